@@ -1,0 +1,19 @@
+//! Compiles the contract without protoc.
+
+use std::{env, error::Error, fs, path::Path};
+
+use prost::Message as _;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    println!("cargo:rerun-if-changed=proto");
+    let files = protox::compile(
+        ["intuition/v1/types.proto", "intuition/v1/runtime.proto", "intuition/v1/algorithm.proto"],
+        ["proto"],
+    )?;
+    #[expect(clippy::disallowed_methods, reason = "cargo hands build scripts their settings by environment")]
+    let out = env::var("OUT_DIR")?;
+    // For server reflection.
+    fs::write(Path::new(&out).join("intuition.v1.bin"), files.encode_to_vec())?;
+    tonic_prost_build::configure().bytes(".intuition.v1").compile_fds(files)?;
+    Ok(())
+}

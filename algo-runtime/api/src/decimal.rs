@@ -1,0 +1,456 @@
+//! Exact decimals: parsed from text, kept as integers, printed as text. Binary floating point never comes in.
+//!
+//! Every product and quotient goes through 256-bit integers and rounds down, towards zero, so that rounding never makes
+//! money. Results beyond [`LIMIT`] are `None`: the caller denies the trade.
+
+use std::{fmt, str::FromStr};
+
+use ethnum::U256;
+
+/// Largest magnitude of any sum or quantity, in its own smallest unit: 10^36. Far beyond every real account, and small
+/// enough that no intermediate result leaves 256 bits.
+pub const LIMIT: u128 = 10_u128.pow(36);
+
+const PRICE_PLACES: u32 = 10;
+const PRICE_WHOLE_DIGITS: usize = 12;
+const QUANTITY_PLACES: u32 = 8;
+const MONEY_PLACES: u32 = 2;
+/// Smallest units of (quantity x price) in one smallest unit of money.
+const PRODUCT_PER_CENT: u128 = 10_u128.pow(PRICE_PLACES + QUANTITY_PLACES - MONEY_PLACES);
+
+/// Why text is no decimal of the kind asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ParseDecimalError {
+    /// Not digits with an optional point and exponent.
+    #[error("is not a decimal number")]
+    NotANumber,
+    /// Below zero, or zero where more is asked for.
+    #[error("must be more than 0")]
+    NotPositive,
+    /// More digits before the point than the kind has room for.
+    #[error("has more than {0} digits before the point")]
+    TooLarge(usize),
+    /// More digits after the point than the kind has room for.
+    #[error("has more than {0} digits after the point")]
+    TooFine(u32),
+}
+
+/// Price of one unit: positive, at most 12 digits before and 10 after the point.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Price(u128);
+
+/// Units of a symbol: zero or more, 8 places.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Quantity(u128);
+
+/// A sum of money: 2 places, with a sign.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Money(i128);
+
+/// A share of something, 0 to 1, as exact as it was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fraction {
+    digits: u128,
+    places: u32,
+}
+
+impl Price {
+    /// The price in units of 10^-10.
+    pub const fn units(self) -> u128 {
+        self.0
+    }
+}
+
+impl FromStr for Price {
+    type Err = ParseDecimalError;
+
+    /// Parses the grammar of a JSON number, exponent included, exactly.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let number = Number::parse(text)?;
+        let units = number.fixed(PRICE_PLACES, PRICE_WHOLE_DIGITS)?;
+        if number.negative || units == 0 {
+            return Err(ParseDecimalError::NotPositive);
+        }
+        Ok(Self(units))
+    }
+}
+
+impl Quantity {
+    /// Nothing.
+    pub const ZERO: Self = Self(0);
+
+    /// The quantity in units of 10^-8.
+    pub const fn units(self) -> u128 {
+        self.0
+    }
+
+    /// What `amount` buys at `price`, rounded down. `None`: more than [`LIMIT`], or a negative amount.
+    pub fn bought(amount: Money, price: Price) -> Option<Self> {
+        let cents = u128::try_from(amount.0).ok()?;
+        mul_div(cents, PRODUCT_PER_CENT, price.0).map(Self)
+    }
+
+    /// Sum, unless beyond [`LIMIT`].
+    pub fn checked_add(self, other: Self) -> Option<Self> {
+        self.0.checked_add(other.0).filter(|sum| *sum <= LIMIT).map(Self)
+    }
+
+    /// Difference, unless below zero.
+    pub fn checked_sub(self, other: Self) -> Option<Self> {
+        self.0.checked_sub(other.0).map(Self)
+    }
+
+    /// Whether it is nothing.
+    pub const fn is_zero(self) -> bool {
+        self.0 == 0
+    }
+}
+
+impl FromStr for Quantity {
+    type Err = ParseDecimalError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let number = Number::parse(text)?;
+        if number.negative {
+            return Err(ParseDecimalError::NotPositive);
+        }
+        number.fixed(QUANTITY_PLACES, 29).map(Self)
+    }
+}
+
+impl Money {
+    /// Nothing.
+    pub const ZERO: Self = Self(0);
+
+    /// A sum given in hundredths.
+    pub const fn from_cents(cents: i128) -> Self {
+        Self(cents)
+    }
+
+    /// The sum in hundredths.
+    pub const fn cents(self) -> i128 {
+        self.0
+    }
+
+    /// What `quantity` brings at `price`, rounded down. `None`: more than [`LIMIT`].
+    pub fn proceeds(quantity: Quantity, price: Price) -> Option<Self> {
+        mul_div(quantity.0, price.0, PRODUCT_PER_CENT).and_then(Self::from_unsigned)
+    }
+
+    /// The share of this cost that `sold` out of `held` units carry, rounded down. `None`: nothing is held, more is sold
+    /// than held, or the cost is negative.
+    pub fn cost_share(self, sold: Quantity, held: Quantity) -> Option<Self> {
+        if sold > held || held.is_zero() {
+            return None;
+        }
+        mul_div(u128::try_from(self.0).ok()?, sold.0, held.0).and_then(Self::from_unsigned)
+    }
+
+    /// `fraction` of the sum, rounded down. `None`: the sum is negative.
+    pub fn fraction(self, fraction: Fraction) -> Option<Self> {
+        let cents = u128::try_from(self.0).ok()?;
+        match 10_u128.checked_pow(fraction.places) {
+            Some(scale) => mul_div(cents, fraction.digits, scale).and_then(Self::from_unsigned),
+            // Fewer than 10^38 parts of at most 10^36 hundredths: nothing is left after rounding down.
+            None => Some(Self::ZERO),
+        }
+    }
+
+    /// `numerator` / 2^`bits` of the sum, rounded down: what a random number of so many bits stands for. `None`: the
+    /// sum is negative, or `bits` is above 64.
+    pub fn binary_fraction(self, numerator: u64, bits: u32) -> Option<Self> {
+        if bits > 64 {
+            return None;
+        }
+        let cents = u128::try_from(self.0).ok()?;
+        mul_div(cents, u128::from(numerator), 1_u128 << bits).and_then(Self::from_unsigned)
+    }
+
+    /// Sum, unless beyond [`LIMIT`].
+    pub fn checked_add(self, other: Self) -> Option<Self> {
+        self.0.checked_add(other.0).map(Self).filter(Self::within_limit)
+    }
+
+    /// Difference, unless beyond [`LIMIT`].
+    pub fn checked_sub(self, other: Self) -> Option<Self> {
+        self.0.checked_sub(other.0).map(Self).filter(Self::within_limit)
+    }
+
+    /// Whether it is below zero.
+    pub const fn is_negative(self) -> bool {
+        self.0 < 0
+    }
+
+    fn within_limit(&self) -> bool {
+        self.0.unsigned_abs() <= LIMIT
+    }
+
+    fn from_unsigned(cents: u128) -> Option<Self> {
+        i128::try_from(cents).ok().map(Self)
+    }
+}
+
+impl FromStr for Money {
+    type Err = ParseDecimalError;
+
+    /// Parses a sum with an optional sign and at most two places.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let number = Number::parse(text)?;
+        let cents = number.fixed(MONEY_PLACES, 34)?;
+        let cents = i128::try_from(cents).map_err(|_| ParseDecimalError::TooLarge(34))?;
+        Ok(Self(if number.negative { -cents } else { cents }))
+    }
+}
+
+impl Fraction {
+    /// The share that the shortest text of a binary number names: 0.1 is one tenth. `None`: not in 0 to 1.
+    pub fn from_f64(value: f64) -> Option<Self> {
+        if !(0.0..=1.0).contains(&value) {
+            return None;
+        }
+        format!("{value}").parse().ok()
+    }
+
+    /// Whether it is nothing at all.
+    pub const fn is_zero(self) -> bool {
+        self.digits == 0
+    }
+}
+
+impl FromStr for Fraction {
+    type Err = ParseDecimalError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let number = Number::parse(text)?;
+        let places = number.places();
+        // More than 36 significant digits never come out of a binary number's shortest text.
+        let digits = number.digits.parse::<u128>().map_err(|_| ParseDecimalError::TooFine(36))?;
+        let one = 10_u128.checked_pow(places);
+        if number.negative && digits != 0 {
+            return Err(ParseDecimalError::NotPositive);
+        }
+        if digits >= LIMIT * 10 {
+            return Err(ParseDecimalError::TooFine(36));
+        }
+        if one.is_some_and(|one| digits > one) {
+            return Err(ParseDecimalError::TooLarge(1));
+        }
+        Ok(Self { digits, places })
+    }
+}
+
+impl fmt::Display for Price {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_trimmed(f, self.0, PRICE_PLACES)
+    }
+}
+
+impl fmt::Display for Quantity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_trimmed(f, self.0, QUANTITY_PLACES)
+    }
+}
+
+impl fmt::Display for Money {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = if self.0 < 0 { "-" } else { "" };
+        let cents = self.0.unsigned_abs();
+        write!(f, "{sign}{}.{:02}", cents / 100, cents % 100)
+    }
+}
+
+fn write_trimmed(f: &mut fmt::Formatter<'_>, units: u128, places: u32) -> fmt::Result {
+    let scale = 10_u128.pow(places);
+    let (whole, part) = (units / scale, units % scale);
+    if part == 0 {
+        return write!(f, "{whole}");
+    }
+    let part = format!("{part:0width$}", width = places as usize);
+    write!(f, "{whole}.{}", part.trim_end_matches('0'))
+}
+
+/// `a` x `b` / `c`, rounded down; `None` for c = 0 and for results beyond [`LIMIT`].
+fn mul_div(a: u128, b: u128, c: u128) -> Option<u128> {
+    if c == 0 {
+        return None;
+    }
+    // Both factors fit 128 bits, so that their product fits 256.
+    let quotient = U256::from(a) * U256::from(b) / U256::from(c);
+    u128::try_from(quotient).ok().filter(|value| *value <= LIMIT)
+}
+
+/// A number as written: its significant digits and where the point stands.
+struct Number {
+    negative: bool,
+    /// No leading and no trailing zeros, "0" for zero.
+    digits: String,
+    /// Power of ten of the last digit.
+    exponent: i64,
+}
+
+impl Number {
+    fn parse(text: &str) -> Result<Self, ParseDecimalError> {
+        let (negative, rest) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
+        let (mantissa, exponent) = match rest.split_once(['e', 'E']) {
+            Some((mantissa, exponent)) => (mantissa, parse_exponent(exponent)?),
+            None => (rest, 0),
+        };
+        let (whole, part) = match mantissa.split_once('.') {
+            Some((_, "")) => return Err(ParseDecimalError::NotANumber),
+            Some((whole, part)) => (whole, part),
+            None => (mantissa, ""),
+        };
+        let all_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        if whole.is_empty() || !all_digits(whole) || !all_digits(part) {
+            return Err(ParseDecimalError::NotANumber);
+        }
+        let joined = format!("{whole}{part}");
+        let digits = joined.trim_end_matches('0');
+        let dropped = i64::try_from(joined.len() - digits.len()).unwrap_or(i64::MAX);
+        let places = i64::try_from(part.len()).unwrap_or(i64::MAX);
+        let digits = digits.trim_start_matches('0');
+        if digits.is_empty() {
+            return Ok(Self { negative, digits: "0".to_owned(), exponent: 0 });
+        }
+        Ok(Self {
+            negative,
+            digits: digits.to_owned(),
+            exponent: exponent.saturating_add(dropped).saturating_sub(places),
+        })
+    }
+
+    /// Digits after the point.
+    fn places(&self) -> u32 {
+        u32::try_from(self.exponent.saturating_neg().max(0)).unwrap_or(u32::MAX)
+    }
+
+    /// The magnitude in units of 10^-`places`.
+    fn fixed(&self, places: u32, whole_digits: usize) -> Result<u128, ParseDecimalError> {
+        if self.digits == "0" {
+            return Ok(0);
+        }
+        let length = i64::try_from(self.digits.len()).unwrap_or(i64::MAX);
+        let whole = length.saturating_add(self.exponent);
+        if whole > i64::try_from(whole_digits).unwrap_or(i64::MAX) {
+            return Err(ParseDecimalError::TooLarge(whole_digits));
+        }
+        if self.places() > places {
+            return Err(ParseDecimalError::TooFine(places));
+        }
+        let shift = u32::try_from(self.exponent + i64::from(places)).map_err(|_| ParseDecimalError::TooFine(places))?;
+        let digits = self.digits.parse::<u128>().map_err(|_| ParseDecimalError::TooLarge(whole_digits))?;
+        digits
+            .checked_mul(10_u128.checked_pow(shift).ok_or(ParseDecimalError::TooLarge(whole_digits))?)
+            .ok_or(ParseDecimalError::TooLarge(whole_digits))
+    }
+}
+
+fn parse_exponent(text: &str) -> Result<i64, ParseDecimalError> {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(ParseDecimalError::NotANumber);
+    }
+    // An exponent too long to be read is far out of every range, in the direction of its sign.
+    let magnitude = digits.parse::<i64>().unwrap_or(i64::from(i32::MAX)).min(i64::from(i32::MAX));
+    Ok(if text.starts_with('-') { -magnitude } else { magnitude })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_price_is_read_exactly_and_printed_without_padding() {
+        for (text, printed) in [
+            ("345", "345"),
+            ("3.45", "3.45"),
+            ("0.0000000001", "0.0000000001"),
+            ("999999999999.9999999999", "999999999999.9999999999"),
+            ("100.3350", "100.335"),
+            ("1e2", "100"),
+            ("12.5E-1", "1.25"),
+            ("000.50", "0.5"),
+        ] {
+            assert_eq!(text.parse::<Price>().unwrap().to_string(), printed, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_price_is_told_why() {
+        use ParseDecimalError::{NotANumber, NotPositive, TooFine, TooLarge};
+        for (text, error) in [
+            ("", NotANumber),
+            ("NaN", NotANumber),
+            ("+1", NotANumber),
+            (".5", NotANumber),
+            ("5.", NotANumber),
+            ("1e", NotANumber),
+            ("1 ", NotANumber),
+            ("-1", NotPositive),
+            ("0", NotPositive),
+            ("0e400", NotPositive),
+            ("1e400", TooLarge(12)),
+            ("1e99999999999999999999", TooLarge(12)),
+            ("1234567890123", TooLarge(12)),
+            ("1234567890123456789012345678901234567890", TooLarge(12)),
+            ("0.00000000001", TooFine(10)),
+            ("1e-400", TooFine(10)),
+        ] {
+            assert_eq!(text.parse::<Price>(), Err(error), "{text}");
+        }
+    }
+
+    #[test]
+    fn money_has_two_places_and_a_sign() {
+        assert_eq!("10000".parse::<Money>().unwrap().to_string(), "10000.00");
+        assert_eq!("-0.05".parse::<Money>().unwrap().to_string(), "-0.05");
+        assert_eq!("10000.555".parse::<Money>(), Err(ParseDecimalError::TooFine(2)));
+    }
+
+    #[test]
+    fn a_fraction_is_the_shortest_text_of_its_number() {
+        let sum = Money::from_cents(10_000_000);
+        assert_eq!(sum.fraction(Fraction::from_f64(0.1).unwrap()), Some(Money::from_cents(1_000_000)));
+        assert_eq!(sum.fraction(Fraction::from_f64(1.0).unwrap()), Some(sum));
+        assert_eq!(sum.fraction(Fraction::from_f64(1e-300).unwrap()), Some(Money::ZERO));
+        assert_eq!(Fraction::from_f64(1.5), None);
+        assert_eq!(Fraction::from_f64(f64::NAN), None);
+        assert_eq!("1.1".parse::<Fraction>(), Err(ParseDecimalError::TooLarge(1)));
+    }
+
+    #[test]
+    fn a_trade_beyond_the_limit_is_refused() {
+        let cheap: Price = "0.0000000001".parse().unwrap();
+        assert_eq!(Quantity::bought(Money::from_cents(10_i128.pow(36)), cheap), None);
+    }
+
+    proptest! {
+        #[test]
+        fn a_buy_never_costs_less_than_it_brings_back(cents in 1_i128..10_i128.pow(18), units in 1_u128..10_u128.pow(22)) {
+            let (amount, price) = (Money::from_cents(cents), Price(units));
+            let quantity = Quantity::bought(amount, price).unwrap();
+            prop_assert!(Money::proceeds(quantity, price).unwrap() <= amount);
+        }
+
+        #[test]
+        fn quotients_are_those_of_exact_integers(cents in 0_i128..10_i128.pow(16), units in 10_u128.pow(6)..10_u128.pow(22)) {
+            // Small enough for 128 bits, so that the plain integers are an independent witness.
+            let exact = (cents as u128) * 10_u128.pow(16) / units;
+            prop_assert_eq!(Quantity::bought(Money::from_cents(cents), Price(units)).unwrap().units(), exact);
+        }
+
+        #[test]
+        fn every_price_prints_what_it_was_read_from(units in 1_u128..10_u128.pow(22)) {
+            let price = Price(units);
+            prop_assert_eq!(price.to_string().parse::<Price>().unwrap(), price);
+        }
+
+        #[test]
+        fn no_text_makes_the_parser_panic(text in "[-+0-9.eE]{0,45}|\\PC*") {
+            let parsed = [text.parse::<Price>().is_ok(), text.parse::<Money>().is_ok(), text.parse::<Fraction>().is_ok()];
+            prop_assert!(parsed.len() == 3);
+        }
+    }
+}

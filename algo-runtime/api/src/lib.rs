@@ -1,0 +1,25 @@
+//! The gRPC contract `intuition.v1`, generated from `proto/intuition/v1`, and the exact decimals that it carries as text.
+//!
+//! - [`v1`]: messages, clients and servers.
+//! - [`decimal`]: [`Price`](decimal::Price), [`Money`](decimal::Money), [`Quantity`](decimal::Quantity): parsed exactly,
+//!   printed exactly, multiplied and divided in integers wide enough to be exact.
+//! - [`topic`]: MQTT topic filters, as the contract's channels use them.
+
+pub mod decimal;
+pub mod topic;
+
+/// Messages, clients and servers of the contract.
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::pedantic,
+    clippy::clone_on_ref_ptr,
+    clippy::indexing_slicing,
+    reason = "generated; documented in the .proto files, from which the comments come"
+)]
+pub mod v1 {
+    tonic::include_proto!("intuition.v1");
+
+    /// The compiled `.proto` files, for server reflection.
+    pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/intuition.v1.bin"));
+}

@@ -1,0 +1,109 @@
+//! MQTT 5 topic names and filters (specification section 4.7).
+
+/// Why text is no usable topic filter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum FilterError {
+    /// Empty, longer than 65,535 bytes, or with a NUL in it (MQTT-4.7.3-1 to -3).
+    #[error("must be 1 to 65535 bytes without NUL")]
+    Length,
+    /// `#` not alone in the last level, or `+` not alone in its level (MQTT-4.7.1-1, -2).
+    #[error("has a wildcard in the wrong place: `#` stands alone in the last level, `+` alone in its level")]
+    Wildcard,
+    /// `$share/...`: members of a shared subscription see no order.
+    #[error("is a shared subscription, which loses the order of quotes")]
+    Shared,
+}
+
+/// Checks a topic filter.
+pub fn check_filter(filter: &str) -> Result<(), FilterError> {
+    if filter.is_empty() || filter.len() > 65_535 || filter.contains('\0') {
+        return Err(FilterError::Length);
+    }
+    if filter.starts_with("$share/") {
+        return Err(FilterError::Shared);
+    }
+    let last = filter.split('/').count() - 1;
+    let misplaced = filter.split('/').enumerate().any(|(place, level)| {
+        (level.contains('#') && (level != "#" || place != last)) || (level.contains('+') && level != "+")
+    });
+    if misplaced { Err(FilterError::Wildcard) } else { Ok(()) }
+}
+
+/// Whether `filter` selects `topic`. A wildcard in the first level does not select topics that begin with `$`
+/// (MQTT-4.7.2-1).
+pub fn matches(filter: &str, topic: &str) -> bool {
+    if topic.starts_with('$') && filter.starts_with(['#', '+']) {
+        return false;
+    }
+    let mut wanted = filter.split('/');
+    let mut levels = topic.split('/');
+    loop {
+        match (wanted.next(), levels.next()) {
+            (Some("#"), _) | (None, None) => return true,
+            (Some("+"), Some(_)) => {}
+            (Some(filter), Some(level)) if filter == level => {}
+            // `a/#` selects `a` too.
+            _ => return false,
+        }
+    }
+}
+
+/// Whether some topic exists that both filters select.
+pub fn overlap(one: &str, other: &str) -> bool {
+    let (mut left, mut right) = (one.split('/'), other.split('/'));
+    loop {
+        match (left.next(), right.next()) {
+            (Some("#"), _) | (_, Some("#")) | (None, None) => return true,
+            (Some(a), Some(b)) if a == b || a == "+" || b == "+" => {}
+            _ => return false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filters_select_as_the_specification_says() {
+        for (filter, topic, expected) in [
+            ("quotes", "quotes", true),
+            ("quotes", "quotes/goog", false),
+            ("quotes/#", "quotes", true),
+            ("quotes/#", "quotes/goog/l2", true),
+            ("quotes/+", "quotes/goog", true),
+            ("quotes/+", "quotes", false),
+            ("+/goog", "quotes/goog", true),
+            ("#", "quotes/goog", true),
+            ("#", "$SYS/uptime", false),
+            ("+/uptime", "$SYS/uptime", false),
+            ("$SYS/#", "$SYS/uptime", true),
+        ] {
+            assert_eq!(matches(filter, topic), expected, "{filter} on {topic}");
+        }
+    }
+
+    #[test]
+    fn a_filter_that_no_broker_would_take_is_refused() {
+        for (filter, error) in [
+            ("", FilterError::Length),
+            ("a\0b", FilterError::Length),
+            ("quotes/#/goog", FilterError::Wildcard),
+            ("quotes#", FilterError::Wildcard),
+            ("quotes/g+", FilterError::Wildcard),
+            ("$share/group/quotes", FilterError::Shared),
+        ] {
+            assert_eq!(check_filter(filter), Err(error), "{filter:?}");
+        }
+        assert_eq!(check_filter("quotes/+/l2/#"), Ok(()));
+    }
+
+    #[test]
+    fn filters_overlap_when_one_topic_fits_both() {
+        assert!(overlap("quotes/#", "quotes/+"));
+        assert!(overlap("+/goog", "quotes/#"));
+        assert!(overlap("quotes/#", "quotes"));
+        assert!(!overlap("quotes/goog", "quotes/aapl"));
+        assert!(!overlap("quotes/+", "quotes"));
+    }
+}

@@ -1,0 +1,19 @@
+//! What every Intuition process needs and nothing of the domain.
+//!
+//! - [`clock`]: the only place that reads the wall clock.
+//! - [`backoff`]: jittered pauses between attempts.
+//! - [`telemetry`]: logs, on stderr, as text or JSON.
+//! - [`readiness`]: what a process still lacks, and since when.
+//! - [`http`]: `/healthz`, `/readyz`, `/metrics`.
+//! - [`shutdown`]: SIGTERM and Ctrl-C as a cancellation token.
+//! - [`secret`]: text that never reaches a log.
+//! - [`exit`]: how a `main` reports its error and which code it ends with.
+
+pub mod backoff;
+pub mod clock;
+pub mod exit;
+pub mod http;
+pub mod readiness;
+pub mod secret;
+pub mod shutdown;
+pub mod telemetry;
