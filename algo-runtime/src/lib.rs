@@ -1,1 +1,3 @@
-//! placeholder
+//! Hosts one trading algorithm: decides, sizes, and keeps the ledger.
+
+pub mod ledger;
