@@ -56,7 +56,9 @@ pub enum LedgerError {
         source: rusqlite::Error,
     },
     /// The file is not what was written.
-    #[error("the ledger {path} is damaged: {finding}; nothing was changed: restore it from a copy, or see `algo-runtime verify`")]
+    #[error(
+        "the ledger {path} is damaged: {finding}; nothing was changed: restore it from a copy, or see `algo-runtime verify`"
+    )]
     Damaged {
         /// Which file.
         path: String,
@@ -64,7 +66,9 @@ pub enum LedgerError {
         finding: String,
     },
     /// A later release wrote it.
-    #[error("the ledger {path} needs a reader of version {needs}, this release reads up to {reads}; nothing was changed: use the newer release")]
+    #[error(
+        "the ledger {path} needs a reader of version {needs}, this release reads up to {reads}; nothing was changed: use the newer release"
+    )]
     TooNew {
         /// Which file.
         path: String,
@@ -84,7 +88,9 @@ pub enum LedgerError {
         wanted: String,
     },
     /// Another process opened it later (invariant 7).
-    #[error("the ledger {path} was taken over by another runtime (epoch {found}, ours is {ours}); this one may append nothing more")]
+    #[error(
+        "the ledger {path} was taken over by another runtime (epoch {found}, ours is {ours}); this one may append nothing more"
+    )]
     TakenOver {
         /// Which file.
         path: String,

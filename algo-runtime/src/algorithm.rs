@@ -1,0 +1,100 @@
+//! Algorithms: what decides. One trait, and the registry of those that are built in.
+//!
+//! An algorithm sees quotes and gives signals. It never sees cash or positions: sizing and booking are the portfolio's,
+//! the same for every algorithm.
+
+mod parameters;
+pub mod random;
+pub mod sma_crossover;
+
+use std::collections::BTreeMap;
+
+use intuition_api::decimal::{Price, Quantity};
+use serde_json::{Map, Value};
+
+pub use parameters::{ParameterError, Parameters};
+
+/// A price that an algorithm is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quote {
+    /// Symbol.
+    pub sid: String,
+    /// Price of one unit.
+    pub price: Price,
+    /// Microseconds since the epoch.
+    pub time_micros: i64,
+}
+
+/// A wish to trade the quote's symbol at the quote's price.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// Sized by the portfolio's policy.
+    Buy,
+    /// So many units, or the whole position.
+    Sell(Option<Quantity>),
+}
+
+/// What an algorithm is configured with.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AlgorithmSettings {
+    /// 0 to 1.
+    pub threshold: f64,
+    /// The resource's parameters.
+    pub parameters: Map<String, Value>,
+}
+
+/// What an algorithm saved, by key.
+pub type SavedState = BTreeMap<String, Vec<u8>>;
+
+/// Something that decides.
+pub trait Algorithm: Send {
+    /// The MQTT topic filters that it wants, at least one.
+    fn channels(&self) -> Vec<String>;
+
+    /// What it wishes to do about each of the quotes, in order: as many answers as quotes.
+    fn decide(&mut self, quotes: &[Quote]) -> Vec<Option<Signal>>;
+
+    /// Takes new settings between two quotes; after an error the old ones go on.
+    fn reconfigure(&mut self, settings: &AlgorithmSettings) -> Result<(), ParameterError>;
+
+    /// The keys whose state changed since the last call, with their state. Saved in the transaction of the decisions that
+    /// changed it, and handed back by [`Builtin::initialize`].
+    fn take_changes(&mut self) -> SavedState;
+}
+
+/// An algorithm that comes with the runtime.
+#[derive(Clone, Copy)]
+pub struct Builtin {
+    /// As in `spec.algorithm.builtin`.
+    pub name: &'static str,
+    /// One sentence.
+    pub summary: &'static str,
+    /// JSON Schema (draft 2020-12) of its parameters, without the threshold.
+    pub parameters_schema: &'static str,
+    initialize: fn(&AlgorithmSettings, &SavedState) -> Result<Box<dyn Algorithm>, ParameterError>,
+}
+
+/// Every built-in algorithm.
+pub const BUILTINS: &[Builtin] = &[random::BUILTIN, sma_crossover::BUILTIN];
+
+impl Builtin {
+    /// The built-in of that name.
+    pub fn find(name: &str) -> Option<&'static Self> {
+        BUILTINS.iter().find(|builtin| builtin.name == name)
+    }
+
+    /// Starts it with what it saved.
+    pub fn initialize(
+        &self,
+        settings: &AlgorithmSettings,
+        saved: &SavedState,
+    ) -> Result<Box<dyn Algorithm>, ParameterError> {
+        (self.initialize)(settings, saved)
+    }
+}
+
+impl std::fmt::Debug for Builtin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Builtin").field("name", &self.name).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,124 @@
+//! `random`: buys when a random number from 0 to 1 is above the threshold.
+
+use super::{Algorithm, AlgorithmSettings, Builtin, ParameterError, Parameters, Quote, SavedState, Signal};
+use crate::generator::{ALGORITHM_STREAM, Generator};
+
+/// The registry's entry.
+pub const BUILTIN: Builtin = Builtin {
+    name: "random",
+    summary: "buys when a random number from 0 to 1 is above the threshold",
+    parameters_schema: r#"{"type":"object","properties":{"seed":{"type":"integer","minimum":0,"description":"makes the run reproducible"}},"additionalProperties":false}"#,
+    initialize: |settings, saved| Ok(Box::new(Random::initialize(settings, saved)?)),
+};
+
+const GENERATOR: &str = "generator";
+
+struct Random {
+    threshold: f64,
+    generator: Generator,
+    changed: bool,
+}
+
+impl Random {
+    fn initialize(settings: &AlgorithmSettings, saved: &SavedState) -> Result<Self, ParameterError> {
+        let seed = read(settings)?;
+        let generator = Generator::resume(seed, ALGORITHM_STREAM, saved.get(GENERATOR).map(Vec::as_slice));
+        Ok(Self { threshold: settings.threshold, generator, changed: false })
+    }
+}
+
+fn read(settings: &AlgorithmSettings) -> Result<Option<u64>, ParameterError> {
+    let mut parameters = Parameters::new(&settings.parameters);
+    let seed = parameters.seed()?;
+    parameters.finish()?;
+    Ok(seed)
+}
+
+impl Algorithm for Random {
+    fn channels(&self) -> Vec<String> {
+        vec!["quotes".to_owned()]
+    }
+
+    fn decide(&mut self, quotes: &[Quote]) -> Vec<Option<Signal>> {
+        self.changed |= !quotes.is_empty();
+        quotes.iter().map(|_| (self.generator.unit() > self.threshold).then_some(Signal::Buy)).collect()
+    }
+
+    fn reconfigure(&mut self, settings: &AlgorithmSettings) -> Result<(), ParameterError> {
+        let seed = read(settings)?;
+        if seed != self.generator.seed() {
+            self.generator = Generator::resume(seed, ALGORITHM_STREAM, None);
+            self.changed = true;
+        }
+        self.threshold = settings.threshold;
+        Ok(())
+    }
+
+    fn take_changes(&mut self) -> SavedState {
+        let changed = std::mem::take(&mut self.changed);
+        changed.then(|| (GENERATOR.to_owned(), self.generator.save())).into_iter().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn settings(threshold: f64, parameters: serde_json::Value) -> AlgorithmSettings {
+        let serde_json::Value::Object(parameters) = parameters else { panic!("an object") };
+        AlgorithmSettings { threshold, parameters }
+    }
+
+    fn quotes(count: usize) -> Vec<Quote> {
+        vec![Quote { sid: "GOOG".to_owned(), price: "345".parse().unwrap(), time_micros: 0 }; count]
+    }
+
+    fn start(settings: &AlgorithmSettings, saved: &SavedState) -> Box<dyn Algorithm> {
+        BUILTIN.initialize(settings, saved).unwrap()
+    }
+
+    #[test]
+    fn it_always_buys_at_threshold_0_and_never_at_1() {
+        let buys = |threshold| {
+            let signals = start(&settings(threshold, json!({"seed": 1})), &SavedState::new()).decide(&quotes(1000));
+            signals.iter().flatten().count()
+        };
+        assert_eq!(buys(0.0), 1000);
+        assert_eq!(buys(1.0), 0);
+        assert!((400..600).contains(&buys(0.5)));
+    }
+
+    #[test]
+    fn a_restart_in_between_changes_nothing() {
+        let settings = settings(0.5, json!({"seed": 42}));
+        let whole = start(&settings, &SavedState::new()).decide(&quotes(100));
+        let mut first = start(&settings, &SavedState::new());
+        let mut signals = first.decide(&quotes(60));
+        let mut second = start(&settings, &first.take_changes());
+        signals.extend(second.decide(&quotes(40)));
+        assert_eq!(signals, whole);
+    }
+
+    #[test]
+    fn an_unknown_parameter_is_refused_by_its_path() {
+        let error = BUILTIN.initialize(&settings(0.5, json!({"sede": 1})), &SavedState::new()).err().unwrap();
+        assert_eq!(error.field, "parameters.sede");
+        let error = BUILTIN.initialize(&settings(0.5, json!({"threshold": 1})), &SavedState::new()).err().unwrap();
+        assert_eq!(error.to_string(), "parameters.threshold: belongs beside the parameters, not among them");
+        let error = BUILTIN.initialize(&settings(0.5, json!({"seed": -1})), &SavedState::new()).err().unwrap();
+        assert_eq!(error.field, "parameters.seed");
+    }
+
+    #[test]
+    fn a_new_threshold_leaves_the_random_numbers_as_they_were() {
+        let seeded = |threshold| settings(threshold, json!({"seed": 3}));
+        let mut changed = start(&seeded(1.0), &SavedState::new());
+        changed.decide(&quotes(10));
+        changed.reconfigure(&seeded(0.5)).unwrap();
+        let mut steady = start(&seeded(0.5), &SavedState::new());
+        steady.decide(&quotes(10));
+        assert_eq!(changed.decide(&quotes(50)), steady.decide(&quotes(50)));
+    }
+}

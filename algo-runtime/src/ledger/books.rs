@@ -1,0 +1,241 @@
+//! The books: what the journal alone adds up to. Pure.
+//!
+//! The same arithmetic checks a ledger at open, each commit before it is written, and `algo-runtime verify`.
+
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    fmt::Display,
+};
+
+use intuition_api::decimal::{Money, Quantity};
+
+use super::{Account, Changes, EntryKind, Holding, JournalEntry, Trade};
+
+/// What does not fit, and where.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Finding {
+    /// An entry contradicts those before it, or itself.
+    #[error("journal entry {number}: {field} is {stored}, should be {expected}")]
+    ContradictEntry {
+        /// Number of the entry.
+        number: u64,
+        /// Column of the journal.
+        field: &'static str,
+        /// What it holds.
+        stored: String,
+        /// What follows from the entries before it.
+        expected: String,
+    },
+    /// The numbers have a hole.
+    #[error("journal entry {number} is missing")]
+    MissEntry {
+        /// Number of the entry.
+        number: u64,
+    },
+    /// An entry's columns are not what any release writes.
+    #[error("journal entry {number} cannot be read: {problem}")]
+    MisreadEntry {
+        /// Number of the entry.
+        number: u64,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A total or a holding is not what the journal adds up to.
+    #[error("{total} is {stored}, the journal adds up to {expected}")]
+    ContradictTotal {
+        /// Which.
+        total: String,
+        /// What the ledger says.
+        stored: String,
+        /// What it should say.
+        expected: String,
+    },
+    /// Anything else that is not as it was written.
+    #[error("{0}")]
+    BreakSeal(String),
+}
+
+/// See the module.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Books {
+    pub(super) entries: u64,
+    pub(super) decisions: u64,
+    pub(super) cash: Money,
+    pub(super) invested: Money,
+    pub(super) realised: Money,
+    pub(super) deposits: Money,
+    pub(super) holdings: BTreeMap<String, Holding>,
+}
+
+impl Books {
+    /// Adds one entry, unless it contradicts those before it.
+    pub(super) fn apply(&mut self, entry: &JournalEntry) -> Result<(), Finding> {
+        if entry.number != self.entries + 1 {
+            return Err(Finding::MissEntry { number: self.entries + 1 });
+        }
+        if entry.amount <= Money::ZERO {
+            return Err(wrong(entry, "amount", &entry.amount, &"more than 0"));
+        }
+        match (entry.kind, &entry.trade) {
+            (EntryKind::Deposit, None) => {
+                self.settle(entry, self.cash.checked_add(entry.amount), true)?;
+                self.deposits = bounded(entry, self.deposits.checked_add(entry.amount))?;
+            }
+            (EntryKind::Withdrawal, None) => {
+                self.settle(entry, self.cash.checked_sub(entry.amount), true)?;
+                self.deposits = bounded(entry, self.deposits.checked_sub(entry.amount))?;
+            }
+            (EntryKind::Buy, Some(trade)) => self.buy(entry, trade)?,
+            (EntryKind::Sell, Some(trade)) => self.sell(entry, trade)?,
+            (kind, Some(_)) => return Err(wrong(entry, "kind", &kind.name(), &"a trade's")),
+            (kind, None) => return Err(wrong(entry, "kind", &kind.name(), &"a transfer's")),
+        }
+        // Invariant 1. It follows from the steps above; that it is looked at is worth two additions.
+        if self.deposits.checked_add(self.realised) != self.cash.checked_add(self.invested) {
+            return Err(wrong(entry, "amount", &entry.amount, &"one that keeps deposits + realised = cash + invested"));
+        }
+        self.entries = entry.number;
+        Ok(())
+    }
+
+    /// Compares with the totals that a ledger or a commit gives.
+    pub(super) fn check_totals(&self, account: &Account) -> Result<(), Finding> {
+        compare("entries", &account.entries, &self.entries)?;
+        compare("decisions", &account.decisions, &self.decisions)?;
+        compare("deposits", &account.deposits, &self.deposits)?;
+        compare("cash", &account.cash, &self.cash)?;
+        compare("invested", &account.invested, &self.invested)?;
+        compare("realised", &account.realised, &self.realised)
+    }
+
+    /// Compares with the holdings that a ledger gives.
+    pub(super) fn check_holdings(&self, stored: &BTreeMap<String, Holding>) -> Result<(), Finding> {
+        stored.keys().chain(self.holdings.keys()).try_for_each(|sid| self.check_holding(sid, stored.get(sid)))
+    }
+
+    /// The books after `changes`, unless these contradict them or themselves.
+    pub(super) fn after(&self, before: &Account, changes: &Changes) -> Result<Self, Finding> {
+        let mut books = self.clone();
+        changes.journal.iter().try_for_each(|entry| books.apply(entry))?;
+        let account = changes.account.as_ref().unwrap_or(before);
+        books.check_totals(account)?;
+        let traded = changes.journal.iter().filter_map(|entry| entry.trade.as_ref()).map(|trade| &trade.sid);
+        for sid in changes.holdings.keys().chain(traded) {
+            books.check_holding(sid, changes.holdings.get(sid).and_then(Option::as_ref))?;
+        }
+        for (expected, row) in (before.position + 1..).zip(&changes.outbox) {
+            compare("outbox position", &row.position, &expected)?;
+        }
+        compare("position", &account.position, &(before.position + changes.outbox.len() as u64))?;
+        if account.published_through > account.position || account.published_through < before.published_through {
+            let range = format!("{} to {}", before.published_through, account.position);
+            return Err(contradiction("published_through", &account.published_through, &range));
+        }
+        Ok(books)
+    }
+
+    fn buy(&mut self, entry: &JournalEntry, trade: &Trade) -> Result<(), Finding> {
+        self.count(entry, trade)?;
+        let bought = Quantity::bought(entry.amount, trade.price);
+        self.settle(entry, self.cash.checked_sub(entry.amount), bought == Some(trade.quantity))?;
+        expect(entry, "quantity", trade.quantity, bought.filter(|quantity| !quantity.is_zero()))?;
+        expect(entry, "cost", trade.cost, Some(entry.amount))?;
+        self.invested = bounded(entry, self.invested.checked_add(trade.cost))?;
+        let held = self.holdings.entry(trade.sid.clone()).or_default();
+        held.quantity = bounded(entry, held.quantity.checked_add(trade.quantity))?;
+        held.cost = bounded(entry, held.cost.checked_add(trade.cost))?;
+        Ok(())
+    }
+
+    fn sell(&mut self, entry: &JournalEntry, trade: &Trade) -> Result<(), Finding> {
+        self.count(entry, trade)?;
+        let proceeds = Money::proceeds(trade.quantity, trade.price);
+        self.settle(entry, self.cash.checked_add(entry.amount), proceeds == Some(entry.amount))?;
+        expect(entry, "amount", entry.amount, proceeds)?;
+        let Entry::Occupied(mut held) = self.holdings.entry(trade.sid.clone()) else {
+            return Err(wrong(entry, "sid", &trade.sid, &"one that is held"));
+        };
+        let Some(left) = held.get().quantity.checked_sub(trade.quantity) else {
+            return Err(wrong(entry, "quantity", &trade.quantity, &format!("at most {}", held.get().quantity)));
+        };
+        expect(entry, "cost", trade.cost, held.get().cost.cost_share(trade.quantity, held.get().quantity))?;
+        let cost = bounded(entry, held.get().cost.checked_sub(trade.cost))?;
+        if left.is_zero() {
+            held.remove();
+        } else {
+            held.insert(Holding { quantity: left, cost });
+        }
+        self.invested = bounded(entry, self.invested.checked_sub(trade.cost))?;
+        let result = bounded(entry, entry.amount.checked_sub(trade.cost))?;
+        self.realised = bounded(entry, self.realised.checked_add(result))?;
+        Ok(())
+    }
+
+    fn count(&mut self, entry: &JournalEntry, trade: &Trade) -> Result<(), Finding> {
+        expect(entry, "seq", trade.seq, Some(self.decisions + 1))?;
+        self.decisions = trade.seq;
+        Ok(())
+    }
+
+    /// Takes over the cash after the entry. Where it does not fit, `consistent` tells which of the two is wrong: whether
+    /// the amount goes with the entry's quantity and price.
+    fn settle(&mut self, entry: &JournalEntry, cash: Option<Money>, consistent: bool) -> Result<(), Finding> {
+        let cash = bounded(entry, cash)?;
+        if entry.cash != cash && !consistent {
+            let moved = entry.cash.checked_sub(self.cash).map(|moved| Money::from_cents(moved.cents().abs()));
+            return Err(wrong(entry, "amount", &entry.amount, &bounded(entry, moved)?));
+        }
+        expect(entry, "cash", entry.cash, Some(cash))?;
+        if cash.is_negative() {
+            return Err(wrong(entry, "cash", &cash, &"0.00 or more"));
+        }
+        self.cash = cash;
+        Ok(())
+    }
+
+    fn check_holding(&self, sid: &str, stored: Option<&Holding>) -> Result<(), Finding> {
+        let expected = self.holdings.get(sid);
+        if stored == expected {
+            return Ok(());
+        }
+        let show = |held: Option<&Holding>| {
+            held.map_or_else(|| "nothing".to_owned(), |held| format!("{} at a cost of {}", held.quantity, held.cost))
+        };
+        Err(contradiction(&format!("the holding of {sid}"), &show(stored), &show(expected)))
+    }
+}
+
+fn compare<T: PartialEq + Display>(total: &str, stored: &T, expected: &T) -> Result<(), Finding> {
+    if stored == expected { Ok(()) } else { Err(contradiction(total, stored, expected)) }
+}
+
+fn contradiction(total: &str, stored: &dyn Display, expected: &dyn Display) -> Finding {
+    Finding::ContradictTotal { total: total.to_owned(), stored: stored.to_string(), expected: expected.to_string() }
+}
+
+/// `None` as `expected`: no value would fit.
+fn expect<T: PartialEq + Display>(
+    entry: &JournalEntry,
+    field: &'static str,
+    stored: T,
+    expected: Option<T>,
+) -> Result<(), Finding> {
+    match expected {
+        Some(expected) if expected == stored => Ok(()),
+        Some(expected) => Err(wrong(entry, field, &stored, &expected)),
+        None => Err(wrong(entry, field, &stored, &"more than 0 and within the limit")),
+    }
+}
+
+fn bounded<T>(entry: &JournalEntry, value: Option<T>) -> Result<T, Finding> {
+    value.ok_or_else(|| wrong(entry, "amount", &entry.amount, &"one that keeps every sum within the limit"))
+}
+
+fn wrong(entry: &JournalEntry, field: &'static str, stored: &dyn Display, expected: &dyn Display) -> Finding {
+    Finding::ContradictEntry {
+        number: entry.number,
+        field,
+        stored: stored.to_string(),
+        expected: expected.to_string(),
+    }
+}

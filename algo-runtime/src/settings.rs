@@ -1,0 +1,288 @@
+//! What a runtime is told to do, and whose word counts at the start. Pure.
+
+use intuition_api::{decimal::Money, v1};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::{
+    algorithm::{AlgorithmSettings, Builtin, ParameterError},
+    ledger::SettingsRecord,
+    portfolio::Policy,
+};
+
+/// Everything a runtime is told.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// `<namespace>/<name>`.
+    pub account: String,
+    /// What may change while it runs.
+    pub adjustable: Adjustable,
+    /// Whose word the adjustable settings are.
+    pub authority: Authority,
+    /// How buys are sized.
+    pub policy: Policy,
+    /// Channels; `None`: what the algorithm asks for.
+    pub subscribe: Option<Vec<String>>,
+}
+
+/// Whose word the adjustable settings are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Authority {
+    /// Flags, or the manifest of a local run: they rule at every start, and Configure is refused.
+    Start,
+    /// A resource: the newer of this and the ledger's record of the same uid rules.
+    Resource {
+        /// Its uid.
+        uid: String,
+        /// Its generation.
+        generation: i64,
+    },
+}
+
+/// Settings that may change while the runtime runs: what Configure carries.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Adjustable {
+    /// Name of the built-in algorithm.
+    pub algorithm: String,
+    /// 0 to 1.
+    #[serde(default = "default_threshold")]
+    pub threshold: f64,
+    /// The algorithm's parameters, without the threshold.
+    #[serde(default)]
+    pub parameters: Map<String, Value>,
+    /// Net deposits, as a decimal.
+    #[serde(default = "default_starting_cash")]
+    pub starting_cash: String,
+    /// Whether every signal is denied.
+    #[serde(default)]
+    pub suspend: bool,
+}
+
+/// The file behind `--settings`: a resource's adjustable settings.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct SettingsFile {
+    resource_uid: String,
+    generation: i64,
+    algorithm: String,
+    #[serde(default = "default_threshold")]
+    threshold: f64,
+    #[serde(default)]
+    parameters: Map<String, Value>,
+    #[serde(default = "default_starting_cash")]
+    starting_cash: String,
+    #[serde(default)]
+    suspend: bool,
+}
+
+fn default_threshold() -> f64 {
+    0.5
+}
+
+fn default_starting_cash() -> String {
+    "10000".to_owned()
+}
+
+/// Settings that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// The text is no settings file.
+    #[error("the settings are no JSON object of the known fields")]
+    ParseFile(#[source] serde_json::Error),
+    /// A field cannot be used.
+    #[error("{field}: {message}")]
+    InvalidField {
+        /// Its path.
+        field: String,
+        /// What is wrong, and what would be right.
+        message: String,
+    },
+}
+
+impl SettingsError {
+    fn field(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::InvalidField { field: field.into(), message: message.into() }
+    }
+}
+
+impl From<ParameterError> for SettingsError {
+    fn from(error: ParameterError) -> Self {
+        Self::InvalidField { field: error.field, message: error.message }
+    }
+}
+
+impl Adjustable {
+    /// Reads the text of a settings file.
+    pub fn from_file(text: &str) -> Result<(Self, Authority), SettingsError> {
+        let file: SettingsFile = serde_json::from_str(text).map_err(SettingsError::ParseFile)?;
+        if file.resource_uid.is_empty() {
+            return Err(SettingsError::field("resourceUid", "must not be empty"));
+        }
+        let adjustable = Self {
+            algorithm: file.algorithm,
+            threshold: file.threshold,
+            parameters: file.parameters,
+            starting_cash: file.starting_cash,
+            suspend: file.suspend,
+        };
+        adjustable.check()?;
+        Ok((adjustable, Authority::Resource { uid: file.resource_uid, generation: file.generation }))
+    }
+
+    /// Reads what Configure carries.
+    pub fn from_wire(settings: &v1::Settings) -> Result<Self, SettingsError> {
+        let threshold = settings
+            .threshold
+            .parse()
+            .map_err(|_| SettingsError::field("threshold", format!("{:?} is no number", settings.threshold)))?;
+        let parameters = match settings.parameters_json.as_str() {
+            "" => Map::new(),
+            text => serde_json::from_str(text)
+                .map_err(|error| SettingsError::field("parameters", format!("is no JSON object: {error}")))?,
+        };
+        let adjustable = Self {
+            algorithm: settings.algorithm.clone(),
+            threshold,
+            parameters,
+            starting_cash: settings.starting_cash.clone(),
+            suspend: settings.suspend,
+        };
+        adjustable.check()?;
+        Ok(adjustable)
+    }
+
+    /// Checks every field, the algorithm's parameters last.
+    pub fn check(&self) -> Result<(), SettingsError> {
+        if !(0.0..=1.0).contains(&self.threshold) {
+            return Err(SettingsError::field("threshold", format!("must be from 0 to 1, is {}", self.threshold)));
+        }
+        self.starting_cash()?;
+        self.builtin()?.initialize(&self.algorithm_settings(), &crate::algorithm::SavedState::new())?;
+        Ok(())
+    }
+
+    /// The net deposits that the ledger shall show.
+    pub fn starting_cash(&self) -> Result<Money, SettingsError> {
+        let text = &self.starting_cash;
+        let cash: Money =
+            text.parse().map_err(|error| SettingsError::field("startingCash", format!("{text:?} {error}")))?;
+        if cash.is_negative() {
+            return Err(SettingsError::field("startingCash", format!("must not be negative, is {text}")));
+        }
+        if cash.cents() >= 10_i128.pow(15) {
+            return Err(SettingsError::field(
+                "startingCash",
+                format!("has more than 13 digits before the point: {text}"),
+            ));
+        }
+        Ok(cash)
+    }
+
+    /// The algorithm's entry in the registry.
+    pub fn builtin(&self) -> Result<&'static Builtin, SettingsError> {
+        Builtin::find(&self.algorithm).ok_or_else(|| {
+            let names: Vec<&str> = crate::algorithm::BUILTINS.iter().map(|builtin| builtin.name).collect();
+            SettingsError::field(
+                "algorithm",
+                format!("{:?} is unknown; there are {}", self.algorithm, names.join(", ")),
+            )
+        })
+    }
+
+    /// What the algorithm is given.
+    pub fn algorithm_settings(&self) -> AlgorithmSettings {
+        AlgorithmSettings { threshold: self.threshold, parameters: self.parameters.clone() }
+    }
+
+    /// The seed that the policy's randomness derives from.
+    pub fn seed(&self) -> Option<u64> {
+        self.parameters.get("seed").and_then(Value::as_u64)
+    }
+}
+
+/// What is in force at the start.
+#[derive(Debug, Clone, PartialEq)]
+pub struct InForce {
+    /// The settings. Their starting cash is the target, which a refused withdrawal may hold back.
+    pub adjustable: Adjustable,
+    /// Of everything but the cash; 0 without a resource.
+    pub settings_generation: i64,
+    /// Of the cash; 0 without a resource.
+    pub cash_generation: i64,
+}
+
+/// Whose word counts at the start: the newer of the given settings and the ledger's record of the same resource.
+pub fn in_force(given: &Adjustable, authority: &Authority, record: Option<&SettingsRecord>) -> InForce {
+    let Authority::Resource { uid, generation } = authority else {
+        return InForce { adjustable: given.clone(), settings_generation: 0, cash_generation: 0 };
+    };
+    let recorded = record
+        .filter(|record| record.resource_uid == *uid && record.settings_generation > *generation)
+        // A record is written from checked settings; one that this release cannot read gives way to the file.
+        .and_then(|record| Some((record, serde_json::from_str::<Adjustable>(&record.settings_json).ok()?)));
+    match recorded {
+        Some((record, adjustable)) => InForce {
+            adjustable,
+            settings_generation: record.settings_generation,
+            cash_generation: record.cash_generation,
+        },
+        None => InForce { adjustable: given.clone(), settings_generation: *generation, cash_generation: *generation },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = r#"{"resourceUid":"u-1","generation":3,"algorithm":"random","threshold":0.25,
+        "parameters":{"seed":1},"startingCash":"500.50"}"#;
+
+    fn record(uid: &str, generation: i64, threshold: f64) -> SettingsRecord {
+        let (mut settings, _) = Adjustable::from_file(FILE).unwrap();
+        settings.threshold = threshold;
+        SettingsRecord {
+            resource_uid: uid.to_owned(),
+            settings_generation: generation,
+            cash_generation: generation - 1,
+            settings_json: serde_json::to_string(&settings).unwrap(),
+        }
+    }
+
+    #[test]
+    fn the_newer_of_file_and_record_rules_for_the_same_resource() {
+        let (given, authority) = Adjustable::from_file(FILE).unwrap();
+        for (record, threshold, generations) in [
+            (None, 0.25, (3, 3)),
+            (Some(record("u-1", 4, 0.75)), 0.75, (4, 3)),
+            (Some(record("u-1", 2, 0.75)), 0.25, (3, 3)),
+            (Some(record("u-2", 9, 0.75)), 0.25, (3, 3)),
+        ] {
+            let ruling = in_force(&given, &authority, record.as_ref());
+            assert_eq!(ruling.adjustable.threshold.to_bits(), f64::to_bits(threshold));
+            assert_eq!((ruling.settings_generation, ruling.cash_generation), generations);
+        }
+        let by_flags = in_force(&given, &Authority::Start, Some(&record("u-1", 9, 0.75)));
+        assert_eq!(by_flags.adjustable, given);
+    }
+
+    #[test]
+    fn settings_that_cannot_be_used_are_refused_by_their_path() {
+        for (text, field) in [
+            (r#"{"resourceUid":"u","generation":1,"algorithm":"random","threshold":1.5}"#, "threshold"),
+            (r#"{"resourceUid":"u","generation":1,"algorithm":"random","startingCash":"-1"}"#, "startingCash"),
+            (r#"{"resourceUid":"u","generation":1,"algorithm":"random","startingCash":"10000.555"}"#, "startingCash"),
+            (r#"{"resourceUid":"u","generation":1,"algorithm":"rnd"}"#, "algorithm"),
+            (
+                r#"{"resourceUid":"u","generation":1,"algorithm":"random","parameters":{"threshold":1}}"#,
+                "parameters.threshold",
+            ),
+            (r#"{"resourceUid":"","generation":1,"algorithm":"random"}"#, "resourceUid"),
+        ] {
+            let error = Adjustable::from_file(text).unwrap_err();
+            assert!(matches!(&error, SettingsError::InvalidField { field: found, .. } if found == field), "{error}");
+        }
+        let unknown = r#"{"resourceUid":"u","generation":1,"algorithm":"random","treshold":1}"#;
+        assert!(matches!(Adjustable::from_file(unknown), Err(SettingsError::ParseFile(_))));
+    }
+}
