@@ -1,0 +1,332 @@
+//! `TradingAlgo`, `intuition.dev/v1alpha1`.
+
+#![expect(unreachable_pub, reason = "the derive for CEL rules repeats each type inside a function")]
+
+pub mod amount;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::{CustomResource, KubeSchema};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+pub use self::amount::Amount;
+
+/// The API group.
+pub const GROUP: &str = "intuition.dev";
+/// What `apiVersion` says in a manifest.
+pub const API_VERSION: &str = "intuition.dev/v1alpha1";
+/// What `kind` says in a manifest.
+pub const KIND: &str = "TradingAlgo";
+/// Longest name of a `TradingAlgo`, so that the names of its children fit 63 characters.
+pub const NAME_LENGTH: usize = 50;
+
+/// A trading algorithm, the money it starts with and the channels it trades on.
+#[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[kube(
+    group = "intuition.dev",
+    version = "v1alpha1",
+    kind = "TradingAlgo",
+    namespaced,
+    status = "TradingAlgoStatus",
+    shortname = "ta",
+    category = "trading",
+    doc = "One trading algorithm with its own cash: quotes come in on MQTT, decisions go out on MQTT.",
+    derive = "PartialEq",
+    printcolumn(
+        name = "Algorithm",
+        type_ = "string",
+        json_path = ".status.backend.algorithm",
+        description = "The algorithm deciding."
+    ),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Ready")].status"#,
+        description = "Whether quotes are being decided."
+    ),
+    printcolumn(
+        name = "Cash",
+        type_ = "string",
+        json_path = ".status.account.cash",
+        description = "Cash there is to invest."
+    ),
+    printcolumn(
+        name = "Decisions",
+        type_ = "integer",
+        json_path = ".status.account.decisions",
+        description = "Decisions so far."
+    ),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    validation = Rule::new("self.metadata.name.size() <= 50 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')")
+        .message("must be at most 50 characters of a-z, 0-9 and -, begin with a letter and not end with -")
+)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TradingAlgoSpec {
+    /// Which algorithm decides, and its parameters.
+    pub algorithm: AlgorithmChoice,
+    /// The algorithm's threshold, 0 to 1. What it means is the algorithm's: `random` buys when its random number is above
+    /// it.
+    #[serde(default = "default_threshold")]
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub threshold: f64,
+    /// Net deposits of the account: an integer, or a decimal in quotes. The first start deposits it; raising or lowering
+    /// it deposits or withdraws the difference.
+    #[serde(default = "default_starting_cash")]
+    pub starting_cash: Amount,
+    /// How much of the cash a buy invests.
+    #[serde(default)]
+    pub portfolio: Portfolio,
+    /// Where quotes come from and decisions go; without it, what the algorithm asks for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channels: Option<Channels>,
+    /// The MQTT broker; without it, the one the chart was installed with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broker: Option<Broker>,
+    /// The volume that holds the ledger.
+    #[serde(default)]
+    pub storage: Storage,
+    /// Whether trading is held: quotes still reach the algorithm, every signal is denied.
+    #[serde(default)]
+    pub suspend: bool,
+}
+
+/// Which algorithm decides: exactly one of `builtin`, `name` and `address`.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Default)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(
+    validation = Rule::new("[has(self.builtin), has(self.name), has(self.address)].filter(given, given).size() == 1")
+        .message("must have exactly one of builtin, name and address")
+)]
+pub struct AlgorithmChoice {
+    /// An algorithm that the runtime brings along, for example `random` or `sma-crossover`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 40), regex(pattern = "^[a-z]([-a-z0-9]*[a-z0-9])?$"))]
+    pub builtin: Option<String>,
+    /// Name of an `Algorithm` resource in the same namespace. Not supported yet by this release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 40), regex(pattern = "^[a-z]([-a-z0-9]*[a-z0-9])?$"))]
+    pub name: Option<String>,
+    /// URL of a server of the gRPC service `intuition.v1.Algorithm`. Not supported yet by this release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 8, max = 512), regex(pattern = r"^https?://[^\s]+$"))]
+    pub address: Option<String>,
+    /// The algorithm's own parameters, without the threshold, which is `spec.threshold`.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    #[schemars(schema_with = "any_object")]
+    pub parameters: Map<String, Value>,
+}
+
+/// How much of the cash a buy invests.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Default)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(
+    validation = Rule::new("has(self.fraction) == (self.policy == 'fixed-fraction')")
+        .message("needs fraction with the policy fixed-fraction, and with no other"),
+    validation = Rule::new("has(self.amount) == (self.policy == 'fixed-amount')")
+        .message("needs amount with the policy fixed-amount, and with no other"),
+)]
+pub struct Portfolio {
+    /// The sizing policy.
+    #[serde(default)]
+    pub policy: Policy,
+    /// Share of the cash there is that each buy invests, 0 to 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub fraction: Option<f64>,
+    /// What each buy invests, at least 0.01: an integer, or a decimal in quotes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount: Option<Amount>,
+}
+
+/// A sizing policy.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(description = "The sizing policy: `random-fraction` invests a random fraction of the cash there is, \
+                          `fixed-fraction` the given fraction of it, `fixed-amount` the given amount.")]
+pub enum Policy {
+    /// A random fraction of the cash there is.
+    #[default]
+    RandomFraction,
+    /// The given fraction of the cash there is.
+    FixedFraction,
+    /// The given amount.
+    FixedAmount,
+}
+
+impl Policy {
+    /// As written in a manifest.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::RandomFraction => "random-fraction",
+            Self::FixedFraction => "fixed-fraction",
+            Self::FixedAmount => "fixed-amount",
+        }
+    }
+}
+
+/// Where quotes come from and decisions go.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Default)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Channels {
+    /// MQTT topic filters with the quotes; without them, what the algorithm asks for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 32), inner(length(min = 1, max = 256)))]
+    pub subscribe: Option<Vec<String>>,
+    /// MQTT topic for the decisions; without it, `intuition/<namespace>/<name>/decisions`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 256))]
+    pub publish: Option<String>,
+}
+
+/// An MQTT broker.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(
+    validation = Rule::new("!self.url.contains('@')")
+        .message("must not carry user info in url: username and password belong into the Secret that secretRef names")
+)]
+pub struct Broker {
+    /// `mqtt://host[:1883]`, or `mqtts://host[:8883]` for TLS.
+    #[schemars(length(min = 8, max = 512), regex(pattern = r"^mqtts?://[^\s/?#]+/?$"))]
+    pub url: String,
+    /// The Secret with the keys `username`, `password` and `ca.crt`, each optional, in the resource's namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_ref: Option<SecretRef>,
+}
+
+/// A Secret in the resource's namespace.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SecretRef {
+    /// The Secret's name.
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$"))]
+    pub name: String,
+}
+
+/// The volume that holds the ledger.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(
+    validation = Rule::new("quantity(self.size).compareTo(quantity(oldSelf.size)) >= 0")
+        .message("must not shrink: a volume can only grow")
+)]
+pub struct Storage {
+    /// Size, as Kubernetes writes quantities. It can grow where the storage class allows, and never shrink.
+    #[serde(default = "default_size")]
+    #[schemars(length(min = 1, max = 20), regex(pattern = r"^[1-9]\d*([KMGTPE]i|[kMGTPE])?$"))]
+    pub size: String,
+    /// Storage class; without it, the cluster's default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$"))]
+    pub class_name: Option<String>,
+    /// Access mode. `ReadWriteOncePod` keeps a second writer out even when a node is lost.
+    #[serde(default)]
+    pub access_mode: AccessMode,
+    /// What becomes of the volume when the resource is deleted.
+    #[serde(default)]
+    pub on_delete: OnDelete,
+}
+
+impl Default for Storage {
+    fn default() -> Self {
+        Self {
+            size: default_size(),
+            class_name: None,
+            access_mode: AccessMode::default(),
+            on_delete: OnDelete::default(),
+        }
+    }
+}
+
+/// Who may mount the volume.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[schemars(description = "Who may mount the volume: one pod, or all pods of one node.")]
+pub enum AccessMode {
+    /// One pod.
+    #[default]
+    ReadWriteOncePod,
+    /// All pods of one node.
+    ReadWriteOnce,
+}
+
+/// What becomes of the volume when the resource is deleted.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[schemars(description = "What becomes of the volume when the resource is deleted.")]
+pub enum OnDelete {
+    /// It stays, with the ledger; the same resource applied again takes it up.
+    #[default]
+    Retain,
+    /// It goes too.
+    Delete,
+}
+
+/// What the operator observed last.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct TradingAlgoStatus {
+    /// Each says one thing, `Ready` whether quotes are being decided; `Reconciling` and `Stalled` are there when they apply.
+    #[serde(default)]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".to_owned()]))]
+    #[schemars(length(max = 16))]
+    pub conditions: Vec<Condition>,
+    /// The generation that the conditions speak of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// The generation whose settings are all in force.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effective_generation: Option<i64>,
+    /// The MQTT topic filters subscribed to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub channels: Vec<String>,
+    /// Who decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backend: Option<Backend>,
+    /// The account as of its last commit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<Account>,
+}
+
+/// Who decides.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct Backend {
+    /// Address it is reached at; absent for a built-in algorithm.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// Name of the algorithm.
+    pub algorithm: String,
+    /// Its version.
+    pub version: String,
+}
+
+/// The account as of its last commit.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Account {
+    /// Cash there is to invest, two places.
+    pub cash: String,
+    /// Cost of what is held, two places.
+    pub invested: String,
+    /// Decisions so far.
+    pub decisions: u64,
+    /// When the last commit was.
+    pub updated: Time,
+}
+
+const fn default_threshold() -> f64 {
+    0.5
+}
+
+const fn default_starting_cash() -> Amount {
+    Amount::whole(10_000)
+}
+
+fn default_size() -> String {
+    "1Gi".to_owned()
+}
+
+fn any_object(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true, "maxProperties": 64 })
+}

@@ -1,0 +1,129 @@
+//! What neither the schema nor CEL can say. All of it reads the manifest as it was written, so that a mistake elsewhere
+//! hides nothing.
+
+use intuition_api::topic;
+use serde_json::{Map, Value};
+
+use super::{Problem, schema::shown};
+
+/// The namespace of a manifest that names none.
+pub(super) const DEFAULT_NAMESPACE: &str = "default";
+/// Longest name of a namespace (RFC 1123 label).
+const LABEL_LENGTH: usize = 63;
+/// Fields of `metadata` that Kubernetes knows.
+const METADATA: [&str; 15] = [
+    "annotations",
+    "creationTimestamp",
+    "deletionGracePeriodSeconds",
+    "deletionTimestamp",
+    "finalizers",
+    "generateName",
+    "generation",
+    "labels",
+    "managedFields",
+    "name",
+    "namespace",
+    "ownerReferences",
+    "resourceVersion",
+    "selfLink",
+    "uid",
+];
+
+/// Problems of `metadata`, but for the rule about the name, which is CEL.
+pub(super) fn metadata(manifest: &Map<String, Value>) -> Vec<Problem> {
+    let Some(Value::Object(metadata)) = manifest.get("metadata") else {
+        return vec![Problem::new("metadata.name", "is required")];
+    };
+    let unknown = metadata.keys().filter(|name| !METADATA.contains(&name.as_str()));
+    let mut problems: Vec<_> = unknown.map(|name| Problem::new(format!("metadata.{name}"), "is not known")).collect();
+    match metadata.get("name") {
+        Some(Value::String(_)) => {}
+        Some(other) => problems.push(Problem::new("metadata.name", format!("must be a string, is {}", shown(other)))),
+        None => problems.push(Problem::new("metadata.name", "is required")),
+    }
+    match metadata.get("namespace") {
+        None => {}
+        Some(Value::String(namespace)) if is_label(namespace) => {}
+        Some(other) => problems.push(Problem::new(
+            "metadata.namespace",
+            format!("must be 1 to 63 characters of a-z, 0-9 and -, none of the last at an end, is {}", shown(other)),
+        )),
+    }
+    for name in ["labels", "annotations"] {
+        match metadata.get(name) {
+            None | Some(Value::Null) => {}
+            Some(Value::Object(pairs)) => {
+                for (key, value) in pairs.iter().filter(|(_, value)| !value.is_string()) {
+                    let path = format!("metadata.{name}.{key}");
+                    problems.push(Problem::new(path, format!("must be a string, is {}", shown(value))));
+                }
+            }
+            Some(other) => {
+                problems
+                    .push(Problem::new(format!("metadata.{name}"), format!("must be an object, is {}", shown(other))));
+            }
+        }
+    }
+    problems
+}
+
+/// Problems of `spec`.
+pub(super) fn spec(manifest: &Map<String, Value>) -> Vec<Problem> {
+    let Some(spec) = manifest.get("spec") else { return Vec::new() };
+    let mut problems = Vec::new();
+    for name in ["name", "address"] {
+        if spec.pointer(&format!("/algorithm/{name}")).is_some_and(|value| !value.is_null()) {
+            problems.push(Problem::new(
+                format!("spec.algorithm.{name}"),
+                "is not supported yet by this release: use builtin",
+            ));
+        }
+    }
+    if spec.pointer("/algorithm/parameters/threshold").is_some() {
+        problems
+            .push(Problem::new("spec.algorithm.parameters.threshold", "is not a parameter: say it as spec.threshold"));
+    }
+    let nothing = match spec.pointer("/portfolio/amount") {
+        Some(Value::Number(amount)) => amount.as_u64() == Some(0),
+        Some(Value::String(amount)) => amount.chars().all(|digit| matches!(digit, '0' | '.')),
+        _ => false,
+    };
+    if nothing {
+        problems.push(Problem::new("spec.portfolio.amount", "must be at least 0.01, is 0"));
+    }
+    channels(manifest, spec, &mut problems);
+    problems
+}
+
+fn channels(manifest: &Map<String, Value>, spec: &Value, problems: &mut Vec<Problem>) {
+    let text = |name: &str| manifest.get("metadata").and_then(|metadata| metadata.get(name)).and_then(Value::as_str);
+    let own = format!("intuition/{}/{}", text("namespace").unwrap_or(DEFAULT_NAMESPACE), text("name").unwrap_or("+"));
+    let publish = spec.pointer("/channels/publish").and_then(Value::as_str);
+    let mut taken = vec![format!("{own}/state"), format!("{own}/dead-letter"), format!("{own}/data/#")];
+    if let Some(publish) = publish {
+        let path = "spec.channels.publish";
+        if publish.starts_with('$') || publish.contains(['#', '+', '\0']) {
+            problems.push(Problem::new(path, "must be a topic without wildcards that does not begin with $"));
+        } else if taken.iter().any(|own| topic::matches(own, publish)) {
+            problems.push(Problem::new(path, "is another of the algorithm's own topics"));
+        }
+    }
+    taken.push(publish.map_or_else(|| format!("{own}/decisions"), str::to_owned));
+    let filters = spec.pointer("/channels/subscribe").and_then(Value::as_array);
+    for (index, filter) in filters.into_iter().flatten().enumerate() {
+        let Some(filter) = filter.as_str().filter(|filter| !filter.is_empty()) else { continue };
+        let path = format!("spec.channels.subscribe[{index}]");
+        if let Err(error) = topic::check_filter(filter) {
+            problems.push(Problem::new(path, error.to_string()));
+        } else if let Some(own) = taken.iter().find(|own| topic::overlap(filter, own)) {
+            problems.push(Problem::new(path, format!("must not match the algorithm's own topic {own}")));
+        }
+    }
+}
+
+fn is_label(text: &str) -> bool {
+    (1..=LABEL_LENGTH).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+        && !text.starts_with('-')
+        && !text.ends_with('-')
+}

@@ -1,0 +1,158 @@
+//! A value against a structural schema, as the API server checks it, with messages for people.
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{JSONSchemaProps, JSONSchemaPropsOrArray};
+use regex::Regex;
+use serde_json::{Map, Value};
+
+use super::Problem;
+use crate::resource::amount;
+
+/// Longest text that a message repeats.
+const SHOWN: usize = 80;
+
+/// Adds everything about `value` that `schema` does not allow.
+pub(super) fn check(schema: &JSONSchemaProps, value: &Value, path: &str, problems: &mut Vec<Problem>) {
+    let found = problems.len();
+    if value.is_null() && schema.nullable == Some(true) {
+        return;
+    }
+    if schema.x_kubernetes_int_or_string == Some(true) {
+        if !is_amount(schema, value) {
+            problems.push(Problem::new(path, format!("must be {}, is {}", amount::EXPECTED, shown(value))));
+        }
+        return;
+    }
+    match (schema.type_.as_deref(), value) {
+        (Some("object"), Value::Object(members)) => check_members(schema, members, path, problems),
+        (Some("array"), Value::Array(items)) => check_items(schema, items, path, problems),
+        (Some("string"), Value::String(text)) => check_text(schema, text, path, problems),
+        (Some("number"), Value::Number(_)) => check_range(schema, value, path, problems),
+        (Some("integer"), Value::Number(number)) if number.is_i64() || number.is_u64() => {
+            check_range(schema, value, path, problems);
+        }
+        (Some("boolean"), Value::Bool(_)) | (None, _) => {}
+        (Some(kind), _) => {
+            let article = if matches!(kind, "object" | "array" | "integer") { "an" } else { "a" };
+            problems.push(Problem::new(path, format!("must be {article} {kind}, is {}", shown(value))));
+        }
+    }
+    if let Some(allowed) = schema.enum_.as_ref().filter(|_| problems.len() == found)
+        && !allowed.iter().any(|allowed| allowed.0 == *value)
+    {
+        let names: Vec<_> = allowed.iter().filter_map(|allowed| allowed.0.as_str()).collect();
+        problems.push(Problem::new(path, format!("must be one of {}, is {}", names.join(", "), shown(value))));
+    }
+}
+
+/// Text that shows `value` in a message.
+pub(super) fn shown(value: &Value) -> String {
+    match value {
+        Value::Array(_) => "a list".to_owned(),
+        Value::Object(_) => "an object".to_owned(),
+        scalar => {
+            let mut text = scalar.to_string();
+            if let Some((end, _)) = text.char_indices().nth(SHOWN) {
+                text.truncate(end);
+                text.push('…');
+            }
+            text
+        }
+    }
+}
+
+fn check_members(schema: &JSONSchemaProps, members: &Map<String, Value>, path: &str, problems: &mut Vec<Problem>) {
+    let open = schema.x_kubernetes_preserve_unknown_fields == Some(true);
+    for (name, value) in members {
+        let path = format!("{path}.{name}");
+        match schema.properties.as_ref().and_then(|properties| properties.get(name)) {
+            Some(member) => check(member, value, &path, problems),
+            None if open => {}
+            None => problems.push(Problem::new(path, unknown(schema))),
+        }
+    }
+    for name in schema.required.iter().flatten() {
+        if !members.contains_key(name) {
+            problems.push(Problem::new(format!("{path}.{name}"), "is required"));
+        }
+    }
+    check_count(members.len(), "members", (schema.min_properties, schema.max_properties), path, problems);
+}
+
+fn unknown(schema: &JSONSchemaProps) -> String {
+    let names = schema.properties.iter().flatten().map(|(name, _)| name.as_str());
+    format!("is not known; known are {}", names.collect::<Vec<_>>().join(", "))
+}
+
+fn check_items(schema: &JSONSchemaProps, items: &[Value], path: &str, problems: &mut Vec<Problem>) {
+    if let Some(JSONSchemaPropsOrArray::Schema(wanted)) = &schema.items {
+        for (index, item) in items.iter().enumerate() {
+            check(wanted, item, &format!("{path}[{index}]"), problems);
+        }
+    }
+    check_count(items.len(), "items", (schema.min_items, schema.max_items), path, problems);
+}
+
+fn check_text(schema: &JSONSchemaProps, text: &str, path: &str, problems: &mut Vec<Problem>) {
+    let found = problems.len();
+    check_count(text.chars().count(), "characters", (schema.min_length, schema.max_length), path, problems);
+    if problems.len() == found
+        && let Some(pattern) = &schema.pattern
+        && !fits(pattern, text)
+    {
+        let value = Value::String(text.to_owned());
+        problems.push(Problem::new(path, format!("must match {pattern}, is {}", shown(&value))));
+    }
+}
+
+fn check_count(
+    count: usize,
+    what: &str,
+    (least, most): (Option<i64>, Option<i64>),
+    path: &str,
+    problems: &mut Vec<Problem>,
+) {
+    let count = i64::try_from(count).unwrap_or(i64::MAX);
+    if least.is_some_and(|least| count < least) || most.is_some_and(|most| count > most) {
+        let bounds = match (least, most) {
+            (Some(least), Some(most)) => format!("{least} to {most}"),
+            (Some(least), None) => format!("at least {least}"),
+            (None, most) => format!("at most {}", most.unwrap_or(i64::MAX)),
+        };
+        problems.push(Problem::new(path, format!("must have {bounds} {what}, has {count}")));
+    }
+}
+
+fn check_range(schema: &JSONSchemaProps, value: &Value, path: &str, problems: &mut Vec<Problem>) {
+    if !in_range(schema, value) {
+        let bounds = match (schema.minimum, schema.maximum) {
+            (Some(least), Some(most)) => format!("between {least} and {most}"),
+            (Some(least), None) => format!("at least {least}"),
+            (None, most) => format!("at most {}", most.unwrap_or(f64::MAX)),
+        };
+        problems.push(Problem::new(path, format!("must be {bounds}, is {}", shown(value))));
+    }
+}
+
+fn in_range(schema: &JSONSchemaProps, value: &Value) -> bool {
+    value.as_f64().is_some_and(|number| {
+        schema.minimum.is_none_or(|least| number >= least) && schema.maximum.is_none_or(|most| number <= most)
+    })
+}
+
+/// The one kind of integer-or-string that the resource has.
+fn is_amount(schema: &JSONSchemaProps, value: &Value) -> bool {
+    match value {
+        Value::Number(number) => (number.is_u64() || number.is_i64()) && in_range(schema, value),
+        Value::String(text) => {
+            let length = i64::try_from(text.len()).unwrap_or(i64::MAX);
+            schema.max_length.is_none_or(|most| length <= most)
+                && schema.pattern.as_ref().is_none_or(|pattern| fits(pattern, text))
+        }
+        _ => false,
+    }
+}
+
+/// The patterns are ours, and a test compiles them all: one that does not compile fits nothing.
+fn fits(pattern: &str, text: &str) -> bool {
+    Regex::new(pattern).is_ok_and(|pattern| pattern.is_match(text))
+}

@@ -1,0 +1,100 @@
+//! Every sample manifest: the valid ones are taken, each invalid one is refused for the one reason in its first line.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use intuition_operator::{
+    resource::TradingAlgo,
+    validate::{check, parse},
+};
+use kube::CustomResourceExt as _;
+use serde_json::{Value, json};
+
+fn samples(kind: &str) -> Vec<(PathBuf, String)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crds/samples").join(kind);
+    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    assert!(!files.is_empty(), "there are {kind} samples");
+    files.into_iter().map(|path| (path.clone(), fs::read_to_string(&path).unwrap())).collect()
+}
+
+#[test]
+fn every_valid_sample_is_taken() {
+    for (path, text) in samples("valid") {
+        let manifest: Value = serde_saphyr::from_str(&text).unwrap();
+        let algo = parse(&manifest).unwrap_or_else(|problems| panic!("{}: {problems:?}", path.display()));
+        // What is read and written again is as valid.
+        assert_eq!(parse(&json!(algo)), Ok(algo), "{}", path.display());
+    }
+}
+
+#[test]
+fn every_invalid_sample_is_refused_for_the_reason_in_its_first_line() {
+    for (path, text) in samples("invalid") {
+        let manifest: Value = serde_saphyr::from_str(&text).unwrap();
+        let found: Vec<_> = check(&manifest).iter().map(ToString::to_string).collect();
+        let expected = text.lines().next().unwrap().strip_prefix("# ").unwrap();
+        assert_eq!(found, [expected], "{}", path.display());
+    }
+}
+
+#[test]
+fn all_problems_are_found_at_once() {
+    let manifest = json!({
+        "apiVersion": "intuition.dev/v1alpha1",
+        "kind": "TradingAlgo",
+        "metadata": { "name": "Bad" },
+        "spec": {
+            "algorithm": {},
+            "threshold": 1.5,
+            "startingCash": -1,
+            "portfolio": { "policy": "fixed-fraction" },
+            "channels": { "subscribe": ["a#", 7] },
+            "broker": { "url": "mqtt://user@host" },
+            "colour": "red",
+        },
+    });
+    let paths: Vec<_> = check(&manifest).into_iter().map(|problem| problem.path).collect();
+    let expected = [
+        "metadata.name",
+        "spec.algorithm",
+        "spec.broker",
+        "spec.channels.subscribe[0]",
+        "spec.channels.subscribe[1]",
+        "spec.colour",
+        "spec.portfolio",
+        "spec.startingCash",
+        "spec.threshold",
+    ];
+    assert_eq!(paths, expected);
+}
+
+#[test]
+fn the_crd_in_the_repository_is_the_one_the_types_give() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crds/tradingalgo.yaml");
+    let committed: Value = serde_saphyr::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    assert_eq!(committed, json!(TradingAlgo::crd()), "run `make generate`");
+}
+
+#[test]
+fn every_pattern_of_the_schema_compiles() {
+    fn patterns<'a>(schema: &'a Value, found: &mut Vec<&'a str>) {
+        match schema {
+            Value::Object(members) => {
+                found.extend(members.get("pattern").and_then(Value::as_str));
+                members.values().for_each(|member| patterns(member, found));
+            }
+            Value::Array(items) => items.iter().for_each(|item| patterns(item, found)),
+            _ => {}
+        }
+    }
+    let crd = json!(TradingAlgo::crd());
+    let mut found = Vec::new();
+    patterns(&crd, &mut found);
+    assert!(found.len() >= 8);
+    for pattern in found {
+        assert!(regex::Regex::new(pattern).is_ok(), "{pattern}");
+    }
+}
