@@ -16,7 +16,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Print the CustomResourceDefinition as YAML.
+    /// Print the definition of the resource (CRD) as YAML.
     Crd,
 }
 

@@ -1,5 +1,7 @@
 //! Every sample manifest: the valid ones are taken, each invalid one is refused for the one reason in its first line.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by it")]
+
 use std::{
     fs,
     path::{Path, PathBuf},
