@@ -1,0 +1,105 @@
+//! Child processes whose output is kept, and shown when a test fails.
+
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+};
+
+use anyhow::{Context as _, ensure};
+
+use crate::wait;
+
+/// Lines of the log that a failed test shows of each process.
+const SHOWN_LINES: usize = 60;
+
+/// The path of one of our binaries, built beside the test executable.
+pub fn binary(name: &str) -> anyhow::Result<PathBuf> {
+    let tests = std::env::current_exe()?;
+    // target/<profile>/deps/<test>
+    let folder = tests.parent().and_then(Path::parent).context("the test executable is not in a target folder")?;
+    let path = folder.join(name);
+    ensure!(
+        path.exists(),
+        "{} is not built: run `make test`, or `cargo build -p algo-runtime -p bridge -p intuition-cli` first",
+        path.display()
+    );
+    Ok(path)
+}
+
+/// A running child process. Killed when dropped.
+pub struct Daemon {
+    name: String,
+    child: Child,
+    log: PathBuf,
+}
+
+impl Daemon {
+    /// Starts `command`, both outputs going to the end of `log`.
+    pub fn start(name: &str, mut command: Command, log: PathBuf) -> anyhow::Result<Self> {
+        let output = File::options().create(true).append(true).open(&log)?;
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(output.try_clone()?)
+            .stderr(output)
+            .spawn()
+            .with_context(|| format!("starting {name}: {command:?}"))?;
+        Ok(Self { name: name.to_owned(), child, log })
+    }
+
+    /// kill -9, and waits until it is gone.
+    pub fn kill(&mut self) -> anyhow::Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// Sends a signal by its name, for example `TERM`.
+    pub fn signal(&self, name: &str) -> anyhow::Result<()> {
+        let status = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status()?;
+        ensure!(status.success(), "kill -{name} {}: {status}", self.name);
+        Ok(())
+    }
+
+    /// SIGTERM, and waits until it has ended by itself.
+    pub async fn terminate(&mut self) -> anyhow::Result<ExitStatus> {
+        self.signal("TERM")?;
+        let what = format!("{} ends after SIGTERM", self.name);
+        wait::until(&what, async || Ok(self.child.try_wait()?)).await
+    }
+
+    /// An error with the log if it has ended.
+    pub fn check_alive(&mut self) -> anyhow::Result<()> {
+        if let Some(status) = self.child.try_wait()? {
+            anyhow::bail!("{} ended ({status}):\n{}", self.name, self.log_tail());
+        }
+        Ok(())
+    }
+
+    /// Everything it wrote so far.
+    pub fn log(&self) -> String {
+        std::fs::read(&self.log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+    }
+
+    fn log_tail(&self) -> String {
+        let log = self.log();
+        let skipped = log.lines().count().saturating_sub(SHOWN_LINES);
+        log.lines().skip(skipped).collect::<Vec<_>>().join("\n")
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // Either may fail because it is gone already.
+        drop(self.child.kill());
+        drop(self.child.wait());
+        if std::thread::panicking() {
+            show(&format!("--- {}\n{}\n", self.name, self.log_tail()));
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "cargo test keeps what is printed for the tests that fail")]
+fn show(text: &str) {
+    eprintln!("{text}");
+}

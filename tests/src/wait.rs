@@ -1,0 +1,34 @@
+//! Waiting for a condition, with a deadline. The only place that pauses.
+
+use std::time::{Duration, Instant};
+
+use anyhow::bail;
+
+/// How long a condition may take on a busy machine before the test gives up.
+pub const PATIENCE: Duration = Duration::from_mins(1);
+
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Asks `probe` until it has an answer. An error of the probe ends it at once; none within `limit` is an error that names
+/// `what`.
+pub async fn until_within<T>(
+    limit: Duration,
+    what: &str,
+    mut probe: impl AsyncFnMut() -> anyhow::Result<Option<T>>,
+) -> anyhow::Result<T> {
+    let start = Instant::now();
+    loop {
+        if let Some(answer) = probe().await? {
+            return Ok(answer);
+        }
+        if start.elapsed() > limit {
+            bail!("{what}: not within {} s", limit.as_secs());
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// [`until_within`] the usual [`PATIENCE`].
+pub async fn until<T>(what: &str, probe: impl AsyncFnMut() -> anyhow::Result<Option<T>>) -> anyhow::Result<T> {
+    until_within(PATIENCE, what, probe).await
+}
