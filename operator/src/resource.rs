@@ -130,9 +130,10 @@ pub struct Portfolio {
     /// The sizing policy.
     #[serde(default)]
     pub policy: Policy,
-    /// Share of the cash there is that each buy invests, 0 to 1.
+    /// Share of the cash there is that each buy invests: more than 0, at most 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0.0, max = 1.0))]
+    #[x_kube(validation = Rule::new("self > 0.0").message("must be more than 0"))]
     pub fraction: Option<f64>,
     /// What each buy invests, at least 0.01: an integer, or a decimal in quotes.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,0 +1,84 @@
+//! `intuition validate` as a user calls it.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by it")]
+
+use std::{
+    fs,
+    io::Write as _,
+    path::Path,
+    process::{Command, Output, Stdio},
+};
+
+const HEAD: &str = "apiVersion: intuition.dev/v1alpha1\nkind: TradingAlgo\n";
+
+fn validate(files: &[&Path], stdin: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_intuition"));
+    command.arg("validate").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    for file in files {
+        command.arg("-f").arg(file);
+    }
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(stdin.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+fn repository(path: &str) -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+#[test]
+fn the_examples_are_valid() {
+    let output = validate(&[&repository("examples/random.yaml"), &repository("examples/sma-crossover.yaml")], "");
+    assert_eq!(text(&output.stdout), "valid: default/goog-random\nvalid: default/sma-crossover\n");
+    assert_eq!((text(&output.stderr), output.status.code()), ("", Some(0)));
+}
+
+#[test]
+fn every_invalid_sample_is_one_line_with_its_path_and_exit_code_2() {
+    for entry in fs::read_dir(repository("crds/samples/invalid")).unwrap() {
+        let path = entry.unwrap().path();
+        let sample = fs::read_to_string(&path).unwrap();
+        let expected = sample.lines().next().unwrap().strip_prefix("# ").unwrap();
+        let output = validate(&[&path], "");
+        let stderr = text(&output.stderr);
+        assert!(stderr.ends_with(&format!(": {expected}\n")) && stderr.lines().count() == 1, "{expected}: {stderr}");
+        assert_eq!((text(&output.stdout), output.status.code()), ("", Some(2)), "{expected}");
+    }
+}
+
+#[test]
+fn every_problem_of_every_document_is_said_at_once() {
+    let documents = format!(
+        "{HEAD}metadata: {{name: one}}\nspec: {{algorithm: {{builtin: sma-crossover, parameters: {{fast: 50, slow: 20}}}}, \
+         threshold: 2}}\n---\n{HEAD}metadata: {{name: two}}\nspec: {{algorithm: {{builtin: random}}}}\n---\n{HEAD}metadata: \
+         {{name: two, namespace: default}}\nspec: {{algorithm: {{builtin: crystal-ball}}}}\n---\nkind: Service\n---\n\
+         {HEAD}metadata: {{name: two}}\nspec: {{algorithm: {{builtin: random}}}}\n"
+    );
+    let output = validate(&[Path::new("-")], &documents);
+    let places: Vec<_> =
+        text(&output.stderr).lines().map(|line| line.splitn(5, ": ").take(3).collect::<Vec<_>>().join(": ")).collect();
+    let expected = [
+        "-: document 1 (one): spec.algorithm.parameters.fast",
+        "-: document 1 (one): spec.threshold",
+        "-: document 3 (two): spec.algorithm.builtin",
+        "-: document 3 (two): metadata.name",
+        "-: document 4: kind",
+        "-: document 5 (two): metadata.name",
+    ];
+    assert_eq!(places, expected, "{}", text(&output.stderr));
+    assert_eq!((text(&output.stdout), output.status.code()), ("valid: default/two\n", Some(2)));
+}
+
+#[test]
+fn what_cannot_be_read_is_told_beside_what_can() {
+    let output = validate(&[Path::new("/nonexistent.yaml"), Path::new("-")], "kind: [\nname: x: y\n");
+    let lines: Vec<_> = text(&output.stderr).lines().collect();
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert!(lines[0].starts_with("cannot read /nonexistent.yaml: "), "{lines:?}");
+    assert!(lines[1].starts_with("-: ") && lines[1].contains("line 2, column"), "{lines:?}");
+    assert_eq!(output.status.code(), Some(2));
+}
