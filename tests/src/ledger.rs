@@ -216,6 +216,12 @@ impl Ledger {
         })
     }
 
+    /// The highest sequence number that a source has on a channel.
+    pub fn mark(&self, channel: &str, source: &str) -> anyhow::Result<Option<i64>> {
+        let query = "SELECT max(seq) FROM marks WHERE channel = ?1 AND source = ?2";
+        Ok(self.connection.query_row(query, [channel, source], |row| row.get(0))?)
+    }
+
     /// A counter; the reason is empty for those without one.
     pub fn counter(&self, name: &str, reason: &str) -> anyhow::Result<i64> {
         let query = "SELECT coalesce(sum(value), 0) FROM counters WHERE name = ?1 AND reason = ?2";

@@ -1,14 +1,15 @@
 //! What the end-to-end tests stand on: real brokers, our real binaries, and a checker that shares no code with them.
 //!
 //! - [`mosquitto`], [`embedded`], [`broker`]: MQTT brokers that can be stopped, killed and started again.
-//! - [`process`]: our binaries, found beside the test executable; [`system`]: one account's runtime and bridge together.
+//! - [`process`]: our binaries, found beside the test executable; [`command`]: run to their end; [`system`]: one account's runtime and bridge together.
 //! - [`quotes`]: what is published, in the three shapes; [`mqtt`]: an MQTT client of the tests' own.
 //! - [`ledger`]: reads a ledger's file by SQL; [`checker`]: recomputes it; [`amounts`]: the arithmetic it does it with.
-//! - [`wait`]: conditions with deadlines; [`ports`], [`http`]: small change.
+//! - [`wait`]: conditions with deadlines; [`seed`], [`ports`], [`http`]: small change.
 
 pub mod amounts;
 pub mod broker;
 pub mod checker;
+pub mod command;
 pub mod embedded;
 pub mod http;
 pub mod ledger;
@@ -17,5 +18,6 @@ pub mod mqtt;
 pub mod ports;
 pub mod process;
 pub mod quotes;
+pub mod seed;
 pub mod system;
 pub mod wait;

@@ -1,6 +1,7 @@
 //! An MQTT client of the tests' own: publishes and waits for every PUBACK, and a subscriber that keeps what it gets.
 
 use std::{
+    collections::HashSet,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -154,6 +155,17 @@ impl Subscriber {
         let ending = format!("/{last}");
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.iter().filter(|message| message.topic.ends_with(&ending)).cloned().collect()
+    }
+
+    /// The decisions so far, as JSON, repetitions included, as soon as there are `wanted` different ids.
+    pub async fn decisions(&self, wanted: usize) -> anyhow::Result<Vec<serde_json::Value>> {
+        wait::until(&format!("the consumer has {wanted} decisions"), async || {
+            let decisions = self.json("decisions")?;
+            let ids: HashSet<_> =
+                decisions.iter().map(|decision| decision.get("id").map(ToString::to_string)).collect();
+            Ok((ids.len() >= wanted).then_some(decisions))
+        })
+        .await
     }
 
     /// [`Self::received`] as JSON.

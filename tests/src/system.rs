@@ -48,6 +48,15 @@ impl Settings {
     }
 }
 
+/// One of the two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Process {
+    /// algo-runtime.
+    Runtime,
+    /// The bridge.
+    Bridge,
+}
+
 /// A process and where it tells how it is.
 struct Part {
     name: &'static str,
@@ -163,6 +172,32 @@ impl System {
     /// SIGTERM to algo-runtime alone.
     pub async fn stop_runtime(&mut self) -> anyhow::Result<()> {
         self.runtime.running()?.terminate().await.map(drop)
+    }
+
+    /// Stops a process where it stands (SIGSTOP), with everything that it holds.
+    pub fn freeze(&mut self, part: Process) -> anyhow::Result<()> {
+        self.part(part).running()?.signal("STOP")
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&mut self, part: Process) -> anyhow::Result<()> {
+        self.part(part).running()?.signal("CONT")
+    }
+
+    /// kill -9, and starts it again.
+    pub async fn kill_and_restart(&mut self, part: Process) -> anyhow::Result<()> {
+        self.part(part).running()?.kill()?;
+        match part {
+            Process::Runtime => self.start_runtime().await,
+            Process::Bridge => self.start_bridge(),
+        }
+    }
+
+    const fn part(&mut self, part: Process) -> &mut Part {
+        match part {
+            Process::Runtime => &mut self.runtime,
+            Process::Bridge => &mut self.bridge,
+        }
     }
 
     /// What the bridge logged.

@@ -7,7 +7,7 @@ use anyhow::bail;
 /// How long a condition may take on a busy machine before the test gives up.
 pub const PATIENCE: Duration = Duration::from_mins(1);
 
-const PAUSE: Duration = Duration::from_millis(20);
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// Asks `probe` until it has an answer. An error of the probe ends it at once; none within `limit` is an error that names
 /// `what`.

@@ -1,0 +1,86 @@
+//! kill -9 of bridge and runtime in the middle of a feed: every quote has one outcome, every decision is published, and
+//! consumers see what the ledger says.
+
+use anyhow::{Context as _, ensure};
+use e2e::{
+    broker::{Broker, Kind},
+    checker, mqtt,
+    mqtt::Subscriber,
+    quotes::{Quote, Shape},
+    seed,
+    system::{Process, Settings, System},
+};
+use rand::{RngExt as _, rngs::ChaCha8Rng};
+
+/// Quotes that are on their way at once.
+const BURST: i64 = 300;
+/// How often each process has to be hit in the middle of a burst.
+const HITS: usize = 2;
+/// A machine so fast that no kill hits the middle would prove nothing.
+const MOST_BURSTS: i64 = 20;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kills_lose_and_repeat_nothing_when_quotes_are_numbered() -> anyhow::Result<()> {
+    kills_lose_and_repeat_nothing(Kind::Mosquitto, Shape::Numbered).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kills_lose_and_repeat_nothing_when_quotes_have_ids() -> anyhow::Result<()> {
+    kills_lose_and_repeat_nothing(Kind::Mosquitto, Shape::WithId).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kills_lose_and_repeat_nothing_when_quotes_have_neither() -> anyhow::Result<()> {
+    kills_lose_and_repeat_nothing(Kind::Mosquitto, Shape::Bare).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kills_lose_and_repeat_nothing_with_the_embedded_broker() -> anyhow::Result<()> {
+    kills_lose_and_repeat_nothing(Kind::Embedded, Shape::Numbered).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kills_lose_and_repeat_nothing_with_the_embedded_broker_and_bare_quotes() -> anyhow::Result<()> {
+    kills_lose_and_repeat_nothing(Kind::Embedded, Shape::Bare).await
+}
+
+async fn kills_lose_and_repeat_nothing(kind: Kind, shape: Shape) -> anyhow::Result<()> {
+    let (seed, random) = seed::pick()?;
+    kill_at_random(kind, shape, random).await.with_context(|| format!("E2E_SEED={seed} repeats this run"))
+}
+
+async fn kill_at_random(kind: Kind, shape: Shape, mut random: ChaCha8Rng) -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let broker = Broker::start(kind, folder.path()).await?;
+    let consumer = Subscriber::start(broker.port(), &None, "intuition/#").await?;
+    let mut system = System::start(folder.path(), Settings::busy("default/crashes", &broker.url())).await?;
+    let mut published = 0;
+    let (mut bridge_hits, mut runtime_hits) = (0, 0);
+    while bridge_hits < HITS || runtime_hits < HITS {
+        ensure!(published < MOST_BURSTS * BURST, "no kill hits the middle of a burst");
+        let victim = if random.random() { Process::Bridge } else { Process::Runtime };
+        let when = published + random.random_range(1..BURST);
+        let burst = Quote::range(shape, published + 1, published + BURST);
+        let messages: Vec<_> = burst.iter().map(Quote::message).collect();
+        let strike = async {
+            system.decided(when).await?;
+            system.kill_and_restart(victim).await?;
+            Ok(())
+        };
+        let before = async { mqtt::publish_all(broker.port(), &None, &messages).await };
+        published += BURST;
+        tokio::try_join!(before, strike)?;
+        // The runtime is up again already, the rest of the burst may be too; the journal's times would tell, but this is
+        // enough to know that the kill was not after the end.
+        let hits = if victim == Process::Bridge { &mut bridge_hits } else { &mut runtime_hits };
+        *hits += usize::from(system.ledger()?.progress()?.outcomes < published);
+    }
+    system.settled(published).await?;
+    let quotes = Quote::range(shape, 1, published);
+    let ledger = system.ledger()?;
+    checker::check_outcomes(&ledger, &quotes)?;
+    let decisions = checker::audit(&ledger)?;
+    checker::check_published(&decisions, &consumer.decisions(decisions.len()).await?)?;
+    ensure!(ledger.gaps()?.is_empty(), "{:?}", ledger.gaps()?);
+    system.stop().await
+}

@@ -1,0 +1,119 @@
+//! The article's exchange over a real wire: a price goes in, a decision comes out, with the cash right to the cent.
+
+use anyhow::{Context as _, ensure};
+use e2e::{
+    broker::{Broker, Kind},
+    checker, mqtt,
+    mqtt::{Message, Subscriber},
+    system::{Settings, System},
+    wait,
+};
+use serde_json::Value;
+
+const SHAPES: [&str; 5] = [
+    r#"{"sid": "GOOG", "quote": "345"}"#,
+    r#"{"goog": 3.45}"#,
+    r#"{"specversion":"1.0","id":"1","source":"nyse","type":"quote","data":{"sid":"AAPL","quote":130.31}}"#,
+    r#"[{"goog": 3.46}, {"sid": "AAPL", "quote": 131}]"#,
+    r#"{"goog": 3.47, "aapl": 132.5}"#,
+];
+/// Ticks in them.
+const TICKS: i64 = 7;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn prices_in_every_shape_become_decisions_with_mosquitto() -> anyhow::Result<()> {
+    prices_become_decisions(Kind::Mosquitto).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn prices_in_every_shape_become_decisions_with_the_embedded_broker() -> anyhow::Result<()> {
+    prices_become_decisions(Kind::Embedded).await
+}
+
+async fn prices_become_decisions(kind: Kind) -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let broker = Broker::start(kind, folder.path()).await?;
+    let consumer = Subscriber::start(broker.port(), &None, "intuition/#").await?;
+    // Above a threshold of 0 is every draw but one in 2^53.
+    let arguments = "--algorithm random --threshold 0 --seed 1 --starting-cash 10000 --portfolio random-fraction";
+    let settings = Settings::new("default/goog-random", &broker.url(), arguments);
+    let mut system = System::start(folder.path(), settings).await?;
+    let messages: Vec<_> = SHAPES.iter().map(|payload| Message::new("quotes", *payload)).collect();
+    mqtt::publish_all(broker.port(), &None, &messages).await?;
+    system.settled(TICKS).await?;
+    let decisions = checker::audit(&system.ledger()?)?;
+    ensure!(decisions.len() == usize::try_from(TICKS)?, "a decision for each price: {decisions:#?}");
+    checker::check_published(&decisions, &consumer.decisions(decisions.len()).await?)?;
+    let traded: Vec<_> = decisions.iter().map(|decision| (text(decision, "sid"), text(decision, "price"))).collect();
+    let quoted = [
+        ("GOOG", "345"),
+        ("goog", "3.45"),
+        ("AAPL", "130.31"),
+        ("goog", "3.46"),
+        ("AAPL", "131"),
+        ("goog", "3.47"),
+        ("aapl", "132.5"),
+    ];
+    ensure!(traded == quoted, "{traded:?}");
+    ensure!(
+        text(decisions.get(2).context("seven")?, "event") == "1",
+        "a CloudEvent without a sequence is known by its id"
+    );
+    state_follows_the_bridge(&mut system, &consumer).await
+}
+
+/// Retained on the state topic: online, and offline after the bridge has ended.
+async fn state_follows_the_bridge(system: &mut System, consumer: &Subscriber) -> anyhow::Result<()> {
+    for expected in ["online", "offline"] {
+        if expected == "offline" {
+            system.stop().await?;
+        }
+        wait::until(&format!("the state topic says {expected}"), async || {
+            let states = consumer.json("state")?;
+            Ok(states.last().is_some_and(|state| text(state, "state") == expected).then_some(()))
+        })
+        .await?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_retained_price_is_no_quote_and_overlapping_filters_give_one_with_mosquitto() -> anyhow::Result<()> {
+    one_price_is_one_quote(Kind::Mosquitto).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_retained_price_is_no_quote_and_overlapping_filters_give_one_with_the_embedded_broker() -> anyhow::Result<()>
+{
+    one_price_is_one_quote(Kind::Embedded).await
+}
+
+async fn one_price_is_one_quote(kind: Kind) -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let broker = Broker::start(kind, folder.path()).await?;
+    let old = Message::new("quotes/goog", r#"{"goog": 1}"#).retained();
+    mqtt::publish_all(broker.port(), &None, &[old]).await?;
+    let arguments = "--algorithm random --threshold 0 --seed 1 --starting-cash 10000 --portfolio fixed-amount \
+                     --amount 1 --subscribe quotes/# --subscribe quotes/+ --subscribe quotes/goog";
+    let mut system = System::start(folder.path(), Settings::new("default/overlap", &broker.url(), arguments)).await?;
+    let new: Vec<_> = (2..12).map(|price| Message::new("quotes/goog", format!(r#"{{"goog": {price}}}"#))).collect();
+    mqtt::publish_all(broker.port(), &None, &new).await?;
+    system.settled(10).await?;
+    // A new connection subscribes again, and the price in between was retained too.
+    let last = Message::new("quotes/goog", r#"{"goog": 12}"#).retained();
+    mqtt::publish_all(broker.port(), &None, &[last]).await?;
+    system.settled(11).await?;
+    system.kill_and_restart(e2e::system::Process::Bridge).await?;
+    system.bridge_ready().await?;
+    mqtt::publish_all(broker.port(), &None, &[Message::new("quotes/goog", r#"{"goog": 13}"#)]).await?;
+    system.settled(12).await?;
+    let decisions = checker::audit(&system.ledger()?)?;
+    let prices: Vec<_> = decisions.iter().map(|decision| text(decision, "price").to_owned()).collect();
+    let expected: Vec<_> = (2..=13).map(|price: i32| price.to_string()).collect();
+    ensure!(prices == expected, "each price once, the retained one never: {prices:?}");
+    system.stop().await
+}
+
+fn text<'a>(value: &'a Value, member: &str) -> &'a str {
+    value.get(member).and_then(Value::as_str).unwrap_or_default()
+}
