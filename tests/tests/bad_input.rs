@@ -1,0 +1,175 @@
+//! What cannot be used goes to the dead-letter topic with its reason, is counted, and holds nothing up.
+
+use anyhow::{Context as _, ensure};
+use e2e::{
+    broker::{Broker, Kind},
+    checker, mqtt,
+    mqtt::{Message, Subscriber},
+    system::{Settings, System},
+    wait,
+};
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+/// Bytes of a payload that a dead letter shows.
+const SHOWN: usize = 64 * 1024;
+/// Buys for 1 at every quote.
+const ARGUMENTS: &str =
+    "--algorithm random --threshold 0 --seed 1 --starting-cash 100000 --portfolio fixed-amount --amount 1";
+
+/// Payloads, and the reason that each is dead-lettered for.
+fn cases() -> Vec<(Vec<u8>, &'static str)> {
+    let text = |payload: &str, reason| (payload.as_bytes().to_vec(), reason);
+    vec![
+        text("", "Empty"),
+        (vec![0xff, 0xfe, b'{'], "NotUtf8"),
+        text("345", "NotAQuote"),
+        text("hello", "NotJson"),
+        (vec![b'x'; 1 << 20], "NotJson"),
+        ([b"[".repeat(10_000), b"]".repeat(10_000)].concat(), "NotAQuote"),
+        text(&r#"{"a":"#.repeat(10_000), "NotJson"),
+        text(r#"{"quote":"345"}"#, "MissingField"),
+        text(r#"{"sid":"GOOG"}"#, "MissingField"),
+        text(r#"{"sid":"GOOG","quote":1,"quote":2}"#, "RepeatedKey"),
+        text(r#"{"sid":"GOOG","quote":"-345"}"#, "BadPrice"),
+        text(r#"{"sid":"GOOG","quote":0}"#, "BadPrice"),
+        text(r#"{"sid":"GOOG","quote":"NaN"}"#, "BadPrice"),
+        text(r#"{"goog":1e400}"#, "BadPrice"),
+        text(r#"{"sid":"GOOG","quote":"1234567890123456789012345678901234567890"}"#, "BadPrice"),
+        text("{}", "NoQuotes"),
+        text(r#"{"sid":"GOOG","quote":1,"time":"yesterday"}"#, "BadTime"),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_input_is_dead_lettered_with_its_reason_and_the_quote_behind_it_decides() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let broker = Broker::start(Kind::Mosquitto, folder.path()).await?;
+    let consumer = Subscriber::start(broker.port(), &None, "intuition/#").await?;
+    let settings = Settings::new("default/bad-input", &broker.url(), ARGUMENTS);
+    let mut system = System::start(folder.path(), settings).await?;
+    let cases = cases();
+    let mut messages = Vec::new();
+    for (number, (payload, _)) in cases.iter().enumerate() {
+        messages.push(Message::new("quotes", payload.clone()));
+        messages.push(Message::new("quotes", format!(r#"{{"behind": {}}}"#, number + 1)));
+    }
+    mqtt::publish_all(broker.port(), &None, &messages).await?;
+
+    let decisions = consumer.decisions(cases.len()).await?;
+    ensure!(decisions.len() == cases.len(), "one decision behind each bad payload: {}", decisions.len());
+    let dead_letters = dead_letters(&consumer, cases.len()).await?;
+    for ((payload, reason), dead_letter) in cases.iter().zip(&dead_letters) {
+        check_dead_letter(dead_letter, payload, reason).with_context(|| format!("{reason}: {dead_letter:.300}"))?;
+    }
+    let ledger = system.ledger()?;
+    for (_, reason) in &cases {
+        let wanted = cases.iter().filter(|(_, other)| other == reason).count();
+        let counted = ledger.counter("deadLettered", reason)?;
+        ensure!(counted == i64::try_from(wanted)?, "{reason}: {wanted} dead letters, counted {counted}");
+    }
+    checker::check_published(&checker::audit(&ledger)?, &decisions)?;
+    system.stop().await
+}
+
+fn check_dead_letter(dead_letter: &Value, payload: &[u8], reason: &str) -> anyhow::Result<()> {
+    let text = |member| dead_letter.get(member).and_then(Value::as_str);
+    ensure!(text("reason") == Some(reason), "the reason should be {reason}");
+    ensure!(text("topic") == Some("quotes"), "the topic");
+    ensure!(text("message").is_some_and(|message| !message.is_empty()), "a sentence for a person");
+    ensure!(text("time").is_some_and(|time| time.ends_with('Z')), "the time");
+    ensure!(dead_letter.get("size").and_then(Value::as_u64) == Some(payload.len() as u64), "the size");
+    ensure!(text("sha256") == Some(&hex::encode(Sha256::digest(payload))), "the hash");
+    let shown = payload.get(..SHOWN).unwrap_or(payload);
+    match std::str::from_utf8(shown) {
+        Ok(shown) => ensure!(text("payload") == Some(shown), "the payload"),
+        Err(_) => ensure!(text("payloadBase64").is_some() && text("payload").is_none(), "the payload, encoded"),
+    }
+    Ok(())
+}
+
+async fn dead_letters(consumer: &Subscriber, wanted: usize) -> anyhow::Result<Vec<Value>> {
+    wait::until(&format!("{wanted} dead letters"), async || {
+        let seen = consumer.json("dead-letter")?;
+        Ok((seen.len() >= wanted).then_some(seen))
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_map_with_one_bad_price_the_good_ones_count() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let broker = Broker::start(Kind::Mosquitto, folder.path()).await?;
+    let consumer = Subscriber::start(broker.port(), &None, "intuition/#").await?;
+    let settings = Settings::new("default/bad-price", &broker.url(), ARGUMENTS);
+    let mut system = System::start(folder.path(), settings).await?;
+    mqtt::publish_all(broker.port(), &None, &[Message::new("quotes", r#"{"a": 1, "b": -2, "c": 3}"#)]).await?;
+    system.settled(3).await?;
+    let dead_letters = dead_letters(&consumer, 1).await?;
+    ensure!(dead_letters.len() == 1, "{dead_letters:?}");
+    let decisions = consumer.decisions(2).await?;
+    let symbols: Vec<_> = decisions.iter().filter_map(|decision| decision.get("sid")?.as_str()).collect();
+    ensure!(symbols == ["a", "c"], "{symbols:?}");
+    system.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_id_with_another_price_and_a_sequence_that_goes_back_are_told() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let broker = Broker::start(Kind::Mosquitto, folder.path()).await?;
+    let consumer = Subscriber::start(broker.port(), &None, "intuition/#").await?;
+    let settings = Settings::new("default/identities", &broker.url(), ARGUMENTS);
+    let mut system = System::start(folder.path(), settings).await?;
+    let messages = [
+        r#"{"sid":"A","quote":1,"id":"x"}"#,
+        r#"{"sid":"A","quote":1,"id":"x"}"#,
+        r#"{"sid":"A","quote":2,"id":"x"}"#,
+        r#"{"sid":"A","quote":3,"source":"s","seq":10}"#,
+        r#"{"sid":"A","quote":4,"source":"s","seq":13}"#,
+        r#"{"sid":"A","quote":5,"source":"s","seq":11}"#,
+        r#"{"sid":"A","quote":6}"#,
+    ]
+    .map(|payload| Message::new("quotes", payload));
+    mqtt::publish_all(broker.port(), &None, &messages).await?;
+    let decisions = consumer.decisions(4).await?;
+    let prices: Vec<_> = decisions.iter().filter_map(|decision| decision.get("price")?.as_str()).collect();
+    ensure!(prices == ["1", "3", "4", "6"], "the repetition is decided once: {prices:?}");
+    let dead_letters = dead_letters(&consumer, 2).await?;
+    let reasons: Vec<_> = dead_letters.iter().filter_map(|letter| letter.get("reason")?.as_str()).collect();
+    ensure!(reasons == ["IdentityConflict", "SequenceWentBack"], "{reasons:?}");
+    let ledger = system.ledger()?;
+    let gaps: Vec<_> = ledger.gaps()?.into_iter().map(|gap| (gap.first, gap.last)).collect();
+    ensure!(gaps == [(11, 12)], "{gaps:?}");
+    checker::audit(&ledger)?;
+    system.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_on_a_topic_that_was_left_is_dead_lettered() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let broker = Broker::start(Kind::Mosquitto, folder.path()).await?;
+    let consumer = Subscriber::start(broker.port(), &None, "intuition/#").await?;
+    let on = |channel: &str| format!("{ARGUMENTS} --subscribe {channel}");
+    let settings = Settings::new("default/leaver", &broker.url(), &on("old"));
+    let mut system = System::start(folder.path(), settings).await?;
+    // The session outlives the bridge, so that the broker goes on to keep for it what comes on the old channel.
+    system.kill_bridge()?;
+    system.stop_runtime().await?;
+    mqtt::publish_all(broker.port(), &None, &[Message::new("old", r#"{"goog": 1}"#)]).await?;
+    *system.settings_mut() = Settings::new("default/leaver", &broker.url(), &on("new"));
+    system.start_runtime().await?;
+    system.start_bridge()?;
+    system.bridge_ready().await?;
+    let letters = [Message::new("old", r#"{"goog": 2}"#), Message::new("new", r#"{"goog": 3}"#)];
+    mqtt::publish_all(broker.port(), &None, &letters).await?;
+
+    let decisions = consumer.decisions(1).await?;
+    let prices: Vec<_> = decisions.iter().filter_map(|decision| decision.get("price")?.as_str()).collect();
+    ensure!(prices == ["3"], "only the new channel is traded: {prices:?}");
+    let dead_letters = dead_letters(&consumer, 1).await?;
+    ensure!(dead_letters.len() == 1, "nothing on the old channel comes any more once it is left: {dead_letters:?}");
+    let letter = dead_letters.first().context("there is one")?;
+    ensure!(letter.get("topic").and_then(Value::as_str) == Some("old"), "{letter}");
+    ensure!(letter.get("reason").and_then(Value::as_str) == Some("NotSubscribed"), "{letter}");
+    system.stop().await
+}
