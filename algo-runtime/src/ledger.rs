@@ -4,6 +4,8 @@
 //! then hands over [`Changes`], each a transaction. [`sqlite`] is the ledger that trades; [`memory`] serves backtests and
 //! tests; [`verify`] recomputes a ledger from its journal alone.
 
+mod books;
+mod chain;
 pub mod memory;
 pub mod sqlite;
 pub mod verify;
@@ -87,6 +89,14 @@ pub enum LedgerError {
         /// Who asked.
         wanted: String,
     },
+    /// A commit contradicts the ledger or itself: a mistake of ours, kept out of the file.
+    #[error("the ledger {path} refuses a commit that does not fit it: {finding}; nothing was written")]
+    Refused {
+        /// Which file.
+        path: String,
+        /// What does not fit.
+        finding: String,
+    },
     /// Another process opened it later (invariant 7).
     #[error(
         "the ledger {path} was taken over by another runtime (epoch {found}, ours is {ours}); this one may append nothing more"
@@ -110,6 +120,7 @@ impl LedgerError {
             Self::Damaged { .. } => "LedgerDamaged",
             Self::TooNew { .. } => "LedgerTooNew",
             Self::OtherAccount { .. } => "LedgerOfOtherAccount",
+            Self::Refused { .. } => "LedgerContradicted",
             Self::TakenOver { .. } => "LedgerTakenOver",
         }
     }
@@ -140,6 +151,25 @@ pub struct Account {
     pub published_through: u64,
     /// Time of the last commit that changed something an account holder would care about; 0 before the first.
     pub updated_micros: i64,
+}
+
+impl Account {
+    /// That of a new ledger.
+    pub fn empty(name: &str, ledger_id: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            ledger_id: ledger_id.to_owned(),
+            cash: Money::ZERO,
+            invested: Money::ZERO,
+            realised: Money::ZERO,
+            deposits: Money::ZERO,
+            entries: 0,
+            decisions: 0,
+            position: 0,
+            published_through: 0,
+            updated_micros: 0,
+        }
+    }
 }
 
 /// What is held of one symbol. Rows with nothing held are deleted.
@@ -277,7 +307,7 @@ pub struct WindowRow {
     pub id: String,
     /// The broker session it was delivered in.
     pub session: String,
-    /// 0 for QoS 0.
+    /// 0 for a delivery of the quality of service 0.
     pub packet_id: u32,
     /// Of the whole message.
     pub payload_sha256: [u8; 32],

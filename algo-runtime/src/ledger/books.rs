@@ -214,7 +214,7 @@ fn contradiction(total: &str, stored: &dyn Display, expected: &dyn Display) -> F
 }
 
 /// `None` as `expected`: no value would fit.
-fn expect<T: PartialEq + Display>(
+fn expect<T: Copy + PartialEq + Display>(
     entry: &JournalEntry,
     field: &'static str,
     stored: T,
@@ -232,10 +232,5 @@ fn bounded<T>(entry: &JournalEntry, value: Option<T>) -> Result<T, Finding> {
 }
 
 fn wrong(entry: &JournalEntry, field: &'static str, stored: &dyn Display, expected: &dyn Display) -> Finding {
-    Finding::ContradictEntry {
-        number: entry.number,
-        field,
-        stored: stored.to_string(),
-        expected: expected.to_string(),
-    }
+    Finding::ContradictEntry { number: entry.number, field, stored: stored.to_string(), expected: expected.to_string() }
 }

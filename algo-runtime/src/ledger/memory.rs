@@ -1,1 +1,125 @@
-//! In the making.
+//! The ledger of backtests and tests: the same rules as [`sqlite`](super::sqlite), gone with the process.
+
+use std::collections::BTreeMap;
+
+use super::{
+    Account, Changes, Class, CounterKey, HeldFilter, Holding, JournalEntry, Ledger, LedgerError, Mark, OutboxContent,
+    OutboxRow, SettingsRecord, Snapshot, StateKey, WindowRow,
+    books::{Books, Finding},
+};
+
+/// See the module.
+#[derive(Debug)]
+pub struct MemoryLedger {
+    account: Account,
+    books: Books,
+    journal: Vec<JournalEntry>,
+    holdings: BTreeMap<String, Holding>,
+    marks: BTreeMap<(String, String), Mark>,
+    window: BTreeMap<(Class, u64), WindowRow>,
+    outbox: BTreeMap<u64, OutboxContent>,
+    counters: BTreeMap<CounterKey, u64>,
+    state: BTreeMap<StateKey, Vec<u8>>,
+    settings: Option<SettingsRecord>,
+    sessions: BTreeMap<String, String>,
+    held: Vec<HeldFilter>,
+}
+
+impl MemoryLedger {
+    /// A new one, of `account` (`<namespace>/<name>`) under `ledger_id` (8 hex digits).
+    pub fn new(account: &str, ledger_id: &str) -> Self {
+        Self {
+            account: Account::empty(account, ledger_id),
+            books: Books::default(),
+            journal: Vec::new(),
+            holdings: BTreeMap::new(),
+            marks: BTreeMap::new(),
+            window: BTreeMap::new(),
+            outbox: BTreeMap::new(),
+            counters: BTreeMap::new(),
+            state: BTreeMap::new(),
+            settings: None,
+            sessions: BTreeMap::new(),
+            held: Vec::new(),
+        }
+    }
+
+    /// Everything that may refuse `changes`, so that applying them cannot fail.
+    fn check(&self, changes: &Changes) -> Result<Books, LedgerError> {
+        let refused = |finding| LedgerError::Refused { path: "in memory".to_owned(), finding };
+        let books =
+            self.books.after(&self.account, changes).map_err(|finding: Finding| refused(finding.to_string()))?;
+        match changes.window.iter().find(|row| self.window.contains_key(&(row.class, row.ordinal))) {
+            Some(row) => Err(refused(format!("window {} has an ordinal {} already", row.class.name(), row.ordinal))),
+            None => Ok(books),
+        }
+    }
+}
+
+impl Ledger for MemoryLedger {
+    fn snapshot(&mut self) -> Result<Snapshot, LedgerError> {
+        Ok(Snapshot {
+            account: self.account.clone(),
+            holdings: self.holdings.clone(),
+            marks: self.marks.values().cloned().collect(),
+            window: self.window.values().cloned().collect(),
+            counters: self.counters.clone(),
+            state: self.state.clone(),
+            settings: self.settings.clone(),
+            sessions: self.sessions.clone(),
+            held: self.held.clone(),
+        })
+    }
+
+    fn commit(&mut self, changes: &Changes) -> Result<(), LedgerError> {
+        self.books = self.check(changes)?;
+        self.journal.extend_from_slice(&changes.journal);
+        self.marks.extend(changes.marks.iter().map(|mark| ((mark.channel.clone(), mark.source.clone()), mark.clone())));
+        self.window.extend(changes.window.iter().map(|row| ((row.class, row.ordinal), row.clone())));
+        for (class, through) in &changes.evict {
+            self.window.extract_if((*class, 0)..=(*class, *through), |_, _| true).for_each(drop);
+        }
+        self.outbox.extend(changes.outbox.iter().map(|row| (row.position, row.content.clone())));
+        if let Some(account) = &changes.account {
+            self.outbox = self.outbox.split_off(&(account.published_through + 1));
+            self.account.clone_from(account);
+        }
+        set_or_remove(&mut self.holdings, &changes.holdings);
+        set_or_remove(&mut self.state, &changes.state);
+        self.counters.extend(changes.counters.iter().map(|(key, value)| (key.clone(), *value)));
+        self.sessions.extend(changes.sessions.iter().map(|(url, session)| (url.clone(), session.clone())));
+        if let Some(settings) = &changes.settings {
+            self.settings = Some(settings.clone());
+        }
+        if let Some(held) = &changes.held {
+            self.held.clone_from(held);
+        }
+        Ok(())
+    }
+
+    fn outbox(&mut self, after: u64, limit: usize) -> Result<Vec<OutboxRow>, LedgerError> {
+        let rows = self.outbox.range(after.saturating_add(1)..).take(limit);
+        Ok(rows.map(|(position, content)| OutboxRow { position: *position, content: content.clone() }).collect())
+    }
+
+    fn decisions(&mut self, from: u64, limit: usize) -> Result<Vec<JournalEntry>, LedgerError> {
+        let seq = |entry: &JournalEntry| entry.trade.as_ref().map_or(0, |trade| trade.seq);
+        // Deposits lie between the decisions, so that a decision's number is at least its seq.
+        let first = usize::try_from(from.saturating_sub(1)).unwrap_or(usize::MAX);
+        let decided = self.journal.iter().skip(first).filter(|entry| seq(entry) >= from.max(1));
+        Ok(decided.take(limit).cloned().collect())
+    }
+
+    fn close(self: Box<Self>) -> Result<(), LedgerError> {
+        Ok(())
+    }
+}
+
+fn set_or_remove<K: Ord + Clone, V: Clone>(map: &mut BTreeMap<K, V>, changes: &BTreeMap<K, Option<V>>) {
+    for (key, value) in changes {
+        match value {
+            Some(value) => map.insert(key.clone(), value.clone()),
+            None => map.remove(key),
+        };
+    }
+}

@@ -1,1 +1,179 @@
-//! In the making.
+//! The ledger that trades: one SQLite file, `ledger.db`, with a write-ahead log beside it while it is open.
+//!
+//! - [`place`]: the files, how they are made and connected to; [`schema`]: versions of the format.
+//! - [`inspect`]: the whole ledger is read and recomputed before anything is written; [`digest`]: the number over all
+//!   tables that tells damage.
+//! - [`rows`] and [`write`]: between rows and types.
+
+mod digest;
+mod inspect;
+mod place;
+mod rows;
+mod schema;
+mod write;
+
+use std::path::Path;
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use self::{
+    digest::{Digest, Seal},
+    place::{Place, Shape},
+    schema::{MIGRATIONS, Migration},
+    write::{Failure, Writer},
+};
+pub(super) use self::{inspect::Inspected, place::Refused};
+use super::{
+    Account, Changes, JournalEntry, Ledger, LedgerError, OutboxRow, Snapshot,
+    books::{Books, Finding},
+    chain::Hash,
+};
+
+/// See the module. Dropped without [`Ledger::close`] it loses nothing that was committed.
+#[derive(Debug)]
+pub struct SqliteLedger {
+    connection: Connection,
+    place: Place,
+    /// As of the last commit, like all below.
+    seal: Seal,
+    digest: Digest,
+    head: Hash,
+    account: Account,
+    books: Books,
+}
+
+impl SqliteLedger {
+    /// Opens the ledger of `account` in the folder `dir`, or makes folder and ledger where there are none. From here on
+    /// whoever had it open before can commit nothing.
+    ///
+    /// The ledger is read as a whole first. Where it is not sound, too new or another account's, no byte changes.
+    pub fn open(dir: &Path, account: &str) -> Result<Self, LedgerError> {
+        Self::open_with(dir, account, MIGRATIONS)
+    }
+
+    fn open_with(dir: &Path, account: &str, migrations: &[Migration]) -> Result<Self, LedgerError> {
+        let place = Place::new(dir);
+        let folder = place.enter()?;
+        let shape = match place.shape()? {
+            Shape::Missing => {
+                place.create(&folder, migrations, &new_account(account))?;
+                Shape::Settled
+            }
+            shape => shape,
+        };
+        let reads = schema::newest(migrations);
+        let damaged = |refused| match refused {
+            Refused::Unreadable(error) => error,
+            Refused::Wrong(finding) => place.damaged(&finding.to_string()),
+        };
+        let inspected = place.inspect(shape, reads).map_err(damaged)?;
+        if inspected.account.name != account {
+            let (found, wanted) = (inspected.account.name, account.to_owned());
+            return Err(LedgerError::OtherAccount { path: place.shown(), found, wanted });
+        }
+
+        let mut connection = place.writer()?;
+        let failed = place.store("take over the tables");
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&failed)?;
+        // Whoever had it open until now may have committed in the meantime.
+        let inspected = if Seal::read(&transaction).map_err(&failed)? == inspected.seal {
+            inspected
+        } else {
+            inspect::inspect(&transaction, reads).map_err(|refusal| damaged(place.refused(refusal, reads)))?
+        };
+        let (seal, digest) = take_epoch(&transaction, migrations, &inspected).map_err(&failed)?;
+        transaction.commit().map_err(&failed)?;
+        drop(failed);
+        let Inspected { account, books, head, .. } = inspected;
+        Ok(Self { connection, place, seal, digest, head, account, books })
+    }
+
+    fn write(&mut self, changes: &Changes) -> Result<(), LedgerError> {
+        let failed = |action| self.place.store(action);
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(failed("begin a transaction"))?;
+        let found = epoch(&transaction).map_err(failed("read the epoch"))?;
+        if found != self.seal.epoch {
+            return Err(LedgerError::TakenOver { path: self.place.shown(), found, ours: self.seal.epoch });
+        }
+        let refused =
+            |finding: Finding| LedgerError::Refused { path: self.place.shown(), finding: finding.to_string() };
+        let books = self.books.after(&self.account, changes).map_err(refused)?;
+        let mut writer = Writer { connection: &transaction, digest: self.digest, head: self.head };
+        writer.write(changes).map_err(|Failure { action, source }| failed(action)(source))?;
+        let (digest, head) = (writer.digest, writer.head);
+        let seal = self.seal.over(digest);
+        seal.write(&transaction).map_err(failed("write the seal"))?;
+        transaction.commit().map_err(failed("commit"))?;
+
+        (self.seal, self.digest, self.head, self.books) = (seal, digest, head, books);
+        if let Some(account) = &changes.account {
+            self.account.clone_from(account);
+        }
+        Ok(())
+    }
+}
+
+impl Ledger for SqliteLedger {
+    fn snapshot(&mut self) -> Result<Snapshot, LedgerError> {
+        rows::snapshot(&self.connection).map_err(self.place.store("read all"))
+    }
+
+    fn commit(&mut self, changes: &Changes) -> Result<(), LedgerError> {
+        self.write(changes)
+    }
+
+    fn outbox(&mut self, after: u64, limit: usize) -> Result<Vec<OutboxRow>, LedgerError> {
+        rows::outbox(&self.connection, after, limit).map_err(self.place.store("read the outbox"))
+    }
+
+    fn decisions(&mut self, from: u64, limit: usize) -> Result<Vec<JournalEntry>, LedgerError> {
+        rows::decisions(&self.connection, from, limit).map_err(self.place.store("read the journal"))
+    }
+
+    fn close(self: Box<Self>) -> Result<(), LedgerError> {
+        let Self { connection, place, .. } = *self;
+        // Somebody who reads at this moment keeps the log in place; what it holds is safe all the same.
+        connection
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+            .map_err(place.store("write the log into the file"))?;
+        connection.close().map_err(|(_, error)| place.store("close")(error))
+    }
+}
+
+/// Reads a ledger as a whole and leaves it as it is, also while somebody writes to it.
+pub(super) fn inspect_alone(dir: &Path) -> Result<Option<Inspected>, Refused> {
+    let place = Place::new(dir);
+    let look = || match place.shape() {
+        Ok(Shape::Missing) => (Some(Shape::Missing), Ok(None)),
+        Ok(shape) => (Some(shape), place.inspect(shape, schema::newest(MIGRATIONS)).map(Some)),
+        Err(error) => (None, Err(Refused::Unreadable(error))),
+    };
+    let (shape, found) = look();
+    // A runtime may have started or stopped in between, with the log come or gone under our hands.
+    if found.is_err() && place.shape().ok() != shape { look().1 } else { found }
+}
+
+fn new_account(name: &str) -> Account {
+    Account::empty(name, &format!("{:08x}", rand::random::<u32>()))
+}
+
+fn take_epoch(
+    connection: &Connection,
+    migrations: &[Migration],
+    inspected: &Inspected,
+) -> rusqlite::Result<(Seal, Digest)> {
+    let migrated = schema::migrate(connection, migrations, inspected.seal.user_version)?;
+    let digest = if migrated { Digest::of_all(connection)? } else { inspected.digest };
+    let mut seal = Seal::read(connection)?;
+    seal.epoch += 1;
+    let seal = seal.over(digest);
+    seal.write(connection)?;
+    Ok((seal, digest))
+}
+
+fn epoch(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.prepare_cached("SELECT epoch FROM seal WHERE id = 1")?.query_row([], |row| row.get(0))
+}

@@ -1,1 +1,108 @@
-//! In the making.
+//! Recomputes a ledger from its journal alone: no settings, no runtime, nothing written.
+
+use std::{collections::BTreeMap, fmt, path::Path};
+
+use intuition_api::decimal::Money;
+
+pub use super::books::Finding;
+use super::{
+    Holding, LedgerError,
+    sqlite::{self, Inspected, Refused},
+};
+
+/// Why a ledger is not sound.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// There is none in the folder.
+    #[error("there is no ledger in {0}")]
+    MissLedger(String),
+    /// It cannot be read so far as to be recomputed.
+    #[error(transparent)]
+    Read(LedgerError),
+    /// It can, and something does not fit: the first wrong journal entry where there is one.
+    #[error("the ledger in {dir} is wrong: {finding}")]
+    Contradict {
+        /// The ledger's folder.
+        dir: String,
+        /// What does not fit.
+        finding: Finding,
+    },
+}
+
+/// A sound ledger's account, as the journal has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// `<namespace>/<name>`.
+    pub account: String,
+    /// 8 hex digits.
+    pub ledger_id: String,
+    /// Journal entries.
+    pub entries: u64,
+    /// Buys and sales among them.
+    pub decisions: u64,
+    /// Deposits less withdrawals.
+    pub deposits: Money,
+    /// What is left of them.
+    pub cash: Money,
+    /// Cost of what is held.
+    pub invested: Money,
+    /// Result of the sales.
+    pub realised: Money,
+    /// What is held, by symbol.
+    pub holdings: BTreeMap<String, Holding>,
+    /// Outbox entries not known to be published.
+    pub unpublished: u64,
+    /// Hash of the last entry, hex. Two copies with the same one have the same journal.
+    pub head: String,
+}
+
+/// Recomputes the ledger in the folder `dir`, in one read transaction, also while a runtime uses it.
+pub fn verify(dir: &Path) -> Result<Report, VerifyError> {
+    let shown = || dir.display().to_string();
+    match sqlite::inspect_alone(dir) {
+        Ok(Some(inspected)) => Ok(report(inspected)),
+        Ok(None) => Err(VerifyError::MissLedger(shown())),
+        Err(Refused::Unreadable(error)) => Err(VerifyError::Read(error)),
+        Err(Refused::Wrong(finding)) => Err(VerifyError::Contradict { dir: shown(), finding }),
+    }
+}
+
+fn report(Inspected { account, books, head, .. }: Inspected) -> Report {
+    Report {
+        unpublished: account.position - account.published_through,
+        account: account.name,
+        ledger_id: account.ledger_id,
+        entries: books.entries,
+        decisions: books.decisions,
+        deposits: books.deposits,
+        cash: books.cash,
+        invested: books.invested,
+        realised: books.realised,
+        holdings: books.holdings,
+        head: hex::encode(head),
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines: [(&str, &dyn fmt::Display); 10] = [
+            ("account", &self.account),
+            ("ledger", &self.ledger_id),
+            ("entries", &self.entries),
+            ("decisions", &self.decisions),
+            ("deposits", &self.deposits),
+            ("cash", &self.cash),
+            ("invested", &self.invested),
+            ("realised", &self.realised),
+            ("unpublished", &self.unpublished),
+            ("head", &self.head),
+        ];
+        for (name, value) in lines {
+            writeln!(f, "{name:<12} {value}")?;
+        }
+        for (sid, holding) in &self.holdings {
+            writeln!(f, "{:<12} {sid} {} at a cost of {}", "position", holding.quantity, holding.cost)?;
+        }
+        Ok(())
+    }
+}

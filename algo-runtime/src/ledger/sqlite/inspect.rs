@@ -1,0 +1,110 @@
+//! Everything that can be found out about a ledger by reading it, before anything is written to it.
+
+use rusqlite::Connection;
+
+use super::{
+    digest::{Digest, Seal},
+    rows,
+};
+use crate::ledger::{
+    Account,
+    books::{Books, Finding},
+    chain::{self, Hash},
+};
+
+/// A sound ledger.
+#[derive(Debug)]
+pub(in crate::ledger) struct Inspected {
+    pub(super) seal: Seal,
+    pub(super) digest: Digest,
+    pub(in crate::ledger) account: Account,
+    pub(in crate::ledger) books: Books,
+    pub(in crate::ledger) head: Hash,
+}
+
+/// Why it is not.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    TooNew { needs: i64 },
+    Wrong(Finding),
+    Sql(rusqlite::Error),
+}
+
+impl From<Finding> for Refusal {
+    fn from(finding: Finding) -> Self {
+        Self::Wrong(finding)
+    }
+}
+
+impl From<rusqlite::Error> for Refusal {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+/// Reads all of it, inside a transaction of the caller. `reads`: highest `min_reader` that is understood.
+///
+/// The journal comes first, so that what it can name is named by entry; digest and pages find the rest.
+pub(super) fn inspect(connection: &Connection, reads: i64) -> Result<Inspected, Refusal> {
+    let seal = Seal::read(connection)?;
+    if seal.min_reader > reads {
+        return Err(Refusal::TooNew { needs: seal.min_reader });
+    }
+    let account = rows::account(connection)?;
+    let (books, head) = read_journal(connection, &account)?;
+    books.check_totals(&account)?;
+    books.check_holdings(&rows::holdings(connection)?)?;
+    check_outbox(connection, &account)?;
+    let digest = Digest::of_all(connection)?;
+    if digest.sealed(&seal) != seal.digest {
+        return Err(Finding::BreakSeal("the digest over all tables is not the one stored".to_owned()).into());
+    }
+    check_pages(connection)?;
+    Ok(Inspected { seal, digest, account, books, head })
+}
+
+fn read_journal(connection: &Connection, account: &Account) -> Result<(Books, Hash), Refusal> {
+    let mut books = Books::default();
+    let mut head = chain::genesis(&account.ledger_id, &account.name);
+    let select = format!("SELECT {}, previous_hash, hash FROM journal ORDER BY number", rows::ENTRY);
+    let mut statement = connection.prepare(&select)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let number = books.entries + 1;
+        let misread = |problem: rusqlite::Error| Finding::MisreadEntry { number, problem: problem.to_string() };
+        let entry = rows::entry(row).map_err(misread)?;
+        books.apply(&entry)?;
+        let hash = chain::link(&head, &entry);
+        for (field, column, expected) in [("previous_hash", 12, head), ("hash", 13, hash)] {
+            let stored: String = row.get(column).map_err(misread)?;
+            let expected = hex::encode(expected);
+            if stored != expected {
+                return Err(Finding::ContradictEntry { number, field, stored, expected }.into());
+            }
+        }
+        head = hash;
+    }
+    Ok((books, head))
+}
+
+/// What is not published is there, all of it.
+fn check_outbox(connection: &Connection, account: &Account) -> Result<(), Refusal> {
+    let count = "SELECT count(*), ifnull(min(position), 0), ifnull(max(position), 0) FROM outbox";
+    let found: (i64, i64, i64) = connection.query_row(count, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let waiting = account.position.saturating_sub(account.published_through).cast_signed();
+    let wanted = match waiting {
+        0 => (0, 0, 0),
+        _ => (waiting, account.published_through.cast_signed() + 1, account.position.cast_signed()),
+    };
+    if found == wanted {
+        return Ok(());
+    }
+    let show = |(count, first, last)| format!("{count} entries from {first} to {last}");
+    let finding = format!("the outbox has {}, the account says {}", show(found), show(wanted));
+    Err(Finding::BreakSeal(finding).into())
+}
+
+fn check_pages(connection: &Connection) -> Result<(), Refusal> {
+    let found: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+    if found == "ok" { Ok(()) } else { Err(Finding::BreakSeal(found.trim().replace('\n', ", ")).into()) }
+}

@@ -1,0 +1,269 @@
+//! The ledger as files: where it is, what its first bytes must be, how it is made, and the two ways to connect to it.
+
+use std::{
+    fmt::Write as _,
+    fs::{self, File},
+    io::{self, Read as _},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+
+use super::{
+    inspect::{Inspected, Refusal, inspect},
+    schema::{self, APPLICATION_ID, Migration, PAGE_SIZE},
+};
+use crate::ledger::{Account, LedgerError};
+
+const FILE: &str = "ledger.db";
+/// Under which a new ledger is built until it is whole.
+const UNFINISHED: &str = "ledger.db.new";
+/// How long another connection's transaction is waited for.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Pages of write-ahead log that a commit moves into the file once they are there: 16 MiB.
+const CHECKPOINT_PAGES: u32 = 4096;
+
+/// What is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// No ledger.
+    Missing,
+    /// A single file.
+    Settled,
+    /// A file and a write-ahead log: it is in use, or was not closed.
+    Logged,
+}
+
+/// Folder and file of a ledger.
+#[derive(Debug)]
+pub(super) struct Place {
+    dir: PathBuf,
+    file: PathBuf,
+    shown: String,
+}
+
+impl Place {
+    pub(super) fn new(dir: &Path) -> Self {
+        let file = dir.join(FILE);
+        Self { dir: dir.to_owned(), shown: file.display().to_string(), file }
+    }
+
+    /// Makes the folder where it is missing, and keeps other openers out of it for as long as the result lives.
+    pub(super) fn enter(&self) -> Result<File, LedgerError> {
+        let access =
+            |action| move |source| LedgerError::Access { action, path: self.dir.display().to_string(), source };
+        fs::create_dir_all(&self.dir).map_err(access("create the folder"))?;
+        let folder = File::open(&self.dir).map_err(access("open the folder"))?;
+        folder.lock().map_err(access("lock the folder"))?;
+        Ok(folder)
+    }
+
+    /// Looks at names, lengths and the header, without SQLite.
+    pub(super) fn shape(&self) -> Result<Shape, LedgerError> {
+        let log = length(&self.beside("-wal")).map_err(self.access("look at the log of"))?;
+        let mut file = match File::open(&self.file) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound && log.is_none() => return Ok(Shape::Missing),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(self.damaged("the file is missing, but its write-ahead log is there"));
+            }
+            Err(error) => return Err(self.access("open")(error)),
+        };
+        let metadata = file.metadata().map_err(self.access("look at"))?;
+        if !metadata.is_file() {
+            return Err(self.damaged("it is no file"));
+        }
+        let settled = log.unwrap_or(0) == 0;
+        let mut header = [0; 100];
+        match file.read_exact(&mut header) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                return Err(self.damaged(&format!("it has {} bytes, fewer than any ledger", metadata.len())));
+            }
+            Err(error) => return Err(self.access("read")(error)),
+        }
+        check_header(&header, settled.then_some(metadata.len())).map_err(|finding| self.damaged(&finding))?;
+        Ok(if settled { Shape::Settled } else { Shape::Logged })
+    }
+
+    /// Makes a new ledger: whole under another name first, so that a crash leaves nothing that looks like one.
+    pub(super) fn create(&self, folder: &File, migrations: &[Migration], account: &Account) -> Result<(), LedgerError> {
+        let unfinished = self.dir.join(UNFINISHED);
+        for suffix in ["", "-wal", "-shm", "-journal"] {
+            match fs::remove_file(self.dir.join(format!("{UNFINISHED}{suffix}"))) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(self.access("remove what a crash left of")(error));
+                }
+                _ => {}
+            }
+        }
+        // SQLite says no more than "unable to open": ask the system first.
+        File::create(&unfinished).map_err(self.access("create"))?;
+        build(&unfinished, migrations, account).map_err(self.store("create the tables"))?;
+        File::open(&unfinished).and_then(|file| file.sync_all()).map_err(self.access("write"))?;
+        fs::rename(&unfinished, &self.file).map_err(self.access("create"))?;
+        folder.sync_all().map_err(self.access("write the folder of"))
+    }
+
+    /// Reads the whole ledger through a connection that cannot write.
+    pub(super) fn inspect(&self, shape: Shape, reads: i64) -> Result<Inspected, Refused> {
+        // Without a log nothing beside the file is needed, and `immutable` keeps SQLite from making anything.
+        let mode = if shape == Shape::Settled { "mode=ro&immutable=1" } else { "mode=ro" };
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let read = || {
+            let mut connection = Connection::open_with_flags(self.uri(mode), flags)?;
+            connection.busy_timeout(BUSY_TIMEOUT)?;
+            let transaction = connection.transaction()?;
+            inspect(&transaction, reads)
+        };
+        read().map_err(|refusal| self.refused(refusal, reads))
+    }
+
+    /// The connection that writes.
+    pub(super) fn writer(&self) -> Result<Connection, LedgerError> {
+        let metadata = fs::metadata(&self.file).map_err(self.access("look at"))?;
+        if metadata.permissions().readonly() {
+            // Also for root, whom the system lets write: somebody meant it to stay as it is.
+            return Err(self.access("write")(io::Error::from(io::ErrorKind::PermissionDenied)));
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connect = || {
+            let connection = Connection::open_with_flags(&self.file, flags)?;
+            configure(&connection)?;
+            Ok((connection.is_readonly("main")?, connection))
+        };
+        let (read_only, connection) = connect().map_err(self.store("open the tables"))?;
+        if read_only {
+            return Err(self.access("write")(io::Error::from(io::ErrorKind::PermissionDenied)));
+        }
+        Ok(connection)
+    }
+
+    pub(super) fn shown(&self) -> String {
+        self.shown.clone()
+    }
+
+    pub(super) fn access(&self, action: &'static str) -> impl Fn(io::Error) -> LedgerError + '_ {
+        move |source| LedgerError::Access { action, path: self.shown(), source }
+    }
+
+    pub(super) fn store(&self, action: &'static str) -> impl Fn(rusqlite::Error) -> LedgerError + '_ {
+        move |source| LedgerError::Store { action, path: self.shown(), source }
+    }
+
+    pub(super) fn damaged(&self, finding: &str) -> LedgerError {
+        LedgerError::Damaged { path: self.shown(), finding: finding.to_owned() }
+    }
+
+    /// An error while reading a ledger that was written whole: the file's, unless the system is the one that failed.
+    pub(super) fn refused(&self, refusal: Refusal, reads: i64) -> Refused {
+        match refusal {
+            Refusal::TooNew { needs } => Refused::Unreadable(LedgerError::TooNew { path: self.shown(), needs, reads }),
+            Refusal::Wrong(finding) => Refused::Wrong(finding),
+            Refusal::Sql(error) if of_the_system(&error) => Refused::Unreadable(self.store("read")(error)),
+            Refusal::Sql(error) => Refused::Unreadable(self.damaged(&error.to_string())),
+        }
+    }
+
+    fn beside(&self, suffix: &str) -> PathBuf {
+        self.dir.join(format!("{FILE}{suffix}"))
+    }
+
+    /// The file as SQLite's URI: every byte but the plainest in hex.
+    fn uri(&self, parameters: &str) -> String {
+        let absolute = std::path::absolute(&self.file).unwrap_or_else(|_| self.file.clone());
+        let mut uri = "file:".to_owned();
+        for byte in absolute.as_os_str().as_encoded_bytes() {
+            match byte {
+                b'/' | b'.' | b'-' | b'_' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => uri.push(char::from(*byte)),
+                // Writing to a string cannot fail.
+                _ => write!(uri, "%{byte:02X}").unwrap_or_default(),
+            }
+        }
+        uri + "?" + parameters
+    }
+}
+
+/// Why a ledger was not taken.
+#[derive(Debug)]
+pub(in crate::ledger) enum Refused {
+    Unreadable(LedgerError),
+    Wrong(crate::ledger::books::Finding),
+}
+
+fn length(path: &Path) -> io::Result<Option<u64>> {
+    match fs::metadata(path) {
+        Ok(metadata) => Ok(Some(metadata.len())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The header's fields (<https://www.sqlite.org/fileformat.html>) that are the same in every ledger. `length`: the
+/// file's, where no log can hold pages beyond it.
+fn check_header(header: &[u8; 100], length: Option<u64>) -> Result<(), String> {
+    let page_size = PAGE_SIZE.to_be_bytes();
+    let fields: [(&str, usize, &[u8]); 8] = [
+        ("the first bytes are not SQLite's", 0, b"SQLite format 3\0"),
+        ("the page size in the header is wrong", 16, page_size.get(2..).unwrap_or_default()),
+        ("the header's format bytes are wrong", 18, &[2, 2, 0, 64, 32, 32]),
+        ("the header's schema format is wrong", 44, &[0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0]),
+        ("the header's text encoding is wrong", 56, &[0, 0, 0, 1]),
+        ("the header's vacuum mode is wrong", 64, &[0; 4]),
+        ("the application id is not that of a ledger", 68, &APPLICATION_ID.to_be_bytes()),
+        ("the header's reserved bytes are not zero", 72, &[0; 20]),
+    ];
+    for (finding, offset, expected) in fields {
+        if header.get(offset..offset + expected.len()) != Some(expected) {
+            return Err(finding.to_owned());
+        }
+    }
+    let pages = header.iter().skip(28).take(4).fold(0_u64, |pages, byte| pages << 8 | u64::from(*byte));
+    match length {
+        Some(length) if length != pages * u64::from(PAGE_SIZE) => {
+            Err(format!("it has {length} bytes, its header says {}", pages * u64::from(PAGE_SIZE)))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn build(path: &Path, migrations: &[Migration], account: &Account) -> rusqlite::Result<()> {
+    let mut connection = Connection::open(path)?;
+    connection.pragma_update(None, "page_size", PAGE_SIZE)?;
+    configure(&connection)?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    schema::create(&transaction, migrations, account)?;
+    transaction.commit()?;
+    // The last connection moves the log into the file and removes it.
+    connection.close().map_err(|(_, error)| error)
+}
+
+fn configure(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "cell_size_check", true)?;
+    connection.query_row(&format!("PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}"), [], |_| Ok(()))
+}
+
+fn of_the_system(error: &rusqlite::Error) -> bool {
+    match error.sqlite_error_code() {
+        // A file that ends early is the file's fault.
+        Some(ErrorCode::SystemIoFailure) => {
+            error.sqlite_error().is_some_and(|error| error.extended_code != rusqlite::ffi::SQLITE_IOERR_SHORT_READ)
+        }
+        Some(
+            ErrorCode::CannotOpen
+            | ErrorCode::PermissionDenied
+            | ErrorCode::DatabaseBusy
+            | ErrorCode::DatabaseLocked
+            | ErrorCode::OutOfMemory
+            | ErrorCode::DiskFull
+            | ErrorCode::ReadOnly,
+        ) => true,
+        _ => false,
+    }
+}

@@ -1,0 +1,228 @@
+//! From rows to the ledger's types.
+
+use std::{collections::BTreeMap, error::Error, str::FromStr};
+
+use intuition_api::v1;
+use rusqlite::{Connection, OptionalExtension as _, Row, params, types::Type};
+
+use crate::ledger::{
+    Account, Class, EntryKind, HeldFilter, Holding, JournalEntry, Mark, OutboxContent, OutboxRow, Outcome,
+    SettingsRecord, Snapshot, Trade, WindowRow,
+};
+
+/// Columns of the journal in the order that [`entry`] reads them.
+pub(super) const ENTRY: &str =
+    "journal.number, journal.kind, amount, cash, committed_micros, seq, event, sid, quantity, price,
+    cost, time_micros";
+
+/// A name in the file that no release writes.
+#[derive(Debug, thiserror::Error)]
+#[error("`{0}` is unknown")]
+struct Unknown(String);
+
+pub(super) fn snapshot(connection: &Connection) -> rusqlite::Result<Snapshot> {
+    Ok(Snapshot {
+        account: account(connection)?,
+        holdings: holdings(connection)?,
+        marks: list(
+            connection,
+            "SELECT channel, source, seq, tick_index FROM marks ORDER BY channel, source",
+            |row| Ok(Mark { channel: row.get(0)?, source: row.get(1)?, seq: row.get(2)?, index: row.get(3)? }),
+        )?,
+        window: window(connection)?,
+        counters: list(connection, "SELECT name, reason, value FROM counters", |row| {
+            Ok(((row.get(0)?, row.get(1)?), unsigned(row, 2)?))
+        })?,
+        state: list(connection, "SELECT algorithm, key, value FROM state", |row| {
+            Ok(((row.get(0)?, row.get(1)?), row.get(2)?))
+        })?,
+        settings: settings(connection)?,
+        sessions: list(connection, "SELECT broker_url, session FROM sessions", |row| Ok((row.get(0)?, row.get(1)?)))?,
+        held: list(connection, "SELECT filter, subscription_id FROM held ORDER BY place", |row| {
+            Ok(HeldFilter { filter: row.get(0)?, subscription_id: row.get(1)? })
+        })?,
+    })
+}
+
+pub(super) fn account(connection: &Connection) -> rusqlite::Result<Account> {
+    connection.query_row(
+        "SELECT name, ledger_id, cash, invested, realised, deposits, entries, decisions, position, published_through,
+             updated_micros FROM account WHERE id = 1",
+        [],
+        |row| {
+            Ok(Account {
+                name: row.get(0)?,
+                ledger_id: row.get(1)?,
+                cash: parsed(row, 2)?,
+                invested: parsed(row, 3)?,
+                realised: parsed(row, 4)?,
+                deposits: parsed(row, 5)?,
+                entries: unsigned(row, 6)?,
+                decisions: unsigned(row, 7)?,
+                position: unsigned(row, 8)?,
+                published_through: unsigned(row, 9)?,
+                updated_micros: row.get(10)?,
+            })
+        },
+    )
+}
+
+pub(super) fn holdings(connection: &Connection) -> rusqlite::Result<BTreeMap<String, Holding>> {
+    list(connection, "SELECT sid, quantity, cost FROM holdings", |row| {
+        Ok((row.get(0)?, Holding { quantity: parsed(row, 1)?, cost: parsed(row, 2)? }))
+    })
+}
+
+pub(super) fn outbox(connection: &Connection, after: u64, limit: usize) -> rusqlite::Result<Vec<OutboxRow>> {
+    let sql = format!(
+        "SELECT {ENTRY}, outbox.position, outbox.kind, outbox.content FROM outbox LEFT JOIN journal ON journal.number = entry
+         WHERE position > ?1 ORDER BY position LIMIT ?2"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query_map(params![after.cast_signed(), bounded(limit)], |row| {
+        let content = match row.get_ref(13)?.as_str()? {
+            "decision" => OutboxContent::Decision(entry(row)?),
+            "dead-letter" => OutboxContent::DeadLetter(message(row, 14)?),
+            "publication" => OutboxContent::Publication(message(row, 14)?),
+            other => return Err(unreadable(13, Unknown(other.to_owned()))),
+        };
+        Ok(OutboxRow { position: unsigned(row, 12)?, content })
+    })?;
+    rows.collect()
+}
+
+pub(super) fn decisions(connection: &Connection, from: u64, limit: usize) -> rusqlite::Result<Vec<JournalEntry>> {
+    let sql = format!("SELECT {ENTRY} FROM journal WHERE seq >= ?1 ORDER BY seq LIMIT ?2");
+    let mut statement = connection.prepare_cached(&sql)?;
+    statement.query_map(params![from.cast_signed(), bounded(limit)], entry)?.collect()
+}
+
+/// A journal entry from the columns [`ENTRY`].
+pub(super) fn entry(row: &Row<'_>) -> rusqlite::Result<JournalEntry> {
+    let kind = match row.get_ref(1)?.as_str()? {
+        "deposit" => EntryKind::Deposit,
+        "withdrawal" => EntryKind::Withdrawal,
+        "buy" => EntryKind::Buy,
+        "sell" => EntryKind::Sell,
+        other => return Err(unreadable(1, Unknown(other.to_owned()))),
+    };
+    let trade = match row.get::<_, Option<i64>>(5)? {
+        None => None,
+        Some(seq) => Some(Trade {
+            seq: seq.cast_unsigned(),
+            event: row.get(6)?,
+            sid: row.get(7)?,
+            quantity: parsed(row, 8)?,
+            price: parsed(row, 9)?,
+            cost: parsed(row, 10)?,
+            time_micros: row.get(11)?,
+        }),
+    };
+    Ok(JournalEntry {
+        number: unsigned(row, 0)?,
+        kind,
+        amount: parsed(row, 2)?,
+        cash: parsed(row, 3)?,
+        committed_micros: row.get(4)?,
+        trade,
+    })
+}
+
+/// The name of an outcome, as stored.
+pub(super) const fn outcome_name(kind: v1::tick_outcome::Kind) -> &'static str {
+    use v1::tick_outcome::Kind;
+    match kind {
+        Kind::Decided => "decided",
+        Kind::NoSignal => "no-signal",
+        Kind::Denied => "denied",
+        Kind::DeadLettered => "dead-lettered",
+        // Neither is ever stored: the table refuses them.
+        Kind::Unspecified => "unspecified",
+        Kind::Forgotten => "forgotten",
+    }
+}
+
+fn outcome_kind(name: &str) -> rusqlite::Result<v1::tick_outcome::Kind> {
+    use v1::tick_outcome::Kind;
+    [Kind::Decided, Kind::NoSignal, Kind::Denied, Kind::DeadLettered]
+        .into_iter()
+        .find(|kind| outcome_name(*kind) == name)
+        .ok_or_else(|| unreadable(11, Unknown(name.to_owned())))
+}
+
+fn window(connection: &Connection) -> rusqlite::Result<Vec<WindowRow>> {
+    let mut statement = connection.prepare(
+        "SELECT ordinal, run, delivery, tick_index, channel, source, seq, id, session, packet_id, payload_sha256,
+             outcome, reason, first_position, positions, first_seq, seqs FROM window WHERE class = ?1 ORDER BY ordinal",
+    )?;
+    let mut window = Vec::new();
+    for class in Class::ALL {
+        let mut rows = statement.query([class.name()])?;
+        while let Some(row) = rows.next()? {
+            window.push(WindowRow {
+                class,
+                ordinal: unsigned(row, 0)?,
+                run: unsigned(row, 1)?,
+                delivery: unsigned(row, 2)?,
+                index: row.get(3)?,
+                channel: row.get(4)?,
+                source: row.get(5)?,
+                seq: row.get(6)?,
+                id: row.get(7)?,
+                session: row.get(8)?,
+                packet_id: row.get(9)?,
+                payload_sha256: row.get(10)?,
+                outcome: Outcome {
+                    kind: outcome_kind(row.get_ref(11)?.as_str()?)?,
+                    reason: row.get(12)?,
+                    first_position: unsigned(row, 13)?,
+                    positions: row.get(14)?,
+                    first_seq: unsigned(row, 15)?,
+                    seqs: row.get(16)?,
+                },
+            });
+        }
+    }
+    Ok(window)
+}
+
+fn settings(connection: &Connection) -> rusqlite::Result<Option<SettingsRecord>> {
+    let sql = "SELECT resource_uid, settings_generation, cash_generation, settings_json FROM settings WHERE id = 1";
+    let read = |row: &Row<'_>| {
+        Ok(SettingsRecord {
+            resource_uid: row.get(0)?,
+            settings_generation: row.get(1)?,
+            cash_generation: row.get(2)?,
+            settings_json: row.get(3)?,
+        })
+    };
+    connection.query_row(sql, [], read).optional()
+}
+
+fn list<T, C: FromIterator<T>>(
+    connection: &Connection,
+    sql: &str,
+    read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<C> {
+    connection.prepare(sql)?.query_map([], read)?.collect()
+}
+
+fn unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    row.get::<_, i64>(column).map(i64::cast_unsigned)
+}
+
+fn parsed<T: FromStr<Err: Error + Send + Sync + 'static>>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
+    row.get_ref(column)?.as_str()?.parse().map_err(|problem| unreadable(column, problem))
+}
+
+fn message<T: prost::Message + Default>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
+    T::decode(row.get_ref(column)?.as_blob()?).map_err(|problem| unreadable(column, problem))
+}
+
+fn unreadable(column: usize, problem: impl Error + Send + Sync + 'static) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(problem))
+}
+
+fn bounded(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}

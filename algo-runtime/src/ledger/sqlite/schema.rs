@@ -1,0 +1,72 @@
+//! Versions of the file format, and the way from one to the next.
+//!
+//! A migration leaves the file readable by the release before it (`min_reader`), which is what makes going back
+//! possible: it adds tables and nullable columns, and raises `min_reader` only where the meaning of something changed.
+
+use rusqlite::{Connection, params};
+
+use super::digest::{Digest, Seal};
+use crate::ledger::Account;
+
+/// Marks the file as a ledger of Intuition: `INTU`.
+pub(super) const APPLICATION_ID: u32 = 0x494e_5455;
+/// Pages of this size, bytes. Fixed, so that the header can be checked.
+pub(super) const PAGE_SIZE: u32 = 4096;
+
+/// One step of the format.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Migration {
+    /// `user_version` after it.
+    pub(super) version: i64,
+    /// Lowest version whose release reads the file after it.
+    pub(super) min_reader: i64,
+    /// What it does.
+    pub(super) sql: &'static str,
+}
+
+/// All of them, in order.
+pub(super) const MIGRATIONS: &[Migration] =
+    &[Migration { version: 1, min_reader: 1, sql: include_str!("schema/v1.sql") }];
+
+/// The version that this release writes, and the highest `min_reader` that it reads.
+pub(super) fn newest(migrations: &[Migration]) -> i64 {
+    migrations.last().map_or(0, |migration| migration.version)
+}
+
+/// Makes an empty file a ledger without entries. Inside a transaction.
+pub(super) fn create(connection: &Connection, migrations: &[Migration], account: &Account) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+    let (first, later) = migrations.split_first().map_or((None, migrations), |(first, later)| (Some(first), later));
+    if let Some(first) = first {
+        step(connection, first)?;
+        connection.execute(
+            "INSERT INTO seal (id, min_reader, epoch, digest) VALUES (1, ?1, 0, '')",
+            params![first.min_reader],
+        )?;
+    }
+    connection.execute(
+        "INSERT INTO account (id, name, ledger_id, cash, invested, realised, deposits, entries, decisions, position,
+             published_through, updated_micros) VALUES (1, ?1, ?2, '0.00', '0.00', '0.00', '0.00', 0, 0, 0, 0, 0)",
+        params![account.name, account.ledger_id],
+    )?;
+    later.iter().try_for_each(|migration| upgrade(connection, migration))?;
+    Seal::read(connection)?.over(Digest::of_all(connection)?).write(connection)
+}
+
+/// Takes a file of an older version to the newest one; says whether there was anything to do. Inside a transaction.
+pub(super) fn migrate(connection: &Connection, migrations: &[Migration], from: i64) -> rusqlite::Result<bool> {
+    let missing = || migrations.iter().filter(|migration| migration.version > from);
+    missing().try_for_each(|migration| upgrade(connection, migration))?;
+    Ok(missing().next().is_some())
+}
+
+fn upgrade(connection: &Connection, migration: &Migration) -> rusqlite::Result<()> {
+    step(connection, migration)?;
+    connection.execute("UPDATE seal SET min_reader = ?1 WHERE id = 1", params![migration.min_reader])?;
+    Ok(())
+}
+
+fn step(connection: &Connection, migration: &Migration) -> rusqlite::Result<()> {
+    connection.execute_batch(migration.sql)?;
+    connection.pragma_update(None, "user_version", migration.version)
+}

@@ -1,0 +1,275 @@
+//! From [`Changes`] to rows. Every statement returns the rows that it wrote or removed as the file has them, and the
+//! digest follows those.
+
+use prost::Message as _;
+use rusqlite::{Connection, Params, params};
+
+use super::{digest::Digest, rows::outcome_name};
+use crate::ledger::{
+    Account, Changes, Class, Gap, JournalEntry, OutboxContent, OutboxRow, SettingsRecord, Trade, WindowRow,
+    chain::{self, Hash},
+};
+
+/// What SQLite refused.
+pub(super) struct Failure {
+    pub(super) action: &'static str,
+    pub(super) source: rusqlite::Error,
+}
+
+/// Writes within an open transaction.
+pub(super) struct Writer<'a> {
+    pub(super) connection: &'a Connection,
+    /// Of everything, the changes so far included.
+    pub(super) digest: Digest,
+    /// Hash of the last journal entry.
+    pub(super) head: Hash,
+}
+
+impl Writer<'_> {
+    pub(super) fn write(&mut self, changes: &Changes) -> Result<(), Failure> {
+        let failed = |action| move |source| Failure { action, source };
+        self.journal(&changes.journal).map_err(failed("append journal entries"))?;
+        self.books(changes).map_err(failed("write the totals"))?;
+        self.window(changes).map_err(failed("write the window"))?;
+        self.outbox(changes).map_err(failed("write the outbox"))?;
+        self.gaps(&changes.gaps).map_err(failed("append gaps"))?;
+        self.kept(changes).map_err(failed("write state and settings"))
+    }
+
+    fn journal(&mut self, entries: &[JournalEntry]) -> rusqlite::Result<()> {
+        for entry in entries {
+            let (previous, hash) = (self.head, chain::link(&self.head, entry));
+            let trade = entry.trade.as_ref();
+            self.add(
+                "journal",
+                "INSERT INTO journal (number, seq, kind, event, sid, quantity, price, amount, cash, cost, time_micros,
+                     committed_micros, previous_hash, hash)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) RETURNING *",
+                params![
+                    entry.number.cast_signed(),
+                    trade.map(|trade| trade.seq.cast_signed()),
+                    entry.kind.name(),
+                    trade.map(|trade| &trade.event),
+                    trade.map(|trade| &trade.sid),
+                    trade.map(|trade| trade.quantity.to_string()),
+                    trade.map(|trade| trade.price.to_string()),
+                    entry.amount.to_string(),
+                    entry.cash.to_string(),
+                    trade.map(|Trade { cost, .. }| cost.to_string()),
+                    trade.map(|trade| trade.time_micros),
+                    entry.committed_micros,
+                    hex::encode(previous),
+                    hex::encode(hash),
+                ],
+            )?;
+            self.head = hash;
+        }
+        Ok(())
+    }
+
+    fn books(&mut self, changes: &Changes) -> rusqlite::Result<()> {
+        if let Some(account) = &changes.account {
+            self.account(account)?;
+        }
+        for (sid, holding) in &changes.holdings {
+            let Some(holding) = holding else {
+                self.remove("holdings", "DELETE FROM holdings WHERE sid = ?1 RETURNING *", [sid])?;
+                continue;
+            };
+            self.remove("holdings", "SELECT * FROM holdings WHERE sid = ?1", [sid])?;
+            self.add(
+                "holdings",
+                "INSERT INTO holdings (sid, quantity, cost) VALUES (?1, ?2, ?3)
+                 ON CONFLICT DO UPDATE SET quantity = excluded.quantity, cost = excluded.cost RETURNING *",
+                params![sid, holding.quantity.to_string(), holding.cost.to_string()],
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Name and ledger id are set once, at creation.
+    fn account(&mut self, account: &Account) -> rusqlite::Result<()> {
+        self.remove("account", "SELECT * FROM account", [])?;
+        self.add(
+            "account",
+            "UPDATE account SET cash = ?1, invested = ?2, realised = ?3, deposits = ?4, entries = ?5, decisions = ?6,
+                 position = ?7, published_through = ?8, updated_micros = ?9 RETURNING *",
+            params![
+                account.cash.to_string(),
+                account.invested.to_string(),
+                account.realised.to_string(),
+                account.deposits.to_string(),
+                account.entries.cast_signed(),
+                account.decisions.cast_signed(),
+                account.position.cast_signed(),
+                account.published_through.cast_signed(),
+                account.updated_micros,
+            ],
+        )
+    }
+
+    fn window(&mut self, changes: &Changes) -> rusqlite::Result<()> {
+        for mark in &changes.marks {
+            let key = params![mark.channel, mark.source];
+            self.remove("marks", "SELECT * FROM marks WHERE channel = ?1 AND source = ?2", key)?;
+            self.add(
+                "marks",
+                "INSERT INTO marks (channel, source, seq, tick_index) VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT DO UPDATE SET seq = excluded.seq, tick_index = excluded.tick_index RETURNING *",
+                params![mark.channel, mark.source, mark.seq, mark.index],
+            )?;
+        }
+        changes.window.iter().try_for_each(|row| self.outcome(row))?;
+        changes.evict.iter().try_for_each(|(class, through)| self.evict(*class, *through))
+    }
+
+    fn outcome(&mut self, row: &WindowRow) -> rusqlite::Result<()> {
+        self.add(
+            "window",
+            "INSERT INTO window (class, ordinal, run, delivery, tick_index, channel, source, seq, id, session,
+                 packet_id, payload_sha256, outcome, reason, first_position, positions, first_seq, seqs)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18) RETURNING *",
+            params![
+                row.class.name(),
+                row.ordinal.cast_signed(),
+                row.run.cast_signed(),
+                row.delivery.cast_signed(),
+                row.index,
+                row.channel,
+                row.source,
+                row.seq,
+                row.id,
+                row.session,
+                row.packet_id,
+                row.payload_sha256,
+                outcome_name(row.outcome.kind),
+                row.outcome.reason,
+                row.outcome.first_position.cast_signed(),
+                row.outcome.positions,
+                row.outcome.first_seq.cast_signed(),
+                row.outcome.seqs,
+            ],
+        )
+    }
+
+    fn evict(&mut self, class: Class, through: u64) -> rusqlite::Result<()> {
+        let rows = params![class.name(), through.cast_signed()];
+        self.remove("window", "DELETE FROM window WHERE class = ?1 AND ordinal <= ?2 RETURNING *", rows)
+    }
+
+    fn outbox(&mut self, changes: &Changes) -> rusqlite::Result<()> {
+        for OutboxRow { position, content } in &changes.outbox {
+            let (kind, entry, content) = match content {
+                OutboxContent::Decision(entry) => ("decision", Some(entry.number.cast_signed()), None),
+                OutboxContent::DeadLetter(message) => ("dead-letter", None, Some(message.encode_to_vec())),
+                OutboxContent::Publication(message) => ("publication", None, Some(message.encode_to_vec())),
+            };
+            self.add(
+                "outbox",
+                "INSERT INTO outbox (position, kind, entry, content) VALUES (?1, ?2, ?3, ?4) RETURNING *",
+                params![position.cast_signed(), kind, entry, content],
+            )?;
+        }
+        changes.account.as_ref().map_or(Ok(()), |account| {
+            let through = [account.published_through.cast_signed()];
+            self.remove("outbox", "DELETE FROM outbox WHERE position <= ?1 RETURNING *", through)
+        })
+    }
+
+    fn gaps(&mut self, gaps: &[Gap]) -> rusqlite::Result<()> {
+        gaps.iter().try_for_each(|gap| {
+            self.add(
+                "gaps",
+                "INSERT INTO gaps (channel, source, first, last, seen_micros) VALUES (?1, ?2, ?3, ?4, ?5) RETURNING *",
+                params![gap.channel, gap.source, gap.first, gap.last, gap.seen_micros],
+            )
+        })
+    }
+
+    fn kept(&mut self, changes: &Changes) -> rusqlite::Result<()> {
+        for ((name, reason), value) in &changes.counters {
+            self.remove("counters", "SELECT * FROM counters WHERE name = ?1 AND reason = ?2", [name, reason])?;
+            self.add(
+                "counters",
+                "INSERT INTO counters (name, reason, value) VALUES (?1, ?2, ?3)
+                 ON CONFLICT DO UPDATE SET value = excluded.value RETURNING *",
+                params![name, reason, value.cast_signed()],
+            )?;
+        }
+        for ((algorithm, key), value) in &changes.state {
+            let Some(value) = value else {
+                let sql = "DELETE FROM state WHERE algorithm = ?1 AND key = ?2 RETURNING *";
+                self.remove("state", sql, [algorithm, key])?;
+                continue;
+            };
+            self.remove("state", "SELECT * FROM state WHERE algorithm = ?1 AND key = ?2", [algorithm, key])?;
+            self.add(
+                "state",
+                "INSERT INTO state (algorithm, key, value) VALUES (?1, ?2, ?3)
+                 ON CONFLICT DO UPDATE SET value = excluded.value RETURNING *",
+                params![algorithm, key, value],
+            )?;
+        }
+        for (broker_url, session) in &changes.sessions {
+            self.remove("sessions", "SELECT * FROM sessions WHERE broker_url = ?1", [broker_url])?;
+            self.add(
+                "sessions",
+                "INSERT INTO sessions (broker_url, session) VALUES (?1, ?2)
+                 ON CONFLICT DO UPDATE SET session = excluded.session RETURNING *",
+                [broker_url, session],
+            )?;
+        }
+        self.held(changes)?;
+        changes.settings.as_ref().map_or(Ok(()), |settings| self.settings(settings))
+    }
+
+    fn held(&mut self, changes: &Changes) -> rusqlite::Result<()> {
+        let Some(held) = &changes.held else { return Ok(()) };
+        self.remove("held", "DELETE FROM held RETURNING *", [])?;
+        (0_i64..).zip(held).try_for_each(|(place, held)| {
+            self.add(
+                "held",
+                "INSERT INTO held (place, filter, subscription_id) VALUES (?1, ?2, ?3) RETURNING *",
+                params![place, held.filter, held.subscription_id],
+            )
+        })
+    }
+
+    fn settings(&mut self, settings: &SettingsRecord) -> rusqlite::Result<()> {
+        self.remove("settings", "SELECT * FROM settings", [])?;
+        self.add(
+            "settings",
+            "INSERT INTO settings (id, resource_uid, settings_generation, cash_generation, settings_json)
+             VALUES (1, ?1, ?2, ?3, ?4)
+             ON CONFLICT DO UPDATE SET resource_uid = excluded.resource_uid,
+                 settings_generation = excluded.settings_generation, cash_generation = excluded.cash_generation,
+                 settings_json = excluded.settings_json RETURNING *",
+            params![
+                settings.resource_uid,
+                settings.settings_generation,
+                settings.cash_generation,
+                settings.settings_json
+            ],
+        )
+    }
+
+    /// Runs a statement that returns the rows it wrote.
+    fn add(&mut self, table: &str, sql: &str, parameters: impl Params) -> rusqlite::Result<()> {
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut rows = statement.query(parameters)?;
+        while let Some(row) = rows.next()? {
+            self.digest.add(table, row)?;
+        }
+        Ok(())
+    }
+
+    /// Runs a statement that returns the rows it removed, or those that the next one replaces.
+    fn remove(&mut self, table: &str, sql: &str, parameters: impl Params) -> rusqlite::Result<()> {
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut rows = statement.query(parameters)?;
+        while let Some(row) = rows.next()? {
+            self.digest.subtract(table, row)?;
+        }
+        Ok(())
+    }
+}
