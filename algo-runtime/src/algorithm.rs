@@ -62,6 +62,9 @@ pub trait Algorithm: Send {
     fn take_changes(&mut self) -> SavedState;
 }
 
+/// Starts an algorithm with its settings and what it saved.
+type Initialize = fn(&AlgorithmSettings, &SavedState) -> Result<Box<dyn Algorithm>, ParameterError>;
+
 /// An algorithm that comes with the runtime.
 #[derive(Clone, Copy)]
 pub struct Builtin {
@@ -71,7 +74,7 @@ pub struct Builtin {
     pub summary: &'static str,
     /// JSON Schema (draft 2020-12) of its parameters, without the threshold.
     pub parameters_schema: &'static str,
-    initialize: fn(&AlgorithmSettings, &SavedState) -> Result<Box<dyn Algorithm>, ParameterError>,
+    initialize: Initialize,
 }
 
 /// Every built-in algorithm.

@@ -1,7 +1,24 @@
 //! Hosts one trading algorithm: decides, sizes, and keeps the ledger.
+//!
+//! The way of a quote: [`server`] takes the bridge's stream, the writer's thread groups what waits, the [`engine`]
+//! recognises each tick ([`identity`]), asks the [`algorithm`], sizes and books its signals ([`portfolio`]), the
+//! [`ledger`] makes the group durable, and only then the answers go out.
+//!
+//! The engine and all that it uses are pure: times, randomness and I/O come in from outside.
 
 pub mod algorithm;
+pub mod args;
+pub mod engine;
 pub mod generator;
+pub mod identity;
 pub mod ledger;
+pub mod metrics;
 pub mod portfolio;
+pub mod process;
+pub mod server;
+mod service;
 pub mod settings;
+pub mod wire;
+mod writer;
+
+pub use writer::WriterError;

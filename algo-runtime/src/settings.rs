@@ -1,6 +1,6 @@
 //! What a runtime is told to do, and whose word counts at the start. Pure.
 
-use intuition_api::{decimal::Money, v1};
+use intuition_api::{decimal::Money, topic::check_filter, v1};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -109,6 +109,18 @@ impl SettingsError {
 impl From<ParameterError> for SettingsError {
     fn from(error: ParameterError) -> Self {
         Self::InvalidField { field: error.field, message: error.message }
+    }
+}
+
+impl Settings {
+    /// Checks everything that can be checked without a ledger.
+    pub fn check(&self) -> Result<(), SettingsError> {
+        self.adjustable.check()?;
+        for filter in self.subscribe.iter().flatten() {
+            check_filter(filter)
+                .map_err(|error| SettingsError::field("channels.subscribe", format!("{filter:?} {error}")))?;
+        }
+        Ok(())
     }
 }
 

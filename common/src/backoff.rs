@@ -24,7 +24,7 @@ impl Backoff {
         let ceiling = self.ceiling();
         self.attempts = self.attempts.saturating_add(1);
         let floor = (self.first / 2).min(ceiling);
-        floor + (ceiling - floor).mul_f64(rand::rng().random::<f64>())
+        floor + ceiling.saturating_sub(floor).mul_f64(rand::rng().random::<f64>())
     }
 
     /// Starts over after a success.

@@ -21,7 +21,7 @@ use crate::readiness::Readiness;
 pub struct Pages {
     /// Behind `/readyz`: 200 when nothing is missing, else 503, and what is missing as JSON.
     pub readiness: Readiness,
-    /// Behind `/metrics`, OpenMetrics text.
+    /// Behind `/metrics`, `OpenMetrics` text.
     pub registry: Arc<Registry>,
 }
 

@@ -1,5 +1,7 @@
 //! Logs, on stderr, as text or JSON.
 
+use std::io::IsTerminal as _;
+
 use clap::{Args, ValueEnum};
 use tracing_subscriber::{EnvFilter, filter::ParseError};
 
@@ -41,7 +43,11 @@ pub fn init(args: &LogArgs) -> Result<(), TelemetryError> {
     let filter = EnvFilter::builder()
         .parse(&args.log)
         .map_err(|source| TelemetryError::ParseFilter { filter: args.log.clone(), source })?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .with_ansi(std::io::stderr().is_terminal());
     let outcome = match args.log_format {
         LogFormat::Text => builder.try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),

@@ -437,7 +437,7 @@ mod tests {
         #[test]
         fn quotients_are_those_of_exact_integers(cents in 0_i128..10_i128.pow(16), units in 10_u128.pow(6)..10_u128.pow(22)) {
             // Small enough for 128 bits, so that the plain integers are an independent witness.
-            let exact = (cents as u128) * 10_u128.pow(16) / units;
+            let exact = cents.cast_unsigned() * 10_u128.pow(16) / units;
             prop_assert_eq!(Quantity::bought(Money::from_cents(cents), Price(units)).unwrap().units(), exact);
         }
 

@@ -1,0 +1,176 @@
+//! The command line of `algo-runtime`.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand};
+use intuition_common::telemetry::LogArgs;
+use serde_json::{Map, Value};
+
+use crate::{
+    portfolio::{Policy, PolicyError},
+    settings::{Adjustable, Authority, Settings, SettingsError},
+};
+
+/// Hosts one trading algorithm: decides, sizes, and keeps the ledger.
+#[derive(Debug, Parser)]
+#[command(version, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub struct Cli {
+    /// What else than serving.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// How to serve.
+    #[command(flatten)]
+    pub serve: ServeArgs,
+}
+
+/// What else than serving.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Recompute a ledger from its journal alone; ends with 1 at the first entry that is wrong.
+    Verify {
+        /// Folder of the ledger.
+        #[arg(long, env = "INTUITION_DATA_DIR")]
+        data_dir: PathBuf,
+    },
+}
+
+/// How to serve. What is required is optional in type only: `verify` needs none of it.
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// Address of the gRPC server.
+    #[arg(long, env = "INTUITION_ADDR", default_value = "127.0.0.1:50051")]
+    pub addr: SocketAddr,
+    /// Address of /healthz, /readyz and /metrics; none without it.
+    #[arg(long, env = "INTUITION_HTTP_ADDR")]
+    pub http_addr: Option<SocketAddr>,
+    /// The account, NAMESPACE/NAME.
+    #[arg(long, env = "INTUITION_ACCOUNT", required = true)]
+    pub account: Option<String>,
+    /// Folder of the ledger; made where it does not exist.
+    #[arg(long, env = "INTUITION_DATA_DIR", required = true)]
+    pub data_dir: Option<PathBuf>,
+    /// A resource's settings, JSON: resourceUid, generation, algorithm, threshold, parameters, startingCash, suspend.
+    #[arg(
+        long,
+        env = "INTUITION_SETTINGS",
+        conflicts_with_all = ["algorithm", "threshold", "starting_cash", "seed", "param", "suspend"]
+    )]
+    pub settings: Option<PathBuf>,
+    /// Built-in algorithm: random, sma-crossover.
+    #[arg(long, env = "INTUITION_ALGORITHM")]
+    pub algorithm: Option<String>,
+    /// The algorithm's threshold, 0 to 1 [default: 0.5].
+    #[arg(long, env = "INTUITION_THRESHOLD")]
+    pub threshold: Option<f64>,
+    /// Net deposits: the first start deposits them, a change deposits or withdraws the difference [default: 10000].
+    #[arg(long, env = "INTUITION_STARTING_CASH")]
+    pub starting_cash: Option<String>,
+    /// Makes algorithm and portfolio reproducible; the same as --param seed=N.
+    #[arg(long, env = "INTUITION_SEED")]
+    pub seed: Option<u64>,
+    /// A parameter of the algorithm; the value is JSON, or else text.
+    #[arg(long, env = "INTUITION_PARAM", value_name = "KEY=VALUE", value_delimiter = ',', value_parser = parameter)]
+    pub param: Vec<(String, Value)>,
+    /// Deny every signal; quotes still reach the algorithm.
+    #[arg(long, env = "INTUITION_SUSPEND")]
+    pub suspend: bool,
+    /// How a buy is sized: random-fraction, fixed-fraction, fixed-amount.
+    #[arg(long, env = "INTUITION_PORTFOLIO", default_value = "random-fraction")]
+    pub portfolio: String,
+    /// For fixed-fraction: the fraction of the cash, more than 0, at most 1.
+    #[arg(long, env = "INTUITION_FRACTION")]
+    pub fraction: Option<f64>,
+    /// For fixed-amount: the amount.
+    #[arg(long, env = "INTUITION_AMOUNT")]
+    pub amount: Option<String>,
+    /// An MQTT topic filter to subscribe to, instead of what the algorithm asks for.
+    #[arg(long, env = "INTUITION_CHANNEL", value_name = "FILTER", value_delimiter = ',')]
+    pub channel: Vec<String>,
+    /// How logs look.
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+/// Arguments that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ArgsError {
+    /// The settings file cannot be read.
+    #[error("cannot read the settings {path}")]
+    ReadSettings {
+        /// Which file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The settings file cannot be used.
+    #[error("cannot use the settings {path}")]
+    UseSettings {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        source: SettingsError,
+    },
+    /// A flag cannot be used.
+    #[error("cannot use the flags")]
+    UseFlags(#[source] SettingsError),
+    /// The portfolio's flags cannot be used.
+    #[error("cannot use --portfolio, --fraction, --amount")]
+    UsePolicy(#[source] PolicyError),
+    /// The account's name is none.
+    #[error("--account {0:?} must be NAMESPACE/NAME")]
+    UseAccount(String),
+    /// Neither file nor algorithm.
+    #[error("either --algorithm or --settings is needed")]
+    NameAlgorithm,
+}
+
+impl ServeArgs {
+    /// The settings that the arguments ask for.
+    pub fn settings(&self) -> Result<Settings, ArgsError> {
+        let account = self.account.clone().unwrap_or_default();
+        let named = account.split_once('/').is_some_and(|(namespace, name)| {
+            !namespace.is_empty() && !name.is_empty() && !name.contains(['/', '+', '#'])
+        });
+        if !named {
+            return Err(ArgsError::UseAccount(account));
+        }
+        let (adjustable, authority) = match &self.settings {
+            Some(path) => {
+                let text = std::fs::read_to_string(path)
+                    .map_err(|source| ArgsError::ReadSettings { path: path.clone(), source })?;
+                Adjustable::from_file(&text).map_err(|source| ArgsError::UseSettings { path: path.clone(), source })?
+            }
+            None => (self.flags()?, Authority::Start),
+        };
+        Ok(Settings {
+            account,
+            adjustable,
+            authority,
+            policy: Policy::from_parts(&self.portfolio, self.fraction, self.amount.as_deref())
+                .map_err(ArgsError::UsePolicy)?,
+            subscribe: (!self.channel.is_empty()).then(|| self.channel.clone()),
+        })
+    }
+
+    fn flags(&self) -> Result<Adjustable, ArgsError> {
+        let mut parameters: Map<String, Value> = self.param.iter().cloned().collect();
+        if let Some(seed) = self.seed {
+            parameters.insert("seed".to_owned(), seed.into());
+        }
+        let adjustable = Adjustable {
+            algorithm: self.algorithm.clone().ok_or(ArgsError::NameAlgorithm)?,
+            threshold: self.threshold.unwrap_or(0.5),
+            parameters,
+            starting_cash: self.starting_cash.clone().unwrap_or_else(|| "10000".to_owned()),
+            suspend: self.suspend,
+        };
+        adjustable.check().map_err(ArgsError::UseFlags)?;
+        Ok(adjustable)
+    }
+}
+
+fn parameter(text: &str) -> Result<(String, Value), String> {
+    let (key, value) = text.split_once('=').ok_or_else(|| format!("{text:?} is not KEY=VALUE"))?;
+    let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
+    Ok((key.to_owned(), value))
+}

@@ -1,0 +1,109 @@
+//! What a bridge says on its stream besides deliveries.
+
+use intuition_api::{
+    topic::check_filter,
+    v1::{Filter, Holding, Marker, Open, Opened, Published},
+};
+
+use super::Engine;
+use crate::ledger::HeldFilter;
+
+/// A request that breaks the contract.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RequestError {
+    /// Another account is meant.
+    #[error("this runtime serves the account {ours}, not {wanted}")]
+    OtherAccount {
+        /// The account served.
+        ours: String,
+        /// The account meant.
+        wanted: String,
+    },
+    /// A message breaks its rules.
+    #[error("{0}")]
+    BreakContract(String),
+}
+
+impl Engine {
+    /// Whether this is the account meant.
+    pub fn check_account(&self, wanted: &str) -> Result<(), RequestError> {
+        if wanted == self.account.name {
+            return Ok(());
+        }
+        Err(RequestError::OtherAccount { ours: self.account.name.clone(), wanted: wanted.to_owned() })
+    }
+
+    /// Begins a stream. `session_name` is used where the broker had no session, or none is known for its URL.
+    pub fn open(&mut self, open: &Open, session_name: String) -> Result<Opened, RequestError> {
+        self.check_account(&open.account)?;
+        let known = self.sessions.get(&open.broker_url).filter(|_| open.session_present);
+        self.session = if let Some(session) = known {
+            session.clone()
+        } else {
+            self.sessions.insert(open.broker_url.clone(), session_name.clone());
+            self.pending.sessions.insert(open.broker_url.clone(), session_name.clone());
+            session_name
+        };
+        if !open.session_present && !self.held.is_empty() {
+            self.held.clear();
+            self.pending.held = Some(Vec::new());
+        }
+        self.run = open.run;
+        Ok(Opened {
+            ledger_id: self.account.ledger_id.clone(),
+            published_through: self.account.published_through,
+            held: self.held.iter().map(wire_filter).collect(),
+        })
+    }
+
+    /// Records the filters that the broker's session may hold.
+    pub fn hold(&mut self, holding: &Holding) -> Result<(), RequestError> {
+        for Filter { filter, subscription_id } in &holding.filters {
+            check_filter(filter)
+                .map_err(|error| RequestError::BreakContract(format!("Holding: {filter:?} {error}")))?;
+            let same = holding.filters.iter().filter(|other| other.subscription_id == *subscription_id);
+            if *subscription_id == 0 || same.count() > 1 {
+                let message = format!("Holding: {filter:?} has the subscription id {subscription_id}, 0 or not unique");
+                return Err(RequestError::BreakContract(message));
+            }
+        }
+        let held: Vec<HeldFilter> = holding.filters.iter().map(held_filter).collect();
+        if held != self.held {
+            self.held.clone_from(&held);
+            self.pending.held = Some(held);
+        }
+        Ok(())
+    }
+
+    /// Records what is published.
+    pub fn published(&mut self, Published { through }: Published) -> Result<(), RequestError> {
+        let position = self.account.position;
+        if through > position {
+            let message = format!("Published: through {through}, and the last position given is {position}");
+            return Err(RequestError::BreakContract(message));
+        }
+        if through > self.account.published_through {
+            self.account.published_through = through;
+            self.pending.account = Some(self.account.clone());
+        }
+        Ok(())
+    }
+
+    /// Checks a marker. Until algorithms can be swapped nothing depends on it.
+    pub fn mark(&self, Marker { channels_version }: Marker) -> Result<(), RequestError> {
+        let current = self.channels.version;
+        if channels_version == 0 || channels_version > current {
+            let message = format!("Marker: channels version {channels_version}, and the newest is {current}");
+            return Err(RequestError::BreakContract(message));
+        }
+        Ok(())
+    }
+}
+
+fn wire_filter(held: &HeldFilter) -> Filter {
+    Filter { filter: held.filter.clone(), subscription_id: held.subscription_id }
+}
+
+fn held_filter(filter: &Filter) -> HeldFilter {
+    HeldFilter { filter: filter.filter.clone(), subscription_id: filter.subscription_id }
+}

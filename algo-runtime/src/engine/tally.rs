@@ -1,0 +1,101 @@
+//! The account as it is shown to others.
+
+use intuition_api::v1::{AccountResponse, Counter, Position};
+
+use super::Engine;
+use crate::ledger::{CounterKey, Mark};
+
+/// Names of the ledger's counters.
+pub mod counter {
+    /// Ticks that became a decision.
+    pub const DECIDED: &str = "decided";
+    /// Ticks without a signal.
+    pub const NO_SIGNAL: &str = "noSignal";
+    /// Ticks whose signal was denied, by reason.
+    pub const DENIED: &str = "denied";
+    /// Ticks that went to the dead-letter topic, by reason.
+    pub const DEAD_LETTERED: &str = "deadLettered";
+    /// Ticks that were seen before, unless it was the bridge that sent them again.
+    pub const DUPLICATES: &str = "duplicates";
+    /// Those of the duplicates that session, packet id and payload alone told.
+    pub const AMBIGUOUS: &str = "ambiguous";
+    /// Sequence numbers that are missing.
+    pub const GAPS: &str = "gaps";
+    /// Those of the duplicates whose outcome is no longer kept.
+    pub const FORGOTTEN: &str = "forgotten";
+}
+
+/// An account at a moment.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Tally {
+    /// As the contract shows it.
+    pub account: AccountResponse,
+    /// Last outbox position given.
+    pub position: u64,
+    /// Every position up to this one is published.
+    pub published_through: u64,
+    /// How far each source has come on each channel.
+    pub marks: Vec<Mark>,
+}
+
+impl Tally {
+    /// The sum over all reasons of a counter.
+    pub fn count(&self, name: &str) -> u64 {
+        self.account.counters.iter().filter(|counter| counter.name == name).map(|counter| counter.value).sum()
+    }
+
+    /// Ticks that have an outcome.
+    pub fn ticks(&self) -> u64 {
+        [counter::DECIDED, counter::NO_SIGNAL, counter::DENIED, counter::DEAD_LETTERED]
+            .iter()
+            .map(|name| self.count(name))
+            .sum()
+    }
+
+    /// Sequence that a source has come to on a channel.
+    pub fn mark(&self, channel: &str, source: &str) -> Option<i64> {
+        self.marks.iter().find(|mark| mark.channel == channel && mark.source == source).map(|mark| mark.seq)
+    }
+}
+
+impl Engine {
+    /// The account as it is.
+    pub fn account(&self) -> AccountResponse {
+        let positions = self.book.holdings.iter().map(|(sid, held)| Position {
+            sid: sid.clone(),
+            quantity: held.quantity.to_string(),
+            cost: held.cost.to_string(),
+        });
+        let counters = self.counters.iter().map(|((name, reason), value): (&CounterKey, &u64)| Counter {
+            name: name.clone(),
+            reason: reason.clone(),
+            value: *value,
+        });
+        AccountResponse {
+            account: self.account.name.clone(),
+            ledger_id: self.account.ledger_id.clone(),
+            cash: self.book.cash.to_string(),
+            invested: self.book.invested.to_string(),
+            realised: self.book.realised.to_string(),
+            deposits: self.book.deposits.to_string(),
+            decisions: self.account.decisions,
+            updated_micros: self.account.updated_micros,
+            positions: positions.collect(),
+            counters: counters.collect(),
+            algorithm: self.adjustable().algorithm.clone(),
+            channels: Some(self.channels.clone()),
+            effective_generation: self.settings.settings_generation.min(self.settings.cash_generation),
+            unpublished: self.account.position - self.account.published_through,
+        }
+    }
+
+    /// The account as it is, with what a local run waits for.
+    pub fn tally(&self) -> Tally {
+        Tally {
+            account: self.account(),
+            position: self.account.position,
+            published_through: self.account.published_through,
+            marks: self.identities.marks().collect(),
+        }
+    }
+}

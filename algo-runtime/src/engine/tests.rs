@@ -1,0 +1,385 @@
+use intuition_api::v1::{
+    Batch, ConfigureRequest, Delivery, Open, Published, Quote, Tick, Unusable, outbox_entry,
+    tick::Content,
+    tick_outcome::{Kind, SeenBy},
+};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::ledger::{Ledger as _, memory::MemoryLedger};
+
+const ACCOUNT: &str = "default/test";
+const BROKER: &str = "mqtt://127.0.0.1:1883";
+
+/// An engine over a ledger in memory, and a bridge that numbers its deliveries.
+struct Bench {
+    ledger: MemoryLedger,
+    settings: Settings,
+    engine: Engine,
+    delivered: u64,
+}
+
+fn settings(algorithm: &str, parameters: &Value, policy: Policy) -> Settings {
+    let Value::Object(parameters) = parameters.clone() else { panic!("an object") };
+    Settings {
+        account: ACCOUNT.to_owned(),
+        adjustable: Adjustable {
+            algorithm: algorithm.to_owned(),
+            threshold: 0.0,
+            parameters,
+            starting_cash: "10000".to_owned(),
+            suspend: false,
+        },
+        authority: Authority::Start,
+        policy,
+        subscribe: None,
+    }
+}
+
+/// Buys at every quote, for half the cash.
+fn eager() -> Settings {
+    settings("random", &json!({"seed": 1}), Policy::from_parts("fixed-fraction", Some(0.5), None).unwrap())
+}
+
+fn resource(generation: i64) -> Settings {
+    Settings { authority: Authority::Resource { uid: "u-1".to_owned(), generation }, ..eager() }
+}
+
+impl Bench {
+    fn new(settings: Settings) -> Self {
+        let mut ledger = MemoryLedger::new(ACCOUNT, "3f9c2a71");
+        let engine = Engine::start(ledger.snapshot().unwrap(), &settings, 0).unwrap();
+        let mut bench = Self { ledger, settings, engine, delivered: 0 };
+        bench.commit();
+        bench.open(true);
+        bench
+    }
+
+    fn commit(&mut self) {
+        if let Some(changes) = self.engine.take_changes() {
+            self.ledger.commit(&changes).unwrap();
+        }
+        assert!(self.engine.book.balances());
+    }
+
+    /// Starts anew from the ledger, as after kill -9.
+    fn restart(&mut self, settings: Settings) {
+        self.engine = Engine::start(self.ledger.snapshot().unwrap(), &settings, 0).unwrap();
+        self.settings = settings;
+        self.commit();
+        self.open(true);
+    }
+
+    fn open(&mut self, session_present: bool) {
+        let open = Open { account: ACCOUNT.to_owned(), broker_url: BROKER.to_owned(), session_present, run: 9 };
+        self.engine.open(&open, format!("session-{}", self.delivered)).unwrap();
+        self.commit();
+    }
+
+    fn delivery(&mut self, topic: &str, ticks: Vec<Tick>) -> Delivery {
+        self.delivered += 1;
+        Delivery {
+            number: self.delivered,
+            topic: topic.to_owned(),
+            packet_id: 1,
+            payload_sha256: vec![u8::try_from(self.delivered % 251).unwrap(); 32].into(),
+            payload: "payload".into(),
+            payload_size: 7,
+            connection: 1,
+            ticks,
+            ..Delivery::default()
+        }
+    }
+
+    fn process(&mut self, deliveries: &[Delivery]) -> v1::Committed {
+        let committed = self.engine.process(deliveries, 1_000);
+        self.commit();
+        committed
+    }
+
+    fn send(&mut self, ticks: Vec<Tick>) -> v1::Committed {
+        let delivery = self.delivery("quotes", ticks);
+        self.process(&[delivery])
+    }
+
+    fn configure(&mut self, generation: i64, change: impl FnOnce(&mut v1::Settings)) -> v1::ConfigureResponse {
+        let adjustable = &self.settings.adjustable;
+        let mut settings = v1::Settings {
+            algorithm: adjustable.algorithm.clone(),
+            threshold: adjustable.threshold.to_string(),
+            parameters_json: serde_json::to_string(&adjustable.parameters).unwrap(),
+            starting_cash: adjustable.starting_cash.clone(),
+            suspend: false,
+        };
+        change(&mut settings);
+        let request = ConfigureRequest {
+            account: ACCOUNT.to_owned(),
+            resource_uid: "u-1".to_owned(),
+            generation,
+            settings: Some(settings),
+        };
+        let response = self.engine.configure(&request, 2_000);
+        self.commit();
+        response
+    }
+}
+
+fn quote(price: &str) -> Tick {
+    let quote = Quote { sid: "GOOG".to_owned(), price: price.to_owned(), time_micros: 5 };
+    Tick { content: Some(Content::Quote(quote)), ..Tick::default() }
+}
+
+fn numbered(seq: i64, price: &str) -> Tick {
+    Tick { source: "feed".to_owned(), seq: Some(seq), ..quote(price) }
+}
+
+fn bad(reason: &str) -> Tick {
+    let unusable = Unusable { reason: reason.to_owned(), message: "why".to_owned() };
+    Tick { content: Some(Content::Unusable(unusable)), ..Tick::default() }
+}
+
+fn kinds(committed: &v1::Committed) -> Vec<Kind> {
+    committed.outcomes.iter().flat_map(|outcome| &outcome.ticks).map(v1::TickOutcome::kind).collect()
+}
+
+fn only_reason(response: &v1::ConfigureResponse) -> &str {
+    assert_eq!(response.refusals.len(), 1, "{response:?}");
+    &response.refusals[0].reason
+}
+
+#[test]
+fn a_quote_becomes_a_decision_with_the_cash_that_is_left() {
+    let mut bench = Bench::new(eager());
+    let committed = bench.send(vec![numbered(17, "345")]);
+    let Some(outbox_entry::Content::Decision(decision)) = &committed.entries[0].content else { panic!("a decision") };
+    assert_eq!(decision.id, "default/test/3f9c2a71/1");
+    assert_eq!((decision.amount.as_str(), decision.quantity.as_str()), ("5000.00", "14.49275362"));
+    assert_eq!((decision.cash.as_str(), decision.event.as_str()), ("5000.00", "feed/17"));
+    assert_eq!(committed.outcomes[0].ticks[0].positions, [1]);
+    assert_eq!(committed.outcomes[0].ticks[0].seqs, [1]);
+}
+
+#[test]
+fn a_delivery_that_is_sent_again_gets_the_same_answer_and_nothing_is_booked() {
+    let mut bench = Bench::new(eager());
+    let delivery = bench.delivery("quotes", vec![quote("1"), bad("BadPrice"), quote("2")]);
+    let first = bench.process(std::slice::from_ref(&delivery));
+    let before = bench.ledger.snapshot().unwrap();
+    let again = bench.process(std::slice::from_ref(&delivery));
+    assert!(again.entries.is_empty());
+    assert_eq!(kinds(&again), kinds(&first));
+    for (first, again) in first.outcomes[0].ticks.iter().zip(&again.outcomes[0].ticks) {
+        assert_eq!((&first.positions, &first.seqs), (&again.positions, &again.seqs));
+        assert_eq!(again.seen_by(), SeenBy::Number);
+    }
+    assert_eq!(bench.ledger.snapshot().unwrap(), before);
+}
+
+#[test]
+fn a_repetition_within_one_batch_is_answered_like_the_first() {
+    let mut bench = Bench::new(eager());
+    let first = bench.delivery("quotes", vec![numbered(1, "10")]);
+    let second = bench.delivery("quotes", vec![numbered(1, "10")]);
+    let committed = bench.process(&[first, second]);
+    assert_eq!(kinds(&committed), [Kind::Decided, Kind::Decided]);
+    assert_eq!(committed.outcomes[1].ticks[0].seqs, [1]);
+    assert_eq!(committed.entries.len(), 1);
+}
+
+#[test]
+fn one_bad_price_of_many_is_a_dead_letter_and_the_others_count() {
+    let mut bench = Bench::new(eager());
+    let committed = bench.send(vec![quote("1"), bad("BadPrice"), bad("BadPrice"), bad("BadSymbol"), quote("2")]);
+    assert_eq!(
+        kinds(&committed),
+        [Kind::Decided, Kind::DeadLettered, Kind::DeadLettered, Kind::DeadLettered, Kind::Decided]
+    );
+    // The two with the same reason share a letter.
+    let positions: Vec<&[u64]> = committed.outcomes[0].ticks.iter().map(|tick| tick.positions.as_slice()).collect();
+    assert_eq!(positions, [[1], [2], [2], [3], [4]]);
+    assert_eq!(bench.engine.tally().count(counter::DEAD_LETTERED), 3);
+}
+
+#[test]
+fn a_topic_that_was_left_goes_to_the_dead_letters() {
+    let mut bench = Bench::new(eager());
+    let delivery = bench.delivery("other", vec![quote("1")]);
+    let committed = bench.process(&[delivery]);
+    assert_eq!(committed.outcomes[0].ticks[0].reason, "NotSubscribed");
+}
+
+#[test]
+fn sequences_that_leave_out_or_go_back_are_told() {
+    let mut bench = Bench::new(eager());
+    bench.send(vec![numbered(1, "10")]);
+    bench.send(vec![numbered(5, "10")]);
+    let back = bench.send(vec![numbered(3, "10")]);
+    assert_eq!(back.outcomes[0].ticks[0].reason, "SequenceWentBack");
+    let tally = bench.engine.tally();
+    assert_eq!((tally.count(counter::GAPS), tally.mark("quotes", "feed")), (3, Some(5)));
+}
+
+#[test]
+fn suspended_every_signal_is_denied_and_the_algorithm_still_sees_the_quotes() {
+    let mut bench = Bench::new(resource(1));
+    assert!(bench.configure(2, |settings| settings.suspend = true).refusals.is_empty());
+    let committed = bench.send(vec![quote("1")]);
+    assert_eq!(committed.outcomes[0].ticks[0].reason, "Suspended");
+    bench.configure(3, |_| {});
+    let resumed = bench.send(vec![quote("1")]);
+    assert_eq!(kinds(&resumed), [Kind::Decided]);
+}
+
+#[test]
+fn configure_takes_only_its_own_resource_forward_and_the_same_algorithm() {
+    let mut by_flags = Bench::new(eager());
+    assert_eq!(only_reason(&by_flags.configure(2, |_| {})), refusal::NO_UID);
+    let mut bench = Bench::new(resource(2));
+    assert_eq!(only_reason(&bench.configure(1, |_| {})), refusal::OLDER_GENERATION);
+    assert_eq!(only_reason(&bench.configure(3, |s| s.algorithm = "sma-crossover".to_owned())), refusal::RESTART_NEEDED);
+    let invalid = bench.configure(3, |s| s.parameters_json = r#"{"threshold":1}"#.to_owned());
+    assert_eq!(only_reason(&invalid), refusal::INVALID_SETTINGS);
+    assert_eq!(invalid.refusals[0].field, "parameters.threshold");
+    assert_eq!(invalid.effective_generation, 2);
+    let taken = bench.configure(3, |s| s.threshold = "1".to_owned());
+    assert_eq!((taken.effective_generation, taken.refusals.len()), (3, 0));
+    assert_eq!(kinds(&bench.send(vec![quote("1")])), [Kind::NoSignal]);
+}
+
+#[test]
+fn a_refused_withdrawal_holds_back_nothing_but_itself() {
+    let mut bench = Bench::new(resource(1));
+    bench.send(vec![quote("1")]);
+    let refused = bench.configure(2, |s| {
+        s.starting_cash = "1000".to_owned();
+        s.threshold = "1".to_owned();
+    });
+    assert_eq!(only_reason(&refused), refusal::INSUFFICIENT_CASH);
+    assert_eq!((refused.effective_generation, refused.settings_generation, refused.cash_generation), (1, 2, 1));
+    assert_eq!(kinds(&bench.send(vec![quote("1")])), [Kind::NoSignal]);
+    let raised = bench.configure(3, |s| s.starting_cash = "12000.50".to_owned());
+    assert_eq!(raised.effective_generation, 3);
+    assert_eq!(bench.engine.account().deposits, "12000.50");
+    assert_eq!(bench.engine.account().cash, "7000.50");
+}
+
+#[test]
+fn a_restart_deposits_nothing_twice_and_the_newer_settings_rule() {
+    let mut bench = Bench::new(resource(1));
+    bench.configure(4, |s| s.starting_cash = "500".to_owned());
+    bench.restart(resource(1));
+    assert_eq!(bench.engine.account().cash, "500.00");
+    assert_eq!(bench.engine.account().effective_generation, 4);
+    bench.restart(resource(5));
+    assert_eq!(bench.engine.account().cash, "10000.00");
+    assert_eq!(bench.engine.account().effective_generation, 5);
+}
+
+#[test]
+fn a_lost_session_forgets_the_filters_and_takes_a_new_name() {
+    let mut bench = Bench::new(eager());
+    let filters = vec![v1::Filter { filter: "quotes".to_owned(), subscription_id: 1 }];
+    bench.engine.hold(&v1::Holding { filters }).unwrap();
+    bench.commit();
+    let session = bench.engine.session.clone();
+    bench.open(true);
+    assert_eq!((bench.engine.held.len(), &bench.engine.session), (1, &session));
+    bench.delivered += 1;
+    bench.open(false);
+    assert!(bench.engine.held.is_empty());
+    assert_ne!(bench.engine.session, session);
+}
+
+#[test]
+fn what_breaks_the_contract_is_refused() {
+    let mut bench = Bench::new(eager());
+    let other = Open { account: "default/other".to_owned(), ..Open::default() };
+    assert!(matches!(bench.engine.open(&other, String::new()), Err(RequestError::OtherAccount { .. })));
+    assert!(bench.engine.published(Published { through: 1 }).is_err());
+    assert!(bench.engine.mark(v1::Marker { channels_version: 2 }).is_err());
+    let twice = vec![v1::Filter { filter: "quotes".to_owned(), subscription_id: 1 }; 2];
+    assert!(bench.engine.hold(&v1::Holding { filters: twice }).is_err());
+}
+
+/// What can happen to an engine between two commits.
+#[derive(Debug, Clone)]
+enum Event {
+    Quotes(Vec<(u8, u32)>),
+    Again(usize),
+    Restart,
+    Published,
+    Cash(u32),
+    Session,
+}
+
+fn events() -> impl Strategy<Value = Vec<Event>> {
+    let quotes = prop::collection::vec((0_u8..4, 1_u32..100_000), 1..5);
+    let event = prop_oneof![
+        6 => quotes.prop_map(Event::Quotes),
+        3 => (0_usize..30).prop_map(Event::Again),
+        1 => Just(Event::Restart),
+        2 => Just(Event::Published),
+        1 => (0_u32..2_000_000).prop_map(Event::Cash),
+        1 => Just(Event::Session),
+    ];
+    prop::collection::vec(event, 1..40)
+}
+
+fn identified(shape: u8, cents: u32, place: usize) -> Tick {
+    let price = format!("{}.{:02}", cents / 100 + 1, cents % 100);
+    match shape {
+        0 => numbered(i64::try_from(place).unwrap() + i64::from(cents % 3), &price),
+        1 => Tick { id: format!("id-{place}"), ..quote(&price) },
+        2 => bad("BadPrice"),
+        _ => quote(&price),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn any_course_of_events_decides_once_and_keeps_the_money(events in events()) {
+        let mut bench = Bench::new(resource(1));
+        let mut sent: Vec<(Delivery, v1::DeliveryOutcome)> = Vec::new();
+        let mut generation = 1;
+        for event in events {
+            match event {
+                Event::Quotes(quotes) => {
+                    let ticks = quotes.iter().enumerate();
+                    let place = sent.len() * 10;
+                    let ticks = ticks.map(|(index, (shape, cents))| identified(*shape, *cents, place + index)).collect();
+                    let delivery = bench.delivery("quotes", ticks);
+                    let committed = bench.process(std::slice::from_ref(&delivery));
+                    sent.push((delivery, committed.outcomes[0].clone()));
+                }
+                Event::Again(which) if !sent.is_empty() => {
+                    let (delivery, outcome) = sent[which % sent.len()].clone();
+                    let again = Batch { deliveries: vec![delivery] };
+                    let committed = bench.process(&again.deliveries);
+                    prop_assert!(committed.entries.is_empty());
+                    for (first, again) in outcome.ticks.iter().zip(&committed.outcomes[0].ticks) {
+                        // What was forgotten stays so; all else is the first answer.
+                        prop_assert_eq!((first.kind, &first.seqs, &first.positions), (again.kind, &again.seqs, &again.positions));
+                    }
+                }
+                Event::Again(_) => {}
+                Event::Restart => bench.restart(resource(generation)),
+                Event::Published => {
+                    let through = bench.engine.position();
+                    bench.engine.published(Published { through }).unwrap();
+                    bench.commit();
+                }
+                Event::Cash(cents) => {
+                    generation += 1;
+                    bench.configure(generation, |settings| settings.starting_cash = format!("{}.{:02}", cents / 100, cents % 100));
+                }
+                Event::Session => bench.open(false),
+            }
+        }
+        let decisions = bench.ledger.decisions(1, usize::MAX).unwrap();
+        let seqs: Vec<u64> = decisions.iter().filter_map(|entry| Some(entry.trade.as_ref()?.seq)).collect();
+        prop_assert_eq!(seqs, (1..=bench.engine.account.decisions).collect::<Vec<u64>>());
+        prop_assert!(decisions.iter().all(|entry| !entry.cash.is_negative()));
+    }
+}

@@ -1,0 +1,81 @@
+//! What a runtime counts for `/metrics`, since its process started. The ledger's own counters are for ever.
+
+use std::time::Duration;
+
+use intuition_api::v1::{
+    Committed,
+    tick_outcome::{Kind, SeenBy},
+};
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{
+        counter::Counter,
+        family::Family,
+        histogram::{Histogram, exponential_buckets},
+    },
+    registry::{Registry, Unit},
+};
+
+/// What became of a tick.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabels {
+    outcome: &'static str,
+}
+
+/// Shared by those who count.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    ticks: Family<OutcomeLabels, Counter>,
+    commit_seconds: Histogram,
+    failed_commits: Counter,
+}
+
+impl Metrics {
+    /// Registers all of them.
+    pub fn register(registry: &mut Registry) -> Self {
+        let registry = registry.sub_registry_with_prefix("tradingalgo_runtime");
+        let metrics = Self {
+            ticks: Family::default(),
+            commit_seconds: Histogram::new(exponential_buckets(0.000_1, 2.0, 16)),
+            failed_commits: Counter::default(),
+        };
+        registry.register("ticks", "Ticks by what became of them", metrics.ticks.clone());
+        registry.register_with_unit(
+            "ledger_commit",
+            "Time that a commit took, its disk sync included",
+            Unit::Seconds,
+            metrics.commit_seconds.clone(),
+        );
+        registry.register("ledger_failed_commits", "Commits that failed", metrics.failed_commits.clone());
+        metrics
+    }
+
+    pub(crate) fn count(&self, committed: &Committed) {
+        for tick in committed.outcomes.iter().flat_map(|outcome| &outcome.ticks) {
+            let outcome = if tick.seen_by() == SeenBy::Unspecified && tick.kind() != Kind::Forgotten {
+                name(tick.kind())
+            } else {
+                "duplicate"
+            };
+            self.ticks.get_or_create(&OutcomeLabels { outcome }).inc();
+        }
+    }
+
+    pub(crate) fn committed(&self, took: Duration) {
+        self.commit_seconds.observe(took.as_secs_f64());
+    }
+
+    pub(crate) fn commit_failed(&self) {
+        self.failed_commits.inc();
+    }
+}
+
+const fn name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Decided => "decided",
+        Kind::NoSignal => "no_signal",
+        Kind::Denied => "denied",
+        Kind::DeadLettered => "dead_lettered",
+        Kind::Forgotten | Kind::Unspecified => "forgotten",
+    }
+}

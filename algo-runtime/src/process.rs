@@ -1,0 +1,111 @@
+//! The process `algo-runtime`: from its arguments to its exit code.
+
+use std::{error::Error, io::Write as _, net::SocketAddr, path::Path, process::ExitCode, sync::Arc};
+
+use intuition_common::{
+    clock::{Clock, SystemClock},
+    exit,
+    http::{self, Pages},
+    readiness::Readiness,
+    shutdown, telemetry,
+};
+use prometheus_client::registry::Registry;
+use tokio::net::TcpListener;
+
+use crate::{
+    args::{ArgsError, ServeArgs},
+    ledger::verify,
+    metrics::Metrics,
+    server::{self, Config, READY_PART, RuntimeError},
+};
+
+/// Why the process ends with an error.
+#[derive(Debug, thiserror::Error)]
+enum ProcessError {
+    #[error("the arguments cannot be used")]
+    UseArguments(#[source] ArgsError),
+    #[error(transparent)]
+    Log(telemetry::TelemetryError),
+    #[error("cannot start the async runtime")]
+    StartTokio(#[source] std::io::Error),
+    #[error("cannot wait for signals")]
+    WaitForSignals(#[source] std::io::Error),
+    #[error("cannot listen on {addr} ({flag})")]
+    Listen { addr: SocketAddr, flag: &'static str, source: std::io::Error },
+    #[error("the runtime has failed")]
+    Run(#[source] RuntimeError),
+}
+
+impl ProcessError {
+    const fn code(&self) -> u8 {
+        match self {
+            Self::UseArguments(_) | Self::Log(_) => exit::USAGE,
+            Self::Run(error) if error.is_usage() => exit::USAGE,
+            _ => 1,
+        }
+    }
+}
+
+/// Serves until SIGTERM or SIGINT.
+pub fn serve(args: &ServeArgs) -> ExitCode {
+    match try_serve(args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => exit::report(&error, error.code()),
+    }
+}
+
+/// Verifies a ledger, and prints its account.
+pub fn verify(data_dir: &Path) -> ExitCode {
+    match verify::verify(data_dir) {
+        Ok(report) => match writeln!(std::io::stdout(), "{report}") {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => exit::report(&error, 1),
+        },
+        Err(error) => exit::report(&error as &(dyn Error + 'static), 1),
+    }
+}
+
+fn try_serve(args: &ServeArgs) -> Result<(), ProcessError> {
+    telemetry::init(&args.log).map_err(ProcessError::Log)?;
+    let settings = args.settings().map_err(ProcessError::UseArguments)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let mut registry = Registry::default();
+    let metrics = Metrics::register(&mut registry);
+    let readiness = Readiness::new(&[READY_PART], Arc::clone(&clock));
+    let config = Config {
+        settings,
+        data_dir: args.data_dir.clone().unwrap_or_default(),
+        clock,
+        metrics,
+        readiness: readiness.clone(),
+    };
+    let tokio = tokio::runtime::Runtime::new().map_err(ProcessError::StartTokio)?;
+    tokio.block_on(async {
+        let shutdown = shutdown::on_signal().map_err(ProcessError::WaitForSignals)?;
+        let listener = listen(args.addr, "--addr").await?;
+        let pages = match args.http_addr {
+            Some(addr) => Some(listen(addr, "--http-addr").await?),
+            None => None,
+        };
+        let account = config.settings.account.clone();
+        let algorithm = config.settings.adjustable.algorithm.clone();
+        let running = server::start(config, listener, shutdown.clone()).await.map_err(ProcessError::Run)?;
+        tracing::info!(addr = %running.addr, account, algorithm, "serving");
+        let served = running.stopped();
+        if let Some(listener) = pages {
+            let pages = http::serve(listener, Pages { readiness, registry: Arc::new(registry) }, shutdown.clone());
+            tokio::pin!(served);
+            let outcome = tokio::select! {
+                outcome = &mut served => outcome,
+                // The pages end with the shutdown; the ledger still has to be closed.
+                _ = pages => served.await,
+            };
+            return outcome.map_err(ProcessError::Run);
+        }
+        served.await.map_err(ProcessError::Run)
+    })
+}
+
+async fn listen(addr: SocketAddr, flag: &'static str) -> Result<TcpListener, ProcessError> {
+    TcpListener::bind(addr).await.map_err(|source| ProcessError::Listen { addr, flag, source })
+}

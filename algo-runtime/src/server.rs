@@ -1,0 +1,189 @@
+//! A runtime in this process: ledger, writer and gRPC server, started together and stopped in order.
+
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use intuition_api::v1::{self, runtime_server::RuntimeServer};
+use intuition_common::{clock::Clock, readiness::Readiness};
+use tokio::{
+    net::TcpListener,
+    sync::{mpsc, oneshot, watch},
+};
+use tokio_stream::wrappers::TcpListenerStream;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tonic::transport::Server;
+
+use crate::{
+    engine::Tally,
+    ledger::{LedgerError, sqlite::SqliteLedger},
+    metrics::Metrics,
+    service::Service,
+    settings::{Settings, SettingsError},
+    writer::{Command, Writer, WriterError},
+};
+
+/// The part of [`Readiness`] that a runtime provides.
+pub const READY_PART: &str = "ledger";
+
+/// Largest message taken: a batch of deliveries, each with at most 64 KiB of payload and 10,000 ticks.
+const MAX_MESSAGE_BYTES: usize = 16 * 1024 * 1024;
+const STREAM_WINDOW_BYTES: u32 = 4 * 1024 * 1024;
+const CONNECTION_WINDOW_BYTES: u32 = 16 * 1024 * 1024;
+/// Requests that wait for the writer; behind them HTTP/2 flow control holds the bridge back.
+const COMMANDS_AHEAD: usize = 256;
+const KEEPALIVE: Duration = Duration::from_secs(20);
+
+/// What a runtime is started with.
+pub struct Config {
+    /// What it shall do.
+    pub settings: Settings,
+    /// Folder of the ledger; made where it does not exist.
+    pub data_dir: PathBuf,
+    /// Tells the time of commits.
+    pub clock: Arc<dyn Clock>,
+    /// Counts.
+    pub metrics: Metrics,
+    /// Lacks [`READY_PART`] until the ledger is open.
+    pub readiness: Readiness,
+}
+
+/// Why a runtime did not start, or ended.
+#[derive(Debug, thiserror::Error)]
+pub enum RuntimeError {
+    /// The settings cannot be used; the ledger was not touched.
+    #[error("cannot use the settings")]
+    UseSettings(#[source] SettingsError),
+    /// The ledger cannot be opened.
+    #[error("cannot open the ledger")]
+    OpenLedger(#[source] LedgerError),
+    /// The writer did not start, or ended.
+    #[error("cannot trade")]
+    Trade(#[source] WriterError),
+    /// The server failed.
+    #[error("cannot serve gRPC")]
+    Serve(#[source] tonic::transport::Error),
+    /// The listening socket cannot be used.
+    #[error("cannot use the listening socket")]
+    UseSocket(#[source] std::io::Error),
+    /// The reflection service cannot be built from the compiled contract.
+    #[error("cannot describe the contract by reflection")]
+    Reflect(#[source] tonic_reflection::server::Error),
+    /// The thread that writes ended without a word.
+    #[error("the writer ended unexpectedly")]
+    LoseWriter,
+}
+
+impl RuntimeError {
+    /// Whether it is what the runtime was told that is wrong.
+    pub const fn is_usage(&self) -> bool {
+        matches!(self, Self::UseSettings(_) | Self::Trade(WriterError::TakeUp(_)))
+    }
+}
+
+/// A runtime that runs.
+pub struct Running {
+    /// Where it listens.
+    pub addr: SocketAddr,
+    tally: watch::Sender<Arc<Tally>>,
+    end: oneshot::Receiver<Result<(), RuntimeError>>,
+}
+
+impl Running {
+    /// The account, as it is and after every commit. Kept current while somebody holds a receiver, so take one before
+    /// the first bridge comes.
+    pub fn tally(&self) -> watch::Receiver<Arc<Tally>> {
+        self.tally.subscribe()
+    }
+
+    /// Waits for the end: after `shutdown` was cancelled, everything that was taken is committed and the ledger is
+    /// closed; an error comes by itself.
+    pub async fn stopped(self) -> Result<(), RuntimeError> {
+        self.end.await.unwrap_or(Err(RuntimeError::LoseWriter))
+    }
+}
+
+/// Opens the ledger, commits what the settings change, and serves until `shutdown` is cancelled.
+pub async fn start(
+    config: Config,
+    listener: TcpListener,
+    shutdown: CancellationToken,
+) -> Result<Running, RuntimeError> {
+    config.settings.check().map_err(RuntimeError::UseSettings)?;
+    let addr = listener.local_addr().map_err(RuntimeError::UseSocket)?;
+    let readiness = config.readiness.clone();
+    let writer = tokio::task::spawn_blocking(move || open(config)).await.map_err(|_| RuntimeError::LoseWriter)??;
+    let tally = writer.tally();
+    let (commands, receiver) = mpsc::channel(COMMANDS_AHEAD);
+    let (ended, writer_end) = oneshot::channel();
+    std::thread::Builder::new()
+        .name("ledger-writer".to_owned())
+        .spawn(move || drop(ended.send(writer.run(receiver))))
+        .map_err(RuntimeError::UseSocket)?;
+    readiness.have(READY_PART);
+    let (end, stopped) = oneshot::channel();
+    let tasks = TaskTracker::new();
+    tasks.clone().spawn(async move {
+        let outcome = serve(listener, commands, writer_end, tasks, shutdown).await;
+        readiness.lack(READY_PART, "Stopped", "the runtime has stopped");
+        drop(end.send(outcome));
+    });
+    Ok(Running { addr, tally, end: stopped })
+}
+
+fn open(config: Config) -> Result<Writer, RuntimeError> {
+    let account = &config.settings.account;
+    let ledger = SqliteLedger::open(&config.data_dir, account).map_err(RuntimeError::OpenLedger)?;
+    Writer::start(Box::new(ledger), config.settings, config.clock, config.metrics).map_err(|error| match error {
+        WriterError::UseLedger(error) => RuntimeError::OpenLedger(error),
+        error @ WriterError::TakeUp(_) => RuntimeError::Trade(error),
+    })
+}
+
+async fn serve(
+    listener: TcpListener,
+    commands: mpsc::Sender<Command>,
+    writer_end: oneshot::Receiver<Result<(), WriterError>>,
+    tasks: TaskTracker,
+    shutdown: CancellationToken,
+) -> Result<(), RuntimeError> {
+    // A writer that ends takes the server with it; a server that is told to end stops the writer.
+    let serving = shutdown.child_token();
+    let writer_end = async {
+        let outcome = writer_end.await.unwrap_or(Ok(()));
+        serving.cancel();
+        outcome.map_err(RuntimeError::Trade)
+    };
+    let stopping = async {
+        serving.cancelled().await;
+        drop(commands.send(Command::Stop).await);
+    };
+    let service = Service::new(commands.clone(), tasks, serving.clone());
+    let (served, written, ()) = tokio::join!(serve_grpc(listener, service, serving.clone()), writer_end, stopping);
+    written.and(served)
+}
+
+async fn serve_grpc(listener: TcpListener, service: Service, serving: CancellationToken) -> Result<(), RuntimeError> {
+    let (health, health_service) = tonic_health::server::health_reporter();
+    health.set_serving::<RuntimeServer<Service>>().await;
+    let reflection = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(v1::FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .build_v1()
+        .map_err(RuntimeError::Reflect)?;
+    let runtime = RuntimeServer::new(service)
+        .max_decoding_message_size(MAX_MESSAGE_BYTES)
+        .max_encoding_message_size(MAX_MESSAGE_BYTES);
+    let outcome = Server::builder()
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .http2_keepalive_interval(Some(KEEPALIVE))
+        .tcp_nodelay(true)
+        .add_service(health_service)
+        .add_service(reflection)
+        .add_service(runtime)
+        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), serving.cancelled())
+        .await
+        .map_err(RuntimeError::Serve);
+    // Also where serving ends by itself: the writer must not wait for commands for ever.
+    serving.cancel();
+    outcome
+}

@@ -1,0 +1,334 @@
+//! The one writer: a thread that owns the engine and the ledger, takes whatever waits as one group, commits it once, and
+//! only then answers. So one disk sync serves many quotes, and nothing is answered that is not durable.
+
+use std::{sync::Arc, time::Instant};
+
+use intuition_api::v1::{
+    AccountResponse, Committed, ConfigureRequest, ConfigureResponse, Decision, HoldingRecorded, Open, ProcessResponse,
+    process_request, process_response::Message,
+};
+use intuition_common::clock::Clock;
+use tokio::sync::{mpsc, oneshot, watch};
+use tonic::Status;
+
+use crate::{
+    engine::{Engine, RequestError, Tally},
+    ledger::{Ledger, LedgerError},
+    metrics::Metrics,
+    settings::{Settings, SettingsError},
+    wire,
+};
+
+/// Ticks that end a group: large enough to share a sync, small enough that the first of them does not wait long.
+const GROUP_TICKS: usize = 4_096;
+/// Outbox entries and decisions read at once.
+const PAGE: usize = 1_000;
+
+/// The responses of a stream. Not bounded by itself: the bridge has a bounded number of ticks without outcome, and every
+/// response answers one of them.
+pub(crate) type Responses = mpsc::UnboundedSender<Result<ProcessResponse, Status>>;
+type Reply<T> = oneshot::Sender<Result<T, Status>>;
+
+/// What the writer is asked.
+pub(crate) enum Command {
+    /// A bridge opened a stream; it replaces the one before.
+    Open { stream: u64, open: Open, responses: Responses },
+    /// A message on a stream.
+    Request { stream: u64, message: process_request::Message },
+    /// The bridge closed its side.
+    Close { stream: u64 },
+    /// See the contract.
+    Configure { request: ConfigureRequest, reply: Reply<ConfigureResponse> },
+    /// See the contract.
+    Account { account: String, reply: Reply<AccountResponse> },
+    /// A page of decisions.
+    Decisions { account: String, from: u64, reply: Reply<Vec<Decision>> },
+    /// Answers nothing more and closes the ledger.
+    Stop,
+}
+
+/// An answer that waits for the commit.
+enum Answer {
+    Stream {
+        stream: u64,
+        message: Message,
+    },
+    /// The outbox from the ledger, behind one position and up to another.
+    Replay {
+        stream: u64,
+        after: u64,
+        through: u64,
+    },
+    Configure(Reply<ConfigureResponse>, ConfigureResponse),
+}
+
+/// Why the writer ended.
+#[derive(Debug, thiserror::Error)]
+pub enum WriterError {
+    /// The ledger cannot go on.
+    #[error("the ledger cannot go on")]
+    UseLedger(#[source] LedgerError),
+    /// The ledger's state cannot be taken up under the settings.
+    #[error("cannot take the ledger up under these settings")]
+    TakeUp(#[source] SettingsError),
+}
+
+/// See the module.
+pub(crate) struct Writer {
+    engine: Engine,
+    ledger: Box<dyn Ledger>,
+    settings: Settings,
+    clock: Arc<dyn Clock>,
+    metrics: Metrics,
+    tally: watch::Sender<Arc<Tally>>,
+    stream: Option<(u64, Responses)>,
+    /// The channels version that the stream was told last.
+    told: u64,
+}
+
+impl Writer {
+    /// Takes the ledger up, and commits what the settings of the start change.
+    pub(crate) fn start(
+        mut ledger: Box<dyn Ledger>,
+        settings: Settings,
+        clock: Arc<dyn Clock>,
+        metrics: Metrics,
+    ) -> Result<Self, WriterError> {
+        let engine = take_up(ledger.as_mut(), &settings, clock.as_ref())?;
+        let tally = watch::Sender::new(Arc::new(engine.tally()));
+        Ok(Self { engine, ledger, settings, clock, metrics, tally, stream: None, told: 0 })
+    }
+
+    /// The account after each commit, kept current while somebody watches.
+    pub(crate) fn tally(&self) -> watch::Sender<Arc<Tally>> {
+        self.tally.clone()
+    }
+
+    /// Serves commands until [`Command::Stop`], or until nobody can send any.
+    pub(crate) fn run(mut self, mut commands: mpsc::Receiver<Command>) -> Result<(), WriterError> {
+        let mut running = true;
+        while running {
+            let Some(first) = commands.blocking_recv() else { break };
+            let mut answers = Vec::new();
+            let mut ticks = 0;
+            let mut next = Some(first);
+            while let Some(command) = next {
+                ticks += weight(&command);
+                if matches!(command, Command::Stop) {
+                    running = false;
+                    break;
+                }
+                self.handle(command, &mut answers);
+                next = if ticks < GROUP_TICKS { commands.try_recv().ok() } else { None };
+            }
+            self.finish(answers)?;
+        }
+        self.end_stream(Status::unavailable("the runtime is shutting down"));
+        self.ledger.close().map_err(WriterError::UseLedger)
+    }
+
+    fn handle(&mut self, command: Command, answers: &mut Vec<Answer>) {
+        match command {
+            Command::Open { stream, open, responses } => self.open(stream, &open, responses, answers),
+            Command::Request { stream, message } => {
+                if self.stream.as_ref().is_some_and(|(current, _)| *current == stream)
+                    && let Err(error) = self.request(stream, message, answers)
+                {
+                    self.end_stream(status_of(&error));
+                }
+            }
+            Command::Close { stream } => {
+                if self.stream.as_ref().is_some_and(|(current, _)| *current == stream) {
+                    self.stream = None;
+                }
+            }
+            Command::Configure { request, reply } => match self.engine.check_account(&request.account) {
+                Ok(()) => {
+                    let response = self.engine.configure(&request, self.clock.now_micros());
+                    answers.push(Answer::Configure(reply, response));
+                }
+                Err(error) => respond(reply, Err(status_of(&error))),
+            },
+            Command::Account { account, reply } => {
+                let checked = self.engine.check_account(&account);
+                respond(reply, checked.map(|()| self.engine.account()).map_err(|error| status_of(&error)));
+            }
+            Command::Decisions { account, from, reply } => {
+                let page = self.decisions(&account, from);
+                respond(reply, page);
+            }
+            // The loop ends the group before it.
+            Command::Stop => {}
+        }
+    }
+
+    fn open(&mut self, stream: u64, open: &Open, responses: Responses, answers: &mut Vec<Answer>) {
+        let opened = match self.engine.open(open, session_name()) {
+            Ok(opened) => opened,
+            Err(error) => {
+                send(&responses, Err(status_of(&error)));
+                return;
+            }
+        };
+        self.end_stream(Status::aborted("a newer stream of the same account was opened"));
+        self.stream = Some((stream, responses));
+        let (after, through) = (opened.published_through, self.engine.position());
+        answers.push(Answer::Stream { stream, message: Message::Opened(opened) });
+        self.told = self.engine.channels().version;
+        answers.push(Answer::Stream { stream, message: Message::Channels(self.engine.channels().clone()) });
+        answers.push(Answer::Replay { stream, after, through });
+    }
+
+    fn request(
+        &mut self,
+        stream: u64,
+        message: process_request::Message,
+        answers: &mut Vec<Answer>,
+    ) -> Result<(), RequestError> {
+        use process_request::Message as Request;
+        match message {
+            Request::Open(_) => return Err(RequestError::BreakContract("Open comes first, and only first".to_owned())),
+            Request::Batch(batch) => {
+                let committed = self.engine.process(&batch.deliveries, self.clock.now_micros());
+                self.metrics.count(&committed);
+                answers.push(Answer::Stream { stream, message: Message::Committed(committed) });
+            }
+            Request::Holding(holding) => {
+                self.engine.hold(&holding)?;
+                answers.push(Answer::Stream { stream, message: Message::HoldingRecorded(HoldingRecorded {}) });
+            }
+            Request::Marker(marker) => self.engine.mark(marker)?,
+            Request::Published(published) => self.engine.published(published)?,
+        }
+        Ok(())
+    }
+
+    /// Commits the group, then answers it. A commit that fails answers all with the reason and takes up the state of the
+    /// last one.
+    fn finish(&mut self, answers: Vec<Answer>) -> Result<(), WriterError> {
+        if let Some(changes) = self.engine.take_changes() {
+            let began = Instant::now();
+            if let Err(error) = self.ledger.commit(&changes) {
+                return self.recover(answers, error);
+            }
+            self.metrics.committed(began.elapsed());
+        }
+        for answer in answers {
+            self.answer(answer);
+        }
+        if self.engine.channels().version > self.told
+            && let Some((stream, _)) = &self.stream
+        {
+            self.told = self.engine.channels().version;
+            self.answer(Answer::Stream { stream: *stream, message: Message::Channels(self.engine.channels().clone()) });
+        }
+        if self.tally.receiver_count() > 0 {
+            self.tally.send_replace(Arc::new(self.engine.tally()));
+        }
+        Ok(())
+    }
+
+    fn recover(&mut self, answers: Vec<Answer>, error: LedgerError) -> Result<(), WriterError> {
+        let status = Status::internal(format!("{}: {error}", error.reason()));
+        self.metrics.commit_failed();
+        for answer in answers {
+            if let Answer::Configure(reply, _) = answer {
+                respond(reply, Err(status.clone()));
+            }
+        }
+        self.end_stream(status);
+        if matches!(error, LedgerError::TakenOver { .. }) {
+            return Err(WriterError::UseLedger(error));
+        }
+        tracing::error!(
+            error = &error as &dyn std::error::Error,
+            reason = error.reason(),
+            "nothing of this group is kept"
+        );
+        self.engine = take_up(self.ledger.as_mut(), &self.settings, self.clock.as_ref())?;
+        Ok(())
+    }
+
+    fn answer(&mut self, answer: Answer) {
+        match answer {
+            Answer::Stream { stream, message } => {
+                if let Some((current, responses)) = &self.stream
+                    && *current == stream
+                {
+                    send(responses, Ok(ProcessResponse { message: Some(message) }));
+                }
+            }
+            Answer::Replay { stream, after, through } => self.replay(stream, after, through),
+            Answer::Configure(reply, response) => respond(reply, Ok(response)),
+        }
+    }
+
+    fn replay(&mut self, stream: u64, mut after: u64, through: u64) {
+        while after < through {
+            let limit = usize::try_from(through - after).unwrap_or(PAGE).min(PAGE);
+            let rows = match self.ledger.outbox(after, limit) {
+                Ok(rows) => rows,
+                Err(error) => return self.end_stream(Status::internal(format!("{}: {error}", error.reason()))),
+            };
+            let Some(last) = rows.last() else { return };
+            after = last.position;
+            let (account, ledger_id) = self.engine.names();
+            let entries = rows.iter().map(|row| wire::outbox_entry(account, ledger_id, row)).collect();
+            let committed = Committed { entries, outcomes: Vec::new() };
+            self.answer(Answer::Stream { stream, message: Message::Committed(committed) });
+        }
+    }
+
+    fn decisions(&mut self, account: &str, from: u64) -> Result<Vec<Decision>, Status> {
+        self.engine.check_account(account).map_err(|error| status_of(&error))?;
+        let page = self.ledger.decisions(from, PAGE);
+        let entries = page.map_err(|error| Status::internal(format!("{}: {error}", error.reason())))?;
+        let (account, ledger_id) = self.engine.names();
+        Ok(entries.iter().map(|entry| wire::decision(account, ledger_id, entry)).collect())
+    }
+
+    fn end_stream(&mut self, status: Status) {
+        if let Some((_, responses)) = self.stream.take() {
+            send(&responses, Err(status));
+        }
+    }
+}
+
+/// The engine as of the last commit, with the settings of the start taken up and committed.
+fn take_up(ledger: &mut dyn Ledger, settings: &Settings, clock: &dyn Clock) -> Result<Engine, WriterError> {
+    let snapshot = ledger.snapshot().map_err(WriterError::UseLedger)?;
+    let mut engine = Engine::start(snapshot, settings, clock.now_micros()).map_err(WriterError::TakeUp)?;
+    if let Some(changes) = engine.take_changes() {
+        ledger.commit(&changes).map_err(WriterError::UseLedger)?;
+    }
+    Ok(engine)
+}
+
+fn weight(command: &Command) -> usize {
+    match command {
+        Command::Request { message: process_request::Message::Batch(batch), .. } => {
+            batch.deliveries.iter().map(|delivery| delivery.ticks.len()).sum()
+        }
+        _ => 1,
+    }
+}
+
+fn session_name() -> String {
+    format!("{:016x}", rand::random::<u64>())
+}
+
+fn status_of(error: &RequestError) -> Status {
+    match error {
+        RequestError::OtherAccount { .. } => Status::not_found(error.to_string()),
+        RequestError::BreakContract(_) => Status::invalid_argument(error.to_string()),
+    }
+}
+
+/// Whoever asked may have gone; then nobody misses the answer.
+fn respond<T>(reply: Reply<T>, answer: Result<T, Status>) {
+    drop(reply.send(answer));
+}
+
+fn send(responses: &Responses, response: Result<ProcessResponse, Status>) {
+    drop(responses.send(response));
+}

@@ -1,0 +1,275 @@
+//! A real runtime over its gRPC server and a real ledger on disk.
+
+use std::{path::Path, sync::Arc};
+
+use algo_runtime::{
+    metrics::Metrics,
+    portfolio::Policy,
+    server::{self, Config, READY_PART, Running, RuntimeError},
+    settings::{Adjustable, Authority, Settings},
+};
+use intuition_api::v1::{
+    AccountRequest, Batch, Committed, ConfigureRequest, DecisionsRequest, Delivery, Filter, Holding, Open,
+    ProcessRequest, ProcessResponse, Published, Quote, Tick, process_request, process_response::Message,
+    runtime_client::RuntimeClient, tick::Content, tick_outcome::SeenBy,
+};
+use intuition_common::{
+    clock::{Clock, SystemClock},
+    readiness::Readiness,
+};
+use prometheus_client::registry::Registry;
+use tokio::{net::TcpListener, sync::mpsc};
+use tokio_stream::{StreamExt as _, wrappers::ReceiverStream};
+use tokio_util::sync::CancellationToken;
+use tonic::{Code, Status, Streaming, transport::Channel};
+
+use tonic_reflection::pb::v1::{
+    ServerReflectionRequest, server_reflection_client::ServerReflectionClient,
+    server_reflection_request::MessageRequest, server_reflection_response::MessageResponse,
+};
+
+const ACCOUNT: &str = "default/test";
+
+fn settings() -> Settings {
+    Settings {
+        account: ACCOUNT.to_owned(),
+        adjustable: Adjustable {
+            algorithm: "random".to_owned(),
+            threshold: 0.0,
+            parameters: serde_json::Map::new(),
+            starting_cash: "10000".to_owned(),
+            suspend: false,
+        },
+        authority: Authority::Start,
+        policy: Policy::from_parts("fixed-amount", None, Some("100")).unwrap(),
+        subscribe: None,
+    }
+}
+
+struct Runtime {
+    running: Running,
+    shutdown: CancellationToken,
+    client: RuntimeClient<Channel>,
+}
+
+async fn try_start(dir: &Path, settings: Settings) -> Result<(Running, CancellationToken), RuntimeError> {
+    let shutdown = CancellationToken::new();
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let config = Config {
+        settings,
+        data_dir: dir.to_owned(),
+        readiness: Readiness::new(&[READY_PART], Arc::clone(&clock)),
+        clock,
+        metrics: Metrics::register(&mut Registry::default()),
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    server::start(config, listener, shutdown.clone()).await.map(|running| (running, shutdown))
+}
+
+async fn start(dir: &Path) -> Runtime {
+    let (running, shutdown) = try_start(dir, settings()).await.unwrap();
+    let client = RuntimeClient::connect(format!("http://{}", running.addr)).await.unwrap();
+    Runtime { running, shutdown, client }
+}
+
+impl Runtime {
+    async fn open(&mut self, run: u64) -> Bridge {
+        let (requests, receiver) = mpsc::channel(16);
+        let mut bridge = Bridge { requests, responses: None };
+        let open = Open {
+            account: ACCOUNT.to_owned(),
+            broker_url: "mqtt://127.0.0.1:1883".to_owned(),
+            session_present: true,
+            run,
+        };
+        bridge.send(process_request::Message::Open(open)).await;
+        bridge.responses = Some(self.client.process(ReceiverStream::new(receiver)).await.unwrap().into_inner());
+        bridge
+    }
+
+    async fn stop(self) {
+        self.shutdown.cancel();
+        self.running.stopped().await.unwrap();
+    }
+}
+
+struct Bridge {
+    requests: mpsc::Sender<ProcessRequest>,
+    responses: Option<Streaming<ProcessResponse>>,
+}
+
+impl Bridge {
+    async fn send(&self, message: process_request::Message) {
+        self.requests.send(ProcessRequest { message: Some(message) }).await.unwrap();
+    }
+
+    async fn next(&mut self) -> Result<Message, Status> {
+        let response = self.responses.as_mut().unwrap().next().await.expect("a response, or how the stream ended");
+        Ok(response?.message.unwrap())
+    }
+
+    /// Skips what a stream begins with.
+    async fn opened(&mut self) -> u64 {
+        let Ok(Message::Opened(opened)) = self.next().await else { panic!("Opened comes first") };
+        let Ok(Message::Channels(channels)) = self.next().await else { panic!("Channels come second") };
+        assert_eq!(channels.filters, ["quotes"]);
+        opened.published_through
+    }
+
+    async fn committed(&mut self) -> Committed {
+        match self.next().await {
+            Ok(Message::Committed(committed)) => committed,
+            other => panic!("a commit, not {other:?}"),
+        }
+    }
+
+    async fn quotes(&self, numbers: std::ops::RangeInclusive<u64>) {
+        let deliveries = numbers.map(delivery).collect();
+        self.send(process_request::Message::Batch(Batch { deliveries })).await;
+    }
+}
+
+fn delivery(number: u64) -> Delivery {
+    let quote = Quote { sid: "GOOG".to_owned(), price: "345".to_owned(), time_micros: 0 };
+    Delivery {
+        number,
+        topic: "quotes".to_owned(),
+        packet_id: 1,
+        payload_sha256: vec![0; 32].into(),
+        connection: 1,
+        ticks: vec![Tick { content: Some(Content::Quote(quote)), ..Tick::default() }],
+        ..Delivery::default()
+    }
+}
+
+#[tokio::test]
+async fn an_unpublished_decision_is_sent_again_on_every_new_stream_and_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut runtime = start(dir.path()).await;
+    let mut bridge = runtime.open(7).await;
+    assert_eq!(bridge.opened().await, 0);
+    bridge.quotes(1..=3).await;
+    let committed = bridge.committed().await;
+    assert_eq!((committed.entries.len(), committed.outcomes.len()), (3, 3));
+    let mut tally = runtime.running.tally();
+    bridge.send(process_request::Message::Published(Published { through: 1 })).await;
+    tally.wait_for(|tally| tally.published_through == 1).await.unwrap();
+
+    runtime.stop().await;
+    let mut runtime = start(dir.path()).await;
+    let mut bridge = runtime.open(7).await;
+    assert_eq!(bridge.opened().await, 1);
+    assert_eq!(bridge.committed().await.entries, committed.entries[1..]);
+    bridge.quotes(2..=4).await;
+    let again = bridge.committed().await;
+    let seen: Vec<SeenBy> = again.outcomes.iter().map(|outcome| outcome.ticks[0].seen_by()).collect();
+    assert_eq!(seen, [SeenBy::Number, SeenBy::Number, SeenBy::Unspecified]);
+    assert_eq!(again.entries[0].position, 4);
+    runtime.stop().await;
+}
+
+#[tokio::test]
+async fn a_newer_stream_ends_the_older_and_the_end_of_the_process_ends_both() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut runtime = start(dir.path()).await;
+    let mut older = runtime.open(1).await;
+    older.opened().await;
+    let mut newer = runtime.open(2).await;
+    newer.opened().await;
+    assert_eq!(older.next().await.unwrap_err().code(), Code::Aborted);
+    // What the older one still sends changes nothing.
+    older.quotes(1..=1).await;
+    runtime.shutdown.cancel();
+    assert_eq!(newer.next().await.unwrap_err().code(), Code::Unavailable);
+    runtime.running.stopped().await.unwrap();
+    assert!(!dir.path().join("ledger.db-wal").exists(), "a clean stop leaves a single file");
+}
+
+#[tokio::test]
+async fn filters_are_recorded_before_they_are_answered() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut runtime = start(dir.path()).await;
+    let mut bridge = runtime.open(1).await;
+    bridge.opened().await;
+    let filters = vec![Filter { filter: "quotes".to_owned(), subscription_id: 1 }];
+    bridge.send(process_request::Message::Holding(Holding { filters: filters.clone() })).await;
+    assert!(matches!(bridge.next().await, Ok(Message::HoldingRecorded(_))));
+    let mut next = runtime.open(1).await;
+    let Ok(Message::Opened(opened)) = next.next().await else { panic!("Opened comes first") };
+    assert_eq!(opened.held, filters);
+    runtime.stop().await;
+}
+
+#[tokio::test]
+async fn account_and_decisions_are_those_of_the_ledger() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut runtime = start(dir.path()).await;
+    let mut tally = runtime.running.tally();
+    let mut bridge = runtime.open(1).await;
+    bridge.opened().await;
+    bridge.quotes(1..=5).await;
+    tally.wait_for(|tally| tally.account.decisions == 5).await.unwrap();
+    let request = AccountRequest { account: ACCOUNT.to_owned() };
+    let account = runtime.client.account(request).await.unwrap().into_inner();
+    assert_eq!((account.cash.as_str(), account.invested.as_str()), ("9500.00", "500.00"));
+    assert_eq!(account.unpublished, 5);
+    let request = DecisionsRequest { account: ACCOUNT.to_owned(), from_seq: 4 };
+    let decisions: Vec<_> = runtime.client.decisions(request).await.unwrap().into_inner().collect().await;
+    let seqs: Vec<u64> = decisions.into_iter().map(|decision| decision.unwrap().seq).collect();
+    assert_eq!(seqs, [4, 5]);
+    let other = AccountRequest { account: "default/other".to_owned() };
+    assert_eq!(runtime.client.account(other).await.unwrap_err().code(), Code::NotFound);
+    runtime.stop().await;
+}
+
+#[tokio::test]
+async fn configure_is_refused_where_flags_rule() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut runtime = start(dir.path()).await;
+    let request = ConfigureRequest { account: ACCOUNT.to_owned(), ..ConfigureRequest::default() };
+    let response = runtime.client.configure(request).await.unwrap().into_inner();
+    assert_eq!(response.refusals[0].reason, "NoUid");
+    runtime.stop().await;
+}
+
+#[tokio::test]
+async fn a_stream_that_does_not_begin_with_open_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut runtime = start(dir.path()).await;
+    let request = ProcessRequest { message: Some(process_request::Message::Batch(Batch::default())) };
+    let error = runtime.client.process(tokio_stream::once(request)).await.unwrap_err();
+    assert_eq!(error.code(), Code::InvalidArgument);
+    runtime.stop().await;
+}
+
+#[tokio::test]
+async fn settings_that_cannot_be_used_leave_no_ledger_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    let wrong = Settings { subscribe: Some(vec!["quotes#".to_owned()]), ..settings() };
+    let error = try_start(dir.path(), wrong).await.err().unwrap();
+    assert!(error.is_usage());
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn health_and_reflection_are_served() {
+    let dir = tempfile::tempdir().unwrap();
+    let runtime = start(dir.path()).await;
+    let channel = Channel::from_shared(format!("http://{}", runtime.running.addr)).unwrap().connect().await.unwrap();
+    let mut health = tonic_health::pb::health_client::HealthClient::new(channel.clone());
+    for service in ["", "intuition.v1.Runtime"] {
+        let request = tonic_health::pb::HealthCheckRequest { service: service.to_owned() };
+        let status = health.check(request).await.unwrap().into_inner().status();
+        assert_eq!(status, tonic_health::pb::health_check_response::ServingStatus::Serving);
+    }
+    let request = ServerReflectionRequest {
+        host: String::new(),
+        message_request: Some(MessageRequest::ListServices(String::new())),
+    };
+    let mut reflection = ServerReflectionClient::new(channel);
+    let mut answers = reflection.server_reflection_info(tokio_stream::once(request)).await.unwrap().into_inner();
+    let answer = answers.next().await.unwrap().unwrap().message_response.unwrap();
+    let MessageResponse::ListServicesResponse(services) = answer else { panic!("a list of services") };
+    assert!(services.service.iter().any(|service| service.name == "intuition.v1.Runtime"));
+    runtime.stop().await;
+}
