@@ -70,3 +70,64 @@ fn step(connection: &Connection, migration: &Migration) -> rusqlite::Result<()> 
     connection.execute_batch(migration.sql)?;
     connection.pragma_update(None, "user_version", migration.version)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    use tempfile::tempdir;
+
+    use super::{super::SqliteLedger, *};
+    use crate::ledger::{Changes, Ledger as _, LedgerError};
+
+    const ACCOUNT: &str = "default/goog-random";
+    const SECOND: Migration = Migration {
+        version: 2,
+        min_reader: 1,
+        sql: "ALTER TABLE counters ADD COLUMN unit TEXT; CREATE TABLE limits (name TEXT PRIMARY KEY) STRICT;
+              INSERT INTO limits VALUES ('cash');",
+    };
+    const THIRD: Migration = Migration { version: 3, min_reader: 3, sql: "DROP TABLE limits;" };
+
+    fn open(dir: &Path, migrations: &[Migration]) -> Result<SqliteLedger, LedgerError> {
+        SqliteLedger::open_with(dir, ACCOUNT, migrations)
+    }
+
+    fn count(ledger: &mut SqliteLedger, value: u64) {
+        let counters = [(("decided".to_owned(), String::new()), value)].into();
+        ledger.commit(&Changes { counters, ..Changes::default() }).unwrap();
+    }
+
+    #[test]
+    fn an_older_file_is_migrated_and_the_release_before_still_trades_on_it() {
+        let [first] = MIGRATIONS else { panic!("the test's second migration is not the second any more") };
+        let dir = tempdir().unwrap();
+        count(&mut open(dir.path(), &[*first]).unwrap(), 1);
+        let ledger = open(dir.path(), &[*first, SECOND]).unwrap();
+        ledger.connection.execute("UPDATE counters SET unit = 'ticks'", []).unwrap();
+        let digest = Digest::of_all(&ledger.connection).unwrap();
+        ledger.seal.over(digest).write(&ledger.connection).unwrap();
+        drop(ledger);
+
+        let mut older = open(dir.path(), &[*first]).unwrap();
+        count(&mut older, 2);
+        drop(older);
+        let mut newer = open(dir.path(), &[*first, SECOND]).unwrap();
+        let unit: String = newer.connection.query_row("SELECT unit FROM counters", [], |row| row.get(0)).unwrap();
+        assert_eq!(unit, "ticks");
+        assert_eq!(newer.snapshot().unwrap().counters.into_values().collect::<Vec<_>>(), [2]);
+    }
+
+    #[test]
+    fn a_file_that_needs_a_newer_release_is_refused_as_it_is() {
+        let dir = tempdir().unwrap();
+        let all = [MIGRATIONS, &[SECOND, THIRD]].concat();
+        Box::new(open(dir.path(), &all).unwrap()).close().unwrap();
+        let file = dir.path().join("ledger.db");
+        let before = fs::read(&file).unwrap();
+        let error = SqliteLedger::open(dir.path(), ACCOUNT).unwrap_err();
+        assert!(matches!(error, LedgerError::TooNew { needs: 3, reads: 1, .. }), "{error:?}");
+        assert!(fs::read(&file).unwrap() == before);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+}

@@ -38,6 +38,10 @@ BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
 CREATE TRIGGER journal_is_never_cut BEFORE DELETE ON journal
 BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
 
+CREATE TRIGGER journal_has_no_holes BEFORE INSERT ON journal
+WHEN NEW.number <> (SELECT ifnull(max(number), 0) + 1 FROM journal)
+BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+
 CREATE TABLE holdings (
     sid TEXT PRIMARY KEY,
     quantity TEXT NOT NULL,

@@ -1,0 +1,125 @@
+//! Any sequence of commits leaves the ledger in a file and the one in memory equal, over reopening.
+
+use algo_runtime::ledger::{Class, EntryKind, Ledger, OutboxContent, memory::MemoryLedger};
+use intuition_api::v1;
+use proptest::{collection::vec, prelude::*};
+use tempfile::tempdir;
+
+use crate::fixture::{Contents, Draft, held, open, settings};
+
+#[derive(Debug, Clone)]
+enum Step {
+    Transfer(bool, u32),
+    Buy(u8, u32, u32),
+    Sell(u8, u32, u32),
+    Publish(Vec<u8>),
+    Confirm(u64),
+    Outcome(u8),
+    Evict(u8, u64),
+    Mark(u8, i64),
+    Count(u8, u64),
+    Save(u8, Option<Vec<u8>>),
+    Hold(u8),
+    Settle(i64),
+    Session(u8, String),
+    Commit,
+    Close,
+    Drop,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        (any::<bool>(), 1..2_000_000_u32).prop_map(|(put, cents)| Step::Transfer(put, cents)),
+        (0..3_u8, 1..100_000_u32, 1..u32::MAX).prop_map(|(sid, cents, price)| Step::Buy(sid, cents, price)),
+        (0..3_u8, 1..u32::MAX, 1..u32::MAX).prop_map(|(sid, units, price)| Step::Sell(sid, units, price)),
+        vec(any::<u8>(), 0..20).prop_map(Step::Publish),
+        (0..9_u64).prop_map(Step::Confirm),
+        (0..3_u8).prop_map(Step::Outcome),
+        (0..3_u8, 0..9_u64).prop_map(|(class, rows)| Step::Evict(class, rows)),
+        (0..4_u8, any::<i64>()).prop_map(|(source, seq)| Step::Mark(source, seq)),
+        (0..4_u8, any::<u64>()).prop_map(|(name, value)| Step::Count(name, value)),
+        (0..4_u8, proptest::option::of(vec(any::<u8>(), 0..50))).prop_map(|(key, value)| Step::Save(key, value)),
+        (0..4_u8).prop_map(Step::Hold),
+        any::<i64>().prop_map(Step::Settle),
+        (0..2_u8, ".{0,9}").prop_map(|(url, session)| Step::Session(url, session)),
+        Just(Step::Commit),
+        Just(Step::Commit),
+        Just(Step::Close),
+        Just(Step::Drop),
+    ]
+}
+
+fn class(number: u8) -> Class {
+    Class::ALL[usize::from(number)]
+}
+
+fn cents(cents: u32) -> String {
+    format!("{}.{:02}", cents / 100, cents % 100)
+}
+
+fn fine(units: u32) -> String {
+    format!("{}.{:08}", units / 100_000_000, units % 100_000_000)
+}
+
+fn draw(draft: &mut Draft, step: Step) {
+    let changes = &mut draft.changes;
+    match step {
+        Step::Transfer(true, amount) => draft.transfer(EntryKind::Deposit, &cents(amount)),
+        Step::Transfer(false, amount) => draft.transfer(EntryKind::Withdrawal, &cents(amount)),
+        Step::Buy(sid, amount, price) => draft.buy(&format!("S{sid}"), &cents(amount), &fine(price)),
+        Step::Sell(sid, units, price) => draft.sell(&format!("S{sid}"), &fine(units), &fine(price)),
+        Step::Publish(payload) => {
+            let message = v1::Publication { channel: "c".to_owned(), payload: payload.into() };
+            draft.publish(OutboxContent::Publication(message));
+        }
+        Step::Confirm(more) => {
+            let account = &mut draft.account;
+            account.published_through = (account.published_through + more).min(account.position);
+        }
+        Step::Outcome(number) => draft.outcome(class(number)),
+        Step::Evict(number, rows) => {
+            let last = draft.ordinals.get(&class(number)).copied().unwrap_or(0);
+            changes.evict.push((class(number), last.saturating_sub(rows)));
+        }
+        Step::Mark(source, seq) => draft.mark("quotes", &format!("source {source}"), seq),
+        Step::Count(name, value) => drop(changes.counters.insert((format!("count {name}"), String::new()), value)),
+        Step::Save(key, value) => drop(changes.state.insert(("random".to_owned(), format!("{key}")), value)),
+        Step::Hold(filters) => changes.held = Some(held(&["a", "b/#", "c"][..usize::from(filters)])),
+        Step::Settle(generation) => changes.settings = Some(settings(generation)),
+        Step::Session(url, session) => drop(changes.sessions.insert(format!("mqtt://{url}"), session)),
+        Step::Commit | Step::Close | Step::Drop => {}
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_ledger_in_a_file_and_the_one_in_memory_are_the_same(steps in vec(step(), 1..80)) {
+        let dir = tempdir().unwrap();
+        let mut file = open(dir.path());
+        let account = file.snapshot().unwrap().account;
+        let mut memory = MemoryLedger::new(&account.name, &account.ledger_id);
+        let mut draft = Draft::new(&file.snapshot().unwrap());
+        for step in steps {
+            let ends = matches!(step, Step::Commit | Step::Close | Step::Drop);
+            let (close, reopen) = (matches!(step, Step::Close), matches!(step, Step::Close | Step::Drop));
+            draw(&mut draft, step);
+            if !ends {
+                continue;
+            }
+            let changes = draft.take();
+            file.commit(&changes).unwrap();
+            memory.commit(&changes).unwrap();
+            if reopen {
+                if close {
+                    Box::new(file).close().unwrap();
+                } else {
+                    drop(file);
+                }
+                file = open(dir.path());
+            }
+            prop_assert_eq!(Contents::of(&mut file), Contents::of(&mut memory));
+        }
+    }
+}

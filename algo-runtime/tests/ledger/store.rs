@@ -1,0 +1,187 @@
+//! What is kept, over closing and crashes, and who may write.
+
+use std::{fs, io::ErrorKind, path::Path};
+
+use algo_runtime::ledger::{Account, Changes, EntryKind, Ledger, LedgerError, sqlite::SqliteLedger};
+use tempfile::tempdir;
+
+use crate::fixture::{ACCOUNT, Contents, Draft, everything, files, open, populate};
+
+fn refusal(dir: &Path) -> LedgerError {
+    SqliteLedger::open(dir, ACCOUNT).map(drop).unwrap_err()
+}
+
+#[test]
+fn a_new_ledger_is_empty_and_has_an_id_of_its_own() {
+    let (one, two) = (tempdir().unwrap(), tempdir().unwrap());
+    let mut first = open(&one.path().join("made/on/the/way"));
+    let snapshot = first.snapshot().unwrap();
+    let id = snapshot.account.ledger_id.clone();
+    assert_eq!(snapshot.account, Account::empty(ACCOUNT, &id));
+    assert!(id.len() == 8 && id.bytes().all(|digit| digit.is_ascii_hexdigit()), "{id}");
+    assert_ne!(open(two.path()).snapshot().unwrap().account.ledger_id, id);
+}
+
+#[test]
+fn everything_is_there_again_and_a_clean_close_leaves_one_file() {
+    let dir = tempdir().unwrap();
+    let contents = populate(dir.path());
+    assert_eq!(files(dir.path()).into_keys().collect::<Vec<_>>(), [dir.path().join("ledger.db")]);
+    assert_eq!(Contents::of(&mut open(dir.path())), contents);
+    assert_eq!(contents.outbox.len(), 5);
+    assert_eq!(contents.outbox[0].position, 3);
+}
+
+#[test]
+fn a_crash_loses_nothing_that_was_committed() {
+    let (dir, copy) = (tempdir().unwrap(), tempdir().unwrap());
+    let mut ledger = open(dir.path());
+    let mut draft = Draft::new(&ledger.snapshot().unwrap());
+    for changes in everything(&mut draft) {
+        ledger.commit(&changes).unwrap();
+    }
+    // What a killed process leaves behind: no checkpoint, no close.
+    for name in ["ledger.db", "ledger.db-wal"] {
+        fs::copy(dir.path().join(name), copy.path().join(name)).unwrap();
+    }
+    let contents = Contents::of(&mut ledger);
+    drop(ledger);
+    assert_eq!(Contents::of(&mut open(dir.path())), contents, "dropped without close");
+    assert_eq!(Contents::of(&mut open(copy.path())), contents, "killed");
+}
+
+#[test]
+fn a_crash_while_a_ledger_is_made_leaves_nothing_that_counts() {
+    let dir = tempdir().unwrap();
+    fs::write(dir.path().join("ledger.db.new"), "half").unwrap();
+    fs::write(dir.path().join("ledger.db.new-wal"), "half").unwrap();
+    Box::new(open(dir.path())).close().unwrap();
+    assert_eq!(files(dir.path()).into_keys().collect::<Vec<_>>(), [dir.path().join("ledger.db")]);
+}
+
+#[test]
+fn the_older_of_two_openers_appends_nothing() {
+    let dir = tempdir().unwrap();
+    let mut older = open(dir.path());
+    let mut draft = Draft::new(&older.snapshot().unwrap());
+    draft.transfer(EntryKind::Deposit, "10000");
+    older.commit(&draft.take()).unwrap();
+    let mut newer = open(dir.path());
+    draft.buy("GOOG", "100", "345");
+    let changes = draft.take();
+    let error = older.commit(&changes).unwrap_err();
+    assert!(matches!(error, LedgerError::TakenOver { found: 2, ours: 1, .. }), "{error:?}");
+    assert_eq!(newer.decisions(1, 10).unwrap(), []);
+    newer.commit(&changes).unwrap();
+    Box::new(older).close().unwrap();
+    assert_eq!(newer.decisions(1, 10).unwrap().len(), 1);
+    assert!(newer.commit(&Changes::default()).is_ok());
+}
+
+#[test]
+fn a_commit_that_fails_leaves_the_state_before_it() {
+    let dir = tempdir().unwrap();
+    let mut ledger = open(dir.path());
+    let mut draft = Draft::new(&ledger.snapshot().unwrap());
+    let commits = everything(&mut draft);
+    ledger.commit(&commits[0]).unwrap();
+    ledger.commit(&commits[1]).unwrap();
+    let before = Contents::of(&mut ledger);
+
+    let error = ledger.commit(&commits[1]).unwrap_err();
+    assert!(matches!(error, LedgerError::Refused { .. }), "{error:?}");
+    let mut taken = commits[2].clone();
+    taken.window.clone_from(&commits[1].window);
+    taken.evict.clear();
+    let error = ledger.commit(&taken).unwrap_err();
+    assert!(matches!(error, LedgerError::Store { action: "write the window", .. }), "{error:?}");
+    assert_eq!(Contents::of(&mut ledger), before);
+
+    ledger.commit(&commits[2]).unwrap();
+    let after = Contents::of(&mut ledger);
+    drop(ledger);
+    assert_eq!(Contents::of(&mut open(dir.path())), after);
+}
+
+#[test]
+fn a_commit_whose_sums_are_wrong_is_refused() {
+    let dir = tempdir().unwrap();
+    let mut ledger = open(dir.path());
+    let snapshot = ledger.snapshot().unwrap();
+    let fresh = || {
+        let mut draft = Draft::new(&snapshot);
+        draft.transfer(EntryKind::Deposit, "10000");
+        draft.buy("GOOG", "1234.56", "345");
+        draft.take()
+    };
+    let wrongs: [(&str, fn(&mut Changes)); 8] = [
+        ("a cent too much", |changes| changes.journal[1].cash = "8765.45".parse().unwrap()),
+        ("a total left out", |changes| changes.account = None),
+        ("a hole in the numbers", |changes| changes.journal[1].number = 3),
+        ("a hole in the decisions", |changes| changes.journal[1].trade.as_mut().unwrap().seq = 2),
+        ("a holding left out", |changes| changes.holdings.clear()),
+        ("a quantity rounded up", |changes| {
+            changes.journal[1].trade.as_mut().unwrap().quantity = "3.57843479".parse().unwrap();
+        }),
+        ("a hole in the outbox", |changes| changes.outbox[0].position = 2),
+        ("more cash spent than there is", |changes| drop(changes.journal.remove(0))),
+    ];
+    for (what, spoil) in wrongs {
+        let mut changes = fresh();
+        spoil(&mut changes);
+        let error = ledger.commit(&changes).expect_err(what);
+        assert!(matches!(error, LedgerError::Refused { .. }), "{what}: {error:?}");
+    }
+    assert_eq!(ledger.snapshot().unwrap(), snapshot);
+    ledger.commit(&fresh()).unwrap();
+}
+
+#[test]
+fn parts_are_handed_out_in_order() {
+    let dir = tempdir().unwrap();
+    let contents = populate(dir.path());
+    let mut ledger = open(dir.path());
+    let seqs = |entries: Vec<_>| -> Vec<u64> {
+        entries.into_iter().map(|entry: algo_runtime::ledger::JournalEntry| entry.trade.unwrap().seq).collect()
+    };
+    assert_eq!(seqs(ledger.decisions(2, 2).unwrap()), [2, 3]);
+    assert_eq!(seqs(ledger.decisions(5, 10).unwrap()), [5]);
+    assert_eq!(ledger.decisions(6, 10).unwrap(), []);
+    assert_eq!(ledger.outbox(4, 2).unwrap(), contents.outbox[2..4]);
+    assert_eq!(ledger.outbox(7, 2).unwrap(), []);
+}
+
+#[test]
+fn another_account_is_refused_and_nothing_changes() {
+    let dir = tempdir().unwrap();
+    populate(dir.path());
+    let before = files(dir.path());
+    let error = SqliteLedger::open(dir.path(), "default/other").unwrap_err();
+    assert!(matches!(error, LedgerError::OtherAccount { .. }), "{error:?}");
+    assert_eq!(files(dir.path()), before);
+}
+
+#[test]
+fn a_folder_or_file_that_cannot_be_used_is_named() {
+    let dir = tempdir().unwrap();
+    let file = dir.path().join("file");
+    fs::write(&file, "").unwrap();
+    for path in [file.clone(), file.join("below"), Path::new("/proc/no-ledger-here").to_owned()] {
+        let error = refusal(&path);
+        assert!(matches!(error, LedgerError::Access { .. }), "{error:?}");
+        assert!(error.to_string().contains(&path.display().to_string()), "{error}");
+    }
+
+    let folder = dir.path().join("data");
+    populate(&folder);
+    let ledger = folder.join("ledger.db");
+    let mut permissions = fs::metadata(&ledger).unwrap().permissions();
+    permissions.set_readonly(true);
+    fs::set_permissions(&ledger, permissions).unwrap();
+    let before = files(&folder);
+    match refusal(&folder) {
+        LedgerError::Access { action: "write", source, .. } => assert_eq!(source.kind(), ErrorKind::PermissionDenied),
+        error => panic!("{error:?}"),
+    }
+    assert_eq!(files(&folder), before);
+}
