@@ -1,11 +1,8 @@
 //! Reads a ledger's file by SQL alone, as anybody with `sqlite3` could. Nothing here interprets what it reads.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 use rusqlite::{Connection, OpenFlags, Row};
 
 /// A ledger opened for reading. Each method sees one moment; several calls may see several.
@@ -96,23 +93,14 @@ pub struct Gap {
 }
 
 /// The ledger's file in a data folder.
-pub fn file(folder: &Path) -> anyhow::Result<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))? {
-        let path = entry?.path();
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        if path.is_file() && !name.ends_with("-wal") && !name.ends_with("-shm") && !name.ends_with("lock") {
-            found.push(path);
-        }
-    }
-    ensure!(found.len() == 1, "one ledger file wanted in {}, found {found:?}", folder.display());
-    found.pop().context("checked above")
+pub fn file(folder: &Path) -> PathBuf {
+    folder.join("ledger.db")
 }
 
 impl Ledger {
     /// Opens the ledger in a data folder, which may be in use.
     pub fn open(folder: &Path) -> anyhow::Result<Self> {
-        let path = file(folder)?;
+        let path = file(folder);
         let connection = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)
             .with_context(|| format!("opening {}", path.display()))?;
         Ok(Self { connection })

@@ -149,7 +149,7 @@ async fn a_message_on_a_topic_that_was_left_is_dead_lettered() -> anyhow::Result
     let folder = tempfile::tempdir()?;
     let broker = Broker::start(Kind::Mosquitto, folder.path()).await?;
     let consumer = Subscriber::start(broker.port(), &None, "intuition/#").await?;
-    let on = |channel: &str| format!("{ARGUMENTS} --subscribe {channel}");
+    let on = |channel: &str| format!("{ARGUMENTS} --channel {channel}");
     let settings = Settings::new("default/leaver", &broker.url(), &on("old"));
     let mut system = System::start(folder.path(), settings).await?;
     // The session outlives the bridge, so that the broker goes on to keep for it what comes on the old channel.

@@ -102,7 +102,7 @@ async fn verify_prints_the_account_of_a_sound_ledger() -> anyhow::Result<()> {
 async fn refused_when(spoil: impl Fn(&Path) -> anyhow::Result<()>, words: &[&str]) -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     a_ledger(folder.path()).await?;
-    let file = ledger::file(&folder.path().join("data"))?;
+    let file = ledger::file(&folder.path().join("data"));
     spoil(&file)?;
     let spoiled = fs::read(&file)?;
     let arguments = runtime_arguments(ports::free()?, "data");

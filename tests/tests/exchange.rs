@@ -94,7 +94,7 @@ async fn one_price_is_one_quote(kind: Kind) -> anyhow::Result<()> {
     let old = Message::new("quotes/goog", r#"{"goog": 1}"#).retained();
     mqtt::publish_all(broker.port(), &None, &[old]).await?;
     let arguments = "--algorithm random --threshold 0 --seed 1 --starting-cash 10000 --portfolio fixed-amount \
-                     --amount 1 --subscribe quotes/# --subscribe quotes/+ --subscribe quotes/goog";
+                     --amount 1 --channel quotes/# --channel quotes/+ --channel quotes/goog";
     let mut system = System::start(folder.path(), Settings::new("default/overlap", &broker.url(), arguments)).await?;
     let new: Vec<_> = (2..12).map(|price| Message::new("quotes/goog", format!(r#"{{"goog": {price}}}"#))).collect();
     mqtt::publish_all(broker.port(), &None, &new).await?;
