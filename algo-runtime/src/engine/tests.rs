@@ -5,16 +5,19 @@ use intuition_api::v1::{
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use super::*;
-use crate::ledger::{Ledger as _, memory::MemoryLedger};
+use crate::ledger::{Ledger, memory::MemoryLedger, sqlite::SqliteLedger, verify::verify};
 
 const ACCOUNT: &str = "default/test";
 const BROKER: &str = "mqtt://127.0.0.1:1883";
 
-/// An engine over a ledger in memory, and a bridge that numbers its deliveries.
+/// An engine over a ledger, and a bridge that numbers its deliveries.
 struct Bench {
-    ledger: MemoryLedger,
+    ledger: Box<dyn Ledger>,
+    /// Of a ledger on disk.
+    dir: Option<TempDir>,
     settings: Settings,
     engine: Engine,
     delivered: u64,
@@ -48,9 +51,17 @@ fn resource(generation: i64) -> Settings {
 
 impl Bench {
     fn new(settings: Settings) -> Self {
-        let mut ledger = MemoryLedger::new(ACCOUNT, "3f9c2a71");
+        Self::over(Box::new(MemoryLedger::new(ACCOUNT, "3f9c2a71")), None, settings)
+    }
+
+    fn on_disk(settings: Settings) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        Self::over(Box::new(SqliteLedger::open(dir.path(), ACCOUNT).unwrap()), Some(dir), settings)
+    }
+
+    fn over(mut ledger: Box<dyn Ledger>, dir: Option<TempDir>, settings: Settings) -> Self {
         let engine = Engine::start(ledger.snapshot().unwrap(), &settings, 0).unwrap();
-        let mut bench = Self { ledger, settings, engine, delivered: 0 };
+        let mut bench = Self { ledger, dir, settings, engine, delivered: 0 };
         bench.commit();
         bench.open(true);
         bench
@@ -65,6 +76,9 @@ impl Bench {
 
     /// Starts anew from the ledger, as after kill -9.
     fn restart(&mut self, settings: Settings) {
+        if let Some(dir) = &self.dir {
+            self.ledger = Box::new(SqliteLedger::open(dir.path(), ACCOUNT).unwrap());
+        }
         self.engine = Engine::start(self.ledger.snapshot().unwrap(), &settings, 0).unwrap();
         self.settings = settings;
         self.commit();
@@ -340,7 +354,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
     fn any_course_of_events_decides_once_and_keeps_the_money(events in events()) {
-        let mut bench = Bench::new(resource(1));
+        let mut bench = Bench::on_disk(resource(1));
         let mut sent: Vec<(Delivery, v1::DeliveryOutcome)> = Vec::new();
         let mut generation = 1;
         for event in events {
@@ -381,5 +395,10 @@ proptest! {
         let seqs: Vec<u64> = decisions.iter().filter_map(|entry| Some(entry.trade.as_ref()?.seq)).collect();
         prop_assert_eq!(seqs, (1..=bench.engine.account.decisions).collect::<Vec<u64>>());
         prop_assert!(decisions.iter().all(|entry| !entry.cash.is_negative()));
+        // The journal alone gives the same account.
+        let report = verify(bench.dir.as_ref().unwrap().path()).unwrap();
+        let account = bench.engine.account();
+        prop_assert_eq!(report.cash.to_string(), account.cash);
+        prop_assert_eq!(report.realised.to_string(), account.realised);
     }
 }
