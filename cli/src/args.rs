@@ -2,7 +2,11 @@
 
 use std::path::PathBuf;
 
+use bridge::mqtt::Address;
 use clap::{Args, Parser, Subcommand};
+use intuition_common::telemetry::LogArgs;
+
+use crate::{feed::window::Rate, output::Format};
 
 /// Runs trading algorithms: the manifests that a cluster runs, on this machine.
 #[derive(Debug, Parser)]
@@ -15,6 +19,8 @@ pub(crate) struct Arguments {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Run manifests on this machine: each with its own runtime, ledger and bridge, in this one process.
+    Run(RunArgs),
     /// Say everything that is wrong with manifests.
     Validate(ManifestArgs),
 }
@@ -25,4 +31,47 @@ pub(crate) struct ManifestArgs {
     /// YAML file of `TradingAlgo` manifests, several documents if need be; `-` reads standard input. Repeatable.
     #[arg(short = 'f', long = "filename", value_name = "FILE", required = true)]
     pub(crate) files: Vec<PathBuf>,
+}
+
+/// `intuition run`.
+#[derive(Debug, Args)]
+#[command(mut_arg("log", |log| log.default_value("warn")))]
+pub(crate) struct RunArgs {
+    /// The manifests.
+    #[command(flatten)]
+    pub(crate) manifests: ManifestArgs,
+    /// Broker to use instead of the embedded one: mqtt://host[:1883] or mqtts://host[:8883].
+    #[arg(long, value_name = "URL")]
+    pub(crate) broker: Option<Address>,
+    /// User name at the broker.
+    #[arg(long, value_name = "NAME", requires = "broker")]
+    pub(crate) mqtt_username: Option<String>,
+    /// File that holds the password at the broker.
+    #[arg(long, value_name = "FILE", requires = "broker")]
+    pub(crate) mqtt_password_file: Option<PathBuf>,
+    /// PEM file of the authorities to trust instead of the machine's own.
+    #[arg(long, value_name = "FILE", requires = "broker")]
+    pub(crate) mqtt_ca_file: Option<PathBuf>,
+    /// CSV file with the columns time, sid, open, high, low, close, volume, published as quotes. The run ends when every
+    /// line has its outcome; without a feed it runs until Ctrl-C.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) feed: Option<PathBuf>,
+    /// Column of the feed that holds the prices.
+    #[arg(long, default_value = "close", requires = "feed")]
+    pub(crate) column: String,
+    /// Topic that the feed is published on.
+    #[arg(long, default_value = "quotes", requires = "feed")]
+    pub(crate) topic: String,
+    /// Lines of the feed a second, or max: as fast as they are decided.
+    #[arg(long, value_name = "N|max", default_value = "max", requires = "feed")]
+    pub(crate) rate: Rate,
+    /// Folder of the ledgers, <DIR>/<namespace>/<name>; another run takes them up. Without it they are temporary.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// How decisions and summaries are shown on standard output.
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) output: Format,
+    /// How logs look.
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
 }

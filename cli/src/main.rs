@@ -2,9 +2,16 @@
 //!
 //! - [`args`]: the flags.
 //! - [`manifest`], [`validate`]: reads manifests, says everything that is wrong with them.
+//! - [`run`]: a local run: for each manifest the runtime and the bridge that a cluster would run, in this process.
+//! - [`broker`]: the embedded broker. [`feed`]: a CSV file as quotes. [`output`]: what standard output shows.
 
 mod args;
+#[cfg(feature = "embedded-broker")]
+mod broker;
+mod feed;
 mod manifest;
+mod output;
+mod run;
 mod validate;
 
 use std::process::ExitCode;
@@ -15,6 +22,7 @@ use crate::args::{Arguments, Command};
 
 fn main() -> ExitCode {
     match Arguments::parse().command {
+        Command::Run(arguments) => run::command(&arguments),
         Command::Validate(arguments) => validate::command(&arguments),
     }
 }

@@ -1,0 +1,230 @@
+//! A feed: a CSV file whose lines are published as quotes.
+//!
+//! The whole file is read and checked before the first quote goes out, so that a broken line in the middle is known at
+//! once. What a price is worth is for the bridge to say: it goes out as it is written.
+
+pub(crate) mod publisher;
+pub(crate) mod window;
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use bytes::Bytes;
+use csv::{ByteRecord, Reader, ReaderBuilder};
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+
+/// Longest file name in a source; the contract allows 256 bytes in all.
+const LONGEST_NAME: usize = 240;
+
+/// Why a file is no feed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FeedError {
+    /// It cannot be read at all.
+    #[error("cannot read the feed {}", path.display())]
+    Open {
+        /// As given.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A column that is needed is not in the header.
+    #[error("{}: line 1: there is no column {column}; there are {found}", path.display())]
+    MissColumn {
+        /// As given.
+        path: PathBuf,
+        /// Which one.
+        column: String,
+        /// The header's columns.
+        found: String,
+    },
+    /// A line that does not fit the header, or is no text.
+    #[error("{}: line {line}: {message}", path.display())]
+    ParseLine {
+        /// As given.
+        path: PathBuf,
+        /// From 1, the header's.
+        line: u64,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// A header at most.
+    #[error("{}: holds no quotes", path.display())]
+    Empty {
+        /// As given.
+        path: PathBuf,
+    },
+}
+
+/// What is published for a line, as text because nothing may change a digit of it.
+#[derive(Serialize)]
+struct Quote<'a> {
+    sid: &'a str,
+    quote: &'a str,
+    time: &'a str,
+    source: &'a str,
+    seq: u64,
+}
+
+/// The quotes of a file.
+#[derive(Debug)]
+pub(crate) struct Feed {
+    /// Names the file: its name and the hash of its first data line, so that another file starts another sequence.
+    pub(crate) source: String,
+    /// All payloads, one behind the other.
+    payloads: Bytes,
+    /// Where each payload ends.
+    ends: Vec<usize>,
+}
+
+impl Feed {
+    /// Reads a file with the columns `time`, `sid` and `column`, the one that holds the prices.
+    pub(crate) fn read(path: &Path, column: &str) -> Result<Self, FeedError> {
+        let text = fs::read(path).map_err(|source| FeedError::Open { path: path.to_owned(), source })?;
+        Self::parse(path, column, &text)
+    }
+
+    fn parse(path: &Path, column: &str, text: &[u8]) -> Result<Self, FeedError> {
+        let broken = |line: u64, message: String| FeedError::ParseLine { path: path.to_owned(), line, message };
+        let mut reader = ReaderBuilder::new().from_reader(text);
+        let [time, sid, price] = columns(path, column, &mut reader)?;
+        let (mut source, mut payloads, mut ends) = (String::new(), Vec::new(), Vec::new());
+        let mut record = ByteRecord::new();
+        while reader.read_byte_record(&mut record).map_err(|error| broken(line_of(&error), reason(&error)))? {
+            let line = record.position().map_or(0, csv::Position::line);
+            if ends.is_empty() {
+                source = source_name(path, data_line(text, &record, &reader));
+            }
+            let cell = |index: usize, name: &str| {
+                let bytes = record.get(index).unwrap_or_default();
+                std::str::from_utf8(bytes).map_err(|_| broken(line, format!("{name} is no UTF-8")))
+            };
+            let quote = Quote {
+                sid: cell(sid, "sid")?,
+                quote: cell(price, column)?,
+                time: cell(time, "time")?,
+                source: &source,
+                seq: ends.len() as u64 + 1,
+            };
+            serde_json::to_writer(&mut payloads, &quote).map_err(|error| broken(line, error.to_string()))?;
+            ends.push(payloads.len());
+        }
+        if ends.is_empty() {
+            return Err(FeedError::Empty { path: path.to_owned() });
+        }
+        Ok(Self { source, payloads: payloads.into(), ends })
+    }
+
+    /// How many quotes there are; they are numbered from 1.
+    pub(crate) fn len(&self) -> u64 {
+        self.ends.len() as u64
+    }
+
+    /// The payload of a quote, by its number; empty for one that there is not.
+    pub(crate) fn payload(&self, number: u64) -> Bytes {
+        let end_of =
+            |number: u64| usize::try_from(number).ok().and_then(|number| self.ends.get(number.checked_sub(1)?));
+        let start = end_of(number.saturating_sub(1)).copied().unwrap_or_default();
+        end_of(number).map_or_else(Bytes::new, |end| self.payloads.slice(start..*end))
+    }
+}
+
+fn columns(path: &Path, price: &str, reader: &mut Reader<&[u8]>) -> Result<[usize; 3], FeedError> {
+    let header = reader.byte_headers().map_err(|error| FeedError::ParseLine {
+        path: path.to_owned(),
+        line: line_of(&error),
+        message: reason(&error),
+    })?;
+    let find = |column: &str| {
+        header.iter().position(|name| name.trim_ascii() == column.as_bytes()).ok_or_else(|| FeedError::MissColumn {
+            path: path.to_owned(),
+            column: column.to_owned(),
+            found: header.iter().map(String::from_utf8_lossy).collect::<Vec<_>>().join(", "),
+        })
+    };
+    Ok([find("time")?, find("sid")?, find(price)?])
+}
+
+/// The first data line as it stands in the file, without its end.
+fn data_line<'a>(text: &'a [u8], record: &ByteRecord, reader: &Reader<&[u8]>) -> &'a [u8] {
+    let place = |position: &csv::Position| usize::try_from(position.byte()).unwrap_or(usize::MAX);
+    let start = record.position().map_or(0, place);
+    text.get(start..place(reader.position())).unwrap_or_default().trim_ascii()
+}
+
+fn source_name(path: &Path, first_line: &[u8]) -> String {
+    let mut name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let end = (0..=LONGEST_NAME.min(name.len())).rev().find(|end| name.is_char_boundary(*end)).unwrap_or_default();
+    name.truncate(end);
+    let digest = hex::encode(Sha256::digest(first_line));
+    format!("{name}-{}", digest.get(..8).unwrap_or(&digest))
+}
+
+fn line_of(error: &csv::Error) -> u64 {
+    error.position().map_or(1, csv::Position::line)
+}
+
+fn reason(error: &csv::Error) -> String {
+    match error.kind() {
+        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
+            format!("has {len} columns, the header {expected_len}")
+        }
+        _ => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: &str = "time,sid,open,high,low,close,volume\n";
+
+    fn parse(column: &str, text: &str) -> Result<Feed, FeedError> {
+        Feed::parse(Path::new("dir/stocks.csv"), column, text.as_bytes())
+    }
+
+    #[test]
+    fn a_line_is_published_with_the_price_as_it_is_written() {
+        let text = format!("{HEAD}2000-03-01,AAPL,1,2,3,130.310,9\n\n2000-03-02,\"BRK \"\"B\"\"\",1,2,3,x,9\n");
+        let feed = parse("close", &text).unwrap();
+        // The hash of `2000-03-01,AAPL,1,2,3,130.310,9`.
+        let source = feed.source.clone();
+        assert_eq!(source, source_name(Path::new("stocks.csv"), b"2000-03-01,AAPL,1,2,3,130.310,9"));
+        assert_eq!(feed.len(), 2);
+        assert_eq!(
+            feed.payload(1),
+            format!(r#"{{"sid":"AAPL","quote":"130.310","time":"2000-03-01","source":"{source}","seq":1}}"#)
+        );
+        assert_eq!(
+            feed.payload(2),
+            format!(r#"{{"sid":"BRK \"B\"","quote":"x","time":"2000-03-02","source":"{source}","seq":2}}"#)
+        );
+        assert_eq!((feed.payload(0), feed.payload(3)), (Bytes::new(), Bytes::new()));
+    }
+
+    #[test]
+    fn the_column_chooses_the_price_and_line_ends_do_not_matter() {
+        let unix = parse("open", &format!("{HEAD}2000-03-01,AAPL,1.5,2,3,4,9\n")).unwrap();
+        let windows =
+            parse("open", &format!("{HEAD}2000-03-01,AAPL,1.5,2,3,4,9\r\n").replace("volume\n", "volume\r\n"));
+        assert!(unix.payload(1).starts_with(br#"{"sid":"AAPL","quote":"1.5""#));
+        assert_eq!(windows.unwrap().payload(1), unix.payload(1));
+    }
+
+    #[test]
+    fn what_is_no_feed_is_told_with_its_line() {
+        for (column, text, expected) in [
+            ("last", HEAD.to_owned() + "a,b,1,2,3,4,5\n", "line 1: there is no column last; there are time, sid, open"),
+            ("close", HEAD.to_owned(), "holds no quotes"),
+            ("close", String::new(), "there is no column time"),
+            ("close", HEAD.to_owned() + "a,b,1,2,3,4,5\n\na,b,1\n", "line 4: has 3 columns, the header 7"),
+        ] {
+            let error = parse(column, &text).unwrap_err().to_string();
+            assert!(error.starts_with("dir/stocks.csv: ") && error.contains(expected), "{error}");
+        }
+        let error = Feed::parse(Path::new("x.csv"), "close", b"time,sid,close\na,\xff,1\n").unwrap_err();
+        assert_eq!(error.to_string(), "x.csv: line 2: sid is no UTF-8");
+    }
+}

@@ -1,0 +1,127 @@
+//! Publishes a feed, as fast as its window allows.
+
+use std::{error::Error, sync::Arc, time::Duration};
+
+use bridge::mqtt::{Code, Event, Link, LinkError, Message};
+use intuition_common::readiness::Readiness;
+use tokio::{
+    sync::{mpsc, watch},
+    time::{Instant, sleep_until},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{Feed, window::Window};
+
+/// The part of [`Readiness`] that the publisher provides.
+pub(crate) const READY_PART: &str = "feed";
+/// Marks a quote as one that may have been published by an earlier run.
+const REPLAY: (&str, &str) = ("replay", "true");
+
+/// Why the feed cannot be published.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PublishError {
+    /// The broker does not let us in, and will not.
+    #[error("the feed cannot connect")]
+    Connect(#[source] LinkError),
+    /// The broker does not take a quote.
+    #[error("the broker refused line {line} of the feed on topic {topic}: {} (0x{:02x})", .code.name, .code.value)]
+    Refuse {
+        /// Line of the feed.
+        line: u64,
+        /// Topic it was published on.
+        topic: String,
+        /// The broker's answer.
+        code: Code,
+    },
+}
+
+/// Publishes a feed.
+pub(crate) struct Publisher {
+    /// What is published.
+    pub(crate) feed: Arc<Feed>,
+    /// Where.
+    pub(crate) topic: String,
+    /// How much of it may be on its way.
+    pub(crate) window: Window,
+    /// Every line up to this one has its outcome.
+    pub(crate) settled: watch::Receiver<u64>,
+    /// The last line sent.
+    pub(crate) sent: watch::Sender<u64>,
+    /// Lacks [`READY_PART`] while there is no connection.
+    pub(crate) readiness: Readiness,
+}
+
+/// What the broker accepted.
+#[derive(Clone, Copy)]
+struct Connection {
+    epoch: u64,
+    receive_maximum: u16,
+}
+
+impl Publisher {
+    /// Publishes until `stop`, or until the link ends.
+    pub(crate) async fn run(
+        mut self,
+        link: Link,
+        mut events: mpsc::Receiver<Event>,
+        stop: CancellationToken,
+    ) -> Result<(), PublishError> {
+        let mut connection = None;
+        let start = Instant::now();
+        loop {
+            if let Some(Connection { epoch, receive_maximum }) = connection {
+                while let Some(line) = self.window.next(start.elapsed(), receive_maximum) {
+                    self.publish(&link, epoch, line);
+                }
+                self.sent.send_replace(self.window.sent());
+            }
+            // A day is as good as never: the loop only goes round once more.
+            let due = start + self.window.due().unwrap_or(start.elapsed() + Duration::from_hours(24));
+            tokio::select! {
+                event = events.recv() => match event {
+                    Some(event) => self.take(event, &link, &mut connection)?,
+                    None => return Ok(()),
+                },
+                Ok(()) = self.settled.changed() => {
+                    let settled = *self.settled.borrow_and_update();
+                    self.window.settle(settled);
+                }
+                () = sleep_until(due), if connection.is_some() && due > Instant::now() => {}
+                () = stop.cancelled() => {
+                    link.disconnect();
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, event: Event, link: &Link, connection: &mut Option<Connection>) -> Result<(), PublishError> {
+        match event {
+            Event::Connected { epoch, receive_maximum, .. } => {
+                *connection = Some(Connection { epoch, receive_maximum });
+                for line in self.window.unanswered() {
+                    self.publish(link, epoch, line);
+                }
+                self.readiness.have(READY_PART);
+            }
+            Event::Disconnected(error) if error.is_refused_identity() => return Err(PublishError::Connect(error)),
+            Event::Disconnected(error) => {
+                *connection = None;
+                let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+                self.readiness.lack(READY_PART, error.reason(), &format!("{error}{cause}"));
+            }
+            Event::Published { token, code } if code.is_success() => self.window.answered(token),
+            Event::Published { token, code } => {
+                return Err(PublishError::Refuse { line: token, topic: self.topic.clone(), code });
+            }
+            Event::Message(_) | Event::Subscribed { .. } | Event::Unsubscribed { .. } => {}
+        }
+        Ok(())
+    }
+
+    fn publish(&self, link: &Link, epoch: u64, line: u64) {
+        let mut message = Message::new(self.topic.clone(), self.feed.payload(line));
+        message.user_properties = vec![(REPLAY.0.to_owned(), REPLAY.1.to_owned())];
+        link.publish(epoch, line, message);
+    }
+}

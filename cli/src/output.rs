@@ -1,0 +1,252 @@
+//! What a run says on standard output: decisions as they are published, then a summary of each algorithm.
+
+use std::{
+    io::{self, ErrorKind, Write},
+    time::Duration,
+};
+
+use algo_runtime::engine::{Tally, counter};
+use bridge::Published;
+use clap::ValueEnum;
+use indicatif::ProgressBar;
+use intuition_api::v1::{Decision, Side, outbox_entry::Content};
+use intuition_common::clock::rfc3339_millis;
+use serde::Serialize;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio_util::sync::CancellationToken;
+
+/// How a run shows what it does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people: a line per decision, then a table.
+    Text,
+    /// For programs: a JSON object per decision, exactly as published, then one per algorithm with its summary.
+    Json,
+}
+
+/// What one algorithm did in this run; money is the account's at its end.
+#[derive(Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Summary {
+    algo: String,
+    ticks: u64,
+    decisions: u64,
+    denied: u64,
+    dead_lettered: u64,
+    starting_cash: String,
+    cash: String,
+    invested: String,
+    realised: String,
+    /// From the first quote to the end, to the millisecond.
+    seconds: f64,
+}
+
+#[derive(Serialize)]
+struct SummaryLine<'a> {
+    summary: &'a Summary,
+}
+
+impl Summary {
+    /// What came between two states of an account.
+    pub(crate) fn between(start: &Tally, end: &Tally, elapsed: Duration) -> Self {
+        let counted = |name| end.count(name).saturating_sub(start.count(name));
+        let account = &end.account;
+        Self {
+            algo: account.account.clone(),
+            ticks: end.ticks().saturating_sub(start.ticks()),
+            decisions: account.decisions.saturating_sub(start.account.decisions),
+            denied: counted(counter::DENIED),
+            dead_lettered: counted(counter::DEAD_LETTERED),
+            starting_cash: account.deposits.clone(),
+            cash: account.cash.clone(),
+            invested: account.invested.clone(),
+            realised: account.realised.clone(),
+            seconds: (elapsed.as_secs_f64() * 1e3).round() / 1e3,
+        }
+    }
+}
+
+/// Writes the decisions of what was published until all senders are gone. Blocks: to be called on a thread of its own. When nobody reads any
+/// more, it cancels `closed` and passes the rest over.
+pub(crate) fn write_decisions(
+    format: Format,
+    mut published: UnboundedReceiver<Published>,
+    bar: Option<&ProgressBar>,
+    closed: &CancellationToken,
+) -> io::Result<()> {
+    let mut text = Vec::new();
+    while let Some(first) = published.blocking_recv() {
+        let mut next = Some(first);
+        while let Some(message) = next {
+            if let Some(Content::Decision(decision)) = &message.entry.content {
+                match format {
+                    Format::Json => text.extend(message.payload.iter().chain(b"\n")),
+                    Format::Text => writeln!(text, "{}", line(decision))?,
+                }
+            }
+            next = published.try_recv().ok();
+        }
+        // A progress bar on the same terminal has to make room.
+        let written = bar.map_or_else(|| put(&text), |bar| bar.suspend(|| put(&text)));
+        text.clear();
+        if !is_open(written)? {
+            closed.cancel();
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// Writes the summaries.
+pub(crate) fn write_summaries(format: Format, summaries: &[Summary]) -> io::Result<()> {
+    let mut text = Vec::new();
+    match format {
+        Format::Json => {
+            for summary in summaries {
+                serde_json::to_writer(&mut text, &SummaryLine { summary })?;
+                text.push(b'\n');
+            }
+        }
+        Format::Text => text.extend(table(summaries).into_bytes()),
+    }
+    is_open(put(&text)).map(drop)
+}
+
+fn line(decision: &Decision) -> String {
+    let side = if decision.side() == Side::Sell { "sell" } else { "buy" };
+    let Decision { algo, seq, sid, quantity, price, amount, cash, time_micros, .. } = decision;
+    let time = rfc3339_millis(*time_micros);
+    format!("{time}  {algo} #{seq}  {side:<4} {quantity} {sid} at {price} = {amount}  cash {cash}")
+}
+
+fn put(text: &[u8]) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(text)?;
+    stdout.flush()
+}
+
+/// Whether somebody still reads. `| head` is no error.
+fn is_open(written: io::Result<()>) -> io::Result<bool> {
+    match written {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// The summaries as columns, numbers to the right.
+fn table(summaries: &[Summary]) -> String {
+    let head = [
+        "algorithm",
+        "ticks",
+        "decisions",
+        "denied",
+        "dead-lettered",
+        "starting cash",
+        "cash",
+        "invested",
+        "realised",
+        "seconds",
+    ];
+    let rows = summaries.iter().map(|summary| {
+        let Summary { ticks, decisions, denied, dead_lettered, seconds, .. } = summary;
+        [
+            summary.algo.clone(),
+            ticks.to_string(),
+            decisions.to_string(),
+            denied.to_string(),
+            dead_lettered.to_string(),
+            summary.starting_cash.clone(),
+            summary.cash.clone(),
+            summary.invested.clone(),
+            summary.realised.clone(),
+            format!("{seconds:.3}"),
+        ]
+    });
+    let rows: Vec<_> = std::iter::once(head.map(str::to_owned)).chain(rows).collect();
+    let mut text = "\n".to_owned();
+    for row in &rows {
+        for (column, cell) in row.iter().enumerate() {
+            let width = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
+            let width = width.unwrap_or_default();
+            text += &if column == 0 { format!("{cell:<width$}") } else { format!("  {cell:>width$}") };
+        }
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use intuition_api::v1::{AccountResponse, Counter};
+
+    use super::*;
+
+    fn tally(decisions: u64, counters: &[(&str, &str, u64)]) -> Tally {
+        let counters = counters.iter().map(|(name, reason, value)| Counter {
+            name: (*name).to_owned(),
+            reason: (*reason).to_owned(),
+            value: *value,
+        });
+        let account = AccountResponse {
+            account: "default/a".to_owned(),
+            cash: "1.50".to_owned(),
+            invested: "2.00".to_owned(),
+            realised: "-6.50".to_owned(),
+            deposits: "10.00".to_owned(),
+            decisions,
+            counters: counters.collect(),
+            ..AccountResponse::default()
+        };
+        Tally { account, ..Tally::default() }
+    }
+
+    fn summary() -> Summary {
+        let start = tally(3, &[("decided", "", 3), ("noSignal", "", 5)]);
+        let counters = [
+            ("decided", "", 7),
+            ("noSignal", "", 9),
+            ("denied", "TooSmall", 1),
+            ("denied", "NothingHeld", 2),
+            ("deadLettered", "NotJson", 4),
+            ("duplicates", "", 99),
+        ];
+        Summary::between(&start, &tally(8, &counters), Duration::from_micros(1_234_567))
+    }
+
+    #[test]
+    fn a_summary_counts_this_run_and_shows_the_accounts_money() {
+        let expected = concat!(
+            r#"{"summary":{"algo":"default/a","ticks":15,"decisions":5,"denied":3,"deadLettered":4,"#,
+            r#""startingCash":"10.00","cash":"1.50","invested":"2.00","realised":"-6.50","seconds":1.235}}"#
+        );
+        assert_eq!(serde_json::to_string(&SummaryLine { summary: &summary() }).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_table_lines_its_columns_up() {
+        let table = table(&[summary()]);
+        let lines: Vec<_> = table.lines().collect();
+        assert_eq!(lines.len(), 3);
+        assert_eq!(lines[1].len(), lines[2].len());
+        assert!(lines[2].starts_with("default/a  ") && lines[2].ends_with("    1.235"), "{table}");
+    }
+
+    #[test]
+    fn a_decision_is_a_line() {
+        let decision = Decision {
+            algo: "default/a".to_owned(),
+            seq: 17,
+            sid: "GOOG".to_owned(),
+            side: Side::Buy.into(),
+            amount: "1234.56".to_owned(),
+            quantity: "3.57843478".to_owned(),
+            price: "345".to_owned(),
+            cash: "8765.44".to_owned(),
+            time_micros: 1_767_323_045_678_000,
+            ..Decision::default()
+        };
+        let expected = "2026-01-02T03:04:05.678Z  default/a #17  buy  3.57843478 GOOG at 345 = 1234.56  cash 8765.44";
+        assert_eq!(line(&decision), expected);
+    }
+}

@@ -1,0 +1,189 @@
+//! One manifest at work: its runtime and its bridge, in this process.
+
+use std::{net::Ipv4Addr, path::Path, sync::Arc, time::Duration};
+
+use algo_runtime::{
+    engine::Tally,
+    metrics::Metrics as RuntimeMetrics,
+    portfolio::PolicyError,
+    server::{self, READY_PART, Running, RuntimeError},
+};
+use bridge::{MqttConfig, Parts, Published};
+use intuition_api::topic;
+use intuition_common::{clock::SystemClock, readiness::Readiness};
+use intuition_operator::resource::TradingAlgo;
+use prometheus_client::registry::Registry;
+use tokio::{
+    net::TcpListener,
+    sync::{mpsc::UnboundedSender, watch},
+    task::JoinHandle,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{settings, watchdog::Away};
+use crate::validate;
+
+/// Parts of a bridge and a feed that are connections to the broker.
+const CONNECTIONS: [&str; 3] = [bridge::BROKER, bridge::PUBLISHER, crate::feed::publisher::READY_PART];
+
+/// How long a bridge may take for its farewell.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Why a manifest could not be started, or stopped by itself.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LocalError {
+    /// The portfolio cannot be used.
+    #[error("spec.{0}")]
+    UsePortfolio(#[source] PolicyError),
+    /// There is no loopback port.
+    #[error("cannot listen on the loopback interface")]
+    Listen(#[source] std::io::Error),
+    /// The runtime did not start, or ended.
+    #[error("the runtime failed")]
+    Runtime(#[source] RuntimeError),
+    /// The bridge ended.
+    #[error("the bridge failed")]
+    Bridge(#[source] bridge::BridgeError),
+    /// A task ended without a word.
+    #[error("the {0} ended unexpectedly")]
+    Lose(&'static str),
+}
+
+/// A runtime and its account.
+pub(super) struct Local {
+    /// `<namespace>/<name>`.
+    pub(super) account: String,
+    /// The account as it was before this run.
+    pub(super) start: Arc<Tally>,
+    /// The account after each commit.
+    pub(super) tally: watch::Receiver<Arc<Tally>>,
+    decisions_topic: Option<String>,
+    runtime: Running,
+    runtime_stop: CancellationToken,
+    bridge: Option<Bridge>,
+}
+
+struct Bridge {
+    readiness: Readiness,
+    stop: CancellationToken,
+    task: JoinHandle<Result<(), bridge::BridgeError>>,
+}
+
+impl Local {
+    /// Starts the runtime, with its ledger in `<data_dir>/<namespace>/<name>`.
+    pub(super) async fn start(algo: &TradingAlgo, data_dir: &Path) -> Result<Self, LocalError> {
+        let settings = settings::of(algo).map_err(LocalError::UsePortfolio)?;
+        let account = validate::account(algo);
+        let clock = Arc::new(SystemClock);
+        let config = server::Config {
+            settings,
+            data_dir: data_dir.join(&account),
+            metrics: RuntimeMetrics::register(&mut Registry::default()),
+            readiness: Readiness::new(&[READY_PART], clock.clone()),
+            clock,
+        };
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(LocalError::Listen)?;
+        let runtime_stop = CancellationToken::new();
+        let runtime = server::start(config, listener, runtime_stop.clone()).await.map_err(LocalError::Runtime)?;
+        let tally = runtime.tally();
+        let start = Arc::clone(&tally.borrow());
+        let decisions_topic = algo.spec.channels.as_ref().and_then(|channels| channels.publish.clone());
+        Ok(Self { account, start, tally, decisions_topic, runtime, runtime_stop, bridge: None })
+    }
+
+    /// Starts the bridge.
+    pub(super) fn connect(&mut self, mqtt: &MqttConfig, published: &UnboundedSender<Published>) {
+        let clock = Arc::new(SystemClock);
+        let readiness = Readiness::new(&bridge::PARTS, clock.clone());
+        let stop = CancellationToken::new();
+        let config = bridge::Config {
+            mqtt: mqtt.clone(),
+            runtime_url: format!("http://{}", self.runtime.addr),
+            account: self.account.clone(),
+            decisions_topic: self.decisions_topic.clone(),
+            limits: bridge::Limits::default(),
+        };
+        let parts = Parts {
+            readiness: readiness.clone(),
+            metrics: bridge::Metrics::default(),
+            clock,
+            published: Some(published.clone()),
+        };
+        #[expect(clippy::disallowed_methods, reason = "`stop` awaits its handle")]
+        let task = tokio::spawn(bridge::run(config, parts, stop.clone()));
+        self.bridge = Some(Bridge { readiness, stop, task });
+    }
+
+    /// The channels that its algorithm wants.
+    pub(super) fn channels(&self) -> Vec<String> {
+        self.start.account.channels.as_ref().map(|channels| channels.filters.clone()).unwrap_or_default()
+    }
+
+    /// Whether its algorithm wants what is published on `name`.
+    pub(super) fn takes(&self, name: &str) -> bool {
+        self.channels().iter().any(|filter| topic::matches(filter, name))
+    }
+
+    /// The last quote of a source on a topic that it decided; 0 before the first.
+    pub(super) fn mark(&self, topic: &str, source: &str) -> u64 {
+        mark(&self.tally.borrow(), topic, source)
+    }
+
+    /// The same, before this run.
+    pub(super) fn mark_at_start(&self, topic: &str, source: &str) -> u64 {
+        mark(&self.start, topic, source)
+    }
+
+    /// Messages that the broker has not taken.
+    pub(super) fn unpublished(&self) -> u64 {
+        let tally = self.tally.borrow();
+        tally.position.saturating_sub(tally.published_through)
+    }
+
+    /// What its bridge lacks.
+    pub(super) fn away(&self) -> Vec<Away> {
+        self.bridge.as_ref().map(|bridge| away(&self.account, &bridge.readiness)).unwrap_or_default()
+    }
+
+    /// Whether the bridge's task has ended, which it does not by itself.
+    pub(super) fn has_ended(&self) -> bool {
+        self.bridge.as_ref().is_some_and(|bridge| bridge.task.is_finished())
+    }
+
+    /// Stops the bridge, which says farewell to the broker, then the runtime, which closes the ledger. Gives the account
+    /// at the end.
+    pub(super) async fn stop(self) -> (Arc<Tally>, Result<(), LocalError>) {
+        let bridged = match self.bridge {
+            Some(Bridge { stop, mut task, .. }) => {
+                stop.cancel();
+                if let Ok(ended) = tokio::time::timeout(PATIENCE, &mut task).await {
+                    ended.unwrap_or(Ok(())).map_err(LocalError::Bridge)
+                } else {
+                    task.abort();
+                    tracing::warn!(algo = self.account, "the bridge did not end in time");
+                    Ok(())
+                }
+            }
+            None => Ok(()),
+        };
+        self.runtime_stop.cancel();
+        let stopped = self.runtime.stopped().await.map_err(LocalError::Runtime);
+        let end = Arc::clone(&self.tally.borrow());
+        (end, stopped.and(bridged))
+    }
+}
+
+fn mark(tally: &Tally, topic: &str, source: &str) -> u64 {
+    tally.mark(topic, source).and_then(|seq| u64::try_from(seq).ok()).unwrap_or_default()
+}
+
+/// What `readiness` lacks, under the name of whose it is.
+pub(super) fn away(owner: &str, readiness: &Readiness) -> Vec<Away> {
+    let away = readiness.missing().into_iter().map(|missing| Away {
+        part: format!("{owner}: {}", missing.part),
+        is_connection: CONNECTIONS.contains(&missing.part),
+        reason: missing.reason,
+        message: missing.message,
+    });
+    away.collect()
+}

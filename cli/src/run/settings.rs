@@ -1,0 +1,29 @@
+//! What a manifest means to a runtime.
+
+use algo_runtime::{
+    portfolio::{Policy, PolicyError},
+    settings::{Adjustable, Authority, Settings},
+};
+use intuition_operator::resource::TradingAlgo;
+
+use crate::validate;
+
+/// The settings of a local run: the manifest rules at every start, as it would at `kubectl apply`.
+pub(super) fn of(algo: &TradingAlgo) -> Result<Settings, PolicyError> {
+    let spec = &algo.spec;
+    let portfolio = &spec.portfolio;
+    let amount = portfolio.amount.map(|amount| amount.to_string());
+    Ok(Settings {
+        account: validate::account(algo),
+        adjustable: Adjustable {
+            algorithm: spec.algorithm.builtin.clone().unwrap_or_default(),
+            threshold: spec.threshold,
+            parameters: spec.algorithm.parameters.clone(),
+            starting_cash: spec.starting_cash.to_string(),
+            suspend: spec.suspend,
+        },
+        authority: Authority::Start,
+        policy: Policy::from_parts(portfolio.policy.name(), portfolio.fraction, amount.as_deref())?,
+        subscribe: spec.channels.as_ref().and_then(|channels| channels.subscribe.clone()),
+    })
+}

@@ -1,0 +1,149 @@
+//! Watches a run until it is over.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use tokio_stream::{StreamExt as _, StreamMap, wrappers::WatchStream};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{
+    RunError,
+    feeding::Feeding,
+    local::{Local, LocalError},
+    watchdog::{Verdict, Watchdog},
+};
+
+/// How often parts are looked at; accounts are looked at whenever they change.
+const LOOK: Duration = Duration::from_millis(50);
+/// How long what is on its way may take after a signal.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// Everything is done, or a run without a feed was told to end.
+    Complete,
+    /// It was told to end before the feed did.
+    Interrupted,
+    /// Nobody reads standard output any more.
+    Closed,
+}
+
+/// A run at work.
+pub(super) struct Watch<'a> {
+    locals: &'a [Local],
+    feeding: Option<&'a mut Feeding>,
+    tasks: &'a TaskTracker,
+    watchdog: Watchdog,
+    begun: Instant,
+    ready: Option<Instant>,
+}
+
+impl<'a> Watch<'a> {
+    /// Begins to watch.
+    pub(super) fn new(locals: &'a [Local], feeding: Option<&'a mut Feeding>, tasks: &'a TaskTracker) -> Self {
+        let begun = Instant::now();
+        Self { locals, feeding, tasks, watchdog: Watchdog::new(Duration::ZERO), begun, ready: None }
+    }
+
+    /// Time since every part was ready first.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.ready.unwrap_or(self.begun).elapsed()
+    }
+
+    /// Watches until the feed is done, `signal` or `closed` is cancelled, or something fails.
+    pub(super) async fn run(
+        &mut self,
+        signal: &CancellationToken,
+        closed: &CancellationToken,
+    ) -> Result<End, RunError> {
+        let mut tallies: StreamMap<_, _> =
+            self.locals.iter().map(|local| WatchStream::new(local.tally.clone())).enumerate().collect();
+        let mut looks = interval(LOOK);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut deadline = None;
+        loop {
+            tokio::select! {
+                Some(_) = tallies.next() => {}
+                _ = looks.tick() => self.look()?,
+                () = signal.cancelled(), if deadline.is_none() => {
+                    deadline = Some(Instant::now() + GRACE);
+                    if let Some(feeding) = &self.feeding {
+                        feeding.stop();
+                    }
+                }
+                () = sleep_until(deadline.unwrap_or(self.begun)), if deadline.is_some() => return Ok(self.told_to_end()),
+                () = closed.cancelled() => return Ok(End::Closed),
+                error = failed(&mut self.feeding) => return Err(RunError::Feed(error)),
+            }
+            if let Some(feeding) = &self.feeding {
+                feeding.settle(self.locals);
+            }
+            if self.is_published() && self.feeding.as_ref().is_some_and(|feeding| feeding.is_complete()) {
+                return Ok(End::Complete);
+            }
+            if deadline.is_some() && !self.is_waiting() {
+                return Ok(self.told_to_end());
+            }
+        }
+    }
+
+    fn look(&mut self) -> Result<(), RunError> {
+        if let Some(local) = self.locals.iter().find(|local| local.has_ended()) {
+            let account = local.account.clone();
+            return Err(RunError::Local { account, source: LocalError::Lose("bridge") });
+        }
+        let mut away: Vec<_> = self.locals.iter().flat_map(Local::away).collect();
+        if away.is_empty() {
+            self.ready.get_or_insert_with(Instant::now);
+            if let Some(feeding) = &mut self.feeding {
+                feeding.start(self.tasks).map_err(RunError::Feed)?;
+                away = feeding.away();
+            }
+        }
+        let (progress, is_waiting) = (self.progress(), self.is_waiting());
+        match self.watchdog.look(self.begun.elapsed(), &away, progress, is_waiting) {
+            None => Ok(()),
+            Some(Verdict::Stalled) => Err(RunError::Stall(self.unanswered().join("; "))),
+            Some(Verdict::Refused(part)) => Err(RunError::Refused(part)),
+            Some(Verdict::Gone(part)) => Err(RunError::Gone(part)),
+        }
+    }
+
+    /// A number that changes with every outcome and every publication.
+    fn progress(&self) -> u64 {
+        let accounts = self.locals.iter().map(|local| {
+            let tally = local.tally.borrow();
+            tally.ticks() + tally.position + tally.published_through
+        });
+        accounts.sum::<u64>() + self.feeding.as_ref().map_or(0, |feeding| feeding.sent())
+    }
+
+    fn is_waiting(&self) -> bool {
+        !self.is_published() || self.feeding.as_ref().is_some_and(|feeding| feeding.is_under_way())
+    }
+
+    fn is_published(&self) -> bool {
+        self.locals.iter().all(|local| local.unpublished() == 0)
+    }
+
+    const fn told_to_end(&self) -> End {
+        if self.feeding.is_some() { End::Interrupted } else { End::Complete }
+    }
+
+    /// What the run waits for, for a person.
+    fn unanswered(&self) -> Vec<String> {
+        let quotes = self.locals.iter().filter_map(|local| self.feeding.as_ref()?.unanswered(local));
+        let messages = self.locals.iter().filter(|local| local.unpublished() > 0).map(|local| {
+            format!("{} has {} messages that the broker did not take", local.account, local.unpublished())
+        });
+        quotes.chain(messages).collect()
+    }
+}
+
+async fn failed(feeding: &mut Option<&mut Feeding>) -> crate::feed::publisher::PublishError {
+    match feeding {
+        Some(feeding) => feeding.failed().await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,118 @@
+//! Notices that a run gets nowhere. Pure: the time and what is seen come in.
+
+use std::{collections::BTreeMap, time::Duration};
+
+/// Without progress for so long, with every part connected and something on its way, a run is over.
+const STALL: Duration = Duration::from_secs(30);
+/// A part that is missing for so long ends the run.
+const AWAY: Duration = Duration::from_secs(60);
+/// Refusals that waiting does not mend: the broker does not know the name or the password.
+const PERMANENT: [&str; 2] = ["BadUserNameOrPassword", "NotAuthorized"];
+
+/// A part that is missing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Away {
+    /// Whose part, for example `default/goog-random`; and which one.
+    pub(crate) part: String,
+    /// CamelCase code.
+    pub(crate) reason: String,
+    /// The same for a person.
+    pub(crate) message: String,
+    /// Whether it is a connection to the broker, which a wrong password never gets.
+    pub(crate) is_connection: bool,
+}
+
+/// Why a run is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// The broker will never let this part in.
+    Refused(Away),
+    /// It was missing for too long.
+    Gone(Away),
+    /// Nothing moved for too long although everything is connected.
+    Stalled,
+}
+
+/// What it saw so far.
+#[derive(Debug)]
+pub(crate) struct Watchdog {
+    away_since: BTreeMap<String, Duration>,
+    progress: u64,
+    moved: Duration,
+}
+
+impl Watchdog {
+    /// Begins to watch at `now`.
+    pub(crate) const fn new(now: Duration) -> Self {
+        Self { away_since: BTreeMap::new(), progress: 0, moved: now }
+    }
+
+    /// Looks at what is missing, at a number that changes with every progress, and whether anything is on its way.
+    pub(crate) fn look(&mut self, now: Duration, away: &[Away], progress: u64, is_waiting: bool) -> Option<Verdict> {
+        self.away_since.retain(|part, _| away.iter().any(|away| away.part == *part));
+        for part in away {
+            let since = *self.away_since.entry(part.part.clone()).or_insert(now);
+            if part.is_connection && PERMANENT.contains(&part.reason.as_str()) {
+                return Some(Verdict::Refused(part.clone()));
+            }
+            if now.saturating_sub(since) >= AWAY {
+                return Some(Verdict::Gone(part.clone()));
+            }
+        }
+        if progress != self.progress || !away.is_empty() || !is_waiting {
+            self.progress = progress;
+            self.moved = now;
+        }
+        (now.saturating_sub(self.moved) >= STALL).then_some(Verdict::Stalled)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn at(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    fn away(part: &str, reason: &str) -> Away {
+        Away { part: part.to_owned(), reason: reason.to_owned(), message: String::new(), is_connection: true }
+    }
+
+    #[test]
+    fn a_run_that_waits_without_progress_stalls_after_30_seconds() {
+        let mut watchdog = Watchdog::new(at(0));
+        assert_eq!(watchdog.look(at(1), &[], 1, true), None);
+        assert_eq!(watchdog.look(at(30), &[], 1, true), None);
+        assert_eq!(watchdog.look(at(31), &[], 1, true), Some(Verdict::Stalled));
+    }
+
+    #[test]
+    fn progress_nothing_to_wait_for_and_a_missing_part_start_the_time_again() {
+        let mut watchdog = Watchdog::new(at(0));
+        assert_eq!(watchdog.look(at(29), &[], 1, true), None);
+        assert_eq!(watchdog.look(at(50), &[], 1, false), None);
+        assert_eq!(watchdog.look(at(75), &[away("broker", "Unreachable")], 1, true), None);
+        assert_eq!(watchdog.look(at(104), &[], 1, true), None);
+        assert_eq!(watchdog.look(at(105), &[], 1, true), Some(Verdict::Stalled));
+    }
+
+    #[test]
+    fn a_part_that_stays_away_for_60_seconds_ends_the_run_and_one_that_comes_back_does_not() {
+        let mut watchdog = Watchdog::new(at(0));
+        let (broker, feed) = (away("broker", "Unreachable"), away("feed", "Unreachable"));
+        assert_eq!(watchdog.look(at(0), &[broker.clone()], 0, true), None);
+        assert_eq!(watchdog.look(at(40), &[feed.clone()], 0, true), None);
+        assert_eq!(watchdog.look(at(61), &[broker, feed.clone()], 0, true), None);
+        assert_eq!(watchdog.look(at(100), &[feed.clone()], 0, true), Some(Verdict::Gone(feed)));
+    }
+
+    #[test]
+    fn a_wrong_password_ends_the_run_at_once_and_a_denied_publish_does_not() {
+        let mut watchdog = Watchdog::new(at(0));
+        let refused = away("broker", "BadUserNameOrPassword");
+        assert_eq!(watchdog.look(at(0), &[refused.clone()], 0, true), Some(Verdict::Refused(refused)));
+        let denied = Away { is_connection: false, ..away("decisions", "NotAuthorized") };
+        assert_eq!(watchdog.look(at(0), &[denied], 0, true), None);
+    }
+}
