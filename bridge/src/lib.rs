@@ -1,1 +1,85 @@
-//! placeholder
+//! Connects one algo-runtime to MQTT: quotes in, decisions out, nothing lost.
+//!
+//! The way of a quote: [`mqtt`] hands a message over, [`message`] reads ticks out of it, [`inflight`] numbers it and keeps
+//! it until it is acknowledged, [`runtime`] carries it to the algorithm and brings back its outcome with what is to be
+//! published, [`render`] writes that as JSON, [`outbox`] publishes it in order and knows when the broker has it. Only then
+//! is the message acknowledged. [`subscriptions`] keeps the broker's session to what the algorithm wants.
+//!
+//! `message`, `inflight`, `outbox`, `subscriptions` and `render` are pure: no I/O, no clock, no client. The driver, one
+//! task, connects them to the world.
+
+mod board;
+mod config;
+mod driver;
+pub mod inflight;
+pub mod message;
+pub mod metrics;
+pub mod mqtt;
+pub mod outbox;
+pub mod render;
+pub mod runtime;
+pub mod subscriptions;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use intuition_api::v1::OutboxEntry;
+use intuition_common::{clock::Clock, readiness::Readiness};
+use tokio::sync::mpsc;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+pub use self::{
+    board::{BROKER, PARTS, PUBLISHER, PUBLISHING, RUNTIME, SUBSCRIPTIONS},
+    config::{Config, ConfigError, Limits, MqttConfig, Session},
+    metrics::Metrics,
+};
+use self::{mqtt::LinkError, runtime::RuntimeError};
+
+/// What a bridge works with, given from outside.
+pub struct Parts {
+    /// Shows what is missing: made with [`PARTS`].
+    pub readiness: Readiness,
+    /// Where it counts.
+    pub metrics: Metrics,
+    /// Tells when a message arrived.
+    pub clock: Arc<dyn Clock>,
+    /// Told of every outbox entry once the broker has it, in order.
+    pub published: Option<mpsc::UnboundedSender<Published>>,
+}
+
+/// An outbox entry that the broker took.
+#[derive(Debug, Clone)]
+pub struct Published {
+    /// Where it was published.
+    pub topic: String,
+    /// As published.
+    pub payload: Bytes,
+    /// As the runtime gave it.
+    pub entry: OutboxEntry,
+}
+
+/// Why a bridge cannot even begin.
+#[derive(Debug, thiserror::Error)]
+pub enum BridgeError {
+    /// The configuration is wrong.
+    #[error(transparent)]
+    Configure(#[from] ConfigError),
+    /// The broker's side cannot be set up.
+    #[error("cannot set up the connection to the broker")]
+    Connect(#[source] LinkError),
+    /// The runtime's address is none.
+    #[error(transparent)]
+    FindRuntime(RuntimeError),
+}
+
+/// Runs a bridge until `shutdown` is cancelled. Whatever else goes wrong is waited out, and shown on `parts.readiness`.
+pub async fn run(config: Config, parts: Parts, shutdown: CancellationToken) -> Result<(), BridgeError> {
+    let checked = config.check()?;
+    let endpoint = runtime::endpoint(&config.runtime_url).map_err(BridgeError::FindRuntime)?;
+    let tasks = TaskTracker::new();
+    let driver = driver::Driver::new(checked, endpoint, parts, &tasks)?;
+    driver.run(shutdown).await;
+    tasks.close();
+    tasks.wait().await;
+    Ok(())
+}

@@ -1,0 +1,126 @@
+//! The command line of `bridge`, every flag also by environment variable.
+
+use std::{io, net::SocketAddr, path::PathBuf, sync::Arc};
+
+use bridge::{BridgeError, Config, Limits, Metrics, MqttConfig, PARTS, Parts, Session};
+use clap::Parser;
+use intuition_common::{
+    clock::{Clock, SystemClock},
+    http::{self, Pages},
+    readiness::Readiness,
+    secret::Secret,
+    shutdown,
+    telemetry::LogArgs,
+};
+use prometheus_client::registry::Registry;
+use tokio::{net::TcpListener, task::JoinSet};
+
+/// Connects one algo-runtime to MQTT: quotes in, decisions out, nothing lost.
+#[derive(Debug, Parser)]
+#[command(name = "bridge", version)]
+pub(crate) struct Args {
+    /// Broker: mqtt://HOST[:1883] or mqtts://HOST[:8883].
+    #[arg(short, long, env = "INTUITION_MQTT", value_name = "URL")]
+    mqtt: String,
+    /// Runtime: http://HOST:PORT or unix:/PATH.
+    #[arg(short, long, env = "INTUITION_RPC", value_name = "URL")]
+    rpc: String,
+    /// Account, `<namespace>/<name>`.
+    #[arg(long, env = "INTUITION_ALGO", value_name = "ACCOUNT")]
+    algo: String,
+    /// User name, for a broker that asks for one.
+    #[arg(long, env = "INTUITION_MQTT_USERNAME", value_name = "NAME")]
+    mqtt_username: Option<String>,
+    /// File with the password.
+    #[arg(long, env = "INTUITION_MQTT_PASSWORD_FILE", value_name = "FILE")]
+    mqtt_password_file: Option<PathBuf>,
+    /// PEM file of the authorities to trust instead of the machine's own.
+    #[arg(long, env = "INTUITION_MQTT_CA_FILE", value_name = "FILE")]
+    mqtt_ca_file: Option<PathBuf>,
+    /// What client ids begin with.
+    #[arg(long, env = "INTUITION_CLIENT_ID_PREFIX", value_name = "TEXT", default_value = "intuition")]
+    client_id_prefix: String,
+    /// Topic for decisions instead of intuition/<namespace>/<name>/decisions.
+    #[arg(long, env = "INTUITION_DECISIONS_TOPIC", value_name = "TOPIC")]
+    decisions_topic: Option<String>,
+    /// Address for /healthz, /readyz and /metrics.
+    #[arg(long, env = "INTUITION_HTTP_ADDR", value_name = "ADDR")]
+    http_addr: Option<SocketAddr>,
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
+}
+
+/// Why the bridge ended.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum MainError {
+    /// No file, or no text in it.
+    #[error("cannot read the password file {}", path.display())]
+    ReadPassword {
+        /// As given.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: io::Error,
+    },
+    /// Somebody else listens there, or nobody may.
+    #[error("cannot listen on {addr} for --http-addr")]
+    Listen {
+        /// As given.
+        addr: SocketAddr,
+        /// What is wrong with it.
+        source: io::Error,
+    },
+    /// No signals, so no orderly end.
+    #[error("cannot watch for signals")]
+    WatchSignals(#[source] io::Error),
+    /// The bridge cannot even begin.
+    #[error(transparent)]
+    Run(#[from] BridgeError),
+}
+
+impl MainError {
+    /// The arguments are wrong, rather than the machine.
+    pub(crate) const fn is_usage(&self) -> bool {
+        matches!(self, Self::ReadPassword { .. } | Self::Run(_))
+    }
+}
+
+/// Runs the bridge until a signal ends it.
+pub(crate) async fn run(args: Args) -> Result<(), MainError> {
+    let http_addr = args.http_addr;
+    let config = args.config()?;
+    let mut registry = Registry::default();
+    let metrics = Metrics::register(&mut registry);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let readiness = Readiness::new(&PARTS, Arc::clone(&clock));
+    let shutdown = shutdown::on_signal().map_err(MainError::WatchSignals)?;
+    let mut servers = JoinSet::new();
+    if let Some(addr) = http_addr {
+        let listener = TcpListener::bind(addr).await.map_err(|source| MainError::Listen { addr, source })?;
+        let pages = Pages { readiness: readiness.clone(), registry: Arc::new(registry) };
+        servers.spawn(http::serve(listener, pages, shutdown.clone()));
+    }
+    bridge::run(config, Parts { readiness, metrics, clock, published: None }, shutdown).await?;
+    // A page being read must not hold up the end.
+    servers.shutdown().await;
+    Ok(())
+}
+
+impl Args {
+    fn config(self) -> Result<Config, MainError> {
+        let read = |path: PathBuf| Secret::from_file(&path).map_err(|source| MainError::ReadPassword { path, source });
+        Ok(Config {
+            mqtt: MqttConfig {
+                url: self.mqtt,
+                username: self.mqtt_username,
+                password: self.mqtt_password_file.map(read).transpose()?,
+                ca_file: self.mqtt_ca_file,
+                client_id_prefix: self.client_id_prefix,
+                session: Session::Persistent,
+            },
+            runtime_url: self.rpc,
+            account: self.algo,
+            decisions_topic: self.decisions_topic,
+            limits: Limits::default(),
+        })
+    }
+}

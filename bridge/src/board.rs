@@ -1,0 +1,73 @@
+//! What the bridge lacks, shown on its readiness and logged once per change, not per attempt.
+
+use std::collections::BTreeMap;
+
+use intuition_common::readiness::Readiness;
+
+/// The connection that quotes come on.
+pub const BROKER: &str = "broker";
+/// The connection that decisions go out on.
+pub const PUBLISHER: &str = "publisher";
+/// Everything published is taken by the broker.
+pub const PUBLISHING: &str = "publishing";
+/// The stream to the runtime.
+pub const RUNTIME: &str = "runtime";
+/// Every wanted channel is subscribed to, and nothing else.
+pub const SUBSCRIPTIONS: &str = "subscriptions";
+/// All parts, for [`Readiness::new`].
+pub const PARTS: [&str; 5] = [BROKER, PUBLISHER, PUBLISHING, RUNTIME, SUBSCRIPTIONS];
+
+/// The parts of one bridge.
+pub(crate) struct Board {
+    readiness: Readiness,
+    account: String,
+    /// What is missing and why.
+    missing: BTreeMap<&'static str, String>,
+}
+
+impl Board {
+    pub(crate) fn new(readiness: Readiness, account: String) -> Self {
+        let missing = PARTS.into_iter().map(|part| (part, String::new())).collect();
+        Self { readiness, account, missing }
+    }
+
+    pub(crate) fn have(&mut self, part: &'static str) {
+        if self.missing.remove(part).is_some() {
+            tracing::info!(algo = self.account, part, "there");
+            self.readiness.have(part);
+        }
+    }
+
+    pub(crate) fn lack(&mut self, part: &'static str, reason: &str, message: &str) {
+        if self.missing.get(part).is_none_or(|known| known != reason) {
+            tracing::warn!(algo = self.account, part, reason, "{message}");
+            self.missing.insert(part, reason.to_owned());
+        }
+        self.readiness.lack(part, reason, message);
+    }
+
+    /// Missing for the moment, as it should be: nothing for the log.
+    pub(crate) fn await_part(&mut self, part: &'static str, reason: &str, message: &str) {
+        self.missing.insert(part, reason.to_owned());
+        self.readiness.lack(part, reason, message);
+    }
+
+    pub(crate) fn is_ready(&self) -> bool {
+        self.missing.is_empty()
+    }
+}
+
+/// An error with all its causes in one line.
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let text = inner.to_string();
+        // Some libraries repeat the cause in their own text.
+        if !line.contains(&text) {
+            line = format!("{line}: {text}");
+        }
+        cause = inner.source();
+    }
+    line
+}

@@ -1,0 +1,170 @@
+//! What a bridge has to know, checked before a socket opens.
+
+use std::{path::PathBuf, time::Duration};
+
+use intuition_api::topic;
+use intuition_common::secret::Secret;
+
+use crate::{
+    inflight::Bounds,
+    message::MAX_TICKS,
+    mqtt::{Address, AddressError, Options},
+    render::Topics,
+};
+
+/// How long the broker keeps the session of a bridge that is away.
+const SESSION_EXPIRY: Duration = Duration::from_hours(24);
+
+/// What a bridge has to know.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The broker, and as whom to talk to it.
+    pub mqtt: MqttConfig,
+    /// Where the runtime is: `http://host:port`, or `unix:/path`.
+    pub runtime_url: String,
+    /// The account, `<namespace>/<name>`.
+    pub account: String,
+    /// Where decisions go instead of `intuition/<namespace>/<name>/decisions`.
+    pub decisions_topic: Option<String>,
+    /// How much may be under way.
+    pub limits: Limits,
+}
+
+/// The broker, and as whom to talk to it.
+#[derive(Debug, Clone)]
+pub struct MqttConfig {
+    /// `mqtt://host[:port]` or `mqtts://host[:port]`.
+    pub url: String,
+    /// User name, where the broker asks for one.
+    pub username: Option<String>,
+    /// Password, where the broker asks for one.
+    pub password: Option<Secret>,
+    /// PEM file of the authorities to trust instead of the machine's own.
+    pub ca_file: Option<PathBuf>,
+    /// What client ids begin with.
+    pub client_id_prefix: String,
+    /// Whether the broker keeps the session while the bridge is away.
+    pub session: Session,
+}
+
+impl MqttConfig {
+    /// A broker that asks for nothing.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            username: None,
+            password: None,
+            ca_file: None,
+            client_id_prefix: "intuition".to_owned(),
+            session: Session::Persistent,
+        }
+    }
+}
+
+/// Whether the broker keeps the session while the bridge is away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Session {
+    /// It does, for 24 hours, under a client id that is always the same.
+    Persistent,
+    /// It does not, and the client id is another one in each run.
+    Temporary,
+}
+
+/// How much may be under way.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// What may be unacknowledged to the broker. The runtime recognises at most 65,536 of an account's last quotes by id.
+    pub unacknowledged: Bounds,
+    /// Batches at the runtime without an outcome: enough to keep it busy while one is on its way.
+    pub batches: usize,
+    /// Deliveries in a batch.
+    pub batch_deliveries: usize,
+    /// Bytes in a batch, about.
+    pub batch_bytes: usize,
+    /// Messages at the broker without a PUBACK, where it does not take fewer.
+    pub publishes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            unacknowledged: Bounds { ticks: 32_768, bytes: 64 << 20 },
+            batches: 16,
+            batch_deliveries: 512,
+            batch_bytes: 1 << 20,
+            publishes: 1024,
+        }
+    }
+}
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// No broker's address.
+    #[error(transparent)]
+    ParseBrokerUrl(#[from] AddressError),
+    /// No account.
+    #[error("an account is `<namespace>/<name>` without wildcards, not {0:?}")]
+    ParseAccount(String),
+    /// Nothing that can be published to.
+    #[error("{0:?} is no topic to publish decisions to")]
+    ParseDecisionsTopic(String),
+    /// Less than one message may hold would stop the bridge for good.
+    #[error("the bound on unacknowledged ticks must be at least {MAX_TICKS}, not {0}")]
+    BoundTooTightly(usize),
+}
+
+/// A configuration that was checked.
+#[derive(Debug)]
+pub(crate) struct Checked {
+    pub(crate) account: String,
+    pub(crate) topics: Topics,
+    pub(crate) limits: Limits,
+    /// Broker URL without user info.
+    pub(crate) broker_url: String,
+    pub(crate) subscribing: Options,
+    /// Without the last will.
+    pub(crate) publishing: Options,
+}
+
+impl Config {
+    pub(crate) fn check(&self) -> Result<Checked, ConfigError> {
+        let address: Address = self.mqtt.url.parse()?;
+        let publishable = |text: &str| !text.contains(['+', '#', '\0']) && topic::check_filter(text).is_ok();
+        let Some((namespace, name)) = self.account.split_once('/').filter(|(namespace, name)| {
+            !namespace.is_empty() && !name.is_empty() && !name.contains('/') && publishable(&self.account)
+        }) else {
+            return Err(ConfigError::ParseAccount(self.account.clone()));
+        };
+        if let Some(decisions) = self.decisions_topic.as_ref().filter(|decisions| !publishable(decisions)) {
+            return Err(ConfigError::ParseDecisionsTopic(decisions.clone()));
+        }
+        if self.limits.unacknowledged.ticks < MAX_TICKS {
+            return Err(ConfigError::BoundTooTightly(self.limits.unacknowledged.ticks));
+        }
+        let mut client_id = format!("{}.{namespace}.{name}", self.mqtt.client_id_prefix);
+        if self.mqtt.session == Session::Temporary {
+            client_id = format!("{client_id}.{:08x}", rand::random::<u32>());
+        }
+        let options = |client_id: String| Options {
+            username: self.mqtt.username.clone(),
+            password: self.mqtt.password.clone(),
+            ca_file: self.mqtt.ca_file.clone(),
+            ..Options::new(address.clone(), client_id)
+        };
+        let publishing = options(format!("{client_id}.pub"));
+        let mut subscribing = options(client_id);
+        if self.mqtt.session == Session::Persistent {
+            subscribing.clean_start = false;
+            subscribing.session_expiry = SESSION_EXPIRY;
+        }
+        Ok(Checked {
+            account: self.account.clone(),
+            topics: Topics::new(&self.account, self.decisions_topic.as_deref()),
+            limits: self.limits,
+            broker_url: address.to_string(),
+            subscribing,
+            publishing,
+        })
+    }
+}

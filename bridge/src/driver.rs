@@ -1,0 +1,286 @@
+//! Connects the pure cores to broker, runtime and clock. One task, so that nothing happens at the same time as anything
+//! else and the order of quotes is never in question.
+
+mod publisher;
+mod quotes;
+mod session;
+
+use std::{sync::Arc, time::Duration};
+
+use futures::FutureExt as _;
+use intuition_api::v1::{Committed, Opened, Published as Confirmed, process_request, process_response};
+use intuition_common::clock::Clock;
+use tokio::time::{self, Instant};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use self::{publisher::Publisher, quotes::Quotes, session::Session};
+use crate::{
+    BridgeError, Parts,
+    board::{self, Board, with_causes},
+    config::{Checked, Limits},
+    metrics::Metrics,
+    mqtt::{Event, Link},
+    outbox::Outbox,
+    render,
+    runtime::RuntimeError,
+    subscriptions::Step,
+};
+
+/// Events of one kind that are taken before the others get their turn.
+const BURST: usize = 512;
+/// With nothing to do, it looks around this often all the same.
+const IDLE: Duration = Duration::from_secs(30);
+/// For the last words to the broker.
+const FAREWELL: Duration = Duration::from_secs(3);
+
+pub(crate) struct Driver {
+    quotes: Quotes,
+    publisher: Publisher,
+    session: Session,
+    board: Board,
+    metrics: Metrics,
+    clock: Arc<dyn Clock>,
+    limits: Limits,
+    /// Up to where the runtime knows that the outbox is published.
+    confirmed: u64,
+}
+
+impl Driver {
+    pub(crate) fn new(
+        mut checked: Checked,
+        endpoint: tonic::transport::Endpoint,
+        parts: Parts,
+        tasks: &TaskTracker,
+    ) -> Result<Self, BridgeError> {
+        let run: u64 = rand::random();
+        let name = format!("{run:016x}");
+        let since = parts.clock.now_micros();
+        checked.publishing.last_will = Some(render::state(&checked.topics, false, &checked.account, &name, since));
+        let (link, events) = Link::start(checked.publishing, tasks).map_err(BridgeError::Connect)?;
+        let publisher =
+            Publisher::new(link, events, checked.topics.clone(), checked.account.clone(), name, parts.published);
+        let (link, events) = Link::start(checked.subscribing, tasks).map_err(BridgeError::Connect)?;
+        Ok(Self {
+            quotes: Quotes::new(link, events, checked.topics.own(), checked.limits.unacknowledged),
+            publisher,
+            session: Session::new(endpoint, checked.account.clone(), checked.broker_url, run),
+            board: Board::new(parts.readiness, checked.account),
+            metrics: parts.metrics,
+            clock: parts.clock,
+            limits: checked.limits,
+            confirmed: 0,
+        })
+    }
+
+    /// Works until `shutdown` is cancelled.
+    pub(crate) async fn run(mut self, shutdown: CancellationToken) {
+        self.board.have(board::PUBLISHING);
+        loop {
+            let wake = self.wake();
+            tokio::select! {
+                () = shutdown.cancelled() => break,
+                event = self.quotes.next() => self.on_quotes(event),
+                event = self.publisher.next() => self.on_publisher(event),
+                said = self.session.next() => self.on_session(said),
+                () = time::sleep_until(wake) => {}
+            }
+            self.burst();
+            self.advance(Instant::now());
+        }
+        self.farewell().await;
+    }
+
+    /// Takes what is there already, so that it goes on its way in one batch.
+    fn burst(&mut self) {
+        for _ in 0..BURST {
+            let Some(event) = self.quotes.next().now_or_never() else { break };
+            self.on_quotes(event);
+        }
+        for _ in 0..BURST {
+            let Some(event) = self.publisher.next().now_or_never() else { break };
+            self.on_publisher(event);
+        }
+        for _ in 0..BURST {
+            let Some(said) = self.session.next().now_or_never() else { break };
+            self.on_session(said);
+        }
+    }
+
+    fn on_quotes(&mut self, event: Event) {
+        match event {
+            Event::Connected { epoch, session_present, .. } => {
+                self.metrics.connected("subscribing");
+                self.board.have(board::BROKER);
+                if !session_present {
+                    // Packet ids begin anew: nothing may reach the runtime as if it were of the session before.
+                    self.session.lose_broker_session();
+                    self.quotes.subscriptions.stream_ended();
+                }
+                let steps = self.quotes.connected(epoch, session_present);
+                self.session.allow();
+                self.perform(steps);
+            }
+            Event::Disconnected(error) => {
+                self.board.lack(board::BROKER, error.reason(), &with_causes(&error));
+                self.quotes.disconnected();
+            }
+            Event::Message(message) => self.quotes.take(message, self.clock.now_micros(), &self.metrics),
+            Event::Subscribed { token, code } => {
+                let steps = self.quotes.subscriptions.subscribed(token, code);
+                self.perform(steps);
+            }
+            Event::Unsubscribed { token, code } => {
+                let steps = self.quotes.subscriptions.unsubscribed(token, code);
+                self.perform(steps);
+            }
+            Event::Published { .. } => {}
+        }
+        self.quotes.show(&mut self.board, Instant::now());
+    }
+
+    fn on_publisher(&mut self, event: Event) {
+        match event {
+            Event::Connected { epoch, receive_maximum, .. } => {
+                self.metrics.connected("publishing");
+                self.board.have(board::PUBLISHER);
+                self.publisher.connected(epoch, self.limits.publishes.min(usize::from(receive_maximum)));
+            }
+            Event::Disconnected(error) => {
+                self.board.lack(board::PUBLISHER, error.reason(), &with_causes(&error));
+                self.publisher.disconnected();
+            }
+            Event::Published { token, code } => {
+                self.publisher.answered(token, code, &mut self.board, &self.metrics, Instant::now());
+            }
+            Event::Message(_) | Event::Subscribed { .. } | Event::Unsubscribed { .. } => {}
+        }
+    }
+
+    fn on_session(&mut self, said: Result<Option<process_response::Message>, RuntimeError>) {
+        let understood = match said {
+            Ok(None) => Ok(()),
+            Ok(Some(message)) => self.understand(message),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = understood {
+            self.end_session(&error);
+        }
+        self.quotes.show(&mut self.board, Instant::now());
+    }
+
+    fn end_session(&mut self, error: &RuntimeError) {
+        self.board.lack(board::RUNTIME, error.reason(), &with_causes(error));
+        self.session.close(Instant::now());
+        self.quotes.subscriptions.stream_ended();
+    }
+
+    fn understand(&mut self, message: process_response::Message) -> Result<(), RuntimeError> {
+        use process_response::Message;
+        let steps = match message {
+            Message::Opened(opened) => {
+                self.opened(opened)?;
+                Vec::new()
+            }
+            _ if !self.session.is_open() => {
+                return Err(RuntimeError::Breach("it did not begin with Opened".to_owned()));
+            }
+            Message::Channels(channels) => self.quotes.subscriptions.wanted(channels.version, channels.filters),
+            Message::HoldingRecorded(_) => self.quotes.subscriptions.recorded(),
+            Message::Committed(committed) => {
+                self.committed(committed)?;
+                Vec::new()
+            }
+        };
+        self.perform(steps);
+        Ok(())
+    }
+
+    fn opened(&mut self, opened: Opened) -> Result<(), RuntimeError> {
+        if self.session.is_open() {
+            return Err(RuntimeError::Breach("it opened the stream twice".to_owned()));
+        }
+        self.metrics.connected("runtime");
+        if self.session.opened(&opened.ledger_id) {
+            // Positions and outcomes of another ledger mean nothing to this one.
+            self.publisher.restart(Outbox::default());
+            self.quotes.inflight.ledger_changed();
+        }
+        self.publisher.outbox.opened(opened.published_through);
+        self.confirmed = opened.published_through;
+        self.quotes.inflight.stream_opened();
+        self.quotes.subscriptions.opened(opened.held);
+        self.board.have(board::RUNTIME);
+        Ok(())
+    }
+
+    fn committed(&mut self, committed: Committed) -> Result<(), RuntimeError> {
+        for entry in committed.entries {
+            self.publisher.take(entry)?;
+        }
+        for outcome in committed.outcomes {
+            let positions = outcome.ticks.iter().flat_map(|tick| &tick.positions);
+            let through = positions.copied().max().unwrap_or_default();
+            let settled = self.quotes.inflight.outcome(outcome.number, through);
+            settled.map_err(|error| RuntimeError::Breach(error.to_string()))?;
+            self.session.answered(outcome.number);
+            for tick in &outcome.ticks {
+                self.metrics.outcome(tick);
+            }
+        }
+        Ok(())
+    }
+
+    fn perform(&mut self, steps: Vec<Step>) {
+        for step in steps {
+            match step {
+                Step::Hold(filters) => {
+                    self.session.send(process_request::Message::Holding(intuition_api::v1::Holding { filters }))
+                }
+                Step::Mark(channels_version) => {
+                    self.session.send(process_request::Message::Marker(intuition_api::v1::Marker { channels_version }))
+                }
+                Step::Subscribe { token, filter } => self.quotes.subscribe(token, filter),
+                Step::Unsubscribe { token, filter } => self.quotes.unsubscribe(token, filter),
+            }
+        }
+    }
+
+    /// Does everything that has become possible.
+    fn advance(&mut self, now: Instant) {
+        if let Some(error) = self.session.stalled(now) {
+            self.end_session(&error);
+        }
+        self.session.open_when_due(now);
+        if let Some(steps) = self.quotes.retry_when_due(now) {
+            self.perform(steps);
+            self.quotes.show(&mut self.board, now);
+        }
+        self.publisher.send(now);
+        while self.session.takes_batches(self.limits.batches) {
+            let batch = self.quotes.next_batch(&self.limits, &self.metrics);
+            let Some(last) = batch.last().map(|delivery| delivery.number) else { break };
+            self.session.send_batch(batch, last, now);
+        }
+        let published = self.publisher.outbox.published_through();
+        if self.session.is_open() && published > self.confirmed {
+            self.confirmed = published;
+            self.session.send(process_request::Message::Published(Confirmed { through: published }));
+        }
+        self.quotes.acknowledge(published);
+        self.publisher.announce(self.board.is_ready(), now, self.clock.as_ref());
+        self.metrics.unacknowledged.set(self.quotes.inflight.unacknowledged_ticks() as u64);
+        self.metrics.unpublished.set(self.publisher.outbox.unpublished() as u64);
+    }
+
+    fn wake(&self) -> Instant {
+        let times = [self.session.wake(), self.quotes.wake(), self.publisher.wake()];
+        times.into_iter().flatten().min().unwrap_or_else(|| Instant::now() + IDLE)
+    }
+
+    /// Says offline and disconnects, so that the broker publishes no last will.
+    async fn farewell(mut self) {
+        self.publisher.announce(false, Instant::now(), self.clock.as_ref());
+        let (publisher, quotes) = (&mut self.publisher, &mut self.quotes);
+        drop(time::timeout(FAREWELL, async { tokio::join!(publisher.farewell(), quotes.farewell()) }).await);
+    }
+}

@@ -1,0 +1,210 @@
+//! The connection that decisions, dead letters and the state go out on.
+
+use std::{future::pending, time::Duration};
+
+use intuition_api::v1::OutboxEntry;
+use intuition_common::{backoff::Backoff, clock::Clock};
+use tokio::{sync::mpsc, time::Instant};
+
+use crate::{
+    Published,
+    board::{self, Board},
+    metrics::Metrics,
+    mqtt::{Code, Event, Link, Message},
+    outbox::Outbox,
+    render::{self, Topics},
+    runtime::RuntimeError,
+};
+
+/// Names the state topic's messages; outbox positions begin at 1.
+const STATE_TOKEN: u64 = 0;
+/// A third of what the broker keeps the state for.
+const STATE_REFRESH: Duration = Duration::from_secs(60);
+
+pub(super) struct Outgoing {
+    message: Message,
+    entry: OutboxEntry,
+}
+
+pub(super) struct Publisher {
+    link: Link,
+    events: mpsc::Receiver<Event>,
+    /// The connection's; `None` without one.
+    epoch: Option<u64>,
+    window: usize,
+    pub(super) outbox: Outbox<Outgoing>,
+    topics: Topics,
+    account: String,
+    session: String,
+    published: Option<mpsc::UnboundedSender<Published>>,
+    backoff: Backoff,
+    /// When a refused entry is tried again.
+    retry_at: Option<Instant>,
+    state: State,
+}
+
+/// The state topic.
+#[derive(Default)]
+struct State {
+    online: bool,
+    since_micros: i64,
+    /// When it was last published on this connection.
+    told: Option<Instant>,
+    /// Without a PUBACK.
+    underway: usize,
+    refused: bool,
+}
+
+impl Publisher {
+    pub(super) fn new(
+        link: Link,
+        events: mpsc::Receiver<Event>,
+        topics: Topics,
+        account: String,
+        session: String,
+        published: Option<mpsc::UnboundedSender<Published>>,
+    ) -> Self {
+        Self {
+            link,
+            events,
+            epoch: None,
+            window: 0,
+            outbox: Outbox::default(),
+            topics,
+            account,
+            session,
+            published,
+            backoff: Backoff::new(Duration::from_millis(500), Duration::from_secs(10)),
+            retry_at: None,
+            state: State::default(),
+        }
+    }
+
+    /// The next event. May be abandoned at any time.
+    pub(super) async fn next(&mut self) -> Event {
+        match self.events.recv().await {
+            Some(event) => event,
+            // The task ends only when it is told to.
+            None => pending().await,
+        }
+    }
+
+    pub(super) fn connected(&mut self, epoch: u64, window: usize) {
+        self.epoch = Some(epoch);
+        self.window = window;
+        self.outbox.connected(window);
+        self.state.told = None;
+        self.state.underway = 0;
+        // Another connection may be another broker, with other rights.
+        self.retry_at = self.outbox.blocked_at().map(|_| Instant::now());
+    }
+
+    pub(super) fn disconnected(&mut self) {
+        self.epoch = None;
+        self.window = 0;
+        self.outbox.disconnected();
+        self.state.told = None;
+        self.state.underway = 0;
+    }
+
+    /// Begins again with another outbox.
+    pub(super) fn restart(&mut self, outbox: Outbox<Outgoing>) {
+        self.outbox = outbox;
+        self.outbox.connected(self.window);
+        self.retry_at = None;
+    }
+
+    /// Takes an entry to be published.
+    pub(super) fn take(&mut self, entry: OutboxEntry) -> Result<(), RuntimeError> {
+        let Some(message) = self.topics.message(&entry) else {
+            return Err(RuntimeError::Breach(format!("outbox position {} is empty", entry.position)));
+        };
+        let position = entry.position;
+        let pushed = self.outbox.push(position, || Outgoing { message, entry });
+        pushed.map(|_| ()).map_err(|error| RuntimeError::Breach(error.to_string()))
+    }
+
+    /// Sends what the connection takes.
+    pub(super) fn send(&mut self, now: Instant) {
+        let Some(epoch) = self.epoch else { return };
+        if self.retry_at.take_if(|at| *at <= now).is_some()
+            && let Some((position, outgoing)) = self.outbox.retry()
+        {
+            self.link.publish(epoch, position, outgoing.message.clone());
+        }
+        while let Some((position, outgoing)) = self.outbox.next_to_send() {
+            self.link.publish(epoch, position, outgoing.message.clone());
+        }
+    }
+
+    /// The broker answered a publish.
+    pub(super) fn answered(&mut self, token: u64, code: Code, board: &mut Board, metrics: &Metrics, now: Instant) {
+        if token == STATE_TOKEN {
+            self.state_answered(code);
+            return;
+        }
+        for (_, outgoing) in self.outbox.answered(token, code.is_success()) {
+            metrics.published.inc();
+            if let Some(published) = &self.published {
+                let Outgoing { message, entry } = outgoing;
+                // Whoever asked for them may have left.
+                drop(published.send(Published { topic: message.topic, payload: message.payload, entry }));
+            }
+        }
+        if !code.is_success() {
+            metrics.refused.inc();
+            let topic = self.outbox.get(token).map_or("", |outgoing| outgoing.message.topic.as_str());
+            let message = format!("the broker refused to take `{topic}`: {} (0x{:02x})", code.name, code.value);
+            board.lack(board::PUBLISHING, code.name, &message);
+            if self.retry_at.is_none() {
+                self.retry_at = Some(now + self.backoff.pause());
+            }
+        } else if self.outbox.blocked_at().is_none() {
+            self.backoff.reset();
+            self.retry_at = None;
+            board.have(board::PUBLISHING);
+        }
+    }
+
+    fn state_answered(&mut self, code: Code) {
+        self.state.underway = self.state.underway.saturating_sub(1);
+        if !code.is_success() && !self.state.refused {
+            tracing::warn!(algo = self.account, topic = self.topics.state(), reason = code.name, "state refused");
+        }
+        self.state.refused = !code.is_success();
+    }
+
+    /// Publishes whether the bridge is ready: when that changes, and again before the broker forgets it.
+    pub(super) fn announce(&mut self, online: bool, now: Instant, clock: &dyn Clock) {
+        let state = &mut self.state;
+        if online != state.online || state.since_micros == 0 {
+            (state.online, state.since_micros, state.told) = (online, clock.now_micros(), None);
+        }
+        let Some(epoch) = self.epoch.filter(|_| state.told.is_none_or(|told| told + STATE_REFRESH <= now)) else {
+            return;
+        };
+        state.told = Some(now);
+        state.underway += 1;
+        let message = render::state(&self.topics, online, &self.account, &self.session, state.since_micros);
+        self.link.publish(epoch, STATE_TOKEN, message);
+    }
+
+    pub(super) fn wake(&self) -> Option<Instant> {
+        self.epoch?;
+        let refresh = self.state.told.map(|told| told + STATE_REFRESH);
+        [self.retry_at, refresh].into_iter().flatten().min()
+    }
+
+    /// Waits for the broker to take the last state, disconnects and waits for the task to end.
+    pub(super) async fn farewell(&mut self) {
+        while self.epoch.is_some() && self.state.underway > 0 {
+            match self.next().await {
+                Event::Published { token: STATE_TOKEN, code } => self.state_answered(code),
+                Event::Disconnected(_) => self.disconnected(),
+                _ => {}
+            }
+        }
+        self.link.disconnect();
+        while self.events.recv().await.is_some() {}
+    }
+}

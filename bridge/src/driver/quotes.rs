@@ -1,0 +1,147 @@
+//! The connection that quotes come on.
+
+use std::{future::pending, time::Duration};
+
+use intuition_api::v1::{Delivery, Filter};
+use intuition_common::backoff::Backoff;
+use sha2::{Digest as _, Sha256};
+use tokio::{sync::mpsc, time::Instant};
+
+use crate::{
+    board::{self, Board},
+    config::Limits,
+    inflight::{Arrival, Bounds, Inflight, KEPT_PAYLOAD_BYTES},
+    message::Envelope,
+    metrics::Metrics,
+    mqtt::{Event, Incoming, Link},
+    subscriptions::{Step, Subscriptions},
+};
+
+pub(super) struct Quotes {
+    link: Link,
+    events: mpsc::Receiver<Event>,
+    epoch: u64,
+    pub(super) inflight: Inflight,
+    pub(super) subscriptions: Subscriptions,
+    backoff: Backoff,
+    /// When refused subscriptions are tried again.
+    retry_at: Option<Instant>,
+}
+
+impl Quotes {
+    pub(super) fn new(link: Link, events: mpsc::Receiver<Event>, own: Vec<String>, bounds: Bounds) -> Self {
+        Self {
+            link,
+            events,
+            epoch: 0,
+            inflight: Inflight::new(bounds),
+            subscriptions: Subscriptions::new(own),
+            backoff: Backoff::new(Duration::from_secs(1), Duration::from_secs(30)),
+            retry_at: None,
+        }
+    }
+
+    /// The next event. Nothing while there is no room: the connection stops reading then. May be abandoned at any time.
+    pub(super) async fn next(&mut self) -> Event {
+        if !self.inflight.has_room() {
+            return pending().await;
+        }
+        match self.events.recv().await {
+            Some(event) => event,
+            // The task ends only when it is told to.
+            None => pending().await,
+        }
+    }
+
+    pub(super) fn connected(&mut self, epoch: u64, session_present: bool) -> Vec<Step> {
+        self.epoch = epoch;
+        self.inflight.connected(epoch, session_present);
+        self.subscriptions.connected(session_present)
+    }
+
+    pub(super) fn disconnected(&mut self) {
+        self.subscriptions.disconnected();
+    }
+
+    pub(super) fn take(&mut self, message: Incoming, now_micros: i64, metrics: &Metrics) {
+        if message.retained {
+            metrics.retained.inc();
+            self.inflight.pass(self.epoch, message.packet_id);
+            return;
+        }
+        let envelope = Envelope {
+            payload: &message.payload,
+            user_properties: &message.user_properties,
+            arrived_micros: now_micros,
+        };
+        self.inflight.push(Arrival {
+            epoch: self.epoch,
+            packet_id: message.packet_id,
+            duplicate: message.duplicate,
+            replay: envelope.is_replay(),
+            ticks: envelope.ticks(),
+            topic: message.topic,
+            subscription_ids: message.subscription_ids,
+            payload_sha256: Sha256::digest(&message.payload).into(),
+            payload_size: message.payload.len(),
+            payload: message.payload.slice(..message.payload.len().min(KEPT_PAYLOAD_BYTES)),
+            arrived_micros: now_micros,
+        });
+    }
+
+    pub(super) fn next_batch(&mut self, limits: &Limits, metrics: &Metrics) -> Vec<Delivery> {
+        let subscriptions = &self.subscriptions;
+        self.inflight.next_batch(limits.batch_deliveries, limits.batch_bytes, |arrival| {
+            let is_copy = subscriptions.is_copy(&arrival.topic, &arrival.subscription_ids);
+            if is_copy {
+                metrics.overlaps.inc();
+            }
+            is_copy
+        })
+    }
+
+    pub(super) fn acknowledge(&mut self, published_through: u64) {
+        for ack in self.inflight.acknowledge(published_through) {
+            self.link.acknowledge(ack.epoch, ack.packet_id);
+        }
+    }
+
+    pub(super) fn subscribe(&self, token: u64, filter: Filter) {
+        self.link.subscribe(self.epoch, token, filter.filter, filter.subscription_id);
+    }
+
+    pub(super) fn unsubscribe(&self, token: u64, filter: String) {
+        self.link.unsubscribe(self.epoch, token, filter);
+    }
+
+    /// Shows how far the subscriptions are, and plans another attempt after a refusal.
+    pub(super) fn show(&mut self, board: &mut Board, now: Instant) {
+        if self.subscriptions.is_settled() {
+            self.backoff.reset();
+            self.retry_at = None;
+            board.have(board::SUBSCRIPTIONS);
+        } else if let Some(trouble) = self.subscriptions.trouble() {
+            board.lack(board::SUBSCRIPTIONS, trouble.reason(), &trouble.to_string());
+            if trouble.is_worth_retrying() && self.retry_at.is_none() {
+                self.retry_at = Some(now + self.backoff.pause());
+            }
+        } else if self.retry_at.is_none() {
+            board.await_part(board::SUBSCRIPTIONS, "Subscribing", "waits for broker and runtime");
+        }
+    }
+
+    pub(super) fn retry_when_due(&mut self, now: Instant) -> Option<Vec<Step>> {
+        self.retry_at.take_if(|at| *at <= now)?;
+        Some(self.subscriptions.retry())
+    }
+
+    pub(super) const fn wake(&self) -> Option<Instant> {
+        self.retry_at
+    }
+
+    /// Disconnects and waits for the task to end.
+    pub(super) async fn farewell(&mut self) {
+        self.link.disconnect();
+        while self.events.recv().await.is_some() {}
+    }
+}

@@ -1,0 +1,172 @@
+//! The stream to the runtime, opened again whenever it ends.
+
+use std::{collections::VecDeque, future::pending, pin::Pin, time::Duration};
+
+use intuition_api::v1::{Batch, Delivery, Open, process_request, process_response};
+use intuition_common::backoff::Backoff;
+use tokio::time::Instant;
+use tonic::transport::Endpoint;
+
+use crate::runtime::{self, RuntimeError, Stream};
+
+/// How long a batch, or the opening, may be without an answer.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+type Opening = Pin<Box<dyn Future<Output = Result<Stream, RuntimeError>> + Send>>;
+
+enum State {
+    Idle {
+        not_before: Instant,
+    },
+    Opening(Opening),
+    /// Connected; the runtime's first word is due.
+    Greeting {
+        stream: Stream,
+        since: Instant,
+    },
+    Open(Stream),
+}
+
+pub(super) struct Session {
+    endpoint: Endpoint,
+    account: String,
+    broker_url: String,
+    run: u64,
+    state: State,
+    backoff: Backoff,
+    /// The broker was reached: what it said about its session can be told.
+    allowed: bool,
+    /// Some connection found no session at the broker, and the runtime does not know it yet.
+    lost: bool,
+    /// What the stream under way was opened with.
+    told_lost: bool,
+    ledger: Option<String>,
+    /// Batches without an outcome: their last delivery and when they were sent.
+    batches: VecDeque<(u64, Instant)>,
+}
+
+impl Session {
+    pub(super) fn new(endpoint: Endpoint, account: String, broker_url: String, run: u64) -> Self {
+        Self {
+            endpoint,
+            account,
+            broker_url,
+            run,
+            state: State::Idle { not_before: Instant::now() },
+            backoff: Backoff::new(Duration::from_millis(100), Duration::from_secs(5)),
+            allowed: false,
+            lost: false,
+            told_lost: false,
+            ledger: None,
+            batches: VecDeque::new(),
+        }
+    }
+
+    /// What the runtime says next; nothing when the connection was made. May be abandoned at any time.
+    pub(super) async fn next(&mut self) -> Result<Option<process_response::Message>, RuntimeError> {
+        match &mut self.state {
+            State::Idle { .. } => pending().await,
+            State::Opening(opening) => {
+                let stream = opening.await?;
+                self.state = State::Greeting { stream, since: Instant::now() };
+                Ok(None)
+            }
+            State::Greeting { stream, .. } | State::Open(stream) => stream.next().await.map(Some),
+        }
+    }
+
+    /// The broker was reached.
+    pub(super) const fn allow(&mut self) {
+        self.allowed = true;
+    }
+
+    /// The broker has no session: the runtime has to know before it gets another delivery.
+    pub(super) fn lose_broker_session(&mut self) {
+        self.lost = true;
+        self.batches.clear();
+        self.state = State::Idle { not_before: Instant::now() };
+    }
+
+    /// The stream is gone; the next attempt is made after a pause.
+    pub(super) fn close(&mut self, now: Instant) {
+        self.batches.clear();
+        self.state = State::Idle { not_before: now + self.backoff.pause() };
+    }
+
+    pub(super) fn open_when_due(&mut self, now: Instant) {
+        match self.state {
+            State::Idle { not_before } if self.allowed && not_before <= now => {}
+            _ => return,
+        }
+        self.told_lost = self.lost;
+        let open = Open {
+            account: self.account.clone(),
+            broker_url: self.broker_url.clone(),
+            session_present: !self.lost,
+            run: self.run,
+        };
+        self.state = State::Opening(Box::pin(runtime::open(self.endpoint.clone(), open)));
+    }
+
+    /// The runtime opened the stream. True: with another ledger than before.
+    pub(super) fn opened(&mut self, ledger: &str) -> bool {
+        let idle = State::Idle { not_before: Instant::now() };
+        self.state = match std::mem::replace(&mut self.state, idle) {
+            State::Greeting { stream, .. } => State::Open(stream),
+            other => other,
+        };
+        self.backoff.reset();
+        if self.told_lost {
+            self.lost = false;
+        }
+        let before = self.ledger.replace(ledger.to_owned());
+        before.is_some_and(|before| before != ledger)
+    }
+
+    pub(super) const fn is_open(&self) -> bool {
+        matches!(self.state, State::Open(_))
+    }
+
+    pub(super) fn send(&self, message: process_request::Message) {
+        if let State::Open(stream) = &self.state {
+            stream.send(message);
+        }
+    }
+
+    pub(super) fn takes_batches(&self, limit: usize) -> bool {
+        self.is_open() && self.batches.len() < limit
+    }
+
+    pub(super) fn send_batch(&mut self, deliveries: Vec<Delivery>, last: u64, now: Instant) {
+        self.batches.push_back((last, now));
+        self.send(process_request::Message::Batch(Batch { deliveries }));
+    }
+
+    /// A delivery has its outcome.
+    pub(super) fn answered(&mut self, number: u64) {
+        while self.batches.front().is_some_and(|(last, _)| *last <= number) {
+            self.batches.pop_front();
+        }
+    }
+
+    /// The runtime is connected and says nothing.
+    pub(super) fn stalled(&self, now: Instant) -> Option<RuntimeError> {
+        self.deadline().filter(|deadline| *deadline <= now).map(|_| RuntimeError::Stall)
+    }
+
+    pub(super) fn wake(&self) -> Option<Instant> {
+        match self.state {
+            State::Idle { not_before } if self.allowed => Some(not_before),
+            _ => self.deadline(),
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        match self.state {
+            // The attempt has a deadline of its own.
+            State::Idle { .. } | State::Opening(_) => None,
+            State::Greeting { since, .. } => Some(since + PATIENCE),
+            State::Open(_) => self.batches.front().map(|(_, sent)| *sent + PATIENCE),
+        }
+    }
+}

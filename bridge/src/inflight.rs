@@ -1,0 +1,286 @@
+//! The acknowledgement protocol, without I/O and clock: which deliveries are at the runtime, which may be acknowledged.
+//!
+//! A delivery keeps its number for as long as this process lives. It may be acknowledged once every outbox position in
+//! its outcome is published, in the order the broker gave them ([MQTT-4.6.0-2]), and only on the connection it came on:
+//! what came on an earlier one is sent again by the broker if it still has the session.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use intuition_api::v1::{Delivery, Tick};
+
+/// Bytes of a payload that are kept, for a dead letter.
+pub const KEPT_PAYLOAD_BYTES: usize = 64 * 1024;
+
+/// How much may be unacknowledged.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// Ticks, at least those of one message: when fewer than a message may hold are left, reading stops.
+    pub ticks: usize,
+    /// Bytes kept of payloads and ticks, about.
+    pub bytes: usize,
+}
+
+/// A message from the broker, read.
+#[derive(Debug, Clone)]
+pub struct Arrival {
+    /// The connection that it came on.
+    pub epoch: u64,
+    /// 0: nothing to acknowledge.
+    pub packet_id: u16,
+    /// The broker sent it before.
+    pub duplicate: bool,
+    /// Its publisher repeats what was published before.
+    pub replay: bool,
+    /// Topic it came on.
+    pub topic: String,
+    /// Identifiers of the subscriptions it was sent for.
+    pub subscription_ids: Vec<u32>,
+    /// SHA-256 of the whole payload.
+    pub payload_sha256: [u8; 32],
+    /// The whole payload's length.
+    pub payload_size: usize,
+    /// Its first [`KEPT_PAYLOAD_BYTES`].
+    pub payload: Bytes,
+    /// Microseconds since the epoch.
+    pub arrived_micros: i64,
+    /// What is in it.
+    pub ticks: Vec<Tick>,
+}
+
+/// An acknowledgement to be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ack {
+    /// The connection it belongs to.
+    pub epoch: u64,
+    /// The message's packet identifier, never 0.
+    pub packet_id: u16,
+}
+
+#[derive(Debug)]
+enum State {
+    /// To be sent, or sent on the current stream and without outcome.
+    Open(Box<Arrival>),
+    /// Has its outcome: may go once this outbox position is published.
+    Done { publish_through: u64 },
+}
+
+#[derive(Debug)]
+struct Entry {
+    epoch: u64,
+    packet_id: u16,
+    ticks: usize,
+    bytes: usize,
+    state: State,
+}
+
+/// Every delivery that is not acknowledged, in the order the broker gave them.
+#[derive(Debug)]
+pub struct Inflight {
+    bounds: Bounds,
+    /// Numbered without holes, from `first`.
+    entries: VecDeque<Entry>,
+    first: u64,
+    /// The lowest number that has not been sent on this stream.
+    unsent: u64,
+    epoch: u64,
+    ticks: usize,
+    bytes: usize,
+    open: usize,
+}
+
+/// The runtime spoke of a delivery that waits for no outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the runtime gave an outcome for delivery {0}, which waits for none")]
+pub struct UnknownDelivery(pub u64);
+
+impl Inflight {
+    /// Nothing in flight.
+    pub const fn new(bounds: Bounds) -> Self {
+        Self { bounds, entries: VecDeque::new(), first: 1, unsent: 1, epoch: 0, ticks: 0, bytes: 0, open: 0 }
+    }
+
+    /// Whether any message at all still fits.
+    pub const fn has_room(&self) -> bool {
+        self.ticks + crate::message::MAX_TICKS <= self.bounds.ticks && self.bytes < self.bounds.bytes
+    }
+
+    /// Messages that are not acknowledged.
+    pub fn unacknowledged(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Ticks that are not acknowledged.
+    pub const fn unacknowledged_ticks(&self) -> usize {
+        self.ticks
+    }
+
+    /// A new connection. Without the session that was before, the broker gives packet ids anew, and what came with the
+    /// old ones goes to the runtime without.
+    pub fn connected(&mut self, epoch: u64, session_present: bool) {
+        self.epoch = epoch;
+        if !session_present {
+            for entry in &mut self.entries {
+                entry.packet_id = 0;
+            }
+        }
+    }
+
+    /// Takes a message in.
+    pub fn push(&mut self, arrival: Arrival) {
+        let content: usize = arrival.ticks.iter().map(Tick::encoded_size).sum();
+        let entry = Entry {
+            epoch: arrival.epoch,
+            packet_id: arrival.packet_id,
+            ticks: arrival.ticks.len(),
+            bytes: arrival.payload.len() + arrival.topic.len() + content,
+            state: State::Open(Box::new(arrival)),
+        };
+        self.ticks += entry.ticks;
+        self.bytes += entry.bytes;
+        self.open += 1;
+        self.entries.push_back(entry);
+    }
+
+    /// Takes a message that needs no outcome: it is acknowledged in its turn.
+    pub fn pass(&mut self, epoch: u64, packet_id: u16) {
+        self.entries.push_back(Entry {
+            epoch,
+            packet_id,
+            ticks: 0,
+            bytes: 0,
+            state: State::Done { publish_through: 0 },
+        });
+    }
+
+    /// A new stream: what has no outcome is to be sent again, under its number.
+    pub const fn stream_opened(&mut self) {
+        self.unsent = self.first;
+    }
+
+    /// Another ledger than before answers: outcomes of the old one mean nothing to it, and neither do its positions.
+    /// What has its outcome was decided, and waits for nothing any more.
+    pub fn ledger_changed(&mut self) {
+        for entry in &mut self.entries {
+            if let State::Done { publish_through } = &mut entry.state {
+                *publish_through = 0;
+            }
+        }
+    }
+
+    /// The next deliveries for the runtime, of about `max_bytes`. What `is_copy` finds to be only another copy of a
+    /// message is not sent but done.
+    pub fn next_batch(
+        &mut self,
+        max_deliveries: usize,
+        max_bytes: usize,
+        mut is_copy: impl FnMut(&Arrival) -> bool,
+    ) -> Vec<Delivery> {
+        let (mut batch, mut bytes) = (Vec::new(), 0);
+        while batch.len() < max_deliveries && bytes < max_bytes {
+            let number = self.unsent;
+            let Some(entry) = self.at(number) else { break };
+            let (packet_id, size) = (entry.packet_id, entry.bytes);
+            self.unsent += 1;
+            let Some(Entry { state: State::Open(arrival), .. }) = self.at(number) else { continue };
+            if is_copy(arrival) {
+                self.settle(number, 0);
+                continue;
+            }
+            batch.push(delivery(number, packet_id, arrival));
+            bytes += size;
+        }
+        batch
+    }
+
+    /// Whether something waits to be sent.
+    pub fn has_unsent(&self) -> bool {
+        self.at(self.unsent).is_some()
+    }
+
+    /// The runtime's outcome of a delivery, with the highest outbox position in it, 0 for none.
+    pub fn outcome(&mut self, number: u64, publish_through: u64) -> Result<(), UnknownDelivery> {
+        if number < self.unsent && self.settle(number, publish_through) { Ok(()) } else { Err(UnknownDelivery(number)) }
+    }
+
+    /// What may be acknowledged now that the outbox is published up to a position. Each is given once.
+    pub fn acknowledge(&mut self, published_through: u64) -> Vec<Ack> {
+        let mut acks = Vec::new();
+        while let Some(entry) = self.entries.front() {
+            match entry.state {
+                // On a connection that has ended there is nothing to acknowledge and so nothing to wait for.
+                State::Done { publish_through }
+                    if publish_through <= published_through || entry.epoch != self.epoch => {}
+                _ => break,
+            }
+            if entry.epoch == self.epoch && entry.packet_id != 0 {
+                acks.push(Ack { epoch: entry.epoch, packet_id: entry.packet_id });
+            }
+            self.ticks -= entry.ticks;
+            self.bytes -= entry.bytes;
+            self.entries.pop_front();
+            self.first += 1;
+        }
+        self.unsent = self.unsent.max(self.first);
+        acks
+    }
+
+    /// Deliveries without an outcome.
+    pub const fn without_outcome(&self) -> usize {
+        self.open
+    }
+
+    /// False: it waits for no outcome.
+    fn settle(&mut self, number: u64, publish_through: u64) -> bool {
+        let index = number.checked_sub(self.first).and_then(|index| usize::try_from(index).ok());
+        let Some(entry) = index.and_then(|index| self.entries.get_mut(index)) else { return false };
+        if !matches!(entry.state, State::Open(_)) {
+            return false;
+        }
+        entry.state = State::Done { publish_through };
+        self.bytes -= entry.bytes;
+        entry.bytes = 0;
+        self.open -= 1;
+        true
+    }
+
+    fn at(&self, number: u64) -> Option<&Entry> {
+        self.entries.get(usize::try_from(number.checked_sub(self.first)?).ok()?)
+    }
+}
+
+/// About what a tick takes in memory and on the wire.
+trait EncodedSize {
+    fn encoded_size(&self) -> usize;
+}
+
+impl EncodedSize for Tick {
+    fn encoded_size(&self) -> usize {
+        use intuition_api::v1::tick::Content;
+        let content = match &self.content {
+            Some(Content::Quote(quote)) => quote.sid.len() + quote.price.len(),
+            Some(Content::Unusable(unusable)) => unusable.reason.len() + unusable.message.len(),
+            None => 0,
+        };
+        self.source.len() + self.id.len() + content + 24
+    }
+}
+
+fn delivery(number: u64, packet_id: u16, arrival: &Arrival) -> Delivery {
+    Delivery {
+        number,
+        topic: arrival.topic.clone(),
+        packet_id: u32::from(packet_id),
+        duplicate: arrival.duplicate,
+        replay: arrival.replay,
+        payload_sha256: arrival.payload_sha256.to_vec().into(),
+        payload_size: u64::try_from(arrival.payload_size).unwrap_or(u64::MAX),
+        payload: arrival.payload.clone(),
+        arrived_micros: arrival.arrived_micros,
+        ticks: arrival.ticks.clone(),
+        connection: arrival.epoch,
+    }
+}
+
+#[cfg(test)]
+mod tests;

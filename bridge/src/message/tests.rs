@@ -1,0 +1,161 @@
+use proptest::prelude::*;
+
+use super::*;
+
+const ARRIVED: i64 = 1_000_000;
+
+fn read(payload: &[u8]) -> Vec<Tick> {
+    read_with(payload, &[])
+}
+
+fn read_with(payload: &[u8], properties: &[(&str, &str)]) -> Vec<Tick> {
+    let user_properties: Vec<_> = properties.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();
+    Envelope { payload, user_properties: &user_properties, arrived_micros: ARRIVED }.ticks()
+}
+
+/// `sid price` of a quote, `!Reason` of what is none.
+fn show(ticks: &[Tick]) -> Vec<String> {
+    let show = |tick: &Tick| match tick.content.as_ref().unwrap() {
+        Content::Quote(quote) => format!("{} {}", quote.sid, quote.price),
+        Content::Unusable(unusable) => format!("!{}", unusable.reason),
+    };
+    ticks.iter().map(show).collect()
+}
+
+fn time_of(payload: &str) -> i64 {
+    match read(payload.as_bytes())[0].content.clone().unwrap() {
+        Content::Quote(quote) => quote.time_micros,
+        Content::Unusable(unusable) => panic!("{payload}: {}", unusable.message),
+    }
+}
+
+#[test]
+fn every_shape_is_read_in_order() {
+    for (payload, expected) in [
+        (r#"{"sid":"GOOG","quote":"345"}"#, vec!["GOOG 345"]),
+        (r#"{"goog": 3.45}"#, vec!["goog 3.45"]),
+        (r#"{"b":"1","a":2.50,"B":1e1}"#, vec!["b 1", "a 2.5", "B 10"]),
+        (
+            r#"[{"sid":"A","quote":1},{"x":2,"y":3},{"specversion":"1.0","data":{"z":4}}]"#,
+            vec!["A 1", "x 2", "y 3", "z 4"],
+        ),
+        (r#"{"specversion":"1.0","id":"7","data":{"sid":"A","quote":1}}"#, vec!["A 1"]),
+        (r#"{"specversion":"1.0","data":[{"a":1},{"sid":"B","quote":"2"}]}"#, vec!["a 1", "B 2"]),
+        (r#"{"specversion":"1.0","data_base64":"eyJhIjoxfQ=="}"#, vec!["a 1"]),
+    ] {
+        assert_eq!(show(&read(payload.as_bytes())), expected, "{payload}");
+    }
+}
+
+#[test]
+fn what_cannot_be_used_is_told_why() {
+    let deep = "[".repeat(10_000) + &"]".repeat(10_000);
+    let many = format!("[{}]", vec![r#"{"a":1}"#; MAX_TICKS + 1].join(","));
+    let digits = format!(r#"{{"a":{}}}"#, "1".repeat(40));
+    let symbol = format!(r#"{{"{}":1}}"#, "x".repeat(65));
+    let id = format!(r#"{{"sid":"A","quote":1,"id":"{}"}}"#, "x".repeat(257));
+    let megabyte = "x".repeat(1 << 20);
+    let cases: Vec<(&[u8], Vec<&str>)> = vec![
+        (b"", vec!["!Empty"]),
+        (b"\xff\xfe", vec!["!NotUtf8"]),
+        (b"hello", vec!["!NotJson"]),
+        (megabyte.as_bytes(), vec!["!NotJson"]),
+        (b"{\"a\":1", vec!["!NotJson"]),
+        (br#"{"a":NaN}"#, vec!["!NotJson"]),
+        (br#"{"\ud800":1}"#, vec!["!NotJson"]),
+        (deep.as_bytes(), vec!["!NotAQuote"]),
+        (b"345", vec!["!NotAQuote"]),
+        (br#"[[{"a":1}],{"b":2}]"#, vec!["!NotAQuote", "b 2"]),
+        (br#"{"quote":"345"}"#, vec!["!MissingField"]),
+        (br#"{"sid":"A"}"#, vec!["!MissingField"]),
+        (br#"{"symbol":"A","price":1}"#, vec!["!MissingField"]),
+        (br#"{"sid":"A","quote":null}"#, vec!["!MissingField"]),
+        (br#"{"specversion":"1.0","id":"1"}"#, vec!["!MissingField"]),
+        (br#"{"a":1,"a":2}"#, vec!["!RepeatedKey"]),
+        (br#"[{"sid":"A","quote":1,"quote":2},{"b":2}]"#, vec!["!RepeatedKey", "b 2"]),
+        (br#"{"sid":"A","quote":-1}"#, vec!["!BadPrice"]),
+        (br#"{"sid":"A","quote":0}"#, vec!["!BadPrice"]),
+        (br#"{"sid":"A","quote":"NaN"}"#, vec!["!BadPrice"]),
+        (br#"{"sid":"A","quote":1e400}"#, vec!["!BadPrice"]),
+        (br#"{"sid":"A","quote":[1]}"#, vec!["!BadPrice"]),
+        (digits.as_bytes(), vec!["!BadPrice"]),
+        (br#"{"a":1,"b":true,"c":3}"#, vec!["a 1", "!BadPrice", "c 3"]),
+        (symbol.as_bytes(), vec!["!BadSymbol"]),
+        (br#"{"sid":7,"quote":1}"#, vec!["!BadSymbol"]),
+        (br#"{"sid":"","quote":1}"#, vec!["!BadSymbol"]),
+        (br#"{"sid":"A","quote":1,"time":"yesterday"}"#, vec!["!BadTime"]),
+        (br#"{"sid":"A","quote":1,"time":"2026-01-02T03:04:05"}"#, vec!["!BadTime"]),
+        (br#"{"sid":"A","quote":1,"time":12}"#, vec!["!BadTime"]),
+        (br#"{"specversion":"1.0","time":"x","data":{"a":1}}"#, vec!["!BadTime"]),
+        (id.as_bytes(), vec!["!BadIdentity"]),
+        (br#"{"sid":"A","quote":1,"id":1.5}"#, vec!["!BadIdentity"]),
+        (b"{}", vec!["!NoQuotes"]),
+        (b"[]", vec!["!NoQuotes"]),
+        (many.as_bytes(), vec!["!TooManyTicks"]),
+    ];
+    for (payload, expected) in cases {
+        assert_eq!(show(&read(payload)), expected, "{}", cut(&String::from_utf8_lossy(payload)));
+    }
+}
+
+#[test]
+fn a_message_for_a_person_says_where_and_stays_short() {
+    let payload = format!(r#"[{{"a":1}},{{"sid":"A","quote":"{}"}}]"#, "9".repeat(5_000));
+    let Content::Unusable(unusable) = read(payload.as_bytes())[1].content.clone().unwrap() else { panic!("a price") };
+    assert!(unusable.message.starts_with("[1].quote: \"999"), "{}", unusable.message);
+    assert!(unusable.message.len() < 200);
+}
+
+#[test]
+fn as_many_ticks_as_allowed_are_taken() {
+    let payload = format!("[{}]", vec![r#"{"a":1}"#; MAX_TICKS].join(","));
+    assert_eq!(read(payload.as_bytes()).len(), MAX_TICKS);
+}
+
+#[test]
+fn identity_comes_from_the_payload_before_the_event_before_the_properties() {
+    let properties = [("id", "p-id"), ("source", "p-source"), ("seq", "1")];
+    let identity = |tick: &Tick| (tick.id.clone(), tick.source.clone(), tick.seq);
+    for (payload, id, source, seq) in [
+        (r#"{"a":1}"#, "p-id", "p-source", Some(1)),
+        (r#"{"sid":"A","quote":1,"id":12}"#, "12", "p-source", Some(1)),
+        (r#"{"sid":"A","quote":1,"seq":"7","source":"s"}"#, "p-id", "s", Some(7)),
+        (r#"{"sid":"A","quote":1,"seq":1.5}"#, "p-id", "p-source", None),
+        (r#"{"specversion":"1.0","id":"e","source":"es","sequence":"9","data":{"a":1}}"#, "e", "es", Some(9)),
+        (r#"{"specversion":"1.0","id":"e","data":{"sid":"A","quote":1,"id":"q"}}"#, "q", "p-source", Some(1)),
+        // What cannot be used is still named.
+        (r#"{"sid":"A","quote":-1,"id":"bad"}"#, "bad", "p-source", Some(1)),
+    ] {
+        let ticks = read_with(payload.as_bytes(), &properties);
+        assert_eq!(identity(&ticks[0]), (id.to_owned(), source.to_owned(), seq), "{payload}");
+    }
+}
+
+#[test]
+fn time_is_the_quotes_then_the_events_then_the_arrivals() {
+    assert_eq!(time_of(r#"{"a":1}"#), ARRIVED);
+    assert_eq!(time_of(r#"{"sid":"A","quote":1,"time":"1970-01-02"}"#), 86_400_000_000);
+    assert_eq!(time_of(r#"{"sid":"A","quote":1,"time":"1970-01-01T01:00:00.5+01:00"}"#), 500_000);
+    assert_eq!(time_of(r#"{"specversion":"1.0","time":"1970-01-01T00:00:02Z","data":{"a":1}}"#), 2_000_000);
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_it_panic(payload in proptest::collection::vec(any::<u8>(), 0..200)) {
+        prop_assert!(!read(&payload).is_empty());
+    }
+
+    #[test]
+    fn no_json_makes_it_panic(payload in "[\\[\\]{}:,\"a-d0-9.eE+\\\\-]{0,80}|(\\[|\\{\"(sid|quote|data|specversion|id)\":|\"\\\\u[dD]8|1|\\}|\\]|,){0,30}") {
+        prop_assert!(!read(payload.as_bytes()).is_empty());
+    }
+
+    #[test]
+    fn a_price_is_the_number_that_was_written(whole in 0_u64..1_000_000_000_000, part in "[0-9]{1,10}", quoted: bool) {
+        prop_assume!(whole > 0 || part.bytes().any(|digit| digit != b'0'));
+        let text = format!("{whole}.{part}");
+        let payload = if quoted { format!("{{\"a\":\"{text}\"}}") } else { format!("{{\"a\":{text}}}") };
+        let trimmed = text.trim_end_matches('0').trim_end_matches('.');
+        prop_assert_eq!(show(&read(payload.as_bytes())), vec![format!("a {trimmed}")]);
+    }
+}

@@ -1,0 +1,231 @@
+//! What is published, as JSON, and where.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use intuition_api::v1::{DeadLetter, Decision, OutboxEntry, Side, outbox_entry::Content};
+use intuition_common::clock::rfc3339_millis;
+use serde::Serialize;
+
+use crate::{inflight::KEPT_PAYLOAD_BYTES, mqtt::Message};
+
+/// Seconds that the state topic outlives the last refresh of it.
+pub const STATE_EXPIRY_SECONDS: u32 = 180;
+
+/// The topics of one algorithm.
+#[derive(Debug, Clone)]
+pub struct Topics {
+    base: String,
+    decisions: String,
+}
+
+impl Topics {
+    /// Those of an account, `<namespace>/<name>`; decisions go elsewhere where that is asked for.
+    pub fn new(account: &str, decisions: Option<&str>) -> Self {
+        let base = format!("intuition/{account}");
+        let decisions = decisions.map_or_else(|| format!("{base}/decisions"), str::to_owned);
+        Self { base, decisions }
+    }
+
+    /// Filters over all of them.
+    pub fn own(&self) -> Vec<String> {
+        vec![format!("{}/#", self.base), self.decisions.clone()]
+    }
+
+    /// Where decisions go.
+    pub fn decisions(&self) -> &str {
+        &self.decisions
+    }
+
+    /// Where the bridge says whether it is there.
+    pub fn state(&self) -> String {
+        format!("{}/state", self.base)
+    }
+
+    /// Where messages go that could not be used.
+    pub fn dead_letter(&self) -> String {
+        format!("{}/dead-letter", self.base)
+    }
+
+    /// An outbox entry as a message. `None`: one without content, which no runtime sends.
+    pub fn message(&self, entry: &OutboxEntry) -> Option<Message> {
+        let (topic, payload) = match entry.content.as_ref()? {
+            Content::Decision(decision) => (self.decisions.clone(), json(&decision_view(decision))),
+            Content::DeadLetter(letter) => (self.dead_letter(), json(&dead_letter_view(letter))),
+            Content::Publication(publication) => {
+                (format!("{}/data/{}", self.base, publication.channel), publication.payload.clone())
+            }
+        };
+        Some(Message::new(topic, payload))
+    }
+}
+
+fn json(value: &impl Serialize) -> Bytes {
+    // Text and numbers alone: nothing that could fail.
+    serde_json::to_vec(value).unwrap_or_default().into()
+}
+
+#[derive(Serialize)]
+struct DecisionView<'a> {
+    id: &'a str,
+    seq: u64,
+    algo: &'a str,
+    event: &'a str,
+    sid: &'a str,
+    side: &'static str,
+    amount: &'a str,
+    quantity: &'a str,
+    price: &'a str,
+    cash: &'a str,
+    time: String,
+}
+
+/// A decision as one line of JSON.
+pub fn decision(decision: &Decision) -> Bytes {
+    json(&decision_view(decision))
+}
+
+fn decision_view(decision: &Decision) -> DecisionView<'_> {
+    DecisionView {
+        id: &decision.id,
+        seq: decision.seq,
+        algo: &decision.algo,
+        event: &decision.event,
+        sid: &decision.sid,
+        side: if decision.side() == Side::Sell { "sell" } else { "buy" },
+        amount: &decision.amount,
+        quantity: &decision.quantity,
+        price: &decision.price,
+        cash: &decision.cash,
+        time: rfc3339_millis(decision.time_micros),
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct DeadLetterView<'a> {
+    topic: &'a str,
+    reason: &'a str,
+    message: &'a str,
+    size: u64,
+    sha256: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payload: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payload_base64: Option<String>,
+    time: String,
+}
+
+fn dead_letter_view(letter: &DeadLetter) -> DeadLetterView<'_> {
+    let cut = letter.payload.get(..KEPT_PAYLOAD_BYTES).unwrap_or(&letter.payload);
+    let text = text(cut, u64::try_from(cut.len()).is_ok_and(|kept| kept < letter.payload_size));
+    DeadLetterView {
+        topic: &letter.topic,
+        reason: &letter.reason,
+        message: &letter.message,
+        size: letter.payload_size,
+        sha256: hex::encode(&letter.payload_sha256),
+        payload: text,
+        payload_base64: text.is_none().then(|| STANDARD.encode(cut)),
+        time: rfc3339_millis(letter.time_micros),
+    }
+}
+
+/// Bytes as text, if they are; a character that was cut in half at the end is left out.
+fn text(bytes: &[u8], is_cut: bool) -> Option<&str> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Some(text),
+        Err(error) if is_cut && error.error_len().is_none() => {
+            std::str::from_utf8(bytes.get(..error.valid_up_to())?).ok()
+        }
+        Err(_) => None,
+    }
+}
+
+#[derive(Serialize)]
+struct StateView<'a> {
+    state: &'static str,
+    algo: &'a str,
+    session: &'a str,
+    since: String,
+}
+
+/// What the state topic says: retained, and forgotten by the broker unless it is refreshed.
+pub fn state(topics: &Topics, online: bool, account: &str, session: &str, since_micros: i64) -> Message {
+    let state = if online { "online" } else { "offline" };
+    let view = StateView { state, algo: account, session, since: rfc3339_millis(since_micros) };
+    Message { retain: true, expiry_seconds: Some(STATE_EXPIRY_SECONDS), ..Message::new(topics.state(), json(&view)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use intuition_api::v1::Publication;
+
+    use super::*;
+
+    fn letter(payload: &[u8], size: u64) -> String {
+        let letter = DeadLetter {
+            topic: "quotes".to_owned(),
+            reason: "NotJson".to_owned(),
+            message: "the message is no JSON".to_owned(),
+            payload_size: size,
+            payload_sha256: vec![0xab; 2].into(),
+            payload: payload.to_vec().into(),
+            time_micros: 0,
+        };
+        String::from_utf8(json(&dead_letter_view(&letter)).to_vec()).unwrap()
+    }
+
+    #[test]
+    fn a_decision_is_one_line_with_its_members_in_order() {
+        let decision_message = Decision {
+            id: "default/goog-random/3f9c2a71/17".to_owned(),
+            seq: 17,
+            algo: "default/goog-random".to_owned(),
+            event: "feed/3".to_owned(),
+            sid: "GOOG".to_owned(),
+            side: Side::Buy.into(),
+            amount: "1234.56".to_owned(),
+            quantity: "3.57843478".to_owned(),
+            price: "345".to_owned(),
+            cash: "8765.44".to_owned(),
+            time_micros: 1_767_323_045_678_000,
+        };
+        let expected = concat!(
+            r#"{"id":"default/goog-random/3f9c2a71/17","seq":17,"algo":"default/goog-random","event":"feed/3","#,
+            r#""sid":"GOOG","side":"buy","amount":"1234.56","quantity":"3.57843478","price":"345","cash":"8765.44","#,
+            r#""time":"2026-01-02T03:04:05.678Z"}"#
+        );
+        assert_eq!(decision(&decision_message), expected);
+    }
+
+    #[test]
+    fn a_dead_letter_shows_text_as_text_and_bytes_as_base64() {
+        let expected = concat!(
+            r#"{"topic":"quotes","reason":"NotJson","message":"the message is no JSON","size":2,"sha256":"abab","#,
+            r#""payload":"hi","time":"1970-01-01T00:00:00.000Z"}"#
+        );
+        assert_eq!(letter(b"hi", 2), expected);
+        assert!(letter(b"\xff\xfe", 2).contains(r#""payloadBase64":"//4=""#));
+    }
+
+    #[test]
+    fn a_dead_letter_is_cut_between_characters() {
+        let long = "é".repeat(KEPT_PAYLOAD_BYTES);
+        let odd = format!("x{long}");
+        let view = letter(odd.as_bytes().get(..KEPT_PAYLOAD_BYTES).unwrap(), odd.len() as u64);
+        assert!(view.contains(r#""payload":"x"#), "text stays text");
+        assert!(letter("é".as_bytes().get(..1).unwrap(), 1).contains("payloadBase64"), "half a character is not cut");
+    }
+
+    #[test]
+    fn every_kind_has_its_topic() {
+        let publication = Publication { channel: "sma/fast".to_owned(), payload: Bytes::from_static(b"1") };
+        let entry = |content| OutboxEntry { position: 1, content: Some(content) };
+        let moved = Topics::new("ns/a", Some("trades"));
+        let topic = |content| moved.message(&entry(content)).unwrap().topic;
+        assert_eq!(topic(Content::Decision(Decision::default())), "trades");
+        assert_eq!(topic(Content::DeadLetter(DeadLetter::default())), "intuition/ns/a/dead-letter");
+        assert_eq!(topic(Content::Publication(publication)), "intuition/ns/a/data/sma/fast");
+        assert_eq!(Topics::new("ns/a", None).decisions(), "intuition/ns/a/decisions");
+    }
+}

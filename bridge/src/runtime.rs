@@ -1,0 +1,122 @@
+//! The stream to the runtime.
+
+use std::{future::Future, time::Duration};
+
+use intuition_api::v1::{
+    Open, ProcessRequest, ProcessResponse, process_request, process_response, runtime_client::RuntimeClient,
+};
+use tokio::{sync::mpsc, time};
+use tokio_stream::wrappers::UnboundedReceiverStream;
+use tonic::{Code, Status, Streaming, transport::Endpoint};
+
+/// Batches come and go in pieces far below it.
+const MAX_MESSAGE_BYTES: usize = 16 << 20;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// From the attempt to the first byte of the answer.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(20);
+const STREAM_WINDOW_BYTES: u32 = 4 << 20;
+const CONNECTION_WINDOW_BYTES: u32 = 8 << 20;
+
+/// Why there is no stream.
+#[derive(Debug, thiserror::Error)]
+pub enum RuntimeError {
+    /// The address is none.
+    #[error("{url:?} is no address of a runtime such as http://127.0.0.1:50051 or unix:/path")]
+    ParseUrl {
+        /// As given.
+        url: String,
+        /// What is wrong with it.
+        source: tonic::transport::Error,
+    },
+    /// Nobody answers there.
+    #[error("cannot reach the runtime")]
+    Connect(#[source] tonic::transport::Error),
+    /// It did not answer in time.
+    #[error("the runtime does not answer")]
+    Stall,
+    /// It refused or ended the stream.
+    #[error("the runtime ended the stream: {}", .0.message())]
+    End(#[source] Box<Status>),
+    /// It closed the stream without a word.
+    #[error("the runtime closed the stream")]
+    Close,
+    /// It said what the contract does not allow.
+    #[error("the runtime breaks the contract: {0}")]
+    Breach(String),
+}
+
+impl RuntimeError {
+    /// CamelCase code.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::ParseUrl { .. } => "InvalidUrl",
+            Self::Connect(_) | Self::Close => "Unreachable",
+            Self::Stall => "NoAnswer",
+            Self::Breach(_) => "ContractBroken",
+            Self::End(status) => match status.code() {
+                Code::NotFound => "OtherAccount",
+                Code::Aborted => "Superseded",
+                Code::Unavailable | Code::Cancelled | Code::Unknown => "Unreachable",
+                Code::InvalidArgument => "ContractBroken",
+                Code::Unimplemented => "NoRuntime",
+                _ => "RuntimeFailed",
+            },
+        }
+    }
+}
+
+/// Where the runtime is, with deadlines that notice when it is gone.
+pub fn endpoint(url: &str) -> Result<Endpoint, RuntimeError> {
+    let parse = |source| RuntimeError::ParseUrl { url: url.to_owned(), source };
+    Ok(Endpoint::from_shared(url.to_owned())
+        .map_err(parse)?
+        .connect_timeout(CONNECT_TIMEOUT)
+        .http2_keep_alive_interval(Duration::from_secs(20))
+        .keep_alive_timeout(Duration::from_secs(10))
+        .keep_alive_while_idle(true)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES))
+}
+
+/// An open stream.
+pub struct Stream {
+    // Unbounded, and bounded all the same: batches wait for outcomes, confirmations for entries, records for answers.
+    requests: mpsc::UnboundedSender<ProcessRequest>,
+    responses: Streaming<ProcessResponse>,
+}
+
+/// Connects and opens a stream. The runtime's first message is still to come.
+pub fn open(endpoint: Endpoint, open: Open) -> impl Future<Output = Result<Stream, RuntimeError>> + Send + 'static {
+    async move {
+        let attempt = async {
+            let channel = endpoint.connect().await.map_err(RuntimeError::Connect)?;
+            let mut client = RuntimeClient::new(channel)
+                .max_decoding_message_size(MAX_MESSAGE_BYTES)
+                .max_encoding_message_size(MAX_MESSAGE_BYTES);
+            let (requests, receiver) = mpsc::unbounded_channel();
+            let first = ProcessRequest { message: Some(process_request::Message::Open(open)) };
+            requests.send(first).map_err(|_| RuntimeError::Close)?;
+            let call = client.process(UnboundedReceiverStream::new(receiver)).await;
+            let responses = call.map_err(|status| RuntimeError::End(Box::new(status)))?.into_inner();
+            Ok(Stream { requests, responses })
+        };
+        time::timeout(OPEN_TIMEOUT, attempt).await.unwrap_or(Err(RuntimeError::Stall))
+    }
+}
+
+impl Stream {
+    /// Sends a message, without waiting. A stream that has ended says so by [`Stream::next`].
+    pub fn send(&self, message: process_request::Message) {
+        drop(self.requests.send(ProcessRequest { message: Some(message) }));
+    }
+
+    /// The next message. May be abandoned at any time.
+    pub async fn next(&mut self) -> Result<process_response::Message, RuntimeError> {
+        match self.responses.message().await {
+            Ok(Some(ProcessResponse { message: Some(message) })) => Ok(message),
+            Ok(Some(ProcessResponse { message: None })) => Err(RuntimeError::Breach("an empty message".to_owned())),
+            Ok(None) => Err(RuntimeError::Close),
+            Err(status) => Err(RuntimeError::End(Box::new(status))),
+        }
+    }
+}

@@ -1,0 +1,347 @@
+//! Which subscriptions the broker's session holds, and which it shall, without I/O.
+//!
+//! The runtime's ledger keeps the filters that a session may hold, so that none is forgotten by a crash: they are
+//! recorded before SUBSCRIBE and after UNSUBACK. Each round goes
+//! `Hold(union)` -> recorded -> SUBSCRIBE each -> SUBACK of all -> `Mark` -> UNSUBSCRIBE the rest -> `Hold(what is left)`.
+//! A round begins with every CONNACK, every stream, and every change of what is wanted.
+
+use intuition_api::{
+    topic::{self, FilterError},
+    v1::Filter,
+};
+
+use crate::mqtt::Code;
+
+/// What is to be done next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Have the runtime record these, the one held longest first.
+    Hold(Vec<Filter>),
+    /// SUBSCRIBE.
+    Subscribe {
+        /// For [`Subscriptions::subscribed`].
+        token: u64,
+        /// Filter with its identifier.
+        filter: Filter,
+    },
+    /// UNSUBSCRIBE.
+    Unsubscribe {
+        /// For [`Subscriptions::unsubscribed`].
+        token: u64,
+        /// The filter alone.
+        filter: String,
+    },
+    /// Tell the runtime that this version is subscribed to in full.
+    Mark(u64),
+}
+
+/// Why not everything wanted is subscribed to.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Trouble {
+    /// The algorithm would be told its own decisions.
+    #[error("`{filter}` would match `{own}`, a topic of the algorithm's own")]
+    MatchOwnTopic {
+        /// As wanted.
+        filter: String,
+        /// What it must not match.
+        own: String,
+    },
+    /// No filter at all.
+    #[error("`{filter}` {problem}")]
+    InvalidFilter {
+        /// As wanted.
+        filter: String,
+        /// What is wrong with it.
+        problem: FilterError,
+    },
+    /// The broker said no.
+    #[error("the broker refused `{filter}`: {} (0x{:02x})", code.name, code.value)]
+    Refused {
+        /// As wanted.
+        filter: String,
+        /// The broker's answer.
+        code: Code,
+    },
+}
+
+impl Trouble {
+    /// CamelCase code.
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::MatchOwnTopic { .. } => "OwnTopic",
+            Self::InvalidFilter { .. } => "InvalidFilter",
+            Self::Refused { .. } => "SubscriptionRefused",
+        }
+    }
+
+    /// Whether the broker may think better of it.
+    pub const fn is_worth_retrying(&self) -> bool {
+        matches!(self, Self::Refused { .. })
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Known {
+    /// Recorded, and perhaps on its way.
+    Pending,
+    /// The broker's session has it.
+    Active,
+    /// The broker said no.
+    Refused,
+}
+
+#[derive(Debug, Clone)]
+struct Held {
+    filter: Filter,
+    known: Known,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// A connection, a stream or the wish is missing.
+    Waiting,
+    Recording,
+    Subscribing,
+    Unsubscribing,
+    RecordingRest,
+    Settled,
+    Failed,
+}
+
+/// The state of all subscriptions of one session.
+#[derive(Debug)]
+pub struct Subscriptions {
+    own: Vec<String>,
+    /// The one held longest first.
+    held: Vec<Held>,
+    wanted: Option<(u64, Vec<String>)>,
+    connected: bool,
+    streaming: bool,
+    phase: Phase,
+    /// Hold steps that were not answered.
+    recordings: usize,
+    next_token: u64,
+    /// Tokens of this round without an answer, each with its filter.
+    waiting: Vec<(u64, String)>,
+    trouble: Option<Trouble>,
+}
+
+impl Subscriptions {
+    /// None yet. `own` are filters over the algorithm's own topics.
+    pub const fn new(own: Vec<String>) -> Self {
+        Self {
+            own,
+            held: Vec::new(),
+            wanted: None,
+            connected: false,
+            streaming: false,
+            phase: Phase::Waiting,
+            recordings: 0,
+            next_token: 1,
+            waiting: Vec::new(),
+            trouble: None,
+        }
+    }
+
+    /// Everything wanted is subscribed to, and nothing else.
+    pub fn is_settled(&self) -> bool {
+        self.phase == Phase::Settled
+    }
+
+    /// What stands in the way.
+    pub const fn trouble(&self) -> Option<&Trouble> {
+        self.trouble.as_ref()
+    }
+
+    /// Whether this copy of a message is not the one that counts: another filter is held longer and matches too, so that
+    /// the broker sends, or sent, a copy for that one.
+    pub fn is_copy(&self, topic: &str, subscription_ids: &[u32]) -> bool {
+        // A broker without subscription identifiers cannot tell copies apart.
+        if subscription_ids.is_empty() {
+            return false;
+        }
+        let matching = |known: Known| {
+            let fits = |held: &&Held| held.known == known && topic::matches(&held.filter.filter, topic);
+            self.held.iter().find(fits).map(|held| held.filter.subscription_id)
+        };
+        let owner = matching(Known::Active).or_else(|| matching(Known::Pending));
+        owner.is_some_and(|owner| !subscription_ids.contains(&owner))
+    }
+
+    /// The broker accepted a connection.
+    pub fn connected(&mut self, session_present: bool) -> Vec<Step> {
+        self.connected = true;
+        if !session_present {
+            self.held.clear();
+        }
+        self.begin()
+    }
+
+    /// The connection is gone.
+    pub fn disconnected(&mut self) {
+        self.connected = false;
+        self.halt();
+    }
+
+    /// The runtime says what its ledger has for the session.
+    pub fn opened(&mut self, held: Vec<Filter>) {
+        self.streaming = true;
+        self.recordings = 0;
+        self.wanted = None;
+        self.held = held.into_iter().map(|filter| Held { filter, known: Known::Active }).collect();
+        self.halt();
+    }
+
+    /// The stream is gone.
+    pub fn stream_ended(&mut self) {
+        self.streaming = false;
+        self.halt();
+    }
+
+    /// The runtime says what is wanted.
+    pub fn wanted(&mut self, version: u64, filters: Vec<String>) -> Vec<Step> {
+        self.wanted = Some((version, filters));
+        self.begin()
+    }
+
+    /// The runtime recorded what it was told.
+    pub fn recorded(&mut self) -> Vec<Step> {
+        self.recordings = self.recordings.saturating_sub(1);
+        match self.phase {
+            // An earlier round's record is answered first.
+            _ if self.recordings > 0 => Vec::new(),
+            Phase::Recording => self.subscribe(),
+            Phase::RecordingRest => {
+                self.phase = Phase::Settled;
+                Vec::new()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// The broker answered a SUBSCRIBE.
+    pub fn subscribed(&mut self, token: u64, code: Code) -> Vec<Step> {
+        let Some(filter) = self.answered(token) else { return Vec::new() };
+        if let Some(held) = self.held.iter_mut().find(|held| held.filter.filter == filter) {
+            held.known = if code.is_success() { Known::Active } else { Known::Refused };
+        }
+        self.note(filter, code);
+        if !self.waiting.is_empty() || self.phase != Phase::Subscribing {
+            return Vec::new();
+        }
+        if self.trouble.is_some() {
+            self.phase = Phase::Failed;
+            return Vec::new();
+        }
+        let Some((version, filters)) = self.wanted.clone() else { return Vec::new() };
+        let mut steps = vec![Step::Mark(version)];
+        let left: Vec<String> = self.held.iter().map(|held| held.filter.filter.clone()).collect();
+        for filter in left.into_iter().filter(|filter| !filters.contains(filter)) {
+            let token = self.token(&filter);
+            steps.push(Step::Unsubscribe { token, filter });
+        }
+        self.phase = if self.waiting.is_empty() { Phase::Settled } else { Phase::Unsubscribing };
+        steps
+    }
+
+    /// The broker answered an UNSUBSCRIBE.
+    pub fn unsubscribed(&mut self, token: u64, code: Code) -> Vec<Step> {
+        let Some(filter) = self.answered(token) else { return Vec::new() };
+        if code.is_success() {
+            self.held.retain(|held| held.filter.filter != filter);
+        }
+        self.note(filter, code);
+        if !self.waiting.is_empty() || self.phase != Phase::Unsubscribing {
+            return Vec::new();
+        }
+        if self.trouble.is_some() {
+            self.phase = Phase::Failed;
+            return Vec::new();
+        }
+        self.phase = Phase::RecordingRest;
+        vec![self.hold()]
+    }
+
+    /// Begins again after a refusal.
+    pub fn retry(&mut self) -> Vec<Step> {
+        if self.phase == Phase::Failed { self.begin() } else { Vec::new() }
+    }
+
+    fn begin(&mut self) -> Vec<Step> {
+        self.halt();
+        let (true, true, Some((_, filters))) = (self.connected, self.streaming, self.wanted.clone()) else {
+            return Vec::new();
+        };
+        if let Some(trouble) = filters.iter().find_map(|filter| self.objection(filter)) {
+            self.trouble = Some(trouble);
+            self.phase = Phase::Failed;
+            return Vec::new();
+        }
+        for filter in filters {
+            if self.held.iter().all(|held| held.filter.filter != filter) {
+                let subscription_id = self.unused_id();
+                self.held.push(Held { filter: Filter { filter, subscription_id }, known: Known::Pending });
+            }
+        }
+        self.phase = Phase::Recording;
+        vec![self.hold()]
+    }
+
+    fn objection(&self, filter: &str) -> Option<Trouble> {
+        if let Err(problem) = topic::check_filter(filter) {
+            return Some(Trouble::InvalidFilter { filter: filter.to_owned(), problem });
+        }
+        let own = self.own.iter().find(|own| topic::overlap(filter, own))?;
+        Some(Trouble::MatchOwnTopic { filter: filter.to_owned(), own: own.clone() })
+    }
+
+    fn subscribe(&mut self) -> Vec<Step> {
+        self.phase = Phase::Subscribing;
+        let Some((_, wanted)) = self.wanted.clone() else { return Vec::new() };
+        // The one held longest first, so that no younger one's copy comes before the owner's subscription.
+        let held: Vec<Filter> = self.held.iter().map(|held| held.filter.clone()).collect();
+        let mut steps = Vec::new();
+        for filter in held.into_iter().filter(|held| wanted.contains(&held.filter)) {
+            let token = self.token(&filter.filter);
+            steps.push(Step::Subscribe { token, filter });
+        }
+        steps
+    }
+
+    fn hold(&mut self) -> Step {
+        self.recordings += 1;
+        Step::Hold(self.held.iter().map(|held| held.filter.clone()).collect())
+    }
+
+    fn halt(&mut self) {
+        self.phase = Phase::Waiting;
+        self.waiting.clear();
+        self.trouble = None;
+    }
+
+    fn note(&mut self, filter: String, code: Code) {
+        if !code.is_success() {
+            self.trouble.get_or_insert(Trouble::Refused { filter, code });
+        }
+    }
+
+    fn token(&mut self, filter: &str) -> u64 {
+        let token = self.next_token;
+        self.next_token += 1;
+        self.waiting.push((token, filter.to_owned()));
+        token
+    }
+
+    fn answered(&mut self, token: u64) -> Option<String> {
+        let index = self.waiting.iter().position(|(waiting, _)| *waiting == token)?;
+        Some(self.waiting.swap_remove(index).1)
+    }
+
+    fn unused_id(&self) -> u32 {
+        let used = |id: &u32| self.held.iter().any(|held| held.filter.subscription_id == *id);
+        (1..).find(|id| !used(id)).unwrap_or(1)
+    }
+}
+
+#[cfg(test)]
+mod tests;
