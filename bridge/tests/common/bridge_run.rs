@@ -1,0 +1,82 @@
+//! A bridge in the test's own process.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bridge::{Config, Limits, Metrics, MqttConfig, PARTS, Parts};
+use intuition_api::v1::{Delivery, tick};
+use intuition_common::{clock::SystemClock, readiness::Readiness};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits for a condition.
+pub(crate) async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let until = Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(Instant::now() < until, "not in time: {what}");
+        tokio::task::yield_now().await;
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+/// The price in a delivery of one quote.
+pub(crate) fn price(delivery: &Delivery) -> String {
+    match delivery.ticks[0].content.as_ref().unwrap() {
+        tick::Content::Quote(quote) => quote.price.clone(),
+        tick::Content::Unusable(unusable) => unusable.reason.clone(),
+    }
+}
+
+pub(crate) struct Running {
+    readiness: Readiness,
+    shutdown: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Running {
+    pub(crate) fn start(broker_url: &str, runtime_url: &str) -> Self {
+        let config = Config {
+            mqtt: MqttConfig::new(broker_url),
+            runtime_url: runtime_url.to_owned(),
+            account: "default/test".to_owned(),
+            decisions_topic: None,
+            limits: Limits::default(),
+        };
+        let readiness = Readiness::new(&PARTS, Arc::new(SystemClock));
+        let parts = Parts {
+            readiness: readiness.clone(),
+            metrics: Metrics::default(),
+            clock: Arc::new(SystemClock),
+            published: None,
+        };
+        let shutdown = CancellationToken::new();
+        let token = shutdown.clone();
+        #[expect(clippy::disallowed_methods, reason = "stop() waits for it")]
+        let task = tokio::spawn(async move { bridge::run(config, parts, token).await.unwrap() });
+        Self { readiness, shutdown, task }
+    }
+
+    pub(crate) async fn ready(&self) {
+        let until = Instant::now() + PATIENCE;
+        while !self.readiness.missing().is_empty() {
+            assert!(Instant::now() < until, "missing: {:?}", self.readiness.missing());
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
+    pub(crate) async fn lacks(&self, part: &str, reason: &str) {
+        eventually(&format!("{part} {reason}"), || {
+            self.readiness.missing().iter().any(|missing| missing.part == part && missing.reason == reason)
+        })
+        .await;
+    }
+
+    pub(crate) async fn stop(self) {
+        self.shutdown.cancel();
+        self.task.await.unwrap();
+    }
+}

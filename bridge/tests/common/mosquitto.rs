@@ -1,0 +1,105 @@
+//! A real mosquitto on a free port, in a directory of its own, stopped when it is dropped.
+
+use std::{
+    fs,
+    net::{TcpListener, TcpStream},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use tempfile::TempDir;
+
+pub(crate) struct Mosquitto {
+    port: u16,
+    directory: TempDir,
+    process: Option<Child>,
+}
+
+impl Mosquitto {
+    /// Starts a broker that keeps its state on disk and lets everyone in.
+    pub(crate) fn start() -> Self {
+        Self::start_with("allow_anonymous true\n")
+    }
+
+    /// Starts a broker with more configuration, in which `DIR` stands for its directory.
+    pub(crate) fn start_with(more: &str) -> Self {
+        Self::start_in(tempfile::tempdir().unwrap(), more)
+    }
+
+    /// Starts a broker whose access rules can be changed while it runs.
+    pub(crate) fn with_acl(rules: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("acl"), rules).unwrap();
+        Self::start_in(directory, "allow_anonymous true\nacl_file DIR/acl\n")
+    }
+
+    /// Changes the access rules.
+    pub(crate) fn set_acl(&self, rules: &str) {
+        fs::write(self.path("acl"), rules).unwrap();
+        self.signal("HUP");
+    }
+
+    fn start_in(directory: TempDir, more: &str) -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let path = directory.path().display().to_string();
+        // Started by root it would become another user, who may not write here; for others `user` means nothing.
+        let config = format!(
+            "listener {port} 127.0.0.1\nuser root\npersistence true\npersistence_location {path}/\nmax_queued_messages 0\n{}",
+            more.replace("DIR", &path)
+        );
+        fs::write(directory.path().join("mosquitto.conf"), config).unwrap();
+        let mut broker = Self { port, directory, process: None };
+        broker.launch();
+        broker
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("mqtt://127.0.0.1:{}", self.port)
+    }
+
+    pub(crate) fn launch(&mut self) {
+        // Debian puts it where users do not look.
+        let program = if PathBuf::from("/usr/sbin/mosquitto").exists() { "/usr/sbin/mosquitto" } else { "mosquitto" };
+        let mut command = Command::new(program);
+        command.arg("-c").arg(self.path("mosquitto.conf"));
+        let process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("mosquitto is installed");
+        self.process = Some(process);
+        let until = Instant::now() + Duration::from_secs(10);
+        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            assert!(Instant::now() < until, "mosquitto does not listen");
+            std::thread::yield_now();
+        }
+    }
+
+    /// Sends a signal by name.
+    pub(crate) fn signal(&self, name: &str) {
+        let id = self.process.as_ref().unwrap().id().to_string();
+        assert!(Command::new("kill").args([&format!("-{name}"), &id]).status().unwrap().success());
+    }
+
+    /// Ends it without a chance to save anything.
+    pub(crate) fn kill(&mut self) {
+        self.signal("KILL");
+        self.process.take().unwrap().wait().unwrap();
+    }
+
+    /// Ends it in an orderly way: it saves its state.
+    pub(crate) fn stop(&mut self) {
+        self.signal("TERM");
+        self.process.take().unwrap().wait().unwrap();
+    }
+}
+
+impl Drop for Mosquitto {
+    fn drop(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            drop(process.kill());
+            drop(process.wait());
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! The bridge between a real mosquitto and a scripted runtime.
+
+#[path = "common/bridge_run.rs"]
+mod bridge_run;
+#[path = "common/client.rs"]
+mod client;
+#[path = "common/mosquitto.rs"]
+mod mosquitto;
+#[path = "common/runtime.rs"]
+mod runtime;
+
+use bridge::{BROKER, PUBLISHING, SUBSCRIPTIONS};
+use bridge_run::{Running, eventually};
+use client::Client;
+use mosquitto::Mosquitto;
+use runtime::Scripted;
+use serde_json::Value;
+
+const DECISIONS: &str = "intuition/default/test/decisions";
+const DEAD_LETTERS: &str = "intuition/default/test/dead-letter";
+const STATE: &str = "intuition/default/test/state";
+
+fn prices(messages: &[(String, Vec<u8>)], topic: &str) -> Vec<String> {
+    let of_topic = messages.iter().filter(|(name, _)| name == topic);
+    of_topic.map(|(_, payload)| field(payload, "price")).collect()
+}
+
+fn field(payload: &[u8], name: &str) -> String {
+    let value: Value = serde_json::from_slice(payload).unwrap();
+    value[name].as_str().unwrap_or_default().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn quotes_in_both_shapes_come_back_as_decisions_and_bad_ones_as_dead_letters() {
+    let (broker, runtime) = (Mosquitto::start(), Scripted::start(&["quotes"]).await);
+    let mut consumer = Client::connect(&broker.url(), "consumer").await;
+    consumer.subscribe("intuition/#").await;
+    let bridge = Running::start(&broker.url(), &runtime.url);
+    bridge.ready().await;
+    consumer.publish("quotes", r#"{"sid":"GOOG","quote":"345"}"#).await;
+    consumer.publish("quotes", r#"{"goog": 3.45}"#).await;
+    consumer.publish("quotes", "nonsense").await;
+    consumer.publish("quotes", &"x".repeat(1 << 20)).await;
+    let letters = |messages: &[(String, Vec<u8>)]| messages.iter().filter(|(topic, _)| topic == DEAD_LETTERS).count();
+    let messages = consumer.until(|messages| prices(messages, DECISIONS).len() == 2 && letters(messages) == 2).await;
+    assert_eq!(prices(&messages, DECISIONS), ["345", "3.45"]);
+    let letter = &messages.iter().find(|(topic, _)| topic == DEAD_LETTERS).unwrap().1;
+    assert_eq!((field(letter, "payload"), field(letter, "topic")), ("nonsense".to_owned(), "quotes".to_owned()));
+    eventually("everything published is confirmed", || runtime.memory().published_through == 4).await;
+    bridge.stop().await;
+    let messages = consumer.until(|messages| messages.last().is_some_and(|(topic, _)| topic == STATE)).await;
+    assert_eq!(field(&messages.last().unwrap().1, "state"), "offline");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_acknowledged_quote_does_not_come_again_and_an_unacknowledged_one_does() {
+    let (broker, runtime) = (Mosquitto::start(), Scripted::start(&["quotes"]).await);
+    let mut feed = Client::connect(&broker.url(), "feed").await;
+    let bridge = Running::start(&broker.url(), &runtime.url);
+    bridge.ready().await;
+    feed.publish("quotes", r#"{"a":1}"#).await;
+    eventually("the first is confirmed", || runtime.memory().published_through == 1).await;
+    runtime.memory().mute = true;
+    feed.publish("quotes", r#"{"b":2}"#).await;
+    eventually("the second is at the runtime", || runtime.memory().deliveries.len() == 2).await;
+    bridge.stop().await;
+    runtime.memory().mute = false;
+    let bridge = Running::start(&broker.url(), &runtime.url);
+    eventually("the second came again", || runtime.memory().published_through == 2).await;
+    bridge.ready().await;
+    let memory = runtime.memory();
+    let seen: Vec<_> = memory.deliveries.iter().map(|delivery| (delivery.duplicate, delivery.packet_id)).collect();
+    assert_eq!(seen.len(), 3, "{seen:?}");
+    assert!(!seen[1].0 && seen[2].0 && seen[1].1 == seen[2].1, "{seen:?}");
+    assert!(!memory.opens[0].session_present && memory.opens[1].session_present);
+    drop(memory);
+    bridge.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_ends_is_opened_again_and_gets_what_has_no_outcome_under_its_number() {
+    let (broker, runtime) = (Mosquitto::start(), Scripted::start(&["quotes"]).await);
+    let mut feed = Client::connect(&broker.url(), "feed").await;
+    let bridge = Running::start(&broker.url(), &runtime.url);
+    bridge.ready().await;
+    runtime.memory().mute = true;
+    feed.publish("quotes", r#"{"a":1}"#).await;
+    eventually("it is at the runtime", || runtime.memory().deliveries.len() == 1).await;
+    runtime.memory().mute = false;
+    runtime.end_streams();
+    eventually("it is decided and published", || runtime.memory().published_through == 1).await;
+    let memory = runtime.memory();
+    assert_eq!(memory.deliveries.len(), 2);
+    assert_eq!(memory.deliveries[0], memory.deliveries[1]);
+    assert_eq!(memory.opens.len(), 2);
+    drop(memory);
+    bridge.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn retained_prices_and_overlapping_filters_count_once_at_most() {
+    let (broker, runtime) = (Mosquitto::start(), Scripted::start(&["quotes/#", "quotes/+", "quotes/goog"]).await);
+    let mut feed = Client::connect(&broker.url(), "feed").await;
+    feed.publish_retained("quotes/goog", r#"{"goog":1}"#).await;
+    let bridge = Running::start(&broker.url(), &runtime.url);
+    bridge.ready().await;
+    feed.publish("quotes/goog", r#"{"goog":2}"#).await;
+    feed.publish("quotes/aapl", r#"{"aapl":3}"#).await;
+    feed.publish("quotes/aapl/l2", r#"{"aapl":4}"#).await;
+    eventually("three are confirmed", || runtime.memory().published_through == 3).await;
+    // Another channel leaves, and with it nothing else.
+    runtime.want(&["quotes/+", "quotes/goog"]);
+    eventually("two are held", || runtime.memory().held.len() == 2).await;
+    eventually("the second version is marked", || runtime.memory().marked == 2).await;
+    bridge.ready().await;
+    feed.publish("quotes/goog", r#"{"goog":5}"#).await;
+    feed.publish("quotes/aapl/l2", r#"{"aapl":6}"#).await;
+    feed.publish("quotes/aapl", r#"{"aapl":7}"#).await;
+    eventually("two more are confirmed", || runtime.memory().published_through == 5).await;
+    let prices: Vec<String> = runtime.memory().deliveries.iter().map(bridge_run::price).collect();
+    assert_eq!(prices, ["2", "3", "4", "5", "7"]);
+    bridge.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_restarts_with_its_state_loses_nothing() {
+    let (mut broker, runtime) = (Mosquitto::start(), Scripted::start(&["quotes"]).await);
+    let mut feed = Client::connect(&broker.url(), "feed").await;
+    let bridge = Running::start(&broker.url(), &runtime.url);
+    bridge.ready().await;
+    runtime.memory().mute = true;
+    for price in 1..=50 {
+        feed.publish("quotes", &format!(r#"{{"a":{price}}}"#)).await;
+    }
+    eventually("some are at the runtime", || !runtime.memory().deliveries.is_empty()).await;
+    broker.stop();
+    bridge.lacks(BROKER, "Unreachable").await;
+    broker.launch();
+    runtime.memory().mute = false;
+    runtime.end_streams();
+    bridge.ready().await;
+    eventually("all were decided", || {
+        let memory = runtime.memory();
+        let decided: std::collections::BTreeSet<_> = memory.deliveries.iter().map(bridge_run::price).collect();
+        decided.len() == 50 && memory.published_through == memory.outbox.len() as u64
+    })
+    .await;
+    assert!(runtime.memory().opens.iter().skip(1).all(|open| open.session_present));
+    bridge.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_lost_the_session_is_reported_to_the_runtime() {
+    let (mut broker, runtime) = (Mosquitto::start(), Scripted::start(&["quotes"]).await);
+    let bridge = Running::start(&broker.url(), &runtime.url);
+    bridge.ready().await;
+    broker.kill();
+    broker.launch();
+    eventually("a stream without session", || runtime.memory().opens.len() == 2).await;
+    assert!(!runtime.memory().opens[1].session_present);
+    bridge.ready().await;
+    let mut feed = Client::connect(&broker.url(), "feed").await;
+    feed.publish("quotes", r#"{"a":1}"#).await;
+    eventually("it is subscribed again", || runtime.memory().published_through == 1).await;
+    bridge.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_password_shows() {
+    let broker = Mosquitto::start_with("allow_anonymous false\n");
+    let runtime = Scripted::start(&["quotes"]).await;
+    let bridge = Running::start(&broker.url(), &runtime.url);
+    bridge.lacks(BROKER, "NotAuthorized").await;
+    bridge.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn own_topics_are_not_subscribed_to() {
+    let (broker, runtime) = (Mosquitto::start(), Scripted::start(&["intuition/+/test/decisions"]).await);
+    let bridge = Running::start(&broker.url(), &runtime.url);
+    bridge.lacks(SUBSCRIPTIONS, "OwnTopic").await;
+    runtime.want(&["quotes"]);
+    bridge.ready().await;
+    bridge.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_denied_decisions_topic_holds_everything_back_until_it_is_allowed() {
+    let denied = format!("topic readwrite #\ntopic deny {DECISIONS}\n");
+    let broker = Mosquitto::with_acl(&denied);
+    let runtime = Scripted::start(&["quotes"]).await;
+    let mut consumer = Client::connect(&broker.url(), "consumer").await;
+    consumer.subscribe(DECISIONS).await;
+    let bridge = Running::start(&broker.url(), &runtime.url);
+    bridge.ready().await;
+    for price in 1..=20 {
+        consumer.publish("quotes", &format!(r#"{{"a":{price}}}"#)).await;
+    }
+    bridge.lacks(PUBLISHING, "NotAuthorized").await;
+    eventually("all are decided", || runtime.memory().outbox.len() == 20).await;
+    assert_eq!(runtime.memory().published_through, 0);
+    broker.set_acl("topic readwrite #\n");
+    bridge.ready().await;
+    let messages = consumer.until(|messages| prices(messages, DECISIONS).len() >= 20).await;
+    let expected: Vec<String> = (1..=20).map(|price: u32| price.to_string()).collect();
+    assert_eq!(prices(&messages, DECISIONS), expected);
+    eventually("all are confirmed", || runtime.memory().published_through == 20).await;
+    bridge.stop().await;
+}
