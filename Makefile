@@ -32,7 +32,7 @@ doc: ## Build the documentation, warnings as errors
 test: deps ## Run all tests, those with a real mosquitto and kill -9 included
 	@echo "Building the binaries that the end-to-end tests start. The first time this takes minutes."
 	$(CARGO) build --quiet --workspace --bins
-	$(CARGO) test --quiet --workspace
+	RUST_LIB_BACKTRACE=0 $(CARGO) test --quiet --workspace
 
 generate: ## Write what is generated from the code: the CRD
 	@mkdir -p $(dir $(CRD))
