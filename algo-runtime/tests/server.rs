@@ -1,5 +1,7 @@
 //! A real runtime over its gRPC server and a real ledger on disk.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 use std::{path::Path, sync::Arc};
 
 use algo_runtime::{
