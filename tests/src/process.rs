@@ -32,6 +32,8 @@ pub struct Daemon {
     name: String,
     child: Child,
     log: PathBuf,
+    /// Its end was meant: nothing to be told about.
+    ended: bool,
 }
 
 impl Daemon {
@@ -44,11 +46,12 @@ impl Daemon {
             .stderr(output)
             .spawn()
             .with_context(|| format!("starting {name}: {command:?}"))?;
-        Ok(Self { name: name.to_owned(), child, log })
+        Ok(Self { name: name.to_owned(), child, log, ended: false })
     }
 
     /// kill -9, and waits until it is gone.
     pub fn kill(&mut self) -> anyhow::Result<()> {
+        self.ended = true;
         self.child.kill()?;
         self.child.wait()?;
         Ok(())
@@ -63,6 +66,7 @@ impl Daemon {
 
     /// SIGTERM, and waits until it has ended by itself.
     pub async fn terminate(&mut self) -> anyhow::Result<ExitStatus> {
+        self.ended = true;
         self.signal("TERM")?;
         let what = format!("{} ends after SIGTERM", self.name);
         wait::until(&what, async || Ok(self.child.try_wait()?)).await
@@ -93,6 +97,9 @@ impl Drop for Daemon {
         // Either may fail because it is gone already.
         drop(self.child.kill());
         drop(self.child.wait());
+        if self.ended {
+            return;
+        }
         // Shown only when the test fails: cargo keeps what passing tests print.
         show(&format!("--- {}\n{}\n", self.name, self.log_tail()));
     }

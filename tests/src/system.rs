@@ -152,16 +152,6 @@ impl System {
         Ok(missing.iter().map(|part| (text(part, "part"), text(part, "reason"))).collect())
     }
 
-    /// kill -9 of algo-runtime.
-    pub fn kill_runtime(&mut self) -> anyhow::Result<()> {
-        self.runtime.running()?.kill()
-    }
-
-    /// kill -9 of the bridge.
-    pub fn kill_bridge(&mut self) -> anyhow::Result<()> {
-        self.bridge.running()?.kill()
-    }
-
     /// SIGTERM to both, bridge first.
     pub async fn stop(&mut self) -> anyhow::Result<()> {
         self.bridge.running()?.terminate().await?;
@@ -184,9 +174,13 @@ impl System {
         self.part(part).running()?.signal("CONT")
     }
 
-    /// kill -9, and starts it again.
-    pub async fn kill_and_restart(&mut self, part: Process) -> anyhow::Result<()> {
-        self.part(part).running()?.kill()?;
+    /// kill -9.
+    pub fn kill(&mut self, part: Process) -> anyhow::Result<()> {
+        self.part(part).running()?.kill()
+    }
+
+    /// Starts a killed one again.
+    pub async fn restart(&mut self, part: Process) -> anyhow::Result<()> {
         match part {
             Process::Runtime => self.start_runtime().await,
             Process::Bridge => self.start_bridge(),

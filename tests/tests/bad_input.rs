@@ -5,7 +5,7 @@ use e2e::{
     broker::{Broker, Kind},
     checker, mqtt,
     mqtt::{Message, Subscriber},
-    system::{Settings, System},
+    system::{Process, Settings, System},
     wait,
 };
 use serde_json::Value;
@@ -153,7 +153,7 @@ async fn a_message_on_a_topic_that_was_left_is_dead_lettered() -> anyhow::Result
     let settings = Settings::new("default/leaver", &broker.url(), &on("old"));
     let mut system = System::start(folder.path(), settings).await?;
     // The session outlives the bridge, so that the broker goes on to keep for it what comes on the old channel.
-    system.kill_bridge()?;
+    system.kill(Process::Bridge)?;
     system.stop_runtime().await?;
     mqtt::publish_all(broker.port(), &None, &[Message::new("old", r#"{"goog": 1}"#)]).await?;
     *system.settings_mut() = Settings::new("default/leaver", &broker.url(), &on("new"));

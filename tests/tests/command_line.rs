@@ -9,7 +9,7 @@ use e2e::{
     mosquitto::{Config, Mosquitto},
     mqtt, ports,
     quotes::{Quote, Shape},
-    system::{Settings, System},
+    system::{Process, Settings, System},
     wait,
 };
 
@@ -71,7 +71,7 @@ async fn a_wrong_password_shows_until_it_is_right() -> anyhow::Result<()> {
     let log = system.bridge_log()?;
     ensure!(!log.contains("wrong"), "the password is in the log: {log}");
     fs::write(&password, "right\n")?;
-    system.kill_bridge()?;
+    system.kill(Process::Bridge)?;
     system.start_bridge()?;
     system.bridge_ready().await?;
     system.stop().await

@@ -5,7 +5,7 @@ use e2e::{
     broker::{Broker, Kind},
     checker, mqtt,
     mqtt::{Message, Subscriber},
-    system::{Settings, System},
+    system::{Process, Settings, System},
     wait,
 };
 use serde_json::Value;
@@ -103,7 +103,8 @@ async fn one_price_is_one_quote(kind: Kind) -> anyhow::Result<()> {
     let last = Message::new("quotes/goog", r#"{"goog": 12}"#).retained();
     mqtt::publish_all(broker.port(), &None, &[last]).await?;
     system.settled(11).await?;
-    system.kill_and_restart(e2e::system::Process::Bridge).await?;
+    system.kill(Process::Bridge)?;
+    system.restart(Process::Bridge).await?;
     system.bridge_ready().await?;
     mqtt::publish_all(broker.port(), &None, &[Message::new("quotes/goog", r#"{"goog": 13}"#)]).await?;
     system.settled(12).await?;
