@@ -20,7 +20,7 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run manifests on this machine: each with its own runtime, ledger and bridge, in this one process.
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     /// Say everything that is wrong with manifests.
     Validate(ManifestArgs),
 }
@@ -35,12 +35,12 @@ pub(crate) struct ManifestArgs {
 
 /// `intuition run`.
 #[derive(Debug, Args)]
-#[command(mut_arg("log", |log| log.default_value("warn")))]
+#[command(mut_arg("log", |log| log.default_value("warn,rumqttc=error")))]
 pub(crate) struct RunArgs {
     /// The manifests.
     #[command(flatten)]
     pub(crate) manifests: ManifestArgs,
-    /// Broker to use instead of the embedded one: mqtt://host[:1883] or mqtts://host[:8883].
+    /// Broker to use instead of the embedded one: `mqtt://host[:1883]` or `mqtts://host[:8883]`.
     #[arg(long, value_name = "URL")]
     pub(crate) broker: Option<Address>,
     /// User name at the broker.

@@ -60,7 +60,7 @@ pub(crate) enum FeedError {
 
 /// What is published for a line, as text because nothing may change a digit of it.
 #[derive(Serialize)]
-struct Quote<'a> {
+struct Payload<'a> {
     sid: &'a str,
     quote: &'a str,
     time: &'a str,
@@ -92,8 +92,11 @@ impl Feed {
         let [time, sid, price] = columns(path, column, &mut reader)?;
         let (mut source, mut payloads, mut ends) = (String::new(), Vec::new(), Vec::new());
         let mut record = ByteRecord::new();
-        while reader.read_byte_record(&mut record).map_err(|error| broken(line_of(&error), reason(&error)))? {
-            let line = record.position().map_or(0, csv::Position::line);
+        while reader
+            .read_byte_record(&mut record)
+            .map_err(|error| broken(line_at(text, error.position()), reason(&error)))?
+        {
+            let line = line_at(text, record.position());
             if ends.is_empty() {
                 source = source_name(path, data_line(text, &record, &reader));
             }
@@ -101,14 +104,14 @@ impl Feed {
                 let bytes = record.get(index).unwrap_or_default();
                 std::str::from_utf8(bytes).map_err(|_| broken(line, format!("{name} is no UTF-8")))
             };
-            let quote = Quote {
+            let payload = Payload {
                 sid: cell(sid, "sid")?,
                 quote: cell(price, column)?,
                 time: cell(time, "time")?,
                 source: &source,
                 seq: ends.len() as u64 + 1,
             };
-            serde_json::to_writer(&mut payloads, &quote).map_err(|error| broken(line, error.to_string()))?;
+            serde_json::to_writer(&mut payloads, &payload).map_err(|error| broken(line, error.to_string()))?;
             ends.push(payloads.len());
         }
         if ends.is_empty() {
@@ -134,7 +137,7 @@ impl Feed {
 fn columns(path: &Path, price: &str, reader: &mut Reader<&[u8]>) -> Result<[usize; 3], FeedError> {
     let header = reader.byte_headers().map_err(|error| FeedError::ParseLine {
         path: path.to_owned(),
-        line: line_of(&error),
+        line: error.position().map_or(1, csv::Position::line),
         message: reason(&error),
     })?;
     let find = |column: &str| {
@@ -162,8 +165,12 @@ fn source_name(path: &Path, first_line: &[u8]) -> String {
     format!("{name}-{}", digest.get(..8).unwrap_or(&digest))
 }
 
-fn line_of(error: &csv::Error) -> u64 {
-    error.position().map_or(1, csv::Position::line)
+/// The line that a record is on. The reader's position is where the record before ended; blank lines may follow there.
+fn line_at(text: &[u8], position: Option<&csv::Position>) -> u64 {
+    let Some(position) = position else { return 1 };
+    let rest = usize::try_from(position.byte()).ok().and_then(|start| text.get(start..)).unwrap_or_default();
+    let blank = rest.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).filter(|byte| **byte == b'\n').count();
+    position.line() + blank as u64
 }
 
 fn reason(error: &csv::Error) -> String {

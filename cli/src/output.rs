@@ -169,7 +169,9 @@ fn table(summaries: &[Summary]) -> String {
         for (column, cell) in row.iter().enumerate() {
             let width = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
             let width = width.unwrap_or_default();
-            text += &if column == 0 { format!("{cell:<width$}") } else { format!("  {cell:>width$}") };
+            let padding = " ".repeat(width - cell.chars().count());
+            let parts = if column == 0 { [cell.as_str(), &padding, ""] } else { ["  ", &padding, cell] };
+            text.extend(parts);
         }
         text.push('\n');
     }

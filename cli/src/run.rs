@@ -10,10 +10,14 @@ use std::{
     io::{self, Write as _},
     path::{Path, PathBuf},
     process::ExitCode,
+    sync::Arc,
     time::Duration,
 };
 
-use bridge::{MqttConfig, Session, mqtt::Options};
+use bridge::{
+    MqttConfig, Session,
+    mqtt::{Address, Options},
+};
 use intuition_common::{exit, secret::Secret, shutdown, telemetry};
 use intuition_operator::resource::TradingAlgo;
 use tempfile::TempDir;
@@ -58,23 +62,28 @@ enum RunError {
     #[error(transparent)]
     Broker(crate::broker::BrokerError),
     #[error("{account}")]
-    Local { account: String, source: LocalError },
+    Local { account: String, source: Box<LocalError> },
     #[error("the feed failed")]
     Feed(#[source] PublishError),
     #[error("no progress for 30 seconds: {0}")]
     Stall(String),
-    #[error("{}: the broker refuses the connection, {}: {}", .0.part, .0.reason, .0.message)]
+    #[error("{}: {}", .0.part, .0.message)]
     Refused(Away),
-    #[error("{}: missing for 60 seconds, {}: {}", .0.part, .0.reason, .0.message)]
+    #[error("{}: missing for 60 seconds: {} ({})", .0.part, .0.message, .0.reason)]
     Gone(Away),
     #[error("cannot write to standard output")]
     Write(#[source] io::Error),
 }
 
 impl RunError {
+    fn local(account: String, source: LocalError) -> Self {
+        Self::Local { account, source: Box::new(source) }
+    }
+
     const fn code(&self) -> u8 {
         match self {
             Self::ReadFeed(_) | Self::ReadPassword { .. } | Self::MissTaker { .. } => exit::USAGE,
+            Self::Local { source, .. } if source.is_usage() => exit::USAGE,
             #[cfg(not(feature = "embedded-broker"))]
             Self::NeedBroker => exit::USAGE,
             _ => 1,
@@ -109,10 +118,10 @@ fn try_command(args: &RunArgs, algos: &[TradingAlgo]) -> Result<End, RunError> {
     tokio.block_on(async {
         let signal = shutdown::on_signal().map_err(RunError::WaitForSignals)?;
         let (tasks, broker_stop) = (TaskTracker::new(), CancellationToken::new());
-        let mqtt = broker(args, &tasks, &broker_stop).await?;
+        let broker = broker(args, &tasks, &broker_stop).await?;
         let mut locals = Vec::new();
         let outcome = match start(algos, data_dir, &mut locals).await {
-            Ok(()) => run(args, feed, &mqtt, locals, &tasks, &signal).await,
+            Ok(()) => run(args, feed, &broker, locals, &tasks, &signal).await,
             Err(error) => {
                 stop(locals).await?;
                 Err(error)
@@ -131,7 +140,7 @@ async fn start(algos: &[TradingAlgo], data_dir: &Path, locals: &mut Vec<Local>) 
         if algo.spec.broker.is_some() {
             tracing::warn!(algo = validate::account(algo), "spec.broker is not for local runs: see --broker");
         }
-        let failed = |source| RunError::Local { account: validate::account(algo), source };
+        let failed = |error| RunError::local(validate::account(algo), error);
         locals.push(Local::start(algo, data_dir).await.map_err(failed)?);
     }
     Ok(())
@@ -140,26 +149,26 @@ async fn start(algos: &[TradingAlgo], data_dir: &Path, locals: &mut Vec<Local>) 
 async fn run(
     args: &RunArgs,
     feed: Option<Feed>,
-    mqtt: &MqttConfig,
+    broker: &Broker,
     mut locals: Vec<Local>,
     tasks: &TaskTracker,
     signal: &CancellationToken,
 ) -> Result<End, RunError> {
-    let mut feeding = match feed.map(|feed| feeding(args, feed, mqtt, &locals)).transpose() {
+    let mut feeding = match feed.map(|feed| feeding(args, feed, broker, &locals)).transpose() {
         Ok(feeding) => feeding,
         Err(error) => {
             stop(locals).await?;
             return Err(error);
         }
     };
-    say_what_was_decided_earlier(feeding.as_ref(), &locals);
+    say_how_it_starts(feeding.as_ref(), &broker.address, &locals);
     let closed = CancellationToken::new();
     let (published, receiver) = mpsc::unbounded_channel();
     let (format, bar, reader_gone) = (args.output, feeding.as_ref().map(Feeding::bar), closed.clone());
     let writer =
         tokio::task::spawn_blocking(move || output::write_decisions(format, receiver, bar.as_ref(), &reader_gone));
     for local in &mut locals {
-        local.connect(mqtt, &published);
+        local.connect(&broker.mqtt, &published);
     }
     drop(published);
     let mut watch = Watch::new(&locals, feeding.as_mut(), tasks);
@@ -170,7 +179,8 @@ async fn run(
     }
     let summaries = summarise(locals, elapsed).await;
     writer.await.unwrap_or(Ok(())).map_err(RunError::Write)?;
-    let (end, summaries) = (end?, summaries?);
+    // A runtime that failed is why its bridge lost it: its error comes first.
+    let (summaries, end) = (summaries?, end?);
     if end != End::Closed {
         output::write_summaries(format, &summaries).map_err(RunError::Write)?;
     }
@@ -178,36 +188,39 @@ async fn run(
 }
 
 /// The feed, if somebody takes its topic.
-fn feeding(args: &RunArgs, feed: Feed, mqtt: &MqttConfig, locals: &[Local]) -> Result<Feeding, RunError> {
+fn feeding(args: &RunArgs, feed: Feed, broker: &Broker, locals: &[Local]) -> Result<Feeding, RunError> {
+    let Broker { address, mqtt } = broker;
     let topic = &args.topic;
     if !locals.iter().any(|local| local.takes(topic)) {
         let wanted = |local: &Local| format!("{} takes {}", local.account, local.channels().join(", "));
         let channels = locals.iter().map(wanted).collect::<Vec<_>>().join("; ");
         return Err(RunError::MissTaker { topic: topic.clone(), channels });
     }
-    let address = args.broker.clone();
-    // The embedded broker's address was printed by an address; it reads back.
-    let address = address.or_else(|| mqtt.url.parse().ok()).ok_or(RunError::Stall(mqtt.url.clone()))?;
     let client_id = format!("{}.feed.{:08x}", mqtt.client_id_prefix, rand::random::<u32>());
     let options = Options {
         username: mqtt.username.clone(),
         password: mqtt.password.clone(),
         ca_file: mqtt.ca_file.clone(),
-        ..Options::new(address, client_id)
+        ..Options::new(address.clone(), client_id)
     };
     Ok(Feeding::new(feed, topic, args.rate, options, locals))
 }
 
-fn say_what_was_decided_earlier(feeding: Option<&Feeding>, locals: &[Local]) {
-    let Some(feeding) = feeding else { return };
+/// On standard error, because standard output is for decisions.
+fn say_how_it_starts(feeding: Option<&Feeding>, address: &Address, locals: &[Local]) {
     let mut stderr = io::stderr().lock();
     for local in locals {
-        let (earlier, total) = feeding.decided_earlier(local);
-        if earlier > 0 {
-            let account = &local.account;
-            // Nothing is left to be done for a closed stderr.
-            drop(writeln!(stderr, "{account}: {earlier} of {total} lines of the feed were decided earlier"));
-        }
+        let account = &local.account;
+        let line = match feeding.map(|feeding| feeding.decided_earlier(local)) {
+            None => {
+                let channels = local.channels().join(", ");
+                format!("{account}: waiting for quotes on {channels} at {address}, Ctrl-C ends the run")
+            }
+            Some((0, _)) => continue,
+            Some((earlier, total)) => format!("{account}: {earlier} of {total} lines of the feed were decided earlier"),
+        };
+        // Nothing is left to be done for a closed stderr.
+        drop(writeln!(stderr, "{line}"));
     }
 }
 
@@ -219,40 +232,48 @@ async fn stop(locals: Vec<Local>) -> Result<(), RunError> {
 async fn summarise(locals: Vec<Local>, elapsed: Duration) -> Result<Vec<Summary>, RunError> {
     let (mut summaries, mut failed) = (Vec::new(), Ok(()));
     for local in locals {
-        let (account, start) = (local.account.clone(), local.start.clone());
+        let (account, start) = (local.account.clone(), Arc::clone(&local.start));
         let (end, outcome) = local.stop().await;
         summaries.push(Summary::between(&start, &end, elapsed));
-        failed = failed.and(outcome.map_err(|source| RunError::Local { account, source }));
+        failed = failed.and(outcome.map_err(|error| RunError::local(account, error)));
     }
     failed.map(|()| summaries)
 }
 
+/// The broker to use.
+struct Broker {
+    address: Address,
+    /// As whom the bridges use it.
+    mqtt: MqttConfig,
+}
+
 /// The broker to use: the one that was named, or an embedded one.
-async fn broker(args: &RunArgs, tasks: &TaskTracker, stop: &CancellationToken) -> Result<MqttConfig, RunError> {
-    let url = match &args.broker {
-        Some(address) => address.to_string(),
+async fn broker(args: &RunArgs, tasks: &TaskTracker, stop: &CancellationToken) -> Result<Broker, RunError> {
+    let address = match &args.broker {
+        Some(address) => address.clone(),
         None => embedded(tasks, stop).await?,
     };
     let read = |path: &PathBuf| {
         Secret::from_file(path).map_err(|source| RunError::ReadPassword { path: path.clone(), source })
     };
-    Ok(MqttConfig {
+    let mqtt = MqttConfig {
         username: args.mqtt_username.clone(),
         password: args.mqtt_password_file.as_ref().map(read).transpose()?,
         ca_file: args.mqtt_ca_file.clone(),
         session: if args.data_dir.is_some() { Session::Persistent } else { Session::Temporary },
-        ..MqttConfig::new(url)
-    })
+        ..MqttConfig::new(address.to_string())
+    };
+    Ok(Broker { address, mqtt })
 }
 
 #[cfg(feature = "embedded-broker")]
-async fn embedded(tasks: &TaskTracker, stop: &CancellationToken) -> Result<String, RunError> {
+async fn embedded(tasks: &TaskTracker, stop: &CancellationToken) -> Result<Address, RunError> {
     let address = crate::broker::start(tasks, stop.clone()).await.map_err(RunError::Broker)?;
     tracing::info!(%address, "embedded broker");
-    Ok(format!("mqtt://{address}"))
+    Ok(Address { host: address.ip().to_string(), port: address.port(), tls: false })
 }
 
 #[cfg(not(feature = "embedded-broker"))]
-async fn embedded(_: &TaskTracker, _: &CancellationToken) -> Result<String, RunError> {
+async fn embedded(_: &TaskTracker, _: &CancellationToken) -> Result<Address, RunError> {
     Err(RunError::NeedBroker)
 }

@@ -119,9 +119,9 @@ impl Publisher {
         Ok(())
     }
 
-    fn publish(&self, link: &Link, epoch: u64, line: u64) {
-        let mut message = Message::new(self.topic.clone(), self.feed.payload(line));
+    fn publish(&self, link: &Link, epoch: u64, number: u64) {
+        let mut message = Message::new(self.topic.clone(), self.feed.payload(number));
         message.user_properties = vec![(REPLAY.0.to_owned(), REPLAY.1.to_owned())];
-        link.publish(epoch, line, message);
+        link.publish(epoch, number, message);
     }
 }

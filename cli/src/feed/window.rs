@@ -124,8 +124,8 @@ mod tests {
         assert_eq!(drain(&mut window, Duration::ZERO, 100), [3]);
         assert_eq!(window.due(), Some(Duration::from_millis(250)));
         assert_eq!(drain(&mut window, Duration::from_millis(249), 100), [] as [u64; 0]);
-        assert_eq!(drain(&mut window, Duration::from_millis(1_000), 100), [4, 5, 6, 7]);
-        assert_eq!(drain(&mut window, Duration::from_secs(60), 100), [8, 9, 10]);
+        assert_eq!(drain(&mut window, Duration::from_secs(1), 100), [4, 5, 6, 7]);
+        assert_eq!(drain(&mut window, Duration::from_mins(1), 100), [8, 9, 10]);
         assert_eq!(window.due(), None);
     }
 

@@ -10,7 +10,10 @@ use algo_runtime::{
 };
 use bridge::{MqttConfig, Parts, Published};
 use intuition_api::topic;
-use intuition_common::{clock::SystemClock, readiness::Readiness};
+use intuition_common::{
+    clock::{Clock, SystemClock},
+    readiness::Readiness,
+};
 use intuition_operator::resource::TradingAlgo;
 use prometheus_client::registry::Registry;
 use tokio::{
@@ -49,6 +52,17 @@ pub(crate) enum LocalError {
     Lose(&'static str),
 }
 
+impl LocalError {
+    /// Whether it is what the manifest says that is wrong.
+    pub(super) const fn is_usage(&self) -> bool {
+        match self {
+            Self::UsePortfolio(_) => true,
+            Self::Runtime(error) => error.is_usage(),
+            _ => false,
+        }
+    }
+}
+
 /// A runtime and its account.
 pub(super) struct Local {
     /// `<namespace>/<name>`.
@@ -74,12 +88,12 @@ impl Local {
     pub(super) async fn start(algo: &TradingAlgo, data_dir: &Path) -> Result<Self, LocalError> {
         let settings = settings::of(algo).map_err(LocalError::UsePortfolio)?;
         let account = validate::account(algo);
-        let clock = Arc::new(SystemClock);
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let config = server::Config {
             settings,
             data_dir: data_dir.join(&account),
             metrics: RuntimeMetrics::register(&mut Registry::default()),
-            readiness: Readiness::new(&[READY_PART], clock.clone()),
+            readiness: Readiness::new(&[READY_PART], Arc::clone(&clock)),
             clock,
         };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(LocalError::Listen)?;
@@ -93,8 +107,8 @@ impl Local {
 
     /// Starts the bridge.
     pub(super) fn connect(&mut self, mqtt: &MqttConfig, published: &UnboundedSender<Published>) {
-        let clock = Arc::new(SystemClock);
-        let readiness = Readiness::new(&bridge::PARTS, clock.clone());
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let readiness = Readiness::new(&bridge::PARTS, Arc::clone(&clock));
         let stop = CancellationToken::new();
         let config = bridge::Config {
             mqtt: mqtt.clone(),

@@ -90,8 +90,7 @@ impl<'a> Watch<'a> {
 
     fn look(&mut self) -> Result<(), RunError> {
         if let Some(local) = self.locals.iter().find(|local| local.has_ended()) {
-            let account = local.account.clone();
-            return Err(RunError::Local { account, source: LocalError::Lose("bridge") });
+            return Err(RunError::local(local.account.clone(), LocalError::Lose("bridge")));
         }
         let mut away: Vec<_> = self.locals.iter().flat_map(Local::away).collect();
         if away.is_empty() {

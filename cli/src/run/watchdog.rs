@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 /// Without progress for so long, with every part connected and something on its way, a run is over.
 const STALL: Duration = Duration::from_secs(30);
 /// A part that is missing for so long ends the run.
-const AWAY: Duration = Duration::from_secs(60);
+const AWAY: Duration = Duration::from_mins(1);
 /// Refusals that waiting does not mend: the broker does not know the name or the password.
 const PERMANENT: [&str; 2] = ["BadUserNameOrPassword", "NotAuthorized"];
 
@@ -69,6 +69,8 @@ impl Watchdog {
 
 #[cfg(test)]
 mod tests {
+    use std::slice::from_ref;
+
     use super::*;
 
     const fn at(seconds: u64) -> Duration {
@@ -101,17 +103,17 @@ mod tests {
     fn a_part_that_stays_away_for_60_seconds_ends_the_run_and_one_that_comes_back_does_not() {
         let mut watchdog = Watchdog::new(at(0));
         let (broker, feed) = (away("broker", "Unreachable"), away("feed", "Unreachable"));
-        assert_eq!(watchdog.look(at(0), &[broker.clone()], 0, true), None);
-        assert_eq!(watchdog.look(at(40), &[feed.clone()], 0, true), None);
+        assert_eq!(watchdog.look(at(0), from_ref(&broker), 0, true), None);
+        assert_eq!(watchdog.look(at(40), from_ref(&feed), 0, true), None);
         assert_eq!(watchdog.look(at(61), &[broker, feed.clone()], 0, true), None);
-        assert_eq!(watchdog.look(at(100), &[feed.clone()], 0, true), Some(Verdict::Gone(feed)));
+        assert_eq!(watchdog.look(at(100), from_ref(&feed), 0, true), Some(Verdict::Gone(feed)));
     }
 
     #[test]
     fn a_wrong_password_ends_the_run_at_once_and_a_denied_publish_does_not() {
         let mut watchdog = Watchdog::new(at(0));
         let refused = away("broker", "BadUserNameOrPassword");
-        assert_eq!(watchdog.look(at(0), &[refused.clone()], 0, true), Some(Verdict::Refused(refused)));
+        assert_eq!(watchdog.look(at(0), from_ref(&refused), 0, true), Some(Verdict::Refused(refused)));
         let denied = Away { is_connection: false, ..away("decisions", "NotAuthorized") };
         assert_eq!(watchdog.look(at(0), &[denied], 0, true), None);
     }

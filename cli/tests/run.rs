@@ -1,0 +1,230 @@
+//! `intuition run` as a user calls it, with the embedded broker and with a real one.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by it")]
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader, Read as _},
+    net::{TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
+}
+
+/// The first lines of the example quotes, in a file of the same name.
+fn feed(folder: &TempDir, lines: usize) -> PathBuf {
+    let text = fs::read_to_string(repository("examples/data/stocks-daily.csv")).unwrap();
+    let path = folder.path().join("stocks-daily.csv");
+    fs::write(&path, text.lines().take(lines + 1).collect::<Vec<_>>().join("\n")).unwrap();
+    path
+}
+
+fn command(manifests: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_intuition"));
+    command.arg("run").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    for manifest in manifests {
+        command.arg("-f").arg(repository("examples").join(manifest));
+    }
+    command
+}
+
+fn both() -> Command {
+    command(&["random.yaml", "sma-crossover.yaml"])
+}
+
+fn stderr(output: &Output) -> &str {
+    std::str::from_utf8(&output.stderr).unwrap()
+}
+
+fn lines(output: &Output) -> Vec<&str> {
+    std::str::from_utf8(&output.stdout).unwrap().lines().collect()
+}
+
+/// The lines' objects, decisions apart from summaries.
+fn json(output: &Output) -> (Vec<Value>, Vec<Value>) {
+    let values = lines(output).into_iter().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    values.partition(|value| value.get("summary").is_none())
+}
+
+fn cents(value: &Value) -> i64 {
+    value.as_str().unwrap().replace('.', "").parse().unwrap()
+}
+
+#[test]
+fn every_decision_is_a_line_and_every_algorithm_a_summary_that_adds_up() {
+    let folder = TempDir::new().unwrap();
+    let output = both().arg("--feed").arg(feed(&folder, 300)).args(["--output", "json"]).output().unwrap();
+    assert_eq!((output.status.code(), stderr(&output)), (Some(0), ""));
+    let (decisions, summaries) = json(&output);
+    let first = *lines(&output).first().unwrap();
+    let members = ["id", "seq", "algo", "event", "sid", "side", "amount", "quantity", "price", "cash", "time"];
+    let places: Vec<_> = members.iter().map(|member| first.find(&format!("\"{member}\":")).unwrap()).collect();
+    assert!(places.is_sorted(), "{first}");
+    assert_eq!(summaries.len(), 2);
+    for (summary, name) in summaries.iter().zip(["default/goog-random", "default/sma-crossover"]) {
+        let summary = &summary["summary"];
+        let own: Vec<_> = decisions.iter().filter(|decision| decision["algo"] == name).collect();
+        assert_eq!(summary["algo"], name);
+        assert_eq!((&summary["ticks"], &summary["deadLettered"]), (&300.into(), &0.into()));
+        assert_eq!(summary["decisions"], own.len());
+        let moved = own.iter().map(|decision| {
+            let amount = cents(&decision["amount"]);
+            if decision["side"] == "buy" { -amount } else { amount }
+        });
+        assert_eq!(1_000_000 + moved.sum::<i64>(), cents(&summary["cash"]), "{summary}");
+        let (deposits, realised) = (cents(&summary["startingCash"]), cents(&summary["realised"]));
+        assert_eq!(deposits + realised, cents(&summary["cash"]) + cents(&summary["invested"]), "{summary}");
+        assert!(own.iter().enumerate().all(|(index, decision)| decision["seq"] == index + 1));
+    }
+    let members =
+        ["algo", "ticks", "decisions", "denied", "deadLettered", "startingCash", "cash", "invested", "realised"];
+    let last = *lines(&output).last().unwrap();
+    assert!(members.iter().map(|member| last.find(&format!("\"{member}\":")).unwrap()).is_sorted(), "{last}");
+    assert!(last.starts_with("{\"summary\":{") && last.contains("\"seconds\":"), "{last}");
+}
+
+#[test]
+fn a_second_run_takes_up_the_first_and_tells_only_what_is_new() {
+    let (folder, data) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let run = |lines: usize, data: &Path| {
+        let mut command = both();
+        command.arg("--feed").arg(feed(&folder, lines)).args(["--output", "json", "--data-dir"]).arg(data);
+        command.output().unwrap()
+    };
+    let (first, second) = (run(150, data.path()), run(300, data.path()));
+    let expected = "default/goog-random: 150 of 300 lines of the feed were decided earlier\n\
+                    default/sma-crossover: 150 of 300 lines of the feed were decided earlier\n";
+    assert_eq!((stderr(&first), stderr(&second)), ("", expected));
+    let ((before, _), (after, summaries)) = (json(&first), json(&second));
+    assert!(summaries.iter().all(|summary| summary["summary"]["ticks"] == 150), "{summaries:?}");
+    // Both together decide what one run over all lines decides.
+    let whole = TempDir::new().unwrap();
+    let (all, _) = json(&run(300, whole.path()));
+    let shown = |decisions: &[Value], algo: &str| -> Vec<(Value, Value, Value)> {
+        let own = decisions.iter().filter(|decision| decision["algo"] == algo);
+        own.map(|decision| (decision["seq"].clone(), decision["event"].clone(), decision["cash"].clone())).collect()
+    };
+    for algo in ["default/goog-random", "default/sma-crossover"] {
+        assert_eq!([shown(&before, algo), shown(&after, algo)].concat(), shown(&all, algo));
+    }
+}
+
+#[test]
+fn a_feed_that_nobody_takes_or_that_is_broken_is_refused_before_anything_is_published() {
+    let folder = TempDir::new().unwrap();
+    let path = feed(&folder, 10);
+    let output = both().arg("--feed").arg(&path).args(["--topic", "prices"]).output().unwrap();
+    let expected = "error: nobody takes the topic prices: default/goog-random takes quotes; default/sma-crossover takes \
+                    quotes\n";
+    assert_eq!((output.status.code(), stderr(&output), lines(&output).len()), (Some(2), expected, 0));
+    fs::write(&path, "time,sid,close\n2000-03-01,AAPL,130.31\n2000-03-02,AAPL\n").unwrap();
+    let output = both().arg("--feed").arg(&path).output().unwrap();
+    let expected = format!("error: {}: line 3: has 2 columns, the header 3\n", path.display());
+    assert_eq!((output.status.code(), stderr(&output), lines(&output).len()), (Some(2), expected.as_str(), 0));
+}
+
+#[test]
+fn a_price_that_is_none_is_counted_and_the_run_goes_on() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("quotes.csv");
+    fs::write(&path, "time,sid,close\n2000-03-01,AAPL,130.31\n2000-03-02,AAPL,n/a\n2000-03-03,AAPL,128\n").unwrap();
+    let output = command(&["sma-crossover.yaml"]).arg("--feed").arg(&path).args(["--output", "json"]).output().unwrap();
+    let (decisions, summaries) = json(&output);
+    assert_eq!((output.status.code(), decisions.len()), (Some(0), 0));
+    let summary = &summaries[0]["summary"];
+    assert_eq!((&summary["ticks"], &summary["deadLettered"]), (&3.into(), &1.into()));
+}
+
+#[test]
+fn the_same_algorithm_twice_and_a_folder_that_is_none_are_refused() {
+    let output = command(&["random.yaml", "random.yaml"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("metadata.name: default/goog-random is taken already"), "{}", stderr(&output));
+    let folder = TempDir::new().unwrap();
+    let path = feed(&folder, 10);
+    let output = both().arg("--feed").arg(&path).arg("--data-dir").arg(&path).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let expected = format!(
+        "error: default/goog-random: the runtime failed: cannot open the ledger: cannot create the folder {}",
+        path.display()
+    );
+    assert!(stderr(&output).starts_with(&expected), "{}", stderr(&output));
+}
+
+#[test]
+fn ctrl_c_ends_a_feed_with_its_summary_and_a_run_without_one_quietly() {
+    let folder = TempDir::new().unwrap();
+    let mut child =
+        command(&["random.yaml"]).arg("--feed").arg(feed(&folder, 5_000)).args(["--rate", "100"]).spawn().unwrap();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let mut text = String::new();
+    stdout.read_line(&mut text).unwrap();
+    interrupt(&child);
+    stdout.read_to_string(&mut text).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(text.contains("\nalgorithm ") && text.contains("\ndefault/goog-random "), "{text}");
+
+    let mut child = both().spawn().unwrap();
+    let mut ready = String::new();
+    BufReader::new(child.stderr.take().unwrap()).read_line(&mut ready).unwrap();
+    assert!(ready.starts_with("default/goog-random: waiting for quotes on quotes at mqtt://127.0.0.1:"), "{ready}");
+    interrupt(&child);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_the_run_without_a_word() {
+    let folder = TempDir::new().unwrap();
+    let mut child = both().arg("--feed").arg(feed(&folder, 5_000)).args(["--rate", "500"]).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert!(!line.is_empty());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), stderr(&output)), (Some(0), ""));
+}
+
+#[test]
+fn a_wrong_password_ends_the_run_at_once_and_the_right_one_runs_it() {
+    let folder = TempDir::new().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        path
+    };
+    let passwords = file("passwords", "");
+    let made = Command::new("mosquitto_passwd").arg("-b").arg(&passwords).args(["trader", "right"]).status();
+    assert!(made.unwrap().success());
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    // As root, mosquitto gives up its rights before it reads the file; `user root` keeps them.
+    let settings =
+        format!("user root\nlistener {port} 127.0.0.1\nallow_anonymous false\npassword_file {}\n", passwords.display());
+    let mut broker =
+        Command::new("mosquitto").arg("-c").arg(file("settings", &settings)).stderr(Stdio::null()).spawn().unwrap();
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert!(broker.try_wait().unwrap().is_none(), "mosquitto ended");
+        std::thread::yield_now();
+    }
+    let run = |password: &Path| {
+        let mut command = command(&["sma-crossover.yaml"]);
+        command.arg("--broker").arg(format!("mqtt://127.0.0.1:{port}")).args(["--mqtt-username", "trader"]);
+        command.arg("--mqtt-password-file").arg(password).arg("--feed").arg(feed(&folder, 100));
+        command.output().unwrap()
+    };
+    let (refused, taken) = (run(&file("wrong", "wrong")), run(&file("right", "right\n")));
+    broker.kill().unwrap();
+    broker.wait().unwrap();
+    let last = stderr(&refused).lines().last().unwrap();
+    assert!(last.starts_with("error: default/sma-crossover: ") && last.contains("NotAuthorized (0x87)"), "{last}");
+    assert_eq!((refused.status.code(), lines(&refused).len()), (Some(1), 0));
+    assert_eq!((taken.status.code(), stderr(&taken)), (Some(0), ""));
+}
+
+fn interrupt(child: &Child) {
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+}
