@@ -19,7 +19,7 @@ use crate::feed::{
 };
 
 const REDRAW_HZ: u8 = 10;
-const STYLE: &str = "{bar:40} {pos}/{len} lines  {per_sec}  {eta} left";
+const STYLE: &str = "{bar:40} {pos}/{len} lines, {eta} left";
 
 /// A feed and the task that publishes it.
 pub(super) struct Feeding {
