@@ -1,4 +1,5 @@
 //! The ledger of backtests and tests: the same rules as [`sqlite`](super::sqlite), gone with the process.
+//! Gaps, which nobody reads back, are not kept.
 
 use std::collections::BTreeMap;
 

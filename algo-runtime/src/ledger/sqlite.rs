@@ -118,7 +118,9 @@ impl SqliteLedger {
 
 impl Ledger for SqliteLedger {
     fn snapshot(&mut self) -> Result<Snapshot, LedgerError> {
-        rows::snapshot(&self.connection).map_err(self.place.store("read all"))
+        let failed = self.place.store("read all");
+        let transaction = self.connection.transaction().map_err(&failed)?;
+        rows::snapshot(&transaction).map_err(failed)
     }
 
     fn commit(&mut self, changes: &Changes) -> Result<(), LedgerError> {

@@ -29,6 +29,17 @@ pub enum VerifyError {
     },
 }
 
+impl VerifyError {
+    /// Stable code, for logs and exit messages.
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::MissLedger(_) => "LedgerMissing",
+            Self::Read(error) => error.reason(),
+            Self::Contradict { .. } => "LedgerDamaged",
+        }
+    }
+}
+
 /// A sound ledger's account, as the journal has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {

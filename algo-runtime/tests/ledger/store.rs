@@ -7,6 +7,9 @@ use tempfile::tempdir;
 
 use crate::fixture::{ACCOUNT, Contents, Draft, everything, files, open, populate};
 
+/// Makes a commit that fits one that does not.
+type Spoil = fn(&mut Changes);
+
 fn refusal(dir: &Path) -> LedgerError {
     SqliteLedger::open(dir, ACCOUNT).map(drop).unwrap_err()
 }
@@ -48,6 +51,17 @@ fn a_crash_loses_nothing_that_was_committed() {
     drop(ledger);
     assert_eq!(Contents::of(&mut open(dir.path())), contents, "dropped without close");
     assert_eq!(Contents::of(&mut open(copy.path())), contents, "killed");
+}
+
+#[test]
+fn a_backup_by_vacuum_into_is_the_same_ledger() {
+    let (dir, copy) = (tempdir().unwrap(), tempdir().unwrap());
+    let contents = populate(dir.path());
+    let in_use = open(dir.path());
+    let connection = rusqlite::Connection::open(dir.path().join("ledger.db")).unwrap();
+    connection.execute("VACUUM INTO ?1", [copy.path().join("ledger.db").to_str().unwrap()]).unwrap();
+    drop(in_use);
+    assert_eq!(Contents::of(&mut open(copy.path())), contents);
 }
 
 #[test]
@@ -114,7 +128,7 @@ fn a_commit_whose_sums_are_wrong_is_refused() {
         draft.buy("GOOG", "1234.56", "345");
         draft.take()
     };
-    let wrongs: [(&str, fn(&mut Changes)); 8] = [
+    let wrongs: [(&str, Spoil); 8] = [
         ("a cent too much", |changes| changes.journal[1].cash = "8765.45".parse().unwrap()),
         ("a total left out", |changes| changes.account = None),
         ("a hole in the numbers", |changes| changes.journal[1].number = 3),

@@ -113,7 +113,7 @@ impl Place {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let read = || {
             let mut connection = Connection::open_with_flags(self.uri(mode), flags)?;
-            connection.busy_timeout(BUSY_TIMEOUT)?;
+            wait_and_spill_nothing(&connection)?;
             let transaction = connection.transaction()?;
             inspect(&transaction, reads)
         };
@@ -207,7 +207,7 @@ fn check_header(header: &[u8; 100], length: Option<u64>) -> Result<(), String> {
     let fields: [(&str, usize, &[u8]); 8] = [
         ("the first bytes are not SQLite's", 0, b"SQLite format 3\0"),
         ("the page size in the header is wrong", 16, page_size.get(2..).unwrap_or_default()),
-        ("the header's format bytes are wrong", 18, &[2, 2, 0, 64, 32, 32]),
+        ("the header's fractions are wrong", 20, &[0, 64, 32, 32]),
         ("the header's schema format is wrong", 44, &[0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0]),
         ("the header's text encoding is wrong", 56, &[0, 0, 0, 1]),
         ("the header's vacuum mode is wrong", 64, &[0; 4]),
@@ -218,6 +218,10 @@ fn check_header(header: &[u8; 100], length: Option<u64>) -> Result<(), String> {
         if header.get(offset..offset + expected.len()) != Some(expected) {
             return Err(finding.to_owned());
         }
+    }
+    // 2: with a write-ahead log. 1: without, as `VACUUM INTO` writes a copy.
+    if !matches!(header.get(18..20), Some([1, 1] | [2, 2])) {
+        return Err("the header's format version is wrong".to_owned());
     }
     let pages = header.iter().skip(28).take(4).fold(0_u64, |pages, byte| pages << 8 | u64::from(*byte));
     match length {
@@ -240,13 +244,19 @@ fn build(path: &Path, migrations: &[Migration], account: &Account) -> rusqlite::
 }
 
 fn configure(connection: &Connection) -> rusqlite::Result<()> {
-    connection.busy_timeout(BUSY_TIMEOUT)?;
+    wait_and_spill_nothing(connection)?;
     connection.set_prepared_statement_cache_capacity(64);
     connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "cell_size_check", true)?;
     connection.query_row(&format!("PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}"), [], |_| Ok(()))
+}
+
+/// Temporary tables stay in memory: the file system around the data folder may be read-only.
+fn wait_and_spill_nothing(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")
 }
 
 fn of_the_system(error: &rusqlite::Error) -> bool {
