@@ -38,8 +38,7 @@ impl Embedded {
     }
 
     async fn start_on(port: u16) -> anyhow::Result<Self> {
-        let storage =
-            StorageConfig { backend: StorageBackend::Memory, enable_persistence: false, ..StorageConfig::default() };
+        let storage = StorageConfig { backend: StorageBackend::Memory, ..StorageConfig::default() };
         let config = BrokerConfig {
             bind_addresses: vec![(Ipv4Addr::LOCALHOST, port).into()],
             storage_config: storage,
