@@ -29,6 +29,8 @@ pub struct Outbox<T> {
     cursor: u64,
     in_flight: usize,
     window: usize,
+    /// The connection before ended over something that was on its way.
+    cautious: bool,
     blocked: Option<Blocked>,
 }
 
@@ -51,7 +53,15 @@ pub struct MissingPosition {
 
 impl<T> Default for Outbox<T> {
     fn default() -> Self {
-        Self { slots: VecDeque::new(), published_through: 0, cursor: 1, in_flight: 0, window: 0, blocked: None }
+        Self {
+            slots: VecDeque::new(),
+            published_through: 0,
+            cursor: 1,
+            in_flight: 0,
+            window: 0,
+            cautious: false,
+            blocked: None,
+        }
     }
 }
 
@@ -105,7 +115,8 @@ impl<T> Outbox<T> {
     }
 
     /// A new connection, which takes `window` messages without having acknowledged them. What was sent on the one before
-    /// and has no PUBACK is sent again.
+    /// and has no PUBACK is sent again; the first of it alone, since some brokers end the connection over what they
+    /// refuse, and the answer is lost when more is being written.
     pub fn connected(&mut self, window: usize) {
         self.disconnected();
         self.window = window;
@@ -114,6 +125,7 @@ impl<T> Outbox<T> {
     /// The connection is gone.
     pub fn disconnected(&mut self) {
         self.window = 0;
+        self.cautious |= self.in_flight > 0;
         self.in_flight = 0;
         for slot in &mut self.slots {
             if slot.state == State::InFlight {
@@ -128,7 +140,8 @@ impl<T> Outbox<T> {
 
     /// The next entry to be sent, which counts as sent.
     pub fn next_to_send(&mut self) -> Option<(u64, &T)> {
-        if self.blocked.is_some() || self.in_flight >= self.window {
+        let window = if self.cautious { self.window.min(1) } else { self.window };
+        if self.blocked.is_some() || self.in_flight >= window {
             return None;
         }
         loop {
@@ -166,6 +179,7 @@ impl<T> Outbox<T> {
             return Vec::new();
         }
         slot.state = State::Accepted;
+        self.cautious = false;
         if self.blocked.is_some_and(|blocked| blocked.position == position) {
             self.blocked = None;
         }

@@ -95,8 +95,10 @@ impl Publisher {
         self.outbox.connected(window);
         self.state.told = None;
         self.state.underway = 0;
-        // Another connection may be another broker, with other rights.
-        self.retry_at = self.outbox.blocked_at().map(|_| Instant::now());
+        // What was being tried again may have gone down with the connection.
+        if self.outbox.blocked_at().is_some() && self.retry_at.is_none() {
+            self.retry_at = Some(Instant::now() + self.backoff.pause());
+        }
     }
 
     pub(super) fn disconnected(&mut self) {

@@ -1,1 +1,236 @@
+use std::collections::{BTreeMap, BTreeSet};
 
+use proptest::prelude::*;
+
+use super::*;
+
+const WIDE: Bounds = Bounds { ticks: 32_768, bytes: 64 << 20 };
+
+fn arrival(epoch: u64, packet_id: u16) -> Arrival {
+    Arrival {
+        epoch,
+        packet_id,
+        duplicate: false,
+        replay: false,
+        topic: "quotes".to_owned(),
+        subscription_ids: vec![1],
+        payload_sha256: [0; 32],
+        payload_size: 1,
+        payload: Bytes::from_static(b"1"),
+        arrived_micros: 0,
+        ticks: vec![Tick::default()],
+    }
+}
+
+fn batch(inflight: &mut Inflight) -> Vec<(u64, u32)> {
+    let batch = inflight.next_batch(1_000, 1 << 20, |_| false);
+    batch.iter().map(|delivery| (delivery.number, delivery.packet_id)).collect()
+}
+
+#[test]
+fn a_delivery_is_acknowledged_when_its_positions_are_published() {
+    let mut inflight = Inflight::new(WIDE);
+    inflight.connected(1, false);
+    inflight.push(arrival(1, 10));
+    inflight.push(arrival(1, 11));
+    assert_eq!(batch(&mut inflight), [(1, 10), (2, 11)]);
+    inflight.outcome(2, 0).unwrap();
+    assert_eq!(inflight.acknowledge(0), []);
+    inflight.outcome(1, 5).unwrap();
+    assert_eq!(inflight.acknowledge(4), []);
+    let acks = [Ack { epoch: 1, packet_id: 10 }, Ack { epoch: 1, packet_id: 11 }];
+    assert_eq!(inflight.acknowledge(5), acks);
+    assert_eq!(inflight.unacknowledged(), 0);
+}
+
+#[test]
+fn a_new_stream_gets_what_has_no_outcome_under_the_same_number() {
+    let mut inflight = Inflight::new(WIDE);
+    inflight.connected(1, false);
+    for packet_id in 1..=3 {
+        inflight.push(arrival(1, packet_id));
+    }
+    assert_eq!(batch(&mut inflight).len(), 3);
+    inflight.outcome(1, 7).unwrap();
+    inflight.stream_opened();
+    assert_eq!(inflight.outcome(2, 0), Err(UnknownDelivery(2)), "nothing was sent on this stream");
+    assert_eq!(batch(&mut inflight), [(2, 2), (3, 3)]);
+}
+
+#[test]
+fn without_the_session_earlier_packet_ids_mean_nothing() {
+    let mut inflight = Inflight::new(WIDE);
+    inflight.connected(1, false);
+    inflight.push(arrival(1, 10));
+    inflight.connected(2, false);
+    inflight.push(arrival(2, 10));
+    assert_eq!(batch(&mut inflight), [(1, 0), (2, 10)]);
+    inflight.outcome(1, 0).unwrap();
+    inflight.outcome(2, 0).unwrap();
+    assert_eq!(inflight.acknowledge(0), [Ack { epoch: 2, packet_id: 10 }]);
+}
+
+#[test]
+fn copies_and_passed_messages_are_acknowledged_in_their_turn() {
+    let mut inflight = Inflight::new(WIDE);
+    inflight.connected(1, false);
+    inflight.push(arrival(1, 1));
+    inflight.push(arrival(1, 2));
+    inflight.pass(1, 3);
+    let mut calls = 0;
+    let sent = inflight.next_batch(10, 1 << 20, |_| {
+        calls += 1;
+        calls == 2
+    });
+    assert_eq!(sent.len(), 1);
+    assert_eq!(inflight.acknowledge(0), []);
+    inflight.outcome(1, 0).unwrap();
+    let packet_ids: Vec<u16> = inflight.acknowledge(0).iter().map(|ack| ack.packet_id).collect();
+    assert_eq!(packet_ids, [1, 2, 3]);
+}
+
+#[test]
+fn there_is_room_only_while_a_whole_message_fits() {
+    let mut inflight = Inflight::new(Bounds { ticks: 10_001, bytes: 1 << 20 });
+    inflight.connected(1, false);
+    assert!(inflight.has_room());
+    inflight.push(arrival(1, 1));
+    assert!(inflight.has_room());
+    inflight.push(arrival(1, 2));
+    assert!(!inflight.has_room());
+    assert_eq!(batch(&mut inflight).len(), 2);
+    inflight.outcome(1, 0).unwrap();
+    inflight.acknowledge(0);
+    assert!(inflight.has_room());
+}
+
+#[derive(Debug, Clone)]
+enum Happens {
+    Message,
+    Passed,
+    Batch(usize),
+    /// The runtime answers the oldest unanswered delivery with this many outbox entries.
+    Outcome(u64),
+    Puback,
+    Reconnect(bool),
+    StreamLost,
+}
+
+fn happens() -> impl Strategy<Value = Happens> {
+    prop_oneof![
+        4 => Just(Happens::Message),
+        1 => Just(Happens::Passed),
+        3 => (1_usize..5).prop_map(Happens::Batch),
+        4 => (0_u64..3).prop_map(Happens::Outcome),
+        4 => Just(Happens::Puback),
+        1 => any::<bool>().prop_map(Happens::Reconnect),
+        1 => Just(Happens::StreamLost),
+    ]
+}
+
+/// What is expected, kept by delivery number.
+#[derive(Default)]
+struct Model {
+    epoch: u64,
+    next_number: u64,
+    next_packet_id: u16,
+    /// Packet id and epoch.
+    came: BTreeMap<u64, (u64, u16)>,
+    at_runtime: Vec<u64>,
+    decided: BTreeMap<u64, u64>,
+    committed: u64,
+    published: u64,
+    acknowledged: BTreeSet<u64>,
+}
+
+impl Model {
+    fn come(&mut self) -> u16 {
+        self.next_number += 1;
+        self.next_packet_id += 1;
+        self.came.insert(self.next_number, (self.epoch, self.next_packet_id));
+        self.next_packet_id
+    }
+
+    fn check(&mut self, acks: &[Ack]) {
+        for ack in acks {
+            assert_eq!(ack.epoch, self.epoch, "never on a connection that has ended");
+            let found = self.came.iter().find(|(_, came)| **came == (ack.epoch, ack.packet_id));
+            let number = *found.expect("it came").0;
+            assert!(self.acknowledged.insert(number), "acknowledged once");
+            let before = self.came.iter().filter(|(earlier, (epoch, _))| **earlier <= number && *epoch == self.epoch);
+            for (earlier, _) in before {
+                assert!(self.acknowledged.contains(earlier), "in the order they came");
+            }
+            assert!(self.decided[&number] <= self.published, "everything in its outcome is published");
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn whatever_happens_only_published_prefixes_are_acknowledged_and_nothing_is_forgotten(
+        script in proptest::collection::vec(happens(), 1..120)
+    ) {
+        let (mut inflight, mut model) = (Inflight::new(WIDE), Model::default());
+        model.epoch = 1;
+        inflight.connected(1, false);
+        for step in script {
+            match step {
+                Happens::Message => inflight.push(arrival(model.epoch, model.come())),
+                Happens::Passed => {
+                    let packet_id = model.come();
+                    model.decided.insert(model.next_number, 0);
+                    inflight.pass(model.epoch, packet_id);
+                }
+                Happens::Batch(size) => {
+                    let batch = inflight.next_batch(size, 1 << 20, |_| false);
+                    for delivery in &batch {
+                        prop_assert!(!model.decided.contains_key(&delivery.number), "sent again after its outcome");
+                        prop_assert!(model.at_runtime.last().is_none_or(|last| *last < delivery.number));
+                        model.at_runtime.push(delivery.number);
+                    }
+                }
+                Happens::Outcome(entries) if !model.at_runtime.is_empty() => {
+                    let number = model.at_runtime.remove(0);
+                    let through = if entries == 0 { 0 } else { model.committed + entries };
+                    model.committed += entries;
+                    model.decided.insert(number, through);
+                    inflight.outcome(number, through).unwrap();
+                }
+                Happens::Outcome(_) => prop_assert!(inflight.outcome(u64::MAX, 0).is_err()),
+                Happens::Puback => model.published = (model.published + 1).min(model.committed),
+                Happens::Reconnect(session_present) => {
+                    model.epoch += 1;
+                    inflight.connected(model.epoch, session_present);
+                    if !session_present {
+                        model.at_runtime.clear();
+                        inflight.stream_opened();
+                    }
+                }
+                Happens::StreamLost => {
+                    model.at_runtime.clear();
+                    inflight.stream_opened();
+                }
+            }
+            let acks = inflight.acknowledge(model.published);
+            model.check(&acks);
+        }
+        // At the end everything is answered and published: nothing is left behind.
+        inflight.stream_opened();
+        for delivery in inflight.next_batch(usize::MAX, usize::MAX, |_| false) {
+            model.decided.insert(delivery.number, 0);
+            inflight.outcome(delivery.number, 0).unwrap();
+        }
+        model.published = model.committed;
+        let acks = inflight.acknowledge(model.published);
+        model.check(&acks);
+        prop_assert_eq!(inflight.unacknowledged(), 0);
+        prop_assert_eq!(inflight.unacknowledged_ticks(), 0);
+        prop_assert_eq!(inflight.bytes, 0);
+        prop_assert_eq!(inflight.without_outcome(), 0);
+        let current = model.came.iter().filter(|(_, (epoch, _))| *epoch == model.epoch);
+        for (number, _) in current {
+            prop_assert!(model.acknowledged.contains(number), "delivery {} was never acknowledged", number);
+        }
+    }
+}

@@ -122,7 +122,7 @@ impl Task {
                     // Nothing comes after our own farewell.
                     Ok(Polled::Outgoing(Outgoing::Disconnect)) => return None,
                     Ok(polled) => self.understand(polled),
-                    Err(error) => return Some(codes::link_error(error)),
+                    Err(error) => return self.last_answers().await.or(Some(codes::link_error(error))),
                 },
             };
             if let Some(event) = event
@@ -131,6 +131,23 @@ impl Task {
                 return error;
             }
         }
+    }
+
+    /// What the broker answered right before the connection ended: mosquitto 2.0.11 with `max_queued_messages 0` ends it
+    /// with every PUBACK that refuses, and the refusal must not be lost.
+    async fn last_answers(&mut self) -> Option<LinkError> {
+        for polled in std::mem::take(&mut self.eventloop.state.events) {
+            // Messages come again on the next connection.
+            if let Polled::Incoming(Packet::Publish(_) | Packet::ConnAck(_)) = polled {
+                continue;
+            }
+            if let Some(event) = self.understand(polled)
+                && let Err(Some(error)) = self.emit(event).await
+            {
+                return Some(error);
+            }
+        }
+        None
     }
 
     /// Polls until something happens, passing requests on meanwhile. The poll is never abandoned half way: that would

@@ -1,1 +1,153 @@
+use super::*;
 
+const GRANTED: Code = Code { value: 1, name: "Granted" };
+const DENIED: Code = Code { value: 0x87, name: "NotAuthorized" };
+
+fn fresh() -> Subscriptions {
+    Subscriptions::new(vec!["intuition/ns/a/#".to_owned(), "trades".to_owned()])
+}
+
+fn filter(filter: &str, subscription_id: u32) -> Filter {
+    Filter { filter: filter.to_owned(), subscription_id }
+}
+
+fn names(filters: &[&str]) -> Vec<String> {
+    filters.iter().map(|filter| (*filter).to_owned()).collect()
+}
+
+/// Answers every SUBSCRIBE and UNSUBSCRIBE among the steps, and gives what comes of it.
+fn answer(subscriptions: &mut Subscriptions, steps: &[Step], code: Code) -> Vec<Step> {
+    let mut next = Vec::new();
+    for step in steps {
+        match step {
+            Step::Subscribe { token, .. } => next.extend(subscriptions.subscribed(*token, code)),
+            Step::Unsubscribe { token, .. } => next.extend(subscriptions.unsubscribed(*token, code)),
+            Step::Hold(_) | Step::Mark(_) => {}
+        }
+    }
+    next
+}
+
+/// Both sides are there, and the ledger has these filters.
+fn opened(held: &[Filter], wanted: &[&str]) -> (Subscriptions, Vec<Step>) {
+    let mut subscriptions = fresh();
+    assert_eq!(subscriptions.connected(true), []);
+    subscriptions.opened(held.to_vec());
+    let steps = subscriptions.wanted(1, names(wanted));
+    (subscriptions, steps)
+}
+
+fn settled(wanted: &[&str]) -> Subscriptions {
+    let (mut subscriptions, _) = opened(&[], wanted);
+    let steps = subscriptions.recorded();
+    assert_eq!(answer(&mut subscriptions, &steps, GRANTED), [Step::Mark(1)]);
+    assert!(subscriptions.is_settled());
+    subscriptions
+}
+
+#[test]
+fn filters_are_recorded_before_they_are_subscribed_to_and_after_they_are_left() {
+    let (mut subscriptions, steps) = opened(&[filter("old", 2), filter("both", 1)], &["both", "new"]);
+    assert_eq!(steps, [Step::Hold(vec![filter("old", 2), filter("both", 1), filter("new", 3)])]);
+    let steps = subscriptions.recorded();
+    assert_eq!(
+        steps,
+        [
+            Step::Subscribe { token: 1, filter: filter("both", 1) },
+            Step::Subscribe { token: 2, filter: filter("new", 3) }
+        ]
+    );
+    let steps = answer(&mut subscriptions, &steps, GRANTED);
+    assert_eq!(steps, [Step::Mark(1), Step::Unsubscribe { token: 3, filter: "old".to_owned() }]);
+    assert!(!subscriptions.is_settled());
+    let steps = answer(&mut subscriptions, &steps, GRANTED);
+    assert_eq!(steps, [Step::Hold(vec![filter("both", 1), filter("new", 3)])]);
+    assert_eq!(subscriptions.recorded(), []);
+    assert!(subscriptions.is_settled());
+}
+
+#[test]
+fn every_connection_subscribes_again() {
+    let mut subscriptions = settled(&["quotes"]);
+    subscriptions.disconnected();
+    assert!(!subscriptions.is_settled());
+    assert_eq!(subscriptions.connected(true), [Step::Hold(vec![filter("quotes", 1)])]);
+    assert_eq!(subscriptions.recorded(), [Step::Subscribe { token: 2, filter: filter("quotes", 1) }]);
+}
+
+#[test]
+fn answers_of_an_earlier_round_mean_nothing() {
+    let (mut subscriptions, _) = opened(&[], &["a"]);
+    let early = subscriptions.recorded();
+    let steps = subscriptions.wanted(2, names(&["a", "b"]));
+    assert_eq!(steps, [Step::Hold(vec![filter("a", 1), filter("b", 2)])]);
+    assert_eq!(answer(&mut subscriptions, &early, GRANTED), []);
+    // Two holds under way: the first answer is the earlier one's.
+    assert_eq!(subscriptions.wanted(3, names(&["b"])), [Step::Hold(vec![filter("a", 1), filter("b", 2)])]);
+    assert_eq!(subscriptions.recorded(), []);
+    assert_eq!(subscriptions.recorded(), [Step::Subscribe { token: 2, filter: filter("b", 2) }]);
+}
+
+#[test]
+fn a_refused_filter_shows_and_is_tried_again() {
+    let (mut subscriptions, _) = opened(&[], &["quotes"]);
+    let steps = subscriptions.recorded();
+    assert_eq!(answer(&mut subscriptions, &steps, DENIED), []);
+    let trouble = subscriptions.trouble().unwrap();
+    assert_eq!(trouble.to_string(), "the broker refused `quotes`: NotAuthorized (0x87)");
+    assert!(trouble.is_worth_retrying() && !subscriptions.is_settled());
+    assert_eq!(subscriptions.retry(), [Step::Hold(vec![filter("quotes", 1)])]);
+    let steps = subscriptions.recorded();
+    assert_eq!(answer(&mut subscriptions, &steps, GRANTED), [Step::Mark(1)]);
+}
+
+#[test]
+fn own_topics_and_bad_filters_are_refused_before_anything_is_held() {
+    for (wanted, reason) in [
+        ("intuition/+/a/decisions", "OwnTopic"),
+        ("#", "OwnTopic"),
+        ("trades", "OwnTopic"),
+        ("quotes/#/x", "InvalidFilter"),
+        ("$share/g/quotes", "InvalidFilter"),
+    ] {
+        let (mut subscriptions, steps) = opened(&[], &["quotes", wanted]);
+        assert_eq!(steps, []);
+        assert_eq!(subscriptions.trouble().unwrap().reason(), reason, "{wanted}");
+        assert_eq!(subscriptions.wanted(2, names(&["quotes"])), [Step::Hold(vec![filter("quotes", 1)])]);
+    }
+}
+
+#[test]
+fn of_overlapping_filters_the_one_held_longest_owns_a_message() {
+    let subscriptions = settled(&["quotes/#", "quotes/+", "other"]);
+    assert!(!subscriptions.is_copy("quotes/a", &[1]));
+    assert!(subscriptions.is_copy("quotes/a", &[2]));
+    assert!(!subscriptions.is_copy("quotes/a", &[2, 1]), "a broker may send one copy for both");
+    assert!(!subscriptions.is_copy("quotes/a", &[]), "a broker without identifiers");
+    assert!(!subscriptions.is_copy("left/behind", &[9]), "nobody owns it: the runtime shall say so");
+}
+
+#[test]
+fn a_filter_that_the_broker_refused_owns_nothing() {
+    let (mut subscriptions, _) = opened(&[], &["quotes/#", "quotes/+"]);
+    let steps = subscriptions.recorded();
+    let [Step::Subscribe { token: first, .. }, Step::Subscribe { token: second, .. }] = steps.as_slice() else {
+        panic!("{steps:?}")
+    };
+    subscriptions.subscribed(*first, DENIED);
+    subscriptions.subscribed(*second, GRANTED);
+    assert!(!subscriptions.is_copy("quotes/a", &[2]));
+}
+
+#[test]
+fn without_the_brokers_session_nothing_is_held() {
+    let mut subscriptions = settled(&["quotes"]);
+    subscriptions.disconnected();
+    subscriptions.stream_ended();
+    assert_eq!(subscriptions.connected(false), []);
+    subscriptions.opened(vec![]);
+    assert_eq!(
+        subscriptions.wanted(1, names(&["more", "quotes"])),
+        [Step::Hold(vec![filter("more", 1), filter("quotes", 2)])]
+    );
+}
