@@ -35,7 +35,7 @@ pub(crate) struct ManifestArgs {
 
 /// `intuition run`.
 #[derive(Debug, Args)]
-#[command(mut_arg("log", |log| log.default_value("warn,rumqttc=error")))]
+#[command(mut_arg("log", |log| log.default_value("warn,rumqttc=error,mqtt5=error")))]
 pub(crate) struct RunArgs {
     /// The manifests.
     #[command(flatten)]

@@ -311,7 +311,8 @@ pub struct Account {
     /// Cost of what is held, two places.
     pub invested: String,
     /// Decisions so far.
-    pub decisions: u64,
+    #[schemars(range(min = 0))]
+    pub decisions: i64,
     /// When the last commit was.
     pub updated: Time,
 }

@@ -49,6 +49,8 @@ pub(super) fn shown(value: &Value) -> String {
     match value {
         Value::Array(_) => "a list".to_owned(),
         Value::Object(_) => "an object".to_owned(),
+        // Whatever it is for: a password is not repeated.
+        Value::String(text) if text.contains("://") && text.contains('@') => "a URL with user info".to_owned(),
         scalar => {
             let mut text = scalar.to_string();
             if let Some((end, _)) = text.char_indices().nth(SHOWN) {
