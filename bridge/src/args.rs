@@ -19,10 +19,10 @@ use tokio::{net::TcpListener, task::JoinSet};
 #[derive(Debug, Parser)]
 #[command(name = "bridge", version)]
 pub(crate) struct Args {
-    /// Broker: mqtt://HOST[:1883] or mqtts://HOST[:8883].
+    /// Broker: `mqtt://HOST[:1883]` or `mqtts://HOST[:8883]`.
     #[arg(short, long, env = "INTUITION_MQTT", value_name = "URL")]
     mqtt: String,
-    /// Runtime: http://HOST:PORT or unix:/PATH.
+    /// Runtime: `http://HOST:PORT` or `unix:/PATH`.
     #[arg(short, long, env = "INTUITION_RPC", value_name = "URL")]
     rpc: String,
     /// Account, `<namespace>/<name>`.

@@ -8,7 +8,9 @@ mod session;
 use std::{sync::Arc, time::Duration};
 
 use futures::FutureExt as _;
-use intuition_api::v1::{Committed, Opened, Published as Confirmed, process_request, process_response};
+use intuition_api::v1::{
+    Committed, Holding, Marker, Opened, Published as Confirmed, process_request, process_response,
+};
 use intuition_common::clock::Clock;
 use tokio::time::{self, Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -234,10 +236,10 @@ impl Driver {
         for step in steps {
             match step {
                 Step::Hold(filters) => {
-                    self.session.send(process_request::Message::Holding(intuition_api::v1::Holding { filters }))
+                    self.session.send(process_request::Message::Holding(Holding { filters }));
                 }
                 Step::Mark(channels_version) => {
-                    self.session.send(process_request::Message::Marker(intuition_api::v1::Marker { channels_version }))
+                    self.session.send(process_request::Message::Marker(Marker { channels_version }));
                 }
                 Step::Subscribe { token, filter } => self.quotes.subscribe(token, filter),
                 Step::Unsubscribe { token, filter } => self.quotes.unsubscribe(token, filter),

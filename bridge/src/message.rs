@@ -267,12 +267,11 @@ impl Reader {
         };
         let text = serde_json::from_str::<String>(encoded.get()).ok();
         let decoded = text.and_then(|text| STANDARD.decode(text).ok()).and_then(|bytes| String::from_utf8(bytes).ok());
-        match decoded.as_deref().map(json::parse) {
-            Some(Ok(data)) => self.value(data, &inside, place),
-            _ => {
-                let message = format!("{}: is no Base64 of JSON", around.member("data_base64"));
-                self.unusable(Problem::new(Reason::NotJson, message), &inside.identity)
-            }
+        if let Some(Ok(data)) = decoded.as_deref().map(json::parse) {
+            self.value(data, &inside, place)
+        } else {
+            let message = format!("{}: is no Base64 of JSON", around.member("data_base64"));
+            self.unusable(Problem::new(Reason::NotJson, message), &inside.identity)
         }
     }
 

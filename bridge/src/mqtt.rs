@@ -37,7 +37,7 @@ pub struct Options {
     pub clean_start: bool,
     /// How long the broker keeps the session without a connection.
     pub session_expiry: Duration,
-    /// Unacknowledged QoS 1 messages that the broker may have on the way to us. Not every broker keeps to it.
+    /// Unacknowledged `QoS` 1 messages that the broker may have on the way to us. Not every broker keeps to it.
     pub receive_maximum: u16,
     /// What the broker publishes when the connection ends without a farewell.
     pub last_will: Option<Message>,
@@ -129,7 +129,7 @@ pub enum Event {
         epoch: u64,
         /// The broker still had the session.
         session_present: bool,
-        /// QoS 1 messages that the broker takes without having acknowledged them.
+        /// `QoS` 1 messages that the broker takes without having acknowledged them.
         receive_maximum: u16,
     },
     /// The connection ended, or could not be made. The next attempt follows by itself.
@@ -242,12 +242,12 @@ impl Link {
         Ok((Self { requests }, events))
     }
 
-    /// Publishes with QoS 1. Answered by [`Event::Published`] with the same token.
+    /// Publishes with `QoS` 1. Answered by [`Event::Published`] with the same token.
     pub fn publish(&self, epoch: u64, token: u64, message: Message) {
         self.submit(Request::Publish { epoch, token, message });
     }
 
-    /// Subscribes with QoS 1, without the messages that the broker kept. Answered by [`Event::Subscribed`].
+    /// Subscribes with `QoS` 1, without the messages that the broker kept. Answered by [`Event::Subscribed`].
     pub fn subscribe(&self, epoch: u64, token: u64, filter: String, subscription_id: u32) {
         self.submit(Request::Subscribe { epoch, token, filter, subscription_id });
     }

@@ -1,6 +1,6 @@
 //! The stream to the runtime.
 
-use std::{future::Future, time::Duration};
+use std::time::Duration;
 
 use intuition_api::v1::{
     Open, ProcessRequest, ProcessResponse, process_request, process_response, runtime_client::RuntimeClient,
@@ -86,22 +86,20 @@ pub struct Stream {
 }
 
 /// Connects and opens a stream. The runtime's first message is still to come.
-pub fn open(endpoint: Endpoint, open: Open) -> impl Future<Output = Result<Stream, RuntimeError>> + Send + 'static {
-    async move {
-        let attempt = async {
-            let channel = endpoint.connect().await.map_err(RuntimeError::Connect)?;
-            let mut client = RuntimeClient::new(channel)
-                .max_decoding_message_size(MAX_MESSAGE_BYTES)
-                .max_encoding_message_size(MAX_MESSAGE_BYTES);
-            let (requests, receiver) = mpsc::unbounded_channel();
-            let first = ProcessRequest { message: Some(process_request::Message::Open(open)) };
-            requests.send(first).map_err(|_| RuntimeError::Close)?;
-            let call = client.process(UnboundedReceiverStream::new(receiver)).await;
-            let responses = call.map_err(|status| RuntimeError::End(Box::new(status)))?.into_inner();
-            Ok(Stream { requests, responses })
-        };
-        time::timeout(OPEN_TIMEOUT, attempt).await.unwrap_or(Err(RuntimeError::Stall))
-    }
+pub async fn open(endpoint: Endpoint, open: Open) -> Result<Stream, RuntimeError> {
+    let attempt = async {
+        let channel = endpoint.connect().await.map_err(RuntimeError::Connect)?;
+        let mut client = RuntimeClient::new(channel)
+            .max_decoding_message_size(MAX_MESSAGE_BYTES)
+            .max_encoding_message_size(MAX_MESSAGE_BYTES);
+        let (requests, receiver) = mpsc::unbounded_channel();
+        let first = ProcessRequest { message: Some(process_request::Message::Open(open)) };
+        requests.send(first).map_err(|_| RuntimeError::Close)?;
+        let call = client.process(UnboundedReceiverStream::new(receiver)).await;
+        let responses = call.map_err(|status| RuntimeError::End(Box::new(status)))?.into_inner();
+        Ok(Stream { requests, responses })
+    };
+    time::timeout(OPEN_TIMEOUT, attempt).await.unwrap_or(Err(RuntimeError::Stall))
 }
 
 impl Stream {

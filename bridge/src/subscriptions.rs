@@ -12,6 +12,9 @@ use intuition_api::{
 
 use crate::mqtt::Code;
 
+/// The highest identifier that MQTT has (section 3.8.2.1.2).
+const MAX_SUBSCRIPTION_ID: u32 = 268_435_455;
+
 /// What is to be done next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
@@ -339,7 +342,7 @@ impl Subscriptions {
 
     fn unused_id(&self) -> u32 {
         let used = |id: &u32| self.held.iter().any(|held| held.filter.subscription_id == *id);
-        (1..).find(|id| !used(id)).unwrap_or(1)
+        (1..=MAX_SUBSCRIPTION_ID).find(|id| !used(id)).unwrap_or(MAX_SUBSCRIPTION_ID)
     }
 }
 

@@ -19,7 +19,7 @@ use crate::{
 /// Names the state topic's messages; outbox positions begin at 1.
 const STATE_TOKEN: u64 = 0;
 /// A third of what the broker keeps the state for.
-const STATE_REFRESH: Duration = Duration::from_secs(60);
+const STATE_REFRESH: Duration = Duration::from_mins(1);
 
 pub(super) struct Outgoing {
     message: Message,

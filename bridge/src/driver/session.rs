@@ -10,7 +10,7 @@ use tonic::transport::Endpoint;
 use crate::runtime::{self, RuntimeError, Stream};
 
 /// How long a batch, or the opening, may be without an answer.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 type Opening = Pin<Box<dyn Future<Output = Result<Stream, RuntimeError>> + Send>>;
 

@@ -48,7 +48,7 @@ pub(super) fn parse(text: &str) -> Result<&RawValue, serde_json::Error> {
 
 /// Reads one level of a value. At most `limit` + 1 members or elements are kept. The error is one that only shows when a
 /// string is decoded, half a surrogate pair for instance.
-pub(super) fn open<'a>(raw: &'a RawValue, limit: usize) -> Result<Value<'a>, serde_json::Error> {
+pub(super) fn open(raw: &RawValue, limit: usize) -> Result<Value<'_>, serde_json::Error> {
     let text = raw.get();
     Ok(match text.as_bytes().first() {
         Some(b'{') => Value::Object(Members { limit }.read(text)?),
@@ -65,7 +65,7 @@ struct Members {
 }
 
 impl Members {
-    fn read<'a>(self, text: &'a str) -> Result<Object<'a>, serde_json::Error> {
+    fn read(self, text: &str) -> Result<Object<'_>, serde_json::Error> {
         serde_json::Deserializer::from_str(text).deserialize_map(self)
     }
 }
@@ -101,7 +101,7 @@ struct Elements {
 }
 
 impl Elements {
-    fn read<'a>(self, text: &'a str) -> Result<Vec<&'a RawValue>, serde_json::Error> {
+    fn read(self, text: &str) -> Result<Vec<&RawValue>, serde_json::Error> {
         serde_json::Deserializer::from_str(text).deserialize_seq(self)
     }
 }

@@ -104,8 +104,9 @@ const fn disconnect(reason: DisconnectReasonCode) -> Code {
 
 pub(super) fn link_error(error: ConnectionError) -> LinkError {
     match error {
-        ConnectionError::ConnectionRefused(reason) => LinkError::Refuse(connack(reason)),
-        ConnectionError::MqttState(StateError::ConnFail { reason }) => LinkError::Refuse(connack(reason)),
+        ConnectionError::ConnectionRefused(reason) | ConnectionError::MqttState(StateError::ConnFail { reason }) => {
+            LinkError::Refuse(connack(reason))
+        }
         ConnectionError::MqttState(StateError::ServerDisconnect { reason_code, .. }) => {
             LinkError::End(disconnect(reason_code))
         }

@@ -154,7 +154,7 @@ proptest! {
         under_way.clear();
         outbox.connected(2);
         for _ in 0..2 * last + 2 {
-            let next = outbox.retry().or_else(|| None).map(|(position, _)| position);
+            let next = outbox.retry().map(|(position, _)| position);
             let next = next.or_else(|| outbox.next_to_send().map(|(position, _)| position));
             if let Some(position) = next {
                 publish(&mut outbox, position, &mut accepted);

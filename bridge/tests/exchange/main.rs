@@ -1,18 +1,16 @@
 //! The bridge between a real mosquitto and a scripted runtime.
 
-#[path = "common/bridge_run.rs"]
-mod bridge_run;
-#[path = "common/client.rs"]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may panic, and so may what helps them")]
+
 mod client;
-#[path = "common/mosquitto.rs"]
 mod mosquitto;
-#[path = "common/runtime.rs"]
+mod running;
 mod runtime;
 
 use bridge::{BROKER, PUBLISHING, SUBSCRIPTIONS};
-use bridge_run::{Running, eventually};
 use client::Client;
 use mosquitto::Mosquitto;
+use running::{Running, eventually};
 use runtime::Scripted;
 use serde_json::Value;
 
@@ -117,7 +115,7 @@ async fn retained_prices_and_overlapping_filters_count_once_at_most() {
     feed.publish("quotes/aapl/l2", r#"{"aapl":6}"#).await;
     feed.publish("quotes/aapl", r#"{"aapl":7}"#).await;
     eventually("two more are confirmed", || runtime.memory().published_through == 5).await;
-    let prices: Vec<String> = runtime.memory().deliveries.iter().map(bridge_run::price).collect();
+    let prices: Vec<String> = runtime.memory().deliveries.iter().map(running::price).collect();
     assert_eq!(prices, ["2", "3", "4", "5", "7"]);
     bridge.stop().await;
 }
@@ -141,7 +139,7 @@ async fn a_broker_that_restarts_with_its_state_loses_nothing() {
     bridge.ready().await;
     eventually("all were decided", || {
         let memory = runtime.memory();
-        let decided: std::collections::BTreeSet<_> = memory.deliveries.iter().map(bridge_run::price).collect();
+        let decided: std::collections::BTreeSet<_> = memory.deliveries.iter().map(running::price).collect();
         decided.len() == 50 && memory.published_through == memory.outbox.len() as u64
     })
     .await;
