@@ -65,7 +65,7 @@ pub(crate) struct RunArgs {
     /// Lines of the feed a second, or max: as fast as they are decided.
     #[arg(long, value_name = "N|max", default_value = "max", requires = "feed")]
     pub(crate) rate: Rate,
-    /// Folder of the ledgers, <DIR>/<namespace>/<name>; another run takes them up. Without it they are temporary.
+    /// Folder of the ledgers, `DIR/NAMESPACE/NAME`; another run takes them up. Without it they are temporary.
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
     /// How decisions and summaries are shown on standard output.
