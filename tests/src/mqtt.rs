@@ -33,6 +33,8 @@ pub struct Message {
     pub payload: Vec<u8>,
     /// Whether the broker keeps it for later subscribers.
     pub retain: bool,
+    /// At least once, or at most once as `mosquitto_pub` does unless told otherwise.
+    pub acknowledged: bool,
     /// MQTT 5 user properties.
     pub user_properties: Vec<(String, String)>,
 }
@@ -40,7 +42,13 @@ pub struct Message {
 impl Message {
     /// A message with nothing special about it.
     pub fn new(topic: &str, payload: impl Into<Vec<u8>>) -> Self {
-        Self { topic: topic.to_owned(), payload: payload.into(), retain: false, user_properties: Vec::new() }
+        Self {
+            topic: topic.to_owned(),
+            payload: payload.into(),
+            retain: false,
+            acknowledged: true,
+            user_properties: Vec::new(),
+        }
     }
 
     /// The same, kept by the broker.
@@ -56,12 +64,20 @@ impl Message {
         self.user_properties.push((name.to_owned(), value.to_owned()));
         self
     }
+
+    /// The same, sent once and not acknowledged.
+    #[must_use]
+    pub fn at_most_once(mut self) -> Self {
+        self.acknowledged = false;
+        self
+    }
 }
 
 /// Who a client is; `None`: nobody named.
 pub type Login = Option<(String, String)>;
 
-/// Publishes in order, at least once, on a connection of its own, and returns when the broker took each. An error says
+/// Publishes in order, on a connection of its own, and returns when the broker took each; the last has to be one that is
+/// acknowledged. An error says
 /// how many it took: a broker that goes away meanwhile is not waited for.
 pub async fn publish_all(port: u16, login: &Login, messages: &[Message]) -> anyhow::Result<()> {
     if messages.is_empty() {
@@ -76,14 +92,15 @@ pub async fn publish_all(port: u16, login: &Login, messages: &[Message]) -> anyh
         client
             .try_publish_with_properties(
                 &message.topic,
-                QoS::AtLeastOnce,
+                if message.acknowledged { QoS::AtLeastOnce } else { QoS::AtMostOnce },
                 message.retain,
                 message.payload.clone(),
                 properties,
             )
             .context("queueing a message")?;
     }
-    let taken = tokio::time::timeout(wait::PATIENCE, await_acks(&mut events, messages.len())).await;
+    let wanted = messages.iter().filter(|message| message.acknowledged).count();
+    let taken = tokio::time::timeout(wait::PATIENCE, await_acks(&mut events, wanted)).await;
     taken.context("the broker takes what is published")??;
     // Otherwise the broker would see the connection break; nothing is lost if it cannot be sent.
     drop(client.try_disconnect());

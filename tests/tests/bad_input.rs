@@ -145,6 +145,31 @@ async fn an_id_with_another_price_and_a_sequence_that_goes_back_are_told() -> an
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn user_properties_say_which_quote_it_is_and_what_is_replayed() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let broker = Broker::start(Kind::Mosquitto, folder.path()).await?;
+    let consumer = Subscriber::start(broker.port(), &None, "intuition/#").await?;
+    let settings = Settings::new("default/properties", &broker.url(), ARGUMENTS);
+    let mut system = System::start(folder.path(), settings).await?;
+    let numbered = |price: i64, seq: &str| {
+        Message::new("quotes", format!(r#"{{"goog": {price}}}"#)).property("source", "feed").property("seq", seq)
+    };
+    // The third says that it was sent before, and nothing kept says otherwise.
+    let messages = [numbered(1, "7"), numbered(2, "8"), numbered(1, "6").property("replay", "true"), numbered(3, "9")];
+    mqtt::publish_all(broker.port(), &None, &messages).await?;
+    let events: Vec<_> = consumer.decisions(3).await?.iter().map(|decision| decision["event"].clone()).collect();
+    ensure!(events == ["feed/7", "feed/8", "feed/9"], "{events:?}");
+    system.settled(3).await?;
+    let ledger = system.ledger()?;
+    ensure!(
+        ledger.counter("forgotten", "")? == 1 && consumer.received("dead-letter").is_empty(),
+        "a replay is no error"
+    );
+    checker::audit(&ledger)?;
+    system.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_message_on_a_topic_that_was_left_is_dead_lettered() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let broker = Broker::start(Kind::Mosquitto, folder.path()).await?;
@@ -171,5 +196,6 @@ async fn a_message_on_a_topic_that_was_left_is_dead_lettered() -> anyhow::Result
     let letter = dead_letters.first().context("there is one")?;
     ensure!(letter.get("topic").and_then(Value::as_str) == Some("old"), "{letter}");
     ensure!(letter.get("reason").and_then(Value::as_str) == Some("NotSubscribed"), "{letter}");
+    checker::audit(&system.ledger()?)?;
     system.stop().await
 }

@@ -10,12 +10,17 @@ use std::{
     collections::{BTreeMap, VecDeque},
     fs,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 use anyhow::{Context as _, ensure};
 use e2e::{
     amounts::{PRICE_PLACES, QUANTITY_PLACES, bought, money, plain, proceeds, units},
-    command,
+    checker, command,
+    ledger::Ledger,
+    process,
+    process::Daemon,
+    seed, wait,
 };
 use rand::{Rng as _, RngExt as _, SeedableRng as _, rngs::ChaCha8Rng};
 use serde_json::{Value, json};
@@ -162,26 +167,33 @@ fn random(quotes: &[Quote], seed: u64, threshold: f64, cash: i128) -> anyhow::Re
     Ok(expected)
 }
 
-/// What `intuition run --output json` printed: decisions and summary, cut down to what is compared.
-fn printed(stdout: &str, expected: &Expected, ticks: usize) -> anyhow::Result<(Vec<Value>, Value)> {
+/// What `intuition run --output json` printed: decisions and the summary.
+fn printed(stdout: &str) -> anyhow::Result<(Vec<Value>, Value)> {
     let mut lines = Vec::new();
     for line in stdout.lines() {
         lines.push(serde_json::from_str::<Value>(line).with_context(|| format!("on stdout: {line}"))?);
     }
     let summary = lines.pop().context("nothing on stdout")?;
-    let summary = summary.get("summary").context("the last line is no summary")?;
-    let cut = |value: &Value, model: &Value| -> Value {
-        let members = model.as_object().into_iter().flatten();
-        members.map(|(name, _)| (name.clone(), value.get(name).cloned().unwrap_or_default())).collect()
-    };
-    let model = expected.trades.first().context("no decision is expected")?;
-    Ok((lines.iter().map(|line| cut(line, model)).collect(), cut(summary, &expected.summary(ticks))))
+    Ok((lines, summary.get("summary").context("the last line is no summary")?.clone()))
+}
+
+/// The members that `model` has.
+fn cut(value: &Value, model: &Value) -> Value {
+    let members = model.as_object().into_iter().flatten();
+    members.map(|(name, _)| (name.clone(), value.get(name).cloned().unwrap_or_default())).collect()
 }
 
 fn compare(stdout: &str, expected: &Expected, ticks: usize) -> anyhow::Result<()> {
-    let (decisions, summary) = printed(stdout, expected, ticks)?;
+    let (decisions, summary) = printed(stdout)?;
+    compare_decisions(&decisions, expected)?;
+    let right = expected.summary(ticks);
+    ensure!(cut(&summary, &right) == right, "{summary}\nright: {right}");
+    Ok(())
+}
+
+fn compare_decisions(decisions: &[Value], expected: &Expected) -> anyhow::Result<()> {
     for (decided, right) in decisions.iter().zip(&expected.trades) {
-        ensure!(decided == right, "decided: {decided}\nright:   {right}");
+        ensure!(cut(decided, right) == *right, "decided: {decided}\nright:   {right}");
     }
     ensure!(
         decisions.len() == expected.trades.len(),
@@ -189,7 +201,6 @@ fn compare(stdout: &str, expected: &Expected, ticks: usize) -> anyhow::Result<()
         decisions.len(),
         expected.trades.len()
     );
-    ensure!(summary == expected.summary(ticks), "{summary}\nright: {}", expected.summary(ticks));
     Ok(())
 }
 
@@ -231,4 +242,36 @@ async fn random_with_a_seed_trades_as_its_generator_says_at_every_run() -> anyho
         compare(&stdout, &expected, quotes.len())?;
     }
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_is_killed_and_taken_up_again_ends_as_if_it_had_not_been() -> anyhow::Result<()> {
+    let (seed, mut random) = seed::pick()?;
+    let folder = tempfile::tempdir()?;
+    let algorithm = "{builtin: sma-crossover, parameters: {fast: 20, slow: 50}}";
+    fs::write(folder.path().join("algo.yaml"), manifest(algorithm, "{policy: fixed-fraction, fraction: 0.5}"))?;
+    let feed = repository().join("examples/data/stocks-daily.csv");
+    let arguments = format!("run -f algo.yaml --feed {} --data-dir data --output json", feed.display());
+    let ledger = folder.path().join("data/default/tested");
+    let quotes = example_quotes()?;
+    let lines = i64::try_from(quotes.len())?;
+    for kill in 1..4 {
+        let mut command = Command::new(process::binary("intuition")?);
+        command.args(arguments.split_whitespace()).current_dir(folder.path());
+        let mut run = Daemon::start("intuition", command, folder.path().join("run.log"))?;
+        let when = lines * kill / 4 - random.random_range(0..lines / 4);
+        wait::until("the run is in the middle", async || {
+            // It may not have made its ledger yet.
+            let outcomes = Ledger::open(&ledger).and_then(|ledger| ledger.progress()).map_or(0, |at| at.outcomes);
+            Ok((outcomes >= when).then_some(()))
+        })
+        .await?;
+        run.kill()?;
+        checker::audit(&Ledger::open(&ledger)?)?;
+    }
+    let ended = command::run("intuition", &arguments, folder.path()).await?;
+    ensure!(ended.code == Some(0), "{ended:?}");
+    let expected = sma_crossover(&quotes, 20, 50, 1_000_000)?;
+    let decisions = checker::audit(&Ledger::open(&ledger)?)?;
+    compare_decisions(&decisions, &expected).with_context(|| format!("E2E_SEED={seed} repeats this run"))
 }
