@@ -66,13 +66,12 @@ async fn an_acknowledged_quote_does_not_come_again_and_an_unacknowledged_one_doe
     let bridge = Running::start(&broker.url(), &runtime.url);
     eventually("the second came again", || runtime.memory().published_through == 2).await;
     bridge.ready().await;
+    bridge.stop().await;
     let memory = runtime.memory();
     let seen: Vec<_> = memory.deliveries.iter().map(|delivery| (delivery.duplicate, delivery.packet_id)).collect();
     assert_eq!(seen.len(), 3, "{seen:?}");
     assert!(!seen[1].0 && seen[2].0 && seen[1].1 == seen[2].1, "{seen:?}");
     assert!(!memory.opens[0].session_present && memory.opens[1].session_present);
-    drop(memory);
-    bridge.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -87,12 +86,11 @@ async fn a_stream_that_ends_is_opened_again_and_gets_what_has_no_outcome_under_i
     runtime.memory().mute = false;
     runtime.end_streams();
     eventually("it is decided and published", || runtime.memory().published_through == 1).await;
+    bridge.stop().await;
     let memory = runtime.memory();
     assert_eq!(memory.deliveries.len(), 2);
     assert_eq!(memory.deliveries[0], memory.deliveries[1]);
     assert_eq!(memory.opens.len(), 2);
-    drop(memory);
-    bridge.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
