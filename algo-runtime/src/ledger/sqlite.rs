@@ -1,9 +1,9 @@
 //! The ledger that trades: one SQLite file, `ledger.db`, with a write-ahead log beside it while it is open.
 //!
-//! - [`place`]: the files, how they are made and connected to; [`schema`]: versions of the format.
-//! - [`inspect`]: the whole ledger is read and recomputed before anything is written; [`digest`]: the number over all
+//! - `place`: the files, how they are made and connected to; `schema`: versions of the format.
+//! - `inspect`: the whole ledger is read and recomputed before anything is written; `digest`: the number over all
 //!   tables that tells damage.
-//! - [`rows`] and [`write`]: between rows and types.
+//! - `rows` and `write`: between rows and types.
 
 mod digest;
 mod inspect;
@@ -178,4 +178,39 @@ fn take_epoch(
 
 fn epoch(connection: &Connection) -> rusqlite::Result<i64> {
     connection.prepare_cached("SELECT epoch FROM seal WHERE id = 1")?.query_row([], |row| row.get(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::ErrorCode;
+    use tempfile::tempdir;
+
+    use super::*;
+
+    #[test]
+    fn a_full_disk_fails_the_commit_and_nothing_else() {
+        let dir = tempdir().unwrap();
+        let mut ledger = SqliteLedger::open(dir.path(), "default/goog-random").unwrap();
+        let before = ledger.snapshot().unwrap();
+        let pages: i64 = ledger.connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
+        let limit = |ledger: &SqliteLedger, pages| {
+            let sql = format!("PRAGMA max_page_count = {pages}");
+            ledger.connection.query_row(&sql, [], |_| Ok(())).unwrap();
+        };
+        limit(&ledger, pages);
+        let state = [(("random".to_owned(), String::new()), Some(vec![7; 100_000]))].into();
+        let changes = Changes { state, ..Changes::default() };
+        match ledger.commit(&changes).unwrap_err() {
+            LedgerError::Store { source, .. } => assert_eq!(source.sqlite_error_code(), Some(ErrorCode::DiskFull)),
+            error => panic!("{error:?}"),
+        }
+        assert_eq!(ledger.snapshot().unwrap(), before);
+
+        limit(&ledger, i64::from(u32::MAX - 1));
+        ledger.commit(&changes).unwrap();
+        let after = ledger.snapshot().unwrap();
+        drop(ledger);
+        let mut again = SqliteLedger::open(dir.path(), "default/goog-random").unwrap();
+        assert_eq!(again.snapshot().unwrap(), after);
+    }
 }

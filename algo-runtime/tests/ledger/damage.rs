@@ -2,10 +2,10 @@
 
 use std::{fs, path::Path};
 
-use algo_runtime::ledger::{LedgerError, sqlite::SqliteLedger, verify::verify};
+use algo_runtime::ledger::{Ledger as _, LedgerError, sqlite::SqliteLedger, verify::verify};
 use tempfile::tempdir;
 
-use crate::fixture::{ACCOUNT, Contents, files, open, populate};
+use crate::fixture::{ACCOUNT, Contents, Draft, everything, files, open, populate};
 
 /// What opening a spoilt file may come to.
 fn opens_equal_or_is_refused_untouched(dir: &Path, spoilt: &[u8], contents: &Contents, what: &str) -> bool {
@@ -104,6 +104,32 @@ fn a_flip_beside_a_log_never_passes() {
         fs::remove_file(copy.path().join("ledger.db-shm")).unwrap_or_default();
     }
     assert!(refused > 10, "{refused}");
+}
+
+#[test]
+fn a_damaged_log_leaves_the_state_after_an_earlier_commit_and_no_mix() {
+    let (dir, copy) = (tempdir().unwrap(), tempdir().unwrap());
+    let mut ledger = open(dir.path());
+    let mut states = vec![Contents::of(&mut ledger)];
+    for changes in everything(&mut Draft::new(&states[0].snapshot)) {
+        ledger.commit(&changes).unwrap();
+        states.push(Contents::of(&mut ledger));
+    }
+    let [file, log] = ["ledger.db", "ledger.db-wal"].map(|name| fs::read(dir.path().join(name)).unwrap());
+    let mut seen = vec![false; states.len()];
+    for position in (0..log.len()).step_by(1499) {
+        let mut spoilt = log.clone();
+        spoilt[position] ^= 0x10;
+        fs::write(copy.path().join("ledger.db"), &file).unwrap();
+        fs::write(copy.path().join("ledger.db-wal"), &spoilt).unwrap();
+        let contents = Contents::of(&mut open(copy.path()));
+        let state = states.iter().position(|state| *state == contents);
+        seen[state.unwrap_or_else(|| panic!("byte {position}: a state that never was"))] = true;
+        for name in files(copy.path()).into_keys() {
+            fs::remove_file(name).unwrap();
+        }
+    }
+    assert!(seen[0] && seen[1] && seen[2], "{seen:?}");
 }
 
 #[test]
