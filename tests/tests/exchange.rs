@@ -118,6 +118,35 @@ async fn one_price_is_one_quote(kind: Kind) -> anyhow::Result<()> {
     system.stop().await
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_algorithm_is_swapped_while_cash_and_positions_stay() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let broker = Broker::start(Kind::Mosquitto, folder.path()).await?;
+    let consumer = Subscriber::start(broker.port(), &None, "intuition/#").await?;
+    let name = "default/swapped";
+    let buys = "--algorithm random --threshold 0 --seed 1 --portfolio fixed-amount --amount 1000";
+    let mut system = System::start(folder.path(), Settings::new(name, &broker.url(), buys)).await?;
+    mqtt::publish_all(broker.port(), &None, &[Message::new("quotes", r#"{"goog": 8}"#)]).await?;
+    system.settled(1).await?;
+    system.stop().await?;
+
+    let crosses = "--algorithm sma-crossover --param fast=1 --param slow=2 --portfolio fixed-amount --amount 1000";
+    *system.settings_mut() = Settings::new(name, &broker.url(), crosses);
+    system.start_runtime().await?;
+    system.start_bridge()?;
+    system.bridge_ready().await?;
+    // The averages of one and two prices are equal at first, then the shorter one falls below.
+    let prices = [10, 10, 5].map(|price| Message::new("quotes", format!(r#"{{"goog": {price}}}"#)));
+    mqtt::publish_all(broker.port(), &None, &prices).await?;
+    system.settled(4).await?;
+    let decisions = checker::audit(&system.ledger()?)?;
+    checker::check_published(&decisions, &consumer.decisions(2).await?)?;
+    let sale = decisions.get(1).context("the position is sold")?;
+    let sold = [text(sale, "side"), text(sale, "quantity"), text(sale, "amount"), text(sale, "cash")];
+    ensure!(sold == ["sell", "125", "625.00", "9625.00"], "what the one bought the other sells: {sale}");
+    system.stop().await
+}
+
 fn text<'a>(value: &'a Value, member: &str) -> &'a str {
     value.get(member).and_then(Value::as_str).unwrap_or_default()
 }
