@@ -274,6 +274,7 @@ async fn embedded(tasks: &TaskTracker, stop: &CancellationToken) -> Result<Addre
 }
 
 #[cfg(not(feature = "embedded-broker"))]
+#[expect(clippy::unused_async, reason = "as the one that starts a broker")]
 async fn embedded(_: &TaskTracker, _: &CancellationToken) -> Result<Address, RunError> {
     Err(RunError::NeedBroker)
 }
