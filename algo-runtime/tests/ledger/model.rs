@@ -92,7 +92,7 @@ fn draw(draft: &mut Draft, step: Step) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     #[test]
     fn the_ledger_in_a_file_and_the_one_in_memory_are_the_same(steps in vec(step(), 1..80)) {
