@@ -155,3 +155,45 @@ pub fn rfc3339_millis(micros: i64) -> anyhow::Result<String> {
     let second = jiff::Timestamp::from_second(micros.div_euclid(1_000_000))?;
     Ok(format!("{}.{millis:03}Z", second.strftime("%Y-%m-%dT%H:%M:%S")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn repetitions_are_no_fault_and_everything_else_is() {
+        let decision = |id: &str, cash: &str| json!({"id": id, "cash": cash});
+        let journal = [decision("a/1", "1.00"), decision("a/2", "2.00")];
+        let [first, second] = journal.clone();
+        assert!(check_published(&journal, &[first.clone(), second.clone(), first.clone()]).is_ok());
+        for seen in [
+            vec![first.clone()],
+            vec![first.clone(), decision("a/2", "2.01")],
+            vec![first.clone(), second.clone(), decision("a/2", "2.01")],
+            vec![first.clone(), second.clone(), decision("a/3", "3.00")],
+        ] {
+            assert!(check_published(&journal, &seen).is_err(), "{seen:?}");
+        }
+        assert!(check_nothing_invented(&journal, std::slice::from_ref(&first)).is_ok());
+        assert!(check_nothing_invented(&journal, &[first, decision("a/3", "3.00")]).is_err());
+    }
+
+    #[test]
+    fn a_quote_with_two_outcomes_is_found() {
+        let row = WindowRow {
+            class: "id".to_owned(),
+            tick_index: 0,
+            channel: CHANNEL.to_owned(),
+            source: String::new(),
+            seq: None,
+            id: "x".to_owned(),
+            payload_sha256: String::new(),
+            outcome: "no-signal".to_owned(),
+            reason: String::new(),
+            first_seq: 0,
+            seqs: 0,
+        };
+        assert!(by_identity(vec![row.clone()]).is_ok());
+        assert!(by_identity(vec![row.clone(), row]).is_err());
+    }
+}

@@ -115,3 +115,76 @@ impl Books {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// number, kind, amount, cash; then sid, quantity, price, cost of the decision with that number.
+    fn entry(number: i64, kind: &str, amount: &str, cash: &str, trade: Option<(i64, &str, &str, &str)>) -> Entry {
+        let trade = trade.map(|(seq, quantity, price, cost)| Trade {
+            seq,
+            event: format!("e2e/{seq}"),
+            sid: "GOOG".to_owned(),
+            quantity: quantity.to_owned(),
+            price: price.to_owned(),
+            cost: cost.to_owned(),
+            time_micros: 0,
+        });
+        Entry {
+            number,
+            kind: kind.to_owned(),
+            amount: amount.to_owned(),
+            cash: cash.to_owned(),
+            committed_micros: 0,
+            previous_hash: String::new(),
+            hash: String::new(),
+            trade,
+        }
+    }
+
+    fn sound() -> Vec<Entry> {
+        vec![
+            entry(1, "deposit", "10000.00", "10000.00", None),
+            entry(2, "buy", "1234.56", "8765.44", Some((1, "3.57843478", "345", "1234.56"))),
+            entry(3, "sell", "345.67", "9111.11", Some((2, "1", "345.67", "344.99"))),
+            entry(4, "sell", "900.00", "10011.11", Some((3, "2.57843478", "349.049", "889.57"))),
+        ]
+    }
+
+    #[test]
+    fn a_sound_journal_adds_up() {
+        let books = recompute(&sound()).unwrap();
+        assert_eq!([books.cash, books.invested, books.realised], [1_001_111, 0, 1_111]);
+    }
+
+    #[test]
+    fn every_wrong_figure_is_found() {
+        type Spoil = fn(&mut Entry);
+        let wrong: [(usize, Spoil); 9] = [
+            (0, |entry| entry.amount = "0.00".to_owned()),
+            (1, |entry| entry.number = 3),
+            (1, |entry| entry.cash = "8765.45".to_owned()),
+            (1, |entry| entry.trade.as_mut().unwrap().quantity = "3.57843479".to_owned()),
+            (1, |entry| entry.trade.as_mut().unwrap().seq = 2),
+            (2, |entry| entry.amount = "345.68".to_owned()),
+            (2, |entry| entry.trade.as_mut().unwrap().cost = "345.00".to_owned()),
+            (3, |entry| entry.trade.as_mut().unwrap().quantity = "2.57843479".to_owned()),
+            (3, |entry| entry.kind = "buy".to_owned()),
+        ];
+        for (number, (place, spoil)) in wrong.into_iter().enumerate() {
+            let mut journal = sound();
+            spoil(&mut journal[place]);
+            assert!(recompute(&journal).is_err(), "mistake {number} is not found");
+        }
+    }
+
+    #[test]
+    fn spending_more_than_there_is_is_found() {
+        let journal = [
+            entry(1, "deposit", "100.00", "100.00", None),
+            entry(2, "buy", "100.01", "-0.01", Some((1, "100.01", "1", "100.01"))),
+        ];
+        assert!(recompute(&journal).is_err());
+    }
+}
