@@ -147,8 +147,8 @@ mod tests {
         vec![
             entry(1, "deposit", "10000.00", "10000.00", None),
             entry(2, "buy", "1234.56", "8765.44", Some((1, "3.57843478", "345", "1234.56"))),
-            entry(3, "sell", "345.67", "9111.11", Some((2, "1", "345.67", "344.99"))),
-            entry(4, "sell", "900.00", "10011.11", Some((3, "2.57843478", "349.049", "889.57"))),
+            entry(3, "sell", "345.67", "9111.11", Some((2, "1", "345.67", "345.00"))),
+            entry(4, "sell", "900.00", "10011.11", Some((3, "2.57843478", "349.049", "889.56"))),
         ]
     }
 
@@ -168,7 +168,7 @@ mod tests {
             (1, |entry| entry.trade.as_mut().unwrap().quantity = "3.57843479".to_owned()),
             (1, |entry| entry.trade.as_mut().unwrap().seq = 2),
             (2, |entry| entry.amount = "345.68".to_owned()),
-            (2, |entry| entry.trade.as_mut().unwrap().cost = "345.00".to_owned()),
+            (2, |entry| entry.trade.as_mut().unwrap().cost = "344.99".to_owned()),
             (3, |entry| entry.trade.as_mut().unwrap().quantity = "2.57843479".to_owned()),
             (3, |entry| entry.kind = "buy".to_owned()),
         ];
