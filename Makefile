@@ -1,12 +1,12 @@
-# What people and CI run here. Needs make, a C compiler (SQLite is compiled in) and the Rust toolchain that
-# rust-toolchain.toml names; the tests need mosquitto too.
+# What people and CI run here. Needs make and the Rust toolchain that rust-toolchain.toml names; a C compiler (SQLite is
+# compiled in) and mosquitto for the tests are installed on Debian where we are root.
 
 CARGO ?= cargo
 CRD := crds/tradingalgo.yaml
 FEED := examples/data/stocks-daily.csv
 
 .DEFAULT_GOAL := help
-.PHONY: help demo fmt fmt-check lint doc deps tools test generate check-generated ci
+.PHONY: help demo fmt fmt-check lint doc test generate check-generated ci tools deps
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,21 +47,8 @@ ci: fmt-check lint doc test check-generated ## Everything that CI checks
 
 tools:
 	@command -v $(CARGO) >/dev/null || { echo "missing: cargo. Install Rust from https://rustup.rs" >&2; exit 1; }
-	@command -v cc >/dev/null || { echo "missing: a C compiler. On Debian: apt-get install gcc libc6-dev" >&2; exit 1; }
+	@.ci/need cc:gcc,libc6-dev
 
 # The Debian package starts a broker on port 1883 where systemd runs. The tests start their own, on free ports.
-deps: tools ## Install mosquitto for the tests (Debian, as root), or say what is missing
-	@PATH="$$PATH:/usr/sbin:/usr/local/sbin"; missing=""; \
-	for program in mosquitto mosquitto_passwd; do \
-		command -v $$program >/dev/null || missing="$$missing $$program"; \
-	done; \
-	if [ -z "$$missing" ]; then exit 0; fi; \
-	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		echo "Installing mosquitto for the tests."; \
-		apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
-			apt-get install -y -qq --no-install-recommends mosquitto mosquitto-clients >/dev/null; \
-	else \
-		echo "missing:$$missing. The tests need mosquitto 2: as root on Debian, 'make deps' or" >&2; \
-		echo "'apt-get install mosquitto mosquitto-clients'; elsewhere https://mosquitto.org/download" >&2; \
-		exit 1; \
-	fi
+deps: tools ## Install what the tests need (Debian, as root), or say what is missing
+	@.ci/need mosquitto:mosquitto mosquitto_passwd:mosquitto
