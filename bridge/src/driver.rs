@@ -208,6 +208,9 @@ impl Driver {
             self.quotes.inflight.ledger_changed();
         }
         self.publisher.outbox.opened(opened.published_through);
+        if self.publisher.outbox.blocked_at().is_none() {
+            self.board.have(board::PUBLISHING);
+        }
         self.confirmed = opened.published_through;
         self.quotes.inflight.stream_opened();
         self.quotes.subscriptions.opened(opened.held);

@@ -129,10 +129,13 @@ impl Publisher {
     /// Sends what the connection takes.
     pub(super) fn send(&mut self, now: Instant) {
         let Some(epoch) = self.epoch else { return };
-        if self.retry_at.take_if(|at| *at <= now).is_some()
-            && let Some((position, outgoing)) = self.outbox.retry()
-        {
-            self.link.publish(epoch, position, outgoing.message.clone());
+        if self.retry_at.take_if(|at| *at <= now).is_some() {
+            match self.outbox.retry() {
+                Some((position, outgoing)) => self.link.publish(epoch, position, outgoing.message.clone()),
+                // What was sent before the refusal still fills the window.
+                None if self.outbox.blocked_at().is_some() => self.retry_at = Some(now + self.backoff.pause()),
+                None => {}
+            }
         }
         while let Some((position, outgoing)) = self.outbox.next_to_send() {
             self.link.publish(epoch, position, outgoing.message.clone());

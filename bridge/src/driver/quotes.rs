@@ -2,6 +2,7 @@
 
 use std::{future::pending, time::Duration};
 
+use bytes::Bytes;
 use intuition_api::v1::{Delivery, Filter};
 use intuition_common::backoff::Backoff;
 use sha2::{Digest as _, Sha256};
@@ -84,7 +85,7 @@ impl Quotes {
             subscription_ids: message.subscription_ids,
             payload_sha256: Sha256::digest(&message.payload).into(),
             payload_size: message.payload.len(),
-            payload: message.payload.slice(..message.payload.len().min(KEPT_PAYLOAD_BYTES)),
+            payload: kept(message.payload),
             arrived_micros: now_micros,
         });
     }
@@ -143,5 +144,13 @@ impl Quotes {
     pub(super) async fn farewell(&mut self) {
         self.link.disconnect();
         while self.events.recv().await.is_some() {}
+    }
+}
+
+/// What is kept of a payload: a copy of its beginning where it is long, since a slice would keep the whole of it.
+fn kept(payload: Bytes) -> Bytes {
+    match payload.get(..KEPT_PAYLOAD_BYTES) {
+        Some(beginning) if payload.len() > KEPT_PAYLOAD_BYTES => Bytes::copy_from_slice(beginning),
+        _ => payload,
     }
 }

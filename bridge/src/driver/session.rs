@@ -138,6 +138,7 @@ impl Session {
     }
 
     pub(super) fn send_batch(&mut self, deliveries: Vec<Delivery>, last: u64, now: Instant) {
+        tracing::debug!(deliveries = deliveries.len(), last, under_way = self.batches.len(), "batch");
         self.batches.push_back((last, now));
         self.send(process_request::Message::Batch(Batch { deliveries }));
     }

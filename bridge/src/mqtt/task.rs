@@ -32,6 +32,8 @@ const KEEP_ALIVE: Duration = Duration::from_secs(30);
 const CONNECT_TIMEOUT_SECONDS: u64 = 5;
 /// What the broker may send us, and what every broker takes unless it says less.
 const MAX_PACKET_BYTES: u32 = 4 * 1024 * 1024;
+/// A connection shorter than this counts as a failed attempt: not every broker says that somebody else took the session.
+const STEADY: Duration = Duration::from_secs(5);
 /// The pause after somebody else took the session: two that fight for it must not do so at full speed.
 const TAKEN_OVER_PAUSE: Duration = Duration::from_secs(30);
 
@@ -92,11 +94,11 @@ impl Task {
 
     /// Keeps the connection until it is told to end, or nobody is left to talk to.
     pub(super) async fn run(mut self) {
-        let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(10));
+        let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
         loop {
-            let connected = self.epoch;
+            let began = time::Instant::now();
             let Some(error) = self.connection().await else { return };
-            if self.epoch != connected {
+            if self.underway.epoch.is_some() && began.elapsed() >= STEADY {
                 backoff.reset();
             }
             let pause = if error.is_taken_over() { TAKEN_OVER_PAUSE } else { backoff.pause() };
@@ -416,4 +418,24 @@ fn library_options(options: Options) -> Result<MqttOptions, LinkError> {
         .set_keep_alive(KEEP_ALIVE)
         .set_connection_timeout(CONNECT_TIMEOUT_SECONDS);
     Ok(library)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn identifiers_that_the_library_takes_for_payload_are_given_back() {
+        for (payload, ids, expected_payload, expected_ids) in [
+            (&b"{\"a\":1}"[..], vec![1, 2], &b"{\"a\":1}"[..], vec![1, 2]),
+            (b"\x0b\x03{}", vec![1, 2], b"{}", vec![1, 2, 3]),
+            (b"\x0b\x80\x01\x0b\x04{}", vec![1, 2], b"{}", vec![1, 2, 128, 4]),
+            (b"\x0b\x03", vec![1], b"\x0b\x03", vec![1]),
+            (b"\x0b", vec![1, 2], b"\x0b", vec![1, 2]),
+        ] {
+            let mut found = ids;
+            let rest = after_stray_identifiers(Bytes::from_static(payload), &mut found);
+            assert_eq!((&rest[..], found), (expected_payload, expected_ids));
+        }
+    }
 }

@@ -65,15 +65,30 @@ impl Mosquitto {
     pub(crate) fn launch(&mut self) {
         // Debian puts it where users do not look.
         let program = if PathBuf::from("/usr/sbin/mosquitto").exists() { "/usr/sbin/mosquitto" } else { "mosquitto" };
+        let log = fs::File::options().create(true).append(true).open(self.path("log")).unwrap();
         let mut command = Command::new(program);
         command.arg("-c").arg(self.path("mosquitto.conf"));
-        let process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("mosquitto is installed");
+        let process = command.arg("-v").stdout(Stdio::null()).stderr(log).spawn().expect("mosquitto is installed");
         self.process = Some(process);
         let until = Instant::now() + Duration::from_secs(10);
         while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
             assert!(Instant::now() < until, "mosquitto does not listen");
             std::thread::yield_now();
         }
+    }
+
+    /// What it logged.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.path("log")).unwrap()
+    }
+
+    /// Publishes the same message many times with QoS 0, which no limit of the broker holds back.
+    pub(crate) fn flood(&self, topic: &str, payload: &str, times: usize) {
+        fs::write(self.path("flood"), format!("{payload}\n").repeat(times)).unwrap();
+        let input = fs::File::open(self.path("flood")).unwrap();
+        let port = self.port.to_string();
+        let arguments = ["-p", &port, "-V", "5", "-t", topic, "-q", "0", "-l"];
+        assert!(Command::new("mosquitto_pub").args(arguments).stdin(input).status().unwrap().success());
     }
 
     /// Sends a signal by name.

@@ -39,13 +39,18 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start(broker_url: &str, runtime_url: &str) -> Self {
-        let config = Config {
+        Self::start_with(broker_url, runtime_url, |_| {})
+    }
+
+    pub(crate) fn start_with(broker_url: &str, runtime_url: &str, change: impl FnOnce(&mut Config)) -> Self {
+        let mut config = Config {
             mqtt: MqttConfig::new(broker_url),
             runtime_url: runtime_url.to_owned(),
             account: "default/test".to_owned(),
             decisions_topic: None,
             limits: Limits::default(),
         };
+        change(&mut config);
         let readiness = Readiness::new(&PARTS, Arc::new(SystemClock));
         let parts = Parts {
             readiness: readiness.clone(),

@@ -1,0 +1,49 @@
+//! What `bridge` says about arguments that it cannot use, before it opens a socket.
+
+#![expect(clippy::unwrap_used, reason = "tests may panic, and so may what helps them")]
+
+use std::process::Command;
+
+/// Runs `bridge` and gives its exit code and what it said.
+fn bridge(arguments: &[&str]) -> (Option<i32>, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_bridge")).args(arguments).output().unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn arguments_that_cannot_be_used_end_it_with_code_2_and_say_why() {
+    let good = ["-m", "mqtt://127.0.0.1:1", "-r", "http://127.0.0.1:1", "--algo", "default/a"];
+    let with = |index: usize, value: &'static str| {
+        let mut arguments = good;
+        arguments[index] = value;
+        arguments.to_vec()
+    };
+    let and = |more: &[&'static str]| [&good[..], more].concat();
+    for (arguments, complaint) in [
+        (vec!["-m", "mqtt://127.0.0.1:1"], "--rpc"),
+        (with(1, "mqtt://me:hunter2@broker"), "use --mqtt-username and --mqtt-password-file"),
+        (with(1, "tcp://broker"), "must be mqtt or mqtts"),
+        (with(3, "no url"), "is no address of a runtime"),
+        (with(5, "goog-random"), "an account is `<namespace>/<name>`"),
+        (with(5, "a/b/c"), "an account is `<namespace>/<name>`"),
+        (and(&["--decisions-topic", "a/#"]), "is no topic to publish decisions to"),
+        (and(&["--mqtt-password-file", "/nowhere/password"]), "cannot read the password file /nowhere/password"),
+        (with(1, "mqtts://broker").into_iter().chain(["--mqtt-ca-file", "/nowhere/ca"]).collect(), "/nowhere/ca"),
+    ] {
+        let (code, said) = bridge(&arguments);
+        assert_eq!(code, Some(2), "{arguments:?}: {said}");
+        assert!(said.contains(complaint), "{arguments:?}: {said}");
+        assert!(!said.contains("hunter2"), "{said}");
+    }
+}
+
+#[test]
+fn a_port_in_use_is_named() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let arguments =
+        ["-m", "mqtt://127.0.0.1:1", "-r", "http://127.0.0.1:1", "--algo", "default/a", "--http-addr", &address];
+    let (code, said) = bridge(&arguments);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains(&format!("cannot listen on {address} for --http-addr")), "{said}");
+}
