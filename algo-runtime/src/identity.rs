@@ -2,7 +2,7 @@
 //!
 //! A tick is recognised, in this order, by the bridge's own number of the delivery, and by the first of these that it
 //! carries: source and sequence, an id, or, for a delivery that the broker flags as sent before, its session, packet id
-//! and payload. Outcomes are kept in one window per rule, [`WINDOW`] ticks long; marks are kept for ever.
+//! and payload. Outcomes are kept in one window per rule, [`WINDOW`](crate::ledger::WINDOW) ticks long; marks are kept for ever.
 //!
 //! Pure: the engine loads it from a snapshot and writes down what it tells.
 

@@ -1,0 +1,328 @@
+//! What a ledger keeps, row by row, and the two forms in which it changes hands: [`Snapshot`] and [`Changes`].
+
+use std::collections::BTreeMap;
+
+use intuition_api::{
+    decimal::{Money, Price, Quantity},
+    v1,
+};
+
+/// The one row of totals.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// `<namespace>/<name>`.
+    pub name: String,
+    /// Random id, 8 hex digits, made with the ledger.
+    pub ledger_id: String,
+    /// Never negative.
+    pub cash: Money,
+    /// Cost of what is held.
+    pub invested: Money,
+    /// Result of the sales.
+    pub realised: Money,
+    /// Deposits less withdrawals.
+    pub deposits: Money,
+    /// Journal entries so far; the next one is this plus 1.
+    pub entries: u64,
+    /// Decisions so far; the next seq is this plus 1.
+    pub decisions: u64,
+    /// Outbox positions given so far.
+    pub position: u64,
+    /// Every position up to this one is published.
+    pub published_through: u64,
+    /// Time of the last commit that changed something an account holder would care about; 0 before the first.
+    pub updated_micros: i64,
+}
+
+impl Account {
+    /// That of a new ledger.
+    pub fn empty(name: &str, ledger_id: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            ledger_id: ledger_id.to_owned(),
+            cash: Money::ZERO,
+            invested: Money::ZERO,
+            realised: Money::ZERO,
+            deposits: Money::ZERO,
+            entries: 0,
+            decisions: 0,
+            position: 0,
+            published_through: 0,
+            updated_micros: 0,
+        }
+    }
+}
+
+/// What is held of one symbol. Rows with nothing held are deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Holding {
+    /// More than zero.
+    pub quantity: Quantity,
+    /// What it cost.
+    pub cost: Money,
+}
+
+/// What a journal entry did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EntryKind {
+    /// Cash in, by settings.
+    Deposit,
+    /// Cash out, by settings.
+    Withdrawal,
+    /// A decision to buy.
+    Buy,
+    /// A decision to sell.
+    Sell,
+}
+
+impl EntryKind {
+    /// As stored.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Deposit => "deposit",
+            Self::Withdrawal => "withdrawal",
+            Self::Buy => "buy",
+            Self::Sell => "sell",
+        }
+    }
+}
+
+/// The trade of a journal entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trade {
+    /// Number among the decisions, from 1, without holes.
+    pub seq: u64,
+    /// The quote it answers: `<source>/<seq>`, else its id, else the payload's SHA-256 in hex.
+    pub event: String,
+    /// Symbol.
+    pub sid: String,
+    /// Units moved.
+    pub quantity: Quantity,
+    /// Price of one.
+    pub price: Price,
+    /// Cost that joined (buy) or left (sale) what is held.
+    pub cost: Money,
+    /// The quote's time.
+    pub time_micros: i64,
+}
+
+/// One line of the append-only journal. The store chains them by hash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JournalEntry {
+    /// From 1, without holes.
+    pub number: u64,
+    /// What it did.
+    pub kind: EntryKind,
+    /// More than zero: what moved.
+    pub amount: Money,
+    /// Cash after it.
+    pub cash: Money,
+    /// When it was committed.
+    pub committed_micros: i64,
+    /// For a buy or a sale.
+    pub trade: Option<Trade>,
+}
+
+/// Which identity rule a tick fell under; each keeps its own window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Class {
+    /// Source and sequence.
+    Sequence,
+    /// Id alone.
+    Id,
+    /// Neither: session, packet id and payload.
+    Packet,
+}
+
+impl Class {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Sequence, Self::Id, Self::Packet];
+
+    /// As stored.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sequence => "sequence",
+            Self::Id => "id",
+            Self::Packet => "packet",
+        }
+    }
+}
+
+/// What became of a tick.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// Decided, no signal, denied or dead-lettered; never `Forgotten`.
+    pub kind: v1::tick_outcome::Kind,
+    /// Denial or dead-letter code; empty otherwise.
+    pub reason: String,
+    /// First of its outbox positions; 0 for none.
+    pub first_position: u64,
+    /// How many positions, contiguous.
+    pub positions: u32,
+    /// First of its decisions' numbers; 0 for none.
+    pub first_seq: u64,
+    /// How many decisions, contiguous.
+    pub seqs: u32,
+}
+
+/// A tick whose outcome is kept, with everything that it may be recognised by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WindowRow {
+    /// Which window.
+    pub class: Class,
+    /// Number within the window, from 1, growing. Never given twice.
+    pub ordinal: u64,
+    /// The bridge's run.
+    pub run: u64,
+    /// The bridge's number of the delivery.
+    pub delivery: u64,
+    /// Place in the delivery.
+    pub index: u32,
+    /// Topic.
+    pub channel: String,
+    /// Empty for none.
+    pub source: String,
+    /// For [`Class::Sequence`].
+    pub seq: Option<i64>,
+    /// Empty for none.
+    pub id: String,
+    /// The broker session it was delivered in.
+    pub session: String,
+    /// 0 for a delivery of the quality of service 0.
+    pub packet_id: u32,
+    /// Of the whole message.
+    pub payload_sha256: [u8; 32],
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+/// How far a source has come on a channel. Kept for ever.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mark {
+    /// Topic.
+    pub channel: String,
+    /// Publisher's name.
+    pub source: String,
+    /// Highest sequence seen.
+    pub seq: i64,
+    /// Highest index seen at that sequence.
+    pub index: u32,
+}
+
+/// Sequence numbers that never came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gap {
+    /// Topic.
+    pub channel: String,
+    /// Publisher's name.
+    pub source: String,
+    /// First missing.
+    pub first: i64,
+    /// Last missing.
+    pub last: i64,
+    /// When it showed.
+    pub seen_micros: i64,
+}
+
+/// What waits for its PUBACK.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutboxRow {
+    /// Position in commit order, from 1, without holes.
+    pub position: u64,
+    /// What it is.
+    pub content: OutboxContent,
+}
+
+/// See [`OutboxRow`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OutboxContent {
+    /// A decision. The row refers to the journal, where its content is.
+    Decision(JournalEntry),
+    /// A message that could not be used.
+    DeadLetter(v1::DeadLetter),
+    /// An algorithm's own message.
+    Publication(v1::Publication),
+}
+
+/// The settings of a resource, as recorded with the transaction that put them in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SettingsRecord {
+    /// uid of the resource.
+    pub resource_uid: String,
+    /// Generation whose algorithm, threshold, parameters and suspend are in force.
+    pub settings_generation: i64,
+    /// Generation whose starting cash is in force.
+    pub cash_generation: i64,
+    /// The settings in force, JSON.
+    pub settings_json: String,
+}
+
+/// A filter that the broker's session may hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldFilter {
+    /// MQTT topic filter.
+    pub filter: String,
+    /// Its Subscription Identifier.
+    pub subscription_id: u32,
+}
+
+/// Name and reason of a counter; the reason is empty for counters without one.
+pub type CounterKey = (String, String);
+
+/// Algorithm and key of a piece of saved state. An algorithm in process may use many keys, so that a commit writes only
+/// what changed; one out of process has the empty key alone.
+pub type StateKey = (String, String);
+
+/// All state but the journal, the outbox and the gaps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Totals.
+    pub account: Account,
+    /// By symbol.
+    pub holdings: BTreeMap<String, Holding>,
+    /// By channel and source.
+    pub marks: Vec<Mark>,
+    /// By class and ordinal.
+    pub window: Vec<WindowRow>,
+    /// Values.
+    pub counters: BTreeMap<CounterKey, u64>,
+    /// Saved state of algorithms and of the policy.
+    pub state: BTreeMap<StateKey, Vec<u8>>,
+    /// `None`: never started with a resource's settings.
+    pub settings: Option<SettingsRecord>,
+    /// Session name by broker URL.
+    pub sessions: BTreeMap<String, String>,
+    /// The one held longest first.
+    pub held: Vec<HeldFilter>,
+}
+
+/// One transaction. Values are absolute, so that applying one twice changes nothing more.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// The totals after it.
+    pub account: Option<Account>,
+    /// Appended.
+    pub journal: Vec<JournalEntry>,
+    /// Set, or deleted where nothing is held any more.
+    pub holdings: BTreeMap<String, Option<Holding>>,
+    /// Set.
+    pub marks: Vec<Mark>,
+    /// Inserted.
+    pub window: Vec<WindowRow>,
+    /// Deleted: of each class every row up to the ordinal.
+    pub evict: Vec<(Class, u64)>,
+    /// Appended. Entries up to `account.published_through` are deleted.
+    pub outbox: Vec<OutboxRow>,
+    /// Appended.
+    pub gaps: Vec<Gap>,
+    /// Set.
+    pub counters: BTreeMap<CounterKey, u64>,
+    /// Set, or deleted.
+    pub state: BTreeMap<StateKey, Option<Vec<u8>>>,
+    /// Set.
+    pub settings: Option<SettingsRecord>,
+    /// Set.
+    pub sessions: BTreeMap<String, String>,
+    /// Replaced as a whole.
+    pub held: Option<Vec<HeldFilter>>,
+}
