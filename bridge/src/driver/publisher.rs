@@ -130,11 +130,11 @@ impl Publisher {
     pub(super) fn send(&mut self, now: Instant) {
         let Some(epoch) = self.epoch else { return };
         if self.retry_at.take_if(|at| *at <= now).is_some() {
-            match self.outbox.retry() {
-                Some((position, outgoing)) => self.link.publish(epoch, position, outgoing.message.clone()),
+            if let Some((position, outgoing)) = self.outbox.retry() {
+                self.link.publish(epoch, position, outgoing.message.clone());
+            } else if self.outbox.blocked_at().is_some() {
                 // What was sent before the refusal still fills the window.
-                None if self.outbox.blocked_at().is_some() => self.retry_at = Some(now + self.backoff.pause()),
-                None => {}
+                self.retry_at = Some(now + self.backoff.pause());
             }
         }
         while let Some((position, outgoing)) = self.outbox.next_to_send() {
