@@ -33,7 +33,7 @@ impl Board {
 
     pub(crate) fn have(&mut self, part: &'static str) {
         if self.missing.remove(part).is_some() {
-            tracing::info!(algo = self.account, part, "there");
+            tracing::info!(algo = self.account, part, "part is there");
             self.readiness.have(part);
         }
     }

@@ -176,6 +176,9 @@ pub enum LinkError {
     /// TLS cannot be set up.
     #[error("cannot set up TLS")]
     SetUpTls(#[source] rustls::Error),
+    /// The broker cannot be trusted, or does not trust us.
+    #[error("no secure connection to the broker")]
+    Secure(#[source] Box<dyn Error + Send + Sync>),
     /// The broker answered with a refusal.
     #[error("the broker refused the connection: {} (0x{:02x})", .0.name, .0.value)]
     Refuse(Code),
@@ -196,7 +199,7 @@ impl LinkError {
         match self {
             Self::ReadCaFile { .. } => "UnreadableCaFile",
             Self::NoCertificates => "NoCertificates",
-            Self::SetUpTls(_) => "TlsFailed",
+            Self::SetUpTls(_) | Self::Secure(_) => "TlsFailed",
             Self::Refuse(code) | Self::End(code) => code.name,
             Self::Reach(_) => "Unreachable",
             Self::Overflow => "Overloaded",

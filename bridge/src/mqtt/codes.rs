@@ -110,6 +110,7 @@ pub(super) fn link_error(error: ConnectionError) -> LinkError {
         ConnectionError::MqttState(StateError::ServerDisconnect { reason_code, .. }) => {
             LinkError::End(disconnect(reason_code))
         }
+        ConnectionError::Tls(error) => LinkError::Secure(Box::new(error)),
         other => LinkError::Reach(Box::new(other)),
     }
 }

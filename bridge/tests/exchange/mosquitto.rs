@@ -82,7 +82,7 @@ impl Mosquitto {
         fs::read_to_string(self.path("log")).unwrap()
     }
 
-    /// Publishes the same message many times with QoS 0, which no limit of the broker holds back.
+    /// Publishes the same message many times with `QoS` 0, which no limit of the broker holds back.
     pub(crate) fn flood(&self, topic: &str, payload: &str, times: usize) {
         fs::write(self.path("flood"), format!("{payload}\n").repeat(times)).unwrap();
         let input = fs::File::open(self.path("flood")).unwrap();
