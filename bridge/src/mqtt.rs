@@ -8,14 +8,16 @@
 
 mod address;
 mod codes;
+mod library;
 mod task;
 mod tls;
+mod underway;
 
 use std::{error::Error, path::PathBuf, time::Duration};
 
 use bytes::Bytes;
 use intuition_common::secret::Secret;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio_util::task::TaskTracker;
 
 pub use self::address::{Address, AddressError};
@@ -85,8 +87,8 @@ impl Message {
     }
 }
 
-/// A message from the broker.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A message from the broker. While it exists it counts against the bytes that may wait.
+#[derive(Debug)]
 pub struct Incoming {
     /// Topic it came on.
     pub topic: String,
@@ -102,6 +104,7 @@ pub struct Incoming {
     pub subscription_ids: Vec<u32>,
     /// MQTT 5 user properties, in order.
     pub user_properties: Vec<(String, String)>,
+    room: Option<OwnedSemaphorePermit>,
 }
 
 /// A reason code of MQTT 5 with its name.
