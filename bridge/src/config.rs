@@ -2,14 +2,13 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use intuition_api::topic;
+use intuition_api::topic::{self, OwnTopics};
 use intuition_common::secret::Secret;
 
 use crate::{
     inflight::Bounds,
     message::MAX_TICKS,
     mqtt::{Address, AddressError, Options},
-    render::Topics,
 };
 
 /// How long the broker keeps the session of a bridge that is away.
@@ -118,7 +117,7 @@ pub enum ConfigError {
 #[derive(Debug)]
 pub(crate) struct Checked {
     pub(crate) account: String,
-    pub(crate) topics: Topics,
+    pub(crate) topics: OwnTopics,
     pub(crate) limits: Limits,
     /// Broker URL without user info.
     pub(crate) broker_url: String,
@@ -160,7 +159,7 @@ impl Config {
         }
         Ok(Checked {
             account: self.account.clone(),
-            topics: Topics::new(&self.account, self.decisions_topic.as_deref()),
+            topics: OwnTopics::new(&self.account, self.decisions_topic.as_deref()),
             limits: self.limits,
             broker_url: address.to_string(),
             subscribing,

@@ -63,7 +63,7 @@ impl Driver {
             Publisher::new(link, events, checked.topics.clone(), checked.account.clone(), name, parts.published);
         let (link, events) = Link::start(checked.subscribing, tasks).map_err(BridgeError::Connect)?;
         Ok(Self {
-            quotes: Quotes::new(link, events, checked.topics.own(), checked.limits.unacknowledged),
+            quotes: Quotes::new(link, events, checked.topics.filters().to_vec(), checked.limits.unacknowledged),
             publisher,
             session: Session::new(endpoint, checked.account.clone(), checked.broker_url, run),
             board: Board::new(parts.readiness, checked.account),

@@ -2,7 +2,10 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use intuition_api::v1::{DeadLetter, Decision, OutboxEntry, Side, outbox_entry::Content};
+use intuition_api::{
+    topic::OwnTopics,
+    v1::{DeadLetter, Decision, OutboxEntry, Side, outbox_entry::Content},
+};
 use intuition_common::clock::rfc3339_millis;
 use serde::Serialize;
 
@@ -11,52 +14,14 @@ use crate::{inflight::KEPT_PAYLOAD_BYTES, mqtt::Message};
 /// Seconds that the state topic outlives the last refresh of it.
 pub const STATE_EXPIRY_SECONDS: u32 = 180;
 
-/// The topics of one algorithm.
-#[derive(Debug, Clone)]
-pub struct Topics {
-    base: String,
-    decisions: String,
-}
-
-impl Topics {
-    /// Those of an account, `<namespace>/<name>`; decisions go elsewhere where that is asked for.
-    pub fn new(account: &str, decisions: Option<&str>) -> Self {
-        let base = format!("intuition/{account}");
-        let decisions = decisions.map_or_else(|| format!("{base}/decisions"), str::to_owned);
-        Self { base, decisions }
-    }
-
-    /// Filters over all of them.
-    pub fn own(&self) -> Vec<String> {
-        vec![format!("{}/#", self.base), self.decisions.clone()]
-    }
-
-    /// Where decisions go.
-    pub fn decisions(&self) -> &str {
-        &self.decisions
-    }
-
-    /// Where the bridge says whether it is there.
-    pub fn state(&self) -> String {
-        format!("{}/state", self.base)
-    }
-
-    /// Where messages go that could not be used.
-    pub fn dead_letter(&self) -> String {
-        format!("{}/dead-letter", self.base)
-    }
-
-    /// An outbox entry as a message. `None`: one without content, which no runtime sends.
-    pub fn message(&self, entry: &OutboxEntry) -> Option<Message> {
-        let (topic, payload) = match entry.content.as_ref()? {
-            Content::Decision(decision) => (self.decisions.clone(), json(&decision_view(decision))),
-            Content::DeadLetter(letter) => (self.dead_letter(), json(&dead_letter_view(letter))),
-            Content::Publication(publication) => {
-                (format!("{}/data/{}", self.base, publication.channel), publication.payload.clone())
-            }
-        };
-        Some(Message::new(topic, payload))
-    }
+/// An outbox entry as a message. `None`: one without content, which no runtime sends.
+pub fn message(topics: &OwnTopics, entry: &OutboxEntry) -> Option<Message> {
+    let (topic, payload) = match entry.content.as_ref()? {
+        Content::Decision(decision) => (topics.decisions().to_owned(), json(&decision_view(decision))),
+        Content::DeadLetter(letter) => (topics.dead_letter(), json(&dead_letter_view(letter))),
+        Content::Publication(publication) => (topics.data(&publication.channel), publication.payload.clone()),
+    };
+    Some(Message::new(topic, payload))
 }
 
 fn json(value: &impl Serialize) -> Bytes {
@@ -150,7 +115,7 @@ struct StateView<'a> {
 }
 
 /// What the state topic says: retained, and forgotten by the broker unless it is refreshed.
-pub fn state(topics: &Topics, online: bool, account: &str, session: &str, since_micros: i64) -> Message {
+pub fn state(topics: &OwnTopics, online: bool, account: &str, session: &str, since_micros: i64) -> Message {
     let state = if online { "online" } else { "offline" };
     let view = StateView { state, algo: account, session, since: rfc3339_millis(since_micros) };
     Message { retain: true, expiry_seconds: Some(STATE_EXPIRY_SECONDS), ..Message::new(topics.state(), json(&view)) }
@@ -221,11 +186,10 @@ mod tests {
     fn every_kind_has_its_topic() {
         let publication = Publication { channel: "sma/fast".to_owned(), payload: Bytes::from_static(b"1") };
         let entry = |content| OutboxEntry { position: 1, content: Some(content) };
-        let moved = Topics::new("ns/a", Some("trades"));
-        let topic = |content| moved.message(&entry(content)).unwrap().topic;
+        let moved = OwnTopics::new("ns/a", Some("trades"));
+        let topic = |content| message(&moved, &entry(content)).unwrap().topic;
         assert_eq!(topic(Content::Decision(Decision::default())), "trades");
         assert_eq!(topic(Content::DeadLetter(DeadLetter::default())), "intuition/ns/a/dead-letter");
         assert_eq!(topic(Content::Publication(publication)), "intuition/ns/a/data/sma/fast");
-        assert_eq!(Topics::new("ns/a", None).decisions(), "intuition/ns/a/decisions");
     }
 }

@@ -1,4 +1,4 @@
-//! MQTT 5 topic names and filters (specification section 4.7).
+//! MQTT 5 topic names and filters (specification section 4.7), and the topics that are an algorithm's own.
 
 /// Why text is no usable topic filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -60,6 +60,47 @@ pub fn overlap(one: &str, other: &str) -> bool {
     }
 }
 
+/// The topics that belong to one algorithm: `intuition/<namespace>/<name>/...`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnTopics {
+    base: String,
+    decisions: String,
+}
+
+impl OwnTopics {
+    /// Those of an account, `<namespace>/<name>`; its decisions go to another topic where one is given.
+    pub fn new(account: &str, decisions: Option<&str>) -> Self {
+        let base = format!("intuition/{account}");
+        let decisions = decisions.map_or_else(|| format!("{base}/decisions"), str::to_owned);
+        Self { base, decisions }
+    }
+
+    /// Where decisions go.
+    pub fn decisions(&self) -> &str {
+        &self.decisions
+    }
+
+    /// Where it is said whether the algorithm is there.
+    pub fn state(&self) -> String {
+        format!("{}/state", self.base)
+    }
+
+    /// Where messages go that could not be used.
+    pub fn dead_letter(&self) -> String {
+        format!("{}/dead-letter", self.base)
+    }
+
+    /// Where the algorithm's own messages go; `#` for all of them.
+    pub fn data(&self, channel: &str) -> String {
+        format!("{}/data/{channel}", self.base)
+    }
+
+    /// Filters over all of them. An algorithm must not subscribe to its own output.
+    pub fn filters(&self) -> [String; 4] {
+        [self.state(), self.dead_letter(), self.data("#"), self.decisions.clone()]
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -96,6 +137,15 @@ mod tests {
             assert_eq!(check_filter(filter), Err(error), "{filter:?}");
         }
         assert_eq!(check_filter("quotes/+/l2/#"), Ok(()));
+    }
+
+    #[test]
+    fn decisions_may_go_elsewhere_and_are_its_own_all_the_same() {
+        let topics = OwnTopics::new("desk/a", Some("trades"));
+        assert_eq!(topics.dead_letter(), "intuition/desk/a/dead-letter");
+        assert!(topics.filters().iter().any(|own| overlap(own, "trades")));
+        assert!(!topics.filters().iter().any(|own| overlap(own, "intuition/desk/a/decisions")));
+        assert_eq!(OwnTopics::new("desk/a", None).decisions(), "intuition/desk/a/decisions");
     }
 
     #[test]

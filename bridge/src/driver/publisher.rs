@@ -2,7 +2,7 @@
 
 use std::{future::pending, time::Duration};
 
-use intuition_api::v1::OutboxEntry;
+use intuition_api::{topic::OwnTopics, v1::OutboxEntry};
 use intuition_common::{backoff::Backoff, clock::Clock};
 use tokio::{sync::mpsc, time::Instant};
 
@@ -12,7 +12,7 @@ use crate::{
     metrics::Metrics,
     mqtt::{Code, Event, Link, Message},
     outbox::Outbox,
-    render::{self, Topics},
+    render,
     runtime::RuntimeError,
 };
 
@@ -33,7 +33,7 @@ pub(super) struct Publisher {
     epoch: Option<u64>,
     window: usize,
     pub(super) outbox: Outbox<Outgoing>,
-    topics: Topics,
+    topics: OwnTopics,
     account: String,
     session: String,
     published: Option<mpsc::UnboundedSender<Published>>,
@@ -59,7 +59,7 @@ impl Publisher {
     pub(super) fn new(
         link: Link,
         events: mpsc::Receiver<Event>,
-        topics: Topics,
+        topics: OwnTopics,
         account: String,
         session: String,
         published: Option<mpsc::UnboundedSender<Published>>,
@@ -118,7 +118,7 @@ impl Publisher {
 
     /// Takes an entry to be published.
     pub(super) fn take(&mut self, entry: OutboxEntry) -> Result<(), RuntimeError> {
-        let Some(message) = self.topics.message(&entry) else {
+        let Some(message) = render::message(&self.topics, &entry) else {
             return Err(RuntimeError::Breach(format!("outbox position {} is empty", entry.position)));
         };
         let position = entry.position;

@@ -1,7 +1,7 @@
 //! What neither the schema nor CEL can say. All of it reads the manifest as it was written, so that a mistake elsewhere
 //! hides nothing.
 
-use intuition_api::topic;
+use intuition_api::topic::{self, OwnTopics};
 use serde_json::{Map, Value};
 
 use super::{Problem, schema::shown};
@@ -97,25 +97,28 @@ pub(super) fn spec(manifest: &Map<String, Value>) -> Vec<Problem> {
 
 fn channels(manifest: &Map<String, Value>, spec: &Value, problems: &mut Vec<Problem>) {
     let text = |name: &str| manifest.get("metadata").and_then(|metadata| metadata.get(name)).and_then(Value::as_str);
-    let own = format!("intuition/{}/{}", text("namespace").unwrap_or(DEFAULT_NAMESPACE), text("name").unwrap_or("+"));
+    let account = format!("{}/{}", text("namespace").unwrap_or(DEFAULT_NAMESPACE), text("name").unwrap_or("+"));
     let publish = spec.pointer("/channels/publish").and_then(Value::as_str);
-    let mut taken = vec![format!("{own}/state"), format!("{own}/dead-letter"), format!("{own}/data/#")];
+    let topics = OwnTopics::new(&account, publish);
+    let own = topics.filters();
     if let Some(publish) = publish {
         let path = "spec.channels.publish";
         if publish.starts_with('$') || publish.contains(['#', '+', '\0']) {
             problems.push(Problem::new(path, "must be a topic without wildcards that does not begin with $"));
-        } else if taken.iter().any(|own| topic::matches(own, publish)) {
+        } else if [topics.state(), topics.dead_letter(), topics.data("#")]
+            .iter()
+            .any(|own| topic::matches(own, publish))
+        {
             problems.push(Problem::new(path, "is another of the algorithm's own topics"));
         }
     }
-    taken.push(publish.map_or_else(|| format!("{own}/decisions"), str::to_owned));
     let filters = spec.pointer("/channels/subscribe").and_then(Value::as_array);
     for (index, filter) in filters.into_iter().flatten().enumerate() {
         let Some(filter) = filter.as_str().filter(|filter| !filter.is_empty()) else { continue };
         let path = format!("spec.channels.subscribe[{index}]");
         if let Err(error) = topic::check_filter(filter) {
             problems.push(Problem::new(path, error.to_string()));
-        } else if let Some(own) = taken.iter().find(|own| topic::overlap(filter, own)) {
+        } else if let Some(own) = own.iter().find(|own| topic::overlap(filter, own)) {
             problems.push(Problem::new(path, format!("must not match the algorithm's own topic {own}")));
         }
     }
