@@ -1,6 +1,13 @@
 //! The process `algo-runtime`: from its arguments to its exit code.
 
-use std::{error::Error, io::Write as _, net::SocketAddr, path::Path, process::ExitCode, sync::Arc};
+use std::{
+    error::Error,
+    io::{ErrorKind, Write as _},
+    net::SocketAddr,
+    path::Path,
+    process::ExitCode,
+    sync::Arc,
+};
 
 use intuition_common::{
     clock::{Clock, SystemClock},
@@ -59,6 +66,8 @@ pub fn verify(data_dir: &Path) -> ExitCode {
     match verify::verify(data_dir) {
         Ok(report) => match writeln!(std::io::stdout(), "{report}") {
             Ok(()) => ExitCode::SUCCESS,
+            // Whoever reads has seen enough.
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
             Err(error) => exit::report(&error, 1),
         },
         Err(error) => exit::report(&error as &(dyn Error + 'static), 1),
