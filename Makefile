@@ -12,7 +12,7 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: tools ## Build `intuition` and run both examples on thirteen years of real quotes
-	@echo "Building intuition. The first time this compiles everything it needs, which takes minutes."
+	@echo "Building intuition. The first time this compiles everything it needs: about five minutes on two cores."
 	$(CARGO) build --release --package intuition-cli
 	$(CARGO) run --release --quiet --package intuition-cli -- run \
 		-f examples/random.yaml -f examples/sma-crossover.yaml --feed $(FEED)
@@ -30,7 +30,7 @@ doc: ## Build the documentation, warnings as errors
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --quiet --workspace --no-deps --document-private-items
 
 test: deps ## Run all tests, those with a real mosquitto and kill -9 included
-	@echo "Building the binaries that the end-to-end tests start. The first time this takes minutes."
+	@echo "Building the binaries that the end-to-end tests start. The first time this takes some minutes."
 	$(CARGO) build --quiet --workspace --bins
 	RUST_LIB_BACKTRACE=0 $(CARGO) test --quiet --workspace
 
