@@ -9,6 +9,7 @@ use e2e::{
     quotes::{Quote, Shape},
     seed,
     system::{Process, Settings, System},
+    wait,
 };
 use rand::{RngExt as _, rngs::ChaCha8Rng};
 
@@ -87,4 +88,38 @@ async fn kill_at_random(kind: Kind, shape: Shape, mut random: ChaCha8Rng) -> any
     checker::check_published(&decisions, &consumer.decisions(decisions.len()).await?)?;
     ensure!(ledger.gaps()?.is_empty(), "{:?}", ledger.gaps()?);
     system.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_runtime_whose_ledger_was_taken_over_appends_nothing_more() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let broker = Broker::start(Kind::Mosquitto, folder.path()).await?;
+    let consumer = Subscriber::start(broker.port(), &None, "intuition/#").await?;
+    let mut system = System::start(folder.path(), Settings::busy("default/crashes", &broker.url())).await?;
+    publish(&broker, 1, 50).await?;
+    system.settled(50).await?;
+    let before = system.ledger()?.journal()?;
+    // A second runtime on the same folder, as if the first had been taken for dead.
+    let mut second = System::prepare(folder.path(), Settings::busy("default/crashes", &broker.url()))?;
+    second.start_runtime().await?;
+    publish(&broker, 51, 100).await?;
+    wait::until("the older runtime says why it writes no more", async || {
+        Ok(system.runtime_log()?.contains("taken over").then_some(()))
+    })
+    .await?;
+    ensure!(system.ledger()?.journal()? == before, "the older runtime appended something");
+    // With the bridge turned to the newer one everything goes on.
+    system.kill(Process::Bridge)?;
+    second.start_bridge()?;
+    second.settled(100).await?;
+    let ledger = second.ledger()?;
+    checker::check_outcomes(&ledger, &Quote::range(Shape::Numbered, 1, 100))?;
+    let decisions = checker::audit(&ledger)?;
+    checker::check_published(&decisions, &consumer.decisions(decisions.len()).await?)?;
+    second.stop().await
+}
+
+async fn publish(broker: &Broker, first: i64, last: i64) -> anyhow::Result<()> {
+    let messages: Vec<_> = Quote::range(Shape::Numbered, first, last).iter().map(Quote::message).collect();
+    mqtt::publish_all(broker.port(), &None, &messages).await
 }
