@@ -1,0 +1,75 @@
+//! What the documents say is there: files that they name, manifests that they show.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, ensure};
+use e2e::command;
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The README and its like, and everything in docs.
+fn documents() -> anyhow::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for folder in ["", "docs", "docs/adr"] {
+        for entry in fs::read_dir(repository().join(folder))? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|extension| extension == "md") {
+                found.push(path);
+            }
+        }
+    }
+    ensure!(found.len() > 10, "{found:?}");
+    Ok(found)
+}
+
+#[test]
+fn files_that_the_documents_name_exist() -> anyhow::Result<()> {
+    let repository = repository();
+    // `bridge/driver.rs` stands for `bridge/src/driver.rs`, `driver.rs` for one in a crate just named.
+    let folders = ["", "tests/tests", "algo-runtime/src", "bridge/src", "algo-runtime/api/proto/intuition/v1"];
+    for document in documents()? {
+        for name in fs::read_to_string(&document)?.split('`').skip(1).step_by(2) {
+            let is_file = [".rs", ".md", ".proto", ".yaml", ".csv"].iter().any(|ending| name.ends_with(ending));
+            if !is_file || name.starts_with('.') || name.contains([' ', '*', '<', '$', ',']) {
+                continue;
+            }
+            let in_crate = name.split_once('/').map(|(package, rest)| format!("{package}/src/{rest}"));
+            let exists = folders.iter().any(|folder| repository.join(folder).join(name).exists())
+                || in_crate.is_some_and(|path| repository.join(path).exists());
+            ensure!(exists || name == "foo.rs" || name == "mod.rs", "{} names {name}", document.display());
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn links_between_the_documents_lead_somewhere() -> anyhow::Result<()> {
+    for document in documents()? {
+        let folder = document.parent().context("a file is in a folder")?;
+        for link in fs::read_to_string(&document)?.split("](").skip(1) {
+            let target = link.split(')').next().unwrap_or_default();
+            let outside = target.starts_with("http");
+            ensure!(outside || folder.join(target).exists(), "{} links to {target}", document.display());
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_manifests_of_the_readme_are_valid() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let text = fs::read_to_string(repository().join("README.md"))?;
+    let manifests: Vec<_> = text.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    ensure!(!manifests.is_empty(), "the README shows a manifest");
+    for manifest in manifests {
+        fs::write(folder.path().join("readme.yaml"), manifest)?;
+        let ended = command::run("intuition", "validate -f readme.yaml", folder.path()).await?;
+        ensure!(ended.code == Some(0), "{ended:?}\n{manifest}");
+    }
+    Ok(())
+}
