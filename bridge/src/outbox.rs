@@ -172,9 +172,11 @@ impl<T> Outbox<T> {
         self.in_flight -= 1;
         if !accepted {
             slot.state = State::Ready;
-            // The first of several refusals is the one to be tried.
-            let first = self.blocked.map_or(position, |blocked| blocked.position.min(position));
-            self.blocked = Some(Blocked { position: first, probing: false });
+            // The first of several refusals is the one to be tried; a trial that is on its way stays so, whatever else is
+            // refused meanwhile.
+            if self.blocked.is_none_or(|blocked| position <= blocked.position) {
+                self.blocked = Some(Blocked { position, probing: false });
+            }
             self.cursor = self.cursor.min(position);
             return Vec::new();
         }

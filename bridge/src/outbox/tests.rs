@@ -53,6 +53,19 @@ fn nothing_behind_a_refused_entry_is_sent_until_the_broker_takes_it() {
 }
 
 #[test]
+fn a_refusal_behind_the_one_that_is_tried_again_starts_no_second_attempt() {
+    let mut outbox = filled(4, 3);
+    assert_eq!(sent(&mut outbox), [1, 2, 3]);
+    outbox.answered(1, false);
+    outbox.answered(2, true);
+    assert_eq!(outbox.retry().map(|(position, _)| position), Some(1));
+    outbox.answered(3, false);
+    assert_eq!(outbox.retry(), None, "the attempt is still on its way");
+    assert_eq!(outbox.answered(1, true), [(1, 1), (2, 2)]);
+    assert_eq!(sent(&mut outbox), [3, 4], "the whole window is free again");
+}
+
+#[test]
 fn what_has_no_puback_is_sent_again_on_the_next_connection_and_the_first_alone() {
     let mut outbox = filled(4, 10);
     assert_eq!(sent(&mut outbox), [1, 2, 3, 4]);
