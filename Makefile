@@ -12,9 +12,9 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: tools ## Build `intuition` and run both examples on thirteen years of real quotes
-	@echo "Building intuition. The first time this compiles everything it needs: about five minutes on two cores."
-	$(CARGO) build --release --package intuition-cli
-	$(CARGO) run --release --quiet --package intuition-cli -- run \
+	@echo "Building intuition. The first time this compiles everything it needs, which takes some minutes."
+	$(CARGO) build --package intuition-cli
+	$(CARGO) run --quiet --package intuition-cli -- run \
 		-f examples/random.yaml -f examples/sma-crossover.yaml --feed $(FEED)
 
 fmt: ## Format the code
