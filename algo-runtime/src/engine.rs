@@ -152,7 +152,8 @@ impl Engine {
     fn count(&mut self, name: &str, reason: &str, by: u64) {
         let key = (name.to_owned(), reason.to_owned());
         let value = self.counters.entry(key.clone()).or_default();
-        *value += by;
+        // The ledger's integers have a sign; a counter that is full stays so.
+        *value = value.saturating_add(by).min(i64::MAX.cast_unsigned());
         self.pending.counters.insert(key, *value);
     }
 

@@ -1,8 +1,8 @@
 //! Which ticks were seen before: one quote, one outcome (ADR 0006).
 //!
 //! A tick is recognised, in this order, by the bridge's own number of the delivery, and by the first of these that it
-//! carries: source and sequence, an id, or, for a delivery that the broker flags as sent before, its session, packet id
-//! and payload. Outcomes are kept in one window per rule, [`WINDOW`](crate::ledger::WINDOW) ticks long; marks are kept for ever.
+//! carries: source and sequence, an id, or, for a delivery that the broker sent before or may have sent again, its session,
+//! packet id and payload. Outcomes are kept in one window per rule, [`WINDOW`](crate::ledger::WINDOW) ticks long; marks are kept for ever.
 //!
 //! Pure: the engine loads it from a snapshot and writes down what it tells.
 
@@ -14,7 +14,7 @@ use intuition_api::v1::{Delivery, Tick, tick_outcome::SeenBy};
 use sha2::{Digest as _, Sha256};
 
 use crate::ledger::{Class, Gap, Mark, Outcome, WindowRow};
-use window::{Kept, Window};
+use window::{Claim, Kept, Window};
 
 pub use window::RowRef;
 
@@ -86,7 +86,7 @@ impl Identities {
         let seq = tick.seq.unwrap_or_default();
         match self.mark(&delivery.topic, &tick.source) {
             Some((mark, last)) if (seq, index) <= (mark, last) => {
-                if delivery.duplicate || delivery.replay {
+                if delivery.duplicate || delivery.interrupted || delivery.replay {
                     Recognition::Forgotten
                 } else {
                     Recognition::WentBack { mark }
@@ -109,12 +109,13 @@ impl Identities {
 
     fn recognise_packet(&mut self, envelope: Envelope<'_>, index: u32) -> Recognition {
         let delivery = envelope.delivery;
-        if !delivery.duplicate || delivery.packet_id == 0 {
+        if !(delivery.duplicate || delivery.interrupted) || delivery.packet_id == 0 {
             return Recognition::Fresh;
         }
         let key = packet_key(envelope.session, delivery.packet_id, &delivery.payload_sha256, index);
-        let claim = window::Claim { run: envelope.run, connection: delivery.connection, delivery: delivery.number };
-        self.window.claim(key, claim).map_or(Recognition::Fresh, |row| Recognition::Seen(row, SeenBy::Packet))
+        self.window
+            .claim(key, claim_of(envelope), delivery.duplicate)
+            .map_or(Recognition::Fresh, |row| Recognition::Seen(row, SeenBy::Packet))
     }
 
     /// Moves the mark of a fresh tick with a sequence; what it left out is a gap.
@@ -167,7 +168,7 @@ impl Identities {
             outcome,
         };
         let mut kept = Kept::from_row(&row);
-        kept.claim(window::Claim { run: envelope.run, connection: delivery.connection, delivery: delivery.number });
+        kept.claim(claim_of(envelope));
         let reference = self.window.insert(key_of_row(&row), kept);
         (reference, row)
     }
@@ -204,6 +205,10 @@ impl Identities {
             index: *index,
         })
     }
+}
+
+const fn claim_of(Envelope { delivery, run, .. }: Envelope<'_>) -> Claim {
+    Claim { run, connection: delivery.connection, delivery: delivery.number }
 }
 
 /// Which rule a tick falls under: the first that fits.

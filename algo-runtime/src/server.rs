@@ -21,8 +21,7 @@ use crate::{
     writer::{Command, Writer, WriterError},
 };
 
-/// The part of [`Readiness`] that a runtime provides.
-pub const READY_PART: &str = "ledger";
+pub use crate::writer::READY_PART;
 
 /// Largest message taken: a batch of deliveries, each with at most 64 KiB of payload and 10,000 ticks.
 const MAX_MESSAGE_BYTES: usize = 16 * 1024 * 1024;
@@ -42,7 +41,7 @@ pub struct Config {
     pub clock: Arc<dyn Clock>,
     /// Counts.
     pub metrics: Metrics,
-    /// Lacks [`READY_PART`] until the ledger is open.
+    /// Lacks [`READY_PART`] until the ledger is open, and while it cannot be written.
     pub readiness: Readiness,
 }
 
@@ -84,6 +83,7 @@ pub struct Running {
     /// Where it listens.
     pub addr: SocketAddr,
     tally: watch::Sender<Arc<Tally>>,
+    ended: CancellationToken,
     end: oneshot::Receiver<Result<(), RuntimeError>>,
 }
 
@@ -92,6 +92,11 @@ impl Running {
     /// the first bridge comes.
     pub fn tally(&self) -> watch::Receiver<Arc<Tally>> {
         self.tally.subscribe()
+    }
+
+    /// Whether it has ended, by itself or as it was told.
+    pub fn has_ended(&self) -> bool {
+        self.ended.is_cancelled()
     }
 
     /// Waits for the end: after `shutdown` was cancelled, everything that was taken is committed and the ledger is
@@ -118,21 +123,23 @@ pub async fn start(
         .name("ledger-writer".to_owned())
         .spawn(move || drop(ended.send(writer.run(receiver))))
         .map_err(RuntimeError::UseSocket)?;
-    readiness.have(READY_PART);
     let (end, stopped) = oneshot::channel();
-    let tasks = TaskTracker::new();
+    let (ended, tasks) = (CancellationToken::new(), TaskTracker::new());
+    let has_ended = ended.clone();
     tasks.clone().spawn(async move {
         let outcome = serve(listener, commands, writer_end, tasks, shutdown).await;
         readiness.lack(READY_PART, "Stopped", "the runtime has stopped");
         drop(end.send(outcome));
+        has_ended.cancel();
     });
-    Ok(Running { addr, tally, end: stopped })
+    Ok(Running { addr, tally, ended, end: stopped })
 }
 
 fn open(config: Config) -> Result<Writer, RuntimeError> {
     let account = &config.settings.account;
     let ledger = SqliteLedger::open(&config.data_dir, account).map_err(RuntimeError::OpenLedger)?;
-    Writer::start(Box::new(ledger), config.settings, config.clock, config.metrics).map_err(|error| match error {
+    let Config { settings, clock, metrics, readiness, .. } = config;
+    Writer::start(Box::new(ledger), settings, clock, metrics, readiness).map_err(|error| match error {
         WriterError::UseLedger(error) => RuntimeError::OpenLedger(error),
         error @ WriterError::TakeUp(_) => RuntimeError::Trade(error),
     })
@@ -148,9 +155,10 @@ async fn serve(
     // A writer that ends takes the server with it; a server that is told to end stops the writer.
     let serving = shutdown.child_token();
     let writer_end = async {
-        let outcome = writer_end.await.unwrap_or(Ok(()));
+        // Without a word only a panic ends it.
+        let outcome = writer_end.await.map_or(Err(RuntimeError::LoseWriter), |end| end.map_err(RuntimeError::Trade));
         serving.cancel();
-        outcome.map_err(RuntimeError::Trade)
+        outcome
     };
     let stopping = async {
         serving.cancelled().await;

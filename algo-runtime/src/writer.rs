@@ -7,7 +7,7 @@ use intuition_api::v1::{
     AccountResponse, Committed, ConfigureRequest, ConfigureResponse, Decision, HoldingRecorded, Open, ProcessResponse,
     process_request, process_response::Message,
 };
-use intuition_common::clock::Clock;
+use intuition_common::{clock::Clock, exit::with_causes, readiness::Readiness};
 use tokio::sync::{mpsc, oneshot, watch};
 use tonic::Status;
 
@@ -18,6 +18,9 @@ use crate::{
     settings::{Settings, SettingsError},
     wire,
 };
+
+/// The part of [`Readiness`] that a runtime provides: it lacks it until the ledger is open, and while it cannot commit.
+pub const READY_PART: &str = "ledger";
 
 /// Ticks that end a group: large enough to share a sync, small enough that the first of them does not wait long.
 const GROUP_TICKS: usize = 4_096;
@@ -80,6 +83,9 @@ pub(crate) struct Writer {
     settings: Settings,
     clock: Arc<dyn Clock>,
     metrics: Metrics,
+    readiness: Readiness,
+    /// The last commit failed.
+    failing: bool,
     tally: watch::Sender<Arc<Tally>>,
     stream: Option<(u64, Responses)>,
     /// The channels version that the stream was told last.
@@ -93,10 +99,12 @@ impl Writer {
         settings: Settings,
         clock: Arc<dyn Clock>,
         metrics: Metrics,
+        readiness: Readiness,
     ) -> Result<Self, WriterError> {
         let engine = take_up(ledger.as_mut(), &settings, clock.as_ref())?;
         let tally = watch::Sender::new(Arc::new(engine.tally()));
-        Ok(Self { engine, ledger, settings, clock, metrics, tally, stream: None, told: 0 })
+        readiness.have(READY_PART);
+        Ok(Self { engine, ledger, settings, clock, metrics, readiness, failing: false, tally, stream: None, told: 0 })
     }
 
     /// The account after each commit, kept current while somebody watches.
@@ -212,6 +220,9 @@ impl Writer {
                 return self.recover(answers, error);
             }
             self.metrics.committed(began.elapsed());
+            if std::mem::take(&mut self.failing) {
+                self.readiness.have(READY_PART);
+            }
         }
         for answer in answers {
             self.answer(answer);
@@ -229,8 +240,11 @@ impl Writer {
     }
 
     fn recover(&mut self, answers: Vec<Answer>, error: LedgerError) -> Result<(), WriterError> {
-        let status = Status::internal(format!("{}: {error}", error.reason()));
+        let message = with_causes(&error);
+        let status = Status::internal(format!("{}: {message}", error.reason()));
         self.metrics.commit_failed();
+        self.failing = true;
+        self.readiness.lack(READY_PART, error.reason(), &message);
         for answer in answers {
             if let Answer::Configure(reply, _) = answer {
                 respond(reply, Err(status.clone()));

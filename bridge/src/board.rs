@@ -56,18 +56,3 @@ impl Board {
         self.missing.is_empty()
     }
 }
-
-/// An error with all its causes in one line.
-pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut line = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let text = inner.to_string();
-        // Some libraries repeat the cause in their own text.
-        if !line.contains(&text) {
-            line = format!("{line}: {text}");
-        }
-        cause = inner.source();
-    }
-    line
-}

@@ -11,14 +11,14 @@ use futures::FutureExt as _;
 use intuition_api::v1::{
     Committed, Holding, Marker, Opened, Published as Confirmed, process_request, process_response,
 };
-use intuition_common::clock::Clock;
+use intuition_common::{clock::Clock, exit::with_causes};
 use tokio::time::{self, Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{publisher::Publisher, quotes::Quotes, session::Session};
 use crate::{
     BridgeError, Parts,
-    board::{self, Board, with_causes},
+    board::{self, Board},
     config::{Checked, Limits},
     metrics::Metrics,
     mqtt::{Event, Link},
@@ -120,6 +120,9 @@ impl Driver {
                 }
                 let steps = self.quotes.connected(epoch, session_present);
                 self.session.allow();
+                if self.session.is_standing_down(Instant::now()) {
+                    self.quotes.stand_down();
+                }
                 self.perform(steps);
             }
             Event::Disconnected(error) => {
@@ -146,6 +149,9 @@ impl Driver {
                 self.metrics.connected("publishing");
                 self.board.have(board::PUBLISHER);
                 self.publisher.connected(epoch, self.limits.publishes.min(usize::from(receive_maximum)));
+                if self.session.is_standing_down(Instant::now()) {
+                    self.publisher.stand_down();
+                }
             }
             Event::Disconnected(error) => {
                 self.board.lack(board::PUBLISHER, error.reason(), &with_causes(&error));
@@ -172,7 +178,11 @@ impl Driver {
 
     fn end_session(&mut self, error: &RuntimeError) {
         self.board.lack(board::RUNTIME, error.reason(), &with_causes(error));
-        self.session.close(Instant::now());
+        self.session.close(Instant::now(), error);
+        if error.is_superseded() {
+            self.quotes.stand_down();
+            self.publisher.stand_down();
+        }
         self.quotes.subscriptions.stream_ended();
     }
 

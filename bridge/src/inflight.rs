@@ -84,6 +84,8 @@ pub struct Inflight {
     /// The lowest number that has not been sent on this stream.
     unsent: u64,
     epoch: u64,
+    /// The last connection that has ended.
+    ended: u64,
     ticks: usize,
     bytes: usize,
     open: usize,
@@ -97,7 +99,7 @@ pub struct UnknownDelivery(pub u64);
 impl Inflight {
     /// Nothing in flight.
     pub const fn new(bounds: Bounds) -> Self {
-        Self { bounds, entries: VecDeque::new(), first: 1, unsent: 1, epoch: 0, ticks: 0, bytes: 0, open: 0 }
+        Self { bounds, entries: VecDeque::new(), first: 1, unsent: 1, epoch: 0, ended: 0, ticks: 0, bytes: 0, open: 0 }
     }
 
     /// Whether any message at all still fits.
@@ -124,6 +126,12 @@ impl Inflight {
                 entry.packet_id = 0;
             }
         }
+    }
+
+    /// The connection has ended. What came on it and is not acknowledged the broker may deliver again, to whoever takes
+    /// the session: the runtime has to look for it.
+    pub const fn disconnected(&mut self) {
+        self.ended = self.epoch;
     }
 
     /// Takes a message in.
@@ -187,7 +195,8 @@ impl Inflight {
                 self.settle(number, 0);
                 continue;
             }
-            batch.push(delivery(number, packet_id, arrival));
+            let interrupted = packet_id != 0 && arrival.epoch <= self.ended;
+            batch.push(Delivery { interrupted, ..delivery(number, packet_id, arrival) });
             bytes += size;
         }
         batch
@@ -279,6 +288,7 @@ fn delivery(number: u64, packet_id: u16, arrival: &Arrival) -> Delivery {
         arrived_micros: arrival.arrived_micros,
         ticks: arrival.ticks.clone(),
         connection: arrival.epoch,
+        interrupted: false,
     }
 }
 

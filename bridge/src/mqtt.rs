@@ -194,6 +194,9 @@ pub enum LinkError {
     /// Events were not taken for so long that the connection was given up.
     #[error("more came in than could be worked off: the connection was given up until there is room")]
     Overflow,
+    /// See [`Link::stand_down`].
+    #[error("another bridge has taken over: the connection was given up for now")]
+    StandDown,
 }
 
 impl LinkError {
@@ -206,6 +209,7 @@ impl LinkError {
             Self::Refuse(code) | Self::End(code) => code.name,
             Self::Reach(_) => "Unreachable",
             Self::Overflow => "Overloaded",
+            Self::StandDown => "TakenOver",
         }
     }
 
@@ -214,9 +218,9 @@ impl LinkError {
         matches!(self, Self::Refuse(Code { value: 0x86 | 0x87, .. }))
     }
 
-    /// Somebody else connected under the same client id.
+    /// Somebody else works under the same client id.
     pub(crate) const fn is_taken_over(&self) -> bool {
-        matches!(self, Self::End(Code { value: 0x8e, .. }))
+        matches!(self, Self::End(Code { value: 0x8e, .. }) | Self::StandDown)
     }
 }
 
@@ -234,6 +238,7 @@ enum Request {
     Subscribe { epoch: u64, token: u64, filter: String, subscription_id: u32 },
     Unsubscribe { epoch: u64, token: u64, filter: String },
     Acknowledge { epoch: u64, packet_id: u16 },
+    StandDown { epoch: u64 },
     Disconnect,
 }
 
@@ -246,6 +251,11 @@ impl Link {
         let task = task::Task::new(options, receiver, sender)?;
         tasks.spawn(task.run());
         Ok((Self { requests }, events))
+    }
+
+    /// Gives the connection up, as after a takeover that the broker told of: the next attempt is made after a pause.
+    pub(crate) fn stand_down(&self, epoch: u64) {
+        self.submit(Request::StandDown { epoch });
     }
 
     /// Publishes with `QoS` 1. Answered by [`Event::Published`] with the same token.

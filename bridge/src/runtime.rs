@@ -46,6 +46,11 @@ pub enum RuntimeError {
 }
 
 impl RuntimeError {
+    /// Another bridge of the same account has opened a stream.
+    pub fn is_superseded(&self) -> bool {
+        matches!(self, Self::End(status) if status.code() == Code::Aborted)
+    }
+
     /// CamelCase code.
     pub fn reason(&self) -> &'static str {
         match self {

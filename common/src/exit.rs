@@ -7,17 +7,15 @@ pub const USAGE: u8 = 2;
 
 /// Prints `error` with all its causes on stderr, one line, and gives the code to end with.
 pub fn report(error: &(dyn Error + 'static), code: u8) -> ExitCode {
-    let mut line = format!("error: {error}");
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let text = inner.to_string();
-        // Some libraries repeat the cause in their own text.
-        if !line.contains(&text) {
-            line = format!("{line}: {text}");
-        }
-        cause = inner.source();
-    }
     // Nothing is left to be done for a closed stderr.
-    drop(writeln!(std::io::stderr(), "{line}"));
+    drop(writeln!(std::io::stderr(), "error: {}", with_causes(error)));
     ExitCode::from(code)
+}
+
+/// An error and its causes in one line, each told once: some libraries repeat the cause in their own text.
+pub fn with_causes(error: &(dyn Error + 'static)) -> String {
+    let causes = std::iter::successors(error.source(), |cause: &&(dyn Error + 'static)| (*cause).source());
+    causes
+        .map(ToString::to_string)
+        .fold(error.to_string(), |told, cause| if told.contains(&cause) { told } else { format!("{told}: {cause}") })
 }

@@ -121,6 +121,12 @@ impl System {
         })
     }
 
+    /// Another bridge for the same runtime and ledger, not started yet.
+    pub fn beside(&self, folder: &Path) -> anyhow::Result<Self> {
+        let other = Self::prepare(folder, self.settings.clone())?;
+        Ok(Self { grpc: self.grpc, data: self.data.clone(), ..other })
+    }
+
     /// Starts algo-runtime and waits until it is ready.
     pub async fn start_runtime(&mut self) -> anyhow::Result<()> {
         let mut command = Command::new(process::binary("algo-runtime")?);
@@ -150,6 +156,21 @@ impl System {
         let missing = page.get("missing").and_then(Value::as_array).cloned().unwrap_or_default();
         let text = |part: &Value, name| part.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         Ok(missing.iter().map(|part| (text(part, "part"), text(part, "reason"))).collect())
+    }
+
+    /// Waits until the bridge holds that many quotes without an acknowledgement.
+    pub async fn bridge_holds(&self, quotes: i64) -> anyhow::Result<()> {
+        let line = format!("tradingalgo_bridge_unacknowledged_ticks {quotes}");
+        wait::until(&line, async || {
+            let page = http::get(self.bridge.http, "/metrics").await?;
+            Ok(page.filter(|(_, body)| body.lines().any(|found| found == line)).map(drop))
+        })
+        .await
+    }
+
+    /// SIGTERM to the bridge alone.
+    pub async fn stop_bridge(&mut self) -> anyhow::Result<()> {
+        self.bridge.running()?.terminate().await.map(drop)
     }
 
     /// SIGTERM to both, bridge first.

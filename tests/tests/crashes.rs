@@ -119,6 +119,34 @@ async fn a_runtime_whose_ledger_was_taken_over_appends_nothing_more() -> anyhow:
     second.stop().await
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bridge_that_was_frozen_and_replaced_decides_nothing_again() -> anyhow::Result<()> {
+    let (folder, elsewhere) = (tempfile::tempdir()?, tempfile::tempdir()?);
+    let broker = Broker::start(Kind::Mosquitto, folder.path()).await?;
+    let mut system = System::start(folder.path(), Settings::busy("default/crashes", &broker.url())).await?;
+    // The bridge holds quotes that have nothing but their packet ids, and stops where it stands.
+    system.kill(Process::Runtime)?;
+    let quotes = Quote::range(Shape::Bare, 1, 100);
+    let messages: Vec<_> = quotes.iter().map(Quote::message).collect();
+    mqtt::publish_all(broker.port(), &None, &messages).await?;
+    system.bridge_holds(100).await?;
+    system.freeze(Process::Bridge)?;
+    system.start_runtime().await?;
+    let mut second = system.beside(elsewhere.path())?;
+    second.start_bridge()?;
+    system.decided(100).await?;
+    system.thaw(Process::Bridge)?;
+    wait::until("what the thawed bridge held was seen before", async || {
+        Ok((system.ledger()?.counter("ambiguous", "")? == 100).then_some(()))
+    })
+    .await?;
+    let ledger = system.ledger()?;
+    checker::check_outcomes(&ledger, &quotes)?;
+    checker::audit(&ledger)?;
+    second.stop_bridge().await?;
+    system.stop().await
+}
+
 async fn publish(broker: &Broker, first: i64, last: i64) -> anyhow::Result<()> {
     let messages: Vec<_> = Quote::range(Shape::Numbered, first, last).iter().map(Quote::message).collect();
     mqtt::publish_all(broker.port(), &None, &messages).await

@@ -134,7 +134,7 @@ impl Engine {
         self.pending.marks.retain(|known| known.channel != mark.channel || known.source != mark.source);
         self.pending.marks.push(mark);
         if let Some(gap) = gap {
-            self.count(counter::GAPS, "", gap.last.abs_diff(gap.first) + 1);
+            self.count(counter::GAPS, "", gap.last.abs_diff(gap.first).saturating_add(1));
             self.pending.gaps.push(gap);
         }
     }

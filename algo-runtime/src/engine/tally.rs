@@ -41,7 +41,8 @@ pub struct Tally {
 impl Tally {
     /// The sum over all reasons of a counter.
     pub fn count(&self, name: &str) -> u64 {
-        self.account.counters.iter().filter(|counter| counter.name == name).map(|counter| counter.value).sum()
+        let values = self.account.counters.iter().filter(|counter| counter.name == name).map(|counter| counter.value);
+        values.fold(0, u64::saturating_add)
     }
 
     /// Ticks that have an outcome.
@@ -49,7 +50,7 @@ impl Tally {
         [counter::DECIDED, counter::NO_SIGNAL, counter::DENIED, counter::DEAD_LETTERED]
             .iter()
             .map(|name| self.count(name))
-            .sum()
+            .fold(0, u64::saturating_add)
     }
 
     /// Sequence that a source has come to on a channel.

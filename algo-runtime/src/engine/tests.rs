@@ -235,6 +235,18 @@ fn sequences_that_leave_out_or_go_back_are_told() {
 }
 
 #[test]
+fn a_jump_over_all_numbers_fills_the_counter_and_nothing_more() {
+    let mut bench = Bench::on_disk(eager());
+    bench.send(vec![numbered(i64::MIN, "10")]);
+    bench.send(vec![numbered(i64::MAX, "10")]);
+    bench.send(vec![Tick { source: "other".to_owned(), ..numbered(1, "10") }]);
+    bench.send(vec![Tick { source: "other".to_owned(), ..numbered(7, "10") }]);
+    assert_eq!(bench.engine.tally().count(counter::GAPS), i64::MAX.cast_unsigned());
+    bench.restart(eager());
+    assert_eq!(bench.engine.tally().count(counter::GAPS), i64::MAX.cast_unsigned());
+}
+
+#[test]
 fn suspended_every_signal_is_denied_and_the_algorithm_still_sees_the_quotes() {
     let mut bench = Bench::new(resource(1));
     assert!(bench.configure(2, |settings| settings.suspend = true).refusals.is_empty());

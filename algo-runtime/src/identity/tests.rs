@@ -140,6 +140,26 @@ fn equal_packets_of_one_connection_count_as_several() {
 }
 
 #[test]
+fn what_was_held_while_its_connection_ended_may_have_been_decided_through_another_bridge() {
+    let mut identities = Identities::default();
+    let held = |number| {
+        let mut held = case(number, tick("", None, ""), 0);
+        held.delivery.interrupted = true;
+        held
+    };
+    // Of the same bridge: decided before it came, on an earlier connection, it is another quote.
+    let mut earlier = case(1, tick("", None, ""), 0);
+    earlier.delivery.connection = 0;
+    assert_eq!(take(&mut identities, &earlier).0, Recognition::Fresh);
+    assert_eq!(recognise(&mut identities, &held(2)), Recognition::Fresh);
+    // By another bridge while this one was frozen, it is the same.
+    let mut other = case(1, tick("", None, ""), 0);
+    other.run = 2;
+    assert_eq!(take(&mut identities, &other).0, Recognition::Fresh);
+    assert_eq!(seen(recognise(&mut identities, &held(3))), Some(SeenBy::Packet));
+}
+
+#[test]
 fn outcomes_are_kept_for_a_whole_window_and_not_longer() {
     let mut identities = Identities::default();
     for number in 1..=WINDOW + 1 {

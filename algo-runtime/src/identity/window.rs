@@ -50,8 +50,15 @@ impl Kept {
         self.claim = Some(claim);
     }
 
-    fn may_be_claimed_by(&self, claim: Claim) -> bool {
-        self.claim.is_none_or(|known| known == claim || (known.run, known.connection) != (claim.run, claim.connection))
+    /// `redelivered`: the broker says that it sent the delivery before. Otherwise it may have sent it again since, which
+    /// only a later connection, or another bridge, can have claimed.
+    fn may_be_claimed_by(&self, claim: Claim, redelivered: bool) -> bool {
+        match self.claim {
+            Some(known) if known == claim => true,
+            Some(known) if known.run == claim.run && redelivered => known.connection != claim.connection,
+            Some(known) if known.run == claim.run => known.connection > claim.connection,
+            _ => redelivered || self.number.0 != claim.run,
+        }
     }
 }
 
@@ -137,9 +144,9 @@ impl Window {
     }
 
     /// The oldest row of that identity that the delivery may repeat, claimed for it.
-    pub(super) fn claim(&mut self, key: u128, claim: Claim) -> Option<RowRef> {
-        let row =
-            *self.rows(key).iter().find(|row| self.get(**row).is_some_and(|kept| kept.may_be_claimed_by(claim)))?;
+    pub(super) fn claim(&mut self, key: u128, claim: Claim, redelivered: bool) -> Option<RowRef> {
+        let fits = |row: &&RowRef| self.get(**row).is_some_and(|kept| kept.may_be_claimed_by(claim, redelivered));
+        let row = *self.rows(key).iter().find(fits)?;
         self.get_mut(row)?.claim(claim);
         Some(row)
     }

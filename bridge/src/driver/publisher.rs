@@ -109,6 +109,13 @@ impl Publisher {
         self.state.underway = 0;
     }
 
+    /// Leaves the place to whoever has taken over.
+    pub(super) fn stand_down(&self) {
+        if let Some(epoch) = self.epoch {
+            self.link.stand_down(epoch);
+        }
+    }
+
     /// Begins again with another outbox.
     pub(super) fn restart(&mut self, outbox: Outbox<Outgoing>) {
         self.outbox = outbox;

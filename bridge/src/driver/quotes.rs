@@ -61,7 +61,13 @@ impl Quotes {
     }
 
     pub(super) fn disconnected(&mut self) {
+        self.inflight.disconnected();
         self.subscriptions.disconnected();
+    }
+
+    /// Leaves the broker's session to whoever has taken over.
+    pub(super) fn stand_down(&self) {
+        self.link.stand_down(self.epoch);
     }
 
     pub(super) fn take(&mut self, message: Incoming, now_micros: i64, metrics: &Metrics) {

@@ -11,6 +11,10 @@ use crate::runtime::{self, RuntimeError, Stream};
 
 /// How long a batch, or the opening, may be without an answer.
 const PATIENCE: Duration = Duration::from_mins(1);
+/// The pause after another bridge of the account has opened a stream: two that fight for it must not do so at full speed.
+const SUPERSEDED_PAUSE: Duration = Duration::from_secs(30);
+/// A stream that held this long was a success.
+const STEADY: Duration = Duration::from_secs(5);
 
 type Opening = Pin<Box<dyn Future<Output = Result<Stream, RuntimeError>> + Send>>;
 
@@ -40,6 +44,9 @@ pub(super) struct Session {
     lost: bool,
     /// What the stream under way was opened with.
     told_lost: bool,
+    opened_at: Option<Instant>,
+    /// Until when the place is left to the bridge that superseded the last stream.
+    superseded_until: Option<Instant>,
     ledger: Option<String>,
     /// Batches without an outcome: their last delivery and when they were sent.
     batches: VecDeque<(u64, Instant)>,
@@ -57,6 +64,8 @@ impl Session {
             allowed: false,
             lost: false,
             told_lost: false,
+            opened_at: None,
+            superseded_until: None,
             ledger: None,
             batches: VecDeque::new(),
         }
@@ -84,13 +93,25 @@ impl Session {
     pub(super) fn lose_broker_session(&mut self) {
         self.lost = true;
         self.batches.clear();
-        self.state = State::Idle { not_before: Instant::now() };
+        let now = Instant::now();
+        self.state = State::Idle { not_before: self.superseded_until.map_or(now, |until| until.max(now)) };
     }
 
     /// The stream is gone; the next attempt is made after a pause.
-    pub(super) fn close(&mut self, now: Instant) {
+    pub(super) fn close(&mut self, now: Instant, error: &RuntimeError) {
         self.batches.clear();
-        self.state = State::Idle { not_before: now + self.backoff.pause() };
+        // A runtime that opens streams and can commit nothing is not to be asked at full speed.
+        if self.opened_at.take().is_some_and(|at| now >= at + STEADY) {
+            self.backoff.reset();
+        }
+        self.superseded_until = error.is_superseded().then(|| now + SUPERSEDED_PAUSE);
+        let not_before = self.superseded_until.unwrap_or_else(|| now + self.backoff.pause());
+        self.state = State::Idle { not_before };
+    }
+
+    /// Another bridge works for the account, and this one waits.
+    pub(super) fn is_standing_down(&self, now: Instant) -> bool {
+        self.superseded_until.is_some_and(|until| until > now)
     }
 
     pub(super) fn open_when_due(&mut self, now: Instant) {
@@ -115,7 +136,7 @@ impl Session {
             State::Greeting { stream, .. } => State::Open(stream),
             other => other,
         };
-        self.backoff.reset();
+        self.opened_at = Some(Instant::now());
         if self.told_lost {
             self.lost = false;
         }
@@ -146,6 +167,7 @@ impl Session {
     /// A delivery has its outcome.
     pub(super) fn answered(&mut self, number: u64) {
         while self.batches.front().is_some_and(|(last, _)| *last <= number) {
+            self.backoff.reset();
             self.batches.pop_front();
         }
     }

@@ -71,6 +71,20 @@ fn without_the_session_earlier_packet_ids_mean_nothing() {
 }
 
 #[test]
+fn what_waited_while_its_connection_ended_is_sent_as_interrupted() {
+    let mut inflight = Inflight::new(WIDE);
+    inflight.connected(1, false);
+    inflight.push(arrival(1, 10));
+    inflight.push(arrival(1, 0));
+    inflight.disconnected();
+    inflight.connected(2, true);
+    inflight.push(arrival(2, 10));
+    let batch = inflight.next_batch(10, 1 << 20, |_| false);
+    let interrupted: Vec<bool> = batch.iter().map(|delivery| delivery.interrupted).collect();
+    assert_eq!(interrupted, [true, false, false], "what cannot be redelivered is not, what came since is not");
+}
+
+#[test]
 fn copies_and_passed_messages_are_acknowledged_in_their_turn() {
     let mut inflight = Inflight::new(WIDE);
     inflight.connected(1, false);

@@ -25,7 +25,7 @@ const WAITING_BYTES: usize = 64 << 20;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// A connection shorter than this counts as a failed attempt: not every broker says that somebody else took the session.
 const STEADY: Duration = Duration::from_secs(5);
-/// The pause after somebody else took the session: two that fight for it must not do so at full speed.
+/// The pause after somebody else took the session or its place: two that fight for it must not do so at full speed.
 const TAKEN_OVER_PAUSE: Duration = Duration::from_secs(30);
 
 pub(super) struct Task {
@@ -43,6 +43,7 @@ pub(super) struct Task {
 
 enum Step {
     Polled(Box<Result<Polled, ConnectionError>>),
+    StoodDown,
     Closed,
 }
 
@@ -96,6 +97,7 @@ impl Task {
             }
             let event = match self.step().await {
                 Step::Closed => return None,
+                Step::StoodDown => return Some(LinkError::StandDown),
                 Step::Polled(polled) => match *polled {
                     // Nothing comes after our own farewell.
                     Ok(Polled::Outgoing(Outgoing::Disconnect)) => return None,
@@ -138,7 +140,11 @@ impl Task {
                 polled = &mut polling => return Step::Polled(Box::new(polled)),
                 request = self.requests.recv(), if self.underway.queued < QUEUED => {
                     let Some(request) = request else { return Step::Closed };
-                    if matches!(request, Request::Disconnect) {
+                    if let Request::StandDown { epoch } = request {
+                        if self.underway.epoch == Some(epoch) {
+                            return Step::StoodDown;
+                        }
+                    } else if matches!(request, Request::Disconnect) {
                         // Without a connection there is nobody to say farewell to.
                         if self.underway.epoch.is_none() || self.client.try_disconnect().is_err() {
                             return Step::Closed;
