@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use intuition_api::decimal::{Price, Quantity};
 use serde_json::{Map, Value};
 
-pub use parameters::{ParameterError, Parameters};
+pub use parameters::{FieldError, FieldErrors, Parameters};
 
 /// A price that an algorithm is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,8 +54,8 @@ pub trait Algorithm: Send {
     /// What it wishes to do about each of the quotes, in order: as many answers as quotes.
     fn decide(&mut self, quotes: &[Quote]) -> Vec<Option<Signal>>;
 
-    /// Takes new settings between two quotes; after an error the old ones go on.
-    fn reconfigure(&mut self, settings: &AlgorithmSettings) -> Result<(), ParameterError>;
+    /// Takes new settings between two quotes; after an error the old ones go on. All that is wrong is told at once.
+    fn reconfigure(&mut self, settings: &AlgorithmSettings) -> Result<(), FieldErrors>;
 
     /// The keys whose state changed since the last call, with their state. Saved in the transaction of the decisions that
     /// changed it, and handed back by [`Builtin::initialize`].
@@ -63,7 +63,7 @@ pub trait Algorithm: Send {
 }
 
 /// Starts an algorithm with its settings and what it saved.
-type Initialize = fn(&AlgorithmSettings, &SavedState) -> Result<Box<dyn Algorithm>, ParameterError>;
+type Initialize = fn(&AlgorithmSettings, &SavedState) -> Result<Box<dyn Algorithm>, FieldErrors>;
 
 /// An algorithm that comes with the runtime.
 #[derive(Clone, Copy)]
@@ -91,7 +91,7 @@ impl Builtin {
         &self,
         settings: &AlgorithmSettings,
         saved: &SavedState,
-    ) -> Result<Box<dyn Algorithm>, ParameterError> {
+    ) -> Result<Box<dyn Algorithm>, FieldErrors> {
         (self.initialize)(settings, saved)
     }
 }

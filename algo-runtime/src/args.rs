@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     portfolio::{Policy, PolicyError},
-    settings::{Adjustable, Authority, Settings, SettingsError},
+    settings::{Adjustable, Authority, Settings, SettingsError, plain_sum},
 };
 
 /// Hosts one trading algorithm: decides, sizes, and keeps the ledger.
@@ -60,13 +60,13 @@ pub struct ServeArgs {
     #[arg(long, env = "INTUITION_ALGORITHM")]
     pub algorithm: Option<String>,
     /// The algorithm's threshold, 0 to 1 [default: 0.5].
-    #[arg(long, env = "INTUITION_THRESHOLD")]
+    #[arg(long, env = "INTUITION_THRESHOLD", allow_negative_numbers = true)]
     pub threshold: Option<f64>,
     /// Net deposits: the first start deposits them, a change deposits or withdraws the difference [default: 10000].
-    #[arg(long, env = "INTUITION_STARTING_CASH")]
+    #[arg(long, env = "INTUITION_STARTING_CASH", allow_negative_numbers = true)]
     pub starting_cash: Option<String>,
     /// Makes algorithm and portfolio reproducible; the same as --param seed=N.
-    #[arg(long, env = "INTUITION_SEED")]
+    #[arg(long, env = "INTUITION_SEED", allow_negative_numbers = true)]
     pub seed: Option<u64>,
     /// A parameter of the algorithm; the value is JSON, or else text.
     #[arg(long, env = "INTUITION_PARAM", value_name = "KEY=VALUE", value_delimiter = ',', value_parser = parameter)]
@@ -78,10 +78,10 @@ pub struct ServeArgs {
     #[arg(long, env = "INTUITION_PORTFOLIO", default_value = "random-fraction")]
     pub portfolio: String,
     /// For fixed-fraction: the fraction of the cash, more than 0, at most 1.
-    #[arg(long, env = "INTUITION_FRACTION")]
+    #[arg(long, env = "INTUITION_FRACTION", allow_negative_numbers = true)]
     pub fraction: Option<f64>,
     /// For fixed-amount: the amount.
-    #[arg(long, env = "INTUITION_AMOUNT")]
+    #[arg(long, env = "INTUITION_AMOUNT", allow_negative_numbers = true)]
     pub amount: Option<String>,
     /// An MQTT topic filter to subscribe to, instead of what the algorithm asks for.
     #[arg(long, env = "INTUITION_CHANNEL", value_name = "FILTER", value_delimiter = ',')]
@@ -142,6 +142,9 @@ impl ServeArgs {
             }
             None => (self.flags()?, Authority::Start),
         };
+        if let Some(amount) = &self.amount {
+            plain_sum("portfolio.amount", amount).map_err(|error| ArgsError::UseFlags(error.into()))?;
+        }
         Ok(Settings {
             account,
             adjustable,
@@ -173,4 +176,55 @@ fn parameter(text: &str) -> Result<(String, Value), String> {
     let (key, value) = text.split_once('=').ok_or_else(|| format!("{text:?} is not KEY=VALUE"))?;
     let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
     Ok((key.to_owned(), value))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use super::*;
+
+    /// What is wrong with these flags, with its cause.
+    fn refused(flags: &[&str]) -> String {
+        let head = ["algo-runtime", "--account", "default/a", "--data-dir", "/nowhere", "--algorithm", "random"];
+        let cli = Cli::try_parse_from(head.iter().chain(flags)).unwrap_or_else(|error| panic!("{flags:?}: {error}"));
+        let error = cli.serve.settings().unwrap_err();
+        format!("{error}: {}", error.source().unwrap())
+    }
+
+    #[test]
+    fn a_number_that_cannot_be_used_is_told_by_its_field_with_a_sign_too() {
+        let sum = "must be a plain decimal of at most 13 digits before the point and 2 after it, such as 10000.50, is";
+        let flags = "cannot use the flags";
+        let portfolio = "cannot use --portfolio, --fraction, --amount";
+        for (arguments, expected) in [
+            (vec!["--starting-cash", "-1"], format!("{flags}: startingCash: {sum} \"-1\"")),
+            (vec!["--starting-cash", "1e4"], format!("{flags}: startingCash: {sum} \"1e4\"")),
+            (vec!["--threshold", "-0.5"], format!("{flags}: threshold: must be from 0 to 1, is -0.5")),
+            (
+                vec!["--threshold", "2", "--starting-cash", "-1", "--param", "x=1"],
+                format!(
+                    "{flags}: threshold: must be from 0 to 1, is 2; startingCash: {sum} \"-1\"; parameters.x: is unknown; \
+                     this algorithm takes seed"
+                ),
+            ),
+            (
+                vec!["--portfolio", "fixed-fraction", "--fraction", "-1"],
+                format!("{portfolio}: portfolio.fraction: must be more than 0 and at most 1, is -1"),
+            ),
+            (vec!["--portfolio", "fixed-amount", "--amount", "-1"], format!("{flags}: portfolio.amount: {sum} \"-1\"")),
+            (
+                vec!["--portfolio", "fixed-amount", "--amount", "1e2"],
+                format!("{flags}: portfolio.amount: {sum} \"1e2\""),
+            ),
+        ] {
+            assert_eq!(refused(&arguments), expected, "{arguments:?}");
+        }
+    }
+
+    #[test]
+    fn a_flag_is_never_taken_for_a_value() {
+        let head = ["algo-runtime", "--account", "default/a", "--data-dir", "/nowhere", "--algorithm", "random"];
+        assert!(Cli::try_parse_from(head.iter().chain(&["--starting-cash", "--suspend"])).is_err());
+    }
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
-    algorithm::{AlgorithmSettings, Builtin, ParameterError},
+    algorithm::{AlgorithmSettings, BUILTINS, Builtin, FieldError, FieldErrors, SavedState},
     ledger::SettingsRecord,
     portfolio::Policy,
 };
@@ -90,37 +90,33 @@ pub enum SettingsError {
     /// The text is no settings file.
     #[error("the settings are no JSON object of the known fields")]
     ParseFile(#[source] serde_json::Error),
-    /// A field cannot be used.
-    #[error("{field}: {message}")]
-    InvalidField {
-        /// Its path.
-        field: String,
-        /// What is wrong, and what would be right.
-        message: String,
-    },
+    /// Fields cannot be used.
+    #[error(transparent)]
+    InvalidFields(FieldErrors),
 }
 
-impl SettingsError {
-    fn field(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self::InvalidField { field: field.into(), message: message.into() }
+impl From<FieldErrors> for SettingsError {
+    fn from(errors: FieldErrors) -> Self {
+        Self::InvalidFields(errors)
     }
 }
 
-impl From<ParameterError> for SettingsError {
-    fn from(error: ParameterError) -> Self {
-        Self::InvalidField { field: error.field, message: error.message }
+impl From<FieldError> for SettingsError {
+    fn from(error: FieldError) -> Self {
+        Self::InvalidFields(error.into())
     }
 }
 
 impl Settings {
     /// Checks everything that can be checked without a ledger.
     pub fn check(&self) -> Result<(), SettingsError> {
-        self.adjustable.check()?;
+        let mut errors = self.adjustable.errors();
         for filter in self.subscribe.iter().flatten() {
-            check_filter(filter)
-                .map_err(|error| SettingsError::field("channels.subscribe", format!("{filter:?} {error}")))?;
+            if let Err(error) = check_filter(filter) {
+                errors.push(FieldError::new("channels.subscribe", format!("{filter:?} {error}")));
+            }
         }
-        Ok(())
+        Ok(FieldErrors::none(errors)?)
     }
 }
 
@@ -128,9 +124,6 @@ impl Adjustable {
     /// Reads the text of a settings file.
     pub fn from_file(text: &str) -> Result<(Self, Authority), SettingsError> {
         let file: SettingsFile = serde_json::from_str(text).map_err(SettingsError::ParseFile)?;
-        if file.resource_uid.is_empty() {
-            return Err(SettingsError::field("resourceUid", "must not be empty"));
-        }
         let adjustable = Self {
             algorithm: file.algorithm,
             threshold: file.threshold,
@@ -138,20 +131,27 @@ impl Adjustable {
             starting_cash: file.starting_cash,
             suspend: file.suspend,
         };
-        adjustable.check()?;
+        let mut errors = adjustable.errors();
+        if file.resource_uid.is_empty() {
+            errors.push(FieldError::new("resourceUid", "must not be empty"));
+        }
+        FieldErrors::none(errors)?;
         Ok((adjustable, Authority::Resource { uid: file.resource_uid, generation: file.generation }))
     }
 
     /// Reads what Configure carries.
     pub fn from_wire(settings: &v1::Settings) -> Result<Self, SettingsError> {
-        let threshold = settings
-            .threshold
-            .parse()
-            .map_err(|_| SettingsError::field("threshold", format!("{:?} is no number", settings.threshold)))?;
+        let mut errors = Vec::new();
+        let threshold = settings.threshold.parse().unwrap_or_else(|_| {
+            errors.push(FieldError::new("threshold", format!("{:?} is no number", settings.threshold)));
+            default_threshold()
+        });
         let parameters = match settings.parameters_json.as_str() {
             "" => Map::new(),
-            text => serde_json::from_str(text)
-                .map_err(|error| SettingsError::field("parameters", format!("is no JSON object: {error}")))?,
+            text => serde_json::from_str(text).unwrap_or_else(|error| {
+                errors.push(FieldError::new("parameters", format!("is no JSON object: {error}")));
+                Map::new()
+            }),
         };
         let adjustable = Self {
             algorithm: settings.algorithm.clone(),
@@ -160,45 +160,47 @@ impl Adjustable {
             starting_cash: settings.starting_cash.clone(),
             suspend: settings.suspend,
         };
-        adjustable.check()?;
+        errors.extend(adjustable.errors());
+        FieldErrors::none(errors)?;
         Ok(adjustable)
     }
 
-    /// Checks every field, the algorithm's parameters last.
+    /// Checks every field.
     pub fn check(&self) -> Result<(), SettingsError> {
+        Ok(FieldErrors::none(self.errors())?)
+    }
+
+    /// Everything that is wrong, the algorithm's parameters last.
+    fn errors(&self) -> Vec<FieldError> {
+        let mut errors = Vec::new();
         if !(0.0..=1.0).contains(&self.threshold) {
-            return Err(SettingsError::field("threshold", format!("must be from 0 to 1, is {}", self.threshold)));
+            errors.push(FieldError::new("threshold", format!("must be from 0 to 1, is {}", self.threshold)));
         }
-        self.starting_cash()?;
-        self.builtin()?.initialize(&self.algorithm_settings(), &crate::algorithm::SavedState::new())?;
-        Ok(())
+        errors.extend(plain_sum("startingCash", &self.starting_cash).err());
+        match self.find_builtin() {
+            Err(error) => errors.push(error),
+            Ok(builtin) => {
+                let refused = builtin.initialize(&self.algorithm_settings(), &SavedState::new()).err();
+                errors.extend(refused.into_iter().flatten());
+            }
+        }
+        errors
     }
 
     /// The net deposits that the ledger shall show.
     pub fn starting_cash(&self) -> Result<Money, SettingsError> {
-        let text = &self.starting_cash;
-        let cash: Money =
-            text.parse().map_err(|error| SettingsError::field("startingCash", format!("{text:?} {error}")))?;
-        if cash.is_negative() {
-            return Err(SettingsError::field("startingCash", format!("must not be negative, is {text}")));
-        }
-        if cash.cents() >= 10_i128.pow(15) {
-            return Err(SettingsError::field(
-                "startingCash",
-                format!("has more than 13 digits before the point: {text}"),
-            ));
-        }
-        Ok(cash)
+        Ok(plain_sum("startingCash", &self.starting_cash)?)
     }
 
     /// The algorithm's entry in the registry.
     pub fn builtin(&self) -> Result<&'static Builtin, SettingsError> {
+        Ok(self.find_builtin()?)
+    }
+
+    fn find_builtin(&self) -> Result<&'static Builtin, FieldError> {
         Builtin::find(&self.algorithm).ok_or_else(|| {
-            let names: Vec<&str> = crate::algorithm::BUILTINS.iter().map(|builtin| builtin.name).collect();
-            SettingsError::field(
-                "algorithm",
-                format!("{:?} is unknown; there are {}", self.algorithm, names.join(", ")),
-            )
+            let names: Vec<&str> = BUILTINS.iter().map(|builtin| builtin.name).collect();
+            FieldError::new("algorithm", format!("{:?} is unknown; there are {}", self.algorithm, names.join(", ")))
         })
     }
 
@@ -211,6 +213,19 @@ impl Adjustable {
     pub fn seed(&self) -> Option<u64> {
         self.parameters.get("seed").and_then(Value::as_u64)
     }
+}
+
+/// Reads a sum of money as a manifest writes it: digits and at most a point and two places, no sign and no exponent.
+pub(crate) fn plain_sum(field: &str, text: &str) -> Result<Money, FieldError> {
+    let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
+    let is_digits = |text: &str, longest: usize| {
+        (1..=longest).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    let sum = (is_digits(whole, 13) && is_digits(part, 2)).then(|| text.parse().ok()).flatten();
+    sum.ok_or_else(|| {
+        let expected = "a plain decimal of at most 13 digits before the point and 2 after it, such as 10000.50";
+        FieldError::new(field, format!("must be {expected}, is {text:?}"))
+    })
 }
 
 /// What is in force at the start.
@@ -280,21 +295,51 @@ mod tests {
 
     #[test]
     fn settings_that_cannot_be_used_are_refused_by_their_path() {
-        for (text, field) in [
-            (r#"{"resourceUid":"u","generation":1,"algorithm":"random","threshold":1.5}"#, "threshold"),
-            (r#"{"resourceUid":"u","generation":1,"algorithm":"random","startingCash":"-1"}"#, "startingCash"),
-            (r#"{"resourceUid":"u","generation":1,"algorithm":"random","startingCash":"10000.555"}"#, "startingCash"),
-            (r#"{"resourceUid":"u","generation":1,"algorithm":"rnd"}"#, "algorithm"),
+        for (text, expected) in [
+            (r#"{"resourceUid":"u","generation":1,"algorithm":"random","threshold":1.5}"#, vec!["threshold"]),
+            (r#"{"resourceUid":"u","generation":1,"algorithm":"rnd"}"#, vec!["algorithm"]),
             (
                 r#"{"resourceUid":"u","generation":1,"algorithm":"random","parameters":{"threshold":1}}"#,
-                "parameters.threshold",
+                vec!["parameters.threshold"],
             ),
-            (r#"{"resourceUid":"","generation":1,"algorithm":"random"}"#, "resourceUid"),
+            (
+                r#"{"resourceUid":"","generation":1,"algorithm":"random","threshold":-1,"startingCash":"","parameters":{"x":1}}"#,
+                vec!["threshold", "startingCash", "parameters.x", "resourceUid"],
+            ),
         ] {
-            let error = Adjustable::from_file(text).unwrap_err();
-            assert!(matches!(&error, SettingsError::InvalidField { field: found, .. } if found == field), "{error}");
+            assert_eq!(fields(Adjustable::from_file(text).unwrap_err()), expected, "{text}");
         }
         let unknown = r#"{"resourceUid":"u","generation":1,"algorithm":"random","treshold":1}"#;
         assert!(matches!(Adjustable::from_file(unknown), Err(SettingsError::ParseFile(_))));
+    }
+
+    #[test]
+    fn what_configure_carries_is_refused_with_every_field_that_is_wrong() {
+        let wire = v1::Settings {
+            algorithm: "sma-crossover".to_owned(),
+            threshold: "half".to_owned(),
+            parameters_json: r#"{"fast":0,"slow":1}"#.to_owned(),
+            starting_cash: "1e4".to_owned(),
+            suspend: false,
+        };
+        let expected = ["threshold", "startingCash", "parameters.fast", "parameters.slow"];
+        assert_eq!(fields(Adjustable::from_wire(&wire).unwrap_err()), expected);
+    }
+
+    #[test]
+    fn the_starting_cash_is_a_plain_decimal_as_in_a_manifest() {
+        for (text, cents) in
+            [("0", 0), ("010000", 1_000_000), ("10000.5", 1_000_050), ("9999999999999.99", 10_i128.pow(15) - 1)]
+        {
+            assert_eq!(plain_sum("startingCash", text).map(Money::cents), Ok(cents), "{text}");
+        }
+        for text in ["", "-1", "+1", "1e4", "1E4", "10000.555", "1.", ".5", " 1", "12345678901234", "1_000", "NaN"] {
+            assert_eq!(plain_sum("startingCash", text).unwrap_err().field, "startingCash", "{text}");
+        }
+    }
+
+    fn fields(error: SettingsError) -> Vec<String> {
+        let SettingsError::InvalidFields(errors) = error else { panic!("{error}") };
+        errors.into_iter().map(|error| error.field).collect()
     }
 }

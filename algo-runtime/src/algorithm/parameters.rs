@@ -1,65 +1,123 @@
-//! Reads an algorithm's parameters: typed, bounded, and none that the algorithm does not know.
+//! Reads an algorithm's parameters: typed, bounded, and none that the algorithm does not know. Everything that is wrong
+//! is told at once.
 
-use std::ops::RangeInclusive;
+use std::{fmt, ops::RangeInclusive};
 
 use serde_json::{Map, Value};
 
-/// A parameter that cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{field}: {message}")]
-pub struct ParameterError {
+/// A field of the settings that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldError {
     /// Path from the settings, for example `parameters.fast`.
     pub field: String,
     /// What is wrong, and what would be right.
     pub message: String,
 }
 
-impl ParameterError {
-    /// An error about one parameter.
-    pub fn new(name: &str, message: impl Into<String>) -> Self {
-        Self { field: format!("parameters.{name}"), message: message.into() }
+impl FieldError {
+    /// An error about the field at that path.
+    pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { field: field.into(), message: message.into() }
     }
 }
 
-/// The parameters, and which of them the algorithm asked for.
+impl fmt::Display for FieldError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.field, self.message)
+    }
+}
+
+/// Every field that cannot be used: at least one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct FieldErrors(Vec<FieldError>);
+
+impl FieldErrors {
+    /// `Ok` where there is none.
+    pub fn none(errors: Vec<FieldError>) -> Result<(), Self> {
+        if errors.is_empty() { Ok(()) } else { Err(Self(errors)) }
+    }
+}
+
+impl From<FieldError> for FieldErrors {
+    fn from(error: FieldError) -> Self {
+        Self(vec![error])
+    }
+}
+
+impl fmt::Display for FieldErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, error) in self.0.iter().enumerate() {
+            write!(f, "{}{error}", if index == 0 { "" } else { "; " })?;
+        }
+        Ok(())
+    }
+}
+
+impl IntoIterator for FieldErrors {
+    type Item = FieldError;
+    type IntoIter = std::vec::IntoIter<FieldError>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+/// The parameters, which of them the algorithm asked for, and what was wrong with those.
 #[derive(Debug)]
 pub struct Parameters<'a> {
     values: &'a Map<String, Value>,
     known: Vec<&'static str>,
+    errors: Vec<FieldError>,
 }
 
 impl<'a> Parameters<'a> {
     /// Begins to read.
     pub const fn new(values: &'a Map<String, Value>) -> Self {
-        Self { values, known: Vec::new() }
+        Self { values, known: Vec::new(), errors: Vec::new() }
     }
 
-    /// A whole number within bounds; `None` where it is not given.
-    pub fn integer(&mut self, name: &'static str, bounds: RangeInclusive<u64>) -> Result<Option<u64>, ParameterError> {
+    /// A whole number within bounds; `None` where it is not given, or wrong, which [`Self::finish`] tells.
+    pub fn integer(&mut self, name: &'static str, bounds: RangeInclusive<u64>) -> Option<u64> {
         self.known.push(name);
-        let Some(value) = self.values.get(name) else { return Ok(None) };
+        let value = self.values.get(name)?;
         let number = value.as_u64().filter(|number| bounds.contains(number));
-        number.map(Some).ok_or_else(|| {
+        if number.is_none() {
             let (low, high) = (bounds.start(), bounds.end());
-            ParameterError::new(name, format!("must be a whole number from {low} to {high}, is {value}"))
-        })
+            self.refuse(name, format!("must be a whole number from {low} to {high}, is {value}"));
+        }
+        number
     }
 
     /// The random seed, which every algorithm takes: the policy's randomness derives from it.
-    pub fn seed(&mut self) -> Result<Option<u64>, ParameterError> {
+    pub fn seed(&mut self) -> Option<u64> {
         self.integer("seed", 0..=u64::MAX)
     }
 
-    /// Ends the reading: a parameter that nobody asked for is an error.
-    pub fn finish(self) -> Result<(), ParameterError> {
-        match self.values.keys().find(|name| !self.known.contains(&name.as_str())) {
-            None => Ok(()),
-            Some(name) if name == "threshold" => {
-                Err(ParameterError::new(name, "belongs beside the parameters, not among them"))
-            }
-            Some(name) => {
-                Err(ParameterError::new(name, format!("is unknown; this algorithm takes {}", self.known.join(", "))))
-            }
+    /// A rule between parameters: where `holds` is false, `name` is wrong. What cannot be read says nothing about it, so
+    /// that the rule is left out where one of those read before is wrong already.
+    pub fn rule(&mut self, name: &str, holds: bool, message: impl FnOnce() -> String) {
+        if !holds && self.errors.is_empty() {
+            self.refuse(name, message());
         }
     }
+
+    /// Ends the reading with everything that is wrong; a parameter that nobody asked for is too.
+    pub fn finish(mut self) -> Result<(), FieldErrors> {
+        for name in self.values.keys().filter(|name| !self.known.contains(&name.as_str())) {
+            let message = match name.as_str() {
+                "threshold" => "belongs beside the parameters, not among them".to_owned(),
+                _ => format!("is unknown; this algorithm takes {}", self.known.join(", ")),
+            };
+            self.errors.push(error(name, message));
+        }
+        FieldErrors::none(self.errors)
+    }
+
+    fn refuse(&mut self, name: &str, message: String) {
+        self.errors.push(error(name, message));
+    }
+}
+
+fn error(name: &str, message: String) -> FieldError {
+    FieldError::new(format!("parameters.{name}"), message)
 }

@@ -1,6 +1,6 @@
 //! `random`: buys when a random number from 0 to 1 is above the threshold.
 
-use super::{Algorithm, AlgorithmSettings, Builtin, ParameterError, Parameters, Quote, SavedState, Signal};
+use super::{Algorithm, AlgorithmSettings, Builtin, FieldErrors, Parameters, Quote, SavedState, Signal};
 use crate::generator::{ALGORITHM_STREAM, Generator};
 
 /// The registry's entry.
@@ -20,16 +20,16 @@ struct Random {
 }
 
 impl Random {
-    fn initialize(settings: &AlgorithmSettings, saved: &SavedState) -> Result<Self, ParameterError> {
+    fn initialize(settings: &AlgorithmSettings, saved: &SavedState) -> Result<Self, FieldErrors> {
         let seed = read(settings)?;
         let generator = Generator::resume(seed, ALGORITHM_STREAM, saved.get(GENERATOR).map(Vec::as_slice));
         Ok(Self { threshold: settings.threshold, generator, changed: false })
     }
 }
 
-fn read(settings: &AlgorithmSettings) -> Result<Option<u64>, ParameterError> {
+fn read(settings: &AlgorithmSettings) -> Result<Option<u64>, FieldErrors> {
     let mut parameters = Parameters::new(&settings.parameters);
-    let seed = parameters.seed()?;
+    let seed = parameters.seed();
     parameters.finish()?;
     Ok(seed)
 }
@@ -44,7 +44,7 @@ impl Algorithm for Random {
         quotes.iter().map(|_| (self.generator.unit() > self.threshold).then_some(Signal::Buy)).collect()
     }
 
-    fn reconfigure(&mut self, settings: &AlgorithmSettings) -> Result<(), ParameterError> {
+    fn reconfigure(&mut self, settings: &AlgorithmSettings) -> Result<(), FieldErrors> {
         let seed = read(settings)?;
         if seed != self.generator.seed() {
             self.generator = Generator::resume(seed, ALGORITHM_STREAM, None);
@@ -102,13 +102,15 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_parameter_is_refused_by_its_path() {
-        let error = BUILTIN.initialize(&settings(0.5, json!({"sede": 1})), &SavedState::new()).err().unwrap();
-        assert_eq!(error.field, "parameters.sede");
-        let error = BUILTIN.initialize(&settings(0.5, json!({"threshold": 1})), &SavedState::new()).err().unwrap();
-        assert_eq!(error.to_string(), "parameters.threshold: belongs beside the parameters, not among them");
-        let error = BUILTIN.initialize(&settings(0.5, json!({"seed": -1})), &SavedState::new()).err().unwrap();
-        assert_eq!(error.field, "parameters.seed");
+    fn a_parameter_that_cannot_be_used_is_refused_by_its_path() {
+        for (parameters, complaint) in [
+            (json!({"sede": 1}), "parameters.sede: is unknown; this algorithm takes seed"),
+            (json!({"threshold": 1}), "parameters.threshold: belongs beside the parameters, not among them"),
+            (json!({"seed": -1}), "parameters.seed: must be a whole number from 0 to 18446744073709551615, is -1"),
+        ] {
+            let error = BUILTIN.initialize(&settings(0.5, parameters), &SavedState::new()).err().unwrap();
+            assert_eq!(error.to_string(), complaint);
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::{
 
 use intuition_api::decimal::Price;
 
-use super::{Algorithm, AlgorithmSettings, Builtin, ParameterError, Parameters, Quote, SavedState, Signal};
+use super::{Algorithm, AlgorithmSettings, Builtin, FieldErrors, Parameters, Quote, SavedState, Signal};
 
 /// The registry's entry.
 pub const BUILTIN: Builtin = Builtin {
@@ -34,7 +34,7 @@ struct SmaCrossover {
 }
 
 impl SmaCrossover {
-    fn initialize(settings: &AlgorithmSettings, saved: &SavedState) -> Result<Self, ParameterError> {
+    fn initialize(settings: &AlgorithmSettings, saved: &SavedState) -> Result<Self, FieldErrors> {
         let lengths = read(settings)?;
         let histories = saved.iter().map(|(sid, state)| (sid.clone(), History::restore(state, lengths))).collect();
         Ok(Self { lengths, histories, changed: BTreeSet::new() })
@@ -54,15 +54,13 @@ impl SmaCrossover {
     }
 }
 
-fn read(settings: &AlgorithmSettings) -> Result<Lengths, ParameterError> {
+fn read(settings: &AlgorithmSettings) -> Result<Lengths, FieldErrors> {
     let mut parameters = Parameters::new(&settings.parameters);
-    let fast = parameters.integer("fast", 1..=9_999)?.unwrap_or(20);
-    let slow = parameters.integer("slow", 2..=10_000)?.unwrap_or(50);
-    parameters.seed()?;
+    let fast = parameters.integer("fast", 1..=9_999).unwrap_or(20);
+    let slow = parameters.integer("slow", 2..=10_000).unwrap_or(50);
+    parameters.rule("fast", fast < slow, || format!("must be less than slow, which is {slow}, is {fast}"));
+    parameters.seed();
     parameters.finish()?;
-    if fast >= slow {
-        return Err(ParameterError::new("fast", format!("must be less than slow, which is {slow}, is {fast}")));
-    }
     let length = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
     Ok(Lengths { fast: length(fast), slow: length(slow) })
 }
@@ -76,7 +74,7 @@ impl Algorithm for SmaCrossover {
         quotes.iter().map(|quote| self.signal(quote)).collect()
     }
 
-    fn reconfigure(&mut self, settings: &AlgorithmSettings) -> Result<(), ParameterError> {
+    fn reconfigure(&mut self, settings: &AlgorithmSettings) -> Result<(), FieldErrors> {
         let lengths = read(settings)?;
         if lengths != self.lengths {
             self.lengths = lengths;
@@ -199,15 +197,22 @@ mod tests {
 
     #[test]
     fn lengths_that_make_no_sense_are_refused_by_their_path() {
-        for (parameters, field) in [
-            (json!({"fast": 50, "slow": 20}), "parameters.fast"),
-            (json!({"fast": 0}), "parameters.fast"),
-            (json!({"slow": 1.5}), "parameters.slow"),
-            (json!({"slow": "50"}), "parameters.slow"),
-            (json!({"window": 1}), "parameters.window"),
+        for (parameters, fields) in [
+            (json!({"fast": 50, "slow": 20}), vec!["parameters.fast"]),
+            (json!({"fast": 0}), vec!["parameters.fast"]),
+            (json!({"slow": 1.5}), vec!["parameters.slow"]),
+            (json!({"slow": "50"}), vec!["parameters.slow"]),
+            (json!({"window": 1}), vec!["parameters.window"]),
+            // All at once; but what is no number is not compared.
+            (
+                json!({"fast": 50, "slow": 20, "x": 1, "seed": -1}),
+                vec!["parameters.fast", "parameters.seed", "parameters.x"],
+            ),
+            (json!({"fast": 0, "slow": 100_000_000}), vec!["parameters.fast", "parameters.slow"]),
+            (json!({"fast": 60, "slow": 0, "threshold": 1}), vec!["parameters.slow", "parameters.threshold"]),
         ] {
-            let error = BUILTIN.initialize(&settings(parameters), &SavedState::new()).err().unwrap();
-            assert_eq!(error.field, field);
+            let errors = BUILTIN.initialize(&settings(parameters), &SavedState::new()).err().unwrap();
+            assert_eq!(errors.into_iter().map(|error| error.field).collect::<Vec<_>>(), fields);
         }
     }
 

@@ -7,6 +7,7 @@ use intuition_api::{
 
 use super::Engine;
 use crate::{
+    algorithm::FieldErrors,
     generator::{Generator, POLICY_STREAM},
     ledger::{EntryKind, SettingsRecord},
     portfolio::Denial,
@@ -59,7 +60,7 @@ impl Engine {
         let mut refusals = Vec::new();
         match self.settings_to_apply(request) {
             Ok(adjustable) => self.apply(adjustable, request.generation, now_micros, &mut refusals),
-            Err(refusal) => refusals.push(refusal),
+            Err(refused) => refusals = refused,
         }
         let (settings, cash) = (self.settings.settings_generation, self.settings.cash_generation);
         ConfigureResponse {
@@ -70,31 +71,28 @@ impl Engine {
         }
     }
 
-    fn settings_to_apply(&self, request: &ConfigureRequest) -> Result<Adjustable, Refusal> {
+    fn settings_to_apply(&self, request: &ConfigureRequest) -> Result<Adjustable, Vec<Refusal>> {
         let Authority::Resource { uid, .. } = &self.authority else {
-            return Err(refuse(
-                refusal::NO_UID,
-                "",
-                "the runtime was started by flags alone, and they rule".to_owned(),
-            ));
+            let message = "the runtime was started by flags alone, and they rule".to_owned();
+            return Err(vec![refuse(refusal::NO_UID, "", message)]);
         };
         if request.resource_uid != *uid {
             let message = format!("the runtime was started for the resource {uid}, not {}", request.resource_uid);
-            return Err(refuse(refusal::OTHER_UID, "", message));
+            return Err(vec![refuse(refusal::OTHER_UID, "", message)]);
         }
         let recorded = self.settings.settings_generation;
         if request.generation < recorded {
             let message = format!("generation {} is older than {recorded}, which is in force", request.generation);
-            return Err(refuse(refusal::OLDER_GENERATION, "", message));
+            return Err(vec![refuse(refusal::OLDER_GENERATION, "", message)]);
         }
         let wire = request.settings.clone().unwrap_or_default();
         if wire.algorithm != self.adjustable().algorithm {
             let message = format!("{} is deciding; {:?} needs a restart", self.adjustable().algorithm, wire.algorithm);
-            return Err(refuse(refusal::RESTART_NEEDED, "algorithm", message));
+            return Err(vec![refuse(refusal::RESTART_NEEDED, "algorithm", message)]);
         }
         Adjustable::from_wire(&wire).map_err(|error| match error {
-            SettingsError::InvalidField { field, message } => refuse(refusal::INVALID_SETTINGS, &field, message),
-            SettingsError::ParseFile(error) => refuse(refusal::INVALID_SETTINGS, "", error.to_string()),
+            SettingsError::InvalidFields(errors) => invalid(errors),
+            SettingsError::ParseFile(error) => vec![refuse(refusal::INVALID_SETTINGS, "", error.to_string())],
         })
     }
 
@@ -104,8 +102,8 @@ impl Engine {
         let target = next.starting_cash();
         let algorithm = next.algorithm_settings();
         if algorithm != self.adjustable().algorithm_settings() {
-            if let Err(error) = self.algorithm.reconfigure(&algorithm) {
-                refusals.push(refuse(refusal::INVALID_SETTINGS, &error.field, error.message));
+            if let Err(errors) = self.algorithm.reconfigure(&algorithm) {
+                refusals.extend(invalid(errors));
                 return;
             }
             if next.seed() != self.adjustable().seed() {
@@ -166,6 +164,10 @@ impl Engine {
         };
         self.pending.settings = Some(record);
     }
+}
+
+fn invalid(errors: FieldErrors) -> Vec<Refusal> {
+    errors.into_iter().map(|error| refuse(refusal::INVALID_SETTINGS, &error.field, error.message)).collect()
 }
 
 fn refuse(reason: &str, field: &str, message: String) -> Refusal {
