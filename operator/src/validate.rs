@@ -11,7 +11,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::JSONSche
 use kube::{CustomResourceExt as _, core::cel::Validator};
 use serde_json::{Map, Value};
 
-use crate::resource::{API_VERSION, KIND, TradingAlgo};
+use crate::resource::TradingAlgo;
 
 /// One thing that is wrong with a manifest.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,7 +31,11 @@ impl Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.path, self.message)
+        // A document that is no object has no fields to name.
+        if !self.path.is_empty() {
+            write!(f, "{}: ", self.path)?;
+        }
+        f.write_str(&self.message)
     }
 }
 
@@ -58,10 +62,13 @@ pub fn check(manifest: &Value) -> Vec<Problem> {
     let Some(members) = manifest.as_object() else {
         return vec![Problem::new("", format!("must be an object, is {}", schema::shown(manifest)))];
     };
-    if let Some(problem) = foreign(members) {
-        return vec![problem];
+    let mut problems = rules::type_meta(members);
+    if !problems.is_empty() && !rules::is_meant(members) {
+        // The one thing that matters about a document of another kind.
+        problems.truncate(1);
+        return problems;
     }
-    let mut problems = rules::metadata(members);
+    problems.extend(rules::metadata(members));
     for name in members.keys() {
         if !["apiVersion", "kind", "metadata", "spec", "status"].contains(&name.as_str()) {
             problems.push(Problem::new(name, "is not known"));
@@ -79,35 +86,29 @@ pub fn check(manifest: &Value) -> Vec<Problem> {
     problems
 }
 
-/// A document of another kind, about which nothing more can be said.
-fn foreign(members: &Map<String, Value>) -> Option<Problem> {
-    for (name, wanted) in [("kind", KIND), ("apiVersion", API_VERSION)] {
-        match members.get(name) {
-            Some(Value::String(found)) if found == wanted => {}
-            Some(other) => {
-                return Some(Problem::new(name, format!("must be {wanted}, is {}", schema::shown(other))));
-            }
-            None => return Some(Problem::new(name, format!("is required, and must be {wanted}"))),
-        }
-    }
-    None
-}
-
 fn schema() -> JSONSchemaProps {
     let version = TradingAlgo::crd().spec.versions.into_iter().next();
     version.and_then(|version| version.schema).and_then(|schema| schema.open_api_v3_schema).unwrap_or_default()
 }
 
-/// The CEL rules that are broken. A rule about fields that are wrong already would only repeat that, or fail over it.
+/// The CEL rules that are broken. A rule about a field that is wrong already would only repeat that, or fail over it.
 fn cel(root: &JSONSchemaProps, members: &Map<String, Value>, known: &[Problem]) -> Vec<Problem> {
     let Ok(root) = serde_json::to_value(root) else { return Vec::new() };
     let mut object = members.clone();
     object.remove("status");
     let Err(errors) = Validator::new().validate(&root, &Value::Object(object), None) else { return Vec::new() };
-    let problems = errors.into_vec().into_iter().map(|error| {
+    let broken = errors.into_vec().into_iter().filter_map(|error| {
         // The API server lets a rule of the root look at the name alone, so that it can be about nothing else.
         let path = if error.field_path.is_empty() { "metadata.name".to_owned() } else { error.field_path };
-        Problem { path, message: error.message }
+        let is_told = |problem: &Problem| match problem.path.strip_prefix(&path).map(|below| below.strip_prefix('.')) {
+            Some(Some(below)) => {
+                let member = below.split(['.', '[']).next().unwrap_or_default();
+                error.rule.contains(&format!("self.{member}"))
+            }
+            Some(None) => problem.path == path,
+            None => false,
+        };
+        (!known.iter().any(is_told)).then(|| Problem { path, message: error.message })
     });
-    problems.filter(|found| !known.iter().any(|problem| problem.path.starts_with(&found.path))).collect()
+    broken.collect()
 }

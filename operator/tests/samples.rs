@@ -74,6 +74,86 @@ fn all_problems_are_found_at_once() {
 }
 
 #[test]
+fn no_problem_hides_another() {
+    let sound = json!({
+        "apiVersion": "intuition.dev/v1alpha1", "kind": "TradingAlgo", "metadata": { "name": "sample" },
+        "spec": { "algorithm": { "builtin": "random" } },
+    });
+    let paths = |changes: &[(&str, Value)]| {
+        let mut manifest = sound.clone();
+        for (place, value) in changes {
+            let (parent, member) = place.rsplit_once('/').unwrap();
+            let members = manifest.pointer_mut(parent).unwrap().as_object_mut().unwrap();
+            match value {
+                Value::Null => drop(members.remove(member)),
+                value => drop(members.insert(member.to_owned(), value.clone())),
+            }
+        }
+        check(&manifest).into_iter().map(|problem| problem.path).collect::<Vec<_>>()
+    };
+    let bad = ("/spec/threshold", json!(2));
+    for (changes, expected) in [
+        // What is meant is checked whole, whatever is wrong with its kind or version.
+        (vec![("/apiVersion", json!("intuition.dev/v2")), bad.clone()], vec!["apiVersion", "spec.threshold"]),
+        (vec![("/apiVersion", json!("v1")), bad.clone()], vec!["apiVersion", "spec.threshold"]),
+        (vec![("/apiVersion", Value::Null), bad.clone()], vec!["apiVersion", "spec.threshold"]),
+        (vec![("/kind", json!("TradngAlgo")), bad.clone()], vec!["kind", "spec.threshold"]),
+        (vec![("/kind", json!("tradingalgos")), bad.clone()], vec!["kind", "spec.threshold"]),
+        (vec![("/kind", json!(7)), bad.clone()], vec!["kind", "spec.threshold"]),
+        (vec![("/kind", Value::Null), bad.clone()], vec!["kind", "spec.threshold"]),
+        (
+            vec![("/kind", Value::Null), ("/apiVersion", Value::Null), bad.clone()],
+            vec!["apiVersion", "kind", "spec.threshold"],
+        ),
+        // What is clearly something else is not.
+        (
+            vec![("/kind", json!("Deployment")), ("/apiVersion", json!("apps/v1")), ("/spec", json!({"replicas": 1}))],
+            vec!["kind"],
+        ),
+        (vec![("/kind", json!("Algorithm")), bad.clone()], vec!["kind"]),
+        // One field does not hide another, whose name it begins with, or that stands above it.
+        (
+            vec![("/metadata/namespace", json!("../up")), ("/metadata/name", json!("Bad"))],
+            vec!["metadata.name", "metadata.namespace"],
+        ),
+        (
+            vec![("/spec/broker", json!({"url": "mqtt://me@host", "secretRef": {}}))],
+            vec!["spec.broker", "spec.broker.secretRef.name"],
+        ),
+        (
+            vec![("/spec/portfolio", json!({"policy": "fixed-fraction", "x": 1, "amount": 1.5}))],
+            vec!["spec.portfolio", "spec.portfolio.amount", "spec.portfolio.x"],
+        ),
+        (
+            vec![("/spec/algorithm", json!({"parameters": [], "x": 1}))],
+            vec!["spec.algorithm", "spec.algorithm.parameters", "spec.algorithm.x"],
+        ),
+        // But one mistake is one line.
+        (vec![("/spec/portfolio", json!({"policy": "all-in", "fraction": 0.5}))], vec!["spec.portfolio.policy"]),
+        (vec![("/spec/broker", json!({"secretRef": {"name": "a"}}))], vec!["spec.broker.url"]),
+        (vec![("/metadata/name", json!(7))], vec!["metadata.name"]),
+    ] {
+        assert_eq!(paths(&changes), expected, "{changes:?}");
+    }
+}
+
+#[test]
+fn what_is_no_object_and_a_number_that_lost_its_text_are_told_in_words_that_fit() {
+    for document in [json!([]), json!("text"), json!(7)] {
+        let text = check(&document).iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+        assert!(text.starts_with("must be an object, is "), "{text}");
+    }
+    for cash in ["010000", "1e4", "10000.0"] {
+        let head = "apiVersion: intuition.dev/v1alpha1\nkind: TradingAlgo\nmetadata: {name: a}";
+        let text = format!("{head}\nspec: {{algorithm: {{builtin: random}}, startingCash: {cash}}}");
+        let found = check(&serde_saphyr::from_str(&text).unwrap());
+        assert_eq!(found.len(), 1, "{found:?}");
+        let message = &found[0].message;
+        assert!(message.ends_with("2 after it, is written with a leading zero, a point or an exponent"), "{message}");
+    }
+}
+
+#[test]
 fn the_crd_in_the_repository_is_the_one_the_types_give() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crds/tradingalgo.yaml");
     let committed: Value = serde_saphyr::from_str(&fs::read_to_string(path).unwrap()).unwrap();

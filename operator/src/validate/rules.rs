@@ -5,9 +5,12 @@ use intuition_api::topic::{self, OwnTopics};
 use serde_json::{Map, Value};
 
 use super::{Problem, schema::shown};
+use crate::resource::{API_VERSION, GROUP, KIND};
 
 /// The namespace of a manifest that names none.
 pub(super) const DEFAULT_NAMESPACE: &str = "default";
+/// The other kind of our group.
+const BACKEND_KIND: &str = "Algorithm";
 /// Longest name of a namespace (RFC 1123 label).
 const LABEL_LENGTH: usize = 63;
 /// Fields of `metadata` that Kubernetes knows.
@@ -28,6 +31,31 @@ const METADATA: [&str; 15] = [
     "selfLink",
     "uid",
 ];
+
+/// Problems of `kind` and `apiVersion`, in this order.
+pub(super) fn type_meta(manifest: &Map<String, Value>) -> Vec<Problem> {
+    let wanted = [("kind", KIND), ("apiVersion", API_VERSION)];
+    let problems = wanted.into_iter().filter_map(|(name, wanted)| match manifest.get(name) {
+        Some(Value::String(found)) if found == wanted => None,
+        Some(other) => Some(Problem::new(name, format!("must be {wanted}, is {}", shown(other)))),
+        None => Some(Problem::new(name, format!("is required, and must be {wanted}"))),
+    });
+    problems.collect()
+}
+
+/// Whether a manifest is meant to be a `TradingAlgo`, whatever is wrong with its kind or its version: it has about that
+/// kind, or our group, or a member of `spec` that no other kind has.
+pub(super) fn is_meant(manifest: &Map<String, Value>) -> bool {
+    let text = |name: &str| manifest.get(name).and_then(Value::as_str).unwrap_or_default();
+    let kind = text("kind");
+    if kind == BACKEND_KIND {
+        return false;
+    }
+    let spec = manifest.get("spec");
+    kind.to_ascii_lowercase().starts_with("tradingalgo")
+        || text("apiVersion").split('/').next() == Some(GROUP)
+        || ["/algorithm/builtin", "/startingCash"].iter().any(|own| spec.and_then(|spec| spec.pointer(own)).is_some())
+}
 
 /// Problems of `metadata`, but for the rule about the name, which is CEL.
 pub(super) fn metadata(manifest: &Map<String, Value>) -> Vec<Problem> {

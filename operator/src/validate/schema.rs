@@ -18,7 +18,14 @@ pub(super) fn check(schema: &JSONSchemaProps, value: &Value, path: &str, problem
     }
     if schema.x_kubernetes_int_or_string == Some(true) {
         if !is_amount(schema, value) {
-            problems.push(Problem::new(path, format!("must be {}, is {}", amount::EXPECTED, shown(value))));
+            let found = match value.as_f64() {
+                // The number was read as a binary one, and what was written is gone.
+                Some(number) if value.is_f64() && number.fract() == 0.0 => {
+                    "is written with a leading zero, a point or an exponent".to_owned()
+                }
+                _ => format!("is {}", shown(value)),
+            };
+            problems.push(Problem::new(path, format!("must be {}, {found}", amount::EXPECTED)));
         }
         return;
     }
