@@ -83,7 +83,14 @@ impl<'a> Parameters<'a> {
         let number = value.as_u64().filter(|number| bounds.contains(number));
         if number.is_none() {
             let (low, high) = (bounds.start(), bounds.end());
-            self.refuse(name, format!("must be a whole number from {low} to {high}, is {value}"));
+            let found = match value.as_f64() {
+                // It was read as a binary number, and what was written is gone.
+                Some(number) if value.is_f64() && number.fract() == 0.0 => {
+                    "is written with a leading zero, a point or an exponent".to_owned()
+                }
+                _ => format!("is {value}"),
+            };
+            self.refuse(name, format!("must be a whole number from {low} to {high}, {found}"));
         }
         number
     }
