@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::Value;
 
-/// Why a file gave no documents.
+/// Why a file, or a part of it, gave no documents.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReadError {
     /// It cannot be read at all.
@@ -19,7 +19,7 @@ pub(crate) enum ReadError {
         /// Why not.
         source: io::Error,
     },
-    /// It is no YAML. The text names line and column.
+    /// A part of it is no YAML. The text names line and column.
     #[error("{}: {message}", path.display())]
     ParseYaml {
         /// As given.
@@ -61,55 +61,109 @@ impl fmt::Display for Place {
     }
 }
 
-/// Reads the documents of one file; `-` is standard input. Empty documents are passed over, as kubectl does.
-pub(crate) fn read(path: &Path) -> Result<Vec<Document>, ReadError> {
+/// Reads the documents of one file; `-` is standard input. Empty documents are passed over, as kubectl does, and one that
+/// is no YAML leaves the others as they are.
+pub(crate) fn read(path: &Path) -> Vec<Result<Document, ReadError>> {
     let text = if path == Path::new("-") {
         let mut text = String::new();
         io::stdin().read_to_string(&mut text).map(|_| text)
     } else {
         fs::read_to_string(path)
     };
-    let text = text.map_err(|source| ReadError::Open { path: path.to_owned(), source })?;
-    parse(path, &text)
+    match text {
+        Ok(text) => parse(path, &text),
+        Err(source) => vec![Err(ReadError::Open { path: path.to_owned(), source })],
+    }
 }
 
-fn parse(path: &Path, text: &str) -> Result<Vec<Document>, ReadError> {
-    let values = serde_saphyr::from_multiple::<Value>(text).map_err(|error| ReadError::ParseYaml {
-        path: path.to_owned(),
-        message: error.without_snippet().to_string(),
-    })?;
-    if values.is_empty() {
-        return Err(ReadError::Empty { path: path.to_owned() });
+fn parse(path: &Path, text: &str) -> Vec<Result<Document, ReadError>> {
+    let mut documents = Vec::new();
+    for part in parts(text) {
+        let values = match serde_saphyr::from_multiple::<Value>(&part) {
+            Ok(values) => values,
+            Err(error) => {
+                let message = error.without_snippet().to_string();
+                documents.push(Err(ReadError::ParseYaml { path: path.to_owned(), message }));
+                continue;
+            }
+        };
+        for manifest in values {
+            let name = manifest.pointer("/metadata/name").and_then(Value::as_str).map(str::to_owned);
+            let place = Place { file: path.to_owned(), number: documents.len() + 1, name };
+            documents.push(Ok(Document { place, manifest }));
+        }
     }
-    let document = |(index, manifest): (usize, Value)| {
-        let name = manifest.pointer("/metadata/name").and_then(Value::as_str).map(str::to_owned);
-        Document { place: Place { file: path.to_owned(), number: index + 1, name }, manifest }
-    };
-    Ok(values.into_iter().enumerate().map(document).collect())
+    if documents.is_empty() {
+        documents.push(Err(ReadError::Empty { path: path.to_owned() }));
+    }
+    documents
+}
+
+/// The text cut before each line that begins a document, which YAML allows nowhere else. Blank lines stand for what was
+/// cut off before a part, so that its lines keep their numbers.
+fn parts(text: &str) -> Vec<String> {
+    let mut parts = Vec::new();
+    let mut part = String::new();
+    for (index, line) in text.split_inclusive('\n').enumerate() {
+        let begins =
+            line.strip_prefix("---").is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n']));
+        // Directives belong to the document that they precede.
+        if begins && part.lines().any(|line| !line.trim().is_empty() && !line.starts_with(['%', '#'])) {
+            parts.push(std::mem::replace(&mut part, "\n".repeat(index)));
+        }
+        part.push_str(line);
+    }
+    parts.push(part);
+    parts
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// Where each document stands, or why it is none.
+    fn told(text: &str) -> Vec<String> {
+        let told = |document: Result<Document, ReadError>| match document {
+            Ok(document) => document.place.to_string(),
+            Err(error) => error.to_string(),
+        };
+        parse(Path::new("a.yaml"), text).into_iter().map(told).collect()
+    }
+
+    #[test]
+    fn a_document_that_is_no_yaml_hides_no_other() {
+        let told = told(concat!(
+            "%YAML 1.2\n---\nmetadata: {name: one}\n--- # two\nkind: [\n",
+            "---\r\nmetadata:\n  name: three\n--- {kind: four}\n---\nfive: |\n  ---\n---- six\n"
+        ));
+        assert_eq!(told.len(), 5, "{told:?}");
+        assert_eq!(
+            [&told[0], &told[2], &told[3]],
+            ["a.yaml: document 1 (one)", "a.yaml: document 3 (three)", "a.yaml: document 4"]
+        );
+        assert!(told[1].starts_with("a.yaml: ") && told[1].contains("line 5"), "{told:?}");
+        assert!(told[4].starts_with("a.yaml: ") && told[4].contains("line 13"), "{told:?}");
+    }
+
     #[test]
     fn every_document_knows_where_it_stands() {
         let text = "---\nmetadata: {name: one}\n---\n# nothing\n---\nkind: Service\n";
-        let places: Vec<_> =
-            parse(Path::new("a.yaml"), text).unwrap().into_iter().map(|document| document.place.to_string()).collect();
-        assert_eq!(places, ["a.yaml: document 1 (one)", "a.yaml: document 2"]);
+        assert_eq!(told(text), ["a.yaml: document 1 (one)", "a.yaml: document 2"]);
     }
 
     #[test]
     fn what_is_no_yaml_is_told_with_line_and_column() {
-        let error = parse(Path::new("a.yaml"), "kind: [\nname: x: y\n").unwrap_err().to_string();
-        assert!(error.starts_with("a.yaml: ") && error.contains("line 2, column 8"), "{error}");
-        let twice = parse(Path::new("a.yaml"), "kind: a\nkind: b\n").unwrap_err().to_string();
-        assert!(twice.contains("duplicate") && twice.contains("line 2"), "{twice}");
+        let errors = told("kind: [\nname: x: y\n");
+        assert!(errors[0].starts_with("a.yaml: ") && errors[0].contains("line 2, column 8"), "{errors:?}");
+        let twice = told("kind: a\nkind: b\n");
+        assert!(twice[0].contains("duplicate") && twice[0].contains("line 2"), "{twice:?}");
+        assert_eq!((errors.len(), twice.len()), (1, 1));
     }
 
     #[test]
     fn a_file_without_a_document_is_an_error() {
-        assert!(matches!(parse(Path::new("a.yaml"), "# nothing\n"), Err(ReadError::Empty { .. })));
+        for text in ["", "# nothing\n", "---\n---\n"] {
+            assert_eq!(told(text), ["a.yaml: holds no document"]);
+        }
     }
 }

@@ -12,7 +12,7 @@ use intuition_operator::{
     resource::TradingAlgo,
     validate::{Problem, parse},
 };
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::{
     args::ManifestArgs,
@@ -54,14 +54,14 @@ pub(crate) fn check(arguments: &ManifestArgs) -> Checked {
     let mut checked = Checked { algos: Vec::new(), problems: Vec::new() };
     let mut places: BTreeMap<String, Place> = BTreeMap::new();
     for file in &arguments.files {
-        let documents = match manifest::read(file) {
-            Ok(documents) => documents,
-            Err(error) => {
-                checked.problems.push(with_causes(&error));
-                continue;
-            }
-        };
-        for document in documents {
+        for document in manifest::read(file) {
+            let document = match document {
+                Ok(document) => document,
+                Err(error) => {
+                    checked.problems.push(with_causes(&error));
+                    continue;
+                }
+            };
             let (place, parsed) = (document.place, parse(&document.manifest));
             let problems = problems(&document.manifest, parsed.as_ref().err());
             checked.problems.extend(problems.iter().map(|problem| format!("{place}: {problem}")));
@@ -89,7 +89,7 @@ pub(crate) fn account(algo: &TradingAlgo) -> String {
 /// What the resource's own checks found, and what the algorithm says about its parameters.
 fn problems(manifest: &Value, found: Option<&Vec<Problem>>) -> Vec<Problem> {
     let mut problems = found.cloned().unwrap_or_default();
-    if let Some(problem) = algorithm(manifest) {
+    for problem in algorithm(manifest) {
         // The same field may have been found already, by its shape.
         if !problems.iter().any(|known| known.path == problem.path) {
             problems.push(problem);
@@ -99,21 +99,18 @@ fn problems(manifest: &Value, found: Option<&Vec<Problem>>) -> Vec<Problem> {
     problems
 }
 
-fn algorithm(manifest: &Value) -> Option<Problem> {
-    let name = manifest.pointer("/spec/algorithm/builtin")?.as_str()?;
+fn algorithm(manifest: &Value) -> Vec<Problem> {
+    let Some(name) = manifest.pointer("/spec/algorithm/builtin").and_then(Value::as_str) else { return Vec::new() };
     let Some(builtin) = Builtin::find(name) else {
         let names: Vec<_> = BUILTINS.iter().map(|builtin| builtin.name).collect();
         let message = format!("is unknown: {name:?}; there are {}", names.join(", "));
-        return Some(Problem::new("spec.algorithm.builtin", message));
+        return vec![Problem::new("spec.algorithm.builtin", message)];
     };
-    let parameters = match manifest.pointer("/spec/algorithm/parameters") {
-        None => Map::new(),
-        Some(value) => value.as_object()?.clone(),
-    };
-    // Whatever is wrong with the threshold was found by the schema; any other will do here.
-    let settings = AlgorithmSettings { threshold: 0.5, parameters };
-    let error = builtin.initialize(&settings, &SavedState::new()).err()?;
-    Some(Problem::new(format!("spec.algorithm.{}", error.field), error.message))
+    // Whatever is wrong with the threshold, or with parameters that are no object, was found by the schema.
+    let parameters = manifest.pointer("/spec/algorithm/parameters").and_then(Value::as_object);
+    let settings = AlgorithmSettings { threshold: 0.5, parameters: parameters.cloned().unwrap_or_default() };
+    let errors = builtin.initialize(&settings, &SavedState::new()).err().into_iter().flatten();
+    errors.map(|error| Problem::new(format!("spec.algorithm.{}", error.field), error.message)).collect()
 }
 
 fn with_causes(error: &dyn std::error::Error) -> String {

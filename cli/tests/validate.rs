@@ -53,7 +53,7 @@ fn every_invalid_sample_is_one_line_with_its_path_and_exit_code_2() {
 #[test]
 fn every_problem_of_every_document_is_said_at_once() {
     let documents = format!(
-        "{HEAD}metadata: {{name: one}}\nspec: {{algorithm: {{builtin: sma-crossover, parameters: {{fast: 50, slow: 20}}}}, \
+        "{HEAD}metadata: {{name: one}}\nspec: {{algorithm: {{builtin: sma-crossover, parameters: {{fast: 50, slow: 20, x: 1}}}}, \
          threshold: 2}}\n---\n{HEAD}metadata: {{name: two}}\nspec: {{algorithm: {{builtin: random}}}}\n---\n{HEAD}metadata: \
          {{name: two, namespace: default}}\nspec: {{algorithm: {{builtin: crystal-ball}}}}\n---\nkind: Service\n---\n\
          {HEAD}metadata: {{name: two}}\nspec: {{algorithm: {{builtin: random}}}}\n"
@@ -63,6 +63,7 @@ fn every_problem_of_every_document_is_said_at_once() {
         text(&output.stderr).lines().map(|line| line.splitn(5, ": ").take(3).collect::<Vec<_>>().join(": ")).collect();
     let expected = [
         "-: document 1 (one): spec.algorithm.parameters.fast",
+        "-: document 1 (one): spec.algorithm.parameters.x",
         "-: document 1 (one): spec.threshold",
         "-: document 3 (two): spec.algorithm.builtin",
         "-: document 3 (two): metadata.name",
@@ -71,6 +72,22 @@ fn every_problem_of_every_document_is_said_at_once() {
     ];
     assert_eq!(places, expected, "{}", text(&output.stderr));
     assert_eq!((text(&output.stdout), output.status.code()), ("valid: default/two\n", Some(2)));
+}
+
+#[test]
+fn a_broken_document_hides_nothing_about_the_others() {
+    let documents = format!(
+        "{HEAD}metadata: {{name: one}}\nspec: {{algorithm: {{builtin: sma-crossover, parameters: {{fast: 0, slow: \
+         100000000}}}}}}\n---\nkind: [\n---\n[]\n---\n{HEAD}metadata: {{name: four}}\nspec: {{algorithm: {{builtin: random}}}}\n"
+    );
+    let output = validate(&[Path::new("-")], &documents);
+    let lines: Vec<_> = text(&output.stderr).lines().collect();
+    assert_eq!(lines.len(), 4, "{lines:?}");
+    assert!(lines[0].starts_with("-: document 1 (one): spec.algorithm.parameters.fast: "), "{lines:?}");
+    assert!(lines[1].starts_with("-: document 1 (one): spec.algorithm.parameters.slow: "), "{lines:?}");
+    assert!(lines[2].starts_with("-: ") && lines[2].contains("line 6"), "{lines:?}");
+    assert_eq!(lines[3], "-: document 3: must be an object, is a list");
+    assert_eq!((text(&output.stdout), output.status.code()), ("valid: default/four\n", Some(2)));
 }
 
 #[test]
