@@ -1,7 +1,7 @@
 //! The members of a quote, each read exactly.
 
 use intuition_api::decimal::Price;
-use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use jiff::{Timestamp, civil::Date, fmt::temporal::Pieces, tz::TimeZone};
 use serde_json::value::RawValue;
 
 use super::{
@@ -13,6 +13,9 @@ use super::{
 const IDENTITY_BYTES: usize = 256;
 /// Characters that a symbol may have.
 const SYMBOL_CHARS: usize = 64;
+const NO_TIME: &str = "is neither a date nor a time as in 2026-01-02T03:04:05Z";
+/// RFC 3339 has no year before 0; the end is the library's, which leaves room for every offset.
+const OUT_OF_RANGE: &str = "is out of range, which is 0000-01-01T00:00:00Z to 9999-12-30T22:00:00Z";
 
 /// Who published a quote, and which of theirs it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -109,23 +112,29 @@ pub(super) fn symbol_member(raw: &RawValue, path: &str) -> Result<String, Proble
     }
 }
 
-/// A time in microseconds since the epoch.
+/// A time in microseconds since the epoch, which RFC 3339 can write in UTC.
 pub(super) fn time(raw: &RawValue, path: &str) -> Result<i64, Problem> {
     let parsed = match open(raw) {
         Value::Text(text) => moment(&text),
-        _ => None,
+        _ => Err(NO_TIME),
     };
-    parsed.map(Timestamp::as_microsecond).ok_or_else(|| {
-        let message = format!("{path}: {} is neither a date nor a time as in 2026-01-02T03:04:05Z", cut(raw.get()));
-        Problem::new(Reason::BadTime, message)
-    })
+    parsed
+        .map(Timestamp::as_microsecond)
+        .map_err(|complaint| Problem::new(Reason::BadTime, format!("{path}: {} {complaint}", cut(raw.get()))))
 }
 
-fn moment(text: &str) -> Option<Timestamp> {
+fn moment(text: &str) -> Result<Timestamp, &'static str> {
     // Exactly a date: longer text would be read as one too, and its time of day be lost.
-    if text.len() == "2026-01-02".len() {
-        let date: Date = text.parse().ok()?;
-        return date.to_zoned(TimeZone::UTC).ok().map(|midnight| midnight.timestamp());
-    }
-    text.parse().ok()
+    let timestamp = if text.len() == "2026-01-02".len() {
+        let date: Date = text.parse().map_err(|_| NO_TIME)?;
+        date.to_zoned(TimeZone::UTC).map_err(|_| OUT_OF_RANGE)?.timestamp()
+    } else {
+        text.parse().map_err(|_| if is_time(text) { OUT_OF_RANGE } else { NO_TIME })?
+    };
+    if TimeZone::UTC.to_datetime(timestamp).year() < 0 { Err(OUT_OF_RANGE) } else { Ok(timestamp) }
+}
+
+/// Whether text is a time of day with its offset from UTC, however far away.
+fn is_time(text: &str) -> bool {
+    Pieces::parse(text).is_ok_and(|pieces| pieces.time().is_some() && pieces.offset().is_some())
 }

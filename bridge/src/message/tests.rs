@@ -139,6 +139,41 @@ fn time_is_the_quotes_then_the_events_then_the_arrivals() {
     assert_eq!(time_of(r#"{"specversion":"1.0","time":"1970-01-01T00:00:02Z","data":{"a":1}}"#), 2_000_000);
 }
 
+#[test]
+fn a_time_that_rfc_3339_cannot_write_in_utc_is_out_of_range_and_not_unreadable() {
+    let complaint = |time: &str| {
+        let ticks = read(format!(r#"{{"sid":"A","quote":1,"time":"{time}"}}"#).as_bytes());
+        match ticks[0].content.clone().unwrap() {
+            Content::Unusable(unusable) => (unusable.reason, unusable.message),
+            Content::Quote(quote) => panic!("{time} is taken for {}", quote.time_micros),
+        }
+    };
+    for (time, expected) in [
+        ("0000-01-01T00:00:00+14:00", "is out of range"),
+        ("-000001-12-31T23:59:59.9999999Z", "is out of range"),
+        ("-009999-01-01T00:00:00Z", "is out of range"),
+        ("9999-12-31T23:59:59.999999999Z", "is out of range"),
+        ("9999-12-31", "is out of range"),
+        ("2026-01-02T03:04:05", "is neither a date nor a time"),
+        ("2026-02-30T03:04:05Z", "is neither a date nor a time"),
+        ("2026-02-30", "is neither a date nor a time"),
+        ("noon", "is neither a date nor a time"),
+    ] {
+        let (reason, message) = complaint(time);
+        assert_eq!(reason, "BadTime", "{time}");
+        assert!(message.starts_with(&format!("time: \"{time}\" {expected}")), "{message}");
+    }
+    let first = -62_167_219_200_000_000;
+    for (time, micros) in [
+        ("0000-01-01T00:00:00Z", first),
+        ("0000-01-01", first),
+        ("0000-01-01T14:00:00+14:00", first),
+        ("9999-12-30T22:00:00Z", 253_402_207_200_000_000),
+    ] {
+        assert_eq!(time_of(&format!(r#"{{"sid":"A","quote":1,"time":"{time}"}}"#)), micros, "{time}");
+    }
+}
+
 proptest! {
     #[test]
     fn no_bytes_make_it_panic(payload in proptest::collection::vec(any::<u8>(), 0..200)) {
