@@ -28,6 +28,12 @@ pub enum RuntimeError {
         /// What is wrong with it.
         source: tonic::transport::Error,
     },
+    /// Neither plain HTTP/2 nor a Unix socket.
+    #[error("{url:?} is no address of a runtime: use http://HOST:PORT or unix:/PATH")]
+    UseUrl {
+        /// As given.
+        url: String,
+    },
     /// Nobody answers there.
     #[error("cannot reach the runtime")]
     Connect(#[source] tonic::transport::Error),
@@ -54,7 +60,7 @@ impl RuntimeError {
     /// CamelCase code.
     pub fn reason(&self) -> &'static str {
         match self {
-            Self::ParseUrl { .. } => "InvalidUrl",
+            Self::ParseUrl { .. } | Self::UseUrl { .. } => "InvalidUrl",
             Self::Connect(_) | Self::Close => "Unreachable",
             Self::Stall => "NoAnswer",
             Self::Breach(_) => "ContractBroken",
@@ -73,8 +79,18 @@ impl RuntimeError {
 /// Where the runtime is, with deadlines that notice when it is gone.
 pub fn endpoint(url: &str) -> Result<Endpoint, RuntimeError> {
     let parse = |source| RuntimeError::ParseUrl { url: url.to_owned(), source };
-    Ok(Endpoint::from_shared(url.to_owned())
-        .map_err(parse)?
+    let endpoint = Endpoint::from_shared(url.to_owned()).map_err(parse)?;
+    let is_reachable = match url.strip_prefix("unix:") {
+        Some(path) => !path.trim_start_matches('/').is_empty(),
+        None => {
+            let uri = endpoint.uri();
+            uri.scheme_str() == Some("http") && uri.host().is_some_and(|host| !host.is_empty())
+        }
+    };
+    if !is_reachable {
+        return Err(RuntimeError::UseUrl { url: url.to_owned() });
+    }
+    Ok(endpoint
         .connect_timeout(CONNECT_TIMEOUT)
         .http2_keep_alive_interval(Duration::from_secs(20))
         .keep_alive_timeout(Duration::from_secs(10))

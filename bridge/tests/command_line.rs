@@ -24,6 +24,13 @@ fn arguments_that_cannot_be_used_end_it_with_code_2_and_say_why() {
         (with(1, "mqtt://me:hunter2@broker"), "use --mqtt-username and --mqtt-password-file"),
         (with(1, "tcp://broker"), "must be mqtt or mqtts"),
         (with(3, "no url"), "is no address of a runtime"),
+        (
+            with(3, "https://127.0.0.1:1"),
+            "\"https://127.0.0.1:1\" is no address of a runtime: use http://HOST:PORT or unix:/PATH",
+        ),
+        (with(3, "127.0.0.1:1"), "is no address of a runtime"),
+        (with(3, "mqtt://127.0.0.1:1"), "is no address of a runtime"),
+        (with(3, "unix:"), "is no address of a runtime"),
         (with(5, "goog-random"), "an account is `<namespace>/<name>`"),
         (with(5, "a/b/c"), "an account is `<namespace>/<name>`"),
         (and(&["--decisions-topic", "a/#"]), "is no topic to publish decisions to"),
