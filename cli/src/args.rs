@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use bridge::mqtt::Address;
 use clap::{Args, Parser, Subcommand};
+use intuition_api::topic::check_filter;
 use intuition_common::telemetry::LogArgs;
 
 use crate::{feed::window::Rate, output::Format};
@@ -56,14 +57,15 @@ pub(crate) struct RunArgs {
     /// line has its outcome; without a feed it runs until Ctrl-C.
     #[arg(long, value_name = "FILE")]
     pub(crate) feed: Option<PathBuf>,
-    /// Column of the feed that holds the prices.
+    /// Column of the feed that holds the prices. It is no part of what names a line: with --data-dir, lines decided
+    /// earlier stay decided, whatever column they were decided by.
     #[arg(long, default_value = "close", requires = "feed")]
     pub(crate) column: String,
     /// Topic that the feed is published on.
-    #[arg(long, default_value = "quotes", requires = "feed")]
+    #[arg(long, default_value = "quotes", requires = "feed", value_parser = topic)]
     pub(crate) topic: String,
     /// Lines of the feed a second, or max: as fast as they are decided.
-    #[arg(long, value_name = "N|max", default_value = "max", requires = "feed")]
+    #[arg(long, value_name = "N|max", default_value = "max", requires = "feed", allow_negative_numbers = true)]
     pub(crate) rate: Rate,
     /// Folder of the ledgers, `DIR/NAMESPACE/NAME`; another run takes them up. Without it they are temporary.
     #[arg(long, value_name = "DIR")]
@@ -74,4 +76,10 @@ pub(crate) struct RunArgs {
     /// How logs look.
     #[command(flatten)]
     pub(crate) log: LogArgs,
+}
+
+/// A topic that can be published to.
+fn topic(text: &str) -> Result<String, &'static str> {
+    let is_topic = !text.contains(['+', '#']) && !text.starts_with('$') && check_filter(text).is_ok();
+    if is_topic { Ok(text.to_owned()) } else { Err("must be a topic without wildcards that does not begin with $") }
 }

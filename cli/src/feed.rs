@@ -50,6 +50,12 @@ pub(crate) enum FeedError {
         /// What is wrong with it.
         message: String,
     },
+    /// Not even a header.
+    #[error("{}: is empty; a feed begins with a line that names its columns", path.display())]
+    MissHeader {
+        /// As given.
+        path: PathBuf,
+    },
     /// A header at most.
     #[error("{}: holds no quotes", path.display())]
     Empty {
@@ -140,6 +146,9 @@ fn columns(path: &Path, price: &str, reader: &mut Reader<&[u8]>) -> Result<[usiz
         line: error.position().map_or(1, csv::Position::line),
         message: reason(&error),
     })?;
+    if header.iter().all(|name| name.trim_ascii().is_empty()) {
+        return Err(FeedError::MissHeader { path: path.to_owned() });
+    }
     let find = |column: &str| {
         header.iter().position(|name| name.trim_ascii() == column.as_bytes()).ok_or_else(|| FeedError::MissColumn {
             path: path.to_owned(),
@@ -225,7 +234,8 @@ mod tests {
         for (column, text, expected) in [
             ("last", HEAD.to_owned() + "a,b,1,2,3,4,5\n", "line 1: there is no column last; there are time, sid, open"),
             ("close", HEAD.to_owned(), "holds no quotes"),
-            ("close", String::new(), "there is no column time"),
+            ("close", String::new(), "is empty; a feed begins with a line that names its columns"),
+            ("close", " \n\n".to_owned(), "is empty"),
             ("close", HEAD.to_owned() + "a,b,1,2,3,4,5\n\na,b,1\n", "line 4: has 3 columns, the header 7"),
         ] {
             let error = parse(column, &text).unwrap_err().to_string();

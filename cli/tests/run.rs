@@ -8,6 +8,7 @@ use std::{
     net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
+    time::{Duration, Instant},
 };
 
 use serde_json::Value;
@@ -127,6 +128,49 @@ fn a_feed_that_nobody_takes_or_that_is_broken_is_refused_before_anything_is_publ
     let output = both().arg("--feed").arg(&path).output().unwrap();
     let expected = format!("error: {}: line 3: has 2 columns, the header 3\n", path.display());
     assert_eq!((output.status.code(), stderr(&output), lines(&output).len()), (Some(2), expected.as_str(), 0));
+}
+
+#[test]
+fn arguments_that_cannot_be_used_end_it_with_code_2_and_say_why() {
+    let folder = TempDir::new().unwrap();
+    let (path, empty) = (feed(&folder, 10), folder.path().join("empty.csv"));
+    fs::write(&empty, "").unwrap();
+    for (feed, arguments, complaint) in [
+        (&path, ["--topic", "qu/+"], "must be a topic without wildcards"),
+        (&path, ["--topic", "#"], "must be a topic without wildcards"),
+        (&path, ["--topic", ""], "must be a topic without wildcards"),
+        (&path, ["--topic", "$SYS/quotes"], "does not begin with $"),
+        (&path, ["--rate", "-1"], "must be max, or a whole number of lines a second from 1 on"),
+        (&empty, ["--column", "close"], "is empty; a feed begins with a line that names its columns"),
+    ] {
+        let output = both().arg("--feed").arg(feed).args(arguments).output().unwrap();
+        assert!(stderr(&output).contains(complaint), "{arguments:?}: {}", stderr(&output));
+        assert_eq!((output.status.code(), lines(&output).len()), (Some(2), 0), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_run_whose_ledger_another_run_took_over_ends_at_once_and_says_so() {
+    let (folder, data) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let run = |lines: usize, rate: &str| {
+        let mut command = command(&["random.yaml"]);
+        command.arg("--feed").arg(feed(&folder, lines)).args(["--rate", rate, "--data-dir"]).arg(data.path());
+        command
+    };
+    let mut first = run(5_000, "100").spawn().unwrap();
+    let mut line = String::new();
+    let mut stdout = BufReader::new(first.stdout.take().unwrap());
+    stdout.read_line(&mut line).unwrap();
+    let second = run(1, "max").output().unwrap();
+    assert_eq!(second.status.code(), Some(0), "{}", stderr(&second));
+    let taken_over = Instant::now();
+    stdout.read_to_string(&mut line).unwrap();
+    let first = first.wait_with_output().unwrap();
+    assert!(taken_over.elapsed() < Duration::from_secs(30), "{:?}", taken_over.elapsed());
+    let last = stderr(&first).lines().last().unwrap();
+    assert!(last.starts_with("error: default/goog-random: the runtime failed: "), "{last}");
+    assert!(!last.contains("unexpectedly"), "{last}");
+    assert_eq!(first.status.code(), Some(1));
 }
 
 #[test]

@@ -159,9 +159,12 @@ impl Local {
         self.bridge.as_ref().map(|bridge| away(&self.account, &bridge.readiness)).unwrap_or_default()
     }
 
-    /// Whether the bridge's task has ended, which it does not by itself.
-    pub(super) fn has_ended(&self) -> bool {
-        self.bridge.as_ref().is_some_and(|bridge| bridge.task.is_finished())
+    /// What has ended, which neither does by itself. [`Local::stop`] says why.
+    pub(super) fn ended(&self) -> Option<&'static str> {
+        if self.runtime.has_ended() {
+            return Some("runtime");
+        }
+        self.bridge.as_ref().filter(|bridge| bridge.task.is_finished()).map(|_| "bridge")
     }
 
     /// Stops the bridge, which says farewell to the broker, then the runtime, which closes the ledger. Gives the account

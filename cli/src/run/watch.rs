@@ -89,8 +89,8 @@ impl<'a> Watch<'a> {
     }
 
     fn look(&mut self) -> Result<(), RunError> {
-        if let Some(local) = self.locals.iter().find(|local| local.has_ended()) {
-            return Err(RunError::local(local.account.clone(), LocalError::Lose("bridge")));
+        if let Some((local, part)) = self.locals.iter().find_map(|local| Some((local, local.ended()?))) {
+            return Err(RunError::local(local.account.clone(), LocalError::Lose(part)));
         }
         let mut away: Vec<_> = self.locals.iter().flat_map(Local::away).collect();
         if away.is_empty() {
