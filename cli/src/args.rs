@@ -65,7 +65,7 @@ pub(crate) struct RunArgs {
     #[arg(long, default_value = "quotes", requires = "feed", value_parser = topic)]
     pub(crate) topic: String,
     /// Lines of the feed a second, or max: as fast as they are decided.
-    #[arg(long, value_name = "N|max", default_value = "max", requires = "feed", allow_negative_numbers = true)]
+    #[arg(long, value_name = "N|max", default_value = "max", requires = "feed", allow_hyphen_values = true)]
     pub(crate) rate: Rate,
     /// Folder of the ledgers, `DIR/NAMESPACE/NAME`; another run takes them up. Without it they are temporary.
     #[arg(long, value_name = "DIR")]
