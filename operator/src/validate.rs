@@ -108,7 +108,7 @@ fn cel(root: &JSONSchemaProps, members: &Map<String, Value>, known: &[Problem]) 
             Some(None) => problem.path == path,
             None => false,
         };
-        (!known.iter().any(is_told)).then(|| Problem { path, message: error.message })
+        (!known.iter().any(is_told)).then_some(Problem { path, message: error.message })
     });
     broken.collect()
 }

@@ -105,6 +105,10 @@ fn no_problem_hides_another() {
             vec![("/kind", Value::Null), ("/apiVersion", Value::Null), bad.clone()],
             vec!["apiVersion", "kind", "spec.threshold"],
         ),
+        (
+            vec![("/kind", Value::Null), ("/apiVersion", Value::Null), ("/spec", Value::Null)],
+            vec!["apiVersion", "kind", "spec"],
+        ),
         // What is clearly something else is not.
         (
             vec![("/kind", json!("Deployment")), ("/apiVersion", json!("apps/v1")), ("/spec", json!({"replicas": 1}))],

@@ -44,17 +44,18 @@ pub(super) fn type_meta(manifest: &Map<String, Value>) -> Vec<Problem> {
 }
 
 /// Whether a manifest is meant to be a `TradingAlgo`, whatever is wrong with its kind or its version: it has about that
-/// kind, or our group, or a member of `spec` that no other kind has.
+/// kind, or our group, or a member of `spec` that no other kind has, or nothing that says what else it is.
 pub(super) fn is_meant(manifest: &Map<String, Value>) -> bool {
-    let text = |name: &str| manifest.get(name).and_then(Value::as_str).unwrap_or_default();
-    let kind = text("kind");
-    if kind == BACKEND_KIND {
+    let text = |name: &str| manifest.get(name).and_then(Value::as_str);
+    let (kind, version) = (text("kind"), text("apiVersion"));
+    if kind == Some(BACKEND_KIND) {
         return false;
     }
     let spec = manifest.get("spec");
-    kind.to_ascii_lowercase().starts_with("tradingalgo")
-        || text("apiVersion").split('/').next() == Some(GROUP)
+    kind.is_some_and(|kind| kind.to_ascii_lowercase().starts_with("tradingalgo"))
+        || version.is_some_and(|version| version.split('/').next() == Some(GROUP))
         || ["/algorithm/builtin", "/startingCash"].iter().any(|own| spec.and_then(|spec| spec.pointer(own)).is_some())
+        || (kind.is_none() && version.is_none())
 }
 
 /// Problems of `metadata`, but for the rule about the name, which is CEL.
