@@ -80,13 +80,11 @@ impl RuntimeError {
 pub fn endpoint(url: &str) -> Result<Endpoint, RuntimeError> {
     let parse = |source| RuntimeError::ParseUrl { url: url.to_owned(), source };
     let endpoint = Endpoint::from_shared(url.to_owned()).map_err(parse)?;
-    let is_reachable = match url.strip_prefix("unix:") {
-        Some(path) => !path.trim_start_matches('/').is_empty(),
-        None => {
-            let uri = endpoint.uri();
-            uri.scheme_str() == Some("http") && uri.host().is_some_and(|host| !host.is_empty())
-        }
-    };
+    let uri = endpoint.uri();
+    let is_http = uri.scheme_str() == Some("http") && uri.host().is_some_and(|host| !host.is_empty());
+    // tonic gives a Unix socket a URI of its own.
+    let socket = url.strip_prefix("unix:");
+    let is_reachable = socket.map_or(is_http, |path| !path.trim_start_matches('/').is_empty());
     if !is_reachable {
         return Err(RuntimeError::UseUrl { url: url.to_owned() });
     }
