@@ -1,10 +1,11 @@
 //! The ledger that trades: one SQLite file, `ledger.db`, with a write-ahead log beside it while it is open.
 //!
-//! - `place`: the files, how they are made and connected to; `schema`: versions of the format.
+//! - `place`: the files and how they are connected to; `create`: how they are made; `schema`: versions of the format.
 //! - `inspect`: the whole ledger is read and recomputed before anything is written; `digest`: the number over all
 //!   tables that tells damage.
 //! - `rows` and `write`: between rows and types.
 
+mod create;
 mod digest;
 mod inspect;
 mod place;

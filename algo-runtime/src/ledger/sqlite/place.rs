@@ -1,4 +1,4 @@
-//! The ledger as files: where it is, what its first bytes must be, how it is made, and the two ways to connect to it.
+//! The ledger as files: where it is, what its first bytes must be, and the two ways to connect to it.
 
 use std::{
     fmt::Write as _,
@@ -8,13 +8,13 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::{
     inspect::{Inspected, Refusal, inspect},
-    schema::{self, APPLICATION_ID, Migration, PAGE_SIZE},
+    schema::{APPLICATION_ID, PAGE_SIZE},
 };
-use crate::ledger::{Account, LedgerError};
+use crate::ledger::LedgerError;
 
 const FILE: &str = "ledger.db";
 /// Under which a new ledger is built until it is whole.
@@ -23,6 +23,9 @@ const UNFINISHED: &str = "ledger.db.new";
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Pages of write-ahead log that a commit moves into the file once they are there: 16 MiB.
 const CHECKPOINT_PAGES: u32 = 4096;
+
+/// Least size of the index that SQLite keeps beside an open log.
+const LOG_INDEX_BYTES: usize = 32 * 1024;
 
 /// What is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +50,15 @@ impl Place {
     pub(super) fn new(dir: &Path) -> Self {
         let file = dir.join(FILE);
         Self { dir: dir.to_owned(), shown: file.display().to_string(), file }
+    }
+
+    /// Where a new ledger is built. Errors name the ledger that it is to be.
+    pub(super) fn unfinished(&self) -> Self {
+        Self { dir: self.dir.clone(), file: self.dir.join(UNFINISHED), shown: self.shown() }
+    }
+
+    pub(super) fn file(&self) -> &Path {
+        &self.file
     }
 
     /// Makes the folder where it is missing, and keeps other openers out of it for as long as the result lives.
@@ -87,25 +99,6 @@ impl Place {
         Ok(if settled { Shape::Settled } else { Shape::Logged })
     }
 
-    /// Makes a new ledger: whole under another name first, so that a crash leaves nothing that looks like one.
-    pub(super) fn create(&self, folder: &File, migrations: &[Migration], account: &Account) -> Result<(), LedgerError> {
-        let unfinished = self.dir.join(UNFINISHED);
-        for suffix in ["", "-wal", "-shm", "-journal"] {
-            match fs::remove_file(self.dir.join(format!("{UNFINISHED}{suffix}"))) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(self.access("remove what a crash left of")(error));
-                }
-                _ => {}
-            }
-        }
-        // SQLite says no more than "unable to open": ask the system first.
-        File::create(&unfinished).map_err(self.access("create"))?;
-        build(&unfinished, migrations, account).map_err(self.store("create the tables"))?;
-        File::open(&unfinished).and_then(|file| file.sync_all()).map_err(self.access("write"))?;
-        fs::rename(&unfinished, &self.file).map_err(self.access("create"))?;
-        folder.sync_all().map_err(self.access("write the folder of"))
-    }
-
     /// Reads the whole ledger through a connection that cannot write.
     pub(super) fn inspect(&self, shape: Shape, reads: i64) -> Result<Inspected, Refused> {
         // Without a log nothing beside the file is needed, and `immutable` keeps SQLite from making anything.
@@ -130,14 +123,14 @@ impl Place {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connect = || {
             let connection = Connection::open_with_flags(&self.file, flags)?;
+            if connection.is_readonly("main")? {
+                return Ok(None);
+            }
             configure(&connection)?;
-            Ok((connection.is_readonly("main")?, connection))
+            Ok(Some(connection))
         };
-        let (read_only, connection) = connect().map_err(self.store("open the tables"))?;
-        if read_only {
-            return Err(self.access("write")(io::Error::from(io::ErrorKind::PermissionDenied)));
-        }
-        Ok(connection)
+        let connection = connect().map_err(self.store("open the tables"))?;
+        connection.ok_or_else(|| self.access("write")(io::Error::from(io::ErrorKind::PermissionDenied)))
     }
 
     pub(super) fn shown(&self) -> String {
@@ -149,7 +142,9 @@ impl Place {
     }
 
     pub(super) fn store(&self, action: &'static str) -> impl Fn(rusqlite::Error) -> LedgerError + '_ {
-        move |source| LedgerError::Store { action, path: self.shown(), source }
+        move |source| {
+            self.hindrance(&source).unwrap_or_else(|| LedgerError::Store { action, path: self.shown(), source })
+        }
     }
 
     pub(super) fn damaged(&self, finding: &str) -> LedgerError {
@@ -166,8 +161,24 @@ impl Place {
         }
     }
 
-    fn beside(&self, suffix: &str) -> PathBuf {
-        self.dir.join(format!("{FILE}{suffix}"))
+    pub(super) fn beside(&self, suffix: &str) -> PathBuf {
+        let mut path = self.file.clone().into_os_string();
+        path.push(suffix);
+        path.into()
+    }
+
+    /// SQLite says "unable to open", "readonly" or "disk I/O error" and no more, most often because it cannot make what
+    /// it needs beside the file. This tries the same, for the system's reason.
+    fn hindrance(&self, error: &rusqlite::Error) -> Option<LedgerError> {
+        let vague = [ErrorCode::CannotOpen, ErrorCode::ReadOnly, ErrorCode::SystemIoFailure];
+        if !vague.contains(&error.sqlite_error_code()?) {
+            return None;
+        }
+        let probe = self.beside(".probe");
+        let tried = fs::write(&probe, vec![0; LOG_INDEX_BYTES]);
+        // It is there or not: nothing reads it, and the next one overwrites it.
+        fs::remove_file(&probe).unwrap_or_default();
+        tried.err().map(self.access("write beside"))
     }
 
     /// The file as SQLite's URI: every byte but the plainest in hex.
@@ -232,17 +243,6 @@ fn check_header(header: &[u8; 100], length: Option<u64>) -> Result<(), String> {
     }
 }
 
-fn build(path: &Path, migrations: &[Migration], account: &Account) -> rusqlite::Result<()> {
-    let mut connection = Connection::open(path)?;
-    connection.pragma_update(None, "page_size", PAGE_SIZE)?;
-    configure(&connection)?;
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    schema::create(&transaction, migrations, account)?;
-    transaction.commit()?;
-    // The last connection moves the log into the file and removes it.
-    connection.close().map_err(|(_, error)| error)
-}
-
 fn configure(connection: &Connection) -> rusqlite::Result<()> {
     wait_and_spill_nothing(connection)?;
     connection.set_prepared_statement_cache_capacity(64);
@@ -254,7 +254,7 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 /// Temporary tables stay in memory: the file system around the data folder may be read-only.
-fn wait_and_spill_nothing(connection: &Connection) -> rusqlite::Result<()> {
+pub(super) fn wait_and_spill_nothing(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.pragma_update(None, "temp_store", "MEMORY")
 }
@@ -275,5 +275,27 @@ fn of_the_system(error: &rusqlite::Error) -> bool {
             | ErrorCode::ReadOnly,
         ) => true,
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::tempdir;
+
+    use super::*;
+
+    #[test]
+    fn what_sqlite_leaves_open_is_told_with_the_systems_reason() {
+        let dir = tempdir().unwrap();
+        let vague = || Connection::open(dir.path().join("no folder/ledger.db")).map(drop).unwrap_err();
+        match Place::new(&dir.path().join("no folder")).store("open the tables")(vague()) {
+            LedgerError::Access { action: "write beside", source, .. } => {
+                assert_eq!(source.kind(), io::ErrorKind::NotFound);
+            }
+            error => panic!("{error:?}"),
+        }
+        let unhindered = Place::new(dir.path()).store("open the tables")(vague());
+        assert!(matches!(unhindered, LedgerError::Store { .. }), "{unhindered:?}");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "the attempt leaves nothing");
     }
 }

@@ -1,0 +1,169 @@
+//! How a new ledger comes to be: built under another name, read as a whole, and only then given its own.
+//!
+//! A disk that fills up on the way, or a crash, leaves nothing that looks like a ledger.
+
+use std::{
+    fs::{self, File},
+    io,
+};
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::{
+    place::{Place, Refused, Shape, wait_and_spill_nothing},
+    schema::{self, Migration, PAGE_SIZE},
+};
+use crate::ledger::{Account, LedgerError};
+
+impl Place {
+    /// Makes a new ledger without entries. After an error there is none, and nothing of it takes up space.
+    pub(super) fn create(&self, folder: &File, migrations: &[Migration], account: &Account) -> Result<(), LedgerError> {
+        let unfinished = self.unfinished();
+        unfinished.remove().map_err(self.access("remove what a crash left of"))?;
+        let made = unfinished
+            .build(migrations, account)
+            .and_then(|()| unfinished.check_whole(schema::newest(migrations)))
+            .and_then(|()| fs::rename(unfinished.file(), self.file()).map_err(self.access("create")));
+        if made.is_err() {
+            // The first error is the one to tell; the next start removes what is left all the same.
+            unfinished.remove().unwrap_or_default();
+        }
+        made?;
+        folder.sync_all().map_err(self.access("write the folder of"))
+    }
+
+    /// Without a log: SQLite says nothing of a log that it cannot move into the file as it closes. In the heap what a
+    /// log's index would be in a file: less to find room for.
+    fn build(&self, migrations: &[Migration], account: &Account) -> Result<(), LedgerError> {
+        // SQLite says no more than "unable to open": ask the system first.
+        File::create(self.file()).map_err(self.access("create"))?;
+        let write = || {
+            let mut connection = Connection::open(self.file())?;
+            wait_and_spill_nothing(&connection)?;
+            connection.pragma_update(None, "page_size", PAGE_SIZE)?;
+            connection.query_row("PRAGMA locking_mode = EXCLUSIVE", [], |_| Ok(()))?;
+            connection.query_row("PRAGMA journal_mode = MEMORY", [], |_| Ok(()))?;
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            schema::create(&transaction, migrations, account)?;
+            transaction.commit()?;
+            // Marks the file as one that has a log from now on, and writes none.
+            connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
+            connection.close().map_err(|(_, error)| error)
+        };
+        write().map_err(self.store("create the tables"))?;
+        File::open(self.file()).and_then(|file| file.sync_all()).map_err(self.access("write"))
+    }
+
+    /// Believes only what can be read from the file alone.
+    fn check_whole(&self, reads: i64) -> Result<(), LedgerError> {
+        let incomplete = |finding: String| {
+            self.access("create")(io::Error::other(format!("what was written is not all there: {finding}")))
+        };
+        let told = |error| match error {
+            LedgerError::Damaged { finding, .. } => incomplete(finding),
+            error => error,
+        };
+        let shape = self.shape().map_err(told)?;
+        if shape != Shape::Settled {
+            return Err(incomplete("a log was left beside the file".to_owned()));
+        }
+        match self.inspect(shape, reads) {
+            Ok(_) => Ok(()),
+            Err(Refused::Unreadable(error)) => Err(told(error)),
+            Err(Refused::Wrong(finding)) => Err(incomplete(finding.to_string())),
+        }
+    }
+
+    /// Removes the file and all that SQLite puts beside it.
+    fn remove(&self) -> io::Result<()> {
+        ["", "-wal", "-shm", "-journal"].iter().try_for_each(|suffix| match fs::remove_file(self.beside(suffix)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use rusqlite::ErrorCode;
+    use tempfile::tempdir;
+
+    use super::{
+        super::{SqliteLedger, schema::MIGRATIONS},
+        *,
+    };
+    use crate::ledger::Ledger as _;
+
+    const ACCOUNT: &str = "default/goog-random";
+
+    fn names(dir: &Path) -> Vec<String> {
+        fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+
+    fn unfinished(dir: &Path) -> Place {
+        let place = Place::new(dir).unfinished();
+        place.build(MIGRATIONS, &Account::empty(ACCOUNT, "3f9c2a71")).unwrap();
+        place
+    }
+
+    #[test]
+    fn a_disk_full_at_any_page_leaves_nothing_and_the_next_start_makes_the_ledger() {
+        let [first] = MIGRATIONS else { panic!("the limit goes before the only migration") };
+        let mut failed = 0;
+        for pages in 1.. {
+            let dir = tempdir().unwrap();
+            let sql = format!("PRAGMA max_page_count = {pages}; {}", first.sql).leak();
+            let limited = Migration { sql, ..*first };
+            match SqliteLedger::open_with(dir.path(), ACCOUNT, &[limited]) {
+                Err(LedgerError::Store { action: "create the tables", source, .. }) => {
+                    assert_eq!(source.sqlite_error_code(), Some(ErrorCode::DiskFull), "{pages} pages");
+                    failed += 1;
+                }
+                Err(error) => panic!("{pages} pages: {error:?}"),
+                Ok(_) => break,
+            }
+            assert_eq!(names(dir.path()), [""; 0], "{pages} pages");
+            Box::new(SqliteLedger::open(dir.path(), ACCOUNT).unwrap()).close().unwrap();
+            assert_eq!(names(dir.path()), ["ledger.db"], "{pages} pages");
+        }
+        assert!(failed > 10, "{failed}");
+    }
+
+    #[test]
+    fn what_is_built_is_whole_by_itself() {
+        let dir = tempdir().unwrap();
+        let place = unfinished(dir.path());
+        assert_eq!(names(dir.path()), ["ledger.db.new"]);
+        place.check_whole(1).unwrap();
+    }
+
+    #[test]
+    fn what_is_cut_or_spoilt_or_still_in_a_log_is_not_whole() {
+        let dir = tempdir().unwrap();
+        let place = unfinished(dir.path());
+        let sound = fs::read(place.file()).unwrap();
+        let refused = |what: &str| match place.check_whole(1) {
+            Err(LedgerError::Access { action: "create", source, .. }) => {
+                assert!(source.to_string().starts_with("what was written is not all there"), "{what}: {source}");
+            }
+            other => panic!("{what}: {other:?}"),
+        };
+        for length in (0..sound.len()).step_by(2048) {
+            fs::write(place.file(), &sound[..length]).unwrap();
+            refused(&format!("cut to {length} bytes"));
+        }
+        for page in (0..sound.len()).step_by(4096) {
+            let mut hole = sound.clone();
+            hole[page..page + 4096].fill(0);
+            fs::write(place.file(), &hole).unwrap();
+            refused(&format!("zeros from byte {page}"));
+        }
+        fs::write(place.file(), &sound).unwrap();
+        fs::write(place.beside("-wal"), "a log").unwrap();
+        refused("a log beside it");
+        fs::remove_file(place.beside("-wal")).unwrap();
+        place.check_whole(1).unwrap();
+    }
+}
