@@ -1,9 +1,10 @@
+mod property;
+
 use intuition_api::v1::{
-    Batch, ConfigureRequest, Delivery, Open, Published, Quote, Tick, Unusable, outbox_entry,
+    ConfigureRequest, Delivery, Open, Published, Quote, Tick, Unusable, outbox_entry,
     tick::Content,
     tick_outcome::{Kind, SeenBy},
 };
-use proptest::prelude::*;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -326,91 +327,4 @@ fn what_breaks_the_contract_is_refused() {
     assert!(bench.engine.mark(v1::Marker { channels_version: 2 }).is_err());
     let twice = vec![v1::Filter { filter: "quotes".to_owned(), subscription_id: 1 }; 2];
     assert!(bench.engine.hold(&v1::Holding { filters: twice }).is_err());
-}
-
-/// What can happen to an engine between two commits.
-#[derive(Debug, Clone)]
-enum Event {
-    Quotes(Vec<(u8, u32)>),
-    Again(usize),
-    Restart,
-    Published,
-    Cash(u32),
-    Session,
-}
-
-fn events() -> impl Strategy<Value = Vec<Event>> {
-    let quotes = prop::collection::vec((0_u8..4, 1_u32..100_000), 1..5);
-    let event = prop_oneof![
-        6 => quotes.prop_map(Event::Quotes),
-        3 => (0_usize..30).prop_map(Event::Again),
-        1 => Just(Event::Restart),
-        2 => Just(Event::Published),
-        1 => (0_u32..2_000_000).prop_map(Event::Cash),
-        1 => Just(Event::Session),
-    ];
-    prop::collection::vec(event, 1..40)
-}
-
-fn identified(shape: u8, cents: u32, place: usize) -> Tick {
-    let price = format!("{}.{:02}", cents / 100 + 1, cents % 100);
-    match shape {
-        0 => numbered(i64::try_from(place).unwrap() + i64::from(cents % 3), &price),
-        1 => Tick { id: format!("id-{place}"), ..quote(&price) },
-        2 => bad("BadPrice"),
-        _ => quote(&price),
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
-    #[test]
-    fn any_course_of_events_decides_once_and_keeps_the_money(events in events()) {
-        let mut bench = Bench::on_disk(resource(1));
-        let mut sent: Vec<(Delivery, v1::DeliveryOutcome)> = Vec::new();
-        let mut generation = 1;
-        for event in events {
-            match event {
-                Event::Quotes(quotes) => {
-                    let ticks = quotes.iter().enumerate();
-                    let place = sent.len() * 10;
-                    let ticks = ticks.map(|(index, (shape, cents))| identified(*shape, *cents, place + index)).collect();
-                    let delivery = bench.delivery("quotes", ticks);
-                    let committed = bench.process(std::slice::from_ref(&delivery));
-                    sent.push((delivery, committed.outcomes[0].clone()));
-                }
-                Event::Again(which) if !sent.is_empty() => {
-                    let (delivery, outcome) = sent[which % sent.len()].clone();
-                    let again = Batch { deliveries: vec![delivery] };
-                    let committed = bench.process(&again.deliveries);
-                    prop_assert!(committed.entries.is_empty());
-                    for (first, again) in outcome.ticks.iter().zip(&committed.outcomes[0].ticks) {
-                        // What was forgotten stays so; all else is the first answer.
-                        prop_assert_eq!((first.kind, &first.seqs, &first.positions), (again.kind, &again.seqs, &again.positions));
-                    }
-                }
-                Event::Again(_) => {}
-                Event::Restart => bench.restart(resource(generation)),
-                Event::Published => {
-                    let through = bench.engine.position();
-                    bench.engine.published(Published { through }).unwrap();
-                    bench.commit();
-                }
-                Event::Cash(cents) => {
-                    generation += 1;
-                    bench.configure(generation, |settings| settings.starting_cash = format!("{}.{:02}", cents / 100, cents % 100));
-                }
-                Event::Session => bench.open(false),
-            }
-        }
-        let decisions = bench.ledger.decisions(1, usize::MAX).unwrap();
-        let seqs: Vec<u64> = decisions.iter().filter_map(|entry| Some(entry.trade.as_ref()?.seq)).collect();
-        prop_assert_eq!(seqs, (1..=bench.engine.account.decisions).collect::<Vec<u64>>());
-        prop_assert!(decisions.iter().all(|entry| !entry.cash.is_negative()));
-        // The journal alone gives the same account.
-        let report = verify(bench.dir.as_ref().unwrap().path()).unwrap();
-        let account = bench.engine.account();
-        prop_assert_eq!(report.cash.to_string(), account.cash);
-        prop_assert_eq!(report.realised.to_string(), account.realised);
-    }
 }
