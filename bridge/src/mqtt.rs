@@ -194,7 +194,7 @@ pub enum LinkError {
     /// Events were not taken for so long that the connection was given up.
     #[error("more came in than could be worked off: the connection was given up until there is room")]
     Overflow,
-    /// See [`Link::stand_down`].
+    /// Given up in favour of another bridge; the next attempt is made after a pause.
     #[error("another bridge has taken over: the connection was given up for now")]
     StandDown,
 }
