@@ -51,4 +51,4 @@ tools:
 
 # The Debian package starts a broker on port 1883 where systemd runs. The tests start their own, on free ports.
 deps: tools ## Install what the tests need (Debian, as root), or say what is missing
-	@.ci/need mosquitto:mosquitto mosquitto_passwd:mosquitto
+	@.ci/need mosquitto:mosquitto mosquitto_passwd:mosquitto mosquitto_pub:mosquitto-clients
