@@ -52,15 +52,24 @@ struct Runtime {
     running: Running,
     shutdown: CancellationToken,
     client: RuntimeClient<Channel>,
+    readiness: Readiness,
 }
 
-async fn try_start(dir: &Path, settings: Settings) -> Result<(Running, CancellationToken), RuntimeError> {
+fn readiness() -> Readiness {
+    Readiness::new(&[READY_PART], Arc::new(SystemClock))
+}
+
+async fn try_start(
+    dir: &Path,
+    settings: Settings,
+    readiness: Readiness,
+) -> Result<(Running, CancellationToken), RuntimeError> {
     let shutdown = CancellationToken::new();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let config = Config {
         settings,
         data_dir: dir.to_owned(),
-        readiness: Readiness::new(&[READY_PART], Arc::clone(&clock)),
+        readiness,
         clock,
         metrics: Metrics::register(&mut Registry::default()),
     };
@@ -69,9 +78,10 @@ async fn try_start(dir: &Path, settings: Settings) -> Result<(Running, Cancellat
 }
 
 async fn start(dir: &Path) -> Runtime {
-    let (running, shutdown) = try_start(dir, settings()).await.unwrap();
+    let readiness = readiness();
+    let (running, shutdown) = try_start(dir, settings(), readiness.clone()).await.unwrap();
     let client = RuntimeClient::connect(format!("http://{}", running.addr)).await.unwrap();
-    Runtime { running, shutdown, client }
+    Runtime { running, shutdown, client, readiness }
 }
 
 impl Runtime {
@@ -171,6 +181,31 @@ async fn an_unpublished_decision_is_sent_again_on_every_new_stream_and_after_a_r
 }
 
 #[tokio::test]
+async fn a_ledger_that_cannot_be_written_keeps_nothing_says_so_and_goes_on_once_it_can() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut runtime = start(dir.path()).await;
+    let outside = rusqlite::Connection::open(dir.path().join("ledger.db")).unwrap();
+    let refuse = "CREATE TRIGGER refuse BEFORE INSERT ON window BEGIN SELECT RAISE(ABORT, 'no room'); END";
+    outside.execute_batch(refuse).unwrap();
+    let mut bridge = runtime.open(1).await;
+    bridge.opened().await;
+    bridge.quotes(1..=3).await;
+    let status = bridge.next().await.unwrap_err();
+    assert_eq!(status.code(), Code::Internal);
+    assert!(status.message().contains("no room"), "{status}");
+    assert_eq!(runtime.readiness.missing()[0].part, READY_PART);
+
+    outside.execute_batch("DROP TRIGGER refuse").unwrap();
+    let mut bridge = runtime.open(1).await;
+    bridge.opened().await;
+    bridge.quotes(1..=3).await;
+    let seqs: Vec<u64> = bridge.committed().await.outcomes.iter().map(|outcome| outcome.ticks[0].seqs[0]).collect();
+    assert_eq!(seqs, [1, 2, 3]);
+    assert!(runtime.readiness.missing().is_empty());
+    runtime.stop().await;
+}
+
+#[tokio::test]
 async fn a_newer_stream_ends_the_older_and_the_end_of_the_process_ends_both() {
     let dir = tempfile::tempdir().unwrap();
     let mut runtime = start(dir.path()).await;
@@ -248,7 +283,7 @@ async fn a_stream_that_does_not_begin_with_open_is_refused() {
 async fn settings_that_cannot_be_used_leave_no_ledger_behind() {
     let dir = tempfile::tempdir().unwrap();
     let wrong = Settings { subscribe: Some(vec!["quotes#".to_owned()]), ..settings() };
-    let error = try_start(dir.path(), wrong).await.err().unwrap();
+    let error = try_start(dir.path(), wrong, readiness()).await.err().unwrap();
     assert!(error.is_usage());
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
 }

@@ -147,6 +147,28 @@ async fn a_bridge_that_was_frozen_and_replaced_decides_nothing_again() -> anyhow
     system.stop().await
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bridge_that_another_one_supersedes_leaves_broker_and_runtime_to_it() -> anyhow::Result<()> {
+    let (folder, elsewhere) = (tempfile::tempdir()?, tempfile::tempdir()?);
+    let broker = Broker::start(Kind::Mosquitto, folder.path()).await?;
+    let mut system = System::start(folder.path(), Settings::busy("default/crashes", &broker.url())).await?;
+    let mut second = system.beside(elsewhere.path())?;
+    second.start_bridge()?;
+    wait::until("the first bridge has stood down", async || {
+        let lacks = system.bridge_lacks().await?;
+        let says = |part: &str, reason: &str| lacks.iter().any(|lack| lack.0 == part && lack.1 == reason);
+        let down = says("runtime", "Superseded") && says("broker", "TakenOver") && says("publisher", "TakenOver");
+        Ok(down.then_some(()))
+    })
+    .await?;
+    second.bridge_ready().await?;
+    publish(&broker, 1, 50).await?;
+    system.settled(50).await?;
+    checker::check_outcomes(&system.ledger()?, &Quote::range(Shape::Numbered, 1, 50))?;
+    second.stop_bridge().await?;
+    system.stop().await
+}
+
 async fn publish(broker: &Broker, first: i64, last: i64) -> anyhow::Result<()> {
     let messages: Vec<_> = Quote::range(Shape::Numbered, first, last).iter().map(Quote::message).collect();
     mqtt::publish_all(broker.port(), &None, &messages).await
