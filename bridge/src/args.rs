@@ -2,7 +2,10 @@
 
 use std::{io, net::SocketAddr, path::PathBuf, sync::Arc};
 
-use bridge::{BridgeError, Config, Limits, Metrics, MqttConfig, PARTS, Parts, Session};
+use bridge::{
+    BridgeError, Config, Limits, Metrics, MqttConfig, PARTS, Parts, Session,
+    mqtt::{Credentials, Fixed},
+};
 use clap::Parser;
 use intuition_common::{
     clock::{Clock, SystemClock},
@@ -37,6 +40,14 @@ pub(crate) struct Args {
     /// PEM file of the authorities to trust instead of the machine's own.
     #[arg(long, env = "INTUITION_MQTT_CA_FILE", value_name = "FILE")]
     mqtt_ca_file: Option<PathBuf>,
+    /// Folder with the files `username`, `password`, `ca.crt`, each optional, read again at every attempt to connect.
+    #[arg(
+        long,
+        env = "INTUITION_MQTT_CREDENTIALS_DIR",
+        value_name = "DIR",
+        conflicts_with_all = ["mqtt_username", "mqtt_password_file", "mqtt_ca_file"]
+    )]
+    mqtt_credentials_dir: Option<PathBuf>,
     /// What client ids begin with.
     #[arg(long, env = "INTUITION_CLIENT_ID_PREFIX", value_name = "TEXT", default_value = "intuition")]
     client_id_prefix: String,
@@ -108,12 +119,18 @@ pub(crate) async fn run(args: Args) -> Result<(), MainError> {
 impl Args {
     fn config(self) -> Result<Config, MainError> {
         let read = |path: PathBuf| Secret::from_file(&path).map_err(|source| MainError::ReadPassword { path, source });
-        Ok(Config {
-            mqtt: MqttConfig {
-                url: self.mqtt,
+        let credentials = match self.mqtt_credentials_dir {
+            Some(folder) => Credentials::Folder(folder),
+            None => Credentials::Fixed(Fixed {
                 username: self.mqtt_username,
                 password: self.mqtt_password_file.map(read).transpose()?,
                 ca_file: self.mqtt_ca_file,
+            }),
+        };
+        Ok(Config {
+            mqtt: MqttConfig {
+                url: self.mqtt,
+                credentials,
                 client_id_prefix: self.client_id_prefix,
                 session: Session::Persistent,
             },

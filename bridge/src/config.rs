@@ -1,14 +1,13 @@
 //! What a bridge has to know, checked before a socket opens.
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use intuition_api::topic::{self, OwnTopics};
-use intuition_common::secret::Secret;
 
 use crate::{
     inflight::Bounds,
     message::MAX_TICKS,
-    mqtt::{Address, AddressError, Options},
+    mqtt::{Address, AddressError, Credentials, Options},
 };
 
 /// How long the broker keeps the session of a bridge that is away.
@@ -34,12 +33,8 @@ pub struct Config {
 pub struct MqttConfig {
     /// `mqtt://host[:port]` or `mqtts://host[:port]`.
     pub url: String,
-    /// User name, where the broker asks for one.
-    pub username: Option<String>,
-    /// Password, where the broker asks for one.
-    pub password: Option<Secret>,
-    /// PEM file of the authorities to trust instead of the machine's own.
-    pub ca_file: Option<PathBuf>,
+    /// As whom, and whom to trust.
+    pub credentials: Credentials,
     /// What client ids begin with.
     pub client_id_prefix: String,
     /// Whether the broker keeps the session while the bridge is away.
@@ -51,9 +46,7 @@ impl MqttConfig {
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
-            username: None,
-            password: None,
-            ca_file: None,
+            credentials: Credentials::default(),
             client_id_prefix: "intuition".to_owned(),
             session: Session::Persistent,
         }
@@ -146,9 +139,7 @@ impl Config {
             client_id = format!("{client_id}.{:08x}", rand::random::<u32>());
         }
         let options = |client_id: String| Options {
-            username: self.mqtt.username.clone(),
-            password: self.mqtt.password.clone(),
-            ca_file: self.mqtt.ca_file.clone(),
+            credentials: self.mqtt.credentials.clone(),
             ..Options::new(address.clone(), client_id)
         };
         let publishing = options(format!("{client_id}.pub"));

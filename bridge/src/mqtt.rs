@@ -8,31 +8,30 @@
 
 mod address;
 mod codes;
+mod credentials;
 mod library;
 mod task;
 mod tls;
 mod underway;
 
-use std::{error::Error, path::PathBuf, time::Duration};
+use std::{error::Error, io, path::PathBuf, time::Duration};
 
 use bytes::Bytes;
-use intuition_common::secret::Secret;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio_util::task::TaskTracker;
 
-pub use self::address::{Address, AddressError};
+pub use self::{
+    address::{Address, AddressError},
+    credentials::{Credentials, Fixed},
+};
 
 /// How to connect, and as whom.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Where the broker is.
     pub address: Address,
-    /// User name, where the broker asks for one.
-    pub username: Option<String>,
-    /// Password, where the broker asks for one.
-    pub password: Option<Secret>,
-    /// PEM file of the authorities to trust instead of the machine's own.
-    pub ca_file: Option<PathBuf>,
+    /// As whom, and whom to trust.
+    pub credentials: Credentials,
     /// Client id: names the session.
     pub client_id: String,
     /// Whether a session that the broker kept is thrown away.
@@ -52,9 +51,7 @@ impl Options {
     pub fn new(address: Address, client_id: String) -> Self {
         Self {
             address,
-            username: None,
-            password: None,
-            ca_file: None,
+            credentials: Credentials::default(),
             client_id,
             clean_start: true,
             session_expiry: Duration::ZERO,
@@ -165,6 +162,14 @@ pub enum Event {
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
 pub enum LinkError {
+    /// A file with a user name or a password cannot be read.
+    #[error("cannot read the credentials {}", path.display())]
+    ReadCredential {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: io::Error,
+    },
     /// The file of authorities cannot be read.
     #[error("cannot read the CA file {}", path.display())]
     ReadCaFile {
@@ -173,8 +178,21 @@ pub enum LinkError {
         /// What is wrong with it.
         source: rustls_pki_types::pem::Error,
     },
+    /// The file of authorities holds something else.
+    #[error("cannot use the CA file {}", path.display())]
+    UseCaFile {
+        /// As configured.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: rustls::Error,
+    },
+    /// The file of authorities holds none.
+    #[error("there is no PEM certificate in the CA file {}", .0.display())]
+    EmptyCaFile(PathBuf),
     /// Nobody to trust.
-    #[error("there is no certificate authority to trust: name one by --mqtt-ca-file")]
+    #[error(
+        "this machine trusts no certificate authority: name one by --mqtt-ca-file, or as ca.crt in --mqtt-credentials-dir"
+    )]
     NoCertificates,
     /// TLS cannot be set up.
     #[error("cannot set up TLS")]
@@ -203,7 +221,8 @@ impl LinkError {
     /// CamelCase code.
     pub const fn reason(&self) -> &'static str {
         match self {
-            Self::ReadCaFile { .. } => "UnreadableCaFile",
+            Self::ReadCredential { .. } => "BadCredentials",
+            Self::ReadCaFile { .. } | Self::UseCaFile { .. } | Self::EmptyCaFile(_) => "BadCertificate",
             Self::NoCertificates => "NoCertificates",
             Self::SetUpTls(_) | Self::Secure(_) => "TlsFailed",
             Self::Refuse(code) | Self::End(code) => code.name,
@@ -243,7 +262,7 @@ enum Request {
 }
 
 impl Link {
-    /// Starts connecting, in a task of `tasks`. The task ends when the events' receiver or all links are dropped, or after
+    /// Starts connecting, in a task of `tasks`. Only [`Fixed`] credentials can fail here. The task ends when the events' receiver or all links are dropped, or after
     /// [`Link::disconnect`].
     pub fn start(options: Options, tasks: &TaskTracker) -> Result<(Self, mpsc::Receiver<Event>), LinkError> {
         let (requests, receiver) = mpsc::unbounded_channel();

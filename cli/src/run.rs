@@ -16,7 +16,7 @@ use std::{
 
 use bridge::{
     MqttConfig, Session,
-    mqtt::{Address, Options},
+    mqtt::{Address, Credentials, Fixed, Options},
 };
 use intuition_common::{exit, secret::Secret, shutdown, telemetry};
 use intuition_operator::resource::TradingAlgo;
@@ -197,12 +197,7 @@ fn feeding(args: &RunArgs, feed: Feed, broker: &Broker, locals: &[Local]) -> Res
         return Err(RunError::MissTaker { topic: topic.clone(), channels });
     }
     let client_id = format!("{}.feed.{:08x}", mqtt.client_id_prefix, rand::random::<u32>());
-    let options = Options {
-        username: mqtt.username.clone(),
-        password: mqtt.password.clone(),
-        ca_file: mqtt.ca_file.clone(),
-        ..Options::new(address.clone(), client_id)
-    };
+    let options = Options { credentials: mqtt.credentials.clone(), ..Options::new(address.clone(), client_id) };
     Ok(Feeding::new(feed, topic, args.rate, options, locals))
 }
 
@@ -257,9 +252,11 @@ async fn broker(args: &RunArgs, tasks: &TaskTracker, stop: &CancellationToken) -
         Secret::from_file(path).map_err(|source| RunError::ReadPassword { path: path.clone(), source })
     };
     let mqtt = MqttConfig {
-        username: args.mqtt_username.clone(),
-        password: args.mqtt_password_file.as_ref().map(read).transpose()?,
-        ca_file: args.mqtt_ca_file.clone(),
+        credentials: Credentials::Fixed(Fixed {
+            username: args.mqtt_username.clone(),
+            password: args.mqtt_password_file.as_ref().map(read).transpose()?,
+            ca_file: args.mqtt_ca_file.clone(),
+        }),
         session: if args.data_dir.is_some() { Session::Persistent } else { Session::Temporary },
         ..MqttConfig::new(address.to_string())
     };

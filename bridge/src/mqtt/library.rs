@@ -15,7 +15,7 @@ use rumqttc::{
     },
 };
 
-use super::{Incoming, LinkError, Options, tls};
+use super::{Incoming, Options, credentials::Presented};
 
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 const CONNECT_TIMEOUT_SECONDS: u64 = 5;
@@ -61,17 +61,16 @@ fn after_stray_identifiers(mut payload: Bytes, ids: &mut Vec<u32>) -> Bytes {
 }
 
 /// The library's settings for a connection.
-pub(super) fn library_options(options: Options) -> Result<MqttOptions, LinkError> {
-    let mut library = MqttOptions::new(options.client_id, options.address.host, options.address.port);
-    if options.address.tls {
-        let config = tls::client_config(options.ca_file.as_deref())?;
+pub(super) fn library_options(options: &Options, presented: Presented) -> MqttOptions {
+    let mut library = MqttOptions::new(&options.client_id, &options.address.host, options.address.port);
+    if let Some(config) = presented.tls {
         library.set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(config)));
     }
-    if options.username.is_some() || options.password.is_some() {
-        let password = options.password.as_ref().map_or("", Secret::reveal);
-        library.set_credentials(options.username.unwrap_or_default(), password);
+    if presented.username.is_some() || presented.password.is_some() {
+        let password = presented.password.as_ref().map_or("", Secret::reveal);
+        library.set_credentials(presented.username.unwrap_or_default(), password);
     }
-    if let Some(will) = options.last_will {
+    if let Some(will) = options.last_will.clone() {
         let properties = LastWillProperties {
             delay_interval: None,
             payload_format_indicator: None,
@@ -98,7 +97,10 @@ pub(super) fn library_options(options: Options) -> Result<MqttOptions, LinkError
         .set_manual_acks(true)
         .set_keep_alive(KEEP_ALIVE)
         .set_connection_timeout(CONNECT_TIMEOUT_SECONDS);
-    Ok(library)
+    let mut network = library.network_options();
+    network.set_tcp_nodelay(true);
+    library.set_network_options(network);
+    library
 }
 
 #[cfg(test)]

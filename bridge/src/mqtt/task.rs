@@ -15,7 +15,9 @@ use tokio::{
     time,
 };
 
-use super::{Event, LinkError, Options, Request, codes, library, underway::Underway};
+use super::{
+    Credentials, Event, LinkError, Options, Request, codes, credentials::Presented, library, underway::Underway,
+};
 
 /// Requests handed to the client library and not yet written by it.
 const QUEUED: usize = 1024;
@@ -29,6 +31,7 @@ const STEADY: Duration = Duration::from_secs(5);
 const TAKEN_OVER_PAUSE: Duration = Duration::from_secs(30);
 
 pub(super) struct Task {
+    options: Options,
     eventloop: EventLoop,
     client: AsyncClient,
     requests: mpsc::UnboundedReceiver<Request>,
@@ -53,11 +56,14 @@ impl Task {
         requests: mpsc::UnboundedReceiver<Request>,
         events: mpsc::Sender<Event>,
     ) -> Result<Self, LinkError> {
-        let (client, mut eventloop) = AsyncClient::new(library::library_options(options)?, QUEUED);
-        let mut network = eventloop.options.network_options();
-        network.set_tcp_nodelay(true);
-        eventloop.options.set_network_options(network);
+        let presented = match &options.credentials {
+            fixed @ Credentials::Fixed(_) => fixed.present(options.address.tls)?,
+            // Read with each attempt.
+            Credentials::Folder(_) => Presented::default(),
+        };
+        let (client, eventloop) = AsyncClient::new(library::library_options(&options, presented), QUEUED);
         Ok(Self {
+            options,
             eventloop,
             client,
             requests,
@@ -89,6 +95,9 @@ impl Task {
 
     /// One connection, from the attempt to its end. `None`: told to end.
     async fn connection(&mut self) -> Option<LinkError> {
+        if let Err(error) = self.read_credentials().await {
+            return Some(error);
+        }
         loop {
             while let Some(answer) = self.answers.pop_front() {
                 if let Err(error) = self.emit(answer).await {
@@ -111,6 +120,19 @@ impl Task {
                 return error;
             }
         }
+    }
+
+    /// Takes up what the folder of credentials holds now.
+    async fn read_credentials(&mut self) -> Result<(), LinkError> {
+        let Options { credentials, address, .. } = &self.options;
+        if let Credentials::Folder(_) = credentials {
+            let (credentials, tls) = (credentials.clone(), address.tls);
+            let presented = tokio::task::spawn_blocking(move || credentials.present(tls)).await;
+            // It is cancelled only when the whole process ends.
+            let presented = presented.map_err(|error| LinkError::Reach(Box::new(error)))??;
+            self.eventloop.options = library::library_options(&self.options, presented);
+        }
+        Ok(())
     }
 
     /// What the broker answered right before the connection ended: mosquitto 2.0.11 with `max_queued_messages 0` ends it

@@ -10,19 +10,20 @@ use super::LinkError;
 /// Settings for a TLS connection that trusts `ca_file`, or the machine's roots where none is named.
 pub(super) fn client_config(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, LinkError> {
     let mut roots = RootCertStore::empty();
-    match ca_file {
-        Some(path) => {
-            let read = |source| LinkError::ReadCaFile { path: path.to_owned(), source };
-            for certificate in CertificateDer::pem_file_iter(path).map_err(read)? {
-                roots.add(certificate.map_err(read)?).map_err(LinkError::SetUpTls)?;
-            }
+    if let Some(path) = ca_file {
+        let read = |source| LinkError::ReadCaFile { path: path.to_owned(), source };
+        for certificate in CertificateDer::pem_file_iter(path).map_err(read)? {
+            let added = roots.add(certificate.map_err(read)?);
+            added.map_err(|source| LinkError::UseCaFile { path: path.to_owned(), source })?;
         }
-        None => {
-            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        if roots.is_empty() {
+            return Err(LinkError::EmptyCaFile(path.to_owned()));
         }
-    }
-    if roots.is_empty() {
-        return Err(LinkError::NoCertificates);
+    } else {
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        if roots.is_empty() {
+            return Err(LinkError::NoCertificates);
+        }
     }
     let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may panic, and so may what helps them")]
 
 mod client;
+mod credentials;
 mod mosquitto;
 mod running;
 mod runtime;

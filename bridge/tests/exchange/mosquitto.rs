@@ -3,7 +3,7 @@
 use std::{
     fs,
     net::{TcpListener, TcpStream},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -38,6 +38,25 @@ impl Mosquitto {
     pub(crate) fn set_acl(&self, rules: &str) {
         fs::write(self.path("acl"), rules).unwrap();
         self.signal("HUP");
+    }
+
+    /// Starts a broker that lets in only who knows this password, for the user `me`.
+    pub(crate) fn with_password(password: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        write_passwords(&directory.path().join("passwords"), password);
+        Self::start_in(directory, "allow_anonymous false\npassword_file DIR/passwords\n")
+    }
+
+    /// Changes the password of the user `me`, from the next launch on.
+    pub(crate) fn set_password(&self, password: &str) {
+        write_passwords(&self.path("passwords"), password);
+    }
+
+    /// Starts a broker that speaks TLS, as an authority of its own vouches for in its `ca.crt`.
+    pub(crate) fn with_tls() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        make_certificates(directory.path());
+        Self::start_in(directory, "allow_anonymous true\ncertfile DIR/server.crt\nkeyfile DIR/server.key\n")
     }
 
     fn start_in(directory: TempDir, more: &str) -> Self {
@@ -107,6 +126,25 @@ impl Mosquitto {
     pub(crate) fn stop(&mut self) {
         self.signal("TERM");
         self.process.take().unwrap().wait().unwrap();
+    }
+}
+
+fn write_passwords(path: &Path, password: &str) {
+    let arguments = ["-b", "-c", path.to_str().unwrap(), "me", password];
+    assert!(Command::new("mosquitto_passwd").args(arguments).output().unwrap().status.success());
+}
+
+/// Makes `ca.crt` and, signed by it, `server.crt` for 127.0.0.1.
+fn make_certificates(directory: &Path) {
+    fs::write(directory.join("names"), "subjectAltName=IP:127.0.0.1\n").unwrap();
+    for command in [
+        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ca.key -out ca.crt -subj /CN=authority -days 2",
+        "req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout server.key -out server.csr -subj /CN=broker",
+        "x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -extfile names -days 2 -out server.crt",
+    ] {
+        let output = Command::new("openssl").args(command.split(' ')).current_dir(directory).output();
+        let output = output.expect("openssl is installed");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 }
 

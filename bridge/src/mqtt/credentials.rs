@@ -1,0 +1,140 @@
+//! As whom to connect, and whom to trust.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use intuition_common::secret::Secret;
+use rustls::ClientConfig;
+
+use super::{LinkError, tls};
+
+/// Longest text that MQTT can carry.
+const MAX_BYTES: usize = 65_535;
+
+/// As whom to connect, and whom to trust.
+#[derive(Debug, Clone)]
+pub enum Credentials {
+    /// The same at every attempt.
+    Fixed(Fixed),
+    /// A folder with the files `username`, `password` and `ca.crt`, as a Secret is mounted, each of them optional. They are
+    /// read at every attempt, so that a change takes effect at the next one. An attempt that reads half of a change fails,
+    /// and the one after it reads all of it.
+    Folder(PathBuf),
+}
+
+impl Default for Credentials {
+    fn default() -> Self {
+        Self::Fixed(Fixed::default())
+    }
+}
+
+/// Credentials that stay the same.
+#[derive(Debug, Clone, Default)]
+pub struct Fixed {
+    /// User name, where the broker asks for one.
+    pub username: Option<String>,
+    /// Password, where the broker asks for one.
+    pub password: Option<Secret>,
+    /// PEM file of the authorities to trust instead of the machine's own.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// What an attempt to connect goes by.
+#[derive(Default)]
+pub(super) struct Presented {
+    pub(super) username: Option<String>,
+    pub(super) password: Option<Secret>,
+    /// `None`: without TLS.
+    pub(super) tls: Option<Arc<ClientConfig>>,
+}
+
+impl Credentials {
+    /// Reads what is to be read from files; authorities only for TLS.
+    pub(super) fn present(&self, tls: bool) -> Result<Presented, LinkError> {
+        let Fixed { username, password, ca_file } = match self {
+            Self::Fixed(fixed) => fixed.clone(),
+            Self::Folder(folder) => read_folder(folder)?,
+        };
+        let tls = tls.then(|| tls::client_config(ca_file.as_deref())).transpose()?;
+        Ok(Presented { username, password, tls })
+    }
+}
+
+fn read_folder(folder: &Path) -> Result<Fixed, LinkError> {
+    let ca_file = folder.join("ca.crt");
+    let has_ca_file =
+        ca_file.try_exists().map_err(|source| LinkError::ReadCredential { path: ca_file.clone(), source })?;
+    Ok(Fixed {
+        username: read(folder.join("username"))?.map(|username| username.reveal().to_owned()),
+        password: read(folder.join("password"))?,
+        ca_file: has_ca_file.then_some(ca_file),
+    })
+}
+
+/// `None`: there is no such file.
+fn read(path: PathBuf) -> Result<Option<Secret>, LinkError> {
+    match Secret::from_file(&path) {
+        Ok(secret) if secret.reveal().len() > MAX_BYTES => {
+            let source = io::Error::new(io::ErrorKind::InvalidData, "it is longer than the 65,535 bytes of MQTT");
+            Err(LinkError::ReadCredential { path, source })
+        }
+        Ok(secret) => Ok(Some(secret)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(LinkError::ReadCredential { path, source }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn what_is_not_in_the_folder_is_not_given() {
+        let folder = tempfile::tempdir().unwrap();
+        for empty in [folder.path().to_owned(), folder.path().join("nowhere")] {
+            let presented = Credentials::Folder(empty).present(false).unwrap();
+            assert!(presented.username.is_none() && presented.password.is_none() && presented.tls.is_none());
+        }
+    }
+
+    #[test]
+    fn a_change_shows_at_the_next_reading_and_line_ends_never() {
+        let folder = tempfile::tempdir().unwrap();
+        let credentials = Credentials::Folder(folder.path().to_owned());
+        fs::write(folder.path().join("username"), "me\r\n").unwrap();
+        for password in ["one", "two"] {
+            fs::write(folder.path().join("password"), format!("{password}\n")).unwrap();
+            let presented = credentials.present(false).unwrap();
+            assert_eq!(presented.username.as_deref(), Some("me"));
+            assert_eq!(presented.password.as_ref().map(Secret::reveal), Some(password));
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_told_with_its_file_and_never_with_what_is_in_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let credentials = Credentials::Folder(folder.path().to_owned());
+        let long = "hunter2".repeat(10_000);
+        for (file, content, reason) in [
+            ("password", &b"hunter2\xff"[..], "BadCredentials"),
+            ("username", long.as_bytes(), "BadCredentials"),
+            ("ca.crt", b"", "BadCertificate"),
+            ("ca.crt", b"hunter2", "BadCertificate"),
+            ("ca.crt", b"-----BEGIN CERTIFICATE-----\nhunter2!\n-----END CERTIFICATE-----\n", "BadCertificate"),
+            ("ca.crt", b"-----BEGIN CERTIFICATE-----\naGVsbG8=\n-----END CERTIFICATE-----\n", "BadCertificate"),
+        ] {
+            let path = folder.path().join(file);
+            fs::write(&path, content).unwrap();
+            let error = credentials.present(true).err().unwrap();
+            assert_eq!(error.reason(), reason, "{error:?}");
+            let told = intuition_common::exit::with_causes(&error);
+            assert!(told.contains(&path.display().to_string()) && !told.contains("hunter2"), "{told}");
+            fs::remove_file(path).unwrap();
+        }
+    }
+}
