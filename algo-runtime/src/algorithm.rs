@@ -70,6 +70,8 @@ type Initialize = fn(&AlgorithmSettings, &SavedState) -> Result<Box<dyn Algorith
 pub struct Builtin {
     /// As in `spec.algorithm.builtin`.
     pub name: &'static str,
+    /// Another one decides differently on the same quotes under the same settings.
+    pub version: &'static str,
     /// One sentence.
     pub summary: &'static str,
     /// JSON Schema (draft 2020-12) of its parameters, without the threshold.

@@ -19,7 +19,7 @@ use crate::{
     algorithm::{Algorithm, SavedState},
     generator::{Generator, POLICY_STREAM},
     identity::Identities,
-    ledger::{Account, Changes, CounterKey, EntryKind, HeldFilter, JournalEntry, Snapshot},
+    ledger::{Account, Changes, CounterKey, EntryKind, HeldFilter, JournalEntry, SettingsRecord, Snapshot},
     portfolio::{Book, Policy},
     settings::{Adjustable, Authority, InForce, Settings, SettingsError, in_force},
 };
@@ -46,6 +46,8 @@ pub struct Engine {
     drawn: bool,
     authority: Authority,
     settings: InForce,
+    /// As the ledger has it.
+    recorded: Option<SettingsRecord>,
     subscribe: Option<Vec<String>>,
     channels: v1::Channels,
     /// The broker session that deliveries belong to.
@@ -59,7 +61,7 @@ pub struct Engine {
 impl Engine {
     /// Takes a ledger's state up under these settings. The first start deposits the starting cash.
     pub fn start(snapshot: Snapshot, settings: &Settings, now_micros: i64) -> Result<Self, SettingsError> {
-        let ruling = in_force(&settings.adjustable, &settings.authority, snapshot.settings.as_ref());
+        let ruling = in_force(&settings.adjustable, &settings.authority, snapshot.settings.as_ref())?;
         let adjustable = &ruling.adjustable;
         let saved = saved_state(&snapshot, &adjustable.algorithm);
         let algorithm = adjustable
@@ -90,6 +92,7 @@ impl Engine {
             drawn: false,
             authority: settings.authority.clone(),
             settings: ruling,
+            recorded: snapshot.settings,
             subscribe: settings.subscribe.clone(),
             channels: v1::Channels { version: 1, filters },
             session: String::new(),

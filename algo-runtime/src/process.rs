@@ -17,7 +17,7 @@ use intuition_common::{
     shutdown, telemetry,
 };
 use prometheus_client::registry::Registry;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, task::JoinSet};
 
 use crate::{
     args::{ArgsError, ServeArgs},
@@ -89,30 +89,32 @@ fn try_serve(args: &ServeArgs) -> Result<(), ProcessError> {
         readiness: readiness.clone(),
     };
     let tokio = tokio::runtime::Runtime::new().map_err(ProcessError::StartTokio)?;
-    tokio.block_on(async {
-        let shutdown = shutdown::on_signal().map_err(ProcessError::WaitForSignals)?;
-        let listener = listen(args.addr, "--addr").await?;
-        let pages = match args.http_addr {
-            Some(addr) => Some(listen(addr, "--http-addr").await?),
-            None => None,
-        };
-        let account = config.settings.account.clone();
-        let algorithm = config.settings.adjustable.algorithm.clone();
-        let running = server::start(config, listener, shutdown.clone()).await.map_err(ProcessError::Run)?;
-        tracing::info!(addr = %running.addr, account, algorithm, "serving");
-        let served = running.stopped();
-        if let Some(listener) = pages {
-            let pages = http::serve(listener, Pages { readiness, registry: Arc::new(registry) }, shutdown.clone());
-            tokio::pin!(served);
-            let outcome = tokio::select! {
-                outcome = &mut served => outcome,
-                // The pages end with the shutdown; the ledger still has to be closed.
-                _ = pages => served.await,
-            };
-            return outcome.map_err(ProcessError::Run);
-        }
-        served.await.map_err(ProcessError::Run)
-    })
+    let pages = Pages { readiness, registry: Arc::new(registry) };
+    let outcome = tokio.block_on(run(args, config, pages));
+    // A ledger that was still being opened is let go as it is: until it is open, nothing in it depends on this process.
+    tokio.shutdown_background();
+    outcome
+}
+
+async fn run(args: &ServeArgs, config: Config, pages: Pages) -> Result<(), ProcessError> {
+    let shutdown = shutdown::on_signal().map_err(ProcessError::WaitForSignals)?;
+    let listener = listen(args.addr, "--addr").await?;
+    let mut servers = JoinSet::new();
+    if let Some(addr) = args.http_addr {
+        // Before the ledger is opened: a large one takes a while, and must not look as if nobody were there.
+        servers.spawn(http::serve(listen(addr, "--http-addr").await?, pages, shutdown.clone()));
+    }
+    let account = config.settings.account.clone();
+    let Some(running) = shutdown.run_until_cancelled(server::start(config, listener, shutdown.clone())).await else {
+        return Ok(());
+    };
+    let running = running.map_err(ProcessError::Run)?;
+    let algorithm = running.tally().borrow().account.algorithm.clone();
+    tracing::info!(addr = %running.addr, account, algorithm, "serving");
+    let outcome = running.stopped().await.map_err(ProcessError::Run);
+    // A page being read must not hold up the end.
+    servers.shutdown().await;
+    outcome
 }
 
 async fn listen(addr: SocketAddr, flag: &'static str) -> Result<TcpListener, ProcessError> {

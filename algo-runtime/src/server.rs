@@ -30,6 +30,8 @@ const CONNECTION_WINDOW_BYTES: u32 = 16 * 1024 * 1024;
 /// Requests that wait for the writer; behind them HTTP/2 flow control holds the bridge back.
 const COMMANDS_AHEAD: usize = 256;
 const KEEPALIVE: Duration = Duration::from_secs(20);
+/// For connections to end by themselves once everything is answered: a peer that is frozen never ends its own.
+const FAREWELL: Duration = Duration::from_secs(3);
 
 /// What a runtime is started with.
 pub struct Config {
@@ -136,6 +138,12 @@ pub async fn start(
 }
 
 fn open(config: Config) -> Result<Writer, RuntimeError> {
+    // Only a ledger's record can stand in for settings that cannot be used.
+    if let Err(error) = config.settings.adjustable.check()
+        && !SqliteLedger::is_in(&config.data_dir).map_err(RuntimeError::OpenLedger)?
+    {
+        return Err(RuntimeError::UseSettings(error));
+    }
     let account = &config.settings.account;
     let ledger = SqliteLedger::open(&config.data_dir, account).map_err(RuntimeError::OpenLedger)?;
     let Config { settings, clock, metrics, readiness, .. } = config;
@@ -165,7 +173,17 @@ async fn serve(
         drop(commands.send(Command::Stop).await);
     };
     let service = Service::new(commands.clone(), tasks, serving.clone());
-    let (served, written, ()) = tokio::join!(serve_grpc(listener, service, serving.clone()), writer_end, stopping);
+    let served = async {
+        let farewell = async {
+            serving.cancelled().await;
+            tokio::time::sleep(FAREWELL).await;
+        };
+        tokio::select! {
+            served = serve_grpc(listener, service, serving.clone()) => served,
+            () = farewell => Ok(()),
+        }
+    };
+    let (served, written, ()) = tokio::join!(served, writer_end, stopping);
     written.and(served)
 }
 

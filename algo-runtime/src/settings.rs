@@ -30,7 +30,7 @@ pub struct Settings {
 pub enum Authority {
     /// Flags, or the manifest of a local run: they rule at every start, and Configure is refused.
     Start,
-    /// A resource: the newer of this and the ledger's record of the same uid rules.
+    /// A resource: the newer of this and the ledger's record of the same uid rules, see [`in_force`].
     Resource {
         /// Its uid.
         uid: String,
@@ -108,9 +108,12 @@ impl From<FieldError> for SettingsError {
 }
 
 impl Settings {
-    /// Checks everything that can be checked without a ledger.
+    /// Checks everything that no ledger has a say in.
     pub fn check(&self) -> Result<(), SettingsError> {
-        let mut errors = self.adjustable.errors();
+        let mut errors = match self.authority {
+            Authority::Start => self.adjustable.errors(),
+            Authority::Resource { .. } => Vec::new(),
+        };
         for filter in self.subscribe.iter().flatten() {
             if let Err(error) = check_filter(filter) {
                 errors.push(FieldError::new("channels.subscribe", format!("{filter:?} {error}")));
@@ -121,7 +124,8 @@ impl Settings {
 }
 
 impl Adjustable {
-    /// Reads the text of a settings file.
+    /// Reads the text of a settings file. Whether the settings can be used is not asked here: where they cannot, a
+    /// ledger's record may rule.
     pub fn from_file(text: &str) -> Result<(Self, Authority), SettingsError> {
         let file: SettingsFile = serde_json::from_str(text).map_err(SettingsError::ParseFile)?;
         let adjustable = Self {
@@ -131,11 +135,12 @@ impl Adjustable {
             starting_cash: file.starting_cash,
             suspend: file.suspend,
         };
-        let mut errors = adjustable.errors();
         if file.resource_uid.is_empty() {
+            // Nobody's record can rule.
+            let mut errors = adjustable.errors();
             errors.push(FieldError::new("resourceUid", "must not be empty"));
+            FieldErrors::none(errors)?;
         }
-        FieldErrors::none(errors)?;
         Ok((adjustable, Authority::Resource { uid: file.resource_uid, generation: file.generation }))
     }
 
@@ -235,26 +240,39 @@ pub struct InForce {
     pub adjustable: Adjustable,
     /// Of everything but the cash; 0 without a resource.
     pub settings_generation: i64,
-    /// Of the cash; 0 without a resource.
+    /// The last one whose cash was in force; 0 without a resource.
     pub cash_generation: i64,
+    /// Why the given settings are not in force, where they cannot be used.
+    pub refused: Option<FieldErrors>,
 }
 
-/// Whose word counts at the start: the newer of the given settings and the ledger's record of the same resource.
-pub fn in_force(given: &Adjustable, authority: &Authority, record: Option<&SettingsRecord>) -> InForce {
-    let Authority::Resource { uid, generation } = authority else {
-        return InForce { adjustable: given.clone(), settings_generation: 0, cash_generation: 0 };
+/// Whose word counts at the start: the newer of the given settings and the ledger's record of the same resource. Given
+/// settings that cannot be used give way to a record that can, however old, so that an account with a mistake in its
+/// newest settings goes on as before, after a restart too.
+pub fn in_force(
+    given: &Adjustable,
+    authority: &Authority,
+    record: Option<&SettingsRecord>,
+) -> Result<InForce, SettingsError> {
+    let refused = FieldErrors::none(given.errors()).err();
+    let by_given = |settings_generation, cash_generation| match refused.clone() {
+        Some(errors) => Err(errors.into()),
+        None => Ok(InForce { adjustable: given.clone(), settings_generation, cash_generation, refused: None }),
     };
-    let recorded = record
-        .filter(|record| record.resource_uid == *uid && record.settings_generation > *generation)
-        // A record is written from checked settings; one that this release cannot read gives way to the file.
-        .and_then(|record| Some((record, serde_json::from_str::<Adjustable>(&record.settings_json).ok()?)));
-    match recorded {
-        Some((record, adjustable)) => InForce {
+    let Authority::Resource { uid, generation } = authority else { return by_given(0, 0) };
+    let Some(record) = record.filter(|record| record.resource_uid == *uid) else {
+        return by_given(*generation, *generation);
+    };
+    // A record is written from checked settings; one that this release cannot use gives way to the file.
+    let recorded: Option<Adjustable> = serde_json::from_str(&record.settings_json).ok();
+    match recorded.filter(|recorded| recorded.check().is_ok()) {
+        Some(adjustable) if record.settings_generation > *generation || refused.is_some() => Ok(InForce {
             adjustable,
             settings_generation: record.settings_generation,
             cash_generation: record.cash_generation,
-        },
-        None => InForce { adjustable: given.clone(), settings_generation: *generation, cash_generation: *generation },
+            refused,
+        }),
+        _ => by_given(*generation, record.cash_generation),
     }
 }
 
@@ -282,15 +300,36 @@ mod tests {
         for (record, threshold, generations) in [
             (None, 0.25, (3, 3)),
             (Some(record("u-1", 4, 0.75)), 0.75, (4, 3)),
-            (Some(record("u-1", 2, 0.75)), 0.25, (3, 3)),
+            (Some(record("u-1", 2, 0.75)), 0.25, (3, 1)),
             (Some(record("u-2", 9, 0.75)), 0.25, (3, 3)),
+            // Of a release that knew better thresholds.
+            (Some(record("u-1", 4, 7.5)), 0.25, (3, 3)),
         ] {
-            let ruling = in_force(&given, &authority, record.as_ref());
+            let ruling = in_force(&given, &authority, record.as_ref()).unwrap();
             assert_eq!(ruling.adjustable.threshold.to_bits(), f64::to_bits(threshold));
             assert_eq!((ruling.settings_generation, ruling.cash_generation), generations);
+            assert_eq!(ruling.refused, None);
         }
-        let by_flags = in_force(&given, &Authority::Start, Some(&record("u-1", 9, 0.75)));
+        let by_flags = in_force(&given, &Authority::Start, Some(&record("u-1", 9, 0.75))).unwrap();
         assert_eq!(by_flags.adjustable, given);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_used_gives_way_to_any_usable_record_of_the_same_resource() {
+        let (given, authority) = Adjustable::from_file(&FILE.replace("random", "rnd")).unwrap();
+        for generation in [2, 3, 4] {
+            let ruling = in_force(&given, &authority, Some(&record("u-1", generation, 0.75))).unwrap();
+            assert_eq!(ruling.adjustable.algorithm, "random");
+            assert_eq!((ruling.settings_generation, ruling.cash_generation), (generation, generation - 1));
+            let refused: Vec<_> = ruling.refused.unwrap().into_iter().map(|error| error.field).collect();
+            assert_eq!(refused, ["algorithm"]);
+        }
+        for record in [None, Some(record("u-2", 9, 0.75)), Some(record("u-1", 2, 7.5))] {
+            let refused = in_force(&given, &authority, record.as_ref()).unwrap_err();
+            assert_eq!(fields(refused), ["algorithm"], "{record:?}");
+        }
+        let by_flags = in_force(&given, &Authority::Start, Some(&record("u-1", 9, 0.75))).unwrap_err();
+        assert_eq!(fields(by_flags), ["algorithm"]);
     }
 
     #[test]
@@ -307,7 +346,8 @@ mod tests {
                 vec!["threshold", "startingCash", "parameters.x", "resourceUid"],
             ),
         ] {
-            assert_eq!(fields(Adjustable::from_file(text).unwrap_err()), expected, "{text}");
+            let read = Adjustable::from_file(text).and_then(|(settings, _)| settings.check());
+            assert_eq!(fields(read.unwrap_err()), expected, "{text}");
         }
         let unknown = r#"{"resourceUid":"u","generation":1,"algorithm":"random","treshold":1}"#;
         assert!(matches!(Adjustable::from_file(unknown), Err(SettingsError::ParseFile(_))));

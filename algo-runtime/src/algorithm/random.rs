@@ -6,6 +6,7 @@ use crate::generator::{ALGORITHM_STREAM, Generator};
 /// The registry's entry.
 pub const BUILTIN: Builtin = Builtin {
     name: "random",
+    version: "1",
     summary: "buys when a random number from 0 to 1 is above the threshold",
     parameters_schema: r#"{"type":"object","properties":{"seed":{"type":"integer","minimum":0,"description":"makes the run reproducible"}},"additionalProperties":false}"#,
     initialize: |settings, saved| Ok(Box::new(Random::initialize(settings, saved)?)),

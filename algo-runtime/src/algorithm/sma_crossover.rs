@@ -15,6 +15,7 @@ use super::{Algorithm, AlgorithmSettings, Builtin, FieldErrors, Parameters, Quot
 /// The registry's entry.
 pub const BUILTIN: Builtin = Builtin {
     name: "sma-crossover",
+    version: "1",
     summary: "buys when the average of the last `fast` quotes rises above that of the last `slow`, sells when it falls below",
     parameters_schema: r#"{"type":"object","properties":{"fast":{"type":"integer","minimum":1,"maximum":9999,"default":20,"description":"quotes in the fast average"},"slow":{"type":"integer","minimum":2,"maximum":10000,"default":50,"description":"quotes in the slow average, more than fast"},"seed":{"type":"integer","minimum":0,"description":"makes a random portfolio policy reproducible"}},"additionalProperties":false}"#,
     initialize: |settings, saved| Ok(Box::new(SmaCrossover::initialize(settings, saved)?)),

@@ -33,6 +33,14 @@ pub mod refusal {
 impl Engine {
     /// Puts the settings of the start in force: deposits or withdraws, and records a resource's generations.
     pub(super) fn take_up_settings(&mut self, now_micros: i64) -> Result<(), SettingsError> {
+        if let Some(errors) = &self.settings.refused {
+            let generation = self.settings.settings_generation;
+            tracing::warn!(
+                account = self.account.name,
+                generation,
+                "the settings of the start cannot be used, those of the generation that the ledger recorded go on: {errors}"
+            );
+        }
         let target = self.adjustable().starting_cash()?;
         let taken = self.settle_deposits(target, now_micros);
         if let Authority::Resource { .. } = self.authority {
@@ -55,7 +63,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Applies a resource's settings. Idempotent.
+    /// Applies a resource's settings. Settings and generation that are in force already change nothing at all; what was
+    /// refused of them is tried again.
     pub fn configure(&mut self, request: &ConfigureRequest, now_micros: i64) -> ConfigureResponse {
         let mut refusals = Vec::new();
         match self.settings_to_apply(request) {
@@ -86,14 +95,16 @@ impl Engine {
             return Err(vec![refuse(refusal::OLDER_GENERATION, "", message)]);
         }
         let wire = request.settings.clone().unwrap_or_default();
-        if wire.algorithm != self.adjustable().algorithm {
-            let message = format!("{} is deciding; {:?} needs a restart", self.adjustable().algorithm, wire.algorithm);
-            return Err(vec![refuse(refusal::RESTART_NEEDED, "algorithm", message)]);
-        }
-        Adjustable::from_wire(&wire).map_err(|error| match error {
+        // Before the algorithm is compared: a restart would not help settings that cannot be used.
+        let next = Adjustable::from_wire(&wire).map_err(|error| match error {
             SettingsError::InvalidFields(errors) => invalid(errors),
             SettingsError::ParseFile(error) => vec![refuse(refusal::INVALID_SETTINGS, "", error.to_string())],
-        })
+        })?;
+        if next.algorithm != self.adjustable().algorithm {
+            let message = format!("{} is deciding; {:?} needs a restart", self.adjustable().algorithm, next.algorithm);
+            return Err(vec![refuse(refusal::RESTART_NEEDED, "algorithm", message)]);
+        }
+        Ok(next)
     }
 
     /// Algorithm, threshold and parameters together or not at all; the cash separately, so that a refused withdrawal
@@ -112,7 +123,9 @@ impl Engine {
             }
             self.follow_channels();
         }
-        self.settings.adjustable = next;
+        if next != *self.adjustable() {
+            self.settings.adjustable = next;
+        }
         self.settings.settings_generation = generation;
         match target.map(|target| self.settle_deposits(target, now_micros)) {
             Ok(Ok(())) => self.settings.cash_generation = generation,
@@ -162,7 +175,10 @@ impl Engine {
             // Strings, numbers and JSON values always serialize.
             settings_json: serde_json::to_string(self.adjustable()).unwrap_or_default(),
         };
-        self.pending.settings = Some(record);
+        if self.recorded.as_ref() != Some(&record) {
+            self.recorded = Some(record.clone());
+            self.pending.settings = Some(record);
+        }
     }
 }
 

@@ -87,6 +87,11 @@ impl Engine {
             channels: Some(self.channels.clone()),
             effective_generation: self.settings.settings_generation.min(self.settings.cash_generation),
             unpublished: self.account.position - self.account.published_through,
+            algorithm_version: self
+                .adjustable()
+                .builtin()
+                .map(|builtin| builtin.version.to_owned())
+                .unwrap_or_default(),
         }
     }
 

@@ -1,7 +1,8 @@
+mod configure;
 mod property;
 
 use intuition_api::v1::{
-    ConfigureRequest, Delivery, Open, Published, Quote, Tick, Unusable, outbox_entry,
+    Delivery, Open, Published, Quote, Tick, Unusable, outbox_entry,
     tick::Content,
     tick_outcome::{Kind, SeenBy},
 };
@@ -117,27 +118,6 @@ impl Bench {
         let delivery = self.delivery("quotes", ticks);
         self.process(&[delivery])
     }
-
-    fn configure(&mut self, generation: i64, change: impl FnOnce(&mut v1::Settings)) -> v1::ConfigureResponse {
-        let adjustable = &self.settings.adjustable;
-        let mut settings = v1::Settings {
-            algorithm: adjustable.algorithm.clone(),
-            threshold: adjustable.threshold.to_string(),
-            parameters_json: serde_json::to_string(&adjustable.parameters).unwrap(),
-            starting_cash: adjustable.starting_cash.clone(),
-            suspend: false,
-        };
-        change(&mut settings);
-        let request = ConfigureRequest {
-            account: ACCOUNT.to_owned(),
-            resource_uid: "u-1".to_owned(),
-            generation,
-            settings: Some(settings),
-        };
-        let response = self.engine.configure(&request, 2_000);
-        self.commit();
-        response
-    }
 }
 
 fn quote(price: &str) -> Tick {
@@ -156,11 +136,6 @@ fn bad(reason: &str) -> Tick {
 
 fn kinds(committed: &v1::Committed) -> Vec<Kind> {
     committed.outcomes.iter().flat_map(|outcome| &outcome.ticks).map(v1::TickOutcome::kind).collect()
-}
-
-fn only_reason(response: &v1::ConfigureResponse) -> &str {
-    assert_eq!(response.refusals.len(), 1, "{response:?}");
-    &response.refusals[0].reason
 }
 
 #[test]
@@ -248,59 +223,9 @@ fn a_jump_over_all_numbers_fills_the_counter_and_nothing_more() {
 }
 
 #[test]
-fn suspended_every_signal_is_denied_and_the_algorithm_still_sees_the_quotes() {
-    let mut bench = Bench::new(resource(1));
-    assert!(bench.configure(2, |settings| settings.suspend = true).refusals.is_empty());
-    let committed = bench.send(vec![quote("1")]);
-    assert_eq!(committed.outcomes[0].ticks[0].reason, "Suspended");
-    bench.configure(3, |_| {});
-    let resumed = bench.send(vec![quote("1")]);
-    assert_eq!(kinds(&resumed), [Kind::Decided]);
-}
-
-#[test]
-fn configure_takes_only_its_own_resource_forward_and_the_same_algorithm() {
-    let mut by_flags = Bench::new(eager());
-    assert_eq!(only_reason(&by_flags.configure(2, |_| {})), refusal::NO_UID);
-    let mut bench = Bench::new(resource(2));
-    assert_eq!(only_reason(&bench.configure(1, |_| {})), refusal::OLDER_GENERATION);
-    assert_eq!(only_reason(&bench.configure(3, |s| s.algorithm = "sma-crossover".to_owned())), refusal::RESTART_NEEDED);
-    let invalid = bench.configure(3, |s| s.parameters_json = r#"{"threshold":1}"#.to_owned());
-    assert_eq!(only_reason(&invalid), refusal::INVALID_SETTINGS);
-    assert_eq!(invalid.refusals[0].field, "parameters.threshold");
-    assert_eq!(invalid.effective_generation, 2);
-    let taken = bench.configure(3, |s| s.threshold = "1".to_owned());
-    assert_eq!((taken.effective_generation, taken.refusals.len()), (3, 0));
-    assert_eq!(kinds(&bench.send(vec![quote("1")])), [Kind::NoSignal]);
-}
-
-#[test]
-fn a_refused_withdrawal_holds_back_nothing_but_itself() {
-    let mut bench = Bench::new(resource(1));
-    bench.send(vec![quote("1")]);
-    let refused = bench.configure(2, |s| {
-        s.starting_cash = "1000".to_owned();
-        s.threshold = "1".to_owned();
-    });
-    assert_eq!(only_reason(&refused), refusal::INSUFFICIENT_CASH);
-    assert_eq!((refused.effective_generation, refused.settings_generation, refused.cash_generation), (1, 2, 1));
-    assert_eq!(kinds(&bench.send(vec![quote("1")])), [Kind::NoSignal]);
-    let raised = bench.configure(3, |s| s.starting_cash = "12000.50".to_owned());
-    assert_eq!(raised.effective_generation, 3);
-    assert_eq!(bench.engine.account().deposits, "12000.50");
-    assert_eq!(bench.engine.account().cash, "7000.50");
-}
-
-#[test]
-fn a_restart_deposits_nothing_twice_and_the_newer_settings_rule() {
-    let mut bench = Bench::new(resource(1));
-    bench.configure(4, |s| s.starting_cash = "500".to_owned());
-    bench.restart(resource(1));
-    assert_eq!(bench.engine.account().cash, "500.00");
-    assert_eq!(bench.engine.account().effective_generation, 4);
-    bench.restart(resource(5));
-    assert_eq!(bench.engine.account().cash, "10000.00");
-    assert_eq!(bench.engine.account().effective_generation, 5);
+fn the_algorithm_is_shown_with_its_version() {
+    let account = Bench::new(eager()).engine.account();
+    assert_eq!((account.algorithm.as_str(), account.algorithm_version.as_str()), ("random", "1"));
 }
 
 #[test]

@@ -44,6 +44,11 @@ pub struct SqliteLedger {
 }
 
 impl SqliteLedger {
+    /// Whether there is a ledger in the folder `dir`.
+    pub fn is_in(dir: &Path) -> Result<bool, LedgerError> {
+        Ok(Place::new(dir).shape()? != Shape::Missing)
+    }
+
     /// Opens the ledger of `account` in the folder `dir`, or makes folder and ledger where there are none. From here on
     /// whoever had it open before can commit nothing.
     ///

@@ -1,0 +1,205 @@
+//! The process `algo-runtime` as a container runs it: pages, signals, settings from a file.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::{
+    fs::{self, File},
+    io::{Read as _, Write as _},
+    net::{TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use intuition_api::v1::{AccountRequest, AccountResponse, ConfigureRequest, Settings, runtime_client::RuntimeClient};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tonic::transport::Channel;
+
+const ACCOUNT: &str = "default/test";
+const PATIENCE: Duration = Duration::from_secs(30);
+
+struct Process {
+    /// `None`: it was told to end.
+    child: Option<Child>,
+    grpc: u16,
+    http: u16,
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn command(dir: &Path, settings: &Path) -> (Command, u16, u16) {
+    let (grpc, http) = (free_port(), free_port());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_algo-runtime"));
+    command.args(["--account", ACCOUNT, "--addr", &format!("127.0.0.1:{grpc}")]);
+    command.args(["--http-addr", &format!("127.0.0.1:{http}")]);
+    command.arg("--data-dir").arg(dir.join("data")).arg("--settings").arg(settings);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    (command, grpc, http)
+}
+
+/// Writes the settings of a generation of the resource `u-1`, changed by `change`.
+fn settings(dir: &Path, generation: i64, change: &Value) -> PathBuf {
+    let mut settings = json!({"resourceUid": "u-1", "generation": generation, "algorithm": "random", "threshold": 0.5});
+    settings.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+    let path = dir.join(format!("settings-{generation}.json"));
+    fs::write(&path, settings.to_string()).unwrap();
+    path
+}
+
+impl Process {
+    fn start(dir: &Path, settings: &Path) -> Self {
+        let (mut command, grpc, http) = command(dir, settings);
+        Self { child: Some(command.spawn().unwrap()), grpc, http }
+    }
+
+    /// Status and body of a page; `None` where nobody answers.
+    fn page(&self, path: &str) -> Option<(u16, String)> {
+        let mut connection = TcpStream::connect(("127.0.0.1", self.http)).ok()?;
+        write!(connection, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+        let mut text = String::new();
+        connection.read_to_string(&mut text).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        Some((head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned()))
+    }
+
+    /// Waits for a page to have this status, and gives its body.
+    fn page_with(&mut self, path: &str, status: u16) -> String {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            match self.page(path) {
+                Some((found, body)) if found == status => return body,
+                page => assert!(Instant::now() < until, "{path}: {page:?}"),
+            }
+            assert!(self.child.as_mut().unwrap().try_wait().unwrap().is_none(), "it ended");
+            thread::yield_now();
+        }
+    }
+
+    fn terminate(mut self) -> Output {
+        let child = self.child.take().unwrap();
+        assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
+        child.wait_with_output().unwrap()
+    }
+
+    async fn client(&mut self) -> RuntimeClient<Channel> {
+        self.page_with("/readyz", 200);
+        RuntimeClient::connect(format!("http://127.0.0.1:{}", self.grpc)).await.unwrap()
+    }
+
+    async fn account(&mut self) -> AccountResponse {
+        let request = AccountRequest { account: ACCOUNT.to_owned() };
+        self.client().await.account(request).await.unwrap().into_inner()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            drop(child.kill());
+            drop(child.wait());
+        }
+    }
+}
+
+fn folder() -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("data")).unwrap();
+    dir
+}
+
+#[test]
+fn the_pages_are_there_while_the_ledger_is_being_opened() {
+    let dir = folder();
+    // Who opens a ledger waits for whoever is doing so at the moment.
+    let opening = File::open(dir.path().join("data")).unwrap();
+    opening.lock().unwrap();
+    let mut process = Process::start(dir.path(), &settings(dir.path(), 1, &json!({})));
+    let missing: Value = serde_json::from_str(&process.page_with("/readyz", 503)).unwrap();
+    assert_eq!(
+        (&missing["missing"][0]["part"], &missing["missing"][0]["reason"]),
+        (&json!("ledger"), &json!("Starting"))
+    );
+    assert_eq!(process.page_with("/healthz", 200), "ok");
+    process.page_with("/metrics", 200);
+    drop(opening);
+    process.page_with("/readyz", 200);
+    assert!(process.terminate().status.success());
+    assert!(!dir.path().join("data/ledger.db-wal").exists(), "a clean stop leaves a single file");
+}
+
+#[test]
+fn a_signal_ends_it_also_while_the_ledger_is_being_opened() {
+    let dir = folder();
+    let opening = File::open(dir.path().join("data")).unwrap();
+    opening.lock().unwrap();
+    let mut process = Process::start(dir.path(), &settings(dir.path(), 1, &json!({})));
+    process.page_with("/readyz", 503);
+    assert!(process.terminate().status.success());
+}
+
+#[test]
+fn a_peer_that_is_frozen_does_not_hold_up_the_end() {
+    let dir = folder();
+    let mut process = Process::start(dir.path(), &settings(dir.path(), 1, &json!({})));
+    process.page_with("/readyz", 200);
+    let mut frozen = TcpStream::connect(("127.0.0.1", process.grpc)).unwrap();
+    // The preface of HTTP/2 and empty settings; nothing after them.
+    frozen.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").unwrap();
+    frozen.read_exact(&mut [0; 9]).unwrap();
+    let told = Instant::now();
+    assert!(process.terminate().status.success());
+    // Kubernetes waits 30 seconds before it kills.
+    assert!(told.elapsed() < Duration::from_secs(20), "{:?}", told.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_that_cannot_be_used_give_way_to_those_that_were_in_force() {
+    let dir = folder();
+    let wrong = |generation| settings(dir.path(), generation, &json!({"algorithm": "rnd", "threshold": 2}));
+    let refused = command(dir.path(), &wrong(1)).0.output().unwrap();
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(2), "{said}");
+    assert!(said.contains("threshold: must be from 0 to 1, is 2; algorithm: \"rnd\" is unknown"), "{said}");
+    assert_eq!(fs::read_dir(dir.path().join("data")).unwrap().count(), 0);
+
+    let mut process = Process::start(dir.path(), &settings(dir.path(), 2, &json!({"startingCash": "500"})));
+    assert_eq!(process.account().await.effective_generation, 2);
+    assert!(process.terminate().status.success());
+
+    let mut process = Process::start(dir.path(), &wrong(3));
+    let account = process.account().await;
+    assert_eq!((account.effective_generation, account.algorithm.as_str()), (2, "random"));
+    assert_eq!((account.algorithm_version.as_str(), account.cash.as_str()), ("1", "500.00"));
+    let request = ConfigureRequest {
+        account: ACCOUNT.to_owned(),
+        resource_uid: "u-1".to_owned(),
+        generation: 3,
+        settings: Some(Settings { algorithm: "rnd".to_owned(), threshold: "2".to_owned(), ..Settings::default() }),
+    };
+    let response = process.client().await.configure(request).await.unwrap().into_inner();
+    assert!(response.refusals.iter().all(|refusal| refusal.reason == "InvalidSettings"), "{response:?}");
+    assert_eq!(response.effective_generation, 2);
+    let ended = process.terminate();
+    let logged = String::from_utf8(ended.stderr).unwrap() + &String::from_utf8(ended.stdout).unwrap();
+    assert!(ended.status.success() && logged.contains("WARN") && logged.contains("\"rnd\" is unknown"), "{logged}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_in_use_can_be_verified_and_stays_as_it_is() {
+    let dir = folder();
+    let mut process = Process::start(dir.path(), &settings(dir.path(), 1, &json!({})));
+    process.account().await;
+    let read = |name: &str| fs::read(dir.path().join("data").join(name)).unwrap();
+    let before = (read("ledger.db"), read("ledger.db-wal"));
+    let mut verify = Command::new(env!("CARGO_BIN_EXE_algo-runtime"));
+    let report = verify.arg("verify").arg("--data-dir").arg(dir.path().join("data")).output().unwrap();
+    assert!(report.status.success(), "{report:?}");
+    let report = String::from_utf8(report.stdout).unwrap();
+    assert!(report.contains("cash         10000.00"), "{report}");
+    assert!((read("ledger.db"), read("ledger.db-wal")) == before, "verify changed the ledger");
+    assert!(process.terminate().status.success());
+}
