@@ -117,7 +117,7 @@ pub fn check_nothing_invented(decisions: &[Value], seen: &[Value]) -> anyhow::Re
     Ok(())
 }
 
-fn deduplicate(seen: &[Value]) -> anyhow::Result<BTreeMap<&str, &Value>> {
+pub(crate) fn deduplicate(seen: &[Value]) -> anyhow::Result<BTreeMap<&str, &Value>> {
     let mut by_id = BTreeMap::new();
     for decision in seen {
         if let Some(earlier) = by_id.insert(id(decision)?, decision) {

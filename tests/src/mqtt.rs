@@ -174,6 +174,13 @@ impl Subscriber {
         seen.iter().filter(|message| message.topic.ends_with(&ending)).cloned().collect()
     }
 
+    /// How many of [`Self::received`] there are.
+    pub fn count(&self, last: &str) -> usize {
+        let ending = format!("/{last}");
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.iter().filter(|message| message.topic.ends_with(&ending)).count()
+    }
+
     /// The decisions so far, as JSON, repetitions included, as soon as there are `wanted` different ids.
     pub async fn decisions(&self, wanted: usize) -> anyhow::Result<Vec<serde_json::Value>> {
         wait::until(&format!("the consumer has {wanted} decisions"), async || {

@@ -14,6 +14,16 @@ const PAUSE: Duration = Duration::from_millis(5);
 pub async fn until_within<T>(
     limit: Duration,
     what: &str,
+    probe: impl AsyncFnMut() -> anyhow::Result<Option<T>>,
+) -> anyhow::Result<T> {
+    until_every(PAUSE, limit, what, probe).await
+}
+
+/// [`until_within`] for a probe that is not to be asked more often than once in `pause`.
+pub async fn until_every<T>(
+    pause: Duration,
+    limit: Duration,
+    what: &str,
     mut probe: impl AsyncFnMut() -> anyhow::Result<Option<T>>,
 ) -> anyhow::Result<T> {
     let start = Instant::now();
@@ -24,7 +34,7 @@ pub async fn until_within<T>(
         if start.elapsed() > limit {
             bail!("{what}: not within {} s", limit.as_secs());
         }
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(pause).await;
     }
 }
 

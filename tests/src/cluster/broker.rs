@@ -1,0 +1,156 @@
+//! Brokers in the cluster: the way to the chart's from here, and one that a test may break.
+
+use anyhow::Context as _;
+use serde_json::{Value, json};
+
+use super::{
+    environment,
+    forward::Forward,
+    installation,
+    namespace::Namespace,
+    object::{CONFIG_MAP, DEPLOYMENT, POD, SERVICE, text},
+};
+use crate::mqtt::Login;
+
+const PORT: u16 = 1883;
+const NAME: &str = "broker";
+/// The user of a broker that wants one.
+pub const USER: &str = "trader";
+
+/// A way to a broker, and who we are there.
+pub struct Access {
+    forward: Forward,
+    login: Login,
+}
+
+impl Access {
+    /// To the chart's broker, as the chart's user.
+    pub async fn to_default() -> anyhow::Result<Self> {
+        let login = installation::broker_login().await?;
+        let forward = Forward::start(installation::NAMESPACE, installation::BROKER_SERVICE, PORT)?;
+        Ok(Self { forward, login: Some(login) })
+    }
+
+    /// The port on 127.0.0.1.
+    pub const fn port(&self) -> u16 {
+        self.forward.port()
+    }
+
+    /// The user.
+    pub const fn login(&self) -> &Login {
+        &self.login
+    }
+}
+
+/// A mosquitto in the test's namespace, which forgets everything when it ends.
+pub struct Broker<'a> {
+    namespace: &'a Namespace,
+    password: Option<String>,
+}
+
+impl<'a> Broker<'a> {
+    /// One that lets everybody in.
+    pub async fn start(namespace: &'a Namespace) -> anyhow::Result<Self> {
+        Self::run(namespace, None).await
+    }
+
+    /// One that lets in only [`USER`] with this password.
+    pub async fn start_with_password(namespace: &'a Namespace, password: &str) -> anyhow::Result<Self> {
+        Self::run(namespace, Some(password.to_owned())).await
+    }
+
+    async fn run(namespace: &'a Namespace, password: Option<String>) -> anyhow::Result<Self> {
+        let broker = Self { namespace, password };
+        for manifest in broker.manifests() {
+            namespace.apply(&manifest).await?;
+        }
+        broker.is_ready().await?;
+        Ok(broker)
+    }
+
+    /// What `spec.broker.url` is to say.
+    pub fn url(&self) -> String {
+        format!("mqtt://{NAME}.{}.svc:{PORT}", self.namespace.name())
+    }
+
+    /// The way to it from here.
+    pub fn access(&self) -> anyhow::Result<Access> {
+        let login = self.password.as_ref().map(|password| (USER.to_owned(), password.clone()));
+        Ok(Access { forward: Forward::start(self.namespace.name(), &format!("service/{NAME}"), PORT)?, login })
+    }
+
+    /// Kills its pod, with all that it held; another takes its place.
+    pub async fn kill(&self) -> anyhow::Result<()> {
+        let pods = self.namespace.list(POD, &format!("app={NAME}")).await?;
+        for pod in &pods {
+            self.namespace.object(POD, text(pod, "/metadata/name")).kill().await?;
+        }
+        Ok(())
+    }
+
+    /// Runs that many of it: 0 or 1.
+    pub async fn scale(&self, replicas: u8) -> anyhow::Result<()> {
+        self.namespace.object(DEPLOYMENT, NAME).merge(&json!({"spec": {"replicas": replicas}})).await
+    }
+
+    /// Waits until it takes connections.
+    pub async fn is_ready(&self) -> anyhow::Result<()> {
+        let deployment = self.namespace.object(DEPLOYMENT, NAME);
+        deployment
+            .until("runs", |deployment| {
+                let ready = deployment?.pointer("/status/readyReplicas").and_then(Value::as_i64);
+                (ready == Some(1)).then_some(())
+            })
+            .await
+            .context("the test's broker")
+    }
+
+    fn manifests(&self) -> [Value; 3] {
+        let mut settings = format!("listener {PORT}\nmax_queued_messages 0\nset_tcp_nodelay true\n");
+        let mut start = "exec /usr/sbin/mosquitto -c /etc/mosquitto/mosquitto.conf".to_owned();
+        if let Some(password) = &self.password {
+            settings.push_str("allow_anonymous false\npassword_file /tmp/passwords\n");
+            start = format!("umask 077; mosquitto_passwd -c -b /tmp/passwords {USER} {password} && {start}");
+        } else {
+            settings.push_str("allow_anonymous true\n");
+        }
+        let manifest = |kind: super::object::Kind, version: &str| json!({"apiVersion": version, "kind": kind.name, "metadata": {"name": NAME, "labels": {"app": NAME}}});
+        let mut config = manifest(CONFIG_MAP, "v1");
+        config["data"] = json!({"mosquitto.conf": settings});
+        let mut service = manifest(SERVICE, "v1");
+        service["spec"] = json!({"selector": {"app": NAME}, "ports": [{"name": "mqtt", "port": PORT}]});
+        let mut deployment = manifest(DEPLOYMENT, "apps/v1");
+        deployment["spec"] = json!({
+            "strategy": {"type": "Recreate"},
+            "selector": {"matchLabels": {"app": NAME}},
+            "template": {"metadata": {"labels": {"app": NAME}}, "spec": pod(&start)},
+        });
+        [config, service, deployment]
+    }
+}
+
+fn pod(start: &str) -> Value {
+    json!({
+        "automountServiceAccountToken": false,
+        "terminationGracePeriodSeconds": 1,
+        "securityContext": {"runAsNonRoot": true, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}},
+        "containers": [{
+            "name": NAME,
+            "image": environment::image("mosquitto"),
+            "imagePullPolicy": "IfNotPresent",
+            "command": ["/bin/sh", "-c", start],
+            "ports": [{"containerPort": PORT}],
+            "readinessProbe": {"tcpSocket": {"port": PORT}, "periodSeconds": 1},
+            "securityContext": {
+                "allowPrivilegeEscalation": false,
+                "readOnlyRootFilesystem": true,
+                "capabilities": {"drop": ["ALL"]},
+            },
+            "volumeMounts": [
+                {"name": "config", "mountPath": "/etc/mosquitto"},
+                {"name": "tmp", "mountPath": "/tmp"},
+            ],
+        }],
+        "volumes": [{"name": "config", "configMap": {"name": NAME}}, {"name": "tmp", "emptyDir": {}}],
+    })
+}

@@ -1,0 +1,130 @@
+//! The chart: installed once, and again by whoever needs it after a test took it away.
+
+use anyhow::{Context as _, ensure};
+use kube::Client;
+use serde_json::Value;
+use tokio::sync::Mutex;
+
+use super::{
+    environment,
+    object::{DEPLOYMENT, LEASE, Object, POD, list, text},
+    shell,
+};
+
+/// Where the chart is installed.
+pub const NAMESPACE: &str = "intuition-system";
+/// The name of the release.
+pub const RELEASE: &str = "intuition";
+/// How `kubectl port-forward` names the chart's broker.
+pub const BROKER_SERVICE: &str = "service/intuition-mosquitto";
+
+const BROKER_SECRET: &str = "intuition-mosquitto";
+const OPERATOR: &str = "intuition-operator";
+const OPERATOR_PODS: &str = "app.kubernetes.io/instance=intuition,app.kubernetes.io/component=operator";
+
+/// Whether this process has installed the chart as it is in the repository.
+static CURRENT: Mutex<bool> = Mutex::const_new(false);
+
+/// Makes sure that the chart of the repository is installed and works.
+pub async fn ensure() -> anyhow::Result<()> {
+    let mut current = CURRENT.lock().await;
+    if !*current || !is_deployed().await {
+        upgrade(&chart(), &[]).await?;
+        *current = true;
+    }
+    Ok(())
+}
+
+/// The chart's folder in the repository.
+pub fn chart() -> String {
+    environment::repository().join("charts/intuition").display().to_string()
+}
+
+/// `helm upgrade --install` of a chart, and waits until it works.
+pub async fn upgrade(chart: &str, arguments: &[&str]) -> anyhow::Result<()> {
+    let mut values = Vec::new();
+    if let Some((registry, repository)) =
+        environment::variable("E2E_IMAGES").as_deref().and_then(|at| at.rsplit_once('/'))
+    {
+        values.push(format!("--set=image.registry={registry},image.repository={repository}"));
+    }
+    let values: Vec<_> = values.iter().map(String::as_str).collect();
+    let upgrade = ["upgrade", "--install", RELEASE, chart, "--create-namespace", "--wait", "--timeout=3m"];
+    helm(&[&upgrade, values.as_slice(), arguments].concat()).await.map(drop)
+}
+
+/// `helm uninstall`, and waits until it is gone.
+pub async fn uninstall() -> anyhow::Result<()> {
+    helm(&["uninstall", RELEASE, "--wait", "--timeout=3m"]).await.map(drop)
+}
+
+/// `helm` in the chart's namespace.
+pub async fn helm(arguments: &[&str]) -> anyhow::Result<String> {
+    shell::run("helm", &[&["--namespace", NAMESPACE], arguments].concat()).await
+}
+
+async fn is_deployed() -> bool {
+    let status = helm(&["status", RELEASE, "--output=json"]).await;
+    let status: Option<Value> = status.ok().and_then(|status| serde_json::from_str(&status).ok());
+    status.is_some_and(|status| text(&status, "/info/status") == "deployed")
+}
+
+/// User and password of the chart's broker, from its Secret.
+pub async fn broker_login() -> anyhow::Result<(String, String)> {
+    let template = "go-template={{.data.username | base64decode}} {{.data.password | base64decode}}";
+    let read = ["--namespace", NAMESPACE, "get", "secret", BROKER_SECRET, "--output", template];
+    let login = shell::run("kubectl", &read).await?;
+    let (user, password) = login.split_once(' ').context("no user and password")?;
+    Ok((user.to_owned(), password.to_owned()))
+}
+
+/// The operator's Deployment.
+pub fn operator(client: &Client) -> Object {
+    Object::new(client, DEPLOYMENT, Some(NAMESPACE), OPERATOR)
+}
+
+/// Runs that many operators and waits until they are there, or gone.
+pub async fn scale_operator(client: &Client, replicas: i64) -> anyhow::Result<()> {
+    operator(client).merge(&serde_json::json!({"spec": {"replicas": replicas}})).await?;
+    let count = |deployment: &Value, pointer: &str| deployment.pointer(pointer).and_then(Value::as_i64).unwrap_or(0);
+    operator(client)
+        .until(&format!("{replicas} operators run"), |deployment| {
+            let deployment = deployment?;
+            let there = [count(deployment, "/status/replicas"), count(deployment, "/status/readyReplicas")];
+            (there == [replicas; 2]).then_some(())
+        })
+        .await
+}
+
+/// The lease of the leader.
+pub fn lease(client: &Client) -> Object {
+    Object::new(client, LEASE, Some(NAMESPACE), OPERATOR)
+}
+
+/// The pod that leads.
+pub async fn leader(client: &Client) -> anyhow::Result<Object> {
+    let holder = lease(client).until("somebody leads", |lease| holder(lease?)).await?;
+    Ok(Object::new(client, POD, Some(NAMESPACE), &holder))
+}
+
+/// Who holds a lease.
+pub fn holder(lease: &Value) -> Option<String> {
+    Some(text(lease, "/spec/holderIdentity").to_owned()).filter(|holder| !holder.is_empty())
+}
+
+/// Memory of each operator pod in MiB, as the kubelet sees it: resident.
+pub async fn operator_memory(client: &Client) -> anyhow::Result<Vec<u64>> {
+    let pods = list(client, POD, NAMESPACE, OPERATOR_PODS).await?;
+    ensure!(!pods.is_empty(), "no pods {OPERATOR_PODS}");
+    let mut memory = Vec::new();
+    for pod in &pods {
+        let path = format!("/api/v1/nodes/{}/proxy/stats/summary", text(pod, "/spec/nodeName"));
+        let summary: Value = serde_json::from_str(&shell::run("kubectl", &["get", "--raw", &path]).await?)?;
+        let uid = text(pod, "/metadata/uid");
+        let pods = summary.pointer("/pods").and_then(Value::as_array).context("a summary without pods")?;
+        let found = pods.iter().find(|pod| text(pod, "/podRef/uid") == uid).context("the kubelet does not know it")?;
+        let bytes = found.pointer("/containers/0/memory/rssBytes").and_then(Value::as_u64).context("no rssBytes")?;
+        memory.push(bytes / 1024 / 1024);
+    }
+    Ok(memory)
+}

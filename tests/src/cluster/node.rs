@@ -1,0 +1,94 @@
+//! Nodes that fail: kind's are containers, and what runs in them are processes.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use kube::Client;
+use serde_json::{Value, json};
+
+use super::{
+    environment,
+    object::{NODE, Object, text},
+    pods::Pod,
+    shell,
+};
+
+/// The control plane calls a silent node lost after 40 s, and its pods unready a little later.
+const NOTICE: Duration = Duration::from_mins(3);
+
+/// A node of a kind cluster.
+pub struct Node {
+    engine: String,
+    object: Object,
+}
+
+impl Node {
+    /// A node by its name; `None` where the nodes are not containers here.
+    pub fn named(client: &Client, name: &str) -> Option<Self> {
+        // tests/cluster says which engine runs them; it does not for a cluster that it did not make.
+        let engine = environment::variable("ENGINE")?;
+        Some(Self { engine, object: Object::new(client, NODE, None, name) })
+    }
+
+    /// Stops it where it stands while `meanwhile` runs: nothing in it moves, nobody hears from it.
+    pub async fn paused<T>(&self, meanwhile: impl AsyncFnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
+        self.engine("pause").await?;
+        let outcome = meanwhile().await;
+        self.engine("unpause").await?;
+        self.is_ready().await?;
+        outcome
+    }
+
+    /// Pulls its plug while `meanwhile` runs, and starts it again.
+    pub async fn killed<T>(&self, meanwhile: impl AsyncFnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
+        self.engine("kill").await?;
+        let outcome = meanwhile().await;
+        self.engine("start").await?;
+        let network = environment::repository().join("tests/cluster/network");
+        shell::run(&network.display().to_string(), &[]).await?;
+        self.is_ready().await?;
+        outcome
+    }
+
+    /// Waits until the control plane has noticed that it is lost.
+    pub async fn is_lost(&self) -> anyhow::Result<()> {
+        self.object.until_within(NOTICE, "is lost", |node| (ready(node?) != "True").then_some(())).await
+    }
+
+    /// Waits until the control plane hears from it.
+    pub async fn is_ready(&self) -> anyhow::Result<()> {
+        self.object.until_within(NOTICE, "is ready", |node| (ready(node?) == "True").then_some(())).await
+    }
+
+    /// Lets no new pods come to it while `meanwhile` runs.
+    pub async fn cordoned<T>(&self, meanwhile: impl AsyncFnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
+        let cordon = async |on: Value| self.object.merge(&json!({"spec": {"unschedulable": on}})).await;
+        cordon(json!(true)).await?;
+        let outcome = meanwhile().await;
+        cordon(json!(null)).await?;
+        outcome
+    }
+
+    /// kill -9 to the process of a pod's container, behind the kubelet's back.
+    pub async fn kill_container(&self, pod: &Pod) -> anyhow::Result<()> {
+        let container = pod.container_id()?;
+        let inspect = ["crictl", "inspect", "--output=go-template", "--template={{.info.pid}}", container];
+        let pid = self.exec(&inspect).await?;
+        self.exec(&["kill", "-9", pid.trim()]).await.map(drop)
+    }
+
+    async fn exec(&self, command: &[&str]) -> anyhow::Result<String> {
+        shell::run(&self.engine, &[&["exec", self.object.name()], command].concat()).await
+    }
+
+    async fn engine(&self, verb: &str) -> anyhow::Result<()> {
+        let done = shell::run(&self.engine, &[verb, self.object.name()]).await;
+        done.map(drop).with_context(|| format!("to {verb} the node {}", self.object.name()))
+    }
+}
+
+fn ready(node: &Value) -> &str {
+    let conditions = node.pointer("/status/conditions").and_then(Value::as_array);
+    let ready = conditions.into_iter().flatten().find(|condition| text(condition, "/type") == "Ready");
+    ready.map_or("Unknown", |ready| text(ready, "/status"))
+}

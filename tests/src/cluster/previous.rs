@@ -1,0 +1,1 @@
+//! The release before: its images in the cluster, its chart on disk.

@@ -1,0 +1,11 @@
+//! The operator in a real cluster: resources applied, changed, broken and mended as a person does it with `kubectl`.
+//! Needs the cluster that `make cluster-up` makes or finds; `make e2e` runs it.
+
+mod brokers;
+mod changes;
+mod children;
+mod life;
+mod processes;
+mod samples;
+mod storage;
+mod trading;

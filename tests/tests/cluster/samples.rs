@@ -1,0 +1,146 @@
+//! Every sample in `crds/samples`: the valid ones are taken, the invalid ones are refused by the API server or, where only
+//! the operator can tell, in their status.
+
+use std::{fs, path::PathBuf};
+
+use anyhow::{Context as _, ensure};
+use e2e::cluster::{
+    algo::{Algo, manifest},
+    environment, in_namespace,
+    namespace::Namespace,
+    object::text,
+};
+use serde_json::{Value, json};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn valid_samples_are_taken() -> anyhow::Result<()> {
+    in_namespace("valid", async |namespace| {
+        for (path, sample) in samples("valid")? {
+            let taken = namespace.apply_with(&placed(&sample, namespace), &["--dry-run=server"]).await;
+            taken.with_context(|| format!("{} is refused", path.display()))?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn valid_samples_trade_and_can_be_applied_as_read_back() -> anyhow::Result<()> {
+    in_namespace("run", async |namespace| {
+        for (path, sample) in samples("valid")? {
+            // A broker and a storage class that are not here.
+            if path.ends_with("all-fields.yaml") {
+                continue;
+            }
+            let sample = placed(&sample, namespace);
+            let algo = run(namespace, &sample).await.with_context(|| path.display().to_string())?;
+            algo.object().delete().await?;
+            algo.object().is_gone().await?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+async fn run<'a>(namespace: &'a Namespace, sample: &Value) -> anyhow::Result<Algo<'a>> {
+    namespace.apply(sample).await?;
+    let algo = Algo::applied(namespace, text(sample, "/metadata/name"));
+    algo.is_settled().await?;
+    let read = algo.object().read().await?;
+    namespace.apply(&read).await.context("what was read back is refused")?;
+    let generation = "/metadata/generation";
+    let again = algo.object().read().await?;
+    ensure!(again.pointer(generation) == read.pointer(generation), "what was read back is something else: {again:#}");
+    Ok(algo)
+}
+
+/// A sample in the test's namespace, without what only the server may say of an object that is not there yet.
+fn placed(sample: &Value, namespace: &Namespace) -> Value {
+    let mut sample = sample.clone();
+    if let Some(metadata) = sample.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.insert("namespace".to_owned(), json!(namespace.name()));
+        metadata.retain(|member, _| !["uid", "resourceVersion", "creationTimestamp"].contains(&member.as_str()));
+    }
+    sample
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn invalid_samples_are_refused() -> anyhow::Result<()> {
+    in_namespace("invalid", async |namespace| {
+        for (path, sample) in samples("invalid")? {
+            let expected = expected_message(&path)?;
+            // As a person would apply it: the namespace stays what the sample says.
+            let refused = namespace.apply_with(&sample, &["--dry-run=server"]).await;
+            match refused {
+                Err(refusal) => names_the_field(&refusal.to_string(), &expected),
+                Ok(_) => is_refused_in_status(namespace, &sample, &expected).await,
+            }
+            .with_context(|| format!("{}: {expected}", path.display()))?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// The API server words it in its own way, but a person finds the field.
+fn names_the_field(refusal: &str, expected: &str) -> anyhow::Result<()> {
+    let (field, message) = expected.split_once(": ").context("a path, a colon and a message")?;
+    let last = field.rsplit('.').next().unwrap_or(field).split('[').next().unwrap_or(field);
+    // What no API server gets to see is refused by kubectl, by the value.
+    let value = message.rsplit('"').nth(1).unwrap_or(message);
+    ensure!(
+        refusal.contains(last) || refusal.contains(value),
+        "the refusal names neither {last} nor {value}: {refusal}"
+    );
+    Ok(())
+}
+
+async fn is_refused_in_status(namespace: &Namespace, sample: &Value, expected: &str) -> anyhow::Result<()> {
+    let sample = placed(sample, namespace);
+    namespace.apply(&sample).await?;
+    let algo = Algo::applied(namespace, text(&sample, "/metadata/name"));
+    let message = algo.shows("Accepted", "False", "InvalidSpec").await?;
+    // The sample speaks of the namespace it was written for.
+    let expected = expected.replace("intuition/default/", &format!("intuition/{}/", namespace.name()));
+    ensure!(message.contains(&expected), "the status says {message:?}");
+    algo.shows("Stalled", "True", "InvalidSpec").await?;
+    algo.shows("Ready", "False", "InvalidSpec").await?;
+    algo.object().delete().await?;
+    algo.object().is_gone().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_cannot_be_that_of_a_service_is_refused_at_once() -> anyhow::Result<()> {
+    in_namespace("names", async |namespace| {
+        for name in ["1abc", "a.b", "a-", &"a".repeat(51)] {
+            let refused = namespace.apply(&manifest(namespace, name, json!({}))).await;
+            let refusal = refused.err().with_context(|| format!("{name} is taken"))?.to_string();
+            ensure!(
+                refusal.contains("at most 50 characters of a-z, 0-9 and -") || refusal.contains("RFC 1123"),
+                "{name}: {refusal}"
+            );
+        }
+        Ok(())
+    })
+    .await
+}
+
+fn samples(folder: &str) -> anyhow::Result<Vec<(PathBuf, Value)>> {
+    let folder = environment::repository().join("crds/samples").join(folder);
+    let mut samples = Vec::new();
+    for entry in fs::read_dir(&folder)? {
+        let path = entry?.path();
+        let sample = serde_saphyr::from_str(&fs::read_to_string(&path)?).with_context(|| path.display().to_string())?;
+        samples.push((path, sample));
+    }
+    samples.sort_by(|(one, _), (other, _)| one.cmp(other));
+    ensure!(!samples.is_empty(), "no samples in {}", folder.display());
+    Ok(samples)
+}
+
+/// The comment in the first line of an invalid sample.
+fn expected_message(path: &PathBuf) -> anyhow::Result<String> {
+    let text = fs::read_to_string(path)?;
+    let first = text.lines().next().and_then(|line| line.strip_prefix("# "));
+    first.map(str::to_owned).context("the first line says what is wrong")
+}

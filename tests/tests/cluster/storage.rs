@@ -1,0 +1,75 @@
+//! The volume with the ledger: missing, impossible, kept or not kept.
+
+use anyhow::{Context as _, ensure};
+use e2e::cluster::{
+    algo::{Algo, manifest},
+    in_namespace,
+    market::Market,
+    object::{CLAIM, text},
+    pods::{Part, Pod},
+};
+use serde_json::json;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claim_that_was_deleted_is_made_anew_only_when_somebody_says_so() -> anyhow::Result<()> {
+    in_namespace("claim", async |namespace| {
+        let algo = Algo::start(namespace, "robbed", json!({})).await?;
+        let mut market = Market::open(&algo).await?;
+        market.publish(10).await?;
+        market.settles(&algo).await?;
+        let claim = namespace.object(CLAIM, "robbed-ledger");
+        let lost = text(&claim.read().await?, "/metadata/uid").to_owned();
+        // It goes once no pod uses it.
+        claim.delete().await?;
+        Pod::of(&algo, Part::Runtime).await?.object().delete().await?;
+        claim.is_gone().await?;
+        let message = algo.shows("Stalled", "True", "LedgerMissing").await?;
+        ensure!(message.contains(&lost), "{message:?} should say which claim is lost: {lost}");
+        algo.shows("RuntimeReady", "False", "LedgerMissing").await?;
+        algo.shows("Ready", "False", "LedgerMissing").await?;
+        ensure!(claim.look().await?.is_none(), "a new claim before anybody asked for one");
+        namespace.kubectl(&format!("annotate ta robbed intuition.dev/new-ledger={lost}")).await?;
+        algo.is_settled().await?;
+        // The new ledger knows nothing of the old: numbers and cash begin again.
+        let mut market = Market::open(&algo).await?;
+        market.publish(5).await?;
+        let books = market.settles(&algo).await?;
+        ensure!(books.decisions == 5, "{books:?}");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_storage_class_that_is_not_there_is_said_and_the_resource_can_be_made_again() -> anyhow::Result<()> {
+    in_namespace("class", async |namespace| {
+        let impossible = json!({"storage": {"className": "no-such-class", "onDelete": "Delete"}});
+        let algo = Algo::apply(namespace, "homeless", impossible).await?;
+        algo.until("the storage is said to be missing", |algo| {
+            let conditions = algo.pointer("/status/conditions")?.to_string();
+            ["StoragePending", "Unschedulable"].iter().any(|reason| conditions.contains(reason)).then_some(())
+        })
+        .await?;
+        algo.says("Ready", "False").await?;
+        let refused = algo.change(json!({"storage": {"className": null}})).await;
+        let refusal = refused.err().context("the class of a volume cannot change")?.to_string();
+        ensure!(refusal.contains("spec.storage"), "{refusal}");
+        algo.object().delete().await?;
+        namespace.object(CLAIM, "homeless-ledger").is_gone().await?;
+        Algo::start(namespace, "homeless", json!({})).await?.is_settled().await
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_volume_never_shrinks() -> anyhow::Result<()> {
+    in_namespace("shrink", async |namespace| {
+        let spec = |size: &str| json!({"storage": {"size": size}, "suspend": true});
+        Algo::apply(namespace, "big", spec("2Gi")).await?;
+        let refused = namespace.apply(&manifest(namespace, "big", spec("1Gi"))).await;
+        let refusal = refused.err().context("a smaller size is taken")?.to_string();
+        ensure!(refusal.contains("must not shrink"), "{refusal}");
+        Ok(())
+    })
+    .await
+}

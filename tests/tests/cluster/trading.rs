@@ -1,0 +1,64 @@
+//! A resource is applied, prices are published, decisions come, and `kubectl get ta` says so.
+
+use std::time::Instant;
+
+use anyhow::ensure;
+use e2e::cluster::{algo::Algo, broker::Access, figures, in_namespace, market::Market, object::text};
+use serde_json::json;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn real_quotes_become_decisions_and_the_columns_tell() -> anyhow::Result<()> {
+    in_namespace("trading", async |namespace| {
+        let start = Instant::now();
+        // On the channel that the algorithm asks for itself.
+        let algo = Algo::start(namespace, "goog-random", json!({"channels": null})).await?;
+        figures::took("apply -> Ready", start.elapsed())?;
+        let mut market = Market::on_channel(Access::to_default().await?, &algo, "quotes").await?;
+        market.publish(500).await?;
+        let books = market.settles(&algo).await?;
+        ensure!(books.decisions == 500 && books.cash == "9385.00", "{books:?}");
+        columns_tell(&algo, "500", "9385.00").await?;
+        status_tells(&algo).await?;
+        algo.is_settled().await
+    })
+    .await
+}
+
+async fn columns_tell(algo: &Algo<'_>, decisions: &str, cash: &str) -> anyhow::Result<()> {
+    let columns = algo.columns().await?;
+    let age = columns.iter().position(|(title, _)| title == "AGE");
+    let expected =
+        [("NAME", "goog-random"), ("ALGORITHM", "random"), ("READY", "True"), ("CASH", cash), ("DECISIONS", decisions)];
+    let shown = expected.iter().all(|(title, value)| columns.contains(&((*title).to_owned(), (*value).to_owned())));
+    ensure!(shown && age.is_some(), "{columns:?}");
+    Ok(())
+}
+
+async fn status_tells(algo: &Algo<'_>) -> anyhow::Result<()> {
+    let resource = algo.object().read().await?;
+    ensure!(resource.pointer("/status/channels") == Some(&json!(["quotes"])), "{:#}", resource["status"]);
+    ensure!(text(&resource, "/status/backend/algorithm") == "random", "{:#}", resource["status"]);
+    ensure!(!text(&resource, "/status/backend/version").is_empty(), "{:#}", resource["status"]);
+    ensure!(resource.pointer("/status/effectiveGeneration") == resource.pointer("/metadata/generation"));
+    ensure!(!text(&resource, "/status/account/updated").is_empty(), "{:#}", resource["status"]);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_resource_at_rest_is_left_alone() -> anyhow::Result<()> {
+    in_namespace("rest", async |namespace| {
+        let algo = Algo::start(namespace, "still", json!({})).await?;
+        let mut market = Market::open(&algo).await?;
+        market.publish(10).await?;
+        market.settles(&algo).await?;
+        algo.is_settled().await?;
+        let before = algo.object().read().await?;
+        // Longer than two of the operator's looks at a settled resource.
+        let changed = algo.object().until_within(std::time::Duration::from_secs(25), "is written again", |now| {
+            (text(now?, "/metadata/resourceVersion") != text(&before, "/metadata/resourceVersion")).then_some(())
+        });
+        ensure!(changed.await.is_err(), "written at rest: {:#}", algo.object().read().await?);
+        Ok(())
+    })
+    .await
+}
