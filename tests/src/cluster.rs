@@ -63,6 +63,7 @@ async fn run(name: &str, test: impl AsyncFnOnce(&Namespace) -> anyhow::Result<()
     let outcome = outcome.unwrap_or_else(|_| Err(anyhow!("the test panicked")));
     if let Err(error) = &outcome {
         diagnosis::show(namespace.name(), error).await;
+        installation::forget().await;
     }
     let removed = namespace.delete().await;
     outcome.and(removed).with_context(|| format!("in namespace {}", namespace.name()))

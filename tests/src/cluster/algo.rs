@@ -159,6 +159,11 @@ impl<'a> Algo<'a> {
         self.object.until(what, |algo| probe(algo?)).await
     }
 
+    /// Its status.
+    pub async fn status(&self) -> anyhow::Result<Value> {
+        self.object.read().await?.get("status").cloned().with_context(|| format!("{} has no status", self.object))
+    }
+
     /// Its uid.
     pub async fn uid(&self) -> anyhow::Result<String> {
         Ok(text(&self.object.read().await?, "/metadata/uid").to_owned())

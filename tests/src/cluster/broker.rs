@@ -8,7 +8,7 @@ use super::{
     forward::Forward,
     installation,
     namespace::Namespace,
-    object::{CONFIG_MAP, DEPLOYMENT, POD, SERVICE, text},
+    object::{CONFIG_MAP, DEPLOYMENT, Kind, POD, SERVICE, text},
 };
 use crate::mqtt::Login;
 
@@ -114,19 +114,22 @@ impl<'a> Broker<'a> {
         } else {
             settings.push_str("allow_anonymous true\n");
         }
-        let manifest = |kind: super::object::Kind, version: &str| json!({"apiVersion": version, "kind": kind.name, "metadata": {"name": NAME, "labels": {"app": NAME}}});
-        let mut config = manifest(CONFIG_MAP, "v1");
-        config["data"] = json!({"mosquitto.conf": settings});
-        let mut service = manifest(SERVICE, "v1");
-        service["spec"] = json!({"selector": {"app": NAME}, "ports": [{"name": "mqtt", "port": PORT}]});
-        let mut deployment = manifest(DEPLOYMENT, "apps/v1");
-        deployment["spec"] = json!({
+        let deployment = json!({
             "strategy": {"type": "Recreate"},
             "selector": {"matchLabels": {"app": NAME}},
             "template": {"metadata": {"labels": {"app": NAME}}, "spec": pod(&start)},
         });
-        [config, service, deployment]
+        [
+            manifest("v1", CONFIG_MAP, "data", &json!({"mosquitto.conf": settings})),
+            manifest("v1", SERVICE, "spec", &json!({"selector": {"app": NAME}, "ports": [{"port": PORT}]})),
+            manifest("apps/v1", DEPLOYMENT, "spec", &deployment),
+        ]
     }
+}
+
+fn manifest(version: &str, kind: Kind, member: &str, content: &Value) -> Value {
+    let metadata = json!({"name": NAME, "labels": {"app": NAME}});
+    json!({"apiVersion": version, "kind": kind.name, "metadata": metadata, member: content})
 }
 
 fn pod(start: &str) -> Value {

@@ -28,5 +28,5 @@ pub async fn show(namespace: &str, error: &anyhow::Error) {
 async fn section(report: &mut String, namespace: &str, arguments: &str) {
     let line: Vec<_> = ["--namespace", namespace].into_iter().chain(arguments.split_whitespace()).collect();
     let said = shell::run("kubectl", &line).await.unwrap_or_else(|error| error.to_string());
-    report.push_str(&format!("--- {namespace}: kubectl {arguments}\n{said}\n"));
+    report.extend(["--- ", namespace, ": kubectl ", arguments, "\n", said.as_str(), "\n"]);
 }

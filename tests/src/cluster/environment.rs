@@ -13,8 +13,12 @@ pub fn repository() -> PathBuf {
 
 /// An image of ours as the cluster knows it.
 pub fn image(component: &str) -> String {
-    let registry = variable("E2E_IMAGES").unwrap_or_else(|| "localhost/intuition".to_owned());
-    format!("{registry}/{component}:{VERSION}")
+    format!("{}/intuition/{component}:{VERSION}", registry())
+}
+
+/// Where the cluster gets our images from.
+pub fn registry() -> String {
+    variable("INTUITION_IMAGE_REGISTRY").unwrap_or_else(|| "localhost".to_owned())
 }
 
 /// A variable of the environment, if it is set to something.

@@ -22,6 +22,9 @@ const BROKER_SECRET: &str = "intuition-mosquitto";
 const OPERATOR: &str = "intuition-operator";
 const OPERATOR_PODS: &str = "app.kubernetes.io/instance=intuition,app.kubernetes.io/component=operator";
 
+/// Arguments with which helm returns when what it was told works.
+pub const WAIT: [&str; 2] = ["--wait", "--timeout=3m"];
+
 /// Whether this process has installed the chart as it is in the repository.
 static CURRENT: Mutex<bool> = Mutex::const_new(false);
 
@@ -29,10 +32,15 @@ static CURRENT: Mutex<bool> = Mutex::const_new(false);
 pub async fn ensure() -> anyhow::Result<()> {
     let mut current = CURRENT.lock().await;
     if !*current || !is_deployed().await {
-        upgrade(&chart(), &[]).await?;
+        upgrade(&chart(), &WAIT).await?;
         *current = true;
     }
     Ok(())
+}
+
+/// Has the next test install the chart again, whatever this one left behind.
+pub async fn forget() {
+    *CURRENT.lock().await = false;
 }
 
 /// The chart's folder in the repository.
@@ -40,22 +48,17 @@ pub fn chart() -> String {
     environment::repository().join("charts/intuition").display().to_string()
 }
 
-/// `helm upgrade --install` of a chart, and waits until it works.
+/// `helm upgrade --install` of a chart, with the values that the cluster needs and these arguments.
 pub async fn upgrade(chart: &str, arguments: &[&str]) -> anyhow::Result<()> {
-    let mut values = Vec::new();
-    if let Some((registry, repository)) =
-        environment::variable("E2E_IMAGES").as_deref().and_then(|at| at.rsplit_once('/'))
-    {
-        values.push(format!("--set=image.registry={registry},image.repository={repository}"));
-    }
-    let values: Vec<_> = values.iter().map(String::as_str).collect();
-    let upgrade = ["upgrade", "--install", RELEASE, chart, "--create-namespace", "--wait", "--timeout=3m"];
-    helm(&[&upgrade, values.as_slice(), arguments].concat()).await.map(drop)
+    let registry = format!("--set=image.registry={}", environment::registry());
+    // Without the first, helm takes the values of the time before where no others are given.
+    let upgrade = ["upgrade", "--reset-values", "--install", RELEASE, chart, "--create-namespace", &registry];
+    helm(&[upgrade.as_slice(), arguments].concat()).await.map(drop)
 }
 
 /// `helm uninstall`, and waits until it is gone.
 pub async fn uninstall() -> anyhow::Result<()> {
-    helm(&["uninstall", RELEASE, "--wait", "--timeout=3m"]).await.map(drop)
+    helm(&[["uninstall", RELEASE], WAIT].concat()).await.map(drop)
 }
 
 /// `helm` in the chart's namespace.
@@ -114,7 +117,7 @@ pub fn holder(lease: &Value) -> Option<String> {
 
 /// Memory of each operator pod in MiB, as the kubelet sees it: resident.
 pub async fn operator_memory(client: &Client) -> anyhow::Result<Vec<u64>> {
-    let pods = list(client, POD, NAMESPACE, OPERATOR_PODS).await?;
+    let pods = list(client, POD, Some(NAMESPACE), OPERATOR_PODS).await?;
     ensure!(!pods.is_empty(), "no pods {OPERATOR_PODS}");
     let mut memory = Vec::new();
     for pod in &pods {

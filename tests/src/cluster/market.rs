@@ -127,7 +127,7 @@ impl Market {
     }
 
     /// From now on `startingCash` is that much higher: for a time at which nothing is under way.
-    pub async fn deposited(&mut self, amount: &str) -> anyhow::Result<()> {
+    pub fn deposited(&mut self, amount: &str) -> anyhow::Result<()> {
         let after = self.books()?.decisions;
         self.deposits.push(Deposit { after, cents: units(amount, MONEY_PLACES)? });
         Ok(())

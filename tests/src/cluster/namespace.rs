@@ -49,7 +49,7 @@ impl Namespace {
 
     /// All objects of a kind in it with these labels.
     pub async fn list(&self, kind: Kind, labels: &str) -> anyhow::Result<Vec<Value>> {
-        list(&self.client, kind, &self.name, labels).await
+        list(&self.client, kind, Some(&self.name), labels).await
     }
 
     /// `kubectl` in it, with arguments separated by spaces.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{
     environment,
-    object::{NODE, Object, text},
+    object::{NODE, Object, list, text},
     pods::Pod,
     shell,
 };
@@ -26,8 +26,22 @@ impl Node {
     /// A node by its name; `None` where the nodes are not containers here.
     pub fn named(client: &Client, name: &str) -> Option<Self> {
         // tests/cluster says which engine runs them; it does not for a cluster that it did not make.
-        let engine = environment::variable("ENGINE")?;
+        let engine = environment::variable("CLUSTER_ENGINE")?;
         Some(Self { engine, object: Object::new(client, NODE, None, name) })
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        self.object.name()
+    }
+
+    /// Two nodes that take pods, if there are so many and they can be made to fail.
+    pub async fn two_workers(client: &Client) -> anyhow::Result<Option<(Self, Self)>> {
+        let mut workers = Vec::new();
+        for node in list(client, NODE, None, "!node-role.kubernetes.io/control-plane").await? {
+            workers.extend(Self::named(client, text(&node, "/metadata/name")));
+        }
+        Ok(workers.pop().zip(workers.pop()))
     }
 
     /// Stops it where it stands while `meanwhile` runs: nothing in it moves, nobody hears from it.

@@ -183,8 +183,8 @@ pub async fn until_any<T>(
 }
 
 /// All objects of a kind with these labels.
-pub async fn list(client: &Client, kind: Kind, namespace: &str, labels: &str) -> anyhow::Result<Vec<Value>> {
-    let found = api(client, kind, Some(namespace)).list(&ListParams::default().labels(labels)).await;
+pub async fn list(client: &Client, kind: Kind, namespace: Option<&str>, labels: &str) -> anyhow::Result<Vec<Value>> {
+    let found = api(client, kind, namespace).list(&ListParams::default().labels(labels)).await;
     let found = found.with_context(|| format!("listing {} {labels}", kind.name))?;
     Ok(found.items.into_iter().map(serde_json::to_value).collect::<Result<_, _>>()?)
 }

@@ -52,6 +52,12 @@ impl Pod {
         Ok(Self { object: algo.namespace().object(POD, text(&seen, "/metadata/name")), seen })
     }
 
+    /// One that is known by its name.
+    pub async fn named(object: Object) -> anyhow::Result<Self> {
+        let seen = object.read().await?;
+        Ok(Self { object, seen })
+    }
+
     /// The pod itself.
     pub const fn object(&self) -> &Object {
         &self.object

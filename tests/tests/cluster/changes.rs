@@ -42,7 +42,7 @@ async fn starting_cash_is_what_was_paid_in_and_too_little_is_refused() -> anyhow
         market.settles(&algo).await?;
         algo.change(json!({"startingCash": "10500.50"})).await?;
         algo.is_in_force().await?;
-        market.deposited("500.50").await?;
+        market.deposited("500.50")?;
         market.publish(10).await?;
         let books = market.settles(&algo).await?;
         ensure!(books.cash == "10475.90", "{books:?}");
@@ -70,9 +70,9 @@ async fn another_algorithm_goes_on_with_the_same_cash() -> anyhow::Result<()> {
         let crossover = json!({"builtin": "sma-crossover", "parameters": {"fast": 1, "slow": 2, "seed": null}});
         algo.change(json!({"algorithm": crossover})).await?;
         algo.is_ready().await?;
-        let resource = algo.object().read().await?;
-        ensure!(text(&resource, "/status/backend/algorithm") == "sma-crossover", "{:#}", resource["status"]);
-        ensure!(text(&resource, "/status/account/cash") == before.cash, "{:#}", resource["status"]);
+        let status = algo.status().await?;
+        ensure!(text(&status, "/backend/algorithm") == "sma-crossover", "{status:#}");
+        ensure!(text(&status, "/account/cash") == before.cash, "{status:#}");
         ensure!(Pod::of(&algo, Part::Runtime).await?.uid() != pod.uid(), "another algorithm needs another pod");
         market.publish_to_chance(100).await?;
         market.next_decision().await?;

@@ -36,7 +36,7 @@ async fn deleted_and_applied_again_it_takes_up_the_same_ledger() -> anyhow::Resu
         children_are_gone(namespace, "phoenix").await?;
         // Applied again with more, the difference is.
         let algo = Algo::start(namespace, "phoenix", json!({"startingCash": 10_100})).await?;
-        market.deposited("100").await?;
+        market.deposited("100")?;
         market.publish(10).await?;
         let books = market.settles(&algo).await?;
         ensure!(books.decisions == 30 && books.cash == "10063.10", "{books:?}");

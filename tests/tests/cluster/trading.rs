@@ -35,12 +35,12 @@ async fn columns_tell(algo: &Algo<'_>, decisions: &str, cash: &str) -> anyhow::R
 }
 
 async fn status_tells(algo: &Algo<'_>) -> anyhow::Result<()> {
-    let resource = algo.object().read().await?;
-    ensure!(resource.pointer("/status/channels") == Some(&json!(["quotes"])), "{:#}", resource["status"]);
-    ensure!(text(&resource, "/status/backend/algorithm") == "random", "{:#}", resource["status"]);
-    ensure!(!text(&resource, "/status/backend/version").is_empty(), "{:#}", resource["status"]);
-    ensure!(resource.pointer("/status/effectiveGeneration") == resource.pointer("/metadata/generation"));
-    ensure!(!text(&resource, "/status/account/updated").is_empty(), "{:#}", resource["status"]);
+    algo.is_in_force().await?;
+    let status = algo.status().await?;
+    ensure!(status.pointer("/channels") == Some(&json!(["quotes"])), "{status:#}");
+    ensure!(text(&status, "/backend/algorithm") == "random", "{status:#}");
+    ensure!(!text(&status, "/backend/version").is_empty(), "{status:#}");
+    ensure!(!text(&status, "/account/updated").is_empty(), "{status:#}");
     Ok(())
 }
 

@@ -1,1 +1,5 @@
-//! tests
+//! What breaks the cluster itself, or the operator under all tests: one at a time. `make e2e` runs it last.
+
+mod nodes;
+mod operator;
+mod releases;

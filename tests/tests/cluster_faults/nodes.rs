@@ -1,0 +1,64 @@
+//! The node of an algorithm is lost and comes back: nothing moves meanwhile, the conditions say why, and the cash is exact.
+
+use anyhow::ensure;
+use e2e::cluster::{
+    algo::Algo,
+    alone,
+    broker::Broker,
+    market::Market,
+    namespace::Namespace,
+    node::Node,
+    pods::{Part, Pod},
+};
+use serde_json::json;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_freezes_and_thaws() -> anyhow::Result<()> {
+    alone("frozen", async |namespace| {
+        let Some((node, other)) = Node::two_workers(namespace.client()).await? else { return Ok(()) };
+        let broker = node.cordoned(async || Broker::start(namespace).await).await?;
+        let (algo, mut market) = other.cordoned(async || trading(namespace, &broker).await).await?;
+        node.paused(async || is_lost_and_said(&node, &algo).await).await?;
+        goes_on(&algo, &mut market).await
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_loses_power_and_is_started_again() -> anyhow::Result<()> {
+    alone("power", async |namespace| {
+        let Some((node, other)) = Node::two_workers(namespace.client()).await? else { return Ok(()) };
+        let broker = node.cordoned(async || Broker::start(namespace).await).await?;
+        let (algo, mut market) = other.cordoned(async || trading(namespace, &broker).await).await?;
+        node.killed(async || is_lost_and_said(&node, &algo).await).await?;
+        goes_on(&algo, &mut market).await
+    })
+    .await
+}
+
+async fn trading<'a>(namespace: &'a Namespace, broker: &Broker<'_>) -> anyhow::Result<(Algo<'a>, Market)> {
+    let algo = Algo::start(namespace, "stranded", json!({"broker": {"url": broker.url()}})).await?;
+    let mut market = Market::on(broker.access()?, &algo).await?;
+    market.start_flow();
+    market.next_decision().await?;
+    Ok((algo, market))
+}
+
+async fn is_lost_and_said(node: &Node, algo: &Algo<'_>) -> anyhow::Result<()> {
+    let pod = Pod::of(algo, Part::Runtime).await?;
+    ensure!(pod.node() == node.name(), "the runtime is on {}, not on {}", pod.node(), node.name());
+    node.is_lost().await?;
+    let message = algo.shows("RuntimeReady", "False", "NodeLost").await?;
+    ensure!(message.contains(node.name()), "{message:?} should name {}", node.name());
+    algo.shows("BridgeConnected", "False", "NodeLost").await?;
+    algo.shows("Ready", "False", "NodeLost").await?;
+    // A second writer elsewhere would be worse than none.
+    pod.is_untouched(algo, Part::Runtime).await
+}
+
+async fn goes_on(algo: &Algo<'_>, market: &mut Market) -> anyhow::Result<()> {
+    algo.is_settled().await?;
+    market.next_decision().await?;
+    market.stop_flow().await?;
+    market.settles(algo).await.map(drop)
+}

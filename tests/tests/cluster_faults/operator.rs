@@ -1,0 +1,95 @@
+//! The operator is away for a while, or its leader dies: trading goes on, and what was asked for meanwhile is done.
+
+use std::time::Instant;
+
+use anyhow::ensure;
+use e2e::cluster::{
+    algo::Algo,
+    alone, figures, installation,
+    market::Market,
+    node::Node,
+    object::{CONFIG_MAP, text},
+    pods::{Part, Pod},
+};
+use serde_json::json;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_an_operator_trading_goes_on_and_changes_wait() -> anyhow::Result<()> {
+    alone("away", async |namespace| {
+        let client = namespace.client();
+        let algo = Algo::start(namespace, "alone", json!({})).await?;
+        let mut market = Market::open(&algo).await?;
+        let runtime = Pod::of(&algo, Part::Runtime).await?;
+        market.start_flow();
+        installation::scale_operator(client, 0).await?;
+        market.next_decision().await?;
+        algo.change(json!({"algorithm": {"parameters": {"seed": 8}}})).await?;
+        let late = Algo::apply(namespace, "late", json!({})).await?;
+        namespace.object(CONFIG_MAP, "alone-runtime").delete().await?;
+        installation::scale_operator(client, 2).await?;
+        algo.is_in_force().await?;
+        algo.is_settled().await?;
+        late.is_settled().await?;
+        runtime.is_untouched(&algo, Part::Runtime).await?;
+        market.next_decision().await?;
+        market.stop_flow().await?;
+        market.settles(&algo).await.map(drop)
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_operator_takes_over_when_the_leader_is_killed() -> anyhow::Result<()> {
+    alone("leader", async |namespace| {
+        let client = namespace.client();
+        let algo = Algo::start(namespace, "led", json!({})).await?;
+        let mut market = Market::open(&algo).await?;
+        market.start_flow();
+        let leader = installation::leader(client).await?;
+        let start = Instant::now();
+        leader.kill().await?;
+        let follower = installation::lease(client)
+            .until("another leads", |lease| installation::holder(lease?).filter(|holder| holder != leader.name()))
+            .await?;
+        figures::took("leader killed -> takeover", start.elapsed())?;
+        ensure!(follower != leader.name(), "{follower}");
+        algo.change(json!({"algorithm": {"parameters": {"seed": 8}}})).await?;
+        algo.is_in_force().await?;
+        figures::took("leader killed -> a change in force", start.elapsed())?;
+        market.stop_flow().await?;
+        market.settles(&algo).await?;
+        algo.is_settled().await
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leader_whose_process_dies_leads_again_or_is_followed() -> anyhow::Result<()> {
+    alone("leader-process", async |namespace| {
+        let client = namespace.client();
+        let algo = Algo::start(namespace, "led", json!({})).await?;
+        let pod = Pod::named(installation::leader(client).await?).await?;
+        let Some(node) = Node::named(client, pod.node()) else { return Ok(()) };
+        let start = Instant::now();
+        node.kill_container(&pod).await?;
+        algo.change(json!({"algorithm": {"parameters": {"seed": 8}}})).await?;
+        algo.is_in_force().await?;
+        figures::took("leader's process killed -> a change in force", start.elapsed())?;
+        algo.is_settled().await
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_operator_at_a_time_leads_and_its_memory_is_small() -> anyhow::Result<()> {
+    alone("memory", async |namespace| {
+        let client = namespace.client();
+        let lease = installation::lease(client).read().await?;
+        ensure!(!text(&lease, "/spec/holderIdentity").is_empty(), "nobody leads: {lease:#}");
+        for mebibytes in installation::operator_memory(client).await? {
+            figures::record("operator's resident memory", &format!("{mebibytes} MiB"))?;
+        }
+        Ok(())
+    })
+    .await
+}
