@@ -1,0 +1,313 @@
+//! Leader election on a `Lease` (`coordination.k8s.io/v1`), by the rules of client-go's `leaderelection`.
+//!
+//! - A holder writes the Lease every two seconds, and believes in itself for ten seconds from when it *began* the last write
+//!   that succeeded. However long an answer takes, a call hangs or the process is stopped: past that moment it has lost.
+//! - Anybody else waits until the Lease has not changed for the fifteen seconds that the holder promised, counted by its own
+//!   monotonic clock from when it *saw* the last change. No two machines' clocks are ever compared.
+//! - Every write names the version that was read. Of several that write at once one succeeds, and a call that arrives late
+//!   changes nothing that somebody changed meanwhile.
+//!
+//! So there are five seconds between two leaders, for clocks that do not run equally fast. It is no fence: what a leader sent
+//! before it was stopped may still arrive under its successor. That is why everything is written by server-side apply under
+//! names that never change, where a brief overlap does no harm.
+//!
+//! `rules` decides, `store` is the API server, this file drives the two.
+
+mod rules;
+#[cfg(test)]
+mod simulation;
+mod store;
+
+use std::{sync::Arc, time::Duration};
+
+use intuition_common::{clock::Clock, exit::with_causes};
+use k8s_openapi::{api::coordination::v1::Lease, jiff::Timestamp};
+use kube::Api;
+use rand::RngExt as _;
+use tokio::{
+    sync::watch,
+    task::JoinSet,
+    time::{self, Instant},
+};
+use tokio_util::sync::CancellationToken;
+
+use self::{
+    rules::{Step, View},
+    store::{CallError, Store},
+};
+
+/// How long things take. The defaults are client-go's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timing {
+    /// How long others leave a Lease alone that does not change. In the Lease, so that they know; whole seconds.
+    pub lease: Duration,
+    /// How long a holder believes in itself without a successful write: well below `lease`.
+    pub renew_deadline: Duration,
+    /// Between two writes of a holder, and about between two looks of others.
+    pub retry: Duration,
+    /// For one call.
+    pub call: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            lease: Duration::from_secs(15),
+            renew_deadline: Duration::from_secs(10),
+            retry: Duration::from_secs(2),
+            call: Duration::from_secs(5),
+        }
+    }
+}
+
+/// Why an election cannot go on. Everything that may pass is waited out instead.
+#[derive(Debug, thiserror::Error)]
+pub enum LeaseError {
+    /// Waiting would not help: no permission, no such namespace, no usable name.
+    #[error("the API server refuses the Lease {name}: {message}")]
+    Refuse {
+        /// The Lease.
+        name: String,
+        /// What the API server says.
+        message: String,
+    },
+}
+
+/// A candidate for the lead.
+pub struct Election<S = Api<Lease>> {
+    candidate: Candidate<S>,
+}
+
+impl Election {
+    /// A candidate for the Lease `name` in the API's namespace. `identity` says who it is to people; a random part is
+    /// added, so that a process never takes another's lead for its own.
+    pub fn new(api: Api<Lease>, name: &str, identity: &str, clock: Arc<dyn Clock>) -> Self {
+        Self::with(api, name, identity, clock, Timing::default())
+    }
+}
+
+#[expect(private_bounds, reason = "the API server is the only store outside the tests")]
+impl<S: Store> Election<S> {
+    fn with(store: S, name: &str, identity: &str, clock: Arc<dyn Clock>, timing: Timing) -> Self {
+        let view = View::new(name, &format!("{identity}_{:08x}", rand::random::<u32>()), timing.lease, Instant::now());
+        Self { candidate: Candidate { store, view, clock, timing } }
+    }
+
+    /// As whom the Lease names it.
+    pub fn identity(&self) -> &str {
+        self.candidate.view.identity()
+    }
+
+    /// Waits until it leads. `None`: `shutdown` was cancelled before.
+    pub async fn acquire(mut self, shutdown: &CancellationToken) -> Result<Option<Leadership>, LeaseError> {
+        let mut told = String::new();
+        loop {
+            let Some(tried) = shutdown.run_until_cancelled(self.candidate.stand()).await else {
+                // The attempt that was cut short may have won.
+                self.candidate.give_back().await;
+                return Ok(None);
+            };
+            let pause = self.candidate.pause();
+            let (until, news) = match tried {
+                Ok(Tried::Won(until)) => return Ok(Some(self.candidate.lead(until))),
+                Ok(Tried::Held(free_at)) => {
+                    let news = format!("{} leads", self.candidate.view.holder());
+                    ((Instant::now() + pause).min(free_at + pause / 8), news)
+                }
+                Ok(Tried::Raced) => (Instant::now() + pause, String::new()),
+                Err(error) if error.is_permanent() => {
+                    let message = error.to_string();
+                    return Err(LeaseError::Refuse { name: self.candidate.view.name().to_owned(), message });
+                }
+                Err(error) => {
+                    (Instant::now() + pause, format!("cannot read or write the Lease: {}", with_causes(&error)))
+                }
+            };
+            if !news.is_empty() && news != told {
+                tracing::info!(identity = self.identity(), "waiting for the lead: {news}");
+                told = news;
+            }
+            if shutdown.run_until_cancelled(time::sleep_until(until)).await.is_none() {
+                return Ok(None);
+            }
+        }
+    }
+}
+
+/// The lead. Renewed by a task of its own for as long as this lives.
+pub struct Leadership {
+    lost: CancellationToken,
+    stop: CancellationToken,
+    until: watch::Receiver<Instant>,
+    task: JoinSet<()>,
+}
+
+impl Leadership {
+    /// Cancelled once the lead is lost, given back, or dropped. Whoever acts as the leader has to stop at once then.
+    pub fn lost(&self) -> CancellationToken {
+        self.lost.clone()
+    }
+
+    /// Whether it leads at this moment, by the clock: right also where the process was stopped for a while and the task has
+    /// had no time yet to say so.
+    pub fn is_held(&self) -> bool {
+        !self.lost.is_cancelled() && Instant::now() < *self.until.borrow()
+    }
+
+    /// Gives the lead back, so that the next one need not wait. To be called when nothing acts as the leader any more.
+    pub async fn release(mut self) {
+        self.stop.cancel();
+        while self.task.join_next().await.is_some() {}
+    }
+}
+
+/// Who looks at the Lease and writes it.
+struct Candidate<S> {
+    store: S,
+    view: View,
+    clock: Arc<dyn Clock>,
+    timing: Timing,
+}
+
+/// What came of an attempt.
+enum Tried {
+    /// The Lease is ours, and with it the lead until then.
+    Won(Instant),
+    /// It is somebody else's, until then at least.
+    Held(Instant),
+    /// Somebody else was faster, or our own write came to nothing.
+    Raced,
+}
+
+impl<S: Store> Candidate<S> {
+    /// Looks, and takes the Lease if it may.
+    async fn stand(&mut self) -> Result<Tried, CallError> {
+        self.look().await?;
+        self.claim().await
+    }
+
+    async fn look(&mut self) -> Result<(), CallError> {
+        let found = within(self.timing.call, self.store.get(self.view.name())).await?;
+        // Only now: what was read is no newer than this.
+        self.view.see(found, Instant::now());
+        Ok(())
+    }
+
+    /// Writes the Lease by what was seen last, if the rules let us.
+    async fn claim(&mut self) -> Result<Tried, CallError> {
+        // Before the call: others may have seen the change as soon as this.
+        let began = Instant::now();
+        let (written, was_there) = match self.view.next(began, self.wall_time()) {
+            Step::Wait(until) => return Ok(Tried::Held(until)),
+            Step::Create(lease) => (within(self.timing.call, self.store.create(&lease)).await, false),
+            Step::Replace(lease) => (within(self.timing.call, self.store.replace(&lease)).await, true),
+        };
+        match written {
+            Ok(lease) => {
+                self.view.see(Some(lease), Instant::now());
+                let until = began + self.timing.renew_deadline;
+                Ok(if Instant::now() < until { Tried::Won(until) } else { Tried::Raced })
+            }
+            Err(error) if error.is_conflict() || was_there && error.is_missing() => Ok(Tried::Raced),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Goes on leading in a task.
+    fn lead(self, until: Instant) -> Leadership {
+        tracing::info!(identity = self.view.identity(), lease = self.view.name(), "leading");
+        let (lost, stop) = (CancellationToken::new(), CancellationToken::new());
+        let (sender, receiver) = watch::channel(until);
+        let mut task = JoinSet::new();
+        let (guard, stopped) = (lost.clone().drop_guard(), stop.clone());
+        task.spawn(async move {
+            self.renew(&sender, &stopped).await;
+            // However the task ends: dropped, it is no leader either.
+            drop(guard);
+        });
+        Leadership { lost, stop, until: receiver, task }
+    }
+
+    /// Renews until it is told to stop, or has lost.
+    async fn renew(mut self, until: &watch::Sender<Instant>, stop: &CancellationToken) {
+        let mut must_look = false;
+        loop {
+            let deadline = *until.borrow();
+            tokio::select! {
+                () = stop.cancelled() => return self.give_back().await,
+                () = time::sleep_until(deadline.min(Instant::now() + self.timing.retry)) => {}
+            }
+            let Some(tried) = stop.run_until_cancelled(time::timeout_at(deadline, self.extend(must_look))).await else {
+                return self.give_back().await;
+            };
+            let Ok(tried) = tried else {
+                tracing::error!(
+                    identity = self.view.identity(),
+                    "lost the lead: the Lease could not be renewed in time"
+                );
+                return;
+            };
+            must_look = !matches!(tried, Ok(Tried::Won(_)));
+            match tried {
+                Ok(Tried::Won(next)) => {
+                    until.send_replace(next);
+                }
+                Ok(Tried::Held(_)) => {
+                    let (identity, holder) = (self.view.identity(), self.view.holder());
+                    tracing::error!(identity, holder, "lost the lead: somebody else has the Lease");
+                    return;
+                }
+                Ok(Tried::Raced) => {}
+                Err(error) => {
+                    tracing::warn!(identity = self.view.identity(), "cannot renew the Lease: {}", with_causes(&error));
+                }
+            }
+        }
+    }
+
+    /// Renews by what was seen last, or looks first.
+    async fn extend(&mut self, must_look: bool) -> Result<Tried, CallError> {
+        if !must_look {
+            let tried = self.claim().await?;
+            if !matches!(tried, Tried::Raced) {
+                return Ok(tried);
+            }
+        }
+        self.stand().await
+    }
+
+    /// Empties the Lease if it is ours. What does not succeed only makes the next one wait.
+    async fn give_back(mut self) {
+        let mut given_back = self.empty().await;
+        if given_back.as_ref().is_err_and(CallError::is_conflict) {
+            // A renewal that was cut short has arrived in between.
+            given_back = self.empty().await;
+        }
+        match given_back {
+            Ok(true) => tracing::info!(identity = self.view.identity(), "gave the lead back"),
+            Ok(false) => {}
+            Err(error) => tracing::warn!("cannot give the lead back, others will wait for it: {}", with_causes(&error)),
+        }
+    }
+
+    /// False: it is not ours.
+    async fn empty(&mut self) -> Result<bool, CallError> {
+        self.look().await?;
+        let Some(lease) = self.view.given_back(self.wall_time()) else { return Ok(false) };
+        within(self.timing.call, self.store.replace(&lease)).await.map(|_| true)
+    }
+
+    /// So long that candidates do not stay in step.
+    fn pause(&self) -> Duration {
+        self.timing.retry.mul_f64(1.0 + rand::rng().random::<f64>())
+    }
+
+    fn wall_time(&self) -> Timestamp {
+        // The clock's own range is this one's.
+        Timestamp::from_microsecond(self.clock.now_micros()).unwrap_or_default()
+    }
+}
+
+async fn within<T>(limit: Duration, call: impl Future<Output = Result<T, CallError>>) -> Result<T, CallError> {
+    time::timeout(limit, call).await.unwrap_or(Err(CallError::TimeOut(limit)))
+}

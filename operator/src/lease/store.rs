@@ -1,0 +1,64 @@
+//! Where the Lease is kept.
+
+use std::time::Duration;
+
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::{Api, ResourceExt as _, api::PostParams};
+
+/// Reads and writes the Lease. A write succeeds only if nobody wrote since the version that it names.
+pub(super) trait Store: Send + Sync + 'static {
+    /// `None`: there is none.
+    fn get(&self, name: &str) -> impl Future<Output = Result<Option<Lease>, CallError>> + Send;
+    /// Fails with a conflict where there is one already.
+    fn create(&self, lease: &Lease) -> impl Future<Output = Result<Lease, CallError>> + Send;
+    /// Fails with a conflict where it is not the version that `lease` names.
+    fn replace(&self, lease: &Lease) -> impl Future<Output = Result<Lease, CallError>> + Send;
+}
+
+impl Store for Api<Lease> {
+    async fn get(&self, name: &str) -> Result<Option<Lease>, CallError> {
+        // Without a version asked for, so that the API server answers from its store and not from its cache.
+        self.get_opt(name).await.map_err(CallError::Answer)
+    }
+
+    async fn create(&self, lease: &Lease) -> Result<Lease, CallError> {
+        Self::create(self, &PostParams::default(), lease).await.map_err(CallError::Answer)
+    }
+
+    async fn replace(&self, lease: &Lease) -> Result<Lease, CallError> {
+        Self::replace(self, &lease.name_any(), &PostParams::default(), lease).await.map_err(CallError::Answer)
+    }
+}
+
+/// Why a call came to nothing, as far as is known: it may have changed the Lease all the same.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CallError {
+    #[error("no answer within {} seconds", .0.as_secs_f32())]
+    TimeOut(Duration),
+    #[error(transparent)]
+    Answer(kube::Error),
+}
+
+impl CallError {
+    fn code(&self) -> Option<u16> {
+        match self {
+            Self::Answer(kube::Error::Api(status)) => Some(status.code),
+            _ => None,
+        }
+    }
+
+    /// Somebody else wrote since, or created it first.
+    pub(super) fn is_conflict(&self) -> bool {
+        self.code() == Some(409)
+    }
+
+    /// What was to be written is not there any more.
+    pub(super) fn is_missing(&self) -> bool {
+        self.code() == Some(404)
+    }
+
+    /// Trying again would not help: the request itself is refused. 404, to who creates, means the namespace.
+    pub(super) fn is_permanent(&self) -> bool {
+        matches!(self.code(), Some(400 | 403 | 404 | 422))
+    }
+}
