@@ -6,7 +6,8 @@
 //!   [`books`]: whether the cash is exact.
 //! - [`namespace`], [`object`], [`shell`]: objects and the commands on them; [`diagnosis`]: what a failed test shows.
 //! - [`installation`]: the chart, installed once; [`previous`]: the release before; [`node`]: nodes that fail;
-//!   [`broker`]: a broker for one test; [`forward`]: a way to one from here.
+//!   [`broker`]: a broker for one test; [`forward`]: a way to one from here; [`history`]: real prices.
+//! - [`rights`]: what the operator may do and did; [`pods`]: the pods of an algorithm.
 //! - [`figures`]: what was measured; [`environment`]: where the cluster, the repository and the images are.
 
 pub mod algo;
@@ -24,6 +25,7 @@ pub mod node;
 pub mod object;
 pub mod pods;
 pub mod previous;
+pub mod rights;
 pub mod shell;
 
 use std::{panic::AssertUnwindSafe, time::Duration};

@@ -19,7 +19,8 @@ pub const RELEASE: &str = "intuition";
 pub const BROKER_SERVICE: &str = "service/intuition-mosquitto";
 
 const BROKER_SECRET: &str = "intuition-mosquitto";
-const OPERATOR: &str = "intuition-operator";
+/// The name of the operator: its Deployment, its account, its lease.
+pub const OPERATOR: &str = "intuition-operator";
 const OPERATOR_PODS: &str = "app.kubernetes.io/instance=intuition,app.kubernetes.io/component=operator";
 
 /// Arguments with which helm returns when what it was told works.

@@ -3,3 +3,4 @@
 mod nodes;
 mod operator;
 mod releases;
+mod rights;

@@ -1,0 +1,87 @@
+//! What the operator may do and what it did, from its roles and from the API server's audit log.
+
+use std::{
+    collections::BTreeSet,
+    fs::File,
+    io::{BufRead as _, BufReader},
+};
+
+use anyhow::Context as _;
+use serde_json::Value;
+
+use super::{
+    environment,
+    installation::{NAMESPACE, OPERATOR},
+    object::text,
+    shell,
+};
+
+/// As `apps/deployments patch`.
+pub type Right = String;
+
+/// What was asked of the API server.
+#[derive(Debug, Default)]
+pub struct Asked {
+    /// And done, or failed for another reason.
+    pub granted: BTreeSet<Right>,
+    /// And refused.
+    pub refused: BTreeSet<Right>,
+}
+
+/// What the operator has asked for since the cluster was made; `None` where there is no audit log.
+pub fn asked() -> anyhow::Result<Option<Asked>> {
+    let Some(log) = environment::variable("CLUSTER_AUDIT_LOG") else { return Ok(None) };
+    let operator = format!("system:serviceaccount:{NAMESPACE}:{OPERATOR}");
+    let mut asked = Asked::default();
+    for line in BufReader::new(File::open(&log).context(log)?).lines() {
+        let line = line?;
+        if !line.contains(&operator) {
+            continue;
+        }
+        let event: Value = serde_json::from_str(&line)?;
+        // Pages such as /version, and what others asked about the operator's account.
+        if event.get("objectRef").is_none() || text(&event, "/user/username") != operator {
+            continue;
+        }
+        let mut resource = text(&event, "/objectRef/resource").to_owned();
+        if let Some(part) = event.pointer("/objectRef/subresource").and_then(Value::as_str) {
+            resource = format!("{resource}/{part}");
+        }
+        let right = right(text(&event, "/objectRef/apiGroup"), &resource, text(&event, "/verb"));
+        let refused = event.pointer("/responseStatus/code").and_then(Value::as_i64) == Some(403);
+        if refused {
+            asked.refused.insert(right)
+        } else {
+            asked.granted.insert(right)
+        };
+    }
+    Ok(Some(asked))
+}
+
+/// What the chart's roles let the operator do.
+pub async fn granted() -> anyhow::Result<BTreeSet<Right>> {
+    let labels = "--selector=app.kubernetes.io/instance=intuition,app.kubernetes.io/component=operator";
+    let get = ["--namespace", NAMESPACE, "get", "clusterroles,roles", labels, "--output=json"];
+    let roles: Value = serde_json::from_str(&shell::run("kubectl", &get).await?)?;
+    let mut rights = BTreeSet::new();
+    for rule in each(&roles, "/items").flat_map(|role| each(role, "/rules")) {
+        for group in words(rule, "/apiGroups") {
+            for resource in words(rule, "/resources") {
+                rights.extend(words(rule, "/verbs").map(|verb| right(group, resource, verb)));
+            }
+        }
+    }
+    Ok(rights)
+}
+
+fn right(group: &str, resource: &str, verb: &str) -> Right {
+    if group.is_empty() { format!("{resource} {verb}") } else { format!("{group}/{resource} {verb}") }
+}
+
+fn each<'a>(object: &'a Value, pointer: &str) -> impl Iterator<Item = &'a Value> {
+    object.pointer(pointer).and_then(Value::as_array).into_iter().flatten()
+}
+
+fn words<'a>(object: &'a Value, pointer: &str) -> impl Iterator<Item = &'a str> {
+    each(object, pointer).filter_map(Value::as_str)
+}

@@ -1,0 +1,16 @@
+//! The operator's rights against what it asked for in all that the tests did to it.
+
+use anyhow::ensure;
+use e2e::cluster::{alone, figures, rights};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_operator_asks_for_nothing_that_it_is_not_granted() -> anyhow::Result<()> {
+    alone("rights", async |_| {
+        let Some(asked) = rights::asked()? else { return Ok(()) };
+        ensure!(asked.refused.is_empty(), "refused by the API server: {:?}", asked.refused);
+        let unused: Vec<_> = rights::granted().await?.difference(&asked.granted).cloned().collect();
+        // Which tests ran before decides: to look at, not to fail on.
+        figures::record("rights granted and not used", &format!("{unused:?}"))
+    })
+    .await
+}
