@@ -58,6 +58,13 @@ pub const NAME_LENGTH: usize = 50;
         description = "Decisions so far."
     ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Ready")].reason"#,
+        description = "Why it is ready, or is not.",
+        priority = 1
+    ),
     validation = Rule::new("self.metadata.name.size() <= 50 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')")
         .message("must be at most 50 characters of a-z, 0-9 and -, begin with a letter and not end with -")
 )]
@@ -210,7 +217,11 @@ pub struct SecretRef {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[x_kube(
     validation = Rule::new("quantity(self.size).compareTo(quantity(oldSelf.size)) >= 0")
-        .message("must not shrink: a volume can only grow")
+        .message("must not shrink: a volume can only grow"),
+    validation = Rule::new("has(self.className) == has(oldSelf.className) && (!has(self.className) || self.className == oldSelf.className)")
+        .message("must keep className: a volume stays in the storage class it was made in"),
+    validation = Rule::new("self.accessMode == oldSelf.accessMode")
+        .message("must keep accessMode: a volume stays as it was made")
 )]
 pub struct Storage {
     /// Size, as Kubernetes writes quantities. It can grow where the storage class allows, and never shrink.
@@ -287,6 +298,9 @@ pub struct TradingAlgoStatus {
     /// The account as of its last commit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Account>,
+    /// The claim that holds the ledger, since it was first there. Where it is gone, nothing is put in its place unasked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ledger: Option<Ledger>,
 }
 
 /// Who decides.
@@ -315,6 +329,16 @@ pub struct Account {
     pub decisions: i64,
     /// When the last commit was.
     pub updated: Time,
+}
+
+/// The claim that holds the ledger.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Ledger {
+    /// Name of the `PersistentVolumeClaim`.
+    pub claim_name: String,
+    /// Its uid. A lost claim is made anew where the annotation `intuition.dev/new-ledger` says this.
+    pub claim_uid: String,
 }
 
 const fn default_threshold() -> f64 {

@@ -1,0 +1,61 @@
+//! The command line of `intuition-operator`, every flag also by environment variable.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand};
+use intuition_common::telemetry::LogArgs;
+
+/// The operator of Intuition.
+#[derive(Debug, Parser)]
+#[command(name = "intuition-operator", version)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Keep every `TradingAlgo` of a cluster true.
+    Run(Box<RunArgs>),
+    /// Print the definition of the resource (CRD) as YAML.
+    Crd,
+    /// Print the resource's reference as Markdown.
+    Reference,
+}
+
+/// How to run.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// YAML file that says how runtimes and bridges are made.
+    #[arg(long, env = "INTUITION_SETTINGS", value_name = "FILE")]
+    pub settings: PathBuf,
+    /// Namespace to watch; all without it.
+    #[arg(long, env = "INTUITION_WATCH_NAMESPACE", value_name = "NAMESPACE", value_delimiter = ',')]
+    pub watch_namespace: Vec<String>,
+    /// Namespace of the Lease by which replicas elect the one that works; without it there is one replica.
+    #[arg(long, env = "INTUITION_LEASE_NAMESPACE", value_name = "NAMESPACE")]
+    pub lease_namespace: Option<String>,
+    /// Name of the Lease.
+    #[arg(long, env = "INTUITION_LEASE_NAME", value_name = "NAME", default_value = "intuition-operator")]
+    pub lease_name: String,
+    /// Who this replica is: its pod's name.
+    #[arg(long, env = "INTUITION_IDENTITY", value_name = "NAME", default_value = "intuition-operator")]
+    pub identity: String,
+    /// Address of /healthz, /readyz and /metrics; none without it.
+    #[arg(long, env = "INTUITION_HTTP_ADDR", value_name = "ADDR")]
+    pub http_addr: Option<SocketAddr>,
+    /// Folder with `username`, `password` and `ca.crt` for the default broker, each optional.
+    #[arg(long, env = "INTUITION_BROKER_CREDENTIALS_DIR", value_name = "DIR")]
+    pub broker_credentials_dir: Option<PathBuf>,
+    /// Resources looked at at the same time.
+    #[arg(long, env = "INTUITION_CONCURRENCY", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub concurrency: u16,
+    /// Seconds between two looks at a resource that is as it shall be, to read its account.
+    #[arg(long, env = "INTUITION_RESYNC_SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub resync_seconds: u64,
+    /// How logs look.
+    #[command(flatten)]
+    pub log: LogArgs,
+}

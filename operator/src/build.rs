@@ -1,0 +1,121 @@
+//! From a plan to the objects that make it true. Pure: the same plan, settings and claim give the same objects.
+
+mod bridge;
+mod ledger;
+mod network;
+mod pod;
+mod runtime;
+
+use k8s_openapi::{
+    ByteString,
+    api::{
+        apps::v1::Deployment,
+        core::v1::{ConfigMap, PersistentVolumeClaim, Secret, Service, ServiceAccount},
+        networking::v1::NetworkPolicy,
+    },
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+};
+use kube::ResourceExt;
+
+use crate::{
+    names::{Component, label, labels, service_account},
+    plan::{Login, Plan},
+    resource::Ledger,
+    settings::Settings,
+};
+
+/// Everything that shall be there for one resource, a field per object.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Desired {
+    /// The runtime's settings, apart from its pod so that they change without a restart.
+    pub settings: ConfigMap,
+    /// Of both pods; without a token.
+    pub account: ServiceAccount,
+    /// The ledger's volume; `None` where a lost one is not to be replaced.
+    pub claim: Option<PersistentVolumeClaim>,
+    /// Credentials for the default broker.
+    pub broker: Option<Secret>,
+    /// How the bridge finds the runtime.
+    pub service: Service,
+    /// The runtime.
+    pub runtime: Deployment,
+    /// The bridge.
+    pub bridge: Deployment,
+    /// Who may talk to the two.
+    pub policies: Vec<NetworkPolicy>,
+}
+
+impl Desired {
+    /// Names of the network policies, the only kind of which there may be none.
+    pub fn policy_names(&self) -> Vec<String> {
+        self.policies.iter().map(ResourceExt::name_any).collect()
+    }
+}
+
+/// What is known of the claim.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Claim<'a> {
+    /// As it is in the cluster.
+    pub seen: Option<&'a PersistentVolumeClaim>,
+    /// What the status says it was.
+    pub recorded: Option<&'a Ledger>,
+}
+
+impl Claim<'_> {
+    /// The uid of a claim that was there and is gone, and that nobody said may be replaced.
+    pub fn lost(&self, plan: &Plan) -> Option<String> {
+        let recorded = self.recorded.filter(|_| self.seen.is_none())?;
+        (plan.new_ledger.as_deref() != Some(&recorded.claim_uid)).then(|| recorded.claim_uid.clone())
+    }
+}
+
+/// The objects of a plan.
+pub fn desired(plan: &Plan, settings: &Settings, claim: Claim<'_>) -> Desired {
+    Desired {
+        settings: runtime::settings(plan),
+        account: ServiceAccount {
+            metadata: metadata(plan, service_account(&plan.name), None),
+            automount_service_account_token: Some(false),
+            ..ServiceAccount::default()
+        },
+        claim: claim.lost(plan).is_none().then(|| ledger::claim(plan, claim.seen)),
+        broker: broker_secret(plan),
+        service: runtime::service(plan),
+        runtime: runtime::deployment(plan, settings),
+        bridge: bridge::deployment(plan, settings),
+        policies: if settings.network_policy.enabled {
+            vec![network::runtime(plan, &settings.network_policy), network::bridge(plan, &settings.network_policy)]
+        } else {
+            Vec::new()
+        },
+    }
+}
+
+fn broker_secret(plan: &Plan) -> Option<Secret> {
+    let Login::Default { secret, credentials } = &plan.broker.login else { return None };
+    let data = credentials.0.iter().map(|(name, content)| (name.clone(), ByteString(content.clone()))).collect();
+    Some(Secret {
+        metadata: metadata(plan, secret.clone(), Some(Component::Bridge)),
+        data: Some(data),
+        type_: Some("Opaque".to_owned()),
+        ..Secret::default()
+    })
+}
+
+/// Metadata of a child that goes with the resource.
+fn metadata(plan: &Plan, name: String, component: Option<Component>) -> ObjectMeta {
+    let mut labels = labels(&plan.name);
+    if let Some(component) = component {
+        labels.insert(label::COMPONENT.to_owned(), component.name().to_owned());
+    }
+    ObjectMeta {
+        name: Some(name),
+        namespace: Some(plan.namespace.clone()),
+        labels: Some(labels),
+        owner_references: Some(vec![plan.owner()]),
+        ..ObjectMeta::default()
+    }
+}
+
+#[cfg(test)]
+mod tests;

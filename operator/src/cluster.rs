@@ -1,0 +1,122 @@
+//! The cluster, as one controller sees it through its caches and changes it. Nothing else writes.
+
+mod apply;
+mod caches;
+mod memo;
+mod surplus;
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
+use kube::{
+    Api, Client, Resource, ResourceExt as _,
+    api::{Patch, PatchParams},
+    core::DeserializeGuard,
+    runtime::reflector::ObjectRef,
+};
+use serde_json::json;
+
+pub use self::{
+    apply::{Applied, ApplyError},
+    caches::{Caches, Streams, watch},
+};
+use self::memo::Memo;
+use crate::{
+    names::{Component, MANAGER, claim, label},
+    plan::Plan,
+    pods::{self, PodState},
+    resource::{API_VERSION, KIND, TradingAlgo, TradingAlgoStatus},
+};
+
+/// A resource as it is watched: one that cannot be read stops nobody but itself.
+pub type Guarded = DeserializeGuard<TradingAlgo>;
+
+/// Longest that a call to the API server may take.
+const CALL: Duration = Duration::from_secs(10);
+
+/// What a call to the API server fails with.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    /// It said so.
+    #[error(transparent)]
+    Answer(kube::Error),
+    /// It did not answer.
+    #[error("the API server did not answer within {} s", CALL.as_secs())]
+    TimeOut,
+}
+
+impl CallError {
+    /// The status that the API server answered with.
+    pub fn status(&self) -> Option<&kube::core::Status> {
+        match self {
+            Self::Answer(kube::Error::Api(status)) => Some(status),
+            Self::Answer(_) | Self::TimeOut => None,
+        }
+    }
+}
+
+/// A call with a deadline.
+async fn call<T>(call: impl Future<Output = kube::Result<T>>) -> Result<T, CallError> {
+    tokio::time::timeout(CALL, call).await.map_err(|_| CallError::TimeOut)?.map_err(CallError::Answer)
+}
+
+/// See the module.
+pub struct Cluster {
+    client: Client,
+    caches: Caches,
+    memo: Memo,
+}
+
+impl Cluster {
+    /// Sees by `caches` and writes by `client`.
+    pub fn new(client: Client, caches: Caches) -> Self {
+        Self { client, caches, memo: Memo::default() }
+    }
+
+    /// The claim of a resource's ledger. Asked of the API server where the cache has none: a claim that is not there is
+    /// never concluded from a cache that may be behind.
+    pub async fn claim(&self, namespace: &str, algo: &str) -> Result<Option<Arc<PersistentVolumeClaim>>, CallError> {
+        let name = claim(algo);
+        if let Some(claim) = self.caches.claims.get(&ObjectRef::new(&name).within(namespace)) {
+            return Ok(Some(claim));
+        }
+        let api: Api<PersistentVolumeClaim> = Api::namespaced(self.client.clone(), namespace);
+        Ok(call(api.get_opt(&name)).await?.map(Arc::new))
+    }
+
+    /// How a workload is doing, `generation` being that of its Deployment when it was written last.
+    pub fn pod_state(&self, plan: &Plan, component: Component, generation: Option<i64>) -> PodState {
+        let reference = ObjectRef::new(&component.of(&plan.name)).within(&plan.namespace);
+        let deployment = self.caches.deployments.get(&reference);
+        let deployment = deployment.as_deref().filter(|deployment| is_owned(*deployment, &plan.uid));
+        let pods = self.caches.pods.state_filter(|pod| is_pod_of(pod, plan, component));
+        pods::state(deployment, generation, pods.iter().map(AsRef::as_ref))
+    }
+
+    /// Writes the status of the resource with this uid, and of no other of the same name.
+    pub async fn save_status(&self, seen: &Guarded, status: &TradingAlgoStatus) -> Result<(), CallError> {
+        let (name, namespace) = (seen.name_any(), seen.namespace().unwrap_or_default());
+        let body = json!({
+            "apiVersion": API_VERSION,
+            "kind": KIND,
+            "metadata": { "name": name, "uid": seen.meta().uid },
+            "status": status,
+        });
+        // Read back as it was watched, so that a spec that cannot be read does not fail the write.
+        let api: Api<Guarded> = Api::namespaced(self.client.clone(), &namespace);
+        call(api.patch_status(&name, &PatchParams::apply(MANAGER).force(), &Patch::Apply(&body))).await?;
+        Ok(())
+    }
+}
+
+/// Whether the resource with this uid controls the object.
+fn is_owned(object: &impl Resource, uid: &str) -> bool {
+    object.meta().owner_references.iter().flatten().any(|owner| owner.controller == Some(true) && owner.uid == uid)
+}
+
+fn is_pod_of(pod: &Pod, plan: &Plan, component: Component) -> bool {
+    let is = |key: &str, value: &str| pod.labels().get(key).is_some_and(|found| found == value);
+    pod.namespace().as_deref() == Some(&plan.namespace)
+        && is(label::UID, &plan.uid)
+        && is(label::COMPONENT, component.name())
+}

@@ -1,0 +1,311 @@
+//! Writing: server-side apply by one field manager, in one order, and never over what is somebody else's.
+
+use std::sync::Arc;
+
+use k8s_openapi::{
+    api::{apps::v1::Deployment, core::v1::Secret, networking::v1::NetworkPolicy},
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+};
+use kube::{
+    Api, ResourceExt as _,
+    api::{DeleteParams, Patch, PatchParams, Preconditions},
+    runtime::reflector::{ObjectRef, Store},
+};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::{CallError, Cluster, call, caches::Kind, is_owned, surplus::surplus};
+use crate::{
+    build::Desired,
+    names::{Component, MANAGER, broker_secret, claim, label, service_account},
+    plan::Plan,
+    resource::{GROUP, KIND},
+};
+
+/// What became of applying.
+#[derive(Debug, Default)]
+pub struct Applied {
+    /// Generation of the runtime's Deployment, where it is ours.
+    pub runtime: Option<i64>,
+    /// Generation of the bridge's Deployment, where it is ours.
+    pub bridge: Option<i64>,
+    /// The first thing that could not be done. All others were.
+    pub problem: Option<ApplyError>,
+}
+
+/// Why a child could not be applied.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// The name is somebody else's.
+    #[error("{kind} {name} exists and is not this resource's: rename one of the two, or delete that one")]
+    NameTaken {
+        /// Kind of the child.
+        kind: String,
+        /// Its name.
+        name: String,
+    },
+    /// It is on its way out.
+    #[error("{kind} {name} of a resource that was deleted is still there: waiting until it is gone")]
+    AwaitPredecessor {
+        /// Kind of the child.
+        kind: String,
+        /// Its name.
+        name: String,
+    },
+    /// The API server did not take it.
+    #[error("cannot {action} {kind} {name}")]
+    Write {
+        /// `read`, `apply` or `delete`.
+        action: &'static str,
+        /// Kind of the child.
+        kind: String,
+        /// Its name.
+        name: String,
+        /// What it said.
+        source: CallError,
+    },
+}
+
+impl ApplyError {
+    /// Code for conditions, events and metrics.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::NameTaken { .. } => "NameTaken",
+            Self::AwaitPredecessor { .. } => "WaitingForPredecessor",
+            Self::Write { .. } if self.needs_somebody() => "ApplyRefused",
+            Self::Write { .. } => "ApplyFailed",
+        }
+    }
+
+    /// Whether a call failed that may go through the next time.
+    pub fn is_failure(&self) -> bool {
+        matches!(self, Self::Write { .. }) && !self.needs_somebody()
+    }
+
+    /// Whether it stays so until somebody changes something.
+    pub fn needs_somebody(&self) -> bool {
+        match self {
+            Self::NameTaken { .. } => true,
+            Self::AwaitPredecessor { .. } => false,
+            Self::Write { source, .. } => {
+                source.status().is_some_and(|status| status.is_invalid() || status.is_forbidden())
+            }
+        }
+    }
+}
+
+impl Cluster {
+    /// Makes everything as it is desired, each child on its own: one that cannot be written holds no other back.
+    pub async fn apply(&self, plan: &Plan, desired: &Desired) -> Applied {
+        let caches = &self.caches;
+        let mut applied = Applied::default();
+        applied.note(self.ensure(plan, &desired.settings, &caches.settings).await);
+        applied.note(self.ensure(plan, &desired.account, &caches.accounts).await);
+        if let Some(claim) = &desired.claim {
+            applied.note(self.ensure(plan, claim, &caches.claims).await);
+        }
+        applied.note(self.ensure_broker_secret(plan, desired.broker.as_ref()).await);
+        for policy in &desired.policies {
+            applied.note(self.ensure(plan, policy, &caches.policies).await);
+        }
+        applied.note(self.ensure(plan, &desired.service, &caches.services).await);
+        applied.runtime = applied.note(self.ensure(plan, &desired.runtime, &caches.deployments).await);
+        applied.bridge = applied.note(self.ensure(plan, &desired.bridge, &caches.deployments).await);
+        let deployments = Component::ALL.map(|component| component.of(&plan.name));
+        applied.note(self.delete_strays::<Deployment>(plan, &deployments, &caches.deployments).await);
+        applied.note(self.delete_strays::<NetworkPolicy>(plan, &desired.policy_names(), &caches.policies).await);
+        applied
+    }
+
+    /// Forgets what it knows of a resource that is gone.
+    pub fn forget(&self, namespace: &str, algo: &str) {
+        let mut names = vec![claim(algo), service_account(algo)];
+        names.extend(Component::ALL.map(|component| component.of(algo)));
+        let secrets = format!("{algo}-broker-");
+        self.memo.forget(namespace, |name| names.iter().any(|known| known == name) || name.starts_with(&secrets));
+    }
+
+    /// One child as it is desired; its generation comes back.
+    async fn ensure<K: Kind>(&self, plan: &Plan, wanted: &K, cache: &Store<K>) -> Result<Option<i64>, ApplyError> {
+        let name = wanted.name_any();
+        let failed = |action| {
+            let (kind, name) = (K::kind(&()).into_owned(), name.clone());
+            move |source| ApplyError::Write { action, kind, name, source }
+        };
+        let api: Api<K> = Api::namespaced(self.client.clone(), &plan.namespace);
+        // The cache holds what carries our labels; something else may stand there without them.
+        let live = match cache.get(&ObjectRef::from_obj(wanted)) {
+            Some(live) => Some(live),
+            None => call(api.get_opt(&name)).await.map_err(failed("read"))?.map(Arc::new),
+        };
+        if let Some(live) = &live {
+            check_holder::<K>(plan, live.meta())?;
+            if let Some(generation) = self.memo.unchanged(wanted, live) {
+                return Ok(generation);
+            }
+        }
+        let body = body(wanted, live.as_deref());
+        let mut parameters = PatchParams::apply(MANAGER);
+        // Forced over edits of what is ours, and only there: somebody may have taken the name this very moment.
+        parameters.force = live.is_some();
+        let mut outcome = call(api.patch(&name, &parameters, &Patch::Apply(&body))).await.map_err(failed("apply"))?;
+        let operations = surplus(&body, &serde_json::to_value(&outcome).unwrap_or_default());
+        if !operations.is_empty() {
+            let patch = Patch::<Value>::Json(json_patch::Patch(operations));
+            let parameters = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
+            outcome = call(api.patch(&name, &parameters, &patch)).await.map_err(failed("apply"))?;
+        }
+        self.memo.remember(wanted, &outcome);
+        Ok(outcome.meta().generation)
+    }
+
+    /// The Secret cannot be read, by intent; its name has a part of the uid, so that it is nobody else's.
+    async fn ensure_broker_secret(&self, plan: &Plan, wanted: Option<&Secret>) -> Result<Option<i64>, ApplyError> {
+        let name = broker_secret(&plan.name, &plan.uid);
+        if !self.memo.is_due(&plan.namespace, &name, wanted, Instant::now()) {
+            return Ok(None);
+        }
+        let failed = |action| {
+            let name = name.clone();
+            move |source| {
+                self.memo.still_due::<Secret>(&plan.namespace, &name);
+                ApplyError::Write { action, kind: "Secret".to_owned(), name, source }
+            }
+        };
+        let api: Api<Secret> = Api::namespaced(self.client.clone(), &plan.namespace);
+        match wanted {
+            Some(wanted) => {
+                let parameters = PatchParams::apply(MANAGER).force();
+                let body = body(wanted, None);
+                call(api.patch(&name, &parameters, &Patch::Apply(&body))).await.map_err(failed("apply"))?;
+            }
+            None => match call(api.delete(&name, &DeleteParams::default())).await {
+                Err(error) if !error.status().is_some_and(kube::core::Status::is_not_found) => {
+                    return Err(failed("delete")(error));
+                }
+                _ => {}
+            },
+        }
+        Ok(None)
+    }
+
+    /// Deletes what is this resource's and no longer wanted.
+    async fn delete_strays<K: Kind>(
+        &self,
+        plan: &Plan,
+        wanted: &[String],
+        cache: &Store<K>,
+    ) -> Result<Option<i64>, ApplyError> {
+        let strays = cache.state_filter(|object| {
+            object.namespace().as_deref() == Some(&plan.namespace)
+                && is_owned(object, &plan.uid)
+                && object.meta().deletion_timestamp.is_none()
+                && !wanted.contains(&object.name_any())
+        });
+        let api: Api<K> = Api::namespaced(self.client.clone(), &plan.namespace);
+        for stray in strays {
+            let name = stray.name_any();
+            let precondition = Preconditions { uid: stray.uid(), resource_version: None };
+            let parameters = DeleteParams::background().preconditions(precondition);
+            if let Err(source) = call(api.delete(&name, &parameters)).await
+                && !source.status().is_some_and(kube::core::Status::is_not_found)
+            {
+                return Err(ApplyError::Write { action: "delete", kind: K::kind(&()).into_owned(), name, source });
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Applied {
+    /// Keeps the first problem.
+    fn note(&mut self, outcome: Result<Option<i64>, ApplyError>) -> Option<i64> {
+        match outcome {
+            Ok(generation) => generation,
+            Err(error) => {
+                self.problem.get_or_insert(error);
+                None
+            }
+        }
+    }
+}
+
+/// What is sent: the object with its kind, and the uid of the one that was seen, so that no other of the same name is
+/// written.
+fn body<K: Kind>(wanted: &K, live: Option<&K>) -> Value {
+    let mut body = serde_json::to_value(wanted).unwrap_or_default();
+    if let Value::Object(members) = &mut body {
+        members.insert("apiVersion".to_owned(), K::api_version(&()).into());
+        members.insert("kind".to_owned(), K::kind(&()).into());
+        if let (Some(Value::Object(metadata)), Some(live)) = (members.get_mut("metadata"), live) {
+            metadata.insert("uid".to_owned(), json!(live.meta().uid));
+        }
+    }
+    body
+}
+
+/// Whether what stands under a child's name may be written.
+fn check_holder<K: Kind>(plan: &Plan, holder: &ObjectMeta) -> Result<(), ApplyError> {
+    let (kind, name) = (K::kind(&()).into_owned(), holder.name.clone().unwrap_or_default());
+    let mut owners = holder.owner_references.iter().flatten();
+    let labelled = |key: &str, value: &str| holder.labels.iter().flatten().any(|(k, v)| k == key && v == value);
+    let ours = match owners.find(|owner| owner.controller == Some(true)) {
+        Some(owner) if owner.uid == plan.uid => true,
+        Some(owner) => {
+            let is_predecessor = owner.kind == KIND
+                && owner.api_version.split('/').next() == Some(GROUP)
+                && owner.name == plan.name;
+            return Err(if is_predecessor {
+                ApplyError::AwaitPredecessor { kind, name }
+            } else {
+                ApplyError::NameTaken { kind, name }
+            });
+        }
+        // Without an owner it is what a predecessor left behind: its ledger, or all of it (`--cascade=orphan`).
+        None => labelled(label::MANAGED_BY, MANAGER) && labelled(label::INSTANCE, &plan.name),
+    };
+    if !ours {
+        return Err(ApplyError::NameTaken { kind, name });
+    }
+    // A claim that is being deleted goes only once its pod does; until then there is nothing to wait for.
+    if holder.deletion_timestamp.is_some() && kind != "PersistentVolumeClaim" {
+        return Err(ApplyError::AwaitPredecessor { kind, name });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::api::core::v1::Service;
+    use serde_json::from_value;
+
+    use super::*;
+    use crate::plan::tests_support::plan;
+
+    fn check(metadata: Value) -> Option<&'static str> {
+        let holder: ObjectMeta = from_value(metadata).unwrap();
+        check_holder::<Service>(&plan(), &holder).err().map(|error| error.reason())
+    }
+
+    #[test]
+    fn only_what_is_ours_is_written() {
+        let owner = |kind: &str, group: &str, name: &str, uid: &str| {
+            json!({ "ownerReferences": [{
+                "apiVersion": format!("{group}/v1"), "kind": kind, "name": name, "uid": uid, "controller": true,
+            }] })
+        };
+        assert_eq!(check(owner(KIND, GROUP, "a", "0f1e2d3c-0000")), None);
+        assert_eq!(check(owner(KIND, GROUP, "a", "other")), Some("WaitingForPredecessor"));
+        assert_eq!(check(owner(KIND, GROUP, "b", "other")), Some("NameTaken"));
+        assert_eq!(check(owner("Deployment", "apps", "a", "other")), Some("NameTaken"));
+        assert_eq!(check(json!({})), Some("NameTaken"));
+        let labels = json!({ label::MANAGED_BY: MANAGER, label::INSTANCE: "a" });
+        assert_eq!(check(json!({ "labels": labels })), None, "left behind without an owner");
+        assert_eq!(
+            check(json!({ "labels": labels, "deletionTimestamp": "2026-01-02T03:04:05Z" })),
+            Some("WaitingForPredecessor")
+        );
+        let others = json!({ label::MANAGED_BY: MANAGER, label::INSTANCE: "b" });
+        assert_eq!(check(json!({ "labels": others })), Some("NameTaken"));
+    }
+}

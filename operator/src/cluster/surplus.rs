@@ -1,0 +1,110 @@
+//! What somebody added by hand to a list that is ours. Server-side apply leaves alone what it was not told about: an
+//! environment variable, a container or a rule that was added beside ours would stay for ever.
+
+use json_patch::{PatchOperation, RemoveOperation, ReplaceOperation, jsonptr::PointerBuf};
+use serde_json::{Map, Value};
+
+/// Lists that change what a pod does and that we leave out: there they shall not be at all.
+const ABSENT: [&str; 6] = ["initContainers", "command", "env", "envFrom", "volumeDevices", "externalIPs"];
+/// Members by which the elements of a list are told apart.
+const KEYS: [&str; 4] = ["name", "mountPath", "port", "key"];
+
+/// What makes the lists below `spec` of `live` those of `wanted` again; empty where nothing was added.
+pub(super) fn surplus(wanted: &Value, live: &Value) -> Vec<PatchOperation> {
+    let mut operations = Vec::new();
+    if let (Some(wanted), Some(live)) = (wanted.get("spec"), live.get("spec")) {
+        let mut path = PointerBuf::root();
+        path.push_back("spec");
+        compare(wanted, live, &path, &mut operations);
+    }
+    operations
+}
+
+fn compare(wanted: &Value, live: &Value, path: &PointerBuf, operations: &mut Vec<PatchOperation>) {
+    match (wanted, live) {
+        (Value::Object(wanted), Value::Object(live)) => members(wanted, live, path, operations),
+        (Value::Array(wanted_items), Value::Array(items)) => {
+            if !same_elements(wanted_items, items) {
+                operations.push(PatchOperation::Replace(ReplaceOperation { path: path.clone(), value: wanted.clone() }));
+                return;
+            }
+            for (index, (wanted, item)) in wanted_items.iter().zip(items).enumerate() {
+                compare(wanted, item, &below(path, &index.to_string()), operations);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn members(wanted: &Map<String, Value>, live: &Map<String, Value>, path: &PointerBuf, operations: &mut Vec<PatchOperation>) {
+    for (name, value) in live {
+        match wanted.get(name) {
+            Some(wanted) => compare(wanted, value, &below(path, name), operations),
+            None if ABSENT.contains(&name.as_str()) && value.as_array().is_some_and(|items| !items.is_empty()) => {
+                operations.push(PatchOperation::Remove(RemoveOperation { path: below(path, name) }));
+            }
+            None => {}
+        }
+    }
+}
+
+fn same_elements(wanted: &[Value], live: &[Value]) -> bool {
+    let same = |(wanted, live): (&Value, &Value)| match wanted {
+        Value::Object(wanted) => KEYS.iter().all(|key| wanted.get(*key).is_none_or(|value| live.get(*key) == Some(value))),
+        // Lists of plain values are atomic, and the API server may write one in another way: a quantity, for example.
+        _ => true,
+    };
+    wanted.len() == live.len() && wanted.iter().zip(live).all(same)
+}
+
+fn below(path: &PointerBuf, name: &str) -> PointerBuf {
+    let mut path = path.clone();
+    path.push_back(name);
+    path
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn wanted() -> Value {
+        json!({ "spec": { "template": { "spec": {
+            "containers": [{ "name": "a", "args": ["--x"], "volumeMounts": [{ "name": "d", "mountPath": "/d" }] }],
+        } } } })
+    }
+
+    /// `live` after the operations, by the library that applies them.
+    fn mended(mut live: Value) -> (usize, Value) {
+        let operations = surplus(&wanted(), &live);
+        json_patch::patch(&mut live, &operations).unwrap();
+        (operations.len(), live)
+    }
+
+    #[test]
+    fn defaults_of_the_api_server_are_no_surplus() {
+        let live = json!({ "spec": { "progressDeadlineSeconds": 600, "template": { "spec": {
+            "containers": [{
+                "name": "a", "args": ["--x"], "terminationMessagePath": "/dev/termination-log",
+                "volumeMounts": [{ "name": "d", "mountPath": "/d", "readOnly": false }],
+            }],
+            "tolerations": [{ "key": "added/by-admission" }],
+        } } } });
+        assert_eq!(surplus(&wanted(), &live), []);
+    }
+
+    #[test]
+    fn what_was_added_to_a_list_goes() {
+        let mut live = wanted();
+        let pod = &mut live["spec"]["template"]["spec"];
+        pod["initContainers"] = json!([{ "name": "spy" }]);
+        pod["containers"][0]["env"] = json!([{ "name": "INTUITION_LOG", "value": "trace" }]);
+        pod["containers"][0]["volumeMounts"] = json!([{ "name": "x", "mountPath": "/x" }, { "name": "d", "mountPath": "/d" }]);
+        assert_eq!(mended(live), (3, wanted()));
+        let mut live = wanted();
+        let containers = live["spec"]["template"]["spec"]["containers"].as_array_mut().unwrap();
+        containers.insert(0, json!({ "name": "sidecar" }));
+        assert_eq!(mended(live), (1, wanted()));
+    }
+}

@@ -1,0 +1,197 @@
+//! Reconciling: one look at a resource, and what keeps looking.
+
+mod context;
+mod pace;
+mod run;
+
+use std::{sync::Arc, time::Instant};
+
+use k8s_openapi::jiff::Timestamp;
+use kube::{Resource as _, ResourceExt as _, runtime::controller::Action};
+
+pub use self::{
+    context::{Context, CredentialsDir},
+    pace::Pace,
+    run::{Shared, run},
+};
+pub(crate) use self::run::check;
+use crate::{
+    build::{self, Claim},
+    cluster::{Applied, CallError, Guarded},
+    names::Component,
+    plan::{Plan, plan},
+    pods::PodState,
+    resource::{Ledger, TradingAlgo, TradingAlgoStatus},
+    status::{self, Derived, LedgerState, Observation, Outcome, Progress, Trouble},
+};
+
+/// Why a resource could not be looked at, or not be told of. Tried again with a growing pause.
+#[derive(Debug, thiserror::Error)]
+pub enum ReconcileError {
+    /// The ledger's claim could not be looked for, so that nothing was written.
+    #[error("cannot look for the ledger's claim")]
+    FindClaim(#[source] CallError),
+    /// The default broker's credentials could not be read.
+    #[error("cannot read the default broker's credentials")]
+    ReadCredentials(#[source] std::io::Error),
+    /// The status could not be written.
+    #[error("cannot write the status")]
+    SaveStatus(#[source] CallError),
+    /// A child could not be written; the status says so.
+    #[error("{0}")]
+    Apply(String),
+    /// It takes too long.
+    #[error("it took longer than {0} s")]
+    TimeOut(u64),
+}
+
+impl ReconcileError {
+    /// Code for metrics.
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::FindClaim(_) => "FindClaim",
+            Self::ReadCredentials(_) => "ReadCredentials",
+            Self::SaveStatus(_) => "SaveStatus",
+            Self::Apply(_) => "Apply",
+            Self::TimeOut(_) => "TimeOut",
+        }
+    }
+}
+
+/// What one look came to: what to say, and what failed on the way and is to be tried again.
+struct Look {
+    derived: Derived,
+    failed: Option<ReconcileError>,
+}
+
+/// Makes the cluster as the resource says, and the resource's status as the cluster is.
+pub async fn reconcile(seen: Arc<Guarded>, context: Arc<Context>) -> Result<Action, ReconcileError> {
+    let began = Instant::now();
+    let outcome = tokio::time::timeout(pace::LONGEST_LOOK, once(&seen, &context)).await;
+    let outcome = outcome.unwrap_or(Err(ReconcileError::TimeOut(pace::LONGEST_LOOK.as_secs())));
+    context.metrics.reconciled(began.elapsed(), outcome.as_ref().err().map(ReconcileError::reason));
+    outcome
+}
+
+async fn once(seen: &Guarded, context: &Context) -> Result<Action, ReconcileError> {
+    if seen.meta().deletion_timestamp.is_some() {
+        // The garbage collector takes the children along.
+        return Ok(Action::await_change());
+    }
+    let previous = context.recent.status_of(seen);
+    let look = match &seen.0 {
+        Ok(algo) => look(algo, previous.as_ref(), context).await?,
+        Err(invalid) => derive(previous.as_ref(), seen, &Outcome::Unreadable(&invalid.error), context),
+    };
+    tell(seen, previous.as_ref(), &look.derived, context).await?;
+    match look.failed {
+        Some(error) => Err(error),
+        None => {
+            context.failures.succeeded(seen);
+            Ok(context.pace.next(look.derived.progress))
+        }
+    }
+}
+
+/// Dereference, plan, build, apply, ask, derive.
+async fn look(
+    algo: &TradingAlgo,
+    previous: Option<&TradingAlgoStatus>,
+    context: &Context,
+) -> Result<Look, ReconcileError> {
+    let credentials = context.credentials.read().await.map_err(ReconcileError::ReadCredentials)?;
+    let plan = match plan(algo, &context.settings, credentials.as_ref()) {
+        Ok(plan) => plan,
+        Err(problems) => return Ok(derive(previous, algo, &Outcome::Refused(&problems), context)),
+    };
+    let found = context.cluster.claim(&plan.namespace, &plan.name).await.map_err(ReconcileError::FindClaim)?;
+    let recorded = previous.and_then(|status| status.ledger.as_ref());
+    let claim = Claim { seen: found.as_deref(), recorded };
+    let applied = context.cluster.apply(&plan, &build::desired(&plan, &context.settings, claim)).await;
+    let ledger = match (recorded, claim.lost(&plan)) {
+        (Some(recorded), Some(_)) => LedgerState::Lost(recorded.clone()),
+        _ => ledger_state(&plan, context).await.map_err(ReconcileError::FindClaim)?,
+    };
+    let observation = observe(&plan, applied, ledger, context).await;
+    let mut look = derive(previous, algo, &Outcome::Seen(&observation.0), context);
+    look.failed = observation.1;
+    Ok(look)
+}
+
+/// Asks runtime and bridge, where they run.
+async fn observe<'a>(
+    plan: &'a Plan,
+    applied: Applied,
+    ledger: LedgerState,
+    context: &Context,
+) -> (Observation<'a>, Option<ReconcileError>) {
+    let runtime = context.cluster.pod_state(plan, Component::Runtime, applied.runtime);
+    let bridge = context.cluster.pod_state(plan, Component::Bridge, applied.bridge);
+    let (said, lacks) = tokio::join!(
+        async {
+            match &runtime {
+                PodState::Running(running) => Some(context.asker.runtime(&running.ip, plan).await),
+                _ => None,
+            }
+        },
+        async {
+            match &bridge {
+                PodState::Running(running) => Some(context.asker.missing(&running.ip).await),
+                _ => None,
+            }
+        }
+    );
+    let problem = applied.problem.as_ref().map(|error| Trouble {
+        reason: error.reason(),
+        message: intuition_common::exit::with_causes(error),
+        needs_somebody: error.needs_somebody(),
+    });
+    let failed = problem.as_ref().filter(|_| applied.problem.as_ref().is_some_and(crate::cluster::ApplyError::is_failure));
+    let failed = failed.map(|trouble| ReconcileError::Apply(trouble.message.clone()));
+    (Observation { plan, problem, ledger, runtime: (runtime, said), bridge: (bridge, lacks) }, failed)
+}
+
+/// The claim after it was applied.
+async fn ledger_state(plan: &Plan, context: &Context) -> Result<LedgerState, CallError> {
+    let Some(claim) = context.cluster.claim(&plan.namespace, &plan.name).await? else {
+        return Ok(LedgerState::Unknown);
+    };
+    let ledger = Ledger { claim_name: claim.name_any(), claim_uid: claim.uid().unwrap_or_default() };
+    Ok(match claim.metadata.deletion_timestamp {
+        Some(_) => LedgerState::Going(ledger),
+        None => LedgerState::There(ledger),
+    })
+}
+
+fn derive(
+    previous: Option<&TradingAlgoStatus>,
+    object: &impl kube::Resource,
+    outcome: &Outcome<'_>,
+    context: &Context,
+) -> Look {
+    let now = Timestamp::from_microsecond(context.clock.now_micros()).unwrap_or_default();
+    // Kubernetes writes the times of conditions in whole seconds.
+    let now = Timestamp::from_second(now.as_second()).unwrap_or_default();
+    let generation = object.meta().generation.unwrap_or_default();
+    Look { derived: status::derive(previous, generation, outcome, now), failed: None }
+}
+
+/// Writes the status where it differs, and then tells people what is new.
+async fn tell(
+    seen: &Guarded,
+    previous: Option<&TradingAlgoStatus>,
+    derived: &Derived,
+    context: &Context,
+) -> Result<(), ReconcileError> {
+    if previous != Some(&derived.status) {
+        context.cluster.save_status(seen, &derived.status).await.map_err(ReconcileError::SaveStatus)?;
+        context.recent.saved(seen, &derived.status);
+    }
+    if derived.progress == Progress::Settled && !derived.notices.is_empty() {
+        tracing::info!(algo = context::name(seen), "is as it shall be");
+    }
+    for notice in &derived.notices {
+        context.publish(seen, notice).await;
+    }
+    Ok(())
+}

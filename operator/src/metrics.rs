@@ -1,0 +1,79 @@
+//! What the operator counts.
+
+use std::{sync::atomic::AtomicU64, time::Duration};
+
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{
+        counter::Counter,
+        family::Family,
+        gauge::Gauge,
+        histogram::{Histogram, exponential_buckets},
+    },
+    registry::{Registry, Unit},
+};
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ResultLabel {
+    result: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabel {
+    reason: &'static str,
+}
+
+/// What the operator counts. Clones count together.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    reconciles: Family<ResultLabel, Counter>,
+    errors: Family<ReasonLabel, Counter>,
+    seconds: Histogram,
+    watch_errors: Counter,
+    leader: Gauge<u64, AtomicU64>,
+}
+
+impl Metrics {
+    /// Metrics that `registry` shows.
+    pub fn register(registry: &mut Registry) -> Self {
+        let registry = registry.sub_registry_with_prefix("tradingalgo_operator");
+        let metrics = Self {
+            reconciles: Family::default(),
+            errors: Family::default(),
+            seconds: Histogram::new(exponential_buckets(0.002, 2.0, 14)),
+            watch_errors: Counter::default(),
+            leader: Gauge::default(),
+        };
+        registry.register("reconcile", "Looks at a resource, by result", metrics.reconciles.clone());
+        registry.register("reconcile_errors", "Looks that failed, by reason", metrics.errors.clone());
+        registry.register_with_unit(
+            "reconcile_duration",
+            "Time that a look took",
+            Unit::Seconds,
+            metrics.seconds.clone(),
+        );
+        registry.register("watch_errors", "Watches that ended with an error", metrics.watch_errors.clone());
+        registry.register("leader", "1 while this replica reconciles", metrics.leader.clone());
+        metrics
+    }
+
+    /// A look took that long, and failed for that reason.
+    pub(crate) fn reconciled(&self, took: Duration, failed: Option<&'static str>) {
+        let result = if failed.is_some() { "error" } else { "success" };
+        self.reconciles.get_or_create(&ResultLabel { result }).inc();
+        if let Some(reason) = failed {
+            self.errors.get_or_create(&ReasonLabel { reason }).inc();
+        }
+        self.seconds.observe(took.as_secs_f64());
+    }
+
+    /// A watch ended with an error.
+    pub(crate) fn watch_failed(&self) {
+        self.watch_errors.inc();
+    }
+
+    /// Whether this replica reconciles.
+    pub(crate) fn lead(&self, leads: bool) {
+        self.leader.set(u64::from(leads));
+    }
+}

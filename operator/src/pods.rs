@@ -1,0 +1,163 @@
+//! What a workload's Deployment and pod say about it. Pure.
+
+use k8s_openapi::{
+    api::{
+        apps::v1::Deployment,
+        core::v1::{ContainerStatus, Pod, PodCondition},
+    },
+    jiff::Timestamp,
+};
+use kube::ResourceExt as _;
+
+/// Longest part of a process's last words that is repeated, in characters.
+const LAST_WORDS: usize = 512;
+/// Waiting reasons of a container whose image cannot be had.
+const IMAGE_REASONS: [&str; 5] =
+    ["ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"];
+
+/// How a workload is doing, as far as the cluster knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PodState {
+    /// The Deployment is not there yet, or has not made the pod of its newest version.
+    RollingOut,
+    /// The pod could not be made, for example because a quota is used up.
+    Refused(String),
+    /// No node takes it.
+    Unschedulable(String),
+    /// Being made.
+    Starting,
+    /// The image cannot be had.
+    ImagePullFailed(String),
+    /// The container cannot be made.
+    ContainerFailed {
+        /// As the kubelet calls it.
+        reason: String,
+        /// In its words.
+        message: String,
+    },
+    /// The process ended, more than once or with an error, and is being started again.
+    CrashLooping {
+        /// Its last words.
+        message: String,
+        /// How often it was started again.
+        restarts: i32,
+    },
+    /// The node does not answer.
+    NodeLost {
+        /// Which.
+        node: String,
+        /// Since when.
+        since: Option<Timestamp>,
+    },
+    /// The process runs.
+    Running(Running),
+}
+
+/// A process that runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Running {
+    /// Address of the pod.
+    pub ip: String,
+    /// What its own readiness says.
+    pub ready: bool,
+}
+
+/// How a workload is doing. `generation` is the one of its Deployment that was written last: a cache that is behind shows
+/// an older one.
+pub fn state<'a>(
+    deployment: Option<&Deployment>,
+    generation: Option<i64>,
+    pods: impl IntoIterator<Item = &'a Pod>,
+) -> PodState {
+    if let Some(message) = deployment.and_then(refusal) {
+        return PodState::Refused(message);
+    }
+    if !deployment.is_some_and(|deployment| is_rolled_out(deployment, generation)) {
+        return PodState::RollingOut;
+    }
+    let current = pods.into_iter().filter(|pod| pod.metadata.deletion_timestamp.is_none());
+    let newest = current.max_by_key(|pod| pod.creation_timestamp().map(|time| time.0));
+    newest.map_or(PodState::RollingOut, of_pod)
+}
+
+/// Whether the one pod there is belongs to the newest version.
+fn is_rolled_out(deployment: &Deployment, generation: Option<i64>) -> bool {
+    let seen = deployment.metadata.generation;
+    let Some(status) = &deployment.status else { return false };
+    seen >= generation
+        && status.observed_generation >= seen
+        && status.updated_replicas == Some(1)
+        && status.replicas == Some(1)
+}
+
+fn refusal(deployment: &Deployment) -> Option<String> {
+    let conditions = deployment.status.as_ref()?.conditions.as_ref()?;
+    let failure = conditions.iter().find(|condition| condition.type_ == "ReplicaFailure" && condition.status == "True")?;
+    Some(failure.message.clone().unwrap_or_default())
+}
+
+fn of_pod(pod: &Pod) -> PodState {
+    let status = pod.status.clone().unwrap_or_default();
+    let condition = |kind: &str| status.conditions.iter().flatten().find(|condition| condition.type_ == kind);
+    if let Some(scheduled) = condition("PodScheduled").filter(|condition| condition.status == "False") {
+        return PodState::Unschedulable(scheduled.message.clone().unwrap_or_default());
+    }
+    let Some(container) = status.container_statuses.iter().flatten().next() else { return PodState::Starting };
+    let ready = condition("Ready");
+    if let Some(lost) = ready.filter(|ready| is_lost(ready, container)) {
+        return PodState::NodeLost {
+            node: pod.spec.as_ref().and_then(|spec| spec.node_name.clone()).unwrap_or_default(),
+            since: lost.last_transition_time.as_ref().map(|time| time.0),
+        };
+    }
+    let running = container.state.as_ref().is_some_and(|state| state.running.is_some());
+    match status.pod_ip.filter(|_| running) {
+        Some(ip) => PodState::Running(Running { ip, ready: ready.is_some_and(|ready| ready.status == "True") }),
+        None => of_container(container),
+    }
+}
+
+/// The node's controller turns `Ready` of the pods of a node that does not answer to false and leaves the containers as
+/// they are; a kubelet that answers never reports that combination for a pod without readiness gates.
+fn is_lost(ready: &PodCondition, container: &ContainerStatus) -> bool {
+    ready.status == "False" && container.ready
+}
+
+fn of_container(container: &ContainerStatus) -> PodState {
+    let state = container.state.clone().unwrap_or_default();
+    let ended = state.terminated.or_else(|| container.last_state.clone().and_then(|last| last.terminated));
+    let waiting = state.waiting.unwrap_or_default();
+    let reason = waiting.reason.unwrap_or_default();
+    let message = waiting.message.unwrap_or_default();
+    if IMAGE_REASONS.contains(&reason.as_str()) {
+        return PodState::ImagePullFailed(format!("{}: {message}", container.image));
+    }
+    match ended {
+        Some(ended) if reason == "CrashLoopBackOff" || ended.exit_code != 0 => PodState::CrashLooping {
+            message: last_words(ended.message.as_deref(), ended.exit_code, ended.reason.as_deref()),
+            restarts: container.restart_count,
+        },
+        _ if matches!(reason.as_str(), "" | "ContainerCreating" | "PodInitializing") => PodState::Starting,
+        _ => PodState::ContainerFailed { reason, message },
+    }
+}
+
+/// The last line that says what was wrong, else the exit code and what the kubelet calls it.
+fn last_words(log: Option<&str>, exit_code: i32, reason: Option<&str>) -> String {
+    let lines = || log.unwrap_or_default().lines().map(str::trim).filter(|line| !line.is_empty());
+    let said = lines().rfind(|line| line.starts_with("error:")).or_else(|| lines().next_back());
+    let ended = match reason.filter(|reason| *reason != "Error") {
+        Some(reason) => format!("{reason}, exit code {exit_code}"),
+        None => format!("exit code {exit_code}"),
+    };
+    match said {
+        Some(line) => {
+            let line: String = line.strip_prefix("error:").unwrap_or(line).trim().chars().take(LAST_WORDS).collect();
+            format!("{line} ({ended})")
+        }
+        None => format!("it ended without a word ({ended})"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,162 @@
+//! The process `intuition-operator run`: from its arguments to its exit code.
+
+use std::{io, net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+
+use intuition_common::{
+    backoff::Backoff,
+    clock::{Clock, SystemClock},
+    exit::{self, with_causes},
+    http::{self, Pages},
+    readiness::Readiness,
+    shutdown, telemetry,
+};
+use kube::{Client, Config};
+use prometheus_client::registry::Registry;
+use tokio::{net::TcpListener, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    args::RunArgs,
+    controller::{self, CredentialsDir, Pace, Shared},
+    metrics::Metrics,
+    settings::{Settings, SettingsError},
+};
+
+/// The part of the readiness that says whether the API server answers, knows the kind and lets us.
+const API: &str = "api";
+/// Between two attempts to reach it.
+const FIRST_ATTEMPT: Duration = Duration::from_millis(500);
+const LONGEST_ATTEMPT: Duration = Duration::from_secs(15);
+
+/// Why the process ends with an error.
+#[derive(Debug, thiserror::Error)]
+enum ProcessError {
+    #[error(transparent)]
+    Log(telemetry::TelemetryError),
+    #[error("cannot read the settings {}", path.display())]
+    ReadSettings { path: PathBuf, source: io::Error },
+    #[error("cannot use the settings {}", path.display())]
+    UseSettings { path: PathBuf, source: SettingsError },
+    #[error("cannot start the async runtime")]
+    StartTokio(#[source] io::Error),
+    #[error("cannot wait for signals")]
+    WaitForSignals(#[source] io::Error),
+    #[error("cannot listen on {addr} (--http-addr)")]
+    Listen { addr: SocketAddr, source: io::Error },
+    #[error("cannot find out how to reach the API server: neither a kubeconfig nor a service account is there")]
+    FindCluster(#[source] kube::config::InferConfigError),
+    #[error("cannot set up the connection to the API server")]
+    Connect(#[source] kube::Error),
+}
+
+impl ProcessError {
+    const fn code(&self) -> u8 {
+        match self {
+            Self::Log(_) | Self::ReadSettings { .. } | Self::UseSettings { .. } => exit::USAGE,
+            _ => 1,
+        }
+    }
+}
+
+/// Runs until SIGTERM or SIGINT.
+pub fn run(args: &RunArgs) -> ExitCode {
+    match try_run(args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => exit::report(&error, error.code()),
+    }
+}
+
+fn try_run(args: &RunArgs) -> Result<(), ProcessError> {
+    telemetry::init(&args.log).map_err(ProcessError::Log)?;
+    let path = || args.settings.clone();
+    let text = std::fs::read_to_string(&args.settings)
+        .map_err(|source| ProcessError::ReadSettings { path: path(), source })?;
+    let settings = Settings::parse(&text).map_err(|source| ProcessError::UseSettings { path: path(), source })?;
+    // Fails only where one was installed already, which serves as well.
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let tokio = tokio::runtime::Runtime::new().map_err(ProcessError::StartTokio)?;
+    tokio.block_on(serve(args, Arc::new(settings)))
+}
+
+async fn serve(args: &RunArgs, settings: Arc<Settings>) -> Result<(), ProcessError> {
+    let shutdown = shutdown::on_signal().map_err(ProcessError::WaitForSignals)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let mut registry = Registry::default();
+    let metrics = Metrics::register(&mut registry);
+    let readiness = Readiness::new(&[API], Arc::clone(&clock));
+    let mut pages = JoinSet::new();
+    if let Some(addr) = args.http_addr {
+        let listener = TcpListener::bind(addr).await.map_err(|source| ProcessError::Listen { addr, source })?;
+        let shown = Pages { readiness: readiness.clone(), registry: Arc::new(registry) };
+        pages.spawn(http::serve(listener, shown, CancellationToken::new()));
+    }
+    let config = Config::infer().await.map_err(ProcessError::FindCluster)?;
+    let shared = Shared {
+        client: Client::try_from(config).map_err(ProcessError::Connect)?,
+        settings,
+        credentials: CredentialsDir(args.broker_credentials_dir.clone()),
+        clock,
+        metrics,
+        pace: Pace { resync: Duration::from_secs(args.resync_seconds) },
+        concurrency: args.concurrency,
+        instance: args.identity.clone(),
+    };
+    let scopes = scopes(&args.watch_namespace);
+    if await_api(&shared.client, &scopes, &readiness, &shutdown).await {
+        work(&shared, &scopes, &shutdown).await;
+    }
+    // A page being read must not hold up the end.
+    pages.shutdown().await;
+    Ok(())
+}
+
+/// The namespaces to watch, each on its own; all of them as one.
+fn scopes(namespaces: &[String]) -> Vec<Option<String>> {
+    let named: Vec<_> = namespaces.iter().filter(|namespace| !namespace.is_empty()).cloned().map(Some).collect();
+    if named.is_empty() { vec![None] } else { named }
+}
+
+/// Waits until the API server answers, knows the kind and lets us. `false`: told to end meanwhile.
+async fn await_api(
+    client: &Client,
+    scopes: &[Option<String>],
+    readiness: &Readiness,
+    shutdown: &CancellationToken,
+) -> bool {
+    let mut backoff = Backoff::new(FIRST_ATTEMPT, LONGEST_ATTEMPT);
+    loop {
+        let mut checks = scopes.iter().map(|namespace| controller::check(client, namespace.as_deref()));
+        let outcome = futures::future::try_join_all(&mut checks);
+        let Some(outcome) = shutdown.run_until_cancelled(outcome).await else { return false };
+        let error = match outcome {
+            Ok(_) => break,
+            Err(error) => error,
+        };
+        let (reason, advice) = match &error {
+            kube::Error::Api(status) if status.is_not_found() => {
+                ("UnknownKind", ": the cluster does not know the kind TradingAlgo, apply crds/tradingalgo.yaml")
+            }
+            kube::Error::Api(status) if status.is_forbidden() => ("Forbidden", ": the service account lacks its role"),
+            kube::Error::Api(_) => ("ApiRefused", ""),
+            _ => ("ApiUnreachable", ""),
+        };
+        let message = format!("{}{advice}", with_causes(&error));
+        tracing::warn!(reason, "cannot list resources, trying again: {message}");
+        readiness.lack(API, reason, &message);
+        if shutdown.run_until_cancelled(tokio::time::sleep(backoff.pause())).await.is_none() {
+            return false;
+        }
+    }
+    readiness.have(API);
+    true
+}
+
+/// Reconciles until it is told to end.
+async fn work(shared: &Shared, scopes: &[Option<String>], ending: &CancellationToken) {
+    shared.metrics.lead(true);
+    tracing::info!(namespaces = ?scopes.iter().flatten().collect::<Vec<_>>(), "reconciling");
+    let controllers =
+        scopes.iter().map(|namespace| controller::run(shared.clone(), namespace.clone(), ending.clone()));
+    futures::future::join_all(controllers).await;
+    shared.metrics.lead(false);
+}

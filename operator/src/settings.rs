@@ -1,0 +1,211 @@
+//! What the operator is told by its settings file: how everything it makes looks. Pure.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::{
+    core::v1::{ResourceRequirements, Toleration},
+    networking::v1::NetworkPolicyPeer,
+};
+use serde::Deserialize;
+
+use crate::plan::BrokerAddress;
+
+/// What every child is made with. Unknown fields are refused, so that a mistyped one is not silently without effect.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Settings {
+    /// Image of `algo-runtime`.
+    pub runtime_image: String,
+    /// Image of `bridge`.
+    pub bridge_image: String,
+    /// `IfNotPresent`, `Always` or `Never`.
+    #[serde(default = "if_not_present")]
+    pub image_pull_policy: String,
+    /// Secrets with registry credentials, in each resource's namespace.
+    #[serde(default)]
+    pub image_pull_secrets: Vec<String>,
+    /// The broker of resources that name none.
+    #[serde(default)]
+    pub broker: Option<DefaultBroker>,
+    /// What MQTT client ids begin with: two clusters on one broker need different ones.
+    #[serde(default = "client_id_prefix")]
+    pub client_id_prefix: String,
+    /// DNS domain of the cluster.
+    #[serde(default = "cluster_domain")]
+    pub cluster_domain: String,
+    /// `text` or `json`.
+    #[serde(default = "json")]
+    pub log_format: String,
+    /// Log level or directives of runtimes and bridges.
+    #[serde(default = "info")]
+    pub log: String,
+    /// Of each runtime's container.
+    #[serde(default)]
+    pub runtime_resources: ResourceRequirements,
+    /// Of each bridge's container.
+    #[serde(default)]
+    pub bridge_resources: ResourceRequirements,
+    /// Nodes that runtimes and bridges may run on.
+    #[serde(default)]
+    pub node_selector: BTreeMap<String, String>,
+    /// Taints that they tolerate.
+    #[serde(default)]
+    pub tolerations: Vec<Toleration>,
+    /// Their priority class; empty for the cluster's default.
+    #[serde(default)]
+    pub priority_class_name: String,
+    /// Network policies of runtimes and bridges.
+    #[serde(default)]
+    pub network_policy: NetworkPolicySettings,
+}
+
+/// The broker of resources that name none.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DefaultBroker {
+    /// `mqtt://host[:port]` or `mqtts://host[:port]`.
+    pub url: String,
+}
+
+/// Who may talk to runtimes and bridges.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NetworkPolicySettings {
+    /// Whether policies are made.
+    #[serde(default = "yes")]
+    pub enabled: bool,
+    /// Namespace of the operator's pods.
+    #[serde(default)]
+    pub operator_namespace: String,
+    /// Labels of the operator's pods.
+    #[serde(default)]
+    pub operator_pod_labels: BTreeMap<String, String>,
+    /// Who else may read the health and metrics pages.
+    #[serde(default)]
+    pub metrics_from: Vec<NetworkPolicyPeer>,
+}
+
+impl Default for NetworkPolicySettings {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            operator_namespace: String::new(),
+            operator_pod_labels: BTreeMap::new(),
+            metrics_from: Vec::new(),
+        }
+    }
+}
+
+/// Why a settings file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// It is no YAML of the known fields.
+    #[error("the settings are no YAML of the known fields")]
+    Parse(#[source] serde_saphyr::Error),
+    /// A field's value cannot be used.
+    #[error("{field}: {message}")]
+    UseField {
+        /// Path of the field.
+        field: &'static str,
+        /// What it must be, and what it is.
+        message: String,
+    },
+}
+
+impl Settings {
+    /// Reads and checks the text of a settings file.
+    pub fn parse(text: &str) -> Result<Self, SettingsError> {
+        let settings: Self = serde_saphyr::from_str(text).map_err(SettingsError::Parse)?;
+        settings.check()?;
+        Ok(settings)
+    }
+
+    fn check(&self) -> Result<(), SettingsError> {
+        let refuse = |field, message| Err(SettingsError::UseField { field, message });
+        for (field, image) in [("runtimeImage", &self.runtime_image), ("bridgeImage", &self.bridge_image)] {
+            if image.is_empty() || image.contains(char::is_whitespace) {
+                return refuse(field, format!("must be an image, is {image:?}"));
+            }
+        }
+        one_of("imagePullPolicy", &self.image_pull_policy, &["IfNotPresent", "Always", "Never"])?;
+        one_of("logFormat", &self.log_format, &["text", "json"])?;
+        if let Some(broker) = &self.broker
+            && BrokerAddress::parse(&broker.url).is_none()
+        {
+            return refuse("broker.url", "must be mqtt://host[:port] or mqtts://host[:port] without user info".to_owned());
+        }
+        let network = &self.network_policy;
+        if network.enabled && (network.operator_namespace.is_empty() || network.operator_pod_labels.is_empty()) {
+            return refuse(
+                "networkPolicy",
+                "needs operatorNamespace and operatorPodLabels, or the operator could not reach what it runs".to_owned(),
+            );
+        }
+        Ok(())
+    }
+}
+
+fn one_of(field: &'static str, value: &str, allowed: &[&str]) -> Result<(), SettingsError> {
+    if allowed.contains(&value) {
+        return Ok(());
+    }
+    Err(SettingsError::UseField { field, message: format!("must be one of {}, is {value:?}", allowed.join(", ")) })
+}
+
+fn if_not_present() -> String {
+    "IfNotPresent".to_owned()
+}
+
+fn client_id_prefix() -> String {
+    "intuition".to_owned()
+}
+
+fn cluster_domain() -> String {
+    "cluster.local".to_owned()
+}
+
+fn json() -> String {
+    "json".to_owned()
+}
+
+fn info() -> String {
+    "info".to_owned()
+}
+
+const fn yes() -> bool {
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LEAST: &str = "{runtimeImage: r:1, bridgeImage: b:1, networkPolicy: {enabled: false}}";
+
+    #[test]
+    fn everything_but_the_images_has_a_default() {
+        let settings = Settings::parse(LEAST).unwrap();
+        assert_eq!((settings.client_id_prefix.as_str(), settings.log_format.as_str()), ("intuition", "json"));
+        assert_eq!(settings.broker, None);
+    }
+
+    #[test]
+    fn settings_that_cannot_be_used_are_refused_by_their_field() {
+        for (addition, expected) in [
+            ("colour: red", "known fields"),
+            ("imagePullPolicy: Sometimes", "imagePullPolicy: must be one of IfNotPresent, Always, Never"),
+            ("logFormat: xml", "logFormat: must be one of text, json"),
+            ("broker: {url: 'mqtt://user:secret@host'}", "broker.url: must be mqtt://"),
+            ("broker: {url: 'http://host'}", "broker.url: must be mqtt://"),
+        ] {
+            let text = LEAST.replace("runtimeImage", &format!("{addition}, runtimeImage"));
+            let error = Settings::parse(&text).unwrap_err().to_string();
+            assert!(error.contains(expected), "{addition}: {error}");
+            assert!(!error.contains("secret"), "{error}");
+        }
+        let policies = LEAST.replace("enabled: false", "enabled: true");
+        assert!(Settings::parse(&policies).unwrap_err().to_string().starts_with("networkPolicy: needs operatorNamespace"));
+        let image = LEAST.replace("r:1", "''");
+        assert!(Settings::parse(&image).unwrap_err().to_string().starts_with("runtimeImage: must be an image"));
+    }
+}

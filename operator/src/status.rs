@@ -1,0 +1,110 @@
+//! What a resource's status says, from what was seen. Pure: the time comes in, and nothing is read or written.
+
+mod account;
+mod conditions;
+mod findings;
+mod workload;
+
+use k8s_openapi::jiff::Timestamp;
+
+use crate::{
+    ask::{AskError, Missing, RuntimeReport},
+    plan::Plan,
+    pods::PodState,
+    resource::{Ledger, TradingAlgoStatus},
+    validate::Problem,
+};
+
+pub use self::conditions::{Notice, condition};
+use self::findings::Findings;
+
+/// What came of one look at a resource.
+#[derive(Debug)]
+pub enum Outcome<'a> {
+    /// The API server holds what this release cannot read.
+    Unreadable(&'a str),
+    /// The spec is refused.
+    Refused(&'a [Problem]),
+    /// Everything was applied, but for `Observation::problem`, and looked at.
+    Seen(&'a Observation<'a>),
+}
+
+/// What was seen.
+#[derive(Debug)]
+pub struct Observation<'a> {
+    /// What the resource asks for.
+    pub plan: &'a Plan,
+    /// What could not be applied.
+    pub problem: Option<Trouble>,
+    /// The ledger's claim.
+    pub ledger: LedgerState,
+    /// The runtime's pod, and what it says where it runs.
+    pub runtime: (PodState, Option<RuntimeReport>),
+    /// The bridge's pod, and what it lacks where it runs.
+    pub bridge: (PodState, Option<Result<Vec<Missing>, AskError>>),
+}
+
+/// What could not be applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// Code.
+    pub reason: &'static str,
+    /// With all causes.
+    pub message: String,
+    /// Whether it stays so until somebody changes something.
+    pub needs_somebody: bool,
+}
+
+/// The ledger's claim.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LedgerState {
+    /// It could not be made or looked for.
+    Unknown,
+    /// It is there.
+    There(Ledger),
+    /// It is there and goes with its pod.
+    Going(Ledger),
+    /// It was there and is gone.
+    Lost(Ledger),
+}
+
+/// A status, what is new in it for people, and how it goes on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Derived {
+    /// The whole status.
+    pub status: TradingAlgoStatus,
+    /// What changed that a person should know.
+    pub notices: Vec<Notice>,
+    /// How it goes on.
+    pub progress: Progress,
+}
+
+/// How it goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// Everything is as it shall be.
+    Settled,
+    /// On its way.
+    Moving,
+    /// Nothing changes until somebody does something.
+    Stalled,
+}
+
+/// The status after `previous`, for this generation of the resource.
+pub fn derive(previous: Option<&TradingAlgoStatus>, generation: i64, outcome: &Outcome<'_>, now: Timestamp) -> Derived {
+    let before = previous.cloned().unwrap_or_default();
+    let findings = match outcome {
+        Outcome::Unreadable(error) => Findings::unreadable(error, &before),
+        Outcome::Refused(problems) => Findings::refused(problems, &before),
+        Outcome::Seen(seen) => Findings::seen(seen, &before),
+    };
+    let (conditions, notices) = conditions::next(&before, &findings, generation, now);
+    let mut status = TradingAlgoStatus { conditions, observed_generation: Some(generation), ..before };
+    if let Outcome::Seen(seen) = outcome {
+        account::take(&mut status, seen);
+    }
+    Derived { status, notices, progress: findings.progress() }
+}
+
+#[cfg(test)]
+mod tests;

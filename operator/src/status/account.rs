@@ -1,0 +1,28 @@
+//! What the runtime says about its account, as the status shows it. What it does not say stays as it was.
+
+use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
+
+use super::{LedgerState, Observation};
+use crate::resource::{Account, Backend, TradingAlgoStatus};
+
+pub(super) fn take(status: &mut TradingAlgoStatus, seen: &Observation<'_>) {
+    if let LedgerState::There(ledger) | LedgerState::Going(ledger) | LedgerState::Lost(ledger) = &seen.ledger {
+        status.ledger = Some(ledger.clone());
+    }
+    let Some(Ok(account)) = seen.runtime.1.as_ref().map(|report| &report.account) else { return };
+    status.effective_generation = Some(account.effective_generation);
+    status.channels = account.channels.clone().unwrap_or_default().filters;
+    status.backend = Some(Backend {
+        address: None,
+        algorithm: account.algorithm.clone(),
+        version: account.algorithm_version.clone(),
+    });
+    // The time of the last commit, never that of the question: at rest nothing is written.
+    let updated = Timestamp::from_microsecond(account.updated_micros).unwrap_or_default();
+    status.account = Some(Account {
+        cash: account.cash.clone(),
+        invested: account.invested.clone(),
+        decisions: i64::try_from(account.decisions).unwrap_or(i64::MAX),
+        updated: Time(updated),
+    });
+}

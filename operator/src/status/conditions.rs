@@ -1,0 +1,135 @@
+//! From findings to Kubernetes conditions, and to what people are told.
+
+use k8s_openapi::{
+    apimachinery::pkg::apis::meta::v1::{Condition, Time},
+    jiff::Timestamp,
+};
+
+use super::findings::{Finding, Findings, Truth, Urgency};
+use crate::resource::TradingAlgoStatus;
+
+/// Types of conditions.
+pub mod condition {
+    /// The spec can be used.
+    pub const ACCEPTED: &str = "Accepted";
+    /// The runtime runs the settings of this generation.
+    pub const CONFIGURED: &str = "Configured";
+    /// The runtime decides and can write its ledger.
+    pub const RUNTIME_READY: &str = "RuntimeReady";
+    /// The bridge is connected to broker and runtime, and subscribed.
+    pub const BRIDGE_CONNECTED: &str = "BridgeConnected";
+    /// Quotes are being decided, by this generation.
+    pub const READY: &str = "Ready";
+    /// It is on its way to that. There only while it is true.
+    pub const RECONCILING: &str = "Reconciling";
+    /// Nothing changes until somebody does something. There only while it is true.
+    pub const STALLED: &str = "Stalled";
+}
+
+/// Longest message of a condition here; Kubernetes allows 32,768 characters.
+const MESSAGE: usize = 2_048;
+/// Longest note of an Event, in bytes (`events.k8s.io/v1`).
+const NOTE: usize = 1_000;
+
+/// Something that a person should know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// Whether it is a warning.
+    pub is_warning: bool,
+    /// CamelCase code.
+    pub reason: String,
+    /// A sentence.
+    pub note: String,
+}
+
+/// The conditions after those of `before`, and what is new in them.
+pub(super) fn next(
+    before: &TradingAlgoStatus,
+    findings: &Findings,
+    generation: i64,
+    now: Timestamp,
+) -> (Vec<Condition>, Vec<Notice>) {
+    let previous = |kind: &str| before.conditions.iter().find(|condition| condition.type_ == kind);
+    let mut conditions = Vec::new();
+    let mut notices = Vec::new();
+    for (kind, finding) in findings.all() {
+        let next = condition(previous(kind), kind, &finding, generation, now);
+        let is_new = previous(kind).is_none_or(|known| known.status != next.status || known.reason != next.reason);
+        let tell = match kind {
+            condition::READY => finding.truth == Truth::True,
+            condition::RECONCILING | condition::STALLED => false,
+            _ => finding.urgency >= Urgency::Told,
+        };
+        // What is ready for another reason (suspended, resumed) is news too.
+        if is_new && tell {
+            let is_warning = kind != condition::READY;
+            let note = shorten(&next.message, NOTE);
+            let notice = Notice { is_warning, reason: event_reason(kind, &finding), note };
+            if !notices.contains(&notice) {
+                notices.push(notice);
+            }
+        }
+        conditions.push(next);
+    }
+    (conditions, notices)
+}
+
+fn event_reason(kind: &str, finding: &Finding) -> String {
+    if kind == condition::READY && finding.reason == super::findings::TRADING {
+        return condition::READY.to_owned();
+    }
+    finding.reason.clone()
+}
+
+fn condition(
+    previous: Option<&Condition>,
+    kind: &str,
+    finding: &Finding,
+    generation: i64,
+    now: Timestamp,
+) -> Condition {
+    let status = match finding.truth {
+        Truth::True => "True",
+        Truth::False => "False",
+        Truth::Unknown => "Unknown",
+    };
+    let unchanged = previous.filter(|known| known.status == status);
+    Condition {
+        type_: kind.to_owned(),
+        status: status.to_owned(),
+        reason: code(&finding.reason),
+        message: shorten(&finding.message, MESSAGE),
+        observed_generation: Some(generation),
+        last_transition_time: unchanged.map_or(Time(now), |known| known.last_transition_time.clone()),
+    }
+}
+
+/// What the API server takes for a reason: letters and digits.
+fn code(reason: &str) -> String {
+    let code: String = reason.chars().filter(char::is_ascii_alphanumeric).take(128).collect();
+    if code.starts_with(|first: char| first.is_ascii_alphabetic()) { code } else { format!("Code{code}") }
+}
+
+fn shorten(text: &str, longest: usize) -> String {
+    let mut text = text.to_owned();
+    if text.len() > longest {
+        let end = (0..=longest - '…'.len_utf8()).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_and_notes_are_what_the_api_server_takes() {
+        assert_eq!(code("Not authorized!"), "Notauthorized");
+        assert_eq!(code("0x87"), "Code0x87");
+        assert_eq!(code(""), "Code");
+        assert_eq!(shorten("ü".repeat(1_000).as_str(), NOTE).len(), 999);
+        assert_eq!(shorten("short", NOTE), "short");
+    }
+}

@@ -1,0 +1,306 @@
+use intuition_api::v1::{AccountResponse, Channels, ConfigureResponse, Refusal};
+
+use super::{condition as kinds, *};
+use crate::{
+    ask::RuntimeReport,
+    plan::tests_support::{algo, plan, random, settings},
+    pods::Running,
+};
+
+const GENERATION: i64 = 7;
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap()
+}
+
+fn running() -> PodState {
+    PodState::Running(Running { ip: "10.0.0.1".to_owned(), ready: true })
+}
+
+fn account(effective_generation: i64) -> AccountResponse {
+    AccountResponse {
+        cash: "8765.44".to_owned(),
+        invested: "1234.56".to_owned(),
+        decisions: 17,
+        updated_micros: 1_767_323_045_678_000,
+        algorithm: "random".to_owned(),
+        algorithm_version: "1".to_owned(),
+        channels: Some(Channels { version: 1, filters: vec!["quotes".to_owned()] }),
+        effective_generation,
+        ..AccountResponse::default()
+    }
+}
+
+fn serving(effective_generation: i64) -> Option<RuntimeReport> {
+    Some(RuntimeReport { missing: Ok(Vec::new()), account: Ok(account(effective_generation)), configured: None })
+}
+
+fn refused(refusals: Vec<Refusal>) -> Option<RuntimeReport> {
+    let answer = ConfigureResponse { effective_generation: 6, refusals, ..ConfigureResponse::default() };
+    Some(RuntimeReport { configured: Some(Ok(answer)), ..serving(6).unwrap() })
+}
+
+fn refusal(reason: &str, field: &str) -> Refusal {
+    Refusal { reason: reason.to_owned(), field: field.to_owned(), message: "must not".to_owned() }
+}
+
+fn missing(part: &str, reason: &str) -> Missing {
+    Missing { part: part.to_owned(), reason: reason.to_owned(), message: "why".to_owned(), since: String::new() }
+}
+
+fn ledger() -> Ledger {
+    Ledger { claim_name: "a-ledger".to_owned(), claim_uid: "claim-1".to_owned() }
+}
+
+/// A resource that trades, to be spoilt.
+fn trading(plan: &Plan) -> Observation<'_> {
+    Observation {
+        plan,
+        problem: None,
+        ledger: LedgerState::There(ledger()),
+        runtime: (running(), serving(GENERATION)),
+        bridge: (running(), Some(Ok(Vec::new()))),
+    }
+}
+
+fn seen(observation: &Observation<'_>, previous: Option<&TradingAlgoStatus>) -> Derived {
+    derive(previous, GENERATION, &Outcome::Seen(observation), at(1_000))
+}
+
+/// Type, status and reason of each condition.
+fn shown(derived: &Derived) -> Vec<String> {
+    let conditions = derived.status.conditions.iter();
+    conditions.map(|known| format!("{}={} {}", known.type_, known.status, known.reason)).collect()
+}
+
+fn reasons(derived: &Derived) -> Vec<&str> {
+    derived.notices.iter().map(|notice| notice.reason.as_str()).collect()
+}
+
+fn find<'a>(derived: &'a Derived, kind: &str) -> &'a k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition {
+    derived.status.conditions.iter().find(|known| known.type_ == kind).unwrap()
+}
+
+#[test]
+fn what_trades_is_ready_shows_its_account_and_is_told_of_once() {
+    let plan = plan();
+    let first = seen(&trading(&plan), None);
+    let expected = [
+        "Accepted=True Accepted",
+        "Configured=True InForce",
+        "RuntimeReady=True Serving",
+        "BridgeConnected=True Connected",
+        "Ready=True Trading",
+    ];
+    assert_eq!(shown(&first), expected);
+    assert_eq!((reasons(&first), first.progress), (vec!["Ready"], Progress::Settled));
+    let status = &first.status;
+    assert_eq!((status.observed_generation, status.effective_generation), (Some(GENERATION), Some(GENERATION)));
+    assert_eq!(status.channels, ["quotes"]);
+    assert_eq!(status.ledger, Some(ledger()));
+    let shown = status.account.as_ref().unwrap();
+    assert_eq!((shown.cash.as_str(), shown.invested.as_str(), shown.decisions), ("8765.44", "1234.56", 17));
+    assert_eq!(shown.updated.0.to_string(), "2026-01-02T03:04:05.678Z");
+
+    let again = derive(Some(status), GENERATION, &Outcome::Seen(&trading(&plan)), at(2_000));
+    assert_eq!((&again.status, again.notices.len()), (status, 0), "at rest nothing is written, whatever the time");
+}
+
+#[test]
+fn a_refused_spec_is_stalled_with_all_its_problems_and_what_runs_runs_on() {
+    let plan = plan();
+    let before = seen(&trading(&plan), None).status;
+    let problems = [Problem::new("spec.a", "must be b"), Problem::new("spec.c", "is required")];
+    let derived = derive(Some(&before), GENERATION + 1, &Outcome::Refused(&problems), at(2_000));
+    let expected = [
+        "Accepted=False InvalidSpec",
+        "Configured=Unknown NotAccepted",
+        "RuntimeReady=True Serving",
+        "BridgeConnected=True Connected",
+        "Ready=False InvalidSpec",
+        "Stalled=True InvalidSpec",
+    ];
+    assert_eq!(shown(&derived), expected);
+    assert_eq!(find(&derived, kinds::ACCEPTED).message, "spec.a: must be b; spec.c: is required");
+    assert_eq!((reasons(&derived), derived.progress), (vec!["InvalidSpec"], Progress::Stalled));
+    assert_eq!(derived.status.effective_generation, Some(GENERATION));
+
+    let unreadable = derive(None, 1, &Outcome::Unreadable("no such variant"), at(0));
+    assert_eq!(shown(&unreadable)[0], "Accepted=False Unreadable");
+}
+
+#[test]
+fn a_transition_time_stays_while_the_status_does() {
+    let plan = plan();
+    let before = seen(&trading(&plan), None).status;
+    let mut spoilt = trading(&plan);
+    spoilt.bridge.1 = Some(Ok(vec![missing("broker", "Unreachable")]));
+    let lost = derive(Some(&before), GENERATION, &Outcome::Seen(&spoilt), at(2_000));
+    assert_eq!(find(&lost, kinds::RUNTIME_READY).last_transition_time.0, at(1_000));
+    assert_eq!(find(&lost, kinds::BRIDGE_CONNECTED).last_transition_time.0, at(2_000));
+    spoilt.bridge.1 = Some(Ok(vec![missing("broker", "NotAuthorized")]));
+    let other = derive(Some(&lost.status), GENERATION, &Outcome::Seen(&spoilt), at(3_000));
+    assert_eq!(find(&other, kinds::BRIDGE_CONNECTED).last_transition_time.0, at(2_000));
+    assert_eq!(reasons(&other), ["NotAuthorized"], "another reason is news");
+}
+
+#[test]
+fn a_refused_configure_leaves_the_old_settings_in_force_and_says_why() {
+    let plan = plan();
+    let mut spoilt = trading(&plan);
+    spoilt.runtime.1 = refused(vec![refusal("InvalidSettings", "parameters.fast"), refusal("InvalidSettings", "")]);
+    let derived = seen(&spoilt, None);
+    let expected = [
+        "Accepted=True Accepted",
+        "Configured=False InvalidSettings",
+        "RuntimeReady=True Serving",
+        "BridgeConnected=True Connected",
+        "Ready=False InvalidSettings",
+        "Stalled=True InvalidSettings",
+    ];
+    assert_eq!(shown(&derived), expected);
+    assert_eq!(find(&derived, kinds::CONFIGURED).message, "parameters.fast: must not; must not");
+    assert_eq!(derived.status.effective_generation, Some(6));
+
+    // While the runtime is away, what it said still holds; of another generation it does not.
+    spoilt.runtime = (PodState::Starting, None);
+    let away = seen(&spoilt, Some(&derived.status));
+    assert_eq!(shown(&away)[1], "Configured=False InvalidSettings");
+    let mut next = plan.clone();
+    next.generation = GENERATION + 1;
+    spoilt.plan = &next;
+    let unknown = derive(Some(&derived.status), GENERATION + 1, &Outcome::Seen(&spoilt), at(2_000));
+    assert_eq!(shown(&unknown)[1], "Configured=Unknown Waiting");
+
+    // Another algorithm only needs the pod that is being made.
+    let mut rolling = trading(&plan);
+    rolling.runtime.1 = refused(vec![refusal("RestartNeeded", "algorithm")]);
+    let derived = seen(&rolling, None);
+    assert_eq!((derived.progress, reasons(&derived).len()), (Progress::Moving, 0));
+}
+
+#[test]
+fn settings_that_are_not_in_force_yet_are_not_ready() {
+    let plan = plan();
+    let mut behind = trading(&plan);
+    behind.runtime.1 = serving(6);
+    let derived = seen(&behind, None);
+    assert_eq!(shown(&derived)[1], "Configured=Unknown Waiting");
+    assert_eq!(shown(&derived)[4..], ["Ready=False Waiting", "Reconciling=True Waiting"]);
+}
+
+#[test]
+fn what_keeps_the_runtime_from_deciding_is_told() {
+    let plan = plan();
+    let crash = |restarts| PodState::CrashLooping { message: "it is damaged (exit code 1)".to_owned(), restarts };
+    let lost = PodState::NodeLost { node: "worker".to_owned(), since: None };
+    let image = PodState::ImagePullFailed("no such image".to_owned());
+    for (state, reason, progress, told) in [
+        (PodState::RollingOut, "Starting", Progress::Moving, false),
+        (PodState::Unschedulable("0/3".to_owned()), "Unschedulable", Progress::Moving, false),
+        (image, "ImagePullFailed", Progress::Moving, true),
+        (PodState::Refused("quota".to_owned()), "PodsRefused", Progress::Moving, true),
+        (crash(1), "CrashLooping", Progress::Moving, true),
+        (crash(3), "CrashLooping", Progress::Stalled, true),
+        (lost, "NodeLost", Progress::Moving, true),
+    ] {
+        let mut spoilt = trading(&plan);
+        spoilt.runtime = (state, None);
+        let before = seen(&trading(&plan), None).status;
+        let derived = seen(&spoilt, Some(&before));
+        assert_eq!(find(&derived, kinds::RUNTIME_READY).reason, reason);
+        assert_eq!(find(&derived, kinds::READY).reason, reason);
+        assert_eq!((derived.progress, reasons(&derived).contains(&reason)), (progress, told), "{reason}");
+        assert_eq!(derived.status.account, before.account, "what was known stays");
+    }
+}
+
+#[test]
+fn a_process_that_does_not_answer_is_starting_until_it_was_ready() {
+    let plan = plan();
+    let silent = || Err(AskError::ParseAddress("x".to_owned()));
+    for (ready, reason) in [(false, "Starting"), (true, "Unreachable")] {
+        let state = || PodState::Running(Running { ip: String::new(), ready });
+        let mut spoilt = trading(&plan);
+        spoilt.runtime =
+            (state(), Some(RuntimeReport { missing: silent(), account: Err(AskError::ParseAddress(String::new())), configured: None }));
+        spoilt.bridge = (state(), Some(silent()));
+        let derived = seen(&spoilt, None);
+        assert_eq!(find(&derived, kinds::RUNTIME_READY).reason, reason);
+        assert_eq!(find(&derived, kinds::BRIDGE_CONNECTED).reason, reason);
+    }
+}
+
+#[test]
+fn what_a_bridge_lacks_is_told_by_its_cause() {
+    let plan = plan();
+    for (lacks, reason) in [
+        (vec![missing("subscriptions", "NotConnected"), missing("broker", "Unreachable")], "BrokerUnreachable"),
+        (vec![missing("broker", "BadUserNameOrPassword")], "BadUserNameOrPassword"),
+        (vec![missing("publishing", "NotAuthorized"), missing("subscriptions", "Starting")], "NotAuthorized"),
+        (vec![missing("runtime", "Unreachable")], "RuntimeUnreachable"),
+    ] {
+        let mut spoilt = trading(&plan);
+        spoilt.bridge.1 = Some(Ok(lacks));
+        let derived = seen(&spoilt, None);
+        assert_eq!(find(&derived, kinds::BRIDGE_CONNECTED).reason, reason);
+        assert_eq!(reasons(&derived), [reason]);
+    }
+    // For want of its runtime, of which is told already.
+    let mut spoilt = trading(&plan);
+    spoilt.runtime = (PodState::ImagePullFailed("i".to_owned()), None);
+    spoilt.bridge.1 = Some(Ok(vec![missing("runtime", "Unreachable")]));
+    assert_eq!(reasons(&seen(&spoilt, None)), ["ImagePullFailed"]);
+}
+
+#[test]
+fn a_lost_ledger_stalls_and_tells_how_to_go_on() {
+    let plan = plan();
+    let mut spoilt = trading(&plan);
+    spoilt.ledger = LedgerState::Lost(ledger());
+    spoilt.runtime = (PodState::Unschedulable("no claim".to_owned()), None);
+    let derived = seen(&spoilt, None);
+    assert_eq!(derived.progress, Progress::Stalled);
+    let message = &find(&derived, kinds::RUNTIME_READY).message;
+    assert!(message.contains("kubectl annotate --overwrite -n n ta/a intuition.dev/new-ledger=claim-1"), "{message}");
+    assert_eq!(derived.status.ledger, Some(ledger()), "remembered until another is there");
+
+    let mut going = trading(&plan);
+    going.ledger = LedgerState::Going(ledger());
+    let derived = seen(&going, None);
+    assert_eq!(find(&derived, kinds::RUNTIME_READY).reason, "LedgerBeingDeleted");
+    assert_eq!(find(&derived, kinds::READY).status, "True", "it still decides");
+    assert!(reasons(&derived).contains(&"LedgerBeingDeleted"));
+}
+
+#[test]
+fn what_could_not_be_applied_is_the_reason_of_what_is_not_there() {
+    let plan = plan();
+    let trouble = Trouble { reason: "NameTaken", message: "Service a-runtime exists".to_owned(), needs_somebody: true };
+    let mut spoilt = trading(&plan);
+    spoilt.problem = Some(trouble.clone());
+    spoilt.runtime = (PodState::RollingOut, None);
+    let derived = seen(&spoilt, None);
+    assert_eq!(find(&derived, kinds::RUNTIME_READY).reason, "NameTaken");
+    assert_eq!(find(&derived, kinds::STALLED).reason, "NameTaken");
+    assert!(reasons(&derived).contains(&"NameTaken"));
+
+    // What trades goes on trading, and the resource says what it could not be given.
+    let mut trades = trading(&plan);
+    trades.problem = Some(trouble);
+    let derived = seen(&trades, None);
+    assert_eq!(find(&derived, kinds::READY).status, "True");
+    assert_eq!((find(&derived, kinds::STALLED).reason.as_str(), derived.progress), ("NameTaken", Progress::Stalled));
+}
+
+#[test]
+fn a_suspended_resource_is_ready_and_says_so() {
+    let mut spec = random();
+    spec["suspend"] = true.into();
+    let suspended = crate::plan::plan(&algo(&spec), &settings(), None).unwrap();
+    let derived = seen(&trading(&suspended), None);
+    assert_eq!(shown(&derived)[4], "Ready=True Suspended");
+    assert_eq!(reasons(&derived), ["Suspended"]);
+    let plan = plan();
+    assert_eq!(reasons(&seen(&trading(&plan), Some(&derived.status))), ["Ready"], "resumed");
+}

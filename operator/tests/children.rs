@@ -1,0 +1,67 @@
+//! The children of whole resources against whole files: what would be applied, to the letter. After an intended change
+//! `UPDATE=1 cargo test -p intuition-operator --test children` writes the files anew; read the difference.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by it")]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use intuition_operator::{
+    build::{Claim, desired},
+    plan::{Credentials, plan},
+    settings::Settings,
+    validate::parse,
+};
+use kube::Resource;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/children")
+}
+
+fn with_kind<K: Resource<DynamicType = ()> + Serialize>(object: &K) -> Value {
+    let mut value = json!(object);
+    value["apiVersion"] = K::api_version(&()).into();
+    value["kind"] = K::kind(&()).into();
+    value
+}
+
+/// All children as YAML documents, in the order in which they are applied.
+fn children(resource: &str) -> String {
+    let settings = Settings::parse(&fs::read_to_string(folder().join("settings.yaml")).unwrap()).unwrap();
+    let manifest: Value = serde_saphyr::from_str(resource).unwrap();
+    let mut algo = parse(&manifest).unwrap();
+    algo.metadata.uid = Some("0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0".to_owned());
+    algo.metadata.generation = Some(3);
+    let credentials = [("username", "operator"), ("password", "hunter2")];
+    let credentials = Credentials(credentials.map(|(name, text)| (name.to_owned(), text.into())).into());
+    let plan = plan(&algo, &settings, Some(&credentials)).unwrap();
+    let desired = desired(&plan, &settings, Claim { seen: None, recorded: None });
+    let mut objects = vec![with_kind(&desired.settings), with_kind(&desired.account)];
+    objects.extend(desired.claim.iter().map(with_kind));
+    objects.extend(desired.broker.iter().map(with_kind));
+    objects.extend(desired.policies.iter().map(with_kind));
+    objects.extend([with_kind(&desired.service), with_kind(&desired.runtime), with_kind(&desired.bridge)]);
+    objects.iter().map(|object| format!("---\n{}", serde_saphyr::to_string(object).unwrap())).collect()
+}
+
+#[test]
+fn the_children_of_a_resource_are_these() {
+    let mut cases = 0;
+    for entry in fs::read_dir(folder()).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let Some(case) = name.strip_suffix(".resource.yaml") else { continue };
+        cases += 1;
+        let expected = folder().join(format!("{case}.children.yaml"));
+        let found = children(&fs::read_to_string(&path).unwrap());
+        if std::env::var_os("UPDATE").is_some() {
+            fs::write(&expected, &found).unwrap();
+        }
+        assert_eq!(found, fs::read_to_string(&expected).unwrap(), "{case}: UPDATE=1 writes {}", expected.display());
+    }
+    assert_eq!(cases, 2);
+}
