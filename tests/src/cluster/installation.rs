@@ -111,9 +111,10 @@ pub async fn leader(client: &Client) -> anyhow::Result<Object> {
     Ok(Object::new(client, POD, Some(NAMESPACE), &holder))
 }
 
-/// Who holds a lease.
+/// The pod that holds a lease: a process adds something of its own to its pod's name.
 pub fn holder(lease: &Value) -> Option<String> {
-    Some(text(lease, "/spec/holderIdentity").to_owned()).filter(|holder| !holder.is_empty())
+    let identity = text(lease, "/spec/holderIdentity");
+    identity.rsplit_once('_').map(|(pod, _)| pod.to_owned())
 }
 
 /// Memory of each operator pod in MiB, as the kubelet sees it: resident.
