@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{
     namespace::Namespace,
-    object::{Object, TRADING_ALGO, number, text},
+    object::{EVENT, Object, TRADING_ALGO, number, text, until_any},
 };
 
 /// A resource that was applied.
@@ -167,6 +167,18 @@ impl<'a> Algo<'a> {
     /// Its uid.
     pub async fn uid(&self) -> anyhow::Result<String> {
         Ok(text(&self.object.read().await?, "/metadata/uid").to_owned())
+    }
+
+    /// Waits for an Event about it with this type and reason, and gives what it says.
+    pub async fn event(&self, kind: &str, reason: &str) -> anyhow::Result<String> {
+        let uid = self.uid().await?;
+        let namespace = self.namespace;
+        until_any(namespace.client(), EVENT, namespace.name(), "", |event| {
+            let fits = text(event, "/regarding/uid") == uid && text(event, "/type") == kind;
+            (fits && text(event, "/reason") == reason).then(|| text(event, "/note").to_owned())
+        })
+        .await
+        .with_context(|| format!("no Event {kind} {reason} about {}", self.object))
     }
 
     /// The columns of `kubectl get ta`, by their titles.

@@ -42,6 +42,7 @@ kinds! {
     CLAIM: "" "v1" "PersistentVolumeClaim";
     NODE: "" "v1" "Node";
     NETWORK_POLICY: "networking.k8s.io" "v1" "NetworkPolicy";
+    EVENT: "events.k8s.io" "v1" "Event";
     LEASE: "coordination.k8s.io" "v1" "Lease";
 }
 

@@ -1,10 +1,11 @@
 //! The pods of an algorithm.
 
 use anyhow::{Context as _, ensure};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     algo::Algo,
+    environment,
     object::{Object, POD, number, text, until_any},
 };
 
@@ -123,6 +124,30 @@ impl Pod {
 
 fn labels(algo: &Algo<'_>, part: Part) -> String {
     format!("app.kubernetes.io/instance={},app.kubernetes.io/component={}", algo.name(), part.component())
+}
+
+/// Runs a shell script in a pod of its own that has a claim of the algorithm mounted at `/data`, on the node of its
+/// runtime, to the end.
+pub async fn meddle(algo: &Algo<'_>, claim: &str, script: &str) -> anyhow::Result<()> {
+    let node = Pod::of(algo, Part::Runtime).await?.node().to_owned();
+    let rights = json!({"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}});
+    let container = json!({
+        "name": "meddler", "image": environment::image("mosquitto"), "command": ["/bin/sh", "-ec", script],
+        "securityContext": rights, "volumeMounts": [{"name": "data", "mountPath": "/data"}],
+    });
+    let identity = json!({"runAsNonRoot": true, "runAsUser": 65532, "fsGroup": 65532,
+                          "seccompProfile": {"type": "RuntimeDefault"}});
+    let pod = json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "meddler"},
+        "spec": {
+            "nodeName": node, "restartPolicy": "Never", "containers": [container], "securityContext": identity,
+            "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": claim}}],
+        },
+    });
+    algo.namespace().apply(&pod).await?;
+    let meddler = algo.namespace().object(POD, "meddler");
+    meddler.until("has done its work", |pod| (text(pod?, "/status/phase") == "Succeeded").then_some(())).await?;
+    meddler.kill().await
 }
 
 /// What `algo-runtime verify` prints about the ledger in the runtime's pod, by its names.

@@ -23,6 +23,7 @@ async fn a_broker_that_cannot_be_reached_is_said_until_the_right_one_is_named() 
         let message = algo.shows("BridgeConnected", "False", "BrokerUnreachable").await?;
         ensure!(message.starts_with("broker: "), "{message:?}");
         algo.shows("Ready", "False", "BrokerUnreachable").await?;
+        algo.event("Warning", "BrokerUnreachable").await?;
         algo.change(json!({"broker": null})).await?;
         algo.is_settled().await?;
         market.publish(10).await?;

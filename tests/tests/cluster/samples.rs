@@ -108,6 +108,7 @@ async fn is_refused_in_status(namespace: &Namespace, sample: &Value, expected: &
     let expected = expected.replace("intuition/default/", &format!("intuition/{}/", namespace.name()));
     ensure!(message.contains(&expected), "the status says {message:?}");
     algo.shows("Stalled", "True", "InvalidSpec").await?;
+    algo.event("Warning", "InvalidSpec").await?;
     algo.shows("Ready", "False", "InvalidSpec").await?;
     algo.object().delete().await?;
     algo.object().is_gone().await

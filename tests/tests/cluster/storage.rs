@@ -6,7 +6,7 @@ use e2e::cluster::{
     in_namespace,
     market::Market,
     object::{CLAIM, text},
-    pods::{Part, Pod},
+    pods::{self, Part, Pod},
 };
 use serde_json::json;
 
@@ -57,6 +57,28 @@ async fn a_storage_class_that_is_not_there_is_said_and_the_resource_can_be_made_
         algo.object().delete().await?;
         namespace.object(CLAIM, "homeless-ledger").is_gone().await?;
         Algo::start(namespace, "homeless", json!({})).await?.is_settled().await
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_ledger_is_traded_on_by_nobody_and_its_runtime_says_why() -> anyhow::Result<()> {
+    in_namespace("damaged", async |namespace| {
+        // With the default, ReadWriteOncePod, nobody else gets at the volume.
+        let shared = json!({"storage": {"accessMode": "ReadWriteOnce"}});
+        let algo = Algo::start(namespace, "burnt", shared).await?;
+        let mut market = Market::open(&algo).await?;
+        market.publish(10).await?;
+        let before = market.settles(&algo).await?;
+        let pod = Pod::of(&algo, Part::Runtime).await?;
+        pods::meddle(&algo, "burnt-ledger", "for file in /data/*; do echo burnt > $file; done").await?;
+        pod.object().kill().await?;
+        let message = algo.shows("RuntimeReady", "False", "CrashLooping").await?;
+        ensure!(message.contains("ledger"), "{message:?} should give the runtime's last words");
+        algo.shows("Ready", "False", "CrashLooping").await?;
+        algo.event("Warning", "CrashLooping").await?;
+        ensure!(market.books()? == before, "traded on a damaged ledger");
+        Ok(())
     })
     .await
 }

@@ -19,6 +19,7 @@ async fn real_quotes_become_decisions_and_the_columns_tell() -> anyhow::Result<(
         ensure!(books.decisions == 500 && books.cash == "9385.00", "{books:?}");
         columns_tell(&algo, "500", "9385.00").await?;
         status_tells(&algo).await?;
+        algo.event("Normal", "Ready").await?;
         algo.is_settled().await
     })
     .await

@@ -13,6 +13,11 @@ use e2e::cluster::{
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_chart_passes_its_own_test() -> anyhow::Result<()> {
+    alone("helm-test", async |_| installation::helm(&["test", installation::RELEASE]).await.map(drop)).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_image_that_is_not_there_is_said_until_there_is_a_right_one() -> anyhow::Result<()> {
     alone("image", async |namespace| {
         let algo = Algo::start(namespace, "unpulled", json!({})).await?;
