@@ -23,7 +23,7 @@ use std::{sync::Arc, time::Duration};
 use intuition_common::{clock::Clock, exit::with_causes};
 use k8s_openapi::{api::coordination::v1::Lease, jiff::Timestamp};
 use kube::Api;
-use rand::RngExt as _;
+use rand::{RngExt as _, SeedableRng as _, rngs::ChaCha8Rng};
 use tokio::{
     sync::watch,
     task::JoinSet,
@@ -82,15 +82,22 @@ impl Election {
     /// A candidate for the Lease `name` in the API's namespace. `identity` says who it is to people; a random part is
     /// added, so that a process never takes another's lead for its own.
     pub fn new(api: Api<Lease>, name: &str, identity: &str, clock: Arc<dyn Clock>) -> Self {
-        Self::with(api, name, identity, clock, Timing::default())
+        Self::with(api, name, identity, clock, Timing::default(), ChaCha8Rng::from_rng(&mut rand::rng()))
     }
 }
 
 #[expect(private_bounds, reason = "the API server is the only store outside the tests")]
 impl<S: Store> Election<S> {
-    fn with(store: S, name: &str, identity: &str, clock: Arc<dyn Clock>, timing: Timing) -> Self {
-        let view = View::new(name, &format!("{identity}_{:08x}", rand::random::<u32>()), timing.lease, Instant::now());
-        Self { candidate: Candidate { store, view, clock, timing } }
+    fn with(
+        store: S,
+        name: &str,
+        identity: &str,
+        clock: Arc<dyn Clock>,
+        timing: Timing,
+        mut random: ChaCha8Rng,
+    ) -> Self {
+        let view = View::new(name, &format!("{identity}_{:08x}", random.random::<u32>()), timing.lease, Instant::now());
+        Self { candidate: Candidate { store, view, clock, timing, random } }
     }
 
     /// As whom the Lease names it.
@@ -99,7 +106,19 @@ impl<S: Store> Election<S> {
     }
 
     /// Waits until it leads. `None`: `shutdown` was cancelled before.
-    pub async fn acquire(mut self, shutdown: &CancellationToken) -> Result<Option<Leadership>, LeaseError> {
+    pub async fn acquire(self, shutdown: &CancellationToken) -> Result<Option<Leadership>, LeaseError> {
+        let won = self.compete(shutdown).await?;
+        Ok(won.map(|(mut leadership, renewal)| {
+            leadership.task.spawn(renewal);
+            leadership
+        }))
+    }
+
+    /// The lead, and what renews it for as long as it is polled.
+    async fn compete(
+        mut self,
+        shutdown: &CancellationToken,
+    ) -> Result<Option<(Leadership, impl Future<Output = ()> + Send + use<S>)>, LeaseError> {
         let mut told = String::new();
         loop {
             let Some(tried) = shutdown.run_until_cancelled(self.candidate.stand()).await else {
@@ -136,22 +155,34 @@ impl<S: Store> Election<S> {
 
 /// The lead. Renewed by a task of its own for as long as this lives.
 pub struct Leadership {
-    lost: CancellationToken,
+    belief: Belief,
     stop: CancellationToken,
-    until: watch::Receiver<Instant>,
     task: JoinSet<()>,
+}
+
+/// Whether one leads, as far as one knows.
+#[derive(Clone)]
+struct Belief {
+    lost: CancellationToken,
+    until: watch::Receiver<Instant>,
+}
+
+impl Belief {
+    fn is_held(&self) -> bool {
+        !self.lost.is_cancelled() && Instant::now() < *self.until.borrow()
+    }
 }
 
 impl Leadership {
     /// Cancelled once the lead is lost, given back, or dropped. Whoever acts as the leader has to stop at once then.
     pub fn lost(&self) -> CancellationToken {
-        self.lost.clone()
+        self.belief.lost.clone()
     }
 
     /// Whether it leads at this moment, by the clock: right also where the process was stopped for a while and the task has
     /// had no time yet to say so.
     pub fn is_held(&self) -> bool {
-        !self.lost.is_cancelled() && Instant::now() < *self.until.borrow()
+        self.belief.is_held()
     }
 
     /// Gives the lead back, so that the next one need not wait. To be called when nothing acts as the leader any more.
@@ -167,6 +198,8 @@ struct Candidate<S> {
     view: View,
     clock: Arc<dyn Clock>,
     timing: Timing,
+    /// Against candidates in step.
+    random: ChaCha8Rng,
 }
 
 /// What came of an attempt.
@@ -213,19 +246,18 @@ impl<S: Store> Candidate<S> {
         }
     }
 
-    /// Goes on leading in a task.
-    fn lead(self, until: Instant) -> Leadership {
+    /// The lead until then, and what renews it.
+    fn lead(self, until: Instant) -> (Leadership, impl Future<Output = ()> + Send + use<S>) {
         tracing::info!(identity = self.view.identity(), lease = self.view.name(), "leading");
         let (lost, stop) = (CancellationToken::new(), CancellationToken::new());
         let (sender, receiver) = watch::channel(until);
-        let mut task = JoinSet::new();
+        // However the renewal ends, dropped before its time for one: then nobody leads here.
         let (guard, stopped) = (lost.clone().drop_guard(), stop.clone());
-        task.spawn(async move {
+        let renewal = async move {
             self.renew(&sender, &stopped).await;
-            // However the task ends: dropped, it is no leader either.
             drop(guard);
-        });
-        Leadership { lost, stop, until: receiver, task }
+        };
+        (Leadership { belief: Belief { lost, until: receiver }, stop, task: JoinSet::new() }, renewal)
     }
 
     /// Renews until it is told to stop, or has lost.
@@ -298,8 +330,8 @@ impl<S: Store> Candidate<S> {
     }
 
     /// So long that candidates do not stay in step.
-    fn pause(&self) -> Duration {
-        self.timing.retry.mul_f64(1.0 + rand::rng().random::<f64>())
+    fn pause(&mut self) -> Duration {
+        self.timing.retry.mul_f64(1.0 + self.random.random::<f64>())
     }
 
     fn wall_time(&self) -> Timestamp {

@@ -76,13 +76,11 @@ impl View {
             return Step::Wait(self.free_at);
         }
         let claimed = self.claimed(wall);
-        match &self.lease {
-            Some(lease) => Step::Replace(Lease { spec: Some(claimed), ..lease.clone() }),
-            None => {
-                let metadata = ObjectMeta { name: Some(self.name.clone()), ..ObjectMeta::default() };
-                Step::Create(Lease { metadata, spec: Some(claimed) })
-            }
+        if let Some(lease) = &self.lease {
+            return Step::Replace(Lease { spec: Some(claimed), ..lease.clone() });
         }
+        let metadata = ObjectMeta { name: Some(self.name.clone()), ..ObjectMeta::default() };
+        Step::Create(Lease { metadata, spec: Some(claimed) })
     }
 
     /// The Lease as it is when nobody has it; `None` if it is not ours.
