@@ -105,16 +105,15 @@ impl Asker {
     /// What a process lacks; empty when it is ready.
     pub async fn missing(&self, ip: &str) -> Result<Vec<Missing>, AskError> {
         let address = address(ip, HTTP_PORT)?;
-        let connect = |source: Box<dyn std::error::Error + Send + Sync>| AskError::Connect {
-            address: address.clone(),
-            source,
-        };
+        let connect =
+            |source: Box<dyn std::error::Error + Send + Sync>| AskError::Connect { address: address.clone(), source };
         let uri = format!("http://{address}/readyz").parse().map_err(|_| AskError::ParseAddress(ip.to_owned()))?;
         let page = async {
             let response = self.http.get(uri).await.map_err(|error| connect(error.into()))?;
             Limited::new(response.into_body(), PAGE_BYTES).collect().await.map_err(connect)
         };
-        let page = tokio::time::timeout(ANSWER, page).await.map_err(|_| AskError::TimeOut { address: address.clone() })??;
+        let page =
+            tokio::time::timeout(ANSWER, page).await.map_err(|_| AskError::TimeOut { address: address.clone() })??;
         let page = serde_json::from_slice::<Page>(&page.to_bytes());
         page.map(|page| page.missing).map_err(|source| AskError::ParseReadiness { address, source })
     }
@@ -156,8 +155,7 @@ async fn connect(ip: &str) -> Result<RuntimeClient<Channel>, AskError> {
         .map_err(|_| AskError::ParseAddress(ip.to_owned()))?
         .connect_timeout(CONNECT)
         .timeout(ANSWER);
-    let channel =
-        endpoint.connect().await.map_err(|error| AskError::Connect { address, source: error.into() })?;
+    let channel = endpoint.connect().await.map_err(|error| AskError::Connect { address, source: error.into() })?;
     Ok(RuntimeClient::new(channel))
 }
 

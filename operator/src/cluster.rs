@@ -16,11 +16,11 @@ use kube::{
 };
 use serde_json::json;
 
+use self::memo::Memo;
 pub use self::{
     apply::{Applied, ApplyError},
     caches::{Caches, Streams, watch},
 };
-use self::memo::Memo;
 use crate::{
     names::{Component, MANAGER, claim, label},
     plan::Plan,
@@ -37,27 +37,42 @@ const CALL: Duration = Duration::from_secs(10);
 /// What a call to the API server fails with.
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
-    /// It said so.
-    #[error(transparent)]
-    Answer(kube::Error),
+    /// It refused.
+    #[error("{}", .0.message)]
+    Refuse(Box<kube::core::Status>),
+    /// It could not be asked, or not be understood.
+    #[error("the API server cannot be reached")]
+    Reach(#[source] Box<kube::Error>),
     /// It did not answer.
     #[error("the API server did not answer within {} s", CALL.as_secs())]
     TimeOut,
 }
 
 impl CallError {
-    /// The status that the API server answered with.
-    pub fn status(&self) -> Option<&kube::core::Status> {
-        match self {
-            Self::Answer(kube::Error::Api(status)) => Some(status),
-            Self::Answer(_) | Self::TimeOut => None,
-        }
+    /// Whether it answered with this HTTP status.
+    pub fn is(&self, code: u16) -> bool {
+        matches!(self, Self::Refuse(status) if status.code == code)
     }
 }
 
+/// HTTP status codes of the API server.
+pub mod code {
+    /// It may not be done.
+    pub const FORBIDDEN: u16 = 403;
+    /// It is not there, or its kind is not known.
+    pub const NOT_FOUND: u16 = 404;
+    /// It does not fit the schema or a rule.
+    pub const INVALID: u16 = 422;
+}
+
 /// A call with a deadline.
-async fn call<T>(call: impl Future<Output = kube::Result<T>>) -> Result<T, CallError> {
-    tokio::time::timeout(CALL, call).await.map_err(|_| CallError::TimeOut)?.map_err(CallError::Answer)
+pub(crate) async fn call<T>(call: impl Future<Output = kube::Result<T>>) -> Result<T, CallError> {
+    match tokio::time::timeout(CALL, call).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(kube::Error::Api(status))) => Err(CallError::Refuse(status)),
+        Ok(Err(error)) => Err(CallError::Reach(Box::new(error))),
+        Err(_) => Err(CallError::TimeOut),
+    }
 }
 
 /// See the module.

@@ -9,12 +9,12 @@ use std::{sync::Arc, time::Instant};
 use k8s_openapi::jiff::Timestamp;
 use kube::{Resource as _, ResourceExt as _, runtime::controller::Action};
 
+pub(crate) use self::run::check;
 pub use self::{
     context::{Context, CredentialsDir},
     pace::Pace,
     run::{Shared, run},
 };
-pub(crate) use self::run::check;
 use crate::{
     build::{self, Claim},
     cluster::{Applied, CallError, Guarded},
@@ -84,13 +84,11 @@ async fn once(seen: &Guarded, context: &Context) -> Result<Action, ReconcileErro
         Err(invalid) => derive(previous.as_ref(), seen, &Outcome::Unreadable(&invalid.error), context),
     };
     tell(seen, previous.as_ref(), &look.derived, context).await?;
-    match look.failed {
-        Some(error) => Err(error),
-        None => {
-            context.failures.succeeded(seen);
-            Ok(context.pace.next(look.derived.progress))
-        }
+    if let Some(error) = look.failed {
+        return Err(error);
     }
+    context.failures.succeeded(seen);
+    Ok(context.pace.next(look.derived.progress))
 }
 
 /// Dereference, plan, build, apply, ask, derive.
@@ -146,7 +144,8 @@ async fn observe<'a>(
         message: intuition_common::exit::with_causes(error),
         needs_somebody: error.needs_somebody(),
     });
-    let failed = problem.as_ref().filter(|_| applied.problem.as_ref().is_some_and(crate::cluster::ApplyError::is_failure));
+    let failed =
+        problem.as_ref().filter(|_| applied.problem.as_ref().is_some_and(crate::cluster::ApplyError::is_failure));
     let failed = failed.map(|trouble| ReconcileError::Apply(trouble.message.clone()));
     (Observation { plan, problem, ledger, runtime: (runtime, said), bridge: (bridge, lacks) }, failed)
 }

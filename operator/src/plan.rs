@@ -156,8 +156,7 @@ pub fn plan(
             None
         }
     };
-    let (Some(broker), Some(algorithm), true) =
-        (broker, algo.spec.algorithm.builtin.clone(), problems.is_empty())
+    let (Some(broker), Some(algorithm), true) = (broker, algo.spec.algorithm.builtin.clone(), problems.is_empty())
     else {
         problems.sort();
         return Err(problems);
@@ -202,15 +201,15 @@ fn broker(
         (None, Some(default)) => {
             let login = default_credentials.filter(|credentials| !credentials.0.is_empty()).map_or(
                 Login::Anonymous,
-                |credentials| Login::Default {
-                    secret: broker_secret(name, uid),
-                    credentials: credentials.clone(),
-                },
+                |credentials| Login::Default { secret: broker_secret(name, uid), credentials: credentials.clone() },
             );
             (default.url.clone(), login)
         }
         (None, None) => {
-            return Err(Problem::new("spec.broker", "is required: the operator was installed without a default broker"));
+            return Err(Problem::new(
+                "spec.broker",
+                "is required: the operator was installed without a default broker",
+            ));
         }
     };
     let address = BrokerAddress::parse(&url)

@@ -92,7 +92,8 @@ fn is_rolled_out(deployment: &Deployment, generation: Option<i64>) -> bool {
 
 fn refusal(deployment: &Deployment) -> Option<String> {
     let conditions = deployment.status.as_ref()?.conditions.as_ref()?;
-    let failure = conditions.iter().find(|condition| condition.type_ == "ReplicaFailure" && condition.status == "True")?;
+    let failure =
+        conditions.iter().find(|condition| condition.type_ == "ReplicaFailure" && condition.status == "True")?;
     Some(failure.message.clone().unwrap_or_default())
 }
 

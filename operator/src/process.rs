@@ -10,14 +10,16 @@ use intuition_common::{
     readiness::Readiness,
     shutdown, telemetry,
 };
-use kube::{Client, Config};
+use kube::{Api, Client, Config};
 use prometheus_client::registry::Registry;
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     args::RunArgs,
+    cluster::{CallError, code},
     controller::{self, CredentialsDir, Pace, Shared},
+    lease::{Election, LeaseError},
     metrics::Metrics,
     settings::{Settings, SettingsError},
 };
@@ -47,6 +49,10 @@ enum ProcessError {
     FindCluster(#[source] kube::config::InferConfigError),
     #[error("cannot set up the connection to the API server")]
     Connect(#[source] kube::Error),
+    #[error("cannot take part in the election")]
+    Elect(#[source] LeaseError),
+    #[error("lost the lead: another replica works from here on")]
+    LoseLead,
 }
 
 impl ProcessError {
@@ -102,11 +108,37 @@ async fn serve(args: &RunArgs, settings: Arc<Settings>) -> Result<(), ProcessErr
         instance: args.identity.clone(),
     };
     let scopes = scopes(&args.watch_namespace);
-    if await_api(&shared.client, &scopes, &readiness, &shutdown).await {
-        work(&shared, &scopes, &shutdown).await;
-    }
+    let outcome = if await_api(&shared.client, &scopes, &readiness, &shutdown).await {
+        lead(args, &shared, &scopes, &shutdown).await
+    } else {
+        Ok(())
+    };
     // A page being read must not hold up the end.
     pages.shutdown().await;
+    outcome
+}
+
+/// Reconciles while it leads. A lost lead ends the process: nothing that it knows may be believed any more.
+async fn lead(
+    args: &RunArgs,
+    shared: &Shared,
+    scopes: &[Option<String>],
+    shutdown: &CancellationToken,
+) -> Result<(), ProcessError> {
+    let Some(namespace) = &args.lease_namespace else {
+        work(shared, scopes, shutdown).await;
+        return Ok(());
+    };
+    let leases = Api::namespaced(shared.client.clone(), namespace);
+    let election = Election::new(leases, &args.lease_name, &args.identity, Arc::clone(&shared.clock));
+    let Some(leadership) = election.acquire(shutdown).await.map_err(ProcessError::Elect)? else { return Ok(()) };
+    let lost = leadership.lost();
+    tokio::select! {
+        () = work(shared, scopes, shutdown) => {}
+        // What is under way is dropped where it is: it may be the next leader's by now.
+        () = lost.cancelled() => return Err(ProcessError::LoseLead),
+    }
+    leadership.release().await;
     Ok(())
 }
 
@@ -128,17 +160,14 @@ async fn await_api(
         let mut checks = scopes.iter().map(|namespace| controller::check(client, namespace.as_deref()));
         let outcome = futures::future::try_join_all(&mut checks);
         let Some(outcome) = shutdown.run_until_cancelled(outcome).await else { return false };
-        let error = match outcome {
-            Ok(_) => break,
-            Err(error) => error,
-        };
+        let Err(error) = outcome else { break };
         let (reason, advice) = match &error {
-            kube::Error::Api(status) if status.is_not_found() => {
+            error if error.is(code::NOT_FOUND) => {
                 ("UnknownKind", ": the cluster does not know the kind TradingAlgo, apply crds/tradingalgo.yaml")
             }
-            kube::Error::Api(status) if status.is_forbidden() => ("Forbidden", ": the service account lacks its role"),
-            kube::Error::Api(_) => ("ApiRefused", ""),
-            _ => ("ApiUnreachable", ""),
+            error if error.is(code::FORBIDDEN) => ("Forbidden", ": the service account lacks its role"),
+            CallError::Refuse(_) => ("ApiRefused", ""),
+            CallError::Reach(_) | CallError::TimeOut => ("ApiUnreachable", ""),
         };
         let message = format!("{}{advice}", with_causes(&error));
         tracing::warn!(reason, "cannot list resources, trying again: {message}");
@@ -155,8 +184,7 @@ async fn await_api(
 async fn work(shared: &Shared, scopes: &[Option<String>], ending: &CancellationToken) {
     shared.metrics.lead(true);
     tracing::info!(namespaces = ?scopes.iter().flatten().collect::<Vec<_>>(), "reconciling");
-    let controllers =
-        scopes.iter().map(|namespace| controller::run(shared.clone(), namespace.clone(), ending.clone()));
+    let controllers = scopes.iter().map(|namespace| controller::run(shared.clone(), namespace.clone(), ending.clone()));
     futures::future::join_all(controllers).await;
     shared.metrics.lead(false);
 }

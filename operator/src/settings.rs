@@ -101,7 +101,7 @@ impl Default for NetworkPolicySettings {
 pub enum SettingsError {
     /// It is no YAML of the known fields.
     #[error("the settings are no YAML of the known fields")]
-    Parse(#[source] serde_saphyr::Error),
+    Parse(#[source] Box<serde_saphyr::Error>),
     /// A field's value cannot be used.
     #[error("{field}: {message}")]
     UseField {
@@ -115,7 +115,7 @@ pub enum SettingsError {
 impl Settings {
     /// Reads and checks the text of a settings file.
     pub fn parse(text: &str) -> Result<Self, SettingsError> {
-        let settings: Self = serde_saphyr::from_str(text).map_err(SettingsError::Parse)?;
+        let settings: Self = serde_saphyr::from_str(text).map_err(|error| SettingsError::Parse(Box::new(error)))?;
         settings.check()?;
         Ok(settings)
     }
@@ -132,13 +132,17 @@ impl Settings {
         if let Some(broker) = &self.broker
             && BrokerAddress::parse(&broker.url).is_none()
         {
-            return refuse("broker.url", "must be mqtt://host[:port] or mqtts://host[:port] without user info".to_owned());
+            return refuse(
+                "broker.url",
+                "must be mqtt://host[:port] or mqtts://host[:port] without user info".to_owned(),
+            );
         }
         let network = &self.network_policy;
         if network.enabled && (network.operator_namespace.is_empty() || network.operator_pod_labels.is_empty()) {
             return refuse(
                 "networkPolicy",
-                "needs operatorNamespace and operatorPodLabels, or the operator could not reach what it runs".to_owned(),
+                "needs operatorNamespace and operatorPodLabels, or the operator could not reach what it runs"
+                    .to_owned(),
             );
         }
         Ok(())
@@ -204,7 +208,9 @@ mod tests {
             assert!(!error.contains("secret"), "{error}");
         }
         let policies = LEAST.replace("enabled: false", "enabled: true");
-        assert!(Settings::parse(&policies).unwrap_err().to_string().starts_with("networkPolicy: needs operatorNamespace"));
+        assert!(
+            Settings::parse(&policies).unwrap_err().to_string().starts_with("networkPolicy: needs operatorNamespace")
+        );
         let image = LEAST.replace("r:1", "''");
         assert!(Settings::parse(&image).unwrap_err().to_string().starts_with("runtimeImage: must be an image"));
     }

@@ -88,7 +88,9 @@ mod tests {
     #[test]
     fn sizes_compare_across_units() {
         let size = |text: &str| bytes(&Quantity(text.to_owned()));
-        for (smaller, larger) in [("1Gi", "2Gi"), ("1023Mi", "1Gi"), ("1G", "1Gi"), ("1073741823", "1Gi"), ("1Ti", "2T")] {
+        for (smaller, larger) in
+            [("1Gi", "2Gi"), ("1023Mi", "1Gi"), ("1G", "1Gi"), ("1073741823", "1Gi"), ("1Ti", "2T")]
+        {
             assert!(size(smaller) < size(larger), "{smaller} {larger}");
         }
     }

@@ -120,10 +120,7 @@ pub(super) fn deployment(plan: &Plan, settings: &Settings) -> Deployment {
         args,
         ports: vec![pod::port("grpc", GRPC_PORT), pod::http_port()],
         resources: settings.runtime_resources.clone(),
-        volumes: vec![
-            (data, pod::mount("data", DATA_DIR, false)),
-            (file, pod::mount("settings", SETTINGS_DIR, true)),
-        ],
+        volumes: vec![(data, pod::mount("data", DATA_DIR, false)), (file, pod::mount("settings", SETTINGS_DIR, true))],
         mounts: None,
     };
     pod::deployment(plan, settings, workload)

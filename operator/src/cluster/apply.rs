@@ -14,7 +14,7 @@ use kube::{
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::{CallError, Cluster, call, caches::Kind, is_owned, surplus::surplus};
+use super::{CallError, Cluster, caches::Kind, call, code, is_owned, surplus::surplus};
 use crate::{
     build::Desired,
     names::{Component, MANAGER, broker_secret, claim, label, service_account},
@@ -87,9 +87,7 @@ impl ApplyError {
         match self {
             Self::NameTaken { .. } => true,
             Self::AwaitPredecessor { .. } => false,
-            Self::Write { source, .. } => {
-                source.status().is_some_and(|status| status.is_invalid() || status.is_forbidden())
-            }
+            Self::Write { source, .. } => source.is(code::INVALID) || source.is(code::FORBIDDEN),
         }
     }
 }
@@ -140,8 +138,8 @@ impl Cluster {
         };
         if let Some(live) = &live {
             check_holder::<K>(plan, live.meta())?;
-            if let Some(generation) = self.memo.unchanged(wanted, live) {
-                return Ok(generation);
+            if self.memo.is_unchanged(wanted, live) {
+                return Ok(live.meta().generation);
             }
         }
         let body = body(wanted, live.as_deref());
@@ -180,9 +178,7 @@ impl Cluster {
                 call(api.patch(&name, &parameters, &Patch::Apply(&body))).await.map_err(failed("apply"))?;
             }
             None => match call(api.delete(&name, &DeleteParams::default())).await {
-                Err(error) if !error.status().is_some_and(kube::core::Status::is_not_found) => {
-                    return Err(failed("delete")(error));
-                }
+                Err(error) if !error.is(code::NOT_FOUND) => return Err(failed("delete")(error)),
                 _ => {}
             },
         }
@@ -208,7 +204,7 @@ impl Cluster {
             let precondition = Preconditions { uid: stray.uid(), resource_version: None };
             let parameters = DeleteParams::background().preconditions(precondition);
             if let Err(source) = call(api.delete(&name, &parameters)).await
-                && !source.status().is_some_and(kube::core::Status::is_not_found)
+                && !source.is(code::NOT_FOUND)
             {
                 return Err(ApplyError::Write { action: "delete", kind: K::kind(&()).into_owned(), name, source });
             }
@@ -252,9 +248,8 @@ fn check_holder<K: Kind>(plan: &Plan, holder: &ObjectMeta) -> Result<(), ApplyEr
     let ours = match owners.find(|owner| owner.controller == Some(true)) {
         Some(owner) if owner.uid == plan.uid => true,
         Some(owner) => {
-            let is_predecessor = owner.kind == KIND
-                && owner.api_version.split('/').next() == Some(GROUP)
-                && owner.name == plan.name;
+            let is_predecessor =
+                owner.kind == KIND && owner.api_version.split('/').next() == Some(GROUP) && owner.name == plan.name;
             return Err(if is_predecessor {
                 ApplyError::AwaitPredecessor { kind, name }
             } else {

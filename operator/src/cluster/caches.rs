@@ -49,7 +49,7 @@ impl<K> Kind for K where
 }
 
 /// Changes of one kind of object.
-pub type Changes<K> = BoxStream<'static, Result<K, watcher::Error>>;
+pub(super) type Changes<K> = BoxStream<'static, Result<K, watcher::Error>>;
 
 /// What is there, by kind.
 pub struct Caches {

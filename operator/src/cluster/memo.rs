@@ -26,7 +26,6 @@ struct Key {
 struct Written {
     wanted: u64,
     came_out: u64,
-    generation: Option<i64>,
 }
 
 /// How often what cannot be read is written all the same.
@@ -40,18 +39,18 @@ pub(super) struct Memo {
 }
 
 impl Memo {
-    /// The generation of an object that is as it came out of the last write of the same; `None`: it has to be written.
-    pub(super) fn unchanged<K: Kind>(&self, wanted: &K, live: &K) -> Option<Option<i64>> {
-        let written = *lock(&self.written).get(&key(wanted))?;
-        let same = written.wanted == fingerprint(wanted)? && written.came_out == fingerprint(live)?;
-        same.then_some(written.generation)
+    /// Whether `live` is as it came out of the last write, and that was of `wanted`.
+    pub(super) fn is_unchanged<K: Kind>(&self, wanted: &K, live: &K) -> bool {
+        let written = lock(&self.written).get(&key(wanted)).copied();
+        written.is_some_and(|written| {
+            Some(written.wanted) == fingerprint(wanted) && Some(written.came_out) == fingerprint(live)
+        })
     }
 
     /// Remembers a write.
     pub(super) fn remember<K: Kind>(&self, wanted: &K, outcome: &K) {
         if let (Some(wanted_print), Some(came_out)) = (fingerprint(wanted), fingerprint(outcome)) {
-            let generation = outcome.meta().generation;
-            lock(&self.written).insert(key(wanted), Written { wanted: wanted_print, came_out, generation });
+            lock(&self.written).insert(key(wanted), Written { wanted: wanted_print, came_out });
         }
     }
 
@@ -88,11 +87,7 @@ fn lock<T>(map: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 fn key<K: Kind>(object: &K) -> Key {
-    Key {
-        kind: K::kind(&()).into_owned(),
-        namespace: object.namespace().unwrap_or_default(),
-        name: object.name_any(),
-    }
+    Key { kind: K::kind(&()).into_owned(), namespace: object.namespace().unwrap_or_default(), name: object.name_any() }
 }
 
 /// Of all that somebody may have edited; what changes by itself is left out.
@@ -137,18 +132,18 @@ mod tests {
         let wanted = deployment(1);
         let mut live = deployment(1);
         live.metadata.generation = Some(4);
-        assert_eq!(memo.unchanged(&wanted, &live), None, "never written");
+        assert!(!memo.is_unchanged(&wanted, &live), "never written");
         memo.remember(&wanted, &live);
         live.metadata.resource_version = Some("17".to_owned());
         live.metadata.annotations = Some([(REVISION.to_owned(), "2".to_owned())].into());
         live.status = from_value(json!({ "replicas": 1 })).unwrap();
-        assert_eq!(memo.unchanged(&wanted, &live), Some(Some(4)));
-        assert_eq!(memo.unchanged(&deployment(2), &live), None, "something else is wanted");
+        assert!(memo.is_unchanged(&wanted, &live));
+        assert!(!memo.is_unchanged(&deployment(2), &live), "something else is wanted");
         live.metadata.labels = Some([("by".to_owned(), "hand".to_owned())].into());
-        assert_eq!(memo.unchanged(&wanted, &live), None, "edited");
+        assert!(!memo.is_unchanged(&wanted, &live), "edited");
         memo.remember(&wanted, &live);
         memo.forget("n", |name| name == "a");
-        assert_eq!(memo.unchanged(&wanted, &live), None, "forgotten");
+        assert!(!memo.is_unchanged(&wanted, &live), "forgotten");
     }
 
     #[test]

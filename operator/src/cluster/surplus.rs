@@ -25,7 +25,8 @@ fn compare(wanted: &Value, live: &Value, path: &PointerBuf, operations: &mut Vec
         (Value::Object(wanted), Value::Object(live)) => members(wanted, live, path, operations),
         (Value::Array(wanted_items), Value::Array(items)) => {
             if !same_elements(wanted_items, items) {
-                operations.push(PatchOperation::Replace(ReplaceOperation { path: path.clone(), value: wanted.clone() }));
+                operations
+                    .push(PatchOperation::Replace(ReplaceOperation { path: path.clone(), value: wanted.clone() }));
                 return;
             }
             for (index, (wanted, item)) in wanted_items.iter().zip(items).enumerate() {
@@ -36,7 +37,12 @@ fn compare(wanted: &Value, live: &Value, path: &PointerBuf, operations: &mut Vec
     }
 }
 
-fn members(wanted: &Map<String, Value>, live: &Map<String, Value>, path: &PointerBuf, operations: &mut Vec<PatchOperation>) {
+fn members(
+    wanted: &Map<String, Value>,
+    live: &Map<String, Value>,
+    path: &PointerBuf,
+    operations: &mut Vec<PatchOperation>,
+) {
     for (name, value) in live {
         match wanted.get(name) {
             Some(wanted) => compare(wanted, value, &below(path, name), operations),
@@ -50,7 +56,9 @@ fn members(wanted: &Map<String, Value>, live: &Map<String, Value>, path: &Pointe
 
 fn same_elements(wanted: &[Value], live: &[Value]) -> bool {
     let same = |(wanted, live): (&Value, &Value)| match wanted {
-        Value::Object(wanted) => KEYS.iter().all(|key| wanted.get(*key).is_none_or(|value| live.get(*key) == Some(value))),
+        Value::Object(wanted) => {
+            KEYS.iter().all(|key| wanted.get(*key).is_none_or(|value| live.get(*key) == Some(value)))
+        }
         // Lists of plain values are atomic, and the API server may write one in another way: a quantity, for example.
         _ => true,
     };
@@ -100,7 +108,8 @@ mod tests {
         let pod = &mut live["spec"]["template"]["spec"];
         pod["initContainers"] = json!([{ "name": "spy" }]);
         pod["containers"][0]["env"] = json!([{ "name": "INTUITION_LOG", "value": "trace" }]);
-        pod["containers"][0]["volumeMounts"] = json!([{ "name": "x", "mountPath": "/x" }, { "name": "d", "mountPath": "/d" }]);
+        pod["containers"][0]["volumeMounts"] =
+            json!([{ "name": "x", "mountPath": "/x" }, { "name": "d", "mountPath": "/d" }]);
         assert_eq!(mended(live), (3, wanted()));
         let mut live = wanted();
         let containers = live["spec"]["template"]["spec"]["containers"].as_array_mut().unwrap();

@@ -13,7 +13,7 @@ use rand::RngExt as _;
 use crate::{cluster::Guarded, status::Progress};
 
 /// Longest that one look at a resource may take.
-pub(super) const LONGEST_LOOK: Duration = Duration::from_secs(60);
+pub(super) const LONGEST_LOOK: Duration = Duration::from_mins(1);
 /// While something is on its way; what happens in the cluster wakes the controller sooner.
 const MOVING: Duration = Duration::from_secs(2);
 /// Looks at a stalled resource are this many times rarer than at a settled one.

@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     ask::Asker,
-    cluster::{Cluster, Guarded, watch},
+    cluster::{CallError, Cluster, Guarded, call, watch},
     metrics::Metrics,
     names::{MANAGER, label},
     resource::TradingAlgo,
@@ -58,8 +58,8 @@ pub struct Shared {
 }
 
 /// Asks for one resource, to know whether the API server answers, knows the kind and lets us.
-pub(crate) async fn check(client: &Client, namespace: Option<&str>) -> kube::Result<()> {
-    resources::<TradingAlgo>(client, namespace).list(&ListParams::default().limit(1)).await.map(drop)
+pub(crate) async fn check(client: &Client, namespace: Option<&str>) -> Result<(), CallError> {
+    call(resources::<TradingAlgo>(client, namespace).list(&ListParams::default().limit(1))).await.map(drop)
 }
 
 /// Keeps every resource of one namespace, or of all, until `shutdown` is cancelled.
@@ -135,6 +135,7 @@ fn resource_of(object: &impl kube::Resource) -> Option<ObjectRef<Guarded>> {
     Some(ObjectRef::new(algo).within(object.meta().namespace.as_deref()?))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the controller calls it so")]
 fn failed(seen: Arc<Guarded>, error: &ReconcileError, context: Arc<Context>) -> Action {
     tracing::warn!(algo = name(&seen), reason = error.reason(), error = with_causes(error), "failed, trying again");
     context.failures.failed(&seen)

@@ -192,9 +192,7 @@ impl Findings {
 /// What the ledger's claim and what could not be applied have to do with it.
 fn runtime_finding(seen: &Observation<'_>, runtime: Finding, trouble: Option<&Finding>) -> Finding {
     match &seen.ledger {
-        LedgerState::Lost(ledger) => {
-            Finding::lacking("LedgerMissing", lost(seen, ledger), Urgency::Somebody)
-        }
+        LedgerState::Lost(ledger) => Finding::lacking("LedgerMissing", lost(seen, ledger), Urgency::Somebody),
         LedgerState::Going(ledger) if runtime.truth == Truth::True => Finding {
             reason: "LedgerBeingDeleted".to_owned(),
             message: format!(
@@ -255,9 +253,11 @@ fn configured(seen: &Observation<'_>, before: &TradingAlgoStatus) -> Finding {
             format!("generation {} is in force, {generation} is not yet", account.effective_generation),
         ),
         // It said so before it went away, and nothing was changed since.
-        _ => match before.conditions.iter().find(|known| {
-            known.type_ == condition::CONFIGURED && known.observed_generation == Some(generation)
-        }) {
+        _ => match before
+            .conditions
+            .iter()
+            .find(|known| known.type_ == condition::CONFIGURED && known.observed_generation == Some(generation))
+        {
             Some(known) if known.status == "False" => Finding::again(known, Urgency::Somebody),
             Some(known) => Finding::again(known, Urgency::None),
             None => Finding::unknown("Waiting", format!("{} has not been asked yet", Component::Runtime.container())),

@@ -31,13 +31,13 @@ fn account(effective_generation: i64) -> AccountResponse {
     }
 }
 
-fn serving(effective_generation: i64) -> Option<RuntimeReport> {
-    Some(RuntimeReport { missing: Ok(Vec::new()), account: Ok(account(effective_generation)), configured: None })
+fn serving(effective_generation: i64) -> RuntimeReport {
+    RuntimeReport { missing: Ok(Vec::new()), account: Ok(account(effective_generation)), configured: None }
 }
 
-fn refused(refusals: Vec<Refusal>) -> Option<RuntimeReport> {
+fn refused(refusals: Vec<Refusal>) -> RuntimeReport {
     let answer = ConfigureResponse { effective_generation: 6, refusals, ..ConfigureResponse::default() };
-    Some(RuntimeReport { configured: Some(Ok(answer)), ..serving(6).unwrap() })
+    RuntimeReport { configured: Some(Ok(answer)), ..serving(6) }
 }
 
 fn refusal(reason: &str, field: &str) -> Refusal {
@@ -58,7 +58,7 @@ fn trading(plan: &Plan) -> Observation<'_> {
         plan,
         problem: None,
         ledger: LedgerState::There(ledger()),
-        runtime: (running(), serving(GENERATION)),
+        runtime: (running(), Some(serving(GENERATION))),
         bridge: (running(), Some(Ok(Vec::new()))),
     }
 }
@@ -148,7 +148,8 @@ fn a_transition_time_stays_while_the_status_does() {
 fn a_refused_configure_leaves_the_old_settings_in_force_and_says_why() {
     let plan = plan();
     let mut spoilt = trading(&plan);
-    spoilt.runtime.1 = refused(vec![refusal("InvalidSettings", "parameters.fast"), refusal("InvalidSettings", "")]);
+    spoilt.runtime.1 =
+        Some(refused(vec![refusal("InvalidSettings", "parameters.fast"), refusal("InvalidSettings", "")]));
     let derived = seen(&spoilt, None);
     let expected = [
         "Accepted=True Accepted",
@@ -174,7 +175,7 @@ fn a_refused_configure_leaves_the_old_settings_in_force_and_says_why() {
 
     // Another algorithm only needs the pod that is being made.
     let mut rolling = trading(&plan);
-    rolling.runtime.1 = refused(vec![refusal("RestartNeeded", "algorithm")]);
+    rolling.runtime.1 = Some(refused(vec![refusal("RestartNeeded", "algorithm")]));
     let derived = seen(&rolling, None);
     assert_eq!((derived.progress, reasons(&derived).len()), (Progress::Moving, 0));
 }
@@ -183,7 +184,7 @@ fn a_refused_configure_leaves_the_old_settings_in_force_and_says_why() {
 fn settings_that_are_not_in_force_yet_are_not_ready() {
     let plan = plan();
     let mut behind = trading(&plan);
-    behind.runtime.1 = serving(6);
+    behind.runtime.1 = Some(serving(6));
     let derived = seen(&behind, None);
     assert_eq!(shown(&derived)[1], "Configured=Unknown Waiting");
     assert_eq!(shown(&derived)[4..], ["Ready=False Waiting", "Reconciling=True Waiting"]);
@@ -222,8 +223,14 @@ fn a_process_that_does_not_answer_is_starting_until_it_was_ready() {
     for (ready, reason) in [(false, "Starting"), (true, "Unreachable")] {
         let state = || PodState::Running(Running { ip: String::new(), ready });
         let mut spoilt = trading(&plan);
-        spoilt.runtime =
-            (state(), Some(RuntimeReport { missing: silent(), account: Err(AskError::ParseAddress(String::new())), configured: None }));
+        spoilt.runtime = (
+            state(),
+            Some(RuntimeReport {
+                missing: silent(),
+                account: Err(AskError::ParseAddress(String::new())),
+                configured: None,
+            }),
+        );
         spoilt.bridge = (state(), Some(silent()));
         let derived = seen(&spoilt, None);
         assert_eq!(find(&derived, kinds::RUNTIME_READY).reason, reason);
