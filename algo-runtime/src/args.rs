@@ -83,8 +83,8 @@ pub struct ServeArgs {
     /// For fixed-amount: the amount.
     #[arg(long, env = "INTUITION_AMOUNT", allow_hyphen_values = true)]
     pub amount: Option<String>,
-    /// An MQTT topic filter to subscribe to, instead of what the algorithm asks for.
-    #[arg(long, env = "INTUITION_CHANNEL", value_name = "FILTER", value_delimiter = ',')]
+    /// An MQTT topic filter to subscribe to, instead of what the algorithm asks for; may be repeated. A comma is part of it.
+    #[arg(long, env = "INTUITION_CHANNEL", value_name = "FILTER")]
     pub channel: Vec<String>,
     /// How logs look.
     #[command(flatten)]
@@ -190,6 +190,13 @@ mod tests {
         let cli = Cli::try_parse_from(head.iter().chain(flags)).unwrap_or_else(|error| panic!("{flags:?}: {error}"));
         let error = cli.serve.settings().unwrap_err();
         format!("{error}: {}", error.source().unwrap())
+    }
+
+    #[test]
+    fn a_comma_is_part_of_a_topic_filter() {
+        let head = ["algo-runtime", "--account", "default/a", "--data-dir", "/nowhere", "--algorithm", "random"];
+        let cli = Cli::try_parse_from(head.iter().chain(&["--channel=a,b/+", "--channel=c"])).unwrap();
+        assert_eq!(cli.serve.settings().unwrap().subscribe.unwrap(), ["a,b/+", "c"]);
     }
 
     #[test]
