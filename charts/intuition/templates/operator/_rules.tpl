@@ -1,0 +1,42 @@
+{{/*
+What the operator may do with TradingAlgos and their children: in all namespaces by a ClusterRole, or in each of
+operator.watchNamespaces by a Role.
+*/}}
+{{- define "intuition.operator.rules" -}}
+- apiGroups: [intuition.dev]
+  resources: [tradingalgos]
+  verbs: [list, watch]
+- apiGroups: [intuition.dev]
+  resources: [tradingalgos/status]
+  verbs: [patch]
+- apiGroups: [apps]
+  resources: [deployments]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [""]
+  resources: [configmaps, serviceaccounts, services]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [networking.k8s.io]
+  resources: [networkpolicies]
+  verbs: [get, list, watch, create, patch, delete]
+# Ledgers: never deleted by the operator. With onDelete: Delete they have an owner, and Kubernetes deletes them.
+- apiGroups: [""]
+  resources: [persistentvolumeclaims]
+  verbs: [get, list, watch, create, patch]
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [list, watch]
+# Copies of the default broker's credentials. It reads no Secret.
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [create, patch, delete]
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create, patch]
+{{- end -}}
+
+{{/* The operator, as a subject of bindings. */}}
+{{- define "intuition.operator.subjects" -}}
+- kind: ServiceAccount
+  name: {{ include "intuition.serviceAccountName" . }}
+  namespace: {{ .Release.Namespace }}
+{{- end -}}
