@@ -80,10 +80,10 @@ matchExpressions:
 {{- end -}}
 {{- end -}}
 
-{{/* Image of a component. Called with (dict "root" $ "component" NAME). */}}
+{{/* Image of a component. Called with (dict "root" $ "component" NAME), and "tag" if it may have one of its own. */}}
 {{- define "intuition.image" -}}
 {{- $image := .root.Values.image -}}
-{{- printf "%s/%s/%s:%s" $image.registry $image.repository .component (default .root.Chart.AppVersion $image.tag) -}}
+{{- printf "%s/%s/%s:%s" $image.registry $image.repository .component (coalesce .tag $image.tag .root.Chart.AppVersion) -}}
 {{- end -}}
 
 {{/* Name of the operator's ServiceAccount. */}}
