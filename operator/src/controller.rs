@@ -22,7 +22,7 @@ use crate::{
     plan::{Plan, plan},
     pods::PodState,
     resource::{Ledger, TradingAlgo, TradingAlgoStatus},
-    status::{self, Derived, LedgerState, Observation, Outcome, Progress, Trouble},
+    status::{self, Derived, LedgerState, Observation, Outcome, Outlook, Progress, Trouble},
 };
 
 /// Why a resource could not be looked at, or not be told of. Tried again with a growing pause.
@@ -142,10 +142,10 @@ async fn observe<'a>(
     let problem = applied.problem.as_ref().map(|error| Trouble {
         reason: error.reason(),
         message: intuition_common::exit::with_causes(error),
-        needs_somebody: error.needs_somebody(),
+        outlook: error.outlook(),
     });
-    let failed =
-        problem.as_ref().filter(|_| applied.problem.as_ref().is_some_and(crate::cluster::ApplyError::is_failure));
+    // What passes or stays has its own pace; a call that failed is tried again with a growing pause.
+    let failed = problem.as_ref().filter(|trouble| trouble.outlook == Outlook::Uncertain);
     let failed = failed.map(|trouble| ReconcileError::Apply(trouble.message.clone()));
     (Observation { plan, problem, ledger, runtime: (runtime, said), bridge: (bridge, lacks) }, failed)
 }

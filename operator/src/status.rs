@@ -51,8 +51,19 @@ pub struct Trouble {
     pub reason: &'static str,
     /// With all causes.
     pub message: String,
-    /// Whether it stays so until somebody changes something.
-    pub needs_somebody: bool,
+    /// What becomes of it.
+    pub outlook: Outlook,
+}
+
+/// What becomes of something that could not be applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outlook {
+    /// It passes by itself.
+    Passes,
+    /// It may go through the next time.
+    Uncertain,
+    /// It stays so until somebody changes something.
+    Stays,
 }
 
 /// The ledger's claim.

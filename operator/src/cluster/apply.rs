@@ -20,6 +20,7 @@ use crate::{
     names::{Component, MANAGER, broker_secret, claim, label, service_account},
     plan::Plan,
     resource::{GROUP, KIND},
+    status::Outlook,
 };
 
 /// What became of applying.
@@ -72,22 +73,18 @@ impl ApplyError {
         match self {
             Self::NameTaken { .. } => "NameTaken",
             Self::AwaitPredecessor { .. } => "WaitingForPredecessor",
-            Self::Write { .. } if self.needs_somebody() => "ApplyRefused",
+            Self::Write { .. } if self.outlook() == Outlook::Stays => "ApplyRefused",
             Self::Write { .. } => "ApplyFailed",
         }
     }
 
-    /// Whether a call failed that may go through the next time.
-    pub fn is_failure(&self) -> bool {
-        matches!(self, Self::Write { .. }) && !self.needs_somebody()
-    }
-
-    /// Whether it stays so until somebody changes something.
-    pub fn needs_somebody(&self) -> bool {
+    /// What becomes of it.
+    pub fn outlook(&self) -> Outlook {
         match self {
-            Self::NameTaken { .. } => true,
-            Self::AwaitPredecessor { .. } => false,
-            Self::Write { source, .. } => source.is(code::INVALID) || source.is(code::FORBIDDEN),
+            Self::NameTaken { .. } => Outlook::Stays,
+            Self::AwaitPredecessor { .. } => Outlook::Passes,
+            Self::Write { source, .. } if source.is(code::INVALID) || source.is(code::FORBIDDEN) => Outlook::Stays,
+            Self::Write { .. } => Outlook::Uncertain,
         }
     }
 }

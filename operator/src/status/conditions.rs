@@ -50,14 +50,17 @@ pub(super) fn next(
     now: Timestamp,
 ) -> (Vec<Condition>, Vec<Notice>) {
     let previous = |kind: &str| before.conditions.iter().find(|condition| condition.type_ == kind);
-    let mut conditions = Vec::new();
+    let mut conditions: Vec<Condition> = Vec::new();
     let mut notices = Vec::new();
     for (kind, finding) in findings.all() {
         let next = condition(previous(kind), kind, &finding, generation, now);
         let is_new = previous(kind).is_none_or(|known| known.status != next.status || known.reason != next.reason);
         let tell = match kind {
             condition::READY => finding.truth == Truth::True,
-            condition::RECONCILING | condition::STALLED => false,
+            // Of a part that lacks it is told there.
+            condition::RECONCILING | condition::STALLED => {
+                finding.urgency >= Urgency::Told && !conditions.iter().any(|known| known.reason == next.reason)
+            }
             _ => finding.urgency >= Urgency::Told,
         };
         // What is ready for another reason (suspended, resumed) is news too.

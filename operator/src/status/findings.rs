@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use intuition_api::v1::Refusal;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
-use super::{LedgerState, Observation, Progress, conditions::condition, workload};
+use super::{LedgerState, Observation, Outlook, Progress, conditions::condition, workload};
 use crate::{
     names::{Component, annotation},
     resource::{KIND, Ledger, TradingAlgoStatus},
@@ -118,7 +118,11 @@ impl Findings {
 
     pub(super) fn seen(seen: &Observation<'_>, before: &TradingAlgoStatus) -> Self {
         let trouble = seen.problem.as_ref().map(|trouble| {
-            let urgency = if trouble.needs_somebody { Urgency::Somebody } else { Urgency::Patience };
+            let urgency = match trouble.outlook {
+                Outlook::Passes => Urgency::Patience,
+                Outlook::Uncertain => Urgency::Told,
+                Outlook::Stays => Urgency::Somebody,
+            };
             Finding::lacking(trouble.reason, trouble.message.clone(), urgency)
         });
         let runtime = workload::runtime(seen);
@@ -149,7 +153,7 @@ impl Findings {
             Progress::Stalled => Some(condition::STALLED),
         };
         if let (Some(kind), Some(worst)) = (abnormal, self.worst()) {
-            all.push((kind, Finding { truth: Truth::True, urgency: Urgency::None, ..worst.clone() }));
+            all.push((kind, Finding { truth: Truth::True, ..worst.clone() }));
         }
         all
     }
@@ -210,9 +214,7 @@ fn runtime_finding(seen: &Observation<'_>, runtime: Finding, trouble: Option<&Fi
 /// A workload that is not there is not there because of what could not be applied.
 fn because(finding: Finding, trouble: Option<&Finding>) -> Finding {
     match trouble {
-        Some(trouble) if finding.reason == workload::ROLLING_OUT => {
-            Finding { urgency: trouble.urgency.max(Urgency::Told), ..trouble.clone() }
-        }
+        Some(trouble) if finding.reason == workload::ROLLING_OUT => trouble.clone(),
         _ => finding,
     }
 }

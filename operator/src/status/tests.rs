@@ -283,7 +283,8 @@ fn a_lost_ledger_stalls_and_tells_how_to_go_on() {
 #[test]
 fn what_could_not_be_applied_is_the_reason_of_what_is_not_there() {
     let plan = plan();
-    let trouble = Trouble { reason: "NameTaken", message: "Service a-runtime exists".to_owned(), needs_somebody: true };
+    let message = "Service a-runtime exists".to_owned();
+    let trouble = Trouble { reason: "NameTaken", message, outlook: Outlook::Stays };
     let mut spoilt = trading(&plan);
     spoilt.problem = Some(trouble.clone());
     spoilt.runtime = (PodState::RollingOut, None);
@@ -298,6 +299,14 @@ fn what_could_not_be_applied_is_the_reason_of_what_is_not_there() {
     let derived = seen(&trades, None);
     assert_eq!(find(&derived, kinds::READY).status, "True");
     assert_eq!((find(&derived, kinds::STALLED).reason.as_str(), derived.progress), ("NameTaken", Progress::Stalled));
+    assert!(reasons(&derived).contains(&"NameTaken"), "told although no part lacks anything");
+
+    let mut waits = trading(&plan);
+    let message = "Service a-runtime is going".to_owned();
+    waits.problem = Some(Trouble { reason: "WaitingForPredecessor", message, outlook: Outlook::Passes });
+    waits.runtime = (PodState::RollingOut, None);
+    let derived = seen(&waits, None);
+    assert_eq!((derived.progress, reasons(&derived).len()), (Progress::Moving, 0), "that is no news");
 }
 
 #[test]
