@@ -1,15 +1,25 @@
-# What people and CI run here. Needs make and the Rust toolchain that rust-toolchain.toml names; a C compiler (SQLite is
-# compiled in) and mosquitto for the tests are installed on Debian where we are root.
+# What people and CI run here. Needs make and the Rust toolchain that rust-toolchain.toml names, and Go for what needs a
+# cluster; the rest (a C compiler, mosquitto, podman, ...) is installed on Debian where we are root.
 
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
 CARGO ?= cargo
 CRD := crds/tradingalgo.yaml
+CHART_CRD := charts/intuition/files/$(CRD)
+API_REFERENCE := docs/api-reference.md
+OPERATOR := $(CARGO) run --quiet --package intuition-operator --
 FEED := examples/data/stocks-daily.csv
+SCRIPTS = $(shell git ls-files | xargs grep -lE '^\#!.*(bash|/sh)$$') tests/cluster/lib.sh
+# As in tests/cluster/lib.sh.
+CLUSTER_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/intuition/cluster
+E2E_FIGURES := target/e2e-figures.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo fmt fmt-check lint doc test generate check-generated ci tools deps
+.PHONY: help demo fmt fmt-check lint doc test generate check-generated check-scripts test-chart images cluster-up \
+	cluster-down e2e ci tools deps
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: tools ## Build `intuition` and run both examples on thirteen years of real quotes
 	@echo "Building intuition. The first time this compiles everything it needs, which takes some minutes."
@@ -34,16 +44,44 @@ test: deps ## Run all tests, those with a real mosquitto and kill -9 included
 	$(CARGO) build --quiet --workspace --bins
 	RUST_LIB_BACKTRACE=0 $(CARGO) test --quiet --workspace
 
-generate: ## Write what is generated from the code: the CRD
-	@mkdir -p $(dir $(CRD))
-	$(CARGO) run --quiet --package intuition-operator -- crd > $(CRD).new
-	mv $(CRD).new $(CRD)
+generate: ## Write what is generated from the code: the CRD, for crds/ and the chart, and the reference of its fields
+	@mkdir -p $(dir $(CRD) $(CHART_CRD) $(API_REFERENCE))
+	$(OPERATOR) crd > $(CRD).new && mv $(CRD).new $(CRD)
+	cp $(CRD) $(CHART_CRD)
+	$(OPERATOR) reference > $(API_REFERENCE).new && mv $(API_REFERENCE).new $(API_REFERENCE)
 
 check-generated: ## Fail if what is generated is not up to date
-	$(CARGO) run --quiet --package intuition-operator -- crd | diff -u $(CRD) - \
-		|| { echo "$(CRD) is not up to date: run 'make generate' and commit the result" >&2; exit 1; }
+	@stale() { echo "$$1 is not up to date: run 'make generate' and commit the result" >&2; exit 1; }; \
+	$(OPERATOR) crd | diff -u $(CRD) - || stale $(CRD); \
+	diff -u $(CRD) $(CHART_CRD) || stale $(CHART_CRD); \
+	$(OPERATOR) reference | diff -u $(API_REFERENCE) - || stale $(API_REFERENCE)
 
-ci: fmt-check lint doc test check-generated ## Everything that CI checks
+check-scripts: ## Check the shell scripts
+	@.ci/need shellcheck:shellcheck
+	shellcheck --external-sources --source-path=SCRIPTDIR $(SCRIPTS)
+
+test-chart: tools ## Render the chart in many ways and check the results against Kubernetes' schemas
+	tests/cluster/binaries tools
+	tests/chart/tools
+	PATH="$(CLUSTER_CACHE)/bin:$$PATH" $(CARGO) test --quiet --package e2e --features chart --test chart
+
+images: tools ## Build the container images (PROFILE=dev: quick ones)
+	images/build
+
+cluster-up: tools ## Start a Kubernetes cluster with our images, or refresh them in the one that runs (CLUSTER=existing: yours)
+	tests/cluster/up
+
+cluster-down: ## Remove the cluster and all that came with it
+	tests/cluster/down
+
+e2e: cluster-up ## Run the tests that need a cluster
+	rm -f $(E2E_FIGURES)
+	source $(CLUSTER_CACHE)/env; \
+	$(CARGO) test --package e2e --features cluster --test cluster -- --test-threads=4; \
+	$(CARGO) test --package e2e --features cluster --test cluster_faults -- --test-threads=1
+	@cat $(E2E_FIGURES)
+
+ci: check-scripts fmt-check lint doc test check-generated test-chart e2e ## Everything that CI checks
 
 tools:
 	@command -v $(CARGO) >/dev/null || { echo "missing: cargo. Install Rust from https://rustup.rs" >&2; exit 1; }
@@ -51,4 +89,4 @@ tools:
 
 # The Debian package starts a broker on port 1883 where systemd runs. The tests start their own, on free ports.
 deps: tools ## Install what the tests need (Debian, as root), or say what is missing
-	@.ci/need mosquitto:mosquitto mosquitto_passwd:mosquitto mosquitto_pub:mosquitto-clients
+	@.ci/need mosquitto:mosquitto mosquitto_passwd:mosquitto mosquitto_pub:mosquitto-clients openssl:openssl
