@@ -1,6 +1,10 @@
 # Sourced by the scripts beside it: versions, places, and the few functions that all of them use.
 # shellcheck shell=bash disable=SC2034 # what is set here is used there
 
+# What fails without a word of its own says at least where.
+set -E
+trap 'echo "error: $0, line $LINENO: $BASH_COMMAND" >&2' ERR
+
 CLUSTER_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 ROOT=$(cd "$CLUSTER_DIR/../.." && pwd)
 
