@@ -1,0 +1,262 @@
+//! The operator dies after its first write, after its second, and so on to the last. Whoever comes after it ends where one
+//! that never died ends: the same children, each once, and the same status. Against the API server of `$KUBECONFIG`, which
+//! has to know the kind.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by it")]
+#![expect(clippy::disallowed_methods, reason = "what is spawned here dies with the test")]
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use intuition_common::clock::SystemClock;
+use intuition_operator::{
+    controller::{self, CredentialsDir, Pace, Shared},
+    metrics::Metrics,
+    resource::TradingAlgo,
+    settings::Settings,
+};
+use k8s_openapi::api::{
+    apps::v1::Deployment,
+    core::v1::{ConfigMap, Namespace, PersistentVolumeClaim, Service, ServiceAccount},
+    networking::v1::NetworkPolicy,
+};
+use kube::{
+    Api, Client, Config, ResourceExt as _,
+    api::{DeleteParams, ListParams, PostParams},
+    client::{Body, ClientBuilder},
+};
+use prometheus_client::registry::Registry;
+use serde_json::{Value, from_value, json};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tower::{BoxError, Layer, Service as TowerService};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+const SETTINGS: &str = "
+runtimeImage: localhost/none:0
+bridgeImage: localhost/none:0
+nodeSelector: {intuition.dev/no-node: has-this}
+broker: {url: 'mqtt://nowhere.invalid'}
+networkPolicy: {operatorNamespace: n, operatorPodLabels: {a: b}}
+";
+
+/// Lets so many writes through, and then nothing at all.
+#[derive(Clone)]
+struct Mortal {
+    writes_left: Arc<AtomicUsize>,
+    dead: CancellationToken,
+}
+
+#[derive(Clone)]
+struct MortalService<S> {
+    inner: S,
+    mortal: Mortal,
+}
+
+impl<S> Layer<S> for Mortal {
+    type Service = MortalService<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        MortalService { inner, mortal: self.clone() }
+    }
+}
+
+impl<S> TowerService<http::Request<Body>> for MortalService<S>
+where
+    S: TowerService<http::Request<Body>, Error = BoxError>,
+    S::Future: Send + 'static,
+    S::Response: Send + 'static,
+{
+    type Response = S::Response;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<S::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        let mortal = self.mortal.clone();
+        let is_write = request.method() != http::Method::GET;
+        let lives = !is_write
+            || mortal.writes_left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
+        if !lives {
+            mortal.dead.cancel();
+        }
+        if mortal.dead.is_cancelled() {
+            return Box::pin(async { Err("the operator has died".into()) });
+        }
+        Box::pin(self.inner.call(request))
+    }
+}
+
+fn shared(client: Client) -> Shared {
+    Shared {
+        client,
+        settings: Arc::new(Settings::parse(SETTINGS).unwrap()),
+        credentials: CredentialsDir(None),
+        clock: Arc::new(SystemClock),
+        metrics: Metrics::register(&mut Registry::default()),
+        pace: Pace { resync: Duration::from_millis(500) },
+        concurrency: 4,
+        instance: "crash-test".to_owned(),
+    }
+}
+
+async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "waited in vain: {what}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+struct Place {
+    client: Client,
+    namespace: String,
+}
+
+impl Place {
+    fn api<K>(&self) -> Api<K>
+    where
+        K: kube::Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>,
+    {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    /// What the operator made of one kind, without what differs from object to object.
+    async fn made<K>(&self) -> Vec<Value>
+    where
+        K: kube::Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
+            + Clone
+            + std::fmt::Debug
+            + serde::Serialize
+            + serde::de::DeserializeOwned,
+    {
+        let ours = ListParams::default().labels("app.kubernetes.io/managed-by=intuition-operator");
+        let found = self.api::<K>().list(&ours).await.unwrap();
+        found.into_iter().map(|object| strip(json!(object))).collect()
+    }
+
+    async fn all(&self) -> Vec<Value> {
+        let mut all = self.made::<ConfigMap>().await;
+        all.extend(self.made::<ServiceAccount>().await);
+        all.extend(self.made::<PersistentVolumeClaim>().await);
+        all.extend(self.made::<NetworkPolicy>().await);
+        all.extend(self.made::<Service>().await);
+        all.extend(self.made::<Deployment>().await);
+        all
+    }
+
+    async fn create(&self) -> TradingAlgo {
+        let algo = from_value(json!({
+            "apiVersion": "intuition.dev/v1alpha1",
+            "kind": "TradingAlgo",
+            "metadata": { "name": "mortal" },
+            "spec": { "algorithm": { "builtin": "random" }, "storage": { "onDelete": "Delete" } },
+        }));
+        self.api::<TradingAlgo>().create(&PostParams::default(), &algo.unwrap()).await.unwrap()
+    }
+
+    async fn delete(&self) {
+        self.api::<TradingAlgo>().delete("mortal", &DeleteParams::background()).await.unwrap();
+        until("the garbage collector takes the children", async || self.all().await.is_empty().then_some(())).await;
+    }
+
+    /// Types, statuses and reasons of the conditions, once the runtime's pod is known not to be schedulable.
+    async fn settled(&self) -> Option<Vec<String>> {
+        let algo = self.api::<TradingAlgo>().get_status("mortal").await.unwrap();
+        let conditions = algo.status?.conditions;
+        let shown: Vec<_> =
+            conditions.iter().map(|known| format!("{}={} {}", known.type_, known.status, known.reason)).collect();
+        let both = ["RuntimeReady=False Unschedulable", "BridgeConnected=False Unschedulable"];
+        both.iter().all(|wanted| shown.iter().any(|known| known == wanted)).then_some(shown)
+    }
+
+    /// Runs an operator until the resource is settled; what it made and said.
+    async fn finish(&self) -> (Vec<Value>, Vec<String>) {
+        let stop = CancellationToken::new();
+        let work = controller::run(shared(self.client.clone()), Some(self.namespace.clone()), stop.clone());
+        let work = tokio::spawn(work);
+        let status = until("the resource is settled", async || self.settled().await).await;
+        stop.cancel();
+        work.await.unwrap();
+        (self.all().await, status)
+    }
+
+    /// Runs an operator that dies after so many writes. `false`: it never needed that many.
+    async fn die_after(&self, writes: usize) -> bool {
+        let mortal = Mortal { writes_left: Arc::new(AtomicUsize::new(writes)), dead: CancellationToken::new() };
+        let config = Config::infer().await.unwrap();
+        let client = ClientBuilder::try_from(config).unwrap().with_layer(&mortal).build();
+        let work = controller::run(shared(client), Some(self.namespace.clone()), CancellationToken::new());
+        let work = tokio::spawn(work);
+        let died = tokio::select! {
+            () = mortal.dead.cancelled() => true,
+            _ = until("it dies, or is settled", async || self.settled().await) => false,
+        };
+        work.abort();
+        died
+    }
+}
+
+fn strip(mut object: Value) -> Value {
+    let members = object.as_object_mut().unwrap();
+    members.remove("status");
+    let metadata = members.get_mut("metadata").unwrap().as_object_mut().unwrap();
+    metadata.retain(|name, _| ["name", "labels", "ownerReferences"].contains(&name.as_str()));
+    // The volume that a claim got, or not yet.
+    if let Some(Value::Object(spec)) = members.get_mut("spec") {
+        spec.remove("volumeName");
+    }
+    // The uid of the resource, the addresses that the Service got.
+    let text = object.to_string();
+    let uid = regex::Regex::new("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").unwrap();
+    let address = regex::Regex::new(r"\d+\.\d+\.\d+\.\d+").unwrap();
+    let text = uid.replace_all(&text, "UID");
+    serde_json::from_str(&address.replace_all(&text, "ADDRESS")).unwrap()
+}
+
+#[tokio::test]
+async fn wherever_the_operator_dies_the_next_one_ends_where_it_would_have() {
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let client = Client::try_default().await.unwrap();
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    let namespace = from_value(json!({ "metadata": { "generateName": "crash-" } })).unwrap();
+    let namespace = namespaces.create(&PostParams::default(), &namespace).await.unwrap().name_any();
+    let place = Place { client, namespace: namespace.clone() };
+
+    place.create().await;
+    let expected = place.finish().await;
+    assert_eq!(expected.0.len(), 8, "a child of each kind, and two of some: {:#?}", expected.0);
+    place.delete().await;
+
+    let mut writes = 0;
+    loop {
+        place.create().await;
+        if !place.die_after(writes).await {
+            break;
+        }
+        let (made, status) = place.finish().await;
+        assert_eq!(status, expected.1, "after it died with {writes} writes");
+        assert_eq!(made.len(), expected.0.len(), "after it died with {writes} writes");
+        for (found, wanted) in made.iter().zip(&expected.0) {
+            assert_eq!(found, wanted, "after it died with {writes} writes");
+        }
+        place.delete().await;
+        writes += 1;
+    }
+    assert!(writes >= 9, "eight children and a status take at least nine writes, not {writes}");
+    namespaces.delete(&namespace, &DeleteParams::background()).await.unwrap();
+}
