@@ -97,6 +97,8 @@ pub enum Progress {
     Settled,
     /// On its way.
     Moving,
+    /// Held up by something that may pass: a broker that is away, an image that is not there.
+    HeldUp,
     /// Nothing changes until somebody does something.
     Stalled,
 }

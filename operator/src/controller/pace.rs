@@ -32,7 +32,8 @@ impl Pace {
     /// With jitter, so that many resources made at once do not come back at once.
     pub(super) fn next(self, progress: Progress) -> Action {
         let pause = match progress {
-            Progress::Settled => self.resync,
+            // What ends this wakes the controller: the pod becomes ready.
+            Progress::Settled | Progress::HeldUp => self.resync,
             Progress::Moving => MOVING.min(self.resync),
             Progress::Stalled => self.resync * STALLED_FACTOR,
         };

@@ -149,7 +149,7 @@ impl Findings {
         // Abnormal ones are there only while they are true, as kstatus reads them.
         let abnormal = match self.progress() {
             Progress::Settled => None,
-            Progress::Moving => Some(condition::RECONCILING),
+            Progress::Moving | Progress::HeldUp => Some(condition::RECONCILING),
             Progress::Stalled => Some(condition::STALLED),
         };
         if let (Some(kind), Some(worst)) = (abnormal, self.worst()) {
@@ -162,7 +162,8 @@ impl Findings {
         match self.worst().map(|finding| finding.urgency) {
             None => Progress::Settled,
             Some(Urgency::Somebody) => Progress::Stalled,
-            Some(_) => Progress::Moving,
+            Some(Urgency::Told) => Progress::HeldUp,
+            Some(Urgency::Patience | Urgency::None) => Progress::Moving,
         }
     }
 

@@ -199,11 +199,11 @@ fn what_keeps_the_runtime_from_deciding_is_told() {
     for (state, reason, progress, told) in [
         (PodState::RollingOut, "Starting", Progress::Moving, false),
         (PodState::Unschedulable("0/3".to_owned()), "Unschedulable", Progress::Moving, false),
-        (image, "ImagePullFailed", Progress::Moving, true),
-        (PodState::Refused("quota".to_owned()), "PodsRefused", Progress::Moving, true),
-        (crash(1), "CrashLooping", Progress::Moving, true),
+        (image, "ImagePullFailed", Progress::HeldUp, true),
+        (PodState::Refused("quota".to_owned()), "PodsRefused", Progress::HeldUp, true),
+        (crash(1), "CrashLooping", Progress::HeldUp, true),
         (crash(3), "CrashLooping", Progress::Stalled, true),
-        (lost, "NodeLost", Progress::Moving, true),
+        (lost, "NodeLost", Progress::HeldUp, true),
     ] {
         let mut spoilt = trading(&plan);
         spoilt.runtime = (state, None);
