@@ -25,7 +25,8 @@ BIN=$CACHE/bin
 # What belongs to the running cluster, and goes with it.
 RUN=$CACHE/$CLUSTER_NAME
 ENV_FILE=$CACHE/env
-CONTROL_PLANE=$CLUSTER_NAME-control-plane
+# Another name is a cluster beside, for work on these scripts: it leaves alone what belongs to the first.
+[ "$CLUSTER_NAME" = intuition ] || ENV_FILE=$RUN/env
 
 PATH=$BIN:$PATH:/usr/local/sbin:/usr/sbin:/sbin
 
@@ -55,7 +56,7 @@ seconds() {
     TOOK="$((EPOCHSECONDS - start)) s"
 }
 
-# Docker where its daemon answers, else podman, which is installed on Debian when we are root. ENGINE=... overrules.
+# Docker where its daemon answers, else podman. ENGINE=... overrules.
 choose_engine() {
     if [ -z "${ENGINE:-}" ]; then
         if command -v docker >/dev/null && timeout 10 docker info >/dev/null 2>&1; then
@@ -66,13 +67,19 @@ choose_engine() {
     fi
     # A network of our own, so that it can go with the cluster.
     export ENGINE KIND_EXPERIMENTAL_PROVIDER=$ENGINE KIND_EXPERIMENTAL_PODMAN_NETWORK=$CLUSTER_NAME KIND_EXPERIMENTAL_DOCKER_NETWORK=$CLUSTER_NAME
+    [ "$ENGINE" != podman ] || configure_podman
+}
+
+# Sees to it that the engine is there and works.
+need_engine() {
+    choose_engine
     if [ "$ENGINE" = podman ]; then
         "$ROOT/.ci/need" podman:podman iptables:iptables runc:runc
-        configure_podman
         need_names
     fi
     timeout 60 "$ENGINE" info >/dev/null 2>"$CACHE/engine.log" ||
         fail "$ENGINE does not work here: $(tail -n 1 "$CACHE/engine.log"). A cluster needs podman as root or a running docker; without, use CLUSTER=existing."
+    [ "$ENGINE" != podman ] || [ "$(id -u)" = 0 ] || fail "a cluster in podman takes root here. With a running docker it does not; or use CLUSTER=existing."
 }
 
 # Only where podman would refuse to start a container as it is set up by itself.
