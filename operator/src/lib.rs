@@ -2,7 +2,7 @@
 //!
 //! - [`resource`]: the types, from which the CRD in `crds/` is generated.
 //! - [`validate`]: a manifest against the CRD's schema, its CEL rules and what neither can say; every problem at once.
-//! - [`reference`]: the CRD as a page for people.
+//! - [`mod@reference`]: the CRD as a page for people.
 //!
 //! None of these does I/O: the controller, `intuition validate` and `intuition run` share them.
 

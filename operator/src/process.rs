@@ -134,9 +134,11 @@ async fn lead(
     let Some(leadership) = election.acquire(shutdown).await.map_err(ProcessError::Elect)? else { return Ok(()) };
     let lost = leadership.lost();
     tokio::select! {
-        () = work(shared, scopes, shutdown) => {}
+        // Looked at first: a process that was frozen must not go on working before it knows.
+        biased;
         // What is under way is dropped where it is: it may be the next leader's by now.
         () = lost.cancelled() => return Err(ProcessError::LoseLead),
+        () = work(shared, scopes, shutdown) => {}
     }
     leadership.release().await;
     Ok(())

@@ -1,7 +1,5 @@
-//! The election against a real API server: what it refuses, accepts, and calls a conflict. Needs the cluster of `KUBECONFIG`:
-//! `cargo test -p intuition-operator --test lease_cluster -- --ignored`.
+//! The election against a real API server: what it refuses, accepts, and calls a conflict. Needs the cluster of `KUBECONFIG`.
 
-#![cfg(feature = "controller")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{sync::Arc, time::Duration};
@@ -85,7 +83,6 @@ async fn elect(api: Api<Lease>) {
 }
 
 #[tokio::test]
-#[ignore = "needs a cluster"]
 async fn one_leads_at_a_time_and_the_next_follows() {
     // Another test of this process may have been first.
     drop(rustls::crypto::ring::default_provider().install_default());
@@ -102,7 +99,6 @@ async fn one_leads_at_a_time_and_the_next_follows() {
 }
 
 #[tokio::test]
-#[ignore = "needs a cluster"]
 async fn what_waiting_would_not_mend_is_an_error() {
     drop(rustls::crypto::ring::default_provider().install_default());
     let api: Api<Lease> = Api::namespaced(Client::try_default().await.unwrap(), "there-is-no-such-namespace");
