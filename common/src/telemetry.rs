@@ -50,7 +50,7 @@ pub fn init(args: &LogArgs) -> Result<(), TelemetryError> {
         .with_ansi(std::io::stderr().is_terminal());
     let outcome = match args.log_format {
         LogFormat::Text => builder.try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).with_span_list(false).try_init(),
     };
     // It fails only where a subscriber is set already: then the first one stays.
     drop(outcome);

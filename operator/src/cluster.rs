@@ -31,6 +31,8 @@ use crate::{
 /// A resource as it is watched: one that cannot be read stops nobody but itself.
 pub type Guarded = DeserializeGuard<TradingAlgo>;
 
+/// Cause of a refusal (`NamespaceTerminatingCause` of k8s.io/api/core/v1).
+const NAMESPACE_TERMINATING: &str = "NamespaceTerminating";
 /// Longest that a call to the API server may take.
 const CALL: Duration = Duration::from_secs(10);
 
@@ -52,6 +54,12 @@ impl CallError {
     /// Whether it answered with this HTTP status.
     pub fn is(&self, code: u16) -> bool {
         matches!(self, Self::Refuse(status) if status.code == code)
+    }
+
+    /// Whether it refused because the namespace is being deleted, and with it everything in there.
+    pub fn is_farewell(&self) -> bool {
+        let Self::Refuse(status) = self else { return false };
+        status.details.iter().flat_map(|details| &details.causes).any(|cause| cause.reason == NAMESPACE_TERMINATING)
     }
 }
 

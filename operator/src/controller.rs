@@ -17,7 +17,7 @@ pub use self::{
 };
 use crate::{
     build::{self, Claim},
-    cluster::{Applied, CallError, Guarded},
+    cluster::{Applied, CallError, Guarded, code},
     names::Component,
     plan::{Plan, plan},
     pods::PodState,
@@ -183,8 +183,12 @@ async fn tell(
     context: &Context,
 ) -> Result<(), ReconcileError> {
     if previous != Some(&derived.status) {
-        context.cluster.save_status(seen, &derived.status).await.map_err(ReconcileError::SaveStatus)?;
-        context.recent.saved(seen, &derived.status);
+        match context.cluster.save_status(seen, &derived.status).await {
+            Ok(()) => context.recent.saved(seen, &derived.status),
+            // It was deleted meanwhile: there is nobody left to tell.
+            Err(error) if error.is(code::NOT_FOUND) => return Ok(()),
+            Err(error) => return Err(ReconcileError::SaveStatus(error)),
+        }
     }
     if derived.progress == Progress::Settled && !derived.notices.is_empty() {
         tracing::info!(algo = context::name(seen), "is as it shall be");

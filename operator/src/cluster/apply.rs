@@ -73,6 +73,7 @@ impl ApplyError {
         match self {
             Self::NameTaken { .. } => "NameTaken",
             Self::AwaitPredecessor { .. } => "WaitingForPredecessor",
+            Self::Write { source, .. } if source.is_farewell() => "NamespaceTerminating",
             Self::Write { .. } if self.outlook() == Outlook::Stays => "ApplyRefused",
             Self::Write { .. } => "ApplyFailed",
         }
@@ -83,6 +84,7 @@ impl ApplyError {
         match self {
             Self::NameTaken { .. } => Outlook::Stays,
             Self::AwaitPredecessor { .. } => Outlook::Passes,
+            Self::Write { source, .. } if source.is_farewell() => Outlook::Passes,
             Self::Write { source, .. } if source.is(code::INVALID) || source.is(code::FORBIDDEN) => Outlook::Stays,
             Self::Write { .. } => Outlook::Uncertain,
         }
