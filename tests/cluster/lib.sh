@@ -74,7 +74,7 @@ choose_engine() {
 need_engine() {
     choose_engine
     if [ "$ENGINE" = podman ]; then
-        "$ROOT/.ci/need" podman:podman iptables:iptables runc:runc
+        "$ROOT/.ci/need" podman:podman,containernetworking-plugins iptables:iptables runc:runc
         need_names
     fi
     timeout 60 "$ENGINE" info >/dev/null 2>"$CACHE/engine.log" ||
