@@ -34,7 +34,7 @@ fmt-check:
 	$(CARGO) fmt --all --check
 
 lint: ## Clippy with the workspace's lints, warnings as errors
-	$(CARGO) clippy --quiet --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --quiet --workspace --all-targets --all-features -- -D warnings
 
 doc: ## Build the documentation, warnings as errors
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --quiet --workspace --no-deps --document-private-items
