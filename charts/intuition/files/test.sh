@@ -35,7 +35,8 @@ client_options() {
     cp "$XDG_CONFIG_HOME/mosquitto_pub" "$XDG_CONFIG_HOME/mosquitto_sub"
 }
 
-topic="intuition-helm-test/$HOSTNAME"
+# A topic that nobody has.
+topic="intuition-helm-test/$(cat /proc/sys/kernel/random/uuid)"
 if [ -n "$BROKER" ] && [ -n "$OWN_BROKER" ]; then
     client_options right
     sent=$(cat /proc/sys/kernel/random/uuid)

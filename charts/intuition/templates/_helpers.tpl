@@ -109,6 +109,12 @@ matchExpressions:
 {{- end -}}
 {{- end -}}
 
+{{/* The default broker's port, where there is a default broker. */}}
+{{- define "intuition.brokerPort" -}}
+{{- $url := urlParse (include "intuition.brokerUrl" . | trimSuffix "/") -}}
+{{- regexFind ":[0-9]+$" $url.host | trimPrefix ":" | default (ternary "8883" "1883" (eq $url.scheme "mqtts")) -}}
+{{- end -}}
+
 {{/* Secret with the credentials for the default broker; empty where it asks for none. */}}
 {{- define "intuition.credentialsSecret" -}}
 {{- if .Values.broker.url -}}
