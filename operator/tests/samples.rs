@@ -11,7 +11,7 @@ use intuition_operator::{
     resource::TradingAlgo,
     validate::{check, parse},
 };
-use kube::CustomResourceExt as _;
+use kube::{CustomResourceExt as _, core::cel::Validator};
 use serde_json::{Value, json};
 
 fn samples(kind: &str) -> Vec<(PathBuf, String)> {
@@ -37,6 +37,23 @@ fn every_invalid_sample_is_refused_for_the_reason_in_its_first_line() {
     for (path, text) in samples("invalid") {
         let manifest: Value = serde_saphyr::from_str(&text).unwrap();
         let found: Vec<_> = check(&manifest).iter().map(ToString::to_string).collect();
+        let expected = text.lines().next().unwrap().strip_prefix("# ").unwrap();
+        assert_eq!(found, [expected], "{}", path.display());
+    }
+}
+
+#[test]
+fn every_invalid_update_is_refused_for_the_reason_in_its_first_line() {
+    let root = json!(TradingAlgo::crd().spec.versions.remove(0).schema.unwrap().open_api_v3_schema.unwrap());
+    for (path, text) in samples("invalid-updates") {
+        let (before, after) = text.split_once("\n---\n").unwrap();
+        let [before, after] = [before, after].map(|text| {
+            let manifest: Value = serde_saphyr::from_str(text).unwrap();
+            // With the defaults in place, as the API server compares them.
+            json!(parse(&manifest).unwrap_or_else(|problems| panic!("{}: {problems:?}", path.display())))
+        });
+        let errors = Validator::new().validate(&root, &after, Some(&before)).unwrap_err().into_vec();
+        let found: Vec<_> = errors.iter().map(|error| format!("{}: {}", error.field_path, error.message)).collect();
         let expected = text.lines().next().unwrap().strip_prefix("# ").unwrap();
         assert_eq!(found, [expected], "{}", path.display());
     }
