@@ -69,6 +69,8 @@ pub mod code {
     pub const FORBIDDEN: u16 = 403;
     /// It is not there, or its kind is not known.
     pub const NOT_FOUND: u16 = 404;
+    /// It is another object than the one that was seen, or has changed since.
+    pub const CONFLICT: u16 = 409;
     /// It does not fit the schema or a rule.
     pub const INVALID: u16 = 422;
 }

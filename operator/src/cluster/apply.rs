@@ -84,7 +84,8 @@ impl ApplyError {
         match self {
             Self::NameTaken { .. } => Outlook::Stays,
             Self::AwaitPredecessor { .. } => Outlook::Passes,
-            Self::Write { source, .. } if source.is_farewell() => Outlook::Passes,
+            // What was seen is gone, or is another one by now: the next look sees it.
+            Self::Write { source, .. } if source.is_farewell() || source.is(code::CONFLICT) => Outlook::Passes,
             Self::Write { source, .. } if source.is(code::INVALID) || source.is(code::FORBIDDEN) => Outlook::Stays,
             Self::Write { .. } => Outlook::Uncertain,
         }
@@ -98,15 +99,21 @@ impl Cluster {
         let mut applied = Applied::default();
         applied.note(self.ensure(plan, &desired.settings, &caches.settings).await);
         applied.note(self.ensure(plan, &desired.account, &caches.accounts).await);
+        let mut has_claim = true;
         if let Some(claim) = &desired.claim {
-            applied.note(self.ensure(plan, claim, &caches.claims).await);
+            let outcome = self.ensure(plan, claim, &caches.claims).await;
+            has_claim = !matches!(outcome, Err(ApplyError::NameTaken { .. } | ApplyError::AwaitPredecessor { .. }));
+            applied.note(outcome);
         }
         applied.note(self.ensure_broker_secret(plan, desired.broker.as_ref()).await);
         for policy in &desired.policies {
             applied.note(self.ensure(plan, policy, &caches.policies).await);
         }
         applied.note(self.ensure(plan, &desired.service, &caches.services).await);
-        applied.runtime = applied.note(self.ensure(plan, &desired.runtime, &caches.deployments).await);
+        // A pod on somebody else's claim would write there, and keep one that is going from going.
+        if has_claim {
+            applied.runtime = applied.note(self.ensure(plan, &desired.runtime, &caches.deployments).await);
+        }
         applied.bridge = applied.note(self.ensure(plan, &desired.bridge, &caches.deployments).await);
         let deployments = Component::ALL.map(|component| component.of(&plan.name));
         applied.note(self.delete_strays::<Deployment>(plan, &deployments, &caches.deployments).await);

@@ -54,12 +54,15 @@ impl Memo {
         }
     }
 
-    /// Whether an object that cannot be read has to be written: `wanted` is new, or was written some time ago.
+    /// Whether an object that cannot be read has to be written: `wanted` is new, or was written some time ago. One that
+    /// is not wanted is deleted once.
     pub(super) fn is_due<K: Kind>(&self, namespace: &str, name: &str, wanted: Option<&K>, now: Instant) -> bool {
         let key = Key { kind: K::kind(&()).into_owned(), namespace: namespace.to_owned(), name: name.to_owned() };
         let print = wanted.and_then(fingerprint).unwrap_or_default();
         let mut unreadable = lock(&self.unreadable);
-        let fresh = |(known, at): &(u64, Instant)| *known == print && now.duration_since(*at) < UNREADABLE;
+        let fresh = |(known, at): &(u64, Instant)| {
+            *known == print && (wanted.is_none() || now.duration_since(*at) < UNREADABLE)
+        };
         if unreadable.get(&key).is_some_and(fresh) {
             return false;
         }
@@ -153,10 +156,11 @@ mod tests {
         assert!(due(Some(&deployment(1)), now));
         assert!(!due(Some(&deployment(1)), now));
         assert!(due(Some(&deployment(2)), now));
-        assert!(due(None, now));
-        assert!(!due(None, now + UNREADABLE / 2));
+        assert!(!due(Some(&deployment(2)), now + UNREADABLE / 2));
+        assert!(due(Some(&deployment(2)), now + UNREADABLE));
         assert!(due(None, now + UNREADABLE));
+        assert!(!due(None, now + UNREADABLE * 9), "it cannot come back by itself");
         memo.still_due::<Deployment>("n", "a");
-        assert!(due(None, now + UNREADABLE));
+        assert!(due(None, now + UNREADABLE), "it was not deleted");
     }
 }
