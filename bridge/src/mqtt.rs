@@ -203,6 +203,17 @@ pub enum LinkError {
     /// The broker answered with a refusal.
     #[error("the broker refused the connection: {} (0x{:02x})", .0.name, .0.value)]
     Refuse(Code),
+    /// The broker answered with a refusal, and there was no user name to tell it.
+    #[error(
+        "the broker refused the connection: {} (0x{:02x}); {} holds no username: does the Secret that is mounted there exist?",
+        code.name, code.value, folder.display()
+    )]
+    RefuseNameless {
+        /// What the broker said.
+        code: Code,
+        /// Where the user name should be.
+        folder: PathBuf,
+    },
     /// The broker ended the connection with a reason.
     #[error("the broker ended the connection: {} (0x{:02x})", .0.name, .0.value)]
     End(Code),
@@ -225,7 +236,7 @@ impl LinkError {
             Self::ReadCaFile { .. } | Self::UseCaFile { .. } | Self::EmptyCaFile(_) => "BadCertificate",
             Self::NoCertificates => "NoCertificates",
             Self::SetUpTls(_) | Self::Secure(_) => "TlsFailed",
-            Self::Refuse(code) | Self::End(code) => code.name,
+            Self::Refuse(code) | Self::RefuseNameless { code, .. } | Self::End(code) => code.name,
             Self::Reach(_) => "Unreachable",
             Self::Overflow => "Overloaded",
             Self::StandDown => "TakenOver",

@@ -32,6 +32,8 @@ const TAKEN_OVER_PAUSE: Duration = Duration::from_secs(30);
 
 pub(super) struct Task {
     options: Options,
+    /// The attempt under way names a user.
+    is_named: bool,
     eventloop: EventLoop,
     client: AsyncClient,
     requests: mpsc::UnboundedReceiver<Request>,
@@ -64,6 +66,7 @@ impl Task {
         let (client, eventloop) = AsyncClient::new(library::library_options(&options, presented), QUEUED);
         Ok(Self {
             options,
+            is_named: false,
             eventloop,
             client,
             requests,
@@ -111,7 +114,7 @@ impl Task {
                     // Nothing comes after our own farewell.
                     Ok(Polled::Outgoing(Outgoing::Disconnect)) => return None,
                     Ok(polled) => self.understand(polled),
-                    Err(error) => return self.last_answers().await.or(Some(codes::link_error(error))),
+                    Err(error) => return self.last_answers().await.or(Some(self.explain(codes::link_error(error)))),
                 },
             };
             if let Some(event) = event
@@ -119,6 +122,16 @@ impl Task {
             {
                 return error;
             }
+        }
+    }
+
+    /// A refusal of somebody who named nobody is mostly about a Secret that is not there.
+    fn explain(&self, error: LinkError) -> LinkError {
+        match (error, &self.options.credentials) {
+            (LinkError::Refuse(code), Credentials::Folder(folder)) if !self.is_named => {
+                LinkError::RefuseNameless { code, folder: folder.clone() }
+            }
+            (error, _) => error,
         }
     }
 
@@ -130,6 +143,7 @@ impl Task {
             let presented = tokio::task::spawn_blocking(move || credentials.present(tls)).await;
             // It is cancelled only when the whole process ends.
             let presented = presented.map_err(|error| LinkError::Reach(Box::new(error)))??;
+            self.is_named = presented.username.is_some();
             self.eventloop.options = library::library_options(&self.options, presented);
         }
         Ok(())

@@ -22,6 +22,8 @@ async fn a_password_that_was_wrong_or_unreadable_is_read_again_at_every_attempt(
     for part in [BROKER, PUBLISHER] {
         bridge.lacks(part, "NotAuthorized").await;
     }
+    let hint = format!("{} holds no username: does the Secret that is mounted there exist?", folder.path().display());
+    assert!(bridge.message(BROKER).contains(&hint), "{}", bridge.message(BROKER));
     fs::write(folder.path().join("username"), "me\n").unwrap();
     fs::write(folder.path().join("password"), b"\xff").unwrap();
     for part in [BROKER, PUBLISHER] {
@@ -31,6 +33,7 @@ async fn a_password_that_was_wrong_or_unreadable_is_read_again_at_every_attempt(
     for part in [BROKER, PUBLISHER] {
         bridge.lacks(part, "NotAuthorized").await;
     }
+    assert!(!bridge.message(BROKER).contains("holds no username"), "it does by now");
     fs::write(folder.path().join("password"), "right\n").unwrap();
     bridge.ready().await;
     bridge.stop().await;

@@ -80,6 +80,12 @@ impl Running {
         .await;
     }
 
+    /// What it says about a part that it lacks.
+    pub(crate) fn message(&self, part: &str) -> String {
+        let missing = self.readiness.missing();
+        missing.into_iter().find(|missing| missing.part == part).map(|missing| missing.message).unwrap_or_default()
+    }
+
     pub(crate) async fn stop(self) {
         self.shutdown.cancel();
         self.task.await.unwrap();
