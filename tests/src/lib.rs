@@ -4,11 +4,14 @@
 //! - [`process`]: our binaries, found beside the test executable; [`command`]: run to their end; [`system`]: one account's runtime and bridge together.
 //! - [`quotes`]: what is published, in the three shapes; [`mqtt`]: an MQTT client of the tests' own.
 //! - [`ledger`]: reads a ledger's file by SQL; [`checker`]: recomputes it; [`amounts`]: the arithmetic it does it with.
+//! - `chart`, with the feature of that name: the Helm chart, rendered.
 //! - `cluster`, with the feature of that name: a real Kubernetes.
 //! - [`wait`]: conditions with deadlines; [`seed`], [`ports`], [`http`]: small change.
 
 pub mod amounts;
 pub mod broker;
+#[cfg(feature = "chart")]
+pub mod chart;
 pub mod checker;
 #[cfg(feature = "cluster")]
 pub mod cluster;

@@ -159,6 +159,12 @@ impl Market {
         self.until("the consumer sees another decision", |market| Ok(market.consumer.count("decisions") > before)).await
     }
 
+    /// Waits until there are more decisions than in `before`.
+    pub async fn decided_more(&self, before: &Books) -> anyhow::Result<()> {
+        let what = format!("there are more than {} decisions", before.decisions);
+        self.until(&what, |market| Ok(market.books()?.decisions > before.decisions)).await
+    }
+
     /// Waits until every quote that is to be decided is, and checks everything: each of them once and in order, none of
     /// those that were published in vain, the cash to the cent, and the resource's account, the ledger in the pod and the
     /// decisions seen by the consumer all say the same.

@@ -85,14 +85,8 @@ impl Node {
 
     /// kill -9 to the process of a pod's container, behind the kubelet's back.
     pub async fn kill_container(&self, pod: &Pod) -> anyhow::Result<()> {
-        let container = pod.container_id()?;
-        let inspect = ["crictl", "inspect", "--output=go-template", "--template={{.info.pid}}", container];
-        let pid = self.exec(&inspect).await?;
-        self.exec(&["kill", "-9", pid.trim()]).await.map(drop)
-    }
-
-    async fn exec(&self, command: &[&str]) -> anyhow::Result<String> {
-        shell::run(&self.engine, &[&["exec", self.object.name()], command].concat()).await
+        let kill = ["ctr", "--namespace=k8s.io", "tasks", "kill", "--signal=SIGKILL", pod.container_id()?];
+        shell::run(&self.engine, &[["exec", self.object.name()].as_slice(), &kill].concat()).await.map(drop)
     }
 
     async fn engine(&self, verb: &str) -> anyhow::Result<()> {

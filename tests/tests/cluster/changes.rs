@@ -8,7 +8,7 @@ use e2e::cluster::{
     object::text,
     pods::{Part, Pod},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn threshold_and_parameters_change_without_a_restart() -> anyhow::Result<()> {
@@ -75,7 +75,7 @@ async fn another_algorithm_goes_on_with_the_same_cash() -> anyhow::Result<()> {
         ensure!(text(&status, "/account/cash") == before.cash, "{status:#}");
         ensure!(Pod::of(&algo, Part::Runtime).await?.uid() != pod.uid(), "another algorithm needs another pod");
         market.publish_to_chance(100).await?;
-        market.next_decision().await?;
+        market.decided_more(&before).await?;
         algo.change(json!({"algorithm": {"builtin": "random", "parameters": null}})).await?;
         algo.is_ready().await?;
         market.publish(10).await?;
@@ -111,24 +111,37 @@ async fn a_refused_change_leaves_the_old_settings_in_force() -> anyhow::Result<(
         let algo = Algo::start(namespace, "stubborn", json!({})).await?;
         let mut market = Market::open(&algo).await?;
         let pod = Pod::of(&algo, Part::Runtime).await?;
-        let good = json!({"builtin": "random", "parameters": {"seed": 7}});
-        for (bad, named) in [
-            (json!({"builtin": "no-such-algorithm"}), "no-such-algorithm"),
-            (json!({"parameters": {"seed": "seven"}}), "seed"),
-            (json!({"parameters": {"sead": 7}}), "sead"),
-        ] {
-            algo.change(json!({"algorithm": bad})).await?;
-            let message = algo.shows("Configured", "False", "InvalidSettings").await?;
-            ensure!(message.contains(named), "{message:?} should say what is wrong with {named}");
-            algo.shows("Stalled", "True", "InvalidSettings").await?;
-            market.publish(5).await?;
-            market.settles(&algo).await?;
-            algo.object().patch(&json!([{"op": "replace", "path": "/spec/algorithm", "value": good}])).await?;
-            algo.is_settled().await?;
+        for (bad, named) in [(json!({"seed": "seven"}), "seed"), (json!({"sead": 7}), "sead")] {
+            refused(&algo, &mut market, json!({"parameters": bad}), named).await?;
         }
         pod.is_untouched(&algo, Part::Runtime).await
     })
     .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_to_an_algorithm_that_is_not_there_leaves_the_old_one_trading() -> anyhow::Result<()> {
+    in_namespace("not-there", async |namespace| {
+        let algo = Algo::start(namespace, "stubborn", json!({})).await?;
+        let mut market = Market::open(&algo).await?;
+        refused(&algo, &mut market, json!({"builtin": "no-such-algorithm"}), "no-such-algorithm").await
+    })
+    .await
+}
+
+/// What `spec.algorithm` is changed to is refused, with a message that has `named`; trading goes on until it is put right.
+async fn refused(algo: &Algo<'_>, market: &mut Market, change: Value, named: &str) -> anyhow::Result<()> {
+    algo.change(json!({"algorithm": change})).await?;
+    let message = algo.shows("Configured", "False", "InvalidSettings").await?;
+    ensure!(message.contains(named), "{message:?} should say what is wrong with {named}");
+    algo.shows("Stalled", "True", "InvalidSettings").await?;
+    market.publish(5).await?;
+    market.settles(algo).await?;
+    let good = json!({"builtin": "random", "parameters": {"seed": 7}});
+    algo.object().patch(&json!([{"op": "replace", "path": "/spec/algorithm", "value": good}])).await?;
+    algo.is_settled().await?;
+    market.publish(5).await?;
+    market.settles(algo).await.map(drop)
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -161,7 +161,7 @@ async fn a_name_that_somebody_else_holds_is_said_and_left_alone() -> anyhow::Res
     in_namespace("foreign", async |namespace| {
         for (name, (kind, suffix, foreign)) in ["squatted-a", "squatted-b", "squatted-c"].into_iter().zip(strangers()) {
             let mut stranger = foreign.clone();
-            stranger["metadata"] = json!({"name": format!("{name}-{suffix}"), "labels": {"whose": "not yours"}});
+            stranger["metadata"] = json!({"name": format!("{name}-{suffix}"), "labels": {"whose": "somebody-elses"}});
             namespace.apply(&stranger).await?;
             let stranger = namespace.object(kind, &format!("{name}-{suffix}"));
             let before = stranger.read().await?;

@@ -1,9 +1,12 @@
 //! Every sample in `crds/samples`: the valid ones are taken, the invalid ones are refused by the API server or, where only
 //! the operator can tell, in their status.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use e2e::cluster::{
     algo::{Algo, manifest},
     environment, in_namespace,
@@ -16,7 +19,7 @@ use serde_json::{Value, json};
 async fn valid_samples_are_taken() -> anyhow::Result<()> {
     in_namespace("valid", async |namespace| {
         for (path, sample) in samples("valid")? {
-            let taken = namespace.apply_with(&placed(&sample, namespace), &["--dry-run=server"]).await;
+            let taken = namespace.apply_with(&placed(&sample, namespace)?, &["--dry-run=server"]).await;
             taken.with_context(|| format!("{} is refused", path.display()))?;
         }
         Ok(())
@@ -32,7 +35,7 @@ async fn valid_samples_trade_and_can_be_applied_as_read_back() -> anyhow::Result
             if path.ends_with("all-fields.yaml") {
                 continue;
             }
-            let sample = placed(&sample, namespace);
+            let sample = placed(&sample, namespace)?;
             let algo = run(namespace, &sample).await.with_context(|| path.display().to_string())?;
             algo.object().delete().await?;
             algo.object().is_gone().await?;
@@ -54,14 +57,19 @@ async fn run<'a>(namespace: &'a Namespace, sample: &Value) -> anyhow::Result<Alg
     Ok(algo)
 }
 
-/// A sample in the test's namespace, without what only the server may say of an object that is not there yet.
-fn placed(sample: &Value, namespace: &Namespace) -> Value {
-    let mut sample = sample.clone();
+/// A sample in the test's namespace, topics too, without what only the server may say of an object that is not there yet.
+fn placed(sample: &Value, namespace: &Namespace) -> anyhow::Result<Value> {
+    let mut sample: Value = serde_json::from_str(&in_its_place(&sample.to_string(), namespace))?;
     if let Some(metadata) = sample.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.insert("namespace".to_owned(), json!(namespace.name()));
         metadata.retain(|member, _| !["uid", "resourceVersion", "creationTimestamp"].contains(&member.as_str()));
     }
-    sample
+    Ok(sample)
+}
+
+/// Samples speak of the topics of the namespace `default`.
+fn in_its_place(text: &str, namespace: &Namespace) -> String {
+    text.replace("intuition/default/", &format!("intuition/{}/", namespace.name()))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -86,6 +94,25 @@ async fn invalid_samples_are_refused() -> anyhow::Result<()> {
     .await
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn updates_to_what_cannot_be_are_refused() -> anyhow::Result<()> {
+    in_namespace("updates", async |namespace| {
+        for path in files("invalid-updates")? {
+            let versions: Vec<Value> = serde_saphyr::from_multiple(&fs::read_to_string(&path)?)?;
+            let [before, after] = versions.as_slice() else { bail!("{}: not two documents", path.display()) };
+            namespace.apply(before).await?;
+            let refused = namespace.apply(after).await;
+            let refusal = refused.err().with_context(|| format!("{} is taken", path.display()))?;
+            names_the_field(&refusal.to_string(), &expected_message(&path)?)?;
+            let algo = Algo::applied(namespace, text(before, "/metadata/name"));
+            algo.object().delete().await?;
+            algo.object().is_gone().await?;
+        }
+        Ok(())
+    })
+    .await
+}
+
 /// The API server words it in its own way, but a person finds the field.
 fn names_the_field(refusal: &str, expected: &str) -> anyhow::Result<()> {
     let (path, message) = expected.split_once(": ").context("a path, a colon and a message")?;
@@ -100,12 +127,11 @@ fn names_the_field(refusal: &str, expected: &str) -> anyhow::Result<()> {
 }
 
 async fn is_refused_in_status(namespace: &Namespace, sample: &Value, expected: &str) -> anyhow::Result<()> {
-    let sample = placed(sample, namespace);
+    let sample = placed(sample, namespace)?;
     namespace.apply(&sample).await?;
     let algo = Algo::applied(namespace, text(&sample, "/metadata/name"));
     let message = algo.shows("Accepted", "False", "InvalidSpec").await?;
-    // The sample speaks of the namespace it was written for.
-    let expected = expected.replace("intuition/default/", &format!("intuition/{}/", namespace.name()));
+    let expected = in_its_place(expected, namespace);
     ensure!(message.contains(&expected), "the status says {message:?}");
     algo.shows("Stalled", "True", "InvalidSpec").await?;
     algo.event("Warning", "InvalidSpec").await?;
@@ -131,20 +157,26 @@ async fn a_name_that_cannot_be_that_of_a_service_is_refused_at_once() -> anyhow:
 }
 
 fn samples(folder: &str) -> anyhow::Result<Vec<(PathBuf, Value)>> {
-    let folder = environment::repository().join("crds/samples").join(folder);
-    let mut samples = Vec::new();
-    for entry in fs::read_dir(&folder)? {
-        let path = entry?.path();
+    let read = |path: PathBuf| {
         let sample = serde_saphyr::from_str(&fs::read_to_string(&path)?).with_context(|| path.display().to_string())?;
-        samples.push((path, sample));
+        Ok((path, sample))
+    };
+    files(folder)?.into_iter().map(read).collect()
+}
+
+fn files(folder: &str) -> anyhow::Result<Vec<PathBuf>> {
+    let folder = environment::repository().join("crds/samples").join(folder);
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
+        paths.push(entry?.path());
     }
-    samples.sort_by(|(one, _), (other, _)| one.cmp(other));
-    ensure!(!samples.is_empty(), "no samples in {}", folder.display());
-    Ok(samples)
+    paths.sort();
+    ensure!(!paths.is_empty(), "no samples in {}", folder.display());
+    Ok(paths)
 }
 
 /// The comment in the first line of an invalid sample.
-fn expected_message(path: &PathBuf) -> anyhow::Result<String> {
+fn expected_message(path: &Path) -> anyhow::Result<String> {
     let text = fs::read_to_string(path)?;
     let first = text.lines().next().and_then(|line| line.strip_prefix("# "));
     first.map(str::to_owned).context("the first line says what is wrong")

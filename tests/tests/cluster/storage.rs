@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, ensure};
 use e2e::cluster::{
-    algo::{Algo, manifest},
+    algo::Algo,
     in_namespace,
     market::Market,
     object::{CLAIM, text},
@@ -78,19 +78,6 @@ async fn a_damaged_ledger_is_traded_on_by_nobody_and_its_runtime_says_why() -> a
         algo.shows("Ready", "False", "CrashLooping").await?;
         algo.event("Warning", "CrashLooping").await?;
         ensure!(market.books()? == before, "traded on a damaged ledger");
-        Ok(())
-    })
-    .await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_volume_never_shrinks() -> anyhow::Result<()> {
-    in_namespace("shrink", async |namespace| {
-        let spec = |size: &str| json!({"storage": {"size": size}, "suspend": true});
-        Algo::apply(namespace, "big", spec("2Gi")).await?;
-        let refused = namespace.apply(&manifest(namespace, "big", spec("1Gi"))).await;
-        let refusal = refused.err().context("a smaller size is taken")?.to_string();
-        ensure!(refusal.contains("must not shrink"), "{refusal}");
         Ok(())
     })
     .await

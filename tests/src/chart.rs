@@ -1,0 +1,14 @@
+//! What the tests of the Helm chart stand on: the chart rendered by the real `helm`, and read as data.
+//!
+//! - [`tools`]: helm and the checkers, as `tests/chart/tools` brings them; [`helm`]: rendering.
+//! - [`rendered`]: the objects that came out; [`rights`]: what their roles allow; [`restricted`]: whether their pods are
+//!   as the Pod Security Standard "restricted" wants them.
+//! - [`network`]: network policies, evaluated: whether a packet passes. [`selector`]: labels and what selects them.
+
+pub mod helm;
+pub mod network;
+pub mod rendered;
+pub mod restricted;
+pub mod rights;
+pub mod selector;
+pub mod tools;

@@ -1,0 +1,91 @@
+//! Rendering the chart.
+
+use serde_json::Value;
+
+use super::{
+    rendered::Rendered,
+    tools::{self, Ended},
+};
+
+/// Folder of the chart, from the root of the repository.
+pub const CHART: &str = "charts/intuition";
+
+/// A release to render: its name, namespace, values, and what the cluster knows beyond Kubernetes itself.
+#[derive(Debug, Clone)]
+pub struct Release {
+    helm: &'static str,
+    chart: String,
+    name: String,
+    namespace: String,
+    values: Value,
+    apis: Vec<String>,
+}
+
+impl Default for Release {
+    fn default() -> Self {
+        Self {
+            helm: "helm",
+            chart: CHART.to_owned(),
+            name: "intuition".to_owned(),
+            namespace: "intuition-system".to_owned(),
+            values: Value::Null,
+            apis: Vec::new(),
+        }
+    }
+}
+
+impl Release {
+    /// The release `intuition` in `intuition-system`, with the chart's values changed by `values`.
+    pub fn with(values: Value) -> Self {
+        Self { values, ..Self::default() }
+    }
+
+    /// Another name, another namespace.
+    #[must_use]
+    pub fn called(self, name: &str, namespace: &str) -> Self {
+        Self { name: name.to_owned(), namespace: namespace.to_owned(), ..self }
+    }
+
+    /// In a cluster that knows this API, such as `monitoring.coreos.com/v1`.
+    #[must_use]
+    pub fn knowing(mut self, api: &str) -> Self {
+        self.apis.push(api.to_owned());
+        self
+    }
+
+    /// By Helm 3.
+    #[must_use]
+    pub fn by_helm_3(self) -> Self {
+        Self { helm: "helm3", ..self }
+    }
+
+    /// From another folder, or a package.
+    #[must_use]
+    pub fn of(self, chart: &str) -> Self {
+        Self { chart: chart.to_owned(), ..self }
+    }
+
+    /// What `helm template` makes of it, right or wrong.
+    pub fn template(&self) -> anyhow::Result<Ended> {
+        let values = self.values.to_string();
+        let mut arguments = vec!["template", &self.name, &self.chart, "--namespace", &self.namespace, "--values", "-"];
+        for api in &self.apis {
+            arguments.extend(["--api-versions", api]);
+        }
+        tools::run(self.helm, &arguments, if self.values.is_null() { "{}" } else { &values })
+    }
+
+    /// What `helm install` would say to its user.
+    pub fn notes(&self) -> anyhow::Result<String> {
+        let values = if self.values.is_null() { "{}".to_owned() } else { self.values.to_string() };
+        let arguments =
+            ["install", &self.name, &self.chart, "--namespace", &self.namespace, "--dry-run=client", "--values", "-"];
+        let output = tools::run(self.helm, &arguments, &values)?.successful()?;
+        Ok(output.split_once("\nNOTES:\n").map(|(_, notes)| notes.to_owned()).unwrap_or_default())
+    }
+
+    /// The objects.
+    pub fn render(&self) -> anyhow::Result<Rendered> {
+        Rendered::parse(&self.template()?.successful()?)
+    }
+}
