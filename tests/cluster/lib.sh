@@ -1,9 +1,9 @@
 # Sourced by the scripts beside it: versions, places, and the few functions that all of them use.
 # shellcheck shell=bash disable=SC2034 # what is set here is used there
 
-# What fails without a word of its own says at least where.
+# What fails without a word of its own says at least where. `fail` has said what: its exit code passes in silence.
 set -E
-trap 'echo "error: $0, line $LINENO: $BASH_COMMAND" >&2' ERR
+trap '[ $? = 70 ] || echo "error: $0, line $LINENO: $BASH_COMMAND" >&2' ERR
 
 CLUSTER_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 ROOT=$(cd "$CLUSTER_DIR/../.." && pwd)
@@ -34,7 +34,7 @@ say() { printf '%s  %s\n' "$(date +%H:%M:%S)" "$*"; }
 
 fail() {
     printf 'error: %s\n' "$*" >&2
-    exit 1
+    exit 70
 }
 
 # Runs the script again under a lock, so that two of them never build or create the same. `-o`: what it starts does not inherit
@@ -74,7 +74,8 @@ choose_engine() {
 need_engine() {
     choose_engine
     if [ "$ENGINE" = podman ]; then
-        "$ROOT/.ci/need" podman:podman,containernetworking-plugins iptables:iptables runc:runc
+        "$ROOT/.ci/need" podman:podman,containernetworking-plugins iptables:iptables
+        [ -z "${CONTAINERS_CONF:-}" ] || "$ROOT/.ci/need" runc:runc
         need_names
     fi
     timeout 60 "$ENGINE" info >/dev/null 2>"$CACHE/engine.log" ||
