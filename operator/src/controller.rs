@@ -87,8 +87,7 @@ async fn once(seen: &Guarded, context: &Context) -> Result<Action, ReconcileErro
     if let Some(error) = look.failed {
         return Err(error);
     }
-    context.failures.succeeded(seen);
-    Ok(context.pace.next(look.derived.progress))
+    Ok(context.pauses.after(seen, look.derived.progress))
 }
 
 /// Dereference, plan, build, apply, ask, derive.

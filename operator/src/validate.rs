@@ -5,7 +5,7 @@
 mod rules;
 mod schema;
 
-use std::fmt;
+use std::{fmt, sync::LazyLock};
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::JSONSchemaProps;
 use kube::{CustomResourceExt as _, core::cel::Validator};
@@ -74,29 +74,32 @@ pub fn check(manifest: &Value) -> Vec<Problem> {
             problems.push(Problem::new(name, "is not known"));
         }
     }
-    let root = schema();
+    let root = &SCHEMA.0;
     match (members.get("spec"), root.properties.as_ref().and_then(|properties| properties.get("spec"))) {
         (Some(spec), Some(wanted)) => schema::check(wanted, spec, "spec", &mut problems),
         _ => problems.push(Problem::new("spec", "is required")),
     }
     problems.extend(rules::spec(members));
-    let broken = cel(&root, members, &problems);
+    let broken = cel(members, &problems);
     problems.extend(broken);
     problems.sort();
     problems
 }
 
-fn schema() -> JSONSchemaProps {
+/// The schema of a resource, and the same as JSON: made once, because the operator checks at every look.
+static SCHEMA: LazyLock<(JSONSchemaProps, Value)> = LazyLock::new(|| {
     let version = TradingAlgo::crd().spec.versions.into_iter().next();
-    version.and_then(|version| version.schema).and_then(|schema| schema.open_api_v3_schema).unwrap_or_default()
-}
+    let schema = version.and_then(|version| version.schema).and_then(|schema| schema.open_api_v3_schema);
+    let schema = schema.unwrap_or_default();
+    let json = serde_json::to_value(&schema).unwrap_or_default();
+    (schema, json)
+});
 
 /// The CEL rules that are broken. A rule about a field that is wrong already would only repeat that, or fail over it.
-fn cel(root: &JSONSchemaProps, members: &Map<String, Value>, known: &[Problem]) -> Vec<Problem> {
-    let Ok(root) = serde_json::to_value(root) else { return Vec::new() };
+fn cel(members: &Map<String, Value>, known: &[Problem]) -> Vec<Problem> {
     let mut object = members.clone();
     object.remove("status");
-    let Err(errors) = Validator::new().validate(&root, &Value::Object(object), None) else { return Vec::new() };
+    let Err(errors) = Validator::new().validate(&SCHEMA.1, &Value::Object(object), None) else { return Vec::new() };
     let broken = errors.into_vec().into_iter().filter_map(|error| {
         // The API server lets a rule of the root look at the name alone, so that it can be about nothing else.
         let path = if error.field_path.is_empty() { "metadata.name".to_owned() } else { error.field_path };

@@ -13,7 +13,7 @@ use kube::{
     runtime::events::{Event, EventType, Recorder},
 };
 
-use super::pace::{Failures, Pace};
+use super::pace::Pauses;
 use crate::{
     ask::Asker,
     cluster::{Cluster, Guarded},
@@ -34,8 +34,7 @@ pub struct Context {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) recorder: Recorder,
     pub(super) metrics: Metrics,
-    pub(super) pace: Pace,
-    pub(super) failures: Failures,
+    pub(super) pauses: Pauses,
     pub(super) recent: Recent,
 }
 

@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     ReconcileError,
     context::{Context, CredentialsDir, Recent, name},
-    pace::{Failures, Pace},
+    pace::{Pace, Pauses},
     reconcile,
 };
 use crate::{
@@ -75,8 +75,7 @@ pub async fn run(shared: Shared, namespace: Option<String>, shutdown: Cancellati
         clock: Arc::clone(&shared.clock),
         recorder: Recorder::new(client.clone(), reporter),
         metrics: shared.metrics.clone(),
-        pace: shared.pace,
-        failures: Failures::default(),
+        pauses: Pauses::new(shared.pace),
         recent: Recent::default(),
     });
     let (store, writer) = reflector::store::<Guarded>();
@@ -124,7 +123,7 @@ where
 
 fn forget(context: &Context, algo: &Guarded) {
     context.cluster.forget(&algo.namespace().unwrap_or_default(), &algo.name_any());
-    context.failures.succeeded(algo);
+    context.pauses.forget(algo);
     context.recent.forget(algo);
     tracing::info!(algo = name(algo), "was deleted");
 }
@@ -138,7 +137,7 @@ fn resource_of(object: &impl kube::Resource) -> Option<ObjectRef<Guarded>> {
 #[expect(clippy::needless_pass_by_value, reason = "the controller calls it so")]
 fn failed(seen: Arc<Guarded>, error: &ReconcileError, context: Arc<Context>) -> Action {
     tracing::warn!(algo = name(&seen), reason = error.reason(), error = with_causes(error), "failed, trying again");
-    context.failures.failed(&seen)
+    context.pauses.after_failure(&seen)
 }
 
 /// Reconciliations report themselves; what is left is the watches.

@@ -1,5 +1,10 @@
 //! A value against a structural schema, as the API server checks it, with messages for people.
 
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+};
+
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{JSONSchemaProps, JSONSchemaPropsOrArray};
 use regex::Regex;
 use serde_json::{Map, Value};
@@ -161,7 +166,12 @@ fn is_amount(schema: &JSONSchemaProps, value: &Value) -> bool {
     }
 }
 
-/// The patterns are ours, and a test compiles them all: one that does not compile fits nothing.
+/// The patterns are ours, and a test compiles them all: one that does not compile fits nothing. Each is compiled once.
 fn fits(pattern: &str, text: &str) -> bool {
-    Regex::new(pattern).is_ok_and(|pattern| pattern.is_match(text))
+    static COMPILED: Mutex<BTreeMap<String, Option<Regex>>> = Mutex::new(BTreeMap::new());
+    let mut compiled = COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
+    if !compiled.contains_key(pattern) {
+        compiled.insert(pattern.to_owned(), Regex::new(pattern).ok());
+    }
+    compiled.get(pattern).and_then(Option::as_ref).is_some_and(|pattern| pattern.is_match(text))
 }
