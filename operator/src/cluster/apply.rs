@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use k8s_openapi::{
-    api::{apps::v1::Deployment, core::v1::Secret, networking::v1::NetworkPolicy},
+    api::{core::v1::Secret, networking::v1::NetworkPolicy},
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 use kube::{
@@ -115,9 +115,7 @@ impl Cluster {
             applied.runtime = applied.note(self.ensure(plan, &desired.runtime, &caches.deployments).await);
         }
         applied.bridge = applied.note(self.ensure(plan, &desired.bridge, &caches.deployments).await);
-        let deployments = Component::ALL.map(|component| component.of(&plan.name));
-        applied.note(self.delete_strays::<Deployment>(plan, &deployments, &caches.deployments).await);
-        applied.note(self.delete_strays::<NetworkPolicy>(plan, &desired.policy_names(), &caches.policies).await);
+        applied.note(self.delete_strays(plan, desired).await);
         applied
     }
 
@@ -191,20 +189,17 @@ impl Cluster {
         Ok(None)
     }
 
-    /// Deletes what is this resource's and no longer wanted.
-    async fn delete_strays<K: Kind>(
-        &self,
-        plan: &Plan,
-        wanted: &[String],
-        cache: &Store<K>,
-    ) -> Result<Option<i64>, ApplyError> {
-        let strays = cache.state_filter(|object| {
+    /// Deletes the policies that are this resource's and no longer wanted: of all other children there is always one, of
+    /// the same name.
+    async fn delete_strays(&self, plan: &Plan, desired: &Desired) -> Result<Option<i64>, ApplyError> {
+        let wanted = desired.policy_names();
+        let strays = self.caches.policies.state_filter(|object| {
             object.namespace().as_deref() == Some(&plan.namespace)
                 && is_owned(object, &plan.uid)
                 && object.meta().deletion_timestamp.is_none()
                 && !wanted.contains(&object.name_any())
         });
-        let api: Api<K> = Api::namespaced(self.client.clone(), &plan.namespace);
+        let api: Api<NetworkPolicy> = Api::namespaced(self.client.clone(), &plan.namespace);
         for stray in strays {
             let name = stray.name_any();
             let precondition = Preconditions { uid: stray.uid(), resource_version: None };
@@ -212,7 +207,7 @@ impl Cluster {
             if let Err(source) = call(api.delete(&name, &parameters)).await
                 && !source.is(code::NOT_FOUND)
             {
-                return Err(ApplyError::Write { action: "delete", kind: K::kind(&()).into_owned(), name, source });
+                return Err(ApplyError::Write { action: "delete", kind: "NetworkPolicy".to_owned(), name, source });
             }
         }
         Ok(None)
