@@ -196,7 +196,7 @@ impl Cluster {
         let strays = self.caches.policies.state_filter(|object| {
             object.namespace().as_deref() == Some(&plan.namespace)
                 && is_owned(object, &plan.uid)
-                && object.meta().deletion_timestamp.is_none()
+                && object.metadata.deletion_timestamp.is_none()
                 && !wanted.contains(&object.name_any())
         });
         let api: Api<NetworkPolicy> = Api::namespaced(self.client.clone(), &plan.namespace);
