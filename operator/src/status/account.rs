@@ -17,8 +17,9 @@ pub(super) fn take(status: &mut TradingAlgoStatus, seen: &Observation<'_>) {
         algorithm: account.algorithm.clone(),
         version: account.algorithm_version.clone(),
     });
-    // The time of the last commit, never that of the question: at rest nothing is written.
-    let updated = Timestamp::from_microsecond(account.updated_micros).unwrap_or_default();
+    // The time of the last commit, never that of the question, and in whole seconds, as Kubernetes keeps it: at rest
+    // nothing is written.
+    let updated = Timestamp::from_second(account.updated_micros.div_euclid(1_000_000)).unwrap_or_default();
     status.account = Some(Account {
         cash: account.cash.clone(),
         invested: account.invested.clone(),

@@ -100,8 +100,10 @@ fn what_trades_is_ready_shows_its_account_and_is_told_of_once() {
     assert_eq!(status.ledger, Some(ledger()));
     let shown = status.account.as_ref().unwrap();
     assert_eq!((shown.cash.as_str(), shown.invested.as_str(), shown.decisions), ("8765.44", "1234.56", 17));
-    assert_eq!(shown.updated.0.to_string(), "2026-01-02T03:04:05.678Z");
+    assert_eq!(shown.updated.0.to_string(), "2026-01-02T03:04:05Z");
 
+    let read_back = serde_json::from_value(serde_json::json!(status)).unwrap();
+    assert_eq!(status, &read_back, "what is read back is what was written, or it would be written at every look");
     let again = derive(Some(status), GENERATION, &Outcome::Seen(&trading(&plan)), at(2_000));
     assert_eq!((&again.status, again.notices.len()), (status, 0), "at rest nothing is written, whatever the time");
 }
