@@ -18,6 +18,7 @@ pub struct Release {
     name: String,
     namespace: String,
     values: Value,
+    kubernetes: String,
     apis: Vec<String>,
 }
 
@@ -29,6 +30,8 @@ impl Default for Release {
             name: "intuition".to_owned(),
             namespace: "intuition-system".to_owned(),
             values: Value::Null,
+            // A helm built from its module takes itself to be in an old one.
+            kubernetes: "v1.33.0".to_owned(),
             apis: Vec::new(),
         }
     }
@@ -53,6 +56,12 @@ impl Release {
         self
     }
 
+    /// In a cluster of this version of Kubernetes.
+    #[must_use]
+    pub fn on(self, kubernetes: &str) -> Self {
+        Self { kubernetes: kubernetes.to_owned(), ..self }
+    }
+
     /// By Helm 3.
     #[must_use]
     pub fn by_helm_3(self) -> Self {
@@ -65,10 +74,16 @@ impl Release {
         Self { chart: chart.to_owned(), ..self }
     }
 
+    /// The values that it sets.
+    pub fn values(&self) -> &Value {
+        &self.values
+    }
+
     /// What `helm template` makes of it, right or wrong.
     pub fn template(&self) -> anyhow::Result<Ended> {
         let values = self.values.to_string();
         let mut arguments = vec!["template", &self.name, &self.chart, "--namespace", &self.namespace, "--values", "-"];
+        arguments.extend(["--kube-version", &self.kubernetes]);
         for api in &self.apis {
             arguments.extend(["--api-versions", api]);
         }

@@ -117,8 +117,10 @@ struct Block {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Port {
-    port: Option<PortName>,
-    end_port: Option<u16>,
+    #[serde(rename = "port")]
+    first: Option<PortName>,
+    #[serde(rename = "endPort")]
+    last: Option<u16>,
     #[serde(default = "tcp")]
     protocol: Protocol,
 }
@@ -235,14 +237,14 @@ impl Peer {
 
 impl Port {
     fn fits(&self, destination: &End, port: u16, protocol: Protocol) -> anyhow::Result<bool> {
-        let number = match (&self.port, destination) {
+        let number = match (&self.first, destination) {
             (None, _) => return Ok(protocol == self.protocol),
             (Some(PortName::Number(number)), _) => Some(*number),
             (Some(PortName::Name(name)), End::Pod(pod)) => pod.ports.get(name).copied(),
             (Some(PortName::Name(_)), End::Address(_)) => None,
         };
         let Some(first) = number else { return Ok(false) };
-        let last = self.end_port.unwrap_or(first);
+        let last = self.last.unwrap_or(first);
         if last < first {
             bail!("a port range from {first} to {last}");
         }

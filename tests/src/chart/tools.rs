@@ -23,6 +23,11 @@ pub fn cache() -> anyhow::Result<PathBuf> {
     cache.context("neither CLUSTER_CACHE nor XDG_CACHE_HOME nor HOME is set")
 }
 
+/// Whether a variable of the environment is set to something.
+pub fn is_set(name: &str) -> bool {
+    variable(name).is_some()
+}
+
 #[expect(clippy::disallowed_methods, reason = "a test has no command line of its own")]
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
