@@ -44,11 +44,12 @@ test: deps ## Run all tests, those with a real mosquitto and kill -9 included
 	$(CARGO) build --quiet --workspace --bins
 	RUST_LIB_BACKTRACE=0 $(CARGO) test --quiet --workspace
 
-generate: ## Write what is generated from the code: the CRD, for crds/ and the chart, and the reference of its fields
+generate: ## Write what is generated from the code: the CRD, the reference of its fields, the chart's table of values
 	@mkdir -p $(dir $(CRD) $(CHART_CRD) $(API_REFERENCE))
 	$(OPERATOR) crd > $(CRD).new && mv $(CRD).new $(CRD)
 	cp $(CRD) $(CHART_CRD)
 	$(OPERATOR) reference > $(API_REFERENCE).new && mv $(API_REFERENCE).new $(API_REFERENCE)
+	tests/chart/values
 
 check-generated: ## Fail if what is generated is not up to date
 	@stale() { echo "$$1 is not up to date: run 'make generate' and commit the result" >&2; exit 1; }; \

@@ -74,7 +74,7 @@ choose_engine() {
 need_engine() {
     choose_engine
     if [ "$ENGINE" = podman ]; then
-        "$ROOT/.ci/need" podman:podman,containernetworking-plugins iptables:iptables
+        "$ROOT/.ci/need" podman:podman,containernetworking-plugins iptables:iptables ip:iproute2
         [ -z "${CONTAINERS_CONF:-}" ] || "$ROOT/.ci/need" runc:runc
         need_names
     fi
