@@ -14,7 +14,12 @@ use kube::{
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::{CallError, Cluster, caches::Kind, call, code, is_owned, surplus::surplus};
+use super::{
+    CallError, Cluster,
+    caches::Kind,
+    call, code, is_owned,
+    surplus::{restoration, surplus},
+};
 use crate::{
     build::Desired,
     names::{Component, MANAGER, broker_secret, claim, label, service_account},
@@ -146,17 +151,7 @@ impl Cluster {
                 return Ok(live.meta().generation);
             }
         }
-        let body = body(wanted, live.as_deref());
-        let mut parameters = PatchParams::apply(MANAGER);
-        // Forced over edits of what is ours, and only there: somebody may have taken the name this very moment.
-        parameters.force = live.is_some();
-        let mut outcome = call(api.patch(&name, &parameters, &Patch::Apply(&body))).await.map_err(failed("apply"))?;
-        let operations = surplus(&body, &serde_json::to_value(&outcome).unwrap_or_default());
-        if !operations.is_empty() {
-            let patch = Patch::<Value>::Json(json_patch::Patch(operations));
-            let parameters = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
-            outcome = call(api.patch(&name, &parameters, &patch)).await.map_err(failed("apply"))?;
-        }
+        let outcome = write(&api, &name, wanted, live.as_deref()).await.map_err(failed("apply"))?;
         self.memo.remember(wanted, &outcome);
         Ok(outcome.meta().generation)
     }
@@ -225,6 +220,33 @@ impl Applied {
             }
         }
     }
+}
+
+/// Writes one object so that nothing is left of what somebody did to it.
+async fn write<K: Kind>(api: &Api<K>, name: &str, wanted: &K, live: Option<&K>) -> Result<K, CallError> {
+    let body = body(wanted, live);
+    let mut apply = PatchParams::apply(MANAGER);
+    // Forced over edits of what is ours, and only there: somebody may have taken the name this very moment.
+    apply.force = live.is_some();
+    let edit = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
+    let mut outcome = call(api.patch(name, &apply, &Patch::Apply(&body))).await;
+    if let (Err(error), Some(operations)) = (&outcome, restoration(&body))
+        && error.is(code::INVALID)
+        && live.is_some()
+    {
+        // What somebody added may not go together with what is ours: another rollout strategy, a second port of the same
+        // name. All of the spec is put back then, in one write.
+        let patch = Patch::<Value>::Json(json_patch::Patch(operations));
+        if call(api.patch(name, &edit, &patch)).await.is_ok() {
+            outcome = call(api.patch(name, &apply, &Patch::Apply(&body))).await;
+        }
+    }
+    let outcome = outcome?;
+    let operations = surplus(&body, &serde_json::to_value(&outcome).unwrap_or_default());
+    if operations.is_empty() {
+        return Ok(outcome);
+    }
+    call(api.patch(name, &edit, &Patch::<Value>::Json(json_patch::Patch(operations)))).await
 }
 
 /// What is sent: the object with its kind, and the uid of the one that was seen, so that no other of the same name is

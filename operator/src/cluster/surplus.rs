@@ -1,7 +1,7 @@
 //! What somebody added by hand to a list that is ours. Server-side apply leaves alone what it was not told about: an
 //! environment variable, a container or a rule that was added beside ours would stay for ever.
 
-use json_patch::{PatchOperation, RemoveOperation, ReplaceOperation, jsonptr::PointerBuf};
+use json_patch::{PatchOperation, RemoveOperation, ReplaceOperation, TestOperation, jsonptr::PointerBuf};
 use serde_json::{Map, Value};
 
 /// Lists that change what a pod does and that we leave out: there they shall not be at all.
@@ -18,6 +18,17 @@ pub(super) fn surplus(wanted: &Value, live: &Value) -> Vec<PatchOperation> {
         compare(wanted, live, &path, &mut operations);
     }
     operations
+}
+
+/// What puts back the whole spec of the object that `wanted` names by its uid; `None`: it names none, or has no spec.
+pub(super) fn restoration(wanted: &Value) -> Option<Vec<PatchOperation>> {
+    let at = |names: &[&str]| PointerBuf::from_tokens(names);
+    let uid = wanted.pointer("/metadata/uid").filter(|uid| uid.is_string())?.clone();
+    let spec = wanted.get("spec")?.clone();
+    Some(vec![
+        PatchOperation::Test(TestOperation { path: at(&["metadata", "uid"]), value: uid }),
+        PatchOperation::Replace(ReplaceOperation { path: at(&["spec"]), value: spec }),
+    ])
 }
 
 fn compare(wanted: &Value, live: &Value, path: &PointerBuf, operations: &mut Vec<PatchOperation>) {
@@ -100,6 +111,19 @@ mod tests {
             "tolerations": [{ "key": "added/by-admission" }],
         } } } });
         assert_eq!(surplus(&wanted(), &live), []);
+    }
+
+    #[test]
+    fn a_spec_is_put_back_whole_on_the_object_that_was_seen() {
+        assert_eq!(restoration(&wanted()), None, "nobody was seen");
+        let mut seen = wanted();
+        seen["metadata"] = json!({ "uid": "u-1" });
+        let operations = restoration(&seen).unwrap();
+        let mut live = json!({ "metadata": { "uid": "u-1" }, "spec": { "strategy": { "rollingUpdate": {} } } });
+        json_patch::patch(&mut live, &operations).unwrap();
+        assert_eq!(live, seen);
+        let mut other = json!({ "metadata": { "uid": "u-2" }, "spec": {} });
+        assert!(json_patch::patch(&mut other, &operations).is_err(), "another of the same name");
     }
 
     #[test]
