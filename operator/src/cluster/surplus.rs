@@ -22,7 +22,7 @@ pub(super) fn surplus(wanted: &Value, live: &Value) -> Vec<PatchOperation> {
 
 /// What puts back the whole spec of the object that `wanted` names by its uid; `None`: it names none, or has no spec.
 pub(super) fn restoration(wanted: &Value) -> Option<Vec<PatchOperation>> {
-    let at = |names: &[&str]| PointerBuf::from_tokens(names);
+    let at = |names: &[&str]| PointerBuf::from_tokens(names.iter().copied());
     let uid = wanted.pointer("/metadata/uid").filter(|uid| uid.is_string())?.clone();
     let spec = wanted.get("spec")?.clone();
     Some(vec![
