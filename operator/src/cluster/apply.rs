@@ -151,7 +151,8 @@ impl Cluster {
                 return Ok(live.meta().generation);
             }
         }
-        let outcome = write(&api, &name, wanted, live.as_deref()).await.map_err(failed("apply"))?;
+        // Boxed: it is most of a look's memory, and seldom needed.
+        let outcome = Box::pin(write(&api, &name, wanted, live.as_deref())).await.map_err(failed("apply"))?;
         self.memo.remember(wanted, &outcome);
         Ok(outcome.meta().generation)
     }

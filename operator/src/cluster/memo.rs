@@ -29,7 +29,7 @@ struct Written {
 }
 
 /// How often what cannot be read is written all the same.
-const UNREADABLE: Duration = Duration::from_secs(30);
+const UNREADABLE: Duration = Duration::from_secs(10);
 
 /// See the module.
 #[derive(Debug, Default)]

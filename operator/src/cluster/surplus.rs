@@ -1,21 +1,35 @@
-//! What somebody added by hand to a list that is ours. Server-side apply leaves alone what it was not told about: an
-//! environment variable, a container or a rule that was added beside ours would stay for ever.
+//! What somebody added by hand to a list or a map that is ours. Server-side apply leaves alone what it was not told about: an
+//! environment variable, a container or a label to select by that was added beside ours would stay for ever.
 
 use json_patch::{PatchOperation, RemoveOperation, ReplaceOperation, TestOperation, jsonptr::PointerBuf};
 use serde_json::{Map, Value};
 
-/// Lists that change what a pod does and that we leave out: there they shall not be at all.
-const ABSENT: [&str; 6] = ["initContainers", "command", "env", "envFrom", "volumeDevices", "externalIPs"];
+/// What changes what a pod does or where it can run, and that we leave out: there it shall not be at all.
+const ABSENT: [&str; 11] = [
+    "initContainers",
+    "command",
+    "env",
+    "envFrom",
+    "volumeDevices",
+    "externalIPs",
+    "nodeSelector",
+    "nodeName",
+    "affinity",
+    "topologySpreadConstraints",
+    "hostAliases",
+];
+/// Maps that are ours whole.
+const MAPS: [&str; 4] = ["data", "selector", "matchLabels", "nodeSelector"];
 /// Members by which the elements of a list are told apart.
 const KEYS: [&str; 4] = ["name", "mountPath", "port", "key"];
 
-/// What makes the lists below `spec` of `live` those of `wanted` again; empty where nothing was added.
+/// What takes out of `live` what was added to the lists and maps of `wanted`; empty where nothing was.
 pub(super) fn surplus(wanted: &Value, live: &Value) -> Vec<PatchOperation> {
     let mut operations = Vec::new();
-    if let (Some(wanted), Some(live)) = (wanted.get("spec"), live.get("spec")) {
-        let mut path = PointerBuf::root();
-        path.push_back("spec");
-        compare(wanted, live, &path, &mut operations);
+    for part in ["spec", "data"] {
+        if let (Some(wanted), Some(live)) = (wanted.get(part), live.get(part)) {
+            compare(wanted, live, &below(&PointerBuf::root(), part), &mut operations);
+        }
     }
     operations
 }
@@ -54,14 +68,26 @@ fn members(
     path: &PointerBuf,
     operations: &mut Vec<PatchOperation>,
 ) {
+    // Defaults of the API server stand in other objects, but not in these.
+    let is_ours_whole = path.last().is_some_and(|name| MAPS.contains(&name.decoded().as_ref()));
     for (name, value) in live {
         match wanted.get(name) {
             Some(wanted) => compare(wanted, value, &below(path, name), operations),
-            None if ABSENT.contains(&name.as_str()) && value.as_array().is_some_and(|items| !items.is_empty()) => {
+            None if is_ours_whole || (ABSENT.contains(&name.as_str()) && !is_empty(value)) => {
                 operations.push(PatchOperation::Remove(RemoveOperation { path: below(path, name) }));
             }
             None => {}
         }
+    }
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(items) => items.is_empty(),
+        Value::Object(members) => members.is_empty(),
+        Value::String(text) => text.is_empty(),
+        Value::Bool(_) | Value::Number(_) => false,
     }
 }
 
@@ -111,6 +137,24 @@ mod tests {
             "tolerations": [{ "key": "added/by-admission" }],
         } } } });
         assert_eq!(surplus(&wanted(), &live), []);
+    }
+
+    #[test]
+    fn what_was_added_to_a_map_goes() {
+        let wanted = json!({
+            "data": { "random.json": "{}" },
+            "spec": { "selector": { "a": "b" }, "template": { "spec": {} } },
+        });
+        let mut live = wanted.clone();
+        live["data"]["other.json"] = json!("{}");
+        live["spec"]["selector"]["more"] = json!("yes");
+        live["spec"]["clusterIP"] = json!("10.0.0.1");
+        live["spec"]["template"]["spec"]["nodeSelector"] = json!({ "no": "such-node" });
+        let operations = surplus(&wanted, &live);
+        assert_eq!(operations.len(), 3);
+        json_patch::patch(&mut live, &operations).unwrap();
+        live["spec"].as_object_mut().unwrap().remove("clusterIP");
+        assert_eq!(live, wanted);
     }
 
     #[test]
