@@ -73,11 +73,17 @@ fn not_running(state: &PodState, component: Component) -> Finding {
         }
         PodState::NodeLost { node, since } => {
             let since = since.map(|since| format!(" since {since}")).unwrap_or_default();
-            let message = format!(
-                "node {node} does not answer{since}. Nothing moves until it is back; if it never will be: kubectl taint \
-                 nodes {node} node.kubernetes.io/out-of-service=nodeshutdown:NoExecute"
-            );
-            Finding::lacking("NodeLost", message, Urgency::Told)
+            // The bridge has nothing that could be written twice; the runtime has its volume.
+            let outlook = match component {
+                Component::Bridge => {
+                    "Kubernetes makes the pod elsewhere once it evicts it, by default after five minutes".to_owned()
+                }
+                Component::Runtime => format!(
+                    "Nothing moves until it is back; if it never will be: kubectl taint nodes {node} \
+                     node.kubernetes.io/out-of-service=nodeshutdown:NoExecute"
+                ),
+            };
+            Finding::lacking("NodeLost", format!("node {node} does not answer{since}. {outlook}"), Urgency::Told)
         }
     }
 }
