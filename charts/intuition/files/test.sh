@@ -20,7 +20,7 @@ client_options() {
             if [ -e /etc/intuition/broker/ca.crt ]; then
                 printf -- '--cafile /etc/intuition/broker/ca.crt\n'
             else
-                printf -- '--capath /etc/ssl/certs\n'
+                printf -- '--cafile /etc/ssl/certs/ca-certificates.crt\n'
             fi
             ;;
         esac
