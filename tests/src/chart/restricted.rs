@@ -22,25 +22,29 @@ pub fn problems(pod: &PodTemplate<'_>) -> Vec<String> {
             volume.as_object().into_iter().flatten().map(|(key, _)| key).filter(|key| *key != "name").collect();
         expect(&mut found, kinds.iter().all(|kind| VOLUMES.contains(&kind.as_str())), &format!("volume {kinds:?}"));
     }
-    expect(&mut found, pod.spec["securityContext"]["runAsNonRoot"] == true, "pod runAsNonRoot");
-    expect(&mut found, pod.spec["securityContext"]["seccompProfile"]["type"] == "RuntimeDefault", "pod seccompProfile");
     expect(&mut found, pod.spec["enableServiceLinks"] == false, "enableServiceLinks");
     for container in pod.containers() {
         let name = container["name"].as_str().unwrap_or("?");
-        found.extend(container_problems(container).into_iter().map(|problem| format!("{name}: {problem}")));
+        found.extend(
+            container_problems(container, &pod.spec["securityContext"])
+                .into_iter()
+                .map(|problem| format!("{name}: {problem}")),
+        );
     }
     found.into_iter().map(|problem| format!("{}: {problem}", pod.owner)).collect()
 }
 
-fn container_problems(container: &Value) -> Vec<String> {
+fn container_problems(container: &Value, of_pod: &Value) -> Vec<String> {
     let mut found = Vec::new();
     let security = &container["securityContext"];
+    // What a container does not say for itself its pod says for it.
+    let effective = |key: &str| if security[key].is_null() { &of_pod[key] } else { &security[key] };
     expect(&mut found, security["allowPrivilegeEscalation"] == false, "allowPrivilegeEscalation");
     expect(&mut found, security["privileged"].as_bool() != Some(true), "privileged");
     expect(&mut found, security["readOnlyRootFilesystem"] == true, "readOnlyRootFilesystem");
-    expect(&mut found, security["runAsNonRoot"] == true, "runAsNonRoot");
-    expect(&mut found, security["runAsUser"] == USER && security["runAsGroup"] == USER, "runAsUser, runAsGroup");
-    expect(&mut found, security["seccompProfile"]["type"] == "RuntimeDefault", "seccompProfile");
+    expect(&mut found, effective("runAsNonRoot") == true, "runAsNonRoot");
+    expect(&mut found, effective("runAsUser") == USER && effective("runAsGroup") == USER, "runAsUser, runAsGroup");
+    expect(&mut found, effective("seccompProfile")["type"] == "RuntimeDefault", "seccompProfile");
     expect(&mut found, security["capabilities"] == serde_json::json!({"drop": ["ALL"]}), "capabilities");
     for port in container["ports"].as_array().into_iter().flatten() {
         expect(&mut found, port["hostPort"].is_null(), "hostPort");

@@ -4,6 +4,7 @@
 
 mod broker;
 mod checkers;
+mod children;
 mod metadata;
 mod names;
 mod network;

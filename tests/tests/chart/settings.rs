@@ -18,7 +18,10 @@ fn settings(release: &Release) -> anyhow::Result<Value> {
 #[test]
 fn the_defaults_say_all_that_the_operator_knows() -> anyhow::Result<()> {
     let version = env!("CARGO_PKG_VERSION");
-    let resources = json!({"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}});
+    let resources = json!({
+        "requests": {"cpu": "50m", "memory": "64Mi", "ephemeral-storage": "16Mi"},
+        "limits": {"memory": "256Mi", "ephemeral-storage": "256Mi"},
+    });
     let expected = json!({
         "runtimeImage": format!("localhost/intuition/algo-runtime:{version}"),
         "bridgeImage": format!("localhost/intuition/bridge:{version}"),
