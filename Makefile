@@ -60,6 +60,7 @@ check-generated: ## Fail if what is generated is not up to date
 check-scripts: ## Check the shell scripts
 	@.ci/need shellcheck:shellcheck
 	shellcheck --external-sources --source-path=SCRIPTDIR $(SCRIPTS)
+	shellcheck --shell=sh $$(git ls-files 'charts/*.sh')
 
 test-chart: tools ## Render the chart in many ways and check the results against Kubernetes' schemas
 	tests/cluster/binaries tools
