@@ -60,6 +60,7 @@ elif [ -n "$BROKER" ]; then
 fi
 
 if [ -n "$OPERATOR" ]; then
-    wget -q -T 10 -O /tmp/readyz "$OPERATOR" || fail "the operator is not ready: $OPERATOR"
+    # Not -T: with it, the wget of busybox 1.35 crashes.
+    timeout 10 wget -q -O /tmp/readyz "$OPERATOR" || fail "the operator is not ready: $OPERATOR"
     echo "passed: the operator is ready: $(cat /tmp/readyz)"
 fi
