@@ -12,6 +12,7 @@ use super::{
     pods::Pod,
     shell,
 };
+use crate::wait;
 
 /// The control plane calls a silent node lost after 40 s, and its pods unready a little later.
 const NOTICE: Duration = Duration::from_mins(3);
@@ -57,11 +58,20 @@ impl Node {
     pub async fn killed<T>(&self, meanwhile: impl AsyncFnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
         self.engine("kill").await?;
         let outcome = meanwhile().await;
-        self.engine("start").await?;
-        let network = environment::repository().join("tests/cluster/network");
-        shell::run(&network.display().to_string(), &[]).await?;
-        self.is_ready().await?;
+        self.start().await?;
         outcome
+    }
+
+    /// A node that finds too little of something, inotify instances for example, ends again: started until it stays.
+    async fn start(&self) -> anyhow::Result<()> {
+        let what = format!("{} starts and is ready", self.name());
+        wait::until_every(Duration::from_secs(3), NOTICE, &what, async || {
+            self.engine("start").await?;
+            Ok((ready(&self.object.read().await?) == "True").then_some(()))
+        })
+        .await?;
+        let network = environment::repository().join("tests/cluster/network");
+        shell::run(&network.display().to_string(), &[]).await.map(drop)
     }
 
     /// Waits until the control plane has noticed that it is lost.
