@@ -134,8 +134,9 @@ async fn account(
         Err(error) => return (Err(error), None),
     };
     let account = read(&mut client, plan).await;
-    let is_behind = account.as_ref().is_ok_and(|account| account.effective_generation < plan.generation);
-    if !is_behind {
+    // Not only where it is behind: one that is ahead (the resource was restored from a backup) has to say so.
+    let differs = account.as_ref().is_ok_and(|account| account.effective_generation != plan.generation);
+    if !differs {
         return (account, None);
     }
     let configured = client.configure(plan.configure()).await;

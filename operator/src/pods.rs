@@ -3,7 +3,7 @@
 use k8s_openapi::{
     api::{
         apps::v1::Deployment,
-        core::v1::{ContainerStatus, Pod, PodCondition},
+        core::v1::{ContainerStatus, Pod},
     },
     jiff::Timestamp,
 };
@@ -72,12 +72,17 @@ pub fn state<'a>(
     if let Some(message) = deployment.and_then(refusal) {
         return PodState::Refused(message);
     }
-    if !deployment.is_some_and(|deployment| is_rolled_out(deployment, generation)) {
-        return PodState::RollingOut;
+    let (going, current): (Vec<_>, Vec<_>) =
+        pods.into_iter().partition(|pod| pod.metadata.deletion_timestamp.is_some());
+    let rolled_out = deployment.is_some_and(|deployment| is_rolled_out(deployment, generation));
+    let newest =
+        current.into_iter().filter(|_| rolled_out).max_by_key(|pod| pod.creation_timestamp().map(|time| time.0));
+    match newest.map_or(PodState::RollingOut, of_pod) {
+        running @ PodState::Running(_) => running,
+        // Kubernetes evicts the pod of a node that does not answer, and makes another that waits for the volume of the
+        // first, or for it to end: what is amiss is still the node.
+        other => going.into_iter().find_map(lost).unwrap_or(other),
     }
-    let current = pods.into_iter().filter(|pod| pod.metadata.deletion_timestamp.is_none());
-    let newest = current.max_by_key(|pod| pod.creation_timestamp().map(|time| time.0));
-    newest.map_or(PodState::RollingOut, of_pod)
 }
 
 /// Whether the one pod there is belongs to the newest version.
@@ -104,13 +109,10 @@ fn of_pod(pod: &Pod) -> PodState {
         return PodState::Unschedulable(scheduled.message.clone().unwrap_or_default());
     }
     let Some(container) = status.container_statuses.iter().flatten().next() else { return PodState::Starting };
-    let ready = condition("Ready");
-    if let Some(lost) = ready.filter(|ready| is_lost(ready, container)) {
-        return PodState::NodeLost {
-            node: pod.spec.as_ref().and_then(|spec| spec.node_name.clone()).unwrap_or_default(),
-            since: lost.last_transition_time.as_ref().map(|time| time.0),
-        };
+    if let Some(lost) = lost(pod) {
+        return lost;
     }
+    let ready = condition("Ready");
     let running = container.state.as_ref().is_some_and(|state| state.running.is_some());
     match status.pod_ip.filter(|_| running) {
         Some(ip) => PodState::Running(Running { ip, ready: ready.is_some_and(|ready| ready.status == "True") }),
@@ -118,10 +120,16 @@ fn of_pod(pod: &Pod) -> PodState {
     }
 }
 
-/// The node's controller turns `Ready` of the pods of a node that does not answer to false and leaves the containers as
-/// they are; a kubelet that answers never reports that combination for a pod without readiness gates.
-fn is_lost(ready: &PodCondition, container: &ContainerStatus) -> bool {
-    ready.status == "False" && container.ready
+/// Where the pod is on a node that does not answer: the node's controller turns `Ready` of its pods to false and leaves the
+/// containers as they are. A kubelet that answers never reports that combination for a pod without readiness gates.
+fn lost(pod: &Pod) -> Option<PodState> {
+    let status = pod.status.as_ref()?;
+    let container = status.container_statuses.iter().flatten().next()?;
+    let ready = status.conditions.iter().flatten().find(|condition| condition.type_ == "Ready")?;
+    (ready.status == "False" && container.ready).then(|| PodState::NodeLost {
+        node: pod.spec.as_ref().and_then(|spec| spec.node_name.clone()).unwrap_or_default(),
+        since: ready.last_transition_time.as_ref().map(|time| time.0),
+    })
 }
 
 fn of_container(container: &ContainerStatus) -> PodState {

@@ -102,3 +102,24 @@ fn a_node_that_does_not_answer_leaves_its_containers_ready() {
     assert_eq!(of(&status(true)), PodState::NodeLost { node: "worker".to_owned(), since });
     assert_eq!(of(&status(false)), PodState::Running(Running { ip: "10.0.0.1".to_owned(), ready: false }));
 }
+
+#[test]
+fn a_pod_that_waits_for_one_on_a_lost_node_is_lost_too() {
+    let mut evicted = pod(&json!({
+        "conditions": [{ "type": "Ready", "status": "False" }],
+        "containerStatuses": [container(&json!({ "running": {} }), &json!({}), true)],
+    }));
+    evicted.metadata.deletion_timestamp = evicted.metadata.creation_timestamp.clone();
+    let waiting = pod(&json!({ "conditions": [{ "type": "PodScheduled", "status": "False", "message": "in use" }] }));
+    let lost = PodState::NodeLost { node: "worker".to_owned(), since: None };
+    assert_eq!(state(Some(&rolled_out()), Some(3), [&evicted, &waiting]), lost);
+    let rolling = deployment(&json!({ "observedGeneration": 3, "replicas": 0 }));
+    assert_eq!(state(Some(&rolling), Some(3), [&evicted]), lost, "Recreate waits for it to end");
+    let running = pod(&json!({
+        "podIP": "10.0.0.1",
+        "conditions": [{ "type": "Ready", "status": "True" }],
+        "containerStatuses": [container(&json!({ "running": {} }), &json!({}), true)],
+    }));
+    let found = state(Some(&rolled_out()), Some(3), [&evicted, &running]);
+    assert_eq!(found, PodState::Running(Running { ip: "10.0.0.1".to_owned(), ready: true }));
+}

@@ -255,6 +255,9 @@ fn what_a_bridge_lacks_is_told_by_its_cause() {
         assert_eq!(find(&derived, kinds::BRIDGE_CONNECTED).reason, reason);
         assert_eq!(reasons(&derived), [reason]);
     }
+    let mut connecting = trading(&plan);
+    connecting.bridge.1 = Some(Ok(vec![missing("subscriptions", "Subscribing")]));
+    assert_eq!(reasons(&seen(&connecting, None)), Vec::<&str>::new(), "it has just connected");
     // For want of its runtime, of which is told already.
     let mut spoilt = trading(&plan);
     spoilt.runtime = (PodState::ImagePullFailed("i".to_owned()), None);

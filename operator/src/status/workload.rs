@@ -16,6 +16,8 @@ use crate::{
 pub(super) const ROLLING_OUT: &str = "Starting";
 /// Starts of a process after which it is not expected to recover by itself.
 const HOPELESS_RESTARTS: i32 = 3;
+/// What a process says while it starts, has just connected, or ends: no news.
+const PASSING: [&str; 3] = [ROLLING_OUT, "Subscribing", "Stopped"];
 /// What a bridge lacks, the causes before their consequences.
 const BRIDGE_PARTS: [&str; 5] = ["broker", "publisher", "publishing", "runtime", "subscriptions"];
 
@@ -118,6 +120,6 @@ fn lacking(missing: &[Missing], order: &[&str]) -> Finding {
         ("runtime", "Unreachable" | "Closed") => "RuntimeUnreachable",
         (_, reason) => reason,
     };
-    let urgency = if reason == ROLLING_OUT { Urgency::Patience } else { Urgency::Told };
+    let urgency = if PASSING.contains(&reason) { Urgency::Patience } else { Urgency::Told };
     Finding::lacking(reason, format!("{}: {}", first.part, first.message), urgency)
 }
