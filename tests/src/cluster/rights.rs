@@ -48,7 +48,8 @@ pub fn asked() -> anyhow::Result<Option<Asked>> {
             resource = format!("{resource}/{part}");
         }
         let right = right(text(&event, "/objectRef/apiGroup"), &resource, text(&event, "/verb"));
-        let refused = event.pointer("/responseStatus/code").and_then(Value::as_i64) == Some(403);
+        // Not the status code: what goes into a namespace that is being deleted is forbidden too.
+        let refused = text(&event, "/annotations/authorization.k8s.io~1decision") == "forbid";
         if refused {
             asked.refused.insert(right)
         } else {

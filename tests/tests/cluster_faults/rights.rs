@@ -7,8 +7,11 @@ use e2e::cluster::{alone, figures, rights};
 async fn the_operator_asks_for_nothing_that_it_is_not_granted() -> anyhow::Result<()> {
     alone("rights", async |_| {
         let Some(asked) = rights::asked()? else { return Ok(()) };
-        ensure!(asked.refused.is_empty(), "refused by the API server: {:?}", asked.refused);
-        let unused: Vec<_> = rights::granted().await?.difference(&asked.granted).cloned().collect();
+        let granted = rights::granted().await?;
+        // While the chart comes or goes, its roles may not be there yet, or no more.
+        let lacking: Vec<_> = asked.refused.difference(&granted).collect();
+        ensure!(lacking.is_empty(), "refused by the API server: {lacking:?}");
+        let unused: Vec<_> = granted.difference(&asked.granted).collect();
         // Which tests ran before decides: to look at, not to fail on.
         figures::record("rights granted and not used", &format!("{unused:?}"))
     })
