@@ -141,16 +141,14 @@ impl Market {
         self.flow = Some(Flow { first: self.outlet.published.load(Ordering::SeqCst) + 1, stop, task });
     }
 
-    /// Ends the flow; gives how many quotes it had.
-    pub async fn stop_flow(&mut self) -> anyhow::Result<usize> {
+    /// Ends the flow, once the broker has taken what was begun.
+    pub async fn stop_flow(&mut self) -> anyhow::Result<()> {
         let mut flow = self.flow.take().context("no quotes flow")?;
         flow.stop.cancel();
         let ended = tokio::time::timeout(PATIENCE, flow.task.join_next()).await;
         ended.context("the broker takes no quotes")?.context("the flow has a task")???;
-        let published = flow.first..=self.outlet.published.load(Ordering::SeqCst);
-        let before = self.decided.len();
-        self.decided.extend(published);
-        Ok(self.decided.len() - before)
+        self.decided.extend(flow.first..=self.outlet.published.load(Ordering::SeqCst));
+        Ok(())
     }
 
     /// Waits for a decision that was not seen before now.

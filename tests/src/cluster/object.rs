@@ -91,13 +91,18 @@ impl Object {
         what: &str,
         mut probe: impl FnMut(Option<&Value>) -> Option<T>,
     ) -> anyhow::Result<T> {
-        let mut last = None;
+        let (mut last, mut trouble) = (None, None);
         let mut events = pin!(watcher::watch_object(self.api.clone(), &self.name).default_backoff());
         let watching = async {
             while let Some(event) = events.next().await {
-                // The watch ends and begins again with the API server.
-                let Ok(object) = event else { continue };
-                last = object.map(serde_json::to_value).transpose()?;
+                last = match event {
+                    Ok(object) => object.map(serde_json::to_value).transpose()?,
+                    // The watch ends and begins again with the API server.
+                    Err(error) => {
+                        trouble = Some(error);
+                        continue;
+                    }
+                };
                 if let Some(answer) = probe(last.as_ref()) {
                     return Ok(answer);
                 }
@@ -107,7 +112,8 @@ impl Object {
         if let Ok(answer) = tokio::time::timeout(limit, watching).await {
             return answer;
         }
-        bail!("{self}: {what}: not within {} s; it is {}", limit.as_secs(), short(last.as_ref()))
+        let trouble = trouble.map(|error| format!("\nthe watch had to begin again: {error}")).unwrap_or_default();
+        bail!("{self}: {what}: not within {} s; it is {}{trouble}", limit.as_secs(), short(last.as_ref()))
     }
 
     /// Waits until it is not there.
