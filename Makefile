@@ -79,6 +79,8 @@ cluster-down: ## Remove the cluster and all that came with it
 e2e: cluster-up ## Run the tests that need a cluster
 	rm -f $(E2E_FIGURES)
 	source $(CLUSTER_CACHE)/env; \
+	export E2E_STARTED=$$(date -u +%FT%TZ) RUST_LIB_BACKTRACE=0; \
+	tests/cluster/no-operator; \
 	$(CARGO) test --package intuition-operator --features cluster-tests --test lease_cluster --test crash_cluster; \
 	$(CARGO) test --package e2e --features cluster --test cluster -- --test-threads=4; \
 	$(CARGO) test --package e2e --features cluster --test cluster_faults -- --test-threads=1

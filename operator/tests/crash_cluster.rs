@@ -7,6 +7,7 @@
 
 use std::{
     future::Future,
+    panic::AssertUnwindSafe,
     pin::Pin,
     sync::{
         Arc,
@@ -16,6 +17,7 @@ use std::{
     time::Duration,
 };
 
+use futures::FutureExt as _;
 use intuition_common::clock::SystemClock;
 use intuition_operator::{
     controller::{self, CredentialsDir, Pace, Shared},
@@ -39,7 +41,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tower::{BoxError, Layer, Service as TowerService};
 
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(3);
 const SETTINGS: &str = "
 runtimeImage: localhost/none:0
 bridgeImage: localhost/none:0
@@ -236,7 +238,13 @@ async fn wherever_the_operator_dies_the_next_one_ends_where_it_would_have() {
     let namespace = from_value(json!({ "metadata": { "generateName": "crash-" } })).unwrap();
     let namespace = namespaces.create(&PostParams::default(), &namespace).await.unwrap().name_any();
     let place = Place { client, namespace: namespace.clone() };
+    // A panic must not leave the namespace behind.
+    let outcome = AssertUnwindSafe(dies_at_every_write(&place)).catch_unwind().await;
+    namespaces.delete(&namespace, &DeleteParams::background()).await.unwrap();
+    outcome.unwrap();
+}
 
+async fn dies_at_every_write(place: &Place) {
     place.create().await;
     let expected = place.finish().await;
     assert_eq!(expected.0.len(), 8, "a child of each kind, and two of some: {:#?}", expected.0);
@@ -258,5 +266,4 @@ async fn wherever_the_operator_dies_the_next_one_ends_where_it_would_have() {
         writes += 1;
     }
     assert!(writes >= 9, "eight children and a status take at least nine writes, not {writes}");
-    namespaces.delete(&namespace, &DeleteParams::background()).await.unwrap();
 }

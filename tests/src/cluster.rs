@@ -37,7 +37,7 @@ use tokio::sync::Semaphore;
 use self::namespace::Namespace;
 
 /// How long a condition in a cluster may take on a busy machine before the test gives up.
-pub const PATIENCE: Duration = Duration::from_mins(2);
+pub const PATIENCE: Duration = Duration::from_mins(4);
 
 /// Tests at a time: they mostly wait, and more than these would disturb each other on two cores.
 const AT_A_TIME: u32 = 4;
@@ -54,7 +54,11 @@ pub async fn in_namespace(name: &str, test: impl AsyncFnOnce(&Namespace) -> anyh
 /// [`in_namespace`] while no other test of this executable runs.
 pub async fn alone(name: &str, test: impl AsyncFnOnce(&Namespace) -> anyhow::Result<()>) -> anyhow::Result<()> {
     let _turns = TURNS.acquire_many(AT_A_TIME).await?;
-    run(name, test).await
+    run(name, async |namespace| {
+        installation::is_whole(namespace.client()).await.context("the cluster is not as the test before found it")?;
+        test(namespace).await
+    })
+    .await
 }
 
 async fn run(name: &str, test: impl AsyncFnOnce(&Namespace) -> anyhow::Result<()>) -> anyhow::Result<()> {

@@ -19,7 +19,7 @@ use rumqttc::v5::{
 };
 use tokio::task::JoinSet;
 
-use crate::{ports, wait};
+use crate::wait;
 
 /// Far above every payload of the tests.
 const LARGEST_PACKET: u32 = 16 * 1024 * 1024;
@@ -83,7 +83,7 @@ pub async fn publish_all(port: u16, login: &Login, messages: &[Message]) -> anyh
     if messages.is_empty() {
         return Ok(());
     }
-    let mut options = options(port, &format!("e2e-publisher-{}", ports::free()?), login);
+    let mut options = options(port, &client_id("publisher"), login);
     options.set_clean_start(true);
     let (client, mut events) = AsyncClient::new(options, messages.len() + 1);
     for message in messages {
@@ -144,8 +144,17 @@ pub struct Subscriber {
 impl Subscriber {
     /// Returns once the broker has the subscription.
     pub async fn start(port: u16, login: &Login, filter: &str) -> anyhow::Result<Self> {
-        let mut options = options(port, &format!("e2e-subscriber-{}", ports::free()?), login);
-        options.set_clean_start(false).set_session_expiry_interval(Some(3_600));
+        Self::start_kept_for(Duration::from_hours(1), port, login, filter).await
+    }
+
+    /// One of whom the broker keeps nothing.
+    pub async fn start_for_now(port: u16, login: &Login, filter: &str) -> anyhow::Result<Self> {
+        Self::start_kept_for(Duration::ZERO, port, login, filter).await
+    }
+
+    async fn start_kept_for(session: Duration, port: u16, login: &Login, filter: &str) -> anyhow::Result<Self> {
+        let mut options = options(port, &client_id("subscriber"), login);
+        options.set_clean_start(false).set_session_expiry_interval(Some(u32::try_from(session.as_secs())?));
         let (client, events) = AsyncClient::new(options, 16);
         let seen = Arc::default();
         let subscriptions = Arc::default();
@@ -229,6 +238,11 @@ async fn collect(
 
 fn received(publish: &Publish) -> Received {
     Received { topic: String::from_utf8_lossy(&publish.topic).into_owned(), payload: publish.payload.to_vec() }
+}
+
+/// Another one each time, whoever else runs tests on the same broker.
+fn client_id(role: &str) -> String {
+    format!("e2e-{role}-{:016x}", rand::random::<u64>())
 }
 
 fn options(port: u16, client_id: &str, login: &Login) -> MqttOptions {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::bail;
 
 /// How long a condition may take on a busy machine before the test gives up.
-pub const PATIENCE: Duration = Duration::from_mins(1);
+pub const PATIENCE: Duration = Duration::from_mins(if cfg!(feature = "cluster") { 3 } else { 1 });
 
 const PAUSE: Duration = Duration::from_millis(5);
 

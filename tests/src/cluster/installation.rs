@@ -1,13 +1,15 @@
 //! The chart: installed once, and again by whoever needs it after a test took it away.
 
+use std::sync::LazyLock;
+
 use anyhow::{Context as _, ensure};
 use kube::Client;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
 use super::{
-    environment,
-    object::{DEPLOYMENT, LEASE, Object, POD, list, text},
+    environment, node,
+    object::{DEPLOYMENT, LEASE, NODE, Object, POD, STATEFUL_SET, list, number, text},
     shell,
 };
 
@@ -18,25 +20,47 @@ pub const RELEASE: &str = "intuition";
 /// How `kubectl port-forward` names the chart's broker.
 pub const BROKER_SERVICE: &str = "service/intuition-mosquitto";
 
-const BROKER_SECRET: &str = "intuition-mosquitto";
+/// The broker's name: its `StatefulSet`, its Secret.
+const BROKER: &str = "intuition-mosquitto";
+/// As many operators as the chart runs unless told otherwise.
+pub const REPLICAS: i64 = 2;
 /// The name of the operator: its Deployment, its account, its lease.
 pub const OPERATOR: &str = "intuition-operator";
 const OPERATOR_PODS: &str = "app.kubernetes.io/instance=intuition,app.kubernetes.io/component=operator";
 
 /// Arguments with which helm returns when what it was told works.
-pub const WAIT: [&str; 2] = ["--wait", "--timeout=3m"];
+pub const WAIT: [&str; 2] = ["--wait", "--timeout=8m"];
 
 /// Whether this process has installed the chart as it is in the repository.
 static CURRENT: Mutex<bool> = Mutex::const_new(false);
 
+/// New with each process: by it, images that were loaded again under their old tag are started.
+static RUN: LazyLock<String> = LazyLock::new(|| format!("run-{:016x}", rand::random::<u64>()));
+
 /// Makes sure that the chart of the repository is installed and works.
 pub async fn ensure() -> anyhow::Result<()> {
     let mut current = CURRENT.lock().await;
-    if !*current || !is_deployed().await {
-        upgrade(&chart(), &WAIT).await?;
-        *current = true;
+    let status = status().await;
+    if *current && status.as_deref() == Some("deployed") {
+        return Ok(());
     }
+    // Helm goes on with nothing that it was interrupted at.
+    if status.is_some_and(|status| status.starts_with("pending-") || status == "uninstalling") {
+        uninstall().await?;
+    }
+    upgrade(&chart(), &WAIT).await?;
+    *current = true;
     Ok(())
+}
+
+/// Waits until everything is as a test may expect it: nodes, broker and operators, whatever the test before did to them.
+pub async fn is_whole(client: &Client) -> anyhow::Result<()> {
+    for node in list(client, NODE, None, "").await? {
+        node::is_ready(&Object::new(client, NODE, None, text(&node, "/metadata/name"))).await?;
+    }
+    operators_run(client, REPLICAS).await?;
+    let broker = Object::new(client, STATEFUL_SET, Some(NAMESPACE), BROKER);
+    broker.until("runs", |set| (number(set?, "/status/readyReplicas") == 1).then_some(())).await
 }
 
 /// Has the next test install the chart again, whatever this one left behind.
@@ -52,9 +76,12 @@ pub fn chart() -> String {
 /// `helm upgrade --install` of a chart, with the values that the cluster needs and these arguments.
 pub async fn upgrade(chart: &str, arguments: &[&str]) -> anyhow::Result<()> {
     let registry = format!("--set=image.registry={}", environment::registry());
-    // Without the first, helm takes the values of the time before where no others are given.
-    let upgrade = ["upgrade", "--reset-values", "--install", RELEASE, chart, "--create-namespace", &registry];
-    helm(&[upgrade.as_slice(), arguments].concat()).await.map(drop)
+    let annotation = ["operator", "mosquitto"].map(|part| format!("--set-string={part}.podAnnotations.run={}", *RUN));
+    // Without the first, helm takes the values of the time before where no others are given; without the second, it leaves
+    // alone what a test changed by hand.
+    let upgrade = ["upgrade", "--reset-values", "--force-conflicts", "--install", RELEASE, chart, "--create-namespace"];
+    let values = [registry.as_str(), &annotation[0], &annotation[1]];
+    helm(&[upgrade.as_slice(), &values, arguments].concat()).await.map(drop)
 }
 
 /// `helm uninstall`, and waits until it is gone.
@@ -67,16 +94,17 @@ pub async fn helm(arguments: &[&str]) -> anyhow::Result<String> {
     shell::run("helm", &[&["--namespace", NAMESPACE], arguments].concat()).await
 }
 
-async fn is_deployed() -> bool {
-    let status = helm(&["status", RELEASE, "--output=json"]).await;
-    let status: Option<Value> = status.ok().and_then(|status| serde_json::from_str(&status).ok());
-    status.is_some_and(|status| text(&status, "/info/status") == "deployed")
+/// What helm says about the release, if there is one.
+async fn status() -> Option<String> {
+    let status = helm(&["status", RELEASE, "--output=json"]).await.ok()?;
+    let status: Value = serde_json::from_str(&status).ok()?;
+    Some(text(&status, "/info/status").to_owned())
 }
 
 /// User and password of the chart's broker, from its Secret.
 pub async fn broker_login() -> anyhow::Result<(String, String)> {
     let template = "go-template={{.data.username | base64decode}} {{.data.password | base64decode}}";
-    let read = ["--namespace", NAMESPACE, "get", "secret", BROKER_SECRET, "--output", template];
+    let read = ["--namespace", NAMESPACE, "get", "secret", BROKER, "--output", template];
     let login = shell::run("kubectl", &read).await?;
     let (user, password) = login.split_once(' ').context("no user and password")?;
     Ok((user.to_owned(), password.to_owned()))
@@ -89,15 +117,25 @@ pub fn operator(client: &Client) -> Object {
 
 /// Runs that many operators and waits until they are there, or gone.
 pub async fn scale_operator(client: &Client, replicas: i64) -> anyhow::Result<()> {
-    operator(client).merge(&serde_json::json!({"spec": {"replicas": replicas}})).await?;
-    let count = |deployment: &Value, pointer: &str| deployment.pointer(pointer).and_then(Value::as_i64).unwrap_or(0);
+    operator(client).merge(&json!({"spec": {"replicas": replicas}})).await?;
+    operators_run(client, replicas).await
+}
+
+async fn operators_run(client: &Client, replicas: i64) -> anyhow::Result<()> {
     operator(client)
         .until(&format!("{replicas} operators run"), |deployment| {
             let deployment = deployment?;
-            let there = [count(deployment, "/status/replicas"), count(deployment, "/status/readyReplicas")];
+            let there = ["/status/replicas", "/status/readyReplicas"].map(|count| number(deployment, count));
             (there == [replicas; 2]).then_some(())
         })
-        .await
+        .await?;
+    // The last of them may still be working.
+    for pod in list(client, POD, Some(NAMESPACE), OPERATOR_PODS).await? {
+        if pod.pointer("/metadata/deletionTimestamp").is_some() {
+            Object::new(client, POD, Some(NAMESPACE), text(&pod, "/metadata/name")).is_gone().await?;
+        }
+    }
+    Ok(())
 }
 
 /// The lease of the leader.

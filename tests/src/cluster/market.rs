@@ -32,7 +32,7 @@ use crate::{
 
 /// One batch of a flow each so often, which leaves two cores the time to do what the test is about.
 const PACE: Duration = Duration::from_millis(250);
-const BATCH: i64 = 3;
+const BATCH: i64 = 1;
 /// How long a broker may take for a batch before it is published again.
 const BROKER_TAKES: Duration = Duration::from_secs(10);
 
@@ -114,11 +114,16 @@ impl Market {
         Ok(())
     }
 
-    /// Publishes quotes none of which is to be decided.
-    pub async fn publish_in_vain(&mut self, quotes: i64) -> anyhow::Result<()> {
+    /// Publishes quotes none of which is to be decided, and waits until the runtime has taken them: what is changed after
+    /// them comes too late for them.
+    pub async fn publish_in_vain(&mut self, algo: &Algo<'_>, quotes: i64) -> anyhow::Result<()> {
+        let before = pods::ticks(algo).await?;
         let published = self.outlet.publish(quotes).await?;
         self.denied.extend(published);
-        Ok(())
+        wait::until_every(PACE, PATIENCE, "the runtime has taken what was published", async || {
+            Ok((pods::ticks(algo).await? >= before + quotes).then_some(()))
+        })
+        .await
     }
 
     /// Publishes quotes that may or may not be decided.

@@ -1,6 +1,9 @@
 //! Nodes that fail: kind's are containers, and what runs in them are processes.
 
-use std::time::Duration;
+use std::{
+    process::{Command, Stdio},
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use kube::Client;
@@ -47,27 +50,31 @@ impl Node {
 
     /// Stops it where it stands while `meanwhile` runs: nothing in it moves, nobody hears from it.
     pub async fn paused<T>(&self, meanwhile: impl AsyncFnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
+        let undo = Undo::by(&[&self.engine, "unpause", self.name()]);
         self.engine("pause").await?;
         let outcome = meanwhile().await;
-        self.engine("unpause").await?;
-        self.is_ready().await?;
-        outcome
+        drop(undo);
+        let mended = self.is_ready().await;
+        outcome.and_then(|outcome| mended.map(|()| outcome))
     }
 
     /// Pulls its plug while `meanwhile` runs, and starts it again.
     pub async fn killed<T>(&self, meanwhile: impl AsyncFnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
+        let undo = Undo::by(&[&self.engine, "start", self.name()]);
         self.engine("kill").await?;
         let outcome = meanwhile().await;
-        self.start().await?;
-        outcome
+        drop(undo);
+        let mended = self.start().await;
+        outcome.and_then(|outcome| mended.map(|()| outcome))
     }
 
     /// A node that finds too little of something, inotify instances for example, ends again: started until it stays.
     async fn start(&self) -> anyhow::Result<()> {
         let what = format!("{} starts and is ready", self.name());
         wait::until_every(Duration::from_secs(3), NOTICE, &what, async || {
-            self.engine("start").await?;
-            Ok((ready(&self.object.read().await?) == "True").then_some(()))
+            let started = self.engine("start").await.is_ok();
+            let node = self.object.look().await.ok().flatten();
+            Ok((started && node.is_some_and(|node| ready(&node) == "True")).then_some(()))
         })
         .await?;
         let network = environment::repository().join("tests/cluster/network");
@@ -81,15 +88,15 @@ impl Node {
 
     /// Waits until the control plane hears from it.
     pub async fn is_ready(&self) -> anyhow::Result<()> {
-        self.object.until_within(NOTICE, "is ready", |node| (ready(node?) == "True").then_some(())).await
+        is_ready(&self.object).await
     }
 
     /// Lets no new pods come to it while `meanwhile` runs.
     pub async fn cordoned<T>(&self, meanwhile: impl AsyncFnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
-        let cordon = async |on: Value| self.object.merge(&json!({"spec": {"unschedulable": on}})).await;
-        cordon(json!(true)).await?;
+        let undo = Undo::by(&["kubectl", "uncordon", self.name()]);
+        self.object.merge(&json!({"spec": {"unschedulable": true}})).await?;
         let outcome = meanwhile().await;
-        cordon(json!(null)).await?;
+        drop(undo);
         outcome
     }
 
@@ -102,6 +109,29 @@ impl Node {
     async fn engine(&self, verb: &str) -> anyhow::Result<()> {
         let done = shell::run(&self.engine, &[verb, self.object.name()]).await;
         done.map(drop).with_context(|| format!("to {verb} the node {}", self.object.name()))
+    }
+}
+
+/// Waits until the control plane hears from a node.
+pub async fn is_ready(node: &Object) -> anyhow::Result<()> {
+    node.until("is ready", |node| (ready(node?) == "True").then_some(())).await
+}
+
+/// A command that is run when this is dropped, however a test ends.
+struct Undo(Vec<String>);
+
+impl Undo {
+    fn by(command: &[&str]) -> Self {
+        Self(command.iter().map(|&word| word.to_owned()).collect())
+    }
+}
+
+impl Drop for Undo {
+    fn drop(&mut self) {
+        let Some((program, arguments)) = self.0.split_first() else { return };
+        let run = || Command::new(program).args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).status();
+        // An engine that is busy refuses now and then.
+        let _done = (0..3).any(|_| run().is_ok_and(|status| status.success()));
     }
 }
 

@@ -34,6 +34,7 @@ kinds! {
     TRADING_ALGO: "intuition.dev" "v1alpha1" "TradingAlgo";
     CRD: "apiextensions.k8s.io" "v1" "CustomResourceDefinition";
     DEPLOYMENT: "apps" "v1" "Deployment";
+    STATEFUL_SET: "apps" "v1" "StatefulSet";
     POD: "" "v1" "Pod";
     SERVICE: "" "v1" "Service";
     CONFIG_MAP: "" "v1" "ConfigMap";

@@ -122,6 +122,32 @@ impl Pod {
     }
 }
 
+/// Waits until both pods of an algorithm are ready and run images with this tag.
+pub async fn run_tag(algo: &Algo<'_>, tag: &str) -> anyhow::Result<()> {
+    let ending = format!(":{tag}");
+    for part in [Part::Runtime, Part::Bridge] {
+        let namespace = algo.namespace();
+        until_any(namespace.client(), POD, namespace.name(), &labels(algo, part), |pod| {
+            let stays = pod.pointer("/metadata/deletionTimestamp").is_none();
+            let ready = pod.pointer("/status/containerStatuses/0/ready") == Some(&Value::Bool(true));
+            (stays && ready && text(pod, "/spec/containers/0/image").ends_with(&ending)).then_some(())
+        })
+        .await
+        .with_context(|| format!("{} with the tag {tag}", part.container()))?;
+    }
+    Ok(())
+}
+
+/// How many ticks the runtime has taken since its process began, whatever became of them.
+pub async fn ticks(algo: &Algo<'_>) -> anyhow::Result<i64> {
+    let pod = Pod::of(algo, Part::Runtime).await?;
+    let (namespace, name) = (algo.namespace().name(), pod.object.name());
+    let page = format!("get --raw /api/v1/namespaces/{namespace}/pods/{name}:8080/proxy/metrics");
+    let page = algo.namespace().kubectl(&page).await?;
+    let counts = page.lines().filter(|line| line.starts_with("tradingalgo_runtime_ticks_total"));
+    counts.map(|line| line.rsplit(' ').next().unwrap_or_default().parse::<i64>().context(line.to_owned())).sum()
+}
+
 fn labels(algo: &Algo<'_>, part: Part) -> String {
     format!("app.kubernetes.io/instance={},app.kubernetes.io/component={}", algo.name(), part.component())
 }

@@ -2,7 +2,7 @@
 
 use std::{fs, path::PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 
 use super::{environment, figures, installation, shell};
 
@@ -13,27 +13,30 @@ pub struct Previous {
 }
 
 impl Previous {
-    /// Builds it and loads its images: that of the newest tag, or of the parent commit while there is none. `None` if that
-    /// had no chart, or there is no history here.
+    /// Builds it and loads its images: that of the newest tag, or of the parent commit while there is none. Where that had no
+    /// chart, or there is no history, it fails unless `E2E_ALLOW_NO_PREVIOUS` is set.
     pub async fn prepare() -> anyhow::Result<Option<Self>> {
         let tagged = git(&["describe", "--tags", "--abbrev=0", "HEAD^"]).await;
         let revision = tagged.map_or("HEAD^".to_owned(), |tag| tag.trim().to_owned());
         let Ok(commit) = git(&["rev-parse", "--short", "--verify", &format!("{revision}^{{commit}}")]).await else {
-            figures::record("upgrade from the release before", "skipped: there is no history here")?;
-            return Ok(None);
+            return skipped("there is no history here");
         };
         if git(&["cat-file", "-e", &format!("{revision}:charts/intuition/Chart.yaml")]).await.is_err() {
-            figures::record("upgrade from the release before", &format!("skipped: {revision} has no chart"))?;
-            return Ok(None);
+            return skipped(&format!("{revision} has no chart"));
         }
         let tag = format!("previous-{}", commit.trim());
-        let source = environment::repository().join("target").join(&tag);
+        let source = target().join(&tag);
         if !source.exists() {
             check_out(&revision, &source).await?;
         }
         let previous = Self { source, tag };
         previous.build().await?;
         Ok(Some(previous))
+    }
+
+    /// The tag of its images.
+    pub fn tag(&self) -> &str {
+        &self.tag
     }
 
     /// Installs it, or goes back to it.
@@ -44,14 +47,32 @@ impl Previous {
     }
 
     async fn build(&self) -> anyhow::Result<()> {
-        let (source, tag) = (format!("SOURCE={}", self.source.display()), format!("TAG={}", self.tag));
+        // In a target folder of its own: cargo takes members of two checkouts of a workspace for the same.
+        let settings = [
+            format!("SOURCE={}", self.source.display()),
+            format!("TAG={}", self.tag),
+            format!("CARGO_TARGET_DIR={}", target().display()),
+            "PROFILE=dev".to_owned(),
+        ];
+        let settings: Vec<_> = settings.iter().map(String::as_str).collect();
         for script in ["images/build", "tests/cluster/load-images"] {
             let script = environment::repository().join(script).display().to_string();
-            let built = shell::run_within(shell::BUILD_LIMIT, "env", &[&source, &tag, &script]).await;
+            let built =
+                shell::run_within(shell::BUILD_LIMIT, "env", &[&settings, [script.as_str()].as_slice()].concat()).await;
             built.with_context(|| format!("building the release before, {}", self.tag))?;
         }
         Ok(())
     }
+}
+
+fn skipped(why: &str) -> anyhow::Result<Option<Previous>> {
+    ensure!(environment::variable("E2E_ALLOW_NO_PREVIOUS").is_some(), "no release before to upgrade from: {why}");
+    figures::record("upgrade from the release before", &format!("skipped: {why}"))?;
+    Ok(None)
+}
+
+fn target() -> PathBuf {
+    environment::repository().join("target/previous")
 }
 
 /// The files of a revision, as they were, without a work tree that git would have to know of.
@@ -67,5 +88,5 @@ async fn check_out(revision: &str, folder: &PathBuf) -> anyhow::Result<()> {
 
 async fn git(arguments: &[&str]) -> anyhow::Result<String> {
     let repository = environment::repository().display().to_string();
-    shell::run("git", &[&["-C", &repository], arguments].concat()).await
+    shell::run("git", &[&["-c", "safe.directory=*", "-C", &repository], arguments].concat()).await
 }

@@ -28,17 +28,23 @@ pub struct Asked {
     pub refused: BTreeSet<Right>,
 }
 
-/// What the operator has asked for since the cluster was made; `None` where there is no audit log.
+/// What the operator has asked for since `E2E_STARTED` (RFC 3339, UTC), or since the cluster was made; `None` where there is
+/// no audit log.
 pub fn asked() -> anyhow::Result<Option<Asked>> {
     let Some(log) = environment::variable("CLUSTER_AUDIT_LOG") else { return Ok(None) };
     let operator = format!("system:serviceaccount:{NAMESPACE}:{OPERATOR}");
     let mut asked = Asked::default();
+    let start = environment::variable("E2E_STARTED").unwrap_or_default();
     for line in BufReader::new(File::open(&log).context(log)?).lines() {
         let line = line?;
         if !line.contains(&operator) {
             continue;
         }
-        let event: Value = serde_json::from_str(&line)?;
+        // The last line may still be being written.
+        let Ok(event) = serde_json::from_str::<Value>(&line) else { continue };
+        if text(&event, "/requestReceivedTimestamp") < start.as_str() {
+            continue;
+        }
         // Pages such as /version, and what others asked about the operator's account.
         if event.get("objectRef").is_none() || text(&event, "/user/username") != operator {
             continue;

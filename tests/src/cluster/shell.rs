@@ -9,7 +9,7 @@ use tokio::{
 };
 
 /// No command takes longer, building apart.
-const LIMIT: Duration = Duration::from_mins(5);
+const LIMIT: Duration = Duration::from_mins(10);
 /// How long building a release may take.
 pub const BUILD_LIMIT: Duration = Duration::from_mins(30);
 

@@ -21,7 +21,7 @@ async fn threshold_and_parameters_change_without_a_restart() -> anyhow::Result<(
         // No random number is above 1.
         algo.change(json!({"threshold": 1})).await?;
         algo.is_in_force().await?;
-        market.publish_in_vain(10).await?;
+        market.publish_in_vain(&algo, 10).await?;
         algo.change(json!({"threshold": 0, "algorithm": {"parameters": {"seed": 8}}})).await?;
         algo.is_in_force().await?;
         market.publish(10).await?;
@@ -95,7 +95,7 @@ async fn suspended_it_takes_quotes_and_trades_none() -> anyhow::Result<()> {
         market.settles(&algo).await?;
         algo.change(json!({"suspend": true})).await?;
         algo.shows("Ready", "True", "Suspended").await?;
-        market.publish_in_vain(10).await?;
+        market.publish_in_vain(&algo, 10).await?;
         algo.change(json!({"suspend": false})).await?;
         algo.is_ready().await?;
         market.publish(10).await?;

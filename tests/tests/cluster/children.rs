@@ -1,6 +1,6 @@
 //! Every child that is deleted or edited by hand comes back as it was; what somebody else holds is left alone.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context as _, ensure};
 use e2e::cluster::{
@@ -12,8 +12,6 @@ use e2e::cluster::{
 use serde_json::{Value, json};
 
 const NAME: &str = "parent";
-/// How long an edit may stay. The Secret, which the operator cannot read, is written again each half minute.
-const SOON: Duration = Duration::from_secs(45);
 const DELETED: [(Kind, &str); 8] = [
     (CONFIG_MAP, "runtime"),
     (SERVICE_ACCOUNT, "algo"),
@@ -71,7 +69,7 @@ async fn each_child_that_is_edited_is_put_right() -> anyhow::Result<()> {
             child.patch(&json!([edit])).await.with_context(|| format!("editing {child}: {edit}"))?;
             let put_right = |now: Option<&Value>| (asks_for(now?) == before).then_some(());
             // All edits are tried, so that a failure names each that stays.
-            if child.until_within(SOON, "is as it was", put_right).await.is_err() {
+            if child.until("is as it was", put_right).await.is_err() {
                 stayed.push(format!("{child}: {edit}"));
             }
         }

@@ -49,7 +49,11 @@ async fn run<'a>(namespace: &'a Namespace, sample: &Value) -> anyhow::Result<Alg
     namespace.apply(sample).await?;
     let algo = Algo::applied(namespace, text(sample, "/metadata/name"));
     algo.is_settled().await?;
-    let read = algo.object().read().await?;
+    let mut read = algo.object().read().await?;
+    // Otherwise it would be refused where the status was written since, as any update of an older version.
+    if let Some(metadata) = read.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.remove("resourceVersion");
+    }
     namespace.apply(&read).await.context("what was read back is refused")?;
     let generation = "/metadata/generation";
     let again = algo.object().read().await?;

@@ -44,22 +44,3 @@ async fn status_tells(algo: &Algo<'_>) -> anyhow::Result<()> {
     ensure!(!text(&status, "/account/updated").is_empty(), "{status:#}");
     Ok(())
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_resource_at_rest_is_left_alone() -> anyhow::Result<()> {
-    in_namespace("rest", async |namespace| {
-        let algo = Algo::start(namespace, "still", json!({})).await?;
-        let mut market = Market::open(&algo).await?;
-        market.publish(10).await?;
-        market.settles(&algo).await?;
-        algo.is_settled().await?;
-        let before = algo.object().read().await?;
-        // Longer than two of the operator's looks at a settled resource.
-        let changed = algo.object().until_within(std::time::Duration::from_secs(25), "is written again", |now| {
-            (text(now?, "/metadata/resourceVersion") != text(&before, "/metadata/resourceVersion")).then_some(())
-        });
-        ensure!(changed.await.is_err(), "written at rest: {:#}", algo.object().read().await?);
-        Ok(())
-    })
-    .await
-}

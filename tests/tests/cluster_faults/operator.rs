@@ -1,17 +1,24 @@
 //! The operator is away for a while, or its leader dies: trading goes on, and what was asked for meanwhile is done.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use anyhow::ensure;
-use e2e::cluster::{
-    algo::Algo,
-    alone, figures, installation,
-    market::Market,
-    node::Node,
-    object::{CONFIG_MAP, text},
-    pods::{Part, Pod},
+use anyhow::{bail, ensure};
+use e2e::{
+    cluster::{
+        algo::Algo,
+        alone, figures, installation,
+        market::Market,
+        node::Node,
+        object::{CONFIG_MAP, text},
+        pods::{Part, Pod},
+    },
+    wait,
 };
 use serde_json::json;
+
+/// Longer than two of the operator's looks at a settled resource.
+const QUIET: Duration = Duration::from_secs(25);
+const WINDOWS: u32 = 4;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_an_operator_trading_goes_on_and_changes_wait() -> anyhow::Result<()> {
@@ -86,10 +93,37 @@ async fn one_operator_at_a_time_leads_and_its_memory_is_small() -> anyhow::Resul
         let client = namespace.client();
         let lease = installation::lease(client).read().await?;
         ensure!(!text(&lease, "/spec/holderIdentity").is_empty(), "nobody leads: {lease:#}");
-        for mebibytes in installation::operator_memory(client).await? {
-            figures::record("operator's resident memory", &format!("{mebibytes} MiB"))?;
+        // The kubelet counts a pod only some time after it has started.
+        let (each, limit) = (Duration::from_secs(3), Duration::from_mins(1));
+        let memory = wait::until_every(each, limit, "the kubelets know", async || {
+            Ok(installation::operator_memory(client).await.ok())
+        });
+        let memory = memory.await.map_or("unknown".to_owned(), |mebibytes| format!("{mebibytes:?} MiB"));
+        figures::record("operators' resident memory", &memory)
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_resource_at_rest_is_left_alone() -> anyhow::Result<()> {
+    alone("rest", async |namespace| {
+        let algo = Algo::start(namespace, "still", json!({})).await?;
+        let mut market = Market::open(&algo).await?;
+        market.publish(10).await?;
+        market.settles(&algo).await?;
+        algo.is_settled().await?;
+        // Something may still be settling in the first of them.
+        for _ in 0..WINDOWS {
+            let before = algo.object().read().await?;
+            let version = text(&before, "/metadata/resourceVersion");
+            let written = algo.object().until_within(QUIET, "is written again", |now| {
+                (text(now?, "/metadata/resourceVersion") != version).then_some(())
+            });
+            if written.await.is_err() {
+                return Ok(());
+            }
         }
-        Ok(())
+        bail!("written again and again at rest: {:#}", algo.object().read().await?)
     })
     .await
 }

@@ -5,9 +5,10 @@ use e2e::cluster::{
     algo::Algo,
     alone,
     broker::Broker,
-    installation,
+    environment, installation,
     market::Market,
     object::{CLAIM, CRD, Object, text},
+    pods,
     previous::Previous,
 };
 use serde_json::json;
@@ -46,19 +47,24 @@ async fn an_upgrade_from_the_previous_release_and_back_loses_no_quote() -> anyho
         let algo = Algo::start(namespace, "veteran", json!({})).await?;
         let mut market = Market::open(&algo).await?;
         market.start_flow();
-        market.next_decision().await?;
+        trades_by(previous.tag(), &algo, &market).await?;
         installation::upgrade(&installation::chart(), &installation::WAIT).await?;
-        algo.is_settled().await?;
-        market.next_decision().await?;
+        trades_by(environment::VERSION, &algo, &market).await?;
         previous.install().await?;
-        algo.is_ready().await?;
-        market.next_decision().await?;
+        trades_by(previous.tag(), &algo, &market).await?;
         installation::upgrade(&installation::chart(), &installation::WAIT).await?;
-        algo.is_settled().await?;
+        trades_by(environment::VERSION, &algo, &market).await?;
         market.stop_flow().await?;
         market.settles(&algo).await.map(drop)
     })
     .await
+}
+
+/// Waits until it trades with the images of a release.
+async fn trades_by(tag: &str, algo: &Algo<'_>, market: &Market) -> anyhow::Result<()> {
+    pods::run_tag(algo, tag).await?;
+    algo.is_settled().await?;
+    market.next_decision().await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,4 +1,5 @@
-//! The operator's rights against what it asked for in all that the tests did to it.
+//! The operator's rights against what it asked for in all that the tests before did to it; first of these, because others
+//! install another release.
 
 use anyhow::ensure;
 use e2e::cluster::{alone, figures, rights};
