@@ -12,7 +12,7 @@ FEED := examples/data/stocks-daily.csv
 SCRIPTS = $(shell git ls-files | xargs grep -lE '^\#!.*(bash|/sh)$$') tests/cluster/lib.sh
 # As in tests/cluster/lib.sh.
 CLUSTER_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/intuition/cluster
-E2E_FIGURES := target/e2e-figures.txt
+E2E_FIGURES := $(CURDIR)/target/e2e-figures.txt
 
 .DEFAULT_GOAL := help
 .PHONY: help demo fmt fmt-check lint doc test generate check-generated check-scripts test-chart images cluster-up \
@@ -79,7 +79,7 @@ cluster-down: ## Remove the cluster and all that came with it
 e2e: cluster-up ## Run the tests that need a cluster
 	rm -f $(E2E_FIGURES)
 	source $(CLUSTER_CACHE)/env; \
-	export E2E_STARTED=$$(date -u +%FT%TZ) RUST_LIB_BACKTRACE=0; \
+	export E2E_STARTED=$$(date -u +%FT%TZ) E2E_FIGURES=$(E2E_FIGURES) RUST_LIB_BACKTRACE=0; \
 	tests/cluster/no-operator; \
 	$(CARGO) test --package intuition-operator --features cluster-tests --test lease_cluster --test crash_cluster; \
 	$(CARGO) test --package e2e --features cluster --test cluster -- --test-threads=4; \

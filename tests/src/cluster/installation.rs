@@ -22,6 +22,8 @@ pub const BROKER_SERVICE: &str = "service/intuition-mosquitto";
 
 /// The broker's name: its `StatefulSet`, its Secret.
 const BROKER: &str = "intuition-mosquitto";
+/// The pod of the broker.
+pub const BROKER_POD: &str = "intuition-mosquitto-0";
 /// As many operators as the chart runs unless told otherwise.
 pub const REPLICAS: i64 = 2;
 /// The name of the operator: its Deployment, its account, its lease.
@@ -141,6 +143,11 @@ async fn operators_run(client: &Client, replicas: i64) -> anyhow::Result<()> {
 /// The lease of the leader.
 pub fn lease(client: &Client) -> Object {
     Object::new(client, LEASE, Some(NAMESPACE), OPERATOR)
+}
+
+/// Who leads: a process, not only its pod.
+pub async fn leading_process(client: &Client) -> anyhow::Result<String> {
+    Ok(text(&lease(client).read().await?, "/spec/holderIdentity").to_owned())
 }
 
 /// The pod that leads.

@@ -2,7 +2,7 @@
 
 use std::{pin::pin, time::Duration};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use futures::StreamExt as _;
 use kube::{
     Api, Client,
@@ -140,7 +140,9 @@ impl Object {
 
     /// Changes it by JSON patch, for lists.
     pub async fn patch(&self, operations: &Value) -> anyhow::Result<()> {
-        self.kubectl(&["patch", &self.reference(), "--type=json", "-p", &operations.to_string()]).await.map(drop)
+        let said = self.kubectl(&["patch", &self.reference(), "--type=json", "-p", &operations.to_string()]).await?;
+        ensure!(!said.contains("(no change)"), "{operations} changes nothing in {self}");
+        Ok(())
     }
 
     /// As `kubectl` names it: `tradingalgo.v1alpha1.intuition.dev/goog`.

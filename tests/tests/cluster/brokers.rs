@@ -24,6 +24,8 @@ async fn a_broker_that_cannot_be_reached_is_said_until_the_right_one_is_named() 
         ensure!(message.starts_with("broker: "), "{message:?}");
         algo.shows("Ready", "False", "BrokerUnreachable").await?;
         algo.event("Warning", "BrokerUnreachable").await?;
+        let ready = ("READY".to_owned(), "False".to_owned());
+        ensure!(algo.columns().await?.contains(&ready), "{:?}", algo.columns().await?);
         algo.change(json!({"broker": null})).await?;
         algo.is_settled().await?;
         market.publish(10).await?;
@@ -53,7 +55,14 @@ async fn a_password_is_wrong_until_its_secret_is_corrected() -> anyhow::Result<(
         let mut market = Market::on(broker.access()?, &algo).await?;
         market.publish(10).await?;
         market.settles(&algo).await?;
-        algo.is_settled().await
+        // A connection that stands is not asked again; the next one is refused.
+        secret(namespace, "wrong").await?;
+        Pod::of(&algo, Part::Bridge).await?.object().delete().await?;
+        algo.says("BridgeConnected", "False").await?;
+        secret(namespace, "right").await?;
+        algo.is_settled().await?;
+        market.publish(10).await?;
+        market.settles(&algo).await.map(drop)
     })
     .await
 }

@@ -104,6 +104,8 @@ fn edits() -> Vec<(Kind, &'static str, Value)> {
         (NETWORK_POLICY, "bridge", remove("/spec/egress")),
         (SECRET, "broker", replace("/data/password", json!("d3Jvbmc="))),
         (SECRET, "broker", remove("/data/username")),
+        (CLAIM, "ledger", remove(label)),
+        (CLAIM, "ledger", remove("/metadata/labels")),
         (DEPLOYMENT, "runtime", replace("/spec/replicas", json!(3))),
         (DEPLOYMENT, "runtime", replace("/spec/replicas", json!(0))),
         (DEPLOYMENT, "bridge", replace("/spec/replicas", json!(0))),

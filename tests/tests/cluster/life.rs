@@ -5,11 +5,12 @@ use std::time::Duration;
 use anyhow::ensure;
 use e2e::{
     cluster::{
-        algo::Algo,
+        algo::{Algo, manifest},
         in_namespace,
         market::Market,
         namespace::Namespace,
         object::{CLAIM, CONFIG_MAP, DEPLOYMENT, NETWORK_POLICY, POD, SECRET, SERVICE, SERVICE_ACCOUNT, text},
+        shell,
     },
     mqtt::{self, Message, Subscriber},
     wait,
@@ -58,6 +59,26 @@ async fn deleted_and_applied_again_at_once_it_goes_on() -> anyhow::Result<()> {
         market.publish(10).await?;
         market.settles(&algo).await?;
         algo.is_settled().await
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replaced_by_force_with_a_volume_that_is_not_kept_it_begins_anew() -> anyhow::Result<()> {
+    in_namespace("replaced", async |namespace| {
+        let spec = json!({"storage": {"onDelete": "Delete"}});
+        let algo = Algo::start(namespace, "hasty", spec.clone()).await?;
+        let mut market = Market::open(&algo).await?;
+        market.publish(10).await?;
+        market.settles(&algo).await?;
+        let replace = ["--namespace", namespace.name(), "replace", "--force", "-f", "-"];
+        shell::feed("kubectl", &replace, &manifest(namespace, "hasty", spec).to_string()).await?;
+        algo.is_settled().await?;
+        let mut market = Market::open(&algo).await?;
+        market.publish(5).await?;
+        let books = market.settles(&algo).await?;
+        ensure!(books.decisions == 5, "another ledger begins at one: {books:?}");
+        Ok(())
     })
     .await
 }

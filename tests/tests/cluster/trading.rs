@@ -3,7 +3,14 @@
 use std::time::Instant;
 
 use anyhow::ensure;
-use e2e::cluster::{algo::Algo, broker::Access, figures, in_namespace, market::Market, object::text};
+use e2e::cluster::{
+    algo::{Algo, channel},
+    broker::Access,
+    figures, in_namespace, installation,
+    market::Market,
+    object::text,
+    shell,
+};
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -43,4 +50,18 @@ async fn status_tells(algo: &Algo<'_>) -> anyhow::Result<()> {
     ensure!(!text(&status, "/backend/version").is_empty(), "{status:#}");
     ensure!(!text(&status, "/account/updated").is_empty(), "{status:#}");
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_price_published_by_hand_in_the_cluster_is_decided() -> anyhow::Result<()> {
+    in_namespace("by-hand", async |namespace| {
+        let algo = Algo::start(namespace, "by-hand", json!({})).await?;
+        let (pod, topic) = (installation::BROKER_POD, channel(namespace));
+        let publish = ["exec", pod, "--", "mosquitto_pub", "-t", &topic, "-m", r#"{"goog": 3.45}"#];
+        shell::run("kubectl", &[["--namespace", installation::NAMESPACE].as_slice(), &publish].concat()).await?;
+        let account = algo.account(1).await?;
+        ensure!(text(&account, "/cash") == "9998.77", "{account}");
+        Ok(())
+    })
+    .await
 }

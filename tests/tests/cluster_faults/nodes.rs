@@ -5,6 +5,7 @@ use e2e::cluster::{
     algo::Algo,
     alone,
     broker::Broker,
+    figures,
     market::Market,
     namespace::Namespace,
     node::Node,
@@ -15,7 +16,8 @@ use serde_json::json;
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_freezes_and_thaws() -> anyhow::Result<()> {
     alone("frozen", async |namespace| {
-        let Some((node, other)) = Node::two_workers(namespace.client()).await? else { return Ok(()) };
+        let workers = Node::two_workers(namespace.client()).await?;
+        let Some((node, other)) = workers else { return figures::skipped("a lost node") };
         let broker = node.cordoned(async || Broker::start(namespace).await).await?;
         let (algo, mut market) = other.cordoned(async || trading(namespace, &broker).await).await?;
         node.paused(async || is_lost_and_said(&node, &algo).await).await?;
@@ -27,7 +29,8 @@ async fn a_node_that_freezes_and_thaws() -> anyhow::Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_loses_power_and_is_started_again() -> anyhow::Result<()> {
     alone("power", async |namespace| {
-        let Some((node, other)) = Node::two_workers(namespace.client()).await? else { return Ok(()) };
+        let workers = Node::two_workers(namespace.client()).await?;
+        let Some((node, other)) = workers else { return figures::skipped("a lost node") };
         let broker = node.cordoned(async || Broker::start(namespace).await).await?;
         let (algo, mut market) = other.cordoned(async || trading(namespace, &broker).await).await?;
         node.killed(async || is_lost_and_said(&node, &algo).await).await?;
