@@ -31,7 +31,7 @@ pub struct RunArgs {
     /// YAML file that says how runtimes and bridges are made.
     #[arg(long, env = "INTUITION_SETTINGS", value_name = "FILE")]
     pub settings: PathBuf,
-    /// Namespace to watch; all without it.
+    /// Namespaces to watch; all without it.
     #[arg(long, env = "INTUITION_WATCH_NAMESPACE", value_name = "NAMESPACE", value_delimiter = ',')]
     pub watch_namespace: Vec<String>,
     /// Namespace of the Lease by which replicas elect the one that works; without it there is one replica.
@@ -49,7 +49,7 @@ pub struct RunArgs {
     /// Folder with `username`, `password` and `ca.crt` for the default broker, each optional.
     #[arg(long, env = "INTUITION_BROKER_CREDENTIALS_DIR", value_name = "DIR")]
     pub broker_credentials_dir: Option<PathBuf>,
-    /// Resources looked at at the same time.
+    /// Resources looked at at the same time, in each of the namespaces that are watched on their own.
     #[arg(long, env = "INTUITION_CONCURRENCY", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub concurrency: u16,
     /// Seconds between two looks at a resource that is as it shall be, to read its account.

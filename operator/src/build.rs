@@ -20,7 +20,6 @@ use kube::ResourceExt;
 use crate::{
     names::{Component, label, labels, service_account},
     plan::{Login, Plan},
-    resource::Ledger,
     settings::Settings,
 };
 
@@ -52,25 +51,8 @@ impl Desired {
     }
 }
 
-/// What is known of the claim.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Claim<'a> {
-    /// As it is in the cluster.
-    pub seen: Option<&'a PersistentVolumeClaim>,
-    /// What the status says it was.
-    pub recorded: Option<&'a Ledger>,
-}
-
-impl Claim<'_> {
-    /// The uid of a claim that was there and is gone, and that nobody said may be replaced.
-    pub fn lost(&self, plan: &Plan) -> Option<String> {
-        let recorded = self.recorded.filter(|_| self.seen.is_none())?;
-        (plan.new_ledger.as_deref() != Some(&recorded.claim_uid)).then(|| recorded.claim_uid.clone())
-    }
-}
-
-/// The objects of a plan.
-pub fn desired(plan: &Plan, settings: &Settings, claim: Claim<'_>) -> Desired {
+/// The objects of a plan. `claim`: the ledger's, where there is one.
+pub fn desired(plan: &Plan, settings: &Settings, claim: Option<&PersistentVolumeClaim>) -> Desired {
     Desired {
         settings: runtime::settings(plan),
         account: ServiceAccount {
@@ -78,7 +60,7 @@ pub fn desired(plan: &Plan, settings: &Settings, claim: Claim<'_>) -> Desired {
             automount_service_account_token: Some(false),
             ..ServiceAccount::default()
         },
-        claim: claim.lost(plan).is_none().then(|| ledger::claim(plan, claim.seen)),
+        claim: plan.lost_claim(claim).is_none().then(|| ledger::claim(plan, claim)),
         broker: broker_secret(plan),
         service: runtime::service(plan),
         runtime: runtime::deployment(plan, settings),

@@ -1,4 +1,5 @@
-//! The cluster, as one controller sees it through its caches and changes it. Nothing else writes.
+//! The cluster, as one controller sees it through its caches and changes it. Nothing else writes what it makes, nor the status
+//! of what it makes it for.
 
 mod apply;
 mod caches;
@@ -7,34 +8,35 @@ mod surplus;
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
+use k8s_openapi::{
+    api::core::v1::{PersistentVolumeClaim, Pod},
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+};
 use kube::{
     Api, Client, Resource, ResourceExt as _,
     api::{Patch, PatchParams},
-    core::DeserializeGuard,
     runtime::reflector::ObjectRef,
 };
 use serde_json::json;
 
+pub(crate) use self::caches::api;
 use self::memo::Memo;
 pub use self::{
     apply::{Applied, ApplyError},
     caches::{Caches, Streams, watch},
 };
 use crate::{
+    guarded::Guarded,
     names::{Component, MANAGER, claim, label},
     plan::Plan,
     pods::{self, PodState},
-    resource::{API_VERSION, KIND, TradingAlgo, TradingAlgoStatus},
+    resource::{API_VERSION, KIND, TradingAlgoStatus},
 };
-
-/// A resource as it is watched: one that cannot be read stops nobody but itself.
-pub type Guarded = DeserializeGuard<TradingAlgo>;
 
 /// Cause of a refusal (`NamespaceTerminatingCause` of k8s.io/api/core/v1).
 const NAMESPACE_TERMINATING: &str = "NamespaceTerminating";
 /// Longest that a call to the API server may take.
-const CALL: Duration = Duration::from_secs(10);
+const CALL: Duration = Duration::from_secs(5);
 
 /// What a call to the API server fails with.
 #[derive(Debug, thiserror::Error)]
@@ -42,15 +44,23 @@ pub enum CallError {
     /// It refused.
     #[error("{}", .0.message)]
     Refuse(Box<kube::core::Status>),
-    /// It could not be asked, or not be understood.
+    /// It could not be asked.
     #[error("the API server cannot be reached")]
     Reach(#[source] Box<kube::Error>),
+    /// What it answered is none of what this release knows.
+    #[error("the API server's answer cannot be read")]
+    Read(#[source] Box<kube::Error>),
     /// It did not answer.
     #[error("the API server did not answer within {} s", CALL.as_secs())]
     TimeOut,
 }
 
 impl CallError {
+    /// Whether it answered at all: where it did not, the next call would be in vain too.
+    pub const fn is_silence(&self) -> bool {
+        matches!(self, Self::Reach(_) | Self::TimeOut)
+    }
+
     /// Whether it answered with this HTTP status.
     pub fn is(&self, code: u16) -> bool {
         matches!(self, Self::Refuse(status) if status.code == code)
@@ -80,6 +90,7 @@ pub(crate) async fn call<T>(call: impl Future<Output = kube::Result<T>>) -> Resu
     match tokio::time::timeout(CALL, call).await {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(kube::Error::Api(status))) => Err(CallError::Refuse(status)),
+        Ok(Err(error @ kube::Error::SerdeError(_))) => Err(CallError::Read(Box::new(error))),
         Ok(Err(error)) => Err(CallError::Reach(Box::new(error))),
         Err(_) => Err(CallError::TimeOut),
     }
@@ -98,15 +109,23 @@ impl Cluster {
         Self { client, caches, memo: Memo::default() }
     }
 
-    /// The claim of a resource's ledger. Asked of the API server where the cache has none: a claim that is not there is
-    /// never concluded from a cache that may be behind.
-    pub async fn claim(&self, namespace: &str, algo: &str) -> Result<Option<Arc<PersistentVolumeClaim>>, CallError> {
-        let name = claim(algo);
-        if let Some(claim) = self.caches.claims.get(&ObjectRef::new(&name).within(namespace)) {
-            return Ok(Some(claim));
-        }
-        let api: Api<PersistentVolumeClaim> = Api::namespaced(self.client.clone(), namespace);
-        Ok(call(api.get_opt(&name)).await?.map(Arc::new))
+    /// The claim of a resource's ledger; one of the same name that is somebody else's, or a predecessor's, is none. Asked of the API server where
+    /// the cache has none: a claim that is not there is never concluded from a cache that may be behind.
+    pub async fn claim(&self, plan: &Plan) -> Result<Option<Arc<PersistentVolumeClaim>>, CallError> {
+        let (name, namespace) = (claim(&plan.name), plan.namespace.as_str());
+        let cached = self.caches.claims.get(&ObjectRef::new(&name).within(namespace));
+        let found = if cached.is_some() {
+            cached
+        } else {
+            let api: Api<PersistentVolumeClaim> = Api::namespaced(self.client.clone(), namespace);
+            call(api.get_opt(&name)).await?.map(Arc::new)
+        };
+        Ok(found.filter(|claim| apply::check_holder::<PersistentVolumeClaim>(plan, claim.meta()).is_ok()))
+    }
+
+    /// Waits until every cache has been filled once: before that, what is there looks as if it were not.
+    pub async fn await_caches(&self) -> Result<(), CallError> {
+        tokio::time::timeout(CALL, self.caches.filled()).await.map_err(|_| CallError::TimeOut)
     }
 
     /// How a workload is doing, `generation` being that of its Deployment when it was written last.
@@ -132,6 +151,12 @@ impl Cluster {
         call(api.patch_status(&name, &PatchParams::apply(MANAGER).force(), &Patch::Apply(&body))).await?;
         Ok(())
     }
+}
+
+/// Whether an object says that this operator made it for a resource of this name.
+fn is_labelled(metadata: &ObjectMeta, algo: &str) -> bool {
+    let is = |key: &str, value: &str| metadata.labels.iter().flatten().any(|(k, v)| k == key && v == value);
+    is(label::MANAGED_BY, MANAGER) && is(label::INSTANCE, algo)
 }
 
 /// Whether the resource with this uid controls the object.

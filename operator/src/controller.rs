@@ -16,8 +16,9 @@ pub use self::{
     run::{Shared, run},
 };
 use crate::{
-    build::{self, Claim},
-    cluster::{Applied, CallError, Guarded, code},
+    build,
+    cluster::{Applied, ApplyError, CallError, code},
+    guarded::Guarded,
     names::Component,
     plan::{Plan, plan},
     pods::PodState,
@@ -38,8 +39,14 @@ pub enum ReconcileError {
     #[error("cannot write the status")]
     SaveStatus(#[source] CallError),
     /// A child could not be written; the status says so.
-    #[error("{0}")]
-    Apply(String),
+    #[error("not everything could be applied")]
+    Apply(#[source] ApplyError),
+    /// The caches have not been filled once: nothing can be concluded from them.
+    #[error("cannot see what is there")]
+    FillCaches(#[source] CallError),
+    /// Another replica leads by now, as far as the clock says.
+    #[error("this replica leads no more")]
+    LoseLead,
     /// It takes too long.
     #[error("it took longer than {0} s")]
     TimeOut(u64),
@@ -53,6 +60,8 @@ impl ReconcileError {
             Self::ReadCredentials(_) => "ReadCredentials",
             Self::SaveStatus(_) => "SaveStatus",
             Self::Apply(_) => "Apply",
+            Self::FillCaches(_) => "FillCaches",
+            Self::LoseLead => "LoseLead",
             Self::TimeOut(_) => "TimeOut",
         }
     }
@@ -78,11 +87,21 @@ async fn once(seen: &Guarded, context: &Context) -> Result<Action, ReconcileErro
         // The garbage collector takes the children along.
         return Ok(Action::await_change());
     }
+    if !context.leads() {
+        return Err(ReconcileError::LoseLead);
+    }
+    context.cluster.await_caches().await.map_err(ReconcileError::FillCaches)?;
     let previous = context.recent.status_of(seen);
-    let look = match &seen.0 {
+    let look = match &seen.parsed {
         Ok(algo) => look(algo, previous.as_ref(), context).await?,
-        Err(invalid) => derive(previous.as_ref(), seen, &Outcome::Unreadable(&invalid.error), context),
+        Err(error) => {
+            let derived = derive(previous.as_ref(), seen, &Outcome::Unreadable(error), context);
+            Look { derived, failed: None }
+        }
     };
+    if !context.leads() {
+        return Err(ReconcileError::LoseLead);
+    }
     tell(seen, previous.as_ref(), &look.derived, context).await?;
     if let Some(error) = look.failed {
         return Err(error);
@@ -96,32 +115,36 @@ async fn look(
     previous: Option<&TradingAlgoStatus>,
     context: &Context,
 ) -> Result<Look, ReconcileError> {
-    let credentials = context.credentials.read().await.map_err(ReconcileError::ReadCredentials)?;
-    let plan = match plan(algo, &context.settings, credentials.as_ref()) {
+    // A resource with a broker of its own has nothing to do with them.
+    let credentials = match algo.spec.broker {
+        Some(_) => None,
+        None => context.credentials.read().await.map_err(ReconcileError::ReadCredentials)?,
+    };
+    let mut plan = match plan(algo, &context.settings, credentials.as_ref()) {
         Ok(plan) => plan,
-        Err(problems) => return Ok(derive(previous, algo, &Outcome::Refused(&problems), context)),
+        Err(problems) => {
+            let derived = derive(previous, algo, &Outcome::Refused(&problems), context);
+            return Ok(Look { derived, failed: None });
+        }
     };
-    let found = context.cluster.claim(&plan.namespace, &plan.name).await.map_err(ReconcileError::FindClaim)?;
-    let recorded = previous.and_then(|status| status.ledger.as_ref());
-    let claim = Claim { seen: found.as_deref(), recorded };
-    let applied = context.cluster.apply(&plan, &build::desired(&plan, &context.settings, claim)).await;
-    let ledger = match (recorded, claim.lost(&plan)) {
-        (Some(recorded), Some(_)) => LedgerState::Lost(recorded.clone()),
-        _ => ledger_state(&plan, context).await.map_err(ReconcileError::FindClaim)?,
+    // Of the status as it was written last, which the cache may not show yet.
+    plan.ledger = previous.and_then(|status| status.ledger.clone());
+    let claim = context.cluster.claim(&plan).await.map_err(ReconcileError::FindClaim)?;
+    let desired = build::desired(&plan, &context.settings, claim.as_deref());
+    let applied = context.cluster.apply(&plan, &desired).await;
+    let ledger = match plan.lost_claim(claim.as_deref()) {
+        Some(lost) => LedgerState::Lost(lost.clone()),
+        None => ledger_state(&plan, context).await.map_err(ReconcileError::FindClaim)?,
     };
-    let observation = observe(&plan, applied, ledger, context).await;
-    let mut look = derive(previous, algo, &Outcome::Seen(&observation.0), context);
-    look.failed = observation.1;
-    Ok(look)
+    let seen = observe(&plan, &applied, ledger, context).await;
+    let derived = derive(previous, algo, &Outcome::Seen(&seen), context);
+    // What passes or stays has its own pace; a call that failed is tried again with a growing pause.
+    let failed = applied.problem.filter(|error| error.outlook() == Outlook::Uncertain).map(ReconcileError::Apply);
+    Ok(Look { derived, failed })
 }
 
 /// Asks runtime and bridge, where they run.
-async fn observe<'a>(
-    plan: &'a Plan,
-    applied: Applied,
-    ledger: LedgerState,
-    context: &Context,
-) -> (Observation<'a>, Option<ReconcileError>) {
+async fn observe<'a>(plan: &'a Plan, applied: &Applied, ledger: LedgerState, context: &Context) -> Observation<'a> {
     let runtime = context.cluster.pod_state(plan, Component::Runtime, applied.runtime);
     let bridge = context.cluster.pod_state(plan, Component::Bridge, applied.bridge);
     let (said, lacks) = tokio::join!(
@@ -143,15 +166,12 @@ async fn observe<'a>(
         message: intuition_common::exit::with_causes(error),
         outlook: error.outlook(),
     });
-    // What passes or stays has its own pace; a call that failed is tried again with a growing pause.
-    let failed = problem.as_ref().filter(|trouble| trouble.outlook == Outlook::Uncertain);
-    let failed = failed.map(|trouble| ReconcileError::Apply(trouble.message.clone()));
-    (Observation { plan, problem, ledger, runtime: (runtime, said), bridge: (bridge, lacks) }, failed)
+    Observation { plan, problem, ledger, runtime: (runtime, said), bridge: (bridge, lacks) }
 }
 
 /// The claim after it was applied.
 async fn ledger_state(plan: &Plan, context: &Context) -> Result<LedgerState, CallError> {
-    let Some(claim) = context.cluster.claim(&plan.namespace, &plan.name).await? else {
+    let Some(claim) = context.cluster.claim(plan).await? else {
         return Ok(LedgerState::Unknown);
     };
     let ledger = Ledger { claim_name: claim.name_any(), claim_uid: claim.uid().unwrap_or_default() };
@@ -166,12 +186,12 @@ fn derive(
     object: &impl kube::Resource,
     outcome: &Outcome<'_>,
     context: &Context,
-) -> Look {
+) -> Derived {
     let now = Timestamp::from_microsecond(context.clock.now_micros()).unwrap_or_default();
     // Kubernetes writes the times of conditions in whole seconds.
     let now = Timestamp::from_second(now.as_second()).unwrap_or_default();
     let generation = object.meta().generation.unwrap_or_default();
-    Look { derived: status::derive(previous, generation, outcome, now), failed: None }
+    status::derive(previous, generation, outcome, now)
 }
 
 /// Writes the status where it differs, and then tells people what is new.
@@ -185,12 +205,16 @@ async fn tell(
         match context.cluster.save_status(seen, &derived.status).await {
             Ok(()) => context.recent.saved(seen, &derived.status),
             // It was deleted meanwhile: there is nobody left to tell.
-            Err(error) if error.is(code::NOT_FOUND) => return Ok(()),
+            Err(error) if error.is(code::NOT_FOUND) => {
+                context.pauses.forget(seen);
+                context.recent.forget(seen);
+                return Ok(());
+            }
             Err(error) => return Err(ReconcileError::SaveStatus(error)),
         }
     }
     if derived.progress == Progress::Settled && !derived.notices.is_empty() {
-        tracing::info!(algo = context::name(seen), "is as it shall be");
+        tracing::info!(algo = seen.full_name(), "is as it shall be");
     }
     for notice in &derived.notices {
         context.publish(seen, notice).await;

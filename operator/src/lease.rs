@@ -160,15 +160,17 @@ pub struct Leadership {
     task: JoinSet<()>,
 }
 
-/// Whether one leads, as far as one knows.
+/// Whether one leads, as far as one knows. Clones know the same.
 #[derive(Clone)]
-struct Belief {
+pub struct Belief {
     lost: CancellationToken,
     until: watch::Receiver<Instant>,
 }
 
 impl Belief {
-    fn is_held(&self) -> bool {
+    /// Whether one leads at this moment, by the clock: right also where the process was stopped for a while and the task
+    /// that renews has had no time yet to say so.
+    pub fn is_held(&self) -> bool {
         !self.lost.is_cancelled() && Instant::now() < *self.until.borrow()
     }
 }
@@ -179,8 +181,12 @@ impl Leadership {
         self.belief.lost.clone()
     }
 
-    /// Whether it leads at this moment, by the clock: right also where the process was stopped for a while and the task has
-    /// had no time yet to say so.
+    /// For whoever acts as the leader to ask before each step.
+    pub fn belief(&self) -> Belief {
+        self.belief.clone()
+    }
+
+    /// See [`Belief::is_held`].
     pub fn is_held(&self) -> bool {
         self.belief.is_held()
     }

@@ -1,13 +1,16 @@
 //! From a resource and the operator's settings to a plan: everything decided, nothing built. Pure.
 
 use intuition_api::{decimal::Money, v1};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use k8s_openapi::{
+    api::core::v1::PersistentVolumeClaim,
+    apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference},
+};
 use kube::ResourceExt as _;
 use serde_json::{Map, Value, json};
 
 use crate::{
     names::{annotation, broker_secret},
-    resource::{API_VERSION, Broker, KIND, Portfolio, Storage, TradingAlgo},
+    resource::{API_VERSION, Broker, KIND, Ledger, Portfolio, Storage, TradingAlgo},
     settings::Settings,
     validate::{Problem, check},
 };
@@ -35,6 +38,8 @@ pub struct Plan {
     pub broker: BrokerPlan,
     /// The ledger's volume.
     pub storage: Storage,
+    /// The claim that the resource had, as its status recorded it.
+    pub ledger: Option<Ledger>,
     /// uid of a lost claim that may be replaced.
     pub new_ledger: Option<String>,
 }
@@ -179,6 +184,7 @@ pub fn plan(
         publish: channels.publish,
         broker,
         storage: algo.spec.storage.clone(),
+        ledger: algo.status.as_ref().and_then(|status| status.ledger.clone()),
         new_ledger: algo.annotations().get(annotation::NEW_LEDGER).cloned(),
     })
 }
@@ -221,6 +227,17 @@ impl Plan {
     /// `<namespace>/<name>`, as runtime and bridge know it.
     pub fn account(&self) -> String {
         format!("{}/{}", self.namespace, self.name)
+    }
+
+    /// Whether this is the claim that the resource had, whatever became of its labels.
+    pub fn had_claim(&self, claim: &ObjectMeta) -> bool {
+        self.ledger.as_ref().is_some_and(|ledger| claim.uid.as_deref() == Some(&ledger.claim_uid))
+    }
+
+    /// The claim that the resource had, where it is gone (`found`: it is there) and nobody said that it may be replaced.
+    pub fn lost_claim(&self, found: Option<&PersistentVolumeClaim>) -> Option<&Ledger> {
+        let had = self.ledger.as_ref().filter(|_| found.is_none())?;
+        (self.new_ledger.as_deref() != Some(&had.claim_uid)).then_some(had)
     }
 
     /// The reference by which the garbage collector takes children along. It blocks no deletion, so that the operator

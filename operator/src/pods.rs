@@ -36,12 +36,7 @@ pub enum PodState {
         message: String,
     },
     /// The process ended, more than once or with an error, and is being started again.
-    CrashLooping {
-        /// Its last words.
-        message: String,
-        /// How often it was started again.
-        restarts: i32,
-    },
+    CrashLooping(Crash),
     /// The node does not answer.
     NodeLost {
         /// Which.
@@ -60,6 +55,17 @@ pub struct Running {
     pub ip: String,
     /// What its own readiness says.
     pub ready: bool,
+    /// How the process before it ended, where that was an error.
+    pub crashed: Option<Crash>,
+}
+
+/// How a process ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Crash {
+    /// Its last words.
+    pub message: String,
+    /// How often it was started again.
+    pub restarts: i32,
 }
 
 /// How a workload is doing. `generation` is the one of its Deployment that was written last: a cache that is behind shows
@@ -115,7 +121,11 @@ fn of_pod(pod: &Pod) -> PodState {
     let ready = condition("Ready");
     let running = container.state.as_ref().is_some_and(|state| state.running.is_some());
     match status.pod_ip.filter(|_| running) {
-        Some(ip) => PodState::Running(Running { ip, ready: ready.is_some_and(|ready| ready.status == "True") }),
+        Some(ip) => PodState::Running(Running {
+            ip,
+            ready: ready.is_some_and(|ready| ready.status == "True"),
+            crashed: crash(container),
+        }),
         None => of_container(container),
     }
 }
@@ -134,21 +144,27 @@ fn lost(pod: &Pod) -> Option<PodState> {
 
 fn of_container(container: &ContainerStatus) -> PodState {
     let state = container.state.clone().unwrap_or_default();
-    let ended = state.terminated.or_else(|| container.last_state.clone().and_then(|last| last.terminated));
     let waiting = state.waiting.unwrap_or_default();
     let reason = waiting.reason.unwrap_or_default();
     let message = waiting.message.unwrap_or_default();
     if IMAGE_REASONS.contains(&reason.as_str()) {
         return PodState::ImagePullFailed(format!("{}: {message}", container.image));
     }
-    match ended {
-        Some(ended) if reason == "CrashLoopBackOff" || ended.exit_code != 0 => PodState::CrashLooping {
-            message: last_words(ended.message.as_deref(), ended.exit_code, ended.reason.as_deref()),
-            restarts: container.restart_count,
-        },
-        _ if matches!(reason.as_str(), "" | "ContainerCreating" | "PodInitializing") => PodState::Starting,
-        _ => PodState::ContainerFailed { reason, message },
+    match crash(container) {
+        Some(crash) => PodState::CrashLooping(crash),
+        None if matches!(reason.as_str(), "" | "ContainerCreating" | "PodInitializing" | "CrashLoopBackOff") => {
+            PodState::Starting
+        }
+        None => PodState::ContainerFailed { reason, message },
     }
+}
+
+/// How the process ended last, where that was an error.
+fn crash(container: &ContainerStatus) -> Option<Crash> {
+    let state = container.state.clone().unwrap_or_default();
+    let ended = state.terminated.or_else(|| container.last_state.clone().and_then(|last| last.terminated))?;
+    let message = last_words(ended.message.as_deref(), ended.exit_code, ended.reason.as_deref());
+    (ended.exit_code != 0).then_some(Crash { message, restarts: container.restart_count })
 }
 
 /// The last line that says what was wrong, else the exit code and what the kubelet calls it.

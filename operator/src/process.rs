@@ -2,6 +2,7 @@
 
 use std::{io, net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
+use futures::FutureExt as _;
 use intuition_common::{
     backoff::Backoff,
     clock::{Clock, SystemClock},
@@ -96,7 +97,9 @@ async fn serve(args: &RunArgs, settings: Arc<Settings>) -> Result<(), ProcessErr
         let shown = Pages { readiness: readiness.clone(), registry: Arc::new(registry) };
         pages.spawn(http::serve(listener, shown, CancellationToken::new()));
     }
-    let config = Config::infer().await.map_err(ProcessError::FindCluster)?;
+    let mut config = Config::infer().await.map_err(ProcessError::FindCluster)?;
+    // Retries are the controller's, where they are told of and have a growing pause.
+    config.default_retry = false;
     let shared = Shared {
         client: Client::try_from(config).map_err(ProcessError::Connect)?,
         settings,
@@ -106,9 +109,10 @@ async fn serve(args: &RunArgs, settings: Arc<Settings>) -> Result<(), ProcessErr
         pace: Pace { resync: Duration::from_secs(args.resync_seconds) },
         concurrency: args.concurrency,
         instance: args.identity.clone(),
+        belief: None,
     };
     let scopes = scopes(&args.watch_namespace);
-    let outcome = if await_api(&shared.client, &scopes, &readiness, &shutdown).await {
+    let outcome = if await_api(&shared.client, &scopes, Some(&readiness), &shutdown).await {
         lead(args, &shared, &scopes, &shutdown).await
     } else {
         Ok(())
@@ -133,12 +137,13 @@ async fn lead(
     let election = Election::new(leases, &args.lease_name, &args.identity, Arc::clone(&shared.clock));
     let Some(leadership) = election.acquire(shutdown).await.map_err(ProcessError::Elect)? else { return Ok(()) };
     let lost = leadership.lost();
+    // Every look asks by the clock whether it still leads: it may have been frozen since.
+    let leading = Shared { belief: Some(leadership.belief()), ..shared.clone() };
     tokio::select! {
-        // Looked at first: a process that was frozen must not go on working before it knows.
         biased;
         // What is under way is dropped where it is: it may be the next leader's by now.
         () = lost.cancelled() => return Err(ProcessError::LoseLead),
-        () = work(shared, scopes, shutdown) => {}
+        () = work(&leading, scopes, shutdown) => {}
     }
     leadership.release().await;
     Ok(())
@@ -150,43 +155,59 @@ fn scopes(namespaces: &[String]) -> Vec<Option<String>> {
     if named.is_empty() { vec![None] } else { named }
 }
 
-/// Waits until the API server answers, knows the kind and lets us. `false`: told to end meanwhile.
+/// Waits until the API server answers, knows the kind and lets us, for one of the namespaces at least: one that was deleted
+/// took the role in it along, and must not keep the others. `false`: told to end meanwhile.
 async fn await_api(
     client: &Client,
     scopes: &[Option<String>],
-    readiness: &Readiness,
+    readiness: Option<&Readiness>,
     shutdown: &CancellationToken,
 ) -> bool {
     let mut backoff = Backoff::new(FIRST_ATTEMPT, LONGEST_ATTEMPT);
     loop {
-        let mut checks = scopes.iter().map(|namespace| controller::check(client, namespace.as_deref()));
-        let outcome = futures::future::try_join_all(&mut checks);
-        let Some(outcome) = shutdown.run_until_cancelled(outcome).await else { return false };
-        let Err(error) = outcome else { break };
-        let (reason, advice) = match &error {
-            error if error.is(code::NOT_FOUND) => {
-                ("UnknownKind", ": the cluster does not know the kind TradingAlgo, apply crds/tradingalgo.yaml")
-            }
-            error if error.is(code::FORBIDDEN) => ("Forbidden", ": the service account lacks its role"),
-            CallError::Refuse(_) => ("ApiRefused", ""),
-            CallError::Reach(_) | CallError::TimeOut => ("ApiUnreachable", ""),
+        let checks = scopes.iter().map(|namespace| controller::check(client, namespace.as_deref()).boxed());
+        let outcome = shutdown.run_until_cancelled(futures::future::select_ok(checks)).await;
+        let error = match outcome {
+            None => return false,
+            Some(Ok(_)) => break,
+            Some(Err(error)) => error,
         };
-        let message = format!("{}{advice}", with_causes(&error));
-        tracing::warn!(reason, "cannot list resources, trying again: {message}");
-        readiness.lack(API, reason, &message);
+        let (reason, message) = explain(&error);
+        tracing::warn!(reason, namespaces = ?scopes, "cannot list resources, trying again: {message}");
+        if let Some(readiness) = readiness {
+            readiness.lack(API, reason, &message);
+        }
         if shutdown.run_until_cancelled(tokio::time::sleep(backoff.pause())).await.is_none() {
             return false;
         }
     }
-    readiness.have(API);
+    if let Some(readiness) = readiness {
+        readiness.have(API);
+    }
     true
 }
 
-/// Reconciles until it is told to end.
+fn explain(error: &CallError) -> (&'static str, String) {
+    let (reason, advice) = match error {
+        error if error.is(code::NOT_FOUND) => {
+            ("UnknownKind", ": the cluster does not know the kind TradingAlgo, apply crds/tradingalgo.yaml")
+        }
+        error if error.is(code::FORBIDDEN) => ("Forbidden", ": the service account lacks its role"),
+        CallError::Refuse(_) | CallError::Read(_) => ("ApiRefused", ""),
+        CallError::Reach(_) | CallError::TimeOut => ("ApiUnreachable", ""),
+    };
+    (reason, format!("{}{advice}", with_causes(error)))
+}
+
+/// Reconciles until it is told to end, each namespace from when the API server answers for it.
 async fn work(shared: &Shared, scopes: &[Option<String>], ending: &CancellationToken) {
     shared.metrics.lead(true);
     tracing::info!(namespaces = ?scopes.iter().flatten().collect::<Vec<_>>(), "reconciling");
-    let controllers = scopes.iter().map(|namespace| controller::run(shared.clone(), namespace.clone(), ending.clone()));
+    let controllers = scopes.iter().map(|namespace| async move {
+        if await_api(&shared.client, std::slice::from_ref(namespace), None, ending).await {
+            controller::run(shared.clone(), namespace.clone(), ending.clone()).await;
+        }
+    });
     futures::future::join_all(controllers).await;
     shared.metrics.lead(false);
 }

@@ -18,8 +18,6 @@ pub const GROUP: &str = "intuition.dev";
 pub const API_VERSION: &str = "intuition.dev/v1alpha1";
 /// What `kind` says in a manifest.
 pub const KIND: &str = "TradingAlgo";
-/// Longest name of a `TradingAlgo`, so that the names of its children fit 63 characters.
-pub const NAME_LENGTH: usize = 50;
 
 /// A trading algorithm, the money it starts with and the channels it trades on.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]

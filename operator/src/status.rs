@@ -55,8 +55,8 @@ pub struct Trouble {
     pub outlook: Outlook,
 }
 
-/// What becomes of something that could not be applied.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What becomes of something that could not be applied, the least first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outlook {
     /// It passes by itself.
     Passes,

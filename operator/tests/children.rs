@@ -9,7 +9,7 @@ use std::{
 };
 
 use intuition_operator::{
-    build::{Claim, desired},
+    build::desired,
     plan::{Credentials, plan},
     settings::Settings,
     validate::parse,
@@ -40,7 +40,7 @@ fn children(resource: &str) -> String {
     let credentials = [("username", "operator"), ("password", "hunter2")];
     let credentials = Credentials(credentials.map(|(name, text)| (name.to_owned(), text.into())).into());
     let plan = plan(&algo, &settings, Some(&credentials)).unwrap();
-    let desired = desired(&plan, &settings, Claim { seen: None, recorded: None });
+    let desired = desired(&plan, &settings, None);
     let mut objects = vec![with_kind(&desired.settings), with_kind(&desired.account)];
     objects.extend(desired.claim.iter().map(with_kind));
     objects.extend(desired.broker.iter().map(with_kind));

@@ -110,6 +110,7 @@ fn shared(client: Client) -> Shared {
         pace: Pace { resync: Duration::from_millis(500) },
         concurrency: 4,
         instance: "crash-test".to_owned(),
+        belief: None,
     }
 }
 

@@ -106,6 +106,8 @@ fn pod(plan: &Plan, settings: &Settings, workload: Workload) -> PodSpec {
     PodSpec {
         service_account_name: Some(service_account(&plan.name)),
         automount_service_account_token: Some(false),
+        // The API server's default, said so that an edit of it does not stay.
+        scheduler_name: Some("default-scheduler".to_owned()),
         // Variables of a Service would be read as settings where its name fits.
         enable_service_links: Some(false),
         security_context: Some(PodSecurityContext {

@@ -49,6 +49,8 @@ pub(super) fn service(plan: &Plan) -> Service {
         metadata: metadata(plan, RUNTIME.of(&plan.name), Some(RUNTIME)),
         spec: Some(ServiceSpec {
             type_: Some("ClusterIP".to_owned()),
+            // The API server's default, said so that an edit of it does not stay.
+            internal_traffic_policy: Some("Cluster".to_owned()),
             publish_not_ready_addresses: Some(true),
             ports: Some(vec![ServicePort {
                 name: Some("grpc".to_owned()),

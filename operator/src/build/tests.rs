@@ -7,8 +7,6 @@ use crate::{
     resource::Ledger,
 };
 
-const NOTHING: Claim<'static> = Claim { seen: None, recorded: None };
-
 fn planned(change: impl FnOnce(&mut Value)) -> Plan {
     let mut spec = random();
     change(&mut spec);
@@ -21,28 +19,28 @@ fn pods(desired: &Desired) -> [PodSpec; 2] {
 
 #[test]
 fn what_configure_carries_is_in_no_pod() {
-    let before = desired(&plan(), &settings(), NOTHING);
+    let before = desired(&plan(), &settings(), None);
     let after = planned(|spec| {
         spec["threshold"] = json!(0.9);
         spec["startingCash"] = json!(77_777);
         spec["suspend"] = json!(true);
         spec["algorithm"]["parameters"] = json!({ "seed": 2 });
     });
-    let after = desired(&after, &settings(), NOTHING);
+    let after = desired(&after, &settings(), None);
     assert_eq!((&after.runtime, &after.bridge), (&before.runtime, &before.bridge));
     assert_ne!(after.settings, before.settings);
 }
 
 #[test]
 fn what_a_runtime_reads_at_its_start_alone_rolls_its_pod() {
-    let before = desired(&plan(), &settings(), NOTHING);
+    let before = desired(&plan(), &settings(), None);
     for change in [
         json!({ "algorithm": { "builtin": "sma-crossover" } }),
         json!({ "portfolio": { "policy": "fixed-fraction", "fraction": 0.5 } }),
         json!({ "channels": { "subscribe": ["other"] } }),
     ] {
         let changed = planned(|spec| spec.as_object_mut().unwrap().extend(change.as_object().unwrap().clone()));
-        let after = desired(&changed, &settings(), NOTHING);
+        let after = desired(&changed, &settings(), None);
         assert_ne!(after.runtime, before.runtime, "{change}");
         assert_eq!(after.bridge, before.bridge, "{change}");
     }
@@ -50,7 +48,7 @@ fn what_a_runtime_reads_at_its_start_alone_rolls_its_pod() {
 
 #[test]
 fn every_pod_is_restricted_and_without_a_token() {
-    for pod in pods(&desired(&plan(), &settings(), NOTHING)) {
+    for pod in pods(&desired(&plan(), &settings(), None)) {
         assert_eq!(pod.automount_service_account_token, Some(false));
         let context = pod.security_context.unwrap();
         assert_eq!(
@@ -69,13 +67,13 @@ fn every_pod_is_restricted_and_without_a_token() {
 #[test]
 fn a_lost_claim_is_made_anew_only_where_its_uid_is_named() {
     let recorded = Ledger { claim_name: "a-ledger".to_owned(), claim_uid: "claim-1".to_owned() };
-    let lost = Claim { seen: None, recorded: Some(&recorded) };
     let mut plan = plan();
-    assert_eq!(desired(&plan, &settings(), lost).claim, None);
+    plan.ledger = Some(recorded);
+    assert_eq!(desired(&plan, &settings(), None).claim, None);
     plan.new_ledger = Some("claim-0".to_owned());
-    assert_eq!(desired(&plan, &settings(), lost).claim, None, "said of an earlier one");
+    assert_eq!(desired(&plan, &settings(), None).claim, None, "said of an earlier one");
     plan.new_ledger = Some("claim-1".to_owned());
-    assert!(desired(&plan, &settings(), lost).claim.is_some());
+    assert!(desired(&plan, &settings(), None).claim.is_some());
 }
 
 #[test]
@@ -89,7 +87,7 @@ fn a_claim_that_is_there_keeps_what_cannot_be_changed() {
     .unwrap();
     let claim = |size: &str| {
         let plan = planned(|spec| spec["storage"] = json!({ "size": size, "className": "new" }));
-        let claim = desired(&plan, &settings(), Claim { seen: Some(&seen), recorded: None }).claim;
+        let claim = desired(&plan, &settings(), Some(&seen)).claim;
         let spec = claim.unwrap().spec.unwrap();
         let size = spec.resources.unwrap().requests.unwrap()["storage"].0.clone();
         (spec.access_modes.unwrap(), spec.storage_class_name.unwrap(), size)
@@ -103,7 +101,7 @@ fn a_claim_that_is_there_keeps_what_cannot_be_changed() {
 fn a_claim_outlives_its_resource_unless_it_is_told_not_to() {
     let owners = |on_delete: &str| {
         let plan = planned(|spec| spec["storage"] = json!({ "onDelete": on_delete }));
-        desired(&plan, &settings(), NOTHING).claim.unwrap().metadata.owner_references
+        desired(&plan, &settings(), None).claim.unwrap().metadata.owner_references
     };
     assert_eq!(owners("Retain"), None);
     assert_eq!(owners("Delete").unwrap()[0].uid, plan().uid);

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use super::{
     CallError, Cluster,
     caches::Kind,
-    call, code, is_owned,
+    call, code, is_labelled, is_owned,
     surplus::{restoration, surplus},
 };
 use crate::{
@@ -35,7 +35,7 @@ pub struct Applied {
     pub runtime: Option<i64>,
     /// Generation of the bridge's Deployment, where it is ours.
     pub bridge: Option<i64>,
-    /// The first thing that could not be done. All others were.
+    /// The worst of what could not be done.
     pub problem: Option<ApplyError>,
 }
 
@@ -55,6 +55,15 @@ pub enum ApplyError {
     AwaitPredecessor {
         /// Kind of the child.
         kind: String,
+        /// Its name.
+        name: String,
+    },
+    /// It belongs to a resource that was deleted without it, and cannot be taken over: it selects pods by that one's uid.
+    #[error(
+        "Deployment {name} was left behind by a deleted resource of this name: delete it, the ledger stays (kubectl delete \
+         deployment {name})"
+    )]
+    LeftBehind {
         /// Its name.
         name: String,
     },
@@ -78,6 +87,7 @@ impl ApplyError {
         match self {
             Self::NameTaken { .. } => "NameTaken",
             Self::AwaitPredecessor { .. } => "WaitingForPredecessor",
+            Self::LeftBehind { .. } => "LeftBehind",
             Self::Write { source, .. } if source.is_farewell() => "NamespaceTerminating",
             Self::Write { .. } if self.outlook() == Outlook::Stays => "ApplyRefused",
             Self::Write { .. } => "ApplyFailed",
@@ -87,7 +97,7 @@ impl ApplyError {
     /// What becomes of it.
     pub fn outlook(&self) -> Outlook {
         match self {
-            Self::NameTaken { .. } => Outlook::Stays,
+            Self::NameTaken { .. } | Self::LeftBehind { .. } => Outlook::Stays,
             Self::AwaitPredecessor { .. } => Outlook::Passes,
             // What was seen is gone, or is another one by now: the next look sees it.
             Self::Write { source, .. } if source.is_farewell() || source.is(code::CONFLICT) => Outlook::Passes,
@@ -98,30 +108,59 @@ impl ApplyError {
 }
 
 impl Cluster {
-    /// Makes everything as it is desired, each child on its own: one that cannot be written holds no other back.
+    /// Makes everything as it is desired, each child on its own: one that is refused holds no other back. An API server that
+    /// does not answer is not asked on.
     pub async fn apply(&self, plan: &Plan, desired: &Desired) -> Applied {
-        let caches = &self.caches;
         let mut applied = Applied::default();
-        applied.note(self.ensure(plan, &desired.settings, &caches.settings).await);
-        applied.note(self.ensure(plan, &desired.account, &caches.accounts).await);
+        if let Some(name) = self.left_behind(plan) {
+            // Before anything is written: a Service that selects by the new uid would cut off what still trades.
+            applied.problem = Some(ApplyError::LeftBehind { name });
+            return applied;
+        }
+        // Stops at the first silence, which is noted as the problem.
+        drop(self.apply_children(plan, desired, &mut applied).await);
+        applied
+    }
+
+    async fn apply_children(&self, plan: &Plan, desired: &Desired, applied: &mut Applied) -> Result<(), Silence> {
+        let caches = &self.caches;
+        applied.note(self.ensure(plan, &desired.settings, &caches.settings).await)?;
+        applied.note(self.ensure(plan, &desired.account, &caches.accounts).await)?;
         let mut has_claim = true;
         if let Some(claim) = &desired.claim {
             let outcome = self.ensure(plan, claim, &caches.claims).await;
             has_claim = !matches!(outcome, Err(ApplyError::NameTaken { .. } | ApplyError::AwaitPredecessor { .. }));
-            applied.note(outcome);
+            applied.note(outcome)?;
         }
-        applied.note(self.ensure_broker_secret(plan, desired.broker.as_ref()).await);
+        applied.note(self.ensure_broker_secret(plan, desired.broker.as_ref()).await)?;
         for policy in &desired.policies {
-            applied.note(self.ensure(plan, policy, &caches.policies).await);
+            applied.note(self.ensure(plan, policy, &caches.policies).await)?;
         }
-        applied.note(self.ensure(plan, &desired.service, &caches.services).await);
+        applied.note(self.ensure(plan, &desired.service, &caches.services).await)?;
         // A pod on somebody else's claim would write there, and keep one that is going from going.
         if has_claim {
-            applied.runtime = applied.note(self.ensure(plan, &desired.runtime, &caches.deployments).await);
+            applied.runtime = applied.note(self.ensure(plan, &desired.runtime, &caches.deployments).await)?;
         }
-        applied.bridge = applied.note(self.ensure(plan, &desired.bridge, &caches.deployments).await);
-        applied.note(self.delete_strays(plan, desired).await);
-        applied
+        applied.bridge = applied.note(self.ensure(plan, &desired.bridge, &caches.deployments).await)?;
+        applied.note(self.delete_strays(plan, desired).await)?;
+        Ok(())
+    }
+
+    /// A Deployment that a resource of this name left behind (`kubectl delete --cascade=orphan`). Its selector has that
+    /// one's uid, and cannot be changed.
+    fn left_behind(&self, plan: &Plan) -> Option<String> {
+        let deployments = Component::ALL.iter().filter_map(|component| {
+            let reference = ObjectRef::new(&component.of(&plan.name)).within(&plan.namespace);
+            self.caches.deployments.get(&reference)
+        });
+        let mut left = deployments.filter(|deployment| {
+            let selector = deployment.spec.as_ref().and_then(|spec| spec.selector.match_labels.as_ref());
+            let uid = selector.and_then(|labels| labels.get(label::UID));
+            let has_owner =
+                deployment.metadata.owner_references.iter().flatten().any(|owner| owner.controller == Some(true));
+            !has_owner && is_labelled(&deployment.metadata, &plan.name) && uid.is_some_and(|uid| *uid != plan.uid)
+        });
+        left.next().map(|deployment| deployment.name_any())
     }
 
     /// Forgets what it knows of a resource that is gone.
@@ -210,16 +249,21 @@ impl Cluster {
     }
 }
 
+/// The API server does not answer.
+struct Silence;
+
 impl Applied {
-    /// Keeps the first problem.
-    fn note(&mut self, outcome: Result<Option<i64>, ApplyError>) -> Option<i64> {
-        match outcome {
-            Ok(generation) => generation,
-            Err(error) => {
-                self.problem.get_or_insert(error);
-                None
-            }
+    /// Keeps the worst problem.
+    fn note(&mut self, outcome: Result<Option<i64>, ApplyError>) -> Result<Option<i64>, Silence> {
+        let error = match outcome {
+            Ok(generation) => return Ok(generation),
+            Err(error) => error,
+        };
+        let is_silence = matches!(&error, ApplyError::Write { source, .. } if source.is_silence());
+        if self.problem.as_ref().is_none_or(|known| known.outlook() < error.outlook()) {
+            self.problem = Some(error);
         }
+        if is_silence { Err(Silence) } else { Ok(None) }
     }
 }
 
@@ -265,10 +309,9 @@ fn body<K: Kind>(wanted: &K, live: Option<&K>) -> Value {
 }
 
 /// Whether what stands under a child's name may be written.
-fn check_holder<K: Kind>(plan: &Plan, holder: &ObjectMeta) -> Result<(), ApplyError> {
+pub(super) fn check_holder<K: Kind>(plan: &Plan, holder: &ObjectMeta) -> Result<(), ApplyError> {
     let (kind, name) = (K::kind(&()).into_owned(), holder.name.clone().unwrap_or_default());
     let mut owners = holder.owner_references.iter().flatten();
-    let labelled = |key: &str, value: &str| holder.labels.iter().flatten().any(|(k, v)| k == key && v == value);
     let ours = match owners.find(|owner| owner.controller == Some(true)) {
         Some(owner) if owner.uid == plan.uid => true,
         Some(owner) => {
@@ -281,7 +324,7 @@ fn check_holder<K: Kind>(plan: &Plan, holder: &ObjectMeta) -> Result<(), ApplyEr
             });
         }
         // Without an owner it is what a predecessor left behind: its ledger, or all of it (`--cascade=orphan`).
-        None => labelled(label::MANAGED_BY, MANAGER) && labelled(label::INSTANCE, &plan.name),
+        None => is_labelled(holder, &plan.name) || plan.had_claim(holder),
     };
     if !ours {
         return Err(ApplyError::NameTaken { kind, name });

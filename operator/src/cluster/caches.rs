@@ -62,6 +62,22 @@ pub struct Caches {
     pub(super) pods: Store<Pod>,
 }
 
+impl Caches {
+    /// Waits until each of them has been filled once.
+    pub(super) async fn filled(&self) {
+        // An error means that its stream has ended, and with it the controller.
+        drop(tokio::join!(
+            self.settings.wait_until_ready(),
+            self.accounts.wait_until_ready(),
+            self.claims.wait_until_ready(),
+            self.services.wait_until_ready(),
+            self.deployments.wait_until_ready(),
+            self.policies.wait_until_ready(),
+            self.pods.wait_until_ready(),
+        ));
+    }
+}
+
 /// What keeps [`Caches`] current; each has to be polled.
 pub struct Streams {
     /// Of `Caches::settings`.
@@ -104,7 +120,10 @@ pub fn watch(client: &Client, namespace: Option<&str>) -> (Caches, Streams) {
 }
 
 /// Objects of a kind in one namespace or in all.
-pub(super) fn api<K: Kind>(client: &Client, namespace: Option<&str>) -> Api<K> {
+pub(crate) fn api<K>(client: &Client, namespace: Option<&str>) -> Api<K>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+{
     match namespace {
         Some(namespace) => Api::namespaced(client.clone(), namespace),
         None => Api::all(client.clone()),

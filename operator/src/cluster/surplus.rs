@@ -5,21 +5,31 @@ use json_patch::{PatchOperation, RemoveOperation, ReplaceOperation, TestOperatio
 use serde_json::{Map, Value};
 
 /// What changes what a pod does or where it can run, and that we leave out: there it shall not be at all.
-const ABSENT: [&str; 11] = [
-    "initContainers",
+const ABSENT: [&str; 21] = [
+    "add",
+    "affinity",
     "command",
+    "dnsConfig",
     "env",
     "envFrom",
-    "volumeDevices",
     "externalIPs",
-    "nodeSelector",
-    "nodeName",
-    "affinity",
-    "topologySpreadConstraints",
     "hostAliases",
+    "hostIPC",
+    "hostNetwork",
+    "hostPID",
+    "initContainers",
+    "lifecycle",
+    "nodeName",
+    "nodeSelector",
+    "resources",
+    "runtimeClassName",
+    "startupProbe",
+    "topologySpreadConstraints",
+    "volumeDevices",
+    "workingDir",
 ];
 /// Maps that are ours whole.
-const MAPS: [&str; 4] = ["data", "selector", "matchLabels", "nodeSelector"];
+const MAPS: [&str; 7] = ["data", "limits", "matchLabels", "nodeSelector", "requests", "resources", "selector"];
 /// Members by which the elements of a list are told apart.
 const KEYS: [&str; 4] = ["name", "mountPath", "port", "key"];
 
@@ -31,18 +41,24 @@ pub(super) fn surplus(wanted: &Value, live: &Value) -> Vec<PatchOperation> {
             compare(wanted, live, &below(&PointerBuf::root(), part), &mut operations);
         }
     }
+    if let (false, Some(uid)) = (operations.is_empty(), live.pointer("/metadata/uid")) {
+        // Of the object that was looked at, and of no other that took its name.
+        operations.insert(0, is_uid(uid));
+    }
     operations
+}
+
+fn is_uid(uid: &Value) -> PatchOperation {
+    let path = PointerBuf::from_tokens(["metadata", "uid"]);
+    PatchOperation::Test(TestOperation { path, value: uid.clone() })
 }
 
 /// What puts back the whole spec of the object that `wanted` names by its uid; `None`: it names none, or has no spec.
 pub(super) fn restoration(wanted: &Value) -> Option<Vec<PatchOperation>> {
-    let at = |names: &[&str]| PointerBuf::from_tokens(names.iter().copied());
-    let uid = wanted.pointer("/metadata/uid").filter(|uid| uid.is_string())?.clone();
+    let uid = wanted.pointer("/metadata/uid").filter(|uid| uid.is_string())?;
     let spec = wanted.get("spec")?.clone();
-    Some(vec![
-        PatchOperation::Test(TestOperation { path: at(&["metadata", "uid"]), value: uid }),
-        PatchOperation::Replace(ReplaceOperation { path: at(&["spec"]), value: spec }),
-    ])
+    let path = PointerBuf::from_tokens(["spec"]);
+    Some(vec![is_uid(uid), PatchOperation::Replace(ReplaceOperation { path, value: spec })])
 }
 
 fn compare(wanted: &Value, live: &Value, path: &PointerBuf, operations: &mut Vec<PatchOperation>) {
@@ -87,7 +103,8 @@ fn is_empty(value: &Value) -> bool {
         Value::Array(items) => items.is_empty(),
         Value::Object(members) => members.is_empty(),
         Value::String(text) => text.is_empty(),
-        Value::Bool(_) | Value::Number(_) => false,
+        Value::Bool(is) => !is,
+        Value::Number(_) => false,
     }
 }
 

@@ -1,7 +1,7 @@
 //! What every look needs.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     io,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
@@ -9,14 +9,16 @@ use std::{
 
 use intuition_common::{clock::Clock, exit::with_causes};
 use kube::{
-    Resource as _, ResourceExt as _,
+    Resource as _,
     runtime::events::{Event, EventType, Recorder},
 };
 
 use super::pace::Pauses;
 use crate::{
     ask::Asker,
-    cluster::{Cluster, Guarded},
+    cluster::{Cluster, call},
+    guarded::Guarded,
+    lease::Belief,
     metrics::Metrics,
     names::credential,
     plan::Credentials,
@@ -36,9 +38,16 @@ pub struct Context {
     pub(super) metrics: Metrics,
     pub(super) pauses: Pauses,
     pub(super) recent: Recent,
+    /// Without an election nobody else leads.
+    pub(super) belief: Option<Belief>,
 }
 
 impl Context {
+    /// Whether this replica still leads, by the clock: right also where the process was stopped for a while.
+    pub(super) fn leads(&self) -> bool {
+        self.belief.as_ref().is_none_or(Belief::is_held)
+    }
+
     /// Tells people. That it could not be told fails nothing.
     pub(super) async fn publish(&self, seen: &Guarded, notice: &Notice) {
         let event = Event {
@@ -49,17 +58,12 @@ impl Context {
             secondary: None,
         };
         if notice.is_warning {
-            tracing::warn!(algo = name(seen), reason = notice.reason, "{}", notice.note);
+            tracing::warn!(algo = seen.full_name(), reason = notice.reason, "{}", notice.note);
         }
-        if let Err(error) = self.recorder.publish(&event, &seen.object_ref(&())).await {
-            tracing::warn!(algo = name(seen), error = with_causes(&error), "cannot publish an Event");
+        if let Err(error) = call(self.recorder.publish(&event, &seen.object_ref(&()))).await {
+            tracing::warn!(algo = seen.full_name(), error = with_causes(&error), "cannot publish an Event");
         }
     }
-}
-
-/// `<namespace>/<name>`.
-pub(super) fn name(seen: &Guarded) -> String {
-    format!("{}/{}", seen.namespace().unwrap_or_default(), seen.name_any())
 }
 
 /// The folder with the default broker's credentials, as a Secret is mounted. Read at each look, so that a Secret that is
@@ -99,24 +103,21 @@ impl Recent {
     /// The status of a resource as it was written last.
     pub(super) fn status_of(&self, seen: &Guarded) -> Option<TradingAlgoStatus> {
         let saved = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let behind = saved.get(&key(seen)).filter(|saved| saved.seen == seen.meta().resource_version);
-        match (behind, &seen.0) {
-            (Some(saved), _) => Some(saved.status.clone()),
-            (None, Ok(algo)) => algo.status.clone(),
-            (None, Err(_)) => None,
-        }
+        let behind = saved.get(seen.uid_or_empty()).filter(|saved| saved.seen == seen.meta().resource_version);
+        behind.map(|saved| saved.status.clone()).or_else(|| seen.status.clone())
     }
 
     pub(super) fn saved(&self, seen: &Guarded, status: &TradingAlgoStatus) {
         let saved = Saved { seen: seen.meta().resource_version.clone(), status: status.clone() };
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key(seen), saved);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(seen.uid_or_empty().to_owned(), saved);
     }
 
     pub(super) fn forget(&self, seen: &Guarded) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&key(seen));
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(seen.uid_or_empty());
     }
-}
 
-fn key(seen: &Guarded) -> String {
-    seen.meta().uid.clone().unwrap_or_default()
+    /// Forgets all but these.
+    pub(super) fn retain(&self, uids: &HashSet<String>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|uid, _| uids.contains(uid));
+    }
 }

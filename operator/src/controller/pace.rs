@@ -1,19 +1,20 @@
 //! When to look again.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use intuition_common::backoff::Backoff;
-use kube::{Resource as _, runtime::controller::Action};
+use kube::runtime::controller::Action;
 use rand::RngExt as _;
 
-use crate::{cluster::Guarded, status::Progress};
+use crate::{guarded::Guarded, status::Progress};
 
-/// Longest that one look at a resource may take.
-pub(super) const LONGEST_LOOK: Duration = Duration::from_mins(1);
+/// Longest that one look at a resource may take: every call in it has a deadline of its own, and a look that is under way when
+/// the process is told to end comes to its end within the time that Kubernetes gives it.
+pub(super) const LONGEST_LOOK: Duration = Duration::from_secs(28);
 /// While something is on its way. What happens in the cluster wakes the controller sooner, so that this is for what no watch
 /// shows: a process that begins to answer.
 const FIRST_MOVE: Duration = Duration::from_secs(1);
@@ -69,6 +70,12 @@ impl Pauses {
         lock(&self.failing).remove(&key(seen));
         lock(&self.moving).remove(&key(seen));
     }
+
+    /// Forgets all but these.
+    pub(super) fn retain(&self, uids: &HashSet<String>) {
+        lock(&self.failing).retain(|uid, _| uids.contains(uid));
+        lock(&self.moving).retain(|uid, _| uids.contains(uid));
+    }
 }
 
 fn lock<T>(map: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -77,5 +84,5 @@ fn lock<T>(map: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 fn key(seen: &Guarded) -> String {
-    seen.meta().uid.clone().unwrap_or_default()
+    seen.uid_or_empty().to_owned()
 }

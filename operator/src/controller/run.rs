@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use futures::{StreamExt as _, TryStreamExt as _};
 use intuition_common::{clock::Clock, exit::with_causes};
 use kube::{
-    Api, Client, ResourceExt as _,
+    Client, ResourceExt as _,
     api::ListParams,
     runtime::{
         Controller, Predicate as _, PredicateConfig, WatchStreamExt as _,
@@ -20,16 +20,17 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     ReconcileError,
-    context::{Context, CredentialsDir, Recent, name},
+    context::{Context, CredentialsDir, Recent},
     pace::{Pace, Pauses},
     reconcile,
 };
 use crate::{
     ask::Asker,
-    cluster::{CallError, Cluster, Guarded, call, watch},
+    cluster::{CallError, Cluster, api, call, watch},
+    guarded::Guarded,
+    lease::Belief,
     metrics::Metrics,
     names::{MANAGER, label},
-    resource::TradingAlgo,
     settings::Settings,
 };
 
@@ -51,15 +52,17 @@ pub struct Shared {
     pub metrics: Metrics,
     /// When to look again.
     pub pace: Pace,
-    /// Resources looked at at the same time.
+    /// Resources looked at at the same time, in each of the namespaces that are watched on their own.
     pub concurrency: u16,
     /// Who says so in Events: the operator's pod.
     pub instance: String,
+    /// Whether this replica leads; without an election it always does.
+    pub belief: Option<Belief>,
 }
 
 /// Asks for one resource, to know whether the API server answers, knows the kind and lets us.
 pub(crate) async fn check(client: &Client, namespace: Option<&str>) -> Result<(), CallError> {
-    call(resources::<TradingAlgo>(client, namespace).list(&ListParams::default().limit(1))).await.map(drop)
+    call(api::<Guarded>(client, namespace).list(&ListParams::default().limit(1))).await.map(drop)
 }
 
 /// Keeps every resource of one namespace, or of all, until `shutdown` is cancelled.
@@ -77,17 +80,22 @@ pub async fn run(shared: Shared, namespace: Option<String>, shutdown: Cancellati
         metrics: shared.metrics.clone(),
         pauses: Pauses::new(shared.pace),
         recent: Recent::default(),
+        belief: shared.belief.clone(),
     });
     let (store, writer) = reflector::store::<Guarded>();
-    let gone = Arc::clone(&context);
-    let changes = watcher(resources::<Guarded>(&client, namespace), watcher::Config::default())
+    let (gone, known) = (Arc::clone(&context), store.clone());
+    let changes = watcher(api::<Guarded>(&client, namespace), watcher::Config::default())
         .default_backoff()
-        .modify(|object| object.managed_fields_mut().clear())
         .reflect(writer)
-        .inspect_ok(move |event| {
-            if let watcher::Event::Delete(algo) = event {
-                forget(&gone, algo);
+        .inspect_ok(move |event| match event {
+            watcher::Event::Delete(algo) => forget(&gone, algo),
+            // What was deleted while nobody watched.
+            watcher::Event::InitDone => {
+                let there = known.state().iter().map(|algo| algo.uid_or_empty().to_owned()).collect();
+                gone.pauses.retain(&there);
+                gone.recent.retain(&there);
             }
+            _ => {}
         })
         .applied_objects()
         // Not what we write ourselves, the status; the annotations are read.
@@ -111,21 +119,11 @@ pub async fn run(shared: Shared, namespace: Option<String>, shutdown: Cancellati
         .await;
 }
 
-fn resources<K>(client: &Client, namespace: Option<&str>) -> Api<K>
-where
-    K: kube::Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>,
-{
-    match namespace {
-        Some(namespace) => Api::namespaced(client.clone(), namespace),
-        None => Api::all(client.clone()),
-    }
-}
-
 fn forget(context: &Context, algo: &Guarded) {
     context.cluster.forget(&algo.namespace().unwrap_or_default(), &algo.name_any());
     context.pauses.forget(algo);
     context.recent.forget(algo);
-    tracing::info!(algo = name(algo), "was deleted");
+    tracing::info!(algo = algo.full_name(), "was deleted");
 }
 
 /// The resource that an object without an owner of this kind was made for.
@@ -136,7 +134,12 @@ fn resource_of(object: &impl kube::Resource) -> Option<ObjectRef<Guarded>> {
 
 #[expect(clippy::needless_pass_by_value, reason = "the controller calls it so")]
 fn failed(seen: Arc<Guarded>, error: &ReconcileError, context: Arc<Context>) -> Action {
-    tracing::warn!(algo = name(&seen), reason = error.reason(), error = with_causes(error), "failed, trying again");
+    tracing::warn!(
+        algo = seen.full_name(),
+        reason = error.reason(),
+        error = with_causes(error),
+        "failed, trying again"
+    );
     context.pauses.after_failure(&seen)
 }
 

@@ -57,8 +57,9 @@ impl CallError {
         self.code() == Some(404)
     }
 
-    /// Trying again would not help: the request itself is refused. 404, to who creates, means the namespace.
+    /// Trying again would not help: the request itself is refused. 404, to who creates, means the namespace. A right that is
+    /// missing may be granted, and an API server that has just started may not know yet that it was.
     pub(super) fn is_permanent(&self) -> bool {
-        matches!(self.code(), Some(400 | 403 | 404 | 422))
+        matches!(self.code(), Some(400 | 404 | 422))
     }
 }

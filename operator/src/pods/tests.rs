@@ -43,7 +43,7 @@ fn an_older_version_of_the_deployment_says_nothing() {
     ] {
         assert_eq!(state(Some(&deployment(&status)), Some(3), [&ready]), PodState::RollingOut, "{status}");
     }
-    let running = PodState::Running(Running { ip: "10.0.0.1".to_owned(), ready: true });
+    let running = PodState::Running(Running { ip: "10.0.0.1".to_owned(), ready: true, crashed: None });
     assert_eq!(state(Some(&rolled_out()), Some(3), [&ready]), running);
 }
 
@@ -78,7 +78,7 @@ fn a_crash_is_told_in_the_last_words_of_the_process() {
         let ended = json!({ "terminated": { "exitCode": code, "reason": reason, "message": message } });
         let waiting = json!({ "waiting": { "reason": "CrashLoopBackOff" } });
         match of(&json!({ "containerStatuses": [container(&waiting, &ended, false)] })) {
-            PodState::CrashLooping { message, restarts: 2 } => message,
+            PodState::CrashLooping(Crash { message, restarts: 2 }) => message,
             other => panic!("{other:?}"),
         }
     };
@@ -100,7 +100,10 @@ fn a_node_that_does_not_answer_leaves_its_containers_ready() {
     };
     let since = Some("2026-01-02T03:04:05Z".parse().unwrap());
     assert_eq!(of(&status(true)), PodState::NodeLost { node: "worker".to_owned(), since });
-    assert_eq!(of(&status(false)), PodState::Running(Running { ip: "10.0.0.1".to_owned(), ready: false }));
+    assert_eq!(
+        of(&status(false)),
+        PodState::Running(Running { ip: "10.0.0.1".to_owned(), ready: false, crashed: None })
+    );
 }
 
 #[test]
@@ -121,5 +124,16 @@ fn a_pod_that_waits_for_one_on_a_lost_node_is_lost_too() {
         "containerStatuses": [container(&json!({ "running": {} }), &json!({}), true)],
     }));
     let found = state(Some(&rolled_out()), Some(3), [&evicted, &running]);
-    assert_eq!(found, PodState::Running(Running { ip: "10.0.0.1".to_owned(), ready: true }));
+    assert_eq!(found, PodState::Running(Running { ip: "10.0.0.1".to_owned(), ready: true, crashed: None }));
+}
+
+#[test]
+fn a_process_that_was_started_again_says_how_the_one_before_it_ended() {
+    let ended = json!({ "terminated": { "exitCode": 2, "reason": "Error", "message": "error: no such algorithm" } });
+    let status = json!({
+        "podIP": "10.0.0.1",
+        "containerStatuses": [container(&json!({ "running": {} }), &ended, false)],
+    });
+    let crashed = Some(Crash { message: "no such algorithm (exit code 2)".to_owned(), restarts: 2 });
+    assert_eq!(of(&status), PodState::Running(Running { ip: "10.0.0.1".to_owned(), ready: false, crashed }));
 }

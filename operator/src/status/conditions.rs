@@ -59,7 +59,8 @@ pub(super) fn next(
             condition::READY => finding.truth == Truth::True,
             // Of a part that lacks it is told there.
             condition::RECONCILING | condition::STALLED => {
-                finding.urgency >= Urgency::Told && !conditions.iter().any(|known| known.reason == next.reason)
+                finding.urgency >= Urgency::Told
+                    && !conditions.iter().any(|known| known.type_ != condition::READY && known.reason == next.reason)
             }
             _ => finding.urgency >= Urgency::Told,
         };
@@ -67,7 +68,9 @@ pub(super) fn next(
         if is_new && tell {
             let is_warning = kind != condition::READY;
             let note = shorten(&next.message, NOTE);
-            let notice = Notice { is_warning, reason: event_reason(kind, &finding), note };
+            let is_trading = kind == condition::READY && finding.reason == super::findings::TRADING;
+            let reason = if is_trading { condition::READY.to_owned() } else { next.reason.clone() };
+            let notice = Notice { is_warning, reason, note };
             if !notices.contains(&notice) {
                 notices.push(notice);
             }
@@ -75,13 +78,6 @@ pub(super) fn next(
         conditions.push(next);
     }
     (conditions, notices)
-}
-
-fn event_reason(kind: &str, finding: &Finding) -> String {
-    if kind == condition::READY && finding.reason == super::findings::TRADING {
-        return condition::READY.to_owned();
-    }
-    finding.reason.clone()
 }
 
 fn condition(
@@ -102,7 +98,7 @@ fn condition(
         status: status.to_owned(),
         reason: code(&finding.reason),
         message: shorten(&finding.message, MESSAGE),
-        observed_generation: Some(generation),
+        observed_generation: Some(finding.observed_generation.unwrap_or(generation)),
         last_transition_time: unchanged.map_or(Time(now), |known| known.last_transition_time.clone()),
     }
 }

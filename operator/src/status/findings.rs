@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use intuition_api::v1::Refusal;
+use intuition_common::exit::with_causes;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::{LedgerState, Observation, Outlook, Progress, conditions::condition, workload};
@@ -47,29 +48,36 @@ pub(super) struct Finding {
     pub(super) reason: String,
     pub(super) message: String,
     pub(super) urgency: Urgency,
+    /// The generation that it speaks of, where that is not the present one.
+    pub(super) observed_generation: Option<i64>,
 }
 
 impl Finding {
     pub(super) fn fine(reason: &str, message: impl Into<String>) -> Self {
-        Self { truth: Truth::True, reason: reason.to_owned(), message: message.into(), urgency: Urgency::None }
+        Self::new(Truth::True, reason, message, Urgency::None)
     }
 
     pub(super) fn lacking(reason: &str, message: impl Into<String>, urgency: Urgency) -> Self {
-        Self { truth: Truth::False, reason: reason.to_owned(), message: message.into(), urgency }
+        Self::new(Truth::False, reason, message, urgency)
     }
 
     fn unknown(reason: &str, message: impl Into<String>) -> Self {
-        Self { truth: Truth::Unknown, reason: reason.to_owned(), message: message.into(), urgency: Urgency::Patience }
+        Self::new(Truth::Unknown, reason, message, Urgency::Patience)
     }
 
-    /// As a condition said it before.
+    fn new(truth: Truth, reason: &str, message: impl Into<String>, urgency: Urgency) -> Self {
+        Self { truth, reason: reason.to_owned(), message: message.into(), urgency, observed_generation: None }
+    }
+
+    /// As a condition said it before, of the generation that it spoke of.
     fn again(condition: &Condition, urgency: Urgency) -> Self {
         let truth = match condition.status.as_str() {
             "True" => Truth::True,
             "False" => Truth::False,
             _ => Truth::Unknown,
         };
-        Self { truth, reason: condition.reason.clone(), message: condition.message.clone(), urgency }
+        let observed_generation = condition.observed_generation;
+        Self { observed_generation, ..Self::new(truth, &condition.reason, condition.message.clone(), urgency) }
     }
 }
 
@@ -163,7 +171,7 @@ impl Findings {
             None => Progress::Settled,
             Some(Urgency::Somebody) => Progress::Stalled,
             Some(Urgency::Told) => Progress::HeldUp,
-            Some(Urgency::Patience | Urgency::None) => Progress::Moving,
+            Some(_) => Progress::Moving,
         }
     }
 
@@ -184,8 +192,9 @@ impl Findings {
     }
 
     fn ready(&self) -> Finding {
-        match self.parts().into_iter().find(|finding| finding.truth != Truth::True) {
-            Some(lacking) => Finding { truth: Truth::False, ..lacking.clone() },
+        // What could not be applied is of this generation, also where the one before goes on trading.
+        match self.trouble.iter().chain(self.parts()).find(|finding| finding.truth != Truth::True) {
+            Some(lacking) => Finding { truth: Truth::False, observed_generation: None, ..lacking.clone() },
             None if self.suspended => {
                 Finding::fine(SUSPENDED, "suspended: quotes reach the algorithm, every signal is denied")
             }
@@ -247,6 +256,9 @@ fn configured(seen: &Observation<'_>, before: &TradingAlgoStatus) -> Finding {
         let urgency = if rolling { Urgency::Patience } else { Urgency::Somebody };
         return Finding::lacking(&first.reason, told.join("; "), urgency);
     }
+    if let Some(Err(error)) = report.and_then(|report| report.configured.as_ref()) {
+        return Finding::unknown("ConfigureFailed", with_causes(error));
+    }
     match report.map(|report| &report.account) {
         Some(Ok(account)) if account.effective_generation == generation => {
             Finding::fine("InForce", "the settings of this generation are in force")
@@ -261,6 +273,8 @@ fn configured(seen: &Observation<'_>, before: &TradingAlgoStatus) -> Finding {
             .iter()
             .find(|known| known.type_ == condition::CONFIGURED && known.observed_generation == Some(generation))
         {
+            // The pod that was needed is being made.
+            Some(known) if known.reason == RESTART_NEEDED => Finding::again(known, Urgency::Patience),
             Some(known) if known.status == "False" => Finding::again(known, Urgency::Somebody),
             Some(known) => Finding::again(known, Urgency::None),
             None => Finding::unknown("Waiting", format!("{} has not been asked yet", Component::Runtime.container())),

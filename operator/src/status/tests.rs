@@ -4,7 +4,7 @@ use super::{condition as kinds, *};
 use crate::{
     ask::RuntimeReport,
     plan::tests_support::{algo, plan, random, settings},
-    pods::Running,
+    pods::{Crash, Running},
 };
 
 const GENERATION: i64 = 7;
@@ -14,7 +14,7 @@ fn at(second: i64) -> Timestamp {
 }
 
 fn running() -> PodState {
-    PodState::Running(Running { ip: "10.0.0.1".to_owned(), ready: true })
+    PodState::Running(Running { ip: "10.0.0.1".to_owned(), ready: true, crashed: None })
 }
 
 fn account(effective_generation: i64) -> AccountResponse {
@@ -126,9 +126,16 @@ fn a_refused_spec_is_stalled_with_all_its_problems_and_what_runs_runs_on() {
     assert_eq!(find(&derived, kinds::ACCEPTED).message, "spec.a: must be b; spec.c: is required");
     assert_eq!((reasons(&derived), derived.progress), (vec!["InvalidSpec"], Progress::Stalled));
     assert_eq!(derived.status.effective_generation, Some(GENERATION));
+    let observed = |kind: &str| find(&derived, kind).observed_generation;
+    assert_eq!(observed(kinds::ACCEPTED), Some(GENERATION + 1));
+    assert_eq!(observed(kinds::RUNTIME_READY), Some(GENERATION), "nobody looked at it since");
+    assert_eq!(observed(kinds::READY), Some(GENERATION + 1));
 
-    let unreadable = derive(None, 1, &Outcome::Unreadable("no such variant"), at(0));
+    let unreadable = derive(Some(&before), 9, &Outcome::Unreadable("no such variant"), at(3_000));
     assert_eq!(shown(&unreadable)[0], "Accepted=False Unreadable");
+    assert_eq!((&unreadable.status.ledger, &unreadable.status.account), (&before.ledger, &before.account));
+    let again = derive(Some(&unreadable.status), 9, &Outcome::Unreadable("no such variant"), at(4_000));
+    assert_eq!((again.status, again.notices.len()), (unreadable.status, 0));
 }
 
 #[test]
@@ -180,6 +187,34 @@ fn a_refused_configure_leaves_the_old_settings_in_force_and_says_why() {
     rolling.runtime.1 = Some(refused(vec![refusal("RestartNeeded", "algorithm")]));
     let derived = seen(&rolling, None);
     assert_eq!((derived.progress, reasons(&derived).len()), (Progress::Moving, 0));
+    rolling.runtime = (PodState::RollingOut, None);
+    let derived = seen(&rolling, Some(&derived.status));
+    assert_eq!((derived.progress, reasons(&derived).len()), (Progress::Moving, 0), "it is being made");
+}
+
+#[test]
+fn a_configure_that_came_to_nothing_says_why() {
+    let plan = plan();
+    let mut failed = trading(&plan);
+    let error = AskError::Call(Box::new(tonic::Status::internal("the disk is full")));
+    failed.runtime.1 = Some(RuntimeReport { configured: Some(Err(error)), ..serving(6) });
+    let derived = seen(&failed, None);
+    assert_eq!(shown(&derived)[1], "Configured=Unknown ConfigureFailed");
+    assert!(find(&derived, kinds::CONFIGURED).message.contains("the disk is full"));
+}
+
+#[test]
+fn a_crash_loop_is_one_between_two_crashes_too() {
+    let plan = plan();
+    let crashed = Some(Crash { message: "it is damaged (exit code 1)".to_owned(), restarts: 4 });
+    let state = PodState::Running(Running { ip: "10.0.0.1".to_owned(), ready: false, crashed });
+    let silent = AskError::ParseAddress(String::new());
+    let report =
+        RuntimeReport { missing: Err(silent), account: Err(AskError::ParseAddress(String::new())), configured: None };
+    let mut spoilt = trading(&plan);
+    spoilt.runtime = (state, Some(report));
+    let derived = seen(&spoilt, None);
+    assert_eq!((shown(&derived)[2].as_str(), derived.progress), ("RuntimeReady=False CrashLooping", Progress::Stalled));
 }
 
 #[test]
@@ -195,7 +230,8 @@ fn settings_that_are_not_in_force_yet_are_not_ready() {
 #[test]
 fn what_keeps_the_runtime_from_deciding_is_told() {
     let plan = plan();
-    let crash = |restarts| PodState::CrashLooping { message: "it is damaged (exit code 1)".to_owned(), restarts };
+    let crash =
+        |restarts| PodState::CrashLooping(Crash { message: "it is damaged (exit code 1)".to_owned(), restarts });
     let lost = PodState::NodeLost { node: "worker".to_owned(), since: None };
     let image = PodState::ImagePullFailed("no such image".to_owned());
     for (state, reason, progress, told) in [
@@ -223,7 +259,7 @@ fn a_process_that_does_not_answer_is_starting_until_it_was_ready() {
     let plan = plan();
     let silent = || Err(AskError::ParseAddress("x".to_owned()));
     for (ready, reason) in [(false, "Starting"), (true, "Unreachable")] {
-        let state = || PodState::Running(Running { ip: String::new(), ready });
+        let state = || PodState::Running(Running { ip: String::new(), ready, crashed: None });
         let mut spoilt = trading(&plan);
         spoilt.runtime = (
             state(),
@@ -298,11 +334,12 @@ fn what_could_not_be_applied_is_the_reason_of_what_is_not_there() {
     assert_eq!(find(&derived, kinds::STALLED).reason, "NameTaken");
     assert!(reasons(&derived).contains(&"NameTaken"));
 
-    // What trades goes on trading, and the resource says what it could not be given.
+    // What trades goes on trading, but not by this generation, and the resource says what it could not be given.
     let mut trades = trading(&plan);
     trades.problem = Some(trouble);
     let derived = seen(&trades, None);
-    assert_eq!(find(&derived, kinds::READY).status, "True");
+    assert_eq!(find(&derived, kinds::RUNTIME_READY).status, "True");
+    assert_eq!(shown(&derived)[4], "Ready=False NameTaken");
     assert_eq!((find(&derived, kinds::STALLED).reason.as_str(), derived.progress), ("NameTaken", Progress::Stalled));
     assert!(reasons(&derived).contains(&"NameTaken"), "told although no part lacks anything");
 

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     ask::{AskError, Missing},
     names::Component,
-    pods::{PodState, Running},
+    pods::{Crash, PodState, Running},
 };
 
 /// Reason of a workload that is being made.
@@ -69,10 +69,7 @@ fn not_running(state: &PodState, component: Component) -> Finding {
         PodState::ContainerFailed { reason, message } => {
             Finding::lacking("ContainerFailed", format!("{container}: {reason}: {message}"), Urgency::Told)
         }
-        PodState::CrashLooping { message, restarts } => {
-            let urgency = if *restarts >= HOPELESS_RESTARTS { Urgency::Somebody } else { Urgency::Told };
-            Finding::lacking("CrashLooping", format!("{container} ended: {message}"), urgency)
-        }
+        PodState::CrashLooping(crash) => crashed(crash, component),
         PodState::NodeLost { node, since } => {
             let since = since.map(|since| format!(" since {since}")).unwrap_or_default();
             // The bridge has nothing that could be written twice; the runtime has its volume.
@@ -90,12 +87,21 @@ fn not_running(state: &PodState, component: Component) -> Finding {
     }
 }
 
+fn crashed(crash: &Crash, component: Component) -> Finding {
+    let urgency = if crash.restarts >= HOPELESS_RESTARTS { Urgency::Somebody } else { Urgency::Told };
+    Finding::lacking("CrashLooping", format!("{} ended: {}", component.container(), crash.message), urgency)
+}
+
 fn starting(component: Component) -> Finding {
     Finding::lacking(ROLLING_OUT, format!("the pod of {} is being made", component.container()), Urgency::Patience)
 }
 
 /// A process that runs and does not answer: it has just been started, or something is between.
 fn silent(error: &AskError, running: &Running, component: Component) -> Finding {
+    if let (false, Some(crash)) = (running.ready, &running.crashed) {
+        // It has not shown yet that it will do better than the one before.
+        return crashed(crash, component);
+    }
     if !running.ready {
         return Finding::lacking(
             ROLLING_OUT,
