@@ -50,10 +50,20 @@ broker: {url: 'mqtt://nowhere.invalid'}
 networkPolicy: {operatorNamespace: n, operatorPodLabels: {a: b}}
 ";
 
+/// What becomes of the write that it dies at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LastWrite {
+    /// The API server never gets it.
+    Refused,
+    /// The API server does it, and nobody hears of that.
+    DoneUnheard,
+}
+
 /// Lets so many writes through, and then nothing at all.
 #[derive(Clone)]
 struct Mortal {
     writes_left: Arc<AtomicUsize>,
+    last: LastWrite,
     dead: CancellationToken,
 }
 
@@ -90,6 +100,15 @@ where
         let is_write = request.method() != http::Method::GET;
         let lives = !is_write
             || mortal.writes_left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
+        let was_alive = !mortal.dead.is_cancelled();
+        if !lives && was_alive && mortal.last == LastWrite::DoneUnheard {
+            let last = self.inner.call(request);
+            return Box::pin(async move {
+                drop(last.await);
+                mortal.dead.cancel();
+                Err("the operator died before it heard of it".into())
+            });
+        }
         if !lives {
             mortal.dead.cancel();
         }
@@ -199,8 +218,8 @@ impl Place {
     }
 
     /// Runs an operator that dies after so many writes. `false`: it never needed that many.
-    async fn die_after(&self, writes: usize) -> bool {
-        let mortal = Mortal { writes_left: Arc::new(AtomicUsize::new(writes)), dead: CancellationToken::new() };
+    async fn die_after(&self, writes: usize, last: LastWrite) -> bool {
+        let mortal = Mortal { writes_left: Arc::new(AtomicUsize::new(writes)), last, dead: CancellationToken::new() };
         let config = Config::infer().await.unwrap();
         let client = ClientBuilder::try_from(config).unwrap().with_layer(&mortal).build();
         let work = controller::run(shared(client), Some(self.namespace.clone()), CancellationToken::new());
@@ -251,20 +270,25 @@ async fn dies_at_every_write(place: &Place) {
     assert_eq!(expected.0.len(), 8, "a child of each kind, and two of some: {:#?}", expected.0);
     place.delete().await;
 
-    let mut writes = 0;
-    loop {
-        place.create().await;
-        if !place.die_after(writes).await {
-            break;
+    for last in [LastWrite::Refused, LastWrite::DoneUnheard] {
+        let mut writes = 0;
+        loop {
+            place.create().await;
+            if !place.die_after(writes, last).await {
+                break;
+            }
+            let (made, status) = place.finish().await;
+            let when = format!("after it died with {writes} writes, the next one {last:?}");
+            assert_eq!(status, expected.1, "{when}");
+            assert_eq!(made.len(), expected.0.len(), "{when}");
+            for (found, wanted) in made.iter().zip(&expected.0) {
+                assert_eq!(found, wanted, "{when}");
+            }
+            place.delete().await;
+            writes += 1;
         }
-        let (made, status) = place.finish().await;
-        assert_eq!(status, expected.1, "after it died with {writes} writes");
-        assert_eq!(made.len(), expected.0.len(), "after it died with {writes} writes");
-        for (found, wanted) in made.iter().zip(&expected.0) {
-            assert_eq!(found, wanted, "after it died with {writes} writes");
-        }
+        assert!(writes >= 9, "eight children and a status take at least nine writes, not {writes}");
+        // It was settled, and is there to be deleted.
         place.delete().await;
-        writes += 1;
     }
-    assert!(writes >= 9, "eight children and a status take at least nine writes, not {writes}");
 }
