@@ -60,12 +60,12 @@ pub enum ApplyError {
     },
     /// It belongs to a resource that was deleted without it, and cannot be taken over: it selects pods by that one's uid.
     #[error(
-        "Deployment {name} was left behind by a deleted resource of this name: delete it, the ledger stays (kubectl delete \
-         deployment {name})"
+        "left behind by a deleted resource of this name: delete it, the ledger stays (kubectl delete deployment {})",
+        names.join(" ")
     )]
     LeftBehind {
-        /// Its name.
-        name: String,
+        /// The Deployments.
+        names: Vec<String>,
     },
     /// The API server did not take it.
     #[error("cannot {action} {kind} {name}")]
@@ -112,9 +112,10 @@ impl Cluster {
     /// does not answer is not asked on.
     pub async fn apply(&self, plan: &Plan, desired: &Desired) -> Applied {
         let mut applied = Applied::default();
-        if let Some(name) = self.left_behind(plan) {
+        let names = self.left_behind(plan);
+        if !names.is_empty() {
             // Before anything is written: a Service that selects by the new uid would cut off what still trades.
-            applied.problem = Some(ApplyError::LeftBehind { name });
+            applied.problem = Some(ApplyError::LeftBehind { names });
             return applied;
         }
         // Stops at the first silence, which is noted as the problem.
@@ -146,21 +147,21 @@ impl Cluster {
         Ok(())
     }
 
-    /// A Deployment that a resource of this name left behind (`kubectl delete --cascade=orphan`). Its selector has that
+    /// The Deployments that a resource of this name left behind (`kubectl delete --cascade=orphan`). Their selectors have that
     /// one's uid, and cannot be changed.
-    fn left_behind(&self, plan: &Plan) -> Option<String> {
+    fn left_behind(&self, plan: &Plan) -> Vec<String> {
         let deployments = Component::ALL.iter().filter_map(|component| {
             let reference = ObjectRef::new(&component.of(&plan.name)).within(&plan.namespace);
             self.caches.deployments.get(&reference)
         });
-        let mut left = deployments.filter(|deployment| {
+        let left = deployments.filter(|deployment| {
             let selector = deployment.spec.as_ref().and_then(|spec| spec.selector.match_labels.as_ref());
             let uid = selector.and_then(|labels| labels.get(label::UID));
             let has_owner =
                 deployment.metadata.owner_references.iter().flatten().any(|owner| owner.controller == Some(true));
             !has_owner && is_labelled(&deployment.metadata, &plan.name) && uid.is_some_and(|uid| *uid != plan.uid)
         });
-        left.next().map(|deployment| deployment.name_any())
+        left.map(|deployment| deployment.name_any()).collect()
     }
 
     /// Forgets what it knows of a resource that is gone.
