@@ -162,8 +162,8 @@ pub fn holder(lease: &Value) -> Option<String> {
     identity.rsplit_once('_').map(|(pod, _)| pod.to_owned())
 }
 
-/// Memory of each operator pod in MiB, as the kubelet sees it: resident.
-pub async fn operator_memory(client: &Client) -> anyhow::Result<Vec<u64>> {
+/// Memory of each operator pod as the kubelet sees it: of its own, and with the pages of files that it uses.
+pub async fn operator_memory(client: &Client) -> anyhow::Result<Vec<String>> {
     let pods = list(client, POD, Some(NAMESPACE), OPERATOR_PODS).await?;
     ensure!(!pods.is_empty(), "no pods {OPERATOR_PODS}");
     let mut memory = Vec::new();
@@ -173,8 +173,10 @@ pub async fn operator_memory(client: &Client) -> anyhow::Result<Vec<u64>> {
         let uid = text(pod, "/metadata/uid");
         let pods = summary.pointer("/pods").and_then(Value::as_array).context("a summary without pods")?;
         let found = pods.iter().find(|pod| text(pod, "/podRef/uid") == uid).context("the kubelet does not know it")?;
-        let bytes = found.pointer("/containers/0/memory/rssBytes").and_then(Value::as_u64).context("no rssBytes")?;
-        memory.push(bytes / 1024 / 1024);
+        let [own, all] =
+            ["rssBytes", "workingSetBytes"].map(|kind| number(found, &format!("/containers/0/memory/{kind}")));
+        ensure!(own > 0 && all > 0, "not measured yet: {found}");
+        memory.push(format!("{} MiB, {} MiB with files", own / 1024 / 1024, all / 1024 / 1024));
     }
     Ok(memory)
 }

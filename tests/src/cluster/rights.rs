@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::{
     environment,
     installation::{NAMESPACE, OPERATOR},
-    object::text,
+    object::{number, text},
     shell,
 };
 
@@ -53,7 +53,12 @@ pub fn asked() -> anyhow::Result<Option<Asked>> {
         if let Some(part) = event.pointer("/objectRef/subresource").and_then(Value::as_str) {
             resource = format!("{resource}/{part}");
         }
-        let right = right(text(&event, "/objectRef/apiGroup"), &resource, text(&event, "/verb"));
+        let right = |verb: &str| right(text(&event, "/objectRef/apiGroup"), &resource, verb);
+        // Who applies what is not there yet needs the right to create it too.
+        if number(&event, "/responseStatus/code") == 201 {
+            asked.granted.insert(right("create"));
+        }
+        let right = right(text(&event, "/verb"));
         // Not the status code: what goes into a namespace that is being deleted is forbidden too.
         let refused = text(&event, "/annotations/authorization.k8s.io~1decision") == "forbid";
         if refused {

@@ -5,11 +5,11 @@ use e2e::cluster::{
     algo::Algo,
     alone,
     broker::Broker,
-    figures,
+    environment, figures,
     market::Market,
     namespace::Namespace,
     node::Node,
-    pods::{Part, Pod},
+    pods::{self, Part, Pod},
 };
 use serde_json::json;
 
@@ -44,6 +44,8 @@ async fn trading<'a>(namespace: &'a Namespace, broker: &Broker<'_>) -> anyhow::R
     let mut market = Market::on(broker.access()?, &algo).await?;
     market.start_flow();
     market.next_decision().await?;
+    // What the control plane never heard to be ready, it does not call lost.
+    pods::run_tag(&algo, environment::VERSION).await?;
     Ok((algo, market))
 }
 

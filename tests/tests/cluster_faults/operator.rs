@@ -108,7 +108,7 @@ async fn one_operator_at_a_time_leads_and_its_memory_is_small() -> anyhow::Resul
         let memory = wait::until_every(each, limit, "the kubelets know", async || {
             Ok(installation::operator_memory(client).await.ok())
         });
-        let memory = memory.await.map_or("unknown".to_owned(), |mebibytes| format!("{mebibytes:?} MiB"));
+        let memory = memory.await.map_or("unknown".to_owned(), |operators| operators.join("; "));
         figures::record("operators' resident memory", &memory)
     })
     .await
