@@ -14,6 +14,9 @@ use serde_json::Value;
 
 use super::{PATIENCE, shell};
 
+/// How long a watch may be quiet before what it watches is read.
+const READ: Duration = Duration::from_secs(2);
+
 /// A kind of object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Kind {
@@ -95,20 +98,26 @@ impl Object {
         let (mut last, mut trouble) = (None, None);
         let mut events = pin!(watcher::watch_object(self.api.clone(), &self.name).default_backoff());
         let watching = async {
-            while let Some(event) = events.next().await {
-                last = match event {
-                    Ok(object) => object.map(serde_json::to_value).transpose()?,
+            loop {
+                // A watch shows what stays for a moment only; it has been seen to miss what happened right before it began,
+                // so that the object is read now and then too.
+                let seen = match tokio::time::timeout(READ, events.next()).await {
+                    Ok(Some(event)) => event.map_err(anyhow::Error::from),
+                    Ok(None) => bail!("the watch of {self} ended"),
+                    Err(_) => self.api.get_opt(&self.name).await.map_err(anyhow::Error::from),
+                };
+                match seen {
+                    Ok(object) => last = object.map(serde_json::to_value).transpose()?,
                     // The watch ends and begins again with the API server.
                     Err(error) => {
                         trouble = Some(error);
                         continue;
                     }
-                };
+                }
                 if let Some(answer) = probe(last.as_ref()) {
                     return Ok(answer);
                 }
             }
-            bail!("the watch of {self} ended")
         };
         if let Ok(answer) = tokio::time::timeout(limit, watching).await {
             return answer;
@@ -180,13 +189,18 @@ pub async fn until_any<T>(
     let mut events =
         pin!(watcher::watcher(api(client, kind, Some(namespace)), config).default_backoff().applied_objects());
     let watching = async {
-        while let Some(event) = events.next().await {
-            let Ok(object) = event else { continue };
-            if let Some(answer) = probe(&serde_json::to_value(object)?) {
+        loop {
+            // As in `until_within`.
+            let seen = match tokio::time::timeout(READ, events.next()).await {
+                Ok(Some(Ok(object))) => vec![serde_json::to_value(object)?],
+                Ok(Some(Err(_))) => continue,
+                Ok(None) => bail!("the watch of {} {labels} ended", kind.name),
+                Err(_) => list(client, kind, Some(namespace), labels).await.unwrap_or_default(),
+            };
+            if let Some(answer) = seen.iter().find_map(&mut probe) {
                 return Ok(answer);
             }
         }
-        bail!("the watch of {} {labels} ended", kind.name)
     };
     let what = || format!("{} {labels}: none as it should be within {} s", kind.name, PATIENCE.as_secs());
     tokio::time::timeout(PATIENCE, watching).await.with_context(what)?
