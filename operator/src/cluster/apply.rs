@@ -187,13 +187,13 @@ impl Cluster {
         };
         if let Some(live) = &live {
             check_holder::<K>(plan, live.meta())?;
-            if self.memo.is_unchanged(wanted, live) {
+            if self.memo.is_unchanged(wanted, live, Instant::now()) {
                 return Ok(live.meta().generation);
             }
         }
         // Boxed: it is most of a look's memory, and seldom needed.
         let outcome = Box::pin(write(&api, &name, wanted, live.as_deref())).await.map_err(failed("apply"))?;
-        self.memo.remember(wanted, &outcome);
+        self.memo.remember(wanted, &outcome, Instant::now());
         Ok(outcome.meta().generation)
     }
 

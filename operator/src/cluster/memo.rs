@@ -26,8 +26,12 @@ struct Key {
 struct Written {
     wanted: u64,
     came_out: u64,
+    at: Instant,
 }
 
+/// How long a write is believed in: an edit that no watch told of is undone by then. A write that changes nothing costs a
+/// question and leaves no trace.
+const BELIEVED: Duration = Duration::from_mins(5);
 /// How often what cannot be read is written all the same.
 const UNREADABLE: Duration = Duration::from_secs(10);
 
@@ -39,18 +43,18 @@ pub(super) struct Memo {
 }
 
 impl Memo {
-    /// Whether `live` is as it came out of the last write, and that was of `wanted`.
-    pub(super) fn is_unchanged<K: Kind>(&self, wanted: &K, live: &K) -> bool {
+    /// Whether `live` is as it came out of the last write, and that was of `wanted`, not long ago.
+    pub(super) fn is_unchanged<K: Kind>(&self, wanted: &K, live: &K, now: Instant) -> bool {
         let written = lock(&self.written).get(&key(wanted)).copied();
-        written.is_some_and(|written| {
+        written.filter(|written| now.duration_since(written.at) < BELIEVED).is_some_and(|written| {
             Some(written.wanted) == fingerprint(wanted) && Some(written.came_out) == fingerprint(live)
         })
     }
 
     /// Remembers a write.
-    pub(super) fn remember<K: Kind>(&self, wanted: &K, outcome: &K) {
+    pub(super) fn remember<K: Kind>(&self, wanted: &K, outcome: &K, at: Instant) {
         if let (Some(wanted_print), Some(came_out)) = (fingerprint(wanted), fingerprint(outcome)) {
-            lock(&self.written).insert(key(wanted), Written { wanted: wanted_print, came_out });
+            lock(&self.written).insert(key(wanted), Written { wanted: wanted_print, came_out, at });
         }
     }
 
@@ -131,22 +135,23 @@ mod tests {
 
     #[test]
     fn an_edit_is_seen_and_what_changes_by_itself_is_not() {
-        let memo = Memo::default();
+        let (memo, now) = (Memo::default(), Instant::now());
         let wanted = deployment(1);
         let mut live = deployment(1);
         live.metadata.generation = Some(4);
-        assert!(!memo.is_unchanged(&wanted, &live), "never written");
-        memo.remember(&wanted, &live);
+        assert!(!memo.is_unchanged(&wanted, &live, now), "never written");
+        memo.remember(&wanted, &live, now);
         live.metadata.resource_version = Some("17".to_owned());
         live.metadata.annotations = Some([(REVISION.to_owned(), "2".to_owned())].into());
         live.status = from_value(json!({ "replicas": 1 })).unwrap();
-        assert!(memo.is_unchanged(&wanted, &live));
-        assert!(!memo.is_unchanged(&deployment(2), &live), "something else is wanted");
+        assert!(memo.is_unchanged(&wanted, &live, now));
+        assert!(!memo.is_unchanged(&wanted, &live, now + BELIEVED), "no watch tells of everything");
+        assert!(!memo.is_unchanged(&deployment(2), &live, now), "something else is wanted");
         live.metadata.labels = Some([("by".to_owned(), "hand".to_owned())].into());
-        assert!(!memo.is_unchanged(&wanted, &live), "edited");
-        memo.remember(&wanted, &live);
+        assert!(!memo.is_unchanged(&wanted, &live, now), "edited");
+        memo.remember(&wanted, &live, now);
         memo.forget("n", |name| name == "a");
-        assert!(!memo.is_unchanged(&wanted, &live), "forgotten");
+        assert!(!memo.is_unchanged(&wanted, &live, now), "forgotten");
     }
 
     #[test]
