@@ -10,7 +10,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use k8s_openapi::{
     api::core::v1::{PersistentVolumeClaim, Pod},
-    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+    apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference},
 };
 use kube::{
     Api, Client, Resource, ResourceExt as _,
@@ -159,9 +159,14 @@ fn is_labelled(metadata: &ObjectMeta, algo: &str) -> bool {
     is(label::MANAGED_BY, MANAGER) && is(label::INSTANCE, algo)
 }
 
+/// Who controls an object.
+fn controller_of(metadata: &ObjectMeta) -> Option<&OwnerReference> {
+    metadata.owner_references.iter().flatten().find(|owner| owner.controller == Some(true))
+}
+
 /// Whether the resource with this uid controls the object.
 fn is_owned(object: &impl Resource, uid: &str) -> bool {
-    object.meta().owner_references.iter().flatten().any(|owner| owner.controller == Some(true) && owner.uid == uid)
+    controller_of(object.meta()).is_some_and(|owner| owner.uid == uid)
 }
 
 fn is_pod_of(pod: &Pod, plan: &Plan, component: Component) -> bool {

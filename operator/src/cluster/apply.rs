@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use k8s_openapi::{
-    api::{core::v1::Secret, networking::v1::NetworkPolicy},
+    api::{apps::v1::Deployment, core::v1::Secret, networking::v1::NetworkPolicy},
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 use kube::{
@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use super::{
     CallError, Cluster,
     caches::Kind,
-    call, code, is_labelled, is_owned,
+    call, code, controller_of, is_labelled, is_owned,
     surplus::{restoration, surplus},
 };
 use crate::{
@@ -154,13 +154,7 @@ impl Cluster {
             let reference = ObjectRef::new(&component.of(&plan.name)).within(&plan.namespace);
             self.caches.deployments.get(&reference)
         });
-        let left = deployments.filter(|deployment| {
-            let selector = deployment.spec.as_ref().and_then(|spec| spec.selector.match_labels.as_ref());
-            let uid = selector.and_then(|labels| labels.get(label::UID));
-            let has_owner =
-                deployment.metadata.owner_references.iter().flatten().any(|owner| owner.controller == Some(true));
-            !has_owner && is_labelled(&deployment.metadata, &plan.name) && uid.is_some_and(|uid| *uid != plan.uid)
-        });
+        let left = deployments.filter(|deployment| is_left_behind(plan, deployment));
         left.map(|deployment| deployment.name_any()).collect()
     }
 
@@ -312,8 +306,7 @@ fn body<K: Kind>(wanted: &K, live: Option<&K>) -> Value {
 /// Whether what stands under a child's name may be written.
 pub(super) fn check_holder<K: Kind>(plan: &Plan, holder: &ObjectMeta) -> Result<(), ApplyError> {
     let (kind, name) = (K::kind(&()).into_owned(), holder.name.clone().unwrap_or_default());
-    let mut owners = holder.owner_references.iter().flatten();
-    let ours = match owners.find(|owner| owner.controller == Some(true)) {
+    let ours = match controller_of(holder) {
         Some(owner) if owner.uid == plan.uid => true,
         Some(owner) => {
             let is_predecessor =
@@ -324,7 +317,7 @@ pub(super) fn check_holder<K: Kind>(plan: &Plan, holder: &ObjectMeta) -> Result<
                 ApplyError::NameTaken { kind, name }
             });
         }
-        // Without an owner it is what a predecessor left behind: its ledger, or all of it (`--cascade=orphan`).
+        // Without an owner it is what a predecessor left, its ledger above all, or what somebody took ours from.
         None => is_labelled(holder, &plan.name) || plan.had_claim(holder),
     };
     if !ours {
@@ -335,6 +328,13 @@ pub(super) fn check_holder<K: Kind>(plan: &Plan, holder: &ObjectMeta) -> Result<
         return Err(ApplyError::AwaitPredecessor { kind, name });
     }
     Ok(())
+}
+
+/// See [`Cluster::left_behind`].
+fn is_left_behind(plan: &Plan, deployment: &Deployment) -> bool {
+    let selector = deployment.spec.as_ref().and_then(|spec| spec.selector.match_labels.as_ref());
+    let selects_other = selector.and_then(|labels| labels.get(label::UID)).is_some_and(|uid| *uid != plan.uid);
+    selects_other && controller_of(&deployment.metadata).is_none() && is_labelled(&deployment.metadata, &plan.name)
 }
 
 #[cfg(test)]
@@ -370,5 +370,25 @@ mod tests {
         );
         let others = json!({ label::MANAGED_BY: MANAGER, label::INSTANCE: "b" });
         assert_eq!(check(json!({ "labels": others })), Some("NameTaken"));
+    }
+
+    #[test]
+    fn a_deployment_that_selects_by_another_uid_and_has_no_owner_was_left_behind() {
+        let left = |uid: &str, owners: Value| {
+            let deployment = json!({
+                "metadata": {
+                    "labels": { label::MANAGED_BY: MANAGER, label::INSTANCE: "a" },
+                    "ownerReferences": owners,
+                },
+                "spec": { "selector": { "matchLabels": { label::UID: uid } }, "template": {} },
+            });
+            is_left_behind(&plan(), &from_value(deployment).unwrap())
+        };
+        let owner = json!([{
+            "apiVersion": "intuition.dev/v1alpha1", "kind": KIND, "name": "a", "uid": "other", "controller": true,
+        }]);
+        assert!(left("other", json!([])));
+        assert!(!left("other", owner), "it goes with its owner");
+        assert!(!left(&plan().uid, json!([])), "ours, whose owner somebody took away");
     }
 }
