@@ -7,7 +7,12 @@ use prost::Message as _;
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=proto");
     let files = protox::compile(
-        ["intuition/v1/types.proto", "intuition/v1/runtime.proto", "intuition/v1/algorithm.proto"],
+        [
+            "intuition/v1/types.proto",
+            "intuition/v1/runtime.proto",
+            "intuition/v1/algorithm.proto",
+            "intuition/v1/backends.proto",
+        ],
         ["proto"],
     )?;
     #[expect(clippy::disallowed_methods, reason = "cargo hands build scripts their settings by environment")]

@@ -76,6 +76,7 @@ const fn name(kind: Kind) -> &'static str {
         Kind::NoSignal => "no_signal",
         Kind::Denied => "denied",
         Kind::DeadLettered => "dead_lettered",
+        Kind::NotSubscribed => "not_subscribed",
         Kind::Forgotten | Kind::Unspecified => "forgotten",
     }
 }

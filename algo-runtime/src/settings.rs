@@ -361,6 +361,7 @@ mod tests {
             parameters_json: r#"{"fast":0,"slow":1}"#.to_owned(),
             starting_cash: "1e4".to_owned(),
             suspend: false,
+            algorithm_address: String::new(),
         };
         let expected = ["threshold", "startingCash", "parameters.fast", "parameters.slow"];
         assert_eq!(fields(Adjustable::from_wire(&wire).unwrap_err()), expected);

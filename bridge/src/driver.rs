@@ -202,6 +202,11 @@ impl Driver {
                 self.committed(committed)?;
                 Vec::new()
             }
+            Message::Waiting(waiting) => {
+                tracing::debug!(reason = waiting.reason, "the runtime waits for the algorithm: {}", waiting.message);
+                self.session.asked_to_wait(Instant::now());
+                Vec::new()
+            }
         };
         self.perform(steps);
         Ok(())
@@ -251,9 +256,7 @@ impl Driver {
                 Step::Hold(filters) => {
                     self.session.send(process_request::Message::Holding(Holding { filters }));
                 }
-                Step::Mark(channels_version) => {
-                    self.session.send(process_request::Message::Marker(Marker { channels_version }));
-                }
+                Step::Mark(channels_version) => self.quotes.inflight.mark(channels_version),
                 Step::Subscribe { token, filter } => self.quotes.subscribe(token, filter),
                 Step::Unsubscribe { token, filter } => self.quotes.unsubscribe(token, filter),
             }
@@ -271,10 +274,12 @@ impl Driver {
             self.quotes.show(&mut self.board, now);
         }
         self.publisher.send(now);
+        self.send_marker();
         while self.session.takes_batches(self.limits.batches) {
             let batch = self.quotes.next_batch(&self.limits, &self.metrics);
             let Some(last) = batch.last().map(|delivery| delivery.number) else { break };
             self.session.send_batch(batch, last, now);
+            self.send_marker();
         }
         let published = self.publisher.outbox.published_through();
         if self.session.is_open() && published > self.confirmed {
@@ -285,6 +290,14 @@ impl Driver {
         self.publisher.announce(self.board.is_ready(), now, self.clock.as_ref());
         self.metrics.unacknowledged.set(self.quotes.inflight.unacknowledged_ticks() as u64);
         self.metrics.unpublished.set(self.publisher.outbox.unpublished() as u64);
+    }
+
+    fn send_marker(&mut self) {
+        if self.session.is_open()
+            && let Some(channels_version) = self.quotes.inflight.take_marker()
+        {
+            self.session.send(process_request::Message::Marker(Marker { channels_version }));
+        }
     }
 
     fn wake(&self) -> Instant {

@@ -83,6 +83,8 @@ pub struct Inflight {
     first: u64,
     /// The lowest number that has not been sent on this stream.
     unsent: u64,
+    /// A channels version, and the number of the first delivery behind its marker.
+    marker: Option<(u64, u64)>,
     epoch: u64,
     /// The last connection that has ended.
     ended: u64,
@@ -99,7 +101,18 @@ pub struct UnknownDelivery(pub u64);
 impl Inflight {
     /// Nothing in flight.
     pub const fn new(bounds: Bounds) -> Self {
-        Self { bounds, entries: VecDeque::new(), first: 1, unsent: 1, epoch: 0, ended: 0, ticks: 0, bytes: 0, open: 0 }
+        Self {
+            bounds,
+            entries: VecDeque::new(),
+            first: 1,
+            unsent: 1,
+            marker: None,
+            epoch: 0,
+            ended: 0,
+            ticks: 0,
+            bytes: 0,
+            open: 0,
+        }
     }
 
     /// Whether any message at all still fits.
@@ -161,9 +174,21 @@ impl Inflight {
         });
     }
 
-    /// A new stream: what has no outcome is to be sent again, under its number.
+    /// A new stream: what has no outcome is to be sent again, under its number. It has a marker of its own.
     pub const fn stream_opened(&mut self) {
         self.unsent = self.first;
+        self.marker = None;
+    }
+
+    /// A channels version is subscribed to in full: what came before belongs in front of its marker, sent or not.
+    pub fn mark(&mut self, channels_version: u64) {
+        self.marker = Some((channels_version, self.first + self.entries.len() as u64));
+    }
+
+    /// The marker, once everything in front of it is sent.
+    pub fn take_marker(&mut self) -> Option<u64> {
+        let (channels_version, _) = self.marker.take_if(|(_, behind)| *behind <= self.unsent)?;
+        Some(channels_version)
     }
 
     /// Another ledger than before answers: outcomes of the old one mean nothing to it, and neither do its positions.
@@ -187,6 +212,9 @@ impl Inflight {
         let (mut batch, mut bytes) = (Vec::new(), 0);
         while batch.len() < max_deliveries && bytes < max_bytes {
             let number = self.unsent;
+            if self.marker.is_some_and(|(_, behind)| behind <= number) {
+                break;
+            }
             let Some(entry) = self.at(number) else { break };
             let (packet_id, size) = (entry.packet_id, entry.bytes);
             self.unsent += 1;

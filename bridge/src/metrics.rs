@@ -14,7 +14,7 @@ use prometheus_client::{
 
 /// Dead-letter codes that have a label of their own: those of the bridge and of the runtime. An algorithm's own are
 /// counted as `Other`, so that no text from outside makes a new time series.
-const REASONS: [&str; 16] = [
+const REASONS: [&str; 15] = [
     "NotUtf8",
     "Empty",
     "NotJson",
@@ -27,7 +27,6 @@ const REASONS: [&str; 16] = [
     "BadIdentity",
     "NoQuotes",
     "TooManyTicks",
-    "NotSubscribed",
     "SequenceWentBack",
     "IdentityConflict",
     "Rejected",
@@ -116,6 +115,7 @@ impl Metrics {
             Kind::Denied => "denied",
             Kind::DeadLettered => "dead_lettered",
             Kind::Forgotten => "forgotten",
+            Kind::NotSubscribed => "not_subscribed",
         };
         self.ticks.get_or_create(&OutcomeLabel { outcome }).inc();
         if tick.kind() == Kind::DeadLettered {

@@ -279,6 +279,7 @@ impl Plan {
                 parameters_json: Value::Object(self.adjustable.parameters.clone()).to_string(),
                 starting_cash: self.adjustable.starting_cash.to_string(),
                 suspend: self.adjustable.suspend,
+                algorithm_address: String::new(),
             }),
         }
     }

@@ -92,6 +92,8 @@ impl Engine {
                 .builtin()
                 .map(|builtin| builtin.version.to_owned())
                 .unwrap_or_default(),
+            backend: None,
+            candidate: None,
         }
     }
 

@@ -172,6 +172,13 @@ impl Session {
         }
     }
 
+    /// The runtime is well and waits for the algorithm: what is under way is so for longer.
+    pub(super) fn asked_to_wait(&mut self, now: Instant) {
+        for (_, sent) in &mut self.batches {
+            *sent = now;
+        }
+    }
+
     /// The runtime is connected and says nothing.
     pub(super) fn stalled(&self, now: Instant) -> Option<RuntimeError> {
         self.deadline().filter(|deadline| *deadline <= now).map(|_| RuntimeError::Stall)

@@ -58,6 +58,26 @@ fn a_new_stream_gets_what_has_no_outcome_under_the_same_number() {
 }
 
 #[test]
+fn a_marker_goes_between_what_came_before_and_behind_the_subscription() {
+    let mut inflight = Inflight::new(WIDE);
+    inflight.connected(1, false);
+    inflight.push(arrival(1, 10));
+    inflight.push(arrival(1, 11));
+    inflight.mark(7);
+    inflight.push(arrival(1, 12));
+    assert_eq!(inflight.take_marker(), None, "what came before it is not sent yet");
+    assert_eq!(batch(&mut inflight), [(1, 10), (2, 11)]);
+    assert_eq!(batch(&mut inflight), [], "nothing passes it");
+    assert_eq!(inflight.take_marker(), Some(7));
+    assert_eq!(inflight.take_marker(), None);
+    assert_eq!(batch(&mut inflight), [(3, 12)]);
+    inflight.mark(8);
+    inflight.stream_opened();
+    assert_eq!(inflight.take_marker(), None, "a new stream gets its own");
+    assert_eq!(batch(&mut inflight).len(), 3);
+}
+
+#[test]
 fn without_the_session_earlier_packet_ids_mean_nothing() {
     let mut inflight = Inflight::new(WIDE);
     inflight.connected(1, false);

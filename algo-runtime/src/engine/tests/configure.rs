@@ -14,6 +14,7 @@ impl Bench {
             parameters_json: serde_json::to_string(&adjustable.parameters).unwrap(),
             starting_cash: adjustable.starting_cash.clone(),
             suspend: false,
+            algorithm_address: String::new(),
         };
         change(&mut settings);
         let (account, resource_uid) = (ACCOUNT.to_owned(), "u-1".to_owned());

@@ -139,6 +139,7 @@ pub(super) const fn outcome_name(kind: v1::tick_outcome::Kind) -> &'static str {
         // Neither is ever stored: the table refuses them.
         Kind::Unspecified => "unspecified",
         Kind::Forgotten => "forgotten",
+        Kind::NotSubscribed => "not-subscribed",
     }
 }
 
