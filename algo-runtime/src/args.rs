@@ -8,7 +8,9 @@ use serde_json::{Map, Value};
 
 use crate::{
     portfolio::{Policy, PolicyError},
-    settings::{Adjustable, Authority, Settings, SettingsError, plain_sum},
+    settings::{
+        Adjustable, Authority, Choice, DEFAULT_STARTING_CASH, DEFAULT_THRESHOLD, Settings, SettingsError, plain_sum,
+    },
 };
 
 /// Hosts one trading algorithm: decides, sizes, and keeps the ledger.
@@ -49,16 +51,22 @@ pub struct ServeArgs {
     /// Folder of the ledger; made where it does not exist.
     #[arg(long, env = "INTUITION_DATA_DIR", required = true)]
     pub data_dir: Option<PathBuf>,
-    /// A resource's settings, JSON: resourceUid, generation, algorithm, threshold, parameters, startingCash, suspend.
+    /// A resource's settings, JSON: resourceUid, generation, algorithm or algorithmAddress, threshold, parameters, startingCash, suspend.
     #[arg(
         long,
         env = "INTUITION_SETTINGS",
-        conflicts_with_all = ["algorithm", "threshold", "starting_cash", "seed", "param", "suspend"]
+        conflicts_with_all = ["algorithm", "algorithm_address", "threshold", "starting_cash", "seed", "param", "suspend"]
     )]
     pub settings: Option<PathBuf>,
     /// Built-in algorithm: random, sma-crossover.
     #[arg(long, env = "INTUITION_ALGORITHM")]
     pub algorithm: Option<String>,
+    /// Where an algorithm out of process is served: `http://HOST:PORT` or `unix:/PATH`.
+    #[arg(long, env = "INTUITION_ALGORITHM_ADDRESS", value_name = "URL", conflicts_with = "algorithm")]
+    pub algorithm_address: Option<String>,
+    /// Seconds that an algorithm out of process may take for an answer.
+    #[arg(long, env = "INTUITION_ALGORITHM_DEADLINE", value_name = "SECONDS", default_value_t = 10.0, value_parser = deadline)]
+    pub algorithm_deadline: f64,
     /// The algorithm's threshold, 0 to 1 [default: 0.5].
     #[arg(long, env = "INTUITION_THRESHOLD", allow_hyphen_values = true)]
     pub threshold: Option<f64>,
@@ -120,7 +128,7 @@ pub enum ArgsError {
     #[error("--account {0:?} must be NAMESPACE/NAME")]
     UseAccount(String),
     /// Neither file nor algorithm.
-    #[error("either --algorithm or --settings is needed")]
+    #[error("one of --algorithm, --algorithm-address and --settings is needed")]
     NameAlgorithm,
 }
 
@@ -160,11 +168,17 @@ impl ServeArgs {
         if let Some(seed) = self.seed {
             parameters.insert("seed".to_owned(), seed.into());
         }
+        let (algorithm, address) = (self.algorithm.as_deref(), self.algorithm_address.as_deref());
+        if algorithm.is_none() && address.is_none() {
+            return Err(ArgsError::NameAlgorithm);
+        }
+        let algorithm = Choice::from_fields(algorithm.unwrap_or_default(), address.unwrap_or_default())
+            .map_err(|error| ArgsError::UseFlags(error.into()))?;
         let adjustable = Adjustable {
-            algorithm: self.algorithm.clone().ok_or(ArgsError::NameAlgorithm)?,
-            threshold: self.threshold.unwrap_or(0.5),
+            algorithm,
+            threshold: self.threshold.unwrap_or(DEFAULT_THRESHOLD),
             parameters,
-            starting_cash: self.starting_cash.clone().unwrap_or_else(|| "10000".to_owned()),
+            starting_cash: self.starting_cash.clone().unwrap_or_else(|| DEFAULT_STARTING_CASH.to_owned()),
             suspend: self.suspend,
         };
         adjustable.check().map_err(ArgsError::UseFlags)?;
@@ -176,6 +190,11 @@ fn parameter(text: &str) -> Result<(String, Value), String> {
     let (key, value) = text.split_once('=').ok_or_else(|| format!("{text:?} is not KEY=VALUE"))?;
     let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
     Ok((key.to_owned(), value))
+}
+
+fn deadline(text: &str) -> Result<f64, &'static str> {
+    let seconds = text.parse().ok().filter(|seconds| (0.1..=600.0).contains(seconds));
+    seconds.ok_or("must be a number of seconds from 0.1 to 600")
 }
 
 #[cfg(test)]

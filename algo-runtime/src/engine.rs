@@ -1,45 +1,73 @@
 //! The engine: one account's whole state and what happens to it. Pure: requests, times and random names come in,
 //! answers and [`Changes`] come out. Whoever drives it commits the changes and only then sends the answers.
 //!
-//! - [`process`](Engine::process): deliveries become outcomes, decisions and dead letters.
+//! - `turn`: what waits, and which ticks have their turn. `process`: they become outcomes, decisions and dead letters.
+//! - `decider`: who decides, in process or out of it. `swap`: how another one takes over.
 //! - `stream`: what else a bridge says on its stream.
 //! - `configure`: settings, at the start and while it runs.
 //! - `tally`: the account as it is shown.
 
 mod configure;
+mod decider;
 mod process;
 mod stream;
+mod swap;
 mod tally;
+mod turn;
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
 
 use intuition_api::{decimal::Money, v1};
 
+use self::{
+    decider::Decider,
+    process::Progress,
+    swap::Candidate,
+    turn::{Asked, Turn, Work},
+};
 use crate::{
-    algorithm::{Algorithm, SavedState},
     generator::{Generator, POLICY_STREAM},
     identity::Identities,
-    ledger::{Account, Changes, CounterKey, EntryKind, HeldFilter, JournalEntry, SettingsRecord, Snapshot},
+    ledger::{
+        Account, Changes, CounterKey, EntryKind, HeldFilter, JournalEntry, Mark, SettingsRecord, Snapshot, StateKey,
+    },
     portfolio::{Book, Policy},
     settings::{Adjustable, Authority, InForce, Settings, SettingsError, in_force},
 };
 
 pub use configure::refusal;
+pub use decider::Errand;
+pub use process::Settled;
 pub use stream::RequestError;
 pub use tally::{Tally, counter};
 
 /// Key of the policy's generator in the saved state; no algorithm has that name.
 const POLICY_STATE: (&str, &str) = ("portfolio", "generator");
 
+/// Names a link to a backend, for as long as the engine lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LinkId(pub u64);
+
 /// One account.
 pub struct Engine {
     account: Account,
     book: Book,
     identities: Identities,
+    /// How far each source has come, of what has its outcome.
+    marks: BTreeMap<(String, String), Mark>,
     counters: BTreeMap<CounterKey, u64>,
     sessions: BTreeMap<String, String>,
     held: Vec<HeldFilter>,
-    algorithm: Box<dyn Algorithm>,
+    decider: Decider,
+    /// Who shall take over.
+    candidate: Option<Candidate>,
+    /// What algorithms saved, and the policy.
+    states: BTreeMap<StateKey, Vec<u8>>,
+    /// Times that the algorithm deciding saved its state.
+    saves: u64,
     policy: Policy,
     generator: Generator,
     /// The policy drew from its generator since the last commit.
@@ -49,11 +77,28 @@ pub struct Engine {
     /// As the ledger has it.
     recorded: Option<SettingsRecord>,
     subscribe: Option<Vec<String>>,
+    /// What the bridge shall subscribe to; version 0: nobody said yet.
     channels: v1::Channels,
+    /// What is decided by the algorithm deciding; more than it asked for while the bridge changes over.
+    filters: Vec<String>,
     /// The broker session that deliveries belong to.
     session: String,
     /// The bridge's run.
     run: u64,
+    /// The stream that deliveries come on, as whoever drives the engine numbers it.
+    stream: u64,
+    backlog: VecDeque<Work>,
+    turn: Option<Turn>,
+    /// What a backend was asked.
+    asked: Vec<Asked>,
+    progress: Progress,
+    /// Settled, and not given out.
+    settled: Vec<Settled>,
+    links: u64,
+    errands: Vec<Errand>,
+    /// Since when nothing is decided because another algorithm takes over.
+    paused_since: Option<i64>,
+    swap_pauses: Vec<Duration>,
     /// What is not handed over yet.
     pending: Changes,
 }
@@ -62,15 +107,9 @@ impl Engine {
     /// Takes a ledger's state up under these settings. The first start deposits the starting cash.
     pub fn start(snapshot: Snapshot, settings: &Settings, now_micros: i64) -> Result<Self, SettingsError> {
         let ruling = in_force(&settings.adjustable, &settings.authority, snapshot.settings.as_ref())?;
-        let adjustable = &ruling.adjustable;
-        let saved = saved_state(&snapshot, &adjustable.algorithm);
-        let algorithm = adjustable
-            .builtin()
-            .and_then(|builtin| Ok(builtin.initialize(&adjustable.algorithm_settings(), &saved)?))?;
-        // What the resource says, else what the algorithm asks for.
-        let filters = settings.subscribe.clone().unwrap_or_else(|| algorithm.channels());
         let policy_state = snapshot.state.get(&(POLICY_STATE.0.to_owned(), POLICY_STATE.1.to_owned()));
-        let generator = Generator::resume(adjustable.seed(), POLICY_STREAM, policy_state.map(Vec::as_slice));
+        let generator = Generator::resume(ruling.adjustable.seed(), POLICY_STREAM, policy_state.map(Vec::as_slice));
+        let (decider, errand) = Decider::start(&ruling.adjustable, &snapshot.state, LinkId(1))?;
         let account = &snapshot.account;
         let book = Book {
             cash: account.cash,
@@ -79,14 +118,20 @@ impl Engine {
             deposits: account.deposits,
             holdings: snapshot.holdings,
         };
+        let by_source = |mark: &Mark| ((mark.channel.clone(), mark.source.clone()), mark.clone());
+        let marks = snapshot.marks.iter().map(by_source).collect();
         let mut engine = Self {
             book,
             identities: Identities::load(snapshot.window, snapshot.marks),
+            marks,
             counters: snapshot.counters,
             sessions: snapshot.sessions,
             held: snapshot.held,
             account: snapshot.account,
-            algorithm,
+            decider,
+            candidate: None,
+            states: snapshot.state,
+            saves: 0,
             policy: settings.policy,
             generator,
             drawn: false,
@@ -94,20 +139,45 @@ impl Engine {
             settings: ruling,
             recorded: snapshot.settings,
             subscribe: settings.subscribe.clone(),
-            channels: v1::Channels { version: 1, filters },
+            channels: v1::Channels::default(),
+            filters: Vec::new(),
             session: String::new(),
             run: 0,
+            stream: 0,
+            backlog: VecDeque::new(),
+            turn: None,
+            asked: Vec::new(),
+            progress: Progress::default(),
+            settled: Vec::new(),
+            links: 1,
+            errands: errand.into_iter().collect(),
+            paused_since: None,
+            swap_pauses: Vec::new(),
             pending: Changes::default(),
         };
-        engine.take_up_settings(now_micros)?;
+        engine.begin(now_micros)?;
         Ok(engine)
+    }
+
+    fn begin(&mut self, now_micros: i64) -> Result<(), SettingsError> {
+        match &self.decider {
+            Decider::Builtin { algorithm, .. } => {
+                let channels = algorithm.channels();
+                self.wants(channels);
+            }
+            // What the resource says is known before the algorithm answers.
+            Decider::Backend { .. } => self.wants(Vec::new()),
+        }
+        self.take_up_settings(now_micros)?;
+        if let Some((candidate, generation)) = self.settings.candidate.take() {
+            self.begin_swap(candidate, generation)?;
+        }
+        Ok(())
     }
 
     /// What is to be committed: everything since the last call. `None`: nothing happened.
     pub fn take_changes(&mut self) -> Option<Changes> {
-        for (key, state) in self.algorithm.take_changes() {
-            self.pending.state.insert((self.settings.adjustable.algorithm.clone(), key), Some(state));
-        }
+        self.collect_state();
         if std::mem::take(&mut self.drawn) {
             let key = (POLICY_STATE.0.to_owned(), POLICY_STATE.1.to_owned());
             self.pending.state.insert(key, Some(self.generator.save()));
@@ -123,9 +193,28 @@ impl Engine {
         Some(changes)
     }
 
-    /// The channels in force.
-    pub const fn channels(&self) -> &v1::Channels {
-        &self.channels
+    /// Takes over what an algorithm in process saved.
+    fn collect_state(&mut self) {
+        let Decider::Builtin { builtin, algorithm } = &mut self.decider else { return };
+        for (key, state) in algorithm.take_changes() {
+            self.states.insert((builtin.name.to_owned(), key.clone()), state.clone());
+            self.pending.state.insert((builtin.name.to_owned(), key), Some(state));
+        }
+    }
+
+    /// What the bridge is to subscribe to; `None`: the algorithm has not said yet.
+    pub fn channels(&self) -> Option<&v1::Channels> {
+        (self.channels.version > 0).then_some(&self.channels)
+    }
+
+    /// What the algorithm deciding lacks, as a code and for a person.
+    pub fn trouble(&self) -> Option<(&'static str, &str)> {
+        self.decider.trouble().map(|trouble| (trouble.reason(), trouble.message.as_str()))
+    }
+
+    /// How long nothing was decided because another algorithm took over, each time since the last call.
+    pub fn take_swap_pauses(&mut self) -> Vec<Duration> {
+        std::mem::take(&mut self.swap_pauses)
     }
 
     /// The account's name and the ledger's id.
@@ -163,11 +252,6 @@ impl Engine {
     fn adjustable(&self) -> &Adjustable {
         &self.settings.adjustable
     }
-}
-
-fn saved_state(snapshot: &Snapshot, algorithm: &str) -> SavedState {
-    let of_algorithm = snapshot.state.iter().filter(|((owner, _), _)| owner == algorithm);
-    of_algorithm.map(|((_, key), state)| (key.clone(), state.clone())).collect()
 }
 
 #[cfg(test)]

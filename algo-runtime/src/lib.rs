@@ -8,6 +8,7 @@
 
 pub mod algorithm;
 pub mod args;
+pub mod backend;
 pub mod engine;
 pub mod generator;
 pub mod identity;

@@ -28,6 +28,7 @@ pub struct Metrics {
     ticks: Family<OutcomeLabels, Counter>,
     commit_seconds: Histogram,
     failed_commits: Counter,
+    swap_pause_seconds: Histogram,
 }
 
 impl Metrics {
@@ -38,6 +39,7 @@ impl Metrics {
             ticks: Family::default(),
             commit_seconds: Histogram::new(exponential_buckets(0.000_1, 2.0, 16)),
             failed_commits: Counter::default(),
+            swap_pause_seconds: Histogram::new(exponential_buckets(0.000_1, 2.0, 20)),
         };
         registry.register("ticks", "Ticks by what became of them", metrics.ticks.clone());
         registry.register_with_unit(
@@ -47,6 +49,12 @@ impl Metrics {
             metrics.commit_seconds.clone(),
         );
         registry.register("ledger_failed_commits", "Commits that failed", metrics.failed_commits.clone());
+        registry.register_with_unit(
+            "swap_pause",
+            "Time without decisions while another algorithm took over, from the last answer of the one before",
+            Unit::Seconds,
+            metrics.swap_pause_seconds.clone(),
+        );
         metrics
     }
 
@@ -63,6 +71,10 @@ impl Metrics {
 
     pub(crate) fn committed(&self, took: Duration) {
         self.commit_seconds.observe(took.as_secs_f64());
+    }
+
+    pub(crate) fn swapped(&self, pause: Duration) {
+        self.swap_pause_seconds.observe(pause.as_secs_f64());
     }
 
     pub(crate) fn commit_failed(&self) {

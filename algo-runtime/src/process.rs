@@ -7,6 +7,7 @@ use std::{
     path::Path,
     process::ExitCode,
     sync::Arc,
+    time::Duration,
 };
 
 use intuition_common::{
@@ -87,6 +88,7 @@ fn try_serve(args: &ServeArgs) -> Result<(), ProcessError> {
         clock,
         metrics,
         readiness: readiness.clone(),
+        algorithm_deadline: Duration::from_secs_f64(args.algorithm_deadline),
     };
     let tokio = tokio::runtime::Runtime::new().map_err(ProcessError::StartTokio)?;
     let pages = Pages { readiness, registry: Arc::new(registry) };

@@ -6,6 +6,7 @@ use intuition_api::v1::{self, runtime_server::RuntimeServer};
 use intuition_common::{clock::Clock, readiness::Readiness};
 use tokio::{
     net::TcpListener,
+    runtime::Handle,
     sync::{mpsc, oneshot, watch},
 };
 use tokio_stream::wrappers::TcpListenerStream;
@@ -13,15 +14,16 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::transport::Server;
 
 use crate::{
+    backend::link::Links,
     engine::Tally,
     ledger::{LedgerError, sqlite::SqliteLedger},
     metrics::Metrics,
     service::Service,
     settings::{Settings, SettingsError},
-    writer::{Command, Writer, WriterError},
+    writer::{Command, Equipment, Writer, WriterError},
 };
 
-pub use crate::writer::READY_PART;
+pub use crate::writer::{ALGORITHM_PART, READY_PART};
 
 /// Largest message taken: a batch of deliveries, each with at most 64 KiB of payload and 10,000 ticks.
 const MAX_MESSAGE_BYTES: usize = 16 * 1024 * 1024;
@@ -30,6 +32,10 @@ const CONNECTION_WINDOW_BYTES: u32 = 16 * 1024 * 1024;
 /// Requests that wait for the writer; behind them HTTP/2 flow control holds the bridge back.
 const COMMANDS_AHEAD: usize = 256;
 const KEEPALIVE: Duration = Duration::from_secs(20);
+/// How often who waits for an algorithm is told so.
+const TICK: Duration = Duration::from_secs(10);
+/// How long a backend may take for an answer, where nothing else is said.
+pub const ALGORITHM_DEADLINE: Duration = Duration::from_secs(10);
 /// For connections to end by themselves once everything is answered: a peer that is frozen never ends its own.
 const FAREWELL: Duration = Duration::from_secs(3);
 
@@ -43,8 +49,11 @@ pub struct Config {
     pub clock: Arc<dyn Clock>,
     /// Counts.
     pub metrics: Metrics,
-    /// Lacks [`READY_PART`] until the ledger is open, and while it cannot be written.
+    /// Lacks [`READY_PART`] until the ledger is open and while it cannot be written, [`ALGORITHM_PART`] while an algorithm
+    /// out of process cannot be asked.
     pub readiness: Readiness,
+    /// How long a backend may take for an answer.
+    pub algorithm_deadline: Duration,
 }
 
 /// Why a runtime did not start, or ended.
@@ -117,19 +126,23 @@ pub async fn start(
     config.settings.check().map_err(RuntimeError::UseSettings)?;
     let addr = listener.local_addr().map_err(RuntimeError::UseSocket)?;
     let readiness = config.readiness.clone();
-    let writer = tokio::task::spawn_blocking(move || open(config)).await.map_err(|_| RuntimeError::LoseWriter)??;
-    let tally = writer.tally();
     let (commands, receiver) = mpsc::channel(COMMANDS_AHEAD);
+    let (tasks, ending) = (TaskTracker::new(), CancellationToken::new());
+    let links = Links::new(Handle::current(), tasks.clone(), ending.clone(), config.algorithm_deadline);
+    let reports = commands.clone();
+    let opening = tokio::task::spawn_blocking(move || open(config, links, reports));
+    let writer = opening.await.map_err(|_| RuntimeError::LoseWriter)??;
+    let tally = writer.tally();
     let (ended, writer_end) = oneshot::channel();
     std::thread::Builder::new()
         .name("ledger-writer".to_owned())
         .spawn(move || drop(ended.send(writer.run(receiver))))
         .map_err(RuntimeError::UseSocket)?;
     let (end, stopped) = oneshot::channel();
-    let (ended, tasks) = (CancellationToken::new(), TaskTracker::new());
+    let ended = CancellationToken::new();
     let has_ended = ended.clone();
     tasks.clone().spawn(async move {
-        let outcome = serve(listener, commands, writer_end, tasks, shutdown).await;
+        let outcome = serve(listener, commands, writer_end, tasks, shutdown, ending).await;
         readiness.lack(READY_PART, "Stopped", "the runtime has stopped");
         drop(end.send(outcome));
         has_ended.cancel();
@@ -137,7 +150,7 @@ pub async fn start(
     Ok(Running { addr, tally, ended, end: stopped })
 }
 
-fn open(config: Config) -> Result<Writer, RuntimeError> {
+fn open(config: Config, links: Links, commands: mpsc::Sender<Command>) -> Result<Writer, RuntimeError> {
     // Only a ledger's record can stand in for settings that cannot be used.
     if let Err(error) = config.settings.adjustable.check()
         && !SqliteLedger::is_in(&config.data_dir).map_err(RuntimeError::OpenLedger)?
@@ -147,7 +160,8 @@ fn open(config: Config) -> Result<Writer, RuntimeError> {
     let account = &config.settings.account;
     let ledger = SqliteLedger::open(&config.data_dir, account).map_err(RuntimeError::OpenLedger)?;
     let Config { settings, clock, metrics, readiness, .. } = config;
-    Writer::start(Box::new(ledger), settings, clock, metrics, readiness).map_err(|error| match error {
+    let equipment = Equipment { settings, clock, metrics, readiness, links, commands };
+    Writer::start(Box::new(ledger), equipment).map_err(|error| match error {
         WriterError::UseLedger(error) => RuntimeError::OpenLedger(error),
         error @ WriterError::TakeUp(_) => RuntimeError::Trade(error),
     })
@@ -159,9 +173,11 @@ async fn serve(
     writer_end: oneshot::Receiver<Result<(), WriterError>>,
     tasks: TaskTracker,
     shutdown: CancellationToken,
+    ending: CancellationToken,
 ) -> Result<(), RuntimeError> {
     // A writer that ends takes the server with it; a server that is told to end stops the writer.
     let serving = shutdown.child_token();
+    let _links = ending.drop_guard();
     let writer_end = async {
         // Without a word only a panic ends it.
         let outcome = writer_end.await.map_or(Err(RuntimeError::LoseWriter), |end| end.map_err(RuntimeError::Trade));
@@ -169,7 +185,7 @@ async fn serve(
         outcome
     };
     let stopping = async {
-        serving.cancelled().await;
+        serving.run_until_cancelled(keep_ticking(&commands)).await;
         drop(commands.send(Command::Stop).await);
     };
     let service = Service::new(commands.clone(), tasks, serving.clone());
@@ -185,6 +201,15 @@ async fn serve(
     };
     let (served, written, ()) = tokio::join!(served, writer_end, stopping);
     written.and(served)
+}
+
+async fn keep_ticking(commands: &mpsc::Sender<Command>) {
+    let mut ticks = tokio::time::interval(TICK);
+    loop {
+        ticks.tick().await;
+        // One that is missed is made up for by the next.
+        drop(commands.try_send(Command::Tick));
+    }
 }
 
 async fn serve_grpc(listener: TcpListener, service: Service, serving: CancellationToken) -> Result<(), RuntimeError> {

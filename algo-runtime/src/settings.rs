@@ -1,14 +1,20 @@
 //! What a runtime is told to do, and whose word counts at the start. Pure.
 
+mod choice;
+mod document;
+mod ruling;
+
 use intuition_api::{decimal::Money, topic::check_filter, v1};
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
-    algorithm::{AlgorithmSettings, BUILTINS, Builtin, FieldError, FieldErrors, SavedState},
-    ledger::SettingsRecord,
+    algorithm::{AlgorithmSettings, FieldError, FieldErrors, SavedState},
     portfolio::Policy,
 };
+
+pub use choice::Choice;
+pub use document::{from_record, to_record};
+pub use ruling::{InForce, in_force};
 
 /// Everything a runtime is told.
 #[derive(Debug, Clone)]
@@ -40,49 +46,24 @@ pub enum Authority {
 }
 
 /// Settings that may change while the runtime runs: what Configure carries.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Adjustable {
-    /// Name of the built-in algorithm.
-    pub algorithm: String,
+    /// Who decides.
+    pub algorithm: Choice,
     /// 0 to 1.
-    #[serde(default = "default_threshold")]
     pub threshold: f64,
     /// The algorithm's parameters, without the threshold.
-    #[serde(default)]
     pub parameters: Map<String, Value>,
     /// Net deposits, as a decimal.
-    #[serde(default = "default_starting_cash")]
     pub starting_cash: String,
     /// Whether every signal is denied.
-    #[serde(default)]
     pub suspend: bool,
 }
 
-/// The file behind `--settings`: a resource's adjustable settings.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct SettingsFile {
-    resource_uid: String,
-    generation: i64,
-    algorithm: String,
-    #[serde(default = "default_threshold")]
-    threshold: f64,
-    #[serde(default)]
-    parameters: Map<String, Value>,
-    #[serde(default = "default_starting_cash")]
-    starting_cash: String,
-    #[serde(default)]
-    suspend: bool,
-}
-
-fn default_threshold() -> f64 {
-    0.5
-}
-
-fn default_starting_cash() -> String {
-    "10000".to_owned()
-}
+/// Where nothing is said.
+pub const DEFAULT_THRESHOLD: f64 = 0.5;
+/// Where nothing is said.
+pub const DEFAULT_STARTING_CASH: &str = "10000";
 
 /// Settings that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -124,32 +105,12 @@ impl Settings {
 }
 
 impl Adjustable {
-    /// Reads the text of a settings file. Whether the settings can be used is not asked here: where they cannot, a
-    /// ledger's record may rule.
-    pub fn from_file(text: &str) -> Result<(Self, Authority), SettingsError> {
-        let file: SettingsFile = serde_json::from_str(text).map_err(SettingsError::ParseFile)?;
-        let adjustable = Self {
-            algorithm: file.algorithm,
-            threshold: file.threshold,
-            parameters: file.parameters,
-            starting_cash: file.starting_cash,
-            suspend: file.suspend,
-        };
-        if file.resource_uid.is_empty() {
-            // Nobody's record can rule.
-            let mut errors = adjustable.errors();
-            errors.push(FieldError::new("resourceUid", "must not be empty"));
-            FieldErrors::none(errors)?;
-        }
-        Ok((adjustable, Authority::Resource { uid: file.resource_uid, generation: file.generation }))
-    }
-
     /// Reads what Configure carries.
     pub fn from_wire(settings: &v1::Settings) -> Result<Self, SettingsError> {
         let mut errors = Vec::new();
         let threshold = settings.threshold.parse().unwrap_or_else(|_| {
             errors.push(FieldError::new("threshold", format!("{:?} is no number", settings.threshold)));
-            default_threshold()
+            DEFAULT_THRESHOLD
         });
         let parameters = match settings.parameters_json.as_str() {
             "" => Map::new(),
@@ -158,8 +119,15 @@ impl Adjustable {
                 Map::new()
             }),
         };
+        let algorithm = match Choice::from_fields(&settings.algorithm, &settings.algorithm_address) {
+            Ok(algorithm) => algorithm,
+            Err(error) => {
+                errors.push(error);
+                return Err(FieldErrors::from(errors).into());
+            }
+        };
         let adjustable = Self {
-            algorithm: settings.algorithm.clone(),
+            algorithm,
             threshold,
             parameters,
             starting_cash: settings.starting_cash.clone(),
@@ -182,31 +150,31 @@ impl Adjustable {
             errors.push(FieldError::new("threshold", format!("must be from 0 to 1, is {}", self.threshold)));
         }
         errors.extend(plain_sum("startingCash", &self.starting_cash).err());
-        match self.find_builtin() {
-            Err(error) => errors.push(error),
-            Ok(builtin) => {
-                let refused = builtin.initialize(&self.algorithm_settings(), &SavedState::new()).err();
-                errors.extend(refused.into_iter().flatten());
+        match &self.algorithm {
+            Choice::Builtin(_) => match self.algorithm.builtin() {
+                Err(error) => errors.push(error),
+                Ok(builtin) => {
+                    let refused = builtin.initialize(&self.algorithm_settings(), &SavedState::new()).err();
+                    errors.extend(refused.into_iter().flatten());
+                }
+            },
+            // What else is wrong with the parameters, the algorithm itself says once it is reached.
+            Choice::Backend(_) if self.parameters.contains_key("threshold") => {
+                errors.push(FieldError::new("parameters.threshold", "belongs beside the parameters, not among them"));
             }
+            Choice::Backend(_) => {}
         }
         errors
+    }
+
+    /// Whether both make the same algorithm decide in the same way.
+    pub fn decides_like(&self, other: &Self) -> bool {
+        self.algorithm == other.algorithm && self.algorithm_settings() == other.algorithm_settings()
     }
 
     /// The net deposits that the ledger shall show.
     pub fn starting_cash(&self) -> Result<Money, SettingsError> {
         Ok(plain_sum("startingCash", &self.starting_cash)?)
-    }
-
-    /// The algorithm's entry in the registry.
-    pub fn builtin(&self) -> Result<&'static Builtin, SettingsError> {
-        Ok(self.find_builtin()?)
-    }
-
-    fn find_builtin(&self) -> Result<&'static Builtin, FieldError> {
-        Builtin::find(&self.algorithm).ok_or_else(|| {
-            let names: Vec<&str> = BUILTINS.iter().map(|builtin| builtin.name).collect();
-            FieldError::new("algorithm", format!("{:?} is unknown; there are {}", self.algorithm, names.join(", ")))
-        })
     }
 
     /// What the algorithm is given.
@@ -233,104 +201,9 @@ pub(crate) fn plain_sum(field: &str, text: &str) -> Result<Money, FieldError> {
     })
 }
 
-/// What is in force at the start.
-#[derive(Debug, Clone, PartialEq)]
-pub struct InForce {
-    /// The settings. Their starting cash is the target, which a refused withdrawal may hold back.
-    pub adjustable: Adjustable,
-    /// Of everything but the cash; 0 without a resource.
-    pub settings_generation: i64,
-    /// The last one whose cash was in force; 0 without a resource.
-    pub cash_generation: i64,
-    /// Why the given settings are not in force, where they cannot be used.
-    pub refused: Option<FieldErrors>,
-}
-
-/// Whose word counts at the start: the newer of the given settings and the ledger's record of the same resource. Given
-/// settings that cannot be used give way to a record that can, however old, so that an account with a mistake in its
-/// newest settings goes on as before, after a restart too.
-pub fn in_force(
-    given: &Adjustable,
-    authority: &Authority,
-    record: Option<&SettingsRecord>,
-) -> Result<InForce, SettingsError> {
-    let refused = FieldErrors::none(given.errors()).err();
-    let by_given = |settings_generation, cash_generation| match refused.clone() {
-        Some(errors) => Err(errors.into()),
-        None => Ok(InForce { adjustable: given.clone(), settings_generation, cash_generation, refused: None }),
-    };
-    let Authority::Resource { uid, generation } = authority else { return by_given(0, 0) };
-    let Some(record) = record.filter(|record| record.resource_uid == *uid) else {
-        return by_given(*generation, *generation);
-    };
-    // A record is written from checked settings; one that this release cannot use gives way to the file.
-    let recorded: Option<Adjustable> = serde_json::from_str(&record.settings_json).ok();
-    match recorded.filter(|recorded| recorded.check().is_ok()) {
-        Some(adjustable) if record.settings_generation > *generation || refused.is_some() => Ok(InForce {
-            adjustable,
-            settings_generation: record.settings_generation,
-            cash_generation: record.cash_generation,
-            refused,
-        }),
-        _ => by_given(*generation, record.cash_generation),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const FILE: &str = r#"{"resourceUid":"u-1","generation":3,"algorithm":"random","threshold":0.25,
-        "parameters":{"seed":1},"startingCash":"500.50"}"#;
-
-    fn record(uid: &str, generation: i64, threshold: f64) -> SettingsRecord {
-        let (mut settings, _) = Adjustable::from_file(FILE).unwrap();
-        settings.threshold = threshold;
-        SettingsRecord {
-            resource_uid: uid.to_owned(),
-            settings_generation: generation,
-            cash_generation: generation - 1,
-            settings_json: serde_json::to_string(&settings).unwrap(),
-        }
-    }
-
-    #[test]
-    fn the_newer_of_file_and_record_rules_for_the_same_resource() {
-        let (given, authority) = Adjustable::from_file(FILE).unwrap();
-        for (record, threshold, generations) in [
-            (None, 0.25, (3, 3)),
-            (Some(record("u-1", 4, 0.75)), 0.75, (4, 3)),
-            (Some(record("u-1", 2, 0.75)), 0.25, (3, 1)),
-            (Some(record("u-2", 9, 0.75)), 0.25, (3, 3)),
-            // Of a release that knew better thresholds.
-            (Some(record("u-1", 4, 7.5)), 0.25, (3, 3)),
-        ] {
-            let ruling = in_force(&given, &authority, record.as_ref()).unwrap();
-            assert_eq!(ruling.adjustable.threshold.to_bits(), f64::to_bits(threshold));
-            assert_eq!((ruling.settings_generation, ruling.cash_generation), generations);
-            assert_eq!(ruling.refused, None);
-        }
-        let by_flags = in_force(&given, &Authority::Start, Some(&record("u-1", 9, 0.75))).unwrap();
-        assert_eq!(by_flags.adjustable, given);
-    }
-
-    #[test]
-    fn a_file_that_cannot_be_used_gives_way_to_any_usable_record_of_the_same_resource() {
-        let (given, authority) = Adjustable::from_file(&FILE.replace("random", "rnd")).unwrap();
-        for generation in [2, 3, 4] {
-            let ruling = in_force(&given, &authority, Some(&record("u-1", generation, 0.75))).unwrap();
-            assert_eq!(ruling.adjustable.algorithm, "random");
-            assert_eq!((ruling.settings_generation, ruling.cash_generation), (generation, generation - 1));
-            let refused: Vec<_> = ruling.refused.unwrap().into_iter().map(|error| error.field).collect();
-            assert_eq!(refused, ["algorithm"]);
-        }
-        for record in [None, Some(record("u-2", 9, 0.75)), Some(record("u-1", 2, 7.5))] {
-            let refused = in_force(&given, &authority, record.as_ref()).unwrap_err();
-            assert_eq!(fields(refused), ["algorithm"], "{record:?}");
-        }
-        let by_flags = in_force(&given, &Authority::Start, Some(&record("u-1", 9, 0.75))).unwrap_err();
-        assert_eq!(fields(by_flags), ["algorithm"]);
-    }
 
     #[test]
     fn settings_that_cannot_be_used_are_refused_by_their_path() {

@@ -1,18 +1,23 @@
 //! The one writer: a thread that owns the engine and the ledger, takes whatever waits as one group, commits it once, and
-//! only then answers. So one disk sync serves many quotes, and nothing is answered that is not durable.
+//! only then answers. So one disk sync serves many quotes, and nothing is answered that is not durable. It never waits for
+//! a backend: what a backend says comes as a command like any other.
 
-use std::{sync::Arc, time::Instant};
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use intuition_api::v1::{
     AccountResponse, Committed, ConfigureRequest, ConfigureResponse, Decision, HoldingRecorded, Open, ProcessResponse,
-    process_request, process_response::Message,
+    Waiting, process_request, process_response::Message,
 };
 use intuition_common::{clock::Clock, exit::with_causes, readiness::Readiness};
 use tokio::sync::{mpsc, oneshot, watch};
 use tonic::Status;
 
 use crate::{
-    engine::{Engine, RequestError, Tally},
+    backend::{
+        Report,
+        link::{Link, Links},
+    },
+    engine::{Engine, Errand, LinkId, RequestError, Settled, Tally},
     ledger::{Ledger, LedgerError},
     metrics::Metrics,
     settings::{Settings, SettingsError},
@@ -21,6 +26,8 @@ use crate::{
 
 /// The part of [`Readiness`] that a runtime provides: it lacks it until the ledger is open, and while it cannot commit.
 pub const READY_PART: &str = "ledger";
+/// The part of [`Readiness`] that an algorithm out of process provides: it lacks it while it cannot be asked.
+pub const ALGORITHM_PART: &str = "algorithm";
 
 /// Ticks that end a group: large enough to share a sync, small enough that the first of them does not wait long.
 const GROUP_TICKS: usize = 4_096;
@@ -46,6 +53,10 @@ pub(crate) enum Command {
     Account { account: String, reply: Reply<AccountResponse> },
     /// A page of decisions.
     Decisions { account: String, from: u64, reply: Reply<Vec<Decision>> },
+    /// A backend, or its end, through the link of an engine.
+    Report { life: u64, link: LinkId, report: Report },
+    /// Time passes: who waits is told that it is not in vain.
+    Tick,
     /// Answers nothing more and closes the ledger.
     Stop,
 }
@@ -90,21 +101,82 @@ pub(crate) struct Writer {
     stream: Option<(u64, Responses)>,
     /// The channels version that the stream was told last.
     told: u64,
+    backends: Backends,
+}
+
+/// The links of the engine.
+struct Backends {
+    links: Links,
+    open: BTreeMap<LinkId, Link>,
+    /// Counts the engines: what is said to one that was given up means nothing to the next.
+    life: u64,
+    /// Where their reports go.
+    commands: mpsc::Sender<Command>,
+}
+
+impl Backends {
+    fn run(&mut self, errand: Errand) {
+        match errand {
+            Errand::Start(link, address) => {
+                let (commands, life) = (self.commands.clone(), self.life);
+                let tell = move |report| {
+                    let commands = commands.clone();
+                    async move { commands.send(Command::Report { life, link, report }).await.is_ok() }
+                };
+                self.open.insert(link, self.links.start(address, tell));
+            }
+            Errand::Order(link, order) => {
+                if let Some(link) = self.open.get(&link) {
+                    link.order(order);
+                }
+            }
+            Errand::End(link) => drop(self.open.remove(&link)),
+        }
+    }
+
+    /// Another engine begins.
+    fn begin_anew(&mut self) {
+        self.open.clear();
+        self.life += 1;
+    }
+}
+
+/// What a writer works with.
+pub(crate) struct Equipment {
+    pub(crate) settings: Settings,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) metrics: Metrics,
+    pub(crate) readiness: Readiness,
+    /// To backends.
+    pub(crate) links: Links,
+    /// The far end of [`Writer::run`]'s commands.
+    pub(crate) commands: mpsc::Sender<Command>,
 }
 
 impl Writer {
     /// Takes the ledger up, and commits what the settings of the start change.
-    pub(crate) fn start(
-        mut ledger: Box<dyn Ledger>,
-        settings: Settings,
-        clock: Arc<dyn Clock>,
-        metrics: Metrics,
-        readiness: Readiness,
-    ) -> Result<Self, WriterError> {
+    pub(crate) fn start(mut ledger: Box<dyn Ledger>, equipment: Equipment) -> Result<Self, WriterError> {
+        let Equipment { settings, clock, metrics, readiness, links, commands } = equipment;
         let engine = take_up(ledger.as_mut(), &settings, clock.as_ref())?;
         let tally = watch::Sender::new(Arc::new(engine.tally()));
-        readiness.have(READY_PART);
-        Ok(Self { engine, ledger, settings, clock, metrics, readiness, failing: false, tally, stream: None, told: 0 })
+        let backends = Backends { links, open: BTreeMap::new(), life: 0, commands };
+        let mut writer = Self {
+            engine,
+            ledger,
+            settings,
+            clock,
+            metrics,
+            readiness,
+            failing: false,
+            tally,
+            stream: None,
+            told: 0,
+            backends,
+        };
+        writer.see_to_backends();
+        // Last, so that nobody sees a runtime that lacks nothing before it is known what its algorithm lacks.
+        writer.readiness.have(READY_PART);
+        Ok(writer)
     }
 
     /// The account after each commit, kept current while somebody watches.
@@ -148,6 +220,7 @@ impl Writer {
             Command::Close { stream } => {
                 if self.stream.as_ref().is_some_and(|(current, _)| *current == stream) {
                     self.stream = None;
+                    self.engine.drop_backlog();
                 }
             }
             Command::Configure { request, reply } => match self.engine.check_account(&request.account) {
@@ -165,13 +238,19 @@ impl Writer {
                 let page = self.decisions(&account, from);
                 respond(reply, page);
             }
+            Command::Report { life, link, report } => {
+                if life == self.backends.life {
+                    self.engine.hear(link, report, self.clock.now_micros());
+                }
+            }
+            Command::Tick => self.ask_to_wait(),
             // The loop ends the group before it.
             Command::Stop => {}
         }
     }
 
     fn open(&mut self, stream: u64, open: &Open, responses: Responses, answers: &mut Vec<Answer>) {
-        let opened = match self.engine.open(open, session_name()) {
+        let opened = match self.engine.open(stream, open, session_name()) {
             Ok(opened) => opened,
             Err(error) => {
                 send(&responses, Err(status_of(&error)));
@@ -182,8 +261,7 @@ impl Writer {
         self.stream = Some((stream, responses));
         let (after, through) = (opened.published_through, self.engine.position());
         answers.push(Answer::Stream { stream, message: Message::Opened(opened) });
-        self.told = self.engine.channels().version;
-        answers.push(Answer::Stream { stream, message: Message::Channels(self.engine.channels().clone()) });
+        self.told = 0;
         answers.push(Answer::Replay { stream, after, through });
     }
 
@@ -196,11 +274,7 @@ impl Writer {
         use process_request::Message as Request;
         match message {
             Request::Open(_) => return Err(RequestError::BreakContract("Open comes first, and only first".to_owned())),
-            Request::Batch(batch) => {
-                let committed = self.engine.process(&batch.deliveries, self.clock.now_micros());
-                self.metrics.count(&committed);
-                answers.push(Answer::Stream { stream, message: Message::Committed(committed) });
-            }
+            Request::Batch(batch) => self.engine.take(batch.deliveries)?,
             Request::Holding(holding) => {
                 self.engine.hold(&holding)?;
                 answers.push(Answer::Stream { stream, message: Message::HoldingRecorded(HoldingRecorded {}) });
@@ -211,9 +285,13 @@ impl Writer {
         Ok(())
     }
 
-    /// Commits the group, then answers it. A commit that fails answers all with the reason and takes up the state of the
-    /// last one.
-    fn finish(&mut self, answers: Vec<Answer>) -> Result<(), WriterError> {
+    /// Decides what can be decided, commits the group, then answers it. A commit that fails answers all with the reason
+    /// and takes up the state of the last one.
+    fn finish(&mut self, mut answers: Vec<Answer>) -> Result<(), WriterError> {
+        for settled in self.engine.advance(self.clock.now_micros()) {
+            self.metrics.count(&settled.committed);
+            answers.extend(self.addressed(settled));
+        }
         if let Some(changes) = self.engine.take_changes() {
             let began = Instant::now();
             if let Err(error) = self.ledger.commit(&changes) {
@@ -227,16 +305,59 @@ impl Writer {
         for answer in answers {
             self.answer(answer);
         }
-        if self.engine.channels().version > self.told
-            && let Some((stream, _)) = &self.stream
-        {
-            self.told = self.engine.channels().version;
-            self.answer(Answer::Stream { stream: *stream, message: Message::Channels(self.engine.channels().clone()) });
-        }
+        self.tell_channels();
+        self.see_to_backends();
         if self.tally.receiver_count() > 0 {
             self.tally.send_replace(Arc::new(self.engine.tally()));
         }
         Ok(())
+    }
+
+    /// What was settled, for the stream there is: one that did not bring the deliveries is told what to publish alone.
+    fn addressed(&self, settled: Settled) -> Option<Answer> {
+        let (stream, _) = self.stream.as_ref()?;
+        let mut committed = settled.committed;
+        if settled.stream != *stream {
+            committed.outcomes.clear();
+        }
+        let is_empty = committed.entries.is_empty() && committed.outcomes.is_empty();
+        (!is_empty).then_some(Answer::Stream { stream: *stream, message: Message::Committed(committed) })
+    }
+
+    fn tell_channels(&mut self) {
+        let Some(channels) = self.engine.channels().filter(|channels| channels.version > self.told).cloned() else {
+            return;
+        };
+        let Some((stream, _)) = &self.stream else { return };
+        let stream = *stream;
+        self.told = channels.version;
+        self.answer(Answer::Stream { stream, message: Message::Channels(channels) });
+    }
+
+    /// Carries out what the engine wants of links, and shows what its algorithm lacks.
+    fn see_to_backends(&mut self) {
+        for errand in self.engine.take_errands() {
+            self.backends.run(errand);
+        }
+        match self.engine.trouble() {
+            Some((reason, message)) => self.readiness.lack(ALGORITHM_PART, reason, message),
+            None => self.readiness.have(ALGORITHM_PART),
+        }
+        for pause in self.engine.take_swap_pauses() {
+            self.metrics.swapped(pause);
+        }
+    }
+
+    /// Tells the bridge that its deliveries are not forgotten.
+    fn ask_to_wait(&mut self) {
+        if !self.engine.has_work() {
+            return;
+        }
+        let Some((stream, _)) = &self.stream else { return };
+        let stream = *stream;
+        let (reason, message) = self.engine.trouble().unwrap_or(("", "the algorithm is at work"));
+        let waiting = Waiting { reason: reason.to_owned(), message: message.to_owned() };
+        self.answer(Answer::Stream { stream, message: Message::Waiting(waiting) });
     }
 
     fn recover(&mut self, answers: Vec<Answer>, error: LedgerError) -> Result<(), WriterError> {
@@ -260,6 +381,8 @@ impl Writer {
             "nothing of this group is kept"
         );
         self.engine = take_up(self.ledger.as_mut(), &self.settings, self.clock.as_ref())?;
+        self.backends.begin_anew();
+        self.see_to_backends();
         Ok(())
     }
 

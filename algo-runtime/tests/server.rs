@@ -7,8 +7,8 @@ use std::{path::Path, sync::Arc};
 use algo_runtime::{
     metrics::Metrics,
     portfolio::Policy,
-    server::{self, Config, READY_PART, Running, RuntimeError},
-    settings::{Adjustable, Authority, Settings},
+    server::{self, ALGORITHM_DEADLINE, Config, READY_PART, Running, RuntimeError},
+    settings::{Adjustable, Authority, Choice, Settings},
 };
 use intuition_api::v1::{
     AccountRequest, Batch, Committed, ConfigureRequest, DecisionsRequest, Delivery, Filter, Holding, Open,
@@ -36,7 +36,7 @@ fn settings() -> Settings {
     Settings {
         account: ACCOUNT.to_owned(),
         adjustable: Adjustable {
-            algorithm: "random".to_owned(),
+            algorithm: Choice::Builtin("random".to_owned()),
             threshold: 0.0,
             parameters: serde_json::Map::new(),
             starting_cash: "10000".to_owned(),
@@ -72,6 +72,7 @@ async fn try_start(
         readiness,
         clock,
         metrics: Metrics::register(&mut Registry::default()),
+        algorithm_deadline: ALGORITHM_DEADLINE,
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     server::start(config, listener, shutdown.clone()).await.map(|running| (running, shutdown))

@@ -2,16 +2,15 @@
 
 use intuition_api::{
     decimal::Money,
-    v1::{Channels, ConfigureRequest, ConfigureResponse, Refusal},
+    v1::{ConfigureRequest, ConfigureResponse, Refusal},
 };
 
 use super::Engine;
 use crate::{
     algorithm::FieldErrors,
-    generator::{Generator, POLICY_STREAM},
     ledger::{EntryKind, SettingsRecord},
     portfolio::Denial,
-    settings::{Adjustable, Authority, SettingsError},
+    settings::{Adjustable, Authority, SettingsError, to_record},
 };
 
 /// Codes of what Configure refuses.
@@ -22,8 +21,8 @@ pub mod refusal {
     pub const OTHER_UID: &str = "OtherUid";
     /// Settings older than the recorded ones.
     pub const OLDER_GENERATION: &str = "OlderGeneration";
-    /// Another algorithm.
-    pub const RESTART_NEEDED: &str = "RestartNeeded";
+    /// The algorithm, or its parameters, are on their way.
+    pub const SWAPPING: &str = "Swapping";
     /// A field cannot be used.
     pub const INVALID_SETTINGS: &str = "InvalidSettings";
     /// The withdrawal would make the cash negative.
@@ -43,11 +42,14 @@ impl Engine {
         }
         let target = self.adjustable().starting_cash()?;
         let taken = self.settle_deposits(target, now_micros);
+        let settings = self.settings.settings_generation;
+        // The cash does not wait for an algorithm that has to answer first.
+        let newest = self.settings.candidate.as_ref().map_or(settings, |(_, generation)| *generation);
         if let Authority::Resource { .. } = self.authority {
             // Refused now, tried again with the next Configure: an older generation of the cash shows it.
             self.settings.cash_generation = match taken {
-                Ok(()) => self.settings.settings_generation,
-                Err(_) => self.settings.cash_generation.min(self.settings.settings_generation - 1),
+                Ok(()) => newest,
+                Err(_) => self.settings.cash_generation.min(newest - 1),
             };
             self.record_settings();
         } else if let Err(denial) = taken {
@@ -89,44 +91,29 @@ impl Engine {
             let message = format!("the runtime was started for the resource {uid}, not {}", request.resource_uid);
             return Err(vec![refuse(refusal::OTHER_UID, "", message)]);
         }
-        let recorded = self.settings.settings_generation;
-        if request.generation < recorded {
-            let message = format!("generation {} is older than {recorded}, which is in force", request.generation);
+        let newest = self.settings.settings_generation.max(self.candidate_generation());
+        if request.generation < newest {
+            let message = format!("generation {} is older than {newest}, which came before it", request.generation);
             return Err(vec![refuse(refusal::OLDER_GENERATION, "", message)]);
         }
         let wire = request.settings.clone().unwrap_or_default();
-        // Before the algorithm is compared: a restart would not help settings that cannot be used.
-        let next = Adjustable::from_wire(&wire).map_err(|error| match error {
+        Adjustable::from_wire(&wire).map_err(|error| match error {
             SettingsError::InvalidFields(errors) => invalid(errors),
             SettingsError::ParseFile(error) => vec![refuse(refusal::INVALID_SETTINGS, "", error.to_string())],
-        })?;
-        if next.algorithm != self.adjustable().algorithm {
-            let message = format!("{} is deciding; {:?} needs a restart", self.adjustable().algorithm, next.algorithm);
-            return Err(vec![refuse(refusal::RESTART_NEEDED, "algorithm", message)]);
-        }
-        Ok(next)
+        })
     }
 
-    /// Algorithm, threshold and parameters together or not at all; the cash separately, so that a refused withdrawal
-    /// holds nothing back.
+    /// Algorithm, threshold and parameters together or not at all, once the algorithm can decide by them; cash and
+    /// suspension at once, so that neither a refused withdrawal nor an algorithm that does not answer holds them back.
     fn apply(&mut self, next: Adjustable, generation: i64, now_micros: i64, refusals: &mut Vec<Refusal>) {
         let target = next.starting_cash();
-        let algorithm = next.algorithm_settings();
-        if algorithm != self.adjustable().algorithm_settings() {
-            if let Err(errors) = self.algorithm.reconfigure(&algorithm) {
-                refusals.extend(invalid(errors));
-                return;
-            }
-            if next.seed() != self.adjustable().seed() {
-                self.generator = Generator::resume(next.seed(), POLICY_STREAM, None);
-                self.drawn = true;
-            }
-            self.follow_channels();
+        if let Err(errors) = self.apply_algorithm(&next, generation, now_micros) {
+            refusals.extend(invalid(errors));
+            return;
         }
-        if next != *self.adjustable() {
-            self.settings.adjustable = next;
-        }
-        self.settings.settings_generation = generation;
+        refusals.extend(self.candidate_refusals());
+        let Adjustable { starting_cash, suspend, .. } = next;
+        (self.settings.adjustable.starting_cash, self.settings.adjustable.suspend) = (starting_cash, suspend);
         match target.map(|target| self.settle_deposits(target, now_micros)) {
             Ok(Ok(())) => self.settings.cash_generation = generation,
             Ok(Err(denial)) => refusals.push(refuse(
@@ -145,12 +132,15 @@ impl Engine {
         self.record_settings();
     }
 
-    /// Other parameters may want other channels, unless the resource names them.
-    fn follow_channels(&mut self) {
-        let filters = self.subscribe.clone().unwrap_or_else(|| self.algorithm.channels());
-        if filters != self.channels.filters {
-            self.channels = Channels { version: self.channels.version + 1, filters };
+    fn apply_algorithm(&mut self, next: &Adjustable, generation: i64, now_micros: i64) -> Result<(), FieldErrors> {
+        if next.decides_like(self.adjustable()) {
+            self.drop_candidate();
+            self.settings.settings_generation = generation;
+        } else if !self.is_on_its_way(next, generation) {
+            self.begin_swap(next.clone(), generation)?;
         }
+        self.take_over_when_due(now_micros);
+        Ok(())
     }
 
     /// Deposits or withdraws what lacks to the target (invariant 5).
@@ -166,14 +156,13 @@ impl Engine {
         Ok(())
     }
 
-    fn record_settings(&mut self) {
+    pub(super) fn record_settings(&mut self) {
         let Authority::Resource { uid, .. } = &self.authority else { return };
         let record = SettingsRecord {
             resource_uid: uid.clone(),
             settings_generation: self.settings.settings_generation,
             cash_generation: self.settings.cash_generation,
-            // Strings, numbers and JSON values always serialize.
-            settings_json: serde_json::to_string(self.adjustable()).unwrap_or_default(),
+            settings_json: to_record(self.adjustable()),
         };
         if self.recorded.as_ref() != Some(&record) {
             self.recorded = Some(record.clone());
@@ -182,10 +171,10 @@ impl Engine {
     }
 }
 
-fn invalid(errors: FieldErrors) -> Vec<Refusal> {
+pub(super) fn invalid(errors: FieldErrors) -> Vec<Refusal> {
     errors.into_iter().map(|error| refuse(refusal::INVALID_SETTINGS, &error.field, error.message)).collect()
 }
 
-fn refuse(reason: &str, field: &str, message: String) -> Refusal {
+pub(super) fn refuse(reason: &str, field: &str, message: String) -> Refusal {
     Refusal { reason: reason.to_owned(), field: field.to_owned(), message }
 }

@@ -1,122 +1,177 @@
 //! The way of a quote: recognise, decide, size, book, answer.
 
-use intuition_api::{
-    topic,
-    v1::{
-        Committed, DeadLetter, Delivery, DeliveryOutcome, OutboxEntry, Tick, TickOutcome, Unusable,
-        tick::Content,
-        tick_outcome::{Kind, SeenBy},
-    },
+use std::sync::Arc;
+
+use bytes::Bytes;
+use intuition_api::v1::{
+    Committed, DeadLetter, Delivery, DeliveryOutcome, OutboxEntry, Publication, TickOutcome, Unusable,
+    tick_outcome::{Kind, SeenBy},
 };
 
-use super::{Engine, counter};
+use super::{
+    Engine, counter,
+    decider::Decider,
+    turn::{Asked, Plan, Planned, Work, unusable},
+};
 use crate::{
     algorithm::{Quote, Signal},
-    identity::{Envelope, Recognition, RowRef, event_of},
+    backend::answer::{Answer, Verdict, Wish},
+    identity::{RowRef, event_of},
     ledger::{EntryKind, OutboxContent, OutboxRow, Outcome, Trade, WindowRow},
     portfolio::{Booked, Denial},
     wire,
 };
 
-/// What is to be done about a tick.
-enum Plan {
-    /// It has its outcome already.
-    Seen(RowRef, SeenBy),
-    /// It had one, longer ago than is kept.
-    Forgotten,
-    /// It cannot be used.
-    Dead { row: WindowRow, reference: RowRef, cause: Unusable },
-    /// The algorithm is asked.
-    Decide { row: WindowRow, reference: RowRef, quote: Quote },
+/// Why the algorithm could not use a quote, as it says or as it shows.
+const REJECTED: &str = "Rejected";
+
+/// Outcomes of a group, and the stream that waits for them.
+#[derive(Debug)]
+pub struct Settled {
+    /// The stream that brought the deliveries.
+    pub stream: u64,
+    /// What became of them.
+    pub committed: Committed,
+}
+
+/// The delivery whose ticks are being settled.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    rows: Vec<Option<(RowRef, SeenBy)>>,
+    /// Reasons of the dead letters posted for it, with their positions.
+    letters: Vec<(String, u64)>,
 }
 
 impl Engine {
-    /// Gives every tick of the deliveries its outcome, in order.
-    pub fn process(&mut self, deliveries: &[Delivery], now_micros: i64) -> Committed {
-        let plans: Vec<Vec<Plan>> = deliveries.iter().map(|delivery| self.plan(delivery, now_micros)).collect();
-        let quotes: Vec<Quote> = plans.iter().flatten().filter_map(quote_of_plan).collect();
-        let mut signals = self.algorithm.decide(&quotes).into_iter();
-        let mut committed = Committed::default();
-        let mut references = Vec::with_capacity(deliveries.len());
-        for (delivery, plans) in deliveries.iter().zip(plans) {
-            let first_entry = committed.entries.len();
-            let mut rows = Vec::with_capacity(plans.len());
-            for (tick, plan) in delivery.ticks.iter().zip(plans) {
-                rows.push(match plan {
-                    Plan::Seen(reference, by) => Some((reference, by)),
-                    Plan::Forgotten => None,
-                    Plan::Dead { row, reference, cause } => {
-                        let letters = committed.entries.get(first_entry..).unwrap_or_default();
-                        let known = letters.iter().find(|entry| is_letter_for(entry, &cause.reason));
-                        let position = known.map(|entry| entry.position);
-                        let outcome = self.dead_letter(delivery, &cause, position, &mut committed.entries);
-                        Some((self.settle(row, reference, outcome), SeenBy::Unspecified))
-                    }
-                    Plan::Decide { row, reference, quote } => {
-                        let signal = signals.next().flatten();
-                        let event = || event_of(delivery, tick);
-                        let outcome = self.trade(&quote, signal, event, now_micros, &mut committed.entries);
-                        Some((self.settle(row, reference, outcome), SeenBy::Unspecified))
-                    }
-                });
+    /// Does everything that has become possible: gives ticks their turn, asks the algorithm, books what it answered. What
+    /// a backend has to answer first waits.
+    pub fn advance(&mut self, now_micros: i64) -> Vec<Settled> {
+        let mut settled = std::mem::take(&mut self.settled);
+        loop {
+            self.take_over_when_due(now_micros);
+            if self.is_held() {
+                break;
             }
-            references.push((delivery.number, rows));
+            if self.turn.is_none() {
+                match self.backlog.front() {
+                    None => break,
+                    Some(Work::Marker(version)) => {
+                        let version = *version;
+                        self.backlog.pop_front();
+                        self.pass_marker(version);
+                        continue;
+                    }
+                    Some(Work::Delivery { .. }) if !self.decider.is_ready() => break,
+                    Some(Work::Delivery { .. }) => self.begin_turn(now_micros),
+                }
+            }
+            let Some(limit) = self.decider.batch_limit() else { break };
+            let asked = self.question(limit);
+            if asked.is_empty() {
+                settled.extend(self.settle_turn(&[], Answer::default(), now_micros));
+            } else {
+                match &mut self.decider {
+                    Decider::Builtin { algorithm, .. } => {
+                        let quotes: Vec<Quote> = asked.iter().map(|asked| asked.quote.clone()).collect();
+                        let answer = in_process(algorithm.decide(&quotes));
+                        settled.extend(self.settle_turn(&asked, answer, now_micros));
+                    }
+                    Decider::Backend { backend, .. } => {
+                        backend.ask(asked.iter().map(|asked| &asked.quote));
+                        self.asked = asked;
+                    }
+                }
+            }
         }
-        // Only now does every row have its outcome, also the one that a later tick of the same batch repeats.
-        committed.outcomes = references.into_iter().map(|(number, rows)| self.outcome_of(number, &rows)).collect();
-        committed
+        settled
     }
 
-    /// Recognises the ticks of a delivery, and takes a row for each that is new.
-    fn plan(&mut self, delivery: &Delivery, now_micros: i64) -> Vec<Plan> {
-        let subscribed = self.channels.filters.iter().any(|filter| topic::matches(filter, &delivery.topic));
-        let session = self.session.clone();
-        let envelope = Envelope { delivery, run: self.run, session: &session };
-        let plan = |(index, tick): (u32, &Tick)| self.plan_tick(envelope, index, tick, subscribed, now_micros);
-        (0_u32..).zip(&delivery.ticks).map(plan).collect()
-    }
-
-    fn plan_tick(
-        &mut self,
-        envelope: Envelope<'_>,
-        index: u32,
-        tick: &Tick,
-        subscribed: bool,
-        now_micros: i64,
-    ) -> Plan {
-        let delivery = envelope.delivery;
-        let usable = match self.identities.recognise(envelope, index, tick) {
-            Recognition::Seen(reference, by) => {
-                self.count_seen(by);
-                return Plan::Seen(reference, by);
+    /// Settles the turn up to the last quote asked, and what behind it needs no asking.
+    pub(super) fn settle_turn(&mut self, asked: &[Asked], answer: Answer, now_micros: i64) -> Option<Settled> {
+        let mut turn = self.turn.take()?;
+        let mut committed = Committed::default();
+        let Answer { verdicts, state, publications } = answer;
+        let mut verdicts = verdicts.into_iter();
+        let mut last_words = Some((state, publications));
+        while let Some(planned) = turn.ticks.pop_front() {
+            if matches!(planned.plan, Plan::Decide { .. }) && verdicts.len() == 0 {
+                turn.ticks.push_front(planned);
+                break;
             }
-            Recognition::Forgotten => {
+            let verdict = if matches!(planned.plan, Plan::Decide { .. }) { verdicts.next() } else { None };
+            let words = if verdict.is_some() && verdicts.len() == 0 { last_words.take() } else { None };
+            self.settle_tick(planned, verdict, words, asked, now_micros, &mut committed);
+        }
+        let stream = turn.stream;
+        if !turn.ticks.is_empty() {
+            self.turn = Some(turn);
+        }
+        if !asked.is_empty() {
+            self.has_decided(now_micros);
+        }
+        Some(Settled { stream, committed })
+    }
+
+    /// Gives the quote at the head its outcome without the algorithm, which fails at it.
+    pub(super) fn reject_head(&mut self, message: String, now_micros: i64) {
+        let asked = self.question(1);
+        if asked.is_empty() {
+            return;
+        }
+        let answer = Answer { verdicts: vec![Verdict::Reject(message)], ..Answer::default() };
+        let settled = self.settle_turn(&asked, answer, now_micros);
+        self.settled.extend(settled);
+    }
+
+    fn settle_tick(
+        &mut self,
+        planned: Planned,
+        verdict: Option<Verdict>,
+        words: Option<(Option<Bytes>, Vec<Publication>)>,
+        asked: &[Asked],
+        now_micros: i64,
+        committed: &mut Committed,
+    ) {
+        let Planned { delivery, index, plan, advanced } = planned;
+        if index == 0 {
+            self.progress = Progress::default();
+        }
+        self.note_advance(advanced);
+        let entries = &mut committed.entries;
+        let row = match plan {
+            Plan::Seen(reference, by) => {
+                self.count_seen(by);
+                Some((reference, by))
+            }
+            Plan::Forgotten => {
                 self.count(counter::DUPLICATES, "", 1);
                 self.count(counter::FORGOTTEN, "", 1);
-                return Plan::Forgotten;
+                None
             }
-            Recognition::Conflict => Err(unusable(
-                "IdentityConflict",
-                format!("the id {:?} was used before on {} for another payload", tick.id, delivery.topic),
-            )),
-            Recognition::WentBack { mark } => Err(unusable(
-                "SequenceWentBack",
-                format!(
-                    "{} stands at {mark} on {}, and this is {}: a source that starts again takes a new name",
-                    tick.source,
-                    delivery.topic,
-                    tick.seq.unwrap_or_default()
-                ),
-            )),
-            Recognition::Fresh => {
-                self.advance(delivery, index, tick, now_micros);
-                usable_quote(delivery, tick, subscribed)
+            Plan::Dead { row, reference, cause } => {
+                let outcome = self.dead_letter(&delivery, &cause, entries);
+                Some((self.settle(row, reference, outcome), SeenBy::Unspecified))
+            }
+            Plan::NotSubscribed { row, reference } => {
+                self.count(counter::NOT_SUBSCRIBED, "", 1);
+                let outcome = Outcome { kind: Kind::NotSubscribed, ..undecided() };
+                Some((self.settle(row, reference, outcome), SeenBy::Unspecified))
+            }
+            Plan::Decide { row, reference, .. } => {
+                let verdict = verdict.unwrap_or(Verdict::Signals(Vec::new()));
+                let mut outcome = self.decide(&delivery, verdict, asked, now_micros, entries);
+                if let Some((state, publications)) = words {
+                    self.save_state(state);
+                    self.publish(publications, &mut outcome, entries);
+                }
+                Some((self.settle(row, reference, outcome), SeenBy::Unspecified))
             }
         };
-        let (reference, row) = self.identities.reserve(envelope, index, tick, undecided());
-        match usable {
-            Ok(quote) => Plan::Decide { row, reference, quote },
-            Err(cause) => Plan::Dead { row, reference, cause },
+        self.progress.rows.push(row);
+        // Every row named has its outcome by now, also the one that a later tick of the same delivery repeats.
+        if index as usize + 1 == delivery.ticks.len() {
+            let rows = std::mem::take(&mut self.progress).rows;
+            committed.outcomes.push(self.outcome_of(delivery.number, &rows));
         }
     }
 
@@ -129,40 +184,60 @@ impl Engine {
         }
     }
 
-    fn advance(&mut self, delivery: &Delivery, index: u32, tick: &Tick, now_micros: i64) {
-        let Some((mark, gap)) = self.identities.advance(delivery, index, tick, now_micros) else { return };
+    fn note_advance(&mut self, advanced: Option<(crate::ledger::Mark, Option<crate::ledger::Gap>)>) {
+        let Some((mark, gap)) = advanced else { return };
         self.pending.marks.retain(|known| known.channel != mark.channel || known.source != mark.source);
-        self.pending.marks.push(mark);
+        self.pending.marks.push(mark.clone());
+        self.marks.insert((mark.channel.clone(), mark.source.clone()), mark);
         if let Some(gap) = gap {
             self.count(counter::GAPS, "", gap.last.abs_diff(gap.first).saturating_add(1));
             self.pending.gaps.push(gap);
         }
     }
 
-    /// Sizes and books a signal.
-    fn trade(
+    /// Sizes and books what the algorithm wishes about a quote.
+    fn decide(
         &mut self,
-        quote: &Quote,
-        signal: Option<Signal>,
-        event: impl FnOnce() -> String,
+        delivery: &Arc<Delivery>,
+        verdict: Verdict,
+        asked: &[Asked],
         now_micros: i64,
         entries: &mut Vec<OutboxEntry>,
     ) -> Outcome {
         self.account.updated_micros = now_micros;
-        let Some(signal) = signal else {
+        let wishes = match verdict {
+            Verdict::Reject(message) => return self.dead_letter(delivery, &unusable(REJECTED, message), entries),
+            Verdict::Signals(wishes) => wishes,
+        };
+        if wishes.is_empty() {
             self.count(counter::NO_SIGNAL, "", 1);
             return undecided();
-        };
-        match self.book_signal(quote, signal) {
-            Err(denial) => {
-                self.count(counter::DENIED, denial.reason(), 1);
-                Outcome { kind: Kind::Denied, reason: denial.reason().to_owned(), ..undecided() }
-            }
-            Ok(booked) => {
-                self.count(counter::DECIDED, "", 1);
-                self.decide(quote, signal, booked, event(), now_micros, entries)
+        }
+        let (mut outcome, mut denied) = (undecided(), None);
+        for Wish { quote, signal } in wishes {
+            // Whoever judged the answer saw to it that the quote is one of those asked.
+            let Some(about) = asked.get(quote) else { continue };
+            match self.book_signal(&about.quote, signal) {
+                Err(denial) => denied = denied.or(Some(denial)),
+                Ok(booked) => {
+                    let (position, seq) = self.journal(about, signal, booked, now_micros, entries);
+                    if outcome.positions == 0 {
+                        outcome = Outcome { kind: Kind::Decided, first_position: position, first_seq: seq, ..outcome };
+                    }
+                    outcome.positions += 1;
+                    outcome.seqs += 1;
+                }
             }
         }
+        match (outcome.kind, denied) {
+            (Kind::Decided, _) => self.count(counter::DECIDED, "", 1),
+            (_, Some(denial)) => {
+                self.count(counter::DENIED, denial.reason(), 1);
+                outcome = Outcome { kind: Kind::Denied, reason: denial.reason().to_owned(), ..outcome };
+            }
+            (_, None) => self.count(counter::NO_SIGNAL, "", 1),
+        }
+        outcome
     }
 
     fn book_signal(&mut self, quote: &Quote, signal: Signal) -> Result<Booked, Denial> {
@@ -181,16 +256,15 @@ impl Engine {
         Ok(booked)
     }
 
-    /// Writes a booked trade to the journal and to the outbox.
-    fn decide(
+    /// Writes a booked trade to the journal and to the outbox. Gives its position and its number.
+    fn journal(
         &mut self,
-        quote: &Quote,
+        about: &Asked,
         signal: Signal,
         booked: Booked,
-        event: String,
         now_micros: i64,
         entries: &mut Vec<OutboxEntry>,
-    ) -> Outcome {
+    ) -> (u64, u64) {
         let kind = match signal {
             Signal::Buy => EntryKind::Buy,
             Signal::Sell(_) => EntryKind::Sell,
@@ -198,31 +272,38 @@ impl Engine {
         let mut entry = self.append(kind, booked.amount, now_micros);
         self.account.decisions += 1;
         let seq = self.account.decisions;
+        let tick = about.delivery.ticks.get(about.index as usize);
         entry.trade = Some(Trade {
             seq,
-            event,
-            sid: quote.sid.clone(),
+            event: tick.map(|tick| event_of(&about.delivery, tick)).unwrap_or_default(),
+            sid: about.quote.sid.clone(),
             quantity: booked.quantity,
-            price: quote.price,
+            price: about.quote.price,
             cost: booked.cost,
-            time_micros: quote.time_micros,
+            time_micros: about.quote.time_micros,
         });
         self.pending.journal.push(entry.clone());
-        let position = self.post(OutboxContent::Decision(entry), entries);
-        Outcome { kind: Kind::Decided, first_position: position, positions: 1, first_seq: seq, seqs: 1, ..undecided() }
+        (self.post(OutboxContent::Decision(entry), entries), seq)
     }
 
-    /// Posts a dead letter, one per delivery and reason: ticks with the same reason share the one in `posted`, so that a
-    /// large message cannot multiply itself.
-    fn dead_letter(
-        &mut self,
-        delivery: &Delivery,
-        cause: &Unusable,
-        posted: Option<u64>,
-        entries: &mut Vec<OutboxEntry>,
-    ) -> Outcome {
+    /// Posts what the algorithm publishes of its own. The quote that it came with waits for it.
+    fn publish(&mut self, publications: Vec<Publication>, outcome: &mut Outcome, entries: &mut Vec<OutboxEntry>) {
+        for publication in publications {
+            let position = self.post(OutboxContent::Publication(publication), entries);
+            if outcome.positions == 0 {
+                outcome.first_position = position;
+            }
+            outcome.positions = u32::try_from(position + 1 - outcome.first_position).unwrap_or(u32::MAX);
+        }
+    }
+
+    /// Posts a dead letter, one per delivery and reason: ticks with the same reason share it, so that a large message
+    /// cannot multiply itself.
+    fn dead_letter(&mut self, delivery: &Arc<Delivery>, cause: &Unusable, entries: &mut Vec<OutboxEntry>) -> Outcome {
         self.count(counter::DEAD_LETTERED, &cause.reason, 1);
-        let position = posted.unwrap_or_else(|| {
+        let posted = self.progress.letters.iter().find(|(reason, _)| *reason == cause.reason);
+        let position = posted.map(|(_, position)| *position);
+        let position = position.unwrap_or_else(|| {
             let letter = DeadLetter {
                 topic: delivery.topic.clone(),
                 reason: cause.reason.clone(),
@@ -232,7 +313,9 @@ impl Engine {
                 payload: delivery.payload.clone(),
                 time_micros: delivery.arrived_micros,
             };
-            self.post(OutboxContent::DeadLetter(letter), entries)
+            let position = self.post(OutboxContent::DeadLetter(letter), entries);
+            self.progress.letters.push((cause.reason.clone(), position));
+            position
         });
         let reason = cause.reason.clone();
         Outcome { kind: Kind::DeadLettered, reason, first_position: position, positions: 1, ..undecided() }
@@ -262,37 +345,15 @@ impl Engine {
     }
 }
 
-fn quote_of_plan(plan: &Plan) -> Option<Quote> {
-    match plan {
-        Plan::Decide { quote, .. } => Some(quote.clone()),
-        _ => None,
-    }
-}
-
-fn is_letter_for(entry: &OutboxEntry, reason: &str) -> bool {
-    use intuition_api::v1::outbox_entry::Content;
-    matches!(&entry.content, Some(Content::DeadLetter(letter)) if letter.reason == reason)
-}
-
-fn usable_quote(delivery: &Delivery, tick: &Tick, subscribed: bool) -> Result<Quote, Unusable> {
-    let quote = match &tick.content {
-        Some(Content::Quote(quote)) => quote,
-        Some(Content::Unusable(cause)) => return Err(cause.clone()),
-        None => return Err(unusable("NotAQuote", "the bridge sent a tick without content".to_owned())),
+/// The answers of an algorithm in process.
+fn in_process(signals: Vec<Option<Signal>>) -> Answer {
+    let verdict = |(quote, signal): (usize, Option<Signal>)| {
+        Verdict::Signals(signal.map(|signal| Wish { quote, signal }).into_iter().collect())
     };
-    if !subscribed {
-        let message = format!("{} is no channel of this algorithm any more", delivery.topic);
-        return Err(unusable("NotSubscribed", message));
-    }
-    let price = quote.price.parse().map_err(|error| unusable("BadPrice", format!("{:?} {error}", quote.price)))?;
-    Ok(Quote { sid: quote.sid.clone(), price, time_micros: quote.time_micros })
+    Answer { verdicts: signals.into_iter().enumerate().map(verdict).collect(), ..Answer::default() }
 }
 
-fn unusable(reason: &str, message: String) -> Unusable {
-    Unusable { reason: reason.to_owned(), message }
-}
-
-fn undecided() -> Outcome {
+pub(super) fn undecided() -> Outcome {
     Outcome { kind: Kind::NoSignal, reason: String::new(), first_position: 0, positions: 0, first_seq: 0, seqs: 0 }
 }
 

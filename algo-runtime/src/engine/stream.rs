@@ -5,7 +5,7 @@ use intuition_api::{
     v1::{Filter, Holding, Marker, Open, Opened, Published},
 };
 
-use super::Engine;
+use super::{Engine, turn::Work};
 use crate::ledger::HeldFilter;
 
 /// A request that breaks the contract.
@@ -33,8 +33,8 @@ impl Engine {
         Err(RequestError::OtherAccount { ours: self.account.name.clone(), wanted: wanted.to_owned() })
     }
 
-    /// Begins a stream. `session_name` is used where the broker had no session, or none is known for its URL.
-    pub fn open(&mut self, open: &Open, session_name: String) -> Result<Opened, RequestError> {
+    /// Begins a stream, which `stream` names from here on. `session_name` is used where the broker had no session, or none is known for its URL.
+    pub fn open(&mut self, stream: u64, open: &Open, session_name: String) -> Result<Opened, RequestError> {
         self.check_account(&open.account)?;
         let known = self.sessions.get(&open.broker_url).filter(|_| open.session_present);
         self.session = if let Some(session) = known {
@@ -49,6 +49,8 @@ impl Engine {
             self.pending.held = Some(Vec::new());
         }
         self.run = open.run;
+        self.stream = stream;
+        self.drop_backlog();
         Ok(Opened {
             ledger_id: self.account.ledger_id.clone(),
             published_through: self.account.published_through,
@@ -89,13 +91,14 @@ impl Engine {
         Ok(())
     }
 
-    /// Checks a marker. Until algorithms can be swapped nothing depends on it.
-    pub fn mark(&self, Marker { channels_version }: Marker) -> Result<(), RequestError> {
+    /// Takes a marker in, behind what waits.
+    pub fn mark(&mut self, Marker { channels_version }: Marker) -> Result<(), RequestError> {
         let current = self.channels.version;
         if channels_version == 0 || channels_version > current {
             let message = format!("Marker: channels version {channels_version}, and the newest is {current}");
             return Err(RequestError::BreakContract(message));
         }
+        self.backlog.push_back(Work::Marker(channels_version));
         Ok(())
     }
 }

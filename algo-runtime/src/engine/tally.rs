@@ -15,6 +15,8 @@ pub mod counter {
     pub const DENIED: &str = "denied";
     /// Ticks that went to the dead-letter topic, by reason.
     pub const DEAD_LETTERED: &str = "deadLettered";
+    /// Ticks of channels that the algorithm deciding does not ask for.
+    pub const NOT_SUBSCRIBED: &str = "notSubscribed";
     /// Ticks that were seen before, unless it was the bridge that sent them again.
     pub const DUPLICATES: &str = "duplicates";
     /// Those of the duplicates that session, packet id and payload alone told.
@@ -47,7 +49,7 @@ impl Tally {
 
     /// Ticks that have an outcome.
     pub fn ticks(&self) -> u64 {
-        [counter::DECIDED, counter::NO_SIGNAL, counter::DENIED, counter::DEAD_LETTERED]
+        [counter::DECIDED, counter::NO_SIGNAL, counter::DENIED, counter::DEAD_LETTERED, counter::NOT_SUBSCRIBED]
             .iter()
             .map(|name| self.count(name))
             .fold(0, u64::saturating_add)
@@ -62,6 +64,7 @@ impl Tally {
 impl Engine {
     /// The account as it is.
     pub fn account(&self) -> AccountResponse {
+        let backend = self.decider.shown();
         let positions = self.book.holdings.iter().map(|(sid, held)| Position {
             sid: sid.clone(),
             quantity: held.quantity.to_string(),
@@ -83,17 +86,13 @@ impl Engine {
             updated_micros: self.account.updated_micros,
             positions: positions.collect(),
             counters: counters.collect(),
-            algorithm: self.adjustable().algorithm.clone(),
-            channels: Some(self.channels.clone()),
+            algorithm: if backend.name.is_empty() { backend.address.clone() } else { backend.name.clone() },
+            channels: self.channels().cloned(),
             effective_generation: self.settings.settings_generation.min(self.settings.cash_generation),
             unpublished: self.account.position - self.account.published_through,
-            algorithm_version: self
-                .adjustable()
-                .builtin()
-                .map(|builtin| builtin.version.to_owned())
-                .unwrap_or_default(),
-            backend: None,
-            candidate: None,
+            algorithm_version: backend.version.clone(),
+            backend: Some(backend),
+            candidate: self.candidate.as_ref().map(|candidate| candidate.shown(&self.decider)),
         }
     }
 
@@ -103,7 +102,7 @@ impl Engine {
             account: self.account(),
             position: self.account.position,
             published_through: self.account.published_through,
-            marks: self.identities.marks().collect(),
+            marks: self.marks.values().cloned().collect(),
         }
     }
 }

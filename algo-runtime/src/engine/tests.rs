@@ -10,7 +10,10 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::*;
-use crate::ledger::{Ledger, memory::MemoryLedger, sqlite::SqliteLedger, verify::verify};
+use crate::{
+    ledger::{Ledger, memory::MemoryLedger, sqlite::SqliteLedger, verify::verify},
+    settings::Choice,
+};
 
 const ACCOUNT: &str = "default/test";
 const BROKER: &str = "mqtt://127.0.0.1:1883";
@@ -30,7 +33,7 @@ fn settings(algorithm: &str, parameters: &Value, policy: Policy) -> Settings {
     Settings {
         account: ACCOUNT.to_owned(),
         adjustable: Adjustable {
-            algorithm: algorithm.to_owned(),
+            algorithm: Choice::Builtin(algorithm.to_owned()),
             threshold: 0.0,
             parameters,
             starting_cash: "10000".to_owned(),
@@ -89,7 +92,7 @@ impl Bench {
 
     fn open(&mut self, session_present: bool) {
         let open = Open { account: ACCOUNT.to_owned(), broker_url: BROKER.to_owned(), session_present, run: 9 };
-        self.engine.open(&open, format!("session-{}", self.delivered)).unwrap();
+        self.engine.open(1, &open, format!("session-{}", self.delivered)).unwrap();
         self.commit();
     }
 
@@ -109,9 +112,19 @@ impl Bench {
     }
 
     fn process(&mut self, deliveries: &[Delivery]) -> v1::Committed {
-        let committed = self.engine.process(deliveries, 1_000);
+        self.engine.take(deliveries.to_vec()).unwrap();
+        self.advance()
+    }
+
+    /// Everything that has become possible, committed.
+    fn advance(&mut self) -> v1::Committed {
+        let mut all = v1::Committed::default();
+        for settled in self.engine.advance(1_000) {
+            all.entries.extend(settled.committed.entries);
+            all.outcomes.extend(settled.committed.outcomes);
+        }
         self.commit();
-        committed
+        all
     }
 
     fn send(&mut self, ticks: Vec<Tick>) -> v1::Committed {
@@ -192,11 +205,14 @@ fn one_bad_price_of_many_is_a_dead_letter_and_the_others_count() {
 }
 
 #[test]
-fn a_topic_that_was_left_goes_to_the_dead_letters() {
-    let mut bench = Bench::new(eager());
-    let delivery = bench.delivery("other", vec![quote("1")]);
-    let committed = bench.process(&[delivery]);
-    assert_eq!(committed.outcomes[0].ticks[0].reason, "NotSubscribed");
+fn a_tick_of_a_channel_that_nobody_asked_for_is_counted_and_needs_nothing_published() {
+    let mut bench = Bench::on_disk(eager());
+    let delivery = bench.delivery("other", vec![quote("1"), bad("BadPrice")]);
+    let first = bench.process(std::slice::from_ref(&delivery));
+    assert_eq!(kinds(&first), [Kind::NotSubscribed, Kind::DeadLettered]);
+    assert_eq!((first.entries.len(), bench.engine.tally().count(counter::NOT_SUBSCRIBED)), (1, 1));
+    bench.restart(eager());
+    assert_eq!(kinds(&bench.process(&[delivery])), kinds(&first));
 }
 
 #[test]
@@ -247,7 +263,8 @@ fn a_lost_session_forgets_the_filters_and_takes_a_new_name() {
 fn what_breaks_the_contract_is_refused() {
     let mut bench = Bench::new(eager());
     let other = Open { account: "default/other".to_owned(), ..Open::default() };
-    assert!(matches!(bench.engine.open(&other, String::new()), Err(RequestError::OtherAccount { .. })));
+    assert!(matches!(bench.engine.open(1, &other, String::new()), Err(RequestError::OtherAccount { .. })));
+    assert!(bench.engine.take(vec![Delivery::default()]).is_err());
     assert!(bench.engine.published(Published { through: 1 }).is_err());
     assert!(bench.engine.mark(v1::Marker { channels_version: 2 }).is_err());
     let twice = vec![v1::Filter { filter: "quotes".to_owned(), subscription_id: 1 }; 2];

@@ -6,7 +6,7 @@ use algo_runtime::{
     engine::Tally,
     metrics::Metrics as RuntimeMetrics,
     portfolio::PolicyError,
-    server::{self, READY_PART, Running, RuntimeError},
+    server::{self, ALGORITHM_DEADLINE, READY_PART, Running, RuntimeError},
 };
 use bridge::{MqttConfig, Parts, Published};
 use intuition_api::topic;
@@ -95,6 +95,7 @@ impl Local {
             metrics: RuntimeMetrics::register(&mut Registry::default()),
             readiness: Readiness::new(&[READY_PART], Arc::clone(&clock)),
             clock,
+            algorithm_deadline: ALGORITHM_DEADLINE,
         };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(LocalError::Listen)?;
         let runtime_stop = CancellationToken::new();

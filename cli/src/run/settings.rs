@@ -2,7 +2,7 @@
 
 use algo_runtime::{
     portfolio::{Policy, PolicyError},
-    settings::{Adjustable, Authority, Settings},
+    settings::{Adjustable, Authority, Choice, Settings},
 };
 use intuition_operator::resource::TradingAlgo;
 
@@ -16,7 +16,7 @@ pub(super) fn of(algo: &TradingAlgo) -> Result<Settings, PolicyError> {
     Ok(Settings {
         account: validate::account(algo),
         adjustable: Adjustable {
-            algorithm: spec.algorithm.builtin.clone().unwrap_or_default(),
+            algorithm: Choice::Builtin(spec.algorithm.builtin.clone().unwrap_or_default()),
             threshold: spec.threshold,
             parameters: spec.algorithm.parameters.clone(),
             starting_cash: spec.starting_cash.to_string(),

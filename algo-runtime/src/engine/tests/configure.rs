@@ -9,12 +9,12 @@ impl Bench {
     fn request(&self, generation: i64, change: impl FnOnce(&mut v1::Settings)) -> ConfigureRequest {
         let adjustable = &self.settings.adjustable;
         let mut settings = v1::Settings {
-            algorithm: adjustable.algorithm.clone(),
+            algorithm: adjustable.algorithm.fields().0.to_owned(),
             threshold: adjustable.threshold.to_string(),
             parameters_json: serde_json::to_string(&adjustable.parameters).unwrap(),
             starting_cash: adjustable.starting_cash.clone(),
             suspend: false,
-            algorithm_address: String::new(),
+            algorithm_address: adjustable.algorithm.fields().1.to_owned(),
         };
         change(&mut settings);
         let (account, resource_uid) = (ACCOUNT.to_owned(), "u-1".to_owned());
@@ -46,12 +46,11 @@ fn suspended_every_signal_is_denied_and_the_algorithm_still_sees_the_quotes() {
 }
 
 #[test]
-fn configure_takes_only_its_own_resource_forward_and_the_same_algorithm() {
+fn configure_takes_only_its_own_resource_forward() {
     let mut by_flags = Bench::new(eager());
     assert_eq!(only_reason(&by_flags.configure(2, |_| {})), refusal::NO_UID);
     let mut bench = Bench::new(resource(2));
     assert_eq!(only_reason(&bench.configure(1, |_| {})), refusal::OLDER_GENERATION);
-    assert_eq!(only_reason(&bench.configure(3, |s| s.algorithm = "sma-crossover".to_owned())), refusal::RESTART_NEEDED);
     let invalid = bench.configure(3, |s| s.parameters_json = r#"{"threshold":1}"#.to_owned());
     assert_eq!(only_reason(&invalid), refusal::INVALID_SETTINGS);
     assert_eq!(invalid.refusals[0].field, "parameters.threshold");
@@ -91,7 +90,7 @@ fn a_restart_deposits_nothing_twice_and_the_newer_settings_rule() {
 }
 
 #[test]
-fn fields_that_cannot_be_used_are_told_before_a_restart_is_asked_for() {
+fn an_algorithm_that_cannot_decide_by_its_parameters_leaves_the_one_before() {
     let mut bench = Bench::new(resource(1));
     for (algorithm, parameters, field) in
         [("rnd", "{}", "algorithm"), ("sma-crossover", r#"{"fast":0}"#, "parameters.fast")]

@@ -128,27 +128,37 @@ pub(super) fn entry(row: &Row<'_>) -> rusqlite::Result<JournalEntry> {
     })
 }
 
-/// The name of an outcome, as stored.
-pub(super) const fn outcome_name(kind: v1::tick_outcome::Kind) -> &'static str {
+/// What is stored with `no-signal` for a tick of a channel that was not asked for: the table, and the release before, know
+/// no kind of its own.
+const NOT_SUBSCRIBED: &str = "NotSubscribed";
+
+/// The kind and the reason of an outcome, as stored.
+pub(super) fn stored_outcome(outcome: &Outcome) -> (&'static str, &str) {
     use v1::tick_outcome::Kind;
-    match kind {
+    let name = match outcome.kind {
         Kind::Decided => "decided",
         Kind::NoSignal => "no-signal",
         Kind::Denied => "denied",
         Kind::DeadLettered => "dead-lettered",
+        Kind::NotSubscribed => return ("no-signal", NOT_SUBSCRIBED),
         // Neither is ever stored: the table refuses them.
         Kind::Unspecified => "unspecified",
         Kind::Forgotten => "forgotten",
-        Kind::NotSubscribed => "not-subscribed",
-    }
+    };
+    (name, &outcome.reason)
 }
 
-fn outcome_kind(name: &str) -> rusqlite::Result<v1::tick_outcome::Kind> {
+fn outcome_kind(name: &str, reason: String) -> rusqlite::Result<(v1::tick_outcome::Kind, String)> {
     use v1::tick_outcome::Kind;
-    [Kind::Decided, Kind::NoSignal, Kind::Denied, Kind::DeadLettered]
-        .into_iter()
-        .find(|kind| outcome_name(*kind) == name)
-        .ok_or_else(|| unreadable(11, Unknown(name.to_owned())))
+    let kind = match (name, reason.as_str()) {
+        ("no-signal", NOT_SUBSCRIBED) => return Ok((Kind::NotSubscribed, String::new())),
+        ("decided", _) => Kind::Decided,
+        ("no-signal", _) => Kind::NoSignal,
+        ("denied", _) => Kind::Denied,
+        ("dead-lettered", _) => Kind::DeadLettered,
+        _ => return Err(unreadable(11, Unknown(name.to_owned()))),
+    };
+    Ok((kind, reason))
 }
 
 fn window(connection: &Connection) -> rusqlite::Result<Vec<WindowRow>> {
@@ -160,6 +170,7 @@ fn window(connection: &Connection) -> rusqlite::Result<Vec<WindowRow>> {
     for class in Class::ALL {
         let mut rows = statement.query([class.name()])?;
         while let Some(row) = rows.next()? {
+            let (kind, reason) = outcome_kind(row.get_ref(11)?.as_str()?, row.get(12)?)?;
             window.push(WindowRow {
                 class,
                 ordinal: unsigned(row, 0)?,
@@ -174,8 +185,8 @@ fn window(connection: &Connection) -> rusqlite::Result<Vec<WindowRow>> {
                 packet_id: row.get(9)?,
                 payload_sha256: row.get(10)?,
                 outcome: Outcome {
-                    kind: outcome_kind(row.get_ref(11)?.as_str()?)?,
-                    reason: row.get(12)?,
+                    kind,
+                    reason,
                     first_position: unsigned(row, 13)?,
                     positions: row.get(14)?,
                     first_seq: unsigned(row, 15)?,

@@ -4,7 +4,7 @@
 use prost::Message as _;
 use rusqlite::{Connection, Params, params};
 
-use super::{digest::Digest, rows::outcome_name};
+use super::{digest::Digest, rows::stored_outcome};
 use crate::ledger::{
     Account, Changes, Class, Gap, JournalEntry, OutboxContent, OutboxRow, SettingsRecord, Trade, WindowRow,
     chain::{self, Hash},
@@ -124,6 +124,7 @@ impl Writer<'_> {
     }
 
     fn outcome(&mut self, row: &WindowRow) -> rusqlite::Result<()> {
+        let (outcome, reason) = stored_outcome(&row.outcome);
         self.add(
             "window",
             "INSERT INTO window (class, ordinal, run, delivery, tick_index, channel, source, seq, id, session,
@@ -142,8 +143,8 @@ impl Writer<'_> {
                 row.session,
                 row.packet_id,
                 row.payload_sha256,
-                outcome_name(row.outcome.kind),
-                row.outcome.reason,
+                outcome,
+                reason,
                 row.outcome.first_position.cast_signed(),
                 row.outcome.positions,
                 row.outcome.first_seq.cast_signed(),

@@ -1,0 +1,261 @@
+//! What a backend answers, checked against the contract. What does not fit is told as the contract's author would: which
+//! message, which field, what was expected.
+
+use bytes::Bytes;
+use intuition_api::{
+    decimal::Quantity,
+    topic::check_filter,
+    v1::{self, EventBatchResult, EventResult, InitializeResponse, Publication, ReconfigureResponse, Side},
+};
+
+use super::Asked;
+use crate::algorithm::Signal;
+
+/// Largest state, bytes.
+pub const MAX_STATE: usize = 1 << 20;
+/// Signals of one event, at most.
+const MAX_SIGNALS: usize = 64;
+/// Publications of one batch, at most.
+const MAX_PUBLICATIONS: usize = 1_000;
+/// Largest payload of a publication, bytes.
+const MAX_PUBLICATION: usize = 256 << 10;
+/// Longest channel of a publication, and longest topic filter, bytes.
+const MAX_TOPIC: usize = 256;
+/// Channels, at most.
+const MAX_CHANNELS: usize = 64;
+/// What is kept of a sentence of the algorithm's, bytes.
+const MAX_SENTENCE: usize = 1_024;
+
+/// The answer to a batch.
+#[derive(Debug, Default, PartialEq)]
+pub struct Answer {
+    /// One for each quote, in order.
+    pub verdicts: Vec<Verdict>,
+    /// The new state; `None`: unchanged.
+    pub state: Option<Bytes>,
+    /// In order.
+    pub publications: Vec<Publication>,
+}
+
+/// What an algorithm says about one quote.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Verdict {
+    /// In order.
+    Signals(Vec<Wish>),
+    /// It cannot use the quote.
+    Reject(String),
+}
+
+/// A signal, and which quote of the batch it is about.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Wish {
+    /// Index of the quote.
+    pub quote: usize,
+    /// What to do.
+    pub signal: Signal,
+}
+
+/// Checks the answer to a batch; the error says what the contract does not allow.
+pub fn judge(result: EventBatchResult, asked: Asked) -> Result<Answer, String> {
+    let EventBatchResult { number, results, state, publications } = result;
+    if number != asked.number {
+        return Err(format!("EventBatchResult.number: expected {}, got {number}", asked.number));
+    }
+    if results.len() != asked.count {
+        return Err(format!(
+            "EventBatchResult.results: expected {}, one per event, got {}",
+            asked.count,
+            results.len()
+        ));
+    }
+    if let Some(state) = state.as_ref().filter(|state| state.len() > MAX_STATE) {
+        return Err(format!("EventBatchResult.state: at most {MAX_STATE} bytes, got {}", state.len()));
+    }
+    if publications.len() > MAX_PUBLICATIONS {
+        return Err(format!("EventBatchResult.publications: at most {MAX_PUBLICATIONS}, got {}", publications.len()));
+    }
+    publications.iter().try_for_each(publication)?;
+    let verdicts = (asked.first_event..).zip(results).map(|(event, result)| verdict(event, &result, asked));
+    Ok(Answer { verdicts: verdicts.collect::<Result<_, _>>()?, state, publications })
+}
+
+fn verdict(event: u64, result: &EventResult, asked: Asked) -> Result<Verdict, String> {
+    if result.event != event {
+        return Err(format!("EventResult.event: expected {event}, in the order of the batch, got {}", result.event));
+    }
+    if !result.reject.is_empty() {
+        if !result.signals.is_empty() {
+            return Err(format!("EventResult: event {event} has both signals and a reject"));
+        }
+        return Ok(Verdict::Reject(sentence(&result.reject)));
+    }
+    if result.signals.len() > MAX_SIGNALS {
+        let count = result.signals.len();
+        return Err(format!("EventResult.signals: at most {MAX_SIGNALS}, event {event} has {count}"));
+    }
+    result.signals.iter().map(|signal| wish(signal, asked)).collect::<Result<_, _>>().map(Verdict::Signals)
+}
+
+fn wish(signal: &v1::Signal, asked: Asked) -> Result<Wish, String> {
+    let index = signal.event.checked_sub(asked.first_event).and_then(|index| usize::try_from(index).ok());
+    let Some(quote) = index.filter(|index| *index < asked.count) else {
+        let last = asked.first_event + asked.count as u64 - 1;
+        return Err(format!("Signal.event: {} is none of the batch, {} to {last}", signal.event, asked.first_event));
+    };
+    let quantity = match signal.quantity.as_str() {
+        "" => None,
+        text => Some(text.parse::<Quantity>().map_err(|error| format!("Signal.quantity: {:?} {error}", shown(text)))?),
+    };
+    match (Side::try_from(signal.side), quantity) {
+        (Ok(Side::Buy), None) => Ok(Wish { quote, signal: Signal::Buy }),
+        (Ok(Side::Buy), Some(_)) => Err("Signal.quantity: a buy has none, its amount is the portfolio's".to_owned()),
+        (Ok(Side::Sell), quantity) => Ok(Wish { quote, signal: Signal::Sell(quantity) }),
+        _ => Err(format!("Signal.side: must be SIDE_BUY or SIDE_SELL, is {}", signal.side)),
+    }
+}
+
+fn publication(publication: &Publication) -> Result<(), String> {
+    let Publication { channel, payload } = publication;
+    let is_topic = !channel.contains(['+', '#']) && channel.len() <= MAX_TOPIC && check_filter(channel).is_ok();
+    if !is_topic {
+        let channel = shown(channel);
+        return Err(format!(
+            "Publication.channel: must be a topic without wildcards of at most 256 bytes, is {channel:?}"
+        ));
+    }
+    if payload.len() > MAX_PUBLICATION {
+        return Err(format!("Publication.payload: at most {MAX_PUBLICATION} bytes, {channel} has {}", payload.len()));
+    }
+    Ok(())
+}
+
+/// The channels of an answer, or its refusal; the error says what the contract does not allow.
+pub fn channels(response: InitializeResponse) -> Result<Result<Vec<String>, String>, String> {
+    if !response.refusal.is_empty() {
+        return Ok(Err(sentence(&response.refusal)));
+    }
+    if response.channels.is_empty() {
+        return Err("InitializeResponse.channels: at least one, or a refusal".to_owned());
+    }
+    check_channels("InitializeResponse", response.channels).map(Ok)
+}
+
+/// The same for new parameters; no channels: unchanged.
+pub fn reconfigured(response: ReconfigureResponse) -> Result<Result<Vec<String>, String>, String> {
+    if !response.refusal.is_empty() {
+        return Ok(Err(sentence(&response.refusal)));
+    }
+    check_channels("ReconfigureResponse", response.channels).map(Ok)
+}
+
+/// Repeated ones count once.
+fn check_channels(message: &str, channels: Vec<String>) -> Result<Vec<String>, String> {
+    if channels.len() > MAX_CHANNELS {
+        return Err(format!("{message}.channels: at most {MAX_CHANNELS}, got {}", channels.len()));
+    }
+    let mut checked: Vec<String> = Vec::with_capacity(channels.len());
+    for channel in channels {
+        if channel.len() > MAX_TOPIC {
+            return Err(format!("{message}.channels: at most {MAX_TOPIC} bytes each, {:?} has more", shown(&channel)));
+        }
+        if let Err(error) = check_filter(&channel) {
+            return Err(format!("{message}.channels: {channel:?} {error}"));
+        }
+        if !checked.contains(&channel) {
+            checked.push(channel);
+        }
+    }
+    Ok(checked)
+}
+
+/// A text from outside, for a message.
+fn shown(text: &str) -> String {
+    text.chars().take(64).collect()
+}
+
+fn sentence(text: &str) -> String {
+    let end = (0..=MAX_SENTENCE.min(text.len())).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
+    text.get(..end).unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ASKED: Asked = Asked { number: 3, first_event: 11, count: 2 };
+
+    fn result(event: u64, signals: Vec<v1::Signal>) -> EventResult {
+        EventResult { event, signals, reject: String::new() }
+    }
+
+    fn signal(event: u64, side: Side, quantity: &str) -> v1::Signal {
+        v1::Signal { event, side: side.into(), quantity: quantity.to_owned() }
+    }
+
+    fn good() -> EventBatchResult {
+        let first = result(11, vec![signal(11, Side::Buy, ""), signal(12, Side::Sell, "1.5")]);
+        EventBatchResult { number: 3, results: vec![first, result(12, Vec::new())], ..EventBatchResult::default() }
+    }
+
+    #[test]
+    fn an_answer_says_for_each_quote_what_is_to_be_done() {
+        let answer = judge(good(), ASKED).unwrap();
+        let sell = Signal::Sell(Some("1.5".parse().unwrap()));
+        let wishes = vec![Wish { quote: 0, signal: Signal::Buy }, Wish { quote: 1, signal: sell }];
+        assert_eq!(answer.verdicts, [Verdict::Signals(wishes), Verdict::Signals(Vec::new())]);
+        assert_eq!((answer.state, answer.publications), (None, Vec::new()));
+    }
+
+    #[test]
+    fn what_the_contract_does_not_allow_is_told_by_its_field() {
+        type Change = fn(&mut EventBatchResult);
+        let changes: [(Change, &str); 14] = [
+            (|r| r.number = 2, "EventBatchResult.number: expected 3, got 2"),
+            (|r| drop(r.results.pop()), "EventBatchResult.results: expected 2, one per event, got 1"),
+            (|r| r.results.push(EventResult::default()), "EventBatchResult.results: expected 2, one per event, got 3"),
+            (|r| r.results.swap(0, 1), "EventResult.event: expected 11, in the order of the batch, got 12"),
+            (|r| r.results[0].reject = "no".to_owned(), "EventResult: event 11 has both signals and a reject"),
+            (
+                |r| r.results[0].signals = vec![signal(11, Side::Buy, ""); 65],
+                "EventResult.signals: at most 64, event 11 has 65",
+            ),
+            (|r| r.results[0].signals[0].event = 10, "Signal.event: 10 is none of the batch, 11 to 12"),
+            (|r| r.results[0].signals[0].event = 13, "Signal.event: 13 is none of the batch, 11 to 12"),
+            (|r| r.results[0].signals[0].side = 0, "Signal.side: must be SIDE_BUY or SIDE_SELL, is 0"),
+            (|r| r.results[0].signals[0].side = 9, "Signal.side: must be SIDE_BUY or SIDE_SELL, is 9"),
+            (
+                |r| r.results[0].signals[0].quantity = "1".to_owned(),
+                "Signal.quantity: a buy has none, its amount is the portfolio's",
+            ),
+            (|r| r.results[0].signals[1].quantity = "-1".to_owned(), "Signal.quantity: \"-1\" "),
+            (
+                |r| r.state = Some(vec![0; MAX_STATE + 1].into()),
+                "EventBatchResult.state: at most 1048576 bytes, got 1048577",
+            ),
+            (
+                |r| r.publications = vec![Publication { channel: "a/#".to_owned(), payload: Bytes::new() }],
+                "Publication.channel: must be a topic without wildcards of at most 256 bytes, is \"a/#\"",
+            ),
+        ];
+        for (change, expected) in changes {
+            let mut result = good();
+            change(&mut result);
+            let breach = judge(result, ASKED).unwrap_err();
+            assert!(breach.starts_with(expected), "{breach}");
+        }
+    }
+
+    #[test]
+    fn channels_are_filters_and_repeated_ones_count_once() {
+        let answer = |channels: &[&str], refusal: &str| {
+            let channels = channels.iter().map(|channel| (*channel).to_owned()).collect();
+            super::channels(InitializeResponse { channels, refusal: refusal.to_owned() })
+        };
+        assert_eq!(answer(&["a/+", "b", "a/+"], "").unwrap().unwrap(), ["a/+", "b"]);
+        assert_eq!(answer(&[], "fast: below slow").unwrap().unwrap_err(), "fast: below slow");
+        assert!(answer(&[], "").unwrap_err().starts_with("InitializeResponse.channels: at least one"));
+        assert!(answer(&["a/#/b"], "").unwrap_err().contains("\"a/#/b\""));
+        assert!(answer(&vec!["a"; 65], "").unwrap_err().contains("at most 64"));
+        assert!(answer(&["x".repeat(300).as_str()], "").unwrap_err().contains("at most 256 bytes"));
+    }
+}

@@ -1,0 +1,145 @@
+//! What a backend says of itself: its name, its contract, and which parameters it takes.
+
+use intuition_api::v1::DescribeResponse;
+use jsonschema::{Draft, PatternOptions, Validator};
+use serde_json::Value;
+
+use super::{Failure, Fault};
+use crate::algorithm::{AlgorithmSettings, FieldError, FieldErrors};
+
+/// The contract that this release speaks.
+pub const CONTRACT: &str = "intuition.v1";
+/// Largest schema, bytes.
+const MAX_SCHEMA: usize = 256 << 10;
+/// Longest name and version, characters.
+const MAX_NAME: usize = 64;
+/// Parameters told as wrong, at most.
+const MAX_ERRORS: usize = 16;
+
+/// A backend that speaks our contract.
+#[derive(Debug, Clone)]
+pub struct Described {
+    /// Its state is kept under it.
+    pub name: String,
+    /// Empty where it says none.
+    pub version: String,
+    /// `None`: any object will do.
+    schema: Option<Validator>,
+}
+
+impl Described {
+    /// Checks the answer to Describe.
+    pub fn read(response: &DescribeResponse) -> Result<Self, Failure> {
+        let broken = |message: String| Failure::new(Fault::ContractBroken, message);
+        if response.contract != CONTRACT {
+            let message =
+                format!("DescribeResponse.contract: this release speaks {CONTRACT}, it says {:?}", response.contract);
+            return Err(Failure::new(Fault::ContractUnsupported, message));
+        }
+        let name = response.name.as_str();
+        let is_name = (1..=MAX_NAME).contains(&name.len())
+            && name.chars().all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '_' | '-'));
+        if !is_name {
+            let name: String = name.chars().take(2 * MAX_NAME).collect();
+            return Err(broken(format!(
+                "DescribeResponse.name: 1 to 64 letters, digits, '.', '_' and '-', is {name:?}"
+            )));
+        }
+        if response.version.chars().count() > MAX_NAME || response.version.contains(char::is_control) {
+            return Err(broken("DescribeResponse.version: at most 64 characters, none of them control".to_owned()));
+        }
+        let schema = match response.parameters_schema_json.as_str() {
+            "" => None,
+            text => Some(
+                compile(text).map_err(|error| broken(format!("DescribeResponse.parameters_schema_json: {error}")))?,
+            ),
+        };
+        Ok(Self { name: name.to_owned(), version: response.version.clone(), schema })
+    }
+
+    /// Checks parameters against the schema: everything that does not fit, by its path.
+    pub fn check(&self, settings: &AlgorithmSettings) -> Result<(), FieldErrors> {
+        let Some(schema) = &self.schema else { return Ok(()) };
+        let parameters = Value::Object(settings.parameters.clone());
+        let errors = schema.iter_errors(&parameters).take(MAX_ERRORS).map(|error| {
+            let path: String = error.instance_path().as_str().split('/').skip(1).map(segment).collect();
+            FieldError::new(format!("parameters{path}"), error.to_string())
+        });
+        FieldErrors::none(errors.collect())
+    }
+}
+
+/// A segment of a JSON pointer as our paths have it.
+fn segment(text: &str) -> String {
+    let text = text.replace("~1", "/").replace("~0", "~");
+    if text.bytes().all(|byte| byte.is_ascii_digit()) { format!("[{text}]") } else { format!(".{text}") }
+}
+
+fn compile(text: &str) -> Result<Validator, String> {
+    if text.len() > MAX_SCHEMA {
+        return Err(format!("at most {MAX_SCHEMA} bytes, has {}", text.len()));
+    }
+    let schema: Value = serde_json::from_str(text).map_err(|error| format!("is no JSON: {error}"))?;
+    jsonschema::options()
+        .with_draft(Draft::Draft202012)
+        // A pattern from outside must not take for ever.
+        .with_pattern_options(PatternOptions::regex())
+        .build(&schema)
+        .map_err(|error| format!("is no JSON Schema: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn response(schema: &str) -> DescribeResponse {
+        DescribeResponse {
+            name: "momentum".to_owned(),
+            version: "1.2.0".to_owned(),
+            contract: CONTRACT.to_owned(),
+            parameters_schema_json: schema.to_owned(),
+        }
+    }
+
+    #[test]
+    fn parameters_that_do_not_fit_are_told_by_their_path() {
+        let schema = r#"{"type":"object","properties":{"fast":{"type":"integer","minimum":1},"legs":{"type":"array","items":{"type":"string"}}},
+            "required":["fast"],"additionalProperties":false}"#;
+        let described = Described::read(&response(schema)).unwrap();
+        let fields = |parameters: Value| {
+            let Value::Object(parameters) = parameters else { panic!("an object") };
+            let errors = described.check(&AlgorithmSettings { threshold: 0.5, parameters }).err();
+            errors.into_iter().flatten().map(|error| error.field).collect::<Vec<_>>()
+        };
+        assert_eq!(fields(json!({"fast": 3, "legs": ["a"]})), Vec::<String>::new());
+        assert_eq!(fields(json!({"fast": 0})), ["parameters.fast"]);
+        assert_eq!(fields(json!({"fast": 1, "legs": ["a", 2]})), ["parameters.legs[1]"]);
+        assert_eq!(fields(json!({})), ["parameters"]);
+        assert_eq!(fields(json!({"fast": 1, "slow": 1})), ["parameters"]);
+    }
+
+    #[test]
+    fn a_description_that_cannot_be_used_is_told() {
+        for (change, fault, expected) in [
+            (
+                DescribeResponse { contract: "intuition.v2".to_owned(), ..response("") },
+                Fault::ContractUnsupported,
+                "intuition.v2",
+            ),
+            (DescribeResponse { contract: String::new(), ..response("") }, Fault::ContractUnsupported, "contract"),
+            (DescribeResponse { name: String::new(), ..response("") }, Fault::ContractBroken, "name"),
+            (DescribeResponse { name: "a/b".to_owned(), ..response("") }, Fault::ContractBroken, "a/b"),
+            (response("{"), Fault::ContractBroken, "no JSON"),
+            (response(r#"{"type":"objekt"}"#), Fault::ContractBroken, "no JSON Schema"),
+            (response(r#"{"properties":{"a":{"pattern":"("}}}"#), Fault::ContractBroken, "no JSON Schema"),
+            (response(r#"{"$ref":"https://example.com/schema.json"}"#), Fault::ContractBroken, "no JSON Schema"),
+            (response(r#"{"$ref":"file:///etc/passwd"}"#), Fault::ContractBroken, "no JSON Schema"),
+        ] {
+            let failure = Described::read(&change).unwrap_err();
+            assert_eq!(failure.fault, fault, "{failure:?}");
+            assert!(failure.message.contains(expected), "{failure:?}");
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! Who decides: an algorithm in process, or a backend.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use intuition_api::v1;
+
+use super::{Engine, LinkId};
+use crate::{
+    algorithm::{Algorithm, Builtin, FieldErrors, SavedState},
+    backend::{Address, Backend, Heard, Order, Report, Trouble},
+    ledger::StateKey,
+    settings::{Adjustable, Choice},
+};
+
+/// Whose a backend's state is in the ledger: this, then its name. No built-in algorithm has such a name.
+const BACKEND_STATE: &str = "backend/";
+
+/// See the module.
+pub(super) enum Decider {
+    /// In process.
+    Builtin {
+        /// Its entry in the registry.
+        builtin: &'static Builtin,
+        /// It.
+        algorithm: Box<dyn Algorithm>,
+    },
+    /// Out of process.
+    Backend {
+        /// Who carries its orders out.
+        link: LinkId,
+        /// It.
+        backend: Box<Backend>,
+    },
+}
+
+impl Decider {
+    /// The algorithm of these settings: a built-in one at once, with what it saved; a backend by `link`, with what is to be
+    /// done about that.
+    pub(super) fn start(
+        settings: &Adjustable,
+        states: &BTreeMap<StateKey, Vec<u8>>,
+        link: LinkId,
+    ) -> Result<(Self, Option<Errand>), FieldErrors> {
+        let algorithm_settings = settings.algorithm_settings();
+        match &settings.algorithm {
+            Choice::Backend(address) => {
+                let backend = Box::new(Backend::new(address.clone(), algorithm_settings));
+                Ok((Self::Backend { link, backend }, Some(Errand::Start(link, address.clone()))))
+            }
+            Choice::Builtin(name) => {
+                let builtin = settings.algorithm.builtin()?;
+                let of_owner = states.iter().filter(|((owner, _), _)| owner == name);
+                let saved: SavedState = of_owner.map(|((_, key), state)| (key.clone(), state.clone())).collect();
+                let algorithm = builtin.initialize(&algorithm_settings, &saved)?;
+                Ok((Self::Builtin { builtin, algorithm }, None))
+            }
+        }
+    }
+
+    /// Whose its state is in the ledger; `None` for a backend that never said its name.
+    pub(super) fn owner(&self) -> Option<String> {
+        match self {
+            Self::Builtin { builtin, .. } => Some(builtin.name.to_owned()),
+            Self::Backend { backend, .. } => {
+                backend.described().map(|described| format!("{BACKEND_STATE}{}", described.name))
+            }
+        }
+    }
+
+    /// Whether it can be asked now.
+    pub(super) fn is_ready(&self) -> bool {
+        match self {
+            Self::Builtin { .. } => true,
+            Self::Backend { backend, .. } => backend.is_open(),
+        }
+    }
+
+    /// Whether it has something to answer.
+    pub(super) const fn is_busy(&self) -> bool {
+        match self {
+            Self::Builtin { .. } => false,
+            Self::Backend { backend, .. } => backend.is_busy(),
+        }
+    }
+
+    /// How many quotes it may be asked now; `None`: none at all.
+    pub(super) fn batch_limit(&self) -> Option<usize> {
+        match self {
+            Self::Builtin { .. } => Some(usize::MAX),
+            Self::Backend { backend, .. } => backend.is_open().then(|| backend.batch_limit()),
+        }
+    }
+
+    /// Attempts at it that failed one after another.
+    pub(super) const fn failures(&self) -> u32 {
+        match self {
+            Self::Builtin { .. } => 0,
+            Self::Backend { backend, .. } => backend.failures(),
+        }
+    }
+
+    pub(super) fn trouble(&self) -> Option<&Trouble> {
+        match self {
+            Self::Builtin { .. } => None,
+            Self::Backend { backend, .. } => backend.trouble(),
+        }
+    }
+
+    /// As the contract shows it.
+    pub(super) fn shown(&self) -> v1::Backend {
+        match self {
+            Self::Builtin { builtin, .. } => v1::Backend {
+                name: builtin.name.to_owned(),
+                version: builtin.version.to_owned(),
+                ..v1::Backend::default()
+            },
+            Self::Backend { backend, .. } => {
+                let (name, version) = backend
+                    .described()
+                    .map(|described| (described.name.clone(), described.version.clone()))
+                    .unwrap_or_default();
+                let (reason, message) = backend
+                    .trouble()
+                    .map(|trouble| (trouble.reason().to_owned(), trouble.message.clone()))
+                    .unwrap_or_default();
+                v1::Backend { address: backend.address().as_str().to_owned(), name, version, reason, message }
+            }
+        }
+    }
+}
+
+/// What is to be done about a link.
+#[derive(Debug)]
+pub enum Errand {
+    /// Start one to this address.
+    Start(LinkId, Address),
+    /// Give it this order.
+    Order(LinkId, Order),
+    /// Let it go.
+    End(LinkId),
+}
+
+impl Engine {
+    /// The algorithm of these settings, beside the one deciding.
+    pub(super) fn another(&mut self, settings: &Adjustable) -> Result<Decider, FieldErrors> {
+        let (decider, errand) = Decider::start(settings, &self.states, LinkId(self.links + 1))?;
+        self.links += 1;
+        self.errands.extend(errand);
+        Ok(decider)
+    }
+
+    pub(super) fn let_go(&mut self, decider: &Decider) {
+        if let Decider::Backend { link, .. } = decider {
+            self.errands.push(Errand::End(*link));
+        }
+    }
+
+    /// Keeps the state that the backend deciding gave.
+    pub(super) fn save_state(&mut self, state: Option<Bytes>) {
+        let (Some(state), Some(owner)) = (state, self.decider.owner()) else { return };
+        let key = (owner, String::new());
+        if self.states.get(&key).is_some_and(|known| *known == state) {
+            return;
+        }
+        self.saves += 1;
+        self.pending.state.insert(key.clone(), Some(state.to_vec()));
+        self.states.insert(key, state.to_vec());
+    }
+
+    /// Takes a link's report. What it settled comes with the next [`Engine::advance`].
+    pub fn hear(&mut self, link: LinkId, report: Report, now_micros: i64) {
+        if let Decider::Backend { link: current, backend } = &mut self.decider
+            && *current == link
+        {
+            let heard = backend.hear(report);
+            self.heard(heard, now_micros);
+        } else {
+            self.candidate_hears(link, report);
+        }
+    }
+
+    fn heard(&mut self, heard: Heard, now_micros: i64) {
+        match heard {
+            Heard::Nothing => {}
+            Heard::Fit => {
+                let rejection = match &mut self.decider {
+                    Decider::Backend { backend, .. } => backend.rejection(),
+                    Decider::Builtin { .. } => None,
+                };
+                if let Some(message) = rejection {
+                    self.reject_head(message, now_micros);
+                }
+                self.initialize_decider();
+            }
+            Heard::Initialized(channels) => self.wants(channels),
+            Heard::Answered(answer) => {
+                let asked = std::mem::take(&mut self.asked);
+                let settled = self.settle_turn(&asked, answer, now_micros);
+                self.settled.extend(settled);
+            }
+            Heard::Reconfigured(answer) => self.reconfigured(answer),
+            Heard::Failed => {
+                self.asked.clear();
+                self.decider_failed();
+            }
+        }
+    }
+
+    fn initialize_decider(&mut self) {
+        let state = self.backend_state(self.decider.owner().as_deref());
+        let account = self.account.name.clone();
+        if let Decider::Backend { backend, .. } = &mut self.decider {
+            backend.initialize(&account, state);
+        }
+    }
+
+    pub(super) fn backend_state(&self, owner: Option<&str>) -> Vec<u8> {
+        let key = owner.map(|owner| (owner.to_owned(), String::new()));
+        key.and_then(|key| self.states.get(&key).cloned()).unwrap_or_default()
+    }
+
+    /// What is to be done about links, once what was settled is durable.
+    pub fn take_errands(&mut self) -> Vec<Errand> {
+        let mut errands = std::mem::take(&mut self.errands);
+        let candidate = self.candidate.as_mut().and_then(super::swap::Candidate::decider_mut);
+        for decider in [Some(&mut self.decider), candidate].into_iter().flatten() {
+            if let Decider::Backend { link, backend } = decider {
+                errands.extend(backend.take_orders().into_iter().map(|order| Errand::Order(*link, order)));
+            }
+        }
+        errands
+    }
+}

@@ -1,0 +1,399 @@
+//! The way from one algorithm to another, or from its parameters to others, while quotes come in.
+//!
+//! The next one is opened and initialized beside the one that decides. If it wants other channels, those are subscribed
+//! to first, and a marker in the stream says where: before it the old one decides, behind it the new one. It takes over
+//! between two ticks. An outstanding batch is waited for until its deadline; what the old one has not answered by then
+//! is the new one's. One that does not come up, or refuses its parameters, leaves the old one deciding.
+
+use intuition_api::v1::{self, Channels, Refusal};
+
+use super::{
+    Engine, LinkId,
+    configure::{invalid, refusal, refuse},
+    decider::Decider,
+};
+use crate::{
+    algorithm::FieldErrors,
+    backend::{Fault, Heard, Report},
+    generator::{Generator, POLICY_STREAM},
+    settings::Adjustable,
+};
+
+/// The old one has failed so often in a row that its turn is over, marker or not.
+const GIVEN_UP: u32 = 3;
+
+/// Settings that shall decide, and do not yet.
+pub(super) struct Candidate {
+    /// The whole settings.
+    pub(super) settings: Adjustable,
+    /// Their generation.
+    pub(super) generation: i64,
+    way: Way,
+}
+
+enum Way {
+    /// Another algorithm, or another stream to the same.
+    Beside(Beside),
+    /// The backend that decides is asked to take other parameters.
+    Within {
+        /// It was asked.
+        sent: bool,
+        /// It said no.
+        refused: Option<FieldErrors>,
+    },
+}
+
+struct Beside {
+    decider: Decider,
+    /// The channels that it asked for, once it is initialized.
+    channels: Option<Vec<String>>,
+    /// The version under which the bridge was told its channels, where they are others.
+    announced: Option<u64>,
+    /// The marker of that version has passed.
+    marked: bool,
+    /// The state that it was initialized with, by the count of those saved.
+    saves: u64,
+    /// It is being initialized again with a newer state, and nothing is decided meanwhile.
+    refreshing: bool,
+}
+
+impl Candidate {
+    pub(super) const fn decider_mut(&mut self) -> Option<&mut Decider> {
+        match &mut self.way {
+            Way::Beside(beside) => Some(&mut beside.decider),
+            Way::Within { .. } => None,
+        }
+    }
+
+    /// As the contract shows it; `deciding` is who decides.
+    pub(super) fn shown(&self, deciding: &Decider) -> v1::Backend {
+        let shown = match &self.way {
+            Way::Beside(beside) => beside.decider.shown(),
+            Way::Within { refused: None, .. } => deciding.shown(),
+            Way::Within { refused: Some(errors), .. } => v1::Backend {
+                reason: Fault::ParametersRefused.reason().to_owned(),
+                message: errors.to_string(),
+                ..deciding.shown()
+            },
+        };
+        v1::Backend { address: self.settings.algorithm.fields().1.to_owned(), ..shown }
+    }
+
+    /// Why it does not decide yet.
+    pub(super) fn refusals(&self) -> Vec<Refusal> {
+        let field = self.settings.algorithm.field();
+        match &self.way {
+            Way::Within { refused: Some(errors), .. } => invalid(errors.clone()),
+            Way::Within { .. } => {
+                vec![refuse(refusal::SWAPPING, "parameters", "the algorithm is being asked to take them".to_owned())]
+            }
+            Way::Beside(beside) => match beside.decider.trouble() {
+                Some(trouble) if trouble.fault == Fault::Starting => {
+                    vec![refuse(refusal::SWAPPING, field, trouble.message.clone())]
+                }
+                Some(trouble) => match &trouble.refused {
+                    Some(errors) => invalid(errors.clone()),
+                    None => vec![refuse(trouble.reason(), field, trouble.message.clone())],
+                },
+                None if beside.announced.is_some() && !beside.marked => {
+                    let message = "its channels are being subscribed to; the one before decides meanwhile".to_owned();
+                    vec![refuse(refusal::SWAPPING, field, message)]
+                }
+                None => vec![refuse(refusal::SWAPPING, field, "it is about to take over".to_owned())],
+            },
+        }
+    }
+}
+
+impl Engine {
+    /// Begins to put settings in force that make another algorithm decide, or the same by other parameters. An error
+    /// leaves everything as it was.
+    pub(super) fn begin_swap(&mut self, settings: Adjustable, generation: i64) -> Result<(), FieldErrors> {
+        let next = settings.algorithm_settings();
+        let same = settings.algorithm == self.adjustable().algorithm;
+        let way = match &mut self.decider {
+            Decider::Builtin { algorithm, .. } if same => {
+                algorithm.reconfigure(&next)?;
+                let channels = algorithm.channels();
+                self.drop_candidate();
+                self.take_settings(settings, generation);
+                self.wants(channels);
+                return Ok(());
+            }
+            Decider::Backend { backend, .. } if same && (backend.is_open() || backend.is_busy()) => {
+                if let Some(described) = backend.described() {
+                    described.check(&next)?;
+                }
+                Way::Within { sent: false, refused: None }
+            }
+            _ => Way::Beside(self.beside(&settings)?),
+        };
+        self.drop_candidate();
+        self.candidate = Some(Candidate { settings, generation, way });
+        self.announce();
+        Ok(())
+    }
+
+    fn beside(&mut self, settings: &Adjustable) -> Result<Beside, FieldErrors> {
+        let decider = self.another(settings)?;
+        let channels = match &decider {
+            Decider::Builtin { algorithm, .. } => Some(algorithm.channels()),
+            Decider::Backend { .. } => None,
+        };
+        Ok(Beside { decider, channels, announced: None, marked: false, saves: self.saves, refreshing: false })
+    }
+
+    /// Gives up what was to take over, and takes its channels back.
+    pub(super) fn drop_candidate(&mut self) {
+        let Some(Candidate { way: Way::Beside(beside), .. }) = self.candidate.take() else { return };
+        self.let_go(&beside.decider);
+        if beside.announced.is_some() {
+            self.tell_channels(self.filters.clone());
+        }
+    }
+
+    /// Takes a report about the one that is to take over.
+    pub(super) fn candidate_hears(&mut self, reporter: LinkId, report: Report) {
+        let account = self.account.name.clone();
+        let Some(Candidate { way: Way::Beside(beside), .. }) = &mut self.candidate else { return };
+        let Decider::Backend { link, backend } = &mut beside.decider else { return };
+        if *link != reporter {
+            return;
+        }
+        match backend.hear(report) {
+            Heard::Fit => {
+                let saves = self.saves;
+                let owner = beside.decider.owner();
+                let state = self.backend_state(owner.as_deref());
+                if let Some(Candidate { way: Way::Beside(beside), .. }) = &mut self.candidate
+                    && let Decider::Backend { backend, .. } = &mut beside.decider
+                {
+                    beside.saves = saves;
+                    backend.initialize(&account, state);
+                }
+            }
+            Heard::Initialized(channels) => {
+                beside.refreshing = false;
+                beside.channels = Some(channels);
+                self.announce();
+            }
+            Heard::Failed => {
+                beside.refreshing = false;
+                beside.channels = None;
+            }
+            Heard::Nothing | Heard::Answered(_) | Heard::Reconfigured(_) => {}
+        }
+    }
+
+    /// Tells the bridge the channels of the one that is to take over, where they are others.
+    fn announce(&mut self) {
+        let Some(Candidate { way: Way::Beside(beside), .. }) = &self.candidate else { return };
+        let Some(wanted) = beside.channels.clone() else { return };
+        let wanted = self.subscribe.clone().unwrap_or(wanted);
+        let told = match beside.announced {
+            Some(version) => version == self.channels.version && wanted == self.channels.filters,
+            None => wanted == self.filters && wanted == self.channels.filters,
+        };
+        if told {
+            return;
+        }
+        let version = self.tell_channels(wanted);
+        if let Some(Candidate { way: Way::Beside(beside), .. }) = &mut self.candidate {
+            (beside.announced, beside.marked) = (Some(version), false);
+        }
+    }
+
+    /// Makes these the channels that the bridge subscribes to.
+    fn tell_channels(&mut self, filters: Vec<String>) -> u64 {
+        if self.channels.filters != filters || self.channels.version == 0 {
+            self.channels = Channels { version: self.channels.version + 1, filters };
+        }
+        self.channels.version
+    }
+
+    /// Who decides wants these channels. Until the bridge has them, what comes on the former ones is its too.
+    pub(super) fn wants(&mut self, channels: Vec<String>) {
+        let wanted = match &self.subscribe {
+            Some(subscribe) => subscribe.clone(),
+            // An answer without channels leaves them as they are.
+            None if channels.is_empty() => return,
+            None => channels,
+        };
+        if self.channels.version == 0 {
+            self.filters.clear();
+        }
+        let new: Vec<String> = wanted.iter().filter(|filter| !self.filters.contains(filter)).cloned().collect();
+        self.filters.extend(new);
+        let announced = |way: &Way| matches!(way, Way::Beside(Beside { announced: Some(_), .. }));
+        // Where the next one's are announced, the bridge is on its way to those.
+        if !self.candidate.as_ref().is_some_and(|candidate| announced(&candidate.way)) {
+            self.tell_channels(wanted);
+        }
+    }
+
+    /// The stream has come to a marker.
+    pub(super) fn pass_marker(&mut self, version: u64) {
+        match &mut self.candidate {
+            Some(Candidate { way: Way::Beside(beside), .. }) if beside.announced.is_some() => {
+                beside.marked |= beside.announced == Some(version);
+            }
+            _ if version == self.channels.version => self.filters.clone_from(&self.channels.filters),
+            _ => {}
+        }
+    }
+
+    /// Nothing is decided: the next one is being given the newest state.
+    pub(super) fn is_held(&self) -> bool {
+        matches!(&self.candidate, Some(Candidate { way: Way::Beside(beside), .. }) if beside.refreshing)
+    }
+
+    /// Between two ticks: lets the next one take over where everything is ready for it.
+    pub(super) fn take_over_when_due(&mut self, now_micros: i64) {
+        if self.decider.is_busy() {
+            return;
+        }
+        let owner = self.decider.owner();
+        let (failures, saves) = (self.decider.failures(), self.saves);
+        let nothing_can_come = self.held.is_empty() && !self.has_work();
+        let Some(Candidate { settings, way, .. }) = &mut self.candidate else { return };
+        let beside = match way {
+            Way::Beside(beside) => beside,
+            Way::Within { sent, refused: None } if !*sent && self.decider.is_ready() => {
+                *sent = true;
+                let next = settings.algorithm_settings();
+                self.reconfigure_backend(&next);
+                return;
+            }
+            Way::Within { .. } => return,
+        };
+        if beside.refreshing || beside.channels.is_none() || !beside.decider.is_ready() {
+            return;
+        }
+        let may = beside.announced.is_none() || beside.marked || failures >= GIVEN_UP || nothing_can_come;
+        if !may {
+            return;
+        }
+        if beside.saves != saves
+            && beside.decider.owner() == owner
+            && let Decider::Backend { backend, .. } = &mut beside.decider
+        {
+            // The same algorithm: what it saved since, through the stream that decides, has to reach it.
+            beside.refreshing = true;
+            backend.reopen();
+            self.pause(now_micros);
+            return;
+        }
+        self.take_over(now_micros);
+    }
+
+    fn take_over(&mut self, now_micros: i64) {
+        let Some(Candidate { settings, generation, way: Way::Beside(beside) }) = self.candidate.take() else { return };
+        self.pause(now_micros);
+        // What the old one saved in process is kept under its name.
+        self.collect_state();
+        let old = std::mem::replace(&mut self.decider, beside.decider);
+        self.let_go(&old);
+        tracing::info!(
+            account = self.account.name,
+            from = %self.settings.adjustable.algorithm,
+            to = %settings.algorithm,
+            generation,
+            "another algorithm takes over"
+        );
+        self.filters = self.subscribe.clone().or(beside.channels).unwrap_or_default();
+        if beside.announced.is_none() {
+            self.tell_channels(self.filters.clone());
+        }
+        self.take_settings(settings, generation);
+    }
+
+    fn reconfigure_backend(&mut self, next: &crate::algorithm::AlgorithmSettings) {
+        let Decider::Backend { backend, .. } = &mut self.decider else { return };
+        if let Err(errors) = backend.reconfigure(next) {
+            self.refuse_within(errors);
+        }
+    }
+
+    fn refuse_within(&mut self, errors: FieldErrors) {
+        if let Some(Candidate { way: Way::Within { refused, .. }, .. }) = &mut self.candidate {
+            *refused = Some(errors);
+        }
+    }
+
+    /// The backend that decides answered whether it takes other parameters.
+    pub(super) fn reconfigured(&mut self, answer: Result<Vec<String>, FieldErrors>) {
+        match answer {
+            Err(errors) => self.refuse_within(errors),
+            Ok(channels) => {
+                if let Some(Candidate { way: Way::Within { .. }, .. }) = &self.candidate
+                    && let Some(Candidate { settings, generation, .. }) = self.candidate.take()
+                {
+                    self.take_settings(settings, generation);
+                    self.wants(channels);
+                }
+            }
+        }
+    }
+
+    /// The backend that decides failed: what it was asked to take within is tried beside it.
+    pub(super) fn decider_failed(&mut self) {
+        if let Some(Candidate { way: Way::Within { .. }, .. }) = &self.candidate
+            && let Some(Candidate { settings, generation, .. }) = self.candidate.take()
+        {
+            // A backend always comes about, in trouble perhaps.
+            if let Ok(beside) = self.beside(&settings) {
+                self.candidate = Some(Candidate { settings, generation, way: Way::Beside(beside) });
+            }
+        }
+    }
+
+    /// Puts settings in force whose algorithm decides by now.
+    pub(super) fn take_settings(&mut self, settings: Adjustable, generation: i64) {
+        if settings.seed() != self.adjustable().seed() {
+            self.generator = Generator::resume(settings.seed(), POLICY_STREAM, None);
+            self.drawn = true;
+        }
+        let Adjustable { starting_cash, suspend, .. } = self.adjustable().clone();
+        self.settings.adjustable = Adjustable { starting_cash, suspend, ..settings };
+        self.settings.settings_generation = generation;
+        self.record_settings();
+    }
+
+    /// Notes since when nothing is decided, where something waits.
+    fn pause(&mut self, now_micros: i64) {
+        if self.has_work() {
+            self.paused_since.get_or_insert(now_micros);
+        }
+    }
+
+    /// Something was decided.
+    pub(super) fn has_decided(&mut self, now_micros: i64) {
+        if let Some(since) = self.paused_since.take() {
+            let micros = u64::try_from(now_micros.saturating_sub(since)).unwrap_or_default();
+            tracing::info!(account = self.account.name, micros, "the next algorithm decides");
+            self.swap_pauses.push(std::time::Duration::from_micros(micros));
+        }
+    }
+
+    /// Whether these settings are on their way already; they are of this generation then.
+    pub(super) fn is_on_its_way(&mut self, next: &Adjustable, generation: i64) -> bool {
+        match &mut self.candidate {
+            Some(candidate) if candidate.settings.decides_like(next) => {
+                candidate.generation = generation;
+                candidate.settings.clone_from(next);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Generation of the settings that shall decide; 0 where none are on their way.
+    pub(super) fn candidate_generation(&self) -> i64 {
+        self.candidate.as_ref().map_or(0, |candidate| candidate.generation)
+    }
+
+    /// Why the settings wanted last do not decide yet.
+    pub(super) fn candidate_refusals(&self) -> Vec<Refusal> {
+        self.candidate.as_ref().map(Candidate::refusals).unwrap_or_default()
+    }
+}

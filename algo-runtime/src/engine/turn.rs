@@ -1,0 +1,212 @@
+//! What waits to be decided: the backlog in the order of the stream, and the turn, the ticks that were recognised and
+//! have no outcome yet.
+//!
+//! A tick is recognised only when its turn comes, so that nothing is noted about one that may still be sent again. What
+//! recognising noted in memory (its row, its mark) reaches the ledger with its outcome, in one transaction.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use intuition_api::v1::{Delivery, Tick, Unusable, tick::Content, tick_outcome::SeenBy};
+
+use super::{Engine, RequestError};
+use crate::{
+    algorithm::Quote,
+    identity::{Envelope, Recognition, RowRef},
+    ledger::{Gap, Mark, WindowRow},
+};
+
+/// Ticks of a turn, at most, and payload that their dead letters may carry: what one answer to the bridge may hold.
+const TURN_TICKS: usize = 4_096;
+const TURN_BYTES: usize = 4 << 20;
+
+/// Something that the stream brought.
+#[derive(Debug)]
+pub(super) enum Work {
+    /// A delivery, and the index of its first tick that has had no turn.
+    Delivery { delivery: Arc<Delivery>, next: u32 },
+    /// A marker of a channels version.
+    Marker(u64),
+}
+
+/// What is to be done about a tick.
+#[derive(Debug)]
+pub(super) enum Plan {
+    /// It has its outcome already.
+    Seen(RowRef, SeenBy),
+    /// It had one, longer ago than is kept.
+    Forgotten,
+    /// It cannot be used.
+    Dead { row: WindowRow, reference: RowRef, cause: Unusable },
+    /// Who decides did not ask for its channel.
+    NotSubscribed { row: WindowRow, reference: RowRef },
+    /// The algorithm is asked.
+    Decide { row: WindowRow, reference: RowRef, quote: Quote },
+}
+
+/// A tick that was recognised.
+#[derive(Debug)]
+pub(super) struct Planned {
+    pub(super) delivery: Arc<Delivery>,
+    pub(super) index: u32,
+    pub(super) plan: Plan,
+    /// How far its source has come with it.
+    pub(super) advanced: Option<(Mark, Option<Gap>)>,
+}
+
+/// A quote that the algorithm is asked about.
+#[derive(Debug, Clone)]
+pub(super) struct Asked {
+    pub(super) delivery: Arc<Delivery>,
+    pub(super) index: u32,
+    pub(super) quote: Quote,
+}
+
+/// Ticks that have their turn, in order.
+#[derive(Debug)]
+pub(super) struct Turn {
+    /// The stream that brought them.
+    pub(super) stream: u64,
+    pub(super) ticks: VecDeque<Planned>,
+}
+
+impl Engine {
+    /// Takes deliveries in, behind what waits.
+    pub fn take(&mut self, deliveries: Vec<Delivery>) -> Result<(), RequestError> {
+        if let Some(empty) = deliveries.iter().find(|delivery| delivery.ticks.is_empty()) {
+            return Err(RequestError::BreakContract(format!("Batch: delivery {} has no tick", empty.number)));
+        }
+        let work = deliveries.into_iter().map(|delivery| Work::Delivery { delivery: Arc::new(delivery), next: 0 });
+        self.backlog.extend(work);
+        Ok(())
+    }
+
+    /// Whether anything waits for its outcome.
+    pub fn has_work(&self) -> bool {
+        self.turn.is_some() || !self.backlog.is_empty()
+    }
+
+    /// Forgets what waits: its stream is gone, and the bridge sends it again on the next. What was asked already is
+    /// settled all the same.
+    pub fn drop_backlog(&mut self) {
+        self.backlog.clear();
+    }
+
+    /// Gives the next ticks their turn, up to a marker.
+    pub(super) fn begin_turn(&mut self, now_micros: i64) {
+        let mut turn = Turn { stream: self.stream, ticks: VecDeque::new() };
+        let mut bytes = 0;
+        while turn.ticks.len() < TURN_TICKS && bytes < TURN_BYTES {
+            let Some(Work::Delivery { delivery, next }) = self.backlog.front_mut() else { break };
+            let (delivery, first) = (Arc::clone(delivery), *next);
+            let room = TURN_TICKS - turn.ticks.len();
+            let taken = delivery.ticks.len().saturating_sub(first as usize).min(room);
+            *next += u32::try_from(taken).unwrap_or(u32::MAX);
+            if *next as usize >= delivery.ticks.len() {
+                self.backlog.pop_front();
+            }
+            bytes += delivery.payload.len();
+            self.plan(&delivery, first, taken, now_micros, &mut turn.ticks);
+        }
+        self.turn = Some(turn);
+    }
+
+    fn plan(
+        &mut self,
+        delivery: &Arc<Delivery>,
+        first: u32,
+        count: usize,
+        now_micros: i64,
+        planned: &mut VecDeque<Planned>,
+    ) {
+        let session = self.session.clone();
+        let envelope = Envelope { delivery, run: self.run, session: &session };
+        for (index, tick) in (0_u32..).zip(&delivery.ticks).skip(first as usize).take(count) {
+            let (plan, advanced) = self.plan_tick(envelope, index, tick, now_micros);
+            planned.push_back(Planned { delivery: Arc::clone(delivery), index, plan, advanced });
+        }
+    }
+
+    fn plan_tick(
+        &mut self,
+        envelope: Envelope<'_>,
+        index: u32,
+        tick: &Tick,
+        now_micros: i64,
+    ) -> (Plan, Option<(Mark, Option<Gap>)>) {
+        let delivery = envelope.delivery;
+        let mut advanced = None;
+        let usable = match self.identities.recognise(envelope, index, tick) {
+            Recognition::Seen(reference, by) => return (Plan::Seen(reference, by), None),
+            Recognition::Forgotten => return (Plan::Forgotten, None),
+            Recognition::Conflict => Err(unusable(
+                "IdentityConflict",
+                format!("the id {:?} was used before on {} for another payload", tick.id, delivery.topic),
+            )),
+            Recognition::WentBack { mark } => Err(unusable(
+                "SequenceWentBack",
+                format!(
+                    "{} stands at {mark} on {}, and this is {}: a source that starts again takes a new name",
+                    tick.source,
+                    delivery.topic,
+                    tick.seq.unwrap_or_default()
+                ),
+            )),
+            Recognition::Fresh => {
+                advanced = self.identities.advance(delivery, index, tick, now_micros);
+                usable_quote(tick)
+            }
+        };
+        let (reference, row) = self.identities.reserve(envelope, index, tick, super::process::undecided());
+        let plan = match usable {
+            Ok(quote) => Plan::Decide { row, reference, quote },
+            Err(cause) => Plan::Dead { row, reference, cause },
+        };
+        (plan, advanced)
+    }
+
+    /// The next quotes for the algorithm, at most so many. Those in front of the last that it did not ask for are told
+    /// apart.
+    pub(super) fn question(&mut self, limit: usize) -> Vec<Asked> {
+        let Some(turn) = &mut self.turn else { return Vec::new() };
+        let mut asked = Vec::new();
+        let mut last: Option<(Arc<Delivery>, bool)> = None;
+        for planned in &mut turn.ticks {
+            let Plan::Decide { quote, .. } = &planned.plan else { continue };
+            let known = last.as_ref().filter(|(delivery, _)| Arc::ptr_eq(delivery, &planned.delivery));
+            let wanted = if let Some((_, wanted)) = known {
+                *wanted
+            } else {
+                let wanted =
+                    self.filters.iter().any(|filter| intuition_api::topic::matches(filter, &planned.delivery.topic));
+                last = Some((Arc::clone(&planned.delivery), wanted));
+                wanted
+            };
+            if !wanted {
+                let plan = std::mem::replace(&mut planned.plan, Plan::Forgotten);
+                if let Plan::Decide { row, reference, .. } = plan {
+                    planned.plan = Plan::NotSubscribed { row, reference };
+                }
+                continue;
+            }
+            if asked.len() >= limit {
+                break;
+            }
+            asked.push(Asked { delivery: Arc::clone(&planned.delivery), index: planned.index, quote: quote.clone() });
+        }
+        asked
+    }
+}
+
+fn usable_quote(tick: &Tick) -> Result<Quote, Unusable> {
+    let quote = match &tick.content {
+        Some(Content::Quote(quote)) => quote,
+        Some(Content::Unusable(cause)) => return Err(cause.clone()),
+        None => return Err(unusable("NotAQuote", "the bridge sent a tick without content".to_owned())),
+    };
+    let price = quote.price.parse().map_err(|error| unusable("BadPrice", format!("{:?} {error}", quote.price)))?;
+    Ok(Quote { sid: quote.sid.clone(), price, time_micros: quote.time_micros })
+}
+
+pub(super) fn unusable(reason: &str, message: String) -> Unusable {
+    Unusable { reason: reason.to_owned(), message }
+}

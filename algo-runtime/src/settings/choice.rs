@@ -1,0 +1,68 @@
+//! Which algorithm decides: one that is built in, or one at an address.
+
+use std::fmt;
+
+use crate::{
+    algorithm::{BUILTINS, Builtin, FieldError},
+    backend::Address,
+};
+
+/// See the module.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Choice {
+    /// By its name in the registry.
+    Builtin(String),
+    /// Served at an address.
+    Backend(Address),
+}
+
+impl Choice {
+    /// From the two fields that say it, of which exactly one is given.
+    pub fn from_fields(algorithm: &str, address: &str) -> Result<Self, FieldError> {
+        match (algorithm, address) {
+            ("", "") => {
+                Err(FieldError::new("algorithm", "is required: the name of a built-in algorithm, or algorithmAddress"))
+            }
+            (name, "") => Ok(Self::Builtin(name.to_owned())),
+            ("", address) => address
+                .parse()
+                .map(Self::Backend)
+                .map_err(|error: crate::backend::AddressError| FieldError::new("algorithmAddress", error.to_string())),
+            _ => Err(FieldError::new("algorithm", "excludes algorithmAddress: one algorithm decides")),
+        }
+    }
+
+    /// Its value for the field `algorithm`, empty for one at an address, and for `algorithmAddress`.
+    pub fn fields(&self) -> (&str, &str) {
+        match self {
+            Self::Builtin(name) => (name, ""),
+            Self::Backend(address) => ("", address.as_str()),
+        }
+    }
+
+    /// The field that says it.
+    pub const fn field(&self) -> &'static str {
+        match self {
+            Self::Builtin(_) => "algorithm",
+            Self::Backend(_) => "algorithmAddress",
+        }
+    }
+
+    /// The registry's entry of a built-in one.
+    pub fn builtin(&self) -> Result<&'static Builtin, FieldError> {
+        let (name, _) = self.fields();
+        Builtin::find(name).ok_or_else(|| {
+            let names: Vec<&str> = BUILTINS.iter().map(|builtin| builtin.name).collect();
+            FieldError::new("algorithm", format!("{name:?} is unknown; there are {}", names.join(", ")))
+        })
+    }
+}
+
+impl fmt::Display for Choice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Builtin(name) => f.write_str(name),
+            Self::Backend(address) => write!(f, "the algorithm at {address}"),
+        }
+    }
+}

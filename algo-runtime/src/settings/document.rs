@@ -1,0 +1,99 @@
+//! Settings as JSON: the file behind `--settings`, and the ledger's record.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{Adjustable, Authority, Choice, DEFAULT_STARTING_CASH, DEFAULT_THRESHOLD, SettingsError};
+use crate::algorithm::{FieldError, FieldErrors};
+
+/// The file behind `--settings`: a resource's adjustable settings.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct File {
+    resource_uid: String,
+    generation: i64,
+    #[serde(default)]
+    algorithm: String,
+    #[serde(default)]
+    algorithm_address: String,
+    #[serde(default = "default_threshold")]
+    threshold: f64,
+    #[serde(default)]
+    parameters: Map<String, Value>,
+    #[serde(default = "default_starting_cash")]
+    starting_cash: String,
+    #[serde(default)]
+    suspend: bool,
+}
+
+/// The ledger's record.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Record {
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    algorithm: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    algorithm_address: String,
+    threshold: f64,
+    parameters: Map<String, Value>,
+    starting_cash: String,
+    suspend: bool,
+}
+
+fn default_threshold() -> f64 {
+    DEFAULT_THRESHOLD
+}
+
+fn default_starting_cash() -> String {
+    DEFAULT_STARTING_CASH.to_owned()
+}
+
+impl Adjustable {
+    /// Reads the text of a settings file. Whether the settings can be used is not asked here: where they cannot, a
+    /// ledger's record may rule.
+    pub fn from_file(text: &str) -> Result<(Self, Authority), SettingsError> {
+        let file: File = serde_json::from_str(text).map_err(SettingsError::ParseFile)?;
+        let adjustable = Self {
+            algorithm: Choice::from_fields(&file.algorithm, &file.algorithm_address)?,
+            threshold: file.threshold,
+            parameters: file.parameters,
+            starting_cash: file.starting_cash,
+            suspend: file.suspend,
+        };
+        if file.resource_uid.is_empty() {
+            // Nobody's record can rule.
+            let mut errors = adjustable.errors();
+            errors.push(FieldError::new("resourceUid", "must not be empty"));
+            FieldErrors::none(errors)?;
+        }
+        Ok((adjustable, Authority::Resource { uid: file.resource_uid, generation: file.generation }))
+    }
+}
+
+/// The text of a record.
+pub fn to_record(settings: &Adjustable) -> String {
+    let (algorithm, algorithm_address) = settings.algorithm.fields();
+    let record = Record {
+        algorithm: algorithm.to_owned(),
+        algorithm_address: algorithm_address.to_owned(),
+        threshold: settings.threshold,
+        parameters: settings.parameters.clone(),
+        starting_cash: settings.starting_cash.clone(),
+        suspend: settings.suspend,
+    };
+    // Strings, numbers and JSON values always serialize.
+    serde_json::to_string(&record).unwrap_or_default()
+}
+
+/// What a record says; `None` where this release cannot use it.
+pub fn from_record(text: &str) -> Option<Adjustable> {
+    let record: Record = serde_json::from_str(text).ok()?;
+    let adjustable = Adjustable {
+        algorithm: Choice::from_fields(&record.algorithm, &record.algorithm_address).ok()?,
+        threshold: record.threshold,
+        parameters: record.parameters,
+        starting_cash: record.starting_cash,
+        suspend: record.suspend,
+    };
+    adjustable.check().is_ok().then_some(adjustable)
+}
