@@ -18,7 +18,6 @@ mod trouble;
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use intuition_api::v1::{
     DescribeResponse, EventBatch, EventBatchResult, InitializeRequest, InitializeResponse, InputEvent, Quote,
     Reconfigure, ReconfigureResponse, input_event,
@@ -390,7 +389,3 @@ fn parameters_json(settings: &AlgorithmSettings) -> String {
     parameters.insert("threshold".to_owned(), settings.threshold.into());
     Value::Object(parameters).to_string()
 }
-
-/// State as a backend gave it.
-pub type State = Bytes;
-

@@ -262,6 +262,10 @@ impl Writer {
         let (after, through) = (opened.published_through, self.engine.position());
         answers.push(Answer::Stream { stream, message: Message::Opened(opened) });
         self.told = 0;
+        if let Some(channels) = self.engine.channels() {
+            self.told = channels.version;
+            answers.push(Answer::Stream { stream, message: Message::Channels(channels.clone()) });
+        }
         answers.push(Answer::Replay { stream, after, through });
     }
 
