@@ -352,14 +352,13 @@ impl Backend {
         } else {
             failure.trouble(&self.address)
         };
-        tracing::warn!(
-            address = %self.address,
-            reason = trouble.reason(),
-            attempt = self.attempt,
-            pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX),
-            "the algorithm failed, and is called again: {}",
-            trouble.message
-        );
+        let pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+        let (reason, attempt, message) = (trouble.reason(), self.attempt, &trouble.message);
+        if self.trouble.as_ref().is_some_and(|known| known.fault == trouble.fault) {
+            tracing::debug!(reason, attempt, pause_ms, "the algorithm failed again: {message}");
+        } else {
+            tracing::warn!(reason, attempt, pause_ms, "the algorithm failed, and is called again: {message}");
+        }
         self.trouble = Some(trouble);
         self.call(pause);
         Heard::Failed

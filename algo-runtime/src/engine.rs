@@ -96,8 +96,10 @@ pub struct Engine {
     settled: Vec<Settled>,
     links: u64,
     errands: Vec<Errand>,
-    /// Since when nothing is decided because another algorithm takes over.
-    paused_since: Option<i64>,
+    /// Since when something waits and nothing was settled.
+    waiting_since: Option<i64>,
+    /// Another algorithm is taking over, and has not decided yet.
+    taking_over: bool,
     swap_pauses: Vec<Duration>,
     /// What is not handed over yet.
     pending: Changes,
@@ -151,7 +153,8 @@ impl Engine {
             settled: Vec::new(),
             links: 1,
             errands: errand.into_iter().collect(),
-            paused_since: None,
+            waiting_since: None,
+            taking_over: false,
             swap_pauses: Vec::new(),
             pending: Changes::default(),
         };

@@ -51,7 +51,7 @@ impl Metrics {
         registry.register("ledger_failed_commits", "Commits that failed", metrics.failed_commits.clone());
         registry.register_with_unit(
             "swap_pause",
-            "Time without decisions while another algorithm took over, from the last answer of the one before",
+            "Time without decisions while another algorithm took over and quotes waited, from the last outcome before",
             Unit::Seconds,
             metrics.swap_pause_seconds.clone(),
         );

@@ -1,7 +1,7 @@
 //! What a backend says of itself: its name, its contract, and which parameters it takes.
 
 use intuition_api::v1::DescribeResponse;
-use jsonschema::{Draft, PatternOptions, Validator};
+use jsonschema::{Draft, PatternOptions, ValidationError, Validator, error::ValidationErrorKind};
 use serde_json::Value;
 
 use super::{Failure, Fault};
@@ -61,11 +61,26 @@ impl Described {
     pub fn check(&self, settings: &AlgorithmSettings) -> Result<(), FieldErrors> {
         let Some(schema) = &self.schema else { return Ok(()) };
         let parameters = Value::Object(settings.parameters.clone());
-        let errors = schema.iter_errors(&parameters).take(MAX_ERRORS).map(|error| {
-            let path: String = error.instance_path().as_str().split('/').skip(1).map(segment).collect();
-            FieldError::new(format!("parameters{path}"), error.to_string())
-        });
+        let errors = schema.iter_errors(&parameters).flat_map(|error| field_errors(&error)).take(MAX_ERRORS);
         FieldErrors::none(errors.collect())
+    }
+}
+
+/// Where it is, and what is wrong there: of members that should be there or should not, each by its own path.
+fn field_errors(error: &ValidationError<'_>) -> Vec<FieldError> {
+    let path: String = error.instance_path().as_str().split('/').skip(1).map(segment).collect();
+    let path = format!("parameters{path}");
+    match error.kind() {
+        ValidationErrorKind::AdditionalProperties { unexpected }
+        | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
+            let unknown = |name: &String| FieldError::new(format!("{path}.{name}"), "is unknown to the algorithm");
+            unexpected.iter().map(unknown).collect()
+        }
+        ValidationErrorKind::Required { property } => {
+            let name = property.as_str().unwrap_or_default();
+            vec![FieldError::new(format!("{path}.{name}"), "is required by the algorithm")]
+        }
+        _ => vec![FieldError::new(path, error.to_string())],
     }
 }
 
@@ -116,8 +131,8 @@ mod tests {
         assert_eq!(fields(json!({"fast": 3, "legs": ["a"]})), Vec::<String>::new());
         assert_eq!(fields(json!({"fast": 0})), ["parameters.fast"]);
         assert_eq!(fields(json!({"fast": 1, "legs": ["a", 2]})), ["parameters.legs[1]"]);
-        assert_eq!(fields(json!({})), ["parameters"]);
-        assert_eq!(fields(json!({"fast": 1, "slow": 1})), ["parameters"]);
+        assert_eq!(fields(json!({})), ["parameters.fast"]);
+        assert_eq!(fields(json!({"fast": 1, "slow": 1, "b": 2})), ["parameters.b", "parameters.slow"]);
     }
 
     #[test]

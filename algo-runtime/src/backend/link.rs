@@ -98,6 +98,7 @@ impl Worker {
         while let Some(order) = next {
             // A newer order is heard while one is carried out: it may be to give up.
             let said = tokio::select! {
+                biased;
                 said = self.carry_out(order) => said,
                 newer = orders.recv() => {
                     next = newer;
@@ -234,6 +235,11 @@ fn late(deadline: Duration) -> Failure {
 
 fn ended(call: &str, status: &Status) -> Failure {
     let message = status.message();
+    // The status is of our own making then: no server answered.
+    if let Some(source) = std::error::Error::source(status) {
+        let message = format!("{call}: the connection broke, or what is there speaks no gRPC: {}", with_causes(source));
+        return Failure::new(Fault::Unreachable, message);
+    }
     match status.code() {
         Code::Unavailable => Failure::new(Fault::Unreachable, format!("{call}: it went away: {message}")),
         Code::Unimplemented => Failure::new(

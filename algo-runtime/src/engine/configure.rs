@@ -107,7 +107,7 @@ impl Engine {
     /// suspension at once, so that neither a refused withdrawal nor an algorithm that does not answer holds them back.
     fn apply(&mut self, next: Adjustable, generation: i64, now_micros: i64, refusals: &mut Vec<Refusal>) {
         let target = next.starting_cash();
-        if let Err(errors) = self.apply_algorithm(&next, generation, now_micros) {
+        if let Err(errors) = self.apply_algorithm(&next, generation) {
             refusals.extend(invalid(errors));
             return;
         }
@@ -132,14 +132,14 @@ impl Engine {
         self.record_settings();
     }
 
-    fn apply_algorithm(&mut self, next: &Adjustable, generation: i64, now_micros: i64) -> Result<(), FieldErrors> {
+    fn apply_algorithm(&mut self, next: &Adjustable, generation: i64) -> Result<(), FieldErrors> {
         if next.decides_like(self.adjustable()) {
             self.drop_candidate();
             self.settings.settings_generation = generation;
         } else if !self.is_on_its_way(next, generation) {
             self.begin_swap(next.clone(), generation)?;
         }
-        self.take_over_when_due(now_micros);
+        self.take_over_when_due();
         Ok(())
     }
 

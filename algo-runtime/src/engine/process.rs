@@ -47,8 +47,9 @@ impl Engine {
     /// a backend has to answer first waits.
     pub fn advance(&mut self, now_micros: i64) -> Vec<Settled> {
         let mut settled = std::mem::take(&mut self.settled);
+        self.waits(now_micros);
         loop {
-            self.take_over_when_due(now_micros);
+            self.take_over_when_due();
             if self.is_held() {
                 break;
             }

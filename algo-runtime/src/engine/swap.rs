@@ -5,6 +5,8 @@
 //! between two ticks. An outstanding batch is waited for until its deadline; what the old one has not answered by then
 //! is the new one's. One that does not come up, or refuses its parameters, leaves the old one deciding.
 
+use std::time::Duration;
+
 use intuition_api::v1::{self, Channels, Refusal};
 
 use super::{
@@ -248,7 +250,7 @@ impl Engine {
     }
 
     /// Between two ticks: lets the next one take over where everything is ready for it.
-    pub(super) fn take_over_when_due(&mut self, now_micros: i64) {
+    pub(super) fn take_over_when_due(&mut self) {
         if self.decider.is_busy() {
             return;
         }
@@ -280,15 +282,14 @@ impl Engine {
             // The same algorithm: what it saved since, through the stream that decides, has to reach it.
             beside.refreshing = true;
             backend.reopen();
-            self.pause(now_micros);
             return;
         }
-        self.take_over(now_micros);
+        self.take_over();
     }
 
-    fn take_over(&mut self, now_micros: i64) {
+    fn take_over(&mut self) {
         let Some(Candidate { settings, generation, way: Way::Beside(beside) }) = self.candidate.take() else { return };
-        self.pause(now_micros);
+        self.taking_over = self.has_work();
         // What the old one saved in process is kept under its name.
         self.collect_state();
         let old = std::mem::replace(&mut self.decider, beside.decider);
@@ -359,19 +360,21 @@ impl Engine {
         self.record_settings();
     }
 
-    /// Notes since when nothing is decided, where something waits.
-    fn pause(&mut self, now_micros: i64) {
+    /// Something waits from now on, if it does not already.
+    pub(super) fn waits(&mut self, now_micros: i64) {
         if self.has_work() {
-            self.paused_since.get_or_insert(now_micros);
+            self.waiting_since.get_or_insert(now_micros);
         }
     }
 
-    /// Something was decided.
+    /// Something was decided. Where another algorithm took over, that ends the time without decisions.
     pub(super) fn has_decided(&mut self, now_micros: i64) {
-        if let Some(since) = self.paused_since.take() {
+        let since = self.waiting_since.take();
+        self.waits(now_micros);
+        if let (true, Some(since)) = (std::mem::take(&mut self.taking_over), since) {
             let micros = u64::try_from(now_micros.saturating_sub(since)).unwrap_or_default();
             tracing::info!(account = self.account.name, micros, "the next algorithm decides");
-            self.swap_pauses.push(std::time::Duration::from_micros(micros));
+            self.swap_pauses.push(Duration::from_micros(micros));
         }
     }
 
