@@ -202,9 +202,9 @@ impl Backend {
         self.caution.batch_limit()
     }
 
-    /// The tick at the head was rejected, or is somebody else's now.
-    pub const fn forget_head(&mut self) {
-        self.caution.forget_head();
+    /// It rejected a tick before, in another process perhaps, and answered none since.
+    pub const fn has_rejected(&mut self) {
+        self.caution.resume();
     }
 
     /// Why the tick at the head is to be rejected, where it is: see [`caution`]. Told once.

@@ -95,6 +95,11 @@ impl Caution {
         Some(message)
     }
 
+    /// A tick was rejected before this process began, and none was answered since.
+    pub(super) const fn resume(&mut self) {
+        self.rejected = true;
+    }
+
     /// The head is another one's, or has its outcome.
     pub(super) const fn forget_head(&mut self) {
         self.suspects = 0;
@@ -170,6 +175,16 @@ mod tests {
         caution.answered(1);
         assert!(!caution.is_suspicious());
         assert_eq!(caution.batch_limit(), 2);
+    }
+
+    #[test]
+    fn a_rejection_before_a_restart_counts_after_it() {
+        let mut caution = Caution::default();
+        caution.resume();
+        caution.failed(1, &failure());
+        caution.is_there();
+        fail_times(&mut caution, 10);
+        assert_eq!((caution.rejection(), caution.is_failing()), (None, true));
     }
 
     #[test]

@@ -15,6 +15,8 @@ use crate::{
 
 /// Whose a backend's state is in the ledger: this, then its name. No built-in algorithm has such a name.
 const BACKEND_STATE: &str = "backend/";
+/// Key beside its state, which has the empty one.
+const REJECTED: &str = "rejected";
 
 /// See the module.
 pub(super) enum Decider {
@@ -184,12 +186,14 @@ impl Engine {
         match heard {
             Heard::Nothing => {}
             Heard::Fit => {
-                let rejection = match &mut self.decider {
-                    Decider::Backend { backend, .. } => backend.rejection(),
-                    Decider::Builtin { .. } => None,
-                };
-                if let Some(message) = rejection {
+                let rejected = self.rejected_key().is_some_and(|key| self.states.contains_key(&key));
+                let Decider::Backend { backend, .. } = &mut self.decider else { return };
+                if rejected {
+                    backend.has_rejected();
+                }
+                if let Some(message) = backend.rejection() {
                     self.reject_head(message, now_micros);
+                    self.note_rejected(true);
                 }
                 self.initialize_decider();
             }
@@ -198,6 +202,7 @@ impl Engine {
                 let asked = std::mem::take(&mut self.asked);
                 let settled = self.settle_turn(&asked, answer, now_micros);
                 self.settled.extend(settled);
+                self.note_rejected(false);
             }
             Heard::Reconfigured(answer) => self.reconfigured(answer),
             Heard::Failed => {
@@ -205,6 +210,22 @@ impl Engine {
                 self.decider_failed();
             }
         }
+    }
+
+    /// Where the ledger notes that the backend deciding had a tick rejected and answered none since, so that a restart in
+    /// between costs no second one.
+    fn rejected_key(&self) -> Option<StateKey> {
+        self.decider.owner().map(|owner| (owner, REJECTED.to_owned()))
+    }
+
+    fn note_rejected(&mut self, rejected: bool) {
+        let Some(key) = self.rejected_key().filter(|key| self.states.contains_key(key) != rejected) else { return };
+        let noted = rejected.then(|| vec![1]);
+        match &noted {
+            Some(noted) => drop(self.states.insert(key.clone(), noted.clone())),
+            None => drop(self.states.remove(&key)),
+        }
+        self.pending.state.insert(key, noted);
     }
 
     fn initialize_decider(&mut self) {
