@@ -15,8 +15,8 @@ CLUSTER_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/intuition/cluster
 E2E_FIGURES := $(CURDIR)/target/e2e-figures.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo fmt fmt-check lint doc test generate check-generated check-scripts test-chart images cluster-up \
-	cluster-down e2e ci tools deps
+.PHONY: help demo fmt fmt-check lint doc test test-examples generate check-generated check-scripts test-chart images \
+	cluster-up cluster-down e2e ci tools deps
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,10 @@ test: deps ## Run all tests, those with a real mosquitto and kill -9 included
 	@echo "Building the binaries that the end-to-end tests start. The first time this takes some minutes."
 	$(CARGO) build --quiet --workspace --bins
 	RUST_LIB_BACKTRACE=0 $(CARGO) test --quiet --workspace
+
+test-examples: ## Build and test the example in TypeScript; the one in Rust is part of `make test`
+	@.ci/need node:nodejs npm:npm
+	cd examples/typescript && npm ci --no-progress && npm run --silent build && npm test --silent
 
 generate: ## Write what is generated from the code: the CRD, the reference of its fields, the chart's table of values
 	@mkdir -p $(dir $(CRD) $(CHART_CRD) $(API_REFERENCE))
