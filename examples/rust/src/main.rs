@@ -1,6 +1,10 @@
 //! The binary `breakout`: see the library's documentation.
 
-use std::{error::Error, io, process::ExitCode};
+use std::{
+    error::Error,
+    io::{self, IsTerminal as _},
+    process::ExitCode,
+};
 
 use breakout::server::{Address, Bound};
 use clap::Parser;
@@ -19,7 +23,7 @@ struct Args {
 #[tokio::main]
 async fn main() -> ExitCode {
     let Args { addr } = Args::parse();
-    tracing_subscriber::fmt().with_writer(io::stderr).init();
+    tracing_subscriber::fmt().with_writer(io::stderr).with_ansi(io::stderr().is_terminal()).init();
     match serve(addr).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
