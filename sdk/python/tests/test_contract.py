@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import grpc
 import pytest
@@ -49,8 +50,9 @@ def test_channels_that_are_none_are_the_algorithms_error(client: Client, wanted:
     with pytest.raises(grpc.RpcError) as failed:
         client.initialize({"channels": wanted})
     assert failed.value.code() == grpc.StatusCode.INTERNAL
-    assert "ProbeAlgo.initialize" in failed.value.details()
-    assert complaint in failed.value.details()
+    details = failed.value.details() or ""
+    assert "ProbeAlgo.initialize" in details
+    assert complaint in details
 
 
 def test_signals_rejects_and_silence_are_answered_in_order(client: Client) -> None:
@@ -80,7 +82,7 @@ def test_events_of_kinds_that_are_not_known_are_passed_over(client: Client) -> N
         ("raise:by zero", "ZeroDivisionError: by zero"),
         ("exit:", "SystemExit: 3"),
         ("publish:averages/#", "has a wildcard; it names one topic"),
-        (f"publish:{'x' * 57}/+", "has a wildcard"),
+        ("publish:averages/+", "has a wildcard; it names one topic"),
         (f"big:{256 * 1024 + 1}", "has 262145 bytes; at most 262144"),
     ],
 )
@@ -182,9 +184,10 @@ def test_health_and_reflection_are_served(client: Client) -> None:
     from grpc_health.v1 import health_pb2, health_pb2_grpc
     from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-    stub = health_pb2_grpc.HealthStub(client.channel)
+    stub: Any = health_pb2_grpc.HealthStub(client.channel)
     for service in ("", "intuition.v1.Algorithm"):
         assert stub.Check(health_pb2.HealthCheckRequest(service=service)).status == health_pb2.HealthCheckResponse.SERVING
     asked = reflection_pb2.ServerReflectionRequest(list_services="")
-    [answer] = reflection_pb2_grpc.ServerReflectionStub(client.channel).ServerReflectionInfo(iter([asked]))
+    stub = reflection_pb2_grpc.ServerReflectionStub(client.channel)
+    [answer] = stub.ServerReflectionInfo(iter([asked]))
     assert "intuition.v1.Algorithm" in [service.name for service in answer.list_services_response.service]

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -101,7 +102,8 @@ def test_who_watches_its_health_does_not_hold_up_the_shutdown() -> None:
     from grpc_health.v1 import health_pb2, health_pb2_grpc
 
     with Server(PROBE) as server, Client(server.address) as client:
-        watch = health_pb2_grpc.HealthStub(client.channel).Watch(health_pb2.HealthCheckRequest())
+        stub: Any = health_pb2_grpc.HealthStub(client.channel)
+        watch = stub.Watch(health_pb2.HealthCheckRequest())
         assert next(watch).status == health_pb2.HealthCheckResponse.SERVING
         server.signal(signal.SIGTERM)
         assert server.process.wait(5) == 0

@@ -93,7 +93,7 @@ def test_what_is_no_algorithm_is_refused() -> None:
             return "quotes"
 
     with pytest.raises(AlgorithmError, match="Half lacks event"):
-        check_class(Half)
+        check_class(Half)  # type: ignore[type-abstract]
     with pytest.raises(AlgorithmError, match="takes a subclass of Algorithm"):
         check_class(HTTPFeed2Algo())  # type: ignore[arg-type]
 

@@ -39,8 +39,9 @@ class Stream:
         """Makes the instance. ParametersError: refused."""
         params = parameters_from(request.parameters_json)
         self._account = request.account
-        self._saved = request.state
-        channels, self._instance = self._begin(params, request.state)
+        # As this would write it, to be compared with what the instance will have.
+        self._saved = state_bytes(state_from(request.state)) if request.state else b""
+        channels, self._instance = self._begin(params, self._saved)
         return contract.InitializeResponse(channels=channels)
 
     def reconfigure(self, request: contract.Reconfigure) -> contract.ReconfigureResponse:

@@ -65,7 +65,8 @@ class ProbeAlgo(Algorithm):
         self.publish("big", b"x" * int(argument))
 
     def on_state(self, argument: str, _tick: Tick) -> None:
-        self.state = {"big": "x" * (1024 * 1024), "tuple": (1, 2), "decimal": Decimal(1), "nan": float("nan"), "none": None}[argument]
+        states: dict[str, Any] = {"big": "x" * (1024 * 1024), "tuple": (1, 2), "decimal": Decimal(1), "nan": float("nan"), "none": None}
+        self.state = states[argument]
 
     def on_block(self, argument: str, _tick: Tick) -> None:
         """Says that it began, and waits until it may go on."""
