@@ -80,6 +80,7 @@ def test_events_of_kinds_that_are_not_known_are_passed_over(client: Client) -> N
         ("float:", "quantity: 0.5 is a float; it has to be exact"),
         ("raise:by zero", "probe.py line"),
         ("raise:by zero", "ZeroDivisionError: by zero"),
+        (f"raise:{'ö' * 3000}", "öö..."),
         ("exit:", "SystemExit: 3"),
         ("publish:averages/#", "has a wildcard; it names one topic"),
         ("publish:averages/+", "has a wildcard; it names one topic"),
@@ -91,7 +92,7 @@ def test_what_goes_wrong_in_event_ends_the_stream_and_says_what_where_and_at_whi
     stream.send_quotes("GOOG", sid)
     code, details = stream.status()
     assert code == grpc.StatusCode.INTERNAL
-    assert f"ProbeAlgo.event at {sid} (event 2)" in details
+    assert f"ProbeAlgo.event at {sid} (event 2)"[:900] in details
     assert complaint in details
     # The server and other streams go on.
     assert sides(client.started().quotes("answer:buy")) == [["buy"]]
@@ -117,6 +118,11 @@ def test_refused_parameters_are_an_answer_in_a_stream_and_a_status_by_hand(clien
         assert (refused.value.code(), refused.value.details()) == (grpc.StatusCode.INVALID_ARGUMENT, "no")
 
 
+def test_a_text_that_is_none_is_still_carried(client: Client) -> None:
+    answer = client.events().ask(initialize=contract.InitializeRequest(parameters_json='{"refuse": "a\\ud800b"}'))
+    assert answer.initialized.refusal == "a?b"
+
+
 def test_a_refusal_without_a_reason_is_still_one(client: Client) -> None:
     answer = client.events().ask(initialize=contract.InitializeRequest(parameters_json='{"refuse": ""}'))
     assert answer.initialized.refusal
@@ -129,6 +135,8 @@ def test_a_refusal_without_a_reason_is_still_one(client: Client) -> None:
         ({}, "initialize has to be the first message"),
         ({"initialize": contract.InitializeRequest(parameters_json="[]")}, "must be one JSON object"),
         ({"initialize": contract.InitializeRequest(parameters_json="{")}, "is no JSON"),
+        ({"initialize": contract.InitializeRequest(parameters_json="")}, "is no JSON"),
+        ({"initialize": contract.InitializeRequest(parameters_json="[" * 100_000)}, "is no JSON"),
         ({"initialize": contract.InitializeRequest(parameters_json="{}", state=b"\xff")}, "is not what this algorithm saved"),
     ],
 )

@@ -116,6 +116,16 @@ def test_it_serves_on_a_unix_socket(tmp_path: Path) -> None:
         assert sides(client.started().quotes("answer:buy")) == [["buy"]]
 
 
+def test_what_a_killed_server_left_of_its_socket_is_in_nobodys_way(tmp_path: Path) -> None:
+    address = f"unix:{tmp_path}/algo.sock"
+    with Server(PROBE, address) as server:
+        server.signal(signal.SIGKILL)
+        server.ended()
+        assert (tmp_path / "algo.sock").exists()
+    with Server(PROBE, address), Client(address) as client:
+        assert client.describe().name == "probe-algo"
+
+
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, str(PROBE), *arguments],

@@ -17,6 +17,7 @@ MAX_CHANNEL_BYTES = 256
 MAX_PUBLICATIONS = 1000
 MAX_PAYLOAD = 256 * 1024
 MAX_SCHEMA = 256 * 1024
+MAX_SENTENCE = 1000
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -113,7 +114,7 @@ def state_from(data: bytes) -> Any:
     """The state as it was saved."""
     try:
         return json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RequestError(f"state: is not what this algorithm saved: {error}") from None
 
 
@@ -121,11 +122,17 @@ def parameters_from(text: str) -> dict[str, Any]:
     """The parameters of a request."""
     try:
         parameters = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RequestError(f"parameters_json: is no JSON: {error}") from None
     if not isinstance(parameters, dict):
         raise RequestError("parameters_json: must be one JSON object")
     return parameters
+
+
+def sentence(text: str) -> str:
+    """A text for people as a message can carry it: valid, and of bounded length."""
+    valid = text.encode(errors="replace").decode()
+    return valid if len(valid) <= MAX_SENTENCE else f"{valid[: MAX_SENTENCE - 3]}..."
 
 
 def _json(what: str, value: object, default: Any = None) -> str:

@@ -13,7 +13,7 @@ import grpc.aio
 
 from .algorithm import Algorithm, check_class
 from .errors import ParametersError, RequestError
-from .limits import schema_text
+from .limits import schema_text, sentence
 from .proto import algorithm_pb2 as contract
 from .stream import CallFailed, Stream
 from .worker import Worker
@@ -81,7 +81,7 @@ class Service:
             try:
                 return await _attempt(context, worker, call)
             except ParametersError as error:
-                await context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"{error}")
+                await context.abort(grpc.StatusCode.INVALID_ARGUMENT, _refusal(error))
                 raise
 
     async def _events(self, _requests: object, context: _Context) -> None:
@@ -158,7 +158,7 @@ def _answer(stream: Stream, request: contract.EventsRequest) -> contract.EventsR
 
 def _refusal(error: ParametersError) -> str:
     # An empty one would be taken for an acceptance.
-    return str(error) or "the parameters are refused, no reason was given"
+    return sentence(str(error)) or "the parameters are refused, no reason was given"
 
 
 def _once(algorithm: type[Algorithm], request: contract.EventRequest) -> contract.EventResponse:
@@ -179,8 +179,8 @@ async def _attempt(context: _Context, worker: Worker, call: Callable[[], _Return
     try:
         return await worker.run(call)
     except RequestError as error:
-        await context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"{error}")
+        await context.abort(grpc.StatusCode.INVALID_ARGUMENT, sentence(str(error)))
         raise
     except CallFailed as error:
-        await context.abort(grpc.StatusCode.INTERNAL, f"{error}")
+        await context.abort(grpc.StatusCode.INTERNAL, sentence(str(error)))
         raise

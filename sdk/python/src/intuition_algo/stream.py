@@ -10,7 +10,7 @@ from typing import Any, NoReturn, TypeVar
 
 from .algorithm import Algorithm, overrides_reconfigure
 from .errors import AlgorithmError, ParametersError, RequestError
-from .limits import MAX_MESSAGE, channel_list, parameters_from, state_bytes, state_from
+from .limits import MAX_MESSAGE, channel_list, parameters_from, sentence, state_bytes, state_from
 from .proto import algorithm_pb2 as contract
 from .proto import types_pb2 as types
 from .signals import Buy, Reject, Sell, plain_quantity, signals
@@ -18,7 +18,6 @@ from .tick import Tick
 
 _LOG = logging.getLogger("intuition_algo")
 _PACKAGE = Path(__file__).parent
-_MAX_MESSAGE_TEXT = 1000
 _Returned = TypeVar("_Returned")
 
 
@@ -106,7 +105,7 @@ class Stream:
         tick = Tick(quote.sid, quote.price, quote.time_micros)
         answer = self._call(f"event at {quote.sid} (event {event.event})", lambda: _decide(instance, tick))
         if isinstance(answer, Reject):
-            result.reject = answer.reason
+            result.reject = sentence(answer.reason)
             return result
         for signal in answer:
             if isinstance(signal, Sell):
@@ -129,8 +128,7 @@ class Stream:
     def _fail(self, what: str, error: BaseException) -> NoReturn:
         _LOG.error("%s: %s failed in %s", self._account or "by hand", self._class.__name__, what, exc_info=error)
         kind = "" if isinstance(error, AlgorithmError) else f"{type(error).__name__}: "
-        text = f"{self._class.__name__}.{what}{_place(error)}: {kind}{error}"
-        raise CallFailed(text if len(text) <= _MAX_MESSAGE_TEXT else f"{text[:_MAX_MESSAGE_TEXT]}...") from None
+        raise CallFailed(f"{self._class.__name__}.{what}{_place(error)}: {kind}{_text(error)}") from None
 
 
 def _decide(instance: Algorithm, tick: Tick) -> list[Buy | Sell] | Reject:
@@ -141,6 +139,13 @@ def _decide(instance: Algorithm, tick: Tick) -> list[Buy | Sell] | Reject:
     except ParametersError as error:
         # It refuses parameters, which nobody gave here.
         raise AlgorithmError(f"ParametersError is for initialize and reconfigure; in event, Reject refuses an event ({error})") from error
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:
+        return "(its text cannot be had)"
 
 
 def _place(error: BaseException) -> str:
