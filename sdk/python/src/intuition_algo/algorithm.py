@@ -55,7 +55,7 @@ class Algorithm(ABC):
         return instance
 
     @abstractmethod
-    def initialize(self, params: dict[str, Any]) -> str | Sequence[str]:
+    def initialize(self, params: dict[str, Any], /) -> str | Sequence[str]:
         """Called once, before anything else, with `state` as it was saved last.
 
         `params`: the resource's parameters and `threshold`. Returns the channels wanted, MQTT topics such as `["quotes"]`.
@@ -63,10 +63,10 @@ class Algorithm(ABC):
         """
 
     @abstractmethod
-    def event(self, tick: Tick) -> Answer:
+    def event(self, tick: Tick, /) -> Answer:
         """Called for each price, in order. Returns a signal, several, or None; Reject for an event that cannot be used."""
 
-    def reconfigure(self, params: dict[str, Any]) -> str | Sequence[str] | None:
+    def reconfigure(self, params: dict[str, Any], /) -> str | Sequence[str] | None:
         """Called between two events when the parameters change while it runs. Override it only where starting anew is dear.
 
         As it is, this is never called: a new instance gets a copy of the state and is initialized with the new parameters, as after

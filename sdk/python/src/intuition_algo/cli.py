@@ -27,7 +27,10 @@ def _check_address(_context: click.Context, _parameter: click.Parameter, value: 
 
 
 def serve(algorithm: type[Algorithm], args: Sequence[str] | None = None) -> NoReturn:
-    """Serves the algorithm until SIGTERM or Ctrl-C, and ends the process. `args`: instead of the command line's."""
+    """Serves the algorithm until SIGTERM or Ctrl-C, and ends the process. `args`: instead of the command line's.
+
+    The process ends with what `event` is still busy with left where it is, and without what was registered to run at its exit.
+    """
     try:
         check_class(algorithm)
         schema_text(algorithm.parameters_schema)
