@@ -14,6 +14,7 @@ from typing import Any
 
 import grpc
 import pytest
+from intuition_algo.server import GRACE_SECONDS
 from serving import ALGORITHMS, PATIENCE_SECONDS, Client, Events, Server, sides
 from waiting import wait_for
 
@@ -106,7 +107,7 @@ def test_who_watches_its_health_does_not_hold_up_the_shutdown() -> None:
         watch = stub.Watch(health_pb2.HealthCheckRequest())
         assert next(watch).status == health_pb2.HealthCheckResponse.SERVING
         server.signal(signal.SIGTERM)
-        assert server.process.wait(5) == 0
+        assert server.process.wait(GRACE_SECONDS - 1) == 0
 
 
 def test_it_serves_on_a_unix_socket(tmp_path: Path) -> None:
