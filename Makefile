@@ -13,10 +13,14 @@ SCRIPTS = $(shell git ls-files | xargs grep -lE '^\#!.*(bash|/sh)$$') tests/clus
 # As in tests/cluster/lib.sh.
 CLUSTER_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/intuition/cluster
 E2E_FIGURES := $(CURDIR)/target/e2e-figures.txt
+SDK_VENV := $(abspath $(or $(CARGO_TARGET_DIR),target))/sdk-python
+GUIDES = $(filter-out %/README.md,$(wildcard docs/write-an-algorithm/*.md))
+# What makes virtual environments is a package of its own on Debian.
+NEED_VENV = python3 -c 'import ensurepip, venv' 2>/dev/null || .ci/need python3-venv:python3,python3-venv
 
 .DEFAULT_GOAL := help
-.PHONY: help demo fmt fmt-check lint doc test test-examples generate check-generated check-scripts test-chart images \
-	cluster-up cluster-down e2e ci tools deps
+.PHONY: help demo fmt fmt-check lint doc test test-examples test-sdk test-guides generate check-generated check-scripts \
+	test-chart images cluster-up cluster-down e2e e2e-guides ci tools deps
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -90,7 +94,36 @@ e2e: cluster-up ## Run the tests that need a cluster
 	$(CARGO) test --package e2e --features cluster --test cluster_faults -- --test-threads=1
 	@cat $(E2E_FIGURES)
 
-ci: check-scripts fmt-check lint doc test check-generated test-chart e2e ## Everything that CI checks
+test-sdk: $(SDK_VENV)/ready $(SDK_VENV)-generate/ready ## Test and type-check the SDK for Python, its examples, and the runner of guides
+	sdk/python/generate --check $(SDK_VENV)-generate/bin/python
+	cd sdk/python && $(SDK_VENV)/bin/mypy
+	$(SDK_VENV)/bin/mypy --strict --scripts-are-modules tests/guides/run tests/guides/test_run.py
+	cd sdk/python && $(SDK_VENV)/bin/pytest --quiet -p no:cacheprovider
+	$(SDK_VENV)/bin/pytest --quiet -p no:cacheprovider tests/guides
+
+$(SDK_VENV)/ready: sdk/python/pyproject.toml
+	@$(NEED_VENV)
+	python3 -m venv --clear $(@D)
+	$(@D)/bin/pip install --quiet --disable-pip-version-check --editable 'sdk/python[test]'
+	touch $@
+
+# Apart: the compiler of protobuf goes with an older runtime.
+$(SDK_VENV)-generate/ready: sdk/python/generate
+	@$(NEED_VENV)
+	python3 -m venv --clear $(@D)
+	$(@D)/bin/pip install --quiet --disable-pip-version-check $$(sed -n 's/^TOOLS=/grpcio-tools==/p' sdk/python/generate)
+	touch $@
+
+test-guides: tools ## Do what the guides tell their readers to do on a laptop
+	@$(NEED_VENV)
+	$(CARGO) build --quiet --package intuition-cli
+	set -e; for guide in $(GUIDES); do tests/guides/run $$guide --part laptop; done
+
+e2e-guides: cluster-up ## Do what the guides tell their readers to do in a cluster
+	@$(NEED_VENV)
+	source $(CLUSTER_CACHE)/env; tests/guides/cluster $(GUIDES)
+
+ci: check-scripts fmt-check lint doc test check-generated test-sdk test-guides test-chart e2e e2e-guides ## Everything that CI checks
 
 tools:
 	@command -v $(CARGO) >/dev/null || { echo "missing: cargo. Install Rust from https://rustup.rs" >&2; exit 1; }

@@ -1,0 +1,157 @@
+"""The contract's limits, and how values become what it carries. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Any
+
+from .errors import AlgorithmError, RequestError
+
+MAX_STATE = 1024 * 1024
+MAX_MESSAGE = 4 * 1024 * 1024
+MAX_CHANNELS = 64
+MAX_CHANNEL_BYTES = 256
+MAX_PUBLICATIONS = 1000
+MAX_PAYLOAD = 256 * 1024
+MAX_SCHEMA = 256 * 1024
+MAX_SENTENCE = 1000
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+def check_name(name: object) -> str:
+    """The algorithm's name, where it is one."""
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise AlgorithmError(f"name: {name!r} is not 1 to 64 letters, digits, '.', '_' and '-'")
+    return name
+
+
+def check_version(version: object) -> str:
+    """The algorithm's version, where it is one."""
+    if not isinstance(version, str) or not 1 <= len(version) <= 64:
+        raise AlgorithmError(f"version: {version!r} is not a text of 1 to 64 characters")
+    return version
+
+
+def schema_text(schema: object) -> str:
+    """The JSON Schema of the parameters as text; empty where there is none."""
+    if schema is None:
+        return ""
+    if not isinstance(schema, Mapping):
+        raise AlgorithmError("parameters_schema: must be a dict, a JSON Schema (draft 2020-12)")
+    text = _json("parameters_schema", dict(schema))
+    if len(text.encode()) > MAX_SCHEMA:
+        raise AlgorithmError(f"parameters_schema: has {len(text.encode())} bytes; at most {MAX_SCHEMA} are allowed")
+    return text
+
+
+def channel_list(wanted: object) -> list[str]:
+    """The channels that `initialize` returned: one text, or several."""
+    if wanted is None:
+        raise AlgorithmError("initialize returned no channels; return the MQTT topics wanted, such as ['quotes']")
+    if isinstance(wanted, str):
+        wanted = [wanted]
+    if not isinstance(wanted, Iterable) or isinstance(wanted, (bytes, Mapping)):
+        raise AlgorithmError(f"channels: {wanted!r} is no list of MQTT topics, such as ['quotes']")
+    channels = list(wanted)
+    if not 1 <= len(channels) <= MAX_CHANNELS:
+        raise AlgorithmError(f"channels: 1 to {MAX_CHANNELS} are allowed, there are {len(channels)}")
+    for channel in channels:
+        _check_channel("channels", channel, wildcards=True)
+    return channels
+
+
+def _check_channel(what: str, channel: object, wildcards: bool) -> str:
+    if not isinstance(channel, str):
+        raise AlgorithmError(f"{what}: {channel!r} is no text")
+    size = len(_utf8(what, channel))
+    if not 1 <= size <= MAX_CHANNEL_BYTES or "\0" in channel:
+        raise AlgorithmError(f"{what}: {channel!r} is not 1 to {MAX_CHANNEL_BYTES} bytes without NUL")
+    levels = channel.split("/")
+    if not wildcards:
+        if "#" in channel or "+" in channel:
+            raise AlgorithmError(f"{what}: {channel!r} has a wildcard; it names one topic")
+    elif channel.startswith("$share/"):
+        raise AlgorithmError(f"{what}: {channel!r} is a shared subscription, which loses the order of quotes")
+    elif any(
+        ("#" in level and (level != "#" or place != len(levels) - 1)) or ("+" in level and level != "+")
+        for place, level in enumerate(levels)
+    ):
+        raise AlgorithmError(f"{what}: {channel!r} has a wildcard in the wrong place: `#` alone in the last level, `+` alone in its level")
+    return channel
+
+
+def publication(channel: object, payload: object) -> tuple[str, bytes]:
+    """A publication as the contract carries it: bytes as they are, text in UTF-8, anything else as JSON."""
+    topic = _check_channel("publish: channel", channel, wildcards=False)
+    if isinstance(payload, (bytes, bytearray, memoryview)):
+        data = bytes(payload)
+    elif isinstance(payload, str):
+        data = _utf8("publish: payload", payload)
+    else:
+        data = _json("publish: payload", payload, default=_decimal).encode()
+    if len(data) > MAX_PAYLOAD:
+        raise AlgorithmError(f"publish: the payload for {topic!r} has {len(data)} bytes; at most {MAX_PAYLOAD} are allowed")
+    return topic, data
+
+
+def state_bytes(state: object) -> bytes:
+    """The state as it is saved. Refused where it would not come back as it is."""
+    text = _json("state", state)
+    data = text.encode()
+    if len(data) > MAX_STATE:
+        raise AlgorithmError(f"state: has {len(data)} bytes as JSON; at most {MAX_STATE} are allowed")
+    if json.loads(text) != state:
+        raise AlgorithmError(
+            "state: would come back from JSON as something else; keep lists instead of tuples, and text as the keys of a dict"
+        )
+    return data
+
+
+def state_from(data: bytes) -> Any:
+    """The state as it was saved."""
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise RequestError(f"state: is not what this algorithm saved: {error}") from None
+
+
+def parameters_from(text: str) -> dict[str, Any]:
+    """The parameters of a request."""
+    try:
+        parameters = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise RequestError(f"parameters_json: is no JSON: {error}") from None
+    if not isinstance(parameters, dict):
+        raise RequestError("parameters_json: must be one JSON object")
+    return parameters
+
+
+def sentence(text: str) -> str:
+    """A text for people as a message can carry it: valid, and of bounded length."""
+    valid = text.encode(errors="replace").decode()
+    return valid if len(valid) <= MAX_SENTENCE else f"{valid[: MAX_SENTENCE - 3]}..."
+
+
+def _json(what: str, value: object, default: Any = None) -> str:
+    try:
+        text = json.dumps(value, allow_nan=False, separators=(",", ":"), ensure_ascii=False, default=default)
+        text.encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise AlgorithmError(f"{what}: cannot be written as JSON: {error}") from None
+    return text
+
+
+def _decimal(value: object) -> str:
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+
+
+def _utf8(what: str, text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise AlgorithmError(f"{what}: {text!r} is no valid text: {error.reason}") from None

@@ -1,0 +1,1 @@
+"""The messages of the contract: sdk/python/generate writes them from algo-runtime/api/proto."""

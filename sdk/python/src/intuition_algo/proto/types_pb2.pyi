@@ -1,0 +1,75 @@
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Side(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    SIDE_UNSPECIFIED: _ClassVar[Side]
+    SIDE_BUY: _ClassVar[Side]
+    SIDE_SELL: _ClassVar[Side]
+SIDE_UNSPECIFIED: Side
+SIDE_BUY: Side
+SIDE_SELL: Side
+
+class Quote(_message.Message):
+    __slots__ = ("sid", "price", "time_micros")
+    SID_FIELD_NUMBER: _ClassVar[int]
+    PRICE_FIELD_NUMBER: _ClassVar[int]
+    TIME_MICROS_FIELD_NUMBER: _ClassVar[int]
+    sid: str
+    price: str
+    time_micros: int
+    def __init__(self, sid: _Optional[str] = ..., price: _Optional[str] = ..., time_micros: _Optional[int] = ...) -> None: ...
+
+class Decision(_message.Message):
+    __slots__ = ("id", "seq", "algo", "event", "sid", "side", "amount", "quantity", "price", "cash", "time_micros")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    ALGO_FIELD_NUMBER: _ClassVar[int]
+    EVENT_FIELD_NUMBER: _ClassVar[int]
+    SID_FIELD_NUMBER: _ClassVar[int]
+    SIDE_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    QUANTITY_FIELD_NUMBER: _ClassVar[int]
+    PRICE_FIELD_NUMBER: _ClassVar[int]
+    CASH_FIELD_NUMBER: _ClassVar[int]
+    TIME_MICROS_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    seq: int
+    algo: str
+    event: str
+    sid: str
+    side: Side
+    amount: str
+    quantity: str
+    price: str
+    cash: str
+    time_micros: int
+    def __init__(self, id: _Optional[str] = ..., seq: _Optional[int] = ..., algo: _Optional[str] = ..., event: _Optional[str] = ..., sid: _Optional[str] = ..., side: _Optional[_Union[Side, str]] = ..., amount: _Optional[str] = ..., quantity: _Optional[str] = ..., price: _Optional[str] = ..., cash: _Optional[str] = ..., time_micros: _Optional[int] = ...) -> None: ...
+
+class Settings(_message.Message):
+    __slots__ = ("algorithm", "threshold", "parameters_json", "starting_cash", "suspend", "algorithm_address")
+    ALGORITHM_FIELD_NUMBER: _ClassVar[int]
+    THRESHOLD_FIELD_NUMBER: _ClassVar[int]
+    PARAMETERS_JSON_FIELD_NUMBER: _ClassVar[int]
+    STARTING_CASH_FIELD_NUMBER: _ClassVar[int]
+    SUSPEND_FIELD_NUMBER: _ClassVar[int]
+    ALGORITHM_ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    algorithm: str
+    threshold: str
+    parameters_json: str
+    starting_cash: str
+    suspend: bool
+    algorithm_address: str
+    def __init__(self, algorithm: _Optional[str] = ..., threshold: _Optional[str] = ..., parameters_json: _Optional[str] = ..., starting_cash: _Optional[str] = ..., suspend: bool = ..., algorithm_address: _Optional[str] = ...) -> None: ...
+
+class Publication(_message.Message):
+    __slots__ = ("channel", "payload")
+    CHANNEL_FIELD_NUMBER: _ClassVar[int]
+    PAYLOAD_FIELD_NUMBER: _ClassVar[int]
+    channel: str
+    payload: bytes
+    def __init__(self, channel: _Optional[str] = ..., payload: _Optional[bytes] = ...) -> None: ...

@@ -1,0 +1,158 @@
+"""One account's algorithm, taken through the contract: what `Events` does between two messages. No I/O."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+from .algorithm import Algorithm, overrides_reconfigure
+from .errors import AlgorithmError, ParametersError, RequestError
+from .limits import MAX_MESSAGE, channel_list, parameters_from, sentence, state_bytes, state_from
+from .proto import algorithm_pb2 as contract
+from .proto import types_pb2 as types
+from .signals import Buy, Reject, Sell, plain_quantity, signals
+from .tick import Tick
+
+_LOG = logging.getLogger("intuition_algo")
+_PACKAGE = Path(__file__).parent
+_Returned = TypeVar("_Returned")
+
+
+class CallFailed(Exception):
+    """The algorithm raised or broke the contract. The text says what, where, and at which event."""
+
+
+class Stream:
+    """The instance of one account, and the state that the other side has of it."""
+
+    def __init__(self, algorithm: type[Algorithm]) -> None:
+        self._class = algorithm
+        self._instance: Algorithm | None = None
+        self._account = ""
+        self._saved = b""
+
+    def initialize(self, request: contract.InitializeRequest) -> contract.InitializeResponse:
+        """Makes the instance. ParametersError: refused."""
+        params = parameters_from(request.parameters_json)
+        self._account = request.account
+        # As this would write it, to be compared with what the instance will have.
+        self._saved = state_bytes(state_from(request.state)) if request.state else b""
+        channels, self._instance = self._begin(params, self._saved)
+        return contract.InitializeResponse(channels=channels)
+
+    def reconfigure(self, request: contract.Reconfigure) -> contract.ReconfigureResponse:
+        """Changes the parameters. ParametersError: refused, and the old ones go on."""
+        params = parameters_from(request.parameters_json)
+        instance = self._running()
+        if overrides_reconfigure(instance):
+            wanted = self._call("reconfigure", lambda: instance.reconfigure(params))
+            channels = [] if wanted is None else self._call("reconfigure", lambda: channel_list(wanted))
+        else:
+            state = self._call("reconfigure", lambda: state_bytes(instance.state))
+            channels, self._instance = self._begin(params, state)
+        return contract.ReconfigureResponse(channels=channels)
+
+    def batch(self, batch: contract.EventBatch) -> contract.EventBatchResult:
+        """Decides a batch."""
+        instance = self._running()
+        instance._publications = []
+        try:
+            results = [self._event(instance, event) for event in batch.events]
+            publications = instance._publications
+        finally:
+            instance._publications = None
+        answer = contract.EventBatchResult(
+            number=batch.number,
+            results=results,
+            publications=[types.Publication(channel=channel, payload=payload) for channel, payload in publications],
+        )
+        state = self._call("event", lambda: state_bytes(instance.state))
+        # What keeps no state has none to save.
+        stateless = self._saved == b"" and instance.state is None and self._class.state is None
+        changed = state != self._saved and not stateless
+        if changed:
+            answer.state = state
+        if answer.ByteSize() > MAX_MESSAGE:
+            raise CallFailed(
+                f"{self._class.__name__}: signals, state and publications of {len(results)} events have {answer.ByteSize()} bytes; "
+                f"at most {MAX_MESSAGE} are allowed in one answer"
+            )
+        if changed:
+            self._saved = state
+        return answer
+
+    def _begin(self, params: dict[str, Any], state: bytes) -> tuple[list[str], Algorithm]:
+        instance = self._call("__init__", self._class)
+        if state:
+            instance.state = state_from(state)
+        wanted = self._call("initialize", lambda: instance.initialize(params))
+        return self._call("initialize", lambda: channel_list(wanted)), instance
+
+    def _running(self) -> Algorithm:
+        if self._instance is None:
+            raise RequestError("the first message has to be initialize")
+        return self._instance
+
+    def _event(self, instance: Algorithm, event: contract.InputEvent) -> contract.EventResult:
+        result = contract.EventResult(event=event.event)
+        # Kinds that are not known are passed over.
+        if event.WhichOneof("kind") != "quote":
+            return result
+        quote = event.quote
+        tick = Tick(quote.sid, quote.price, quote.time_micros)
+        answer = self._call(f"event at {quote.sid} (event {event.event})", lambda: _decide(instance, tick))
+        if isinstance(answer, Reject):
+            result.reject = sentence(answer.reason)
+            return result
+        for signal in answer:
+            if isinstance(signal, Sell):
+                quantity = "" if signal.quantity is None else plain_quantity(signal.quantity)
+                result.signals.add(event=event.event, side=types.SIDE_SELL, quantity=quantity)
+            else:
+                result.signals.add(event=event.event, side=types.SIDE_BUY)
+        return result
+
+    def _call(self, what: str, call: Callable[[], _Returned]) -> _Returned:
+        """Runs the user's code. What it raises becomes one sentence for whoever runs it, and a traceback in the log."""
+        try:
+            return call()
+        except (ParametersError, RequestError):
+            raise
+        # SystemExit too: one account's algorithm does not end the process that serves the others.
+        except BaseException as error:
+            self._fail(what, error)
+
+    def _fail(self, what: str, error: BaseException) -> NoReturn:
+        _LOG.error("%s: %s failed in %s", self._account or "by hand", self._class.__name__, what, exc_info=error)
+        kind = "" if isinstance(error, AlgorithmError) else f"{type(error).__name__}: "
+        raise CallFailed(f"{self._class.__name__}.{what}{_place(error)}: {kind}{_text(error)}") from None
+
+
+def _decide(instance: Algorithm, tick: Tick) -> list[Buy | Sell] | Reject:
+    try:
+        return signals(instance.event(tick))
+    except Reject as reject:
+        return reject
+    except ParametersError as error:
+        # It refuses parameters, which nobody gave here.
+        raise AlgorithmError(f"ParametersError is for initialize and reconfigure; in event, Reject refuses an event ({error})") from error
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:
+        return "(its text cannot be had)"
+
+
+def _place(error: BaseException) -> str:
+    """File and line of the user's code, the innermost that is not this package."""
+    frames = traceback.extract_tb(error.__traceback__)
+    for frame in reversed(frames):
+        path = Path(frame.filename)
+        if _PACKAGE not in path.parents and "site-packages" not in path.parts and not frame.filename.startswith("<"):
+            return f", {path.name} line {frame.lineno}"
+    return ""

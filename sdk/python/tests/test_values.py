@@ -1,0 +1,134 @@
+"""Ticks, signals and classes, without a server."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import datetime, timezone
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from intuition_algo import Algorithm, AlgorithmError, Buy, Reject, Sell, Tick
+from intuition_algo.algorithm import check_class
+from intuition_algo.limits import schema_text, state_bytes, state_from
+from intuition_algo.signals import plain_quantity, signals
+
+
+class HTTPFeed2Algo(Algorithm):
+    state: dict[str, Any] = {"list": []}
+
+    def initialize(self, params: dict[str, Any]) -> str:
+        return "quotes"
+
+    def event(self, tick: Tick) -> None:
+        return None
+
+
+def test_a_tick_is_an_object_and_a_mapping() -> None:
+    tick = Tick("GOOG", "0.1000000001", 1_767_322_645_678_001)
+    assert tick.sid == tick["sid"] == "GOOG"
+    assert tick.price == Decimal("0.1000000001")
+    assert tick["quote"] == "0.1000000001"
+    assert tick.time == datetime(2026, 1, 2, 2, 57, 25, 678_001, tzinfo=timezone.utc)
+    assert tick.time_micros == 1_767_322_645_678_001
+    assert dict(tick) == {"sid": "GOOG", "quote": "0.1000000001", "time": "2026-01-02T02:57:25.678001Z"}
+    assert tick.get("volume") is None
+    with pytest.raises(KeyError, match="a tick has sid, quote, time"):
+        tick["price"]
+
+
+def test_a_time_before_the_epoch_is_one_too() -> None:
+    assert Tick("GOOG", "1", -1_000_000).time == datetime(1969, 12, 31, 23, 59, 59, tzinfo=timezone.utc)
+
+
+@pytest.mark.parametrize(
+    ("quantity", "text"),
+    [(Decimal("1E+3"), "1000"), (Decimal("1.50"), "1.5"), (1, "1"), ("0.00000001", "0.00000001"), (Decimal("1E-8"), "0.00000001")],
+)
+def test_a_quantity_is_written_plainly(quantity: Any, text: str) -> None:
+    assert plain_quantity(quantity) == text
+
+
+@pytest.mark.parametrize("quantity", [0.5, True, "x", "-1", 0, Decimal("NaN"), Decimal("Infinity"), "0.000000001", Decimal("1E+20"), [1]])
+def test_a_quantity_that_is_none_is_refused_where_it_is_made(quantity: Any) -> None:
+    with pytest.raises(AlgorithmError, match="quantity: "):
+        Sell(quantity)
+
+
+def test_answers_become_signals() -> None:
+    assert signals(None) == []
+    assert signals("sell") == [Sell()]
+    assert signals(iter([Buy(), "buy"])) == [Buy(), Buy()]
+    for answer in ("hold", b"buy", {"buy": 1}, [None], [Reject("x")], True):
+        with pytest.raises(AlgorithmError, match="event returned"):
+            signals(answer)
+    with pytest.raises(AlgorithmError, match="needs a reason"):
+        Reject(" ")
+
+
+def test_the_name_is_that_of_the_class_unless_it_has_one() -> None:
+    class Named(HTTPFeed2Algo):
+        name = "random"
+
+    class MovingAverage(Named):
+        pass
+
+    assert [one.name for one in (HTTPFeed2Algo, Named, MovingAverage)] == ["http-feed2-algo", "random", "moving-average"]
+    assert HTTPFeed2Algo.version == "0"
+
+
+@pytest.mark.parametrize(
+    ("attributes", "complaint"),
+    [({"name": "a b"}, "name: 'a b'"), ({"name": "x" * 65}, "name: "), ({"version": 1}, "version: 1"), ({"version": "v" * 65}, "version: ")],
+)
+def test_a_class_that_cannot_be_described_is_refused(attributes: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(AlgorithmError, match=complaint):
+        check_class(type("Wrong", (HTTPFeed2Algo,), attributes))
+
+
+def test_what_is_no_algorithm_is_refused() -> None:
+    class Half(Algorithm):
+        def initialize(self, params: dict[str, Any]) -> str:
+            return "quotes"
+
+    with pytest.raises(AlgorithmError, match="Half lacks event"):
+        check_class(Half)  # type: ignore[type-abstract]
+    with pytest.raises(AlgorithmError, match="takes a subclass of Algorithm"):
+        check_class(HTTPFeed2Algo())  # type: ignore[arg-type]
+
+
+def test_a_schema_is_a_dict_that_json_can_carry() -> None:
+    assert schema_text(None) == ""
+    for schema in (["object"], {"default": {1, 2}}, {"description": "x" * 262_144}):
+        with pytest.raises(AlgorithmError, match="parameters_schema: "):
+            schema_text(schema)
+
+
+def test_each_instance_has_a_copy_of_the_state_of_the_class() -> None:
+    HTTPFeed2Algo().state["list"].append(1)
+    assert HTTPFeed2Algo().state == {"list": []}
+
+
+@pytest.mark.parametrize("state", [{"a": [1, 0.1, None, True, "ö\u2028"]}, [], "", 0, {"a": {"b": {}}}])
+def test_state_comes_back_as_it_was(state: Any) -> None:
+    assert state_from(state_bytes(state)) == state
+
+
+@pytest.mark.parametrize("state", [{1: "a"}, (1,), {"a": (1,)}, {1, 2}, b"x", float("inf"), "\ud800"])
+def test_state_that_would_come_back_as_something_else_is_refused(state: Any) -> None:
+    with pytest.raises(AlgorithmError, match="state: "):
+        state_bytes(state)
+
+
+def test_publishing_is_for_event() -> None:
+    with pytest.raises(AlgorithmError, match="publish: is for event"):
+        HTTPFeed2Algo().publish("a", "b")
+
+
+def test_serving_what_is_no_algorithm_says_so_and_ends() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", "from intuition_algo import serve; serve(dict)"], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "error: serve takes a subclass of Algorithm" in ended.stderr
