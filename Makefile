@@ -116,14 +116,16 @@ $(SDK_VENV)-generate/ready: sdk/python/generate
 
 test-guides: tools ## Do what the guides tell their readers to do on a laptop
 	@$(NEED_VENV)
+	@.ci/need node:nodejs npm:npm
 	$(CARGO) build --quiet --package intuition-cli
 	set -e; for guide in $(GUIDES); do tests/guides/run $$guide --part laptop; done
 
 e2e-guides: cluster-up ## Do what the guides tell their readers to do in a cluster
 	@$(NEED_VENV)
+	@.ci/need node:nodejs npm:npm
 	source $(CLUSTER_CACHE)/env; tests/guides/cluster $(GUIDES)
 
-ci: check-scripts fmt-check lint doc test check-generated test-sdk test-guides test-chart e2e e2e-guides ## Everything that CI checks
+ci: check-scripts fmt-check lint doc test check-generated test-sdk test-examples test-guides test-chart e2e e2e-guides ## Everything that CI checks
 
 tools:
 	@command -v $(CARGO) >/dev/null || { echo "missing: cargo. Install Rust from https://rustup.rs" >&2; exit 1; }
