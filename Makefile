@@ -86,6 +86,10 @@ cluster-down: ## Remove the cluster and all that came with it
 
 e2e: cluster-up ## Run the tests that need a cluster
 	rm -f $(E2E_FIGURES)
+	$(CARGO) build --quiet --package intuition-cli
+	for version in v1 v2; do \
+		tests/cluster/load-images "$$(examples/build python localhost/intuition-examples/python:$$version | tail -n 1)"; \
+	done
 	source $(CLUSTER_CACHE)/env; \
 	export E2E_STARTED=$$(date -u +%FT%TZ) E2E_FIGURES=$(E2E_FIGURES) RUST_LIB_BACKTRACE=0; \
 	tests/cluster/no-operator; \

@@ -11,6 +11,7 @@
 //! - [`figures`]: what was measured; [`environment`]: where the cluster, the repository and the images are.
 
 pub mod algo;
+pub mod algorithm;
 pub mod books;
 pub mod broker;
 pub mod diagnosis;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{
     namespace::Namespace,
-    object::{EVENT, Object, TRADING_ALGO, number, text, until_any},
+    object::{EVENT, Kind, Object, TRADING_ALGO, number, text, until_any},
 };
 
 /// A resource that was applied.
@@ -74,7 +74,12 @@ impl<'a> Algo<'a> {
 
     /// One that was applied by other means.
     pub fn applied(namespace: &'a Namespace, name: &str) -> Self {
-        Self { namespace, name: name.to_owned(), object: namespace.object(TRADING_ALGO, name) }
+        Self::applied_as(namespace, TRADING_ALGO, name)
+    }
+
+    /// One of our kinds whose conditions are read in the same way.
+    pub fn applied_as(namespace: &'a Namespace, kind: Kind, name: &str) -> Self {
+        Self { namespace, name: name.to_owned(), object: namespace.object(kind, name) }
     }
 
     /// Its name.

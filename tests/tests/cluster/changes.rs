@@ -69,17 +69,17 @@ async fn another_algorithm_goes_on_with_the_same_cash() -> anyhow::Result<()> {
         let before = market.settles(&algo).await?;
         let crossover = json!({"builtin": "sma-crossover", "parameters": {"fast": 1, "slow": 2, "seed": null}});
         algo.change(json!({"algorithm": crossover})).await?;
-        algo.is_ready().await?;
+        algo.is_in_force().await?;
         let status = algo.status().await?;
         ensure!(text(&status, "/backend/algorithm") == "sma-crossover", "{status:#}");
         ensure!(text(&status, "/account/cash") == before.cash, "{status:#}");
-        ensure!(Pod::of(&algo, Part::Runtime).await?.uid() != pod.uid(), "another algorithm needs another pod");
         market.publish_to_chance(100).await?;
         market.decided_more(&before).await?;
         algo.change(json!({"algorithm": {"builtin": "random", "parameters": null}})).await?;
-        algo.is_ready().await?;
+        algo.is_in_force().await?;
         market.publish(10).await?;
         market.settles(&algo).await?;
+        pod.is_untouched(&algo, Part::Runtime).await?;
         algo.is_settled().await
     })
     .await
