@@ -29,39 +29,39 @@ use tonic::{Request, Response, Status, Streaming, transport::Server};
 
 /// What is served.
 #[derive(Debug, Clone)]
-pub struct Rule {
+pub(crate) struct Rule {
     /// The algorithm.
-    pub builtin: &'static str,
+    pub(crate) builtin: &'static str,
     /// The contract it says it speaks.
-    pub contract: &'static str,
+    pub(crate) contract: &'static str,
     /// Channels, for the algorithm's own.
-    pub channels: Option<Vec<String>>,
+    pub(crate) channels: Option<Vec<String>>,
     /// Quotes of this symbol are rejected.
-    pub rejects: Option<&'static str>,
+    pub(crate) rejects: Option<&'static str>,
     /// The batch with the event of this number, from 1 over the life of the backend, is taken and never answered. Told
     /// once by [`Backend::wait_until_it_hangs`].
-    pub hangs_at: Option<u64>,
+    pub(crate) hangs_at: Option<u64>,
     /// The version it says it is.
-    pub version: &'static str,
+    pub(crate) version: &'static str,
 }
 
 impl Rule {
-    pub fn of(builtin: &'static str) -> Self {
+    pub(crate) fn of(builtin: &'static str) -> Self {
         Self { builtin, contract: "intuition.v1", channels: None, rejects: None, hangs_at: None, version: "7.8.9" }
     }
 }
 
 /// A backend that serves until it is dropped, which ends it as a kill does: listener and connections are gone at once.
-pub struct Backend {
+pub(crate) struct Backend {
     /// For `--algorithm-address`.
-    pub address: String,
+    pub(crate) address: String,
     runtime: Option<Runtime>,
     hangs: mpsc::Receiver<()>,
 }
 
 impl Backend {
     /// On a port of the loopback interface; 0: any that is free.
-    pub fn tcp(port: u16, rule: Rule) -> Self {
+    pub(crate) fn tcp(port: u16, rule: Rule) -> Self {
         let listener = StdListener::bind(("127.0.0.1", port)).unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
@@ -69,7 +69,7 @@ impl Backend {
     }
 
     /// On a socket, which must not be there yet.
-    pub fn unix(path: &Path, rule: Rule) -> Self {
+    pub(crate) fn unix(path: &Path, rule: Rule) -> Self {
         let socket: PathBuf = path.to_owned();
         let address = format!("unix:{}", path.display());
         Self::start(address, rule, move || UnixListenerStream::new(UnixListener::bind(socket).unwrap()))
@@ -91,12 +91,12 @@ impl Backend {
     }
 
     /// The port, for another one to take over.
-    pub fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.address.strip_prefix("http://").unwrap().parse::<SocketAddr>().unwrap().port()
     }
 
     /// Waits until it hangs.
-    pub fn wait_until_it_hangs(&self) {
+    pub(crate) fn wait_until_it_hangs(&self) {
         self.hangs.recv().unwrap();
     }
 }
@@ -111,7 +111,7 @@ impl Drop for Backend {
 }
 
 /// A port of the loopback interface where nobody is.
-pub fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     StdListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
