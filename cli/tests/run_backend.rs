@@ -7,7 +7,7 @@ mod support;
 
 use std::{
     fs,
-    io::{BufRead as _, BufReader, Read as _, Write as _},
+    io::{BufRead as _, BufReader, Read as _},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     thread,
@@ -63,7 +63,7 @@ fn decided(stdout: &[u8]) -> Vec<Value> {
 
 /// Money and counts of the only summary: what two runs over the same quotes have in common.
 fn books(stdout: &[u8]) -> Value {
-    let mut summary = json(stdout).1.remove(0)["summary"].take();
+    let mut summary = json(stdout).1.remove(0).get_mut("summary").unwrap().take();
     for member in ["algorithm", "algorithmVersion", "seconds"] {
         summary.as_object_mut().unwrap().remove(member).unwrap();
     }
@@ -81,16 +81,9 @@ fn interrupt(child: &Child) {
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
 }
 
-/// Reads a run's standard error until a line has `text` in it; gives all of them up to there.
-fn read_until(lines: &mut impl Iterator<Item = std::io::Result<String>>, text: &str) -> Vec<String> {
-    let mut read = Vec::new();
-    for line in lines {
-        read.push(line.unwrap());
-        if read.last().unwrap().contains(text) {
-            return read;
-        }
-    }
-    panic!("no line has {text:?} in it: {read:?}");
+/// Reads a run's standard error up to a line that has `text` in it.
+fn read_until(lines: &mut impl Iterator<Item = std::io::Result<String>>, text: &str) {
+    assert!(lines.map_while(Result::ok).any(|line| line.contains(text)), "no line has {text:?} in it");
 }
 
 #[test]

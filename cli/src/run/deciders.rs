@@ -60,11 +60,11 @@ mod tests {
 
     use super::*;
 
-    fn algo(namespace: &str, algorithm: AlgorithmChoice) -> TradingAlgo {
+    fn algo(algorithm: &AlgorithmChoice) -> TradingAlgo {
         let manifest = serde_json::json!({
             "apiVersion": "intuition.dev/v1alpha1",
             "kind": "TradingAlgo",
-            "metadata": { "name": "a", "namespace": namespace },
+            "metadata": { "name": "a", "namespace": "default" },
             "spec": { "algorithm": algorithm },
         });
         serde_json::from_value(manifest).unwrap()
@@ -85,7 +85,7 @@ mod tests {
             served("default/breakout", Some("http://here:2")),
             served("default/imaged", None),
         ];
-        let decider = |name| by_manifest(&algo("default", named(name)), &algorithms);
+        let decider = |name| by_manifest(&algo(&named(name)), &algorithms);
         assert_eq!(decider("breakout"), Ok(Choice::Backend("http://here:2".parse().unwrap())));
         let missing = decider("fade").unwrap_err();
         assert_eq!(missing.path, "spec.algorithm.name");
@@ -98,11 +98,11 @@ mod tests {
     #[test]
     fn an_address_and_a_builtin_mean_themselves() {
         let address = AlgorithmChoice { address: Some("http://here:2".to_owned()), ..AlgorithmChoice::default() };
-        let decider = by_manifest(&algo("default", address), &[]);
+        let decider = by_manifest(&algo(&address), &[]);
         assert_eq!(decider, Ok(Choice::Backend("http://here:2".parse().unwrap())));
         let builtin = AlgorithmChoice { builtin: Some("random".to_owned()), ..AlgorithmChoice::default() };
-        assert_eq!(by_manifest(&algo("default", builtin), &[]), Ok(Choice::Builtin("random".to_owned())));
+        assert_eq!(by_manifest(&algo(&builtin), &[]), Ok(Choice::Builtin("random".to_owned())));
         let portless = AlgorithmChoice { address: Some("http://here".to_owned()), ..AlgorithmChoice::default() };
-        assert_eq!(by_manifest(&algo("default", portless), &[]).unwrap_err().path, "spec.algorithm.address");
+        assert_eq!(by_manifest(&algo(&portless), &[]).unwrap_err().path, "spec.algorithm.address");
     }
 }

@@ -195,12 +195,12 @@ impl Served {
                     Err(errors) => InitializeResponse { channels: Vec::new(), refusal: errors.to_string() },
                 })
             }
-            events_request::Message::Batch(batch) => Answer::Result(self.decide(batch, session.as_mut().unwrap())?),
+            events_request::Message::Batch(batch) => Answer::Result(self.decide(&batch, session.as_mut().unwrap())?),
             events_request::Message::Reconfigure(_) => Answer::Reconfigured(ReconfigureResponse::default()),
         })
     }
 
-    fn decide(&self, batch: EventBatch, session: &mut Session) -> Option<EventBatchResult> {
+    fn decide(&self, batch: &EventBatch, session: &mut Session) -> Option<EventBatchResult> {
         let last = {
             let mut events = self.events.lock().unwrap();
             *events += batch.events.len() as u64;
