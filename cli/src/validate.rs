@@ -12,8 +12,8 @@ use algo_runtime::{
 };
 use intuition_common::exit::USAGE;
 use intuition_operator::{
-    resource::TradingAlgo,
-    validate::{Problem, parse},
+    resource::{ALGORITHM_KIND, Algorithm, KIND, TradingAlgo},
+    validate::{Problem, is_algorithm, parse, parse_algorithm},
 };
 use serde_json::Value;
 
@@ -21,6 +21,9 @@ use crate::{
     args::ManifestArgs,
     manifest::{self, Document, Place},
 };
+
+/// Where names were given first, by kind and `<namespace>/<name>`.
+type Places = BTreeMap<(&'static str, String), Place>;
 
 /// What the files hold.
 pub(crate) struct Checked {
@@ -67,7 +70,7 @@ pub(crate) fn tell(problems: &[String]) -> ExitCode {
 /// Reads and checks every document of every file; `decides`: by the algorithms that they name, too.
 pub(crate) fn check(arguments: &ManifestArgs, decides: bool) -> Checked {
     let mut checked = Checked { algos: Vec::new(), algorithms: Vec::new(), valid: Vec::new(), problems: Vec::new() };
-    let mut places = BTreeMap::new();
+    let mut places = Places::new();
     for file in &arguments.files {
         for document in manifest::read(file) {
             match document {
@@ -81,42 +84,84 @@ pub(crate) fn check(arguments: &ManifestArgs, decides: bool) -> Checked {
 
 impl Checked {
     /// Takes a document up; `places` says where names were given first.
-    fn take(&mut self, document: Document, decides: bool, places: &mut BTreeMap<String, Place>) {
+    fn take(&mut self, document: Document, decides: bool, places: &mut Places) {
         let Document { place, manifest } = document;
-        let parsed = parse(&manifest);
-        let problems = problems(parsed.as_ref().err(), own(&manifest, decides));
+        if is_algorithm(&manifest) {
+            let own = address(&manifest, "spec.address");
+            if let Some((_, algorithm)) = self.sift(place, parse_algorithm(&manifest), own.into_iter(), places) {
+                let account = algorithm.account();
+                self.valid.push(format!("{account} ({ALGORITHM_KIND})"));
+                self.algorithms.push(Served { account, address: algorithm.spec.address });
+            }
+        } else {
+            let own = own(&manifest, decides).into_iter();
+            if let Some((place, algo)) = self.sift(place, parse(&manifest), own, places) {
+                self.valid.push(algo.account());
+                self.algos.push((place, algo));
+            }
+        }
+    }
+
+    /// Gives a resource that nothing is wrong with; what is wrong with it goes to the problems.
+    fn sift<K: Named>(
+        &mut self,
+        place: Place,
+        parsed: Result<K, Vec<Problem>>,
+        own: impl Iterator<Item = Problem>,
+        places: &mut Places,
+    ) -> Option<(Place, K)> {
+        let mut problems = parsed.as_ref().err().cloned().unwrap_or_default();
+        for problem in own {
+            // The same field may have been found already, by its shape.
+            if !problems.iter().any(|known| known.path == problem.path) {
+                problems.push(problem);
+            }
+        }
+        problems.sort();
         self.problems.extend(problems.iter().map(|problem| format!("{place}: {problem}")));
-        let Ok(algo) = parsed else { return };
-        let name = account(&algo);
-        if let Some(first) = places.get(&name) {
+        let resource = parsed.ok()?;
+        let name = resource.account();
+        let key = (K::KIND, name.clone());
+        if let Some(first) = places.get(&key) {
             self.problems.push(format!("{place}: metadata.name: {name} is taken already by {first}"));
-            return;
+            return None;
         }
-        places.insert(name.clone(), place.clone());
-        if problems.is_empty() {
-            self.valid.push(name);
-            self.algos.push((place, algo));
-        }
+        places.insert(key, place.clone());
+        problems.is_empty().then_some((place, resource))
     }
 }
 
-/// `<namespace>/<name>`.
+/// A resource of either kind.
+trait Named {
+    const KIND: &'static str;
+
+    /// `<namespace>/<name>`.
+    fn account(&self) -> String;
+}
+
+impl Named for TradingAlgo {
+    const KIND: &'static str = KIND;
+
+    fn account(&self) -> String {
+        full_name(self.metadata.namespace.as_deref(), self.metadata.name.as_deref())
+    }
+}
+
+impl Named for Algorithm {
+    const KIND: &'static str = ALGORITHM_KIND;
+
+    fn account(&self) -> String {
+        full_name(self.metadata.namespace.as_deref(), self.metadata.name.as_deref())
+    }
+}
+
+/// `<namespace>/<name>` of a trading algorithm.
 pub(crate) fn account(algo: &TradingAlgo) -> String {
-    let metadata = &algo.metadata;
-    format!("{}/{}", metadata.namespace.as_deref().unwrap_or("default"), metadata.name.as_deref().unwrap_or_default())
+    algo.account()
 }
 
-/// What the resource's own checks found, and what else there is.
-fn problems(found: Option<&Vec<Problem>>, own: Vec<Problem>) -> Vec<Problem> {
-    let mut problems = found.cloned().unwrap_or_default();
-    for problem in own {
-        // The same field may have been found already, by its shape.
-        if !problems.iter().any(|known| known.path == problem.path) {
-            problems.push(problem);
-        }
-    }
-    problems.sort();
-    problems
+fn full_name(namespace: Option<&str>, name: Option<&str>) -> String {
+    format!("{}/{}", namespace.unwrap_or("default"), name.unwrap_or_default())
 }
 
 /// What the runtime says about a manifest's algorithm; its parameters count where it is to decide.
