@@ -107,6 +107,74 @@ fn an_algorithm_out_of_process_decides_what_the_same_one_in_process_does() {
     }
 }
 
+/// A `TradingAlgo` of the name `a`.
+fn algo(algorithm: &str) -> String {
+    format!(
+        "---\napiVersion: intuition.dev/v1alpha1\nkind: TradingAlgo\nmetadata: {{name: a}}\n\
+         spec: {{algorithm: {{{algorithm}}}}}\n"
+    )
+}
+
+/// An `Algorithm` of the name `outside`.
+fn algorithm(namespace: &str, spec: &str) -> String {
+    format!(
+        "---\napiVersion: intuition.dev/v1alpha1\nkind: Algorithm\nmetadata: {{name: outside, namespace: {namespace}}}\n\
+         spec: {{{spec}}}\n"
+    )
+}
+
+#[test]
+fn an_address_in_the_manifest_a_name_and_the_flag_lead_to_the_algorithm() {
+    let folder = TempDir::new().unwrap();
+    let (feed, manifest) = (feed(&folder, 50), folder.path().join("a.yaml"));
+    let backend = Backend::tcp(0, Rule::of("random"));
+    let (address, flag) = (format!("address: '{}'", backend.address), ["--algorithm-address", &backend.address]);
+    let elsewhere = algorithm("other", &format!("address: 'http://127.0.0.1:{}'", free_port()));
+    let image = algorithm("default", "image: 'example/outside:1'");
+    for (text, arguments) in [
+        (algo(&address), &[] as &[&str]),
+        (elsewhere + &algo("name: outside") + &algorithm("default", &address), &[]),
+        (image + &algo("name: outside"), &flag),
+        (algo("name: outside"), &flag),
+        (algo("builtin: sma-crossover"), &flag),
+    ] {
+        fs::write(&manifest, &text).unwrap();
+        let mut command = run();
+        command.arg("-f").arg(&manifest).arg("--feed").arg(&feed).args(["--output", "json"]).args(arguments);
+        let output = command.output().unwrap();
+        assert_eq!((output.status.code(), stderr(&output)), (Some(0), ""), "{text}");
+        let summary = &json(&output.stdout).1[0]["summary"];
+        assert_eq!((&summary["algorithm"], &summary["ticks"]), (&"random-outside".into(), &50.into()), "{text}");
+    }
+}
+
+#[test]
+fn a_name_that_leads_nowhere_on_this_machine_is_refused_and_says_what_to_do() {
+    let folder = TempDir::new().unwrap();
+    let manifest = folder.path().join("a.yaml");
+    let of_other = algorithm("other", "address: 'http://127.0.0.1:50051'");
+    for (text, complaint) in [
+        (
+            algo("name: outside") + &of_other,
+            "document 1 (a): spec.algorithm.name: there is no Algorithm default/outside in the files given: ",
+        ),
+        (
+            algo("name: outside") + &algorithm("default", "image: 'example/outside:1'"),
+            "document 1 (a): spec.algorithm.name: the Algorithm default/outside has an image, which needs a cluster: ",
+        ),
+        (of_other.clone(), "nothing to run: none of the manifests is a TradingAlgo"),
+        (algo("address: 'http://localhost:99999'"), "document 1 (a): spec.algorithm.address: "),
+    ] {
+        fs::write(&manifest, &text).unwrap();
+        let output = run().arg("-f").arg(&manifest).output().unwrap();
+        assert!(stderr(&output).contains(complaint), "{}", stderr(&output));
+        assert_eq!((output.status.code(), stderr(&output).lines().count()), (Some(2), 1), "{}", stderr(&output));
+    }
+    let output = example("random.yaml").args(["--algorithm-address", "https://localhost:50051"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("; TLS is not supported"), "{}", stderr(&output));
+}
+
 #[test]
 fn a_backend_that_is_killed_at_a_batch_and_comes_back_costs_no_line_and_changes_no_decision() {
     let folder = TempDir::new().unwrap();
@@ -169,11 +237,7 @@ fn an_algorithm_that_does_not_fit_ends_the_run_at_once_and_says_why() {
         (Rule { contract: "intuition.v9", ..Rule::of("random") }, "", 1, ["intuition.v9", " (ContractUnsupported)"]),
         (Rule { channels: Some(Vec::new()), ..Rule::of("random") }, "", 1, ["channels", " (ContractBroken)"]),
     ] {
-        let text = format!(
-            "apiVersion: intuition.dev/v1alpha1\nkind: TradingAlgo\nmetadata: {{name: a}}\n\
-             spec: {{algorithm: {{builtin: random, parameters: {{{parameters}}}}}}}\n"
-        );
-        fs::write(&manifest, text).unwrap();
+        fs::write(&manifest, algo(&format!("builtin: random, parameters: {{{parameters}}}"))).unwrap();
         let backend = Backend::tcp(0, rule);
         let began = Instant::now();
         let mut command = run();
@@ -204,6 +268,29 @@ fn rejected_quotes_are_dead_letters_and_the_first_one_says_why() {
     assert_eq!(said.len(), 1, "{said:?}");
     let topic = "intuition/default/goog-random/dead-letter: Rejected on quotes: ";
     assert!(said[0].starts_with(topic) && said[0].contains("AAPL is not for me"), "{said:?}");
+}
+
+#[test]
+fn a_quote_that_the_algorithm_always_fails_at_costs_itself_alone() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("quotes.csv");
+    let quote = |number| format!("2000-03-01,{},{}\n", if number == 100 { "BAD" } else { "GOOG" }, 300 + number);
+    fs::write(&path, "time,sid,close\n".to_owned() + &(1..=200).map(quote).collect::<String>()).unwrap();
+    let backend = Backend::tcp(0, Rule { fails_at: Some("BAD"), ..Rule::of("random") });
+    let mut command = example("random.yaml");
+    command.arg("--feed").arg(&path).args(["--output", "json", "--algorithm-address", &backend.address]);
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let books = books(&output.stdout);
+    assert_eq!((&books["ticks"], &books["deadLettered"]), (&200.into(), &1.into()));
+    assert!(
+        stderr(&output).contains("/dead-letter: Rejected on quotes: random-outside: failed "),
+        "{}",
+        stderr(&output)
+    );
+    // It is told as away until it answered a quote again.
+    let there = format!("default/goog-random: the algorithm at {} is there: random-outside 7.8.9", backend.address);
+    assert!(stderr(&output).lines().any(|line| line == there), "{}", stderr(&output));
 }
 
 #[test]

@@ -38,6 +38,8 @@ pub(crate) struct Rule {
     pub(crate) channels: Option<Vec<String>>,
     /// Quotes of this symbol are rejected.
     pub(crate) rejects: Option<&'static str>,
+    /// A batch with a quote of this symbol ends the stream with an error.
+    pub(crate) fails_at: Option<&'static str>,
     /// The batch with the event of this number, from 1 over the life of the backend, is taken and never answered. Told
     /// once by [`Backend::wait_until_it_hangs`].
     pub(crate) hangs_at: Option<u64>,
@@ -47,7 +49,15 @@ pub(crate) struct Rule {
 
 impl Rule {
     pub(crate) fn of(builtin: &'static str) -> Self {
-        Self { builtin, contract: "intuition.v1", channels: None, rejects: None, hangs_at: None, version: "7.8.9" }
+        Self {
+            builtin,
+            contract: "intuition.v1",
+            channels: None,
+            rejects: None,
+            fails_at: None,
+            hangs_at: None,
+            version: "7.8.9",
+        }
     }
 }
 
@@ -147,6 +157,10 @@ impl Service for Served {
             let mut requests = requests.into_inner();
             let mut session = None;
             while let Some(Ok(EventsRequest { message: Some(message) })) = requests.next().await {
+                if served.fails(&message) {
+                    drop(responses.send(Err(Status::internal("division by zero"))));
+                    return;
+                }
                 let Some(message) = served.answer(message, &mut session) else {
                     return std::future::pending().await;
                 };
@@ -171,6 +185,14 @@ struct Session {
 }
 
 impl Served {
+    fn fails(&self, message: &events_request::Message) -> bool {
+        let events_request::Message::Batch(batch) = message else { return false };
+        batch.events.iter().any(|event| match &event.kind {
+            Some(input_event::Kind::Quote(quote)) => self.rule.fails_at == Some(quote.sid.as_str()),
+            None => false,
+        })
+    }
+
     /// The answer; `None`: it hangs.
     fn answer(
         &self,
