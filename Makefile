@@ -4,8 +4,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 CARGO ?= cargo
-CRD := crds/tradingalgo.yaml
-CHART_CRD := charts/intuition/files/$(CRD)
+CRDS := tradingalgo algorithm
 API_REFERENCE := docs/api-reference.md
 OPERATOR := $(CARGO) run --quiet --package intuition-operator --
 FEED := examples/data/stocks-daily.csv
@@ -52,17 +51,21 @@ test-examples: ## Build and test the example in TypeScript; the one in Rust is p
 	@.ci/need node:nodejs npm:npm
 	cd examples/typescript && npm ci --no-progress && npm run --silent build && npm test --silent
 
-generate: ## Write what is generated from the code: the CRD, the reference of its fields, the chart's table of values
-	@mkdir -p $(dir $(CRD) $(CHART_CRD) $(API_REFERENCE))
-	$(OPERATOR) crd > $(CRD).new && mv $(CRD).new $(CRD)
-	cp $(CRD) $(CHART_CRD)
+generate: ## Write what is generated from the code: the CRDs, the reference of their fields, the chart's table of values
+	@mkdir -p crds charts/intuition/files/crds $(dir $(API_REFERENCE))
+	for kind in $(CRDS); do \
+		$(OPERATOR) crd $$kind > crds/$$kind.yaml.new && mv crds/$$kind.yaml.new crds/$$kind.yaml; \
+		cp crds/$$kind.yaml charts/intuition/files/crds/$$kind.yaml; \
+	done
 	$(OPERATOR) reference > $(API_REFERENCE).new && mv $(API_REFERENCE).new $(API_REFERENCE)
 	tests/chart/values
 
 check-generated: ## Fail if what is generated is not up to date
 	@stale() { echo "$$1 is not up to date: run 'make generate' and commit the result" >&2; exit 1; }; \
-	$(OPERATOR) crd | diff -u $(CRD) - || stale $(CRD); \
-	diff -u $(CRD) $(CHART_CRD) || stale $(CHART_CRD); \
+	for kind in $(CRDS); do \
+		$(OPERATOR) crd $$kind | diff -u crds/$$kind.yaml - || stale crds/$$kind.yaml; \
+		diff -u crds/$$kind.yaml charts/intuition/files/crds/$$kind.yaml || stale charts/intuition/files/crds/$$kind.yaml; \
+	done; \
 	$(OPERATOR) reference | diff -u $(API_REFERENCE) - || stale $(API_REFERENCE)
 
 check-scripts: ## Check the shell scripts

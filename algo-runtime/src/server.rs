@@ -94,15 +94,19 @@ pub struct Running {
     /// Where it listens.
     pub addr: SocketAddr,
     tally: watch::Sender<Arc<Tally>>,
+    commands: mpsc::Sender<Command>,
     ended: CancellationToken,
     end: oneshot::Receiver<Result<(), RuntimeError>>,
 }
 
 impl Running {
-    /// The account, as it is and after every commit. Kept current while somebody holds a receiver, so take one before
-    /// the first bridge comes.
+    /// The account, after every commit and whenever its algorithm said something. Kept current while somebody holds a
+    /// receiver, from the first on.
     pub fn tally(&self) -> watch::Receiver<Arc<Tally>> {
-        self.tally.subscribe()
+        let receiver = self.tally.subscribe();
+        // Shows what happened before. A queue that is full has something in it that does the same.
+        drop(self.commands.try_send(Command::Tick));
+        receiver
     }
 
     /// Whether it has ended, by itself or as it was told.
@@ -141,13 +145,14 @@ pub async fn start(
     let (end, stopped) = oneshot::channel();
     let ended = CancellationToken::new();
     let has_ended = ended.clone();
+    let running = Running { addr, tally, commands: commands.clone(), ended, end: stopped };
     tasks.clone().spawn(async move {
         let outcome = serve(listener, commands, writer_end, tasks, shutdown, ending).await;
         readiness.lack(READY_PART, "Stopped", "the runtime has stopped");
         drop(end.send(outcome));
         has_ended.cancel();
     });
-    Ok(Running { addr, tally, ended, end: stopped })
+    Ok(running)
 }
 
 fn open(config: Config, links: Links, commands: mpsc::Sender<Command>) -> Result<Writer, RuntimeError> {

@@ -29,18 +29,23 @@ pub(crate) enum Command {
 /// The manifests.
 #[derive(Debug, Args)]
 pub(crate) struct ManifestArgs {
-    /// YAML file of `TradingAlgo` manifests, several documents if need be; `-` reads standard input. Repeatable.
+    /// YAML file of `TradingAlgo` and `Algorithm` manifests, several documents if need be; `-` reads standard input. Repeatable.
     #[arg(short = 'f', long = "filename", value_name = "FILE", required = true)]
     pub(crate) files: Vec<PathBuf>,
 }
 
 /// `intuition run`.
 #[derive(Debug, Args)]
-#[command(mut_arg("log", |log| log.default_value("warn,rumqttc=error,mqtt5=error")))]
+// What a backend lacks is said without the log, too.
+#[command(mut_arg("log", |log| log.default_value("warn,algo_runtime::backend=error,rumqttc=error,mqtt5=error")))]
 pub(crate) struct RunArgs {
     /// The manifests.
     #[command(flatten)]
     pub(crate) manifests: ManifestArgs,
+    /// Algorithm to let decide, whatever the manifests name: a server of the gRPC service `intuition.v1.Algorithm` at
+    /// `http://host:port` or `unix:/path`. The run waits for it.
+    #[arg(long, value_name = "URL")]
+    pub(crate) algorithm_address: Option<algo_runtime::backend::Address>,
     /// Broker to use instead of the embedded one: `mqtt://host[:1883]` or `mqtts://host[:8883]`.
     #[arg(long, value_name = "URL")]
     pub(crate) broker: Option<Address>,

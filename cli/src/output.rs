@@ -1,6 +1,7 @@
 //! What a run says on standard output: decisions as they are published, then a summary of each algorithm.
 
 use std::{
+    collections::BTreeSet,
     io::{self, ErrorKind, Write},
     time::Duration,
 };
@@ -9,7 +10,7 @@ use algo_runtime::engine::{Tally, counter};
 use bridge::Published;
 use clap::ValueEnum;
 use indicatif::ProgressBar;
-use intuition_api::v1::{Decision, Side, outbox_entry::Content};
+use intuition_api::v1::{DeadLetter, Decision, Side, outbox_entry::Content};
 use intuition_common::clock::rfc3339_millis;
 use serde::Serialize;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -29,10 +30,15 @@ pub(crate) enum Format {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Summary {
     algo: String,
+    /// Who decided last, as it names itself.
+    algorithm: String,
+    /// As it says; empty where it says none.
+    algorithm_version: String,
     ticks: u64,
     decisions: u64,
     denied: u64,
     dead_lettered: u64,
+    not_subscribed: u64,
     starting_cash: String,
     cash: String,
     invested: String,
@@ -53,10 +59,13 @@ impl Summary {
         let account = &end.account;
         Self {
             algo: account.account.clone(),
+            algorithm: account.algorithm.clone(),
+            algorithm_version: account.algorithm_version.clone(),
             ticks: end.ticks().saturating_sub(start.ticks()),
             decisions: account.decisions.saturating_sub(start.account.decisions),
             denied: counted(counter::DENIED),
             dead_lettered: counted(counter::DEAD_LETTERED),
+            not_subscribed: counted(counter::NOT_SUBSCRIBED),
             starting_cash: account.deposits.clone(),
             cash: account.cash.clone(),
             invested: account.invested.clone(),
@@ -66,29 +75,35 @@ impl Summary {
     }
 }
 
-/// Writes the decisions of what was published until all senders are gone. Blocks: to be called on a thread of its own. When nobody reads any
-/// more, it cancels `closed` and passes the rest over.
+/// Writes the decisions of what was published until all senders are gone, and on standard error the first dead letter of
+/// each reason. Blocks: to be called on a thread of its own. When nobody reads any more, it cancels `closed` and passes
+/// the rest over.
 pub(crate) fn write_decisions(
     format: Format,
     mut published: UnboundedReceiver<Published>,
     bar: Option<&ProgressBar>,
     closed: &CancellationToken,
 ) -> io::Result<()> {
-    let mut text = Vec::new();
+    let mut told = BTreeSet::new();
     while let Some(first) = published.blocking_recv() {
+        let (mut text, mut words) = (Vec::new(), String::new());
         let mut next = Some(first);
         while let Some(message) = next {
-            if let Some(Content::Decision(decision)) = &message.entry.content {
-                match format {
-                    Format::Json => text.extend(message.payload.iter().chain(b"\n")),
-                    Format::Text => writeln!(text, "{}", line(decision))?,
-                }
+            match (&message.entry.content, format) {
+                (Some(Content::Decision(_)), Format::Json) => text.extend(message.payload.iter().chain(b"\n")),
+                (Some(Content::Decision(decision)), Format::Text) => writeln!(text, "{}", line(decision))?,
+                (Some(Content::DeadLetter(letter)), _) => words.extend(word(&message.topic, letter, &mut told)),
+                (Some(Content::Publication(_)) | None, _) => {}
             }
             next = published.try_recv().ok();
         }
+        let write = || {
+            // Nothing is left to be done for a closed stderr.
+            drop(io::stderr().write_all(words.as_bytes()));
+            put(&text)
+        };
         // A progress bar on the same terminal has to make room.
-        let written = bar.map_or_else(|| put(&text), |bar| bar.suspend(|| put(&text)));
-        text.clear();
+        let written = bar.map_or_else(write, |bar| bar.suspend(write));
         if !is_open(written)? {
             closed.cancel();
             return Ok(());
@@ -119,6 +134,16 @@ fn line(decision: &Decision) -> String {
     format!("{time}  {algo} #{seq}  {side:<4} {quantity} {sid} at {price} = {amount}  cash {cash}")
 }
 
+/// What is said of a dead letter: once for each topic and reason, because a feed may be full of them.
+fn word(topic: &str, letter: &DeadLetter, told: &mut BTreeSet<(String, String)>) -> Option<String> {
+    let DeadLetter { reason, message, topic: origin, .. } = letter;
+    told.insert((topic.to_owned(), reason.clone())).then(|| {
+        format!(
+            "{topic}: {reason} on {origin}: {message}; from here on, dead letters of this reason are only counted\n"
+        )
+    })
+}
+
 fn put(text: &[u8]) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     stdout.write_all(text)?;
@@ -134,14 +159,16 @@ fn is_open(written: io::Result<()>) -> io::Result<bool> {
     }
 }
 
-/// The summaries as columns, numbers to the right.
+/// The summaries as columns, names to the left and numbers to the right.
 fn table(summaries: &[Summary]) -> String {
     let head = [
         "algorithm",
+        "decided by",
         "ticks",
         "decisions",
         "denied",
         "dead-lettered",
+        "not subscribed",
         "starting cash",
         "cash",
         "invested",
@@ -149,13 +176,15 @@ fn table(summaries: &[Summary]) -> String {
         "seconds",
     ];
     let rows = summaries.iter().map(|summary| {
-        let Summary { ticks, decisions, denied, dead_lettered, seconds, .. } = summary;
+        let Summary { ticks, decisions, denied, dead_lettered, not_subscribed, seconds, .. } = summary;
         [
             summary.algo.clone(),
+            format!("{} {}", summary.algorithm, summary.algorithm_version).trim_end().to_owned(),
             ticks.to_string(),
             decisions.to_string(),
             denied.to_string(),
             dead_lettered.to_string(),
+            not_subscribed.to_string(),
             summary.starting_cash.clone(),
             summary.cash.clone(),
             summary.invested.clone(),
@@ -170,7 +199,11 @@ fn table(summaries: &[Summary]) -> String {
             let width = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
             let width = width.unwrap_or_default();
             let padding = " ".repeat(width - cell.chars().count());
-            let parts = if column == 0 { [cell.as_str(), &padding, ""] } else { ["  ", &padding, cell] };
+            let parts = match column {
+                0 => [cell.as_str(), &padding, ""],
+                1 => ["  ", cell, &padding],
+                _ => ["  ", &padding, cell],
+            };
             text.extend(parts);
         }
         text.push('\n');
@@ -197,6 +230,8 @@ mod tests {
             realised: "-6.50".to_owned(),
             deposits: "10.00".to_owned(),
             decisions,
+            algorithm: "breakout".to_owned(),
+            algorithm_version: "1.2.0".to_owned(),
             counters: counters.collect(),
             ..AccountResponse::default()
         };
@@ -210,7 +245,9 @@ mod tests {
             ("noSignal", "", 9),
             ("denied", "TooSmall", 1),
             ("denied", "NothingHeld", 2),
-            ("deadLettered", "NotJson", 4),
+            ("deadLettered", "NotJson", 3),
+            ("deadLettered", "Rejected", 1),
+            ("notSubscribed", "", 2),
             ("duplicates", "", 99),
         ];
         Summary::between(&start, &tally(8, &counters), Duration::from_micros(1_234_567))
@@ -219,7 +256,8 @@ mod tests {
     #[test]
     fn a_summary_counts_this_run_and_shows_the_accounts_money() {
         let expected = concat!(
-            r#"{"summary":{"algo":"default/a","ticks":15,"decisions":5,"denied":3,"deadLettered":4,"#,
+            r#"{"summary":{"algo":"default/a","algorithm":"breakout","algorithmVersion":"1.2.0","ticks":17,"#,
+            r#""decisions":5,"denied":3,"deadLettered":4,"notSubscribed":2,"#,
             r#""startingCash":"10.00","cash":"1.50","invested":"2.00","realised":"-6.50","seconds":1.235}}"#
         );
         assert_eq!(serde_json::to_string(&SummaryLine { summary: &summary() }).unwrap(), expected);
@@ -231,7 +269,7 @@ mod tests {
         let lines: Vec<_> = table.lines().collect();
         assert_eq!(lines.len(), 3);
         assert_eq!(lines[1].len(), lines[2].len());
-        assert!(lines[2].starts_with("default/a  ") && lines[2].ends_with("    1.235"), "{table}");
+        assert!(lines[2].starts_with("default/a  breakout 1.2.0  ") && lines[2].ends_with("    1.235"), "{table}");
     }
 
     #[test]
@@ -250,5 +288,21 @@ mod tests {
         };
         let expected = "2026-01-02T03:04:05.678Z  default/a #17  buy  3.57843478 GOOG at 345 = 1234.56  cash 8765.44";
         assert_eq!(line(&decision), expected);
+    }
+
+    #[test]
+    fn of_each_reason_the_first_dead_letter_is_said_and_no_other() {
+        let letter = |reason: &str| DeadLetter {
+            topic: "quotes".to_owned(),
+            reason: reason.to_owned(),
+            message: "breakout: no price".to_owned(),
+            ..DeadLetter::default()
+        };
+        let mut told = BTreeSet::new();
+        let mut said = |topic: &str, reason: &str| word(topic, &letter(reason), &mut told);
+        let first = said("a/dead-letter", "Rejected").unwrap();
+        assert!(first.starts_with("a/dead-letter: Rejected on quotes: breakout: no price; "), "{first}");
+        assert_eq!(said("a/dead-letter", "Rejected"), None);
+        assert!(said("a/dead-letter", "BadPrice").is_some() && said("b/dead-letter", "Rejected").is_some());
     }
 }

@@ -1,5 +1,7 @@
 //! `intuition run`: a broker, and for each manifest a runtime and a bridge, in this process.
 
+mod algorithms;
+mod deciders;
 mod feeding;
 mod local;
 mod settings;
@@ -14,6 +16,7 @@ use std::{
     time::Duration,
 };
 
+use algo_runtime::settings::Choice;
 use bridge::{
     MqttConfig, Session,
     mqtt::{Address, Credentials, Fixed, Options},
@@ -25,6 +28,7 @@ use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{
+    algorithms::{Told, Unfit},
     feeding::Feeding,
     local::{Local, LocalError, PATIENCE},
     watch::{End, Watch},
@@ -52,6 +56,8 @@ enum RunError {
     ReadPassword { path: PathBuf, source: io::Error },
     #[error("nobody takes the topic {topic}: {channels}")]
     MissTaker { topic: String, channels: String },
+    #[error("nobody takes the topic {topic} any more: {channels}")]
+    LoseTaker { topic: String, channels: String },
     #[error("cannot make a temporary folder for the ledgers")]
     MakeFolder(#[source] io::Error),
     #[error("cannot start the async runtime")]
@@ -69,6 +75,8 @@ enum RunError {
     Stall(String),
     #[error("{}: {}", .0.part, .0.message)]
     Refused(Away),
+    #[error("{}: the algorithm at {} ({})", .0.account, .0.message, .0.reason)]
+    Unfit(Unfit),
     #[error("{}: missing for 60 seconds: {} ({})", .0.part, .0.message, .0.reason)]
     Gone(Away),
     #[error("cannot write to standard output")]
@@ -80,9 +88,10 @@ impl RunError {
         Self::Local { account, source: Box::new(source) }
     }
 
-    const fn code(&self) -> u8 {
+    fn code(&self) -> u8 {
         match self {
             Self::ReadFeed(_) | Self::ReadPassword { .. } | Self::MissTaker { .. } => exit::USAGE,
+            Self::Unfit(unfit) if unfit.is_usage() => exit::USAGE,
             Self::Local { source, .. } if source.is_usage() => exit::USAGE,
             #[cfg(not(feature = "embedded-broker"))]
             Self::NeedBroker => exit::USAGE,
@@ -96,18 +105,19 @@ pub(crate) fn command(args: &RunArgs) -> ExitCode {
     if let Err(error) = telemetry::init(&args.log) {
         return exit::report(&error, exit::USAGE);
     }
-    let checked = validate::check(&args.manifests);
-    if !checked.problems.is_empty() {
-        return validate::tell(&checked.problems);
-    }
-    match try_command(args, &checked.algos) {
+    let deciders = deciders::of(validate::check(&args.manifests, args.algorithm_address.is_none()), args);
+    let algos = match deciders {
+        Ok(algos) => algos,
+        Err(problems) => return validate::tell(&problems),
+    };
+    match try_command(args, &algos) {
         Ok(End::Complete | End::Closed) => ExitCode::SUCCESS,
         Ok(End::Interrupted) => ExitCode::from(INTERRUPTED),
         Err(error) => exit::report(&error, error.code()),
     }
 }
 
-fn try_command(args: &RunArgs, algos: &[TradingAlgo]) -> Result<End, RunError> {
+fn try_command(args: &RunArgs, algos: &[(TradingAlgo, Choice)]) -> Result<End, RunError> {
     let feed = args.feed.as_ref().map(|path| Feed::read(path, &args.column)).transpose().map_err(RunError::ReadFeed)?;
     let temporary = match &args.data_dir {
         Some(_) => None,
@@ -119,9 +129,14 @@ fn try_command(args: &RunArgs, algos: &[TradingAlgo]) -> Result<End, RunError> {
         let signal = shutdown::on_signal().map_err(RunError::WaitForSignals)?;
         let (tasks, broker_stop) = (TaskTracker::new(), CancellationToken::new());
         let broker = broker(args, &tasks, &broker_stop).await?;
-        let mut locals = Vec::new();
-        let outcome = match start(algos, data_dir, &mut locals).await {
-            Ok(()) => run(args, feed, &broker, locals, &tasks, &signal).await,
+        let (mut locals, mut told) = (Vec::new(), Told::default());
+        let outcome = match start(algos, data_dir, &mut locals, &mut told, &signal).await {
+            Ok(true) => run(args, feed, &broker, locals, told, &tasks, &signal).await,
+            Ok(false) => {
+                let summaries = summarise(locals, Duration::ZERO).await?;
+                output::write_summaries(args.output, &summaries).map_err(RunError::Write)?;
+                Ok(if feed.is_some() { End::Interrupted } else { End::Complete })
+            }
             Err(error) => {
                 stop(locals).await?;
                 Err(error)
@@ -135,15 +150,22 @@ fn try_command(args: &RunArgs, algos: &[TradingAlgo]) -> Result<End, RunError> {
     })
 }
 
-async fn start(algos: &[TradingAlgo], data_dir: &Path, locals: &mut Vec<Local>) -> Result<(), RunError> {
-    for algo in algos {
+/// Starts the runtimes and waits for their algorithms; `false`: `signal` came first.
+async fn start(
+    algos: &[(TradingAlgo, Choice)],
+    data_dir: &Path,
+    locals: &mut Vec<Local>,
+    told: &mut Told,
+    signal: &CancellationToken,
+) -> Result<bool, RunError> {
+    for (algo, decider) in algos {
         if algo.spec.broker.is_some() {
             tracing::warn!(algo = validate::account(algo), "spec.broker is not for local runs: see --broker");
         }
         let failed = |error| RunError::local(validate::account(algo), error);
-        locals.push(Local::start(algo, data_dir).await.map_err(failed)?);
+        locals.push(Local::start(algo, decider.clone(), data_dir).await.map_err(failed)?);
     }
-    Ok(())
+    algorithms::wait(locals, told, signal).await
 }
 
 async fn run(
@@ -151,6 +173,7 @@ async fn run(
     feed: Option<Feed>,
     broker: &Broker,
     mut locals: Vec<Local>,
+    told: Told,
     tasks: &TaskTracker,
     signal: &CancellationToken,
 ) -> Result<End, RunError> {
@@ -171,7 +194,7 @@ async fn run(
         local.connect(&broker.mqtt, &published);
     }
     drop(published);
-    let mut watch = Watch::new(&locals, feeding.as_mut(), tasks);
+    let mut watch = Watch::new(&locals, feeding.as_mut(), told, tasks);
     let end = watch.run(signal, &closed).await;
     let elapsed = watch.elapsed();
     if let Some(feeding) = feeding {
@@ -192,28 +215,40 @@ fn feeding(args: &RunArgs, feed: Feed, broker: &Broker, locals: &[Local]) -> Res
     let Broker { address, mqtt } = broker;
     let topic = &args.topic;
     if !locals.iter().any(|local| local.takes(topic)) {
-        let wanted = |local: &Local| format!("{} takes {}", local.account, local.channels().join(", "));
-        let channels = locals.iter().map(wanted).collect::<Vec<_>>().join("; ");
-        return Err(RunError::MissTaker { topic: topic.clone(), channels });
+        return Err(RunError::MissTaker { topic: topic.clone(), channels: wanted(locals) });
     }
     let client_id = format!("{}.feed.{:08x}", mqtt.client_id_prefix, rand::random::<u32>());
     let options = Options { credentials: mqtt.credentials.clone(), ..Options::new(address.clone(), client_id) };
     Ok(Feeding::new(feed, topic, args.rate, options, locals))
 }
 
-/// On standard error, because standard output is for decisions.
+/// Who takes what, for a person.
+fn wanted(locals: &[Local]) -> String {
+    let wanted = |local: &Local| format!("{} takes {}", local.account, local.channels().join(", "));
+    locals.iter().map(wanted).collect::<Vec<_>>().join("; ")
+}
+
 fn say_how_it_starts(feeding: Option<&Feeding>, address: &Address, locals: &[Local]) {
-    let mut stderr = io::stderr().lock();
-    for local in locals {
+    let line = |local: &Local| {
         let account = &local.account;
-        let line = match feeding.map(|feeding| feeding.decided_earlier(local)) {
+        match feeding.map(|feeding| feeding.decided_earlier(local)) {
             None => {
                 let channels = local.channels().join(", ");
-                format!("{account}: waiting for quotes on {channels} at {address}, Ctrl-C ends the run")
+                Some(format!("{account}: waiting for quotes on {channels} at {address}, Ctrl-C ends the run"))
             }
-            Some((0, _)) => continue,
-            Some((earlier, total)) => format!("{account}: {earlier} of {total} lines of the feed were decided earlier"),
-        };
+            Some((0, _)) => None,
+            Some((earlier, total)) => {
+                Some(format!("{account}: {earlier} of {total} lines of the feed were decided earlier"))
+            }
+        }
+    };
+    say(&locals.iter().filter_map(line).collect::<Vec<_>>());
+}
+
+/// On standard error, because standard output is for decisions.
+fn say(lines: &[String]) {
+    let mut stderr = io::stderr().lock();
+    for line in lines {
         // Nothing is left to be done for a closed stderr.
         drop(writeln!(stderr, "{line}"));
     }

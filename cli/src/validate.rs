@@ -6,34 +6,52 @@ use std::{
     process::ExitCode,
 };
 
-use algo_runtime::algorithm::{AlgorithmSettings, BUILTINS, Builtin, SavedState};
+use algo_runtime::{
+    algorithm::{AlgorithmSettings, BUILTINS, Builtin, SavedState},
+    backend::Address,
+};
 use intuition_common::exit::USAGE;
 use intuition_operator::{
-    resource::TradingAlgo,
-    validate::{Problem, parse},
+    resource::{ALGORITHM_KIND, Algorithm, KIND, TradingAlgo},
+    validate::{Problem, is_algorithm, parse, parse_algorithm},
 };
 use serde_json::Value;
 
 use crate::{
     args::ManifestArgs,
-    manifest::{self, Place},
+    manifest::{self, Document, Place},
 };
+
+/// Where names were given first, by kind and `<namespace>/<name>`.
+type Places = BTreeMap<(&'static str, String), Place>;
 
 /// What the files hold.
 pub(crate) struct Checked {
-    /// The manifests without a problem, in order.
-    pub(crate) algos: Vec<TradingAlgo>,
+    /// The manifests of trading algorithms without a problem, in order, and where they stand.
+    pub(crate) algos: Vec<(Place, TradingAlgo)>,
+    /// Those of algorithms out of process.
+    pub(crate) algorithms: Vec<Served>,
+    /// What each of them is called, in order.
+    pub(crate) valid: Vec<String>,
     /// One line for each problem.
     pub(crate) problems: Vec<String>,
 }
 
+/// An algorithm out of process, as its manifest says.
+pub(crate) struct Served {
+    /// `<namespace>/<name>`.
+    pub(crate) account: String,
+    /// Where it is; `None` for one that a cluster has to start from an image.
+    pub(crate) address: Option<String>,
+}
+
 /// Runs `intuition validate`.
 pub(crate) fn command(arguments: &ManifestArgs) -> ExitCode {
-    let checked = check(arguments);
+    let checked = check(arguments, true);
     let mut stdout = io::stdout().lock();
-    for algo in &checked.algos {
+    for name in &checked.valid {
         // Whoever closed it has seen enough; the exit code tells the rest.
-        drop(writeln!(stdout, "valid: {}", account(algo)));
+        drop(writeln!(stdout, "valid: {name}"));
     }
     drop(stdout);
     tell(&checked.problems)
@@ -49,57 +67,116 @@ pub(crate) fn tell(problems: &[String]) -> ExitCode {
     if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(USAGE) }
 }
 
-/// Reads and checks every document of every file.
-pub(crate) fn check(arguments: &ManifestArgs) -> Checked {
-    let mut checked = Checked { algos: Vec::new(), problems: Vec::new() };
-    let mut places: BTreeMap<String, Place> = BTreeMap::new();
+/// Reads and checks every document of every file; `decides`: by the algorithms that they name, too.
+pub(crate) fn check(arguments: &ManifestArgs, decides: bool) -> Checked {
+    let mut checked = Checked { algos: Vec::new(), algorithms: Vec::new(), valid: Vec::new(), problems: Vec::new() };
+    let mut places = Places::new();
     for file in &arguments.files {
         for document in manifest::read(file) {
-            let document = match document {
-                Ok(document) => document,
-                Err(error) => {
-                    checked.problems.push(with_causes(&error));
-                    continue;
-                }
-            };
-            let (place, parsed) = (document.place, parse(&document.manifest));
-            let problems = problems(&document.manifest, parsed.as_ref().err());
-            checked.problems.extend(problems.iter().map(|problem| format!("{place}: {problem}")));
-            let Ok(algo) = parsed else { continue };
-            if let Some(first) = places.get(&account(&algo)) {
-                let problem = format!("{place}: metadata.name: {} is taken already by {first}", account(&algo));
-                checked.problems.push(problem);
-                continue;
-            }
-            places.insert(account(&algo), place);
-            if problems.is_empty() {
-                checked.algos.push(algo);
+            match document {
+                Ok(document) => checked.take(document, decides, &mut places),
+                Err(error) => checked.problems.push(with_causes(&error)),
             }
         }
     }
     checked
 }
 
-/// `<namespace>/<name>`.
-pub(crate) fn account(algo: &TradingAlgo) -> String {
-    let metadata = &algo.metadata;
-    format!("{}/{}", metadata.namespace.as_deref().unwrap_or("default"), metadata.name.as_deref().unwrap_or_default())
-}
-
-/// What the resource's own checks found, and what the algorithm says about its parameters.
-fn problems(manifest: &Value, found: Option<&Vec<Problem>>) -> Vec<Problem> {
-    let mut problems = found.cloned().unwrap_or_default();
-    for problem in algorithm(manifest) {
-        // The same field may have been found already, by its shape.
-        if !problems.iter().any(|known| known.path == problem.path) {
-            problems.push(problem);
+impl Checked {
+    /// Takes a document up; `places` says where names were given first.
+    fn take(&mut self, document: Document, decides: bool, places: &mut Places) {
+        let Document { place, manifest } = document;
+        if is_algorithm(&manifest) {
+            let own = address(&manifest, "spec.address");
+            if let Some((_, algorithm)) = self.sift(place, parse_algorithm(&manifest), own.into_iter(), places) {
+                let account = algorithm.account();
+                self.valid.push(format!("{account} ({ALGORITHM_KIND})"));
+                self.algorithms.push(Served { account, address: algorithm.spec.address });
+            }
+        } else {
+            let own = own(&manifest, decides).into_iter();
+            if let Some((place, algo)) = self.sift(place, parse(&manifest), own, places) {
+                self.valid.push(algo.account());
+                self.algos.push((place, algo));
+            }
         }
     }
-    problems.sort();
+
+    /// Gives a resource that nothing is wrong with; what is wrong with it goes to the problems.
+    fn sift<K: Named>(
+        &mut self,
+        place: Place,
+        parsed: Result<K, Vec<Problem>>,
+        own: impl Iterator<Item = Problem>,
+        places: &mut Places,
+    ) -> Option<(Place, K)> {
+        let mut problems = parsed.as_ref().err().cloned().unwrap_or_default();
+        for problem in own {
+            // The same field may have been found already, by its shape.
+            if !problems.iter().any(|known| known.path == problem.path) {
+                problems.push(problem);
+            }
+        }
+        problems.sort();
+        self.problems.extend(problems.iter().map(|problem| format!("{place}: {problem}")));
+        let resource = parsed.ok()?;
+        let name = resource.account();
+        let key = (K::KIND, name.clone());
+        if let Some(first) = places.get(&key) {
+            self.problems.push(format!("{place}: metadata.name: {name} is taken already by {first}"));
+            return None;
+        }
+        places.insert(key, place.clone());
+        problems.is_empty().then_some((place, resource))
+    }
+}
+
+/// A resource of either kind.
+trait Named {
+    const KIND: &'static str;
+
+    /// `<namespace>/<name>`.
+    fn account(&self) -> String;
+}
+
+impl Named for TradingAlgo {
+    const KIND: &'static str = KIND;
+
+    fn account(&self) -> String {
+        full_name(self.metadata.namespace.as_deref(), self.metadata.name.as_deref())
+    }
+}
+
+impl Named for Algorithm {
+    const KIND: &'static str = ALGORITHM_KIND;
+
+    fn account(&self) -> String {
+        full_name(self.metadata.namespace.as_deref(), self.metadata.name.as_deref())
+    }
+}
+
+/// `<namespace>/<name>` of a trading algorithm.
+pub(crate) fn account(algo: &TradingAlgo) -> String {
+    algo.account()
+}
+
+fn full_name(namespace: Option<&str>, name: Option<&str>) -> String {
+    format!("{}/{}", namespace.unwrap_or("default"), name.unwrap_or_default())
+}
+
+/// What the runtime says about a manifest's algorithm; its parameters count where it is to decide.
+fn own(manifest: &Value, decides: bool) -> Vec<Problem> {
+    let mut problems = if decides { builtin(manifest) } else { Vec::new() };
+    problems.extend(address(manifest, "spec.algorithm.address"));
     problems
 }
 
-fn algorithm(manifest: &Value) -> Vec<Problem> {
+fn address(manifest: &Value, path: &str) -> Option<Problem> {
+    let address = manifest.pointer(&format!("/{}", path.replace('.', "/")))?.as_str()?;
+    address.parse::<Address>().err().map(|error| Problem::new(path, error.to_string()))
+}
+
+fn builtin(manifest: &Value) -> Vec<Problem> {
     let Some(name) = manifest.pointer("/spec/algorithm/builtin").and_then(Value::as_str) else { return Vec::new() };
     let Some(builtin) = Builtin::find(name) else {
         let names: Vec<_> = BUILTINS.iter().map(|builtin| builtin.name).collect();

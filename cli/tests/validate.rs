@@ -99,3 +99,23 @@ fn what_cannot_be_read_is_told_beside_what_can() {
     assert!(lines[1].starts_with("-: ") && lines[1].contains("line 2, column"), "{lines:?}");
     assert_eq!(output.status.code(), Some(2));
 }
+
+#[test]
+fn algorithms_are_checked_beside_those_that_name_them_and_names_are_taken_by_kind() {
+    let kind = "apiVersion: intuition.dev/v1alpha1\nkind: Algorithm\n";
+    let documents = format!(
+        "{HEAD}metadata: {{name: one}}\nspec: {{algorithm: {{name: not-given}}}}\n---\n{kind}metadata: {{name: one}}\nspec: \
+         {{address: 'http://localhost:50051'}}\n---\n{kind}metadata: {{name: two}}\nspec: {{image: 'a:1', address: \
+         'http://localhost:50051'}}\n---\n{kind}metadata: {{name: one}}\nspec: {{image: 'a:1'}}\n---\n{kind}metadata: {{name: \
+         three}}\nspec: {{address: 'http://localhost:99999'}}\n"
+    );
+    let output = validate(&[Path::new("-")], &documents);
+    let lines: Vec<_> = text(&output.stderr).lines().collect();
+    assert_eq!(lines.len(), 3, "{lines:?}");
+    assert_eq!(lines[0], "-: document 3 (two): spec: must have exactly one of image and address");
+    let taken = "-: document 4 (one): metadata.name: default/one is taken already by -: document 2 (one)";
+    assert_eq!(lines[1], taken);
+    assert!(lines[2].starts_with("-: document 5 (three): spec.address: must be http://"), "{lines:?}");
+    let valid = "valid: default/one\nvalid: default/one (Algorithm)\n";
+    assert_eq!((text(&output.stdout), output.status.code()), (valid, Some(2)));
+}

@@ -2,8 +2,12 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use intuition_common::telemetry::LogArgs;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::CustomResourceExt as _;
+
+use crate::resource::{Algorithm, TradingAlgo};
 
 /// The operator of Intuition.
 #[derive(Debug, Parser)]
@@ -17,12 +21,37 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Keep every `TradingAlgo` of a cluster true.
+    /// Keep every `TradingAlgo` and every `Algorithm` of a cluster true.
     Run(Box<RunArgs>),
-    /// Print the definition of the resource (CRD) as YAML.
-    Crd,
-    /// Print the resource's reference as Markdown.
+    /// Print the definition of a resource (CRD) as YAML.
+    Crd {
+        /// Of which kind.
+        #[arg(value_enum, default_value_t)]
+        kind: Kind,
+    },
+    /// Print the reference of both resources as Markdown.
     Reference,
+}
+
+/// A kind of resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+#[value(rename_all = "lower")]
+pub enum Kind {
+    /// `TradingAlgo`.
+    #[default]
+    TradingAlgo,
+    /// `Algorithm`.
+    Algorithm,
+}
+
+impl Kind {
+    /// Its definition.
+    pub fn definition(self) -> CustomResourceDefinition {
+        match self {
+            Self::TradingAlgo => TradingAlgo::crd(),
+            Self::Algorithm => Algorithm::crd(),
+        }
+    }
 }
 
 /// How to run.

@@ -15,6 +15,7 @@
 //! - [`status`]: from what was seen to conditions and Events; pure.
 //! - [`metrics`]: what is counted.
 
+pub mod address;
 #[cfg(feature = "controller")]
 pub mod args;
 #[cfg(feature = "controller")]

@@ -9,6 +9,7 @@ use kube::ResourceExt as _;
 use serde_json::{Map, Value, json};
 
 use crate::{
+    address::Address,
     names::{annotation, broker_secret},
     resource::{API_VERSION, Broker, KIND, Ledger, Portfolio, Storage, TradingAlgo},
     settings::Settings,
@@ -65,7 +66,7 @@ pub struct BrokerPlan {
     /// As given.
     pub url: String,
     /// Where it is.
-    pub address: BrokerAddress,
+    pub address: Address,
     /// As whom to talk to it.
     pub login: Login,
 }
@@ -106,40 +107,6 @@ pub struct Credentials(pub std::collections::BTreeMap<String, Vec<u8>>);
 impl std::fmt::Debug for Credentials {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Credentials({:?})", self.0.keys())
-    }
-}
-
-/// Host and port of a broker.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BrokerAddress {
-    /// Host name or IP address, the latter without brackets.
-    pub host: String,
-    /// TCP port.
-    pub port: u16,
-}
-
-impl BrokerAddress {
-    /// Reads `mqtt://host[:port]` or `mqtts://host[:port]`; `None`: it is neither.
-    pub fn parse(url: &str) -> Option<Self> {
-        let (rest, default_port) = match url.split_once("://")? {
-            ("mqtt", rest) => (rest, 1883),
-            ("mqtts", rest) => (rest, 8883),
-            _ => return None,
-        };
-        let rest = rest.strip_suffix('/').unwrap_or(rest);
-        if rest.contains(['@', '/', '?', '#']) || rest.contains(char::is_whitespace) {
-            return None;
-        }
-        let (host, port) = match rest.strip_prefix('[') {
-            // An IPv6 address has colons of its own (RFC 3986, section 3.2.2).
-            Some(bracketed) => {
-                let (host, after) = bracketed.split_once(']')?;
-                (host, if after.is_empty() { None } else { Some(after.strip_prefix(':')?) })
-            }
-            None => rest.split_once(':').map_or((rest, None), |(host, port)| (host, Some(port))),
-        };
-        let port = port.map_or(Some(default_port), |port| port.parse().ok().filter(|port| *port > 0))?;
-        (!host.is_empty()).then(|| Self { host: host.to_owned(), port })
     }
 }
 
@@ -218,7 +185,7 @@ fn broker(
             ));
         }
     };
-    let address = BrokerAddress::parse(&url)
+    let address = Address::of_broker(&url)
         .ok_or_else(|| Problem::new("spec.broker.url", "must be mqtt://host[:port] or mqtts://host[:port]"))?;
     Ok(BrokerPlan { url, address, login })
 }

@@ -1,8 +1,10 @@
-//! `TradingAlgo`, `intuition.dev/v1alpha1`.
+//! `TradingAlgo`, `intuition.dev/v1alpha1`; beside it [`Algorithm`].
 
 #![expect(unreachable_pub, reason = "the derive for CEL rules repeats each type inside a function")]
 
+mod algorithm;
 pub mod amount;
+mod quantity;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
@@ -10,7 +12,14 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-pub use self::amount::Amount;
+pub use self::{
+    algorithm::{
+        ALGORITHM_KIND, Algorithm, AlgorithmSpec, AlgorithmStatus, DEFAULT_PORT, MOST_IMAGES, MOST_USERS, PullPolicy,
+        Resources, RunningImage, Variable,
+    },
+    amount::Amount,
+    quantity::Quantity,
+};
 
 /// The API group.
 pub const GROUP: &str = "intuition.dev";
@@ -108,13 +117,14 @@ pub struct AlgorithmChoice {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 40), regex(pattern = "^[a-z]([-a-z0-9]*[a-z0-9])?$"))]
     pub builtin: Option<String>,
-    /// Name of an `Algorithm` resource in the same namespace. Not supported yet by this release.
+    /// Name of an `Algorithm` resource in the same namespace. Another image or address there is taken up as it is here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 40), regex(pattern = "^[a-z]([-a-z0-9]*[a-z0-9])?$"))]
     pub name: Option<String>,
-    /// URL of a server of the gRPC service `intuition.v1.Algorithm`. Not supported yet by this release.
+    /// A server of the gRPC service `intuition.v1.Algorithm`, `http://host:port`. TLS is not supported yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 8, max = 512), regex(pattern = r"^https?://[^\s]+$"))]
+    #[schemars(length(min = 8, max = 512), regex(pattern = r"^https?://[^\s/?#@]+:\d{1,5}/?$"))]
+    #[x_kube(validation = Rule::new("!self.startsWith('https://')").message("must be http://host:port: TLS is not supported yet"))]
     pub address: Option<String>,
     /// The algorithm's own parameters, without the threshold, which is `spec.threshold`.
     #[serde(default, skip_serializing_if = "Map::is_empty")]

@@ -8,7 +8,7 @@ use k8s_openapi::api::{
 };
 use serde::Deserialize;
 
-use crate::plan::BrokerAddress;
+use crate::address::Address;
 
 /// What every child is made with. Unknown fields are refused, so that a mistyped one is not silently without effect.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -130,7 +130,7 @@ impl Settings {
         one_of("imagePullPolicy", &self.image_pull_policy, &["IfNotPresent", "Always", "Never"])?;
         one_of("logFormat", &self.log_format, &["text", "json"])?;
         if let Some(broker) = &self.broker
-            && BrokerAddress::parse(&broker.url).is_none()
+            && Address::of_broker(&broker.url).is_none()
         {
             return refuse(
                 "broker.url",

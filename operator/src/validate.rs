@@ -7,11 +7,12 @@ mod schema;
 
 use std::{fmt, sync::LazyLock};
 
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::JSONSchemaProps;
-use kube::{CustomResourceExt as _, core::cel::Validator};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{CustomResourceDefinition, JSONSchemaProps};
+use kube::{CustomResourceExt as _, Resource, core::cel::Validator};
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::resource::TradingAlgo;
+use crate::resource::{ALGORITHM_KIND, Algorithm, KIND, TradingAlgo};
 
 /// One thing that is wrong with a manifest.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,10 +40,51 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Reads a manifest, or says everything that is wrong with it, in the order of the paths. Without a namespace it is taken
-/// for one of the namespace `default`.
+/// Whether a manifest is meant to be an `Algorithm`: it says so, or says nothing that is known and has what only that has.
+/// Everything else is taken for a `TradingAlgo`.
+pub fn is_algorithm(manifest: &Value) -> bool {
+    manifest.as_object().is_some_and(rules::is_meant_as_algorithm)
+}
+
+/// Reads the manifest of a `TradingAlgo`, or says everything that is wrong with it, in the order of the paths. Without a
+/// namespace it is taken for one of the namespace `default`.
 pub fn parse(manifest: &Value) -> Result<TradingAlgo, Vec<Problem>> {
-    let problems = check(manifest);
+    read(manifest, check(manifest))
+}
+
+/// Reads the manifest of an [`Algorithm`], like [`parse`].
+pub fn parse_algorithm(manifest: &Value) -> Result<Algorithm, Vec<Problem>> {
+    read(manifest, check_algorithm(manifest))
+}
+
+/// Everything that is wrong with the manifest of a `TradingAlgo`, in the order of the paths.
+pub fn check(manifest: &Value) -> Vec<Problem> {
+    let asked = Asked { kind: KIND, schema: &TRADING_ALGO, is_meant: rules::is_meant, spec: rules::spec };
+    check_as(manifest, &asked)
+}
+
+/// Everything that is wrong with the manifest of an [`Algorithm`], in the order of the paths.
+pub fn check_algorithm(manifest: &Value) -> Vec<Problem> {
+    let asked = Asked {
+        kind: ALGORITHM_KIND,
+        schema: &ALGORITHM,
+        is_meant: rules::is_meant_as_algorithm,
+        spec: rules::algorithm_spec,
+    };
+    check_as(manifest, &asked)
+}
+
+/// What is asked of the manifests of a kind.
+struct Asked {
+    kind: &'static str,
+    schema: &'static LazyLock<(JSONSchemaProps, Value)>,
+    /// Whether a manifest is meant to be of it, whatever is wrong with its kind or version.
+    is_meant: fn(&Map<String, Value>) -> bool,
+    /// What neither schema nor CEL can say about its spec.
+    spec: fn(&Map<String, Value>) -> Vec<Problem>,
+}
+
+fn read<K: Resource + DeserializeOwned>(manifest: &Value, problems: Vec<Problem>) -> Result<K, Vec<Problem>> {
     if !problems.is_empty() {
         return Err(problems);
     }
@@ -51,19 +93,18 @@ pub fn parse(manifest: &Value) -> Result<TradingAlgo, Vec<Problem>> {
     if let Some(members) = manifest.as_object_mut() {
         members.remove("status");
     }
-    let mut algo = serde_json::from_value::<TradingAlgo>(manifest)
-        .map_err(|error| vec![Problem::new("spec", error.to_string())])?;
-    algo.metadata.namespace.get_or_insert_with(|| rules::DEFAULT_NAMESPACE.to_owned());
-    Ok(algo)
+    let mut object =
+        serde_json::from_value::<K>(manifest).map_err(|error| vec![Problem::new("spec", error.to_string())])?;
+    object.meta_mut().namespace.get_or_insert_with(|| rules::DEFAULT_NAMESPACE.to_owned());
+    Ok(object)
 }
 
-/// Everything that is wrong with a manifest, in the order of the paths.
-pub fn check(manifest: &Value) -> Vec<Problem> {
+fn check_as(manifest: &Value, asked: &Asked) -> Vec<Problem> {
     let Some(members) = manifest.as_object() else {
         return vec![Problem::new("", format!("must be an object, is {}", schema::shown(manifest)))];
     };
-    let mut problems = rules::type_meta(members);
-    if !problems.is_empty() && !rules::is_meant(members) {
+    let mut problems = rules::type_meta(members, asked.kind);
+    if !problems.is_empty() && !(asked.is_meant)(members) {
         // The one thing that matters about a document of another kind.
         problems.truncate(1);
         return problems;
@@ -74,32 +115,35 @@ pub fn check(manifest: &Value) -> Vec<Problem> {
             problems.push(Problem::new(name, "is not known"));
         }
     }
-    let root = &SCHEMA.0;
+    let root = &asked.schema.0;
     match (members.get("spec"), root.properties.as_ref().and_then(|properties| properties.get("spec"))) {
         (Some(spec), Some(wanted)) => schema::check(wanted, spec, "spec", &mut problems),
         _ => problems.push(Problem::new("spec", "is required")),
     }
-    problems.extend(rules::spec(members));
-    let broken = cel(members, &problems);
+    problems.extend((asked.spec)(members));
+    let broken = cel(&asked.schema.1, members, &problems);
     problems.extend(broken);
     problems.sort();
     problems
 }
 
-/// The schema of a resource, and the same as JSON: made once, because the operator checks at every look.
-static SCHEMA: LazyLock<(JSONSchemaProps, Value)> = LazyLock::new(|| {
-    let version = TradingAlgo::crd().spec.versions.into_iter().next();
+/// The schema of each kind, and the same as JSON: made once, because the operator checks at every look.
+static TRADING_ALGO: LazyLock<(JSONSchemaProps, Value)> = LazyLock::new(|| schema_of(TradingAlgo::crd()));
+static ALGORITHM: LazyLock<(JSONSchemaProps, Value)> = LazyLock::new(|| schema_of(Algorithm::crd()));
+
+fn schema_of(crd: CustomResourceDefinition) -> (JSONSchemaProps, Value) {
+    let version = crd.spec.versions.into_iter().next();
     let schema = version.and_then(|version| version.schema).and_then(|schema| schema.open_api_v3_schema);
     let schema = schema.unwrap_or_default();
     let json = serde_json::to_value(&schema).unwrap_or_default();
     (schema, json)
-});
+}
 
 /// The CEL rules that are broken. A rule about a field that is wrong already would only repeat that, or fail over it.
-fn cel(members: &Map<String, Value>, known: &[Problem]) -> Vec<Problem> {
+fn cel(schema: &Value, members: &Map<String, Value>, known: &[Problem]) -> Vec<Problem> {
     let mut object = members.clone();
     object.remove("status");
-    let Err(errors) = Validator::new().validate(&SCHEMA.1, &Value::Object(object), None) else { return Vec::new() };
+    let Err(errors) = Validator::new().validate(schema, &Value::Object(object), None) else { return Vec::new() };
     let broken = errors.into_vec().into_iter().filter_map(|error| {
         // The API server lets a rule of the root look at the name alone, so that it can be about nothing else.
         let path = if error.field_path.is_empty() { "metadata.name".to_owned() } else { error.field_path };

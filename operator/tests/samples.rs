@@ -8,8 +8,8 @@ use std::{
 };
 
 use intuition_operator::{
-    resource::TradingAlgo,
-    validate::{check, parse},
+    resource::{Algorithm, TradingAlgo},
+    validate::{Problem, check, check_algorithm, is_algorithm, parse, parse_algorithm},
 };
 use kube::{CustomResourceExt as _, core::cel::Validator};
 use serde_json::{Value, json};
@@ -26,9 +26,15 @@ fn samples(kind: &str) -> Vec<(PathBuf, String)> {
 fn every_valid_sample_is_taken() {
     for (path, text) in samples("valid") {
         let manifest: Value = serde_saphyr::from_str(&text).unwrap();
-        let algo = parse(&manifest).unwrap_or_else(|problems| panic!("{}: {problems:?}", path.display()));
+        let told = |problems: &[Problem]| format!("{}: {problems:?}", path.display());
         // What is read and written again is as valid.
-        assert_eq!(parse(&json!(algo)), Ok(algo), "{}", path.display());
+        if is_algorithm(&manifest) {
+            let algorithm = parse_algorithm(&manifest).unwrap_or_else(|problems| panic!("{}", told(&problems)));
+            assert_eq!(parse_algorithm(&json!(algorithm)), Ok(algorithm), "{}", path.display());
+        } else {
+            let algo = parse(&manifest).unwrap_or_else(|problems| panic!("{}", told(&problems)));
+            assert_eq!(parse(&json!(algo)), Ok(algo), "{}", path.display());
+        }
     }
 }
 
@@ -36,7 +42,8 @@ fn every_valid_sample_is_taken() {
 fn every_invalid_sample_is_refused_for_the_reason_in_its_first_line() {
     for (path, text) in samples("invalid") {
         let manifest: Value = serde_saphyr::from_str(&text).unwrap();
-        let found: Vec<_> = check(&manifest).iter().map(ToString::to_string).collect();
+        let found = if is_algorithm(&manifest) { check_algorithm(&manifest) } else { check(&manifest) };
+        let found: Vec<_> = found.iter().map(ToString::to_string).collect();
         let expected = text.lines().next().unwrap().strip_prefix("# ").unwrap();
         assert_eq!(found, [expected], "{}", path.display());
     }
@@ -175,10 +182,31 @@ fn what_is_no_object_and_a_number_that_lost_its_text_are_told_in_words_that_fit(
 }
 
 #[test]
-fn the_crd_in_the_repository_is_the_one_the_types_give() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crds/tradingalgo.yaml");
-    let committed: Value = serde_saphyr::from_str(&fs::read_to_string(path).unwrap()).unwrap();
-    assert_eq!(committed, json!(TradingAlgo::crd()), "run `make generate`");
+fn the_crds_in_the_repository_are_those_the_types_give() {
+    for (name, crd) in [("tradingalgo", TradingAlgo::crd()), ("algorithm", Algorithm::crd())] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../crds/{name}.yaml"));
+        let committed: Value = serde_saphyr::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+        assert_eq!(committed, json!(crd), "run `make generate`");
+    }
+}
+
+#[test]
+fn what_a_manifest_is_meant_to_be_is_told_by_its_kind_or_by_what_it_has() {
+    for (manifest, expected) in [
+        (json!({ "kind": "Algorithm" }), true),
+        (json!({ "kind": "algorithms", "spec": {} }), true),
+        (json!({ "apiVersion": "intuition.dev/v1alpha1", "kind": "Algoritm", "spec": { "image": "a" } }), true),
+        (json!({ "spec": { "address": "http://h:1" } }), true),
+        (json!({ "kind": "TradingAlgo", "spec": { "image": "a" } }), false),
+        (json!({ "apiVersion": "v1", "kind": "Thing", "spec": { "image": "a" } }), false),
+        (json!({ "spec": { "algorithm": { "builtin": "random" } } }), false),
+        (json!("text"), false),
+    ] {
+        assert_eq!(is_algorithm(&manifest), expected, "{manifest}");
+    }
+    let mistyped = json!({ "apiVersion": "intuition.dev/v1", "kind": "Algoritm", "metadata": {}, "spec": { "port": 0, "image": "a" } });
+    let paths: Vec<_> = check_algorithm(&mistyped).into_iter().map(|problem| problem.path).collect();
+    assert_eq!(paths, ["apiVersion", "kind", "metadata.name", "spec.port"]);
 }
 
 #[test]
@@ -193,10 +221,10 @@ fn every_pattern_of_the_schema_compiles() {
             _ => {}
         }
     }
-    let crd = json!(TradingAlgo::crd());
+    let crds = json!([TradingAlgo::crd(), Algorithm::crd()]);
     let mut found = Vec::new();
-    patterns(&crd, &mut found);
-    assert!(found.len() >= 8);
+    patterns(&crds, &mut found);
+    assert!(found.len() >= 14);
     for pattern in found {
         assert!(regex::Regex::new(pattern).is_ok(), "{pattern}");
     }

@@ -25,6 +25,8 @@ const STYLE: &str = "{bar:40} {pos}/{len} lines, {eta} left";
 pub(super) struct Feeding {
     feed: Arc<Feed>,
     topic: String,
+    /// For each algorithm, the lines that were sent when it began to want the topic; `None` while it does not.
+    takers: Vec<Option<u64>>,
     readiness: Readiness,
     bar: ProgressBar,
     /// Lines that have an outcome from every algorithm that takes them.
@@ -43,7 +45,8 @@ impl Feeding {
     pub(super) fn new(feed: Feed, topic: &str, rate: Rate, options: Options, locals: &[Local]) -> Self {
         let feed = Arc::new(feed);
         let total = feed.len();
-        let already = settled(locals, topic, &feed);
+        let takers: Vec<_> = locals.iter().map(|local| local.takes(topic).then_some(0)).collect();
+        let already = settled(locals, &takers, topic, &feed).unwrap_or_default();
         let (settled, settled_here) = watch::channel(already);
         let (sent_here, sent) = watch::channel(already);
         let readiness = Readiness::new(&[READY_PART], Arc::new(SystemClock));
@@ -65,6 +68,7 @@ impl Feeding {
         Self {
             feed,
             topic: topic.to_owned(),
+            takers,
             readiness,
             bar,
             settled,
@@ -78,6 +82,11 @@ impl Feeding {
     /// How many lines of the feed an algorithm decided earlier, of how many.
     pub(super) fn decided_earlier(&self, local: &Local) -> (u64, u64) {
         (local.mark_at_start(&self.topic, &self.feed.source).min(self.feed.len()), self.feed.len())
+    }
+
+    /// Where it is published.
+    pub(super) fn topic(&self) -> &str {
+        &self.topic
     }
 
     /// The progress bar, to be shared with whoever writes to the same terminal.
@@ -106,11 +115,17 @@ impl Feeding {
         std::future::pending().await
     }
 
-    /// Takes up what the algorithms have decided by now.
-    pub(super) fn settle(&self, locals: &[Local]) {
-        let through = settled(locals, &self.topic, &self.feed);
+    /// Takes up what the algorithms have decided by now, and who wants the topic. `false`: nobody any more.
+    pub(super) fn settle(&mut self, locals: &[Local]) -> bool {
+        let sent = self.sent();
+        for (taker, local) in self.takers.iter_mut().zip(locals) {
+            // Lines that went by while it wanted other channels never come.
+            *taker = local.takes(&self.topic).then(|| taker.unwrap_or(sent));
+        }
+        let Some(through) = settled(locals, &self.takers, &self.topic, &self.feed) else { return false };
         self.settled.send_if_modified(|settled| std::mem::replace(settled, through) != through);
         self.bar.set_position(through.min(self.feed.len()));
+        true
     }
 
     /// Whether every line has its outcome.
@@ -121,6 +136,14 @@ impl Feeding {
     /// Whether lines are on their way without an outcome.
     pub(super) fn is_under_way(&self) -> bool {
         self.sent() > *self.settled.borrow()
+    }
+
+    /// Whether lines are on their way that an algorithm could answer now.
+    pub(super) fn can_come(&self, locals: &[Local]) -> bool {
+        let takers = self.takers.iter().zip(locals).filter_map(|(taker, local)| Some((local, (*taker)?)));
+        takers
+            .filter(|(local, _)| local.backend().reason.is_empty())
+            .any(|(local, since)| local.mark(&self.topic, &self.feed.source).max(since) < self.sent())
     }
 
     /// Lines sent.
@@ -134,13 +157,21 @@ impl Feeding {
         let mark = local.mark(topic, source);
         (local.takes(topic) && mark < self.sent()).then(|| {
             let (account, first, last) = (&local.account, mark + 1, self.sent());
-            format!("{account} gave no outcome for the quotes {first} to {last} of source {source} on topic {topic}")
+            let backend = local.backend();
+            let lacks = if backend.reason.is_empty() {
+                String::new()
+            } else {
+                format!("; its algorithm: {} ({})", backend.message, backend.reason)
+            };
+            format!(
+                "{account} gave no outcome for the quotes {first} to {last} of source {source} on topic {topic}{lacks}"
+            )
         })
     }
 
     /// What it lacks, once it has been started.
     pub(super) fn away(&self) -> Vec<Away> {
-        if self.task.is_some() { away("feed", &self.readiness) } else { Vec::new() }
+        if self.task.is_some() { away("feed", &self.readiness, |_| true) } else { Vec::new() }
     }
 
     /// Publishes nothing more.
@@ -160,8 +191,8 @@ impl Feeding {
     }
 }
 
-/// The line up to which all algorithms that take the topic have decided everything.
-fn settled(locals: &[Local], topic: &str, feed: &Feed) -> u64 {
-    let takers = locals.iter().filter(|local| local.takes(topic));
-    takers.map(|local| local.mark(topic, &feed.source)).min().unwrap_or_default()
+/// The line up to which all algorithms that want the topic have decided everything; `None` where none does.
+fn settled(locals: &[Local], takers: &[Option<u64>], topic: &str, feed: &Feed) -> Option<u64> {
+    let takers = locals.iter().zip(takers).filter_map(|(local, taker)| Some((local, (*taker)?)));
+    takers.map(|(local, since)| local.mark(topic, &feed.source).max(since)).min()
 }

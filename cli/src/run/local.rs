@@ -6,10 +6,11 @@ use algo_runtime::{
     engine::Tally,
     metrics::Metrics as RuntimeMetrics,
     portfolio::PolicyError,
-    server::{self, ALGORITHM_DEADLINE, READY_PART, Running, RuntimeError},
+    server::{self, ALGORITHM_DEADLINE, ALGORITHM_PART, READY_PART, Running, RuntimeError},
+    settings::Choice,
 };
 use bridge::{MqttConfig, Parts, Published};
-use intuition_api::topic;
+use intuition_api::{topic, v1::Backend};
 use intuition_common::{
     clock::{Clock, SystemClock},
     readiness::Readiness,
@@ -72,6 +73,8 @@ pub(super) struct Local {
     /// The account after each commit.
     pub(super) tally: watch::Receiver<Arc<Tally>>,
     decisions_topic: Option<String>,
+    /// Of the runtime.
+    readiness: Readiness,
     runtime: Running,
     runtime_stop: CancellationToken,
     bridge: Option<Bridge>,
@@ -84,16 +87,18 @@ struct Bridge {
 }
 
 impl Local {
-    /// Starts the runtime, with its ledger in `<data_dir>/<namespace>/<name>`.
-    pub(super) async fn start(algo: &TradingAlgo, data_dir: &Path) -> Result<Self, LocalError> {
-        let settings = settings::of(algo).map_err(LocalError::UsePortfolio)?;
+    /// Starts the runtime, with its ledger in `<data_dir>/<namespace>/<name>`. An algorithm out of process need not be there
+    /// yet.
+    pub(super) async fn start(algo: &TradingAlgo, decider: Choice, data_dir: &Path) -> Result<Self, LocalError> {
+        let settings = settings::of(algo, decider).map_err(LocalError::UsePortfolio)?;
         let account = validate::account(algo);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let readiness = Readiness::new(&[READY_PART], Arc::clone(&clock));
         let config = server::Config {
             settings,
             data_dir: data_dir.join(&account),
             metrics: RuntimeMetrics::register(&mut Registry::default()),
-            readiness: Readiness::new(&[READY_PART], Arc::clone(&clock)),
+            readiness: readiness.clone(),
             clock,
             algorithm_deadline: ALGORITHM_DEADLINE,
         };
@@ -103,7 +108,7 @@ impl Local {
         let tally = runtime.tally();
         let start = Arc::clone(&tally.borrow());
         let decisions_topic = algo.spec.channels.as_ref().and_then(|channels| channels.publish.clone());
-        Ok(Self { account, start, tally, decisions_topic, runtime, runtime_stop, bridge: None })
+        Ok(Self { account, start, tally, decisions_topic, readiness, runtime, runtime_stop, bridge: None })
     }
 
     /// Starts the bridge.
@@ -129,14 +134,20 @@ impl Local {
         self.bridge = Some(Bridge { readiness, stop, task });
     }
 
-    /// The channels that its algorithm wants.
+    /// The channels that its algorithm wants, which may become others while it runs; empty before it said so.
     pub(super) fn channels(&self) -> Vec<String> {
-        self.start.account.channels.as_ref().map(|channels| channels.filters.clone()).unwrap_or_default()
+        self.tally.borrow().account.channels.as_ref().map(|channels| channels.filters.clone()).unwrap_or_default()
     }
 
     /// Whether its algorithm wants what is published on `name`.
     pub(super) fn takes(&self, name: &str) -> bool {
-        self.channels().iter().any(|filter| topic::matches(filter, name))
+        let tally = self.tally.borrow();
+        tally.account.channels.iter().flat_map(|channels| &channels.filters).any(|filter| topic::matches(filter, name))
+    }
+
+    /// Who decides, and what stands in the way.
+    pub(super) fn backend(&self) -> Backend {
+        self.tally.borrow().account.backend.clone().unwrap_or_default()
     }
 
     /// The last quote of a source on a topic that it decided; 0 before the first.
@@ -155,9 +166,12 @@ impl Local {
         tally.position.saturating_sub(tally.published_through)
     }
 
-    /// What its bridge lacks.
+    /// What its algorithm and its bridge lack.
     pub(super) fn away(&self) -> Vec<Away> {
-        self.bridge.as_ref().map(|bridge| away(&self.account, &bridge.readiness)).unwrap_or_default()
+        // The rest of what a runtime may lack shows in the bridge, which then has none.
+        let algorithm = away(&self.account, &self.readiness, |part| part == ALGORITHM_PART);
+        let bridge = self.bridge.iter().flat_map(|bridge| away(&self.account, &bridge.readiness, |_| true));
+        algorithm.into_iter().chain(bridge).collect()
     }
 
     /// What has ended, which neither does by itself. [`Local::stop`] says why.
@@ -195,9 +209,10 @@ fn mark(tally: &Tally, topic: &str, source: &str) -> u64 {
     tally.mark(topic, source).and_then(|seq| u64::try_from(seq).ok()).unwrap_or_default()
 }
 
-/// What `readiness` lacks, under the name of whose it is.
-pub(super) fn away(owner: &str, readiness: &Readiness) -> Vec<Away> {
-    let away = readiness.missing().into_iter().map(|missing| Away {
+/// What `readiness` lacks of the parts that count, under the name of whose it is.
+pub(super) fn away(owner: &str, readiness: &Readiness, counts: impl Fn(&str) -> bool) -> Vec<Away> {
+    let missing = readiness.missing().into_iter().filter(|missing| counts(missing.part));
+    let away = missing.map(|missing| Away {
         part: format!("{owner}: {}", missing.part),
         is_connection: CONNECTIONS.contains(&missing.part),
         reason: missing.reason,

@@ -8,15 +8,16 @@ use intuition_operator::resource::TradingAlgo;
 
 use crate::validate;
 
-/// The settings of a local run: the manifest rules at every start, as it would at `kubectl apply`.
-pub(super) fn of(algo: &TradingAlgo) -> Result<Settings, PolicyError> {
+/// The settings of a local run: the manifest rules at every start, as it would at `kubectl apply`. `decider` is the
+/// algorithm that it means.
+pub(super) fn of(algo: &TradingAlgo, decider: Choice) -> Result<Settings, PolicyError> {
     let spec = &algo.spec;
     let portfolio = &spec.portfolio;
     let amount = portfolio.amount.map(|amount| amount.to_string());
     Ok(Settings {
         account: validate::account(algo),
         adjustable: Adjustable {
-            algorithm: Choice::Builtin(spec.algorithm.builtin.clone().unwrap_or_default()),
+            algorithm: decider,
             threshold: spec.threshold,
             parameters: spec.algorithm.parameters.clone(),
             starting_cash: spec.starting_cash.to_string(),

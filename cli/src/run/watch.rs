@@ -8,8 +8,10 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     RunError,
+    algorithms::{Seen, Told},
     feeding::Feeding,
     local::{Local, LocalError},
+    say, wanted,
     watchdog::{Verdict, Watchdog},
 };
 
@@ -33,6 +35,7 @@ pub(super) enum End {
 pub(super) struct Watch<'a> {
     locals: &'a [Local],
     feeding: Option<&'a mut Feeding>,
+    told: Told,
     tasks: &'a TaskTracker,
     watchdog: Watchdog,
     begun: Instant,
@@ -40,10 +43,15 @@ pub(super) struct Watch<'a> {
 }
 
 impl<'a> Watch<'a> {
-    /// Begins to watch.
-    pub(super) fn new(locals: &'a [Local], feeding: Option<&'a mut Feeding>, tasks: &'a TaskTracker) -> Self {
+    /// Begins to watch algorithms that are there; of them, `told` was said.
+    pub(super) fn new(
+        locals: &'a [Local],
+        feeding: Option<&'a mut Feeding>,
+        told: Told,
+        tasks: &'a TaskTracker,
+    ) -> Self {
         let begun = Instant::now();
-        Self { locals, feeding, tasks, watchdog: Watchdog::new(Duration::ZERO), begun, ready: None }
+        Self { locals, feeding, told, tasks, watchdog: Watchdog::new(Duration::ZERO), begun, ready: None }
     }
 
     /// Time since every part was ready first.
@@ -76,19 +84,23 @@ impl<'a> Watch<'a> {
                 () = closed.cancelled() => return Ok(End::Closed),
                 error = failed(&mut self.feeding) => return Err(RunError::Feed(error)),
             }
-            if let Some(feeding) = &self.feeding {
-                feeding.settle(self.locals);
+            if let Some(feeding) = &mut self.feeding
+                && !feeding.settle(self.locals)
+            {
+                let (topic, channels) = (feeding.topic().to_owned(), wanted(self.locals));
+                return Err(RunError::LoseTaker { topic, channels });
             }
             if self.is_published() && self.feeding.as_ref().is_some_and(|feeding| feeding.is_complete()) {
                 return Ok(End::Complete);
             }
-            if deadline.is_some() && !self.is_waiting() {
+            if deadline.is_some() && !self.can_come() {
                 return Ok(self.told_to_end());
             }
         }
     }
 
     fn look(&mut self) -> Result<(), RunError> {
+        self.tell();
         if let Some((local, part)) = self.locals.iter().find_map(|local| Some((local, local.ended()?))) {
             return Err(RunError::local(local.account.clone(), LocalError::Lose(part)));
         }
@@ -109,6 +121,19 @@ impl<'a> Watch<'a> {
         }
     }
 
+    /// Says how algorithms are, where that is new.
+    fn tell(&mut self) {
+        let news = self.told.news(&Seen::all(self.locals), self.begun.elapsed());
+        if news.is_empty() {
+            return;
+        }
+        match &self.feeding {
+            // The progress bar on the same terminal has to make room.
+            Some(feeding) => feeding.bar().suspend(|| say(&news)),
+            None => say(&news),
+        }
+    }
+
     /// A number that changes with every outcome and every publication.
     fn progress(&self) -> u64 {
         let accounts = self.locals.iter().map(|local| {
@@ -120,6 +145,11 @@ impl<'a> Watch<'a> {
 
     fn is_waiting(&self) -> bool {
         !self.is_published() || self.feeding.as_ref().is_some_and(|feeding| feeding.is_under_way())
+    }
+
+    /// Whether waiting for what is on its way makes sense now: an algorithm that is away may stay so.
+    fn can_come(&self) -> bool {
+        !self.is_published() || self.feeding.as_ref().is_some_and(|feeding| feeding.can_come(self.locals))
     }
 
     fn is_published(&self) -> bool {

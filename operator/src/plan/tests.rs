@@ -64,7 +64,7 @@ fn the_default_broker_serves_who_names_none_with_a_secret_of_their_own() {
     let given = settings(", broker: {url: 'mqtt://b:1884'}");
     let credentials = Credentials([("username".to_owned(), b"u".to_vec())].into());
     let broker = plan(&algo(&random()), &given, Some(&credentials)).unwrap().broker;
-    assert_eq!(broker.address, BrokerAddress { host: "b".to_owned(), port: 1884 });
+    assert_eq!(broker.address, Address { host: "b".to_owned(), port: 1884 });
     assert_eq!(broker.login.secret(), Some("a-broker-0f1e2d3c"));
     assert_eq!(plan(&algo(&random()), &given, None).unwrap().broker.login, Login::Anonymous);
 
@@ -78,26 +78,10 @@ fn the_default_broker_serves_who_names_none_with_a_secret_of_their_own() {
 fn every_problem_is_told_at_once_the_missing_broker_too() {
     let mut bad = random();
     bad["channels"] = json!({ "subscribe": ["a/#/b"] });
-    bad["algorithm"] = json!({ "address": "http://elsewhere:1" });
+    bad["algorithm"] = json!({ "address": "https://elsewhere:1" });
     let problems = plan(&algo(&bad), &settings(""), None).unwrap_err();
     let paths: Vec<_> = problems.iter().map(|problem| problem.path.as_str()).collect();
     assert_eq!(paths, ["spec.algorithm.address", "spec.broker", "spec.channels.subscribe[0]"]);
-}
-
-#[test]
-fn a_broker_is_a_host_and_a_port() {
-    for (url, host, port) in [
-        ("mqtt://h", "h", 1883),
-        ("mqtts://h/", "h", 8883),
-        ("mqtt://10.0.0.1:1", "10.0.0.1", 1),
-        ("mqtt://[fd00::1]", "fd00::1", 1883),
-        ("mqtt://[fd00::1]:7", "fd00::1", 7),
-    ] {
-        assert_eq!(BrokerAddress::parse(url), Some(BrokerAddress { host: host.to_owned(), port }), "{url}");
-    }
-    for url in ["h", "http://h", "mqtt://", "mqtt://u@h", "mqtt://h:0", "mqtt://h:x", "mqtt://h/path", "mqtt://[::1"] {
-        assert_eq!(BrokerAddress::parse(url), None, "{url}");
-    }
 }
 
 #[test]

@@ -5,12 +5,13 @@ use intuition_api::topic::{self, OwnTopics};
 use serde_json::{Map, Value};
 
 use super::{Problem, schema::shown};
-use crate::resource::{API_VERSION, GROUP, KIND};
+use crate::{
+    address::Address,
+    resource::{ALGORITHM_KIND, API_VERSION, GROUP},
+};
 
 /// The namespace of a manifest that names none.
 pub(super) const DEFAULT_NAMESPACE: &str = "default";
-/// The other kind of our group.
-const BACKEND_KIND: &str = "Algorithm";
 /// Longest name of a namespace (RFC 1123 label).
 const LABEL_LENGTH: usize = 63;
 /// Fields of `metadata` that Kubernetes knows.
@@ -33,8 +34,8 @@ const METADATA: [&str; 15] = [
 ];
 
 /// Problems of `kind` and `apiVersion`, in this order.
-pub(super) fn type_meta(manifest: &Map<String, Value>) -> Vec<Problem> {
-    let wanted = [("kind", KIND), ("apiVersion", API_VERSION)];
+pub(super) fn type_meta(manifest: &Map<String, Value>, kind: &str) -> Vec<Problem> {
+    let wanted = [("kind", kind), ("apiVersion", API_VERSION)];
     let problems = wanted.into_iter().filter_map(|(name, wanted)| match manifest.get(name) {
         Some(Value::String(found)) if found == wanted => None,
         Some(other) => Some(Problem::new(name, format!("must be {wanted}, is {}", shown(other)))),
@@ -48,7 +49,7 @@ pub(super) fn type_meta(manifest: &Map<String, Value>) -> Vec<Problem> {
 pub(super) fn is_meant(manifest: &Map<String, Value>) -> bool {
     let text = |name: &str| manifest.get(name).and_then(Value::as_str);
     let (kind, version) = (text("kind"), text("apiVersion"));
-    if kind == Some(BACKEND_KIND) {
+    if kind == Some(ALGORITHM_KIND) {
         return false;
     }
     let spec = manifest.get("spec");
@@ -56,6 +57,19 @@ pub(super) fn is_meant(manifest: &Map<String, Value>) -> bool {
         || version.is_some_and(|version| version.split('/').next() == Some(GROUP))
         || ["/algorithm/builtin", "/startingCash"].iter().any(|own| spec.and_then(|spec| spec.pointer(own)).is_some())
         || (kind.is_none() && version.is_none())
+}
+
+/// Whether a manifest is meant to be an `Algorithm`: it has about that kind; or one that is not known, or none, and a member
+/// of `spec` that only an `Algorithm` has.
+pub(super) fn is_meant_as_algorithm(manifest: &Map<String, Value>) -> bool {
+    let text = |name: &str| manifest.get(name).and_then(Value::as_str);
+    let kind = text("kind").map(str::to_ascii_lowercase);
+    if kind.as_deref().is_some_and(|kind| ["algorithm", "algorithms", "algo"].contains(&kind)) {
+        return true;
+    }
+    let is_ours = text("apiVersion").is_none_or(|version| version.split('/').next() == Some(GROUP));
+    let has = |name: &str| manifest.get("spec").and_then(|spec| spec.get(name)).is_some();
+    is_ours && !kind.is_some_and(|kind| kind.starts_with("tradingalgo")) && (has("image") || has("address"))
 }
 
 /// Problems of `metadata`, but for the rule about the name, which is CEL.
@@ -100,14 +114,7 @@ pub(super) fn metadata(manifest: &Map<String, Value>) -> Vec<Problem> {
 pub(super) fn spec(manifest: &Map<String, Value>) -> Vec<Problem> {
     let Some(spec) = manifest.get("spec") else { return Vec::new() };
     let mut problems = Vec::new();
-    for name in ["name", "address"] {
-        if spec.pointer(&format!("/algorithm/{name}")).is_some_and(|value| !value.is_null()) {
-            problems.push(Problem::new(
-                format!("spec.algorithm.{name}"),
-                "is not supported yet by this release: use builtin",
-            ));
-        }
-    }
+    problems.extend(address(spec.pointer("/algorithm/address"), "spec.algorithm.address"));
     if spec.pointer("/algorithm/parameters/threshold").is_some() {
         problems
             .push(Problem::new("spec.algorithm.parameters.threshold", "is not a parameter: say it as spec.threshold"));
@@ -122,6 +129,33 @@ pub(super) fn spec(manifest: &Map<String, Value>) -> Vec<Problem> {
     }
     channels(manifest, spec, &mut problems);
     problems
+}
+
+/// Problems of the `spec` of an `Algorithm`.
+pub(super) fn algorithm_spec(manifest: &Map<String, Value>) -> Vec<Problem> {
+    let Some(spec) = manifest.get("spec") else { return Vec::new() };
+    let mut problems: Vec<_> = address(spec.get("address"), "spec.address").into_iter().collect();
+    let mut names = Vec::new();
+    for (index, variable) in spec.get("env").and_then(Value::as_array).into_iter().flatten().enumerate() {
+        let Some(name) = variable.get("name").and_then(Value::as_str) else { continue };
+        if names.contains(&name) {
+            problems.push(Problem::new(format!("spec.env[{index}].name"), format!("is there twice: {name:?}")));
+        }
+        names.push(name);
+    }
+    problems
+}
+
+/// What the pattern cannot say of an address, where it fits that.
+fn address(given: Option<&Value>, path: &str) -> Option<Problem> {
+    let url = given?.as_str().filter(|url| url.starts_with("http://"))?;
+    let (_, port) = url.strip_suffix('/').unwrap_or(url).rsplit_once(':')?;
+    if port.is_empty() || !port.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    Address::of_algorithm(url).is_none().then(|| {
+        Problem::new(path, format!("must be http://host:port with a port of 1 to 65535, is {}", shown(&url.into())))
+    })
 }
 
 fn channels(manifest: &Map<String, Value>, spec: &Value, problems: &mut Vec<Problem>) {

@@ -5,7 +5,9 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{JSONSchemaProps, JSONSchemaPropsOrArray};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
+};
 use regex::Regex;
 use serde_json::{Map, Value};
 
@@ -22,7 +24,10 @@ pub(super) fn check(schema: &JSONSchemaProps, value: &Value, path: &str, problem
         return;
     }
     if schema.x_kubernetes_int_or_string == Some(true) {
-        if !is_amount(schema, value) {
+        if !is_int_or_string(schema, value) && !is_money(schema) {
+            let expected = "an integer, or a quantity in quotes such as \"500m\" or \"64Mi\"";
+            problems.push(Problem::new(path, format!("must be {expected}, is {}", shown(value))));
+        } else if !is_int_or_string(schema, value) {
             let found = match value.as_f64() {
                 // The number was read as a binary one, and what was written is gone.
                 Some(number) if value.is_f64() && number.fract() == 0.0 => {
@@ -81,6 +86,9 @@ fn check_members(schema: &JSONSchemaProps, members: &Map<String, Value>, path: &
         match schema.properties.as_ref().and_then(|properties| properties.get(name)) {
             Some(member) => check(member, value, &path, problems),
             None if open => {}
+            None if let Some(JSONSchemaPropsOrBool::Schema(member)) = &schema.additional_properties => {
+                check(member, value, &path, problems);
+            }
             None => problems.push(Problem::new(path, unknown(schema))),
         }
     }
@@ -153,8 +161,12 @@ fn in_range(schema: &JSONSchemaProps, value: &Value) -> bool {
     })
 }
 
-/// The one kind of integer-or-string that the resource has.
-fn is_amount(schema: &JSONSchemaProps, value: &Value) -> bool {
+/// Sums of money have an upper bound, amounts of CPU and memory none.
+const fn is_money(schema: &JSONSchemaProps) -> bool {
+    schema.maximum.is_some()
+}
+
+fn is_int_or_string(schema: &JSONSchemaProps, value: &Value) -> bool {
     match value {
         Value::Number(number) => (number.is_u64() || number.is_i64()) && in_range(schema, value),
         Value::String(text) => {
