@@ -134,12 +134,13 @@ async fn account(
         Err(error) => return (Err(error), None),
     };
     let account = read(&mut client, plan).await;
-    // Not only where it is behind: one that is ahead (the resource was restored from a backup) has to say so.
-    let differs = account.as_ref().is_ok_and(|account| account.effective_generation != plan.generation);
-    if !differs {
-        return (account, None);
-    }
-    let configured = client.configure(plan.configure()).await;
+    // Not only where it is behind: one that is ahead (the resource was restored from a backup) has to say so. And an Algorithm
+    // that is served elsewhere now is no generation of this resource.
+    let differs = account.as_ref().is_ok_and(|account| {
+        account.effective_generation != plan.generation || account.candidate.is_some() || !plan.is_decided_by(account)
+    });
+    let Some(configure) = plan.configure().filter(|_| differs) else { return (account, None) };
+    let configured = client.configure(configure).await;
     let configured = configured.map(tonic::Response::into_inner).map_err(|status| AskError::Call(Box::new(status)));
     // With what it changed: the cash, the channels.
     (read(&mut client, plan).await, Some(configured))

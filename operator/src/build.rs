@@ -2,8 +2,8 @@
 
 mod bridge;
 mod ledger;
-mod network;
-mod pod;
+pub(crate) mod network;
+pub(crate) mod pod;
 mod runtime;
 
 use k8s_openapi::{
@@ -18,7 +18,7 @@ use k8s_openapi::{
 use kube::ResourceExt;
 
 use crate::{
-    names::{Component, label, labels, service_account},
+    names::{Component, service_account},
     plan::{Login, Plan},
     settings::Settings,
 };
@@ -26,8 +26,9 @@ use crate::{
 /// Everything that shall be there for one resource, a field per object.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Desired {
-    /// The runtime's settings, apart from its pod so that they change without a restart.
-    pub settings: ConfigMap,
+    /// The runtime's settings, apart from its pod so that they change without a restart; `None`: as they are, for want of the
+    /// algorithm that is named.
+    pub settings: Option<ConfigMap>,
     /// Of both pods; without a token.
     pub account: ServiceAccount,
     /// The ledger's volume; `None` where a lost one is not to be replaced.
@@ -66,7 +67,7 @@ pub fn desired(plan: &Plan, settings: &Settings, claim: Option<&PersistentVolume
         runtime: runtime::deployment(plan, settings),
         bridge: bridge::deployment(plan, settings),
         policies: if settings.network_policy.enabled {
-            vec![network::runtime(plan, &settings.network_policy), network::bridge(plan, &settings.network_policy)]
+            vec![network::runtime(plan, settings), network::bridge(plan, settings)]
         } else {
             Vec::new()
         },
@@ -86,17 +87,7 @@ fn broker_secret(plan: &Plan) -> Option<Secret> {
 
 /// Metadata of a child that goes with the resource.
 fn metadata(plan: &Plan, name: String, component: Option<Component>) -> ObjectMeta {
-    let mut labels = labels(&plan.name);
-    if let Some(component) = component {
-        labels.insert(label::COMPONENT.to_owned(), component.name().to_owned());
-    }
-    ObjectMeta {
-        name: Some(name),
-        namespace: Some(plan.namespace.clone()),
-        labels: Some(labels),
-        owner_references: Some(vec![plan.owner()]),
-        ..ObjectMeta::default()
-    }
+    plan.owner().metadata(name, component.map(Component::name))
 }
 
 #[cfg(test)]

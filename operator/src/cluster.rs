@@ -5,6 +5,7 @@ mod apply;
 mod caches;
 mod memo;
 mod surplus;
+mod write;
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -14,29 +15,30 @@ use k8s_openapi::{
 };
 use kube::{
     Api, Client, Resource, ResourceExt as _,
-    api::{Patch, PatchParams},
-    runtime::reflector::ObjectRef,
+    runtime::reflector::{ObjectRef, Store},
 };
-use serde_json::json;
 
-pub(crate) use self::caches::api;
-use self::memo::Memo;
 pub use self::{
-    apply::{Applied, ApplyError},
+    apply::Applied,
     caches::{Caches, Streams, watch},
+    write::ApplyError,
+};
+pub(crate) use self::{
+    caches::{Changes, api, cache},
+    write::{Silence, Writer, note},
 };
 use crate::{
-    guarded::Guarded,
+    guarded::{Guarded, Watched},
     names::{Component, MANAGER, claim, label},
+    owner::Owner,
     plan::Plan,
     pods::{self, PodState},
-    resource::{API_VERSION, KIND, TradingAlgoStatus},
 };
 
 /// Cause of a refusal (`NamespaceTerminatingCause` of k8s.io/api/core/v1).
 const NAMESPACE_TERMINATING: &str = "NamespaceTerminating";
 /// Longest that a call to the API server may take.
-const CALL: Duration = Duration::from_secs(5);
+pub(crate) const CALL: Duration = Duration::from_secs(5);
 
 /// What a call to the API server fails with.
 #[derive(Debug, thiserror::Error)]
@@ -100,19 +102,19 @@ pub(crate) async fn call<T>(call: impl Future<Output = kube::Result<T>>) -> Resu
 pub struct Cluster {
     client: Client,
     caches: Caches,
-    memo: Memo,
+    writer: Writer,
 }
 
 impl Cluster {
     /// Sees by `caches` and writes by `client`.
     pub fn new(client: Client, caches: Caches) -> Self {
-        Self { client, caches, memo: Memo::default() }
+        Self { writer: Writer::new(client.clone()), client, caches }
     }
 
     /// The claim of a resource's ledger; one of the same name that is somebody else's, or a predecessor's, is none. Asked of the API server where
     /// the cache has none: a claim that is not there is never concluded from a cache that may be behind.
     pub async fn claim(&self, plan: &Plan) -> Result<Option<Arc<PersistentVolumeClaim>>, CallError> {
-        let (name, namespace) = (claim(&plan.name), plan.namespace.as_str());
+        let (name, namespace, owner) = (claim(&plan.name), plan.namespace.as_str(), plan.owner());
         let cached = self.caches.claims.get(&ObjectRef::new(&name).within(namespace));
         let found = if cached.is_some() {
             cached
@@ -120,12 +122,16 @@ impl Cluster {
             let api: Api<PersistentVolumeClaim> = Api::namespaced(self.client.clone(), namespace);
             call(api.get_opt(&name)).await?.map(Arc::new)
         };
-        Ok(found.filter(|claim| apply::check_holder::<PersistentVolumeClaim>(plan, claim.meta()).is_ok()))
+        Ok(found.filter(|claim| write::check_holder::<PersistentVolumeClaim>(&owner, claim.meta()).is_ok()))
     }
 
     /// Waits until every cache has been filled once: before that, what is there looks as if it were not.
-    pub async fn await_caches(&self) -> Result<(), CallError> {
-        tokio::time::timeout(CALL, self.caches.filled()).await.map_err(|_| CallError::TimeOut)
+    pub(crate) async fn await_caches<K>(&self, others: &Store<Guarded<K>>) -> Result<(), CallError>
+    where
+        K: Watched,
+    {
+        let filled = async { tokio::join!(self.caches.filled(), others.wait_until_ready()) };
+        tokio::time::timeout(CALL, filled).await.map(drop).map_err(|_| CallError::TimeOut)
     }
 
     /// How a workload is doing, `generation` being that of its Deployment when it was written last.
@@ -137,26 +143,19 @@ impl Cluster {
         pods::state(deployment, generation, pods.iter().map(AsRef::as_ref))
     }
 
-    /// Writes the status of the resource with this uid, and of no other of the same name.
-    pub async fn save_status(&self, seen: &Guarded, status: &TradingAlgoStatus) -> Result<(), CallError> {
-        let (name, namespace) = (seen.name_any(), seen.namespace().unwrap_or_default());
-        let body = json!({
-            "apiVersion": API_VERSION,
-            "kind": KIND,
-            "metadata": { "name": name, "uid": seen.meta().uid },
-            "status": status,
-        });
-        // Read back as it was watched, so that a spec that cannot be read does not fail the write.
-        let api: Api<Guarded> = Api::namespaced(self.client.clone(), &namespace);
-        call(api.patch_status(&name, &PatchParams::apply(MANAGER).force(), &Patch::Apply(&body))).await?;
-        Ok(())
+    /// Writes statuses.
+    pub(crate) const fn writer(&self) -> &Writer {
+        &self.writer
     }
 }
 
-/// Whether an object says that this operator made it for a resource of this name.
-fn is_labelled(metadata: &ObjectMeta, algo: &str) -> bool {
-    let is = |key: &str, value: &str| metadata.labels.iter().flatten().any(|(k, v)| k == key && v == value);
-    is(label::MANAGED_BY, MANAGER) && is(label::INSTANCE, algo)
+/// Whether an object says that this operator made it for a resource of this name. One without the label for the kind was put
+/// back by hand: a ledger.
+fn is_labelled(metadata: &ObjectMeta, owner: &Owner) -> bool {
+    let label = |key: &str| metadata.labels.as_ref().and_then(|labels| labels.get(key)).map(String::as_str);
+    label(label::MANAGED_BY) == Some(MANAGER)
+        && label(label::INSTANCE) == Some(&owner.name)
+        && label(label::NAME).is_none_or(|app| app == owner.app)
 }
 
 /// Who controls an object.
@@ -165,7 +164,7 @@ fn controller_of(metadata: &ObjectMeta) -> Option<&OwnerReference> {
 }
 
 /// Whether the resource with this uid controls the object.
-fn is_owned(object: &impl Resource, uid: &str) -> bool {
+pub(crate) fn is_owned(object: &impl Resource, uid: &str) -> bool {
     controller_of(object.meta()).is_some_and(|owner| owner.uid == uid)
 }
 

@@ -1,13 +1,16 @@
 //! Reconciling: one look at a resource, and what keeps looking.
 
-mod context;
-mod pace;
-mod run;
+pub(crate) mod context;
+pub(crate) mod known;
+pub(crate) mod pace;
+pub(crate) mod run;
 
 use std::{sync::Arc, time::Instant};
 
-use k8s_openapi::jiff::Timestamp;
-use kube::{Resource as _, ResourceExt as _, runtime::controller::Action};
+use kube::{
+    Resource as _, ResourceExt as _,
+    runtime::{controller::Action, reflector::ObjectRef},
+};
 
 pub(crate) use self::run::check;
 pub use self::{
@@ -17,13 +20,13 @@ pub use self::{
 };
 use crate::{
     build,
-    cluster::{Applied, ApplyError, CallError, code},
+    cluster::{Applied, ApplyError, CallError},
     guarded::Guarded,
     names::Component,
-    plan::{Plan, plan},
+    plan::{Choice, Plan, plan},
     pods::PodState,
     resource::{Ledger, TradingAlgo, TradingAlgoStatus},
-    status::{self, Derived, LedgerState, Observation, Outcome, Outlook, Progress, Trouble},
+    status::{self, Derived, LedgerState, Observation, Outcome, Outlook, Trouble},
 };
 
 /// Why a resource could not be looked at, or not be told of. Tried again with a growing pause.
@@ -78,7 +81,7 @@ pub async fn reconcile(seen: Arc<Guarded>, context: Arc<Context>) -> Result<Acti
     let began = Instant::now();
     let outcome = tokio::time::timeout(pace::LONGEST_LOOK, once(&seen, &context)).await;
     let outcome = outcome.unwrap_or(Err(ReconcileError::TimeOut(pace::LONGEST_LOOK.as_secs())));
-    context.metrics.reconciled(began.elapsed(), outcome.as_ref().err().map(ReconcileError::reason));
+    context.common.metrics.reconciled(began.elapsed(), outcome.as_ref().err().map(ReconcileError::reason));
     outcome
 }
 
@@ -87,11 +90,11 @@ async fn once(seen: &Guarded, context: &Context) -> Result<Action, ReconcileErro
         // The garbage collector takes the children along.
         return Ok(Action::await_change());
     }
-    if !context.leads() {
+    if !context.common.leads() {
         return Err(ReconcileError::LoseLead);
     }
-    context.cluster.await_caches().await.map_err(ReconcileError::FillCaches)?;
-    let previous = context.recent.status_of(seen);
+    context.cluster.await_caches(&context.algorithms).await.map_err(ReconcileError::FillCaches)?;
+    let previous = context.common.recent.status_of(seen);
     let look = match &seen.parsed {
         Ok(algo) => look(algo, previous.as_ref(), context).await?,
         Err(error) => {
@@ -99,14 +102,14 @@ async fn once(seen: &Guarded, context: &Context) -> Result<Action, ReconcileErro
             Look { derived, failed: None }
         }
     };
-    if !context.leads() {
+    if !context.common.leads() {
         return Err(ReconcileError::LoseLead);
     }
-    tell(seen, previous.as_ref(), &look.derived, context).await?;
+    context.common.tell(context.cluster.writer(), seen, previous.as_ref(), &look.derived).await?;
     if let Some(error) = look.failed {
         return Err(error);
     }
-    Ok(context.pauses.after(seen, look.derived.progress))
+    Ok(context.common.pauses.after(seen.uid_or_empty(), look.derived.progress))
 }
 
 /// Dereference, plan, build, apply, ask, derive.
@@ -120,7 +123,12 @@ async fn look(
         Some(_) => None,
         None => context.credentials.read().await.map_err(ReconcileError::ReadCredentials)?,
     };
-    let mut plan = match plan(algo, &context.settings, credentials.as_ref()) {
+    let settings = &context.common.settings;
+    let named =
+        algo.spec.algorithm.name.as_ref().and_then(|name| {
+            context.algorithms.get(&ObjectRef::new(name).within(&algo.namespace().unwrap_or_default()))
+        });
+    let mut plan = match plan(algo, settings, credentials.as_ref(), named.as_deref()) {
         Ok(plan) => plan,
         Err(problems) => {
             let derived = derive(previous, algo, &Outcome::Refused(&problems), context);
@@ -129,8 +137,13 @@ async fn look(
     };
     // Of the status as it was written last, which the cache may not show yet.
     plan.ledger = previous.and_then(|status| status.ledger.clone());
+    plan.in_force = previous.and_then(|status| status.backend.as_ref()?.address.clone());
+    if let (Choice::Missing(why), true) = (&plan.adjustable.algorithm, plan.has_nothing_to_start()) {
+        let derived = derive(previous, algo, &Outcome::WithoutAlgorithm(why), context);
+        return Ok(Look { derived, failed: None });
+    }
     let claim = context.cluster.claim(&plan).await.map_err(ReconcileError::FindClaim)?;
-    let desired = build::desired(&plan, &context.settings, claim.as_deref());
+    let desired = build::desired(&plan, settings, claim.as_deref());
     let applied = context.cluster.apply(&plan, &desired).await;
     let ledger = match plan.lost_claim(claim.as_deref()) {
         Some(lost) => LedgerState::Lost(lost.clone()),
@@ -161,11 +174,7 @@ async fn observe<'a>(plan: &'a Plan, applied: &Applied, ledger: LedgerState, con
             }
         }
     );
-    let problem = applied.problem.as_ref().map(|error| Trouble {
-        reason: error.reason(),
-        message: intuition_common::exit::with_causes(error),
-        outlook: error.outlook(),
-    });
+    let problem = applied.problem.as_ref().map(Trouble::from);
     Observation { plan, problem, ledger, runtime: (runtime, said), bridge: (bridge, lacks) }
 }
 
@@ -187,37 +196,5 @@ fn derive(
     outcome: &Outcome<'_>,
     context: &Context,
 ) -> Derived {
-    let now = Timestamp::from_microsecond(context.clock.now_micros()).unwrap_or_default();
-    // Kubernetes writes the times of conditions in whole seconds.
-    let now = Timestamp::from_second(now.as_second()).unwrap_or_default();
-    let generation = object.meta().generation.unwrap_or_default();
-    status::derive(previous, generation, outcome, now)
-}
-
-/// Writes the status where it differs, and then tells people what is new.
-async fn tell(
-    seen: &Guarded,
-    previous: Option<&TradingAlgoStatus>,
-    derived: &Derived,
-    context: &Context,
-) -> Result<(), ReconcileError> {
-    if previous != Some(&derived.status) {
-        match context.cluster.save_status(seen, &derived.status).await {
-            Ok(()) => context.recent.saved(seen, &derived.status),
-            // It was deleted meanwhile: there is nobody left to tell.
-            Err(error) if error.is(code::NOT_FOUND) => {
-                context.pauses.forget(seen);
-                context.recent.forget(seen);
-                return Ok(());
-            }
-            Err(error) => return Err(ReconcileError::SaveStatus(error)),
-        }
-    }
-    if derived.progress == Progress::Settled && !derived.notices.is_empty() {
-        tracing::info!(algo = seen.full_name(), "is as it shall be");
-    }
-    for notice in &derived.notices {
-        context.publish(seen, notice).await;
-    }
-    Ok(())
+    status::derive(previous, object.meta().generation.unwrap_or_default(), outcome, context.common.now())
 }

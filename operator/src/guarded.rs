@@ -1,26 +1,46 @@
 //! A resource as it is watched: what it says may be beyond this release, and then only it is concerned.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt::Debug};
 
 use k8s_openapi::{NamespaceResourceScope, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use kube::{Resource, ResourceExt as _};
-use serde::{Deserialize, Deserializer, de::Error as _};
+use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned, de::Error as _};
 use serde_json::Value;
 
-use crate::resource::{TradingAlgo, TradingAlgoStatus};
+use crate::resource::{ALGORITHM_KIND, Algorithm, AlgorithmStatus, KIND, TradingAlgo, TradingAlgoStatus};
+
+/// A kind of ours.
+pub trait Watched:
+    Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned + Send + Sync + 'static
+{
+    /// What `kind` says.
+    const KIND: &'static str;
+    /// What the operator observed.
+    type Status: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static;
+}
+
+impl Watched for TradingAlgo {
+    const KIND: &'static str = KIND;
+    type Status = TradingAlgoStatus;
+}
+
+impl Watched for Algorithm {
+    const KIND: &'static str = ALGORITHM_KIND;
+    type Status = AlgorithmStatus;
+}
 
 /// A resource, or what can be read of it. Unlike kube's own guard it keeps the status of a resource whose spec cannot be
 /// read: what was recorded there, the ledger's claim above all, must not be lost with the next write.
 #[derive(Debug, Clone)]
-pub struct Guarded {
+pub struct Guarded<K: Watched = TradingAlgo> {
     metadata: ObjectMeta,
     /// The resource, or why it cannot be read.
-    pub parsed: Result<Box<TradingAlgo>, String>,
+    pub parsed: Result<Box<K>, String>,
     /// Its status, where that can be read.
-    pub status: Option<TradingAlgoStatus>,
+    pub status: Option<K::Status>,
 }
 
-impl Guarded {
+impl<K: Watched> Guarded<K> {
     /// The resource's uid, which tells it from others of the same name.
     pub fn uid_or_empty(&self) -> &str {
         self.metadata.uid.as_deref().unwrap_or_default()
@@ -32,7 +52,7 @@ impl Guarded {
     }
 }
 
-impl<'de> Deserialize<'de> for Guarded {
+impl<'de, K: Watched> Deserialize<'de> for Guarded<K> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut value = Value::deserialize(deserializer)?;
         // Half of an object, and nobody here reads it.
@@ -47,24 +67,24 @@ impl<'de> Deserialize<'de> for Guarded {
     }
 }
 
-impl Resource for Guarded {
+impl<K: Watched> Resource for Guarded<K> {
     type DynamicType = ();
     type Scope = NamespaceResourceScope;
 
     fn kind(dynamic: &()) -> Cow<'_, str> {
-        TradingAlgo::kind(dynamic)
+        K::kind(dynamic)
     }
 
     fn group(dynamic: &()) -> Cow<'_, str> {
-        TradingAlgo::group(dynamic)
+        K::group(dynamic)
     }
 
     fn version(dynamic: &()) -> Cow<'_, str> {
-        TradingAlgo::version(dynamic)
+        K::version(dynamic)
     }
 
     fn plural(dynamic: &()) -> Cow<'_, str> {
-        TradingAlgo::plural(dynamic)
+        K::plural(dynamic)
     }
 
     fn meta(&self) -> &ObjectMeta {
@@ -75,7 +95,6 @@ impl Resource for Guarded {
         &mut self.metadata
     }
 }
-
 #[cfg(test)]
 mod tests {
     use serde_json::{from_value, json};

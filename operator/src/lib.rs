@@ -27,12 +27,18 @@ pub mod cluster;
 #[cfg(feature = "controller")]
 pub mod controller;
 #[cfg(feature = "controller")]
+pub mod directory;
+#[cfg(feature = "controller")]
 pub mod guarded;
 #[cfg(feature = "controller")]
 pub mod lease;
 #[cfg(feature = "controller")]
 pub mod metrics;
+#[cfg(feature = "controller")]
 pub mod names;
+#[cfg(feature = "controller")]
+pub mod owner;
+#[cfg(feature = "controller")]
 pub mod plan;
 #[cfg(feature = "controller")]
 pub mod pods;
@@ -40,6 +46,7 @@ pub mod pods;
 pub mod process;
 pub mod reference;
 pub mod resource;
+#[cfg(feature = "controller")]
 pub mod settings;
 #[cfg(feature = "controller")]
 pub mod status;

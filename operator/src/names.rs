@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use sha2::{Digest as _, Sha256};
+
 /// Who writes, in `managedFields`, and the value of the label `app.kubernetes.io/managed-by`.
 pub const MANAGER: &str = "intuition-operator";
 
@@ -20,6 +22,8 @@ pub mod label {
     pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
     /// uid of the resource, on pods: a predecessor of the same name has another.
     pub const UID: &str = "intuition.dev/uid";
+    /// Which image of an `Algorithm`: a part of the image's hash.
+    pub const IMAGE: &str = "intuition.dev/image";
 }
 
 /// Annotations.
@@ -28,12 +32,23 @@ pub mod annotation {
     pub const NEW_LEDGER: &str = "intuition.dev/new-ledger";
     /// On pods: a hash of what they mount, so that a change of it rolls them.
     pub const MOUNTS: &str = "intuition.dev/mounts";
+    /// On what runs an image of an `Algorithm`: the image.
+    pub const IMAGE: &str = "intuition.dev/image";
 }
 
-/// Value of [`label::NAME`].
+/// Value of [`label::NAME`] on what is made for a `TradingAlgo`.
 pub const APP: &str = "tradingalgo";
+/// Value of [`label::NAME`] on what is made for an `Algorithm`.
+pub const ALGORITHM_APP: &str = "algorithm";
+/// Value of [`label::COMPONENT`] there, and the name of the container.
+pub const ALGORITHM_SERVER: &str = "algorithm";
 /// Value of [`label::PART_OF`].
 pub const PART_OF: &str = "intuition";
+
+/// Between the name of an `Algorithm` and the hash of an image.
+const ALGORITHM_INFIX: &str = "-algorithm";
+/// Of a hash, in the name of a child.
+const IMAGE_DIGITS: usize = 8;
 
 /// Port of the runtime's gRPC server.
 pub const GRPC_PORT: i32 = 50051;
@@ -104,9 +119,38 @@ pub fn broker_secret(algo: &str, uid: &str) -> String {
     format!("{algo}-broker-{short}")
 }
 
+/// Name of the service account and of the network policy of an `Algorithm`.
+pub fn algorithm(name: &str) -> String {
+    format!("{name}{ALGORITHM_INFIX}")
+}
+
+/// Part of the hash of an image, by which what runs it is told from what runs another.
+pub fn image_hash(image: &str) -> String {
+    hex::encode(Sha256::digest(image)).chars().take(IMAGE_DIGITS).collect()
+}
+
+/// Name of what runs an image of an `Algorithm`, and of the Service in front of it.
+pub fn algorithm_image(name: &str, image: &str) -> String {
+    format!("{}-{}", algorithm(name), image_hash(image))
+}
+
+/// URL of a Service in the cluster.
+pub fn service_url(service: &str, namespace: &str, cluster_domain: &str, port: i32) -> String {
+    format!("http://{service}.{namespace}.svc.{cluster_domain}:{port}")
+}
+
+/// Whose Service a host is: the name of an `Algorithm` in this namespace whose image is run.
+pub fn algorithm_at<'a>(host: &'a str, namespace: &str, cluster_domain: &str) -> Option<&'a str> {
+    let service =
+        host.strip_suffix(cluster_domain)?.strip_suffix(".svc.")?.strip_suffix(namespace)?.strip_suffix('.')?;
+    let (name, hash) = service.rsplit_once('-')?;
+    let is_hash = hash.len() == IMAGE_DIGITS && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+    name.strip_suffix(ALGORITHM_INFIX).filter(|name| is_hash && !name.is_empty())
+}
+
 /// What finds everything of one resource.
-pub fn labels(algo: &str) -> BTreeMap<String, String> {
-    let pairs = [(label::NAME, APP), (label::INSTANCE, algo), (label::PART_OF, PART_OF), (label::MANAGED_BY, MANAGER)];
+pub fn labels(app: &str, name: &str) -> BTreeMap<String, String> {
+    let pairs = [(label::NAME, app), (label::INSTANCE, name), (label::PART_OF, PART_OF), (label::MANAGED_BY, MANAGER)];
     pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).into()
 }
 
@@ -116,7 +160,37 @@ pub fn selector(algo: &str, component: Component) -> BTreeMap<String, String> {
     pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).into()
 }
 
-/// Selects everything that this operator makes.
-pub fn everything() -> String {
-    format!("{}={MANAGER},{}={APP}", label::MANAGED_BY, label::NAME)
+/// What finds the pods of an `Algorithm`, of all its images.
+pub fn algorithm_selector(name: &str) -> BTreeMap<String, String> {
+    let pairs = [(label::NAME, ALGORITHM_APP), (label::INSTANCE, name), (label::COMPONENT, ALGORITHM_SERVER)];
+    pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).into()
+}
+
+/// Selects everything that this operator makes for resources of one kind.
+pub fn everything(app: &str) -> String {
+    format!("{}={MANAGER},{}={app}", label::MANAGED_BY, label::NAME)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_algorithm_is_known_by_the_host_of_its_service() {
+        let service = algorithm_image("mean-reversion", "registry.example/a:1");
+        assert!(service.starts_with("mean-reversion-algorithm-") && service.len() == 33, "{service}");
+        let url = service_url(&service, "n", "cluster.local", 1);
+        let host = url.strip_prefix("http://").unwrap().strip_suffix(":1").unwrap();
+        assert_eq!(algorithm_at(host, "n", "cluster.local"), Some("mean-reversion"));
+        for (host, namespace) in [
+            (host, "m"),
+            ("a-algorithm-0123456.n.svc.cluster.local", "n"),
+            ("a-algorithm-0123456z.n.svc.cluster.local", "n"),
+            ("-algorithm-01234567.n.svc.cluster.local", "n"),
+            ("a-runtime.n.svc.cluster.local", "n"),
+            ("10.0.0.1", "n"),
+        ] {
+            assert_eq!(algorithm_at(host, namespace, "cluster.local"), None, "{host}");
+        }
+    }
 }

@@ -1,17 +1,17 @@
 //! From a resource and the operator's settings to a plan: everything decided, nothing built. Pure.
 
 use intuition_api::{decimal::Money, v1};
-use k8s_openapi::{
-    api::core::v1::PersistentVolumeClaim,
-    apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference},
-};
-use kube::ResourceExt as _;
+use k8s_openapi::api::core::v1::PersistentVolumeClaim;
+use kube::{Resource as _, ResourceExt as _};
 use serde_json::{Map, Value, json};
 
 use crate::{
     address::Address,
-    names::{annotation, broker_secret},
-    resource::{API_VERSION, Broker, KIND, Ledger, Portfolio, Storage, TradingAlgo},
+    directory,
+    guarded::Guarded,
+    names::{APP, annotation, broker_secret},
+    owner::Owner,
+    resource::{Algorithm, AlgorithmChoice, Broker, KIND, Ledger, Portfolio, Storage, TradingAlgo},
     settings::Settings,
     validate::{Problem, check},
 };
@@ -43,13 +43,15 @@ pub struct Plan {
     pub ledger: Option<Ledger>,
     /// uid of a lost claim that may be replaced.
     pub new_ledger: Option<String>,
+    /// Where the algorithm that decides is served, as the status recorded it.
+    pub in_force: Option<String>,
 }
 
 /// Settings that may change while the runtime runs: what `Configure` carries.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Adjustable {
-    /// Name of the built-in algorithm.
-    pub algorithm: String,
+    /// Which algorithm decides.
+    pub algorithm: Choice,
     /// 0 to 1.
     pub threshold: f64,
     /// The algorithm's parameters.
@@ -58,6 +60,24 @@ pub struct Adjustable {
     pub starting_cash: Money,
     /// Whether every signal is denied.
     pub suspend: bool,
+}
+
+/// Which algorithm decides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Choice {
+    /// One that the runtime brings along, by its name.
+    Builtin(String),
+    /// One that is served somewhere.
+    Served {
+        /// `http://host:port`.
+        url: String,
+        /// Where that is.
+        address: Address,
+        /// It is being made, or was not seen to answer yet: that nobody answers there is no news.
+        is_coming: bool,
+    },
+    /// One whose `Algorithm` cannot be used.
+    Missing(String),
 }
 
 /// The broker of one resource.
@@ -110,11 +130,12 @@ impl std::fmt::Debug for Credentials {
     }
 }
 
-/// The plan of a resource, or everything that is wrong with it.
+/// The plan of a resource, or everything that is wrong with it. `named`: the `Algorithm` that it names, where there is one.
 pub fn plan(
     algo: &TradingAlgo,
     settings: &Settings,
     default_credentials: Option<&Credentials>,
+    named: Option<&Guarded<Algorithm>>,
 ) -> Result<Plan, Vec<Problem>> {
     let mut problems = check(&json!(algo));
     let (name, uid) = (algo.name_any(), algo.uid().unwrap_or_default());
@@ -128,8 +149,8 @@ pub fn plan(
             None
         }
     };
-    let (Some(broker), Some(algorithm), true) = (broker, algo.spec.algorithm.builtin.clone(), problems.is_empty())
-    else {
+    let algorithm = choice(&algo.spec.algorithm, named, &settings.cluster_domain);
+    let (Some(broker), Some(algorithm), true) = (broker, algorithm, problems.is_empty()) else {
         problems.sort();
         return Err(problems);
     };
@@ -153,7 +174,34 @@ pub fn plan(
         storage: algo.spec.storage.clone(),
         ledger: algo.status.as_ref().and_then(|status| status.ledger.clone()),
         new_ledger: algo.annotations().get(annotation::NEW_LEDGER).cloned(),
+        in_force: algo.status.as_ref().and_then(|status| status.backend.as_ref()?.address.clone()),
     })
+}
+
+fn choice(given: &AlgorithmChoice, named: Option<&Guarded<Algorithm>>, cluster_domain: &str) -> Option<Choice> {
+    let served = |url: &str, is_coming| {
+        let url = url.strip_suffix('/').unwrap_or(url).to_owned();
+        Address::of_algorithm(&url).map(|address| Choice::Served { url, address, is_coming })
+    };
+    match (&given.builtin, &given.address, &given.name) {
+        (Some(name), _, _) => Some(Choice::Builtin(name.clone())),
+        (None, Some(url), _) => served(url, false),
+        (None, None, Some(name)) => {
+            let Some(named) = named else {
+                return Some(Choice::Missing(format!("there is no Algorithm {name} in this namespace")));
+            };
+            if named.meta().deletion_timestamp.is_some() {
+                return Some(Choice::Missing(format!("Algorithm {name} is being deleted")));
+            }
+            let url = named.parsed.as_ref().ok().and_then(|algorithm| directory::url(algorithm, cluster_domain));
+            let is_coming = !named.status.as_ref().is_some_and(|status| {
+                status.healthy && status.address == url && status.observed_generation == named.meta().generation
+            });
+            let unusable = || Choice::Missing(format!("Algorithm {name} cannot be used, see its conditions"));
+            Some(url.and_then(|url| served(&url, is_coming)).unwrap_or_else(unusable))
+        }
+        (None, None, None) => None,
+    }
 }
 
 fn broker(
@@ -196,9 +244,33 @@ impl Plan {
         format!("{}/{}", self.namespace, self.name)
     }
 
-    /// Whether this is the claim that the resource had, whatever became of its labels.
-    pub fn had_claim(&self, claim: &ObjectMeta) -> bool {
-        self.ledger.as_ref().is_some_and(|ledger| claim.uid.as_deref() == Some(&ledger.claim_uid))
+    /// Who everything is made for.
+    pub fn owner(&self) -> Owner {
+        Owner {
+            namespace: self.namespace.clone(),
+            name: self.name.clone(),
+            uid: self.uid.clone(),
+            kind: KIND,
+            app: APP,
+            keeps: self.ledger.as_ref().map(|ledger| ledger.claim_uid.clone()),
+        }
+    }
+
+    /// Whether nothing can be started: the algorithm is not there, and never was. What has run goes on as it is.
+    pub fn has_nothing_to_start(&self) -> bool {
+        matches!(self.adjustable.algorithm, Choice::Missing(_)) && self.ledger.is_none()
+    }
+
+    /// Whether the algorithm that is wanted decides, as far as its address says; with no address to want, whoever does.
+    pub fn is_decided_by(&self, account: &v1::AccountResponse) -> bool {
+        let backend = account.backend.clone().unwrap_or_default();
+        match &self.adjustable.algorithm {
+            Choice::Builtin(name) => {
+                backend.address.is_empty() && [backend.name.as_str(), &account.algorithm].contains(&name.as_str())
+            }
+            Choice::Served { url, .. } => backend.address == *url,
+            Choice::Missing(_) => true,
+        }
     }
 
     /// The claim that the resource had, where it is gone (`found`: it is there) and nobody said that it may be replaced.
@@ -207,48 +279,45 @@ impl Plan {
         (self.new_ledger.as_deref() != Some(&had.claim_uid)).then_some(had)
     }
 
-    /// The reference by which the garbage collector takes children along. It blocks no deletion, so that the operator
-    /// needs no right to the resource's finalizers.
-    pub fn owner(&self) -> OwnerReference {
-        OwnerReference {
-            api_version: API_VERSION.to_owned(),
-            kind: KIND.to_owned(),
-            name: self.name.clone(),
-            uid: self.uid.clone(),
-            controller: Some(true),
-            block_owner_deletion: None,
-        }
-    }
-
-    /// The settings as the runtime's file carries them.
-    pub fn settings_file(&self) -> Value {
-        json!({
+    /// The settings as the runtime's file carries them; `None`: nobody can say yet where the algorithm is.
+    pub fn settings_file(&self) -> Option<Value> {
+        let (member, algorithm) = match &self.adjustable.algorithm {
+            Choice::Builtin(name) => ("algorithm", name),
+            Choice::Served { url, .. } => ("algorithmAddress", url),
+            Choice::Missing(_) => return None,
+        };
+        Some(json!({
             "resourceUid": self.uid,
             "generation": self.generation,
-            "algorithm": self.adjustable.algorithm,
+            member: algorithm,
             "threshold": self.adjustable.threshold,
             "parameters": self.adjustable.parameters,
             "startingCash": self.adjustable.starting_cash.to_string(),
             "suspend": self.adjustable.suspend,
-        })
+        }))
     }
 
-    /// The settings as `Configure` carries them.
-    pub fn configure(&self) -> v1::ConfigureRequest {
-        v1::ConfigureRequest {
+    /// The settings as `Configure` carries them; `None`: nobody can say yet where the algorithm is.
+    pub fn configure(&self) -> Option<v1::ConfigureRequest> {
+        let (algorithm, algorithm_address) = match &self.adjustable.algorithm {
+            Choice::Builtin(name) => (name.clone(), String::new()),
+            Choice::Served { url, .. } => (String::new(), url.clone()),
+            Choice::Missing(_) => return None,
+        };
+        Some(v1::ConfigureRequest {
             account: self.account(),
             resource_uid: self.uid.clone(),
             generation: self.generation,
             settings: Some(v1::Settings {
-                algorithm: self.adjustable.algorithm.clone(),
+                algorithm,
                 // The shortest text that reads back as the same number, never with an exponent.
                 threshold: self.adjustable.threshold.to_string(),
                 parameters_json: Value::Object(self.adjustable.parameters.clone()).to_string(),
                 starting_cash: self.adjustable.starting_cash.to_string(),
                 suspend: self.adjustable.suspend,
-                algorithm_address: String::new(),
+                algorithm_address,
             }),
-        }
+        })
     }
 }
 

@@ -91,6 +91,47 @@ pub fn state<'a>(
     }
 }
 
+/// How several pods of one Deployment are doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fleet {
+    /// How many are ready.
+    pub ready: i32,
+    /// What keeps the others; `None`: all that shall be there are ready, and of the newest version.
+    pub lacking: Option<PodState>,
+}
+
+/// How the pods of a Deployment are doing, where they are replaced one after the other. `generation`: see [`state`].
+pub fn fleet<'a>(
+    deployment: Option<&Deployment>,
+    generation: Option<i64>,
+    pods: impl IntoIterator<Item = &'a Pod>,
+) -> Fleet {
+    let status = deployment.and_then(|deployment| deployment.status.clone()).unwrap_or_default();
+    let ready = status.ready_replicas.unwrap_or_default();
+    let seen = deployment.and_then(|deployment| deployment.metadata.generation);
+    let wanted = deployment.and_then(|deployment| deployment.spec.as_ref()?.replicas).unwrap_or(1);
+    let is_seen = deployment.is_some() && seen >= generation && status.observed_generation >= seen;
+    if is_seen
+        && [status.replicas, status.updated_replicas, status.ready_replicas].iter().all(|count| *count == Some(wanted))
+    {
+        return Fleet { ready, lacking: None };
+    }
+    if let Some(message) = deployment.and_then(refusal) {
+        return Fleet { ready, lacking: Some(PodState::Refused(message)) };
+    }
+    let current = pods.into_iter().filter(|pod| pod.metadata.deletion_timestamp.is_none());
+    let mut lacking = PodState::RollingOut;
+    for state in current.map(of_pod) {
+        match state {
+            PodState::RollingOut | PodState::Starting | PodState::Running(Running { crashed: None, .. }) => {}
+            PodState::Running(Running { ready: true, .. }) => {}
+            PodState::Running(Running { crashed: Some(crash), .. }) => lacking = PodState::CrashLooping(crash),
+            other => lacking = other,
+        }
+    }
+    Fleet { ready, lacking: Some(lacking) }
+}
+
 /// Whether the one pod there is belongs to the newest version.
 fn is_rolled_out(deployment: &Deployment, generation: Option<i64>) -> bool {
     let seen = deployment.metadata.generation;

@@ -1,14 +1,18 @@
 //! What a resource's status says, from what was seen. Pure: the time comes in, and nothing is read or written.
 
 mod account;
-mod conditions;
+pub(crate) mod conditions;
+pub(crate) mod configured;
+pub(crate) mod finding;
 mod findings;
-mod workload;
+pub(crate) mod workload;
 
+use intuition_common::exit::with_causes;
 use k8s_openapi::jiff::Timestamp;
 
 use crate::{
     ask::{AskError, Missing, RuntimeReport},
+    cluster::ApplyError,
     plan::Plan,
     pods::PodState,
     resource::{Ledger, TradingAlgoStatus},
@@ -25,6 +29,8 @@ pub enum Outcome<'a> {
     Unreadable(&'a str),
     /// The spec is refused.
     Refused(&'a [Problem]),
+    /// Nothing was made: the algorithm that it names cannot be used, for this reason.
+    WithoutAlgorithm(&'a str),
     /// Everything was applied, but for `Observation::problem`, and looked at.
     Seen(&'a Observation<'a>),
 }
@@ -55,6 +61,12 @@ pub struct Trouble {
     pub outlook: Outlook,
 }
 
+impl From<&ApplyError> for Trouble {
+    fn from(error: &ApplyError) -> Self {
+        Self { reason: error.reason(), message: with_causes(error), outlook: error.outlook() }
+    }
+}
+
 /// What becomes of something that could not be applied, the least first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outlook {
@@ -81,9 +93,9 @@ pub enum LedgerState {
 
 /// A status, what is new in it for people, and how it goes on.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Derived {
+pub struct Derived<S = TradingAlgoStatus> {
     /// The whole status.
-    pub status: TradingAlgoStatus,
+    pub status: S,
     /// What changed that a person should know.
     pub notices: Vec<Notice>,
     /// How it goes on.
@@ -97,6 +109,8 @@ pub enum Progress {
     Settled,
     /// On its way.
     Moving,
+    /// Another algorithm is about to take over: it shows at the next look whether it did.
+    Swapping,
     /// Held up by something that may pass: a broker that is away, an image that is not there.
     HeldUp,
     /// Nothing changes until somebody does something.
@@ -109,9 +123,10 @@ pub fn derive(previous: Option<&TradingAlgoStatus>, generation: i64, outcome: &O
     let findings = match outcome {
         Outcome::Unreadable(error) => Findings::unreadable(error, &before),
         Outcome::Refused(problems) => Findings::refused(problems, &before),
+        Outcome::WithoutAlgorithm(why) => Findings::without_algorithm(why),
         Outcome::Seen(seen) => Findings::seen(seen, &before),
     };
-    let (conditions, notices) = conditions::next(&before, &findings, generation, now);
+    let (conditions, notices) = conditions::next(&before.conditions, &findings.all(), generation, now);
     let mut status = TradingAlgoStatus { conditions, observed_generation: Some(generation), ..before };
     if let Outcome::Seen(seen) = outcome {
         account::take(&mut status, seen);

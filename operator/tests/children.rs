@@ -39,9 +39,10 @@ fn children(resource: &str) -> String {
     algo.metadata.generation = Some(3);
     let credentials = [("username", "operator"), ("password", "hunter2")];
     let credentials = Credentials(credentials.map(|(name, text)| (name.to_owned(), text.into())).into());
-    let plan = plan(&algo, &settings, Some(&credentials)).unwrap();
+    let plan = plan(&algo, &settings, Some(&credentials), None).unwrap();
     let desired = desired(&plan, &settings, None);
-    let mut objects = vec![with_kind(&desired.settings), with_kind(&desired.account)];
+    let mut objects: Vec<_> = desired.settings.iter().map(with_kind).collect();
+    objects.push(with_kind(&desired.account));
     objects.extend(desired.claim.iter().map(with_kind));
     objects.extend(desired.broker.iter().map(with_kind));
     objects.extend(desired.policies.iter().map(with_kind));

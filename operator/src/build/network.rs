@@ -1,5 +1,7 @@
 //! Who may talk to whom. Enforcing it is the work of the cluster's network plugin.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::{
     api::networking::v1::{
         IPBlock, NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer,
@@ -10,27 +12,52 @@ use k8s_openapi::{
 
 use super::metadata;
 use crate::{
-    names::{Component, GRPC_PORT, HTTP_PORT, selector},
-    plan::Plan,
-    settings::NetworkPolicySettings,
+    address::Address,
+    names::{Component, GRPC_PORT, HTTP_PORT, algorithm_at, algorithm_selector, selector},
+    plan::{Choice, Plan},
+    settings::{NetworkPolicySettings, Settings},
 };
 
 /// Label that Kubernetes puts on every namespace.
 const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
 const DNS_PORT: i32 = 53;
 
-/// The runtime: quotes from its bridge, settings and questions from the operator; out it needs nothing but names.
-pub(super) fn runtime(plan: &Plan, settings: &NetworkPolicySettings) -> NetworkPolicy {
+/// The runtime: quotes from its bridge, settings and questions from the operator; out to its algorithm, the one that decides
+/// and the one that shall.
+pub(super) fn runtime(plan: &Plan, settings: &Settings) -> NetworkPolicy {
+    let network = &settings.network_policy;
     let ingress = vec![
         from(vec![peer(plan, Component::Bridge)], &[GRPC_PORT]),
-        from(vec![operator(settings)], &[GRPC_PORT, HTTP_PORT]),
+        from(vec![operator(network)], &[GRPC_PORT, HTTP_PORT]),
     ];
-    policy(plan, Component::Runtime, ingress, vec![dns()], settings)
+    let mut egress = vec![dns()];
+    let wanted = match &plan.adjustable.algorithm {
+        Choice::Served { address, .. } => Some(address.clone()),
+        Choice::Builtin(_) | Choice::Missing(_) => None,
+    };
+    let in_force = plan.in_force.as_deref().and_then(Address::of_algorithm);
+    for address in wanted.into_iter().chain(in_force) {
+        let rule = algorithm(plan, &address, &settings.cluster_domain);
+        if !egress.contains(&rule) {
+            egress.push(rule);
+        }
+    }
+    policy(plan, Component::Runtime, ingress, egress, network)
+}
+
+/// To one that the operator runs by its pods, as a Service is nothing that a policy knows; to any other by its address.
+fn algorithm(plan: &Plan, at: &Address, cluster_domain: &str) -> NetworkPolicyEgressRule {
+    let peer = match algorithm_at(&at.host, &plan.namespace, cluster_domain) {
+        Some(name) => Some(pods(algorithm_selector(name))),
+        None => address(&at.host),
+    };
+    NetworkPolicyEgressRule { ports: Some(vec![port("TCP", i32::from(at.port))]), to: peer.map(|peer| vec![peer]) }
 }
 
 /// The bridge: the operator reads what it lacks; out to its runtime and its broker.
-pub(super) fn bridge(plan: &Plan, settings: &NetworkPolicySettings) -> NetworkPolicy {
-    let ingress = vec![from(vec![operator(settings)], &[HTTP_PORT])];
+pub(super) fn bridge(plan: &Plan, settings: &Settings) -> NetworkPolicy {
+    let network = &settings.network_policy;
+    let ingress = vec![from(vec![operator(network)], &[HTTP_PORT])];
     let broker = NetworkPolicyEgressRule {
         ports: Some(vec![port("TCP", i32::from(plan.broker.address.port))]),
         to: address(&plan.broker.address.host).map(|peer| vec![peer]),
@@ -39,7 +66,7 @@ pub(super) fn bridge(plan: &Plan, settings: &NetworkPolicySettings) -> NetworkPo
         ports: Some(vec![port("TCP", GRPC_PORT)]),
         to: Some(vec![peer(plan, Component::Runtime)]),
     };
-    policy(plan, Component::Bridge, ingress, vec![dns(), runtime, broker], settings)
+    policy(plan, Component::Bridge, ingress, vec![dns(), runtime, broker], network)
 }
 
 fn policy(
@@ -63,7 +90,8 @@ fn policy(
     }
 }
 
-fn from(peers: Vec<NetworkPolicyPeer>, ports: &[i32]) -> NetworkPolicyIngressRule {
+/// From these, to these ports.
+pub(crate) fn from(peers: Vec<NetworkPolicyPeer>, ports: &[i32]) -> NetworkPolicyIngressRule {
     NetworkPolicyIngressRule {
         from: Some(peers),
         ports: Some(ports.iter().map(|number| port("TCP", *number)).collect()),
@@ -76,10 +104,16 @@ fn dns() -> NetworkPolicyEgressRule {
 }
 
 fn peer(plan: &Plan, component: Component) -> NetworkPolicyPeer {
-    NetworkPolicyPeer { pod_selector: Some(labelled(selector(&plan.name, component))), ..NetworkPolicyPeer::default() }
+    pods(selector(&plan.name, component))
 }
 
-fn operator(settings: &NetworkPolicySettings) -> NetworkPolicyPeer {
+/// Pods of the same namespace.
+pub(crate) fn pods(labels: BTreeMap<String, String>) -> NetworkPolicyPeer {
+    NetworkPolicyPeer { pod_selector: Some(labelled(labels)), ..NetworkPolicyPeer::default() }
+}
+
+/// The operator's pods.
+pub(crate) fn operator(settings: &NetworkPolicySettings) -> NetworkPolicyPeer {
     let namespace = [(NAMESPACE_NAME.to_owned(), settings.operator_namespace.clone())].into();
     NetworkPolicyPeer {
         namespace_selector: Some(labelled(namespace)),
@@ -88,7 +122,7 @@ fn operator(settings: &NetworkPolicySettings) -> NetworkPolicyPeer {
     }
 }
 
-/// A broker given by its address; one given by its name may be anywhere.
+/// A server given by its address; one given by its name may be anywhere.
 fn address(host: &str) -> Option<NetworkPolicyPeer> {
     let address: std::net::IpAddr = host.parse().ok()?;
     let bits = if address.is_ipv4() { 32 } else { 128 };
@@ -96,7 +130,7 @@ fn address(host: &str) -> Option<NetworkPolicyPeer> {
     Some(NetworkPolicyPeer { ip_block: Some(block), ..NetworkPolicyPeer::default() })
 }
 
-fn labelled(labels: std::collections::BTreeMap<String, String>) -> LabelSelector {
+pub(crate) fn labelled(labels: BTreeMap<String, String>) -> LabelSelector {
     LabelSelector { match_labels: Some(labels), match_expressions: None }
 }
 

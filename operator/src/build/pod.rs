@@ -1,4 +1,4 @@
-//! What the pods of both workloads have in common: who they run as, how they are watched, and how they are replaced.
+//! What pods have in common: who they run as, how they are watched, and how those of a `TradingAlgo` are replaced.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use k8s_openapi::{
     api::{
         apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy},
         core::v1::{
-            Capabilities, Container, ContainerPort, EmptyDirVolumeSource, HTTPGetAction, LocalObjectReference,
+            Capabilities, Container, ContainerPort, EmptyDirVolumeSource, EnvVar, HTTPGetAction, LocalObjectReference,
             PodSecurityContext, PodSpec, PodTemplateSpec, Probe, ResourceRequirements, SeccompProfile, SecurityContext,
             Volume, VolumeMount,
         },
@@ -20,7 +20,7 @@ use k8s_openapi::{
 
 use super::metadata;
 use crate::{
-    names::{Component, HTTP_PORT, USER, annotation, label, labels, selector, service_account},
+    names::{APP, Component, HTTP_PORT, USER, annotation, label, labels, selector, service_account},
     plan::Plan,
     settings::Settings,
 };
@@ -43,7 +43,7 @@ pub(super) fn http_port() -> ContainerPort {
     port("http", HTTP_PORT)
 }
 
-pub(super) fn port(name: &str, number: i32) -> ContainerPort {
+pub(crate) fn port(name: &str, number: i32) -> ContainerPort {
     ContainerPort {
         name: Some(name.to_owned()),
         container_port: number,
@@ -66,12 +66,26 @@ pub(super) fn deployment(plan: &Plan, settings: &Settings, workload: Workload) -
     let component = workload.component;
     // The uid keeps the pods of a predecessor of the same name apart.
     let identity = || BTreeMap::from([(label::UID.to_owned(), plan.uid.clone())]);
-    let mut pod_labels = labels(&plan.name);
+    let mut pod_labels = labels(APP, &plan.name);
     pod_labels.extend(selector(&plan.name, component));
     pod_labels.extend(identity());
     let mut selected = selector(&plan.name, component);
     selected.extend(identity());
-    let annotations = workload.mounts.clone().map(|hash| [(annotation::MOUNTS.to_owned(), hash)].into());
+    let annotations = workload.mounts.map(|hash| [(annotation::MOUNTS.to_owned(), hash)].into());
+    let process = Process {
+        container: component.container(),
+        service_account: service_account(&plan.name),
+        image: workload.image,
+        image_pull_policy: settings.image_pull_policy.clone(),
+        image_pull_secrets: settings.image_pull_secrets.clone(),
+        args: workload.args,
+        env: Vec::new(),
+        ports: workload.ports,
+        resources: workload.resources,
+        volumes: workload.volumes,
+        readiness: probe("/readyz", 2, 3),
+        liveness: Some(probe("/healthz", 10, 6)),
+    };
     Deployment {
         metadata: metadata(plan, component.of(&plan.name), Some(component)),
         spec: Some(DeploymentSpec {
@@ -83,7 +97,7 @@ pub(super) fn deployment(plan: &Plan, settings: &Settings, workload: Workload) -
             selector: LabelSelector { match_labels: Some(selected), match_expressions: None },
             template: PodTemplateSpec {
                 metadata: Some(ObjectMeta { labels: Some(pod_labels), annotations, ..ObjectMeta::default() }),
-                spec: Some(pod(plan, settings, workload)),
+                spec: Some(pod(settings, process)),
             },
             ..DeploymentSpec::default()
         }),
@@ -91,8 +105,27 @@ pub(super) fn deployment(plan: &Plan, settings: &Settings, workload: Workload) -
     }
 }
 
-fn pod(plan: &Plan, settings: &Settings, workload: Workload) -> PodSpec {
-    let (mut volumes, mut volume_mounts): (Vec<_>, Vec<_>) = workload.volumes.into_iter().unzip();
+/// The one process of a pod.
+pub(crate) struct Process {
+    pub(crate) container: &'static str,
+    pub(crate) service_account: String,
+    pub(crate) image: String,
+    pub(crate) image_pull_policy: String,
+    pub(crate) image_pull_secrets: Vec<String>,
+    pub(crate) args: Vec<String>,
+    pub(crate) env: Vec<EnvVar>,
+    pub(crate) ports: Vec<ContainerPort>,
+    pub(crate) resources: ResourceRequirements,
+    /// Each with the place it is mounted at.
+    pub(crate) volumes: Vec<(Volume, VolumeMount)>,
+    pub(crate) readiness: Probe,
+    pub(crate) liveness: Option<Probe>,
+}
+
+/// A pod as the Pod Security Standard `restricted` wants it, with a folder for temporary files as the only one that it may
+/// write to.
+pub(crate) fn pod(settings: &Settings, process: Process) -> PodSpec {
+    let (mut volumes, mut volume_mounts): (Vec<_>, Vec<_>) = process.volumes.into_iter().unzip();
     volumes.push(Volume {
         name: "tmp".to_owned(),
         empty_dir: Some(EmptyDirVolumeSource {
@@ -102,9 +135,9 @@ fn pod(plan: &Plan, settings: &Settings, workload: Workload) -> PodSpec {
         ..Volume::default()
     });
     volume_mounts.push(mount("tmp", "/tmp", false));
-    let secrets = settings.image_pull_secrets.iter().map(|name| LocalObjectReference { name: name.clone() });
+    let secrets = process.image_pull_secrets.into_iter().map(|name| LocalObjectReference { name });
     PodSpec {
-        service_account_name: Some(service_account(&plan.name)),
+        service_account_name: Some(process.service_account),
         automount_service_account_token: Some(false),
         // The API server's default, said so that an edit of it does not stay.
         scheduler_name: Some("default-scheduler".to_owned()),
@@ -120,12 +153,13 @@ fn pod(plan: &Plan, settings: &Settings, workload: Workload) -> PodSpec {
             ..PodSecurityContext::default()
         }),
         containers: vec![Container {
-            name: workload.component.container().to_owned(),
-            image: Some(workload.image),
-            image_pull_policy: Some(settings.image_pull_policy.clone()),
-            args: Some(workload.args),
-            ports: Some(workload.ports),
-            resources: Some(workload.resources),
+            name: process.container.to_owned(),
+            image: Some(process.image),
+            image_pull_policy: Some(process.image_pull_policy),
+            args: nothing_for_empty(process.args),
+            env: nothing_for_empty(process.env),
+            ports: Some(process.ports),
+            resources: Some(process.resources),
             volume_mounts: Some(volume_mounts),
             security_context: Some(SecurityContext {
                 allow_privilege_escalation: Some(false),
@@ -136,8 +170,8 @@ fn pod(plan: &Plan, settings: &Settings, workload: Workload) -> PodSpec {
             }),
             // Its last words become part of a condition.
             termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
-            readiness_probe: Some(probe("/readyz", 2, 3)),
-            liveness_probe: Some(probe("/healthz", 10, 6)),
+            readiness_probe: Some(process.readiness),
+            liveness_probe: process.liveness,
             ..Container::default()
         }],
         volumes: Some(volumes),

@@ -16,7 +16,7 @@ use super::{
     pod::{self, Workload},
 };
 use crate::{
-    names::{Component, GRPC_PORT, HTTP_PORT, claim, label, selector},
+    names::{Component, GRPC_PORT, HTTP_PORT, claim, label, selector, service_url},
     plan::Plan,
     settings::Settings,
 };
@@ -26,18 +26,14 @@ const DATA_DIR: &str = "/data";
 const SETTINGS_DIR: &str = "/etc/intuition/settings";
 const SETTINGS_FILE: &str = "settings.json";
 
-/// The settings file. Its key is named after the algorithm, and the pod mounts it by that key: a pod made for another
-/// algorithm waits until the kubelet has the settings that belong to it, instead of starting with the ones before.
-pub(super) fn settings(plan: &Plan) -> ConfigMap {
-    ConfigMap {
+/// The settings file. Its key is the same whatever decides: what is taken up from it at a start is the runtime's to say, by its
+/// ledger, and the rest comes by `Configure`.
+pub(super) fn settings(plan: &Plan) -> Option<ConfigMap> {
+    Some(ConfigMap {
         metadata: metadata(plan, RUNTIME.of(&plan.name), Some(RUNTIME)),
-        data: Some([(key(plan), format!("{:#}\n", plan.settings_file()))].into()),
+        data: Some([(SETTINGS_FILE.to_owned(), format!("{:#}\n", plan.settings_file()?))].into()),
         ..ConfigMap::default()
-    }
-}
-
-fn key(plan: &Plan) -> String {
-    format!("{}.json", plan.adjustable.algorithm)
+    })
 }
 
 /// The Service. It leads to the runtime ready or not: one that could not write its ledger recovers by the next quote,
@@ -69,8 +65,7 @@ pub(super) fn service(plan: &Plan) -> Service {
 
 /// Where the bridge finds the runtime.
 pub(super) fn url(plan: &Plan, settings: &Settings) -> String {
-    let host = format!("{}.{}.svc.{}", RUNTIME.of(&plan.name), plan.namespace, settings.cluster_domain);
-    format!("http://{host}:{GRPC_PORT}")
+    service_url(&RUNTIME.of(&plan.name), &plan.namespace, &settings.cluster_domain, GRPC_PORT)
 }
 
 /// The Deployment. What `Configure` carries is in none of its arguments.
@@ -111,7 +106,7 @@ pub(super) fn deployment(plan: &Plan, settings: &Settings) -> Deployment {
         name: "settings".to_owned(),
         config_map: Some(ConfigMapVolumeSource {
             name: RUNTIME.of(&plan.name),
-            items: Some(vec![KeyToPath { key: key(plan), path: SETTINGS_FILE.to_owned(), mode: None }]),
+            items: Some(vec![KeyToPath { key: SETTINGS_FILE.to_owned(), path: SETTINGS_FILE.to_owned(), mode: None }]),
             ..ConfigMapVolumeSource::default()
         }),
         ..Volume::default()

@@ -3,6 +3,7 @@ use serde_json::{Value, from_value, json};
 
 use super::*;
 use crate::{
+    plan::Choice,
     plan::tests_support::{algo, plan, random, settings},
     resource::Ledger,
 };
@@ -10,7 +11,7 @@ use crate::{
 fn planned(change: impl FnOnce(&mut Value)) -> Plan {
     let mut spec = random();
     change(&mut spec);
-    crate::plan::plan(&algo(&spec), &settings(), None).unwrap()
+    crate::plan::plan(&algo(&spec), &settings(), None, None).unwrap()
 }
 
 fn pods(desired: &Desired) -> [PodSpec; 2] {
@@ -24,7 +25,7 @@ fn what_configure_carries_is_in_no_pod() {
         spec["threshold"] = json!(0.9);
         spec["startingCash"] = json!(77_777);
         spec["suspend"] = json!(true);
-        spec["algorithm"]["parameters"] = json!({ "seed": 2 });
+        spec["algorithm"] = json!({ "builtin": "sma-crossover", "parameters": { "slow": 9 } });
     });
     let after = desired(&after, &settings(), None);
     assert_eq!((&after.runtime, &after.bridge), (&before.runtime, &before.bridge));
@@ -35,7 +36,6 @@ fn what_configure_carries_is_in_no_pod() {
 fn what_a_runtime_reads_at_its_start_alone_rolls_its_pod() {
     let before = desired(&plan(), &settings(), None);
     for change in [
-        json!({ "algorithm": { "builtin": "sma-crossover" } }),
         json!({ "portfolio": { "policy": "fixed-fraction", "fraction": 0.5 } }),
         json!({ "channels": { "subscribe": ["other"] } }),
     ] {
@@ -44,6 +44,51 @@ fn what_a_runtime_reads_at_its_start_alone_rolls_its_pod() {
         assert_ne!(after.runtime, before.runtime, "{change}");
         assert_eq!(after.bridge, before.bridge, "{change}");
     }
+}
+
+#[test]
+fn another_algorithm_rolls_no_pod_wherever_it_is_served() {
+    let before = desired(&plan(), &settings(), None);
+    let after = planned(|spec| spec["algorithm"] = json!({ "address": "http://elsewhere:7" }));
+    let after = desired(&after, &settings(), None);
+    assert_eq!((&after.runtime, &after.bridge), (&before.runtime, &before.bridge));
+    assert!(
+        after.settings.unwrap().data.unwrap()["settings.json"].contains("\"algorithmAddress\": \"http://elsewhere:7\"")
+    );
+    let mut missing = plan();
+    missing.adjustable.algorithm = Choice::Missing("it is not there".to_owned());
+    let missing = desired(&missing, &settings(), None);
+    assert_eq!(missing.settings, None, "what is there is the best that a start can have");
+    assert_eq!((&missing.runtime, &missing.bridge), (&before.runtime, &before.bridge));
+}
+
+/// Where the runtime may go besides DNS, as `to port`.
+fn ways(plan: &Plan) -> Vec<String> {
+    let mut settings = settings();
+    settings.network_policy.enabled = true;
+    let policy = json!(desired(plan, &settings, None).policies[0]);
+    let rules = policy["spec"]["egress"].as_array().unwrap().iter().skip(1);
+    let ways = rules.map(|rule| {
+        let to = &rule["to"][0];
+        let instance = &to["podSelector"]["matchLabels"]["app.kubernetes.io/instance"];
+        let to =
+            [instance, &to["ipBlock"]["cidr"]].iter().find_map(|name| name.as_str()).unwrap_or("anywhere").to_owned();
+        format!("{to} {}", rule["ports"][0]["port"])
+    });
+    ways.collect()
+}
+
+#[test]
+fn a_runtime_reaches_the_algorithm_that_decides_and_the_one_that_shall() {
+    assert_eq!(ways(&plan()), Vec::<String>::new());
+    let mut swapping = planned(|spec| spec["algorithm"] = json!({ "address": "http://192.0.2.9:7000" }));
+    assert_eq!(ways(&swapping), ["192.0.2.9/32 7000"]);
+    swapping.in_force = Some("http://mine-algorithm-0123abcd.n.svc.cluster.local:50051".to_owned());
+    assert_eq!(ways(&swapping), ["192.0.2.9/32 7000", "mine 50051"]);
+    swapping.in_force = Some("http://mine-algorithm-0123abcd.other.svc.cluster.local:50051".to_owned());
+    assert_eq!(ways(&swapping), ["192.0.2.9/32 7000", "anywhere 50051"], "no pod of this namespace");
+    swapping.in_force = Some("http://192.0.2.9:7000".to_owned());
+    assert_eq!(ways(&swapping), ["192.0.2.9/32 7000"], "once");
 }
 
 #[test]

@@ -21,10 +21,10 @@ use kube::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::names::everything;
+use crate::names::{APP, everything};
 
 /// A kind of object in a namespace, known when this is compiled.
-pub(super) trait Kind:
+pub(crate) trait Kind:
     Resource<DynamicType = (), Scope = NamespaceResourceScope>
     + Clone
     + Debug
@@ -49,7 +49,7 @@ impl<K> Kind for K where
 }
 
 /// Changes of one kind of object.
-pub(super) type Changes<K> = BoxStream<'static, Result<K, watcher::Error>>;
+pub(crate) type Changes<K> = BoxStream<'static, Result<K, watcher::Error>>;
 
 /// What is there, by kind.
 pub struct Caches {
@@ -98,13 +98,13 @@ pub struct Streams {
 
 /// Watches everything that the operator makes, in one namespace or in all.
 pub fn watch(client: &Client, namespace: Option<&str>) -> (Caches, Streams) {
-    let (settings, settings_changes) = cache(client, namespace);
-    let (accounts, accounts_changes) = cache(client, namespace);
-    let (claims, claims_changes) = cache(client, namespace);
-    let (services, services_changes) = cache(client, namespace);
-    let (deployments, deployments_changes) = cache(client, namespace);
-    let (policies, policies_changes) = cache(client, namespace);
-    let (pods, pods_changes) = cache(client, namespace);
+    let (settings, settings_changes) = cache(client, namespace, APP);
+    let (accounts, accounts_changes) = cache(client, namespace, APP);
+    let (claims, claims_changes) = cache(client, namespace, APP);
+    let (services, services_changes) = cache(client, namespace, APP);
+    let (deployments, deployments_changes) = cache(client, namespace, APP);
+    let (policies, policies_changes) = cache(client, namespace, APP);
+    let (pods, pods_changes) = cache(client, namespace, APP);
     (
         Caches { settings, accounts, claims, services, deployments, policies, pods },
         Streams {
@@ -130,9 +130,10 @@ where
     }
 }
 
-fn cache<K: Kind>(client: &Client, namespace: Option<&str>) -> (Store<K>, Changes<K>) {
+/// What the operator makes of a kind of object for one kind of resource, and what keeps that current; it has to be polled.
+pub(crate) fn cache<K: Kind>(client: &Client, namespace: Option<&str>, app: &str) -> (Store<K>, Changes<K>) {
     let (store, writer) = reflector::store();
-    let changes = watcher(api::<K>(client, namespace), watcher::Config::default().labels(&everything()))
+    let changes = watcher(api::<K>(client, namespace), watcher::Config::default().labels(&everything(app)))
         .default_backoff()
         // Half of an object, and nobody here reads it.
         .modify(|object| object.managed_fields_mut().clear())

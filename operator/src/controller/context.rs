@@ -8,48 +8,118 @@ use std::{
 };
 
 use intuition_common::{clock::Clock, exit::with_causes};
+use k8s_openapi::jiff::Timestamp;
 use kube::{
     Resource as _,
-    runtime::events::{Event, EventType, Recorder},
+    runtime::{
+        events::{Event, EventType, Recorder, Reporter},
+        reflector::Store,
+    },
 };
 
-use super::pace::Pauses;
+use super::{ReconcileError, Shared, pace::Pauses};
 use crate::{
     ask::Asker,
-    cluster::{Cluster, call},
-    guarded::Guarded,
+    cluster::{Cluster, Writer, call, code},
+    guarded::{Guarded, Watched},
     lease::Belief,
     metrics::Metrics,
-    names::credential,
+    names::{MANAGER, credential},
     plan::Credentials,
-    resource::TradingAlgoStatus,
+    resource::{Algorithm, TradingAlgo},
     settings::Settings,
-    status::Notice,
+    status::{Derived, Notice, Progress},
 };
 
-/// What every look needs.
+/// What every look at a `TradingAlgo` needs.
 pub struct Context {
     pub(super) cluster: Cluster,
-    pub(super) settings: Arc<Settings>,
+    /// To be found by their names.
+    pub(super) algorithms: Store<Guarded<Algorithm>>,
     pub(super) credentials: CredentialsDir,
     pub(super) asker: Asker,
-    pub(super) clock: Arc<dyn Clock>,
-    pub(super) recorder: Recorder,
-    pub(super) metrics: Metrics,
-    pub(super) pauses: Pauses,
-    pub(super) recent: Recent,
-    /// Without an election nobody else leads.
-    pub(super) belief: Option<Belief>,
+    pub(super) common: Common<TradingAlgo>,
 }
 
-impl Context {
+/// What every look at a resource needs, whatever its kind.
+pub(crate) struct Common<K: Watched> {
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) recorder: Recorder,
+    pub(crate) metrics: Metrics,
+    pub(crate) pauses: Pauses,
+    pub(crate) recent: Recent<K>,
+    /// Without an election nobody else leads.
+    pub(crate) belief: Option<Belief>,
+}
+
+impl<K: Watched> Common<K> {
+    pub(crate) fn new(shared: &Shared, pauses: Pauses) -> Self {
+        let reporter = Reporter { controller: MANAGER.to_owned(), instance: Some(shared.instance.clone()) };
+        Self {
+            settings: Arc::clone(&shared.settings),
+            clock: Arc::clone(&shared.clock),
+            recorder: Recorder::new(shared.client.clone(), reporter),
+            metrics: shared.metrics.clone(),
+            pauses,
+            recent: Recent::default(),
+            belief: shared.belief.clone(),
+        }
+    }
+
     /// Whether this replica still leads, by the clock: right also where the process was stopped for a while.
-    pub(super) fn leads(&self) -> bool {
+    pub(crate) fn leads(&self) -> bool {
         self.belief.as_ref().is_none_or(Belief::is_held)
     }
 
+    /// Now, in whole seconds, as Kubernetes writes the times of conditions.
+    pub(crate) fn now(&self) -> Timestamp {
+        let now = Timestamp::from_microsecond(self.clock.now_micros()).unwrap_or_default();
+        Timestamp::from_second(now.as_second()).unwrap_or_default()
+    }
+
+    /// A resource is gone.
+    pub(crate) fn forget(&self, seen: &Guarded<K>) {
+        self.pauses.forget(seen.uid_or_empty());
+        self.recent.forget(seen);
+    }
+
+    /// Forgets all resources but these.
+    pub(crate) fn retain(&self, uids: &HashSet<String>) {
+        self.pauses.retain(uids);
+        self.recent.retain(uids);
+    }
+
+    /// Writes the status where it differs, and then tells people what is new.
+    pub(crate) async fn tell(
+        &self,
+        writer: &Writer,
+        seen: &Guarded<K>,
+        previous: Option<&K::Status>,
+        derived: &Derived<K::Status>,
+    ) -> Result<(), ReconcileError> {
+        if previous != Some(&derived.status) {
+            match writer.save_status(seen, &derived.status).await {
+                Ok(()) => self.recent.saved(seen, &derived.status),
+                // It was deleted meanwhile: there is nobody left to tell.
+                Err(error) if error.is(code::NOT_FOUND) => {
+                    self.forget(seen);
+                    return Ok(());
+                }
+                Err(error) => return Err(ReconcileError::SaveStatus(error)),
+            }
+        }
+        if derived.progress == Progress::Settled && !derived.notices.is_empty() {
+            tracing::info!(kind = K::KIND, name = seen.full_name(), "is as it shall be");
+        }
+        for notice in &derived.notices {
+            self.publish(seen, notice).await;
+        }
+        Ok(())
+    }
+
     /// Tells people. That it could not be told fails nothing.
-    pub(super) async fn publish(&self, seen: &Guarded, notice: &Notice) {
+    async fn publish(&self, seen: &Guarded<K>, notice: &Notice) {
         let event = Event {
             type_: if notice.is_warning { EventType::Warning } else { EventType::Normal },
             reason: notice.reason.clone(),
@@ -57,11 +127,12 @@ impl Context {
             action: "Reconcile".to_owned(),
             secondary: None,
         };
+        let name = seen.full_name();
         if notice.is_warning {
-            tracing::warn!(algo = seen.full_name(), reason = notice.reason, "{}", notice.note);
+            tracing::warn!(kind = K::KIND, name, reason = notice.reason, "{}", notice.note);
         }
         if let Err(error) = call(self.recorder.publish(&event, &seen.object_ref(&()))).await {
-            tracing::warn!(algo = seen.full_name(), error = with_causes(&error), "cannot publish an Event");
+            tracing::warn!(kind = K::KIND, name, error = with_causes(&error), "cannot publish an Event");
         }
     }
 }
@@ -89,35 +160,41 @@ impl CredentialsDir {
 
 /// The statuses written last: right after a write the cache still shows the one before, and what was told once would be
 /// told again.
-#[derive(Debug, Default)]
-pub(super) struct Recent(Mutex<HashMap<String, Saved>>);
+#[derive(Debug)]
+pub(crate) struct Recent<K: Watched>(Mutex<HashMap<String, Saved<K::Status>>>);
 
 #[derive(Debug)]
-struct Saved {
+struct Saved<S> {
     /// Version of the resource that was seen when it was written.
     seen: Option<String>,
-    status: TradingAlgoStatus,
+    status: S,
 }
 
-impl Recent {
+impl<K: Watched> Default for Recent<K> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Watched> Recent<K> {
     /// The status of a resource as it was written last.
-    pub(super) fn status_of(&self, seen: &Guarded) -> Option<TradingAlgoStatus> {
+    pub(crate) fn status_of(&self, seen: &Guarded<K>) -> Option<K::Status> {
         let saved = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let behind = saved.get(seen.uid_or_empty()).filter(|saved| saved.seen == seen.meta().resource_version);
         behind.map(|saved| saved.status.clone()).or_else(|| seen.status.clone())
     }
 
-    pub(super) fn saved(&self, seen: &Guarded, status: &TradingAlgoStatus) {
+    pub(crate) fn saved(&self, seen: &Guarded<K>, status: &K::Status) {
         let saved = Saved { seen: seen.meta().resource_version.clone(), status: status.clone() };
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(seen.uid_or_empty().to_owned(), saved);
     }
 
-    pub(super) fn forget(&self, seen: &Guarded) {
+    pub(crate) fn forget(&self, seen: &Guarded<K>) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(seen.uid_or_empty());
     }
 
     /// Forgets all but these.
-    pub(super) fn retain(&self, uids: &HashSet<String>) {
+    pub(crate) fn retain(&self, uids: &HashSet<String>) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|uid, _| uids.contains(uid));
     }
 }

@@ -10,16 +10,18 @@ use intuition_common::backoff::Backoff;
 use kube::runtime::controller::Action;
 use rand::RngExt as _;
 
-use crate::{guarded::Guarded, status::Progress};
+use crate::status::Progress;
 
 /// Longest that one look at a resource may take: every call in it has a deadline of its own, and a look that is under way when
 /// the process is told to end comes to its end within the time that Kubernetes gives it.
-pub(super) const LONGEST_LOOK: Duration = Duration::from_secs(28);
+pub(crate) const LONGEST_LOOK: Duration = Duration::from_secs(28);
 /// While something is on its way. What happens in the cluster wakes the controller sooner, so that this is for what no watch
 /// shows: a process that begins to answer.
 const FIRST_MOVE: Duration = Duration::from_secs(1);
 /// Looks at a stalled resource are this many times rarer than at a settled one.
 const STALLED_FACTOR: u32 = 3;
+/// While another algorithm takes over.
+const SWAP: Duration = Duration::from_secs(1);
 const FIRST_FAILURE: Duration = Duration::from_secs(1);
 const LONGEST_FAILURE: Duration = Duration::from_mins(5);
 
@@ -32,47 +34,62 @@ pub struct Pace {
 
 /// When to look again at each resource: the pauses grow while it fails, or is on its way, and begin anew after that.
 #[derive(Debug)]
-pub(super) struct Pauses {
-    pace: Pace,
+pub(crate) struct Pauses {
+    settled: Duration,
+    held_up: Duration,
+    stalled: Duration,
     failing: Mutex<HashMap<String, Backoff>>,
     moving: Mutex<HashMap<String, Backoff>>,
 }
 
 impl Pauses {
-    pub(super) fn new(pace: Pace) -> Self {
-        Self { pace, failing: Mutex::default(), moving: Mutex::default() }
+    /// For resources `TradingAlgo`.
+    pub(crate) fn of_algos(Pace { resync }: Pace) -> Self {
+        Self::new(resync, resync, resync * STALLED_FACTOR)
+    }
+
+    /// For resources `Algorithm`: of one that is well nothing is read but that it is. With the usual pace about a minute, a
+    /// quarter of that where it does not answer.
+    pub(crate) fn of_algorithms(Pace { resync }: Pace) -> Self {
+        Self::new(resync * 6, resync * 3 / 2, resync * 3)
+    }
+
+    fn new(settled: Duration, held_up: Duration, stalled: Duration) -> Self {
+        Self { settled, held_up, stalled, failing: Mutex::default(), moving: Mutex::default() }
     }
 
     /// After a look that came to an end. With jitter, so that many resources made at once do not come back at once.
-    pub(super) fn after(&self, seen: &Guarded, progress: Progress) -> Action {
-        lock(&self.failing).remove(&key(seen));
+    pub(crate) fn after(&self, uid: &str, progress: Progress) -> Action {
+        lock(&self.failing).remove(uid);
         if progress == Progress::Moving {
-            let growing = || Backoff::new(FIRST_MOVE, self.pace.resync.max(FIRST_MOVE));
-            return Action::requeue(lock(&self.moving).entry(key(seen)).or_insert_with(growing).pause());
+            let growing = || Backoff::new(FIRST_MOVE, self.held_up.max(FIRST_MOVE));
+            return Action::requeue(lock(&self.moving).entry(uid.to_owned()).or_insert_with(growing).pause());
         }
-        lock(&self.moving).remove(&key(seen));
+        lock(&self.moving).remove(uid);
         let pause = match progress {
-            Progress::Stalled => self.pace.resync * STALLED_FACTOR,
+            Progress::Stalled => self.stalled,
+            Progress::Swapping => SWAP.min(self.held_up),
             // What ends this wakes the controller: the pod becomes ready.
-            Progress::Settled | Progress::HeldUp | Progress::Moving => self.pace.resync,
+            Progress::HeldUp | Progress::Moving => self.held_up,
+            Progress::Settled => self.settled,
         };
         Action::requeue(pause.mul_f64(rand::rng().random_range(0.8..1.2)))
     }
 
     /// After a look that failed.
-    pub(super) fn after_failure(&self, seen: &Guarded) -> Action {
+    pub(crate) fn after_failure(&self, uid: &str) -> Action {
         let growing = || Backoff::new(FIRST_FAILURE, LONGEST_FAILURE);
-        Action::requeue(lock(&self.failing).entry(key(seen)).or_insert_with(growing).pause())
+        Action::requeue(lock(&self.failing).entry(uid.to_owned()).or_insert_with(growing).pause())
     }
 
     /// The resource is gone.
-    pub(super) fn forget(&self, seen: &Guarded) {
-        lock(&self.failing).remove(&key(seen));
-        lock(&self.moving).remove(&key(seen));
+    pub(crate) fn forget(&self, uid: &str) {
+        lock(&self.failing).remove(uid);
+        lock(&self.moving).remove(uid);
     }
 
     /// Forgets all but these.
-    pub(super) fn retain(&self, uids: &HashSet<String>) {
+    pub(crate) fn retain(&self, uids: &HashSet<String>) {
         lock(&self.failing).retain(|uid, _| uids.contains(uid));
         lock(&self.moving).retain(|uid, _| uids.contains(uid));
     }
@@ -81,8 +98,4 @@ impl Pauses {
 fn lock<T>(map: &Mutex<T>) -> MutexGuard<'_, T> {
     // A map is whole at every step.
     map.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn key(seen: &Guarded) -> String {
-    seen.uid_or_empty().to_owned()
 }

@@ -1,18 +1,18 @@
 //! The controller: watches, and looks at what changed.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
-use futures::{StreamExt as _, TryStreamExt as _};
+use futures::{Stream, StreamExt as _, TryStreamExt as _};
 use intuition_common::{clock::Clock, exit::with_causes};
+use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 use kube::{
-    Client, ResourceExt as _,
+    Client, Resource as _, ResourceExt as _,
     api::ListParams,
     runtime::{
         Controller, Predicate as _, PredicateConfig, WatchStreamExt as _,
         controller::{self, Action},
-        events::{Recorder, Reporter},
         predicates,
-        reflector::{self, ObjectRef},
+        reflector::{self, ObjectRef, Store, store::Writer},
         watcher::{self, watcher},
     },
 };
@@ -20,22 +20,25 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     ReconcileError,
-    context::{Context, CredentialsDir, Recent},
+    context::{Common, Context, CredentialsDir},
+    known::Known,
     pace::{Pace, Pauses},
     reconcile,
 };
 use crate::{
     ask::Asker,
-    cluster::{CallError, Cluster, api, call, watch},
-    guarded::Guarded,
+    cluster::{CallError, Changes, Cluster, api, call, watch},
+    directory,
+    guarded::{Guarded, Watched},
     lease::Belief,
     metrics::Metrics,
-    names::{MANAGER, label},
+    names::label,
+    resource::Algorithm,
     settings::Settings,
 };
 
 /// What happens to a resource within this time is looked at once.
-const DEBOUNCE: Duration = Duration::from_millis(100);
+pub(crate) const DEBOUNCE: Duration = Duration::from_millis(100);
 
 /// What the controllers of all namespaces share.
 #[derive(Clone)]
@@ -60,47 +63,49 @@ pub struct Shared {
     pub belief: Option<Belief>,
 }
 
-/// Asks for one resource, to know whether the API server answers, knows the kind and lets us.
+/// Asks for one resource of each kind, to know whether the API server answers, knows the kinds and lets us.
 pub(crate) async fn check(client: &Client, namespace: Option<&str>) -> Result<(), CallError> {
-    call(api::<Guarded>(client, namespace).list(&ListParams::default().limit(1))).await.map(drop)
+    let one = ListParams::default().limit(1);
+    call(api::<Guarded>(client, namespace).list(&one)).await?;
+    call(api::<Guarded<Algorithm>>(client, namespace).list(&one)).await.map(drop)
 }
 
 /// Keeps every resource of one namespace, or of all, until `shutdown` is cancelled.
 pub async fn run(shared: Shared, namespace: Option<String>, shutdown: CancellationToken) {
-    let (client, namespace) = (shared.client.clone(), namespace.as_deref());
-    let (caches, streams) = watch(&client, namespace);
-    let reporter = Reporter { controller: MANAGER.to_owned(), instance: Some(shared.instance.clone()) };
+    let namespace = namespace.as_deref();
+    tokio::join!(
+        run_algos(&shared, namespace, shutdown.clone()),
+        directory::controller::run(&shared, namespace, shutdown)
+    );
+}
+
+async fn run_algos(shared: &Shared, namespace: Option<&str>, shutdown: CancellationToken) {
+    let client = &shared.client;
+    let (caches, streams) = watch(client, namespace);
+    let (algorithms, algorithm_changes) = watch_others::<Algorithm>(client, namespace);
     let context = Arc::new(Context {
         cluster: Cluster::new(client.clone(), caches),
-        settings: Arc::clone(&shared.settings),
+        algorithms,
         credentials: shared.credentials.clone(),
         asker: Asker::default(),
-        clock: Arc::clone(&shared.clock),
-        recorder: Recorder::new(client.clone(), reporter),
-        metrics: shared.metrics.clone(),
-        pauses: Pauses::new(shared.pace),
-        recent: Recent::default(),
-        belief: shared.belief.clone(),
+        common: Common::new(shared, Pauses::of_algos(shared.pace)),
     });
     let (store, writer) = reflector::store::<Guarded>();
-    let (gone, known) = (Arc::clone(&context), store.clone());
-    let changes = watcher(api::<Guarded>(&client, namespace), watcher::Config::default())
-        .default_backoff()
-        .reflect(writer)
-        .inspect_ok(move |event| match event {
+    let gone = Arc::clone(&context);
+    let changes = watch_ours(
+        client,
+        namespace,
+        writer,
+        move |event, store| match event {
             watcher::Event::Delete(algo) => forget(&gone, algo),
             // What was deleted while nobody watched.
-            watcher::Event::InitDone => {
-                let there = known.state().iter().map(|algo| algo.uid_or_empty().to_owned()).collect();
-                gone.pauses.retain(&there);
-                gone.recent.retain(&there);
-            }
+            watcher::Event::InitDone => gone.common.retain(&uids(store)),
             _ => {}
-        })
-        .applied_objects()
-        // Not what we write ourselves, the status; the annotations are read.
-        .predicate_filter(predicates::generation.combine(predicates::annotations), PredicateConfig::default());
+        },
+        store.clone(),
+    );
     let config = controller::Config::default().concurrency(shared.concurrency).debounce(DEBOUNCE);
+    let (known, faces) = (store.clone(), Known::default());
     Controller::for_stream(changes, store)
         .with_config(config)
         .owns_stream(streams.settings)
@@ -110,19 +115,85 @@ pub async fn run(shared: Shared, namespace: Option<String>, shutdown: Cancellati
         .owns_stream(streams.policies)
         .watches_stream(streams.claims, |claim| resource_of(&claim))
         .watches_stream(streams.pods, |pod| resource_of(&pod))
+        .watches_stream(algorithm_changes, move |algorithm| users_of(&known, &faces, &algorithm))
         .graceful_shutdown_on(shutdown.cancelled_owned())
         .run(reconcile, failed, Arc::clone(&context))
         .for_each(|outcome| {
-            note(&context, outcome);
+            note(&context.common.metrics, outcome);
             std::future::ready(())
         })
         .await;
 }
 
+/// Changes of our own resources, without those that we make ourselves, the status; the annotations are read.
+pub(crate) fn watch_ours<K: Watched>(
+    client: &Client,
+    namespace: Option<&str>,
+    writer: Writer<Guarded<K>>,
+    mut tell: impl FnMut(&watcher::Event<Guarded<K>>, &Store<Guarded<K>>) + Send + 'static,
+    store: Store<Guarded<K>>,
+) -> impl Stream<Item = Result<Guarded<K>, watcher::Error>> + Send + 'static {
+    watcher(api::<Guarded<K>>(client, namespace), watcher::Config::default())
+        .default_backoff()
+        .reflect(writer)
+        .inspect_ok(move |event| tell(event, &store))
+        .applied_objects()
+        .predicate_filter(predicates::generation.combine(predicates::annotations), PredicateConfig::default())
+}
+
+/// The other kind of resource, and what changes there; it has to be polled.
+pub(crate) fn watch_others<K: Watched>(
+    client: &Client,
+    namespace: Option<&str>,
+) -> (Store<Guarded<K>>, Changes<Guarded<K>>) {
+    let (store, writer) = reflector::store::<Guarded<K>>();
+    let changes = watcher(api::<Guarded<K>>(client, namespace), watcher::Config::default())
+        .default_backoff()
+        // Else nobody could tell the last word about an object from any other.
+        .map_ok(|event| match event {
+            watcher::Event::Delete(mut object) => {
+                object.meta_mut().deletion_timestamp.get_or_insert_with(|| Time(Timestamp::UNIX_EPOCH));
+                watcher::Event::Delete(object)
+            }
+            other => other,
+        })
+        .reflect(writer)
+        .touched_objects()
+        .boxed();
+    (store, changes)
+}
+
+/// uids of all that is there.
+pub(crate) fn uids<K: Watched>(store: &Store<Guarded<K>>) -> HashSet<String> {
+    store.state().iter().map(|object| object.uid_or_empty().to_owned()).collect()
+}
+
+/// What a `TradingAlgo` sees of an `Algorithm`: the rest of its changes are no concern of theirs.
+type Face = (Option<i64>, bool, Option<String>);
+
+/// The resources that refer to an `Algorithm`, where it changed for them.
+fn users_of(store: &Store<Guarded>, known: &Known<Face>, algorithm: &Guarded<Algorithm>) -> Vec<ObjectRef<Guarded>> {
+    let (meta, status) = (algorithm.meta(), algorithm.status.as_ref());
+    if meta.deletion_timestamp.is_some() {
+        known.forget(algorithm.uid_or_empty());
+    } else {
+        let healthy = status.is_some_and(|status| status.healthy);
+        let face = (meta.generation, healthy, status.and_then(|status| status.address.clone()));
+        if known.replace(algorithm.uid_or_empty(), face.clone()) == Some(face) {
+            return Vec::new();
+        }
+    }
+    let (name, namespace) = (algorithm.name_any(), algorithm.namespace());
+    let refers = |algo: &Guarded| {
+        algo.namespace() == namespace
+            && algo.parsed.as_ref().is_ok_and(|algo| algo.spec.algorithm.name.as_deref() == Some(&name))
+    };
+    store.state_filter(refers).iter().map(|algo| ObjectRef::from_obj(algo.as_ref())).collect()
+}
+
 fn forget(context: &Context, algo: &Guarded) {
     context.cluster.forget(&algo.namespace().unwrap_or_default(), &algo.name_any());
-    context.pauses.forget(algo);
-    context.recent.forget(algo);
+    context.common.forget(algo);
     tracing::info!(algo = algo.full_name(), "was deleted");
 }
 
@@ -140,16 +211,16 @@ fn failed(seen: Arc<Guarded>, error: &ReconcileError, context: Arc<Context>) -> 
         error = with_causes(error),
         "failed, trying again"
     );
-    context.pauses.after_failure(&seen)
+    context.common.pauses.after_failure(seen.uid_or_empty())
 }
 
 /// Reconciliations report themselves; what is left is the watches.
-fn note(
-    context: &Context,
-    outcome: Result<(ObjectRef<Guarded>, Action), controller::Error<ReconcileError, watcher::Error>>,
+pub(crate) fn note<K: Watched>(
+    metrics: &Metrics,
+    outcome: Result<(ObjectRef<Guarded<K>>, Action), controller::Error<ReconcileError, watcher::Error>>,
 ) {
     if let Err(controller::Error::QueueError(error)) = outcome {
-        context.metrics.watch_failed();
+        metrics.watch_failed();
         tracing::warn!(error = with_causes(&error), "a watch failed, and is being started again");
     }
 }

@@ -1,6 +1,7 @@
 use serde_json::from_value;
 
 use super::*;
+use crate::resource::API_VERSION;
 
 /// A plan for the tests of others.
 pub(crate) mod support {
@@ -8,7 +9,7 @@ pub(crate) mod support {
 
     /// Of resource `n/a` with the default broker.
     pub(crate) fn plan() -> Plan {
-        super::plan(&algo(&random()), &settings(), None).unwrap()
+        super::plan(&algo(&random()), &settings(), None, None).unwrap()
     }
 
     /// Settings with a default broker and without network policies.
@@ -46,8 +47,8 @@ fn random() -> Value {
 
 #[test]
 fn configure_and_the_settings_file_say_the_same() {
-    let plan = plan(&algo(&random()), &settings(", broker: {url: 'mqtt://b'}"), None).unwrap();
-    let configure = plan.configure();
+    let plan = plan(&algo(&random()), &settings(", broker: {url: 'mqtt://b'}"), None, None).unwrap();
+    let configure = plan.configure().unwrap();
     assert_eq!((configure.account.as_str(), configure.generation), ("n/a", 7));
     let wire = configure.settings.unwrap();
     assert_eq!((wire.threshold.as_str(), wire.starting_cash.as_str()), ("0.5", "10.50"));
@@ -56,21 +57,21 @@ fn configure_and_the_settings_file_say_the_same() {
         "resourceUid": "0f1e2d3c-0000", "generation": 7, "algorithm": "random", "threshold": 0.5,
         "parameters": { "seed": 1 }, "startingCash": "10.50", "suspend": false,
     });
-    assert_eq!(plan.settings_file(), expected);
+    assert_eq!(plan.settings_file(), Some(expected));
 }
 
 #[test]
 fn the_default_broker_serves_who_names_none_with_a_secret_of_their_own() {
     let given = settings(", broker: {url: 'mqtt://b:1884'}");
     let credentials = Credentials([("username".to_owned(), b"u".to_vec())].into());
-    let broker = plan(&algo(&random()), &given, Some(&credentials)).unwrap().broker;
+    let broker = plan(&algo(&random()), &given, Some(&credentials), None).unwrap().broker;
     assert_eq!(broker.address, Address { host: "b".to_owned(), port: 1884 });
     assert_eq!(broker.login.secret(), Some("a-broker-0f1e2d3c"));
-    assert_eq!(plan(&algo(&random()), &given, None).unwrap().broker.login, Login::Anonymous);
+    assert_eq!(plan(&algo(&random()), &given, None, None).unwrap().broker.login, Login::Anonymous);
 
     let mut own = random();
     own["broker"] = json!({ "url": "mqtts://own", "secretRef": { "name": "mine" } });
-    let broker = plan(&algo(&own), &given, Some(&credentials)).unwrap().broker;
+    let broker = plan(&algo(&own), &given, Some(&credentials), None).unwrap().broker;
     assert_eq!((broker.address.port, broker.login), (8883, Login::Named { secret: "mine".to_owned() }));
 }
 
@@ -79,7 +80,7 @@ fn every_problem_is_told_at_once_the_missing_broker_too() {
     let mut bad = random();
     bad["channels"] = json!({ "subscribe": ["a/#/b"] });
     bad["algorithm"] = json!({ "address": "https://elsewhere:1" });
-    let problems = plan(&algo(&bad), &settings(""), None).unwrap_err();
+    let problems = plan(&algo(&bad), &settings(""), None, None).unwrap_err();
     let paths: Vec<_> = problems.iter().map(|problem| problem.path.as_str()).collect();
     assert_eq!(paths, ["spec.algorithm.address", "spec.broker", "spec.channels.subscribe[0]"]);
 }
@@ -88,4 +89,77 @@ fn every_problem_is_told_at_once_the_missing_broker_too() {
 fn credentials_are_not_printed() {
     let credentials = Credentials([("password".to_owned(), b"hunter2".to_vec())].into());
     assert!(!format!("{credentials:?}").contains("hunter2"));
+}
+
+fn named(spec: &Value, status: &Value) -> Guarded<Algorithm> {
+    from_value(json!({
+        "apiVersion": API_VERSION, "kind": "Algorithm",
+        "metadata": { "name": "mine", "namespace": "n", "uid": "u-2", "generation": 3 },
+        "spec": spec, "status": status,
+    }))
+    .unwrap()
+}
+
+/// The plan of a resource that names `mine`.
+fn naming(found: Option<&Guarded<Algorithm>>) -> Plan {
+    let spec = json!({ "algorithm": { "name": "mine" } });
+    plan(&algo(&spec), &settings(", broker: {url: 'mqtt://b'}"), None, found).unwrap()
+}
+
+#[test]
+fn an_algorithm_is_found_at_its_address_or_at_the_service_of_its_image() {
+    let url = |found: &Guarded<Algorithm>| match naming(Some(found)).adjustable.algorithm {
+        Choice::Served { url, is_coming, .. } => (url, is_coming),
+        other => panic!("{other:?}"),
+    };
+    let elsewhere = named(&json!({ "address": "http://elsewhere:7/" }), &Value::Null);
+    assert_eq!(url(&elsewhere), ("http://elsewhere:7".to_owned(), true), "nobody has seen it answer yet");
+    let seen = json!({ "healthy": true, "observedGeneration": 3, "address": "http://elsewhere:7" });
+    assert_eq!(
+        url(&named(&json!({ "address": "http://elsewhere:7" }), &seen)),
+        ("http://elsewhere:7".to_owned(), false)
+    );
+    // The hash is that of `printf registry/a:1 | sha256sum`.
+    let image = named(&json!({ "image": "registry/a:1", "port": 9000 }), &seen);
+    assert_eq!(url(&image), ("http://mine-algorithm-496add20.n.svc.cluster.local:9000".to_owned(), true));
+    let plan = naming(Some(&image));
+    let file = plan.settings_file().unwrap();
+    assert_eq!(file["algorithmAddress"], "http://mine-algorithm-496add20.n.svc.cluster.local:9000");
+    assert_eq!(file.get("algorithm"), None);
+    let wire = plan.configure().unwrap().settings.unwrap();
+    assert_eq!((wire.algorithm.as_str(), json!(wire.algorithm_address)), ("", file["algorithmAddress"].clone()));
+}
+
+#[test]
+fn without_the_algorithm_that_it_names_there_is_nothing_to_say_to_a_runtime() {
+    let mut going = named(&json!({ "address": "http://elsewhere:7" }), &Value::Null);
+    going.meta_mut().deletion_timestamp =
+        Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time("2026-01-02T03:04:05Z".parse().unwrap()));
+    let beyond = named(&json!({ "ofTheNextRelease": true }), &Value::Null);
+    for (found, why) in
+        [(None, "there is no Algorithm mine"), (Some(&going), "being deleted"), (Some(&beyond), "cannot be used")]
+    {
+        let mut plan = naming(found);
+        let Choice::Missing(message) = &plan.adjustable.algorithm else { panic!("{:?}", plan.adjustable) };
+        assert!(message.contains(why), "{message}");
+        assert_eq!((plan.settings_file(), plan.configure()), (None, None));
+        assert!(plan.has_nothing_to_start());
+        plan.ledger = Some(Ledger { claim_name: String::new(), claim_uid: String::new() });
+        assert!(!plan.has_nothing_to_start(), "what has run goes on");
+    }
+}
+
+#[test]
+fn who_decides_is_known_by_address_and_by_name() {
+    let account = |name: &str, address: &str| v1::AccountResponse {
+        backend: Some(v1::Backend { name: name.to_owned(), address: address.to_owned(), ..v1::Backend::default() }),
+        ..v1::AccountResponse::default()
+    };
+    let builtin = plan(&algo(&random()), &settings(", broker: {url: 'mqtt://b'}"), None, None).unwrap();
+    assert!(builtin.is_decided_by(&account("random", "")));
+    assert!(!builtin.is_decided_by(&account("random", "http://elsewhere:7")), "another's by the same name");
+    assert!(!builtin.is_decided_by(&account("sma-crossover", "")));
+    let served = naming(Some(&named(&json!({ "address": "http://elsewhere:7" }), &Value::Null)));
+    assert!(served.is_decided_by(&account("any", "http://elsewhere:7")));
+    assert!(!served.is_decided_by(&account("any", "http://elsewhere:8")));
 }

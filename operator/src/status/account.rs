@@ -12,10 +12,12 @@ pub(super) fn take(status: &mut TradingAlgoStatus, seen: &Observation<'_>) {
     let Some(Ok(account)) = seen.runtime.1.as_ref().map(|report| &report.account) else { return };
     status.effective_generation = Some(account.effective_generation);
     status.channels = account.channels.clone().unwrap_or_default().filters;
+    let backend = account.backend.clone().unwrap_or_default();
+    let or = |said: String, before: &String| if said.is_empty() { before.clone() } else { said };
     status.backend = Some(Backend {
-        address: None,
-        algorithm: account.algorithm.clone(),
-        version: account.algorithm_version.clone(),
+        address: (!backend.address.is_empty()).then_some(backend.address),
+        algorithm: or(backend.name, &account.algorithm),
+        version: or(backend.version, &account.algorithm_version),
     });
     // The time of the last commit, never that of the question, and in whole seconds, as Kubernetes keeps it: at rest
     // nothing is written.

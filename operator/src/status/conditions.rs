@@ -5,8 +5,7 @@ use k8s_openapi::{
     jiff::Timestamp,
 };
 
-use super::findings::{Finding, Findings, Truth, Urgency};
-use crate::resource::TradingAlgoStatus;
+use super::finding::{Finding, Truth, Urgency};
 
 /// Types of conditions.
 pub mod condition {
@@ -42,21 +41,26 @@ pub struct Notice {
     pub note: String,
 }
 
-/// The conditions after those of `before`, and what is new in them.
-pub(super) fn next(
-    before: &TradingAlgoStatus,
-    findings: &Findings,
+/// The conditions after those before, and what is new in them.
+pub(crate) fn next(
+    before: &[Condition],
+    findings: &[(&'static str, Finding)],
     generation: i64,
     now: Timestamp,
 ) -> (Vec<Condition>, Vec<Notice>) {
-    let previous = |kind: &str| before.conditions.iter().find(|condition| condition.type_ == kind);
+    let previous = |kind: &str| before.iter().find(|condition| condition.type_ == kind);
     let mut conditions: Vec<Condition> = Vec::new();
     let mut notices = Vec::new();
-    for (kind, finding) in findings.all() {
-        let next = condition(previous(kind), kind, &finding, generation, now);
+    for (kind, finding) in findings {
+        let kind = *kind;
+        let next = condition(previous(kind), kind, finding, generation, now);
         let is_new = previous(kind).is_none_or(|known| known.status != next.status || known.reason != next.reason);
         let tell = match kind {
             condition::READY => finding.truth == Truth::True,
+            // What was refused, or long on its way, has come about.
+            condition::CONFIGURED if finding.truth == Truth::True => {
+                previous(kind).is_some_and(|known| known.status == "False")
+            }
             // Of a part that lacks it is told there.
             condition::RECONCILING | condition::STALLED => {
                 finding.urgency >= Urgency::Told
@@ -66,7 +70,7 @@ pub(super) fn next(
         };
         // What is ready for another reason (suspended, resumed) is news too.
         if is_new && tell {
-            let is_warning = kind != condition::READY;
+            let is_warning = ![condition::READY, condition::CONFIGURED].contains(&kind) || finding.truth != Truth::True;
             let note = shorten(&next.message, NOTE);
             let is_trading = kind == condition::READY && finding.reason == super::findings::TRADING;
             let reason = if is_trading { condition::READY.to_owned() } else { next.reason.clone() };

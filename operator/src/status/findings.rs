@@ -1,14 +1,16 @@
-//! What is found about each condition, before it becomes one.
+//! What is found about the conditions of a `TradingAlgo`, before they become some.
 
 use std::collections::BTreeMap;
 
-use intuition_api::v1::Refusal;
-use intuition_common::exit::with_causes;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-
-use super::{LedgerState, Observation, Outlook, Progress, conditions::condition, workload};
+use super::{
+    LedgerState, Observation, Progress,
+    conditions::condition,
+    configured::{self, ALGORITHM_NOT_FOUND, Meanwhile},
+    finding::{Finding, Truth, Urgency, abnormal, progress, worst},
+    workload,
+};
 use crate::{
-    names::{Component, annotation},
+    names::annotation,
     resource::{KIND, Ledger, TradingAlgoStatus},
     validate::Problem,
 };
@@ -16,76 +18,14 @@ use crate::{
 /// Reason of `Ready` while it trades.
 pub(super) const TRADING: &str = "Trading";
 /// Reason of `Ready` while trading is held.
-const SUSPENDED: &str = "Suspended";
-/// What Configure answers to another algorithm, which the pod is being rolled for.
-const RESTART_NEEDED: &str = "RestartNeeded";
-
-/// Whether a condition holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Truth {
-    True,
-    False,
-    Unknown,
-}
-
-/// What a finding asks of others, the least first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Urgency {
-    /// Nothing.
-    None,
-    /// Patience.
-    Patience,
-    /// Patience, and somebody should know.
-    Told,
-    /// Somebody has to do something.
-    Somebody,
-}
-
-/// What is found about one condition.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Finding {
-    pub(super) truth: Truth,
-    pub(super) reason: String,
-    pub(super) message: String,
-    pub(super) urgency: Urgency,
-    /// The generation that it speaks of, where that is not the present one.
-    pub(super) observed_generation: Option<i64>,
-}
-
-impl Finding {
-    pub(super) fn fine(reason: &str, message: impl Into<String>) -> Self {
-        Self::new(Truth::True, reason, message, Urgency::None)
-    }
-
-    pub(super) fn lacking(reason: &str, message: impl Into<String>, urgency: Urgency) -> Self {
-        Self::new(Truth::False, reason, message, urgency)
-    }
-
-    fn unknown(reason: &str, message: impl Into<String>) -> Self {
-        Self::new(Truth::Unknown, reason, message, Urgency::Patience)
-    }
-
-    fn new(truth: Truth, reason: &str, message: impl Into<String>, urgency: Urgency) -> Self {
-        Self { truth, reason: reason.to_owned(), message: message.into(), urgency, observed_generation: None }
-    }
-
-    /// As a condition said it before, of the generation that it spoke of.
-    fn again(condition: &Condition, urgency: Urgency) -> Self {
-        let truth = match condition.status.as_str() {
-            "True" => Truth::True,
-            "False" => Truth::False,
-            _ => Truth::Unknown,
-        };
-        let observed_generation = condition.observed_generation;
-        Self { observed_generation, ..Self::new(truth, &condition.reason, condition.message.clone(), urgency) }
-    }
-}
-
+pub(super) const SUSPENDED: &str = "Suspended";
 /// What is found about all of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Findings {
     accepted: Finding,
     configured: Finding,
+    /// Who decides while another algorithm does not take over.
+    meanwhile: Option<Meanwhile>,
     runtime: Finding,
     bridge: Finding,
     /// What could not be applied.
@@ -117,6 +57,7 @@ impl Findings {
         Self {
             accepted,
             configured,
+            meanwhile: None,
             runtime: again(condition::RUNTIME_READY),
             bridge: again(condition::BRIDGE_CONNECTED),
             trouble: None,
@@ -124,20 +65,33 @@ impl Findings {
         }
     }
 
+    /// Nothing was made, for want of the algorithm.
+    pub(super) fn without_algorithm(why: &str) -> Self {
+        let lacking = Finding::lacking(
+            ALGORITHM_NOT_FOUND,
+            format!("{why}: nothing is started until it is there"),
+            Urgency::Told,
+        );
+        Self {
+            accepted: accepted(),
+            configured: lacking.clone(),
+            meanwhile: None,
+            runtime: lacking.clone(),
+            bridge: lacking,
+            trouble: None,
+            suspended: false,
+        }
+    }
+
     pub(super) fn seen(seen: &Observation<'_>, before: &TradingAlgoStatus) -> Self {
-        let trouble = seen.problem.as_ref().map(|trouble| {
-            let urgency = match trouble.outlook {
-                Outlook::Passes => Urgency::Patience,
-                Outlook::Uncertain => Urgency::Told,
-                Outlook::Stays => Urgency::Somebody,
-            };
-            Finding::lacking(trouble.reason, trouble.message.clone(), urgency)
-        });
+        let trouble = seen.problem.as_ref().map(Finding::from);
         let runtime = workload::runtime(seen);
         let bridge = workload::bridge(seen, runtime.truth == Truth::True);
+        let (configured, meanwhile) = configured::configured(seen, before);
         Self {
-            accepted: Finding::fine("Accepted", "the spec can be used"),
-            configured: configured(seen, before),
+            accepted: accepted(),
+            configured,
+            meanwhile,
             runtime: runtime_finding(seen, runtime, trouble.as_ref()),
             bridge: because(bridge, trouble.as_ref()),
             trouble,
@@ -155,36 +109,19 @@ impl Findings {
             (condition::READY, self.ready()),
         ];
         // Abnormal ones are there only while they are true, as kstatus reads them.
-        let abnormal = match self.progress() {
-            Progress::Settled => None,
-            Progress::Moving | Progress::HeldUp => Some(condition::RECONCILING),
-            Progress::Stalled => Some(condition::STALLED),
-        };
-        if let (Some(kind), Some(worst)) = (abnormal, self.worst()) {
+        if let (Some(kind), Some(worst)) = (abnormal(self.progress()), self.worst()) {
             all.push((kind, Finding { truth: Truth::True, ..worst.clone() }));
         }
         all
     }
 
     pub(super) fn progress(&self) -> Progress {
-        match self.worst().map(|finding| finding.urgency) {
-            None => Progress::Settled,
-            Some(Urgency::Somebody) => Progress::Stalled,
-            Some(Urgency::Told) => Progress::HeldUp,
-            Some(_) => Progress::Moving,
-        }
+        progress(self.worst())
     }
 
-    /// The first of the most urgent findings, what could not be applied before its consequences.
+    /// What could not be applied comes before its consequences.
     fn worst(&self) -> Option<&Finding> {
-        let mut worst = None;
-        for finding in self.trouble.iter().chain(self.parts()) {
-            let is_worse = worst.is_none_or(|known: &Finding| known.urgency < finding.urgency);
-            if finding.urgency > Urgency::None && is_worse {
-                worst = Some(finding);
-            }
-        }
-        worst
+        worst(self.trouble.iter().chain(self.parts()))
     }
 
     fn parts(&self) -> [&Finding; 4] {
@@ -193,14 +130,31 @@ impl Findings {
 
     fn ready(&self) -> Finding {
         // What could not be applied is of this generation, also where the one before goes on trading.
-        match self.trouble.iter().chain(self.parts()).find(|finding| finding.truth != Truth::True) {
-            Some(lacking) => Finding { truth: Truth::False, observed_generation: None, ..lacking.clone() },
-            None if self.suspended => {
-                Finding::fine(SUSPENDED, "suspended: quotes reach the algorithm, every signal is denied")
-            }
-            None => Finding::fine(TRADING, "quotes are being decided"),
+        let lacks = |finding: &&Finding| {
+            finding.truth != Truth::True && !(self.meanwhile.is_some() && **finding == self.configured)
+        };
+        if let Some(lacking) = self.trouble.iter().chain(self.parts()).find(lacks) {
+            return Finding { truth: Truth::False, observed_generation: None, ..lacking.clone() };
+        }
+        let fine = if self.suspended {
+            Finding::fine(SUSPENDED, "suspended: quotes reach the algorithm, every signal is denied")
+        } else {
+            Finding::fine(TRADING, "quotes are being decided")
+        };
+        match &self.meanwhile {
+            None => fine,
+            // True of the generation that is in force, so that who waits for the present one waits on.
+            Some(Meanwhile { who, generation }) => Finding {
+                message: format!("{} by {who}: {}", fine.message, self.configured.message),
+                observed_generation: Some(*generation),
+                ..fine
+            },
         }
     }
+}
+
+fn accepted() -> Finding {
+    Finding::fine("Accepted", "the spec can be used")
 }
 
 /// What the ledger's claim and what could not be applied have to do with it.
@@ -239,45 +193,4 @@ fn lost(seen: &Observation<'_>, ledger: &Ledger) -> String {
         annotation::NEW_LEDGER,
         ledger.claim_uid
     )
-}
-
-/// Whether the settings of this generation are in force.
-fn configured(seen: &Observation<'_>, before: &TradingAlgoStatus) -> Finding {
-    let generation = seen.plan.generation;
-    let report = seen.runtime.1.as_ref();
-    let refusals = report.and_then(|report| report.configured.as_ref()?.as_ref().ok()).map(|answer| &answer.refusals);
-    if let Some(first) = refusals.and_then(|refusals| refusals.first()) {
-        let tell = |refusal: &Refusal| match refusal.field.as_str() {
-            "" => refusal.message.clone(),
-            field => format!("{field}: {}", refusal.message),
-        };
-        let told: Vec<_> = refusals.into_iter().flatten().map(tell).collect();
-        let rolling = first.reason == RESTART_NEEDED;
-        let urgency = if rolling { Urgency::Patience } else { Urgency::Somebody };
-        return Finding::lacking(&first.reason, told.join("; "), urgency);
-    }
-    if let Some(Err(error)) = report.and_then(|report| report.configured.as_ref()) {
-        return Finding::unknown("ConfigureFailed", with_causes(error));
-    }
-    match report.map(|report| &report.account) {
-        Some(Ok(account)) if account.effective_generation == generation => {
-            Finding::fine("InForce", "the settings of this generation are in force")
-        }
-        Some(Ok(account)) => Finding::unknown(
-            "Waiting",
-            format!("generation {} is in force, {generation} is not yet", account.effective_generation),
-        ),
-        // It said so before it went away, and nothing was changed since.
-        _ => match before
-            .conditions
-            .iter()
-            .find(|known| known.type_ == condition::CONFIGURED && known.observed_generation == Some(generation))
-        {
-            // The pod that was needed is being made.
-            Some(known) if known.reason == RESTART_NEEDED => Finding::again(known, Urgency::Patience),
-            Some(known) if known.status == "False" => Finding::again(known, Urgency::Somebody),
-            Some(known) => Finding::again(known, Urgency::None),
-            None => Finding::unknown("Waiting", format!("{} has not been asked yet", Component::Runtime.container())),
-        },
-    }
 }

@@ -1,4 +1,4 @@
-use intuition_api::v1::{AccountResponse, Channels, ConfigureResponse, Refusal};
+use intuition_api::v1::{AccountResponse, Backend, Channels, ConfigureResponse, Refusal};
 
 use super::{condition as kinds, *};
 use crate::{
@@ -181,15 +181,6 @@ fn a_refused_configure_leaves_the_old_settings_in_force_and_says_why() {
     spoilt.plan = &next;
     let unknown = derive(Some(&derived.status), GENERATION + 1, &Outcome::Seen(&spoilt), at(2_000));
     assert_eq!(shown(&unknown)[1], "Configured=Unknown Waiting");
-
-    // Another algorithm only needs the pod that is being made.
-    let mut rolling = trading(&plan);
-    rolling.runtime.1 = Some(refused(vec![refusal("RestartNeeded", "algorithm")]));
-    let derived = seen(&rolling, None);
-    assert_eq!((derived.progress, reasons(&derived).len()), (Progress::Moving, 0));
-    rolling.runtime = (PodState::RollingOut, None);
-    let derived = seen(&rolling, Some(&derived.status));
-    assert_eq!((derived.progress, reasons(&derived).len()), (Progress::Moving, 0), "it is being made");
 }
 
 #[test]
@@ -355,10 +346,167 @@ fn what_could_not_be_applied_is_the_reason_of_what_is_not_there() {
 fn a_suspended_resource_is_ready_and_says_so() {
     let mut spec = random();
     spec["suspend"] = true.into();
-    let suspended = crate::plan::plan(&algo(&spec), &settings(), None).unwrap();
+    let suspended = crate::plan::plan(&algo(&spec), &settings(), None, None).unwrap();
     let derived = seen(&trading(&suspended), None);
     assert_eq!(shown(&derived)[4], "Ready=True Suspended");
     assert_eq!(reasons(&derived), ["Suspended"]);
     let plan = plan();
     assert_eq!(reasons(&seen(&trading(&plan), Some(&derived.status))), ["Ready"], "resumed");
+}
+
+fn backend(name: &str, address: &str, reason: &str) -> Backend {
+    Backend {
+        name: name.to_owned(),
+        version: "2".to_owned(),
+        address: address.to_owned(),
+        reason: reason.to_owned(),
+        message: if reason.is_empty() { String::new() } else { "why".to_owned() },
+    }
+}
+
+/// The runtime decides by `random` of generation 6, and the next one lacks this.
+fn swapping(reason: &str, field: &str) -> RuntimeReport {
+    let shown = if reason == "Swapping" { "BackendStarting" } else { reason };
+    let account = AccountResponse {
+        backend: Some(backend("random", "", "")),
+        candidate: Some(backend("mine", "http://mine:7", shown)),
+        ..account(6)
+    };
+    RuntimeReport { account: Ok(account), ..refused(vec![refusal(reason, field)]) }
+}
+
+#[test]
+fn while_another_algorithm_does_not_take_over_the_one_before_decides_and_is_ready_of_its_generation() {
+    let plan = plan();
+    let before = seen(&trading(&plan), None).status;
+    for (reason, progress, told) in [
+        ("Swapping", Progress::Swapping, false),
+        ("BackendUnreachable", Progress::HeldUp, true),
+        ("BackendTimeout", Progress::HeldUp, true),
+        ("BackendError", Progress::HeldUp, true),
+        ("ContractBroken", Progress::Stalled, true),
+        ("ContractUnsupported", Progress::Stalled, true),
+        ("ParametersRefused", Progress::Stalled, true),
+        ("InvalidSettings", Progress::Stalled, true),
+        ("BackendFailing", Progress::Stalled, true),
+    ] {
+        let mut spoilt = trading(&plan);
+        spoilt.runtime.1 = Some(swapping(reason, "algorithmAddress"));
+        let derived = seen(&spoilt, Some(&before));
+        let abnormal = if progress == Progress::Stalled { "Stalled" } else { "Reconciling" };
+        let expected = [
+            "Accepted=True Accepted".to_owned(),
+            format!("Configured=False {reason}"),
+            "RuntimeReady=True Serving".to_owned(),
+            "BridgeConnected=True Connected".to_owned(),
+            "Ready=True Trading".to_owned(),
+            format!("{abnormal}=True {reason}"),
+        ];
+        assert_eq!(shown(&derived), expected);
+        assert_eq!((derived.progress, reasons(&derived).contains(&reason)), (progress, told), "{reason}");
+        let ready = find(&derived, kinds::READY);
+        assert_eq!(ready.observed_generation, Some(6), "who waits for this generation waits on");
+        assert_eq!(ready.message, "quotes are being decided by random 2: algorithmAddress: must not");
+        assert_eq!(derived.status.effective_generation, Some(6));
+        assert_eq!(derived.status.backend.as_ref().unwrap().address, None);
+
+        // It came about after all: good news.
+        let after = seen(&trading(&plan), Some(&derived.status));
+        assert_eq!(shown(&after), shown(&seen(&trading(&plan), None)));
+        assert_eq!(
+            after.notices.iter().map(|notice| (notice.is_warning, notice.reason.as_str())).collect::<Vec<_>>(),
+            [(false, "InForce")]
+        );
+    }
+}
+
+#[test]
+fn who_decides_out_of_process_is_shown_with_its_address() {
+    let plan = plan();
+    let mut served = trading(&plan);
+    let account = AccountResponse { backend: Some(backend("mine", "http://mine:7", "")), ..account(GENERATION) };
+    served.runtime.1 = Some(RuntimeReport { account: Ok(account), ..serving(GENERATION) });
+    let shown = seen(&served, None).status.backend.unwrap();
+    assert_eq!((shown.algorithm.as_str(), shown.version.as_str()), ("mine", "2"));
+    assert_eq!(shown.address.as_deref(), Some("http://mine:7"));
+}
+
+#[test]
+fn what_is_refused_beside_a_swap_is_told_first_where_it_is_worse() {
+    let plan = plan();
+    let mut spoilt = trading(&plan);
+    let mut report = swapping("Swapping", "");
+    let answer = report.configured.as_mut().unwrap().as_mut().unwrap();
+    answer.refusals.push(refusal("InsufficientCash", "startingCash"));
+    spoilt.runtime.1 = Some(report);
+    let derived = seen(&spoilt, None);
+    assert_eq!(shown(&derived)[1], "Configured=False InsufficientCash");
+    assert_eq!(find(&derived, kinds::CONFIGURED).message, "must not; startingCash: must not");
+    assert_eq!(derived.progress, Progress::Stalled);
+}
+
+#[test]
+fn an_algorithm_that_is_just_being_made_is_no_news() {
+    let spec = serde_json::json!({ "algorithm": { "address": "http://mine:7" } });
+    let mut plan = crate::plan::plan(&algo(&spec), &settings(), None, None).unwrap();
+    for (coming, progress) in [(false, Progress::HeldUp), (true, Progress::Moving)] {
+        if let crate::plan::Choice::Served { is_coming, .. } = &mut plan.adjustable.algorithm {
+            *is_coming = coming;
+        }
+        let mut spoilt = trading(&plan);
+        spoilt.runtime.1 = Some(swapping("BackendUnreachable", ""));
+        let derived = seen(&spoilt, None);
+        assert_eq!((derived.progress, reasons(&derived).contains(&"BackendUnreachable")), (progress, !coming));
+
+        let mut first = trading(&plan);
+        let missing = Ok(vec![missing("algorithm", "BackendUnreachable")]);
+        first.runtime.1 = Some(RuntimeReport { missing, ..serving(GENERATION) });
+        let derived = seen(&first, None);
+        assert_eq!(shown(&derived)[2], "RuntimeReady=False BackendUnreachable");
+        assert_eq!((derived.progress, shown(&derived)[4].as_str()), (progress, "Ready=False BackendUnreachable"));
+    }
+}
+
+#[test]
+fn a_broken_algorithm_that_decides_needs_somebody_and_a_ledger_comes_first() {
+    let plan = plan();
+    let lacking = |lacks: Vec<Missing>| {
+        let mut spoilt = trading(&plan);
+        spoilt.runtime.1 = Some(RuntimeReport { missing: Ok(lacks), ..serving(GENERATION) });
+        let derived = seen(&spoilt, None);
+        (find(&derived, kinds::RUNTIME_READY).reason.clone(), derived.progress)
+    };
+    for reason in ["BackendFailing", "ContractBroken", "ContractUnsupported", "ParametersRefused"] {
+        assert_eq!(lacking(vec![missing("algorithm", reason)]), (reason.to_owned(), Progress::Stalled));
+    }
+    assert_eq!(lacking(vec![missing("algorithm", "BackendStarting")]).1, Progress::Swapping);
+    let both = vec![missing("algorithm", "BackendFailing"), missing("ledger", "LedgerUnwritable")];
+    assert_eq!(lacking(both), ("LedgerUnwritable".to_owned(), Progress::HeldUp));
+}
+
+#[test]
+fn an_algorithm_that_is_not_there_tears_nothing_down_and_starts_nothing() {
+    let why = "there is no Algorithm mine in this namespace";
+    let derived = derive(None, GENERATION, &Outcome::WithoutAlgorithm(why), at(1_000));
+    let expected = [
+        "Accepted=True Accepted",
+        "Configured=False AlgorithmNotFound",
+        "RuntimeReady=False AlgorithmNotFound",
+        "BridgeConnected=False AlgorithmNotFound",
+        "Ready=False AlgorithmNotFound",
+        "Reconciling=True AlgorithmNotFound",
+    ];
+    assert_eq!(shown(&derived), expected);
+    assert_eq!((reasons(&derived), derived.progress), (vec!["AlgorithmNotFound"], Progress::HeldUp));
+
+    let mut plan = plan();
+    plan.adjustable.algorithm = crate::plan::Choice::Missing(why.to_owned());
+    let mut deciding = trading(&plan);
+    let account = AccountResponse { backend: Some(backend("mine", "http://mine:7", "")), ..account(GENERATION) };
+    deciding.runtime.1 = Some(RuntimeReport { account: Ok(account), ..serving(GENERATION) });
+    let derived = seen(&deciding, None);
+    assert_eq!(shown(&derived)[1], "Configured=False AlgorithmNotFound");
+    assert_eq!(shown(&derived)[4..], ["Ready=True Trading", "Reconciling=True AlgorithmNotFound"]);
+    let ready = &find(&derived, kinds::READY).message;
+    assert_eq!(*ready, format!("quotes are being decided by mine 2 at http://mine:7: {why}"));
 }

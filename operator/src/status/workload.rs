@@ -3,21 +3,26 @@
 use intuition_common::exit::with_causes;
 
 use super::{
-    Observation,
-    findings::{Finding, Urgency},
+    Observation, configured,
+    finding::{Finding, Urgency},
 };
 use crate::{
     ask::{AskError, Missing},
     names::Component,
+    plan::Choice,
     pods::{Crash, PodState, Running},
 };
 
+/// What becomes of a pod without a volume on a node that is lost.
+const ELSEWHERE: &str = "Kubernetes makes the pod elsewhere once it evicts it, by default after five minutes";
 /// Reason of a workload that is being made.
-pub(super) const ROLLING_OUT: &str = "Starting";
+pub(crate) const ROLLING_OUT: &str = "Starting";
 /// Starts of a process after which it is not expected to recover by itself.
 const HOPELESS_RESTARTS: i32 = 3;
 /// What a process says while it starts, has just connected, or ends: no news.
 const PASSING: [&str; 3] = [ROLLING_OUT, "Subscribing", "Stopped"];
+/// What a runtime lacks: an algorithm is of no use without a ledger.
+const RUNTIME_PARTS: [&str; 2] = ["ledger", "algorithm"];
 /// What a bridge lacks, the causes before their consequences.
 const BRIDGE_PARTS: [&str; 5] = ["broker", "publisher", "publishing", "runtime", "subscriptions"];
 
@@ -28,13 +33,19 @@ pub(super) fn runtime(seen: &Observation<'_>) -> Finding {
         other => return not_running(other, Component::Runtime),
     };
     match report {
-        None => starting(Component::Runtime),
+        None => starting(Component::Runtime.container()),
         Some(report) => match (&report.missing, &report.account) {
-            (Ok(missing), _) if !missing.is_empty() => lacking(missing, &[]),
+            (Ok(missing), _) if !missing.is_empty() => of_algorithm(lacking(missing, &RUNTIME_PARTS), seen),
             (Ok(_), Ok(_)) => Finding::fine("Serving", "it decides, and its ledger can be written"),
             (Err(error), _) | (_, Err(error)) => silent(error, running, Component::Runtime),
         },
     }
+}
+
+/// What is said of the algorithm has an urgency of its own.
+fn of_algorithm(finding: Finding, seen: &Observation<'_>) -> Finding {
+    let is_coming = matches!(seen.plan.adjustable.algorithm, Choice::Served { is_coming: true, .. });
+    Finding { urgency: configured::urgency(&finding.reason, is_coming).unwrap_or(finding.urgency), ..finding }
 }
 
 /// `has_runtime`: what the bridge lacks for want of it is no news of its own.
@@ -45,7 +56,7 @@ pub(super) fn bridge(seen: &Observation<'_>, has_runtime: bool) -> Finding {
         other => return not_running(other, Component::Bridge),
     };
     match report {
-        None => starting(Component::Bridge),
+        None => starting(Component::Bridge.container()),
         Some(Ok(missing)) if missing.is_empty() => {
             Finding::fine("Connected", "it is connected to broker and runtime, and subscribed")
         }
@@ -59,9 +70,25 @@ pub(super) fn bridge(seen: &Observation<'_>, has_runtime: bool) -> Finding {
 }
 
 fn not_running(state: &PodState, component: Component) -> Finding {
-    let container = component.container();
+    if let PodState::NodeLost { node, since } = state {
+        let since = since.map(|since| format!(" since {since}")).unwrap_or_default();
+        // The bridge has nothing that could be written twice; the runtime has its volume.
+        let outlook = match component {
+            Component::Bridge => ELSEWHERE.to_owned(),
+            Component::Runtime => format!(
+                "Nothing moves until it is back; if it never will be: kubectl taint nodes {node} \
+                 node.kubernetes.io/out-of-service=nodeshutdown:NoExecute"
+            ),
+        };
+        return Finding::lacking("NodeLost", format!("node {node} does not answer{since}. {outlook}"), Urgency::Told);
+    }
+    of_pod(state, component.container())
+}
+
+/// What keeps a pod from running its container.
+pub(crate) fn of_pod(state: &PodState, container: &str) -> Finding {
     match state {
-        PodState::RollingOut | PodState::Starting | PodState::Running(_) => starting(component),
+        PodState::RollingOut | PodState::Starting | PodState::Running(_) => starting(container),
         PodState::Refused(message) => Finding::lacking("PodsRefused", message, Urgency::Told),
         // The scheduler publishes Events of its own, and tries again.
         PodState::Unschedulable(message) => Finding::lacking("Unschedulable", message, Urgency::Patience),
@@ -69,38 +96,27 @@ fn not_running(state: &PodState, component: Component) -> Finding {
         PodState::ContainerFailed { reason, message } => {
             Finding::lacking("ContainerFailed", format!("{container}: {reason}: {message}"), Urgency::Told)
         }
-        PodState::CrashLooping(crash) => crashed(crash, component),
-        PodState::NodeLost { node, since } => {
-            let since = since.map(|since| format!(" since {since}")).unwrap_or_default();
-            // The bridge has nothing that could be written twice; the runtime has its volume.
-            let outlook = match component {
-                Component::Bridge => {
-                    "Kubernetes makes the pod elsewhere once it evicts it, by default after five minutes".to_owned()
-                }
-                Component::Runtime => format!(
-                    "Nothing moves until it is back; if it never will be: kubectl taint nodes {node} \
-                     node.kubernetes.io/out-of-service=nodeshutdown:NoExecute"
-                ),
-            };
-            Finding::lacking("NodeLost", format!("node {node} does not answer{since}. {outlook}"), Urgency::Told)
+        PodState::CrashLooping(crash) => crashed(crash, container),
+        PodState::NodeLost { node, .. } => {
+            Finding::lacking("NodeLost", format!("node {node} does not answer. {ELSEWHERE}"), Urgency::Told)
         }
     }
 }
 
-fn crashed(crash: &Crash, component: Component) -> Finding {
+fn crashed(crash: &Crash, container: &str) -> Finding {
     let urgency = if crash.restarts >= HOPELESS_RESTARTS { Urgency::Somebody } else { Urgency::Told };
-    Finding::lacking("CrashLooping", format!("{} ended: {}", component.container(), crash.message), urgency)
+    Finding::lacking("CrashLooping", format!("{container} ended: {}", crash.message), urgency)
 }
 
-fn starting(component: Component) -> Finding {
-    Finding::lacking(ROLLING_OUT, format!("the pod of {} is being made", component.container()), Urgency::Patience)
+fn starting(container: &str) -> Finding {
+    Finding::lacking(ROLLING_OUT, format!("the pod of {container} is being made"), Urgency::Patience)
 }
 
 /// A process that runs and does not answer: it has just been started, or something is between.
 fn silent(error: &AskError, running: &Running, component: Component) -> Finding {
     if let (false, Some(crash)) = (running.ready, &running.crashed) {
         // It has not shown yet that it will do better than the one before.
-        return crashed(crash, component);
+        return crashed(crash, component.container());
     }
     if !running.ready {
         return Finding::lacking(

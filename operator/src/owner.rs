@@ -1,0 +1,60 @@
+//! Who the operator makes objects for.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+
+use crate::{
+    names::{label, labels},
+    resource::API_VERSION,
+};
+
+/// A resource that objects are made for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owner {
+    /// Namespace of the resource and of everything made for it.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Its uid.
+    pub uid: String,
+    /// Its kind.
+    pub kind: &'static str,
+    /// Value of [`label::NAME`] on what is made for it.
+    pub app: &'static str,
+    /// uid of an object that is its own whatever became of the labels there: the ledger's claim.
+    pub keeps: Option<String>,
+}
+
+impl Owner {
+    /// The reference by which the garbage collector takes children along. It blocks no deletion, so that the operator
+    /// needs no right to the resource's finalizers.
+    pub fn reference(&self) -> OwnerReference {
+        OwnerReference {
+            api_version: API_VERSION.to_owned(),
+            kind: self.kind.to_owned(),
+            name: self.name.clone(),
+            uid: self.uid.clone(),
+            controller: Some(true),
+            block_owner_deletion: None,
+        }
+    }
+
+    /// Metadata of a child that goes with the resource.
+    pub fn metadata(&self, name: String, component: Option<&str>) -> ObjectMeta {
+        let mut labels = labels(self.app, &self.name);
+        if let Some(component) = component {
+            labels.insert(label::COMPONENT.to_owned(), component.to_owned());
+        }
+        ObjectMeta {
+            name: Some(name),
+            namespace: Some(self.namespace.clone()),
+            labels: Some(labels),
+            owner_references: Some(vec![self.reference()]),
+            ..ObjectMeta::default()
+        }
+    }
+
+    /// `<namespace>/<name>`.
+    pub fn full_name(&self) -> String {
+        format!("{}/{}", self.namespace, self.name)
+    }
+}

@@ -1,0 +1,113 @@
+//! What is found about one condition, before it becomes one.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+
+use super::{Outlook, Progress, Trouble};
+
+/// Whether a condition holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Truth {
+    True,
+    False,
+    Unknown,
+}
+
+/// What a finding asks of others, the least first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Urgency {
+    /// Nothing.
+    None,
+    /// Patience.
+    Patience,
+    /// Patience, and somebody should know.
+    Told,
+    /// Somebody has to do something.
+    Somebody,
+}
+
+/// What is found about one condition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Finding {
+    pub(crate) truth: Truth,
+    pub(crate) reason: String,
+    pub(crate) message: String,
+    pub(crate) urgency: Urgency,
+    /// The generation that it speaks of, where that is not the present one.
+    pub(crate) observed_generation: Option<i64>,
+}
+
+impl Finding {
+    pub(crate) fn fine(reason: &str, message: impl Into<String>) -> Self {
+        Self::new(Truth::True, reason, message, Urgency::None)
+    }
+
+    pub(crate) fn lacking(reason: &str, message: impl Into<String>, urgency: Urgency) -> Self {
+        Self::new(Truth::False, reason, message, urgency)
+    }
+
+    pub(crate) fn unknown(reason: &str, message: impl Into<String>) -> Self {
+        Self::new(Truth::Unknown, reason, message, Urgency::Patience)
+    }
+
+    fn new(truth: Truth, reason: &str, message: impl Into<String>, urgency: Urgency) -> Self {
+        Self { truth, reason: reason.to_owned(), message: message.into(), urgency, observed_generation: None }
+    }
+
+    /// As a condition said it before, of the generation that it spoke of.
+    pub(crate) fn again(condition: &Condition, urgency: Urgency) -> Self {
+        let truth = match condition.status.as_str() {
+            "True" => Truth::True,
+            "False" => Truth::False,
+            _ => Truth::Unknown,
+        };
+        let observed_generation = condition.observed_generation;
+        Self { observed_generation, ..Self::new(truth, &condition.reason, condition.message.clone(), urgency) }
+    }
+}
+
+impl From<&Trouble> for Finding {
+    fn from(trouble: &Trouble) -> Self {
+        let urgency = match trouble.outlook {
+            Outlook::Passes => Urgency::Patience,
+            Outlook::Uncertain => Urgency::Told,
+            Outlook::Stays => Urgency::Somebody,
+        };
+        Self::lacking(trouble.reason, trouble.message.clone(), urgency)
+    }
+}
+
+/// The first of the most urgent of these that ask something of others.
+pub(crate) fn worst<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Option<&'a Finding> {
+    let mut worst = None;
+    for finding in findings {
+        let is_worse = worst.is_none_or(|known: &Finding| known.urgency < finding.urgency);
+        if finding.urgency > Urgency::None && is_worse {
+            worst = Some(finding);
+        }
+    }
+    worst
+}
+
+/// How it goes on, by the worst of what was found.
+pub(crate) fn progress(worst: Option<&Finding>) -> Progress {
+    match worst {
+        None => Progress::Settled,
+        Some(finding) => match finding.urgency {
+            Urgency::Somebody => Progress::Stalled,
+            Urgency::Told => Progress::HeldUp,
+            Urgency::None | Urgency::Patience if super::configured::is_taking_over(&finding.reason) => {
+                Progress::Swapping
+            }
+            Urgency::None | Urgency::Patience => Progress::Moving,
+        },
+    }
+}
+
+/// The condition by which what is not as it shall be is told, as kstatus reads it.
+pub(crate) const fn abnormal(progress: Progress) -> Option<&'static str> {
+    match progress {
+        Progress::Settled => None,
+        Progress::Moving | Progress::Swapping | Progress::HeldUp => Some(super::condition::RECONCILING),
+        Progress::Stalled => Some(super::condition::STALLED),
+    }
+}
