@@ -75,6 +75,9 @@ pub struct RunArgs {
     /// Address of /healthz, /readyz and /metrics; none without it.
     #[arg(long, env = "INTUITION_HTTP_ADDR", value_name = "ADDR")]
     pub http_addr: Option<SocketAddr>,
+    /// Address of the gRPC service `intuition.v1.Backends`, the directory of algorithms for programs; none without it.
+    #[arg(long, env = "INTUITION_BACKENDS_ADDR", value_name = "ADDR")]
+    pub backends_addr: Option<SocketAddr>,
     /// Folder with `username`, `password` and `ca.crt` for the default broker, each optional.
     #[arg(long, env = "INTUITION_BROKER_CREDENTIALS_DIR", value_name = "DIR")]
     pub broker_credentials_dir: Option<PathBuf>,

@@ -10,13 +10,14 @@
 //! - `controller`: watches, and looks at what changed.
 //!
 //! Beside it:
-//! - `serve`: the service `Backends`, on every replica.
+//! - [`serve`]: the service `Backends`, on every replica.
 
 pub mod ask;
 pub mod build;
 mod cluster;
 pub(crate) mod controller;
 pub mod plan;
+pub mod serve;
 pub mod status;
 pub mod users;
 

@@ -123,8 +123,9 @@ pub fn fleet<'a>(
     let mut lacking = PodState::RollingOut;
     for state in current.map(of_pod) {
         match state {
-            PodState::RollingOut | PodState::Starting | PodState::Running(Running { crashed: None, .. }) => {}
-            PodState::Running(Running { ready: true, .. }) => {}
+            PodState::RollingOut
+            | PodState::Starting
+            | PodState::Running(Running { crashed: None, .. } | Running { ready: true, .. }) => {}
             PodState::Running(Running { crashed: Some(crash), .. }) => lacking = PodState::CrashLooping(crash),
             other => lacking = other,
         }

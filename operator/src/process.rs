@@ -20,6 +20,7 @@ use crate::{
     args::RunArgs,
     cluster::{CallError, code},
     controller::{self, CredentialsDir, Pace, Shared},
+    directory::serve::{self, Book},
     lease::{Election, LeaseError},
     metrics::Metrics,
     settings::{Settings, SettingsError},
@@ -44,8 +45,8 @@ enum ProcessError {
     StartTokio(#[source] io::Error),
     #[error("cannot wait for signals")]
     WaitForSignals(#[source] io::Error),
-    #[error("cannot listen on {addr} (--http-addr)")]
-    Listen { addr: SocketAddr, source: io::Error },
+    #[error("cannot listen on {addr} ({flag})")]
+    Listen { addr: SocketAddr, flag: &'static str, source: io::Error },
     #[error("cannot find out how to reach the API server: neither a kubeconfig nor a service account is there")]
     FindCluster(#[source] kube::config::InferConfigError),
     #[error("cannot set up the connection to the API server")]
@@ -82,10 +83,10 @@ fn try_run(args: &RunArgs) -> Result<(), ProcessError> {
     // Fails only where one was installed already, which serves as well.
     drop(rustls::crypto::ring::default_provider().install_default());
     let tokio = tokio::runtime::Runtime::new().map_err(ProcessError::StartTokio)?;
-    tokio.block_on(serve(args, Arc::new(settings)))
+    tokio.block_on(run_until_told(args, Arc::new(settings)))
 }
 
-async fn serve(args: &RunArgs, settings: Arc<Settings>) -> Result<(), ProcessError> {
+async fn run_until_told(args: &RunArgs, settings: Arc<Settings>) -> Result<(), ProcessError> {
     let shutdown = shutdown::on_signal().map_err(ProcessError::WaitForSignals)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let mut registry = Registry::default();
@@ -93,7 +94,7 @@ async fn serve(args: &RunArgs, settings: Arc<Settings>) -> Result<(), ProcessErr
     let readiness = Readiness::new(&[API], Arc::clone(&clock));
     let mut pages = JoinSet::new();
     if let Some(addr) = args.http_addr {
-        let listener = TcpListener::bind(addr).await.map_err(|source| ProcessError::Listen { addr, source })?;
+        let listener = listen(addr, "--http-addr").await?;
         let shown = Pages { readiness: readiness.clone(), registry: Arc::new(registry) };
         pages.spawn(http::serve(listener, shown, CancellationToken::new()));
     }
@@ -112,14 +113,43 @@ async fn serve(args: &RunArgs, settings: Arc<Settings>) -> Result<(), ProcessErr
         belief: None,
     };
     let scopes = scopes(&args.watch_namespace);
+    let mut directory = JoinSet::new();
+    if let Some(addr) = args.backends_addr {
+        let listener = listen(addr, "--backends-addr").await?;
+        directory.spawn(tell_directory(listener, shared.client.clone(), scopes.clone(), shutdown.clone()));
+    }
     let outcome = if await_api(&shared.client, &scopes, Some(&readiness), &shutdown).await {
         lead(args, &shared, &scopes, &shutdown).await
     } else {
         Ok(())
     };
+    // Also where it was not told to end: who lost the lead ends.
+    shutdown.cancel();
+    while directory.join_next().await.is_some() {}
     // A page being read must not hold up the end.
     pages.shutdown().await;
     outcome
+}
+
+async fn listen(addr: SocketAddr, flag: &'static str) -> Result<TcpListener, ProcessError> {
+    TcpListener::bind(addr).await.map_err(|source| ProcessError::Listen { addr, flag, source })
+}
+
+/// Serves the directory, whoever leads. That it cannot be served stops nothing.
+async fn tell_directory(
+    listener: TcpListener,
+    client: Client,
+    scopes: Vec<Option<String>>,
+    shutdown: CancellationToken,
+) {
+    let book = Arc::new(Book::new(scopes.len()));
+    let (served, ()) = tokio::join!(
+        serve::serve(listener, Arc::clone(&book), shutdown.clone()),
+        serve::keep(&client, &scopes, &book, &shutdown)
+    );
+    if let Err(error) = served {
+        tracing::error!(error = with_causes(&error), "the directory of algorithms is not served any more");
+    }
 }
 
 /// Reconciles while it leads. A lost lead ends the process: nothing that it knows may be believed any more.
@@ -189,9 +219,10 @@ async fn await_api(
 
 fn explain(error: &CallError) -> (&'static str, String) {
     let (reason, advice) = match error {
-        error if error.is(code::NOT_FOUND) => {
-            ("UnknownKind", ": the cluster does not know the kind TradingAlgo, apply crds/tradingalgo.yaml")
-        }
+        error if error.is(code::NOT_FOUND) => (
+            "UnknownKind",
+            ": the cluster does not know the kinds TradingAlgo and Algorithm, apply crds/tradingalgo.yaml and crds/algorithm.yaml",
+        ),
         error if error.is(code::FORBIDDEN) => ("Forbidden", ": the service account lacks its role"),
         CallError::Refuse(_) | CallError::Read(_) => ("ApiRefused", ""),
         CallError::Reach(_) | CallError::TimeOut => ("ApiUnreachable", ""),

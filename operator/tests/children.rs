@@ -10,9 +10,10 @@ use std::{
 
 use intuition_operator::{
     build::desired,
+    directory,
     plan::{Credentials, plan},
     settings::Settings,
-    validate::parse,
+    validate::{parse, parse_algorithm},
 };
 use kube::Resource;
 use serde::Serialize;
@@ -49,6 +50,32 @@ fn children(resource: &str) -> String {
     objects.extend([with_kind(&desired.service), with_kind(&desired.runtime), with_kind(&desired.bridge)]);
     let documents: Vec<_> = objects.iter().map(|object| serde_saphyr::to_string(object).unwrap()).collect();
     format!("---\n{}", documents.join("---\n"))
+}
+
+/// What is made for an `Algorithm`, in the same way.
+fn of_algorithm(resource: &str) -> String {
+    let settings = Settings::parse(&fs::read_to_string(folder().join("settings.yaml")).unwrap()).unwrap();
+    let mut algorithm = parse_algorithm(&serde_saphyr::from_str(resource).unwrap()).unwrap();
+    algorithm.metadata.uid = Some("6a2cbf0e-7e1b-4f6a-9f9b-6a0d5a6c2f11".to_owned());
+    algorithm.metadata.generation = Some(1);
+    let plan = directory::plan::plan(&algorithm, &settings).unwrap();
+    let desired = directory::build::desired(&plan, &settings, &[50_051].into()).unwrap();
+    let mut objects = vec![with_kind(&desired.account)];
+    objects.extend(desired.policy.iter().map(with_kind));
+    objects.extend([with_kind(&desired.service), with_kind(&desired.deployment)]);
+    let documents: Vec<_> = objects.iter().map(|object| serde_saphyr::to_string(object).unwrap()).collect();
+    format!("---\n{}", documents.join("---\n"))
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "asked for by hand, to write the expected files anew")]
+fn the_children_of_an_algorithm_are_these() {
+    let expected = folder().join("algorithm.children.yaml");
+    let found = of_algorithm(&fs::read_to_string(folder().join("algorithm.yaml")).unwrap());
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(&expected, &found).unwrap();
+    }
+    assert_eq!(found, fs::read_to_string(&expected).unwrap(), "UPDATE=1 writes {}", expected.display());
 }
 
 #[test]

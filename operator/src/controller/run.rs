@@ -152,7 +152,7 @@ pub(crate) fn watch_others<K: Watched>(
         // Else nobody could tell the last word about an object from any other.
         .map_ok(|event| match event {
             watcher::Event::Delete(mut object) => {
-                object.meta_mut().deletion_timestamp.get_or_insert_with(|| Time(Timestamp::UNIX_EPOCH));
+                object.meta_mut().deletion_timestamp.get_or_insert(Time(Timestamp::UNIX_EPOCH));
                 watcher::Event::Delete(object)
             }
             other => other,
@@ -214,11 +214,11 @@ fn failed(seen: Arc<Guarded>, error: &ReconcileError, context: Arc<Context>) -> 
     context.common.pauses.after_failure(seen.uid_or_empty())
 }
 
+/// What a controller says of each look, and of its watches.
+type Told<K> = Result<(ObjectRef<Guarded<K>>, Action), controller::Error<ReconcileError, watcher::Error>>;
+
 /// Reconciliations report themselves; what is left is the watches.
-pub(crate) fn note<K: Watched>(
-    metrics: &Metrics,
-    outcome: Result<(ObjectRef<Guarded<K>>, Action), controller::Error<ReconcileError, watcher::Error>>,
-) {
+pub(crate) fn note<K: Watched>(metrics: &Metrics, outcome: Told<K>) {
     if let Err(controller::Error::QueueError(error)) = outcome {
         metrics.watch_failed();
         tracing::warn!(error = with_causes(&error), "a watch failed, and is being started again");

@@ -182,10 +182,7 @@ async fn look(seen: &Seen, previous: Option<&AlgorithmStatus>, context: &Context
     let mut applied = context.cluster.apply(&plan, desired.as_ref()).await;
     let fleet = context.cluster.fleet(&plan, applied.generation);
     let can_be_asked = fleet.as_ref().is_none_or(|fleet| fleet.ready > 0);
-    let answer = match can_be_asked {
-        true => Some(describe(&plan.url, &plan.owner.full_name()).await),
-        false => None,
-    };
+    let answer = if can_be_asked { Some(describe(&plan.url, &plan.owner.full_name()).await) } else { None };
     // As of now: a look takes its time, and who decides by what is asked at the latest moment.
     let users = users(seen, context);
     let kept = let_go(&plan, &users, matches!(answer, Some(Ok(_))), &mut applied, context).await;

@@ -51,7 +51,7 @@ mod tests {
 
     use super::*;
 
-    fn algo(namespace: &str, name: &str, algorithm: Value, address: Option<&str>) -> Guarded {
+    fn algo(namespace: &str, name: &str, algorithm: &Value, address: Option<&str>) -> Guarded {
         let backend = json!({ "algorithm": "x", "version": "1", "address": address });
         from_value(json!({
             "apiVersion": "intuition.dev/v1alpha1", "kind": "TradingAlgo",
@@ -67,11 +67,11 @@ mod tests {
         let at = |service: &str| format!("http://{service}.n.svc.cluster.local:50051");
         let (old, new) = (at("mine-algorithm-00000001"), at("mine-algorithm-00000002"));
         let algos = [
-            algo("n", "b", json!({ "name": "mine" }), Some(&old)),
-            algo("n", "a", json!({ "name": "mine" }), Some(&new)),
-            algo("n", "c", json!({ "builtin": "random" }), Some(&old)),
-            algo("n", "d", json!({ "name": "other" }), None),
-            algo("m", "e", json!({ "name": "mine" }), Some(&old)),
+            algo("n", "b", &json!({ "name": "mine" }), Some(&old)),
+            algo("n", "a", &json!({ "name": "mine" }), Some(&new)),
+            algo("n", "c", &json!({ "builtin": "random" }), Some(&old)),
+            algo("n", "d", &json!({ "name": "other" }), None),
+            algo("m", "e", &json!({ "name": "mine" }), Some(&old)),
         ];
         let users = Users::of("n", "mine", &algos);
         assert_eq!(users.referring.iter().collect::<Vec<_>>(), ["a", "b"]);
