@@ -11,7 +11,9 @@ use std::{
 use intuition_operator::{
     build::desired,
     directory,
+    guarded::Guarded,
     plan::{Credentials, plan},
+    resource::Algorithm,
     settings::Settings,
     validate::{parse, parse_algorithm},
 };
@@ -40,7 +42,10 @@ fn children(resource: &str) -> String {
     algo.metadata.generation = Some(3);
     let credentials = [("username", "operator"), ("password", "hunter2")];
     let credentials = Credentials(credentials.map(|(name, text)| (name.to_owned(), text.into())).into());
-    let plan = plan(&algo, &settings, Some(&credentials), None).unwrap();
+    let named: Guarded<Algorithm> =
+        serde_saphyr::from_str(&fs::read_to_string(folder().join("algorithm.yaml")).unwrap()).unwrap();
+    let named = Some(&named).filter(|_| algo.spec.algorithm.name.is_some());
+    let plan = plan(&algo, &settings, Some(&credentials), named).unwrap();
     let desired = desired(&plan, &settings, None);
     let mut objects: Vec<_> = desired.settings.iter().map(with_kind).collect();
     objects.push(with_kind(&desired.account));
@@ -94,5 +99,5 @@ fn the_children_of_a_resource_are_these() {
         }
         assert_eq!(found, fs::read_to_string(&expected).unwrap(), "{case}: UPDATE=1 writes {}", expected.display());
     }
-    assert_eq!(cases, 2);
+    assert_eq!(cases, 3);
 }

@@ -68,6 +68,14 @@ app.kubernetes.io/part-of: intuition
 app.kubernetes.io/managed-by: intuition-operator
 {{- end -}}
 
+{{/* Labels by which the pods of all Algorithms are known. */}}
+{{- define "intuition.algorithmLabels" -}}
+app.kubernetes.io/name: algorithm
+app.kubernetes.io/component: algorithm
+app.kubernetes.io/part-of: intuition
+app.kubernetes.io/managed-by: intuition-operator
+{{- end -}}
+
 {{/* Selects the namespaces that are served. */}}
 {{- define "intuition.servedNamespaces" -}}
 {{- if .Values.operator.watchNamespaces -}}

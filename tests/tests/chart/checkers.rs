@@ -47,12 +47,14 @@ fn every_object_is_valid_for_the_oldest_and_the_newest_kubernetes() -> anyhow::R
 }
 
 #[test]
-fn the_examples_fit_the_resource_definition() -> anyhow::Result<()> {
+fn the_examples_fit_the_resource_definitions() -> anyhow::Result<()> {
     let rendered = Release::default().render()?;
-    let definition = rendered.get("CustomResourceDefinition", "tradingalgos.intuition.dev")?;
     let schemas = tempfile::tempdir()?;
-    let schema = &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
-    fs::write(schemas.path().join("tradingalgo.json"), schema.to_string())?;
+    for kind in ["tradingalgo", "algorithm"] {
+        let definition = rendered.get("CustomResourceDefinition", &format!("{kind}s.intuition.dev"))?;
+        let schema = &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+        fs::write(schemas.path().join(format!("{kind}.json")), schema.to_string())?;
+    }
     let location = format!("{}/{{{{.ResourceKind}}}}.json", schemas.path().display());
 
     let chart: Value =
@@ -66,7 +68,7 @@ fn the_examples_fit_the_resource_definition() -> anyhow::Result<()> {
         let (manifest, _) = manifest.split_once("    EOF\n").context("the notes' manifest has no end")?;
         manifests.push(manifest.to_owned());
     }
-    ensure!(manifests.len() == 3);
+    ensure!(manifests.len() == 4);
     tools::run("kubeconform", &["-strict", "-schema-location", &location], &manifests.join("\n---\n"))?.successful()?;
     Ok(())
 }

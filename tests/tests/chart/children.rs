@@ -14,7 +14,8 @@ use e2e::chart::{
 };
 use serde_json::{Value, json};
 
-/// The children of one resource: `minimal` uses the default broker, `full` one at 192.0.2.7:8884.
+/// The children of one resource: `minimal` uses the default broker, `full` one at 192.0.2.7:8884, `served` the `algorithm` at
+/// port 9000.
 fn children(name: &str) -> anyhow::Result<Rendered> {
     let path = tools::repository().join(format!("operator/tests/children/{name}.children.yaml"));
     Rendered::parse(&fs::read_to_string(&path).with_context(|| path.display().to_string())?)
@@ -40,7 +41,9 @@ fn pod(objects: &Rendered, component: &str, namespace: &str) -> anyhow::Result<E
 #[test]
 fn who_needs_whom_reaches_them_and_nobody_else_does() -> anyhow::Result<()> {
     let (chart, minimal, full) = (chart()?, children("minimal")?, children("full")?);
-    let objects = [&chart, &minimal, &full].into_iter().flat_map(Rendered::objects);
+    // Decided by the algorithm.
+    let (served, algorithm) = (children("served")?, children("algorithm")?);
+    let objects = [&chart, &minimal, &full, &served, &algorithm].into_iter().flat_map(Rendered::objects);
     let policies = Policies::of(objects, "default")?;
     let end = |name: &str| -> anyhow::Result<End> {
         Ok(match name {
@@ -48,6 +51,9 @@ fn who_needs_whom_reaches_them_and_nobody_else_does() -> anyhow::Result<()> {
             "runtime" | "bridge" => pod(&minimal, name, "trading")?,
             "other-runtime" => pod(&full, "runtime", "trading")?,
             "other-bridge" => pod(&full, "bridge", "trading")?,
+            "served-runtime" => pod(&served, "runtime", "trading")?,
+            "algorithm" => pod(&algorithm, name, "trading")?,
+            "impostor-runtime" => pod(&minimal, "runtime", "elsewhere")?,
             // The same labels are worth nothing in another namespace.
             "impostor" => pod(&minimal, "bridge", "elsewhere")?,
             "impostor-operator" => pod(&chart, "operator", "elsewhere")?,
@@ -60,14 +66,17 @@ fn who_needs_whom_reaches_them_and_nobody_else_does() -> anyhow::Result<()> {
     let yes = "
         bridge runtime 50051, operator runtime 50051, operator runtime 8080, operator bridge 8080, operator other-runtime 50051,
         bridge mosquitto 1883, other-bridge 192.0.2.7 8884, other-bridge other-runtime 50051,
-        bridge dns 53, runtime dns 53, prometheus runtime 8080, prometheus bridge 8080, prometheus operator 8080";
+        bridge dns 53, runtime dns 53, prometheus runtime 8080, prometheus bridge 8080, prometheus operator 8080,
+        operator algorithm 9000, served-runtime algorithm 9000, served-runtime dns 53, algorithm 203.0.113.9 443, algorithm dns 53";
     let no = "
         bridge other-runtime 50051, other-bridge runtime 50051, impostor runtime 50051, neighbour runtime 50051,
         neighbour runtime 8080, neighbour bridge 8080, prometheus runtime 50051, bridge runtime 8080,
         impostor-operator runtime 50051, impostor-operator bridge 8080, mosquitto bridge 8080, mosquitto runtime 50051,
         runtime bridge 8080, runtime mosquitto 1883, runtime 192.0.2.7 8884, runtime 203.0.113.9 443,
         bridge 203.0.113.9 443, bridge operator 8080, runtime operator 8080, bridge neighbour 80,
-        other-bridge 192.0.2.8 8884, other-bridge 192.0.2.7 22, other-bridge mosquitto 1883, 203.0.113.9 runtime 50051";
+        other-bridge 192.0.2.8 8884, other-bridge 192.0.2.7 22, other-bridge mosquitto 1883, 203.0.113.9 runtime 50051,
+        runtime algorithm 9000, impostor-runtime algorithm 9000, bridge algorithm 9000, neighbour algorithm 9000,
+        served-runtime algorithm 50051, served-runtime 203.0.113.9 9000, prometheus algorithm 9000, algorithm runtime 50051, algorithm bridge 8080, runtime algorithm 22";
     for (flows, expected) in [(yes, true), (no, false)] {
         for flow in flows.split(',').map(str::trim) {
             let words: Vec<_> = flow.split(' ').collect();
@@ -81,10 +90,10 @@ fn who_needs_whom_reaches_them_and_nobody_else_does() -> anyhow::Result<()> {
 
 #[test]
 fn their_pods_are_restricted_and_have_no_token() -> anyhow::Result<()> {
-    for name in ["minimal", "full"] {
+    for (name, count) in [("minimal", 2), ("full", 2), ("served", 2), ("algorithm", 1)] {
         let rendered = children(name)?;
         let pods = rendered.pods();
-        ensure!(pods.len() == 2, "{name}: {} pods", pods.len());
+        ensure!(pods.len() == count, "{name}: {} pods", pods.len());
         for pod in pods {
             let problems = restricted::problems(&pod);
             ensure!(problems.is_empty(), "{name}: {problems:#?}");

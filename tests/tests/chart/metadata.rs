@@ -51,22 +51,25 @@ fn an_older_kubernetes_is_refused() -> anyhow::Result<()> {
 }
 
 #[test]
-fn the_resource_definition_is_the_generated_one() -> anyhow::Result<()> {
+fn the_resource_definitions_are_the_generated_ones() -> anyhow::Result<()> {
     let repository = tools::repository();
-    let generated = fs::read_to_string(repository.join("crds/tradingalgo.yaml"))?;
-    let copy = fs::read_to_string(repository.join(CHART).join("files/crds/tradingalgo.yaml"))?;
-    ensure!(generated == copy, "the chart's copy is not up to date: run 'make generate' and commit the result");
-
-    let generated: Value = serde_saphyr::from_str(&generated)?;
     let rendered = Release::default().render()?;
-    let definition = rendered.get("CustomResourceDefinition", "tradingalgos.intuition.dev")?;
-    ensure!(with_plain_numbers(&definition["spec"]) == with_plain_numbers(&generated["spec"]));
-    ensure!(definition["metadata"]["annotations"] == json!({"helm.sh/resource-policy": "keep"}));
-
     let described = annotation("crds")?;
-    let spec = &generated["spec"];
-    ensure!(described[0]["kind"] == spec["names"]["kind"] && described[0]["version"] == spec["versions"][0]["name"]);
-    ensure!(described[0]["name"] == generated["metadata"]["name"]);
+    for (index, kind) in ["tradingalgo", "algorithm"].into_iter().enumerate() {
+        let generated = fs::read_to_string(repository.join(format!("crds/{kind}.yaml")))?;
+        let copy = fs::read_to_string(repository.join(CHART).join(format!("files/crds/{kind}.yaml")))?;
+        ensure!(generated == copy, "the chart's copy is not up to date: run 'make generate' and commit the result");
+
+        let generated: Value = serde_saphyr::from_str(&generated)?;
+        let definition = rendered.get("CustomResourceDefinition", &format!("{kind}s.intuition.dev"))?;
+        ensure!(with_plain_numbers(&definition["spec"]) == with_plain_numbers(&generated["spec"]));
+        ensure!(definition["metadata"]["annotations"] == json!({"helm.sh/resource-policy": "keep"}));
+
+        let (described, spec) = (&described[index], &generated["spec"]);
+        ensure!(described["kind"] == spec["names"]["kind"] && described["version"] == spec["versions"][0]["name"]);
+        ensure!(described["name"] == generated["metadata"]["name"]);
+    }
+    ensure!(rendered.of_kind("CustomResourceDefinition").len() == 2);
     Ok(())
 }
 
@@ -81,10 +84,11 @@ fn with_plain_numbers(value: &Value) -> Value {
 }
 
 #[test]
-fn the_resource_definition_can_go_with_the_release_or_be_left_out() -> anyhow::Result<()> {
+fn the_resource_definitions_can_go_with_the_release_or_be_left_out() -> anyhow::Result<()> {
     let rendered = Release::with(json!({"crds": {"keep": false}})).render()?;
-    let definition = rendered.get("CustomResourceDefinition", "tradingalgos.intuition.dev")?;
-    ensure!(definition["metadata"]["annotations"].is_null());
+    for definition in rendered.of_kind("CustomResourceDefinition") {
+        ensure!(definition["metadata"]["annotations"].is_null());
+    }
     let rendered = Release::with(json!({"crds": {"install": false}})).render()?;
     ensure!(rendered.of_kind("CustomResourceDefinition").is_empty());
     Ok(())

@@ -40,6 +40,17 @@ fn end(rendered: &Rendered, name: &str) -> anyhow::Result<End> {
         "bridge elsewhere" => child("desk-z", "bridge"),
         "runtime" => child("desk-a", "runtime"),
         "runtime elsewhere" => child("desk-z", "runtime"),
+        "algorithm" | "algorithm elsewhere" => pod(
+            if name == "algorithm" { "desk-a" } else { "desk-z" },
+            &[
+                ("app.kubernetes.io/name", "algorithm"),
+                ("app.kubernetes.io/instance", "mean-reversion"),
+                ("app.kubernetes.io/component", "algorithm"),
+                ("app.kubernetes.io/part-of", "intuition"),
+                ("app.kubernetes.io/managed-by", "intuition-operator"),
+                ("intuition.dev/image", "0123abcd"),
+            ],
+        ),
         "publisher" => pod("apps", &[("app", "prices")]),
         "neighbour" => pod("intuition-system", &[("app", "other")]),
         "prometheus" => pod("monitoring", &[("app", "prometheus")]),
@@ -71,7 +82,7 @@ fn check(release: &Release, flows: &str) -> anyhow::Result<()> {
 }
 
 #[test]
-fn by_default_everyone_reaches_the_broker_and_nobody_the_operator() -> anyhow::Result<()> {
+fn by_default_every_pod_reaches_the_broker_and_the_directory_and_nobody_else_the_operator() -> anyhow::Result<()> {
     check(
         &Release::default(),
         "
@@ -84,13 +95,17 @@ fn by_default_everyone_reaches_the_broker_and_nobody_the_operator() -> anyhow::R
         operator -> runtime 8080 yes
         operator -> runtime elsewhere 50051 yes
         operator -> bridge 8080 yes
-        operator -> bridge 50051 no
+        operator -> algorithm 9000 yes
+        operator -> algorithm elsewhere 9000 yes
         operator -> runtime 22 no
         operator -> mosquitto 1883 no
         operator -> neighbour 8080 no
         operator -> publisher 8080 no
         operator -> host outside 80 no
-        operator -> host outside 50051 no
+        operator -> host outside 50051 yes
+        operator -> host outside 9000 no
+        publisher -> operator 50052 yes
+        host outside -> operator 50052 no
         test -> operator 8080 yes
         test -> mosquitto 1883 yes
         test -> dns 53/udp yes
@@ -117,17 +132,25 @@ fn by_default_everyone_reaches_the_broker_and_nobody_the_operator() -> anyhow::R
 }
 
 #[test]
-fn metrics_and_the_broker_are_for_those_who_are_named() -> anyhow::Result<()> {
+fn metrics_the_broker_and_the_directory_are_for_those_who_are_named() -> anyhow::Result<()> {
     let values = json!({"networkPolicy": {
         "metricsFrom": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}],
         "brokerFrom": [{"ipBlock": {"cidr": "10.0.0.0/8"}}],
         "apiServerPorts": [6443],
+        "backendsFrom": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "apps"}}}],
+        "algorithmPorts": [9000],
     }});
     check(
         &Release::with(values),
         "
         prometheus -> operator 8080 yes
         prometheus -> operator 443 no
+        prometheus -> operator 50052 no
+        publisher -> operator 50052 yes
+        neighbour -> operator 50052 no
+        operator -> host outside 9000 yes
+        operator -> host outside 50051 no
+        operator -> bridge 50051 no
         prometheus -> mosquitto 1883 no
         publisher -> operator 8080 no
         operator -> api server 6443 yes
@@ -140,8 +163,11 @@ fn metrics_and_the_broker_are_for_those_who_are_named() -> anyhow::Result<()> {
         ",
     )?;
     check(
-        &Release::with(json!({"networkPolicy": {"brokerFrom": []}})),
+        &Release::with(json!({"networkPolicy": {"brokerFrom": [], "backendsFrom": [], "algorithmPorts": []}})),
         "
+        publisher -> operator 50052 no
+        operator -> host outside 50051 no
+        operator -> algorithm 50051 yes
         publisher -> mosquitto 1883 no
         neighbour -> mosquitto 1883 no
         bridge -> mosquitto 1883 yes
@@ -156,8 +182,10 @@ fn with_namespaces_named_others_are_not_reached() -> anyhow::Result<()> {
         "
         operator -> runtime 50051 yes
         operator -> bridge 8080 yes
-        operator -> runtime elsewhere 50051 no
+        operator -> runtime elsewhere 8080 no
         operator -> bridge elsewhere 8080 no
+        operator -> algorithm 9000 yes
+        operator -> algorithm elsewhere 9000 no
         bridge -> mosquitto 1883 yes
         bridge elsewhere -> mosquitto 1883 no
         ",

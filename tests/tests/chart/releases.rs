@@ -70,6 +70,8 @@ pub(crate) fn everything() -> Release {
             "metricsFrom": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}],
             "brokerFrom": [{"ipBlock": {"cidr": "10.0.0.0/8", "except": ["10.1.0.0/16"]}}],
             "apiServerPorts": [6443],
+            "backendsFrom": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "desk"}}}],
+            "algorithmPorts": [9000],
         },
         "mosquitto": {
             "persistence": {"size": "10Gi", "className": "fast", "autosaveSeconds": 60},

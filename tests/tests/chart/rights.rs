@@ -7,13 +7,15 @@ use e2e::chart::{helm::Release, rendered::Rendered, rights::allowed};
 use serde_json::{Value, json};
 
 /// All that the operator may do with resources and their children.
-const OPERATOR: [&str; 11] = [
+const OPERATOR: [&str; 13] = [
     "intuition.dev/tradingalgos: list watch",
     "intuition.dev/tradingalgos/status: patch",
-    "apps/deployments: create get list patch watch",
+    "intuition.dev/algorithms: list watch",
+    "intuition.dev/algorithms/status: patch",
+    "apps/deployments: create delete get list patch watch",
     "/configmaps: create get list patch watch",
     "/serviceaccounts: create get list patch watch",
-    "/services: create get list patch watch",
+    "/services: create delete get list patch watch",
     "networking.k8s.io/networkpolicies: create delete get list patch watch",
     "/persistentvolumeclaims: create get list patch watch",
     "/pods: list watch",
@@ -122,13 +124,18 @@ fn people_get_the_resource_through_the_roles_that_they_have() -> anyhow::Result<
         allowed(rendered.get("ClusterRole", "intuition-system:intuition-view")?)?
             == lines(&[
                 "intuition.dev/tradingalgos: get list watch",
-                "intuition.dev/tradingalgos/status: get list watch"
+                "intuition.dev/tradingalgos/status: get list watch",
+                "intuition.dev/algorithms: get list watch",
+                "intuition.dev/algorithms/status: get list watch",
             ])
     );
     // Status is the operator's word.
     ensure!(
         allowed(rendered.get("ClusterRole", "intuition-system:intuition-edit")?)?
-            == lines(&["intuition.dev/tradingalgos: create delete deletecollection patch update"])
+            == lines(&[
+                "intuition.dev/tradingalgos: create delete deletecollection patch update",
+                "intuition.dev/algorithms: create delete deletecollection patch update",
+            ])
     );
     Ok(())
 }

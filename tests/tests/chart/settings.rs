@@ -131,6 +131,7 @@ fn the_operator_is_started_with_what_the_values_say() -> anyhow::Result<()> {
         "--lease-name=intuition-operator",
         "--identity=$(POD_NAME)",
         "--http-addr=0.0.0.0:8080",
+        "--backends-addr=0.0.0.0:50052",
         "--broker-credentials-dir=/etc/intuition/broker",
         "--concurrency=16",
         "--resync-seconds=10",

@@ -125,6 +125,8 @@ fn what_is_wrong_is_refused_by_its_path() -> anyhow::Result<()> {
         ("broker.credentialsSecret", json!("A Secret")),
         ("networkPolicy.metricsFrom", json!([{}])),
         ("networkPolicy.brokerFrom", json!([{"namespaceSelectors": {}}])),
+        ("networkPolicy.backendsFrom", json!("everyone")),
+        ("networkPolicy.algorithmPorts", json!([0])),
         ("networkPolicy.apiServerPorts", json!([70000])),
         ("mosquitto.maxQueuedMessages", json!(-1)),
         ("mosquitto.maxQueuedBytes", json!("64Mi")),

@@ -1,20 +1,24 @@
 {{/*
-What the operator may do with TradingAlgos and their children: in all namespaces by a ClusterRole, or in each of
+What the operator may do with TradingAlgos, Algorithms and their children: in all namespaces by a ClusterRole, or in each of
 operator.watchNamespaces by a Role.
 */}}
 {{- define "intuition.operator.rules" -}}
 - apiGroups: [intuition.dev]
-  resources: [tradingalgos]
+  resources: [tradingalgos, algorithms]
   verbs: [list, watch]
 - apiGroups: [intuition.dev]
-  resources: [tradingalgos/status]
+  resources: [tradingalgos/status, algorithms/status]
   verbs: [patch]
-# Children go with their resource, by their owner reference: the operator deletes only what can be wanted no longer before that.
+# Children go with their resource, by their owner reference: the operator deletes only what can be wanted no longer before that,
+# what runs a former image of an Algorithm for one.
 - apiGroups: [apps]
   resources: [deployments]
-  verbs: [get, list, watch, create, patch]
+  verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [""]
-  resources: [configmaps, serviceaccounts, services]
+  resources: [services]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [""]
+  resources: [configmaps, serviceaccounts]
   verbs: [get, list, watch, create, patch]
 - apiGroups: [networking.k8s.io]
   resources: [networkpolicies]
