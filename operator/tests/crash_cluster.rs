@@ -1,6 +1,6 @@
 //! The operator dies after its first write, after its second, and so on to the last. Whoever comes after it ends where one
 //! that never died ends: the same children, each once, and the same status. Against the API server of `$KUBECONFIG`, which
-//! has to know the kind.
+//! has to know both kinds.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by it")]
 #![expect(clippy::disallowed_methods, reason = "what is spawned here dies with the test")]
@@ -22,7 +22,7 @@ use intuition_common::clock::SystemClock;
 use intuition_operator::{
     controller::{self, CredentialsDir, Pace, Shared},
     metrics::Metrics,
-    resource::TradingAlgo,
+    resource::{Algorithm, TradingAlgo},
     settings::Settings,
 };
 use k8s_openapi::api::{
@@ -181,29 +181,43 @@ impl Place {
         all
     }
 
-    async fn create(&self) -> TradingAlgo {
+    /// A resource of each kind that makes the operator make something.
+    async fn create(&self) {
+        let algorithm = from_value(json!({
+            "apiVersion": "intuition.dev/v1alpha1",
+            "kind": "Algorithm",
+            "metadata": { "name": "mortal" },
+            "spec": { "image": "localhost/none:0" },
+        }));
+        self.api::<Algorithm>().create(&PostParams::default(), &algorithm.unwrap()).await.unwrap();
         let algo = from_value(json!({
             "apiVersion": "intuition.dev/v1alpha1",
             "kind": "TradingAlgo",
             "metadata": { "name": "mortal" },
             "spec": { "algorithm": { "builtin": "random" }, "storage": { "onDelete": "Delete" } },
         }));
-        self.api::<TradingAlgo>().create(&PostParams::default(), &algo.unwrap()).await.unwrap()
+        self.api::<TradingAlgo>().create(&PostParams::default(), &algo.unwrap()).await.unwrap();
     }
 
     async fn delete(&self) {
         self.api::<TradingAlgo>().delete("mortal", &DeleteParams::background()).await.unwrap();
+        self.api::<Algorithm>().delete("mortal", &DeleteParams::background()).await.unwrap();
         until("the garbage collector takes the children", async || self.all().await.is_empty().then_some(())).await;
     }
 
-    /// Types, statuses and reasons of the conditions, once the runtime's pod is known not to be schedulable.
+    /// Types, statuses and reasons of the conditions, once all pods are known not to be schedulable.
     async fn settled(&self) -> Option<Vec<String>> {
-        let algo = self.api::<TradingAlgo>().get_status("mortal").await.unwrap();
-        let conditions = algo.status?.conditions;
-        let shown: Vec<_> =
-            conditions.iter().map(|known| format!("{}={} {}", known.type_, known.status, known.reason)).collect();
-        let both = ["RuntimeReady=False Unschedulable", "BridgeConnected=False Unschedulable"];
-        both.iter().all(|wanted| shown.iter().any(|known| known == wanted)).then_some(shown)
+        let algo = self.api::<TradingAlgo>().get_status("mortal").await.unwrap().status?;
+        let algorithm = self.api::<Algorithm>().get_status("mortal").await.unwrap().status?;
+        let known = [("algo", algo.conditions), ("algorithm", algorithm.conditions)];
+        let shown: Vec<_> = known
+            .iter()
+            .flat_map(|(of, known)| known.iter().map(move |known| (of, known)))
+            .map(|(of, known)| format!("{of} {}={} {}", known.type_, known.status, known.reason))
+            .collect();
+        let wanted = ["algo RuntimeReady", "algo BridgeConnected", "algorithm Ready"];
+        let is_shown = |kind: &&str| shown.contains(&format!("{kind}=False Unschedulable"));
+        wanted.iter().all(|kind| is_shown(kind)).then_some(shown)
     }
 
     /// Runs an operator until the resource is settled; what it made and said.
@@ -267,7 +281,7 @@ async fn wherever_the_operator_dies_the_next_one_ends_where_it_would_have() {
 async fn dies_at_every_write(place: &Place) {
     place.create().await;
     let expected = place.finish().await;
-    assert_eq!(expected.0.len(), 8, "a child of each kind, and two of some: {:#?}", expected.0);
+    assert_eq!(expected.0.len(), 12, "eight of the one, four of the other: {:#?}", expected.0);
     place.delete().await;
 
     for last in [LastWrite::Refused, LastWrite::DoneUnheard] {
@@ -287,7 +301,7 @@ async fn dies_at_every_write(place: &Place) {
             place.delete().await;
             writes += 1;
         }
-        assert!(writes >= 9, "eight children and a status take at least nine writes, not {writes}");
+        assert!(writes >= 14, "twelve children and two statuses take at least fourteen writes, not {writes}");
         // It was settled, and is there to be deleted.
         place.delete().await;
     }

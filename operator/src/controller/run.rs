@@ -224,3 +224,49 @@ pub(crate) fn note<K: Watched>(metrics: &Metrics, outcome: Told<K>) {
         tracing::warn!(error = with_causes(&error), "a watch failed, and is being started again");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, from_value, json};
+
+    use super::*;
+
+    fn algo(namespace: &str, name: &str, algorithm: &Value) -> Guarded {
+        from_value(json!({
+            "apiVersion": "intuition.dev/v1alpha1", "kind": "TradingAlgo",
+            "metadata": { "name": name, "namespace": namespace },
+            "spec": { "algorithm": algorithm },
+        }))
+        .unwrap()
+    }
+
+    fn algorithm(status: &Value) -> Guarded<Algorithm> {
+        from_value(json!({
+            "apiVersion": "intuition.dev/v1alpha1", "kind": "Algorithm",
+            "metadata": { "name": "mine", "namespace": "n", "uid": "u-1", "generation": 1 },
+            "spec": { "address": "http://elsewhere:7" },
+            "status": status,
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn those_who_refer_to_an_algorithm_are_woken_by_what_concerns_them() {
+        let (store, mut writer) = reflector::store::<Guarded>();
+        let named = json!({ "name": "mine" });
+        for found in [algo("n", "a", &named), algo("n", "b", &json!({ "builtin": "random" })), algo("m", "c", &named)] {
+            writer.apply_watcher_event(&watcher::Event::Apply(found));
+        }
+        let known = Known::default();
+        let woken = |algorithm: &Guarded<Algorithm>| {
+            users_of(&store, &known, algorithm).into_iter().map(|found| found.name).collect::<Vec<_>>()
+        };
+        assert_eq!(woken(&algorithm(&Value::Null)), ["a"]);
+        assert_eq!(woken(&algorithm(&json!({ "usedBy": 1 }))), Vec::<String>::new(), "its users are no news to them");
+        assert_eq!(woken(&algorithm(&json!({ "usedBy": 1, "healthy": true }))), ["a"]);
+        let mut gone = algorithm(&json!({ "usedBy": 1, "healthy": true }));
+        gone.meta_mut().deletion_timestamp = Some(Time(Timestamp::UNIX_EPOCH));
+        assert_eq!(woken(&gone), ["a"]);
+        assert_eq!(woken(&algorithm(&json!({ "usedBy": 1, "healthy": true }))), ["a"], "made anew");
+    }
+}

@@ -168,43 +168,4 @@ fn shown(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn answer(change: impl FnOnce(&mut DescribeResponse)) -> Result<Described, &'static str> {
-        let mut answer = DescribeResponse {
-            name: "mean-reversion".to_owned(),
-            version: "1.4.0".to_owned(),
-            contract: CONTRACT.to_owned(),
-            parameters_schema_json: r#"{"type":"object"}"#.to_owned(),
-        };
-        change(&mut answer);
-        read(&answer).map_err(|error| error.reason())
-    }
-
-    #[test]
-    fn what_breaks_the_contract_is_told_from_another_contract() {
-        assert_eq!(answer(|_| {}).unwrap().schema.unwrap()["type"], "object");
-        assert_eq!(answer(|answer| answer.parameters_schema_json.clear()).unwrap().schema, None);
-        assert_eq!(answer(|answer| answer.contract = "intuition.v2".to_owned()), Err("ContractUnsupported"));
-        for change in [
-            (|answer| answer.name.clear()) as fn(&mut DescribeResponse),
-            |answer| answer.name = "a b".to_owned(),
-            |answer| answer.name = "a".repeat(65),
-            |answer| answer.version = "1".repeat(65),
-            |answer| answer.parameters_schema_json = "[]".to_owned(),
-            |answer| answer.parameters_schema_json = "{".to_owned(),
-            |answer| answer.parameters_schema_json = format!("{{\"a\":\"{}\"}}", "x".repeat(SCHEMA_BYTES)),
-        ] {
-            assert_eq!(answer(change), Err("ContractBroken"));
-        }
-    }
-
-    #[tokio::test]
-    async fn nobody_at_the_address_is_told_so() {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        drop(listener);
-        assert_eq!(describe(&url, "n/a").await.unwrap_err().reason(), "BackendUnreachable");
-    }
-}
+mod tests;

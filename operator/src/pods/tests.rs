@@ -137,3 +137,31 @@ fn a_process_that_was_started_again_says_how_the_one_before_it_ended() {
     let crashed = Some(Crash { message: "no such algorithm (exit code 2)".to_owned(), restarts: 2 });
     assert_eq!(of(&status), PodState::Running(Running { ip: "10.0.0.1".to_owned(), ready: false, crashed }));
 }
+
+#[test]
+fn of_several_pods_those_that_lack_something_are_told_of() {
+    let counted = |replicas: i32, updated: i32, ready: i32| {
+        let mut deployment = deployment(&json!({
+            "observedGeneration": 3, "replicas": replicas, "updatedReplicas": updated, "readyReplicas": ready,
+        }));
+        deployment.spec = from_value(json!({ "replicas": 2, "selector": {}, "template": {} })).unwrap();
+        deployment
+    };
+    let running = container(&json!({ "running": {} }), &json!({}), true);
+    let ready = pod(&json!({
+        "podIP": "10.0.0.1",
+        "conditions": [{ "type": "Ready", "status": "True" }],
+        "containerStatuses": [running],
+    }));
+    let waiting = json!({ "waiting": { "reason": "ImagePullBackOff", "message": "why" } });
+    let pulling = pod(&json!({ "containerStatuses": [container(&waiting, &json!({}), false)] }));
+    let all = Fleet { ready: 2, lacking: None };
+    assert_eq!(fleet(Some(&counted(2, 2, 2)), Some(3), [&ready, &ready]), all);
+    let behind = Fleet { ready: 2, lacking: Some(PodState::RollingOut) };
+    assert_eq!(fleet(Some(&counted(2, 2, 2)), Some(4), [&ready, &ready]), behind, "the cache is behind");
+    assert_eq!(fleet(Some(&counted(3, 1, 2)), Some(3), [&ready, &ready]), behind, "one of the version before is left");
+    let lacking = PodState::ImagePullFailed("img:1: why".to_owned());
+    let found = fleet(Some(&counted(2, 2, 1)), Some(3), [&ready, &pulling, &ready]);
+    assert_eq!(found, Fleet { ready: 1, lacking: Some(lacking) });
+    assert_eq!(fleet(None, None, []), Fleet { ready: 0, lacking: Some(PodState::RollingOut) });
+}
