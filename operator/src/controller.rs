@@ -25,7 +25,7 @@ use crate::{
     names::Component,
     plan::{Choice, Plan, plan},
     pods::PodState,
-    resource::{Ledger, TradingAlgo, TradingAlgoStatus},
+    resource::{KIND, Ledger, TradingAlgo, TradingAlgoStatus},
     status::{self, Derived, LedgerState, Observation, Outcome, Outlook, Trouble},
 };
 
@@ -81,7 +81,8 @@ pub async fn reconcile(seen: Arc<Guarded>, context: Arc<Context>) -> Result<Acti
     let began = Instant::now();
     let outcome = tokio::time::timeout(pace::LONGEST_LOOK, once(&seen, &context)).await;
     let outcome = outcome.unwrap_or(Err(ReconcileError::TimeOut(pace::LONGEST_LOOK.as_secs())));
-    context.common.metrics.reconciled(began.elapsed(), outcome.as_ref().err().map(ReconcileError::reason));
+    let failed = outcome.as_ref().err().map(ReconcileError::reason);
+    context.common.metrics.reconciled(KIND, began.elapsed(), failed);
     outcome
 }
 

@@ -1,19 +1,21 @@
-//! The `TradingAlgo` resource and the operator that makes it true.
+//! The resources `TradingAlgo` and `Algorithm`, and the operator that makes them true.
 //!
 //! What `intuition validate` and `intuition run` share, without I/O:
 //! - [`resource`]: the types, from which the CRD in `crds/` is generated.
 //! - [`validate`]: a manifest against the CRD's schema, its CEL rules and what neither can say; every problem at once.
-//! - [`mod@reference`]: the CRD as a page for people.
+//! - [`address`]: hosts and ports in a manifest.
+//! - [`mod@reference`]: the CRDs as a page for people.
 //!
 //! The operator, in the order of one look at a resource (feature `controller`):
 //! - [`process`], [`args`], [`lease`]: the process, until it leads.
 //! - [`controller`]: watches, and looks at what changed.
-//! - [`guarded`], [`plan`], [`settings`], [`names`]: from a resource as it is watched to a plan; pure.
+//! - [`guarded`], [`plan`], [`settings`], [`names`], [`owner`]: from a resource as it is watched to a plan; pure.
 //! - [`build`]: from a plan to the objects that make it true; pure.
 //! - [`cluster`]: the caches, and the only writer.
 //! - [`pods`], [`ask`]: how runtime and bridge are, by what the cluster and by what they themselves say.
 //! - [`status`]: from what was seen to conditions and Events; pure.
 //! - [`metrics`]: what is counted.
+//! - [`directory`]: the same for the kind `Algorithm`, and the service `Backends`.
 
 pub mod address;
 #[cfg(feature = "controller")]

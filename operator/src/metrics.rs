@@ -15,6 +15,7 @@ use prometheus_client::{
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ResultLabel {
+    kind: &'static str,
     result: &'static str,
 }
 
@@ -44,7 +45,7 @@ impl Metrics {
             watch_errors: Counter::default(),
             leader: Gauge::default(),
         };
-        registry.register("reconcile", "Looks at a resource, by result", metrics.reconciles.clone());
+        registry.register("reconcile", "Looks at a resource, by kind and result", metrics.reconciles.clone());
         registry.register("reconcile_errors", "Looks that failed, by reason", metrics.errors.clone());
         registry.register_with_unit(
             "reconcile_duration",
@@ -57,10 +58,10 @@ impl Metrics {
         metrics
     }
 
-    /// A look took that long, and failed for that reason.
-    pub(crate) fn reconciled(&self, took: Duration, failed: Option<&'static str>) {
+    /// A look at a resource of this kind took that long, and failed for that reason.
+    pub(crate) fn reconciled(&self, kind: &'static str, took: Duration, failed: Option<&'static str>) {
         let result = if failed.is_some() { "error" } else { "success" };
-        self.reconciles.get_or_create(&ResultLabel { result }).inc();
+        self.reconciles.get_or_create(&ResultLabel { kind, result }).inc();
         if let Some(reason) = failed {
             self.errors.get_or_create(&ReasonLabel { reason }).inc();
         }

@@ -33,7 +33,7 @@ use crate::{
         run::{DEBOUNCE, note, uids, watch_others, watch_ours},
     },
     guarded::Guarded,
-    resource::{Algorithm, AlgorithmStatus, RunningImage, TradingAlgo},
+    resource::{ALGORITHM_KIND, Algorithm, AlgorithmStatus, RunningImage, TradingAlgo},
     status::{Derived, Outlook, Trouble},
 };
 
@@ -135,7 +135,8 @@ async fn reconcile(seen: Arc<Seen>, context: Arc<Context>) -> Result<Action, Rec
     let began = Instant::now();
     let outcome = tokio::time::timeout(pace::LONGEST_LOOK, once(&seen, &context)).await;
     let outcome = outcome.unwrap_or(Err(ReconcileError::TimeOut(pace::LONGEST_LOOK.as_secs())));
-    context.common.metrics.reconciled(began.elapsed(), outcome.as_ref().err().map(ReconcileError::reason));
+    let failed = outcome.as_ref().err().map(ReconcileError::reason);
+    context.common.metrics.reconciled(ALGORITHM_KIND, began.elapsed(), failed);
     outcome
 }
 
