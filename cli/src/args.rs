@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
+use algo_runtime::backend;
 use bridge::mqtt::Address;
 use clap::{Args, Parser, Subcommand};
 use intuition_api::topic::check_filter;
 use intuition_common::telemetry::LogArgs;
 
-use crate::{feed::window::Rate, output::Format};
+use crate::{backends, feed::window::Rate, output::Format};
 
 /// Runs trading algorithms: the manifests that a cluster runs, on this machine.
 #[derive(Debug, Parser)]
@@ -20,6 +21,8 @@ pub(crate) struct Arguments {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// List algorithms and the parameters that they take: those built in, those served at addresses, and a cluster's.
+    Backends(BackendsArgs),
     /// Run manifests on this machine: each with its own runtime, ledger and bridge, in this one process.
     Run(Box<RunArgs>),
     /// Say everything that is wrong with manifests.
@@ -81,6 +84,23 @@ pub(crate) struct RunArgs {
     /// How logs look.
     #[command(flatten)]
     pub(crate) log: LogArgs,
+}
+
+/// `intuition backends`.
+#[derive(Debug, Args)]
+pub(crate) struct BackendsArgs {
+    /// The directory of a cluster, `http://HOST:PORT`: the operator's port 50052.
+    #[arg(long, value_name = "URL")]
+    pub(crate) directory: Option<backend::Address>,
+    /// A server of algorithms, `http://HOST:PORT` or `unix:/PATH`. Repeatable.
+    #[arg(long = "address", value_name = "URL")]
+    pub(crate) addresses: Vec<backend::Address>,
+    /// Only those of the directory that are in this namespace.
+    #[arg(long, value_name = "NAMESPACE", requires = "directory")]
+    pub(crate) namespace: Option<String>,
+    /// How they are shown on standard output.
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) output: backends::Format,
 }
 
 /// A topic that can be published to.

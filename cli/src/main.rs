@@ -2,10 +2,12 @@
 //!
 //! - [`args`]: the flags.
 //! - [`manifest`], [`validate`]: reads manifests, says everything that is wrong with them.
+//! - [`backends`]: which algorithms there are, and which parameters they take.
 //! - [`run`]: a local run: for each manifest the runtime and the bridge that a cluster would run, in this process.
 //! - [`broker`]: the embedded broker. [`feed`]: a CSV file as quotes. [`output`]: what standard output shows.
 
 mod args;
+mod backends;
 #[cfg(feature = "embedded-broker")]
 mod broker;
 mod feed;
@@ -22,6 +24,7 @@ use crate::args::{Arguments, Command};
 
 fn main() -> ExitCode {
     match Arguments::parse().command {
+        Command::Backends(arguments) => backends::command(&arguments),
         Command::Run(arguments) => run::command(&arguments),
         Command::Validate(arguments) => validate::command(&arguments),
     }

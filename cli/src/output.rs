@@ -144,14 +144,15 @@ fn word(topic: &str, letter: &DeadLetter, told: &mut BTreeSet<(String, String)>)
     })
 }
 
-fn put(text: &[u8]) -> io::Result<()> {
+/// Writes to standard output.
+pub(crate) fn put(text: &[u8]) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     stdout.write_all(text)?;
     stdout.flush()
 }
 
 /// Whether somebody still reads. `| head` is no error.
-fn is_open(written: io::Result<()>) -> io::Result<bool> {
+pub(crate) fn is_open(written: io::Result<()>) -> io::Result<bool> {
     match written {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),

@@ -1,0 +1,173 @@
+//! `intuition backends`: which algorithms there are, and which parameters they take.
+//!
+//! - [`probe`]: asks a server. [`directory`]: asks a cluster's operator.
+//! - [`text`], [`schema`]: what people read.
+
+mod directory;
+mod probe;
+mod schema;
+mod text;
+
+use std::{io, process::ExitCode};
+
+use algo_runtime::algorithm::BUILTINS;
+use clap::ValueEnum;
+use intuition_api::v1::AlgorithmBackend;
+use intuition_common::exit;
+use serde::Serialize;
+use serde_json::Value;
+use tokio::task::JoinSet;
+
+use self::{directory::DirectoryError, probe::Probe};
+use crate::{args::BackendsArgs, output};
+
+/// How algorithms are listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people: a table, then the parameters of each.
+    Text,
+    /// For programs: one JSON object, on one line.
+    Json,
+}
+
+/// Why the list is not whole.
+#[derive(Debug, thiserror::Error)]
+enum BackendsError {
+    #[error("cannot start the async runtime")]
+    StartTokio(#[source] io::Error),
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
+    #[error("cannot write to standard output")]
+    Write(#[source] io::Error),
+}
+
+/// All that was found.
+#[derive(Debug, Serialize)]
+struct Listing {
+    builtins: Vec<BuiltIn>,
+    /// Those at addresses in the order of the flags, then the directory's.
+    backends: Vec<Backend>,
+}
+
+/// An algorithm that comes with the runtime.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct BuiltIn {
+    name: &'static str,
+    version: &'static str,
+    summary: &'static str,
+    parameters_schema: Option<Value>,
+}
+
+/// A server of an algorithm. Texts are empty where they are not known.
+#[derive(Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Backend {
+    /// Of its resource; `None` for one that was named by its address.
+    namespace: Option<String>,
+    /// Of its resource, or else as it names itself.
+    name: String,
+    address: String,
+    /// As it names itself.
+    algorithm: String,
+    version: String,
+    contract: String,
+    /// `None`: any object.
+    parameters_schema: Option<Value>,
+    channels: Vec<String>,
+    healthy: bool,
+    reason: String,
+    message: String,
+    used_by: Vec<String>,
+}
+
+impl Listing {
+    fn new(backends: Vec<Backend>) -> Self {
+        let builtins = BUILTINS.iter().map(|builtin| BuiltIn {
+            name: builtin.name,
+            version: builtin.version,
+            summary: builtin.summary,
+            parameters_schema: schema(builtin.parameters_schema),
+        });
+        Self { builtins: builtins.collect(), backends }
+    }
+}
+
+impl From<AlgorithmBackend> for Backend {
+    fn from(entry: AlgorithmBackend) -> Self {
+        Self {
+            namespace: Some(entry.namespace),
+            name: entry.name,
+            address: entry.address,
+            algorithm: entry.algorithm,
+            version: entry.version,
+            contract: entry.contract,
+            parameters_schema: schema(&entry.parameters_schema_json),
+            channels: entry.channels,
+            healthy: entry.healthy,
+            reason: entry.reason,
+            message: entry.message,
+            used_by: entry.used_by,
+        }
+    }
+}
+
+/// A schema as a value; what is no JSON, as it is.
+fn schema(text: &str) -> Option<Value> {
+    (!text.is_empty()).then(|| serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned())))
+}
+
+/// Runs `intuition backends`.
+pub(crate) fn command(arguments: &BackendsArgs) -> ExitCode {
+    match try_command(arguments) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => exit::report(&error, 1),
+    }
+}
+
+/// Whether every address answers as it should.
+fn try_command(arguments: &BackendsArgs) -> Result<bool, BackendsError> {
+    let tokio = tokio::runtime::Runtime::new().map_err(BackendsError::StartTokio)?;
+    let (probed, directory) = tokio.block_on(async {
+        let directory = async {
+            match &arguments.directory {
+                Some(address) => directory::list(address, arguments.namespace.as_deref().unwrap_or_default()).await,
+                None => Ok(Vec::new()),
+            }
+        };
+        tokio::join!(probe(arguments), directory)
+    });
+    // A name that is still being resolved must not keep the process.
+    tokio.shutdown_background();
+    let all_answer = probed.iter().all(|backend| backend.healthy);
+    let (entries, missing) = match directory {
+        Ok(entries) => (entries, None),
+        Err(error) => (Vec::new(), Some(error)),
+    };
+    let listing = Listing::new(probed.into_iter().chain(entries.into_iter().map(Backend::from)).collect());
+    write(arguments.output, &listing).map_err(BackendsError::Write)?;
+    missing.map_or(Ok(all_answer), |error| Err(error.into()))
+}
+
+/// Asks all addresses at the same time.
+async fn probe(arguments: &BackendsArgs) -> Vec<Backend> {
+    let probe = Probe::new();
+    let mut asked = JoinSet::new();
+    for (index, address) in arguments.addresses.iter().cloned().enumerate() {
+        let probe = probe.clone();
+        asked.spawn(async move { (index, probe.ask(&address).await) });
+    }
+    let mut found = asked.join_all().await;
+    found.sort_by_key(|(index, _)| *index);
+    found.into_iter().map(|(_, backend)| backend).collect()
+}
+
+fn write(format: Format, listing: &Listing) -> io::Result<()> {
+    let text = match format {
+        Format::Text => text::listing(listing),
+        Format::Json => format!("{}\n", serde_json::to_string(listing)?),
+    };
+    // Whoever closed it has seen enough; the exit code tells the rest.
+    output::is_open(output::put(text.as_bytes())).map(drop)
+}

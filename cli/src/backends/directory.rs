@@ -1,0 +1,59 @@
+//! Asks a cluster's directory, which the operator serves.
+
+use std::time::Duration;
+
+use algo_runtime::backend::Address;
+use intuition_api::v1::{AlgorithmBackend, ListBackendsRequest, backends_client::BackendsClient};
+use tokio::time::timeout;
+use tonic::{Code, Status};
+
+use super::probe::DEADLINE;
+
+/// Largest list, bytes: a schema may have 256 KiB, and a cluster has many.
+const MAX_LIST: usize = 256 << 20;
+
+/// No list came.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "cannot list the directory {address}: {problem}; a cluster's is reached by `kubectl port-forward -n intuition-system \
+     service/intuition-operator 50052` and --directory http://127.0.0.1:50052"
+)]
+pub(super) struct DirectoryError {
+    address: Address,
+    problem: Problem,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Problem {
+    #[error("nobody answers: {}", intuition_common::exit::with_causes(.0))]
+    Connect(tonic::transport::Error),
+    #[error("{}", ended(.0))]
+    Call(Box<Status>),
+    #[error("it did not answer within {} s", .0.as_secs_f64())]
+    Late(Duration),
+}
+
+/// All of that namespace; of all namespaces, where it is empty.
+pub(super) async fn list(address: &Address, namespace: &str) -> Result<Vec<AlgorithmBackend>, DirectoryError> {
+    let listed = timeout(DEADLINE, call(address, namespace)).await.unwrap_or(Err(Problem::Late(DEADLINE)));
+    listed.map_err(|problem| DirectoryError { address: address.clone(), problem })
+}
+
+async fn call(address: &Address, namespace: &str) -> Result<Vec<AlgorithmBackend>, Problem> {
+    let endpoint = address.endpoint().map_err(Problem::Connect)?;
+    let channel = endpoint.connect().await.map_err(Problem::Connect)?;
+    let mut client = BackendsClient::new(channel).max_decoding_message_size(MAX_LIST);
+    let listed = client.list(ListBackendsRequest { namespace: namespace.to_owned() }).await;
+    listed.map(|response| response.into_inner().backends).map_err(|status| Problem::Call(Box::new(status)))
+}
+
+fn ended(status: &Status) -> String {
+    if let Some(source) = std::error::Error::source(status) {
+        let causes = intuition_common::exit::with_causes(source);
+        return format!("the connection broke, or what is there speaks no gRPC: {causes}");
+    }
+    match status.code() {
+        Code::Unimplemented => "what answers there does not serve intuition.v1.Backends".to_owned(),
+        code => format!("List ended with {code:?}: {}", status.message()),
+    }
+}

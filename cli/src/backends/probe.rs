@@ -1,0 +1,86 @@
+//! Asks a server of an algorithm what it is.
+
+use std::time::Duration;
+
+use algo_runtime::backend::{
+    Address, Failure, Fault, Order, Said, answer,
+    describe::Described,
+    link::{Link, Links},
+};
+use intuition_api::v1::{DescribeResponse, InitializeRequest, algorithm_client::AlgorithmClient};
+use tokio::{
+    runtime::Handle,
+    sync::mpsc,
+    time::{Instant, timeout_at},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{Backend, schema};
+
+/// For everything that one address is asked.
+pub(super) const DEADLINE: Duration = Duration::from_secs(5);
+
+/// Asks servers, as a runtime does: what stands in the way has the same codes.
+#[derive(Clone)]
+pub(super) struct Probe(Links);
+
+impl Probe {
+    /// Within tokio.
+    pub(super) fn new() -> Self {
+        Self(Links::new(Handle::current(), TaskTracker::new(), CancellationToken::new(), DEADLINE))
+    }
+
+    /// What is at the address.
+    pub(super) async fn ask(&self, address: &Address) -> Backend {
+        let due = Instant::now() + DEADLINE;
+        let described = self.describe(address).await.and_then(|response| {
+            Described::read(&response)?;
+            Ok(response)
+        });
+        let there = Backend { address: address.to_string(), ..Backend::default() };
+        match described {
+            Ok(response) => Backend {
+                name: response.name.clone(),
+                algorithm: response.name,
+                version: response.version,
+                contract: response.contract,
+                parameters_schema: schema(&response.parameters_schema_json),
+                channels: timeout_at(due, channels(address)).await.ok().flatten().unwrap_or_default(),
+                healthy: true,
+                ..there
+            },
+            Err(failure) => Backend {
+                reason: failure.fault.reason().to_owned(),
+                message: format!("{address}: {}", failure.message),
+                ..there
+            },
+        }
+    }
+
+    async fn describe(&self, address: &Address) -> Result<DescribeResponse, Failure> {
+        let (sender, mut receiver) = mpsc::channel(1);
+        let link: Link = self.0.start(address.clone(), move |report| {
+            let sender = sender.clone();
+            async move { sender.send(report).await.is_ok() }
+        });
+        link.order(Order::Call { attempt: 1, pause: Duration::ZERO });
+        match receiver.recv().await.map(|report| report.said) {
+            Some(Ok(Said::Described(response))) => Ok(response),
+            Some(Err(failure)) => Err(failure),
+            Some(Ok(_)) | None => Err(Failure::new(Fault::Error, "Describe was given up".to_owned())),
+        }
+    }
+}
+
+/// The channels it wants where it has no parameters but the threshold; `None` where it does not tell: it may need some
+/// parameters, or do without the simple way.
+async fn channels(address: &Address) -> Option<Vec<String>> {
+    let channel = address.endpoint().ok()?.connect().await.ok()?;
+    let request = InitializeRequest {
+        account: "intuition/backends".to_owned(),
+        parameters_json: r#"{"threshold":0.5}"#.to_owned(),
+        ..InitializeRequest::default()
+    };
+    let response = AlgorithmClient::new(channel).initialize(request).await.ok()?;
+    answer::channels(response.into_inner()).ok()?.ok()
+}
