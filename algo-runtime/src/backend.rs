@@ -14,6 +14,7 @@ pub mod answer;
 mod caution;
 pub mod describe;
 pub mod link;
+mod schema;
 mod trouble;
 
 use std::time::Duration;

@@ -1,16 +1,14 @@
 //! What a backend says of itself: its name, its contract, and which parameters it takes.
 
 use intuition_api::v1::DescribeResponse;
-use jsonschema::{Draft, PatternOptions, ValidationError, Validator, error::ValidationErrorKind};
+use jsonschema::{ValidationError, Validator, error::ValidationErrorKind};
 use serde_json::Value;
 
-use super::{Failure, Fault};
+use super::{Failure, Fault, schema};
 use crate::algorithm::{AlgorithmSettings, FieldError, FieldErrors};
 
 /// The contract that this release speaks.
 pub const CONTRACT: &str = "intuition.v1";
-/// Largest schema, bytes.
-const MAX_SCHEMA: usize = 256 << 10;
 /// Longest name and version, characters.
 const MAX_NAME: usize = 64;
 /// Parameters told as wrong, at most.
@@ -51,7 +49,8 @@ impl Described {
         let schema = match response.parameters_schema_json.as_str() {
             "" => None,
             text => Some(
-                compile(text).map_err(|error| broken(format!("DescribeResponse.parameters_schema_json: {error}")))?,
+                schema::compile(text)
+                    .map_err(|error| broken(format!("DescribeResponse.parameters_schema_json: {error}")))?,
             ),
         };
         Ok(Self { name: name.to_owned(), version: response.version.clone(), schema })
@@ -88,19 +87,6 @@ fn field_errors(error: &ValidationError<'_>) -> Vec<FieldError> {
 fn segment(text: &str) -> String {
     let text = text.replace("~1", "/").replace("~0", "~");
     if text.bytes().all(|byte| byte.is_ascii_digit()) { format!("[{text}]") } else { format!(".{text}") }
-}
-
-fn compile(text: &str) -> Result<Validator, String> {
-    if text.len() > MAX_SCHEMA {
-        return Err(format!("at most {MAX_SCHEMA} bytes, has {}", text.len()));
-    }
-    let schema: Value = serde_json::from_str(text).map_err(|error| format!("is no JSON: {error}"))?;
-    jsonschema::options()
-        .with_draft(Draft::Draft202012)
-        // A pattern from outside must not take for ever.
-        .with_pattern_options(PatternOptions::regex())
-        .build(&schema)
-        .map_err(|error| format!("is no JSON Schema: {error}"))
 }
 
 #[cfg(test)]
