@@ -235,6 +235,7 @@ impl Backend {
 
     /// Closes the stream and opens it again, without calling that a failure.
     pub fn reopen(&mut self) {
+        self.next_settings = None;
         self.call(Duration::ZERO);
     }
 

@@ -123,10 +123,8 @@ impl Engine {
                 return Ok(());
             }
             Decider::Backend { backend, .. } if same && (backend.is_open() || backend.is_busy()) => {
-                if let Some(described) = backend.described() {
-                    described.check(&next)?;
-                }
-                Way::Within { sent: false, refused: None }
+                let refused = backend.described().and_then(|described| described.check(&next).err());
+                Way::Within { sent: false, refused }
             }
             _ => Way::Beside(self.beside(&settings)?),
         };
@@ -147,10 +145,20 @@ impl Engine {
 
     /// Gives up what was to take over, and takes its channels back.
     pub(super) fn drop_candidate(&mut self) {
-        let Some(Candidate { way: Way::Beside(beside), .. }) = self.candidate.take() else { return };
-        self.let_go(&beside.decider);
-        if beside.announced.is_some() {
-            self.tell_channels(self.filters.clone());
+        match self.candidate.take().map(|candidate| candidate.way) {
+            Some(Way::Beside(beside)) => {
+                self.let_go(&beside.decider);
+                if beside.announced.is_some() {
+                    self.tell_channels(self.filters.clone());
+                }
+            }
+            // Asked, and perhaps it took them: a new stream begins with those in force.
+            Some(Way::Within { sent: true, refused: None }) => {
+                if let Decider::Backend { backend, .. } = &mut self.decider {
+                    backend.reopen();
+                }
+            }
+            Some(Way::Within { .. }) | None => {}
         }
     }
 
@@ -182,6 +190,10 @@ impl Engine {
             Heard::Failed => {
                 beside.refreshing = false;
                 beside.channels = None;
+                if beside.announced.take().is_some() {
+                    // Who decides meanwhile needs its own.
+                    self.tell_channels(self.filters.clone());
+                }
             }
             Heard::Nothing | Heard::Answered(_) | Heard::Reconfigured(_) => {}
         }

@@ -1,5 +1,8 @@
+mod backend;
 mod configure;
+mod far;
 mod property;
+mod swap;
 
 use intuition_api::v1::{
     Delivery, Open, Published, Quote, Tick, Unusable, outbox_entry,

@@ -14,14 +14,15 @@ pub struct InForce {
     pub cash_generation: i64,
     /// Why the given settings are not in force, where they cannot be used.
     pub refused: Option<FieldErrors>,
-    /// Settings that shall take over, and their generation: an algorithm at an address has to answer first.
+    /// Settings that shall take over, and their generation: another algorithm has to answer first, and its channels to be
+    /// subscribed to.
     pub candidate: Option<(Adjustable, i64)>,
 }
 
 /// Whose word counts at the start: the newer of the given settings and the ledger's record of the same resource. Given
 /// settings that cannot be used give way to a record that can, however old, so that an account with a mistake in its
-/// newest settings goes on as before, after a restart too. So does an algorithm at an address that the record does not
-/// have: until it answers, the one before decides.
+/// newest settings goes on as before, after a restart too. So does another algorithm than the record's, or one at an address
+/// by other parameters: until it can take over, the one before decides.
 pub fn in_force(
     given: &Adjustable,
     authority: &Authority,
@@ -55,7 +56,9 @@ pub fn in_force(
     };
     if record.settings_generation > *generation || refused.is_some() {
         Ok(by_record(recorded, refused, None))
-    } else if matches!(given.algorithm, Choice::Backend(_)) && !given.decides_like(&recorded) {
+    } else if given.algorithm != recorded.algorithm
+        || matches!(given.algorithm, Choice::Backend(_)) && !given.decides_like(&recorded)
+    {
         let meanwhile = Adjustable { starting_cash: given.starting_cash.clone(), suspend: given.suspend, ..recorded };
         Ok(by_record(meanwhile, None, Some((given.clone(), *generation))))
     } else {

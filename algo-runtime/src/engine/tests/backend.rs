@@ -1,0 +1,413 @@
+//! A backend that decides: what it answers is booked once, whatever it does.
+
+use intuition_api::v1::{EventResult, Publication, outbox_entry::Content as Entry};
+
+use super::{far::*, *};
+use crate::backend::{Failure, Fault, Order, Report, Said};
+
+/// A backend at A that is up, and asks for `quotes`.
+fn up() -> Wired {
+    let mut wired = Wired::new(at(A, 1));
+    wired.come_up(A, "algo", &["quotes"]);
+    wired
+}
+
+#[test]
+fn channels_are_known_once_the_algorithm_has_said_them_and_those_of_the_resource_at_once() {
+    let mut wired = Wired::new(at(A, 1));
+    assert_eq!(wired.bench.engine.channels(), None);
+    assert_eq!(wired.bench.engine.trouble().unwrap().0, "BackendStarting");
+    wired.come_up(A, "algo", &["quotes", "news/+"]);
+    assert_eq!(wired.channels(), (1, vec!["quotes".to_owned(), "news/+".to_owned()]));
+    assert_eq!(wired.bench.engine.trouble(), None);
+    let by_resource = Wired::new(Settings { subscribe: Some(vec!["mine".to_owned()]), ..at(A, 1) });
+    assert_eq!(by_resource.channels(), (1, vec!["mine".to_owned()]));
+}
+
+#[test]
+fn answers_are_booked_with_the_state_in_one_commit_and_the_state_is_handed_back() {
+    let mut wired = up();
+    wired.send(0..3);
+    assert_eq!(wired.told(), v1::Committed::default(), "nothing is settled before it is answered");
+    let batch = wired.batch(A);
+    assert_eq!((batch.number, prices(&batch)), (1, vec!["1".to_owned(), "2".to_owned(), "3".to_owned()]));
+    let link = wired.link(A);
+    let said = Ok(Said::Result(buys(&batch, "state-1")));
+    wired.bench.engine.hear(link, Report { attempt: 1, said }, 2_000);
+    wired.bench.engine.advance(2_000);
+    let changes = wired.bench.engine.take_changes().unwrap();
+    assert_eq!(changes.journal.len(), 3);
+    let saved = changes.state.get(&("backend/algo".to_owned(), String::new())).unwrap();
+    assert_eq!(saved.as_deref(), Some(b"state-1".as_slice()));
+    wired.bench.ledger.commit(&changes).unwrap();
+    wired.restart(at(A, 1));
+    let request = wired.come_up(A, "algo", &["quotes"]);
+    assert_eq!((request.account.as_str(), &request.state[..]), (ACCOUNT, b"state-1".as_slice()));
+    assert_eq!(request.parameters_json, r#"{"seed":1,"threshold":0.0}"#);
+    assert_eq!(wired.account().decisions, 3);
+    wired.verify();
+}
+
+#[test]
+fn a_commit_that_fails_takes_decisions_and_state_with_it_and_the_ticks_are_asked_anew() {
+    let mut wired = up();
+    let delivery = wired.send(0..2);
+    let batch = wired.batch(A);
+    let link = wired.link(A);
+    let said = Ok(Said::Result(buys(&batch, "lost")));
+    wired.bench.engine.hear(link, Report { attempt: 1, said }, 2_000);
+    wired.bench.engine.advance(2_000);
+    drop(wired.bench.engine.take_changes());
+    wired.restart(at(A, 1));
+    assert_eq!(&wired.come_up(A, "algo", &["quotes"]).state[..], b"");
+    wired.take(&[delivery]);
+    assert_eq!(wired.answer(A, "kept"), ["1", "2"]);
+    let told = wired.told();
+    assert_eq!(told.outcomes[0].ticks.iter().flat_map(|tick| tick.seqs.clone()).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(wired.saved("algo").unwrap(), b"kept");
+    wired.verify();
+}
+
+#[test]
+fn a_state_that_is_absent_is_unchanged_and_an_empty_one_is_empty() {
+    let mut wired = up();
+    for (state, kept) in [(Some("one"), "one"), (None, "one"), (Some(""), "")] {
+        wired.send(0..1);
+        let batch = wired.batch(A);
+        let mut answer = buys(&batch, "");
+        answer.state = state.map(|state| state.as_bytes().to_vec().into());
+        wired.report(A, Ok(Said::Result(answer)));
+        assert_eq!(wired.saved("algo").unwrap(), kept.as_bytes());
+    }
+}
+
+#[test]
+fn one_batch_is_outstanding_and_holds_at_most_256_quotes() {
+    let mut wired = up();
+    wired.send(0..300);
+    wired.send(300..310);
+    assert_eq!(wired.answer(A, "").len(), 256);
+    assert!(wired.told().outcomes.is_empty(), "a delivery is answered whole");
+    let second = wired.batch(A);
+    assert!(wired.is_idle(A));
+    assert_eq!((second.number, second.events[0].event, second.events.len()), (2, 257, 44));
+    wired.report(A, Ok(Said::Result(buys(&second, ""))));
+    assert_eq!(wired.told().outcomes[0].ticks.len(), 300);
+    assert_eq!(wired.answer(A, "").len(), 10);
+    assert_eq!(wired.told().outcomes[0].ticks.len(), 10);
+}
+
+#[test]
+fn several_signals_are_booked_in_order_and_may_be_about_another_quote_of_the_batch() {
+    let mut wired = up();
+    let goog = quote("10");
+    let mut msft = quote("20");
+    if let Some(Content::Quote(quote)) = &mut msft.content {
+        "MSFT".clone_into(&mut quote.sid);
+    }
+    let delivery = wired.bench.delivery("quotes", vec![goog, msft]);
+    wired.take(&[delivery]);
+    let batch = wired.batch(A);
+    let answer = result(&batch, "", |event| match event {
+        1 => vec![buy(2), buy(1), sell(2, "1"), sell(1, "")],
+        _ => Vec::new(),
+    });
+    wired.report(A, Ok(Said::Result(answer)));
+    let told = wired.told();
+    assert_eq!(kinds(&told), [Kind::Decided, Kind::NoSignal]);
+    let (first, second) = (&told.outcomes[0].ticks[0], &told.outcomes[0].ticks[1]);
+    assert_eq!((first.positions.as_slice(), first.seqs.as_slice()), ([1, 2, 3, 4].as_slice(), [1, 2, 3, 4].as_slice()));
+    assert_eq!((second.positions.len(), second.seqs.len()), (0, 0));
+    let trades: Vec<(String, String, i32)> = told
+        .entries
+        .iter()
+        .map(|entry| match &entry.content {
+            Some(Entry::Decision(decision)) => (decision.sid.clone(), decision.price.clone(), decision.side),
+            other => panic!("a decision, not {other:?}"),
+        })
+        .collect();
+    let trade = |sid: &str, price: &str, side: v1::Side| (sid.to_owned(), price.to_owned(), side.into());
+    assert_eq!(
+        trades,
+        [
+            trade("MSFT", "20", v1::Side::Buy),
+            trade("GOOG", "10", v1::Side::Buy),
+            trade("MSFT", "20", v1::Side::Sell),
+            trade("GOOG", "10", v1::Side::Sell)
+        ]
+    );
+    wired.verify();
+}
+
+#[test]
+fn a_signal_that_is_denied_beside_one_that_is_booked_leaves_the_tick_decided() {
+    let mut wired = up();
+    wired.send(0..2);
+    let batch = wired.batch(A);
+    let answer = result(&batch, "", |event| match event {
+        1 => vec![sell(1, ""), buy(1), sell(1, "1000000")],
+        _ => vec![sell(2, "")],
+    });
+    wired.report(A, Ok(Said::Result(answer)));
+    let told = wired.told();
+    assert_eq!(kinds(&told), [Kind::Decided, Kind::Denied]);
+    assert_eq!(told.outcomes[0].ticks[0].seqs, [1, 2]);
+    assert_eq!(told.outcomes[0].ticks[1].reason, "NothingHeld");
+    wired.verify();
+}
+
+#[test]
+fn publications_have_positions_and_the_last_quote_of_the_batch_waits_for_them() {
+    let mut wired = up();
+    wired.send(0..2);
+    let batch = wired.batch(A);
+    let publication = |channel: &str| Publication { channel: channel.to_owned(), payload: "x".into() };
+    let mut answer = result(&batch, "", |event| if event == 1 { vec![buy(1)] } else { Vec::new() });
+    answer.publications = vec![publication("a"), publication("b/c")];
+    wired.report(A, Ok(Said::Result(answer)));
+    let told = wired.told();
+    assert_eq!(kinds(&told), [Kind::Decided, Kind::NoSignal]);
+    assert_eq!(told.outcomes[0].ticks[1].positions, [2, 3]);
+    let positions: Vec<u64> = told.entries.iter().map(|entry| entry.position).collect();
+    assert_eq!(positions, [1, 2, 3]);
+    assert!(matches!(&told.entries[2].content, Some(Entry::Publication(p)) if p.channel == "b/c"));
+    // A repetition waits for them too.
+    wired.verify();
+}
+
+#[test]
+fn a_quote_that_the_algorithm_rejects_is_a_dead_letter_and_its_delivery_shares_one() {
+    let mut wired = up();
+    wired.send(0..3);
+    let batch = wired.batch(A);
+    let mut answer = buys(&batch, "s");
+    for index in [0, 2] {
+        answer.results[index] =
+            EventResult { event: batch.events[index].event, reject: "too cheap".to_owned(), ..EventResult::default() };
+    }
+    wired.report(A, Ok(Said::Result(answer)));
+    let told = wired.told();
+    assert_eq!(kinds(&told), [Kind::DeadLettered, Kind::Decided, Kind::DeadLettered]);
+    assert_eq!(told.outcomes[0].ticks[0].reason, "Rejected");
+    let Some(Entry::DeadLetter(letter)) = &told.entries[0].content else { panic!("a dead letter first") };
+    assert_eq!((letter.reason.as_str(), letter.message.as_str()), ("Rejected", "too cheap"));
+    assert_eq!(told.outcomes[0].ticks[2].positions, [1]);
+}
+
+#[test]
+fn suspended_every_signal_of_a_backend_is_denied_and_its_state_is_kept() {
+    let mut wired = up();
+    assert!(wired.configure(2, |settings| settings.suspend = true).refusals.is_empty());
+    wired.send(0..1);
+    wired.answer(A, "warm");
+    assert_eq!(wired.told().outcomes[0].ticks[0].reason, "Suspended");
+    assert_eq!(wired.saved("algo").unwrap(), b"warm");
+}
+
+#[test]
+fn after_each_failure_the_batch_is_halved_and_every_tick_is_asked_again() {
+    let mut wired = up();
+    wired.send(0..8);
+    for expected in [8, 4, 2] {
+        assert_eq!(wired.batch(A).events.len(), expected);
+        wired.fail(A);
+        wired.come_up(A, "algo", &["quotes"]);
+    }
+    let mut asked = Vec::new();
+    while asked.len() < 8 {
+        asked.extend(wired.answer(A, ""));
+    }
+    assert_eq!(asked, (1..=8).map(|price| price.to_string()).collect::<Vec<_>>());
+    assert_eq!(wired.told().outcomes[0].ticks.len(), 8);
+    wired.verify();
+}
+
+#[test]
+fn a_tick_that_fails_alone_five_times_is_rejected_and_the_next_ones_count() {
+    let mut wired = up();
+    wired.send(0..3);
+    let mut failures = 0;
+    loop {
+        let batch = wired.batch(A);
+        if prices(&batch).contains(&"2".to_owned()) {
+            failures += 1;
+            wired.fail(A);
+            wired.come_up(A, "algo", &["quotes"]);
+        } else {
+            wired.report(A, Ok(Said::Result(buys(&batch, ""))));
+        }
+        if !wired.bench.engine.has_work() {
+            break;
+        }
+    }
+    // Once among three, five times alone.
+    assert_eq!(failures, 6);
+    let told = wired.told();
+    assert_eq!(kinds(&told), [Kind::Decided, Kind::DeadLettered, Kind::Decided]);
+    assert_eq!(told.outcomes[0].ticks[1].reason, "Rejected");
+    let letters: Vec<&v1::DeadLetter> = told
+        .entries
+        .iter()
+        .filter_map(|entry| match &entry.content {
+            Some(Entry::DeadLetter(letter)) => Some(letter),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(letters.len(), 1);
+    assert_eq!(letters[0].message, "algo: failed 5 times at this quote alone, last: boom");
+    assert_eq!(wired.bench.engine.trouble(), None);
+    wired.verify();
+}
+
+#[test]
+fn two_in_a_row_mean_a_broken_backend_and_nothing_more_is_rejected_until_it_answers() {
+    let mut wired = up();
+    wired.send(0..3);
+    for _ in 0..60 {
+        wired.batch(A);
+        wired.fail(A);
+        wired.come_up(A, "algo", &["quotes"]);
+    }
+    let dead_lettered = |wired: &Wired| wired.bench.engine.tally().count(counter::DEAD_LETTERED);
+    assert_eq!(dead_lettered(&wired), 1);
+    assert_eq!(wired.bench.engine.trouble().unwrap().0, "BackendFailing");
+    assert!(wired.told().outcomes.is_empty());
+    // It answers one, and may then fail at the next.
+    wired.answer(A, "");
+    assert_eq!(wired.bench.engine.trouble(), None);
+    for _ in 0..5 {
+        wired.batch(A);
+        wired.fail(A);
+        wired.come_up(A, "algo", &["quotes"]);
+    }
+    assert_eq!((dead_lettered(&wired), wired.bench.engine.has_work()), (2, false));
+    assert_eq!(kinds(&wired.told()), [Kind::DeadLettered, Kind::Decided, Kind::DeadLettered]);
+}
+
+#[test]
+fn a_backend_that_is_away_costs_nothing() {
+    let mut wired = up();
+    wired.send(0..1);
+    wired.batch(A);
+    for _ in 0..100 {
+        wired.report(A, Err(Failure::new(Fault::Unreachable, "nobody answers".to_owned())));
+        assert!(matches!(wired.order(A), Order::Call { .. }));
+    }
+    assert_eq!(wired.bench.engine.trouble().unwrap().0, "BackendUnreachable");
+    assert!(wired.bench.engine.has_work());
+    wired.report(A, Ok(Said::Described(described("algo"))));
+    wired.order(A);
+    wired.report(A, Ok(Said::Initialized(initialized(&["quotes"]))));
+    assert_eq!(wired.answer(A, ""), ["1"]);
+    assert_eq!(kinds(&wired.told()), [Kind::Decided]);
+}
+
+#[test]
+fn a_new_stream_of_the_bridge_repeats_what_waits_and_nothing_is_decided_twice() {
+    let mut wired = up();
+    let first = wired.send(0..300);
+    let second = wired.send(300..302);
+    let batch = wired.batch(A);
+    wired.reopen_stream();
+    wired.take(&[first, second]);
+    assert!(wired.is_idle(A), "the batch is still outstanding");
+    wired.report(A, Ok(Said::Result(buys(&batch, ""))));
+    let answered = prices(&batch);
+    assert!(wired.told().outcomes.is_empty(), "the stream that brought those is gone");
+    let mut asked = answered.clone();
+    while wired.bench.engine.has_work() {
+        asked.extend(wired.answer(A, ""));
+    }
+    assert_eq!(asked, (1..=302).map(|price| price.to_string()).collect::<Vec<_>>());
+    let told = wired.told();
+    let seen: Vec<usize> = told.outcomes.iter().map(|outcome| outcome.ticks.len()).collect();
+    assert_eq!(seen, [300, 2]);
+    let by_number = told.outcomes[0].ticks.iter().filter(|tick| tick.seen_by() == SeenBy::Number).count();
+    assert_eq!(by_number, 256 + 44, "what had its turn already was answered by then");
+    wired.verify();
+}
+
+#[test]
+fn a_delivery_of_ten_thousand_ticks_survives_a_crash_in_its_middle() {
+    let mut wired = up();
+    let delivery = wired.send(0..10_000);
+    let mut asked = Vec::new();
+    while asked.len() < 5_000 {
+        asked.extend(wired.answer(A, &asked.len().to_string()));
+    }
+    let committed = asked.len();
+    wired.batch(A);
+    wired.restart(at(A, 1));
+    let state = wired.come_up(A, "algo", &["quotes"]).state;
+    assert_eq!(&state[..], (committed - 256).to_string().as_bytes(), "that of the last answer committed");
+    wired.take(std::slice::from_ref(&delivery));
+    while wired.bench.engine.has_work() {
+        asked.extend(wired.answer(A, ""));
+    }
+    assert_eq!(asked, (1..=10_000).map(|price| price.to_string()).collect::<Vec<_>>());
+    let told = wired.told();
+    assert_eq!(told.outcomes[0].ticks.len(), 10_000);
+    let seen = told.outcomes[0].ticks.iter().filter(|tick| tick.seen_by() == SeenBy::Number).count();
+    assert_eq!(seen, committed);
+    assert_eq!(wired.bench.engine.tally().ticks(), 10_000);
+    wired.verify();
+}
+
+#[test]
+fn a_report_of_an_attempt_before_is_void() {
+    let mut wired = up();
+    wired.send(0..1);
+    let batch = wired.batch(A);
+    wired.report(A, Err(Failure::new(Fault::Timeout, "late".to_owned())));
+    let link = wired.link(A);
+    let late = Report { attempt: 1, said: Ok(Said::Result(buys(&batch, "late"))) };
+    wired.bench.engine.hear(link, late, 1);
+    wired.run();
+    assert!(wired.told().outcomes.is_empty());
+    wired.come_up(A, "algo", &["quotes"]);
+    assert_eq!(wired.answer(A, "in time"), ["1"]);
+    assert_eq!(wired.saved("algo").unwrap(), b"in time");
+    assert_eq!(wired.account().decisions, 1);
+}
+
+#[test]
+fn an_algorithm_that_comes_back_wanting_other_channels_gets_them_and_keeps_the_former_until_the_marker() {
+    let mut wired = up();
+    wired.mark(1);
+    wired.fail(A);
+    wired.come_up(A, "algo", &["other"]);
+    assert_eq!(wired.channels(), (2, vec!["other".to_owned()]));
+    wired.send_on("quotes", 0..1);
+    assert_eq!(wired.answer(A, ""), ["1"]);
+    wired.mark(2);
+    wired.send_on("quotes", 1..2);
+    wired.send_on("other", 2..3);
+    assert_eq!(wired.answer(A, ""), ["3"]);
+    assert_eq!(kinds(&wired.told()), [Kind::Decided, Kind::NotSubscribed, Kind::Decided]);
+}
+
+#[test]
+fn ticks_that_need_no_asking_are_answered_while_a_backend_is_up_without_asking_it() {
+    let mut wired = up();
+    let delivery = wired.bench.delivery("quotes", vec![bad("BadPrice")]);
+    wired.take(std::slice::from_ref(&delivery));
+    wired.send_on("elsewhere", 0..1);
+    assert_eq!(kinds(&wired.told()), [Kind::DeadLettered, Kind::NotSubscribed]);
+    assert!(wired.is_idle(A));
+}
+
+#[test]
+fn what_breaks_the_contract_fails_the_batch_and_says_which_field() {
+    let mut wired = up();
+    wired.send(0..2);
+    let batch = wired.batch(A);
+    let mut answer = buys(&batch, "wrong");
+    answer.results.pop();
+    wired.report(A, Ok(Said::Result(answer)));
+    let (reason, message) = wired.bench.engine.trouble().unwrap();
+    assert_eq!(reason, "ContractBroken");
+    assert!(message.starts_with("http://a:1: EventBatchResult.results: expected 2"), "{message}");
+    assert_eq!(wired.saved("algo"), None);
+    wired.come_up(A, "algo", &["quotes"]);
+    assert_eq!(wired.answer(A, ""), ["1"]);
+}

@@ -1,0 +1,545 @@
+//! Another algorithm takes over while quotes come in: none is lost, none decided twice, and the order stays.
+
+use intuition_api::v1::ConfigureResponse;
+
+use super::{far::*, *};
+use crate::backend::{Failure, Fault, Order, Report, Said};
+
+fn reasons(response: &ConfigureResponse) -> Vec<(&str, &str)> {
+    response.refusals.iter().map(|refusal| (refusal.reason.as_str(), refusal.field.as_str())).collect()
+}
+
+/// The built-in one decides on `quotes`, which the bridge holds.
+fn builtin() -> Wired {
+    let mut wired = Wired::new(resource(1));
+    wired.hold(&["quotes"]);
+    wired.mark(1);
+    wired
+}
+
+/// The backend at A decides on `quotes`, which the bridge holds.
+fn backend() -> Wired {
+    let mut wired = Wired::new(at(A, 1));
+    wired.come_up(A, "algo", &["quotes"]);
+    wired.hold(&["quotes"]);
+    wired.mark(1);
+    wired
+}
+
+fn refuse(reason: &str) -> Result<Said, Failure> {
+    Ok(Said::Initialized(v1::InitializeResponse { channels: Vec::new(), refusal: reason.to_owned() }))
+}
+
+#[test]
+fn a_built_in_algorithm_decides_until_the_backend_is_initialized() {
+    let mut wired = builtin();
+    let response = wired.move_to(A, 2);
+    assert_eq!(reasons(&response), [("Swapping", "algorithmAddress")]);
+    assert_eq!((response.effective_generation, response.cash_generation), (1, 2));
+    wired.send(0..1);
+    assert_eq!(kinds(&wired.told()), [Kind::Decided]);
+    wired.describe(A, "algo");
+    wired.send(1..2);
+    assert_eq!(kinds(&wired.told()), [Kind::Decided]);
+    let candidate = wired.account().candidate.unwrap();
+    assert_eq!((candidate.address.as_str(), candidate.name.as_str()), (A, "algo"));
+    assert_eq!((wired.deciding(), candidate.reason.as_str()), ("random".to_owned(), "BackendStarting"));
+    wired.order(A);
+    wired.report(A, Ok(Said::Initialized(initialized(&["quotes"]))));
+    assert_eq!((wired.deciding(), wired.account().candidate), ("algo".to_owned(), None));
+    let again = wired.move_to(A, 2);
+    assert_eq!((again.effective_generation, again.refusals), (2, vec![]));
+    wired.send(2..3);
+    assert_eq!(wired.answer(A, "s"), ["3"]);
+    assert_eq!(wired.account().decisions, 3);
+    assert_eq!(wired.channels().0, 1, "the channels are the same");
+    wired.verify();
+}
+
+#[test]
+fn a_backend_that_fails_leaves_its_ticks_to_the_built_in_one_that_takes_over() {
+    let mut wired = backend();
+    wired.send(0..3);
+    let batch = wired.batch(A);
+    let response = wired.configure(2, |settings| {
+        "random".clone_into(&mut settings.algorithm);
+        settings.algorithm_address.clear();
+    });
+    assert_eq!(reasons(&response), [("Swapping", "algorithm")]);
+    assert!(wired.told().outcomes.is_empty(), "the outstanding batch is waited for");
+    wired.send(3..4);
+    wired.report(A, Ok(Said::Result(buys(&batch, "last words"))));
+    assert_eq!(kinds(&wired.told()).len(), 4);
+    assert_eq!((wired.deciding().as_str(), wired.links.len()), ("random", 0));
+    assert_eq!(wired.saved("algo").unwrap(), b"last words");
+
+    let mut wired = backend();
+    wired.send(0..3);
+    wired.batch(A);
+    wired.configure(2, |settings| {
+        "random".clone_into(&mut settings.algorithm);
+        settings.algorithm_address.clear();
+    });
+    wired.report(A, Err(Failure::new(Fault::Timeout, "late".to_owned())));
+    assert_eq!(kinds(&wired.told()), [Kind::Decided; 3]);
+    assert!(wired.links.is_empty(), "the old stream is closed");
+    wired.verify();
+}
+
+#[test]
+fn a_backend_that_is_left_gets_its_state_back_when_it_returns() {
+    let mut wired = backend();
+    wired.send(0..1);
+    wired.answer(A, "state of a");
+    wired.move_to(B, 2);
+    assert_eq!(&wired.come_up(B, "other", &["quotes"]).state[..], b"");
+    wired.send(1..2);
+    wired.answer(B, "state of b");
+    wired.move_to(A, 3);
+    assert_eq!(&wired.come_up(A, "algo", &["quotes"]).state[..], b"state of a");
+    wired.send(2..3);
+    wired.answer(A, "state of a, later");
+    wired.restart(at(A, 3));
+    assert_eq!(&wired.come_up(A, "algo", &["quotes"]).state[..], b"state of a, later");
+    wired.move_to(B, 4);
+    assert_eq!(&wired.come_up(B, "other", &["quotes"]).state[..], b"state of b");
+    wired.verify();
+}
+
+#[test]
+fn a_built_in_algorithm_that_is_left_gets_its_state_back_when_it_returns() {
+    let mut wired = builtin();
+    wired.send(0..3);
+    let drawn = wired.bench.engine.states.get(&("random".to_owned(), "generator".to_owned())).cloned();
+    wired.move_to(A, 2);
+    wired.come_up(A, "algo", &["quotes"]);
+    let left = wired.bench.ledger.snapshot().unwrap().state;
+    wired.configure(3, |_| {});
+    assert_eq!(wired.deciding(), "random");
+    let back = wired.bench.ledger.snapshot().unwrap().state;
+    assert_eq!((&left, drawn.is_some() || left.is_empty()), (&back, true));
+}
+
+#[test]
+fn the_same_algorithm_at_another_address_gets_the_newest_state_before_it_decides() {
+    let mut wired = backend();
+    wired.send(0..1);
+    wired.answer(A, "one");
+    wired.send(1..2);
+    let batch = wired.batch(A);
+    wired.move_to(B, 2);
+    assert_eq!(&wired.come_up(B, "algo", &["quotes"]).state[..], b"one");
+    assert_eq!(wired.deciding(), "algo");
+    wired.send(2..3);
+    wired.report(A, Ok(Said::Result(buys(&batch, "two"))));
+    // Between the two nothing is decided.
+    assert!(wired.is_idle(A));
+    assert_eq!(wired.account().backend.unwrap().address, A);
+    assert_eq!(&wired.come_up(B, "algo", &["quotes"]).state[..], b"two");
+    assert_eq!(wired.account().backend.unwrap().address, B);
+    assert_eq!(wired.answer(B, "three"), ["3"]);
+    assert_eq!(wired.started.len(), 2);
+    assert_eq!(wired.saved("algo").unwrap(), b"three");
+    wired.verify();
+}
+
+#[test]
+fn a_successor_that_fails_when_it_is_given_the_newest_state_leaves_the_old_one_deciding() {
+    let mut wired = backend();
+    wired.send(0..1);
+    let batch = wired.batch(A);
+    wired.move_to(B, 2);
+    wired.come_up(B, "algo", &["quotes"]);
+    wired.send(1..2);
+    wired.report(A, Ok(Said::Result(buys(&batch, "new"))));
+    assert!(wired.is_idle(A));
+    wired.fail(B);
+    assert_eq!(wired.answer(A, "newer"), ["2"]);
+    assert_eq!(&wired.come_up(B, "algo", &["quotes"]).state[..], b"newer");
+    assert_eq!(wired.account().backend.unwrap().address, B);
+}
+
+#[test]
+fn parameters_are_taken_within_the_stream_between_two_batches() {
+    let mut wired = backend();
+    wired.send(0..1);
+    let batch = wired.batch(A);
+    let change = |settings: &mut v1::Settings| settings.parameters_json = r#"{"fast":3}"#.to_owned();
+    assert_eq!(reasons(&wired.configure(2, change)), [("Swapping", "parameters")]);
+    assert!(wired.is_idle(A), "the batch is outstanding");
+    wired.send(1..2);
+    wired.report(A, Ok(Said::Result(buys(&batch, ""))));
+    let Order::Reconfigure(asked) = wired.order(A) else { panic!("Reconfigure") };
+    assert_eq!(asked.parameters_json, r#"{"fast":3,"threshold":0.0}"#);
+    assert!(wired.is_idle(A), "one message at a time");
+    wired.report(A, Ok(reconfigured(&["quotes", "more"], "")));
+    assert_eq!(wired.channels(), (2, vec!["quotes".to_owned(), "more".to_owned()]));
+    assert_eq!(wired.answer(A, ""), ["2"]);
+    let account = wired.account();
+    assert_eq!((account.effective_generation, account.candidate), (2, None));
+    // The next stream begins with them.
+    wired.fail(A);
+    assert_eq!(wired.come_up(A, "algo", &["quotes"]).parameters_json, r#"{"fast":3,"threshold":0.0}"#);
+}
+
+#[test]
+fn parameters_that_a_backend_refuses_are_told_and_the_old_ones_go_on() {
+    let mut wired = backend();
+    let change = |settings: &mut v1::Settings| settings.parameters_json = r#"{"fast":0}"#.to_owned();
+    wired.configure(2, change);
+    wired.order(A);
+    wired.report(A, Ok(reconfigured(&[], "fast: must be above 0")));
+    let again = wired.configure(2, change);
+    assert_eq!(reasons(&again), [("InvalidSettings", "parameters")]);
+    assert_eq!((again.settings_generation, again.refusals[0].message.as_str()), (1, "fast: must be above 0"));
+    let candidate = wired.account().candidate.unwrap();
+    assert_eq!((candidate.address.as_str(), candidate.reason.as_str()), (A, "ParametersRefused"));
+    wired.send(0..1);
+    assert_eq!(wired.answer(A, ""), ["1"]);
+    // What is in force already is taken at once.
+    let reverted = wired.configure(3, |_| {});
+    assert_eq!((reverted.effective_generation, reverted.refusals), (3, vec![]));
+    assert_eq!(wired.account().candidate, None);
+}
+
+#[test]
+fn parameters_that_do_not_fit_the_schema_are_refused_by_path_and_hold_neither_cash_nor_suspension_back() {
+    let mut wired = Wired::new(at(A, 1));
+    wired.order(A);
+    let mut description = described("algo");
+    description.parameters_schema_json =
+        r#"{"properties":{"seed":true,"fast":{"type":"integer","minimum":1}}}"#.to_owned();
+    wired.report(A, Ok(Said::Described(description)));
+    wired.order(A);
+    wired.report(A, Ok(Said::Initialized(initialized(&["quotes"]))));
+    let response = wired.configure(2, |settings| {
+        settings.parameters_json = r#"{"fast":0}"#.to_owned();
+        settings.starting_cash = "12000".to_owned();
+        settings.suspend = true;
+    });
+    assert_eq!(reasons(&response), [("InvalidSettings", "parameters.fast")]);
+    assert_eq!((response.settings_generation, response.cash_generation), (1, 2));
+    assert_eq!(wired.account().deposits, "12000.00");
+    assert_eq!(wired.account().candidate.unwrap().reason, "ParametersRefused");
+    wired.send(0..1);
+    wired.answer(A, "");
+    assert_eq!(wired.told().outcomes[0].ticks[0].reason, "Suspended");
+}
+
+#[test]
+fn a_backend_that_fails_at_reconfigure_is_tried_with_the_new_parameters_on_a_stream_beside() {
+    let mut wired = backend();
+    wired.configure(2, |settings| settings.parameters_json = r#"{"fast":3}"#.to_owned());
+    let old = wired.link(A);
+    wired.order(A);
+    wired.report(A, Err(Failure::new(Fault::Timeout, "late".to_owned())));
+    assert_eq!(wired.links.len(), 2);
+    let beside = wired.link(A);
+    assert_ne!(beside, old);
+    assert_eq!(wired.come_up(A, "algo", &["quotes"]).parameters_json, r#"{"fast":3,"threshold":0.0}"#);
+    assert_eq!(wired.links.keys().copied().collect::<Vec<_>>(), [beside]);
+    assert_eq!(wired.account().effective_generation, 2);
+}
+
+#[test]
+fn parameters_given_up_while_the_backend_is_being_asked_never_decide() {
+    for with_other in [false, true] {
+        let mut wired = backend();
+        wired.send(0..1);
+        wired.answer(A, "s");
+        wired.configure(2, |settings| settings.parameters_json = r#"{"fast":3}"#.to_owned());
+        let Order::Reconfigure(_) = wired.order(A) else { panic!("Reconfigure") };
+        // Asked, not answered, and by now something else is wanted.
+        wired.configure(3, |settings| {
+            if with_other {
+                settings.parameters_json = r#"{"fast":9}"#.to_owned();
+            }
+        });
+        let late = Report { attempt: 1, said: Ok(reconfigured(&[], "")) };
+        wired.bench.engine.hear(wired.link(A), late, 1);
+        wired.run();
+        let request = wired.come_up(A, "algo", &["quotes"]);
+        assert_eq!(
+            request.parameters_json, r#"{"seed":1,"threshold":0.0}"#,
+            "the stream begins anew with the old ones"
+        );
+        assert_eq!(&request.state[..], b"s");
+        if with_other {
+            assert_eq!(wired.account().effective_generation, 1);
+            let Order::Reconfigure(asked) = wired.order(A) else { panic!("Reconfigure") };
+            assert_eq!(asked.parameters_json, r#"{"fast":9,"threshold":0.0}"#);
+            wired.report(A, Ok(reconfigured(&[], "")));
+        }
+        assert_eq!(wired.account().effective_generation, 3);
+        wired.send(1..2);
+        assert_eq!(wired.answer(A, "t"), ["2"]);
+    }
+}
+
+#[test]
+fn one_that_never_comes_up_leaves_the_old_one_deciding_and_says_why() {
+    let mut wired = builtin();
+    wired.move_to(A, 2);
+    for (failure, reason, field) in [
+        (Failure::new(Fault::Unreachable, "nobody".to_owned()), "BackendUnreachable", "algorithmAddress"),
+        (Failure::new(Fault::Timeout, "late".to_owned()), "BackendTimeout", "algorithmAddress"),
+    ] {
+        wired.order(A);
+        wired.report(A, Err(failure));
+        assert_eq!(reasons(&wired.move_to(A, 2)), [(reason, field)]);
+        wired.send(0..1);
+        assert_eq!(kinds(&wired.told()), [Kind::Decided]);
+    }
+    wired.describe(A, "algo");
+    wired.order(A);
+    wired.report(A, refuse("fast: is required"));
+    let refused = wired.move_to(A, 2);
+    assert_eq!(reasons(&refused), [("InvalidSettings", "parameters")]);
+    assert_eq!(wired.account().candidate.unwrap().reason, "ParametersRefused");
+    assert_eq!((wired.deciding().as_str(), wired.bench.engine.trouble()), ("random", None));
+    // The same settings are no second attempt, others are.
+    assert_eq!(wired.started.len(), 1);
+}
+
+#[test]
+fn a_candidate_is_replaced_by_another_and_given_up_when_what_is_in_force_is_wanted_again() {
+    let mut wired = builtin();
+    wired.move_to(A, 2);
+    wired.move_to(B, 3);
+    assert_eq!(wired.links.values().map(|line| line.address.as_str()).collect::<Vec<_>>(), [B]);
+    let older = wired.move_to(A, 2);
+    assert_eq!(reasons(&older), [("OlderGeneration", "")]);
+    let back = wired.configure(4, |_| {});
+    assert_eq!((back.effective_generation, back.refusals, wired.links.len()), (4, vec![], 0));
+    assert_eq!(wired.account().candidate, None);
+}
+
+#[test]
+fn channels_are_subscribed_to_first_and_the_marker_divides_the_quotes() {
+    let mut wired = builtin();
+    wired.move_to(A, 2);
+    wired.come_up(A, "algo", &["news"]);
+    assert_eq!((wired.channels(), wired.deciding().as_str()), ((2, vec!["news".to_owned()]), "random"));
+    assert_eq!(reasons(&wired.move_to(A, 2)), [("Swapping", "algorithmAddress")]);
+    wired.send_on("quotes", 0..1);
+    wired.send_on("news", 1..2);
+    assert_eq!(kinds(&wired.told()), [Kind::Decided, Kind::NotSubscribed]);
+    // A marker of what was before says nothing.
+    wired.mark(1);
+    assert_eq!(wired.deciding(), "random");
+    wired.mark(2);
+    assert_eq!(wired.deciding(), "algo");
+    wired.send_on("quotes", 2..3);
+    wired.send_on("news", 3..4);
+    assert_eq!(wired.answer(A, ""), ["4"]);
+    assert_eq!(kinds(&wired.told()), [Kind::NotSubscribed, Kind::Decided]);
+    assert_eq!(wired.bench.engine.tally().count(counter::NOT_SUBSCRIBED), 2);
+    wired.verify();
+}
+
+#[test]
+fn what_waits_in_front_of_the_marker_is_the_old_ones_and_what_is_behind_it_the_new_ones() {
+    let mut wired = backend();
+    wired.send(0..2);
+    let batch = wired.batch(A);
+    wired.move_to(B, 2);
+    wired.come_up(B, "other", &["news"]);
+    wired.send(2..3);
+    wired.mark(2);
+    wired.send_on("news", 3..4);
+    wired.send_on("quotes", 4..5);
+    wired.report(A, Ok(Said::Result(buys(&batch, ""))));
+    assert_eq!(wired.answer(A, ""), ["3"]);
+    assert_eq!(wired.deciding(), "other");
+    assert_eq!(wired.answer(B, ""), ["4"]);
+    assert_eq!(kinds(&wired.told()).len(), 5);
+    assert_eq!(wired.bench.engine.tally().count(counter::NOT_SUBSCRIBED), 1);
+}
+
+#[test]
+fn a_marker_that_the_end_of_the_stream_took_with_it_is_made_up_for_by_the_next() {
+    let mut wired = backend();
+    wired.send(0..1);
+    wired.batch(A);
+    wired.move_to(B, 2);
+    wired.come_up(B, "other", &["news"]);
+    wired.mark(2);
+    assert_eq!(wired.deciding(), "algo", "a tick is outstanding");
+    wired.reopen_stream();
+    wired.report(A, Err(Failure::new(Fault::Timeout, "late".to_owned())));
+    assert_eq!(wired.deciding(), "algo");
+    wired.mark(2);
+    wired.come_up(A, "algo", &["quotes"]);
+    wired.answer(A, "");
+    assert_eq!(wired.deciding(), "other");
+}
+
+#[test]
+fn a_candidate_that_is_given_up_takes_its_channels_back() {
+    let mut wired = builtin();
+    wired.move_to(A, 2);
+    wired.come_up(A, "algo", &["news"]);
+    let back = wired.configure(3, |_| {});
+    assert_eq!(back.effective_generation, 3);
+    assert_eq!(wired.channels(), (3, vec!["quotes".to_owned()]));
+    // The bridge was on its way.
+    wired.mark(2);
+    wired.send_on("news", 0..1);
+    wired.send_on("quotes", 1..2);
+    assert_eq!(kinds(&wired.told()), [Kind::NotSubscribed, Kind::Decided]);
+}
+
+#[test]
+fn a_candidate_that_fails_before_it_takes_over_takes_its_channels_back_for_the_one_that_decides() {
+    let mut wired = backend();
+    wired.move_to(B, 2);
+    wired.come_up(B, "other", &["news"]);
+    assert_eq!(wired.channels(), (2, vec!["news".to_owned()]));
+    wired.fail(B);
+    assert_eq!(wired.channels(), (3, vec!["quotes".to_owned()]), "the one that decides needs its own");
+    wired.mark(2);
+    assert_eq!(wired.deciding(), "algo");
+    wired.come_up(B, "other", &["news"]);
+    assert_eq!(wired.channels(), (4, vec!["news".to_owned()]));
+    wired.mark(3);
+    assert_eq!(wired.deciding(), "algo");
+    wired.mark(4);
+    assert_eq!(wired.deciding(), "other");
+}
+
+#[test]
+fn an_old_one_that_fails_again_and_again_is_not_waited_for_with_the_marker() {
+    let mut wired = backend();
+    wired.move_to(B, 2);
+    wired.come_up(B, "other", &["quotes", "news"]);
+    wired.send(0..1);
+    wired.batch(A);
+    wired.fail(A);
+    wired.fail(A);
+    assert_eq!(wired.deciding(), "algo");
+    wired.fail(A);
+    assert_eq!(wired.deciding(), "other");
+    assert_eq!(wired.answer(B, ""), ["1"]);
+    // Its marker comes all the same.
+    wired.mark(2);
+    wired.send_on("news", 1..2);
+    assert_eq!(wired.answer(B, ""), ["2"]);
+    assert_eq!(kinds(&wired.told()), [Kind::Decided; 2]);
+}
+
+#[test]
+fn a_runtime_without_a_bridge_does_not_wait_for_a_marker() {
+    let mut wired = Wired::new(resource(1));
+    wired.move_to(A, 2);
+    wired.come_up(A, "algo", &["news"]);
+    assert_eq!((wired.deciding().as_str(), wired.channels().1), ("algo", vec!["news".to_owned()]));
+}
+
+#[test]
+fn channels_of_the_resource_are_the_same_for_whoever_decides() {
+    let mut wired = Wired::new(Settings { subscribe: Some(vec!["mine".to_owned()]), ..resource(1) });
+    wired.hold(&["mine"]);
+    wired.mark(1);
+    wired.move_to(A, 2);
+    wired.come_up(A, "algo", &["other"]);
+    assert_eq!((wired.deciding().as_str(), wired.channels()), ("algo", (1, vec!["mine".to_owned()])));
+    wired.send_on("mine", 0..1);
+    assert_eq!(wired.answer(A, ""), ["1"]);
+}
+
+#[test]
+fn a_restart_in_the_middle_of_a_swap_finds_the_recorded_one_deciding() {
+    let mut wired = builtin();
+    wired.move_to(A, 2);
+    wired.restart(at(A, 2));
+    assert_eq!((wired.deciding().as_str(), wired.account().effective_generation), ("random", 1));
+    assert_eq!(wired.account().candidate.unwrap().address, A);
+    let delivery = wired.send(0..1);
+    assert_eq!(kinds(&wired.told()), [Kind::Decided]);
+    // The operator repeats itself.
+    assert_eq!(reasons(&wired.move_to(A, 2)), [("Swapping", "algorithmAddress")]);
+    assert_eq!(wired.started.len(), 2, "one attempt in each process");
+    wired.come_up(A, "algo", &["quotes"]);
+    assert_eq!(wired.account().effective_generation, 2);
+    wired.take(&[delivery]);
+    assert_eq!(wired.told().outcomes[0].ticks[0].seen_by(), SeenBy::Number);
+    // An old file does not bring the one before back.
+    wired.restart(resource(1));
+    assert_eq!(wired.account().backend.unwrap().address, A);
+}
+
+#[test]
+fn a_restart_on_the_way_to_a_built_in_algorithm_with_other_channels_loses_no_quote_of_the_old_ones() {
+    let mut wired = Wired::new(at(A, 1));
+    wired.come_up(A, "algo", &["news"]);
+    wired.hold(&["news"]);
+    wired.mark(1);
+    let delivery = wired.send_on("news", 0..1);
+    wired.batch(A);
+    wired.restart(resource(2));
+    wired.take(&[delivery]);
+    wired.mark(wired.channels().0);
+    assert!(wired.told().outcomes.is_empty(), "the quote of before is the old one's");
+    wired.come_up(A, "algo", &["news"]);
+    assert_eq!(wired.answer(A, ""), ["1"]);
+    assert_eq!(wired.deciding(), "random");
+    wired.send_on("quotes", 1..2);
+    assert_eq!(kinds(&wired.told()), [Kind::Decided, Kind::Decided]);
+}
+
+#[test]
+fn the_threshold_of_a_backend_is_given_to_it_like_a_parameter() {
+    let mut wired = backend();
+    wired.configure(2, |settings| settings.threshold = "0.25".to_owned());
+    let Order::Reconfigure(asked) = wired.order(A) else { panic!("Reconfigure") };
+    assert_eq!(asked.parameters_json, r#"{"seed":1,"threshold":0.25}"#);
+}
+
+#[test]
+fn cash_and_suspension_are_applied_while_a_candidate_is_on_its_way_and_survive_its_taking_over() {
+    let mut wired = builtin();
+    wired.move_to(A, 2);
+    let response = wired.configure(3, |settings| {
+        settings.algorithm.clear();
+        settings.algorithm_address = A.to_owned();
+        settings.starting_cash = "12345".to_owned();
+        settings.suspend = true;
+    });
+    assert_eq!((response.settings_generation, response.cash_generation), (1, 3));
+    wired.send(0..1);
+    assert_eq!(wired.told().outcomes[0].ticks[0].reason, "Suspended");
+    wired.come_up(A, "algo", &["quotes"]);
+    assert_eq!((wired.account().effective_generation, wired.account().deposits.as_str()), (3, "12345.00"));
+    wired.send(1..2);
+    wired.answer(A, "");
+    assert_eq!(wired.told().outcomes[0].ticks[0].reason, "Suspended");
+    wired.restart(at(A, 2));
+    assert!(wired.bench.engine.adjustable().suspend);
+    assert_eq!(wired.account().deposits, "12345.00");
+}
+
+#[test]
+fn the_time_without_decisions_is_measured_from_the_last_outcome_while_quotes_wait() {
+    let mut wired = backend();
+    wired.send(0..1);
+    wired.answer(A, "");
+    wired.now = 10_000;
+    wired.send(1..2);
+    wired.batch(A);
+    wired.move_to(B, 2);
+    wired.come_up(B, "other", &["quotes"]);
+    assert!(wired.bench.engine.take_swap_pauses().is_empty());
+    wired.now = 50_000;
+    wired.report(A, Err(Failure::new(Fault::Timeout, "late".to_owned())));
+    wired.now = 70_000;
+    wired.answer(B, "");
+    let pauses = wired.bench.engine.take_swap_pauses();
+    assert_eq!(pauses.len(), 1);
+    assert!((59_000..61_000).contains(&pauses[0].as_micros()), "{pauses:?}");
+    // A swap at which nothing waits has no pause.
+    wired.move_to(A, 3);
+    wired.come_up(A, "algo", &["quotes"]);
+    wired.send(2..3);
+    wired.answer(A, "");
+    assert!(wired.bench.engine.take_swap_pauses().is_empty());
+}
