@@ -23,6 +23,8 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// List algorithms and the parameters that they take: those built in, those served at addresses, and a cluster's.
     Backends(BackendsArgs),
+    /// Take a server of algorithms through the contract, and say what fails and why.
+    Conform(ConformArgs),
     /// Run manifests on this machine: each with its own runtime, ledger and bridge, in this one process.
     Run(Box<RunArgs>),
     /// Say everything that is wrong with manifests.
@@ -101,6 +103,34 @@ pub(crate) struct BackendsArgs {
     /// How they are shown on standard output.
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) output: backends::Format,
+}
+
+/// `intuition conform`.
+#[derive(Debug, Args)]
+pub(crate) struct ConformArgs {
+    /// The server, `http://HOST:PORT` or `unix:/PATH`.
+    #[arg(long, value_name = "URL")]
+    pub(crate) address: backend::Address,
+    /// Parameters to run it with, one JSON object without the threshold; what its schema requires is filled in.
+    #[arg(long, value_name = "JSON", default_value = "{}")]
+    pub(crate) parameters: String,
+    /// The threshold to run it with.
+    #[arg(long, default_value_t = 0.5)]
+    pub(crate) threshold: f64,
+    /// Seconds that an answer may take.
+    #[arg(long, value_name = "SECONDS", default_value_t = 10.0, value_parser = seconds)]
+    pub(crate) deadline: f64,
+    /// Process of the server: in the end it is sent SIGTERM, to see whether it ends in order.
+    #[arg(long)]
+    pub(crate) pid: Option<u32>,
+    /// How the report is shown on standard output.
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) output: backends::Format,
+}
+
+fn seconds(text: &str) -> Result<f64, &'static str> {
+    let seconds = text.parse().ok().filter(|seconds| (0.1..=600.0).contains(seconds));
+    seconds.ok_or("must be a number of seconds from 0.1 to 600")
 }
 
 /// A topic that can be published to.

@@ -3,6 +3,7 @@
 //! - [`args`]: the flags.
 //! - [`manifest`], [`validate`]: reads manifests, says everything that is wrong with them.
 //! - [`backends`]: which algorithms there are, and which parameters they take.
+//! - [`conform`]: whether a server of algorithms keeps the contract.
 //! - [`run`]: a local run: for each manifest the runtime and the bridge that a cluster would run, in this process.
 //! - [`broker`]: the embedded broker. [`feed`]: a CSV file as quotes. [`output`]: what standard output shows.
 
@@ -10,6 +11,7 @@ mod args;
 mod backends;
 #[cfg(feature = "embedded-broker")]
 mod broker;
+mod conform;
 mod feed;
 mod manifest;
 mod output;
@@ -25,6 +27,7 @@ use crate::args::{Arguments, Command};
 fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Backends(arguments) => backends::command(&arguments),
+        Command::Conform(arguments) => conform::command(&arguments),
         Command::Run(arguments) => run::command(&arguments),
         Command::Validate(arguments) => validate::command(&arguments),
     }

@@ -117,6 +117,18 @@ fn a_second_run_takes_up_the_first_and_tells_only_what_is_new() {
 }
 
 #[test]
+fn a_rate_is_kept_up_to_the_last_line() {
+    let folder = TempDir::new().unwrap();
+    let began = Instant::now();
+    let mut command = command(&["random.yaml"]);
+    let output = command.arg("--feed").arg(feed(&folder, 2_000)).args(["--rate", "1000", "--output", "json"]).output();
+    let output = output.unwrap();
+    assert_eq!((output.status.code(), stderr(&output)), (Some(0), ""));
+    assert_eq!(json(&output).1[0]["summary"]["ticks"], 2_000);
+    assert!(began.elapsed() >= Duration::from_millis(1_999), "{:?}", began.elapsed());
+}
+
+#[test]
 fn a_feed_that_nobody_takes_or_that_is_broken_is_refused_before_anything_is_published() {
     let folder = TempDir::new().unwrap();
     let path = feed(&folder, 10);

@@ -1,6 +1,6 @@
 //! Publishes a feed, as fast as its window allows.
 
-use std::{error::Error, sync::Arc, time::Duration};
+use std::{error::Error, sync::Arc};
 
 use bridge::mqtt::{Code, Event, Link, LinkError, Message};
 use intuition_common::readiness::Readiness;
@@ -75,8 +75,8 @@ impl Publisher {
                 }
                 self.sent.send_replace(self.window.sent());
             }
-            // A day is as good as never: the loop only goes round once more.
-            let due = start + self.window.due().unwrap_or(start.elapsed() + Duration::from_hours(24));
+            // One that is past by now is no less awaited: nothing else might wake the loop.
+            let due = connection.and_then(|connection| self.window.waits_until(connection.receive_maximum));
             tokio::select! {
                 event = events.recv() => match event {
                     Some(event) => self.take(event, &link, &mut connection)?,
@@ -86,7 +86,7 @@ impl Publisher {
                     let settled = *self.settled.borrow_and_update();
                     self.window.settle(settled);
                 }
-                () = sleep_until(due), if connection.is_some() && due > Instant::now() => {}
+                () = sleep_until(start + due.unwrap_or_default()), if due.is_some() => {}
                 () = stop.cancelled() => {
                     link.disconnect();
                     return Ok(());

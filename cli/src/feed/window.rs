@@ -47,10 +47,7 @@ impl Window {
 
     /// The next line to be sent, `elapsed` after the start, on a connection that takes `receive_maximum` unanswered ones.
     pub(crate) fn next(&mut self, elapsed: Duration, receive_maximum: u16) -> Option<u64> {
-        let open = self.sent < self.total
-            && self.sent < self.settled.saturating_add(WIDTH)
-            && self.unanswered.len() < usize::from(receive_maximum)
-            && self.due().is_none_or(|due| due <= elapsed);
+        let open = self.has_room(receive_maximum) && self.due().is_none_or(|due| due <= elapsed);
         open.then(|| {
             self.sent += 1;
             self.unanswered.insert(self.sent);
@@ -58,8 +55,19 @@ impl Window {
         })
     }
 
+    /// When the next line may go, after the start; `None`: at once, or it does not wait for the time alone.
+    pub(crate) fn waits_until(&self, receive_maximum: u16) -> Option<Duration> {
+        self.due().filter(|_| self.has_room(receive_maximum))
+    }
+
+    fn has_room(&self, receive_maximum: u16) -> bool {
+        self.sent < self.total
+            && self.sent < self.settled.saturating_add(WIDTH)
+            && self.unanswered.len() < usize::from(receive_maximum)
+    }
+
     /// When the next line is due, after the start; `None`: at once, or there is none.
-    pub(crate) fn due(&self) -> Option<Duration> {
+    fn due(&self) -> Option<Duration> {
         let Rate::PerSecond(rate) = self.rate else { return None };
         (self.sent < self.total).then(|| {
             let sent = self.sent - self.skipped;
@@ -127,6 +135,18 @@ mod tests {
         assert_eq!(drain(&mut window, Duration::from_secs(1), 100), [4, 5, 6, 7]);
         assert_eq!(drain(&mut window, Duration::from_mins(1), 100), [8, 9, 10]);
         assert_eq!(window.due(), None);
+    }
+
+    #[test]
+    fn a_line_waits_for_the_time_alone_where_there_is_room_for_it() {
+        let mut window = Window::new(Rate::PerSecond(4), 3, 0);
+        assert_eq!(drain(&mut window, Duration::ZERO, 1), [1]);
+        assert_eq!(window.waits_until(1), None);
+        window.answered(1);
+        assert_eq!(window.waits_until(1), Some(Duration::from_millis(250)));
+        assert_eq!(drain(&mut window, Duration::from_secs(1), 100), [2, 3]);
+        assert_eq!(window.waits_until(100), None);
+        assert_eq!(Window::new(Rate::Max, 3, 0).waits_until(1), None);
     }
 
     #[test]

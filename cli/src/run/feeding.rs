@@ -133,11 +133,6 @@ impl Feeding {
         *self.settled.borrow() >= self.feed.len()
     }
 
-    /// Whether lines are on their way without an outcome.
-    pub(super) fn is_under_way(&self) -> bool {
-        self.sent() > *self.settled.borrow()
-    }
-
     /// Whether lines are on their way that an algorithm could answer now.
     pub(super) fn can_come(&self, locals: &[Local]) -> bool {
         let takers = self.takers.iter().zip(locals).filter_map(|(taker, local)| Some((local, (*taker)?)));
@@ -149,6 +144,12 @@ impl Feeding {
     /// Lines sent.
     pub(super) fn sent(&self) -> u64 {
         *self.sent.borrow()
+    }
+
+    /// The quotes that were not sent, for a person.
+    pub(super) fn unsent(&self) -> Option<String> {
+        let (sent, total) = (self.sent(), self.feed.len());
+        (sent < total).then(|| format!("the quotes {} to {total} of the feed were not sent", sent + 1))
     }
 
     /// The lines that one algorithm did not answer, for a person.

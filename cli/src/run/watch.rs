@@ -144,7 +144,7 @@ impl<'a> Watch<'a> {
     }
 
     fn is_waiting(&self) -> bool {
-        !self.is_published() || self.feeding.as_ref().is_some_and(|feeding| feeding.is_under_way())
+        !self.is_published() || self.feeding.as_ref().is_some_and(|feeding| !feeding.is_complete())
     }
 
     /// Whether waiting for what is on its way makes sense now: an algorithm that is away may stay so.
@@ -166,7 +166,8 @@ impl<'a> Watch<'a> {
         let messages = self.locals.iter().filter(|local| local.unpublished() > 0).map(|local| {
             format!("{} has {} messages that the broker did not take", local.account, local.unpublished())
         });
-        quotes.chain(messages).collect()
+        let unsent = self.feeding.as_ref().and_then(|feeding| feeding.unsent());
+        quotes.chain(messages).chain(unsent).collect()
     }
 }
 

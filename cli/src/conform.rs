@@ -1,0 +1,100 @@
+//! `intuition conform`: takes a server of `intuition.v1.Algorithm` through the contract, and says what fails and why.
+//!
+//! - [`row`]: what is checked, and what the contract says of it. [`checks`]: how it is found out.
+//! - [`judge`]: answers against the contract, without I/O. [`run`]: a run over many quotes. [`client`]: the only I/O.
+//! - [`quotes`], [`parameters`]: what is asked. [`report`]: what was found.
+
+mod checks;
+mod client;
+mod judge;
+mod parameters;
+mod quotes;
+mod report;
+mod row;
+mod run;
+
+use std::{io, process::ExitCode, sync::atomic::AtomicU32, time::Duration};
+
+use intuition_common::exit;
+use serde_json::{Value, json};
+
+use self::{
+    checks::Kit,
+    client::{Target, Trouble},
+    parameters::{Parameters, Schema},
+    report::Report,
+};
+use crate::{args::ConformArgs, backends::Format, output};
+
+/// Why nothing was checked.
+#[derive(Debug, thiserror::Error)]
+enum ConformError {
+    #[error("--parameters: must be one JSON object without threshold, such as {{\"fast\": 20}}")]
+    UseParameters,
+    #[error("cannot start the async runtime")]
+    StartTokio(#[source] io::Error),
+    #[error("{address}: {trouble}")]
+    Reach { address: String, trouble: Trouble },
+    #[error("cannot write to standard output")]
+    Write(#[source] io::Error),
+}
+
+/// Runs `intuition conform`: 0 where nothing fails, 1 where something does, 2 where nothing could be checked.
+pub(crate) fn command(args: &ConformArgs) -> ExitCode {
+    match try_command(args) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(error) => exit::report(&error, exit::USAGE),
+    }
+}
+
+fn try_command(args: &ConformArgs) -> Result<bool, ConformError> {
+    let given = match serde_json::from_str(&args.parameters) {
+        Ok(Value::Object(given)) if !given.contains_key("threshold") => given,
+        _ => return Err(ConformError::UseParameters),
+    };
+    let tokio = tokio::runtime::Runtime::new().map_err(ConformError::StartTokio)?;
+    let (title, report) = tokio.block_on(conform(args, given))?;
+    // A server that hangs in a call must not hold up the end.
+    tokio.shutdown_background();
+    let text = match args.output {
+        Format::Text => format!("{title}\n{}", report.text()),
+        Format::Json => {
+            let (passed, failed, skipped) = report.counts();
+            let all = json!({"server": title, "passed": passed, "failed": failed, "skipped": skipped, "checks": report.json()});
+            format!("{all}\n")
+        }
+    };
+    output::put(text.as_bytes()).map_err(ConformError::Write)?;
+    Ok(report.counts().1 == 0)
+}
+
+async fn conform(args: &ConformArgs, given: Parameters) -> Result<(String, Report), ConformError> {
+    let target = Target { address: args.address.clone(), deadline: Duration::from_secs_f64(args.deadline) };
+    let described = match target.describe().await {
+        Ok(described) => described,
+        Err(trouble @ Trouble::Unreachable(_)) => {
+            return Err(ConformError::Reach { address: target.address.to_string(), trouble });
+        }
+        // It is there: the report says what is wrong with Describe.
+        Err(_) => intuition_api::v1::DescribeResponse::default(),
+    };
+    let schema = Schema::compile(&described.parameters_schema_json).unwrap_or_default();
+    let mut given = schema.filled(given);
+    // What is random is made reproducible, where that can be said.
+    if schema.knows("seed") {
+        given.entry("seed").or_insert_with(|| json!(7));
+    }
+    let title = format!("{} {} at {}", described.name, described.version, target.address);
+    let kit = Kit {
+        parameters: checks::json(&given, args.threshold),
+        target,
+        given,
+        threshold: args.threshold,
+        schema,
+        pid: args.pid,
+        tag: rand::random(),
+        accounts: AtomicU32::new(0),
+    };
+    Ok((title, checks::all(&kit).await))
+}

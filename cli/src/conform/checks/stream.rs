@@ -1,0 +1,164 @@
+//! What goes over one stream.
+
+use intuition_api::v1::InputEvent;
+
+use super::{Kit, lives, note};
+use crate::conform::{
+    judge,
+    quotes::{Feed, largest},
+    report::Report,
+    row::Row,
+    run::{self, Halt, Run},
+};
+
+/// Initialize, then every batch of the plan: what a runtime does all day.
+pub(super) async fn exchange(kit: &Kit, report: &mut Report) -> Option<Run> {
+    let (mut stream, answer) = match kit.target.open(&kit.account(), &kit.parameters, Vec::new()).await {
+        Ok(opened) => opened,
+        Err(trouble) => {
+            report.fail(Row::Initialize, trouble.to_string());
+            return None;
+        }
+    };
+    if !answer.refusal.is_empty() {
+        let refusal = judge::shown(&answer.refusal);
+        let came = format!("parameters {} are refused: {refusal}; give others with --parameters", kit.parameters);
+        report.fail(Row::Initialize, came);
+        return None;
+    }
+    report.pass(Row::Initialize);
+    if answer.channels.is_empty() {
+        report.fail(Row::Initialize, "InitializeResponse has neither channels nor a refusal");
+    }
+    report.breaches(judge::channels(Row::Initialize, "InitializeResponse", &answer.channels));
+    let run = match run::batches(&mut stream, 1, &Feed::planned(0)).await {
+        Ok(run) => run,
+        Err(halt) => {
+            report.fail(halt.row(Row::Order), halt.to_string());
+            return None;
+        }
+    };
+    report.pass(Row::Order);
+    report.pass(Row::Batches);
+    report.breaches(run.breaches.iter().cloned());
+    Some(run)
+}
+
+/// Parameters that cannot be used.
+pub(super) async fn parameters(kit: &Kit, report: &mut Report) {
+    let wrong = kit.schema.wrong(&kit.given);
+    if wrong.is_empty() {
+        report.skip(Row::ParametersRefused, "the schema forbids nothing that could be tried");
+    }
+    for parameters in wrong {
+        let parameters = kit.with(&parameters, kit.threshold);
+        match kit.target.open(&kit.account(), &parameters, Vec::new()).await {
+            // One that takes more than its schema says harms nobody: the runtime checks the schema itself.
+            Ok(_) => report.pass(Row::ParametersRefused),
+            Err(trouble) => {
+                report.fail(Row::ParametersRefused, format!("with parameters {parameters}: {trouble}"));
+            }
+        }
+    }
+    lives(kit, Row::ParametersRefused, "wrong parameters", report).await;
+    for malformed in ["{", "[]", "null", "1", "\"text\""] {
+        match kit.target.open(&kit.account(), malformed, Vec::new()).await {
+            Ok((_, answer)) if answer.refusal.is_empty() => {
+                report.fail(Row::ParametersMalformed, format!("parameters_json {malformed:?} is accepted"));
+            }
+            Err(crate::conform::client::Trouble::Ended { status, .. })
+                if status.code() != tonic::Code::InvalidArgument =>
+            {
+                let came = format!("parameters_json {malformed:?} is answered by {:?}", status.code());
+                report.fail(Row::ParametersMalformed, came);
+            }
+            Err(trouble @ crate::conform::client::Trouble::Late { .. }) => {
+                report.fail(Row::ParametersMalformed, format!("parameters_json {malformed:?}: {trouble}"));
+            }
+            _ => report.pass(Row::ParametersMalformed),
+        }
+    }
+    lives(kit, Row::ParametersMalformed, "parameters that are no object", report).await;
+}
+
+/// An event of a kind that a later contract may have.
+pub(super) async fn unknown_kinds(kit: &Kit, report: &mut Report) {
+    let row = Row::UnknownKinds;
+    let mut feed = Feed::new(0);
+    let mut events = feed.take(3);
+    let unknown = events.get(1).map_or(0, |event| event.event);
+    if let Some(event) = events.get_mut(1) {
+        event.kind = None;
+    }
+    match once(kit, &events).await {
+        Ok(result) => {
+            report.pass(row);
+            let of_unknown = result.results.iter().find(|result| result.event == unknown);
+            report.breaches(of_unknown.and_then(judge::passed_over));
+            if result.results.len() != events.len() && !report.has_failed(Row::Batches) {
+                let came = format!("{} results for 3 events, one of them of an unknown kind", result.results.len());
+                report.fail(row, came);
+            }
+        }
+        Err(Halt::Trouble(trouble)) => note(report, row, &trouble),
+        Err(halt) => report.fail(row, halt.to_string()),
+    }
+}
+
+/// As many events as a batch may have, with the longest symbols.
+pub(super) async fn message_size(kit: &Kit, report: &mut Report) {
+    let events = largest();
+    match once(kit, &events).await {
+        Ok(result) => {
+            report.pass(Row::MessageSize);
+            if report.first_failed(&[Row::Batches, Row::Order, Row::Signals]).is_none() {
+                report.breaches(judge::result(1, &events, &result));
+            }
+        }
+        Err(Halt::Trouble(trouble)) => note(report, Row::MessageSize, &trouble),
+        Err(halt) => report.fail(Row::MessageSize, halt.to_string()),
+    }
+}
+
+async fn once(kit: &Kit, events: &[InputEvent]) -> Result<intuition_api::v1::EventBatchResult, Halt> {
+    let mut stream = run::open(&kit.target, &kit.account(), &kit.parameters, Vec::new()).await?;
+    Ok(stream.batch(1, events.to_vec()).await?)
+}
+
+/// Other parameters on an open stream, good ones and bad ones.
+pub(super) async fn reconfigure(kit: &Kit, report: &mut Report) {
+    let row = Row::Reconfigure;
+    if let Err(halt) = try_reconfigure(kit, report).await {
+        match halt {
+            Halt::Trouble(trouble) => note(report, row, &trouble),
+            Halt::Refused(_) => report.fail(row, halt.to_string()),
+        }
+    }
+}
+
+async fn try_reconfigure(kit: &Kit, report: &mut Report) -> Result<(), Halt> {
+    let row = Row::Reconfigure;
+    let mut stream = run::open(&kit.target, &kit.account(), &kit.parameters, Vec::new()).await?;
+    let mut feed = Feed::new(0);
+    stream.batch(1, feed.take(5)).await?;
+    let other = kit.with(&kit.given, if kit.threshold > 0.25 { 0.25 } else { 0.75 });
+    let answer = stream.reconfigure(&other).await?;
+    report.pass(row);
+    if answer.refusal.is_empty() {
+        report.breaches(judge::channels(row, "ReconfigureResponse", &answer.channels));
+    }
+    stream.batch(2, feed.take(5)).await?;
+    let wrong = kit.schema.wrong(&kit.given).into_iter().map(|wrong| kit.with(&wrong, kit.threshold));
+    for bad in wrong.take(2).chain(["{".to_owned()]) {
+        let answer = stream.reconfigure(&bad).await?;
+        if bad == "{" && answer.refusal.is_empty() {
+            report.fail(row, "Reconfigure.parameters_json \"{\" is accepted");
+        }
+        let number = 3;
+        let result = stream.batch(number, feed.take(3)).await?;
+        if result.number != number && !report.has_failed(Row::Order) {
+            report.fail(row, format!("after a Reconfigure, batch {number} is answered by number {}", result.number));
+        }
+    }
+    Ok(())
+}

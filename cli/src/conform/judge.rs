@@ -1,0 +1,221 @@
+//! Judges answers by the contract: what came of what was asked, no I/O.
+
+use std::collections::BTreeSet;
+
+use intuition_api::{
+    decimal::Quantity,
+    topic::check_filter,
+    v1::{DescribeResponse, EventBatchResult, EventResult, InputEvent, Publication, Side, Signal},
+};
+
+use super::row::Row;
+
+const MAX_STATE: usize = 1 << 20;
+const MAX_SIGNALS: usize = 64;
+const MAX_PUBLICATIONS: usize = 1_000;
+const MAX_PAYLOAD: usize = 256 << 10;
+const MAX_TOPIC: usize = 256;
+const MAX_CHANNELS: usize = 64;
+const MAX_NAME: usize = 64;
+
+/// A rule that an answer breaks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Breach {
+    /// The rule's row.
+    pub(crate) row: Row,
+    /// What came, by message and field.
+    pub(crate) came: String,
+}
+
+impl Breach {
+    pub(crate) fn new(row: Row, came: impl Into<String>) -> Self {
+        Self { row, came: came.into() }
+    }
+}
+
+/// Name, version and contract.
+pub(crate) fn description(response: &DescribeResponse) -> Vec<Breach> {
+    let mut breaches = Vec::new();
+    let mut broken = |came: String| breaches.push(Breach::new(Row::Describe, came));
+    let name = &response.name;
+    let allowed = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '_' | '-');
+    if !(1..=MAX_NAME).contains(&name.len()) || !name.chars().all(allowed) {
+        broken(format!("DescribeResponse.name is {}", shown(name)));
+    }
+    let version = &response.version;
+    if version.chars().count() > MAX_NAME || version.contains(char::is_control) {
+        broken(format!("DescribeResponse.version is {}", shown(version)));
+    }
+    if response.contract != "intuition.v1" {
+        broken(format!("DescribeResponse.contract is {}", shown(&response.contract)));
+    }
+    breaches
+}
+
+/// What is wrong with channels; `message` is the one that carries them.
+pub(crate) fn channels(row: Row, message: &str, channels: &[String]) -> Vec<Breach> {
+    let mut breaches = Vec::new();
+    if channels.len() > MAX_CHANNELS {
+        breaches.push(Breach::new(row, format!("{message}.channels has {}", channels.len())));
+    }
+    for channel in channels {
+        if channel.len() > MAX_TOPIC {
+            breaches
+                .push(Breach::new(row, format!("{message}.channels: {} has {} bytes", shown(channel), channel.len())));
+        } else if let Err(error) = check_filter(channel) {
+            breaches.push(Breach::new(row, format!("{message}.channels: {} {error}", shown(channel))));
+        }
+    }
+    breaches
+}
+
+/// The answer to a batch.
+pub(crate) fn result(number: u64, events: &[InputEvent], result: &EventBatchResult) -> Vec<Breach> {
+    let mut breaches = Vec::new();
+    if result.number != number {
+        let came = format!("EventBatchResult.number is {} for EventBatch.number {number}", result.number);
+        breaches.push(Breach::new(Row::Order, came));
+        // It is another batch's answer: what it says of events means nothing here.
+        return breaches;
+    }
+    let asked: Vec<_> = events.iter().map(|event| event.event).collect();
+    let answered: Vec<_> = result.results.iter().map(|result| result.event).collect();
+    if answered.len() != asked.len() {
+        let came = format!("EventBatchResult.results has {} for a batch of {} events", answered.len(), asked.len());
+        breaches.push(Breach::new(Row::Batches, came));
+    } else if let Some((place, (asked, answered))) =
+        asked.iter().zip(&answered).enumerate().find(|(_, (asked, answered))| asked != answered)
+    {
+        let came = format!("EventBatchResult.results[{place}].event is {answered}, the batch has event {asked} there");
+        breaches.push(Breach::new(Row::Batches, came));
+    }
+    let quotes = events.iter().filter(|event| event.kind.is_some()).map(|event| event.event).collect();
+    breaches.extend(result.results.iter().flat_map(|result| signals(result, &quotes)));
+    breaches.extend(state("EventBatchResult", result.state.as_deref()));
+    breaches.extend(publications(&result.publications));
+    breaches
+}
+
+/// The signals of one event, in a batch with these quotes.
+pub(crate) fn signals(result: &EventResult, quotes: &BTreeSet<u64>) -> Vec<Breach> {
+    let event = result.event;
+    let mut breaches: Vec<_> = result.signals.iter().filter_map(|wish| signal(wish, quotes)).collect();
+    if result.signals.len() > MAX_SIGNALS {
+        let came = format!("EventResult of event {event} has {} signals", result.signals.len());
+        breaches.push(Breach::new(Row::Signals, came));
+    }
+    if !result.reject.is_empty() && !result.signals.is_empty() {
+        breaches.push(Breach::new(Row::Signals, format!("EventResult of event {event} has both signals and a reject")));
+    }
+    breaches
+}
+
+fn signal(signal: &Signal, quotes: &BTreeSet<u64>) -> Option<Breach> {
+    let quantity = &signal.quantity;
+    let came = if !quotes.contains(&signal.event) {
+        let known: Vec<_> = quotes.iter().copied().collect();
+        let span = match known.as_slice() {
+            [] => "the batch has no quote".to_owned(),
+            [only] => format!("the batch has the quote {only} alone"),
+            [first, .., last] => format!("the batch has quotes from {first} to {last}"),
+        };
+        format!("Signal.event is {}, {span}", signal.event)
+    } else {
+        match Side::try_from(signal.side) {
+            Ok(Side::Buy) if !quantity.is_empty() => {
+                format!("Signal.quantity of a buy (event {}) is {}", signal.event, shown(quantity))
+            }
+            Ok(Side::Sell) if !quantity.is_empty() => match quantity.parse::<Quantity>() {
+                Ok(_) => return None,
+                Err(error) => format!("Signal.quantity (event {}): {} {error}", signal.event, shown(quantity)),
+            },
+            Ok(Side::Buy | Side::Sell) => return None,
+            _ => format!("Signal.side (event {}) is {}", signal.event, signal.side),
+        }
+    };
+    Some(Breach::new(Row::Signals, came))
+}
+
+/// A state that is too large.
+pub(crate) fn state(message: &str, state: Option<&[u8]>) -> Option<Breach> {
+    let size = state.map_or(0, <[u8]>::len);
+    (size > MAX_STATE).then(|| Breach::new(Row::StateSize, format!("{message}.state has {size} bytes")))
+}
+
+/// Messages of its own.
+pub(crate) fn publications(publications: &[Publication]) -> Vec<Breach> {
+    let mut breaches = Vec::new();
+    let mut broken = |came: String| breaches.push(Breach::new(Row::Publications, came));
+    if publications.len() > MAX_PUBLICATIONS {
+        broken(format!("there are {} publications in one answer", publications.len()));
+    }
+    for Publication { channel, payload } in publications {
+        if channel.contains(['+', '#']) || channel.len() > MAX_TOPIC || check_filter(channel).is_err() {
+            broken(format!("Publication.channel is {}", shown(channel)));
+        }
+        if payload.len() > MAX_PAYLOAD {
+            broken(format!("Publication.payload on {} has {} bytes", shown(channel), payload.len()));
+        }
+    }
+    breaches
+}
+
+/// An event of a kind that nobody knows: all that may come of it is its number.
+pub(crate) fn passed_over(result: &EventResult) -> Option<Breach> {
+    let EventResult { event, signals, reject } = result;
+    let came = match (signals.len(), reject.as_str()) {
+        (0, "") => return None,
+        (0, reject) => format!("EventResult of event {event}, of an unknown kind, has the reject {}", shown(reject)),
+        (count, _) => format!("EventResult of event {event}, of an unknown kind, has {count} signals"),
+    };
+    Some(Breach::new(Row::UnknownKinds, came))
+}
+
+/// What decides about an event: what has to be the same where the same is asked again. The text of a reject is not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Outcome {
+    event: u64,
+    signals: Vec<Signal>,
+    rejected: bool,
+}
+
+impl From<&EventResult> for Outcome {
+    fn from(result: &EventResult) -> Self {
+        Self { event: result.event, signals: result.signals.clone(), rejected: !result.reject.is_empty() }
+    }
+}
+
+/// Where two runs over the same events first differ, in words.
+pub(crate) fn difference(expected: &[Outcome], found: &[Outcome]) -> Option<String> {
+    if let Some((expected, found)) = expected.iter().zip(found).find(|(expected, found)| expected != found) {
+        return Some(format!("event {}: {} instead of {}", expected.event, said(found), said(expected)));
+    }
+    (expected.len() != found.len()).then(|| format!("{} results instead of {}", found.len(), expected.len()))
+}
+
+fn said(outcome: &Outcome) -> String {
+    if outcome.rejected {
+        return "a reject".to_owned();
+    }
+    let signals = outcome.signals.iter().map(|signal| {
+        let side = match signal.side() {
+            Side::Buy => "buy",
+            Side::Sell => "sell",
+            Side::Unspecified => "no side",
+        };
+        format!("{side} {}", signal.quantity).trim_end().to_owned()
+    });
+    let signals: Vec<_> = signals.collect();
+    if signals.is_empty() { "no signal".to_owned() } else { signals.join(", ") }
+}
+
+/// Text from outside, in quotation marks, not without end.
+pub(crate) fn shown(text: &str) -> String {
+    const LONGEST: usize = 120;
+    let start: String = text.chars().take(LONGEST).collect();
+    let more = if start.len() < text.len() { "..." } else { "" };
+    format!("{start:?}{more}")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,84 @@
+//! A run over a feed: what an algorithm says about it, judged on the way.
+
+use intuition_api::v1::InputEvent;
+
+use super::{
+    client::{Stream, Target, Trouble},
+    judge::{self, Breach, Outcome},
+    row::Row,
+};
+
+/// What came of a run.
+#[derive(Debug, Default)]
+pub(crate) struct Run {
+    pub(crate) outcomes: Vec<Outcome>,
+    /// The last state that came with an answer.
+    pub(crate) state: Option<Vec<u8>>,
+    /// In the end of it.
+    pub(crate) breaches: Vec<Breach>,
+}
+
+/// Why a run came to no end.
+#[derive(Debug)]
+pub(crate) enum Halt {
+    /// The server did not answer as it should.
+    Trouble(Trouble),
+    /// It refuses the parameters.
+    Refused(String),
+}
+
+impl From<Trouble> for Halt {
+    fn from(trouble: Trouble) -> Self {
+        Self::Trouble(trouble)
+    }
+}
+
+impl std::fmt::Display for Halt {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Trouble(trouble) => trouble.fmt(f),
+            Self::Refused(refusal) => write!(f, "initialize was answered by the refusal {}", judge::shown(refusal)),
+        }
+    }
+}
+
+impl Halt {
+    /// The row that it belongs to, where it is met in the check of `row`.
+    pub(crate) const fn row(&self, row: Row) -> Row {
+        match self {
+            Self::Trouble(Trouble::Late { .. }) => Row::Deadline,
+            _ => row,
+        }
+    }
+}
+
+/// Opens a stream of an account.
+pub(crate) async fn open(target: &Target, account: &str, parameters: &str, state: Vec<u8>) -> Result<Stream, Halt> {
+    let (stream, answer) = target.open(account, parameters, state).await?;
+    if answer.refusal.is_empty() { Ok(stream) } else { Err(Halt::Refused(answer.refusal)) }
+}
+
+/// Sends batches on a stream, numbered from `first`.
+pub(crate) async fn batches(stream: &mut Stream, first: u64, batches: &[Vec<InputEvent>]) -> Result<Run, Halt> {
+    let mut run = Run::default();
+    for (number, events) in (first..).zip(batches) {
+        let result = stream.batch(number, events.clone()).await?;
+        run.breaches.extend(judge::result(number, events, &result));
+        run.outcomes.extend(result.results.iter().map(Outcome::from));
+        if let Some(state) = result.state {
+            run.state = Some(state.to_vec());
+        }
+    }
+    Ok(run)
+}
+
+/// A whole run of a fresh account, to the end of its stream.
+pub(crate) async fn whole(
+    target: &Target,
+    account: &str,
+    parameters: &str,
+    plan: &[Vec<InputEvent>],
+) -> Result<Run, Halt> {
+    let mut stream = open(target, account, parameters, Vec::new()).await?;
+    batches(&mut stream, 1, plan).await
+}
