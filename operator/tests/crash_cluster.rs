@@ -217,7 +217,7 @@ impl Place {
             .collect();
         let wanted = ["algo RuntimeReady", "algo BridgeConnected", "algorithm Ready"];
         let is_shown = |kind: &&str| shown.contains(&format!("{kind}=False Unschedulable"));
-        wanted.iter().all(|kind| is_shown(kind)).then_some(shown)
+        wanted.iter().all(is_shown).then_some(shown)
     }
 
     /// Runs an operator until the resource is settled; what it made and said.

@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
-use futures::{Stream, StreamExt as _, TryStreamExt as _};
+use futures::{FutureExt as _, Stream, StreamExt as _, TryStreamExt as _};
 use intuition_common::{clock::Clock, exit::with_causes};
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 use kube::{
@@ -106,7 +106,8 @@ async fn run_algos(shared: &Shared, namespace: Option<&str>, shutdown: Cancellat
     );
     let config = controller::Config::default().concurrency(shared.concurrency).debounce(DEBOUNCE);
     let (known, faces) = (store.clone(), Known::default());
-    Controller::for_stream(changes, store)
+    let filled = store.clone();
+    let work = Controller::for_stream(changes, store)
         .with_config(config)
         .owns_stream(streams.settings)
         .owns_stream(streams.accounts)
@@ -116,13 +117,32 @@ async fn run_algos(shared: &Shared, namespace: Option<&str>, shutdown: Cancellat
         .watches_stream(streams.claims, |claim| resource_of(&claim))
         .watches_stream(streams.pods, |pod| resource_of(&pod))
         .watches_stream(algorithm_changes, move |algorithm| users_of(&known, &faces, &algorithm))
-        .graceful_shutdown_on(shutdown.cancelled_owned())
+        .graceful_shutdown_on(shutdown.clone().cancelled_owned())
         .run(reconcile, failed, Arc::clone(&context))
         .for_each(|outcome| {
             note(&context.common.metrics, outcome);
             std::future::ready(())
-        })
-        .await;
+        });
+    until_told(work, &filled, &shutdown).await;
+}
+
+/// Lets a controller work until it is told to end. One that is told so before it knows what there is has begun nothing; it
+/// would wait for that for ever, as nobody reads any more.
+pub(crate) async fn until_told<K: Watched>(
+    work: impl Future<Output = ()>,
+    store: &Store<Guarded<K>>,
+    shutdown: &CancellationToken,
+) {
+    let is_told_too_early = async {
+        shutdown.cancelled().await;
+        if store.wait_until_ready().now_or_never().is_some() {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        () = work => {}
+        () = is_told_too_early => {}
+    }
 }
 
 /// Changes of our own resources, without those that we make ourselves, the status; the annotations are read.
@@ -268,5 +288,19 @@ mod tests {
         gone.meta_mut().deletion_timestamp = Some(Time(Timestamp::UNIX_EPOCH));
         assert_eq!(woken(&gone), ["a"]);
         assert_eq!(woken(&algorithm(&json!({ "usedBy": 1, "healthy": true }))), ["a"], "made anew");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_controller_that_is_told_to_end_before_it_knows_anything_ends() {
+        let (store, mut writer) = reflector::store::<Guarded>();
+        let shutdown = CancellationToken::new();
+        shutdown.cancel();
+        until_told(std::future::pending(), &store, &shutdown).await;
+        // One that has begun comes to its own end.
+        writer.apply_watcher_event(&watcher::Event::Init);
+        writer.apply_watcher_event(&watcher::Event::InitDone);
+        let work = until_told(std::future::pending(), &store, &shutdown);
+        assert!(tokio::time::timeout(Duration::from_secs(9), work).await.is_err(), "what is under way is waited for");
+        until_told(std::future::ready(()), &store, &shutdown).await;
     }
 }

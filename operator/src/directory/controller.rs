@@ -30,7 +30,7 @@ use crate::{
         context::Common,
         known::Known,
         pace::{self, Pauses},
-        run::{DEBOUNCE, note, uids, watch_others, watch_ours},
+        run::{DEBOUNCE, note, uids, until_told, watch_others, watch_ours},
     },
     guarded::Guarded,
     resource::{ALGORITHM_KIND, Algorithm, AlgorithmStatus, RunningImage, TradingAlgo},
@@ -70,7 +70,8 @@ pub(crate) async fn run(shared: &Shared, namespace: Option<&str>, shutdown: Canc
     };
     let changes = watch_ours(client, namespace, writer, tell, store.clone());
     let known = Known::default();
-    Controller::for_stream(changes, store)
+    let filled = store.clone();
+    let work = Controller::for_stream(changes, store)
         .with_config(controller::Config::default().concurrency(shared.concurrency).debounce(DEBOUNCE))
         .owns_stream(streams.accounts)
         .owns_stream(streams.services)
@@ -78,13 +79,13 @@ pub(crate) async fn run(shared: &Shared, namespace: Option<&str>, shutdown: Canc
         .owns_stream(streams.policies)
         .watches_stream(streams.pods, |pod| algorithm_of(&pod))
         .watches_stream(algo_changes, move |algo| mentioned(&known, &algo))
-        .graceful_shutdown_on(shutdown.cancelled_owned())
+        .graceful_shutdown_on(shutdown.clone().cancelled_owned())
         .run(reconcile, failed, Arc::clone(&context))
         .for_each(|outcome| {
             note(&context.common.metrics, outcome);
             std::future::ready(())
-        })
-        .await;
+        });
+    until_told(work, &filled, &shutdown).await;
 }
 
 fn forget(context: &Context, algorithm: &Seen) {
