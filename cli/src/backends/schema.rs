@@ -142,7 +142,7 @@ mod tests {
 
     use super::*;
 
-    fn one(schema: Value) -> String {
+    fn one(schema: &Value) -> String {
         let root = json!({"properties": {"a": schema}, "additionalProperties": false});
         lines(Some(&root)).unwrap().remove(0)
     }
@@ -170,15 +170,15 @@ mod tests {
             (json!(true), "a  any"),
             (json!(false), "a  never"),
         ] {
-            assert_eq!(one(schema.clone()), expected, "{schema}");
+            assert_eq!(one(&schema), expected, "{schema}");
         }
     }
 
     #[test]
     fn what_is_nested_is_compact_json() {
         let legs = json!({"type": "array", "items": {"type": "string"}, "description": "symbols"});
-        assert_eq!(one(legs), r#"a  array, {"items":{"type":"string"}}: symbols"#);
-        assert_eq!(one(json!({"$ref": "#/$defs/gone"})), r##"a  any, {"$ref":"#/$defs/gone"}"##);
+        assert_eq!(one(&legs), r#"a  array, {"items":{"type":"string"}}: symbols"#);
+        assert_eq!(one(&json!({"$ref": "#/$defs/gone"})), r##"a  any, {"$ref":"#/$defs/gone"}"##);
     }
 
     #[test]

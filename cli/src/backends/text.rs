@@ -74,7 +74,8 @@ fn table(listing: &Listing) -> String {
         let mut line = String::new();
         for (column, cell) in row.iter().enumerate() {
             let width = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
-            line.push_str(&format!("{cell:<width$}   ", width = width.unwrap_or_default()));
+            let cell = format!("{cell:<width$}   ", width = width.unwrap_or_default());
+            line.push_str(&cell);
         }
         push(&mut text, line.trim_end());
     }

@@ -39,10 +39,6 @@ impl Kit {
     fn account(&self) -> String {
         format!("conform/{:08x}-{}", self.tag, self.accounts.fetch_add(1, Ordering::Relaxed))
     }
-
-    fn with(&self, parameters: &Parameters, threshold: f64) -> String {
-        json(parameters, threshold)
-    }
 }
 
 /// Parameters and threshold as `parameters_json` has them.
@@ -109,7 +105,6 @@ async fn lives(kit: &Kit, row: Row, after: &str, report: &mut Report) {
 
 /// Notes how an exchange ended that should have gone well.
 fn note(report: &mut Report, row: Row, trouble: &Trouble) {
-    let at = if matches!(trouble, Trouble::Late { .. }) { Row::Deadline } else { row };
-    report.fail(at, trouble.to_string());
-    report.skip(row, "there was no answer in time");
+    report.fail(trouble.row(row), trouble.to_string());
+    report.skip(row, "it was not answered as it should be");
 }

@@ -13,6 +13,8 @@ use tokio::{sync::mpsc, time};
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tonic::{Status, Streaming, transport::Channel};
 
+use super::row::Row;
+
 /// As much as the runtime takes.
 const MAX_MESSAGE: usize = 4 << 20;
 
@@ -29,6 +31,17 @@ pub(crate) enum Trouble {
     Closed { what: &'static str },
     /// Another kind of message.
     Odd { what: &'static str, came: &'static str },
+}
+
+impl Trouble {
+    /// The row that it belongs to, where it is met in the check of `row`.
+    pub(crate) const fn row(&self, row: Row) -> Row {
+        match self {
+            Self::Late { .. } => Row::Deadline,
+            Self::Odd { .. } => Row::Order,
+            _ => row,
+        }
+    }
 }
 
 impl fmt::Display for Trouble {

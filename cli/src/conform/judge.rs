@@ -112,15 +112,7 @@ pub(crate) fn signals(result: &EventResult, quotes: &BTreeSet<u64>) -> Vec<Breac
 
 fn signal(signal: &Signal, quotes: &BTreeSet<u64>) -> Option<Breach> {
     let quantity = &signal.quantity;
-    let came = if !quotes.contains(&signal.event) {
-        let known: Vec<_> = quotes.iter().copied().collect();
-        let span = match known.as_slice() {
-            [] => "the batch has no quote".to_owned(),
-            [only] => format!("the batch has the quote {only} alone"),
-            [first, .., last] => format!("the batch has quotes from {first} to {last}"),
-        };
-        format!("Signal.event is {}, {span}", signal.event)
-    } else {
+    let came = if quotes.contains(&signal.event) {
         match Side::try_from(signal.side) {
             Ok(Side::Buy) if !quantity.is_empty() => {
                 format!("Signal.quantity of a buy (event {}) is {}", signal.event, shown(quantity))
@@ -132,6 +124,14 @@ fn signal(signal: &Signal, quotes: &BTreeSet<u64>) -> Option<Breach> {
             Ok(Side::Buy | Side::Sell) => return None,
             _ => format!("Signal.side (event {}) is {}", signal.event, signal.side),
         }
+    } else {
+        let known: Vec<_> = quotes.iter().copied().collect();
+        let span = match known.as_slice() {
+            [] => "the batch has no quote".to_owned(),
+            [only] => format!("the batch has the quote {only} alone"),
+            [first, .., last] => format!("the batch has quotes from {first} to {last}"),
+        };
+        format!("Signal.event is {}, {span}", signal.event)
     };
     Some(Breach::new(Row::Signals, came))
 }

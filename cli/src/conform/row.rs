@@ -96,6 +96,7 @@ impl Row {
     }
 
     /// What the contract says.
+    #[expect(clippy::too_many_lines, reason = "a table")]
     pub(crate) const fn contract(self) -> &'static str {
         match self {
             Self::Describe => {

@@ -46,8 +46,8 @@ impl Halt {
     /// The row that it belongs to, where it is met in the check of `row`.
     pub(crate) const fn row(&self, row: Row) -> Row {
         match self {
-            Self::Trouble(Trouble::Late { .. }) => Row::Deadline,
-            _ => row,
+            Self::Trouble(trouble) => trouble.row(row),
+            Self::Refused(_) => row,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The far ends of an engine's links, moved by hand.
 
+#![expect(clippy::similar_names, reason = "`link` and `line`, both what they are called")]
+
 use std::collections::{BTreeMap, VecDeque};
 
 use intuition_api::v1::{

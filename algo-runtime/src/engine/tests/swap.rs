@@ -26,8 +26,8 @@ fn backend() -> Wired {
     wired
 }
 
-fn refuse(reason: &str) -> Result<Said, Failure> {
-    Ok(Said::Initialized(v1::InitializeResponse { channels: Vec::new(), refusal: reason.to_owned() }))
+fn refusal(reason: &str) -> Said {
+    Said::Initialized(v1::InitializeResponse { channels: Vec::new(), refusal: reason.to_owned() })
 }
 
 #[test]
@@ -292,7 +292,7 @@ fn one_that_never_comes_up_leaves_the_old_one_deciding_and_says_why() {
     }
     wired.describe(A, "algo");
     wired.order(A);
-    wired.report(A, refuse("fast: is required"));
+    wired.report(A, Ok(refusal("fast: is required")));
     let refused = wired.move_to(A, 2);
     assert_eq!(reasons(&refused), [("InvalidSettings", "parameters")]);
     assert_eq!(wired.account().candidate.unwrap().reason, "ParametersRefused");

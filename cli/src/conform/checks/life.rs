@@ -71,7 +71,10 @@ pub(super) async fn cancel(kit: &Kit, report: &mut Report) {
     };
     match outcome.await {
         Ok(()) => report.pass(row),
-        Err(halt) => report.fail(row, format!("after a stream was cancelled: {halt}")),
+        Err(halt) => {
+            report.fail(halt.row(row), format!("after a stream was cancelled: {halt}"));
+            report.skip(row, "it was not answered as it should be");
+        }
     }
 }
 
@@ -89,10 +92,7 @@ pub(super) async fn half_close(kit: &Kit, report: &mut Report) {
     match stream.finish().await {
         Ok(()) => report.pass(row),
         // Who answers twice answers nothing with the second.
-        Err(trouble @ Trouble::Odd { .. }) => {
-            report.fail(Row::Order, trouble.to_string());
-            report.skip(row, "another message came first");
-        }
+        Err(trouble @ Trouble::Odd { .. }) => note(report, row, &trouble),
         Err(trouble) => report.fail(row, trouble.to_string()),
     }
 }
