@@ -104,6 +104,10 @@ fn wish(signal: &v1::Signal, asked: Asked) -> Result<Wish, String> {
     };
     let quantity = match signal.quantity.as_str() {
         "" => None,
+        // Prices on MQTT may have an exponent, a decimal of the contract has none.
+        text if text.bytes().any(|byte| !byte.is_ascii_digit() && byte != b'.') => {
+            return Err(format!("Signal.quantity: {:?} is not in plain notation", shown(text)));
+        }
         text => Some(text.parse::<Quantity>().map_err(|error| format!("Signal.quantity: {:?} {error}", shown(text)))?),
     };
     match (Side::try_from(signal.side), quantity) {
@@ -227,7 +231,7 @@ mod tests {
                 |r| r.results[0].signals[0].quantity = "1".to_owned(),
                 "Signal.quantity: a buy has none, its amount is the portfolio's",
             ),
-            (|r| r.results[0].signals[1].quantity = "-1".to_owned(), "Signal.quantity: \"-1\" "),
+            (|r| r.results[0].signals[1].quantity = "-1".to_owned(), "Signal.quantity: \"-1\" is not in plain"),
             (
                 |r| r.state = Some(vec![0; MAX_STATE + 1].into()),
                 "EventBatchResult.state: at most 1048576 bytes, got 1048577",

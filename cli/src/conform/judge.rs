@@ -117,6 +117,9 @@ fn signal(signal: &Signal, quotes: &BTreeSet<u64>) -> Option<Breach> {
             Ok(Side::Buy) if !quantity.is_empty() => {
                 format!("Signal.quantity of a buy (event {}) is {}", signal.event, shown(quantity))
             }
+            Ok(Side::Sell) if quantity.bytes().any(|byte| !byte.is_ascii_digit() && byte != b'.') => {
+                format!("Signal.quantity (event {}): {} is not in plain notation", signal.event, shown(quantity))
+            }
             Ok(Side::Sell) if !quantity.is_empty() => match quantity.parse::<Quantity>() {
                 Ok(_) => return None,
                 Err(error) => format!("Signal.quantity (event {}): {} {error}", signal.event, shown(quantity)),
