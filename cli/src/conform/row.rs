@@ -113,8 +113,8 @@ impl Row {
                  bytes each, or with a `refusal`"
             }
             Self::ParametersRefused => {
-                "parameters that an algorithm cannot use are answered by InitializeResponse.refusal, a sentence that names \
-                 the parameter, on the stream; the server goes on serving"
+                "parameters that do not fit the schema do not come from the runtime; a server that gets them all the same \
+                 answers, best by InitializeResponse.refusal, and goes on serving"
             }
             Self::ParametersMalformed => {
                 "parameters_json is one JSON object; anything else is answered by a `refusal` or by INVALID_ARGUMENT"

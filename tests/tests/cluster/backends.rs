@@ -157,7 +157,6 @@ async fn an_algorithm_that_does_not_come_up_leaves_the_old_one_deciding() -> any
         ] {
             algo.change(choice(bad)).await?;
             algo.shows("Configured", "False", reason).await?;
-            algo.shows("Ready", "True", "Trading").await?;
             market.publish(5).await?;
             market.settles(&algo).await?;
         }
