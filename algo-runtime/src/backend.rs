@@ -3,7 +3,7 @@
 //! A backend keeps nothing that matters. What it was asked and has not answered, and the state that it saved last, are
 //! here and in the ledger, so that it may crash, hang, answer rubbish or come back empty: its stream is opened again and
 //! asked anew. A backend that is away costs no tick; a tick at which one that is there fails alone, again and again, is
-//! rejected ([`caution`]).
+//! rejected (`backend/caution.rs`).
 //!
 //! - [`Backend`]: one stream to one backend, as a state machine: reports in, orders out, no I/O.
 //! - [`link`]: carries the orders out.
@@ -208,7 +208,7 @@ impl Backend {
         self.caution.resume();
     }
 
-    /// Why the tick at the head is to be rejected, where it is: see [`caution`]. Told once.
+    /// Why the tick at the head is to be rejected, where it is: see `backend/caution.rs`. Told once.
     pub fn rejection(&mut self) -> Option<String> {
         let message = self.caution.rejection()?;
         Some(format!("{}: {message}", self.name()))

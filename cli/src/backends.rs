@@ -1,7 +1,7 @@
 //! `intuition backends`: which algorithms there are, and which parameters they take.
 //!
-//! - [`probe`]: asks a server. [`directory`]: asks a cluster's operator.
-//! - [`text`], [`schema`]: what people read.
+//! - [`mod@probe`]: asks a server. [`directory`]: asks a cluster's operator.
+//! - [`text`], [`mod@schema`]: what people read.
 
 mod directory;
 mod probe;
