@@ -37,6 +37,8 @@ pub struct Pace {
 pub(crate) struct Pauses {
     settled: Duration,
     held_up: Duration,
+    /// No watch shows that it has ended: it is looked for as for what is on its way.
+    held_up_unseen: bool,
     stalled: Duration,
     failing: Mutex<HashMap<String, Backoff>>,
     moving: Mutex<HashMap<String, Backoff>>,
@@ -45,23 +47,24 @@ pub(crate) struct Pauses {
 impl Pauses {
     /// For resources `TradingAlgo`.
     pub(crate) fn of_algos(Pace { resync }: Pace) -> Self {
-        Self::new(resync, resync, resync * STALLED_FACTOR)
+        Self::new(resync, resync, resync * STALLED_FACTOR, false)
     }
 
     /// For resources `Algorithm`: of one that is well nothing is read but that it is. With the usual pace about a minute, a
-    /// quarter of that where it does not answer.
+    /// quarter of that where it does not answer, and at first more often: its pod is ready a moment before its Service leads
+    /// there.
     pub(crate) fn of_algorithms(Pace { resync }: Pace) -> Self {
-        Self::new(resync * 6, resync * 3 / 2, resync * 3)
+        Self::new(resync * 6, resync * 3 / 2, resync * 3, true)
     }
 
-    fn new(settled: Duration, held_up: Duration, stalled: Duration) -> Self {
-        Self { settled, held_up, stalled, failing: Mutex::default(), moving: Mutex::default() }
+    fn new(settled: Duration, held_up: Duration, stalled: Duration, held_up_unseen: bool) -> Self {
+        Self { settled, held_up, held_up_unseen, stalled, failing: Mutex::default(), moving: Mutex::default() }
     }
 
     /// After a look that came to an end. With jitter, so that many resources made at once do not come back at once.
     pub(crate) fn after(&self, uid: &str, progress: Progress) -> Action {
         lock(&self.failing).remove(uid);
-        if progress == Progress::Moving {
+        if progress == Progress::Moving || progress == Progress::HeldUp && self.held_up_unseen {
             let growing = || Backoff::new(FIRST_MOVE, self.held_up.max(FIRST_MOVE));
             return Action::requeue(lock(&self.moving).entry(uid.to_owned()).or_insert_with(growing).pause());
         }
