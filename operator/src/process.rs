@@ -116,7 +116,7 @@ async fn run_until_told(args: &RunArgs, settings: Arc<Settings>) -> Result<(), P
     let mut directory = JoinSet::new();
     if let Some(addr) = args.backends_addr {
         let listener = listen(addr, "--backends-addr").await?;
-        directory.spawn(tell_directory(listener, shared.client.clone(), scopes.clone(), shutdown.clone()));
+        directory.spawn(tell_directory(listener, shared.clone(), scopes.clone(), shutdown.clone()));
     }
     let outcome = if await_api(&shared.client, &scopes, Some(&readiness), &shutdown).await {
         lead(args, &shared, &scopes, &shutdown).await
@@ -138,14 +138,14 @@ async fn listen(addr: SocketAddr, flag: &'static str) -> Result<TcpListener, Pro
 /// Serves the directory, whoever leads. That it cannot be served stops nothing.
 async fn tell_directory(
     listener: TcpListener,
-    client: Client,
+    shared: Shared,
     scopes: Vec<Option<String>>,
     shutdown: CancellationToken,
 ) {
-    let book = Arc::new(Book::new(scopes.len()));
+    let book = Arc::new(Book::new(&scopes));
     let (served, ()) = tokio::join!(
         serve::serve(listener, Arc::clone(&book), shutdown.clone()),
-        serve::keep(&client, &scopes, &book, &shutdown)
+        serve::keep(&shared.client, &scopes, &book, &shared.metrics, &shutdown)
     );
     if let Err(error) = served {
         tracing::error!(error = with_causes(&error), "the directory of algorithms is not served any more");

@@ -1,81 +1,123 @@
-//! The service `Backends`: the directory for programs. Every replica serves it, whoever leads, from a watch of its own.
+//! The service `Backends`: the directory for programs. Every replica serves it, whoever leads, from watches of its own.
 
 mod book;
+mod keep;
 
-use std::{collections::VecDeque, pin::Pin, sync::Arc, time::Duration};
+use std::{collections::VecDeque, io, pin::Pin, sync::Arc, time::Duration};
 
-use futures::{Stream, StreamExt as _, stream};
+use futures::{Stream, stream};
 use intuition_api::v1::{
-    BackendChange, ListBackendsRequest, ListBackendsResponse, WatchBackendsRequest, WatchSynced,
-    backend_change::Change,
+    self, BackendChange, ListBackendsRequest, ListBackendsResponse, WatchBackendsRequest,
     backends_server::{Backends, BackendsServer},
 };
-use kube::{
-    Client,
-    runtime::{
-        WatchStreamExt as _,
-        watcher::{self, watcher},
-    },
+use prost::Message as _;
+use tokio::{
+    net::TcpListener,
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
 };
-use tokio::{net::TcpListener, sync::watch};
-use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, transport::Server};
+use tonic_health::server::HealthReporter;
 
-pub use self::book::Book;
-use self::book::Told;
-use crate::{cluster::api, guarded::Guarded, resource::Algorithm};
+use self::book::{News, Pages, Unknown, differences};
+pub use self::{book::Book, keep::keep};
 
 const KEEPALIVE: Duration = Duration::from_secs(20);
 /// For connections to end by themselves once everything is answered: a peer that is frozen never ends its own.
 const FAREWELL: Duration = Duration::from_secs(3);
-/// What the caller is told when the server shuts down, and before it knows anything.
+/// After a connection that could not be accepted, mostly because too many are open.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(200);
+/// Largest request, bytes: it names a namespace.
+const MAX_REQUEST: usize = 64 << 10;
+/// Largest list, bytes. Clients take 4 MiB unless they are told otherwise; Watch has no such limit.
+const MAX_LIST: usize = 32 << 20;
+/// Calls at a time on one connection.
+const MAX_CALLS: u32 = 32;
+/// Watches at a time on all connections: each holds some memory of the operator's, which has other work.
+const MAX_WATCHES: usize = 256;
+/// What the caller is told when the server shuts down.
 const GOING: &str = "the operator is shutting down: list and watch again";
-const EMPTY: &str = "the directory has not been read yet: try again";
 
-/// Keeps a book current, for each namespace on its own or for all as one, until `shutdown` is cancelled.
-pub async fn keep(client: &Client, scopes: &[Option<String>], book: &Book, shutdown: &CancellationToken) {
-    let keepers = scopes.iter().enumerate().map(|(scope, namespace)| async move {
-        let config = watcher::Config::default();
-        let events = watcher(api::<Guarded<Algorithm>>(client, namespace.as_deref()), config).default_backoff();
-        let mut events = std::pin::pin!(events.take_until(shutdown.cancelled()));
-        while let Some(event) = events.next().await {
-            match event {
-                Ok(watcher::Event::Init) => book.begin(scope),
-                Ok(watcher::Event::InitApply(algorithm) | watcher::Event::Apply(algorithm)) => {
-                    book.update(scope, &algorithm);
-                }
-                Ok(watcher::Event::InitDone) => book.complete(scope),
-                Ok(watcher::Event::Delete(algorithm)) => book.delete(scope, &algorithm),
-                Err(error) => {
-                    // A namespace that is gone, or forbidden, keeps nobody from the others.
-                    book.give_up(scope);
-                    let error = intuition_common::exit::with_causes(&error);
-                    tracing::debug!(namespace, error, "the directory's watch failed, and is being started again");
-                }
-            }
-        }
-    });
-    futures::future::join_all(keepers).await;
+/// Why it cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The server failed.
+    #[error("cannot serve gRPC")]
+    Serve(#[source] tonic::transport::Error),
+    /// The reflection service cannot be built from the compiled contract.
+    #[error("cannot describe the contract by reflection")]
+    Reflect(#[source] tonic_reflection::server::Error),
 }
 
 /// Serves the book until `shutdown` is cancelled.
-pub async fn serve(
-    listener: TcpListener,
-    book: Arc<Book>,
-    shutdown: CancellationToken,
-) -> Result<(), tonic::transport::Error> {
+pub async fn serve(listener: TcpListener, book: Arc<Book>, shutdown: CancellationToken) -> Result<(), ServeError> {
     let (health, health_service) = tonic_health::server::health_reporter();
-    let service = BackendsServer::new(Directory { book, shutdown: shutdown.clone() });
-    health.set_serving::<BackendsServer<Directory>>().await;
+    health.set_not_serving::<BackendsServer<Directory>>().await;
+    let reflection = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(v1::FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .build_v1()
+        .map_err(ServeError::Reflect)?;
+    let watches = Arc::new(Semaphore::new(MAX_WATCHES));
+    let directory = Directory { book: Arc::clone(&book), shutdown: shutdown.clone(), watches };
     let server = Server::builder()
         .http2_keepalive_interval(Some(KEEPALIVE))
+        .max_concurrent_streams(MAX_CALLS)
         .add_service(health_service)
-        .add_service(service)
-        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), shutdown.clone().cancelled_owned());
+        .add_service(reflection)
+        .add_service(BackendsServer::new(directory).max_decoding_message_size(MAX_REQUEST))
+        .serve_with_incoming_shutdown(connections(listener), shutdown.clone().cancelled_owned());
+    let farewell = async {
+        tell_health(&health, &book, &shutdown).await;
+        tokio::time::sleep(FAREWELL).await;
+    };
     tokio::select! {
-        ended = server => ended,
-        () = async { shutdown.cancelled().await; tokio::time::sleep(FAREWELL).await } => Ok(()),
+        ended = server => ended.map_err(ServeError::Serve),
+        () = farewell => Ok(()),
+    }
+}
+
+/// Says that it serves while it knows something to say, until `shutdown` is cancelled.
+async fn tell_health(health: &HealthReporter, book: &Book, shutdown: &CancellationToken) {
+    let mut changes = book.changes();
+    let known = async { while book.pages("").is_err() && changes.changed().await.is_ok() {} };
+    if shutdown.run_until_cancelled(known).await.is_some() {
+        health.set_serving::<BackendsServer<Directory>>().await;
+        shutdown.cancelled().await;
+    }
+    health.set_not_serving::<BackendsServer<Directory>>().await;
+}
+
+/// Connections as they come. One that cannot be accepted is no reason to serve nobody from there on.
+fn connections(listener: TcpListener) -> impl Stream<Item = io::Result<tokio::net::TcpStream>> {
+    stream::unfold(listener, |listener| async {
+        let (connection, _) = accepted(|| listener.accept()).await;
+        if let Err(error) = connection.set_nodelay(true) {
+            tracing::debug!(%error, "answers may be late");
+        }
+        Some((Ok(connection), listener))
+    })
+}
+
+async fn accepted<T, F: Future<Output = io::Result<T>>>(mut accept: impl FnMut() -> F) -> T {
+    loop {
+        match accept().await {
+            Ok(connection) => return connection,
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection to the directory, trying again");
+                tokio::time::sleep(ACCEPT_AGAIN).await;
+            }
+        }
+    }
+}
+
+impl From<Unknown> for Status {
+    fn from(unknown: Unknown) -> Self {
+        let message = unknown.to_string();
+        match unknown {
+            Unknown::NotWatched(_) => Self::not_found(message),
+            Unknown::NotRead | Unknown::Failing(_) => Self::unavailable(message),
+        }
     }
 }
 
@@ -83,6 +125,7 @@ pub async fn serve(
 struct Directory {
     book: Arc<Book>,
     shutdown: CancellationToken,
+    watches: Arc<Semaphore>,
 }
 
 #[tonic::async_trait]
@@ -90,39 +133,52 @@ impl Backends for Directory {
     type WatchStream = Pin<Box<dyn Stream<Item = Result<BackendChange, Status>> + Send>>;
 
     async fn list(&self, request: Request<ListBackendsRequest>) -> Result<Response<ListBackendsResponse>, Status> {
-        let Some(pages) = self.book.pages() else { return Err(Status::unavailable(EMPTY)) };
         let namespace = &request.get_ref().namespace;
-        let wanted = pages.values().filter(|backend| namespace.is_empty() || backend.namespace == *namespace);
-        let backends = wanted.map(|backend| backend.as_ref().clone()).collect();
-        Ok(Response::new(ListBackendsResponse { backends }))
+        let pages = self.book.pages(namespace)?;
+        let wanted = || pages.values().filter(|backend| namespace.is_empty() || backend.namespace == *namespace);
+        let bytes: usize = wanted().map(|backend| backend.encoded_len()).sum();
+        if bytes > MAX_LIST {
+            return Err(Status::resource_exhausted(format!(
+                "the list has {bytes} bytes, more than {MAX_LIST}: name a namespace, or watch"
+            )));
+        }
+        Ok(Response::new(ListBackendsResponse { backends: wanted().map(|backend| backend.as_ref().clone()).collect() }))
     }
 
     async fn watch(&self, request: Request<WatchBackendsRequest>) -> Result<Response<Self::WatchStream>, Status> {
+        let namespace = request.into_inner().namespace;
+        self.book.pages(&namespace)?;
+        let permit = Arc::clone(&self.watches).try_acquire_owned().map_err(|_| {
+            Status::resource_exhausted(format!("{MAX_WATCHES} watches are open here already: try again, or list"))
+        })?;
         let watching = Watching {
-            namespace: request.into_inner().namespace,
+            namespace,
             book: Arc::clone(&self.book),
             changes: self.book.changes(),
             shutdown: self.shutdown.clone(),
-            told: Told::default(),
+            told: Arc::default(),
             waiting: VecDeque::new(),
             is_synced: false,
             has_ended: false,
+            _permit: permit,
         };
         Ok(Response::new(Box::pin(stream::unfold(watching, Watching::next))))
     }
 }
 
 /// One caller of Watch. What it was told is compared with the book whenever it can take more, so that one that is slow misses
-/// what was in between and holds up nothing.
+/// what was in between, holds up nothing, and keeps at most one former state of the directory in memory.
 struct Watching {
     namespace: String,
     book: Arc<Book>,
     changes: watch::Receiver<u64>,
     shutdown: CancellationToken,
-    told: Told,
-    waiting: VecDeque<BackendChange>,
+    /// What it knows once all that waits was told.
+    told: Arc<Pages>,
+    waiting: VecDeque<News>,
     is_synced: bool,
     has_ended: bool,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl Watching {
@@ -130,31 +186,32 @@ impl Watching {
         if self.has_ended {
             return None;
         }
-        loop {
-            if let Some(change) = self.waiting.pop_front() {
-                return Some((Ok(change), self));
+        while !self.shutdown.is_cancelled() {
+            if self.waiting.is_empty() {
+                self.look();
             }
-            self.look();
-            if !self.waiting.is_empty() {
-                continue;
+            if let Some(news) = self.waiting.pop_front() {
+                return Some((Ok(news.tell()), self));
             }
             let shutdown = self.shutdown.clone();
             if !matches!(shutdown.run_until_cancelled(self.changes.changed()).await, Some(Ok(()))) {
-                self.has_ended = true;
-                return Some((Err(Status::unavailable(GOING)), self));
+                break;
             }
         }
+        self.has_ended = true;
+        Some((Err(Status::unavailable(GOING)), self))
     }
 
     /// Notes what has changed since it was told last.
     fn look(&mut self) {
         // Before the book is read: what comes meanwhile is seen the next time.
         self.changes.borrow_and_update();
-        let Some(pages) = self.book.pages() else { return };
-        self.waiting.extend(self.told.differences(&pages, &self.namespace));
+        let Ok(pages) = self.book.pages(&self.namespace) else { return };
+        self.waiting.extend(differences(&self.told, &pages, &self.namespace));
+        self.told = pages;
         if !self.is_synced {
             self.is_synced = true;
-            self.waiting.push_back(BackendChange { change: Some(Change::Synced(WatchSynced {})) });
+            self.waiting.push_back(News::Synced);
         }
     }
 }

@@ -1,22 +1,44 @@
 //! What the directory knows, and what of it somebody was told. Pure but for the waking of those who wait.
 
+mod table;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use intuition_api::v1::{AlgorithmBackend, BackendChange, backend_change::Change};
-use kube::ResourceExt as _;
+use intuition_api::v1::{AlgorithmBackend, BackendChange, WatchSynced, backend_change::Change};
+use kube::{ResourceExt as _, runtime::watcher::Event};
 use tokio::sync::watch;
 
-use crate::{guarded::Guarded, resource::Algorithm, status::condition};
+use self::table::{State, Table};
+use crate::{
+    directory::users::mentions,
+    guarded::{Guarded, Watched},
+    resource::Algorithm,
+    status::condition,
+};
 
 /// Namespace and name.
 type Key = (String, String);
 /// All that is known, in order.
 pub(super) type Pages = BTreeMap<Key, Arc<AlgorithmBackend>>;
 
-/// All algorithms that there are. Each of the watches that fill it has a scope of its own.
+/// Why nothing can be said of a namespace, or of all.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Unknown {
+    /// The operator was told of other namespaces.
+    #[error("the operator does not watch the namespace {0}")]
+    NotWatched(String),
+    /// The operator has just started.
+    #[error("the directory has not been read yet: try again")]
+    NotRead,
+    /// It was never read, and why.
+    #[error("the directory cannot be read, and the operator goes on trying: {0}")]
+    Failing(String),
+}
+
+/// All algorithms that there are. What is watched on its own is a scope: a namespace, or all of them.
 #[derive(Debug)]
 pub struct Book {
     kept: Mutex<Kept>,
@@ -25,25 +47,49 @@ pub struct Book {
 
 #[derive(Debug)]
 struct Kept {
-    pages: Pages,
     scopes: Vec<Scope>,
+    pages: Arc<Pages>,
 }
 
-/// What one watch brought.
-#[derive(Debug, Default)]
+/// What the watches of one scope brought.
+#[derive(Debug)]
 struct Scope {
-    is_read: bool,
-    /// What is there by the reading that is under way.
-    reading: Option<BTreeSet<Key>>,
-    keys: BTreeSet<Key>,
+    namespace: Option<String>,
+    /// As their statuses have them, without their users.
+    algorithms: Table<AlgorithmBackend>,
+    /// By each `TradingAlgo`, the name of the `Algorithm` that it refers to.
+    users: Table<Option<String>>,
+}
+
+impl Scope {
+    fn concerns(&self, namespace: &str) -> bool {
+        namespace.is_empty() || self.namespace.as_deref().is_none_or(|own| own == namespace)
+    }
+
+    const fn is_read(&self) -> bool {
+        self.algorithms.is_read() && self.users.is_read()
+    }
+
+    /// Why it was not read.
+    fn lack(&self) -> Option<Unknown> {
+        match (self.algorithms.state(), self.users.state()) {
+            (State::Read, State::Read) => None,
+            (State::Failing(problem), _) | (_, State::Failing(problem)) => Some(Unknown::Failing(problem.clone())),
+            _ => Some(Unknown::NotRead),
+        }
+    }
 }
 
 impl Book {
-    /// An empty one, to be filled by so many watches.
-    pub fn new(scopes: usize) -> Self {
-        let scopes = (0..scopes).map(|_| Scope::default()).collect();
-        let kept = Mutex::new(Kept { pages: Pages::new(), scopes });
-        Self { kept, changed: watch::Sender::new(0) }
+    /// An empty one, to be filled by the watches of these namespaces; `None` is all of them.
+    pub fn new(namespaces: &[Option<String>]) -> Self {
+        let scope = |namespace: &Option<String>| Scope {
+            namespace: namespace.clone(),
+            algorithms: Table::default(),
+            users: Table::default(),
+        };
+        let kept = Kept { scopes: namespaces.iter().map(scope).collect(), pages: Arc::default() };
+        Self { kept: Mutex::new(kept), changed: watch::Sender::new(0) }
     }
 
     /// Wakes whenever something changes.
@@ -51,81 +97,49 @@ impl Book {
         self.changed.subscribe()
     }
 
-    /// All that is known; `None`: not everything has been read once.
-    pub(super) fn pages(&self) -> Option<Pages> {
+    /// All that is known, where everything that concerns the namespace (all, where it is empty) was read once. One that cannot
+    /// be read, because it is gone or the role in it is, keeps nobody from the others.
+    pub(super) fn pages(&self, namespace: &str) -> Result<Arc<Pages>, Unknown> {
         let kept = self.lock();
-        kept.scopes.iter().all(|scope| scope.is_read).then(|| kept.pages.clone())
-    }
-
-    /// A reading of everything in a scope begins.
-    pub(super) fn begin(&self, scope: usize) {
-        if let Some(scope) = self.lock().scopes.get_mut(scope) {
-            scope.reading = Some(BTreeSet::new());
+        let lacks: Vec<_> = kept.scopes.iter().filter(|scope| scope.concerns(namespace)).map(Scope::lack).collect();
+        if lacks.contains(&Some(Unknown::NotRead)) {
+            return Err(Unknown::NotRead);
         }
+        if lacks.contains(&None) {
+            return Ok(Arc::clone(&kept.pages));
+        }
+        Err(lacks.into_iter().flatten().next().unwrap_or_else(|| Unknown::NotWatched(namespace.to_owned())))
     }
 
-    /// It came to its end: what was not in it is gone.
-    pub(super) fn complete(&self, scope: usize) {
+    /// Takes what the watch of a scope's resources `Algorithm` brought.
+    pub(super) fn take_algorithm(&self, scope: usize, event: Event<Guarded<Algorithm>>) {
+        let event = keyed(event, backend);
+        self.change(scope, |scope| scope.algorithms.take(event));
+    }
+
+    /// Takes what the watch of a scope's resources `TradingAlgo` brought.
+    pub(super) fn take_user(&self, scope: usize, event: Event<Guarded>) {
+        let event = keyed(event, |algo| mentions(algo).0);
+        self.change(scope, |scope| scope.users.take(event));
+    }
+
+    /// Notes that the watch of a scope's resources `Algorithm` failed. What is known has to do.
+    pub(super) fn lose_algorithms(&self, scope: usize, problem: &str) {
+        self.change(scope, |scope| scope.algorithms.fail(problem));
+    }
+
+    /// The same of its resources `TradingAlgo`.
+    pub(super) fn lose_users(&self, scope: usize, problem: &str) {
+        self.change(scope, |scope| scope.users.fail(problem));
+    }
+
+    fn change(&self, scope: usize, change: impl FnOnce(&mut Scope) -> bool) {
         let mut kept = self.lock();
-        let Kept { pages, scopes } = &mut *kept;
-        if let Some(scope) = scopes.get_mut(scope) {
-            if let Some(reading) = scope.reading.take() {
-                for gone in scope.keys.difference(&reading) {
-                    pages.remove(gone);
-                }
-                scope.keys = reading;
-            }
-            scope.is_read = true;
+        if kept.scopes.get_mut(scope).is_some_and(change) {
+            kept.pages = Arc::new(pages(&kept.scopes, &kept.pages));
+            drop(kept);
+            self.changed.send_modify(|version| *version = version.wrapping_add(1));
         }
-        drop(kept);
-        self.wake();
-    }
-
-    /// A scope cannot be read now: what is known has to do.
-    pub(super) fn give_up(&self, scope: usize) {
-        let was_read = match self.lock().scopes.get_mut(scope) {
-            Some(scope) => std::mem::replace(&mut scope.is_read, true),
-            None => true,
-        };
-        if !was_read {
-            self.wake();
-        }
-    }
-
-    pub(super) fn update(&self, scope: usize, algorithm: &Guarded<Algorithm>) {
-        let backend = backend(algorithm);
-        let key = (backend.namespace.clone(), backend.name.clone());
-        let mut kept = self.lock();
-        let Kept { pages, scopes } = &mut *kept;
-        if let Some(scope) = scopes.get_mut(scope) {
-            if let Some(reading) = &mut scope.reading {
-                reading.insert(key.clone());
-            }
-            scope.keys.insert(key.clone());
-        }
-        let is_new = pages.get(&key).is_none_or(|known| **known != backend);
-        if is_new {
-            pages.insert(key, Arc::new(backend));
-        }
-        drop(kept);
-        if is_new {
-            self.wake();
-        }
-    }
-
-    pub(super) fn delete(&self, scope: usize, algorithm: &Guarded<Algorithm>) {
-        let key = (algorithm.namespace().unwrap_or_default(), algorithm.name_any());
-        let mut kept = self.lock();
-        if let Some(scope) = kept.scopes.get_mut(scope) {
-            scope.keys.remove(&key);
-        }
-        kept.pages.remove(&key);
-        drop(kept);
-        self.wake();
-    }
-
-    fn wake(&self) {
-        self.changed.send_modify(|version| *version = version.wrapping_add(1));
     }
 
     fn lock(&self) -> MutexGuard<'_, Kept> {
@@ -134,31 +148,75 @@ impl Book {
     }
 }
 
-/// What somebody was told.
-#[derive(Debug, Default)]
-pub(super) struct Told(Pages);
-
-impl Told {
-    /// What has to be told so that all of `pages` in the namespace is known; taken for told from here on.
-    pub(super) fn differences(&mut self, pages: &Pages, namespace: &str) -> Vec<BackendChange> {
-        let wanted = pages.iter().filter(|((place, _), _)| namespace.is_empty() || place == namespace);
-        let wanted: Pages = wanted.map(|(key, backend)| (key.clone(), Arc::clone(backend))).collect();
-        let gone = self.0.keys().filter(|key| !wanted.contains_key(*key)).map(|(namespace, name)| {
-            Change::Deleted(AlgorithmBackend {
-                namespace: namespace.clone(),
-                name: name.clone(),
-                ..AlgorithmBackend::default()
-            })
-        });
-        let new = wanted.iter().filter(|(key, backend)| self.0.get(*key) != Some(*backend));
-        let new = new.map(|(_, backend)| Change::Updated(backend.as_ref().clone()));
-        let changes = gone.chain(new).map(|change| BackendChange { change: Some(change) }).collect();
-        self.0 = wanted;
-        changes
+/// An event of a resource as one of its key and what is kept of it.
+fn keyed<K: Watched, V>(event: Event<Guarded<K>>, kept: impl Fn(&Guarded<K>) -> V) -> Event<(Key, V)> {
+    let entry = |object: &Guarded<K>| ((object.namespace().unwrap_or_default(), object.name_any()), kept(object));
+    match event {
+        Event::Init => Event::Init,
+        Event::InitApply(object) => Event::InitApply(entry(&object)),
+        Event::InitDone => Event::InitDone,
+        Event::Apply(object) => Event::Apply(entry(&object)),
+        Event::Delete(object) => Event::Delete(entry(&object)),
     }
 }
 
-/// A resource as the contract shows it: as its status has it.
+/// The directory by what was read. What is as it was stays the same in memory, for those who compare.
+fn pages(scopes: &[Scope], before: &Pages) -> Pages {
+    let read = || scopes.iter().filter(|scope| scope.is_read());
+    let mut users: BTreeMap<(&str, &str), BTreeSet<&str>> = BTreeMap::new();
+    for ((namespace, name), algorithm) in read().flat_map(|scope| scope.users.known()) {
+        if let Some(algorithm) = algorithm {
+            users.entry((namespace, algorithm)).or_default().insert(name);
+        }
+    }
+    let page = |(key, algorithm): (&Key, &AlgorithmBackend)| {
+        let users = users.get(&(key.0.as_str(), key.1.as_str())).into_iter().flatten();
+        let now = AlgorithmBackend { used_by: users.map(|&name| name.to_owned()).collect(), ..algorithm.clone() };
+        let known = before.get(key).filter(|known| ***known == now).cloned();
+        (key.clone(), known.unwrap_or_else(|| Arc::new(now)))
+    };
+    read().flat_map(|scope| scope.algorithms.known()).map(page).collect()
+}
+
+/// One thing to tell. Shared with the book until it is told, so that who is slow to take it holds little.
+#[derive(Debug)]
+pub(super) enum News {
+    /// It is there, for the first time or changed.
+    Updated(Arc<AlgorithmBackend>),
+    /// It was deleted.
+    Deleted(Key),
+    /// All was told that was there.
+    Synced,
+}
+
+impl News {
+    /// In the contract's words.
+    pub(super) fn tell(self) -> BackendChange {
+        let change = match self {
+            Self::Updated(backend) => Change::Updated(backend.as_ref().clone()),
+            Self::Deleted((namespace, name)) => {
+                Change::Deleted(AlgorithmBackend { namespace, name, ..AlgorithmBackend::default() })
+            }
+            Self::Synced => Change::Synced(WatchSynced {}),
+        };
+        BackendChange { change: Some(change) }
+    }
+}
+
+/// What has to be told to somebody who knows `before`, so that all of `after` in the namespace is known; of each one thing.
+pub(super) fn differences(before: &Pages, after: &Pages, namespace: &str) -> Vec<News> {
+    let concerns = |key: &Key| namespace.is_empty() || key.0 == namespace;
+    let is_new = |key: &Key, backend: &Arc<AlgorithmBackend>| {
+        before.get(key).is_none_or(|known| !Arc::ptr_eq(known, backend) && known != backend)
+    };
+    let gone = before.keys().filter(|key| concerns(key) && !after.contains_key(*key));
+    let new = after.iter().filter(|(key, backend)| concerns(key) && is_new(key, backend));
+    gone.map(|key| News::Deleted(key.clone()))
+        .chain(new.map(|(_, backend)| News::Updated(Arc::clone(backend))))
+        .collect()
+}
+
+/// A resource as the contract shows it: as its status has it. Who uses it, those who do know better.
 fn backend(algorithm: &Guarded<Algorithm>) -> AlgorithmBackend {
     let status = algorithm.status.clone().unwrap_or_default();
     let ready = status.conditions.iter().find(|known| known.type_ == condition::READY);
@@ -180,6 +238,9 @@ fn backend(algorithm: &Guarded<Algorithm>) -> AlgorithmBackend {
         healthy: status.healthy,
         reason,
         message,
-        used_by: status.users,
+        used_by: Vec::new(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,17 @@
-use intuition_api::v1::{AlgorithmBackend, backends_client::BackendsClient};
+use std::pin::pin;
+
+use futures::StreamExt as _;
+use intuition_api::v1::{AlgorithmBackend, backend_change::Change, backends_client::BackendsClient};
+use kube::{ResourceExt as _, runtime::watcher::Event};
 use serde_json::{from_value, json};
 use tokio::task::JoinSet;
 use tonic::{Code, Streaming, transport::Channel};
 
 use super::*;
+use crate::{
+    guarded::Guarded,
+    resource::{Algorithm, TradingAlgo},
+};
 
 fn algorithm(namespace: &str, name: &str, healthy: bool) -> Guarded<Algorithm> {
     let reason = if healthy { "Answering" } else { "BackendUnreachable" };
@@ -27,40 +35,76 @@ fn algorithm(namespace: &str, name: &str, healthy: bool) -> Guarded<Algorithm> {
 /// A served book, what calls it, and what ends it.
 struct Served {
     book: Arc<Book>,
+    channel: Channel,
     client: BackendsClient<Channel>,
     shutdown: CancellationToken,
-    server: JoinSet<Result<(), tonic::transport::Error>>,
+    server: JoinSet<Result<(), ServeError>>,
 }
 
-async fn served(scopes: usize) -> Served {
+async fn served() -> Served {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let (book, shutdown, mut server) = (Arc::new(Book::new(scopes)), CancellationToken::new(), JoinSet::new());
+    let (book, shutdown, mut server) = (Arc::new(Book::new(&[None])), CancellationToken::new(), JoinSet::new());
     server.spawn(serve(listener, Arc::clone(&book), shutdown.clone()));
-    let client = BackendsClient::connect(url).await.unwrap();
-    Served { book, client, shutdown, server }
+    let channel = Channel::from_shared(url).unwrap().connect().await.unwrap();
+    Served { book, client: BackendsClient::new(channel.clone()), channel, shutdown, server }
+}
+
+impl Served {
+    /// Everything is read: these are there, and one account refers to each of them.
+    fn read(&self, algorithms: impl IntoIterator<Item = Guarded<Algorithm>>) {
+        let mut algos = Vec::new();
+        for algorithm in algorithms {
+            let (name, namespace) = (algorithm.name_any(), algorithm.namespace());
+            algos.push(json!({
+                "metadata": { "name": format!("of-{name}"), "namespace": namespace },
+                "spec": { "algorithm": { "name": name } },
+            }));
+            self.book.take_algorithm(0, Event::InitApply(algorithm));
+        }
+        self.book.take_algorithm(0, Event::InitDone);
+        for algo in algos {
+            self.book.take_user(0, Event::InitApply(from_value::<Guarded<TradingAlgo>>(algo).unwrap()));
+        }
+        self.book.take_user(0, Event::InitDone);
+    }
+
+    fn apply(&self, algorithm: Guarded<Algorithm>) {
+        self.book.take_algorithm(0, Event::Apply(algorithm));
+    }
+
+    async fn watch(&self, namespace: &str) -> Streaming<BackendChange> {
+        let request = WatchBackendsRequest { namespace: namespace.to_owned() };
+        self.client.clone().watch(request).await.unwrap().into_inner()
+    }
+
+    async fn list(&self, namespace: &str) -> Result<Vec<AlgorithmBackend>, Status> {
+        let request = ListBackendsRequest { namespace: namespace.to_owned() };
+        Ok(self.client.clone().list(request).await?.into_inner().backends)
+    }
 }
 
 async fn next(stream: &mut Streaming<BackendChange>) -> String {
-    let change = stream.message().await.unwrap().unwrap().change.unwrap();
-    match change {
+    match stream.message().await.unwrap().unwrap().change.unwrap() {
         Change::Updated(backend) => format!("{}/{} {}", backend.namespace, backend.name, backend.healthy),
-        Change::Deleted(backend) => format!("{}/{} gone", backend.namespace, backend.name),
+        Change::Deleted(backend) => {
+            let only = AlgorithmBackend {
+                namespace: backend.namespace.clone(),
+                name: backend.name.clone(),
+                ..AlgorithmBackend::default()
+            };
+            assert_eq!(backend, only, "of one that is gone nothing else is said");
+            format!("{}/{} gone", backend.namespace, backend.name)
+        }
         Change::Synced(_) => "synced".to_owned(),
     }
 }
 
 #[tokio::test]
 async fn a_list_says_what_the_statuses_say_in_order_and_by_namespace() {
-    let mut served = served(1).await;
-    let asked = |namespace: &str| ListBackendsRequest { namespace: namespace.to_owned() };
-    let early = served.client.list(asked("")).await.unwrap_err();
-    assert_eq!(early.code(), Code::Unavailable, "nothing is not the same as not known");
-    for (namespace, name, healthy) in [("n", "b", false), ("m", "c", true), ("n", "a", true)] {
-        served.book.update(0, &algorithm(namespace, name, healthy));
-    }
-    served.book.complete(0);
-    let all = served.client.list(asked("")).await.unwrap().into_inner().backends;
+    let served = served().await;
+    served.read([algorithm("n", "b", false), algorithm("m", "c", true), algorithm("n", "a", true)]);
+    let all = served.list("").await.unwrap();
     let names: Vec<_> = all.iter().map(|backend| format!("{}/{}", backend.namespace, backend.name)).collect();
     assert_eq!(names, ["m/c", "n/a", "n/b"]);
     let expected = AlgorithmBackend {
@@ -75,66 +119,172 @@ async fn a_list_says_what_the_statuses_say_in_order_and_by_namespace() {
         healthy: false,
         reason: "BackendUnreachable".to_owned(),
         message: "why".to_owned(),
-        used_by: vec!["a".to_owned(), "b".to_owned()],
+        used_by: vec!["of-b".to_owned()],
     };
     assert_eq!(all.last(), Some(&expected));
     assert_eq!((all[0].reason.as_str(), all[0].message.as_str()), ("", ""), "one that is well lacks nothing");
-    let some = served.client.list(asked("m")).await.unwrap().into_inner().backends;
-    assert_eq!(some.len(), 1);
+    assert_eq!(served.list("m").await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn what_is_not_known_is_no_empty_directory() {
+    let served = served().await;
+    let watch = async || served.client.clone().watch(WatchBackendsRequest::default()).await.map(drop);
+    for status in [served.list("").await.unwrap_err(), watch().await.unwrap_err()] {
+        assert_eq!(
+            (status.code(), status.message()),
+            (Code::Unavailable, "the directory has not been read yet: try again")
+        );
+    }
+    served.book.lose_algorithms(0, "the role is missing");
+    for status in [served.list("").await.unwrap_err(), watch().await.unwrap_err()] {
+        assert_eq!(status.code(), Code::Unavailable);
+        assert!(status.message().ends_with("goes on trying: the role is missing"), "{status}");
+    }
+    served.read([]);
+    assert_eq!(served.list("").await.unwrap(), []);
+    watch().await.unwrap();
 }
 
 #[tokio::test]
 async fn a_watch_tells_all_then_every_change_and_ends_with_the_server() {
-    let mut served = served(1).await;
-    served.book.update(0, &algorithm("n", "a", true));
-    served.book.complete(0);
-    let request = WatchBackendsRequest { namespace: "n".to_owned() };
-    let mut stream = served.client.watch(request).await.unwrap().into_inner();
-    assert_eq!((next(&mut stream).await.as_str(), next(&mut stream).await.as_str()), ("n/a true", "synced"));
-    served.book.update(0, &algorithm("m", "x", true));
-    served.book.update(0, &algorithm("n", "a", true));
-    served.book.update(0, &algorithm("n", "a", false));
+    let mut served = served().await;
+    served.read([algorithm("n", "b", true), algorithm("n", "a", true)]);
+    let mut stream = served.watch("n").await;
+    for expected in ["n/a true", "n/b true", "synced"] {
+        assert_eq!(next(&mut stream).await, expected);
+    }
+    served.apply(algorithm("m", "x", true));
+    served.apply(algorithm("n", "a", true));
+    served.apply(algorithm("n", "a", false));
     assert_eq!(next(&mut stream).await, "n/a false", "another namespace, and what is as it was, are no change");
-    served.book.delete(0, &algorithm("n", "a", false));
+    served.book.take_algorithm(0, Event::Delete(algorithm("n", "a", false)));
     assert_eq!(next(&mut stream).await, "n/a gone");
     served.shutdown.cancel();
     let end = stream.message().await.unwrap_err();
-    assert_eq!(end.code(), Code::Unavailable);
-    drop(stream);
-    drop(served.client);
+    assert_eq!((end.code(), end.message()), (Code::Unavailable, GOING));
+    drop((stream, served.client, served.channel));
     served.server.join_next().await.unwrap().unwrap().unwrap();
 }
 
+/// One that does not take what it is told: the stream as the server has it, and not asked for more.
 #[tokio::test]
-async fn one_who_watches_before_anything_is_known_is_told_once_it_is() {
-    let mut served = served(2).await;
-    let mut stream = served.client.watch(WatchBackendsRequest::default()).await.unwrap().into_inner();
-    served.book.update(0, &algorithm("n", "a", true));
-    served.book.complete(0);
-    // The other namespace is gone: nobody waits for it.
-    served.book.give_up(1);
-    assert_eq!((next(&mut stream).await.as_str(), next(&mut stream).await.as_str()), ("n/a true", "synced"));
+async fn who_is_slow_misses_what_was_in_between_and_never_the_last() {
+    let served = served().await;
+    served.read([algorithm("n", "a", true), algorithm("n", "b", true)]);
+    let watches = Arc::new(Semaphore::new(MAX_WATCHES));
+    let directory =
+        Directory { book: Arc::clone(&served.book), shutdown: served.shutdown.clone(), watches: Arc::clone(&watches) };
+    let request = Request::new(WatchBackendsRequest::default());
+    let stream = directory.watch(request).await.unwrap().into_inner();
+    let mut stream = pin!(stream.map(|change| match change.unwrap().change.unwrap() {
+        Change::Updated(backend) => format!("{} {}", backend.name, backend.version),
+        Change::Deleted(backend) => format!("{} gone", backend.name),
+        Change::Synced(_) => "synced".to_owned(),
+    }));
+    assert_eq!(stream.next().await.unwrap(), "a 1.4.0");
+    for number in 0..1_000 {
+        let mut changed = algorithm("n", "b", true);
+        changed.status.as_mut().unwrap().version = Some(number.to_string());
+        served.apply(changed);
+    }
+    served.book.take_algorithm(0, Event::Delete(algorithm("n", "a", true)));
+    let mut told = Vec::new();
+    for _ in 0..4 {
+        told.push(stream.next().await.unwrap());
+    }
+    assert_eq!(told, ["b 1.4.0", "synced", "a gone", "b 999"]);
+    assert_eq!(watches.available_permits(), MAX_WATCHES - 1);
 }
 
-#[test]
-fn what_a_new_reading_does_not_have_is_gone_and_what_was_in_between_is_not_told() {
-    let book = Book::new(2);
-    let mut told = Told::default();
-    let mut news = || -> Vec<String> {
-        let changes = told.differences(&book.pages().unwrap(), "");
-        changes.into_iter().map(|change| format!("{change:?}").chars().take(60).collect()).collect()
+#[tokio::test]
+async fn one_that_takes_nothing_more_keeps_the_server_from_neither_others_nor_its_end() {
+    let mut served = served().await;
+    let large = |name: &str, fill: char| {
+        let mut large = algorithm("n", name, true);
+        large.status.as_mut().unwrap().version = Some(fill.to_string().repeat(200_000));
+        large
     };
-    book.update(0, &algorithm("n", "a", true));
-    book.update(0, &algorithm("n", "b", true));
-    book.update(1, &algorithm("m", "c", true));
-    book.complete(0);
-    book.complete(1);
-    assert_eq!(news().len(), 3);
-    book.begin(0);
-    book.update(0, &algorithm("n", "a", false));
-    book.update(0, &algorithm("n", "a", true));
-    book.complete(0);
-    let news = news();
-    assert_eq!(news.len(), 1, "{news:?}");
-    assert!(news[0].contains("Deleted"), "the other scope's are not concerned: {news:?}");
+    let names: Vec<_> = (0..40).map(|number| format!("a{number}")).collect();
+    served.read(names.iter().map(|name| large(name, 'x')));
+    let stuck = served.watch("").await;
+    assert_eq!(served.list("m").await.unwrap(), []);
+    for name in &names {
+        served.apply(large(name, 'y'));
+    }
+    let mut other = BackendsClient::new(served.channel.clone());
+    let request = WatchBackendsRequest { namespace: "m".to_owned() };
+    let mut stream = other.watch(request).await.unwrap().into_inner();
+    assert_eq!(next(&mut stream).await, "synced");
+    served.shutdown.cancel();
+    assert_eq!(stream.message().await.unwrap_err().code(), Code::Unavailable);
+    let ended = tokio::time::timeout(FAREWELL * 10, served.server.join_next()).await;
+    ended.expect("it ends").unwrap().unwrap().unwrap();
+    drop(stuck);
+}
+
+#[tokio::test]
+async fn more_watches_than_there_is_memory_for_are_refused() {
+    let served = served().await;
+    served.read([]);
+    let watches = Arc::new(Semaphore::new(1));
+    let directory =
+        Directory { book: Arc::clone(&served.book), shutdown: served.shutdown.clone(), watches: Arc::clone(&watches) };
+    let watch = async || directory.watch(Request::new(WatchBackendsRequest::default())).await;
+    let first = watch().await.unwrap();
+    assert_eq!(watch().await.map(drop).unwrap_err().code(), Code::ResourceExhausted);
+    drop(first);
+    watch().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_list_that_is_too_long_is_refused_with_what_to_do() {
+    let served = served().await;
+    let large = |number: usize| {
+        let mut large = algorithm("n", &format!("a{number}"), true);
+        large.status.as_mut().unwrap().version = Some("x".repeat(MAX_LIST / 4));
+        large
+    };
+    served.read((0..4).map(large).chain([algorithm("m", "small", true)]));
+    let status = served.list("").await.unwrap_err();
+    assert_eq!(status.code(), Code::ResourceExhausted);
+    assert!(status.message().ends_with("name a namespace, or watch"), "{status}");
+    assert_eq!(served.list("m").await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn health_and_reflection_say_what_is_served() {
+    use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
+    use tonic_reflection::pb::v1::{
+        ServerReflectionRequest, server_reflection_client::ServerReflectionClient,
+        server_reflection_request::MessageRequest, server_reflection_response::MessageResponse,
+    };
+
+    let served = served().await;
+    let request = HealthCheckRequest { service: "intuition.v1.Backends".to_owned() };
+    let mut health = HealthClient::new(served.channel.clone()).watch(request).await.unwrap().into_inner();
+    let mut status = async || health.message().await.unwrap().unwrap().status();
+    assert_eq!(status().await, ServingStatus::NotServing, "it knows nothing yet");
+    served.read([]);
+    assert_eq!(status().await, ServingStatus::Serving);
+
+    let request = ServerReflectionRequest {
+        host: String::new(),
+        message_request: Some(MessageRequest::ListServices(String::new())),
+    };
+    let mut client = ServerReflectionClient::new(served.channel.clone());
+    let mut answers = client.server_reflection_info(stream::iter([request])).await.unwrap().into_inner();
+    let answer = answers.message().await.unwrap().unwrap().message_response.unwrap();
+    let MessageResponse::ListServicesResponse(services) = answer else { panic!("{answer:?}") };
+    let names: Vec<_> = services.service.into_iter().map(|service| service.name).collect();
+    assert!(names.contains(&"intuition.v1.Backends".to_owned()), "{names:?}");
+    served.shutdown.cancel();
+    assert_eq!(status().await, ServingStatus::NotServing, "nobody shall come any more");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_cannot_be_accepted_is_not_the_last() {
+    let mut outcomes = [Err(24), Err(24), Ok("connection")].into_iter();
+    let accept = || std::future::ready(outcomes.next().unwrap().map_err(io::Error::from_raw_os_error));
+    assert_eq!(accepted(accept).await, "connection");
 }
