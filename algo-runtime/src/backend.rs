@@ -36,6 +36,8 @@ pub use trouble::{Failure, Fault, Trouble};
 /// Pauses between attempts.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+/// While what it fails at is looked for: it is there, and a quote waits for up to a dozen attempts.
+const LONGEST_SEARCH_PAUSE: Duration = Duration::from_secs(1);
 
 /// What a link is to do.
 #[derive(Debug, Clone, PartialEq)]
@@ -340,12 +342,19 @@ impl Backend {
     }
 
     fn failed(&mut self, failure: Failure) -> Heard {
-        if let Phase::Asked(asked) = &self.phase {
+        let searching = if let Phase::Asked(asked) = &self.phase {
             self.caution.failed(asked.count, &failure);
-        }
+            !self.caution.is_failing()
+        } else {
+            false
+        };
         self.failures = self.failures.saturating_add(1);
         self.next_settings = None;
-        let pause = if failure.is_lasting() { LONGEST_PAUSE } else { self.backoff.pause() };
+        let pause = match (failure.is_lasting(), searching) {
+            (true, _) => LONGEST_PAUSE,
+            (false, true) => self.backoff.pause().min(LONGEST_SEARCH_PAUSE),
+            (false, false) => self.backoff.pause(),
+        };
         let trouble = if self.caution.is_failing() {
             Trouble::new(
                 Fault::Failing,

@@ -60,6 +60,8 @@ enum Fault {
     RemembersAccounts,
     HugeState,
     NoUnaryCalls,
+    AnswersSingleEventsEmpty,
+    OtherSingleChannels,
     TakesBatchFirst,
     TakesSecondInitialize,
     AnswersEmptyMessages,
@@ -286,10 +288,11 @@ impl Algorithm for Served {
         if self.fault == Fault::NoUnaryCalls {
             return Err(Status::unimplemented("the stream will do"));
         }
-        match refusal(&request.into_inner().parameters_json) {
-            Some(refusal) => Err(Status::invalid_argument(refusal)),
-            None => Ok(Response::new(InitializeResponse { channels: vec!["quotes".to_owned()], ..Default::default() })),
+        if let Some(refusal) = refusal(&request.into_inner().parameters_json) {
+            return Err(Status::invalid_argument(refusal));
         }
+        let channel = if self.fault == Fault::OtherSingleChannels { "trades" } else { "quotes" };
+        Ok(Response::new(InitializeResponse { channels: vec![channel.to_owned()], ..Default::default() }))
     }
 
     async fn event(&self, request: Request<EventRequest>) -> Result<Response<EventResponse>, Status> {
@@ -297,7 +300,8 @@ impl Algorithm for Served {
         let mut memory = Memory::read(&request.state);
         let result = memory.event(&request.event.unwrap_or_default());
         let state = Some(memory.write().into());
-        Ok(Response::new(EventResponse { result: Some(result), state, publications: Vec::new() }))
+        let result = (self.fault != Fault::AnswersSingleEventsEmpty).then_some(result);
+        Ok(Response::new(EventResponse { result, state, publications: Vec::new() }))
     }
 }
 
@@ -366,6 +370,8 @@ fn each_way_to_break_the_contract_fails_its_own_check_alone() {
         (Fault::RemembersAccounts, "state-over-memory"),
         (Fault::HugeState, "state-size"),
         (Fault::NoUnaryCalls, "unary"),
+        (Fault::AnswersSingleEventsEmpty, "unary"),
+        (Fault::OtherSingleChannels, "unary"),
         (Fault::TakesBatchFirst, "first-message"),
         (Fault::TakesSecondInitialize, "second-initialize"),
         (Fault::AnswersEmptyMessages, "empty-message"),

@@ -75,7 +75,7 @@ pub(crate) async fn all(kit: &Kit) -> Report {
             report.skip(row, &format!("mend {why} first"));
         }
     }
-    for row in [Row::Deadline, Row::Signals, Row::Publications, Row::StateSize] {
+    for row in [Row::Deadline, Row::Publications, Row::StateSize] {
         report.pass(row);
     }
     life::shutdown(kit, &mut report).await;

@@ -132,6 +132,11 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
+    /// Waits so long for each answer from here on.
+    pub(crate) const fn be_patient(&mut self, deadline: Duration) {
+        self.target.deadline = deadline;
+    }
+
     /// Sends a message without waiting.
     pub(crate) fn send(&self, message: Option<events_request::Message>) {
         if let Some(requests) = &self.requests {

@@ -182,6 +182,13 @@ pub(crate) struct Outcome {
     rejected: bool,
 }
 
+impl Outcome {
+    /// Whether something is to be traded.
+    pub(crate) const fn signals_something(&self) -> bool {
+        !self.signals.is_empty()
+    }
+}
+
 impl From<&EventResult> for Outcome {
     fn from(result: &EventResult) -> Self {
         Self { event: result.event, signals: result.signals.clone(), rejected: !result.reject.is_empty() }

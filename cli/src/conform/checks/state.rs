@@ -6,6 +6,7 @@ use tokio::task::JoinSet;
 
 use super::Kit;
 use crate::conform::{
+    client::Trouble,
     judge::{Outcome, difference},
     quotes::Feed,
     report::Report,
@@ -177,7 +178,7 @@ async fn unary(kit: &Kit, alone: &Alone, first: &Run, report: &mut Report) {
     }
 }
 
-async fn try_unary(kit: &Kit) -> Result<Vec<Outcome>, crate::conform::client::Trouble> {
+async fn try_unary(kit: &Kit) -> Result<Vec<Outcome>, Trouble> {
     let account = kit.account();
     let mut client = kit.target.connect().await?;
     let initialize = InitializeRequest {
@@ -185,7 +186,11 @@ async fn try_unary(kit: &Kit) -> Result<Vec<Outcome>, crate::conform::client::Tr
         parameters_json: kit.parameters.clone(),
         ..InitializeRequest::default()
     };
-    kit.target.call("the unary Initialize", client.initialize(initialize)).await?;
+    let (_, stream) = kit.target.open(&account, &kit.parameters, Vec::new()).await?;
+    let single = kit.target.call("the unary Initialize", client.initialize(initialize)).await?;
+    if single.channels != stream.channels {
+        return Err(Trouble::Odd { what: "the unary Initialize", came: "other channels than on the stream" });
+    }
     let events: Vec<InputEvent> = Feed::planned(0).concat().into_iter().take(SINGLE).collect();
     let mut state = Vec::new();
     let mut outcomes = Vec::new();
@@ -197,7 +202,9 @@ async fn try_unary(kit: &Kit) -> Result<Vec<Outcome>, crate::conform::client::Tr
             event: Some(event),
         };
         let answer = kit.target.call("the unary Event", client.event(request)).await?;
-        outcomes.extend(answer.result.as_ref().map(Outcome::from));
+        let result = answer.result.as_ref();
+        let missing = || Trouble::Odd { what: "the unary Event", came: "an EventResponse without a result" };
+        outcomes.push(Outcome::from(result.ok_or_else(missing)?));
         if let Some(next) = answer.state {
             state = next.to_vec();
         }

@@ -42,6 +42,11 @@ pub(super) async fn exchange(kit: &Kit, report: &mut Report) -> Option<Run> {
     };
     report.pass(Row::Order);
     report.pass(Row::Batches);
+    if run.outcomes.iter().any(judge::Outcome::signals_something) {
+        report.pass(Row::Signals);
+    } else {
+        report.skip(Row::Signals, "it gave no signal; try another --threshold or other --parameters");
+    }
     report.breaches(run.breaches.iter().cloned());
     Some(run)
 }
