@@ -89,6 +89,7 @@ const fn name(kind: Kind) -> &'static str {
         Kind::Denied => "denied",
         Kind::DeadLettered => "dead_lettered",
         Kind::NotSubscribed => "not_subscribed",
+        Kind::NotListed => "not_listed",
         Kind::Forgotten | Kind::Unspecified => "forgotten",
     }
 }

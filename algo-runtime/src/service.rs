@@ -9,8 +9,9 @@ use std::{
 };
 
 use intuition_api::v1::{
-    AccountRequest, AccountResponse, ConfigureRequest, ConfigureResponse, Decision, DecisionsRequest, ProcessRequest,
-    ProcessResponse, process_request::Message, runtime_server::Runtime,
+    AccountRequest, AccountResponse, ConfigureRequest, ConfigureResponse, Decision, DecisionsRequest,
+    ForgetSourcesRequest, ForgetSourcesResponse, ProcessRequest, ProcessResponse, ResetSourceRequest,
+    ResetSourceResponse, Source, SourcesRequest, process_request::Message, runtime_server::Runtime,
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio_stream::{Stream, StreamExt as _, wrappers::ReceiverStream, wrappers::UnboundedReceiverStream};
@@ -49,6 +50,7 @@ impl Service {
 impl Runtime for Service {
     type ProcessStream = ResponseStream<ProcessResponse>;
     type DecisionsStream = ResponseStream<Decision>;
+    type SourcesStream = ResponseStream<Source>;
 
     async fn process(
         &self,
@@ -94,6 +96,21 @@ impl Runtime for Service {
             }
         });
         Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
+    }
+
+    async fn sources(&self, _: Request<SourcesRequest>) -> Result<Response<Self::SourcesStream>, Status> {
+        Err(Status::unimplemented("Sources"))
+    }
+
+    async fn reset_source(&self, _: Request<ResetSourceRequest>) -> Result<Response<ResetSourceResponse>, Status> {
+        Err(Status::unimplemented("ResetSource"))
+    }
+
+    async fn forget_sources(
+        &self,
+        _: Request<ForgetSourcesRequest>,
+    ) -> Result<Response<ForgetSourcesResponse>, Status> {
+        Err(Status::unimplemented("ForgetSources"))
     }
 }
 

@@ -285,6 +285,7 @@ impl Writer {
             }
             Request::Marker(marker) => self.engine.mark(marker)?,
             Request::Published(published) => self.engine.published(published)?,
+            Request::Acknowledged(_) => {}
         }
         Ok(())
     }

@@ -321,7 +321,7 @@ impl Bench {
         let mut client = RuntimeClient::connect(format!("http://{}", running.addr)).await.unwrap();
         let (requests, receiver) = mpsc::channel(64);
         let broker_url = "mqtt://127.0.0.1:1883".to_owned();
-        let open = Open { account: ACCOUNT.to_owned(), broker_url, session_present: true, run: 7 };
+        let open = Open { account: ACCOUNT.to_owned(), broker_url, session_present: true, run: 7, ..Open::default() };
         let first = ProcessRequest { message: Some(process_request::Message::Open(open)) };
         requests.send(first).await.unwrap();
         let responses = client.process(ReceiverStream::new(receiver)).await.unwrap().into_inner();

@@ -94,6 +94,7 @@ impl Runtime {
             broker_url: "mqtt://127.0.0.1:1883".to_owned(),
             session_present: true,
             run,
+            ..Open::default()
         };
         bridge.send(process_request::Message::Open(open)).await;
         bridge.responses = Some(self.client.process(ReceiverStream::new(receiver)).await.unwrap().into_inner());

@@ -317,6 +317,7 @@ fn delivery(number: u64, packet_id: u16, arrival: &Arrival) -> Delivery {
         ticks: arrival.ticks.clone(),
         connection: arrival.epoch,
         interrupted: false,
+        ..Delivery::default()
     }
 }
 

@@ -134,7 +134,13 @@ impl Problem {
 }
 
 fn tick(identity: &Identity, content: Content) -> Tick {
-    Tick { source: identity.source.clone(), seq: identity.seq, id: identity.id.clone(), content: Some(content) }
+    Tick {
+        source: identity.source.clone(),
+        seq: identity.seq,
+        id: identity.id.clone(),
+        content: Some(content),
+        ..Tick::default()
+    }
 }
 
 /// Text as a message for a person shows it.

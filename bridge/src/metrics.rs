@@ -116,6 +116,7 @@ impl Metrics {
             Kind::DeadLettered => "dead_lettered",
             Kind::Forgotten => "forgotten",
             Kind::NotSubscribed => "not_subscribed",
+            Kind::NotListed => "not_listed",
         };
         self.ticks.get_or_create(&OutcomeLabel { outcome }).inc();
         if tick.kind() == Kind::DeadLettered {

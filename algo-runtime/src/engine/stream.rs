@@ -55,6 +55,7 @@ impl Engine {
             ledger_id: self.account.ledger_id.clone(),
             published_through: self.account.published_through,
             held: self.held.iter().map(wire_filter).collect(),
+            ..Opened::default()
         })
     }
 

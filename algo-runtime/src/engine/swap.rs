@@ -220,7 +220,7 @@ impl Engine {
     /// Makes these the channels that the bridge subscribes to.
     fn tell_channels(&mut self, filters: Vec<String>) -> u64 {
         if self.channels.filters != filters || self.channels.version == 0 {
-            self.channels = Channels { version: self.channels.version + 1, filters };
+            self.channels = Channels { version: self.channels.version + 1, filters, ..Channels::default() };
         }
         self.channels.version
     }

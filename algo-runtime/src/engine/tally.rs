@@ -93,6 +93,7 @@ impl Engine {
             algorithm_version: backend.version.clone(),
             backend: Some(backend),
             candidate: self.candidate.as_ref().map(|candidate| candidate.shown(&self.decider)),
+            ..AccountResponse::default()
         }
     }
 

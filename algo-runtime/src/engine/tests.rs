@@ -94,7 +94,13 @@ impl Bench {
     }
 
     fn open(&mut self, session_present: bool) {
-        let open = Open { account: ACCOUNT.to_owned(), broker_url: BROKER.to_owned(), session_present, run: 9 };
+        let open = Open {
+            account: ACCOUNT.to_owned(),
+            broker_url: BROKER.to_owned(),
+            session_present,
+            run: 9,
+            ..Open::default()
+        };
         self.engine.open(1, &open, format!("session-{}", self.delivered)).unwrap();
         self.commit();
     }

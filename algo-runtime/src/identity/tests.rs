@@ -14,7 +14,7 @@ struct Case {
 
 fn tick(source: &str, seq: Option<i64>, id: &str) -> Tick {
     let quote = Quote { sid: "GOOG".to_owned(), price: "345".to_owned(), time_micros: 0 };
-    Tick { source: source.to_owned(), seq, id: id.to_owned(), content: Some(Content::Quote(quote)) }
+    Tick { source: source.to_owned(), seq, id: id.to_owned(), content: Some(Content::Quote(quote)), ..Tick::default() }
 }
 
 fn case(number: u64, tick: Tick, payload: u8) -> Case {

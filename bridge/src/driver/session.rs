@@ -125,6 +125,7 @@ impl Session {
             broker_url: self.broker_url.clone(),
             session_present: !self.lost,
             run: self.run,
+            ..Open::default()
         };
         self.state = State::Opening(Box::pin(runtime::open(self.endpoint.clone(), open)));
     }

@@ -8,8 +8,9 @@ use std::{
 
 use intuition_api::v1::{
     AccountRequest, AccountResponse, Batch, Channels, Committed, ConfigureRequest, ConfigureResponse, DeadLetter,
-    Decision, DecisionsRequest, Delivery, DeliveryOutcome, Filter, HoldingRecorded, Open, Opened, OutboxEntry,
-    ProcessRequest, ProcessResponse, Side, TickOutcome, outbox_entry, process_request, process_response,
+    Decision, DecisionsRequest, Delivery, DeliveryOutcome, Filter, ForgetSourcesRequest, ForgetSourcesResponse,
+    HoldingRecorded, Open, Opened, OutboxEntry, ProcessRequest, ProcessResponse, ResetSourceRequest,
+    ResetSourceResponse, Side, Source, SourcesRequest, TickOutcome, outbox_entry, process_request, process_response,
     runtime_server::{Runtime, RuntimeServer},
     tick, tick_outcome,
 };
@@ -106,8 +107,13 @@ impl Memory {
                 ledger_id: "0badf00d".to_owned(),
                 published_through: self.published_through,
                 held: self.held.clone(),
+                capabilities: vec![],
             }),
-            process_response::Message::Channels(Channels { version: self.version, filters: self.channels.clone() }),
+            process_response::Message::Channels(Channels {
+                version: self.version,
+                filters: self.channels.clone(),
+                inputs: vec![],
+            }),
             process_response::Message::Committed(Committed {
                 entries: unpublished.cloned().collect(),
                 outcomes: vec![],
@@ -144,7 +150,7 @@ impl Scripted {
         let mut memory = self.memory();
         memory.version += 1;
         memory.channels = channels.iter().map(|channel| (*channel).to_owned()).collect();
-        let channels = Channels { version: memory.version, filters: memory.channels.clone() };
+        let channels = Channels { version: memory.version, filters: memory.channels.clone(), inputs: vec![] };
         let message = Some(process_response::Message::Channels(channels));
         for (stream, _) in &memory.streams {
             drop(stream.send(Ok(ProcessResponse { message: message.clone() })));
@@ -193,6 +199,7 @@ async fn serve(
                     memory.published_through = published.through;
                     vec![]
                 }
+                Message::Acknowledged(_) => vec![],
             }
         };
         for message in answers {
@@ -207,6 +214,7 @@ type Boxed<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 impl Runtime for Scripted {
     type ProcessStream = Boxed<ProcessResponse>;
     type DecisionsStream = Boxed<Decision>;
+    type SourcesStream = Boxed<Source>;
 
     async fn process(
         &self,
@@ -229,6 +237,21 @@ impl Runtime for Scripted {
     }
 
     async fn decisions(&self, _: Request<DecisionsRequest>) -> Result<Response<Self::DecisionsStream>, Status> {
+        Err(Status::unimplemented("not asked for by a bridge"))
+    }
+
+    async fn sources(&self, _: Request<SourcesRequest>) -> Result<Response<Self::SourcesStream>, Status> {
+        Err(Status::unimplemented("not asked for by a bridge"))
+    }
+
+    async fn reset_source(&self, _: Request<ResetSourceRequest>) -> Result<Response<ResetSourceResponse>, Status> {
+        Err(Status::unimplemented("not asked for by a bridge"))
+    }
+
+    async fn forget_sources(
+        &self,
+        _: Request<ForgetSourcesRequest>,
+    ) -> Result<Response<ForgetSourcesResponse>, Status> {
         Err(Status::unimplemented("not asked for by a bridge"))
     }
 }

@@ -25,7 +25,7 @@ fn account(effective_generation: i64) -> AccountResponse {
         updated_micros: 1_767_323_045_678_000,
         algorithm: "random".to_owned(),
         algorithm_version: "1".to_owned(),
-        channels: Some(Channels { version: 1, filters: vec!["quotes".to_owned()] }),
+        channels: Some(Channels { version: 1, filters: vec!["quotes".to_owned()], ..Channels::default() }),
         effective_generation,
         ..AccountResponse::default()
     }

@@ -178,7 +178,13 @@ impl Wired {
     /// A new stream of the same bridge.
     pub(super) fn reopen_stream(&mut self) {
         self.stream += 1;
-        let open = Open { account: ACCOUNT.to_owned(), broker_url: BROKER.to_owned(), session_present: true, run: 9 };
+        let open = Open {
+            account: ACCOUNT.to_owned(),
+            broker_url: BROKER.to_owned(),
+            session_present: true,
+            run: 9,
+            ..Open::default()
+        };
         self.bench.engine.open(self.stream, &open, "unused".to_owned()).unwrap();
         self.run();
     }

@@ -131,6 +131,8 @@ pub(super) fn entry(row: &Row<'_>) -> rusqlite::Result<JournalEntry> {
 /// What is stored with `no-signal` for a tick of a channel that was not asked for: the table, and the release before, know
 /// no kind of its own.
 const NOT_SUBSCRIBED: &str = "NotSubscribed";
+/// The same for a symbol that the input of its channel does not list.
+const NOT_LISTED: &str = "NotListed";
 
 /// The kind and the reason of an outcome, as stored.
 pub(super) fn stored_outcome(outcome: &Outcome) -> (&'static str, &str) {
@@ -141,6 +143,7 @@ pub(super) fn stored_outcome(outcome: &Outcome) -> (&'static str, &str) {
         Kind::Denied => "denied",
         Kind::DeadLettered => "dead-lettered",
         Kind::NotSubscribed => return ("no-signal", NOT_SUBSCRIBED),
+        Kind::NotListed => return ("no-signal", NOT_LISTED),
         // Neither is ever stored: the table refuses them.
         Kind::Unspecified => "unspecified",
         Kind::Forgotten => "forgotten",
@@ -152,6 +155,7 @@ fn outcome_kind(name: &str, reason: String) -> rusqlite::Result<(v1::tick_outcom
     use v1::tick_outcome::Kind;
     let kind = match (name, reason.as_str()) {
         ("no-signal", NOT_SUBSCRIBED) => return Ok((Kind::NotSubscribed, String::new())),
+        ("no-signal", NOT_LISTED) => return Ok((Kind::NotListed, String::new())),
         ("decided", _) => Kind::Decided,
         ("no-signal", _) => Kind::NoSignal,
         ("denied", _) => Kind::Denied,

@@ -1,0 +1,16 @@
+//! What a runtime or a bridge can do beyond v0.1.0 (ADR 0019). Each names its own in its first message and in the
+//! account's answer, so that releases can be mixed: nobody asks for what the other side does not name.
+
+/// The bridge reports `Acknowledged`; the runtime keeps every outcome until then.
+pub const ACKNOWLEDGED: &str = "acknowledged";
+/// `spec.channels.inputs` is understood.
+pub const INPUTS: &str = "inputs";
+/// The bridge fills `Tick.ordinal`, `Tick.content_sha256` and `Delivery.envelope_sha256`.
+pub const ORDINALS: &str = "ordinals";
+/// The runtime serves `Sources`, `ResetSource` and `ForgetSources`.
+pub const SOURCES: &str = "sources";
+
+/// Those of a bridge of this release.
+pub const OF_BRIDGE: [&str; 3] = [ACKNOWLEDGED, INPUTS, ORDINALS];
+/// Those of a runtime of this release.
+pub const OF_RUNTIME: [&str; 3] = [ACKNOWLEDGED, INPUTS, SOURCES];
