@@ -3,9 +3,13 @@
 //! Every product and quotient goes through 256-bit integers and rounds down, towards zero, so that rounding never makes
 //! money. Results beyond [`LIMIT`] are `None`: the caller denies the trade.
 
+mod number;
+
 use std::{fmt, str::FromStr};
 
 use ethnum::U256;
+
+use self::number::Number;
 
 /// Largest magnitude of any sum or quantity, in its own smallest unit: 10^36. Far beyond every real account, and small
 /// enough that no intermediate result leaves 256 bits.
@@ -33,6 +37,9 @@ pub enum ParseDecimalError {
     /// More digits after the point than the kind has room for.
     #[error("has more than {0} digits after the point")]
     TooFine(u32),
+    /// More digits after the point than the kind has room for, and the ones beyond are too much of it to be left out.
+    #[error("has more than {0} digits after the point, and rounded to {0} it would differ by more than a millionth")]
+    TooFineToRound(u32),
 }
 
 /// Price of one unit: positive, at most 12 digits before and 10 after the point.
@@ -59,6 +66,18 @@ impl Price {
     pub const fn units(self) -> u128 {
         self.0
     }
+
+    /// Parses as [`Price::from_str`] does, and rounds more than 10 digits after the point half-even to 10, where that
+    /// moves the price by at most one part in 10^6: a binary float that was printed in full is as good as it ever was,
+    /// while a price too small to be kept is still refused. Returns whether it rounded.
+    pub fn rounded(text: &str) -> Result<(Self, bool), ParseDecimalError> {
+        let number = Number::parse(text)?;
+        if number.is_negative() || number.is_zero() {
+            return Err(ParseDecimalError::NotPositive);
+        }
+        let (units, rounded) = number.rounded(PRICE_PLACES, PRICE_WHOLE_DIGITS)?;
+        Ok((Self(units), rounded))
+    }
 }
 
 impl FromStr for Price {
@@ -68,7 +87,7 @@ impl FromStr for Price {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let number = Number::parse(text)?;
         let units = number.fixed(PRICE_PLACES, PRICE_WHOLE_DIGITS)?;
-        if number.negative || units == 0 {
+        if number.is_negative() || units == 0 {
             return Err(ParseDecimalError::NotPositive);
         }
         Ok(Self(units))
@@ -111,7 +130,7 @@ impl FromStr for Quantity {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let number = Number::parse(text)?;
-        if number.negative {
+        if number.is_negative() {
             return Err(ParseDecimalError::NotPositive);
         }
         number.fixed(QUANTITY_PLACES, 29).map(Self)
@@ -198,7 +217,7 @@ impl FromStr for Money {
         let number = Number::parse(text)?;
         let cents = number.fixed(MONEY_PLACES, 34)?;
         let cents = i128::try_from(cents).map_err(|_| ParseDecimalError::TooLarge(34))?;
-        Ok(Self(if number.negative { -cents } else { cents }))
+        Ok(Self(if number.is_negative() { -cents } else { cents }))
     }
 }
 
@@ -224,9 +243,9 @@ impl FromStr for Fraction {
         let number = Number::parse(text)?;
         let places = number.places();
         // More than 36 significant digits never come out of a binary number's shortest text.
-        let digits = number.digits.parse::<u128>().map_err(|_| ParseDecimalError::TooFine(36))?;
+        let digits = number.digits().parse::<u128>().map_err(|_| ParseDecimalError::TooFine(36))?;
         let one = 10_u128.checked_pow(places);
-        if number.negative && digits != 0 {
+        if number.is_negative() && digits != 0 {
             return Err(ParseDecimalError::NotPositive);
         }
         if digits >= LIMIT * 10 {
@@ -259,6 +278,29 @@ impl fmt::Display for Money {
     }
 }
 
+/// The integer that decimal text stands for, as in `2`, `2.0` and `2e0`. `None`: no number, no integer, or beyond 128 bits.
+pub fn integer(text: &str) -> Option<i128> {
+    let number = Number::parse(text).ok()?;
+    let magnitude = if number.is_integer() { number.truncated(0)? } else { return None };
+    signed(&number, magnitude)
+}
+
+/// A number in units of 10^-`places`, rounded towards zero. `None`: no number, or beyond 128 bits.
+pub fn truncated(text: &str, places: u32) -> Option<i128> {
+    let number = Number::parse(text).ok()?;
+    signed(&number, number.truncated(places)?)
+}
+
+/// Whether two texts are the same number, however each is written. `None`: one of them is no number.
+pub fn same_number(one: &str, other: &str) -> Option<bool> {
+    Some(Number::parse(one).ok()?.is(&Number::parse(other).ok()?))
+}
+
+fn signed(number: &Number, magnitude: u128) -> Option<i128> {
+    let magnitude = i128::try_from(magnitude).ok()?;
+    Some(if number.is_negative() { -magnitude } else { magnitude })
+}
+
 fn write_trimmed(f: &mut fmt::Formatter<'_>, units: u128, places: u32) -> fmt::Result {
     let scale = 10_u128.pow(places);
     let (whole, part) = (units / scale, units % scale);
@@ -277,82 +319,6 @@ fn mul_div(a: u128, b: u128, c: u128) -> Option<u128> {
     // Both factors fit 128 bits, so that their product fits 256.
     let quotient = U256::from(a) * U256::from(b) / U256::from(c);
     u128::try_from(quotient).ok().filter(|value| *value <= LIMIT)
-}
-
-/// A number as written: its significant digits and where the point stands.
-struct Number {
-    negative: bool,
-    /// No leading and no trailing zeros, "0" for zero.
-    digits: String,
-    /// Power of ten of the last digit.
-    exponent: i64,
-}
-
-impl Number {
-    fn parse(text: &str) -> Result<Self, ParseDecimalError> {
-        let (negative, rest) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
-        let (mantissa, exponent) = match rest.split_once(['e', 'E']) {
-            Some((mantissa, exponent)) => (mantissa, parse_exponent(exponent)?),
-            None => (rest, 0),
-        };
-        let (whole, part) = match mantissa.split_once('.') {
-            Some((_, "")) => return Err(ParseDecimalError::NotANumber),
-            Some((whole, part)) => (whole, part),
-            None => (mantissa, ""),
-        };
-        let all_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-        if whole.is_empty() || !all_digits(whole) || !all_digits(part) {
-            return Err(ParseDecimalError::NotANumber);
-        }
-        let joined = format!("{whole}{part}");
-        let digits = joined.trim_end_matches('0');
-        let dropped = i64::try_from(joined.len() - digits.len()).unwrap_or(i64::MAX);
-        let places = i64::try_from(part.len()).unwrap_or(i64::MAX);
-        let digits = digits.trim_start_matches('0');
-        if digits.is_empty() {
-            return Ok(Self { negative, digits: "0".to_owned(), exponent: 0 });
-        }
-        Ok(Self {
-            negative,
-            digits: digits.to_owned(),
-            exponent: exponent.saturating_add(dropped).saturating_sub(places),
-        })
-    }
-
-    /// Digits after the point.
-    fn places(&self) -> u32 {
-        u32::try_from(self.exponent.saturating_neg().max(0)).unwrap_or(u32::MAX)
-    }
-
-    /// The magnitude in units of 10^-`places`.
-    fn fixed(&self, places: u32, whole_digits: usize) -> Result<u128, ParseDecimalError> {
-        if self.digits == "0" {
-            return Ok(0);
-        }
-        let length = i64::try_from(self.digits.len()).unwrap_or(i64::MAX);
-        let whole = length.saturating_add(self.exponent);
-        if whole > i64::try_from(whole_digits).unwrap_or(i64::MAX) {
-            return Err(ParseDecimalError::TooLarge(whole_digits));
-        }
-        if self.places() > places {
-            return Err(ParseDecimalError::TooFine(places));
-        }
-        let shift = u32::try_from(self.exponent + i64::from(places)).map_err(|_| ParseDecimalError::TooFine(places))?;
-        let digits = self.digits.parse::<u128>().map_err(|_| ParseDecimalError::TooLarge(whole_digits))?;
-        digits
-            .checked_mul(10_u128.checked_pow(shift).ok_or(ParseDecimalError::TooLarge(whole_digits))?)
-            .ok_or(ParseDecimalError::TooLarge(whole_digits))
-    }
-}
-
-fn parse_exponent(text: &str) -> Result<i64, ParseDecimalError> {
-    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
-    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(ParseDecimalError::NotANumber);
-    }
-    // An exponent too long to be read is far out of every range, in the direction of its sign.
-    let magnitude = digits.parse::<i64>().unwrap_or(i64::from(i32::MAX)).min(i64::from(i32::MAX));
-    Ok(if text.starts_with('-') { -magnitude } else { magnitude })
 }
 
 #[cfg(test)]
@@ -403,6 +369,60 @@ mod tests {
     }
 
     #[test]
+    fn float_noise_is_rounded_half_even_and_what_would_move_by_more_than_a_millionth_is_refused() {
+        for (text, price) in [
+            ("41.20000076293945", "41.2000007629"),
+            ("41.349998474121094", "41.3499984741"),
+            ("0.1000000000000000055511151231257827", "0.1"),
+            ("1.00000000005", "1"),
+            ("1.00000000015", "1.0000000002"),
+            ("1.00000000025", "1.0000000002"),
+            ("1.000000000250000000000000000000000000000000000000000000000000000001", "1.0000000003"),
+            ("999999999999.99999999994", "999999999999.9999999999"),
+            // 100.0001 in units of the last place, so that it moves by just less than a millionth.
+            ("0.00000001000001", "0.00000001"),
+            ("0.00000000009999999", "0.0000000001"),
+            ("4120000076293945e-14", "41.2000007629"),
+        ] {
+            let read = Price::rounded(text).map(|(price, rounded)| (price.to_string(), rounded));
+            assert_eq!(read, Ok((price.to_owned(), true)), "{text}");
+        }
+        for text in ["3.450", "41.2000007629", "1e-10", "2.5E-6", "0.10000000000000"] {
+            assert_eq!(Price::rounded(text), text.parse().map(|price| (price, false)), "{text}");
+        }
+        for text in ["1.7e-10", "1.2e-11", "2.5e-11", "1e-400", "0.00000001000002", "0.0000000000999", "1e-99999999999"] {
+            assert_eq!(Price::rounded(text), Err(ParseDecimalError::TooFineToRound(10)), "{text}");
+        }
+        for (text, error) in [
+            ("999999999999.99999999996", ParseDecimalError::TooLarge(12)),
+            ("1234567890123.00000000001", ParseDecimalError::TooLarge(12)),
+            ("-1e400", ParseDecimalError::NotPositive),
+            ("0.000000000000", ParseDecimalError::NotPositive),
+            ("1,5", ParseDecimalError::NotANumber),
+        ] {
+            assert_eq!(Price::rounded(text), Err(error), "{text}");
+        }
+    }
+
+    #[test]
+    fn integers_and_other_numbers_are_read_from_any_notation() {
+        for (text, value) in [("2", 2), ("2.0", 2), ("2e0", 2), ("20e-1", 2), ("-7", -7), ("-0.0", 0), ("1.5e3", 1_500)] {
+            assert_eq!(integer(text), Some(value), "{text}");
+        }
+        for text in ["2.5", "1e400", "1e-1", "", "x", " 2", "+2", "0x10", "1e39"] {
+            assert_eq!(integer(text), None, "{text}");
+        }
+        assert_eq!(truncated("1700000000.1234567", 6), Some(1_700_000_000_123_456));
+        assert_eq!(truncated("-0.19", 1), Some(-1));
+        assert_eq!(truncated("1e-400", 6), Some(0));
+        assert_eq!(truncated("1e400", 6), None);
+        assert_eq!(same_number("3.450", "345e-2"), Some(true));
+        assert_eq!(same_number("-0", "0.00"), Some(true));
+        assert_eq!(same_number("3.45", "3.450000000001"), Some(false));
+        assert_eq!(same_number("3.45", "USD"), None);
+    }
+
+    #[test]
     fn money_has_two_places_and_a_sign() {
         assert_eq!("10000".parse::<Money>().unwrap().to_string(), "10000.00");
         assert_eq!("-0.05".parse::<Money>().unwrap().to_string(), "-0.05");
@@ -448,9 +468,33 @@ mod tests {
         }
 
         #[test]
+        fn rounding_is_half_even_and_moves_by_a_millionth_at_most(
+            kept in 0_u128..10_u128.pow(9), rest in "[0-9]{1,9}", big in 0_u128..10_u128.pow(11), large: bool,
+        ) {
+            let kept = if large { kept * 10_u128.pow(6) + big } else { kept % 3_000_000 };
+            let tail = format!("{rest:0<9}").parse::<u128>().unwrap();
+            let text = format!("{}.{:010}{rest}", kept / 10_u128.pow(10), kept % 10_u128.pow(10));
+            // In units of 10^-19, which 128 bits hold, so that the plain integers are an independent witness.
+            let (unit, value) = (10_u128.pow(9), kept * 10_u128.pow(9) + tail);
+            let up = tail * 2 > unit || (tail * 2 == unit && kept % 2 == 1);
+            let nearest = kept + u128::from(up);
+            let moved = value.abs_diff(nearest * unit);
+            let expected = if value == 0 {
+                Err(ParseDecimalError::NotPositive)
+            } else if moved * 1_000_000 > value {
+                Err(ParseDecimalError::TooFineToRound(10))
+            } else {
+                Ok((Price(nearest), moved != 0))
+            };
+            prop_assert_eq!(Price::rounded(&text), expected, "{}", text);
+        }
+
+        #[test]
         fn no_text_makes_the_parser_panic(text in "[-+0-9.eE]{0,45}|\\PC*") {
             let parsed = [text.parse::<Price>().is_ok(), text.parse::<Money>().is_ok(), text.parse::<Fraction>().is_ok()];
             prop_assert!(parsed.len() == 3);
+            prop_assert!(Price::rounded(&text).is_ok() || !parsed[0]);
+            prop_assert!(integer(&text).is_none() || truncated(&text, 0) == integer(&text));
         }
     }
 }
