@@ -20,6 +20,7 @@ use crate::{
     BridgeError, Parts,
     board::{self, Board},
     config::{Checked, Limits},
+    message::Inputs,
     metrics::Metrics,
     mqtt::{Event, Link},
     outbox::Outbox,
@@ -196,7 +197,10 @@ impl Driver {
             _ if !self.session.is_open() => {
                 return Err(RuntimeError::Breach("it did not begin with Opened".to_owned()));
             }
-            Message::Channels(channels) => self.quotes.subscriptions.wanted(channels.version, channels.filters),
+            Message::Channels(channels) => {
+                self.quotes.inputs = Inputs::new(channels.inputs);
+                self.quotes.subscriptions.wanted(channels.version, channels.filters)
+            }
             Message::HoldingRecorded(_) => self.quotes.subscriptions.recorded(),
             Message::Committed(committed) => {
                 self.committed(committed)?;

@@ -32,12 +32,16 @@ pub struct Arrival {
     pub duplicate: bool,
     /// Its publisher repeats what was published before.
     pub replay: bool,
+    /// Its publisher leaves out sequence numbers.
+    pub sparse: bool,
     /// Topic it came on.
     pub topic: String,
     /// Identifiers of the subscriptions it was sent for.
     pub subscription_ids: Vec<u32>,
     /// SHA-256 of the whole payload.
     pub payload_sha256: [u8; 32],
+    /// SHA-256 of the payload and the user properties.
+    pub envelope_sha256: [u8; 32],
     /// The whole payload's length.
     pub payload_size: usize,
     /// Its first [`KEPT_PAYLOAD_BYTES`].
@@ -317,7 +321,8 @@ fn delivery(number: u64, packet_id: u16, arrival: &Arrival) -> Delivery {
         ticks: arrival.ticks.clone(),
         connection: arrival.epoch,
         interrupted: false,
-        ..Delivery::default()
+        envelope_sha256: arrival.envelope_sha256.to_vec().into(),
+        sparse: arrival.sparse,
     }
 }
 

@@ -12,9 +12,11 @@ use prometheus_client::{
     registry::Registry,
 };
 
+use crate::message::Notes;
+
 /// Dead-letter codes that have a label of their own: those of the bridge and of the runtime. An algorithm's own are
 /// counted as `Other`, so that no text from outside makes a new time series.
-const REASONS: [&str; 15] = [
+const REASONS: [&str; 19] = [
     "NotUtf8",
     "Empty",
     "NotJson",
@@ -25,10 +27,14 @@ const REASONS: [&str; 15] = [
     "BadSymbol",
     "BadTime",
     "BadIdentity",
+    "IdentityTooLong",
     "NoQuotes",
     "TooManyTicks",
     "SequenceWentBack",
     "IdentityConflict",
+    "SourceForgotten",
+    "TooManySources",
+    "TooManySymbols",
     "Rejected",
 ];
 
@@ -62,6 +68,12 @@ pub struct Metrics {
     pub overlaps: Counter,
     /// Messages that the broker had kept from before the subscription.
     pub retained: Counter,
+    /// Members of price maps that are null.
+    no_price: Counter,
+    /// Ticks whose price was rounded.
+    price_rounded: Counter,
+    /// Ticks with an id whose sequence number is none.
+    seq_ignored: Counter,
     /// Outbox entries that the broker took.
     pub published: Counter,
     /// Publications that the broker refused, each attempt.
@@ -82,6 +94,9 @@ impl Metrics {
         counter("duplicate_ticks", "Ticks that had their outcome already", &metrics.duplicates);
         counter("overlap_messages", "Copies of messages that another subscription delivered", &metrics.overlaps);
         counter("retained_messages", "Messages from before the subscription", &metrics.retained);
+        counter("no_price_members", "Symbols in price maps that had no price, but null", &metrics.no_price);
+        counter("price_rounded_ticks", "Ticks whose price was rounded to 10 places", &metrics.price_rounded);
+        counter("seq_ignored_ticks", "Ticks with an id whose seq is no sequence number", &metrics.seq_ignored);
         counter("published_messages", "Outbox entries that the broker took", &metrics.published);
         counter("refused_messages", "Publications that the broker refused", &metrics.refused);
         let ticks = metrics.ticks.clone();
@@ -100,6 +115,13 @@ impl Metrics {
     /// A connection was made: `subscribing`, `publishing` or `runtime`.
     pub(crate) fn connected(&self, link: &'static str) {
         self.connections.get_or_create(&LinkLabel { link }).inc();
+    }
+
+    /// A message was read.
+    pub(crate) fn read(&self, notes: Notes) {
+        self.no_price.inc_by(notes.no_price);
+        self.price_rounded.inc_by(notes.price_rounded);
+        self.seq_ignored.inc_by(notes.seq_ignored);
     }
 
     /// A tick has its outcome.

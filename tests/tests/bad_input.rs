@@ -38,6 +38,17 @@ fn cases() -> Vec<(Vec<u8>, &'static str)> {
         text(r#"{"sid":"GOOG","quote":"1234567890123456789012345678901234567890"}"#, "BadPrice"),
         text("{}", "NoQuotes"),
         text(r#"{"sid":"GOOG","quote":1,"time":"yesterday"}"#, "BadTime"),
+        text(r#"{"sid":"GOOG","quote":1,"time":20240506}"#, "BadTime"),
+        text(r#"{"u":77,"s":"BNBUSDT","b":"25.10","B":"3","a":"25.20","A":"4"}"#, "NotAQuote"),
+        text(r#"{"ticker":"GOOG","last":3.45,"volume":1200}"#, "NotAQuote"),
+        text(r#"{"goog":3.45,"ts":1700000000}"#, "NotAQuote"),
+        text(r#"{"SID":"GOOG","Quote":3.45}"#, "NotAQuote"),
+        text(r#"{"temperature":21.5}"#, "NotAQuote"),
+        text(r#"{"meme":2.5e-11}"#, "BadPrice"),
+        text(r#"{"sid":"GOOG","quote":1,"price":2}"#, "BadPrice"),
+        text(r#"{"sid":"GOOG","symbol":"AAPL","quote":1}"#, "BadSymbol"),
+        text(r#"{"sid":"GOOG","quote":1,"source":"x","seq":1.5}"#, "BadIdentity"),
+        text(&format!(r#"{{"sid":"GOOG","quote":1,"id":"{}"}}"#, "x".repeat(257)), "IdentityTooLong"),
     ]
 }
 
@@ -97,19 +108,30 @@ async fn dead_letters(consumer: &Subscriber, wanted: usize) -> anyhow::Result<Ve
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_a_map_with_one_bad_price_the_good_ones_count() -> anyhow::Result<()> {
+async fn a_map_with_one_bad_price_is_refused_whole_and_one_of_nulls_alone_is_no_error() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let broker = Broker::start(Kind::Mosquitto, folder.path()).await?;
     let consumer = Subscriber::start(broker.port(), &None, "intuition/#").await?;
     let settings = Settings::new("default/bad-price", &broker.url(), ARGUMENTS);
     let mut system = System::start(folder.path(), settings).await?;
-    mqtt::publish_all(broker.port(), &None, &[Message::new("quotes", r#"{"a": 1, "b": -2, "c": 3}"#)]).await?;
-    system.settled(3).await?;
+    let messages = [
+        r#"{"a": 1, "b": -2, "c": 3}"#,
+        r#"{"a": null, "b": null}"#,
+        r#"{"d": null, "e": 5, "f": 6.00000000004}"#,
+        r#"{"symbol": "BTC", "price": "42000.1", "quote": "USDT", "time": 1741064760123}"#,
+    ];
+    mqtt::publish_all(broker.port(), &None, &messages.map(|payload| Message::new("quotes", payload))).await?;
+    let decisions = consumer.decisions(3).await?;
+    let text = |decision: &Value, member| decision.get(member).and_then(Value::as_str).map(str::to_owned);
+    let bought: Vec<_> = decisions.iter().map(|decision| (text(decision, "sid"), text(decision, "price"))).collect();
+    let expected =
+        [("e", "5"), ("f", "6"), ("BTC", "42000.1")].map(|(sid, price)| (Some(sid.into()), Some(price.into())));
+    ensure!(bought == expected, "{bought:?}");
     let dead_letters = dead_letters(&consumer, 1).await?;
     ensure!(dead_letters.len() == 1, "{dead_letters:?}");
-    let decisions = consumer.decisions(2).await?;
-    let symbols: Vec<_> = decisions.iter().filter_map(|decision| decision.get("sid")?.as_str()).collect();
-    ensure!(symbols == ["a", "c"], "{symbols:?}");
+    ensure!(dead_letters[0]["reason"] == "NotAQuote", "{dead_letters:?}");
+    ensure!(dead_letters[0]["message"].as_str().is_some_and(|message| message.contains("\"b\" is -2")));
+    system.settled(4).await?;
     system.stop().await
 }
 

@@ -390,7 +390,8 @@ mod tests {
         for text in ["3.450", "41.2000007629", "1e-10", "2.5E-6", "0.10000000000000"] {
             assert_eq!(Price::rounded(text), text.parse().map(|price| (price, false)), "{text}");
         }
-        for text in ["1.7e-10", "1.2e-11", "2.5e-11", "1e-400", "0.00000001000002", "0.0000000000999", "1e-99999999999"] {
+        for text in ["1.7e-10", "1.2e-11", "2.5e-11", "1e-400", "0.00000001000002", "0.0000000000999", "1e-99999999999"]
+        {
             assert_eq!(Price::rounded(text), Err(ParseDecimalError::TooFineToRound(10)), "{text}");
         }
         for (text, error) in [
@@ -406,7 +407,8 @@ mod tests {
 
     #[test]
     fn integers_and_other_numbers_are_read_from_any_notation() {
-        for (text, value) in [("2", 2), ("2.0", 2), ("2e0", 2), ("20e-1", 2), ("-7", -7), ("-0.0", 0), ("1.5e3", 1_500)] {
+        for (text, value) in [("2", 2), ("2.0", 2), ("2e0", 2), ("20e-1", 2), ("-7", -7), ("-0.0", 0), ("1.5e3", 1_500)]
+        {
             assert_eq!(integer(text), Some(value), "{text}");
         }
         for text in ["2.5", "1e400", "1e-1", "", "x", " 2", "+2", "0x10", "1e39"] {

@@ -12,7 +12,7 @@ use crate::{
     board::{self, Board},
     config::Limits,
     inflight::{Arrival, Bounds, Inflight, KEPT_PAYLOAD_BYTES},
-    message::Envelope,
+    message::{Envelope, Inputs},
     metrics::Metrics,
     mqtt::{Event, Incoming, Link},
     subscriptions::{Step, Subscriptions},
@@ -24,6 +24,8 @@ pub(super) struct Quotes {
     epoch: u64,
     pub(super) inflight: Inflight,
     pub(super) subscriptions: Subscriptions,
+    /// What messages hold that come from now on.
+    pub(super) inputs: Inputs,
     backoff: Backoff,
     /// When refused subscriptions are tried again.
     retry_at: Option<Instant>,
@@ -37,6 +39,7 @@ impl Quotes {
             epoch: 0,
             inflight: Inflight::new(bounds),
             subscriptions: Subscriptions::new(own),
+            inputs: Inputs::default(),
             backoff: Backoff::new(Duration::from_secs(1), Duration::from_secs(30)),
             retry_at: None,
         }
@@ -79,14 +82,24 @@ impl Quotes {
         let envelope = Envelope {
             payload: &message.payload,
             user_properties: &message.user_properties,
+            listing: self.inputs.on(&message.topic),
             arrived_micros: now_micros,
         };
+        let parsed = envelope.parse();
+        metrics.read(parsed.notes);
+        // Every symbol of it is without a price now.
+        if parsed.ticks.is_empty() {
+            self.inflight.pass(self.epoch, message.packet_id);
+            return;
+        }
         self.inflight.push(Arrival {
             epoch: self.epoch,
             packet_id: message.packet_id,
             duplicate: message.duplicate,
             replay: envelope.is_replay(),
-            ticks: envelope.ticks(),
+            sparse: envelope.is_sparse(),
+            ticks: parsed.ticks,
+            envelope_sha256: envelope.sha256(),
             topic: message.topic,
             subscription_ids: message.subscription_ids,
             payload_sha256: Sha256::digest(&message.payload).into(),

@@ -1,97 +1,85 @@
 //! The members of a quote, each read exactly.
 
-use intuition_api::decimal::Price;
+use intuition_api::decimal::{self, ParseDecimalError, Price};
 use jiff::{Timestamp, civil::Date, fmt::temporal::Pieces, tz::TimeZone};
 use serde_json::value::RawValue;
 
 use super::{
     Problem, Reason, cut,
-    json::{self, Object, Value},
+    json::{self, Value},
 };
 
-/// Bytes that an id or a source may have.
-const IDENTITY_BYTES: usize = 256;
 /// Characters that a symbol may have.
 const SYMBOL_CHARS: usize = 64;
 const NO_TIME: &str = "is neither a date nor a time as in 2026-01-02T03:04:05Z";
+const NO_EPOCH: &str =
+    "is no time between 1990 and 2100 in seconds, milliseconds, microseconds or nanoseconds since 1970-01-01T00:00:00Z";
+/// 1990-01-01T00:00:00Z.
+const FIRST_SECOND: i128 = 631_152_000;
+/// 2100-01-01T00:00:00Z.
+const END_SECOND: i128 = 4_102_444_800;
 /// RFC 3339 has no year before 0; the end is the library's, which leaves room for every offset.
 const OUT_OF_RANGE: &str = "is out of range, which is 0000-01-01T00:00:00Z to 9999-12-30T22:00:00Z";
 
-/// Who published a quote, and which of theirs it is.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Identity {
-    pub(super) id: String,
-    pub(super) source: String,
-    pub(super) seq: Option<i64>,
-}
-
-impl Identity {
-    /// From MQTT 5 user properties; the first of a name counts.
-    pub(super) fn from_properties(properties: &[(String, String)]) -> Result<Self, Problem> {
-        let find = |name: &str| properties.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
-        let checked = |name: &'static str| match find(name) {
-            Some(text) => fits(text, &format!("user property {name}")),
-            None => Ok(String::new()),
-        };
-        Ok(Self { id: checked("id")?, source: checked("source")?, seq: find("seq").and_then(|text| text.parse().ok()) })
-    }
-
-    /// These, where the object says nothing about a field. `seq` is the name that the sequence has there.
-    pub(super) fn overridden(&self, object: &Object<'_>, seq: &str, path: &str) -> Result<Self, Problem> {
-        let mut identity = self.clone();
-        if let Some(raw) = object.get("id") {
-            let id = match open(raw) {
-                Value::Text(text) => text,
-                Value::Number(text) if text.parse::<i128>().is_ok() => text.to_owned(),
-                _ => return Err(bad_identity(&format!("{path}id"), "is neither a string nor an integer", raw)),
-            };
-            identity.id = fits(id, &format!("{path}id"))?;
-        }
-        if let Some(raw) = object.get("source") {
-            let Value::Text(source) = open(raw) else {
-                return Err(bad_identity(&format!("{path}source"), "is no string", raw));
-            };
-            identity.source = fits(source, &format!("{path}source"))?;
-        }
-        if let Some(raw) = object.get(seq) {
-            identity.seq = match open(raw) {
-                Value::Text(text) => text.parse().ok(),
-                Value::Number(text) => text.parse().ok(),
-                _ => None,
-            };
-        }
-        Ok(identity)
-    }
-}
-
-fn fits(text: String, path: &str) -> Result<String, Problem> {
-    if text.len() <= IDENTITY_BYTES {
-        return Ok(text);
-    }
-    let message = format!("{path}: {} bytes, at most {IDENTITY_BYTES} are taken", text.len());
-    Err(Problem::new(Reason::BadIdentity, message))
-}
-
-fn bad_identity(path: &str, complaint: &str, raw: &RawValue) -> Problem {
-    Problem::new(Reason::BadIdentity, format!("{path}: {} {complaint}", cut(raw.get())))
-}
-
-/// A value that was looked at; one that cannot be decoded is nothing that anyone asks for.
-fn open(raw: &RawValue) -> Value<'_> {
+/// A value of one level. One that cannot be decoded counts as null, which no field accepts.
+pub(super) fn open(raw: &RawValue) -> Value<'_> {
     json::open(raw, 0).unwrap_or(Value::Null)
 }
 
+/// A price as the contract carries it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct PriceText {
+    /// In its canonical form.
+    pub(super) text: String,
+    /// Whether digits were rounded off.
+    pub(super) rounded: bool,
+}
+
+/// Why a value is no price.
+pub(super) enum NoPrice {
+    /// Neither a positive number nor text of one.
+    OtherKind(&'static str),
+    /// A positive number beyond what is kept exactly.
+    OutOfRange(ParseDecimalError),
+}
+
 /// A price, from a string or a number.
-pub(super) fn price(raw: &RawValue, path: &str) -> Result<String, Problem> {
+pub(super) fn read_price(raw: &RawValue) -> Result<PriceText, NoPrice> {
     let parsed = match open(raw) {
-        Value::Text(text) => text.parse::<Price>(),
-        Value::Number(text) => text.parse::<Price>(),
-        _ => return Err(Problem::new(Reason::BadPrice, format!("{path}: {} is no price", cut(raw.get())))),
+        Value::Text(text) => Price::rounded(&text),
+        Value::Number(text) => Price::rounded(text),
+        _ => return Err(NoPrice::OtherKind("is no price")),
     };
     match parsed {
-        Ok(price) => Ok(price.to_string()),
-        Err(error) => Err(Problem::new(Reason::BadPrice, format!("{path}: {} {error}", cut(raw.get())))),
+        Ok((price, rounded)) => Ok(PriceText { text: price.to_string(), rounded }),
+        Err(ParseDecimalError::NotANumber) => Err(NoPrice::OtherKind("is not a decimal number")),
+        Err(ParseDecimalError::NotPositive) => Err(NoPrice::OtherKind("must be more than 0")),
+        Err(error) => Err(NoPrice::OutOfRange(error)),
     }
+}
+
+/// A price of a quote.
+pub(super) fn price(raw: &RawValue, path: &str) -> Result<PriceText, Problem> {
+    read_price(raw).map_err(|error| bad_price(&error, raw, path))
+}
+
+/// The problem of a value that should be a price.
+pub(super) fn bad_price(error: &NoPrice, raw: &RawValue, path: &str) -> Problem {
+    let complaint: &dyn std::fmt::Display = match error {
+        NoPrice::OtherKind(complaint) => complaint,
+        NoPrice::OutOfRange(error) => error,
+    };
+    Problem::new(Reason::BadPrice, format!("{path}: {} {complaint}", cut(raw.get())))
+}
+
+/// Whether both values are numbers, or text of numbers, and the same one. `None`: one of them is no number.
+pub(super) fn same_number(one: &RawValue, other: &RawValue) -> Option<bool> {
+    let text = |raw| match open(raw) {
+        Value::Text(text) => Some(text),
+        Value::Number(text) => Some(text.to_owned()),
+        _ => None,
+    };
+    decimal::same_number(&text(one)?, &text(other)?)
 }
 
 /// A symbol.
@@ -115,12 +103,23 @@ pub(super) fn symbol_member(raw: &RawValue, path: &str) -> Result<String, Proble
 /// A time in microseconds since the epoch, which RFC 3339 can write in UTC.
 pub(super) fn time(raw: &RawValue, path: &str) -> Result<i64, Problem> {
     let parsed = match open(raw) {
-        Value::Text(text) => moment(&text),
+        Value::Text(text) => moment(&text).map(Timestamp::as_microsecond),
+        Value::Number(text) => epoch(text).ok_or(NO_EPOCH),
         _ => Err(NO_TIME),
     };
-    parsed
-        .map(Timestamp::as_microsecond)
-        .map_err(|complaint| Problem::new(Reason::BadTime, format!("{path}: {} {complaint}", cut(raw.get()))))
+    parsed.map_err(|complaint| Problem::new(Reason::BadTime, format!("{path}: {} {complaint}", cut(raw.get()))))
+}
+
+/// Seconds, milliseconds, microseconds or nanoseconds since the epoch, in microseconds, rounded down. The unit is that in
+/// which the number is a time between 1990 and 2100; these ranges do not meet.
+fn epoch(text: &str) -> Option<i64> {
+    let whole = decimal::truncated(text, 0)?;
+    // The scale of each unit, and the places of the number that are left in microseconds.
+    let units = [(1, 6), (1_000, 3), (1_000_000, 0), (1_000_000_000, 0)];
+    let in_range = |scale: i128| (FIRST_SECOND * scale..END_SECOND * scale).contains(&whole);
+    let (scale, places) = units.into_iter().find(|(scale, _)| in_range(*scale))?;
+    let micros = decimal::truncated(text, places)?;
+    i64::try_from(if scale == 1_000_000_000 { micros / 1_000 } else { micros }).ok()
 }
 
 fn moment(text: &str) -> Result<Timestamp, &'static str> {

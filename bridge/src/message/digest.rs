@@ -1,0 +1,81 @@
+//! The hashes that the runtime recognises deliveries and ticks by.
+//!
+//! Both are SHA-256 over parts, each preceded by its length in bytes as a big-endian 64-bit integer, so that no two lists of
+//! parts have one encoding. The first part names the encoding.
+
+use intuition_api::v1::Quote;
+use sha2::{Digest as _, Sha256};
+
+const CONTENT: &str = "intuition.tick.content.1";
+const ENVELOPE: &str = "intuition.delivery.envelope.1";
+
+struct Parts(Sha256);
+
+impl Parts {
+    fn new(encoding: &str) -> Self {
+        Self(Sha256::new()).add(encoding.as_bytes())
+    }
+
+    fn add(mut self, part: &[u8]) -> Self {
+        self.0.update((part.len() as u64).to_be_bytes());
+        self.0.update(part);
+        self
+    }
+
+    fn finish(self) -> [u8; 32] {
+        self.0.finalize().into()
+    }
+}
+
+/// `Tick.content_sha256` of a quote: each field as its name and its value, in the order `symbol`, `price`, and for a bar
+/// `open`, `high`, `low`, `volume`. A field that the quote has not is left out.
+pub(super) fn of_quote(quote: &Quote) -> [u8; 32] {
+    let fields = [("symbol", &quote.sid), ("price", &quote.price)];
+    let parts = fields
+        .iter()
+        .fold(Parts::new(CONTENT), |parts, (name, value)| parts.add(name.as_bytes()).add(value.as_bytes()));
+    parts.finish()
+}
+
+/// `Tick.content_sha256` of what is no quote: the field `unusable` with its JSON text, or with the payload where that is no
+/// JSON.
+pub(super) fn of_unusable(text: &[u8]) -> [u8; 32] {
+    Parts::new(CONTENT).add(b"unusable").add(text).finish()
+}
+
+/// `Delivery.envelope_sha256`: the payload, then name and value of each user property in their order.
+pub(super) fn of_envelope(payload: &[u8], properties: &[(String, String)]) -> [u8; 32] {
+    let parts = properties.iter().fold(Parts::new(ENVELOPE).add(payload), |parts, (name, value)| {
+        parts.add(name.as_bytes()).add(value.as_bytes())
+    });
+    parts.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Computed by Python's hashlib: ledgers keep these hashes, so that they must never change.
+    #[test]
+    fn the_encodings_stay_as_they_are() {
+        let quote = Quote { sid: "GOOG".to_owned(), price: "3.45".to_owned(), time_micros: 7 };
+        assert_eq!(hex::encode(of_quote(&quote)), "fc98c4f09c8014ea043b344b6b7e3b9b705bcd4079b990e75fbc2ee886cd137c");
+        assert_eq!(hex::encode(of_unusable(b"{}")), "ff797e5fc4776a367f8df0882820ca7a1af9cda5eb273b2c0ff6d82632fdda4f");
+        let properties = [("seq".to_owned(), "1".to_owned())];
+        assert_eq!(
+            hex::encode(of_envelope(b"{}", &properties)),
+            "9b91587f8f788277b92194d9423863f6f8c866ec9e60b0d0fb86606fe2cfa3f0"
+        );
+    }
+
+    #[test]
+    fn parts_cannot_run_into_each_other() {
+        let property = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let one = of_envelope(b"a", &[property("b", "c")]);
+        assert_ne!(one, of_envelope(b"a", &[property("bc", "")]));
+        assert_ne!(one, of_envelope(b"ab", &[property("", "c")]));
+        assert_ne!(of_envelope(b"a", &[property("b", "c"), property("d", "e")]), {
+            of_envelope(b"a", &[property("d", "e"), property("b", "c")])
+        });
+    }
+}

@@ -1,0 +1,123 @@
+//! Who published a quote, and which of its publisher's quotes it is.
+
+use intuition_api::{decimal, v1::Tick};
+use serde_json::value::RawValue;
+
+use super::{
+    Problem, Reason, cut, fields,
+    json::{Object, Value},
+};
+
+/// Bytes that an id or a source may have.
+const IDENTITY_BYTES: usize = 256;
+
+/// Identity of the ticks of a message, as far as it is known at one place of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Identity {
+    id: String,
+    source: String,
+    seq: Seq,
+}
+
+/// A sequence number. Whether a bad one matters is known only where a tick is made: an inner object may have another one,
+/// or an id.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+enum Seq {
+    #[default]
+    Absent,
+    Number(i64),
+    Bad(String),
+}
+
+impl Identity {
+    /// From MQTT 5 user properties; the first of a name counts.
+    pub(super) fn from_properties(properties: &[(String, String)]) -> Result<Self, Problem> {
+        let find = |name: &str| properties.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+        let text = |name: &str| match find(name) {
+            Some(text) => fits(text.to_owned(), &format!("user property {name}")),
+            None => Ok(String::new()),
+        };
+        let seq =
+            find("seq").map(|text| number(text).ok_or_else(|| bad_seq("user property seq", &format!("{text:?}"))));
+        Ok(Self { id: text("id")?, source: text("source")?, seq: Seq::from(seq) })
+    }
+
+    /// This identity, where the object has no member for a field, or null. `seq` is the name of the sequence there.
+    pub(super) fn overridden(&self, object: &Object<'_>, seq: &str, path: &str) -> Result<Self, Problem> {
+        let mut identity = self.clone();
+        if let Some(raw) = object.get("id") {
+            let id = match fields::open(raw) {
+                Value::Text(text) => text,
+                Value::Number(text) if text.parse::<i128>().is_ok() => text.to_owned(),
+                _ => return Err(bad_identity(&format!("{path}id"), "is neither a string nor an integer", raw)),
+            };
+            identity.id = fits(id, &format!("{path}id"))?;
+        }
+        if let Some(raw) = object.get("source") {
+            let Value::Text(source) = fields::open(raw) else {
+                return Err(bad_identity(&format!("{path}source"), "is no string", raw));
+            };
+            identity.source = fits(source, &format!("{path}source"))?;
+        }
+        if let Some(raw) = object.get(seq) {
+            let read = match fields::open(raw) {
+                Value::Text(text) => number(&text),
+                Value::Number(text) => number(text),
+                _ => None,
+            };
+            identity.seq = Seq::from(Some(read.ok_or_else(|| bad_seq(&format!("{path}{seq}"), raw.get()))));
+        }
+        Ok(identity)
+    }
+
+    /// Whether ticks can have this identity: a bad sequence number needs an id beside it, which identifies the tick.
+    pub(super) fn check(&self) -> Result<(), Problem> {
+        match &self.seq {
+            Seq::Bad(complaint) if self.id.is_empty() => Err(Problem::new(Reason::BadIdentity, complaint.clone())),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the sequence number of ticks with this identity is left out, since it is bad and there is an id.
+    pub(super) const fn ignores_seq(&self) -> bool {
+        matches!(self.seq, Seq::Bad(_)) && !self.id.is_empty()
+    }
+
+    /// A tick with this identity and no content.
+    pub(super) fn tick(&self) -> Tick {
+        let seq = if let Seq::Number(seq) = self.seq { Some(seq) } else { None };
+        Tick { source: self.source.clone(), seq, id: self.id.clone(), ..Tick::default() }
+    }
+}
+
+impl From<Option<Result<i64, String>>> for Seq {
+    fn from(read: Option<Result<i64, String>>) -> Self {
+        match read {
+            None => Self::Absent,
+            Some(Ok(number)) => Self::Number(number),
+            Some(Err(complaint)) => Self::Bad(complaint),
+        }
+    }
+}
+
+/// A sequence number: an integer from 0 to 2^63-1 in any notation. Text may also have a plus.
+fn number(text: &str) -> Option<i64> {
+    let number = text.parse().ok().or_else(|| i64::try_from(decimal::integer(text)?).ok())?;
+    (number >= 0).then_some(number)
+}
+
+fn bad_seq(path: &str, shown: &str) -> String {
+    format!("{path}: {} is no integer from 0 to 9223372036854775807; leave it out, or give the quote an id", cut(shown))
+}
+
+fn fits(text: String, path: &str) -> Result<String, Problem> {
+    if text.len() <= IDENTITY_BYTES {
+        return Ok(text);
+    }
+    let message = format!("{path}: {} bytes, at most {IDENTITY_BYTES} are taken", text.len());
+    Err(Problem::new(Reason::IdentityTooLong, message))
+}
+
+fn bad_identity(path: &str, complaint: &str, raw: &RawValue) -> Problem {
+    Problem::new(Reason::BadIdentity, format!("{path}: {} {complaint}", cut(raw.get())))
+}

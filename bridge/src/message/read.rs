@@ -1,0 +1,252 @@
+//! Goes through a payload and collects its ticks.
+
+use std::ops::Range;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use intuition_api::v1::{Tick, tick::Content};
+use serde_json::value::RawValue;
+
+use super::{
+    MAX_TICKS, Notes, Parsed, Problem, Reason, cut, digest, fields,
+    identity::Identity,
+    inputs::Listing,
+    json::{self, Object, Value},
+    ranks,
+    shapes::{self, Path, Read, Shape},
+};
+
+/// What a value may be where it stands.
+#[derive(Clone, Copy)]
+struct Place {
+    event: bool,
+    array: bool,
+}
+
+/// What holds for a value from what is around it.
+#[derive(Clone)]
+struct Around<'a> {
+    identity: Identity,
+    /// The event's time and the path of it, checked only where it is needed.
+    time: Option<(&'a RawValue, String)>,
+    /// Where the value stands, for a person: empty, or as in `[3].data`.
+    path: String,
+}
+
+impl Around<'_> {
+    /// The path of a member.
+    fn member(&self, key: &str) -> String {
+        format!("{}{}", self.prefix(), cut(key))
+    }
+
+    fn prefix(&self) -> String {
+        if self.path.is_empty() { String::new() } else { format!("{}.", self.path) }
+    }
+
+    fn here(&self) -> &str {
+        if self.path.is_empty() { "the message" } else { &self.path }
+    }
+}
+
+pub(super) struct Reader<'a> {
+    listing: &'a Listing<'a>,
+    arrived: i64,
+    ticks: Vec<Tick>,
+    /// Which of the ticks are members of one map.
+    maps: Vec<Range<usize>>,
+    notes: Notes,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) const fn new(listing: &'a Listing<'a>, arrived: i64) -> Self {
+        Self {
+            listing,
+            arrived,
+            ticks: Vec::new(),
+            maps: Vec::new(),
+            notes: Notes { no_price: 0, price_rounded: 0, seq_ignored: 0 },
+        }
+    }
+
+    pub(super) fn into_parsed(mut self) -> Parsed {
+        ranks::assign(&mut self.ticks, &self.maps);
+        Parsed { ticks: self.ticks, notes: self.notes }
+    }
+
+    /// An error here is one of the whole message; errors of single ticks are among the ticks.
+    pub(super) fn payload(&mut self, payload: &[u8], identity: &Identity) -> Result<(), Problem> {
+        if payload.is_empty() {
+            return Err(Problem::new(Reason::Empty, "the message is empty".to_owned()));
+        }
+        let text = std::str::from_utf8(payload).map_err(|error| {
+            let message = format!("byte {} of the message is no UTF-8", error.valid_up_to());
+            Problem::new(Reason::NotUtf8, message)
+        })?;
+        let raw = json::parse(text).map_err(|error| not_json(&error))?;
+        let around = Around { identity: identity.clone(), time: None, path: String::new() };
+        self.value(raw, &around, Place { event: true, array: true })
+    }
+
+    /// One value with all the ticks in it. An error is [`Reason::TooManyTicks`], of the whole message.
+    fn value(&mut self, raw: &RawValue, around: &Around<'_>, place: Place) -> Result<(), Problem> {
+        let opened = match json::open(raw, MAX_TICKS) {
+            Ok(opened) => opened,
+            Err(error) => return self.unusable(not_json(&error), &around.identity, raw),
+        };
+        match opened {
+            Value::Array(elements) if place.array => self.array(raw, &elements, around, place),
+            Value::Object(object) => self.object(raw, &object, around, place),
+            _ => {
+                let message = format!("{}: {} is no quote", around.here(), cut(raw.get()));
+                self.unusable(Problem::new(Reason::NotAQuote, message), &around.identity, raw)
+            }
+        }
+    }
+
+    fn array(
+        &mut self,
+        raw: &RawValue,
+        elements: &[&RawValue],
+        around: &Around<'_>,
+        place: Place,
+    ) -> Result<(), Problem> {
+        if elements.is_empty() {
+            let message = format!("{}: the array is empty", around.here());
+            return self.unusable(Problem::new(Reason::NoQuotes, message), &around.identity, raw);
+        }
+        for (index, element) in elements.iter().enumerate() {
+            let mut inside = around.clone();
+            inside.path = format!("{}[{index}]", around.path);
+            self.value(element, &inside, Place { event: place.event, array: false })?;
+        }
+        Ok(())
+    }
+
+    fn object(
+        &mut self,
+        raw: &RawValue,
+        object: &Object<'_>,
+        around: &Around<'_>,
+        place: Place,
+    ) -> Result<(), Problem> {
+        if let Some(key) = &object.repeated {
+            let message = format!("{}: the key {:?} is there twice", around.here(), cut(key));
+            return self.unusable(Problem::new(Reason::RepeatedKey, message), &around.identity, raw);
+        }
+        if place.event && object.has("specversion") {
+            return self.event(raw, object, around);
+        }
+        if object.members.is_empty() {
+            let message = format!("{}: the map is empty", around.here());
+            return self.unusable(Problem::new(Reason::NoQuotes, message), &around.identity, raw);
+        }
+        match shapes::shape(object, self.listing) {
+            Shape::Quote => self.quote(raw, object, around),
+            Shape::Map => self.map(raw, object, around),
+        }
+    }
+
+    fn event(&mut self, raw: &RawValue, object: &Object<'_>, around: &Around<'_>) -> Result<(), Problem> {
+        let identity = match around.identity.overridden(object, "sequence", &around.prefix()) {
+            Ok(identity) => identity,
+            Err(problem) => return self.unusable(problem, &around.identity, raw),
+        };
+        let time = object.get("time").map(|raw| (raw, around.member("time")));
+        let inside = Around { identity, time, path: around.member("data") };
+        if let Some(data) = object.get("data") {
+            return match fields::open(data) {
+                // Some libraries put the JSON of the data into a string.
+                Value::Text(text) => self.encoded(data, Some(&text), &inside, "is a string whose text is no JSON"),
+                _ => self.value(data, &inside, Place { event: false, array: true }),
+            };
+        }
+        let Some(encoded) = object.get("data_base64") else {
+            let message = format!("{}: an event without data", around.here());
+            return self.unusable(Problem::new(Reason::MissingField, message), &inside.identity, raw);
+        };
+        let inside = Around { path: around.member("data_base64"), ..inside };
+        let text = if let Value::Text(text) = fields::open(encoded) { Some(text) } else { None };
+        let decoded = text.and_then(|text| STANDARD.decode(text).ok()).and_then(|bytes| String::from_utf8(bytes).ok());
+        self.encoded(encoded, decoded.as_deref(), &inside, "is no Base64 of JSON")
+    }
+
+    /// The data of an event as text; `raw` is the member that it stands in.
+    fn encoded(
+        &mut self,
+        raw: &RawValue,
+        text: Option<&str>,
+        around: &Around<'_>,
+        complaint: &str,
+    ) -> Result<(), Problem> {
+        if let Some(Ok(data)) = text.map(json::parse) {
+            return self.value(data, around, Place { event: false, array: true });
+        }
+        let message = format!("{}: {} {complaint}", around.here(), cut(raw.get()));
+        self.unusable(Problem::new(Reason::NotJson, message), &around.identity, raw)
+    }
+
+    fn quote(&mut self, raw: &RawValue, object: &Object<'_>, around: &Around<'_>) -> Result<(), Problem> {
+        let prefix = around.prefix();
+        let identity = match around.identity.overridden(object, "seq", &prefix) {
+            Ok(identity) => identity,
+            Err(problem) => return self.unusable(problem, &around.identity, raw),
+        };
+        let path = Path { here: around.here(), prefix: &prefix };
+        let read = identity.check().and_then(|()| shapes::quote(object, path, || self.time(around)));
+        match read {
+            Ok(read) => self.push(read, &identity),
+            Err(problem) => self.unusable(problem, &identity, raw),
+        }
+    }
+
+    fn map(&mut self, raw: &RawValue, object: &Object<'_>, around: &Around<'_>) -> Result<(), Problem> {
+        // Members beyond are not kept, so that it is not known whether they are prices.
+        if object.members.len() > MAX_TICKS {
+            return Err(too_many());
+        }
+        let prefix = around.prefix();
+        let path = Path { here: around.here(), prefix: &prefix };
+        let read = shapes::map(object, self.listing, path, || self.time(around));
+        let map = match around.identity.check().and(read) {
+            Ok(map) => map,
+            Err(problem) => return self.unusable(problem, &around.identity, raw),
+        };
+        self.notes.no_price += map.without_price;
+        let start = self.ticks.len();
+        for read in map.quotes {
+            self.push(read, &around.identity)?;
+        }
+        self.maps.push(start..self.ticks.len());
+        Ok(())
+    }
+
+    fn time(&self, around: &Around<'_>) -> Result<i64, Problem> {
+        around.time.as_ref().map_or(Ok(self.arrived), |(raw, path)| fields::time(raw, path))
+    }
+
+    fn unusable(&mut self, problem: Problem, identity: &Identity, raw: &RawValue) -> Result<(), Problem> {
+        self.add(problem.into_tick(identity, raw.get().as_bytes()), identity)
+    }
+
+    fn push(&mut self, read: Read, identity: &Identity) -> Result<(), Problem> {
+        self.notes.price_rounded += u64::from(read.rounded);
+        let content_sha256 = digest::of_quote(&read.quote).to_vec().into();
+        self.add(Tick { content: Some(Content::Quote(read.quote)), content_sha256, ..identity.tick() }, identity)
+    }
+
+    fn add(&mut self, tick: Tick, identity: &Identity) -> Result<(), Problem> {
+        if self.ticks.len() == MAX_TICKS {
+            return Err(too_many());
+        }
+        self.notes.seq_ignored += u64::from(identity.ignores_seq());
+        self.ticks.push(tick);
+        Ok(())
+    }
+}
+
+fn too_many() -> Problem {
+    Problem::new(Reason::TooManyTicks, format!("the message holds more than {MAX_TICKS} quotes"))
+}
+
+fn not_json(error: &serde_json::Error) -> Problem {
+    Problem::new(Reason::NotJson, format!("the message is no JSON: {error}"))
+}

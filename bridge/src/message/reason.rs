@@ -1,0 +1,78 @@
+//! Why a tick cannot be used.
+
+use std::fmt;
+
+/// Why a tick cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// The payload is not UTF-8.
+    NotUtf8,
+    /// The payload has no bytes.
+    Empty,
+    /// The payload, or the text in an event's data, is not JSON.
+    NotJson,
+    /// JSON of no shape that is accepted.
+    NotAQuote,
+    /// A quote without symbol or price, an event without data.
+    MissingField,
+    /// One key twice in one object.
+    RepeatedKey,
+    /// No positive decimal that fits, or two prices that differ.
+    BadPrice,
+    /// No text of 1 to 64 characters, or two symbols that differ.
+    BadSymbol,
+    /// No date, no RFC 3339 time, and no number of a time between 1990 and 2100.
+    BadTime,
+    /// An id, source or sequence number of the wrong kind.
+    BadIdentity,
+    /// An id or source of more than 256 bytes.
+    IdentityTooLong,
+    /// An empty map or array.
+    NoQuotes,
+    /// More than [`MAX_TICKS`](super::MAX_TICKS).
+    TooManyTicks,
+}
+
+impl Reason {
+    /// Every reason.
+    pub const ALL: [Self; 13] = [
+        Self::NotUtf8,
+        Self::Empty,
+        Self::NotJson,
+        Self::NotAQuote,
+        Self::MissingField,
+        Self::RepeatedKey,
+        Self::BadPrice,
+        Self::BadSymbol,
+        Self::BadTime,
+        Self::BadIdentity,
+        Self::IdentityTooLong,
+        Self::NoQuotes,
+        Self::TooManyTicks,
+    ];
+
+    /// The CamelCase code.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotUtf8 => "NotUtf8",
+            Self::Empty => "Empty",
+            Self::NotJson => "NotJson",
+            Self::NotAQuote => "NotAQuote",
+            Self::MissingField => "MissingField",
+            Self::RepeatedKey => "RepeatedKey",
+            Self::BadPrice => "BadPrice",
+            Self::BadSymbol => "BadSymbol",
+            Self::BadTime => "BadTime",
+            Self::BadIdentity => "BadIdentity",
+            Self::IdentityTooLong => "IdentityTooLong",
+            Self::NoQuotes => "NoQuotes",
+            Self::TooManyTicks => "TooManyTicks",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

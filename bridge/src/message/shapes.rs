@@ -1,0 +1,226 @@
+//! The two shapes of quotes: the canonical object, and the map of symbols to prices. Neither is guessed: an object that is
+//! not certainly one of them is no quote.
+
+use intuition_api::v1::Quote;
+use serde_json::value::RawValue;
+
+use super::{
+    Problem, Reason, cut,
+    fields::{self, NoPrice, PriceText},
+    inputs::Listing,
+    json::Object,
+    names,
+};
+
+/// Spellings of the symbol, and of the price.
+const SYMBOL: [&str; 2] = ["sid", "symbol"];
+const PRICE: [&str; 2] = ["quote", "price"];
+/// Where other shapes are described.
+const SETTING: &str = "spec.channels.inputs[].symbols lists the symbols to take from such messages";
+
+/// A quote, and whether its price was rounded.
+pub(super) struct Read {
+    pub(super) quote: Quote,
+    pub(super) rounded: bool,
+}
+
+impl Read {
+    fn new(sid: String, price: PriceText, time_micros: i64) -> Self {
+        Self { quote: Quote { sid, price: price.text, time_micros }, rounded: price.rounded }
+    }
+}
+
+/// What an object is, by its members.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// It has a member of the canonical quote that no map can have.
+    Quote,
+    Map,
+}
+
+/// The shape of an object: canonical with symbol and price. With only one of them it is a broken quote, unless the input
+/// lists members of it, which makes it a map.
+pub(super) fn shape(object: &Object<'_>, listing: &Listing<'_>) -> Shape {
+    let has = |names: [&str; 2]| names.iter().any(|name| object.has(name));
+    match (has(SYMBOL), has(PRICE)) {
+        (true, true) => Shape::Quote,
+        (false, false) => Shape::Map,
+        _ if object.members.iter().any(|(name, _)| listing.has(name)) => Shape::Map,
+        _ => Shape::Quote,
+    }
+}
+
+/// Where an object stands, for a person.
+#[derive(Clone, Copy)]
+pub(super) struct Path<'a> {
+    /// The object itself.
+    pub(super) here: &'a str,
+    /// What stands before the name of a member.
+    pub(super) prefix: &'a str,
+}
+
+impl Path<'_> {
+    fn member(self, name: &str) -> String {
+        format!("{}{}", self.prefix, cut(name))
+    }
+}
+
+/// A canonical quote. `time` is the one of an object without a time.
+pub(super) fn quote(
+    object: &Object<'_>,
+    path: Path<'_>,
+    time: impl FnOnce() -> Result<i64, Problem>,
+) -> Result<Read, Problem> {
+    let sid = symbol_of(object, path)?;
+    let price = price_of(object, path)?;
+    let time = match object.get("time") {
+        Some(raw) => fields::time(raw, &path.member("time"))?,
+        None => time()?,
+    };
+    Ok(Read::new(sid, price, time))
+}
+
+fn symbol_of(object: &Object<'_>, path: Path<'_>) -> Result<String, Problem> {
+    let read = |name: &str| object.get(name).map(|raw| fields::symbol_member(raw, &path.member(name))).transpose();
+    match (read("sid")?, read("symbol")?) {
+        (Some(sid), Some(symbol)) if sid != symbol => {
+            let message = format!(
+                "{}: sid is {:?} and symbol is {:?}, which name one thing: leave one of them out",
+                path.here,
+                cut(&sid),
+                cut(&symbol)
+            );
+            Err(Problem::new(Reason::BadSymbol, message))
+        }
+        (Some(sid), _) | (None, Some(sid)) => Ok(sid),
+        (None, None) => Err(missing(object, path, SYMBOL)),
+    }
+}
+
+fn price_of(object: &Object<'_>, path: Path<'_>) -> Result<PriceText, Problem> {
+    match (object.get("quote"), object.get("price")) {
+        (Some(quote), Some(price)) => {
+            let read = fields::price(price, &path.member("price"))?;
+            // A quote that is no number is the currency of the price.
+            if fields::same_number(quote, price) != Some(false) {
+                return Ok(read);
+            }
+            let message = format!(
+                "{}: quote is {} and price is {}, which name one thing: leave one of them out",
+                path.here,
+                cut(quote.get()),
+                cut(price.get())
+            );
+            Err(Problem::new(Reason::BadPrice, message))
+        }
+        (Some(raw), None) => fields::price(raw, &path.member("quote")),
+        (None, Some(raw)) => fields::price(raw, &path.member("price")),
+        (None, None) => Err(missing(object, path, PRICE)),
+    }
+}
+
+fn missing(object: &Object<'_>, path: Path<'_>, [name, other]: [&str; 2]) -> Problem {
+    let near = object.members.iter().map(|(member, _)| member.as_str()).find(|member| {
+        ![name, other].contains(member) && [name, other].iter().any(|name| name.eq_ignore_ascii_case(member))
+    });
+    let near = near.map(|near| format!("; {near:?} is written differently")).unwrap_or_default();
+    let message = format!(
+        "{}: a quote needs `sid` (or `symbol`) and `quote` (or `price`), there is neither {name:?} nor {other:?}{near}",
+        path.here
+    );
+    Problem::new(Reason::MissingField, message)
+}
+
+/// Quotes of a price map, and how many symbols of it have no price now.
+#[derive(Default)]
+pub(super) struct Map {
+    pub(super) quotes: Vec<Read>,
+    pub(super) without_price: u64,
+}
+
+/// A price map, every member of it a price or null. Where the input lists its symbols, other members may be anything.
+pub(super) fn map(
+    object: &Object<'_>,
+    listing: &Listing<'_>,
+    path: Path<'_>,
+    time: impl FnOnce() -> Result<i64, Problem>,
+) -> Result<Map, Problem> {
+    let mut prices = Vec::with_capacity(object.members.len());
+    let (mut without_price, mut bad) = (0, None);
+    for (name, raw) in &object.members {
+        match member(name, raw, listing, path) {
+            Ok(Member::Price(sid, price)) => prices.push((sid, price)),
+            Ok(Member::NoPrice) => without_price += 1,
+            Ok(Member::PassedOver) => {}
+            // Another shape is the reason, wherever the member stands that shows it; else the first bad member.
+            Err(problem) if problem.reason == Reason::NotAQuote => return Err(problem),
+            Err(problem) => bad = bad.or(Some(problem)),
+        }
+    }
+    if let Some(problem) = bad {
+        return Err(problem);
+    }
+    if prices.is_empty() && without_price == 0 {
+        let message = format!("{}: none of its members is a price of a symbol; {SETTING}", path.here);
+        return Err(Problem::new(Reason::NotAQuote, message));
+    }
+    // A map of nulls alone has no quote whose time could be bad.
+    let time = if prices.is_empty() { 0 } else { time()? };
+    let quotes = prices.into_iter().map(|(sid, price)| Read::new(sid, price, time)).collect();
+    Ok(Map { quotes, without_price })
+}
+
+enum Member {
+    Price(String, PriceText),
+    NoPrice,
+    PassedOver,
+}
+
+/// A member of a map; an error is one of the whole map.
+fn member(name: &str, raw: &RawValue, listing: &Listing<'_>, path: Path<'_>) -> Result<Member, Problem> {
+    let here = path.member(name);
+    if listing.has(name) {
+        if raw.get() == "null" {
+            return Ok(Member::NoPrice);
+        }
+        return Ok(Member::Price(fields::symbol(name, &here)?, fields::price(raw, &here)?));
+    }
+    let member = undescribed(name, raw, path);
+    // A complete list describes the message: other members are no quotes of it, unless they certainly are.
+    if listing.is_complete() {
+        return Ok(match member {
+            Ok(Member::Price(sid, price)) => Member::Price(sid, price),
+            _ => Member::PassedOver,
+        });
+    }
+    member
+}
+
+/// A member that no input lists.
+fn undescribed(name: &str, raw: &RawValue, path: Path<'_>) -> Result<Member, Problem> {
+    if names::is_reserved(name) {
+        let hint = match SYMBOL.iter().chain(&PRICE).find(|own| own.eq_ignore_ascii_case(name)) {
+            Some(own) => format!("; as a member of a quote it is written {own:?}"),
+            None => String::new(),
+        };
+        let message = format!("{}: the member {name:?} is no symbol, its name is reserved{hint}; {SETTING}", path.here);
+        return Err(Problem::new(Reason::NotAQuote, message));
+    }
+    if raw.get() == "null" {
+        return Ok(Member::NoPrice);
+    }
+    let here = path.member(name);
+    let price = fields::read_price(raw).map_err(|error| match &error {
+        NoPrice::OtherKind(complaint) => {
+            let message = format!(
+                "{}: the member {:?} is {}, which {complaint}; a map of symbols has prices alone; {SETTING}",
+                path.here,
+                cut(name),
+                cut(raw.get())
+            );
+            Problem::new(Reason::NotAQuote, message)
+        }
+        NoPrice::OutOfRange(_) => fields::bad_price(&error, raw, &here),
+    })?;
+    Ok(Member::Price(fields::symbol(name, &here)?, price))
+}
