@@ -14,6 +14,7 @@ use std::{
 use bytes::Bytes;
 use csv::{ByteRecord, Reader, ReaderBuilder};
 use serde::Serialize;
+use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 
 /// Longest file name in a source; the contract allows 256 bytes in all.
@@ -64,14 +65,31 @@ pub(crate) enum FeedError {
     },
 }
 
-/// What is published for a line, as text because nothing may change a digit of it.
+/// The published form of a line. Prices are text, so that no digit of them changes.
 #[derive(Serialize)]
 struct Payload<'a> {
     sid: &'a str,
     quote: &'a str,
-    time: &'a str,
+    time: Time<'a>,
     source: &'a str,
     seq: u64,
+}
+
+/// A cell with a time. A number goes out as a number: the bridge reads its unit, for files and for messages alike.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Time<'a> {
+    Number(&'a RawValue),
+    Text(&'a str),
+}
+
+impl<'a> Time<'a> {
+    fn new(cell: &'a str) -> Self {
+        // No sign, no exponent: spreadsheets write 1.74E+12 for times that they have cut.
+        let plain = cell.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+        let number = plain.then(|| serde_json::from_str(cell).ok()).flatten();
+        number.map_or(Self::Text(cell), Self::Number)
+    }
 }
 
 /// The quotes of a file.
@@ -108,12 +126,13 @@ impl Feed {
             }
             let cell = |index: usize, name: &str| {
                 let bytes = record.get(index).unwrap_or_default();
-                std::str::from_utf8(bytes).map_err(|_| broken(line, format!("{name} is no UTF-8")))
+                // As the header is: blanks after commas are common, and ` GOOG` would be a symbol of its own.
+                std::str::from_utf8(bytes.trim_ascii()).map_err(|_| broken(line, format!("{name} is no UTF-8")))
             };
             let payload = Payload {
                 sid: cell(sid, "sid")?,
                 quote: cell(price, column)?,
-                time: cell(time, "time")?,
+                time: Time::new(cell(time, "time")?),
                 source: &source,
                 seq: ends.len() as u64 + 1,
             };
@@ -218,6 +237,38 @@ mod tests {
             format!(r#"{{"sid":"BRK \"B\"","quote":"x","time":"2000-03-02","source":"{source}","seq":2}}"#)
         );
         assert_eq!((feed.payload(0), feed.payload(3)), (Bytes::new(), Bytes::new()));
+    }
+
+    #[test]
+    fn cells_are_trimmed_as_the_header_is() {
+        let feed =
+            parse("close", "time, sid,close\n2024-01-02,GOOG, 10\n 2024-01-03 , GOOG,12\n2024-01-04,\"GOOG \",9\n");
+        let feed = feed.unwrap();
+        for (number, quote, day) in [(1, "10", "02"), (2, "12", "03"), (3, "9", "04")] {
+            let expected = format!(r#"{{"sid":"GOOG","quote":"{quote}","time":"2024-01-{day}","source":"#);
+            let payload = feed.payload(number);
+            assert!(payload.starts_with(expected.as_bytes()), "{payload:?}");
+        }
+    }
+
+    #[test]
+    fn a_number_as_time_is_published_as_a_number() {
+        for (cell, expected) in [
+            ("1741064760000", "1741064760000"),
+            (" 1741064760", "1741064760"),
+            ("1741064760.5", "1741064760.5"),
+            ("20240506", "20240506"),
+            ("1.74E+12", "\"1.74E+12\""),
+            ("-1", "\"-1\""),
+            ("007", "\"007\""),
+            ("2024.05.06", "\"2024.05.06\""),
+            ("2024-05-06", "\"2024-05-06\""),
+            ("", "\"\""),
+        ] {
+            let feed = parse("close", &format!("time,sid,close\n{cell},GOOG,10\n")).unwrap();
+            let payload = String::from_utf8(feed.payload(1).to_vec()).unwrap();
+            assert!(payload.contains(&format!(r#""time":{expected},"#)), "{payload}");
+        }
     }
 
     #[test]
