@@ -1,6 +1,10 @@
 //! The command line of `algo-runtime`.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+    io::ErrorKind,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use clap::{Args, Parser, Subcommand};
 use intuition_common::telemetry::LogArgs;
@@ -9,7 +13,8 @@ use serde_json::{Map, Value};
 use crate::{
     portfolio::{Policy, PolicyError},
     settings::{
-        Adjustable, Authority, Choice, DEFAULT_STARTING_CASH, DEFAULT_THRESHOLD, Settings, SettingsError, plain_sum,
+        Adjustable, Authority, Choice, DEFAULT_STARTING_CASH, DEFAULT_THRESHOLD, Input, Settings, SettingsError,
+        from_second_file, plain_sum, second_file,
     },
 };
 
@@ -52,6 +57,7 @@ pub struct ServeArgs {
     #[arg(long, env = "INTUITION_DATA_DIR", required = true)]
     pub data_dir: Option<PathBuf>,
     /// A resource's settings, JSON: resourceUid, generation, algorithm or algorithmAddress, threshold, parameters, startingCash, suspend.
+    /// Where FILE-2.json is beside FILE.json, that is read too: channels.inputs, a list of topic and symbols.
     #[arg(
         long,
         env = "INTUITION_SETTINGS",
@@ -118,6 +124,17 @@ pub enum ArgsError {
         /// What is wrong.
         source: SettingsError,
     },
+    /// The second settings file is no JSON, or has a member that this release does not know.
+    #[error(
+        "cannot use the settings {path}: they are no JSON object of the fields that this release knows. If a later release wrote \
+         them, upgrade algo-runtime"
+    )]
+    ParseSecondFile {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong, with the name of the member.
+        source: serde_json::Error,
+    },
     /// A flag cannot be used.
     #[error("cannot use the flags")]
     UseFlags(#[source] SettingsError),
@@ -127,6 +144,14 @@ pub enum ArgsError {
     /// The account's name is none.
     #[error("--account {0:?} must be NAMESPACE/NAME")]
     UseAccount(String),
+    /// Two flags set the same parameter.
+    #[error("{first} and {second} set the same parameter: give one of them")]
+    RepeatParameter {
+        /// One flag with its value.
+        first: String,
+        /// The other.
+        second: String,
+    },
     /// Neither file nor algorithm.
     #[error("one of --algorithm, --algorithm-address and --settings is needed")]
     NameAlgorithm,
@@ -142,13 +167,15 @@ impl ServeArgs {
         if !named {
             return Err(ArgsError::UseAccount(account));
         }
-        let (adjustable, authority) = match &self.settings {
+        let (adjustable, authority, inputs) = match &self.settings {
             Some(path) => {
                 let text = std::fs::read_to_string(path)
                     .map_err(|source| ArgsError::ReadSettings { path: path.clone(), source })?;
-                Adjustable::from_file(&text).map_err(|source| ArgsError::UseSettings { path: path.clone(), source })?
+                let (adjustable, authority) = Adjustable::from_file(&text)
+                    .map_err(|source| ArgsError::UseSettings { path: path.clone(), source })?;
+                (adjustable, authority, inputs_beside(path)?)
             }
-            None => (self.flags()?, Authority::Start),
+            None => (self.flags()?, Authority::Start, Vec::new()),
         };
         if let Some(amount) = &self.amount {
             plain_sum("portfolio.amount", amount).map_err(|error| ArgsError::UseFlags(error.into()))?;
@@ -159,15 +186,38 @@ impl ServeArgs {
             authority,
             policy: Policy::from_parts(&self.portfolio, self.fraction, self.amount.as_deref())
                 .map_err(ArgsError::UsePolicy)?,
-            subscribe: (!self.channel.is_empty()).then(|| self.channel.clone()),
+            subscribe: self.channels(&inputs),
+            inputs,
         })
     }
 
-    fn flags(&self) -> Result<Adjustable, ArgsError> {
-        let mut parameters: Map<String, Value> = self.param.iter().cloned().collect();
-        if let Some(seed) = self.seed {
-            parameters.insert("seed".to_owned(), seed.into());
+    /// The filters of `--channel`; without that flag, those of the inputs.
+    fn channels(&self, inputs: &[Input]) -> Option<Vec<String>> {
+        let of_inputs = || inputs.iter().map(|input| input.topic.clone()).collect();
+        let filters: Vec<String> = if self.channel.is_empty() { of_inputs() } else { self.channel.clone() };
+        (!filters.is_empty()).then_some(filters)
+    }
+
+    /// The parameters of `--param` and `--seed`, each of which may be given once.
+    fn parameters(&self) -> Result<Map<String, Value>, ArgsError> {
+        let mut parameters = Map::new();
+        for (name, value) in &self.param {
+            if let Some(first) = parameters.insert(name.clone(), value.clone()) {
+                let flag = |value: &Value| format!("--param {name}={value}");
+                return Err(ArgsError::RepeatParameter { first: flag(&first), second: flag(value) });
+            }
         }
+        if let Some(seed) = self.seed
+            && let Some(value) = parameters.insert("seed".to_owned(), seed.into())
+        {
+            let (first, second) = (format!("--seed {seed}"), format!("--param seed={value}"));
+            return Err(ArgsError::RepeatParameter { first, second });
+        }
+        Ok(parameters)
+    }
+
+    fn flags(&self) -> Result<Adjustable, ArgsError> {
+        let parameters = self.parameters()?;
         let (algorithm, address) = (self.algorithm.as_deref(), self.algorithm_address.as_deref());
         if algorithm.is_none() && address.is_none() {
             return Err(ArgsError::NameAlgorithm);
@@ -184,6 +234,17 @@ impl ServeArgs {
         adjustable.check().map_err(ArgsError::UseFlags)?;
         Ok(adjustable)
     }
+}
+
+/// The inputs of the second settings file, which need not be there.
+fn inputs_beside(settings: &Path) -> Result<Vec<Input>, ArgsError> {
+    let path = second_file(settings);
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(source) => return Err(ArgsError::ReadSettings { path, source }),
+    };
+    from_second_file(&text).map_err(|source| ArgsError::ParseSecondFile { path, source })
 }
 
 fn parameter(text: &str) -> Result<(String, Value), String> {
@@ -209,6 +270,53 @@ mod tests {
         let cli = Cli::try_parse_from(head.iter().chain(flags)).unwrap_or_else(|error| panic!("{flags:?}: {error}"));
         let error = cli.serve.settings().unwrap_err();
         format!("{error}: {}", error.source().unwrap())
+    }
+
+    #[test]
+    fn seed_and_every_parameter_are_given_once() {
+        let told = |flags: &[&str]| {
+            let head = ["algo-runtime", "--account", "default/a", "--data-dir", "/nowhere", "--algorithm", "random"];
+            let cli = Cli::try_parse_from(head.iter().chain(flags)).unwrap();
+            cli.serve.settings().map(|settings| settings.adjustable.seed()).map_err(|error| error.to_string())
+        };
+        let same = "set the same parameter: give one of them";
+        assert_eq!(told(&["--seed", "2", "--param", "seed=1"]), Err(format!("--seed 2 and --param seed=1 {same}")));
+        assert_eq!(told(&["--param", "seed=1", "--seed", "1"]), Err(format!("--seed 1 and --param seed=1 {same}")));
+        assert_eq!(
+            told(&["--param", "seed=1", "--param", "seed=2"]),
+            Err(format!("--param seed=1 and --param seed=2 {same}"))
+        );
+        assert_eq!(told(&["--seed", "2"]), Ok(Some(2)));
+        assert_eq!(told(&["--param", "seed=1"]), Ok(Some(1)));
+    }
+
+    #[test]
+    fn second_settings_file_brings_inputs_and_their_filters() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("settings.json");
+        std::fs::write(&file, r#"{"resourceUid":"u","generation":1,"algorithm":"random"}"#).unwrap();
+        let read = |flags: &[&str]| {
+            let head = ["algo-runtime", "--account", "default/a", "--data-dir", "/nowhere", "--settings"];
+            let cli = Cli::try_parse_from(head.iter().chain(&[file.to_str().unwrap()]).chain(flags)).unwrap();
+            let settings = cli.serve.settings().map_err(|error| format!("{error}: {}", error.source().unwrap()))?;
+            settings.check().map_err(|error| error.to_string())?;
+            Ok::<_, String>((settings.subscribe, settings.inputs.len()))
+        };
+        assert_eq!(read(&[]), Ok((None, 0)));
+        let second = dir.path().join("settings-2.json");
+        let write = |text: &str| std::fs::write(&second, text).unwrap();
+        write(r#"{"channels":{"inputs":[{"topic":"a","symbols":["GOOG"]},{"topic":"b/#"}]}}"#);
+        let filters = |names: &[&str]| Some(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
+        assert_eq!(read(&[]), Ok((filters(&["a", "b/#"]), 2)));
+        assert_eq!(read(&["--channel=b/#", "--channel=a"]), Ok((filters(&["b/#", "a"]), 2)));
+        assert_eq!(
+            read(&["--channel=a"]),
+            Err("channels.inputs[1].topic: is none of the channels: \"b/#\"".to_owned())
+        );
+        write(r#"{"channels":{"inputs":[{"topic":"a","format":{}}]}}"#);
+        let error = read(&[]).unwrap_err();
+        assert!(error.contains("settings-2.json") && error.contains("unknown field `format`"), "{error}");
+        assert!(error.contains("upgrade algo-runtime"), "{error}");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The engine: one account's whole state and what happens to it. Pure: requests, times and random names come in,
 //! answers and [`Changes`] come out. Whoever drives it commits the changes and only then sends the answers.
 //!
+//! - `inputs`: which symbols are taken on which topic.
 //! - `turn`: what waits, and which ticks have their turn. `process`: they become outcomes, decisions and dead letters.
 //! - `decider`: who decides, in process or out of it. `swap`: how another one takes over.
 //! - `stream`: what else a bridge says on its stream.
@@ -9,6 +10,7 @@
 
 mod configure;
 mod decider;
+mod inputs;
 mod process;
 mod stream;
 mod swap;
@@ -24,6 +26,7 @@ use intuition_api::{decimal::Money, v1};
 
 use self::{
     decider::Decider,
+    inputs::Inputs,
     process::Progress,
     swap::Candidate,
     turn::{Asked, Turn, Work},
@@ -77,6 +80,7 @@ pub struct Engine {
     /// As the ledger has it.
     recorded: Option<SettingsRecord>,
     subscribe: Option<Vec<String>>,
+    inputs: Inputs,
     /// What the bridge shall subscribe to; version 0: nobody said yet.
     channels: v1::Channels,
     /// What is decided by the algorithm deciding; more than it asked for while the bridge changes over.
@@ -141,6 +145,7 @@ impl Engine {
             settings: ruling,
             recorded: snapshot.settings,
             subscribe: settings.subscribe.clone(),
+            inputs: Inputs::new(&settings.inputs),
             channels: v1::Channels::default(),
             filters: Vec::new(),
             session: String::new(),

@@ -2,6 +2,7 @@
 
 mod choice;
 mod document;
+mod inputs;
 mod ruling;
 
 use intuition_api::{decimal::Money, topic::check_filter, v1};
@@ -14,6 +15,7 @@ use crate::{
 
 pub use choice::Choice;
 pub use document::{from_record, to_record};
+pub use inputs::{Input, from_second_file, second_file};
 pub use ruling::{InForce, in_force};
 
 /// Everything a runtime is told.
@@ -29,6 +31,8 @@ pub struct Settings {
     pub policy: Policy,
     /// Channels; `None`: what the algorithm asks for.
     pub subscribe: Option<Vec<String>>,
+    /// What the messages on some of the channels hold; of several that match a topic, the first counts.
+    pub inputs: Vec<Input>,
 }
 
 /// Whose word the adjustable settings are.
@@ -100,6 +104,7 @@ impl Settings {
                 errors.push(FieldError::new("channels.subscribe", format!("{filter:?} {error}")));
             }
         }
+        errors.extend(inputs::errors(&self.inputs, self.subscribe.as_deref().unwrap_or_default()));
         Ok(FieldErrors::none(errors)?)
     }
 }

@@ -4,9 +4,12 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
-use intuition_api::v1::{
-    AccountResponse, Committed, ConfigureRequest, ConfigureResponse, Decision, HoldingRecorded, Open, ProcessResponse,
-    Waiting, process_request, process_response::Message,
+use intuition_api::{
+    capability,
+    v1::{
+        AccountResponse, Committed, ConfigureRequest, ConfigureResponse, Decision, HoldingRecorded, Open,
+        ProcessResponse, Waiting, process_request, process_response::Message,
+    },
 };
 use intuition_common::{clock::Clock, exit::with_causes, readiness::Readiness};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -101,6 +104,8 @@ pub(crate) struct Writer {
     stream: Option<(u64, Responses)>,
     /// The channels version that the stream was told last.
     told: u64,
+    /// The bridge that has the stream reads `Channels.inputs`.
+    knows_inputs: bool,
     backends: Backends,
 }
 
@@ -171,6 +176,7 @@ impl Writer {
             tally,
             stream: None,
             told: 0,
+            knows_inputs: false,
             backends,
         };
         writer.see_to_backends();
@@ -262,9 +268,10 @@ impl Writer {
         let (after, through) = (opened.published_through, self.engine.position());
         answers.push(Answer::Stream { stream, message: Message::Opened(opened) });
         self.told = 0;
-        if let Some(channels) = self.engine.channels() {
+        self.knows_inputs = open.capabilities.iter().any(|known| known == capability::INPUTS);
+        if let Some(channels) = self.engine.channels_for_bridge(self.knows_inputs) {
             self.told = channels.version;
-            answers.push(Answer::Stream { stream, message: Message::Channels(channels.clone()) });
+            answers.push(Answer::Stream { stream, message: Message::Channels(channels) });
         }
         answers.push(Answer::Replay { stream, after, through });
     }
@@ -330,9 +337,11 @@ impl Writer {
     }
 
     fn tell_channels(&mut self) {
-        let Some(channels) = self.engine.channels().filter(|channels| channels.version > self.told).cloned() else {
+        // Most commits change no channels: nothing is copied for those.
+        if self.engine.channels().is_none_or(|channels| channels.version <= self.told) {
             return;
-        };
+        }
+        let Some(channels) = self.engine.channels_for_bridge(self.knows_inputs) else { return };
         let Some((stream, _)) = &self.stream else { return };
         let stream = *stream;
         self.told = channels.version;

@@ -301,6 +301,7 @@ async fn runtime(dir: &Path, algorithm: Choice) -> (Running, CancellationToken, 
         authority: Authority::Resource { uid: "u-1".to_owned(), generation: 1 },
         policy: Policy::from_parts("fixed-amount", None, Some("1")).unwrap(),
         subscribe: None,
+        inputs: Vec::new(),
     };
     let config = Config {
         settings,

@@ -203,3 +203,25 @@ async fn a_ledger_in_use_can_be_verified_and_stays_as_it_is() {
     assert!((read("ledger.db"), read("ledger.db-wal")) == before, "verify changed the ledger");
     assert!(process.terminate().status.success());
 }
+
+#[test]
+fn flags_that_contradict_each_other_and_settings_of_a_later_release_end_it_with_2() {
+    let dir = folder();
+    let ended = |command: &mut Command| {
+        let output = command.stdout(Stdio::piped()).stderr(Stdio::piped()).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        said
+    };
+    let mut flags = Command::new(env!("CARGO_BIN_EXE_algo-runtime"));
+    flags.args(["--account", ACCOUNT, "--algorithm", "random", "--seed", "2", "--param", "seed=1"]);
+    let said = ended(flags.arg("--data-dir").arg(dir.path().join("data")));
+    assert!(said.contains("--seed 2 and --param seed=1"), "{said}");
+
+    let first = settings(dir.path(), 1, &json!({}));
+    let second = dir.path().join("settings-1-2.json");
+    fs::write(second, r#"{"channels":{"inputs":[{"topic":"quotes","format":{"sid":{"pointer":"/s"}}}]}}"#).unwrap();
+    let said = ended(&mut command(dir.path(), &first).0);
+    assert!(said.contains("settings-1-2.json") && said.contains("unknown field `format`"), "{said}");
+    assert_eq!(fs::read_dir(dir.path().join("data")).unwrap().count(), 0, "no ledger is made");
+}

@@ -8,7 +8,7 @@ use algo_runtime::{
     metrics::Metrics,
     portfolio::Policy,
     server::{self, ALGORITHM_DEADLINE, Config, READY_PART, Running, RuntimeError},
-    settings::{Adjustable, Authority, Choice, Settings},
+    settings::{Adjustable, Authority, Choice, Input, Settings},
 };
 use intuition_api::v1::{
     AccountRequest, Batch, Committed, ConfigureRequest, DecisionsRequest, Delivery, Filter, Holding, Open,
@@ -45,6 +45,7 @@ fn settings() -> Settings {
         authority: Authority::Start,
         policy: Policy::from_parts("fixed-amount", None, Some("100")).unwrap(),
         subscribe: None,
+        inputs: Vec::new(),
     }
 }
 
@@ -79,14 +80,23 @@ async fn try_start(
 }
 
 async fn start(dir: &Path) -> Runtime {
+    start_with(dir, settings()).await
+}
+
+async fn start_with(dir: &Path, settings: Settings) -> Runtime {
     let readiness = readiness();
-    let (running, shutdown) = try_start(dir, settings(), readiness.clone()).await.unwrap();
+    let (running, shutdown) = try_start(dir, settings, readiness.clone()).await.unwrap();
     let client = RuntimeClient::connect(format!("http://{}", running.addr)).await.unwrap();
     Runtime { running, shutdown, client, readiness }
 }
 
 impl Runtime {
     async fn open(&mut self, run: u64) -> Bridge {
+        self.open_as(run, &[]).await
+    }
+
+    /// Opens a stream as a bridge with these capabilities.
+    async fn open_as(&mut self, run: u64, capabilities: &[&str]) -> Bridge {
         let (requests, receiver) = mpsc::channel(16);
         let mut bridge = Bridge { requests, responses: None };
         let open = Open {
@@ -94,6 +104,7 @@ impl Runtime {
             broker_url: "mqtt://127.0.0.1:1883".to_owned(),
             session_present: true,
             run,
+            capabilities: capabilities.iter().map(|name| (*name).to_owned()).collect(),
             ..Open::default()
         };
         bridge.send(process_request::Message::Open(open)).await;
@@ -268,6 +279,24 @@ async fn configure_is_refused_where_flags_rule() {
     let request = ConfigureRequest { account: ACCOUNT.to_owned(), ..ConfigureRequest::default() };
     let response = runtime.client.configure(request).await.unwrap().into_inner();
     assert_eq!(response.refusals[0].reason, "NoUid");
+    runtime.stop().await;
+}
+
+#[tokio::test]
+async fn inputs_go_to_a_bridge_that_knows_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let input = Input { topic: "quotes".to_owned(), symbols: vec!["GOOG".to_owned()] };
+    let settings = Settings { subscribe: Some(vec!["quotes".to_owned()]), inputs: vec![input], ..settings() };
+    let mut runtime = start_with(dir.path(), settings).await;
+    for (run, capabilities, expected) in
+        [(1, &["acknowledged", "inputs"][..], vec!["GOOG"]), (2, &["acknowledged"], vec![]), (3, &[], vec![])]
+    {
+        let mut bridge = runtime.open_as(run, capabilities).await;
+        let Ok(Message::Opened(_)) = bridge.next().await else { panic!("Opened comes first") };
+        let Ok(Message::Channels(channels)) = bridge.next().await else { panic!("Channels come second") };
+        let symbols: Vec<_> = channels.inputs.iter().flat_map(|input| &input.symbols).map(String::as_str).collect();
+        assert_eq!((symbols, channels.filters), (expected, vec!["quotes".to_owned()]), "{capabilities:?}");
+    }
     runtime.stop().await;
 }
 

@@ -39,6 +39,7 @@ pub(crate) struct Summary {
     denied: u64,
     dead_lettered: u64,
     not_subscribed: u64,
+    not_listed: u64,
     starting_cash: String,
     cash: String,
     invested: String,
@@ -66,6 +67,7 @@ impl Summary {
             denied: counted(counter::DENIED),
             dead_lettered: counted(counter::DEAD_LETTERED),
             not_subscribed: counted(counter::NOT_SUBSCRIBED),
+            not_listed: counted(counter::NOT_LISTED),
             starting_cash: account.deposits.clone(),
             cash: account.cash.clone(),
             invested: account.invested.clone(),
@@ -170,6 +172,7 @@ fn table(summaries: &[Summary]) -> String {
         "denied",
         "dead-lettered",
         "not subscribed",
+        "not listed",
         "starting cash",
         "cash",
         "invested",
@@ -177,7 +180,7 @@ fn table(summaries: &[Summary]) -> String {
         "seconds",
     ];
     let rows = summaries.iter().map(|summary| {
-        let Summary { ticks, decisions, denied, dead_lettered, not_subscribed, seconds, .. } = summary;
+        let Summary { ticks, decisions, denied, dead_lettered, not_subscribed, not_listed, seconds, .. } = summary;
         [
             summary.algo.clone(),
             format!("{} {}", summary.algorithm, summary.algorithm_version).trim_end().to_owned(),
@@ -186,6 +189,7 @@ fn table(summaries: &[Summary]) -> String {
             denied.to_string(),
             dead_lettered.to_string(),
             not_subscribed.to_string(),
+            not_listed.to_string(),
             summary.starting_cash.clone(),
             summary.cash.clone(),
             summary.invested.clone(),
@@ -249,6 +253,7 @@ mod tests {
             ("deadLettered", "NotJson", 3),
             ("deadLettered", "Rejected", 1),
             ("notSubscribed", "", 2),
+            ("notListed", "", 6),
             ("duplicates", "", 99),
         ];
         Summary::between(&start, &tally(8, &counters), Duration::from_micros(1_234_567))
@@ -257,8 +262,8 @@ mod tests {
     #[test]
     fn a_summary_counts_this_run_and_shows_the_accounts_money() {
         let expected = concat!(
-            r#"{"summary":{"algo":"default/a","algorithm":"breakout","algorithmVersion":"1.2.0","ticks":17,"#,
-            r#""decisions":5,"denied":3,"deadLettered":4,"notSubscribed":2,"#,
+            r#"{"summary":{"algo":"default/a","algorithm":"breakout","algorithmVersion":"1.2.0","ticks":23,"#,
+            r#""decisions":5,"denied":3,"deadLettered":4,"notSubscribed":2,"notListed":6,"#,
             r#""startingCash":"10.00","cash":"1.50","invested":"2.00","realised":"-6.50","seconds":1.235}}"#
         );
         assert_eq!(serde_json::to_string(&SummaryLine { summary: &summary() }).unwrap(), expected);

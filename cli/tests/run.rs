@@ -284,3 +284,28 @@ fn a_wrong_password_ends_the_run_at_once_and_the_right_one_runs_it() {
 fn interrupt(child: &Child) {
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
 }
+
+#[test]
+fn quotes_of_symbols_that_no_input_lists_are_counted_and_not_decided() {
+    let folder = TempDir::new().unwrap();
+    let manifest = folder.path().join("inputs.yaml");
+    let text = concat!(
+        "apiVersion: intuition.dev/v1alpha1\nkind: TradingAlgo\nmetadata: {name: listed}\nspec:\n",
+        "  algorithm: {builtin: random, parameters: {seed: 1}}\n  threshold: 0\n",
+        "  channels: {inputs: [{topic: quotes/none, symbols: [MSFT]}, {topic: quotes, symbols: [GOOG, goog]}]}\n"
+    );
+    fs::write(&manifest, text).unwrap();
+    let feed = feed(&folder, 300);
+    let quotes = fs::read_to_string(&feed).unwrap();
+    let sid = |line: usize| if line.is_multiple_of(3) { ",GOOG," } else { ",AAPL," };
+    let quotes: Vec<_> = (0..).zip(quotes.lines()).map(|(line, quote)| quote.replace(",AAPL,", sid(line))).collect();
+    fs::write(&feed, quotes.join("\n")).unwrap();
+    let mut command = command(&[]);
+    command.arg("-f").arg(&manifest).arg("--feed").arg(&feed).args(["--output", "json"]);
+    let output = command.output().unwrap();
+    assert_eq!((output.status.code(), stderr(&output)), (Some(0), ""));
+    let (decisions, summaries) = json(&output);
+    assert!(!decisions.is_empty() && decisions.iter().all(|decision| decision["sid"] == "GOOG"), "{decisions:?}");
+    let summary = &summaries[0]["summary"];
+    assert_eq!((&summary["ticks"], &summary["notListed"]), (&300.into(), &200.into()), "{summary}");
+}

@@ -11,7 +11,7 @@ use crate::{
     guarded::Guarded,
     names::{APP, annotation, broker_secret},
     owner::Owner,
-    resource::{Algorithm, AlgorithmChoice, Broker, KIND, Ledger, Portfolio, Storage, TradingAlgo},
+    resource::{Algorithm, AlgorithmChoice, Broker, Input, KIND, Ledger, Portfolio, Storage, TradingAlgo},
     settings::Settings,
     validate::{Problem, check},
 };
@@ -33,6 +33,8 @@ pub struct Plan {
     pub portfolio: Portfolio,
     /// Channels; `None`: what the algorithm asks for.
     pub subscribe: Option<Vec<String>>,
+    /// What the messages on some of them hold.
+    pub inputs: Vec<Input>,
     /// Topic for the decisions, where it is not the usual one.
     pub publish: Option<String>,
     /// The broker.
@@ -168,7 +170,8 @@ pub fn plan(
             suspend: algo.spec.suspend,
         },
         portfolio: algo.spec.portfolio.clone(),
-        subscribe: channels.subscribe,
+        subscribe: channels.filters(),
+        inputs: channels.inputs.unwrap_or_default(),
         publish: channels.publish,
         broker,
         storage: algo.spec.storage.clone(),
@@ -295,6 +298,11 @@ impl Plan {
             "startingCash": self.adjustable.starting_cash.to_string(),
             "suspend": self.adjustable.suspend,
         }))
+    }
+
+    /// The settings that v0.1.0 does not know, for the runtime's second file; `None`: the resource uses none of them.
+    pub fn second_settings_file(&self) -> Option<Value> {
+        (!self.inputs.is_empty()).then(|| json!({ "channels": { "inputs": self.inputs } }))
     }
 
     /// The settings as `Configure` carries them; `None`: nobody can say yet where the algorithm is.

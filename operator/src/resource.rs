@@ -182,17 +182,48 @@ impl Policy {
 }
 
 /// Where quotes come from and decisions go.
-#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Default)]
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Default)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(
+    validation = Rule::new("!(has(self.subscribe) && has(self.inputs))")
+        .message("must have at most one of subscribe and inputs")
+)]
 pub struct Channels {
-    /// MQTT topic filters with the quotes; without them, what the algorithm asks for.
+    /// MQTT topic filters with the quotes, the short form of `inputs`. Without both, the algorithm's own channels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 32), inner(length(min = 1, max = 256)))]
     pub subscribe: Option<Vec<String>>,
+    /// MQTT topic filters with the quotes, each with a description of its messages; at most 2,000 symbols in all. Where
+    /// several match a topic, the first one counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64))]
+    pub inputs: Option<Vec<Input>>,
     /// MQTT topic for the decisions; without it, `intuition/<namespace>/<name>/decisions`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256))]
     pub publish: Option<String>,
+}
+
+/// A topic filter and what its messages hold.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Input {
+    /// MQTT topic filter; each filter once.
+    #[schemars(length(min = 1, max = 256))]
+    pub topic: String,
+    /// The symbols to take, upper and lower case apart; without them, all. Quotes of other symbols reach no algorithm and
+    /// are counted `notListed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 1000), inner(length(min = 1, max = 64)))]
+    pub symbols: Option<Vec<String>>,
+}
+
+impl Channels {
+    /// The topic filters that the resource names; `None`: those of the algorithm.
+    pub fn filters(&self) -> Option<Vec<String>> {
+        let topics = || self.inputs.as_ref().map(|inputs| inputs.iter().map(|input| input.topic.clone()).collect());
+        self.subscribe.clone().or_else(topics)
+    }
 }
 
 /// An MQTT broker.

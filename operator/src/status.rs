@@ -1,6 +1,7 @@
 //! What a resource's status says, from what was seen. Pure: the time comes in, and nothing is read or written.
 
 mod account;
+mod capabilities;
 pub(crate) mod conditions;
 pub(crate) mod configured;
 pub(crate) mod finding;

@@ -99,5 +99,5 @@ fn the_children_of_a_resource_are_these() {
         }
         assert_eq!(found, fs::read_to_string(&expected).unwrap(), "{case}: UPDATE=1 writes {}", expected.display());
     }
-    assert_eq!(cases, 3);
+    assert_eq!(cases, 4);
 }

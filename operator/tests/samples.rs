@@ -98,6 +98,29 @@ fn all_problems_are_found_at_once() {
 }
 
 #[test]
+fn all_symbols_of_all_inputs_have_a_bound() {
+    let found = |counts: &[usize]| {
+        let inputs: Vec<_> = (0..)
+            .zip(counts)
+            .map(|(input, count)| {
+                let symbols: Vec<_> = (0..*count).map(|number| format!("S{number}")).collect();
+                json!({ "topic": format!("quotes/{input}"), "symbols": symbols })
+            })
+            .collect();
+        let manifest = json!({
+            "apiVersion": "intuition.dev/v1alpha1", "kind": "TradingAlgo", "metadata": { "name": "sample" },
+            "spec": { "algorithm": { "builtin": "random" }, "channels": { "inputs": inputs } },
+        });
+        check(&manifest).iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(found(&[1_000, 1_000]), Vec::<String>::new());
+    assert_eq!(found(&[1_000, 1_000, 1]), ["spec.channels.inputs: must have at most 2000 symbols in all, has 2001"]);
+    assert_eq!(found(&[1_001]), ["spec.channels.inputs[0].symbols: must have 1 to 1000 items, has 1001"]);
+    assert_eq!(found(&[0; 1])[0], "spec.channels.inputs[0].symbols: must have 1 to 1000 items, has 0");
+    assert_eq!(found(&[1; 65]), ["spec.channels.inputs: must have 1 to 64 items, has 65"]);
+}
+
+#[test]
 fn no_problem_hides_another() {
     let sound = json!({
         "apiVersion": "intuition.dev/v1alpha1", "kind": "TradingAlgo", "metadata": { "name": "sample" },

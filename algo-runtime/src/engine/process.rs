@@ -158,6 +158,11 @@ impl Engine {
                 let outcome = Outcome { kind: Kind::NotSubscribed, ..undecided() };
                 Some((self.settle(row, reference, outcome), SeenBy::Unspecified))
             }
+            Plan::NotListed { row, reference } => {
+                self.count(counter::NOT_LISTED, "", 1);
+                let outcome = Outcome { kind: Kind::NotListed, ..undecided() };
+                Some((self.settle(row, reference, outcome), SeenBy::Unspecified))
+            }
             Plan::Decide { row, reference, .. } => {
                 let verdict = verdict.unwrap_or(Verdict::Signals(Vec::new()));
                 let mut outcome = self.decide(&delivery, verdict, asked, now_micros, entries);

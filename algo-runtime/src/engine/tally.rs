@@ -17,6 +17,8 @@ pub mod counter {
     pub const DEAD_LETTERED: &str = "deadLettered";
     /// Ticks of channels that the algorithm deciding does not ask for.
     pub const NOT_SUBSCRIBED: &str = "notSubscribed";
+    /// Ticks of symbols that the input of their channel does not list.
+    pub const NOT_LISTED: &str = "notListed";
     /// Ticks that were seen before, unless it was the bridge that sent them again.
     pub const DUPLICATES: &str = "duplicates";
     /// Those of the duplicates that session, packet id and payload alone told.
@@ -49,10 +51,15 @@ impl Tally {
 
     /// Ticks that have an outcome.
     pub fn ticks(&self) -> u64 {
-        [counter::DECIDED, counter::NO_SIGNAL, counter::DENIED, counter::DEAD_LETTERED, counter::NOT_SUBSCRIBED]
-            .iter()
-            .map(|name| self.count(name))
-            .fold(0, u64::saturating_add)
+        let outcomes = [
+            counter::DECIDED,
+            counter::NO_SIGNAL,
+            counter::DENIED,
+            counter::DEAD_LETTERED,
+            counter::NOT_SUBSCRIBED,
+            counter::NOT_LISTED,
+        ];
+        outcomes.iter().map(|name| self.count(name)).fold(0, u64::saturating_add)
     }
 
     /// Sequence that a source has come to on a channel.

@@ -1,6 +1,7 @@
 mod backend;
 mod configure;
 mod far;
+mod inputs;
 mod property;
 mod swap;
 
@@ -45,6 +46,7 @@ fn settings(algorithm: &str, parameters: &Value, policy: Policy) -> Settings {
         authority: Authority::Start,
         policy,
         subscribe: None,
+        inputs: Vec::new(),
     }
 }
 

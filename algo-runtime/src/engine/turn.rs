@@ -4,11 +4,14 @@
 //! A tick is recognised only when its turn comes, so that nothing is noted about one that may still be sent again. What
 //! recognising noted in memory (its row, its mark) reaches the ledger with its outcome, in one transaction.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::Arc,
+};
 
 use intuition_api::v1::{Delivery, Tick, Unusable, tick::Content, tick_outcome::SeenBy};
 
-use super::{Engine, RequestError};
+use super::{Engine, RequestError, inputs::Inputs};
 use crate::{
     algorithm::Quote,
     identity::{Envelope, Recognition, RowRef},
@@ -39,6 +42,8 @@ pub(super) enum Plan {
     Dead { row: WindowRow, reference: RowRef, cause: Unusable },
     /// Who decides did not ask for its channel.
     NotSubscribed { row: WindowRow, reference: RowRef },
+    /// Its symbol is none of those that the input of its channel lists.
+    NotListed { row: WindowRow, reference: RowRef },
     /// The algorithm is asked.
     Decide { row: WindowRow, reference: RowRef, quote: Quote },
 }
@@ -164,27 +169,34 @@ impl Engine {
         (plan, advanced)
     }
 
-    /// The next quotes for the algorithm, at most so many. Those in front of the last that it did not ask for are told
-    /// apart.
+    /// The next quotes for the algorithm, at most so many. Those in front of the last one that are not for it, by their
+    /// channel or by their symbol, get their plan.
     pub(super) fn question(&mut self, limit: usize) -> Vec<Asked> {
         let Some(turn) = &mut self.turn else { return Vec::new() };
         let mut asked = Vec::new();
-        let mut last: Option<(Arc<Delivery>, bool)> = None;
+        let mut last: Option<(Arc<Delivery>, Taken<'_>)> = None;
         for planned in &mut turn.ticks {
             let Plan::Decide { quote, .. } = &planned.plan else { continue };
             let known = last.as_ref().filter(|(delivery, _)| Arc::ptr_eq(delivery, &planned.delivery));
-            let wanted = if let Some((_, wanted)) = known {
-                *wanted
+            let taken = if let Some((_, taken)) = known {
+                *taken
             } else {
-                let wanted =
-                    self.filters.iter().any(|filter| intuition_api::topic::matches(filter, &planned.delivery.topic));
-                last = Some((Arc::clone(&planned.delivery), wanted));
-                wanted
+                let taken = taken_on(&self.filters, &self.inputs, &planned.delivery.topic);
+                last = Some((Arc::clone(&planned.delivery), taken));
+                taken
             };
-            if !wanted {
+            let is_taken = match taken {
+                Taken::Nothing => false,
+                Taken::Symbols(symbols) => symbols.contains(&quote.sid),
+                Taken::Everything => true,
+            };
+            if !is_taken {
                 let plan = std::mem::replace(&mut planned.plan, Plan::Forgotten);
                 if let Plan::Decide { row, reference, .. } = plan {
-                    planned.plan = Plan::NotSubscribed { row, reference };
+                    planned.plan = match taken {
+                        Taken::Nothing => Plan::NotSubscribed { row, reference },
+                        Taken::Symbols(_) | Taken::Everything => Plan::NotListed { row, reference },
+                    };
                 }
                 continue;
             }
@@ -195,6 +207,23 @@ impl Engine {
         }
         asked
     }
+}
+
+/// What is decided of the quotes on a topic.
+#[derive(Clone, Copy)]
+enum Taken<'a> {
+    /// Who decides did not ask for it.
+    Nothing,
+    /// Those of these symbols.
+    Symbols(&'a BTreeSet<String>),
+    Everything,
+}
+
+fn taken_on<'a>(filters: &[String], inputs: &'a Inputs, topic: &str) -> Taken<'a> {
+    if !filters.iter().any(|filter| intuition_api::topic::matches(filter, topic)) {
+        return Taken::Nothing;
+    }
+    inputs.symbols(topic).map_or(Taken::Everything, Taken::Symbols)
 }
 
 fn usable_quote(tick: &Tick) -> Result<Quote, Unusable> {

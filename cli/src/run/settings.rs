@@ -2,9 +2,9 @@
 
 use algo_runtime::{
     portfolio::{Policy, PolicyError},
-    settings::{Adjustable, Authority, Choice, Settings},
+    settings::{Adjustable, Authority, Choice, Input, Settings},
 };
-use intuition_operator::resource::TradingAlgo;
+use intuition_operator::resource::{self, TradingAlgo};
 
 use crate::validate;
 
@@ -13,6 +13,7 @@ use crate::validate;
 pub(super) fn of(algo: &TradingAlgo, decider: Choice) -> Result<Settings, PolicyError> {
     let spec = &algo.spec;
     let portfolio = &spec.portfolio;
+    let channels = spec.channels.clone().unwrap_or_default();
     let amount = portfolio.amount.map(|amount| amount.to_string());
     Ok(Settings {
         account: validate::account(algo),
@@ -25,6 +26,11 @@ pub(super) fn of(algo: &TradingAlgo, decider: Choice) -> Result<Settings, Policy
         },
         authority: Authority::Start,
         policy: Policy::from_parts(portfolio.policy.name(), portfolio.fraction, amount.as_deref())?,
-        subscribe: spec.channels.as_ref().and_then(|channels| channels.subscribe.clone()),
+        subscribe: channels.filters(),
+        inputs: channels.inputs.into_iter().flatten().map(input).collect(),
     })
+}
+
+fn input(resource::Input { topic, symbols }: resource::Input) -> Input {
+    Input { topic, symbols: symbols.unwrap_or_default() }
 }

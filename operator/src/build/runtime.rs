@@ -10,6 +10,7 @@ use k8s_openapi::{
     },
     apimachinery::pkg::util::intstr::IntOrString,
 };
+use sha2::{Digest as _, Sha256};
 
 use super::{
     metadata,
@@ -25,15 +26,25 @@ const RUNTIME: Component = Component::Runtime;
 const DATA_DIR: &str = "/data";
 const SETTINGS_DIR: &str = "/etc/intuition/settings";
 const SETTINGS_FILE: &str = "settings.json";
+const SECOND_SETTINGS_FILE: &str = "settings-2.json";
 
-/// The settings file. Its key is the same whatever decides: what is taken up from it at a start is the runtime's to say, by its
-/// ledger, and the rest comes by `Configure`.
+/// The settings files. The first one's key is the same whatever decides: what is taken up from it at a start is the runtime's to
+/// say, by its ledger, and the rest comes by `Configure`.
 pub(super) fn settings(plan: &Plan) -> Option<ConfigMap> {
+    let first = (SETTINGS_FILE.to_owned(), format!("{:#}\n", plan.settings_file()?));
     Some(ConfigMap {
         metadata: metadata(plan, RUNTIME.of(&plan.name), Some(RUNTIME)),
-        data: Some([(SETTINGS_FILE.to_owned(), format!("{:#}\n", plan.settings_file()?))].into()),
+        data: Some([first].into_iter().chain(second_file(plan)).collect()),
         ..ConfigMap::default()
     })
+}
+
+/// Key and text of the second settings file. The key has a hash of the text, and the pod mounts the file by it: other text
+/// replaces the pod, and no pod starts with the text of the one before from a cache of the kubelet.
+fn second_file(plan: &Plan) -> Option<(String, String)> {
+    let text = format!("{}\n", plan.second_settings_file()?);
+    let hash: String = hex::encode(Sha256::digest(&text)).chars().take(16).collect();
+    Some((format!("settings-2-{hash}.json"), text))
 }
 
 /// The Service. It leads to the runtime ready or not: one that could not write its ledger recovers by the next quote,
@@ -102,23 +113,33 @@ pub(super) fn deployment(plan: &Plan, settings: &Settings) -> Deployment {
         }),
         ..Volume::default()
     };
-    let file = Volume {
-        name: "settings".to_owned(),
-        config_map: Some(ConfigMapVolumeSource {
-            name: RUNTIME.of(&plan.name),
-            items: Some(vec![KeyToPath { key: SETTINGS_FILE.to_owned(), path: SETTINGS_FILE.to_owned(), mode: None }]),
-            ..ConfigMapVolumeSource::default()
-        }),
-        ..Volume::default()
-    };
     let workload = Workload {
         component: RUNTIME,
         image: settings.runtime_image.clone(),
         args,
         ports: vec![pod::port("grpc", GRPC_PORT), pod::http_port()],
         resources: settings.runtime_resources.clone(),
-        volumes: vec![(data, pod::mount("data", DATA_DIR, false)), (file, pod::mount("settings", SETTINGS_DIR, true))],
+        volumes: vec![
+            (data, pod::mount("data", DATA_DIR, false)),
+            (settings_volume(plan), pod::mount("settings", SETTINGS_DIR, true)),
+        ],
         mounts: None,
     };
     pod::deployment(plan, settings, workload)
+}
+
+/// The settings files as the runtime reads them: the second one beside the first.
+fn settings_volume(plan: &Plan) -> Volume {
+    let item = |key: String, path: &str| KeyToPath { key, path: path.to_owned(), mode: None };
+    let mut items = vec![item(SETTINGS_FILE.to_owned(), SETTINGS_FILE)];
+    items.extend(second_file(plan).map(|(key, _)| item(key, SECOND_SETTINGS_FILE)));
+    Volume {
+        name: "settings".to_owned(),
+        config_map: Some(ConfigMapVolumeSource {
+            name: RUNTIME.of(&plan.name),
+            items: Some(items),
+            ..ConfigMapVolumeSource::default()
+        }),
+        ..Volume::default()
+    }
 }

@@ -38,12 +38,48 @@ fn what_a_runtime_reads_at_its_start_alone_rolls_its_pod() {
     for change in [
         json!({ "portfolio": { "policy": "fixed-fraction", "fraction": 0.5 } }),
         json!({ "channels": { "subscribe": ["other"] } }),
+        json!({ "channels": { "inputs": [{ "topic": "other" }] } }),
     ] {
         let changed = planned(|spec| spec.as_object_mut().unwrap().extend(change.as_object().unwrap().clone()));
         let after = desired(&changed, &settings(), None);
         assert_ne!(after.runtime, before.runtime, "{change}");
         assert_eq!(after.bridge, before.bridge, "{change}");
     }
+}
+
+/// Key and text of the second settings file, and the key under which the pod mounts it.
+fn second_file(symbols: &[&str]) -> (String, String, String) {
+    let plan = planned(|spec| {
+        spec["channels"] = json!({ "inputs": [{ "topic": "quotes", "symbols": symbols }, { "topic": "more" }] });
+    });
+    let desired = desired(&plan, &settings(), None);
+    let [runtime, _] = pods(&desired);
+    let volume = runtime.volumes.unwrap().into_iter().find(|volume| volume.name == "settings").unwrap();
+    let mounted = volume.config_map.unwrap().items.unwrap().into_iter().find(|item| item.path == "settings-2.json");
+    let (key, text) =
+        desired.settings.unwrap().data.unwrap().into_iter().find(|(key, _)| key.starts_with("settings-2")).unwrap();
+    (key, text, mounted.unwrap().key)
+}
+
+#[test]
+fn inputs_are_in_a_second_file_and_other_symbols_replace_the_pod() {
+    let (key, text, mounted) = second_file(&["GOOG"]);
+    let expected = r#"{"channels":{"inputs":[{"symbols":["GOOG"],"topic":"quotes"},{"topic":"more"}]}}"#;
+    assert_eq!((text.trim_end(), &mounted), (expected, &key));
+    assert_ne!(second_file(&["GOOG", "AAPL"]).2, mounted, "the pod's template is another");
+    let without = desired(&plan(), &settings(), None);
+    assert_eq!(without.settings.unwrap().data.unwrap().into_keys().collect::<Vec<_>>(), ["settings.json"]);
+}
+
+#[test]
+fn topics_of_inputs_are_channels_that_every_release_of_the_runtime_takes() {
+    let by_inputs = planned(|spec| spec["channels"] = json!({ "inputs": [{ "topic": "a/+" }, { "topic": "-b" }] }));
+    let by_filters = planned(|spec| spec["channels"] = json!({ "subscribe": ["a/+", "-b"] }));
+    let args = |plan: &Plan| {
+        let [runtime, _] = pods(&desired(plan, &settings(), None));
+        runtime.containers.into_iter().next().unwrap().args.unwrap()
+    };
+    assert_eq!(args(&by_inputs), args(&by_filters));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use intuition_api::v1::{AccountResponse, Backend, Refusal};
 use intuition_common::exit::with_causes;
 
 use super::{
-    Observation,
+    Observation, capabilities,
     conditions::condition,
     finding::{Finding, Urgency},
 };
@@ -48,6 +48,10 @@ pub(crate) fn urgency(code: &str, is_coming: bool) -> Option<Urgency> {
 
 /// What is found, and who decides where that is another algorithm than the one that shall.
 pub(super) fn configured(seen: &Observation<'_>, before: &TradingAlgoStatus) -> (Finding, Option<Meanwhile>) {
+    // Before what leaves the resource ready: pods that do not know a setting do not do what the resource asks for.
+    if let Some(finding) = capabilities::lacking(seen, before) {
+        return (finding, None);
+    }
     let report = seen.runtime.1.as_ref();
     let account = report.and_then(|report| report.account.as_ref().ok());
     let meanwhile =
@@ -118,13 +122,18 @@ fn in_force(seen: &Observation<'_>, account: Option<&AccountResponse>, before: &
             .iter()
             .find(|known| known.type_ == condition::CONFIGURED && known.observed_generation == Some(generation))
         {
-            Some(known) if known.status == "False" && known.reason != ALGORITHM_NOT_FOUND => {
+            Some(known) if known.status == "False" && !may_have_passed(&known.reason) => {
                 Finding::again(known, urgency(&known.reason, false).unwrap_or(Urgency::Somebody))
             }
             Some(known) if known.status != "False" => Finding::again(known, Urgency::None),
             _ => Finding::unknown("Waiting", format!("{} has not been asked yet", Component::Runtime.container())),
         },
     }
+}
+
+/// Whether what a condition says may have passed without another generation: an `Algorithm` was made, an image upgraded.
+fn may_have_passed(reason: &str) -> bool {
+    [ALGORITHM_NOT_FOUND, capabilities::RUNTIME_TOO_OLD].contains(&reason)
 }
 
 /// The algorithm that decides, for a person.

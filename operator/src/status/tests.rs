@@ -1,3 +1,5 @@
+mod capabilities;
+
 use intuition_api::v1::{AccountResponse, Backend, Channels, ConfigureResponse, Refusal};
 
 use super::{condition as kinds, *};

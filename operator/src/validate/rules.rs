@@ -1,6 +1,8 @@
 //! What neither the schema nor CEL can say. All of it reads the manifest as it was written, so that a mistake elsewhere
 //! hides nothing.
 
+use std::collections::BTreeSet;
+
 use intuition_api::topic::{self, OwnTopics};
 use serde_json::{Map, Value};
 
@@ -12,6 +14,8 @@ use crate::{
 
 /// The namespace of a manifest that names none.
 pub(super) const DEFAULT_NAMESPACE: &str = "default";
+/// Most symbols of all inputs together: with the longest names they fit into a `ConfigMap`, which holds 1 MiB.
+const MOST_SYMBOLS: usize = 2_000;
 /// Longest name of a namespace (RFC 1123 label).
 const LABEL_LENGTH: usize = 63;
 /// Fields of `metadata` that Kubernetes knows.
@@ -175,16 +179,45 @@ fn channels(manifest: &Map<String, Value>, spec: &Value, problems: &mut Vec<Prob
             problems.push(Problem::new(path, "is another of the algorithm's own topics"));
         }
     }
-    let filters = spec.pointer("/channels/subscribe").and_then(Value::as_array);
-    for (index, filter) in filters.into_iter().flatten().enumerate() {
-        let Some(filter) = filter.as_str().filter(|filter| !filter.is_empty()) else { continue };
-        let path = format!("spec.channels.subscribe[{index}]");
-        if let Err(error) = topic::check_filter(filter) {
-            problems.push(Problem::new(path, error.to_string()));
-        } else if let Some(own) = own.iter().find(|own| topic::overlap(filter, own)) {
-            problems.push(Problem::new(path, format!("must not match the algorithm's own topic {own}")));
+    let items = |name: &str| spec.pointer(name).and_then(Value::as_array).into_iter().flatten().enumerate();
+    for (index, filter) in items("/channels/subscribe") {
+        problems.extend(filter_problem(filter, format!("spec.channels.subscribe[{index}]"), &own));
+    }
+    let mut topics = BTreeSet::new();
+    let mut symbols = 0;
+    for (index, input) in items("/channels/inputs") {
+        let path = format!("spec.channels.inputs[{index}]");
+        if let Some(topic) = input.get("topic") {
+            let path = format!("{path}.topic");
+            problems.extend(filter_problem(topic, path.clone(), &own).or_else(|| twice(topic, path, &mut topics)));
+        }
+        let mut names = BTreeSet::new();
+        for (index, name) in input.get("symbols").and_then(Value::as_array).into_iter().flatten().enumerate() {
+            symbols += 1;
+            problems.extend(twice(name, format!("{path}.symbols[{index}]"), &mut names));
         }
     }
+    if symbols > MOST_SYMBOLS {
+        let message = format!("must have at most {MOST_SYMBOLS} symbols in all, has {symbols}");
+        problems.push(Problem::new("spec.channels.inputs", message));
+    }
+}
+
+/// The problem of a topic filter at `path`; `own`: the topics that it must not match. One that is no text, or empty, is a
+/// problem of the schema.
+fn filter_problem(filter: &Value, path: String, own: &[String]) -> Option<Problem> {
+    let filter = filter.as_str().filter(|filter| !filter.is_empty())?;
+    if let Err(error) = topic::check_filter(filter) {
+        return Some(Problem::new(path, error.to_string()));
+    }
+    let own = own.iter().find(|own| topic::overlap(filter, own))?;
+    Some(Problem::new(path, format!("must not match the algorithm's own topic {own}")))
+}
+
+/// The problem of a text at `path` that is one of `known`; it is one of them from then on.
+fn twice<'a>(text: &'a Value, path: String, known: &mut BTreeSet<&'a str>) -> Option<Problem> {
+    let text = text.as_str()?;
+    (!known.insert(text)).then(|| Problem::new(path, format!("is there twice: {text:?}")))
 }
 
 fn is_label(text: &str) -> bool {

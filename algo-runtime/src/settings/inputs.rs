@@ -1,0 +1,157 @@
+//! What the messages on a topic hold, from `spec.channels.inputs[]`, and the file that carries it: the one beside `--settings`.
+//!
+//! v0.1.0 refuses a settings file with a member that it does not know, and does not read this one. So each setting that
+//! came after v0.1.0 is in here (ADR 0019).
+
+use std::{
+    collections::BTreeSet,
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
+
+use intuition_api::{topic::check_filter, v1};
+use serde::Deserialize;
+
+use crate::algorithm::FieldError;
+
+/// Longest symbol, in characters.
+const SYMBOL_CHARS: usize = 64;
+
+/// A topic filter and what its messages hold.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Input {
+    /// MQTT topic filter.
+    pub topic: String,
+    /// The symbols to take; empty: all.
+    #[serde(default)]
+    pub symbols: Vec<String>,
+}
+
+/// The second settings file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+struct File {
+    channels: Channels,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+struct Channels {
+    inputs: Vec<Input>,
+}
+
+/// The second settings file beside the first: `settings-2.json` beside `settings.json`.
+pub fn second_file(settings: &Path) -> PathBuf {
+    let mut name = OsString::from(settings.file_stem().unwrap_or_default());
+    name.push("-2");
+    if let Some(extension) = settings.extension() {
+        name.push(".");
+        name.push(extension);
+    }
+    settings.with_file_name(name)
+}
+
+/// Reads the text of a second settings file. A member that this release does not know is an error: without it the account
+/// would trade on quotes that the resource leaves out.
+pub fn from_second_file(text: &str) -> Result<Vec<Input>, serde_json::Error> {
+    let file: File = serde_json::from_str(text)?;
+    Ok(file.channels.inputs)
+}
+
+/// Everything that is wrong with inputs of an account with these channels.
+pub(super) fn errors(inputs: &[Input], channels: &[String]) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    let mut topics = BTreeSet::new();
+    for (index, Input { topic, symbols }) in inputs.iter().enumerate() {
+        let path = format!("channels.inputs[{index}]");
+        let mut refuse = |member: &str, message: String| {
+            errors.push(FieldError::new(format!("{path}.{member}"), message));
+        };
+        if let Err(error) = check_filter(topic) {
+            refuse("topic", format!("{topic:?} {error}"));
+        } else if !topics.insert(topic) {
+            refuse("topic", format!("is there twice: {topic:?}"));
+        } else if !channels.contains(topic) {
+            refuse("topic", format!("is none of the channels: {topic:?}"));
+        }
+        let mut names = BTreeSet::new();
+        for (index, symbol) in symbols.iter().enumerate() {
+            let member = format!("symbols[{index}]");
+            let length = symbol.chars().take(SYMBOL_CHARS + 1).count();
+            if !(1..=SYMBOL_CHARS).contains(&length) {
+                refuse(&member, format!("must have 1 to {SYMBOL_CHARS} characters, is {symbol:?}"));
+            } else if !names.insert(symbol) {
+                refuse(&member, format!("is there twice: {symbol:?}"));
+            }
+        }
+    }
+    errors
+}
+
+impl From<&Input> for v1::Input {
+    fn from(Input { topic, symbols }: &Input) -> Self {
+        Self { topic: topic.clone(), symbols: symbols.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn input(topic: &str, symbols: &[&str]) -> Input {
+        Input { topic: topic.to_owned(), symbols: symbols.iter().map(|symbol| (*symbol).to_owned()).collect() }
+    }
+
+    #[test]
+    fn second_file_stands_beside_the_first() {
+        for (first, second) in [
+            ("/etc/intuition/settings/settings.json", "/etc/intuition/settings/settings-2.json"),
+            ("settings.json", "settings-2.json"),
+            ("a/b.c.json", "a/b.c-2.json"),
+            ("a.d/settings", "a.d/settings-2"),
+        ] {
+            assert_eq!(second_file(Path::new(first)), Path::new(second), "{first}");
+        }
+    }
+
+    #[test]
+    fn second_file_holds_inputs() {
+        let text = r#"{"channels":{"inputs":[{"symbols":["GOOG"],"topic":"quotes/#"},{"topic":"more"}]}}"#;
+        assert_eq!(from_second_file(text).unwrap(), [input("quotes/#", &["GOOG"]), input("more", &[])]);
+        assert_eq!(from_second_file("{}").unwrap(), []);
+    }
+
+    #[test]
+    fn setting_of_a_later_release_is_refused_by_its_name() {
+        for (text, name) in [
+            (r#"{"trading":{}}"#, "`trading`"),
+            (r#"{"channels":{"from":[]}}"#, "`from`"),
+            (r#"{"channels":{"inputs":[{"topic":"a","format":{}}]}}"#, "`format`"),
+            (r#"{"channels":{"inputs":[{"symbols":[]}]}}"#, "`topic`"),
+        ] {
+            let error = from_second_file(text).unwrap_err().to_string();
+            assert!(error.contains(name), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn every_mistake_is_told_by_its_path() {
+        let channels = ["a".to_owned(), "b/#".to_owned(), "#b".to_owned()];
+        let sound = [input("b/#", &["GOOG", "goog"]), input("a", &[])];
+        assert_eq!(errors(&sound, &channels), []);
+        let long = "é".repeat(65);
+        let wrong =
+            [input("#b", &["A", "A"]), input("a", &["", long.as_str()]), input("a", &[]), input("other", &["A"])];
+        let paths: Vec<_> = errors(&wrong, &channels).into_iter().map(|error| error.field).collect();
+        let expected = [
+            "channels.inputs[0].topic",
+            "channels.inputs[0].symbols[1]",
+            "channels.inputs[1].symbols[0]",
+            "channels.inputs[1].symbols[1]",
+            "channels.inputs[2].topic",
+            "channels.inputs[3].topic",
+        ];
+        assert_eq!(paths, expected);
+    }
+}
