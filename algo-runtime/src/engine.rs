@@ -4,7 +4,7 @@
 //! - `inputs`: which symbols are taken on which topic.
 //! - `turn`: what waits, and which ticks have their turn. `process`: they become outcomes, decisions and dead letters.
 //! - `decider`: who decides, in process or out of it. `swap`: how another one takes over.
-//! - `stream`: what else a bridge says on its stream.
+//! - `stream`: what else a bridge says on its stream; `sessions`: which broker session it is.
 //! - `configure`: settings, at the start and while it runs.
 //! - `tally`: the account as it is shown.
 
@@ -12,6 +12,7 @@ mod configure;
 mod decider;
 mod inputs;
 mod process;
+mod sessions;
 mod stream;
 mod swap;
 mod tally;
@@ -28,6 +29,7 @@ use self::{
     decider::Decider,
     inputs::Inputs,
     process::Progress,
+    sessions::Sessions,
     swap::Candidate,
     turn::{Asked, Turn, Work},
 };
@@ -62,7 +64,7 @@ pub struct Engine {
     /// How far each source has come, of what has its outcome.
     marks: BTreeMap<(String, String), Mark>,
     counters: BTreeMap<CounterKey, u64>,
-    sessions: BTreeMap<String, String>,
+    sessions: Sessions,
     held: Vec<HeldFilter>,
     decider: Decider,
     /// Who shall take over.
@@ -85,8 +87,8 @@ pub struct Engine {
     channels: v1::Channels,
     /// What is decided by the algorithm deciding; more than it asked for while the bridge changes over.
     filters: Vec<String>,
-    /// The broker session that deliveries belong to.
-    session: String,
+    /// What the bridge of the stream names.
+    bridge_capabilities: Vec<String>,
     /// The bridge's run.
     run: u64,
     /// The stream that deliveries come on, as whoever drives the engine numbers it.
@@ -128,10 +130,11 @@ impl Engine {
         let marks = snapshot.marks.iter().map(by_source).collect();
         let mut engine = Self {
             book,
-            identities: Identities::load(snapshot.window, snapshot.marks),
+            identities: Identities::load(&snapshot.window, snapshot.older, snapshot.marks),
             marks,
             counters: snapshot.counters,
-            sessions: snapshot.sessions,
+            sessions: Sessions::new(snapshot.sessions, snapshot.client_sessions),
+            bridge_capabilities: Vec::new(),
             held: snapshot.held,
             account: snapshot.account,
             decider,
@@ -148,7 +151,6 @@ impl Engine {
             inputs: Inputs::new(&settings.inputs),
             channels: v1::Channels::default(),
             filters: Vec::new(),
-            session: String::new(),
             run: 0,
             stream: 0,
             backlog: VecDeque::new(),

@@ -14,8 +14,8 @@ use intuition_api::v1::{Delivery, Tick, Unusable, tick::Content, tick_outcome::S
 use super::{Engine, RequestError, inputs::Inputs};
 use crate::{
     algorithm::Quote,
-    identity::{Envelope, Recognition, RowRef},
-    ledger::{Gap, Mark, WindowRow},
+    identity::{Earlier, Envelope, Known, Recognition, RowRef, class_of, ranks},
+    ledger::{Class, Gap, Ledger, LedgerError, Mark, WindowRow},
 };
 
 /// Ticks of a turn, at most, and payload that their dead letters may carry: what one answer to the bridge may hold.
@@ -35,9 +35,11 @@ pub(super) enum Work {
 #[derive(Debug)]
 pub(super) enum Plan {
     /// It has its outcome already.
-    Seen(RowRef, SeenBy),
+    Seen(Known, SeenBy),
     /// It had one, longer ago than is kept.
     Forgotten,
+    /// Its delivery was decided when its bytes were read in another way.
+    Reparsed,
     /// It cannot be used.
     Dead { row: WindowRow, reference: RowRef, cause: Unusable },
     /// Who decides did not ask for its channel.
@@ -54,6 +56,8 @@ pub(super) struct Planned {
     pub(super) delivery: Arc<Delivery>,
     pub(super) index: u32,
     pub(super) plan: Plan,
+    /// Its number came before, without a source as well, and with other content.
+    pub(super) reused: bool,
     /// How far its source has come with it.
     pub(super) advanced: Option<(Mark, Option<Gap>)>,
 }
@@ -97,7 +101,7 @@ impl Engine {
     }
 
     /// Gives the next ticks their turn, up to a marker.
-    pub(super) fn begin_turn(&mut self, now_micros: i64) {
+    pub(super) fn begin_turn(&mut self, now_micros: i64, ledger: &mut dyn Ledger) -> Result<(), LedgerError> {
         let mut turn = Turn { stream: self.stream, ticks: VecDeque::new() };
         let mut bytes = 0;
         while turn.ticks.len() < TURN_TICKS && bytes < TURN_BYTES {
@@ -110,63 +114,49 @@ impl Engine {
                 self.backlog.pop_front();
             }
             bytes += delivery.payload.len();
-            self.plan(&delivery, first, taken, now_micros, &mut turn.ticks);
+            let (session, others) = self.sessions.names();
+            let envelope = Envelope { delivery: &delivery, run: self.run, session: &session, others: &others };
+            let ranks = ranks(&delivery);
+            let earlier = self.identities.earlier(envelope, &ranks, ledger)?;
+            for (index, rank) in (0_u32..).zip(ranks).skip(first as usize).take(taken) {
+                let planned = self.plan_tick(&delivery, envelope, index, rank, earlier.as_ref(), now_micros);
+                turn.ticks.extend(planned);
+            }
         }
         self.turn = Some(turn);
-    }
-
-    fn plan(
-        &mut self,
-        delivery: &Arc<Delivery>,
-        first: u32,
-        count: usize,
-        now_micros: i64,
-        planned: &mut VecDeque<Planned>,
-    ) {
-        let session = self.session.clone();
-        let envelope = Envelope { delivery, run: self.run, session: &session };
-        for (index, tick) in (0_u32..).zip(&delivery.ticks).skip(first as usize).take(count) {
-            let (plan, advanced) = self.plan_tick(envelope, index, tick, now_micros);
-            planned.push_back(Planned { delivery: Arc::clone(delivery), index, plan, advanced });
-        }
+        Ok(())
     }
 
     fn plan_tick(
         &mut self,
+        delivery: &Arc<Delivery>,
         envelope: Envelope<'_>,
         index: u32,
-        tick: &Tick,
+        rank: u32,
+        earlier: Option<&Earlier>,
         now_micros: i64,
-    ) -> (Plan, Option<(Mark, Option<Gap>)>) {
-        let delivery = envelope.delivery;
-        let mut advanced = None;
-        let usable = match self.identities.recognise(envelope, index, tick) {
-            Recognition::Seen(reference, by) => return (Plan::Seen(reference, by), None),
-            Recognition::Forgotten => return (Plan::Forgotten, None),
-            Recognition::Conflict => Err(unusable(
-                "IdentityConflict",
-                format!("the id {:?} was used before on {} for another payload", tick.id, delivery.topic),
-            )),
-            Recognition::WentBack { mark } => Err(unusable(
-                "SequenceWentBack",
-                format!(
-                    "{} stands at {mark} on {}, and this is {}: a source that starts again takes a new name",
-                    tick.source,
-                    delivery.topic,
-                    tick.seq.unwrap_or_default()
-                ),
-            )),
-            Recognition::Fresh => {
-                advanced = self.identities.advance(delivery, index, tick, now_micros);
+    ) -> Option<Planned> {
+        let tick = delivery.ticks.get(index as usize)?;
+        let mut planned =
+            Planned { delivery: Arc::clone(delivery), index, plan: Plan::Forgotten, reused: false, advanced: None };
+        let usable = match self.identities.recognise(envelope, index, rank, earlier) {
+            Recognition::Seen(known, by) => return Some(Planned { plan: Plan::Seen(known, by), ..planned }),
+            Recognition::Forgotten => return Some(planned),
+            Recognition::Reparsed => return Some(Planned { plan: Plan::Reparsed, ..planned }),
+            Recognition::Conflict => Err(conflict(delivery, tick)),
+            Recognition::WentBack { mark } => Err(went_back(delivery, tick, mark)),
+            recognition @ (Recognition::Fresh | Recognition::Reused) => {
+                planned.reused = recognition == Recognition::Reused;
+                planned.advanced = self.identities.advance(delivery, rank, tick, now_micros);
                 usable_quote(tick)
             }
         };
-        let (reference, row) = self.identities.reserve(envelope, index, tick, super::process::undecided());
-        let plan = match usable {
+        let (reference, row) = self.identities.reserve(envelope, index, rank, tick, super::process::undecided());
+        planned.plan = match usable {
             Ok(quote) => Plan::Decide { row, reference, quote },
             Err(cause) => Plan::Dead { row, reference, cause },
         };
-        (plan, advanced)
+        Some(planned)
     }
 
     /// The next quotes for the algorithm, at most so many. Those in front of the last one that are not for it, by their
@@ -224,6 +214,36 @@ fn taken_on<'a>(filters: &[String], inputs: &'a Inputs, topic: &str) -> Taken<'a
         return Taken::Nothing;
     }
     inputs.symbols(topic).map_or(Taken::Everything, Taken::Symbols)
+}
+
+fn conflict(delivery: &Delivery, tick: &Tick) -> Unusable {
+    let topic = &delivery.topic;
+    let message = match (class_of(tick), tick.seq) {
+        (Class::Sequence, Some(seq)) => format!(
+            "number {seq} of the source {:?} on {topic} came before with other content: a source that numbers each \
+             symbol by itself has to put the symbol into `source`; one that starts again takes a new name, or is reset \
+             with `intuition sources reset`",
+            tick.source
+        ),
+        _ => format!(
+            "the id {:?} on {topic} came before with other content: an id names one quote; leave out an id that stays \
+             the same",
+            tick.id
+        ),
+    };
+    unusable("IdentityConflict", message)
+}
+
+fn went_back(delivery: &Delivery, tick: &Tick, mark: i64) -> Unusable {
+    let message = format!(
+        "the source {:?} on {} stands at {mark}, and this is number {}: a source that numbers each symbol by itself has \
+         to put the symbol into `source`; one that starts again takes a new name, or is reset with `intuition sources \
+         reset`",
+        tick.source,
+        delivery.topic,
+        tick.seq.unwrap_or_default()
+    );
+    unusable("SequenceWentBack", message)
 }
 
 fn usable_quote(tick: &Tick) -> Result<Quote, Unusable> {
