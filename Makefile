@@ -47,6 +47,7 @@ doc: ## Build the documentation, warnings as errors
 test: deps ## Run all tests, those with a real mosquitto and kill -9 included
 	@echo "Building the binaries that the end-to-end tests start. The first time this takes some minutes."
 	$(CARGO) build --quiet --workspace --bins
+	tests/releases/build v0.1.0
 	RUST_LIB_BACKTRACE=0 $(CARGO) test --quiet --workspace
 
 test-examples: ## Build and test the example in TypeScript; the one in Rust is part of `make test`

@@ -76,6 +76,33 @@ pub fn check_outcomes(ledger: &Ledger, quotes: &[Quote]) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Every quote has been decided once: the counters name as many ticks as there are quotes, and no two decisions answer
+/// the same quote. Needs no window, so it holds for any number of quotes; their payloads have to differ.
+pub fn check_decided_once(ledger: &Ledger, quotes: &[Quote]) -> anyhow::Result<()> {
+    let count = |name| ledger.counter(name, "");
+    let (decided, no_signal) = (count("decided")?, count("noSignal")?);
+    let wanted = i64::try_from(quotes.len())?;
+    ensure!(
+        decided + no_signal == wanted,
+        "{decided} quotes decided, {no_signal} without a signal, {wanted} published"
+    );
+    let mut open: BTreeMap<String, &Quote> = quotes.iter().map(|quote| (quote.event(), quote)).collect();
+    for trade in ledger.journal()?.into_iter().filter_map(|entry| entry.trade) {
+        let quote = open
+            .remove(&trade.event)
+            .with_context(|| format!("{} was never published, or decided twice", trade.event))?;
+        ensure!(
+            units(&trade.price, PRICE_PLACES)? == units(&quote.price(), PRICE_PLACES)?,
+            "decision {} traded {} at {}, quoted {}",
+            trade.seq,
+            trade.event,
+            trade.price,
+            quote.price()
+        );
+    }
+    Ok(())
+}
+
 /// For a broker that lost messages: every numbered quote has an outcome or is in a reported gap; none is decided twice.
 pub fn check_outcomes_or_gaps(ledger: &Ledger, quotes: &[Quote]) -> anyhow::Result<()> {
     let rows = by_identity(ledger.window()?)?;

@@ -1,6 +1,7 @@
 //! What the end-to-end tests stand on: real brokers, our real binaries, and a checker that shares no code with them.
 //!
 //! - [`mosquitto`], [`embedded`], [`broker`]: MQTT brokers that can be stopped, killed and started again.
+//! - [`proxy`]: a slow or breaking link to one.
 //! - [`process`]: our binaries, found beside the test executable; [`command`]: run to their end; [`system`]: one account's runtime and bridge together.
 //! - [`quotes`]: what is published, in the three shapes; [`mqtt`]: an MQTT client of the tests' own.
 //! - [`ledger`]: reads a ledger's file by SQL; [`checker`]: recomputes it; [`amounts`]: the arithmetic it does it with.
@@ -23,6 +24,7 @@ pub mod mosquitto;
 pub mod mqtt;
 pub mod ports;
 pub mod process;
+pub mod proxy;
 pub mod quotes;
 pub mod seed;
 pub mod system;

@@ -20,6 +20,15 @@ pub struct Config {
     pub login: Option<(String, String)>,
     /// Lines of the ACL file; `None`: everybody may do everything.
     pub acl: Option<String>,
+    /// Logs no single packets, of which a long backlog has too many.
+    pub quiet: bool,
+}
+
+impl Config {
+    /// For many messages.
+    pub fn quiet() -> Self {
+        Self { quiet: true, ..Self::default() }
+    }
 }
 
 /// A mosquitto.
@@ -35,9 +44,10 @@ impl Mosquitto {
         fs::create_dir_all(folder)?;
         let port = ports::free()?;
         let mut text = format!(
-            "listener {port} 127.0.0.1\nmax_queued_messages 0\nallow_anonymous {}\nlog_dest stderr\nlog_type all\n",
+            "listener {port} 127.0.0.1\nmax_queued_messages 0\nallow_anonymous {}\nlog_dest stderr\n",
             config.login.is_none()
         );
+        text.push_str(if config.quiet { "log_type error\nlog_type warning\n" } else { "log_type all\n" });
         if config.persistence {
             writeln!(text, "persistence true\npersistence_location {}/", folder.display())?;
         }
@@ -65,9 +75,23 @@ impl Mosquitto {
         self.port
     }
 
+    /// As the bridge takes it.
+    pub fn url(&self) -> String {
+        format!("mqtt://127.0.0.1:{}", self.port)
+    }
+
     /// SIGTERM: with persistence it saves everything.
     pub async fn stop(&mut self) -> anyhow::Result<()> {
         self.daemon.terminate().await.map(drop)
+    }
+
+    /// Saves sessions and queues to its file now, as it does every half hour by itself.
+    pub async fn save(&self) -> anyhow::Result<()> {
+        let file = self.folder.join("mosquitto.db");
+        let saved = || fs::metadata(&file).and_then(|data| data.modified()).ok();
+        let before = saved();
+        self.daemon.signal("USR1")?;
+        wait::until("mosquitto saves its file", async || Ok((saved() != before).then_some(()))).await
     }
 
     /// kill -9: what it held is lost.

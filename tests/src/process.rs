@@ -27,6 +27,16 @@ pub fn binary(name: &str) -> anyhow::Result<PathBuf> {
     Ok(path)
 }
 
+/// The path of a binary of an earlier release, which `make test` builds.
+pub fn released(version: &str, name: &str) -> anyhow::Result<PathBuf> {
+    let ours = binary(name)?;
+    // target/<profile>/<name>
+    let target = ours.parent().and_then(Path::parent).context("the binary is not in a target folder")?;
+    let path = target.join("releases").join(version).join("debug").join(name);
+    ensure!(path.exists(), "{} is not built: run `tests/releases/build {version}` first", path.display());
+    Ok(path)
+}
+
 /// A running child process. Killed when dropped.
 pub struct Daemon {
     name: String,
@@ -70,6 +80,15 @@ impl Daemon {
         self.signal("TERM")?;
         let what = format!("{} ends after SIGTERM", self.name);
         wait::until(&what, async || Ok(self.child.try_wait()?)).await
+    }
+
+    /// Memory that it holds (resident set size), bytes.
+    pub fn memory(&self) -> anyhow::Result<u64> {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(&path).with_context(|| path.clone())?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).with_context(|| path.clone())?;
+        let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse().with_context(|| line.to_owned())?;
+        Ok(kilobytes * 1024)
     }
 
     /// An error with the log if it has ended.

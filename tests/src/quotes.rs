@@ -73,6 +73,15 @@ impl Quote {
         }
     }
 
+    /// What a decision about it names as its event.
+    pub fn event(&self) -> String {
+        match self.identity() {
+            Identity::Sequence { source, seq } => format!("{source}/{seq}"),
+            Identity::Id(id) => id,
+            Identity::Payload(sha256) => sha256,
+        }
+    }
+
     fn id(&self) -> String {
         format!("quote-{}", self.number)
     }

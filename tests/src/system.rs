@@ -3,6 +3,7 @@
 use std::{
     path::{Path, PathBuf},
     process::Command,
+    time::Duration,
 };
 
 use anyhow::Context as _;
@@ -27,6 +28,10 @@ pub struct Settings {
     pub runtime_args: Vec<String>,
     /// Further arguments of the bridge.
     pub bridge_args: Vec<String>,
+    /// Release of algo-runtime, for example `v0.1.0`; `None`: this one.
+    pub runtime_release: Option<&'static str>,
+    /// Release of the bridge.
+    pub bridge_release: Option<&'static str>,
 }
 
 impl Settings {
@@ -44,8 +49,20 @@ impl Settings {
             broker: broker.to_owned(),
             runtime_args: runtime_args.split_whitespace().map(str::to_owned).collect(),
             bridge_args: Vec::new(),
+            runtime_release: None,
+            bridge_release: None,
         }
     }
+
+    /// With algo-runtime and bridge of these releases; `None`: this one.
+    #[must_use]
+    pub fn of_releases(self, runtime: Option<&'static str>, bridge: Option<&'static str>) -> Self {
+        Self { runtime_release: runtime, bridge_release: bridge, ..self }
+    }
+}
+
+fn binary(name: &str, release: Option<&str>) -> anyhow::Result<PathBuf> {
+    release.map_or_else(|| process::binary(name), |version| process::released(version, name))
 }
 
 /// One of the two.
@@ -129,7 +146,7 @@ impl System {
 
     /// Starts algo-runtime and waits until it is ready.
     pub async fn start_runtime(&mut self) -> anyhow::Result<()> {
-        let mut command = Command::new(process::binary("algo-runtime")?);
+        let mut command = Command::new(binary("algo-runtime", self.settings.runtime_release)?);
         command.args(["--addr", &format!("127.0.0.1:{}", self.grpc), "--account", &self.settings.account]);
         command.arg("--data-dir").arg(&self.data).args(&self.settings.runtime_args);
         self.runtime.start(command)?;
@@ -138,7 +155,7 @@ impl System {
 
     /// Starts the bridge.
     pub fn start_bridge(&mut self) -> anyhow::Result<()> {
-        let mut command = Command::new(process::binary("bridge")?);
+        let mut command = Command::new(binary("bridge", self.settings.bridge_release)?);
         command.args(["-m", &self.settings.broker, "-r", &format!("http://127.0.0.1:{}", self.grpc)]);
         command.args(["--algo", &self.settings.account]).args(&self.settings.bridge_args);
         self.bridge.start(command)
@@ -200,6 +217,11 @@ impl System {
         self.part(part).running()?.kill()
     }
 
+    /// Memory that a process holds, bytes.
+    pub fn memory(&mut self, part: Process) -> anyhow::Result<u64> {
+        self.part(part).running()?.memory()
+    }
+
     /// Starts a killed one again.
     pub async fn restart(&mut self, part: Process) -> anyhow::Result<()> {
         match part {
@@ -253,9 +275,14 @@ impl System {
 
     /// Waits until the ledger has outcomes for that many quotes.
     pub async fn decided(&self, quotes: i64) -> anyhow::Result<()> {
+        self.decided_within(wait::PATIENCE, quotes).await
+    }
+
+    /// [`System::decided`] with a limit of its own, for more quotes than usual.
+    pub async fn decided_within(&self, limit: Duration, quotes: i64) -> anyhow::Result<()> {
         let what = format!("{quotes} quotes have outcomes");
-        let done = wait::until(&what, async || Ok((self.ledger()?.progress()?.outcomes >= quotes).then_some(()))).await;
-        done.with_context(|| self.diagnosis())
+        let decided = async || Ok((self.ledger()?.progress()?.outcomes >= quotes).then_some(()));
+        wait::until_within(limit, &what, decided).await.with_context(|| self.diagnosis())
     }
 
     fn diagnosis(&self) -> String {

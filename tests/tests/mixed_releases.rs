@@ -1,0 +1,116 @@
+//! Releases mix: the bridge of one with the algo-runtime of the other, and a ledger that changes hands both ways.
+
+use anyhow::{Context as _, ensure};
+use e2e::{
+    broker::{Broker, Kind},
+    checker, command, mqtt,
+    mqtt::Subscriber,
+    quotes::{Quote, Shape},
+    system::{Process, Settings, System},
+};
+
+const V0_1_0: Option<&str> = Some("v0.1.0");
+const THIS: Option<&str> = None;
+/// Quotes of one step.
+const STEP: i64 = 300;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_bridge_of_v0_1_0_works_with_this_runtime() -> anyhow::Result<()> {
+    for shape in Shape::ALL {
+        kills_repeat_nothing(shape, THIS, V0_1_0).await.with_context(|| format!("{shape:?}"))?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn this_bridge_works_with_the_runtime_of_v0_1_0() -> anyhow::Result<()> {
+    for shape in Shape::ALL {
+        kills_repeat_nothing(shape, V0_1_0, THIS).await.with_context(|| format!("{shape:?}"))?;
+    }
+    Ok(())
+}
+
+/// Both processes are killed with quotes on their way.
+async fn kills_repeat_nothing(
+    shape: Shape,
+    runtime: Option<&'static str>,
+    bridge: Option<&'static str>,
+) -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let broker = Broker::start(Kind::Mosquitto, folder.path()).await?;
+    let consumer = Subscriber::start(broker.port(), &None, "intuition/#").await?;
+    let settings = Settings::busy("default/mixed", &broker.url()).of_releases(runtime, bridge);
+    let mut system = System::start(folder.path(), settings).await?;
+    for (step, victim) in (0..).zip([Process::Bridge, Process::Runtime, Process::Bridge]) {
+        publish_half_before_a_standstill(&mut system, &broker, shape, step, victim).await?;
+        system.kill(victim)?;
+        system.restart(victim).await?;
+    }
+    check(&mut system, &consumer, shape, 3 * STEP).await?;
+    system.stop().await
+}
+
+/// Every part changes its release in turn, forward and back, with quotes on their way each time.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_goes_to_this_release_and_back_and_repeats_nothing() -> anyhow::Result<()> {
+    for shape in Shape::ALL {
+        change_releases(shape).await.with_context(|| format!("{shape:?}"))?;
+    }
+    Ok(())
+}
+
+async fn change_releases(shape: Shape) -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let broker = Broker::start(Kind::Mosquitto, folder.path()).await?;
+    let consumer = Subscriber::start(broker.port(), &None, "intuition/#").await?;
+    let settings = Settings::busy("default/mixed", &broker.url()).of_releases(V0_1_0, V0_1_0);
+    let mut system = System::start(folder.path(), settings).await?;
+    let changes = [
+        (Process::Runtime, THIS),
+        (Process::Bridge, THIS),
+        (Process::Runtime, V0_1_0),
+        (Process::Bridge, V0_1_0),
+        (Process::Runtime, THIS),
+    ];
+    for (step, (part, release)) in (0..).zip(changes) {
+        publish_half_before_a_standstill(&mut system, &broker, shape, step, part).await?;
+        system.kill(part)?;
+        let settings = system.settings_mut();
+        match part {
+            Process::Runtime => settings.runtime_release = release,
+            Process::Bridge => settings.bridge_release = release,
+        }
+        system.restart(part).await?;
+    }
+    check(&mut system, &consumer, shape, 5 * STEP).await?;
+    system.stop().await?;
+    let verified = command::run("algo-runtime", "verify --data-dir data", folder.path()).await?;
+    ensure!(verified.code == Some(0), "{verified:?}");
+    Ok(())
+}
+
+/// Publishes the quotes of a step, the second half while `part` stands still, so that some are on their way through it.
+async fn publish_half_before_a_standstill(
+    system: &mut System,
+    broker: &Broker,
+    shape: Shape,
+    step: i64,
+    part: Process,
+) -> anyhow::Result<()> {
+    let quotes = Quote::range(shape, step * STEP + 1, (step + 1) * STEP);
+    let messages: Vec<_> = quotes.iter().map(Quote::message).collect();
+    let (first, second) = messages.split_at(messages.len() / 2);
+    mqtt::publish_all(broker.port(), &None, first).await?;
+    system.freeze(part)?;
+    mqtt::publish_all(broker.port(), &None, second).await
+}
+
+async fn check(system: &mut System, consumer: &Subscriber, shape: Shape, published: i64) -> anyhow::Result<()> {
+    system.settled(published).await?;
+    let ledger = system.ledger()?;
+    let quotes = Quote::range(shape, 1, published);
+    checker::check_outcomes(&ledger, &quotes)?;
+    checker::check_decided_once(&ledger, &quotes)?;
+    let decisions = checker::audit(&ledger)?;
+    checker::check_published(&decisions, &consumer.decisions(decisions.len()).await?)
+}
