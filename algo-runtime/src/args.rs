@@ -132,7 +132,7 @@ pub enum ArgsError {
     ParseSecondFile {
         /// Which file.
         path: PathBuf,
-        /// What is wrong, with the name of the member.
+        /// The mistake, with the name of the member.
         source: serde_json::Error,
     },
     /// A flag cannot be used.

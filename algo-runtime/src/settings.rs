@@ -31,7 +31,7 @@ pub struct Settings {
     pub policy: Policy,
     /// Channels; `None`: what the algorithm asks for.
     pub subscribe: Option<Vec<String>>,
-    /// What the messages on some of the channels hold; of several that match a topic, the first counts.
+    /// The symbols to take on some of the channels; of several inputs that match a topic, the first counts.
     pub inputs: Vec<Input>,
 }
 

@@ -33,7 +33,7 @@ pub struct Plan {
     pub portfolio: Portfolio,
     /// Channels; `None`: what the algorithm asks for.
     pub subscribe: Option<Vec<String>>,
-    /// What the messages on some of them hold.
+    /// The symbols to take on some of them.
     pub inputs: Vec<Input>,
     /// Topic for the decisions, where it is not the usual one.
     pub publish: Option<String>,

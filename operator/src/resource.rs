@@ -204,7 +204,7 @@ pub struct Channels {
     pub publish: Option<String>,
 }
 
-/// A topic filter and what its messages hold.
+/// A topic filter and the symbols to take from its messages.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Input {

@@ -24,8 +24,8 @@ impl Inputs {
 }
 
 impl Engine {
-    /// The channels as the bridge is told them; `None`: the algorithm has not named them yet. Inputs are for a bridge with
-    /// that capability: all of them, since the first one that matches a topic counts there too.
+    /// The channels as the bridge gets them; `None`: the algorithm has not named them yet. A bridge with the capability
+    /// `inputs` gets every input, also those without symbols: there too the first one that matches a topic counts.
     pub(crate) fn channels_for_bridge(&self, knows_inputs: bool) -> Option<v1::Channels> {
         let channels = self.channels()?;
         let is_told = |input: &&v1::Input| knows_inputs && channels.filters.contains(&input.topic);

@@ -159,8 +159,8 @@ impl Engine {
         Some(planned)
     }
 
-    /// The next quotes for the algorithm, at most so many. Those in front of the last one that are not for it, by their
-    /// channel or by their symbol, get their plan.
+    /// The next quotes for the algorithm, at most so many. Quotes in front of the last one whose channel or symbol is not
+    /// taken get their plan.
     pub(super) fn question(&mut self, limit: usize) -> Vec<Asked> {
         let Some(turn) = &mut self.turn else { return Vec::new() };
         let mut asked = Vec::new();
@@ -199,7 +199,7 @@ impl Engine {
     }
 }
 
-/// What is decided of the quotes on a topic.
+/// The quotes on a topic that the algorithm gets.
 #[derive(Clone, Copy)]
 enum Taken<'a> {
     /// Who decides did not ask for it.

@@ -1,4 +1,5 @@
-//! What the messages on a topic hold, from `spec.channels.inputs[]`, and the file that carries it: the one beside `--settings`.
+//! Inputs: topic filters and the symbols to take from them, from `spec.channels.inputs[]`. They are in the second settings
+//! file, beside the one of `--settings`.
 //!
 //! v0.1.0 refuses a settings file with a member that it does not know, and does not read this one. So each setting that
 //! came after v0.1.0 is in here (ADR 0019).
@@ -17,7 +18,7 @@ use crate::algorithm::FieldError;
 /// Longest symbol, in characters.
 const SYMBOL_CHARS: usize = 64;
 
-/// A topic filter and what its messages hold.
+/// A topic filter and the symbols to take from its messages.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Input {

@@ -28,8 +28,8 @@ const SETTINGS_DIR: &str = "/etc/intuition/settings";
 const SETTINGS_FILE: &str = "settings.json";
 const SECOND_SETTINGS_FILE: &str = "settings-2.json";
 
-/// The settings files. The first one's key is the same whatever decides: what is taken up from it at a start is the runtime's to
-/// say, by its ledger, and the rest comes by `Configure`.
+/// The settings files. The key of the first does not depend on the algorithm: the runtime weighs the file against its ledger
+/// at a start, and later settings come by `Configure`.
 pub(super) fn settings(plan: &Plan) -> Option<ConfigMap> {
     let first = (SETTINGS_FILE.to_owned(), format!("{:#}\n", plan.settings_file()?));
     Some(ConfigMap {

@@ -28,7 +28,7 @@ struct Setting {
 const SETTINGS: [Setting; 1] =
     [Setting { path: "spec.channels.inputs", capability: capability::INPUTS, is_used: |plan| !plan.inputs.is_empty() }];
 
-/// What the pods lack of what the resource uses; `None`: nothing, or they have not answered.
+/// A setting of the resource that its pods do not know; `None`: there is none, or the pods have not answered.
 pub(super) fn lacking(seen: &Observation<'_>, before: &TradingAlgoStatus) -> Option<Finding> {
     let account = seen.runtime.1.as_ref()?.account.as_ref().ok()?;
     if let Some(message) = unknown(seen.plan, &account.capabilities, Component::Runtime) {

@@ -48,7 +48,7 @@ pub(crate) fn urgency(code: &str, is_coming: bool) -> Option<Urgency> {
 
 /// What is found, and who decides where that is another algorithm than the one that shall.
 pub(super) fn configured(seen: &Observation<'_>, before: &TradingAlgoStatus) -> (Finding, Option<Meanwhile>) {
-    // Before what leaves the resource ready: pods that do not know a setting do not do what the resource asks for.
+    // First, because a swap on its way leaves the resource ready, and pods that do not know a setting never do.
     if let Some(finding) = capabilities::lacking(seen, before) {
         return (finding, None);
     }
@@ -131,7 +131,7 @@ fn in_force(seen: &Observation<'_>, account: Option<&AccountResponse>, before: &
     }
 }
 
-/// Whether what a condition says may have passed without another generation: an `Algorithm` was made, an image upgraded.
+/// Whether a reason can pass without another generation: an `Algorithm` is made, an image upgraded.
 fn may_have_passed(reason: &str) -> bool {
     [ALGORITHM_NOT_FOUND, capabilities::RUNTIME_TOO_OLD].contains(&reason)
 }
