@@ -21,7 +21,7 @@ use intuition_api::v1::{Tick, Unusable, tick::Content};
 use self::{identity::Identity, read::Reader};
 pub use self::{
     inputs::{Inputs, Listing},
-    names::reserved_names_in_markdown,
+    names::with_reserved_names,
     reason::Reason,
 };
 
