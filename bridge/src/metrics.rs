@@ -72,7 +72,7 @@ pub struct Metrics {
     no_price: Counter,
     /// Ticks whose price was rounded.
     price_rounded: Counter,
-    /// Ticks with an id whose sequence number is none.
+    /// Ticks with an id whose `seq` is no sequence number.
     seq_ignored: Counter,
     /// Outbox entries that the broker took.
     pub published: Counter,

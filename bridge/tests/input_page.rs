@@ -1,5 +1,7 @@
 //! docs/input.md against the bridge: its list of reserved names, its reason codes, and each of its examples.
 
+#![expect(clippy::unwrap_used, reason = "tests may panic, and so may what helps them")]
+
 use bridge::message::{Envelope, Inputs, Parsed, Reason, with_reserved_names};
 use intuition_api::v1::{Input, Tick, tick::Content};
 use jiff::Timestamp;
@@ -8,13 +10,13 @@ const PAGE: &str = include_str!("../../docs/input.md");
 const ARRIVED: i64 = 7;
 
 struct Example<'a> {
-    /// What stands behind the language of the message's block: `symbols=a,b`, `properties=name:value,...`.
+    /// Words behind the language of the message's block: `symbols=a,b`, `properties=name:value,...`.
     settings: Vec<(&'a str, Vec<&'a str>)>,
     message: String,
     expected: Vec<&'a str>,
 }
 
-/// The blocks of the page: messages, each followed by what is read from it.
+/// The blocks of the page: messages, each followed by the ticks that the bridge reads from it.
 fn examples() -> Vec<Example<'static>> {
     let mut examples = Vec::new();
     let mut lines = PAGE.lines();
@@ -24,7 +26,7 @@ fn examples() -> Vec<Example<'static>> {
             continue;
         };
         let message: Vec<_> = lines.by_ref().take_while(|line| *line != "```").collect();
-        assert_eq!(lines.next(), Some("```text"), "what is read from {message:?}");
+        assert_eq!(lines.next(), Some("```text"), "a block of ticks behind {message:?}");
         let expected = lines.by_ref().take_while(|line| *line != "```").collect();
         let setting = |text: &'static str| {
             let (name, values) = text.split_once('=').unwrap();
@@ -56,23 +58,16 @@ fn show(tick: &Tick, shared: bool) -> String {
         Content::Quote(quote) => quote,
         Content::Unusable(unusable) => return format!("{}: {}", unusable.reason, unusable.message),
     };
-    let mut text = format!("{} {}", quote.sid, quote.price);
-    if quote.time_micros != ARRIVED {
-        text += &format!(", time {}", Timestamp::from_microsecond(quote.time_micros).unwrap());
-    }
-    if !tick.source.is_empty() {
-        text += &format!(", source {}", tick.source);
-    }
-    if let Some(seq) = tick.seq {
-        text += &format!(", seq {seq}");
-    }
-    if !tick.id.is_empty() {
-        text += &format!(", id {}", tick.id);
-    }
-    if shared {
-        text += &format!(", ordinal {}", tick.ordinal.unwrap());
-    }
-    text
+    let time = Timestamp::from_microsecond(quote.time_micros).unwrap();
+    let parts = [
+        Some(format!("{} {}", quote.sid, quote.price)),
+        (quote.time_micros != ARRIVED).then(|| format!("time {time}")),
+        (!tick.source.is_empty()).then(|| format!("source {}", tick.source)),
+        tick.seq.map(|seq| format!("seq {seq}")),
+        (!tick.id.is_empty()).then(|| format!("id {}", tick.id)),
+        shared.then(|| format!("ordinal {}", tick.ordinal.unwrap())),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 #[test]

@@ -15,18 +15,18 @@ use super::{
     shapes::{self, Path, Read, Shape},
 };
 
-/// What a value may be where it stands.
+/// The kinds of values that are allowed at a place of the payload.
 #[derive(Clone, Copy)]
 struct Place {
     event: bool,
     array: bool,
 }
 
-/// What holds for a value from what is around it.
+/// The context of a value: identity, time and path that its surroundings give it.
 #[derive(Clone)]
 struct Around<'a> {
     identity: Identity,
-    /// The event's time and the path of it, checked only where it is needed.
+    /// The event's time and its path. It is read only where a quote has no time of its own.
     time: Option<(&'a RawValue, String)>,
     /// Where the value stands, for a person: empty, or as in `[3].data`.
     path: String,
