@@ -6,7 +6,9 @@ SHELL := bash
 CARGO ?= cargo
 CRDS := tradingalgo algorithm
 API_REFERENCE := docs/api-reference.md
+INPUT_PAGE := docs/input.md
 OPERATOR := $(CARGO) run --quiet --package intuition-operator --
+WRITE_INPUT_PAGE := $(CARGO) run --quiet --package bridge --example input_page -- $(INPUT_PAGE)
 FEED := examples/data/stocks-daily.csv
 SCRIPTS = $(shell git ls-files | xargs grep -lE '^\#!.*(bash|/sh)$$') tests/cluster/lib.sh
 # As in tests/cluster/lib.sh.
@@ -54,13 +56,14 @@ test-examples: ## Build and test the example in TypeScript; the one in Rust is p
 	@.ci/need node:nodejs npm:npm
 	cd examples/typescript && npm ci --no-progress && npm run --silent build && npm test --silent
 
-generate: ## Write what is generated from the code: the CRDs, the reference of their fields, the chart's table of values
+generate: ## Write what is generated from the code: the CRDs, the reference of their fields, the reserved names, the chart's table of values
 	@mkdir -p crds charts/intuition/files/crds $(dir $(API_REFERENCE))
 	for kind in $(CRDS); do \
 		$(OPERATOR) crd $$kind > crds/$$kind.yaml.new && mv crds/$$kind.yaml.new crds/$$kind.yaml; \
 		cp crds/$$kind.yaml charts/intuition/files/crds/$$kind.yaml; \
 	done
 	$(OPERATOR) reference > $(API_REFERENCE).new && mv $(API_REFERENCE).new $(API_REFERENCE)
+	$(WRITE_INPUT_PAGE) > $(INPUT_PAGE).new && mv $(INPUT_PAGE).new $(INPUT_PAGE)
 	tests/chart/values
 
 check-generated: ## Fail if what is generated is not up to date
@@ -69,7 +72,8 @@ check-generated: ## Fail if what is generated is not up to date
 		$(OPERATOR) crd $$kind | diff -u crds/$$kind.yaml - || stale crds/$$kind.yaml; \
 		diff -u crds/$$kind.yaml charts/intuition/files/crds/$$kind.yaml || stale charts/intuition/files/crds/$$kind.yaml; \
 	done; \
-	$(OPERATOR) reference | diff -u $(API_REFERENCE) - || stale $(API_REFERENCE)
+	$(OPERATOR) reference | diff -u $(API_REFERENCE) - || stale $(API_REFERENCE); \
+	$(WRITE_INPUT_PAGE) | diff -u $(INPUT_PAGE) - || stale $(INPUT_PAGE)
 
 check-scripts: ## Check the shell scripts
 	@.ci/need shellcheck:shellcheck

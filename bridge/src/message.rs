@@ -2,8 +2,8 @@
 //!
 //! An object with `specversion` is a structured CloudEvent, one with symbol and price is a quote, and one whose members
 //! are all prices a map of symbols; an array holds several of these. Any other object is no quote: input is never
-//! guessed. docs/input.md has every rule. Nothing here fails: what cannot be used is an unusable tick, which the
-//! runtime sends to the dead-letter topic.
+//! guessed. docs/input.md has every rule. Parsing never fails: a message or element of another shape is an unusable
+//! tick, which the runtime sends to the dead-letter topic.
 
 mod digest;
 mod fields;
@@ -21,7 +21,7 @@ use intuition_api::v1::{Tick, Unusable, tick::Content};
 use self::{identity::Identity, read::Reader};
 pub use self::{
     inputs::{Inputs, Listing},
-    names::reserved_names_in_markdown,
+    names::with_reserved_names,
     reason::Reason,
 };
 
@@ -57,9 +57,9 @@ pub struct Parsed {
 pub struct Notes {
     /// Members of price maps that are null: symbols without a price now.
     pub no_price: u64,
-    /// Ticks whose price was rounded to the places that are kept.
+    /// Ticks whose price was rounded to 10 places.
     pub price_rounded: u64,
-    /// Ticks with an id whose sequence number is none.
+    /// Ticks with an id whose `seq` is no sequence number.
     pub seq_ignored: u64,
 }
 

@@ -72,7 +72,7 @@ pub struct Metrics {
     no_price: Counter,
     /// Ticks whose price was rounded.
     price_rounded: Counter,
-    /// Ticks with an id whose sequence number is none.
+    /// Ticks with an id whose `seq` is no sequence number.
     seq_ignored: Counter,
     /// Outbox entries that the broker took.
     pub published: Counter,
@@ -144,6 +144,37 @@ impl Metrics {
         if tick.kind() == Kind::DeadLettered {
             let reason = REASONS.into_iter().find(|reason| *reason == tick.reason).unwrap_or("Other");
             self.dead_lettered.get_or_create(&ReasonLabel { reason }).inc();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prometheus_client::encoding::text::encode;
+
+    use super::*;
+    use crate::message::Reason;
+
+    #[test]
+    fn every_reason_of_the_bridge_has_a_label_of_its_own() {
+        for reason in Reason::ALL {
+            assert!(REASONS.contains(&reason.as_str()), "{reason}");
+        }
+    }
+
+    #[test]
+    fn ticks_that_were_not_taken_as_written_are_counted_under_the_documented_names() {
+        let mut registry = Registry::default();
+        let metrics = Metrics::register(&mut registry);
+        metrics.read(Notes { no_price: 1, price_rounded: 2, seq_ignored: 3 });
+        metrics.read(Notes { no_price: 10, ..Notes::default() });
+        let mut text = String::new();
+        encode(&mut text, &registry).unwrap();
+        let page = include_str!("../../docs/operations.md");
+        for (name, value) in [("no_price_members", 11), ("price_rounded_ticks", 2), ("seq_ignored_ticks", 3)] {
+            let name = format!("tradingalgo_bridge_{name}_total");
+            assert!(text.contains(&format!("\n{name} {value}\n")), "{text}");
+            assert!(page.contains(&format!("`{name}`")), "{name} is not in docs/operations.md");
         }
     }
 }

@@ -37,7 +37,7 @@ pub enum ParseDecimalError {
     /// More digits after the point than the kind has room for.
     #[error("has more than {0} digits after the point")]
     TooFine(u32),
-    /// More digits after the point than the kind has room for, and the ones beyond are too much of it to be left out.
+    /// More digits after the point than the kind has room for, and rounding would move the value by more than a millionth.
     #[error("has more than {0} digits after the point, and rounded to {0} it would differ by more than a millionth")]
     TooFineToRound(u32),
 }

@@ -24,7 +24,7 @@ pub(super) struct Quotes {
     epoch: u64,
     pub(super) inflight: Inflight,
     pub(super) subscriptions: Subscriptions,
-    /// What messages hold that come from now on.
+    /// The inputs of the current channels: each message is read by those in force when it arrives.
     pub(super) inputs: Inputs,
     backoff: Backoff,
     /// When refused subscriptions are tried again.

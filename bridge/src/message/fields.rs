@@ -1,4 +1,4 @@
-//! The members of a quote, each read exactly.
+//! The members of a quote, each read exactly. Their paths are asked for only where something is wrong.
 
 use intuition_api::decimal::{self, ParseDecimalError, Price};
 use jiff::{Timestamp, civil::Date, fmt::temporal::Pieces, tz::TimeZone};
@@ -59,17 +59,17 @@ pub(super) fn read_price(raw: &RawValue) -> Result<PriceText, NoPrice> {
 }
 
 /// A price of a quote.
-pub(super) fn price(raw: &RawValue, path: &str) -> Result<PriceText, Problem> {
+pub(super) fn price(raw: &RawValue, path: impl FnOnce() -> String) -> Result<PriceText, Problem> {
     read_price(raw).map_err(|error| bad_price(&error, raw, path))
 }
 
 /// The problem of a value that should be a price.
-pub(super) fn bad_price(error: &NoPrice, raw: &RawValue, path: &str) -> Problem {
+pub(super) fn bad_price(error: &NoPrice, raw: &RawValue, path: impl FnOnce() -> String) -> Problem {
     let complaint: &dyn std::fmt::Display = match error {
         NoPrice::OtherKind(complaint) => complaint,
         NoPrice::OutOfRange(error) => error,
     };
-    Problem::new(Reason::BadPrice, format!("{path}: {} {complaint}", cut(raw.get())))
+    Problem::new(Reason::BadPrice, format!("{}: {} {complaint}", path(), cut(raw.get())))
 }
 
 /// Whether both values are numbers, or text of numbers, and the same one. `None`: one of them is no number.
@@ -83,31 +83,31 @@ pub(super) fn same_number(one: &RawValue, other: &RawValue) -> Option<bool> {
 }
 
 /// A symbol.
-pub(super) fn symbol(text: &str, path: &str) -> Result<String, Problem> {
+pub(super) fn symbol(text: &str, path: impl FnOnce() -> String) -> Result<String, Problem> {
     let length = text.chars().take(SYMBOL_CHARS + 1).count();
     if (1..=SYMBOL_CHARS).contains(&length) {
         return Ok(text.to_owned());
     }
-    let message = format!("{path}: a symbol has 1 to {SYMBOL_CHARS} characters, found {:?}", cut(text));
+    let message = format!("{}: a symbol has 1 to {SYMBOL_CHARS} characters, found {:?}", path(), cut(text));
     Err(Problem::new(Reason::BadSymbol, message))
 }
 
 /// The symbol in a member.
-pub(super) fn symbol_member(raw: &RawValue, path: &str) -> Result<String, Problem> {
+pub(super) fn symbol_member(raw: &RawValue, path: impl FnOnce() -> String) -> Result<String, Problem> {
     match open(raw) {
         Value::Text(text) => symbol(&text, path),
-        _ => Err(Problem::new(Reason::BadSymbol, format!("{path}: {} is no string", cut(raw.get())))),
+        _ => Err(Problem::new(Reason::BadSymbol, format!("{}: {} is no string", path(), cut(raw.get())))),
     }
 }
 
 /// A time in microseconds since the epoch, which RFC 3339 can write in UTC.
-pub(super) fn time(raw: &RawValue, path: &str) -> Result<i64, Problem> {
+pub(super) fn time(raw: &RawValue, path: impl FnOnce() -> String) -> Result<i64, Problem> {
     let parsed = match open(raw) {
         Value::Text(text) => moment(&text).map(Timestamp::as_microsecond),
         Value::Number(text) => epoch(text).ok_or(NO_EPOCH),
         _ => Err(NO_TIME),
     };
-    parsed.map_err(|complaint| Problem::new(Reason::BadTime, format!("{path}: {} {complaint}", cut(raw.get()))))
+    parsed.map_err(|complaint| Problem::new(Reason::BadTime, format!("{}: {} {complaint}", path(), cut(raw.get()))))
 }
 
 /// Seconds, milliseconds, microseconds or nanoseconds since the epoch, in microseconds, rounded down. The unit is that in

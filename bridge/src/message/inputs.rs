@@ -1,10 +1,10 @@
-//! What the algorithm's inputs say about the messages on a topic.
+//! The symbols that `spec.channels.inputs[]` lists for a topic.
 
 use std::collections::HashSet;
 
 use intuition_api::{topic, v1};
 
-/// `spec.channels.inputs[]` as the runtime sends them.
+/// The inputs of one version of the channels, as the runtime sends them.
 #[derive(Debug, Clone, Default)]
 pub struct Inputs(Vec<Input>);
 
@@ -16,7 +16,7 @@ struct Input {
 }
 
 impl Inputs {
-    /// Those of one version of the channels.
+    /// Keeps the inputs of `Channels.inputs`.
     pub fn new(inputs: Vec<v1::Input>) -> Self {
         let input = |input: v1::Input| Input { filter: input.topic, symbols: input.symbols.into_iter().collect() };
         Self(inputs.into_iter().map(input).collect())

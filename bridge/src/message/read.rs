@@ -15,18 +15,18 @@ use super::{
     shapes::{self, Path, Read, Shape},
 };
 
-/// What a value may be where it stands.
+/// The kinds of values that are allowed at a place of the payload.
 #[derive(Clone, Copy)]
 struct Place {
     event: bool,
     array: bool,
 }
 
-/// What holds for a value from what is around it.
+/// The context of a value: identity, time and path that its surroundings give it.
 #[derive(Clone)]
 struct Around<'a> {
     identity: Identity,
-    /// The event's time and the path of it, checked only where it is needed.
+    /// The event's time and its path. It is read only where a quote has no time of its own.
     time: Option<(&'a RawValue, String)>,
     /// Where the value stands, for a person: empty, or as in `[3].data`.
     path: String,
@@ -153,9 +153,11 @@ impl<'a> Reader<'a> {
         let time = object.get("time").map(|raw| (raw, around.member("time")));
         let inside = Around { identity, time, path: around.member("data") };
         if let Some(data) = object.get("data") {
-            return match fields::open(data) {
-                // Some libraries put the JSON of the data into a string.
-                Value::Text(text) => self.encoded(data, Some(&text), &inside, "is a string whose text is no JSON"),
+            // Some libraries put the JSON of the data into a string. Only strings are opened twice.
+            return match data.get().starts_with('"').then(|| fields::open(data)) {
+                Some(Value::Text(text)) => {
+                    self.encoded(data, Some(&text), &inside, "is a string whose text is no JSON")
+                }
                 _ => self.value(data, &inside, Place { event: false, array: true }),
             };
         }
@@ -220,7 +222,7 @@ impl<'a> Reader<'a> {
     }
 
     fn time(&self, around: &Around<'_>) -> Result<i64, Problem> {
-        around.time.as_ref().map_or(Ok(self.arrived), |(raw, path)| fields::time(raw, path))
+        around.time.as_ref().map_or(Ok(self.arrived), |(raw, path)| fields::time(raw, || path.clone()))
     }
 
     fn unusable(&mut self, problem: Problem, identity: &Identity, raw: &RawValue) -> Result<(), Problem> {

@@ -74,14 +74,14 @@ pub(super) fn quote(
     let sid = symbol_of(object, path)?;
     let price = price_of(object, path)?;
     let time = match object.get("time") {
-        Some(raw) => fields::time(raw, &path.member("time"))?,
+        Some(raw) => fields::time(raw, || path.member("time"))?,
         None => time()?,
     };
     Ok(Read::new(sid, price, time))
 }
 
 fn symbol_of(object: &Object<'_>, path: Path<'_>) -> Result<String, Problem> {
-    let read = |name: &str| object.get(name).map(|raw| fields::symbol_member(raw, &path.member(name))).transpose();
+    let read = |name: &str| object.get(name).map(|raw| fields::symbol_member(raw, || path.member(name))).transpose();
     match (read("sid")?, read("symbol")?) {
         (Some(sid), Some(symbol)) if sid != symbol => {
             let message = format!(
@@ -100,7 +100,7 @@ fn symbol_of(object: &Object<'_>, path: Path<'_>) -> Result<String, Problem> {
 fn price_of(object: &Object<'_>, path: Path<'_>) -> Result<PriceText, Problem> {
     match (object.get("quote"), object.get("price")) {
         (Some(quote), Some(price)) => {
-            let read = fields::price(price, &path.member("price"))?;
+            let read = fields::price(price, || path.member("price"))?;
             // A quote that is no number is the currency of the price.
             if fields::same_number(quote, price) != Some(false) {
                 return Ok(read);
@@ -113,8 +113,8 @@ fn price_of(object: &Object<'_>, path: Path<'_>) -> Result<PriceText, Problem> {
             );
             Err(Problem::new(Reason::BadPrice, message))
         }
-        (Some(raw), None) => fields::price(raw, &path.member("quote")),
-        (None, Some(raw)) => fields::price(raw, &path.member("price")),
+        (Some(raw), None) => fields::price(raw, || path.member("quote")),
+        (None, Some(raw)) => fields::price(raw, || path.member("price")),
         (None, None) => Err(missing(object, path, PRICE)),
     }
 }
@@ -178,12 +178,12 @@ enum Member {
 
 /// A member of a map; an error is one of the whole map.
 fn member(name: &str, raw: &RawValue, listing: &Listing<'_>, path: Path<'_>) -> Result<Member, Problem> {
-    let here = path.member(name);
+    let here = || path.member(name);
     if listing.has(name) {
         if raw.get() == "null" {
             return Ok(Member::NoPrice);
         }
-        return Ok(Member::Price(fields::symbol(name, &here)?, fields::price(raw, &here)?));
+        return Ok(Member::Price(fields::symbol(name, here)?, fields::price(raw, here)?));
     }
     let member = undescribed(name, raw, path);
     // A complete list describes the message: other members are no quotes of it, unless they certainly are.
@@ -209,7 +209,7 @@ fn undescribed(name: &str, raw: &RawValue, path: Path<'_>) -> Result<Member, Pro
     if raw.get() == "null" {
         return Ok(Member::NoPrice);
     }
-    let here = path.member(name);
+    let here = || path.member(name);
     let price = fields::read_price(raw).map_err(|error| match &error {
         NoPrice::OtherKind(complaint) => {
             let message = format!(
@@ -220,7 +220,7 @@ fn undescribed(name: &str, raw: &RawValue, path: Path<'_>) -> Result<Member, Pro
             );
             Problem::new(Reason::NotAQuote, message)
         }
-        NoPrice::OutOfRange(_) => fields::bad_price(&error, raw, &here),
+        NoPrice::OutOfRange(_) => fields::bad_price(&error, raw, here),
     })?;
-    Ok(Member::Price(fields::symbol(name, &here)?, price))
+    Ok(Member::Price(fields::symbol(name, here)?, price))
 }

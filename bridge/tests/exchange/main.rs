@@ -12,6 +12,7 @@ use std::io::Write as _;
 
 use bridge::{BROKER, PUBLISHING, SUBSCRIPTIONS};
 use client::Client;
+use intuition_api::v1::Input;
 use mosquitto::Mosquitto;
 use running::{Running, eventually};
 use runtime::Scripted;
@@ -51,6 +52,39 @@ async fn quotes_in_both_shapes_come_back_as_decisions_and_bad_ones_as_dead_lette
     bridge.stop().await;
     let messages = consumer.until(|messages| messages.last().is_some_and(|(topic, _)| topic == STATE)).await;
     assert_eq!(field(&messages.last().unwrap().1, "state"), "offline");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_are_read_by_the_inputs_that_came_with_the_channels() {
+    let (broker, runtime) = (Mosquitto::start(), Scripted::start(&["quotes", "sensors/+"]).await);
+    let sensors = Input { topic: "sensors/+".to_owned(), symbols: vec!["gold".to_owned(), "last".to_owned()] };
+    runtime.memory().inputs = vec![sensors];
+    let mut feed = Client::connect(&broker.url(), "feed").await;
+    let bridge = Running::start(&broker.url(), &runtime.url);
+    bridge.ready().await;
+    feed.publish("sensors/1", r#"{"gold":1,"ts":17}"#).await;
+    feed.publish("quotes", r#"{"gold":2,"ts":17}"#).await;
+    // Without a price now: acknowledged in its turn, and not shown to the runtime.
+    feed.publish("quotes", r#"{"gold":null}"#).await;
+    feed.publish("sensors/2", r#"{"last":3}"#).await;
+    eventually("three are confirmed", || runtime.memory().published_through == 3).await;
+    runtime.memory().inputs.clear();
+    runtime.want(&["quotes", "sensors/+"]);
+    eventually("the second version is marked", || runtime.memory().marked == 2).await;
+    feed.publish("sensors/2", r#"{"last":4}"#).await;
+    eventually("the last one is confirmed", || runtime.memory().published_through == 4).await;
+    bridge.stop().await;
+    let memory = runtime.memory();
+    let shown: Vec<_> =
+        memory.deliveries.iter().map(|delivery| (delivery.ticks.len(), running::price(delivery))).collect();
+    let expected =
+        [(1, "1"), (1, "NotAQuote"), (1, "3"), (1, "NotAQuote")].map(|(ticks, price)| (ticks, price.to_owned()));
+    assert_eq!(shown, expected);
+    let hashes = memory
+        .deliveries
+        .iter()
+        .all(|delivery| delivery.envelope_sha256.len() == 32 && delivery.envelope_sha256 != delivery.payload_sha256);
+    assert!(hashes && memory.deliveries.iter().all(|delivery| delivery.ticks[0].ordinal == Some(0)));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,7 +9,7 @@ use std::{
 use intuition_api::v1::{
     AccountRequest, AccountResponse, Batch, Channels, Committed, ConfigureRequest, ConfigureResponse, DeadLetter,
     Decision, DecisionsRequest, Delivery, DeliveryOutcome, Filter, ForgetSourcesRequest, ForgetSourcesResponse,
-    HoldingRecorded, Open, Opened, OutboxEntry, ProcessRequest, ProcessResponse, ResetSourceRequest,
+    HoldingRecorded, Input, Open, Opened, OutboxEntry, ProcessRequest, ProcessResponse, ResetSourceRequest,
     ResetSourceResponse, Side, Source, SourcesRequest, TickOutcome, outbox_entry, process_request, process_response,
     runtime_server::{Runtime, RuntimeServer},
     tick, tick_outcome,
@@ -28,6 +28,8 @@ pub(crate) struct Memory {
     pub(crate) opens: Vec<Open>,
     pub(crate) held: Vec<Filter>,
     pub(crate) channels: Vec<String>,
+    /// Sent with the channels.
+    pub(crate) inputs: Vec<Input>,
     pub(crate) version: u64,
     pub(crate) marked: u64,
     pub(crate) deliveries: Vec<Delivery>,
@@ -112,7 +114,7 @@ impl Memory {
             process_response::Message::Channels(Channels {
                 version: self.version,
                 filters: self.channels.clone(),
-                inputs: vec![],
+                inputs: self.inputs.clone(),
             }),
             process_response::Message::Committed(Committed {
                 entries: unpublished.cloned().collect(),
@@ -150,7 +152,8 @@ impl Scripted {
         let mut memory = self.memory();
         memory.version += 1;
         memory.channels = channels.iter().map(|channel| (*channel).to_owned()).collect();
-        let channels = Channels { version: memory.version, filters: memory.channels.clone(), inputs: vec![] };
+        let channels =
+            Channels { version: memory.version, filters: memory.channels.clone(), inputs: memory.inputs.clone() };
         let message = Some(process_response::Message::Channels(channels));
         for (stream, _) in &memory.streams {
             drop(stream.send(Ok(ProcessResponse { message: message.clone() })));

@@ -1,4 +1,4 @@
-//! A number as it is written in decimal: its digits and the place of its point, of any length.
+//! Decimal numbers of any length, parsed from text: digits and the place of the point.
 
 use std::cmp::Ordering;
 

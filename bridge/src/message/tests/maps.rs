@@ -1,9 +1,10 @@
 use super::*;
 
 /// Objects that feeds and devices publish and that are no price maps, and the member that each is refused for.
-const NO_MAPS: [(&str, &str); 25] = [
+const NO_MAPS: [(&str, &str); 29] = [
     // Binance: book ticker, trade, 24 hour ticker.
-    (r#"{"u":77,"s":"BNBUSDT","b":"25.10","B":"3","a":"25.20","A":"4"}"#, "s"),
+    (r#"{"u":77,"s":"BNBUSDT","b":"25.10","B":"3","a":"25.20","A":"4"}"#, "u"),
+    (r#"{"b":"25.10","B":"3","s":"BNBUSDT"}"#, "s"),
     (
         r#"{"e":"trade","E":1672515782136,"s":"BNBBTC","t":12345,"p":"0.001","q":"100","T":1672515782136,"m":true,"M":true}"#,
         "e",
@@ -16,6 +17,10 @@ const NO_MAPS: [(&str, &str); 25] = [
     (r#"{"error":[],"result":{"XXBTZUSD":{"a":["1","2"]}}}"#, "error"),
     (r#"{"trade_id":1,"best_bid":"25","best_ask":"26","volume_24h":"3"}"#, "trade_id"),
     (r#"{"T":"q","S":"AAPL","bx":"Q","bp":187.5,"bs":2,"ap":187.6,"as":1}"#, "T"),
+    // Finnhub and Polygon: numbers alone.
+    (r#"{"c":261.74,"h":263.31,"l":260.68,"o":261.07,"pc":259.45,"t":1582641000}"#, "h"),
+    (r#"{"v":70790813,"vw":131.6292,"o":130.465,"c":130.15,"h":133.41,"l":129.89,"t":1673240400000,"n":645365}"#, "v"),
+    (r#"{"a":1.07,"b":1.06,"t":1673240400000}"#, "t"),
     // Generic tickers and bars.
     (r#"{"ticker":"GOOG","last":3.45,"volume":1200}"#, "ticker"),
     (r#"{"instrument":"EUR_USD","bid":1.07,"ask":1.08}"#, "instrument"),
