@@ -146,10 +146,15 @@ impl Identities {
         for session in std::iter::once(envelope.session).chain(envelope.others) {
             let Some(packet_key) = packet_key(session, delivery.packet_id, &delivery.payload_sha256) else { continue };
             let packet = Packet { envelope, ranks, session, packet_key };
+            let mut first: Option<Claim> = None;
             for class in Class::ALL {
-                if let Some(claim) = self.first_behind(packet, class, ledger)? {
-                    return Ok(Some(claim));
-                }
+                let found = self.first_behind(packet, class, ledger)?;
+                // Each class has an order of its own. Across them the bridge's numbers tell, and its own run is the last.
+                let order = |claim: &Claim| (claim.delivery.0 == envelope.run, claim.delivery.1);
+                first = first.into_iter().chain(found).min_by_key(order);
+            }
+            if first.is_some() {
+                return Ok(first);
             }
         }
         Ok(None)
