@@ -66,7 +66,9 @@ pub struct Metrics {
     pub published: Counter,
     /// Publications that the broker refused, each attempt.
     pub refused: Counter,
-    /// Ticks that are not acknowledged.
+    /// Sessions that the broker did not have any more, with all the messages that waited there.
+    pub sessions_lost: Counter,
+    /// Ticks whose acknowledgement was not written.
     pub unacknowledged: Gauge<u64, AtomicU64>,
     /// Outbox entries that the broker has not taken.
     pub unpublished: Gauge<u64, AtomicU64>,
@@ -84,6 +86,8 @@ impl Metrics {
         counter("retained_messages", "Messages from before the subscription", &metrics.retained);
         counter("published_messages", "Outbox entries that the broker took", &metrics.published);
         counter("refused_messages", "Publications that the broker refused", &metrics.refused);
+        let sessions_lost = "Sessions that the broker lost, with the messages that waited there";
+        counter("sessions_lost", sessions_lost, &metrics.sessions_lost);
         let ticks = metrics.ticks.clone();
         registry.register("tradingalgo_bridge_ticks", "Ticks by what became of them", ticks);
         let dead_lettered = metrics.dead_lettered.clone();
