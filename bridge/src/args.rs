@@ -129,10 +129,10 @@ impl Args {
         };
         Ok(Config {
             mqtt: MqttConfig {
-                url: self.mqtt,
                 credentials,
                 client_id_prefix: self.client_id_prefix,
                 session: Session::Persistent,
+                ..MqttConfig::new(self.mqtt)
             },
             runtime_url: self.rpc,
             account: self.algo,

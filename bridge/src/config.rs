@@ -7,7 +7,7 @@ use intuition_api::topic::{self, OwnTopics};
 use crate::{
     inflight::Bounds,
     message::MAX_TICKS,
-    mqtt::{Address, AddressError, Credentials, Options},
+    mqtt::{Address, AddressError, Credentials, KEEP_ALIVE, Options},
 };
 
 /// How long the broker keeps the session of a bridge that is away.
@@ -39,6 +39,8 @@ pub struct MqttConfig {
     pub client_id_prefix: String,
     /// Whether the broker keeps the session while the bridge is away.
     pub session: Session,
+    /// How often a packet is sent to the broker at least, whole seconds.
+    pub keep_alive: Duration,
 }
 
 impl MqttConfig {
@@ -49,6 +51,7 @@ impl MqttConfig {
             credentials: Credentials::default(),
             client_id_prefix: "intuition".to_owned(),
             session: Session::Persistent,
+            keep_alive: KEEP_ALIVE,
         }
     }
 }
@@ -140,6 +143,7 @@ impl Config {
         }
         let options = |client_id: String| Options {
             credentials: self.mqtt.credentials.clone(),
+            keep_alive: self.mqtt.keep_alive,
             ..Options::new(address.clone(), client_id)
         };
         let publishing = options(format!("{client_id}.pub"));

@@ -44,6 +44,12 @@ pub(crate) struct Driver {
     metrics: Metrics,
     clock: Arc<dyn Clock>,
     limits: Limits,
+    /// The broker is asked to keep the session.
+    keeps_session: bool,
+    /// A connection of this run had a session, or made one.
+    had_session: bool,
+    /// The loss of the session is counted already, before the runtime reports it too.
+    loss_reported: bool,
     /// Up to where the runtime knows that the outbox is published.
     confirmed: u64,
 }
@@ -62,15 +68,20 @@ impl Driver {
         let (link, events) = Link::start(checked.publishing, tasks).map_err(BridgeError::Connect)?;
         let publisher =
             Publisher::new(link, events, checked.topics.clone(), checked.account.clone(), name, parts.published);
+        let client_id = checked.subscribing.client_id.clone();
+        let keeps_session = !checked.subscribing.clean_start;
         let (link, events) = Link::start(checked.subscribing, tasks).map_err(BridgeError::Connect)?;
         Ok(Self {
             quotes: Quotes::new(link, events, checked.topics.filters().to_vec(), checked.limits.unacknowledged),
             publisher,
-            session: Session::new(endpoint, checked.account.clone(), checked.broker_url, run),
+            session: Session::new(endpoint, checked.account.clone(), checked.broker_url, client_id, run),
             board: Board::new(parts.readiness, checked.account),
             metrics: parts.metrics,
             clock: parts.clock,
             limits: checked.limits,
+            keeps_session,
+            had_session: false,
+            loss_reported: false,
             confirmed: 0,
         })
     }
@@ -118,7 +129,12 @@ impl Driver {
                     // Packet ids begin anew: nothing may reach the runtime as if it were of the session before.
                     self.session.lose_broker_session();
                     self.quotes.subscriptions.stream_ended();
+                    self.loss_reported = self.had_session;
+                    if self.had_session {
+                        self.report_loss();
+                    }
                 }
+                self.had_session = self.keeps_session;
                 let steps = self.quotes.connected(epoch, session_present);
                 self.session.allow();
                 if self.session.is_standing_down(Instant::now()) {
@@ -139,6 +155,8 @@ impl Driver {
                 let steps = self.quotes.subscriptions.unsubscribed(token, code);
                 self.perform(steps);
             }
+            Event::AcksWritten { epoch, through } => self.quotes.inflight.written(epoch, through),
+            Event::AcksConfirmed { epoch, through } => self.session.acknowledged(epoch, through),
             Event::Published { .. } => {}
         }
         self.quotes.show(&mut self.board, Instant::now());
@@ -161,8 +179,23 @@ impl Driver {
             Event::Published { token, code } => {
                 self.publisher.answered(token, code, &mut self.board, &self.metrics, Instant::now());
             }
-            Event::Message(_) | Event::Subscribed { .. } | Event::Unsubscribed { .. } => {}
+            Event::Message(_)
+            | Event::Subscribed { .. }
+            | Event::Unsubscribed { .. }
+            | Event::AcksWritten { .. }
+            | Event::AcksConfirmed { .. } => {}
         }
+    }
+
+    /// The broker has no session, although it was to keep one.
+    fn report_loss(&self) {
+        let Session { broker_url, client_id, .. } = &self.session;
+        self.metrics.sessions_lost.inc();
+        tracing::warn!(
+            broker = broker_url,
+            client_id,
+            "the broker has lost the session: messages that waited there are gone; check its persistence and session expiry"
+        );
     }
 
     fn on_session(&mut self, said: Result<Option<process_response::Message>, RuntimeError>) {
@@ -221,7 +254,11 @@ impl Driver {
             return Err(RuntimeError::Breach("it opened the stream twice".to_owned()));
         }
         self.metrics.connected("runtime");
-        if self.session.opened(&opened.ledger_id) {
+        if opened.session_lost && self.keeps_session && !self.loss_reported {
+            self.report_loss();
+        }
+        self.loss_reported = false;
+        if self.session.opened(&opened) {
             // Positions and outcomes of another ledger mean nothing to this one.
             self.publisher.restart(Outbox::default());
             self.quotes.inflight.ledger_changed();

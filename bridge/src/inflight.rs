@@ -2,12 +2,15 @@
 //!
 //! A delivery keeps its number for as long as this process lives. It may be acknowledged once every outbox position in
 //! its outcome is published, in the order the broker gave them ([MQTT-4.6.0-2]), and only on the connection it came on:
-//! what came on an earlier one is sent again by the broker if it still has the session.
+//! a broker that still has the session sends the others again. A delivery is in flight, and counts against the bounds, until
+//! its PUBACK was written to the socket: before that, the broker would send the message again.
 
 use std::collections::VecDeque;
 
 use bytes::Bytes;
 use intuition_api::v1::{Delivery, Tick};
+
+use crate::mqtt::Ack;
 
 /// Bytes of a payload that are kept, for a dead letter.
 pub const KEPT_PAYLOAD_BYTES: usize = 64 * 1024;
@@ -52,15 +55,6 @@ pub struct Arrival {
     pub ticks: Vec<Tick>,
 }
 
-/// An acknowledgement to be written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ack {
-    /// The connection it belongs to.
-    pub epoch: u64,
-    /// The message's packet identifier, never 0.
-    pub packet_id: u16,
-}
-
 #[derive(Debug)]
 enum State {
     /// To be sent, or sent on the current stream and without outcome.
@@ -87,11 +81,17 @@ pub struct Inflight {
     first: u64,
     /// The lowest number that has not been sent on this stream.
     unsent: u64,
+    /// The lowest number without an [`Ack`].
+    unacknowledged: u64,
+    /// The highest number with a PUBACK that was written on this connection.
+    written: u64,
     /// A channels version, and the number of the first delivery behind its marker.
     marker: Option<(u64, u64)>,
     epoch: u64,
     /// The last connection that has ended.
     ended: u64,
+    /// The first connection of the broker's session: packet ids from before it mean nothing.
+    session_since: u64,
     ticks: usize,
     bytes: usize,
     open: usize,
@@ -110,9 +110,12 @@ impl Inflight {
             entries: VecDeque::new(),
             first: 1,
             unsent: 1,
+            unacknowledged: 1,
+            written: 0,
             marker: None,
             epoch: 0,
             ended: 0,
+            session_since: 0,
             ticks: 0,
             bytes: 0,
             open: 0,
@@ -137,26 +140,35 @@ impl Inflight {
     /// A new connection. Without the session that was before, the broker gives packet ids anew, and what came with the
     /// old ones goes to the runtime without.
     pub fn connected(&mut self, epoch: u64, session_present: bool) {
+        self.ended = self.epoch;
         self.epoch = epoch;
+        self.written = 0;
         if !session_present {
+            self.session_since = epoch;
             for entry in &mut self.entries {
                 entry.packet_id = 0;
             }
         }
+        self.release();
     }
 
     /// The connection has ended. What came on it and is not acknowledged the broker may deliver again, to whoever takes
     /// the session: the runtime has to look for it.
-    pub const fn disconnected(&mut self) {
+    pub fn disconnected(&mut self) {
         self.ended = self.epoch;
+        self.release();
     }
 
-    /// Takes a message in.
+    /// Takes a message in, also one of a connection that has ended since. One without ticks does not go to the runtime.
     pub fn push(&mut self, arrival: Arrival) {
+        if arrival.ticks.is_empty() {
+            self.pass(arrival.epoch, arrival.packet_id);
+            return;
+        }
         let content: usize = arrival.ticks.iter().map(Tick::encoded_size).sum();
         let entry = Entry {
             epoch: arrival.epoch,
-            packet_id: arrival.packet_id,
+            packet_id: self.current(arrival.epoch, arrival.packet_id),
             ticks: arrival.ticks.len(),
             bytes: arrival.payload.len() + arrival.topic.len() + content,
             state: State::Open(Box::new(arrival)),
@@ -169,13 +181,16 @@ impl Inflight {
 
     /// Takes a message that needs no outcome: it is acknowledged in its turn.
     pub fn pass(&mut self, epoch: u64, packet_id: u16) {
-        self.entries.push_back(Entry {
-            epoch,
-            packet_id,
-            ticks: 0,
-            bytes: 0,
-            state: State::Done { publish_through: 0 },
-        });
+        let packet_id = self.current(epoch, packet_id);
+        // It counts as a tick: behind a delivery without an outcome there must not be ever more of them.
+        let entry = Entry { epoch, packet_id, ticks: 1, bytes: 0, state: State::Done { publish_through: 0 } };
+        self.ticks += entry.ticks;
+        self.entries.push_back(entry);
+    }
+
+    /// The packet id of a message, or none if it was one of an earlier session.
+    const fn current(&self, epoch: u64, packet_id: u16) -> u16 {
+        if epoch < self.session_since { 0 } else { packet_id }
     }
 
     /// A new stream: what has no outcome is to be sent again, under its number. It has a marker of its own.
@@ -244,18 +259,43 @@ impl Inflight {
         if number < self.unsent && self.settle(number, publish_through) { Ok(()) } else { Err(UnknownDelivery(number)) }
     }
 
-    /// What may be acknowledged now that the outbox is published up to a position. Each is given once.
+    /// What may be acknowledged on this connection now that the outbox is published up to a position. Each is given once.
     pub fn acknowledge(&mut self, published_through: u64) -> Vec<Ack> {
         let mut acks = Vec::new();
-        while let Some(entry) = self.entries.front() {
+        while let Some(entry) = self.at(self.unacknowledged) {
+            // On a connection that has ended there is nothing to acknowledge and so nothing to wait for.
+            let is_free = entry.epoch != self.epoch || entry.epoch <= self.ended;
             match entry.state {
-                // On a connection that has ended there is nothing to acknowledge and so nothing to wait for.
-                State::Done { publish_through }
-                    if publish_through <= published_through || entry.epoch != self.epoch => {}
+                State::Done { publish_through } if publish_through <= published_through || is_free => {}
                 _ => break,
             }
-            if entry.epoch == self.epoch && entry.packet_id != 0 {
-                acks.push(Ack { epoch: entry.epoch, packet_id: entry.packet_id });
+            if self.awaits_puback(entry) {
+                acks.push(Ack { packet_id: entry.packet_id, number: self.unacknowledged });
+            }
+            self.unacknowledged += 1;
+        }
+        self.release();
+        acks
+    }
+
+    /// PUBACKs up to that of a delivery were written to the socket.
+    pub fn written(&mut self, epoch: u64, through: u64) {
+        if epoch == self.epoch {
+            self.written = self.written.max(through);
+            self.release();
+        }
+    }
+
+    /// Only the connection that it came on can acknowledge it.
+    const fn awaits_puback(&self, entry: &Entry) -> bool {
+        entry.packet_id != 0 && entry.epoch == self.epoch && entry.epoch > self.ended
+    }
+
+    /// Lets go of what is acknowledged.
+    fn release(&mut self) {
+        while let Some(entry) = self.entries.front().filter(|_| self.first < self.unacknowledged) {
+            if self.awaits_puback(entry) && self.first > self.written {
+                break;
             }
             self.ticks -= entry.ticks;
             self.bytes -= entry.bytes;
@@ -263,7 +303,6 @@ impl Inflight {
             self.first += 1;
         }
         self.unsent = self.unsent.max(self.first);
-        acks
     }
 
     /// Deliveries without an outcome.

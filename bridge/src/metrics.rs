@@ -78,7 +78,9 @@ pub struct Metrics {
     pub published: Counter,
     /// Publications that the broker refused, each attempt.
     pub refused: Counter,
-    /// Ticks that are not acknowledged.
+    /// Sessions that the broker did not have any more, with all the messages that waited there.
+    pub sessions_lost: Counter,
+    /// Ticks whose acknowledgement was not written.
     pub unacknowledged: Gauge<u64, AtomicU64>,
     /// Outbox entries that the broker has not taken.
     pub unpublished: Gauge<u64, AtomicU64>,
@@ -99,6 +101,8 @@ impl Metrics {
         counter("seq_ignored_ticks", "Ticks with an id whose seq is no sequence number", &metrics.seq_ignored);
         counter("published_messages", "Outbox entries that the broker took", &metrics.published);
         counter("refused_messages", "Publications that the broker refused", &metrics.refused);
+        let sessions_lost = "Sessions that the broker lost, with the messages that waited there";
+        counter("sessions_lost", sessions_lost, &metrics.sessions_lost);
         let ticks = metrics.ticks.clone();
         registry.register("tradingalgo_bridge_ticks", "Ticks by what became of them", ticks);
         let dead_lettered = metrics.dead_lettered.clone();

@@ -1,20 +1,25 @@
-//! One MQTT 5 connection, and the only module that knows rumqttc.
+//! One MQTT 5 connection, and the only module that knows rumqttc, of which it uses the codec (ADR 0020).
 //!
-//! A task of its own polls the client library and nothing else; events come out of it by a bounded queue, requests go in
-//! without waiting. Every connection that the broker accepts is a new *epoch*. Requests name the epoch that they belong
-//! to and are void in any other: an acknowledgement of the connection before must never reach the one after, where the
-//! same packet id may mean another message. What was under way when a connection ends is forgotten here; who submitted
-//! it sees [`Event::Disconnected`] and submits it again.
+//! A task of its own reads and writes the socket; requests go in without waiting, events come out by [`Events`]. Every
+//! connection that the broker accepts is a new *epoch*. Requests name the epoch that they belong to and are void in any
+//! other: an acknowledgement of the connection before must never reach the one after, where the same packet id may mean
+//! another message. Requests without an answer are forgotten when a connection ends; their submitter sees
+//! [`Event::Disconnected`] and submits them again.
 
 mod address;
 mod codes;
+mod connection;
 mod credentials;
-mod library;
+mod error;
+mod events;
+mod liveness;
+mod packets;
+mod socket;
 mod task;
 mod tls;
 mod underway;
 
-use std::{error::Error, io, path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
@@ -23,7 +28,12 @@ use tokio_util::task::TaskTracker;
 pub use self::{
     address::{Address, AddressError},
     credentials::{Credentials, Fixed},
+    error::LinkError,
+    events::Events,
 };
+
+/// How often a packet is sent to the broker at least.
+pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(30);
 
 /// How to connect, and as whom.
 #[derive(Debug, Clone)]
@@ -42,8 +52,11 @@ pub struct Options {
     pub receive_maximum: u16,
     /// What the broker publishes when the connection ends without a farewell.
     pub last_will: Option<Message>,
-    /// Events that wait for whoever takes them, before reading from the broker stops.
+    /// Messages and answers to subscriptions that wait to be taken, before reading from the broker stops.
     pub event_capacity: usize,
+    /// A packet is sent to the broker at least this often, whole seconds; a broker that asks for another interval in its
+    /// CONNACK gets that.
+    pub keep_alive: Duration,
 }
 
 impl Options {
@@ -58,6 +71,7 @@ impl Options {
             receive_maximum: 1024,
             last_will: None,
             event_capacity: 1024,
+            keep_alive: KEEP_ALIVE,
         }
     }
 }
@@ -87,6 +101,8 @@ impl Message {
 /// A message from the broker. While it exists it counts against the bytes that may wait.
 #[derive(Debug)]
 pub struct Incoming {
+    /// The connection that it came on, which may have ended by the time the message is taken.
+    pub epoch: u64,
     /// Topic it came on.
     pub topic: String,
     /// What it says.
@@ -132,6 +148,20 @@ pub enum Event {
         /// `QoS` 1 messages that the broker takes without having acknowledged them.
         receive_maximum: u16,
     },
+    /// Acknowledgements were written to the socket.
+    AcksWritten {
+        /// The connection.
+        epoch: u64,
+        /// The number in the last of them; all before it are written too.
+        through: u64,
+    },
+    /// The broker has read acknowledgements: it answered a PINGREQ that was sent after them.
+    AcksConfirmed {
+        /// The connection.
+        epoch: u64,
+        /// The number in the last of them; the broker has read all before it too.
+        through: u64,
+    },
     /// The connection ended, or could not be made. The next attempt follows by itself.
     Disconnected(LinkError),
     /// A message came in.
@@ -159,106 +189,20 @@ pub enum Event {
     },
 }
 
-/// Why there is no connection.
-#[derive(Debug, thiserror::Error)]
-pub enum LinkError {
-    /// A file with a user name or a password cannot be read.
-    #[error("cannot read the credentials {}", path.display())]
-    ReadCredential {
-        /// Which file.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: io::Error,
-    },
-    /// The file of authorities cannot be read.
-    #[error("cannot read the CA file {}", path.display())]
-    ReadCaFile {
-        /// As configured.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: rustls_pki_types::pem::Error,
-    },
-    /// The file of authorities holds something else.
-    #[error("cannot use the CA file {}", path.display())]
-    UseCaFile {
-        /// As configured.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: rustls::Error,
-    },
-    /// The file of authorities holds none.
-    #[error("there is no PEM certificate in the CA file {}", .0.display())]
-    EmptyCaFile(PathBuf),
-    /// Nobody to trust.
-    #[error(
-        "this machine trusts no certificate authority: name one by --mqtt-ca-file, or as ca.crt in --mqtt-credentials-dir"
-    )]
-    NoCertificates,
-    /// TLS cannot be set up.
-    #[error("cannot set up TLS")]
-    SetUpTls(#[source] rustls::Error),
-    /// The broker cannot be trusted, or does not trust us.
-    #[error("no secure connection to the broker")]
-    Secure(#[source] Box<dyn Error + Send + Sync>),
-    /// The broker answered with a refusal.
-    #[error("the broker refused the connection: {} (0x{:02x})", .0.name, .0.value)]
-    Refuse(Code),
-    /// The broker answered with a refusal, and there was no user name to tell it.
-    #[error(
-        "the broker refused the connection: {} (0x{:02x}); {} holds no username: does the Secret that is mounted there exist?",
-        code.name, code.value, folder.display()
-    )]
-    RefuseNameless {
-        /// What the broker said.
-        code: Code,
-        /// Where the user name should be.
-        folder: PathBuf,
-    },
-    /// The broker ended the connection with a reason.
-    #[error("the broker ended the connection: {} (0x{:02x})", .0.name, .0.value)]
-    End(Code),
-    /// The broker cannot be reached, or the connection broke.
-    #[error("no connection to the broker")]
-    Reach(#[source] Box<dyn Error + Send + Sync>),
-    /// Events were not taken for so long that the connection was given up.
-    #[error("more came in than could be worked off: the connection was given up until there is room")]
-    Overflow,
-    /// Given up in favour of another bridge; the next attempt is made after a pause.
-    #[error("another bridge has taken over: the connection was given up for now")]
-    StandDown,
+/// An acknowledgement of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ack {
+    /// The message's packet identifier, never 0.
+    pub packet_id: u16,
+    /// Names the acknowledgement in events. It grows on one connection.
+    pub number: u64,
 }
 
-impl LinkError {
-    /// CamelCase code.
-    pub const fn reason(&self) -> &'static str {
-        match self {
-            Self::ReadCredential { .. } => "BadCredentials",
-            Self::ReadCaFile { .. } | Self::UseCaFile { .. } | Self::EmptyCaFile(_) => "BadCertificate",
-            Self::NoCertificates => "NoCertificates",
-            Self::SetUpTls(_) | Self::Secure(_) => "TlsFailed",
-            Self::Refuse(code) | Self::RefuseNameless { code, .. } | Self::End(code) => code.name,
-            Self::Reach(_) => "Unreachable",
-            Self::Overflow => "Overloaded",
-            Self::StandDown => "TakenOver",
-        }
-    }
-
-    /// User name and password, or what they may do, are wrong: trying again helps only once the broker is changed.
-    pub const fn is_refused_identity(&self) -> bool {
-        matches!(self, Self::Refuse(Code { value: 0x86 | 0x87, .. }))
-    }
-
-    /// Somebody else works under the same client id.
-    pub(crate) const fn is_taken_over(&self) -> bool {
-        matches!(self, Self::End(Code { value: 0x8e, .. }) | Self::StandDown)
-    }
-}
-
-/// The way to the polling task. All requests return at once; each is void unless `epoch` is the connection's.
+/// The way to the connection's task. All requests return at once; each is void unless `epoch` is the connection's.
 #[derive(Debug, Clone)]
 pub struct Link {
-    // Unbounded, and bounded all the same: whoever submits waits for answers, so that at most a window of publishes,
-    // the acknowledgements of what was read, and a few subscriptions are ever in it.
+    // Unbounded, and bounded all the same: the driver waits for answers, so that it holds at most a window of publishes,
+    // an acknowledgement for each message read, and a few subscriptions.
     requests: mpsc::UnboundedSender<Request>,
 }
 
@@ -267,18 +211,18 @@ enum Request {
     Publish { epoch: u64, token: u64, message: Message },
     Subscribe { epoch: u64, token: u64, filter: String, subscription_id: u32 },
     Unsubscribe { epoch: u64, token: u64, filter: String },
-    Acknowledge { epoch: u64, packet_id: u16 },
+    Acknowledge { epoch: u64, acks: Vec<Ack> },
     StandDown { epoch: u64 },
     Disconnect,
 }
 
 impl Link {
-    /// Starts connecting, in a task of `tasks`. Only [`Fixed`] credentials can fail here. The task ends when the events' receiver or all links are dropped, or after
-    /// [`Link::disconnect`].
-    pub fn start(options: Options, tasks: &TaskTracker) -> Result<(Self, mpsc::Receiver<Event>), LinkError> {
+    /// Starts connecting, in a task of `tasks`. Only [`Fixed`] credentials can fail here. The task
+    /// ends when the events or all links are dropped, or after [`Link::disconnect`].
+    pub fn start(options: Options, tasks: &TaskTracker) -> Result<(Self, Events), LinkError> {
         let (requests, receiver) = mpsc::unbounded_channel();
-        let (sender, events) = mpsc::channel(options.event_capacity);
-        let task = task::Task::new(options, receiver, sender)?;
+        let (lanes, events) = events::lanes(options.event_capacity);
+        let task = task::Task::new(options, receiver, lanes)?;
         tasks.spawn(task.run());
         Ok((Self { requests }, events))
     }
@@ -303,9 +247,10 @@ impl Link {
         self.submit(Request::Unsubscribe { epoch, token, filter });
     }
 
-    /// Acknowledges a message. To be called in the order the messages came.
-    pub fn acknowledge(&self, epoch: u64, packet_id: u16) {
-        self.submit(Request::Acknowledge { epoch, packet_id });
+    /// Acknowledges messages, in the order they came. Answered by [`Event::AcksWritten`] and [`Event::AcksConfirmed`], one
+    /// of each for many.
+    pub fn acknowledge(&self, epoch: u64, acks: Vec<Ack>) {
+        self.submit(Request::Acknowledge { epoch, acks });
     }
 
     /// Says farewell, so that no last will is published, and ends the task.

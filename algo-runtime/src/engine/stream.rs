@@ -41,7 +41,8 @@ impl Engine {
         let reports = open.capabilities.iter().any(|capability| capability == capability::ACKNOWLEDGED);
         self.identities.open(session, open.run, reports);
         self.bridge_capabilities.clone_from(&open.capabilities);
-        if !open.session_present && !self.held.is_empty() {
+        let session_lost = !open.session_present && !self.held.is_empty();
+        if session_lost {
             self.held.clear();
             self.pending.held = Some(Vec::new());
         }
@@ -53,6 +54,7 @@ impl Engine {
             published_through: self.account.published_through,
             held: self.held.iter().map(wire_filter).collect(),
             capabilities: capability::OF_RUNTIME.map(str::to_owned).to_vec(),
+            session_lost,
         })
     }
 

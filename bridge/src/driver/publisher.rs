@@ -10,7 +10,7 @@ use crate::{
     Published,
     board::{self, Board},
     metrics::Metrics,
-    mqtt::{Code, Event, Link, Message},
+    mqtt::{Code, Event, Events, Link, Message},
     outbox::Outbox,
     render,
     runtime::RuntimeError,
@@ -28,7 +28,7 @@ pub(super) struct Outgoing {
 
 pub(super) struct Publisher {
     link: Link,
-    events: mpsc::Receiver<Event>,
+    events: Events,
     /// The connection's; `None` without one.
     epoch: Option<u64>,
     window: usize,
@@ -58,7 +58,7 @@ struct State {
 impl Publisher {
     pub(super) fn new(
         link: Link,
-        events: mpsc::Receiver<Event>,
+        events: Events,
         topics: OwnTopics,
         account: String,
         session: String,

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use intuition_api::v1::{Delivery, Filter};
 use intuition_common::backoff::Backoff;
 use sha2::{Digest as _, Sha256};
-use tokio::{sync::mpsc, time::Instant};
+use tokio::time::Instant;
 
 use crate::{
     board::{self, Board},
@@ -14,13 +14,13 @@ use crate::{
     inflight::{Arrival, Bounds, Inflight, KEPT_PAYLOAD_BYTES},
     message::{Envelope, Inputs},
     metrics::Metrics,
-    mqtt::{Event, Incoming, Link},
+    mqtt::{Event, Events, Incoming, Link},
     subscriptions::{Step, Subscriptions},
 };
 
 pub(super) struct Quotes {
     link: Link,
-    events: mpsc::Receiver<Event>,
+    events: Events,
     epoch: u64,
     pub(super) inflight: Inflight,
     pub(super) subscriptions: Subscriptions,
@@ -32,7 +32,7 @@ pub(super) struct Quotes {
 }
 
 impl Quotes {
-    pub(super) fn new(link: Link, events: mpsc::Receiver<Event>, own: Vec<String>, bounds: Bounds) -> Self {
+    pub(super) fn new(link: Link, events: Events, own: Vec<String>, bounds: Bounds) -> Self {
         Self {
             link,
             events,
@@ -45,12 +45,11 @@ impl Quotes {
         }
     }
 
-    /// The next event. Nothing while there is no room: the connection stops reading then. May be abandoned at any time.
+    /// The next event. No message while there is no room: the connection stops reading then, and its end shows all the same.
+    /// May be abandoned at any time.
     pub(super) async fn next(&mut self) -> Event {
-        if !self.inflight.has_room() {
-            return pending().await;
-        }
-        match self.events.recv().await {
+        let event = if self.inflight.has_room() { self.events.recv().await } else { self.events.recv_control().await };
+        match event {
             Some(event) => event,
             // The task ends only when it is told to.
             None => pending().await,
@@ -76,7 +75,7 @@ impl Quotes {
     pub(super) fn take(&mut self, message: Incoming, now_micros: i64, metrics: &Metrics) {
         if message.retained {
             metrics.retained.inc();
-            self.inflight.pass(self.epoch, message.packet_id);
+            self.inflight.pass(message.epoch, message.packet_id);
             return;
         }
         let envelope = Envelope {
@@ -93,7 +92,7 @@ impl Quotes {
             return;
         }
         self.inflight.push(Arrival {
-            epoch: self.epoch,
+            epoch: message.epoch,
             packet_id: message.packet_id,
             duplicate: message.duplicate,
             replay: envelope.is_replay(),
@@ -121,8 +120,9 @@ impl Quotes {
     }
 
     pub(super) fn acknowledge(&mut self, published_through: u64) {
-        for ack in self.inflight.acknowledge(published_through) {
-            self.link.acknowledge(ack.epoch, ack.packet_id);
+        let acks = self.inflight.acknowledge(published_through);
+        if !acks.is_empty() {
+            self.link.acknowledge(self.epoch, acks);
         }
     }
 

@@ -2,7 +2,10 @@
 
 use std::{collections::VecDeque, future::pending, pin::Pin, time::Duration};
 
-use intuition_api::v1::{Batch, Delivery, Open, process_request, process_response};
+use intuition_api::{
+    capability,
+    v1::{Acknowledged, Batch, Delivery, Open, Opened, process_request, process_response},
+};
 use intuition_common::backoff::Backoff;
 use tokio::time::Instant;
 use tonic::transport::Endpoint;
@@ -31,10 +34,20 @@ enum State {
     Open(Stream),
 }
 
+/// Acknowledgements that the broker has read for certain.
+#[derive(Default)]
+struct Reporting {
+    /// The runtime of the stream takes reports.
+    is_wanted: bool,
+    /// The last one.
+    last: Option<Acknowledged>,
+}
+
 pub(super) struct Session {
     endpoint: Endpoint,
     account: String,
-    broker_url: String,
+    pub(super) broker_url: String,
+    pub(super) client_id: String,
     run: u64,
     state: State,
     backoff: Backoff,
@@ -48,16 +61,18 @@ pub(super) struct Session {
     /// Until when the place is left to the bridge that superseded the last stream.
     superseded_until: Option<Instant>,
     ledger: Option<String>,
+    reporting: Reporting,
     /// Batches without an outcome: their last delivery and when they were sent.
     batches: VecDeque<(u64, Instant)>,
 }
 
 impl Session {
-    pub(super) fn new(endpoint: Endpoint, account: String, broker_url: String, run: u64) -> Self {
+    pub(super) fn new(endpoint: Endpoint, account: String, broker_url: String, client_id: String, run: u64) -> Self {
         Self {
             endpoint,
             account,
             broker_url,
+            client_id,
             run,
             state: State::Idle { not_before: Instant::now() },
             backoff: Backoff::new(Duration::from_millis(100), Duration::from_secs(5)),
@@ -67,6 +82,7 @@ impl Session {
             opened_at: None,
             superseded_until: None,
             ledger: None,
+            reporting: Reporting::default(),
             batches: VecDeque::new(),
         }
     }
@@ -92,6 +108,7 @@ impl Session {
     /// The broker has no session: the runtime has to know before it gets another delivery.
     pub(super) fn lose_broker_session(&mut self) {
         self.lost = true;
+        self.reporting.last = None;
         self.batches.clear();
         let now = Instant::now();
         self.state = State::Idle { not_before: self.superseded_until.map_or(now, |until| until.max(now)) };
@@ -125,13 +142,14 @@ impl Session {
             broker_url: self.broker_url.clone(),
             session_present: !self.lost,
             run: self.run,
-            ..Open::default()
+            client_id: self.client_id.clone(),
+            capabilities: capability::OF_BRIDGE.map(str::to_owned).to_vec(),
         };
         self.state = State::Opening(Box::pin(runtime::open(self.endpoint.clone(), open)));
     }
 
     /// The runtime opened the stream. True: with another ledger than before.
-    pub(super) fn opened(&mut self, ledger: &str) -> bool {
+    pub(super) fn opened(&mut self, opened: &Opened) -> bool {
         let idle = State::Idle { not_before: Instant::now() };
         self.state = match std::mem::replace(&mut self.state, idle) {
             State::Greeting { stream, .. } => State::Open(stream),
@@ -141,8 +159,22 @@ impl Session {
         if self.told_lost {
             self.lost = false;
         }
-        let before = self.ledger.replace(ledger.to_owned());
-        before.is_some_and(|before| before != ledger)
+        self.reporting.is_wanted = opened.capabilities.iter().any(|name| name == capability::ACKNOWLEDGED);
+        self.send_acknowledged();
+        let before = self.ledger.replace(opened.ledger_id.clone());
+        before.is_some_and(|before| before != opened.ledger_id)
+    }
+
+    /// The broker has read acknowledgements. A stream that is opened later gets the report too.
+    pub(super) fn acknowledged(&mut self, connection: u64, through: u64) {
+        self.reporting.last = Some(Acknowledged { through, connection });
+        self.send_acknowledged();
+    }
+
+    fn send_acknowledged(&self) {
+        if let Some(acknowledged) = self.reporting.last.filter(|_| self.reporting.is_wanted) {
+            self.send(process_request::Message::Acknowledged(acknowledged));
+        }
     }
 
     pub(super) const fn is_open(&self) -> bool {

@@ -40,9 +40,66 @@ fn a_delivery_is_acknowledged_when_its_positions_are_published() {
     assert_eq!(inflight.acknowledge(0), []);
     inflight.outcome(1, 5).unwrap();
     assert_eq!(inflight.acknowledge(4), []);
-    let acks = [Ack { epoch: 1, packet_id: 10 }, Ack { epoch: 1, packet_id: 11 }];
+    let acks = [Ack { packet_id: 10, number: 1 }, Ack { packet_id: 11, number: 2 }];
     assert_eq!(inflight.acknowledge(5), acks);
-    assert_eq!(inflight.unacknowledged(), 0);
+    assert_eq!(inflight.acknowledge(5), [], "each is given once");
+}
+
+#[test]
+fn delivery_is_in_flight_until_its_puback_was_written() {
+    let mut inflight = Inflight::new(Bounds { ticks: 10_001, bytes: 1 << 20 });
+    inflight.connected(1, false);
+    inflight.push(arrival(1, 1));
+    inflight.push(arrival(1, 2));
+    batch(&mut inflight);
+    inflight.outcome(1, 0).unwrap();
+    inflight.outcome(2, 0).unwrap();
+    assert_eq!(inflight.acknowledge(0).len(), 2);
+    assert_eq!((inflight.unacknowledged_ticks(), inflight.has_room()), (2, false));
+    inflight.written(7, 2);
+    assert_eq!(inflight.unacknowledged_ticks(), 2, "another connection's");
+    inflight.written(1, 1);
+    assert_eq!((inflight.unacknowledged_ticks(), inflight.has_room()), (1, true));
+    inflight.disconnected();
+    assert_eq!(inflight.unacknowledged(), 0, "it can be written no more, and the broker sends it again");
+}
+
+#[test]
+fn message_without_ticks_is_acknowledged_in_its_turn_and_not_sent() {
+    let mut inflight = Inflight::new(WIDE);
+    inflight.connected(1, false);
+    inflight.push(arrival(1, 1));
+    inflight.push(Arrival { ticks: vec![], ..arrival(1, 2) });
+    inflight.push(arrival(1, 3));
+    assert_eq!(batch(&mut inflight), [(1, 1), (3, 3)]);
+    assert_eq!(inflight.without_outcome(), 2);
+    inflight.outcome(3, 0).unwrap();
+    assert_eq!(inflight.acknowledge(0), []);
+    inflight.outcome(1, 0).unwrap();
+    let numbers: Vec<u64> = inflight.acknowledge(0).iter().map(|ack| ack.number).collect();
+    assert_eq!(numbers, [1, 2, 3]);
+    inflight.written(1, 3);
+    assert_eq!((inflight.unacknowledged(), inflight.bytes), (0, 0));
+}
+
+#[test]
+fn message_taken_after_its_session_was_lost_has_no_packet_id() {
+    let mut inflight = Inflight::new(WIDE);
+    inflight.connected(1, true);
+    inflight.disconnected();
+    inflight.connected(2, false);
+    inflight.push(arrival(1, 10));
+    inflight.push(arrival(2, 10));
+    assert_eq!(batch(&mut inflight), [(1, 0), (2, 10)]);
+}
+
+#[test]
+fn messages_that_need_no_outcome_are_bounded_too() {
+    let mut inflight = Inflight::new(Bounds { ticks: 10_001, bytes: 1 << 20 });
+    inflight.connected(1, false);
+    inflight.push(arrival(1, 1));
+    inflight.pass(1, 2);
+    assert!(!inflight.has_room());
 }
 
 #[test]
@@ -89,7 +146,7 @@ fn without_the_session_earlier_packet_ids_mean_nothing() {
     assert_eq!(batch(&mut inflight), [(1, 0), (2, 10)]);
     inflight.outcome(1, 0).unwrap();
     inflight.outcome(2, 0).unwrap();
-    assert_eq!(inflight.acknowledge(0), [Ack { epoch: 2, packet_id: 10 }]);
+    assert_eq!(inflight.acknowledge(0), [Ack { packet_id: 10, number: 2 }]);
 }
 
 #[test]
@@ -137,6 +194,7 @@ fn there_is_room_only_while_a_whole_message_fits() {
     assert_eq!(batch(&mut inflight).len(), 2);
     inflight.outcome(1, 0).unwrap();
     inflight.acknowledge(0);
+    inflight.written(1, 1);
     assert!(inflight.has_room());
 }
 
@@ -148,6 +206,8 @@ enum Happens {
     /// The runtime answers the oldest unanswered delivery with this many outbox entries.
     Outcome(u64),
     Puback,
+    /// PUBACKs were written, all but so many.
+    Written(usize),
     Reconnect(bool),
     StreamLost,
 }
@@ -159,6 +219,7 @@ fn happens() -> impl Strategy<Value = Happens> {
         3 => (1_usize..5).prop_map(Happens::Batch),
         4 => (0_u64..3).prop_map(Happens::Outcome),
         4 => Just(Happens::Puback),
+        3 => (0_usize..3).prop_map(Happens::Written),
         1 => any::<bool>().prop_map(Happens::Reconnect),
         1 => Just(Happens::StreamLost),
     ]
@@ -177,6 +238,9 @@ struct Model {
     committed: u64,
     published: u64,
     acknowledged: BTreeSet<u64>,
+    /// Of this connection, in order.
+    handed_out: Vec<u64>,
+    written: u64,
 }
 
 impl Model {
@@ -189,9 +253,10 @@ impl Model {
 
     fn check(&mut self, acks: &[Ack]) {
         for ack in acks {
-            assert_eq!(ack.epoch, self.epoch, "never on a connection that has ended");
-            let found = self.came.iter().find(|(_, came)| **came == (ack.epoch, ack.packet_id));
-            let number = *found.expect("it came").0;
+            let number = ack.number;
+            let came = self.came.get(&number);
+            assert_eq!(came, Some(&(self.epoch, ack.packet_id)), "never on a connection that has ended");
+            self.handed_out.push(number);
             assert!(self.acknowledged.insert(number), "acknowledged once");
             let before = self.came.iter().filter(|(earlier, (epoch, _))| **earlier <= number && *epoch == self.epoch);
             for (earlier, _) in before {
@@ -235,8 +300,15 @@ proptest! {
                 }
                 Happens::Outcome(_) => prop_assert!(inflight.outcome(u64::MAX, 0).is_err()),
                 Happens::Puback => model.published = (model.published + 1).min(model.committed),
+                Happens::Written(all_but) => {
+                    if let Some(number) = model.handed_out.iter().rev().nth(all_but) {
+                        model.written = model.written.max(*number);
+                        inflight.written(model.epoch, *number);
+                    }
+                }
                 Happens::Reconnect(session_present) => {
                     model.epoch += 1;
+                    model.handed_out.clear();
                     inflight.connected(model.epoch, session_present);
                     if !session_present {
                         model.at_runtime.clear();
@@ -250,6 +322,8 @@ proptest! {
             }
             let acks = inflight.acknowledge(model.published);
             model.check(&acks);
+            let waiting = model.handed_out.iter().filter(|number| **number > model.written).count();
+            prop_assert!(inflight.unacknowledged() >= waiting, "in flight until it is written");
         }
         // At the end everything is answered and published: nothing is left behind.
         inflight.stream_opened();
@@ -260,6 +334,7 @@ proptest! {
         model.published = model.committed;
         let acks = inflight.acknowledge(model.published);
         model.check(&acks);
+        inflight.written(model.epoch, u64::MAX);
         prop_assert_eq!(inflight.unacknowledged(), 0);
         prop_assert_eq!(inflight.unacknowledged_ticks(), 0);
         prop_assert_eq!(inflight.bytes, 0);

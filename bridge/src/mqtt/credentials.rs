@@ -43,7 +43,7 @@ pub struct Fixed {
 }
 
 /// What an attempt to connect goes by.
-#[derive(Default)]
+#[derive(Clone)]
 pub(super) struct Presented {
     pub(super) username: Option<String>,
     pub(super) password: Option<Secret>,

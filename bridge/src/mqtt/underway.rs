@@ -1,134 +1,192 @@
-//! What was handed to the client library on one connection, and which answer belongs to what.
+//! Requests that have no answer yet on one connection, and their packet identifiers. Pure.
 
 use std::collections::{HashMap, VecDeque};
 
-use rumqttc::{
-    Outgoing,
-    v5::{
-        AsyncClient,
-        mqttbytes::{
-            QoS,
-            v5::{Filter, Packet, Publish, PublishProperties, RetainForwardRule, SubscribeProperties},
-        },
-    },
-};
+use bytes::BytesMut;
 
-use super::{Code, Event, Message, Request, codes};
+use super::{Code, Event, Message, packets};
 
-/// What was handed to the client library on this connection.
-#[derive(Default)]
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Publish,
+    Subscribe,
+    Unsubscribe,
+}
+
+/// Requests without an answer.
+#[derive(Debug)]
 pub(super) struct Underway {
-    /// The connection's epoch; `None` before its CONNACK.
-    pub(super) epoch: Option<u64>,
-    pub(super) max_packet_size: Option<u32>,
-    /// Handed over and not yet written.
-    pub(super) queued: usize,
-    /// Tokens of what waits to be written, in order; the packet ids are given out when it is.
-    publishes: VecDeque<u64>,
-    subscribes: VecDeque<u64>,
-    unsubscribes: VecDeque<u64>,
-    /// Tokens of what was written and has no answer, by packet id.
-    published: HashMap<u16, u64>,
-    subscribed: HashMap<u16, u64>,
-    unsubscribed: HashMap<u16, u64>,
+    receive_maximum: usize,
+    max_packet_size: Option<u32>,
+    /// By packet identifier.
+    sent: HashMap<u16, (Kind, u64)>,
+    /// Publications among them.
+    publications: usize,
+    /// Publications that wait until the broker takes another.
+    waiting: VecDeque<(u64, Message)>,
+    last_packet_id: u16,
 }
 
 impl Underway {
-    /// Hands a request over, or answers it.
-    pub(super) fn submit(&mut self, client: &AsyncClient, request: Request) -> Option<Event> {
-        match request {
-            Request::Publish { epoch, token, message } if self.epoch == Some(epoch) => {
-                self.publish(client, token, message).err().map(|code| Event::Published { token, code })
-            }
-            Request::Subscribe { epoch, token, filter, subscription_id } if self.epoch == Some(epoch) => {
-                let mut filter = Filter::new(filter, QoS::AtLeastOnce);
-                filter.retain_forward_rule = RetainForwardRule::Never;
-                let id = usize::try_from(subscription_id).ok();
-                let properties = SubscribeProperties { id, user_properties: Vec::new() };
-                if client.try_subscribe_many_with_properties([filter], properties).is_err() {
-                    return Some(Event::Subscribed { token, code: codes::TOPIC_FILTER_INVALID });
-                }
-                self.queued += 1;
-                self.subscribes.push_back(token);
-                None
-            }
-            Request::Unsubscribe { epoch, token, filter } if self.epoch == Some(epoch) => {
-                if client.try_unsubscribe(filter).is_err() {
-                    return Some(Event::Unsubscribed { token, code: codes::TOPIC_FILTER_INVALID });
-                }
-                self.queued += 1;
-                self.unsubscribes.push_back(token);
-                None
-            }
-            Request::Acknowledge { epoch, packet_id } if self.epoch == Some(epoch) && packet_id != 0 => {
-                let publish = Publish { qos: QoS::AtLeastOnce, pkid: packet_id, ..Publish::default() };
-                if client.try_ack(&publish).is_ok() {
-                    self.queued += 1;
-                }
-                None
-            }
-            _ => None,
+    pub(super) fn new(receive_maximum: u16, max_packet_size: Option<u32>) -> Self {
+        Self {
+            // 0 is a protocol error of the broker's; at least something can be published then.
+            receive_maximum: usize::from(receive_maximum.max(1)),
+            max_packet_size,
+            sent: HashMap::new(),
+            publications: 0,
+            waiting: VecDeque::new(),
+            last_packet_id: 0,
         }
     }
 
-    fn publish(&mut self, client: &AsyncClient, token: u64, message: Message) -> Result<(), Code> {
-        // Generous for the header: the library ends the connection over a packet that is too large.
-        let properties: usize = message.user_properties.iter().map(|(key, value)| key.len() + value.len() + 5).sum();
-        let size = message.payload.len() + message.topic.len() + properties + 32;
-        if self.max_packet_size.is_some_and(|max| u32::try_from(size).is_ok_and(|size| size > max)) {
-            return Err(codes::PACKET_TOO_LARGE);
-        }
-        if message.topic.is_empty() || message.topic.len() > 65_535 || message.topic.contains(['+', '#', '\0']) {
-            return Err(codes::TOPIC_NAME_INVALID);
-        }
-        let properties = PublishProperties {
-            message_expiry_interval: message.expiry_seconds,
-            user_properties: message.user_properties,
-            ..PublishProperties::default()
-        };
-        client
-            .try_publish_with_properties(message.topic, QoS::AtLeastOnce, message.retain, message.payload, properties)
-            .map_err(|_| codes::TOPIC_NAME_INVALID)?;
-        self.queued += 1;
-        self.publishes.push_back(token);
-        Ok(())
+    /// Queues a publication, which [`Underway::publish_waiting`] writes.
+    pub(super) fn publish(&mut self, token: u64, message: Message) {
+        self.waiting.push_back((token, message));
     }
 
-    /// The library wrote a packet: those of one kind in the order they were handed over.
-    pub(super) fn written(&mut self, outgoing: &Outgoing) {
-        let (waiting, underway, packet_id) = match outgoing {
-            Outgoing::Publish(packet_id) => (&mut self.publishes, &mut self.published, packet_id),
-            Outgoing::Subscribe(packet_id) => (&mut self.subscribes, &mut self.subscribed, packet_id),
-            Outgoing::Unsubscribe(packet_id) => (&mut self.unsubscribes, &mut self.unsubscribed, packet_id),
-            Outgoing::PubAck(_) => {
-                self.queued = self.queued.saturating_sub(1);
-                return;
+    /// Writes publications while the broker takes another. Gives refusals of this client's own.
+    pub(super) fn publish_waiting(&mut self, output: &mut BytesMut, until: usize) -> Vec<Event> {
+        let mut refused = Vec::new();
+        while self.publications < self.receive_maximum && output.len() < until {
+            let Some((token, message)) = self.waiting.pop_front() else { break };
+            let packet_id = self.unused_packet_id();
+            match packets::publish(message, packet_id, self.max_packet_size, output) {
+                Ok(()) => {
+                    self.sent.insert(packet_id, (Kind::Publish, token));
+                    self.publications += 1;
+                }
+                Err(code) => refused.push(Event::Published { token, code }),
             }
-            _ => return,
-        };
-        self.queued = self.queued.saturating_sub(1);
-        if let Some(token) = waiting.pop_front() {
-            underway.insert(*packet_id, token);
+        }
+        refused
+    }
+
+    /// Writes a SUBSCRIBE, or gives the refusal of this client's own.
+    pub(super) fn subscribe(&mut self, token: u64, filter: String, id: u32, output: &mut BytesMut) -> Option<Event> {
+        let packet_id = self.unused_packet_id();
+        match packets::subscribe(filter, id, packet_id, output) {
+            Ok(()) => {
+                self.sent.insert(packet_id, (Kind::Subscribe, token));
+                None
+            }
+            Err(code) => Some(Event::Subscribed { token, code }),
         }
     }
 
-    pub(super) fn answered(&mut self, packet: &Packet) -> Option<Event> {
-        match packet {
-            Packet::PubAck(ack) => {
-                let token = self.published.remove(&ack.pkid)?;
-                Some(Event::Published { token, code: codes::puback(ack.reason) })
+    /// Writes an UNSUBSCRIBE, or gives the refusal of this client's own.
+    pub(super) fn unsubscribe(&mut self, token: u64, filter: String, output: &mut BytesMut) -> Option<Event> {
+        let packet_id = self.unused_packet_id();
+        match packets::unsubscribe(filter, packet_id, output) {
+            Ok(()) => {
+                self.sent.insert(packet_id, (Kind::Unsubscribe, token));
+                None
             }
-            Packet::SubAck(ack) => {
-                let token = self.subscribed.remove(&ack.pkid)?;
-                let code = ack.return_codes.first().copied().map_or(codes::TOPIC_FILTER_INVALID, codes::suback);
-                Some(Event::Subscribed { token, code })
-            }
-            Packet::UnsubAck(ack) => {
-                let token = self.unsubscribed.remove(&ack.pkid)?;
-                let code = ack.reasons.first().copied().map_or(codes::TOPIC_FILTER_INVALID, codes::unsuback);
-                Some(Event::Unsubscribed { token, code })
-            }
-            _ => None,
+            Err(code) => Some(Event::Unsubscribed { token, code }),
         }
+    }
+
+    /// A PUBACK came.
+    pub(super) fn published(&mut self, packet_id: u16, code: Code) -> Option<Event> {
+        let token = self.answered(packet_id, |kind| matches!(kind, Kind::Publish))?;
+        self.publications -= 1;
+        Some(Event::Published { token, code })
+    }
+
+    /// A SUBACK came.
+    pub(super) fn subscribed(&mut self, packet_id: u16, code: Code) -> Option<Event> {
+        let token = self.answered(packet_id, |kind| matches!(kind, Kind::Subscribe))?;
+        Some(Event::Subscribed { token, code })
+    }
+
+    /// An UNSUBACK came.
+    pub(super) fn unsubscribed(&mut self, packet_id: u16, code: Code) -> Option<Event> {
+        let token = self.answered(packet_id, |kind| matches!(kind, Kind::Unsubscribe))?;
+        Some(Event::Unsubscribed { token, code })
+    }
+
+    /// `None`: the broker answered nothing of this kind, which is passed over.
+    fn answered(&mut self, packet_id: u16, is_kind: impl Fn(Kind) -> bool) -> Option<u64> {
+        let (kind, token) = *self.sent.get(&packet_id)?;
+        if !is_kind(kind) {
+            return None;
+        }
+        self.sent.remove(&packet_id);
+        Some(token)
+    }
+
+    /// Packet identifiers of one client are one set, whatever they are for (section 2.2.1).
+    fn unused_packet_id(&mut self) -> u16 {
+        loop {
+            self.last_packet_id = self.last_packet_id.checked_add(1).unwrap_or(1);
+            // At most 65,535 publications and a few subscriptions are under way, and the driver's windows are far below.
+            if !self.sent.contains_key(&self.last_packet_id) || self.sent.len() >= usize::from(u16::MAX) {
+                return self.last_packet_id;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mqtt::codes;
+
+    fn message(payload: &str) -> Message {
+        Message::new("decisions".to_owned(), payload.to_owned().into())
+    }
+
+    /// Packet identifiers of the PUBLISH packets without properties of the topic `decisions`.
+    fn packet_ids(output: &BytesMut) -> Vec<u16> {
+        let mut rest = &output[..];
+        let mut ids = Vec::new();
+        while let [_, length, packet @ ..] = rest {
+            ids.push(u16::from_be_bytes([packet[11], packet[12]]));
+            rest = &packet[usize::from(*length)..];
+        }
+        ids
+    }
+
+    #[test]
+    fn broker_gets_no_more_publications_than_its_receive_maximum() {
+        let (mut underway, mut output) = (Underway::new(2, None), BytesMut::new());
+        for token in 1..=4 {
+            underway.publish(token, message("x"));
+        }
+        assert!(underway.publish_waiting(&mut output, usize::MAX).is_empty());
+        assert_eq!(packet_ids(&output), [1, 2]);
+        output.clear();
+        let answer = underway.published(2, codes::code(0));
+        assert!(matches!(answer, Some(Event::Published { token: 2, .. })));
+        assert!(underway.published(2, codes::code(0)).is_none(), "answered already");
+        underway.publish_waiting(&mut output, usize::MAX);
+        assert_eq!(packet_ids(&output), [3]);
+    }
+
+    #[test]
+    fn packet_identifiers_in_use_are_passed_over() {
+        let (mut underway, mut output) = (Underway::new(u16::MAX, None), BytesMut::new());
+        underway.subscribe(1, "quotes".to_owned(), 1, &mut output);
+        underway.last_packet_id = u16::MAX;
+        underway.publish(2, message("x"));
+        output.clear();
+        underway.publish_waiting(&mut output, usize::MAX);
+        assert_eq!(packet_ids(&output), [2]);
+        assert!(underway.published(1, codes::code(0)).is_none(), "1 is a subscription's");
+        assert!(underway.subscribed(1, codes::code(0)).is_some());
+    }
+
+    #[test]
+    fn publication_that_the_broker_cannot_take_is_answered_and_not_sent() {
+        let (mut underway, mut output) = (Underway::new(10, Some(40)), BytesMut::new());
+        underway.publish(1, message(&"x".repeat(40)));
+        underway.publish(2, Message { topic: "a/#".to_owned(), ..message("x") });
+        let refused = underway.publish_waiting(&mut output, usize::MAX);
+        let codes: Vec<u8> = refused
+            .iter()
+            .map(|event| if let Event::Published { code, .. } = event { code.value } else { 0 })
+            .collect();
+        assert_eq!(codes, [0x95, 0x90]);
+        assert!(output.is_empty());
     }
 }

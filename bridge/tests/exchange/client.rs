@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use bridge::mqtt::{Event, Link, Message, Options};
-use tokio::{sync::mpsc, time::timeout};
+use bridge::mqtt::{Ack, Event, Events, Link, Message, Options};
+use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) struct Client {
     link: Link,
-    events: mpsc::Receiver<Event>,
+    events: Events,
     epoch: u64,
     received: Vec<(String, Vec<u8>)>,
 }
@@ -31,7 +31,7 @@ impl Client {
         match timeout(PATIENCE, self.events.recv()).await.expect("an event in time").unwrap() {
             Event::Connected { epoch, .. } => self.epoch = epoch,
             Event::Message(message) => {
-                self.link.acknowledge(self.epoch, message.packet_id);
+                self.link.acknowledge(self.epoch, vec![Ack { packet_id: message.packet_id, number: 1 }]);
                 self.received.push((message.topic, message.payload.to_vec()));
             }
             Event::Published { token, code }
@@ -40,7 +40,7 @@ impl Client {
                 assert!(code.is_success(), "{code:?}");
                 return Some(token);
             }
-            Event::Disconnected(_) => {}
+            Event::Disconnected(_) | Event::AcksWritten { .. } | Event::AcksConfirmed { .. } => {}
         }
         None
     }

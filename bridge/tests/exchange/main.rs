@@ -2,15 +2,18 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may panic, and so may what helps them")]
 
+mod backlog;
 mod client;
 mod credentials;
+mod link;
 mod mosquitto;
+mod proxy;
 mod running;
 mod runtime;
 
 use std::io::Write as _;
 
-use bridge::{BROKER, PUBLISHING, SUBSCRIPTIONS};
+use bridge::{BROKER, PUBLISHER, PUBLISHING, SUBSCRIPTIONS};
 use client::Client;
 use intuition_api::v1::Input;
 use mosquitto::Mosquitto;
@@ -250,12 +253,15 @@ async fn a_session_taken_over_shows() {
         let (mut one, mut other) = (listener.accept().unwrap().0, listener.accept().unwrap().0);
         for connection in [&mut one, &mut other] {
             connection.write_all(&[0x20, 3, 0, 0, 0]).unwrap();
-            connection.write_all(&[0xe0, 2, 0x8e, 0]).unwrap();
         }
+        // With and without a property length.
+        one.write_all(&[0xe0, 2, 0x8e, 0]).unwrap();
+        other.write_all(&[0xe0, 1, 0x8e]).unwrap();
     });
     let runtime = Scripted::start(&["quotes"]).await;
     let bridge = Running::start(&url, &runtime.url);
     bridge.lacks(BROKER, "SessionTakenOver").await;
+    bridge.lacks(PUBLISHER, "SessionTakenOver").await;
     bridge.stop().await;
     broker.join().unwrap();
 }
@@ -275,23 +281,4 @@ async fn with_room_for_one_message_all_are_decided_in_order() {
     let prices: Vec<String> = runtime.memory().deliveries.iter().map(running::price).collect();
     let expected: Vec<String> = (1..=200).map(|price: u32| price.to_string()).collect();
     assert_eq!(prices, expected);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_flood_that_finds_no_room_costs_the_connection_and_not_the_bridge() {
-    let (broker, runtime) = (Mosquitto::start(), Scripted::start(&["quotes"]).await);
-    let bridge = Running::start_with(&broker.url(), &runtime.url, |config| config.limits.unacknowledged.ticks = 10_000);
-    bridge.ready().await;
-    runtime.memory().mute = true;
-    let mut feed = Client::connect(&broker.url(), "feed").await;
-    feed.publish("quotes", r#"{"a":1}"#).await;
-    broker.flood("quotes", r#"{"a":2}"#, 5_000);
-    eventually("the connection was given up", || broker.log().contains("Client intuition.default.test closed")).await;
-    runtime.memory().mute = false;
-    runtime.end_streams();
-    bridge.ready().await;
-    feed.publish("quotes", r#"{"a":3}"#).await;
-    eventually("it goes on", || runtime.memory().deliveries.iter().any(|delivery| running::price(delivery) == "3"))
-        .await;
-    bridge.stop().await;
 }

@@ -103,11 +103,21 @@ impl Mosquitto {
 
     /// Publishes the same message many times with `QoS` 0, which no limit of the broker holds back.
     pub(crate) fn flood(&self, topic: &str, payload: &str, times: usize) {
-        fs::write(self.path("flood"), format!("{payload}\n").repeat(times)).unwrap();
-        let input = fs::File::open(self.path("flood")).unwrap();
-        let port = self.port.to_string();
-        let arguments = ["-p", &port, "-V", "5", "-t", topic, "-q", "0", "-l"];
+        self.publish_lines(topic, 0, &format!("{payload}\n").repeat(times));
+    }
+
+    /// Publishes a message for each line, and returns when the broker has them.
+    pub(crate) fn publish_lines(&self, topic: &str, qos: u8, lines: &str) {
+        fs::write(self.path("lines"), lines).unwrap();
+        let input = fs::File::open(self.path("lines")).unwrap();
+        let (port, qos) = (self.port.to_string(), qos.to_string());
+        let arguments = ["-p", &port, "-V", "5", "-t", topic, "-q", &qos, "-l"];
         assert!(Command::new("mosquitto_pub").args(arguments).stdin(input).status().unwrap().success());
+    }
+
+    /// Where it listens.
+    pub(crate) const fn port(&self) -> u16 {
+        self.port
     }
 
     /// Sends a signal by name.

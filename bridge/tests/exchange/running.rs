@@ -11,7 +11,8 @@ use intuition_common::{clock::SystemClock, readiness::Readiness};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Generous: a machine that builds meanwhile is slow.
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Waits for a condition.
 pub(crate) async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
@@ -33,6 +34,7 @@ pub(crate) fn price(delivery: &Delivery) -> String {
 
 pub(crate) struct Running {
     readiness: Readiness,
+    pub(crate) metrics: Metrics,
     shutdown: CancellationToken,
     task: JoinHandle<()>,
 }
@@ -52,9 +54,10 @@ impl Running {
         };
         change(&mut config);
         let readiness = Readiness::new(&PARTS, Arc::new(SystemClock));
+        let metrics = Metrics::default();
         let parts = Parts {
             readiness: readiness.clone(),
-            metrics: Metrics::default(),
+            metrics: metrics.clone(),
             clock: Arc::new(SystemClock),
             published: None,
         };
@@ -62,7 +65,7 @@ impl Running {
         let token = shutdown.clone();
         #[expect(clippy::disallowed_methods, reason = "stop() waits for it")]
         let task = tokio::spawn(async move { bridge::run(config, parts, token).await.unwrap() });
-        Self { readiness, shutdown, task }
+        Self { readiness, metrics, shutdown, task }
     }
 
     pub(crate) async fn ready(&self) {

@@ -7,10 +7,11 @@ use std::{
 };
 
 use intuition_api::v1::{
-    AccountRequest, AccountResponse, Batch, Channels, Committed, ConfigureRequest, ConfigureResponse, DeadLetter,
-    Decision, DecisionsRequest, Delivery, DeliveryOutcome, Filter, ForgetSourcesRequest, ForgetSourcesResponse,
-    HoldingRecorded, Input, Open, Opened, OutboxEntry, ProcessRequest, ProcessResponse, ResetSourceRequest,
-    ResetSourceResponse, Side, Source, SourcesRequest, TickOutcome, outbox_entry, process_request, process_response,
+    AccountRequest, AccountResponse, Acknowledged, Batch, Channels, Committed, ConfigureRequest, ConfigureResponse,
+    DeadLetter, Decision, DecisionsRequest, Delivery, DeliveryOutcome, Filter, ForgetSourcesRequest,
+    ForgetSourcesResponse, HoldingRecorded, Input, Open, Opened, OutboxEntry, ProcessRequest, ProcessResponse,
+    ResetSourceRequest, ResetSourceResponse, Side, Source, SourcesRequest, TickOutcome, outbox_entry, process_request,
+    process_response,
     runtime_server::{Runtime, RuntimeServer},
     tick, tick_outcome,
 };
@@ -39,6 +40,12 @@ pub(crate) struct Memory {
     pub(crate) published_through: u64,
     /// Batches are taken and not answered.
     pub(crate) mute: bool,
+    /// Quotes get no signal instead of a decision.
+    pub(crate) passive: bool,
+    /// Of [`Opened`].
+    pub(crate) capabilities: Vec<String>,
+    /// In the order they came, with the stream that each came on.
+    pub(crate) acknowledged: Vec<(usize, Acknowledged)>,
     streams: Vec<(mpsc::UnboundedSender<Result<ProcessResponse, Status>>, CancellationToken)>,
 }
 
@@ -59,6 +66,13 @@ impl Memory {
 
     fn decide(&mut self, delivery: &Delivery, committed: &mut Committed) -> DeliveryOutcome {
         let mut ticks = Vec::new();
+        if self.passive {
+            ticks.resize(
+                delivery.ticks.len(),
+                TickOutcome { kind: tick_outcome::Kind::NoSignal.into(), ..TickOutcome::default() },
+            );
+            return DeliveryOutcome { number: delivery.number, ticks };
+        }
         for tick in &delivery.ticks {
             let position = self.outbox.len() as u64 + 1;
             let (kind, reason, content) = match tick.content.clone().unwrap() {
@@ -99,7 +113,8 @@ impl Memory {
     }
 
     fn open(&mut self, open: Open) -> Vec<process_response::Message> {
-        if !open.session_present {
+        let lost = !open.session_present && !self.held.is_empty();
+        if lost {
             self.held.clear();
         }
         self.opens.push(open);
@@ -109,7 +124,8 @@ impl Memory {
                 ledger_id: "0badf00d".to_owned(),
                 published_through: self.published_through,
                 held: self.held.clone(),
-                capabilities: vec![],
+                capabilities: self.capabilities.clone(),
+                session_lost: lost,
             }),
             process_response::Message::Channels(Channels {
                 version: self.version,
@@ -202,7 +218,11 @@ async fn serve(
                     memory.published_through = published.through;
                     vec![]
                 }
-                Message::Acknowledged(_) => vec![],
+                Message::Acknowledged(acknowledged) => {
+                    let stream = memory.opens.len();
+                    memory.acknowledged.push((stream, acknowledged));
+                    vec![]
+                }
             }
         };
         for message in answers {

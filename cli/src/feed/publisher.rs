@@ -2,10 +2,10 @@
 
 use std::{error::Error, sync::Arc};
 
-use bridge::mqtt::{Code, Event, Link, LinkError, Message};
+use bridge::mqtt::{Code, Event, Events, Link, LinkError, Message};
 use intuition_common::readiness::Readiness;
 use tokio::{
-    sync::{mpsc, watch},
+    sync::watch,
     time::{Instant, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
@@ -63,7 +63,7 @@ impl Publisher {
     pub(crate) async fn run(
         mut self,
         link: Link,
-        mut events: mpsc::Receiver<Event>,
+        mut events: Events,
         stop: CancellationToken,
     ) -> Result<(), PublishError> {
         let mut connection = None;
@@ -114,7 +114,11 @@ impl Publisher {
             Event::Published { token, code } => {
                 return Err(PublishError::Refuse { line: token, topic: self.topic.clone(), code });
             }
-            Event::Message(_) | Event::Subscribed { .. } | Event::Unsubscribed { .. } => {}
+            Event::Message(_)
+            | Event::Subscribed { .. }
+            | Event::Unsubscribed { .. }
+            | Event::AcksWritten { .. }
+            | Event::AcksConfirmed { .. } => {}
         }
         Ok(())
     }

@@ -1,0 +1,107 @@
+//! Events on their way from the connection's task, in two lanes.
+//!
+//! Messages, and the answers to subscriptions, keep their order and wait in a bounded lane: a full one stops the reading.
+//! The other lane is for events that must not wait behind messages, such as the end of the connection.
+
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+
+use super::Event;
+
+/// Bytes of messages that wait in the lane: as many of the largest ones as it has places would be gigabytes.
+const WAITING_BYTES: usize = 64 << 20;
+
+/// What happens on the connections of a link.
+#[derive(Debug)]
+pub struct Events {
+    control: mpsc::UnboundedReceiver<Event>,
+    ordered: mpsc::Receiver<Event>,
+}
+
+impl Events {
+    /// The next event; those about connections and publications overtake messages. `None`: the task has ended. May be
+    /// abandoned at any time.
+    pub async fn recv(&mut self) -> Option<Event> {
+        tokio::select! {
+            biased;
+            Some(event) = self.control.recv() => Some(event),
+            Some(event) = self.ordered.recv() => Some(event),
+            else => None,
+        }
+    }
+
+    /// The next event that is neither a message nor an answer to a subscription. `None`: the task has ended. May be
+    /// abandoned at any time.
+    pub(crate) async fn recv_control(&mut self) -> Option<Event> {
+        self.control.recv().await
+    }
+}
+
+/// The senders' side.
+pub(super) struct Lanes {
+    // Unbounded, and bounded all the same: each event in it answers a request, or there are two for a connection.
+    control: mpsc::UnboundedSender<Event>,
+    ordered: mpsc::Sender<Event>,
+    /// The bytes of [`WAITING_BYTES`] that are left.
+    room: Arc<Semaphore>,
+}
+
+/// Lanes with a bound on the events in order.
+pub(super) fn lanes(capacity: usize) -> (Lanes, Events) {
+    let (control, control_receiver) = mpsc::unbounded_channel();
+    let (ordered, ordered_receiver) = mpsc::channel(capacity);
+    let lanes = Lanes { control, ordered, room: Arc::new(Semaphore::new(WAITING_BYTES)) };
+    (lanes, Events { control: control_receiver, ordered: ordered_receiver })
+}
+
+impl Lanes {
+    /// Sends an event that overtakes messages. False: there is no receiver.
+    pub(super) fn tell(&self, event: Event) -> bool {
+        self.control.send(event).is_ok()
+    }
+
+    /// Sends an event in its order, or gives it back where there is no room for it.
+    pub(super) fn try_place(&self, mut event: Event) -> Option<Event> {
+        if let Event::Message(message) = &mut event
+            && message.room.is_none()
+        {
+            let Ok(permit) = Arc::clone(&self.room).try_acquire_many_owned(size(&message.payload)) else {
+                return Some(event);
+            };
+            message.room = Some(permit);
+        }
+        match self.ordered.try_send(event) {
+            Ok(()) => None,
+            Err(mpsc::error::TrySendError::Full(event) | mpsc::error::TrySendError::Closed(event)) => Some(event),
+        }
+    }
+
+    /// Waits until there is room for an event and sends it. May be abandoned at any time.
+    pub(super) async fn place(&self, event: &mut Option<Event>) {
+        let mut permit: Option<OwnedSemaphorePermit> = None;
+        if let Some(Event::Message(message)) = event
+            && message.room.is_none()
+        {
+            permit = Arc::clone(&self.room).acquire_many_owned(size(&message.payload)).await.ok();
+        }
+        // It fails only when there is no receiver, which `closed` tells.
+        let Ok(place) = self.ordered.reserve().await else { return std::future::pending().await };
+        if let Some(mut event) = event.take() {
+            if let (Event::Message(message), Some(permit)) = (&mut event, permit) {
+                message.room = Some(permit);
+            }
+            place.send(event);
+        }
+    }
+
+    /// Returns when there is no receiver.
+    pub(super) async fn closed(&self) {
+        self.ordered.closed().await;
+    }
+}
+
+/// A packet is far below 4 GiB.
+fn size(payload: &[u8]) -> u32 {
+    u32::try_from(payload.len()).unwrap_or(u32::MAX)
+}

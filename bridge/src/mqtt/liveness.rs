@@ -1,0 +1,151 @@
+//! When a PINGREQ is due, which acknowledgements a PINGRESP confirms, and when a connection is dead. No I/O, no clock.
+//!
+//! A broker works off the packets of a connection in the order they were sent. So a PINGRESP says that the broker has read
+//! everything in front of its PINGREQ (MQTT 5, sections 3.12 and 3.13), and with it the PUBACKs there, for which the protocol has no
+//! answer of its own.
+
+use std::{collections::VecDeque, time::Duration};
+
+use tokio::time::Instant;
+
+/// PUBACKs after which a confirmation is asked for although more of them wait.
+const ASK_AFTER: u32 = 8_192;
+/// Confirmations are not asked for more often than this.
+const ASK_INTERVAL: Duration = Duration::from_secs(1);
+/// PINGREQs without an answer after which none is sent for a confirmation: a broker answers behind the backlog that it has
+/// written.
+const MAX_UNANSWERED: usize = 1_024;
+
+/// The signs of life of one connection, both ways.
+#[derive(Debug)]
+pub(super) struct Liveness {
+    interval: Duration,
+    /// The last PUBACK in front of each PINGREQ without a PINGRESP, oldest first.
+    unanswered: VecDeque<u64>,
+    written_at: Instant,
+    read_at: Instant,
+    /// Since when a sign of life is due: the first PINGREQ after the last one.
+    silent_since: Option<Instant>,
+    /// Reading stops while there is no room. A broker's silence means nothing then.
+    is_reading: bool,
+    /// Since when the socket has taken none of what waits to be written.
+    blocked_since: Option<Instant>,
+    /// When a confirmation was last asked for; at first, when the connection began.
+    asked_at: Instant,
+    /// The last PUBACK.
+    acked: u64,
+    /// PUBACKs since the last PINGREQ.
+    acks: u32,
+    confirmed: u64,
+}
+
+impl Liveness {
+    /// A connection that was just accepted.
+    pub(super) const fn new(interval: Duration, now: Instant) -> Self {
+        Self {
+            interval,
+            unanswered: VecDeque::new(),
+            written_at: now,
+            read_at: now,
+            silent_since: None,
+            is_reading: true,
+            blocked_since: None,
+            asked_at: now,
+            acked: 0,
+            acks: 0,
+            confirmed: 0,
+        }
+    }
+
+    /// Bytes went out.
+    pub(super) const fn wrote(&mut self, now: Instant) {
+        self.written_at = now;
+        self.blocked_since = None;
+    }
+
+    /// Whether something waits to be written.
+    pub(super) fn set_writing(&mut self, is_writing: bool, now: Instant) {
+        self.blocked_since = is_writing.then(|| self.blocked_since.unwrap_or(now));
+    }
+
+    /// Bytes came in: whatever they are, the broker lives.
+    pub(super) const fn read(&mut self, now: Instant) {
+        self.read_at = now;
+        self.silent_since = None;
+    }
+
+    /// Whether anything is read from now on.
+    pub(super) fn set_reading(&mut self, is_reading: bool, now: Instant) {
+        if is_reading && !self.is_reading {
+            self.read_at = now;
+            self.silent_since = (!self.unanswered.is_empty()).then_some(now);
+        } else if !is_reading {
+            self.silent_since = None;
+        }
+        self.is_reading = is_reading;
+    }
+
+    /// A PUBACK was queued behind everything queued before it.
+    pub(super) const fn acknowledged(&mut self, number: u64) {
+        self.acked = number;
+        self.acks = self.acks.saturating_add(1);
+    }
+
+    /// Whether a PINGREQ is to be queued now; then it counts as queued. `is_dry`: no PUBACK waits.
+    pub(super) fn ping(&mut self, now: Instant, is_dry: bool) -> bool {
+        let is_asked = self.asks_at(is_dry).is_some_and(|at| at <= now);
+        if !is_asked && self.keeps_alive_at() > now {
+            return false;
+        }
+        if self.acks > 0 {
+            self.asked_at = now;
+        }
+        self.unanswered.push_back(self.acked);
+        self.acks = 0;
+        // It counts as written already: behind a socket that takes nothing, PINGREQs must not pile up.
+        self.written_at = now;
+        if self.is_reading {
+            self.silent_since.get_or_insert(now);
+        }
+        true
+    }
+
+    /// A PINGRESP came. Gives the last PUBACK that the broker has read, where that is news.
+    pub(super) fn answered(&mut self) -> Option<u64> {
+        let through = self.unanswered.pop_front()?;
+        let is_news = through > self.confirmed;
+        self.confirmed = self.confirmed.max(through);
+        is_news.then_some(through)
+    }
+
+    /// The broker has given no sign of life for an interval, although one was due, or has taken nothing for two.
+    pub(super) fn is_dead(&self, now: Instant) -> bool {
+        self.dead_at().is_some_and(|at| at <= now)
+    }
+
+    /// When to look again. `is_dry`: no PUBACK waits.
+    pub(super) fn wake(&self, is_dry: bool) -> Instant {
+        [self.asks_at(is_dry), self.dead_at()].into_iter().flatten().fold(self.keeps_alive_at(), Instant::min)
+    }
+
+    fn dead_at(&self) -> Option<Instant> {
+        let silent = self.silent_since.map(|since| since + self.interval);
+        let blocked = self.blocked_since.map(|since| since + 2 * self.interval);
+        [silent, blocked].into_iter().flatten().min()
+    }
+
+    /// When a confirmation may be asked for, if there is something to confirm.
+    fn asks_at(&self, is_dry: bool) -> Option<Instant> {
+        let is_worth_it = self.acks >= ASK_AFTER || (is_dry && self.acks > 0);
+        (is_worth_it && self.unanswered.len() < MAX_UNANSWERED).then(|| self.asked_at + ASK_INTERVAL)
+    }
+
+    /// When a PINGREQ is due for want of other packets, from us or from the broker.
+    fn keeps_alive_at(&self) -> Instant {
+        let ours = self.written_at + self.interval;
+        if self.is_reading && self.silent_since.is_none() { ours.min(self.read_at + self.interval) } else { ours }
+    }
+}
+
+#[cfg(test)]
+mod tests;

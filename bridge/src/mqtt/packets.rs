@@ -1,0 +1,384 @@
+//! MQTT packets as bytes and back: the only file that knows rumqttc's codec, and what version 0.25.1 of it cannot do.
+//!
+//! Read by hand, since the codec takes a packet without a property length for one that is not complete yet, and refuses
+//! reason codes that it does not know: CONNACK with a refusal, PUBACK, SUBACK, UNSUBACK and DISCONNECT.
+
+use std::time::Duration;
+
+use bytes::{BufMut as _, Bytes, BytesMut};
+use intuition_common::secret::Secret;
+use rumqttc::v5::mqttbytes::{
+    Error as CodecError, QoS,
+    v5::{
+        self, ConnectProperties, Filter, LastWill, LastWillProperties, Login, PingReq, PubAck, PublishProperties,
+        RetainForwardRule, Subscribe, SubscribeProperties, Unsubscribe,
+    },
+};
+
+use super::{Code, Incoming, Message, Options, codes, credentials::Presented};
+
+/// The largest packet that the broker may send.
+const MAX_PACKET_BYTES: u32 = 4 * 1024 * 1024;
+/// Longest text that MQTT can carry.
+const MAX_TEXT_BYTES: usize = 65_535;
+
+/// A packet from the broker.
+#[derive(Debug)]
+pub(super) enum Packet {
+    Accepted(Accepted),
+    Refused(Code),
+    /// Of no epoch yet.
+    Message(Incoming),
+    Published {
+        packet_id: u16,
+        code: Code,
+    },
+    Subscribed {
+        packet_id: u16,
+        code: Code,
+    },
+    Unsubscribed {
+        packet_id: u16,
+        code: Code,
+    },
+    Pong,
+    Ended(Code),
+}
+
+/// A CONNACK that accepts the connection.
+#[derive(Debug)]
+pub(super) struct Accepted {
+    pub(super) session_present: bool,
+    pub(super) receive_maximum: u16,
+    pub(super) max_packet_size: Option<u32>,
+    /// The broker's own keep alive, which rules.
+    pub(super) keep_alive: Option<Duration>,
+}
+
+/// Why bytes from the broker are of no use.
+#[derive(Debug, thiserror::Error)]
+pub enum Malformed {
+    /// The codec cannot read them.
+    #[error("a packet cannot be read")]
+    Read(#[source] CodecError),
+    /// A packet that ends early.
+    #[error("a packet of type {0} is too short")]
+    TooShort(u8),
+    /// A packet of a type that no broker sends to this client, for example AUTH.
+    #[error("a packet of type {0} was not expected")]
+    Unexpected(u8),
+    /// Another packet came first.
+    #[error("the first packet was no CONNACK")]
+    NoConnAck,
+}
+
+/// Takes the first packet from the front of `buffer`. `None`: it is not complete yet.
+pub(super) fn take(buffer: &mut BytesMut) -> Result<Option<Packet>, Malformed> {
+    let header = match v5::check(buffer.iter(), Some(MAX_PACKET_BYTES)) {
+        Ok(header) => header,
+        Err(CodecError::InsufficientBytes(missing)) => {
+            buffer.reserve(missing);
+            return Ok(None);
+        }
+        Err(error) => return Err(Malformed::Read(error)),
+    };
+    let frame = buffer.split_to(header.frame_length());
+    read(frame).map(Some)
+}
+
+fn read(mut frame: BytesMut) -> Result<Packet, Malformed> {
+    let kind = frame.first().map_or(0, |byte| byte >> 4);
+    let mut body = Body { kind, rest: after_header(&frame) };
+    match kind {
+        2 => {
+            let (flags, reason) = (body.byte()?, body.byte()?);
+            if reason != 0 {
+                return Ok(Packet::Refused(connack(reason)));
+            }
+            // Without a property length: as MQTT 3.1.1 has it, and some brokers of MQTT 5.
+            if body.rest.is_empty() {
+                return Ok(Packet::Accepted(accepted(flags & 1 == 1, None)));
+            }
+            match decode(&mut frame)? {
+                v5::Packet::ConnAck(packet) => {
+                    Ok(Packet::Accepted(accepted(packet.session_present, packet.properties.as_ref())))
+                }
+                _ => Err(Malformed::Unexpected(kind)),
+            }
+        }
+        3 => message(frame).map(Packet::Message),
+        4 => {
+            let packet_id = body.u16()?;
+            // Without a reason code it is 0, Success.
+            Ok(Packet::Published { packet_id, code: codes::code(body.byte().unwrap_or(0)) })
+        }
+        9 => body.subscription_answer().map(|(packet_id, reason)| {
+            let code = if reason < 0x80 { Code { value: reason, name: "Granted" } } else { codes::code(reason) };
+            Packet::Subscribed { packet_id, code }
+        }),
+        11 => body
+            .subscription_answer()
+            .map(|(packet_id, reason)| Packet::Unsubscribed { packet_id, code: codes::code(reason) }),
+        13 => Ok(Packet::Pong),
+        14 => Ok(Packet::Ended(match body.byte() {
+            Ok(0) | Err(_) => Code { value: 0, name: "Disconnected" },
+            Ok(reason) => codes::code(reason),
+        })),
+        _ => Err(Malformed::Unexpected(kind)),
+    }
+}
+
+/// A CONNACK's refusal. Below 0x80 the codes are those of MQTT 3.1.1, from a broker that speaks nothing else.
+const fn connack(reason: u8) -> Code {
+    codes::code(match reason {
+        1 => 0x84,
+        2 => 0x85,
+        3 => 0x88,
+        4 => 0x86,
+        5 => 0x87,
+        other => other,
+    })
+}
+
+fn accepted(session_present: bool, properties: Option<&v5::ConnAckProperties>) -> Accepted {
+    Accepted {
+        session_present,
+        receive_maximum: properties.and_then(|properties| properties.receive_max).unwrap_or(u16::MAX),
+        max_packet_size: properties.and_then(|properties| properties.max_packet_size),
+        keep_alive: properties
+            .and_then(|properties| properties.server_keep_alive)
+            .filter(|seconds| *seconds > 0)
+            .map(|seconds| Duration::from_secs(seconds.into())),
+    }
+}
+
+fn decode(frame: &mut BytesMut) -> Result<v5::Packet, Malformed> {
+    v5::Packet::read(frame, None).map_err(Malformed::Read)
+}
+
+fn message(mut frame: BytesMut) -> Result<Incoming, Malformed> {
+    let payload_length = payload_length(&frame)?;
+    let v5::Packet::Publish(publish) = decode(&mut frame)? else { return Err(Malformed::Unexpected(3)) };
+    // Nothing is subscribed to with QoS 2, and its handshake is not spoken here.
+    if publish.qos == QoS::ExactlyOnce {
+        return Err(Malformed::Unexpected(3));
+    }
+    let mut properties = publish.properties.unwrap_or_default();
+    let mut payload = publish.payload;
+    // The codec counts one byte too many for each Subscription Identifier, so that it stops early and takes the last
+    // properties for payload. They are whole properties, and are read as a block of their own, if need be once more.
+    let mut left = payload.split_to(payload.len().saturating_sub(payload_length));
+    while !left.is_empty() {
+        let more = properties_block(&mut left)?;
+        properties.subscription_identifiers.extend(more.subscription_identifiers);
+        properties.user_properties.extend(more.user_properties);
+    }
+    Ok(Incoming {
+        epoch: 0,
+        topic: String::from_utf8_lossy(&publish.topic).into_owned(),
+        payload,
+        packet_id: publish.pkid,
+        duplicate: publish.dup,
+        retained: publish.retain,
+        subscription_ids: properties.subscription_identifiers.iter().filter_map(|id| u32::try_from(*id).ok()).collect(),
+        user_properties: properties.user_properties,
+        room: None,
+    })
+}
+
+/// Reads properties that have lost their length; those that the codec leaves again stay in `left`.
+fn properties_block(left: &mut Bytes) -> Result<PublishProperties, Malformed> {
+    let mut block = BytesMut::with_capacity(left.len() + 4);
+    let mut length = left.len();
+    while length >= 0x80 {
+        block.put_u8(u8::try_from(length & 0x7f).unwrap_or_default() | 0x80);
+        length >>= 7;
+    }
+    block.put_u8(u8::try_from(length).unwrap_or_default());
+    block.extend_from_slice(left);
+    let mut block = block.freeze();
+    let read = PublishProperties::read(&mut block).map_err(Malformed::Read)?.unwrap_or_default();
+    *left = block;
+    Ok(read)
+}
+
+/// The length of a PUBLISH's payload, by the lengths in front of it.
+fn payload_length(frame: &[u8]) -> Result<usize, Malformed> {
+    let qos = frame.first().map_or(0, |byte| byte >> 1 & 0b11);
+    let mut body = Body { kind: 3, rest: after_header(frame) };
+    let topic = body.u16()?;
+    body.skip(topic.into())?;
+    if qos > 0 {
+        body.u16()?;
+    }
+    let properties = body.variable_integer()?;
+    body.skip(properties)?;
+    Ok(body.rest.len())
+}
+
+/// What is behind the fixed header.
+fn after_header(frame: &[u8]) -> &[u8] {
+    let mut body = Body { kind: 0, rest: frame.get(1..).unwrap_or_default() };
+    // The frame was cut by this length.
+    drop(body.variable_integer());
+    body.rest
+}
+
+/// The rest of a packet that is read by hand.
+struct Body<'a> {
+    kind: u8,
+    rest: &'a [u8],
+}
+
+impl Body<'_> {
+    fn byte(&mut self) -> Result<u8, Malformed> {
+        let (first, rest) = self.rest.split_first().ok_or(Malformed::TooShort(self.kind))?;
+        self.rest = rest;
+        Ok(*first)
+    }
+
+    fn u16(&mut self) -> Result<u16, Malformed> {
+        Ok(u16::from_be_bytes([self.byte()?, self.byte()?]))
+    }
+
+    fn variable_integer(&mut self) -> Result<usize, Malformed> {
+        let mut value = 0;
+        for place in 0..4 {
+            let byte = self.byte()?;
+            value |= usize::from(byte & 0x7f) << (7 * place);
+            if byte & 0x80 == 0 {
+                break;
+            }
+        }
+        Ok(value)
+    }
+
+    fn skip(&mut self, length: usize) -> Result<(), Malformed> {
+        self.rest = self.rest.get(length..).ok_or(Malformed::TooShort(self.kind))?;
+        Ok(())
+    }
+
+    /// Packet identifier and reason code of a SUBACK or an UNSUBACK: each of ours names one filter.
+    fn subscription_answer(&mut self) -> Result<(u16, u8), Malformed> {
+        let packet_id = self.u16()?;
+        let properties = self.variable_integer()?;
+        self.skip(properties)?;
+        Ok((packet_id, self.byte()?))
+    }
+}
+
+/// Writes a CONNECT. An error: it is too long for MQTT.
+pub(super) fn connect(options: &Options, presented: &Presented, output: &mut BytesMut) -> Result<(), Code> {
+    let mut properties = ConnectProperties::new();
+    properties.session_expiry_interval = Some(u32::try_from(options.session_expiry.as_secs()).unwrap_or(u32::MAX));
+    properties.receive_maximum = Some(options.receive_maximum);
+    properties.max_packet_size = Some(MAX_PACKET_BYTES);
+    let connect = v5::Connect {
+        keep_alive: u16::try_from(options.keep_alive.as_secs()).unwrap_or(u16::MAX),
+        client_id: options.client_id.clone(),
+        clean_start: options.clean_start,
+        properties: Some(properties),
+    };
+    let will = options.last_will.clone().map(|will| LastWill {
+        topic: will.topic.into(),
+        message: will.payload,
+        qos: QoS::AtLeastOnce,
+        retain: will.retain,
+        properties: Some(LastWillProperties {
+            delay_interval: None,
+            payload_format_indicator: None,
+            message_expiry_interval: will.expiry_seconds,
+            content_type: None,
+            response_topic: None,
+            correlation_data: None,
+            user_properties: Vec::new(),
+        }),
+    });
+    let password = presented.password.as_ref().map_or("", Secret::reveal);
+    let username = presented.username.as_deref().unwrap_or_default();
+    let login = (!username.is_empty() || !password.is_empty()).then(|| Login::new(username, password));
+    write(&v5::Packet::Connect(connect, will, login), None, output)
+}
+
+/// Writes a PUBLISH with `QoS` 1. An error: no broker, or not this one, takes it.
+pub(super) fn publish(
+    message: Message,
+    packet_id: u16,
+    max_packet_size: Option<u32>,
+    output: &mut BytesMut,
+) -> Result<(), Code> {
+    let Message { topic, payload, retain, expiry_seconds, user_properties } = message;
+    if topic.is_empty() || topic.len() > MAX_TEXT_BYTES || topic.contains(['+', '#', '\0']) {
+        return Err(codes::TOPIC_NAME_INVALID);
+    }
+    let longest = user_properties.iter().map(|(key, value)| key.len().max(value.len())).max();
+    if longest.is_some_and(|longest| longest > MAX_TEXT_BYTES) {
+        return Err(codes::PACKET_TOO_LARGE);
+    }
+    let properties =
+        PublishProperties { message_expiry_interval: expiry_seconds, user_properties, ..PublishProperties::default() };
+    let mut publish = v5::Publish::new(topic, QoS::AtLeastOnce, payload, Some(properties));
+    publish.pkid = packet_id;
+    publish.retain = retain;
+    write(&v5::Packet::Publish(publish), max_packet_size, output)
+}
+
+/// Writes a SUBSCRIBE for one filter with `QoS` 1, without retained messages.
+pub(super) fn subscribe(
+    filter: String,
+    subscription_id: u32,
+    packet_id: u16,
+    output: &mut BytesMut,
+) -> Result<(), Code> {
+    check_filter(&filter)?;
+    let mut filter = Filter::new(filter, QoS::AtLeastOnce);
+    filter.retain_forward_rule = RetainForwardRule::Never;
+    let properties = SubscribeProperties { id: usize::try_from(subscription_id).ok(), user_properties: Vec::new() };
+    let mut subscribe = Subscribe::new(filter, Some(properties));
+    subscribe.pkid = packet_id;
+    write(&v5::Packet::Subscribe(subscribe), None, output)
+}
+
+/// Writes an UNSUBSCRIBE for one filter.
+pub(super) fn unsubscribe(filter: String, packet_id: u16, output: &mut BytesMut) -> Result<(), Code> {
+    check_filter(&filter)?;
+    let mut unsubscribe = Unsubscribe::new(filter, None);
+    unsubscribe.pkid = packet_id;
+    write(&v5::Packet::Unsubscribe(unsubscribe), None, output)
+}
+
+fn check_filter(filter: &str) -> Result<(), Code> {
+    let is_valid = rumqttc::v5::mqttbytes::valid_filter(filter) && filter.len() <= MAX_TEXT_BYTES;
+    if is_valid { Ok(()) } else { Err(codes::TOPIC_FILTER_INVALID) }
+}
+
+/// Writes a PUBACK that says Success.
+pub(super) fn puback(packet_id: u16, output: &mut BytesMut) {
+    // A packet of four bytes: there is nothing in it that could fail.
+    drop(PubAck::new(packet_id, None).write(output));
+}
+
+/// Writes a PINGREQ.
+pub(super) fn ping(output: &mut BytesMut) {
+    drop(PingReq::write(output));
+}
+
+/// Writes a DISCONNECT after which the broker publishes no last will.
+pub(super) fn disconnect(output: &mut BytesMut) -> Result<(), Code> {
+    let farewell = v5::Disconnect::new(v5::DisconnectReasonCode::NormalDisconnection);
+    write(&v5::Packet::Disconnect(farewell), None, output)
+}
+
+/// All or nothing.
+fn write(packet: &v5::Packet, max_size: Option<u32>, output: &mut BytesMut) -> Result<(), Code> {
+    // The codec finds the flags of a CONNECT by their place in the whole buffer.
+    let mut tail = output.split_off(output.len());
+    let written = packet.write(&mut tail, max_size);
+    if written.is_ok() {
+        output.unsplit(tail);
+    }
+    written.map(|_| ()).map_err(|_| codes::PACKET_TOO_LARGE)
+}
+
+#[cfg(test)]
+mod tests;

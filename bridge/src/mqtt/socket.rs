@@ -1,0 +1,145 @@
+//! The bytes of a connection: TCP, or TLS over it.
+
+use std::{
+    future::poll_fn,
+    io,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::{Buf as _, BytesMut};
+use futures::FutureExt as _;
+use rumqttc::tokio_rustls::{TlsConnector, client::TlsStream};
+use rustls::ClientConfig;
+use rustls_pki_types::ServerName;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, Interest, Ready},
+    net::TcpStream,
+};
+
+use super::{Address, LinkError};
+
+/// Bytes that are read at once.
+const READ_BYTES: usize = 64 * 1024;
+
+pub(super) enum Socket {
+    Plain(TcpStream),
+    Secure(Box<TlsStream<TcpStream>>),
+}
+
+/// A step of a socket.
+pub(super) enum Step {
+    Wrote,
+    /// Everything written so far is at the operating system.
+    Flushed,
+    /// So many bytes; 0: the broker has closed the connection.
+    Read(usize),
+}
+
+/// Which half failed.
+pub(super) enum Failed {
+    Write(io::Error),
+    Read(io::Error),
+}
+
+impl Socket {
+    /// Connects; `tls` as it was set up for the address.
+    pub(super) async fn connect(address: &Address, tls: Option<Arc<ClientConfig>>) -> Result<Self, LinkError> {
+        let reach = |error: io::Error| LinkError::Reach(Box::new(error));
+        // An IPv6 address has its brackets here.
+        let tcp = TcpStream::connect(format!("{}:{}", address.host, address.port)).await.map_err(reach)?;
+        tcp.set_nodelay(true).map_err(reach)?;
+        let Some(config) = tls else { return Ok(Self::Plain(tcp)) };
+        let host = address.host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let name = ServerName::try_from(host).map_err(|error| LinkError::Secure(Box::new(error)))?;
+        let secured = TlsConnector::from(config).connect(name, tcp).await;
+        secured.map(|stream| Self::Secure(Box::new(stream))).map_err(|error| LinkError::Secure(Box::new(error)))
+    }
+
+    /// Writes what is in `output`, then flushes if `is_unflushed`, and reads to the end of `input`, if any: only when nothing
+    /// is to be written, or the socket takes nothing now. So a peer that does not read stops no reading, and the other way
+    /// round. May be abandoned at any time.
+    pub(super) async fn step(
+        &mut self,
+        output: &mut BytesMut,
+        is_unflushed: bool,
+        mut input: Option<&mut BytesMut>,
+    ) -> Result<Step, Failed> {
+        poll_fn(|context| {
+            if !output.is_empty() {
+                if let Poll::Ready(written) = self.poll_write(context, output) {
+                    return Poll::Ready(written.map(|()| Step::Wrote).map_err(Failed::Write));
+                }
+            } else if is_unflushed && let Poll::Ready(flushed) = self.poll_flush(context) {
+                return Poll::Ready(flushed.map(|()| Step::Flushed).map_err(Failed::Write));
+            }
+            match &mut input {
+                Some(input) => self.poll_read(context, input).map(|read| read.map(Step::Read).map_err(Failed::Read)),
+                None => Poll::Pending,
+            }
+        })
+        .await
+    }
+
+    /// Reads to the end of `input`.
+    pub(super) async fn read(&mut self, input: &mut BytesMut) -> io::Result<usize> {
+        poll_fn(|context| self.poll_read(context, input)).await
+    }
+
+    /// Writes all of `output`, and ends the sending half if `is_last`.
+    pub(super) async fn write_all(&mut self, output: &mut BytesMut, is_last: bool) -> io::Result<()> {
+        while !output.is_empty() {
+            poll_fn(|context| self.poll_write(context, output)).await?;
+        }
+        poll_fn(|context| self.poll_flush(context)).await?;
+        match self {
+            _ if !is_last => Ok(()),
+            Self::Plain(stream) => stream.shutdown().await,
+            Self::Secure(stream) => stream.shutdown().await,
+        }
+    }
+
+    /// Whether the peer has closed the connection, as far as the operating system says without anything being read.
+    pub(super) fn is_closed(&self) -> bool {
+        let tcp = match self {
+            Self::Plain(stream) => stream,
+            Self::Secure(stream) => stream.get_ref().0,
+        };
+        let ready = tcp.ready(Interest::READABLE).now_or_never();
+        ready.is_some_and(|ready| ready.is_ok_and(Ready::is_read_closed))
+    }
+
+    fn poll_write(&mut self, context: &mut Context<'_>, output: &mut BytesMut) -> Poll<io::Result<()>> {
+        let written = match self {
+            Self::Plain(stream) => Pin::new(stream).poll_write(context, output),
+            Self::Secure(stream) => Pin::new(stream.as_mut()).poll_write(context, output),
+        };
+        written.map(|written| match written {
+            Ok(0) => Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => {
+                output.advance(count);
+                Ok(())
+            }
+            Err(error) => Err(error),
+        })
+    }
+
+    fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Plain(stream) => Pin::new(stream).poll_flush(context),
+            Self::Secure(stream) => Pin::new(stream.as_mut()).poll_flush(context),
+        }
+    }
+
+    fn poll_read(&mut self, context: &mut Context<'_>, input: &mut BytesMut) -> Poll<io::Result<usize>> {
+        // Neither keeps anything between polls: a future of its own for each is as good as one for all.
+        if input.capacity() == input.len() {
+            input.reserve(READ_BYTES);
+        }
+        match self {
+            Self::Plain(stream) => pin!(stream.read_buf(input)).poll(context),
+            Self::Secure(stream) => pin!(stream.read_buf(input)).poll(context),
+        }
+    }
+}
