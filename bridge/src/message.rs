@@ -81,7 +81,7 @@ impl Envelope<'_> {
 
     /// Reads the ticks.
     pub fn parse(&self) -> Parsed {
-        let mut reader = Reader::new(&self.listing, self.arrived_micros);
+        let mut reader = Reader::new(self.listing, self.arrived_micros);
         let (identity, outcome) = match Identity::from_properties(self.user_properties) {
             Ok(identity) => {
                 let outcome = reader.payload(self.payload, &identity);

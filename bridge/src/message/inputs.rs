@@ -22,32 +22,26 @@ impl Inputs {
         Self(inputs.into_iter().map(input).collect())
     }
 
-    /// The symbols that the inputs of a topic list. Inputs overlap where several filters select the topic.
+    /// The symbols of the first input whose filter matches the topic, as the runtime chooses it.
     pub fn on(&self, topic: &str) -> Listing<'_> {
-        let of_topic = || self.0.iter().filter(|input| topic::matches(&input.filter, topic));
-        Listing {
-            symbols: of_topic().map(|input| &input.symbols).filter(|symbols| !symbols.is_empty()).collect(),
-            takes_all: of_topic().any(|input| input.symbols.is_empty()),
-        }
+        let input = self.0.iter().find(|input| topic::matches(&input.filter, topic));
+        Listing(input.map(|input| &input.symbols).filter(|symbols| !symbols.is_empty()))
     }
 }
 
 /// The symbols listed for a topic. The default lists none: every symbol is taken, no name is known to be one.
-#[derive(Debug, Clone, Default)]
-pub struct Listing<'a> {
-    symbols: Vec<&'a HashSet<String>>,
-    takes_all: bool,
-}
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Listing<'a>(Option<&'a HashSet<String>>);
 
 impl Listing<'_> {
     /// Whether a name is listed, which makes it a symbol even where it is reserved.
-    pub(super) fn has(&self, name: &str) -> bool {
-        self.symbols.iter().any(|symbols| symbols.contains(name))
+    pub(super) fn has(self, name: &str) -> bool {
+        self.0.is_some_and(|symbols| symbols.contains(name))
     }
 
-    /// Whether the list is complete: every symbol of interest is in it.
-    pub(super) const fn is_complete(&self) -> bool {
-        !self.symbols.is_empty() && !self.takes_all
+    /// Whether there is a list, which then has every symbol of interest.
+    pub(super) const fn is_complete(self) -> bool {
+        self.0.is_some()
     }
 }
 
@@ -56,26 +50,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_listing_is_of_every_input_that_selects_the_topic() {
+    fn a_listing_is_of_the_first_input_that_matches_the_topic() {
         let input = |topic: &str, symbols: &[&str]| v1::Input {
             topic: topic.to_owned(),
             symbols: symbols.iter().map(|symbol| (*symbol).to_owned()).collect(),
         };
-        let inputs = Inputs::new(vec![
-            input("a/+", &["goog"]),
-            input("a/#", &["ts"]),
-            input("b", &[]),
-            input("c", &["x"]),
-            input("+", &[]),
-        ]);
+        let inputs =
+            Inputs::new(vec![input("a/+", &["goog"]), input("a/#", &["ts"]), input("b", &[]), input("+", &["x"])]);
         let on = |topic: &str| {
             let listing = inputs.on(topic);
             (listing.has("goog"), listing.has("ts"), listing.has("x"), listing.is_complete())
         };
-        assert_eq!(on("a/1"), (true, true, false, true));
+        assert_eq!(on("a/1"), (true, false, false, true));
         assert_eq!(on("a/1/2"), (false, true, false, true));
-        assert_eq!(on("b"), (false, false, false, false));
-        assert_eq!(on("c"), (false, false, true, false));
+        assert_eq!(on("b"), (false, false, false, false), "an input without a list takes all");
+        assert_eq!(on("c"), (false, false, true, true));
         assert_eq!(on("d/e"), (false, false, false, false));
     }
 }

@@ -48,7 +48,7 @@ impl Around<'_> {
 }
 
 pub(super) struct Reader<'a> {
-    listing: &'a Listing<'a>,
+    listing: Listing<'a>,
     arrived: i64,
     ticks: Vec<Tick>,
     /// Which of the ticks are members of one map.
@@ -57,7 +57,7 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    pub(super) const fn new(listing: &'a Listing<'a>, arrived: i64) -> Self {
+    pub(super) const fn new(listing: Listing<'a>, arrived: i64) -> Self {
         Self {
             listing,
             arrived,

@@ -40,7 +40,7 @@ pub(super) enum Shape {
 
 /// The shape of an object: canonical with symbol and price. With only one of them it is a broken quote, unless the input
 /// lists members of it, which makes it a map.
-pub(super) fn shape(object: &Object<'_>, listing: &Listing<'_>) -> Shape {
+pub(super) fn shape(object: &Object<'_>, listing: Listing<'_>) -> Shape {
     let has = |names: [&str; 2]| names.iter().any(|name| object.has(name));
     match (has(SYMBOL), has(PRICE)) {
         (true, true) => Shape::Quote,
@@ -141,7 +141,7 @@ pub(super) struct Map {
 /// A price map, every member of it a price or null. Where the input lists its symbols, other members may be anything.
 pub(super) fn map(
     object: &Object<'_>,
-    listing: &Listing<'_>,
+    listing: Listing<'_>,
     path: Path<'_>,
     time: impl FnOnce() -> Result<i64, Problem>,
 ) -> Result<Map, Problem> {
@@ -177,7 +177,7 @@ enum Member {
 }
 
 /// A member of a map; an error is one of the whole map.
-fn member(name: &str, raw: &RawValue, listing: &Listing<'_>, path: Path<'_>) -> Result<Member, Problem> {
+fn member(name: &str, raw: &RawValue, listing: Listing<'_>, path: Path<'_>) -> Result<Member, Problem> {
     let here = || path.member(name);
     if listing.has(name) {
         if raw.get() == "null" {
