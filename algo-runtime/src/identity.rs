@@ -92,8 +92,7 @@ impl Identities {
 
     /// A bridge opened its stream in this session. `reports`: it tells which acknowledgements the broker has read.
     pub fn open(&mut self, session: Arc<str>, run: u64, reports: bool) {
-        let first_new = self.window.first_deliveries(run);
-        self.retention.open(session, run, reports, first_new);
+        self.retention.open(session, run, reports);
     }
 
     /// The broker has read acknowledgements.
@@ -224,8 +223,9 @@ impl Identities {
             outcome,
         };
         let kept = Kept::from_row(&row, Arc::clone(envelope.session));
-        if let Some(sender) = kept.sender() {
-            self.retention.took(&sender);
+        // One that the broker repeats may have been decided in part: only what it sends for the first time is new for certain.
+        if let Some(sender) = kept.sender().filter(|_| !delivery.duplicate && !delivery.interrupted) {
+            self.retention.took_new(&sender);
         }
         (self.window.insert(kept), row)
     }

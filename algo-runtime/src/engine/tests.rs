@@ -1,6 +1,7 @@
 mod backend;
 mod configure;
 mod far;
+mod identity;
 mod property;
 mod swap;
 
