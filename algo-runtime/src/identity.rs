@@ -1,4 +1,4 @@
-//! Which ticks were seen before: one quote, one outcome (ADR 0021).
+//! Recognises ticks that came before: one quote, one outcome (ADR 0021).
 //!
 //! A tick is recognised, in this order, by
 //! 1. the bridge's own number of the delivery, and its place;
@@ -90,7 +90,7 @@ impl Identities {
         Self { window: Window::load(rows, older), marks, ..Self::default() }
     }
 
-    /// A bridge opened its stream in this session. `reports`: it tells which acknowledgements the broker has read.
+    /// A bridge opened its stream in this session. `reports`: it sends `Acknowledged`.
     pub fn open(&mut self, session: Arc<str>, run: u64, reports: bool) {
         self.retention.open(session, run, reports);
     }
@@ -223,7 +223,7 @@ impl Identities {
             outcome,
         };
         let kept = Kept::from_row(&row, Arc::clone(envelope.session));
-        // One that the broker repeats may have been decided in part: only what it sends for the first time is new for certain.
+        // A repeated delivery may have been decided in part. Only a first one proves that the broker has repeated all before.
         if let Some(sender) = kept.sender().filter(|_| !delivery.duplicate && !delivery.interrupted) {
             self.retention.took_new(&sender);
         }

@@ -1,4 +1,4 @@
-//! A ledger changes hands between v0.1.0 and this release: each takes up what the other wrote and recognises what comes again.
+//! A ledger changes hands between v0.1.0 and this release: each release takes up the other's rows and recognises repetitions.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -1,4 +1,4 @@
-//! Which outcomes the broker may still ask for: those of deliveries whose PUBACK it has not read for certain.
+//! Outcomes that the broker may still ask for: those of deliveries whose PUBACK it has not read for certain.
 
 use std::{collections::BTreeMap, sync::Arc};
 

@@ -1,4 +1,4 @@
-//! How the engine answers what was seen before.
+//! How the engine answers repetitions.
 
 use intuition_api::{capability, v1::Acknowledged};
 
