@@ -9,7 +9,7 @@ use std::{
 use intuition_api::v1::Tick;
 
 use super::{Envelope, Identities, Known, key, window::Kept};
-use crate::ledger::{Class, Ledger, LedgerError, PacketQuery, packet_key};
+use crate::ledger::{Class, IdQuery, Ledger, LedgerError, PacketQuery, WINDOW, packet_key};
 
 /// Rows after an acknowledged one within which it is still found by its packet: a broker may have lost its last seconds.
 const ACKNOWLEDGED_ROWS: u64 = 32_768;
@@ -75,7 +75,7 @@ impl Repeated {
 }
 
 /// The outcomes of the earlier delivery.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Earlier {
     /// By place.
     pub(super) outcomes: BTreeMap<u32, Known>,
@@ -84,7 +84,8 @@ pub struct Earlier {
 }
 
 impl Identities {
-    /// The earlier delivery that this one repeats. `ranks`: those of its ticks.
+    /// The outcomes of what this delivery repeats, where the broker sent it before or may have sent it again. `ranks`: those
+    /// of its ticks.
     pub fn earlier(
         &mut self,
         envelope: Envelope<'_>,
@@ -95,6 +96,44 @@ impl Identities {
         if !(delivery.duplicate || delivery.interrupted) || delivery.packet_id == 0 {
             return Ok(None);
         }
+        let earlier = self.delivered(envelope, ranks, ledger)?;
+        let Some(before) = self.window.older_before(Class::Id) else { return Ok(earlier) };
+        let mut earlier = earlier.unwrap_or_default();
+        self.add_named(envelope, ranks, before, ledger, &mut earlier)?;
+        Ok(Some(earlier))
+    }
+
+    /// Adds the outcomes of ids that the ledger alone has: a repetition by the publisher has no row of its packet.
+    fn add_named(
+        &self,
+        Envelope { delivery, .. }: Envelope<'_>,
+        ranks: &[u32],
+        before: u64,
+        ledger: &mut dyn Ledger,
+        earlier: &mut Earlier,
+    ) -> Result<(), LedgerError> {
+        for (place, (tick, rank)) in (0..).zip(delivery.ticks.iter().zip(ranks)) {
+            let (channel, source, id) = (&delivery.topic, &tick.source, &tick.id);
+            let era = self.era(channel, source);
+            let in_memory =
+                || key::of_tick(delivery, tick, *rank, era).and_then(|key| self.window.by_identity(Class::Id, key));
+            let is_named = key::class_of(tick) == Class::Id && !earlier.outcomes.contains_key(&place);
+            if is_named && in_memory().is_none() {
+                let found = ledger.named(&IdQuery { channel, source, id, rank: *rank, era, before })?;
+                earlier.outcomes.extend(found.map(|row| (place, Known::Outcome(Box::new(row.outcome)))));
+            }
+        }
+        Ok(())
+    }
+
+    /// The earlier delivery that this one repeats as a whole.
+    fn delivered(
+        &mut self,
+        envelope: Envelope<'_>,
+        ranks: &[u32],
+        ledger: &mut dyn Ledger,
+    ) -> Result<Option<Earlier>, LedgerError> {
+        let delivery = envelope.delivery;
         let number = (envelope.run, delivery.number);
         let claim = match self.repeated.claims.get(&number).copied() {
             Some(claim) => claim,
@@ -126,8 +165,10 @@ impl Identities {
             let content = tick.and_then(|tick| key::half(&tick.content_sha256));
             reparsed |= matches!((kept.content, content), (Some(then), Some(now)) if then != now);
             let known = match self.window.get(kept.reference()) {
-                Some(_) => Known::Row(kept.reference()),
-                None => Known::Outcome(Box::new(kept.outcome)),
+                // Of the same turn perhaps: its outcome follows.
+                Some(_) if self.window.since(kept.reference()) < WINDOW / 2 => Known::Row(kept.reference()),
+                // It may leave memory before it is answered.
+                _ => Known::Outcome(Box::new(kept.outcome)),
             };
             outcomes.insert(kept.place, known);
         }
@@ -145,7 +186,7 @@ impl Identities {
         let delivery = envelope.delivery;
         for session in std::iter::once(envelope.session).chain(envelope.others) {
             let Some(packet_key) = packet_key(session, delivery.packet_id, &delivery.payload_sha256) else { continue };
-            let packet = Packet { envelope, ranks, session, packet_key };
+            let packet = Packet { envelope, ranks, session, key: packet_key };
             let mut first: Option<Claim> = None;
             for class in Class::ALL {
                 let found = self.first_behind(packet, class, ledger)?;
@@ -171,7 +212,7 @@ impl Identities {
         if let Some(before) = self.window.older_before(class) {
             let mut after = reached;
             while after + 1 < before {
-                let query = PacketQuery { key: packet.packet_key, class, after, before, of: None, limit: PAGE };
+                let query = PacketQuery { key: packet.key, class, after, before, of: None, limit: PAGE };
                 let page = ledger.delivered(&query)?;
                 let rows = page.iter().filter(|row| row.session == **packet.session);
                 let mut kept = rows.map(|row| Kept::from_row(row, Arc::clone(packet.session)));
@@ -182,7 +223,7 @@ impl Identities {
                 after = last.ordinal;
             }
         }
-        let mut kept = self.window.by_packet(class, packet.packet_key, reached);
+        let mut kept = self.window.by_packet(class, packet.key, reached);
         Ok(kept.find(|kept| self.fits(packet, kept)).map(|kept| packet.claim(kept)))
     }
 
@@ -251,11 +292,11 @@ struct Packet<'a> {
     envelope: Envelope<'a>,
     ranks: &'a [u32],
     session: &'a Arc<str>,
-    packet_key: i64,
+    key: i64,
 }
 
 impl Packet<'_> {
     const fn claim(&self, kept: &Kept) -> Claim {
-        Claim { delivery: kept.delivery, ticks: kept.ticks, packet_key: self.packet_key }
+        Claim { delivery: kept.delivery, ticks: kept.ticks, packet_key: self.key }
     }
 }
