@@ -60,7 +60,7 @@ pub(super) struct Connection<'a> {
     liveness: Liveness,
     /// An event without room; nothing is read meanwhile.
     stalled: Option<Event>,
-    /// The broker refused a publication: some brokers end the connection over it.
+    /// The broker refused a request: some brokers end the connection over it.
     pub(super) has_refused: bool,
     lanes: &'a Lanes,
     requests: &'a mut mpsc::UnboundedReceiver<Request>,
@@ -254,8 +254,14 @@ impl<'a> Connection<'a> {
                     message.epoch = self.epoch;
                     Some(Event::Message(message))
                 }
-                Packet::Subscribed { packet_id, code } => self.underway.subscribed(packet_id, code),
-                Packet::Unsubscribed { packet_id, code } => self.underway.unsubscribed(packet_id, code),
+                Packet::Subscribed { packet_id, code } => {
+                    self.has_refused |= !code.is_success();
+                    self.underway.subscribed(packet_id, code)
+                }
+                Packet::Unsubscribed { packet_id, code } => {
+                    self.has_refused |= !code.is_success();
+                    self.underway.unsubscribed(packet_id, code)
+                }
                 other => {
                     self.answered(&other)?;
                     None

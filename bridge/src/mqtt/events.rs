@@ -66,7 +66,7 @@ impl Lanes {
         if let Event::Message(message) = &mut event
             && message.room.is_none()
         {
-            let Ok(permit) = Arc::clone(&self.room).try_acquire_many_owned(size(&message.payload)) else {
+            let Ok(permit) = Arc::clone(&self.room).try_acquire_many_owned(permits(message.size)) else {
                 return Some(event);
             };
             message.room = Some(permit);
@@ -83,7 +83,7 @@ impl Lanes {
         if let Some(Event::Message(message)) = event
             && message.room.is_none()
         {
-            permit = Arc::clone(&self.room).acquire_many_owned(size(&message.payload)).await.ok();
+            permit = Arc::clone(&self.room).acquire_many_owned(permits(message.size)).await.ok();
         }
         // It fails only when there is no receiver, which `closed` tells.
         let Ok(place) = self.ordered.reserve().await else { return std::future::pending().await };
@@ -102,6 +102,6 @@ impl Lanes {
 }
 
 /// A packet is far below 4 GiB.
-fn size(payload: &[u8]) -> u32 {
-    u32::try_from(payload.len()).unwrap_or(u32::MAX)
+fn permits(size: usize) -> u32 {
+    u32::try_from(size).unwrap_or(u32::MAX)
 }
