@@ -259,7 +259,7 @@ impl Inflight {
         if number < self.unsent && self.settle(number, publish_through) { Ok(()) } else { Err(UnknownDelivery(number)) }
     }
 
-    /// What may be acknowledged on this connection now that the outbox is published up to a position. Each is given once.
+    /// The acknowledgements that are due on this connection, with the outbox published up to a position. Each is given once.
     pub fn acknowledge(&mut self, published_through: u64) -> Vec<Ack> {
         let mut acks = Vec::new();
         while let Some(entry) = self.at(self.unacknowledged) {
@@ -291,7 +291,7 @@ impl Inflight {
         entry.packet_id != 0 && entry.epoch == self.epoch && entry.epoch > self.ended
     }
 
-    /// Lets go of what is acknowledged.
+    /// Removes acknowledged deliveries from the front.
     fn release(&mut self) {
         while let Some(entry) = self.entries.front().filter(|_| self.first < self.unacknowledged) {
             if self.awaits_puback(entry) && self.first > self.written {

@@ -117,6 +117,8 @@ pub struct Incoming {
     pub subscription_ids: Vec<u32>,
     /// MQTT 5 user properties, in order.
     pub user_properties: Vec<(String, String)>,
+    /// Bytes of the packet.
+    size: usize,
     room: Option<OwnedSemaphorePermit>,
 }
 

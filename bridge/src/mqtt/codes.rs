@@ -9,7 +9,7 @@ pub(super) const TOPIC_FILTER_INVALID: Code = code(0x8f);
 /// This client sent nothing: the broker's Maximum Packet Size, or MQTT's, is below it.
 pub(super) const PACKET_TOO_LARGE: Code = code(0x95);
 
-/// A reason code with its name. One that the specification does not have keeps its value.
+/// A reason code with its name. A code outside the specification keeps its value.
 pub(super) const fn code(value: u8) -> Code {
     let name = match value {
         0x00 => "Success",

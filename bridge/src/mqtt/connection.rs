@@ -53,20 +53,20 @@ pub(super) struct Connection<'a> {
     output: BytesMut,
     /// Something was written and not flushed.
     is_unflushed: bool,
-    /// The last acknowledgement in the output, and the last that was told as written.
+    /// The last acknowledgement in the output, and the last reported as written.
     acked: u64,
     acks_told: u64,
     underway: Underway,
     liveness: Liveness,
     /// An event without room; nothing is read meanwhile.
     stalled: Option<Event>,
-    /// The broker refused a publication: some brokers end the connection over it.
+    /// The broker refused a request: some brokers end the connection over it.
     pub(super) has_refused: bool,
     lanes: &'a Lanes,
     requests: &'a mut mpsc::UnboundedReceiver<Request>,
 }
 
-/// A socket with a CONNACK, and what was read behind that.
+/// A socket with its CONNACK, and the bytes read behind that.
 pub(super) struct Accepted {
     socket: Socket,
     input: BytesMut,
@@ -96,7 +96,7 @@ pub(super) async fn connect(options: &Options, presented: Presented) -> Result<A
 }
 
 impl<'a> Connection<'a> {
-    /// Tells of the connection, which is to be run from here on.
+    /// Reports the new connection. [`Connection::run`] follows.
     pub(super) fn begin(
         accepted: Accepted,
         epoch: u64,
@@ -245,7 +245,7 @@ impl<'a> Connection<'a> {
         }
     }
 
-    /// Works off what was read, until an event finds no room.
+    /// Handles the packets in the input, until an event finds no room.
     fn work_off(&mut self) -> Result<(), LinkError> {
         while self.stalled.is_none() {
             let Some(packet) = packets::take(&mut self.input).map_err(LinkError::BreakProtocol)? else { break };
@@ -254,8 +254,14 @@ impl<'a> Connection<'a> {
                     message.epoch = self.epoch;
                     Some(Event::Message(message))
                 }
-                Packet::Subscribed { packet_id, code } => self.underway.subscribed(packet_id, code),
-                Packet::Unsubscribed { packet_id, code } => self.underway.unsubscribed(packet_id, code),
+                Packet::Subscribed { packet_id, code } => {
+                    self.has_refused |= !code.is_success();
+                    self.underway.subscribed(packet_id, code)
+                }
+                Packet::Unsubscribed { packet_id, code } => {
+                    self.has_refused |= !code.is_success();
+                    self.underway.unsubscribed(packet_id, code)
+                }
                 other => {
                     self.answered(&other)?;
                     None
@@ -266,7 +272,7 @@ impl<'a> Connection<'a> {
         Ok(())
     }
 
-    /// Takes a packet whose order among the messages means nothing.
+    /// Handles a packet whose order among the messages has no meaning.
     fn answered(&mut self, packet: &Packet) -> Result<(), LinkError> {
         match *packet {
             Packet::Published { packet_id, code } => {
@@ -328,7 +334,7 @@ fn reach(error: io::Error) -> LinkError {
     LinkError::Reach(Box::new(error))
 }
 
-/// With TLS 1.3 a broker that does not trust us says so only when something is read.
+/// With TLS 1.3 a broker's alert about our side arrives with the first read.
 fn secure_or_reach(error: io::Error) -> LinkError {
     let is_tls = error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>);
     if is_tls { LinkError::Secure(Box::new(error)) } else { reach(error) }

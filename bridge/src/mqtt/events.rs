@@ -9,10 +9,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::Event;
 
-/// Bytes of messages that wait in the lane: as many of the largest ones as it has places would be gigabytes.
+/// Bound on the bytes of waiting messages: a lane full of the largest packets would be gigabytes.
 const WAITING_BYTES: usize = 64 << 20;
 
-/// What happens on the connections of a link.
+/// The receiving side of a link's events.
 #[derive(Debug)]
 pub struct Events {
     control: mpsc::UnboundedReceiver<Event>,
@@ -66,7 +66,7 @@ impl Lanes {
         if let Event::Message(message) = &mut event
             && message.room.is_none()
         {
-            let Ok(permit) = Arc::clone(&self.room).try_acquire_many_owned(size(&message.payload)) else {
+            let Ok(permit) = Arc::clone(&self.room).try_acquire_many_owned(permits(message.size)) else {
                 return Some(event);
             };
             message.room = Some(permit);
@@ -83,9 +83,9 @@ impl Lanes {
         if let Some(Event::Message(message)) = event
             && message.room.is_none()
         {
-            permit = Arc::clone(&self.room).acquire_many_owned(size(&message.payload)).await.ok();
+            permit = Arc::clone(&self.room).acquire_many_owned(permits(message.size)).await.ok();
         }
-        // It fails only when there is no receiver, which `closed` tells.
+        // It fails only without a receiver, which `closed` reports.
         let Ok(place) = self.ordered.reserve().await else { return std::future::pending().await };
         if let Some(mut event) = event.take() {
             if let (Event::Message(message), Some(permit)) = (&mut event, permit) {
@@ -102,6 +102,6 @@ impl Lanes {
 }
 
 /// A packet is far below 4 GiB.
-fn size(payload: &[u8]) -> u32 {
-    u32::try_from(payload.len()).unwrap_or(u32::MAX)
+fn permits(size: usize) -> u32 {
+    u32::try_from(size).unwrap_or(u32::MAX)
 }

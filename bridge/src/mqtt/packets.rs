@@ -19,6 +19,8 @@ use super::{Code, Incoming, Message, Options, codes, credentials::Presented};
 
 /// The largest packet that the broker may send.
 const MAX_PACKET_BYTES: u32 = 4 * 1024 * 1024;
+/// Bytes of a packet that a kept payload may hold on to, beside itself.
+const MAX_KEPT_BYTES: usize = 512;
 /// Longest text that MQTT can carry.
 const MAX_TEXT_BYTES: usize = 65_535;
 
@@ -157,7 +159,7 @@ fn decode(frame: &mut BytesMut) -> Result<v5::Packet, Malformed> {
 }
 
 fn message(mut frame: BytesMut) -> Result<Incoming, Malformed> {
-    let payload_length = payload_length(&frame)?;
+    let (size, payload_length) = (frame.len(), payload_length(&frame)?);
     let v5::Packet::Publish(publish) = decode(&mut frame)? else { return Err(Malformed::Unexpected(3)) };
     // Nothing is subscribed to with QoS 2, and its handshake is not spoken here.
     if publish.qos == QoS::ExactlyOnce {
@@ -173,6 +175,10 @@ fn message(mut frame: BytesMut) -> Result<Incoming, Malformed> {
         properties.subscription_identifiers.extend(more.subscription_identifiers);
         properties.user_properties.extend(more.user_properties);
     }
+    // A payload keeps its whole packet in memory, and the bridge's bounds know of the payload alone.
+    if size - payload_length > MAX_KEPT_BYTES {
+        payload = Bytes::copy_from_slice(&payload);
+    }
     Ok(Incoming {
         epoch: 0,
         topic: String::from_utf8_lossy(&publish.topic).into_owned(),
@@ -182,6 +188,7 @@ fn message(mut frame: BytesMut) -> Result<Incoming, Malformed> {
         retained: publish.retain,
         subscription_ids: properties.subscription_identifiers.iter().filter_map(|id| u32::try_from(*id).ok()).collect(),
         user_properties: properties.user_properties,
+        size,
         room: None,
     })
 }

@@ -71,7 +71,7 @@ async fn backlog_drains_within_the_bound_and_every_acknowledgement_is_confirmed(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_confirmed_and_no_more_than_the_bound_comes_again_after_a_cut() {
-    const PART: usize = 6_000;
+    const PART: usize = 4_000;
     const CUTS: usize = 3;
     // Room for a message of 10,000 ticks is kept free: so many others are in flight at most.
     const BOUND: usize = 1_000;
@@ -85,15 +85,17 @@ async fn nothing_confirmed_and_no_more_than_the_bound_comes_again_after_a_cut() 
     proxy.set_slow(true);
     let mut count = 0;
     for cut in 1..=CUTS {
-        let publish = |count: usize| broker.publish_lines("quotes", 1, &quotes(count + 1..=count + PART, ""));
+        // Large ones, so that they come more slowly than they are published.
+        let more = "x".repeat(400);
+        let publish = |count: usize| broker.publish_lines("quotes", 1, &quotes(count + 1..=count + PART, &more));
         publish(count);
         let connection = cut as u64;
         eventually("some are confirmed", || confirmed(&runtime).is_some_and(|last| last.connection == connection))
             .await;
+        let before = runtime.memory().deliveries.len();
         publish(count + PART);
         count += 2 * PART;
-        let before = runtime.memory().deliveries.len();
-        eventually("more are on their way", || runtime.memory().deliveries.len() > before + 1_500).await;
+        eventually("more are on their way", || runtime.memory().deliveries.len() > before + PART / 4).await;
         proxy.cut();
     }
     proxy.set_slow(false);
