@@ -3,13 +3,14 @@
 //!
 //! - `turn`: what waits, and which ticks have their turn. `process`: they become outcomes, decisions and dead letters.
 //! - `decider`: who decides, in process or out of it. `swap`: how another one takes over.
-//! - `stream`: what else a bridge says on its stream.
+//! - `stream`: what else a bridge says on its stream. `sources`: last numbers and gaps.
 //! - `configure`: settings, at the start and while it runs.
 //! - `tally`: the account as it is shown.
 
 mod configure;
 mod decider;
 mod process;
+mod sources;
 mod stream;
 mod swap;
 mod tally;
@@ -31,11 +32,10 @@ use self::{
 use crate::{
     generator::{Generator, POLICY_STREAM},
     identity::Identities,
-    ledger::{
-        Account, Changes, CounterKey, EntryKind, HeldFilter, JournalEntry, Mark, SettingsRecord, Snapshot, StateKey,
-    },
+    ledger::{Account, Changes, CounterKey, EntryKind, HeldFilter, JournalEntry, SettingsRecord, Snapshot, StateKey},
     portfolio::{Book, Policy},
     settings::{Adjustable, Authority, InForce, Settings, SettingsError, in_force},
+    sources::Sources,
 };
 
 pub use configure::refusal;
@@ -56,8 +56,7 @@ pub struct Engine {
     account: Account,
     book: Book,
     identities: Identities,
-    /// How far each source has come, of what has its outcome.
-    marks: BTreeMap<(String, String), Mark>,
+    sources: Sources,
     counters: BTreeMap<CounterKey, u64>,
     sessions: BTreeMap<String, String>,
     held: Vec<HeldFilter>,
@@ -120,12 +119,10 @@ impl Engine {
             deposits: account.deposits,
             holdings: snapshot.holdings,
         };
-        let by_source = |mark: &Mark| ((mark.channel.clone(), mark.source.clone()), mark.clone());
-        let marks = snapshot.marks.iter().map(by_source).collect();
         let mut engine = Self {
             book,
-            identities: Identities::load(snapshot.window, snapshot.marks),
-            marks,
+            identities: Identities::load(snapshot.window),
+            sources: Sources::load(snapshot.marks),
             counters: snapshot.counters,
             sessions: snapshot.sessions,
             held: snapshot.held,
@@ -186,6 +183,7 @@ impl Engine {
             self.pending.state.insert(key, Some(self.generator.save()));
         }
         self.pending.evict = self.identities.evict();
+        self.pending.marks = self.sources.take_changes();
         let mut changes = std::mem::take(&mut self.pending);
         if changes == Changes::default() {
             return None;

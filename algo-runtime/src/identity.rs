@@ -2,18 +2,20 @@
 //!
 //! A tick is recognised, in this order, by the bridge's own number of the delivery, and by the first of these that it
 //! carries: source and sequence, an id, or, for a delivery that the broker sent before or may have sent again, its session,
-//! packet id and payload. Outcomes are kept in one window per rule, [`WINDOW`](crate::ledger::WINDOW) ticks long; marks are kept for ever.
+//! packet id and payload. Outcomes are kept in one window per rule, [`WINDOW`](crate::ledger::WINDOW) ticks long; the last
+//! numbers are in [`Sources`].
 //!
 //! Pure: the engine loads it from a snapshot and writes down what it tells.
 
 mod window;
 
-use std::collections::HashMap;
-
 use intuition_api::v1::{Delivery, Tick, tick_outcome::SeenBy};
 use sha2::{Digest as _, Sha256};
 
-use crate::ledger::{Class, Gap, Mark, Outcome, WindowRow};
+use crate::{
+    ledger::{Class, Outcome, WindowRow},
+    sources::Sources,
+};
 use window::{Claim, Kept, Window};
 
 pub use window::RowRef;
@@ -47,44 +49,42 @@ pub struct Envelope<'a> {
     pub session: &'a str,
 }
 
-/// The windows and the marks.
+/// The windows.
 #[derive(Debug, Default)]
 pub struct Identities {
     window: Window,
-    marks: HashMap<(String, String), (i64, u32)>,
 }
 
 impl Identities {
     /// From a snapshot.
-    pub fn load(rows: Vec<WindowRow>, marks: Vec<Mark>) -> Self {
+    pub fn load(rows: Vec<WindowRow>) -> Self {
         let mut identities = Self::default();
         for row in rows {
             let key = key_of_row(&row);
             identities.window.insert(key, Kept::from_row(&row));
         }
-        identities.marks = marks.into_iter().map(|m| ((m.channel, m.source), (m.seq, m.index))).collect();
         identities
     }
 
     /// What is known of the tick at `index`.
-    pub fn recognise(&mut self, envelope: Envelope<'_>, index: u32, tick: &Tick) -> Recognition {
+    pub fn recognise(&mut self, sources: &Sources, envelope: Envelope<'_>, index: u32, tick: &Tick) -> Recognition {
         let delivery = envelope.delivery;
         if let Some(row) = self.window.by_number(envelope.run, delivery.number, index) {
             return Recognition::Seen(row, SeenBy::Number);
         }
         match class_of(tick) {
-            Class::Sequence => self.recognise_sequence(delivery, index, tick),
+            Class::Sequence => self.recognise_sequence(sources, delivery, index, tick),
             Class::Id => self.recognise_id(delivery, index, tick),
             Class::Packet => self.recognise_packet(envelope, index),
         }
     }
 
-    fn recognise_sequence(&self, delivery: &Delivery, index: u32, tick: &Tick) -> Recognition {
+    fn recognise_sequence(&self, sources: &Sources, delivery: &Delivery, index: u32, tick: &Tick) -> Recognition {
         if let Some(row) = self.window.latest(key_of_tick(delivery, index, tick)) {
             return Recognition::Seen(row, SeenBy::Sequence);
         }
         let seq = tick.seq.unwrap_or_default();
-        match self.mark(&delivery.topic, &tick.source) {
+        match sources.last(&delivery.topic, &tick.source) {
             Some((mark, last)) if (seq, index) <= (mark, last) => {
                 if delivery.duplicate || delivery.interrupted || delivery.replay {
                     Recognition::Forgotten
@@ -116,30 +116,6 @@ impl Identities {
         self.window
             .claim(key, claim_of(envelope), delivery.duplicate)
             .map_or(Recognition::Fresh, |row| Recognition::Seen(row, SeenBy::Packet))
-    }
-
-    /// Moves the mark of a fresh tick with a sequence; what it left out is a gap.
-    pub fn advance(
-        &mut self,
-        delivery: &Delivery,
-        index: u32,
-        tick: &Tick,
-        now_micros: i64,
-    ) -> Option<(Mark, Option<Gap>)> {
-        if class_of(tick) != Class::Sequence {
-            return None;
-        }
-        let seq = tick.seq?;
-        let before = self.mark(&delivery.topic, &tick.source);
-        self.marks.insert((delivery.topic.clone(), tick.source.clone()), (seq, index));
-        let gap = before.filter(|(mark, _)| seq.saturating_sub(*mark) > 1).map(|(mark, _)| Gap {
-            channel: delivery.topic.clone(),
-            source: tick.source.clone(),
-            first: mark + 1,
-            last: seq - 1,
-            seen_micros: now_micros,
-        });
-        Some((Mark { channel: delivery.topic.clone(), source: tick.source.clone(), seq, index }, gap))
     }
 
     /// Takes a row for a tick that had none. Its outcome follows by [`Identities::settle`].
@@ -188,22 +164,6 @@ impl Identities {
     /// Forgets what is beyond the windows' length: of each class every row up to the ordinal.
     pub fn evict(&mut self) -> Vec<(Class, u64)> {
         self.window.evict()
-    }
-
-    /// Sequence and index that a source has come to on a channel.
-    pub fn mark(&self, channel: &str, source: &str) -> Option<(i64, u32)> {
-        // A borrowed pair cannot look up an owned one; sources are few and the strings short.
-        self.marks.get(&(channel.to_owned(), source.to_owned())).copied()
-    }
-
-    /// All marks.
-    pub fn marks(&self) -> impl Iterator<Item = Mark> + '_ {
-        self.marks.iter().map(|((channel, source), (seq, index))| Mark {
-            channel: channel.clone(),
-            source: source.clone(),
-            seq: *seq,
-            index: *index,
-        })
     }
 }
 

@@ -63,7 +63,7 @@ impl Engine {
                         continue;
                     }
                     Some(Work::Delivery { .. }) if !self.decider.is_ready() => break,
-                    Some(Work::Delivery { .. }) => self.begin_turn(now_micros),
+                    Some(Work::Delivery { .. }) => self.begin_turn(),
                 }
             }
             let Some(limit) = self.decider.batch_limit() else { break };
@@ -133,11 +133,11 @@ impl Engine {
         now_micros: i64,
         committed: &mut Committed,
     ) {
-        let Planned { delivery, index, plan, advanced } = planned;
+        let Planned { delivery, index, plan, taken } = planned;
         if index == 0 {
             self.progress = Progress::default();
         }
-        self.note_advance(advanced);
+        self.settle_number(&delivery, index, taken, now_micros);
         let entries = &mut committed.entries;
         let row = match plan {
             Plan::Seen(reference, by) => {
@@ -182,17 +182,6 @@ impl Engine {
         }
         if by == SeenBy::Packet {
             self.count(counter::AMBIGUOUS, "", 1);
-        }
-    }
-
-    fn note_advance(&mut self, advanced: Option<(crate::ledger::Mark, Option<crate::ledger::Gap>)>) {
-        let Some((mark, gap)) = advanced else { return };
-        self.pending.marks.retain(|known| known.channel != mark.channel || known.source != mark.source);
-        self.pending.marks.push(mark.clone());
-        self.marks.insert((mark.channel.clone(), mark.source.clone()), mark);
-        if let Some(gap) = gap {
-            self.count(counter::GAPS, "", gap.last.abs_diff(gap.first).saturating_add(1));
-            self.pending.gaps.push(gap);
         }
     }
 

@@ -103,7 +103,7 @@ impl Engine {
             account: self.account(),
             position: self.account.position,
             published_through: self.account.published_through,
-            marks: self.marks.values().cloned().collect(),
+            marks: self.sources.marks().collect(),
         }
     }
 }

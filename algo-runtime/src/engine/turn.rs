@@ -8,11 +8,11 @@ use std::{collections::VecDeque, sync::Arc};
 
 use intuition_api::v1::{Delivery, Tick, Unusable, tick::Content, tick_outcome::SeenBy};
 
-use super::{Engine, RequestError};
+use super::{Engine, RequestError, sources::Taken};
 use crate::{
     algorithm::Quote,
     identity::{Envelope, Recognition, RowRef},
-    ledger::{Gap, Mark, WindowRow},
+    ledger::WindowRow,
 };
 
 /// Ticks of a turn, at most, and payload that their dead letters may carry: what one answer to the bridge may hold.
@@ -49,8 +49,8 @@ pub(super) struct Planned {
     pub(super) delivery: Arc<Delivery>,
     pub(super) index: u32,
     pub(super) plan: Plan,
-    /// How far its source has come with it.
-    pub(super) advanced: Option<(Mark, Option<Gap>)>,
+    /// The number that it took from its source.
+    pub(super) taken: Option<Taken>,
 }
 
 /// A quote that the algorithm is asked about.
@@ -92,7 +92,7 @@ impl Engine {
     }
 
     /// Gives the next ticks their turn, up to a marker.
-    pub(super) fn begin_turn(&mut self, now_micros: i64) {
+    pub(super) fn begin_turn(&mut self) {
         let mut turn = Turn { stream: self.stream, ticks: VecDeque::new() };
         let mut bytes = 0;
         while turn.ticks.len() < TURN_TICKS && bytes < TURN_BYTES {
@@ -105,37 +105,24 @@ impl Engine {
                 self.backlog.pop_front();
             }
             bytes += delivery.payload.len();
-            self.plan(&delivery, first, taken, now_micros, &mut turn.ticks);
+            self.plan(&delivery, first, taken, &mut turn.ticks);
         }
         self.turn = Some(turn);
     }
 
-    fn plan(
-        &mut self,
-        delivery: &Arc<Delivery>,
-        first: u32,
-        count: usize,
-        now_micros: i64,
-        planned: &mut VecDeque<Planned>,
-    ) {
+    fn plan(&mut self, delivery: &Arc<Delivery>, first: u32, count: usize, planned: &mut VecDeque<Planned>) {
         let session = self.session.clone();
         let envelope = Envelope { delivery, run: self.run, session: &session };
         for (index, tick) in (0_u32..).zip(&delivery.ticks).skip(first as usize).take(count) {
-            let (plan, advanced) = self.plan_tick(envelope, index, tick, now_micros);
-            planned.push_back(Planned { delivery: Arc::clone(delivery), index, plan, advanced });
+            let (plan, taken) = self.plan_tick(envelope, index, tick);
+            planned.push_back(Planned { delivery: Arc::clone(delivery), index, plan, taken });
         }
     }
 
-    fn plan_tick(
-        &mut self,
-        envelope: Envelope<'_>,
-        index: u32,
-        tick: &Tick,
-        now_micros: i64,
-    ) -> (Plan, Option<(Mark, Option<Gap>)>) {
+    fn plan_tick(&mut self, envelope: Envelope<'_>, index: u32, tick: &Tick) -> (Plan, Option<Taken>) {
         let delivery = envelope.delivery;
-        let mut advanced = None;
-        let usable = match self.identities.recognise(envelope, index, tick) {
+        let mut taken = None;
+        let usable = match self.identities.recognise(&self.sources, envelope, index, tick) {
             Recognition::Seen(reference, by) => return (Plan::Seen(reference, by), None),
             Recognition::Forgotten => return (Plan::Forgotten, None),
             Recognition::Conflict => Err(unusable(
@@ -152,7 +139,7 @@ impl Engine {
                 ),
             )),
             Recognition::Fresh => {
-                advanced = self.identities.advance(delivery, index, tick, now_micros);
+                taken = self.take_number(delivery, index, tick);
                 usable_quote(tick)
             }
         };
@@ -161,7 +148,7 @@ impl Engine {
             Ok(quote) => Plan::Decide { row, reference, quote },
             Err(cause) => Plan::Dead { row, reference, cause },
         };
-        (plan, advanced)
+        (plan, taken)
     }
 
     /// The next quotes for the algorithm, at most so many. Those in front of the last that it did not ask for are told

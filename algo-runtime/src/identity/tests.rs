@@ -1,7 +1,7 @@
 use intuition_api::v1::{Quote, tick::Content, tick_outcome::Kind};
 
 use super::*;
-use crate::ledger::WINDOW;
+use crate::{ledger::WINDOW, sources::Missing};
 
 const SESSION: &str = "session-1";
 
@@ -46,20 +46,36 @@ impl Case {
     }
 }
 
-fn recognise(identities: &mut Identities, case: &Case) -> Recognition {
-    identities.recognise(case.envelope(), 0, case.tick())
+/// Identities, and the last numbers beside them.
+#[derive(Default)]
+struct Known {
+    identities: Identities,
+    sources: Sources,
+}
+
+impl Known {
+    fn evict(&mut self) -> Vec<(Class, u64)> {
+        self.identities.evict()
+    }
+}
+
+fn recognise(known: &mut Known, case: &Case) -> Recognition {
+    known.identities.recognise(&known.sources, case.envelope(), 0, case.tick())
 }
 
 /// Recognises, and books what is fresh as the engine does.
-fn take(identities: &mut Identities, case: &Case) -> (Recognition, Option<Gap>) {
-    let recognition = recognise(identities, case);
+fn take(known: &mut Known, case: &Case) -> (Recognition, Option<Missing>) {
+    let recognition = recognise(known, case);
     if recognition != Recognition::Fresh {
         return (recognition, None);
     }
-    let gap = identities.advance(&case.delivery, 0, case.tick(), 0).and_then(|(_, gap)| gap);
+    let (topic, tick) = (&case.delivery.topic, case.tick());
+    let is_numbered = class_of(tick) == Class::Sequence;
+    let seq = tick.seq.filter(|_| is_numbered);
+    let gap = seq.and_then(|seq| known.sources.take(topic, &tick.source, (seq, 0)));
     let outcome =
         Outcome { kind: Kind::NoSignal, reason: String::new(), first_position: 0, positions: 0, first_seq: 0, seqs: 0 };
-    identities.reserve(case.envelope(), 0, case.tick(), outcome);
+    known.identities.reserve(case.envelope(), 0, case.tick(), outcome);
     (recognition, gap)
 }
 
@@ -73,7 +89,7 @@ fn seen(recognition: Recognition) -> Option<SeenBy> {
 #[test]
 fn the_bridge_s_number_finds_a_delivery_whatever_it_carries() {
     for tick in [tick("", None, ""), tick("", None, "a"), tick("s", Some(1), "")] {
-        let mut identities = Identities::default();
+        let mut identities = Known::default();
         let first = case(1, tick, 0);
         assert_eq!(take(&mut identities, &first).0, Recognition::Fresh);
         assert_eq!(seen(recognise(&mut identities, &first)), Some(SeenBy::Number));
@@ -82,12 +98,12 @@ fn the_bridge_s_number_finds_a_delivery_whatever_it_carries() {
 
 #[test]
 fn a_sequence_is_decided_once_and_what_it_leaves_out_is_a_gap() {
-    let mut identities = Identities::default();
+    let mut identities = Known::default();
     let numbered = |number, seq| case(number, tick("s", Some(seq), ""), 0);
     assert_eq!(take(&mut identities, &numbered(1, 5)), (Recognition::Fresh, None));
     let (recognition, gap) = take(&mut identities, &numbered(2, 9));
     assert_eq!(recognition, Recognition::Fresh);
-    assert_eq!(gap.map(|gap| (gap.first, gap.last)), Some((6, 8)));
+    assert_eq!(gap, Some((6, 8)));
     assert_eq!(seen(recognise(&mut identities, &numbered(3, 5))), Some(SeenBy::Sequence));
     assert_eq!(recognise(&mut identities, &numbered(4, 7)), Recognition::WentBack { mark: 9 });
     assert_eq!(recognise(&mut identities, &numbered(5, 7).redelivered(2)), Recognition::Forgotten);
@@ -100,7 +116,7 @@ fn a_sequence_is_decided_once_and_what_it_leaves_out_is_a_gap() {
 
 #[test]
 fn an_id_is_decided_once_and_conflicts_with_another_payload() {
-    let mut identities = Identities::default();
+    let mut identities = Known::default();
     assert_eq!(take(&mut identities, &case(1, tick("", None, "a"), 0)).0, Recognition::Fresh);
     assert_eq!(seen(recognise(&mut identities, &case(2, tick("", None, "a"), 0))), Some(SeenBy::Id));
     assert_eq!(recognise(&mut identities, &case(3, tick("", None, "a"), 1)), Recognition::Conflict);
@@ -110,7 +126,7 @@ fn an_id_is_decided_once_and_conflicts_with_another_payload() {
 
 #[test]
 fn without_identity_only_a_redelivery_of_the_same_session_packet_and_payload_was_seen() {
-    let mut identities = Identities::default();
+    let mut identities = Known::default();
     let plain = |number, payload| case(number, tick("", None, ""), payload);
     assert_eq!(take(&mut identities, &plain(1, 0)).0, Recognition::Fresh);
     assert_eq!(recognise(&mut identities, &plain(2, 0)), Recognition::Fresh, "not flagged DUP");
@@ -126,7 +142,7 @@ fn without_identity_only_a_redelivery_of_the_same_session_packet_and_payload_was
 
 #[test]
 fn equal_packets_of_one_connection_count_as_several() {
-    let mut identities = Identities::default();
+    let mut identities = Known::default();
     let plain = |number| case(number, tick("", None, ""), 0);
     assert_eq!(take(&mut identities, &plain(1)).0, Recognition::Fresh);
     assert_eq!(take(&mut identities, &plain(2)).0, Recognition::Fresh);
@@ -141,7 +157,7 @@ fn equal_packets_of_one_connection_count_as_several() {
 
 #[test]
 fn what_was_held_while_its_connection_ended_may_have_been_decided_through_another_bridge() {
-    let mut identities = Identities::default();
+    let mut identities = Known::default();
     let held = |number| {
         let mut held = case(number, tick("", None, ""), 0);
         held.delivery.interrupted = true;
@@ -161,7 +177,7 @@ fn what_was_held_while_its_connection_ended_may_have_been_decided_through_anothe
 
 #[test]
 fn outcomes_are_kept_for_a_whole_window_and_not_longer() {
-    let mut identities = Identities::default();
+    let mut identities = Known::default();
     for number in 1..=WINDOW + 1 {
         take(&mut identities, &case(number, tick("", None, &number.to_string()), 0));
         identities.evict();
@@ -169,6 +185,6 @@ fn outcomes_are_kept_for_a_whole_window_and_not_longer() {
     let again = |number: u64| case(WINDOW + 1 + number, tick("", None, &number.to_string()), 0);
     assert_eq!(recognise(&mut identities, &again(1)), Recognition::Fresh);
     assert_eq!(seen(recognise(&mut identities, &again(2))), Some(SeenBy::Id));
-    // The other windows are not touched by it, and marks stay for ever.
+    // The other windows are not touched by it.
     assert!(identities.evict().is_empty());
 }
