@@ -32,10 +32,12 @@ use self::{
 use crate::{
     generator::{Generator, POLICY_STREAM},
     identity::Identities,
-    ledger::{Account, Changes, CounterKey, EntryKind, HeldFilter, JournalEntry, SettingsRecord, Snapshot, StateKey},
+    ledger::{
+        Account, Changes, CounterKey, EntryKind, Gap, HeldFilter, JournalEntry, SettingsRecord, Snapshot, StateKey,
+    },
     portfolio::{Book, Policy},
     settings::{Adjustable, Authority, InForce, Settings, SettingsError, in_force},
-    sources::Sources,
+    sources::{Sources, symbols::Symbols},
 };
 
 pub use configure::refusal;
@@ -57,6 +59,8 @@ pub struct Engine {
     book: Book,
     identities: Identities,
     sources: Sources,
+    symbols: Symbols,
+    last_gap: Option<Gap>,
     counters: BTreeMap<CounterKey, u64>,
     sessions: BTreeMap<String, String>,
     held: Vec<HeldFilter>,
@@ -106,7 +110,7 @@ pub struct Engine {
 
 impl Engine {
     /// Takes a ledger's state up under these settings. The first start deposits the starting cash.
-    pub fn start(snapshot: Snapshot, settings: &Settings, now_micros: i64) -> Result<Self, SettingsError> {
+    pub fn start(mut snapshot: Snapshot, settings: &Settings, now_micros: i64) -> Result<Self, SettingsError> {
         let ruling = in_force(&settings.adjustable, &settings.authority, snapshot.settings.as_ref())?;
         let policy_state = snapshot.state.get(&(POLICY_STATE.0.to_owned(), POLICY_STATE.1.to_owned()));
         let generator = Generator::resume(ruling.adjustable.seed(), POLICY_STREAM, policy_state.map(Vec::as_slice));
@@ -122,7 +126,9 @@ impl Engine {
         let mut engine = Self {
             book,
             identities: Identities::load(snapshot.window),
-            sources: Sources::load(snapshot.marks),
+            symbols: Symbols::load(std::mem::take(&mut snapshot.sources.symbols)),
+            last_gap: snapshot.sources.last_gap.take(),
+            sources: Sources::load(snapshot.marks, snapshot.sources),
             counters: snapshot.counters,
             sessions: snapshot.sessions,
             held: snapshot.held,
@@ -183,7 +189,8 @@ impl Engine {
             self.pending.state.insert(key, Some(self.generator.save()));
         }
         self.pending.evict = self.identities.evict();
-        self.pending.marks = self.sources.take_changes();
+        (self.pending.marks, self.pending.sources) = self.sources.take_changes();
+        self.pending.sources.symbols = self.symbols.take_added();
         let mut changes = std::mem::take(&mut self.pending);
         if changes == Changes::default() {
             return None;

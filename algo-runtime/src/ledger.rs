@@ -12,12 +12,16 @@ pub mod sqlite;
 pub mod verify;
 
 pub use record::{
-    Account, Changes, Class, CounterKey, EntryKind, Gap, HeldFilter, Holding, JournalEntry, Mark, OutboxContent,
-    OutboxRow, Outcome, SettingsRecord, Snapshot, StateKey, Trade, WindowRow,
+    Account, Changes, Class, Conflict, CounterKey, EntryKind, Gap, HeldFilter, Holding, JournalEntry, Mark,
+    OutboxContent, OutboxRow, Outcome, Reset, SettingsRecord, Snapshot, SourceChanges, SourceHash, SourceKey,
+    SourceRecords, StateKey, Trade, WindowRow,
 };
 
 /// Ticks of each [`Class`] whose outcomes are kept. Twice what a bridge may hold without an outcome.
 pub const WINDOW: u64 = 65_536;
+
+/// Gaps that are kept; older ones are deleted.
+pub const GAPS: u64 = 10_000;
 
 /// What the engine needs from a ledger.
 pub trait Ledger: Send {

@@ -150,15 +150,18 @@ impl Engine {
                 None
             }
             Plan::Dead { row, reference, cause } => {
+                self.note_refused(&delivery, index, &cause);
                 let outcome = self.dead_letter(&delivery, &cause, entries);
                 Some((self.settle(row, reference, outcome), SeenBy::Unspecified))
             }
             Plan::NotSubscribed { row, reference } => {
+                self.note_accepted(&delivery, index);
                 self.count(counter::NOT_SUBSCRIBED, "", 1);
                 let outcome = Outcome { kind: Kind::NotSubscribed, ..undecided() };
                 Some((self.settle(row, reference, outcome), SeenBy::Unspecified))
             }
             Plan::Decide { row, reference, .. } => {
+                self.note_accepted(&delivery, index);
                 let verdict = verdict.unwrap_or(Verdict::Signals(Vec::new()));
                 let mut outcome = self.decide(&delivery, verdict, asked, now_micros, entries);
                 if let Some((state, publications)) = words {

@@ -2,8 +2,11 @@
 
 use intuition_api::v1::{AccountResponse, Counter, Position};
 
-use super::Engine;
-use crate::ledger::{CounterKey, Mark};
+use super::{Engine, sources::SHOWN};
+use crate::{
+    ledger::{CounterKey, Mark},
+    wire,
+};
 
 /// Names of the ledger's counters.
 pub mod counter {
@@ -21,7 +24,7 @@ pub mod counter {
     pub const DUPLICATES: &str = "duplicates";
     /// Those of the duplicates that session, packet id and payload alone told.
     pub const AMBIGUOUS: &str = "ambiguous";
-    /// Sequence numbers that are missing.
+    /// Sequence numbers that are missing: the sum, and by channel beside it.
     pub const GAPS: &str = "gaps";
     /// Those of the duplicates whose outcome is no longer kept.
     pub const FORGOTTEN: &str = "forgotten";
@@ -43,7 +46,10 @@ pub struct Tally {
 impl Tally {
     /// The sum over all reasons of a counter.
     pub fn count(&self, name: &str) -> u64 {
-        let values = self.account.counters.iter().filter(|counter| counter.name == name).map(|counter| counter.value);
+        // The sum of the gaps has an entry of its own.
+        let is_counted =
+            |counter: &&Counter| counter.name == name && (name != counter::GAPS || counter.reason.is_empty());
+        let values = self.account.counters.iter().filter(is_counted).map(|counter| counter.value);
         values.fold(0, u64::saturating_add)
     }
 
@@ -93,6 +99,9 @@ impl Engine {
             algorithm_version: backend.version.clone(),
             backend: Some(backend),
             candidate: self.candidate.as_ref().map(|candidate| candidate.shown(&self.decider)),
+            sources: self.sources.notable(SHOWN),
+            source_count: self.sources.len() as u64,
+            last_gap: self.last_gap.as_ref().map(wire::gap),
             ..AccountResponse::default()
         }
     }

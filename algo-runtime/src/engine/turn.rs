@@ -8,7 +8,10 @@ use std::{collections::VecDeque, sync::Arc};
 
 use intuition_api::v1::{Delivery, Tick, Unusable, tick::Content, tick_outcome::SeenBy};
 
-use super::{Engine, RequestError, sources::Taken};
+use super::{
+    Engine, RequestError,
+    sources::{Taken, bound_identities, too_many_symbols},
+};
 use crate::{
     algorithm::Quote,
     identity::{Envelope, Recognition, RowRef},
@@ -71,10 +74,11 @@ pub(super) struct Turn {
 
 impl Engine {
     /// Takes deliveries in, behind what waits.
-    pub fn take(&mut self, deliveries: Vec<Delivery>) -> Result<(), RequestError> {
+    pub fn take(&mut self, mut deliveries: Vec<Delivery>) -> Result<(), RequestError> {
         if let Some(empty) = deliveries.iter().find(|delivery| delivery.ticks.is_empty()) {
             return Err(RequestError::BreakContract(format!("Batch: delivery {} has no tick", empty.number)));
         }
+        deliveries.iter_mut().for_each(bound_identities);
         let work = deliveries.into_iter().map(|delivery| Work::Delivery { delivery: Arc::new(delivery), next: 0 });
         self.backlog.extend(work);
         Ok(())
@@ -132,16 +136,17 @@ impl Engine {
             Recognition::WentBack { mark } => Err(unusable(
                 "SequenceWentBack",
                 format!(
-                    "{} stands at {mark} on {}, and this is {}: a source that starts again takes a new name",
+                    "{} stands at {mark} on {}, and this is {}: a source that starts again takes a new name or is \
+                     reset; where each symbol has numbers of its own, put the symbol into source",
                     tick.source,
                     delivery.topic,
                     tick.seq.unwrap_or_default()
                 ),
             )),
-            Recognition::Fresh => {
-                taken = self.take_number(delivery, index, tick);
+            Recognition::Fresh => self.take_number(delivery, index, tick).and_then(|number| {
+                taken = number;
                 usable_quote(tick)
-            }
+            }),
         };
         let (reference, row) = self.identities.reserve(envelope, index, tick, super::process::undecided());
         let plan = match usable {
@@ -177,6 +182,14 @@ impl Engine {
             }
             if asked.len() >= limit {
                 break;
+            }
+            if !self.symbols.admit(&quote.sid) {
+                let cause = too_many_symbols(&quote.sid);
+                let plan = std::mem::replace(&mut planned.plan, Plan::Forgotten);
+                if let Plan::Decide { row, reference, .. } = plan {
+                    planned.plan = Plan::Dead { row, reference, cause };
+                }
+                continue;
             }
             asked.push(Asked { delivery: Arc::clone(&planned.delivery), index: planned.index, quote: quote.clone() });
         }

@@ -1,11 +1,11 @@
 //! The ledger of backtests and tests: the same rules as [`sqlite`](super::sqlite), gone with the process.
-//! Gaps, which nobody reads back, are not kept.
+//! Of gaps only the last one is kept: the others are for people who read the file.
 
 use std::collections::BTreeMap;
 
 use super::{
     Account, Changes, Class, CounterKey, HeldFilter, Holding, JournalEntry, Ledger, LedgerError, Mark, OutboxContent,
-    OutboxRow, SettingsRecord, Snapshot, StateKey, WindowRow,
+    OutboxRow, SettingsRecord, Snapshot, SourceRecords, StateKey, WindowRow,
     books::{Books, Finding},
 };
 
@@ -17,6 +17,7 @@ pub struct MemoryLedger {
     journal: Vec<JournalEntry>,
     holdings: BTreeMap<String, Holding>,
     marks: BTreeMap<(String, String), Mark>,
+    sources: SourceRecords,
     window: BTreeMap<(Class, u64), WindowRow>,
     outbox: BTreeMap<u64, OutboxContent>,
     counters: BTreeMap<CounterKey, u64>,
@@ -35,6 +36,7 @@ impl MemoryLedger {
             journal: Vec::new(),
             holdings: BTreeMap::new(),
             marks: BTreeMap::new(),
+            sources: SourceRecords::default(),
             window: BTreeMap::new(),
             outbox: BTreeMap::new(),
             counters: BTreeMap::new(),
@@ -63,6 +65,7 @@ impl Ledger for MemoryLedger {
             account: self.account.clone(),
             holdings: self.holdings.clone(),
             marks: self.marks.values().cloned().collect(),
+            sources: self.sources.clone(),
             window: self.window.values().cloned().collect(),
             counters: self.counters.clone(),
             state: self.state.clone(),
@@ -75,6 +78,7 @@ impl Ledger for MemoryLedger {
     fn commit(&mut self, changes: &Changes) -> Result<(), LedgerError> {
         self.books = self.check(changes)?;
         self.journal.extend_from_slice(&changes.journal);
+        self.take_sources(changes);
         self.marks.extend(changes.marks.iter().map(|mark| ((mark.channel.clone(), mark.source.clone()), mark.clone())));
         self.window.extend(changes.window.iter().map(|row| ((row.class, row.ordinal), row.clone())));
         for (class, through) in &changes.evict {
@@ -113,6 +117,22 @@ impl Ledger for MemoryLedger {
 
     fn close(self: Box<Self>) -> Result<(), LedgerError> {
         Ok(())
+    }
+}
+
+impl MemoryLedger {
+    fn take_sources(&mut self, changes: &Changes) {
+        let sources = &changes.sources;
+        for key in &sources.removed {
+            self.marks.remove(key);
+        }
+        self.sources.resets.extend_from_slice(&sources.resets);
+        self.sources.forgotten.extend(&sources.forgotten);
+        self.sources.symbols.extend(sources.symbols.iter().cloned());
+        set_or_remove(&mut self.sources.conflicts, &sources.conflicts);
+        if let Some(gap) = changes.gaps.last() {
+            self.sources.last_gap = Some(gap.clone());
+        }
     }
 }
 

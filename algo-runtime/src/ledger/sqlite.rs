@@ -3,7 +3,7 @@
 //! - `place`: the files and how they are connected to; `create`: how they are made; `schema`: versions of the format.
 //! - `inspect`: the whole ledger is read and recomputed before anything is written; `digest`: the number over all
 //!   tables that tells damage.
-//! - `rows` and `write`: between rows and types.
+//! - `rows` and `write`: between rows and types; `sources`: those about sources.
 
 mod create;
 mod digest;
@@ -11,6 +11,7 @@ mod inspect;
 mod place;
 mod rows;
 mod schema;
+mod sources;
 mod write;
 
 use std::path::Path;
@@ -174,7 +175,8 @@ fn take_epoch(
     inspected: &Inspected,
 ) -> rusqlite::Result<(Seal, Digest)> {
     let migrated = schema::migrate(connection, migrations, inspected.seal.user_version)?;
-    let digest = if migrated { Digest::of_all(connection)? } else { inspected.digest };
+    let adopted = schema::newest(migrations) >= sources::SINCE && sources::adopt(connection)?;
+    let digest = if migrated || adopted { Digest::of_all(connection)? } else { inspected.digest };
     let mut seal = Seal::read(connection)?;
     seal.epoch += 1;
     let seal = seal.over(digest);

@@ -110,13 +110,14 @@ mod tests {
 
     #[test]
     fn a_disk_full_at_any_page_leaves_nothing_and_the_next_start_makes_the_ledger() {
-        let [first] = MIGRATIONS else { panic!("the limit goes before the only migration") };
+        let [first, later @ ..] = MIGRATIONS else { panic!("the limit goes before the first migration") };
         let mut failed = 0;
         for pages in 1.. {
             let dir = tempdir().unwrap();
             let sql = format!("PRAGMA max_page_count = {pages}; {}", first.sql).leak();
             let limited = Migration { sql, ..*first };
-            match SqliteLedger::open_with(dir.path(), ACCOUNT, &[limited]) {
+            let migrations = [&[limited], later].concat();
+            match SqliteLedger::open_with(dir.path(), ACCOUNT, &migrations) {
                 Err(LedgerError::Store { action: "create the tables", source, .. }) => {
                     assert_eq!(source.sqlite_error_code(), Some(ErrorCode::DiskFull), "{pages} pages");
                     failed += 1;

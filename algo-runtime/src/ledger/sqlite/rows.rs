@@ -5,9 +5,10 @@ use std::{collections::BTreeMap, error::Error, str::FromStr};
 use intuition_api::v1;
 use rusqlite::{Connection, OptionalExtension as _, Row, params, types::Type};
 
+use super::sources;
 use crate::ledger::{
-    Account, Class, EntryKind, HeldFilter, Holding, JournalEntry, Mark, OutboxContent, OutboxRow, Outcome,
-    SettingsRecord, Snapshot, Trade, WindowRow,
+    Account, Class, EntryKind, HeldFilter, Holding, JournalEntry, OutboxContent, OutboxRow, Outcome, SettingsRecord,
+    Snapshot, Trade, WindowRow,
 };
 
 /// Columns of the journal in the order that [`entry`] reads them.
@@ -24,11 +25,8 @@ pub(super) fn snapshot(connection: &Connection) -> rusqlite::Result<Snapshot> {
     Ok(Snapshot {
         account: account(connection)?,
         holdings: holdings(connection)?,
-        marks: list(
-            connection,
-            "SELECT channel, source, seq, tick_index FROM marks ORDER BY channel, source",
-            |row| Ok(Mark { channel: row.get(0)?, source: row.get(1)?, seq: row.get(2)?, index: row.get(3)? }),
-        )?,
+        marks: sources::marks(connection)?,
+        sources: sources::records(connection)?,
         window: window(connection)?,
         counters: list(connection, "SELECT name, reason, value FROM counters", |row| {
             Ok(((row.get(0)?, row.get(1)?), unsigned(row, 2)?))
@@ -215,7 +213,7 @@ fn settings(connection: &Connection) -> rusqlite::Result<Option<SettingsRecord>>
     connection.query_row(sql, [], read).optional()
 }
 
-fn list<T, C: FromIterator<T>>(
+pub(super) fn list<T, C: FromIterator<T>>(
     connection: &Connection,
     sql: &str,
     read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
@@ -223,7 +221,7 @@ fn list<T, C: FromIterator<T>>(
     connection.prepare(sql)?.query_map([], read)?.collect()
 }
 
-fn unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+pub(super) fn unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
     row.get::<_, i64>(column).map(i64::cast_unsigned)
 }
 
