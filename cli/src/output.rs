@@ -39,12 +39,26 @@ pub(crate) struct Summary {
     denied: u64,
     dead_lettered: u64,
     not_subscribed: u64,
+    /// Sequence numbers that sources left out.
+    gaps: u64,
+    /// The last of them in this run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_gap: Option<LastGap>,
     starting_cash: String,
     cash: String,
     invested: String,
     realised: String,
     /// From the first quote to the end, to the millisecond.
     seconds: f64,
+}
+
+/// Sequence numbers that a source left out, both ends included.
+#[derive(Debug, PartialEq, Serialize)]
+struct LastGap {
+    channel: String,
+    source: String,
+    first: i64,
+    last: i64,
 }
 
 #[derive(Serialize)]
@@ -57,6 +71,14 @@ impl Summary {
     pub(crate) fn between(start: &Tally, end: &Tally, elapsed: Duration) -> Self {
         let counted = |name| end.count(name).saturating_sub(start.count(name));
         let account = &end.account;
+        let gaps = counted(counter::GAPS);
+        // Without gaps in this run, the last one is an earlier run's.
+        let last_gap = account.last_gap.as_ref().filter(|_| gaps > 0).map(|gap| LastGap {
+            channel: gap.channel.clone(),
+            source: gap.source.clone(),
+            first: gap.first,
+            last: gap.last,
+        });
         Self {
             algo: account.account.clone(),
             algorithm: account.algorithm.clone(),
@@ -66,6 +88,8 @@ impl Summary {
             denied: counted(counter::DENIED),
             dead_lettered: counted(counter::DEAD_LETTERED),
             not_subscribed: counted(counter::NOT_SUBSCRIBED),
+            gaps,
+            last_gap,
             starting_cash: account.deposits.clone(),
             cash: account.cash.clone(),
             invested: account.invested.clone(),
@@ -170,6 +194,7 @@ fn table(summaries: &[Summary]) -> String {
         "denied",
         "dead-lettered",
         "not subscribed",
+        "gaps",
         "starting cash",
         "cash",
         "invested",
@@ -177,7 +202,7 @@ fn table(summaries: &[Summary]) -> String {
         "seconds",
     ];
     let rows = summaries.iter().map(|summary| {
-        let Summary { ticks, decisions, denied, dead_lettered, not_subscribed, seconds, .. } = summary;
+        let Summary { ticks, decisions, denied, dead_lettered, not_subscribed, gaps, seconds, .. } = summary;
         [
             summary.algo.clone(),
             format!("{} {}", summary.algorithm, summary.algorithm_version).trim_end().to_owned(),
@@ -186,6 +211,7 @@ fn table(summaries: &[Summary]) -> String {
             denied.to_string(),
             dead_lettered.to_string(),
             not_subscribed.to_string(),
+            gaps.to_string(),
             summary.starting_cash.clone(),
             summary.cash.clone(),
             summary.invested.clone(),
@@ -209,12 +235,23 @@ fn table(summaries: &[Summary]) -> String {
         }
         text.push('\n');
     }
+    for summary in summaries {
+        text.extend(gap_line(summary));
+    }
     text
+}
+
+/// Which numbers were left out last, under the table.
+fn gap_line(summary: &Summary) -> Option<String> {
+    let LastGap { channel, source, first, last } = summary.last_gap.as_ref()?;
+    let which = if first == last { format!("number {first}") } else { format!("numbers {first} to {last}") };
+    let line = format!("{}: {which} of source {source:?} on {channel} did not come", summary.algo);
+    Some(format!("{}\n", line.replace(|letter: char| letter.is_control(), " ")))
 }
 
 #[cfg(test)]
 mod tests {
-    use intuition_api::v1::{AccountResponse, Counter};
+    use intuition_api::v1::{AccountResponse, Counter, Gap};
 
     use super::*;
 
@@ -250,15 +287,21 @@ mod tests {
             ("deadLettered", "Rejected", 1),
             ("notSubscribed", "", 2),
             ("duplicates", "", 99),
+            ("gaps", "", 3),
+            ("gaps", "quotes", 3),
         ];
-        Summary::between(&start, &tally(8, &counters), Duration::from_micros(1_234_567))
+        let mut end = tally(8, &counters);
+        let (channel, source) = ("quotes".to_owned(), "nyse".to_owned());
+        end.account.last_gap = Some(Gap { channel, source, first: 7, last: 9, seen_micros: 1 });
+        Summary::between(&start, &end, Duration::from_micros(1_234_567))
     }
 
     #[test]
     fn a_summary_counts_this_run_and_shows_the_accounts_money() {
         let expected = concat!(
             r#"{"summary":{"algo":"default/a","algorithm":"breakout","algorithmVersion":"1.2.0","ticks":17,"#,
-            r#""decisions":5,"denied":3,"deadLettered":4,"notSubscribed":2,"#,
+            r#""decisions":5,"denied":3,"deadLettered":4,"notSubscribed":2,"gaps":3,"#,
+            r#""lastGap":{"channel":"quotes","source":"nyse","first":7,"last":9},"#,
             r#""startingCash":"10.00","cash":"1.50","invested":"2.00","realised":"-6.50","seconds":1.235}}"#
         );
         assert_eq!(serde_json::to_string(&SummaryLine { summary: &summary() }).unwrap(), expected);
@@ -268,7 +311,8 @@ mod tests {
     fn a_table_lines_its_columns_up() {
         let table = table(&[summary()]);
         let lines: Vec<_> = table.lines().collect();
-        assert_eq!(lines.len(), 3);
+        assert_eq!(lines.len(), 4);
+        assert_eq!(lines[3], r#"default/a: numbers 7 to 9 of source "nyse" on quotes did not come"#);
         assert_eq!(lines[1].len(), lines[2].len());
         assert!(lines[2].starts_with("default/a  breakout 1.2.0  ") && lines[2].ends_with("    1.235"), "{table}");
     }
