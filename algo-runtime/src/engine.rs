@@ -3,13 +3,15 @@
 //!
 //! - `turn`: what waits, and which ticks have their turn. `process`: they become outcomes, decisions and dead letters.
 //! - `decider`: who decides, in process or out of it. `swap`: how another one takes over.
-//! - `stream`: what else a bridge says on its stream. `sources`: last numbers and gaps.
+//! - `stream`: what else a bridge says on its stream; `sessions`: which broker session it is. `sources`: last numbers,
+//!   conflicts and gaps.
 //! - `configure`: settings, at the start and while it runs.
 //! - `tally`: the account as it is shown.
 
 mod configure;
 mod decider;
 mod process;
+mod sessions;
 mod sources;
 mod stream;
 mod swap;
@@ -26,6 +28,7 @@ use intuition_api::{decimal::Money, v1};
 use self::{
     decider::Decider,
     process::Progress,
+    sessions::Sessions,
     swap::Candidate,
     turn::{Asked, Turn, Work},
 };
@@ -62,7 +65,7 @@ pub struct Engine {
     symbols: Symbols,
     last_gap: Option<Gap>,
     counters: BTreeMap<CounterKey, u64>,
-    sessions: BTreeMap<String, String>,
+    sessions: Sessions,
     held: Vec<HeldFilter>,
     decider: Decider,
     /// Who shall take over.
@@ -84,8 +87,8 @@ pub struct Engine {
     channels: v1::Channels,
     /// What is decided by the algorithm deciding; more than it asked for while the bridge changes over.
     filters: Vec<String>,
-    /// The broker session that deliveries belong to.
-    session: String,
+    /// What the bridge of the stream names.
+    bridge_capabilities: Vec<String>,
     /// The bridge's run.
     run: u64,
     /// The stream that deliveries come on, as whoever drives the engine numbers it.
@@ -125,12 +128,13 @@ impl Engine {
         };
         let mut engine = Self {
             book,
-            identities: Identities::load(snapshot.window),
+            identities: Identities::load(&snapshot.window, snapshot.older),
             symbols: Symbols::load(std::mem::take(&mut snapshot.sources.symbols)),
             last_gap: snapshot.sources.last_gap.take(),
             sources: Sources::load(snapshot.marks, snapshot.sources),
             counters: snapshot.counters,
-            sessions: snapshot.sessions,
+            sessions: Sessions::new(snapshot.sessions, snapshot.client_sessions),
+            bridge_capabilities: Vec::new(),
             held: snapshot.held,
             account: snapshot.account,
             decider,
@@ -146,7 +150,6 @@ impl Engine {
             subscribe: settings.subscribe.clone(),
             channels: v1::Channels::default(),
             filters: Vec::new(),
-            session: String::new(),
             run: 0,
             stream: 0,
             backlog: VecDeque::new(),
@@ -189,7 +192,10 @@ impl Engine {
             self.pending.state.insert(key, Some(self.generator.save()));
         }
         self.pending.evict = self.identities.evict();
-        (self.pending.marks, self.pending.sources) = self.sources.take_changes();
+        let (marks, sources) = self.sources.take_changes();
+        self.pending.marks =
+            marks.into_iter().map(|mark| ((mark.channel.clone(), mark.source.clone()), mark)).collect();
+        self.pending.sources = sources;
         self.pending.sources.symbols = self.symbols.take_added();
         let mut changes = std::mem::take(&mut self.pending);
         if changes == Changes::default() {

@@ -1,41 +1,67 @@
-//! Which ticks were seen before: one quote, one outcome (ADR 0006).
+//! Which ticks were seen before: one quote, one outcome (ADR 0021).
 //!
-//! A tick is recognised, in this order, by the bridge's own number of the delivery, and by the first of these that it
-//! carries: source and sequence, an id, or, for a delivery that the broker sent before or may have sent again, its session,
-//! packet id and payload. Outcomes are kept in one window per rule, [`WINDOW`](crate::ledger::WINDOW) ticks long; the last
-//! numbers are in [`Sources`].
+//! A tick is recognised, in this order, by
+//! 1. the bridge's own number of the delivery, and its place;
+//! 2. session, packet id and bytes of the whole delivery, where the broker sent it before or may have sent it again;
+//! 3. source and sequence;
+//! 4. an id;
+//! 5. a sequence without a source, together with the content.
 //!
-//! Pure: the engine loads it from a snapshot and writes down what it tells.
+//! The last [`WINDOW`](crate::ledger::WINDOW) outcomes of each class are in memory. Older ones that the broker may still ask
+//! for are in the ledger alone, and are looked up for rule 2. Last numbers and eras are in [`Sources`].
+//!
+//! Pure but for those lookups: the engine loads it from a snapshot and commits the rows that it returns.
 
+mod key;
+mod repeated;
+mod retention;
 mod window;
 
-use intuition_api::v1::{Delivery, Tick, tick_outcome::SeenBy};
-use sha2::{Digest as _, Sha256};
+use std::sync::Arc;
+
+use intuition_api::v1::{Acknowledged, Delivery, Tick, tick_outcome::SeenBy};
 
 use crate::{
-    ledger::{Class, Outcome, WindowRow},
+    ledger::{Class, Outcome, Stretch, WindowRow},
     sources::Sources,
 };
-use window::{Claim, Kept, Window};
+use repeated::Repeated;
+use retention::Retention;
+use window::{Kept, Window};
 
+pub use key::{class_of, event_of, ranks};
+pub use repeated::Earlier;
 pub use window::RowRef;
 
 /// What is known of a tick.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Recognition {
     /// Nothing: it is to be decided.
     Fresh,
-    /// It has its outcome, in this row.
-    Seen(RowRef, SeenBy),
-    /// Its sequence is behind the mark, and its outcome is no longer kept.
+    /// The same. Its number came before, without a source as well, and with other content.
+    Reused,
+    /// It has its outcome.
+    Seen(Known, SeenBy),
+    /// Its sequence is not above the last number, and its outcome is no longer kept.
     Forgotten,
-    /// Its id was used for another payload.
+    /// Its delivery was decided when its bytes were read in another way.
+    Reparsed,
+    /// Its identity was used for other content.
     Conflict,
-    /// Its sequence is behind the mark, and nothing says that it was sent before.
+    /// Its sequence is not above the last number, and nothing says that it was sent before.
     WentBack {
-        /// Where the mark stands.
+        /// The last number.
         mark: i64,
     },
+}
+
+/// An outcome that was kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Known {
+    /// In a row in memory.
+    Row(RowRef),
+    /// From the ledger.
+    Outcome(Box<Outcome>),
 }
 
 /// A delivery as identities see it.
@@ -46,46 +72,79 @@ pub struct Envelope<'a> {
     /// The bridge's run.
     pub run: u64,
     /// The broker session it came in.
-    pub session: &'a str,
+    pub session: &'a Arc<str>,
+    /// Sessions of the same client id at other URLs, which may be other names of the same broker.
+    pub others: &'a [Arc<str>],
 }
 
 /// The windows.
 #[derive(Debug, Default)]
 pub struct Identities {
     window: Window,
+    repeated: Repeated,
+    retention: Retention,
 }
 
 impl Identities {
     /// From a snapshot.
-    pub fn load(rows: Vec<WindowRow>) -> Self {
-        let mut identities = Self::default();
-        for row in rows {
-            let key = key_of_row(&row);
-            identities.window.insert(key, Kept::from_row(&row));
-        }
-        identities
+    pub fn load(rows: &[WindowRow], older: Vec<Stretch>) -> Self {
+        Self { window: Window::load(rows, older), ..Self::default() }
     }
 
-    /// What is known of the tick at `index`.
-    pub fn recognise(&mut self, sources: &Sources, envelope: Envelope<'_>, index: u32, tick: &Tick) -> Recognition {
+    /// A bridge opened its stream in this session. `reports`: it tells which acknowledgements the broker has read.
+    pub fn open(&mut self, session: Arc<str>, run: u64, reports: bool) {
+        let first_new = self.window.first_deliveries(run);
+        self.retention.open(session, run, reports, first_new);
+    }
+
+    /// The broker has read acknowledgements.
+    pub fn acknowledged(&mut self, report: Acknowledged) {
+        self.retention.acknowledged(report);
+    }
+
+    /// What is known of the tick at `index`, which has this rank. `earlier`: the delivery that its delivery repeats.
+    pub fn recognise(
+        &self,
+        sources: &Sources,
+        envelope: Envelope<'_>,
+        index: u32,
+        rank: u32,
+        earlier: Option<&Earlier>,
+    ) -> Recognition {
         let delivery = envelope.delivery;
+        let Some(tick) = delivery.ticks.get(index as usize) else { return Recognition::Forgotten };
         if let Some(row) = self.window.by_number(envelope.run, delivery.number, index) {
-            return Recognition::Seen(row, SeenBy::Number);
+            return Recognition::Seen(Known::Row(row), SeenBy::Number);
         }
+        match earlier.map(|earlier| (earlier.outcomes.get(&index), earlier.reparsed)) {
+            Some((Some(known), _)) => return Recognition::Seen(known.clone(), SeenBy::Packet),
+            Some((None, true)) => return Recognition::Reparsed,
+            _ => {}
+        }
+        let Some(identity) = key::of_tick(delivery, tick, rank, sources.era(&delivery.topic, &tick.source)) else {
+            return Recognition::Fresh;
+        };
         match class_of(tick) {
-            Class::Sequence => self.recognise_sequence(sources, delivery, index, tick),
-            Class::Id => self.recognise_id(delivery, index, tick),
-            Class::Packet => self.recognise_packet(envelope, index),
+            Class::Sequence => self.recognise_sequence(sources, identity, delivery, rank, tick),
+            Class::Id => self.recognise_named(Class::Id, SeenBy::Id, identity, tick).unwrap_or(Recognition::Fresh),
+            Class::Packet => self.recognise_unnamed(identity, tick),
         }
     }
 
-    fn recognise_sequence(&self, sources: &Sources, delivery: &Delivery, index: u32, tick: &Tick) -> Recognition {
-        if let Some(row) = self.window.latest(key_of_tick(delivery, index, tick)) {
-            return Recognition::Seen(row, SeenBy::Sequence);
+    fn recognise_sequence(
+        &self,
+        sources: &Sources,
+        identity: u128,
+        delivery: &Delivery,
+        rank: u32,
+        tick: &Tick,
+    ) -> Recognition {
+        if let Some(known) = self.recognise_named(Class::Sequence, SeenBy::Sequence, identity, tick) {
+            return known;
         }
         let seq = tick.seq.unwrap_or_default();
         match sources.last(&delivery.topic, &tick.source) {
-            Some((mark, last)) if (seq, index) <= (mark, last) => {
+            Some((mark, last)) if (seq, rank) <= (mark, last) => {
                 if delivery.duplicate || delivery.interrupted || delivery.replay {
                     Recognition::Forgotten
                 } else {
@@ -96,33 +155,34 @@ impl Identities {
         }
     }
 
-    fn recognise_id(&self, delivery: &Delivery, index: u32, tick: &Tick) -> Recognition {
-        let rows = self.window.rows(key_of_tick(delivery, index, tick));
-        if rows.is_empty() {
-            return Recognition::Fresh;
-        }
-        let same = rows.iter().find(|row| {
-            self.window.get(**row).is_some_and(|kept| delivery.payload_sha256.as_ref() == kept.payload_sha256)
-        });
-        same.map_or(Recognition::Conflict, |row| Recognition::Seen(*row, SeenBy::Id))
+    /// Looks an identity up, and compares the content where both have one.
+    fn recognise_named(&self, class: Class, by: SeenBy, identity: u128, tick: &Tick) -> Option<Recognition> {
+        let latest = self.window.by_identity(class, identity)?;
+        let same = match key::half(&tick.content_sha256) {
+            None => Some(latest),
+            content => self
+                .window
+                .by_content(class, identity, content)
+                .or_else(|| self.window.by_content(class, identity, None)),
+        };
+        Some(same.map_or(Recognition::Conflict, |row| Recognition::Seen(Known::Row(row), by)))
     }
 
-    fn recognise_packet(&mut self, envelope: Envelope<'_>, index: u32) -> Recognition {
-        let delivery = envelope.delivery;
-        if !(delivery.duplicate || delivery.interrupted) || delivery.packet_id == 0 {
-            return Recognition::Fresh;
+    /// A number without a source may be given by several publishers: only together with the content it identifies a tick.
+    fn recognise_unnamed(&self, identity: u128, tick: &Tick) -> Recognition {
+        match self.recognise_named(Class::Packet, SeenBy::Sequence, identity, tick) {
+            Some(Recognition::Conflict) => Recognition::Reused,
+            known => known.unwrap_or(Recognition::Fresh),
         }
-        let key = packet_key(envelope.session, delivery.packet_id, &delivery.payload_sha256, index);
-        self.window
-            .claim(key, claim_of(envelope), delivery.duplicate)
-            .map_or(Recognition::Fresh, |row| Recognition::Seen(row, SeenBy::Packet))
     }
 
     /// Takes a row for a tick that had none. Its outcome follows by [`Identities::settle`].
     pub fn reserve(
         &mut self,
+        sources: &Sources,
         envelope: Envelope<'_>,
         index: u32,
+        rank: u32,
         tick: &Tick,
         outcome: Outcome,
     ) -> (RowRef, WindowRow) {
@@ -136,17 +196,24 @@ impl Identities {
             index,
             channel: delivery.topic.clone(),
             source: tick.source.clone(),
-            seq: (class == Class::Sequence).then_some(tick.seq).flatten(),
+            seq: key::number_of(tick),
             id: tick.id.clone(),
-            session: envelope.session.to_owned(),
+            rank,
+            era: sources.era(&delivery.topic, &tick.source),
+            session: envelope.session.to_string(),
             packet_id: delivery.packet_id,
+            connection: Some(delivery.connection),
+            ticks: u32::try_from(delivery.ticks.len()).unwrap_or(u32::MAX),
             payload_sha256: delivery.payload_sha256.as_ref().try_into().unwrap_or_default(),
+            envelope_sha256: delivery.envelope_sha256.as_ref().try_into().ok(),
+            content_sha256: tick.content_sha256.as_ref().try_into().ok(),
             outcome,
         };
-        let mut kept = Kept::from_row(&row);
-        kept.claim(claim_of(envelope));
-        let reference = self.window.insert(key_of_row(&row), kept);
-        (reference, row)
+        let kept = Kept::from_row(&row, Arc::clone(envelope.session));
+        if let Some(sender) = kept.sender() {
+            self.retention.took(&sender);
+        }
+        (self.window.insert(kept), row)
     }
 
     /// Sets the outcome of a row.
@@ -157,79 +224,18 @@ impl Identities {
     }
 
     /// The outcome in a row; `None` once it is evicted.
-    pub fn outcome(&self, row: RowRef) -> Option<&Outcome> {
-        self.window.get(row).map(|kept| &kept.outcome)
+    pub fn outcome<'a>(&'a self, known: &'a Known) -> Option<&'a Outcome> {
+        match known {
+            Known::Row(row) => self.window.get(*row).map(|kept| &kept.outcome),
+            Known::Outcome(outcome) => Some(outcome),
+        }
     }
 
-    /// Forgets what is beyond the windows' length: of each class every row up to the ordinal.
+    /// Takes outcomes beyond the windows' length out of memory. Returns those that leave the ledger as well, since the
+    /// broker cannot ask for them: of each class every row up to the ordinal.
     pub fn evict(&mut self) -> Vec<(Class, u64)> {
-        self.window.evict()
+        self.window.evict(&self.retention)
     }
-}
-
-const fn claim_of(Envelope { delivery, run, .. }: Envelope<'_>) -> Claim {
-    Claim { run, connection: delivery.connection, delivery: delivery.number }
-}
-
-/// Which rule a tick falls under: the first that fits.
-pub fn class_of(tick: &Tick) -> Class {
-    if !tick.source.is_empty() && tick.seq.is_some() {
-        Class::Sequence
-    } else if tick.id.is_empty() {
-        Class::Packet
-    } else {
-        Class::Id
-    }
-}
-
-/// What a decision names as its event: `<source>/<seq>`, else the id, else the payload's hash.
-pub fn event_of(delivery: &Delivery, tick: &Tick) -> String {
-    match (class_of(tick), tick.seq) {
-        (Class::Sequence, Some(seq)) => format!("{}/{seq}", tick.source),
-        (Class::Id, _) => tick.id.clone(),
-        _ => hex::encode(&delivery.payload_sha256),
-    }
-}
-
-fn key_of_tick(delivery: &Delivery, index: u32, tick: &Tick) -> u128 {
-    match class_of(tick) {
-        Class::Sequence => sequence_key(&delivery.topic, &tick.source, tick.seq.unwrap_or_default(), index),
-        _ => id_key(&delivery.topic, &tick.source, &tick.id, index),
-    }
-}
-
-fn key_of_row(row: &WindowRow) -> u128 {
-    match row.class {
-        Class::Sequence => sequence_key(&row.channel, &row.source, row.seq.unwrap_or_default(), row.index),
-        Class::Id => id_key(&row.channel, &row.source, &row.id, row.index),
-        Class::Packet => packet_key(&row.session, row.packet_id, &row.payload_sha256, row.index),
-    }
-}
-
-fn sequence_key(channel: &str, source: &str, seq: i64, index: u32) -> u128 {
-    key(b's', &[channel.as_bytes(), source.as_bytes(), &seq.to_be_bytes()], index)
-}
-
-fn id_key(channel: &str, source: &str, id: &str, index: u32) -> u128 {
-    key(b'i', &[channel.as_bytes(), source.as_bytes(), id.as_bytes()], index)
-}
-
-fn packet_key(session: &str, packet_id: u32, payload_sha256: &[u8], index: u32) -> u128 {
-    key(b'p', &[session.as_bytes(), &packet_id.to_be_bytes(), payload_sha256], index)
-}
-
-/// 128 bits of SHA-256 over the parts, each with its length: identities that differ have keys that differ, and the
-/// strings need not be kept in memory.
-fn key(kind: u8, parts: &[&[u8]], index: u32) -> u128 {
-    let mut hash = Sha256::new();
-    hash.update([kind]);
-    for part in parts {
-        hash.update((part.len() as u64).to_be_bytes());
-        hash.update(part);
-    }
-    hash.update(index.to_be_bytes());
-    let digest: [u8; 32] = hash.finalize().into();
-    digest.first_chunk().map_or(0, |bytes| u128::from_be_bytes(*bytes))
 }
 
 #[cfg(test)]

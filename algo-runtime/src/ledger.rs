@@ -9,19 +9,38 @@ mod chain;
 pub mod memory;
 mod record;
 pub mod sqlite;
+pub(crate) mod stretch;
 pub mod verify;
 
 pub use record::{
     Account, Changes, Class, Conflict, CounterKey, EntryKind, Gap, HeldFilter, Holding, JournalEntry, Mark,
     OutboxContent, OutboxRow, Outcome, Reset, SettingsRecord, Snapshot, SourceChanges, SourceHash, SourceKey,
-    SourceRecords, StateKey, Trade, WindowRow,
+    SourceRecords, StateKey, Trade, WindowRow, packet_key,
 };
+pub use stretch::{Sender, Stretch};
 
-/// Ticks of each [`Class`] whose outcomes are kept. Twice what a bridge may hold without an outcome.
+/// Ticks of each [`Class`] whose outcomes are kept in memory, and at least in the ledger. Twice what a bridge may hold
+/// without an outcome.
 pub const WINDOW: u64 = 65_536;
-
 /// Gaps that are kept; older ones are deleted.
 pub const GAPS: u64 = 10_000;
+
+/// Asks for rows of the window by the packet that they came in.
+#[derive(Debug, Clone, Copy)]
+pub struct PacketQuery {
+    /// [`WindowRow::packet_key`].
+    pub key: i64,
+    /// Which window.
+    pub class: Class,
+    /// Rows behind this ordinal.
+    pub after: u64,
+    /// Rows before this ordinal.
+    pub before: u64,
+    /// Rows of this run and delivery alone.
+    pub of: Option<(u64, u64)>,
+    /// At most so many, the oldest first.
+    pub limit: usize,
+}
 
 /// What the engine needs from a ledger.
 pub trait Ledger: Send {
@@ -31,6 +50,8 @@ pub trait Ledger: Send {
     fn commit(&mut self, changes: &Changes) -> Result<(), LedgerError>;
     /// At most `limit` entries behind position `after`, in order.
     fn outbox(&mut self, after: u64, limit: usize) -> Result<Vec<OutboxRow>, LedgerError>;
+    /// Rows of the window under a packet's key, as of the last commit. Different packets may share a key.
+    fn delivered(&mut self, query: &PacketQuery) -> Result<Vec<WindowRow>, LedgerError>;
     /// At most `limit` decisions from number `from` on, in order.
     fn decisions(&mut self, from: u64, limit: usize) -> Result<Vec<JournalEntry>, LedgerError>;
     /// Closes in order, so that a single file is left.

@@ -76,7 +76,7 @@ pub struct Sources {
 /// One source on one channel.
 #[derive(Debug, Default)]
 struct Known {
-    /// Sequence number taken last, and the tick's place among those that share it.
+    /// Sequence number taken last, and the tick's rank among those that share it.
     taken: Option<(i64, u32)>,
     /// The same, of ticks that have their outcome.
     settled: Option<(i64, u32)>,
@@ -143,7 +143,7 @@ impl Sources {
         self.len() == 0
     }
 
-    /// Sequence number and index taken last.
+    /// Sequence number and rank taken last.
     pub fn last(&self, channel: &str, source: &str) -> Option<(i64, u32)> {
         self.known.get(channel, source)?.taken
     }
@@ -178,8 +178,8 @@ impl Sources {
     }
 
     /// Takes a number above the last one. Returns the numbers that it left out.
-    pub fn take(&mut self, channel: &str, source: &str, (seq, index): (i64, u32)) -> Option<Missing> {
-        let before = self.known.update(channel, source, |known| known.taken.replace((seq, index)));
+    pub fn take(&mut self, channel: &str, source: &str, (seq, rank): (i64, u32)) -> Option<Missing> {
+        let before = self.known.update(channel, source, |known| known.taken.replace((seq, rank)));
         before.filter(|(last, _)| seq.saturating_sub(*last) > 1).map(|(last, _)| (last + 1, seq - 1))
     }
 

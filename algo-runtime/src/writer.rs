@@ -241,7 +241,8 @@ impl Writer {
             },
             Command::Account { account, reply } => {
                 let checked = self.engine.check_account(&account);
-                respond(reply, checked.map(|()| self.engine.account()).map_err(|error| status_of(&error)));
+                let account = checked.map(|()| self.account()).map_err(|error| status_of(&error));
+                respond(reply, account);
             }
             Command::Decisions { account, from, reply } => {
                 let page = self.decisions(&account, from);
@@ -257,6 +258,14 @@ impl Writer {
             // The loop ends the group before it.
             Command::Stop => {}
         }
+    }
+
+    fn account(&self) -> AccountResponse {
+        let mut account = self.engine.account();
+        if self.stream.is_none() {
+            account.bridge_capabilities.clear();
+        }
+        account
     }
 
     fn open(&mut self, stream: u64, open: &Open, responses: Responses, answers: &mut Vec<Answer>) {
@@ -295,7 +304,7 @@ impl Writer {
             }
             Request::Marker(marker) => self.engine.mark(marker)?,
             Request::Published(published) => self.engine.published(published)?,
-            Request::Acknowledged(_) => {}
+            Request::Acknowledged(report) => self.engine.acknowledged(report),
         }
         Ok(())
     }
@@ -303,7 +312,11 @@ impl Writer {
     /// Decides what can be decided, commits the group, then answers it. A commit that fails answers all with the reason
     /// and takes up the state of the last one.
     fn finish(&mut self, mut answers: Vec<Answer>) -> Result<(), WriterError> {
-        for settled in self.engine.advance(self.clock.now_micros()) {
+        let settled = match self.engine.advance(self.clock.now_micros(), self.ledger.as_mut()) {
+            Ok(settled) => settled,
+            Err(error) => return self.recover(answers, error),
+        };
+        for settled in settled {
             self.metrics.count(&settled.committed);
             answers.extend(self.addressed(settled));
         }

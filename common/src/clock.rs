@@ -1,5 +1,7 @@
 //! The wall clock, as an argument.
 
+use std::time::SystemTime;
+
 use jiff::{Timestamp, tz::TimeZone};
 
 /// Tells the time. Everything that depends on the time takes one of these, so that tests can say what time it is.
@@ -15,8 +17,15 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "this is the one place")]
     fn now_micros(&self) -> i64 {
-        Timestamp::now().as_microsecond()
+        micros(SystemTime::now())
     }
+}
+
+/// Microseconds since the Unix epoch. A time outside the years -9999 to 9999, which a machine without a clock may show, is the
+/// nearest one inside: calendars go no further, and what follows takes every time for one that can be written.
+fn micros(time: SystemTime) -> i64 {
+    let nearest = if time < SystemTime::UNIX_EPOCH { Timestamp::MIN } else { Timestamp::MAX };
+    Timestamp::try_from(time).unwrap_or(nearest).as_microsecond()
 }
 
 /// RFC 3339 in UTC with milliseconds, as `2026-01-02T03:04:05.678Z`; finer digits are cut. A time outside the years that
@@ -32,6 +41,19 @@ pub fn rfc3339_millis(micros: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_clock_beyond_the_calendar_shows_its_last_day() {
+        use std::time::Duration;
+        // 8,100 and 20,000 years from 1970 on.
+        for years in [8_100, 20_000] {
+            let far = Duration::from_secs(years * 366 * 86_400);
+            assert_eq!(micros(SystemTime::UNIX_EPOCH + far), Timestamp::MAX.as_microsecond());
+        }
+        let before = SystemTime::UNIX_EPOCH - Duration::from_secs(20_000 * 366 * 86_400);
+        assert_eq!(micros(before), Timestamp::MIN.as_microsecond());
+        assert_eq!(micros(SystemTime::UNIX_EPOCH + Duration::from_micros(7)), 7);
+    }
 
     #[test]
     fn times_are_written_in_utc_with_milliseconds() {

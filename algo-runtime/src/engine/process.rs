@@ -16,8 +16,8 @@ use super::{
 use crate::{
     algorithm::{Quote, Signal},
     backend::answer::{Answer, Verdict, Wish},
-    identity::{RowRef, event_of},
-    ledger::{EntryKind, OutboxContent, OutboxRow, Outcome, Trade, WindowRow},
+    identity::{Known, RowRef, class_of, event_of},
+    ledger::{Class, EntryKind, Ledger, LedgerError, OutboxContent, OutboxRow, Outcome, Trade, WindowRow},
     portfolio::{Booked, Denial},
     wire,
 };
@@ -37,15 +37,15 @@ pub struct Settled {
 /// The delivery whose ticks are being settled.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
-    rows: Vec<Option<(RowRef, SeenBy)>>,
+    rows: Vec<Option<(Known, SeenBy)>>,
     /// Reasons of the dead letters posted for it, with their positions.
     letters: Vec<(String, u64)>,
 }
 
 impl Engine {
     /// Does everything that has become possible: gives ticks their turn, asks the algorithm, books what it answered. What
-    /// a backend has to answer first waits.
-    pub fn advance(&mut self, now_micros: i64) -> Vec<Settled> {
+    /// a backend has to answer first waits. `ledger`, as of the last commit: outcomes that memory no longer has.
+    pub fn advance(&mut self, now_micros: i64, ledger: &mut dyn Ledger) -> Result<Vec<Settled>, LedgerError> {
         let mut settled = std::mem::take(&mut self.settled);
         self.waits(now_micros);
         loop {
@@ -63,7 +63,7 @@ impl Engine {
                         continue;
                     }
                     Some(Work::Delivery { .. }) if !self.decider.is_ready() => break,
-                    Some(Work::Delivery { .. }) => self.begin_turn(),
+                    Some(Work::Delivery { .. }) => self.begin_turn(ledger)?,
                 }
             }
             let Some(limit) = self.decider.batch_limit() else { break };
@@ -84,7 +84,7 @@ impl Engine {
                 }
             }
         }
-        settled
+        Ok(settled)
     }
 
     /// Settles the turn up to the last quote asked, and what behind it needs no asking.
@@ -133,20 +133,28 @@ impl Engine {
         now_micros: i64,
         committed: &mut Committed,
     ) {
-        let Planned { delivery, index, plan, taken } = planned;
+        let Planned { delivery, index, plan, reused, taken } = planned;
         if index == 0 {
             self.progress = Progress::default();
         }
         self.settle_number(&delivery, index, taken, now_micros);
+        if reused {
+            self.count(counter::SEQ_REUSED, "", 1);
+        }
         let entries = &mut committed.entries;
         let row = match plan {
-            Plan::Seen(reference, by) => {
-                self.count_seen(by);
-                Some((reference, by))
+            Plan::Seen(known, by) => {
+                let bare = delivery.ticks.get(index as usize).is_none_or(|tick| class_of(tick) == Class::Packet);
+                self.count_seen(by, bare);
+                Some((known, by))
             }
             Plan::Forgotten => {
                 self.count(counter::DUPLICATES, "", 1);
                 self.count(counter::FORGOTTEN, "", 1);
+                None
+            }
+            Plan::Reparsed => {
+                self.count(counter::REPARSED, "", 1);
                 None
             }
             Plan::Dead { row, reference, cause } => {
@@ -179,11 +187,12 @@ impl Engine {
         }
     }
 
-    fn count_seen(&mut self, by: SeenBy) {
+    /// `bare`: nothing but its packet identifies the tick.
+    fn count_seen(&mut self, by: SeenBy, bare: bool) {
         if by != SeenBy::Number {
             self.count(counter::DUPLICATES, "", 1);
         }
-        if by == SeenBy::Packet {
+        if by == SeenBy::Packet && bare {
             self.count(counter::AMBIGUOUS, "", 1);
         }
     }
@@ -322,16 +331,16 @@ impl Engine {
         self.account.position
     }
 
-    fn settle(&mut self, mut row: WindowRow, reference: RowRef, outcome: Outcome) -> RowRef {
+    fn settle(&mut self, mut row: WindowRow, reference: RowRef, outcome: Outcome) -> Known {
         self.identities.settle(reference, outcome.clone());
         row.outcome = outcome;
         self.pending.window.push(row);
-        reference
+        Known::Row(reference)
     }
 
-    fn outcome_of(&self, number: u64, rows: &[Option<(RowRef, SeenBy)>]) -> DeliveryOutcome {
-        let tick = |row: &Option<(RowRef, SeenBy)>| {
-            let known = row.and_then(|(reference, by)| Some((self.identities.outcome(reference)?, by)));
+    fn outcome_of(&self, number: u64, rows: &[Option<(Known, SeenBy)>]) -> DeliveryOutcome {
+        let tick = |row: &Option<(Known, SeenBy)>| {
+            let known = row.as_ref().and_then(|(known, by)| Some((self.identities.outcome(known)?, *by)));
             known.map_or_else(forgotten, |(outcome, by)| wire::tick_outcome(outcome, by))
         };
         DeliveryOutcome { number, ticks: rows.iter().map(tick).collect() }

@@ -24,7 +24,7 @@ const GAP_CHANNELS: usize = 1_000;
 /// A number that a tick took from its source. It is settled with the tick's outcome.
 #[derive(Debug)]
 pub(super) struct Taken {
-    /// Sequence number, and the tick's place among those that share it.
+    /// Sequence number, and the tick's rank among those that share it.
     last: (i64, u32),
     missing: Option<Missing>,
 }
@@ -34,7 +34,7 @@ impl Engine {
     pub(super) fn take_number(
         &mut self,
         delivery: &Delivery,
-        index: u32,
+        rank: u32,
         tick: &Tick,
     ) -> Result<Option<Taken>, Unusable> {
         let Some(seq) = tick.seq.filter(|_| class_of(tick) == Class::Sequence) else { return Ok(None) };
@@ -44,7 +44,7 @@ impl Engine {
             Some(Unwelcome::TooMany) => return Err(too_many_sources(channel, source)),
             None => {}
         }
-        let last = (seq, index);
+        let last = (seq, rank);
         let missing = self.sources.take(channel, source, last).filter(|_| !delivery.sparse);
         Ok(Some(Taken { last, missing }))
     }

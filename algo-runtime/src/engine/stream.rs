@@ -1,8 +1,9 @@
 //! What a bridge says on its stream besides deliveries.
 
 use intuition_api::{
+    capability,
     topic::check_filter,
-    v1::{Filter, Holding, Marker, Open, Opened, Published},
+    v1::{Acknowledged, Filter, Holding, Marker, Open, Opened, Published},
 };
 
 use super::{Engine, turn::Work};
@@ -36,14 +37,10 @@ impl Engine {
     /// Begins a stream, which `stream` names from here on. `session_name` is used where the broker had no session, or none is known for its URL.
     pub fn open(&mut self, stream: u64, open: &Open, session_name: String) -> Result<Opened, RequestError> {
         self.check_account(&open.account)?;
-        let known = self.sessions.get(&open.broker_url).filter(|_| open.session_present);
-        self.session = if let Some(session) = known {
-            session.clone()
-        } else {
-            self.sessions.insert(open.broker_url.clone(), session_name.clone());
-            self.pending.sessions.insert(open.broker_url.clone(), session_name.clone());
-            session_name
-        };
+        let session = self.sessions.open(open, session_name, &mut self.pending);
+        let reports = open.capabilities.iter().any(|capability| capability == capability::ACKNOWLEDGED);
+        self.identities.open(session, open.run, reports);
+        self.bridge_capabilities.clone_from(&open.capabilities);
         if !open.session_present && !self.held.is_empty() {
             self.held.clear();
             self.pending.held = Some(Vec::new());
@@ -55,7 +52,7 @@ impl Engine {
             ledger_id: self.account.ledger_id.clone(),
             published_through: self.account.published_through,
             held: self.held.iter().map(wire_filter).collect(),
-            ..Opened::default()
+            capabilities: capability::OF_RUNTIME.map(str::to_owned).to_vec(),
         })
     }
 
@@ -90,6 +87,11 @@ impl Engine {
             self.pending.account = Some(self.account.clone());
         }
         Ok(())
+    }
+
+    /// Records which acknowledgements the broker has read. Outcomes that it cannot ask for any more leave the ledger.
+    pub fn acknowledged(&mut self, report: Acknowledged) {
+        self.identities.acknowledged(report);
     }
 
     /// Takes a marker in, behind what waits.

@@ -1,6 +1,9 @@
 //! The account as it is shown to others.
 
-use intuition_api::v1::{AccountResponse, Counter, Position};
+use intuition_api::{
+    capability,
+    v1::{AccountResponse, Counter, Position},
+};
 
 use super::{Engine, sources::SHOWN};
 use crate::{
@@ -22,12 +25,16 @@ pub mod counter {
     pub const NOT_SUBSCRIBED: &str = "notSubscribed";
     /// Ticks that were seen before, unless it was the bridge that sent them again.
     pub const DUPLICATES: &str = "duplicates";
-    /// Those of the duplicates that session, packet id and payload alone told.
+    /// Those of the duplicates that only session, packet id and bytes identify.
     pub const AMBIGUOUS: &str = "ambiguous";
     /// Sequence numbers that are missing: the sum, and by channel beside it.
     pub const GAPS: &str = "gaps";
     /// Those of the duplicates whose outcome is no longer kept.
     pub const FORGOTTEN: &str = "forgotten";
+    /// Ticks of redeliveries that were decided when their bytes were read in another way.
+    pub const REPARSED: &str = "reparsed";
+    /// Ticks without a source whose number came before with other content.
+    pub const SEQ_REUSED: &str = "seqReused";
 }
 
 /// An account at a moment.
@@ -99,6 +106,8 @@ impl Engine {
             algorithm_version: backend.version.clone(),
             backend: Some(backend),
             candidate: self.candidate.as_ref().map(|candidate| candidate.shown(&self.decider)),
+            capabilities: capability::OF_RUNTIME.map(str::to_owned).to_vec(),
+            bridge_capabilities: self.bridge_capabilities.clone(),
             sources: self.sources.notable(SHOWN),
             source_count: self.sources.len() as u64,
             last_gap: self.last_gap.as_ref().map(wire::gap),

@@ -2,6 +2,7 @@ mod backend;
 mod configure;
 mod far;
 mod property;
+mod sources;
 mod swap;
 
 use intuition_api::v1::{
@@ -128,7 +129,7 @@ impl Bench {
     /// Everything that has become possible, committed.
     fn advance(&mut self) -> v1::Committed {
         let mut all = v1::Committed::default();
-        for settled in self.engine.advance(1_000) {
+        for settled in self.engine.advance(1_000, self.ledger.as_mut()).unwrap() {
             all.entries.extend(settled.committed.entries);
             all.outcomes.extend(settled.committed.outcomes);
         }
@@ -259,13 +260,13 @@ fn a_lost_session_forgets_the_filters_and_takes_a_new_name() {
     let filters = vec![v1::Filter { filter: "quotes".to_owned(), subscription_id: 1 }];
     bench.engine.hold(&v1::Holding { filters }).unwrap();
     bench.commit();
-    let session = bench.engine.session.clone();
+    let session = bench.engine.sessions.names().0;
     bench.open(true);
-    assert_eq!((bench.engine.held.len(), &bench.engine.session), (1, &session));
+    assert_eq!((bench.engine.held.len(), bench.engine.sessions.names().0), (1, session.clone()));
     bench.delivered += 1;
     bench.open(false);
     assert!(bench.engine.held.is_empty());
-    assert_ne!(bench.engine.session, session);
+    assert_ne!(bench.engine.sessions.names().0, session);
 }
 
 #[test]

@@ -14,8 +14,8 @@ use super::{
 };
 use crate::{
     algorithm::Quote,
-    identity::{Envelope, Recognition, RowRef},
-    ledger::WindowRow,
+    identity::{Earlier, Envelope, Known, Recognition, RowRef, class_of, ranks},
+    ledger::{Class, Ledger, LedgerError, WindowRow},
 };
 
 /// Ticks of a turn, at most, and payload that their dead letters may carry: what one answer to the bridge may hold.
@@ -35,9 +35,11 @@ pub(super) enum Work {
 #[derive(Debug)]
 pub(super) enum Plan {
     /// It has its outcome already.
-    Seen(RowRef, SeenBy),
+    Seen(Known, SeenBy),
     /// It had one, longer ago than is kept.
     Forgotten,
+    /// Its delivery was decided when its bytes were read in another way.
+    Reparsed,
     /// It cannot be used.
     Dead { row: WindowRow, reference: RowRef, cause: Unusable },
     /// Who decides did not ask for its channel.
@@ -52,6 +54,8 @@ pub(super) struct Planned {
     pub(super) delivery: Arc<Delivery>,
     pub(super) index: u32,
     pub(super) plan: Plan,
+    /// Its number came before, without a source as well, and with other content.
+    pub(super) reused: bool,
     /// The number that it took from its source.
     pub(super) taken: Option<Taken>,
 }
@@ -96,7 +100,7 @@ impl Engine {
     }
 
     /// Gives the next ticks their turn, up to a marker.
-    pub(super) fn begin_turn(&mut self) {
+    pub(super) fn begin_turn(&mut self, ledger: &mut dyn Ledger) -> Result<(), LedgerError> {
         let mut turn = Turn { stream: self.stream, ticks: VecDeque::new() };
         let mut bytes = 0;
         while turn.ticks.len() < TURN_TICKS && bytes < TURN_BYTES {
@@ -109,51 +113,51 @@ impl Engine {
                 self.backlog.pop_front();
             }
             bytes += delivery.payload.len();
-            self.plan(&delivery, first, taken, &mut turn.ticks);
+            let (session, others) = self.sessions.names();
+            let envelope = Envelope { delivery: &delivery, run: self.run, session: &session, others: &others };
+            let ranks = ranks(&delivery);
+            let earlier = self.identities.earlier(&self.sources, envelope, &ranks, ledger)?;
+            for (index, rank) in (0_u32..).zip(ranks).skip(first as usize).take(taken) {
+                let planned = self.plan_tick(&delivery, envelope, index, rank, earlier.as_ref());
+                turn.ticks.extend(planned);
+            }
         }
         self.turn = Some(turn);
+        Ok(())
     }
 
-    fn plan(&mut self, delivery: &Arc<Delivery>, first: u32, count: usize, planned: &mut VecDeque<Planned>) {
-        let session = self.session.clone();
-        let envelope = Envelope { delivery, run: self.run, session: &session };
-        for (index, tick) in (0_u32..).zip(&delivery.ticks).skip(first as usize).take(count) {
-            let (plan, taken) = self.plan_tick(envelope, index, tick);
-            planned.push_back(Planned { delivery: Arc::clone(delivery), index, plan, taken });
-        }
-    }
-
-    fn plan_tick(&mut self, envelope: Envelope<'_>, index: u32, tick: &Tick) -> (Plan, Option<Taken>) {
-        let delivery = envelope.delivery;
-        let mut taken = None;
-        let usable = match self.identities.recognise(&self.sources, envelope, index, tick) {
-            Recognition::Seen(reference, by) => return (Plan::Seen(reference, by), None),
-            Recognition::Forgotten => return (Plan::Forgotten, None),
-            Recognition::Conflict => Err(unusable(
-                "IdentityConflict",
-                format!("the id {:?} was used before on {} for another payload", tick.id, delivery.topic),
-            )),
-            Recognition::WentBack { mark } => Err(unusable(
-                "SequenceWentBack",
-                format!(
-                    "{} stands at {mark} on {}, and this is {}: a source that starts again takes a new name or is \
-                     reset; where each symbol has numbers of its own, put the symbol into source",
-                    tick.source,
-                    delivery.topic,
-                    tick.seq.unwrap_or_default()
-                ),
-            )),
-            Recognition::Fresh => self.take_number(delivery, index, tick).and_then(|number| {
-                taken = number;
-                usable_quote(tick)
-            }),
+    fn plan_tick(
+        &mut self,
+        delivery: &Arc<Delivery>,
+        envelope: Envelope<'_>,
+        index: u32,
+        rank: u32,
+        earlier: Option<&Earlier>,
+    ) -> Option<Planned> {
+        let tick = delivery.ticks.get(index as usize)?;
+        let mut planned =
+            Planned { delivery: Arc::clone(delivery), index, plan: Plan::Forgotten, reused: false, taken: None };
+        let usable = match self.identities.recognise(&self.sources, envelope, index, rank, earlier) {
+            Recognition::Seen(known, by) => return Some(Planned { plan: Plan::Seen(known, by), ..planned }),
+            Recognition::Forgotten => return Some(planned),
+            Recognition::Reparsed => return Some(Planned { plan: Plan::Reparsed, ..planned }),
+            Recognition::Conflict => Err(conflict(delivery, tick)),
+            Recognition::WentBack { mark } => Err(went_back(delivery, tick, mark)),
+            recognition @ (Recognition::Fresh | Recognition::Reused) => {
+                planned.reused = recognition == Recognition::Reused;
+                self.take_number(delivery, rank, tick).and_then(|number| {
+                    planned.taken = number;
+                    usable_quote(tick)
+                })
+            }
         };
-        let (reference, row) = self.identities.reserve(envelope, index, tick, super::process::undecided());
-        let plan = match usable {
+        let undecided = super::process::undecided();
+        let (reference, row) = self.identities.reserve(&self.sources, envelope, index, rank, tick, undecided);
+        planned.plan = match usable {
             Ok(quote) => Plan::Decide { row, reference, quote },
             Err(cause) => Plan::Dead { row, reference, cause },
         };
-        (plan, taken)
+        Some(planned)
     }
 
     /// The next quotes for the algorithm, at most so many. Those in front of the last that it did not ask for are told
@@ -195,6 +199,36 @@ impl Engine {
         }
         asked
     }
+}
+
+fn conflict(delivery: &Delivery, tick: &Tick) -> Unusable {
+    let topic = &delivery.topic;
+    let message = match (class_of(tick), tick.seq) {
+        (Class::Sequence, Some(seq)) => format!(
+            "number {seq} of the source {:?} on {topic} came before with other content: a source that numbers each \
+             symbol by itself has to put the symbol into `source`; one that starts again takes a new name, or is reset \
+             with `intuition sources reset`",
+            tick.source
+        ),
+        _ => format!(
+            "the id {:?} on {topic} came before with other content: an id names one quote; leave out an id that stays \
+             the same",
+            tick.id
+        ),
+    };
+    unusable("IdentityConflict", message)
+}
+
+fn went_back(delivery: &Delivery, tick: &Tick, mark: i64) -> Unusable {
+    let message = format!(
+        "the source {:?} on {} stands at {mark}, and this is number {}: a source that numbers each symbol by itself has \
+         to put the symbol into `source`; one that starts again takes a new name, or is reset with `intuition sources \
+         reset`",
+        tick.source,
+        delivery.topic,
+        tick.seq.unwrap_or_default()
+    );
+    unusable("SequenceWentBack", message)
 }
 
 fn usable_quote(tick: &Tick) -> Result<Quote, Unusable> {

@@ -1,14 +1,21 @@
+mod course;
+
 use intuition_api::v1::{Quote, tick::Content, tick_outcome::Kind};
 
 use super::*;
-use crate::{ledger::WINDOW, sources::Missing};
+use crate::{
+    ledger::{Changes, Ledger, WINDOW, memory::MemoryLedger},
+    sources::Missing,
+};
 
 const SESSION: &str = "session-1";
 
-/// A delivery of one tick, as `recognise` sees it.
+/// A delivery, as `recognise` sees it.
+#[derive(Clone)]
 struct Case {
     run: u64,
     session: &'static str,
+    others: &'static [&'static str],
     delivery: Delivery,
 }
 
@@ -17,17 +24,26 @@ fn tick(source: &str, seq: Option<i64>, id: &str) -> Tick {
     Tick { source: source.to_owned(), seq, id: id.to_owned(), content: Some(Content::Quote(quote)), ..Tick::default() }
 }
 
+/// The same with the hash of its content.
+fn hashed(tick: Tick, content: u8) -> Tick {
+    Tick { content_sha256: vec![content; 32].into(), ..tick }
+}
+
 fn case(number: u64, tick: Tick, payload: u8) -> Case {
+    batch(number, vec![tick], payload)
+}
+
+fn batch(number: u64, ticks: Vec<Tick>, payload: u8) -> Case {
     let delivery = Delivery {
         number,
         topic: "quotes".to_owned(),
         packet_id: 7,
         payload_sha256: vec![payload; 32].into(),
         connection: 1,
-        ticks: vec![tick],
+        ticks,
         ..Delivery::default()
     };
-    Case { run: 1, session: SESSION, delivery }
+    Case { run: 1, session: SESSION, others: &[], delivery }
 }
 
 impl Case {
@@ -36,128 +52,237 @@ impl Case {
         self.delivery.duplicate = true;
         self
     }
-
-    fn envelope(&self) -> Envelope<'_> {
-        Envelope { delivery: &self.delivery, run: self.run, session: self.session }
-    }
-
-    fn tick(&self) -> &Tick {
-        &self.delivery.ticks[0]
-    }
 }
 
-/// Identities, and the last numbers beside them.
-#[derive(Default)]
-struct Known {
+/// Identities over a ledger.
+struct Bench {
     identities: Identities,
     sources: Sources,
+    ledger: MemoryLedger,
+    pending: Changes,
 }
 
-impl Known {
-    fn evict(&mut self) -> Vec<(Class, u64)> {
-        self.identities.evict()
+impl Default for Bench {
+    fn default() -> Self {
+        let ledger = MemoryLedger::new("default/test", "3f9c2a71");
+        Self { identities: Identities::default(), sources: Sources::default(), ledger, pending: Changes::default() }
     }
 }
 
-fn recognise(known: &mut Known, case: &Case) -> Recognition {
-    known.identities.recognise(&known.sources, case.envelope(), 0, case.tick())
-}
-
-/// Recognises, and books what is fresh as the engine does.
-fn take(known: &mut Known, case: &Case) -> (Recognition, Option<Missing>) {
-    let recognition = recognise(known, case);
-    if recognition != Recognition::Fresh {
-        return (recognition, None);
+impl Bench {
+    /// Recognises without booking anything.
+    fn look(&mut self, case: &Case) -> Vec<Recognition> {
+        self.run(case, false).0
     }
-    let (topic, tick) = (&case.delivery.topic, case.tick());
-    let is_numbered = class_of(tick) == Class::Sequence;
-    let seq = tick.seq.filter(|_| is_numbered);
-    let gap = seq.and_then(|seq| known.sources.take(topic, &tick.source, (seq, 0)));
-    let outcome =
-        Outcome { kind: Kind::NoSignal, reason: String::new(), first_position: 0, positions: 0, first_seq: 0, seqs: 0 };
-    known.identities.reserve(case.envelope(), 0, case.tick(), outcome);
-    (recognition, gap)
+
+    /// Recognises, and books what is new as the engine does.
+    fn take(&mut self, case: &Case) -> Vec<Recognition> {
+        self.run(case, true).0
+    }
+
+    fn run(&mut self, case: &Case, book: bool) -> (Vec<Recognition>, Vec<Missing>) {
+        let session: Arc<str> = case.session.into();
+        let others: Vec<Arc<str>> = case.others.iter().map(|&other| other.into()).collect();
+        let Case { run, delivery, .. } = case;
+        let envelope = Envelope { delivery, run: *run, session: &session, others: &others };
+        let ranks = ranks(delivery);
+        let earlier = self.identities.earlier(&self.sources, envelope, &ranks, &mut self.ledger).unwrap();
+        let (mut recognitions, mut gaps) = (Vec::new(), Vec::new());
+        for (index, (rank, tick)) in (0..).zip(ranks.into_iter().zip(&delivery.ticks)) {
+            let recognition = self.identities.recognise(&self.sources, envelope, index, rank, earlier.as_ref());
+            let fresh = matches!(recognition, Recognition::Fresh | Recognition::Reused);
+            let has_row = fresh || matches!(recognition, Recognition::Conflict | Recognition::WentBack { .. });
+            if book && fresh {
+                let seq = tick.seq.filter(|_| class_of(tick) == Class::Sequence);
+                gaps.extend(seq.and_then(|seq| self.sources.take(&delivery.topic, &tick.source, (seq, rank))));
+            }
+            if book && has_row {
+                let (reference, mut row) =
+                    self.identities.reserve(&self.sources, envelope, index, rank, tick, outcome(0));
+                let kind = if fresh { Kind::NoSignal } else { Kind::DeadLettered };
+                row.outcome = Outcome { kind, ..outcome(row.ordinal) };
+                self.identities.settle(reference, row.outcome.clone());
+                self.pending.window.push(row);
+            }
+            recognitions.push(recognition);
+        }
+        (recognitions, gaps)
+    }
+
+    fn commit(&mut self) {
+        let evict = self.identities.evict();
+        let changes = Changes { evict, ..std::mem::take(&mut self.pending) };
+        self.ledger.commit(&changes).unwrap();
+    }
+
+    /// As after kill -9 of the runtime. What it had not committed is gone.
+    fn restart(&mut self) {
+        self.pending = Changes::default();
+        let snapshot = self.ledger.snapshot().unwrap();
+        self.identities = Identities::load(&snapshot.window, snapshot.older);
+    }
+
+    /// Rows in the ledger.
+    fn rows(&mut self) -> u64 {
+        let snapshot = self.ledger.snapshot().unwrap();
+        snapshot.window.len() as u64
+            + snapshot.older.iter().map(|stretch| stretch.last + 1 - stretch.first).sum::<u64>()
+    }
 }
 
-fn seen(recognition: Recognition) -> Option<SeenBy> {
-    match recognition {
-        Recognition::Seen(_, by) => Some(by),
+fn outcome(position: u64) -> Outcome {
+    let kind = Kind::NoSignal;
+    Outcome { kind, reason: String::new(), first_position: position, positions: 0, first_seq: 0, seqs: 0 }
+}
+
+fn seen(recognitions: &[Recognition]) -> Vec<Option<SeenBy>> {
+    let by = |recognition: &Recognition| match recognition {
+        Recognition::Seen(_, by) => Some(*by),
         _ => None,
-    }
+    };
+    recognitions.iter().map(by).collect()
 }
+
+const FRESH: [Recognition; 1] = [Recognition::Fresh];
 
 #[test]
 fn the_bridge_s_number_finds_a_delivery_whatever_it_carries() {
-    for tick in [tick("", None, ""), tick("", None, "a"), tick("s", Some(1), "")] {
-        let mut identities = Known::default();
+    for tick in [tick("", None, ""), tick("", None, "a"), tick("s", Some(1), ""), hashed(tick("", Some(1), ""), 1)] {
+        let mut bench = Bench::default();
         let first = case(1, tick, 0);
-        assert_eq!(take(&mut identities, &first).0, Recognition::Fresh);
-        assert_eq!(seen(recognise(&mut identities, &first)), Some(SeenBy::Number));
+        assert_eq!(bench.take(&first), FRESH);
+        assert_eq!(seen(&bench.look(&first)), [Some(SeenBy::Number)]);
     }
 }
 
 #[test]
 fn a_sequence_is_decided_once_and_what_it_leaves_out_is_a_gap() {
-    let mut identities = Known::default();
+    let mut bench = Bench::default();
     let numbered = |number, seq| case(number, tick("s", Some(seq), ""), 0);
-    assert_eq!(take(&mut identities, &numbered(1, 5)), (Recognition::Fresh, None));
-    let (recognition, gap) = take(&mut identities, &numbered(2, 9));
-    assert_eq!(recognition, Recognition::Fresh);
-    assert_eq!(gap, Some((6, 8)));
-    assert_eq!(seen(recognise(&mut identities, &numbered(3, 5))), Some(SeenBy::Sequence));
-    assert_eq!(recognise(&mut identities, &numbered(4, 7)), Recognition::WentBack { mark: 9 });
-    assert_eq!(recognise(&mut identities, &numbered(5, 7).redelivered(2)), Recognition::Forgotten);
+    assert_eq!(bench.run(&numbered(1, 5), true), (FRESH.to_vec(), vec![]));
+    let (recognitions, gaps) = bench.run(&numbered(2, 9), true);
+    assert_eq!(recognitions, FRESH);
+    assert_eq!(gaps, [(6, 8)]);
+    assert_eq!(seen(&bench.look(&numbered(3, 5))), [Some(SeenBy::Sequence)]);
+    assert_eq!(bench.look(&numbered(4, 7)), [Recognition::WentBack { mark: 9 }]);
+    assert_eq!(bench.look(&numbered(5, 7).redelivered(2)), [Recognition::Forgotten]);
     let mut replayed = numbered(6, 7);
     replayed.delivery.replay = true;
-    assert_eq!(recognise(&mut identities, &replayed), Recognition::Forgotten);
-    let other = case(7, tick("t", Some(1), ""), 0);
-    assert_eq!(take(&mut identities, &other), (Recognition::Fresh, None));
+    assert_eq!(bench.look(&replayed), [Recognition::Forgotten]);
+    assert_eq!(bench.take(&case(7, tick("t", Some(1), ""), 0)), FRESH);
 }
 
 #[test]
-fn an_id_is_decided_once_and_conflicts_with_another_payload() {
-    let mut identities = Known::default();
-    assert_eq!(take(&mut identities, &case(1, tick("", None, "a"), 0)).0, Recognition::Fresh);
-    assert_eq!(seen(recognise(&mut identities, &case(2, tick("", None, "a"), 0))), Some(SeenBy::Id));
-    assert_eq!(recognise(&mut identities, &case(3, tick("", None, "a"), 1)), Recognition::Conflict);
-    assert_eq!(take(&mut identities, &case(4, tick("s", None, "a"), 1)).0, Recognition::Fresh);
-    assert_eq!(take(&mut identities, &case(5, tick("", None, "b"), 0)).0, Recognition::Fresh);
+fn a_source_that_starts_again_with_other_quotes_is_told_from_one_that_repeats() {
+    let mut bench = Bench::default();
+    let numbered = |number, seq, content| case(number, hashed(tick("s", Some(seq), ""), content), content);
+    bench.take(&numbered(1, 1, 1));
+    bench.take(&numbered(2, 2, 2));
+    assert_eq!(seen(&bench.take(&numbered(3, 1, 1))), [Some(SeenBy::Sequence)]);
+    assert_eq!(bench.take(&numbered(4, 1, 9)), [Recognition::Conflict]);
+    // Each content has its own answer from then on.
+    assert_eq!(seen(&bench.look(&numbered(5, 1, 1))), [Some(SeenBy::Sequence)]);
+    assert_eq!(seen(&bench.look(&numbered(6, 1, 9))), [Some(SeenBy::Sequence)]);
+}
+
+#[test]
+fn an_id_is_decided_once_and_conflicts_with_other_content() {
+    let mut bench = Bench::default();
+    let named = |number, content| case(number, hashed(tick("", None, "a"), content), content);
+    assert_eq!(bench.take(&named(1, 0)), FRESH);
+    assert_eq!(seen(&bench.look(&named(2, 0))), [Some(SeenBy::Id)]);
+    assert_eq!(bench.look(&named(3, 1)), [Recognition::Conflict]);
+    assert_eq!(bench.take(&case(4, hashed(tick("s", None, "a"), 1), 1)), FRESH);
+    assert_eq!(bench.take(&case(5, hashed(tick("", None, "b"), 0), 0)), FRESH);
+}
+
+#[test]
+fn without_the_hash_of_a_content_nothing_is_compared() {
+    for identity in [tick("", None, "a"), tick("s", Some(1), "")] {
+        let mut bench = Bench::default();
+        assert_eq!(bench.take(&case(1, identity.clone(), 0)), FRESH);
+        assert!(seen(&bench.look(&case(2, identity.clone(), 1)))[0].is_some());
+        assert!(seen(&bench.look(&case(3, hashed(identity.clone(), 1), 1)))[0].is_some());
+        let mut other = Bench::default();
+        other.take(&case(1, hashed(identity.clone(), 1), 0));
+        assert!(seen(&other.look(&case(2, identity, 1)))[0].is_some());
+    }
+}
+
+#[test]
+fn a_batch_that_is_cut_in_another_way_repeats_what_it_has_in_common() {
+    let ids: fn(i64) -> Tick = |id| hashed(tick("", None, &id.to_string()), 0);
+    let numbers: fn(i64) -> Tick = |seq| hashed(tick("s", Some(seq), ""), 0);
+    for tick in [ids, numbers] {
+        let mut bench = Bench::default();
+        assert_eq!(bench.take(&batch(1, vec![tick(1), tick(2)], 1)), [Recognition::Fresh, Recognition::Fresh]);
+        let recognitions = bench.take(&batch(2, vec![tick(2), tick(3)], 2));
+        assert!(seen(&recognitions)[0].is_some());
+        assert_eq!(recognitions[1], Recognition::Fresh);
+    }
+}
+
+#[test]
+fn one_identity_of_several_ticks_counts_them() {
+    let mut bench = Bench::default();
+    let one = || tick("", None, "message");
+    assert_eq!(bench.take(&batch(1, vec![one(), one()], 1)), [Recognition::Fresh, Recognition::Fresh]);
+    // The bridge ranks members of a map by name, wherever they stand.
+    let ranked = |rank| Tick { ordinal: Some(rank), ..one() };
+    let again = bench.look(&batch(2, vec![ranked(1), ranked(0), ranked(2)], 1));
+    assert_eq!(again[2], Recognition::Fresh);
+    let Recognition::Seen(known, _) = &again[0] else { panic!("{again:?}") };
+    assert_eq!(bench.identities.outcome(known).unwrap().first_position, 2);
+}
+
+#[test]
+fn a_number_without_a_source_repeats_only_the_same_content() {
+    let mut bench = Bench::default();
+    let unnamed = |number, content| case(number, hashed(tick("", Some(5), ""), content), content);
+    assert_eq!(bench.run(&unnamed(1, 1), true), (FRESH.to_vec(), vec![]));
+    assert_eq!(seen(&bench.look(&unnamed(2, 1))), [Some(SeenBy::Sequence)]);
+    assert_eq!(bench.take(&unnamed(3, 2)), [Recognition::Reused]);
+    assert_eq!(seen(&bench.look(&unnamed(4, 2))), [Some(SeenBy::Sequence)]);
+    let far = case(5, hashed(tick("", Some(90), ""), 3), 3);
+    assert_eq!(bench.run(&far, true), (FRESH.to_vec(), vec![]), "no gaps");
+    assert_eq!(bench.take(&case(6, tick("", Some(5), ""), 1)), FRESH, "without a content hash");
 }
 
 #[test]
 fn without_identity_only_a_redelivery_of_the_same_session_packet_and_payload_was_seen() {
-    let mut identities = Known::default();
+    let mut bench = Bench::default();
     let plain = |number, payload| case(number, tick("", None, ""), payload);
-    assert_eq!(take(&mut identities, &plain(1, 0)).0, Recognition::Fresh);
-    assert_eq!(recognise(&mut identities, &plain(2, 0)), Recognition::Fresh, "not flagged DUP");
-    assert_eq!(seen(recognise(&mut identities, &plain(3, 0).redelivered(2))), Some(SeenBy::Packet));
-    assert_eq!(recognise(&mut identities, &plain(4, 1).redelivered(2)), Recognition::Fresh, "another payload");
-    let mut other = plain(5, 0).redelivered(3);
-    other.session = "session-2";
-    assert_eq!(recognise(&mut identities, &other), Recognition::Fresh, "another session");
+    assert_eq!(bench.take(&plain(1, 0)), FRESH);
+    assert_eq!(bench.look(&plain(2, 0)), FRESH, "not flagged DUP");
+    assert_eq!(seen(&bench.look(&plain(3, 0).redelivered(2))), [Some(SeenBy::Packet)]);
+    assert_eq!(bench.look(&plain(4, 1).redelivered(2)), FRESH, "another payload");
+    let other = Case { session: "session-2", ..plain(5, 0).redelivered(3) };
+    assert_eq!(bench.look(&other), FRESH, "another session");
+    let alias = Case { others: &[SESSION], ..other };
+    assert_eq!(seen(&bench.look(&alias)), [Some(SeenBy::Packet)], "the same broker under another URL");
     let mut orphan = plain(6, 0).redelivered(3);
     orphan.delivery.packet_id = 0;
-    assert_eq!(recognise(&mut identities, &orphan), Recognition::Fresh, "of a lost session");
+    assert_eq!(bench.look(&orphan), FRESH, "of a lost session");
 }
 
 #[test]
 fn equal_packets_of_one_connection_count_as_several() {
-    let mut identities = Known::default();
+    let mut bench = Bench::default();
     let plain = |number| case(number, tick("", None, ""), 0);
-    assert_eq!(take(&mut identities, &plain(1)).0, Recognition::Fresh);
-    assert_eq!(take(&mut identities, &plain(2)).0, Recognition::Fresh);
+    assert_eq!(bench.take(&plain(1)), FRESH);
+    assert_eq!(bench.take(&plain(2)), FRESH);
     // All three come back; the third had never been decided.
-    assert_eq!(seen(recognise(&mut identities, &plain(3).redelivered(2))), Some(SeenBy::Packet));
-    assert_eq!(seen(recognise(&mut identities, &plain(4).redelivered(2))), Some(SeenBy::Packet));
-    assert_eq!(recognise(&mut identities, &plain(5).redelivered(2)), Recognition::Fresh);
+    assert_eq!(seen(&bench.look(&plain(3).redelivered(2))), [Some(SeenBy::Packet)]);
+    assert_eq!(seen(&bench.look(&plain(4).redelivered(2))), [Some(SeenBy::Packet)]);
+    assert_eq!(bench.look(&plain(5).redelivered(2)), FRESH);
     // The same two deliveries once more, on a new stream: each finds the row that it claimed.
-    assert_eq!(seen(recognise(&mut identities, &plain(3).redelivered(2))), Some(SeenBy::Packet));
-    assert_eq!(seen(recognise(&mut identities, &plain(4).redelivered(2))), Some(SeenBy::Packet));
+    assert_eq!(seen(&bench.look(&plain(3).redelivered(2))), [Some(SeenBy::Packet)]);
+    assert_eq!(seen(&bench.look(&plain(4).redelivered(2))), [Some(SeenBy::Packet)]);
 }
 
 #[test]
 fn what_was_held_while_its_connection_ended_may_have_been_decided_through_another_bridge() {
-    let mut identities = Known::default();
+    let mut bench = Bench::default();
     let held = |number| {
         let mut held = case(number, tick("", None, ""), 0);
         held.delivery.interrupted = true;
@@ -166,25 +291,161 @@ fn what_was_held_while_its_connection_ended_may_have_been_decided_through_anothe
     // Of the same bridge: decided before it came, on an earlier connection, it is another quote.
     let mut earlier = case(1, tick("", None, ""), 0);
     earlier.delivery.connection = 0;
-    assert_eq!(take(&mut identities, &earlier).0, Recognition::Fresh);
-    assert_eq!(recognise(&mut identities, &held(2)), Recognition::Fresh);
+    assert_eq!(bench.take(&earlier), FRESH);
+    assert_eq!(bench.look(&held(2)), FRESH);
     // By another bridge while this one was frozen, it is the same.
-    let mut other = case(1, tick("", None, ""), 0);
-    other.run = 2;
-    assert_eq!(take(&mut identities, &other).0, Recognition::Fresh);
-    assert_eq!(seen(recognise(&mut identities, &held(3))), Some(SeenBy::Packet));
+    let other = Case { run: 2, ..case(1, tick("", None, ""), 0) };
+    assert_eq!(bench.take(&other), FRESH);
+    assert_eq!(seen(&bench.look(&held(3))), [Some(SeenBy::Packet)]);
+}
+
+#[test]
+fn a_redelivery_is_recognised_although_its_bytes_are_read_in_another_way_now() {
+    let enveloped = |mut case: Case| {
+        case.delivery.envelope_sha256 = vec![3; 32].into();
+        case
+    };
+    let mut bench = Bench::default();
+    bench.take(&enveloped(batch(1, vec![hashed(tick("", None, ""), 1), hashed(tick("", None, ""), 2)], 0)));
+    let more = (1..=3).map(|id| hashed(tick("", None, &id.to_string()), id)).collect();
+    let again = bench.look(&enveloped(batch(2, more, 0).redelivered(2)));
+    assert_eq!(seen(&again), [Some(SeenBy::Packet), Some(SeenBy::Packet), None]);
+    assert_eq!(again[2], Recognition::Reparsed, "the number of ticks is another");
+    let fewer = vec![hashed(tick("", None, "x"), 1)];
+    assert_eq!(seen(&bench.look(&enveloped(batch(3, fewer, 0).redelivered(3)))), [Some(SeenBy::Packet)]);
+
+    // The second tick had no row: it repeated another delivery.
+    let mut bench = Bench::default();
+    bench.take(&case(1, hashed(tick("", None, "b"), 2), 9));
+    bench.take(&enveloped(batch(2, vec![hashed(tick("", None, "a"), 1), hashed(tick("", None, "b"), 2)], 0)));
+    let same = vec![hashed(tick("", None, "a"), 1), hashed(tick("", None, "b"), 2)];
+    let again = bench.look(&enveloped(batch(3, same, 0).redelivered(2)));
+    assert_eq!(seen(&again), [Some(SeenBy::Packet), Some(SeenBy::Id)]);
+    let other = vec![hashed(tick("", None, "a"), 7), hashed(tick("", None, "c"), 8)];
+    let again = bench.look(&enveloped(batch(4, other, 0).redelivered(3)));
+    assert_eq!(again[1], Recognition::Reparsed, "the first content is another");
+}
+
+#[test]
+fn user_properties_tell_redeliveries_apart_and_a_bridge_without_them_goes_by_the_payload() {
+    let mut bench = Bench::default();
+    let enveloped = |number, id: &str, envelope: u8| {
+        let mut case = case(number, tick("", None, id), 0);
+        case.delivery.envelope_sha256 = vec![envelope; 32].into();
+        case
+    };
+    bench.take(&enveloped(1, "a", 1));
+    assert_eq!(seen(&bench.look(&enveloped(2, "", 1).redelivered(2))), [Some(SeenBy::Packet)]);
+    assert_eq!(bench.look(&enveloped(3, "", 2).redelivered(3)), FRESH);
+    // A bridge of v0.1.0, before or after: the identity tells messages of one payload apart.
+    assert_eq!(seen(&bench.look(&case(4, tick("", None, ""), 0).redelivered(4))), [Some(SeenBy::Packet)]);
+    assert_eq!(bench.look(&case(5, tick("", None, "b"), 0).redelivered(5)), FRESH);
 }
 
 #[test]
 fn outcomes_are_kept_for_a_whole_window_and_not_longer() {
-    let mut identities = Known::default();
+    let mut bench = Bench::default();
+    bench.identities.open(SESSION.into(), 1, false);
     for number in 1..=WINDOW + 1 {
-        take(&mut identities, &case(number, tick("", None, &number.to_string()), 0));
-        identities.evict();
+        bench.take(&case(number, tick("", None, &number.to_string()), 0));
     }
+    bench.commit();
     let again = |number: u64| case(WINDOW + 1 + number, tick("", None, &number.to_string()), 0);
-    assert_eq!(recognise(&mut identities, &again(1)), Recognition::Fresh);
-    assert_eq!(seen(recognise(&mut identities, &again(2))), Some(SeenBy::Id));
-    // The other windows are not touched by it.
-    assert!(identities.evict().is_empty());
+    assert_eq!(bench.look(&again(1)), FRESH);
+    assert_eq!(seen(&bench.look(&again(2))), [Some(SeenBy::Id)]);
+    assert_eq!(bench.rows(), WINDOW);
+    // The other windows are not touched by it, and marks stay for ever.
+    assert!(bench.identities.evict().is_empty());
+}
+
+/// Equal keys are the worst case of a window: each step must cost as if they were not.
+#[test]
+fn a_constant_id_and_equal_payloads_cost_no_walk_over_the_window() {
+    let mut bench = Bench::default();
+    bench.identities.open(SESSION.into(), 1, false);
+    let rows = WINDOW + 3_000;
+    let began = std::time::Instant::now();
+    for number in 1..=rows {
+        let content = &number.to_be_bytes()[..];
+        let content = [content, content, content, content].concat();
+        let constant = Tick { content_sha256: content.into(), ..tick("", None, "constant") };
+        bench.take(&case(number, constant, 0));
+        let mut plain = case(rows + number, tick("", None, ""), 0);
+        plain.delivery.packet_id = u32::from(number % 2 == 0);
+        bench.take(&plain);
+        if number % 64 == 0 {
+            bench.commit();
+        }
+    }
+    bench.commit();
+    // A walk for each of them would be thousands of millions of steps.
+    assert!(began.elapsed().as_secs() < 120, "{:?}", began.elapsed());
+    assert_eq!(bench.identities.window.in_memory().0 as u64, 2 * WINDOW);
+}
+
+/// Deliveries of one connection, none of which the broker is known to have acknowledged.
+fn backlog(bench: &mut Bench, deliveries: u64, tick: impl Fn(u64) -> Tick) {
+    bench.identities.open(SESSION.into(), 1, true);
+    for number in 1..=deliveries {
+        assert_eq!(bench.take(&packet(number, 1, number, tick(number))), FRESH);
+        if number % 1_000 == 0 {
+            bench.commit();
+        }
+    }
+    bench.commit();
+}
+
+/// The delivery `number` of a message that was the `sent`-th.
+fn packet(number: u64, connection: u64, sent: u64, tick: Tick) -> Case {
+    let mut case = case(number, tick, 0);
+    case.delivery.packet_id = u32::try_from((sent - 1) % 65_535 + 1).unwrap();
+    case.delivery.connection = connection;
+    case
+}
+
+#[test]
+fn a_backlog_without_acknowledgements_is_recognised_as_a_whole() {
+    // Both kinds in turn, 100,000 each: more than a window has, and more than there are packet ids.
+    const BACKLOG: u64 = 200_000;
+    let tick = |number: u64| match number % 2 {
+        0 => hashed(tick("", None, &number.to_string()), 1),
+        _ => tick("", None, ""),
+    };
+    let mut bench = Bench::default();
+    backlog(&mut bench, BACKLOG, tick);
+    assert_eq!(bench.rows(), BACKLOG);
+    bench.restart();
+    bench.identities.open(SESSION.into(), 1, true);
+    for sent in 1..=BACKLOG {
+        let again = packet(BACKLOG + sent, 2, sent, tick(sent));
+        let again = bench.take(&Case { delivery: Delivery { duplicate: true, ..again.delivery }, ..again });
+        let [Recognition::Seen(known, SeenBy::Packet)] = &again[..] else { panic!("{sent}: {again:?}") };
+        assert_eq!(bench.identities.outcome(known).unwrap().first_position, sent.div_ceil(2), "its own outcome");
+    }
+    let (rows, stretches) = bench.identities.window.in_memory();
+    assert!(rows as u64 <= 2 * WINDOW && stretches < 200, "{rows} rows, {stretches} stretches");
+    // The broker answered behind a delivery that was new: nothing of the backlog comes again.
+    let new = packet(2 * BACKLOG + 1, 2, BACKLOG + 1, tick(BACKLOG + 1));
+    assert_eq!(bench.take(&new), FRESH);
+    bench.identities.acknowledged(Acknowledged { through: 2 * BACKLOG, connection: 2 });
+    bench.commit();
+    assert_eq!(bench.rows(), BACKLOG + 1);
+    bench.identities.acknowledged(Acknowledged { through: 2 * BACKLOG + 1, connection: 2 });
+    bench.commit();
+    assert_eq!(bench.rows(), 2 * WINDOW);
+}
+
+#[test]
+fn an_acknowledged_row_is_found_by_its_packet_for_some_time_only() {
+    for (more, found) in [(32_768, true), (32_769, false)] {
+        let mut bench = Bench::default();
+        bench.identities.open(SESSION.into(), 1, true);
+        let bare = || tick("", None, "");
+        bench.take(&packet(1, 1, 1, bare()));
+        (2..=more + 1).for_each(|number| drop(bench.take(&packet(number, 1, number, bare()))));
+        bench.identities.acknowledged(Acknowledged { through: 1, connection: 1 });
+        let again = packet(more + 2, 2, 1, bare());
+        let again = bench.look(&Case { delivery: Delivery { duplicate: true, ..again.delivery }, ..again });
+        assert_eq!(seen(&again)[0].is_some(), found, "{more}");
+    }
 }

@@ -1,79 +1,125 @@
-//! The last outcomes of each class, findable by identity and by the bridge's number.
+//! The last outcomes of each class, found by identity, by packet and by the bridge's number. No operation walks the rows of
+//! one key: a constant id, or equal payloads, cost as much as others.
 
-use std::collections::{HashMap, VecDeque};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque},
+    sync::Arc,
+};
 
-use crate::ledger::{Class, Outcome, WINDOW, WindowRow};
+use super::{key, retention::Retention};
+use crate::ledger::{Class, Outcome, Sender, Stretch, WINDOW, WindowRow, stretch};
 
-/// Names a row: it stays valid until the row is evicted, and finds nothing after that.
+/// Names a row: it stays valid until the row leaves memory, and finds nothing after that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RowRef {
-    class: Class,
-    ordinal: u64,
+    pub(super) class: Class,
+    pub(super) ordinal: u64,
 }
 
-/// Which delivery took a row for its own. On one connection a broker sends a message once, so a row that one delivery
-/// of a connection has claimed is not what another delivery of that connection repeats.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Claim {
-    pub(super) run: u64,
-    pub(super) connection: u64,
-    pub(super) delivery: u64,
-}
-
-/// What memory keeps of a row.
-#[derive(Debug)]
+/// What memory keeps of a row. Hashes are cut to 128 bits.
+#[derive(Debug, Clone)]
 pub(super) struct Kept {
-    pub(super) payload_sha256: [u8; 32],
+    pub(super) class: Class,
+    pub(super) ordinal: u64,
+    /// Run and number of the delivery.
+    pub(super) delivery: (u64, u64),
+    pub(super) place: u32,
+    pub(super) ticks: u32,
+    pub(super) connection: Option<u64>,
+    pub(super) session: Arc<str>,
+    pub(super) packet_id: u32,
+    pub(super) packet_key: Option<i64>,
+    pub(super) payload: Option<u128>,
+    pub(super) envelope: Option<u128>,
+    pub(super) identity: Option<u128>,
+    pub(super) content: Option<u128>,
     pub(super) outcome: Outcome,
-    number: (u64, u64, u32),
-    /// Not in the ledger: after a restart every row may be claimed again, which errs on the side of not deciding twice.
-    claim: Option<Claim>,
-    class: Class,
-    ordinal: u64,
-    key: u128,
 }
 
 impl Kept {
-    pub(super) fn from_row(row: &WindowRow) -> Self {
+    pub(super) fn from_row(row: &WindowRow, session: Arc<str>) -> Self {
+        let half = |hash: &Option<[u8; 32]>| hash.as_ref().and_then(|hash| key::half(hash));
         Self {
-            payload_sha256: row.payload_sha256,
-            outcome: row.outcome.clone(),
-            number: (row.run, row.delivery, row.index),
-            claim: None,
             class: row.class,
             ordinal: row.ordinal,
-            key: 0,
+            delivery: (row.run, row.delivery),
+            place: row.index,
+            ticks: row.ticks,
+            connection: row.connection,
+            session,
+            packet_id: row.packet_id,
+            packet_key: row.packet_key(),
+            payload: key::half(&row.payload_sha256),
+            envelope: half(&row.envelope_sha256),
+            identity: key::of_row(row),
+            content: half(&row.content_sha256),
+            outcome: row.outcome.clone(),
         }
     }
 
-    pub(super) const fn claim(&mut self, claim: Claim) {
-        self.claim = Some(claim);
+    pub(super) const fn reference(&self) -> RowRef {
+        RowRef { class: self.class, ordinal: self.ordinal }
     }
 
-    /// `redelivered`: the broker says that it sent the delivery before. Otherwise it may have sent it again since, which
-    /// only a later connection, or another bridge, can have claimed.
-    fn may_be_claimed_by(&self, claim: Claim, redelivered: bool) -> bool {
-        match self.claim {
-            Some(known) if known == claim => true,
-            Some(known) if known.run == claim.run && redelivered => known.connection != claim.connection,
-            Some(known) if known.run == claim.run => known.connection > claim.connection,
-            _ => redelivered || self.number.0 != claim.run,
-        }
+    pub(super) fn sender(&self) -> Option<Sender> {
+        let (run, delivery) = self.delivery;
+        let connection = self.connection.unwrap_or_default();
+        (self.packet_id != 0).then(|| Sender { session: Arc::clone(&self.session), run, connection, delivery })
+    }
+
+    fn stretch(&self) -> Stretch {
+        Stretch { class: self.class, first: self.ordinal, last: self.ordinal, sender: self.sender() }
     }
 }
 
-/// Rows of one class, oldest first; ordinals are contiguous.
+/// Rows of one class; ordinals are contiguous.
 #[derive(Debug, Default)]
 struct Rows {
-    rows: VecDeque<Kept>,
+    /// The last [`WINDOW`], oldest first.
+    recent: VecDeque<Kept>,
+    /// Those before them that the ledger alone has.
+    older: VecDeque<Stretch>,
     /// Ordinal of the last row ever inserted.
     last: u64,
+    /// The latest row of an identity.
+    by_identity: HashMap<u128, u64>,
+    /// The latest row of an identity with that content, or without any.
+    by_content: HashMap<(u128, Option<u128>), u64>,
+    by_packet: BTreeSet<(i64, u64)>,
 }
 
 impl Rows {
     fn place(&self, ordinal: u64) -> Option<usize> {
-        let first = self.rows.front()?.ordinal;
+        let first = self.recent.front()?.ordinal;
         usize::try_from(ordinal.checked_sub(first)?).ok()
+    }
+
+    fn insert(&mut self, kept: Kept) {
+        self.last = kept.ordinal;
+        if let Some(identity) = kept.identity {
+            self.by_identity.insert(identity, kept.ordinal);
+            self.by_content.insert((identity, kept.content), kept.ordinal);
+        }
+        self.by_packet.extend(kept.packet_key.map(|key| (key, kept.ordinal)));
+        self.recent.push_back(kept);
+    }
+
+    /// Takes the oldest row out of memory.
+    fn pop(&mut self) -> Option<Kept> {
+        let kept = self.recent.pop_front()?;
+        if let Some(identity) = kept.identity {
+            // An entry names the latest row: where it is this one, there is no other.
+            if self.by_identity.get(&identity) == Some(&kept.ordinal) {
+                self.by_identity.remove(&identity);
+            }
+            if self.by_content.get(&(identity, kept.content)) == Some(&kept.ordinal) {
+                self.by_content.remove(&(identity, kept.content));
+            }
+        }
+        if let Some(key) = kept.packet_key {
+            self.by_packet.remove(&(key, kept.ordinal));
+        }
+        Some(kept)
     }
 }
 
@@ -82,11 +128,30 @@ pub(super) struct Window {
     sequence: Rows,
     id: Rows,
     packet: Rows,
-    by_key: HashMap<u128, Vec<RowRef>>,
     by_number: HashMap<(u64, u64, u32), RowRef>,
 }
 
 impl Window {
+    pub(super) fn load(rows: &[WindowRow], older: Vec<Stretch>) -> Self {
+        let mut window = Self::default();
+        for stretch in older {
+            let rows = window.rows_of_mut(stretch.class);
+            rows.last = stretch.last;
+            rows.older.push_back(stretch);
+        }
+        // Rows share the few names of sessions.
+        let mut sessions: HashSet<Arc<str>> = HashSet::new();
+        for row in rows {
+            let session = sessions.get(row.session.as_str()).cloned().unwrap_or_else(|| {
+                let name: Arc<str> = row.session.as_str().into();
+                sessions.insert(Arc::clone(&name));
+                name
+            });
+            window.insert(Kept::from_row(row, session));
+        }
+        window
+    }
+
     const fn rows_of(&self, class: Class) -> &Rows {
         match class {
             Class::Sequence => &self.sequence,
@@ -108,73 +173,98 @@ impl Window {
     }
 
     /// Inserts a row behind all others of its class.
-    pub(super) fn insert(&mut self, key: u128, mut kept: Kept) -> RowRef {
-        let row = RowRef { class: kept.class, ordinal: kept.ordinal };
-        kept.key = key;
-        self.by_key.entry(key).or_default().push(row);
-        self.by_number.insert(kept.number, row);
-        let rows = self.rows_of_mut(row.class);
-        rows.last = row.ordinal;
-        rows.rows.push_back(kept);
+    pub(super) fn insert(&mut self, kept: Kept) -> RowRef {
+        let row = kept.reference();
+        let (run, delivery) = kept.delivery;
+        self.by_number.insert((run, delivery, kept.place), row);
+        self.rows_of_mut(row.class).insert(kept);
         row
     }
 
     pub(super) fn get(&self, row: RowRef) -> Option<&Kept> {
         let rows = self.rows_of(row.class);
-        rows.rows.get(rows.place(row.ordinal)?)
+        rows.recent.get(rows.place(row.ordinal)?)
     }
 
     pub(super) fn get_mut(&mut self, row: RowRef) -> Option<&mut Kept> {
         let rows = self.rows_of_mut(row.class);
         let place = rows.place(row.ordinal)?;
-        rows.rows.get_mut(place)
+        rows.recent.get_mut(place)
     }
 
-    pub(super) fn by_number(&self, run: u64, delivery: u64, index: u32) -> Option<RowRef> {
-        self.by_number.get(&(run, delivery, index)).copied()
+    pub(super) fn by_number(&self, run: u64, delivery: u64, place: u32) -> Option<RowRef> {
+        self.by_number.get(&(run, delivery, place)).copied()
     }
 
-    /// All rows of that identity, oldest first.
-    pub(super) fn rows(&self, key: u128) -> &[RowRef] {
-        self.by_key.get(&key).map_or(&[], Vec::as_slice)
+    /// The latest row of an identity.
+    pub(super) fn by_identity(&self, class: Class, identity: u128) -> Option<RowRef> {
+        let ordinal = *self.rows_of(class).by_identity.get(&identity)?;
+        Some(RowRef { class, ordinal })
     }
 
-    pub(super) fn latest(&self, key: u128) -> Option<RowRef> {
-        self.rows(key).last().copied()
+    /// The latest row of an identity with this content; `None`: without any.
+    pub(super) fn by_content(&self, class: Class, identity: u128, content: Option<u128>) -> Option<RowRef> {
+        let ordinal = *self.rows_of(class).by_content.get(&(identity, content))?;
+        Some(RowRef { class, ordinal })
     }
 
-    /// The oldest row of that identity that the delivery may repeat, claimed for it.
-    pub(super) fn claim(&mut self, key: u128, claim: Claim, redelivered: bool) -> Option<RowRef> {
-        let fits = |row: &&RowRef| self.get(**row).is_some_and(|kept| kept.may_be_claimed_by(claim, redelivered));
-        let row = *self.rows(key).iter().find(fits)?;
-        self.get_mut(row)?.claim(claim);
-        Some(row)
+    /// Rows in memory under a packet's key and behind an ordinal, oldest first.
+    pub(super) fn by_packet(&self, class: Class, key: i64, after: u64) -> impl Iterator<Item = &Kept> {
+        let behind = (key, after.saturating_add(1))..=(key, u64::MAX);
+        let rows = self.rows_of(class).by_packet.range(behind);
+        rows.filter_map(move |(_, ordinal)| self.get(RowRef { class, ordinal: *ordinal }))
     }
 
-    pub(super) fn evict(&mut self) -> Vec<(Class, u64)> {
+    /// The ordinal that rows in memory begin at, where the ledger has more.
+    pub(super) fn older_before(&self, class: Class) -> Option<u64> {
+        let rows = self.rows_of(class);
+        rows.older.back().map(|stretch| stretch.last + 1)
+    }
+
+    /// Rows of the class that came after this one.
+    pub(super) const fn since(&self, row: RowRef) -> u64 {
+        self.rows_of(row.class).last.saturating_sub(row.ordinal)
+    }
+
+    /// Of each connection of a run the first delivery with a packet id that has a row in memory.
+    pub(super) fn first_deliveries(&self, run: u64) -> BTreeMap<u64, u64> {
+        let mut first = BTreeMap::new();
+        let rows = Class::ALL.into_iter().flat_map(|class| &self.rows_of(class).recent);
+        for kept in rows.filter(|kept| kept.delivery.0 == run && kept.packet_id != 0) {
+            let known = first.entry(kept.connection.unwrap_or_default()).or_insert(kept.delivery.1);
+            *known = (*known).min(kept.delivery.1);
+        }
+        first
+    }
+
+    /// Takes rows beyond the windows' length out of memory. Returns what leaves the ledger: of each class every row up to
+    /// the ordinal, as far as nothing holds it.
+    pub(super) fn evict(&mut self, retention: &Retention) -> Vec<(Class, u64)> {
         let mut evicted = Vec::new();
         for class in Class::ALL {
-            let limit = self.rows_of(class).last.saturating_sub(WINDOW);
+            while self.rows_of(class).recent.len() as u64 > WINDOW {
+                let rows = self.rows_of_mut(class);
+                let Some(kept) = rows.pop() else { break };
+                stretch::append(&mut rows.older, kept.stretch());
+                let (run, delivery) = kept.delivery;
+                let number = (run, delivery, kept.place);
+                if self.by_number.get(&number) == Some(&kept.reference()) {
+                    self.by_number.remove(&number);
+                }
+            }
             let mut through = None;
-            while let Some(kept) = self.rows_of_mut(class).rows.pop_front_if(|kept| kept.ordinal <= limit) {
-                through = Some(kept.ordinal);
-                self.forget(&kept);
+            let free = |stretch: &mut Stretch| !stretch.sender.as_ref().is_some_and(|sender| retention.holds(sender));
+            while let Some(stretch) = self.rows_of_mut(class).older.pop_front_if(free) {
+                through = Some(stretch.last);
             }
             evicted.extend(through.map(|ordinal| (class, ordinal)));
         }
         evicted
     }
 
-    fn forget(&mut self, kept: &Kept) {
-        let row = RowRef { class: kept.class, ordinal: kept.ordinal };
-        if self.by_number.get(&kept.number) == Some(&row) {
-            self.by_number.remove(&kept.number);
-        }
-        if let Some(rows) = self.by_key.get_mut(&kept.key) {
-            rows.retain(|known| *known != row);
-            if rows.is_empty() {
-                self.by_key.remove(&kept.key);
-            }
-        }
+    #[cfg(test)]
+    pub(super) fn in_memory(&self) -> (usize, usize) {
+        let rows = || Class::ALL.into_iter().map(|class| self.rows_of(class));
+        (rows().map(|rows| rows.recent.len()).sum(), rows().map(|rows| rows.older.len()).sum())
     }
 }

@@ -1,12 +1,13 @@
 //! The ledger of backtests and tests: the same rules as [`sqlite`](super::sqlite), gone with the process.
 //! Of gaps only the last one is kept: the others are for people who read the file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Account, Changes, Class, CounterKey, HeldFilter, Holding, JournalEntry, Ledger, LedgerError, Mark, OutboxContent,
-    OutboxRow, SettingsRecord, Snapshot, SourceRecords, StateKey, WindowRow,
+    OutboxRow, PacketQuery, SettingsRecord, Snapshot, SourceRecords, StateKey, Stretch, WINDOW, WindowRow,
     books::{Books, Finding},
+    stretch,
 };
 
 /// See the module.
@@ -19,11 +20,14 @@ pub struct MemoryLedger {
     marks: BTreeMap<(String, String), Mark>,
     sources: SourceRecords,
     window: BTreeMap<(Class, u64), WindowRow>,
+    /// Packet key, class and ordinal of the rows.
+    packets: BTreeSet<(i64, Class, u64)>,
     outbox: BTreeMap<u64, OutboxContent>,
     counters: BTreeMap<CounterKey, u64>,
     state: BTreeMap<StateKey, Vec<u8>>,
     settings: Option<SettingsRecord>,
     sessions: BTreeMap<String, String>,
+    client_sessions: BTreeMap<(String, String), String>,
     held: Vec<HeldFilter>,
 }
 
@@ -38,11 +42,13 @@ impl MemoryLedger {
             marks: BTreeMap::new(),
             sources: SourceRecords::default(),
             window: BTreeMap::new(),
+            packets: BTreeSet::new(),
             outbox: BTreeMap::new(),
             counters: BTreeMap::new(),
             state: BTreeMap::new(),
             settings: None,
             sessions: BTreeMap::new(),
+            client_sessions: BTreeMap::new(),
             held: Vec::new(),
         }
     }
@@ -57,6 +63,21 @@ impl MemoryLedger {
             None => Ok(books),
         }
     }
+
+    /// Rows of a class up to this ordinal are not handed out by a snapshot.
+    fn kept_alone(&self, class: Class) -> u64 {
+        let last = self.window.range((class, 0)..=(class, u64::MAX)).next_back();
+        last.map_or(0, |((_, ordinal), _)| ordinal.saturating_sub(WINDOW))
+    }
+
+    fn older(&self) -> Vec<Stretch> {
+        let mut older = Vec::new();
+        for class in Class::ALL {
+            let rows = self.window.range((class, 0)..=(class, self.kept_alone(class)));
+            rows.for_each(|(_, row)| stretch::append(&mut older, Stretch::of(row)));
+        }
+        older
+    }
 }
 
 impl Ledger for MemoryLedger {
@@ -66,11 +87,13 @@ impl Ledger for MemoryLedger {
             holdings: self.holdings.clone(),
             marks: self.marks.values().cloned().collect(),
             sources: self.sources.clone(),
-            window: self.window.values().cloned().collect(),
+            window: self.window.values().filter(|row| row.ordinal > self.kept_alone(row.class)).cloned().collect(),
+            older: self.older(),
             counters: self.counters.clone(),
             state: self.state.clone(),
             settings: self.settings.clone(),
             sessions: self.sessions.clone(),
+            client_sessions: self.client_sessions.clone(),
             held: self.held.clone(),
         })
     }
@@ -79,10 +102,15 @@ impl Ledger for MemoryLedger {
         self.books = self.check(changes)?;
         self.journal.extend_from_slice(&changes.journal);
         self.take_sources(changes);
-        self.marks.extend(changes.marks.iter().map(|mark| ((mark.channel.clone(), mark.source.clone()), mark.clone())));
+        self.marks.extend(changes.marks.iter().map(|(key, mark)| (key.clone(), mark.clone())));
         self.window.extend(changes.window.iter().map(|row| ((row.class, row.ordinal), row.clone())));
+        self.packets.extend(changes.window.iter().filter_map(|row| Some((row.packet_key()?, row.class, row.ordinal))));
         for (class, through) in &changes.evict {
-            self.window.extract_if((*class, 0)..=(*class, *through), |_, _| true).for_each(drop);
+            for (_, row) in self.window.extract_if((*class, 0)..=(*class, *through), |_, _| true) {
+                if let Some(key) = row.packet_key() {
+                    self.packets.remove(&(key, row.class, row.ordinal));
+                }
+            }
         }
         self.outbox.extend(changes.outbox.iter().map(|row| (row.position, row.content.clone())));
         if let Some(account) = &changes.account {
@@ -93,6 +121,8 @@ impl Ledger for MemoryLedger {
         set_or_remove(&mut self.state, &changes.state);
         self.counters.extend(changes.counters.iter().map(|(key, value)| (key.clone(), *value)));
         self.sessions.extend(changes.sessions.iter().map(|(url, session)| (url.clone(), session.clone())));
+        let sessions = changes.client_sessions.iter();
+        self.client_sessions.extend(sessions.map(|(key, session)| (key.clone(), session.clone())));
         if let Some(settings) = &changes.settings {
             self.settings = Some(settings.clone());
         }
@@ -105,6 +135,15 @@ impl Ledger for MemoryLedger {
     fn outbox(&mut self, after: u64, limit: usize) -> Result<Vec<OutboxRow>, LedgerError> {
         let rows = self.outbox.range(after.saturating_add(1)..).take(limit);
         Ok(rows.map(|(position, content)| OutboxRow { position: *position, content: content.clone() }).collect())
+    }
+
+    fn delivered(&mut self, query: &PacketQuery) -> Result<Vec<WindowRow>, LedgerError> {
+        let (key, class) = (query.key, query.class);
+        let behind =
+            (key, class, query.after.saturating_add(1))..(key, class, query.before.max(query.after.saturating_add(1)));
+        let rows = self.packets.range(behind).filter_map(|(_, class, ordinal)| self.window.get(&(*class, *ordinal)));
+        let found = rows.filter(|row| query.of.is_none_or(|of| of == (row.run, row.delivery)));
+        Ok(found.take(query.limit).cloned().collect())
     }
 
     fn decisions(&mut self, from: u64, limit: usize) -> Result<Vec<JournalEntry>, LedgerError> {

@@ -8,6 +8,9 @@ use intuition_api::{
     decimal::{Money, Price, Quantity},
     v1,
 };
+use sha2::{Digest as _, Sha256};
+
+use super::Stretch;
 
 pub use sources::{Conflict, Gap, Mark, Reset, SourceChanges, SourceHash, SourceKey, SourceRecords};
 
@@ -134,7 +137,7 @@ pub enum Class {
     Sequence,
     /// Id alone.
     Id,
-    /// Neither: session, packet id and payload.
+    /// Neither: session, packet id and payload, or a number without a source together with the content.
     Packet,
 }
 
@@ -186,18 +189,52 @@ pub struct WindowRow {
     pub channel: String,
     /// Empty for none.
     pub source: String,
-    /// For [`Class::Sequence`].
+    /// For [`Class::Sequence`]; for [`Class::Packet`] the number of a tick without a source whose content is hashed.
     pub seq: Option<i64>,
     /// Empty for none.
     pub id: String,
+    /// Rank among the ticks of its delivery with the same source, seq and id.
+    pub rank: u32,
+    /// Era of its source when it was taken.
+    pub era: u64,
     /// The broker session it was delivered in.
     pub session: String,
     /// 0 for a delivery of the quality of service 0.
     pub packet_id: u32,
+    /// Count of the bridge's connection that it came on; `None` in rows of v0.1.0.
+    pub connection: Option<u64>,
+    /// Number of ticks of its delivery.
+    pub ticks: u32,
     /// Of the whole message.
     pub payload_sha256: [u8; 32],
+    /// Of the message and its user properties; `None` from a bridge of v0.1.0.
+    pub envelope_sha256: Option<[u8; 32]>,
+    /// Of the tick's content; `None` from a bridge of v0.1.0.
+    pub content_sha256: Option<[u8; 32]>,
     /// What became of it.
     pub outcome: Outcome,
+}
+
+impl WindowRow {
+    /// What the row is found by in the ledger: see [`packet_key`].
+    pub fn packet_key(&self) -> Option<i64> {
+        packet_key(&self.session, self.packet_id, &self.payload_sha256)
+    }
+}
+
+/// 64 bits of SHA-256 over session, packet id and payload hash; `None` for the packet id 0, under which nothing comes again.
+/// Part of the ledger's format.
+pub fn packet_key(session: &str, packet_id: u32, payload_sha256: &[u8]) -> Option<i64> {
+    if packet_id == 0 {
+        return None;
+    }
+    let mut hash = Sha256::new();
+    hash.update((session.len() as u64).to_be_bytes());
+    hash.update(session);
+    hash.update(packet_id.to_be_bytes());
+    hash.update(payload_sha256);
+    let digest: [u8; 32] = hash.finalize().into();
+    digest.first_chunk().map(|bytes| i64::from_be_bytes(*bytes))
 }
 
 /// What waits for its PUBACK.
@@ -260,16 +297,20 @@ pub struct Snapshot {
     pub marks: Vec<Mark>,
     /// The rest about sources.
     pub sources: SourceRecords,
-    /// By class and ordinal.
+    /// By class and ordinal, of each class the last [`WINDOW`](super::WINDOW).
     pub window: Vec<WindowRow>,
+    /// The rows before those, of each class in order.
+    pub older: Vec<Stretch>,
     /// Values.
     pub counters: BTreeMap<CounterKey, u64>,
     /// Saved state of algorithms and of the policy.
     pub state: BTreeMap<StateKey, Vec<u8>>,
     /// `None`: never started with a resource's settings.
     pub settings: Option<SettingsRecord>,
-    /// Session name by broker URL.
+    /// Name of the last session by broker URL, whichever client id it had.
     pub sessions: BTreeMap<String, String>,
+    /// Session name by MQTT client id and broker URL.
+    pub client_sessions: BTreeMap<(String, String), String>,
     /// The one held longest first.
     pub held: Vec<HeldFilter>,
 }
@@ -283,8 +324,8 @@ pub struct Changes {
     pub journal: Vec<JournalEntry>,
     /// Set, or deleted where nothing is held any more.
     pub holdings: BTreeMap<String, Option<Holding>>,
-    /// Set.
-    pub marks: Vec<Mark>,
+    /// Set, by channel and source.
+    pub marks: BTreeMap<(String, String), Mark>,
     /// The rest about sources.
     pub sources: SourceChanges,
     /// Inserted.
@@ -303,6 +344,8 @@ pub struct Changes {
     pub settings: Option<SettingsRecord>,
     /// Set.
     pub sessions: BTreeMap<String, String>,
+    /// Set.
+    pub client_sessions: BTreeMap<(String, String), String>,
     /// Replaced as a whole.
     pub held: Option<Vec<HeldFilter>>,
 }

@@ -1,10 +1,12 @@
 //! The ledger that trades: one SQLite file, `ledger.db`, with a write-ahead log beside it while it is open.
 //!
-//! - `place`: the files and how they are connected to; `create`: how they are made; `schema`: versions of the format.
+//! - `place`: the files and how they are connected to; `create`: how they are made; `schema`: versions of the format;
+//!   `complete`: columns that v0.1.0 leaves empty.
 //! - `inspect`: the whole ledger is read and recomputed before anything is written; `digest`: the number over all
 //!   tables that tells damage.
 //! - `rows` and `write`: between rows and types; `sources`: those about sources.
 
+mod complete;
 mod create;
 mod digest;
 mod inspect;
@@ -26,7 +28,7 @@ use self::{
 };
 pub(super) use self::{inspect::Inspected, place::Refused};
 use super::{
-    Account, Changes, JournalEntry, Ledger, LedgerError, OutboxRow, Snapshot,
+    Account, Changes, JournalEntry, Ledger, LedgerError, OutboxRow, PacketQuery, Snapshot, WindowRow,
     books::{Books, Finding},
     chain::Hash,
 };
@@ -138,6 +140,10 @@ impl Ledger for SqliteLedger {
         rows::outbox(&self.connection, after, limit).map_err(self.place.store("read the outbox"))
     }
 
+    fn delivered(&mut self, query: &PacketQuery) -> Result<Vec<WindowRow>, LedgerError> {
+        rows::delivered(&self.connection, query).map_err(self.place.store("read the window"))
+    }
+
     fn decisions(&mut self, from: u64, limit: usize) -> Result<Vec<JournalEntry>, LedgerError> {
         rows::decisions(&self.connection, from, limit).map_err(self.place.store("read the journal"))
     }
@@ -175,8 +181,10 @@ fn take_epoch(
     inspected: &Inspected,
 ) -> rusqlite::Result<(Seal, Digest)> {
     let migrated = schema::migrate(connection, migrations, inspected.seal.user_version)?;
-    let adopted = schema::newest(migrations) >= sources::SINCE && sources::adopt(connection)?;
-    let digest = if migrated || adopted { Digest::of_all(connection)? } else { inspected.digest };
+    let newest = schema::newest(migrations);
+    let completed = newest >= complete::SINCE && complete::window(connection)?;
+    let adopted = newest >= sources::SINCE && sources::adopt(connection)?;
+    let digest = if migrated || completed || adopted { Digest::of_all(connection)? } else { inspected.digest };
     let mut seal = Seal::read(connection)?;
     seal.epoch += 1;
     let seal = seal.over(digest);

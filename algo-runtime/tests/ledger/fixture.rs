@@ -65,6 +65,8 @@ pub(crate) fn everything(draft: &mut Draft) -> Vec<Changes> {
     draft.transfer(EntryKind::Deposit, "10000");
     draft.changes.settings = Some(settings(1));
     draft.changes.sessions.insert("mqtt://127.0.0.1:1883".to_owned(), "5e55".to_owned());
+    let named = ("intuition-default-goog-random".to_owned(), "mqtt://127.0.0.1:1883".to_owned());
+    draft.changes.client_sessions.insert(named, "5e55".to_owned());
     draft.changes.held = Some(held(&["quotes", "news/#"]));
     draft.changes.state.insert(("random".to_owned(), String::new()), Some(vec![0, 1, 255]));
     draft.changes.state.insert(("random".to_owned(), "gone".to_owned()), Some(vec![1]));
@@ -231,9 +233,10 @@ impl Draft {
     }
 
     pub(crate) fn mark(&mut self, channel: &str, source: &str, seq: i64) {
-        self.changes.marks.retain(|mark| (mark.channel.as_str(), mark.source.as_str()) != (channel, source));
-        let (channel, source) = (channel.to_owned(), source.to_owned());
-        self.changes.marks.push(Mark { channel, source, seq, taken_micros: 1_700_000_000_000_000, ..Mark::default() });
+        let key = (channel.to_owned(), source.to_owned());
+        let (channel, source) = key.clone();
+        let mark = Mark { channel, source, seq, taken_micros: 1_700_000_000_000_000, ..Mark::default() };
+        self.changes.marks.insert(key, mark);
     }
 
     pub(crate) fn outcome(&mut self, class: Class) {
@@ -249,9 +252,15 @@ impl Draft {
             source: "nyse".to_owned(),
             seq: (class == Class::Sequence).then_some(i64::MIN),
             id: "quote-1".to_owned(),
+            rank: 1,
+            era: *ordinal % 2,
             session: "5e55".to_owned(),
             packet_id: 65_535,
+            connection: Some(u64::MAX),
+            ticks: 2,
             payload_sha256: [9; 32],
+            envelope_sha256: Some([8; 32]),
+            content_sha256: (*ordinal % 2 == 0).then_some([7; 32]),
             outcome: Outcome {
                 kind: v1::tick_outcome::Kind::Denied,
                 reason: "TooSmall".to_owned(),

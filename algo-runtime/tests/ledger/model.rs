@@ -86,7 +86,10 @@ fn draw(draft: &mut Draft, step: Step) {
         Step::Save(key, value) => drop(changes.state.insert(("random".to_owned(), format!("{key}")), value)),
         Step::Hold(filters) => changes.held = Some(held(&["a", "b/#", "c"][..usize::from(filters)])),
         Step::Settle(generation) => changes.settings = Some(settings(generation)),
-        Step::Session(url, session) => drop(changes.sessions.insert(format!("mqtt://{url}"), session)),
+        Step::Session(url, session) => {
+            changes.client_sessions.insert(("client".to_owned(), format!("mqtt://{url}")), session.clone());
+            changes.sessions.insert(format!("mqtt://{url}"), session);
+        }
         Step::Commit | Step::Close | Step::Drop => {}
     }
 }

@@ -34,7 +34,7 @@ fn answers_are_booked_with_the_state_in_one_commit_and_the_state_is_handed_back(
     let link = wired.link(A);
     let said = Ok(Said::Result(buys(&batch, "state-1")));
     wired.bench.engine.hear(link, Report { attempt: 1, said }, 2_000);
-    wired.bench.engine.advance(2_000);
+    wired.bench.engine.advance(2_000, wired.bench.ledger.as_mut()).unwrap();
     let changes = wired.bench.engine.take_changes().unwrap();
     assert_eq!(changes.journal.len(), 3);
     let saved = changes.state.get(&("backend/algo".to_owned(), String::new())).unwrap();
@@ -56,7 +56,7 @@ fn a_commit_that_fails_takes_decisions_and_state_with_it_and_the_ticks_are_asked
     let link = wired.link(A);
     let said = Ok(Said::Result(buys(&batch, "lost")));
     wired.bench.engine.hear(link, Report { attempt: 1, said }, 2_000);
-    wired.bench.engine.advance(2_000);
+    wired.bench.engine.advance(2_000, wired.bench.ledger.as_mut()).unwrap();
     drop(wired.bench.engine.take_changes());
     wired.restart(at(A, 1));
     assert_eq!(&wired.come_up(A, "algo", &["quotes"]).state[..], b"");

@@ -72,7 +72,7 @@ impl Wired {
     /// One group of the writer.
     pub(super) fn run(&mut self) {
         self.now += 1;
-        for settled in self.bench.engine.advance(self.now) {
+        for settled in self.bench.engine.advance(self.now, self.bench.ledger.as_mut()).unwrap() {
             self.committed.entries.extend(settled.committed.entries);
             if settled.stream == self.stream {
                 self.committed.outcomes.extend(settled.committed.outcomes);

@@ -7,8 +7,8 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params, types::Type};
 
 use super::sources;
 use crate::ledger::{
-    Account, Class, EntryKind, HeldFilter, Holding, JournalEntry, OutboxContent, OutboxRow, Outcome, SettingsRecord,
-    Snapshot, Trade, WindowRow,
+    Account, Class, EntryKind, HeldFilter, Holding, JournalEntry, OutboxContent, OutboxRow, Outcome, PacketQuery,
+    Sender, SettingsRecord, Snapshot, Stretch, Trade, WINDOW, WindowRow, stretch,
 };
 
 /// Columns of the journal in the order that [`entry`] reads them.
@@ -22,12 +22,14 @@ pub(super) const ENTRY: &str =
 struct Unknown(String);
 
 pub(super) fn snapshot(connection: &Connection) -> rusqlite::Result<Snapshot> {
+    let (window, older) = window(connection)?;
     Ok(Snapshot {
         account: account(connection)?,
         holdings: holdings(connection)?,
         marks: sources::marks(connection)?,
         sources: sources::records(connection)?,
-        window: window(connection)?,
+        window,
+        older,
         counters: list(connection, "SELECT name, reason, value FROM counters", |row| {
             Ok(((row.get(0)?, row.get(1)?), unsigned(row, 2)?))
         })?,
@@ -36,6 +38,9 @@ pub(super) fn snapshot(connection: &Connection) -> rusqlite::Result<Snapshot> {
         })?,
         settings: settings(connection)?,
         sessions: list(connection, "SELECT broker_url, session FROM sessions", |row| Ok((row.get(0)?, row.get(1)?)))?,
+        client_sessions: list(connection, "SELECT client_id, broker_url, session FROM client_sessions", |row| {
+            Ok(((row.get(0)?, row.get(1)?), row.get(2)?))
+        })?,
         held: list(connection, "SELECT filter, subscription_id FROM held ORDER BY place", |row| {
             Ok(HeldFilter { filter: row.get(0)?, subscription_id: row.get(1)? })
         })?,
@@ -163,41 +168,101 @@ fn outcome_kind(name: &str, reason: String) -> rusqlite::Result<(v1::tick_outcom
     Ok((kind, reason))
 }
 
-fn window(connection: &Connection) -> rusqlite::Result<Vec<WindowRow>> {
-    let mut statement = connection.prepare(
-        "SELECT ordinal, run, delivery, tick_index, channel, source, seq, id, session, packet_id, payload_sha256,
-             outcome, reason, first_position, positions, first_seq, seqs FROM window WHERE class = ?1 ORDER BY ordinal",
+/// Columns of the window in the order that [`window_row`] reads them.
+const WINDOW_ROW: &str = "ordinal, run, delivery, tick_index, channel, source, seq, id, session, packet_id, payload_sha256,
+    outcome, reason, first_position, positions, first_seq, seqs, rank, era, ticks, connection, envelope_sha256, content_sha256";
+
+/// The last rows of each class, and all before them summed up.
+fn window(connection: &Connection) -> rusqlite::Result<(Vec<WindowRow>, Vec<Stretch>)> {
+    let (mut window, mut older) = (Vec::new(), Vec::new());
+    let sql = format!("SELECT {WINDOW_ROW} FROM window WHERE class = ?1 AND ordinal > ?2 ORDER BY ordinal");
+    let mut recent = connection.prepare(&sql)?;
+    let mut before = connection.prepare(
+        "SELECT ordinal, run, delivery, session, packet_id, connection FROM window
+         WHERE class = ?1 AND ordinal <= ?2 ORDER BY ordinal",
     )?;
-    let mut window = Vec::new();
     for class in Class::ALL {
-        let mut rows = statement.query([class.name()])?;
+        let last = "SELECT ifnull(max(ordinal), 0) FROM window WHERE class = ?1";
+        let last: u64 = connection.query_row(last, [class.name()], |row| unsigned(row, 0))?;
+        let bound = last.saturating_sub(WINDOW).cast_signed();
+        let mut rows = before.query(params![class.name(), bound])?;
         while let Some(row) = rows.next()? {
-            let (kind, reason) = outcome_kind(row.get_ref(11)?.as_str()?, row.get(12)?)?;
-            window.push(WindowRow {
-                class,
-                ordinal: unsigned(row, 0)?,
-                run: unsigned(row, 1)?,
-                delivery: unsigned(row, 2)?,
-                index: row.get(3)?,
-                channel: row.get(4)?,
-                source: row.get(5)?,
-                seq: row.get(6)?,
-                id: row.get(7)?,
-                session: row.get(8)?,
-                packet_id: row.get(9)?,
-                payload_sha256: row.get(10)?,
-                outcome: Outcome {
-                    kind,
-                    reason,
-                    first_position: unsigned(row, 13)?,
-                    positions: row.get(14)?,
-                    first_seq: unsigned(row, 15)?,
-                    seqs: row.get(16)?,
-                },
-            });
+            stretch::append(&mut older, summary(class, row)?);
+        }
+        let mut rows = recent.query(params![class.name(), bound])?;
+        while let Some(row) = rows.next()? {
+            window.push(window_row(class, row)?);
         }
     }
-    Ok(window)
+    Ok((window, older))
+}
+
+fn summary(class: Class, row: &Row<'_>) -> rusqlite::Result<Stretch> {
+    let ordinal = unsigned(row, 0)?;
+    let sender = match row.get::<_, u32>(4)? {
+        0 => None,
+        _ => Some(Sender {
+            session: row.get_ref(3)?.as_str()?.into(),
+            run: unsigned(row, 1)?,
+            connection: row.get::<_, Option<i64>>(5)?.map_or(0, i64::cast_unsigned),
+            delivery: unsigned(row, 2)?,
+        }),
+    };
+    Ok(Stretch { class, first: ordinal, last: ordinal, sender })
+}
+
+pub(super) fn delivered(connection: &Connection, query: &PacketQuery) -> rusqlite::Result<Vec<WindowRow>> {
+    let sql = format!(
+        "SELECT {WINDOW_ROW} FROM window INDEXED BY window_by_packet
+         WHERE packet_key = ?1 AND class = ?2 AND ordinal > ?3 AND ordinal < ?4
+             AND (?5 IS NULL OR (run = ?5 AND delivery = ?6))
+         ORDER BY ordinal LIMIT ?7"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let parameters = params![
+        query.key,
+        query.class.name(),
+        query.after.cast_signed(),
+        i64::try_from(query.before).unwrap_or(i64::MAX),
+        query.of.map(|(run, _)| run.cast_signed()),
+        query.of.map(|(_, delivery)| delivery.cast_signed()),
+        bounded(query.limit),
+    ];
+    statement.query_map(parameters, |row| window_row(query.class, row))?.collect()
+}
+
+fn window_row(class: Class, row: &Row<'_>) -> rusqlite::Result<WindowRow> {
+    let (kind, reason) = outcome_kind(row.get_ref(11)?.as_str()?, row.get(12)?)?;
+    let index: u32 = row.get(3)?;
+    Ok(WindowRow {
+        class,
+        ordinal: unsigned(row, 0)?,
+        run: unsigned(row, 1)?,
+        delivery: unsigned(row, 2)?,
+        index,
+        channel: row.get(4)?,
+        source: row.get(5)?,
+        seq: row.get(6)?,
+        id: row.get(7)?,
+        session: row.get(8)?,
+        packet_id: row.get(9)?,
+        payload_sha256: row.get(10)?,
+        outcome: Outcome {
+            kind,
+            reason,
+            first_position: unsigned(row, 13)?,
+            positions: row.get(14)?,
+            first_seq: unsigned(row, 15)?,
+            seqs: row.get(16)?,
+        },
+        // Opening the ledger has given every row its rank and its number of ticks.
+        rank: row.get::<_, Option<u32>>(17)?.unwrap_or(index),
+        era: row.get::<_, Option<i64>>(18)?.map_or(0, i64::cast_unsigned),
+        ticks: row.get::<_, Option<u32>>(19)?.unwrap_or(index.saturating_add(1)),
+        connection: row.get::<_, Option<i64>>(20)?.map(i64::cast_unsigned),
+        envelope_sha256: row.get(21)?,
+        content_sha256: row.get(22)?,
+    })
 }
 
 fn settings(connection: &Connection) -> rusqlite::Result<Option<SettingsRecord>> {

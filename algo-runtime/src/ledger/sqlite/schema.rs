@@ -27,6 +27,7 @@ pub(super) struct Migration {
 /// All of them, in order.
 pub(super) const MIGRATIONS: &[Migration] = &[
     Migration { version: 1, min_reader: 1, sql: include_str!("schema/v1.sql") },
+    Migration { version: 2, min_reader: 1, sql: include_str!("schema/v2.sql") },
     Migration { version: 3, min_reader: 1, sql: include_str!("schema/v3.sql") },
 ];
 
@@ -83,14 +84,14 @@ mod tests {
     use crate::ledger::{Changes, Ledger as _, LedgerError};
 
     const ACCOUNT: &str = "default/goog-random";
-    /// A release to come.
-    const NEXT: Migration = Migration {
-        version: 101,
+    const NEXT: i64 = 1_000;
+    const SECOND: Migration = Migration {
+        version: NEXT,
         min_reader: 1,
         sql: "ALTER TABLE counters ADD COLUMN unit TEXT; CREATE TABLE limits (name TEXT PRIMARY KEY) STRICT;
               INSERT INTO limits VALUES ('cash');",
     };
-    const AFTER_NEXT: Migration = Migration { version: 102, min_reader: 102, sql: "DROP TABLE limits;" };
+    const THIRD: Migration = Migration { version: NEXT + 1, min_reader: NEXT + 1, sql: "DROP TABLE limits;" };
 
     fn open(dir: &Path, migrations: &[Migration]) -> Result<SqliteLedger, LedgerError> {
         SqliteLedger::open_with(dir, ACCOUNT, migrations)
@@ -103,10 +104,10 @@ mod tests {
 
     #[test]
     fn an_older_file_is_migrated_and_the_release_before_still_trades_on_it() {
-        let with_next = [MIGRATIONS, &[NEXT]].concat();
+        let newer = [MIGRATIONS, &[SECOND]].concat();
         let dir = tempdir().unwrap();
         count(&mut open(dir.path(), MIGRATIONS).unwrap(), 1);
-        let ledger = open(dir.path(), &with_next).unwrap();
+        let ledger = open(dir.path(), &newer).unwrap();
         ledger.connection.execute("UPDATE counters SET unit = 'ticks'", []).unwrap();
         let digest = Digest::of_all(&ledger.connection).unwrap();
         ledger.seal.over(digest).write(&ledger.connection).unwrap();
@@ -115,7 +116,7 @@ mod tests {
         let mut older = open(dir.path(), MIGRATIONS).unwrap();
         count(&mut older, 2);
         drop(older);
-        let mut newer = open(dir.path(), &with_next).unwrap();
+        let mut newer = open(dir.path(), &newer).unwrap();
         let unit: String = newer.connection.query_row("SELECT unit FROM counters", [], |row| row.get(0)).unwrap();
         assert_eq!(unit, "ticks");
         assert_eq!(newer.snapshot().unwrap().counters.into_values().collect::<Vec<_>>(), [2]);
@@ -124,13 +125,13 @@ mod tests {
     #[test]
     fn a_file_that_needs_a_newer_release_is_refused_as_it_is() {
         let dir = tempdir().unwrap();
-        let all = [MIGRATIONS, &[NEXT, AFTER_NEXT]].concat();
+        let all = [MIGRATIONS, &[SECOND, THIRD]].concat();
         Box::new(open(dir.path(), &all).unwrap()).close().unwrap();
         let file = dir.path().join("ledger.db");
         let before = fs::read(&file).unwrap();
         let error = SqliteLedger::open(dir.path(), ACCOUNT).unwrap_err();
         assert!(
-            matches!(error, LedgerError::TooNew { needs: 102, reads, .. } if reads == newest(MIGRATIONS)),
+            matches!(error, LedgerError::TooNew { needs: 1_001, reads, .. } if reads == newest(MIGRATIONS)),
             "{error:?}"
         );
         assert!(fs::read(&file).unwrap() == before);

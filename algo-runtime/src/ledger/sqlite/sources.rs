@@ -84,7 +84,7 @@ impl Writer<'_> {
             let sql = "DELETE FROM marks WHERE channel = ?1 AND source = ?2 RETURNING *";
             self.remove("marks", sql, [channel, source])?;
         }
-        changes.marks.iter().try_for_each(|mark| self.mark(mark))?;
+        changes.marks.values().try_for_each(|mark| self.mark(mark))?;
         for reset in &sources.resets {
             let Reset { channel, source, era, last, reset_micros } = reset;
             self.add(

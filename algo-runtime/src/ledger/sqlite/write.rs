@@ -118,8 +118,10 @@ impl Writer<'_> {
         self.add(
             "window",
             "INSERT INTO window (class, ordinal, run, delivery, tick_index, channel, source, seq, id, session,
-                 packet_id, payload_sha256, outcome, reason, first_position, positions, first_seq, seqs)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18) RETURNING *",
+                 packet_id, payload_sha256, outcome, reason, first_position, positions, first_seq, seqs,
+                 rank, era, ticks, connection, envelope_sha256, content_sha256, packet_key)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23,
+                 ?24, ?25) RETURNING *",
             params![
                 row.class.name(),
                 row.ordinal.cast_signed(),
@@ -139,6 +141,13 @@ impl Writer<'_> {
                 row.outcome.positions,
                 row.outcome.first_seq.cast_signed(),
                 row.outcome.seqs,
+                row.rank,
+                (row.era > 0).then(|| row.era.cast_signed()),
+                row.ticks,
+                row.connection.map(u64::cast_signed),
+                row.envelope_sha256,
+                row.content_sha256,
+                row.packet_key(),
             ],
         )
     }
@@ -198,6 +207,16 @@ impl Writer<'_> {
                 "INSERT INTO sessions (broker_url, session) VALUES (?1, ?2)
                  ON CONFLICT DO UPDATE SET session = excluded.session RETURNING *",
                 [broker_url, session],
+            )?;
+        }
+        for ((client_id, broker_url), session) in &changes.client_sessions {
+            let select = "SELECT * FROM client_sessions WHERE client_id = ?1 AND broker_url = ?2";
+            self.remove("client_sessions", select, [client_id, broker_url])?;
+            self.add(
+                "client_sessions",
+                "INSERT INTO client_sessions (client_id, broker_url, session) VALUES (?1, ?2, ?3)
+                 ON CONFLICT DO UPDATE SET session = excluded.session RETURNING *",
+                [client_id, broker_url, session],
             )?;
         }
         self.held(changes)?;

@@ -1,10 +1,10 @@
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use tempfile::tempdir;
 
 use super::*;
 use crate::ledger::{
-    Ledger as _, Snapshot,
+    Ledger as _, Snapshot, SourceKey,
     sqlite::{
         SqliteLedger,
         digest::Digest,
@@ -32,6 +32,10 @@ fn first() -> Vec<Migration> {
 fn mark(source: &str, seq: i64, taken_micros: i64, found_micros: i64) -> Mark {
     let (channel, source) = ("quotes".to_owned(), source.to_owned());
     Mark { channel, source, seq, index: 0, taken_micros, found_micros }
+}
+
+fn marks<const N: usize>(marks: [Mark; N]) -> BTreeMap<SourceKey, Mark> {
+    marks.into_iter().map(|mark| ((mark.channel.clone(), mark.source.clone()), mark)).collect()
 }
 
 fn marks_of(snapshot: Snapshot) -> Vec<Mark> {
@@ -78,7 +82,8 @@ fn a_ledger_of_v010_is_taken_up_with_its_numbers_symbols_and_gaps() {
 fn v010_trades_on_the_file_in_between_and_nothing_is_lost() {
     let dir = tempdir().unwrap();
     let mut ledger = open(dir.path(), MIGRATIONS);
-    let mut changes = Changes { marks: vec![mark("nyse", 17, 900, 0), mark("lse", 3, 901, 0)], ..Changes::default() };
+    let mut changes =
+        Changes { marks: marks([mark("nyse", 17, 900, 0), mark("lse", 3, 901, 0)]), ..Changes::default() };
     changes.sources.resets.push(Reset {
         channel: "quotes".to_owned(),
         source: "tse".to_owned(),
@@ -114,7 +119,7 @@ fn v010_trades_on_the_file_in_between_and_nothing_is_lost() {
     drop(ledger);
     let mut ledger = open(dir.path(), MIGRATIONS);
     assert_eq!(ledger.snapshot().unwrap().marks[1], mark("nyse", 18, 0, 2_000));
-    let mut changes = Changes { marks: vec![mark("nyse", 19, 950, 0)], ..Changes::default() };
+    let mut changes = Changes { marks: marks([mark("nyse", 19, 950, 0)]), ..Changes::default() };
     changes.sources.removed.push(key("lse"));
     changes.sources.removed.push(key("nyse"));
     changes.sources.conflicts.insert(key("lse"), None);

@@ -1,0 +1,123 @@
+//! Broker sessions: which one deliveries belong to, and where repeated deliveries are looked up.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use intuition_api::v1::Open;
+
+use crate::ledger::Changes;
+
+/// Names of sessions, made when a session begins.
+#[derive(Debug, Default)]
+pub(super) struct Sessions {
+    /// The last one of each broker URL: all that v0.1.0 keeps, and all there is of a bridge that names no client id.
+    by_url: BTreeMap<String, String>,
+    /// By client id and broker URL.
+    by_client: BTreeMap<(String, String), String>,
+    current: Arc<str>,
+    others: Arc<[Arc<str>]>,
+}
+
+impl Sessions {
+    pub(super) fn new(by_url: BTreeMap<String, String>, by_client: BTreeMap<(String, String), String>) -> Self {
+        Self { by_url, by_client, ..Self::default() }
+    }
+
+    /// The session of the open stream, and those of the same client id at other URLs.
+    pub(super) fn names(&self) -> (Arc<str>, Arc<[Arc<str>]>) {
+        (Arc::clone(&self.current), Arc::clone(&self.others))
+    }
+
+    /// Takes up the session of a bridge's connection, and notes what changed. `new`: the name of a session that begins.
+    pub(super) fn open(&mut self, open: &Open, new: String, changes: &mut Changes) -> Arc<str> {
+        let Open { client_id, broker_url, .. } = open;
+        let known = self.known(client_id, broker_url).filter(|_| open.session_present).map(str::to_owned);
+        let session = known.unwrap_or(new);
+        if self.by_url.get(broker_url) != Some(&session) {
+            self.by_url.insert(broker_url.clone(), session.clone());
+            changes.sessions.insert(broker_url.clone(), session.clone());
+        }
+        let key = (client_id.clone(), broker_url.clone());
+        if !client_id.is_empty() && self.by_client.get(&key) != Some(&session) {
+            self.by_client.insert(key.clone(), session.clone());
+            changes.client_sessions.insert(key, session.clone());
+        }
+        self.current = session.as_str().into();
+        self.others = self.others(client_id);
+        Arc::clone(&self.current)
+    }
+
+    fn known(&self, client_id: &str, broker_url: &str) -> Option<&str> {
+        let of_url = self.by_url.get(broker_url);
+        if client_id.is_empty() {
+            return of_url.map(String::as_str);
+        }
+        // v0.1.0 knew the URL alone. Where it opened the last session of the URL, that is the one.
+        let unnamed = of_url.filter(|session| self.is_unnamed(session));
+        unnamed.or_else(|| self.by_client.get(&(client_id.to_owned(), broker_url.to_owned()))).map(String::as_str)
+    }
+
+    /// Whether no client id is known of the session.
+    fn is_unnamed(&self, session: &str) -> bool {
+        self.by_client.values().all(|named| named != session)
+    }
+
+    fn others(&self, client_id: &str) -> Arc<[Arc<str>]> {
+        let unnamed = self.by_url.values().filter(|session| client_id.is_empty() || self.is_unnamed(session));
+        let named = self.by_client.iter().filter(|((client, _), _)| client == client_id).map(|(_, session)| session);
+        let mut others: Vec<Arc<str>> = Vec::new();
+        for session in unnamed.chain(named) {
+            if **session != *self.current && others.iter().all(|known| **known != **session) {
+                others.push(session.as_str().into());
+            }
+        }
+        others.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open(sessions: &mut Sessions, client: &str, url: &str, present: bool, new: &str) -> (String, Vec<String>) {
+        let open = Open {
+            client_id: client.to_owned(),
+            broker_url: url.to_owned(),
+            session_present: present,
+            ..Open::default()
+        };
+        let session = sessions.open(&open, new.to_owned(), &mut Changes::default());
+        (session.to_string(), sessions.names().1.iter().map(ToString::to_string).collect())
+    }
+
+    fn said(session: &str, others: &[&str]) -> (String, Vec<String>) {
+        (session.to_owned(), others.iter().map(|&other| other.to_owned()).collect())
+    }
+
+    #[test]
+    fn each_client_id_and_url_has_a_session_and_the_other_urls_are_looked_up_too() {
+        let mut sessions = Sessions::default();
+        assert_eq!(open(&mut sessions, "c", "one", false, "s1"), said("s1", &[]));
+        assert_eq!(open(&mut sessions, "c", "two", true, "s2"), said("s2", &["s1"]));
+        assert_eq!(open(&mut sessions, "d", "one", true, "s3"), said("s3", &[]));
+        assert_eq!(open(&mut sessions, "c", "one", true, "s4"), said("s1", &["s2"]));
+    }
+
+    #[test]
+    fn a_connection_without_a_session_ends_that_of_its_url_alone() {
+        let mut sessions = Sessions::default();
+        open(&mut sessions, "c", "one", false, "s1");
+        open(&mut sessions, "c", "two", false, "s2");
+        assert_eq!(open(&mut sessions, "c", "two", false, "s3"), said("s3", &["s1"]));
+        assert_eq!(open(&mut sessions, "c", "one", true, "s4"), said("s1", &["s3"]));
+    }
+
+    #[test]
+    fn a_session_of_the_release_before_is_taken_up_by_the_client_id_and_handed_back() {
+        let by_url = [("one".to_owned(), "old".to_owned()), ("two".to_owned(), "older".to_owned())].into();
+        let mut sessions = Sessions::new(by_url, BTreeMap::new());
+        assert_eq!(open(&mut sessions, "c", "one", true, "s1"), said("old", &["older"]));
+        assert_eq!(open(&mut sessions, "", "one", true, "s2"), said("old", &["older"]));
+        assert_eq!(open(&mut sessions, "", "one", false, "s3"), said("s3", &["older"]));
+        assert_eq!(open(&mut sessions, "c", "one", true, "s4"), said("s3", &["older"]));
+    }
+}

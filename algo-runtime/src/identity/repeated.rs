@@ -1,0 +1,266 @@
+//! Deliveries that the broker sent before, or may have sent again: each is looked up as a whole, by session, packet id and
+//! bytes, whatever identity its ticks carry.
+
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    sync::Arc,
+};
+
+use super::{Envelope, Identities, Known, key, window::Kept};
+use crate::{
+    ledger::{Class, Ledger, LedgerError, PacketQuery, packet_key},
+    sources::Sources,
+};
+
+/// Rows after an acknowledged one within which it is still found by its packet: a broker may have lost its last seconds.
+const ACKNOWLEDGED_ROWS: u64 = 32_768;
+/// Connections whose place in the window is remembered, at most.
+const CONNECTIONS: usize = 16;
+/// Repeated deliveries that are remembered, at most: twice what a bridge may send again on a new stream.
+const CLAIMS: usize = 65_536;
+/// Rows read from the ledger at once.
+const PAGE: usize = 256;
+
+/// Run and number of a delivery.
+type Number = (u64, u64);
+
+/// The earlier delivery that one repeats.
+#[derive(Debug, Clone, Copy)]
+struct Claim {
+    delivery: Number,
+    ticks: u32,
+    packet_key: i64,
+}
+
+/// What the deliveries of each connection have repeated so far. Not in the ledger: after a restart every row may be matched
+/// again, which errs on the side of not deciding twice.
+#[derive(Debug, Default)]
+pub(super) struct Repeated {
+    /// By run and connection, the last ordinal matched of each class. On one connection a broker repeats in order.
+    reached: VecDeque<(Number, BTreeMap<Class, u64>)>,
+    claims: HashMap<Number, Claim>,
+    /// The claims, oldest first.
+    claimed: VecDeque<Number>,
+}
+
+impl Repeated {
+    fn reached(&self, connection: Number, class: Class) -> u64 {
+        let known = self.reached.iter().find(|(known, _)| *known == connection);
+        known.and_then(|(_, reached)| reached.get(&class)).copied().unwrap_or_default()
+    }
+
+    fn reach(&mut self, connection: Number, class: Class, ordinal: u64) {
+        if !self.reached.iter().any(|(known, _)| *known == connection) {
+            self.reached.push_back((connection, BTreeMap::new()));
+            if self.reached.len() > CONNECTIONS {
+                self.reached.pop_front();
+            }
+        }
+        let known = self.reached.iter_mut().find(|(known, _)| *known == connection);
+        if let Some((_, reached)) = known {
+            let reached = reached.entry(class).or_default();
+            *reached = (*reached).max(ordinal);
+        }
+    }
+
+    fn claim(&mut self, by: Number, claim: Claim) {
+        if self.claims.insert(by, claim).is_none() {
+            self.claimed.push_back(by);
+        }
+        if self.claimed.len() > CLAIMS
+            && let Some(oldest) = self.claimed.pop_front()
+        {
+            self.claims.remove(&oldest);
+        }
+    }
+}
+
+/// The outcomes of the earlier delivery.
+#[derive(Debug)]
+pub struct Earlier {
+    /// By place.
+    pub(super) outcomes: BTreeMap<u32, Known>,
+    /// The delivery was read in another way then: places without an outcome were none, and are not decided now.
+    pub(super) reparsed: bool,
+}
+
+impl Identities {
+    /// The earlier delivery that this one repeats. `ranks`: those of its ticks.
+    pub fn earlier(
+        &mut self,
+        sources: &Sources,
+        envelope: Envelope<'_>,
+        ranks: &[u32],
+        ledger: &mut dyn Ledger,
+    ) -> Result<Option<Earlier>, LedgerError> {
+        let delivery = envelope.delivery;
+        if !(delivery.duplicate || delivery.interrupted) || delivery.packet_id == 0 {
+            return Ok(None);
+        }
+        let number = (envelope.run, delivery.number);
+        let claim = match self.repeated.claims.get(&number).copied() {
+            Some(claim) => claim,
+            // Taken for new before; the bridge sends it again.
+            None if self.has_rows(envelope) => return Ok(None),
+            None => match self.find(sources, envelope, ranks, ledger)? {
+                Some(claim) => claim,
+                None => return Ok(None),
+            },
+        };
+        let rows = self.rows_of(claim, ledger)?;
+        for kept in &rows {
+            self.repeated.reach((envelope.run, delivery.connection), kept.class, kept.ordinal);
+        }
+        self.repeated.claim(number, claim);
+        Ok(Some(self.compare(envelope, claim, rows)))
+    }
+
+    fn has_rows(&self, Envelope { delivery, run, .. }: Envelope<'_>) -> bool {
+        (0..).zip(&delivery.ticks).any(|(place, _)| self.window.by_number(run, delivery.number, place).is_some())
+    }
+
+    fn compare(&self, Envelope { delivery, .. }: Envelope<'_>, claim: Claim, rows: Vec<Kept>) -> Earlier {
+        // Without a row its outcome has left the ledger meanwhile; it was decided all the same.
+        let mut reparsed = rows.is_empty() || claim.ticks as usize != delivery.ticks.len();
+        let mut outcomes = BTreeMap::new();
+        for kept in rows {
+            let tick = delivery.ticks.get(kept.place as usize);
+            let content = tick.and_then(|tick| key::half(&tick.content_sha256));
+            reparsed |= matches!((kept.content, content), (Some(then), Some(now)) if then != now);
+            let known = match self.window.get(kept.reference()) {
+                Some(_) => Known::Row(kept.reference()),
+                None => Known::Outcome(Box::new(kept.outcome)),
+            };
+            outcomes.insert(kept.place, known);
+        }
+        Earlier { outcomes, reparsed }
+    }
+
+    /// The first delivery with the same packet behind the one that its connection repeated last: of the current session,
+    /// else of the others.
+    fn find(
+        &self,
+        sources: &Sources,
+        envelope: Envelope<'_>,
+        ranks: &[u32],
+        ledger: &mut dyn Ledger,
+    ) -> Result<Option<Claim>, LedgerError> {
+        let delivery = envelope.delivery;
+        for session in std::iter::once(envelope.session).chain(envelope.others) {
+            let Some(packet_key) = packet_key(session, delivery.packet_id, &delivery.payload_sha256) else { continue };
+            let packet = Packet { sources, envelope, ranks, session, packet_key };
+            let mut first: Option<Claim> = None;
+            for class in Class::ALL {
+                let found = self.first_behind(packet, class, ledger)?;
+                // Each class has an order of its own. Across them the bridge's numbers tell, and its own run is the last.
+                let order = |claim: &Claim| (claim.delivery.0 == envelope.run, claim.delivery.1);
+                first = first.into_iter().chain(found).min_by_key(order);
+            }
+            if first.is_some() {
+                return Ok(first);
+            }
+        }
+        Ok(None)
+    }
+
+    fn first_behind(
+        &self,
+        packet: Packet<'_>,
+        class: Class,
+        ledger: &mut dyn Ledger,
+    ) -> Result<Option<Claim>, LedgerError> {
+        let Envelope { run, delivery, .. } = packet.envelope;
+        let reached = self.repeated.reached((run, delivery.connection), class);
+        if let Some(before) = self.window.older_before(class) {
+            let mut after = reached;
+            while after + 1 < before {
+                let query = PacketQuery { key: packet.packet_key, class, after, before, of: None, limit: PAGE };
+                let page = ledger.delivered(&query)?;
+                let rows = page.iter().filter(|row| row.session == **packet.session);
+                let mut kept = rows.map(|row| Kept::from_row(row, Arc::clone(packet.session)));
+                if let Some(kept) = kept.find(|kept| self.fits(packet, kept)) {
+                    return Ok(Some(packet.claim(&kept)));
+                }
+                let Some(last) = page.last().filter(|_| page.len() == PAGE) else { break };
+                after = last.ordinal;
+            }
+        }
+        let mut kept = self.window.by_packet(class, packet.packet_key, reached);
+        Ok(kept.find(|kept| self.fits(packet, kept)).map(|kept| packet.claim(kept)))
+    }
+
+    /// Whether the delivery may repeat that of the row.
+    fn fits(&self, packet: Packet<'_>, kept: &Kept) -> bool {
+        let Envelope { run, delivery, .. } = packet.envelope;
+        let is_same_packet = kept.packet_id == delivery.packet_id
+            && kept.session == *packet.session
+            && kept.payload == key::half(&delivery.payload_sha256)
+            && match (kept.envelope, key::half(&delivery.envelope_sha256)) {
+                (Some(then), Some(now)) => then == now,
+                // Without user properties equal payloads may be several messages: their identities tell them apart.
+                _ => Self::may_be_identical(packet, kept),
+            };
+        if !is_same_packet || kept.delivery == (run, delivery.number) {
+            return false;
+        }
+        let may_repeat = match kept.connection {
+            _ if kept.delivery.0 != run => true,
+            // On one connection a broker sends a message once.
+            Some(connection) if delivery.duplicate => connection != delivery.connection,
+            // It may have been sent again since, which a later connection brought.
+            Some(connection) => connection > delivery.connection,
+            None => delivery.duplicate,
+        };
+        let is_over = || kept.sender().is_some_and(|sender| self.retention.is_acknowledged(&sender));
+        may_repeat && !(self.window.since(kept.reference()) > ACKNOWLEDGED_ROWS && is_over())
+    }
+
+    fn may_be_identical(packet: Packet<'_>, kept: &Kept) -> bool {
+        let delivery = packet.envelope.delivery;
+        let place = kept.place as usize;
+        // A number without a source identifies a tick only together with its content.
+        let Some(then) = kept.identity.filter(|_| kept.class != Class::Packet) else { return true };
+        let Some(tick) = delivery.ticks.get(place) else { return true };
+        let rank = packet.ranks.get(place).copied().unwrap_or_default();
+        // The row may be of an earlier era than its source is in now.
+        let eras = 0..=packet.sources.era(&delivery.topic, &tick.source);
+        let mut identities = eras.map(|era| key::of_tick(delivery, tick, rank, era));
+        identities.any(|now| now.is_none_or(|now| now == then))
+    }
+
+    /// All rows of a delivery, in memory or not.
+    fn rows_of(&self, claim: Claim, ledger: &mut dyn Ledger) -> Result<Vec<Kept>, LedgerError> {
+        let (run, number) = claim.delivery;
+        let places = 0..claim.ticks;
+        let in_memory = places.filter_map(|place| self.window.get(self.window.by_number(run, number, place)?));
+        let mut rows: Vec<Kept> = in_memory.cloned().collect();
+        let limit = claim.ticks as usize;
+        if rows.len() >= limit {
+            return Ok(rows);
+        }
+        for class in Class::ALL {
+            let Some(before) = self.window.older_before(class) else { continue };
+            let of = Some(claim.delivery);
+            let query = PacketQuery { key: claim.packet_key, class, after: 0, before, of, limit };
+            let found = ledger.delivered(&query)?;
+            rows.extend(found.iter().map(|row| Kept::from_row(row, row.session.as_str().into())));
+        }
+        Ok(rows)
+    }
+}
+
+/// What a repeated delivery is looked up by.
+#[derive(Clone, Copy)]
+struct Packet<'a> {
+    sources: &'a Sources,
+    envelope: Envelope<'a>,
+    ranks: &'a [u32],
+    session: &'a Arc<str>,
+    packet_key: i64,
+}
+
+impl Packet<'_> {
+    const fn claim(&self, kept: &Kept) -> Claim {
+        Claim { delivery: kept.delivery, ticks: kept.ticks, packet_key: self.packet_key }
+    }
+}

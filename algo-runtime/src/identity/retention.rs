@@ -1,0 +1,164 @@
+//! Which outcomes the broker may still ask for: those of deliveries whose PUBACK it has not read for certain.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use intuition_api::v1::Acknowledged;
+
+use crate::ledger::Sender;
+
+/// Connections whose first new delivery is remembered, at most.
+const CONNECTIONS: usize = 16;
+/// Runs of bridges after the one that reported last, at most. Beyond it the report is dropped, and more rows are kept.
+const RUNS: usize = 64;
+
+/// The last report that covers a delivery which was new on its connection.
+///
+/// A broker repeats what is unacknowledged in order, before it sends anything new. So this report also covers every
+/// delivery of the connections before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Report {
+    run: u64,
+    connection: u64,
+    through: u64,
+}
+
+/// A few numbers for each connection, whatever the backlog.
+#[derive(Debug, Default)]
+pub(super) struct Retention {
+    /// Whether the bridge reports; `None` until a bridge has opened its stream.
+    reports: Option<bool>,
+    session: Option<Arc<str>>,
+    run: u64,
+    last: Option<Report>,
+    /// Runs that opened a stream after the one of `last`.
+    later: Vec<u64>,
+    /// Of connections of this run, the first delivery that was new.
+    first_new: BTreeMap<u64, u64>,
+}
+
+impl Retention {
+    /// A bridge opened its stream. `first_new`: what the window has of this run.
+    pub(super) fn open(&mut self, session: Arc<str>, run: u64, reports: bool, first_new: BTreeMap<u64, u64>) {
+        self.session = Some(session);
+        self.reports = Some(reports);
+        if self.run != run || self.first_new.is_empty() {
+            self.first_new = first_new;
+        }
+        self.run = run;
+        if self.last.is_some_and(|report| report.run != run) && !self.later.contains(&run) {
+            self.later.push(run);
+        }
+        if self.later.len() > RUNS {
+            (self.last, self.later) = (None, Vec::new());
+        }
+    }
+
+    /// Notes a delivery that got a row.
+    pub(super) fn took(&mut self, sender: &Sender) {
+        if sender.run != self.run {
+            return;
+        }
+        self.first_new.entry(sender.connection).or_insert(sender.delivery);
+        if self.first_new.len() > CONNECTIONS {
+            self.first_new.pop_first();
+        }
+    }
+
+    /// Takes the bridge's report.
+    pub(super) fn acknowledged(&mut self, Acknowledged { through, connection }: Acknowledged) {
+        if self.first_new.get(&connection).is_none_or(|first| *first > through) {
+            return;
+        }
+        let (run, known) = (self.run, self.last.filter(|report| report.run == self.run));
+        if known.is_some_and(|known| (known.connection, known.through) >= (connection, through)) {
+            return;
+        }
+        self.last = Some(Report { run, connection, through });
+        self.later.clear();
+    }
+
+    /// Whether rows that came this way stay in the ledger, however many there are.
+    pub(super) fn holds(&self, sender: &Sender) -> bool {
+        match (self.reports, &self.session) {
+            (Some(false), _) => false,
+            (Some(true), Some(session)) if *session != sender.session => false,
+            _ => !self.is_acknowledged(sender),
+        }
+    }
+
+    /// Whether the broker has read the PUBACK for certain.
+    pub(super) fn is_acknowledged(&self, sender: &Sender) -> bool {
+        let Some(report) = self.last else { return false };
+        if sender.run != report.run {
+            return !self.later.contains(&sender.run);
+        }
+        (sender.connection, sender.delivery) <= (report.connection, report.through)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sender(run: u64, connection: u64, delivery: u64) -> Sender {
+        Sender { session: "s".into(), run, connection, delivery }
+    }
+
+    fn opened(run: u64) -> Retention {
+        let mut retention = Retention::default();
+        retention.open("s".into(), run, true, BTreeMap::new());
+        retention
+    }
+
+    #[test]
+    fn rows_stay_until_a_report_of_their_connection_covers_them() {
+        let mut retention = opened(1);
+        retention.took(&sender(1, 1, 5));
+        assert!(retention.holds(&sender(1, 1, 5)));
+        retention.acknowledged(Acknowledged { through: 6, connection: 1 });
+        assert!(!retention.holds(&sender(1, 1, 6)));
+        assert!(retention.holds(&sender(1, 1, 7)));
+        assert!(retention.holds(&sender(1, 2, 6)), "a later connection");
+    }
+
+    #[test]
+    fn rows_of_an_ended_connection_go_with_the_first_new_delivery_that_a_later_one_acknowledged() {
+        let mut retention = opened(1);
+        retention.took(&sender(1, 1, 5));
+        retention.open("s".into(), 1, true, BTreeMap::new());
+        // Deliveries 10 and 11 repeat earlier ones, 12 is new.
+        retention.took(&sender(1, 2, 12));
+        retention.acknowledged(Acknowledged { through: 11, connection: 2 });
+        assert!(retention.holds(&sender(1, 1, 5)));
+        retention.acknowledged(Acknowledged { through: 12, connection: 2 });
+        assert!(!retention.holds(&sender(1, 1, 5)));
+    }
+
+    #[test]
+    fn rows_of_another_bridge_go_the_same_way() {
+        let mut retention = opened(1);
+        retention.took(&sender(1, 1, 5));
+        retention.acknowledged(Acknowledged { through: 5, connection: 1 });
+        retention.open("s".into(), 2, true, BTreeMap::new());
+        assert!(retention.holds(&sender(1, 1, 6)));
+        assert!(retention.holds(&sender(2, 1, 1)));
+        retention.took(&sender(2, 1, 3));
+        retention.acknowledged(Acknowledged { through: 3, connection: 1 });
+        assert!(!retention.holds(&sender(1, 1, 6)));
+        assert!(!retention.holds(&sender(2, 1, 3)));
+    }
+
+    #[test]
+    fn a_lost_session_and_a_bridge_that_does_not_report_hold_nothing() {
+        let mut retention = opened(1);
+        retention.open("other".into(), 1, true, BTreeMap::new());
+        assert!(!retention.holds(&sender(1, 1, 5)));
+        retention.open("s".into(), 1, false, BTreeMap::new());
+        assert!(!retention.holds(&sender(1, 1, 5)));
+    }
+
+    #[test]
+    fn before_a_bridge_has_opened_its_stream_everything_is_held() {
+        assert!(Retention::default().holds(&sender(1, 1, 5)));
+    }
+}
