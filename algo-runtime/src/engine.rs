@@ -3,8 +3,8 @@
 //!
 //! - `turn`: what waits, and which ticks have their turn. `process`: they become outcomes, decisions and dead letters.
 //! - `decider`: who decides, in process or out of it. `swap`: how another one takes over.
-//! - `stream`: what else a bridge says on its stream; `sessions`: which broker session it is. `sources`: last numbers,
-//!   conflicts and gaps.
+//! - `stream`: what else a bridge says on its stream; `sessions`: the broker sessions that deliveries belong to.
+//! - `sources`: last numbers, conflicts, gaps and limits.
 //! - `configure`: settings, at the start and while it runs.
 //! - `tally`: the account as it is shown.
 
@@ -87,7 +87,7 @@ pub struct Engine {
     channels: v1::Channels,
     /// What is decided by the algorithm deciding; more than it asked for while the bridge changes over.
     filters: Vec<String>,
-    /// What the bridge of the stream names.
+    /// Capabilities of the bridge that opened the stream last.
     bridge_capabilities: Vec<String>,
     /// The bridge's run.
     run: u64,

@@ -1,4 +1,4 @@
-//! Which ticks were seen before: one quote, one outcome (ADR 0021).
+//! Recognises ticks that came before: one quote, one outcome (ADR 0021).
 //!
 //! A tick is recognised, in this order, by
 //! 1. the bridge's own number of the delivery, and its place;
@@ -91,10 +91,9 @@ impl Identities {
         Self { window: Window::load(rows, older), ..Self::default() }
     }
 
-    /// A bridge opened its stream in this session. `reports`: it tells which acknowledgements the broker has read.
+    /// A bridge opened its stream in this session. `reports`: it sends `Acknowledged`.
     pub fn open(&mut self, session: Arc<str>, run: u64, reports: bool) {
-        let first_new = self.window.first_deliveries(run);
-        self.retention.open(session, run, reports, first_new);
+        self.retention.open(session, run, reports);
     }
 
     /// The broker has read acknowledgements.
@@ -210,8 +209,9 @@ impl Identities {
             outcome,
         };
         let kept = Kept::from_row(&row, Arc::clone(envelope.session));
-        if let Some(sender) = kept.sender() {
-            self.retention.took(&sender);
+        // A repeated delivery may have been decided in part. Only a first one proves that the broker has repeated all before.
+        if let Some(sender) = kept.sender().filter(|_| !delivery.duplicate && !delivery.interrupted) {
+            self.retention.took_new(&sender);
         }
         (self.window.insert(kept), row)
     }

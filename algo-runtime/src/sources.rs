@@ -287,7 +287,7 @@ impl Known {
     }
 }
 
-/// What is kept of a source that was forgotten. The length keeps channel and source apart.
+/// The hash that stays of a source that was forgotten. The length keeps channel and source apart.
 fn hash(channel: &str, source: &str) -> SourceHash {
     let mut hasher = Sha256::new();
     hasher.update((channel.len() as u64).to_be_bytes());

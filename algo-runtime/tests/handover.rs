@@ -1,6 +1,6 @@
-//! A ledger changes hands between v0.1.0 and this release: each takes up what the other wrote and recognises what comes again.
+//! A ledger changes hands between v0.1.0 and this release: each release takes up the other's rows and recognises repetitions.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::{
     fs,
@@ -26,7 +26,7 @@ use tonic::transport::Channel;
 
 const ACCOUNT: &str = "default/test";
 const URL: &str = "mqtt://127.0.0.1:1883";
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A runtime of one of the two releases.
 struct Runtime {
@@ -95,6 +95,11 @@ fn verify(binary: &Path, data: &Path) {
 
 fn ours() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_algo-runtime"))
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test that is run by hand has no other arguments")]
+fn path_in(variable: &str) -> Option<PathBuf> {
+    std::env::var_os(variable).map(PathBuf::from)
 }
 
 /// As the bridge of v0.1.0 opens a stream.
@@ -207,14 +212,14 @@ async fn take_up(data: &Path) {
 #[tokio::test]
 #[ignore = "needs the binary of v0.1.0: V010=/path/to/algo-runtime"]
 async fn a_ledger_goes_from_the_release_before_to_this_one_and_back() {
-    let older = PathBuf::from(std::env::var_os("V010").unwrap());
+    let older = path_in("V010").unwrap();
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path();
     let mut runtime = Runtime::start(&older, data).await;
     let outcomes = runtime.outcomes(old_bridge(7, false), &first_course()).await;
     assert!(seen(&outcomes).iter().flatten().all(|by| *by == SeenBy::Unspecified));
     runtime.stop(data);
-    if let Some(fixture) = std::env::var_os("FIXTURE") {
+    if let Some(fixture) = path_in("FIXTURE") {
         fs::copy(data.join("ledger.db"), fixture).unwrap();
     }
 

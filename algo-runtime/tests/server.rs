@@ -10,10 +10,12 @@ use algo_runtime::{
     server::{self, ALGORITHM_DEADLINE, Config, READY_PART, Running, RuntimeError},
     settings::{Adjustable, Authority, Choice, Settings},
 };
+use intuition_api::capability;
 use intuition_api::v1::{
-    AccountRequest, Batch, Committed, ConfigureRequest, DecisionsRequest, Delivery, Filter, ForgetSourcesRequest,
-    Holding, Open, ProcessRequest, ProcessResponse, Published, Quote, ResetSourceRequest, Source, SourcesRequest, Tick,
-    process_request, process_response::Message, runtime_client::RuntimeClient, tick::Content, tick_outcome::SeenBy,
+    AccountRequest, Acknowledged, Batch, Committed, ConfigureRequest, DecisionsRequest, Delivery, Filter,
+    ForgetSourcesRequest, Holding, Open, ProcessRequest, ProcessResponse, Published, Quote, ResetSourceRequest, Source,
+    SourcesRequest, Tick, process_request, process_response::Message, runtime_client::RuntimeClient, tick::Content,
+    tick_outcome::SeenBy,
 };
 use intuition_common::{
     clock::{Clock, SystemClock},
@@ -258,6 +260,43 @@ async fn account_and_decisions_are_those_of_the_ledger() {
     assert_eq!(seqs, [4, 5]);
     let other = AccountRequest { account: "default/other".to_owned() };
     assert_eq!(runtime.client.account(other).await.unwrap_err().code(), Code::NotFound);
+    runtime.stop().await;
+}
+
+#[tokio::test]
+async fn a_bridge_reports_acknowledgements_and_its_capabilities_are_shown_while_it_is_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut runtime = start(dir.path()).await;
+    let (requests, receiver) = mpsc::channel(16);
+    let open = Open {
+        account: ACCOUNT.to_owned(),
+        broker_url: "mqtt://127.0.0.1:1883".to_owned(),
+        run: 1,
+        client_id: "client".to_owned(),
+        capabilities: capability::OF_BRIDGE.map(str::to_owned).to_vec(),
+        ..Open::default()
+    };
+    let mut bridge = Bridge { requests, responses: None };
+    bridge.send(process_request::Message::Open(open)).await;
+    bridge.responses = Some(runtime.client.process(ReceiverStream::new(receiver)).await.unwrap().into_inner());
+    bridge.opened().await;
+    bridge.quotes(1..=1).await;
+    bridge.committed().await;
+    let report = Acknowledged { through: 1, connection: 1 };
+    bridge.send(process_request::Message::Acknowledged(report)).await;
+    // The stream goes on.
+    bridge.quotes(2..=2).await;
+    bridge.committed().await;
+    let request = || AccountRequest { account: ACCOUNT.to_owned() };
+    let account = runtime.client.account(request()).await.unwrap().into_inner();
+    assert_eq!(
+        (account.capabilities.as_slice(), account.bridge_capabilities.as_slice()),
+        (&capability::OF_RUNTIME.map(str::to_owned)[..], &capability::OF_BRIDGE.map(str::to_owned)[..],)
+    );
+    drop(bridge);
+    while !runtime.client.account(request()).await.unwrap().into_inner().bridge_capabilities.is_empty() {
+        tokio::task::yield_now().await;
+    }
     runtime.stop().await;
 }
 

@@ -21,8 +21,8 @@ impl Clock for SystemClock {
     }
 }
 
-/// Microseconds since the Unix epoch. A time outside the years -9999 to 9999, which a machine without a clock may show, is the
-/// nearest one inside: calendars go no further, and what follows takes every time for one that can be written.
+/// Microseconds since the Unix epoch. A time outside the years -9999 to 9999 becomes the nearest one inside, since no calendar
+/// format can write it.
 fn micros(time: SystemTime) -> i64 {
     let nearest = if time < SystemTime::UNIX_EPOCH { Timestamp::MIN } else { Timestamp::MAX };
     Timestamp::try_from(time).unwrap_or(nearest).as_microsecond()
@@ -45,13 +45,11 @@ mod tests {
     #[test]
     fn a_clock_beyond_the_calendar_shows_its_last_day() {
         use std::time::Duration;
-        // 8,100 and 20,000 years from 1970 on.
-        for years in [8_100, 20_000] {
-            let far = Duration::from_secs(years * 366 * 86_400);
-            assert_eq!(micros(SystemTime::UNIX_EPOCH + far), Timestamp::MAX.as_microsecond());
+        let years = |years: u64| Duration::from_secs(years * 366 * 86_400);
+        for far in [8_100, 20_000] {
+            assert_eq!(micros(SystemTime::UNIX_EPOCH + years(far)), Timestamp::MAX.as_microsecond());
         }
-        let before = SystemTime::UNIX_EPOCH - Duration::from_secs(20_000 * 366 * 86_400);
-        assert_eq!(micros(before), Timestamp::MIN.as_microsecond());
+        assert_eq!(micros(SystemTime::UNIX_EPOCH - years(20_000)), Timestamp::MIN.as_microsecond());
         assert_eq!(micros(SystemTime::UNIX_EPOCH + Duration::from_micros(7)), 7);
     }
 

@@ -82,13 +82,13 @@ pub struct RuntimeReport {
     pub missing: Result<Vec<Missing>, AskError>,
     /// Its account.
     pub account: Result<AccountResponse, AskError>,
-    /// What it said to the sources that shall begin again.
+    /// Its answers to the resets of sources.
     pub resets: Vec<SourceReset>,
     /// What it said to the settings; `None`: they were in force already, or the account is not known.
     pub configured: Option<Result<ConfigureResponse, AskError>>,
 }
 
-/// A source that shall begin again, and what came of it.
+/// A source to reset, and the runtime's answer.
 #[derive(Debug)]
 pub struct SourceReset {
     /// As the resource asks for it.

@@ -34,7 +34,7 @@ pub mod annotation {
     pub const MOUNTS: &str = "intuition.dev/mounts";
     /// On what runs an image of an `Algorithm`: the image.
     pub const IMAGE: &str = "intuition.dev/image";
-    /// Sources that shall begin again, JSON; see the module `reset`.
+    /// On a resource: sources to reset, JSON; see the module `reset`.
     pub const RESET_SOURCE: &str = "intuition.dev/reset-source";
 }
 

@@ -44,7 +44,7 @@ pub struct Plan {
     pub ledger: Option<Ledger>,
     /// uid of a lost claim that may be replaced.
     pub new_ledger: Option<String>,
-    /// Sources that shall begin again.
+    /// Sources to reset.
     pub resets: Resets,
     /// Where the algorithm that decides is served, as the status recorded it.
     pub in_force: Option<String>,

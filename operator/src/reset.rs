@@ -1,4 +1,4 @@
-//! The annotation [`RESET_SOURCE`](crate::names::annotation::RESET_SOURCE): sources that shall begin again. Pure.
+//! The annotation [`RESET_SOURCE`](crate::names::annotation::RESET_SOURCE): sources to reset. Pure.
 //!
 //! Its value is a JSON object, or a list of them:
 //! `{"channel": "quotes", "source": "nyse", "era": 0, "last": 1234}`. A channel and a source may hold any text, which JSON
@@ -15,7 +15,7 @@ const RESETS: usize = 100;
 /// Longest text of an error that is shown, bytes. The parser quotes what it was given.
 const ERROR: usize = 200;
 
-/// A source that shall begin again.
+/// A source to reset.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reset {
@@ -45,7 +45,7 @@ impl fmt::Display for Reset {
     }
 }
 
-/// What the annotation asks for, or what is wrong with it. Nothing of a value with a mistake is applied.
+/// The resets of the annotation, or the error in its value. Nothing of a value with an error is applied.
 pub type Resets = Result<Vec<Reset>, String>;
 
 /// Reads the annotation's value; without one there is nothing to reset.

@@ -1,4 +1,4 @@
-//! Broker sessions: which one deliveries belong to, and where repeated deliveries are looked up.
+//! Broker sessions: the one that deliveries belong to, and those in which repeated deliveries are looked up.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -27,7 +27,7 @@ impl Sessions {
         (Arc::clone(&self.current), Arc::clone(&self.others))
     }
 
-    /// Takes up the session of a bridge's connection, and notes what changed. `new`: the name of a session that begins.
+    /// Takes up the session of a bridge's connection, and adds changed names to `changes`. `new`: the name of a session that begins.
     pub(super) fn open(&mut self, open: &Open, new: String, changes: &mut Changes) -> Arc<str> {
         let Open { client_id, broker_url, .. } = open;
         let known = self.known(client_id, broker_url).filter(|_| open.session_present).map(str::to_owned);

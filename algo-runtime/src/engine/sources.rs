@@ -1,5 +1,5 @@
-//! Sources in the engine: numbers that ticks take, gaps between them, conflicts, resets, and the limits of what
-//! publishers may name.
+//! Sources in the engine: numbers that ticks take, gaps between them, conflicts, resets, and limits on the
+//! names that publishers choose.
 
 use intuition_api::v1::{
     Delivery, ForgetSourcesRequest, ForgetSourcesResponse, Refusal, ResetSourceRequest, ResetSourceResponse, Source,

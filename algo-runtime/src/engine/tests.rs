@@ -1,6 +1,7 @@
 mod backend;
 mod configure;
 mod far;
+mod identity;
 mod property;
 mod sources;
 mod swap;
@@ -262,7 +263,7 @@ fn a_lost_session_forgets_the_filters_and_takes_a_new_name() {
     bench.commit();
     let session = bench.engine.sessions.names().0;
     bench.open(true);
-    assert_eq!((bench.engine.held.len(), bench.engine.sessions.names().0), (1, session.clone()));
+    assert_eq!((bench.engine.held.len(), &bench.engine.sessions.names().0), (1, &session));
     bench.delivered += 1;
     bench.open(false);
     assert!(bench.engine.held.is_empty());

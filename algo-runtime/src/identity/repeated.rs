@@ -148,7 +148,7 @@ impl Identities {
         let delivery = envelope.delivery;
         for session in std::iter::once(envelope.session).chain(envelope.others) {
             let Some(packet_key) = packet_key(session, delivery.packet_id, &delivery.payload_sha256) else { continue };
-            let packet = Packet { sources, envelope, ranks, session, packet_key };
+            let packet = Packet { sources, envelope, ranks, session, key: packet_key };
             let mut first: Option<Claim> = None;
             for class in Class::ALL {
                 let found = self.first_behind(packet, class, ledger)?;
@@ -174,7 +174,7 @@ impl Identities {
         if let Some(before) = self.window.older_before(class) {
             let mut after = reached;
             while after + 1 < before {
-                let query = PacketQuery { key: packet.packet_key, class, after, before, of: None, limit: PAGE };
+                let query = PacketQuery { key: packet.key, class, after, before, of: None, limit: PAGE };
                 let page = ledger.delivered(&query)?;
                 let rows = page.iter().filter(|row| row.session == **packet.session);
                 let mut kept = rows.map(|row| Kept::from_row(row, Arc::clone(packet.session)));
@@ -185,7 +185,7 @@ impl Identities {
                 after = last.ordinal;
             }
         }
-        let mut kept = self.window.by_packet(class, packet.packet_key, reached);
+        let mut kept = self.window.by_packet(class, packet.key, reached);
         Ok(kept.find(|kept| self.fits(packet, kept)).map(|kept| packet.claim(kept)))
     }
 
@@ -256,11 +256,11 @@ struct Packet<'a> {
     envelope: Envelope<'a>,
     ranks: &'a [u32],
     session: &'a Arc<str>,
-    packet_key: i64,
+    key: i64,
 }
 
 impl Packet<'_> {
     const fn claim(&self, kept: &Kept) -> Claim {
-        Claim { delivery: kept.delivery, ticks: kept.ticks, packet_key: self.packet_key }
+        Claim { delivery: kept.delivery, ticks: kept.ticks, packet_key: self.key }
     }
 }

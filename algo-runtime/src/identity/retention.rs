@@ -1,4 +1,4 @@
-//! Which outcomes the broker may still ask for: those of deliveries whose PUBACK it has not read for certain.
+//! Outcomes that the broker may still ask for: those of deliveries whose PUBACK it has not read for certain.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -37,12 +37,12 @@ pub(super) struct Retention {
 }
 
 impl Retention {
-    /// A bridge opened its stream. `first_new`: what the window has of this run.
-    pub(super) fn open(&mut self, session: Arc<str>, run: u64, reports: bool, first_new: BTreeMap<u64, u64>) {
+    /// A bridge opened its stream.
+    pub(super) fn open(&mut self, session: Arc<str>, run: u64, reports: bool) {
         self.session = Some(session);
         self.reports = Some(reports);
-        if self.run != run || self.first_new.is_empty() {
-            self.first_new = first_new;
+        if self.run != run {
+            self.first_new.clear();
         }
         self.run = run;
         if self.last.is_some_and(|report| report.run != run) && !self.later.contains(&run) {
@@ -53,8 +53,8 @@ impl Retention {
         }
     }
 
-    /// Notes a delivery that got a row.
-    pub(super) fn took(&mut self, sender: &Sender) {
+    /// Notes a delivery that the broker sent for the first time.
+    pub(super) fn took_new(&mut self, sender: &Sender) {
         if sender.run != self.run {
             return;
         }
@@ -106,14 +106,14 @@ mod tests {
 
     fn opened(run: u64) -> Retention {
         let mut retention = Retention::default();
-        retention.open("s".into(), run, true, BTreeMap::new());
+        retention.open("s".into(), run, true);
         retention
     }
 
     #[test]
     fn rows_stay_until_a_report_of_their_connection_covers_them() {
         let mut retention = opened(1);
-        retention.took(&sender(1, 1, 5));
+        retention.took_new(&sender(1, 1, 5));
         assert!(retention.holds(&sender(1, 1, 5)));
         retention.acknowledged(Acknowledged { through: 6, connection: 1 });
         assert!(!retention.holds(&sender(1, 1, 6)));
@@ -124,10 +124,10 @@ mod tests {
     #[test]
     fn rows_of_an_ended_connection_go_with_the_first_new_delivery_that_a_later_one_acknowledged() {
         let mut retention = opened(1);
-        retention.took(&sender(1, 1, 5));
-        retention.open("s".into(), 1, true, BTreeMap::new());
+        retention.took_new(&sender(1, 1, 5));
+        retention.open("s".into(), 1, true);
         // Deliveries 10 and 11 repeat earlier ones, 12 is new.
-        retention.took(&sender(1, 2, 12));
+        retention.took_new(&sender(1, 2, 12));
         retention.acknowledged(Acknowledged { through: 11, connection: 2 });
         assert!(retention.holds(&sender(1, 1, 5)));
         retention.acknowledged(Acknowledged { through: 12, connection: 2 });
@@ -137,12 +137,12 @@ mod tests {
     #[test]
     fn rows_of_another_bridge_go_the_same_way() {
         let mut retention = opened(1);
-        retention.took(&sender(1, 1, 5));
+        retention.took_new(&sender(1, 1, 5));
         retention.acknowledged(Acknowledged { through: 5, connection: 1 });
-        retention.open("s".into(), 2, true, BTreeMap::new());
+        retention.open("s".into(), 2, true);
         assert!(retention.holds(&sender(1, 1, 6)));
         assert!(retention.holds(&sender(2, 1, 1)));
-        retention.took(&sender(2, 1, 3));
+        retention.took_new(&sender(2, 1, 3));
         retention.acknowledged(Acknowledged { through: 3, connection: 1 });
         assert!(!retention.holds(&sender(1, 1, 6)));
         assert!(!retention.holds(&sender(2, 1, 3)));
@@ -151,9 +151,9 @@ mod tests {
     #[test]
     fn a_lost_session_and_a_bridge_that_does_not_report_hold_nothing() {
         let mut retention = opened(1);
-        retention.open("other".into(), 1, true, BTreeMap::new());
+        retention.open("other".into(), 1, true);
         assert!(!retention.holds(&sender(1, 1, 5)));
-        retention.open("s".into(), 1, false, BTreeMap::new());
+        retention.open("s".into(), 1, false);
         assert!(!retention.holds(&sender(1, 1, 5)));
     }
 

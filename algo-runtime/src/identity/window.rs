@@ -2,7 +2,7 @@
 //! one key: a constant id, or equal payloads, cost as much as others.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque},
+    collections::{BTreeSet, HashMap, HashSet, VecDeque},
     sync::Arc,
 };
 
@@ -224,17 +224,6 @@ impl Window {
     /// Rows of the class that came after this one.
     pub(super) const fn since(&self, row: RowRef) -> u64 {
         self.rows_of(row.class).last.saturating_sub(row.ordinal)
-    }
-
-    /// Of each connection of a run the first delivery with a packet id that has a row in memory.
-    pub(super) fn first_deliveries(&self, run: u64) -> BTreeMap<u64, u64> {
-        let mut first = BTreeMap::new();
-        let rows = Class::ALL.into_iter().flat_map(|class| &self.rows_of(class).recent);
-        for kept in rows.filter(|kept| kept.delivery.0 == run && kept.packet_id != 0) {
-            let known = first.entry(kept.connection.unwrap_or_default()).or_insert(kept.delivery.1);
-            *known = (*known).min(kept.delivery.1);
-        }
-        first
     }
 
     /// Takes rows beyond the windows' length out of memory. Returns what leaves the ledger: of each class every row up to

@@ -1,4 +1,4 @@
-//! What people are told of gaps: a metric, and a log line for each gap that the log has room for.
+//! Reports gaps: a metric for all of them, and a limited number of log lines.
 
 use super::Writer;
 use crate::ledger::Gap;

@@ -260,7 +260,7 @@ impl Draft {
             ticks: 2,
             payload_sha256: [9; 32],
             envelope_sha256: Some([8; 32]),
-            content_sha256: (*ordinal % 2 == 0).then_some([7; 32]),
+            content_sha256: ordinal.is_multiple_of(2).then_some([7; 32]),
             outcome: Outcome {
                 kind: v1::tick_outcome::Kind::Denied,
                 reason: "TooSmall".to_owned(),

@@ -7,7 +7,10 @@ use std::{
     process::{Command, Stdio},
 };
 
-use algo_runtime::ledger::{Account, Changes, EntryKind, Ledger, LedgerError, sqlite::SqliteLedger};
+use algo_runtime::ledger::{
+    Account, Changes, Class, EntryKind, Ledger, LedgerError, PacketQuery, WINDOW, memory::MemoryLedger,
+    sqlite::SqliteLedger,
+};
 use tempfile::tempdir;
 
 use crate::fixture::{ACCOUNT, Contents, Draft, everything, files, open, populate};
@@ -168,6 +171,44 @@ fn parts_are_handed_out_in_order() {
     assert_eq!(ledger.decisions(6, 10).unwrap(), []);
     assert_eq!(ledger.outbox(4, 2).unwrap(), contents.outbox[2..4]);
     assert_eq!(ledger.outbox(7, 2).unwrap(), []);
+}
+
+#[test]
+fn rows_beyond_the_window_are_summed_up_and_found_by_their_packet() {
+    let dir = tempdir().unwrap();
+    let mut file = open(dir.path());
+    let snapshot = file.snapshot().unwrap();
+    let mut memory = MemoryLedger::new(&snapshot.account.name, &snapshot.account.ledger_id);
+    let mut draft = Draft::new(&snapshot);
+    let rows = WINDOW + 3_000;
+    (0..rows).for_each(|_| draft.outcome(Class::Id));
+    for (place, row) in draft.changes.window.iter_mut().enumerate() {
+        row.packet_id = u32::try_from(place % 100).unwrap();
+        row.connection = (place > 10).then_some(7);
+    }
+    let changes = draft.take();
+    let wanted: Vec<_> = changes.window.iter().filter(|row| row.packet_id == 42).cloned().collect();
+    let key = wanted[0].packet_key().unwrap();
+    for ledger in [&mut file as &mut dyn Ledger, &mut memory] {
+        ledger.commit(&changes).unwrap();
+        let all = PacketQuery { key, class: Class::Id, after: 0, before: 3_001, of: None, limit: 1_000 };
+        assert_eq!(ledger.delivered(&all).unwrap(), wanted[..30]);
+        let some = PacketQuery { after: wanted[3].ordinal, before: wanted[9].ordinal, limit: 2, ..all };
+        assert_eq!(ledger.delivered(&some).unwrap(), wanted[4..6]);
+        let one = PacketQuery { of: Some((wanted[7].run, wanted[7].delivery)), ..all };
+        assert_eq!(ledger.delivered(&one).unwrap(), wanted[7..8]);
+        assert_eq!(ledger.delivered(&PacketQuery { class: Class::Packet, ..all }).unwrap(), []);
+    }
+    drop(file);
+    let snapshot = open(dir.path()).snapshot().unwrap();
+    assert_eq!(snapshot, memory.snapshot().unwrap());
+    assert_eq!((snapshot.window.len() as u64, snapshot.window[0].ordinal), (WINDOW, 3_001));
+    let spans: Vec<_> = snapshot.older.iter().map(|stretch| (stretch.first, stretch.last)).collect();
+    assert_eq!(spans, [(1, 11), (12, 1_035), (1_036, 2_059), (2_060, 3_000)]);
+    let plan = "EXPLAIN QUERY PLAN SELECT * FROM window INDEXED BY window_by_packet WHERE packet_key = 1 AND class = 'id' AND ordinal > 1 ORDER BY ordinal";
+    let connection = rusqlite::Connection::open(dir.path().join("ledger.db")).unwrap();
+    let plan: String = connection.query_row(plan, [], |row| row.get(3)).unwrap();
+    assert!(plan.contains("INDEX window_by_packet (packet_key=? AND class=? AND ordinal>?)"), "{plan}");
 }
 
 #[test]

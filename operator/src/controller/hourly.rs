@@ -1,4 +1,4 @@
-//! Notices that hold at every look are published at most once an hour.
+//! A limit of one Event an hour for notices that are derived at every look.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -9,13 +9,13 @@ use crate::status::Notice;
 
 const HOUR_MICROS: i64 = 3_600_000_000;
 
-/// When such notices were published last, by uid of the resource and by what tells one from another. Kept in memory: an
-/// operator that starts anew publishes each once more.
+/// Times of the last Events, by uid of the resource and key of the notice. Kept in memory: an operator that restarts
+/// publishes each once more.
 #[derive(Debug, Default)]
 pub(super) struct Hourly(Mutex<HashMap<String, HashMap<String, i64>>>);
 
 impl Hourly {
-    /// Whether a notice is to be published now. One that is given once always is.
+    /// Whether to publish a notice now. A notice without a key is never held back.
     pub(super) fn admits(&self, uid: &str, notice: &Notice, now_micros: i64) -> bool {
         let Some(key) = &notice.hourly else { return true };
         let mut all = self.lock();

@@ -1,4 +1,4 @@
-//! What is found about the quotes that reach an account, and about sources that shall begin again.
+//! The finding for `InputsHealthy`: sources in conflict, and resets that did not apply.
 
 use intuition_api::{capability, v1::Source};
 
@@ -19,7 +19,7 @@ const RESET_REFUSED: &str = "ResetRefused";
 /// Sources that are named; of the others the number is.
 const NAMED: usize = 3;
 
-/// What is found, and what people are told of it, at most once an hour.
+/// The finding, and its Events, which are published at most once an hour.
 pub(super) fn inputs(seen: &Observation<'_>) -> (Finding, Vec<Notice>) {
     let Some(Ok(account)) = seen.runtime.1.as_ref().map(|report| &report.account) else {
         let message = "the runtime's account cannot be read; RuntimeReady has the cause";
@@ -95,7 +95,7 @@ fn conflict(source: &Source) -> String {
     format!("{who} on channel {channel}: its quotes go to the dead-letter topic ({conflict_reason}): {remedy}")
 }
 
-/// What is wrong with the annotation and with its resets: reason, sentence, and what tells one from another.
+/// Mistakes of the annotation and refusals of its resets: reason, sentence, and a key for the Event.
 fn reset_troubles(seen: &Observation<'_>) -> Vec<(&'static str, String, String)> {
     let name = annotation::RESET_SOURCE;
     let resets = match &seen.plan.resets {

@@ -82,7 +82,7 @@ pub struct SourceRecords {
     pub last_gap: Option<Gap>,
 }
 
-/// What a transaction changes of it.
+/// The changes of one transaction to [`SourceRecords`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SourceChanges {
     /// Last numbers that are deleted, before those of the transaction are set.
