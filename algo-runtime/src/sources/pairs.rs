@@ -2,6 +2,9 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+/// Channel and source, as the map shares them.
+pub(super) type Names = (Arc<str>, Arc<str>);
+
 /// Each channel's name is held once, whatever the number of its sources.
 #[derive(Debug)]
 pub(super) struct Pairs<T> {
@@ -25,7 +28,7 @@ impl<T> Pairs<T> {
     }
 
     /// The value, with the names as this map shares them.
-    pub(super) fn get_mut(&mut self, channel: &str, source: &str) -> Option<((Arc<str>, Arc<str>), &mut T)> {
+    pub(super) fn get_mut(&mut self, channel: &str, source: &str) -> Option<(Names, &mut T)> {
         let channel_name = self.by_channel.get_key_value(channel).map(|(name, _)| Arc::clone(name))?;
         let sources = self.by_channel.get_mut(channel)?;
         let source_name = sources.get_key_value(source).map(|(name, _)| Arc::clone(name))?;
