@@ -42,6 +42,23 @@ pub struct PacketQuery {
     pub limit: usize,
 }
 
+/// Asks for the latest row of the window with an id.
+#[derive(Debug, Clone, Copy)]
+pub struct IdQuery<'a> {
+    /// Topic.
+    pub channel: &'a str,
+    /// Empty for none.
+    pub source: &'a str,
+    /// The id.
+    pub id: &'a str,
+    /// See [`WindowRow::rank`].
+    pub rank: u32,
+    /// See [`WindowRow::era`].
+    pub era: u64,
+    /// Rows before this ordinal.
+    pub before: u64,
+}
+
 /// What the engine needs from a ledger.
 pub trait Ledger: Send {
     /// All state but the journal, the outbox and the gaps.
@@ -52,6 +69,8 @@ pub trait Ledger: Send {
     fn outbox(&mut self, after: u64, limit: usize) -> Result<Vec<OutboxRow>, LedgerError>;
     /// Rows of the window under a packet's key, as of the last commit. Different packets may share a key.
     fn delivered(&mut self, query: &PacketQuery) -> Result<Vec<WindowRow>, LedgerError>;
+    /// The latest row of an id, as of the last commit.
+    fn named(&mut self, query: &IdQuery<'_>) -> Result<Option<WindowRow>, LedgerError>;
     /// At most `limit` decisions from number `from` on, in order.
     fn decisions(&mut self, from: u64, limit: usize) -> Result<Vec<JournalEntry>, LedgerError>;
     /// Closes in order, so that a single file is left.

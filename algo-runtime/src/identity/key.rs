@@ -34,6 +34,9 @@ pub fn event_of(delivery: &Delivery, tick: &Tick) -> String {
 
 /// The rank of each tick among those of its delivery with the same source, seq and id: as the bridge says, else by place.
 pub fn ranks(delivery: &Delivery) -> Vec<u32> {
+    if let [only] = delivery.ticks.as_slice() {
+        return vec![only.ordinal.unwrap_or_default()];
+    }
     let mut next: HashMap<(&str, Option<i64>, &str), u32> = HashMap::new();
     let rank = |tick| {
         let Tick { source, seq, id, ordinal, .. }: &Tick = tick;

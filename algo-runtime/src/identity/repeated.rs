@@ -8,7 +8,7 @@ use std::{
 
 use super::{Envelope, Identities, Known, key, window::Kept};
 use crate::{
-    ledger::{Class, Ledger, LedgerError, PacketQuery, packet_key},
+    ledger::{Class, IdQuery, Ledger, LedgerError, PacketQuery, WINDOW, packet_key},
     sources::Sources,
 };
 
@@ -76,7 +76,7 @@ impl Repeated {
 }
 
 /// The outcomes of the earlier delivery.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Earlier {
     /// By place.
     pub(super) outcomes: BTreeMap<u32, Known>,
@@ -85,7 +85,8 @@ pub struct Earlier {
 }
 
 impl Identities {
-    /// The earlier delivery that this one repeats. `ranks`: those of its ticks.
+    /// The outcomes of what this delivery repeats, where the broker sent it before or may have sent it again. `ranks`: those
+    /// of its ticks.
     pub fn earlier(
         &mut self,
         sources: &Sources,
@@ -97,6 +98,46 @@ impl Identities {
         if !(delivery.duplicate || delivery.interrupted) || delivery.packet_id == 0 {
             return Ok(None);
         }
+        let earlier = self.delivered(sources, envelope, ranks, ledger)?;
+        let Some(before) = self.window.older_before(Class::Id) else { return Ok(earlier) };
+        let mut earlier = earlier.unwrap_or_default();
+        self.add_named(sources, envelope, ranks, before, ledger, &mut earlier)?;
+        Ok(Some(earlier))
+    }
+
+    /// Adds the outcomes of ids that the ledger alone has: a repetition by the publisher has no row of its packet.
+    fn add_named(
+        &self,
+        sources: &Sources,
+        Envelope { delivery, .. }: Envelope<'_>,
+        ranks: &[u32],
+        before: u64,
+        ledger: &mut dyn Ledger,
+        earlier: &mut Earlier,
+    ) -> Result<(), LedgerError> {
+        for (place, (tick, rank)) in (0..).zip(delivery.ticks.iter().zip(ranks)) {
+            let (channel, source, id) = (&delivery.topic, &tick.source, &tick.id);
+            let era = sources.era(channel, source);
+            let in_memory =
+                || key::of_tick(delivery, tick, *rank, era).and_then(|key| self.window.by_identity(Class::Id, key));
+            let is_named = key::class_of(tick) == Class::Id && !earlier.outcomes.contains_key(&place);
+            if is_named && in_memory().is_none() {
+                let found = ledger.named(&IdQuery { channel, source, id, rank: *rank, era, before })?;
+                earlier.outcomes.extend(found.map(|row| (place, Known::Outcome(Box::new(row.outcome)))));
+            }
+        }
+        Ok(())
+    }
+
+    /// The earlier delivery that this one repeats as a whole.
+    fn delivered(
+        &mut self,
+        sources: &Sources,
+        envelope: Envelope<'_>,
+        ranks: &[u32],
+        ledger: &mut dyn Ledger,
+    ) -> Result<Option<Earlier>, LedgerError> {
+        let delivery = envelope.delivery;
         let number = (envelope.run, delivery.number);
         let claim = match self.repeated.claims.get(&number).copied() {
             Some(claim) => claim,
@@ -128,8 +169,10 @@ impl Identities {
             let content = tick.and_then(|tick| key::half(&tick.content_sha256));
             reparsed |= matches!((kept.content, content), (Some(then), Some(now)) if then != now);
             let known = match self.window.get(kept.reference()) {
-                Some(_) => Known::Row(kept.reference()),
-                None => Known::Outcome(Box::new(kept.outcome)),
+                // Of the same turn perhaps: its outcome follows.
+                Some(_) if self.window.since(kept.reference()) < WINDOW / 2 => Known::Row(kept.reference()),
+                // It may leave memory before it is answered.
+                _ => Known::Outcome(Box::new(kept.outcome)),
             };
             outcomes.insert(kept.place, known);
         }

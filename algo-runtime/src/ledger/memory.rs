@@ -4,8 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Account, Changes, Class, CounterKey, HeldFilter, Holding, JournalEntry, Ledger, LedgerError, Mark, OutboxContent,
-    OutboxRow, PacketQuery, SettingsRecord, Snapshot, SourceRecords, StateKey, Stretch, WINDOW, WindowRow,
+    Account, Changes, Class, CounterKey, HeldFilter, Holding, IdQuery, JournalEntry, Ledger, LedgerError, Mark,
+    OutboxContent, OutboxRow, PacketQuery, SettingsRecord, Snapshot, SourceRecords, StateKey, Stretch, WINDOW,
+    WindowRow,
     books::{Books, Finding},
     stretch,
 };
@@ -144,6 +145,13 @@ impl Ledger for MemoryLedger {
         let rows = self.packets.range(behind).filter_map(|(_, class, ordinal)| self.window.get(&(*class, *ordinal)));
         let found = rows.filter(|row| query.of.is_none_or(|of| of == (row.run, row.delivery)));
         Ok(found.take(query.limit).cloned().collect())
+    }
+
+    fn named(&mut self, query: &IdQuery<'_>) -> Result<Option<WindowRow>, LedgerError> {
+        let rows = self.window.range((Class::Id, 0)..(Class::Id, query.before)).rev().map(|(_, row)| row);
+        let wanted = (query.channel, query.source, query.id, query.rank, query.era);
+        let identity = |row: &&WindowRow| (&*row.channel, &*row.source, &*row.id, row.rank, row.era) == wanted;
+        Ok({ rows }.find(identity).cloned())
     }
 
     fn decisions(&mut self, from: u64, limit: usize) -> Result<Vec<JournalEntry>, LedgerError> {

@@ -28,7 +28,7 @@ use self::{
 };
 pub(super) use self::{inspect::Inspected, place::Refused};
 use super::{
-    Account, Changes, JournalEntry, Ledger, LedgerError, OutboxRow, PacketQuery, Snapshot, WindowRow,
+    Account, Changes, IdQuery, JournalEntry, Ledger, LedgerError, OutboxRow, PacketQuery, Snapshot, WindowRow,
     books::{Books, Finding},
     chain::Hash,
 };
@@ -142,6 +142,10 @@ impl Ledger for SqliteLedger {
 
     fn delivered(&mut self, query: &PacketQuery) -> Result<Vec<WindowRow>, LedgerError> {
         rows::delivered(&self.connection, query).map_err(self.place.store("read the window"))
+    }
+
+    fn named(&mut self, query: &IdQuery<'_>) -> Result<Option<WindowRow>, LedgerError> {
+        rows::named(&self.connection, query).map_err(self.place.store("read the window"))
     }
 
     fn decisions(&mut self, from: u64, limit: usize) -> Result<Vec<JournalEntry>, LedgerError> {

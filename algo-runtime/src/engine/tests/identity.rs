@@ -129,8 +129,13 @@ fn a_redelivery_beyond_the_window_is_answered_from_the_ledger() {
     let committed = bench.process(std::slice::from_ref(&repeated));
     let by: Vec<SeenBy> = committed.outcomes[0].ticks.iter().map(v1::TickOutcome::seen_by).collect();
     assert_eq!((by, kinds(&committed)), (vec![SeenBy::Packet; 2], vec![Kind::NotSubscribed; 2]));
+    // A publisher's own repetition of the id had no row of its packet.
+    let mut retry = bench.delivery("other", vec![Tick { id: "x".to_owned(), ..quote("11") }]);
+    (retry.duplicate, retry.packet_id, retry.connection) = (true, 3, 2);
+    let committed = bench.process(&[retry]);
+    assert_eq!(committed.outcomes[0].ticks[0].seen_by(), SeenBy::Packet);
     // Once the broker has read the PUBACK of everything, the rows go.
-    let through = bench.delivered - 1;
+    let through = bench.delivered - 2;
     bench.engine.acknowledged(Acknowledged { through, connection: 1 });
     bench.commit();
     assert!(bench.ledger.snapshot().unwrap().older.is_empty());

@@ -7,8 +7,8 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params, types::Type};
 
 use super::sources;
 use crate::ledger::{
-    Account, Class, EntryKind, HeldFilter, Holding, JournalEntry, OutboxContent, OutboxRow, Outcome, PacketQuery,
-    Sender, SettingsRecord, Snapshot, Stretch, Trade, WINDOW, WindowRow, stretch,
+    Account, Class, EntryKind, HeldFilter, Holding, IdQuery, JournalEntry, OutboxContent, OutboxRow, Outcome,
+    PacketQuery, Sender, SettingsRecord, Snapshot, Stretch, Trade, WINDOW, WindowRow, stretch,
 };
 
 /// Columns of the journal in the order that [`entry`] reads them.
@@ -229,6 +229,18 @@ pub(super) fn delivered(connection: &Connection, query: &PacketQuery) -> rusqlit
         bounded(query.limit),
     ];
     statement.query_map(parameters, |row| window_row(query.class, row))?.collect()
+}
+
+pub(super) fn named(connection: &Connection, query: &IdQuery<'_>) -> rusqlite::Result<Option<WindowRow>> {
+    let sql = format!(
+        "SELECT {WINDOW_ROW} FROM window INDEXED BY window_by_id
+         WHERE class = 'id' AND id = ?1 AND ordinal < ?2 AND channel = ?3 AND source = ?4 AND rank = ?5
+             AND ifnull(era, 0) = ?6
+         ORDER BY ordinal DESC LIMIT 1"
+    );
+    let before = i64::try_from(query.before).unwrap_or(i64::MAX);
+    let parameters = params![query.id, before, query.channel, query.source, query.rank, query.era.cast_signed()];
+    connection.prepare_cached(&sql)?.query_row(parameters, |row| window_row(Class::Id, row)).optional()
 }
 
 fn window_row(class: Class, row: &Row<'_>) -> rusqlite::Result<WindowRow> {

@@ -17,6 +17,9 @@ ALTER TABLE window ADD COLUMN content_sha256 BLOB;
 ALTER TABLE window ADD COLUMN packet_key INTEGER;
 CREATE INDEX window_by_packet ON window (packet_key, class, ordinal) WHERE packet_key IS NOT NULL;
 
+-- Redeliveries of a publisher's own repetition have no row of their packet: they are found by the id.
+CREATE INDEX window_by_id ON window (id, ordinal) WHERE class = 'id';
+
 -- Broker sessions by MQTT client id and broker URL. `sessions` has the last one of each URL.
 CREATE TABLE client_sessions (
     client_id TEXT NOT NULL,
