@@ -5,6 +5,7 @@
 //! - `turn`: what waits, and which ticks have their turn. `process`: they become outcomes, decisions and dead letters.
 //! - `decider`: who decides, in process or out of it. `swap`: how another one takes over.
 //! - `stream`: what else a bridge says on its stream; `sessions`: the broker sessions that deliveries belong to.
+//! - `sources`: last numbers, conflicts, gaps and limits.
 //! - `configure`: settings, at the start and while it runs.
 //! - `tally`: the account as it is shown.
 
@@ -13,6 +14,7 @@ mod decider;
 mod inputs;
 mod process;
 mod sessions;
+mod sources;
 mod stream;
 mod swap;
 mod tally;
@@ -37,10 +39,11 @@ use crate::{
     generator::{Generator, POLICY_STREAM},
     identity::Identities,
     ledger::{
-        Account, Changes, CounterKey, EntryKind, HeldFilter, JournalEntry, Mark, SettingsRecord, Snapshot, StateKey,
+        Account, Changes, CounterKey, EntryKind, Gap, HeldFilter, JournalEntry, SettingsRecord, Snapshot, StateKey,
     },
     portfolio::{Book, Policy},
     settings::{Adjustable, Authority, InForce, Settings, SettingsError, in_force},
+    sources::{Sources, symbols::Symbols},
 };
 
 pub use configure::refusal;
@@ -61,8 +64,9 @@ pub struct Engine {
     account: Account,
     book: Book,
     identities: Identities,
-    /// How far each source has come, of what has its outcome.
-    marks: BTreeMap<(String, String), Mark>,
+    sources: Sources,
+    symbols: Symbols,
+    last_gap: Option<Gap>,
     counters: BTreeMap<CounterKey, u64>,
     sessions: Sessions,
     held: Vec<HeldFilter>,
@@ -113,7 +117,7 @@ pub struct Engine {
 
 impl Engine {
     /// Takes a ledger's state up under these settings. The first start deposits the starting cash.
-    pub fn start(snapshot: Snapshot, settings: &Settings, now_micros: i64) -> Result<Self, SettingsError> {
+    pub fn start(mut snapshot: Snapshot, settings: &Settings, now_micros: i64) -> Result<Self, SettingsError> {
         let ruling = in_force(&settings.adjustable, &settings.authority, snapshot.settings.as_ref())?;
         let policy_state = snapshot.state.get(&(POLICY_STATE.0.to_owned(), POLICY_STATE.1.to_owned()));
         let generator = Generator::resume(ruling.adjustable.seed(), POLICY_STREAM, policy_state.map(Vec::as_slice));
@@ -126,12 +130,12 @@ impl Engine {
             deposits: account.deposits,
             holdings: snapshot.holdings,
         };
-        let by_source = |mark: &Mark| ((mark.channel.clone(), mark.source.clone()), mark.clone());
-        let marks = snapshot.marks.iter().map(by_source).collect();
         let mut engine = Self {
             book,
-            identities: Identities::load(&snapshot.window, snapshot.older, snapshot.marks),
-            marks,
+            identities: Identities::load(&snapshot.window, snapshot.older),
+            symbols: Symbols::load(std::mem::take(&mut snapshot.sources.symbols)),
+            last_gap: snapshot.sources.last_gap.take(),
+            sources: Sources::load(snapshot.marks, snapshot.sources),
             counters: snapshot.counters,
             sessions: Sessions::new(snapshot.sessions, snapshot.client_sessions),
             bridge_capabilities: Vec::new(),
@@ -193,6 +197,11 @@ impl Engine {
             self.pending.state.insert(key, Some(self.generator.save()));
         }
         self.pending.evict = self.identities.evict();
+        let (marks, sources) = self.sources.take_changes();
+        self.pending.marks =
+            marks.into_iter().map(|mark| ((mark.channel.clone(), mark.source.clone()), mark)).collect();
+        self.pending.sources = sources;
+        self.pending.sources.symbols = self.symbols.take_added();
         let mut changes = std::mem::take(&mut self.pending);
         if changes == Changes::default() {
             return None;

@@ -8,7 +8,7 @@
 //! 5. a sequence without a source, together with the content.
 //!
 //! The last [`WINDOW`](crate::ledger::WINDOW) outcomes of each class are in memory. Older ones that the broker may still ask
-//! for are in the ledger alone, and are looked up for rule 2. Marks are kept for ever.
+//! for are in the ledger alone, and are looked up for rule 2. Last numbers and eras are in [`Sources`].
 //!
 //! Pure but for those lookups: the engine loads it from a snapshot and commits the rows that it returns.
 
@@ -17,11 +17,14 @@ mod repeated;
 mod retention;
 mod window;
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use intuition_api::v1::{Acknowledged, Delivery, Tick, tick_outcome::SeenBy};
 
-use crate::ledger::{Class, Gap, Mark, Outcome, Stretch, WindowRow};
+use crate::{
+    ledger::{Class, Outcome, Stretch, WindowRow},
+    sources::Sources,
+};
 use repeated::Repeated;
 use retention::Retention;
 use window::{Kept, Window};
@@ -74,20 +77,18 @@ pub struct Envelope<'a> {
     pub others: &'a [Arc<str>],
 }
 
-/// The windows and the marks.
+/// The windows.
 #[derive(Debug, Default)]
 pub struct Identities {
     window: Window,
     repeated: Repeated,
     retention: Retention,
-    marks: HashMap<(String, String), (i64, u32)>,
 }
 
 impl Identities {
     /// From a snapshot.
-    pub fn load(rows: &[WindowRow], older: Vec<Stretch>, marks: Vec<Mark>) -> Self {
-        let marks = marks.into_iter().map(|m| ((m.channel, m.source), (m.seq, m.index))).collect();
-        Self { window: Window::load(rows, older), marks, ..Self::default() }
+    pub fn load(rows: &[WindowRow], older: Vec<Stretch>) -> Self {
+        Self { window: Window::load(rows, older), ..Self::default() }
     }
 
     /// A bridge opened its stream in this session. `reports`: it sends `Acknowledged`.
@@ -101,7 +102,14 @@ impl Identities {
     }
 
     /// What is known of the tick at `index`, which has this rank. `earlier`: the delivery that its delivery repeats.
-    pub fn recognise(&self, envelope: Envelope<'_>, index: u32, rank: u32, earlier: Option<&Earlier>) -> Recognition {
+    pub fn recognise(
+        &self,
+        sources: &Sources,
+        envelope: Envelope<'_>,
+        index: u32,
+        rank: u32,
+        earlier: Option<&Earlier>,
+    ) -> Recognition {
         let delivery = envelope.delivery;
         let Some(tick) = delivery.ticks.get(index as usize) else { return Recognition::Forgotten };
         if let Some(row) = self.window.by_number(envelope.run, delivery.number, index) {
@@ -112,22 +120,29 @@ impl Identities {
             Some((None, true)) => return Recognition::Reparsed,
             _ => {}
         }
-        let Some(identity) = key::of_tick(delivery, tick, rank, self.era(&delivery.topic, &tick.source)) else {
+        let Some(identity) = key::of_tick(delivery, tick, rank, sources.era(&delivery.topic, &tick.source)) else {
             return Recognition::Fresh;
         };
         match class_of(tick) {
-            Class::Sequence => self.recognise_sequence(identity, delivery, rank, tick),
+            Class::Sequence => self.recognise_sequence(sources, identity, delivery, rank, tick),
             Class::Id => self.recognise_named(Class::Id, SeenBy::Id, identity, tick).unwrap_or(Recognition::Fresh),
             Class::Packet => self.recognise_unnamed(identity, tick),
         }
     }
 
-    fn recognise_sequence(&self, identity: u128, delivery: &Delivery, rank: u32, tick: &Tick) -> Recognition {
+    fn recognise_sequence(
+        &self,
+        sources: &Sources,
+        identity: u128,
+        delivery: &Delivery,
+        rank: u32,
+        tick: &Tick,
+    ) -> Recognition {
         if let Some(known) = self.recognise_named(Class::Sequence, SeenBy::Sequence, identity, tick) {
             return known;
         }
         let seq = tick.seq.unwrap_or_default();
-        match self.mark(&delivery.topic, &tick.source) {
+        match sources.last(&delivery.topic, &tick.source) {
             Some((mark, last)) if (seq, rank) <= (mark, last) => {
                 if delivery.duplicate || delivery.interrupted || delivery.replay {
                     Recognition::Forgotten
@@ -160,39 +175,10 @@ impl Identities {
         }
     }
 
-    /// The era of a source: a reset begins the next.
-    #[expect(clippy::unused_self, reason = "the sources that were reset are kept beside the marks")]
-    const fn era(&self, _channel: &str, _source: &str) -> u64 {
-        0
-    }
-
-    /// Moves the mark of a fresh tick with a sequence; what it left out is a gap.
-    pub fn advance(
-        &mut self,
-        delivery: &Delivery,
-        rank: u32,
-        tick: &Tick,
-        now_micros: i64,
-    ) -> Option<(Mark, Option<Gap>)> {
-        if class_of(tick) != Class::Sequence {
-            return None;
-        }
-        let seq = tick.seq?;
-        let before = self.mark(&delivery.topic, &tick.source);
-        self.marks.insert((delivery.topic.clone(), tick.source.clone()), (seq, rank));
-        let gap = before.filter(|(mark, _)| seq.saturating_sub(*mark) > 1).map(|(mark, _)| Gap {
-            channel: delivery.topic.clone(),
-            source: tick.source.clone(),
-            first: mark + 1,
-            last: seq - 1,
-            seen_micros: now_micros,
-        });
-        Some((Mark { channel: delivery.topic.clone(), source: tick.source.clone(), seq, index: rank }, gap))
-    }
-
     /// Takes a row for a tick that had none. Its outcome follows by [`Identities::settle`].
     pub fn reserve(
         &mut self,
+        sources: &Sources,
         envelope: Envelope<'_>,
         index: u32,
         rank: u32,
@@ -212,7 +198,7 @@ impl Identities {
             seq: key::number_of(tick),
             id: tick.id.clone(),
             rank,
-            era: self.era(&delivery.topic, &tick.source),
+            era: sources.era(&delivery.topic, &tick.source),
             session: envelope.session.to_string(),
             packet_id: delivery.packet_id,
             connection: Some(delivery.connection),
@@ -249,22 +235,6 @@ impl Identities {
     /// broker cannot ask for them: of each class every row up to the ordinal.
     pub fn evict(&mut self) -> Vec<(Class, u64)> {
         self.window.evict(&self.retention)
-    }
-
-    /// Sequence and index that a source has come to on a channel.
-    pub fn mark(&self, channel: &str, source: &str) -> Option<(i64, u32)> {
-        // A borrowed pair cannot look up an owned one; sources are few and the strings short.
-        self.marks.get(&(channel.to_owned(), source.to_owned())).copied()
-    }
-
-    /// All marks.
-    pub fn marks(&self) -> impl Iterator<Item = Mark> + '_ {
-        self.marks.iter().map(|((channel, source), (seq, index))| Mark {
-            channel: channel.clone(),
-            source: source.clone(),
-            seq: *seq,
-            index: *index,
-        })
     }
 }
 

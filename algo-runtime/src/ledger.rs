@@ -13,14 +13,17 @@ pub(crate) mod stretch;
 pub mod verify;
 
 pub use record::{
-    Account, Changes, Class, CounterKey, EntryKind, Gap, HeldFilter, Holding, JournalEntry, Mark, OutboxContent,
-    OutboxRow, Outcome, SettingsRecord, Snapshot, StateKey, Trade, WindowRow, packet_key,
+    Account, Changes, Class, Conflict, CounterKey, EntryKind, Gap, HeldFilter, Holding, JournalEntry, Mark,
+    OutboxContent, OutboxRow, Outcome, Reset, SettingsRecord, Snapshot, SourceChanges, SourceHash, SourceKey,
+    SourceRecords, StateKey, Trade, WindowRow, packet_key,
 };
 pub use stretch::{Sender, Stretch};
 
 /// Ticks of each [`Class`] whose outcomes are kept in memory, and at least in the ledger. Twice what a bridge may hold
 /// without an outcome.
 pub const WINDOW: u64 = 65_536;
+/// Gaps that are kept; older ones are deleted.
+pub const GAPS: u64 = 10_000;
 
 /// Asks for rows of the window by the packet that they came in.
 #[derive(Debug, Clone, Copy)]

@@ -19,6 +19,7 @@ pub mod process;
 pub mod server;
 mod service;
 pub mod settings;
+pub mod sources;
 pub mod wire;
 mod writer;
 

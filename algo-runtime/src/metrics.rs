@@ -1,6 +1,10 @@
 //! What a runtime counts for `/metrics`, since its process started. The ledger's own counters are for ever.
 
-use std::time::Duration;
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use intuition_api::v1::{
     Committed,
@@ -22,6 +26,15 @@ struct OutcomeLabels {
     outcome: &'static str,
 }
 
+/// Which channel's sources left numbers out.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ChannelLabels {
+    channel: String,
+}
+
+/// Channels with a series of their own. Publishers choose topics: those of further channels share one with an empty label.
+const CHANNELS: usize = 100;
+
 /// Shared by those who count.
 #[derive(Debug, Clone)]
 pub struct Metrics {
@@ -29,6 +42,9 @@ pub struct Metrics {
     commit_seconds: Histogram,
     failed_commits: Counter,
     swap_pause_seconds: Histogram,
+    gaps: Family<ChannelLabels, Counter>,
+    /// Channels that have a series in `gaps`.
+    gap_channels: Arc<Mutex<HashSet<String>>>,
 }
 
 impl Metrics {
@@ -40,6 +56,8 @@ impl Metrics {
             commit_seconds: Histogram::new(exponential_buckets(0.000_1, 2.0, 16)),
             failed_commits: Counter::default(),
             swap_pause_seconds: Histogram::new(exponential_buckets(0.000_1, 2.0, 20)),
+            gaps: Family::default(),
+            gap_channels: Arc::default(),
         };
         registry.register("ticks", "Ticks by what became of them", metrics.ticks.clone());
         registry.register_with_unit(
@@ -55,6 +73,7 @@ impl Metrics {
             Unit::Seconds,
             metrics.swap_pause_seconds.clone(),
         );
+        registry.register("gaps", "Sequence numbers that sources left out, by channel", metrics.gaps.clone());
         metrics
     }
 
@@ -77,6 +96,16 @@ impl Metrics {
         self.swap_pause_seconds.observe(pause.as_secs_f64());
     }
 
+    /// Counts sequence numbers that were left out on a channel.
+    pub(crate) fn missed(&self, channel: &str, numbers: u64) {
+        // The set is whole at every step.
+        let mut channels = self.gap_channels.lock().unwrap_or_else(PoisonError::into_inner);
+        let has_series = channels.contains(channel) || channels.len() < CHANNELS && channels.insert(channel.to_owned());
+        drop(channels);
+        let channel = if has_series { channel.to_owned() } else { String::new() };
+        self.gaps.get_or_create(&ChannelLabels { channel }).inc_by(numbers);
+    }
+
     pub(crate) fn commit_failed(&self) {
         self.failed_commits.inc();
     }
@@ -91,5 +120,27 @@ const fn name(kind: Kind) -> &'static str {
         Kind::NotSubscribed => "not_subscribed",
         Kind::NotListed => "not_listed",
         Kind::Forgotten | Kind::Unspecified => "forgotten",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prometheus_client::encoding::text::encode;
+
+    use super::*;
+
+    #[test]
+    fn gaps_have_a_series_for_each_channel_up_to_a_bound() {
+        let mut registry = Registry::default();
+        let metrics = Metrics::register(&mut registry);
+        for channel in 0..CHANNELS + 2 {
+            metrics.missed(&format!("quotes/{channel}"), 2);
+        }
+        metrics.missed("quotes/0", 3);
+        let mut page = String::new();
+        encode(&mut page, &registry).unwrap();
+        assert!(page.contains("tradingalgo_runtime_gaps_total{channel=\"quotes/0\"} 5\n"), "{page}");
+        assert!(page.contains("tradingalgo_runtime_gaps_total{channel=\"\"} 4\n"), "{page}");
+        assert_eq!(page.matches("gaps_total{").count(), CHANNELS + 1);
     }
 }

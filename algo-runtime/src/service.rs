@@ -18,10 +18,10 @@ use tokio_stream::{Stream, StreamExt as _, wrappers::ReceiverStream, wrappers::U
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{Request, Response, Status, Streaming};
 
-use crate::writer::Command;
+use crate::writer::{Command, SourcesCommand};
 
-/// Decisions that wait for a slow reader.
-const DECISIONS_AHEAD: usize = 256;
+/// Decisions or sources that wait for a slow reader.
+const ROWS_AHEAD: usize = 256;
 
 type ResponseStream<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
@@ -87,7 +87,7 @@ impl Runtime for Service {
     async fn decisions(&self, request: Request<DecisionsRequest>) -> Result<Response<Self::DecisionsStream>, Status> {
         let DecisionsRequest { account, from_seq } = request.into_inner();
         let through = self.ask(|reply| Command::Account { account: account.clone(), reply }).await?.decisions;
-        let (sender, receiver) = mpsc::channel(DECISIONS_AHEAD);
+        let (sender, receiver) = mpsc::channel(ROWS_AHEAD);
         let (service, shutdown) = (self.clone(), self.shutdown.clone());
         self.tasks.spawn(async move {
             let sending = service.send_decisions(account, from_seq.max(1), through, &sender);
@@ -98,23 +98,64 @@ impl Runtime for Service {
         Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
     }
 
-    async fn sources(&self, _: Request<SourcesRequest>) -> Result<Response<Self::SourcesStream>, Status> {
-        Err(Status::unimplemented("Sources"))
+    async fn sources(&self, request: Request<SourcesRequest>) -> Result<Response<Self::SourcesStream>, Status> {
+        let SourcesRequest { account } = request.into_inner();
+        let first = self.sources_behind(&account, None).await?;
+        let (sender, receiver) = mpsc::channel(ROWS_AHEAD);
+        let (service, shutdown) = (self.clone(), self.shutdown.clone());
+        self.tasks.spawn(async move {
+            let sending = service.send_sources(account, first, &sender);
+            if let Some(Err(status)) = shutdown.run_until_cancelled(sending).await {
+                drop(sender.send(Err(status)).await);
+            }
+        });
+        Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
     }
 
-    async fn reset_source(&self, _: Request<ResetSourceRequest>) -> Result<Response<ResetSourceResponse>, Status> {
-        Err(Status::unimplemented("ResetSource"))
+    async fn reset_source(
+        &self,
+        request: Request<ResetSourceRequest>,
+    ) -> Result<Response<ResetSourceResponse>, Status> {
+        let request = request.into_inner();
+        let reset = |reply| Command::Sources(SourcesCommand::Reset { request, reply });
+        Ok(Response::new(self.ask(reset).await?))
     }
 
     async fn forget_sources(
         &self,
-        _: Request<ForgetSourcesRequest>,
+        request: Request<ForgetSourcesRequest>,
     ) -> Result<Response<ForgetSourcesResponse>, Status> {
-        Err(Status::unimplemented("ForgetSources"))
+        let request = request.into_inner();
+        let forget = |reply| Command::Sources(SourcesCommand::Forget { request, reply });
+        Ok(Response::new(self.ask(forget).await?))
     }
 }
 
 impl Service {
+    async fn sources_behind(&self, account: &str, after: Option<(String, String)>) -> Result<Vec<Source>, Status> {
+        let account = account.to_owned();
+        self.ask(|reply| Command::Sources(SourcesCommand::List { account, after, reply })).await
+    }
+
+    async fn send_sources(
+        &self,
+        account: String,
+        mut page: Vec<Source>,
+        sender: &mpsc::Sender<Result<Source, Status>>,
+    ) -> Result<(), Status> {
+        while let Some(last) = page.last() {
+            let after = (last.channel.clone(), last.name.clone());
+            for source in page {
+                if sender.send(Ok(source)).await.is_err() {
+                    // The caller has gone.
+                    return Ok(());
+                }
+            }
+            page = self.sources_behind(&account, Some(after)).await?;
+        }
+        Ok(())
+    }
+
     async fn send_decisions(
         &self,
         account: String,

@@ -1,8 +1,8 @@
 //! The ledger's rows as the contract shows them.
 
-use intuition_api::v1::{Decision, OutboxEntry, Side, TickOutcome, outbox_entry::Content, tick_outcome::SeenBy};
+use intuition_api::v1::{self, Decision, OutboxEntry, Side, TickOutcome, outbox_entry::Content, tick_outcome::SeenBy};
 
-use crate::ledger::{EntryKind, JournalEntry, OutboxContent, OutboxRow, Outcome};
+use crate::ledger::{EntryKind, Gap, JournalEntry, OutboxContent, OutboxRow, Outcome};
 
 /// A decision; an entry without a trade has none, and its decision would be empty.
 pub fn decision(account: &str, ledger_id: &str, entry: &JournalEntry) -> Decision {
@@ -43,4 +43,10 @@ pub fn tick_outcome(outcome: &Outcome, seen_by: SeenBy) -> TickOutcome {
         seqs: range(outcome.first_seq, outcome.seqs),
         seen_by: seen_by.into(),
     }
+}
+
+/// Sequence numbers that did not come.
+pub fn gap(gap: &Gap) -> v1::Gap {
+    let Gap { channel, source, first, last, seen_micros } = gap.clone();
+    v1::Gap { channel, source, first, last, seen_micros }
 }

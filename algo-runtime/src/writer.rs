@@ -2,6 +2,9 @@
 //! only then answers. So one disk sync serves many quotes, and nothing is answered that is not durable. It never waits for
 //! a backend: what a backend says comes as a command like any other.
 
+mod gaps;
+mod sources;
+
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use intuition_api::{
@@ -15,6 +18,7 @@ use intuition_common::{clock::Clock, exit::with_causes, readiness::Readiness};
 use tokio::sync::{mpsc, oneshot, watch};
 use tonic::Status;
 
+pub(crate) use self::sources::Command as SourcesCommand;
 use crate::{
     backend::{
         Report,
@@ -56,6 +60,8 @@ pub(crate) enum Command {
     Account { account: String, reply: Reply<AccountResponse> },
     /// A page of decisions.
     Decisions { account: String, from: u64, reply: Reply<Vec<Decision>> },
+    /// Lists, resets or forgets sources.
+    Sources(sources::Command),
     /// A backend, or its end, through the link of an engine.
     Report { life: u64, link: LinkId, report: Report },
     /// Time passes: who waits is told that it is not in vain.
@@ -77,6 +83,7 @@ enum Answer {
         through: u64,
     },
     Configure(Reply<ConfigureResponse>, ConfigureResponse),
+    Sources(sources::Answer),
 }
 
 /// Why the writer ended.
@@ -107,6 +114,7 @@ pub(crate) struct Writer {
     /// The bridge that has the stream reads `Channels.inputs`.
     knows_inputs: bool,
     backends: Backends,
+    gap_log: gaps::GapLog,
 }
 
 /// The links of the engine.
@@ -178,6 +186,7 @@ impl Writer {
             told: 0,
             knows_inputs: false,
             backends,
+            gap_log: gaps::GapLog::default(),
         };
         writer.see_to_backends();
         // Last, so that nobody sees a runtime that lacks nothing before it is known what its algorithm lacks.
@@ -245,6 +254,7 @@ impl Writer {
                 let page = self.decisions(&account, from);
                 respond(reply, page);
             }
+            Command::Sources(command) => answers.extend(self.sources(command).map(Answer::Sources)),
             Command::Report { life, link, report } => {
                 if life == self.backends.life {
                     self.engine.hear(link, report, self.clock.now_micros());
@@ -323,6 +333,7 @@ impl Writer {
                 return self.recover(answers, error);
             }
             self.metrics.committed(began.elapsed());
+            self.tell_gaps(&changes.gaps);
             if std::mem::take(&mut self.failing) {
                 self.readiness.have(READY_PART);
             }
@@ -394,8 +405,10 @@ impl Writer {
         self.failing = true;
         self.readiness.lack(READY_PART, error.reason(), &message);
         for answer in answers {
-            if let Answer::Configure(reply, _) = answer {
-                respond(reply, Err(status.clone()));
+            match answer {
+                Answer::Configure(reply, _) => respond(reply, Err(status.clone())),
+                Answer::Sources(answer) => answer.fail(status.clone()),
+                Answer::Stream { .. } | Answer::Replay { .. } => {}
             }
         }
         self.end_stream(status);
@@ -424,6 +437,7 @@ impl Writer {
             }
             Answer::Replay { stream, after, through } => self.replay(stream, after, through),
             Answer::Configure(reply, response) => respond(reply, Ok(response)),
+            Answer::Sources(answer) => answer.give(),
         }
     }
 

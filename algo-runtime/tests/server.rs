@@ -12,9 +12,10 @@ use algo_runtime::{
 };
 use intuition_api::capability;
 use intuition_api::v1::{
-    AccountRequest, Acknowledged, Batch, Committed, ConfigureRequest, DecisionsRequest, Delivery, Filter, Holding,
-    Open, ProcessRequest, ProcessResponse, Published, Quote, Tick, process_request, process_response::Message,
-    runtime_client::RuntimeClient, tick::Content, tick_outcome::SeenBy,
+    AccountRequest, Acknowledged, Batch, Committed, ConfigureRequest, DecisionsRequest, Delivery, Filter,
+    ForgetSourcesRequest, Holding, Open, ProcessRequest, ProcessResponse, Published, Quote, ResetSourceRequest, Source,
+    SourcesRequest, Tick, process_request, process_response::Message, runtime_client::RuntimeClient, tick::Content,
+    tick_outcome::SeenBy,
 };
 use intuition_common::{
     clock::{Clock, SystemClock},
@@ -377,5 +378,108 @@ async fn health_and_reflection_are_served() {
     let answer = answers.next().await.unwrap().unwrap().message_response.unwrap();
     let MessageResponse::ListServicesResponse(services) = answer else { panic!("a list of services") };
     assert!(services.service.iter().any(|service| service.name == "intuition.v1.Runtime"));
+    runtime.stop().await;
+}
+
+/// Deliveries of one numbered quote each.
+async fn numbered(bridge: &mut Bridge, first: u64, ticks: &[(String, i64)]) -> Committed {
+    let numbered = |(number, (source, seq)): (u64, &(String, i64))| {
+        let mut delivery = delivery(number);
+        delivery.ticks[0].source.clone_from(source);
+        delivery.ticks[0].seq = Some(*seq);
+        delivery
+    };
+    let deliveries = (first..).zip(ticks).map(numbered).collect();
+    bridge.send(process_request::Message::Batch(Batch { deliveries })).await;
+    let mut all = Committed::default();
+    while all.outcomes.len() < ticks.len() {
+        let committed = bridge.committed().await;
+        all.entries.extend(committed.entries);
+        all.outcomes.extend(committed.outcomes);
+    }
+    all
+}
+
+async fn sources(client: &mut RuntimeClient<Channel>) -> Vec<Source> {
+    let request = SourcesRequest { account: ACCOUNT.to_owned() };
+    let stream = client.sources(request).await.unwrap().into_inner();
+    stream.map(Result::unwrap).collect().await
+}
+
+#[tokio::test]
+async fn sources_are_listed_reset_and_forgotten() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut runtime = start(dir.path()).await;
+    let mut bridge = runtime.open(1).await;
+    bridge.opened().await;
+    // More than a page of them.
+    let ticks: Vec<_> = (0..1_500).map(|source| (format!("s{source:04}"), 7)).collect();
+    numbered(&mut bridge, 1, &ticks).await;
+    let listed = sources(&mut runtime.client).await;
+    assert_eq!(listed.len(), 1_500);
+    assert!(listed.is_sorted_by(|a, b| a.name < b.name));
+    assert_eq!((listed[3].name.as_str(), listed[3].era, listed[3].last), ("s0003", 0, Some(7)));
+    assert!(listed[3].last_micros > 0);
+
+    let account = || ACCOUNT.to_owned();
+    let reset = |source: &str, last| ResetSourceRequest {
+        account: account(),
+        channel: "quotes".to_owned(),
+        source: source.to_owned(),
+        last,
+        ..ResetSourceRequest::default()
+    };
+    let refused = runtime.client.reset_source(reset("s0003", 6)).await.unwrap().into_inner();
+    assert_eq!((refused.applied, refused.refusal.unwrap().reason.as_str()), (false, "OtherLast"));
+    assert_eq!(refused.source.unwrap().last, Some(7));
+    for applied in [true, false] {
+        let answer = runtime.client.reset_source(reset("s0003", 7)).await.unwrap().into_inner();
+        assert_eq!((answer.applied, answer.refusal), (applied, None));
+        assert_eq!(answer.source.map(|source| (source.era, source.last)), Some((1, None)));
+    }
+    let forget = |source: &str, idle_seconds| ForgetSourcesRequest {
+        account: account(),
+        source: source.to_owned(),
+        idle_seconds,
+        ..ForgetSourcesRequest::default()
+    };
+    let forgotten = runtime.client.forget_sources(forget("s0004", 0)).await.unwrap().into_inner();
+    assert_eq!((forgotten.forgotten, forgotten.refusal), (1, None));
+    let idle = runtime.client.forget_sources(forget("", 3_600)).await.unwrap().into_inner();
+    assert_eq!((idle.forgotten, idle.refusal), (0, None));
+
+    let invalid = runtime.client.forget_sources(forget("s0005", 1)).await.unwrap_err();
+    assert_eq!(invalid.code(), Code::InvalidArgument);
+    let invalid = runtime.client.reset_source(reset("", 7)).await.unwrap_err();
+    assert_eq!(invalid.code(), Code::InvalidArgument);
+    let other = || "default/other".to_owned();
+    let not_found = [
+        runtime.client.sources(SourcesRequest { account: other() }).await.map(drop).unwrap_err(),
+        runtime
+            .client
+            .reset_source(ResetSourceRequest { account: other(), ..reset("s0001", 7) })
+            .await
+            .map(drop)
+            .unwrap_err(),
+        runtime
+            .client
+            .forget_sources(ForgetSourcesRequest { account: other(), ..forget("s0001", 0) })
+            .await
+            .map(drop)
+            .unwrap_err(),
+    ];
+    assert!(not_found.iter().all(|status| status.code() == Code::NotFound), "{not_found:?}");
+
+    // What was answered is durable.
+    drop(bridge);
+    runtime.stop().await;
+    let mut runtime = start(dir.path()).await;
+    let listed = sources(&mut runtime.client).await;
+    assert_eq!((listed.len(), listed[3].name.as_str(), listed[3].era, listed[3].last), (1_499, "s0003", 1, None));
+    let mut bridge = runtime.open(2).await;
+    bridge.opened().await;
+    let request = AccountRequest { account: ACCOUNT.to_owned() };
+    let account = runtime.client.account(request).await.unwrap().into_inner();
+    assert_eq!((account.source_count, account.sources.len(), account.sources[0].era), (1_499, 1, 1));
     runtime.stop().await;
 }

@@ -1,6 +1,6 @@
 //! The flags.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use algo_runtime::backend;
 use bridge::mqtt::Address;
@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use intuition_api::topic::check_filter;
 use intuition_common::telemetry::LogArgs;
 
-use crate::{backends, feed::window::Rate, output::Format};
+use crate::{backends, feed::window::Rate, output::Format, sources};
 
 /// Runs trading algorithms: the manifests that a cluster runs, on this machine.
 #[derive(Debug, Parser)]
@@ -27,6 +27,12 @@ pub(crate) enum Command {
     Conform(ConformArgs),
     /// Run manifests on this machine: each with its own runtime, ledger and bridge, in this one process.
     Run(Box<RunArgs>),
+    /// List the numbered sources of an account, let one begin again, or forget sources.
+    ///
+    /// A source in a cluster can be reset without this command, by the annotation `intuition.dev/reset-source` of its
+    /// TradingAlgo: `{"channel": "quotes", "source": "nyse", "era": 0, "last": 1234}`.
+    #[command(subcommand)]
+    Sources(SourcesCommand),
     /// Say everything that is wrong with manifests.
     Validate(ManifestArgs),
 }
@@ -126,6 +132,76 @@ pub(crate) struct ConformArgs {
     /// How the report is shown on standard output.
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) output: backends::Format,
+}
+
+/// `intuition sources`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SourcesCommand {
+    /// List every numbered source with its era and its last number.
+    List(RuntimeArgs),
+    /// Let a source begin again under its name, with any number.
+    ///
+    /// Applies only while the source is in that era and stands at that last number, so that the same reset can be given
+    /// twice. Stop the publisher first: a reset is refused while quotes of the source are being decided.
+    Reset(ResetArgs),
+    /// Forget sources for good. Their quotes go to the dead-letter topic from then on.
+    Forget(ForgetArgs),
+}
+
+/// The runtime that is asked.
+#[derive(Debug, Args)]
+pub(crate) struct RuntimeArgs {
+    /// The runtime, `http://HOST:PORT`. One in a cluster is reached by
+    /// `kubectl port-forward -n NAMESPACE service/NAME-runtime 50051`.
+    #[arg(long, value_name = "URL")]
+    pub(crate) runtime: backend::Address,
+    /// The account that it serves.
+    #[arg(long, value_name = "NAMESPACE/NAME")]
+    pub(crate) account: String,
+    /// How the answer is shown on standard output.
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) output: backends::Format,
+}
+
+/// `intuition sources reset`.
+#[derive(Debug, Args)]
+pub(crate) struct ResetArgs {
+    #[command(flatten)]
+    pub(crate) runtime: RuntimeArgs,
+    /// uid of the TradingAlgo, as `kubectl get ta NAME -o jsonpath={.metadata.uid}` shows it. None for a runtime that was
+    /// started by flags alone.
+    #[arg(long, value_name = "UID", default_value = "")]
+    pub(crate) uid: String,
+    /// Topic that the source publishes on.
+    #[arg(long, value_name = "TOPIC")]
+    pub(crate) channel: String,
+    /// The source's name.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) source: String,
+    /// The era that it is in, as `list` shows it.
+    #[arg(long)]
+    pub(crate) era: u64,
+    /// The last number that it stands at, as `list` shows it.
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
+    pub(crate) last: i64,
+}
+
+/// `intuition sources forget`.
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("which").required(true).args(["source", "idle_for"]))]
+pub(crate) struct ForgetArgs {
+    #[command(flatten)]
+    pub(crate) runtime: RuntimeArgs,
+    /// uid of the TradingAlgo, as `kubectl get ta NAME -o jsonpath={.metadata.uid}` shows it. None for a runtime that was
+    /// started by flags alone.
+    #[arg(long, value_name = "UID", default_value = "")]
+    pub(crate) uid: String,
+    /// The source's name: it is forgotten on every channel.
+    #[arg(value_name = "NAME")]
+    pub(crate) source: Option<String>,
+    /// All sources whose last number is at least so old, such as 90d.
+    #[arg(long, value_name = "TIME", value_parser = sources::duration)]
+    pub(crate) idle_for: Option<Duration>,
 }
 
 fn seconds(text: &str) -> Result<f64, &'static str> {

@@ -4,6 +4,7 @@
 //! - [`manifest`], [`validate`]: reads manifests, says everything that is wrong with them.
 //! - [`backends`]: which algorithms there are, and which parameters they take.
 //! - [`conform`]: whether a server of algorithms keeps the contract.
+//! - [`sources`]: the numbered sources of an account.
 //! - [`run`]: a local run: for each manifest the runtime and the bridge that a cluster would run, in this process.
 //! - [`broker`]: the embedded broker. [`feed`]: a CSV file as quotes. [`output`]: what standard output shows.
 
@@ -16,6 +17,7 @@ mod feed;
 mod manifest;
 mod output;
 mod run;
+mod sources;
 mod validate;
 
 use std::process::ExitCode;
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
         Command::Backends(arguments) => backends::command(&arguments),
         Command::Conform(arguments) => conform::command(&arguments),
         Command::Run(arguments) => run::command(&arguments),
+        Command::Sources(arguments) => sources::command(&arguments),
         Command::Validate(arguments) => validate::command(&arguments),
     }
 }

@@ -40,12 +40,26 @@ pub(crate) struct Summary {
     dead_lettered: u64,
     not_subscribed: u64,
     not_listed: u64,
+    /// Sequence numbers that sources left out.
+    gaps: u64,
+    /// The last of them in this run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_gap: Option<LastGap>,
     starting_cash: String,
     cash: String,
     invested: String,
     realised: String,
     /// From the first quote to the end, to the millisecond.
     seconds: f64,
+}
+
+/// Sequence numbers that a source left out, both ends included.
+#[derive(Debug, PartialEq, Serialize)]
+struct LastGap {
+    channel: String,
+    source: String,
+    first: i64,
+    last: i64,
 }
 
 #[derive(Serialize)]
@@ -58,6 +72,14 @@ impl Summary {
     pub(crate) fn between(start: &Tally, end: &Tally, elapsed: Duration) -> Self {
         let counted = |name| end.count(name).saturating_sub(start.count(name));
         let account = &end.account;
+        let gaps = counted(counter::GAPS);
+        // Without gaps in this run, the last one is an earlier run's.
+        let last_gap = account.last_gap.as_ref().filter(|_| gaps > 0).map(|gap| LastGap {
+            channel: gap.channel.clone(),
+            source: gap.source.clone(),
+            first: gap.first,
+            last: gap.last,
+        });
         Self {
             algo: account.account.clone(),
             algorithm: account.algorithm.clone(),
@@ -68,6 +90,8 @@ impl Summary {
             dead_lettered: counted(counter::DEAD_LETTERED),
             not_subscribed: counted(counter::NOT_SUBSCRIBED),
             not_listed: counted(counter::NOT_LISTED),
+            gaps,
+            last_gap,
             starting_cash: account.deposits.clone(),
             cash: account.cash.clone(),
             invested: account.invested.clone(),
@@ -173,6 +197,7 @@ fn table(summaries: &[Summary]) -> String {
         "dead-lettered",
         "not subscribed",
         "not listed",
+        "gaps",
         "starting cash",
         "cash",
         "invested",
@@ -180,7 +205,7 @@ fn table(summaries: &[Summary]) -> String {
         "seconds",
     ];
     let rows = summaries.iter().map(|summary| {
-        let Summary { ticks, decisions, denied, dead_lettered, not_subscribed, not_listed, seconds, .. } = summary;
+        let Summary { ticks, decisions, denied, dead_lettered, not_subscribed, not_listed, gaps, .. } = summary;
         [
             summary.algo.clone(),
             format!("{} {}", summary.algorithm, summary.algorithm_version).trim_end().to_owned(),
@@ -190,11 +215,12 @@ fn table(summaries: &[Summary]) -> String {
             dead_lettered.to_string(),
             not_subscribed.to_string(),
             not_listed.to_string(),
+            gaps.to_string(),
             summary.starting_cash.clone(),
             summary.cash.clone(),
             summary.invested.clone(),
             summary.realised.clone(),
-            format!("{seconds:.3}"),
+            format!("{:.3}", summary.seconds),
         ]
     });
     let rows: Vec<_> = std::iter::once(head.map(str::to_owned)).chain(rows).collect();
@@ -213,12 +239,23 @@ fn table(summaries: &[Summary]) -> String {
         }
         text.push('\n');
     }
+    for summary in summaries {
+        text.extend(gap_line(summary));
+    }
     text
+}
+
+/// Which numbers were left out last, under the table.
+fn gap_line(summary: &Summary) -> Option<String> {
+    let LastGap { channel, source, first, last } = summary.last_gap.as_ref()?;
+    let which = if first == last { format!("number {first}") } else { format!("numbers {first} to {last}") };
+    let line = format!("{}: {which} of source {source:?} on {channel} did not come", summary.algo);
+    Some(format!("{}\n", line.replace(|letter: char| letter.is_control(), " ")))
 }
 
 #[cfg(test)]
 mod tests {
-    use intuition_api::v1::{AccountResponse, Counter};
+    use intuition_api::v1::{AccountResponse, Counter, Gap};
 
     use super::*;
 
@@ -255,15 +292,21 @@ mod tests {
             ("notSubscribed", "", 2),
             ("notListed", "", 6),
             ("duplicates", "", 99),
+            ("gaps", "", 3),
+            ("gaps", "quotes", 3),
         ];
-        Summary::between(&start, &tally(8, &counters), Duration::from_micros(1_234_567))
+        let mut end = tally(8, &counters);
+        let (channel, source) = ("quotes".to_owned(), "nyse".to_owned());
+        end.account.last_gap = Some(Gap { channel, source, first: 7, last: 9, seen_micros: 1 });
+        Summary::between(&start, &end, Duration::from_micros(1_234_567))
     }
 
     #[test]
     fn a_summary_counts_this_run_and_shows_the_accounts_money() {
         let expected = concat!(
             r#"{"summary":{"algo":"default/a","algorithm":"breakout","algorithmVersion":"1.2.0","ticks":23,"#,
-            r#""decisions":5,"denied":3,"deadLettered":4,"notSubscribed":2,"notListed":6,"#,
+            r#""decisions":5,"denied":3,"deadLettered":4,"notSubscribed":2,"notListed":6,"gaps":3,"#,
+            r#""lastGap":{"channel":"quotes","source":"nyse","first":7,"last":9},"#,
             r#""startingCash":"10.00","cash":"1.50","invested":"2.00","realised":"-6.50","seconds":1.235}}"#
         );
         assert_eq!(serde_json::to_string(&SummaryLine { summary: &summary() }).unwrap(), expected);
@@ -273,7 +316,8 @@ mod tests {
     fn a_table_lines_its_columns_up() {
         let table = table(&[summary()]);
         let lines: Vec<_> = table.lines().collect();
-        assert_eq!(lines.len(), 3);
+        assert_eq!(lines.len(), 4);
+        assert_eq!(lines[3], r#"default/a: numbers 7 to 9 of source "nyse" on quotes did not come"#);
         assert_eq!(lines[1].len(), lines[2].len());
         assert!(lines[2].starts_with("default/a  breakout 1.2.0  ") && lines[2].ends_with("    1.235"), "{table}");
     }

@@ -8,13 +8,14 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use intuition_api::v1::{AccountRequest, AccountResponse, ConfigureResponse, runtime_client::RuntimeClient};
+use intuition_api::v1::{AccountRequest, AccountResponse, ConfigureResponse, Refusal, runtime_client::RuntimeClient};
 use serde::Deserialize;
 use tonic::transport::{Channel, Endpoint};
 
 use crate::{
     names::{GRPC_PORT, HTTP_PORT},
     plan::Plan,
+    reset::Reset,
 };
 
 /// Longest that an answer may take: a runtime commits to disk before it answers.
@@ -81,8 +82,19 @@ pub struct RuntimeReport {
     pub missing: Result<Vec<Missing>, AskError>,
     /// Its account.
     pub account: Result<AccountResponse, AskError>,
+    /// Its answers to the resets of sources.
+    pub resets: Vec<SourceReset>,
     /// What it said to the settings; `None`: they were in force already, or the account is not known.
     pub configured: Option<Result<ConfigureResponse, AskError>>,
+}
+
+/// A source to reset, and the runtime's answer.
+#[derive(Debug)]
+pub struct SourceReset {
+    /// As the resource asks for it.
+    pub reset: Reset,
+    /// Why nothing was reset; `None`: it was, now or earlier. A sentence without numbers that grow.
+    pub refused: Option<String>,
 }
 
 /// Asks. Cheap to clone.
@@ -120,30 +132,66 @@ impl Asker {
 
     /// A runtime's account; where its settings are older than the plan's, they are put in force first.
     pub async fn runtime(&self, ip: &str, plan: &Plan) -> RuntimeReport {
-        let (missing, (account, configured)) = tokio::join!(self.missing(ip), account(ip, plan));
-        RuntimeReport { missing, account, configured }
+        let (missing, (account, configured, resets)) = tokio::join!(self.missing(ip), account(ip, plan));
+        RuntimeReport { missing, account, configured, resets }
     }
 }
 
-async fn account(
-    ip: &str,
-    plan: &Plan,
-) -> (Result<AccountResponse, AskError>, Option<Result<ConfigureResponse, AskError>>) {
+/// The account, the answer to its settings, and those to its resets.
+type Answers = (Result<AccountResponse, AskError>, Option<Result<ConfigureResponse, AskError>>, Vec<SourceReset>);
+
+async fn account(ip: &str, plan: &Plan) -> Answers {
     let mut client = match connect(ip).await {
         Ok(client) => client,
-        Err(error) => return (Err(error), None),
+        Err(error) => return (Err(error), None, Vec::new()),
     };
+    // Before the account, which then shows the sources as they are.
+    let resets = reset_sources(&mut client, plan).await;
     let account = read(&mut client, plan).await;
     // Not only where it is behind: one that is ahead (the resource was restored from a backup) has to say so. And an Algorithm
     // that is served elsewhere now is no generation of this resource.
     let differs = account.as_ref().is_ok_and(|account| {
         account.effective_generation != plan.generation || account.candidate.is_some() || !plan.is_decided_by(account)
     });
-    let Some(configure) = plan.configure().filter(|_| differs) else { return (account, None) };
+    let Some(configure) = plan.configure().filter(|_| differs) else { return (account, None, resets) };
     let configured = client.configure(configure).await;
     let configured = configured.map(tonic::Response::into_inner).map_err(|status| AskError::Call(Box::new(status)));
     // With what it changed: the cash, the channels.
-    (read(&mut client, plan).await, Some(configured))
+    (read(&mut client, plan).await, Some(configured), resets)
+}
+
+/// Resets the sources that the resource names. At each look, for a runtime that is replaced may have an older ledger;
+/// a reset that came before does nothing.
+async fn reset_sources(client: &mut RuntimeClient<Channel>, plan: &Plan) -> Vec<SourceReset> {
+    let mut resets = Vec::new();
+    for reset in plan.resets.iter().flatten() {
+        let answer = client.reset_source(reset.request(plan.account(), plan.uid.clone())).await;
+        let refused = answer
+            .map(|answer| answer.into_inner().refusal)
+            .map_or_else(failed, |refusal| refusal.map(|refusal| of_refusal(&refusal)));
+        resets.push(SourceReset { reset: reset.clone(), refused });
+    }
+    resets
+}
+
+fn failed(status: tonic::Status) -> Option<String> {
+    Some(match status.code() {
+        tonic::Code::Unimplemented => "the runtime is of a release that resets no sources".to_owned(),
+        code => format!("the runtime answered {code}: {}", status.message()),
+    })
+}
+
+/// The numbers of the runtime's text change while the source publishes, and the status would be written at each look.
+fn of_refusal(refusal: &Refusal) -> String {
+    match refusal.reason.as_str() {
+        "OtherLast" => {
+            "OtherLast: the source stands at another number, which `intuition sources list` shows; stop its \
+                        publisher first"
+                .to_owned()
+        }
+        "OtherEra" => "OtherEra: the source is in another era, which `intuition sources list` shows".to_owned(),
+        reason => format!("{reason}: {}", refusal.message),
+    }
 }
 
 async fn read(client: &mut RuntimeClient<Channel>, plan: &Plan) -> Result<AccountResponse, AskError> {

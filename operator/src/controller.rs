@@ -1,6 +1,7 @@
 //! Reconciling: one look at a resource, and what keeps looking.
 
 pub(crate) mod context;
+mod hourly;
 pub(crate) mod known;
 pub(crate) mod pace;
 pub(crate) mod run;

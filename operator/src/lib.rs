@@ -47,6 +47,7 @@ pub mod pods;
 #[cfg(feature = "controller")]
 pub mod process;
 pub mod reference;
+pub mod reset;
 pub mod resource;
 #[cfg(feature = "controller")]
 pub mod settings;

@@ -11,6 +11,7 @@ use crate::{
     guarded::Guarded,
     names::{APP, annotation, broker_secret},
     owner::Owner,
+    reset::{self, Resets},
     resource::{Algorithm, AlgorithmChoice, Broker, Input, KIND, Ledger, Portfolio, Storage, TradingAlgo},
     settings::Settings,
     validate::{Problem, check},
@@ -45,6 +46,8 @@ pub struct Plan {
     pub ledger: Option<Ledger>,
     /// uid of a lost claim that may be replaced.
     pub new_ledger: Option<String>,
+    /// Sources to reset.
+    pub resets: Resets,
     /// Where the algorithm that decides is served, as the status recorded it.
     pub in_force: Option<String>,
 }
@@ -177,6 +180,7 @@ pub fn plan(
         storage: algo.spec.storage.clone(),
         ledger: algo.status.as_ref().and_then(|status| status.ledger.clone()),
         new_ledger: algo.annotations().get(annotation::NEW_LEDGER).cloned(),
+        resets: reset::parse(algo.annotations().get(annotation::RESET_SOURCE).map(String::as_str)),
         in_force: algo.status.as_ref().and_then(|status| status.backend.as_ref()?.address.clone()),
     })
 }

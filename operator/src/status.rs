@@ -6,6 +6,7 @@ pub(crate) mod conditions;
 pub(crate) mod configured;
 pub(crate) mod finding;
 mod findings;
+mod inputs;
 pub(crate) mod workload;
 
 use intuition_common::exit::with_causes;
@@ -121,13 +122,19 @@ pub enum Progress {
 /// The status after `previous`, for this generation of the resource.
 pub fn derive(previous: Option<&TradingAlgoStatus>, generation: i64, outcome: &Outcome<'_>, now: Timestamp) -> Derived {
     let before = previous.cloned().unwrap_or_default();
+    let mut hourly = Vec::new();
     let findings = match outcome {
         Outcome::Unreadable(error) => Findings::unreadable(error, &before),
         Outcome::Refused(problems) => Findings::refused(problems, &before),
         Outcome::WithoutAlgorithm(why) => Findings::without_algorithm(why),
-        Outcome::Seen(seen) => Findings::seen(seen, &before),
+        Outcome::Seen(seen) => {
+            let (inputs, notices) = inputs::inputs(seen);
+            hourly = notices;
+            Findings::seen(seen, inputs, &before)
+        }
     };
-    let (conditions, notices) = conditions::next(&before.conditions, &findings.all(), generation, now);
+    let (conditions, mut notices) = conditions::next(&before.conditions, &findings.all(), generation, now);
+    notices.extend(hourly);
     let mut status = TradingAlgoStatus { conditions, observed_generation: Some(generation), ..before };
     if let Outcome::Seen(seen) = outcome {
         account::take(&mut status, seen);

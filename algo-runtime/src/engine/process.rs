@@ -63,7 +63,7 @@ impl Engine {
                         continue;
                     }
                     Some(Work::Delivery { .. }) if !self.decider.is_ready() => break,
-                    Some(Work::Delivery { .. }) => self.begin_turn(now_micros, ledger)?,
+                    Some(Work::Delivery { .. }) => self.begin_turn(ledger)?,
                 }
             }
             let Some(limit) = self.decider.batch_limit() else { break };
@@ -133,11 +133,11 @@ impl Engine {
         now_micros: i64,
         committed: &mut Committed,
     ) {
-        let Planned { delivery, index, plan, reused, advanced } = planned;
+        let Planned { delivery, index, plan, reused, taken } = planned;
         if index == 0 {
             self.progress = Progress::default();
         }
-        self.note_advance(advanced);
+        self.settle_number(&delivery, index, taken, now_micros);
         if reused {
             self.count(counter::SEQ_REUSED, "", 1);
         }
@@ -158,20 +158,24 @@ impl Engine {
                 None
             }
             Plan::Dead { row, reference, cause } => {
+                self.note_refused(&delivery, index, &cause);
                 let outcome = self.dead_letter(&delivery, &cause, entries);
                 Some((self.settle(row, reference, outcome), SeenBy::Unspecified))
             }
             Plan::NotSubscribed { row, reference } => {
+                self.note_accepted(&delivery, index);
                 self.count(counter::NOT_SUBSCRIBED, "", 1);
                 let outcome = Outcome { kind: Kind::NotSubscribed, ..undecided() };
                 Some((self.settle(row, reference, outcome), SeenBy::Unspecified))
             }
             Plan::NotListed { row, reference } => {
+                self.note_accepted(&delivery, index);
                 self.count(counter::NOT_LISTED, "", 1);
                 let outcome = Outcome { kind: Kind::NotListed, ..undecided() };
                 Some((self.settle(row, reference, outcome), SeenBy::Unspecified))
             }
             Plan::Decide { row, reference, .. } => {
+                self.note_accepted(&delivery, index);
                 let verdict = verdict.unwrap_or(Verdict::Signals(Vec::new()));
                 let mut outcome = self.decide(&delivery, verdict, asked, now_micros, entries);
                 if let Some((state, publications)) = words {
@@ -196,17 +200,6 @@ impl Engine {
         }
         if by == SeenBy::Packet && bare {
             self.count(counter::AMBIGUOUS, "", 1);
-        }
-    }
-
-    fn note_advance(&mut self, advanced: Option<(crate::ledger::Mark, Option<crate::ledger::Gap>)>) {
-        let Some((mark, gap)) = advanced else { return };
-        let key = (mark.channel.clone(), mark.source.clone());
-        self.pending.marks.insert(key.clone(), mark.clone());
-        self.marks.insert(key, mark);
-        if let Some(gap) = gap {
-            self.count(counter::GAPS, "", gap.last.abs_diff(gap.first).saturating_add(1));
-            self.pending.gaps.push(gap);
         }
     }
 

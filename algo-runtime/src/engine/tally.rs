@@ -5,8 +5,11 @@ use intuition_api::{
     v1::{AccountResponse, Counter, Position},
 };
 
-use super::Engine;
-use crate::ledger::{CounterKey, Mark};
+use super::{Engine, sources::SHOWN};
+use crate::{
+    ledger::{CounterKey, Mark},
+    wire,
+};
 
 /// Names of the ledger's counters.
 pub mod counter {
@@ -26,7 +29,7 @@ pub mod counter {
     pub const DUPLICATES: &str = "duplicates";
     /// Those of the duplicates that only session, packet id and bytes identify.
     pub const AMBIGUOUS: &str = "ambiguous";
-    /// Sequence numbers that are missing.
+    /// Sequence numbers that are missing: the sum, and by channel beside it.
     pub const GAPS: &str = "gaps";
     /// Those of the duplicates whose outcome is no longer kept.
     pub const FORGOTTEN: &str = "forgotten";
@@ -52,7 +55,10 @@ pub struct Tally {
 impl Tally {
     /// The sum over all reasons of a counter.
     pub fn count(&self, name: &str) -> u64 {
-        let values = self.account.counters.iter().filter(|counter| counter.name == name).map(|counter| counter.value);
+        // The sum of the gaps has an entry of its own.
+        let is_counted =
+            |counter: &&Counter| counter.name == name && (name != counter::GAPS || counter.reason.is_empty());
+        let values = self.account.counters.iter().filter(is_counted).map(|counter| counter.value);
         values.fold(0, u64::saturating_add)
     }
 
@@ -109,7 +115,9 @@ impl Engine {
             candidate: self.candidate.as_ref().map(|candidate| candidate.shown(&self.decider)),
             capabilities: capability::OF_RUNTIME.map(str::to_owned).to_vec(),
             bridge_capabilities: self.bridge_capabilities.clone(),
-            ..AccountResponse::default()
+            sources: self.sources.notable(SHOWN),
+            source_count: self.sources.len() as u64,
+            last_gap: self.last_gap.as_ref().map(wire::gap),
         }
     }
 
@@ -119,7 +127,7 @@ impl Engine {
             account: self.account(),
             position: self.account.position,
             published_through: self.account.published_through,
-            marks: self.marks.values().cloned().collect(),
+            marks: self.sources.marks().collect(),
         }
     }
 }

@@ -1,9 +1,10 @@
 mod backend;
 mod configure;
 mod far;
-mod inputs;
 mod identity;
+mod inputs;
 mod property;
+mod sources;
 mod swap;
 
 use intuition_api::v1::{

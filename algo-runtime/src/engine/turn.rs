@@ -11,11 +11,15 @@ use std::{
 
 use intuition_api::v1::{Delivery, Tick, Unusable, tick::Content, tick_outcome::SeenBy};
 
-use super::{Engine, RequestError, inputs::Inputs};
+use super::{
+    Engine, RequestError,
+    inputs::Inputs,
+    sources::{Taken, bound_identities, too_many_symbols},
+};
 use crate::{
     algorithm::Quote,
     identity::{Earlier, Envelope, Known, Recognition, RowRef, class_of, ranks},
-    ledger::{Class, Gap, Ledger, LedgerError, Mark, WindowRow},
+    ledger::{Class, Ledger, LedgerError, WindowRow},
 };
 
 /// Ticks of a turn, at most, and payload that their dead letters may carry: what one answer to the bridge may hold.
@@ -58,8 +62,8 @@ pub(super) struct Planned {
     pub(super) plan: Plan,
     /// Its number came before, without a source as well, and with other content.
     pub(super) reused: bool,
-    /// How far its source has come with it.
-    pub(super) advanced: Option<(Mark, Option<Gap>)>,
+    /// The number that it took from its source.
+    pub(super) taken: Option<Taken>,
 }
 
 /// A quote that the algorithm is asked about.
@@ -80,10 +84,11 @@ pub(super) struct Turn {
 
 impl Engine {
     /// Takes deliveries in, behind what waits.
-    pub fn take(&mut self, deliveries: Vec<Delivery>) -> Result<(), RequestError> {
+    pub fn take(&mut self, mut deliveries: Vec<Delivery>) -> Result<(), RequestError> {
         if let Some(empty) = deliveries.iter().find(|delivery| delivery.ticks.is_empty()) {
             return Err(RequestError::BreakContract(format!("Batch: delivery {} has no tick", empty.number)));
         }
+        deliveries.iter_mut().for_each(bound_identities);
         let work = deliveries.into_iter().map(|delivery| Work::Delivery { delivery: Arc::new(delivery), next: 0 });
         self.backlog.extend(work);
         Ok(())
@@ -101,7 +106,7 @@ impl Engine {
     }
 
     /// Gives the next ticks their turn, up to a marker.
-    pub(super) fn begin_turn(&mut self, now_micros: i64, ledger: &mut dyn Ledger) -> Result<(), LedgerError> {
+    pub(super) fn begin_turn(&mut self, ledger: &mut dyn Ledger) -> Result<(), LedgerError> {
         let mut turn = Turn { stream: self.stream, ticks: VecDeque::new() };
         let mut bytes = 0;
         while turn.ticks.len() < TURN_TICKS && bytes < TURN_BYTES {
@@ -117,9 +122,9 @@ impl Engine {
             let (session, others) = self.sessions.names();
             let envelope = Envelope { delivery: &delivery, run: self.run, session: &session, others: &others };
             let ranks = ranks(&delivery);
-            let earlier = self.identities.earlier(envelope, &ranks, ledger)?;
+            let earlier = self.identities.earlier(&self.sources, envelope, &ranks, ledger)?;
             for (index, rank) in (0_u32..).zip(ranks).skip(first as usize).take(taken) {
-                let planned = self.plan_tick(&delivery, envelope, index, rank, earlier.as_ref(), now_micros);
+                let planned = self.plan_tick(&delivery, envelope, index, rank, earlier.as_ref());
                 turn.ticks.extend(planned);
             }
         }
@@ -134,12 +139,11 @@ impl Engine {
         index: u32,
         rank: u32,
         earlier: Option<&Earlier>,
-        now_micros: i64,
     ) -> Option<Planned> {
         let tick = delivery.ticks.get(index as usize)?;
         let mut planned =
-            Planned { delivery: Arc::clone(delivery), index, plan: Plan::Forgotten, reused: false, advanced: None };
-        let usable = match self.identities.recognise(envelope, index, rank, earlier) {
+            Planned { delivery: Arc::clone(delivery), index, plan: Plan::Forgotten, reused: false, taken: None };
+        let usable = match self.identities.recognise(&self.sources, envelope, index, rank, earlier) {
             Recognition::Seen(known, by) => return Some(Planned { plan: Plan::Seen(known, by), ..planned }),
             Recognition::Forgotten => return Some(planned),
             Recognition::Reparsed => return Some(Planned { plan: Plan::Reparsed, ..planned }),
@@ -147,11 +151,14 @@ impl Engine {
             Recognition::WentBack { mark } => Err(went_back(delivery, tick, mark)),
             recognition @ (Recognition::Fresh | Recognition::Reused) => {
                 planned.reused = recognition == Recognition::Reused;
-                planned.advanced = self.identities.advance(delivery, rank, tick, now_micros);
-                usable_quote(tick)
+                self.take_number(delivery, rank, tick).and_then(|number| {
+                    planned.taken = number;
+                    usable_quote(tick)
+                })
             }
         };
-        let (reference, row) = self.identities.reserve(envelope, index, rank, tick, super::process::undecided());
+        let undecided = super::process::undecided();
+        let (reference, row) = self.identities.reserve(&self.sources, envelope, index, rank, tick, undecided);
         planned.plan = match usable {
             Ok(quote) => Plan::Decide { row, reference, quote },
             Err(cause) => Plan::Dead { row, reference, cause },
@@ -164,34 +171,42 @@ impl Engine {
     pub(super) fn question(&mut self, limit: usize) -> Vec<Asked> {
         let Some(turn) = &mut self.turn else { return Vec::new() };
         let mut asked = Vec::new();
-        let mut last: Option<(Arc<Delivery>, Taken<'_>)> = None;
+        let mut last: Option<(Arc<Delivery>, Wanted<'_>)> = None;
         for planned in &mut turn.ticks {
             let Plan::Decide { quote, .. } = &planned.plan else { continue };
             let known = last.as_ref().filter(|(delivery, _)| Arc::ptr_eq(delivery, &planned.delivery));
-            let taken = if let Some((_, taken)) = known {
-                *taken
+            let wanted = if let Some((_, wanted)) = known {
+                *wanted
             } else {
-                let taken = taken_on(&self.filters, &self.inputs, &planned.delivery.topic);
-                last = Some((Arc::clone(&planned.delivery), taken));
-                taken
+                let wanted = wanted_on(&self.filters, &self.inputs, &planned.delivery.topic);
+                last = Some((Arc::clone(&planned.delivery), wanted));
+                wanted
             };
-            let is_taken = match taken {
-                Taken::Nothing => false,
-                Taken::Symbols(symbols) => symbols.contains(&quote.sid),
-                Taken::Everything => true,
+            let is_wanted = match wanted {
+                Wanted::Nothing => false,
+                Wanted::Symbols(symbols) => symbols.contains(&quote.sid),
+                Wanted::Everything => true,
             };
-            if !is_taken {
+            if !is_wanted {
                 let plan = std::mem::replace(&mut planned.plan, Plan::Forgotten);
                 if let Plan::Decide { row, reference, .. } = plan {
-                    planned.plan = match taken {
-                        Taken::Nothing => Plan::NotSubscribed { row, reference },
-                        Taken::Symbols(_) | Taken::Everything => Plan::NotListed { row, reference },
+                    planned.plan = match wanted {
+                        Wanted::Nothing => Plan::NotSubscribed { row, reference },
+                        Wanted::Symbols(_) | Wanted::Everything => Plan::NotListed { row, reference },
                     };
                 }
                 continue;
             }
             if asked.len() >= limit {
                 break;
+            }
+            if !self.symbols.admit(&quote.sid) {
+                let cause = too_many_symbols(&quote.sid);
+                let plan = std::mem::replace(&mut planned.plan, Plan::Forgotten);
+                if let Plan::Decide { row, reference, .. } = plan {
+                    planned.plan = Plan::Dead { row, reference, cause };
+                }
+                continue;
             }
             asked.push(Asked { delivery: Arc::clone(&planned.delivery), index: planned.index, quote: quote.clone() });
         }
@@ -201,19 +216,19 @@ impl Engine {
 
 /// The quotes on a topic that the algorithm gets.
 #[derive(Clone, Copy)]
-enum Taken<'a> {
-    /// Who decides did not ask for it.
+enum Wanted<'a> {
+    /// None: the algorithm did not ask for the topic.
     Nothing,
-    /// Those of these symbols.
+    /// Those of the symbols that its input lists.
     Symbols(&'a BTreeSet<String>),
     Everything,
 }
 
-fn taken_on<'a>(filters: &[String], inputs: &'a Inputs, topic: &str) -> Taken<'a> {
+fn wanted_on<'a>(filters: &[String], inputs: &'a Inputs, topic: &str) -> Wanted<'a> {
     if !filters.iter().any(|filter| intuition_api::topic::matches(filter, topic)) {
-        return Taken::Nothing;
+        return Wanted::Nothing;
     }
-    inputs.symbols(topic).map_or(Taken::Everything, Taken::Symbols)
+    inputs.symbols(topic).map_or(Wanted::Everything, Wanted::Symbols)
 }
 
 fn conflict(delivery: &Delivery, tick: &Tick) -> Unusable {

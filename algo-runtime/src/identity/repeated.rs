@@ -6,10 +6,11 @@ use std::{
     sync::Arc,
 };
 
-use intuition_api::v1::Tick;
-
 use super::{Envelope, Identities, Known, key, window::Kept};
-use crate::ledger::{Class, IdQuery, Ledger, LedgerError, PacketQuery, WINDOW, packet_key};
+use crate::{
+    ledger::{Class, IdQuery, Ledger, LedgerError, PacketQuery, WINDOW, packet_key},
+    sources::Sources,
+};
 
 /// Rows after an acknowledged one within which it is still found by its packet: a broker may have lost its last seconds.
 const ACKNOWLEDGED_ROWS: u64 = 32_768;
@@ -88,6 +89,7 @@ impl Identities {
     /// of its ticks.
     pub fn earlier(
         &mut self,
+        sources: &Sources,
         envelope: Envelope<'_>,
         ranks: &[u32],
         ledger: &mut dyn Ledger,
@@ -96,16 +98,17 @@ impl Identities {
         if !(delivery.duplicate || delivery.interrupted) || delivery.packet_id == 0 {
             return Ok(None);
         }
-        let earlier = self.delivered(envelope, ranks, ledger)?;
+        let earlier = self.delivered(sources, envelope, ranks, ledger)?;
         let Some(before) = self.window.older_before(Class::Id) else { return Ok(earlier) };
         let mut earlier = earlier.unwrap_or_default();
-        self.add_named(envelope, ranks, before, ledger, &mut earlier)?;
+        self.add_named(sources, envelope, ranks, before, ledger, &mut earlier)?;
         Ok(Some(earlier))
     }
 
     /// Adds the outcomes of ids that the ledger alone has: a repetition by the publisher has no row of its packet.
     fn add_named(
         &self,
+        sources: &Sources,
         Envelope { delivery, .. }: Envelope<'_>,
         ranks: &[u32],
         before: u64,
@@ -114,7 +117,7 @@ impl Identities {
     ) -> Result<(), LedgerError> {
         for (place, (tick, rank)) in (0..).zip(delivery.ticks.iter().zip(ranks)) {
             let (channel, source, id) = (&delivery.topic, &tick.source, &tick.id);
-            let era = self.era(channel, source);
+            let era = sources.era(channel, source);
             let in_memory =
                 || key::of_tick(delivery, tick, *rank, era).and_then(|key| self.window.by_identity(Class::Id, key));
             let is_named = key::class_of(tick) == Class::Id && !earlier.outcomes.contains_key(&place);
@@ -129,6 +132,7 @@ impl Identities {
     /// The earlier delivery that this one repeats as a whole.
     fn delivered(
         &mut self,
+        sources: &Sources,
         envelope: Envelope<'_>,
         ranks: &[u32],
         ledger: &mut dyn Ledger,
@@ -139,7 +143,7 @@ impl Identities {
             Some(claim) => claim,
             // Taken for new before; the bridge sends it again.
             None if self.has_rows(envelope) => return Ok(None),
-            None => match self.find(envelope, ranks, ledger)? {
+            None => match self.find(sources, envelope, ranks, ledger)? {
                 Some(claim) => claim,
                 None => return Ok(None),
             },
@@ -179,6 +183,7 @@ impl Identities {
     /// else of the others.
     fn find(
         &self,
+        sources: &Sources,
         envelope: Envelope<'_>,
         ranks: &[u32],
         ledger: &mut dyn Ledger,
@@ -186,7 +191,7 @@ impl Identities {
         let delivery = envelope.delivery;
         for session in std::iter::once(envelope.session).chain(envelope.others) {
             let Some(packet_key) = packet_key(session, delivery.packet_id, &delivery.payload_sha256) else { continue };
-            let packet = Packet { envelope, ranks, session, key: packet_key };
+            let packet = Packet { sources, envelope, ranks, session, key: packet_key };
             let mut first: Option<Claim> = None;
             for class in Class::ALL {
                 let found = self.first_behind(packet, class, ledger)?;
@@ -236,7 +241,7 @@ impl Identities {
             && match (kept.envelope, key::half(&delivery.envelope_sha256)) {
                 (Some(then), Some(now)) => then == now,
                 // Without user properties equal payloads may be several messages: their identities tell them apart.
-                _ => self.may_be_identical(packet, kept),
+                _ => Self::may_be_identical(packet, kept),
             };
         if !is_same_packet || kept.delivery == (run, delivery.number) {
             return false;
@@ -253,16 +258,17 @@ impl Identities {
         may_repeat && !(self.window.since(kept.reference()) > ACKNOWLEDGED_ROWS && is_over())
     }
 
-    fn may_be_identical(&self, packet: Packet<'_>, kept: &Kept) -> bool {
+    fn may_be_identical(packet: Packet<'_>, kept: &Kept) -> bool {
         let delivery = packet.envelope.delivery;
         let place = kept.place as usize;
-        let now = delivery.ticks.get(place).and_then(|tick: &Tick| {
-            let rank = packet.ranks.get(place).copied().unwrap_or_default();
-            key::of_tick(delivery, tick, rank, self.era(&delivery.topic, &tick.source))
-        });
         // A number without a source identifies a tick only together with its content.
-        let then = kept.identity.filter(|_| kept.class != Class::Packet);
-        then.is_none() || now.is_none() || then == now
+        let Some(then) = kept.identity.filter(|_| kept.class != Class::Packet) else { return true };
+        let Some(tick) = delivery.ticks.get(place) else { return true };
+        let rank = packet.ranks.get(place).copied().unwrap_or_default();
+        // The row may be of an earlier era than its source is in now.
+        let eras = 0..=packet.sources.era(&delivery.topic, &tick.source);
+        let mut identities = eras.map(|era| key::of_tick(delivery, tick, rank, era));
+        identities.any(|now| now.is_none_or(|now| now == then))
     }
 
     /// All rows of a delivery, in memory or not.
@@ -289,6 +295,7 @@ impl Identities {
 /// What a repeated delivery is looked up by.
 #[derive(Clone, Copy)]
 struct Packet<'a> {
+    sources: &'a Sources,
     envelope: Envelope<'a>,
     ranks: &'a [u32],
     session: &'a Arc<str>,

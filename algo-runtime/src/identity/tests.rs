@@ -3,7 +3,10 @@ mod course;
 use intuition_api::v1::{Quote, tick::Content, tick_outcome::Kind};
 
 use super::*;
-use crate::ledger::{Changes, Ledger, WINDOW, memory::MemoryLedger};
+use crate::{
+    ledger::{Changes, Ledger, WINDOW, memory::MemoryLedger},
+    sources::Missing,
+};
 
 const SESSION: &str = "session-1";
 
@@ -54,6 +57,7 @@ impl Case {
 /// Identities over a ledger.
 struct Bench {
     identities: Identities,
+    sources: Sources,
     ledger: MemoryLedger,
     pending: Changes,
 }
@@ -61,7 +65,7 @@ struct Bench {
 impl Default for Bench {
     fn default() -> Self {
         let ledger = MemoryLedger::new("default/test", "3f9c2a71");
-        Self { identities: Identities::default(), ledger, pending: Changes::default() }
+        Self { identities: Identities::default(), sources: Sources::default(), ledger, pending: Changes::default() }
     }
 }
 
@@ -76,23 +80,25 @@ impl Bench {
         self.run(case, true).0
     }
 
-    fn run(&mut self, case: &Case, book: bool) -> (Vec<Recognition>, Vec<Gap>) {
+    fn run(&mut self, case: &Case, book: bool) -> (Vec<Recognition>, Vec<Missing>) {
         let session: Arc<str> = case.session.into();
         let others: Vec<Arc<str>> = case.others.iter().map(|&other| other.into()).collect();
         let Case { run, delivery, .. } = case;
         let envelope = Envelope { delivery, run: *run, session: &session, others: &others };
         let ranks = ranks(delivery);
-        let earlier = self.identities.earlier(envelope, &ranks, &mut self.ledger).unwrap();
+        let earlier = self.identities.earlier(&self.sources, envelope, &ranks, &mut self.ledger).unwrap();
         let (mut recognitions, mut gaps) = (Vec::new(), Vec::new());
         for (index, (rank, tick)) in (0..).zip(ranks.into_iter().zip(&delivery.ticks)) {
-            let recognition = self.identities.recognise(envelope, index, rank, earlier.as_ref());
+            let recognition = self.identities.recognise(&self.sources, envelope, index, rank, earlier.as_ref());
             let fresh = matches!(recognition, Recognition::Fresh | Recognition::Reused);
             let has_row = fresh || matches!(recognition, Recognition::Conflict | Recognition::WentBack { .. });
             if book && fresh {
-                gaps.extend(self.identities.advance(delivery, rank, tick, 0).and_then(|(_, gap)| gap));
+                let seq = tick.seq.filter(|_| class_of(tick) == Class::Sequence);
+                gaps.extend(seq.and_then(|seq| self.sources.take(&delivery.topic, &tick.source, (seq, rank))));
             }
             if book && has_row {
-                let (reference, mut row) = self.identities.reserve(envelope, index, rank, tick, outcome(0));
+                let (reference, mut row) =
+                    self.identities.reserve(&self.sources, envelope, index, rank, tick, outcome(0));
                 let kind = if fresh { Kind::NoSignal } else { Kind::DeadLettered };
                 row.outcome = Outcome { kind, ..outcome(row.ordinal) };
                 self.identities.settle(reference, row.outcome.clone());
@@ -113,8 +119,7 @@ impl Bench {
     fn restart(&mut self) {
         self.pending = Changes::default();
         let snapshot = self.ledger.snapshot().unwrap();
-        let marks = self.identities.marks().collect();
-        self.identities = Identities::load(&snapshot.window, snapshot.older, marks);
+        self.identities = Identities::load(&snapshot.window, snapshot.older);
     }
 
     /// Rows in the ledger.
@@ -157,7 +162,7 @@ fn a_sequence_is_decided_once_and_what_it_leaves_out_is_a_gap() {
     assert_eq!(bench.run(&numbered(1, 5), true), (FRESH.to_vec(), vec![]));
     let (recognitions, gaps) = bench.run(&numbered(2, 9), true);
     assert_eq!(recognitions, FRESH);
-    assert_eq!(gaps.iter().map(|gap| (gap.first, gap.last)).collect::<Vec<_>>(), [(6, 8)]);
+    assert_eq!(gaps, [(6, 8)]);
     assert_eq!(seen(&bench.look(&numbered(3, 5))), [Some(SeenBy::Sequence)]);
     assert_eq!(bench.look(&numbered(4, 7)), [Recognition::WentBack { mark: 9 }]);
     assert_eq!(bench.look(&numbered(5, 7).redelivered(2)), [Recognition::Forgotten]);

@@ -1,11 +1,12 @@
 //! The ledger of backtests and tests: the same rules as [`sqlite`](super::sqlite), gone with the process.
-//! Gaps, which nobody reads back, are not kept.
+//! Of gaps only the last one is kept: the others are for people who read the file.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Account, Changes, Class, CounterKey, HeldFilter, Holding, IdQuery, JournalEntry, Ledger, LedgerError, Mark,
-    OutboxContent, OutboxRow, PacketQuery, SettingsRecord, Snapshot, StateKey, Stretch, WINDOW, WindowRow,
+    OutboxContent, OutboxRow, PacketQuery, SettingsRecord, Snapshot, SourceRecords, StateKey, Stretch, WINDOW,
+    WindowRow,
     books::{Books, Finding},
     stretch,
 };
@@ -18,6 +19,7 @@ pub struct MemoryLedger {
     journal: Vec<JournalEntry>,
     holdings: BTreeMap<String, Holding>,
     marks: BTreeMap<(String, String), Mark>,
+    sources: SourceRecords,
     window: BTreeMap<(Class, u64), WindowRow>,
     /// Packet key, class and ordinal of the rows.
     packets: BTreeSet<(i64, Class, u64)>,
@@ -39,6 +41,7 @@ impl MemoryLedger {
             journal: Vec::new(),
             holdings: BTreeMap::new(),
             marks: BTreeMap::new(),
+            sources: SourceRecords::default(),
             window: BTreeMap::new(),
             packets: BTreeSet::new(),
             outbox: BTreeMap::new(),
@@ -84,6 +87,7 @@ impl Ledger for MemoryLedger {
             account: self.account.clone(),
             holdings: self.holdings.clone(),
             marks: self.marks.values().cloned().collect(),
+            sources: self.sources.clone(),
             window: self.window.values().filter(|row| row.ordinal > self.kept_alone(row.class)).cloned().collect(),
             older: self.older(),
             counters: self.counters.clone(),
@@ -98,6 +102,7 @@ impl Ledger for MemoryLedger {
     fn commit(&mut self, changes: &Changes) -> Result<(), LedgerError> {
         self.books = self.check(changes)?;
         self.journal.extend_from_slice(&changes.journal);
+        self.take_sources(changes);
         self.marks.extend(changes.marks.iter().map(|(key, mark)| (key.clone(), mark.clone())));
         self.window.extend(changes.window.iter().map(|row| ((row.class, row.ordinal), row.clone())));
         self.packets.extend(changes.window.iter().filter_map(|row| Some((row.packet_key()?, row.class, row.ordinal))));
@@ -159,6 +164,22 @@ impl Ledger for MemoryLedger {
 
     fn close(self: Box<Self>) -> Result<(), LedgerError> {
         Ok(())
+    }
+}
+
+impl MemoryLedger {
+    fn take_sources(&mut self, changes: &Changes) {
+        let sources = &changes.sources;
+        for key in &sources.removed {
+            self.marks.remove(key);
+        }
+        self.sources.resets.extend_from_slice(&sources.resets);
+        self.sources.forgotten.extend(&sources.forgotten);
+        self.sources.symbols.extend(sources.symbols.iter().cloned());
+        set_or_remove(&mut self.sources.conflicts, &sources.conflicts);
+        if let Some(gap) = changes.gaps.last() {
+            self.sources.last_gap = Some(gap.clone());
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! What a ledger keeps, row by row, and the two forms in which it changes hands: [`Snapshot`] and [`Changes`].
 
+mod sources;
+
 use std::collections::BTreeMap;
 
 use intuition_api::{
@@ -9,6 +11,8 @@ use intuition_api::{
 use sha2::{Digest as _, Sha256};
 
 use super::Stretch;
+
+pub use sources::{Conflict, Gap, Mark, Reset, SourceChanges, SourceHash, SourceKey, SourceRecords};
 
 /// The one row of totals.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -233,34 +237,6 @@ pub fn packet_key(session: &str, packet_id: u32, payload_sha256: &[u8]) -> Optio
     digest.first_chunk().map(|bytes| i64::from_be_bytes(*bytes))
 }
 
-/// How far a source has come on a channel. Kept for ever.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mark {
-    /// Topic.
-    pub channel: String,
-    /// Publisher's name.
-    pub source: String,
-    /// Highest sequence seen.
-    pub seq: i64,
-    /// Highest index seen at that sequence.
-    pub index: u32,
-}
-
-/// Sequence numbers that never came.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Gap {
-    /// Topic.
-    pub channel: String,
-    /// Publisher's name.
-    pub source: String,
-    /// First missing.
-    pub first: i64,
-    /// Last missing.
-    pub last: i64,
-    /// When it showed.
-    pub seen_micros: i64,
-}
-
 /// What waits for its PUBACK.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutboxRow {
@@ -319,6 +295,8 @@ pub struct Snapshot {
     pub holdings: BTreeMap<String, Holding>,
     /// By channel and source.
     pub marks: Vec<Mark>,
+    /// The rest about sources.
+    pub sources: SourceRecords,
     /// By class and ordinal, of each class the last [`WINDOW`](super::WINDOW).
     pub window: Vec<WindowRow>,
     /// The rows before those, of each class in order.
@@ -348,13 +326,15 @@ pub struct Changes {
     pub holdings: BTreeMap<String, Option<Holding>>,
     /// Set, by channel and source.
     pub marks: BTreeMap<(String, String), Mark>,
+    /// The rest about sources.
+    pub sources: SourceChanges,
     /// Inserted.
     pub window: Vec<WindowRow>,
     /// Deleted: of each class every row up to the ordinal.
     pub evict: Vec<(Class, u64)>,
     /// Appended. Entries up to `account.published_through` are deleted.
     pub outbox: Vec<OutboxRow>,
-    /// Appended.
+    /// Appended. Of all gaps the last [`GAPS`](super::GAPS) are kept.
     pub gaps: Vec<Gap>,
     /// Set.
     pub counters: BTreeMap<CounterKey, u64>,

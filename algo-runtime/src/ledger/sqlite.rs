@@ -4,7 +4,7 @@
 //!   `complete`: columns that v0.1.0 leaves empty.
 //! - `inspect`: the whole ledger is read and recomputed before anything is written; `digest`: the number over all
 //!   tables that tells damage.
-//! - `rows` and `write`: between rows and types.
+//! - `rows` and `write`: between rows and types; `sources`: those about sources.
 
 mod complete;
 mod create;
@@ -13,6 +13,7 @@ mod inspect;
 mod place;
 mod rows;
 mod schema;
+mod sources;
 mod write;
 
 use std::path::Path;
@@ -184,8 +185,10 @@ fn take_epoch(
     inspected: &Inspected,
 ) -> rusqlite::Result<(Seal, Digest)> {
     let migrated = schema::migrate(connection, migrations, inspected.seal.user_version)?;
-    let completed = complete::window(connection)?;
-    let digest = if migrated || completed { Digest::of_all(connection)? } else { inspected.digest };
+    let newest = schema::newest(migrations);
+    let completed = newest >= complete::SINCE && complete::window(connection)?;
+    let adopted = newest >= sources::SINCE && sources::adopt(connection)?;
+    let digest = if migrated || completed || adopted { Digest::of_all(connection)? } else { inspected.digest };
     let mut seal = Seal::read(connection)?;
     seal.epoch += 1;
     let seal = seal.over(digest);

@@ -7,8 +7,8 @@ use std::{
 };
 
 use algo_runtime::ledger::{
-    Account, Changes, Class, EntryKind, Gap, HeldFilter, Holding, JournalEntry, Ledger, Mark, OutboxContent, OutboxRow,
-    Outcome, SettingsRecord, Snapshot, Trade, WindowRow, sqlite::SqliteLedger,
+    Account, Changes, Class, Conflict, EntryKind, Gap, HeldFilter, Holding, JournalEntry, Ledger, Mark, OutboxContent,
+    OutboxRow, Outcome, Reset, SettingsRecord, Snapshot, Trade, WindowRow, sqlite::SqliteLedger,
 };
 use intuition_api::{
     decimal::{Money, Quantity},
@@ -80,6 +80,11 @@ pub(crate) fn everything(draft: &mut Draft) -> Vec<Changes> {
     draft.outcome(Class::Packet);
     draft.mark("quotes", "nyse", 17);
     draft.mark("quotes", "lse", -3);
+    let key = |source: &str| ("quotes".to_owned(), source.to_owned());
+    let conflict =
+        |dead_letters| Conflict { dead_letters, reason: "IdentityConflict".to_owned(), message: "why".to_owned() };
+    draft.changes.sources.conflicts.insert(key("nyse"), Some(conflict(3)));
+    draft.changes.sources.conflicts.insert(key("lse"), Some(conflict(11)));
     draft.changes.gaps.push(Gap {
         channel: "quotes".to_owned(),
         source: "nyse".to_owned(),
@@ -113,6 +118,12 @@ pub(crate) fn everything(draft: &mut Draft) -> Vec<Changes> {
     draft.changes.settings = Some(settings(2));
     draft.changes.held = Some(held(&["quotes"]));
     draft.mark("quotes", "nyse", 18);
+    draft.changes.sources.removed.push(key("lse"));
+    let (channel, source) = key("lse");
+    draft.changes.sources.resets.push(Reset { channel, source, era: 0, last: -3, reset_micros: 7 });
+    draft.changes.sources.forgotten.push([5; 16]);
+    draft.changes.sources.conflicts.insert(key("nyse"), None);
+    draft.changes.sources.conflicts.insert(key("lse"), Some(conflict(12)));
     draft.transfer(EntryKind::Withdrawal, "0.01");
     commits.push(draft.take());
     commits
@@ -181,6 +192,7 @@ impl Draft {
         held.quantity = held.quantity.checked_add(quantity).unwrap();
         held.cost = held.cost.checked_add(amount).unwrap();
         self.changes.holdings.insert(sid.to_owned(), Some(*held));
+        self.changes.sources.symbols.push(sid.to_owned());
         self.account.cash = self.account.cash.checked_sub(amount).unwrap();
         self.account.invested = self.account.invested.checked_add(amount).unwrap();
         let trade = self.trade(sid, quantity, price, amount);
@@ -221,8 +233,10 @@ impl Draft {
     }
 
     pub(crate) fn mark(&mut self, channel: &str, source: &str, seq: i64) {
-        let mark = Mark { channel: channel.to_owned(), source: source.to_owned(), seq, index: 0 };
-        self.changes.marks.insert((channel.to_owned(), source.to_owned()), mark);
+        let key = (channel.to_owned(), source.to_owned());
+        let (channel, source) = key.clone();
+        let mark = Mark { channel, source, seq, taken_micros: 1_700_000_000_000_000, ..Mark::default() };
+        self.changes.marks.insert(key, mark);
     }
 
     pub(crate) fn outcome(&mut self, class: Class) {

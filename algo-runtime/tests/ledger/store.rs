@@ -251,7 +251,7 @@ fn a_folder_or_file_that_cannot_be_used_is_named() {
 #[test]
 fn a_write_that_fails_anywhere_on_the_way_to_a_new_ledger_leaves_none_or_a_whole_one() {
     let (mut without, mut whole) = (0, 0);
-    for blocks in (0..=240).step_by(8) {
+    for blocks in (0..=320).step_by(8) {
         let dir = tempdir().unwrap();
         let mut runtime = Command::new("sh")
             .args(["-c", "trap '' XFSZ; ulimit -f $0; exec \"$@\"", &blocks.to_string()])

@@ -21,6 +21,7 @@ use super::{ReconcileError, Shared, pace::Pauses};
 use crate::{
     ask::Asker,
     cluster::{Cluster, Writer, call, code},
+    controller::hourly::Hourly,
     guarded::{Guarded, Watched},
     lease::Belief,
     metrics::Metrics,
@@ -49,6 +50,7 @@ pub(crate) struct Common<K: Watched> {
     pub(crate) metrics: Metrics,
     pub(crate) pauses: Pauses,
     pub(crate) recent: Recent<K>,
+    hourly: Hourly,
     /// Without an election nobody else leads.
     pub(crate) belief: Option<Belief>,
 }
@@ -63,6 +65,7 @@ impl<K: Watched> Common<K> {
             metrics: shared.metrics.clone(),
             pauses,
             recent: Recent::default(),
+            hourly: Hourly::default(),
             belief: shared.belief.clone(),
         }
     }
@@ -82,12 +85,14 @@ impl<K: Watched> Common<K> {
     pub(crate) fn forget(&self, seen: &Guarded<K>) {
         self.pauses.forget(seen.uid_or_empty());
         self.recent.forget(seen);
+        self.hourly.forget(seen.uid_or_empty());
     }
 
     /// Forgets all resources but these.
     pub(crate) fn retain(&self, uids: &HashSet<String>) {
         self.pauses.retain(uids);
         self.recent.retain(uids);
+        self.hourly.retain(uids);
     }
 
     /// Writes the status where it differs, and then tells people what is new.
@@ -112,8 +117,11 @@ impl<K: Watched> Common<K> {
         if derived.progress == Progress::Settled && !derived.notices.is_empty() {
             tracing::info!(kind = K::KIND, name = seen.full_name(), "is as it shall be");
         }
+        let now_micros = self.clock.now_micros();
         for notice in &derived.notices {
-            self.publish(seen, notice).await;
+            if self.hourly.admits(seen.uid_or_empty(), notice, now_micros) {
+                self.publish(seen, notice).await;
+            }
         }
         Ok(())
     }

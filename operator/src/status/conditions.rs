@@ -17,6 +17,8 @@ pub mod condition {
     pub const RUNTIME_READY: &str = "RuntimeReady";
     /// The bridge is connected to broker and runtime, and subscribed.
     pub const BRIDGE_CONNECTED: &str = "BridgeConnected";
+    /// No source of quotes is in conflict.
+    pub const INPUTS_HEALTHY: &str = "InputsHealthy";
     /// Quotes are being decided, by this generation.
     pub const READY: &str = "Ready";
     /// It is on its way to that. There only while it is true.
@@ -39,6 +41,9 @@ pub struct Notice {
     pub reason: String,
     /// A sentence.
     pub note: String,
+    /// Given at every look while it holds, and published at most once an hour; the text tells one such notice from another.
+    /// `None`: given once.
+    pub hourly: Option<String>,
 }
 
 /// The conditions after those before, and what is new in them.
@@ -71,10 +76,10 @@ pub(crate) fn next(
         // What is ready for another reason (suspended, resumed) is news too.
         if is_new && tell {
             let is_warning = ![condition::READY, condition::CONFIGURED].contains(&kind) || finding.truth != Truth::True;
-            let note = shorten(&next.message, NOTE);
+            let note = shorten_note(&next.message);
             let is_trading = kind == condition::READY && finding.reason == super::findings::TRADING;
             let reason = if is_trading { condition::READY.to_owned() } else { next.reason.clone() };
-            let notice = Notice { is_warning, reason, note };
+            let notice = Notice { is_warning, reason, note, hourly: None };
             if !notices.contains(&notice) {
                 notices.push(notice);
             }
@@ -111,6 +116,11 @@ fn condition(
 fn code(reason: &str) -> String {
     let code: String = reason.chars().filter(char::is_ascii_alphanumeric).take(128).collect();
     if code.starts_with(|first: char| first.is_ascii_alphabetic()) { code } else { format!("Code{code}") }
+}
+
+/// As the note of an Event may be.
+pub(super) fn shorten_note(text: &str) -> String {
+    shorten(text, NOTE)
 }
 
 fn shorten(text: &str, longest: usize) -> String {

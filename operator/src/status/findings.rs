@@ -28,6 +28,8 @@ pub(super) struct Findings {
     meanwhile: Option<Meanwhile>,
     runtime: Finding,
     bridge: Finding,
+    /// Neither `Ready` nor the progress depends on it: the quotes that are accepted are decided.
+    inputs: Finding,
     /// What could not be applied.
     trouble: Option<Finding>,
     suspended: bool,
@@ -60,6 +62,7 @@ impl Findings {
             meanwhile: None,
             runtime: again(condition::RUNTIME_READY),
             bridge: again(condition::BRIDGE_CONNECTED),
+            inputs: again(condition::INPUTS_HEALTHY),
             trouble: None,
             suspended: false,
         }
@@ -77,13 +80,15 @@ impl Findings {
             configured: lacking.clone(),
             meanwhile: None,
             runtime: lacking.clone(),
+            inputs: Finding::unknown(ALGORITHM_NOT_FOUND, &lacking.message),
             bridge: lacking,
             trouble: None,
             suspended: false,
         }
     }
 
-    pub(super) fn seen(seen: &Observation<'_>, before: &TradingAlgoStatus) -> Self {
+    /// `inputs`: what is found about the quotes that come in.
+    pub(super) fn seen(seen: &Observation<'_>, inputs: Finding, before: &TradingAlgoStatus) -> Self {
         let trouble = seen.problem.as_ref().map(Finding::from);
         let runtime = workload::runtime(seen);
         let bridge = workload::bridge(seen, runtime.truth == Truth::True);
@@ -94,6 +99,7 @@ impl Findings {
             meanwhile,
             runtime: runtime_finding(seen, runtime, trouble.as_ref()),
             bridge: because(bridge, trouble.as_ref()),
+            inputs,
             trouble,
             suspended: seen.plan.adjustable.suspend,
         }
@@ -106,6 +112,7 @@ impl Findings {
             (condition::CONFIGURED, self.configured.clone()),
             (condition::RUNTIME_READY, self.runtime.clone()),
             (condition::BRIDGE_CONNECTED, self.bridge.clone()),
+            (condition::INPUTS_HEALTHY, self.inputs.clone()),
             (condition::READY, self.ready()),
         ];
         // Abnormal ones are there only while they are true, as kstatus reads them.

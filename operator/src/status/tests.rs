@@ -1,6 +1,10 @@
 mod capabilities;
+mod inputs;
 
-use intuition_api::v1::{AccountResponse, Backend, Channels, ConfigureResponse, Refusal};
+use intuition_api::{
+    capability,
+    v1::{AccountResponse, Backend, Channels, ConfigureResponse, Refusal},
+};
 
 use super::{condition as kinds, *};
 use crate::{
@@ -29,12 +33,18 @@ fn account(effective_generation: i64) -> AccountResponse {
         algorithm_version: "1".to_owned(),
         channels: Some(Channels { version: 1, filters: vec!["quotes".to_owned()], ..Channels::default() }),
         effective_generation,
+        capabilities: vec![capability::SOURCES.to_owned()],
         ..AccountResponse::default()
     }
 }
 
 fn serving(effective_generation: i64) -> RuntimeReport {
-    RuntimeReport { missing: Ok(Vec::new()), account: Ok(account(effective_generation)), configured: None }
+    RuntimeReport {
+        missing: Ok(Vec::new()),
+        account: Ok(account(effective_generation)),
+        resets: Vec::new(),
+        configured: None,
+    }
 }
 
 fn refused(refusals: Vec<Refusal>) -> RuntimeReport {
@@ -92,6 +102,7 @@ fn what_trades_is_ready_shows_its_account_and_is_told_of_once() {
         "Configured=True InForce",
         "RuntimeReady=True Serving",
         "BridgeConnected=True Connected",
+        "InputsHealthy=True Healthy",
         "Ready=True Trading",
     ];
     assert_eq!(shown(&first), expected);
@@ -121,6 +132,7 @@ fn a_refused_spec_is_stalled_with_all_its_problems_and_what_runs_runs_on() {
         "Configured=Unknown NotAccepted",
         "RuntimeReady=True Serving",
         "BridgeConnected=True Connected",
+        "InputsHealthy=True Healthy",
         "Ready=False InvalidSpec",
         "Stalled=True InvalidSpec",
     ];
@@ -167,6 +179,7 @@ fn a_refused_configure_leaves_the_old_settings_in_force_and_says_why() {
         "Configured=False InvalidSettings",
         "RuntimeReady=True Serving",
         "BridgeConnected=True Connected",
+        "InputsHealthy=True Healthy",
         "Ready=False InvalidSettings",
         "Stalled=True InvalidSettings",
     ];
@@ -202,8 +215,12 @@ fn a_crash_loop_is_one_between_two_crashes_too() {
     let crashed = Some(Crash { message: "it is damaged (exit code 1)".to_owned(), restarts: 4 });
     let state = PodState::Running(Running { ip: "10.0.0.1".to_owned(), ready: false, crashed });
     let silent = AskError::ParseAddress(String::new());
-    let report =
-        RuntimeReport { missing: Err(silent), account: Err(AskError::ParseAddress(String::new())), configured: None };
+    let report = RuntimeReport {
+        missing: Err(silent),
+        account: Err(AskError::ParseAddress(String::new())),
+        resets: Vec::new(),
+        configured: None,
+    };
     let mut spoilt = trading(&plan);
     spoilt.runtime = (state, Some(report));
     let derived = seen(&spoilt, None);
@@ -217,7 +234,7 @@ fn settings_that_are_not_in_force_yet_are_not_ready() {
     behind.runtime.1 = Some(serving(6));
     let derived = seen(&behind, None);
     assert_eq!(shown(&derived)[1], "Configured=Unknown Waiting");
-    assert_eq!(shown(&derived)[4..], ["Ready=False Waiting", "Reconciling=True Waiting"]);
+    assert_eq!(shown(&derived)[5..], ["Ready=False Waiting", "Reconciling=True Waiting"]);
 }
 
 #[test]
@@ -259,6 +276,7 @@ fn a_process_that_does_not_answer_is_starting_until_it_was_ready() {
             Some(RuntimeReport {
                 missing: silent(),
                 account: Err(AskError::ParseAddress(String::new())),
+                resets: Vec::new(),
                 configured: None,
             }),
         );
@@ -332,7 +350,7 @@ fn what_could_not_be_applied_is_the_reason_of_what_is_not_there() {
     trades.problem = Some(trouble);
     let derived = seen(&trades, None);
     assert_eq!(find(&derived, kinds::RUNTIME_READY).status, "True");
-    assert_eq!(shown(&derived)[4], "Ready=False NameTaken");
+    assert_eq!(shown(&derived)[5], "Ready=False NameTaken");
     assert_eq!((find(&derived, kinds::STALLED).reason.as_str(), derived.progress), ("NameTaken", Progress::Stalled));
     assert!(reasons(&derived).contains(&"NameTaken"), "told although no part lacks anything");
 
@@ -350,7 +368,7 @@ fn a_suspended_resource_is_ready_and_says_so() {
     spec["suspend"] = true.into();
     let suspended = crate::plan::plan(&algo(&spec), &settings(), None, None).unwrap();
     let derived = seen(&trading(&suspended), None);
-    assert_eq!(shown(&derived)[4], "Ready=True Suspended");
+    assert_eq!(shown(&derived)[5], "Ready=True Suspended");
     assert_eq!(reasons(&derived), ["Suspended"]);
     let plan = plan();
     assert_eq!(reasons(&seen(&trading(&plan), Some(&derived.status))), ["Ready"], "resumed");
@@ -401,6 +419,7 @@ fn while_another_algorithm_does_not_take_over_the_one_before_decides_and_is_read
             format!("Configured=False {reason}"),
             "RuntimeReady=True Serving".to_owned(),
             "BridgeConnected=True Connected".to_owned(),
+            "InputsHealthy=True Healthy".to_owned(),
             "Ready=True Trading".to_owned(),
             format!("{abnormal}=True {reason}"),
         ];
@@ -465,7 +484,7 @@ fn an_algorithm_that_is_just_being_made_is_no_news() {
         first.runtime.1 = Some(RuntimeReport { missing, ..serving(GENERATION) });
         let derived = seen(&first, None);
         assert_eq!(shown(&derived)[2], "RuntimeReady=False BackendUnreachable");
-        assert_eq!((derived.progress, shown(&derived)[4].as_str()), (progress, "Ready=False BackendUnreachable"));
+        assert_eq!((derived.progress, shown(&derived)[5].as_str()), (progress, "Ready=False BackendUnreachable"));
     }
 }
 
@@ -495,6 +514,7 @@ fn an_algorithm_that_is_not_there_tears_nothing_down_and_starts_nothing() {
         "Configured=False AlgorithmNotFound",
         "RuntimeReady=False AlgorithmNotFound",
         "BridgeConnected=False AlgorithmNotFound",
+        "InputsHealthy=Unknown AlgorithmNotFound",
         "Ready=False AlgorithmNotFound",
         "Reconciling=True AlgorithmNotFound",
     ];
@@ -508,7 +528,7 @@ fn an_algorithm_that_is_not_there_tears_nothing_down_and_starts_nothing() {
     deciding.runtime.1 = Some(RuntimeReport { account: Ok(account), ..serving(GENERATION) });
     let derived = seen(&deciding, None);
     assert_eq!(shown(&derived)[1], "Configured=False AlgorithmNotFound");
-    assert_eq!(shown(&derived)[4..], ["Ready=True Trading", "Reconciling=True AlgorithmNotFound"]);
+    assert_eq!(shown(&derived)[5..], ["Ready=True Trading", "Reconciling=True AlgorithmNotFound"]);
     let ready = &find(&derived, kinds::READY).message;
     assert_eq!(*ready, format!("quotes are being decided by mine 2 at http://mine:7: {why}"));
 }

@@ -6,6 +6,9 @@ use rusqlite::{Connection, params};
 
 use crate::ledger::packet_key;
 
+/// Version of the format with these columns.
+pub(super) const SINCE: i64 = 2;
+
 /// A row as far as its rank depends on it.
 struct Place {
     class: String,

@@ -5,8 +5,9 @@ use std::{collections::BTreeMap, error::Error, str::FromStr};
 use intuition_api::v1;
 use rusqlite::{Connection, OptionalExtension as _, Row, params, types::Type};
 
+use super::sources;
 use crate::ledger::{
-    Account, Class, EntryKind, HeldFilter, Holding, IdQuery, JournalEntry, Mark, OutboxContent, OutboxRow, Outcome,
+    Account, Class, EntryKind, HeldFilter, Holding, IdQuery, JournalEntry, OutboxContent, OutboxRow, Outcome,
     PacketQuery, Sender, SettingsRecord, Snapshot, Stretch, Trade, WINDOW, WindowRow, stretch,
 };
 
@@ -25,11 +26,8 @@ pub(super) fn snapshot(connection: &Connection) -> rusqlite::Result<Snapshot> {
     Ok(Snapshot {
         account: account(connection)?,
         holdings: holdings(connection)?,
-        marks: list(
-            connection,
-            "SELECT channel, source, seq, tick_index FROM marks ORDER BY channel, source",
-            |row| Ok(Mark { channel: row.get(0)?, source: row.get(1)?, seq: row.get(2)?, index: row.get(3)? }),
-        )?,
+        marks: sources::marks(connection)?,
+        sources: sources::records(connection)?,
         window,
         older,
         counters: list(connection, "SELECT name, reason, value FROM counters", |row| {
@@ -292,7 +290,7 @@ fn settings(connection: &Connection) -> rusqlite::Result<Option<SettingsRecord>>
     connection.query_row(sql, [], read).optional()
 }
 
-fn list<T, C: FromIterator<T>>(
+pub(super) fn list<T, C: FromIterator<T>>(
     connection: &Connection,
     sql: &str,
     read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
@@ -300,7 +298,7 @@ fn list<T, C: FromIterator<T>>(
     connection.prepare(sql)?.query_map([], read)?.collect()
 }
 
-fn unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+pub(super) fn unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
     row.get::<_, i64>(column).map(i64::cast_unsigned)
 }
 

@@ -6,7 +6,7 @@ use rusqlite::{Connection, Params, params};
 
 use super::{digest::Digest, rows::stored_outcome};
 use crate::ledger::{
-    Account, Changes, Class, Gap, JournalEntry, OutboxContent, OutboxRow, SettingsRecord, Trade, WindowRow,
+    Account, Changes, Class, JournalEntry, OutboxContent, OutboxRow, SettingsRecord, Trade, WindowRow,
     chain::{self, Hash},
 };
 
@@ -32,7 +32,7 @@ impl Writer<'_> {
         self.books(changes).map_err(failed("write the totals"))?;
         self.window(changes).map_err(failed("write the window"))?;
         self.outbox(changes).map_err(failed("write the outbox"))?;
-        self.gaps(&changes.gaps).map_err(failed("append gaps"))?;
+        self.sources(changes).map_err(failed("write the sources"))?;
         self.kept(changes).map_err(failed("write state and settings"))
     }
 
@@ -109,16 +109,6 @@ impl Writer<'_> {
     }
 
     fn window(&mut self, changes: &Changes) -> rusqlite::Result<()> {
-        for mark in changes.marks.values() {
-            let key = params![mark.channel, mark.source];
-            self.remove("marks", "SELECT * FROM marks WHERE channel = ?1 AND source = ?2", key)?;
-            self.add(
-                "marks",
-                "INSERT INTO marks (channel, source, seq, tick_index) VALUES (?1, ?2, ?3, ?4)
-                 ON CONFLICT DO UPDATE SET seq = excluded.seq, tick_index = excluded.tick_index RETURNING *",
-                params![mark.channel, mark.source, mark.seq, mark.index],
-            )?;
-        }
         changes.window.iter().try_for_each(|row| self.outcome(row))?;
         changes.evict.iter().try_for_each(|(class, through)| self.evict(*class, *through))
     }
@@ -183,16 +173,6 @@ impl Writer<'_> {
         changes.account.as_ref().map_or(Ok(()), |account| {
             let through = [account.published_through.cast_signed()];
             self.remove("outbox", "DELETE FROM outbox WHERE position <= ?1 RETURNING *", through)
-        })
-    }
-
-    fn gaps(&mut self, gaps: &[Gap]) -> rusqlite::Result<()> {
-        gaps.iter().try_for_each(|gap| {
-            self.add(
-                "gaps",
-                "INSERT INTO gaps (channel, source, first, last, seen_micros) VALUES (?1, ?2, ?3, ?4, ?5) RETURNING *",
-                params![gap.channel, gap.source, gap.first, gap.last, gap.seen_micros],
-            )
         })
     }
 
@@ -274,7 +254,7 @@ impl Writer<'_> {
     }
 
     /// Runs a statement that returns the rows it wrote.
-    fn add(&mut self, table: &str, sql: &str, parameters: impl Params) -> rusqlite::Result<()> {
+    pub(super) fn add(&mut self, table: &str, sql: &str, parameters: impl Params) -> rusqlite::Result<()> {
         let mut statement = self.connection.prepare_cached(sql)?;
         let mut rows = statement.query(parameters)?;
         while let Some(row) = rows.next()? {
@@ -284,7 +264,7 @@ impl Writer<'_> {
     }
 
     /// Runs a statement that returns the rows it removed, or those that the next one replaces.
-    fn remove(&mut self, table: &str, sql: &str, parameters: impl Params) -> rusqlite::Result<()> {
+    pub(super) fn remove(&mut self, table: &str, sql: &str, parameters: impl Params) -> rusqlite::Result<()> {
         let mut statement = self.connection.prepare_cached(sql)?;
         let mut rows = statement.query(parameters)?;
         while let Some(row) = rows.next()? {

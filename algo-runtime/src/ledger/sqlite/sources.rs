@@ -1,0 +1,152 @@
+//! Sources in the file. The table `marks` is v0.1.0's and stays the store of last numbers; the rest is in columns and
+//! tables that v0.1.0 reads past.
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::{
+    rows::{list, unsigned},
+    write::Writer,
+};
+use crate::ledger::{Changes, Conflict, GAPS, Gap, Mark, Reset, SourceRecords};
+
+/// Version of the format with these tables.
+pub(super) const SINCE: i64 = 3;
+
+/// Dates the numbers that v0.1.0 took since, notes the symbols that it holds, and cuts the gaps that it left. Returns
+/// whether anything changed.
+pub(super) fn adopt(connection: &Connection) -> rusqlite::Result<bool> {
+    let dated = connection.execute(
+        "UPDATE marks SET dated_seq = seq, taken_micros = NULL,
+             found_micros = (SELECT updated_micros FROM account WHERE id = 1)
+         WHERE dated_seq IS NOT seq",
+        [],
+    )?;
+    let symbols = connection.execute("INSERT OR IGNORE INTO symbols SELECT sid FROM holdings", [])?;
+    let gaps = connection
+        .execute("DELETE FROM gaps WHERE number <= (SELECT max(number) FROM gaps) - ?1", [GAPS.cast_signed()])?;
+    Ok(dated + symbols + gaps > 0)
+}
+
+pub(super) fn marks(connection: &Connection) -> rusqlite::Result<Vec<Mark>> {
+    let sql = "SELECT channel, source, seq, tick_index, ifnull(taken_micros, 0), ifnull(found_micros, 0)
+         FROM marks ORDER BY channel, source";
+    list(connection, sql, |row| {
+        Ok(Mark {
+            channel: row.get(0)?,
+            source: row.get(1)?,
+            seq: row.get(2)?,
+            index: row.get(3)?,
+            taken_micros: row.get(4)?,
+            found_micros: row.get(5)?,
+        })
+    })
+}
+
+pub(super) fn records(connection: &Connection) -> rusqlite::Result<SourceRecords> {
+    let resets = "SELECT channel, source, era, last, reset_micros FROM resets ORDER BY number";
+    let conflicts = "SELECT channel, source, dead_letters, reason, message FROM conflicts";
+    let last_gap = "SELECT channel, source, first, last, seen_micros FROM gaps ORDER BY number DESC LIMIT 1";
+    Ok(SourceRecords {
+        resets: list(connection, resets, |row| {
+            Ok(Reset {
+                channel: row.get(0)?,
+                source: row.get(1)?,
+                era: unsigned(row, 2)?,
+                last: row.get(3)?,
+                reset_micros: row.get(4)?,
+            })
+        })?,
+        forgotten: list(connection, "SELECT hash FROM forgotten_sources", |row| row.get(0))?,
+        conflicts: list(connection, conflicts, |row| {
+            let conflict = Conflict { dead_letters: row.get(2)?, reason: row.get(3)?, message: row.get(4)? };
+            Ok(((row.get(0)?, row.get(1)?), conflict))
+        })?,
+        symbols: list(connection, "SELECT sid FROM symbols", |row| row.get(0))?,
+        last_gap: connection
+            .query_row(last_gap, [], |row| {
+                Ok(Gap {
+                    channel: row.get(0)?,
+                    source: row.get(1)?,
+                    first: row.get(2)?,
+                    last: row.get(3)?,
+                    seen_micros: row.get(4)?,
+                })
+            })
+            .optional()?,
+    })
+}
+
+impl Writer<'_> {
+    /// Writes everything about sources.
+    pub(super) fn sources(&mut self, changes: &Changes) -> rusqlite::Result<()> {
+        let sources = &changes.sources;
+        for (channel, source) in &sources.removed {
+            let sql = "DELETE FROM marks WHERE channel = ?1 AND source = ?2 RETURNING *";
+            self.remove("marks", sql, [channel, source])?;
+        }
+        changes.marks.values().try_for_each(|mark| self.mark(mark))?;
+        for reset in &sources.resets {
+            let Reset { channel, source, era, last, reset_micros } = reset;
+            self.add(
+                "resets",
+                "INSERT INTO resets (channel, source, era, last, reset_micros) VALUES (?1, ?2, ?3, ?4, ?5) RETURNING *",
+                params![channel, source, era.cast_signed(), last, reset_micros],
+            )?;
+        }
+        for hash in &sources.forgotten {
+            let sql = "INSERT OR IGNORE INTO forgotten_sources (hash) VALUES (?1) RETURNING *";
+            self.add("forgotten_sources", sql, [hash])?;
+        }
+        for sid in &sources.symbols {
+            self.add("symbols", "INSERT OR IGNORE INTO symbols (sid) VALUES (?1) RETURNING *", [sid])?;
+        }
+        self.conflicts(changes)?;
+        self.gaps(&changes.gaps)
+    }
+
+    fn mark(&mut self, mark: &Mark) -> rusqlite::Result<()> {
+        let key = params![mark.channel, mark.source];
+        self.remove("marks", "SELECT * FROM marks WHERE channel = ?1 AND source = ?2", key)?;
+        self.add(
+            "marks",
+            "INSERT INTO marks (channel, source, seq, tick_index, dated_seq, taken_micros)
+             VALUES (?1, ?2, ?3, ?4, ?3, ?5)
+             ON CONFLICT DO UPDATE SET seq = excluded.seq, tick_index = excluded.tick_index,
+                 dated_seq = excluded.dated_seq, taken_micros = excluded.taken_micros, found_micros = NULL RETURNING *",
+            params![mark.channel, mark.source, mark.seq, mark.index, mark.taken_micros],
+        )
+    }
+
+    fn conflicts(&mut self, changes: &Changes) -> rusqlite::Result<()> {
+        for ((channel, source), conflict) in &changes.sources.conflicts {
+            let sql = "DELETE FROM conflicts WHERE channel = ?1 AND source = ?2 RETURNING *";
+            self.remove("conflicts", sql, [channel, source])?;
+            let Some(Conflict { dead_letters, reason, message }) = conflict else { continue };
+            self.add(
+                "conflicts",
+                "INSERT INTO conflicts (channel, source, dead_letters, reason, message) VALUES (?1, ?2, ?3, ?4, ?5)
+                 RETURNING *",
+                params![channel, source, dead_letters, reason, message],
+            )?;
+        }
+        Ok(())
+    }
+
+    fn gaps(&mut self, gaps: &[Gap]) -> rusqlite::Result<()> {
+        for Gap { channel, source, first, last, seen_micros } in gaps {
+            self.add(
+                "gaps",
+                "INSERT INTO gaps (channel, source, first, last, seen_micros) VALUES (?1, ?2, ?3, ?4, ?5) RETURNING *",
+                params![channel, source, first, last, seen_micros],
+            )?;
+        }
+        if gaps.is_empty() {
+            return Ok(());
+        }
+        let old = "DELETE FROM gaps WHERE number <= (SELECT max(number) FROM gaps) - ?1 RETURNING *";
+        self.remove("gaps", old, [GAPS.cast_signed()])
+    }
+}
+
+#[cfg(test)]
+mod tests;

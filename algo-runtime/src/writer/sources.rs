@@ -1,0 +1,78 @@
+//! The calls about sources. What they change is answered after its commit, like everything else.
+
+use intuition_api::v1::{ForgetSourcesRequest, ForgetSourcesResponse, ResetSourceRequest, ResetSourceResponse, Source};
+use tonic::Status;
+
+use super::{PAGE, Reply, Writer, respond, status_of};
+
+/// See the contract.
+pub(crate) enum Command {
+    /// The sources behind one, in order of channel and name; a page of them.
+    List { account: String, after: Option<(String, String)>, reply: Reply<Vec<Source>> },
+    /// Lets a source begin again.
+    Reset { request: ResetSourceRequest, reply: Reply<ResetSourceResponse> },
+    /// Forgets sources.
+    Forget { request: ForgetSourcesRequest, reply: Reply<ForgetSourcesResponse> },
+}
+
+/// An answer that waits for the commit.
+pub(super) enum Answer {
+    List(Reply<Vec<Source>>, Vec<Source>),
+    Reset(Reply<ResetSourceResponse>, ResetSourceResponse),
+    Forget(Reply<ForgetSourcesResponse>, ForgetSourcesResponse),
+}
+
+impl Answer {
+    /// Gives the answer: the commit is durable.
+    pub(super) fn give(self) {
+        match self {
+            Self::List(reply, page) => respond(reply, Ok(page)),
+            Self::Reset(reply, response) => respond(reply, Ok(response)),
+            Self::Forget(reply, response) => respond(reply, Ok(response)),
+        }
+    }
+
+    /// Gives an error instead: nothing of the group is kept.
+    pub(super) fn fail(self, status: Status) {
+        match self {
+            Self::List(reply, _) => respond(reply, Err(status)),
+            Self::Reset(reply, _) => respond(reply, Err(status)),
+            Self::Forget(reply, _) => respond(reply, Err(status)),
+        }
+    }
+}
+
+impl Writer {
+    /// Does what is asked. Returns the answer, unless the call was refused at once.
+    pub(super) fn sources(&mut self, command: Command) -> Option<Answer> {
+        let now_micros = self.clock.now_micros();
+        match command {
+            Command::List { account, after, reply } => match self.engine.check_account(&account) {
+                Ok(()) => {
+                    let after = after.as_ref().map(|(channel, source)| (channel.as_str(), source.as_str()));
+                    Some(Answer::List(reply, self.engine.sources(after, PAGE)))
+                }
+                Err(error) => refused(reply, &error),
+            },
+            Command::Reset { request, reply } => {
+                let checked = self.engine.check_account(&request.account);
+                match checked.and_then(|()| self.engine.reset_source(&request, now_micros)) {
+                    Ok(response) => Some(Answer::Reset(reply, response)),
+                    Err(error) => refused(reply, &error),
+                }
+            }
+            Command::Forget { request, reply } => {
+                let checked = self.engine.check_account(&request.account);
+                match checked.and_then(|()| self.engine.forget_sources(&request, now_micros)) {
+                    Ok(response) => Some(Answer::Forget(reply, response)),
+                    Err(error) => refused(reply, &error),
+                }
+            }
+        }
+    }
+}
+
+fn refused<T>(reply: Reply<T>, error: &super::RequestError) -> Option<Answer> {
+    respond(reply, Err(status_of(error)));
+    None
+}
