@@ -46,6 +46,11 @@ impl Sessions {
         Arc::clone(&self.current)
     }
 
+    /// Whether the broker had a session for this client id at this URL, as far as the ledger knows.
+    pub(super) fn had_one(&self, open: &Open) -> bool {
+        self.known(&open.client_id, &open.broker_url).is_some()
+    }
+
     fn known(&self, client_id: &str, broker_url: &str) -> Option<&str> {
         let of_url = self.by_url.get(broker_url);
         if client_id.is_empty() {

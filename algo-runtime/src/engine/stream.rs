@@ -37,12 +37,13 @@ impl Engine {
     /// Begins a stream, which `stream` names from here on. `session_name` is used where the broker had no session, or none is known for its URL.
     pub fn open(&mut self, stream: u64, open: &Open, session_name: String) -> Result<Opened, RequestError> {
         self.check_account(&open.account)?;
+        // A broker that this client was never connected to has nothing to lose, such as the embedded one of each local run.
+        let session_lost = !open.session_present && !self.held.is_empty() && self.sessions.had_one(open);
         let session = self.sessions.open(open, session_name, &mut self.pending);
         let reports = open.capabilities.iter().any(|capability| capability == capability::ACKNOWLEDGED);
         self.identities.open(session, open.run, reports);
         self.bridge_capabilities.clone_from(&open.capabilities);
-        let session_lost = !open.session_present && !self.held.is_empty();
-        if session_lost {
+        if !open.session_present && !self.held.is_empty() {
             self.held.clear();
             self.pending.held = Some(Vec::new());
         }

@@ -273,6 +273,25 @@ fn a_lost_session_forgets_the_filters_and_takes_a_new_name() {
 }
 
 #[test]
+fn a_session_is_lost_only_at_a_broker_that_had_one() {
+    let mut bench = Bench::new(eager());
+    let filters = vec![v1::Filter { filter: "quotes".to_owned(), subscription_id: 1 }];
+    bench.engine.hold(&v1::Holding { filters: filters.clone() }).unwrap();
+    let open = |broker_url: &str| Open {
+        account: ACCOUNT.to_owned(),
+        broker_url: broker_url.to_owned(),
+        run: 9,
+        ..Open::default()
+    };
+    let elsewhere = bench.engine.open(2, &open("mqtt://other:1883"), "s1".to_owned()).unwrap();
+    assert!(!elsewhere.session_lost, "the first connection to a broker");
+    bench.engine.hold(&v1::Holding { filters }).unwrap();
+    assert!(bench.engine.open(3, &open(BROKER), "s2".to_owned()).unwrap().session_lost);
+    let nothing_held = bench.engine.open(4, &open(BROKER), "s3".to_owned()).unwrap();
+    assert!(!nothing_held.session_lost, "nothing waited for filters that were never recorded");
+}
+
+#[test]
 fn what_breaks_the_contract_is_refused() {
     let mut bench = Bench::new(eager());
     let other = Open { account: "default/other".to_owned(), ..Open::default() };

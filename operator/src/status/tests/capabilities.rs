@@ -37,6 +37,7 @@ fn runtime_without_the_capability_is_too_old() {
         "Configured=False RuntimeTooOld",
         "RuntimeReady=True Serving",
         "BridgeConnected=True Connected",
+        "InputsHealthy=Unknown RuntimeTooOld",
         "Ready=False RuntimeTooOld",
         "Stalled=True RuntimeTooOld",
     ];
