@@ -385,9 +385,9 @@ async fn health_and_reflection_are_served() {
 async fn numbered(bridge: &mut Bridge, first: u64, ticks: &[(String, i64)]) -> Committed {
     let numbered = |(number, (source, seq)): (u64, &(String, i64))| {
         let mut delivery = delivery(number);
-        delivery.ticks[0].source.clone_from(source);
-        delivery.ticks[0].seq = Some(*seq);
-        delivery
+        let ticks = std::mem::take(&mut delivery.ticks);
+        let numbered = |tick| Tick { source: source.clone(), seq: Some(*seq), ..tick };
+        Delivery { ticks: ticks.into_iter().map(numbered).collect(), ..delivery }
     };
     let deliveries = (first..).zip(ticks).map(numbered).collect();
     bridge.send(process_request::Message::Batch(Batch { deliveries })).await;

@@ -30,7 +30,7 @@ pub(crate) enum Command {
     /// List the numbered sources of an account, let one begin again, or forget sources.
     ///
     /// A source in a cluster can be reset without this command, by the annotation `intuition.dev/reset-source` of its
-    /// TradingAlgo: `{"channel": "quotes", "source": "nyse", "era": 0, "last": 1234}`.
+    /// resource: `{"channel": "quotes", "source": "nyse", "era": 0, "last": 1234}`.
     #[command(subcommand)]
     Sources(SourcesCommand),
     /// Say everything that is wrong with manifests.
@@ -168,7 +168,7 @@ pub(crate) struct RuntimeArgs {
 pub(crate) struct ResetArgs {
     #[command(flatten)]
     pub(crate) runtime: RuntimeArgs,
-    /// uid of the TradingAlgo, as `kubectl get ta NAME -o jsonpath={.metadata.uid}` shows it. None for a runtime that was
+    /// uid of the resource, as `kubectl get ta NAME -o jsonpath={.metadata.uid}` shows it. None for a runtime that was
     /// started by flags alone.
     #[arg(long, value_name = "UID", default_value = "")]
     pub(crate) uid: String,
@@ -192,7 +192,7 @@ pub(crate) struct ResetArgs {
 pub(crate) struct ForgetArgs {
     #[command(flatten)]
     pub(crate) runtime: RuntimeArgs,
-    /// uid of the TradingAlgo, as `kubectl get ta NAME -o jsonpath={.metadata.uid}` shows it. None for a runtime that was
+    /// uid of the resource, as `kubectl get ta NAME -o jsonpath={.metadata.uid}` shows it. None for a runtime that was
     /// started by flags alone.
     #[arg(long, value_name = "UID", default_value = "")]
     pub(crate) uid: String,

@@ -133,7 +133,7 @@ impl Asker {
     /// A runtime's account; where its settings are older than the plan's, they are put in force first.
     pub async fn runtime(&self, ip: &str, plan: &Plan) -> RuntimeReport {
         let (missing, (account, configured, resets)) = tokio::join!(self.missing(ip), account(ip, plan));
-        RuntimeReport { missing, account, configured, resets }
+        RuntimeReport { missing, account, resets, configured }
     }
 }
 
@@ -166,19 +166,20 @@ async fn reset_sources(client: &mut RuntimeClient<Channel>, plan: &Plan) -> Vec<
     let mut resets = Vec::new();
     for reset in plan.resets.iter().flatten() {
         let answer = client.reset_source(reset.request(plan.account(), plan.uid.clone())).await;
-        let refused = answer
-            .map(|answer| answer.into_inner().refusal)
-            .map_or_else(failed, |refusal| refusal.map(|refusal| of_refusal(&refusal)));
+        let refused = match answer {
+            Ok(answer) => answer.into_inner().refusal.map(|refusal| of_refusal(&refusal)),
+            Err(status) => Some(failed(&status)),
+        };
         resets.push(SourceReset { reset: reset.clone(), refused });
     }
     resets
 }
 
-fn failed(status: tonic::Status) -> Option<String> {
-    Some(match status.code() {
+fn failed(status: &tonic::Status) -> String {
+    match status.code() {
         tonic::Code::Unimplemented => "the runtime is of a release that resets no sources".to_owned(),
         code => format!("the runtime answered {code}: {}", status.message()),
-    })
+    }
 }
 
 /// The numbers of the runtime's text change while the source publishes, and the status would be written at each look.

@@ -15,7 +15,7 @@ use tokio::{
     task::JoinSet,
     time::{Instant, sleep_until},
 };
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::sync::CancellationToken;
 
 use crate::ports;
 
@@ -27,7 +27,8 @@ pub struct Proxy {
     port: u16,
     /// Cancelled and replaced by each [`Proxy::reset`].
     connections: Arc<Mutex<CancellationToken>>,
-    _end: DropGuard,
+    /// Aborted with the proxy, and with it every connection.
+    _task: JoinSet<()>,
 }
 
 impl Proxy {
@@ -45,10 +46,9 @@ impl Proxy {
         let port = ports::free()?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
         let connections = Arc::new(Mutex::new(CancellationToken::new()));
-        let end = CancellationToken::new();
-        let (known, ended) = (Arc::clone(&connections), end.clone());
-        tokio::spawn(async move { ended.run_until_cancelled(accept(listener, upstream, pace, known)).await });
-        Ok(Self { port, connections, _end: end.drop_guard() })
+        let mut task = JoinSet::new();
+        task.spawn(accept(listener, upstream, pace, Arc::clone(&connections)));
+        Ok(Self { port, connections, _task: task })
     }
 
     /// As the bridge takes it.
@@ -70,7 +70,9 @@ async fn accept(listener: TcpListener, upstream: u16, pace: Option<u32>, connect
         pairs.spawn(async move {
             let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, upstream)).await else { return };
             // Without lingering a closed socket sends RST, and what it still held is lost as on a broken link.
-            let _ = (client.set_zero_linger(), server.set_zero_linger());
+            if client.set_zero_linger().and(server.set_zero_linger()).is_err() {
+                return;
+            }
             reset.run_until_cancelled(join(client, server, pace)).await;
         });
     }

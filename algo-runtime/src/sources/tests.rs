@@ -9,9 +9,9 @@ fn restarted(sources: &mut Sources, marks: &mut Vec<Mark>, records: &mut SourceR
 
 /// Does to rows what a ledger does.
 fn save(sources: &mut Sources, marks: &mut Vec<Mark>, records: &mut SourceRecords) {
-    let (changed, changes) = sources.take_changes();
+    let (numbers, changes) = sources.take_changes();
     marks.retain(|mark| !changes.removed.contains(&(mark.channel.clone(), mark.source.clone())));
-    for mark in changed {
+    for mark in numbers {
         marks.retain(|known| (&known.channel, &known.source) != (&mark.channel, &mark.source));
         marks.push(mark);
     }
