@@ -17,8 +17,9 @@ const GROUPS: [(&str, &str); 8] = [
         "time",
         "ts timestamp date datetime date_time epoch epoch_ms unix unix_time time_ms ts_ms timestamp_ms timezone \
          open_time close_time event_time trade_time server_time local_time transaction_time transact_time \
-         created_at updated_at received_at last_updated last_changed last_seen last_update interval period \
-         latency",
+         created created_at updated updated_at received_at last_updated last_changed last_seen last_update modified \
+         last_modified published published_at start end expires expiry expiration interval period latency latency_ms \
+         elapsed ts_event ts_recv ts_init",
     ),
     (
         "price",
@@ -27,7 +28,11 @@ const GROUPS: [(&str, &str); 8] = [
          high_price low low_price close close_price last_close adj_close adj_close_price adjusted_close \
          prev_close prev_close_price prev_price previous_close open_24h high_24h low_24h price_24h high_price_24h \
          low_price_24h day_open day_high day_low day_close vwap twap average_price avg_price weighted_avg_price \
-         settle_price settlement_price strike strike_price amount value spread",
+         settle_price settlement_price strike strike_price current_price market_price stock_price asset_price unit_price \
+         total_price limit_price stop_price entry_price exit_price fill_price fair_price reference_price \
+         theoretical_price regular_market_price regular_market_open regular_market_change regular_market_volume \
+         regular_market_day_high regular_market_day_low regular_market_previous_close regular_market_time \
+         fifty_two_week_high fifty_two_week_low week_52_high week_52_low amount value spread",
     ),
     (
         "size",
