@@ -29,12 +29,25 @@ pub fn binary(name: &str) -> anyhow::Result<PathBuf> {
 
 /// The path of a binary of an earlier release, which `make test` builds.
 pub fn released(version: &str, name: &str) -> anyhow::Result<PathBuf> {
-    let ours = binary(name)?;
-    // target/<profile>/<name>
-    let target = ours.parent().and_then(Path::parent).context("the binary is not in a target folder")?;
-    let path = target.join("releases").join(version).join("debug").join(name);
+    let path = release_folder(version)?.join("debug").join(name);
     ensure!(path.exists(), "{} is not built: run `tests/releases/build {version}` first", path.display());
     Ok(path)
+}
+
+/// Whether an earlier release could be built here: a downloaded archive of this one has no history to build it from.
+pub fn is_released_here(version: &str) -> anyhow::Result<bool> {
+    let is_missing = release_folder(version)?.join("not-in-history").exists();
+    if is_missing {
+        show(&format!("{version} is not in the history here: a test that runs it is left out"));
+    }
+    Ok(!is_missing)
+}
+
+fn release_folder(version: &str) -> anyhow::Result<PathBuf> {
+    // target/<profile>/<name>
+    let ours = binary("bridge")?;
+    let target = ours.parent().and_then(Path::parent).context("the binary is not in a target folder")?;
+    Ok(target.join("releases").join(version))
 }
 
 /// A running child process. Killed when dropped.

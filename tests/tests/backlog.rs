@@ -1,7 +1,7 @@
 //! Backlogs at the broker that are longer than every window of the runtime: each quote is decided once, whatever breaks
 //! while they drain, and neither process holds them all in memory.
 
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
 
 use anyhow::{Context as _, ensure};
 use e2e::{
@@ -17,6 +17,9 @@ use rand::{RngExt as _, rngs::ChaCha8Rng, seq::SliceRandom as _};
 
 /// More than twice the 65,536 outcomes that the runtime keeps at hand, and more than the packet identifiers that MQTT has.
 const BACKLOG: i64 = 150_000;
+/// When the bridge is killed at last: the broker has written the whole backlog by then, and delivers again more of it than
+/// the runtime keeps at hand.
+const LATE: Range<i64> = 110_000..140_000;
 /// Quotes that the broker takes before the next are published.
 const CHUNK: i64 = 10_000;
 /// How long a backlog may take to drain on a busy machine, with unoptimised binaries.
@@ -65,11 +68,13 @@ async fn drain_with_faults(shape: Shape, mut random: ChaCha8Rng) -> anyhow::Resu
 
     let mut faults = FAULTS;
     faults.shuffle(&mut random);
-    let mut points: Vec<i64> = faults.iter().map(|_| random.random_range(0..BACKLOG)).collect();
+    let mut points: Vec<i64> = faults.iter().map(|_| random.random_range(0..LATE.start)).collect();
     points.sort_unstable();
+    let faults = faults.into_iter().chain([Fault::KillBridge]);
+    points.push(random.random_range(LATE));
     system.start_bridge()?;
     let mut memory = Memory::default();
-    for (fault, point) in faults.into_iter().zip(points) {
+    for (fault, point) in faults.zip(points) {
         system.decided_within(DRAIN, point).await?;
         memory.note(&mut system)?;
         apply(fault, &mut system, &proxy).await.with_context(|| format!("{fault:?} at {point}"))?;
