@@ -56,7 +56,7 @@ test-examples: ## Build and test the example in TypeScript; the one in Rust is p
 	@.ci/need node:nodejs npm:npm
 	cd examples/typescript && npm ci --no-progress && npm run --silent build && npm test --silent
 
-generate: ## Write what is generated from the code: the CRDs, the reference of their fields, the reserved names, the chart's table of values
+generate: ## Write the files that are generated from the code: the CRDs, the reference of their fields, the reserved names, the chart's table of values
 	@mkdir -p crds charts/intuition/files/crds $(dir $(API_REFERENCE))
 	for kind in $(CRDS); do \
 		$(OPERATOR) crd $$kind > crds/$$kind.yaml.new && mv crds/$$kind.yaml.new crds/$$kind.yaml; \

@@ -4,7 +4,7 @@
 //! - `inputs`: which symbols are taken on which topic.
 //! - `turn`: what waits, and which ticks have their turn. `process`: they become outcomes, decisions and dead letters.
 //! - `decider`: who decides, in process or out of it. `swap`: how another one takes over.
-//! - `stream`: what else a bridge says on its stream; `sessions`: the broker sessions that deliveries belong to.
+//! - `stream`: the bridge's messages other than deliveries; `sessions`: the broker sessions that deliveries belong to.
 //! - `sources`: last numbers, conflicts, gaps and limits.
 //! - `configure`: settings, at the start and while it runs.
 //! - `tally`: the account as it is shown.

@@ -48,7 +48,7 @@ pub enum Recognition {
     Reparsed,
     /// Its identity was used for other content.
     Conflict,
-    /// Its sequence is not above the last number, and nothing says that it was sent before.
+    /// Its sequence is not above the last number, and no flag marks it as sent before.
     WentBack {
         /// The last number.
         mark: i64,
@@ -101,7 +101,7 @@ impl Identities {
         self.retention.acknowledged(report);
     }
 
-    /// What is known of the tick at `index`, which has this rank. `earlier`: the delivery that its delivery repeats.
+    /// Recognises the tick at `index`, which has this rank. `earlier`: the delivery that its delivery repeats.
     pub fn recognise(
         &self,
         sources: &Sources,

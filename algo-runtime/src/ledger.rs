@@ -19,7 +19,7 @@ pub use record::{
 };
 pub use stretch::{Sender, Stretch};
 
-/// Ticks of each [`Class`] whose outcomes are kept in memory, and at least in the ledger. Twice what a bridge may hold
+/// Outcomes of each [`Class`] that stay in memory; the ledger has at least as many. Twice the ticks that a bridge may hold
 /// without an outcome.
 pub const WINDOW: u64 = 65_536;
 /// Gaps that are kept; older ones are deleted.

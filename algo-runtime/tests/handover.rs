@@ -159,7 +159,7 @@ fn seen(outcomes: &[Vec<TickOutcome>]) -> Vec<Vec<SeenBy>> {
     outcomes.iter().map(|ticks| ticks.iter().map(TickOutcome::seen_by).collect()).collect()
 }
 
-/// What v0.1.0 is sent first: one of each kind, batches, several ticks of one identity.
+/// The first deliveries to v0.1.0: one of each kind, batches, several ticks of one identity.
 fn first_course() -> Vec<Delivery> {
     vec![
         delivery(1, 1, 1, vec![named("a", 1)]),

@@ -470,7 +470,7 @@ async fn sources_are_listed_reset_and_forgotten() {
     ];
     assert!(not_found.iter().all(|status| status.code() == Code::NotFound), "{not_found:?}");
 
-    // What was answered is durable.
+    // An answer means that the change is durable.
     drop(bridge);
     runtime.stop().await;
     let mut runtime = start(dir.path()).await;

@@ -69,7 +69,7 @@ impl Envelope<'_> {
         self.user_properties.iter().any(|(key, value)| key == "replay" && value != "false")
     }
 
-    /// Whether the publisher says that it leaves out sequence numbers.
+    /// Whether the publisher leaves out sequence numbers on purpose.
     pub fn is_sparse(&self) -> bool {
         self.user_properties.iter().any(|(key, value)| key == "numbering" && value == "sparse")
     }

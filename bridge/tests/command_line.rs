@@ -1,6 +1,6 @@
 //! What `bridge` says about arguments that it cannot use, before it opens a socket.
 
-#![expect(clippy::unwrap_used, reason = "tests may panic, and so may what helps them")]
+#![expect(clippy::unwrap_used, reason = "tests may panic, and so may their helpers")]
 
 use std::process::Command;
 

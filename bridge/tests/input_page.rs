@@ -1,6 +1,6 @@
 //! docs/input.md against the bridge: its list of reserved names, its reason codes, and each of its examples.
 
-#![expect(clippy::unwrap_used, reason = "tests may panic, and so may what helps them")]
+#![expect(clippy::unwrap_used, reason = "tests may panic, and so may their helpers")]
 
 use bridge::message::{Envelope, Inputs, Parsed, Reason, with_reserved_names};
 use intuition_api::v1::{Input, Tick, tick::Content};

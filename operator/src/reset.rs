@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 /// Resets that one annotation may hold.
 const RESETS: usize = 100;
-/// Longest text of an error that is shown, bytes. The parser quotes what it was given.
+/// Longest text of an error that is shown, bytes. The parser quotes its input.
 const ERROR: usize = 200;
 
 /// A source to reset.

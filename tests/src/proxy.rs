@@ -69,7 +69,7 @@ async fn accept(listener: TcpListener, upstream: u16, pace: Option<u32>, connect
         let reset = connections.lock().unwrap_or_else(PoisonError::into_inner).clone();
         pairs.spawn(async move {
             let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, upstream)).await else { return };
-            // Without lingering a closed socket sends RST, and what it still held is lost as on a broken link.
+            // Without lingering a closed socket sends RST, and its unsent bytes are lost as on a broken link.
             if client.set_zero_linger().and(server.set_zero_linger()).is_err() {
                 return;
             }

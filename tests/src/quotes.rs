@@ -73,7 +73,7 @@ impl Quote {
         }
     }
 
-    /// What a decision about it names as its event.
+    /// The event that a decision about it names.
     pub fn event(&self) -> String {
         match self.identity() {
             Identity::Sequence { source, seq } => format!("{source}/{seq}"),

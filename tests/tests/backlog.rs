@@ -24,10 +24,10 @@ const LATE: Range<i64> = 110_000..140_000;
 const CHUNK: i64 = 10_000;
 /// How long a backlog may take to drain on a busy machine, with unoptimised binaries.
 const DRAIN: Duration = Duration::from_mins(5);
-/// What each process may hold. A process that keeps a backlog as a whole holds more.
+/// The memory that each process may hold. A process that keeps a whole backlog holds more.
 const MEMORY: u64 = 256 << 20;
 
-/// What goes wrong while the backlog drains.
+/// A fault while the backlog drains.
 #[derive(Debug, Clone, Copy)]
 enum Fault {
     KillBridge,

@@ -1,5 +1,5 @@
 //! The two limits of "a quote is decided once" that docs/delivery-guarantees.md states. These tests show that they are
-//! where the page says, and no nearer.
+//! where the page puts them, and no nearer.
 
 use anyhow::ensure;
 use e2e::{

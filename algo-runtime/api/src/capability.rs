@@ -1,4 +1,4 @@
-//! What a runtime or a bridge can do beyond v0.1.0 (ADR 0019). Each names its own in its first message and in the
+//! Capabilities of a runtime or a bridge beyond v0.1.0 (ADR 0019). Each names its own in its first message and in the
 //! account's answer, so that releases can be mixed: a side uses only those that the other one names.
 
 /// The bridge reports `Acknowledged`; the runtime keeps every outcome until then.

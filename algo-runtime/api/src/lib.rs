@@ -3,7 +3,7 @@
 //! - [`v1`]: messages, clients and servers.
 //! - [`decimal`]: [`Price`](decimal::Price), [`Money`](decimal::Money), [`Quantity`](decimal::Quantity): parsed exactly,
 //!   printed exactly, multiplied and divided in integers wide enough to be exact.
-//! - [`capability`]: what a side can do beyond v0.1.0.
+//! - [`capability`]: capabilities of a side beyond v0.1.0.
 //! - [`topic`]: MQTT topic filters, as the contract's channels use them.
 
 pub mod capability;

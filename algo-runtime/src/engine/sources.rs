@@ -94,7 +94,7 @@ impl Engine {
         self.sources.page(after, limit)
     }
 
-    /// Lets a source begin again, as the contract's `ResetSource` says.
+    /// Lets a source begin again, by the contract's `ResetSource`.
     pub fn reset_source(
         &mut self,
         request: &ResetSourceRequest,
@@ -117,7 +117,7 @@ impl Engine {
         Ok(ResetSourceResponse { applied: outcome == Ok(true), source, refusal })
     }
 
-    /// Forgets sources for good, as the contract's `ForgetSources` says.
+    /// Forgets sources for good, by the contract's `ForgetSources`.
     pub fn forget_sources(
         &mut self,
         request: &ForgetSourcesRequest,

@@ -1,4 +1,4 @@
-//! What a tick is looked up by.
+//! Keys by which a tick is looked up.
 
 use std::collections::HashMap;
 
@@ -23,7 +23,7 @@ pub(super) fn unnamed_number(tick: &Tick) -> Option<i64> {
     tick.seq.filter(|_| class_of(tick) == Class::Packet && !tick.content_sha256.is_empty())
 }
 
-/// What a decision names as its event: `<source>/<seq>`, else the id, else the payload's hash.
+/// The event that a decision names: `<source>/<seq>`, else the id, else the payload's hash.
 pub fn event_of(delivery: &Delivery, tick: &Tick) -> String {
     match (class_of(tick), tick.seq) {
         (Class::Sequence, Some(seq)) => format!("{}/{seq}", tick.source),
@@ -32,7 +32,7 @@ pub fn event_of(delivery: &Delivery, tick: &Tick) -> String {
     }
 }
 
-/// The rank of each tick among those of its delivery with the same source, seq and id: as the bridge says, else by place.
+/// The rank of each tick among those of its delivery with the same source, seq and id: the bridge's, else by place.
 pub fn ranks(delivery: &Delivery) -> Vec<u32> {
     if let [only] = delivery.ticks.as_slice() {
         return vec![only.ordinal.unwrap_or_default()];

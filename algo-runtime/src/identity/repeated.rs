@@ -32,7 +32,7 @@ struct Claim {
     packet_key: i64,
 }
 
-/// What the deliveries of each connection have repeated so far. Not in the ledger: after a restart every row may be matched
+/// How far the deliveries of each connection have repeated earlier ones. Not in the ledger: after a restart every row may be matched
 /// again, which errs on the side of not deciding twice.
 #[derive(Debug, Default)]
 pub(super) struct Repeated {
@@ -85,7 +85,7 @@ pub struct Earlier {
 }
 
 impl Identities {
-    /// The outcomes of what this delivery repeats, where the broker sent it before or may have sent it again. `ranks`: those
+    /// The outcomes of the earlier delivery that this one repeats, if the broker sent it before or may have sent it again. `ranks`: those
     /// of its ticks.
     pub fn earlier(
         &mut self,
@@ -195,7 +195,7 @@ impl Identities {
             let mut first: Option<Claim> = None;
             for class in Class::ALL {
                 let found = self.first_behind(packet, class, ledger)?;
-                // Each class has an order of its own. Across them the bridge's numbers tell, and its own run is the last.
+                // Each class has an order of its own. Across classes the bridge's numbers order them, and its own run is the last.
                 let order = |claim: &Claim| (claim.delivery.0 == envelope.run, claim.delivery.1);
                 first = first.into_iter().chain(found).min_by_key(order);
             }
@@ -240,7 +240,7 @@ impl Identities {
             && kept.payload == key::half(&delivery.payload_sha256)
             && match (kept.envelope, key::half(&delivery.envelope_sha256)) {
                 (Some(then), Some(now)) => then == now,
-                // Without user properties equal payloads may be several messages: their identities tell them apart.
+                // Without user properties equal payloads may be several messages, which differ in their identities.
                 _ => Self::may_be_identical(packet, kept),
             };
         if !is_same_packet || kept.delivery == (run, delivery.number) {
@@ -292,7 +292,7 @@ impl Identities {
     }
 }
 
-/// What a repeated delivery is looked up by.
+/// The packet by which a repeated delivery is looked up.
 #[derive(Clone, Copy)]
 struct Packet<'a> {
     sources: &'a Sources,

@@ -13,7 +13,7 @@ const RUNS: usize = 64;
 
 /// The last report that covers a delivery which was new on its connection.
 ///
-/// A broker repeats what is unacknowledged in order, before it sends anything new. So this report also covers every
+/// A broker repeats unacknowledged deliveries in order, before it sends anything new. So this report also covers every
 /// delivery of the connections before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Report {

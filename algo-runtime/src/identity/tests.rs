@@ -75,7 +75,7 @@ impl Bench {
         self.run(case, false).0
     }
 
-    /// Recognises, and books what is new as the engine does.
+    /// Recognises ticks, and books the new ones as the engine does.
     fn take(&mut self, case: &Case) -> Vec<Recognition> {
         self.run(case, true).0
     }
@@ -115,7 +115,7 @@ impl Bench {
         self.ledger.commit(&changes).unwrap();
     }
 
-    /// As after kill -9 of the runtime. What it had not committed is gone.
+    /// As after kill -9 of the runtime. Uncommitted changes are gone.
     fn restart(&mut self) {
         self.pending = Changes::default();
         let snapshot = self.ledger.snapshot().unwrap();
@@ -337,7 +337,7 @@ fn user_properties_tell_redeliveries_apart_and_a_bridge_without_them_goes_by_the
     bench.take(&enveloped(1, "a", 1));
     assert_eq!(seen(&bench.look(&enveloped(2, "", 1).redelivered(2))), [Some(SeenBy::Packet)]);
     assert_eq!(bench.look(&enveloped(3, "", 2).redelivered(3)), FRESH);
-    // A bridge of v0.1.0, before or after: the identity tells messages of one payload apart.
+    // A bridge of v0.1.0, before or after: messages of one payload differ in their identity.
     assert_eq!(seen(&bench.look(&case(4, tick("", None, ""), 0).redelivered(4))), [Some(SeenBy::Packet)]);
     assert_eq!(bench.look(&case(5, tick("", None, "b"), 0).redelivered(5)), FRESH);
 }

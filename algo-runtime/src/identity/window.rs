@@ -16,7 +16,7 @@ pub struct RowRef {
     pub(super) ordinal: u64,
 }
 
-/// What memory keeps of a row. Hashes are cut to 128 bits.
+/// The part of a row that stays in memory. Hashes are cut to 128 bits.
 #[derive(Debug, Clone)]
 pub(super) struct Kept {
     pub(super) class: Class,
@@ -226,7 +226,7 @@ impl Window {
         self.rows_of(row.class).last.saturating_sub(row.ordinal)
     }
 
-    /// Takes rows beyond the windows' length out of memory. Returns what leaves the ledger: of each class every row up to
+    /// Takes rows beyond the windows' length out of memory. Returns the rows that leave the ledger: of each class every row up to
     /// the ordinal, as far as nothing holds it.
     pub(super) fn evict(&mut self, retention: &Retention) -> Vec<(Class, u64)> {
         let mut evicted = Vec::new();

@@ -216,7 +216,7 @@ pub struct WindowRow {
 }
 
 impl WindowRow {
-    /// What the row is found by in the ledger: see [`packet_key`].
+    /// Key of the row in the ledger: see [`packet_key`].
     pub fn packet_key(&self) -> Option<i64> {
         packet_key(&self.session, self.packet_id, &self.payload_sha256)
     }

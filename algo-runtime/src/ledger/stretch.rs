@@ -16,7 +16,7 @@ pub struct Stretch {
     pub first: u64,
     /// Last ordinal.
     pub last: u64,
-    /// Who sent those that have a packet id, all of one connection; `None` where none has.
+    /// The sender of those with a packet id, all of one connection; `None` if none has one.
     pub sender: Option<Sender>,
 }
 

@@ -7,7 +7,7 @@ fn restarted(sources: &mut Sources, marks: &mut Vec<Mark>, records: &mut SourceR
     *sources = Sources::load(marks.clone(), records.clone());
 }
 
-/// Does to rows what a ledger does.
+/// Changes rows as a ledger does.
 fn save(sources: &mut Sources, marks: &mut Vec<Mark>, records: &mut SourceRecords) {
     let (numbers, changes) = sources.take_changes();
     marks.retain(|mark| !changes.removed.contains(&(mark.channel.clone(), mark.source.clone())));

@@ -1,4 +1,4 @@
-//! The calls about sources. What they change is answered after its commit, like everything else.
+//! The calls about sources. Changes are answered after their commit, like everything else.
 
 use intuition_api::v1::{ForgetSourcesRequest, ForgetSourcesResponse, ResetSourceRequest, ResetSourceResponse, Source};
 use tonic::Status;
@@ -43,7 +43,7 @@ impl Answer {
 }
 
 impl Writer {
-    /// Does what is asked. Returns the answer, unless the call was refused at once.
+    /// Carries the call out. Returns the answer, unless the call was refused at once.
     pub(super) fn sources(&mut self, command: Command) -> Option<Answer> {
         let now_micros = self.clock.now_micros();
         match command {

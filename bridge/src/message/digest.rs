@@ -37,7 +37,7 @@ pub(super) fn of_quote(quote: &Quote) -> [u8; 32] {
     parts.finish()
 }
 
-/// `Tick.content_sha256` of what is no quote: the field `unusable` with its JSON text, or with the payload where that is no
+/// `Tick.content_sha256` of an unusable tick: the field `unusable` with its JSON text, or with the payload where that is no
 /// JSON.
 pub(super) fn of_unusable(text: &[u8]) -> [u8; 32] {
     Parts::new(CONTENT).add(b"unusable").add(text).finish()

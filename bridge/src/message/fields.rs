@@ -39,7 +39,7 @@ pub(super) struct PriceText {
 pub(super) enum NoPrice {
     /// Neither a positive number nor text of one.
     OtherKind(&'static str),
-    /// A positive number beyond what is kept exactly.
+    /// A positive number beyond the range that is kept exactly.
     OutOfRange(ParseDecimalError),
 }
 

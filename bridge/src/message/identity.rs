@@ -1,4 +1,4 @@
-//! Who published a quote, and which of its publisher's quotes it is.
+//! The identity of a quote: its source, and its number or id there.
 
 use intuition_api::{decimal, v1::Tick};
 use serde_json::value::RawValue;

@@ -30,7 +30,7 @@ impl Read {
     }
 }
 
-/// What an object is, by its members.
+/// The shape of an object, by its members.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shape {
     /// It has a member of the canonical quote that no map can have.
@@ -55,7 +55,7 @@ pub(super) fn shape(object: &Object<'_>, listing: Listing<'_>) -> Shape {
 pub(super) struct Path<'a> {
     /// The object itself.
     pub(super) here: &'a str,
-    /// What stands before the name of a member.
+    /// The path in front of the name of a member.
     pub(super) prefix: &'a str,
 }
 

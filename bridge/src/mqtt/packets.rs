@@ -1,4 +1,4 @@
-//! MQTT packets as bytes and back: the only file that knows rumqttc's codec, and what version 0.25.1 of it cannot do.
+//! MQTT packets as bytes and back: the only file that knows rumqttc's codec, and the faults of its version 0.25.1.
 //!
 //! Read by hand, since the codec takes a packet without a property length for one that is not complete yet, and refuses
 //! reason codes that it does not know: CONNACK with a refusal, PUBACK, SUBACK, UNSUBACK and DISCONNECT.
@@ -223,7 +223,7 @@ fn payload_length(frame: &[u8]) -> Result<usize, Malformed> {
     Ok(body.rest.len())
 }
 
-/// What is behind the fixed header.
+/// The packet behind the fixed header.
 fn after_header(frame: &[u8]) -> &[u8] {
     let mut body = Body { kind: 0, rest: frame.get(1..).unwrap_or_default() };
     // The frame was cut by this length.
@@ -359,7 +359,7 @@ fn check_filter(filter: &str) -> Result<(), Code> {
     if is_valid { Ok(()) } else { Err(codes::TOPIC_FILTER_INVALID) }
 }
 
-/// Writes a PUBACK that says Success.
+/// Writes a PUBACK with the reason code Success.
 pub(super) fn puback(packet_id: u16, output: &mut BytesMut) {
     // A packet of four bytes: there is nothing in it that could fail.
     drop(PubAck::new(packet_id, None).write(output));

@@ -57,7 +57,7 @@ impl Socket {
         secured.map(|stream| Self::Secure(Box::new(stream))).map_err(|error| LinkError::Secure(Box::new(error)))
     }
 
-    /// Writes what is in `output`, then flushes if `is_unflushed`, and reads to the end of `input`, if any: only when nothing
+    /// Writes `output`, then flushes if `is_unflushed`, and reads to the end of `input`, if any: only when nothing
     /// is to be written, or the socket takes nothing now. So a peer that does not read stops no reading, and the other way
     /// round. May be abandoned at any time.
     pub(super) async fn step(
@@ -100,7 +100,7 @@ impl Socket {
         }
     }
 
-    /// Whether the peer has closed the connection, as far as the operating system says without anything being read.
+    /// Whether the peer has closed the connection, as far as the operating system knows without reading.
     pub(super) fn is_closed(&self) -> bool {
         let tcp = match self {
             Self::Plain(stream) => stream,

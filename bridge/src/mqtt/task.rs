@@ -14,7 +14,7 @@ use super::{
 
 /// From the attempt to the CONNACK.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// A connection shorter than this counts as a failed attempt: not every broker says that another client took the session.
+/// A connection shorter than this counts as a failed attempt: not every broker reports that another client took the session.
 const STEADY: Duration = Duration::from_secs(5);
 /// Short connections in a row, without a reason from the broker, after which another client is taken to use the client id.
 const SHORT_CONNECTIONS: u32 = 3;
@@ -45,7 +45,7 @@ impl Task {
         Ok(Self { options, fixed, requests, lanes, epoch: 0, short_connections: 0 })
     }
 
-    /// Keeps a connection until it is told to end, or the other side is gone.
+    /// Keeps a connection until `disconnect`, or until the other side is gone.
     pub(super) async fn run(mut self) {
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
         loop {
@@ -109,7 +109,7 @@ impl Task {
         }
     }
 
-    /// What to connect with now.
+    /// The credentials to connect with now.
     async fn present(&self) -> Result<Presented, LinkError> {
         if let Some(fixed) = &self.fixed {
             return Ok(fixed.clone());

@@ -126,7 +126,7 @@ async fn nothing_confirmed_and_no_more_than_the_bound_comes_again_after_a_cut() 
     }
     assert_eq!(seen.len(), count, "none is lost");
     assert_eq!(through.len(), CUTS + 1, "{through:?}");
-    // PUBACKs that were cut off with the connection are on top of what the bridge counts.
+    // PUBACKs that were cut off with the connection come on top of the bridge's count.
     assert!(again.values().all(|count| *count <= 2 * BOUND), "{again:?}");
 }
 

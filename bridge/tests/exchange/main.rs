@@ -1,6 +1,6 @@
 //! The bridge between a real mosquitto and a scripted runtime.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may panic, and so may what helps them")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may panic, and so may their helpers")]
 
 mod backlog;
 mod client;

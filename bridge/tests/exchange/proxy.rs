@@ -63,7 +63,7 @@ impl Proxy {
         self.state.is_slow.store(is_slow, Ordering::SeqCst);
     }
 
-    /// Drops all connections with what is on its way on them.
+    /// Drops all connections with the bytes on their way.
     pub(crate) fn cut(&self) {
         std::mem::take(&mut *self.state.cut.lock().unwrap()).cancel();
     }

@@ -52,7 +52,7 @@ pub(super) fn lacking(seen: &Observation<'_>, before: &TradingAlgoStatus) -> Opt
     Some(Finding::lacking(RUNTIME_TOO_OLD, message, Urgency::Somebody))
 }
 
-/// Why a component with these capabilities does not do what the plan asks for.
+/// Why a component with these capabilities cannot carry out the plan.
 fn unknown(plan: &Plan, capabilities: &[String], component: Component) -> Option<String> {
     let is_unknown =
         |setting: &&Setting| (setting.is_used)(plan) && !capabilities.iter().any(|known| known == setting.capability);

@@ -41,7 +41,7 @@ pub struct Notice {
     pub reason: String,
     /// A sentence.
     pub note: String,
-    /// Given at every look while it holds, and published at most once an hour; the text tells one such notice from another.
+    /// Given at every look while it holds, and published at most once an hour; notices are distinguished by their text.
     /// `None`: given once.
     pub hourly: Option<String>,
 }

@@ -87,7 +87,7 @@ impl Findings {
         }
     }
 
-    /// `inputs`: what is found about the quotes that come in.
+    /// `inputs`: the finding about the quotes that come in.
     pub(super) fn seen(seen: &Observation<'_>, inputs: Finding, before: &TradingAlgoStatus) -> Self {
         let trouble = seen.problem.as_ref().map(Finding::from);
         let runtime = workload::runtime(seen);

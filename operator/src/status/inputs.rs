@@ -73,7 +73,7 @@ fn conflicts(sources: &[Source]) -> Option<String> {
 
 fn conflict(source: &Source) -> String {
     let Source { channel, name, conflict_reason, .. } = source;
-    let who = if name.is_empty() { "quotes without a source".to_owned() } else { format!("source {name:?}") };
+    let subject = if name.is_empty() { "quotes without a source".to_owned() } else { format!("source {name:?}") };
     let remedy = match (conflict_reason.as_str(), source.last) {
         ("IdentityConflict", _) if name.is_empty() => {
             "leave an id that never changes out, or give each quote an id of its own".to_owned()
@@ -92,7 +92,7 @@ fn conflict(source: &Source) -> String {
         }
         _ => "the dead letters of the account name the cause".to_owned(),
     };
-    format!("{who} on channel {channel}: its quotes go to the dead-letter topic ({conflict_reason}): {remedy}")
+    format!("{subject} on channel {channel}: its quotes go to the dead-letter topic ({conflict_reason}): {remedy}")
 }
 
 /// Mistakes of the annotation and refusals of its resets: reason, sentence, and a key for the Event.

@@ -108,7 +108,7 @@ fn a_number_without_a_source_that_comes_again_with_other_content_is_counted() {
     assert_eq!((tally.count(counter::GAPS), tally.marks.len()), (0, 0));
 }
 
-/// A backlog beyond the window, on disk: what memory no longer has is found in the ledger.
+/// A backlog beyond the window, on disk: rows that left memory are found in the ledger.
 #[test]
 fn a_redelivery_beyond_the_window_is_answered_from_the_ledger() {
     let mut bench = Bench::on_disk(eager());

@@ -80,7 +80,7 @@ fn an_id_without_a_source_is_in_conflict_by_its_channel() {
     let [source] = account.sources.as_slice() else { panic!("{:?}", account.sources) };
     assert_eq!((source.channel.as_str(), source.name.as_str(), source.conflicts), ("quotes", "", 10));
     assert_eq!(source.conflict_reason, "IdentityConflict");
-    // A quote without any identity says nothing about ids.
+    // A quote without any identity proves nothing about ids.
     bench.send(vec![quote("10")]);
     assert_eq!(bench.engine.account().sources.len(), 1);
     bench.send(vec![Tick { id: "goog-2".to_owned(), ..quote("10") }]);

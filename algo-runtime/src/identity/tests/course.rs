@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// What can happen.
+/// A step of the course.
 #[derive(Debug, Clone)]
 enum Event {
     /// Quotes in one message: for each how it is identified, and whether it repeats an earlier one of the publisher.
@@ -63,7 +63,7 @@ struct World {
 impl World {
     fn publish(&mut self, quotes: &[(u8, Option<usize>)]) {
         let quotes = quotes.iter().map(|(kind, repeats)| {
-            // A publisher can repeat only what it identified.
+            // A publisher can repeat only identified quotes.
             let known = repeats.and_then(|place| self.quotes.get(place)).filter(|(kind, _)| *kind > 0).cloned();
             let again = known.and_then(|quote| Some((self.quotes.iter().position(|other| *other == quote)?, quote.1)));
             again.unwrap_or_else(|| {

@@ -64,7 +64,7 @@ fn a_map_with_one_bad_price_is_refused_whole() {
         (r#"{"a":1,"b":"NaN"}"#, "NotAQuote"),
         (r#"{"a":1,"b":" 2"}"#, "NotAQuote"),
         (r#"{"a":1,"b":"3,45"}"#, "NotAQuote"),
-        // Positive numbers, so that it is a map; they are beyond what is kept.
+        // Positive numbers, so that it is a map; they are beyond the range that is kept.
         (r#"{"a":1,"b":1e400}"#, "BadPrice"),
         (r#"{"a":1,"b":1.2e-11}"#, "BadPrice"),
         (r#"{"a":1,"":2}"#, "BadSymbol"),

@@ -13,7 +13,7 @@ fn with_inputs() -> Plan {
     crate::plan::plan(&algo(&spec), &settings(), None, None).unwrap()
 }
 
-/// What trades, by pods with these capabilities.
+/// A trading account, its pods with these capabilities.
 fn with<'a>(plan: &'a Plan, runtime: &[&str], bridge: &[&str]) -> Observation<'a> {
     let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
     let account =
@@ -98,7 +98,7 @@ fn bridge_without_any_capability_is_too_old_at_the_second_look() {
     assert_eq!((&third.status, third.notices.len()), (&second.status, 0));
     // One that had only just connected.
     assert_eq!(shown(&seen(&with(&plan, &[INPUTS], &[INPUTS]), Some(&first.status)))[1], "Configured=True InForce");
-    // What was found about the runtime confirms nothing about the bridge.
+    // A finding about the runtime confirms nothing about the bridge.
     let runtime = seen(&with(&plan, &[], &[]), None);
     assert_eq!(shown(&seen(&without, Some(&runtime.status)))[1], "Configured=Unknown CapabilitiesUnknown");
 }

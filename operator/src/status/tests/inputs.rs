@@ -1,4 +1,4 @@
-//! What the status says about sources.
+//! Sources in the status.
 
 use intuition_api::v1::Source;
 

@@ -18,7 +18,7 @@ fn open(dir: &Path, migrations: &[Migration]) -> SqliteLedger {
     SqliteLedger::open_with(dir, ACCOUNT, migrations).unwrap()
 }
 
-/// Writes what v0.1.0 would, and seals it as v0.1.0 does.
+/// Writes as v0.1.0 does, its seal included.
 fn trade_by_v010(ledger: &SqliteLedger, sql: &str) {
     ledger.connection.execute_batch(sql).unwrap();
     let digest = Digest::of_all(&ledger.connection).unwrap();
