@@ -1,30 +1,30 @@
 //! The one writer: a thread that owns the engine and the ledger, takes whatever waits as one group, commits it once, and
 //! only then answers. So one disk sync serves many quotes, and nothing is answered that is not durable. It never waits for
-//! a backend: what a backend says comes as a command like any other.
+//! a backend: its reports come as commands like any other.
+//!
+//! - `stream`: the stream to the bridge; `backends`: the links to backends.
+//! - `sources`: the calls about sources; `gaps`: the log lines about missing numbers.
 
+mod backends;
 mod gaps;
 mod sources;
+mod stream;
 
-use std::{collections::BTreeMap, sync::Arc, time::Instant};
+use std::{sync::Arc, time::Instant};
 
-use intuition_api::{
-    capability,
-    v1::{
-        AccountResponse, Committed, ConfigureRequest, ConfigureResponse, Decision, HoldingRecorded, Open,
-        ProcessResponse, Waiting, process_request, process_response::Message,
-    },
+use intuition_api::v1::{
+    AccountResponse, ConfigureRequest, ConfigureResponse, Decision, Open, ProcessResponse, process_request,
+    process_response::Message,
 };
 use intuition_common::{clock::Clock, exit::with_causes, readiness::Readiness};
 use tokio::sync::{mpsc, oneshot, watch};
 use tonic::Status;
 
+use self::backends::Backends;
 pub(crate) use self::sources::Command as SourcesCommand;
 use crate::{
-    backend::{
-        Report,
-        link::{Link, Links},
-    },
-    engine::{Engine, Errand, LinkId, RequestError, Settled, Tally},
+    backend::{Report, link::Links},
+    engine::{Engine, LinkId, RequestError, Tally},
     ledger::{Ledger, LedgerError},
     metrics::Metrics,
     settings::{Settings, SettingsError},
@@ -117,43 +117,6 @@ pub(crate) struct Writer {
     gap_log: gaps::GapLog,
 }
 
-/// The links of the engine.
-struct Backends {
-    links: Links,
-    open: BTreeMap<LinkId, Link>,
-    /// Counts the engines: what is said to one that was given up means nothing to the next.
-    life: u64,
-    /// Where their reports go.
-    commands: mpsc::Sender<Command>,
-}
-
-impl Backends {
-    fn run(&mut self, errand: Errand) {
-        match errand {
-            Errand::Start(link, address) => {
-                let (commands, life) = (self.commands.clone(), self.life);
-                let tell = move |report| {
-                    let commands = commands.clone();
-                    async move { commands.send(Command::Report { life, link, report }).await.is_ok() }
-                };
-                self.open.insert(link, self.links.start(address, tell));
-            }
-            Errand::Order(link, order) => {
-                if let Some(link) = self.open.get(&link) {
-                    link.order(order);
-                }
-            }
-            Errand::End(link) => drop(self.open.remove(&link)),
-        }
-    }
-
-    /// Another engine begins.
-    fn begin_anew(&mut self) {
-        self.open.clear();
-        self.life += 1;
-    }
-}
-
 /// What a writer works with.
 pub(crate) struct Equipment {
     pub(crate) settings: Settings,
@@ -172,7 +135,7 @@ impl Writer {
         let Equipment { settings, clock, metrics, readiness, links, commands } = equipment;
         let engine = take_up(ledger.as_mut(), &settings, clock.as_ref())?;
         let tally = watch::Sender::new(Arc::new(engine.tally()));
-        let backends = Backends { links, open: BTreeMap::new(), life: 0, commands };
+        let backends = Backends::new(links, commands);
         let mut writer = Self {
             engine,
             ledger,
@@ -274,48 +237,6 @@ impl Writer {
         account
     }
 
-    fn open(&mut self, stream: u64, open: &Open, responses: Responses, answers: &mut Vec<Answer>) {
-        let opened = match self.engine.open(stream, open, session_name()) {
-            Ok(opened) => opened,
-            Err(error) => {
-                send(&responses, Err(status_of(&error)));
-                return;
-            }
-        };
-        self.end_stream(Status::aborted("a newer stream of the same account was opened"));
-        self.stream = Some((stream, responses));
-        let (after, through) = (opened.published_through, self.engine.position());
-        answers.push(Answer::Stream { stream, message: Message::Opened(opened) });
-        self.told = 0;
-        self.knows_inputs = open.capabilities.iter().any(|known| known == capability::INPUTS);
-        if let Some(channels) = self.engine.channels_for_bridge(self.knows_inputs) {
-            self.told = channels.version;
-            answers.push(Answer::Stream { stream, message: Message::Channels(channels) });
-        }
-        answers.push(Answer::Replay { stream, after, through });
-    }
-
-    fn request(
-        &mut self,
-        stream: u64,
-        message: process_request::Message,
-        answers: &mut Vec<Answer>,
-    ) -> Result<(), RequestError> {
-        use process_request::Message as Request;
-        match message {
-            Request::Open(_) => return Err(RequestError::BreakContract("Open comes first, and only first".to_owned())),
-            Request::Batch(batch) => self.engine.take(batch.deliveries)?,
-            Request::Holding(holding) => {
-                self.engine.hold(&holding)?;
-                answers.push(Answer::Stream { stream, message: Message::HoldingRecorded(HoldingRecorded {}) });
-            }
-            Request::Marker(marker) => self.engine.mark(marker)?,
-            Request::Published(published) => self.engine.published(published)?,
-            Request::Acknowledged(report) => self.engine.acknowledged(report),
-        }
-        Ok(())
-    }
-
     /// Decides what can be decided, commits the group, then answers it. A commit that fails answers all with the reason
     /// and takes up the state of the last one.
     fn finish(&mut self, mut answers: Vec<Answer>) -> Result<(), WriterError> {
@@ -349,55 +270,6 @@ impl Writer {
         Ok(())
     }
 
-    /// What was settled, for the stream there is: one that did not bring the deliveries is told what to publish alone.
-    fn addressed(&self, settled: Settled) -> Option<Answer> {
-        let (stream, _) = self.stream.as_ref()?;
-        let mut committed = settled.committed;
-        if settled.stream != *stream {
-            committed.outcomes.clear();
-        }
-        let is_empty = committed.entries.is_empty() && committed.outcomes.is_empty();
-        (!is_empty).then_some(Answer::Stream { stream: *stream, message: Message::Committed(committed) })
-    }
-
-    fn tell_channels(&mut self) {
-        // Most commits change no channels: nothing is copied for those.
-        if self.engine.channels().is_none_or(|channels| channels.version <= self.told) {
-            return;
-        }
-        let Some(channels) = self.engine.channels_for_bridge(self.knows_inputs) else { return };
-        let Some((stream, _)) = &self.stream else { return };
-        let stream = *stream;
-        self.told = channels.version;
-        self.answer(Answer::Stream { stream, message: Message::Channels(channels) });
-    }
-
-    /// Carries out what the engine wants of links, and shows what its algorithm lacks.
-    fn see_to_backends(&mut self) {
-        for errand in self.engine.take_errands() {
-            self.backends.run(errand);
-        }
-        match self.engine.trouble() {
-            Some((reason, message)) => self.readiness.lack(ALGORITHM_PART, reason, message),
-            None => self.readiness.have(ALGORITHM_PART),
-        }
-        for pause in self.engine.take_swap_pauses() {
-            self.metrics.swapped(pause);
-        }
-    }
-
-    /// Tells the bridge that its deliveries are not forgotten.
-    fn ask_to_wait(&mut self) {
-        if !self.engine.has_work() {
-            return;
-        }
-        let Some((stream, _)) = &self.stream else { return };
-        let stream = *stream;
-        let (reason, message) = self.engine.trouble().unwrap_or(("", "the algorithm is at work"));
-        let waiting = Waiting { reason: reason.to_owned(), message: message.to_owned() };
-        self.answer(Answer::Stream { stream, message: Message::Waiting(waiting) });
-    }
-
     fn recover(&mut self, answers: Vec<Answer>, error: LedgerError) -> Result<(), WriterError> {
         let message = with_causes(&error);
         let status = Status::internal(format!("{}: {message}", error.reason()));
@@ -428,32 +300,10 @@ impl Writer {
 
     fn answer(&mut self, answer: Answer) {
         match answer {
-            Answer::Stream { stream, message } => {
-                if let Some((current, responses)) = &self.stream
-                    && *current == stream
-                {
-                    send(responses, Ok(ProcessResponse { message: Some(message) }));
-                }
-            }
+            Answer::Stream { stream, message } => self.say(stream, message),
             Answer::Replay { stream, after, through } => self.replay(stream, after, through),
             Answer::Configure(reply, response) => respond(reply, Ok(response)),
             Answer::Sources(answer) => answer.give(),
-        }
-    }
-
-    fn replay(&mut self, stream: u64, mut after: u64, through: u64) {
-        while after < through {
-            let limit = usize::try_from(through - after).unwrap_or(PAGE).min(PAGE);
-            let rows = match self.ledger.outbox(after, limit) {
-                Ok(rows) => rows,
-                Err(error) => return self.end_stream(Status::internal(format!("{}: {error}", error.reason()))),
-            };
-            let Some(last) = rows.last() else { return };
-            after = last.position;
-            let (account, ledger_id) = self.engine.names();
-            let entries = rows.iter().map(|row| wire::outbox_entry(account, ledger_id, row)).collect();
-            let committed = Committed { entries, outcomes: Vec::new() };
-            self.answer(Answer::Stream { stream, message: Message::Committed(committed) });
         }
     }
 
@@ -463,12 +313,6 @@ impl Writer {
         let entries = page.map_err(|error| Status::internal(format!("{}: {error}", error.reason())))?;
         let (account, ledger_id) = self.engine.names();
         Ok(entries.iter().map(|entry| wire::decision(account, ledger_id, entry)).collect())
-    }
-
-    fn end_stream(&mut self, status: Status) {
-        if let Some((_, responses)) = self.stream.take() {
-            send(&responses, Err(status));
-        }
     }
 }
 
@@ -491,10 +335,6 @@ fn weight(command: &Command) -> usize {
     }
 }
 
-fn session_name() -> String {
-    format!("{:016x}", rand::random::<u64>())
-}
-
 fn status_of(error: &RequestError) -> Status {
     match error {
         RequestError::OtherAccount { .. } => Status::not_found(error.to_string()),
@@ -505,8 +345,4 @@ fn status_of(error: &RequestError) -> Status {
 /// Whoever asked may have gone; then nobody misses the answer.
 fn respond<T>(reply: Reply<T>, answer: Result<T, Status>) {
     drop(reply.send(answer));
-}
-
-fn send(responses: &Responses, response: Result<ProcessResponse, Status>) {
-    drop(responses.send(response));
 }
