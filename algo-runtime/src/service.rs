@@ -9,9 +9,10 @@ use std::{
 };
 
 use intuition_api::v1::{
-    AccountRequest, AccountResponse, ConfigureRequest, ConfigureResponse, Decision, DecisionsRequest,
-    ForgetSourcesRequest, ForgetSourcesResponse, ProcessRequest, ProcessResponse, ResetSourceRequest,
-    ResetSourceResponse, Source, SourcesRequest, process_request::Message, runtime_server::Runtime,
+    AccountRequest, AccountResponse, CloseRequest, CloseResponse, ConfigureRequest, ConfigureResponse, Decision,
+    DecisionsRequest, ForgetSourcesRequest, ForgetSourcesResponse, ProcessRequest, ProcessResponse, ResetSourceRequest,
+    ResetSourceResponse, SetTradingStateRequest, SetTradingStateResponse, Source, SourcesRequest,
+    process_request::Message, runtime_server::Runtime,
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio_stream::{Stream, StreamExt as _, wrappers::ReceiverStream, wrappers::UnboundedReceiverStream};
@@ -77,6 +78,17 @@ impl Runtime for Service {
     async fn configure(&self, request: Request<ConfigureRequest>) -> Result<Response<ConfigureResponse>, Status> {
         let request = request.into_inner();
         Ok(Response::new(self.ask(|reply| Command::Configure { request, reply }).await?))
+    }
+
+    async fn set_trading_state(
+        &self,
+        _: Request<SetTradingStateRequest>,
+    ) -> Result<Response<SetTradingStateResponse>, Status> {
+        Err(Status::unimplemented("the trading state comes with the capability trading-state"))
+    }
+
+    async fn close(&self, _: Request<CloseRequest>) -> Result<Response<CloseResponse>, Status> {
+        Err(Status::unimplemented("closing comes with the capability trading-state"))
     }
 
     async fn account(&self, request: Request<AccountRequest>) -> Result<Response<AccountResponse>, Status> {

@@ -20,6 +20,7 @@ pub fn decision(account: &str, ledger_id: &str, entry: &JournalEntry) -> Decisio
         price: trade.price.to_string(),
         cash: entry.cash.to_string(),
         time_micros: trade.time_micros,
+        origin: String::new(),
     }
 }
 

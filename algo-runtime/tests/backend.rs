@@ -411,6 +411,7 @@ impl Bench {
             resource_uid: "u-1".to_owned(),
             generation: self.generation,
             settings: Some(settings),
+            ..ConfigureRequest::default()
         };
         let until = Instant::now() + PATIENCE;
         loop {

@@ -179,6 +179,7 @@ async fn settings_that_cannot_be_used_give_way_to_those_that_were_in_force() {
         resource_uid: "u-1".to_owned(),
         generation: 3,
         settings: Some(Settings { algorithm: "rnd".to_owned(), threshold: "2".to_owned(), ..Settings::default() }),
+        ..ConfigureRequest::default()
     };
     let response = process.client().await.configure(request).await.unwrap().into_inner();
     assert!(response.refusals.iter().all(|refusal| refusal.reason == "InvalidSettings"), "{response:?}");

@@ -154,6 +154,7 @@ mod tests {
             price: "345".to_owned(),
             cash: "8765.44".to_owned(),
             time_micros: 1_767_323_045_678_000,
+            origin: String::new(),
         };
         let expected = concat!(
             r#"{"id":"default/goog-random/3f9c2a71/17","seq":17,"algo":"default/goog-random","event":"feed/3","#,

@@ -9,9 +9,9 @@ use std::{
 };
 
 use intuition_api::v1::{
-    AccountRequest, AccountResponse, ConfigureRequest, ConfigureResponse, Decision, DecisionsRequest,
-    ForgetSourcesRequest, ForgetSourcesResponse, ProcessRequest, ProcessResponse, Refusal, ResetSourceRequest,
-    ResetSourceResponse, Source, SourcesRequest,
+    AccountRequest, AccountResponse, CloseRequest, CloseResponse, ConfigureRequest, ConfigureResponse, Decision,
+    DecisionsRequest, ForgetSourcesRequest, ForgetSourcesResponse, ProcessRequest, ProcessResponse, Refusal,
+    ResetSourceRequest, ResetSourceResponse, SetTradingStateRequest, SetTradingStateResponse, Source, SourcesRequest,
     runtime_server::{Runtime as Service, RuntimeServer},
 };
 use serde_json::{Value, json};
@@ -59,6 +59,17 @@ impl Service for Served {
     }
 
     async fn configure(&self, _: Request<ConfigureRequest>) -> Result<Response<ConfigureResponse>, Status> {
+        Err(Status::unimplemented("not asked for"))
+    }
+
+    async fn set_trading_state(
+        &self,
+        _: Request<SetTradingStateRequest>,
+    ) -> Result<Response<SetTradingStateResponse>, Status> {
+        Err(Status::unimplemented("not asked for"))
+    }
+
+    async fn close(&self, _: Request<CloseRequest>) -> Result<Response<CloseResponse>, Status> {
         Err(Status::unimplemented("not asked for"))
     }
 

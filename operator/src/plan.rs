@@ -329,6 +329,7 @@ impl Plan {
                 suspend: self.adjustable.suspend,
                 algorithm_address,
             }),
+            starting_cash_unchanged: false,
         })
     }
 }

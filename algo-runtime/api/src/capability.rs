@@ -9,6 +9,8 @@ pub const INPUTS: &str = "inputs";
 pub const ORDINALS: &str = "ordinals";
 /// The runtime serves `Sources`, `ResetSource` and `ForgetSources`.
 pub const SOURCES: &str = "sources";
+/// The runtime serves `SetTradingState` and `Close`, and reads `ConfigureRequest.starting_cash_unchanged`.
+pub const TRADING_STATE: &str = "trading-state";
 
 /// Those of a bridge of this release.
 pub const OF_BRIDGE: [&str; 3] = [ACKNOWLEDGED, INPUTS, ORDINALS];

@@ -4,11 +4,13 @@
 //! - [`decimal`]: [`Price`](decimal::Price), [`Money`](decimal::Money), [`Quantity`](decimal::Quantity): parsed exactly,
 //!   printed exactly, multiplied and divided in integers wide enough to be exact.
 //! - [`capability`]: capabilities of a side beyond v0.1.0.
+//! - [`trading`]: trading states and their causes.
 //! - [`topic`]: MQTT topic filters, as the contract's channels use them.
 
 pub mod capability;
 pub mod decimal;
 pub mod topic;
+pub mod trading;
 
 /// Messages, clients and servers of the contract.
 #[allow(

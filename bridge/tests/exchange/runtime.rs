@@ -7,11 +7,11 @@ use std::{
 };
 
 use intuition_api::v1::{
-    AccountRequest, AccountResponse, Acknowledged, Batch, Channels, Committed, ConfigureRequest, ConfigureResponse,
-    DeadLetter, Decision, DecisionsRequest, Delivery, DeliveryOutcome, Filter, ForgetSourcesRequest,
-    ForgetSourcesResponse, HoldingRecorded, Input, Open, Opened, OutboxEntry, ProcessRequest, ProcessResponse,
-    ResetSourceRequest, ResetSourceResponse, Side, Source, SourcesRequest, TickOutcome, outbox_entry, process_request,
-    process_response,
+    AccountRequest, AccountResponse, Acknowledged, Batch, Channels, CloseRequest, CloseResponse, Committed,
+    ConfigureRequest, ConfigureResponse, DeadLetter, Decision, DecisionsRequest, Delivery, DeliveryOutcome, Filter,
+    ForgetSourcesRequest, ForgetSourcesResponse, HoldingRecorded, Input, Open, Opened, OutboxEntry, ProcessRequest,
+    ProcessResponse, ResetSourceRequest, ResetSourceResponse, SetTradingStateRequest, SetTradingStateResponse, Side,
+    Source, SourcesRequest, TickOutcome, outbox_entry, process_request, process_response,
     runtime_server::{Runtime, RuntimeServer},
     tick, tick_outcome,
 };
@@ -249,6 +249,17 @@ impl Runtime for Scripted {
         #[expect(clippy::disallowed_methods, reason = "it ends with the stream")]
         tokio::spawn(serve(self.clone(), request.into_inner(), sender, end));
         Ok(Response::new(Box::pin(UnboundedReceiverStream::new(receiver))))
+    }
+
+    async fn set_trading_state(
+        &self,
+        _: Request<SetTradingStateRequest>,
+    ) -> Result<Response<SetTradingStateResponse>, Status> {
+        Err(Status::unimplemented("not asked for by a bridge"))
+    }
+
+    async fn close(&self, _: Request<CloseRequest>) -> Result<Response<CloseResponse>, Status> {
+        Err(Status::unimplemented("not asked for by a bridge"))
     }
 
     async fn configure(&self, _: Request<ConfigureRequest>) -> Result<Response<ConfigureResponse>, Status> {

@@ -18,7 +18,7 @@ impl Bench {
         };
         change(&mut settings);
         let (account, resource_uid) = (ACCOUNT.to_owned(), "u-1".to_owned());
-        ConfigureRequest { account, resource_uid, generation, settings: Some(settings) }
+        ConfigureRequest { account, resource_uid, generation, settings: Some(settings), ..ConfigureRequest::default() }
     }
 
     pub(super) fn configure(&mut self, generation: i64, change: impl FnOnce(&mut v1::Settings)) -> ConfigureResponse {

@@ -25,7 +25,7 @@ class Quote(_message.Message):
     def __init__(self, sid: _Optional[str] = ..., price: _Optional[str] = ..., time_micros: _Optional[int] = ...) -> None: ...
 
 class Decision(_message.Message):
-    __slots__ = ("id", "seq", "algo", "event", "sid", "side", "amount", "quantity", "price", "cash", "time_micros")
+    __slots__ = ("id", "seq", "algo", "event", "sid", "side", "amount", "quantity", "price", "cash", "time_micros", "origin")
     ID_FIELD_NUMBER: _ClassVar[int]
     SEQ_FIELD_NUMBER: _ClassVar[int]
     ALGO_FIELD_NUMBER: _ClassVar[int]
@@ -37,6 +37,7 @@ class Decision(_message.Message):
     PRICE_FIELD_NUMBER: _ClassVar[int]
     CASH_FIELD_NUMBER: _ClassVar[int]
     TIME_MICROS_FIELD_NUMBER: _ClassVar[int]
+    ORIGIN_FIELD_NUMBER: _ClassVar[int]
     id: str
     seq: int
     algo: str
@@ -48,7 +49,8 @@ class Decision(_message.Message):
     price: str
     cash: str
     time_micros: int
-    def __init__(self, id: _Optional[str] = ..., seq: _Optional[int] = ..., algo: _Optional[str] = ..., event: _Optional[str] = ..., sid: _Optional[str] = ..., side: _Optional[_Union[Side, str]] = ..., amount: _Optional[str] = ..., quantity: _Optional[str] = ..., price: _Optional[str] = ..., cash: _Optional[str] = ..., time_micros: _Optional[int] = ...) -> None: ...
+    origin: str
+    def __init__(self, id: _Optional[str] = ..., seq: _Optional[int] = ..., algo: _Optional[str] = ..., event: _Optional[str] = ..., sid: _Optional[str] = ..., side: _Optional[_Union[Side, str]] = ..., amount: _Optional[str] = ..., quantity: _Optional[str] = ..., price: _Optional[str] = ..., cash: _Optional[str] = ..., time_micros: _Optional[int] = ..., origin: _Optional[str] = ...) -> None: ...
 
 class Settings(_message.Message):
     __slots__ = ("algorithm", "threshold", "parameters_json", "starting_cash", "suspend", "algorithm_address")
