@@ -47,11 +47,11 @@ async fn an_upgrade_from_the_previous_release_and_back_loses_no_quote() -> anyho
         let algo = Algo::start(namespace, "veteran", json!({})).await?;
         let mut market = Market::open(&algo).await?;
         market.start_flow();
-        trades_by(previous.tag(), &algo, &market).await?;
+        trades_by(Previous::TAG, &algo, &market).await?;
         installation::upgrade(&installation::chart(), &installation::WAIT).await?;
         trades_by(environment::VERSION, &algo, &market).await?;
         previous.install().await?;
-        trades_by(previous.tag(), &algo, &market).await?;
+        trades_by(Previous::TAG, &algo, &market).await?;
         installation::upgrade(&installation::chart(), &installation::WAIT).await?;
         trades_by(environment::VERSION, &algo, &market).await?;
         market.stop_flow().await?;
