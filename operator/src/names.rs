@@ -34,6 +34,8 @@ pub mod annotation {
     pub const MOUNTS: &str = "intuition.dev/mounts";
     /// On what runs an image of an `Algorithm`: the image.
     pub const IMAGE: &str = "intuition.dev/image";
+    /// On every child: id of the installation that made it.
+    pub const INSTALLATION: &str = "intuition.dev/installation";
     /// On a resource: sources to reset, JSON; see the module `reset`.
     pub const RESET_SOURCE: &str = "intuition.dev/reset-source";
 }
