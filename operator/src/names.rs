@@ -63,6 +63,16 @@ pub const USER: i64 = 65_532;
 
 /// Files of the broker's credentials: keys of a Secret, and names in the folder it is mounted at.
 pub mod credential {
+    /// Keys of a resource's own Secret (`spec.broker.secretRef`) that are mounted, each with the name under which v0.1.0 knows
+    /// it. Bridges of this release read no client certificate yet.
+    pub const MOUNTED: [(&str, Option<&str>); 5] = [
+        ("mqtt-username", Some(USERNAME)),
+        ("mqtt-password", Some(PASSWORD)),
+        ("mqtt-ca.crt", Some(CA)),
+        ("mqtt-tls.crt", None),
+        ("mqtt-tls.key", None),
+    ];
+
     /// User name.
     pub const USERNAME: &str = "username";
     /// Password.
