@@ -4,6 +4,7 @@ pub(crate) mod context;
 mod hourly;
 pub(crate) mod known;
 pub(crate) mod pace;
+mod rights;
 pub(crate) mod run;
 
 use std::{sync::Arc, time::Instant};
@@ -82,6 +83,11 @@ pub async fn reconcile(seen: Arc<Guarded>, context: Arc<Context>) -> Result<Acti
     let began = Instant::now();
     let outcome = tokio::time::timeout(pace::LONGEST_LOOK, once(&seen, &context)).await;
     let outcome = outcome.unwrap_or(Err(ReconcileError::TimeOut(pace::LONGEST_LOOK.as_secs())));
+    if let Err(error) = &outcome {
+        let derive =
+            |previous: Option<&_>, problems: &[_]| derive(previous, &*seen, &Outcome::Refused(problems), &context);
+        context.common.tell_lacking_rights(context.cluster.writer(), &seen, error, derive).await;
+    }
     let failed = outcome.as_ref().err().map(ReconcileError::reason);
     context.common.metrics.reconciled(KIND, began.elapsed(), failed);
     outcome
@@ -95,7 +101,8 @@ async fn once(seen: &Guarded, context: &Context) -> Result<Action, ReconcileErro
     if !context.common.leads() {
         return Err(ReconcileError::LoseLead);
     }
-    context.cluster.await_caches(&context.algorithms).await.map_err(ReconcileError::FillCaches)?;
+    let patience = context.common.patience(seen);
+    context.cluster.await_caches(&context.algorithms, patience).await.map_err(ReconcileError::FillCaches)?;
     let previous = context.common.recent.status_of(seen);
     let look = match &seen.parsed {
         Ok(algo) => look(algo, previous.as_ref(), context).await?,

@@ -5,6 +5,7 @@ use std::{
     io,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use intuition_common::{clock::Clock, exit::with_causes};
@@ -20,7 +21,7 @@ use kube::{
 use super::{ReconcileError, Shared, pace::Pauses};
 use crate::{
     ask::Asker,
-    cluster::{Cluster, Writer, call, code},
+    cluster::{CALL, Cluster, Rights, Writer, call, code},
     controller::hourly::Hourly,
     guarded::{Guarded, Watched},
     lease::Belief,
@@ -31,6 +32,9 @@ use crate::{
     settings::Settings,
     status::{Derived, Notice, Progress},
 };
+
+/// How long a look waits for caches one of which may not be filled.
+const IN_VAIN: Duration = Duration::from_millis(50);
 
 /// What every look at a `TradingAlgo` needs.
 pub struct Context {
@@ -48,6 +52,7 @@ pub(crate) struct Common<K: Watched> {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) recorder: Recorder,
     pub(crate) metrics: Metrics,
+    pub(crate) rights: Rights,
     pub(crate) pauses: Pauses,
     pub(crate) recent: Recent<K>,
     hourly: Hourly,
@@ -63,6 +68,7 @@ impl<K: Watched> Common<K> {
             clock: Arc::clone(&shared.clock),
             recorder: Recorder::new(shared.client.clone(), reporter),
             metrics: shared.metrics.clone(),
+            rights: shared.rights.clone(),
             pauses,
             recent: Recent::default(),
             hourly: Hourly::default(),
@@ -79,6 +85,12 @@ impl<K: Watched> Common<K> {
     pub(crate) fn now(&self) -> Timestamp {
         let now = Timestamp::from_microsecond(self.clock.now_micros()).unwrap_or_default();
         Timestamp::from_second(now.as_second()).unwrap_or_default()
+    }
+
+    /// How long a look waits for caches that were never filled: hardly at all where a watch is refused, so that looks that are
+    /// in vain do not keep the workers from others.
+    pub(crate) fn patience(&self, seen: &Guarded<K>) -> Duration {
+        if self.rights.lacking(seen.meta().namespace.as_deref()).is_empty() { CALL } else { IN_VAIN }
     }
 
     /// A resource is gone.

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     names::annotation,
     resource::{KIND, Ledger, TradingAlgoStatus},
-    validate::Problem,
+    validate::{Problem, reason_of},
 };
 
 /// Reason of `Ready` while it trades.
@@ -43,7 +43,7 @@ impl Findings {
 
     pub(super) fn refused(problems: &[Problem], before: &TradingAlgoStatus) -> Self {
         let told: Vec<_> = problems.iter().map(ToString::to_string).collect();
-        let reason = crate::validate::reason_of(problems);
+        let reason = reason_of(problems);
         Self::not_accepted(Finding::lacking(reason, told.join("; "), Urgency::Somebody), before)
     }
 
