@@ -3,6 +3,7 @@
 pub(crate) mod context;
 mod hourly;
 pub(crate) mod known;
+mod namespaces;
 pub(crate) mod pace;
 mod rights;
 pub(crate) mod run;
@@ -23,6 +24,7 @@ pub use self::{
 use crate::{
     build,
     cluster::{Applied, ApplyError, CallError},
+    confine,
     guarded::Guarded,
     names::Component,
     plan::{Choice, Plan, plan},
@@ -40,6 +42,9 @@ pub enum ReconcileError {
     /// The default broker's credentials could not be read.
     #[error("cannot read the default broker's credentials")]
     ReadCredentials(#[source] std::io::Error),
+    /// The namespace could not be read, whose labels say whether it gets the default broker's login.
+    #[error("cannot read the namespace")]
+    ReadNamespace(#[source] CallError),
     /// The status could not be written.
     #[error("cannot write the status")]
     SaveStatus(#[source] CallError),
@@ -63,6 +68,7 @@ impl ReconcileError {
         match self {
             Self::FindClaim(_) => "FindClaim",
             Self::ReadCredentials(_) => "ReadCredentials",
+            Self::ReadNamespace(_) => "ReadNamespace",
             Self::SaveStatus(_) => "SaveStatus",
             Self::Apply(_) => "Apply",
             Self::FillCaches(_) => "FillCaches",
@@ -137,7 +143,9 @@ async fn look(
         algo.spec.algorithm.name.as_ref().and_then(|name| {
             context.algorithms.get(&ObjectRef::new(name).within(&algo.namespace().unwrap_or_default()))
         });
-    let mut plan = match plan(algo, settings, credentials.as_ref(), named.as_deref()) {
+    let login = context.login_problem(algo, credentials.as_ref()).await.map_err(ReconcileError::ReadNamespace)?;
+    let planned = plan(algo, settings, credentials.as_ref(), named.as_deref());
+    let mut plan = match confine::with(planned, login) {
         Ok(plan) => plan,
         Err(problems) => {
             let derived = derive(previous, algo, &Outcome::Refused(&problems), context);

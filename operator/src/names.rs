@@ -22,6 +22,8 @@ pub mod label {
     pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
     /// uid of the resource, on pods: a predecessor of the same name has another.
     pub const UID: &str = "intuition.dev/uid";
+    /// On a namespace, with the value [`super::DEFAULT_BROKER`]: its resources get the login of the default broker.
+    pub const BROKER: &str = "intuition.dev/broker";
     /// Which image of an `Algorithm`: a part of the image's hash.
     pub const IMAGE: &str = "intuition.dev/image";
 }
@@ -40,6 +42,8 @@ pub mod annotation {
     pub const RESET_SOURCE: &str = "intuition.dev/reset-source";
 }
 
+/// Value of [`label::BROKER`].
+pub const DEFAULT_BROKER: &str = "default";
 /// Value of [`label::NAME`] on what is made for a `TradingAlgo`.
 pub const APP: &str = "tradingalgo";
 /// Value of [`label::NAME`] on what is made for an `Algorithm`.

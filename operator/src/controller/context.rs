@@ -11,17 +11,18 @@ use std::{
 use intuition_common::{clock::Clock, exit::with_causes};
 use k8s_openapi::jiff::Timestamp;
 use kube::{
-    Resource as _,
+    Resource as _, ResourceExt as _,
     runtime::{
         events::{Event, EventType, Recorder, Reporter},
         reflector::Store,
     },
 };
 
-use super::{ReconcileError, Shared, pace::Pauses};
+use super::{ReconcileError, Shared, namespaces::Namespaces, pace::Pauses};
 use crate::{
     ask::Asker,
-    cluster::{CALL, Cluster, Rights, Writer, call, code},
+    cluster::{CALL, CallError, Cluster, Rights, Writer, call, code},
+    confine,
     controller::hourly::Hourly,
     guarded::{Guarded, Watched},
     lease::Belief,
@@ -29,8 +30,9 @@ use crate::{
     names::{MANAGER, credential},
     plan::Credentials,
     resource::{Algorithm, TradingAlgo},
-    settings::Settings,
+    settings::{DefaultBroker, LoginNamespaces, Settings},
     status::{Derived, Notice, Progress},
+    validate::Problem,
 };
 
 /// How long a look waits for caches one of which may not be filled.
@@ -43,7 +45,25 @@ pub struct Context {
     pub(super) algorithms: Store<Guarded<Algorithm>>,
     pub(super) credentials: CredentialsDir,
     pub(super) asker: Asker,
+    pub(super) namespaces: Namespaces,
     pub(super) common: Common<TradingAlgo>,
+}
+
+impl Context {
+    /// The problem of a resource that uses the default broker by its login, where its namespace does not get that.
+    pub(super) async fn login_problem(
+        &self,
+        algo: &TradingAlgo,
+        credentials: Option<&Credentials>,
+    ) -> Result<Option<Problem>, CallError> {
+        let is_limited = |broker: &DefaultBroker| broker.login_namespaces == LoginNamespaces::Labelled;
+        let has_login = credentials.is_some_and(|credentials| !credentials.0.is_empty());
+        if algo.spec.broker.is_some() || !has_login || !self.common.settings.broker.as_ref().is_some_and(is_limited) {
+            return Ok(None);
+        }
+        let namespace = algo.namespace().unwrap_or_default();
+        Ok(confine::login_problem(&namespace, &self.namespaces.labels(&namespace).await?))
+    }
 }
 
 /// What every look at a resource needs, whatever its kind.

@@ -35,7 +35,9 @@ impl<K: Watched> Common<K> {
 fn lacking(error: &ReconcileError, watches: impl FnOnce() -> Vec<String>) -> Option<String> {
     let told = match error {
         ReconcileError::FillCaches(_) => watches(),
-        ReconcileError::FindClaim(error) => error.missing_right().into_iter().map(str::to_owned).collect(),
+        ReconcileError::FindClaim(error) | ReconcileError::ReadNamespace(error) => {
+            error.missing_right().into_iter().map(str::to_owned).collect()
+        }
         _ => Vec::new(),
     };
     (!told.is_empty()).then(|| {

@@ -22,6 +22,7 @@ use super::{
     ReconcileError,
     context::{Common, Context, CredentialsDir},
     known::Known,
+    namespaces::Namespaces,
     pace::{Pace, Pauses},
     reconcile,
 };
@@ -90,6 +91,7 @@ async fn run_algos(shared: &Shared, namespace: Option<&str>, shutdown: Cancellat
         algorithms,
         credentials: shared.credentials.clone(),
         asker: Asker::default(),
+        namespaces: Namespaces::new(client.clone()),
         common: Common::new(shared, Pauses::of_algos(shared.pace)),
     });
     let (store, writer) = reflector::store::<Guarded>();
