@@ -71,7 +71,7 @@ fn covers(wide: &str, narrow: &str) -> bool {
     loop {
         match (wide.next(), narrow.next()) {
             (Some("#"), _) | (None, None) => return true,
-            (_, Some("#")) | (None, _) | (_, None) => return false,
+            (_, Some("#") | None) | (None, _) => return false,
             (Some(wide), Some(narrow)) if wide == "+" || wide == narrow => {}
             _ => return false,
         }
