@@ -13,8 +13,8 @@ use serde_json::{Map, Value};
 use crate::{
     portfolio::{Policy, PolicyError},
     settings::{
-        Adjustable, Authority, Choice, DEFAULT_STARTING_CASH, DEFAULT_THRESHOLD, Input, Settings, SettingsError,
-        from_second_file, plain_sum, second_file,
+        Adjustable, Authority, Choice, DEFAULT_STARTING_CASH, DEFAULT_THRESHOLD, Input, SecondFile, Settings,
+        SettingsError, Topics, from_second_file, plain_sum, second_file,
     },
 };
 
@@ -57,7 +57,8 @@ pub struct ServeArgs {
     #[arg(long, env = "INTUITION_DATA_DIR", required = true)]
     pub data_dir: Option<PathBuf>,
     /// A resource's settings, JSON: resourceUid, generation, algorithm or algorithmAddress, threshold, parameters, startingCash, suspend.
-    /// Where FILE-2.json is beside FILE.json, that is read too: channels.inputs, a list of topic and symbols.
+    /// Where FILE-2.json is beside FILE.json, that is read too: channels.inputs, a list of topic and symbols, and
+    /// topics, the rule for channels that the algorithm asks for.
     #[arg(
         long,
         env = "INTUITION_SETTINGS",
@@ -167,20 +168,22 @@ impl ServeArgs {
         if !named {
             return Err(ArgsError::UseAccount(account));
         }
-        let (adjustable, authority, inputs) = match &self.settings {
+        let (adjustable, authority, second) = match &self.settings {
             Some(path) => {
                 let text = std::fs::read_to_string(path)
                     .map_err(|source| ArgsError::ReadSettings { path: path.clone(), source })?;
                 let (adjustable, authority) = Adjustable::from_file(&text)
                     .map_err(|source| ArgsError::UseSettings { path: path.clone(), source })?;
-                (adjustable, authority, inputs_beside(path)?)
+                (adjustable, authority, second_file_of(path)?)
             }
-            None => (self.flags()?, Authority::Start, Vec::new()),
+            None => (self.flags()?, Authority::Start, SecondFile::default()),
         };
         if let Some(amount) = &self.amount {
             plain_sum("portfolio.amount", amount).map_err(|error| ArgsError::UseFlags(error.into()))?;
         }
+        let SecondFile { inputs, topics } = second;
         Ok(Settings {
+            topics: Topics::new(&account, topics),
             account,
             adjustable,
             authority,
@@ -236,12 +239,12 @@ impl ServeArgs {
     }
 }
 
-/// The inputs of the second settings file, which need not be there.
-fn inputs_beside(settings: &Path) -> Result<Vec<Input>, ArgsError> {
+/// The second settings file, which need not be there.
+fn second_file_of(settings: &Path) -> Result<SecondFile, ArgsError> {
     let path = second_file(settings);
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(SecondFile::default()),
         Err(source) => return Err(ArgsError::ReadSettings { path, source }),
     };
     from_second_file(&text).map_err(|source| ArgsError::ParseSecondFile { path, source })

@@ -18,6 +18,7 @@ mod sources;
 mod stream;
 mod swap;
 mod tally;
+mod topics;
 mod turn;
 
 use std::{
@@ -42,7 +43,7 @@ use crate::{
         Account, Changes, CounterKey, EntryKind, Gap, HeldFilter, JournalEntry, SettingsRecord, Snapshot, StateKey,
     },
     portfolio::{Book, Policy},
-    settings::{Adjustable, Authority, InForce, Settings, SettingsError, in_force},
+    settings::{Adjustable, Authority, InForce, Settings, SettingsError, Topics, in_force},
     sources::{Sources, symbols::Symbols},
 };
 
@@ -87,6 +88,9 @@ pub struct Engine {
     recorded: Option<SettingsRecord>,
     subscribe: Option<Vec<String>>,
     inputs: Inputs,
+    topics: Topics,
+    /// Channels of the algorithm deciding that the account may not use.
+    not_allowed: Vec<String>,
     /// What the bridge shall subscribe to; version 0: nobody said yet.
     channels: v1::Channels,
     /// What is decided by the algorithm deciding; more than it asked for while the bridge changes over.
@@ -153,6 +157,8 @@ impl Engine {
             recorded: snapshot.settings,
             subscribe: settings.subscribe.clone(),
             inputs: Inputs::new(&settings.inputs),
+            topics: settings.topics.clone(),
+            not_allowed: Vec::new(),
             channels: v1::Channels::default(),
             filters: Vec::new(),
             run: 0,

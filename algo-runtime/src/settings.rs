@@ -4,6 +4,7 @@ mod choice;
 mod document;
 mod inputs;
 mod ruling;
+mod topics;
 
 use intuition_api::{decimal::Money, topic::check_filter, v1};
 use serde_json::{Map, Value};
@@ -15,8 +16,9 @@ use crate::{
 
 pub use choice::Choice;
 pub use document::{from_record, to_record};
-pub use inputs::{Input, from_second_file, second_file};
+pub use inputs::{Input, SecondFile, from_second_file, second_file};
 pub use ruling::{InForce, in_force};
+pub use topics::{TopicRule, Topics};
 
 /// Everything a runtime is told.
 #[derive(Debug, Clone)]
@@ -29,6 +31,8 @@ pub struct Settings {
     pub authority: Authority,
     /// How buys are sized.
     pub policy: Policy,
+    /// Which channels an algorithm may ask for.
+    pub topics: Topics,
     /// Channels; `None`: what the algorithm asks for.
     pub subscribe: Option<Vec<String>>,
     /// The symbols to take on some of the channels; of several inputs that match a topic, the first counts.

@@ -35,6 +35,8 @@ use crate::{
 pub const READY_PART: &str = "ledger";
 /// The part of [`Readiness`] that an algorithm out of process provides: it lacks it while it cannot be asked.
 pub const ALGORITHM_PART: &str = "algorithm";
+/// The part of the readiness that says whether the algorithm asks for channels that the account may not use.
+pub const TOPICS_PART: &str = "topics";
 
 /// Ticks that end a group: large enough to share a sync, small enough that the first of them does not wait long.
 const GROUP_TICKS: usize = 4_096;

@@ -8,7 +8,7 @@ use algo_runtime::{
     metrics::Metrics,
     portfolio::Policy,
     server::{self, ALGORITHM_DEADLINE, Config, READY_PART, Running, RuntimeError},
-    settings::{Adjustable, Authority, Choice, Input, Settings},
+    settings::{Adjustable, Authority, Choice, Input, Settings, Topics},
 };
 use intuition_api::capability;
 use intuition_api::v1::{
@@ -46,6 +46,7 @@ fn settings() -> Settings {
         },
         authority: Authority::Start,
         policy: Policy::from_parts("fixed-amount", None, Some("100")).unwrap(),
+        topics: Topics::default(),
         subscribe: None,
         inputs: Vec::new(),
     }

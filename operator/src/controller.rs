@@ -3,7 +3,9 @@
 pub(crate) mod context;
 mod hourly;
 pub(crate) mod known;
+mod namespaces;
 pub(crate) mod pace;
+mod rights;
 pub(crate) mod run;
 
 use std::{sync::Arc, time::Instant};
@@ -22,6 +24,7 @@ pub use self::{
 use crate::{
     build,
     cluster::{Applied, ApplyError, CallError},
+    confine,
     guarded::Guarded,
     names::Component,
     plan::{Choice, Plan, plan},
@@ -39,6 +42,9 @@ pub enum ReconcileError {
     /// The default broker's credentials could not be read.
     #[error("cannot read the default broker's credentials")]
     ReadCredentials(#[source] std::io::Error),
+    /// The namespace could not be read, whose labels say whether it gets the default broker's login.
+    #[error("cannot read the namespace")]
+    ReadNamespace(#[source] CallError),
     /// The status could not be written.
     #[error("cannot write the status")]
     SaveStatus(#[source] CallError),
@@ -62,6 +68,7 @@ impl ReconcileError {
         match self {
             Self::FindClaim(_) => "FindClaim",
             Self::ReadCredentials(_) => "ReadCredentials",
+            Self::ReadNamespace(_) => "ReadNamespace",
             Self::SaveStatus(_) => "SaveStatus",
             Self::Apply(_) => "Apply",
             Self::FillCaches(_) => "FillCaches",
@@ -82,6 +89,11 @@ pub async fn reconcile(seen: Arc<Guarded>, context: Arc<Context>) -> Result<Acti
     let began = Instant::now();
     let outcome = tokio::time::timeout(pace::LONGEST_LOOK, once(&seen, &context)).await;
     let outcome = outcome.unwrap_or(Err(ReconcileError::TimeOut(pace::LONGEST_LOOK.as_secs())));
+    if let Err(error) = &outcome {
+        let derive =
+            |previous: Option<&_>, problems: &[_]| derive(previous, &*seen, &Outcome::Refused(problems), &context);
+        context.common.tell_lacking_rights(context.cluster.writer(), &seen, error, derive).await;
+    }
     let failed = outcome.as_ref().err().map(ReconcileError::reason);
     context.common.metrics.reconciled(KIND, began.elapsed(), failed);
     outcome
@@ -95,7 +107,8 @@ async fn once(seen: &Guarded, context: &Context) -> Result<Action, ReconcileErro
     if !context.common.leads() {
         return Err(ReconcileError::LoseLead);
     }
-    context.cluster.await_caches(&context.algorithms).await.map_err(ReconcileError::FillCaches)?;
+    let patience = context.common.patience(seen);
+    context.cluster.await_caches(&context.algorithms, patience).await.map_err(ReconcileError::FillCaches)?;
     let previous = context.common.recent.status_of(seen);
     let look = match &seen.parsed {
         Ok(algo) => look(algo, previous.as_ref(), context).await?,
@@ -130,7 +143,9 @@ async fn look(
         algo.spec.algorithm.name.as_ref().and_then(|name| {
             context.algorithms.get(&ObjectRef::new(name).within(&algo.namespace().unwrap_or_default()))
         });
-    let mut plan = match plan(algo, settings, credentials.as_ref(), named.as_deref()) {
+    let login = context.login_problem(algo, credentials.as_ref()).await.map_err(ReconcileError::ReadNamespace)?;
+    let planned = plan(algo, settings, credentials.as_ref(), named.as_deref());
+    let mut plan = match confine::with(planned, login) {
         Ok(plan) => plan,
         Err(problems) => {
             let derived = derive(previous, algo, &Outcome::Refused(&problems), context);

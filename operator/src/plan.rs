@@ -7,13 +7,14 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     address::Address,
+    confine::{self, ChannelRule},
     directory,
     guarded::Guarded,
     names::{APP, annotation, broker_secret},
     owner::Owner,
     reset::{self, Resets},
     resource::{Algorithm, AlgorithmChoice, Broker, Input, KIND, Ledger, Portfolio, Storage, TradingAlgo},
-    settings::Settings,
+    settings::{Confine, Settings},
     validate::{Problem, check},
 };
 
@@ -38,6 +39,12 @@ pub struct Plan {
     pub inputs: Vec<Input>,
     /// Topic for the decisions, where it is not the usual one.
     pub publish: Option<String>,
+    /// Topics that the namespace may not use, where that does not refuse the resource.
+    pub warnings: Vec<Problem>,
+    /// The rule for channels that the algorithm asks for.
+    pub channel_rule: Option<ChannelRule>,
+    /// Id of the installation, for the children.
+    pub installation: Option<String>,
     /// The broker.
     pub broker: BrokerPlan,
     /// The ledger's volume.
@@ -154,14 +161,21 @@ pub fn plan(
             None
         }
     };
+    let namespace = algo.namespace().unwrap_or_default();
+    let channels = algo.spec.channels.clone().unwrap_or_default();
+    let mut warnings = confine::problems(&namespace, &channels, &settings.topics);
+    if settings.topics.confine == Confine::Enforce {
+        problems.append(&mut warnings);
+    }
     let algorithm = choice(&algo.spec.algorithm, named, &settings.cluster_domain);
     let (Some(broker), Some(algorithm), true) = (broker, algorithm, problems.is_empty()) else {
         problems.sort();
         return Err(problems);
     };
-    let channels = algo.spec.channels.clone().unwrap_or_default();
+    let subscribe = channels.filters();
     Ok(Plan {
-        namespace: algo.namespace().unwrap_or_default(),
+        channel_rule: confine::channel_rule(&namespace, subscribe.is_some(), &settings.topics),
+        namespace,
         name,
         uid,
         generation: algo.metadata.generation.unwrap_or_default(),
@@ -173,9 +187,11 @@ pub fn plan(
             suspend: algo.spec.suspend,
         },
         portfolio: algo.spec.portfolio.clone(),
-        subscribe: channels.filters(),
+        subscribe,
         inputs: channels.inputs.unwrap_or_default(),
         publish: channels.publish,
+        warnings,
+        installation: settings.installation.clone(),
         broker,
         storage: algo.spec.storage.clone(),
         ledger: algo.status.as_ref().and_then(|status| status.ledger.clone()),
@@ -260,6 +276,7 @@ impl Plan {
             kind: KIND,
             app: APP,
             keeps: self.ledger.as_ref().map(|ledger| ledger.claim_uid.clone()),
+            installation: self.installation.clone(),
         }
     }
 
@@ -306,7 +323,15 @@ impl Plan {
 
     /// The settings that v0.1.0 does not know, for the runtime's second file; `None`: the resource uses none of them.
     pub fn second_settings_file(&self) -> Option<Value> {
-        (!self.inputs.is_empty()).then(|| json!({ "channels": { "inputs": self.inputs } }))
+        let mut members = Map::new();
+        if !self.inputs.is_empty() {
+            members.insert("channels".to_owned(), json!({ "inputs": self.inputs }));
+        }
+        if let Some(rule) = &self.channel_rule {
+            let rule = json!({ "confine": rule.confine.name(), "subscribe": rule.subscribe });
+            members.insert("topics".to_owned(), rule);
+        }
+        (!members.is_empty()).then_some(Value::Object(members))
     }
 
     /// The settings as `Configure` carries them; `None`: nobody can say yet where the algorithm is.

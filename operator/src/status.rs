@@ -7,6 +7,7 @@ pub(crate) mod configured;
 pub(crate) mod finding;
 mod findings;
 mod inputs;
+mod topics;
 pub(crate) mod workload;
 
 use intuition_common::exit::with_causes;
@@ -130,6 +131,7 @@ pub fn derive(previous: Option<&TradingAlgoStatus>, generation: i64, outcome: &O
         Outcome::Seen(seen) => {
             let (inputs, notices) = inputs::inputs(seen);
             hourly = notices;
+            hourly.extend(topics::notice(seen.plan));
             Findings::seen(seen, inputs, &before)
         }
     };

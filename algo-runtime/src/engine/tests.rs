@@ -6,6 +6,7 @@ mod inputs;
 mod property;
 mod sources;
 mod swap;
+mod topics;
 
 use intuition_api::v1::{
     Delivery, Open, Published, Quote, Tick, Unusable, outbox_entry,
@@ -18,7 +19,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::{
     ledger::{Ledger, memory::MemoryLedger, sqlite::SqliteLedger, verify::verify},
-    settings::Choice,
+    settings::{Choice, Topics},
 };
 
 const ACCOUNT: &str = "default/test";
@@ -47,6 +48,7 @@ fn settings(algorithm: &str, parameters: &Value, policy: Policy) -> Settings {
         },
         authority: Authority::Start,
         policy,
+        topics: Topics::default(),
         subscribe: None,
         inputs: Vec::new(),
     }

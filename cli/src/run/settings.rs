@@ -2,7 +2,7 @@
 
 use algo_runtime::{
     portfolio::{Policy, PolicyError},
-    settings::{Adjustable, Authority, Choice, Input, Settings},
+    settings::{Adjustable, Authority, Choice, Input, Settings, Topics},
 };
 use intuition_operator::resource::{self, TradingAlgo};
 
@@ -26,6 +26,7 @@ pub(super) fn of(algo: &TradingAlgo, decider: Choice) -> Result<Settings, Policy
         },
         authority: Authority::Start,
         policy: Policy::from_parts(portfolio.policy.name(), portfolio.fraction, amount.as_deref())?,
+        topics: Topics::default(),
         subscribe: channels.filters(),
         inputs: channels.inputs.into_iter().flatten().map(input).collect(),
     })

@@ -16,11 +16,12 @@ use super::{
     caches::Kind,
     call, code, controller_of, is_labelled,
     memo::Memo,
+    rights::OPERATOR_LACKS_RIGHTS,
     surplus::{restoration, surplus},
 };
 use crate::{
     guarded::{Guarded, Watched},
-    names::MANAGER,
+    names::{MANAGER, annotation, label},
     owner::Owner,
     resource::{API_VERSION, GROUP},
     status::Outlook,
@@ -36,6 +37,29 @@ pub enum ApplyError {
         kind: String,
         /// Its name.
         name: String,
+    },
+    /// Another installation of the operator made it and manages it.
+    #[error(
+        "{kind} {name} is managed by the installation {other} of the operator, and this one is {own}: let only one of them \
+         serve this namespace (operator.watchNamespaces of the chart), or, where {other} is gone, hand its objects over by: \
+         kubectl annotate -n {namespace} deploy,svc,cm,sa,pvc,netpol -l {}={MANAGER},{}={instance} {}-",
+        label::MANAGED_BY,
+        label::INSTANCE,
+        annotation::INSTALLATION
+    )]
+    ManagedByAnother {
+        /// Kind of the child.
+        kind: String,
+        /// Its name.
+        name: String,
+        /// Its namespace.
+        namespace: String,
+        /// Name of the resource that it was made for.
+        instance: String,
+        /// Id of the installation that manages it.
+        other: String,
+        /// Id of this installation.
+        own: String,
     },
     /// It is on its way out.
     #[error("{kind} {name} of a resource that was deleted is still there: waiting until it is gone")]
@@ -73,9 +97,11 @@ impl ApplyError {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::NameTaken { .. } => "NameTaken",
+            Self::ManagedByAnother { .. } => "ManagedByAnother",
             Self::AwaitPredecessor { .. } => "WaitingForPredecessor",
             Self::LeftBehind { .. } => "LeftBehind",
             Self::Write { source, .. } if source.is_farewell() => "NamespaceTerminating",
+            Self::Write { source, .. } if source.missing_right().is_some() => OPERATOR_LACKS_RIGHTS,
             Self::Write { .. } if self.outlook() == Outlook::Stays => "ApplyRefused",
             Self::Write { .. } => "ApplyFailed",
         }
@@ -84,7 +110,7 @@ impl ApplyError {
     /// What becomes of it.
     pub fn outlook(&self) -> Outlook {
         match self {
-            Self::NameTaken { .. } | Self::LeftBehind { .. } => Outlook::Stays,
+            Self::NameTaken { .. } | Self::LeftBehind { .. } | Self::ManagedByAnother { .. } => Outlook::Stays,
             Self::AwaitPredecessor { .. } => Outlook::Passes,
             // What was seen is gone, or is another one by now: the next look sees it.
             Self::Write { source, .. } if source.is_farewell() || source.is(code::CONFLICT) => Outlook::Passes,
@@ -286,11 +312,29 @@ pub(super) fn check_holder<K: Kind>(owner: &Owner, holder: &ObjectMeta) -> Resul
     if !ours {
         return Err(ApplyError::NameTaken { kind, name });
     }
+    check_installation::<K>(owner, holder)?;
     // A claim that is being deleted goes only once its pod does; until then there is nothing to wait for.
     if holder.deletion_timestamp.is_some() && kind != "PersistentVolumeClaim" {
         return Err(ApplyError::AwaitPredecessor { kind, name });
     }
     Ok(())
+}
+
+/// Whether another installation made an object of this resource. One without an id was made by v0.1.0, or handed over.
+pub(crate) fn check_installation<K: Kind>(owner: &Owner, holder: &ObjectMeta) -> Result<(), ApplyError> {
+    let Some(own) = &owner.installation else { return Ok(()) };
+    let other = holder.annotations.as_ref().and_then(|annotations| annotations.get(annotation::INSTALLATION));
+    match other.filter(|other| *other != own) {
+        None => Ok(()),
+        Some(other) => Err(ApplyError::ManagedByAnother {
+            kind: K::kind(&()).into_owned(),
+            name: holder.name.clone().unwrap_or_default(),
+            namespace: owner.namespace.clone(),
+            instance: owner.name.clone(),
+            other: other.clone(),
+            own: own.clone(),
+        }),
+    }
 }
 
 #[cfg(test)]
@@ -299,7 +343,7 @@ mod tests {
     use serde_json::from_value;
 
     use super::*;
-    use crate::{names::label, plan::tests_support::plan, resource::KIND};
+    use crate::{plan::tests_support::plan, resource::KIND};
 
     fn check(metadata: Value) -> Option<&'static str> {
         let holder: ObjectMeta = from_value(metadata).unwrap();
@@ -328,5 +372,42 @@ mod tests {
         assert_eq!(check(json!({ "labels": others })), Some("NameTaken"));
         let algorithms = json!({ label::MANAGED_BY: MANAGER, label::INSTANCE: "a", label::NAME: "algorithm" });
         assert_eq!(check(json!({ "labels": algorithms })), Some("NameTaken"), "of an Algorithm of the same name");
+    }
+
+    #[test]
+    fn write_for_want_of_a_right_is_told_from_one_that_admission_refused() {
+        let reason = |message: &str| {
+            let status = kube::core::Status::failure(message, "Forbidden").with_code(code::FORBIDDEN);
+            let source = CallError::Refuse(status.boxed());
+            let error =
+                ApplyError::Write { action: "apply", kind: "Deployment".to_owned(), name: "a".to_owned(), source };
+            (error.reason(), error.outlook())
+        };
+        let right = "deployments.apps \"a\" is forbidden: User \"o\" cannot patch resource \"deployments\" in API group \"apps\"";
+        assert_eq!(reason(right), ("OperatorLacksRights", Outlook::Stays));
+        assert_eq!(reason("deployments.apps \"a\" is forbidden: exceeded quota: q"), ("ApplyRefused", Outlook::Stays));
+    }
+
+    #[test]
+    fn child_of_another_installation_is_left_alone() {
+        let labels = json!({ label::MANAGED_BY: MANAGER, label::INSTANCE: "a" });
+        let check = |own: Option<&str>, other: Option<&str>| {
+            let annotations = other.map(|id| json!({ annotation::INSTALLATION: id }));
+            let holder = json!({ "name": "a-runtime", "labels": labels, "annotations": annotations });
+            let holder: ObjectMeta = from_value(holder).unwrap();
+            let owner = Owner { installation: own.map(str::to_owned), ..plan().owner() };
+            check_holder::<Service>(&owner, &holder)
+        };
+        let error = check(Some("s/one"), Some("s/two")).unwrap_err();
+        assert_eq!((error.reason(), error.outlook()), ("ManagedByAnother", Outlook::Stays));
+        let text = error.to_string();
+        assert!(
+            text.contains("s/two") && text.contains("app.kubernetes.io/instance=a intuition.dev/installation-"),
+            "{text}"
+        );
+        for (own, other) in [(Some("s/one"), Some("s/one")), (Some("s/one"), None), (None, Some("s/two")), (None, None)]
+        {
+            assert!(check(own, other).is_ok(), "{own:?} {other:?}");
+        }
     }
 }

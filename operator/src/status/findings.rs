@@ -12,7 +12,7 @@ use super::{
 use crate::{
     names::annotation,
     resource::{KIND, Ledger, TradingAlgoStatus},
-    validate::Problem,
+    validate::{Problem, reason_of},
 };
 
 /// Reason of `Ready` while it trades.
@@ -43,7 +43,8 @@ impl Findings {
 
     pub(super) fn refused(problems: &[Problem], before: &TradingAlgoStatus) -> Self {
         let told: Vec<_> = problems.iter().map(ToString::to_string).collect();
-        Self::not_accepted(Finding::lacking("InvalidSpec", told.join("; "), Urgency::Somebody), before)
+        let reason = reason_of(problems);
+        Self::not_accepted(Finding::lacking(reason, told.join("; "), Urgency::Somebody), before)
     }
 
     /// What runs, runs on under the spec before; nobody looked at it.
@@ -94,7 +95,7 @@ impl Findings {
         let bridge = workload::bridge(seen, runtime.truth == Truth::True);
         let (configured, meanwhile) = configured::configured(seen, before);
         Self {
-            accepted: accepted(),
+            accepted: super::topics::accepted(seen.plan),
             configured,
             meanwhile,
             runtime: runtime_finding(seen, runtime, trouble.as_ref()),
