@@ -14,11 +14,8 @@ fn of(sid: &str, price: &str) -> Tick {
 }
 
 fn set(bench: &mut Bench, state: Option<TradingState>) {
-    let cause = |state: TradingState| TradingCause {
-        cause: "Halt".to_owned(),
-        state: state.into(),
-        ..TradingCause::default()
-    };
+    let cause =
+        |state: TradingState| TradingCause { cause: "Halt".to_owned(), state: state.into(), ..TradingCause::default() };
     let request = SetTradingStateRequest {
         resource_uid: bench.engine.authority.uid().to_owned(),
         generation: 1,
@@ -74,9 +71,10 @@ fn halted() -> Bench {
 fn symbol_is_sold_whole_at_its_next_quote_and_once() {
     let mut bench = halted();
     let asked = close(&mut bench, "r-1", What::All(true));
-    assert_eq!((asked.closing, asked.not_held.len(), asked.no_channel.len()), (
-        vec!["GOOG".to_owned(), "MSFT".to_owned()], 0, 0
-    ));
+    assert_eq!(
+        (asked.closing, asked.not_held.len(), asked.no_channel.len()),
+        (vec!["GOOG".to_owned(), "MSFT".to_owned()], 0, 0)
+    );
     let delivery = bench.delivery("quotes", vec![of("AAPL", "1"), of("GOOG", "30"), of("GOOG", "31")]);
     let sold = bench.process(std::slice::from_ref(&delivery));
     assert_eq!(sales(&sold), [("GOOG", 3)]);
@@ -263,10 +261,10 @@ fn stream_that_is_opened_anew_repeats_what_was_recognised_ahead() {
     wired.report(A, Ok(Said::Result(buys(&batch, ""))));
     assert_eq!(wired.answer(A, ""), ["4", "5", "6"]);
     let told = wired.told();
-    assert_eq!((kinds(&told), told.outcomes[0].ticks[0].seqs.as_slice()), (
-        vec![Kind::Decided, Kind::Denied, Kind::Denied],
-        [2].as_slice()
-    ));
+    assert_eq!(
+        (kinds(&told), told.outcomes[0].ticks[0].seqs.as_slice()),
+        (vec![Kind::Decided, Kind::Denied, Kind::Denied], [2].as_slice())
+    );
     assert!(!wired.bench.engine.has_work());
     wired.verify();
 }

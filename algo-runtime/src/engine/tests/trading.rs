@@ -251,8 +251,7 @@ fn flags_rule_at_every_start_and_leave_what_a_person_set() {
     };
     let mut bench = Bench::on_disk(by_flags(Halted));
     assert_eq!(state(&bench), Halted);
-    let person =
-        SetTradingStateRequest { resource_uid: String::new(), ..call(0, None, &[cause("Reduce", Reducing)]) };
+    let person = SetTradingStateRequest { resource_uid: String::new(), ..call(0, None, &[cause("Reduce", Reducing)]) };
     assert_eq!(reason(&set(&mut bench, &person)), "OtherNumber", "the cause User is not named and stays");
     bench.restart(recovering(by_flags(Halted)));
     assert_eq!(state(&bench), Halted);
@@ -266,7 +265,8 @@ fn flags_rule_at_every_start_and_leave_what_a_person_set() {
 
 #[test]
 fn cash_that_is_left_open_stays_as_it_is() {
-    let open = |settings: Settings| Settings { initial: Initial { cash_unchanged: true, ..Initial::default() }, ..settings };
+    let open =
+        |settings: Settings| Settings { initial: Initial { cash_unchanged: true, ..Initial::default() }, ..settings };
     let mut bench = Bench::on_disk(open(resource(1)));
     assert_eq!(bench.engine.account().deposits, "10000.00", "the first start");
     bench.configure(2, |settings| settings.starting_cash = "500".to_owned());
