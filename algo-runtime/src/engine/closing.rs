@@ -3,7 +3,10 @@
 //! A sale waits for no algorithm. While symbols wait, the quotes behind the turn are recognised ahead, in their order, and
 //! each that sells is booked at once. Its tick keeps the sale and has its outcome in its turn like any other.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::Arc,
+};
 
 use intuition_api::v1::{
     CloseRequest, CloseResponse, Committed, Delivery, OutboxEntry, TradingState, close_request::What,
@@ -163,7 +166,9 @@ impl Engine {
         let (held, not_held): (Vec<_>, Vec<_>) = sids.into_iter().partition(|sid| self.book.holdings.contains_key(sid));
         if !is_known {
             self.closing.note_request(id);
-            held.iter().for_each(|sid| self.closing.wait_for(sid));
+            for sid in &held {
+                self.closing.wait_for(sid);
+            }
         }
         let no_channel = held.into_iter().filter(|sid| self.closing.is_unseen(sid)).collect();
         Ok(CloseResponse { closing: self.closing.waiting(), not_held, no_channel, refusal: None })
@@ -213,7 +218,8 @@ impl Engine {
         match self.book.sell(sid, quote.price, None) {
             Ok(booked) => {
                 self.pending.holdings.insert(sid.clone(), None);
-                let about = Asked { delivery: planned.delivery.clone(), index: planned.index, quote: quote.clone() };
+                let about =
+                    Asked { delivery: Arc::clone(&planned.delivery), index: planned.index, quote: quote.clone() };
                 let (position, seq) = self.journal_as(&about, EntryKind::Sell, true, booked, now_micros, entries);
                 planned.sale = Some(Sale { position, seq });
                 tracing::info!(account = self.account.name, ?sid, seq, "a holding is sold by hand");
@@ -235,7 +241,7 @@ impl Engine {
     pub(super) fn sold(
         &mut self,
         sale: Sale,
-        delivery: &std::sync::Arc<Delivery>,
+        delivery: &Arc<Delivery>,
         verdict: Verdict,
         entries: &mut Vec<OutboxEntry>,
     ) -> Outcome {

@@ -17,7 +17,7 @@ impl Engine {
         let recorded = self.recorded.as_ref().filter(|record| record.resource_uid == self.authority.uid());
         let recorded = recorded.map_or(0, |record| record.settings_generation.max(record.cash_generation));
         match (&self.authority, &settings.initial.trading) {
-            (_, InitialTrading::Recorded) => {}
+            (_, InitialTrading::Recorded) | (Authority::Start, InitialTrading::File(_)) => {}
             (Authority::Start, InitialTrading::Flags(state)) => {
                 let state = if suspend { TradingState::Halted } else { *state };
                 self.trading.begin_by_flags(state, now_micros);
@@ -38,7 +38,6 @@ impl Engine {
                     self.trading.end_suspend(generation);
                 }
             }
-            (Authority::Start, InitialTrading::File(_)) => {}
         }
         self.trading_changed(&before);
         if self.trading.state() == TradingState::Active {

@@ -129,7 +129,7 @@ fn request_needs_a_stop_its_resource_and_its_bounds() {
         ("r-2", Some(What::All(false))),
         ("r-2", Some(What::Cancel(false))),
         ("r-2", Some(symbols(&[]))),
-        ("r-2", Some(symbols(&["GOOG"; 10_001]))),
+        ("r-2", Some(symbols(&vec!["GOOG"; 10_001]))),
     ] {
         let malformed = CloseRequest { what, ..request(&bench, id, What::All(true)) };
         assert!(bench.engine.close(&malformed).is_err(), "{malformed:?}");

@@ -64,7 +64,8 @@ fn with_file(generation: i64, causes: &[TradingCause]) -> Settings {
 
 #[test]
 fn suspend_counts_whatever_else_the_message_is_refused_for() {
-    let changes: [(&str, i64, fn(&mut v1::Settings)); 4] = [
+    type Change = fn(&mut v1::Settings);
+    let changes: [(&str, i64, Change); 4] = [
         ("OlderGeneration", 1, |_| {}),
         ("InvalidSettings", 3, |settings| settings.parameters_json = r#"{"sead":7}"#.to_owned()),
         ("InvalidSettings", 3, |settings| settings.algorithm.clear()),
