@@ -98,7 +98,7 @@ pub(crate) fn everything(draft: &mut Draft) -> Vec<Changes> {
     draft.changes.counters.insert(("denied".to_owned(), "TooSmall".to_owned()), 1);
     commits.push(draft.take());
     draft.sell("GOOG", "1.5", "400.3333333333");
-    draft.sell("MSFT", "1.96078431", "20");
+    draft.sell_by_hand("MSFT", "1.96078431", "20");
     draft.publish(OutboxContent::DeadLetter(v1::DeadLetter {
         topic: "quotes".to_owned(),
         reason: "NotJson".to_owned(),
@@ -137,7 +137,6 @@ fn close_by_hand(draft: &mut Draft) {
     draft.changes.closing.waiting.insert("GOOG".to_owned(), true);
     draft.changes.closing.waiting.insert("MSFT".to_owned(), false);
     draft.changes.closing.requests.push("r-1".to_owned());
-    draft.sell_by_hand("AAPL", "9999999999", "0.0000000003");
 }
 
 pub(crate) fn settings(generation: i64) -> SettingsRecord {
