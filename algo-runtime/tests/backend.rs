@@ -17,7 +17,7 @@ use algo_runtime::{
     metrics::Metrics,
     portfolio::Policy,
     server::{self, ALGORITHM_PART, Config, READY_PART, Running},
-    settings::{Adjustable, Authority, Choice, Settings, Topics},
+    settings::{Adjustable, Authority, Choice, Initial, Settings, Topics},
 };
 use intuition_api::v1::{
     AccountRequest, AccountResponse, Batch, Committed, ConfigureRequest, ConfigureResponse, Delivery, DescribeRequest,
@@ -303,6 +303,7 @@ async fn runtime(dir: &Path, algorithm: Choice) -> (Running, CancellationToken, 
         topics: Topics::default(),
         subscribe: None,
         inputs: Vec::new(),
+        initial: Initial::default(),
     };
     let config = Config {
         settings,

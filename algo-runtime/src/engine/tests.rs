@@ -1,4 +1,5 @@
 mod backend;
+mod closing;
 mod configure;
 mod far;
 mod identity;
@@ -7,6 +8,7 @@ mod property;
 mod sources;
 mod swap;
 mod topics;
+mod trading;
 
 use intuition_api::v1::{
     Delivery, Open, Published, Quote, Tick, Unusable, outbox_entry,
@@ -19,7 +21,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::{
     ledger::{Ledger, memory::MemoryLedger, sqlite::SqliteLedger, verify::verify},
-    settings::{Choice, Topics},
+    settings::{Choice, Initial, Topics},
 };
 
 const ACCOUNT: &str = "default/test";
@@ -51,6 +53,7 @@ fn settings(algorithm: &str, parameters: &Value, policy: Policy) -> Settings {
         topics: Topics::default(),
         subscribe: None,
         inputs: Vec::new(),
+        initial: Initial::default(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use algo_runtime::{
     portfolio::{Policy, PolicyError},
-    settings::{Adjustable, Authority, Choice, Input, Settings, Topics},
+    settings::{Adjustable, Authority, Choice, Initial, Input, Settings, Topics},
 };
 use intuition_operator::resource::{self, TradingAlgo};
 
@@ -29,6 +29,7 @@ pub(super) fn of(algo: &TradingAlgo, decider: Choice) -> Result<Settings, Policy
         topics: Topics::default(),
         subscribe: channels.filters(),
         inputs: channels.inputs.into_iter().flatten().map(input).collect(),
+        initial: Initial::default(),
     })
 }
 
