@@ -8,6 +8,7 @@ pub(crate) mod run;
 
 use std::{sync::Arc, time::Instant};
 
+use intuition_common::exit::with_causes;
 use kube::{
     Resource as _, ResourceExt as _,
     runtime::{controller::Action, reflector::ObjectRef},
@@ -20,14 +21,16 @@ pub use self::{
     run::{Shared, run},
 };
 use crate::{
+    ask::Questions,
     build,
     cluster::{Applied, ApplyError, CallError},
     guarded::Guarded,
     names::Component,
-    plan::{Choice, Plan, plan},
+    plan::{Choice, Plan, Recorded, plan},
     pods::PodState,
     resource::{KIND, Ledger, TradingAlgo, TradingAlgoStatus},
-    status::{self, Derived, LedgerState, Observation, Outcome, Outlook, Trouble},
+    status::{self, Derived, Lasting, LedgerState, Observation, Outcome, Outlook, Pods, Trouble},
+    validate::Problem,
 };
 
 /// Why a resource could not be looked at, or not be told of. Tried again with a growing pause.
@@ -98,11 +101,9 @@ async fn once(seen: &Guarded, context: &Context) -> Result<Action, ReconcileErro
     context.cluster.await_caches(&context.algorithms).await.map_err(ReconcileError::FillCaches)?;
     let previous = context.common.recent.status_of(seen);
     let look = match &seen.parsed {
-        Ok(algo) => look(algo, previous.as_ref(), context).await?,
-        Err(error) => {
-            let derived = derive(previous.as_ref(), seen, &Outcome::Unreadable(error), context);
-            Look { derived, failed: None }
-        }
+        // Boxed: it is most of a look's memory, and the other way is short.
+        Ok(algo) => Box::pin(look(seen, algo, previous.as_ref(), context)).await?,
+        Err(error) => not_accepted(seen, Refusal::Unreadable(error), previous.as_ref(), context).await,
     };
     if !context.common.leads() {
         return Err(ReconcileError::LoseLead);
@@ -114,8 +115,63 @@ async fn once(seen: &Guarded, context: &Context) -> Result<Action, ReconcileErro
     Ok(context.common.pauses.after(seen.uid_or_empty(), look.derived.progress))
 }
 
+/// Why a spec is not accepted.
+enum Refusal<'a> {
+    Unreadable(&'a str),
+    Invalid(&'a [Problem]),
+}
+
+/// A look at a resource whose spec is not accepted: nothing is made of it, but the trading state that it asks for is put
+/// in force where the account runs on, and what runs is looked at.
+async fn not_accepted(
+    seen: &Guarded,
+    refusal: Refusal<'_>,
+    previous: Option<&TradingAlgoStatus>,
+    context: &Context,
+) -> Look {
+    let (owner, generation) = (seen.owner(), seen.meta().generation.unwrap_or_default());
+    let (cluster, trading) = (&context.cluster, seen.trading());
+    let stored = cluster.stored_settings(&owner);
+    let settings = build::runtime::with_trading_state(&owner, &stored, &trading, generation);
+    let problem = match &settings {
+        Some(settings) => cluster.apply_settings(&owner, settings).await.err(),
+        None => None,
+    };
+    let pods = if cluster.is_deployed(&owner) {
+        let questions = Questions {
+            owner: &owner,
+            generation,
+            trading: &trading,
+            plan: None,
+            stored: build::runtime::stored_settings(&stored),
+        };
+        Some(pods(&questions, &Applied::default(), context).await)
+    } else {
+        None
+    };
+    let lasting = Lasting { generation, trading: &trading, pods: pods.as_ref() };
+    let outcome = match refusal {
+        Refusal::Unreadable(error) => Outcome::Unreadable(error, lasting),
+        Refusal::Invalid(problems) => Outcome::Refused(problems, lasting),
+    };
+    let derived = derive(previous, seen, &outcome, context);
+    if let Some(error) = &problem {
+        // Its file is for a start without an operator: the state itself went by the call.
+        let name = owner.full_name();
+        tracing::warn!(
+            name,
+            reason = error.reason(),
+            error = with_causes(error),
+            "cannot write the trading state's file"
+        );
+    }
+    let failed = problem.filter(|error| error.outlook() == Outlook::Uncertain).map(ReconcileError::Apply);
+    Look { derived, failed }
+}
+
 /// Dereference, plan, build, apply, ask, derive.
 async fn look(
+    seen: &Guarded,
     algo: &TradingAlgo,
     previous: Option<&TradingAlgoStatus>,
     context: &Context,
@@ -132,14 +188,13 @@ async fn look(
         });
     let mut plan = match plan(algo, settings, credentials.as_ref(), named.as_deref()) {
         Ok(plan) => plan,
-        Err(problems) => {
-            let derived = derive(previous, algo, &Outcome::Refused(&problems), context);
-            return Ok(Look { derived, failed: None });
-        }
+        Err(problems) => return Ok(not_accepted(seen, Refusal::Invalid(&problems), previous, context).await),
     };
     // Of the status as it was written last, which the cache may not show yet.
     plan.ledger = previous.and_then(|status| status.ledger.clone());
     plan.in_force = previous.and_then(|status| status.backend.as_ref()?.address.clone());
+    plan.recorded = Recorded::of(previous);
+    plan.stored = context.cluster.stored_settings(&plan.owner());
     if let (Choice::Missing(why), true) = (&plan.adjustable.algorithm, plan.has_nothing_to_start()) {
         let derived = derive(previous, algo, &Outcome::WithoutAlgorithm(why), context);
         return Ok(Look { derived, failed: None });
@@ -158,14 +213,28 @@ async fn look(
     Ok(Look { derived, failed })
 }
 
-/// Asks runtime and bridge, where they run.
+/// What was applied and what the pods answer.
 async fn observe<'a>(plan: &'a Plan, applied: &Applied, ledger: LedgerState, context: &Context) -> Observation<'a> {
-    let runtime = context.cluster.pod_state(plan, Component::Runtime, applied.runtime);
-    let bridge = context.cluster.pod_state(plan, Component::Bridge, applied.bridge);
+    let questions = Questions {
+        owner: &plan.owner(),
+        generation: plan.generation,
+        trading: &plan.trading,
+        plan: Some(plan),
+        stored: build::runtime::stored_settings(&plan.stored),
+    };
+    let pods = pods(&questions, applied, context).await;
+    Observation { plan, problem: applied.problem.as_ref().map(Trouble::from), ledger, pods }
+}
+
+/// Asks runtime and bridge, where they run.
+async fn pods(questions: &Questions<'_>, applied: &Applied, context: &Context) -> Pods {
+    let owner = questions.owner;
+    let runtime = context.cluster.pod_state(owner, Component::Runtime, applied.runtime);
+    let bridge = context.cluster.pod_state(owner, Component::Bridge, applied.bridge);
     let (said, lacks) = tokio::join!(
         async {
             match &runtime {
-                PodState::Running(running) => Some(context.asker.runtime(&running.ip, plan).await),
+                PodState::Running(running) => Some(context.asker.runtime(&running.ip, questions).await),
                 _ => None,
             }
         },
@@ -176,8 +245,7 @@ async fn observe<'a>(plan: &'a Plan, applied: &Applied, ledger: LedgerState, con
             }
         }
     );
-    let problem = applied.problem.as_ref().map(Trouble::from);
-    Observation { plan, problem, ledger, runtime: (runtime, said), bridge: (bridge, lacks) }
+    Pods { runtime: (runtime, said), bridge: (bridge, lacks) }
 }
 
 /// The claim after it was applied.

@@ -20,7 +20,7 @@ pub use self::{
     },
     amount::Amount,
     quantity::Quantity,
-    status::{Account, Backend, Ledger, TradingAlgoStatus},
+    status::{Account, Backend, Ledger, TradingAlgoStatus, TradingCauseStatus, TradingStatus},
     trading::TradingState,
 };
 
@@ -57,6 +57,12 @@ pub const DEFAULT_STARTING_CASH: Amount = Amount::whole(10_000);
         type_ = "string",
         json_path = r#".status.conditions[?(@.type=="Ready")].status"#,
         description = "Whether quotes are being decided."
+    ),
+    printcolumn(
+        name = "State",
+        type_ = "string",
+        json_path = ".status.trading.state",
+        description = "What the account may trade: Active, Reducing, Halted; Unknown while the runtime has not confirmed it."
     ),
     printcolumn(
         name = "Cash",

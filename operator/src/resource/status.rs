@@ -30,6 +30,9 @@ pub struct TradingAlgoStatus {
     /// The account as of its last commit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Account>,
+    /// What the account may trade, as the runtime has confirmed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trading: Option<TradingStatus>,
     /// The claim that holds the ledger, since it was first there. Where it is gone, nothing is put in its place unasked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ledger: Option<Ledger>,
@@ -56,11 +59,39 @@ pub struct Account {
     pub cash: String,
     /// Cost of what is held, two places.
     pub invested: String,
+    /// Net deposits, two places: the starting cash that is in force.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deposits: Option<String>,
     /// Decisions so far.
     #[schemars(range(min = 0))]
     pub decisions: i64,
     /// When the last commit was.
     pub updated: Time,
+}
+
+/// What the account may trade.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct TradingStatus {
+    /// `Active`, `Reducing` or `Halted`; `Unknown` while the runtime has not confirmed what the resource asks for.
+    pub state: String,
+    /// Why it is not Active: those of the resource, and the runtime's own. Absent while the state is Active or Unknown.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    pub causes: Vec<TradingCauseStatus>,
+}
+
+/// A cause of a trading state.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct TradingCauseStatus {
+    /// `User` the spec, `Halt` and `Reduce` the annotations; any other one is the runtime's own.
+    pub cause: String,
+    /// The state that it asks for, `Reducing` or `Halted`.
+    pub state: String,
+    /// The field, or who set it and why.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub message: String,
 }
 
 /// The claim that holds the ledger.
