@@ -168,6 +168,7 @@ impl Asker {
     }
 }
 
+#[derive(Debug)]
 struct Answers {
     account: Result<AccountResponse, AskError>,
     configured: Option<Result<ConfigureResponse, AskError>>,
