@@ -62,18 +62,18 @@ impl Wanted {
         self.causes.iter().any(|held| held.cause == cause::USER && held.strictness() == TradingState::Halted)
     }
 
-    /// Whether an account that shows this state has exactly these causes, of this generation or a later one.
+    /// Whether an account that shows this state has exactly these causes with their texts, of this generation or a later
+    /// one: then there is nothing to send.
     pub fn is_recorded(&self, trading: &Trading, generation: i64) -> bool {
-        self.has_the_causes_of(trading) && trading.generation >= generation
+        let key = |held: &TradingCause| (held.cause.clone(), held.strictness(), held.message.clone());
+        trading.generation >= generation && settable(trading, key) == self.causes.iter().map(key).collect::<Vec<_>>()
     }
 
-    /// Whether the causes in force that a resource can set are exactly these.
-    pub fn has_the_causes_of(&self, trading: &Trading) -> bool {
-        let in_force = trading.causes.iter().filter(|held| cause::SETTABLE.contains(&held.cause.as_str()));
-        let key = |held: &TradingCause| (held.cause.clone(), held.strictness(), held.message.clone());
-        let mut in_force: Vec<_> = in_force.map(key).collect();
-        in_force.sort();
-        in_force == self.causes.iter().map(key).collect::<Vec<_>>()
+    /// Whether an account that shows this state is stopped by exactly these causes. A text alone does not count: a call of
+    /// an older generation does not change it.
+    pub fn is_in_force(&self, trading: &Trading) -> bool {
+        let key = |held: &TradingCause| (held.cause.clone(), held.strictness());
+        settable(trading, key) == self.causes.iter().map(key).collect::<Vec<_>>()
     }
 
     /// The call that puts these causes in force. `from`: the number of the state that they replace; without it they only
@@ -96,6 +96,14 @@ impl Wanted {
             .map(|held| json!({ "cause": held.cause, "state": held.strictness().name(), "message": held.message }));
         json!({ "resourceUid": resource_uid, "generation": generation, "causes": causes.collect::<Vec<_>>() })
     }
+}
+
+/// The causes of an account that a resource can set, in order.
+fn settable<K: Ord>(trading: &Trading, key: impl Fn(&TradingCause) -> K) -> Vec<K> {
+    let in_force = trading.causes.iter().filter(|held| cause::SETTABLE.contains(&held.cause.as_str()));
+    let mut in_force: Vec<_> = in_force.map(key).collect();
+    in_force.sort();
+    in_force
 }
 
 /// These causes, for a person: `Halted by spec.suspend`.
@@ -237,10 +245,10 @@ mod tests {
         let mut trading = Trading { causes, generation: 3, ..Trading::default() };
         assert!(wanted.is_recorded(&trading, 3) && !wanted.is_recorded(&trading, 4));
         trading.causes[0].message = "other".to_owned();
-        assert!(!wanted.has_the_causes_of(&trading));
-        assert!(!Wanted::default().has_the_causes_of(&trading));
+        assert!(!wanted.is_recorded(&trading, 3) && wanted.is_in_force(&trading), "the text is another");
+        assert!(!Wanted::default().is_in_force(&trading));
         trading.causes.retain(|held| held.cause == "MaxDrawdown");
-        assert!(Wanted::default().has_the_causes_of(&trading));
+        assert!(Wanted::default().is_in_force(&trading) && Wanted::default().is_recorded(&trading, 3));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use intuition_api::{
     },
 };
 use serde_json::json;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, task::JoinSet};
 use tokio_stream::{Stream, wrappers::TcpListenerStream};
 use tonic::{Request, Response, Status, Streaming, transport::Server};
 
@@ -134,6 +134,8 @@ struct Bench {
     served: Served,
     client: RuntimeClient<Channel>,
     owner: Owner,
+    /// Ends with the bench.
+    _serving: JoinSet<Result<(), tonic::transport::Error>>,
 }
 
 impl Bench {
@@ -142,9 +144,10 @@ impl Bench {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let server = Server::builder().add_service(RuntimeServer::new(served.clone()));
-        tokio::spawn(server.serve_with_incoming(TcpListenerStream::new(listener)));
+        let mut serving = JoinSet::new();
+        serving.spawn(server.serve_with_incoming(TcpListenerStream::new(listener)));
         let client = connect("127.0.0.1", i32::from(port)).await.unwrap();
-        Self { served, client, owner: tests_support::plan().owner() }
+        Self { served, client, owner: tests_support::plan().owner(), _serving: serving }
     }
 
     /// One look. Without a plan the spec is not accepted, at generation 8.

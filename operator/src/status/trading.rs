@@ -82,8 +82,12 @@ impl Seen<'_> {
     /// A runtime that knows trading states. `failure`: why the call has no answer.
     fn by_state(&self, trading: &Trading, refusal: Option<&Refusal>, failure: &str) -> Traded {
         let state = in_force(trading);
-        let differs = !self.wanted.has_the_causes_of(trading);
-        let why = refusal.map_or_else(|| failure.to_owned(), |refusal| self.refused(refusal, trading));
+        let differs = !self.wanted.is_in_force(trading);
+        let why = match (refusal, failure) {
+            (Some(refusal), _) => self.refused(refusal, trading),
+            (None, "") => "it is asked for again at the next look".to_owned(),
+            (None, failure) => failure.to_owned(),
+        };
         // The next look repeats a call that failed, or that met another one.
         let urgency = match refusal {
             Some(refusal) if refusal.reason != OTHER_NUMBER => Urgency::Told,

@@ -150,6 +150,16 @@ fn a_stop_that_is_not_confirmed_is_unknown_whatever_the_account_does() {
 }
 
 #[test]
+fn another_text_of_a_cause_in_force_leaves_the_resource_settled() {
+    let shown = state(vec![cause("Halt", TradingState::Halted, "ann")]);
+    let answer = TradingReport::Answered { trading: shown.clone(), refusal: None };
+    let derived = of(&wants(&Value::Null, Some("bob")), report(Some(shown), answer));
+    let (shown, message) = condition(&derived);
+    assert_eq!((shown.as_str(), derived.progress), ("False Halted", Progress::Settled));
+    assert_eq!(message, "Halted by the annotation intuition.dev/halt: ann", "the text that is in force");
+}
+
+#[test]
 fn a_restored_resource_that_asks_for_less_leaves_the_stop_in_force_and_shows_why() {
     let newer = Trading { generation: 40, ..state(vec![user(TradingState::Halted)]) };
     let answer = TradingReport::Answered { trading: newer.clone(), refusal: refusal_of("OlderGeneration") };
