@@ -1,6 +1,7 @@
 mod capabilities;
 mod health;
 mod inputs;
+mod reasons;
 mod trading;
 
 use intuition_api::{
