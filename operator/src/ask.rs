@@ -1,5 +1,7 @@
 //! What runtimes and bridges say about themselves, asked at their pods' addresses.
 
+mod trading;
+
 use std::{net::IpAddr, time::Duration};
 
 use bytes::Bytes;
@@ -8,14 +10,19 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use intuition_api::v1::{AccountRequest, AccountResponse, ConfigureResponse, Refusal, runtime_client::RuntimeClient};
+use intuition_api::v1::{
+    AccountRequest, AccountResponse, ConfigureRequest, ConfigureResponse, Refusal, runtime_client::RuntimeClient,
+};
 use serde::Deserialize;
 use tonic::transport::{Channel, Endpoint};
 
+pub use self::trading::{Suspension, TradingReport};
 use crate::{
     names::{GRPC_PORT, HTTP_PORT},
+    owner::Owner,
     plan::Plan,
     reset::Reset,
+    trading::Wanted,
 };
 
 /// Longest that an answer may take: a runtime commits to disk before it answers.
@@ -75,7 +82,22 @@ struct Page {
     missing: Vec<Missing>,
 }
 
-/// What a runtime says.
+/// What a look at a resource asks of its runtime.
+#[derive(Debug, Clone, Copy)]
+pub struct Questions<'a> {
+    /// The resource.
+    pub owner: &'a Owner,
+    /// Its generation.
+    pub generation: i64,
+    /// The trading state that it asks for.
+    pub trading: &'a Wanted,
+    /// Its settings; `None`: its spec is not accepted.
+    pub plan: Option<&'a Plan>,
+    /// The text of the settings file in the cluster: where the plan has no settings, an old runtime is halted by these.
+    pub stored: Option<&'a str>,
+}
+
+/// The answers of a runtime.
 #[derive(Debug)]
 pub struct RuntimeReport {
     /// What it lacks; empty when it serves.
@@ -86,6 +108,8 @@ pub struct RuntimeReport {
     pub resets: Vec<SourceReset>,
     /// What it said to the settings; `None`: they were in force already, or the account is not known.
     pub configured: Option<Result<ConfigureResponse, AskError>>,
+    /// Its answer to the trading state.
+    pub trading: TradingReport,
 }
 
 /// A source to reset, and the runtime's answer.
@@ -130,34 +154,73 @@ impl Asker {
         page.map(|page| page.missing).map_err(|source| AskError::ParseReadiness { address, source })
     }
 
-    /// A runtime's account; where its settings are older than the plan's, they are put in force first.
-    pub async fn runtime(&self, ip: &str, plan: &Plan) -> RuntimeReport {
-        let (missing, (account, configured, resets)) = tokio::join!(self.missing(ip), account(ip, plan));
-        RuntimeReport { missing, account, resets, configured }
+    /// A runtime's account. A trading state that differs is put in force first, whatever becomes of the rest, then
+    /// settings that differ.
+    pub async fn runtime(&self, ip: &str, questions: &Questions<'_>) -> RuntimeReport {
+        let (missing, answers) = tokio::join!(self.missing(ip), async {
+            match connect(ip, GRPC_PORT).await {
+                Ok(mut client) => ask(&mut client, questions).await,
+                Err(error) => Answers::unread(error, TradingReport::Unasked),
+            }
+        });
+        let Answers { account, configured, resets, trading } = answers;
+        RuntimeReport { missing, account, resets, configured, trading }
     }
 }
 
-/// The account, the answer to its settings, and those to its resets.
-type Answers = (Result<AccountResponse, AskError>, Option<Result<ConfigureResponse, AskError>>, Vec<SourceReset>);
+#[derive(Debug)]
+struct Answers {
+    account: Result<AccountResponse, AskError>,
+    configured: Option<Result<ConfigureResponse, AskError>>,
+    resets: Vec<SourceReset>,
+    trading: TradingReport,
+}
 
-async fn account(ip: &str, plan: &Plan) -> Answers {
-    let mut client = match connect(ip).await {
-        Ok(client) => client,
-        Err(error) => return (Err(error), None, Vec::new()),
+impl Answers {
+    const fn unread(error: AskError, trading: TradingReport) -> Self {
+        Self { account: Err(error), configured: None, resets: Vec::new(), trading }
+    }
+}
+
+async fn ask(client: &mut RuntimeClient<Channel>, questions: &Questions<'_>) -> Answers {
+    let account = match read(client, questions).await {
+        Ok(account) => account,
+        Err(error) => return Answers::unread(error, trading::set_unread(client, questions).await),
     };
-    // Before the account, which then shows the sources as they are.
-    let resets = reset_sources(&mut client, plan).await;
-    let account = read(&mut client, plan).await;
-    // Not only where it is behind: one that is ahead (the resource was restored from a backup) has to say so. And an Algorithm
-    // that is served elsewhere now is no generation of this resource.
-    let differs = account.as_ref().is_ok_and(|account| {
-        account.effective_generation != plan.generation || account.candidate.is_some() || !plan.is_decided_by(account)
-    });
-    let Some(configure) = plan.configure().filter(|_| differs) else { return (account, None, resets) };
-    let configured = client.configure(configure).await;
-    let configured = configured.map(tonic::Response::into_inner).map_err(|status| AskError::Call(Box::new(status)));
-    // With what it changed: the cash, the channels.
-    (read(&mut client, plan).await, Some(configured), resets)
+    // First, because nothing else may hold a stop back.
+    let trading = trading::set(client, questions, &account).await;
+    let resets = match questions.plan {
+        Some(plan) => reset_sources(client, plan).await,
+        None => Vec::new(),
+    };
+    let (configured, trading) = match trading {
+        Some(trading) => (configure(client, questions, &account).await, trading),
+        None => trading::suspend(client, questions, &account).await,
+    };
+    // With what the calls changed: the state, the cash, the channels, the sources.
+    let is_changed = trading.is_changed() || configured.is_some() || !resets.is_empty();
+    let account = if is_changed { read(client, questions).await } else { Ok(account) };
+    Answers { account, configured, resets, trading }
+}
+
+/// Puts the plan's settings in force in a runtime that knows trading states. Not only where it is behind: one that is ahead
+/// (the resource was restored from a backup) has to say so. And an Algorithm that is served elsewhere now is no generation of
+/// this resource.
+async fn configure(
+    client: &mut RuntimeClient<Channel>,
+    questions: &Questions<'_>,
+    account: &AccountResponse,
+) -> Option<Result<ConfigureResponse, AskError>> {
+    let plan = questions.plan?;
+    let differs =
+        account.effective_generation != plan.generation || account.candidate.is_some() || !plan.is_decided_by(account);
+    let request = plan.configure(&account.deposits, questions.trading.is_halted_by_spec()).filter(|_| differs)?;
+    Some(send(client, request).await)
+}
+
+async fn send(client: &mut RuntimeClient<Channel>, request: ConfigureRequest) -> Result<ConfigureResponse, AskError> {
+    let answer = client.configure(request).await;
+    answer.map(tonic::Response::into_inner).map_err(|status| AskError::Call(Box::new(status)))
 }
 
 /// Resets the sources that the resource names. At each look, for a runtime that is replaced may have an older ledger;
@@ -195,13 +258,13 @@ fn of_refusal(refusal: &Refusal) -> String {
     }
 }
 
-async fn read(client: &mut RuntimeClient<Channel>, plan: &Plan) -> Result<AccountResponse, AskError> {
-    let answer = client.account(AccountRequest { account: plan.account() }).await;
+async fn read(client: &mut RuntimeClient<Channel>, questions: &Questions<'_>) -> Result<AccountResponse, AskError> {
+    let answer = client.account(AccountRequest { account: questions.owner.full_name() }).await;
     answer.map(tonic::Response::into_inner).map_err(|status| AskError::Call(Box::new(status)))
 }
 
-async fn connect(ip: &str) -> Result<RuntimeClient<Channel>, AskError> {
-    let address = address(ip, GRPC_PORT)?;
+async fn connect(ip: &str, port: i32) -> Result<RuntimeClient<Channel>, AskError> {
+    let address = address(ip, port)?;
     let endpoint = Endpoint::from_shared(format!("http://{address}"))
         .map_err(|_| AskError::ParseAddress(ip.to_owned()))?
         .connect_timeout(CONNECT)
@@ -217,3 +280,6 @@ fn address(ip: &str, port: i32) -> Result<String, AskError> {
         Err(_) => Err(AskError::ParseAddress(ip.to_owned())),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@ mod bridge;
 mod ledger;
 pub(crate) mod network;
 pub(crate) mod pod;
-mod runtime;
+pub(crate) mod runtime;
 
 use k8s_openapi::{
     ByteString,

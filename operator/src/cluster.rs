@@ -5,6 +5,7 @@ mod apply;
 mod caches;
 mod memo;
 mod rights;
+mod stored;
 mod surplus;
 mod write;
 
@@ -147,11 +148,11 @@ impl Cluster {
     }
 
     /// How a workload is doing, `generation` being that of its Deployment when it was written last.
-    pub fn pod_state(&self, plan: &Plan, component: Component, generation: Option<i64>) -> PodState {
-        let reference = ObjectRef::new(&component.of(&plan.name)).within(&plan.namespace);
+    pub fn pod_state(&self, owner: &Owner, component: Component, generation: Option<i64>) -> PodState {
+        let reference = ObjectRef::new(&component.of(&owner.name)).within(&owner.namespace);
         let deployment = self.caches.deployments.get(&reference);
-        let deployment = deployment.as_deref().filter(|deployment| is_owned(*deployment, &plan.uid));
-        let pods = self.caches.pods.state_filter(|pod| is_pod_of(pod, plan, component));
+        let deployment = deployment.as_deref().filter(|deployment| is_owned(*deployment, &owner.uid));
+        let pods = self.caches.pods.state_filter(|pod| is_pod_of(pod, owner, component));
         pods::state(deployment, generation, pods.iter().map(AsRef::as_ref))
     }
 
@@ -180,9 +181,9 @@ pub(crate) fn is_owned(object: &impl Resource, uid: &str) -> bool {
     controller_of(object.meta()).is_some_and(|owner| owner.uid == uid)
 }
 
-fn is_pod_of(pod: &Pod, plan: &Plan, component: Component) -> bool {
+fn is_pod_of(pod: &Pod, owner: &Owner, component: Component) -> bool {
     let is = |key: &str, value: &str| pod.labels().get(key).is_some_and(|found| found == value);
-    pod.namespace().as_deref() == Some(&plan.namespace)
-        && is(label::UID, &plan.uid)
+    pod.namespace().as_deref() == Some(&owner.namespace)
+        && is(label::UID, &owner.uid)
         && is(label::COMPONENT, component.name())
 }

@@ -10,6 +10,7 @@ pub(crate) mod run;
 
 use std::{sync::Arc, time::Instant};
 
+use intuition_common::exit::with_causes;
 use kube::{
     Resource as _, ResourceExt as _,
     runtime::{controller::Action, reflector::ObjectRef},
@@ -22,15 +23,18 @@ pub use self::{
     run::{Shared, run},
 };
 use crate::{
+    ask::Questions,
     build,
     cluster::{Applied, ApplyError, CallError},
     confine,
     guarded::Guarded,
     names::Component,
-    plan::{Choice, Plan, plan},
+    owner::Owner,
+    plan::{Choice, Plan, Recorded, plan},
     pods::PodState,
     resource::{KIND, Ledger, TradingAlgo, TradingAlgoStatus},
-    status::{self, Derived, LedgerState, Observation, Outcome, Outlook, Trouble},
+    status::{self, Derived, Lasting, LedgerState, Observation, Outcome, Outlook, Pods, Trouble},
+    validate::Problem,
 };
 
 /// Why a resource could not be looked at, or not be told of. Tried again with a growing pause.
@@ -90,8 +94,11 @@ pub async fn reconcile(seen: Arc<Guarded>, context: Arc<Context>) -> Result<Acti
     let outcome = tokio::time::timeout(pace::LONGEST_LOOK, once(&seen, &context)).await;
     let outcome = outcome.unwrap_or(Err(ReconcileError::TimeOut(pace::LONGEST_LOOK.as_secs())));
     if let Err(error) = &outcome {
-        let derive =
-            |previous: Option<&_>, problems: &[_]| derive(previous, &*seen, &Outcome::Refused(problems), &context);
+        let trading = seen.trading();
+        let lasting = Lasting { generation: seen.meta().generation.unwrap_or_default(), trading: &trading, pods: None };
+        let derive = |previous: Option<&_>, problems: &[_]| {
+            derive(previous, &*seen, &Outcome::Refused(problems, lasting), &context)
+        };
         context.common.tell_lacking_rights(context.cluster.writer(), &seen, error, derive).await;
     }
     let failed = outcome.as_ref().err().map(ReconcileError::reason);
@@ -111,11 +118,16 @@ async fn once(seen: &Guarded, context: &Context) -> Result<Action, ReconcileErro
     context.cluster.await_caches(&context.algorithms, patience).await.map_err(ReconcileError::FillCaches)?;
     let previous = context.common.recent.status_of(seen);
     let look = match &seen.parsed {
-        Ok(algo) => look(algo, previous.as_ref(), context).await?,
-        Err(error) => {
-            let derived = derive(previous.as_ref(), seen, &Outcome::Unreadable(error), context);
-            Look { derived, failed: None }
-        }
+        // Boxed: it is most of a look's memory, and the other way is short.
+        Ok(algo) => match Box::pin(look(seen, algo, previous.as_ref(), context)).await {
+            Ok(look) => look,
+            Err(error) => {
+                // A look that ends early still brings a stop to the account.
+                drop(lasting_pods(seen, context).await);
+                return Err(error);
+            }
+        },
+        Err(error) => not_accepted(seen, Refusal::Unreadable(error), previous.as_ref(), context).await,
     };
     if !context.common.leads() {
         return Err(ReconcileError::LoseLead);
@@ -127,8 +139,74 @@ async fn once(seen: &Guarded, context: &Context) -> Result<Action, ReconcileErro
     Ok(context.common.pauses.after(seen.uid_or_empty(), look.derived.progress))
 }
 
+/// Why a spec is not accepted.
+enum Refusal<'a> {
+    Unreadable(&'a str),
+    Invalid(&'a [Problem]),
+}
+
+/// A look at a resource whose spec is not accepted: nothing is made of it, but the trading state that it asks for is put
+/// in force where the account runs on, and what runs is looked at.
+async fn not_accepted(
+    seen: &Guarded,
+    refusal: Refusal<'_>,
+    previous: Option<&TradingAlgoStatus>,
+    context: &Context,
+) -> Look {
+    let (owner, generation) = (owner(seen, context), seen.meta().generation.unwrap_or_default());
+    let (cluster, trading) = (&context.cluster, seen.trading());
+    let stored = cluster.stored_settings(&owner);
+    let settings = build::runtime::with_trading_state(&owner, &stored, &trading, generation);
+    let problem = match &settings {
+        Some(settings) => cluster.apply_settings(&owner, settings).await.err(),
+        None => None,
+    };
+    let pods = lasting_pods(seen, context).await;
+    let lasting = Lasting { generation, trading: &trading, pods: pods.as_ref() };
+    let outcome = match refusal {
+        Refusal::Unreadable(error) => Outcome::Unreadable(error, lasting),
+        Refusal::Invalid(problems) => Outcome::Refused(problems, lasting),
+    };
+    let derived = derive(previous, seen, &outcome, context);
+    if let Some(error) = &problem {
+        // Its file is for a start without an operator: the state itself went by the call.
+        let name = owner.full_name();
+        tracing::warn!(
+            name,
+            reason = error.reason(),
+            error = with_causes(error),
+            "cannot write the trading state's file"
+        );
+    }
+    let failed = problem.filter(|error| error.outlook() == Outlook::Uncertain).map(ReconcileError::Apply);
+    Look { derived, failed }
+}
+
+fn owner(seen: &Guarded, context: &Context) -> Owner {
+    seen.owner(context.common.settings.installation.as_deref())
+}
+
+/// The pods of a resource of which nothing is made, where it has any. They are asked as they are, and the trading state of
+/// the resource is put in force.
+async fn lasting_pods(seen: &Guarded, context: &Context) -> Option<Pods> {
+    let (owner, trading) = (owner(seen, context), seen.trading());
+    if !context.cluster.is_deployed(&owner) {
+        return None;
+    }
+    let stored = context.cluster.stored_settings(&owner);
+    let questions = Questions {
+        owner: &owner,
+        generation: seen.meta().generation.unwrap_or_default(),
+        trading: &trading,
+        plan: None,
+        stored: build::runtime::stored_settings(&stored),
+    };
+    Some(pods(&questions, &Applied::default(), context).await)
+}
+
 /// Dereference, plan, build, apply, ask, derive.
 async fn look(
+    seen: &Guarded,
     algo: &TradingAlgo,
     previous: Option<&TradingAlgoStatus>,
     context: &Context,
@@ -147,14 +225,13 @@ async fn look(
     let planned = plan(algo, settings, credentials.as_ref(), named.as_deref());
     let mut plan = match confine::with(planned, login) {
         Ok(plan) => plan,
-        Err(problems) => {
-            let derived = derive(previous, algo, &Outcome::Refused(&problems), context);
-            return Ok(Look { derived, failed: None });
-        }
+        Err(problems) => return Ok(not_accepted(seen, Refusal::Invalid(&problems), previous, context).await),
     };
     // Of the status as it was written last, which the cache may not show yet.
     plan.ledger = previous.and_then(|status| status.ledger.clone());
     plan.in_force = previous.and_then(|status| status.backend.as_ref()?.address.clone());
+    plan.recorded = Recorded::of(previous);
+    plan.stored = context.cluster.stored_settings(&plan.owner());
     if let (Choice::Missing(why), true) = (&plan.adjustable.algorithm, plan.has_nothing_to_start()) {
         let derived = derive(previous, algo, &Outcome::WithoutAlgorithm(why), context);
         return Ok(Look { derived, failed: None });
@@ -173,14 +250,28 @@ async fn look(
     Ok(Look { derived, failed })
 }
 
-/// Asks runtime and bridge, where they run.
+/// What was applied and what the pods answer.
 async fn observe<'a>(plan: &'a Plan, applied: &Applied, ledger: LedgerState, context: &Context) -> Observation<'a> {
-    let runtime = context.cluster.pod_state(plan, Component::Runtime, applied.runtime);
-    let bridge = context.cluster.pod_state(plan, Component::Bridge, applied.bridge);
+    let questions = Questions {
+        owner: &plan.owner(),
+        generation: plan.generation,
+        trading: &plan.trading,
+        plan: Some(plan),
+        stored: build::runtime::stored_settings(&plan.stored),
+    };
+    let pods = pods(&questions, applied, context).await;
+    Observation { plan, problem: applied.problem.as_ref().map(Trouble::from), ledger, pods }
+}
+
+/// Asks runtime and bridge, where they run.
+async fn pods(questions: &Questions<'_>, applied: &Applied, context: &Context) -> Pods {
+    let owner = questions.owner;
+    let runtime = context.cluster.pod_state(owner, Component::Runtime, applied.runtime);
+    let bridge = context.cluster.pod_state(owner, Component::Bridge, applied.bridge);
     let (said, lacks) = tokio::join!(
         async {
             match &runtime {
-                PodState::Running(running) => Some(context.asker.runtime(&running.ip, plan).await),
+                PodState::Running(running) => Some(context.asker.runtime(&running.ip, questions).await),
                 _ => None,
             }
         },
@@ -191,8 +282,7 @@ async fn observe<'a>(plan: &'a Plan, applied: &Applied, ledger: LedgerState, con
             }
         }
     );
-    let problem = applied.problem.as_ref().map(Trouble::from);
-    Observation { plan, problem, ledger, runtime: (runtime, said), bridge: (bridge, lacks) }
+    Pods { runtime: (runtime, said), bridge: (bridge, lacks) }
 }
 
 /// The claim after it was applied.

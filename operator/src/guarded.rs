@@ -5,9 +5,14 @@ use std::{borrow::Cow, fmt::Debug};
 use k8s_openapi::{NamespaceResourceScope, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use kube::{Resource, ResourceExt as _};
 use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned, de::Error as _};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::resource::{ALGORITHM_KIND, Algorithm, AlgorithmStatus, KIND, TradingAlgo, TradingAlgoStatus};
+use crate::{
+    names::APP,
+    owner::Owner,
+    resource::{ALGORITHM_KIND, Algorithm, AlgorithmStatus, KIND, TradingAlgo, TradingAlgoStatus},
+    trading::Wanted,
+};
 
 /// A kind of ours.
 pub trait Watched:
@@ -15,17 +20,21 @@ pub trait Watched:
 {
     /// What `kind` says.
     const KIND: &'static str;
+    /// Members of the spec that are kept as they are, for use where the spec cannot be parsed.
+    const RAW: &'static [&'static str];
     /// What the operator observed.
     type Status: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static;
 }
 
 impl Watched for TradingAlgo {
     const KIND: &'static str = KIND;
+    const RAW: &'static [&'static str] = &["tradingState", "suspend"];
     type Status = TradingAlgoStatus;
 }
 
 impl Watched for Algorithm {
     const KIND: &'static str = ALGORITHM_KIND;
+    const RAW: &'static [&'static str] = &[];
     type Status = AlgorithmStatus;
 }
 
@@ -38,6 +47,28 @@ pub struct Guarded<K: Watched = TradingAlgo> {
     pub parsed: Result<Box<K>, String>,
     /// Its status, where that can be read.
     pub status: Option<K::Status>,
+    /// The members of the spec that [`Watched::RAW`] names.
+    raw: Map<String, Value>,
+}
+
+impl Guarded<TradingAlgo> {
+    /// The trading state that the resource asks for, also where its spec cannot be parsed or is refused.
+    pub fn trading(&self) -> Wanted {
+        Wanted::read(self.raw.get("tradingState"), self.raw.get("suspend"), self.metadata.annotations.as_ref())
+    }
+
+    /// The owner of its children, which this installation of the operator makes.
+    pub fn owner(&self, installation: Option<&str>) -> Owner {
+        Owner {
+            namespace: self.namespace().unwrap_or_default(),
+            name: self.name_any(),
+            uid: self.uid_or_empty().to_owned(),
+            kind: KIND,
+            app: APP,
+            keeps: self.status.as_ref().and_then(|status| status.ledger.as_ref()).map(|held| held.claim_uid.clone()),
+            installation: installation.map(str::to_owned),
+        }
+    }
 }
 
 impl<K: Watched> Guarded<K> {
@@ -62,8 +93,11 @@ impl<'de, K: Watched> Deserialize<'de> for Guarded<K> {
         let part = |name: &str| value.get(name).cloned().unwrap_or_default();
         let metadata = serde_json::from_value(part("metadata")).map_err(D::Error::custom)?;
         let status = serde_json::from_value(part("status")).ok();
+        let spec = value.get("spec");
+        let kept = |name: &&str| Some(((*name).to_owned(), spec?.get(*name)?.clone()));
+        let raw = K::RAW.iter().filter_map(kept).collect();
         let parsed = serde_json::from_value(value).map(Box::new).map_err(|error| error.to_string());
-        Ok(Self { metadata, parsed, status })
+        Ok(Self { metadata, parsed, status, raw })
     }
 }
 
@@ -108,17 +142,22 @@ mod tests {
             "apiVersion": "intuition.dev/v1alpha1",
             "kind": "TradingAlgo",
             "metadata": { "name": "a", "namespace": "n", "uid": "u-1", "managedFields": [{ "manager": "kubectl" }] },
-            "spec": { "algorithm": { "builtin": "random" }, "ofTheNextRelease": true },
+            "spec": { "algorithm": { "builtin": "random" }, "ofTheNextRelease": true, "tradingState": "Paused" },
             "status": { "ledger": ledger },
         });
         let seen: Guarded = from_value(object.clone()).unwrap();
         assert!(seen.parsed.as_ref().unwrap_err().contains("ofTheNextRelease"), "{:?}", seen.parsed);
         assert_eq!((seen.full_name().as_str(), seen.uid_or_empty()), ("n/a", "u-1"));
-        assert_eq!(json!(seen.status.unwrap().ledger), ledger);
+        assert_eq!(json!(seen.status.as_ref().unwrap().ledger), ledger);
         assert_eq!(seen.metadata.managed_fields, None);
+        assert_eq!(
+            seen.trading().state(),
+            intuition_api::v1::TradingState::Halted,
+            "a stop that it cannot read is one"
+        );
 
         let mut readable = object;
-        readable["spec"].as_object_mut().unwrap().remove("ofTheNextRelease");
+        readable["spec"].as_object_mut().unwrap().retain(|member, _| member == "algorithm");
         let seen: Guarded = from_value(readable).unwrap();
         assert_eq!(seen.parsed.unwrap().status.unwrap(), seen.status.unwrap());
     }

@@ -10,6 +10,7 @@
 //! - [`process`], [`args`], [`lease`]: the process, until it leads.
 //! - [`controller`]: watches, and looks at what changed.
 //! - [`guarded`], [`plan`], [`confine`], [`settings`], [`names`], [`owner`]: from a resource as it is watched to a plan; pure.
+//! - [`trading`]: the trading state that a resource asks for, whatever else is wrong with it; pure.
 //! - [`build`]: from a plan to the objects that make it true; pure.
 //! - [`cluster`]: the caches, and the only writer.
 //! - [`pods`], [`ask`]: how runtime and bridge are, by what the cluster and by what they themselves say.
@@ -55,4 +56,6 @@ pub mod resource;
 pub mod settings;
 #[cfg(feature = "controller")]
 pub mod status;
+#[cfg(feature = "controller")]
+pub mod trading;
 pub mod validate;

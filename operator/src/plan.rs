@@ -1,10 +1,16 @@
 //! From a resource and the operator's settings to a plan: everything decided, nothing built. Pure.
 
-use intuition_api::{decimal::Money, v1};
+mod runtime;
+
+use intuition_api::{
+    decimal::Money,
+    v1::{self, TradingState},
+};
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use kube::{Resource as _, ResourceExt as _};
 use serde_json::{Map, Value, json};
 
+pub(crate) use self::runtime::{cash_file, configure_as_stored};
 use crate::{
     address::Address,
     confine::{self, ChannelRule},
@@ -13,8 +19,12 @@ use crate::{
     names::{APP, annotation, broker_secret},
     owner::Owner,
     reset::{self, Resets},
-    resource::{Algorithm, AlgorithmChoice, Broker, Input, KIND, Ledger, Portfolio, Storage, TradingAlgo},
+    resource::{
+        Algorithm, AlgorithmChoice, Amount, Broker, Input, KIND, Ledger, Portfolio, Storage, TradingAlgo,
+        TradingAlgoStatus, TradingStatus,
+    },
     settings::{Confine, Settings},
+    trading::Wanted,
     validate::{Problem, check},
 };
 
@@ -57,6 +67,43 @@ pub struct Plan {
     pub resets: Resets,
     /// Where the algorithm that decides is served, as the status recorded it.
     pub in_force: Option<String>,
+    /// The trading state that the resource asks for.
+    pub trading: Wanted,
+    /// What earlier looks recorded of the account.
+    pub recorded: Recorded,
+    /// The data of the runtime's ConfigMap in the cluster; empty without one.
+    pub stored: Stored,
+}
+
+/// Keys and texts of the runtime's ConfigMap.
+pub type Stored = std::collections::BTreeMap<String, String>;
+
+/// What earlier looks recorded of the account, in the status.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Recorded {
+    /// Whether the runtime has shown an account at all.
+    pub has_account: bool,
+    /// Net deposits that it last answered, two places.
+    pub deposits: Option<String>,
+    /// It knows no trading states and was halted instead of reducing: the settings of its next start say so too.
+    pub halts_to_reduce: bool,
+}
+
+impl Recorded {
+    /// From the status as it was written last.
+    pub fn of(status: Option<&TradingAlgoStatus>) -> Self {
+        let account = status.and_then(|status| status.account.as_ref());
+        let trading = status.and_then(|status| status.trading.as_ref());
+        let is_halted = |trading: &&TradingStatus| trading.state == TradingState::Halted.name();
+        Self {
+            has_account: account.is_some(),
+            deposits: account.and_then(|account| account.deposits.clone()),
+            halts_to_reduce: trading.filter(is_halted).is_some_and(|trading| {
+                !trading.causes.is_empty()
+                    && trading.causes.iter().all(|held| held.state == TradingState::Reducing.name())
+            }),
+        }
+    }
 }
 
 /// Settings that may change while the runtime runs: what `Configure` carries.
@@ -68,10 +115,8 @@ pub struct Adjustable {
     pub threshold: f64,
     /// The algorithm's parameters.
     pub parameters: Map<String, Value>,
-    /// Net deposits.
-    pub starting_cash: Money,
-    /// Whether every signal is denied.
-    pub suspend: bool,
+    /// Net deposits; `None`: those of the account, whatever they are.
+    pub starting_cash: Option<Money>,
 }
 
 /// Which algorithm decides.
@@ -183,8 +228,7 @@ pub fn plan(
             algorithm,
             threshold: algo.spec.threshold,
             parameters: algo.spec.algorithm.parameters.clone(),
-            starting_cash: algo.spec.starting_cash.money(),
-            suspend: algo.spec.suspend,
+            starting_cash: algo.spec.starting_cash.map(Amount::money),
         },
         portfolio: algo.spec.portfolio.clone(),
         subscribe,
@@ -198,7 +242,15 @@ pub fn plan(
         new_ledger: algo.annotations().get(annotation::NEW_LEDGER).cloned(),
         resets: reset::parse(algo.annotations().get(annotation::RESET_SOURCE).map(String::as_str)),
         in_force: algo.status.as_ref().and_then(|status| status.backend.as_ref()?.address.clone()),
+        trading: trading(algo),
+        recorded: Recorded::of(algo.status.as_ref()),
+        stored: Stored::new(),
     })
+}
+
+fn trading(algo: &TradingAlgo) -> Wanted {
+    let [state, suspend] = [json!(algo.spec.trading_state), json!(algo.spec.suspend)];
+    Wanted::read(Some(&state), Some(&suspend), algo.metadata.annotations.as_ref())
 }
 
 fn choice(given: &AlgorithmChoice, named: Option<&Guarded<Algorithm>>, cluster_domain: &str) -> Option<Choice> {
@@ -301,61 +353,6 @@ impl Plan {
     pub fn lost_claim(&self, found: Option<&PersistentVolumeClaim>) -> Option<&Ledger> {
         let had = self.ledger.as_ref().filter(|_| found.is_none())?;
         (self.new_ledger.as_deref() != Some(&had.claim_uid)).then_some(had)
-    }
-
-    /// The settings as the runtime's file carries them; `None`: nobody can say yet where the algorithm is.
-    pub fn settings_file(&self) -> Option<Value> {
-        let (member, algorithm) = match &self.adjustable.algorithm {
-            Choice::Builtin(name) => ("algorithm", name),
-            Choice::Served { url, .. } => ("algorithmAddress", url),
-            Choice::Missing(_) => return None,
-        };
-        Some(json!({
-            "resourceUid": self.uid,
-            "generation": self.generation,
-            member: algorithm,
-            "threshold": self.adjustable.threshold,
-            "parameters": self.adjustable.parameters,
-            "startingCash": self.adjustable.starting_cash.to_string(),
-            "suspend": self.adjustable.suspend,
-        }))
-    }
-
-    /// The settings that v0.1.0 does not know, for the runtime's second file; `None`: the resource uses none of them.
-    pub fn second_settings_file(&self) -> Option<Value> {
-        let mut members = Map::new();
-        if !self.inputs.is_empty() {
-            members.insert("channels".to_owned(), json!({ "inputs": self.inputs }));
-        }
-        if let Some(rule) = &self.channel_rule {
-            let rule = json!({ "confine": rule.confine.name(), "subscribe": rule.subscribe });
-            members.insert("topics".to_owned(), rule);
-        }
-        (!members.is_empty()).then_some(Value::Object(members))
-    }
-
-    /// The settings as `Configure` carries them; `None`: nobody can say yet where the algorithm is.
-    pub fn configure(&self) -> Option<v1::ConfigureRequest> {
-        let (algorithm, algorithm_address) = match &self.adjustable.algorithm {
-            Choice::Builtin(name) => (name.clone(), String::new()),
-            Choice::Served { url, .. } => (String::new(), url.clone()),
-            Choice::Missing(_) => return None,
-        };
-        Some(v1::ConfigureRequest {
-            account: self.account(),
-            resource_uid: self.uid.clone(),
-            generation: self.generation,
-            settings: Some(v1::Settings {
-                algorithm,
-                // The shortest text that reads back as the same number, never with an exponent.
-                threshold: self.adjustable.threshold.to_string(),
-                parameters_json: Value::Object(self.adjustable.parameters.clone()).to_string(),
-                starting_cash: self.adjustable.starting_cash.to_string(),
-                suspend: self.adjustable.suspend,
-                algorithm_address,
-            }),
-            starting_cash_unchanged: false,
-        })
     }
 }
 

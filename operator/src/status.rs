@@ -6,8 +6,10 @@ pub(crate) mod conditions;
 pub(crate) mod configured;
 pub(crate) mod finding;
 mod findings;
+mod health;
 mod inputs;
 mod topics;
+mod trading;
 pub(crate) mod workload;
 
 use intuition_common::exit::with_causes;
@@ -19,6 +21,7 @@ use crate::{
     plan::Plan,
     pods::PodState,
     resource::{Ledger, TradingAlgoStatus},
+    trading::Wanted,
     validate::Problem,
 };
 
@@ -29,13 +32,40 @@ use self::findings::Findings;
 #[derive(Debug)]
 pub enum Outcome<'a> {
     /// The API server holds what this release cannot read.
-    Unreadable(&'a str),
+    Unreadable(&'a str, Lasting<'a>),
     /// The spec is refused.
-    Refused(&'a [Problem]),
+    Refused(&'a [Problem], Lasting<'a>),
     /// Nothing was made: the algorithm that it names cannot be used, for this reason.
     WithoutAlgorithm(&'a str),
     /// Everything was applied, but for `Observation::problem`, and looked at.
     Seen(&'a Observation<'a>),
+}
+
+/// What counts of a resource whose spec is not accepted: the trading state that it asks for, and what still runs.
+#[derive(Debug, Clone, Copy)]
+pub struct Lasting<'a> {
+    /// Its generation.
+    pub generation: i64,
+    /// The trading state.
+    pub trading: &'a Wanted,
+    /// The pods; `None`: nothing was made.
+    pub pods: Option<&'a Pods>,
+}
+
+/// Runtime and bridge, as the cluster shows them and as they answered.
+#[derive(Debug)]
+pub struct Pods {
+    /// The runtime's pod, and its answers where it runs.
+    pub runtime: (PodState, Option<RuntimeReport>),
+    /// The bridge's pod, and what it lacks where it runs.
+    pub bridge: (PodState, Option<Result<Vec<Missing>, AskError>>),
+}
+
+impl Pods {
+    /// The runtime's answers, where it runs.
+    fn report(&self) -> Option<&RuntimeReport> {
+        self.runtime.1.as_ref()
+    }
 }
 
 /// What was seen.
@@ -47,10 +77,8 @@ pub struct Observation<'a> {
     pub problem: Option<Trouble>,
     /// The ledger's claim.
     pub ledger: LedgerState,
-    /// The runtime's pod, and what it says where it runs.
-    pub runtime: (PodState, Option<RuntimeReport>),
-    /// The bridge's pod, and what it lacks where it runs.
-    pub bridge: (PodState, Option<Result<Vec<Missing>, AskError>>),
+    /// Runtime and bridge.
+    pub pods: Pods,
 }
 
 /// What could not be applied.
@@ -124,24 +152,32 @@ pub enum Progress {
 pub fn derive(previous: Option<&TradingAlgoStatus>, generation: i64, outcome: &Outcome<'_>, now: Timestamp) -> Derived {
     let before = previous.cloned().unwrap_or_default();
     let mut hourly = Vec::new();
-    let findings = match outcome {
-        Outcome::Unreadable(error) => Findings::unreadable(error, &before),
-        Outcome::Refused(problems) => Findings::refused(problems, &before),
-        Outcome::WithoutAlgorithm(why) => Findings::without_algorithm(why),
+    let (findings, pods) = match outcome {
+        Outcome::Unreadable(error, lasting) => (Findings::unreadable(error, lasting, &before), lasting.pods),
+        Outcome::Refused(problems, lasting) => (Findings::refused(problems, lasting, &before), lasting.pods),
+        Outcome::WithoutAlgorithm(why) => (Findings::without_algorithm(why), None),
         Outcome::Seen(seen) => {
-            let (inputs, notices) = inputs::inputs(seen);
+            let (inputs, notices) = inputs::inputs(seen.pods.report(), &seen.plan.resets);
             hourly = notices;
             hourly.extend(topics::notice(seen.plan));
-            Findings::seen(seen, inputs, &before)
+            (Findings::seen(seen, inputs, &before), Some(&seen.pods))
         }
     };
     let (conditions, mut notices) = conditions::next(&before.conditions, &findings.all(), generation, now);
     notices.extend(hourly);
-    let mut status = TradingAlgoStatus { conditions, observed_generation: Some(generation), ..before };
+    let mut status = TradingAlgoStatus {
+        conditions,
+        observed_generation: Some(generation),
+        trading: Some(findings.trading_status().clone()),
+        ..before
+    };
     if let Outcome::Seen(seen) = outcome {
-        account::take(&mut status, seen);
+        account::take_ledger(&mut status, &seen.ledger);
     }
-    Derived { status, notices, progress: findings.progress() }
+    if let Some(report) = pods.and_then(Pods::report) {
+        account::take(&mut status, report);
+    }
+    Derived { status, notices, progress: findings.pace() }
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use k8s_openapi::{
     },
     apimachinery::pkg::util::intstr::IntOrString,
 };
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::{
@@ -18,8 +19,10 @@ use super::{
 };
 use crate::{
     names::{Component, GRPC_PORT, HTTP_PORT, claim, label, selector, service_url},
-    plan::Plan,
+    owner::Owner,
+    plan::{Plan, Stored, cash_file},
     settings::Settings,
+    trading::Wanted,
 };
 
 const RUNTIME: Component = Component::Runtime;
@@ -27,16 +30,62 @@ const DATA_DIR: &str = "/data";
 const SETTINGS_DIR: &str = "/etc/intuition/settings";
 const SETTINGS_FILE: &str = "settings.json";
 const SECOND_SETTINGS_FILE: &str = "settings-2.json";
+const TRADING_STATE_FILE: &str = "trading-state.json";
+const CASH_FILE: &str = "cash.json";
 
-/// The settings files. The key of the first does not depend on the algorithm: the runtime weighs the file against its ledger
-/// at a start, and later settings come by `Configure`.
+/// The runtime's files. No key but that of the second one depends on its text: the runtime weighs the files against its
+/// ledger at a start, and later settings come by calls. `None`: there are no settings yet, and none in the cluster.
 pub(super) fn settings(plan: &Plan) -> Option<ConfigMap> {
-    let first = (SETTINGS_FILE.to_owned(), format!("{:#}\n", plan.settings_file()?));
-    Some(ConfigMap {
-        metadata: metadata(plan, RUNTIME.of(&plan.name), Some(RUNTIME)),
-        data: Some([first].into_iter().chain(second_file(plan)).collect()),
+    let mut data = match plan.settings_file() {
+        Some(settings) => {
+            Stored::from([(SETTINGS_FILE.to_owned(), text(&settings)), (CASH_FILE.to_owned(), text(&plan.cash_file()))])
+        }
+        // Those that are there stay, with the cash that goes with them.
+        None => kept(&plan.stored, &plan.uid, &[SETTINGS_FILE, CASH_FILE])?,
+    };
+    data.extend(second_file(plan));
+    data.insert(TRADING_STATE_FILE.to_owned(), text(&plan.trading.file(&plan.uid, plan.generation)));
+    Some(config_map(&plan.owner(), data))
+}
+
+/// The ConfigMap in the cluster with another trading state and nothing else changed, for a spec that is not accepted.
+/// `None`: it holds no settings.
+pub(crate) fn with_trading_state(
+    owner: &Owner,
+    stored: &Stored,
+    trading: &Wanted,
+    generation: i64,
+) -> Option<ConfigMap> {
+    let keys: Vec<_> = stored.keys().map(String::as_str).collect();
+    let mut data = kept(stored, &owner.uid, &keys)?;
+    data.insert(TRADING_STATE_FILE.to_owned(), text(&trading.file(&owner.uid, generation)));
+    Some(config_map(owner, data))
+}
+
+/// The settings file that the cluster holds.
+pub(crate) fn stored_settings(stored: &Stored) -> Option<&str> {
+    stored.get(SETTINGS_FILE).map(String::as_str)
+}
+
+/// These keys as they are in the cluster. An earlier release made no cash file: what its settings say counts.
+fn kept(stored: &Stored, uid: &str, keys: &[&str]) -> Option<Stored> {
+    let settings: Value = serde_json::from_str(stored_settings(stored)?).ok()?;
+    let mut data: Stored = stored.clone().into_iter().filter(|(key, _)| keys.contains(&key.as_str())).collect();
+    let generation = settings.get("generation").and_then(Value::as_i64).unwrap_or_default();
+    data.entry(CASH_FILE.to_owned()).or_insert_with(|| text(&cash_file(uid, generation, false)));
+    Some(data)
+}
+
+fn config_map(owner: &Owner, data: Stored) -> ConfigMap {
+    ConfigMap {
+        metadata: owner.metadata(RUNTIME.of(&owner.name), Some(RUNTIME.name())),
+        data: Some(data),
         ..ConfigMap::default()
-    })
+    }
+}
+
+fn text(file: &Value) -> String {
+    format!("{file:#}\n")
 }
 
 /// Key and text of the second settings file. The key has a hash of the text, and the pod mounts the file by it: other text
@@ -128,10 +177,11 @@ pub(super) fn deployment(plan: &Plan, settings: &Settings) -> Deployment {
     pod::deployment(plan, settings, workload)
 }
 
-/// The settings files as the runtime reads them: the second one beside the first.
+/// The files as the runtime reads them, beside each other.
 fn settings_volume(plan: &Plan) -> Volume {
     let item = |key: String, path: &str| KeyToPath { key, path: path.to_owned(), mode: None };
-    let mut items = vec![item(SETTINGS_FILE.to_owned(), SETTINGS_FILE)];
+    let mut items: Vec<_> =
+        [SETTINGS_FILE, TRADING_STATE_FILE, CASH_FILE].map(|file| item(file.to_owned(), file)).into();
     items.extend(second_file(plan).map(|(key, _)| item(key, SECOND_SETTINGS_FILE)));
     Volume {
         name: "settings".to_owned(),

@@ -25,6 +25,7 @@ fn what_configure_carries_is_in_no_pod() {
         spec["threshold"] = json!(0.9);
         spec["startingCash"] = json!(77_777);
         spec["suspend"] = json!(true);
+        spec["tradingState"] = json!("Reducing");
         spec["algorithm"] = json!({ "builtin": "sma-crossover", "parameters": { "slow": 9 } });
     });
     let after = desired(&after, &settings(), None);
@@ -68,7 +69,10 @@ fn inputs_are_in_a_second_file_and_other_symbols_replace_the_pod() {
     assert_eq!((text.trim_end(), &mounted), (expected, &key));
     assert_ne!(second_file(&["GOOG", "AAPL"]).2, mounted, "the pod's template is another");
     let without = desired(&plan(), &settings(), None);
-    assert_eq!(without.settings.unwrap().data.unwrap().into_keys().collect::<Vec<_>>(), ["settings.json"]);
+    assert_eq!(
+        without.settings.unwrap().data.unwrap().into_keys().collect::<Vec<_>>(),
+        ["cash.json", "settings.json", "trading-state.json"]
+    );
 }
 
 #[test]
@@ -206,4 +210,88 @@ fn no_other_key_of_a_secret_is_mounted_and_bridges_of_v0_1_0_find_the_present_on
     assert_eq!(files.len(), 4, "{files:?}");
     assert_eq!(mounted(&["username", "ca.crt"]).into_keys().collect::<Vec<_>>(), ["ca.crt", "username"]);
     assert_eq!(mounted(&["tls.crt", "tls.key", "token"]).len(), 0);
+}
+
+/// The data of the runtime's ConfigMap, each file as JSON.
+fn files(settings: Option<ConfigMap>) -> Value {
+    let data = settings.unwrap().data.unwrap();
+    json!(
+        data.into_iter()
+            .map(|(key, text)| (key, serde_json::from_str::<Value>(&text).unwrap()))
+            .collect::<std::collections::BTreeMap<_, _>>()
+    )
+}
+
+fn stored(plan: &Plan) -> crate::plan::Stored {
+    runtime::settings(plan).unwrap().data.unwrap()
+}
+
+#[test]
+fn a_trading_state_is_a_file_of_its_own_and_only_halted_is_suspended() {
+    for (state, suspend) in [("Active", false), ("Reducing", false), ("Halted", true)] {
+        let plan = planned(|spec| spec["tradingState"] = json!(state));
+        let files = files(desired(&plan, &settings(), None).settings);
+        assert_eq!(files["settings.json"]["suspend"], suspend, "{state}");
+        assert_eq!(files["trading-state.json"], plan.trading.file(&plan.uid, 7));
+    }
+    // A runtime that does not know Reducing, and that a call has halted instead.
+    let mut plan = planned(|spec| spec["tradingState"] = json!("Reducing"));
+    plan.recorded.halts_to_reduce = true;
+    assert_eq!(files(desired(&plan, &settings(), None).settings)["settings.json"]["suspend"], true);
+    plan.trading = crate::trading::Wanted::default();
+    assert_eq!(files(desired(&plan, &settings(), None).settings)["settings.json"]["suspend"], false);
+}
+
+#[test]
+fn without_starting_cash_the_deposits_stay() {
+    let open = |recorded| {
+        let mut plan = planned(|spec| drop(spec.as_object_mut().unwrap().remove("startingCash")));
+        plan.recorded = recorded;
+        plan
+    };
+    let unchanged = json!({ "resourceUid": "0f1e2d3c-0000", "generation": 7, "startingCashUnchanged": true });
+    let first = open(crate::plan::Recorded::default());
+    let cash = |plan: &Plan| {
+        let files = files(desired(plan, &settings(), None).settings);
+        (files["settings.json"]["startingCash"].clone(), files["cash.json"].clone())
+    };
+    assert_eq!(cash(&first), (json!("10000.00"), unchanged.clone()), "of an account that was never there");
+    let known = crate::plan::Recorded { deposits: Some("500.00".to_owned()), has_account: true, ..Default::default() };
+    assert_eq!(cash(&open(known)), (json!("500.00"), unchanged));
+
+    // An account whose deposits an earlier release did not record: its settings stay until it has answered.
+    let mut before = planned(|spec| spec["startingCash"] = json!(500));
+    before.generation = 6;
+    let mut unknown = open(crate::plan::Recorded { has_account: true, ..Default::default() });
+    unknown.stored = stored(&before);
+    let kept = files(desired(&unknown, &settings(), None).settings);
+    assert_eq!(
+        (&kept["settings.json"]["startingCash"], &kept["settings.json"]["generation"]),
+        (&json!("500.00"), &json!(6))
+    );
+    assert_eq!(kept["cash.json"]["startingCashUnchanged"], false, "of the settings beside it");
+    assert_eq!(kept["trading-state.json"]["generation"], 7);
+}
+
+#[test]
+fn a_stop_reaches_the_files_without_the_algorithm_and_without_an_accepted_spec() {
+    let before = planned(|spec| spec["channels"] = json!({ "inputs": [{ "topic": "quotes" }] }));
+    let halted = planned(|spec| spec["tradingState"] = json!("Halted")).trading;
+    let mut missing = Plan { generation: 8, trading: halted.clone(), stored: stored(&before), ..before.clone() };
+    missing.adjustable.algorithm = Choice::Missing("there is no Algorithm mine".to_owned());
+    let was = files(runtime::settings(&before));
+    for now in [
+        desired(&missing, &settings(), None).settings,
+        runtime::with_trading_state(&before.owner(), &missing.stored, &halted, 8),
+    ] {
+        let mut now = files(now);
+        assert_eq!(now["trading-state.json"], halted.file(&before.uid, 8));
+        now["trading-state.json"] = was["trading-state.json"].clone();
+        assert_eq!(now, was, "nothing else changes");
+    }
+    // Of the operator of v0.1.0.
+    let old = crate::plan::Stored::from([("settings.json".to_owned(), missing.stored["settings.json"].clone())]);
+    let now = files(runtime::with_trading_state(&before.owner(), &old, &halted, 8));
+    assert_eq!(now["cash.json"], json!({ "resourceUid": before.uid, "generation": 7, "startingCashUnchanged": false }));
+    assert_eq!(runtime::with_trading_state(&before.owner(), &crate::plan::Stored::new(), &halted, 8), None);
 }

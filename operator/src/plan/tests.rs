@@ -51,7 +51,7 @@ fn random() -> Value {
 #[test]
 fn configure_and_the_settings_file_say_the_same() {
     let plan = plan(&algo(&random()), &settings(", broker: {url: 'mqtt://b'}"), None, None).unwrap();
-    let configure = plan.configure().unwrap();
+    let configure = plan.configure("7.00", false).unwrap();
     assert_eq!((configure.account.as_str(), configure.generation), ("n/a", 7));
     let wire = configure.settings.unwrap();
     assert_eq!((wire.threshold.as_str(), wire.starting_cash.as_str()), ("0.5", "10.50"));
@@ -129,8 +129,44 @@ fn an_algorithm_is_found_at_its_address_or_at_the_service_of_its_image() {
     let file = plan.settings_file().unwrap();
     assert_eq!(file["algorithmAddress"], "http://mine-algorithm-496add20.n.svc.cluster.local:9000");
     assert_eq!(file.get("algorithm"), None);
-    let wire = plan.configure().unwrap().settings.unwrap();
+    let wire = plan.configure("7.00", false).unwrap().settings.unwrap();
     assert_eq!((wire.algorithm.as_str(), json!(wire.algorithm_address)), ("", file["algorithmAddress"].clone()));
+}
+
+#[test]
+fn configure_names_the_deposits_of_the_account_where_the_resource_names_none() {
+    let open = json!({ "algorithm": { "builtin": "random" } });
+    let plan = plan(&algo(&open), &settings(", broker: {url: 'mqtt://b'}"), None, None).unwrap();
+    let request = plan.configure("500.00", false).unwrap();
+    assert_eq!((request.settings.unwrap().starting_cash.as_str(), request.starting_cash_unchanged), ("500.00", true));
+    let named = support::plan().configure("500.00", true).unwrap();
+    let wire = named.settings.unwrap();
+    assert_eq!((wire.starting_cash.as_str(), wire.suspend), ("10.50", true));
+    assert!(!named.starting_cash_unchanged);
+}
+
+#[test]
+fn stored_settings_are_sent_at_their_generation_and_move_no_money() {
+    let plan = support::plan();
+    let text = plan.settings_file().unwrap().to_string();
+    let stored = |text: &str, uid: &str| configure_as_stored(text, "n/a".to_owned(), uid, "500.00", true);
+    let mut expected = plan.configure("", true).unwrap();
+    expected.settings.as_mut().unwrap().starting_cash = "500.00".to_owned();
+    assert_eq!(stored(&text, &plan.uid), Some(expected));
+    assert_eq!(stored(&text, "other"), None);
+    assert_eq!(stored("{", &plan.uid), None);
+    assert_eq!(stored(r#"{"resourceUid":"u"}"#, "u"), None);
+}
+
+#[test]
+fn the_trading_state_of_a_plan_is_that_of_fields_and_annotations() {
+    let mut spec = random();
+    spec["tradingState"] = json!("Reducing");
+    let mut algo = algo(&spec);
+    algo.metadata.annotations = Some([(annotation::HALT.to_owned(), "jo".to_owned())].into());
+    let plan = plan(&algo, &settings(", broker: {url: 'mqtt://b'}"), None, None).unwrap();
+    let codes: Vec<_> = plan.trading.causes().iter().map(|held| held.cause.as_str()).collect();
+    assert_eq!((codes, plan.trading.is_halted_by_spec()), (vec!["Halt", "User"], false));
 }
 
 #[test]
@@ -145,7 +181,7 @@ fn without_the_algorithm_that_it_names_there_is_nothing_to_say_to_a_runtime() {
         let mut plan = naming(found);
         let Choice::Missing(message) = &plan.adjustable.algorithm else { panic!("{:?}", plan.adjustable) };
         assert!(message.contains(why), "{message}");
-        assert_eq!((plan.settings_file(), plan.configure()), (None, None));
+        assert_eq!((plan.settings_file(), plan.configure("7.00", true)), (None, None));
         assert!(plan.has_nothing_to_start());
         plan.ledger = Some(Ledger { claim_name: String::new(), claim_uid: String::new() });
         assert!(!plan.has_nothing_to_start(), "what has run goes on");

@@ -2,14 +2,20 @@
 
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 
-use super::{LedgerState, Observation};
-use crate::resource::{Account, Backend, TradingAlgoStatus};
+use super::LedgerState;
+use crate::{
+    ask::RuntimeReport,
+    resource::{Account, Backend, TradingAlgoStatus},
+};
 
-pub(super) fn take(status: &mut TradingAlgoStatus, seen: &Observation<'_>) {
-    if let LedgerState::There(ledger) | LedgerState::Going(ledger) | LedgerState::Lost(ledger) = &seen.ledger {
+pub(super) fn take_ledger(status: &mut TradingAlgoStatus, state: &LedgerState) {
+    if let LedgerState::There(ledger) | LedgerState::Going(ledger) | LedgerState::Lost(ledger) = state {
         status.ledger = Some(ledger.clone());
     }
-    let Some(Ok(account)) = seen.runtime.1.as_ref().map(|report| &report.account) else { return };
+}
+
+pub(super) fn take(status: &mut TradingAlgoStatus, report: &RuntimeReport) {
+    let Ok(account) = &report.account else { return };
     status.effective_generation = Some(account.effective_generation);
     status.channels = account.channels.clone().unwrap_or_default().filters;
     let backend = account.backend.clone().unwrap_or_default();
@@ -25,6 +31,7 @@ pub(super) fn take(status: &mut TradingAlgoStatus, seen: &Observation<'_>) {
     status.account = Some(Account {
         cash: account.cash.clone(),
         invested: account.invested.clone(),
+        deposits: Some(account.deposits.clone()).filter(|deposits| !deposits.is_empty()),
         decisions: i64::try_from(account.decisions).unwrap_or(i64::MAX),
         updated: Time(updated),
     });

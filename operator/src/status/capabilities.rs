@@ -30,7 +30,7 @@ const SETTINGS: [Setting; 1] =
 
 /// A setting of the resource that its pods do not know; `None`: there is none, or the pods have not answered.
 pub(super) fn lacking(seen: &Observation<'_>, before: &TradingAlgoStatus) -> Option<Finding> {
-    let account = seen.runtime.1.as_ref()?.account.as_ref().ok()?;
+    let account = seen.pods.report()?.account.as_ref().ok()?;
     if let Some(message) = unknown(seen.plan, &account.capabilities, Component::Runtime) {
         return Some(Finding::lacking(RUNTIME_TOO_OLD, message, Urgency::Somebody));
     }
@@ -69,5 +69,5 @@ fn unknown(plan: &Plan, capabilities: &[String], component: Component) -> Option
 
 /// Whether the bridge has a stream to the runtime.
 fn has_stream(seen: &Observation<'_>) -> bool {
-    matches!(&seen.bridge.1, Some(Ok(missing)) if missing.iter().all(|missing| missing.part != "runtime"))
+    matches!(&seen.pods.bridge.1, Some(Ok(missing)) if missing.iter().all(|missing| missing.part != "runtime"))
 }

@@ -19,6 +19,12 @@ pub mod condition {
     pub const BRIDGE_CONNECTED: &str = "BridgeConnected";
     /// No source of quotes is in conflict.
     pub const INPUTS_HEALTHY: &str = "InputsHealthy";
+    /// The broker takes what the account publishes.
+    pub const OUTPUTS_HEALTHY: &str = "OutputsHealthy";
+    /// The ledger is there and can be written.
+    pub const LEDGER_HEALTHY: &str = "LedgerHealthy";
+    /// The account buys and sells.
+    pub const TRADING: &str = "Trading";
     /// Quotes are being decided, by this generation.
     pub const READY: &str = "Ready";
     /// It is on its way to that. There only while it is true.
@@ -61,7 +67,13 @@ pub(crate) fn next(
         let next = condition(previous(kind), kind, finding, generation, now);
         let is_new = previous(kind).is_none_or(|known| known.status != next.status || known.reason != next.reason);
         let tell = match kind {
-            condition::READY => finding.truth == Truth::True,
+            // A stop has its Event by `Trading`; a resource that resumes begins to trade.
+            condition::READY => {
+                let is_stopped =
+                    conditions.iter().any(|known| known.type_ == condition::TRADING && known.status == "False");
+                finding.truth == Truth::True && !is_stopped
+            }
+            condition::TRADING => finding.truth == Truth::False || finding.urgency >= Urgency::Told,
             // What was refused, or long on its way, has come about.
             condition::CONFIGURED if finding.truth == Truth::True => {
                 previous(kind).is_some_and(|known| known.status == "False")
@@ -73,7 +85,6 @@ pub(crate) fn next(
             }
             _ => finding.urgency >= Urgency::Told,
         };
-        // What is ready for another reason (suspended, resumed) is news too.
         if is_new && tell {
             let is_warning = ![condition::READY, condition::CONFIGURED].contains(&kind) || finding.truth != Truth::True;
             let note = shorten_note(&next.message);

@@ -52,7 +52,7 @@ pub(super) fn configured(seen: &Observation<'_>, before: &TradingAlgoStatus) -> 
     if let Some(finding) = capabilities::lacking(seen, before) {
         return (finding, None);
     }
-    let report = seen.runtime.1.as_ref();
+    let report = seen.pods.report();
     let account = report.and_then(|report| report.account.as_ref().ok());
     let meanwhile =
         || account.map(|account| Meanwhile { who: deciding(account), generation: account.effective_generation });

@@ -2,23 +2,29 @@
 
 use std::collections::BTreeMap;
 
+use intuition_api::v1::TradingState;
+
 use super::{
-    LedgerState, Observation, Progress,
+    Lasting, LedgerState, Observation, Progress,
     conditions::condition,
     configured::{self, ALGORITHM_NOT_FOUND, Meanwhile},
     finding::{Finding, Truth, Urgency, abnormal, progress, worst},
+    health, inputs,
+    trading::Traded,
     workload,
 };
 use crate::{
     names::annotation,
-    resource::{KIND, Ledger, TradingAlgoStatus},
+    plan::Choice,
+    resource::{KIND, Ledger, TradingAlgoStatus, TradingStatus},
     validate::{Problem, reason_of},
 };
 
 /// Reason of `Ready` while it trades.
 pub(super) const TRADING: &str = "Trading";
-/// Reason of `Ready` while trading is held.
-pub(super) const SUSPENDED: &str = "Suspended";
+/// The spec is refused, or cannot be read.
+const NOT_ACCEPTED: &str = "NotAccepted";
+
 /// What is found about all of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Findings {
@@ -30,33 +36,58 @@ pub(super) struct Findings {
     bridge: Finding,
     /// Neither `Ready` nor the progress depends on it: the quotes that are accepted are decided.
     inputs: Finding,
+    /// As for the inputs: `bridge` lacks the same parts, and has the urgency.
+    outputs: Finding,
+    /// As for the outputs, by `runtime`.
+    ledger: Finding,
+    trading: Traded,
     /// What could not be applied.
     trouble: Option<Finding>,
-    suspended: bool,
 }
 
 impl Findings {
-    pub(super) fn unreadable(error: &str, before: &TradingAlgoStatus) -> Self {
+    pub(super) fn unreadable(error: &str, lasting: &Lasting<'_>, before: &TradingAlgoStatus) -> Self {
         let message = format!("this release of the operator cannot read the resource: {error}");
-        Self::not_accepted(Finding::lacking("Unreadable", message, Urgency::Somebody), before)
+        Self::not_accepted(Finding::lacking("Unreadable", message, Urgency::Somebody), lasting, before)
     }
 
-    pub(super) fn refused(problems: &[Problem], before: &TradingAlgoStatus) -> Self {
+    pub(super) fn refused(problems: &[Problem], lasting: &Lasting<'_>, before: &TradingAlgoStatus) -> Self {
         let told: Vec<_> = problems.iter().map(ToString::to_string).collect();
         let reason = reason_of(problems);
-        Self::not_accepted(Finding::lacking(reason, told.join("; "), Urgency::Somebody), before)
+        Self::not_accepted(Finding::lacking(reason, told.join("; "), Urgency::Somebody), lasting, before)
     }
 
-    /// What runs, runs on under the spec before; nobody looked at it.
-    fn not_accepted(accepted: Finding, before: &TradingAlgoStatus) -> Self {
+    /// What runs, runs on under the spec before, but for its trading state.
+    fn not_accepted(accepted: Finding, lasting: &Lasting<'_>, before: &TradingAlgoStatus) -> Self {
+        let configured =
+            Finding::unknown(NOT_ACCEPTED, "the settings of a spec that is not accepted are not put in force");
+        let Some(pods) = lasting.pods else { return Self::nothing_made(accepted, configured, before) };
+        let runtime = workload::runtime(pods, false);
+        let bridge = workload::bridge(pods, runtime.truth == Truth::True);
+        let (inputs, _) = inputs::inputs(pods.report(), &Ok(Vec::new()));
+        Self {
+            accepted,
+            configured,
+            meanwhile: None,
+            inputs,
+            outputs: health::outputs(pods),
+            ledger: health::ledger(&LedgerState::Unknown, pods, &runtime),
+            trading: Traded::of(lasting.trading, pods.report(), lasting.generation),
+            runtime,
+            bridge,
+            trouble: None,
+        }
+    }
+
+    /// Nothing is there that could be looked at.
+    fn nothing_made(accepted: Finding, configured: Finding, before: &TradingAlgoStatus) -> Self {
         let known: BTreeMap<_, _> =
             before.conditions.iter().map(|condition| (condition.type_.as_str(), condition)).collect();
+        let unknown = || none(NOT_ACCEPTED, "nothing was made for a spec that is not accepted");
         let again = |kind: &str| match known.get(kind) {
             Some(condition) => Finding::again(condition, Urgency::None),
-            None => Finding::unknown("NotAccepted", "nothing was made for a spec that is not accepted"),
+            None => Finding::unknown(NOT_ACCEPTED, "nothing was made for a spec that is not accepted"),
         };
-        let configured =
-            Finding::unknown("NotAccepted", "the settings of a spec that is not accepted are not put in force");
         Self {
             accepted,
             configured,
@@ -64,8 +95,10 @@ impl Findings {
             runtime: again(condition::RUNTIME_READY),
             bridge: again(condition::BRIDGE_CONNECTED),
             inputs: again(condition::INPUTS_HEALTHY),
+            outputs: unknown(),
+            ledger: unknown(),
+            trading: Traded::unknown(unknown()),
             trouble: None,
-            suspended: false,
         }
     }
 
@@ -82,27 +115,33 @@ impl Findings {
             meanwhile: None,
             runtime: lacking.clone(),
             inputs: Finding::unknown(ALGORITHM_NOT_FOUND, &lacking.message),
+            outputs: none(ALGORITHM_NOT_FOUND, &lacking.message),
+            ledger: none(ALGORITHM_NOT_FOUND, &lacking.message),
+            trading: Traded::unknown(none(ALGORITHM_NOT_FOUND, &lacking.message)),
             bridge: lacking,
             trouble: None,
-            suspended: false,
         }
     }
 
     /// `inputs`: the finding about the quotes that come in.
     pub(super) fn seen(seen: &Observation<'_>, inputs: Finding, before: &TradingAlgoStatus) -> Self {
         let trouble = seen.problem.as_ref().map(Finding::from);
-        let runtime = workload::runtime(seen);
-        let bridge = workload::bridge(seen, runtime.truth == Truth::True);
+        let is_coming = matches!(seen.plan.adjustable.algorithm, Choice::Served { is_coming: true, .. });
+        let runtime = workload::runtime(&seen.pods, is_coming);
+        let bridge = workload::bridge(&seen.pods, runtime.truth == Truth::True);
         let (configured, meanwhile) = configured::configured(seen, before);
+        let runtime = runtime_finding(seen, runtime, trouble.as_ref());
         Self {
             accepted: super::topics::accepted(seen.plan),
             configured,
             meanwhile,
-            runtime: runtime_finding(seen, runtime, trouble.as_ref()),
             bridge: because(bridge, trouble.as_ref()),
             inputs,
+            outputs: health::outputs(&seen.pods),
+            ledger: health::ledger(&seen.ledger, &seen.pods, &runtime),
+            trading: Traded::of(&seen.plan.trading, seen.pods.report(), seen.plan.generation),
+            runtime,
             trouble,
-            suspended: seen.plan.adjustable.suspend,
         }
     }
 
@@ -114,6 +153,9 @@ impl Findings {
             (condition::RUNTIME_READY, self.runtime.clone()),
             (condition::BRIDGE_CONNECTED, self.bridge.clone()),
             (condition::INPUTS_HEALTHY, self.inputs.clone()),
+            (condition::OUTPUTS_HEALTHY, self.outputs.clone()),
+            (condition::LEDGER_HEALTHY, self.ledger.clone()),
+            (condition::TRADING, self.trading.finding.clone()),
             (condition::READY, self.ready()),
         ];
         // Abnormal ones are there only while they are true, as kstatus reads them.
@@ -123,13 +165,22 @@ impl Findings {
         all
     }
 
-    pub(super) fn progress(&self) -> Progress {
+    pub(super) const fn trading_status(&self) -> &TradingStatus {
+        &self.trading.status
+    }
+
+    fn progress(&self) -> Progress {
         progress(self.worst())
+    }
+
+    /// How soon to look again: a stop that is not confirmed is asked for soon, whatever else waits for somebody.
+    pub(super) fn pace(&self) -> Progress {
+        if self.trading.is_unconfirmed { Progress::Moving } else { self.progress() }
     }
 
     /// What could not be applied comes before its consequences.
     fn worst(&self) -> Option<&Finding> {
-        worst(self.trouble.iter().chain(self.parts()))
+        worst(self.trouble.iter().chain(self.parts()).chain([&self.trading.finding]))
     }
 
     fn parts(&self) -> [&Finding; 4] {
@@ -141,14 +192,11 @@ impl Findings {
         let lacks = |finding: &&Finding| {
             finding.truth != Truth::True && !(self.meanwhile.is_some() && **finding == self.configured)
         };
-        if let Some(lacking) = self.trouble.iter().chain(self.parts()).find(lacks) {
+        let stop = self.trading.is_unconfirmed.then_some(&self.trading.finding);
+        if let Some(lacking) = self.trouble.iter().chain(self.parts()).chain(stop).find(lacks) {
             return Finding { truth: Truth::False, observed_generation: None, ..lacking.clone() };
         }
-        let fine = if self.suspended {
-            Finding::fine(SUSPENDED, "suspended: quotes reach the algorithm, every signal is denied")
-        } else {
-            Finding::fine(TRADING, "quotes are being decided")
-        };
+        let fine = self.trades();
         match &self.meanwhile {
             None => fine,
             // True of the generation that is in force, so that who waits for the present one waits on.
@@ -159,6 +207,21 @@ impl Findings {
             },
         }
     }
+
+    /// `Ready` of a resource that lacks nothing: quotes are decided in every trading state.
+    fn trades(&self) -> Finding {
+        let trading = &self.trading.finding;
+        if trading.truth != Truth::False {
+            return Finding::fine(TRADING, "quotes are being decided");
+        }
+        let denied = if self.trading.status.state == TradingState::Reducing.name() { "buy" } else { "signal" };
+        let message = format!("{}. Every {denied} is denied; quotes are being decided", trading.message);
+        Finding::fine(&trading.reason, message)
+    }
+}
+
+fn none(reason: &str, message: &str) -> Finding {
+    Finding { urgency: Urgency::None, ..Finding::unknown(reason, message) }
 }
 
 fn accepted() -> Finding {
@@ -168,9 +231,9 @@ fn accepted() -> Finding {
 /// What the ledger's claim and what could not be applied have to do with it.
 fn runtime_finding(seen: &Observation<'_>, runtime: Finding, trouble: Option<&Finding>) -> Finding {
     match &seen.ledger {
-        LedgerState::Lost(ledger) => Finding::lacking("LedgerMissing", lost(seen, ledger), Urgency::Somebody),
+        LedgerState::Lost(ledger) => Finding::lacking(health::LEDGER_MISSING, lost(seen, ledger), Urgency::Somebody),
         LedgerState::Going(ledger) if runtime.truth == Truth::True => Finding {
-            reason: "LedgerBeingDeleted".to_owned(),
+            reason: health::LEDGER_BEING_DELETED.to_owned(),
             message: format!(
                 "PersistentVolumeClaim {} is being deleted and goes with the runtime's pod: copy the ledger while it is \
                  there",

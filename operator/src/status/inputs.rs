@@ -3,11 +3,14 @@
 use intuition_api::{capability, v1::Source};
 
 use super::{
-    Observation,
     conditions::{Notice, shorten_note},
     finding::{Finding, Truth, Urgency},
 };
-use crate::{ask::SourceReset, names::annotation, reset::Reset};
+use crate::{
+    ask::{RuntimeReport, SourceReset},
+    names::annotation,
+    reset::{Reset, Resets},
+};
 
 /// Dead letters in a row from which on a source is in conflict, as the contract has it.
 const CONFLICT: u32 = 10;
@@ -20,8 +23,8 @@ const RESET_REFUSED: &str = "ResetRefused";
 const NAMED: usize = 3;
 
 /// The finding, and its Events, which are published at most once an hour.
-pub(super) fn inputs(seen: &Observation<'_>) -> (Finding, Vec<Notice>) {
-    let Some(Ok(account)) = seen.runtime.1.as_ref().map(|report| &report.account) else {
+pub(super) fn inputs(report: Option<&RuntimeReport>, resets: &Resets) -> (Finding, Vec<Notice>) {
+    let Some(Ok(account)) = report.map(|report| &report.account) else {
         let message = "the runtime's account cannot be read; RuntimeReady has the cause";
         return (unknown("AccountUnread", message), Vec::new());
     };
@@ -36,7 +39,7 @@ pub(super) fn inputs(seen: &Observation<'_>) -> (Finding, Vec<Notice>) {
             (Finding::lacking(SOURCE_CONFLICT, message, Urgency::None), vec![notice])
         }
     };
-    for (reason, trouble, key) in reset_troubles(seen) {
+    for (reason, trouble, key) in reset_troubles(report, resets) {
         // A conflict keeps its reason: it is why quotes are lost.
         if finding.truth == Truth::True {
             reason.clone_into(&mut finding.reason);
@@ -96,10 +99,10 @@ fn conflict(source: &Source) -> String {
 }
 
 /// Mistakes of the annotation and refusals of its resets: reason, sentence, and a key for the Event.
-fn reset_troubles(seen: &Observation<'_>) -> Vec<(&'static str, String, String)> {
+fn reset_troubles(report: Option<&RuntimeReport>, resets: &Resets) -> Vec<(&'static str, String, String)> {
     let name = annotation::RESET_SOURCE;
-    let resets = match &seen.plan.resets {
-        Ok(_) => seen.runtime.1.as_ref().map_or(&[][..], |report| report.resets.as_slice()),
+    let resets = match resets {
+        Ok(_) => report.map_or(&[][..], |report| report.resets.as_slice()),
         Err(error) => {
             let trouble = format!("the annotation {name} cannot be read: {error}");
             return vec![(RESET_INVALID, trouble, error.clone())];

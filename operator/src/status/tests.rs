@@ -1,14 +1,17 @@
 mod capabilities;
+mod health;
 mod inputs;
+mod reasons;
+mod trading;
 
 use intuition_api::{
     capability,
-    v1::{AccountResponse, Backend, Channels, ConfigureResponse, Refusal},
+    v1::{self, AccountResponse, Backend, Channels, ConfigureResponse, Refusal},
 };
 
 use super::{condition as kinds, *};
 use crate::{
-    ask::RuntimeReport,
+    ask::{RuntimeReport, TradingReport},
     plan::tests_support::{algo, plan, random, settings},
     pods::{Crash, Running},
 };
@@ -33,7 +36,14 @@ fn account(effective_generation: i64) -> AccountResponse {
         algorithm_version: "1".to_owned(),
         channels: Some(Channels { version: 1, filters: vec!["quotes".to_owned()], ..Channels::default() }),
         effective_generation,
-        capabilities: vec![capability::SOURCES.to_owned()],
+        deposits: "10000.00".to_owned(),
+        capabilities: vec![capability::SOURCES.to_owned(), capability::TRADING_STATE.to_owned()],
+        trading: Some(v1::Trading {
+            state: v1::TradingState::Active.into(),
+            number: 0,
+            generation: effective_generation,
+            ..v1::Trading::default()
+        }),
         ..AccountResponse::default()
     }
 }
@@ -44,6 +54,7 @@ fn serving(effective_generation: i64) -> RuntimeReport {
         account: Ok(account(effective_generation)),
         resets: Vec::new(),
         configured: None,
+        trading: TradingReport::InForce,
     }
 }
 
@@ -66,13 +77,16 @@ fn ledger() -> Ledger {
 
 /// A resource that trades, to be spoilt.
 fn trading(plan: &Plan) -> Observation<'_> {
-    Observation {
-        plan,
-        problem: None,
-        ledger: LedgerState::There(ledger()),
-        runtime: (running(), Some(serving(GENERATION))),
-        bridge: (running(), Some(Ok(Vec::new()))),
-    }
+    Observation { plan, problem: None, ledger: LedgerState::There(ledger()), pods: healthy() }
+}
+
+fn healthy() -> Pods {
+    Pods { runtime: (running(), Some(serving(GENERATION))), bridge: (running(), Some(Ok(Vec::new()))) }
+}
+
+/// A resource that is not accepted and asks for no stop.
+fn lasting<'a>(wanted: &'a Wanted, pods: Option<&'a Pods>) -> Lasting<'a> {
+    Lasting { generation: GENERATION + 1, trading: wanted, pods }
 }
 
 fn seen(observation: &Observation<'_>, previous: Option<&TradingAlgoStatus>) -> Derived {
@@ -103,6 +117,9 @@ fn what_trades_is_ready_shows_its_account_and_is_told_of_once() {
         "RuntimeReady=True Serving",
         "BridgeConnected=True Connected",
         "InputsHealthy=True Healthy",
+        "OutputsHealthy=True Healthy",
+        "LedgerHealthy=True Healthy",
+        "Trading=True Active",
         "Ready=True Trading",
     ];
     assert_eq!(shown(&first), expected);
@@ -122,17 +139,21 @@ fn what_trades_is_ready_shows_its_account_and_is_told_of_once() {
 }
 
 #[test]
-fn a_refused_spec_is_stalled_with_all_its_problems_and_what_runs_runs_on() {
-    let plan = plan();
+fn a_refused_spec_is_stalled_with_all_its_problems_and_what_runs_is_looked_at() {
+    let (plan, wanted, pods) = (plan(), Wanted::default(), healthy());
     let before = seen(&trading(&plan), None).status;
     let problems = [Problem::new("spec.a", "must be b"), Problem::new("spec.c", "is required")];
-    let derived = derive(Some(&before), GENERATION + 1, &Outcome::Refused(&problems), at(2_000));
+    let refused = Outcome::Refused(&problems, lasting(&wanted, Some(&pods)));
+    let derived = derive(Some(&before), GENERATION + 1, &refused, at(2_000));
     let expected = [
         "Accepted=False InvalidSpec",
         "Configured=Unknown NotAccepted",
         "RuntimeReady=True Serving",
         "BridgeConnected=True Connected",
         "InputsHealthy=True Healthy",
+        "OutputsHealthy=True Healthy",
+        "LedgerHealthy=True Healthy",
+        "Trading=True Active",
         "Ready=False InvalidSpec",
         "Stalled=True InvalidSpec",
     ];
@@ -140,15 +161,32 @@ fn a_refused_spec_is_stalled_with_all_its_problems_and_what_runs_runs_on() {
     assert_eq!(find(&derived, kinds::ACCEPTED).message, "spec.a: must be b; spec.c: is required");
     assert_eq!((reasons(&derived), derived.progress), (vec!["InvalidSpec"], Progress::Stalled));
     assert_eq!(derived.status.effective_generation, Some(GENERATION));
-    let observed = |kind: &str| find(&derived, kind).observed_generation;
-    assert_eq!(observed(kinds::ACCEPTED), Some(GENERATION + 1));
-    assert_eq!(observed(kinds::RUNTIME_READY), Some(GENERATION), "nobody looked at it since");
-    assert_eq!(observed(kinds::READY), Some(GENERATION + 1));
+    for kind in [kinds::ACCEPTED, kinds::RUNTIME_READY, kinds::READY] {
+        assert_eq!(find(&derived, kind).observed_generation, Some(GENERATION + 1), "{kind}");
+    }
+    let again = derive(Some(&derived.status), GENERATION + 1, &refused, at(3_000));
+    assert_eq!((&again.status, again.notices.len()), (&derived.status, 0));
 
-    let unreadable = derive(Some(&before), 9, &Outcome::Unreadable("no such variant"), at(3_000));
+    // A fault of the runtime shows, whatever is wrong with the spec.
+    let mut pods = healthy();
+    pods.runtime = (PodState::ImagePullFailed("no such image".to_owned()), None);
+    let refused = Outcome::Refused(&problems, lasting(&wanted, Some(&pods)));
+    let derived = derive(Some(&before), GENERATION + 1, &refused, at(2_000));
+    assert_eq!(find(&derived, kinds::RUNTIME_READY).reason, "ImagePullFailed");
+    assert!(reasons(&derived).contains(&"ImagePullFailed"));
+}
+
+#[test]
+fn an_unreadable_resource_keeps_what_is_recorded_of_it() {
+    let (plan, wanted) = (plan(), Wanted::default());
+    let before = seen(&trading(&plan), None).status;
+    let outcome = Outcome::Unreadable("no such variant", lasting(&wanted, None));
+    let unreadable = derive(Some(&before), 9, &outcome, at(3_000));
     assert_eq!(shown(&unreadable)[0], "Accepted=False Unreadable");
     assert_eq!((&unreadable.status.ledger, &unreadable.status.account), (&before.ledger, &before.account));
-    let again = derive(Some(&unreadable.status), 9, &Outcome::Unreadable("no such variant"), at(4_000));
+    let observed = find(&unreadable, kinds::RUNTIME_READY).observed_generation;
+    assert_eq!(observed, Some(GENERATION), "nothing was there to look at since");
+    let again = derive(Some(&unreadable.status), 9, &outcome, at(4_000));
     assert_eq!((again.status, again.notices.len()), (unreadable.status, 0));
 }
 
@@ -157,11 +195,11 @@ fn a_transition_time_stays_while_the_status_does() {
     let plan = plan();
     let before = seen(&trading(&plan), None).status;
     let mut spoilt = trading(&plan);
-    spoilt.bridge.1 = Some(Ok(vec![missing("broker", "Unreachable")]));
+    spoilt.pods.bridge.1 = Some(Ok(vec![missing("broker", "Unreachable")]));
     let lost = derive(Some(&before), GENERATION, &Outcome::Seen(&spoilt), at(2_000));
     assert_eq!(find(&lost, kinds::RUNTIME_READY).last_transition_time.0, at(1_000));
     assert_eq!(find(&lost, kinds::BRIDGE_CONNECTED).last_transition_time.0, at(2_000));
-    spoilt.bridge.1 = Some(Ok(vec![missing("broker", "NotAuthorized")]));
+    spoilt.pods.bridge.1 = Some(Ok(vec![missing("broker", "NotAuthorized")]));
     let other = derive(Some(&lost.status), GENERATION, &Outcome::Seen(&spoilt), at(3_000));
     assert_eq!(find(&other, kinds::BRIDGE_CONNECTED).last_transition_time.0, at(2_000));
     assert_eq!(reasons(&other), ["NotAuthorized"], "another reason is news");
@@ -171,7 +209,7 @@ fn a_transition_time_stays_while_the_status_does() {
 fn a_refused_configure_leaves_the_old_settings_in_force_and_says_why() {
     let plan = plan();
     let mut spoilt = trading(&plan);
-    spoilt.runtime.1 =
+    spoilt.pods.runtime.1 =
         Some(refused(vec![refusal("InvalidSettings", "parameters.fast"), refusal("InvalidSettings", "")]));
     let derived = seen(&spoilt, None);
     let expected = [
@@ -180,6 +218,9 @@ fn a_refused_configure_leaves_the_old_settings_in_force_and_says_why() {
         "RuntimeReady=True Serving",
         "BridgeConnected=True Connected",
         "InputsHealthy=True Healthy",
+        "OutputsHealthy=True Healthy",
+        "LedgerHealthy=True Healthy",
+        "Trading=True Active",
         "Ready=False InvalidSettings",
         "Stalled=True InvalidSettings",
     ];
@@ -188,7 +229,7 @@ fn a_refused_configure_leaves_the_old_settings_in_force_and_says_why() {
     assert_eq!(derived.status.effective_generation, Some(6));
 
     // While the runtime is away, what it said still holds; of another generation it does not.
-    spoilt.runtime = (PodState::Starting, None);
+    spoilt.pods.runtime = (PodState::Starting, None);
     let away = seen(&spoilt, Some(&derived.status));
     assert_eq!(shown(&away)[1], "Configured=False InvalidSettings");
     let mut next = plan.clone();
@@ -203,7 +244,7 @@ fn a_configure_that_came_to_nothing_says_why() {
     let plan = plan();
     let mut failed = trading(&plan);
     let error = AskError::Call(Box::new(tonic::Status::internal("the disk is full")));
-    failed.runtime.1 = Some(RuntimeReport { configured: Some(Err(error)), ..serving(6) });
+    failed.pods.runtime.1 = Some(RuntimeReport { configured: Some(Err(error)), ..serving(6) });
     let derived = seen(&failed, None);
     assert_eq!(shown(&derived)[1], "Configured=Unknown ConfigureFailed");
     assert!(find(&derived, kinds::CONFIGURED).message.contains("the disk is full"));
@@ -220,9 +261,10 @@ fn a_crash_loop_is_one_between_two_crashes_too() {
         account: Err(AskError::ParseAddress(String::new())),
         resets: Vec::new(),
         configured: None,
+        trading: TradingReport::Unasked,
     };
     let mut spoilt = trading(&plan);
-    spoilt.runtime = (state, Some(report));
+    spoilt.pods.runtime = (state, Some(report));
     let derived = seen(&spoilt, None);
     assert_eq!((shown(&derived)[2].as_str(), derived.progress), ("RuntimeReady=False CrashLooping", Progress::Stalled));
 }
@@ -231,10 +273,10 @@ fn a_crash_loop_is_one_between_two_crashes_too() {
 fn settings_that_are_not_in_force_yet_are_not_ready() {
     let plan = plan();
     let mut behind = trading(&plan);
-    behind.runtime.1 = Some(serving(6));
+    behind.pods.runtime.1 = Some(serving(6));
     let derived = seen(&behind, None);
     assert_eq!(shown(&derived)[1], "Configured=Unknown Waiting");
-    assert_eq!(shown(&derived)[5..], ["Ready=False Waiting", "Reconciling=True Waiting"]);
+    assert_eq!(shown(&derived)[8..], ["Ready=False Waiting", "Reconciling=True Waiting"]);
 }
 
 #[test]
@@ -254,7 +296,7 @@ fn what_keeps_the_runtime_from_deciding_is_told() {
         (lost, "NodeLost", Progress::HeldUp, true),
     ] {
         let mut spoilt = trading(&plan);
-        spoilt.runtime = (state, None);
+        spoilt.pods.runtime = (state, None);
         let before = seen(&trading(&plan), None).status;
         let derived = seen(&spoilt, Some(&before));
         assert_eq!(find(&derived, kinds::RUNTIME_READY).reason, reason);
@@ -271,16 +313,17 @@ fn a_process_that_does_not_answer_is_starting_until_it_was_ready() {
     for (ready, reason) in [(false, "Starting"), (true, "Unreachable")] {
         let state = || PodState::Running(Running { ip: String::new(), ready, crashed: None });
         let mut spoilt = trading(&plan);
-        spoilt.runtime = (
+        spoilt.pods.runtime = (
             state(),
             Some(RuntimeReport {
                 missing: silent(),
                 account: Err(AskError::ParseAddress(String::new())),
                 resets: Vec::new(),
                 configured: None,
+                trading: TradingReport::Unasked,
             }),
         );
-        spoilt.bridge = (state(), Some(silent()));
+        spoilt.pods.bridge = (state(), Some(silent()));
         let derived = seen(&spoilt, None);
         assert_eq!(find(&derived, kinds::RUNTIME_READY).reason, reason);
         assert_eq!(find(&derived, kinds::BRIDGE_CONNECTED).reason, reason);
@@ -297,18 +340,18 @@ fn what_a_bridge_lacks_is_told_by_its_cause() {
         (vec![missing("runtime", "Unreachable")], "RuntimeUnreachable"),
     ] {
         let mut spoilt = trading(&plan);
-        spoilt.bridge.1 = Some(Ok(lacks));
+        spoilt.pods.bridge.1 = Some(Ok(lacks));
         let derived = seen(&spoilt, None);
         assert_eq!(find(&derived, kinds::BRIDGE_CONNECTED).reason, reason);
         assert_eq!(reasons(&derived), [reason]);
     }
     let mut connecting = trading(&plan);
-    connecting.bridge.1 = Some(Ok(vec![missing("subscriptions", "Subscribing")]));
+    connecting.pods.bridge.1 = Some(Ok(vec![missing("subscriptions", "Subscribing")]));
     assert_eq!(reasons(&seen(&connecting, None)), Vec::<&str>::new(), "it has just connected");
     // For want of its runtime, of which is told already.
     let mut spoilt = trading(&plan);
-    spoilt.runtime = (PodState::ImagePullFailed("i".to_owned()), None);
-    spoilt.bridge.1 = Some(Ok(vec![missing("runtime", "Unreachable")]));
+    spoilt.pods.runtime = (PodState::ImagePullFailed("i".to_owned()), None);
+    spoilt.pods.bridge.1 = Some(Ok(vec![missing("runtime", "Unreachable")]));
     assert_eq!(reasons(&seen(&spoilt, None)), ["ImagePullFailed"]);
 }
 
@@ -317,7 +360,7 @@ fn a_lost_ledger_stalls_and_tells_how_to_go_on() {
     let plan = plan();
     let mut spoilt = trading(&plan);
     spoilt.ledger = LedgerState::Lost(ledger());
-    spoilt.runtime = (PodState::Unschedulable("no claim".to_owned()), None);
+    spoilt.pods.runtime = (PodState::Unschedulable("no claim".to_owned()), None);
     let derived = seen(&spoilt, None);
     assert_eq!(derived.progress, Progress::Stalled);
     let message = &find(&derived, kinds::RUNTIME_READY).message;
@@ -339,7 +382,7 @@ fn what_could_not_be_applied_is_the_reason_of_what_is_not_there() {
     let trouble = Trouble { reason: "NameTaken", message, outlook: Outlook::Stays };
     let mut spoilt = trading(&plan);
     spoilt.problem = Some(trouble.clone());
-    spoilt.runtime = (PodState::RollingOut, None);
+    spoilt.pods.runtime = (PodState::RollingOut, None);
     let derived = seen(&spoilt, None);
     assert_eq!(find(&derived, kinds::RUNTIME_READY).reason, "NameTaken");
     assert_eq!(find(&derived, kinds::STALLED).reason, "NameTaken");
@@ -350,28 +393,16 @@ fn what_could_not_be_applied_is_the_reason_of_what_is_not_there() {
     trades.problem = Some(trouble);
     let derived = seen(&trades, None);
     assert_eq!(find(&derived, kinds::RUNTIME_READY).status, "True");
-    assert_eq!(shown(&derived)[5], "Ready=False NameTaken");
+    assert_eq!(shown(&derived)[8], "Ready=False NameTaken");
     assert_eq!((find(&derived, kinds::STALLED).reason.as_str(), derived.progress), ("NameTaken", Progress::Stalled));
     assert!(reasons(&derived).contains(&"NameTaken"), "told although no part lacks anything");
 
     let mut waits = trading(&plan);
     let message = "Service a-runtime is going".to_owned();
     waits.problem = Some(Trouble { reason: "WaitingForPredecessor", message, outlook: Outlook::Passes });
-    waits.runtime = (PodState::RollingOut, None);
+    waits.pods.runtime = (PodState::RollingOut, None);
     let derived = seen(&waits, None);
     assert_eq!((derived.progress, reasons(&derived).len()), (Progress::Moving, 0), "that is no news");
-}
-
-#[test]
-fn a_suspended_resource_is_ready_and_says_so() {
-    let mut spec = random();
-    spec["suspend"] = true.into();
-    let suspended = crate::plan::plan(&algo(&spec), &settings(), None, None).unwrap();
-    let derived = seen(&trading(&suspended), None);
-    assert_eq!(shown(&derived)[5], "Ready=True Suspended");
-    assert_eq!(reasons(&derived), ["Suspended"]);
-    let plan = plan();
-    assert_eq!(reasons(&seen(&trading(&plan), Some(&derived.status))), ["Ready"], "resumed");
 }
 
 fn backend(name: &str, address: &str, reason: &str) -> Backend {
@@ -411,7 +442,7 @@ fn while_another_algorithm_does_not_take_over_the_one_before_decides_and_is_read
         ("BackendFailing", Progress::Stalled, true),
     ] {
         let mut spoilt = trading(&plan);
-        spoilt.runtime.1 = Some(swapping(reason, "algorithmAddress"));
+        spoilt.pods.runtime.1 = Some(swapping(reason, "algorithmAddress"));
         let derived = seen(&spoilt, Some(&before));
         let abnormal = if progress == Progress::Stalled { "Stalled" } else { "Reconciling" };
         let expected = [
@@ -420,6 +451,9 @@ fn while_another_algorithm_does_not_take_over_the_one_before_decides_and_is_read
             "RuntimeReady=True Serving".to_owned(),
             "BridgeConnected=True Connected".to_owned(),
             "InputsHealthy=True Healthy".to_owned(),
+            "OutputsHealthy=True Healthy".to_owned(),
+            "LedgerHealthy=True Healthy".to_owned(),
+            "Trading=True Active".to_owned(),
             "Ready=True Trading".to_owned(),
             format!("{abnormal}=True {reason}"),
         ];
@@ -446,7 +480,7 @@ fn who_decides_out_of_process_is_shown_with_its_address() {
     let plan = plan();
     let mut served = trading(&plan);
     let account = AccountResponse { backend: Some(backend("mine", "http://mine:7", "")), ..account(GENERATION) };
-    served.runtime.1 = Some(RuntimeReport { account: Ok(account), ..serving(GENERATION) });
+    served.pods.runtime.1 = Some(RuntimeReport { account: Ok(account), ..serving(GENERATION) });
     let shown = seen(&served, None).status.backend.unwrap();
     assert_eq!((shown.algorithm.as_str(), shown.version.as_str()), ("mine", "2"));
     assert_eq!(shown.address.as_deref(), Some("http://mine:7"));
@@ -459,7 +493,7 @@ fn what_is_refused_beside_a_swap_is_told_first_where_it_is_worse() {
     let mut report = swapping("Swapping", "");
     let answer = report.configured.as_mut().unwrap().as_mut().unwrap();
     answer.refusals.push(refusal("InsufficientCash", "startingCash"));
-    spoilt.runtime.1 = Some(report);
+    spoilt.pods.runtime.1 = Some(report);
     let derived = seen(&spoilt, None);
     assert_eq!(shown(&derived)[1], "Configured=False InsufficientCash");
     assert_eq!(find(&derived, kinds::CONFIGURED).message, "must not; startingCash: must not");
@@ -475,16 +509,16 @@ fn an_algorithm_that_is_just_being_made_is_no_news() {
             *is_coming = coming;
         }
         let mut spoilt = trading(&plan);
-        spoilt.runtime.1 = Some(swapping("BackendUnreachable", ""));
+        spoilt.pods.runtime.1 = Some(swapping("BackendUnreachable", ""));
         let derived = seen(&spoilt, None);
         assert_eq!((derived.progress, reasons(&derived).contains(&"BackendUnreachable")), (progress, !coming));
 
         let mut first = trading(&plan);
         let missing = Ok(vec![missing("algorithm", "BackendUnreachable")]);
-        first.runtime.1 = Some(RuntimeReport { missing, ..serving(GENERATION) });
+        first.pods.runtime.1 = Some(RuntimeReport { missing, ..serving(GENERATION) });
         let derived = seen(&first, None);
         assert_eq!(shown(&derived)[2], "RuntimeReady=False BackendUnreachable");
-        assert_eq!((derived.progress, shown(&derived)[5].as_str()), (progress, "Ready=False BackendUnreachable"));
+        assert_eq!((derived.progress, shown(&derived)[8].as_str()), (progress, "Ready=False BackendUnreachable"));
     }
 }
 
@@ -493,7 +527,7 @@ fn a_broken_algorithm_that_decides_needs_somebody_and_a_ledger_comes_first() {
     let plan = plan();
     let lacking = |lacks: Vec<Missing>| {
         let mut spoilt = trading(&plan);
-        spoilt.runtime.1 = Some(RuntimeReport { missing: Ok(lacks), ..serving(GENERATION) });
+        spoilt.pods.runtime.1 = Some(RuntimeReport { missing: Ok(lacks), ..serving(GENERATION) });
         let derived = seen(&spoilt, None);
         (find(&derived, kinds::RUNTIME_READY).reason.clone(), derived.progress)
     };
@@ -515,6 +549,9 @@ fn an_algorithm_that_is_not_there_tears_nothing_down_and_starts_nothing() {
         "RuntimeReady=False AlgorithmNotFound",
         "BridgeConnected=False AlgorithmNotFound",
         "InputsHealthy=Unknown AlgorithmNotFound",
+        "OutputsHealthy=Unknown AlgorithmNotFound",
+        "LedgerHealthy=Unknown AlgorithmNotFound",
+        "Trading=Unknown AlgorithmNotFound",
         "Ready=False AlgorithmNotFound",
         "Reconciling=True AlgorithmNotFound",
     ];
@@ -525,10 +562,10 @@ fn an_algorithm_that_is_not_there_tears_nothing_down_and_starts_nothing() {
     plan.adjustable.algorithm = crate::plan::Choice::Missing(why.to_owned());
     let mut deciding = trading(&plan);
     let account = AccountResponse { backend: Some(backend("mine", "http://mine:7", "")), ..account(GENERATION) };
-    deciding.runtime.1 = Some(RuntimeReport { account: Ok(account), ..serving(GENERATION) });
+    deciding.pods.runtime.1 = Some(RuntimeReport { account: Ok(account), ..serving(GENERATION) });
     let derived = seen(&deciding, None);
     assert_eq!(shown(&derived)[1], "Configured=False AlgorithmNotFound");
-    assert_eq!(shown(&derived)[5..], ["Ready=True Trading", "Reconciling=True AlgorithmNotFound"]);
+    assert_eq!(shown(&derived)[8..], ["Ready=True Trading", "Reconciling=True AlgorithmNotFound"]);
     let ready = &find(&derived, kinds::READY).message;
     assert_eq!(*ready, format!("quotes are being decided by mine 2 at http://mine:7: {why}"));
 }

@@ -3,13 +3,12 @@
 use intuition_common::exit::with_causes;
 
 use super::{
-    Observation, configured,
+    Pods, configured,
     finding::{Finding, Urgency},
 };
 use crate::{
     ask::{AskError, Missing},
     names::Component,
-    plan::Choice,
     pods::{Crash, PodState, Running},
 };
 
@@ -26,8 +25,9 @@ const RUNTIME_PARTS: [&str; 2] = ["ledger", "algorithm"];
 /// What a bridge lacks, the causes before their consequences.
 const BRIDGE_PARTS: [&str; 5] = ["broker", "publisher", "publishing", "runtime", "subscriptions"];
 
-pub(super) fn runtime(seen: &Observation<'_>) -> Finding {
-    let (state, report) = &seen.runtime;
+/// `is_coming`: the algorithm is being made, or was not seen to answer yet.
+pub(super) fn runtime(pods: &Pods, is_coming: bool) -> Finding {
+    let (state, report) = &pods.runtime;
     let running = match state {
         PodState::Running(running) => running,
         other => return not_running(other, Component::Runtime),
@@ -35,7 +35,7 @@ pub(super) fn runtime(seen: &Observation<'_>) -> Finding {
     match report {
         None => starting(Component::Runtime.container()),
         Some(report) => match (&report.missing, &report.account) {
-            (Ok(missing), _) if !missing.is_empty() => of_algorithm(lacking(missing, &RUNTIME_PARTS), seen),
+            (Ok(missing), _) if !missing.is_empty() => of_algorithm(lacking(missing, &RUNTIME_PARTS), is_coming),
             (Ok(_), Ok(_)) => Finding::fine("Serving", "it decides, and its ledger can be written"),
             (Err(error), _) | (_, Err(error)) => silent(error, running, Component::Runtime),
         },
@@ -43,14 +43,13 @@ pub(super) fn runtime(seen: &Observation<'_>) -> Finding {
 }
 
 /// What is said of the algorithm has an urgency of its own.
-fn of_algorithm(finding: Finding, seen: &Observation<'_>) -> Finding {
-    let is_coming = matches!(seen.plan.adjustable.algorithm, Choice::Served { is_coming: true, .. });
+fn of_algorithm(finding: Finding, is_coming: bool) -> Finding {
     Finding { urgency: configured::urgency(&finding.reason, is_coming).unwrap_or(finding.urgency), ..finding }
 }
 
 /// `has_runtime`: what the bridge lacks for want of it is no news of its own.
-pub(super) fn bridge(seen: &Observation<'_>, has_runtime: bool) -> Finding {
-    let (state, report) = &seen.bridge;
+pub(super) fn bridge(pods: &Pods, has_runtime: bool) -> Finding {
+    let (state, report) = &pods.bridge;
     let running = match state {
         PodState::Running(running) => running,
         other => return not_running(other, Component::Bridge),
@@ -137,11 +136,21 @@ fn silent(error: &AskError, running: &Running, component: Component) -> Finding 
 fn lacking(missing: &[Missing], order: &[&str]) -> Finding {
     let place = |missing: &&Missing| order.iter().position(|part| *part == missing.part).unwrap_or(order.len());
     let Some(first) = missing.iter().min_by_key(place) else { return Finding::fine("Serving", "") };
-    let reason = match (first.part.as_str(), first.reason.as_str()) {
+    let reason = reason(first);
+    let urgency = if is_passing(reason) { Urgency::Patience } else { Urgency::Told };
+    Finding::lacking(reason, format!("{}: {}", first.part, first.message), urgency)
+}
+
+/// The code of a part that a process lacks, as a condition shows it.
+pub(super) fn reason(missing: &Missing) -> &str {
+    match (missing.part.as_str(), missing.reason.as_str()) {
         ("broker" | "publisher", "Unreachable") => "BrokerUnreachable",
         ("runtime", "Unreachable" | "Closed") => "RuntimeUnreachable",
         (_, reason) => reason,
-    };
-    let urgency = if PASSING.contains(&reason) { Urgency::Patience } else { Urgency::Told };
-    Finding::lacking(reason, format!("{}: {}", first.part, first.message), urgency)
+    }
+}
+
+/// Whether a process has this code only while it starts, has just connected, or ends.
+pub(super) fn is_passing(reason: &str) -> bool {
+    PASSING.contains(&reason)
 }

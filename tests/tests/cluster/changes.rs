@@ -94,10 +94,12 @@ async fn suspended_it_takes_quotes_and_trades_none() -> anyhow::Result<()> {
         market.publish(10).await?;
         market.settles(&algo).await?;
         algo.change(json!({"suspend": true})).await?;
-        algo.shows("Ready", "True", "Suspended").await?;
+        algo.shows("Ready", "True", "Halted").await?;
+        algo.shows("Trading", "False", "Halted").await?;
         market.publish_in_vain(&algo, 10).await?;
         algo.change(json!({"suspend": false})).await?;
         algo.is_ready().await?;
+        algo.shows("Trading", "True", "Active").await?;
         market.publish(10).await?;
         market.settles(&algo).await?;
         pod.is_untouched(&algo, Part::Runtime).await

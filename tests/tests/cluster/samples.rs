@@ -65,8 +65,8 @@ async fn valid_samples_trade_and_can_be_applied_as_read_back() -> anyhow::Result
 async fn run<'a>(namespace: &'a Namespace, sample: &Value) -> anyhow::Result<Algo<'a>> {
     namespace.apply(sample).await?;
     let algo = Algo::applied(namespace, text(sample, "/metadata/name"));
-    let suspended = sample.pointer("/spec/suspend") == Some(&json!(true));
-    algo.shows("Ready", "True", if suspended { "Suspended" } else { "Trading" }).await?;
+    let halted = sample.pointer("/spec/suspend") == Some(&json!(true));
+    algo.shows("Ready", "True", if halted { "Halted" } else { "Trading" }).await?;
     let mut read = algo.object().read().await?;
     // Otherwise it would be refused where the status was written since, as any update of an older version.
     if let Some(metadata) = read.get_mut("metadata").and_then(Value::as_object_mut) {
@@ -99,7 +99,7 @@ async fn invalid_samples_are_refused() -> anyhow::Result<()> {
     in_namespace("invalid", async |namespace| {
         for (path, sample) in samples("invalid")? {
             let expected = expected_message(&path)?;
-            // The API server puts the default in the place of null; only `intuition validate` sees it.
+            // The API server drops a null; only `intuition validate` sees it.
             if expected.ends_with("is null") {
                 continue;
             }

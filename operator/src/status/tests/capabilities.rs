@@ -19,7 +19,7 @@ fn with<'a>(plan: &'a Plan, runtime: &[&str], bridge: &[&str]) -> Observation<'a
     let account =
         AccountResponse { capabilities: owned(runtime), bridge_capabilities: owned(bridge), ..account(GENERATION) };
     let mut observation = trading(plan);
-    observation.runtime.1 = Some(RuntimeReport { account: Ok(account), ..serving(GENERATION) });
+    observation.pods.runtime.1 = Some(RuntimeReport { account: Ok(account), ..serving(GENERATION) });
     observation
 }
 
@@ -38,6 +38,9 @@ fn runtime_without_the_capability_is_too_old() {
         "RuntimeReady=True Serving",
         "BridgeConnected=True Connected",
         "InputsHealthy=Unknown RuntimeTooOld",
+        "OutputsHealthy=True Healthy",
+        "LedgerHealthy=True Healthy",
+        "Trading=True Active",
         "Ready=False RuntimeTooOld",
         "Stalled=True RuntimeTooOld",
     ];
@@ -72,7 +75,7 @@ fn bridge_counts_once_it_has_a_stream() {
     let plan = with_inputs();
     let mut observation = with(&plan, &[INPUTS], &[]);
     for report in [None, Some(Ok(vec![missing("broker", "Unreachable"), missing("runtime", "NoRuntime")]))] {
-        observation.bridge.1 = report;
+        observation.pods.bridge.1 = report;
         assert_eq!(shown(&seen(&observation, None))[1], "Configured=True InForce");
     }
     // Another capability shows that the bridge has named all of its own.
@@ -108,7 +111,7 @@ fn upgraded_pod_is_not_told_by_the_one_before() {
     let plan = with_inputs();
     let before = seen(&with(&plan, &[], &[INPUTS]), None).status;
     let mut upgrading = with(&plan, &[], &[]);
-    upgrading.runtime = (PodState::RollingOut, None);
+    upgrading.pods.runtime = (PodState::RollingOut, None);
     assert_eq!(shown(&seen(&upgrading, Some(&before)))[1], "Configured=Unknown Waiting");
     let after = seen(&with(&plan, &[INPUTS], &[INPUTS]), Some(&before));
     assert_eq!((shown(&after)[1].as_str(), reasons(&after)), ("Configured=True InForce", vec!["InForce", "Ready"]));

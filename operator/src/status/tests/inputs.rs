@@ -20,8 +20,14 @@ fn conflict(name: &str, reason: &str, conflicts: u32) -> Source {
 fn with_sources(plan: &Plan, sources: Vec<Source>) -> Observation<'_> {
     let mut observation = trading(plan);
     let account = AccountResponse { sources, ..account(GENERATION) };
-    observation.runtime.1 = Some(RuntimeReport { account: Ok(account), ..serving(GENERATION) });
+    observation.pods.runtime.1 = Some(RuntimeReport { account: Ok(account), ..serving(GENERATION) });
     observation
+}
+
+/// The condition `InputsHealthy` and those from `Ready` on.
+fn inputs_and_ready(derived: &Derived) -> Vec<String> {
+    let between = ["OutputsHealthy", "LedgerHealthy", "Trading"];
+    shown(derived).split_off(4).into_iter().filter(|line| !between.iter().any(|kind| line.starts_with(kind))).collect()
 }
 
 #[test]
@@ -30,11 +36,11 @@ fn a_source_in_conflict_is_named_with_its_remedy_and_the_account_stays_ready() {
     let reset = Source { era: 1, ..conflict("lse", "", 0) };
     let nine = conflict("tse", "SequenceWentBack", 9);
     let fine = seen(&with_sources(&plan, vec![reset, nine]), None);
-    assert_eq!(shown(&fine)[4..], ["InputsHealthy=True Healthy", "Ready=True Trading"]);
+    assert_eq!(inputs_and_ready(&fine), ["InputsHealthy=True Healthy", "Ready=True Trading"]);
 
     let observation = with_sources(&plan, vec![conflict("nyse", "SequenceWentBack", 10)]);
     let derived = seen(&observation, Some(&fine.status));
-    assert_eq!(shown(&derived)[4..], ["InputsHealthy=False SourceConflict", "Ready=True Trading"]);
+    assert_eq!(inputs_and_ready(&derived), ["InputsHealthy=False SourceConflict", "Ready=True Trading"]);
     assert_eq!(derived.progress, Progress::Settled);
     let expected = "source \"nyse\" on channel quotes: its quotes go to the dead-letter topic (SequenceWentBack): if \
                     each symbol has numbers of its own, put the symbol into source; if the publisher began again, \
@@ -70,13 +76,13 @@ fn of_many_sources_in_conflict_three_are_named() {
 fn inputs_are_unknown_while_the_account_cannot_be_read_or_says_nothing_of_sources() {
     let plan = plan();
     let mut silent = trading(&plan);
-    silent.runtime = (PodState::Starting, None);
+    silent.pods.runtime = (PodState::Starting, None);
     assert_eq!(shown(&seen(&silent, None))[4], "InputsHealthy=Unknown AccountUnread");
     let mut older = trading(&plan);
     let account = AccountResponse { capabilities: Vec::new(), ..account(GENERATION) };
-    older.runtime.1 = Some(RuntimeReport { account: Ok(account), ..serving(GENERATION) });
+    older.pods.runtime.1 = Some(RuntimeReport { account: Ok(account), ..serving(GENERATION) });
     let derived = seen(&older, None);
-    assert_eq!(shown(&derived)[4..], ["InputsHealthy=Unknown RuntimeTooOld", "Ready=True Trading"]);
+    assert_eq!(inputs_and_ready(&derived), ["InputsHealthy=Unknown RuntimeTooOld", "Ready=True Trading"]);
 }
 
 #[test]
@@ -84,7 +90,7 @@ fn a_reset_that_cannot_be_read_is_shown_and_told() {
     let mut plan = plan();
     plan.resets = reset::parse(Some("quotes"));
     let derived = seen(&trading(&plan), None);
-    assert_eq!(shown(&derived)[4..], ["InputsHealthy=True ResetInvalid", "Ready=True Trading"]);
+    assert_eq!(inputs_and_ready(&derived), ["InputsHealthy=True ResetInvalid", "Ready=True Trading"]);
     let message = &find(&derived, kinds::INPUTS_HEALTHY).message;
     assert!(message.starts_with("the annotation intuition.dev/reset-source cannot be read: expected"), "{message}");
     let told = |derived: &Derived| reasons(derived).contains(&"ResetInvalid");
@@ -111,13 +117,13 @@ fn a_reset_that_the_runtime_refuses_is_shown_and_one_that_applied_is_not() {
         RuntimeReport { resets: resets.collect(), ..serving(GENERATION) }
     };
     let mut observation = trading(&plan);
-    observation.runtime.1 = Some(answered([None, Some("OtherLast: it stands elsewhere")]));
+    observation.pods.runtime.1 = Some(answered([None, Some("OtherLast: it stands elsewhere")]));
     let derived = seen(&observation, None);
     assert_eq!(shown(&derived)[4], "InputsHealthy=True ResetRefused");
     let expected = "the annotation intuition.dev/reset-source resets nothing by \
                     {\"channel\":\"quotes\",\"source\":\"b\",\"era\":0,\"last\":1}: OtherLast: it stands elsewhere; \
                     correct it or remove it. no source is in conflict";
     assert_eq!(find(&derived, kinds::INPUTS_HEALTHY).message, expected);
-    observation.runtime.1 = Some(answered([None, None]));
+    observation.pods.runtime.1 = Some(answered([None, None]));
     assert_eq!(shown(&seen(&observation, Some(&derived.status)))[4], "InputsHealthy=True Healthy");
 }

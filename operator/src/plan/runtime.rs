@@ -1,0 +1,119 @@
+//! What a plan says to the runtime: its files and `Configure`.
+
+use intuition_api::v1::{self, TradingState};
+use serde_json::{Map, Value, json};
+
+use super::{Choice, Plan};
+use crate::resource::DEFAULT_STARTING_CASH;
+
+impl Plan {
+    /// The settings as the runtime's file carries them. `None`: they cannot be said yet, for want of the algorithm's
+    /// address, or of the account's deposits; those of the cluster stay then.
+    pub fn settings_file(&self) -> Option<Value> {
+        let (member, algorithm) = match &self.adjustable.algorithm {
+            Choice::Builtin(name) => ("algorithm", name),
+            Choice::Served { url, .. } => ("algorithmAddress", url),
+            Choice::Missing(_) => return None,
+        };
+        let cash = self.starting_cash(self.recorded.deposits.as_deref())?;
+        let state = self.trading.state();
+        Some(json!({
+            "resourceUid": self.uid,
+            "generation": self.generation,
+            member: algorithm,
+            "threshold": self.adjustable.threshold,
+            "parameters": self.adjustable.parameters,
+            "startingCash": cash,
+            // A runtime that knows trading states has them from a file of their own.
+            "suspend": state == TradingState::Halted || (state > TradingState::Active && self.recorded.halts_to_reduce),
+        }))
+    }
+
+    /// The settings that v0.1.0 does not know, for the runtime's second file; `None`: the resource uses none of them.
+    pub fn second_settings_file(&self) -> Option<Value> {
+        let mut members = Map::new();
+        if !self.inputs.is_empty() {
+            members.insert("channels".to_owned(), json!({ "inputs": self.inputs }));
+        }
+        if let Some(rule) = &self.channel_rule {
+            let rule = json!({ "confine": rule.confine.name(), "subscribe": rule.subscribe });
+            members.insert("topics".to_owned(), rule);
+        }
+        (!members.is_empty()).then_some(Value::Object(members))
+    }
+
+    /// The runtime's file `cash.json`.
+    pub fn cash_file(&self) -> Value {
+        cash_file(&self.uid, self.generation, self.adjustable.starting_cash.is_none())
+    }
+
+    /// The settings as `Configure` carries them; `None`: nobody can say yet where the algorithm is. `deposits`: those of the
+    /// account, which stay where the resource names none. `suspend`: see `Settings.suspend`.
+    pub fn configure(&self, deposits: &str, suspend: bool) -> Option<v1::ConfigureRequest> {
+        let (algorithm, algorithm_address) = match &self.adjustable.algorithm {
+            Choice::Builtin(name) => (name.clone(), String::new()),
+            Choice::Served { url, .. } => (String::new(), url.clone()),
+            Choice::Missing(_) => return None,
+        };
+        Some(v1::ConfigureRequest {
+            account: self.account(),
+            resource_uid: self.uid.clone(),
+            generation: self.generation,
+            settings: Some(v1::Settings {
+                algorithm,
+                // The shortest text that reads back as the same number, never with an exponent.
+                threshold: self.adjustable.threshold.to_string(),
+                parameters_json: Value::Object(self.adjustable.parameters.clone()).to_string(),
+                starting_cash: self.starting_cash(Some(deposits))?,
+                suspend,
+                algorithm_address,
+            }),
+            starting_cash_unchanged: self.adjustable.starting_cash.is_none(),
+        })
+    }
+
+    /// Net deposits as text: those that the resource names, else those of the account. The default is for an account that
+    /// has not been there; one whose deposits are not known has none that could be named.
+    fn starting_cash(&self, deposits: Option<&str>) -> Option<String> {
+        match (self.adjustable.starting_cash, deposits) {
+            (Some(cash), _) => Some(cash.to_string()),
+            (None, Some(deposits)) => Some(deposits.to_owned()),
+            (None, None) => (!self.recorded.has_account).then(|| DEFAULT_STARTING_CASH.to_string()),
+        }
+    }
+}
+
+/// See [`Plan::cash_file`].
+pub(crate) fn cash_file(uid: &str, generation: i64, is_unchanged: bool) -> Value {
+    json!({ "resourceUid": uid, "generation": generation, "startingCashUnchanged": is_unchanged })
+}
+
+/// `Configure` from the settings file that the cluster holds, with another `suspend`, and with the account's deposits, so
+/// that it moves no money. `None`: the text is not the settings of the resource with this uid.
+pub(crate) fn configure_as_stored(
+    text: &str,
+    account: String,
+    uid: &str,
+    deposits: &str,
+    suspend: bool,
+) -> Option<v1::ConfigureRequest> {
+    let stored: Value = serde_json::from_str(text).ok()?;
+    let text_of = |name: &str| stored.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    if text_of("resourceUid") != uid {
+        return None;
+    }
+    Some(v1::ConfigureRequest {
+        account,
+        resource_uid: uid.to_owned(),
+        generation: stored.get("generation")?.as_i64()?,
+        settings: Some(v1::Settings {
+            algorithm: text_of("algorithm"),
+            threshold: stored.get("threshold")?.as_f64()?.to_string(),
+            parameters_json: stored.get("parameters")?.to_string(),
+            starting_cash: deposits.to_owned(),
+            suspend,
+            algorithm_address: text_of("algorithmAddress"),
+        }),
+        starting_cash_unchanged: false,
+    })
+}
