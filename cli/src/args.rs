@@ -1,5 +1,7 @@
 //! The flags.
 
+mod trading;
+
 use std::{path::PathBuf, time::Duration};
 
 use algo_runtime::backend;
@@ -8,6 +10,7 @@ use clap::{Args, Parser, Subcommand};
 use intuition_api::topic::check_filter;
 use intuition_common::telemetry::LogArgs;
 
+pub(crate) use self::trading::{AccountsArgs, AtArgs, CloseArgs, ClusterArgs, HaltArgs, ResumeArgs, WaitArgs};
 use crate::{backends, feed::window::Rate, output::Format, sources};
 
 /// Runs trading algorithms: the manifests that a cluster runs, on this machine.
@@ -23,8 +26,28 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// List algorithms and the parameters that they take: those built in, those served at addresses, and a cluster's.
     Backends(BackendsArgs),
+    /// Sell holdings of an account that is halted or reducing, each symbol whole at its next quote.
+    ///
+    /// The sale does not wait for the algorithm. An account that is Active has to be halted first. The symbols that still
+    /// wait are dropped by --cancel and by the return to Active.
+    Close(Box<CloseArgs>),
     /// Take a server of algorithms through the contract, and say what fails and why.
     Conform(ConformArgs),
+    /// Stop the trading of accounts: every signal is denied until `intuition resume`.
+    ///
+    /// Sets the annotation `intuition.dev/halt` of the resources, whatever their spec holds, and waits until the operator
+    /// confirms that the state is in force. `kubectl apply` and GitOps leave the annotation alone. Exit code 1: at least
+    /// one account is not confirmed. Every account is tried, whatever happens to the others.
+    Halt(Box<HaltArgs>),
+    /// Let accounts only sell: buys are denied until `intuition resume`.
+    ///
+    /// As `intuition halt`, by the annotation `intuition.dev/reduce`.
+    Reduce(Box<HaltArgs>),
+    /// End what `intuition halt` and `intuition reduce` set, and name the causes that remain.
+    ///
+    /// Removes both annotations. Exit code 1: at least one account is not Active afterwards. What the resource's spec
+    /// (`tradingState`, `suspend`) or the runtime itself asks for remains.
+    Resume(Box<ResumeArgs>),
     /// Run manifests on this machine: each with its own runtime, ledger and bridge, in this one process.
     Run(Box<RunArgs>),
     /// List the numbered sources of an account, let one begin again, or forget sources.
