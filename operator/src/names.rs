@@ -36,6 +36,10 @@ pub mod annotation {
     pub const IMAGE: &str = "intuition.dev/image";
     /// On a resource: sources to reset, JSON; see the module `reset`.
     pub const RESET_SOURCE: &str = "intuition.dev/reset-source";
+    /// On a resource: the account trades nothing. The value is free text, who set it and why.
+    pub const HALT: &str = "intuition.dev/halt";
+    /// On a resource: the account only sells. The value is free text, who set it and why.
+    pub const REDUCE: &str = "intuition.dev/reduce";
 }
 
 /// Value of [`label::NAME`] on what is made for a `TradingAlgo`.

@@ -12,7 +12,9 @@ use crate::{
     names::{APP, annotation, broker_secret},
     owner::Owner,
     reset::{self, Resets},
-    resource::{Algorithm, AlgorithmChoice, Broker, Input, KIND, Ledger, Portfolio, Storage, TradingAlgo},
+    resource::{
+        Algorithm, AlgorithmChoice, Broker, DEFAULT_STARTING_CASH, Input, KIND, Ledger, Portfolio, Storage, TradingAlgo,
+    },
     settings::Settings,
     validate::{Problem, check},
 };
@@ -169,8 +171,8 @@ pub fn plan(
             algorithm,
             threshold: algo.spec.threshold,
             parameters: algo.spec.algorithm.parameters.clone(),
-            starting_cash: algo.spec.starting_cash.money(),
-            suspend: algo.spec.suspend,
+            starting_cash: algo.spec.starting_cash.unwrap_or(DEFAULT_STARTING_CASH).money(),
+            suspend: algo.spec.suspend == Some(true),
         },
         portfolio: algo.spec.portfolio.clone(),
         subscribe: channels.filters(),

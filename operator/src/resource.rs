@@ -5,8 +5,9 @@
 mod algorithm;
 pub mod amount;
 mod quantity;
+mod status;
+mod trading;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
@@ -19,6 +20,8 @@ pub use self::{
     },
     amount::Amount,
     quantity::Quantity,
+    status::{Account, Backend, Ledger, TradingAlgoStatus},
+    trading::TradingState,
 };
 
 /// The API group.
@@ -27,6 +30,9 @@ pub const GROUP: &str = "intuition.dev";
 pub const API_VERSION: &str = "intuition.dev/v1alpha1";
 /// What `kind` says in a manifest.
 pub const KIND: &str = "TradingAlgo";
+
+/// Net deposits of an account whose resource names none, at its first start.
+pub const DEFAULT_STARTING_CASH: Amount = Amount::whole(10_000);
 
 /// A trading algorithm, the money it starts with and the channels it trades on.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
@@ -85,9 +91,10 @@ pub struct TradingAlgoSpec {
     #[schemars(range(min = 0.0, max = 1.0))]
     pub threshold: f64,
     /// Net deposits of the account: an integer, or a decimal in quotes. The first start deposits it; raising or lowering
-    /// it deposits or withdraws the difference.
-    #[serde(default = "default_starting_cash")]
-    pub starting_cash: Amount,
+    /// it deposits or withdraws the difference. Without it, the first start deposits 10000, and later nothing is
+    /// deposited or withdrawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub starting_cash: Option<Amount>,
     /// How much of the cash a buy invests.
     #[serde(default)]
     pub portfolio: Portfolio,
@@ -100,9 +107,14 @@ pub struct TradingAlgoSpec {
     /// The volume that holds the ledger.
     #[serde(default)]
     pub storage: Storage,
-    /// Whether trading is held: quotes still reach the algorithm, every signal is denied.
-    #[serde(default)]
-    pub suspend: bool,
+    /// What the account may trade: `Active` buys and sells, `Reducing` only sells, `Halted` nothing. Quotes reach the
+    /// algorithm in each of them. The annotations `intuition.dev/halt` and `intuition.dev/reduce` can make it stricter.
+    /// Without it, Active.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trading_state: Option<TradingState>,
+    /// Replaced by `tradingState`: `true` is read as Halted, `false` changes nothing. The stricter of the two holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspend: Option<bool>,
 }
 
 /// Which algorithm decides: exactly one of `builtin`, `name` and `address`.
@@ -312,80 +324,8 @@ pub enum OnDelete {
     Delete,
 }
 
-/// What the operator observed last.
-#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Default)]
-#[serde(rename_all = "camelCase")]
-pub struct TradingAlgoStatus {
-    /// Each says one thing, `Ready` whether quotes are being decided; `Reconciling` and `Stalled` are there when they apply.
-    #[serde(default)]
-    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".to_owned()]))]
-    #[schemars(length(max = 16))]
-    pub conditions: Vec<Condition>,
-    /// The generation that the conditions speak of.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub observed_generation: Option<i64>,
-    /// The generation whose settings are all in force.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub effective_generation: Option<i64>,
-    /// The MQTT topic filters subscribed to.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 64))]
-    pub channels: Vec<String>,
-    /// Who decides.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub backend: Option<Backend>,
-    /// The account as of its last commit.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub account: Option<Account>,
-    /// The claim that holds the ledger, since it was first there. Where it is gone, nothing is put in its place unasked.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ledger: Option<Ledger>,
-}
-
-/// Who decides.
-#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Default)]
-#[serde(rename_all = "camelCase")]
-pub struct Backend {
-    /// Address it is reached at; absent for a built-in algorithm.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub address: Option<String>,
-    /// Name of the algorithm.
-    pub algorithm: String,
-    /// Its version.
-    pub version: String,
-}
-
-/// The account as of its last commit.
-#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
-#[serde(rename_all = "camelCase")]
-pub struct Account {
-    /// Cash there is to invest, two places.
-    pub cash: String,
-    /// Cost of what is held, two places.
-    pub invested: String,
-    /// Decisions so far.
-    #[schemars(range(min = 0))]
-    pub decisions: i64,
-    /// When the last commit was.
-    pub updated: Time,
-}
-
-/// The claim that holds the ledger.
-#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
-pub struct Ledger {
-    /// Name of the `PersistentVolumeClaim`.
-    pub claim_name: String,
-    /// Its uid. A lost claim is made anew where the annotation `intuition.dev/new-ledger` says this.
-    pub claim_uid: String,
-}
-
 const fn default_threshold() -> f64 {
     0.5
-}
-
-const fn default_starting_cash() -> Amount {
-    Amount::whole(10_000)
 }
 
 fn default_size() -> String {

@@ -1,0 +1,74 @@
+//! The status of a `TradingAlgo`.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What the operator observed last.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct TradingAlgoStatus {
+    /// Each says one thing, `Ready` whether quotes are being decided; `Reconciling` and `Stalled` are there when they apply.
+    #[serde(default)]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".to_owned()]))]
+    #[schemars(length(max = 32))]
+    pub conditions: Vec<Condition>,
+    /// The generation that the conditions speak of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// The generation whose settings are all in force.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effective_generation: Option<i64>,
+    /// The MQTT topic filters subscribed to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub channels: Vec<String>,
+    /// Who decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backend: Option<Backend>,
+    /// The account as of its last commit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<Account>,
+    /// The claim that holds the ledger, since it was first there. Where it is gone, nothing is put in its place unasked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ledger: Option<Ledger>,
+}
+
+/// Who decides.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct Backend {
+    /// Address it is reached at; absent for a built-in algorithm.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// Name of the algorithm.
+    pub algorithm: String,
+    /// Its version.
+    pub version: String,
+}
+
+/// The account as of its last commit.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Account {
+    /// Cash there is to invest, two places.
+    pub cash: String,
+    /// Cost of what is held, two places.
+    pub invested: String,
+    /// Decisions so far.
+    #[schemars(range(min = 0))]
+    pub decisions: i64,
+    /// When the last commit was.
+    pub updated: Time,
+}
+
+/// The claim that holds the ledger.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Ledger {
+    /// Name of the `PersistentVolumeClaim`.
+    pub claim_name: String,
+    /// Its uid. A lost claim is made anew where the annotation `intuition.dev/new-ledger` says this.
+    pub claim_uid: String,
+}
