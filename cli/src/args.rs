@@ -2,7 +2,7 @@
 
 mod trading;
 
-use std::{path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use algo_runtime::backend;
 use bridge::mqtt::Address;
@@ -109,6 +109,12 @@ pub(crate) struct RunArgs {
     /// Folder of the ledgers, `DIR/NAMESPACE/NAME`; another run takes them up. Without it they are temporary.
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
+    /// Address where the runtime of the first manifest listens, each further one on the next port; with port 0, on free
+    /// ports. `intuition halt`, `reduce`, `resume`, `close` and `sources` take it as --runtime. Without this flag free
+    /// ports of the loopback interface are used. A run without a feed, or with this flag, prints the addresses at its
+    /// start. Calls need no password: keep the address on this machine.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) runtime_addr: Option<SocketAddr>,
     /// How decisions and summaries are shown on standard output.
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) output: Format,
