@@ -17,7 +17,7 @@ use algo_runtime::{
     metrics::Metrics,
     portfolio::Policy,
     server::{self, ALGORITHM_PART, Config, READY_PART, Running},
-    settings::{Adjustable, Authority, Choice, Settings},
+    settings::{Adjustable, Authority, Choice, Initial, Settings},
 };
 use intuition_api::v1::{
     AccountRequest, AccountResponse, Batch, Committed, ConfigureRequest, ConfigureResponse, Delivery, DescribeRequest,
@@ -302,6 +302,7 @@ async fn runtime(dir: &Path, algorithm: Choice) -> (Running, CancellationToken, 
         policy: Policy::from_parts("fixed-amount", None, Some("1")).unwrap(),
         subscribe: None,
         inputs: Vec::new(),
+        initial: Initial::default(),
     };
     let config = Config {
         settings,

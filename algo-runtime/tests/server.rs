@@ -8,7 +8,7 @@ use algo_runtime::{
     metrics::Metrics,
     portfolio::Policy,
     server::{self, ALGORITHM_DEADLINE, Config, READY_PART, Running, RuntimeError},
-    settings::{Adjustable, Authority, Choice, Input, Settings},
+    settings::{Adjustable, Authority, Choice, Initial, Input, Settings},
 };
 use intuition_api::capability;
 use intuition_api::v1::{
@@ -48,6 +48,7 @@ fn settings() -> Settings {
         policy: Policy::from_parts("fixed-amount", None, Some("100")).unwrap(),
         subscribe: None,
         inputs: Vec::new(),
+        initial: Initial::default(),
     }
 }
 

@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::{
     ledger::{Ledger, memory::MemoryLedger, sqlite::SqliteLedger, verify::verify},
-    settings::Choice,
+    settings::{Choice, Initial},
 };
 
 const ACCOUNT: &str = "default/test";
@@ -49,6 +49,7 @@ fn settings(algorithm: &str, parameters: &Value, policy: Policy) -> Settings {
         policy,
         subscribe: None,
         inputs: Vec::new(),
+        initial: Initial::default(),
     }
 }
 

@@ -282,6 +282,7 @@ impl Draft {
             price,
             cost,
             time_micros: 1_700_000_000_000_000,
+            manual: false,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use algo_runtime::{
     portfolio::{Policy, PolicyError},
-    settings::{Adjustable, Authority, Choice, Input, Settings},
+    settings::{Adjustable, Authority, Choice, Initial, Input, Settings},
 };
 use intuition_operator::resource::{self, TradingAlgo};
 
@@ -28,6 +28,7 @@ pub(super) fn of(algo: &TradingAlgo, decider: Choice) -> Result<Settings, Policy
         policy: Policy::from_parts(portfolio.policy.name(), portfolio.fraction, amount.as_deref())?,
         subscribe: channels.filters(),
         inputs: channels.inputs.into_iter().flatten().map(input).collect(),
+        initial: Initial::default(),
     })
 }
 
