@@ -19,6 +19,7 @@ use std::{
 
 use intuition_common::exit;
 
+pub(crate) use self::verb::{HALT_ANNOTATION, REDUCE_ANNOTATION};
 use self::{
     report::{Report, one_line},
     runtime::{Account, RuntimeError},
@@ -45,16 +46,16 @@ enum TradingError {
     Runtime(RuntimeError),
     #[error("no TradingAlgo in {place}{labels}: nothing was changed")]
     SelectNone { place: String, labels: String },
-    #[error("{} still wait for their next quote after {seconds} s: {}", count(.symbols.len()), .symbols.join(", "))]
+    #[error("{} for the next quote after {seconds} s: {}", count(.symbols.len(), "still waits", "still wait"), .symbols.join(", "))]
     Wait { seconds: u64, symbols: Vec<String> },
-    #[error("{} dropped and still held: {}", count(.0.len()), .0.join(", "))]
+    #[error("{} dropped and still held: {}", count(.0.len(), "is", "are"), .0.join(", "))]
     Drop(Vec<String>),
     #[error("cannot write to standard output")]
     Write(#[source] io::Error),
 }
 
-fn count(symbols: usize) -> String {
-    if symbols == 1 { "1 symbol".to_owned() } else { format!("{symbols} symbols") }
+fn count(symbols: usize, one: &str, many: &str) -> String {
+    if symbols == 1 { format!("1 symbol {one}") } else { format!("{symbols} symbols {many}") }
 }
 
 /// Runs `intuition halt`.

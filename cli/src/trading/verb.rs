@@ -7,9 +7,9 @@ use intuition_api::{
 use serde_json::{Value, json};
 
 /// Annotation that halts a `TradingAlgo`; its text names the person and the reason. The operator reads it.
-pub(super) const HALT_ANNOTATION: &str = "intuition.dev/halt";
+pub(crate) const HALT_ANNOTATION: &str = "intuition.dev/halt";
 /// The same, for Reducing.
-pub(super) const REDUCE_ANNOTATION: &str = "intuition.dev/reduce";
+pub(crate) const REDUCE_ANNOTATION: &str = "intuition.dev/reduce";
 
 /// A change of the trading state.
 #[derive(Debug, Clone, PartialEq, Eq)]

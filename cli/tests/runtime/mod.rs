@@ -9,7 +9,7 @@ use algo_runtime::{
     metrics::Metrics,
     portfolio::Policy,
     server::{self, ALGORITHM_DEADLINE, Config, READY_PART, Running},
-    settings::{Adjustable, Authority, Choice, Settings},
+    settings::{Adjustable, Authority, Choice, Initial, Settings},
 };
 use intuition_api::v1::{
     Batch, Committed, Delivery, Open, ProcessRequest, ProcessResponse, Quote, Tick, process_request,
@@ -72,6 +72,7 @@ fn settings(uid: Option<&str>) -> Settings {
         policy: Policy::from_parts("fixed-amount", None, Some("100")).unwrap(),
         subscribe: None,
         inputs: Vec::new(),
+        initial: Initial::default(),
     }
 }
 
