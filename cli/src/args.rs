@@ -36,7 +36,7 @@ pub(crate) enum Command {
     /// Stop the trading of accounts: every signal is denied until `intuition resume`.
     ///
     /// Sets the annotation `intuition.dev/halt` of the resources, whatever their spec holds, and waits until the operator
-    /// confirms that the state is in force. `kubectl apply` and GitOps leave the annotation alone. Exit code 1: at least
+    /// confirms that the state is in force. `kubectl apply` leaves the annotation alone. Exit code 1: at least
     /// one account is not confirmed. Every account is tried, whatever happens to the others.
     Halt(Box<HaltArgs>),
     /// Let accounts only sell: buys are denied until `intuition resume`.

@@ -17,6 +17,7 @@ use std::{
     process::ExitCode,
 };
 
+use algo_runtime::backend::Address;
 use intuition_common::exit;
 
 pub(crate) use self::verb::{HALT_ANNOTATION, REDUCE_ANNOTATION};
@@ -110,22 +111,16 @@ impl Change<'_> {
 
     fn try_run(&self, verb: impl FnOnce(Option<&str>) -> Verb) -> Result<bool, TradingError> {
         let (verb, reports) = in_tokio(async {
-            match &self.accounts.at {
-                AtArgs { runtime: Some(address), account, uid } => {
-                    let (verb, account) = (verb(None), account.clone().unwrap_or_default());
-                    let channel = runtime::connect(address).await.map_err(TradingError::Runtime)?;
-                    let account = Account::new(channel, account, uid.clone());
-                    let in_force = account.change(&verb).await.map_err(TradingError::Runtime)?;
-                    Ok((verb, vec![Report::confirmed(&account.name, in_force)]))
-                }
-                _ => {
-                    let cluster = Cluster::of(&self.accounts.cluster).await.map_err(TradingError::Cluster)?;
-                    let verb = verb(cluster.user.as_deref());
-                    let targets = resources::targets(&cluster, self.accounts).await?;
-                    let reports = resources::change(&cluster, targets, &verb, self.wait, tell).await;
-                    Ok((verb, reports))
-                }
+            if let Some(address) = &self.accounts.at.runtime {
+                let verb = verb(None);
+                let report = at_runtime(address, &self.accounts.at, &verb).await.map_err(TradingError::Runtime)?;
+                return Ok((verb, vec![report]));
             }
+            let cluster = Cluster::of(&self.accounts.cluster).await.map_err(TradingError::Cluster)?;
+            let verb = verb(cluster.user.as_deref());
+            let targets = resources::targets(&cluster, self.accounts).await?;
+            let reports = resources::change(&cluster, targets, &verb, self.wait, tell).await;
+            Ok((verb, reports))
         })??;
         for line in report::errors(&reports) {
             tell(&line);
@@ -133,6 +128,13 @@ impl Change<'_> {
         write(&report::output(&reports, self.output))?;
         Ok(reports.iter().all(|report| report.is_success(&verb, self.wait.no_wait)))
     }
+}
+
+async fn at_runtime(address: &Address, args: &AtArgs, verb: &Verb) -> Result<Report, RuntimeError> {
+    let channel = runtime::connect(address).await?;
+    let account = Account::new(channel, args.account.clone().unwrap_or_default(), args.uid.clone());
+    let in_force = account.change(verb).await?;
+    Ok(Report::confirmed(&account.name, in_force))
 }
 
 /// Runs to the end. A name that is still being resolved must not keep the process.

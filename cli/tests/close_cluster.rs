@@ -1,6 +1,6 @@
 //! `intuition close NAME`: through an API server on this machine, which forwards a port to a real runtime as a kubelet does.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by it")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by it")]
 
 mod runtime;
 
@@ -71,6 +71,7 @@ async fn forward(State(api): State<Api>, mut request: Request) -> Response<Body>
     }
     let key = derive_accept_key(request.headers()["sec-websocket-key"].as_bytes());
     let upgrade = hyper::upgrade::on(&mut request);
+    #[expect(clippy::disallowed_methods, reason = "the runtime of the test ends it")]
     tokio::spawn(async move {
         let upgraded = TokioIo::new(upgrade.await.unwrap());
         let socket = WebSocketStream::from_raw_socket(upgraded, Role::Server, None).await;

@@ -129,7 +129,7 @@ async fn patch(
         _ => {}
     }
     let patch: Value = serde_json::from_str(&body).unwrap();
-    for (key, value) in patch["metadata"]["annotations"].as_object().unwrap() {
+    for (key, value) in patch.pointer("/metadata/annotations").unwrap().as_object().unwrap() {
         match value.as_str() {
             Some(text) => drop(algo.annotations.insert(key.clone(), text.to_owned())),
             None => drop(algo.annotations.remove(key)),
@@ -200,7 +200,7 @@ impl Cluster {
 
     fn annotations(&self, account: &str) -> BTreeMap<String, String> {
         let (namespace, name) = account.split_once('/').unwrap();
-        self.algos.lock().unwrap()[&(namespace.to_owned(), name.to_owned())].annotations.clone()
+        self.algos.lock().unwrap().get(&(namespace.to_owned(), name.to_owned())).unwrap().annotations.clone()
     }
 
     fn halt_text(&self, account: &str) -> Option<String> {

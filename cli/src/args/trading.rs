@@ -114,7 +114,7 @@ pub(crate) struct ClusterArgs {
 #[derive(Debug, Args)]
 pub(crate) struct AtArgs {
     /// Ask this runtime, `http://HOST:PORT`, instead of a cluster: one of `intuition run`, which prints its address at
-    /// the start, or one behind `kubectl port-forward`. In a cluster the operator undoes at its next look what is set
+    /// the start, or one behind `kubectl port-forward`. In a cluster the operator undoes at its next look a state that is set
     /// this way.
     #[arg(long, value_name = "URL", requires = "account")]
     pub(crate) runtime: Option<backend::Address>,

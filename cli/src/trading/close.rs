@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
+use algo_runtime::backend::Address;
 use intuition_api::v1::{AccountResponse, CloseRequest, CloseResponse, Symbols, Trading, close_request::What};
 use serde_json::json;
 use tokio::time::Instant;
@@ -27,8 +28,8 @@ const PAUSE: Duration = Duration::from_millis(500);
 
 /// Where the account is, which may have to be reached again.
 enum Place {
-    Runtime,
-    Cluster { cluster: Cluster, target: Target, uid: String },
+    Runtime(Address),
+    Cluster { cluster: Box<Cluster>, target: Target, uid: String },
 }
 
 /// Asks for the sales, shows what came of it, and waits for them if that is wanted.
@@ -47,9 +48,11 @@ pub(super) async fn close(args: &CloseArgs) -> Result<(), TradingError> {
 }
 
 async fn place(args: &CloseArgs) -> Result<Place, TradingError> {
-    let Some(name) = &args.name else { return Ok(Place::Runtime) };
-    let cluster = Cluster::of(&args.cluster).await.map_err(TradingError::Cluster)?;
-    let target = Target::named(name, &cluster.namespace);
+    if let Some(address) = &args.at.runtime {
+        return Ok(Place::Runtime(address.clone()));
+    }
+    let cluster = Box::new(Cluster::of(&args.cluster).await.map_err(TradingError::Cluster)?);
+    let target = Target::named(args.name.as_deref().unwrap_or_default(), &cluster.namespace);
     let call = Call::on_algo("get", &target.namespace, &target.name);
     let api = cluster.algos(&target.namespace);
     let found = cluster.call(call, api.get_metadata(&target.name)).await.map_err(TradingError::Cluster)?;
@@ -57,14 +60,13 @@ async fn place(args: &CloseArgs) -> Result<Place, TradingError> {
 }
 
 async fn connect(args: &CloseArgs, place: &Place) -> Result<Account, TradingError> {
-    match (place, &args.at.runtime) {
-        (Place::Cluster { cluster, target, uid }, _) => {
+    match place {
+        Place::Cluster { cluster, target, uid } => {
             let Target { namespace, name } = target;
             let channel = cluster.runtime(namespace, name, uid).await.map_err(TradingError::Cluster)?;
             Ok(Account::new(channel, target.account(), uid.clone()))
         }
-        (Place::Runtime, address) => {
-            let address = address.as_ref().ok_or(TradingError::Runtime(RuntimeError::MissService))?;
+        Place::Runtime(address) => {
             let channel = runtime::connect(address).await.map_err(TradingError::Runtime)?;
             Ok(Account::new(channel, args.at.account.clone().unwrap_or_default(), args.at.uid.clone()))
         }

@@ -39,7 +39,7 @@ impl Observed {
     /// Whether the operator confirms all of a change.
     pub(super) fn confirms(&self, verb: &Verb) -> bool {
         self.in_force.as_ref().is_some_and(|in_force| {
-            let codes: Vec<_> = in_force.causes.iter().map(|cause| cause.cause.as_str()).collect();
+            let codes: Vec<_> = in_force.causes.iter().map(|cause| cause.code.as_str()).collect();
             verb.is_reached(in_force.state, self.has_causes.then_some(&codes)) || self.remains_by_spec(verb)
         })
     }
@@ -68,7 +68,7 @@ fn status_causes(data: &Value) -> Option<Vec<Cause>> {
     let causes = trading.get("causes").and_then(Value::as_array);
     let causes = causes.into_iter().flatten().filter_map(|cause| {
         let code = text(&cause["cause"])?;
-        Some(Cause { cause: code, state: text(&cause["state"]), message: text(&cause["message"]).unwrap_or_default() })
+        Some(Cause { code, state: text(&cause["state"]), message: text(&cause["message"]).unwrap_or_default() })
     });
     Some(causes.collect())
 }
@@ -76,7 +76,7 @@ fn status_causes(data: &Value) -> Option<Vec<Cause>> {
 /// The condition names the causes in its message alone.
 fn condition_cause(condition: Option<&Value>, state: TradingState) -> Vec<Cause> {
     let text = |name: &str| condition.and_then(|condition| condition[name].as_str()).unwrap_or_default().to_owned();
-    vec![Cause { cause: text("reason"), state: Some(state.name().to_owned()), message: text("message") }]
+    vec![Cause { code: text("reason"), state: Some(state.name().to_owned()), message: text("message") }]
 }
 
 fn for_person(condition: &Value) -> String {
@@ -93,7 +93,7 @@ fn user_cause(data: &Value) -> Option<Cause> {
     let by_suspend = is_suspended.then_some((TradingState::Halted, "spec.suspend"));
     let (state, field) = by_suspend.into_iter().chain(by_state).max_by_key(|(state, _)| *state)?;
     (state > TradingState::Active).then(|| Cause {
-        cause: cause::USER.to_owned(),
+        code: cause::USER.to_owned(),
         state: Some(state.name().to_owned()),
         message: field.to_owned(),
     })
@@ -128,7 +128,7 @@ mod tests {
             { "cause": "User", "state": "Reducing", "message": "spec.tradingState" },
         ] });
         let seen = Observed::of(&with("False", "MaxDrawdown", Some(trading)));
-        let codes: Vec<_> = seen.in_force.iter().flat_map(|seen| &seen.causes).map(|cause| &cause.cause).collect();
+        let codes: Vec<_> = seen.in_force.iter().flat_map(|seen| &seen.causes).map(|cause| &cause.code).collect();
         assert_eq!(codes, ["Halt", "User"]);
         assert!(seen.confirms(&Verb::Halt(String::new())));
         assert!(!seen.confirms(&Verb::Reduce(String::new())) && !seen.confirms(&Verb::Resume));

@@ -11,7 +11,8 @@ use crate::backends::Format;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Cause {
     /// CamelCase code.
-    pub(super) cause: String,
+    #[serde(rename = "cause")]
+    pub(super) code: String,
     /// The state that it asks for; `None` where the source does not name it.
     pub(super) state: Option<String>,
     /// For a person; may be empty.
@@ -21,7 +22,7 @@ pub(super) struct Cause {
 impl From<&TradingCause> for Cause {
     fn from(cause: &TradingCause) -> Self {
         Self {
-            cause: cause.cause.clone(),
+            code: cause.cause.clone(),
             state: Some(cause.strictness().name().to_owned()),
             message: cause.message.clone(),
         }
@@ -94,8 +95,8 @@ impl Report {
 }
 
 fn cause(cause: &Cause) -> String {
-    let Cause { cause, message, .. } = cause;
-    if message.is_empty() { cause.clone() } else { format!("{cause} ({message})") }
+    let Cause { code, message, .. } = cause;
+    if message.is_empty() { code.clone() } else { format!("{code} ({message})") }
 }
 
 /// The text for standard output: every account whose state is known, or all of them for programs.
@@ -103,7 +104,7 @@ pub(super) fn output(reports: &[Report], format: Format) -> String {
     match format {
         Format::Text => {
             let told = reports.iter().filter(|report| report.in_force.is_some() || !report.note.is_empty());
-            told.map(|report| format!("{}\n", report.line())).collect()
+            told.flat_map(|report| [report.line(), "\n".to_owned()]).collect()
         }
         Format::Json => {
             let accounts: Vec<_> = reports.iter().map(object).collect();

@@ -133,6 +133,6 @@ fn is_stale(refusal: &Refusal) -> bool {
 }
 
 fn is_reached(verb: &Verb, in_force: &InForce) -> bool {
-    let codes: Vec<_> = in_force.causes.iter().map(|cause| cause.cause.as_str()).collect();
+    let codes: Vec<_> = in_force.causes.iter().map(|cause| cause.code.as_str()).collect();
     verb.is_reached(in_force.state, Some(&codes))
 }
