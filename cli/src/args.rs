@@ -35,18 +35,18 @@ pub(crate) enum Command {
     Conform(ConformArgs),
     /// Stop the trading of accounts: every signal is denied until `intuition resume`.
     ///
-    /// Sets the annotation `intuition.dev/halt` of the resources, whatever their spec holds, and waits until the operator
+    /// Sets the annotation `intuition.dev/halt` of the resources, also where the spec is invalid, and waits until the operator
     /// confirms that the state is in force. `kubectl apply` leaves the annotation alone. Exit code 1: at least
-    /// one account is not confirmed. Every account is tried, whatever happens to the others.
+    /// one account is not confirmed. An account that fails does not keep the others from being halted.
     Halt(Box<HaltArgs>),
     /// Let accounts only sell: buys are denied until `intuition resume`.
     ///
     /// As `intuition halt`, by the annotation `intuition.dev/reduce`.
     Reduce(Box<HaltArgs>),
-    /// End what `intuition halt` and `intuition reduce` set, and name the causes that remain.
+    /// End the stops of `intuition halt` and `intuition reduce`, and name the causes that remain.
     ///
-    /// Removes both annotations. Exit code 1: at least one account is not Active afterwards. What the resource's spec
-    /// (`tradingState`, `suspend`) or the runtime itself asks for remains.
+    /// Removes both annotations. Causes of the spec (`tradingState`, `suspend`) and of the runtime itself remain. Exit code
+    /// 1: at least one account is not Active afterwards.
     Resume(Box<ResumeArgs>),
     /// Run manifests on this machine: each with its own runtime, ledger and bridge, in this one process.
     Run(Box<RunArgs>),

@@ -1,4 +1,4 @@
-//! The API server of a cluster: how it is reached, what its errors mean, and runtimes behind it.
+//! The API server of a cluster: the connection to it, words for its errors, and connections to runtimes behind it.
 
 use std::{
     io,
@@ -28,7 +28,7 @@ const CONNECT: Duration = Duration::from_secs(10);
 const GRPC_PORT: u16 = 50_051;
 /// Label of a pod with the uid of its resource, as the operator sets it.
 const UID_LABEL: &str = "intuition.dev/uid";
-/// What calls are about.
+/// Plural and group of the resources, as a role names them.
 const PLURAL: &str = "tradingalgos.intuition.dev";
 
 /// Why the cluster was not reached, or refused a call.
@@ -86,10 +86,10 @@ impl ClusterError {
     }
 }
 
-/// What a call does, for the words of its errors.
+/// A call, for the words of its errors.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Call<'a> {
-    /// Verb of the API and the resource it is about, as a role names them.
+    /// Verb and resource, as a role names them.
     verb: &'static str,
     resource: &'static str,
     /// Empty: all namespaces.
@@ -117,7 +117,7 @@ impl<'a> Call<'a> {
 /// A cluster, as a user of its kubeconfig reaches it.
 pub(crate) struct Cluster {
     client: Client,
-    /// Where nothing else is said.
+    /// Namespace of the flags, or else of the context.
     pub(crate) namespace: String,
     /// The context's user; `None` without a kubeconfig.
     pub(crate) user: Option<String>,
@@ -172,16 +172,16 @@ impl Cluster {
         let pod = running(found.items);
         let missing = || ClusterError::MissPod { namespace: namespace.to_owned(), name: name.to_owned() };
         let pod = pod.ok_or_else(missing)?;
-        // API servers before 1.35 ask for the right to get, later ones for the right to create.
+        // The upgrade is a GET, which needs the right to get; API servers from 1.35 on check the right to create as well.
         let forward = Call { verb: "get and create", resource: "pods/portforward", namespace, name: "" };
         let mut forwarder = self.call(forward, pods.portforward(&pod, &[GRPC_PORT])).await?;
         let stream = Mutex::new(forwarder.take_stream(GRPC_PORT));
         let connect = tower::service_fn(move |_| {
-            // One stream is one connection; who wants another one forwards again.
+            // One stream is one connection. A second connection needs a forward of its own.
             let stream = stream.lock().unwrap_or_else(PoisonError::into_inner).take();
             std::future::ready(stream.map(TokioIo::new).ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected)))
         });
-        // The name is of no concern to the connection.
+        // The connector does not read the host.
         let endpoint = Endpoint::from_static("http://runtime").connect_timeout(CONNECT);
         let connected = endpoint.connect_with_connector(connect).await;
         connected.map_err(|source| ClusterError::Forward { pod, source })
@@ -202,7 +202,7 @@ fn running(pods: Vec<Pod>) -> Option<String> {
     running.max_by_key(|pod| pod.metadata.creation_timestamp.clone())?.metadata.name
 }
 
-/// How the cluster is reached, and as whom.
+/// The connection to the cluster, and the user of its context.
 async fn config(args: &ClusterArgs) -> Result<(Config, Option<String>), ClusterError> {
     let unusable = |error| ClusterError::UseKubeconfig(Box::new(error));
     let options = KubeConfigOptions { context: args.context.clone(), ..KubeConfigOptions::default() };
@@ -228,7 +228,7 @@ async fn config(args: &ClusterArgs) -> Result<(Config, Option<String>), ClusterE
     }
 }
 
-/// Whether there is no kubeconfig to speak of, as in a pod.
+/// Whether there is no kubeconfig with a context, as in a pod.
 fn is_absent(error: &KubeconfigError) -> bool {
     match error {
         KubeconfigError::FindPath | KubeconfigError::CurrentContextNotSet => true,
@@ -257,7 +257,7 @@ fn explain(error: kube::Error, call: Call<'_>, server: &str) -> ClusterError {
     match code {
         401 => ClusterError::Authenticate { server, message },
         403 => ClusterError::Forbid { right: call.right(), message },
-        // Of a kind that does not exist the API server names no object.
+        // The answer for an unknown kind names no object.
         404 if call.resource == PLURAL && (call.name.is_empty() || !message.contains(call.name)) => {
             ClusterError::MissKind
         }

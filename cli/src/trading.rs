@@ -1,7 +1,7 @@
 //! `intuition halt`, `reduce`, `resume` and `close`: stops the trading of accounts, ends the stop, and sells holdings.
 //!
-//! - [`verb`]: what the commands mean. [`object`]: the state of a resource. [`report`]: what people and programs read.
-//!   All pure.
+//! - [`verb`]: the commands as annotations and causes. [`object`]: the state of a resource. [`report`]: the output. All
+//!   pure.
 //! - [`resources`]: in a cluster, by annotations. [`runtime`]: at a runtime, by its calls.
 //! - [`mod@close`]: sales by hand, at a runtime or through the API server.
 
@@ -33,10 +33,10 @@ use crate::{
     output,
 };
 
-/// The person who stops an account, where neither a flag nor a kubeconfig nor the environment has a name.
+/// Name in the text of a stop, where flags, kubeconfig and environment have none.
 const SOMEBODY: &str = "intuition";
 
-/// Why a command did nothing, or not everything.
+/// A command that failed as a whole.
 #[derive(Debug, thiserror::Error)]
 enum TradingError {
     #[error("cannot start the async runtime")]

@@ -1,5 +1,5 @@
-//! `intuition halt`, `reduce` and `resume` against an API server on this machine, for the answers that a real one does not
-//! give on demand. How a real cluster takes them is in `tests/tests/cluster`.
+//! `intuition halt`, `reduce` and `resume` against an API server on this machine, for answers that a real one does not
+//! give on demand. `tests/tests/cluster` has the tests in a real cluster.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by it")]
 
@@ -20,7 +20,7 @@ use axum::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// What the API server and the operator do with one resource.
+/// Behaviour of API server and operator towards one resource.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Manner {
     /// The operator confirms at the second look.

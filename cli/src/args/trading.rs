@@ -12,7 +12,7 @@ use crate::{backends::Format, sources};
 pub(crate) struct HaltArgs {
     #[command(flatten)]
     pub(crate) accounts: AccountsArgs,
-    /// Why, for the people who read the state of the account.
+    /// Reason of the stop, shown beside the state of the account.
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: Option<String>,
     /// Name of the person or program that stops the account. Without it, the user of the kubeconfig's context, or $USER.

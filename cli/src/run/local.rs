@@ -121,7 +121,7 @@ impl Local {
         Ok(Self { account, start, tally, decisions_topic, readiness, runtime, runtime_stop, bridge: None })
     }
 
-    /// How the account is halted while it runs, for a person.
+    /// The command that halts the account, as a line of output.
     pub(super) fn halt_line(&self) -> String {
         let (account, addr) = (&self.account, self.runtime.addr);
         format!("{account}: `intuition halt --runtime http://{addr} --account {account}` stops its trading")
@@ -225,7 +225,7 @@ fn mark(tally: &Tally, topic: &str, source: &str) -> u64 {
     tally.mark(topic, source).and_then(|seq| u64::try_from(seq).ok()).unwrap_or_default()
 }
 
-/// Where the runtime of the manifest at this place listens: on successive ports from the one given, or each on a free one.
+/// Address of the runtime of the manifest at `place`: successive ports from a given one, or a free port.
 pub(super) fn runtime_addr(given: Option<SocketAddr>, place: usize) -> SocketAddr {
     let Some(first) = given else { return SocketAddr::from((Ipv4Addr::LOCALHOST, 0)) };
     let step = if first.port() == 0 { 0 } else { u16::try_from(place).unwrap_or(u16::MAX) };

@@ -26,20 +26,20 @@ const ATTEMPTS: u32 = 3;
 /// Before the next attempt, and between two looks at the account.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Where the account is, which may have to be reached again.
+/// Way to the account. A connection that breaks is made again.
 enum Place {
     Runtime(Address),
     Cluster { cluster: Box<Cluster>, target: Target, uid: String },
 }
 
-/// Asks for the sales, shows what came of it, and waits for them if that is wanted.
+/// Requests the sales, writes the answer, and waits for the sales with `--wait`.
 pub(super) async fn close(args: &CloseArgs) -> Result<(), TradingError> {
     let place = place(args).await?;
     let request = format!("{:032x}", rand::random::<u128>());
     let (account, answer) = ask(args, &place, &request).await?;
     write(&text(&account.name, args, &answer))?;
     if args.wait && !answer.closing.is_empty() {
-        // Others may wait by an earlier request.
+        // Symbols of an earlier request may wait as well.
         let is_asked = |sid: &&String| args.all_holdings || args.symbol.contains(sid);
         let asked = answer.closing.iter().filter(is_asked).cloned().collect();
         return wait(args, &place, account, asked).await;
@@ -204,12 +204,12 @@ fn sold(args: &CloseArgs, account: &str) -> Result<(), TradingError> {
     }
 }
 
-/// Symbols of a request, by what became of them.
+/// Progress of the symbols of a request.
 #[derive(Debug, PartialEq, Eq)]
 struct Progress {
     /// They wait for their next quote.
     waiting: Vec<String>,
-    /// They neither wait nor are they sold: the request was cancelled, or the account is Active again.
+    /// They are held and wait no more: the request was cancelled, or the account is Active again.
     dropped: Vec<String>,
 }
 

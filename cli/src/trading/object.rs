@@ -8,14 +8,14 @@ use super::{
     verb::Verb,
 };
 
-/// What a resource shows of its trading state.
+/// The trading state in the status of a resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Observed {
-    /// What the operator confirms; `None` where it confirms nothing.
+    /// The confirmed state; `None` while the operator has not confirmed one.
     pub(super) in_force: Option<InForce>,
-    /// The causes are those of the status, not read from condition and spec.
+    /// `in_force.causes` is from `status.trading`, not from the condition.
     has_causes: bool,
-    /// What the spec asks for.
+    /// Cause `User`, from the spec.
     user: Option<Cause>,
     /// Condition `Trading` for a person; `None`: the resource has none.
     pub(super) condition: Option<String>,
@@ -44,7 +44,7 @@ impl Observed {
         })
     }
 
-    /// The spec asks for the state, so that a resume changes nothing that could be waited for.
+    /// Whether the spec alone explains the state, so that waiting for another one is useless.
     fn remains_by_spec(&self, verb: &Verb) -> bool {
         let asked = self.user.as_ref().and_then(|user| user.state.as_deref());
         let held = self.in_force.as_ref().map(|in_force| in_force.state.name());
@@ -52,7 +52,7 @@ impl Observed {
     }
 }
 
-/// `True` is Active. `False` is the state of the status, else the one that the reason names, and `Unknown` is none.
+/// State of a condition: `True` is Active, `False` is `status.trading.state` or else the reason, `Unknown` is none.
 fn state(condition: &Value, data: &Value) -> Option<TradingState> {
     let parse = |value: &Value| value.as_str()?.parse().ok();
     match condition["status"].as_str()? {

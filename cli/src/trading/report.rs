@@ -1,4 +1,4 @@
-//! What came of a change, account by account: lines for people, one object for programs. Pure.
+//! Results of a change by account, as lines of text or as one JSON object. Pure.
 
 use intuition_api::v1::{Trading, TradingCause, TradingState};
 use serde::Serialize;
@@ -48,18 +48,18 @@ impl From<&Trading> for InForce {
     }
 }
 
-/// What came of a change of one account.
+/// Result of a change of one account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Report {
     /// `<namespace>/<name>`.
     pub(super) account: String,
-    /// What is in force, where it is known.
+    /// The state in force, if it is known.
     pub(super) in_force: Option<InForce>,
     /// Whether `in_force` holds all of the change.
     pub(super) confirmed: bool,
-    /// What was done and is not confirmed; empty where all is confirmed.
+    /// The unconfirmed part of the change; empty if all is confirmed.
     pub(super) note: String,
-    /// What failed.
+    /// Error, if the change failed.
     pub(super) error: Option<String>,
 }
 
@@ -75,7 +75,7 @@ impl Report {
         Self { account: account.to_owned(), in_force: Some(in_force), confirmed: true, note, error: None }
     }
 
-    /// Whether the account is as the command wants it; with `--no-wait`, whether all was done that can be done at once.
+    /// Whether the change succeeded; with `--no-wait`, whether the API server took it.
     pub(super) fn is_success(&self, verb: &Verb, no_wait: bool) -> bool {
         let is_state = self.in_force.as_ref().is_some_and(|in_force| verb.is_success(in_force.state));
         self.error.is_none() && (no_wait || self.confirmed && is_state)
@@ -99,7 +99,7 @@ fn cause(cause: &Cause) -> String {
     if message.is_empty() { code.clone() } else { format!("{code} ({message})") }
 }
 
-/// The text for standard output: every account whose state is known, or all of them for programs.
+/// The text for standard output: as text the accounts with a known state, as JSON all accounts.
 pub(super) fn output(reports: &[Report], format: Format) -> String {
     match format {
         Format::Text => {

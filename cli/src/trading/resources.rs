@@ -18,7 +18,7 @@ const MANAGER: &str = "intuition-cli";
 const AT_ONCE: usize = 32;
 /// Attempts at one annotation; a stop is worth more than one.
 const ATTEMPTS: u32 = 3;
-/// Before the next attempt, and between two looks at what is not confirmed yet.
+/// Before the next attempt, and between two reads of a resource that is not confirmed.
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// A resource by its name.
@@ -65,8 +65,8 @@ pub(super) async fn targets(cluster: &Cluster, args: &AccountsArgs) -> Result<Ve
     Ok(targets.into_iter().collect())
 }
 
-/// Annotates every resource, whatever becomes of the others, then waits until the operator confirms. One report each, in
-/// the order of the targets. `tell` gets lines for a person who waits.
+/// Annotates every resource, then waits until the operator confirms. A resource that fails does not keep the others from
+/// being annotated. Returns one report each, in the order of the targets. `tell` writes lines about the progress.
 pub(super) async fn change(
     cluster: &Cluster,
     targets: Vec<Target>,
@@ -78,7 +78,7 @@ pub(super) async fn change(
         let observed = annotate(cluster, &target, verb).await;
         Entry::new(target, observed, verb)
     });
-    // In order, and with so many under way: one that hangs holds up neither those before nor those behind it.
+    // Unordered, so that a call that hangs holds up none of the others.
     let mut entries: Vec<_> = annotated.buffer_unordered(AT_ONCE).collect().await;
     entries.sort_by(|one, other| one.target.cmp(&other.target));
     if !wait.no_wait {
@@ -87,14 +87,14 @@ pub(super) async fn change(
     entries.into_iter().map(|entry| entry.report(verb, wait)).collect()
 }
 
-/// A resource on its way.
+/// A resource whose change is in progress.
 struct Entry {
     target: Target,
-    /// What it showed last, or why nothing more can be done.
+    /// Its last observed state, or the error that ended the attempt.
     observed: Result<Observed, ClusterError>,
     is_annotated: bool,
     is_confirmed: bool,
-    /// Why the last look failed.
+    /// Error of the last look, if another look may succeed.
     late: Option<ClusterError>,
 }
 
@@ -157,7 +157,7 @@ fn in_words(error: &ClusterError) -> String {
     intuition_common::exit::with_causes(error)
 }
 
-/// Sets or removes the annotations, and gives what the resource showed then.
+/// Sets or removes the annotations, and returns the state of the resource in the answer.
 async fn annotate(cluster: &Cluster, target: &Target, verb: &Verb) -> Result<Observed, ClusterError> {
     let params = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
     let patch = Patch::Merge(verb.patch());
@@ -174,7 +174,7 @@ async fn annotate(cluster: &Cluster, target: &Target, verb: &Verb) -> Result<Obs
     }
 }
 
-/// Looks at what is open until nothing is, or the time is up.
+/// Reads the open resources again and again, until all are confirmed or the time is up.
 async fn confirm(cluster: &Cluster, entries: &mut [Entry], verb: &Verb, timeout: Duration, tell: impl Fn(&str)) {
     let deadline = Instant::now() + timeout;
     let open = entries.iter().filter(|entry| entry.is_open()).count();

@@ -17,7 +17,7 @@ const ATTEMPTS: u32 = 5;
 /// Refusals after which the state has to be read again.
 const STALE: [&str; 2] = ["OtherNumber", "OlderGeneration"];
 
-/// Why a runtime was not reached, or did not do what it was asked for.
+/// A runtime that was not reached, or that refused a call.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum RuntimeError {
     #[error(
@@ -77,7 +77,7 @@ async fn within<T>(answer: impl Future<Output = Result<T, RuntimeError>>) -> Res
 }
 
 impl Account {
-    /// One that is served behind a connection.
+    /// An account of the runtime at the other end of `channel`.
     pub(super) fn new(channel: Channel, name: String, uid: String) -> Self {
         Self { client: RuntimeClient::new(channel), name, uid }
     }
@@ -97,7 +97,7 @@ impl Account {
         Ok((account, trading))
     }
 
-    /// Changes the state, from what is in force, and gives what is in force then.
+    /// Changes one cause of the state in force, and returns the state after that.
     pub(super) async fn change(&self, verb: &Verb) -> Result<InForce, RuntimeError> {
         let mut attempt = 1;
         loop {
@@ -116,7 +116,7 @@ impl Account {
             let in_force = answer.trading.as_ref().map(InForce::from);
             match (answer.refusal, in_force) {
                 (None, Some(in_force)) => return Ok(in_force),
-                // A stop is taken where the rest of the call is refused.
+                // The runtime takes a stop even if it refuses the rest of the call.
                 (Some(refusal), Some(in_force)) if is_stale(&refusal) && is_reached(verb, &in_force) => {
                     return Ok(in_force);
                 }

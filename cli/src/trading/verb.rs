@@ -63,8 +63,7 @@ impl Verb {
         })
     }
 
-    /// Whether nothing of the change is missing in an account with this state and these causes. Causes that are not known
-    /// (`None`) are not missed.
+    /// Whether state and causes of an account contain the whole change. Unknown causes (`None`) are not checked.
     pub(super) fn is_reached(&self, state: TradingState, causes: Option<&[&str]>) -> bool {
         let has = |code| causes.is_none_or(|causes| causes.contains(&code));
         match self {
@@ -77,7 +76,7 @@ impl Verb {
         }
     }
 
-    /// Whether the account is what a user of the command wants in the end.
+    /// Whether a confirmed state is a success: a resume wants Active.
     pub(super) fn is_success(&self, state: TradingState) -> bool {
         !matches!(self, Self::Resume) || state == TradingState::Active
     }
@@ -91,7 +90,7 @@ impl Verb {
         }
     }
 
-    /// What the command has done before anything is confirmed.
+    /// The change of the annotations, in words.
     pub(super) const fn done(&self) -> &'static str {
         match self {
             Self::Halt(_) => "the annotation intuition.dev/halt is set",
