@@ -23,8 +23,8 @@ pub type Asked = BTreeMap<String, (TradingState, String)>;
 
 /// Text of the cause that `suspend` sets.
 const BY_SUSPEND: &str = "spec.suspend";
-/// Text of the cause that a flag sets.
-const BY_FLAG: &str = "--trading-state";
+/// Text of the cause that flags or a local manifest set.
+const BY_FLAG: &str = "asked for at the start of the runtime";
 
 /// Why a part of a call did not apply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -173,12 +173,13 @@ impl Trading {
     }
 
     /// The file of the start: it counts where its generation is above the recorded one, and at the same generation as far
-    /// as it makes the state stricter.
-    pub fn begin_with(&mut self, document: &Document, now_micros: i64) {
-        if document.generation > self.record.generation {
+    /// as it makes the state stricter. So does a file that is older than the recorded settings, whose generation is
+    /// `settings`: it comes late.
+    pub fn begin_with(&mut self, document: &Document, settings: i64, now_micros: i64) {
+        if document.generation > self.record.generation && document.generation >= settings {
             self.replace(&document.causes, now_micros);
             self.record.generation = document.generation;
-        } else if document.generation == self.record.generation {
+        } else if document.generation >= self.record.generation {
             self.tighten(&document.causes, now_micros);
         }
     }

@@ -1,4 +1,5 @@
 mod backend;
+mod closing;
 mod configure;
 mod far;
 mod identity;
@@ -6,6 +7,7 @@ mod inputs;
 mod property;
 mod sources;
 mod swap;
+mod trading;
 
 use intuition_api::v1::{
     Delivery, Open, Published, Quote, Tick, Unusable, outbox_entry,

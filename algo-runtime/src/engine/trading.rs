@@ -14,6 +14,8 @@ impl Engine {
     pub(super) fn take_up_trading(&mut self, settings: &Settings, now_micros: i64) {
         let suspend = settings.adjustable.suspend;
         let before = self.trading.shown();
+        let recorded = self.recorded.as_ref().filter(|record| record.resource_uid == self.authority.uid());
+        let recorded = recorded.map_or(0, |record| record.settings_generation.max(record.cash_generation));
         match (&self.authority, &settings.initial.trading) {
             (_, InitialTrading::Recorded) => {}
             (Authority::Start, InitialTrading::Flags(state)) => {
@@ -22,23 +24,27 @@ impl Engine {
             }
             // A file that is not older than the settings names their `suspend` among its causes.
             (Authority::Resource { generation, .. }, InitialTrading::File(file)) if file.generation >= *generation => {
-                self.trading.begin_with(file, now_micros);
+                self.trading.begin_with(file, recorded, now_micros);
             }
             (Authority::Resource { generation, .. }, initial) => {
                 let generation = *generation;
                 if let InitialTrading::File(file) = initial {
-                    self.trading.begin_with(file, now_micros);
+                    self.trading.begin_with(file, recorded, now_micros);
                 }
                 if suspend {
                     self.trading.suspend(generation, now_micros);
-                } else if generation > self.trading.generation() {
-                    // At the recorded generation the file may be a late one.
+                } else if generation > recorded.max(self.trading.generation()) {
+                    // At a recorded generation the file may be a late one.
                     self.trading.end_suspend(generation);
                 }
             }
             (Authority::Start, InitialTrading::File(_)) => {}
         }
         self.trading_changed(&before);
+        if self.trading.state() == TradingState::Active {
+            // v0.1.0 had the ledger in between.
+            self.closing.drop_all();
+        }
     }
 
     /// Replaces the causes that a caller may set, by the contract's `SetTradingState`.

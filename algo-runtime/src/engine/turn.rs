@@ -87,6 +87,21 @@ pub(super) struct Turn {
     /// The stream that brought them.
     pub(super) stream: u64,
     pub(super) ticks: VecDeque<Planned>,
+    /// Payload that their dead letters may carry.
+    bytes: usize,
+}
+
+impl Turn {
+    /// Takes in the ticks that follow. Gives them back where they are too many, or of another stream.
+    fn join(&mut self, mut next: Self) -> Option<Self> {
+        let fits = self.ticks.len() + next.ticks.len() <= TURN_TICKS && self.bytes + next.bytes <= TURN_BYTES;
+        if !fits || self.stream != next.stream {
+            return Some(next);
+        }
+        self.ticks.append(&mut next.ticks);
+        self.bytes += next.bytes;
+        None
+    }
 }
 
 impl Engine {
@@ -116,11 +131,16 @@ impl Engine {
     pub(super) fn recognise_ahead(&mut self, ledger: &mut dyn Ledger) -> Result<(), LedgerError> {
         let mut ahead = VecDeque::new();
         while let Some(work) = self.backlog.front() {
-            if matches!(work, Work::Delivery { .. }) {
-                ahead.push_back(Work::Turn(self.recognise(ledger)?));
-            } else {
+            if !matches!(work, Work::Delivery { .. }) {
                 ahead.extend(self.backlog.pop_front());
+                continue;
             }
+            let next = self.recognise(ledger)?;
+            let next = match ahead.back_mut() {
+                Some(Work::Turn(last)) => last.join(next),
+                _ => Some(next),
+            };
+            ahead.extend(next.map(Work::Turn));
         }
         self.backlog = ahead;
         Ok(())
@@ -150,9 +170,8 @@ impl Engine {
 
     /// Recognises the next ticks, up to a marker.
     fn recognise(&mut self, ledger: &mut dyn Ledger) -> Result<Turn, LedgerError> {
-        let mut turn = Turn { stream: self.stream, ticks: VecDeque::new() };
-        let mut bytes = 0;
-        while turn.ticks.len() < TURN_TICKS && bytes < TURN_BYTES {
+        let mut turn = Turn { stream: self.stream, ticks: VecDeque::new(), bytes: 0 };
+        while turn.ticks.len() < TURN_TICKS && turn.bytes < TURN_BYTES {
             let Some(Work::Delivery { delivery, next }) = self.backlog.front_mut() else { break };
             let (delivery, first) = (Arc::clone(delivery), *next);
             let room = TURN_TICKS - turn.ticks.len();
@@ -161,7 +180,7 @@ impl Engine {
             if *next as usize >= delivery.ticks.len() {
                 self.backlog.pop_front();
             }
-            bytes += delivery.payload.len();
+            turn.bytes += delivery.payload.len();
             let (session, others) = self.sessions.names();
             let envelope = Envelope { delivery: &delivery, run: self.run, session: &session, others: &others };
             let ranks = ranks(&delivery);

@@ -105,11 +105,13 @@ fn file_of_the_start_counts_above_the_recorded_generation_and_tightens_at_the_sa
     };
     let mut trading = fresh();
     trading.set(&want(&[("Halt", Halted, "")]), 5, Some(0), 1);
-    trading.begin_with(&file(4, &[("User", Halted, "")]), 2);
+    trading.begin_with(&file(4, &[("User", Halted, "")]), 0, 2);
     assert_eq!(trading.number(), 1, "an older file does not count");
-    trading.begin_with(&file(5, &[("Reduce", Reducing, "")]), 2);
+    trading.begin_with(&file(5, &[("Reduce", Reducing, "")]), 0, 2);
     assert_eq!(codes(&trading), [("Halt".to_owned(), Halted), ("Reduce".to_owned(), Reducing)]);
-    trading.begin_with(&file(6, &[]), 3);
+    trading.begin_with(&file(6, &[]), 7, 3);
+    assert_eq!(trading.state(), Halted, "settings of generation 7 are recorded: the file comes late");
+    trading.begin_with(&file(6, &[]), 6, 3);
     assert_eq!((trading.state(), trading.generation()), (Active, 6));
 }
 

@@ -7,8 +7,9 @@ use std::{
 };
 
 use algo_runtime::ledger::{
-    Account, Changes, Class, Conflict, EntryKind, Gap, HeldFilter, Holding, JournalEntry, Ledger, Mark, OutboxContent,
-    OutboxRow, Outcome, Reset, SettingsRecord, Snapshot, Trade, WindowRow, sqlite::SqliteLedger,
+    Account, Cause, Changes, Class, Conflict, EntryKind, Gap, HeldFilter, Holding, JournalEntry, Ledger, Mark,
+    OutboxContent, OutboxRow, Outcome, Reset, SettingsRecord, Snapshot, Trade, TradingRecord, WindowRow,
+    sqlite::SqliteLedger,
 };
 use intuition_api::{
     decimal::{Money, Quantity},
@@ -64,6 +65,7 @@ pub(crate) fn everything(draft: &mut Draft) -> Vec<Changes> {
     let mut commits = Vec::new();
     draft.transfer(EntryKind::Deposit, "10000");
     draft.changes.settings = Some(settings(1));
+    draft.changes.trading = Some(trading(2, &[("Halt", false), ("User", true)]));
     draft.changes.sessions.insert("mqtt://127.0.0.1:1883".to_owned(), "5e55".to_owned());
     let named = ("intuition-default-goog-random".to_owned(), "mqtt://127.0.0.1:1883".to_owned());
     draft.changes.client_sessions.insert(named, "5e55".to_owned());
@@ -116,6 +118,11 @@ pub(crate) fn everything(draft: &mut Draft) -> Vec<Changes> {
     draft.changes.state.insert(("random".to_owned(), String::new()), Some(vec![2; 40]));
     draft.changes.counters.insert(("decided".to_owned(), String::new()), 5);
     draft.changes.settings = Some(settings(2));
+    draft.changes.trading = Some(trading(3, &[("Reduce", false)]));
+    draft.changes.closing.waiting.insert("GOOG".to_owned(), true);
+    draft.changes.closing.waiting.insert("MSFT".to_owned(), false);
+    draft.changes.closing.requests.push("r-1".to_owned());
+    draft.sell_by_hand("AAPL", "9999999999", "0.0000000003");
     draft.changes.held = Some(held(&["quotes"]));
     draft.mark("quotes", "nyse", 18);
     draft.changes.sources.removed.push(key("lse"));
@@ -135,6 +142,23 @@ pub(crate) fn settings(generation: i64) -> SettingsRecord {
         settings_generation: generation,
         cash_generation: 1,
         settings_json: r#"{"threshold":"0.5"}"#.to_owned(),
+    }
+}
+
+/// Of this number, with these causes, each set by `suspend` or not.
+pub(crate) fn trading(number: u64, causes: &[(&str, bool)]) -> TradingRecord {
+    let cause =
+        |state, message: &str| Cause { state, message: message.to_owned(), since_micros: 1_700_000_000_000_000 };
+    let causes = causes.iter().map(|(code, by_suspend)| {
+        let state = if *code == "Reduce" { v1::TradingState::Reducing } else { v1::TradingState::Halted };
+        (((*code).to_owned(), *by_suspend), cause(state, "ann: \"why\""))
+    });
+    TradingRecord {
+        resource_uid: "6f1e".to_owned(),
+        number,
+        generation: 7,
+        settings: (number % 2 == 0).then_some((1, true)),
+        causes: causes.collect(),
     }
 }
 
@@ -225,6 +249,20 @@ impl Draft {
         *realised = realised.checked_add(amount.checked_sub(cost).unwrap()).unwrap();
         let trade = self.trade(sid, quantity, price, cost);
         self.enter(EntryKind::Sell, amount, Some(trade));
+    }
+
+    /// A sale that no algorithm signalled.
+    pub(crate) fn sell_by_hand(&mut self, sid: &str, quantity: &str, price: &str) {
+        let (entries, rows) = (self.changes.journal.len(), self.changes.outbox.len());
+        self.sell(sid, quantity, price);
+        let journal = self.changes.journal[entries..].iter_mut();
+        let outbox = self.changes.outbox[rows..].iter_mut().filter_map(|row| match &mut row.content {
+            OutboxContent::Decision(entry) => Some(entry),
+            _ => None,
+        });
+        for trade in journal.chain(outbox).filter_map(|entry| entry.trade.as_mut()) {
+            trade.manual = true;
+        }
     }
 
     pub(crate) fn publish(&mut self, content: OutboxContent) {

@@ -6,7 +6,7 @@ use super::*;
 
 impl Bench {
     /// The request of a generation whose resource says `change` beyond the settings of the start.
-    fn request(&self, generation: i64, change: impl FnOnce(&mut v1::Settings)) -> ConfigureRequest {
+    pub(super) fn request(&self, generation: i64, change: impl FnOnce(&mut v1::Settings)) -> ConfigureRequest {
         let adjustable = &self.settings.adjustable;
         let mut settings = v1::Settings {
             algorithm: adjustable.algorithm.fields().0.to_owned(),
