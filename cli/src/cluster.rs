@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    net::IpAddr,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -13,7 +14,7 @@ use kube::{
     Api, Client, Config,
     api::{ApiResource, DynamicObject, ListParams},
     client::UpgradeConnectionError,
-    config::{InClusterError, KubeConfigOptions, Kubeconfig, KubeconfigError},
+    config::{Context, InClusterError, KubeConfigOptions, Kubeconfig, KubeconfigError},
     core::GroupVersionKind,
 };
 use tonic::transport::{Channel, Endpoint};
@@ -52,6 +53,9 @@ pub(crate) enum ClusterError {
     /// The API server answers too late.
     #[error("the API server at {server} did not answer within {} s", DEADLINE.as_secs())]
     TimeOut { server: String },
+    /// An exec plugin, a token file or the like gives no credentials.
+    #[error("cannot get the credentials that the kubeconfig names for {server}")]
+    GetCredentials { server: String, source: Box<kube::Error> },
     /// A role is missing.
     #[error("the right to {right} is missing: {message}")]
     Forbid { right: String, message: String },
@@ -213,8 +217,10 @@ async fn config(args: &ClusterArgs) -> Result<(Config, Option<String>), ClusterE
     let is_asked_for = args.kubeconfig.is_some() || args.context.is_some();
     let configured = match kubeconfig {
         Ok(kubeconfig) => {
-            let user = user(&kubeconfig, args.context.as_deref());
-            Config::from_custom_kubeconfig(kubeconfig, &options).await.map(|config| (config, user))
+            let context = args.context.as_deref();
+            let (user, names_proxy) = (user(&kubeconfig, context), names_proxy(&kubeconfig, context));
+            let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
+            config.map(|config| (without_needless_proxy(config, names_proxy), user))
         }
         Err(error) => Err(error),
     };
@@ -237,11 +243,32 @@ fn is_absent(error: &KubeconfigError) -> bool {
     }
 }
 
-/// The user of a context.
-fn user(kubeconfig: &Kubeconfig, context: Option<&str>) -> Option<String> {
+fn context<'a>(kubeconfig: &'a Kubeconfig, context: Option<&str>) -> Option<&'a Context> {
     let wanted = context.or(kubeconfig.current_context.as_deref())?;
-    let named = kubeconfig.contexts.iter().find(|context| context.name == wanted)?;
-    named.context.as_ref()?.user.clone()
+    kubeconfig.contexts.iter().find(|context| context.name == wanted)?.context.as_ref()
+}
+
+/// The user of a context.
+fn user(kubeconfig: &Kubeconfig, name: Option<&str>) -> Option<String> {
+    context(kubeconfig, name)?.user.clone()
+}
+
+/// Whether the kubeconfig itself has a proxy for the cluster of a context.
+fn names_proxy(kubeconfig: &Kubeconfig, name: Option<&str>) -> bool {
+    let Some(context) = context(kubeconfig, name) else { return false };
+    let cluster = kubeconfig.clusters.iter().find(|cluster| cluster.name == context.cluster);
+    let proxy = cluster.and_then(|cluster| cluster.cluster.as_ref()?.proxy_url.as_deref());
+    proxy.is_some_and(|proxy| !proxy.is_empty())
+}
+
+/// Drops a proxy of the environment for an API server on this machine, as `kubectl` does: the client would use it.
+fn without_needless_proxy(mut config: Config, names_proxy: bool) -> Config {
+    let host = config.cluster_url.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+    let is_local = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|addr| addr.is_loopback());
+    if is_local && !names_proxy {
+        config.proxy_url = None;
+    }
+    config
 }
 
 /// An error of a call in words.
@@ -252,6 +279,7 @@ fn explain(error: kube::Error, call: Call<'_>, server: &str) -> ClusterError {
         kube::Error::UpgradeConnection(UpgradeConnectionError::ProtocolSwitch(code)) => {
             (code.as_u16(), error.to_string())
         }
+        kube::Error::Auth(_) => return ClusterError::GetCredentials { server, source: Box::new(error) },
         _ => return ClusterError::Reach { server, source: Box::new(error) },
     };
     match code {

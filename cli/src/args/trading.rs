@@ -58,7 +58,8 @@ pub(crate) struct CloseArgs {
     /// Sell nothing more: drop the symbols that still wait for their next quote.
     #[arg(long)]
     pub(crate) cancel: bool,
-    /// Wait until each of the symbols is sold. Without it, the command ends once the runtime has recorded the request.
+    /// Wait until each of the symbols is sold; exit code 1 if one is not. Without it, the command ends once the runtime has
+    /// recorded the request.
     #[arg(long, conflicts_with = "cancel")]
     pub(crate) wait: bool,
     /// Longest time to wait for the sales, such as 90s or 10m.

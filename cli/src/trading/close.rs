@@ -77,7 +77,15 @@ async fn connect(args: &CloseArgs, place: &Place) -> Result<Account, TradingErro
 async fn ask(args: &CloseArgs, place: &Place, request: &str) -> Result<(Account, CloseResponse), TradingError> {
     let mut attempt = 1;
     loop {
-        let account = connect(args, place).await?;
+        let account = match connect(args, place).await {
+            Ok(account) => account,
+            Err(TradingError::Cluster(error)) if error.is_transient() && attempt < ATTEMPTS => {
+                attempt += 1;
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
         let message = CloseRequest {
             account: account.name.clone(),
             resource_uid: account.uid.clone(),

@@ -20,6 +20,8 @@ const AT_ONCE: usize = 32;
 const ATTEMPTS: u32 = 3;
 /// Before the next attempt, and between two reads of a resource that is not confirmed.
 const PAUSE: Duration = Duration::from_millis(500);
+/// Least pause for each resource that is not confirmed: 100 reads a second are no load for an API server.
+const PAUSE_EACH: Duration = Duration::from_millis(10);
 
 /// A resource by its name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -183,7 +185,8 @@ async fn confirm(cluster: &Cluster, entries: &mut [Entry], verb: &Verb, timeout:
         tell(&format!("waiting for the operator to confirm {open} account{plural}"));
     }
     while entries.iter().any(Entry::is_open) {
-        let next = Instant::now() + PAUSE;
+        let open = entries.iter().filter(|entry| entry.is_open()).count();
+        let next = Instant::now() + PAUSE.max(PAUSE_EACH.saturating_mul(u32::try_from(open).unwrap_or(u32::MAX)));
         let looks = stream::iter(entries.iter_mut().filter(|entry| entry.is_open())).map(|entry| async {
             let Target { namespace, name } = &entry.target;
             let looked = cluster.call(Call::on_algo("get", namespace, name), cluster.algos(namespace).get(name)).await;
