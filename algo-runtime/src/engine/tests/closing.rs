@@ -1,4 +1,4 @@
-//! Closing by hand: each symbol is sold once, at its next quote, whatever the algorithm does.
+//! Closing by hand: each symbol is sold once, at its next quote, with or without an answer of the algorithm.
 
 use intuition_api::v1::{
     CloseRequest, CloseResponse, SetTradingStateRequest, Symbols, TradingCause, TradingState, close_request::What,
@@ -243,7 +243,10 @@ fn backend_that_is_away_does_not_hold_a_sale_back_and_a_crash_sells_nothing_twic
     wired.take(std::slice::from_ref(&delivery));
     wired.come_up(A, "algo", &["quotes"]);
     wired.answer(A, "");
-    assert_eq!((kinds(&wired.told()), seq(&mut wired)), (vec![Kind::Denied, Kind::Denied], 2));
+    let told = wired.told();
+    assert_eq!((kinds(&told), seq(&mut wired)), (vec![Kind::Decided, Kind::Denied], 2));
+    assert_eq!((told.outcomes[0].ticks[0].seqs.as_slice(), told.entries.len()), ([2].as_slice(), 0));
+    assert_eq!(wired.bench.ledger.snapshot().unwrap().closing.unsettled, []);
     wired.verify();
 }
 
