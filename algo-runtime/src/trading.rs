@@ -6,7 +6,7 @@
 
 mod document;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
 use intuition_api::{
     trading::{LONGEST_MESSAGE, cause},
@@ -15,8 +15,10 @@ use intuition_api::{
 
 pub use document::{Document, ParseDocumentError};
 
-use crate::ledger::{Cause, SettingsRecord, TradingRecord};
-use crate::settings::record_suspends;
+use crate::{
+    ledger::{Cause, SettingsRecord, TradingRecord},
+    settings::record_suspends,
+};
 
 /// Causes that a caller asks for, by their codes.
 pub type Asked = BTreeMap<String, (TradingState, String)>;
@@ -64,9 +66,8 @@ pub fn asked(causes: &[TradingCause]) -> Result<Asked, CauseError> {
         if !cause::SETTABLE.contains(&code.as_str()) {
             return Err(CauseError::UnknownCode(code.clone()));
         }
-        let state = match TradingState::try_from(*state) {
-            Ok(state @ (TradingState::Reducing | TradingState::Halted)) => state,
-            _ => return Err(CauseError::NoStop(code.clone())),
+        let Ok(state @ (TradingState::Reducing | TradingState::Halted)) = TradingState::try_from(*state) else {
+            return Err(CauseError::NoStop(code.clone()));
         };
         if message.len() > LONGEST_MESSAGE {
             return Err(CauseError::LongMessage { code: code.clone(), bytes: message.len() });
@@ -98,7 +99,7 @@ impl Trading {
         let mut trading = Self { record: recorded.clone().unwrap_or_default(), recorded };
         if trading.record.resource_uid != uid {
             // Generations of another resource mean nothing here. Its causes hold until a call replaces them.
-            trading.record.resource_uid = uid.to_owned();
+            uid.clone_into(&mut trading.record.resource_uid);
             trading.record.generation = 0;
             trading.record.settings = None;
         }
@@ -199,11 +200,9 @@ impl Trading {
 
     /// `suspend: true` of settings of this generation.
     pub fn suspend(&mut self, generation: i64, now_micros: i64) {
-        let key = (cause::USER.to_owned(), true);
-        if !self.record.causes.contains_key(&key) {
+        if let Entry::Vacant(vacant) = self.record.causes.entry((cause::USER.to_owned(), true)) {
             let message = BY_SUSPEND.to_owned();
-            let cause = Cause { state: TradingState::Halted, message, since_micros: now_micros };
-            self.record.causes.insert(key, cause);
+            vacant.insert(Cause { state: TradingState::Halted, message, since_micros: now_micros });
             self.record.number += 1;
         }
         self.record.generation = self.record.generation.max(generation);

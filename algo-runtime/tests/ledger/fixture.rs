@@ -8,7 +8,7 @@ use std::{
 
 use algo_runtime::ledger::{
     Account, Cause, Changes, Class, Conflict, EntryKind, Gap, HeldFilter, Holding, JournalEntry, Ledger, Mark,
-    OutboxContent, OutboxRow, Outcome, Reset, SettingsRecord, Snapshot, Trade, TradingRecord, WindowRow,
+    OutboxContent, OutboxRow, Outcome, Reset, SettingsRecord, Snapshot, Trade, TradingRecord, UnsettledSale, WindowRow,
     sqlite::SqliteLedger,
 };
 use intuition_api::{
@@ -98,7 +98,7 @@ pub(crate) fn everything(draft: &mut Draft) -> Vec<Changes> {
     draft.changes.counters.insert(("denied".to_owned(), "TooSmall".to_owned()), 1);
     commits.push(draft.take());
     draft.sell("GOOG", "1.5", "400.3333333333");
-    draft.sell("MSFT", "1.96078431", "20");
+    draft.sell_by_hand("MSFT", "1.96078431", "20");
     draft.publish(OutboxContent::DeadLetter(v1::DeadLetter {
         topic: "quotes".to_owned(),
         reason: "NotJson".to_owned(),
@@ -119,10 +119,7 @@ pub(crate) fn everything(draft: &mut Draft) -> Vec<Changes> {
     draft.changes.counters.insert(("decided".to_owned(), String::new()), 5);
     draft.changes.settings = Some(settings(2));
     draft.changes.trading = Some(trading(3, &[("Reduce", false)]));
-    draft.changes.closing.waiting.insert("GOOG".to_owned(), true);
-    draft.changes.closing.waiting.insert("MSFT".to_owned(), false);
-    draft.changes.closing.requests.push("r-1".to_owned());
-    draft.sell_by_hand("AAPL", "9999999999", "0.0000000003");
+    close_by_hand(draft);
     draft.changes.held = Some(held(&["quotes"]));
     draft.mark("quotes", "nyse", 18);
     draft.changes.sources.removed.push(key("lse"));
@@ -134,6 +131,23 @@ pub(crate) fn everything(draft: &mut Draft) -> Vec<Changes> {
     draft.transfer(EntryKind::Withdrawal, "0.01");
     commits.push(draft.take());
     commits
+}
+
+fn close_by_hand(draft: &mut Draft) {
+    draft.changes.closing.waiting.insert("GOOG".to_owned(), true);
+    draft.changes.closing.waiting.insert("MSFT".to_owned(), false);
+    draft.changes.closing.requests.push("r-1".to_owned());
+    let sale = |seq| UnsettledSale {
+        seq,
+        position: 3,
+        channel: "quotes".to_owned(),
+        event: "nyse/17".to_owned(),
+        sid: "MSFT".to_owned(),
+        price: "20".parse().unwrap(),
+        time_micros: -1,
+    };
+    draft.changes.closing.unsettled.extend([(4, sale(4)), (5, sale(5))]);
+    draft.changes.closing.settled.push(4);
 }
 
 pub(crate) fn settings(generation: i64) -> SettingsRecord {
@@ -157,7 +171,7 @@ pub(crate) fn trading(number: u64, causes: &[(&str, bool)]) -> TradingRecord {
         resource_uid: "6f1e".to_owned(),
         number,
         generation: 7,
-        settings: (number % 2 == 0).then_some((1, true)),
+        settings: number.is_multiple_of(2).then_some((1, true)),
         causes: causes.collect(),
     }
 }

@@ -39,7 +39,7 @@ fn everything_is_there_again_and_a_clean_close_leaves_one_file() {
     let contents = populate(dir.path());
     assert_eq!(files(dir.path()).into_keys().collect::<Vec<_>>(), [dir.path().join("ledger.db")]);
     assert_eq!(Contents::of(&mut open(dir.path())), contents);
-    assert_eq!(contents.outbox.len(), 6);
+    assert_eq!(contents.outbox.len(), 5);
     let manual = |entry: &&JournalEntry| entry.trade.as_ref().is_some_and(|trade| trade.manual);
     assert_eq!(contents.decisions.iter().filter(manual).count(), 1);
     assert_eq!(contents.outbox[0].position, 3);

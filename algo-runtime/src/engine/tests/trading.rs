@@ -1,4 +1,4 @@
-//! The trading state: no stop is lost, whatever else is refused, restarted or on its way.
+//! The trading state: a refusal, a restart or a pending swap loses no stop.
 
 use intuition_api::v1::{SetTradingStateRequest, SetTradingStateResponse, TradingCause, TradingState, outbox_entry};
 
@@ -43,7 +43,7 @@ fn reasons(committed: &v1::Committed) -> Vec<&str> {
     committed.outcomes.iter().flat_map(|outcome| &outcome.ticks).map(|tick| tick.reason.as_str()).collect()
 }
 
-/// The record of the settings says `suspend`, which v0.1.0 obeys.
+/// Whether the recorded settings have `suspend: true`, which v0.1.0 obeys.
 fn v010_is_halted(bench: &mut Bench) -> bool {
     let record = bench.ledger.snapshot().unwrap().settings.unwrap();
     assert!(from_record(&record.settings_json).is_some(), "{}", record.settings_json);
@@ -64,7 +64,8 @@ fn with_file(generation: i64, causes: &[TradingCause]) -> Settings {
 
 #[test]
 fn suspend_counts_whatever_else_the_message_is_refused_for() {
-    let changes: [(&str, i64, fn(&mut v1::Settings)); 4] = [
+    type Change = fn(&mut v1::Settings);
+    let changes: [(&str, i64, Change); 4] = [
         ("OlderGeneration", 1, |_| {}),
         ("InvalidSettings", 3, |settings| settings.parameters_json = r#"{"sead":7}"#.to_owned()),
         ("InvalidSettings", 3, |settings| settings.algorithm.clear()),
