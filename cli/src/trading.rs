@@ -113,7 +113,7 @@ impl Change<'_> {
         let (verb, reports) = in_tokio(async {
             if let Some(address) = &self.accounts.at.runtime {
                 let verb = verb(None);
-                let report = at_runtime(address, &self.accounts.at, &verb).await.map_err(TradingError::Runtime)?;
+                let report = at_runtime(address, &self.accounts.at, &verb).await;
                 return Ok((verb, vec![report]));
             }
             let cluster = Cluster::of(&self.accounts.cluster).await.map_err(TradingError::Cluster)?;
@@ -130,11 +130,16 @@ impl Change<'_> {
     }
 }
 
-async fn at_runtime(address: &Address, args: &AtArgs, verb: &Verb) -> Result<Report, RuntimeError> {
-    let channel = runtime::connect(address).await?;
-    let account = Account::new(channel, args.account.clone().unwrap_or_default(), args.uid.clone());
-    let in_force = account.change(verb).await?;
-    Ok(Report::confirmed(&account.name, in_force))
+async fn at_runtime(address: &Address, args: &AtArgs, verb: &Verb) -> Report {
+    let name = args.account.clone().unwrap_or_default();
+    let changed = async {
+        let channel = runtime::connect(address).await?;
+        Account::new(channel, name.clone(), args.uid.clone()).change(verb).await
+    };
+    match changed.await {
+        Ok(in_force) => Report::confirmed(&name, in_force),
+        Err(error) => Report::failed(&name, exit::with_causes(&error)),
+    }
 }
 
 /// Runs to the end. A name that is still being resolved must not keep the process.

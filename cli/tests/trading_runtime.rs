@@ -71,14 +71,31 @@ fn a_halt_denies_every_signal_until_it_is_resumed() {
 fn a_runtime_of_a_resource_is_changed_under_its_uid_alone() {
     let runtime = Runtime::start(Some("u-1"));
     let output = run(&runtime.address, &["halt", "--output", "json"]);
-    assert_eq!((text(&output.stdout), output.status.code()), ("", Some(1)));
+    assert_eq!(output.status.code(), Some(1));
     let error = text(&output.stderr);
-    assert!(error.starts_with("error: OtherUid: ") && error.contains("kubectl get ta NAME"), "{error}");
+    assert!(error.starts_with("error: default/goog: OtherUid: ") && error.contains("kubectl get ta NAME"), "{error}");
+    let listing: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let error = listing["accounts"][0]["error"].as_str().unwrap();
+    assert!(error.starts_with("OtherUid: "), "{listing}");
     let output = run(&runtime.address, &["halt", "--uid", "u-1", "--output", "json"]);
     let listing: Value = serde_json::from_slice(&output.stdout).unwrap();
     let account = &listing["accounts"][0];
     assert_eq!((&account["account"], &account["state"]), (&json!(ACCOUNT), &json!("Halted")), "{listing}");
     assert_eq!(account["causes"][0], json!({ "cause": "Halt", "state": "Halted", "message": "bob" }));
+}
+
+#[test]
+fn callers_at_once_do_not_undo_each_other() {
+    let runtime = Runtime::start(None);
+    let callers: Vec<_> = ["halt", "reduce", "halt", "reduce", "halt", "reduce"]
+        .map(|verb| intuition(&runtime.address, &[verb, "--by", verb]).spawn().unwrap())
+        .into();
+    for caller in callers {
+        let output = caller.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+    }
+    let output = run(&runtime.address, &["halt", "--by", "last"]);
+    assert_eq!(told(&output), ("default/goog: Halted by Halt (last), Reduce (reduce)\n", "", Some(0)));
 }
 
 #[test]
