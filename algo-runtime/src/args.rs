@@ -353,6 +353,20 @@ mod tests {
     }
 
     #[test]
+    fn trading_state_and_cash_of_flags_are_those_that_are_given() {
+        let initial = |flags: &[&str]| {
+            let head = ["algo-runtime", "--account", "default/a", "--data-dir", "/nowhere", "--algorithm", "random"];
+            let cli = Cli::try_parse_from(head.iter().chain(flags)).map_err(|error| error.to_string())?;
+            Ok::<_, String>(cli.serve.settings().unwrap().initial)
+        };
+        assert_eq!(initial(&[]).unwrap(), Initial { cash_unchanged: true, ..Initial::default() });
+        let given = initial(&["--trading-state", "Reducing", "--starting-cash", "10000"]).unwrap();
+        assert_eq!((given.cash_unchanged, given.trading), (false, InitialTrading::Flags(TradingState::Reducing)));
+        let refused = initial(&["--trading-state", "Paused"]).unwrap_err();
+        assert!(refused.contains("must be Active, Reducing or Halted, is \"Paused\""), "{refused}");
+    }
+
+    #[test]
     fn a_comma_is_part_of_a_topic_filter() {
         let head = ["algo-runtime", "--account", "default/a", "--data-dir", "/nowhere", "--algorithm", "random"];
         let cli = Cli::try_parse_from(head.iter().chain(&["--channel=a,b/+", "--channel=c"])).unwrap();

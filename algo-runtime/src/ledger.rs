@@ -15,7 +15,8 @@ pub mod verify;
 pub use record::{
     Account, Cause, CauseKey, Changes, Class, ClosingChanges, ClosingRecords, Conflict, CounterKey, EntryKind, Gap,
     HeldFilter, Holding, JournalEntry, Mark, OutboxContent, OutboxRow, Outcome, Reset, SettingsRecord, Snapshot,
-    SourceChanges, SourceHash, SourceKey, SourceRecords, StateKey, Trade, TradingRecord, WindowRow, packet_key,
+    SourceChanges, SourceHash, SourceKey, SourceRecords, StateKey, Trade, TradingRecord, UnsettledSale, WindowRow,
+    packet_key,
 };
 pub use stretch::{Sender, Stretch};
 

@@ -44,11 +44,11 @@ pub struct Settings {
     pub subscribe: Option<Vec<String>>,
     /// The symbols to take on some of the channels; of several inputs that match a topic, the first counts.
     pub inputs: Vec<Input>,
-    /// What counts at the start alone.
+    /// Settings of the start alone.
     pub initial: Initial,
 }
 
-/// What counts when the ledger is taken up.
+/// Settings that count when the ledger is taken up.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Initial {
     /// The starting cash is left open: the deposits stay as they are. At the very first start the number in the adjustable

@@ -19,8 +19,10 @@ use super::{
     turn::{Asked, Plan, Planned, Work, unusable},
 };
 use crate::{
+    algorithm::Quote,
     backend::answer::Verdict,
-    ledger::{CLOSE_REQUESTS, ClosingChanges, ClosingRecords, EntryKind, Ledger, LedgerError, Outcome},
+    identity::event_of,
+    ledger::{CLOSE_REQUESTS, ClosingChanges, ClosingRecords, EntryKind, Ledger, LedgerError, Outcome, UnsettledSale},
     portfolio::Denial,
 };
 
@@ -46,6 +48,8 @@ pub(super) struct Closing {
     known: BTreeSet<String>,
     /// Symbols held since before the start that no subscribed channel has brought yet.
     unseen: BTreeSet<String>,
+    /// Sales of a process before this one whose ticks come again.
+    unsettled: Vec<UnsettledSale>,
     /// Ticks recognised since the start.
     recognised: u64,
     changes: ClosingChanges,
@@ -58,6 +62,7 @@ impl Closing {
             known: records.requests.iter().cloned().collect(),
             requests: records.requests.into(),
             unseen: held.cloned().collect(),
+            unsettled: records.unsettled,
             ..Self::default()
         }
     }
@@ -81,8 +86,8 @@ impl Closing {
         self.unseen.remove(sid);
     }
 
-    /// What is to be committed. From here on the symbols of new requests are sold: nothing is answered or published before
-    /// the commit, and one that fails takes the engine with it.
+    /// Returns the changes to commit, and lets the symbols of new requests be sold from here on. Nothing is answered or
+    /// published before the commit, and a failed commit discards the engine.
     pub(super) fn take_changes(&mut self) -> ClosingChanges {
         if !self.changes.waiting.is_empty() {
             for after in self.waiting.values_mut() {
@@ -95,6 +100,39 @@ impl Closing {
     pub(super) fn drop_all(&mut self) {
         let dropped = std::mem::take(&mut self.waiting);
         self.changes.waiting.extend(dropped.into_keys().map(|sid| (sid, false)));
+    }
+
+    /// The sale that a tick made in a process before this one, which ended before the tick had its outcome.
+    pub(super) fn sale_before(&mut self, delivery: &Delivery, index: u32, quote: &Quote) -> Option<Sale> {
+        let tick = delivery.ticks.get(index as usize).filter(|_| !self.unsettled.is_empty())?;
+        let event = event_of(delivery, tick);
+        let place = self.unsettled.iter().position(|sale| {
+            let same_quote = (&sale.sid, sale.price, sale.time_micros) == (&quote.sid, quote.price, quote.time_micros);
+            same_quote && sale.event == event && sale.channel == delivery.topic
+        })?;
+        let UnsettledSale { position, seq, .. } = self.unsettled.remove(place);
+        Some(Sale { position, seq })
+    }
+
+    fn sold(&mut self, sale: Sale, about: &Asked) {
+        let Asked { delivery, index, quote } = about;
+        let tick = delivery.ticks.get(*index as usize);
+        let unsettled = UnsettledSale {
+            seq: sale.seq,
+            position: sale.position,
+            channel: delivery.topic.clone(),
+            event: tick.map(|tick| event_of(delivery, tick)).unwrap_or_default(),
+            sid: quote.sid.clone(),
+            price: quote.price,
+            time_micros: quote.time_micros,
+        };
+        self.changes.unsettled.insert(sale.seq, unsettled);
+    }
+
+    fn settled(&mut self, seq: u64) {
+        if self.changes.unsettled.remove(&seq).is_none() {
+            self.changes.settled.push(seq);
+        }
     }
 
     fn wait_for(&mut self, sid: &str) {
@@ -184,7 +222,7 @@ impl Engine {
         CloseResponse { closing: self.closing.waiting(), refusal, ..CloseResponse::default() }
     }
 
-    /// Sells the symbols that wait and whose quote has been recognised since. Returns the entries to publish.
+    /// Sells each symbol that waits and has had a quote since. Returns the entries to publish.
     pub(super) fn sell_by_hand(
         &mut self,
         now_micros: i64,
@@ -211,7 +249,10 @@ impl Engine {
     fn sell_at(&mut self, planned: &mut Planned, now_micros: i64, entries: &mut Vec<OutboxEntry>) {
         let Plan::Decide { quote, .. } = &planned.plan else { return };
         let sid = &quote.sid;
-        if !self.closing.is_due(sid, planned.number) || !self.takes(&planned.delivery.topic, sid) {
+        if planned.sale.is_some()
+            || !self.closing.is_due(sid, planned.number)
+            || !self.takes(&planned.delivery.topic, sid)
+        {
             return;
         }
         self.closing.drop_one(sid);
@@ -221,7 +262,9 @@ impl Engine {
                 let about =
                     Asked { delivery: Arc::clone(&planned.delivery), index: planned.index, quote: quote.clone() };
                 let (position, seq) = self.journal_as(&about, EntryKind::Sell, true, booked, now_micros, entries);
-                planned.sale = Some(Sale { position, seq });
+                let sale = Sale { position, seq };
+                self.closing.sold(sale, &about);
+                planned.sale = Some(sale);
                 tracing::info!(account = self.account.name, ?sid, seq, "a holding is sold by hand");
             }
             // An algorithm sold it while the state was Reducing.
@@ -246,6 +289,7 @@ impl Engine {
         entries: &mut Vec<OutboxEntry>,
     ) -> Outcome {
         let Sale { position, seq } = sale;
+        self.closing.settled(seq);
         self.count(counter::DECIDED, "", 1);
         match verdict {
             Verdict::Reject(message) => {

@@ -10,7 +10,7 @@ use crate::{
 };
 
 impl Engine {
-    /// Puts in force what a start asks for. A stop that was set while the runtime ran outlasts it.
+    /// Applies the trading state that a start asks for. A stop that was set while the runtime ran stays.
     pub(super) fn take_up_trading(&mut self, settings: &Settings, now_micros: i64) {
         let suspend = settings.adjustable.suspend;
         let before = self.trading.shown();
@@ -70,7 +70,7 @@ impl Engine {
         Ok(SetTradingStateResponse { trading: Some(self.shown_trading()), refusal })
     }
 
-    /// `suspend: true` of a `Configure`, whatever else is in it.
+    /// Applies `suspend: true` of a `Configure`, before its other fields are judged.
     pub(super) fn suspend(&mut self, generation: i64, now_micros: i64) {
         let before = self.trading.shown();
         self.trading.suspend(generation, now_micros);
@@ -118,7 +118,7 @@ impl Engine {
 }
 
 fn left_out_refusal(left_out: LeftOut, generation: i64, recorded: i64, before: &Shown) -> Refusal {
-    let kept = "what would make the trading state looser was left out";
+    let kept = "the part of the request that makes the trading state looser was left out";
     match left_out {
         LeftOut::OlderGeneration => {
             let message = format!("generation {generation} is older than {recorded}, which is recorded: {kept}");

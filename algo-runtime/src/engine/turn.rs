@@ -121,8 +121,8 @@ impl Engine {
         self.turn.is_some() || !self.backlog.is_empty()
     }
 
-    /// Forgets what waits: its stream is gone, and the bridge sends it again on the next. What was asked or recognised
-    /// already is settled all the same.
+    /// Forgets the deliveries that wait: their stream is gone, and the bridge sends them again on the next. Ticks that were
+    /// asked about or recognised already are settled all the same.
     pub fn drop_backlog(&mut self) {
         self.backlog.retain(|work| matches!(work, Work::Turn(_)));
     }
@@ -232,6 +232,7 @@ impl Engine {
                 if self.closing.is_unseen(&quote.sid) && self.takes(&delivery.topic, &quote.sid) {
                     self.closing.saw(&quote.sid);
                 }
+                planned.sale = self.closing.sale_before(delivery, index, &quote);
                 Plan::Decide { row, reference, quote }
             }
             Err(cause) => Plan::Dead { row, reference, cause },

@@ -186,6 +186,9 @@ impl MemoryLedger {
                 self.closing.waiting.remove(sid);
             }
         }
+        let unsettled = &mut self.closing.unsettled;
+        unsettled.extend(changes.closing.unsettled.values().cloned());
+        unsettled.retain(|sale| !changes.closing.settled.contains(&sale.seq));
         let requests = &mut self.closing.requests;
         requests.extend_from_slice(&changes.closing.requests);
         requests.drain(..requests.len().saturating_sub(CLOSE_REQUESTS));

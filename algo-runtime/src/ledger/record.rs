@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 use super::Stretch;
 
 pub use sources::{Conflict, Gap, Mark, Reset, SourceChanges, SourceHash, SourceKey, SourceRecords};
-pub use trading::{Cause, CauseKey, ClosingChanges, ClosingRecords, TradingRecord};
+pub use trading::{Cause, CauseKey, ClosingChanges, ClosingRecords, TradingRecord, UnsettledSale};
 
 /// The one row of totals.
 #[derive(Debug, Clone, PartialEq, Eq)]

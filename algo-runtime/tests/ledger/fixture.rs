@@ -8,7 +8,7 @@ use std::{
 
 use algo_runtime::ledger::{
     Account, Cause, Changes, Class, Conflict, EntryKind, Gap, HeldFilter, Holding, JournalEntry, Ledger, Mark,
-    OutboxContent, OutboxRow, Outcome, Reset, SettingsRecord, Snapshot, Trade, TradingRecord, WindowRow,
+    OutboxContent, OutboxRow, Outcome, Reset, SettingsRecord, Snapshot, Trade, TradingRecord, UnsettledSale, WindowRow,
     sqlite::SqliteLedger,
 };
 use intuition_api::{
@@ -137,6 +137,17 @@ fn close_by_hand(draft: &mut Draft) {
     draft.changes.closing.waiting.insert("GOOG".to_owned(), true);
     draft.changes.closing.waiting.insert("MSFT".to_owned(), false);
     draft.changes.closing.requests.push("r-1".to_owned());
+    let sale = |seq| UnsettledSale {
+        seq,
+        position: 3,
+        channel: "quotes".to_owned(),
+        event: "nyse/17".to_owned(),
+        sid: "MSFT".to_owned(),
+        price: "20".parse().unwrap(),
+        time_micros: -1,
+    };
+    draft.changes.closing.unsettled.extend([(4, sale(4)), (5, sale(5))]);
+    draft.changes.closing.settled.push(4);
 }
 
 pub(crate) fn settings(generation: i64) -> SettingsRecord {

@@ -1,4 +1,4 @@
-//! Closing by hand: each symbol is sold once, at its next quote, whatever the algorithm does.
+//! Closing by hand: each symbol is sold once, at its next quote, with or without an answer of the algorithm.
 
 use intuition_api::v1::{
     CloseRequest, CloseResponse, SetTradingStateRequest, Symbols, TradingCause, TradingState, close_request::What,
@@ -13,12 +13,13 @@ fn of(sid: &str, price: &str) -> Tick {
     Tick { content: Some(Content::Quote(quote)), ..Tick::default() }
 }
 
-fn set(bench: &mut Bench, state: Option<TradingState>) {
+/// Makes this the state of the cause Halt, or ends it.
+pub(super) fn set(bench: &mut Bench, generation: i64, state: Option<TradingState>) {
     let cause =
         |state: TradingState| TradingCause { cause: "Halt".to_owned(), state: state.into(), ..TradingCause::default() };
     let request = SetTradingStateRequest {
         resource_uid: bench.engine.authority.uid().to_owned(),
-        generation: 1,
+        generation,
         from: Some(bench.engine.trading.number()),
         causes: state.map(cause).into_iter().collect(),
         ..SetTradingStateRequest::default()
@@ -32,10 +33,14 @@ fn request(bench: &Bench, id: &str, what: What) -> CloseRequest {
     CloseRequest { account: ACCOUNT.to_owned(), resource_uid, request: id.to_owned(), what: Some(what) }
 }
 
-fn close(bench: &mut Bench, id: &str, what: What) -> CloseResponse {
+pub(super) fn close(bench: &mut Bench, id: &str, what: What) -> CloseResponse {
     let response = bench.engine.close(&request(bench, id, what)).unwrap();
     bench.commit();
     response
+}
+
+pub(super) const fn all() -> What {
+    What::All(true)
 }
 
 fn symbols(sids: &[&str]) -> What {
@@ -63,7 +68,7 @@ fn sales(committed: &v1::Committed) -> Vec<(&str, u64)> {
 fn halted() -> Bench {
     let mut bench = Bench::on_disk(eager());
     bench.send(vec![of("GOOG", "10"), of("MSFT", "20")]);
-    set(&mut bench, Some(TradingState::Halted));
+    set(&mut bench, 1, Some(TradingState::Halted));
     bench
 }
 
@@ -116,7 +121,7 @@ fn request_needs_a_stop_its_resource_and_its_bounds() {
     bench.send(vec![of("GOOG", "10")]);
     let refused = |response: &CloseResponse| response.refusal.as_ref().unwrap().reason.clone();
     assert_eq!(refused(&close(&mut bench, "r-1", What::All(true))), "NotHalted");
-    set(&mut bench, Some(TradingState::Reducing));
+    set(&mut bench, 1, Some(TradingState::Reducing));
     let other = CloseRequest { resource_uid: "u-9".to_owned(), ..request(&bench, "r-1", What::All(true)) };
     assert_eq!(refused(&bench.engine.close(&other).unwrap()), "OtherUid");
     let asked = close(&mut bench, "r-1", symbols(&["GOOG", "MSFT"]));
@@ -148,9 +153,9 @@ fn cancel_and_the_return_to_active_drop_what_waits() {
     close(&mut bench, "r-3", What::All(true));
     bench.restart(eager());
     assert_eq!(bench.engine.account().trading.unwrap().closing, ["GOOG", "MSFT"]);
-    set(&mut bench, None);
+    set(&mut bench, 1, None);
     bench.restart(eager());
-    set(&mut bench, Some(TradingState::Reducing));
+    set(&mut bench, 1, Some(TradingState::Reducing));
     assert_eq!(bench.engine.account().trading.unwrap().closing, [""; 0]);
     assert_eq!(sales(&bench.send(vec![of("GOOG", "10")])), []);
 }
@@ -179,7 +184,7 @@ fn price_that_pays_nothing_drops_the_symbol() {
 #[test]
 fn last_thousand_requests_are_known() {
     let mut bench = Bench::on_disk(eager());
-    set(&mut bench, Some(TradingState::Halted));
+    set(&mut bench, 1, Some(TradingState::Halted));
     for number in 0..1_001 {
         bench.engine.close(&request(&bench, &number.to_string(), What::All(true))).unwrap();
     }
@@ -198,7 +203,7 @@ fn silent() -> Wired {
     wired.mark(1);
     wired.send(0..1);
     wired.answer(A, "");
-    set(&mut wired.bench, Some(TradingState::Halted));
+    set(&mut wired.bench, 1, Some(TradingState::Halted));
     wired.told();
     wired
 }
@@ -243,7 +248,10 @@ fn backend_that_is_away_does_not_hold_a_sale_back_and_a_crash_sells_nothing_twic
     wired.take(std::slice::from_ref(&delivery));
     wired.come_up(A, "algo", &["quotes"]);
     wired.answer(A, "");
-    assert_eq!((kinds(&wired.told()), seq(&mut wired)), (vec![Kind::Denied, Kind::Denied], 2));
+    let told = wired.told();
+    assert_eq!((kinds(&told), seq(&mut wired)), (vec![Kind::Decided, Kind::Denied], 2));
+    assert_eq!((told.outcomes[0].ticks[0].seqs.as_slice(), told.entries.len()), ([2].as_slice(), 0));
+    assert_eq!(wired.bench.ledger.snapshot().unwrap().closing.unsettled, []);
     wired.verify();
 }
 

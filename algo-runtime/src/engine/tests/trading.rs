@@ -1,4 +1,4 @@
-//! The trading state: no stop is lost, whatever else is refused, restarted or on its way.
+//! The trading state: a refusal, a restart or a pending swap loses no stop.
 
 use intuition_api::v1::{SetTradingStateRequest, SetTradingStateResponse, TradingCause, TradingState, outbox_entry};
 
@@ -43,7 +43,7 @@ fn reasons(committed: &v1::Committed) -> Vec<&str> {
     committed.outcomes.iter().flat_map(|outcome| &outcome.ticks).map(|tick| tick.reason.as_str()).collect()
 }
 
-/// The record of the settings says `suspend`, which v0.1.0 obeys.
+/// Whether the recorded settings have `suspend: true`, which v0.1.0 obeys.
 fn v010_is_halted(bench: &mut Bench) -> bool {
     let record = bench.ledger.snapshot().unwrap().settings.unwrap();
     assert!(from_record(&record.settings_json).is_some(), "{}", record.settings_json);

@@ -1,12 +1,12 @@
-//! The trading state and what is closed by hand, in the file.
+//! The trading state and the sales by hand, in the file.
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params, types::Type};
 
 use super::{
-    rows::{list, unsigned},
+    rows::{list, parsed, unsigned},
     write::Writer,
 };
-use crate::ledger::{CLOSE_REQUESTS, Cause, CauseKey, Changes, ClosingRecords, TradingRecord};
+use crate::ledger::{CLOSE_REQUESTS, Cause, CauseKey, Changes, ClosingRecords, TradingRecord, UnsettledSale};
 
 pub(super) fn record(connection: &Connection) -> rusqlite::Result<Option<TradingRecord>> {
     let sql =
@@ -37,11 +37,26 @@ pub(super) fn closing(connection: &Connection) -> rusqlite::Result<ClosingRecord
     Ok(ClosingRecords {
         waiting: list(connection, "SELECT sid FROM closing", |row| row.get(0))?,
         requests: list(connection, "SELECT request FROM close_requests ORDER BY number", |row| row.get(0))?,
+        unsettled: list(
+            connection,
+            "SELECT seq, position, channel, event, sid, price, time_micros FROM unsettled_sales ORDER BY seq",
+            |row| {
+                Ok(UnsettledSale {
+                    seq: unsigned(row, 0)?,
+                    position: unsigned(row, 1)?,
+                    channel: row.get(2)?,
+                    event: row.get(3)?,
+                    sid: row.get(4)?,
+                    price: parsed(row, 5)?,
+                    time_micros: row.get(6)?,
+                })
+            },
+        )?,
     })
 }
 
 impl Writer<'_> {
-    /// Writes the trading state, and what is closed by hand.
+    /// Writes the trading state and the sales by hand.
     pub(super) fn trading(&mut self, changes: &Changes) -> rusqlite::Result<()> {
         if let Some(record) = &changes.trading {
             self.state(record)?;
@@ -53,6 +68,7 @@ impl Writer<'_> {
                 self.remove("closing", "DELETE FROM closing WHERE sid = ?1 RETURNING *", [sid])?;
             }
         }
+        self.unsettled(changes)?;
         for request in &changes.closing.requests {
             let sql = "INSERT INTO close_requests (request) VALUES (?1) RETURNING *";
             self.add("close_requests", sql, [request])?;
@@ -63,6 +79,22 @@ impl Writer<'_> {
         let old =
             "DELETE FROM close_requests WHERE number <= (SELECT max(number) FROM close_requests) - ?1 RETURNING *";
         self.remove("close_requests", old, [i64::try_from(CLOSE_REQUESTS).unwrap_or(i64::MAX)])
+    }
+
+    fn unsettled(&mut self, changes: &Changes) -> rusqlite::Result<()> {
+        for sale in changes.closing.unsettled.values() {
+            let UnsettledSale { seq, position, channel, event, sid, price, time_micros } = sale;
+            self.add(
+                "unsettled_sales",
+                "INSERT INTO unsettled_sales (seq, position, channel, event, sid, price, time_micros)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) RETURNING *",
+                params![seq.cast_signed(), position.cast_signed(), channel, event, sid, price.to_string(), time_micros],
+            )?;
+        }
+        changes.closing.settled.iter().try_for_each(|seq| {
+            let sql = "DELETE FROM unsettled_sales WHERE seq = ?1 RETURNING *";
+            self.remove("unsettled_sales", sql, [seq.cast_signed()])
+        })
     }
 
     fn state(&mut self, record: &TradingRecord) -> rusqlite::Result<()> {

@@ -33,6 +33,17 @@ CREATE TABLE close_requests (
     request TEXT NOT NULL UNIQUE
 ) STRICT;
 
+-- Sales by hand whose tick has no outcome yet, with all that the tick is known by if it is delivered again.
+CREATE TABLE unsettled_sales (
+    seq INTEGER PRIMARY KEY CHECK (seq > 0),
+    position INTEGER NOT NULL,
+    channel TEXT NOT NULL,
+    event TEXT NOT NULL,
+    sid TEXT NOT NULL,
+    price TEXT NOT NULL,
+    time_micros INTEGER NOT NULL
+) STRICT;
+
 -- Decisions that no algorithm signalled: a person sold the holding.
 CREATE TABLE manual_sales (
     seq INTEGER PRIMARY KEY CHECK (seq > 0)

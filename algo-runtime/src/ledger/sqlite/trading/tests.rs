@@ -91,7 +91,7 @@ fn suspension_in_a_file_of_v010_is_a_stop_also_while_its_next_algorithm_had_not_
         assert!(suspends(&mut ledger));
         drop(ledger);
         let (_, engine) = taken_up(dir.path(), 5);
-        assert_eq!(codes(&engine), [], "a newer file says suspend: false");
+        assert_eq!(codes(&engine), [], "the file of a newer generation does not suspend");
     }
     let dir = tempdir().unwrap();
     configured_by_v010(dir.path(), &MIGRATIONS[..1], (4, 4), false);
