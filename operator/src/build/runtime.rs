@@ -48,7 +48,7 @@ pub(super) fn settings(plan: &Plan) -> Option<ConfigMap> {
     Some(config_map(&plan.owner(), data))
 }
 
-/// The ConfigMap in the cluster with another trading state and nothing else changed, for a spec that is not accepted.
+/// The `ConfigMap` in the cluster with another trading state and nothing else changed, for a spec that is not accepted.
 /// `None`: it holds no settings.
 pub(crate) fn with_trading_state(
     owner: &Owner,

@@ -192,7 +192,7 @@ fn a_claim_outlives_its_resource_unless_it_is_told_not_to() {
     assert_eq!(owners("Delete").unwrap()[0].uid, plan().uid);
 }
 
-/// The data of the runtime's ConfigMap, each file as JSON.
+/// The data of the runtime's `ConfigMap`, each file as JSON.
 fn files(settings: Option<ConfigMap>) -> Value {
     let data = settings.unwrap().data.unwrap();
     json!(

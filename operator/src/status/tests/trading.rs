@@ -51,10 +51,6 @@ fn condition(derived: &Derived) -> (String, &str) {
     (format!("{} {}", condition.status, condition.reason), &condition.message)
 }
 
-fn refusal_of(reason: &str) -> Option<Refusal> {
-    Some(refusal(reason, ""))
-}
-
 #[test]
 fn a_confirmed_stop_is_shown_with_its_causes_and_the_resource_stays_ready() {
     let wanted = wants(&json!("Reducing"), Some("jo: wrong feed"));
@@ -130,8 +126,8 @@ fn a_stop_that_is_not_confirmed_is_unknown_whatever_the_account_does() {
     for (runtime, expected) in [
         (report(Some(active()), failed()), "Unknown NotConfirmed"),
         (report(Some(reducing()), failed()), "Unknown NotConfirmed"),
-        (report(Some(active()), answered(active(), refusal_of("OtherUid"))), "Unknown OtherUid"),
-        (report(Some(active()), answered(active(), refusal_of("OtherNumber"))), "Unknown OtherNumber"),
+        (report(Some(active()), answered(active(), Some(refusal("OtherUid", "")))), "Unknown OtherUid"),
+        (report(Some(active()), answered(active(), Some(refusal("OtherNumber", "")))), "Unknown OtherNumber"),
         (report(Some(active()), TradingReport::InForce), "Unknown NotConfirmed"),
         (unread, "Unknown NotConfirmed"),
         (report(None, TradingReport::Unasked), "Unknown AccountUnread"),
@@ -162,7 +158,7 @@ fn another_text_of_a_cause_in_force_leaves_the_resource_settled() {
 #[test]
 fn a_restored_resource_that_asks_for_less_leaves_the_stop_in_force_and_shows_why() {
     let newer = Trading { generation: 40, ..state(vec![user(TradingState::Halted)]) };
-    let answer = TradingReport::Answered { trading: newer.clone(), refusal: refusal_of("OlderGeneration") };
+    let answer = TradingReport::Answered { trading: newer.clone(), refusal: Some(refusal("OlderGeneration", "")) };
     let derived = of(&Wanted::default(), report(Some(newer), answer));
     let (shown, message) = condition(&derived);
     assert_eq!(shown, "False Halted");
