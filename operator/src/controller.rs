@@ -26,10 +26,12 @@ use crate::{
     cluster::{Applied, ApplyError, CallError},
     guarded::Guarded,
     names::Component,
-    plan::{Choice, Plan, Recorded, plan},
+    owner::Owner,
+    plan::{Choice, Plan, Recorded, Stored, plan},
     pods::PodState,
     resource::{KIND, Ledger, TradingAlgo, TradingAlgoStatus},
     status::{self, Derived, Lasting, LedgerState, Observation, Outcome, Outlook, Pods, Trouble},
+    trading::Wanted,
     validate::Problem,
 };
 
@@ -101,8 +103,19 @@ async fn once(seen: &Guarded, context: &Context) -> Result<Action, ReconcileErro
     context.cluster.await_caches(&context.algorithms).await.map_err(ReconcileError::FillCaches)?;
     let previous = context.common.recent.status_of(seen);
     let look = match &seen.parsed {
-        // Boxed: it is most of a look's memory, and the other way is short.
-        Ok(algo) => Box::pin(look(seen, algo, previous.as_ref(), context)).await?,
+        Ok(algo) => {
+            let stopped = stop(seen, previous.as_ref(), context).await;
+            // Boxed: it is most of a look's memory, and the other way is short.
+            match Box::pin(look(seen, algo, previous.as_ref(), context)).await {
+                Ok(look) => look,
+                Err(error) => {
+                    if let Some(derived) = stopped {
+                        context.common.tell(context.cluster.writer(), seen, previous.as_ref(), &derived).await?;
+                    }
+                    return Err(error);
+                }
+            }
+        }
         Err(error) => not_accepted(seen, Refusal::Unreadable(error), previous.as_ref(), context).await,
     };
     if !context.common.leads() {
@@ -132,22 +145,11 @@ async fn not_accepted(
     let (owner, generation) = (seen.owner(), seen.meta().generation.unwrap_or_default());
     let (cluster, trading) = (&context.cluster, seen.trading());
     let stored = cluster.stored_settings(&owner);
+    let pods = lasting_pods(&owner, generation, &trading, &stored, context).await;
     let settings = build::runtime::with_trading_state(&owner, &stored, &trading, generation);
     let problem = match &settings {
         Some(settings) => cluster.apply_settings(&owner, settings).await.err(),
         None => None,
-    };
-    let pods = if cluster.is_deployed(&owner) {
-        let questions = Questions {
-            owner: &owner,
-            generation,
-            trading: &trading,
-            plan: None,
-            stored: build::runtime::stored_settings(&stored),
-        };
-        Some(pods(&questions, &Applied::default(), context).await)
-    } else {
-        None
     };
     let lasting = Lasting { generation, trading: &trading, pods: pods.as_ref() };
     let outcome = match refusal {
@@ -167,6 +169,36 @@ async fn not_accepted(
     }
     let failed = problem.filter(|error| error.outlook() == Outlook::Uncertain).map(ReconcileError::Apply);
     Look { derived, failed }
+}
+
+/// Puts a stop in force that the status does not show, before anything is read or written for the rest of the look: an API
+/// server that is slow or refuses must not hold it back. The status that follows from it is for a look that fails.
+async fn stop(seen: &Guarded, previous: Option<&TradingAlgoStatus>, context: &Context) -> Option<Derived> {
+    let trading = seen.trading();
+    if !trading.is_news_to(previous) {
+        return None;
+    }
+    let (owner, generation) = (seen.owner(), seen.meta().generation.unwrap_or_default());
+    let stored = context.cluster.stored_settings(&owner);
+    let pods = lasting_pods(&owner, generation, &trading, &stored, context).await?;
+    let lasting = Lasting { generation, trading: &trading, pods: Some(&pods) };
+    Some(status::derive_trading(previous, &lasting, context.common.now()))
+}
+
+/// Runtime and bridge as they run, asked for the trading state alone; `None`: nothing was made.
+async fn lasting_pods(
+    owner: &Owner,
+    generation: i64,
+    trading: &Wanted,
+    stored: &Stored,
+    context: &Context,
+) -> Option<Pods> {
+    if !context.cluster.is_deployed(owner) {
+        return None;
+    }
+    let stored = build::runtime::stored_settings(stored);
+    let questions = Questions { owner, generation, trading, plan: None, stored };
+    Some(pods(&questions, &Applied::default(), context).await)
 }
 
 /// Dereference, plan, build, apply, ask, derive.

@@ -216,6 +216,32 @@ fn a_stop_shows_whatever_is_wrong_with_the_rest_of_the_resource() {
 }
 
 #[test]
+fn of_a_look_that_cannot_go_on_the_stop_is_shown_and_nothing_else_changes() {
+    let plan = plan();
+    let before = seen(&trading(&plan), None).status;
+    let wanted = wants(&json!("Halted"), None);
+    let mut pods = healthy();
+    for (shown, answer, expected, event) in [
+        (state(wanted.causes().to_vec()), TradingReport::InForce, "False Halted", vec!["Halted"]),
+        (
+            state(Vec::new()),
+            TradingReport::Failed(AskError::ParseAddress(String::new())),
+            "Unknown NotConfirmed",
+            vec![],
+        ),
+    ] {
+        pods.runtime.1 = Some(report(Some(shown), answer));
+        let derived = derive_trading(Some(&before), &lasting(&wanted, Some(&pods)), at(2_000));
+        assert_eq!((condition(&derived).0.as_str(), reasons(&derived)), (expected, event));
+        let mut rest = derived.status.clone();
+        rest.trading = before.trading.clone();
+        let place = rest.conditions.iter().position(|known| known.type_ == kinds::TRADING).unwrap();
+        rest.conditions[place] = before.conditions[place].clone();
+        assert_eq!(rest, before);
+    }
+}
+
+#[test]
 fn a_runtime_without_trading_states_is_shown_by_its_answer_to_suspend() {
     let taken = |suspend| report(None, TradingReport::BySuspend(Suspension::Taken { suspend }));
     assert_eq!(
