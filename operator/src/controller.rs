@@ -245,7 +245,7 @@ async fn look(
     Ok(Look { derived, failed })
 }
 
-/// What was applied and what the pods answer.
+/// Asks the pods after everything was applied.
 async fn observe<'a>(plan: &'a Plan, applied: &Applied, ledger: LedgerState, context: &Context) -> Observation<'a> {
     let questions = Questions {
         owner: &plan.owner(),

@@ -40,7 +40,7 @@ pub enum Outcome<'a> {
     Seen(&'a Observation<'a>),
 }
 
-/// What counts of a resource whose spec is not accepted: the trading state that it asks for, and what still runs.
+/// The parts of a resource that count although its spec is not accepted: the trading state, and the running pods.
 #[derive(Debug, Clone, Copy)]
 pub struct Lasting<'a> {
     /// Its generation.

@@ -67,7 +67,7 @@ pub(crate) fn stored_settings(stored: &Stored) -> Option<&str> {
     stored.get(SETTINGS_FILE).map(String::as_str)
 }
 
-/// These keys as they are in the cluster. An earlier release made no cash file: what its settings say counts.
+/// The texts of these keys in the cluster. An earlier release made no cash file: the number in its settings counts.
 fn kept(stored: &Stored, uid: &str, keys: &[&str]) -> Option<Stored> {
     let settings: Value = serde_json::from_str(stored_settings(stored)?).ok()?;
     let mut data: Stored = stored.clone().into_iter().filter(|(key, _)| keys.contains(&key.as_str())).collect();

@@ -1,4 +1,4 @@
-//! What the cluster holds for a resource whose spec is not accepted.
+//! The stored settings of a resource, which count where its spec is not accepted.
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::runtime::reflector::ObjectRef;
