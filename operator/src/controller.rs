@@ -30,10 +30,11 @@ use crate::{
     guarded::Guarded,
     names::Component,
     owner::Owner,
-    plan::{Choice, Plan, Recorded, plan},
+    plan::{Choice, Plan, Recorded, Stored, plan},
     pods::PodState,
     resource::{KIND, Ledger, TradingAlgo, TradingAlgoStatus},
     status::{self, Derived, Lasting, LedgerState, Observation, Outcome, Outlook, Pods, Trouble},
+    trading::Wanted,
     validate::Problem,
 };
 
@@ -118,15 +119,19 @@ async fn once(seen: &Guarded, context: &Context) -> Result<Action, ReconcileErro
     context.cluster.await_caches(&context.algorithms, patience).await.map_err(ReconcileError::FillCaches)?;
     let previous = context.common.recent.status_of(seen);
     let look = match &seen.parsed {
-        // Boxed: it is most of a look's memory, and the other way is short.
-        Ok(algo) => match Box::pin(look(seen, algo, previous.as_ref(), context)).await {
-            Ok(look) => look,
-            Err(error) => {
-                // A look that ends early still brings a stop to the account.
-                drop(lasting_pods(seen, context).await);
-                return Err(error);
+        Ok(algo) => {
+            let stopped = stop(seen, previous.as_ref(), context).await;
+            // Boxed: it is most of a look's memory, and the other way is short.
+            match Box::pin(look(seen, algo, previous.as_ref(), context)).await {
+                Ok(look) => look,
+                Err(error) => {
+                    if let Some(derived) = stopped {
+                        context.common.tell(context.cluster.writer(), seen, previous.as_ref(), &derived).await?;
+                    }
+                    return Err(error);
+                }
             }
-        },
+        }
         Err(error) => not_accepted(seen, Refusal::Unreadable(error), previous.as_ref(), context).await,
     };
     if !context.common.leads() {
@@ -156,12 +161,12 @@ async fn not_accepted(
     let (owner, generation) = (owner(seen, context), seen.meta().generation.unwrap_or_default());
     let (cluster, trading) = (&context.cluster, seen.trading());
     let stored = cluster.stored_settings(&owner);
+    let pods = lasting_pods(&owner, generation, &trading, &stored, context).await;
     let settings = build::runtime::with_trading_state(&owner, &stored, &trading, generation);
     let problem = match &settings {
         Some(settings) => cluster.apply_settings(&owner, settings).await.err(),
         None => None,
     };
-    let pods = lasting_pods(seen, context).await;
     let lasting = Lasting { generation, trading: &trading, pods: pods.as_ref() };
     let outcome = match refusal {
         Refusal::Unreadable(error) => Outcome::Unreadable(error, lasting),
@@ -186,21 +191,33 @@ fn owner(seen: &Guarded, context: &Context) -> Owner {
     seen.owner(context.common.settings.installation.as_deref())
 }
 
-/// The pods of a resource of which nothing is made, where it has any. They are asked as they are, and the trading state of
-/// the resource is put in force.
-async fn lasting_pods(seen: &Guarded, context: &Context) -> Option<Pods> {
-    let (owner, trading) = (owner(seen, context), seen.trading());
-    if !context.cluster.is_deployed(&owner) {
+/// Puts a stop in force that the status does not show, before anything is read or written for the rest of the look: an API
+/// server that is slow or refuses must not hold it back. The status that follows from it is for a look that fails.
+async fn stop(seen: &Guarded, previous: Option<&TradingAlgoStatus>, context: &Context) -> Option<Derived> {
+    let trading = seen.trading();
+    if !trading.is_news_to(previous) {
         return None;
     }
+    let (owner, generation) = (owner(seen, context), seen.meta().generation.unwrap_or_default());
     let stored = context.cluster.stored_settings(&owner);
-    let questions = Questions {
-        owner: &owner,
-        generation: seen.meta().generation.unwrap_or_default(),
-        trading: &trading,
-        plan: None,
-        stored: build::runtime::stored_settings(&stored),
-    };
+    let pods = lasting_pods(&owner, generation, &trading, &stored, context).await?;
+    let lasting = Lasting { generation, trading: &trading, pods: Some(&pods) };
+    Some(status::derive_trading(previous, &lasting, context.common.now()))
+}
+
+/// Runtime and bridge as they run, asked for the trading state alone; `None`: nothing was made.
+async fn lasting_pods(
+    owner: &Owner,
+    generation: i64,
+    trading: &Wanted,
+    stored: &Stored,
+    context: &Context,
+) -> Option<Pods> {
+    if !context.cluster.is_deployed(owner) {
+        return None;
+    }
+    let stored = build::runtime::stored_settings(stored);
+    let questions = Questions { owner, generation, trading, plan: None, stored };
     Some(pods(&questions, &Applied::default(), context).await)
 }
 
@@ -250,7 +267,7 @@ async fn look(
     Ok(Look { derived, failed })
 }
 
-/// What was applied and what the pods answer.
+/// Asks the pods after everything was applied.
 async fn observe<'a>(plan: &'a Plan, applied: &Applied, ledger: LedgerState, context: &Context) -> Observation<'a> {
     let questions = Questions {
         owner: &plan.owner(),

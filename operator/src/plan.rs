@@ -71,11 +71,11 @@ pub struct Plan {
     pub trading: Wanted,
     /// What earlier looks recorded of the account.
     pub recorded: Recorded,
-    /// The data of the runtime's ConfigMap in the cluster; empty without one.
+    /// The data of the runtime's `ConfigMap` in the cluster; empty without one.
     pub stored: Stored,
 }
 
-/// Keys and texts of the runtime's ConfigMap.
+/// Keys and texts of the runtime's `ConfigMap`.
 pub type Stored = std::collections::BTreeMap<String, String>;
 
 /// What earlier looks recorded of the account, in the status.

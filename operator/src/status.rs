@@ -26,7 +26,7 @@ use crate::{
 };
 
 pub use self::conditions::{Notice, condition};
-use self::findings::Findings;
+use self::{findings::Findings, trading::Traded};
 
 /// What came of one look at a resource.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ pub enum Outcome<'a> {
     Seen(&'a Observation<'a>),
 }
 
-/// What counts of a resource whose spec is not accepted: the trading state that it asks for, and what still runs.
+/// The parts of a resource that count although its spec is not accepted: the trading state, and the running pods.
 #[derive(Debug, Clone, Copy)]
 pub struct Lasting<'a> {
     /// Its generation.
@@ -178,6 +178,22 @@ pub fn derive(previous: Option<&TradingAlgoStatus>, generation: i64, outcome: &O
         account::take(&mut status, report);
     }
     Derived { status, notices, progress: findings.pace() }
+}
+
+/// The status after `previous` with another trading state and nothing else changed, for a look that could not go on.
+pub fn derive_trading(previous: Option<&TradingAlgoStatus>, lasting: &Lasting<'_>, now: Timestamp) -> Derived {
+    let mut status = previous.cloned().unwrap_or_default();
+    let traded = Traded::of(lasting.trading, lasting.pods.and_then(Pods::report), lasting.generation);
+    let findings = [(condition::TRADING, traded.finding)];
+    let (next, notices) = conditions::next(&status.conditions, &findings, lasting.generation, now);
+    for condition in next {
+        match status.conditions.iter_mut().find(|known| known.type_ == condition.type_) {
+            Some(known) => *known = condition,
+            None => status.conditions.push(condition),
+        }
+    }
+    status.trading = Some(traded.status);
+    Derived { status, notices, progress: Progress::Moving }
 }
 
 #[cfg(test)]

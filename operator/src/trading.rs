@@ -10,7 +10,7 @@ use intuition_api::{
 };
 use serde_json::{Value, json};
 
-use crate::names::annotation;
+use crate::{names::annotation, resource::TradingAlgoStatus};
 
 /// Path of the field that a person sets.
 const TRADING_STATE: &str = "spec.tradingState";
@@ -74,6 +74,17 @@ impl Wanted {
     pub fn is_in_force(&self, trading: &Trading) -> bool {
         let key = |held: &TradingCause| (held.cause.clone(), held.strictness());
         settable(trading, key) == self.causes.iter().map(key).collect::<Vec<_>>()
+    }
+
+    /// Whether this is a stop that the status does not show to be in force.
+    pub fn is_news_to(&self, status: Option<&TradingAlgoStatus>) -> bool {
+        let shown = status.and_then(|status| status.trading.as_ref());
+        let is_shown = |held: &TradingCause| {
+            shown.is_some_and(|shown| {
+                shown.causes.iter().any(|known| known.cause == held.cause && known.state == held.strictness().name())
+            })
+        };
+        !self.causes.iter().all(is_shown)
     }
 
     /// The call that puts these causes in force. `from`: the number of the state that they replace; without it they only
@@ -249,6 +260,19 @@ mod tests {
         assert!(!Wanted::default().is_in_force(&trading));
         trading.causes.retain(|held| held.cause == "MaxDrawdown");
         assert!(Wanted::default().is_in_force(&trading) && Wanted::default().is_recorded(&trading, 3));
+    }
+
+    #[test]
+    fn a_stop_is_news_until_the_status_shows_it() {
+        let halted = Wanted::read(Some(&json!("Halted")), None, None);
+        let with = |causes: Value| {
+            let trading = json!({ "state": "Halted", "causes": causes });
+            serde_json::from_value::<TradingAlgoStatus>(json!({ "trading": trading })).unwrap()
+        };
+        assert!(halted.is_news_to(None) && halted.is_news_to(Some(&TradingAlgoStatus::default())));
+        assert!(halted.is_news_to(Some(&with(json!([{ "cause": "User", "state": "Reducing" }])))));
+        assert!(!halted.is_news_to(Some(&with(json!([{ "cause": "User", "state": "Halted" }])))));
+        assert!(!Wanted::default().is_news_to(None), "that nothing is stopped waits for the rest of the look");
     }
 
     #[test]

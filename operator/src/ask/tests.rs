@@ -143,9 +143,9 @@ impl Bench {
         let served = Served(Arc::new(Mutex::new(script)));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let server = Server::builder().add_service(RuntimeServer::new(served.clone()));
+        let router = Server::builder().add_service(RuntimeServer::new(served.clone()));
         let mut serving = JoinSet::new();
-        serving.spawn(server.serve_with_incoming(TcpListenerStream::new(listener)));
+        serving.spawn(router.serve_with_incoming(TcpListenerStream::new(listener)));
         let client = connect("127.0.0.1", i32::from(port)).await.unwrap();
         Self { served, client, owner: tests_support::plan().owner(), _serving: serving }
     }

@@ -29,7 +29,7 @@ pub enum TradingReport {
     Answered {
         /// The state after the call.
         trading: Trading,
-        /// Why the call, or a part of it, did not apply.
+        /// The code of the part of the call that did not apply.
         refusal: Option<Refusal>,
     },
     /// The call failed.

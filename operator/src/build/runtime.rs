@@ -48,7 +48,7 @@ pub(super) fn settings(plan: &Plan) -> Option<ConfigMap> {
     Some(config_map(&plan.owner(), data))
 }
 
-/// The ConfigMap in the cluster with another trading state and nothing else changed, for a spec that is not accepted.
+/// The `ConfigMap` in the cluster with another trading state and nothing else changed, for a spec that is not accepted.
 /// `None`: it holds no settings.
 pub(crate) fn with_trading_state(
     owner: &Owner,
@@ -67,7 +67,7 @@ pub(crate) fn stored_settings(stored: &Stored) -> Option<&str> {
     stored.get(SETTINGS_FILE).map(String::as_str)
 }
 
-/// These keys as they are in the cluster. An earlier release made no cash file: what its settings say counts.
+/// The texts of these keys in the cluster. An earlier release made no cash file: the number in its settings counts.
 fn kept(stored: &Stored, uid: &str, keys: &[&str]) -> Option<Stored> {
     let settings: Value = serde_json::from_str(stored_settings(stored)?).ok()?;
     let mut data: Stored = stored.clone().into_iter().filter(|(key, _)| keys.contains(&key.as_str())).collect();

@@ -212,7 +212,7 @@ fn no_other_key_of_a_secret_is_mounted_and_bridges_of_v0_1_0_find_the_present_on
     assert_eq!(mounted(&["tls.crt", "tls.key", "token"]).len(), 0);
 }
 
-/// The data of the runtime's ConfigMap, each file as JSON.
+/// The data of the runtime's `ConfigMap`, each file as JSON.
 fn files(settings: Option<ConfigMap>) -> Value {
     let data = settings.unwrap().data.unwrap();
     json!(

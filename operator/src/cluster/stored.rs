@@ -1,4 +1,4 @@
-//! What the cluster holds for a resource whose spec is not accepted.
+//! The stored settings of a resource, which count where its spec is not accepted.
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::runtime::reflector::ObjectRef;
@@ -7,14 +7,14 @@ use super::{Cluster, is_owned, write::ApplyError};
 use crate::{names::Component, owner::Owner, plan::Stored};
 
 impl Cluster {
-    /// Keys and texts of the runtime's ConfigMap, as the cache has them; empty where there is none of this resource.
+    /// Keys and texts of the runtime's `ConfigMap`, as the cache has them; empty where there is none of this resource.
     pub fn stored_settings(&self, owner: &Owner) -> Stored {
         let reference = ObjectRef::new(&Component::Runtime.of(&owner.name)).within(&owner.namespace);
         let found = self.caches.settings.get(&reference).filter(|found| is_owned(found.as_ref(), &owner.uid));
         found.and_then(|found| found.data.clone()).unwrap_or_default()
     }
 
-    /// Writes the runtime's ConfigMap, and nothing else.
+    /// Writes the runtime's `ConfigMap`, and nothing else.
     pub async fn apply_settings(&self, owner: &Owner, settings: &ConfigMap) -> Result<(), ApplyError> {
         self.writer.ensure(owner, settings, &self.caches.settings).await.map(drop)
     }

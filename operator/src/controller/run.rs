@@ -36,6 +36,7 @@ use crate::{
     names::label,
     resource::Algorithm,
     settings::Settings,
+    status::Progress,
 };
 
 /// What happens to a resource within this time is looked at once.
@@ -240,7 +241,12 @@ fn failed(seen: Arc<Guarded>, error: &ReconcileError, context: Arc<Context>) -> 
         error = with_causes(error),
         "failed, trying again"
     );
-    context.common.pauses.after_failure(seen.uid_or_empty())
+    let pauses = &context.common.pauses;
+    // A stop does not wait for the long pauses of a look that fails again and again.
+    if seen.trading().is_news_to(context.common.recent.status_of(&seen).as_ref()) {
+        return pauses.after(seen.uid_or_empty(), Progress::Moving);
+    }
+    pauses.after_failure(seen.uid_or_empty())
 }
 
 /// What a controller says of each look, and of its watches.

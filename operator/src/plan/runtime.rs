@@ -1,4 +1,4 @@
-//! What a plan says to the runtime: its files and `Configure`.
+//! The runtime's files and its `Configure` request, from a plan.
 
 use intuition_api::v1::{self, TradingState};
 use serde_json::{Map, Value, json};
@@ -7,8 +7,8 @@ use super::{Choice, Plan};
 use crate::resource::DEFAULT_STARTING_CASH;
 
 impl Plan {
-    /// The settings as the runtime's file carries them. `None`: they cannot be said yet, for want of the algorithm's
-    /// address, or of the account's deposits; those of the cluster stay then.
+    /// The settings as the runtime's file carries them. `None`: the algorithm's address or the account's
+    /// deposits are not known; the settings in the cluster stay then.
     pub fn settings_file(&self) -> Option<Value> {
         let (member, algorithm) = match &self.adjustable.algorithm {
             Choice::Builtin(name) => ("algorithm", name),
@@ -47,7 +47,7 @@ impl Plan {
         cash_file(&self.uid, self.generation, self.adjustable.starting_cash.is_none())
     }
 
-    /// The settings as `Configure` carries them; `None`: nobody can say yet where the algorithm is. `deposits`: those of the
+    /// The settings as `Configure` carries them; `None`: the address of the algorithm is not known. `deposits`: those of the
     /// account, which stay where the resource names none. `suspend`: see `Settings.suspend`.
     pub fn configure(&self, deposits: &str, suspend: bool) -> Option<v1::ConfigureRequest> {
         let (algorithm, algorithm_address) = match &self.adjustable.algorithm {

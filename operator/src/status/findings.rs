@@ -173,7 +173,7 @@ impl Findings {
         progress(self.worst())
     }
 
-    /// How soon to look again: a stop that is not confirmed is asked for soon, whatever else waits for somebody.
+    /// How soon to look again: an unconfirmed stop is sent again soon, also where the resource is stalled.
     pub(super) fn pace(&self) -> Progress {
         if self.trading.is_unconfirmed { Progress::Moving } else { self.progress() }
     }

@@ -27,7 +27,7 @@ const OLDER_GENERATION: &str = "OlderGeneration";
 /// Most causes that the status shows.
 const MOST_CAUSES: usize = 32;
 
-/// What is found about the trading state.
+/// The finding for `Trading`, and the same as data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Traded {
     pub(super) finding: Finding,
@@ -37,7 +37,7 @@ pub(super) struct Traded {
 }
 
 impl Traded {
-    /// Nothing is known of it.
+    /// The state is not known.
     pub(super) fn unknown(finding: Finding) -> Self {
         Self { finding, status: status(UNKNOWN, &[]), is_unconfirmed: false }
     }
@@ -72,7 +72,7 @@ impl Traded {
     }
 }
 
-/// What the resource asks for.
+/// A resource and the trading state that it asks for.
 struct Seen<'a> {
     wanted: &'a Wanted,
     generation: i64,

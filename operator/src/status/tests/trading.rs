@@ -51,10 +51,6 @@ fn condition(derived: &Derived) -> (String, &str) {
     (format!("{} {}", condition.status, condition.reason), &condition.message)
 }
 
-fn refusal_of(reason: &str) -> Option<Refusal> {
-    Some(refusal(reason, ""))
-}
-
 #[test]
 fn a_confirmed_stop_is_shown_with_its_causes_and_the_resource_stays_ready() {
     let wanted = wants(&json!("Reducing"), Some("jo: wrong feed"));
@@ -130,8 +126,8 @@ fn a_stop_that_is_not_confirmed_is_unknown_whatever_the_account_does() {
     for (runtime, expected) in [
         (report(Some(active()), failed()), "Unknown NotConfirmed"),
         (report(Some(reducing()), failed()), "Unknown NotConfirmed"),
-        (report(Some(active()), answered(active(), refusal_of("OtherUid"))), "Unknown OtherUid"),
-        (report(Some(active()), answered(active(), refusal_of("OtherNumber"))), "Unknown OtherNumber"),
+        (report(Some(active()), answered(active(), Some(refusal("OtherUid", "")))), "Unknown OtherUid"),
+        (report(Some(active()), answered(active(), Some(refusal("OtherNumber", "")))), "Unknown OtherNumber"),
         (report(Some(active()), TradingReport::InForce), "Unknown NotConfirmed"),
         (unread, "Unknown NotConfirmed"),
         (report(None, TradingReport::Unasked), "Unknown AccountUnread"),
@@ -162,7 +158,7 @@ fn another_text_of_a_cause_in_force_leaves_the_resource_settled() {
 #[test]
 fn a_restored_resource_that_asks_for_less_leaves_the_stop_in_force_and_shows_why() {
     let newer = Trading { generation: 40, ..state(vec![user(TradingState::Halted)]) };
-    let answer = TradingReport::Answered { trading: newer.clone(), refusal: refusal_of("OlderGeneration") };
+    let answer = TradingReport::Answered { trading: newer.clone(), refusal: Some(refusal("OlderGeneration", "")) };
     let derived = of(&Wanted::default(), report(Some(newer), answer));
     let (shown, message) = condition(&derived);
     assert_eq!(shown, "False Halted");
@@ -216,6 +212,32 @@ fn a_stop_shows_whatever_is_wrong_with_the_rest_of_the_resource() {
         assert_eq!(find(&derived, kinds::CONFIGURED).reason, reason);
         assert_eq!(condition(&derived).0, "False Halted", "{reason}");
         plan.adjustable.algorithm = crate::plan::Choice::Builtin("random".to_owned());
+    }
+}
+
+#[test]
+fn of_a_look_that_cannot_go_on_the_stop_is_shown_and_nothing_else_changes() {
+    let plan = plan();
+    let before = seen(&trading(&plan), None).status;
+    let wanted = wants(&json!("Halted"), None);
+    let mut pods = healthy();
+    for (shown, answer, expected, event) in [
+        (state(wanted.causes().to_vec()), TradingReport::InForce, "False Halted", vec!["Halted"]),
+        (
+            state(Vec::new()),
+            TradingReport::Failed(AskError::ParseAddress(String::new())),
+            "Unknown NotConfirmed",
+            vec![],
+        ),
+    ] {
+        pods.runtime.1 = Some(report(Some(shown), answer));
+        let derived = derive_trading(Some(&before), &lasting(&wanted, Some(&pods)), at(2_000));
+        assert_eq!((condition(&derived).0.as_str(), reasons(&derived)), (expected, event));
+        let mut rest = derived.status.clone();
+        rest.trading = before.trading.clone();
+        let place = rest.conditions.iter().position(|known| known.type_ == kinds::TRADING).unwrap();
+        rest.conditions[place] = before.conditions[place].clone();
+        assert_eq!(rest, before);
     }
 }
 
