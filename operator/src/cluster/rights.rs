@@ -20,15 +20,15 @@ use kube::{
 
 use super::code;
 
-/// Reason of what the operator lacks the rights for.
+/// Reason of a look, or a write, that failed for want of a right.
 pub(crate) const OPERATOR_LACKS_RIGHTS: &str = "OperatorLacksRights";
-/// The part of the readiness that says whether the operator has the rights to watch what it makes.
+/// Part of the readiness: the rights to list and watch the kinds of its children.
 const RIGHTS: &str = "rights";
 
 /// By namespace and kind the refusal of the API server; `None` for a kind that is watched.
 type Refusals = BTreeMap<Option<String>, BTreeMap<String, Option<String>>>;
 
-/// The rights that the operator lacks. Clones share what they know.
+/// The rights that the operator lacks. Clones share their state.
 #[derive(Clone, Default)]
 pub struct Rights {
     refusals: Arc<Mutex<Refusals>>,
@@ -41,7 +41,7 @@ impl Rights {
         Self { refusals: Arc::default(), readiness: Some(readiness) }
     }
 
-    /// A watch of one kind in one namespace, or in all, with pauses of its own between attempts. What it meets is noted.
+    /// A watch of one kind in one namespace, or in all, with pauses of its own between attempts. Refusals are kept until the watch works.
     pub(crate) fn watched<K>(
         &self,
         namespace: Option<&str>,
