@@ -36,7 +36,7 @@ use crate::{
 pub const READY_PART: &str = "ledger";
 /// The part of [`Readiness`] that an algorithm out of process provides: it lacks it while it cannot be asked.
 pub const ALGORITHM_PART: &str = "algorithm";
-/// The part of the readiness that says whether the algorithm asks for channels that the account may not use.
+/// Part of the readiness: the account may use all channels of its algorithm.
 pub const TOPICS_PART: &str = "topics";
 
 /// Ticks that end a group: large enough to share a sync, small enough that the first of them does not wait long.

@@ -76,7 +76,7 @@ pub fn desired(plan: &Plan, settings: &Settings, claim: Option<&PersistentVolume
 
 fn broker_secret(plan: &Plan) -> Option<Secret> {
     let Login::Default { secret, credentials } = &plan.broker.login else { return None };
-    // Under both names: the pod mounts all of it, and bridges of v0.1.0 know the former ones.
+    // Under both names: the pod mounts the whole Secret, and bridges of v0.1.0 read the former names.
     let present =
         |former: &str| credential::MOUNTED.iter().find(|(_, name)| *name == Some(former)).map(|(key, _)| *key);
     let both = |(former, content): (&String, &Vec<u8>)| {

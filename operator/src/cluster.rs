@@ -3,6 +3,7 @@
 
 mod apply;
 mod caches;
+mod installation;
 mod memo;
 mod rights;
 mod stored;
@@ -28,8 +29,9 @@ pub use self::{
 };
 pub(crate) use self::{
     caches::{Changes, api, cache},
+    installation::check_installation,
     rights::{NoBackoff, OPERATOR_LACKS_RIGHTS},
-    write::{Silence, Writer, check_installation, note},
+    write::{Silence, Writer, note},
 };
 use crate::{
     guarded::{Guarded, Watched},

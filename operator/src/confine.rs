@@ -1,4 +1,4 @@
-//! What a `TradingAlgo` asks for against what its namespace may use: topics, and the login of the default broker. Pure.
+//! The rights of a namespace: the topics of its resources, and the login of the default broker. Pure.
 
 use std::collections::BTreeMap;
 

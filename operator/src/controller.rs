@@ -47,7 +47,7 @@ pub enum ReconcileError {
     /// The default broker's credentials could not be read.
     #[error("cannot read the default broker's credentials")]
     ReadCredentials(#[source] std::io::Error),
-    /// The namespace could not be read, whose labels say whether it gets the default broker's login.
+    /// The namespace could not be read. Its labels decide about the default broker's login.
     #[error("cannot read the namespace")]
     ReadNamespace(#[source] CallError),
     /// The status could not be written.

@@ -2,7 +2,7 @@
 
 use super::Engine;
 
-/// Code of a runtime whose algorithm asks for a channel that the account may not use.
+/// Reason in `/readyz`: a channel of the algorithm was left out.
 const TOPIC_NOT_ALLOWED: &str = "TopicNotAllowed";
 
 impl Engine {

@@ -9,8 +9,10 @@ use kube::{
 use super::{
     Cluster,
     caches::Kind,
-    controller_of, is_labelled, is_owned,
-    write::{ApplyError, Silence, check_installation, note},
+    controller_of,
+    installation::check_installation,
+    is_labelled, is_owned,
+    write::{ApplyError, Silence, note},
 };
 use crate::{
     build::Desired,

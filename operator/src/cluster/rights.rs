@@ -20,15 +20,15 @@ use kube::{
 
 use super::code;
 
-/// Reason of what the operator lacks the rights for.
+/// Reason of a look, or a write, that failed for want of a right.
 pub(crate) const OPERATOR_LACKS_RIGHTS: &str = "OperatorLacksRights";
-/// The part of the readiness that says whether the operator has the rights to watch what it makes.
+/// Part of the readiness: the rights to list and watch the kinds of its children.
 const RIGHTS: &str = "rights";
 
 /// By namespace and kind the refusal of the API server; `None` for a kind that is watched.
 type Refusals = BTreeMap<Option<String>, BTreeMap<String, Option<String>>>;
 
-/// The rights that the operator lacks. Clones share what they know.
+/// The rights that the operator lacks. Clones share their state.
 #[derive(Clone, Default)]
 pub struct Rights {
     refusals: Arc<Mutex<Refusals>>,
@@ -41,7 +41,7 @@ impl Rights {
         Self { refusals: Arc::default(), readiness: Some(readiness) }
     }
 
-    /// A watch of one kind in one namespace, or in all, with pauses of its own between attempts. What it meets is noted.
+    /// A watch of one kind in one namespace, or in all, with pauses of its own between attempts. Refusals are kept until the watch works.
     pub(crate) fn watched<K>(
         &self,
         namespace: Option<&str>,
@@ -111,12 +111,12 @@ fn told(refusals: &Refusals) -> Vec<String> {
 }
 
 fn refusal(error: &watcher::Error) -> Option<String> {
-    let status = match error {
-        watcher::Error::InitialListFailed(kube::Error::Api(status))
-        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
-        | watcher::Error::WatchFailed(kube::Error::Api(status))
-        | watcher::Error::WatchError(status) => status,
-        _ => return None,
+    let (watcher::Error::InitialListFailed(kube::Error::Api(status))
+    | watcher::Error::WatchStartFailed(kube::Error::Api(status))
+    | watcher::Error::WatchFailed(kube::Error::Api(status))
+    | watcher::Error::WatchError(status)) = error
+    else {
+        return None;
     };
     (status.code == code::FORBIDDEN).then(|| status.message.clone())
 }
@@ -212,7 +212,7 @@ mod tests {
         let began = tokio::time::Instant::now();
         let attempts = (0..8).flat_map(|_| [Ok(Event::Init), Err(forbidden("cannot list"))]).collect();
         meet::<Pod>(&Rights::default(), None, attempts).await;
-        assert!(began.elapsed() > Duration::from_secs(60), "{:?}", began.elapsed());
+        assert!(began.elapsed() > Duration::from_mins(1), "{:?}", began.elapsed());
         assert_eq!(NoBackoff.next(), Some(Duration::ZERO));
     }
 }

@@ -14,14 +14,16 @@ use tokio::time::Instant;
 use super::{
     CallError,
     caches::Kind,
-    call, code, controller_of, is_labelled,
+    call, code, controller_of,
+    installation::{OtherInstallation, check_installation},
+    is_labelled,
     memo::Memo,
     rights::OPERATOR_LACKS_RIGHTS,
     surplus::{restoration, surplus},
 };
 use crate::{
     guarded::{Guarded, Watched},
-    names::{MANAGER, annotation, label},
+    names::MANAGER,
     owner::Owner,
     resource::{API_VERSION, GROUP},
     status::Outlook,
@@ -39,28 +41,8 @@ pub enum ApplyError {
         name: String,
     },
     /// Another installation of the operator made it and manages it.
-    #[error(
-        "{kind} {name} is managed by the installation {other} of the operator, and this one is {own}: let only one of them \
-         serve this namespace (operator.watchNamespaces of the chart), or, where {other} is gone, hand its objects over by: \
-         kubectl annotate -n {namespace} deploy,svc,cm,sa,pvc,netpol -l {}={MANAGER},{}={instance} {}-",
-        label::MANAGED_BY,
-        label::INSTANCE,
-        annotation::INSTALLATION
-    )]
-    ManagedByAnother {
-        /// Kind of the child.
-        kind: String,
-        /// Its name.
-        name: String,
-        /// Its namespace.
-        namespace: String,
-        /// Name of the resource that it was made for.
-        instance: String,
-        /// Id of the installation that manages it.
-        other: String,
-        /// Id of this installation.
-        own: String,
-    },
+    #[error(transparent)]
+    ManagedByAnother(Box<OtherInstallation>),
     /// It is on its way out.
     #[error("{kind} {name} of a resource that was deleted is still there: waiting until it is gone")]
     AwaitPredecessor {
@@ -97,7 +79,7 @@ impl ApplyError {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::NameTaken { .. } => "NameTaken",
-            Self::ManagedByAnother { .. } => "ManagedByAnother",
+            Self::ManagedByAnother(_) => "ManagedByAnother",
             Self::AwaitPredecessor { .. } => "WaitingForPredecessor",
             Self::LeftBehind { .. } => "LeftBehind",
             Self::Write { source, .. } if source.is_farewell() => "NamespaceTerminating",
@@ -110,7 +92,7 @@ impl ApplyError {
     /// What becomes of it.
     pub fn outlook(&self) -> Outlook {
         match self {
-            Self::NameTaken { .. } | Self::LeftBehind { .. } | Self::ManagedByAnother { .. } => Outlook::Stays,
+            Self::NameTaken { .. } | Self::LeftBehind { .. } | Self::ManagedByAnother(_) => Outlook::Stays,
             Self::AwaitPredecessor { .. } => Outlook::Passes,
             // What was seen is gone, or is another one by now: the next look sees it.
             Self::Write { source, .. } if source.is_farewell() || source.is(code::CONFLICT) => Outlook::Passes,
@@ -320,30 +302,13 @@ pub(super) fn check_holder<K: Kind>(owner: &Owner, holder: &ObjectMeta) -> Resul
     Ok(())
 }
 
-/// Whether another installation made an object of this resource. One without an id was made by v0.1.0, or handed over.
-pub(crate) fn check_installation<K: Kind>(owner: &Owner, holder: &ObjectMeta) -> Result<(), ApplyError> {
-    let Some(own) = &owner.installation else { return Ok(()) };
-    let other = holder.annotations.as_ref().and_then(|annotations| annotations.get(annotation::INSTALLATION));
-    match other.filter(|other| *other != own) {
-        None => Ok(()),
-        Some(other) => Err(ApplyError::ManagedByAnother {
-            kind: K::kind(&()).into_owned(),
-            name: holder.name.clone().unwrap_or_default(),
-            namespace: owner.namespace.clone(),
-            instance: owner.name.clone(),
-            other: other.clone(),
-            own: own.clone(),
-        }),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use k8s_openapi::api::core::v1::Service;
     use serde_json::from_value;
 
     use super::*;
-    use crate::{plan::tests_support::plan, resource::KIND};
+    use crate::{names::label, plan::tests_support::plan, resource::KIND};
 
     fn check(metadata: Value) -> Option<&'static str> {
         let holder: ObjectMeta = from_value(metadata).unwrap();
@@ -386,28 +351,5 @@ mod tests {
         let right = "deployments.apps \"a\" is forbidden: User \"o\" cannot patch resource \"deployments\" in API group \"apps\"";
         assert_eq!(reason(right), ("OperatorLacksRights", Outlook::Stays));
         assert_eq!(reason("deployments.apps \"a\" is forbidden: exceeded quota: q"), ("ApplyRefused", Outlook::Stays));
-    }
-
-    #[test]
-    fn child_of_another_installation_is_left_alone() {
-        let labels = json!({ label::MANAGED_BY: MANAGER, label::INSTANCE: "a" });
-        let check = |own: Option<&str>, other: Option<&str>| {
-            let annotations = other.map(|id| json!({ annotation::INSTALLATION: id }));
-            let holder = json!({ "name": "a-runtime", "labels": labels, "annotations": annotations });
-            let holder: ObjectMeta = from_value(holder).unwrap();
-            let owner = Owner { installation: own.map(str::to_owned), ..plan().owner() };
-            check_holder::<Service>(&owner, &holder)
-        };
-        let error = check(Some("s/one"), Some("s/two")).unwrap_err();
-        assert_eq!((error.reason(), error.outlook()), ("ManagedByAnother", Outlook::Stays));
-        let text = error.to_string();
-        assert!(
-            text.contains("s/two") && text.contains("app.kubernetes.io/instance=a intuition.dev/installation-"),
-            "{text}"
-        );
-        for (own, other) in [(Some("s/one"), Some("s/one")), (Some("s/one"), None), (None, Some("s/two")), (None, None)]
-        {
-            assert!(check(own, other).is_ok(), "{own:?} {other:?}");
-        }
     }
 }

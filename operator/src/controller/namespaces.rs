@@ -19,7 +19,7 @@ const MOST: usize = 10_000;
 
 type Labels = BTreeMap<String, String>;
 
-/// Reads labels by `get` of one namespace, which a Role in that namespace can allow as well as a ClusterRole.
+/// Reads labels by `get` of one namespace, which a Role in that namespace can allow as well as a `ClusterRole`.
 pub(super) struct Namespaces {
     client: Client,
     known: Mutex<HashMap<String, (Instant, Labels)>>,

@@ -7,7 +7,7 @@ use serde::Deserialize;
 const EVERY: &str = "*";
 
 /// Which topics resources may use.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TopicSettings {
     /// What follows from a topic that is not allowed.
@@ -53,12 +53,6 @@ pub struct TopicGrant {
     pub namespace: String,
     /// MQTT topic filters.
     pub topics: Vec<String>,
-}
-
-impl Default for TopicSettings {
-    fn default() -> Self {
-        Self { confine: Confine::default(), publish: Vec::new(), subscribe: Vec::new() }
-    }
 }
 
 impl TopicSettings {

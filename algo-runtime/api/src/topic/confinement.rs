@@ -8,7 +8,7 @@ use super::{PREFIX, matches};
 /// has `$queue/<filter>` and `$exclusive/<filter>` too. The number is that of the levels before the filter.
 const ENVELOPES: [(&str, usize); 3] = [("$share", 2), ("$queue", 1), ("$exclusive", 1)];
 
-/// The topics that the accounts of one namespace may use: those of the namespace, and what is granted besides.
+/// The topics that the accounts of one namespace may use: its own, and granted ones.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Confinement {
     namespace: String,

@@ -28,7 +28,7 @@ fn channel_of_another_namespace_is_not_subscribed_to_and_shown() {
     let (reason, message) = wired.bench.engine.topic_trouble().unwrap();
     assert_eq!(reason, "TopicNotAllowed");
     assert!(message.contains("intuition/other/#, #,"), "{message}");
-    // The rest is decided, and what comes on a refused channel is not.
+    // Quotes of the other channels are decided, quotes of a refused channel are not.
     wired.send_on("quotes", 0..1);
     assert_eq!(wired.answer(A, ""), ["1"]);
     wired.send_on("intuition/other/a", 1..2);
