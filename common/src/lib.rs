@@ -7,13 +7,17 @@
 //! - [`http`]: `/healthz`, `/readyz`, `/metrics`.
 //! - [`shutdown`]: SIGTERM and Ctrl-C as a cancellation token.
 //! - [`secret`]: text that never reaches a log.
+//! - [`text`]: text from outside, made safe for terminals and logs.
+//! - [`color`]: whether a stream is shown in colour.
 //! - [`exit`]: how a `main` reports its error and which code it ends with.
 
 pub mod backoff;
 pub mod clock;
+pub mod color;
 pub mod exit;
 pub mod http;
 pub mod readiness;
 pub mod secret;
 pub mod shutdown;
 pub mod telemetry;
+pub mod text;
