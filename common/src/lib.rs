@@ -7,10 +7,12 @@
 //! - [`http`]: `/healthz`, `/readyz`, `/metrics`.
 //! - [`shutdown`]: SIGTERM and Ctrl-C as a cancellation token.
 //! - [`secret`]: text that never reaches a log.
+//! - [`args`]: reads the command line, and shows what is wrong with it.
 //! - [`text`]: text from outside, made safe for terminals and logs.
 //! - [`color`]: whether a stream is shown in colour.
 //! - [`exit`]: how a `main` reports its error and which code it ends with.
 
+pub mod args;
 pub mod backoff;
 pub mod clock;
 pub mod color;
