@@ -7,10 +7,12 @@
 //! - `stream`: the bridge's messages other than deliveries; `sessions`: the broker sessions that deliveries belong to.
 //! - `sources`: last numbers, conflicts, gaps and limits.
 //! - `configure`: settings, at the start and while it runs.
+//! - `denials`: signals that were denied.
 //! - `tally`: the account as it is shown.
 
 mod configure;
 mod decider;
+mod denials;
 mod inputs;
 mod process;
 mod sessions;
@@ -48,6 +50,7 @@ use crate::{
 
 pub use configure::refusal;
 pub use decider::Errand;
+pub use denials::Denied;
 pub use process::Settled;
 pub use stream::RequestError;
 pub use tally::{Tally, counter};
@@ -111,6 +114,8 @@ pub struct Engine {
     /// Another algorithm is taking over, and has not decided yet.
     taking_over: bool,
     swap_pauses: Vec<Duration>,
+    /// Denied signals by reason, since they were last taken.
+    denials: BTreeMap<&'static str, Denied>,
     /// What is not handed over yet.
     pending: Changes,
 }
@@ -167,6 +172,7 @@ impl Engine {
             waiting_since: None,
             taking_over: false,
             swap_pauses: Vec::new(),
+            denials: BTreeMap::new(),
             pending: Changes::default(),
         };
         engine.begin(now_micros)?;

@@ -226,7 +226,10 @@ impl Engine {
             // Whoever judged the answer saw to it that the quote is one of those asked.
             let Some(about) = asked.get(quote) else { continue };
             match self.book_signal(&about.quote, signal) {
-                Err(denial) => denied = denied.or(Some(denial)),
+                Err(denial) => {
+                    self.note_denial(denial, &about.quote.sid);
+                    denied = denied.or(Some(denial));
+                }
                 Ok(booked) => {
                     let (position, seq) = self.journal(about, signal, booked, now_micros, entries);
                     if outcome.positions == 0 {
