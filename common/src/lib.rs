@@ -5,7 +5,7 @@
 //! - [`telemetry`]: logs, on stderr, as text or JSON.
 //! - [`readiness`]: what a process still lacks, and since when.
 //! - [`http`]: `/healthz`, `/readyz`, `/metrics`.
-//! - [`shutdown`]: SIGTERM and Ctrl-C as a cancellation token.
+//! - [`shutdown`]: SIGTERM, Ctrl-C, SIGHUP and SIGQUIT as a cancellation token.
 //! - [`secret`]: text that never reaches a log.
 //! - [`args`]: reads the command line, and shows what is wrong with it.
 //! - [`text`]: text from outside, made safe for terminals and logs.

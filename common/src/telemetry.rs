@@ -59,8 +59,13 @@ fn subscriber(
     let filter = EnvFilter::builder()
         .parse(&args.log)
         .map_err(|source| TelemetryError::ParseFilter { filter: args.log.clone(), source })?;
-    let builder =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_target(false).with_ansi(colored);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(writer)
+        .with_target(false)
+        // They would be reported on stderr, which panics where that is a terminal that has gone.
+        .log_internal_errors(false)
+        .with_ansi(colored);
     Ok(match args.log_format {
         LogFormat::Text => Box::new(builder.fmt_fields(PrintableFields).finish()),
         LogFormat::Json => Box::new(builder.json().flatten_event(true).with_span_list(false).finish()),
