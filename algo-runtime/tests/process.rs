@@ -226,3 +226,26 @@ fn flags_that_contradict_each_other_and_settings_of_a_later_release_end_it_with_
     assert!(said.contains("settings-1-2.json") && said.contains("unknown field `format`"), "{said}");
     assert_eq!(fs::read_dir(dir.path().join("data")).unwrap().count(), 0, "no ledger is made");
 }
+
+#[test]
+fn verify_names_the_ledgers_below_a_folder_that_holds_several() {
+    let dir = tempfile::tempdir().unwrap();
+    let account = dir.path().join("default");
+    fs::create_dir_all(account.join("data")).unwrap();
+    let mut process = Process::start(&account, &settings(&account, 1, &json!({})));
+    process.page_with("/readyz", 200);
+    assert!(process.terminate().status.success());
+    let verify = |data: &Path| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_algo-runtime"));
+        let output = command.args(["verify", "--data-dir"]).arg(data).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (folder, ledger) = (dir.path().display().to_string(), account.join("data").display().to_string());
+    let expected =
+        format!("error: there is no ledger in {folder}; below it there are: {ledger}. Verify one of these\n");
+    assert_eq!(verify(dir.path()), (Some(1), expected));
+    let empty = account.join("data/none");
+    let expected = format!("error: there is no ledger in {}\n", empty.display());
+    assert_eq!(verify(&empty), (Some(1), expected));
+    assert_eq!(verify(&account.join("data")).0, Some(0));
+}
