@@ -53,9 +53,9 @@ struct WriteError(#[source] std::io::Error);
 /// Runs `intuition validate`.
 pub(crate) fn command(arguments: &ManifestArgs) -> ExitCode {
     let checked = check(arguments, true);
-    let valid: String = checked.valid.iter().map(|name| format!("valid: {}\n", printable(name))).collect();
+    let valid: Vec<_> = checked.valid.iter().map(|name| format!("valid: {}\n", printable(name))).collect();
     let code = tell(&checked.problems);
-    match output::is_open(output::put_text(&valid)) {
+    match output::is_open(output::put_text(&valid.concat())) {
         // A reader that closed the pipe has seen enough.
         Ok(_) => code,
         Err(source) => exit::report(&WriteError(source), 1),

@@ -272,7 +272,8 @@ fn a_huge_header_is_shown_in_part() {
 #[test]
 fn bad_lines_are_named_and_a_feed_without_a_good_one_ends_with_2() {
     let folder = TempDir::new().unwrap();
-    let rows: String = (1..=9).map(|day| format!("2000-03-0{day},S{day},\"1,029.27\"\n")).collect();
+    let rows: Vec<_> = (1..=9).map(|day| format!("2000-03-0{day},S{day},\"1,029.27\"\n")).collect();
+    let rows = rows.concat();
     let mut command = run(&folder, "random.yaml", &format!("time,sid,close\n{rows}"));
     let output = command.arg("-f").arg(example("sma-crossover.yaml")).output().unwrap();
     let (stdout, stderr) = texts(&output);

@@ -78,7 +78,8 @@ mod tests {
 
     #[test]
     fn lines_of_the_feed_are_named_the_first_three_of_each_reason() {
-        let rows: String = (1..=5).map(|row| format!("2000-01-0{row},S{row},x\n")).collect();
+        let rows: Vec<_> = (1..=5).map(|row| format!("2000-01-0{row},S{row},x\n")).collect();
+        let rows = rows.concat();
         let feed = Feed::parse(std::path::Path::new("q.csv"), "close", format!("time,sid,close\n{rows}").as_bytes());
         let feed = Arc::new(feed.unwrap());
         let mut letters = Letters::new(Some(Arc::clone(&feed)));
