@@ -95,7 +95,8 @@ struct MissLedger {
     ledgers: String,
 }
 
-/// Ledgers in the form `DIR/NAMESPACE/NAME`, as `intuition run --data-dir DIR` makes them: the first ones in order.
+/// Folders `DIR/NAMESPACE/NAME` that hold a ledger: the layout of `intuition run --data-dir DIR`. In order, at most
+/// [`SHOWN_LEDGERS`].
 fn ledgers_below(dir: &Path) -> Vec<String> {
     let folders = |dir: &Path| {
         let entries = std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());

@@ -23,7 +23,7 @@ use sha2::{Digest as _, Sha256};
 /// Longest file name in a source; the contract allows 256 bytes in all.
 const LONGEST_NAME: usize = 240;
 /// Longest cell that goes out, in characters: far more than a symbol, a time or a price may have. A longer one is cut and
-/// marked, so that its line is refused for what it is, and does not exceed what a broker takes.
+/// marked, so that the bridge refuses its line. Whole, its message could exceed the largest packet of the broker.
 const LONGEST_CELL: usize = 1_000;
 /// Longest text about a file in an error, in characters.
 const LONGEST_TEXT: usize = 300;
@@ -85,7 +85,7 @@ struct Payload<'a> {
     seq: u64,
 }
 
-/// What of a published line is read back.
+/// The members of a published line that are read back.
 #[derive(Deserialize)]
 struct Published {
     sid: String,

@@ -1,5 +1,5 @@
-//! What commands write: everything for a terminal goes through this file, which escapes what publishers, algorithms and
-//! brokers chose. Standard output of a run holds decisions as they are published, then a summary of each algorithm.
+//! Output of the commands. All text for a terminal goes through this file, which escapes texts of publishers, algorithms
+//! and brokers. Standard output of a run holds decisions as they are published, then a summary of each algorithm.
 
 mod letters;
 
@@ -189,7 +189,7 @@ fn line(decision: &Decision) -> String {
     format!("{time}  {algo} #{seq}  {side:<4} {quantity} {sid} at {price} = {amount}  cash {cash}")
 }
 
-/// Writes lines to standard error, because standard output is for decisions. Each is one line, whatever is in it.
+/// Writes lines to standard error, because standard output is for decisions. A line feed within one of them is escaped.
 pub(crate) fn say(lines: &[String]) {
     let mut stderr = io::stderr().lock();
     for line in lines {
@@ -203,7 +203,7 @@ pub(crate) fn put_text(text: &str) -> io::Result<()> {
     put(printable_lines(text).as_bytes())
 }
 
-/// Writes to standard output as it is: for JSON, whose encoder escapes, and for text that is escaped already.
+/// Writes bytes to standard output without escapes: JSON, whose encoder escapes, and text that is escaped already.
 pub(crate) fn put(text: &[u8]) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     stdout.write_all(text)?;

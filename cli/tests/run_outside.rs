@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 /// Every kind of character that is escaped, and a line that looks like another decision.
 const EVIL: &str = "A\u{1b}[31m\0\r\nerror: forged\u{202e}\u{2028}\u{9b}\u{7f}";
-/// The same as it is shown.
+/// The escaped form of it.
 const SHOWN: &str = r"A\u{1b}[31m\u{0}\r\nerror: forged\u{202e}\u{2028}\u{9b}\u{7f}";
 
 fn example(manifest: &str) -> PathBuf {
@@ -50,7 +50,7 @@ fn quoted(cell: &str) -> String {
     format!("\"{cell}\"")
 }
 
-/// Many quotes of a symbol whose price does not change, enough to still run when it is told to end.
+/// Many quotes of one symbol and price: the run lasts until a signal ends it.
 fn long_feed() -> String {
     let row = |_| "2000-03-01,AAPL,130.31\n".to_owned();
     std::iter::once("time,sid,close\n".to_owned()).chain((0..5_000).map(row)).collect()

@@ -18,7 +18,7 @@ use crate::{
 const LONGEST: usize = 200;
 
 /// Reads the arguments of the process. `Err`: the code to end with, because help was asked for or because an argument
-/// cannot be used; what there is to say is printed.
+/// cannot be used. The help or the error is printed already.
 pub fn parse<P: Parser>() -> Result<P, ExitCode> {
     P::try_parse().map_err(|error| {
         if error.use_stderr() {

@@ -7,7 +7,7 @@
 //! - [`http`]: `/healthz`, `/readyz`, `/metrics`.
 //! - [`shutdown`]: SIGTERM, Ctrl-C, SIGHUP and SIGQUIT as a cancellation token.
 //! - [`secret`]: text that never reaches a log.
-//! - [`args`]: reads the command line, and shows what is wrong with it.
+//! - [`args`]: reads the command line, and shows errors in it.
 //! - [`text`]: text from outside, made safe for terminals and logs.
 //! - [`color`]: whether a stream is shown in colour.
 //! - [`exit`]: how a `main` reports its error and which code it ends with.

@@ -42,7 +42,7 @@ async fn received(signal: Option<&mut Signal>) {
     }
 }
 
-/// The signals that this process ignores, the lowest bit for signal 1. None where the system does not tell.
+/// The signals that this process ignores, the lowest bit for signal 1. Zero where there is no `/proc`.
 fn ignored() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     ignored_in(&status)

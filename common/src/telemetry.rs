@@ -103,7 +103,7 @@ mod tests {
     #[error("inner\n{0}")]
     struct Inner(&'static str);
 
-    /// What is logged of texts from outside, once in each way that there is.
+    /// Log lines with a text from outside in every kind of field.
     fn logged(format: LogFormat, colored: bool) -> String {
         let page = Page::default();
         let args = LogArgs { log_format: format, log: "info".to_owned() };

@@ -1,10 +1,10 @@
-//! Words for what is wrong with YAML. The parser's own texts about its options and types are for programmers.
+//! Texts for errors in YAML. Those of the parser are about its options and types, for programmers.
 
 use std::borrow::Cow;
 
 use serde_saphyr::{Error, MessageFormatter, UserMessageFormatter};
 
-/// What is wrong, and where.
+/// The error with its line and column.
 pub(super) fn describe(error: &Error) -> String {
     error.without_snippet().render_with_formatter(&Words)
 }

@@ -1,4 +1,4 @@
-//! What standard error shows of dead letters. Pure.
+//! Dead letters on standard error: which of them have a line, and its text. Pure.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

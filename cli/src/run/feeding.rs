@@ -84,7 +84,7 @@ impl Feeding {
         (local.mark_at_start(&self.topic, &self.feed.source).min(self.feed.len()), self.feed.len())
     }
 
-    /// What is published.
+    /// The feed itself.
     pub(super) fn feed(&self) -> Arc<Feed> {
         Arc::clone(&self.feed)
     }

@@ -1,5 +1,5 @@
-//! Fields and messages in a text log. Whatever is logged may come from a publisher, an algorithm or a broker, so every
-//! message and every value is escaped: none of them can forge a line or steer a terminal.
+//! Fields and messages in a text log. Publishers, algorithms and brokers choose some of them, so every message and every
+//! value is escaped: none can forge a line or steer a terminal.
 
 use std::{
     error::Error,
@@ -52,7 +52,7 @@ impl Visitor<'_> {
 
 /// Name of the field that holds the message.
 const MESSAGE: &str = "message";
-/// Fields that describe a record of the crate `log`; the formatter shows what it needs of them elsewhere.
+/// Prefix of fields that describe a record of the crate `log`: metadata, not for the line.
 const OF_LOG: &str = "log.";
 
 impl Visit for Visitor<'_> {
