@@ -14,7 +14,7 @@ use crate::{
     text::{printable, printable_lines, shortened, without_login},
 };
 
-/// Longest value that an error shows, in characters.
+/// Longest value, and longest complaint about it, that an error shows, in characters.
 const LONGEST: usize = 200;
 
 /// Reads the arguments of the process. `Err`: the code to end with, because help was asked for or because an argument
@@ -51,14 +51,24 @@ fn rendered(mut error: Error, colored: bool) -> String {
     for (kind, value) in unsafe_values {
         error.insert(kind, value);
     }
-    let text = if colored { error.render().ansi().to_string() } else { error.render().to_string() };
-    // The error of a value's own parser is not part of the context.
+    // With its styles: rendered without them, the text has lost the escapes of the complaint too, and is not found.
+    let text = error.render().ansi().to_string();
+    // The complaint of a value's own parser is not part of the context.
     let text = match error.source().map(ToString::to_string) {
-        Some(source) if !source.is_empty() => text.replace(&source, &printable(&source)),
+        Some(source) if !source.is_empty() => text.replace(&source, &shown(&source, is_url)),
         _ => text,
     };
-    // Plain text has no escapes of its own, so that nothing can be left in it.
-    if colored { text } else { printable_lines(&text) }
+    if colored { text } else { printable_lines(&without_styles(&text)) }
+}
+
+/// The text without the escapes that set a style, such as `ESC [ 1 m`.
+fn without_styles(text: &str) -> String {
+    let mut parts = text.split("\u{1b}[");
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        plain.push_str(part.split_once('m').map_or("", |(_, rest)| rest));
+    }
+    plain
 }
 
 fn shown(text: &str, is_url: bool) -> String {
@@ -79,7 +89,7 @@ mod tests {
     }
 
     fn refused(text: &str) -> Result<String, String> {
-        Err(format!("{}: refused\n\u{1b}[31m", text.len()))
+        Err(format!("{:.1}: refused\n\u{1b}[31m {text}", text))
     }
 
     fn error(arguments: &[&str], colored: bool) -> String {
@@ -102,7 +112,7 @@ mod tests {
             assert!(text.len() < 1_000, "{text:?}");
         }
         let text = error(&["--rate", "a\u{1b}\nb"], true);
-        assert!(text.contains(r"a\u{1b}\nb") && text.contains(r"4: refused\n\u{1b}[31m"), "{text:?}");
+        assert!(text.contains(r"a\u{1b}\nb") && text.contains(r"a: refused\n\u{1b}[31m"), "{text:?}");
     }
 
     #[test]
