@@ -7,11 +7,13 @@
 //! - `stream`: the bridge's messages other than deliveries; `sessions`: the broker sessions that deliveries belong to.
 //! - `sources`: last numbers, conflicts, gaps and limits.
 //! - `configure`: settings, at the start and while it runs. `trading`: the trading state. `closing`: sales by hand.
+//! - `denials`: signals that were denied.
 //! - `tally`: the account as it is shown.
 
 mod closing;
 mod configure;
 mod decider;
+mod denials;
 mod inputs;
 mod process;
 mod sessions;
@@ -55,6 +57,7 @@ use crate::{
 
 pub use configure::refusal;
 pub use decider::Errand;
+pub use denials::Denied;
 pub use process::Settled;
 pub use stream::RequestError;
 pub use tally::{Tally, counter};
@@ -123,6 +126,8 @@ pub struct Engine {
     /// Another algorithm is taking over, and has not decided yet.
     taking_over: bool,
     swap_pauses: Vec<Duration>,
+    /// Denied signals by reason, since they were last taken.
+    denials: BTreeMap<&'static str, Denied>,
     /// What is not handed over yet.
     pending: Changes,
 }
@@ -192,6 +197,7 @@ impl Engine {
             waiting_since: None,
             taking_over: false,
             swap_pauses: Vec::new(),
+            denials: BTreeMap::new(),
             pending: Changes::default(),
         };
         engine.take_up_trading(settings, now_micros);

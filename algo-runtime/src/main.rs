@@ -6,10 +6,12 @@ use algo_runtime::{
     args::{Cli, Command},
     process,
 };
-use clap::Parser as _;
 
 fn main() -> ExitCode {
-    let Cli { command, serve } = Cli::parse();
+    let Cli { command, serve } = match intuition_common::args::parse() {
+        Ok(arguments) => arguments,
+        Err(code) => return code,
+    };
     match command {
         Some(Command::Verify { data_dir }) => process::verify(&data_dir),
         None => process::serve(&serve),

@@ -32,6 +32,12 @@ struct ChannelLabels {
     channel: String,
 }
 
+/// Why signals were denied.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabels {
+    reason: &'static str,
+}
+
 /// Channels with a series of their own. Publishers choose topics: those of further channels share one with an empty label.
 const CHANNELS: usize = 100;
 
@@ -39,6 +45,7 @@ const CHANNELS: usize = 100;
 #[derive(Debug, Clone)]
 pub struct Metrics {
     ticks: Family<OutcomeLabels, Counter>,
+    denied_signals: Family<ReasonLabels, Counter>,
     commit_seconds: Histogram,
     failed_commits: Counter,
     swap_pause_seconds: Histogram,
@@ -53,6 +60,7 @@ impl Metrics {
         let registry = registry.sub_registry_with_prefix("tradingalgo_runtime");
         let metrics = Self {
             ticks: Family::default(),
+            denied_signals: Family::default(),
             commit_seconds: Histogram::new(exponential_buckets(0.000_1, 2.0, 16)),
             failed_commits: Counter::default(),
             swap_pause_seconds: Histogram::new(exponential_buckets(0.000_1, 2.0, 20)),
@@ -60,6 +68,8 @@ impl Metrics {
             gap_channels: Arc::default(),
         };
         registry.register("ticks", "Ticks by what became of them", metrics.ticks.clone());
+        let denied_signals = "Signals denied, by reason, also those beside a booked signal of the same tick";
+        registry.register("denied_signals", denied_signals, metrics.denied_signals.clone());
         registry.register_with_unit(
             "ledger_commit",
             "Time that a commit took, its disk sync included",
@@ -86,6 +96,11 @@ impl Metrics {
             };
             self.ticks.get_or_create(&OutcomeLabels { outcome }).inc();
         }
+    }
+
+    /// Counts denied signals.
+    pub(crate) fn denied(&self, reason: &'static str, signals: u64) {
+        self.denied_signals.get_or_create(&ReasonLabels { reason }).inc_by(signals);
     }
 
     pub(crate) fn committed(&self, took: Duration) {
@@ -128,6 +143,20 @@ mod tests {
     use prometheus_client::encoding::text::encode;
 
     use super::*;
+
+    #[test]
+    fn denied_signals_have_a_series_for_each_reason() {
+        let mut registry = Registry::default();
+        let metrics = Metrics::register(&mut registry);
+        metrics.denied("NothingHeld", 2);
+        metrics.denied("TooSmall", 1);
+        metrics.denied("NothingHeld", 3);
+        let mut page = String::new();
+        encode(&mut page, &registry).unwrap();
+        for line in ["{reason=\"NothingHeld\"} 5\n", "{reason=\"TooSmall\"} 1\n"] {
+            assert!(page.contains(&format!("\ntradingalgo_runtime_denied_signals_total{line}")), "{page}");
+        }
+    }
 
     #[test]
     fn gaps_have_a_series_for_each_channel_up_to_a_bound() {

@@ -3,9 +3,11 @@
 //! a backend: its reports come as commands like any other.
 //!
 //! - `stream`: the stream to the bridge; `backends`: the links to backends.
-//! - `trading`: the calls about the trading state. `sources`: the calls about sources; `gaps`: the log lines about missing numbers.
+//! - `trading`: the calls about the trading state. `sources`: the calls about sources.
+//! - `gaps`: the log lines about missing numbers; `denials`: those about denied signals.
 
 mod backends;
+mod denials;
 mod gaps;
 mod sources;
 mod stream;
@@ -121,6 +123,7 @@ pub(crate) struct Writer {
     knows_inputs: bool,
     backends: Backends,
     gap_log: gaps::GapLog,
+    denial_log: denials::DenialLog,
 }
 
 /// What a writer works with.
@@ -159,6 +162,7 @@ impl Writer {
             knows_inputs: false,
             backends,
             gap_log: gaps::GapLog::default(),
+            denial_log: denials::DenialLog::default(),
         };
         writer.see_to_backends();
         // Last, so that nobody sees a runtime that lacks nothing before it is known what its algorithm lacks.
@@ -265,6 +269,7 @@ impl Writer {
             }
             self.metrics.committed(began.elapsed());
             self.tell_gaps(&changes.gaps);
+            self.tell_denials();
             if std::mem::take(&mut self.failing) {
                 self.readiness.have(READY_PART);
             }

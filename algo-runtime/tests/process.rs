@@ -329,3 +329,26 @@ async fn files_beside_the_settings_bring_the_trading_state_and_leave_the_cash_op
     assert_eq!(process.account().await.deposits, "700.00");
     assert!(process.terminate().status.success());
 }
+
+#[test]
+fn verify_names_the_ledgers_below_a_folder_that_holds_several() {
+    let dir = tempfile::tempdir().unwrap();
+    let account = dir.path().join("default");
+    fs::create_dir_all(account.join("data")).unwrap();
+    let mut process = Process::start(&account, &settings(&account, 1, &json!({})));
+    process.page_with("/readyz", 200);
+    assert!(process.terminate().status.success());
+    let verify = |data: &Path| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_algo-runtime"));
+        let output = command.args(["verify", "--data-dir"]).arg(data).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (folder, ledger) = (dir.path().display().to_string(), account.join("data").display().to_string());
+    let expected =
+        format!("error: there is no ledger in {folder}; below it there are: {ledger}. Verify one of these\n");
+    assert_eq!(verify(dir.path()), (Some(1), expected));
+    let empty = account.join("data/none");
+    let expected = format!("error: there is no ledger in {}\n", empty.display());
+    assert_eq!(verify(&empty), (Some(1), expected));
+    assert_eq!(verify(&account.join("data")).0, Some(0));
+}

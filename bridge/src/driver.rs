@@ -63,8 +63,8 @@ impl Driver {
     ) -> Result<Self, BridgeError> {
         let run: u64 = rand::random();
         let name = format!("{run:016x}");
-        let since = parts.clock.now_micros();
-        checked.publishing.last_will = Some(render::state(&checked.topics, false, &checked.account, &name, since));
+        let started = parts.clock.now_micros();
+        checked.publishing.last_will = Some(render::will(&checked.topics, &checked.account, &name, started));
         let (link, events) = Link::start(checked.publishing, tasks).map_err(BridgeError::Connect)?;
         let publisher =
             Publisher::new(link, events, checked.topics.clone(), checked.account.clone(), name, parts.published);

@@ -2,14 +2,16 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use intuition_common::{exit, telemetry};
 
 mod args;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let args = args::Args::parse();
+    let args = match intuition_common::args::parse::<args::Args>() {
+        Ok(args) => args,
+        Err(code) => return code,
+    };
     if let Err(error) = telemetry::init(&args.log) {
         return exit::report(&error, exit::USAGE);
     }

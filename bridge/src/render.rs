@@ -125,6 +125,21 @@ pub fn state(topics: &OwnTopics, online: bool, account: &str, session: &str, sin
     Message { retain: true, expiry_seconds: Some(STATE_EXPIRY_SECONDS), ..Message::new(topics.state(), json(&view)) }
 }
 
+#[derive(Serialize)]
+struct WillView<'a> {
+    state: &'static str,
+    algo: &'a str,
+    session: &'a str,
+    started: String,
+}
+
+/// The state that the broker publishes when the bridge ends without a farewell. Its text is fixed at the connect and the
+/// end is not known then, so it has no `since`; `started` is the time at which the bridge's process started.
+pub fn will(topics: &OwnTopics, account: &str, session: &str, started_micros: i64) -> Message {
+    let view = WillView { state: "offline", algo: account, session, started: rfc3339_millis(started_micros) };
+    Message { retain: true, expiry_seconds: Some(STATE_EXPIRY_SECONDS), ..Message::new(topics.state(), json(&view)) }
+}
+
 #[cfg(test)]
 mod tests {
     use intuition_api::v1::Publication;
@@ -188,6 +203,18 @@ mod tests {
         let view = letter(odd.as_bytes().get(..KEPT_PAYLOAD_BYTES).unwrap(), odd.len() as u64);
         assert!(view.contains(r#""payload":"x"#), "text stays text");
         assert!(letter("é".as_bytes().get(..1).unwrap(), 1).contains("payloadBase64"), "half a character is not cut");
+    }
+
+    #[test]
+    fn a_farewell_has_the_time_of_the_end_and_a_will_the_time_of_the_start() {
+        let topics = OwnTopics::new("ns/a", None);
+        let (farewell, will) = (state(&topics, false, "ns/a", "0f", 1_000_000), will(&topics, "ns/a", "0f", 1_000_000));
+        let shown = |message: &Message| String::from_utf8(message.payload.to_vec()).unwrap();
+        let time = r#""1970-01-01T00:00:01.000Z"}"#;
+        let start = r#"{"state":"offline","algo":"ns/a","session":"0f","#;
+        assert_eq!(shown(&farewell), format!(r#"{start}"since":{time}"#));
+        assert_eq!(shown(&will), format!(r#"{start}"started":{time}"#));
+        assert_eq!((will.topic, will.retain, will.expiry_seconds), (farewell.topic, true, farewell.expiry_seconds));
     }
 
     #[test]

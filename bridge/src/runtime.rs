@@ -5,6 +5,7 @@ use std::time::Duration;
 use intuition_api::v1::{
     Open, ProcessRequest, ProcessResponse, process_request, process_response, runtime_client::RuntimeClient,
 };
+use intuition_common::text::without_login;
 use tokio::{sync::mpsc, time};
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tonic::{Code, Status, Streaming, transport::Endpoint};
@@ -78,7 +79,7 @@ impl RuntimeError {
 
 /// Where the runtime is, with deadlines that notice when it is gone.
 pub fn endpoint(url: &str) -> Result<Endpoint, RuntimeError> {
-    let parse = |source| RuntimeError::ParseUrl { url: url.to_owned(), source };
+    let parse = |source| RuntimeError::ParseUrl { url: without_login(url).into_owned(), source };
     let endpoint = Endpoint::from_shared(url.to_owned()).map_err(parse)?;
     let uri = endpoint.uri();
     let is_http = uri.scheme_str() == Some("http") && uri.host().is_some_and(|host| !host.is_empty());
@@ -86,7 +87,7 @@ pub fn endpoint(url: &str) -> Result<Endpoint, RuntimeError> {
     let socket = url.strip_prefix("unix:");
     let is_reachable = socket.map_or(is_http, |path| !path.trim_start_matches('/').is_empty());
     if !is_reachable {
-        return Err(RuntimeError::UseUrl { url: url.to_owned() });
+        return Err(RuntimeError::UseUrl { url: without_login(url).into_owned() });
     }
     Ok(endpoint
         .connect_timeout(CONNECT_TIMEOUT)

@@ -92,8 +92,11 @@ pub(crate) struct RunArgs {
     /// PEM file of the authorities to trust instead of the machine's own.
     #[arg(long, value_name = "FILE", requires = "broker")]
     pub(crate) mqtt_ca_file: Option<PathBuf>,
-    /// CSV file with the columns time, sid, open, high, low, close, volume, published as quotes. The run ends when every
-    /// line has its outcome; without a feed it runs until Ctrl-C.
+    /// CSV file with the columns time, sid, open, high, low, close, volume, published as quotes; `-` reads standard input.
+    /// The run ends when every line has its outcome; without a feed it runs until Ctrl-C.
+    ///
+    /// Lines that cannot be used are counted, and the first ones of each reason are shown with their line on standard
+    /// error. The exit code is 2 where no line could be used.
     #[arg(long, value_name = "FILE")]
     pub(crate) feed: Option<PathBuf>,
     /// Column of the feed that holds the prices. It is no part of what names a line: with --data-dir, lines decided

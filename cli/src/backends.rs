@@ -164,10 +164,10 @@ async fn probe(arguments: &BackendsArgs) -> Vec<Backend> {
 }
 
 fn write(format: Format, listing: &Listing) -> io::Result<()> {
-    let text = match format {
-        Format::Text => text::listing(listing),
-        Format::Json => format!("{}\n", serde_json::to_string(listing)?),
+    let written = match format {
+        Format::Text => output::put_text(&text::listing(listing)),
+        Format::Json => output::put(format!("{}\n", serde_json::to_string(listing)?).as_bytes()),
     };
-    // Whoever closed it has seen enough; the exit code tells the rest.
-    output::is_open(output::put(text.as_bytes())).map(drop)
+    // A reader that closed the pipe has seen enough.
+    output::is_open(written).map(drop)
 }

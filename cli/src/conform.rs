@@ -15,7 +15,7 @@ mod run;
 
 use std::{io, process::ExitCode, sync::atomic::AtomicU32, time::Duration};
 
-use intuition_common::exit;
+use intuition_common::{exit, text::printable};
 use serde_json::{Value, json};
 
 use self::{
@@ -58,7 +58,7 @@ fn try_command(args: &ConformArgs) -> Result<bool, ConformError> {
     // A server that hangs in a call must not hold up the end.
     tokio.shutdown_background();
     let text = match args.output {
-        Format::Text => format!("{title}\n{}", report.text()),
+        Format::Text => format!("{}\n{}", printable(&title), report.text()),
         Format::Json => {
             let (passed, failed, skipped) = report.counts();
             let all = json!({"server": title, "passed": passed, "failed": failed, "skipped": skipped, "checks": report.json()});

@@ -7,18 +7,28 @@ pub(crate) mod publisher;
 pub(crate) mod window;
 
 use std::{
-    fs, io,
+    borrow::Cow,
+    fs,
+    io::{self, Read as _},
     path::{Path, PathBuf},
 };
 
 use bytes::Bytes;
 use csv::{ByteRecord, Reader, ReaderBuilder};
-use serde::Serialize;
+use intuition_common::text::shortened;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 
 /// Longest file name in a source; the contract allows 256 bytes in all.
 const LONGEST_NAME: usize = 240;
+/// Longest cell that goes out, in characters: far more than a symbol, a time or a price may have. A longer one is cut and
+/// marked, so that the bridge refuses its line. Whole, its message could exceed the largest packet of the broker.
+const LONGEST_CELL: usize = 1_000;
+/// Longest text about a file in an error, in characters.
+const LONGEST_TEXT: usize = 300;
+/// The path that names standard input.
+const STDIN: &str = "-";
 
 /// Why a file is no feed.
 #[derive(Debug, thiserror::Error)]
@@ -75,6 +85,14 @@ struct Payload<'a> {
     seq: u64,
 }
 
+/// The members of a published line that are read back.
+#[derive(Deserialize)]
+struct Published {
+    sid: String,
+    source: String,
+    seq: u64,
+}
+
 /// A cell with a time. A number goes out as a number: the bridge reads its unit, for files and for messages alike.
 #[derive(Serialize)]
 #[serde(untagged)]
@@ -101,20 +119,31 @@ pub(crate) struct Feed {
     payloads: Bytes,
     /// Where each payload ends.
     ends: Vec<usize>,
+    /// The line of the file that each payload is on.
+    lines: Vec<u64>,
+    /// As given.
+    path: PathBuf,
 }
 
 impl Feed {
-    /// Reads a file with the columns `time`, `sid` and `column`, the one that holds the prices.
+    /// Reads a file with the columns `time`, `sid` and `column`, the one that holds the prices; `-` is standard input.
     pub(crate) fn read(path: &Path, column: &str) -> Result<Self, FeedError> {
-        let text = fs::read(path).map_err(|source| FeedError::Open { path: path.to_owned(), source })?;
+        let text = if path == Path::new(STDIN) {
+            let mut text = Vec::new();
+            io::stdin().lock().read_to_end(&mut text).map(|_| text)
+        } else {
+            fs::read(path)
+        };
+        let text = text.map_err(|source| FeedError::Open { path: path.to_owned(), source })?;
         Self::parse(path, column, &text)
     }
 
-    fn parse(path: &Path, column: &str, text: &[u8]) -> Result<Self, FeedError> {
+    pub(crate) fn parse(path: &Path, column: &str, text: &[u8]) -> Result<Self, FeedError> {
         let broken = |line: u64, message: String| FeedError::ParseLine { path: path.to_owned(), line, message };
         let mut reader = ReaderBuilder::new().from_reader(text);
         let [time, sid, price] = columns(path, column, &mut reader)?;
-        let (mut source, mut payloads, mut ends) = (String::new(), Vec::new(), Vec::new());
+        let (mut source, mut payloads) = (String::new(), Vec::new());
+        let (mut ends, mut lines) = (Vec::new(), Vec::new());
         let mut record = ByteRecord::new();
         while reader
             .read_byte_record(&mut record)
@@ -127,27 +156,49 @@ impl Feed {
             let cell = |index: usize, name: &str| {
                 let bytes = record.get(index).unwrap_or_default();
                 // As the header is: blanks after commas are common, and ` GOOG` would be a symbol of its own.
-                std::str::from_utf8(bytes.trim_ascii()).map_err(|_| broken(line, format!("{name} is no UTF-8")))
+                let text = std::str::from_utf8(bytes.trim_ascii());
+                let text = text.map_err(|_| broken(line, format!("{name} is no UTF-8")))?;
+                Ok::<Cow<'_, str>, FeedError>(shortened(text, LONGEST_CELL))
             };
+            let [sid, quote, time] = [cell(sid, "sid")?, cell(price, column)?, cell(time, "time")?];
             let payload = Payload {
-                sid: cell(sid, "sid")?,
-                quote: cell(price, column)?,
-                time: Time::new(cell(time, "time")?),
+                sid: &sid,
+                quote: &quote,
+                time: Time::new(&time),
                 source: &source,
                 seq: ends.len() as u64 + 1,
             };
             serde_json::to_writer(&mut payloads, &payload).map_err(|error| broken(line, error.to_string()))?;
             ends.push(payloads.len());
+            lines.push(line);
         }
         if ends.is_empty() {
             return Err(FeedError::Empty { path: path.to_owned() });
         }
-        Ok(Self { source, payloads: payloads.into(), ends })
+        Ok(Self { source, payloads: payloads.into(), ends, lines, path: path.to_owned() })
     }
 
     /// How many quotes there are; they are numbered from 1.
     pub(crate) fn len(&self) -> u64 {
         self.ends.len() as u64
+    }
+
+    /// Where a quote stands, by its number, for a person: the file and the line.
+    pub(crate) fn place(&self, number: u64) -> String {
+        let index = number.checked_sub(1).and_then(|index| usize::try_from(index).ok());
+        let line = index.and_then(|index| self.lines.get(index)).copied().unwrap_or_default();
+        format!("{}: line {line}", self.path.display())
+    }
+
+    /// The file, as given.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The number and the symbol of the quote that a payload of this feed holds; `None`: it is another publisher's.
+    pub(crate) fn recognise(&self, payload: &[u8]) -> Option<(u64, String)> {
+        let Published { sid, source, seq } = serde_json::from_slice(payload).ok()?;
+        (source == self.source && (1..=self.len()).contains(&seq)).then_some((seq, sid))
     }
 
     /// The payload of a quote, by its number; empty for one that there is not.
@@ -172,10 +223,16 @@ fn columns(path: &Path, price: &str, reader: &mut Reader<&[u8]>) -> Result<[usiz
         header.iter().position(|name| name.trim_ascii() == column.as_bytes()).ok_or_else(|| FeedError::MissColumn {
             path: path.to_owned(),
             column: column.to_owned(),
-            found: header.iter().map(String::from_utf8_lossy).collect::<Vec<_>>().join(", "),
+            found: named(header),
         })
     };
     Ok([find("time")?, find("sid")?, find(price)?])
+}
+
+/// The columns of a header, for a person.
+fn named(header: &ByteRecord) -> String {
+    let start: String = header.iter().map(String::from_utf8_lossy).collect::<Vec<_>>().join(", ");
+    shortened(&start, LONGEST_TEXT).into_owned()
 }
 
 /// The first data line as it stands in the file, without its end.
@@ -186,7 +243,9 @@ fn data_line<'a>(text: &'a [u8], record: &ByteRecord, reader: &Reader<&[u8]>) ->
 }
 
 fn source_name(path: &Path, first_line: &[u8]) -> String {
-    let mut name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let is_stdin = path == Path::new(STDIN);
+    let name = path.file_name().filter(|_| !is_stdin).map_or("stdin".into(), |name| name.to_string_lossy());
+    let mut name = name.into_owned();
     let end = (0..=LONGEST_NAME.min(name.len())).rev().find(|end| name.is_char_boundary(*end)).unwrap_or_default();
     name.truncate(end);
     let digest = hex::encode(Sha256::digest(first_line));
@@ -252,6 +311,24 @@ mod tests {
     }
 
     #[test]
+    fn a_huge_cell_goes_out_cut_and_marked_and_quotes_know_their_lines() {
+        let huge = "1".repeat(5_000_000);
+        let text = format!("time,sid,close\n2024-01-02,{huge},10\n\n2024-01-02,\"A\nB\",{huge}\n{huge},C,1\n");
+        let feed = parse("close", &text).unwrap();
+        for (number, line, sid) in [(1, 2, "111"), (2, 4, "A\nB"), (3, 6, "C")] {
+            let payload = feed.payload(number);
+            assert!(payload.len() < 2_000 && String::from_utf8_lossy(&payload).contains("1…\""), "{payload:?}");
+            assert_eq!(feed.place(number), format!("dir/stocks.csv: line {line}"));
+            let (seq, symbol) = feed.recognise(&payload).unwrap();
+            assert!(seq == number && symbol.starts_with(sid), "{seq} {symbol}");
+        }
+        let foreign = String::from_utf8(feed.payload(1).to_vec()).unwrap().replace("stocks.csv", "others.csv");
+        assert_eq!((feed.recognise(foreign.as_bytes()), feed.recognise(b"{}")), (None, None));
+        let beyond = String::from_utf8(feed.payload(3).to_vec()).unwrap().replace("\"seq\":3", "\"seq\":4");
+        assert_eq!(feed.recognise(beyond.as_bytes()), None);
+    }
+
+    #[test]
     fn a_number_as_time_is_published_as_a_number() {
         for (cell, expected) in [
             ("1741064760000", "1741064760000"),
@@ -292,6 +369,8 @@ mod tests {
             let error = parse(column, &text).unwrap_err().to_string();
             assert!(error.starts_with("dir/stocks.csv: ") && error.contains(expected), "{error}");
         }
+        let error = parse("close", &format!("{}\n", "x".repeat(3_000_000))).unwrap_err().to_string();
+        assert!(error.len() < 500, "{}", error.len());
         let error = Feed::parse(Path::new("x.csv"), "close", b"time,sid,close\na,\xff,1\n").unwrap_err();
         assert_eq!(error.to_string(), "x.csv: line 2: sid is no UTF-8");
     }

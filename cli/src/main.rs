@@ -25,12 +25,14 @@ mod validate;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
 use crate::args::{Arguments, Command};
 
 fn main() -> ExitCode {
-    match Arguments::parse().command {
+    let arguments = match intuition_common::args::parse::<Arguments>() {
+        Ok(arguments) => arguments,
+        Err(code) => return code,
+    };
+    match arguments.command {
         Command::Backends(arguments) => backends::command(&arguments),
         Command::Close(arguments) => trading::close(&arguments),
         Command::Conform(arguments) => conform::command(&arguments),

@@ -1,5 +1,7 @@
 //! Reads the documents of manifest files.
 
+mod yaml;
+
 use std::{
     fmt, fs,
     io::{self, Read as _},
@@ -7,6 +9,9 @@ use std::{
 };
 
 use serde_json::Value;
+
+/// The kind of a list of manifests.
+const LIST: &str = "List";
 
 /// Why a file, or a part of it, gave no documents.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +55,8 @@ pub(crate) struct Place {
     file: PathBuf,
     /// From 1.
     number: usize,
+    /// In a list of manifests, from 1.
+    item: Option<usize>,
     /// Its `metadata.name`, where it has one.
     name: Option<String>,
 }
@@ -57,6 +64,7 @@ pub(crate) struct Place {
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: document {}", self.file.display(), self.number)?;
+        self.item.map_or(Ok(()), |item| write!(f, ", item {item}"))?;
         self.name.as_ref().map_or(Ok(()), |name| write!(f, " ({name})"))
     }
 }
@@ -77,26 +85,43 @@ pub(crate) fn read(path: &Path) -> Vec<Result<Document, ReadError>> {
 }
 
 fn parse(path: &Path, text: &str) -> Vec<Result<Document, ReadError>> {
-    let mut documents = Vec::new();
+    let (mut documents, mut number) = (Vec::new(), 0);
     for part in parts(text) {
         let values = match serde_saphyr::from_multiple::<Value>(&part) {
             Ok(values) => values,
             Err(error) => {
-                let message = error.without_snippet().to_string();
-                documents.push(Err(ReadError::ParseYaml { path: path.to_owned(), message }));
+                number += 1;
+                documents.push(Err(ReadError::ParseYaml { path: path.to_owned(), message: yaml::describe(&error) }));
                 continue;
             }
         };
         for manifest in values {
-            let name = manifest.pointer("/metadata/name").and_then(Value::as_str).map(str::to_owned);
-            let place = Place { file: path.to_owned(), number: documents.len() + 1, name };
-            documents.push(Ok(Document { place, manifest }));
+            number += 1;
+            documents.extend(unpacked(path, number, manifest).map(Ok));
         }
     }
     if documents.is_empty() {
         documents.push(Err(ReadError::Empty { path: path.to_owned() }));
     }
     documents
+}
+
+/// The manifests of a document: itself, or the items of a list such as `kubectl get -o yaml` prints.
+fn unpacked(path: &Path, number: usize, document: Value) -> impl Iterator<Item = Document> {
+    let items = match document {
+        Value::Object(mut list) if list.get("kind").and_then(Value::as_str) == Some(LIST) => match list.remove("items")
+        {
+            Some(Value::Array(items)) => {
+                items.into_iter().enumerate().map(|(index, item)| (Some(index + 1), item)).collect()
+            }
+            _ => vec![(None, Value::Object(list))],
+        },
+        manifest => vec![(None, manifest)],
+    };
+    items.into_iter().map(move |(item, manifest)| {
+        let name = manifest.pointer("/metadata/name").and_then(Value::as_str).map(str::to_owned);
+        Document { place: Place { file: path.to_owned(), number, item, name }, manifest }
+    })
 }
 
 /// The text cut before each line that begins a document, which YAML allows nowhere else. Blank lines stand for what was
@@ -149,6 +174,18 @@ mod tests {
     fn every_document_knows_where_it_stands() {
         let text = "---\nmetadata: {name: one}\n---\n# nothing\n---\nkind: Service\n";
         assert_eq!(told(text), ["a.yaml: document 1 (one)", "a.yaml: document 2"]);
+    }
+
+    #[test]
+    fn the_items_of_a_list_are_manifests() {
+        let text = "kind: A\n---\nkind: List\nitems:\n- {metadata: {name: one}}\n- {}\n---\nkind: List\n---\n{kind: List, items: []}\n";
+        let expected = [
+            "a.yaml: document 1",
+            "a.yaml: document 2, item 1 (one)",
+            "a.yaml: document 2, item 2",
+            "a.yaml: document 3",
+        ];
+        assert_eq!(told(text), expected);
     }
 
     #[test]

@@ -1,7 +1,10 @@
-//! What a run says on standard output: decisions as they are published, then a summary of each algorithm.
+//! Output of the commands. All text for a terminal goes through this file, which escapes texts of publishers, algorithms
+//! and brokers. Standard output of a run holds decisions as they are published, then a summary of each algorithm.
+
+mod letters;
 
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
     io::{self, ErrorKind, Write},
     time::Duration,
 };
@@ -10,11 +13,16 @@ use algo_runtime::engine::{Tally, counter};
 use bridge::Published;
 use clap::ValueEnum;
 use indicatif::ProgressBar;
-use intuition_api::v1::{DeadLetter, Decision, Side, outbox_entry::Content};
-use intuition_common::clock::rfc3339_millis;
+use intuition_api::v1::{Decision, Side, outbox_entry::Content};
+use intuition_common::{
+    clock::rfc3339_millis,
+    text::{printable, printable_lines},
+};
 use serde::Serialize;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_util::sync::CancellationToken;
+
+pub(crate) use self::letters::Letters;
 
 /// How a run shows what it does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -37,6 +45,8 @@ pub(crate) struct Summary {
     ticks: u64,
     decisions: u64,
     denied: u64,
+    /// Signals that were denied, by reason; several may be of one tick.
+    signals_denied: BTreeMap<String, u64>,
     dead_lettered: u64,
     not_subscribed: u64,
     not_listed: u64,
@@ -68,6 +78,16 @@ struct SummaryLine<'a> {
 }
 
 impl Summary {
+    /// Whether every quote of this run was dead-lettered.
+    pub(crate) const fn is_all_dead(&self) -> bool {
+        self.dead_lettered == self.ticks
+    }
+
+    /// Whether a quote had an outcome in this run.
+    pub(crate) const fn has_ticks(&self) -> bool {
+        self.ticks > 0
+    }
+
     /// What came between two states of an account.
     pub(crate) fn between(start: &Tally, end: &Tally, elapsed: Duration) -> Self {
         let counted = |name| end.count(name).saturating_sub(start.count(name));
@@ -87,6 +107,7 @@ impl Summary {
             ticks: end.ticks().saturating_sub(start.ticks()),
             decisions: account.decisions.saturating_sub(start.account.decisions),
             denied: counted(counter::DENIED),
+            signals_denied: signals_denied(start, end),
             dead_lettered: counted(counter::DEAD_LETTERED),
             not_subscribed: counted(counter::NOT_SUBSCRIBED),
             not_listed: counted(counter::NOT_LISTED),
@@ -101,31 +122,39 @@ impl Summary {
     }
 }
 
-/// Writes the decisions of what was published until all senders are gone, and on standard error the first dead letter of
+/// Denied signals between two states of an account, by reason.
+fn signals_denied(start: &Tally, end: &Tally) -> BTreeMap<String, u64> {
+    let before: BTreeMap<_, _> = start.by_reason(counter::SIGNALS_DENIED).collect();
+    let counted = end.by_reason(counter::SIGNALS_DENIED).map(|(reason, value)| {
+        (reason.to_owned(), value.saturating_sub(before.get(reason).copied().unwrap_or_default()))
+    });
+    counted.filter(|(_, value)| *value > 0).collect()
+}
+
+/// Writes the decisions of what was published until all senders are gone, and on standard error the first dead letters of
 /// each reason. Blocks: to be called on a thread of its own. When nobody reads any more, it cancels `closed` and passes
 /// the rest over.
 pub(crate) fn write_decisions(
     format: Format,
     mut published: UnboundedReceiver<Published>,
+    mut letters: Letters,
     bar: Option<&ProgressBar>,
     closed: &CancellationToken,
 ) -> io::Result<()> {
-    let mut told = BTreeSet::new();
     while let Some(first) = published.blocking_recv() {
-        let (mut text, mut words) = (Vec::new(), String::new());
+        let (mut text, mut words) = (Vec::new(), Vec::new());
         let mut next = Some(first);
         while let Some(message) = next {
             match (&message.entry.content, format) {
                 (Some(Content::Decision(_)), Format::Json) => text.extend(message.payload.iter().chain(b"\n")),
-                (Some(Content::Decision(decision)), Format::Text) => writeln!(text, "{}", line(decision))?,
-                (Some(Content::DeadLetter(letter)), _) => words.extend(word(&message.topic, letter, &mut told)),
+                (Some(Content::Decision(decision)), Format::Text) => writeln!(text, "{}", printable(&line(decision)))?,
+                (Some(Content::DeadLetter(letter)), _) => words.extend(letters.line(&message.topic, letter)),
                 (Some(Content::Publication(_)) | None, _) => {}
             }
             next = published.try_recv().ok();
         }
         let write = || {
-            // Nothing is left to be done for a closed stderr.
-            drop(io::stderr().write_all(words.as_bytes()));
+            say(&words);
             put(&text)
         };
         // A progress bar on the same terminal has to make room.
@@ -148,7 +177,7 @@ pub(crate) fn write_summaries(format: Format, summaries: &[Summary]) -> io::Resu
                 text.push(b'\n');
             }
         }
-        Format::Text => text.extend(table(summaries).into_bytes()),
+        Format::Text => text.extend(printable_lines(&table(summaries)).into_bytes()),
     }
     is_open(put(&text)).map(drop)
 }
@@ -160,17 +189,21 @@ fn line(decision: &Decision) -> String {
     format!("{time}  {algo} #{seq}  {side:<4} {quantity} {sid} at {price} = {amount}  cash {cash}")
 }
 
-/// What is said of a dead letter: once for each topic and reason, because a feed may be full of them.
-fn word(topic: &str, letter: &DeadLetter, told: &mut BTreeSet<(String, String)>) -> Option<String> {
-    let DeadLetter { reason, message, topic: origin, .. } = letter;
-    told.insert((topic.to_owned(), reason.clone())).then(|| {
-        format!(
-            "{topic}: {reason} on {origin}: {message}; from here on, dead letters of this reason are only counted\n"
-        )
-    })
+/// Writes lines to standard error, because standard output is for decisions. A line feed within one of them is escaped.
+pub(crate) fn say(lines: &[String]) {
+    let mut stderr = io::stderr().lock();
+    for line in lines {
+        // Nothing is left to be done for a closed stderr.
+        drop(writeln!(stderr, "{}", printable(line)));
+    }
 }
 
-/// Writes to standard output.
+/// Writes a text of several lines for people to standard output.
+pub(crate) fn put_text(text: &str) -> io::Result<()> {
+    put(printable_lines(text).as_bytes())
+}
+
+/// Writes bytes to standard output without escapes: JSON, whose encoder escapes, and text that is escaped already.
 pub(crate) fn put(text: &[u8]) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     stdout.write_all(text)?;
@@ -240,9 +273,17 @@ fn table(summaries: &[Summary]) -> String {
         text.push('\n');
     }
     for summary in summaries {
+        text.extend(denied_line(summary));
         text.extend(gap_line(summary));
     }
     text
+}
+
+/// Why signals were denied, under the table.
+fn denied_line(summary: &Summary) -> Option<String> {
+    let reasons = summary.signals_denied.iter().map(|(reason, count)| format!("{count} {reason}"));
+    let reasons = reasons.collect::<Vec<_>>().join(", ");
+    (!reasons.is_empty()).then(|| format!("{}: signals denied: {reasons}\n", summary.algo))
 }
 
 /// Which numbers were left out last, under the table.
@@ -250,7 +291,7 @@ fn gap_line(summary: &Summary) -> Option<String> {
     let LastGap { channel, source, first, last } = summary.last_gap.as_ref()?;
     let which = if first == last { format!("number {first}") } else { format!("numbers {first} to {last}") };
     let line = format!("{}: {which} of source {source:?} on {channel} did not come", summary.algo);
-    Some(format!("{}\n", line.replace(|letter: char| letter.is_control(), " ")))
+    Some(format!("{}\n", printable(&line)))
 }
 
 #[cfg(test)]
@@ -281,12 +322,15 @@ mod tests {
     }
 
     fn summary() -> Summary {
-        let start = tally(3, &[("decided", "", 3), ("noSignal", "", 5)]);
+        let earlier = [("decided", "", 3), ("noSignal", "", 5), ("signalsDenied", "NothingHeld", 4)];
+        let start = tally(3, &earlier);
         let counters = [
             ("decided", "", 7),
             ("noSignal", "", 9),
             ("denied", "TooSmall", 1),
             ("denied", "NothingHeld", 2),
+            ("signalsDenied", "TooSmall", 1),
+            ("signalsDenied", "NothingHeld", 9),
             ("deadLettered", "NotJson", 3),
             ("deadLettered", "Rejected", 1),
             ("notSubscribed", "", 2),
@@ -305,7 +349,7 @@ mod tests {
     fn a_summary_counts_this_run_and_shows_the_accounts_money() {
         let expected = concat!(
             r#"{"summary":{"algo":"default/a","algorithm":"breakout","algorithmVersion":"1.2.0","ticks":23,"#,
-            r#""decisions":5,"denied":3,"deadLettered":4,"notSubscribed":2,"notListed":6,"gaps":3,"#,
+            r#""decisions":5,"denied":3,"signalsDenied":{"NothingHeld":5,"TooSmall":1},"deadLettered":4,"notSubscribed":2,"notListed":6,"gaps":3,"#,
             r#""lastGap":{"channel":"quotes","source":"nyse","first":7,"last":9},"#,
             r#""startingCash":"10.00","cash":"1.50","invested":"2.00","realised":"-6.50","seconds":1.235}}"#
         );
@@ -316,8 +360,9 @@ mod tests {
     fn a_table_lines_its_columns_up() {
         let table = table(&[summary()]);
         let lines: Vec<_> = table.lines().collect();
-        assert_eq!(lines.len(), 4);
-        assert_eq!(lines[3], r#"default/a: numbers 7 to 9 of source "nyse" on quotes did not come"#);
+        assert_eq!(lines.len(), 5);
+        assert_eq!(lines[3], "default/a: signals denied: 5 NothingHeld, 1 TooSmall");
+        assert_eq!(lines[4], r#"default/a: numbers 7 to 9 of source "nyse" on quotes did not come"#);
         assert_eq!(lines[1].len(), lines[2].len());
         assert!(lines[2].starts_with("default/a  breakout 1.2.0  ") && lines[2].ends_with("    1.235"), "{table}");
     }
@@ -338,21 +383,5 @@ mod tests {
         };
         let expected = "2026-01-02T03:04:05.678Z  default/a #17  buy  3.57843478 GOOG at 345 = 1234.56  cash 8765.44";
         assert_eq!(line(&decision), expected);
-    }
-
-    #[test]
-    fn of_each_reason_the_first_dead_letter_is_said_and_no_other() {
-        let letter = |reason: &str| DeadLetter {
-            topic: "quotes".to_owned(),
-            reason: reason.to_owned(),
-            message: "breakout: no price".to_owned(),
-            ..DeadLetter::default()
-        };
-        let mut told = BTreeSet::new();
-        let mut said = |topic: &str, reason: &str| word(topic, &letter(reason), &mut told);
-        let first = said("a/dead-letter", "Rejected").unwrap();
-        assert!(first.starts_with("a/dead-letter: Rejected on quotes: breakout: no price; "), "{first}");
-        assert_eq!(said("a/dead-letter", "Rejected"), None);
-        assert!(said("a/dead-letter", "BadPrice").is_some() && said("b/dead-letter", "Rejected").is_some());
     }
 }

@@ -9,7 +9,7 @@ mod watch;
 mod watchdog;
 
 use std::{
-    io::{self, Write as _},
+    io,
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
@@ -37,12 +37,14 @@ use self::{
 use crate::{
     args::RunArgs,
     feed::{Feed, FeedError, publisher::PublishError},
-    output::{self, Summary},
+    output::{self, Letters, Summary, say},
     validate,
 };
 
 /// What shells say of a process that Ctrl-C ended.
 const INTERRUPTED: u8 = 130;
+/// The path that names standard input.
+const STDIN: &str = "-";
 
 /// Why a run ended with an error.
 #[derive(Debug, thiserror::Error)]
@@ -79,6 +81,10 @@ enum RunError {
     Unfit(Unfit),
     #[error("{}: missing for 60 seconds: {} ({})", .0.part, .0.message, .0.reason)]
     Gone(Away),
+    #[error("{}: no line could be used", .0.display())]
+    NothingUsable(PathBuf),
+    #[error("--filename and --feed cannot both read standard input")]
+    ShareStdin,
     #[error("cannot write to standard output")]
     Write(#[source] io::Error),
 }
@@ -90,7 +96,11 @@ impl RunError {
 
     fn code(&self) -> u8 {
         match self {
-            Self::ReadFeed(_) | Self::ReadPassword { .. } | Self::MissTaker { .. } => exit::USAGE,
+            Self::ReadFeed(_)
+            | Self::ReadPassword { .. }
+            | Self::MissTaker { .. }
+            | Self::NothingUsable(_)
+            | Self::ShareStdin => exit::USAGE,
             Self::Unfit(unfit) if unfit.is_usage() => exit::USAGE,
             Self::Local { source, .. } if source.is_usage() => exit::USAGE,
             #[cfg(not(feature = "embedded-broker"))]
@@ -104,6 +114,10 @@ impl RunError {
 pub(crate) fn command(args: &RunArgs) -> ExitCode {
     if let Err(error) = telemetry::init(&args.log) {
         return exit::report(&error, exit::USAGE);
+    }
+    let is_stdin = |path: &PathBuf| path == Path::new(STDIN);
+    if args.feed.as_ref().is_some_and(is_stdin) && args.manifests.files.iter().any(is_stdin) {
+        return exit::report(&RunError::ShareStdin, exit::USAGE);
     }
     let deciders = deciders::of(validate::check(&args.manifests, args.algorithm_address.is_none()), args);
     let algos = match deciders {
@@ -119,14 +133,15 @@ pub(crate) fn command(args: &RunArgs) -> ExitCode {
 
 fn try_command(args: &RunArgs, algos: &[(TradingAlgo, Choice)]) -> Result<End, RunError> {
     let feed = args.feed.as_ref().map(|path| Feed::read(path, &args.column)).transpose().map_err(RunError::ReadFeed)?;
-    let temporary = match &args.data_dir {
-        Some(_) => None,
-        None => Some(TempDir::with_prefix("intuition-").map_err(RunError::MakeFolder)?),
-    };
-    let data_dir = args.data_dir.as_deref().or(temporary.as_ref().map(TempDir::path)).unwrap_or(Path::new("."));
     let tokio = tokio::runtime::Runtime::new().map_err(RunError::StartTokio)?;
     tokio.block_on(async {
+        // Before the folder is made: from here on a signal leaves none behind.
         let signal = shutdown::on_signal().map_err(RunError::WaitForSignals)?;
+        let temporary = match &args.data_dir {
+            Some(_) => None,
+            None => Some(TempDir::with_prefix("intuition-").map_err(RunError::MakeFolder)?),
+        };
+        let data_dir = args.data_dir.as_deref().or(temporary.as_ref().map(TempDir::path)).unwrap_or(Path::new("."));
         let (tasks, broker_stop) = (TaskTracker::new(), CancellationToken::new());
         let broker = broker(args, &tasks, &broker_stop).await?;
         let (mut locals, mut told) = (Vec::new(), Told::default());
@@ -193,8 +208,11 @@ async fn run(
     let closed = CancellationToken::new();
     let (published, receiver) = mpsc::unbounded_channel();
     let (format, bar, reader_gone) = (args.output, feeding.as_ref().map(Feeding::bar), closed.clone());
-    let writer =
-        tokio::task::spawn_blocking(move || output::write_decisions(format, receiver, bar.as_ref(), &reader_gone));
+    let feed = feeding.as_ref().map(Feeding::feed);
+    let letters = Letters::new(feed.clone());
+    let writer = tokio::task::spawn_blocking(move || {
+        output::write_decisions(format, receiver, letters, bar.as_ref(), &reader_gone)
+    });
     for local in &mut locals {
         local.connect(&broker.mqtt, &published);
     }
@@ -212,7 +230,13 @@ async fn run(
     if end != End::Closed {
         output::write_summaries(format, &summaries).map_err(RunError::Write)?;
     }
-    Ok(end)
+    let mut decided = summaries.iter().filter(|summary| summary.has_ticks()).peekable();
+    match feed {
+        Some(feed) if end == End::Complete && decided.peek().is_some() && decided.all(Summary::is_all_dead) => {
+            Err(RunError::NothingUsable(feed.path().to_owned()))
+        }
+        _ => Ok(end),
+    }
 }
 
 /// The feed, if somebody takes its topic.
@@ -248,15 +272,6 @@ fn say_how_it_starts(feeding: Option<&Feeding>, address: &Address, locals: &[Loc
         }
     };
     say(&locals.iter().filter_map(line).collect::<Vec<_>>());
-}
-
-/// On standard error, because standard output is for decisions.
-fn say(lines: &[String]) {
-    let mut stderr = io::stderr().lock();
-    for line in lines {
-        // Nothing is left to be done for a closed stderr.
-        drop(writeln!(stderr, "{line}"));
-    }
 }
 
 async fn stop(locals: Vec<Local>) -> Result<(), RunError> {

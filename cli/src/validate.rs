@@ -1,16 +1,15 @@
 //! `intuition validate`, and the same checks before a run.
 
-use std::{
-    collections::BTreeMap,
-    io::{self, Write as _},
-    process::ExitCode,
-};
+use std::{collections::BTreeMap, process::ExitCode};
 
 use algo_runtime::{
     algorithm::{AlgorithmSettings, BUILTINS, Builtin, SavedState},
     backend::Address,
 };
-use intuition_common::exit::USAGE;
+use intuition_common::{
+    exit::{self, USAGE, with_causes},
+    text::printable,
+};
 use intuition_operator::{
     resource::{ALGORITHM_KIND, Algorithm, KIND, TradingAlgo},
     validate::{Problem, is_algorithm, parse, parse_algorithm},
@@ -20,6 +19,7 @@ use serde_json::Value;
 use crate::{
     args::ManifestArgs,
     manifest::{self, Document, Place},
+    output,
 };
 
 /// Where names were given first, by kind and `<namespace>/<name>`.
@@ -45,25 +45,26 @@ pub(crate) struct Served {
     pub(crate) address: Option<String>,
 }
 
+/// The names of valid manifests could not be written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write to standard output")]
+struct WriteError(#[source] std::io::Error);
+
 /// Runs `intuition validate`.
 pub(crate) fn command(arguments: &ManifestArgs) -> ExitCode {
     let checked = check(arguments, true);
-    let mut stdout = io::stdout().lock();
-    for name in &checked.valid {
-        // Whoever closed it has seen enough; the exit code tells the rest.
-        drop(writeln!(stdout, "valid: {name}"));
+    let valid: Vec<_> = checked.valid.iter().map(|name| format!("valid: {}\n", printable(name))).collect();
+    let code = tell(&checked.problems);
+    match output::is_open(output::put_text(&valid.concat())) {
+        // A reader that closed the pipe has seen enough.
+        Ok(_) => code,
+        Err(source) => exit::report(&WriteError(source), 1),
     }
-    drop(stdout);
-    tell(&checked.problems)
 }
 
 /// Writes the problems to standard error and gives the exit code that they mean.
 pub(crate) fn tell(problems: &[String]) -> ExitCode {
-    let mut stderr = io::stderr().lock();
-    for problem in problems {
-        // Nothing is left to be done for a closed stderr.
-        drop(writeln!(stderr, "{problem}"));
-    }
+    output::say(problems);
     if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(USAGE) }
 }
 
@@ -188,14 +189,4 @@ fn builtin(manifest: &Value) -> Vec<Problem> {
     let settings = AlgorithmSettings { threshold: 0.5, parameters: parameters.cloned().unwrap_or_default() };
     let errors = builtin.initialize(&settings, &SavedState::new()).err().into_iter().flatten();
     errors.map(|error| Problem::new(format!("spec.algorithm.{}", error.field), error.message)).collect()
-}
-
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text = format!("{text}: {inner}");
-        cause = inner.source();
-    }
-    text
 }

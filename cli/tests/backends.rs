@@ -303,7 +303,7 @@ fn a_directory_is_listed_by_namespace_and_name_with_users() {
         [
             "default/contrarian at http://contrarian.default.svc:50051\n  algorithm: contrarian-python 0.3.1, speaks \
              intuition.v1\n  channels: quotes\n  parameters: any",
-            "trading/new\n  BackendUnreachable: nobody answers [2J\n",
+            "trading/new\n  BackendUnreachable: nobody\\nanswers\\u{1b}[2J\n",
         ]
     );
 

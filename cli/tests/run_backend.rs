@@ -252,7 +252,7 @@ fn an_algorithm_that_does_not_fit_ends_the_run_at_once_and_says_why() {
 }
 
 #[test]
-fn rejected_quotes_are_dead_letters_and_the_first_one_says_why() {
+fn rejected_quotes_are_dead_letters_and_the_first_ones_are_shown_with_their_lines() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("quotes.csv");
     let quotes = "2000-03-01,AAPL,130\n2000-03-01,GOOG,345\n2000-03-02,AAPL,131\n2000-03-02,GOOG,346\n";
@@ -265,9 +265,25 @@ fn rejected_quotes_are_dead_letters_and_the_first_one_says_why() {
     let books = books(&output.stdout);
     assert_eq!((&books["ticks"], &books["deadLettered"]), (&4.into(), &2.into()));
     let said: Vec<_> = stderr(&output).lines().collect();
-    assert_eq!(said.len(), 1, "{said:?}");
-    let topic = "intuition/default/goog-random/dead-letter: Rejected on quotes: ";
-    assert!(said[0].starts_with(topic) && said[0].contains("AAPL is not for me"), "{said:?}");
+    let expected = [2, 4].map(|line| format!("{}: line {line}: AAPL: Rejected: AAPL is not for me", path.display()));
+    assert_eq!(said, expected);
+}
+
+#[test]
+fn the_text_of_a_rejection_reaches_no_terminal_raw() {
+    const EVIL: &str = "A\u{1b}[31m\nERROR forged\u{202e}";
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("quotes.csv");
+    fs::write(&path, format!("time,sid,close\n2000-03-01,GOOG,345\n2000-03-01,\"{EVIL}\",130\n")).unwrap();
+    let backend = Backend::tcp(0, Rule { rejects: Some(EVIL), ..Rule::of("random") });
+    let mut command = example("random.yaml");
+    command.arg("--feed").arg(&path).args(["--log", "debug", "--algorithm-address", &backend.address]);
+    let output = command.output().unwrap();
+    let shown = r"A\u{1b}[31m\nERROR forged\u{202e}";
+    let expected = format!("{}: line 3: {shown}: Rejected: {shown} is not for me", path.display());
+    assert!(stderr(&output).lines().any(|line| line == expected), "{}", stderr(&output));
+    assert!(!stderr(&output).contains(['\u{1b}', '\u{202e}']), "{}", stderr(&output));
+    assert!(!stderr(&output).lines().any(|line| line.starts_with("ERROR forged")), "{}", stderr(&output));
 }
 
 #[test]
@@ -283,11 +299,8 @@ fn a_quote_that_the_algorithm_always_fails_at_costs_itself_alone() {
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let books = books(&output.stdout);
     assert_eq!((&books["ticks"], &books["deadLettered"]), (&200.into(), &1.into()));
-    assert!(
-        stderr(&output).contains("/dead-letter: Rejected on quotes: random-outside: failed "),
-        "{}",
-        stderr(&output)
-    );
+    let expected = format!("{}: line 101: BAD: Rejected: random-outside: failed ", path.display());
+    assert!(stderr(&output).contains(&expected), "{}", stderr(&output));
 }
 
 #[test]

@@ -119,3 +119,43 @@ fn algorithms_are_checked_beside_those_that_name_them_and_names_are_taken_by_kin
     let valid = "valid: default/one\nvalid: default/one (Algorithm)\n";
     assert_eq!((text(&output.stdout), output.status.code()), (valid, Some(2)));
 }
+
+#[test]
+fn the_items_of_a_list_are_checked_each() {
+    let algo = |name: &str, threshold: f64| {
+        let head = HEAD.lines().collect::<Vec<_>>().join("\n  ");
+        let spec = format!("{{algorithm: {{builtin: random}}, threshold: {threshold}}}");
+        format!("- {head}\n  metadata: {{name: {name}}}\n  spec: {spec}\n")
+    };
+    let list = format!("apiVersion: v1\nkind: List\nitems:\n{}{}", algo("one", 0.5), algo("two", 2.0));
+    let output = validate(&[Path::new("-")], &list);
+    assert_eq!(text(&output.stdout), "valid: default/one\n");
+    assert!(text(&output.stderr).starts_with("-: document 1, item 2 (two): spec.threshold: "), "{output:?}");
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn kinds_and_numbers_are_named_for_what_they_are() {
+    let random = |seed: &str| {
+        format!("metadata: {{name: a}}\nspec: {{algorithm: {{builtin: random, parameters: {{seed: {seed}}}}}}}\n")
+    };
+    for (manifest, expected) in [
+        ("kind: Service\n".to_owned(), "-: document 1: kind: must be TradingAlgo or Algorithm, is \"Service\"\n"),
+        (
+            format!("{HEAD}{}", random("18446744073709551616")),
+            "-: document 1 (a): spec.algorithm.parameters.seed: must be a whole number from 0 to 18446744073709551615, is out of this range\n",
+        ),
+        (
+            format!("{HEAD}{}", random("1.0")),
+            "-: document 1 (a): spec.algorithm.parameters.seed: must be a whole number from 0 to 18446744073709551615, is written with a leading zero, a point or an exponent\n",
+        ),
+        (
+            format!("{HEAD}metadata: {{name: 007}}\nspec: {{algorithm: {{builtin: random}}}}\n"),
+            "-: document 1: metadata.name: must be a string, is a number; in quotes it is a string\n",
+        ),
+        ("a: 1\na: 1\n".to_owned(), "-: duplicate member \"a\" at line 2, column 1\n"),
+    ] {
+        let output = validate(&[Path::new("-")], &manifest);
+        assert_eq!((text(&output.stderr), output.status.code()), (expected, Some(2)));
+    }
+}

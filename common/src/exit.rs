@@ -2,13 +2,15 @@
 
 use std::{error::Error, io::Write as _, process::ExitCode};
 
+use crate::text::printable;
+
 /// Exit code for input that cannot be used: arguments, manifests, settings.
 pub const USAGE: u8 = 2;
 
-/// Prints `error` with all its causes on stderr, one line, and gives the code to end with.
+/// Prints `error` with all its causes on stderr, in one line of printable characters, and gives the code to end with.
 pub fn report(error: &(dyn Error + 'static), code: u8) -> ExitCode {
     // Nothing is left to be done for a closed stderr.
-    drop(writeln!(std::io::stderr(), "error: {}", with_causes(error)));
+    drop(writeln!(std::io::stderr(), "error: {}", printable(&with_causes(error))));
     ExitCode::from(code)
 }
 

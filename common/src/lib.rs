@@ -5,15 +5,21 @@
 //! - [`telemetry`]: logs, on stderr, as text or JSON.
 //! - [`readiness`]: what a process still lacks, and since when.
 //! - [`http`]: `/healthz`, `/readyz`, `/metrics`.
-//! - [`shutdown`]: SIGTERM and Ctrl-C as a cancellation token.
+//! - [`shutdown`]: SIGTERM, Ctrl-C, SIGHUP and SIGQUIT as a cancellation token.
 //! - [`secret`]: text that never reaches a log.
+//! - [`args`]: reads the command line, and shows errors in it.
+//! - [`text`]: text from outside, made safe for terminals and logs.
+//! - [`color`]: whether a stream is shown in colour.
 //! - [`exit`]: how a `main` reports its error and which code it ends with.
 
+pub mod args;
 pub mod backoff;
 pub mod clock;
+pub mod color;
 pub mod exit;
 pub mod http;
 pub mod readiness;
 pub mod secret;
 pub mod shutdown;
 pub mod telemetry;
+pub mod text;

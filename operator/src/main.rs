@@ -2,15 +2,18 @@
 
 use std::{io::Write as _, process::ExitCode};
 
-use clap::Parser as _;
-use intuition_common::exit;
+use intuition_common::{args as arguments, exit};
 use intuition_operator::{
     args::{Cli, Command},
     process, reference,
 };
 
 fn main() -> ExitCode {
-    match Cli::parse().command {
+    let arguments = match arguments::parse::<Cli>() {
+        Ok(arguments) => arguments,
+        Err(code) => return code,
+    };
+    match arguments.command {
         Command::Run(args) => process::run(&args),
         Command::Crd { kind } => match serde_saphyr::to_string(&kind.definition()) {
             Ok(yaml) => print(&format!(

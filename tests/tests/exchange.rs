@@ -65,17 +65,24 @@ async fn prices_become_decisions(kind: Kind) -> anyhow::Result<()> {
     state_follows_the_bridge(&mut system, &consumer).await
 }
 
-/// Retained on the state topic: online, and offline after the bridge has ended.
+/// Retained on the state topic: online, and offline after the bridge has ended, with the time where it is known.
 async fn state_follows_the_bridge(system: &mut System, consumer: &Subscriber) -> anyhow::Result<()> {
-    for expected in ["online", "offline"] {
-        if expected == "offline" {
-            system.stop().await?;
+    for (step, expected, time) in
+        [(0, "online", "since"), (1, "offline", "started"), (2, "online", "since"), (3, "offline", "since")]
+    {
+        match step {
+            0 => {}
+            1 => system.kill(Process::Bridge)?,
+            2 => system.restart(Process::Bridge).await?,
+            _ => system.stop().await?,
         }
-        wait::until(&format!("the state topic says {expected}"), async || {
+        let state = wait::until(&format!("the state topic says {expected}"), async || {
             let states = consumer.json("state")?;
-            Ok(states.last().is_some_and(|state| text(state, "state") == expected).then_some(()))
+            Ok(states.last().filter(|state| text(state, "state") == expected).cloned())
         })
         .await?;
+        let members = ["since", "started"].map(|name| state.get(name).is_some());
+        ensure!(members == ["since", "started"].map(|name| name == time), "{expected}: {state}");
     }
     Ok(())
 }

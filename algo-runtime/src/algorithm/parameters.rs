@@ -68,6 +68,9 @@ impl IntoIterator for FieldErrors {
     }
 }
 
+/// 2 to the 64th: from there on, a whole number is read as a binary one.
+const BEYOND_U64: f64 = 18_446_744_073_709_551_616.0;
+
 /// The parameters, which of them the algorithm asked for, and what was wrong with those.
 #[derive(Debug)]
 pub struct Parameters<'a> {
@@ -90,6 +93,8 @@ impl<'a> Parameters<'a> {
         if number.is_none() {
             let (low, high) = (bounds.start(), bounds.end());
             let found = match value.as_f64() {
+                // Larger than every whole number that is read as one.
+                Some(number) if value.is_f64() && number.abs() >= BEYOND_U64 => "is out of this range".to_owned(),
                 // It was read as a binary number, and what was written is gone.
                 Some(number) if value.is_f64() && number.fract() == 0.0 => {
                     "is written with a leading zero, a point or an exponent".to_owned()

@@ -2,6 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
+use intuition_common::text::without_login;
 use tonic::transport::Endpoint;
 
 /// Address of a server of the contract's service `Algorithm`: `http://host:port` or `unix:/path`.
@@ -33,7 +34,7 @@ impl FromStr for Address {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let hint = if text.starts_with("https://") { "; TLS is not supported" } else { "" };
-        let error = || AddressError { text: text.to_owned(), hint };
+        let error = || AddressError { text: without_login(text).into_owned(), hint };
         let is_address = match (text.strip_prefix("http://"), text.strip_prefix("unix:")) {
             (Some(rest), _) => is_host_and_port(rest.strip_suffix('/').unwrap_or(rest)),
             // tonic reads `unix:path` as well; relative to what, nobody could tell.
@@ -89,6 +90,8 @@ mod tests {
         ] {
             assert!(text.parse::<Address>().is_err(), "{text}");
         }
+        let error = "http://user:secret@host:1".parse::<Address>().unwrap_err().to_string();
+        assert_eq!(error, r#"must be http://HOST:PORT or unix:/PATH, is "http://***@host:1""#);
         let error = "https://host:1".parse::<Address>().unwrap_err().to_string();
         assert!(error.ends_with("; TLS is not supported"), "{error}");
     }

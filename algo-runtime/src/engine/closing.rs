@@ -19,8 +19,8 @@ use super::{
     turn::{Asked, Plan, Planned, Work, unusable},
 };
 use crate::{
-    algorithm::Quote,
-    backend::answer::Verdict,
+    algorithm::{Quote, Signal},
+    backend::answer::{Verdict, Wish},
     identity::event_of,
     ledger::{CLOSE_REQUESTS, ClosingChanges, ClosingRecords, EntryKind, Ledger, LedgerError, Outcome, UnsettledSale},
     portfolio::Denial,
@@ -286,6 +286,7 @@ impl Engine {
         sale: Sale,
         delivery: &Arc<Delivery>,
         verdict: Verdict,
+        asked: &[Asked],
         entries: &mut Vec<OutboxEntry>,
     ) -> Outcome {
         let Sale { position, seq } = sale;
@@ -295,14 +296,13 @@ impl Engine {
             Verdict::Reject(message) => {
                 self.dead_letter(delivery, &unusable(super::process::REJECTED, message), entries);
             }
-            Verdict::Signals(wishes) if wishes.is_empty() => {}
-            Verdict::Signals(wishes) => tracing::info!(
-                account = self.account.name,
-                seq,
-                signals = wishes.len(),
-                reason = Denial::Halted.reason(),
-                "signals at a quote that sold a holding by hand are denied"
-            ),
+            Verdict::Signals(wishes) => {
+                for Wish { quote, signal } in wishes {
+                    let Some(about) = asked.get(quote) else { continue };
+                    let denial = self.forbids(signal == Signal::Buy).unwrap_or(Denial::NothingHeld);
+                    self.note_denial(denial, &about.quote.sid);
+                }
+            }
         }
         let kind = intuition_api::v1::tick_outcome::Kind::Decided;
         Outcome { kind, first_position: position, positions: 1, first_seq: seq, seqs: 1, ..super::process::undecided() }

@@ -179,7 +179,7 @@ impl Engine {
                 self.note_accepted(&delivery, index);
                 let verdict = verdict.unwrap_or(Verdict::Signals(Vec::new()));
                 let mut outcome = match sale {
-                    Some(sale) => self.sold(sale, &delivery, verdict, entries),
+                    Some(sale) => self.sold(sale, &delivery, verdict, asked, entries),
                     None => self.decide(&delivery, verdict, asked, now_micros, entries),
                 };
                 if let Some((state, publications)) = words {
@@ -230,7 +230,10 @@ impl Engine {
             // Whoever judged the answer saw to it that the quote is one of those asked.
             let Some(about) = asked.get(quote) else { continue };
             match self.book_signal(&about.quote, signal) {
-                Err(denial) => denied = denied.or(Some(denial)),
+                Err(denial) => {
+                    self.note_denial(denial, &about.quote.sid);
+                    denied = denied.or(Some(denial));
+                }
                 Ok(booked) => {
                     let (position, seq) = self.journal(about, signal, booked, now_micros, entries);
                     if outcome.positions == 0 {

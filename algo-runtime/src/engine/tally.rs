@@ -19,6 +19,8 @@ pub mod counter {
     pub const NO_SIGNAL: &str = "noSignal";
     /// Ticks whose signal was denied, by reason.
     pub const DENIED: &str = "denied";
+    /// Signals that were denied, by reason, also those beside a booked signal of the same tick.
+    pub const SIGNALS_DENIED: &str = "signalsDenied";
     /// Ticks that went to the dead-letter topic, by reason.
     pub const DEAD_LETTERED: &str = "deadLettered";
     /// Ticks of channels that the algorithm deciding does not ask for.
@@ -60,6 +62,12 @@ impl Tally {
             |counter: &&Counter| counter.name == name && (name != counter::GAPS || counter.reason.is_empty());
         let values = self.account.counters.iter().filter(is_counted).map(|counter| counter.value);
         values.fold(0, u64::saturating_add)
+    }
+
+    /// A counter by its reasons.
+    pub fn by_reason(&self, name: &str) -> impl Iterator<Item = (&str, u64)> {
+        let counters = self.account.counters.iter().filter(move |counter| counter.name == name);
+        counters.map(|counter| (counter.reason.as_str(), counter.value))
     }
 
     /// Ticks that have an outcome.

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fmt, path::Path};
 
 use intuition_api::decimal::Money;
+use intuition_common::text::printable;
 
 pub use super::books::Finding;
 use super::{
@@ -112,6 +113,7 @@ impl fmt::Display for Report {
             writeln!(f, "{name:<12} {value}")?;
         }
         for (sid, holding) in &self.holdings {
+            let sid = printable(sid);
             writeln!(f, "{:<12} {sid} {} at a cost of {}", "position", holding.quantity, holding.cost)?;
         }
         Ok(())

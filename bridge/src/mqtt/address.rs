@@ -2,6 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
+use intuition_common::text::without_login;
 use url::Url;
 
 /// Address of a broker, read from `mqtt://host[:port]` or `mqtts://host[:port]`. Printed back with its port, never with
@@ -40,7 +41,7 @@ impl FromStr for Address {
     type Err = AddressError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let url = Url::parse(text).map_err(|_| AddressError::NotAUrl(text.to_owned()))?;
+        let url = Url::parse(text).map_err(|_| AddressError::NotAUrl(without_login(text).into_owned()))?;
         // Before anything else, so that no message repeats a password.
         if !url.username().is_empty() || url.password().is_some() {
             return Err(AddressError::UserInfo);
@@ -51,7 +52,7 @@ impl FromStr for Address {
             other => return Err(AddressError::UnknownScheme(other.to_owned())),
         };
         let host = url.host_str().filter(|host| !host.is_empty());
-        let host = host.ok_or_else(|| AddressError::NoHost(text.to_owned()))?.to_owned();
+        let host = host.ok_or_else(|| AddressError::NoHost(without_login(text).into_owned()))?.to_owned();
         if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
             return Err(AddressError::MoreThanHost);
         }
@@ -85,6 +86,8 @@ mod tests {
             ("mqtt://me:secret@broker", AddressError::UserInfo),
             ("mqtt://", AddressError::NoHost("mqtt://".to_owned())),
             ("mqtt://broker/path", AddressError::MoreThanHost),
+            ("mqtt://me:secret@[broker", AddressError::NotAUrl("mqtt://***@[broker".to_owned())),
+            ("secret@broker", AddressError::NotAUrl("***@broker".to_owned())),
         ] {
             assert_eq!(text.parse::<Address>(), Err(error), "{text}");
         }

@@ -1,5 +1,6 @@
 //! The list as people read it.
 
+use intuition_common::text::printable;
 use serde_json::Value;
 
 use super::{Backend, BuiltIn, Listing, schema};
@@ -100,7 +101,7 @@ fn push(text: &mut String, line: &str) {
     text.push('\n');
 }
 
-/// What a server says must not break the lines, nor steer the terminal.
+/// A text of a server must not break the lines.
 fn one_line(text: &str) -> String {
-    text.replace(|letter: char| letter.is_control(), " ")
+    printable(text).into_owned()
 }

@@ -49,6 +49,9 @@ impl fmt::Display for Trouble {
         match self {
             Self::Unreachable(why) => write!(f, "the server cannot be reached: {why}"),
             Self::Late { what, seconds } => write!(f, "{what} was not answered within {seconds} s"),
+            Self::Ended { what, status } if status.message().is_empty() => {
+                write!(f, "{what} was answered by {:?}, without a message", status.code())
+            }
             Self::Ended { what, status } => {
                 write!(f, "{what} was answered by {:?}: {}", status.code(), super::judge::shown(status.message()))
             }

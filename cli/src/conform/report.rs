@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use intuition_common::text::printable;
 use serde::Serialize;
 
 use super::{
@@ -109,10 +110,10 @@ impl Report {
         let name = row.name();
         match self.verdict(row) {
             Verdict::Pass => format!("PASS  {name}\n"),
-            Verdict::Skip(why) => format!("SKIP  {name:<20}  {why}\n"),
+            Verdict::Skip(why) => format!("SKIP  {name:<20}  {}\n", printable(&why)),
             Verdict::Fail(told, count) => {
                 let mut lines = vec![format!("FAIL  {name}")];
-                lines.extend(told.iter().map(|came| format!("      came      {came}")));
+                lines.extend(told.iter().map(|came| format!("      came      {}", printable(came))));
                 if count > told.len() {
                     lines.push(format!("      came      and {} more", count - told.len()));
                 }

@@ -24,10 +24,10 @@ pub(crate) enum PublishError {
     #[error("the feed cannot connect")]
     Connect(#[source] LinkError),
     /// The broker does not take a quote.
-    #[error("the broker refused line {line} of the feed on topic {topic}: {} (0x{:02x})", .code.name, .code.value)]
+    #[error("{place}: the broker refused it on topic {topic}: {} (0x{:02x})", .code.name, .code.value)]
     Refuse {
-        /// Line of the feed.
-        line: u64,
+        /// File and line.
+        place: String,
         /// Topic it was published on.
         topic: String,
         /// The broker's answer.
@@ -112,7 +112,7 @@ impl Publisher {
             }
             Event::Published { token, code } if code.is_success() => self.window.answered(token),
             Event::Published { token, code } => {
-                return Err(PublishError::Refuse { line: token, topic: self.topic.clone(), code });
+                return Err(PublishError::Refuse { place: self.feed.place(token), topic: self.topic.clone(), code });
             }
             Event::Message(_)
             | Event::Subscribed { .. }

@@ -96,9 +96,12 @@ fn news_of(last: &mut Last, seen: &Seen, elapsed: Duration) -> Vec<String> {
     let Backend { address, reason, message, name, version } = backend;
     let mut lines = Vec::new();
     if *reason != last.reason && (reason != STARTING || elapsed >= CALL) {
-        // The message begins with the address.
-        let message =
-            message.strip_prefix(address.as_str()).map_or(message.as_str(), |rest| rest.trim_start_matches(": "));
+        // The message begins with the address, which the line has already.
+        let message = match message.strip_prefix(address.as_str()) {
+            None => message.clone(),
+            Some(rest) if rest.starts_with(' ') => format!("it{rest}"),
+            Some(rest) => rest.trim_start_matches(": ").to_owned(),
+        };
         lines.push(match reason.as_str() {
             "" => format!("{account}: the algorithm at {address} is there: {}", format!("{name} {version}").trim_end()),
             STARTING => format!("{account}: waits for the algorithm at {address}: it has not answered yet"),
@@ -172,6 +175,8 @@ mod tests {
         assert_eq!(told.news(&again, at), NONE);
         let late = seen("BackendTimeout", "http://127.0.0.1:50051: it did not answer within 10 s", &[]);
         assert_eq!(told.news(&late, at), [format!("{waits}it did not answer within 10 s")]);
+        let failing = seen("BackendFailing", "http://127.0.0.1:50051 fails at one quote after another: boom", &[]);
+        assert_eq!(told.news(&failing, at), [format!("{waits}it fails at one quote after another: boom")]);
         let there = "default/a: the algorithm at http://127.0.0.1:50051 is there: breakout 1.2.0";
         assert_eq!(told.news(&seen("", "", &["quotes"]), at), [there]);
         assert_eq!(told.news(&seen("", "", &["quotes"]), at), NONE);

@@ -84,6 +84,11 @@ impl Feeding {
         (local.mark_at_start(&self.topic, &self.feed.source).min(self.feed.len()), self.feed.len())
     }
 
+    /// The feed itself.
+    pub(super) fn feed(&self) -> Arc<Feed> {
+        Arc::clone(&self.feed)
+    }
+
     /// Where it is published.
     pub(super) fn topic(&self) -> &str {
         &self.topic

@@ -1,5 +1,7 @@
 //! Sources as people read them.
 
+use intuition_common::text::printable;
+
 use super::Row;
 
 const HEAD: [&str; 7] = ["CHANNEL", "SOURCE", "ERA", "LAST", "TAKEN", "DEAD LETTERS IN A ROW", "REASON"];
@@ -48,9 +50,9 @@ pub(super) fn forgotten(count: u64) -> String {
     format!("{count} source{plural} forgotten\n")
 }
 
-/// A name that a publisher chose must not break the lines, nor steer the terminal.
+/// A name that a publisher chose must not break the lines.
 fn one_line(text: &str) -> String {
-    text.replace(|letter: char| letter.is_control(), " ")
+    printable(text).into_owned()
 }
 
 #[cfg(test)]
@@ -75,9 +77,9 @@ mod tests {
         let expected = "\
 CHANNEL   SOURCE   ERA   LAST   TAKEN                      DEAD LETTERS IN A ROW   REASON
 quotes    lse      1     -      -                          0                       -
-quotes    ny\u{20}se    1     17     2026-01-02T03:04:05.678Z   12                      SequenceWentBack
+quotes    ny\\nse   1     17     2026-01-02T03:04:05.678Z   12                      SequenceWentBack
 
-ny se on quotes: SequenceWentBack: why
+ny\\nse on quotes: SequenceWentBack: why
 ";
         assert_eq!(table(&[row("lse", None, 0), row("ny\nse", Some(17), 12)]), expected);
         assert_eq!(table(&[]), "the account has no numbered source\n");

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::{Problem, schema::shown};
 use crate::{
     address::Address,
-    resource::{ALGORITHM_KIND, API_VERSION, GROUP},
+    resource::{ALGORITHM_KIND, API_VERSION, GROUP, KIND},
 };
 
 /// The namespace of a manifest that names none.
@@ -42,10 +42,19 @@ pub(super) fn type_meta(manifest: &Map<String, Value>, kind: &str) -> Vec<Proble
     let wanted = [("kind", kind), ("apiVersion", API_VERSION)];
     let problems = wanted.into_iter().filter_map(|(name, wanted)| match manifest.get(name) {
         Some(Value::String(found)) if found == wanted => None,
+        Some(other) if name == "kind" && !is_about_a_kind(other) => {
+            Some(Problem::new(name, format!("must be {KIND} or {ALGORITHM_KIND}, is {}", shown(other))))
+        }
         Some(other) => Some(Problem::new(name, format!("must be {wanted}, is {}", shown(other)))),
         None => Some(Problem::new(name, format!("is required, and must be {wanted}"))),
     });
     problems.collect()
+}
+
+/// Whether a kind is one of the two but for its spelling.
+fn is_about_a_kind(kind: &Value) -> bool {
+    let kind = kind.as_str().unwrap_or_default().to_ascii_lowercase();
+    kind.starts_with("tradingalgo") || ["algorithm", "algorithms", "algo"].contains(&kind.as_str())
 }
 
 /// Whether a manifest is meant to be a `TradingAlgo`, whatever is wrong with its kind or its version: it has about that
@@ -85,6 +94,10 @@ pub(super) fn metadata(manifest: &Map<String, Value>) -> Vec<Problem> {
     let mut problems: Vec<_> = unknown.map(|name| Problem::new(format!("metadata.{name}"), "is not known")).collect();
     match metadata.get("name") {
         Some(Value::String(_)) => {}
+        Some(Value::Number(_)) => {
+            let message = "must be a string, is a number; in quotes it is a string";
+            problems.push(Problem::new("metadata.name", message));
+        }
         Some(other) => problems.push(Problem::new("metadata.name", format!("must be a string, is {}", shown(other)))),
         None => problems.push(Problem::new("metadata.name", "is required")),
     }

@@ -153,6 +153,15 @@ fn a_signal_that_is_denied_beside_one_that_is_booked_leaves_the_tick_decided() {
     assert_eq!(kinds(&told), [Kind::Decided, Kind::Denied]);
     assert_eq!(told.outcomes[0].ticks[0].seqs, [1, 2]);
     assert_eq!(told.outcomes[0].ticks[1].reason, "NothingHeld");
+    // The tick is counted once, by its outcome, and each denied signal by its reason.
+    let tally = wired.bench.engine.tally();
+    assert_eq!((tally.count(counter::DECIDED), tally.count(counter::DENIED), tally.ticks()), (1, 1, 2));
+    assert_eq!(tally.by_reason(counter::SIGNALS_DENIED).collect::<Vec<_>>(), [("NothingHeld", 2)]);
+    let denied = wired.bench.engine.take_denials();
+    assert_eq!(
+        denied.into_iter().map(|(reason, denied)| (reason, denied.signals)).collect::<Vec<_>>(),
+        [("NothingHeld", 2)]
+    );
     wired.verify();
 }
 

@@ -1,0 +1,98 @@
+//! Dead letters on standard error: which of them have a line, and its text. Pure.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use intuition_api::v1::DeadLetter;
+use intuition_common::text::shortened;
+
+use crate::feed::Feed;
+
+/// Lines of the feed that are shown for each reason: a feed may be full of them.
+const SHOWN: usize = 3;
+/// Longest text of a dead letter that is shown, in characters.
+const LONGEST: usize = 300;
+/// Longest symbol that is shown, in characters: one more than a symbol may have.
+const LONGEST_SYMBOL: usize = 65;
+
+/// Dead letters that were shown.
+pub(crate) struct Letters {
+    feed: Option<Arc<Feed>>,
+    /// Lines of the feed by reason. Several algorithms refuse the same line for the same reason.
+    lines: BTreeMap<String, BTreeSet<u64>>,
+    /// Topics and reasons of messages that are not of the feed.
+    others: BTreeSet<(String, String)>,
+}
+
+impl Letters {
+    /// Nothing was shown yet; dead letters about lines of `feed` name file and line.
+    pub(crate) const fn new(feed: Option<Arc<Feed>>) -> Self {
+        Self { feed, lines: BTreeMap::new(), others: BTreeSet::new() }
+    }
+
+    /// The line for a dead letter that was published on `topic`; `None`: it is only counted.
+    pub(super) fn line(&mut self, topic: &str, letter: &DeadLetter) -> Option<String> {
+        let DeadLetter { reason, message, topic: origin, payload, .. } = letter;
+        let message = shortened(message, LONGEST);
+        let known = self.feed.as_ref().and_then(|feed| Some((feed, feed.recognise(payload)?)));
+        let Some((feed, (number, sid))) = known else {
+            return self.others.insert((topic.to_owned(), reason.clone())).then(|| {
+                format!("{topic}: {reason} on {origin}: {message}; from here on, dead letters of this reason are only counted")
+            });
+        };
+        let shown = self.lines.entry(reason.clone()).or_default();
+        if shown.len() >= SHOWN || !shown.insert(number) {
+            return None;
+        }
+        let rest = if shown.len() < SHOWN { "" } else { "; further lines of this reason are only counted" };
+        let (place, sid) = (feed.place(number), shortened(&sid, LONGEST_SYMBOL));
+        Some(format!("{place}: {sid}: {reason}: {message}{rest}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn letter(reason: &str, payload: &[u8]) -> DeadLetter {
+        DeadLetter {
+            topic: "quotes".to_owned(),
+            reason: reason.to_owned(),
+            message: "breakout: no price".to_owned(),
+            payload: payload.to_vec().into(),
+            ..DeadLetter::default()
+        }
+    }
+
+    #[test]
+    fn of_each_reason_and_topic_one_letter_of_another_publisher_is_shown() {
+        let mut letters = Letters::new(None);
+        let mut line = |topic: &str, reason: &str| letters.line(topic, &letter(reason, b"{}"));
+        let first = line("a/dead-letter", "Rejected").unwrap();
+        assert!(first.starts_with("a/dead-letter: Rejected on quotes: breakout: no price; "), "{first}");
+        assert_eq!(line("a/dead-letter", "Rejected"), None);
+        assert!(line("a/dead-letter", "BadPrice").is_some() && line("b/dead-letter", "Rejected").is_some());
+    }
+
+    #[test]
+    fn lines_of_the_feed_are_named_the_first_three_of_each_reason() {
+        let rows: Vec<_> = (1..=5).map(|row| format!("2000-01-0{row},S{row},x\n")).collect();
+        let rows = rows.concat();
+        let feed = Feed::parse(std::path::Path::new("q.csv"), "close", format!("time,sid,close\n{rows}").as_bytes());
+        let feed = Arc::new(feed.unwrap());
+        let mut letters = Letters::new(Some(Arc::clone(&feed)));
+        let mut line = |topic: &str, reason: &str, row| letters.line(topic, &letter(reason, &feed.payload(row)));
+        assert_eq!(line("a", "BadPrice", 1).unwrap(), "q.csv: line 2: S1: BadPrice: breakout: no price");
+        assert_eq!(line("b", "BadPrice", 1), None, "another algorithm");
+        assert!(line("a", "BadPrice", 2).is_some());
+        let third = line("a", "BadPrice", 4).unwrap();
+        assert!(
+            third.starts_with("q.csv: line 5: S4: ")
+                && third.ends_with("; further lines of this reason are only counted")
+        );
+        assert_eq!(line("a", "BadPrice", 5), None);
+        assert!(line("a", "BadTime", 5).is_some());
+    }
+}
