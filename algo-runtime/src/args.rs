@@ -1,21 +1,21 @@
 //! The command line of `algo-runtime`.
 
-use std::{
-    io::ErrorKind,
-    net::SocketAddr,
-    path::{Path, PathBuf},
-};
+mod beside;
+
+use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
+use intuition_api::v1::TradingState;
 use intuition_common::telemetry::LogArgs;
 use serde_json::{Map, Value};
 
 use crate::{
     portfolio::{Policy, PolicyError},
     settings::{
-        Adjustable, Authority, Choice, DEFAULT_STARTING_CASH, DEFAULT_THRESHOLD, Input, Settings, SettingsError,
-        from_second_file, plain_sum, second_file,
+        Adjustable, Authority, Choice, DEFAULT_STARTING_CASH, DEFAULT_THRESHOLD, Initial, InitialTrading, Input,
+        SecondFile, Settings, SettingsError, Topics, plain_sum,
     },
+    trading::ParseDocumentError,
 };
 
 /// Hosts one trading algorithm: decides, sizes, and keeps the ledger.
@@ -57,11 +57,13 @@ pub struct ServeArgs {
     #[arg(long, env = "INTUITION_DATA_DIR", required = true)]
     pub data_dir: Option<PathBuf>,
     /// A resource's settings, JSON: resourceUid, generation, algorithm or algorithmAddress, threshold, parameters, startingCash, suspend.
-    /// Where FILE-2.json is beside FILE.json, that is read too: channels.inputs, a list of topic and symbols.
+    /// Where they are beside FILE.json, three more are read: FILE-2.json with channels.inputs, a list of topic and symbols, and
+    /// topics, the rule for channels that the algorithm asks for; trading-state.json with resourceUid, generation and causes, a
+    /// list of cause, state and message; cash.json with resourceUid, generation and startingCashUnchanged.
     #[arg(
         long,
         env = "INTUITION_SETTINGS",
-        conflicts_with_all = ["algorithm", "algorithm_address", "threshold", "starting_cash", "seed", "param", "suspend"]
+        conflicts_with_all = ["algorithm", "algorithm_address", "threshold", "starting_cash", "seed", "param", "suspend", "trading_state"]
     )]
     pub settings: Option<PathBuf>,
     /// Built-in algorithm: random, sma-crossover.
@@ -76,7 +78,8 @@ pub struct ServeArgs {
     /// The algorithm's threshold, 0 to 1 [default: 0.5].
     #[arg(long, env = "INTUITION_THRESHOLD", allow_hyphen_values = true)]
     pub threshold: Option<f64>,
-    /// Net deposits: the first start deposits them, a change deposits or withdraws the difference [default: 10000].
+    /// Net deposits: the first start deposits them, a change deposits or withdraws the difference. Without it the first start
+    /// deposits 10000, and later starts leave the deposits as they are.
     #[arg(long, env = "INTUITION_STARTING_CASH", allow_hyphen_values = true)]
     pub starting_cash: Option<String>,
     /// Makes algorithm and portfolio reproducible; the same as --param seed=N.
@@ -85,7 +88,11 @@ pub struct ServeArgs {
     /// A parameter of the algorithm; the value is JSON, or else text.
     #[arg(long, env = "INTUITION_PARAM", value_name = "KEY=VALUE", value_delimiter = ',', value_parser = parameter)]
     pub param: Vec<(String, Value)>,
-    /// Deny every signal; quotes still reach the algorithm.
+    /// The trading state that is asked for, at every start anew: Active, Reducing denies buys, Halted denies every signal.
+    /// Quotes still reach the algorithm. A state that was set while the runtime ran holds beside it [default: Active].
+    #[arg(long, env = "INTUITION_TRADING_STATE", value_name = "STATE")]
+    pub trading_state: Option<TradingState>,
+    /// The same as --trading-state Halted.
     #[arg(long, env = "INTUITION_SUSPEND")]
     pub suspend: bool,
     /// How a buy is sized: random-fraction, fixed-fraction, fixed-amount.
@@ -135,6 +142,32 @@ pub enum ArgsError {
         /// The mistake, with the name of the member.
         source: serde_json::Error,
     },
+    /// The file with the trading state cannot be used. Starting without it could lift a stop.
+    #[error("cannot use the trading state {path}")]
+    ParseTradingState {
+        /// Which file.
+        path: PathBuf,
+        /// The mistake.
+        source: ParseDocumentError,
+    },
+    /// The file about the starting cash cannot be used.
+    #[error("cannot use {path}: it is no JSON object of the fields resourceUid, generation and startingCashUnchanged")]
+    ParseCash {
+        /// Which file.
+        path: PathBuf,
+        /// The mistake.
+        source: serde_json::Error,
+    },
+    /// A file beside the settings belongs to another resource.
+    #[error("{path} is of the resource with uid {found:?}, and the settings beside it are of {wanted:?}")]
+    OtherUid {
+        /// Which file.
+        path: PathBuf,
+        /// Its uid.
+        found: String,
+        /// That of the settings.
+        wanted: String,
+    },
     /// A flag cannot be used.
     #[error("cannot use the flags")]
     UseFlags(#[source] SettingsError),
@@ -167,20 +200,23 @@ impl ServeArgs {
         if !named {
             return Err(ArgsError::UseAccount(account));
         }
-        let (adjustable, authority, inputs) = match &self.settings {
+        let (adjustable, authority, second, initial) = match &self.settings {
             Some(path) => {
                 let text = std::fs::read_to_string(path)
                     .map_err(|source| ArgsError::ReadSettings { path: path.clone(), source })?;
                 let (adjustable, authority) = Adjustable::from_file(&text)
                     .map_err(|source| ArgsError::UseSettings { path: path.clone(), source })?;
-                (adjustable, authority, inputs_beside(path)?)
+                let initial = beside::initial(path, authority.uid())?;
+                (adjustable, authority, beside::second(path)?, initial)
             }
-            None => (self.flags()?, Authority::Start, Vec::new()),
+            None => (self.flags()?, Authority::Start, SecondFile::default(), self.initial()),
         };
         if let Some(amount) = &self.amount {
             plain_sum("portfolio.amount", amount).map_err(|error| ArgsError::UseFlags(error.into()))?;
         }
+        let SecondFile { inputs, topics } = second;
         Ok(Settings {
+            topics: Topics::new(&account, topics),
             account,
             adjustable,
             authority,
@@ -188,7 +224,15 @@ impl ServeArgs {
                 .map_err(ArgsError::UsePolicy)?,
             subscribe: self.channels(&inputs),
             inputs,
+            initial,
         })
+    }
+
+    fn initial(&self) -> Initial {
+        Initial {
+            cash_unchanged: self.starting_cash.is_none(),
+            trading: InitialTrading::Flags(self.trading_state.unwrap_or(TradingState::Active)),
+        }
     }
 
     /// The filters of `--channel`; without that flag, those of the inputs.
@@ -234,17 +278,6 @@ impl ServeArgs {
         adjustable.check().map_err(ArgsError::UseFlags)?;
         Ok(adjustable)
     }
-}
-
-/// The inputs of the second settings file, which need not be there.
-fn inputs_beside(settings: &Path) -> Result<Vec<Input>, ArgsError> {
-    let path = second_file(settings);
-    let text = match std::fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(source) => return Err(ArgsError::ReadSettings { path, source }),
-    };
-    from_second_file(&text).map_err(|source| ArgsError::ParseSecondFile { path, source })
 }
 
 fn parameter(text: &str) -> Result<(String, Value), String> {
@@ -317,6 +350,20 @@ mod tests {
         let error = read(&[]).unwrap_err();
         assert!(error.contains("settings-2.json") && error.contains("unknown field `format`"), "{error}");
         assert!(error.contains("upgrade algo-runtime"), "{error}");
+    }
+
+    #[test]
+    fn trading_state_and_cash_of_flags_are_those_that_are_given() {
+        let initial = |flags: &[&str]| {
+            let head = ["algo-runtime", "--account", "default/a", "--data-dir", "/nowhere", "--algorithm", "random"];
+            let cli = Cli::try_parse_from(head.iter().chain(flags)).map_err(|error| error.to_string())?;
+            Ok::<_, String>(cli.serve.settings().unwrap().initial)
+        };
+        assert_eq!(initial(&[]).unwrap(), Initial { cash_unchanged: true, ..Initial::default() });
+        let given = initial(&["--trading-state", "Reducing", "--starting-cash", "10000"]).unwrap();
+        assert_eq!((given.cash_unchanged, given.trading), (false, InitialTrading::Flags(TradingState::Reducing)));
+        let refused = initial(&["--trading-state", "Paused"]).unwrap_err();
+        assert!(refused.contains("must be Active, Reducing or Halted, is \"Paused\""), "{refused}");
     }
 
     #[test]

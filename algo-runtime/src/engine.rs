@@ -6,9 +6,10 @@
 //! - `decider`: who decides, in process or out of it. `swap`: how another one takes over.
 //! - `stream`: the bridge's messages other than deliveries; `sessions`: the broker sessions that deliveries belong to.
 //! - `sources`: last numbers, conflicts, gaps and limits.
-//! - `configure`: settings, at the start and while it runs.
+//! - `configure`: settings, at the start and while it runs. `trading`: the trading state. `closing`: sales by hand.
 //! - `tally`: the account as it is shown.
 
+mod closing;
 mod configure;
 mod decider;
 mod inputs;
@@ -18,6 +19,8 @@ mod sources;
 mod stream;
 mod swap;
 mod tally;
+mod topics;
+mod trading;
 mod turn;
 
 use std::{
@@ -28,6 +31,7 @@ use std::{
 use intuition_api::{decimal::Money, v1};
 
 use self::{
+    closing::Closing,
     decider::Decider,
     inputs::Inputs,
     process::Progress,
@@ -42,8 +46,11 @@ use crate::{
         Account, Changes, CounterKey, EntryKind, Gap, HeldFilter, JournalEntry, SettingsRecord, Snapshot, StateKey,
     },
     portfolio::{Book, Policy},
-    settings::{Adjustable, Authority, InForce, Settings, SettingsError, in_force},
+    settings::{
+        Adjustable, Authority, InForce, Settings, SettingsError, StartingCash, Topics, in_force, starting_cash,
+    },
     sources::{Sources, symbols::Symbols},
+    trading::Trading,
 };
 
 pub use configure::refusal;
@@ -83,10 +90,15 @@ pub struct Engine {
     drawn: bool,
     authority: Authority,
     settings: InForce,
+    trading: Trading,
+    closing: Closing,
     /// As the ledger has it.
     recorded: Option<SettingsRecord>,
     subscribe: Option<Vec<String>>,
     inputs: Inputs,
+    topics: Topics,
+    /// Channels of the algorithm deciding that the account may not use.
+    not_allowed: Vec<String>,
     /// What the bridge shall subscribe to; version 0: nobody said yet.
     channels: v1::Channels,
     /// What is decided by the algorithm deciding; more than it asked for while the bridge changes over.
@@ -119,6 +131,15 @@ impl Engine {
     /// Takes a ledger's state up under these settings. The first start deposits the starting cash.
     pub fn start(mut snapshot: Snapshot, settings: &Settings, now_micros: i64) -> Result<Self, SettingsError> {
         let ruling = in_force(&settings.adjustable, &settings.authority, snapshot.settings.as_ref())?;
+        let cash = starting_cash(
+            &settings.adjustable,
+            settings.initial.cash_unchanged,
+            &settings.authority,
+            snapshot.settings.as_ref(),
+            snapshot.account.entries > 0,
+        )?;
+        let trading = Trading::load(snapshot.trading, settings.authority.uid(), snapshot.settings.as_ref(), now_micros);
+        let closing = Closing::load(snapshot.closing, snapshot.holdings.keys());
         let policy_state = snapshot.state.get(&(POLICY_STATE.0.to_owned(), POLICY_STATE.1.to_owned()));
         let generator = Generator::resume(ruling.adjustable.seed(), POLICY_STREAM, policy_state.map(Vec::as_slice));
         let (decider, errand) = Decider::start(&ruling.adjustable, &snapshot.state, LinkId(1))?;
@@ -150,9 +171,13 @@ impl Engine {
             drawn: false,
             authority: settings.authority.clone(),
             settings: ruling,
+            trading,
+            closing,
             recorded: snapshot.settings,
             subscribe: settings.subscribe.clone(),
             inputs: Inputs::new(&settings.inputs),
+            topics: settings.topics.clone(),
+            not_allowed: Vec::new(),
             channels: v1::Channels::default(),
             filters: Vec::new(),
             run: 0,
@@ -169,11 +194,12 @@ impl Engine {
             swap_pauses: Vec::new(),
             pending: Changes::default(),
         };
-        engine.begin(now_micros)?;
+        engine.take_up_trading(settings, now_micros);
+        engine.begin(&cash, now_micros)?;
         Ok(engine)
     }
 
-    fn begin(&mut self, now_micros: i64) -> Result<(), SettingsError> {
+    fn begin(&mut self, cash: &StartingCash, now_micros: i64) -> Result<(), SettingsError> {
         match &self.decider {
             Decider::Builtin { algorithm, .. } => {
                 let channels = algorithm.channels();
@@ -182,7 +208,7 @@ impl Engine {
             // What the resource says is known before the algorithm answers.
             Decider::Backend { .. } => self.wants(Vec::new()),
         }
-        self.take_up_settings(now_micros)?;
+        self.take_up_settings(cash, now_micros)?;
         if let Some((candidate, generation)) = self.settings.candidate.take() {
             self.begin_swap(candidate, generation)?;
         }
@@ -196,6 +222,8 @@ impl Engine {
             let key = (POLICY_STATE.0.to_owned(), POLICY_STATE.1.to_owned());
             self.pending.state.insert(key, Some(self.generator.save()));
         }
+        self.pending.trading = self.trading.take_change();
+        self.pending.closing = self.closing.take_changes();
         self.pending.evict = self.identities.evict();
         let (marks, sources) = self.sources.take_changes();
         self.pending.marks =

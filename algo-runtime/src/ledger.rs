@@ -13,9 +13,10 @@ pub(crate) mod stretch;
 pub mod verify;
 
 pub use record::{
-    Account, Changes, Class, Conflict, CounterKey, EntryKind, Gap, HeldFilter, Holding, JournalEntry, Mark,
-    OutboxContent, OutboxRow, Outcome, Reset, SettingsRecord, Snapshot, SourceChanges, SourceHash, SourceKey,
-    SourceRecords, StateKey, Trade, WindowRow, packet_key,
+    Account, Cause, CauseKey, Changes, Class, ClosingChanges, ClosingRecords, Conflict, CounterKey, EntryKind, Gap,
+    HeldFilter, Holding, JournalEntry, Mark, OutboxContent, OutboxRow, Outcome, Reset, SettingsRecord, Snapshot,
+    SourceChanges, SourceHash, SourceKey, SourceRecords, StateKey, Trade, TradingRecord, UnsettledSale, WindowRow,
+    packet_key,
 };
 pub use stretch::{Sender, Stretch};
 
@@ -24,6 +25,8 @@ pub use stretch::{Sender, Stretch};
 pub const WINDOW: u64 = 65_536;
 /// Gaps that are kept; older ones are deleted.
 pub const GAPS: u64 = 10_000;
+/// Ids of requests to close by hand that are kept; older ones are deleted.
+pub const CLOSE_REQUESTS: usize = 1_000;
 
 /// Asks for rows of the window by the packet that they came in.
 #[derive(Debug, Clone, Copy)]

@@ -20,6 +20,7 @@ pub mod server;
 mod service;
 pub mod settings;
 pub mod sources;
+pub mod trading;
 pub mod wire;
 mod writer;
 

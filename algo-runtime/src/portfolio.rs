@@ -23,8 +23,10 @@ pub enum Denial {
     InsufficientCash,
     /// A sale of what is not held.
     NothingHeld,
-    /// Trading is suspended.
-    Suspended,
+    /// A buy while the trading state is Reducing.
+    Reducing,
+    /// The trading state is Halted.
+    Halted,
     /// A result would leave the range that is kept exactly.
     OutOfRange,
 }
@@ -36,7 +38,8 @@ impl Denial {
             Self::TooSmall => "TooSmall",
             Self::InsufficientCash => "InsufficientCash",
             Self::NothingHeld => "NothingHeld",
-            Self::Suspended => "Suspended",
+            Self::Reducing => "Reducing",
+            Self::Halted => "Halted",
             Self::OutOfRange => "OutOfRange",
         }
     }

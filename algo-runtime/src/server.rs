@@ -23,7 +23,7 @@ use crate::{
     writer::{Command, Equipment, Writer, WriterError},
 };
 
-pub use crate::writer::{ALGORITHM_PART, READY_PART};
+pub use crate::writer::{ALGORITHM_PART, READY_PART, TOPICS_PART};
 
 /// Largest message taken: a batch of deliveries, each with at most 64 KiB of payload and 10,000 ticks.
 const MAX_MESSAGE_BYTES: usize = 16 * 1024 * 1024;

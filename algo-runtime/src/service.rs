@@ -19,7 +19,7 @@ use tokio_stream::{Stream, StreamExt as _, wrappers::ReceiverStream, wrappers::U
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{Request, Response, Status, Streaming};
 
-use crate::writer::{Command, SourcesCommand};
+use crate::writer::{Command, SourcesCommand, TradingCommand};
 
 /// Decisions or sources that wait for a slow reader.
 const ROWS_AHEAD: usize = 256;
@@ -82,13 +82,17 @@ impl Runtime for Service {
 
     async fn set_trading_state(
         &self,
-        _: Request<SetTradingStateRequest>,
+        request: Request<SetTradingStateRequest>,
     ) -> Result<Response<SetTradingStateResponse>, Status> {
-        Err(Status::unimplemented("the trading state comes with the capability trading-state"))
+        let request = request.into_inner();
+        let set = |reply| Command::Trading(TradingCommand::Set { request, reply });
+        Ok(Response::new(self.ask(set).await?))
     }
 
-    async fn close(&self, _: Request<CloseRequest>) -> Result<Response<CloseResponse>, Status> {
-        Err(Status::unimplemented("closing comes with the capability trading-state"))
+    async fn close(&self, request: Request<CloseRequest>) -> Result<Response<CloseResponse>, Status> {
+        let request = request.into_inner();
+        let close = |reply| Command::Trading(TradingCommand::Close { request, reply });
+        Ok(Response::new(self.ask(close).await?))
     }
 
     async fn account(&self, request: Request<AccountRequest>) -> Result<Response<AccountResponse>, Status> {

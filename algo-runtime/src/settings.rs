@@ -1,22 +1,31 @@
 //! What a runtime is told to do, and whose word counts at the start. Pure.
 
+mod cash;
 mod choice;
 mod document;
 mod inputs;
 mod ruling;
+mod topics;
 
-use intuition_api::{decimal::Money, topic::check_filter, v1};
+use intuition_api::{
+    decimal::Money,
+    topic::check_filter,
+    v1::{self, TradingState},
+};
 use serde_json::{Map, Value};
 
 use crate::{
     algorithm::{AlgorithmSettings, FieldError, FieldErrors, SavedState},
     portfolio::Policy,
+    trading::Document,
 };
 
+pub use cash::{CashFile, StartingCash, starting_cash};
 pub use choice::Choice;
-pub use document::{from_record, to_record};
-pub use inputs::{Input, from_second_file, second_file};
+pub use document::{from_record, record_suspends, to_record};
+pub use inputs::{Input, SecondFile, from_second_file, second_file};
 pub use ruling::{InForce, in_force};
+pub use topics::{TopicRule, Topics};
 
 /// Everything a runtime is told.
 #[derive(Debug, Clone)]
@@ -29,10 +38,43 @@ pub struct Settings {
     pub authority: Authority,
     /// How buys are sized.
     pub policy: Policy,
+    /// Which channels an algorithm may ask for.
+    pub topics: Topics,
     /// Channels; `None`: what the algorithm asks for.
     pub subscribe: Option<Vec<String>>,
     /// The symbols to take on some of the channels; of several inputs that match a topic, the first counts.
     pub inputs: Vec<Input>,
+    /// Settings of the start alone.
+    pub initial: Initial,
+}
+
+/// Settings that count when the ledger is taken up.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Initial {
+    /// The starting cash is left open: the deposits stay as they are. At the very first start the number in the adjustable
+    /// settings is deposited all the same.
+    pub cash_unchanged: bool,
+    /// The trading state that is asked for.
+    pub trading: InitialTrading,
+}
+
+/// The trading state that is asked for when the ledger is taken up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum InitialTrading {
+    /// That of flags or of a local manifest, for the cause `User`: it rules at every start, together with `suspend`. For
+    /// [`Authority::Start`].
+    Flags(TradingState),
+    /// That of a resource: the file beside the settings, where it is there, or else `suspend`. For
+    /// [`Authority::Resource`].
+    File(Document),
+    /// The recorded one, as in a process that takes the ledger up again after a failed commit.
+    Recorded,
+}
+
+impl Default for InitialTrading {
+    fn default() -> Self {
+        Self::Flags(TradingState::Active)
+    }
 }
 
 /// Whose word the adjustable settings are.
@@ -49,6 +91,16 @@ pub enum Authority {
     },
 }
 
+impl Authority {
+    /// uid of the resource; empty without one.
+    pub fn uid(&self) -> &str {
+        match self {
+            Self::Start => "",
+            Self::Resource { uid, .. } => uid,
+        }
+    }
+}
+
 /// Settings that may change while the runtime runs: what Configure carries.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Adjustable {
@@ -60,7 +112,7 @@ pub struct Adjustable {
     pub parameters: Map<String, Value>,
     /// Net deposits, as a decimal.
     pub starting_cash: String,
-    /// Whether every signal is denied.
+    /// The older way to ask for the trading state Halted.
     pub suspend: bool,
 }
 

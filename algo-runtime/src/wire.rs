@@ -4,6 +4,9 @@ use intuition_api::v1::{self, Decision, OutboxEntry, Side, TickOutcome, outbox_e
 
 use crate::ledger::{EntryKind, Gap, JournalEntry, OutboxContent, OutboxRow, Outcome};
 
+/// [`Decision::origin`] of a holding that a person sold.
+const ORIGIN_MANUAL: &str = "manual";
+
 /// A decision; an entry without a trade has none, and its decision would be empty.
 pub fn decision(account: &str, ledger_id: &str, entry: &JournalEntry) -> Decision {
     let Some(trade) = &entry.trade else { return Decision::default() };
@@ -20,7 +23,7 @@ pub fn decision(account: &str, ledger_id: &str, entry: &JournalEntry) -> Decisio
         price: trade.price.to_string(),
         cash: entry.cash.to_string(),
         time_micros: trade.time_micros,
-        origin: String::new(),
+        origin: if trade.manual { ORIGIN_MANUAL.to_owned() } else { String::new() },
     }
 }
 

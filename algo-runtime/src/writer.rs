@@ -3,12 +3,13 @@
 //! a backend: its reports come as commands like any other.
 //!
 //! - `stream`: the stream to the bridge; `backends`: the links to backends.
-//! - `sources`: the calls about sources; `gaps`: the log lines about missing numbers.
+//! - `trading`: the calls about the trading state. `sources`: the calls about sources; `gaps`: the log lines about missing numbers.
 
 mod backends;
 mod gaps;
 mod sources;
 mod stream;
+mod trading;
 
 use std::{sync::Arc, time::Instant};
 
@@ -21,13 +22,13 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tonic::Status;
 
 use self::backends::Backends;
-pub(crate) use self::sources::Command as SourcesCommand;
+pub(crate) use self::{sources::Command as SourcesCommand, trading::Command as TradingCommand};
 use crate::{
     backend::{Report, link::Links},
     engine::{Engine, LinkId, RequestError, Tally},
     ledger::{Ledger, LedgerError},
     metrics::Metrics,
-    settings::{Settings, SettingsError},
+    settings::{InitialTrading, Settings, SettingsError},
     wire,
 };
 
@@ -35,6 +36,8 @@ use crate::{
 pub const READY_PART: &str = "ledger";
 /// The part of [`Readiness`] that an algorithm out of process provides: it lacks it while it cannot be asked.
 pub const ALGORITHM_PART: &str = "algorithm";
+/// Part of the readiness: the account may use all channels of its algorithm.
+pub const TOPICS_PART: &str = "topics";
 
 /// Ticks that end a group: large enough to share a sync, small enough that the first of them does not wait long.
 const GROUP_TICKS: usize = 4_096;
@@ -62,6 +65,8 @@ pub(crate) enum Command {
     Decisions { account: String, from: u64, reply: Reply<Vec<Decision>> },
     /// Lists, resets or forgets sources.
     Sources(sources::Command),
+    /// Sets the trading state, or sells holdings by hand.
+    Trading(trading::Command),
     /// A backend, or its end, through the link of an engine.
     Report { life: u64, link: LinkId, report: Report },
     /// Time passes: who waits is told that it is not in vain.
@@ -84,6 +89,7 @@ enum Answer {
     },
     Configure(Reply<ConfigureResponse>, ConfigureResponse),
     Sources(sources::Answer),
+    Trading(trading::Answer),
 }
 
 /// Why the writer ended.
@@ -134,6 +140,9 @@ impl Writer {
     pub(crate) fn start(mut ledger: Box<dyn Ledger>, equipment: Equipment) -> Result<Self, WriterError> {
         let Equipment { settings, clock, metrics, readiness, links, commands } = equipment;
         let engine = take_up(ledger.as_mut(), &settings, clock.as_ref())?;
+        // What is in force now is in the ledger. The state of the start must not come back after a failed commit.
+        let mut settings = settings;
+        settings.initial.trading = InitialTrading::Recorded;
         let tally = watch::Sender::new(Arc::new(engine.tally()));
         let backends = Backends::new(links, commands);
         let mut writer = Self {
@@ -218,6 +227,7 @@ impl Writer {
                 respond(reply, page);
             }
             Command::Sources(command) => answers.extend(self.sources(command).map(Answer::Sources)),
+            Command::Trading(command) => answers.extend(self.trading(command).map(Answer::Trading)),
             Command::Report { life, link, report } => {
                 if life == self.backends.life {
                     self.engine.hear(link, report, self.clock.now_micros());
@@ -280,6 +290,7 @@ impl Writer {
             match answer {
                 Answer::Configure(reply, _) => respond(reply, Err(status.clone())),
                 Answer::Sources(answer) => answer.fail(status.clone()),
+                Answer::Trading(answer) => answer.fail(status.clone()),
                 Answer::Stream { .. } | Answer::Replay { .. } => {}
             }
         }
@@ -304,6 +315,7 @@ impl Writer {
             Answer::Replay { stream, after, through } => self.replay(stream, after, through),
             Answer::Configure(reply, response) => respond(reply, Ok(response)),
             Answer::Sources(answer) => answer.give(),
+            Answer::Trading(answer) => answer.give(),
         }
     }
 

@@ -17,7 +17,7 @@ use algo_runtime::{
     metrics::Metrics,
     portfolio::Policy,
     server::{self, ALGORITHM_PART, Config, READY_PART, Running},
-    settings::{Adjustable, Authority, Choice, Settings},
+    settings::{Adjustable, Authority, Choice, Initial, Settings, Topics},
 };
 use intuition_api::v1::{
     AccountRequest, AccountResponse, Batch, Committed, ConfigureRequest, ConfigureResponse, Delivery, DescribeRequest,
@@ -300,8 +300,10 @@ async fn runtime(dir: &Path, algorithm: Choice) -> (Running, CancellationToken, 
         },
         authority: Authority::Resource { uid: "u-1".to_owned(), generation: 1 },
         policy: Policy::from_parts("fixed-amount", None, Some("1")).unwrap(),
+        topics: Topics::default(),
         subscribe: None,
         inputs: Vec::new(),
+        initial: Initial::default(),
     };
     let config = Config {
         settings,

@@ -13,7 +13,8 @@ use std::{
 use intuition_api::{
     capability,
     v1::{
-        Batch, Delivery, Open, ProcessRequest, Quote, Tick, TickOutcome,
+        Batch, ConfigureRequest, Delivery, Open, ProcessRequest, Quote, SetTradingStateRequest, Settings, Tick,
+        TickOutcome, TradingCause, TradingState,
         process_request::Message,
         process_response,
         runtime_client::RuntimeClient,
@@ -37,9 +38,23 @@ struct Runtime {
 
 impl Runtime {
     async fn start(binary: &Path, data: &Path) -> Self {
+        Self::start_by(binary, data, &["--algorithm", "random", "--threshold", "0"]).await
+    }
+
+    /// With a settings file of this generation.
+    async fn start_at(binary: &Path, data: &Path, generation: i64, suspend: bool) -> Self {
+        let file = data.with_file_name(format!("settings-{generation}.json"));
+        let text = format!(
+            r#"{{"resourceUid":"u-1","generation":{generation},"algorithm":"random","threshold":0,"suspend":{suspend}}}"#
+        );
+        fs::write(&file, text).unwrap();
+        Self::start_by(binary, data, &["--settings", file.to_str().unwrap()]).await
+    }
+
+    async fn start_by(binary: &Path, data: &Path, settings: &[&str]) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut command = Command::new(binary);
-        command.args(["--account", ACCOUNT, "--algorithm", "random", "--threshold", "0"]);
+        command.args(["--account", ACCOUNT]).args(settings);
         command.args(["--addr", &format!("127.0.0.1:{port}"), "--data-dir"]).arg(data);
         let child = command.stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
         let mut runtime = Self { binary: binary.to_owned(), child, port };
@@ -57,6 +72,32 @@ impl Runtime {
             assert!(self.child.try_wait().unwrap().is_none(), "it ended");
             tokio::task::yield_now().await;
         }
+    }
+
+    async fn configure(&mut self, generation: i64, suspend: bool) {
+        let request = ConfigureRequest {
+            account: ACCOUNT.to_owned(),
+            resource_uid: "u-1".to_owned(),
+            generation,
+            settings: Some(Settings {
+                algorithm: "random".to_owned(),
+                threshold: "0".to_owned(),
+                starting_cash: "10000".to_owned(),
+                suspend,
+                ..Settings::default()
+            }),
+            ..ConfigureRequest::default()
+        };
+        let response = self.client().await.configure(request).await.unwrap().into_inner();
+        assert_eq!((response.effective_generation, response.refusals), (generation, vec![]));
+    }
+
+    /// Whether signals are denied for the trading state, as the outcome of a new quote shows it.
+    async fn is_stopped(&mut self, open: Open) -> bool {
+        let number = open.run;
+        let delivery = delivery(number, u32::try_from(number).unwrap(), 1, vec![named(&format!("q-{number}"), 1)]);
+        let outcomes = self.outcomes(open, &[delivery]).await;
+        ["Suspended", "Halted"].contains(&outcomes[0][0].reason.as_str())
     }
 
     /// Sends deliveries on a stream of its own and gives their outcomes.
@@ -261,4 +302,63 @@ async fn a_ledger_of_the_release_before_is_taken_up() {
     let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/ledgers/v0.1.0.db");
     fs::copy(fixture, dir.path().join("ledger.db")).unwrap();
     take_up(dir.path()).await;
+}
+
+#[tokio::test]
+#[ignore = "needs the binary of v0.1.0: V010=/path/to/algo-runtime"]
+async fn stop_goes_from_this_release_to_the_one_before_and_back() {
+    let older = path_in("V010").unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let data = data.as_path();
+    fs::create_dir(data).unwrap();
+    let mut runtime = Runtime::start_at(ours(), data, 2, false).await;
+    runtime.configure(3, false).await;
+    assert!(!runtime.is_stopped(new_bridge(1)).await);
+    let cause = TradingCause {
+        cause: "Halt".to_owned(),
+        state: TradingState::Halted.into(),
+        message: "ann".to_owned(),
+        since_micros: 0,
+    };
+    let halt = SetTradingStateRequest {
+        account: ACCOUNT.to_owned(),
+        resource_uid: "u-1".to_owned(),
+        generation: 3,
+        from: None,
+        causes: vec![cause],
+    };
+    assert_eq!(runtime.client().await.set_trading_state(halt).await.unwrap().into_inner().refusal, None);
+    runtime.stop(data);
+
+    // v0.1.0 finds its suspension in the record, until a newer generation says otherwise.
+    let mut runtime = Runtime::start_at(&older, data, 2, false).await;
+    assert!(runtime.is_stopped(old_bridge(2, true)).await);
+    runtime.configure(4, false).await;
+    assert!(!runtime.is_stopped(old_bridge(3, true)).await);
+    runtime.stop(data);
+
+    // What a person set holds when the file comes back.
+    let mut runtime = Runtime::start_at(ours(), data, 4, false).await;
+    assert!(runtime.is_stopped(new_bridge(4)).await);
+    let lift = SetTradingStateRequest {
+        account: ACCOUNT.to_owned(),
+        resource_uid: "u-1".to_owned(),
+        generation: 4,
+        from: Some(1),
+        causes: Vec::new(),
+    };
+    assert_eq!(runtime.client().await.set_trading_state(lift).await.unwrap().into_inner().refusal, None);
+    runtime.stop(data);
+
+    let mut runtime = Runtime::start_at(&older, data, 4, false).await;
+    assert!(!runtime.is_stopped(old_bridge(5, true)).await);
+    runtime.configure(5, true).await;
+    runtime.stop(data);
+    let mut runtime = Runtime::start_at(ours(), data, 5, false).await;
+    assert!(runtime.is_stopped(new_bridge(6)).await, "the suspension of v0.1.0");
+    runtime.configure(6, false).await;
+    assert!(!runtime.is_stopped(new_bridge(7)).await);
+    runtime.stop(data);
+    verify(&older, data);
 }

@@ -12,7 +12,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use intuition_api::v1::{AccountRequest, AccountResponse, ConfigureRequest, Settings, runtime_client::RuntimeClient};
+use intuition_api::v1::{
+    AccountRequest, AccountResponse, ConfigureRequest, SetTradingStateRequest, SetTradingStateResponse, Settings,
+    TradingCause, TradingState, runtime_client::RuntimeClient,
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tonic::transport::Channel;
@@ -93,6 +96,35 @@ impl Process {
     async fn account(&mut self) -> AccountResponse {
         let request = AccountRequest { account: ACCOUNT.to_owned() };
         self.client().await.account(request).await.unwrap().into_inner()
+    }
+}
+
+impl Process {
+    /// Asks for these causes, as the resource `u-1`.
+    async fn set(
+        &mut self,
+        generation: i64,
+        from: Option<u64>,
+        causes: &[(&str, TradingState)],
+    ) -> SetTradingStateResponse {
+        let cause = |(code, state): &(&str, TradingState)| TradingCause {
+            cause: (*code).to_owned(),
+            state: (*state).into(),
+            ..TradingCause::default()
+        };
+        let request = SetTradingStateRequest {
+            account: ACCOUNT.to_owned(),
+            resource_uid: "u-1".to_owned(),
+            generation,
+            from,
+            causes: causes.iter().map(cause).collect(),
+        };
+        self.client().await.set_trading_state(request).await.unwrap().into_inner()
+    }
+
+    async fn state(&mut self) -> (TradingState, u64, i64) {
+        let trading = self.account().await.trading.unwrap();
+        (trading.state(), trading.number, trading.generation)
     }
 }
 
@@ -225,4 +257,75 @@ fn flags_that_contradict_each_other_and_settings_of_a_later_release_end_it_with_
     let said = ended(&mut command(dir.path(), &first).0);
     assert!(said.contains("settings-1-2.json") && said.contains("unknown field `format`"), "{said}");
     assert_eq!(fs::read_dir(dir.path().join("data")).unwrap().count(), 0, "no ledger is made");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stop_outlasts_a_kill_and_is_lifted_by_its_number_alone() {
+    let dir = folder();
+    let first = settings(dir.path(), 1, &json!({}));
+    let mut process = Process::start(dir.path(), &first);
+    let answer = process.set(2, None, &[("Halt", TradingState::Halted)]).await;
+    assert_eq!((answer.refusal, answer.trading.unwrap().number), (None, 1));
+    // The process is killed, and the settings file is still that of the generation before.
+    drop(process);
+    let mut process = Process::start(dir.path(), &first);
+    assert_eq!(process.state().await, (TradingState::Halted, 1, 2));
+    let request = ConfigureRequest {
+        account: ACCOUNT.to_owned(),
+        resource_uid: "u-1".to_owned(),
+        generation: 3,
+        settings: Some(Settings { algorithm: "rnd".to_owned(), suspend: true, ..Settings::default() }),
+        ..ConfigureRequest::default()
+    };
+    let refused = process.client().await.configure(request).await.unwrap().into_inner();
+    assert_eq!((refused.refusals[0].reason.as_str(), refused.effective_generation), ("InvalidSettings", 1));
+    drop(process);
+    let mut process = Process::start(dir.path(), &first);
+    assert_eq!(process.state().await, (TradingState::Halted, 2, 3));
+    for (generation, from, reason) in
+        [(2, Some(2), "OlderGeneration"), (3, Some(1), "OtherNumber"), (3, None, "OtherNumber")]
+    {
+        assert_eq!(process.set(generation, from, &[]).await.refusal.unwrap().reason, reason);
+    }
+    assert_eq!(process.set(3, Some(2), &[]).await.refusal, None);
+    drop(process);
+    let mut process = Process::start(dir.path(), &first);
+    assert_eq!(process.state().await, (TradingState::Active, 3, 3));
+    assert!(process.terminate().status.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_beside_the_settings_bring_the_trading_state_and_leave_the_cash_open() {
+    let dir = folder();
+    let path = settings(dir.path(), 2, &json!({"startingCash": "700"}));
+    let write = |name: &str, text: &Value| fs::write(dir.path().join(name), text.to_string()).unwrap();
+    let ended = |name: &str| {
+        let output = command(dir.path(), &path).0.output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains(name), "{said}");
+    };
+    let cause = |state: &str| json!({"cause": "User", "state": state, "message": "spec.tradingState"});
+    for wrong in [
+        json!({"resourceUid": "u-1", "generation": 2}),
+        json!({"resourceUid": "u-1", "generation": 2, "causes": [cause("Paused")]}),
+        json!({"resourceUid": "u-9", "generation": 2, "causes": []}),
+    ] {
+        write("trading-state.json", &wrong);
+        ended("trading-state.json");
+    }
+    write("trading-state.json", &json!({"resourceUid": "u-1", "generation": 2, "causes": [cause("Reducing")]}));
+    write("cash.json", &json!({"resourceUid": "u-1", "generation": 2, "startingCashUnchanged": "yes"}));
+    ended("cash.json");
+    write("cash.json", &json!({"resourceUid": "u-1", "generation": 2, "startingCashUnchanged": true}));
+    let mut process = Process::start(dir.path(), &path);
+    assert_eq!(process.state().await, (TradingState::Reducing, 1, 2));
+    assert_eq!(process.account().await.deposits, "700.00", "the first start");
+    assert!(process.terminate().status.success());
+    let next = settings(dir.path(), 3, &json!({"startingCash": "9000"}));
+    write("trading-state.json", &json!({"resourceUid": "u-1", "generation": 3, "causes": []}));
+    let mut process = Process::start(dir.path(), &next);
+    assert_eq!(process.state().await, (TradingState::Active, 2, 3));
+    assert_eq!(process.account().await.deposits, "700.00");
+    assert!(process.terminate().status.success());
 }

@@ -8,14 +8,15 @@ use algo_runtime::{
     metrics::Metrics,
     portfolio::Policy,
     server::{self, ALGORITHM_DEADLINE, Config, READY_PART, Running, RuntimeError},
-    settings::{Adjustable, Authority, Choice, Input, Settings},
+    settings::{Adjustable, Authority, Choice, Initial, Input, Settings, Topics},
 };
 use intuition_api::capability;
 use intuition_api::v1::{
-    AccountRequest, Acknowledged, Batch, Committed, ConfigureRequest, DecisionsRequest, Delivery, Filter,
-    ForgetSourcesRequest, Holding, Open, ProcessRequest, ProcessResponse, Published, Quote, ResetSourceRequest, Source,
-    SourcesRequest, Tick, process_request, process_response::Message, runtime_client::RuntimeClient, tick::Content,
-    tick_outcome::SeenBy,
+    AccountRequest, Acknowledged, Batch, CloseRequest, Committed, ConfigureRequest, DecisionsRequest, Delivery, Filter,
+    ForgetSourcesRequest, Holding, Open, ProcessRequest, ProcessResponse, Published, Quote, ResetSourceRequest,
+    SetTradingStateRequest, Source, SourcesRequest, Tick, TradingCause, TradingState, close_request::What,
+    outbox_entry::Content as Entry, process_request, process_response::Message, runtime_client::RuntimeClient,
+    tick::Content, tick_outcome::SeenBy,
 };
 use intuition_common::{
     clock::{Clock, SystemClock},
@@ -46,8 +47,10 @@ fn settings() -> Settings {
         },
         authority: Authority::Start,
         policy: Policy::from_parts("fixed-amount", None, Some("100")).unwrap(),
+        topics: Topics::default(),
         subscribe: None,
         inputs: Vec::new(),
+        initial: Initial::default(),
     }
 }
 
@@ -217,6 +220,90 @@ async fn a_ledger_that_cannot_be_written_keeps_nothing_says_so_and_goes_on_once_
     let seqs: Vec<u64> = bridge.committed().await.outcomes.iter().map(|outcome| outcome.ticks[0].seqs[0]).collect();
     assert_eq!(seqs, [1, 2, 3]);
     assert!(runtime.readiness.missing().is_empty());
+    runtime.stop().await;
+}
+
+/// Asks for the state of the cause Halt, or for its end.
+fn halt(from: Option<u64>, state: Option<TradingState>) -> SetTradingStateRequest {
+    let cause = |state: TradingState| TradingCause {
+        cause: "Halt".to_owned(),
+        state: state.into(),
+        message: "ann".to_owned(),
+        since_micros: 0,
+    };
+    SetTradingStateRequest {
+        account: ACCOUNT.to_owned(),
+        from,
+        causes: state.map(cause).into_iter().collect(),
+        ..SetTradingStateRequest::default()
+    }
+}
+
+#[tokio::test]
+async fn stop_holds_once_it_is_answered_and_a_failed_commit_leaves_the_state_as_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut runtime = start(dir.path()).await;
+    let stop = halt(None, Some(TradingState::Halted));
+    let other = SetTradingStateRequest { account: "default/other".to_owned(), ..stop.clone() };
+    assert_eq!(runtime.client.set_trading_state(other).await.unwrap_err().code(), Code::NotFound);
+    let malformed = halt(None, Some(TradingState::Active));
+    assert_eq!(runtime.client.set_trading_state(malformed).await.unwrap_err().code(), Code::InvalidArgument);
+    let answer = runtime.client.set_trading_state(stop).await.unwrap().into_inner();
+    let trading = answer.trading.unwrap();
+    assert_eq!((trading.state(), trading.number, answer.refusal), (TradingState::Halted, 1, None));
+
+    let outside = rusqlite::Connection::open(dir.path().join("ledger.db")).unwrap();
+    let refuse = "CREATE TRIGGER refuse BEFORE INSERT ON trading BEGIN SELECT RAISE(ABORT, 'no room'); END";
+    outside.execute_batch(refuse).unwrap();
+    let status = runtime.client.set_trading_state(halt(Some(1), None)).await.unwrap_err();
+    assert_eq!(status.code(), Code::Internal);
+    outside.execute_batch("DROP TRIGGER refuse").unwrap();
+    let account = AccountRequest { account: ACCOUNT.to_owned() };
+    let trading = runtime.client.account(account).await.unwrap().into_inner().trading.unwrap();
+    assert_eq!((trading.state(), trading.causes[0].message.as_str()), (TradingState::Halted, "ann"));
+    let mut bridge = runtime.open(1).await;
+    bridge.opened().await;
+    bridge.quotes(1..=2).await;
+    assert!(bridge.committed().await.outcomes.iter().all(|outcome| outcome.ticks[0].reason == "Halted"));
+    let answer = runtime.client.set_trading_state(halt(Some(1), None)).await.unwrap().into_inner();
+    assert_eq!(answer.trading.unwrap().state(), TradingState::Active);
+    bridge.quotes(3..=3).await;
+    assert_eq!(bridge.committed().await.outcomes[0].ticks[0].seqs, [1]);
+    runtime.stop().await;
+}
+
+#[tokio::test]
+async fn holding_that_is_closed_by_hand_has_its_origin_on_the_stream_and_in_the_journal() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut runtime = start(dir.path()).await;
+    let mut bridge = runtime.open(1).await;
+    bridge.opened().await;
+    bridge.quotes(1..=1).await;
+    bridge.committed().await;
+    let all = CloseRequest {
+        account: ACCOUNT.to_owned(),
+        request: "r-1".to_owned(),
+        what: Some(What::All(true)),
+        ..CloseRequest::default()
+    };
+    let refused = runtime.client.close(all.clone()).await.unwrap().into_inner();
+    assert_eq!(refused.refusal.unwrap().reason, "NotHalted");
+    let nothing = CloseRequest { what: None, ..all.clone() };
+    assert_eq!(runtime.client.close(nothing).await.unwrap_err().code(), Code::InvalidArgument);
+    runtime.client.set_trading_state(halt(None, Some(TradingState::Halted))).await.unwrap();
+    assert_eq!(runtime.client.close(all).await.unwrap().into_inner().closing, ["GOOG"]);
+    bridge.quotes(2..=2).await;
+    let sold = bridge.committed().await;
+    let Some(Entry::Decision(decision)) = &sold.entries[0].content else { panic!("a decision") };
+    assert_eq!((decision.seq, decision.origin.as_str()), (2, "manual"));
+    assert!(bridge.committed().await.outcomes[0].ticks[0].seqs == [2], "the outcome follows the sale");
+    let request = DecisionsRequest { account: ACCOUNT.to_owned(), from_seq: 0 };
+    let mut decisions = runtime.client.decisions(request).await.unwrap().into_inner();
+    let mut origins = Vec::new();
+    while let Some(decision) = decisions.next().await {
+        origins.push(decision.unwrap().origin);
+    }
+    assert_eq!(origins, ["", "manual"]);
     runtime.stop().await;
 }
 

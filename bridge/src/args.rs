@@ -40,7 +40,8 @@ pub(crate) struct Args {
     /// PEM file of the authorities to trust instead of the machine's own.
     #[arg(long, env = "INTUITION_MQTT_CA_FILE", value_name = "FILE")]
     mqtt_ca_file: Option<PathBuf>,
-    /// Folder with the files `username`, `password`, `ca.crt`, each optional, read again at every attempt to connect.
+    /// Folder with the files `mqtt-username`, `mqtt-password`, `mqtt-ca.crt`, each optional, read again at every attempt to
+    /// connect. Without any of them: `username`, `password`, `ca.crt`, for this release alone.
     #[arg(
         long,
         env = "INTUITION_MQTT_CREDENTIALS_DIR",

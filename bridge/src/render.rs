@@ -42,6 +42,9 @@ struct DecisionView<'a> {
     price: &'a str,
     cash: &'a str,
     time: String,
+    /// `manual` where a person sold the holding.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    origin: &'a str,
 }
 
 /// A decision as one line of JSON.
@@ -62,6 +65,7 @@ fn decision_view(decision: &Decision) -> DecisionView<'_> {
         price: &decision.price,
         cash: &decision.cash,
         time: rfc3339_millis(decision.time_micros),
+        origin: &decision.origin,
     }
 }
 
@@ -162,6 +166,9 @@ mod tests {
             r#""time":"2026-01-02T03:04:05.678Z"}"#
         );
         assert_eq!(decision(&decision_message), expected);
+        let by_hand = Decision { origin: "manual".to_owned(), ..decision_message };
+        let expected = expected.replace(r#"Z"}"#, r#"Z","origin":"manual"}"#);
+        assert_eq!(decision(&by_hand), expected);
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! The flags.
 
-use std::{path::PathBuf, time::Duration};
+mod trading;
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use algo_runtime::backend;
 use bridge::mqtt::Address;
@@ -8,6 +10,7 @@ use clap::{Args, Parser, Subcommand};
 use intuition_api::topic::check_filter;
 use intuition_common::telemetry::LogArgs;
 
+pub(crate) use self::trading::{AccountsArgs, AtArgs, CloseArgs, ClusterArgs, HaltArgs, ResumeArgs, WaitArgs};
 use crate::{backends, feed::window::Rate, output::Format, sources};
 
 /// Runs trading algorithms: the manifests that a cluster runs, on this machine.
@@ -23,8 +26,28 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// List algorithms and the parameters that they take: those built in, those served at addresses, and a cluster's.
     Backends(BackendsArgs),
+    /// Sell holdings of an account that is halted or reducing, each symbol whole at its next quote.
+    ///
+    /// The sale does not wait for the algorithm. An account that is Active has to be halted first. The symbols that still
+    /// wait are dropped by --cancel and by the return to Active.
+    Close(Box<CloseArgs>),
     /// Take a server of algorithms through the contract, and say what fails and why.
     Conform(ConformArgs),
+    /// Stop the trading of accounts: every signal is denied until `intuition resume`.
+    ///
+    /// Sets the annotation `intuition.dev/halt` of the resources, also where the spec is invalid, and waits until the operator
+    /// confirms that the state is in force. `kubectl apply` leaves the annotation alone. Exit code 1: at least
+    /// one account is not confirmed. An account that fails does not keep the others from being halted.
+    Halt(Box<HaltArgs>),
+    /// Let accounts only sell: buys are denied until `intuition resume`.
+    ///
+    /// As `intuition halt`, by the annotation `intuition.dev/reduce`.
+    Reduce(Box<HaltArgs>),
+    /// End the stops of `intuition halt` and `intuition reduce`, and name the causes that remain.
+    ///
+    /// Removes both annotations. Causes of the spec (`tradingState`, `suspend`) and of the runtime itself remain. Exit code
+    /// 1: at least one account is not Active afterwards.
+    Resume(Box<ResumeArgs>),
     /// Run manifests on this machine: each with its own runtime, ledger and bridge, in this one process.
     Run(Box<RunArgs>),
     /// List the numbered sources of an account, let one begin again, or forget sources.
@@ -86,6 +109,12 @@ pub(crate) struct RunArgs {
     /// Folder of the ledgers, `DIR/NAMESPACE/NAME`; another run takes them up. Without it they are temporary.
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
+    /// Address where the runtime of the first manifest listens, each further one on the next port; with port 0, on free
+    /// ports. `intuition halt`, `reduce`, `resume`, `close` and `sources` take it as --runtime. Without this flag free
+    /// ports of the loopback interface are used. A run without a feed, or with this flag, prints the addresses at its
+    /// start. Calls need no password: keep the address on this machine.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) runtime_addr: Option<SocketAddr>,
     /// How decisions and summaries are shown on standard output.
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) output: Format,

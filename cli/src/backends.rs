@@ -21,10 +21,10 @@ use tokio::task::JoinSet;
 use self::{directory::DirectoryError, probe::Probe};
 use crate::{args::BackendsArgs, output};
 
-/// How algorithms are listed.
+/// How a command shows its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// For people: a table, then the parameters of each.
+    /// For people.
     Text,
     /// For programs: one JSON object, on one line.
     Json,

@@ -5,6 +5,7 @@
 //! - [`backends`]: which algorithms there are, and which parameters they take.
 //! - [`conform`]: whether a server of algorithms keeps the contract.
 //! - [`sources`]: the numbered sources of an account.
+//! - [`trading`]: halts, reduces, resumes and closes accounts. [`cluster`]: the API server, and runtimes behind it.
 //! - [`run`]: a local run: for each manifest the runtime and the bridge that a cluster would run, in this process.
 //! - [`broker`]: the embedded broker. [`feed`]: a CSV file as quotes. [`output`]: what standard output shows.
 
@@ -12,12 +13,14 @@ mod args;
 mod backends;
 #[cfg(feature = "embedded-broker")]
 mod broker;
+mod cluster;
 mod conform;
 mod feed;
 mod manifest;
 mod output;
 mod run;
 mod sources;
+mod trading;
 mod validate;
 
 use std::process::ExitCode;
@@ -29,7 +32,11 @@ use crate::args::{Arguments, Command};
 fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Backends(arguments) => backends::command(&arguments),
+        Command::Close(arguments) => trading::close(&arguments),
         Command::Conform(arguments) => conform::command(&arguments),
+        Command::Halt(arguments) => trading::halt(&arguments),
+        Command::Reduce(arguments) => trading::reduce(&arguments),
+        Command::Resume(arguments) => trading::resume(&arguments),
         Command::Run(arguments) => run::command(&arguments),
         Command::Sources(arguments) => sources::command(&arguments),
         Command::Validate(arguments) => validate::command(&arguments),

@@ -130,7 +130,7 @@ fn try_command(args: &RunArgs, algos: &[(TradingAlgo, Choice)]) -> Result<End, R
         let (tasks, broker_stop) = (TaskTracker::new(), CancellationToken::new());
         let broker = broker(args, &tasks, &broker_stop).await?;
         let (mut locals, mut told) = (Vec::new(), Told::default());
-        let outcome = match start(algos, data_dir, &mut locals, &mut told, &signal).await {
+        let outcome = match start(args, algos, data_dir, &mut locals, &mut told, &signal).await {
             Ok(true) => run(args, feed, &broker, locals, told, &tasks, &signal).await,
             Ok(false) => {
                 let summaries = summarise(locals, Duration::ZERO).await?;
@@ -152,18 +152,20 @@ fn try_command(args: &RunArgs, algos: &[(TradingAlgo, Choice)]) -> Result<End, R
 
 /// Starts the runtimes and waits for their algorithms; `false`: `signal` came first.
 async fn start(
+    args: &RunArgs,
     algos: &[(TradingAlgo, Choice)],
     data_dir: &Path,
     locals: &mut Vec<Local>,
     told: &mut Told,
     signal: &CancellationToken,
 ) -> Result<bool, RunError> {
-    for (algo, decider) in algos {
+    for (place, (algo, decider)) in algos.iter().enumerate() {
         if algo.spec.broker.is_some() {
             tracing::warn!(algo = validate::account(algo), "spec.broker is not for local runs: see --broker");
         }
         let failed = |error| RunError::local(validate::account(algo), error);
-        locals.push(Local::start(algo, decider.clone(), data_dir).await.map_err(failed)?);
+        let addr = local::runtime_addr(args.runtime_addr, place);
+        locals.push(Local::start(algo, decider.clone(), data_dir, addr).await.map_err(failed)?);
     }
     algorithms::wait(locals, told, signal).await
 }
@@ -185,6 +187,9 @@ async fn run(
         }
     };
     say_how_it_starts(feeding.as_ref(), &broker.address, &locals);
+    if feeding.is_none() || args.runtime_addr.is_some() {
+        say(&locals.iter().map(Local::halt_line).collect::<Vec<_>>());
+    }
     let closed = CancellationToken::new();
     let (published, receiver) = mpsc::unbounded_channel();
     let (format, bar, reader_gone) = (args.output, feeding.as_ref().map(Feeding::bar), closed.clone());

@@ -18,7 +18,7 @@ use k8s_openapi::{
 use kube::ResourceExt;
 
 use crate::{
-    names::{Component, service_account},
+    names::{Component, credential, service_account},
     plan::{Login, Plan},
     settings::Settings,
 };
@@ -76,7 +76,14 @@ pub fn desired(plan: &Plan, settings: &Settings, claim: Option<&PersistentVolume
 
 fn broker_secret(plan: &Plan) -> Option<Secret> {
     let Login::Default { secret, credentials } = &plan.broker.login else { return None };
-    let data = credentials.0.iter().map(|(name, content)| (name.clone(), ByteString(content.clone()))).collect();
+    // Under both names: the pod mounts the whole Secret, and bridges of v0.1.0 read the former names.
+    let present =
+        |former: &str| credential::MOUNTED.iter().find(|(_, name)| *name == Some(former)).map(|(key, _)| *key);
+    let both = |(former, content): (&String, &Vec<u8>)| {
+        let names = [Some(former.as_str()), present(former)];
+        names.into_iter().flatten().map(|name| (name.to_owned(), ByteString(content.clone()))).collect::<Vec<_>>()
+    };
+    let data = credentials.0.iter().flat_map(both).collect();
     Some(Secret {
         metadata: metadata(plan, secret.clone(), Some(Component::Bridge)),
         data: Some(data),

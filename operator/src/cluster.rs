@@ -3,7 +3,9 @@
 
 mod apply;
 mod caches;
+mod installation;
 mod memo;
+mod rights;
 mod stored;
 mod surplus;
 mod write;
@@ -22,10 +24,13 @@ use kube::{
 pub use self::{
     apply::Applied,
     caches::{Caches, Streams, watch},
+    rights::Rights,
     write::ApplyError,
 };
 pub(crate) use self::{
     caches::{Changes, api, cache},
+    installation::check_installation,
+    rights::{NoBackoff, OPERATOR_LACKS_RIGHTS},
     write::{Silence, Writer, note},
 };
 use crate::{
@@ -67,6 +72,15 @@ impl CallError {
     /// Whether it answered with this HTTP status.
     pub fn is(&self, code: u16) -> bool {
         matches!(self, Self::Refuse(status) if status.code == code)
+    }
+
+    /// The words of an API server that refused for want of a right, which name verb and resource; `None`: it refused for
+    /// another cause, such as a quota, or did not.
+    pub fn missing_right(&self) -> Option<&str> {
+        let Self::Refuse(status) = self else { return None };
+        // Admission refuses with the same code.
+        let is_right = status.message.contains(" cannot ") && status.message.contains(" resource ");
+        (status.code == code::FORBIDDEN && is_right && !self.is_farewell()).then_some(status.message.as_str())
     }
 
     /// Whether it refused because the namespace is being deleted, and with it everything in there.
@@ -127,12 +141,12 @@ impl Cluster {
     }
 
     /// Waits until every cache has been filled once: before that, what is there looks as if it were not.
-    pub(crate) async fn await_caches<K>(&self, others: &Store<Guarded<K>>) -> Result<(), CallError>
+    pub(crate) async fn await_caches<K>(&self, others: &Store<Guarded<K>>, patience: Duration) -> Result<(), CallError>
     where
         K: Watched,
     {
         let filled = async { tokio::join!(self.caches.filled(), others.wait_until_ready()) };
-        tokio::time::timeout(CALL, filled).await.map(drop).map_err(|_| CallError::TimeOut)
+        tokio::time::timeout(patience, filled).await.map(drop).map_err(|_| CallError::TimeOut)
     }
 
     /// How a workload is doing, `generation` being that of its Deployment when it was written last.

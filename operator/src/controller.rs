@@ -3,7 +3,9 @@
 pub(crate) mod context;
 mod hourly;
 pub(crate) mod known;
+mod namespaces;
 pub(crate) mod pace;
+mod rights;
 pub(crate) mod run;
 
 use std::{sync::Arc, time::Instant};
@@ -24,6 +26,7 @@ use crate::{
     ask::Questions,
     build,
     cluster::{Applied, ApplyError, CallError},
+    confine,
     guarded::Guarded,
     names::Component,
     owner::Owner,
@@ -44,6 +47,9 @@ pub enum ReconcileError {
     /// The default broker's credentials could not be read.
     #[error("cannot read the default broker's credentials")]
     ReadCredentials(#[source] std::io::Error),
+    /// The namespace could not be read. Its labels decide about the default broker's login.
+    #[error("cannot read the namespace")]
+    ReadNamespace(#[source] CallError),
     /// The status could not be written.
     #[error("cannot write the status")]
     SaveStatus(#[source] CallError),
@@ -67,6 +73,7 @@ impl ReconcileError {
         match self {
             Self::FindClaim(_) => "FindClaim",
             Self::ReadCredentials(_) => "ReadCredentials",
+            Self::ReadNamespace(_) => "ReadNamespace",
             Self::SaveStatus(_) => "SaveStatus",
             Self::Apply(_) => "Apply",
             Self::FillCaches(_) => "FillCaches",
@@ -87,6 +94,14 @@ pub async fn reconcile(seen: Arc<Guarded>, context: Arc<Context>) -> Result<Acti
     let began = Instant::now();
     let outcome = tokio::time::timeout(pace::LONGEST_LOOK, once(&seen, &context)).await;
     let outcome = outcome.unwrap_or(Err(ReconcileError::TimeOut(pace::LONGEST_LOOK.as_secs())));
+    if let Err(error) = &outcome {
+        let trading = seen.trading();
+        let lasting = Lasting { generation: seen.meta().generation.unwrap_or_default(), trading: &trading, pods: None };
+        let derive = |previous: Option<&_>, problems: &[_]| {
+            derive(previous, &*seen, &Outcome::Refused(problems, lasting), &context)
+        };
+        context.common.tell_lacking_rights(context.cluster.writer(), &seen, error, derive).await;
+    }
     let failed = outcome.as_ref().err().map(ReconcileError::reason);
     context.common.metrics.reconciled(KIND, began.elapsed(), failed);
     outcome
@@ -100,7 +115,8 @@ async fn once(seen: &Guarded, context: &Context) -> Result<Action, ReconcileErro
     if !context.common.leads() {
         return Err(ReconcileError::LoseLead);
     }
-    context.cluster.await_caches(&context.algorithms).await.map_err(ReconcileError::FillCaches)?;
+    let patience = context.common.patience(seen);
+    context.cluster.await_caches(&context.algorithms, patience).await.map_err(ReconcileError::FillCaches)?;
     let previous = context.common.recent.status_of(seen);
     let look = match &seen.parsed {
         Ok(algo) => {
@@ -142,7 +158,7 @@ async fn not_accepted(
     previous: Option<&TradingAlgoStatus>,
     context: &Context,
 ) -> Look {
-    let (owner, generation) = (seen.owner(), seen.meta().generation.unwrap_or_default());
+    let (owner, generation) = (owner(seen, context), seen.meta().generation.unwrap_or_default());
     let (cluster, trading) = (&context.cluster, seen.trading());
     let stored = cluster.stored_settings(&owner);
     let pods = lasting_pods(&owner, generation, &trading, &stored, context).await;
@@ -171,6 +187,10 @@ async fn not_accepted(
     Look { derived, failed }
 }
 
+fn owner(seen: &Guarded, context: &Context) -> Owner {
+    seen.owner(context.common.settings.installation.as_deref())
+}
+
 /// Puts a stop in force that the status does not show, before anything is read or written for the rest of the look: an API
 /// server that is slow or refuses must not hold it back. The status that follows from it is for a look that fails.
 async fn stop(seen: &Guarded, previous: Option<&TradingAlgoStatus>, context: &Context) -> Option<Derived> {
@@ -178,7 +198,7 @@ async fn stop(seen: &Guarded, previous: Option<&TradingAlgoStatus>, context: &Co
     if !trading.is_news_to(previous) {
         return None;
     }
-    let (owner, generation) = (seen.owner(), seen.meta().generation.unwrap_or_default());
+    let (owner, generation) = (owner(seen, context), seen.meta().generation.unwrap_or_default());
     let stored = context.cluster.stored_settings(&owner);
     let pods = lasting_pods(&owner, generation, &trading, &stored, context).await?;
     let lasting = Lasting { generation, trading: &trading, pods: Some(&pods) };
@@ -218,7 +238,9 @@ async fn look(
         algo.spec.algorithm.name.as_ref().and_then(|name| {
             context.algorithms.get(&ObjectRef::new(name).within(&algo.namespace().unwrap_or_default()))
         });
-    let mut plan = match plan(algo, settings, credentials.as_ref(), named.as_deref()) {
+    let login = context.login_problem(algo, credentials.as_ref()).await.map_err(ReconcileError::ReadNamespace)?;
+    let planned = plan(algo, settings, credentials.as_ref(), named.as_deref());
+    let mut plan = match confine::with(planned, login) {
         Ok(plan) => plan,
         Err(problems) => return Ok(not_accepted(seen, Refusal::Invalid(&problems), previous, context).await),
     };

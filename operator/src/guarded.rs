@@ -57,8 +57,8 @@ impl Guarded<TradingAlgo> {
         Wanted::read(self.raw.get("tradingState"), self.raw.get("suspend"), self.metadata.annotations.as_ref())
     }
 
-    /// Who its children are made for.
-    pub fn owner(&self) -> Owner {
+    /// The owner of its children, which this installation of the operator makes.
+    pub fn owner(&self, installation: Option<&str>) -> Owner {
         Owner {
             namespace: self.namespace().unwrap_or_default(),
             name: self.name_any(),
@@ -66,6 +66,7 @@ impl Guarded<TradingAlgo> {
             kind: KIND,
             app: APP,
             keeps: self.status.as_ref().and_then(|status| status.ledger.as_ref()).map(|held| held.claim_uid.clone()),
+            installation: installation.map(str::to_owned),
         }
     }
 }

@@ -9,7 +9,7 @@
 //! The operator, in the order of one look at a resource (feature `controller`):
 //! - [`process`], [`args`], [`lease`]: the process, until it leads.
 //! - [`controller`]: watches, and looks at what changed.
-//! - [`guarded`], [`plan`], [`settings`], [`names`], [`owner`]: from a resource as it is watched to a plan; pure.
+//! - [`guarded`], [`plan`], [`confine`], [`settings`], [`names`], [`owner`]: from a resource as it is watched to a plan; pure.
 //! - [`trading`]: the trading state that a resource asks for, whatever else is wrong with it; pure.
 //! - [`build`]: from a plan to the objects that make it true; pure.
 //! - [`cluster`]: the caches, and the only writer.
@@ -27,6 +27,8 @@ pub mod ask;
 pub mod build;
 #[cfg(feature = "controller")]
 pub mod cluster;
+#[cfg(feature = "controller")]
+pub mod confine;
 #[cfg(feature = "controller")]
 pub mod controller;
 #[cfg(feature = "controller")]

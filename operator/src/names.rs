@@ -22,6 +22,8 @@ pub mod label {
     pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
     /// uid of the resource, on pods: a predecessor of the same name has another.
     pub const UID: &str = "intuition.dev/uid";
+    /// On a namespace, with the value [`super::DEFAULT_BROKER`]: its resources get the login of the default broker.
+    pub const BROKER: &str = "intuition.dev/broker";
     /// Which image of an `Algorithm`: a part of the image's hash.
     pub const IMAGE: &str = "intuition.dev/image";
 }
@@ -34,6 +36,8 @@ pub mod annotation {
     pub const MOUNTS: &str = "intuition.dev/mounts";
     /// On what runs an image of an `Algorithm`: the image.
     pub const IMAGE: &str = "intuition.dev/image";
+    /// On every child: id of the installation that made it.
+    pub const INSTALLATION: &str = "intuition.dev/installation";
     /// On a resource: sources to reset, JSON; see the module `reset`.
     pub const RESET_SOURCE: &str = "intuition.dev/reset-source";
     /// On a resource: the account trades nothing. The value is free text, who set it and why.
@@ -42,6 +46,8 @@ pub mod annotation {
     pub const REDUCE: &str = "intuition.dev/reduce";
 }
 
+/// Value of [`label::BROKER`].
+pub const DEFAULT_BROKER: &str = "default";
 /// Value of [`label::NAME`] on what is made for a `TradingAlgo`.
 pub const APP: &str = "tradingalgo";
 /// Value of [`label::NAME`] on what is made for an `Algorithm`.
@@ -65,6 +71,16 @@ pub const USER: i64 = 65_532;
 
 /// Files of the broker's credentials: keys of a Secret, and names in the folder it is mounted at.
 pub mod credential {
+    /// Keys of a resource's own Secret (`spec.broker.secretRef`) that are mounted, each with the name under which v0.1.0 knows
+    /// it. Bridges of this release read no client certificate yet.
+    pub const MOUNTED: [(&str, Option<&str>); 5] = [
+        ("mqtt-username", Some(USERNAME)),
+        ("mqtt-password", Some(PASSWORD)),
+        ("mqtt-ca.crt", Some(CA)),
+        ("mqtt-tls.crt", None),
+        ("mqtt-tls.key", None),
+    ];
+
     /// User name.
     pub const USERNAME: &str = "username";
     /// Password.

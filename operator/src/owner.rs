@@ -3,7 +3,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
 use crate::{
-    names::{label, labels},
+    names::{annotation, label, labels},
     resource::API_VERSION,
 };
 
@@ -22,6 +22,8 @@ pub struct Owner {
     pub app: &'static str,
     /// uid of an object that is its own whatever became of the labels there: the ledger's claim.
     pub keeps: Option<String>,
+    /// Id of the installation that makes the objects, as it stands in [`annotation::INSTALLATION`] there.
+    pub installation: Option<String>,
 }
 
 impl Owner {
@@ -48,6 +50,10 @@ impl Owner {
             name: Some(name),
             namespace: Some(self.namespace.clone()),
             labels: Some(labels),
+            annotations: self
+                .installation
+                .as_ref()
+                .map(|id| [(annotation::INSTALLATION.to_owned(), id.clone())].into()),
             owner_references: Some(vec![self.reference()]),
             ..ObjectMeta::default()
         }

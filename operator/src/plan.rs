@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 pub(crate) use self::runtime::{cash_file, configure_as_stored};
 use crate::{
     address::Address,
+    confine::{self, ChannelRule},
     directory,
     guarded::Guarded,
     names::{APP, annotation, broker_secret},
@@ -22,7 +23,7 @@ use crate::{
         Algorithm, AlgorithmChoice, Amount, Broker, Input, KIND, Ledger, Portfolio, Storage, TradingAlgo,
         TradingAlgoStatus, TradingStatus,
     },
-    settings::Settings,
+    settings::{Confine, Settings},
     trading::Wanted,
     validate::{Problem, check},
 };
@@ -48,6 +49,12 @@ pub struct Plan {
     pub inputs: Vec<Input>,
     /// Topic for the decisions, where it is not the usual one.
     pub publish: Option<String>,
+    /// Topics that the namespace may not use, where that does not refuse the resource.
+    pub warnings: Vec<Problem>,
+    /// The rule for channels that the algorithm asks for.
+    pub channel_rule: Option<ChannelRule>,
+    /// Id of the installation, for the children.
+    pub installation: Option<String>,
     /// The broker.
     pub broker: BrokerPlan,
     /// The ledger's volume.
@@ -199,14 +206,21 @@ pub fn plan(
             None
         }
     };
+    let namespace = algo.namespace().unwrap_or_default();
+    let channels = algo.spec.channels.clone().unwrap_or_default();
+    let mut warnings = confine::problems(&namespace, &channels, &settings.topics);
+    if settings.topics.confine == Confine::Enforce {
+        problems.append(&mut warnings);
+    }
     let algorithm = choice(&algo.spec.algorithm, named, &settings.cluster_domain);
     let (Some(broker), Some(algorithm), true) = (broker, algorithm, problems.is_empty()) else {
         problems.sort();
         return Err(problems);
     };
-    let channels = algo.spec.channels.clone().unwrap_or_default();
+    let subscribe = channels.filters();
     Ok(Plan {
-        namespace: algo.namespace().unwrap_or_default(),
+        channel_rule: confine::channel_rule(&namespace, subscribe.is_some(), &settings.topics),
+        namespace,
         name,
         uid,
         generation: algo.metadata.generation.unwrap_or_default(),
@@ -217,9 +231,11 @@ pub fn plan(
             starting_cash: algo.spec.starting_cash.map(Amount::money),
         },
         portfolio: algo.spec.portfolio.clone(),
-        subscribe: channels.filters(),
+        subscribe,
         inputs: channels.inputs.unwrap_or_default(),
         publish: channels.publish,
+        warnings,
+        installation: settings.installation.clone(),
         broker,
         storage: algo.spec.storage.clone(),
         ledger: algo.status.as_ref().and_then(|status| status.ledger.clone()),
@@ -312,6 +328,7 @@ impl Plan {
             kind: KIND,
             app: APP,
             keeps: self.ledger.as_ref().map(|ledger| ledger.claim_uid.clone()),
+            installation: self.installation.clone(),
         }
     }
 

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     args::RunArgs,
-    cluster::{CallError, code},
+    cluster::{CallError, Rights, code},
     controller::{self, CredentialsDir, Pace, Shared},
     directory::serve::{self, Book},
     lease::{Election, LeaseError},
@@ -106,6 +106,7 @@ async fn run_until_told(args: &RunArgs, settings: Arc<Settings>) -> Result<(), P
         settings,
         credentials: CredentialsDir(args.broker_credentials_dir.clone()),
         clock,
+        rights: Rights::shown_by(readiness.clone()),
         metrics,
         pace: Pace { resync: Duration::from_secs(args.resync_seconds) },
         concurrency: args.concurrency,

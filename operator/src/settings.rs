@@ -1,5 +1,7 @@
 //! What the operator is told by its settings file: how everything it makes looks. Pure.
 
+mod topics;
+
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::{
@@ -8,6 +10,7 @@ use k8s_openapi::api::{
 };
 use serde::Deserialize;
 
+pub use self::topics::{Confine, TopicGrant, TopicSettings};
 use crate::address::Address;
 
 /// What every child is made with. Unknown fields are refused, so that a mistyped one is not silently without effect.
@@ -57,6 +60,13 @@ pub struct Settings {
     /// Network policies of runtimes and bridges.
     #[serde(default)]
     pub network_policy: NetworkPolicySettings,
+    /// Which topics resources may use.
+    #[serde(default)]
+    pub topics: TopicSettings,
+    /// Id of the installation, written on every child: a child with the id of another installation is left alone. Absent:
+    /// no id is written and none is checked.
+    #[serde(default)]
+    pub installation: Option<String>,
 }
 
 /// The broker of resources that name none.
@@ -65,6 +75,19 @@ pub struct Settings {
 pub struct DefaultBroker {
     /// `mqtt://host[:port]` or `mqtts://host[:port]`.
     pub url: String,
+    /// Namespaces whose resources get the broker's login.
+    #[serde(default)]
+    pub login_namespaces: LoginNamespaces,
+}
+
+/// Namespaces whose resources get the default broker's login.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+pub enum LoginNamespaces {
+    /// All of them. The default, as in v0.1.0.
+    #[default]
+    All,
+    /// Those with the label `intuition.dev/broker: default`.
+    Labelled,
 }
 
 /// Who may talk to runtimes and bridges.
@@ -137,6 +160,12 @@ impl Settings {
                 "must be mqtt://host[:port] or mqtts://host[:port] without user info".to_owned(),
             );
         }
+        if let Some((field, message)) = self.topics.problem() {
+            return refuse(field, message);
+        }
+        if self.installation.as_ref().is_some_and(String::is_empty) {
+            return refuse("installation", "must not be empty".to_owned());
+        }
         let network = &self.network_policy;
         if network.enabled && (network.operator_namespace.is_empty() || network.operator_pod_labels.is_empty()) {
             return refuse(
@@ -194,6 +223,15 @@ mod tests {
     }
 
     #[test]
+    fn settings_of_v0_1_0_warn_and_give_the_login_to_every_namespace() {
+        let settings =
+            Settings::parse(&LEAST.replace("networkPolicy", "broker: {url: 'mqtt://b'}, networkPolicy")).unwrap();
+        assert_eq!((settings.topics, settings.installation), (TopicSettings::default(), None));
+        assert_eq!(settings.broker.unwrap().login_namespaces, LoginNamespaces::All);
+        assert_eq!(Confine::default(), Confine::Warn);
+    }
+
+    #[test]
     fn settings_that_cannot_be_used_are_refused_by_their_field() {
         for (addition, expected) in [
             ("colour: red", "known fields"),
@@ -201,6 +239,11 @@ mod tests {
             ("logFormat: xml", "logFormat: must be one of text, json"),
             ("broker: {url: 'mqtt://user:secret@host'}", "broker.url: must be mqtt://"),
             ("broker: {url: 'http://host'}", "broker.url: must be mqtt://"),
+            ("broker: {url: 'mqtt://host', loginNamespaces: Some}", "known fields"),
+            ("topics: {confine: Maybe}", "known fields"),
+            ("topics: {publish: [{namespace: '', topics: [a]}]}", "topics.publish: must name a namespace"),
+            ("topics: {subscribe: [{namespace: n, topics: ['a#']}]}", "topics.subscribe: \"a#\" of namespace n has a"),
+            ("installation: ''", "installation: must not be empty"),
         ] {
             let text = LEAST.replace("runtimeImage", &format!("{addition}, runtimeImage"));
             let error = Settings::parse(&text).unwrap_err().to_string();

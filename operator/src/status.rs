@@ -8,6 +8,7 @@ pub(crate) mod finding;
 mod findings;
 mod health;
 mod inputs;
+mod topics;
 mod trading;
 pub(crate) mod workload;
 
@@ -158,6 +159,7 @@ pub fn derive(previous: Option<&TradingAlgoStatus>, generation: i64, outcome: &O
         Outcome::Seen(seen) => {
             let (inputs, notices) = inputs::inputs(seen.pods.report(), &seen.plan.resets);
             hourly = notices;
+            hourly.extend(topics::notice(seen.plan));
             (Findings::seen(seen, inputs, &before), Some(&seen.pods))
         }
     };

@@ -21,13 +21,29 @@ pub struct Problem {
     pub path: String,
     /// What it must be, and what it is.
     pub message: String,
+    /// Code for conditions: [`INVALID_SPEC`] where the resource itself is wrong.
+    pub reason: &'static str,
 }
+
+/// Reason of a resource that is wrong in itself.
+pub const INVALID_SPEC: &str = "InvalidSpec";
 
 impl Problem {
     /// A problem of the field at `path`.
     pub fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { path: path.into(), message: message.into() }
+        Self::of(INVALID_SPEC, path, message)
     }
+
+    /// A problem with a reason of its own: the resource may be right, and cannot be carried out.
+    pub fn of(reason: &'static str, path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { path: path.into(), message: message.into(), reason }
+    }
+}
+
+/// The reason of a resource with these problems: that of all of them, and [`INVALID_SPEC`] where they differ.
+pub fn reason_of(problems: &[Problem]) -> &'static str {
+    let first = problems.first().map_or(INVALID_SPEC, |problem| problem.reason);
+    if problems.iter().all(|problem| problem.reason == first) { first } else { INVALID_SPEC }
 }
 
 impl fmt::Display for Problem {
@@ -155,7 +171,7 @@ fn cel(schema: &Value, members: &Map<String, Value>, known: &[Problem]) -> Vec<P
             Some(None) => problem.path == path,
             None => false,
         };
-        (!known.iter().any(is_told)).then_some(Problem { path, message: error.message })
+        (!known.iter().any(is_told)).then(|| Problem::new(path, error.message))
     });
     broken.collect()
 }

@@ -20,6 +20,7 @@ use std::{
 use futures::FutureExt as _;
 use intuition_common::clock::SystemClock;
 use intuition_operator::{
+    cluster::Rights,
     controller::{self, CredentialsDir, Pace, Shared},
     metrics::Metrics,
     resource::{Algorithm, TradingAlgo},
@@ -125,6 +126,7 @@ fn shared(client: Client) -> Shared {
         settings: Arc::new(Settings::parse(SETTINGS).unwrap()),
         credentials: CredentialsDir(None),
         clock: Arc::new(SystemClock),
+        rights: Rights::default(),
         metrics: Metrics::register(&mut Registry::default()),
         pace: Pace { resync: Duration::from_millis(500) },
         concurrency: 4,

@@ -17,6 +17,8 @@ use rand::{RngExt as _, rngs::ChaCha8Rng, seq::SliceRandom as _};
 
 /// More than twice the 65,536 outcomes that the runtime keeps at hand, and more than the packet identifiers that MQTT has.
 const BACKLOG: i64 = 150_000;
+/// More than the outcomes that the runtime keeps at hand and all that is in flight together.
+const SHORT_BACKLOG: i64 = 100_000;
 /// When the bridge is killed at last: the broker has written the whole backlog by then, and delivers again more of it than
 /// the runtime keeps at hand.
 const LATE: Range<i64> = 110_000..140_000;
@@ -115,11 +117,11 @@ async fn a_backlog_on_a_slow_link_is_decided_once() -> anyhow::Result<()> {
     let proxy = Proxy::slow(broker.port(), PACE).await?;
     let mut system = System::start(folder.path(), quotes_settings(&proxy.url())).await?;
     system.stop_bridge().await?;
-    publish(broker.port(), Shape::WithId, 1, BACKLOG).await?;
+    publish(broker.port(), Shape::WithId, 1, SHORT_BACKLOG).await?;
     system.start_bridge()?;
-    system.decided_within(DRAIN, BACKLOG / 2).await?;
+    system.decided_within(DRAIN, SHORT_BACKLOG / 2).await?;
     proxy.reset();
-    finish(&mut system, broker.port(), Shape::WithId, BACKLOG).await?;
+    finish(&mut system, broker.port(), Shape::WithId, SHORT_BACKLOG).await?;
     system.stop().await
 }
 
@@ -130,17 +132,17 @@ async fn connections_that_break_in_a_flood_repeat_no_decision() -> anyhow::Resul
     let broker = Mosquitto::start(&folder.path().join("mosquitto"), &Config::quiet()).await?;
     let proxy = Proxy::start(broker.port()).await?;
     let mut system = System::start(folder.path(), quotes_settings(&proxy.url())).await?;
-    let flood = publish(broker.port(), Shape::Bare, 1, BACKLOG);
+    let flood = publish(broker.port(), Shape::Bare, 1, SHORT_BACKLOG);
     let resets = async {
         for share in 1..=4 {
-            let point = BACKLOG / 5 * share - random.random_range(0..CHUNK);
+            let point = SHORT_BACKLOG / 5 * share - random.random_range(0..CHUNK);
             system.decided_within(DRAIN, point).await?;
             proxy.reset();
         }
         anyhow::Ok(())
     };
     tokio::try_join!(flood, resets).with_context(|| format!("E2E_SEED={seed} repeats this run"))?;
-    finish(&mut system, broker.port(), Shape::Bare, BACKLOG)
+    finish(&mut system, broker.port(), Shape::Bare, SHORT_BACKLOG)
         .await
         .with_context(|| format!("E2E_SEED={seed} repeats this run"))?;
     system.stop().await

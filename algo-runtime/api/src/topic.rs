@@ -1,5 +1,12 @@
 //! MQTT 5 topic names and filters (specification section 4.7), and the topics that are an algorithm's own.
 
+mod confinement;
+
+pub use confinement::Confinement;
+
+/// First level of the topics of every account.
+pub const PREFIX: &str = "intuition";
+
 /// Why text is no usable topic filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum FilterError {
@@ -70,7 +77,7 @@ pub struct OwnTopics {
 impl OwnTopics {
     /// Those of an account, `<namespace>/<name>`; its decisions go to another topic where one is given.
     pub fn new(account: &str, decisions: Option<&str>) -> Self {
-        let base = format!("intuition/{account}");
+        let base = format!("{PREFIX}/{account}");
         let decisions = decisions.map_or_else(|| format!("{base}/decisions"), str::to_owned);
         Self { base, decisions }
     }

@@ -2,7 +2,7 @@
 
 use intuition_api::{
     decimal::Money,
-    v1::{ConfigureRequest, ConfigureResponse, Refusal},
+    v1::{ConfigureRequest, ConfigureResponse, Refusal, TradingState},
 };
 
 use super::Engine;
@@ -10,7 +10,7 @@ use crate::{
     algorithm::FieldErrors,
     ledger::{EntryKind, SettingsRecord},
     portfolio::Denial,
-    settings::{Adjustable, Authority, SettingsError, to_record},
+    settings::{Adjustable, Authority, SettingsError, StartingCash, to_record},
 };
 
 /// Codes of what Configure refuses.
@@ -31,7 +31,7 @@ pub mod refusal {
 
 impl Engine {
     /// Puts the settings of the start in force: deposits or withdraws, and records a resource's generations.
-    pub(super) fn take_up_settings(&mut self, now_micros: i64) -> Result<(), SettingsError> {
+    pub(super) fn take_up_settings(&mut self, cash: &StartingCash, now_micros: i64) -> Result<(), SettingsError> {
         if let Some(errors) = &self.settings.refused {
             let generation = self.settings.settings_generation;
             tracing::warn!(
@@ -40,16 +40,14 @@ impl Engine {
                 "the settings of the start cannot be used, those of the generation that the ledger recorded go on: {errors}"
             );
         }
+        self.settings.adjustable.starting_cash = cash.target.clone().unwrap_or_else(|| self.book.deposits.to_string());
         let target = self.adjustable().starting_cash()?;
         let taken = self.settle_deposits(target, now_micros);
-        let settings = self.settings.settings_generation;
-        // The cash does not wait for an algorithm that has to answer first.
-        let newest = self.settings.candidate.as_ref().map_or(settings, |(_, generation)| *generation);
         if let Authority::Resource { .. } = self.authority {
             // Refused now, tried again with the next Configure: an older generation of the cash shows it.
             self.settings.cash_generation = match taken {
-                Ok(()) => newest,
-                Err(_) => self.settings.cash_generation.min(newest - 1),
+                Ok(()) => cash.generation,
+                Err(_) => self.settings.cash_generation.min(cash.generation - 1),
             };
             self.record_settings();
         } else if let Err(denial) = taken {
@@ -69,8 +67,12 @@ impl Engine {
     /// refused of them is tried again.
     pub fn configure(&mut self, request: &ConfigureRequest, now_micros: i64) -> ConfigureResponse {
         let mut refusals = Vec::new();
+        let is_ours = matches!(&self.authority, Authority::Resource { uid, .. } if *uid == request.resource_uid);
+        if is_ours && request.settings.as_ref().is_some_and(|settings| settings.suspend) {
+            self.suspend(request.generation, now_micros);
+        }
         match self.settings_to_apply(request) {
-            Ok(adjustable) => self.apply(adjustable, request.generation, now_micros, &mut refusals),
+            Ok(adjustable) => self.apply(adjustable, request, now_micros, &mut refusals),
             Err(refused) => refusals = refused,
         }
         let (settings, cash) = (self.settings.settings_generation, self.settings.cash_generation);
@@ -103,17 +105,30 @@ impl Engine {
         })
     }
 
-    /// Algorithm, threshold and parameters together or not at all, once the algorithm can decide by them; cash and
-    /// suspension at once, so that neither a refused withdrawal nor an algorithm that does not answer holds them back.
-    fn apply(&mut self, next: Adjustable, generation: i64, now_micros: i64, refusals: &mut Vec<Refusal>) {
-        let target = next.starting_cash();
+    /// Algorithm, threshold and parameters together or not at all, once the algorithm can decide by them; cash at once, so
+    /// that an algorithm that does not answer does not hold it back.
+    fn apply(&mut self, next: Adjustable, request: &ConfigureRequest, now_micros: i64, refusals: &mut Vec<Refusal>) {
+        let generation = request.generation;
         if let Err(errors) = self.apply_algorithm(&next, generation) {
             refusals.extend(invalid(errors));
             return;
         }
         refusals.extend(self.candidate_refusals());
-        let Adjustable { starting_cash, suspend, .. } = next;
-        (self.settings.adjustable.starting_cash, self.settings.adjustable.suspend) = (starting_cash, suspend);
+        if !next.suspend {
+            self.end_suspend(generation);
+        }
+        // Where another algorithm never came up, settings older than the cash can be taken.
+        if generation >= self.settings.cash_generation {
+            let unchanged = request.starting_cash_unchanged;
+            self.settings.adjustable.starting_cash =
+                if unchanged { self.book.deposits.to_string() } else { next.starting_cash };
+            self.apply_cash(generation, now_micros, refusals);
+        }
+        self.record_settings();
+    }
+
+    fn apply_cash(&mut self, generation: i64, now_micros: i64, refusals: &mut Vec<Refusal>) {
+        let target = self.adjustable().starting_cash();
         match target.map(|target| self.settle_deposits(target, now_micros)) {
             Ok(Ok(())) => self.settings.cash_generation = generation,
             Ok(Err(denial)) => refusals.push(refuse(
@@ -129,7 +144,6 @@ impl Engine {
             )),
             Err(error) => refusals.push(refuse(refusal::INVALID_SETTINGS, "startingCash", error.to_string())),
         }
-        self.record_settings();
     }
 
     fn apply_algorithm(&mut self, next: &Adjustable, generation: i64) -> Result<(), FieldErrors> {
@@ -162,8 +176,9 @@ impl Engine {
             resource_uid: uid.clone(),
             settings_generation: self.settings.settings_generation,
             cash_generation: self.settings.cash_generation,
-            settings_json: to_record(self.adjustable()),
+            settings_json: to_record(self.adjustable(), self.trading.state() > TradingState::Active),
         };
+        self.trading.note_settings(&record);
         if self.recorded.as_ref() != Some(&record) {
             self.recorded = Some(record.clone());
             self.pending.settings = Some(record);

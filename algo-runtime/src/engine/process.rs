@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Why the algorithm could not use a quote, as it says or as it shows.
-const REJECTED: &str = "Rejected";
+pub(super) const REJECTED: &str = "Rejected";
 
 /// Outcomes of a group, and the stream that waits for them.
 #[derive(Debug)]
@@ -48,6 +48,7 @@ impl Engine {
     pub fn advance(&mut self, now_micros: i64, ledger: &mut dyn Ledger) -> Result<Vec<Settled>, LedgerError> {
         let mut settled = std::mem::take(&mut self.settled);
         self.waits(now_micros);
+        settled.extend(self.sell_by_hand(now_micros, ledger)?);
         loop {
             self.take_over_when_due();
             if self.is_held() {
@@ -62,8 +63,8 @@ impl Engine {
                         self.pass_marker(version);
                         continue;
                     }
-                    Some(Work::Delivery { .. }) if !self.decider.is_ready() => break,
-                    Some(Work::Delivery { .. }) => self.begin_turn(ledger)?,
+                    Some(Work::Delivery { .. } | Work::Turn(_)) if !self.decider.is_ready() => break,
+                    Some(Work::Delivery { .. } | Work::Turn(_)) => self.begin_turn(ledger)?,
                 }
             }
             let Some(limit) = self.decider.batch_limit() else { break };
@@ -133,7 +134,7 @@ impl Engine {
         now_micros: i64,
         committed: &mut Committed,
     ) {
-        let Planned { delivery, index, plan, reused, taken } = planned;
+        let Planned { delivery, index, plan, reused, taken, sale, .. } = planned;
         if index == 0 {
             self.progress = Progress::default();
         }
@@ -177,7 +178,10 @@ impl Engine {
             Plan::Decide { row, reference, .. } => {
                 self.note_accepted(&delivery, index);
                 let verdict = verdict.unwrap_or(Verdict::Signals(Vec::new()));
-                let mut outcome = self.decide(&delivery, verdict, asked, now_micros, entries);
+                let mut outcome = match sale {
+                    Some(sale) => self.sold(sale, &delivery, verdict, entries),
+                    None => self.decide(&delivery, verdict, asked, now_micros, entries),
+                };
                 if let Some((state, publications)) = words {
                     self.save_state(state);
                     self.publish(publications, &mut outcome, entries);
@@ -249,8 +253,8 @@ impl Engine {
     }
 
     fn book_signal(&mut self, quote: &Quote, signal: Signal) -> Result<Booked, Denial> {
-        if self.adjustable().suspend {
-            return Err(Denial::Suspended);
+        if let Some(denial) = self.forbids(matches!(signal, Signal::Buy)) {
+            return Err(denial);
         }
         let booked = match signal {
             Signal::Buy => {
@@ -277,6 +281,18 @@ impl Engine {
             Signal::Buy => EntryKind::Buy,
             Signal::Sell(_) => EntryKind::Sell,
         };
+        self.journal_as(about, kind, false, booked, now_micros, entries)
+    }
+
+    pub(super) fn journal_as(
+        &mut self,
+        about: &Asked,
+        kind: EntryKind,
+        manual: bool,
+        booked: Booked,
+        now_micros: i64,
+        entries: &mut Vec<OutboxEntry>,
+    ) -> (u64, u64) {
         let mut entry = self.append(kind, booked.amount, now_micros);
         self.account.decisions += 1;
         let seq = self.account.decisions;
@@ -289,6 +305,7 @@ impl Engine {
             price: about.quote.price,
             cost: booked.cost,
             time_micros: about.quote.time_micros,
+            manual,
         });
         self.pending.journal.push(entry.clone());
         (self.post(OutboxContent::Decision(entry), entries), seq)
@@ -307,7 +324,12 @@ impl Engine {
 
     /// Posts a dead letter, one per delivery and reason: ticks with the same reason share it, so that a large message
     /// cannot multiply itself.
-    fn dead_letter(&mut self, delivery: &Arc<Delivery>, cause: &Unusable, entries: &mut Vec<OutboxEntry>) -> Outcome {
+    pub(super) fn dead_letter(
+        &mut self,
+        delivery: &Arc<Delivery>,
+        cause: &Unusable,
+        entries: &mut Vec<OutboxEntry>,
+    ) -> Outcome {
         self.count(counter::DEAD_LETTERED, &cause.reason, 1);
         let posted = self.progress.letters.iter().find(|(reason, _)| *reason == cause.reason);
         let position = posted.map(|(_, position)| *position);

@@ -10,7 +10,6 @@ use super::{Engine, RequestError, counter, turn::unusable};
 use crate::{
     identity::class_of,
     ledger::{Class, Gap},
-    settings::Authority,
     sources::{
         Forget, IDENTITY_BYTES, Missing, ResetRefusal, SOURCES, Unwelcome, counts_as_conflict, symbols::SYMBOLS,
     },
@@ -140,11 +139,8 @@ impl Engine {
         Ok(ForgetSourcesResponse { forgotten, refusal })
     }
 
-    fn other_uid(&self, wanted: &str) -> Option<Refusal> {
-        let ours = match &self.authority {
-            Authority::Start => "",
-            Authority::Resource { uid, .. } => uid.as_str(),
-        };
+    pub(super) fn other_uid(&self, wanted: &str) -> Option<Refusal> {
+        let ours = self.authority.uid();
         (wanted != ours).then(|| {
             let message = match ours {
                 "" => format!(

@@ -203,7 +203,7 @@ impl Engine {
     fn announce(&mut self) {
         let Some(Candidate { way: Way::Beside(beside), .. }) = &self.candidate else { return };
         let Some(wanted) = beside.channels.clone() else { return };
-        let wanted = self.subscribe.clone().unwrap_or(wanted);
+        let wanted = self.subscribe.clone().unwrap_or_else(|| self.allowed(wanted));
         let told = match beside.announced {
             Some(version) => version == self.channels.version && wanted == self.channels.filters,
             None => wanted == self.filters && wanted == self.channels.filters,
@@ -231,7 +231,7 @@ impl Engine {
             Some(subscribe) => subscribe.clone(),
             // An answer without channels leaves them as they are.
             None if channels.is_empty() => return,
-            None => channels,
+            None => self.take_channels(channels),
         };
         if self.channels.version == 0 {
             self.filters.clear();
@@ -313,7 +313,10 @@ impl Engine {
             generation,
             "another algorithm takes over"
         );
-        self.filters = self.subscribe.clone().or(beside.channels).unwrap_or_default();
+        self.filters = match &self.subscribe {
+            Some(subscribe) => subscribe.clone(),
+            None => self.take_channels(beside.channels.unwrap_or_default()),
+        };
         if beside.announced.is_none() {
             self.tell_channels(self.filters.clone());
         }

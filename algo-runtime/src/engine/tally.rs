@@ -118,7 +118,7 @@ impl Engine {
             sources: self.sources.notable(SHOWN),
             source_count: self.sources.len() as u64,
             last_gap: self.last_gap.as_ref().map(wire::gap),
-            trading: None,
+            trading: Some(self.shown_trading()),
         }
     }
 

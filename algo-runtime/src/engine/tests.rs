@@ -1,4 +1,5 @@
 mod backend;
+mod closing;
 mod configure;
 mod far;
 mod identity;
@@ -6,6 +7,8 @@ mod inputs;
 mod property;
 mod sources;
 mod swap;
+mod topics;
+mod trading;
 
 use intuition_api::v1::{
     Delivery, Open, Published, Quote, Tick, Unusable, outbox_entry,
@@ -18,7 +21,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::{
     ledger::{Ledger, memory::MemoryLedger, sqlite::SqliteLedger, verify::verify},
-    settings::Choice,
+    settings::{Choice, Initial, Topics},
 };
 
 const ACCOUNT: &str = "default/test";
@@ -47,8 +50,10 @@ fn settings(algorithm: &str, parameters: &Value, policy: Policy) -> Settings {
         },
         authority: Authority::Start,
         policy,
+        topics: Topics::default(),
         subscribe: None,
         inputs: Vec::new(),
+        initial: Initial::default(),
     }
 }
 

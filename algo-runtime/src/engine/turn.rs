@@ -13,6 +13,7 @@ use intuition_api::v1::{Delivery, Tick, Unusable, tick::Content, tick_outcome::S
 
 use super::{
     Engine, RequestError,
+    closing::Sale,
     inputs::Inputs,
     sources::{Taken, bound_identities, too_many_symbols},
 };
@@ -33,6 +34,8 @@ pub(super) enum Work {
     Delivery { delivery: Arc<Delivery>, next: u32 },
     /// A marker of a channels version.
     Marker(u64),
+    /// Ticks that were recognised ahead of their turn.
+    Turn(Turn),
 }
 
 /// What is to be done about a tick.
@@ -64,6 +67,10 @@ pub(super) struct Planned {
     pub(super) reused: bool,
     /// The number that it took from its source.
     pub(super) taken: Option<Taken>,
+    /// Its number among the ticks recognised since the start, from 1.
+    pub(super) number: u64,
+    /// It sold a holding by hand.
+    pub(super) sale: Option<Sale>,
 }
 
 /// A quote that the algorithm is asked about.
@@ -80,6 +87,21 @@ pub(super) struct Turn {
     /// The stream that brought them.
     pub(super) stream: u64,
     pub(super) ticks: VecDeque<Planned>,
+    /// Payload that their dead letters may carry.
+    bytes: usize,
+}
+
+impl Turn {
+    /// Takes in the ticks that follow. Gives them back where they are too many, or of another stream.
+    fn join(&mut self, mut next: Self) -> Option<Self> {
+        let fits = self.ticks.len() + next.ticks.len() <= TURN_TICKS && self.bytes + next.bytes <= TURN_BYTES;
+        if !fits || self.stream != next.stream {
+            return Some(next);
+        }
+        self.ticks.append(&mut next.ticks);
+        self.bytes += next.bytes;
+        None
+    }
 }
 
 impl Engine {
@@ -99,17 +121,57 @@ impl Engine {
         self.turn.is_some() || !self.backlog.is_empty()
     }
 
-    /// Forgets what waits: its stream is gone, and the bridge sends it again on the next. What was asked already is
-    /// settled all the same.
+    /// Forgets the deliveries that wait: their stream is gone, and the bridge sends them again on the next. Ticks that were
+    /// asked about or recognised already are settled all the same.
     pub fn drop_backlog(&mut self) {
-        self.backlog.clear();
+        self.backlog.retain(|work| matches!(work, Work::Turn(_)));
+    }
+
+    /// Recognises everything that waits, in its order and without giving it its turn. Markers keep their places.
+    pub(super) fn recognise_ahead(&mut self, ledger: &mut dyn Ledger) -> Result<(), LedgerError> {
+        let mut ahead = VecDeque::new();
+        while let Some(work) = self.backlog.front() {
+            if !matches!(work, Work::Delivery { .. }) {
+                ahead.extend(self.backlog.pop_front());
+                continue;
+            }
+            let next = self.recognise(ledger)?;
+            let next = match ahead.back_mut() {
+                Some(Work::Turn(last)) => last.join(next),
+                _ => Some(next),
+            };
+            ahead.extend(next.map(Work::Turn));
+        }
+        self.backlog = ahead;
+        Ok(())
+    }
+
+    /// Whether the account takes quotes of this symbol on this topic, now or once the bridge has changed over to the
+    /// channels of the next algorithm.
+    pub(super) fn takes(&self, topic: &str, sid: &str) -> bool {
+        [&self.filters, &self.channels.filters].into_iter().any(|filters| {
+            match wanted_on(filters, &self.inputs, topic) {
+                Wanted::Nothing => false,
+                Wanted::Symbols(symbols) => symbols.contains(sid),
+                Wanted::Everything => true,
+            }
+        })
     }
 
     /// Gives the next ticks their turn, up to a marker.
     pub(super) fn begin_turn(&mut self, ledger: &mut dyn Ledger) -> Result<(), LedgerError> {
-        let mut turn = Turn { stream: self.stream, ticks: VecDeque::new() };
-        let mut bytes = 0;
-        while turn.ticks.len() < TURN_TICKS && bytes < TURN_BYTES {
+        let ahead = self.backlog.pop_front_if(|work| matches!(work, Work::Turn(_)));
+        self.turn = Some(match ahead {
+            Some(Work::Turn(turn)) => turn,
+            _ => self.recognise(ledger)?,
+        });
+        Ok(())
+    }
+
+    /// Recognises the next ticks, up to a marker.
+    fn recognise(&mut self, ledger: &mut dyn Ledger) -> Result<Turn, LedgerError> {
+        let mut turn = Turn { stream: self.stream, ticks: VecDeque::new(), bytes: 0 };
+        while turn.ticks.len() < TURN_TICKS && turn.bytes < TURN_BYTES {
             let Some(Work::Delivery { delivery, next }) = self.backlog.front_mut() else { break };
             let (delivery, first) = (Arc::clone(delivery), *next);
             let room = TURN_TICKS - turn.ticks.len();
@@ -118,7 +180,7 @@ impl Engine {
             if *next as usize >= delivery.ticks.len() {
                 self.backlog.pop_front();
             }
-            bytes += delivery.payload.len();
+            turn.bytes += delivery.payload.len();
             let (session, others) = self.sessions.names();
             let envelope = Envelope { delivery: &delivery, run: self.run, session: &session, others: &others };
             let ranks = ranks(&delivery);
@@ -128,8 +190,7 @@ impl Engine {
                 turn.ticks.extend(planned);
             }
         }
-        self.turn = Some(turn);
-        Ok(())
+        Ok(turn)
     }
 
     fn plan_tick(
@@ -141,8 +202,15 @@ impl Engine {
         earlier: Option<&Earlier>,
     ) -> Option<Planned> {
         let tick = delivery.ticks.get(index as usize)?;
-        let mut planned =
-            Planned { delivery: Arc::clone(delivery), index, plan: Plan::Forgotten, reused: false, taken: None };
+        let mut planned = Planned {
+            delivery: Arc::clone(delivery),
+            index,
+            plan: Plan::Forgotten,
+            reused: false,
+            taken: None,
+            number: self.closing.next_tick(),
+            sale: None,
+        };
         let usable = match self.identities.recognise(&self.sources, envelope, index, rank, earlier) {
             Recognition::Seen(known, by) => return Some(Planned { plan: Plan::Seen(known, by), ..planned }),
             Recognition::Forgotten => return Some(planned),
@@ -160,7 +228,13 @@ impl Engine {
         let undecided = super::process::undecided();
         let (reference, row) = self.identities.reserve(&self.sources, envelope, index, rank, tick, undecided);
         planned.plan = match usable {
-            Ok(quote) => Plan::Decide { row, reference, quote },
+            Ok(quote) => {
+                if self.closing.is_unseen(&quote.sid) && self.takes(&delivery.topic, &quote.sid) {
+                    self.closing.saw(&quote.sid);
+                }
+                planned.sale = self.closing.sale_before(delivery, index, &quote);
+                Plan::Decide { row, reference, quote }
+            }
             Err(cause) => Plan::Dead { row, reference, cause },
         };
         Some(planned)
@@ -187,7 +261,7 @@ impl Engine {
                 Wanted::Symbols(symbols) => symbols.contains(&quote.sid),
                 Wanted::Everything => true,
             };
-            if !is_wanted {
+            if !is_wanted && planned.sale.is_none() {
                 let plan = std::mem::replace(&mut planned.plan, Plan::Forgotten);
                 if let Plan::Decide { row, reference, .. } = plan {
                     planned.plan = match wanted {

@@ -77,6 +77,7 @@ mod tests {
                 price: "345".parse().unwrap(),
                 cost: "1234.5".parse().unwrap(),
                 time_micros: -1,
+                manual: false,
             }),
         };
         let mut bytes = first.to_vec();

@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Account, Changes, Class, CounterKey, HeldFilter, Holding, IdQuery, JournalEntry, Ledger, LedgerError, Mark,
-    OutboxContent, OutboxRow, PacketQuery, SettingsRecord, Snapshot, SourceRecords, StateKey, Stretch, WINDOW,
-    WindowRow,
+    Account, CLOSE_REQUESTS, Changes, Class, ClosingRecords, CounterKey, HeldFilter, Holding, IdQuery, JournalEntry,
+    Ledger, LedgerError, Mark, OutboxContent, OutboxRow, PacketQuery, SettingsRecord, Snapshot, SourceRecords,
+    StateKey, Stretch, TradingRecord, WINDOW, WindowRow,
     books::{Books, Finding},
     stretch,
 };
@@ -27,6 +27,8 @@ pub struct MemoryLedger {
     counters: BTreeMap<CounterKey, u64>,
     state: BTreeMap<StateKey, Vec<u8>>,
     settings: Option<SettingsRecord>,
+    trading: Option<TradingRecord>,
+    closing: ClosingRecords,
     sessions: BTreeMap<String, String>,
     client_sessions: BTreeMap<(String, String), String>,
     held: Vec<HeldFilter>,
@@ -48,6 +50,8 @@ impl MemoryLedger {
             counters: BTreeMap::new(),
             state: BTreeMap::new(),
             settings: None,
+            trading: None,
+            closing: ClosingRecords::default(),
             sessions: BTreeMap::new(),
             client_sessions: BTreeMap::new(),
             held: Vec::new(),
@@ -93,6 +97,8 @@ impl Ledger for MemoryLedger {
             counters: self.counters.clone(),
             state: self.state.clone(),
             settings: self.settings.clone(),
+            trading: self.trading.clone(),
+            closing: self.closing.clone(),
             sessions: self.sessions.clone(),
             client_sessions: self.client_sessions.clone(),
             held: self.held.clone(),
@@ -130,6 +136,7 @@ impl Ledger for MemoryLedger {
         if let Some(held) = &changes.held {
             self.held.clone_from(held);
         }
+        self.take_trading(changes);
         Ok(())
     }
 
@@ -168,6 +175,25 @@ impl Ledger for MemoryLedger {
 }
 
 impl MemoryLedger {
+    fn take_trading(&mut self, changes: &Changes) {
+        if let Some(trading) = &changes.trading {
+            self.trading = Some(trading.clone());
+        }
+        for (sid, waits) in &changes.closing.waiting {
+            if *waits {
+                self.closing.waiting.insert(sid.clone());
+            } else {
+                self.closing.waiting.remove(sid);
+            }
+        }
+        let unsettled = &mut self.closing.unsettled;
+        unsettled.extend(changes.closing.unsettled.values().cloned());
+        unsettled.retain(|sale| !changes.closing.settled.contains(&sale.seq));
+        let requests = &mut self.closing.requests;
+        requests.extend_from_slice(&changes.closing.requests);
+        requests.drain(..requests.len().saturating_sub(CLOSE_REQUESTS));
+    }
+
     fn take_sources(&mut self, changes: &Changes) {
         let sources = &changes.sources;
         for key in &sources.removed {

@@ -1,6 +1,7 @@
 //! What a ledger keeps, row by row, and the two forms in which it changes hands: [`Snapshot`] and [`Changes`].
 
 mod sources;
+mod trading;
 
 use std::collections::BTreeMap;
 
@@ -13,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 use super::Stretch;
 
 pub use sources::{Conflict, Gap, Mark, Reset, SourceChanges, SourceHash, SourceKey, SourceRecords};
+pub use trading::{Cause, CauseKey, ClosingChanges, ClosingRecords, TradingRecord, UnsettledSale};
 
 /// The one row of totals.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,6 +113,8 @@ pub struct Trade {
     pub cost: Money,
     /// The quote's time.
     pub time_micros: i64,
+    /// A person sold the holding; no algorithm signalled it.
+    pub manual: bool,
 }
 
 /// One line of the append-only journal. The store chains them by hash.
@@ -262,11 +266,11 @@ pub enum OutboxContent {
 pub struct SettingsRecord {
     /// uid of the resource.
     pub resource_uid: String,
-    /// Generation whose algorithm, threshold, parameters and suspend are in force.
+    /// Generation whose algorithm, threshold and parameters are in force.
     pub settings_generation: i64,
     /// Generation whose starting cash is in force.
     pub cash_generation: i64,
-    /// The settings in force, JSON.
+    /// The settings in force, JSON. Their `suspend`, which v0.1.0 obeys, is true under every trading state but Active.
     pub settings_json: String,
 }
 
@@ -307,6 +311,10 @@ pub struct Snapshot {
     pub state: BTreeMap<StateKey, Vec<u8>>,
     /// `None`: never started with a resource's settings.
     pub settings: Option<SettingsRecord>,
+    /// `None`: no release that knows trading states has committed one.
+    pub trading: Option<TradingRecord>,
+    /// Holdings that are closed by hand.
+    pub closing: ClosingRecords,
     /// Name of the last session by broker URL, whichever client id it had.
     pub sessions: BTreeMap<String, String>,
     /// Session name by MQTT client id and broker URL.
@@ -342,6 +350,10 @@ pub struct Changes {
     pub state: BTreeMap<StateKey, Option<Vec<u8>>>,
     /// Set.
     pub settings: Option<SettingsRecord>,
+    /// Replaced as a whole.
+    pub trading: Option<TradingRecord>,
+    /// Holdings that are closed by hand.
+    pub closing: ClosingChanges,
     /// Set.
     pub sessions: BTreeMap<String, String>,
     /// Set.

@@ -4,7 +4,7 @@
 //!   `complete`: columns that v0.1.0 leaves empty.
 //! - `inspect`: the whole ledger is read and recomputed before anything is written; `digest`: the number over all
 //!   tables that tells damage.
-//! - `rows` and `write`: between rows and types; `sources`: those about sources.
+//! - `rows` and `write`: between rows and types; `sources`: those about sources; `trading`: the trading state.
 
 mod complete;
 mod create;
@@ -14,6 +14,7 @@ mod place;
 mod rows;
 mod schema;
 mod sources;
+mod trading;
 mod write;
 
 use std::path::Path;

@@ -70,8 +70,8 @@ impl Adjustable {
     }
 }
 
-/// The text of a record.
-pub fn to_record(settings: &Adjustable) -> String {
+/// The text of a record. `suspend` is for v0.1.0, which knows no other stop.
+pub fn to_record(settings: &Adjustable, suspend: bool) -> String {
     let (algorithm, algorithm_address) = settings.algorithm.fields();
     let record = Record {
         algorithm: algorithm.to_owned(),
@@ -79,7 +79,7 @@ pub fn to_record(settings: &Adjustable) -> String {
         threshold: settings.threshold,
         parameters: settings.parameters.clone(),
         starting_cash: settings.starting_cash.clone(),
-        suspend: settings.suspend,
+        suspend,
     };
     // Strings, numbers and JSON values always serialize.
     serde_json::to_string(&record).unwrap_or_default()
@@ -96,4 +96,10 @@ pub fn from_record(text: &str) -> Option<Adjustable> {
         suspend: record.suspend,
     };
     adjustable.check().is_ok().then_some(adjustable)
+}
+
+/// Whether a record has `suspend: true`, also one that this release cannot use otherwise.
+pub fn record_suspends(text: &str) -> bool {
+    let record: Result<Value, _> = serde_json::from_str(text);
+    record.is_ok_and(|record| record.get("suspend") == Some(&Value::Bool(true)))
 }

@@ -1,5 +1,5 @@
-//! Inputs: topic filters and the symbols to take from them, from `spec.channels.inputs[]`. They are in the second settings
-//! file, beside the one of `--settings`.
+//! The second settings file, beside the one of `--settings`: inputs, which are topic filters and the symbols to take from
+//! them (`spec.channels.inputs[]`), and the rule for topics.
 //!
 //! v0.1.0 refuses a settings file with a member that it does not know, and does not read this one. So each setting that
 //! came after v0.1.0 is in here (ADR 0019).
@@ -13,6 +13,7 @@ use std::{
 use intuition_api::{topic::check_filter, v1};
 use serde::Deserialize;
 
+use super::topics::TopicRule;
 use crate::algorithm::FieldError;
 
 /// Longest symbol, in characters.
@@ -34,6 +35,16 @@ pub struct Input {
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 struct File {
     channels: Channels,
+    topics: Option<TopicRule>,
+}
+
+/// The settings of a second settings file.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct SecondFile {
+    /// Inputs.
+    pub inputs: Vec<Input>,
+    /// The rule for channels that the algorithm asks for.
+    pub topics: Option<TopicRule>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -55,9 +66,9 @@ pub fn second_file(settings: &Path) -> PathBuf {
 
 /// Reads the text of a second settings file. A member that this release does not know is an error: without it the account
 /// would trade on quotes that the resource leaves out.
-pub fn from_second_file(text: &str) -> Result<Vec<Input>, serde_json::Error> {
+pub fn from_second_file(text: &str) -> Result<SecondFile, serde_json::Error> {
     let file: File = serde_json::from_str(text)?;
-    Ok(file.channels.inputs)
+    Ok(SecondFile { inputs: file.channels.inputs, topics: file.topics })
 }
 
 /// Everything that is wrong with inputs of an account with these channels.
@@ -119,8 +130,18 @@ mod tests {
     #[test]
     fn second_file_holds_inputs() {
         let text = r#"{"channels":{"inputs":[{"symbols":["GOOG"],"topic":"quotes/#"},{"topic":"more"}]}}"#;
-        assert_eq!(from_second_file(text).unwrap(), [input("quotes/#", &["GOOG"]), input("more", &[])]);
-        assert_eq!(from_second_file("{}").unwrap(), []);
+        assert_eq!(from_second_file(text).unwrap().inputs, [input("quotes/#", &["GOOG"]), input("more", &[])]);
+        assert_eq!(from_second_file("{}").unwrap(), SecondFile::default());
+    }
+
+    #[test]
+    fn second_file_holds_the_rule_for_topics() {
+        let file = from_second_file(r#"{"topics":{"confine":"Enforce","subscribe":["intuition/market/#"]}}"#).unwrap();
+        assert!(file.topics.is_some() && file.inputs.is_empty());
+        for wrong in [r#"{"topics":{}}"#, r#"{"topics":{"confine":"Maybe"}}"#, r#"{"topics":{"confine":"Warn","x":1}}"#]
+        {
+            assert!(from_second_file(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

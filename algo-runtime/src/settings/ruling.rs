@@ -81,7 +81,7 @@ mod tests {
             resource_uid: uid.to_owned(),
             settings_generation: generation,
             cash_generation: generation - 1,
-            settings_json: super::super::to_record(settings),
+            settings_json: super::super::to_record(settings, false),
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tokio::sync::mpsc;
 
-use super::{ALGORITHM_PART, Command, Writer};
+use super::{ALGORITHM_PART, Command, TOPICS_PART, Writer};
 use crate::{
     backend::link::{Link, Links},
     engine::{Errand, LinkId},
@@ -60,6 +60,10 @@ impl Writer {
         match self.engine.trouble() {
             Some((reason, message)) => self.readiness.lack(ALGORITHM_PART, reason, message),
             None => self.readiness.have(ALGORITHM_PART),
+        }
+        match self.engine.topic_trouble() {
+            Some((reason, message)) => self.readiness.lack(TOPICS_PART, reason, &message),
+            None => self.readiness.have(TOPICS_PART),
         }
         for pause in self.engine.take_swap_pauses() {
             self.metrics.swapped(pause);

@@ -7,8 +7,9 @@ use std::{
 };
 
 use algo_runtime::ledger::{
-    Account, Changes, Class, Conflict, EntryKind, Gap, HeldFilter, Holding, JournalEntry, Ledger, Mark, OutboxContent,
-    OutboxRow, Outcome, Reset, SettingsRecord, Snapshot, Trade, WindowRow, sqlite::SqliteLedger,
+    Account, Cause, Changes, Class, Conflict, EntryKind, Gap, HeldFilter, Holding, JournalEntry, Ledger, Mark,
+    OutboxContent, OutboxRow, Outcome, Reset, SettingsRecord, Snapshot, Trade, TradingRecord, UnsettledSale, WindowRow,
+    sqlite::SqliteLedger,
 };
 use intuition_api::{
     decimal::{Money, Quantity},
@@ -64,6 +65,7 @@ pub(crate) fn everything(draft: &mut Draft) -> Vec<Changes> {
     let mut commits = Vec::new();
     draft.transfer(EntryKind::Deposit, "10000");
     draft.changes.settings = Some(settings(1));
+    draft.changes.trading = Some(trading(2, &[("Halt", false), ("User", true)]));
     draft.changes.sessions.insert("mqtt://127.0.0.1:1883".to_owned(), "5e55".to_owned());
     let named = ("intuition-default-goog-random".to_owned(), "mqtt://127.0.0.1:1883".to_owned());
     draft.changes.client_sessions.insert(named, "5e55".to_owned());
@@ -96,7 +98,7 @@ pub(crate) fn everything(draft: &mut Draft) -> Vec<Changes> {
     draft.changes.counters.insert(("denied".to_owned(), "TooSmall".to_owned()), 1);
     commits.push(draft.take());
     draft.sell("GOOG", "1.5", "400.3333333333");
-    draft.sell("MSFT", "1.96078431", "20");
+    draft.sell_by_hand("MSFT", "1.96078431", "20");
     draft.publish(OutboxContent::DeadLetter(v1::DeadLetter {
         topic: "quotes".to_owned(),
         reason: "NotJson".to_owned(),
@@ -116,6 +118,8 @@ pub(crate) fn everything(draft: &mut Draft) -> Vec<Changes> {
     draft.changes.state.insert(("random".to_owned(), String::new()), Some(vec![2; 40]));
     draft.changes.counters.insert(("decided".to_owned(), String::new()), 5);
     draft.changes.settings = Some(settings(2));
+    draft.changes.trading = Some(trading(3, &[("Reduce", false)]));
+    close_by_hand(draft);
     draft.changes.held = Some(held(&["quotes"]));
     draft.mark("quotes", "nyse", 18);
     draft.changes.sources.removed.push(key("lse"));
@@ -129,12 +133,46 @@ pub(crate) fn everything(draft: &mut Draft) -> Vec<Changes> {
     commits
 }
 
+fn close_by_hand(draft: &mut Draft) {
+    draft.changes.closing.waiting.insert("GOOG".to_owned(), true);
+    draft.changes.closing.waiting.insert("MSFT".to_owned(), false);
+    draft.changes.closing.requests.push("r-1".to_owned());
+    let sale = |seq| UnsettledSale {
+        seq,
+        position: 3,
+        channel: "quotes".to_owned(),
+        event: "nyse/17".to_owned(),
+        sid: "MSFT".to_owned(),
+        price: "20".parse().unwrap(),
+        time_micros: -1,
+    };
+    draft.changes.closing.unsettled.extend([(4, sale(4)), (5, sale(5))]);
+    draft.changes.closing.settled.push(4);
+}
+
 pub(crate) fn settings(generation: i64) -> SettingsRecord {
     SettingsRecord {
         resource_uid: "6f1e".to_owned(),
         settings_generation: generation,
         cash_generation: 1,
         settings_json: r#"{"threshold":"0.5"}"#.to_owned(),
+    }
+}
+
+/// Of this number, with these causes, each set by `suspend` or not.
+pub(crate) fn trading(number: u64, causes: &[(&str, bool)]) -> TradingRecord {
+    let cause =
+        |state, message: &str| Cause { state, message: message.to_owned(), since_micros: 1_700_000_000_000_000 };
+    let causes = causes.iter().map(|(code, by_suspend)| {
+        let state = if *code == "Reduce" { v1::TradingState::Reducing } else { v1::TradingState::Halted };
+        (((*code).to_owned(), *by_suspend), cause(state, "ann: \"why\""))
+    });
+    TradingRecord {
+        resource_uid: "6f1e".to_owned(),
+        number,
+        generation: 7,
+        settings: number.is_multiple_of(2).then_some((1, true)),
+        causes: causes.collect(),
     }
 }
 
@@ -227,6 +265,20 @@ impl Draft {
         self.enter(EntryKind::Sell, amount, Some(trade));
     }
 
+    /// A sale that no algorithm signalled.
+    pub(crate) fn sell_by_hand(&mut self, sid: &str, quantity: &str, price: &str) {
+        let (entries, rows) = (self.changes.journal.len(), self.changes.outbox.len());
+        self.sell(sid, quantity, price);
+        let journal = self.changes.journal[entries..].iter_mut();
+        let outbox = self.changes.outbox[rows..].iter_mut().filter_map(|row| match &mut row.content {
+            OutboxContent::Decision(entry) => Some(entry),
+            _ => None,
+        });
+        for trade in journal.chain(outbox).filter_map(|entry| entry.trade.as_mut()) {
+            trade.manual = true;
+        }
+    }
+
     pub(crate) fn publish(&mut self, content: OutboxContent) {
         self.account.position += 1;
         self.changes.outbox.push(OutboxRow { position: self.account.position, content });
@@ -282,6 +334,7 @@ impl Draft {
             price,
             cost,
             time_micros: 1_700_000_000_000_000,
+            manual: false,
         }
     }
 

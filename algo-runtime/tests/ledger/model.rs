@@ -5,7 +5,7 @@ use intuition_api::v1;
 use proptest::{collection::vec, prelude::*};
 use tempfile::tempdir;
 
-use crate::fixture::{Contents, Draft, held, open, settings};
+use crate::fixture::{Contents, Draft, held, open, settings, trading};
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -21,6 +21,9 @@ enum Step {
     Save(u8, Option<Vec<u8>>),
     Hold(u8),
     Settle(i64),
+    Stop(u8, bool),
+    Await(u8, bool),
+    Manual(u8, u32, u32),
     Session(u8, String),
     Commit,
     Close,
@@ -41,6 +44,9 @@ fn step() -> impl Strategy<Value = Step> {
         (0..4_u8, proptest::option::of(vec(any::<u8>(), 0..50))).prop_map(|(key, value)| Step::Save(key, value)),
         (0..4_u8).prop_map(Step::Hold),
         any::<i64>().prop_map(Step::Settle),
+        (0..9_u8, any::<bool>()).prop_map(|(number, suspend)| Step::Stop(number, suspend)),
+        (0..3_u8, any::<bool>()).prop_map(|(sid, waits)| Step::Await(sid, waits)),
+        (0..3_u8, 1..u32::MAX, 1..u32::MAX).prop_map(|(sid, units, price)| Step::Manual(sid, units, price)),
         (0..2_u8, ".{0,9}").prop_map(|(url, session)| Step::Session(url, session)),
         Just(Step::Commit),
         Just(Step::Commit),
@@ -85,6 +91,9 @@ fn draw(draft: &mut Draft, step: Step) {
         Step::Count(name, value) => drop(changes.counters.insert((format!("count {name}"), String::new()), value)),
         Step::Save(key, value) => drop(changes.state.insert(("random".to_owned(), format!("{key}")), value)),
         Step::Hold(filters) => changes.held = Some(held(&["a", "b/#", "c"][..usize::from(filters)])),
+        Step::Stop(number, suspend) => changes.trading = Some(trading(number.into(), &[("Halt", suspend)])),
+        Step::Await(sid, waits) => drop(changes.closing.waiting.insert(format!("S{sid}"), waits)),
+        Step::Manual(sid, units, price) => draft.sell_by_hand(&format!("S{sid}"), &fine(units), &fine(price)),
         Step::Settle(generation) => changes.settings = Some(settings(generation)),
         Step::Session(url, session) => {
             changes.client_sessions.insert(("client".to_owned(), format!("mqtt://{url}")), session.clone());

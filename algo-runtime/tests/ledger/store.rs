@@ -8,7 +8,7 @@ use std::{
 };
 
 use algo_runtime::ledger::{
-    Account, Changes, Class, EntryKind, Ledger, LedgerError, PacketQuery, WINDOW, memory::MemoryLedger,
+    Account, Changes, Class, EntryKind, JournalEntry, Ledger, LedgerError, PacketQuery, WINDOW, memory::MemoryLedger,
     sqlite::SqliteLedger,
 };
 use tempfile::tempdir;
@@ -40,6 +40,8 @@ fn everything_is_there_again_and_a_clean_close_leaves_one_file() {
     assert_eq!(files(dir.path()).into_keys().collect::<Vec<_>>(), [dir.path().join("ledger.db")]);
     assert_eq!(Contents::of(&mut open(dir.path())), contents);
     assert_eq!(contents.outbox.len(), 5);
+    let manual = |entry: &&JournalEntry| entry.trade.as_ref().is_some_and(|trade| trade.manual);
+    assert_eq!(contents.decisions.iter().filter(manual).count(), 1);
     assert_eq!(contents.outbox[0].position, 3);
 }
 

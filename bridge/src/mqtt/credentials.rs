@@ -3,7 +3,7 @@
 use std::{
     io,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Once},
 };
 
 use intuition_common::secret::Secret;
@@ -13,15 +13,21 @@ use super::{LinkError, tls};
 
 /// Longest text that MQTT can carry.
 const MAX_BYTES: usize = 65_535;
+/// Files of a folder with credentials: user name, password, authorities.
+const FILES: [&str; 3] = ["mqtt-username", "mqtt-password", "mqtt-ca.crt"];
+/// The same under the names of v0.1.0. The next release reads them no more: a Secret that was made for something else, such as a
+/// database, has these names too.
+const FORMER_FILES: [&str; 3] = ["username", "password", "ca.crt"];
 
 /// As whom to connect, and whom to trust.
 #[derive(Debug, Clone)]
 pub enum Credentials {
     /// The same at every attempt.
     Fixed(Fixed),
-    /// A folder with the files `username`, `password` and `ca.crt`, as a Secret is mounted, each of them optional. They are
-    /// read at every attempt, so that a change takes effect at the next one. An attempt that reads half of a change fails,
-    /// and the one after it reads all of it.
+    /// A folder with the files `mqtt-username`, `mqtt-password` and `mqtt-ca.crt`, as a Secret is mounted, each of them
+    /// optional. A folder with none of them is read by the names of v0.1.0: `username`, `password` and `ca.crt`. Files are read
+    /// at every attempt, so that a change takes effect at the next one. An attempt that reads half of a change fails, and the
+    /// one after it reads all of it.
     Folder(PathBuf),
 }
 
@@ -64,14 +70,41 @@ impl Credentials {
 }
 
 fn read_folder(folder: &Path) -> Result<Fixed, LinkError> {
-    let ca_file = folder.join("ca.crt");
-    let has_ca_file =
-        ca_file.try_exists().map_err(|source| LinkError::ReadCredential { path: ca_file.clone(), source })?;
+    let has_any = |files: [&str; 3]| -> Result<bool, LinkError> {
+        for file in files {
+            if exists(&folder.join(file))? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    };
+    // All of one kind: a password under its former name may be that of something else.
+    let is_former = !has_any(FILES)? && has_any(FORMER_FILES)?;
+    let [username, password, ca_file] = if is_former { FORMER_FILES } else { FILES }.map(|file| folder.join(file));
+    if is_former {
+        warn_of_former_names(folder);
+    }
     Ok(Fixed {
-        username: read(folder.join("username"))?.map(|username| username.reveal().to_owned()),
-        password: read(folder.join("password"))?,
-        ca_file: has_ca_file.then_some(ca_file),
+        username: read(username)?.map(|username| username.reveal().to_owned()),
+        password: read(password)?,
+        ca_file: exists(&ca_file)?.then_some(ca_file),
     })
+}
+
+fn exists(path: &Path) -> Result<bool, LinkError> {
+    path.try_exists().map_err(|source| LinkError::ReadCredential { path: path.to_owned(), source })
+}
+
+/// Once in a process: the folder is read at every attempt to connect.
+fn warn_of_former_names(folder: &Path) {
+    static WARNED: Once = Once::new();
+    WARNED.call_once(|| {
+        tracing::warn!(
+            folder = %folder.display(),
+            "the broker's credentials have the names username, password and ca.crt, which the next release does not read: \
+             name the keys of the Secret mqtt-username, mqtt-password and mqtt-ca.crt"
+        );
+    });
 }
 
 /// `None`: there is no such file.
@@ -113,6 +146,24 @@ mod tests {
             assert_eq!(presented.username.as_deref(), Some("me"));
             assert_eq!(presented.password.as_ref().map(Secret::reveal), Some(password));
         }
+    }
+
+    #[test]
+    fn former_names_count_only_where_no_present_one_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |file: &str, content: &str| fs::write(folder.path().join(file), content).unwrap();
+        let credentials = Credentials::Folder(folder.path().to_owned());
+        write("username", "postgres");
+        write("password", "of the database");
+        let presented = credentials.present(false).unwrap();
+        assert_eq!(presented.username.as_deref(), Some("postgres"), "as v0.1.0 read it");
+        write("mqtt-username", "me");
+        let presented = credentials.present(false).unwrap();
+        assert_eq!(presented.username.as_deref(), Some("me"));
+        assert!(presented.password.is_none(), "the password is that of something else");
+        write("mqtt-password", "mine");
+        let presented = credentials.present(false).unwrap();
+        assert_eq!(presented.password.as_ref().map(Secret::reveal), Some("mine"));
     }
 
     #[test]

@@ -146,6 +146,44 @@ values while this render lasts, because the Secret and the checksum that rolls t
 {{- $auth.renderedPassword -}}
 {{- end -}}
 
+{{/*
+The settings that the operator of this release has at the moment, as YAML; empty where there are none. Called while they are still
+those of the release before.
+*/}}
+{{- define "intuition.recordedSettings" -}}
+{{- $there := lookup "v1" "ConfigMap" .Release.Namespace (include "intuition.operator.fullname" .) -}}
+{{- dig "data" "settings.yaml" "" $there -}}
+{{- end -}}
+
+{{/*
+What follows from a topic that is not allowed. Without a value a new release enforces, and one that is upgraded keeps what it had:
+v0.1.0 had nothing, which becomes a warning.
+*/}}
+{{- define "intuition.confine" -}}
+{{- $value := (.Values.topics).confine -}}
+{{- $recorded := include "intuition.recordedSettings" . | fromYaml -}}
+{{- if $value -}}
+{{- $value -}}
+{{- else if $recorded -}}
+{{- dig "topics" "confine" "Warn" $recorded -}}
+{{- else -}}
+{{- ternary "Warn" "Enforce" .Release.IsUpgrade -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Namespaces that get the login of the default broker, by the same rule. */}}
+{{- define "intuition.loginNamespaces" -}}
+{{- $recorded := include "intuition.recordedSettings" . | fromYaml -}}
+{{- if .Values.broker.loginNamespaces -}}
+{{- .Values.broker.loginNamespaces -}}
+{{- else if $recorded -}}
+{{- /* A release that knows topics knew this too, unless it had no broker. */ -}}
+{{- dig "broker" "loginNamespaces" (ternary "Labelled" "All" (hasKey $recorded "topics")) $recorded -}}
+{{- else -}}
+{{- ternary "All" "Labelled" .Release.IsUpgrade -}}
+{{- end -}}
+{{- end -}}
+
 {{/* Security of every pod: what the Pod Security Standard "restricted" asks for, and a fixed user. */}}
 {{- define "intuition.podSecurityContext" -}}
 runAsNonRoot: true

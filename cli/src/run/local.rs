@@ -1,6 +1,11 @@
 //! One manifest at work: its runtime and its bridge, in this process.
 
-use std::{net::Ipv4Addr, path::Path, sync::Arc, time::Duration};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
 use algo_runtime::{
     engine::Tally,
@@ -39,9 +44,9 @@ pub(crate) enum LocalError {
     /// The portfolio cannot be used.
     #[error("spec.{0}")]
     UsePortfolio(#[source] PolicyError),
-    /// There is no loopback port.
-    #[error("cannot listen on the loopback interface")]
-    Listen(#[source] std::io::Error),
+    /// The runtime cannot listen.
+    #[error("the runtime cannot listen on {addr} (--runtime-addr)")]
+    Listen { addr: SocketAddr, source: std::io::Error },
     /// The runtime did not start, or ended.
     #[error("the runtime failed")]
     Runtime(#[source] RuntimeError),
@@ -87,9 +92,14 @@ struct Bridge {
 }
 
 impl Local {
-    /// Starts the runtime, with its ledger in `<data_dir>/<namespace>/<name>`. An algorithm out of process need not be there
-    /// yet.
-    pub(super) async fn start(algo: &TradingAlgo, decider: Choice, data_dir: &Path) -> Result<Self, LocalError> {
+    /// Starts the runtime on `addr`, with its ledger in `<data_dir>/<namespace>/<name>`. An algorithm out of process need not
+    /// be there yet.
+    pub(super) async fn start(
+        algo: &TradingAlgo,
+        decider: Choice,
+        data_dir: &Path,
+        addr: SocketAddr,
+    ) -> Result<Self, LocalError> {
         let settings = settings::of(algo, decider).map_err(LocalError::UsePortfolio)?;
         let account = validate::account(algo);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -102,13 +112,19 @@ impl Local {
             clock,
             algorithm_deadline: ALGORITHM_DEADLINE,
         };
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(LocalError::Listen)?;
+        let listener = TcpListener::bind(addr).await.map_err(|source| LocalError::Listen { addr, source })?;
         let runtime_stop = CancellationToken::new();
         let runtime = server::start(config, listener, runtime_stop.clone()).await.map_err(LocalError::Runtime)?;
         let tally = runtime.tally();
         let start = Arc::clone(&tally.borrow());
         let decisions_topic = algo.spec.channels.as_ref().and_then(|channels| channels.publish.clone());
         Ok(Self { account, start, tally, decisions_topic, readiness, runtime, runtime_stop, bridge: None })
+    }
+
+    /// The command that halts the account, as a line of output.
+    pub(super) fn halt_line(&self) -> String {
+        let (account, addr) = (&self.account, self.runtime.addr);
+        format!("{account}: `intuition halt --runtime http://{addr} --account {account}` stops its trading")
     }
 
     /// Starts the bridge.
@@ -209,6 +225,14 @@ fn mark(tally: &Tally, topic: &str, source: &str) -> u64 {
     tally.mark(topic, source).and_then(|seq| u64::try_from(seq).ok()).unwrap_or_default()
 }
 
+/// Address of the runtime of the manifest at `place`: successive ports from a given one, or a free port.
+pub(super) fn runtime_addr(given: Option<SocketAddr>, place: usize) -> SocketAddr {
+    let Some(first) = given else { return SocketAddr::from((Ipv4Addr::LOCALHOST, 0)) };
+    let step = if first.port() == 0 { 0 } else { u16::try_from(place).unwrap_or(u16::MAX) };
+    // Beyond the last port binding fails, because the last one is taken.
+    SocketAddr::new(first.ip(), first.port().saturating_add(step))
+}
+
 /// What `readiness` lacks of the parts that count, under the name of whose it is.
 pub(super) fn away(owner: &str, readiness: &Readiness, counts: impl Fn(&str) -> bool) -> Vec<Away> {
     let missing = readiness.missing().into_iter().filter(|missing| counts(missing.part));
@@ -219,4 +243,21 @@ pub(super) fn away(owner: &str, readiness: &Readiness, counts: impl Fn(&str) -> 
         message: missing.message,
     });
     away.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runtimes_listen_on_successive_ports_or_on_free_ones() {
+        let addrs = |given: Option<&str>| {
+            let given = given.map(|given| given.parse().unwrap());
+            [0, 1].map(|place| runtime_addr(given, place).to_string())
+        };
+        assert_eq!(addrs(None), ["127.0.0.1:0", "127.0.0.1:0"]);
+        assert_eq!(addrs(Some("127.0.0.1:0")), ["127.0.0.1:0", "127.0.0.1:0"]);
+        assert_eq!(addrs(Some("0.0.0.0:50051")), ["0.0.0.0:50051", "0.0.0.0:50052"]);
+        assert_eq!(addrs(Some("[::1]:65535")), ["[::1]:65535", "[::1]:65535"]);
+    }
 }

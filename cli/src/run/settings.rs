@@ -2,11 +2,15 @@
 
 use algo_runtime::{
     portfolio::{Policy, PolicyError},
-    settings::{Adjustable, Authority, Choice, Input, Settings},
+    settings::{Adjustable, Authority, Choice, Initial, InitialTrading, Input, Settings, Topics},
 };
+use intuition_api::v1::TradingState;
 use intuition_operator::resource::{self, TradingAlgo};
 
-use crate::validate;
+use crate::{
+    trading::{HALT_ANNOTATION, REDUCE_ANNOTATION},
+    validate,
+};
 
 /// The settings of a local run: the manifest rules at every start, as it would at `kubectl apply`. `decider` is the
 /// algorithm that it means.
@@ -22,15 +26,84 @@ pub(super) fn of(algo: &TradingAlgo, decider: Choice) -> Result<Settings, Policy
             threshold: spec.threshold,
             parameters: spec.algorithm.parameters.clone(),
             starting_cash: spec.starting_cash.unwrap_or(resource::DEFAULT_STARTING_CASH).to_string(),
-            suspend: spec.suspend == Some(true),
+            // Part of the trading state below.
+            suspend: false,
         },
         authority: Authority::Start,
         policy: Policy::from_parts(portfolio.policy.name(), portfolio.fraction, amount.as_deref())?,
         subscribe: channels.filters(),
         inputs: channels.inputs.into_iter().flatten().map(input).collect(),
+        topics: Topics::default(),
+        initial: Initial {
+            cash_unchanged: spec.starting_cash.is_none(),
+            trading: InitialTrading::Flags(trading_state(algo)),
+        },
     })
+}
+
+/// The trading state that a manifest asks for, by its fields and its annotations: the strictest, as in a cluster. A stop that
+/// `intuition halt` set at the runtime holds beside it.
+fn trading_state(algo: &TradingAlgo) -> TradingState {
+    let by_field = algo.spec.trading_state.map(TradingState::from);
+    let by_suspend = (algo.spec.suspend == Some(true)).then_some(TradingState::Halted);
+    let by_annotation = [(HALT_ANNOTATION, TradingState::Halted), (REDUCE_ANNOTATION, TradingState::Reducing)]
+        .into_iter()
+        .filter(|(name, _)| algo.metadata.annotations.iter().flatten().any(|(annotation, _)| annotation == name))
+        .map(|(_, state)| state);
+    by_field.into_iter().chain(by_suspend).chain(by_annotation).max().unwrap_or(TradingState::Active)
 }
 
 fn input(resource::Input { topic, symbols }: resource::Input) -> Input {
     Input { topic, symbols: symbols.unwrap_or_default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn settings(spec: &serde_json::Value, annotations: &serde_json::Value) -> Settings {
+        let manifest = json!({
+            "apiVersion": "intuition.dev/v1alpha1",
+            "kind": "TradingAlgo",
+            "metadata": { "name": "a", "namespace": "default", "annotations": annotations },
+            "spec": spec,
+        });
+        of(&serde_json::from_value(manifest).unwrap(), Choice::Builtin("random".to_owned())).unwrap()
+    }
+
+    #[test]
+    fn the_strictest_of_fields_and_annotations_is_the_trading_state() {
+        let (halt, reduce) = (json!({ "intuition.dev/halt": "alice" }), json!({ "intuition.dev/reduce": "" }));
+        for (state, suspend, annotations, expected) in [
+            (None, None, json!({}), TradingState::Active),
+            (Some("Active"), Some(false), json!({ "team": "halt" }), TradingState::Active),
+            (Some("Reducing"), Some(true), json!({}), TradingState::Halted),
+            (Some("Halted"), Some(false), json!({}), TradingState::Halted),
+            (Some("Active"), None, reduce.clone(), TradingState::Reducing),
+            (Some("Reducing"), None, halt.clone(), TradingState::Halted),
+            (None, Some(false), halt, TradingState::Halted),
+            (Some("Halted"), None, reduce, TradingState::Halted),
+        ] {
+            let mut spec = json!({ "algorithm": { "builtin": "random" } });
+            if let Some(state) = state {
+                spec["tradingState"] = json!(state);
+            }
+            if let Some(suspend) = suspend {
+                spec["suspend"] = json!(suspend);
+            }
+            let found = settings(&spec, &annotations);
+            assert_eq!(found.initial.trading, InitialTrading::Flags(expected), "{spec} {annotations}");
+            assert!(!found.adjustable.suspend);
+        }
+    }
+
+    #[test]
+    fn starting_cash_that_is_absent_leaves_the_deposits_as_they_are() {
+        let absent = settings(&json!({ "algorithm": { "builtin": "random" } }), &json!({}));
+        assert_eq!((absent.initial.cash_unchanged, absent.adjustable.starting_cash.as_str()), (true, "10000.00"));
+        let given = settings(&json!({ "algorithm": { "builtin": "random" }, "startingCash": 500 }), &json!({}));
+        assert_eq!((given.initial.cash_unchanged, given.adjustable.starting_cash.as_str()), (false, "500.00"));
+    }
 }

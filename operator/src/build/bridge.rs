@@ -2,7 +2,7 @@
 
 use k8s_openapi::api::{
     apps::v1::Deployment,
-    core::v1::{SecretVolumeSource, Volume},
+    core::v1::{KeyToPath, SecretVolumeSource, Volume},
 };
 use sha2::{Digest as _, Sha256};
 
@@ -11,7 +11,7 @@ use super::{
     runtime,
 };
 use crate::{
-    names::{Component, HTTP_PORT},
+    names::{Component, HTTP_PORT, credential},
     plan::{Credentials, Login, Plan},
     settings::Settings,
 };
@@ -46,6 +46,7 @@ pub(super) fn deployment(plan: &Plan, settings: &Settings) -> Deployment {
                 // A Secret that is not there yet is told by the bridge, in words, instead of by a pod that never starts;
                 // and once it is there it is used without a restart.
                 optional: Some(true),
+                items: matches!(plan.broker.login, Login::Named { .. }).then(items),
                 ..SecretVolumeSource::default()
             }),
             ..Volume::default()
@@ -68,6 +69,17 @@ pub(super) fn deployment(plan: &Plan, settings: &Settings) -> Deployment {
         },
     };
     pod::deployment(plan, settings, workload)
+}
+
+/// The keys of a resource's own Secret that are mounted: a Secret that was made for something else has none of them, but for
+/// the names of v0.1.0. Those are mounted for this release too, and bridges of v0.1.0 read the present keys by them: of
+/// two items with one path the kubelet takes the later one. Keys that are not there are left out, as the volume is optional.
+fn items() -> Vec<KeyToPath> {
+    let item = |key: &str, path: &str| KeyToPath { key: key.to_owned(), path: path.to_owned(), mode: None };
+    let former = credential::MOUNTED.iter().filter_map(|(_, former)| former.map(|former| item(former, former)));
+    let present = credential::MOUNTED.iter().map(|(key, _)| item(key, key));
+    let for_former = credential::MOUNTED.iter().filter_map(|(key, former)| former.map(|former| item(key, former)));
+    former.chain(present).chain(for_former).collect()
 }
 
 fn hash(credentials: &Credentials) -> String {

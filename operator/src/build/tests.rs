@@ -192,6 +192,26 @@ fn a_claim_outlives_its_resource_unless_it_is_told_not_to() {
     assert_eq!(owners("Delete").unwrap()[0].uid, plan().uid);
 }
 
+#[test]
+fn no_other_key_of_a_secret_is_mounted_and_bridges_of_v0_1_0_find_the_present_ones() {
+    let plan = planned(|spec| spec["broker"] = json!({ "url": "mqtt://b", "secretRef": { "name": "mine" } }));
+    let [_, bridge] = pods(&desired(&plan, &settings(), None));
+    let volume = bridge.volumes.unwrap().into_iter().find(|volume| volume.name == "broker").unwrap().secret.unwrap();
+    assert_eq!(volume.optional, Some(true), "else a key that is not there would keep the pod from starting");
+    // As the kubelet mounts a Secret: item after item, the later one of two with the same path.
+    let mounted = |keys: &[&str]| {
+        let items = volume.items.iter().flatten().filter(|item| keys.contains(&item.key.as_str()));
+        items.map(|item| (item.path.clone(), item.key.clone())).collect::<std::collections::BTreeMap<_, _>>()
+    };
+    let all = ["username", "password", "mqtt-username", "mqtt-password", "tls.key", "token", ".dockerconfigjson"];
+    let files = mounted(&all);
+    let expected = [("username", "mqtt-username"), ("password", "mqtt-password"), ("mqtt-username", "mqtt-username")];
+    assert!(expected.iter().all(|(path, key)| files[*path] == *key), "{files:?}");
+    assert_eq!(files.len(), 4, "{files:?}");
+    assert_eq!(mounted(&["username", "ca.crt"]).into_keys().collect::<Vec<_>>(), ["ca.crt", "username"]);
+    assert_eq!(mounted(&["tls.crt", "tls.key", "token"]).len(), 0);
+}
+
 /// The data of the runtime's `ConfigMap`, each file as JSON.
 fn files(settings: Option<ConfigMap>) -> Value {
     let data = settings.unwrap().data.unwrap();

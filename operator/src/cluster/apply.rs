@@ -1,10 +1,17 @@
 //! Writing what a `TradingAlgo` needs, in one order.
 
 use k8s_openapi::api::{apps::v1::Deployment, networking::v1::NetworkPolicy};
-use kube::{ResourceExt as _, runtime::reflector::ObjectRef};
+use kube::{
+    ResourceExt as _,
+    runtime::reflector::{ObjectRef, Store},
+};
 
 use super::{
-    Cluster, controller_of, is_labelled, is_owned,
+    Cluster,
+    caches::Kind,
+    controller_of,
+    installation::check_installation,
+    is_labelled, is_owned,
     write::{ApplyError, Silence, note},
 };
 use crate::{
@@ -30,6 +37,11 @@ impl Cluster {
     /// does not answer is not asked on.
     pub async fn apply(&self, plan: &Plan, desired: &Desired) -> Applied {
         let mut applied = Applied::default();
+        if let Err(error) = self.check_installation(plan) {
+            // Before anything is written: a part of the children by each of two operators would fit together by chance.
+            applied.problem = Some(error);
+            return applied;
+        }
         let names = self.left_behind(plan);
         if !names.is_empty() {
             // Before anything is written: a Service that selects by the new uid would cut off what still trades.
@@ -68,6 +80,22 @@ impl Cluster {
         applied.bridge = note(worst, writer.ensure(&owner, &desired.bridge, &caches.deployments).await)?.flatten();
         note(worst, self.delete_strays(plan, desired).await)?;
         Ok(())
+    }
+
+    /// Whether none of the children was made by another installation.
+    fn check_installation(&self, plan: &Plan) -> Result<(), ApplyError> {
+        fn check<K: Kind>(owner: &Owner, store: &Store<K>, name: &str) -> Result<(), ApplyError> {
+            let found = store.get(&ObjectRef::new(name).within(&owner.namespace));
+            found.map_or(Ok(()), |found| check_installation::<K>(owner, found.meta()))
+        }
+        let (caches, owner) = (&self.caches, plan.owner());
+        for component in Component::ALL {
+            check(&owner, &caches.deployments, &component.of(&plan.name))?;
+        }
+        check(&owner, &caches.claims, &claim(&plan.name))?;
+        check(&owner, &caches.settings, &Component::Runtime.of(&plan.name))?;
+        check(&owner, &caches.services, &Component::Runtime.of(&plan.name))?;
+        check(&owner, &caches.accounts, &service_account(&plan.name))
     }
 
     /// The Deployments that a resource of this name left behind (`kubectl delete --cascade=orphan`). Their selectors have that

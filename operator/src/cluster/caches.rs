@@ -21,6 +21,7 @@ use kube::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 
+use super::Rights;
 use crate::names::{APP, everything};
 
 /// A kind of object in a namespace, known when this is compiled.
@@ -97,14 +98,14 @@ pub struct Streams {
 }
 
 /// Watches everything that the operator makes, in one namespace or in all.
-pub fn watch(client: &Client, namespace: Option<&str>) -> (Caches, Streams) {
-    let (settings, settings_changes) = cache(client, namespace, APP);
-    let (accounts, accounts_changes) = cache(client, namespace, APP);
-    let (claims, claims_changes) = cache(client, namespace, APP);
-    let (services, services_changes) = cache(client, namespace, APP);
-    let (deployments, deployments_changes) = cache(client, namespace, APP);
-    let (policies, policies_changes) = cache(client, namespace, APP);
-    let (pods, pods_changes) = cache(client, namespace, APP);
+pub fn watch(client: &Client, namespace: Option<&str>, rights: &Rights) -> (Caches, Streams) {
+    let (settings, settings_changes) = cache(client, namespace, APP, rights);
+    let (accounts, accounts_changes) = cache(client, namespace, APP, rights);
+    let (claims, claims_changes) = cache(client, namespace, APP, rights);
+    let (services, services_changes) = cache(client, namespace, APP, rights);
+    let (deployments, deployments_changes) = cache(client, namespace, APP, rights);
+    let (policies, policies_changes) = cache(client, namespace, APP, rights);
+    let (pods, pods_changes) = cache(client, namespace, APP, rights);
     (
         Caches { settings, accounts, claims, services, deployments, policies, pods },
         Streams {
@@ -131,10 +132,16 @@ where
 }
 
 /// What the operator makes of a kind of object for one kind of resource, and what keeps that current; it has to be polled.
-pub(crate) fn cache<K: Kind>(client: &Client, namespace: Option<&str>, app: &str) -> (Store<K>, Changes<K>) {
+pub(crate) fn cache<K: Kind>(
+    client: &Client,
+    namespace: Option<&str>,
+    app: &str,
+    rights: &Rights,
+) -> (Store<K>, Changes<K>) {
     let (store, writer) = reflector::store();
-    let changes = watcher(api::<K>(client, namespace), watcher::Config::default().labels(&everything(app)))
-        .default_backoff()
+    let events = watcher(api::<K>(client, namespace), watcher::Config::default().labels(&everything(app)));
+    let changes = rights
+        .watched(namespace, events)
         // Half of an object, and nobody here reads it.
         .modify(|object| object.managed_fields_mut().clear())
         .reflect(writer)

@@ -14,8 +14,11 @@ use tokio::time::Instant;
 use super::{
     CallError,
     caches::Kind,
-    call, code, controller_of, is_labelled,
+    call, code, controller_of,
+    installation::{OtherInstallation, check_installation},
+    is_labelled,
     memo::Memo,
+    rights::OPERATOR_LACKS_RIGHTS,
     surplus::{restoration, surplus},
 };
 use crate::{
@@ -37,6 +40,9 @@ pub enum ApplyError {
         /// Its name.
         name: String,
     },
+    /// Another installation of the operator made it and manages it.
+    #[error(transparent)]
+    ManagedByAnother(Box<OtherInstallation>),
     /// It is on its way out.
     #[error("{kind} {name} of a resource that was deleted is still there: waiting until it is gone")]
     AwaitPredecessor {
@@ -73,9 +79,11 @@ impl ApplyError {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::NameTaken { .. } => "NameTaken",
+            Self::ManagedByAnother(_) => "ManagedByAnother",
             Self::AwaitPredecessor { .. } => "WaitingForPredecessor",
             Self::LeftBehind { .. } => "LeftBehind",
             Self::Write { source, .. } if source.is_farewell() => "NamespaceTerminating",
+            Self::Write { source, .. } if source.missing_right().is_some() => OPERATOR_LACKS_RIGHTS,
             Self::Write { .. } if self.outlook() == Outlook::Stays => "ApplyRefused",
             Self::Write { .. } => "ApplyFailed",
         }
@@ -84,7 +92,7 @@ impl ApplyError {
     /// What becomes of it.
     pub fn outlook(&self) -> Outlook {
         match self {
-            Self::NameTaken { .. } | Self::LeftBehind { .. } => Outlook::Stays,
+            Self::NameTaken { .. } | Self::LeftBehind { .. } | Self::ManagedByAnother(_) => Outlook::Stays,
             Self::AwaitPredecessor { .. } => Outlook::Passes,
             // What was seen is gone, or is another one by now: the next look sees it.
             Self::Write { source, .. } if source.is_farewell() || source.is(code::CONFLICT) => Outlook::Passes,
@@ -286,6 +294,7 @@ pub(super) fn check_holder<K: Kind>(owner: &Owner, holder: &ObjectMeta) -> Resul
     if !ours {
         return Err(ApplyError::NameTaken { kind, name });
     }
+    check_installation::<K>(owner, holder)?;
     // A claim that is being deleted goes only once its pod does; until then there is nothing to wait for.
     if holder.deletion_timestamp.is_some() && kind != "PersistentVolumeClaim" {
         return Err(ApplyError::AwaitPredecessor { kind, name });
@@ -328,5 +337,19 @@ mod tests {
         assert_eq!(check(json!({ "labels": others })), Some("NameTaken"));
         let algorithms = json!({ label::MANAGED_BY: MANAGER, label::INSTANCE: "a", label::NAME: "algorithm" });
         assert_eq!(check(json!({ "labels": algorithms })), Some("NameTaken"), "of an Algorithm of the same name");
+    }
+
+    #[test]
+    fn write_for_want_of_a_right_is_told_from_one_that_admission_refused() {
+        let reason = |message: &str| {
+            let status = kube::core::Status::failure(message, "Forbidden").with_code(code::FORBIDDEN);
+            let source = CallError::Refuse(status.boxed());
+            let error =
+                ApplyError::Write { action: "apply", kind: "Deployment".to_owned(), name: "a".to_owned(), source };
+            (error.reason(), error.outlook())
+        };
+        let right = "deployments.apps \"a\" is forbidden: User \"o\" cannot patch resource \"deployments\" in API group \"apps\"";
+        assert_eq!(reason(right), ("OperatorLacksRights", Outlook::Stays));
+        assert_eq!(reason("deployments.apps \"a\" is forbidden: exceeded quota: q"), ("ApplyRefused", Outlook::Stays));
     }
 }

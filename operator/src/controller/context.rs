@@ -5,22 +5,24 @@ use std::{
     io,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use intuition_common::{clock::Clock, exit::with_causes};
 use k8s_openapi::jiff::Timestamp;
 use kube::{
-    Resource as _,
+    Resource as _, ResourceExt as _,
     runtime::{
         events::{Event, EventType, Recorder, Reporter},
         reflector::Store,
     },
 };
 
-use super::{ReconcileError, Shared, pace::Pauses};
+use super::{ReconcileError, Shared, namespaces::Namespaces, pace::Pauses};
 use crate::{
     ask::Asker,
-    cluster::{Cluster, Writer, call, code},
+    cluster::{CALL, CallError, Cluster, Rights, Writer, call, code},
+    confine,
     controller::hourly::Hourly,
     guarded::{Guarded, Watched},
     lease::Belief,
@@ -28,9 +30,13 @@ use crate::{
     names::{MANAGER, credential},
     plan::Credentials,
     resource::{Algorithm, TradingAlgo},
-    settings::Settings,
+    settings::{DefaultBroker, LoginNamespaces, Settings},
     status::{Derived, Notice, Progress},
+    validate::Problem,
 };
+
+/// How long a look waits for caches one of which may not be filled.
+const IN_VAIN: Duration = Duration::from_millis(50);
 
 /// What every look at a `TradingAlgo` needs.
 pub struct Context {
@@ -39,7 +45,25 @@ pub struct Context {
     pub(super) algorithms: Store<Guarded<Algorithm>>,
     pub(super) credentials: CredentialsDir,
     pub(super) asker: Asker,
+    pub(super) namespaces: Namespaces,
     pub(super) common: Common<TradingAlgo>,
+}
+
+impl Context {
+    /// The problem of a resource that uses the default broker by its login, where its namespace does not get that.
+    pub(super) async fn login_problem(
+        &self,
+        algo: &TradingAlgo,
+        credentials: Option<&Credentials>,
+    ) -> Result<Option<Problem>, CallError> {
+        let is_limited = |broker: &DefaultBroker| broker.login_namespaces == LoginNamespaces::Labelled;
+        let has_login = credentials.is_some_and(|credentials| !credentials.0.is_empty());
+        if algo.spec.broker.is_some() || !has_login || !self.common.settings.broker.as_ref().is_some_and(is_limited) {
+            return Ok(None);
+        }
+        let namespace = algo.namespace().unwrap_or_default();
+        Ok(confine::login_problem(&namespace, &self.namespaces.labels(&namespace).await?))
+    }
 }
 
 /// What every look at a resource needs, whatever its kind.
@@ -48,6 +72,7 @@ pub(crate) struct Common<K: Watched> {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) recorder: Recorder,
     pub(crate) metrics: Metrics,
+    pub(crate) rights: Rights,
     pub(crate) pauses: Pauses,
     pub(crate) recent: Recent<K>,
     hourly: Hourly,
@@ -63,6 +88,7 @@ impl<K: Watched> Common<K> {
             clock: Arc::clone(&shared.clock),
             recorder: Recorder::new(shared.client.clone(), reporter),
             metrics: shared.metrics.clone(),
+            rights: shared.rights.clone(),
             pauses,
             recent: Recent::default(),
             hourly: Hourly::default(),
@@ -79,6 +105,12 @@ impl<K: Watched> Common<K> {
     pub(crate) fn now(&self) -> Timestamp {
         let now = Timestamp::from_microsecond(self.clock.now_micros()).unwrap_or_default();
         Timestamp::from_second(now.as_second()).unwrap_or_default()
+    }
+
+    /// How long a look waits for caches that were never filled: hardly at all where a watch is refused, so that looks that are
+    /// in vain do not keep the workers from others.
+    pub(crate) fn patience(&self, seen: &Guarded<K>) -> Duration {
+        if self.rights.lacking(seen.meta().namespace.as_deref()).is_empty() { CALL } else { IN_VAIN }
     }
 
     /// A resource is gone.

@@ -22,12 +22,13 @@ use super::{
     ReconcileError,
     context::{Common, Context, CredentialsDir},
     known::Known,
+    namespaces::Namespaces,
     pace::{Pace, Pauses},
     reconcile,
 };
 use crate::{
     ask::Asker,
-    cluster::{CallError, Changes, Cluster, api, call, watch},
+    cluster::{CallError, Changes, Cluster, NoBackoff, Rights, api, call, watch},
     directory,
     guarded::{Guarded, Watched},
     lease::Belief,
@@ -52,6 +53,8 @@ pub struct Shared {
     pub credentials: CredentialsDir,
     /// Tells the time of conditions.
     pub clock: Arc<dyn Clock>,
+    /// The rights that the operator lacks.
+    pub rights: Rights,
     /// Counts.
     pub metrics: Metrics,
     /// When to look again.
@@ -82,19 +85,20 @@ pub async fn run(shared: Shared, namespace: Option<String>, shutdown: Cancellati
 
 async fn run_algos(shared: &Shared, namespace: Option<&str>, shutdown: CancellationToken) {
     let client = &shared.client;
-    let (caches, streams) = watch(client, namespace);
-    let (algorithms, algorithm_changes) = watch_others::<Algorithm>(client, namespace);
+    let (caches, streams) = watch(client, namespace, &shared.rights);
+    let (algorithms, algorithm_changes) = watch_others::<Algorithm>(shared, namespace);
     let context = Arc::new(Context {
         cluster: Cluster::new(client.clone(), caches),
         algorithms,
         credentials: shared.credentials.clone(),
         asker: Asker::default(),
+        namespaces: Namespaces::new(client.clone()),
         common: Common::new(shared, Pauses::of_algos(shared.pace)),
     });
     let (store, writer) = reflector::store::<Guarded>();
     let gone = Arc::clone(&context);
     let changes = watch_ours(
-        client,
+        shared,
         namespace,
         writer,
         move |event, store| match event {
@@ -109,6 +113,7 @@ async fn run_algos(shared: &Shared, namespace: Option<&str>, shutdown: Cancellat
     let (known, faces) = (store.clone(), Known::default());
     let filled = store.clone();
     let work = Controller::for_stream(changes, store)
+        .trigger_backoff(NoBackoff)
         .with_config(config)
         .owns_stream(streams.settings)
         .owns_stream(streams.accounts)
@@ -148,14 +153,16 @@ pub(crate) async fn until_told<K: Watched>(
 
 /// Changes of our own resources, without those that we make ourselves, the status; the annotations are read.
 pub(crate) fn watch_ours<K: Watched>(
-    client: &Client,
+    shared: &Shared,
     namespace: Option<&str>,
     writer: Writer<Guarded<K>>,
     mut tell: impl FnMut(&watcher::Event<Guarded<K>>, &Store<Guarded<K>>) + Send + 'static,
     store: Store<Guarded<K>>,
 ) -> impl Stream<Item = Result<Guarded<K>, watcher::Error>> + Send + 'static {
-    watcher(api::<Guarded<K>>(client, namespace), watcher::Config::default())
-        .default_backoff()
+    let events = watcher(api::<Guarded<K>>(&shared.client, namespace), watcher::Config::default());
+    shared
+        .rights
+        .watched(namespace, events)
         .reflect(writer)
         .inspect_ok(move |event| tell(event, &store))
         .applied_objects()
@@ -164,12 +171,14 @@ pub(crate) fn watch_ours<K: Watched>(
 
 /// The other kind of resource, and what changes there; it has to be polled.
 pub(crate) fn watch_others<K: Watched>(
-    client: &Client,
+    shared: &Shared,
     namespace: Option<&str>,
 ) -> (Store<Guarded<K>>, Changes<Guarded<K>>) {
     let (store, writer) = reflector::store::<Guarded<K>>();
-    let changes = watcher(api::<Guarded<K>>(client, namespace), watcher::Config::default())
-        .default_backoff()
+    let events = watcher(api::<Guarded<K>>(&shared.client, namespace), watcher::Config::default());
+    let changes = shared
+        .rights
+        .watched(namespace, events)
         // Else nobody could tell the last word about an object from any other.
         .map_ok(|event| match event {
             watcher::Event::Delete(mut object) => {

@@ -74,7 +74,7 @@ fn selector(plan: &Plan, image: &Image) -> BTreeMap<String, String> {
 fn metadata(plan: &Plan, image: &Image) -> ObjectMeta {
     let mut metadata = plan.owner.metadata(image.name.clone(), Some(ALGORITHM_SERVER));
     metadata.labels.get_or_insert_default().insert(label::IMAGE.to_owned(), image_hash(&image.image));
-    metadata.annotations = Some([(annotation::IMAGE.to_owned(), image.image.clone())].into());
+    metadata.annotations.get_or_insert_default().insert(annotation::IMAGE.to_owned(), image.image.clone());
     metadata
 }
 

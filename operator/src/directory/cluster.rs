@@ -1,6 +1,9 @@
 //! What runs the images of an `Algorithm`: the caches, what is applied, and what goes once nobody decides by it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use k8s_openapi::{
     NamespaceResourceScope,
@@ -17,7 +20,7 @@ use kube::{
 
 use super::{build::Desired, plan::Plan};
 use crate::{
-    cluster::{ApplyError, CALL, CallError, Changes, Silence, Writer, cache, is_owned, note},
+    cluster::{ApplyError, CallError, Changes, Rights, Silence, Writer, cache, check_installation, is_owned, note},
     guarded::Guarded,
     names::{ALGORITHM_APP, algorithm, annotation, image_hash, label},
     owner::Owner,
@@ -66,12 +69,12 @@ pub(super) struct Former {
 }
 
 impl Cluster {
-    pub(super) fn watch(client: &Client, namespace: Option<&str>) -> (Self, Streams) {
-        let (accounts, accounts_changes) = cache(client, namespace, ALGORITHM_APP);
-        let (services, services_changes) = cache(client, namespace, ALGORITHM_APP);
-        let (deployments, deployments_changes) = cache(client, namespace, ALGORITHM_APP);
-        let (policies, policies_changes) = cache(client, namespace, ALGORITHM_APP);
-        let (pods, pods_changes) = cache(client, namespace, ALGORITHM_APP);
+    pub(super) fn watch(client: &Client, namespace: Option<&str>, rights: &Rights) -> (Self, Streams) {
+        let (accounts, accounts_changes) = cache(client, namespace, ALGORITHM_APP, rights);
+        let (services, services_changes) = cache(client, namespace, ALGORITHM_APP, rights);
+        let (deployments, deployments_changes) = cache(client, namespace, ALGORITHM_APP, rights);
+        let (policies, policies_changes) = cache(client, namespace, ALGORITHM_APP, rights);
+        let (pods, pods_changes) = cache(client, namespace, ALGORITHM_APP, rights);
         let writer = Writer::new(client.clone());
         let streams = Streams {
             accounts: accounts_changes,
@@ -88,7 +91,7 @@ impl Cluster {
     }
 
     /// Waits until every cache has been filled once: before that, what is there looks as if it were not.
-    pub(super) async fn await_caches(&self, algos: &Store<Guarded>) -> Result<(), CallError> {
+    pub(super) async fn await_caches(&self, algos: &Store<Guarded>, patience: Duration) -> Result<(), CallError> {
         let filled = async {
             tokio::join!(
                 self.accounts.wait_until_ready(),
@@ -99,15 +102,31 @@ impl Cluster {
                 algos.wait_until_ready(),
             )
         };
-        tokio::time::timeout(CALL, filled).await.map(drop).map_err(|_| CallError::TimeOut)
+        tokio::time::timeout(patience, filled).await.map(drop).map_err(|_| CallError::TimeOut)
     }
 
     /// Makes everything as it is desired, each child on its own: one that is refused holds no other back.
     pub(super) async fn apply(&self, plan: &Plan, desired: Option<&Desired>) -> Applied {
         let mut applied = Applied::default();
+        if let Err(error) = self.check_installation(plan) {
+            applied.problem = Some(error);
+            return applied;
+        }
         // Stops at the first silence, which is noted as the problem.
         drop(self.apply_children(plan, desired, &mut applied).await);
         applied
+    }
+
+    /// Whether none of the children was made by another installation.
+    fn check_installation(&self, plan: &Plan) -> Result<(), ApplyError> {
+        let owner = &plan.owner;
+        for found in self.deployments.state_filter(|object| is_of(object, owner)) {
+            check_installation::<Deployment>(owner, found.meta())?;
+        }
+        for found in self.services.state_filter(|object| is_of(object, owner)) {
+            check_installation::<Service>(owner, found.meta())?;
+        }
+        Ok(())
     }
 
     async fn apply_children(
@@ -169,9 +188,11 @@ impl Cluster {
     pub(super) async fn remove(&self, plan: &Plan, former: &Former) -> Result<(), ApplyError> {
         let (owner, name) = (&plan.owner, &former.name);
         for deployment in self.deployments.state_filter(|object| is_of(object, owner) && object.name_any() == *name) {
+            check_installation::<Deployment>(owner, deployment.meta())?;
             self.writer.delete(deployment.as_ref()).await?;
         }
         for service in self.services.state_filter(|object| is_of(object, owner) && object.name_any() == *name) {
+            check_installation::<Service>(owner, service.meta())?;
             self.writer.delete(service.as_ref()).await?;
         }
         tracing::info!(kind = "Algorithm", name = owner.full_name(), image = former.image, "a former image goes");

@@ -24,7 +24,7 @@ use super::{
     users::{Users, mentions},
 };
 use crate::{
-    cluster::ApplyError,
+    cluster::{ApplyError, NoBackoff},
     controller::{
         ReconcileError, Shared,
         context::Common,
@@ -56,8 +56,8 @@ struct Look {
 /// Keeps every `Algorithm` of one namespace, or of all, until `shutdown` is cancelled.
 pub(crate) async fn run(shared: &Shared, namespace: Option<&str>, shutdown: CancellationToken) {
     let client = &shared.client;
-    let (cluster, streams) = Cluster::watch(client, namespace);
-    let (algos, algo_changes) = watch_others::<TradingAlgo>(client, namespace);
+    let (cluster, streams) = Cluster::watch(client, namespace, &shared.rights);
+    let (algos, algo_changes) = watch_others::<TradingAlgo>(shared, namespace);
     let common = Common::new(shared, Pauses::of_algorithms(shared.pace));
     let context = Arc::new(Context { cluster, algos, common });
     let (store, writer) = reflector::store::<Seen>();
@@ -68,10 +68,11 @@ pub(crate) async fn run(shared: &Shared, namespace: Option<&str>, shutdown: Canc
         watcher::Event::InitDone => gone.common.retain(&uids(store)),
         _ => {}
     };
-    let changes = watch_ours(client, namespace, writer, tell, store.clone());
+    let changes = watch_ours(shared, namespace, writer, tell, store.clone());
     let known = Known::default();
     let filled = store.clone();
     let work = Controller::for_stream(changes, store)
+        .trigger_backoff(NoBackoff)
         .with_config(controller::Config::default().concurrency(shared.concurrency).debounce(DEBOUNCE))
         .owns_stream(streams.accounts)
         .owns_stream(streams.services)
@@ -136,6 +137,14 @@ async fn reconcile(seen: Arc<Seen>, context: Arc<Context>) -> Result<Action, Rec
     let began = Instant::now();
     let outcome = tokio::time::timeout(pace::LONGEST_LOOK, once(&seen, &context)).await;
     let outcome = outcome.unwrap_or(Err(ReconcileError::TimeOut(pace::LONGEST_LOOK.as_secs())));
+    if let Err(error) = &outcome {
+        let generation = seen.meta().generation.unwrap_or_default();
+        let (users, now) = (users(&seen, &context), context.common.now());
+        let derive = |previous: Option<&_>, problems: &[_]| {
+            derive(previous, generation, &users, &Outcome::Refused(problems), now)
+        };
+        context.common.tell_lacking_rights(context.cluster.writer(), &seen, error, derive).await;
+    }
     let failed = outcome.as_ref().err().map(ReconcileError::reason);
     context.common.metrics.reconciled(ALGORITHM_KIND, began.elapsed(), failed);
     outcome
@@ -150,7 +159,7 @@ async fn once(seen: &Seen, context: &Context) -> Result<Action, ReconcileError> 
     if !common.leads() {
         return Err(ReconcileError::LoseLead);
     }
-    context.cluster.await_caches(&context.algos).await.map_err(ReconcileError::FillCaches)?;
+    context.cluster.await_caches(&context.algos, common.patience(seen)).await.map_err(ReconcileError::FillCaches)?;
     let previous = common.recent.status_of(seen);
     let look = look(seen, previous.as_ref(), context).await;
     if !common.leads() {

@@ -61,6 +61,7 @@ pub fn plan(algorithm: &Algorithm, settings: &Settings) -> Result<Plan, Vec<Prob
             kind: ALGORITHM_KIND,
             app: ALGORITHM_APP,
             keeps: None,
+            installation: settings.installation.clone(),
         },
         generation: algorithm.metadata.generation.unwrap_or_default(),
         url,

@@ -16,7 +16,7 @@ use crate::{
         finding::{Finding, Truth, Urgency, abnormal, progress, worst},
         workload::{ROLLING_OUT, of_pod},
     },
-    validate::Problem,
+    validate::{Problem, reason_of},
 };
 
 /// Name of the container, for people.
@@ -86,7 +86,7 @@ fn findings(outcome: &Outcome<'_>) -> Vec<(&'static str, Finding)> {
         }
         Outcome::Refused(problems) => {
             let told: Vec<_> = problems.iter().map(ToString::to_string).collect();
-            let finding = Finding::lacking("InvalidSpec", told.join("; "), Urgency::Somebody);
+            let finding = Finding::lacking(reason_of(problems), told.join("; "), Urgency::Somebody);
             (finding.clone(), finding)
         }
         Outcome::Seen(seen) => (Finding::fine("Accepted", "the spec can be used"), ready(seen)),

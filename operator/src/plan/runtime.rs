@@ -1,7 +1,7 @@
 //! The runtime's files and its `Configure` request, from a plan.
 
 use intuition_api::v1::{self, TradingState};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{Choice, Plan};
 use crate::resource::DEFAULT_STARTING_CASH;
@@ -31,7 +31,15 @@ impl Plan {
 
     /// The settings that v0.1.0 does not know, for the runtime's second file; `None`: the resource uses none of them.
     pub fn second_settings_file(&self) -> Option<Value> {
-        (!self.inputs.is_empty()).then(|| json!({ "channels": { "inputs": self.inputs } }))
+        let mut members = Map::new();
+        if !self.inputs.is_empty() {
+            members.insert("channels".to_owned(), json!({ "inputs": self.inputs }));
+        }
+        if let Some(rule) = &self.channel_rule {
+            let rule = json!({ "confine": rule.confine.name(), "subscribe": rule.subscribe });
+            members.insert("topics".to_owned(), rule);
+        }
+        (!members.is_empty()).then_some(Value::Object(members))
     }
 
     /// The runtime's file `cash.json`.

@@ -29,7 +29,10 @@ pub(crate) mod support {
 }
 
 fn settings(broker: &str) -> Settings {
-    Settings::parse(&format!("{{runtimeImage: r, bridgeImage: b, networkPolicy: {{enabled: false}}{broker}}}")).unwrap()
+    Settings::parse(&format!(
+        "{{runtimeImage: r, bridgeImage: b, networkPolicy: {{enabled: false}}, topics: {{confine: Off}}{broker}}}"
+    ))
+    .unwrap()
 }
 
 fn algo(spec: &Value) -> TradingAlgo {
@@ -198,4 +201,62 @@ fn who_decides_is_known_by_address_and_by_name() {
     let served = naming(Some(&named(&json!({ "address": "http://elsewhere:7" }), &Value::Null)));
     assert!(served.is_decided_by(&account("any", "http://elsewhere:7")));
     assert!(!served.is_decided_by(&account("any", "http://elsewhere:8")));
+}
+
+#[test]
+fn topic_of_another_namespace_refuses_the_resource_or_warns() {
+    let mut spec = random();
+    spec["channels"] = json!({ "publish": "trades", "subscribe": ["quotes", "intuition/m/#"] });
+    let planned = |confine: &str| {
+        let text = format!(
+            "{{runtimeImage: r, bridgeImage: b, networkPolicy: {{enabled: false}}, broker: {{url: 'mqtt://b'}}, \
+             topics: {{confine: {confine}}}}}"
+        );
+        plan(&algo(&spec), &Settings::parse(&text).unwrap(), None, None)
+    };
+    let paths = |problems: Vec<Problem>| problems.into_iter().map(|problem| problem.path).collect::<Vec<_>>();
+    let expected = ["spec.channels.publish", "spec.channels.subscribe[1]"];
+    assert_eq!(paths(planned("Enforce").unwrap_err()), expected);
+    assert_eq!(paths(planned("Warn").unwrap().warnings), expected);
+    assert_eq!(planned("Off").unwrap().warnings, []);
+}
+
+#[test]
+fn resource_and_settings_of_v0_1_0_go_on_with_a_warning() {
+    // As the chart of v0.1.0 writes it, without the members of later releases.
+    let settings = Settings::parse(
+        "{runtimeImage: r, bridgeImage: b, imagePullPolicy: IfNotPresent, imagePullSecrets: [], broker: {url: 'mqtt://b'}, \
+         clientIdPrefix: intuition, clusterDomain: cluster.local, logFormat: json, log: info, runtimeResources: {}, \
+         bridgeResources: {}, nodeSelector: {}, tolerations: [], priorityClassName: '', networkPolicy: {enabled: true, \
+         operatorNamespace: s, operatorPodLabels: {a: b}, metricsFrom: []}}",
+    )
+    .unwrap();
+    let mut spec = random();
+    spec["channels"] = json!({ "publish": "trades", "subscribe": ["intuition/m/#"] });
+    let credentials = Credentials([("username".to_owned(), b"u".to_vec())].into());
+    let plan = plan(&algo(&spec), &settings, Some(&credentials), None).unwrap();
+    assert_eq!(plan.warnings.len(), 2);
+    assert_eq!((plan.publish.as_deref(), plan.broker.login.secret()), (Some("trades"), Some("a-broker-0f1e2d3c")));
+    assert_eq!((plan.second_settings_file(), plan.owner().installation), (None, None));
+}
+
+#[test]
+fn runtime_is_told_the_rule_for_the_channels_of_its_algorithm() {
+    let settings = |confine: &str| {
+        let topics = format!("{{confine: {confine}, subscribe: [{{namespace: n, topics: ['intuition/market/#']}}]}}");
+        let text = format!(
+            "{{runtimeImage: r, bridgeImage: b, networkPolicy: {{enabled: false}}, broker: {{url: 'mqtt://b'}}, topics: {topics}}}"
+        );
+        Settings::parse(&text).unwrap()
+    };
+    let file =
+        |spec: &Value, confine: &str| plan(&algo(spec), &settings(confine), None, None).unwrap().second_settings_file();
+    let expected =
+        |confine: &str| Some(json!({ "topics": { "confine": confine, "subscribe": ["intuition/market/#"] } }));
+    assert_eq!(file(&random(), "Enforce"), expected("Enforce"));
+    assert_eq!(file(&random(), "Warn"), expected("Warn"));
+    assert_eq!(file(&random(), "Off"), None);
+    let mut named = random();
+    named["channels"] = json!({ "subscribe": ["quotes"] });
+    assert_eq!(file(&named, "Enforce"), None, "the operator has checked the resource's own channels");
 }

@@ -17,7 +17,7 @@ use crate::{
     names::annotation,
     plan::Choice,
     resource::{KIND, Ledger, TradingAlgoStatus, TradingStatus},
-    validate::Problem,
+    validate::{Problem, reason_of},
 };
 
 /// Reason of `Ready` while it trades.
@@ -53,7 +53,8 @@ impl Findings {
 
     pub(super) fn refused(problems: &[Problem], lasting: &Lasting<'_>, before: &TradingAlgoStatus) -> Self {
         let told: Vec<_> = problems.iter().map(ToString::to_string).collect();
-        Self::not_accepted(Finding::lacking("InvalidSpec", told.join("; "), Urgency::Somebody), lasting, before)
+        let reason = reason_of(problems);
+        Self::not_accepted(Finding::lacking(reason, told.join("; "), Urgency::Somebody), lasting, before)
     }
 
     /// What runs, runs on under the spec before, but for its trading state.
@@ -132,7 +133,7 @@ impl Findings {
         let (configured, meanwhile) = configured::configured(seen, before);
         let runtime = runtime_finding(seen, runtime, trouble.as_ref());
         Self {
-            accepted: accepted(),
+            accepted: super::topics::accepted(seen.plan),
             configured,
             meanwhile,
             bridge: because(bridge, trouble.as_ref()),

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::{
+    cluster::Cluster,
     rendered::Rendered,
     tools::{self, Ended},
 };
@@ -20,6 +21,9 @@ pub struct Release {
     values: Value,
     kubernetes: String,
     apis: Vec<String>,
+    is_upgrade: bool,
+    /// The kubeconfig of the cluster that the chart looks things up in.
+    kubeconfig: Option<String>,
 }
 
 impl Default for Release {
@@ -33,6 +37,8 @@ impl Default for Release {
             // A helm built from its module takes itself to be in an old one.
             kubernetes: "v1.33.0".to_owned(),
             apis: Vec::new(),
+            is_upgrade: false,
+            kubeconfig: None,
         }
     }
 }
@@ -62,6 +68,18 @@ impl Release {
         Self { kubernetes: kubernetes.to_owned(), ..self }
     }
 
+    /// As the upgrade of a release that is there.
+    #[must_use]
+    pub fn upgraded(self) -> Self {
+        Self { is_upgrade: true, ..self }
+    }
+
+    /// In a cluster that the chart looks things up in. By Helm 3: Helm 4 asks the cluster for more than `lookup` does.
+    #[must_use]
+    pub fn in_cluster(self, cluster: &Cluster) -> Self {
+        Self { helm: "helm3", kubeconfig: Some(cluster.kubeconfig()), ..self }
+    }
+
     /// By Helm 3.
     #[must_use]
     pub fn by_helm_3(self) -> Self {
@@ -84,6 +102,12 @@ impl Release {
         let values = self.values.to_string();
         let mut arguments = vec!["template", &self.name, &self.chart, "--namespace", &self.namespace, "--values", "-"];
         arguments.extend(["--kube-version", &self.kubernetes]);
+        if self.is_upgrade {
+            arguments.push("--is-upgrade");
+        }
+        if let Some(kubeconfig) = &self.kubeconfig {
+            arguments.extend(["--dry-run=server", "--kubeconfig", kubeconfig]);
+        }
         for api in &self.apis {
             arguments.extend(["--api-versions", api]);
         }

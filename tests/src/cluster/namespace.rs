@@ -25,7 +25,12 @@ impl Namespace {
             "kind": "Namespace",
             "metadata": {
                 "name": name,
-                "labels": {"intuition.dev/e2e": "true", "pod-security.kubernetes.io/enforce": "restricted"},
+                "labels": {
+                    "intuition.dev/e2e": "true",
+                    // Its resources use the chart's broker.
+                    "intuition.dev/broker": "default",
+                    "pod-security.kubernetes.io/enforce": "restricted",
+                },
             },
         });
         shell::feed("kubectl", &["create", "-f", "-"], &manifest.to_string()).await?;

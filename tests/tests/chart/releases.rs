@@ -63,7 +63,14 @@ pub(crate) fn everything() -> Release {
         "clusterDomain": "example.internal",
         "image": {"registry": "registry.example.com:5000", "repository": "team/intuition", "tag": "1.2.3", "pullPolicy": "Always"},
         "imagePullSecrets": [{"name": "login"}],
-        "operator": {"replicas": 3, "concurrency": 4, "resyncSeconds": 30, "logFormat": "text", "log": "info,kube=debug",
+        "rbac": {"aggregateToDefaultRoles": true},
+        "broker": {"loginNamespaces": "All"},
+        "topics": {
+            "confine": "Warn",
+            "publish": [{"namespace": "desk-a", "topics": ["trades/desk-a"]}],
+            "subscribe": [{"namespace": "*", "topics": ["intuition/+/+/decisions"]}],
+        },
+        "operator": {"installation": "trading/before", "replicas": 3, "concurrency": 4, "resyncSeconds": 30, "logFormat": "text", "log": "info,kube=debug",
             "resources": resources},
         "serviceAccount": {"annotations": {"example.com/role": "x"}},
         "networkPolicy": {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context as _, ensure};
-use e2e::chart::helm::Release;
+use e2e::chart::{cluster::Cluster, helm::Release};
 use serde_json::{Value, json};
 
 use crate::releases;
@@ -27,7 +27,9 @@ fn the_defaults_say_all_that_the_operator_knows() -> anyhow::Result<()> {
         "bridgeImage": format!("localhost/intuition/bridge:{version}"),
         "imagePullPolicy": "IfNotPresent",
         "imagePullSecrets": [],
-        "broker": {"url": "mqtt://intuition-mosquitto.intuition-system.svc:1883"},
+        "broker": {"url": "mqtt://intuition-mosquitto.intuition-system.svc:1883", "loginNamespaces": "Labelled"},
+        "topics": {"confine": "Enforce", "publish": [], "subscribe": []},
+        "installation": "intuition-system/intuition",
         "clientIdPrefix": "intuition",
         "clusterDomain": "cluster.local",
         "logFormat": "json",
@@ -64,7 +66,13 @@ fn every_value_about_algos_arrives() -> anyhow::Result<()> {
         "bridgeImage": "registry.example.com:5000/team/intuition/bridge:1.2.4",
         "imagePullPolicy": "Always",
         "imagePullSecrets": ["login"],
-        "broker": {"url": "mqtt://intuition-trading-mosquitto.intuition-system.svc:1883"},
+        "broker": {"url": "mqtt://intuition-trading-mosquitto.intuition-system.svc:1883", "loginNamespaces": "All"},
+        "topics": {
+            "confine": "Warn",
+            "publish": [{"namespace": "desk-a", "topics": ["trades/desk-a"]}],
+            "subscribe": [{"namespace": "*", "topics": ["intuition/+/+/decisions"]}],
+        },
+        "installation": "trading/before",
         "clientIdPrefix": "desk",
         "clusterDomain": "example.internal",
         "logFormat": "text",
@@ -93,11 +101,58 @@ fn every_value_about_algos_arrives() -> anyhow::Result<()> {
 #[test]
 fn the_default_broker_is_the_one_that_there_is() -> anyhow::Result<()> {
     let url = |values: Value| Ok::<_, anyhow::Error>(settings(&Release::with(values))?["broker"].clone());
-    ensure!(url(json!({"broker": {"url": "mqtts://mqtt.example.com"}}))? == json!({"url": "mqtts://mqtt.example.com"}));
+    let expected = json!({"url": "mqtts://mqtt.example.com", "loginNamespaces": "Labelled"});
+    ensure!(url(json!({"broker": {"url": "mqtts://mqtt.example.com"}}))? == expected);
     ensure!(url(json!({"mosquitto": {"enabled": false}}))?.is_null());
     ensure!(
         settings(&Release::with(json!({"networkPolicy": {"enabled": false}})))?["networkPolicy"]["enabled"] == false
     );
+    Ok(())
+}
+
+/// `topics.confine` and `broker.loginNamespaces` of a release.
+fn confinement(release: &Release) -> anyhow::Result<[String; 2]> {
+    let settings = settings(release)?;
+    Ok(["/topics/confine", "/broker/loginNamespaces"]
+        .map(|path| settings.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned()))
+}
+
+#[test]
+fn new_release_confines_and_one_that_is_upgraded_without_its_cluster_warns() -> anyhow::Result<()> {
+    ensure!(confinement(&Release::default())? == ["Enforce", "Labelled"]);
+    ensure!(confinement(&Release::default().upgraded())? == ["Warn", "All"]);
+    for confine in ["Off", "Warn", "Enforce"] {
+        for login in ["All", "Labelled"] {
+            let values = json!({"topics": {"confine": confine}, "broker": {"loginNamespaces": login}});
+            ensure!(confinement(&Release::with(values.clone()))? == [confine, login]);
+            ensure!(confinement(&Release::with(values).upgraded())? == [confine, login]);
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn upgraded_release_keeps_what_its_settings_in_the_cluster_say() -> anyhow::Result<()> {
+    for (recorded, expected) in [
+        // As v0.1.0 wrote them.
+        ("runtimeImage: r\nbridgeImage: b\nbroker:\n  url: mqtt://b\n", ["Warn", "All"]),
+        ("runtimeImage: r\nbridgeImage: b\n", ["Warn", "All"]),
+        ("broker: {url: mqtt://b, loginNamespaces: Labelled}\ntopics: {confine: Enforce}\n", ["Enforce", "Labelled"]),
+        ("broker: {url: mqtt://b, loginNamespaces: All}\ntopics: {confine: Warn}\n", ["Warn", "All"]),
+        ("broker: {url: mqtt://b, loginNamespaces: All}\ntopics: {confine: \"Off\"}\n", ["Off", "All"]),
+        ("topics: {confine: Enforce}\n", ["Enforce", "Labelled"]),
+    ] {
+        let cluster = Cluster::with_settings("intuition-system", "intuition-operator", recorded)?;
+        for release in [Release::default(), Release::default().upgraded()] {
+            let found = confinement(&release.in_cluster(&cluster))?;
+            ensure!(found == expected, "{recorded}: {found:?}");
+        }
+        let values = json!({"topics": {"confine": "Enforce"}, "broker": {"loginNamespaces": "Labelled"}});
+        let found = confinement(&Release::with(values).upgraded().in_cluster(&cluster))?;
+        ensure!(found == ["Enforce", "Labelled"], "a value counts more than what was recorded: {found:?}");
+    }
+    let empty = Cluster::with_settings("elsewhere", "intuition-operator", "topics: {confine: Warn}")?;
+    ensure!(confinement(&Release::default().in_cluster(&empty))? == ["Enforce", "Labelled"]);
     Ok(())
 }
 

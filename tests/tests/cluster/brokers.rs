@@ -68,7 +68,7 @@ async fn a_password_is_wrong_until_its_secret_is_corrected() -> anyhow::Result<(
 }
 
 async fn secret(namespace: &Namespace, password: &str) -> anyhow::Result<()> {
-    let login = json!({"username": USER, "password": password});
+    let login = json!({"mqtt-username": USER, "mqtt-password": password});
     let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "login"}, "stringData": login});
     namespace.apply(&secret).await.map(drop)
 }

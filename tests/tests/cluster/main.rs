@@ -8,5 +8,7 @@ mod children;
 mod life;
 mod processes;
 mod samples;
+mod stops;
 mod storage;
+mod tenants;
 mod trading;

@@ -48,6 +48,38 @@ async fn without_an_operator_trading_goes_on_and_changes_wait() -> anyhow::Resul
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_halt_outlives_every_restart_while_the_operator_is_away() -> anyhow::Result<()> {
+    alone("halted-alone", async |namespace| {
+        let client = namespace.client();
+        let algo = Algo::start(namespace, "held", json!({})).await?;
+        let mut market = Market::open(&algo).await?;
+        market.publish(5).await?;
+        market.settles(&algo).await?;
+        algo.object().merge(&json!({"metadata": {"annotations": {"intuition.dev/halt": "the desk, by hand"}}})).await?;
+        algo.shows("Trading", "False", "Halted").await?;
+        installation::scale_operator(client, 0).await?;
+        for part in [Part::Runtime, Part::Bridge, Part::Runtime] {
+            let pod = Pod::of(&algo, part).await?;
+            pod.object().kill().await?;
+            pod.is_replaced(&algo, part).await?;
+            market.publish_in_vain(&algo, 5).await?;
+        }
+        // A halt that is set meanwhile waits for the operator, and one that is lifted too.
+        algo.object().merge(&json!({"metadata": {"annotations": {"intuition.dev/halt": null}}})).await?;
+        algo.change(json!({"tradingState": "Reducing"})).await?;
+        market.publish_in_vain(&algo, 5).await?;
+        installation::scale_operator(client, installation::REPLICAS).await?;
+        algo.shows("Trading", "False", "Reducing").await?;
+        market.publish_in_vain(&algo, 5).await?;
+        algo.change(json!({"tradingState": null})).await?;
+        algo.is_settled().await?;
+        market.publish(5).await?;
+        market.settles(&algo).await.map(drop)
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn another_operator_takes_over_when_the_leader_is_killed() -> anyhow::Result<()> {
     alone("leader", async |namespace| {
         let client = namespace.client();

@@ -200,7 +200,7 @@ fn suspended_every_signal_of_a_backend_is_denied_and_its_state_is_kept() {
     assert!(wired.configure(2, |settings| settings.suspend = true).refusals.is_empty());
     wired.send(0..1);
     wired.answer(A, "warm");
-    assert_eq!(wired.told().outcomes[0].ticks[0].reason, "Suspended");
+    assert_eq!(wired.told().outcomes[0].ticks[0].reason, "Halted");
     assert_eq!(wired.saved("algo").unwrap(), b"warm");
 }
 

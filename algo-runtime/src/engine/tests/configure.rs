@@ -6,7 +6,7 @@ use super::*;
 
 impl Bench {
     /// The request of a generation whose resource says `change` beyond the settings of the start.
-    fn request(&self, generation: i64, change: impl FnOnce(&mut v1::Settings)) -> ConfigureRequest {
+    pub(super) fn request(&self, generation: i64, change: impl FnOnce(&mut v1::Settings)) -> ConfigureRequest {
         let adjustable = &self.settings.adjustable;
         let mut settings = v1::Settings {
             algorithm: adjustable.algorithm.fields().0.to_owned(),
@@ -39,7 +39,7 @@ fn suspended_every_signal_is_denied_and_the_algorithm_still_sees_the_quotes() {
     let mut bench = Bench::new(resource(1));
     assert!(bench.configure(2, |settings| settings.suspend = true).refusals.is_empty());
     let committed = bench.send(vec![quote("1")]);
-    assert_eq!(committed.outcomes[0].ticks[0].reason, "Suspended");
+    assert_eq!(committed.outcomes[0].ticks[0].reason, "Halted");
     bench.configure(3, |_| {});
     let resumed = bench.send(vec![quote("1")]);
     assert_eq!(kinds(&resumed), [Kind::Decided]);

@@ -1,6 +1,6 @@
-//! Any course of quotes, repetitions, restarts, settings and lost sessions keeps the invariants, over the ledger on disk.
+//! Any course of quotes, repetitions, restarts, settings, stops, sales by hand and lost sessions keeps the invariants, over the ledger on disk.
 
-use intuition_api::v1::Batch;
+use intuition_api::v1::{Batch, TradingState, outbox_entry::Content as Entry};
 use proptest::prelude::*;
 
 use super::*;
@@ -14,6 +14,8 @@ enum Event {
     Published,
     Cash(u32),
     Session,
+    Stop(Option<TradingState>),
+    Close(u8),
 }
 
 fn events() -> impl Strategy<Value = Vec<Event>> {
@@ -25,6 +27,9 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
         2 => Just(Event::Published),
         1 => (0_u32..2_000_000).prop_map(Event::Cash),
         1 => Just(Event::Session),
+        1 => prop_oneof![Just(None), Just(Some(TradingState::Reducing)), Just(Some(TradingState::Halted))]
+            .prop_map(Event::Stop),
+        1 => any::<u8>().prop_map(Event::Close),
     ];
     prop::collection::vec(event, 1..40)
 }
@@ -37,6 +42,19 @@ fn identified(shape: u8, cents: u32, place: usize) -> Tick {
         2 => bad("BadPrice"),
         _ => quote(&price),
     }
+}
+
+/// Whether the trading state allows every decision among these entries.
+fn allowed(state: TradingState, committed: &v1::Committed) -> bool {
+    committed.entries.iter().all(|entry| match &entry.content {
+        Some(Entry::Decision(decision)) if decision.origin == "manual" => state > TradingState::Active,
+        Some(Entry::Decision(decision)) => match state {
+            TradingState::Halted => false,
+            TradingState::Reducing => decision.side() == v1::Side::Sell,
+            _ => true,
+        },
+        _ => true,
+    })
 }
 
 proptest! {
@@ -54,6 +72,7 @@ proptest! {
                     let ticks = ticks.map(|(index, (shape, cents))| identified(*shape, *cents, place + index)).collect();
                     let delivery = bench.delivery("quotes", ticks);
                     let committed = bench.process(std::slice::from_ref(&delivery));
+                    prop_assert!(allowed(bench.engine.trading.state(), &committed), "{:?}", committed.entries);
                     sent.push((delivery, committed.outcomes[0].clone()));
                 }
                 Event::Again(which) if !sent.is_empty() => {
@@ -78,6 +97,8 @@ proptest! {
                     bench.configure(generation, |settings| settings.starting_cash = format!("{}.{:02}", cents / 100, cents % 100));
                 }
                 Event::Session => bench.open(false),
+                Event::Stop(state) => closing::set(&mut bench, generation, state),
+                Event::Close(id) => drop(closing::close(&mut bench, &id.to_string(), closing::all())),
             }
         }
         let decisions = bench.ledger.decisions(1, usize::MAX).unwrap();

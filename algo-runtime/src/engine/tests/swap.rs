@@ -223,7 +223,7 @@ fn parameters_that_do_not_fit_the_schema_are_refused_by_path_and_hold_neither_ca
     assert_eq!(wired.account().candidate.unwrap().reason, "ParametersRefused");
     wired.send(0..1);
     wired.answer(A, "");
-    assert_eq!(wired.told().outcomes[0].ticks[0].reason, "Suspended");
+    assert_eq!(wired.told().outcomes[0].ticks[0].reason, "Halted");
 }
 
 #[test]
@@ -507,14 +507,14 @@ fn cash_and_suspension_are_applied_while_a_candidate_is_on_its_way_and_survive_i
     });
     assert_eq!((response.settings_generation, response.cash_generation), (1, 3));
     wired.send(0..1);
-    assert_eq!(wired.told().outcomes[0].ticks[0].reason, "Suspended");
+    assert_eq!(wired.told().outcomes[0].ticks[0].reason, "Halted");
     wired.come_up(A, "algo", &["quotes"]);
     assert_eq!((wired.account().effective_generation, wired.account().deposits.as_str()), (3, "12345.00"));
     wired.send(1..2);
     wired.answer(A, "");
-    assert_eq!(wired.told().outcomes[0].ticks[0].reason, "Suspended");
+    assert_eq!(wired.told().outcomes[0].ticks[0].reason, "Halted");
     wired.restart(at(A, 2));
-    assert!(wired.bench.engine.adjustable().suspend);
+    assert_eq!(wired.account().trading.unwrap().state(), v1::TradingState::Halted);
     assert_eq!(wired.account().deposits, "12345.00");
 }
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, error::Error, str::FromStr};
 use intuition_api::v1;
 use rusqlite::{Connection, OptionalExtension as _, Row, params, types::Type};
 
-use super::sources;
+use super::{sources, trading};
 use crate::ledger::{
     Account, Class, EntryKind, HeldFilter, Holding, IdQuery, JournalEntry, OutboxContent, OutboxRow, Outcome,
     PacketQuery, Sender, SettingsRecord, Snapshot, Stretch, Trade, WINDOW, WindowRow, stretch,
@@ -15,6 +15,9 @@ use crate::ledger::{
 pub(super) const ENTRY: &str =
     "journal.number, journal.kind, amount, cash, committed_micros, seq, event, sid, quantity, price,
     cost, time_micros";
+
+/// Whether a person made the decision of a journal row. Not for files that are not migrated yet.
+const IS_MANUAL: &str = "EXISTS (SELECT 1 FROM manual_sales WHERE manual_sales.seq = journal.seq)";
 
 /// A name in the file that no release writes.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +40,8 @@ pub(super) fn snapshot(connection: &Connection) -> rusqlite::Result<Snapshot> {
             Ok(((row.get(0)?, row.get(1)?), row.get(2)?))
         })?,
         settings: settings(connection)?,
+        trading: trading::record(connection)?,
+        closing: trading::closing(connection)?,
         sessions: list(connection, "SELECT broker_url, session FROM sessions", |row| Ok((row.get(0)?, row.get(1)?)))?,
         client_sessions: list(connection, "SELECT client_id, broker_url, session FROM client_sessions", |row| {
             Ok(((row.get(0)?, row.get(1)?), row.get(2)?))
@@ -78,13 +83,13 @@ pub(super) fn holdings(connection: &Connection) -> rusqlite::Result<BTreeMap<Str
 
 pub(super) fn outbox(connection: &Connection, after: u64, limit: usize) -> rusqlite::Result<Vec<OutboxRow>> {
     let sql = format!(
-        "SELECT {ENTRY}, outbox.position, outbox.kind, outbox.content FROM outbox LEFT JOIN journal ON journal.number = entry
+        "SELECT {ENTRY}, outbox.position, outbox.kind, outbox.content, {IS_MANUAL} FROM outbox LEFT JOIN journal ON journal.number = entry
          WHERE position > ?1 ORDER BY position LIMIT ?2"
     );
     let mut statement = connection.prepare_cached(&sql)?;
     let rows = statement.query_map(params![after.cast_signed(), bounded(limit)], |row| {
         let content = match row.get_ref(13)?.as_str()? {
-            "decision" => OutboxContent::Decision(entry(row)?),
+            "decision" => OutboxContent::Decision(with_origin(entry(row)?, row.get(15)?)),
             "dead-letter" => OutboxContent::DeadLetter(message(row, 14)?),
             "publication" => OutboxContent::Publication(message(row, 14)?),
             other => return Err(unreadable(13, Unknown(other.to_owned()))),
@@ -95,12 +100,21 @@ pub(super) fn outbox(connection: &Connection, after: u64, limit: usize) -> rusql
 }
 
 pub(super) fn decisions(connection: &Connection, from: u64, limit: usize) -> rusqlite::Result<Vec<JournalEntry>> {
-    let sql = format!("SELECT {ENTRY} FROM journal WHERE seq >= ?1 ORDER BY seq LIMIT ?2");
+    let sql = format!("SELECT {ENTRY}, {IS_MANUAL} FROM journal WHERE seq >= ?1 ORDER BY seq LIMIT ?2");
     let mut statement = connection.prepare_cached(&sql)?;
-    statement.query_map(params![from.cast_signed(), bounded(limit)], entry)?.collect()
+    statement
+        .query_map(params![from.cast_signed(), bounded(limit)], |row| Ok(with_origin(entry(row)?, row.get(12)?)))?
+        .collect()
 }
 
-/// A journal entry from the columns [`ENTRY`].
+fn with_origin(mut entry: JournalEntry, manual: bool) -> JournalEntry {
+    if let Some(trade) = &mut entry.trade {
+        trade.manual = manual;
+    }
+    entry
+}
+
+/// A journal entry from the columns [`ENTRY`], which do not hold its origin.
 pub(super) fn entry(row: &Row<'_>) -> rusqlite::Result<JournalEntry> {
     let kind = match row.get_ref(1)?.as_str()? {
         "deposit" => EntryKind::Deposit,
@@ -119,6 +133,7 @@ pub(super) fn entry(row: &Row<'_>) -> rusqlite::Result<JournalEntry> {
             price: parsed(row, 9)?,
             cost: parsed(row, 10)?,
             time_micros: row.get(11)?,
+            manual: false,
         }),
     };
     Ok(JournalEntry {
@@ -302,7 +317,10 @@ pub(super) fn unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
     row.get::<_, i64>(column).map(i64::cast_unsigned)
 }
 
-fn parsed<T: FromStr<Err: Error + Send + Sync + 'static>>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
+pub(super) fn parsed<T: FromStr<Err: Error + Send + Sync + 'static>>(
+    row: &Row<'_>,
+    column: usize,
+) -> rusqlite::Result<T> {
     row.get_ref(column)?.as_str()?.parse().map_err(|problem| unreadable(column, problem))
 }
 

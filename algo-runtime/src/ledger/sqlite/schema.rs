@@ -29,6 +29,7 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     Migration { version: 1, min_reader: 1, sql: include_str!("schema/v1.sql") },
     Migration { version: 2, min_reader: 1, sql: include_str!("schema/v2.sql") },
     Migration { version: 3, min_reader: 1, sql: include_str!("schema/v3.sql") },
+    Migration { version: 4, min_reader: 1, sql: include_str!("schema/v4.sql") },
 ];
 
 /// The version that this release writes, and the highest `min_reader` that it reads.

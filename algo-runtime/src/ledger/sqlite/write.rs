@@ -33,6 +33,7 @@ impl Writer<'_> {
         self.window(changes).map_err(failed("write the window"))?;
         self.outbox(changes).map_err(failed("write the outbox"))?;
         self.sources(changes).map_err(failed("write the sources"))?;
+        self.trading(changes).map_err(failed("write the trading state"))?;
         self.kept(changes).map_err(failed("write state and settings"))
     }
 
@@ -62,6 +63,10 @@ impl Writer<'_> {
                     hex::encode(hash),
                 ],
             )?;
+            if let Some(trade) = trade.filter(|trade| trade.manual) {
+                let sql = "INSERT INTO manual_sales (seq) VALUES (?1) RETURNING *";
+                self.add("manual_sales", sql, [trade.seq.cast_signed()])?;
+            }
             self.head = hash;
         }
         Ok(())

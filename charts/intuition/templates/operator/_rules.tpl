@@ -30,7 +30,12 @@ operator.watchNamespaces by a Role.
 - apiGroups: [""]
   resources: [pods]
   verbs: [list, watch]
-# Copies of the default broker's credentials. It reads no Secret.
+# Whether a namespace has the label by which it gets the login of the default broker. One at a time, so that a Role can allow it too.
+- apiGroups: [""]
+  resources: [namespaces]
+  verbs: [get]
+# Copies of the default broker's credentials. It asks for no Secret, but the API server answers a patch with the whole object: by
+# this right the operator's account can read Secrets of the namespaces that it serves.
 - apiGroups: [""]
   resources: [secrets]
   verbs: [create, patch, delete]

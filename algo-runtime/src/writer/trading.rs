@@ -1,0 +1,65 @@
+//! The calls about the trading state and about closing by hand. They are answered after their commit.
+
+use intuition_api::v1::{CloseRequest, CloseResponse, SetTradingStateRequest, SetTradingStateResponse};
+use tonic::Status;
+
+use super::{Reply, RequestError, Writer, respond, status_of};
+
+/// See the contract.
+pub(crate) enum Command {
+    /// Replaces causes of the trading state.
+    Set { request: SetTradingStateRequest, reply: Reply<SetTradingStateResponse> },
+    /// Sells holdings by hand.
+    Close { request: CloseRequest, reply: Reply<CloseResponse> },
+}
+
+/// An answer that waits for the commit.
+pub(super) enum Answer {
+    Set(Reply<SetTradingStateResponse>, SetTradingStateResponse),
+    Close(Reply<CloseResponse>, CloseResponse),
+}
+
+impl Answer {
+    /// Gives the answer: the commit is durable.
+    pub(super) fn give(self) {
+        match self {
+            Self::Set(reply, response) => respond(reply, Ok(response)),
+            Self::Close(reply, response) => respond(reply, Ok(response)),
+        }
+    }
+
+    /// Gives an error instead: nothing of the group is kept.
+    pub(super) fn fail(self, status: Status) {
+        match self {
+            Self::Set(reply, _) => respond(reply, Err(status)),
+            Self::Close(reply, _) => respond(reply, Err(status)),
+        }
+    }
+}
+
+impl Writer {
+    /// Carries the call out. Returns the answer, unless the call was refused at once.
+    pub(super) fn trading(&mut self, command: Command) -> Option<Answer> {
+        match command {
+            Command::Set { request, reply } => {
+                let checked = self.engine.check_account(&request.account);
+                match checked.and_then(|()| self.engine.set_trading_state(&request, self.clock.now_micros())) {
+                    Ok(response) => Some(Answer::Set(reply, response)),
+                    Err(error) => refused(reply, &error),
+                }
+            }
+            Command::Close { request, reply } => {
+                let checked = self.engine.check_account(&request.account);
+                match checked.and_then(|()| self.engine.close(&request)) {
+                    Ok(response) => Some(Answer::Close(reply, response)),
+                    Err(error) => refused(reply, &error),
+                }
+            }
+        }
+    }
+}
+
+fn refused<T>(reply: Reply<T>, error: &RequestError) -> Option<Answer> {
+    respond(reply, Err(status_of(error)));
+    None
+}
