@@ -255,7 +255,8 @@ pub struct Broker {
     /// `mqtt://host[:1883]`, or `mqtts://host[:8883]` for TLS.
     #[schemars(length(min = 8, max = 512), regex(pattern = r"^mqtts?://[^\s/?#]+/?$"))]
     pub url: String,
-    /// The Secret with the keys `username`, `password` and `ca.crt`, each optional, in the resource's namespace.
+    /// The Secret with the keys `mqtt-username`, `mqtt-password` and `mqtt-ca.crt`, each optional, in the resource's
+    /// namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_ref: Option<SecretRef>,
 }

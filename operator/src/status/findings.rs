@@ -61,7 +61,7 @@ impl Findings {
     fn not_accepted(accepted: Finding, lasting: &Lasting<'_>, before: &TradingAlgoStatus) -> Self {
         let configured =
             Finding::unknown(NOT_ACCEPTED, "the settings of a spec that is not accepted are not put in force");
-        let Some(pods) = lasting.pods else { return Self::nothing_made(accepted, configured, before) };
+        let Some(pods) = lasting.pods else { return Self::unseen(accepted, configured, lasting, before) };
         let runtime = workload::runtime(pods, false);
         let bridge = workload::bridge(pods, runtime.truth == Truth::True);
         let (inputs, _) = inputs::inputs(pods.report(), &Ok(Vec::new()));
@@ -79,11 +79,10 @@ impl Findings {
         }
     }
 
-    /// Nothing is there that could be looked at.
-    fn nothing_made(accepted: Finding, configured: Finding, before: &TradingAlgoStatus) -> Self {
+    /// No pod was looked at: nothing was made, or the operator may not.
+    fn unseen(accepted: Finding, configured: Finding, lasting: &Lasting<'_>, before: &TradingAlgoStatus) -> Self {
         let known: BTreeMap<_, _> =
             before.conditions.iter().map(|condition| (condition.type_.as_str(), condition)).collect();
-        let unknown = || none(NOT_ACCEPTED, "nothing was made for a spec that is not accepted");
         let again = |kind: &str| match known.get(kind) {
             Some(condition) => Finding::again(condition, Urgency::None),
             None => Finding::unknown(NOT_ACCEPTED, "nothing was made for a spec that is not accepted"),
@@ -95,9 +94,11 @@ impl Findings {
             runtime: again(condition::RUNTIME_READY),
             bridge: again(condition::BRIDGE_CONNECTED),
             inputs: again(condition::INPUTS_HEALTHY),
-            outputs: unknown(),
-            ledger: unknown(),
-            trading: Traded::unknown(unknown()),
+            outputs: again(condition::OUTPUTS_HEALTHY),
+            ledger: again(condition::LEDGER_HEALTHY),
+            trading: Traded::kept(lasting.trading, before).unwrap_or_else(|| {
+                Traded::unknown(none(NOT_ACCEPTED, "no runtime was asked for a spec that is not accepted"))
+            }),
             trouble: None,
         }
     }

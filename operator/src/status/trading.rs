@@ -6,14 +6,16 @@ use intuition_api::{
     v1::{Refusal, Trading, TradingCause, TradingState},
 };
 use intuition_common::exit::with_causes;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::{
     capabilities::RUNTIME_TOO_OLD,
+    conditions::condition,
     finding::{Finding, Urgency},
 };
 use crate::{
     ask::{RuntimeReport, Suspension, TradingReport},
-    resource::{TradingCauseStatus, TradingStatus},
+    resource::{TradingAlgoStatus, TradingCauseStatus, TradingStatus},
     trading::{Wanted, told},
 };
 
@@ -40,6 +42,15 @@ impl Traded {
     /// The state is not known.
     pub(super) fn unknown(finding: Finding) -> Self {
         Self { finding, status: status(UNKNOWN, &[]), is_unconfirmed: false }
+    }
+
+    /// A stop that the runtime has confirmed stays in its ledger, so that the status keeps it while no pod is looked at;
+    /// that an account trades does not last. `None`: there is none, or the resource asks for another one.
+    pub(super) fn kept(wanted: &Wanted, before: &TradingAlgoStatus) -> Option<Self> {
+        let is_stop = |known: &&Condition| known.type_ == condition::TRADING && known.status == "False";
+        let known = before.conditions.iter().find(is_stop).filter(|_| !wanted.is_news_to(Some(before)))?;
+        let finding = Finding::again(known, Urgency::None);
+        Some(Self { finding, status: before.trading.clone()?, is_unconfirmed: false })
     }
 
     /// By the runtime's answers; `None`: it does not run.

@@ -21,7 +21,7 @@ const HOPELESS_RESTARTS: i32 = 3;
 /// What a process says while it starts, has just connected, or ends: no news.
 const PASSING: [&str; 3] = [ROLLING_OUT, "Subscribing", "Stopped"];
 /// What a runtime lacks: an algorithm is of no use without a ledger.
-const RUNTIME_PARTS: [&str; 2] = ["ledger", "algorithm"];
+const RUNTIME_PARTS: [&str; 3] = ["ledger", "algorithm", "topics"];
 /// What a bridge lacks, the causes before their consequences.
 const BRIDGE_PARTS: [&str; 5] = ["broker", "publisher", "publishing", "runtime", "subscriptions"];
 

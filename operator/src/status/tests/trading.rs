@@ -216,6 +216,27 @@ fn a_stop_shows_whatever_is_wrong_with_the_rest_of_the_resource() {
 }
 
 #[test]
+fn a_confirmed_stop_is_kept_while_no_pod_is_looked_at_and_active_is_not() {
+    let halted = wants(&json!("Halted"), None);
+    let stopped = of(&halted, report(Some(state(halted.causes().to_vec())), TradingReport::InForce)).status;
+    let active = of(&Wanted::default(), report(Some(state(Vec::new())), TradingReport::InForce)).status;
+    let other = wants(&Value::Null, Some("jo"));
+    let problems = [Problem::new("spec.a", "must be b")];
+    for (before, wanted, expected) in [
+        (&stopped, &halted, "False Halted"),
+        (&stopped, &Wanted::default(), "False Halted"),
+        (&stopped, &other, "Unknown NotAccepted"),
+        (&active, &Wanted::default(), "Unknown NotAccepted"),
+        (&active, &halted, "Unknown NotAccepted"),
+    ] {
+        let outcome = Outcome::Refused(&problems, lasting(wanted, None));
+        let derived = derive(Some(before), GENERATION + 1, &outcome, at(2_000));
+        assert_eq!(condition(&derived).0, expected);
+        assert_eq!(derived.status.trading.is_some_and(|shown| shown.state == "Halted"), expected == "False Halted");
+    }
+}
+
+#[test]
 fn of_a_look_that_cannot_go_on_the_stop_is_shown_and_nothing_else_changes() {
     let plan = plan();
     let before = seen(&trading(&plan), None).status;
