@@ -166,35 +166,3 @@ async fn an_algorithm_that_is_not_there_is_named_from_the_start() -> anyhow::Res
     })
     .await
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_stop_takes_effect_whatever_else_is_wrong_with_the_resource() -> anyhow::Result<()> {
-    in_namespace("stop", async |namespace| {
-        let algo = Algo::start(namespace, "stopped", json!({})).await?;
-        let mut market = Market::open(&algo).await?;
-        market.publish(5).await?;
-        market.settles(&algo).await?;
-        // A refused spec, a refused parameter, an Algorithm that is not there.
-        for (wrong, condition) in [
-            (json!({"channels": {"publish": "a/+"}}), "Accepted"),
-            (json!({"algorithm": {"parameters": {"sead": 7}}}), "Configured"),
-            (json!({"algorithm": {"builtin": null, "parameters": null, "name": "not-there"}}), "Configured"),
-        ] {
-            algo.change(wrong.clone()).await?;
-            algo.says(condition, "False").await?;
-            namespace.kubectl("annotate ta stopped intuition.dev/halt=test").await?;
-            algo.shows("Trading", "False", "Halted").await?;
-            market.publish_in_vain(&algo, 5).await?;
-            let good = json!({"builtin": "random", "parameters": {"seed": 7}});
-            algo.object().patch(&json!([{"op": "replace", "path": "/spec/algorithm", "value": good}])).await?;
-            algo.change(json!({"channels": {"publish": null}})).await?;
-            algo.shows("Ready", "True", "Halted").await?;
-            namespace.kubectl("annotate ta stopped intuition.dev/halt-").await?;
-            algo.shows("Trading", "True", "Active").await?;
-            market.publish(5).await?;
-            market.settles(&algo).await?;
-        }
-        algo.is_settled().await
-    })
-    .await
-}

@@ -93,9 +93,23 @@ async fn a_stop_in_a_spec_that_is_not_accepted_stops() -> anyhow::Result<()> {
         let mut market = Market::open(&algo).await?;
         market.publish(5).await?;
         market.settles(&algo).await?;
-        algo.change(json!({"tradingState": "Halted", "channels": {"subscribe": ["a/#/b"]}})).await?;
+        algo.change(json!({"channels": {"subscribe": ["a/#/b"]}})).await?;
         algo.shows("Accepted", "False", "InvalidSpec").await?;
+        algo.shows("Trading", "True", "Active").await?;
+        market.publish(5).await?;
+        market.settles(&algo).await?;
+        namespace.kubectl("annotate ta bad-filter intuition.dev/halt=the-desk").await?;
         stopped(&algo, "Halted").await?;
+        market.publish_in_vain(&algo, 5).await?;
+        // The field as well, which the operator reads although it does not accept the spec.
+        algo.change(json!({"tradingState": "Halted"})).await?;
+        namespace.kubectl("annotate ta bad-filter intuition.dev/halt-").await?;
+        algo.until("halted by the field", |algo| {
+            let conditions = algo.pointer("/status/conditions")?.as_array()?;
+            let trading = conditions.iter().find(|found| text(found, "/type") == "Trading")?;
+            (text(trading, "/status") == "False" && !text(trading, "/message").contains("the-desk")).then_some(())
+        })
+        .await?;
         market.publish_in_vain(&algo, 5).await?;
         // The runtime starts from its files and its ledger alone.
         Pod::of(&algo, Part::Runtime).await?.object().kill().await?;
