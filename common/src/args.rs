@@ -89,7 +89,7 @@ mod tests {
     }
 
     fn refused(text: &str) -> Result<String, String> {
-        Err(format!("{:.1}: refused\n\u{1b}[31m {text}", text))
+        Err(format!("{text:.1}: refused\n\u{1b}[31m {text}"))
     }
 
     fn error(arguments: &[&str], colored: bool) -> String {
