@@ -56,7 +56,7 @@ async fn intrude(intruder: &Namespace, victim: &str) -> anyhow::Result<()> {
     is_refused(intruder, "input", inputs, victim).await?;
     // Its own topics are its own.
     let name = intruder.name();
-    let own = json!({"publish": format!("intuition/{name}/desk/orders"), "subscribe": [format!("intuition/{name}/#"), channel(intruder)]});
+    let own = json!({"publish": format!("intuition/{name}/desk/orders"), "subscribe": [format!("intuition/{name}/prices/#"), channel(intruder)]});
     Algo::start(intruder, "own", json!({"channels": own})).await.map(drop)
 }
 

@@ -6,11 +6,11 @@ use anyhow::{bail, ensure};
 use e2e::{
     cluster::{
         algo::Algo,
-        alone, figures, installation,
+        alone, environment, figures, installation,
         market::Market,
         node::Node,
         object::{CONFIG_MAP, number, text},
-        pods::{Part, Pod},
+        pods::{self, Part, Pod},
     },
     wait,
 };
@@ -62,6 +62,7 @@ async fn a_halt_outlives_every_restart_while_the_operator_is_away() -> anyhow::R
             let pod = Pod::of(&algo, part).await?;
             pod.object().kill().await?;
             pod.is_replaced(&algo, part).await?;
+            pods::run_tag(&algo, environment::VERSION).await?;
             market.publish_in_vain(&algo, 5).await?;
         }
         // A halt that is set meanwhile waits for the operator, and one that is lifted too.
