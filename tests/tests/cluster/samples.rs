@@ -89,9 +89,10 @@ fn placed(sample: &Value, namespace: &Namespace) -> anyhow::Result<Value> {
     Ok(sample)
 }
 
-/// Samples speak of the topics of the namespace `default`.
+/// Samples name topics of the namespaces `default` and `trading`.
 fn in_its_place(text: &str, namespace: &Namespace) -> String {
-    text.replace("intuition/default/", &format!("intuition/{}/", namespace.name()))
+    let own = format!("intuition/{}/", namespace.name());
+    text.replace("intuition/default/", &own).replace("intuition/trading/", &own)
 }
 
 #[tokio::test(flavor = "multi_thread")]
