@@ -202,8 +202,11 @@ fn validate_reports_a_standard_output_that_cannot_be_written() {
 fn a_closed_terminal_ends_a_run_with_its_summary_and_leaves_no_folder() {
     for name in ["-HUP", "-QUIT", "-TERM"] {
         let (folder, temporary) = (TempDir::new().unwrap(), TempDir::new().unwrap());
-        let mut command = run(&folder, "random.yaml", &long_feed());
-        let mut child = command.args(["--rate", "100"]).env("TMPDIR", temporary.path()).spawn().unwrap();
+        let run = run(&folder, "random.yaml", &long_feed());
+        // Where the tests run in the background of a shell, these signals are ignored, and a child inherits that.
+        let mut command = Command::new("env");
+        command.arg("--default-signal=HUP,QUIT").arg(run.get_program()).args(run.get_args()).args(["--rate", "100"]);
+        let mut child = command.env("TMPDIR", temporary.path()).stdout(Stdio::piped()).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut text = String::new();
         stdout.read_line(&mut text).unwrap();
