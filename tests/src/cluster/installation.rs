@@ -33,6 +33,9 @@ const OPERATOR_PODS: &str = "app.kubernetes.io/instance=intuition,app.kubernetes
 /// Arguments with which helm returns when what it was told works.
 pub const WAIT: [&str; 2] = ["--wait", "--timeout=8m"];
 
+/// The values of a new installation, for one that a test left with those of an upgrade from v0.1.0.
+const CONFINED: [&str; 2] = ["--set=topics.confine=Enforce", "--set=broker.loginNamespaces=Labelled"];
+
 /// Whether this process has installed the chart as it is in the repository.
 static CURRENT: Mutex<bool> = Mutex::const_new(false);
 
@@ -47,10 +50,13 @@ pub async fn ensure() -> anyhow::Result<()> {
         return Ok(());
     }
     // Helm goes on with nothing that it was interrupted at.
-    if status.is_some_and(|status| status.starts_with("pending-") || status == "uninstalling") {
+    let is_interrupted =
+        status.as_ref().is_some_and(|status| status.starts_with("pending-") || status == "uninstalling");
+    if is_interrupted {
         uninstall().await?;
     }
-    upgrade(&chart(), &WAIT).await?;
+    let values = if status.is_some() && !is_interrupted { CONFINED.as_slice() } else { &[] };
+    upgrade(&chart(), &[WAIT.as_slice(), values].concat()).await?;
     *current = true;
     Ok(())
 }
