@@ -5,107 +5,24 @@
 //! between two ticks. An outstanding batch is waited for until its deadline; what the old one has not answered by then
 //! is the new one's. One that does not come up, or refuses its parameters, leaves the old one deciding.
 
+mod candidate;
+
 use std::time::Duration;
 
-use intuition_api::v1::{self, Channels, Refusal};
+use intuition_api::v1::{Channels, Refusal};
 
-use super::{
-    Engine, LinkId,
-    configure::{invalid, refusal, refuse},
-    decider::Decider,
-};
+pub(super) use self::candidate::Candidate;
+use self::candidate::{Beside, Way};
+use super::{Engine, LinkId, decider::Decider};
 use crate::{
     algorithm::FieldErrors,
-    backend::{Fault, Heard, Report},
+    backend::{Heard, Report},
     generator::{Generator, POLICY_STREAM},
     settings::Adjustable,
 };
 
 /// The old one has failed so often in a row that its turn is over, marker or not.
 const GIVEN_UP: u32 = 3;
-
-/// Settings that shall decide, and do not yet.
-pub(super) struct Candidate {
-    /// The whole settings.
-    pub(super) settings: Adjustable,
-    /// Their generation.
-    pub(super) generation: i64,
-    way: Way,
-}
-
-enum Way {
-    /// Another algorithm, or another stream to the same.
-    Beside(Beside),
-    /// The backend that decides is asked to take other parameters.
-    Within {
-        /// It was asked.
-        sent: bool,
-        /// It said no.
-        refused: Option<FieldErrors>,
-    },
-}
-
-struct Beside {
-    decider: Decider,
-    /// The channels that it asked for, once it is initialized.
-    channels: Option<Vec<String>>,
-    /// The version under which the bridge was told its channels, where they are others.
-    announced: Option<u64>,
-    /// The marker of that version has passed.
-    marked: bool,
-    /// The state that it was initialized with, by the count of those saved.
-    saves: u64,
-    /// It is being initialized again with a newer state, and nothing is decided meanwhile.
-    refreshing: bool,
-}
-
-impl Candidate {
-    pub(super) const fn decider_mut(&mut self) -> Option<&mut Decider> {
-        match &mut self.way {
-            Way::Beside(beside) => Some(&mut beside.decider),
-            Way::Within { .. } => None,
-        }
-    }
-
-    /// As the contract shows it; `deciding` is who decides.
-    pub(super) fn shown(&self, deciding: &Decider) -> v1::Backend {
-        let shown = match &self.way {
-            Way::Beside(beside) => beside.decider.shown(),
-            Way::Within { refused: None, .. } => deciding.shown(),
-            Way::Within { refused: Some(errors), .. } => v1::Backend {
-                reason: Fault::ParametersRefused.reason().to_owned(),
-                message: errors.to_string(),
-                ..deciding.shown()
-            },
-        };
-        v1::Backend { address: self.settings.algorithm.fields().1.to_owned(), ..shown }
-    }
-
-    /// Why it does not decide yet.
-    pub(super) fn refusals(&self) -> Vec<Refusal> {
-        let field = self.settings.algorithm.field();
-        match &self.way {
-            Way::Within { refused: Some(errors), .. } => invalid(errors.clone()),
-            Way::Within { .. } => {
-                vec![refuse(refusal::SWAPPING, "parameters", "the algorithm is being asked to take them".to_owned())]
-            }
-            Way::Beside(beside) => match beside.decider.trouble() {
-                Some(trouble) if trouble.fault == Fault::Starting => {
-                    vec![refuse(refusal::SWAPPING, field, trouble.message.clone())]
-                }
-                Some(trouble) => match &trouble.refused {
-                    Some(errors) => invalid(errors.clone()),
-                    None => vec![refuse(trouble.reason(), field, trouble.message.clone())],
-                },
-                None if beside.announced.is_some() && !beside.marked => {
-                    let message = "its channels are being subscribed to; the one before decides meanwhile".to_owned();
-                    vec![refuse(refusal::SWAPPING, field, message)]
-                }
-                None => vec![refuse(refusal::SWAPPING, field, "it is about to take over".to_owned())],
-            },
-        }
-    }
-}
 
 impl Engine {
     /// Begins to put settings in force that make another algorithm decide, or the same by other parameters. An error
