@@ -166,10 +166,7 @@ impl Trading {
         match (loosens, is_older) {
             (true, true) => Some(LeftOut::OlderGeneration),
             (true, false) => Some(LeftOut::OtherNumber),
-            (false, _) => {
-                self.record.generation = self.record.generation.max(generation);
-                None
-            }
+            (false, _) => None,
         }
     }
 

@@ -269,7 +269,7 @@ async fn stop_outlasts_a_kill_and_is_lifted_by_its_number_alone() {
     // The process is killed, and the settings file is still that of the generation before.
     drop(process);
     let mut process = Process::start(dir.path(), &first);
-    assert_eq!(process.state().await, (TradingState::Halted, 1, 2));
+    assert_eq!(process.state().await, (TradingState::Halted, 1, 0), "a stop alone records no generation");
     let request = ConfigureRequest {
         account: ACCOUNT.to_owned(),
         resource_uid: "u-1".to_owned(),

@@ -35,7 +35,9 @@ fn stricter_call_counts_at_any_generation_and_without_a_number() {
     assert_eq!((trading.number(), trading.generation()), (2, 5), "an older generation is not recorded");
     assert_eq!(trading.shown().causes[0].message, "ann", "an older call does not change the text");
     assert_eq!(trading.set(&more, 7, None, 3), None);
-    assert_eq!((trading.number(), trading.generation()), (2, 7), "nothing changed but the generation");
+    assert_eq!((trading.number(), trading.generation()), (2, 5), "a call without the number records no generation");
+    assert_eq!(trading.set(&more, 7, Some(2), 3), None);
+    assert_eq!(trading.generation(), 7);
 }
 
 #[test]
