@@ -19,6 +19,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let out = env::var("OUT_DIR")?;
     // For server reflection.
     fs::write(Path::new(&out).join("intuition.v1.bin"), files.encode_to_vec())?;
-    tonic_prost_build::configure().bytes(".intuition.v1").compile_fds(files)?;
+    tonic_prost_build::configure()
+        .bytes(".intuition.v1")
+        // It has repeated messages, of which prost does not see that they can be compared.
+        .type_attribute(".intuition.v1.DeadLetter", "#[derive(Eq)]")
+        .compile_fds(files)?;
     Ok(())
 }

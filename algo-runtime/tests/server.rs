@@ -182,7 +182,7 @@ async fn an_unpublished_decision_is_sent_again_on_every_new_stream_and_after_a_r
     let committed = bridge.committed().await;
     assert_eq!((committed.entries.len(), committed.outcomes.len()), (3, 3));
     let mut tally = runtime.running.tally();
-    bridge.send(process_request::Message::Published(Published { through: 1 })).await;
+    bridge.send(process_request::Message::Published(Published { through: 1, ..Published::default() })).await;
     tally.wait_for(|tally| tally.published_through == 1).await.unwrap();
 
     runtime.stop().await;

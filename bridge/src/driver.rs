@@ -164,10 +164,10 @@ impl Driver {
 
     fn on_publisher(&mut self, event: Event) {
         match event {
-            Event::Connected { epoch, receive_maximum, .. } => {
+            Event::Connected { epoch, capabilities, .. } => {
                 self.metrics.connected("publishing");
                 self.board.have(board::PUBLISHER);
-                self.publisher.connected(epoch, self.limits.publishes.min(usize::from(receive_maximum)));
+                self.publisher.connected(epoch, self.limits.publishes.min(usize::from(capabilities.receive_maximum)));
                 if self.session.is_standing_down(Instant::now()) {
                     self.publisher.stand_down();
                 }
@@ -325,7 +325,8 @@ impl Driver {
         let published = self.publisher.outbox.published_through();
         if self.session.is_open() && published > self.confirmed {
             self.confirmed = published;
-            self.session.send(process_request::Message::Published(Confirmed { through: published }));
+            self.session
+                .send(process_request::Message::Published(Confirmed { through: published, ..Confirmed::default() }));
         }
         self.quotes.acknowledge(published);
         self.publisher.announce(self.board.is_ready(), now, self.clock.as_ref());

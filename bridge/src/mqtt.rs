@@ -147,8 +147,8 @@ pub enum Event {
         epoch: u64,
         /// The broker still had the session.
         session_present: bool,
-        /// `QoS` 1 messages that the broker takes without having acknowledged them.
-        receive_maximum: u16,
+        /// What the broker can do.
+        capabilities: Capabilities,
     },
     /// Acknowledgements were written to the socket.
     AcksWritten {
@@ -189,6 +189,23 @@ pub enum Event {
         /// The broker's answer.
         code: Code,
     },
+}
+
+/// What a broker says of itself in its CONNACK (section 3.2.2.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Capabilities {
+    /// `QoS` 1 messages that it takes without having acknowledged them.
+    pub receive_maximum: u16,
+    /// Bytes of the largest packet that it takes; `None` for no bound of its own.
+    pub max_packet_size: Option<u32>,
+    /// It keeps retained messages.
+    pub retain: bool,
+    /// It takes Subscription Identifiers.
+    pub subscription_ids: bool,
+    /// The highest `QoS` that it takes publications with: 0, 1 or 2.
+    pub max_qos: u8,
+    /// Seconds that it keeps the session without a connection; `None`: as long as was asked for.
+    pub session_expiry: Option<u32>,
 }
 
 /// An acknowledgement of a message.

@@ -155,6 +155,7 @@ mod tests {
             payload_sha256: vec![0xab; 2].into(),
             payload: payload.to_vec().into(),
             time_micros: 0,
+            ..DeadLetter::default()
         };
         String::from_utf8(json(&dead_letter_view(&letter)).to_vec()).unwrap()
     }

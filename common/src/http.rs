@@ -19,7 +19,7 @@ use crate::readiness::Readiness;
 /// What the three pages show.
 #[derive(Clone)]
 pub struct Pages {
-    /// Behind `/readyz`: 200 when nothing is missing, else 503, and what is missing as JSON.
+    /// Behind `/readyz`: 200 when nothing is missing, else 503, with what is missing and the warnings as JSON.
     pub readiness: Readiness,
     /// Behind `/metrics`, `OpenMetrics` text.
     pub registry: Arc<Registry>,
@@ -38,7 +38,8 @@ pub async fn serve(listener: TcpListener, pages: Pages, shutdown: CancellationTo
 async fn ready(State(pages): State<Pages>) -> Response {
     let missing = pages.readiness.missing();
     let status = if missing.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(json!({ "ready": missing.is_empty(), "missing": missing }))).into_response()
+    (status, Json(json!({ "ready": missing.is_empty(), "missing": missing, "warnings": pages.readiness.warnings() })))
+        .into_response()
 }
 
 async fn metrics(State(pages): State<Pages>) -> Response {

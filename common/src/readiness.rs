@@ -1,4 +1,5 @@
-//! What a process still lacks, and since when. The operator turns it into conditions, a person reads it on `/readyz`.
+//! What a process still lacks, what else somebody should know, and since when. The operator turns it into conditions, a
+//! person reads it on `/readyz`.
 
 use std::{
     collections::BTreeMap,
@@ -26,13 +27,15 @@ pub struct Missing {
 #[derive(Clone)]
 pub struct Readiness {
     missing: Arc<Mutex<BTreeMap<&'static str, Missing>>>,
+    /// By part and reason.
+    warnings: Arc<Mutex<BTreeMap<(&'static str, String), Missing>>>,
     clock: Arc<dyn Clock>,
 }
 
 impl Readiness {
     /// Begins with all of `parts` missing, for the reason `Starting`.
     pub fn new(parts: &[&'static str], clock: Arc<dyn Clock>) -> Self {
-        let readiness = Self { missing: Arc::default(), clock };
+        let readiness = Self { missing: Arc::default(), warnings: Arc::default(), clock };
         for part in parts {
             readiness.lack(part, "Starting", "not there yet");
         }
@@ -41,12 +44,12 @@ impl Readiness {
 
     /// `part` is there.
     pub fn have(&self, part: &'static str) {
-        self.lock().remove(part);
+        lock(&self.missing).remove(part);
     }
 
     /// `part` is missing. The time is kept while the reason is the same.
     pub fn lack(&self, part: &'static str, reason: &str, message: &str) {
-        let mut missing = self.lock();
+        let mut missing = lock(&self.missing);
         let since = match missing.get(part) {
             Some(known) if known.reason == reason => known.since.clone(),
             _ => rfc3339_millis(self.clock.now_micros()),
@@ -56,13 +59,36 @@ impl Readiness {
 
     /// Everything that is missing, by part; empty when ready.
     pub fn missing(&self) -> Vec<Missing> {
-        self.lock().values().cloned().collect()
+        lock(&self.missing).values().cloned().collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<&'static str, Missing>> {
-        // No code panics while it holds the lock, and the map is whole at every step.
-        self.missing.lock().unwrap_or_else(PoisonError::into_inner)
+    /// `part` does its work, but not all of it as it should. The process stays ready. The time is kept while the warning
+    /// is.
+    pub fn warn(&self, part: &'static str, reason: &str, message: &str) {
+        let mut warnings = lock(&self.warnings);
+        let known = warnings.entry((part, reason.to_owned())).or_insert_with(|| Missing {
+            part,
+            reason: reason.to_owned(),
+            message: String::new(),
+            since: rfc3339_millis(self.clock.now_micros()),
+        });
+        message.clone_into(&mut known.message);
     }
+
+    /// A warning has become void.
+    pub fn clear(&self, part: &'static str, reason: &str) {
+        lock(&self.warnings).remove(&(part, reason.to_owned()));
+    }
+
+    /// Everything that was warned of and not cleared, by part and reason.
+    pub fn warnings(&self) -> Vec<Missing> {
+        lock(&self.warnings).values().cloned().collect()
+    }
+}
+
+/// No code panics while it holds a lock, and the maps are whole at every step.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -93,5 +119,19 @@ mod tests {
         assert_ne!(readiness.missing()[0].since, since);
         readiness.have("broker");
         assert!(readiness.missing().is_empty());
+    }
+
+    #[test]
+    fn warnings_stand_beside_what_is_missing() {
+        let readiness = Readiness::new(&[], Arc::new(Ticking::default()));
+        readiness.warn("publishing", "Undeliverable", "one topic");
+        let since = readiness.warnings()[0].since.clone();
+        readiness.warn("publishing", "Undeliverable", "two topics");
+        readiness.warn("subscriptions", "QosTooLow", "quotes");
+        let warnings = readiness.warnings();
+        assert_eq!((warnings.len(), warnings[0].message.as_str(), &warnings[0].since), (2, "two topics", &since));
+        assert!(readiness.missing().is_empty());
+        readiness.clear("publishing", "Undeliverable");
+        assert_eq!(readiness.warnings().len(), 1);
     }
 }

@@ -7,6 +7,9 @@ pub const ACKNOWLEDGED: &str = "acknowledged";
 pub const INPUTS: &str = "inputs";
 /// The bridge fills `Tick.ordinal`, `Tick.content_sha256` and `Delivery.envelope_sha256`.
 pub const ORDINALS: &str = "ordinals";
+/// The bridge publishes decisions, dead letters and publications in queues of their own; both read `Published.done`,
+/// `Published.given_up`, `Opened.done` and `Credit`.
+pub const OUTBOX_QUEUES: &str = "outbox-queues";
 /// The runtime serves `Sources`, `ResetSource` and `ForgetSources`.
 pub const SOURCES: &str = "sources";
 /// The runtime serves `SetTradingState` and `Close`, and reads `ConfigureRequest.starting_cash_unchanged`.

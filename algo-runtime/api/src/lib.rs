@@ -3,10 +3,12 @@
 //! - [`v1`]: messages, clients and servers.
 //! - [`decimal`]: [`Price`](decimal::Price), [`Money`](decimal::Money), [`Quantity`](decimal::Quantity): parsed exactly,
 //!   printed exactly, multiplied and divided in integers wide enough to be exact.
+//! - [`bounds`]: sizes of messages.
 //! - [`capability`]: capabilities of a side beyond v0.1.0.
 //! - [`trading`]: trading states and their causes.
 //! - [`topic`]: MQTT topic filters, as the contract's channels use them.
 
+pub mod bounds;
 pub mod capability;
 pub mod decimal;
 pub mod topic;

@@ -345,6 +345,7 @@ impl Engine {
                 payload_sha256: delivery.payload_sha256.clone(),
                 payload: delivery.payload.clone(),
                 time_micros: delivery.arrived_micros,
+                causes: Vec::new(),
             };
             let position = self.post(OutboxContent::DeadLetter(letter), entries);
             self.progress.letters.push((cause.reason.clone(), position));

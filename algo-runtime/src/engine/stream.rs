@@ -56,6 +56,7 @@ impl Engine {
             held: self.held.iter().map(wire_filter).collect(),
             capabilities: capability::OF_RUNTIME.map(str::to_owned).to_vec(),
             session_lost,
+            ..Opened::default()
         })
     }
 
@@ -79,7 +80,7 @@ impl Engine {
     }
 
     /// Records what is published.
-    pub fn published(&mut self, Published { through }: Published) -> Result<(), RequestError> {
+    pub fn published(&mut self, Published { through, .. }: Published) -> Result<(), RequestError> {
         let position = self.account.position;
         if through > position {
             let message = format!("Published: through {through}, and the last position given is {position}");

@@ -127,6 +127,7 @@ impl Engine {
             source_count: self.sources.len() as u64,
             last_gap: self.last_gap.as_ref().map(wire::gap),
             trading: Some(self.shown_trading()),
+            ledger_first_seq: 0,
         }
     }
 

@@ -302,7 +302,7 @@ fn what_breaks_the_contract_is_refused() {
     let other = Open { account: "default/other".to_owned(), ..Open::default() };
     assert!(matches!(bench.engine.open(1, &other, String::new()), Err(RequestError::OtherAccount { .. })));
     assert!(bench.engine.take(vec![Delivery::default()]).is_err());
-    assert!(bench.engine.published(Published { through: 1 }).is_err());
+    assert!(bench.engine.published(Published { through: 1, ..Published::default() }).is_err());
     assert!(bench.engine.mark(v1::Marker { channels_version: 2 }).is_err());
     let twice = vec![v1::Filter { filter: "quotes".to_owned(), subscription_id: 1 }; 2];
     assert!(bench.engine.hold(&v1::Holding { filters: twice }).is_err());

@@ -51,6 +51,8 @@ impl Writer {
             Request::Marker(marker) => self.engine.mark(marker)?,
             Request::Published(published) => self.engine.published(published)?,
             Request::Acknowledged(report) => self.engine.acknowledged(report),
+            // Nothing is sent on demand: this runtime does not name the capability yet.
+            Request::Credit(_) => {}
         }
         Ok(())
     }

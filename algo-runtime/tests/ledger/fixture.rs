@@ -107,6 +107,7 @@ pub(crate) fn everything(draft: &mut Draft) -> Vec<Changes> {
         payload_sha256: vec![7; 32].into(),
         payload: vec![0xff, 0, 1].into(),
         time_micros: 5,
+        ..v1::DeadLetter::default()
     }));
     draft.publish(OutboxContent::Publication(v1::Publication {
         channel: "averages".to_owned(),

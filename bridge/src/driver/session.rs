@@ -144,6 +144,7 @@ impl Session {
             run: self.run,
             client_id: self.client_id.clone(),
             capabilities: capability::OF_BRIDGE.map(str::to_owned).to_vec(),
+            ..Open::default()
         };
         self.state = State::Opening(Box::pin(runtime::open(self.endpoint.clone(), open)));
     }

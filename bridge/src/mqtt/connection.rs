@@ -107,7 +107,7 @@ impl<'a> Connection<'a> {
         lanes.tell(Event::Connected {
             epoch,
             session_present: connack.session_present,
-            receive_maximum: connack.receive_maximum,
+            capabilities: connack.capabilities,
         });
         Self {
             epoch,
@@ -117,7 +117,7 @@ impl<'a> Connection<'a> {
             is_unflushed: false,
             acked: 0,
             acks_told: 0,
-            underway: Underway::new(connack.receive_maximum, connack.max_packet_size),
+            underway: Underway::new(connack.capabilities.receive_maximum, connack.capabilities.max_packet_size),
             liveness: Liveness::new(keep_alive, Instant::now()),
             stalled: None,
             has_refused: false,

@@ -15,7 +15,7 @@ use rumqttc::v5::mqttbytes::{
     },
 };
 
-use super::{Code, Incoming, Message, Options, codes, credentials::Presented};
+use super::{Capabilities, Code, Incoming, Message, Options, codes, credentials::Presented};
 
 /// The largest packet that the broker may send.
 const MAX_PACKET_BYTES: u32 = 4 * 1024 * 1024;
@@ -51,8 +51,7 @@ pub(super) enum Packet {
 #[derive(Debug)]
 pub(super) struct Accepted {
     pub(super) session_present: bool,
-    pub(super) receive_maximum: u16,
-    pub(super) max_packet_size: Option<u32>,
+    pub(super) capabilities: Capabilities,
     /// The broker's own keep alive, which rules.
     pub(super) keep_alive: Option<Duration>,
 }
@@ -145,12 +144,23 @@ const fn connack(reason: u8) -> Code {
 fn accepted(session_present: bool, properties: Option<&v5::ConnAckProperties>) -> Accepted {
     Accepted {
         session_present,
-        receive_maximum: properties.and_then(|properties| properties.receive_max).unwrap_or(u16::MAX),
-        max_packet_size: properties.and_then(|properties| properties.max_packet_size),
+        capabilities: capabilities(properties),
         keep_alive: properties
             .and_then(|properties| properties.server_keep_alive)
             .filter(|seconds| *seconds > 0)
             .map(|seconds| Duration::from_secs(seconds.into())),
+    }
+}
+
+/// What is not said has the value that the specification gives it (section 3.2.2.3).
+fn capabilities(properties: Option<&v5::ConnAckProperties>) -> Capabilities {
+    Capabilities {
+        receive_maximum: properties.and_then(|properties| properties.receive_max).unwrap_or(u16::MAX),
+        max_packet_size: properties.and_then(|properties| properties.max_packet_size),
+        retain: properties.and_then(|properties| properties.retain_available) != Some(0),
+        subscription_ids: properties.and_then(|properties| properties.subscription_identifiers_available) != Some(0),
+        max_qos: properties.and_then(|properties| properties.max_qos).unwrap_or(2),
+        session_expiry: properties.and_then(|properties| properties.session_expiry_interval),
     }
 }
 

@@ -99,6 +99,7 @@ impl Memory {
                         payload_sha256: delivery.payload_sha256.clone(),
                         payload: delivery.payload.clone(),
                         time_micros: delivery.arrived_micros,
+                        ..DeadLetter::default()
                     };
                     (tick_outcome::Kind::DeadLettered, unusable.reason, outbox_entry::Content::DeadLetter(letter))
                 }
@@ -126,6 +127,7 @@ impl Memory {
                 held: self.held.clone(),
                 capabilities: self.capabilities.clone(),
                 session_lost: lost,
+                ..Opened::default()
             }),
             process_response::Message::Channels(Channels {
                 version: self.version,
@@ -223,6 +225,8 @@ async fn serve(
                     memory.acknowledged.push((stream, acknowledged));
                     vec![]
                 }
+                // It sends everything at once.
+                Message::Credit(_) => vec![],
             }
         };
         for message in answers {

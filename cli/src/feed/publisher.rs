@@ -97,8 +97,8 @@ impl Publisher {
 
     fn take(&mut self, event: Event, link: &Link, connection: &mut Option<Connection>) -> Result<(), PublishError> {
         match event {
-            Event::Connected { epoch, receive_maximum, .. } => {
-                *connection = Some(Connection { epoch, receive_maximum });
+            Event::Connected { epoch, capabilities, .. } => {
+                *connection = Some(Connection { epoch, receive_maximum: capabilities.receive_maximum });
                 for line in self.window.unanswered() {
                     self.publish(link, epoch, line);
                 }

@@ -22,6 +22,7 @@ fn open_as(bench: &mut Bench, client_id: &str, broker_url: &str, session_present
         run: 9,
         client_id: client_id.to_owned(),
         capabilities: capability::OF_BRIDGE.map(str::to_owned).to_vec(),
+        ..Open::default()
     };
     let opened = bench.engine.open(1, &open, format!("new-{}", bench.delivered)).unwrap();
     bench.commit();

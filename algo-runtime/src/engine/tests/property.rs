@@ -89,7 +89,7 @@ proptest! {
                 Event::Restart => bench.restart(resource(generation)),
                 Event::Published => {
                     let through = bench.engine.position();
-                    bench.engine.published(Published { through }).unwrap();
+                    bench.engine.published(Published { through, ..Published::default() }).unwrap();
                     bench.commit();
                 }
                 Event::Cash(cents) => {
