@@ -4,6 +4,7 @@
 //! - [`backoff`]: jittered pauses between attempts.
 //! - [`telemetry`]: logs, on stderr, as text or JSON.
 //! - [`readiness`]: what a process still lacks, and since when.
+//! - [`heartbeat`]: when a loop last did a turn.
 //! - [`http`]: `/healthz`, `/readyz`, `/metrics`.
 //! - [`shutdown`]: SIGTERM, Ctrl-C, SIGHUP and SIGQUIT as a cancellation token.
 //! - [`secret`]: text that never reaches a log.
@@ -17,6 +18,7 @@ pub mod backoff;
 pub mod clock;
 pub mod color;
 pub mod exit;
+pub mod heartbeat;
 pub mod http;
 pub mod readiness;
 pub mod secret;
