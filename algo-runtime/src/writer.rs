@@ -19,7 +19,7 @@ use intuition_api::v1::{
     AccountResponse, ConfigureRequest, ConfigureResponse, Decision, Open, ProcessResponse, process_request,
     process_response::Message,
 };
-use intuition_common::{clock::Clock, exit::with_causes, readiness::Readiness};
+use intuition_common::{clock::Clock, exit::with_causes, heartbeat::Heartbeat, readiness::Readiness};
 use tokio::sync::{mpsc, oneshot, watch};
 use tonic::Status;
 
@@ -116,6 +116,7 @@ pub(crate) struct Writer {
     /// The last commit failed.
     failing: bool,
     tally: watch::Sender<Arc<Tally>>,
+    heartbeat: Heartbeat,
     stream: Option<(u64, Responses)>,
     /// The channels version that the stream was told last.
     told: u64,
@@ -157,6 +158,7 @@ impl Writer {
             readiness,
             failing: false,
             tally,
+            heartbeat: Heartbeat::new(),
             stream: None,
             told: 0,
             knows_inputs: false,
@@ -175,10 +177,16 @@ impl Writer {
         self.tally.clone()
     }
 
+    /// Beats at each turn of [`Writer::run`].
+    pub(crate) fn heartbeat(&self) -> Heartbeat {
+        self.heartbeat.clone()
+    }
+
     /// Serves commands until [`Command::Stop`], or until nobody can send any.
     pub(crate) fn run(mut self, mut commands: mpsc::Receiver<Command>) -> Result<(), WriterError> {
         let mut running = true;
         while running {
+            self.heartbeat.beat();
             let Some(first) = commands.blocking_recv() else { break };
             let mut answers = Vec::new();
             let mut ticks = 0;

@@ -10,7 +10,7 @@ use clap::Parser;
 use intuition_api::topic::PREFIX;
 use intuition_common::{
     clock::{Clock, SystemClock},
-    http::{self, Pages},
+    http::{self, Heartbeats, Pages},
     readiness::Readiness,
     secret::Secret,
     shutdown,
@@ -86,6 +86,9 @@ pub(crate) enum MainError {
         /// What is wrong with it.
         source: io::Error,
     },
+    /// The pages are not served any more: probes and scrapes would fail without a word.
+    #[error("cannot serve /healthz, /readyz and /metrics any more (--http-addr)")]
+    ServePages(#[source] io::Error),
     /// No signals, so no orderly end.
     #[error("cannot watch for signals")]
     WatchSignals(#[source] io::Error),
@@ -113,13 +116,18 @@ pub(crate) async fn run(args: Args) -> Result<(), MainError> {
     let mut servers = JoinSet::new();
     if let Some(addr) = http_addr {
         let listener = TcpListener::bind(addr).await.map_err(|source| MainError::Listen { addr, source })?;
-        let pages = Pages { readiness: readiness.clone(), registry: Arc::new(registry) };
+        let (readiness, heartbeats) = (readiness.clone(), Heartbeats::default());
+        let pages = Pages { readiness, registry: Arc::new(registry), heartbeats };
         servers.spawn(http::serve(listener, pages, shutdown.clone()));
     }
-    bridge::run(config, Parts { readiness, metrics, clock, published: None }, shutdown).await?;
+    let bridge = bridge::run(config, Parts { readiness, metrics, clock, published: None }, shutdown);
+    let outcome = tokio::select! {
+        outcome = bridge => outcome.map_err(MainError::from),
+        error = http::failed(&mut servers) => Err(MainError::ServePages(error)),
+    };
     // A page being read must not hold up the end.
     servers.shutdown().await;
-    Ok(())
+    outcome
 }
 
 impl Args {

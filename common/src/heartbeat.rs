@@ -41,6 +41,13 @@ impl Heartbeat {
         Duration::from_millis(self.now().saturating_sub(self.0.beat.load(Ordering::Relaxed)))
     }
 
+    /// A heartbeat whose last beat was this long ago.
+    #[cfg(test)]
+    pub(crate) fn of_age(age: Duration) -> Self {
+        let start = Instant::now().checked_sub(age).unwrap();
+        Self(Arc::new(Inner { start, beat: AtomicU64::new(0) }))
+    }
+
     fn now(&self) -> u64 {
         u64::try_from(self.0.start.elapsed().as_millis()).unwrap_or(u64::MAX)
     }

@@ -20,8 +20,8 @@ use tokio::{
 };
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
-use self::places::{Place, Places};
 pub use self::places::{Call, Peer};
+use self::places::{Place, Places};
 
 /// Pause after an error of `accept`, most often because too many files are open.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(200);
@@ -93,7 +93,9 @@ impl Listener {
         loop {
             match self.socket.accept().await {
                 Ok((stream, _)) => return Ok(stream),
-                Err(error) if error.raw_os_error().is_some_and(|code| FATAL_CODES.contains(&code)) => return Err(error),
+                Err(error) if error.raw_os_error().is_some_and(|code| FATAL_CODES.contains(&code)) => {
+                    return Err(error);
+                }
                 Err(error) => {
                     tracing::warn!(%error, listener = self.name, "cannot accept a connection, trying again");
                     sleep(ACCEPT_AGAIN).await;
