@@ -7,7 +7,7 @@ use intuition_api::topic::{self, OwnTopics, PREFIX, PrefixError, check_prefix};
 use crate::{
     inflight::Bounds,
     message::MAX_TICKS,
-    mqtt::{Address, AddressError, Credentials, KEEP_ALIVE, Options},
+    mqtt::{ANSWER_TIMEOUT, Address, AddressError, CONNECT_TIMEOUT, Credentials, KEEP_ALIVE, Options},
 };
 
 /// How long the broker keeps the session of a bridge that is away.
@@ -43,6 +43,10 @@ pub struct MqttConfig {
     pub session: Session,
     /// How often a packet is sent to the broker at least, whole seconds.
     pub keep_alive: Duration,
+    /// How long a connection may take, from the look-up of the host to the CONNACK.
+    pub connect_timeout: Duration,
+    /// How long the broker may leave a request without an answer.
+    pub answer_timeout: Duration,
 }
 
 impl MqttConfig {
@@ -55,6 +59,8 @@ impl MqttConfig {
             topic_prefix: PREFIX.to_owned(),
             session: Session::Persistent,
             keep_alive: KEEP_ALIVE,
+            connect_timeout: CONNECT_TIMEOUT,
+            answer_timeout: ANSWER_TIMEOUT,
         }
     }
 }
@@ -157,6 +163,8 @@ impl Config {
         let options = |client_id: String| Options {
             credentials: self.mqtt.credentials.clone(),
             keep_alive: self.mqtt.keep_alive,
+            connect_timeout: self.mqtt.connect_timeout,
+            answer_timeout: self.mqtt.answer_timeout,
             ..Options::new(address.clone(), client_id)
         };
         let publishing = options(format!("{client_id}.pub"));
