@@ -39,12 +39,14 @@ impl Plan {
             members.insert("channels".to_owned(), json!({ "inputs": self.inputs }));
         }
         if let Some(rule) = &self.channel_rule {
-            let mut topics = json!({ "confine": rule.confine.name(), "subscribe": rule.subscribe });
+            let mut topics = Map::new();
+            topics.insert("confine".to_owned(), json!(rule.confine.name()));
+            topics.insert("subscribe".to_owned(), json!(rule.subscribe));
             // The usual prefix is left out, so that an upgrade changes no file and replaces no pod for its sake.
             if rule.prefix != PREFIX {
-                topics["prefix"] = json!(rule.prefix);
+                topics.insert("prefix".to_owned(), json!(rule.prefix));
             }
-            members.insert("topics".to_owned(), topics);
+            members.insert("topics".to_owned(), Value::Object(topics));
         }
         (!members.is_empty()).then_some(Value::Object(members))
     }
