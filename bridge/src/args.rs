@@ -53,8 +53,8 @@ pub(crate) struct Args {
     /// What client ids begin with.
     #[arg(long, env = "INTUITION_CLIENT_ID_PREFIX", value_name = "TEXT", default_value = "intuition")]
     client_id_prefix: String,
-    /// What the account's topics begin with, `PREFIX/<namespace>/<name>/...`: one level or more. Two installations on one
-    /// broker need different ones.
+    /// First levels of the account's topics, `PREFIX/<namespace>/<name>/...`: one or more. Two installations on one broker
+    /// need different prefixes.
     #[arg(long, env = "INTUITION_TOPIC_PREFIX", value_name = "PREFIX", default_value = PREFIX)]
     topic_prefix: String,
     /// Topic for decisions instead of PREFIX/<namespace>/<name>/decisions.

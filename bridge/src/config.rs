@@ -37,7 +37,7 @@ pub struct MqttConfig {
     pub credentials: Credentials,
     /// What client ids begin with.
     pub client_id_prefix: String,
-    /// What the account's own topics begin with: one level or more. Two installations on one broker need different ones.
+    /// First levels of the account's own topics, one or more. Two installations on one broker need different prefixes.
     pub topic_prefix: String,
     /// Whether the broker keeps the session while the bridge is away.
     pub session: Session,

@@ -207,7 +207,7 @@ pub enum Event {
     },
 }
 
-/// What a broker says of itself in its CONNACK (section 3.2.2.3).
+/// The capabilities of a broker, from its CONNACK (section 3.2.2.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Capabilities {
     /// `QoS` 1 messages that it takes without having acknowledged them.
@@ -222,6 +222,19 @@ pub struct Capabilities {
     pub max_qos: u8,
     /// Seconds that it keeps the session without a connection; `None`: as long as was asked for.
     pub session_expiry: Option<u32>,
+}
+
+#[cfg(test)]
+impl Capabilities {
+    /// Those of a CONNACK without properties.
+    pub(crate) const UNLIMITED: Self = Self {
+        receive_maximum: u16::MAX,
+        max_packet_size: None,
+        retain: true,
+        subscription_ids: true,
+        max_qos: 2,
+        session_expiry: None,
+    };
 }
 
 /// An acknowledgement of a message.

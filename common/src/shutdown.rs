@@ -65,7 +65,7 @@ pub fn signals() -> io::Result<Signals> {
             let received = u8::try_from(kind.as_raw_value()).unwrap_or(u8::MAX);
             if first.is_cancelled() {
                 tracing::warn!(signal = name, "second signal: ending at once");
-                #[expect(clippy::exit, reason = "the orderly end takes too long for whoever sent the second signal")]
+                #[expect(clippy::exit, reason = "a second signal means that the orderly end takes too long")]
                 std::process::exit(i32::from(exit_code(received)));
             }
             tracing::info!(signal = name, "shutting down");

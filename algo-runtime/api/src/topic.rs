@@ -4,7 +4,7 @@ mod confinement;
 
 pub use confinement::Confinement;
 
-/// What the topics of every account begin with, where no other prefix is set.
+/// First level of the topics of every account, unless another prefix is set.
 pub const PREFIX: &str = "intuition";
 
 /// Longest prefix, in bytes.
@@ -16,7 +16,7 @@ pub enum PrefixError {
     /// Empty, or too long.
     #[error("must be 1 to {PREFIX_BYTES} bytes")]
     Length,
-    /// A slash at the beginning, at the end, or beside another one.
+    /// A slash at the beginning or the end, or two in a row.
     #[error("must have no empty level: no slash at the beginning or the end, and no two in a row")]
     EmptyLevel,
     /// `+`, `#` or NUL, which no topic may have.

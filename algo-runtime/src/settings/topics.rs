@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TopicRule {
     confine: Confine,
-    /// What the topics of accounts begin with.
+    /// First levels of the topics of accounts.
     #[serde(default = "default_prefix", deserialize_with = "prefix")]
     prefix: String,
     /// Filters that are allowed besides the topics of the namespace.

@@ -120,7 +120,7 @@ impl Deadlines {
         self.waiting.first_key_value().map(|(_, oldest)| oldest.awaited.clone())
     }
 
-    /// The oldest request has the earliest deadline: what moves a deadline moves all later ones at least as far.
+    /// The oldest request has the earliest deadline: an event that moves one deadline moves all later ones at least as far.
     fn unanswered_at(&self) -> Option<Instant> {
         let (number, oldest) = self.waiting.first_key_value().filter(|_| self.is_reading)?;
         let moved_by = self.message_at.filter(|_| *number > self.read_through);

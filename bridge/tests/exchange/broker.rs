@@ -1,4 +1,4 @@
-//! A scripted broker: it answers each packet as a script tells it to, and records what it received.
+//! A scripted broker: it answers each packet by a script and records the packets that it received.
 //!
 //! Packets are read and written here as bytes, by the MQTT 5 specification alone: nothing is shared with the bridge.
 

@@ -10,7 +10,7 @@ const EVERY: &str = "*";
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TopicSettings {
-    /// What the topics of every account begin with: one level or more. Two clusters on one broker need different ones.
+    /// First levels of the topics of every account, one or more. Two clusters on one broker need different prefixes.
     #[serde(default = "prefix")]
     pub prefix: String,
     /// What follows from a topic that is not allowed.

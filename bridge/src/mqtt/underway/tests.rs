@@ -1,22 +1,11 @@
 use super::*;
 
 fn underway(receive_maximum: u16) -> Underway {
-    with(Capabilities { receive_maximum, ..unlimited() })
+    with(Capabilities { receive_maximum, ..Capabilities::UNLIMITED })
 }
 
 fn with(capabilities: Capabilities) -> Underway {
     Underway::new(capabilities, Duration::from_secs(30))
-}
-
-fn unlimited() -> Capabilities {
-    Capabilities {
-        receive_maximum: u16::MAX,
-        max_packet_size: None,
-        retain: true,
-        subscription_ids: true,
-        max_qos: 2,
-        session_expiry: None,
-    }
 }
 
 fn refusals(events: &[Event]) -> Vec<u8> {
@@ -71,7 +60,8 @@ fn packet_identifiers_in_use_are_passed_over() {
 
 #[test]
 fn publication_that_the_broker_cannot_take_is_answered_and_not_sent() {
-    let (mut underway, mut output) = (with(Capabilities { max_packet_size: Some(40), ..unlimited() }), BytesMut::new());
+    let (mut underway, mut output) =
+        (with(Capabilities { max_packet_size: Some(40), ..Capabilities::UNLIMITED }), BytesMut::new());
     underway.publish(1, message(&"x".repeat(40)));
     underway.publish(2, Message { topic: "a/#".to_owned(), ..message("x") });
     let refused = underway.publish_waiting(&mut output, usize::MAX, Instant::now());
@@ -82,13 +72,13 @@ fn publication_that_the_broker_cannot_take_is_answered_and_not_sent() {
 #[test]
 fn publication_that_the_broker_would_end_the_connection_over_is_not_sent() {
     let retained = Message { retain: true, ..message("x") };
-    let (mut underway, mut output) = (with(Capabilities { retain: false, ..unlimited() }), BytesMut::new());
+    let (mut underway, mut output) = (with(Capabilities { retain: false, ..Capabilities::UNLIMITED }), BytesMut::new());
     underway.publish(1, retained);
     let refused = underway.publish_waiting(&mut output, usize::MAX, Instant::now());
     assert_eq!((refusals(&refused), output.len()), (vec![0x9a], 0));
     underway.publish(2, message("x"));
     assert!(underway.publish_waiting(&mut output, usize::MAX, Instant::now()).is_empty());
-    let (mut underway, mut output) = (with(Capabilities { max_qos: 0, ..unlimited() }), BytesMut::new());
+    let (mut underway, mut output) = (with(Capabilities { max_qos: 0, ..Capabilities::UNLIMITED }), BytesMut::new());
     underway.publish(1, message("x"));
     let refused = underway.publish_waiting(&mut output, usize::MAX, Instant::now());
     assert_eq!((refusals(&refused), output.len()), (vec![0x9b], 0));
