@@ -16,7 +16,7 @@ use std::{
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
-    sync::mpsc,
+    sync::{mpsc, watch},
     task::JoinHandle,
 };
 
@@ -61,6 +61,7 @@ struct Shared {
     open: Mutex<BTreeMap<usize, (String, mpsc::UnboundedSender<Action>)>>,
     /// Connections so far.
     accepted: AtomicUsize,
+    is_reading: watch::Sender<bool>,
 }
 
 impl Broker {
@@ -73,6 +74,7 @@ impl Broker {
             received: Mutex::default(),
             open: Mutex::default(),
             accepted: AtomicUsize::new(0),
+            is_reading: watch::Sender::new(true),
         });
         let serving = Arc::clone(&shared);
         #[expect(clippy::disallowed_methods, reason = "it ends when the broker is dropped")]
@@ -118,6 +120,11 @@ impl Broker {
         let open = self.shared.open.lock().unwrap();
         open.get(&number).is_some_and(|(_, actions)| actions.send(action).is_ok())
     }
+
+    /// Reads nothing more, on any connection.
+    pub(crate) fn stop_reading(&self) {
+        self.shared.is_reading.send_replace(false);
+    }
 }
 
 impl Drop for Broker {
@@ -131,6 +138,7 @@ async fn serve(shared: Arc<Shared>, connection: usize, socket: TcpStream) {
     socket.set_nodelay(true).unwrap();
     let (mut reader, writer) = socket.into_split();
     let (actions, queue) = mpsc::unbounded_channel();
+    let mut is_reading = shared.is_reading.subscribe();
     // Writing has a task of its own: a client that does not read must not stop the reading here.
     #[expect(clippy::disallowed_methods, reason = "it ends with the connection")]
     let mut writing = tokio::spawn(write(writer, queue, actions.clone()));
@@ -153,7 +161,10 @@ async fn serve(shared: Arc<Shared>, connection: usize, socket: TcpStream) {
                 ended.unwrap();
                 break 'reading;
             }
-            read = reader.read_buf(&mut input) => if !matches!(read, Ok(1..)) {
+            read = async {
+                is_reading.wait_for(|is_reading| *is_reading).await.unwrap();
+                reader.read_buf(&mut input).await
+            } => if !matches!(read, Ok(1..)) {
                 break 'reading;
             },
         }
