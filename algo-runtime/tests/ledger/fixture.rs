@@ -8,8 +8,8 @@ use std::{
 
 use algo_runtime::ledger::{
     Account, Cause, Changes, Class, Conflict, EntryKind, Gap, HeldFilter, Holding, JournalEntry, Ledger, Mark,
-    OutboxContent, OutboxRow, Outcome, Reset, SettingsRecord, Snapshot, Trade, TradingRecord, UnsettledSale, WindowRow,
-    sqlite::SqliteLedger,
+    OutboxContent, OutboxPage, OutboxRow, Outcome, Reset, SettingsRecord, Snapshot, Trade, TradingRecord,
+    UnsettledSale, WindowRow, sqlite::SqliteLedger,
 };
 use intuition_api::{
     decimal::{Money, Quantity},
@@ -31,7 +31,7 @@ impl Contents {
         Self {
             snapshot: ledger.snapshot().unwrap(),
             decisions: ledger.decisions(0, usize::MAX).unwrap(),
-            outbox: ledger.outbox(0, usize::MAX).unwrap(),
+            outbox: ledger.outbox(OutboxPage::all(0)).unwrap(),
         }
     }
 }

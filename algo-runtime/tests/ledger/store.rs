@@ -8,8 +8,8 @@ use std::{
 };
 
 use algo_runtime::ledger::{
-    Account, Changes, Class, EntryKind, JournalEntry, Ledger, LedgerError, PacketQuery, WINDOW, memory::MemoryLedger,
-    sqlite::SqliteLedger,
+    Account, Changes, Class, EntryKind, JournalEntry, Ledger, LedgerError, OutboxPage, PacketQuery, WINDOW,
+    memory::MemoryLedger, sqlite::SqliteLedger,
 };
 use tempfile::tempdir;
 
@@ -171,8 +171,8 @@ fn parts_are_handed_out_in_order() {
     assert_eq!(seqs(ledger.decisions(2, 2).unwrap()), [2, 3]);
     assert_eq!(seqs(ledger.decisions(5, 10).unwrap()), [5]);
     assert_eq!(ledger.decisions(6, 10).unwrap(), []);
-    assert_eq!(ledger.outbox(4, 2).unwrap(), contents.outbox[2..4]);
-    assert_eq!(ledger.outbox(7, 2).unwrap(), []);
+    assert_eq!(ledger.outbox(OutboxPage { rows: 2, ..OutboxPage::all(4) }).unwrap(), contents.outbox[2..4]);
+    assert_eq!(ledger.outbox(OutboxPage::all(7)).unwrap(), []);
 }
 
 #[test]
