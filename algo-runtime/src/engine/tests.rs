@@ -38,6 +38,8 @@ struct Bench {
     settings: Settings,
     engine: Engine,
     delivered: u64,
+    /// Ledger ids that were offered.
+    ids: u32,
 }
 
 fn settings(algorithm: &str, parameters: &Value, policy: Policy) -> Settings {
@@ -81,7 +83,7 @@ impl Bench {
 
     fn over(mut ledger: Box<dyn Ledger>, dir: Option<TempDir>, settings: Settings) -> Self {
         let engine = Engine::start(ledger.snapshot().unwrap(), &settings, 0).unwrap();
-        let mut bench = Self { ledger, dir, settings, engine, delivered: 0 };
+        let mut bench = Self { ledger, dir, settings, engine, delivered: 0, ids: 0 };
         bench.commit();
         bench.open(true);
         bench
@@ -135,7 +137,8 @@ impl Bench {
     }
 
     fn open_with(&mut self, stream: u64, open: &Open) -> Result<v1::Opened, RequestError> {
-        let fresh = Fresh { session: format!("session-{}", self.delivered), ledger_id: format!("0000000{stream}") };
+        self.ids += 1;
+        let fresh = Fresh { session: format!("session-{}", self.delivered), ledger_id: format!("{:08x}", self.ids) };
         let opened = self.engine.open(stream, open, fresh, self.ledger.as_mut())?;
         self.commit();
         Ok(opened)
