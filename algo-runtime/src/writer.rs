@@ -421,3 +421,6 @@ fn status_of(error: &RequestError) -> Status {
 fn respond<T>(reply: Reply<T>, answer: Result<T, Status>) {
     drop(reply.send(answer));
 }
+
+#[cfg(test)]
+mod tests;
