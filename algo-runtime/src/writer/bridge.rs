@@ -119,8 +119,8 @@ impl Bridge {
 
     /// Ends the stream.
     pub(super) fn end(self, status: Status) {
-        send(&self.responses, Err(status));
         self.ended.cancel();
+        send(&self.responses, Err(status));
     }
 
     const fn has_room(&self) -> bool {
@@ -130,8 +130,8 @@ impl Bridge {
 
 /// Refuses a stream that was never begun.
 pub(super) fn refuse(responses: &Responses, ended: &CancellationToken, status: Status) {
-    send(responses, Err(status));
     ended.cancel();
+    send(responses, Err(status));
 }
 
 fn send(responses: &Responses, response: Result<ProcessResponse, Status>) {
