@@ -7,8 +7,8 @@ use std::{
 };
 
 use algo_runtime::ledger::{
-    Account, Cause, Changes, Class, Conflict, EntryKind, Gap, HeldFilter, Holding, JournalEntry, Ledger, Mark,
-    OutboxContent, OutboxPage, OutboxRow, Outcome, Reset, SettingsRecord, Snapshot, Trade, TradingRecord,
+    Account, Cause, Changes, Class, Conflict, EntryKind, Gap, HeldFilter, Holding, JournalEntry, Ledger, LedgerIds,
+    Mark, OutboxContent, OutboxPage, OutboxRow, Outcome, Reset, SettingsRecord, Snapshot, Trade, TradingRecord,
     UnsettledSale, WindowRow, sqlite::SqliteLedger,
 };
 use intuition_api::{
@@ -114,6 +114,7 @@ pub(crate) fn everything(draft: &mut Draft) -> Vec<Changes> {
         payload: vec![1, 2, 3].into(),
     }));
     draft.account.published_through = 2;
+    draft.changes.done.add(4, 5);
     draft.changes.evict.push((Class::Sequence, 1));
     draft.changes.state.insert(("random".to_owned(), "gone".to_owned()), None);
     draft.changes.state.insert(("random".to_owned(), String::new()), Some(vec![2; 40]));
@@ -185,6 +186,7 @@ pub(crate) fn held(filters: &[&str]) -> Vec<HeldFilter> {
 /// Builds commits as the engine does: it knows the state and hands over absolute values.
 pub(crate) struct Draft {
     pub(crate) account: Account,
+    pub(crate) ids: LedgerIds,
     pub(crate) holdings: BTreeMap<String, Holding>,
     pub(crate) changes: Changes,
     pub(crate) ordinals: BTreeMap<Class, u64>,
@@ -198,6 +200,7 @@ impl Draft {
         }
         Self {
             account: snapshot.account.clone(),
+            ids: snapshot.ledger_ids.clone(),
             holdings: snapshot.holdings.clone(),
             changes: Changes::default(),
             ordinals,
