@@ -106,3 +106,6 @@ impl Writer<'_> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;
