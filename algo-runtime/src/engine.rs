@@ -52,8 +52,8 @@ use crate::{
     generator::{Generator, POLICY_STREAM},
     identity::Identities,
     ledger::{
-        Account, Changes, CounterKey, EntryKind, Gap, HeldFilter, JournalEntry, LedgerIds, Positions, SettingsRecord,
-        Snapshot, StateKey,
+        Account, Changes, CounterKey, EntryKind, Gap, HeldFilter, Holding, JournalEntry, LedgerIds, Positions,
+        SettingsRecord, Snapshot, StateKey,
     },
     portfolio::{Book, Policy},
     settings::{
@@ -164,16 +164,8 @@ impl Engine {
         let policy_state = snapshot.state.get(&(POLICY_STATE.0.to_owned(), POLICY_STATE.1.to_owned()));
         let generator = Generator::resume(ruling.adjustable.seed(), POLICY_STREAM, policy_state.map(Vec::as_slice));
         let (decider, errand) = Decider::start(&ruling.adjustable, &snapshot.state, LinkId(1))?;
-        let account = &snapshot.account;
-        let book = Book {
-            cash: account.cash,
-            invested: account.invested,
-            realised: account.realised,
-            deposits: account.deposits,
-            holdings: snapshot.holdings,
-        };
         let mut engine = Self {
-            book,
+            book: book_of(&snapshot.account, snapshot.holdings),
             identities: Identities::load(&snapshot.window, snapshot.older),
             symbols: Symbols::load(std::mem::take(&mut snapshot.sources.symbols)),
             last_gap: snapshot.sources.last_gap.take(),
@@ -359,6 +351,11 @@ impl Engine {
     fn adjustable(&self) -> &Adjustable {
         &self.settings.adjustable
     }
+}
+
+fn book_of(account: &Account, holdings: BTreeMap<String, Holding>) -> Book {
+    let Account { cash, invested, realised, deposits, .. } = *account;
+    Book { cash, invested, realised, deposits, holdings }
 }
 
 #[cfg(test)]

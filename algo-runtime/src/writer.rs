@@ -26,7 +26,7 @@ use intuition_api::v1::{
 use intuition_common::{clock::Clock, exit::with_causes, readiness::Readiness};
 use tokio::{
     sync::{mpsc, oneshot, watch},
-    time::timeout_at,
+    time::error::Elapsed,
 };
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
@@ -97,15 +97,6 @@ enum Answer {
     Configure(Reply<ConfigureResponse>, ConfigureResponse),
     Sources(sources::Answer),
     Trading(trading::Answer),
-}
-
-/// What the writer waited for.
-enum Next {
-    Command(Command),
-    /// Reports have to be saved.
-    Deadline,
-    /// No command can come any more.
-    End,
 }
 
 /// Why the writer ended.
@@ -198,9 +189,9 @@ impl Writer {
         let mut running = true;
         while running {
             let mut next = match self.next(&mut commands) {
-                Next::Command(command) => Some(command),
-                Next::Deadline => None,
-                Next::End => break,
+                Ok(None) => break,
+                Ok(command) => command,
+                Err(Elapsed { .. }) => None,
             };
             let mut answers = Vec::new();
             let mut ticks = 0;
@@ -218,30 +209,6 @@ impl Writer {
         self.end_stream(Status::unavailable("the runtime is shutting down"));
         self.save_reports();
         self.ledger.close().map_err(WriterError::UseLedger)
-    }
-
-    /// Saves reports about the outbox that no commit has taken along.
-    fn save_reports(&mut self) {
-        let Some(changes) = self.engine.take_all_changes() else { return };
-        if let Err(error) = self.ledger.commit(&changes) {
-            let error = &error as &dyn std::error::Error;
-            tracing::warn!(error, "the last publications are not recorded: those entries are published again");
-        }
-    }
-
-    /// Waits for a command, or until reports have to be saved.
-    fn next(&self, commands: &mut mpsc::Receiver<Command>) -> Next {
-        let received = match self.reports.deadline() {
-            None => commands.blocking_recv(),
-            Some(deadline) => {
-                let receiving = async { timeout_at(deadline.into(), commands.recv()).await };
-                match self.timer.block_on(receiving) {
-                    Ok(received) => received,
-                    Err(_) => return Next::Deadline,
-                }
-            }
-        };
-        received.map_or(Next::End, Next::Command)
     }
 
     fn handle(&mut self, command: Command, answers: &mut Vec<Answer>) {
@@ -321,7 +288,9 @@ impl Writer {
             }
         }
         self.reports.note(self.engine.unsaved_reports(), began);
-        settled.iter().for_each(|settled| self.metrics.count(&settled.outcomes));
+        for settled in &settled {
+            self.metrics.count(&settled.outcomes);
+        }
         for answer in answers {
             self.answer(answer);
         }
@@ -363,7 +332,9 @@ impl Writer {
         self.engine = take_up(self.ledger.as_mut(), &self.settings, self.clock.as_ref())?;
         self.reports = Reports::default();
         // The account is that of the last commit now.
-        asked.into_iter().for_each(|reply| respond(reply, Ok(self.account())));
+        for reply in asked {
+            respond(reply, Ok(self.account()));
+        }
         self.backends.begin_anew();
         self.see_to_backends();
         Ok(())

@@ -112,7 +112,9 @@ impl Engine {
         deliveries.iter().try_for_each(load::check)?;
         deliveries.iter_mut().for_each(bound_identities);
         let mut load = self.load;
-        deliveries.iter().for_each(|delivery| load.add(Load::of(delivery)));
+        for delivery in &deliveries {
+            load.add(Load::of(delivery));
+        }
         load.check()?;
         self.load = load;
         let work = deliveries.into_iter().map(|delivery| Work::Delivery { delivery: Arc::new(delivery), next: 0 });

@@ -1,14 +1,24 @@
 //! When reports about the outbox are saved that no other commit takes along. Losing one repeats publications and nothing
 //! else, so that each need not have a disk sync of its own. Pure.
 
-use std::time::{Duration, Instant};
+use std::{
+    error::Error,
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    sync::mpsc,
+    time::{error::Elapsed, timeout_at},
+};
+
+use super::{Command, Writer};
 
 /// How long a report waits for another commit.
 const PAUSE: Duration = Duration::from_millis(100);
 /// Entries reported that wait, at most: what a crash publishes again.
 const ENTRIES: u64 = 1_000;
 
-/// See the module.
+/// See the module. Pure.
 #[derive(Debug, Default)]
 pub(super) struct Reports {
     /// Since when a report waits.
@@ -30,6 +40,23 @@ impl Reports {
     /// When they are to be saved alone; `None`: nothing waits.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.since.map(|since| since + PAUSE)
+    }
+}
+
+impl Writer {
+    /// Saves reports about the outbox that no commit has taken along.
+    pub(super) fn save_reports(&mut self) {
+        let Some(changes) = self.engine.take_all_changes() else { return };
+        if let Err(error) = self.ledger.commit(&changes) {
+            let error = &error as &dyn Error;
+            tracing::warn!(error, "the last publications are not recorded: those entries are published again");
+        }
+    }
+
+    /// Waits for a command, and no longer than reports may wait. `None`: no command can come any more.
+    pub(super) fn next(&self, commands: &mut mpsc::Receiver<Command>) -> Result<Option<Command>, Elapsed> {
+        let Some(deadline) = self.reports.deadline() else { return Ok(commands.blocking_recv()) };
+        self.timer.block_on(async { timeout_at(deadline.into(), commands.recv()).await })
     }
 }
 

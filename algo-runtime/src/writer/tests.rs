@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread::JoinHandle,
     time::Duration,
@@ -21,6 +21,7 @@ use intuition_common::{
     clock::{Clock, SystemClock},
     readiness::Readiness,
 };
+use prometheus_client::registry::Registry;
 use proptest::prelude::*;
 use prost::Message as _;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -40,10 +41,11 @@ use crate::{
 const ACCOUNT: &str = "default/test";
 const LEDGER: &str = "3f9c2a71";
 
-/// Counts the commits of a ledger in memory.
+/// Counts the commits of a ledger in memory, and refuses them when told to.
 struct Counting {
     ledger: MemoryLedger,
     commits: Arc<AtomicU64>,
+    refuses: Arc<AtomicBool>,
 }
 
 impl Ledger for Counting {
@@ -51,6 +53,9 @@ impl Ledger for Counting {
         self.ledger.snapshot()
     }
     fn commit(&mut self, changes: &Changes) -> Result<(), LedgerError> {
+        if self.refuses.load(Ordering::SeqCst) {
+            return Err(LedgerError::Refused { path: "in memory".to_owned(), finding: "as told".to_owned() });
+        }
         self.commits.fetch_add(1, Ordering::SeqCst);
         self.ledger.commit(changes)
     }
@@ -93,6 +98,25 @@ fn settings() -> Settings {
     }
 }
 
+type Queue = (mpsc::Sender<Command>, mpsc::Receiver<Command>);
+
+fn equipment() -> (tokio::runtime::Runtime, Queue, Equipment, Registry) {
+    let tokio = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let queue = mpsc::channel(64);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let tasks = (TaskTracker::new(), CancellationToken::new());
+    let mut registry = Registry::default();
+    let equipment = Equipment {
+        settings: settings(),
+        readiness: Readiness::new(&[READY_PART], Arc::clone(&clock)),
+        clock,
+        metrics: Metrics::register(&mut registry),
+        links: Links::new(tokio.handle().clone(), tasks.0, tasks.1, Duration::from_secs(10)),
+        commands: queue.0.clone(),
+    };
+    (tokio, queue, equipment, registry)
+}
+
 /// A writer that runs.
 struct Bench {
     commands: mpsc::Sender<Command>,
@@ -123,22 +147,10 @@ impl Bench {
             account.position += outbox.len() as u64;
             ledger.commit(&Changes { account: Some(account), outbox, ..Changes::default() }).unwrap();
         }
-        let tokio = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let (commands, receiver) = mpsc::channel(64);
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let links =
-            Links::new(tokio.handle().clone(), TaskTracker::new(), CancellationToken::new(), Duration::from_secs(10));
-        let equipment = Equipment {
-            settings: settings(),
-            readiness: Readiness::new(&[READY_PART], Arc::clone(&clock)),
-            clock,
-            metrics: Metrics::register(&mut prometheus_client::registry::Registry::default()),
-            links,
-            commands: commands.clone(),
-        };
+        let (tokio, (commands, receiver), equipment, _) = equipment();
         let commits = Arc::new(AtomicU64::new(0));
-        let ledger = Box::new(Counting { ledger, commits: Arc::clone(&commits) });
-        let writer = Writer::start(ledger, equipment).unwrap();
+        let ledger = Counting { ledger, commits: Arc::clone(&commits), refuses: Arc::default() };
+        let writer = Writer::start(Box::new(ledger), equipment).unwrap();
         let tally = writer.tally().subscribe();
         let thread = std::thread::spawn(move || writer.run(receiver));
         Self { commands, commits, tally, thread, _tokio: tokio, streams: 0 }
@@ -397,6 +409,34 @@ fn a_superseded_stream_and_one_that_breaks_the_contract_are_read_no_more() {
 }
 
 #[test]
+fn an_account_and_the_metrics_are_those_of_the_last_commit() {
+    let (_tokio, _queue, equipment, registry) = equipment();
+    let refuses = Arc::new(AtomicBool::new(false));
+    let ledger = Counting { ledger: fresh(), commits: Arc::default(), refuses: Arc::clone(&refuses) };
+    let mut writer = Writer::start(Box::new(ledger), equipment).unwrap();
+    for (is_refused, decisions) in [(true, 0), (false, 1)] {
+        let (responses, _receiver) = mpsc::unbounded_channel();
+        let open = Open { account: ACCOUNT.to_owned(), ..Open::default() };
+        let mut answers = Vec::new();
+        writer.handle(Command::Open { stream: 1, open, responses, ended: CancellationToken::new() }, &mut answers);
+        refuses.store(false, Ordering::SeqCst);
+        writer.finish(std::mem::take(&mut answers)).unwrap();
+        refuses.store(is_refused, Ordering::SeqCst);
+        let batch = Request::Batch(Batch { deliveries: vec![delivery(1)] });
+        writer.handle(Command::Request { stream: 1, message: batch }, &mut answers);
+        let (reply, mut answer) = oneshot::channel();
+        writer.handle(Command::Account { account: ACCOUNT.to_owned(), reply }, &mut answers);
+        assert!(answer.try_recv().is_err(), "not before the commit");
+        writer.finish(answers).unwrap();
+        assert_eq!(answer.try_recv().unwrap().unwrap().decisions, decisions);
+        let mut page = String::new();
+        prometheus_client::encoding::text::encode(&mut page, &registry).unwrap();
+        let counted = page.contains("tradingalgo_runtime_ticks_total{outcome=\"decided\"} 1");
+        assert_eq!(counted, !is_refused, "{page}");
+    }
+}
+
+#[test]
 fn reports_of_a_new_bridge_count_only_for_what_it_was_sent() {
     let mut bench = Bench::start(fresh(), (0..9).map(|_| publication(10)).collect());
     let mut stream = bench.paged();
@@ -425,7 +465,8 @@ proptest! {
         first.credit(u64::MAX);
         prop_assert_eq!(first.entries(count), (1..=count as u64).collect::<Vec<_>>());
         // The last one stays, so that there is something to come.
-        let is_done = |position: u64| position < count as u64 && done[position as usize - 1];
+        let fates: Vec<(u64, bool)> = (1..count as u64).zip(done).collect();
+        let is_done = |position: u64| fates.contains(&(position, true));
         let ranges = (1..=count as u64).filter(|position| is_done(*position));
         let ranges = ranges.map(|position| Positions { first: position, last: position }).collect();
         first.send(Request::Published(Published { through: 0, done: ranges, ..Published::default() }));

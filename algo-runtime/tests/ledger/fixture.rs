@@ -113,8 +113,7 @@ pub(crate) fn everything(draft: &mut Draft) -> Vec<Changes> {
         channel: "averages".to_owned(),
         payload: vec![1, 2, 3].into(),
     }));
-    draft.account.published_through = 2;
-    draft.changes.done.add(4, 5);
+    publish_some(draft);
     draft.changes.evict.push((Class::Sequence, 1));
     draft.changes.state.insert(("random".to_owned(), "gone".to_owned()), None);
     draft.changes.state.insert(("random".to_owned(), String::new()), Some(vec![2; 40]));
@@ -133,6 +132,11 @@ pub(crate) fn everything(draft: &mut Draft) -> Vec<Changes> {
     draft.transfer(EntryKind::Withdrawal, "0.01");
     commits.push(draft.take());
     commits
+}
+
+fn publish_some(draft: &mut Draft) {
+    draft.account.published_through = 2;
+    draft.changes.done.add(4, 5);
 }
 
 fn close_by_hand(draft: &mut Draft) {

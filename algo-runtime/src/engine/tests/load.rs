@@ -48,7 +48,7 @@ fn deliveries_that_wait_are_bounded_in_ticks_and_bytes_and_free_their_share_with
             let payload = if large { vec![0; 65_536].into() } else { bytes::Bytes::new() };
             Delivery { number, payload, ..delivery }
         };
-        let taken = (1..).find(|number| match wired.bench.engine.take(vec![one(*number)]) {
+        let taken = (1..2_000).find(|number| match wired.bench.engine.take(vec![one(*number)]) {
             Ok(()) => false,
             Err(RequestError::Overload(_)) => true,
             Err(error) => panic!("{error}"),

@@ -1,5 +1,6 @@
 //! The file changes hands between v0.1.0, which knows neither positions that are done nor further ids, and this release.
 
+use intuition_api::v1::Publication;
 use tempfile::tempdir;
 
 use crate::ledger::{
@@ -19,7 +20,7 @@ fn positions_done_that_v010_has_passed_are_cleaned_at_the_next_opening() {
     let mut ledger = open(dir.path());
     let mut account = ledger.snapshot().unwrap().account;
     account.position = 5;
-    let row = |position| OutboxRow { position, content: OutboxContent::Publication(Default::default()) };
+    let row = |position| OutboxRow { position, content: OutboxContent::Publication(Publication::default()) };
     let done: Positions = [2, 3, 5].into_iter().collect();
     let changes = Changes { account: Some(account), outbox: (1..=5).map(row).collect(), done, ..Changes::default() };
     ledger.commit(&changes).unwrap();
