@@ -119,6 +119,8 @@ pub struct Engine {
     not_allowed: Vec<String>,
     /// What the bridge shall subscribe to; version 0: nobody said yet.
     channels: v1::Channels,
+    /// Channels that the active algorithm asked for and may use; `None` before it named them.
+    wanted: Option<Vec<String>>,
     /// What is decided by the algorithm deciding; more than it asked for while the bridge changes over.
     filters: Vec<String>,
     /// Capabilities of the bridge that opened the stream last.
@@ -195,6 +197,7 @@ impl Engine {
             topics: settings.topics.clone(),
             not_allowed: Vec::new(),
             channels: v1::Channels::default(),
+            wanted: None,
             filters: Vec::new(),
             run: 0,
             stream: 0,

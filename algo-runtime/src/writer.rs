@@ -23,7 +23,7 @@ use intuition_api::v1::{
     AccountResponse, ConfigureRequest, ConfigureResponse, Decision, Open, ProcessResponse, process_request,
     process_response::Message,
 };
-use intuition_common::{clock::Clock, exit::with_causes, readiness::Readiness};
+use intuition_common::{clock::Clock, exit::with_causes, heartbeat::Heartbeat, readiness::Readiness};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     time::error::Elapsed,
@@ -124,6 +124,7 @@ pub(crate) struct Writer {
     /// The last commit failed.
     failing: bool,
     tally: watch::Sender<Arc<Tally>>,
+    heartbeat: Heartbeat,
     bridge: Option<Bridge>,
     reports: Reports,
     /// Waits for commands with a deadline.
@@ -166,6 +167,7 @@ impl Writer {
             readiness,
             failing: false,
             tally,
+            heartbeat: Heartbeat::new(),
             bridge: None,
             reports: Reports::default(),
             timer,
@@ -184,10 +186,16 @@ impl Writer {
         self.tally.clone()
     }
 
+    /// Beats at each turn of [`Writer::run`].
+    pub(crate) fn heartbeat(&self) -> Heartbeat {
+        self.heartbeat.clone()
+    }
+
     /// Serves commands until [`Command::Stop`], or until nobody can send any.
     pub(crate) fn run(mut self, mut commands: mpsc::Receiver<Command>) -> Result<(), WriterError> {
         let mut running = true;
         while running {
+            self.heartbeat.beat();
             let mut next = match self.next(&mut commands) {
                 Ok(None) => break,
                 Ok(command) => command,
@@ -253,14 +261,6 @@ impl Writer {
             // The loop ends the group before it.
             Command::Stop => {}
         }
-    }
-
-    fn account(&self) -> AccountResponse {
-        let mut account = self.engine.account();
-        if self.bridge.is_none() {
-            account.bridge_capabilities.clear();
-        }
-        account
     }
 
     /// Decides what can be decided, commits the group, then answers it. A commit that fails answers all with the reason

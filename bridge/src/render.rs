@@ -208,7 +208,7 @@ mod tests {
 
     #[test]
     fn a_farewell_has_the_time_of_the_end_and_a_will_the_time_of_the_start() {
-        let topics = OwnTopics::new("ns/a", None);
+        let topics = OwnTopics::new("intuition", "ns/a", None);
         let (farewell, will) = (state(&topics, false, "ns/a", "0f", 1_000_000), will(&topics, "ns/a", "0f", 1_000_000));
         let shown = |message: &Message| String::from_utf8(message.payload.to_vec()).unwrap();
         let time = r#""1970-01-01T00:00:01.000Z"}"#;
@@ -222,7 +222,7 @@ mod tests {
     fn every_kind_has_its_topic() {
         let publication = Publication { channel: "sma/fast".to_owned(), payload: Bytes::from_static(b"1") };
         let entry = |content| OutboxEntry { position: 1, content: Some(content) };
-        let moved = OwnTopics::new("ns/a", Some("trades"));
+        let moved = OwnTopics::new("intuition", "ns/a", Some("trades"));
         let topic = |content| message(&moved, &entry(content)).unwrap().topic;
         assert_eq!(topic(Content::Decision(Decision::default())), "trades");
         assert_eq!(topic(Content::DeadLetter(DeadLetter::default())), "intuition/ns/a/dead-letter");

@@ -34,6 +34,8 @@ fn arguments_that_cannot_be_used_end_it_with_code_2_and_say_why() {
         (with(5, "goog-random"), "an account is `<namespace>/<name>`"),
         (with(5, "a/b/c"), "an account is `<namespace>/<name>`"),
         (and(&["--decisions-topic", "a/#"]), "is no topic to publish decisions to"),
+        (and(&["--topic-prefix", "a/"]), "the topic prefix \"a/\" must have no empty level"),
+        (and(&["--topic-prefix", "a/#"]), "the topic prefix \"a/#\" must have neither wildcards"),
         (and(&["--mqtt-credentials-dir", "/nowhere", "--mqtt-username", "me"]), "cannot be used with '--mqtt-username"),
         (and(&["--mqtt-password-file", "/nowhere/password"]), "cannot read the password file /nowhere/password"),
         (with(1, "mqtts://broker").into_iter().chain(["--mqtt-ca-file", "/nowhere/ca"]).collect(), "/nowhere/ca"),

@@ -1,7 +1,7 @@
 //! The stream to the bridge: its beginning, its messages in both directions, its end.
 
 use intuition_api::v1::{
-    Credit, HoldingRecorded, Open, Published, Waiting, process_request, process_response::Message,
+    AccountResponse, Credit, HoldingRecorded, Open, Published, Waiting, process_request, process_response::Message,
 };
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
@@ -167,6 +167,15 @@ impl Writer {
 
     pub(super) fn is_open(&self, stream: u64) -> bool {
         self.bridge.as_ref().is_some_and(|bridge| bridge.stream == stream)
+    }
+
+    /// The account, with the capabilities of the bridge that has the stream.
+    pub(super) fn account(&self) -> AccountResponse {
+        let mut account = self.engine.account();
+        if self.bridge.is_none() {
+            account.bridge_capabilities.clear();
+        }
+        account
     }
 
     pub(super) fn end_stream(&mut self, status: Status) {

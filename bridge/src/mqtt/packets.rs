@@ -285,7 +285,12 @@ impl Body<'_> {
 }
 
 /// Writes a CONNECT. An error: it is too long for MQTT.
-pub(super) fn connect(options: &Options, presented: &Presented, output: &mut BytesMut) -> Result<(), Code> {
+pub(super) fn connect(
+    options: &Options,
+    will: Option<&Message>,
+    presented: &Presented,
+    output: &mut BytesMut,
+) -> Result<(), Code> {
     let mut properties = ConnectProperties::new();
     properties.session_expiry_interval = Some(u32::try_from(options.session_expiry.as_secs()).unwrap_or(u32::MAX));
     properties.receive_maximum = Some(options.receive_maximum);
@@ -296,7 +301,7 @@ pub(super) fn connect(options: &Options, presented: &Presented, output: &mut Byt
         clean_start: options.clean_start,
         properties: Some(properties),
     };
-    let will = options.last_will.clone().map(|will| LastWill {
+    let will = will.cloned().map(|will| LastWill {
         topic: will.topic.into(),
         message: will.payload,
         qos: QoS::AtLeastOnce,
@@ -343,15 +348,16 @@ pub(super) fn publish(
 /// Writes a SUBSCRIBE for one filter with `QoS` 1, without retained messages.
 pub(super) fn subscribe(
     filter: String,
-    subscription_id: u32,
+    subscription_id: Option<u32>,
     packet_id: u16,
     output: &mut BytesMut,
 ) -> Result<(), Code> {
     check_filter(&filter)?;
     let mut filter = Filter::new(filter, QoS::AtLeastOnce);
     filter.retain_forward_rule = RetainForwardRule::Never;
-    let properties = SubscribeProperties { id: usize::try_from(subscription_id).ok(), user_properties: Vec::new() };
-    let mut subscribe = Subscribe::new(filter, Some(properties));
+    let id = subscription_id.and_then(|id| usize::try_from(id).ok());
+    let properties = id.map(|id| SubscribeProperties { id: Some(id), user_properties: Vec::new() });
+    let mut subscribe = Subscribe::new(filter, properties);
     subscribe.pkid = packet_id;
     write(&v5::Packet::Subscribe(subscribe), None, output)
 }

@@ -48,27 +48,21 @@ async fn messages_come_while_the_broker_takes_nothing_and_the_farewell_has_an_en
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn subscriptions_have_packet_identifiers_of_their_own_whatever_the_receive_maximum() {
+async fn subscriptions_go_out_one_at_a_time() {
     let (link, mut events, mut broker, _tasks) = connected().await;
     for token in 1..=25 {
         link.subscribe(1, token, format!("q/{token}"), 1);
     }
     let answers = tokio::task::spawn_blocking(move || {
-        let mut bytes = Vec::new();
-        let mut ids = std::collections::BTreeSet::new();
-        while ids.len() < 25 {
-            let mut more = [0; 1024];
-            let count = broker.read(&mut more).unwrap();
-            bytes.extend_from_slice(&more[..count]);
-            ids = bytes
-                .windows(4)
-                .filter(|window| window[0] == 0x82)
-                .map(|window| u16::from_be_bytes([window[2], window[3]]))
-                .collect();
-        }
-        for id in ids {
-            let [high, low] = id.to_be_bytes();
-            broker.write_all(&[0x90, 4, high, low, 0, 1]).unwrap();
+        let mut connect = [0; 2];
+        broker.read_exact(&mut connect).unwrap();
+        broker.read_exact(&mut vec![0; usize::from(connect[1])]).unwrap();
+        for _ in 1..=25 {
+            let mut packet = [0; 1024];
+            let count = broker.read(&mut packet).unwrap();
+            let length = usize::from(packet[1]) + 2;
+            assert_eq!((packet[0], count), (0x82, length), "one SUBSCRIBE and nothing behind it");
+            broker.write_all(&[0x90, 4, packet[2], packet[3], 0, 1]).unwrap();
         }
         broker
     });
