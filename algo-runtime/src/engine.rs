@@ -4,9 +4,9 @@
 //! - `inputs`: which symbols are taken on which topic.
 //! - `turn`: what waits, and which ticks have their turn. `process`: they become outcomes, decisions and dead letters.
 //! - `decider`: who decides, in process or out of it. `swap`: how another one takes over.
-//! - `letters`: dead letters. `load`: bounds of what a bridge sends.
+//! - `letters`: dead letters. `load`: bounds of deliveries.
 //! - `stream`: the bridge's messages other than deliveries; `sessions`: the broker sessions that deliveries belong to.
-//! - `outbox`: what a bridge reports about the outbox, and a ledger that has gone back.
+//! - `outbox`: a bridge's reports about the outbox, and a ledger that has gone back.
 //! - `sources`: last numbers, conflicts, gaps and limits.
 //! - `configure`: settings, at the start and while it runs. `trading`: the trading state. `closing`: sales by hand.
 //! - `denials`: signals that were denied.
@@ -73,7 +73,7 @@ pub use tally::{Tally, counter};
 /// Key of the policy's generator in the saved state; no algorithm has that name.
 const POLICY_STATE: (&str, &str) = ("portfolio", "generator");
 
-/// Reasons that are counted under one name, at most; further ones share one.
+/// Reasons with a counter of their own under one name, at most.
 const REASONS: usize = 100;
 
 /// Names a link to a backend, for as long as the engine lives.
@@ -236,14 +236,13 @@ impl Engine {
         Ok(())
     }
 
-    /// What is to be committed: everything since the last call. `None`: nothing happened, or the bridge reported about the
-    /// outbox and nothing more.
+    /// The changes since the last call, to be committed. `None`: there are none, or only reports about the outbox.
     pub fn take_changes(&mut self) -> Option<Changes> {
         let changes = self.collect();
         (changes != Changes::default()).then(|| self.complete(changes))
     }
 
-    /// What is to be committed, also reports about the outbox alone.
+    /// The changes since the last call, also where they are only reports about the outbox.
     pub fn take_all_changes(&mut self) -> Option<Changes> {
         let changes = self.collect();
         (changes != Changes::default() || !self.unsaved.is_empty()).then(|| self.complete(changes))

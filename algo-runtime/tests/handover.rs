@@ -356,7 +356,7 @@ async fn outbox_with_holes_goes_to_the_release_before_and_back() {
     runtime.stop(data);
     verify(ours(), data);
 
-    // Nothing is left of what was noted as done; then the ledger goes back.
+    // The notes of done positions are gone. Then the ledger goes back.
     let mut runtime = Runtime::start(ours(), data).await;
     let (open, credit) = queues(11, "", Published::default());
     let (opened, left) = runtime.entries(open, credit, 1).await.unwrap();

@@ -106,7 +106,7 @@ impl Process {
     }
 }
 
-/// What a bridge knows of the ledger that it is connected to.
+/// A bridge's knowledge of its ledger.
 #[derive(Default)]
 struct Bridge {
     ledger_id: String,

@@ -1,4 +1,4 @@
-//! Dead letters: one for each message and commit. A message cannot multiply itself, whatever is wrong with its ticks.
+//! Dead letters: one for each message and commit. A message cannot multiply itself, however many faults its ticks have.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use intuition_api::v1::{DeadLetter, DeadLetterCause, Delivery, Unusable, tick_ou
 use super::{Engine, counter, process::undecided};
 use crate::ledger::{OutboxContent, Outcome};
 
-/// Reasons that a letter lists, at most. Ticks with further ones are counted under [`OTHER`].
+/// Reasons of a letter, at most. Ticks with further reasons are counted under [`OTHER`].
 const CAUSES: usize = 32;
 /// Longest text of a reason in a letter, bytes.
 const MESSAGE_BYTES: usize = 1_024;
@@ -84,5 +84,5 @@ fn cut(text: &str) -> String {
     format!("{}{mark}", text.get(..end).unwrap_or_default())
 }
 
-/// What a letter holds beside topic and payload, bytes at most, as far as a turn counts it.
+/// Bytes of a letter beside topic and payload, as a turn counts them.
 pub(super) const OVERHEAD_BYTES: usize = 2 * MESSAGE_BYTES;

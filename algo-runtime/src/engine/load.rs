@@ -1,4 +1,4 @@
-//! Bounds of what a bridge sends: a client that is not the bridge cannot make the runtime grow. Pure.
+//! Bounds of deliveries: a client that is not the bridge cannot make the runtime grow. Pure.
 //!
 //! Text that publishers choose has bounds that no release of the bridge reaches: a quote of theirs must never end the stream.
 
@@ -19,7 +19,7 @@ const SYMBOL_BYTES: usize = 256;
 const REASON_BYTES: usize = 64;
 /// A price, or the text of a reason, bytes at most.
 const TEXT_BYTES: usize = 64 << 10;
-/// Ticks that wait, at most: what a bridge holds without an outcome, and one delivery more.
+/// Ticks that wait, at most: a bridge holds 32,768 without an outcome, and one delivery more.
 const WAITING_TICKS: usize = 32_768 + DELIVERY_TICKS;
 /// Deliveries that wait, bytes at most in their encoded form.
 const WAITING_BYTES: usize = 64 << 20;

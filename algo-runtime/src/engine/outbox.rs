@@ -1,7 +1,7 @@
-//! What a bridge reports about the outbox, and a ledger that has gone back.
+//! A bridge's reports about the outbox, and a ledger that has gone back.
 //!
-//! Reports have no commit of their own: losing one only repeats publications. They are in memory at once, and join the next
-//! commit that has another cause, or the one that whoever drives the engine asks for.
+//! Reports have no commit of their own: losing one only repeats publications. They are in memory at once and join the next
+//! commit with another cause. [`Engine::take_all_changes`] commits them alone.
 
 use std::collections::BTreeMap;
 
@@ -55,7 +55,7 @@ impl Engine {
         (!self.unsaved.is_empty()).then_some(self.unsaved.entries)
     }
 
-    /// Compares the ledger with what a bridge knows of it, before a stream begins, and takes the bridge's report. True: the
+    /// Compares the ledger with the bridge's knowledge of it, before a stream begins, and takes the bridge's report. True: the
     /// ledger has gone back. `new_id`: the id that decisions from now on have then.
     pub(super) fn compare_ledger(
         &mut self,
@@ -84,8 +84,8 @@ impl Engine {
                 self.take_report(report, last_position.min(last), ledger)?;
                 true
             }
-            // A copy from before that id was taken, or a ledger that the bridge never saw. Only the first can have lost
-            // decisions, and nothing tells them apart but that a new ledger has none.
+            // A copy from before that id was taken, or a ledger that is new to the bridge. Only the copy can have lost
+            // decisions. The sign of a new ledger is that it has none.
             Known::Other if self.account.decisions > 0 => {
                 self.take_ledger_id(new_id, last);
                 true
@@ -102,7 +102,7 @@ impl Engine {
 
     /// `last`: the last position that is committed.
     fn take_ledger_id(&mut self, id: String, last: u64) {
-        // What is booked and not committed yet was never published under the id before.
+        // A decision that is not committed yet was never published.
         let uncommitted = self.pending.journal.iter().filter(|entry| entry.trade.is_some()).count() as u64;
         let first_seq = self.account.decisions - uncommitted + 1;
         self.ledger_ids.take(LedgerId { first_seq, first_position: last + 1, id });

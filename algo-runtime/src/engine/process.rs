@@ -27,7 +27,7 @@ use crate::{
 /// Why the algorithm could not use a quote, as it says or as it shows.
 pub(super) const REJECTED: &str = "Rejected";
 
-/// Outcomes, and the stream that waits for them. What is to be published is in the changes of the commit.
+/// Outcomes, and the stream that waits for them. Entries to publish are in the changes of the commit.
 #[derive(Debug)]
 pub struct Settled {
     /// The stream that brought the deliveries.

@@ -9,7 +9,7 @@ use intuition_api::{
 use super::{Engine, turn::Work};
 use crate::ledger::{HeldFilter, Ledger};
 
-/// Random names, for what begins with a stream.
+/// Random names for a session and a ledger id that begin with a stream.
 #[derive(Debug, Clone)]
 pub struct Fresh {
     /// For a broker session.

@@ -12,14 +12,14 @@ pub struct LedgerId {
     pub id: String,
 }
 
-/// What a ledger id that a bridge names is to this ledger.
+/// Relation of a ledger id to this ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Known {
-    /// The present one.
+    /// The id of the next decision.
     Newest,
-    /// An earlier one, whose last outbox position is this.
+    /// An id of earlier decisions.
     Earlier {
-        /// Entries up to this position are the same under both ids.
+        /// Last outbox position under it. Entries up to here are in both timelines.
         last_position: u64,
     },
     /// None of its ids.
@@ -29,7 +29,7 @@ pub enum Known {
 /// All ids of a ledger, at least one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LedgerIds {
-    /// The one that the ledger was made with.
+    /// Made with the ledger.
     first: LedgerId,
     /// In the order in which they were taken.
     later: Vec<LedgerId>,
@@ -51,7 +51,7 @@ impl LedgerIds {
         }
     }
 
-    /// What is to be recorded; empty for a ledger that has never gone back.
+    /// The rows to record; none for a ledger that has never gone back.
     pub fn records(&self) -> impl Iterator<Item = &LedgerId> {
         let first = (!self.later.is_empty()).then_some(&self.first);
         first.into_iter().chain(&self.later)
@@ -62,23 +62,23 @@ impl LedgerIds {
         std::iter::once(&self.first).chain(&self.later)
     }
 
-    /// The one that the ledger was made with; the journal's hash chain begins with it.
+    /// The id that was made with the ledger; the journal's hash chain begins with it.
     pub fn first(&self) -> &str {
         &self.first.id
     }
 
-    /// The one of the next decision.
+    /// The id of the next decision.
     pub fn newest(&self) -> &LedgerId {
         self.later.last().unwrap_or(&self.first)
     }
 
-    /// The one of the decision with this number.
+    /// The id of the decision with this number.
     pub fn of(&self, seq: u64) -> &str {
         let later = self.later.iter().rev().find(|id| id.first_seq <= seq);
         &later.unwrap_or(&self.first).id
     }
 
-    /// What an id is to this ledger.
+    /// Relation of an id to this ledger.
     pub fn known(&self, id: &str) -> Known {
         if self.newest().id == id {
             return Known::Newest;
@@ -89,7 +89,7 @@ impl LedgerIds {
         next.map_or(Known::Other, |next| Known::Earlier { last_position: next.first_position - 1 })
     }
 
-    /// Takes another id for what is booked from now on. It replaces the newest one if no decision was booked under that,
+    /// Takes another id for later decisions. It replaces the newest one if no decision was booked under that,
     /// so that ids do not pile up.
     pub fn take(&mut self, next: LedgerId) {
         if self.later.last().is_some_and(|last| last.first_seq == next.first_seq) {

@@ -16,7 +16,7 @@ impl Positions {
             return 0;
         }
         let (mut first, mut last, mut known) = (first, last, 0_u64);
-        // The range that begins at or before `first`, and every one that begins up to just behind `last`.
+        // The range that begins at or before `first`, then all that begin no later than just behind `last`.
         if let Some((&before, &end)) = self.ranges.range(..=first).next_back()
             && end.saturating_add(1) >= first
         {

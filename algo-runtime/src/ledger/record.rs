@@ -250,7 +250,7 @@ pub struct OutboxRow {
     pub content: OutboxContent,
 }
 
-/// What a decision counts for in a page of the outbox, bytes.
+/// Bytes of a decision in a page of the outbox.
 pub(super) const DECISION_BYTES: usize = 256;
 
 /// See [`OutboxRow`].

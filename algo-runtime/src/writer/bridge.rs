@@ -25,11 +25,11 @@ pub(super) struct Bridge {
     next: u64,
     /// The last position that it can know of: it was sent, or was there when the stream began.
     known: u64,
-    /// Positions that are never sent: the bridge was told that they are done.
+    /// Positions that are never sent: `Opened.done` has them.
     left_out: Positions,
     /// It reads `Channels.inputs`.
     pub(super) knows_inputs: bool,
-    /// The channels version that it was told last.
+    /// The channels version that was sent last.
     pub(super) told: u64,
     /// It has reported positions that it cannot know of.
     pub(super) has_reported_beyond: bool,
@@ -44,7 +44,7 @@ impl Bridge {
         (open, opened): (&Open, &Opened),
         position: u64,
     ) -> Self {
-        // One that asks for no pages gets everything at once, and one that had this ledger before may hold any of it.
+        // Without pages everything is sent at once. A bridge that had this ledger on an earlier stream may hold any of it.
         let holds_entries = !open.pages || open.ledger_id == opened.ledger_id && !opened.restored;
         let mut left_out = Positions::default();
         for range in &opened.done {
@@ -81,9 +81,9 @@ impl Bridge {
         position == self.next && self.has_room()
     }
 
-    /// What is to be read from the ledger and sent, up to the position `last`; `None`: nothing, or there is no room.
+    /// The next entries to send, as a page of the ledger up to the position `last`. `None`: there are none, or no room.
     pub(super) fn next_page(&mut self, published_through: u64, last: u64) -> Option<OutboxPage> {
-        // What it reported itself is no longer in the outbox.
+        // Entries that it reported itself are no longer in the outbox.
         self.next = self.left_out.next_outside(self.next.max(published_through + 1));
         if self.next > last || !self.has_room() {
             return None;
@@ -105,7 +105,7 @@ impl Bridge {
         self.committed(full);
     }
 
-    /// Sends what was filled.
+    /// Sends a message of entries and outcomes.
     pub(super) fn committed(&self, committed: Option<Committed>) {
         if let Some(committed) = committed {
             self.say(Message::Committed(committed));

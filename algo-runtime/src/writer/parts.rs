@@ -20,7 +20,7 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    /// Adds an entry. Returns the message before it if that has no room; one that is larger than a message goes alone.
+    /// Adds an entry. Returns the message before it if that has no room. An entry larger than a message goes alone.
     #[must_use]
     pub(super) fn entry(&mut self, entry: OutboxEntry) -> Option<Committed> {
         let full = self.make_room(encoded_len(ENTRIES, &entry));

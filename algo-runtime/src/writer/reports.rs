@@ -15,7 +15,7 @@ use super::{Command, Writer};
 
 /// How long a report waits for another commit.
 const PAUSE: Duration = Duration::from_millis(100);
-/// Entries reported that wait, at most: what a crash publishes again.
+/// Entries reported that wait, at most. A crash publishes them again.
 const ENTRIES: u64 = 1_000;
 
 /// See the module. Pure.
@@ -26,7 +26,7 @@ pub(super) struct Reports {
 }
 
 impl Reports {
-    /// Takes note of what waits, as the engine has it: the entries reported; `None`: no report.
+    /// Takes note of the entries reported that wait; `None`: no report.
     pub(super) fn note(&mut self, unsaved: Option<u64>, now: Instant) {
         self.since = unsaved.and(self.since.or(Some(now)));
     }

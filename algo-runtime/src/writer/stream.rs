@@ -93,7 +93,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Sends what a commit holds for the bridge: outcomes of its deliveries at once, entries if it has had all before them
+    /// Sends the bridge's part of a commit: outcomes of its deliveries at once, entries if it has had all before them
     /// and has room. A stream that did not bring the deliveries gets only the entries.
     pub(super) fn send_commit(&mut self, rows: &[OutboxRow], settled: Vec<Settled>) {
         let Some(bridge) = &mut self.bridge else { return };

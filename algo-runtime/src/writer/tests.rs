@@ -41,7 +41,7 @@ use crate::{
 const ACCOUNT: &str = "default/test";
 const LEDGER: &str = "3f9c2a71";
 
-/// Counts the commits of a ledger in memory, and refuses them when told to.
+/// Counts the commits of a ledger in memory, and refuses them while `refuses` is set.
 struct Counting {
     ledger: MemoryLedger,
     commits: Arc<AtomicU64>,

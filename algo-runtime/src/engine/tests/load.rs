@@ -1,8 +1,8 @@
-//! Bounds of what a bridge sends.
+//! Bounds of deliveries.
 
 use super::{far::*, *};
 
-/// Makes a delivery that the contract allows one that it does not.
+/// Breaks one bound of the contract.
 type Spoil = fn(&mut Delivery);
 
 fn sent(ticks: usize) -> Delivery {

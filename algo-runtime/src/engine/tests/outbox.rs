@@ -1,4 +1,4 @@
-//! Reports about the outbox, and a ledger that has gone back.
+//! A bridge's reports about the outbox, and a ledger that has gone back.
 
 use intuition_api::{
     capability,
@@ -146,7 +146,7 @@ fn a_ledger_that_has_gone_back_numbers_later_decisions_under_another_id() {
     let opened = open_knowing(&mut bench, &first_id, report(6, &[(8, 8)], &[]));
     let next_id = opened.ledger_id.clone();
     assert!(opened.restored && next_id != first_id);
-    assert_eq!(opened.published_through, 1, "what both have is published");
+    assert_eq!(opened.published_through, 1, "entry 1 is in both timelines");
     let later = ids(&bench.send(vec![quote("2")]));
     assert_eq!((first, later), (vec![format!("{ACCOUNT}/{first_id}/1")], vec![format!("{ACCOUNT}/{next_id}/2")]));
     let account = bench.engine.account();
@@ -189,7 +189,7 @@ fn an_id_that_the_ledger_never_had_means_an_older_copy_unless_nothing_was_decide
     bench.send(vec![quote("1")]);
     let opened = open_knowing(&mut bench, "deadbeef", report(8, &[], &[]));
     assert!(opened.restored && opened.ledger_id != OURS);
-    assert_eq!(opened.published_through, 0, "entry 1 is not the one that the bridge published");
+    assert_eq!(opened.published_through, 0, "the bridge published another entry 1");
 }
 
 #[test]

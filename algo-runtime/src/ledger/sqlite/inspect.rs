@@ -59,7 +59,7 @@ pub(super) fn inspect(connection: &Connection, reads: i64) -> Result<Inspected, 
     };
     if ledger_ids.newest().id != account.ledger_id {
         let finding =
-            format!("the newest ledger id is {}, the account says {}", ledger_ids.newest().id, account.ledger_id);
+            format!("the newest ledger id is {}, that of the account {}", ledger_ids.newest().id, account.ledger_id);
         return Err(Finding::BreakSeal(finding).into());
     }
     let (books, head) = read_journal(connection, chain::genesis(ledger_ids.first(), &account.name))?;
@@ -74,7 +74,7 @@ pub(super) fn inspect(connection: &Connection, reads: i64) -> Result<Inspected, 
     Ok(Inspected { seal, digest, account, ledger_ids, books, head })
 }
 
-/// `head`: what the first entry is chained to.
+/// `head`: the hash before the first entry.
 fn read_journal(connection: &Connection, mut head: Hash) -> Result<(Books, Hash), Refusal> {
     let mut books = Books::default();
     let select = format!("SELECT {}, previous_hash, hash FROM journal ORDER BY number", rows::ENTRY);

@@ -67,7 +67,7 @@ pub(super) fn migrate(connection: &Connection, migrations: &[Migration], from: i
 
 fn upgrade(connection: &Connection, migration: &Migration) -> rusqlite::Result<()> {
     step(connection, migration)?;
-    // What the file holds may need more than its tables do.
+    // Rows may need a newer reader than the tables do.
     connection
         .execute("UPDATE seal SET min_reader = max(min_reader, ?1) WHERE id = 1", params![migration.min_reader])?;
     Ok(())
