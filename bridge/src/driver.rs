@@ -11,7 +11,7 @@ use futures::FutureExt as _;
 use intuition_api::v1::{
     Committed, Holding, Marker, Opened, Published as Confirmed, process_request, process_response,
 };
-use intuition_common::{clock::Clock, exit::with_causes};
+use intuition_common::{clock::Clock, exit::with_causes, heartbeat::Heartbeat};
 use tokio::time::{self, Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -29,10 +29,14 @@ use crate::{
     subscriptions::Step,
 };
 
+/// The connection that quotes come on, in metrics and errors.
+const SUBSCRIBING: &str = "subscribing";
+/// The connection that decisions go out on, in metrics and errors.
+const PUBLISHING: &str = "publishing";
 /// Events of one kind that are taken before the others get their turn.
 const BURST: usize = 512;
-/// With nothing to do, it looks around this often all the same.
-const IDLE: Duration = Duration::from_secs(30);
+/// Longest time between two turns, a third of the age from which on `/healthz` takes a heartbeat for a hang.
+const IDLE: Duration = Duration::from_secs(10);
 /// For the last words to the broker.
 const FAREWELL: Duration = Duration::from_secs(3);
 
@@ -43,6 +47,7 @@ pub(crate) struct Driver {
     board: Board,
     metrics: Metrics,
     clock: Arc<dyn Clock>,
+    heartbeat: Heartbeat,
     limits: Limits,
     /// The broker is asked to keep the session.
     keeps_session: bool,
@@ -78,6 +83,7 @@ impl Driver {
             board: Board::new(parts.readiness, checked.account),
             metrics: parts.metrics,
             clock: parts.clock,
+            heartbeat: parts.heartbeat,
             limits: checked.limits,
             keeps_session,
             had_session: false,
@@ -86,15 +92,18 @@ impl Driver {
         })
     }
 
-    /// Works until `shutdown` is cancelled.
-    pub(crate) async fn run(mut self, shutdown: CancellationToken) {
+    /// Works until `shutdown` is cancelled. A connection whose task has ended before is an error: neither a restart of the
+    /// connection nor the rest of the bridge could be trusted then. The broker publishes the last will.
+    pub(crate) async fn run(mut self, shutdown: CancellationToken) -> Result<(), BridgeError> {
         self.board.have(board::PUBLISHING);
         loop {
             let wake = self.wake();
             tokio::select! {
                 () = shutdown.cancelled() => break,
-                event = self.quotes.next() => self.on_quotes(event),
-                event = self.publisher.next() => self.on_publisher(event),
+                event = self.quotes.next() => self.on_quotes(event.ok_or(BridgeError::LoseConnection(SUBSCRIBING))?),
+                event = self.publisher.next() => {
+                    self.on_publisher(event.ok_or(BridgeError::LoseConnection(PUBLISHING))?);
+                }
                 said = self.session.next() => self.on_session(said),
                 () = time::sleep_until(wake) => {}
             }
@@ -102,16 +111,17 @@ impl Driver {
             self.advance(Instant::now());
         }
         self.farewell().await;
+        Ok(())
     }
 
     /// Takes what is there already, so that it goes on its way in one batch.
     fn burst(&mut self) {
         for _ in 0..BURST {
-            let Some(event) = self.quotes.next().now_or_never() else { break };
+            let Some(Some(event)) = self.quotes.next().now_or_never() else { break };
             self.on_quotes(event);
         }
         for _ in 0..BURST {
-            let Some(event) = self.publisher.next().now_or_never() else { break };
+            let Some(Some(event)) = self.publisher.next().now_or_never() else { break };
             self.on_publisher(event);
         }
         for _ in 0..BURST {
@@ -123,7 +133,7 @@ impl Driver {
     fn on_quotes(&mut self, event: Event) {
         match event {
             Event::Connected { epoch, session_present, .. } => {
-                self.metrics.connected("subscribing");
+                self.metrics.connected(SUBSCRIBING);
                 self.board.have(board::BROKER);
                 if !session_present {
                     // Packet ids begin anew: nothing may reach the runtime as if it were of the session before.
@@ -165,7 +175,7 @@ impl Driver {
     fn on_publisher(&mut self, event: Event) {
         match event {
             Event::Connected { epoch, capabilities, .. } => {
-                self.metrics.connected("publishing");
+                self.metrics.connected(PUBLISHING);
                 self.board.have(board::PUBLISHER);
                 self.publisher.connected(epoch, self.limits.publishes.min(usize::from(capabilities.receive_maximum)));
                 if self.session.is_standing_down(Instant::now()) {
@@ -306,6 +316,7 @@ impl Driver {
 
     /// Does everything that has become possible.
     fn advance(&mut self, now: Instant) {
+        self.heartbeat.beat();
         if let Some(error) = self.session.stalled(now) {
             self.end_session(&error);
         }
@@ -344,7 +355,7 @@ impl Driver {
 
     fn wake(&self) -> Instant {
         let times = [self.session.wake(), self.quotes.wake(), self.publisher.wake()];
-        times.into_iter().flatten().min().unwrap_or_else(|| Instant::now() + IDLE)
+        times.into_iter().flatten().fold(Instant::now() + IDLE, Instant::min)
     }
 
     /// Says offline and disconnects, so that the broker publishes no last will.
@@ -354,3 +365,6 @@ impl Driver {
         drop(time::timeout(FAREWELL, async { tokio::join!(publisher.farewell(), quotes.farewell()) }).await);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! The connection that decisions, dead letters and the state go out on.
 
-use std::{future::pending, time::Duration};
+use std::time::Duration;
 
 use intuition_api::{topic::OwnTopics, v1::OutboxEntry};
 use intuition_common::{backoff::Backoff, clock::Clock};
@@ -80,13 +80,9 @@ impl Publisher {
         }
     }
 
-    /// The next event. May be abandoned at any time.
-    pub(super) async fn next(&mut self) -> Event {
-        match self.events.recv().await {
-            Some(event) => event,
-            // The task ends only when it is told to.
-            None => pending().await,
-        }
+    /// The next event, or `None` once the connection's task has ended. May be abandoned at any time.
+    pub(super) async fn next(&mut self) -> Option<Event> {
+        self.events.recv().await
     }
 
     pub(super) fn connected(&mut self, epoch: u64, window: usize) {
@@ -211,9 +207,9 @@ impl Publisher {
     pub(super) async fn farewell(&mut self) {
         while self.epoch.is_some() && self.state.underway > 0 {
             match self.next().await {
-                Event::Published { token: STATE_TOKEN, code } => self.state_answered(code),
-                Event::Disconnected(_) => self.disconnected(),
-                _ => {}
+                Some(Event::Published { token: STATE_TOKEN, code }) => self.state_answered(code),
+                Some(Event::Disconnected(_)) | None => self.disconnected(),
+                Some(_) => {}
             }
         }
         self.link.disconnect();

@@ -1,6 +1,6 @@
 //! The connection that quotes come on.
 
-use std::{future::pending, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
 use intuition_api::v1::{Delivery, Filter};
@@ -45,15 +45,10 @@ impl Quotes {
         }
     }
 
-    /// The next event. No message while there is no room: the connection stops reading then, and its end shows all the same.
-    /// May be abandoned at any time.
-    pub(super) async fn next(&mut self) -> Event {
-        let event = if self.inflight.has_room() { self.events.recv().await } else { self.events.recv_control().await };
-        match event {
-            Some(event) => event,
-            // The task ends only when it is told to.
-            None => pending().await,
-        }
+    /// The next event, or `None` once the connection's task has ended. No message while there is no room: the connection
+    /// stops reading then, and its end shows all the same. May be abandoned at any time.
+    pub(super) async fn next(&mut self) -> Option<Event> {
+        if self.inflight.has_room() { self.events.recv().await } else { self.events.recv_control().await }
     }
 
     pub(super) fn connected(&mut self, epoch: u64, session_present: bool) -> Vec<Step> {

@@ -7,7 +7,7 @@ use std::{
 
 use bridge::{Config, Limits, Metrics, MqttConfig, PARTS, Parts};
 use intuition_api::v1::{Delivery, tick};
-use intuition_common::{clock::SystemClock, readiness::Readiness};
+use intuition_common::{clock::SystemClock, heartbeat::Heartbeat, readiness::Readiness};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -35,6 +35,7 @@ pub(crate) fn price(delivery: &Delivery) -> String {
 pub(crate) struct Running {
     readiness: Readiness,
     pub(crate) metrics: Metrics,
+    pub(crate) heartbeat: Heartbeat,
     shutdown: CancellationToken,
     task: JoinHandle<()>,
 }
@@ -55,17 +56,19 @@ impl Running {
         change(&mut config);
         let readiness = Readiness::new(&PARTS, Arc::new(SystemClock));
         let metrics = Metrics::default();
+        let heartbeat = Heartbeat::new();
         let parts = Parts {
             readiness: readiness.clone(),
             metrics: metrics.clone(),
             clock: Arc::new(SystemClock),
+            heartbeat: heartbeat.clone(),
             published: None,
         };
         let shutdown = CancellationToken::new();
         let token = shutdown.clone();
         #[expect(clippy::disallowed_methods, reason = "stop() waits for it")]
         let task = tokio::spawn(async move { bridge::run(config, parts, token).await.unwrap() });
-        Self { readiness, metrics, shutdown, task }
+        Self { readiness, metrics, heartbeat, shutdown, task }
     }
 
     pub(crate) async fn ready(&self) {
