@@ -4,6 +4,7 @@
 mod publisher;
 mod quotes;
 mod session;
+mod warnings;
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,7 +16,7 @@ use intuition_common::{clock::Clock, exit::with_causes, heartbeat::Heartbeat};
 use tokio::time::{self, Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::{publisher::Publisher, quotes::Quotes, session::Session};
+use self::{publisher::Publisher, quotes::Quotes, session::Session, warnings::BrokerWarnings};
 use crate::{
     BridgeError, Parts,
     board::{self, Board},
@@ -45,6 +46,7 @@ pub(crate) struct Driver {
     publisher: Publisher,
     session: Session,
     board: Board,
+    broker: BrokerWarnings,
     metrics: Metrics,
     clock: Arc<dyn Clock>,
     heartbeat: Heartbeat,
@@ -74,6 +76,7 @@ impl Driver {
         let publisher =
             Publisher::new(link, events, checked.topics.clone(), checked.account.clone(), name, parts.published);
         let client_id = checked.subscribing.client_id.clone();
+        let broker = BrokerWarnings::new(checked.subscribing.session_expiry);
         let keeps_session = !checked.subscribing.clean_start;
         let (link, events) = Link::start(checked.subscribing, tasks).map_err(BridgeError::Connect)?;
         Ok(Self {
@@ -81,6 +84,7 @@ impl Driver {
             publisher,
             session: Session::new(endpoint, checked.account.clone(), checked.broker_url, client_id, run),
             board: Board::new(parts.readiness, checked.account),
+            broker,
             metrics: parts.metrics,
             clock: parts.clock,
             heartbeat: parts.heartbeat,
@@ -132,9 +136,10 @@ impl Driver {
 
     fn on_quotes(&mut self, event: Event) {
         match event {
-            Event::Connected { epoch, session_present, .. } => {
+            Event::Connected { epoch, session_present, capabilities } => {
                 self.metrics.connected(SUBSCRIBING);
                 self.board.have(board::BROKER);
+                self.broker.connected(&capabilities, &mut self.board);
                 if !session_present {
                     // Packet ids begin anew: nothing may reach the runtime as if it were of the session before.
                     self.session.lose_broker_session();
@@ -145,7 +150,7 @@ impl Driver {
                     }
                 }
                 self.had_session = self.keeps_session;
-                let steps = self.quotes.connected(epoch, session_present);
+                let steps = self.quotes.connected(epoch, session_present, capabilities.subscription_ids);
                 self.session.allow();
                 if self.session.is_standing_down(Instant::now()) {
                     self.quotes.stand_down();
@@ -176,8 +181,11 @@ impl Driver {
         match event {
             Event::Connected { epoch, capabilities, .. } => {
                 self.metrics.connected(PUBLISHING);
-                self.board.have(board::PUBLISHER);
-                self.publisher.connected(epoch, self.limits.publishes.min(usize::from(capabilities.receive_maximum)));
+                if !warnings::of_publisher(&capabilities, &mut self.board) {
+                    return;
+                }
+                let window = self.limits.publishes.min(usize::from(capabilities.receive_maximum));
+                self.publisher.connected(epoch, window, capabilities.retain);
                 if self.session.is_standing_down(Instant::now()) {
                     self.publisher.stand_down();
                 }
@@ -198,14 +206,11 @@ impl Driver {
     }
 
     /// The broker has no session, although it was to keep one.
-    fn report_loss(&self) {
+    fn report_loss(&mut self) {
         let Session { broker_url, client_id, .. } = &self.session;
         self.metrics.sessions_lost.inc();
-        tracing::warn!(
-            broker = broker_url,
-            client_id,
-            "the broker has lost the session: messages that waited there are gone; check its persistence and session expiry"
-        );
+        tracing::warn!(broker = broker_url, client_id, "{}", warnings::SESSION_LOST);
+        self.broker.lost_session(Instant::now(), &mut self.board);
     }
 
     fn on_session(&mut self, said: Result<Option<process_response::Message>, RuntimeError>) {
@@ -317,6 +322,7 @@ impl Driver {
     /// Does everything that has become possible.
     fn advance(&mut self, now: Instant) {
         self.heartbeat.beat();
+        self.broker.expire(now, &mut self.board);
         if let Some(error) = self.session.stalled(now) {
             self.end_session(&error);
         }

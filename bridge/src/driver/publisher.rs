@@ -41,6 +41,8 @@ pub(super) struct Publisher {
     /// When a refused entry is tried again.
     retry_at: Option<Instant>,
     state: State,
+    /// The broker keeps retained messages: without them there is no state.
+    retains: bool,
 }
 
 /// The state topic.
@@ -77,6 +79,7 @@ impl Publisher {
             backoff: Backoff::new(Duration::from_millis(500), Duration::from_secs(10)),
             retry_at: None,
             state: State::default(),
+            retains: true,
         }
     }
 
@@ -85,8 +88,9 @@ impl Publisher {
         self.events.recv().await
     }
 
-    pub(super) fn connected(&mut self, epoch: u64, window: usize) {
+    pub(super) fn connected(&mut self, epoch: u64, window: usize, retains: bool) {
         self.epoch = Some(epoch);
+        self.retains = retains;
         self.window = window;
         self.outbox.connected(window);
         self.state.told = None;
@@ -182,13 +186,16 @@ impl Publisher {
         self.state.refused = !code.is_success();
     }
 
-    /// Publishes whether the bridge is ready: when that changes, and again before the broker forgets it.
+    /// Publishes whether the bridge is ready, at a broker with retained messages: when that changes, and again before the
+    /// broker forgets it.
     pub(super) fn announce(&mut self, online: bool, now: Instant, clock: &dyn Clock) {
         let state = &mut self.state;
         if online != state.online || state.since_micros == 0 {
             (state.online, state.since_micros, state.told) = (online, clock.now_micros(), None);
         }
-        let Some(epoch) = self.epoch.filter(|_| state.told.is_none_or(|told| told + STATE_REFRESH <= now)) else {
+        let Some(epoch) =
+            self.epoch.filter(|_| self.retains && state.told.is_none_or(|told| told + STATE_REFRESH <= now))
+        else {
             return;
         };
         state.told = Some(now);

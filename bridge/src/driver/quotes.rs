@@ -8,6 +8,7 @@ use intuition_common::backoff::Backoff;
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
+use super::warnings;
 use crate::{
     board::{self, Board},
     config::Limits,
@@ -24,6 +25,10 @@ pub(super) struct Quotes {
     epoch: u64,
     pub(super) inflight: Inflight,
     pub(super) subscriptions: Subscriptions,
+    /// The broker tells by which subscriptions it sends a message.
+    takes_identifiers: bool,
+    /// The subscriptions were settled when they were last shown.
+    is_settled: bool,
     /// The inputs of the current channels: each message is read by those in force when it arrives.
     pub(super) inputs: Inputs,
     backoff: Backoff,
@@ -39,6 +44,8 @@ impl Quotes {
             epoch: 0,
             inflight: Inflight::new(bounds),
             subscriptions: Subscriptions::new(own),
+            takes_identifiers: true,
+            is_settled: false,
             inputs: Inputs::default(),
             backoff: Backoff::new(Duration::from_secs(1), Duration::from_secs(30)),
             retry_at: None,
@@ -51,8 +58,9 @@ impl Quotes {
         if self.inflight.has_room() { self.events.recv().await } else { self.events.recv_control().await }
     }
 
-    pub(super) fn connected(&mut self, epoch: u64, session_present: bool) -> Vec<Step> {
+    pub(super) fn connected(&mut self, epoch: u64, session_present: bool, takes_identifiers: bool) -> Vec<Step> {
         self.epoch = epoch;
+        self.takes_identifiers = takes_identifiers;
         self.inflight.connected(epoch, session_present);
         self.subscriptions.connected(session_present)
     }
@@ -131,10 +139,16 @@ impl Quotes {
 
     /// Shows how far the subscriptions are, and plans another attempt after a refusal.
     pub(super) fn show(&mut self, board: &mut Board, now: Instant) {
-        if self.subscriptions.is_settled() {
+        let was_settled = std::mem::replace(&mut self.is_settled, self.subscriptions.is_settled());
+        if self.is_settled && was_settled {
+            return;
+        }
+        if self.is_settled {
             self.backoff.reset();
             self.retry_at = None;
             board.have(board::SUBSCRIPTIONS);
+            // Not before: a filter that leaves may overlap one that comes.
+            warnings::of_subscriptions(&self.subscriptions, self.takes_identifiers, board);
         } else if let Some(trouble) = self.subscriptions.trouble() {
             board.lack(board::SUBSCRIPTIONS, trouble.reason(), &trouble.to_string());
             if trouble.is_worth_retrying() && self.retry_at.is_none() {

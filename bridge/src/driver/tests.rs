@@ -53,7 +53,7 @@ async fn driver_beats_at_every_turn_and_turns_in_time_with_nothing_to_do() {
     };
     driver.advance(Instant::now());
     assert!(heartbeat.age() < before);
-    driver.publisher.connected(1, 1);
+    driver.publisher.connected(1, 1, true);
     driver.advance(Instant::now());
     // The next refresh of the state is a minute away.
     assert!(driver.publisher.wake().unwrap() > Instant::now() + IDLE);

@@ -5,6 +5,7 @@
 mod backlog;
 mod broker;
 mod brokers;
+mod capabilities;
 mod client;
 mod credentials;
 mod link;

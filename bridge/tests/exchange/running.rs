@@ -35,7 +35,6 @@ pub(crate) fn price(delivery: &Delivery) -> String {
 pub(crate) struct Running {
     readiness: Readiness,
     pub(crate) metrics: Metrics,
-    pub(crate) heartbeat: Heartbeat,
     shutdown: CancellationToken,
     task: JoinHandle<()>,
 }
@@ -56,19 +55,18 @@ impl Running {
         change(&mut config);
         let readiness = Readiness::new(&PARTS, Arc::new(SystemClock));
         let metrics = Metrics::default();
-        let heartbeat = Heartbeat::new();
         let parts = Parts {
             readiness: readiness.clone(),
             metrics: metrics.clone(),
             clock: Arc::new(SystemClock),
-            heartbeat: heartbeat.clone(),
+            heartbeat: Heartbeat::new(),
             published: None,
         };
         let shutdown = CancellationToken::new();
         let token = shutdown.clone();
         #[expect(clippy::disallowed_methods, reason = "stop() waits for it")]
         let task = tokio::spawn(async move { bridge::run(config, parts, token).await.unwrap() });
-        Self { readiness, metrics, heartbeat, shutdown, task }
+        Self { readiness, metrics, shutdown, task }
     }
 
     pub(crate) async fn ready(&self) {
@@ -84,6 +82,21 @@ impl Running {
             self.readiness.missing().iter().any(|missing| missing.part == part && missing.reason == reason)
         })
         .await;
+    }
+
+    /// Waits for a warning, and gives its message.
+    pub(crate) async fn warns(&self, part: &str, reason: &str) -> String {
+        let find = || {
+            let warnings = self.readiness.warnings();
+            warnings.into_iter().find(|warning| warning.part == part && warning.reason == reason)
+        };
+        eventually(&format!("{part} {reason}"), || find().is_some()).await;
+        find().unwrap().message
+    }
+
+    /// The reasons of its warnings.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        self.readiness.warnings().into_iter().map(|warning| warning.reason).collect()
     }
 
     /// What it says about a part that it lacks.
