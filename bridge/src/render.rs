@@ -14,6 +14,14 @@ use crate::{inflight::KEPT_PAYLOAD_BYTES, mqtt::Message};
 /// Seconds that the state topic outlives the last refresh of it.
 pub const STATE_EXPIRY_SECONDS: u32 = 180;
 
+/// User property of dead letters, with the account that sends them. Bridges do not read such messages as quotes.
+pub const DEAD_LETTER_PROPERTY: &str = "dead-letter";
+
+/// Whether a message with these user properties is a dead letter, of any account.
+pub fn is_dead_letter(user_properties: &[(String, String)]) -> bool {
+    user_properties.iter().any(|(name, _)| name == DEAD_LETTER_PROPERTY)
+}
+
 /// An outbox entry as a message. `None`: one without content, which no runtime sends.
 pub fn message(topics: &OwnTopics, entry: &OutboxEntry) -> Option<Message> {
     let (topic, payload) = match entry.content.as_ref()? {

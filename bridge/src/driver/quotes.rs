@@ -16,6 +16,7 @@ use crate::{
     message::{Envelope, Inputs},
     metrics::Metrics,
     mqtt::{Event, Events, Incoming, Link},
+    render,
     subscriptions::{Step, Subscriptions},
 };
 
@@ -81,6 +82,12 @@ impl Quotes {
             self.inflight.pass(message.epoch, message.packet_id);
             return;
         }
+        // A letter that came back as a quote would become a letter again, without end.
+        if render::is_dead_letter(&message.user_properties) {
+            metrics.dead_letters_passed.inc();
+            self.inflight.pass(message.epoch, message.packet_id);
+            return;
+        }
         let envelope = Envelope {
             payload: &message.payload,
             user_properties: &message.user_properties,
@@ -91,7 +98,7 @@ impl Quotes {
         metrics.read(parsed.notes);
         // Every symbol of it is without a price now.
         if parsed.ticks.is_empty() {
-            self.inflight.pass(self.epoch, message.packet_id);
+            self.inflight.pass(message.epoch, message.packet_id);
             return;
         }
         self.inflight.push(Arrival {
