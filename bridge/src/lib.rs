@@ -16,7 +16,6 @@ pub mod message;
 pub mod metrics;
 pub mod mqtt;
 pub mod outbox;
-pub mod queues;
 pub mod render;
 pub mod runtime;
 pub mod subscriptions;

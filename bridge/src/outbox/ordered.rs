@@ -47,7 +47,7 @@ pub(super) struct Ordered<T> {
 pub(super) struct Answered<T> {
     pub(super) latency: Duration,
     /// Entries that are published, in order: each once, when all before it are.
-    pub(super) published: Vec<(u64, T)>,
+    pub(super) published: Vec<T>,
 }
 
 impl<T: Content> Ordered<T> {
@@ -149,8 +149,7 @@ impl<T: Content> Ordered<T> {
         self.is_cautious = false;
         self.blocked.take_if(|blocked| blocked.position == position);
         while let Some(first) = self.slots.first_entry().filter(|first| first.get().state == State::Accepted) {
-            let (position, slot) = first.remove_entry();
-            answered.published.push((position, slot.content));
+            answered.published.push(first.remove().content);
         }
         Some(answered)
     }

@@ -122,6 +122,9 @@ impl Progress {
             if report.given_up.len() == REPORTED_AT_ONCE {
                 return Some(report);
             }
+        } else {
+            self.named.append(&mut self.unnamed);
+            self.forget_old_names();
         }
         self.fresh.cut(through);
         if to_queues {
