@@ -33,7 +33,8 @@ async fn connection_whose_task_panics_ends_the_bridge_with_an_error() {
             driver.quotes = Quotes::new(link, events, Vec::new(), driver.limits.unacknowledged);
         } else {
             let topics = intuition_api::topic::OwnTopics::new("intuition", "default/test", None);
-            driver.publisher = Publisher::new(link, events, topics, "default/test".to_owned(), String::new(), None);
+            let (account, limits) = ("default/test".to_owned(), driver.limits);
+            driver.publisher = Publisher::new(link, events, topics, account, String::new(), &limits, None);
         }
         let error = driver.run(CancellationToken::new()).await.unwrap_err();
         assert!(error.to_string().contains(lost) && !error.is_usage(), "{error}");
@@ -53,9 +54,9 @@ async fn driver_beats_at_every_turn_and_turns_in_time_with_nothing_to_do() {
     };
     driver.advance(Instant::now());
     assert!(heartbeat.age() < before);
-    driver.publisher.connected(1, 1, true);
+    driver.publisher.connected(1, crate::mqtt::Capabilities::UNLIMITED);
     driver.advance(Instant::now());
     // The next refresh of the state is a minute away.
-    assert!(driver.publisher.wake().unwrap() > Instant::now() + IDLE);
+    assert!(driver.publisher.wake(Instant::now()).unwrap() > Instant::now() + IDLE);
     assert!(driver.wake() <= Instant::now() + IDLE);
 }
