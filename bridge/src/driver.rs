@@ -1,6 +1,7 @@
 //! Connects the pure cores to broker, runtime and clock. One task, so that nothing happens at the same time as anything
 //! else and the order of quotes is never in question.
 
+mod farewell;
 mod publisher;
 mod quotes;
 mod session;
@@ -39,8 +40,6 @@ const IDLE: Duration = Duration::from_secs(10);
 /// A ledger that has gone back is warned of for this long.
 const LEDGER_WARNING: Duration = Duration::from_hours(1);
 const LEDGER_WENT_BACK: &str = "LedgerWentBack";
-/// For the last words to the broker.
-const FAREWELL: Duration = Duration::from_secs(3);
 
 pub(crate) struct Driver {
     quotes: Quotes,
@@ -347,9 +346,17 @@ impl Driver {
             self.perform(steps);
             self.quotes.show(&mut self.board, now);
         }
+        self.pass_on(now, true);
+        self.publisher.announce(self.board.is_ready(), now, self.clock.as_ref());
+        self.metrics.unacknowledged.set(self.quotes.inflight.unacknowledged_ticks() as u64);
+        self.metrics.unpublished.set(self.publisher.outbox.unpublished() as u64);
+    }
+
+    /// Brings everything that is under way one step further. `sends_batches`: deliveries go to the runtime too.
+    fn pass_on(&mut self, now: Instant, sends_batches: bool) {
         self.publisher.send(&mut self.board, &self.metrics, now);
         self.send_marker();
-        while self.session.takes_batches(self.limits.batches) {
+        while sends_batches && self.session.takes_batches(self.limits.batches) {
             let batch = self.quotes.next_batch(&self.limits, &self.metrics);
             let Some(last) = batch.last().map(|delivery| delivery.number) else { break };
             self.session.send_batch(batch, last, now);
@@ -358,9 +365,6 @@ impl Driver {
         self.report();
         let outbox = &self.publisher.outbox;
         self.quotes.acknowledge(|first, last| outbox.is_done(first, last));
-        self.publisher.announce(self.board.is_ready(), now, self.clock.as_ref());
-        self.metrics.unacknowledged.set(self.quotes.inflight.unacknowledged_ticks() as u64);
-        self.metrics.unpublished.set(self.publisher.outbox.unpublished() as u64);
     }
 
     /// Tells the runtime what is done, and how much more there is room for.
@@ -389,13 +393,6 @@ impl Driver {
         let publisher = self.publisher.wake(Instant::now());
         let times = [self.session.wake(), self.quotes.wake(), publisher, self.ledger_warning_until];
         times.into_iter().flatten().fold(Instant::now() + IDLE, Instant::min)
-    }
-
-    /// Says offline and disconnects, so that the broker publishes no last will.
-    async fn farewell(mut self) {
-        self.publisher.announce(false, Instant::now(), self.clock.as_ref());
-        let (publisher, quotes) = (&mut self.publisher, &mut self.quotes);
-        drop(time::timeout(FAREWELL, async { tokio::join!(publisher.farewell(), quotes.farewell()) }).await);
     }
 }
 

@@ -256,15 +256,17 @@ impl Publisher {
         [self.retry_at, self.state.wake(), self.outbox.wake(now)].into_iter().flatten().min()
     }
 
-    /// Waits for the broker to take the last state, disconnects and waits for the task to end.
+    pub(super) const fn is_connected(&self) -> bool {
+        self.epoch.is_some()
+    }
+
+    /// The broker has not answered the last state.
+    pub(super) const fn awaits_state(&self) -> bool {
+        self.epoch.is_some() && !self.state.is_answered()
+    }
+
+    /// Disconnects and waits for the task to end.
     pub(super) async fn farewell(&mut self) {
-        while self.epoch.is_some() && !self.state.is_answered() {
-            match self.next().await {
-                Some(Event::Published { token: STATE_TOKEN, code }) => self.state_answered(code),
-                Some(Event::Disconnected(_)) | None => self.epoch = None,
-                Some(_) => {}
-            }
-        }
         self.link.disconnect();
         while self.events.recv().await.is_some() {}
     }

@@ -59,6 +59,11 @@ impl Quotes {
         if self.inflight.has_room() { self.events.recv().await } else { self.events.recv_control().await }
     }
 
+    /// The next event that is neither a message nor an answer to a subscription.
+    pub(super) async fn next_control(&mut self) -> Option<Event> {
+        self.events.recv_control().await
+    }
+
     pub(super) fn connected(&mut self, epoch: u64, session_present: bool, takes_identifiers: bool) -> Vec<Step> {
         self.epoch = epoch;
         self.takes_identifiers = takes_identifiers;

@@ -8,6 +8,7 @@ mod brokers;
 mod capabilities;
 mod client;
 mod credentials;
+mod farewell;
 mod link;
 mod mosquitto;
 mod proxy;

@@ -36,8 +36,8 @@ use crate::validate;
 /// Parts of a bridge and a feed that are connections to the broker.
 const CONNECTIONS: [&str; 3] = [bridge::BROKER, bridge::PUBLISHER, crate::feed::publisher::READY_PART];
 
-/// How long a bridge may take for its farewell.
-pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a bridge may take for its farewell, and a feed for its own. A bridge ends within 5 seconds.
+pub(super) const PATIENCE: Duration = Duration::from_secs(8);
 
 /// Why a manifest could not be started, or stopped by itself.
 #[derive(Debug, thiserror::Error)]
