@@ -5,6 +5,8 @@
 //! a broker that still has the session sends the others again. A delivery is in flight, and counts against the bounds, until
 //! its PUBACK was written to the socket: before that, the broker would send the message again.
 
+pub(crate) mod cost;
+
 use std::collections::VecDeque;
 
 use bytes::Bytes;
@@ -20,7 +22,7 @@ pub const KEPT_PAYLOAD_BYTES: usize = 64 * 1024;
 pub struct Bounds {
     /// Ticks, at least those of one message: when fewer than a message may hold are left, reading stops.
     pub ticks: usize,
-    /// Bytes kept of payloads and ticks, about.
+    /// Bytes of memory, exceeded by those of one message at most.
     pub bytes: usize,
 }
 
@@ -68,7 +70,10 @@ struct Entry {
     epoch: u64,
     packet_id: u16,
     ticks: usize,
+    /// Of memory.
     bytes: usize,
+    /// Bytes of its encoded form, where it goes to the runtime.
+    encoded: usize,
     state: State,
 }
 
@@ -95,6 +100,8 @@ pub struct Inflight {
     ticks: usize,
     bytes: usize,
     open: usize,
+    /// Encoded bytes that are at the runtime without an outcome.
+    under_way: usize,
 }
 
 /// The runtime spoke of a delivery that waits for no outcome.
@@ -119,6 +126,7 @@ impl Inflight {
             ticks: 0,
             bytes: 0,
             open: 0,
+            under_way: 0,
         }
     }
 
@@ -160,17 +168,18 @@ impl Inflight {
     }
 
     /// Takes a message in, also one of a connection that has ended since. One without ticks does not go to the runtime.
-    pub fn push(&mut self, arrival: Arrival) {
+    pub fn push(&mut self, mut arrival: Arrival) {
         if arrival.ticks.is_empty() {
             self.pass(arrival.epoch, arrival.packet_id);
             return;
         }
-        let content: usize = arrival.ticks.iter().map(Tick::encoded_size).sum();
+        arrival.ticks.shrink_to_fit();
         let entry = Entry {
             epoch: arrival.epoch,
             packet_id: self.current(arrival.epoch, arrival.packet_id),
             ticks: arrival.ticks.len(),
-            bytes: arrival.payload.len() + arrival.topic.len() + content,
+            bytes: cost::memory(&arrival),
+            encoded: cost::encoded(&arrival),
             state: State::Open(Box::new(arrival)),
         };
         self.ticks += entry.ticks;
@@ -183,8 +192,10 @@ impl Inflight {
     pub fn pass(&mut self, epoch: u64, packet_id: u16) {
         let packet_id = self.current(epoch, packet_id);
         // It counts as a tick: behind a delivery without an outcome there must not be ever more of them.
-        let entry = Entry { epoch, packet_id, ticks: 1, bytes: 0, state: State::Done { awaited: Ranges::default() } };
+        let state = State::Done { awaited: Ranges::default() };
+        let entry = Entry { epoch, packet_id, ticks: 1, bytes: cost::PLACE, encoded: 0, state };
         self.ticks += entry.ticks;
+        self.bytes += entry.bytes;
         self.entries.push_back(entry);
     }
 
@@ -196,6 +207,7 @@ impl Inflight {
     /// A new stream: what has no outcome is to be sent again, under its number. It has a marker of its own.
     pub const fn stream_opened(&mut self) {
         self.unsent = self.first;
+        self.under_way = 0;
         self.marker = None;
     }
 
@@ -220,7 +232,7 @@ impl Inflight {
         }
     }
 
-    /// The next deliveries for the runtime, of about `max_bytes`. What `is_copy` finds to be only another copy of a
+    /// The next deliveries for the runtime, of at most `max_bytes` in their encoded form, or a single larger one. What `is_copy` finds to be only another copy of a
     /// message is not sent but done.
     pub fn next_batch(
         &mut self,
@@ -235,18 +247,31 @@ impl Inflight {
                 break;
             }
             let Some(entry) = self.at(number) else { break };
-            let (packet_id, size) = (entry.packet_id, entry.bytes);
-            self.unsent += 1;
-            let Some(Entry { state: State::Open(arrival), .. }) = self.at(number) else { continue };
+            let State::Open(arrival) = &entry.state else {
+                self.unsent += 1;
+                continue;
+            };
             if is_copy(arrival) {
                 self.settle(number, Ranges::default());
+                self.unsent += 1;
                 continue;
+            }
+            let (packet_id, encoded) = (entry.packet_id, entry.encoded);
+            if !batch.is_empty() && bytes + encoded > max_bytes {
+                break;
             }
             let interrupted = packet_id != 0 && arrival.epoch <= self.ended;
             batch.push(Delivery { interrupted, ..delivery(number, packet_id, arrival) });
-            bytes += size;
+            self.unsent += 1;
+            self.under_way += encoded;
+            bytes += encoded;
         }
         batch
+    }
+
+    /// Encoded bytes of the deliveries that are at the runtime without an outcome.
+    pub const fn under_way(&self) -> usize {
+        self.under_way
     }
 
     /// Whether PUBACKs that were handed out have not been written yet.
@@ -323,32 +348,19 @@ impl Inflight {
         if !matches!(entry.state, State::Open(_)) {
             return false;
         }
-        entry.state = State::Done { awaited };
+        if number < self.unsent {
+            self.under_way -= entry.encoded;
+        }
         self.bytes -= entry.bytes;
-        entry.bytes = 0;
+        entry.bytes = cost::PLACE + awaited.memory();
+        self.bytes += entry.bytes;
+        entry.state = State::Done { awaited };
         self.open -= 1;
         true
     }
 
     fn at(&self, number: u64) -> Option<&Entry> {
         self.entries.get(usize::try_from(number.checked_sub(self.first)?).ok()?)
-    }
-}
-
-/// About what a tick takes in memory and on the wire.
-trait EncodedSize {
-    fn encoded_size(&self) -> usize;
-}
-
-impl EncodedSize for Tick {
-    fn encoded_size(&self) -> usize {
-        use intuition_api::v1::tick::Content;
-        let content = match &self.content {
-            Some(Content::Quote(quote)) => quote.sid.len() + quote.price.len(),
-            Some(Content::Unusable(unusable)) => unusable.reason.len() + unusable.message.len(),
-            None => 0,
-        };
-        self.source.len() + self.id.len() + content + 24
     }
 }
 

@@ -16,7 +16,7 @@ use crate::message::Notes;
 
 /// Dead-letter codes that have a label of their own: those of the bridge and of the runtime. An algorithm's own are
 /// counted as `Other`, so that no text from outside makes a new time series.
-const REASONS: [&str; 19] = [
+const REASONS: [&str; 20] = [
     "NotUtf8",
     "Empty",
     "NotJson",
@@ -30,6 +30,7 @@ const REASONS: [&str; 19] = [
     "IdentityTooLong",
     "NoQuotes",
     "TooManyTicks",
+    "DeliveryTooLarge",
     "SequenceWentBack",
     "IdentityConflict",
     "SourceForgotten",
