@@ -85,15 +85,16 @@ impl Quotes {
     }
 
     pub(super) fn take(&mut self, message: Incoming, now_micros: i64, metrics: &Metrics) {
+        metrics.inbound.received(message.payload.len(), message.duplicate);
         if message.retained {
             metrics.retained.inc();
-            self.inflight.pass(message.epoch, message.packet_id);
+            self.inflight.pass(message.epoch, message.packet_id, now_micros);
             return;
         }
         // A letter that came back as a quote would become a letter again, without end.
         if render::is_dead_letter(&message.user_properties) {
             metrics.dead_letters_passed.inc();
-            self.inflight.pass(message.epoch, message.packet_id);
+            self.inflight.pass(message.epoch, message.packet_id, now_micros);
             return;
         }
         let envelope = Envelope {
@@ -106,7 +107,7 @@ impl Quotes {
         metrics.read(parsed.notes);
         // Every symbol of it is without a price now.
         if parsed.ticks.is_empty() {
-            self.inflight.pass(message.epoch, message.packet_id);
+            self.inflight.pass(message.epoch, message.packet_id, now_micros);
             return;
         }
         let arrival = Arrival {
@@ -146,6 +147,14 @@ impl Quotes {
         let acks = self.inflight.acknowledge(is_done);
         if !acks.is_empty() {
             self.link.acknowledge(self.epoch, acks);
+        }
+    }
+
+    /// PUBACKs up to that of a delivery were written to the socket.
+    pub(super) fn written(&mut self, epoch: u64, through: u64, now_micros: i64, metrics: &Metrics) {
+        self.inflight.written(epoch, through);
+        for arrived_micros in self.inflight.take_acknowledged() {
+            metrics.inbound.acknowledged(now_micros.saturating_sub(arrived_micros));
         }
     }
 

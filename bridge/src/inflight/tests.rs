@@ -1,5 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
+use bytes::Bytes;
+use intuition_api::v1::Tick;
 use proptest::prelude::*;
 use prost::Message as _;
 
@@ -124,7 +126,7 @@ fn messages_that_need_no_outcome_are_bounded_too() {
     let mut inflight = Inflight::new(Bounds { ticks: 10_001, bytes: 1 << 20 });
     inflight.connected(1, false);
     inflight.push(arrival(1, 1));
-    inflight.pass(1, 2);
+    inflight.pass(1, 2, 0);
     assert!(!inflight.has_room());
 }
 
@@ -195,7 +197,7 @@ fn copies_and_passed_messages_are_acknowledged_in_their_turn() {
     inflight.connected(1, false);
     inflight.push(arrival(1, 1));
     inflight.push(arrival(1, 2));
-    inflight.pass(1, 3);
+    inflight.pass(1, 3, 0);
     let mut calls = 0;
     let sent = inflight.next_batch(10, 1 << 20, |_| {
         calls += 1;
@@ -307,7 +309,7 @@ proptest! {
                 Happens::Passed => {
                     let packet_id = model.come();
                     model.decided.insert(model.next_number, 0);
-                    inflight.pass(model.epoch, packet_id);
+                    inflight.pass(model.epoch, packet_id, 0);
                 }
                 Happens::Batch(size) => {
                     let batch = inflight.next_batch(size, 1 << 20, |_| false);
@@ -427,7 +429,7 @@ fn memory_of_everything_in_flight_is_bounded() {
     let ticks = 1_000 * (size_of::<Tick>() + 2 * 256);
     assert!((ticks..2 * ticks).contains(&inflight.bytes), "{}", inflight.bytes);
     while inflight.has_room() {
-        inflight.pass(1, 2);
+        inflight.pass(1, 2, 0);
     }
     let places = inflight.entries.len();
     assert!(places * size_of::<Entry>() <= BYTES, "{places} passed over");
@@ -438,4 +440,25 @@ fn memory_of_everything_in_flight_is_bounded() {
     inflight.acknowledge(|_, _| true);
     inflight.written(1, u64::MAX);
     assert_eq!((inflight.bytes, inflight.entries.len()), (0, 0));
+}
+
+#[test]
+fn times_of_arrival_are_given_once_their_pubacks_are_written() {
+    let mut inflight = Inflight::new(WIDE);
+    inflight.connected(1, false);
+    for packet_id in 1..=3 {
+        inflight.push(Arrival { arrived_micros: i64::from(packet_id), ..arrival(1, packet_id) });
+    }
+    // Without a packet identifier nothing is acknowledged.
+    inflight.push(Arrival { arrived_micros: 4, ..arrival(1, 0) });
+    batch(&mut inflight);
+    for number in 1..=4 {
+        inflight.outcome(number, Ranges::default()).unwrap();
+    }
+    inflight.acknowledge(|_, _| true);
+    assert_eq!((inflight.take_acknowledged(), inflight.oldest()), (vec![], Some(1)));
+    inflight.written(1, 2);
+    assert_eq!((inflight.take_acknowledged(), inflight.oldest()), (vec![1, 2], Some(3)));
+    inflight.disconnected();
+    assert_eq!((inflight.take_acknowledged(), inflight.oldest()), (vec![], None), "the third was not written");
 }
