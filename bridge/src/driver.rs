@@ -175,7 +175,7 @@ impl Driver {
             Event::Connected { epoch, capabilities, .. } => {
                 self.metrics.connected("publishing");
                 self.board.have(board::PUBLISHER);
-                self.publisher.connected(epoch, capabilities);
+                self.publisher.connected(epoch, capabilities, Instant::now());
                 if self.session.is_standing_down(Instant::now()) {
                     self.publisher.stand_down();
                 }

@@ -9,6 +9,7 @@ mod client;
 mod credentials;
 mod link;
 mod mosquitto;
+mod outbox;
 mod proxy;
 mod running;
 mod runtime;
