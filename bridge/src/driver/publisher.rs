@@ -40,6 +40,8 @@ pub(super) struct Publisher {
     /// Messages that a connection may have under way, whatever its broker takes.
     max_publishes: usize,
     window: usize,
+    /// The broker keeps retained messages.
+    retains: bool,
     pub(super) outbox: Outbox<Outgoing>,
     /// Times that the outbox began anew.
     generation: u64,
@@ -74,6 +76,7 @@ impl Publisher {
             epoch: None,
             max_publishes: limits.publishes,
             window: 0,
+            retains: true,
             outbox: Outbox::new(limits.deadlines, limits.publish_bytes),
             generation: 0,
             room: Room::new(limits.outbox_bytes),
@@ -102,6 +105,7 @@ impl Publisher {
     pub(super) fn connected(&mut self, epoch: u64, capabilities: Capabilities, now: Instant) {
         self.epoch = Some(epoch);
         self.window = self.max_publishes.min(usize::from(capabilities.receive_maximum));
+        self.retains = capabilities.retain;
         self.outbox.connected(self.window, now);
         self.state.connection_changed();
         // The attempt to send it again may have ended with the connection.
@@ -257,9 +261,12 @@ impl Publisher {
     pub(super) fn announce(&mut self, online: bool, now: Instant, clock: &dyn Clock) {
         self.state.set(online, || clock.now_micros());
         let Some(epoch) = self.epoch else { return };
-        if self.state.is_due(self.outbox.wants_probe(now), now) {
+        let is_probe = self.outbox.wants_probe(now);
+        if self.state.is_due(is_probe, now) {
             let message = self.state.send(&self.topics, &self.account, &self.session, now);
-            self.link.publish(epoch, STATE_TOKEN, message);
+            // A broker without retained messages would not get it.
+            let retain = message.retain && (self.retains || !is_probe);
+            self.link.publish(epoch, STATE_TOKEN, Message { retain, ..message });
         }
     }
 
