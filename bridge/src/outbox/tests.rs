@@ -9,7 +9,7 @@ const NOT_AUTHORIZED: Code = Code { value: 0x87, name: "NotAuthorized" };
 const TOO_LARGE: Code = Code { value: 0x95, name: "PacketTooLarge" };
 const QUOTA: Code = Code { value: 0x97, name: "QuotaExceeded" };
 const DEADLINES: Deadlines =
-    Deadlines { give_up: Duration::from_secs(60), once: Duration::from_secs(5), trial_pause: Duration::from_secs(60) };
+    Deadlines { give_up: Duration::from_mins(1), once: Duration::from_secs(5), trial_pause: Duration::from_mins(1) };
 
 #[derive(Debug, PartialEq, Eq)]
 struct Item {

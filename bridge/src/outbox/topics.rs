@@ -58,7 +58,7 @@ impl Deadlines {
 
 impl Default for Deadlines {
     fn default() -> Self {
-        Self { give_up: Duration::from_secs(60), once: Duration::from_secs(5), trial_pause: Duration::from_secs(60) }
+        Self { give_up: Duration::from_mins(1), once: Duration::from_secs(5), trial_pause: Duration::from_mins(1) }
     }
 }
 
