@@ -245,7 +245,7 @@ impl Driver {
             self.perform(steps);
             self.quotes.show(&mut self.board, now);
         }
-        self.pass_on(now, true);
+        self.pass_on(now, self.limits.batches);
         self.publisher.announce(self.board.is_ready(), now, self.clock.as_ref());
         self.metrics.unacknowledged.set(self.quotes.inflight.unacknowledged_ticks() as u64);
         let oldest = self.quotes.inflight.oldest().map_or(0, |arrived| self.clock.now_micros().saturating_sub(arrived));
@@ -253,11 +253,12 @@ impl Driver {
         self.metrics.unpublished.set(self.publisher.outbox.unpublished() as u64);
     }
 
-    /// Brings everything that is under way one step further. `sends_batches`: deliveries go to the runtime too.
-    fn pass_on(&mut self, now: Instant, sends_batches: bool) {
+    /// Brings everything that is under way one step further. Deliveries go to the runtime while fewer than
+    /// `batches` are there.
+    fn pass_on(&mut self, now: Instant, batches: usize) {
         self.publisher.send(&mut self.board, &self.metrics, now);
         self.send_marker();
-        while sends_batches && self.session.takes_batches(self.limits.batches) {
+        while self.session.takes_batches(batches) {
             let batch = self.quotes.next_batch(&self.limits, &self.metrics);
             let Some(last) = batch.last().map(|delivery| delivery.number) else { break };
             self.session.send_batch(batch, last, now);

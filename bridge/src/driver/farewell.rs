@@ -12,6 +12,8 @@ const DRAIN: Duration = Duration::from_secs(2);
 /// In the first part of it, deliveries that have been received go to the runtime. The second part is for their outcomes: a
 /// delivery that the runtime decides after the end comes again.
 const SENDING: Duration = Duration::from_secs(1);
+/// Batches at the runtime in the first part: enough to keep it busy, and few enough to come to their end in the second one.
+const BATCHES: usize = 2;
 /// For the state `offline` and the last report to the runtime.
 const LAST_MESSAGES: Duration = Duration::from_secs(1);
 /// For both connections to the broker.
@@ -38,7 +40,7 @@ impl Driver {
         loop {
             let now = Instant::now();
             let is_sending = now < sending_until;
-            self.pass_on(now, is_sending);
+            self.pass_on(now, if is_sending { BATCHES } else { 0 });
             if self.is_drained(is_sending) || now >= until {
                 break;
             }
