@@ -348,7 +348,7 @@ impl Driver {
         self.metrics.unpublished.set(self.publisher.outbox.unpublished() as u64);
     }
 
-    /// Tells the runtime what is done, and how much more there is room for.
+    /// Reports done positions to the runtime, and gives it credit.
     fn report(&mut self) {
         if !self.session.is_open() {
             return;

@@ -37,7 +37,7 @@ pub(super) struct Publisher {
     events: Events,
     /// The connection's; `None` without one.
     epoch: Option<u64>,
-    /// Messages that a connection may have under way, whatever its broker takes.
+    /// Most messages under way on a connection. The broker may take fewer.
     max_publishes: usize,
     window: usize,
     /// The broker keeps retained messages.
@@ -215,7 +215,7 @@ impl Publisher {
         self.settle(board, metrics);
     }
 
-    /// Shows what has happened to entries and topics.
+    /// Counts and logs the changes of entries and topics.
     fn settle(&mut self, board: &mut Board, metrics: &Metrics) {
         let changes = self.outbox.take_changes();
         let topics_changed =

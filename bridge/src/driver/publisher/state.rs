@@ -10,7 +10,7 @@ use crate::{
     render,
 };
 
-/// A third of what the broker keeps the state for.
+/// A third of the time for which the broker keeps the state.
 const REFRESH: Duration = Duration::from_mins(1);
 
 /// See the module.
