@@ -156,6 +156,7 @@ impl Mosquitto {
 }
 
 /// The broker to test with in place of mosquitto.
+#[expect(clippy::disallowed_methods, reason = "tests have no command line of their own")]
 fn other_program() -> Option<PathBuf> {
     env::var_os("EXCHANGE_BROKER").map(PathBuf::from)
 }
