@@ -186,8 +186,8 @@ impl Writer {
     pub(crate) fn run(mut self, mut commands: mpsc::Receiver<Command>) -> Result<(), WriterError> {
         let mut running = true;
         while running {
-            self.heartbeat.beat();
             let Some(first) = commands.blocking_recv() else { break };
+            self.heartbeat.beat();
             let mut answers = Vec::new();
             let mut ticks = 0;
             let mut next = Some(first);
