@@ -184,7 +184,7 @@ fn open(config: Config, links: Links, commands: mpsc::Sender<Command>) -> Result
     let equipment = Equipment { settings, clock, metrics, readiness, links, commands };
     Writer::start(Box::new(ledger), equipment).map_err(|error| match error {
         WriterError::UseLedger(error) => RuntimeError::OpenLedger(error),
-        error @ WriterError::TakeUp(_) => RuntimeError::Trade(error),
+        error @ (WriterError::TakeUp(_) | WriterError::KeepTime(_)) => RuntimeError::Trade(error),
     })
 }
 

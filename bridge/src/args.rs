@@ -7,6 +7,7 @@ use bridge::{
     mqtt::{Credentials, Fixed},
 };
 use clap::Parser;
+use intuition_api::topic::PREFIX;
 use intuition_common::{
     clock::{Clock, SystemClock},
     http::{self, Heartbeats, Pages},
@@ -52,7 +53,11 @@ pub(crate) struct Args {
     /// What client ids begin with.
     #[arg(long, env = "INTUITION_CLIENT_ID_PREFIX", value_name = "TEXT", default_value = "intuition")]
     client_id_prefix: String,
-    /// Topic for decisions instead of intuition/<namespace>/<name>/decisions.
+    /// First levels of the account's topics, `PREFIX/<namespace>/<name>/...`: one or more. Two installations on one broker
+    /// need different prefixes.
+    #[arg(long, env = "INTUITION_TOPIC_PREFIX", value_name = "PREFIX", default_value = PREFIX)]
+    topic_prefix: String,
+    /// Topic for decisions instead of PREFIX/<namespace>/<name>/decisions.
     #[arg(long, env = "INTUITION_DECISIONS_TOPIC", value_name = "TOPIC")]
     decisions_topic: Option<String>,
     /// Address for /healthz, /readyz and /metrics.
@@ -140,6 +145,7 @@ impl Args {
             mqtt: MqttConfig {
                 credentials,
                 client_id_prefix: self.client_id_prefix,
+                topic_prefix: self.topic_prefix,
                 session: Session::Persistent,
                 ..MqttConfig::new(self.mqtt)
             },

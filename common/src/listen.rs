@@ -28,7 +28,7 @@ const ACCEPT_AGAIN: Duration = Duration::from_millis(200);
 /// How long a new connection waits for the place of the one that was closed for it.
 const PLACE_WAIT: Duration = Duration::from_secs(1);
 /// Least time between two log lines about a full listener.
-const LOG_PAUSE: Duration = Duration::from_secs(60);
+const LOG_PAUSE: Duration = Duration::from_mins(1);
 
 /// Errors of `accept` after which the socket accepts nothing any more: EBADF, EINVAL, ENOTSOCK, EOPNOTSUPP.
 const FATAL_CODES: [i32; 4] = [9, 22, 88, 95];

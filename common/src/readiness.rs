@@ -1,5 +1,5 @@
-//! What a process still lacks, what else somebody should know, and since when. The operator turns it into conditions, a
-//! person reads it on `/readyz`.
+//! The parts that a process lacks, and its warnings, each with its time. The operator turns them into conditions; a person
+//! reads them on `/readyz`.
 
 use std::{
     collections::BTreeMap,

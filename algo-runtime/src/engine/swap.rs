@@ -1,9 +1,11 @@
 //! The way from one algorithm to another, or from its parameters to others, while quotes come in.
 //!
-//! The next one is opened and initialized beside the one that decides. If it wants other channels, those are subscribed
-//! to first, and a marker in the stream says where: before it the old one decides, behind it the new one. It takes over
-//! between two ticks. An outstanding batch is waited for until its deadline; what the old one has not answered by then
-//! is the new one's. One that does not come up, or refuses its parameters, leaves the old one deciding.
+//! The candidate is opened and initialized beside the active algorithm. If it wants further channels, the runtime sends the
+//! bridge the channels of both. The bridge subscribes to them and puts a marker into the stream. Behind the marker, between
+//! two ticks, the candidate takes over, and the bridge gets its channels alone. So a candidate that fails on the way costs
+//! the active algorithm no quote (ADR 0032). An outstanding batch is waited for until its deadline; the new algorithm
+//! decides the quotes that the old one has not answered by then. A candidate that does not come up, or refuses its
+//! parameters, leaves the old algorithm deciding.
 
 mod candidate;
 
@@ -54,10 +56,12 @@ impl Engine {
     fn beside(&mut self, settings: &Adjustable) -> Result<Beside, FieldErrors> {
         let decider = self.another(settings)?;
         let channels = match &decider {
-            Decider::Builtin { algorithm, .. } => Some(algorithm.channels()),
-            Decider::Backend { .. } => None,
+            Decider::Builtin { algorithm, .. } => algorithm.channels(),
+            Decider::Backend { .. } => Vec::new(),
         };
-        Ok(Beside { decider, channels, announced: None, marked: false, saves: self.saves, refreshing: false })
+        let is_initialized = !channels.is_empty();
+        let (announced, marked, saves, refreshing) = (None, false, self.saves, false);
+        Ok(Beside { decider, channels, is_initialized, announced, marked, saves, refreshing })
     }
 
     /// Gives up what was to take over, and takes its channels back.
@@ -66,7 +70,7 @@ impl Engine {
             Some(Way::Beside(beside)) => {
                 self.let_go(&beside.decider);
                 if beside.announced.is_some() {
-                    self.tell_channels(self.filters.clone());
+                    self.tell_channels(self.wanted.clone().unwrap_or_default());
                 }
             }
             // Asked, and perhaps it took them: a new stream begins with those in force.
@@ -100,35 +104,41 @@ impl Engine {
                 }
             }
             Heard::Initialized(channels) => {
-                beside.refreshing = false;
-                beside.channels = Some(channels);
+                (beside.refreshing, beside.is_initialized) = (false, true);
+                beside.channels = channels;
                 self.announce();
             }
             Heard::Failed => {
-                beside.refreshing = false;
-                beside.channels = None;
-                if beside.announced.take().is_some() {
-                    // Who decides meanwhile needs its own.
-                    self.tell_channels(self.filters.clone());
-                }
+                // The announced channels stay: those of the active algorithm are among them, and a candidate that fails again
+                // and again would otherwise make the bridge subscribe anew at each attempt.
+                (beside.refreshing, beside.is_initialized) = (false, false);
             }
             Heard::Nothing | Heard::Answered(_) | Heard::Reconfigured(_) => {}
         }
     }
 
-    /// Tells the bridge the channels of the one that is to take over, where they are others.
+    /// Sends the bridge the channels of the active algorithm and of the candidate, if the candidate wants more.
     fn announce(&mut self) {
         let Some(Candidate { way: Way::Beside(beside), .. }) = &self.candidate else { return };
-        let Some(wanted) = beside.channels.clone() else { return };
-        let wanted = self.subscribe.clone().unwrap_or_else(|| self.allowed(wanted));
-        let told = match beside.announced {
-            Some(version) => version == self.channels.version && wanted == self.channels.filters,
-            None => wanted == self.filters && wanted == self.channels.filters,
-        };
-        if told {
+        // Before the active algorithm names its channels, the session may hold some of them: nothing is left then.
+        let Some(wanted) = &self.wanted else { return };
+        if beside.channels.is_empty() {
             return;
         }
-        let version = self.tell_channels(wanted);
+        let more = match &self.subscribe {
+            Some(subscribe) => subscribe.clone(),
+            None => self.allowed(beside.channels.clone()),
+        };
+        let mut union = wanted.clone();
+        union.extend(more.into_iter().filter(|filter| !wanted.contains(filter)));
+        let is_told = match beside.announced {
+            Some(version) => version == self.channels.version && same_set(&union, &self.channels.filters),
+            None => same_set(&union, wanted) && same_set(&union, &self.filters),
+        };
+        if is_told {
+            return;
+        }
+        let version = self.tell_channels(union);
         if let Some(Candidate { way: Way::Beside(beside), .. }) = &mut self.candidate {
             (beside.announced, beside.marked) = (Some(version), false);
         }
@@ -136,13 +146,14 @@ impl Engine {
 
     /// Makes these the channels that the bridge subscribes to.
     fn tell_channels(&mut self, filters: Vec<String>) -> u64 {
-        if self.channels.filters != filters || self.channels.version == 0 {
+        if self.channels.version == 0 || !same_set(&self.channels.filters, &filters) {
             self.channels = Channels { version: self.channels.version + 1, filters, ..Channels::default() };
         }
         self.channels.version
     }
 
-    /// Who decides wants these channels. Until the bridge has them, what comes on the former ones is its too.
+    /// The active algorithm wants these channels. Until the bridge has subscribed to them, quotes of the earlier channels are
+    /// decided too.
     pub(super) fn wants(&mut self, channels: Vec<String>) {
         let wanted = match &self.subscribe {
             Some(subscribe) => subscribe.clone(),
@@ -155,21 +166,22 @@ impl Engine {
         }
         let new: Vec<String> = wanted.iter().filter(|filter| !self.filters.contains(filter)).cloned().collect();
         self.filters.extend(new);
-        let announced = |way: &Way| matches!(way, Way::Beside(Beside { announced: Some(_), .. }));
-        // Where the next one's are announced, the bridge is on its way to those.
-        if !self.candidate.as_ref().is_some_and(|candidate| announced(&candidate.way)) {
+        self.wanted = Some(wanted.clone());
+        self.announce();
+        let is_announced = |way: &Way| matches!(way, Way::Beside(Beside { announced: Some(_), .. }));
+        if !self.candidate.as_ref().is_some_and(|candidate| is_announced(&candidate.way)) {
             self.tell_channels(wanted);
         }
     }
 
-    /// The stream has come to a marker.
+    /// The stream has come to a marker: the bridge holds the channels of this version.
     pub(super) fn pass_marker(&mut self, version: u64) {
-        match &mut self.candidate {
-            Some(Candidate { way: Way::Beside(beside), .. }) if beside.announced.is_some() => {
-                beside.marked |= beside.announced == Some(version);
-            }
-            _ if version == self.channels.version => self.filters.clone_from(&self.channels.filters),
-            _ => {}
+        if version == 0 || version != self.channels.version {
+            return;
+        }
+        self.filters = self.wanted.clone().unwrap_or_default();
+        if let Some(Candidate { way: Way::Beside(beside), .. }) = &mut self.candidate {
+            beside.marked |= beside.announced == Some(version);
         }
     }
 
@@ -197,10 +209,11 @@ impl Engine {
             }
             Way::Within { .. } => return,
         };
-        if beside.refreshing || beside.channels.is_none() || !beside.decider.is_ready() {
+        if beside.refreshing || !beside.is_initialized || !beside.decider.is_ready() {
             return;
         }
-        let may = beside.announced.is_none() || beside.marked || failures >= GIVEN_UP || nothing_can_come;
+        let needs_no_marker = beside.announced.is_none() && self.wanted.is_some();
+        let may = needs_no_marker || beside.marked || failures >= GIVEN_UP || nothing_can_come;
         if !may {
             return;
         }
@@ -232,11 +245,10 @@ impl Engine {
         );
         self.filters = match &self.subscribe {
             Some(subscribe) => subscribe.clone(),
-            None => self.take_channels(beside.channels.unwrap_or_default()),
+            None => self.take_channels(beside.channels),
         };
-        if beside.announced.is_none() {
-            self.tell_channels(self.filters.clone());
-        }
+        self.wanted = Some(self.filters.clone());
+        self.tell_channels(self.filters.clone());
         self.take_settings(settings, generation);
     }
 
@@ -331,4 +343,9 @@ impl Engine {
     pub(super) fn candidate_refusals(&self) -> Vec<Refusal> {
         self.candidate.as_ref().map(Candidate::refusals).unwrap_or_default()
     }
+}
+
+/// Whether two lists of filters, each without repetitions, hold the same filters.
+fn same_set(one: &[String], other: &[String]) -> bool {
+    one.len() == other.len() && one.iter().all(|filter| other.contains(filter))
 }

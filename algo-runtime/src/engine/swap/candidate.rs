@@ -38,11 +38,14 @@ pub(super) enum Way {
 /// An algorithm that is made ready beside the active one.
 pub(super) struct Beside {
     pub(super) decider: Decider,
-    /// The channels that it asked for, once it is initialized.
-    pub(super) channels: Option<Vec<String>>,
-    /// The version under which the bridge was told its channels, where they are others.
+    /// The channels that it asked for last; empty before it was first initialized.
+    pub(super) channels: Vec<String>,
+    /// Its stream is initialized. A built-in algorithm always is.
+    pub(super) is_initialized: bool,
+    /// The version of the channels of both algorithms that the bridge got; `None`: the active algorithm has all channels of
+    /// the candidate. It stays while the candidate fails and is called again.
     pub(super) announced: Option<u64>,
-    /// The marker of that version has passed.
+    /// The marker of that version has passed: the bridge holds these channels.
     pub(super) marked: bool,
     /// The state that it was initialized with, by the count of those saved.
     pub(super) saves: u64,

@@ -319,7 +319,8 @@ fn channels_are_subscribed_to_first_and_the_marker_divides_the_quotes() {
     let mut wired = builtin();
     wired.move_to(A, 2);
     wired.come_up(A, "algo", &["news"]);
-    assert_eq!((wired.channels(), wired.deciding().as_str()), ((2, vec!["news".to_owned()]), "random"));
+    let both = vec!["quotes".to_owned(), "news".to_owned()];
+    assert_eq!((wired.channels(), wired.deciding().as_str()), ((2, both), "random"));
     assert_eq!(reasons(&wired.move_to(A, 2)), [("Swapping", "algorithmAddress")]);
     wired.send_on("quotes", 0..1);
     wired.send_on("news", 1..2);
@@ -329,6 +330,7 @@ fn channels_are_subscribed_to_first_and_the_marker_divides_the_quotes() {
     assert_eq!(wired.deciding(), "random");
     wired.mark(2);
     assert_eq!(wired.deciding(), "algo");
+    assert_eq!(wired.channels(), (3, vec!["news".to_owned()]), "behind the marker its own channels alone");
     wired.send_on("quotes", 2..3);
     wired.send_on("news", 3..4);
     assert_eq!(wired.answer(A, ""), ["4"]);
@@ -390,20 +392,86 @@ fn a_candidate_that_is_given_up_takes_its_channels_back() {
 }
 
 #[test]
-fn a_candidate_that_fails_before_it_takes_over_takes_its_channels_back_for_the_one_that_decides() {
+fn a_candidate_that_fails_behind_its_announcement_costs_the_active_algorithm_no_quote() {
     let mut wired = backend();
     wired.move_to(B, 2);
     wired.come_up(B, "other", &["news"]);
-    assert_eq!(wired.channels(), (2, vec!["news".to_owned()]));
-    wired.fail(B);
-    assert_eq!(wired.channels(), (3, vec!["quotes".to_owned()]), "the one that decides needs its own");
+    let both = (2, vec!["quotes".to_owned(), "news".to_owned()]);
+    assert_eq!(wired.channels(), both);
+    for round in 0..5 {
+        wired.fail(B);
+        assert_eq!(wired.channels(), both, "the bridge gets no other channels");
+        wired.send_on("quotes", round..round + 1);
+        assert_eq!(wired.answer(A, ""), [(round + 1).to_string()]);
+        // Its channels are subscribed to, and it does not decide yet.
+        wired.send_on("news", 0..1);
+        assert_eq!(kinds(&wired.told()), [Kind::Decided, Kind::NotSubscribed]);
+        wired.describe(B, "other");
+        let Order::Initialize(_) = wired.order(B) else { panic!("Initialize") };
+        if round < 4 {
+            continue;
+        }
+        wired.report(B, Ok(Said::Initialized(initialized(&["news"]))));
+    }
+    assert_eq!((wired.channels(), wired.deciding()), (both, "algo".to_owned()));
     wired.mark(2);
+    assert_eq!((wired.channels(), wired.deciding()), ((3, vec!["news".to_owned()]), "other".to_owned()));
+    wired.verify();
+}
+
+#[test]
+fn a_candidate_that_comes_back_with_other_channels_is_announced_once_more() {
+    let mut wired = backend();
+    wired.move_to(B, 2);
+    wired.come_up(B, "other", &["news"]);
+    wired.fail(B);
+    wired.come_up(B, "other", &["trades"]);
+    assert_eq!(wired.channels(), (3, vec!["quotes".to_owned(), "trades".to_owned()]));
+    wired.mark(2);
+    assert_eq!(wired.deciding(), "algo", "that marker is of the channels before");
+    wired.mark(3);
+    assert_eq!((wired.channels(), wired.deciding()), ((4, vec!["trades".to_owned()]), "other".to_owned()));
+}
+
+#[test]
+fn a_candidate_that_marked_its_channels_and_failed_takes_over_at_once_when_it_comes_back() {
+    let mut wired = backend();
+    wired.send(0..1);
+    wired.batch(A);
+    wired.move_to(B, 2);
+    wired.come_up(B, "other", &["news"]);
+    wired.mark(2);
+    wired.report(A, Err(Failure::new(Fault::Timeout, "late".to_owned())));
+    wired.fail(B);
+    wired.come_up(A, "algo", &["quotes"]);
+    assert_eq!(wired.answer(A, ""), ["1"]);
     assert_eq!(wired.deciding(), "algo");
     wired.come_up(B, "other", &["news"]);
-    assert_eq!(wired.channels(), (4, vec!["news".to_owned()]));
+    assert_eq!(wired.deciding(), "other");
+}
+
+#[test]
+fn a_candidate_that_wants_less_takes_over_at_once_and_the_rest_is_left() {
+    let mut wired = Wired::new(at(A, 1));
+    wired.come_up(A, "algo", &["quotes", "news"]);
+    wired.hold(&["quotes", "news"]);
+    wired.mark(1);
+    wired.move_to(B, 2);
+    wired.come_up(B, "other", &["news"]);
+    assert_eq!((wired.channels(), wired.deciding()), ((2, vec!["news".to_owned()]), "other".to_owned()));
+}
+
+#[test]
+fn an_active_algorithm_that_changes_its_channels_keeps_those_of_the_candidate_subscribed_to() {
+    let mut wired = backend();
+    wired.move_to(B, 2);
+    wired.come_up(B, "other", &["news"]);
+    wired.fail(A);
+    wired.come_up(A, "algo", &["trades"]);
+    assert_eq!(wired.channels(), (3, vec!["trades".to_owned(), "news".to_owned()]));
+    wired.send_on("quotes", 0..1);
+    assert_eq!(wired.answer(A, ""), ["1"], "the bridge may still send quotes of the channels before");
     wired.mark(3);
-    assert_eq!(wired.deciding(), "algo");
-    wired.mark(4);
     assert_eq!(wired.deciding(), "other");
 }
 
@@ -478,10 +546,12 @@ fn a_restart_on_the_way_to_a_built_in_algorithm_with_other_channels_loses_no_quo
     wired.batch(A);
     wired.restart(resource(2));
     wired.take(&[delivery]);
-    wired.mark(wired.channels().0);
+    assert_eq!(wired.channels().0, 0, "nothing is left before the old one has named its channels");
     assert!(wired.told().outcomes.is_empty(), "the quote of before is the old one's");
     wired.come_up(A, "algo", &["news"]);
+    assert_eq!(wired.channels(), (1, vec!["news".to_owned(), "quotes".to_owned()]));
     assert_eq!(wired.answer(A, ""), ["1"]);
+    wired.mark(1);
     assert_eq!(wired.deciding(), "random");
     wired.send_on("quotes", 1..2);
     assert_eq!(kinds(&wired.told()), [Kind::Decided, Kind::Decided]);
