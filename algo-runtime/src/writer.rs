@@ -4,6 +4,7 @@
 //!
 //! - `stream`: the stream to the bridge; `bridge`: the writer's end of it; `parts`: messages of bounded size.
 //! - `reports`: when reports about the outbox are saved. `backends`: the links to backends.
+//! - `recovery`: after a commit that failed, and when the ledger's files were taken away.
 //! - `trading`: the calls about the trading state. `sources`: the calls about sources.
 //! - `gaps`: the log lines about missing numbers; `denials`: those about denied signals.
 
@@ -12,21 +13,18 @@ mod bridge;
 mod denials;
 mod gaps;
 mod parts;
+mod recovery;
 mod reports;
 mod sources;
 mod stream;
 mod trading;
 
-use std::{
-    io,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{io, sync::Arc, time::Instant};
 
 use intuition_api::v1::{
     AccountResponse, ConfigureRequest, ConfigureResponse, Open, process_request, process_response::Message,
 };
-use intuition_common::{clock::Clock, exit::with_causes, heartbeat::Heartbeat, readiness::Readiness};
+use intuition_common::{clock::Clock, heartbeat::Heartbeat, readiness::Readiness};
 use tokio::{
     sync::{OwnedSemaphorePermit, mpsc, oneshot, watch},
     time::error::Elapsed,
@@ -56,8 +54,6 @@ pub const TOPICS_PART: &str = "topics";
 const GROUP_TICKS: usize = 4_096;
 /// Outbox entries and decisions read at once, at most.
 const PAGE: usize = 1_000;
-/// Time between two looks at the ledger's files. A tick comes every 10 s.
-const FILES_CHECK: Duration = Duration::from_secs(5);
 
 type Reply<T> = oneshot::Sender<Result<T, Status>>;
 
@@ -314,57 +310,6 @@ impl Writer {
             self.tally.send_replace(Arc::new(self.engine.tally()));
         }
         Ok(())
-    }
-
-    fn recover(mut self, answers: Vec<Answer>, error: LedgerError) -> Result<Self, WriterError> {
-        let message = with_causes(&error);
-        let status = Status::internal(format!("{}: {message}", error.reason()));
-        self.metrics.commit_failed();
-        self.failing = true;
-        self.readiness.lack(READY_PART, error.reason(), &message);
-        let mut asked = Vec::new();
-        for answer in answers {
-            match answer {
-                Answer::Configure(reply, _) => respond(reply, Err(status.clone())),
-                Answer::Sources(answer) => answer.fail(status.clone()),
-                Answer::Trading(answer) => answer.fail(status.clone()),
-                Answer::Account(reply) => asked.push(reply),
-                Answer::Stream { .. } | Answer::Outbox => {}
-            }
-        }
-        self.end_stream(status);
-        if matches!(error, LedgerError::TakenOver { .. }) {
-            return Err(WriterError::UseLedger(error));
-        }
-        tracing::error!(
-            error = &error as &dyn std::error::Error,
-            reason = error.reason(),
-            "nothing of this group is kept"
-        );
-        // First: memory need not hold an account twice.
-        drop(self.engine);
-        let engine = take_up(self.ledger.as_mut(), &self.settings, self.clock.as_ref())?;
-        let mut recovered = Self { engine, reports: Reports::default(), ..self };
-        // The account is that of the last commit now.
-        for reply in asked {
-            respond(reply, Ok(recovered.account()));
-        }
-        recovered.backends.begin_anew();
-        recovered.see_to_backends();
-        Ok(recovered)
-    }
-
-    /// Ends the writer when the ledger's files are no longer those that it writes.
-    fn check_files(&mut self) -> Result<(), WriterError> {
-        if self.files_checked.elapsed() < FILES_CHECK {
-            return Ok(());
-        }
-        self.files_checked = Instant::now();
-        let Err(error) = self.ledger.check_files() else { return Ok(()) };
-        let message = with_causes(&error);
-        self.readiness.lack(READY_PART, error.reason(), &message);
-        self.end_stream(Status::internal(format!("{}: {message}", error.reason())));
-        Err(WriterError::UseLedger(error))
     }
 
     fn answer(&mut self, answer: Answer) {

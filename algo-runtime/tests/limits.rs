@@ -30,7 +30,8 @@ const FILES: usize = 1_024;
 const SILENT: usize = 1_100;
 
 struct Process {
-    child: Child,
+    /// `None`: it has ended.
+    child: Option<Child>,
     grpc: u16,
     http: u16,
 }
@@ -48,7 +49,7 @@ impl Process {
         command.args(["--portfolio", "fixed-amount", "--amount", "1", "--starting-cash", "100000"]);
         command.args(["--addr", &format!("127.0.0.1:{grpc}"), "--http-addr", &format!("127.0.0.1:{http}")]);
         command.arg("--data-dir").arg(dir).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let process = Self { child: command.spawn().unwrap(), grpc, http };
+        let process = Self { child: Some(command.spawn().unwrap()), grpc, http };
         let until = Instant::now() + PATIENCE;
         while process.status().is_none_or(|status| status != 200) {
             assert!(Instant::now() < until, "it does not become ready");
@@ -77,7 +78,8 @@ impl Process {
 
     /// The most memory that it has had.
     fn most_kib(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let pid = self.child.as_ref().unwrap().id();
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
         let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
     }
@@ -92,9 +94,18 @@ impl Process {
         connection
     }
 
-    fn end(self, signal: &str) -> Output {
-        assert!(Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap().success());
-        self.child.wait_with_output().unwrap()
+    fn terminate(mut self) -> Output {
+        let child = self.child.take().unwrap();
+        assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
+        child.wait_with_output().unwrap()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            drop(child.kill().and_then(|()| child.wait()));
+        }
     }
 }
 
@@ -186,7 +197,7 @@ async fn silent_connections_keep_neither_a_bridge_nor_a_probe_out() {
     assert_eq!(process.account().await.unwrap().decisions, 20);
     assert!(process.most_kib() < MOST_KIB, "{} KiB", process.most_kib());
     drop(connections);
-    assert!(process.end("-TERM").status.success());
+    assert!(process.terminate().status.success());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -215,7 +226,7 @@ async fn a_client_that_sends_and_does_not_read_is_ended_and_costs_little_memory(
     trade(&process, 1..=10).await;
     assert!(process.most_kib() < MOST_KIB, "{} KiB", process.most_kib());
     drop(unread);
-    let logged = String::from_utf8(process.end("-TERM").stderr).unwrap();
+    let logged = String::from_utf8(process.terminate().stderr).unwrap();
     assert!(logged.contains("the bridge does not read its stream"), "{logged}");
 }
 
@@ -239,7 +250,7 @@ async fn floods_of_settings_and_of_resets_cost_little_memory() {
     while read_frame(&mut resets).is_ok() {}
     trade(&process, 1..=10).await;
     assert!(process.most_kib() < MOST_KIB, "{} KiB", process.most_kib());
-    assert!(process.end("-TERM").status.success());
+    assert!(process.terminate().status.success());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -274,7 +285,7 @@ async fn large_messages_from_fifty_connections_cost_little_memory() {
     let opening = tokio_stream::iter([ProcessRequest { message: Some(message) }]);
     let refused = process.client().await.process(opening).await.map(drop).unwrap_err();
     assert_eq!(refused.code(), Code::OutOfRange, "{refused}");
-    assert!(process.end("-TERM").status.success());
+    assert!(process.terminate().status.success());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -285,18 +296,18 @@ async fn a_log_that_is_removed_under_the_runtime_ends_it_and_loses_nothing() {
     fs::remove_file(dir.path().join("ledger.db-wal")).unwrap();
     trade(&process, 21..=30).await;
     let until = Instant::now() + PATIENCE;
-    while process.child.try_wait().unwrap().is_none() {
+    while process.child.as_mut().unwrap().try_wait().unwrap().is_none() {
         assert!(Instant::now() < until, "it goes on");
         // Each call is a turn of the writer.
         if let Ok(mut client) = RuntimeClient::connect(format!("http://127.0.0.1:{}", process.grpc)).await {
             drop(client.account(AccountRequest { account: ACCOUNT.to_owned() }).await);
         }
     }
-    let ended = process.child.wait_with_output().unwrap();
+    let ended = process.child.take().unwrap().wait_with_output().unwrap();
     let logged = String::from_utf8(ended.stderr).unwrap();
     assert_eq!(ended.status.code(), Some(1), "{logged}");
     assert!(logged.contains("its write-ahead log was removed; the file has all commits"), "{logged}");
     let process = Process::start(dir.path());
     assert_eq!(process.account().await.unwrap().decisions, 30);
-    assert!(process.end("-TERM").status.success());
+    assert!(process.terminate().status.success());
 }

@@ -120,6 +120,10 @@ impl Reader {
     pub(crate) fn is_empty(&self) -> bool {
         self.0.lock().waiting.is_empty()
     }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.0.lock().bytes
+    }
 }
 
 impl Drop for Reader {

@@ -13,7 +13,7 @@ use intuition_api::{
     bounds::MESSAGE_BYTES,
     capability,
     v1::{
-        Batch, Committed, Credit, Delivery, Open, Opened, Positions, Publication, Published, Quote, Tick,
+        Batch, Committed, Credit, Delivery, Holding, Open, Opened, Positions, Publication, Published, Quote, Tick,
         process_request::Message as Request, process_response::Message, tick::Content,
     },
 };
@@ -165,7 +165,13 @@ impl Bench {
 
     fn open(&mut self, open: Open) -> Stream {
         self.streams += 1;
-        let (sender, responses) = responses(|| {});
+        let writer = self.commands.downgrade();
+        let wake = move || {
+            if let Some(writer) = writer.upgrade() {
+                writer.try_send(Command::Room).unwrap();
+            }
+        };
+        let (sender, responses) = responses(wake);
         let open = Open {
             account: ACCOUNT.to_owned(),
             broker_url: "mqtt://127.0.0.1".to_owned(),
@@ -349,6 +355,33 @@ fn a_bridge_of_the_release_before_gets_everything_at_once_also_what_is_done() {
     let mut older = bench.open(Open::default());
     assert_eq!(older.opened().done, []);
     assert_eq!(older.entries(40), (1..=40).collect::<Vec<u64>>());
+    bench.stop();
+}
+
+#[test]
+fn a_bridge_of_the_release_before_gets_a_large_outbox_as_fast_as_it_reads() {
+    let mut bench = Bench::start(fresh(), (0..400).map(|_| publication(256 << 10)).collect());
+    let mut older = bench.open(Open::default());
+    older.opened();
+    bench.settle();
+    assert!(older.responses.bytes() < 10 << 20, "{} bytes", older.responses.bytes());
+    assert_eq!(older.entries(400), (1..=400).collect::<Vec<u64>>());
+    bench.stop();
+}
+
+#[test]
+fn a_bridge_that_does_not_read_is_ended_and_the_next_one_trades() {
+    let mut bench = Bench::start(fresh(), Vec::new());
+    let mut unread = bench.paged();
+    while !unread.ended.is_cancelled() {
+        unread.send(Request::Holding(Holding::default()));
+    }
+    assert!(unread.responses.bytes() == 0, "nothing is kept for it");
+    assert_eq!(unread.next().unwrap_err().code(), Code::ResourceExhausted);
+    let mut next = bench.paged();
+    next.opened();
+    next.quotes(1..=1);
+    assert_eq!(next.committed().outcomes.len(), 1);
     bench.stop();
 }
 
