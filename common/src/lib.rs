@@ -7,6 +7,7 @@
 //! - [`http`]: `/healthz`, `/readyz`, `/metrics`.
 //! - [`heartbeat`]: whether a loop of the process still turns.
 //! - [`listen`]: a TCP listener with a bounded number of connections.
+//! - [`grpc`]: a gRPC server within limits.
 //! - [`shutdown`]: SIGTERM, Ctrl-C, SIGHUP and SIGQUIT as a cancellation token.
 //! - [`secret`]: text that never reaches a log.
 //! - [`args`]: reads the command line, and shows errors in it.
@@ -19,6 +20,7 @@ pub mod backoff;
 pub mod clock;
 pub mod color;
 pub mod exit;
+pub mod grpc;
 pub mod heartbeat;
 pub mod http;
 pub mod listen;
