@@ -20,8 +20,8 @@ mod trouble;
 use std::time::Duration;
 
 use intuition_api::v1::{
-    DescribeResponse, EventBatch, EventBatchResult, InitializeRequest, InitializeResponse, InputEvent, Quote,
-    Reconfigure, ReconfigureResponse, input_event,
+    EventBatch, EventBatchResult, InitializeRequest, InitializeResponse, InputEvent, Quote, Reconfigure,
+    ReconfigureResponse, input_event,
 };
 use intuition_common::backoff::Backoff;
 use serde_json::Value;
@@ -53,7 +53,12 @@ pub enum Order {
     /// Open the stream and send this first.
     Initialize(InitializeRequest),
     /// Send this on the stream.
-    Batch(EventBatch),
+    Batch {
+        /// The batch.
+        batch: EventBatch,
+        /// It serves to find a quote that is never answered: wait for a part of the deadline ([`link::SEARCH_PARTS`]).
+        is_search: bool,
+    },
     /// Send this on the stream.
     Reconfigure(Reconfigure),
 }
@@ -68,16 +73,18 @@ pub struct Report {
 }
 
 /// A backend's answer.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub enum Said {
-    /// To [`Order::Call`].
-    Described(DescribeResponse),
+    /// To [`Order::Call`], with its schema compiled.
+    Described(Described),
     /// To [`Order::Initialize`].
     Initialized(InitializeResponse),
     /// To [`Order::Batch`].
     Result(EventBatchResult),
     /// To [`Order::Reconfigure`].
     Reconfigured(ReconfigureResponse),
+    /// To nothing: the initialized stream has been open for [`link::STEADY`] with nothing to answer.
+    Steady,
 }
 
 /// What a report means to whoever decides by this backend.
@@ -133,9 +140,13 @@ pub struct Backend {
     attempt: u64,
     described: Option<Described>,
     trouble: Option<Trouble>,
+    /// The fault that was logged as a warning, since it was last well.
+    warned: Option<Fault>,
+    /// Another name than the one described before, for a person.
+    renamed: Option<String>,
     caution: Caution,
     backoff: Backoff,
-    /// Attempts that failed since the last one that brought an answer.
+    /// Attempts that failed since it was last well: answered a batch, or kept its stream open.
     failures: u32,
     batches: u64,
     events: u64,
@@ -154,6 +165,8 @@ impl Backend {
             attempt: 0,
             described: None,
             trouble: Some(starting),
+            warned: None,
+            renamed: None,
             caution: Caution::default(),
             backoff: Backoff::new(FIRST_PAUSE, LONGEST_PAUSE),
             failures: 0,
@@ -185,6 +198,11 @@ impl Backend {
         self.trouble.as_ref()
     }
 
+    /// That it has another name than before, and what follows from it; `None` where the last two descriptions agree.
+    pub fn renamed(&self) -> Option<&str> {
+        self.renamed.as_deref()
+    }
+
     /// Whether it can be asked now.
     pub fn is_open(&self) -> bool {
         self.phase == Phase::Open
@@ -195,7 +213,7 @@ impl Backend {
         matches!(self.phase, Phase::Asked(_) | Phase::Reconfiguring)
     }
 
-    /// Attempts that failed since the last one that brought an answer.
+    /// Attempts that failed since it was last well: answered a batch, or kept its stream open.
     pub const fn failures(&self) -> u32 {
         self.failures
     }
@@ -248,7 +266,8 @@ impl Backend {
         let events: Vec<InputEvent> = (first_event..).zip(quotes).map(|(event, quote)| input(event, quote)).collect();
         self.events += events.len() as u64;
         self.phase = Phase::Asked(Asked { number: self.batches, first_event, count: events.len() });
-        self.orders.push(Order::Batch(EventBatch { number: self.batches, events }));
+        let is_search = self.caution.is_search(events.len());
+        self.orders.push(Order::Batch { batch: EventBatch { number: self.batches, events }, is_search });
     }
 
     /// Asks it to take other settings. What does not fit its description is refused at once.
@@ -268,13 +287,20 @@ impl Backend {
             return Heard::Nothing;
         }
         match (report.said, self.phase.clone()) {
-            (Ok(Said::Described(described)), Phase::Called) => self.described_as(&described),
+            (Ok(Said::Described(described)), Phase::Called) => self.described_as(described),
             (Ok(Said::Initialized(answer)), Phase::Initializing) => self.initialized(answer),
             (Ok(Said::Result(result)), Phase::Asked(asked)) => match answer::judge(result, asked) {
                 Ok(answer) => self.answered(asked, answer),
                 Err(breach) => self.failed(Failure::new(Fault::ContractBroken, breach)),
             },
             (Ok(Said::Reconfigured(answer)), Phase::Reconfiguring) => self.reconfigured(answer),
+            (Ok(Said::Steady), _) => {
+                // What it failed at may wait still; then its answer is what shows that it is well.
+                if !self.caution.is_suspicious() {
+                    self.is_well();
+                }
+                Heard::Nothing
+            }
             (Ok(_), _) => {
                 let message = "it sent a message that answers nothing it was asked".to_owned();
                 self.failed(Failure::new(Fault::ContractBroken, message))
@@ -283,11 +309,8 @@ impl Backend {
         }
     }
 
-    fn described_as(&mut self, response: &DescribeResponse) -> Heard {
-        let described = match Described::read(response) {
-            Ok(described) => described,
-            Err(failure) => return self.failed(failure),
-        };
+    fn described_as(&mut self, described: Described) -> Heard {
+        self.compare_with_last(&described);
         // It answers: what it failed at before was not for want of it.
         self.caution.is_there();
         if let Err(errors) = described.check(&self.settings) {
@@ -299,12 +322,27 @@ impl Backend {
         Heard::Fit
     }
 
+    fn compare_with_last(&mut self, described: &Described) {
+        let Some(last) = &self.described else { return };
+        let (was, is) = (last.to_string(), described.to_string());
+        self.renamed = None;
+        if last.name != described.name {
+            let message = format!("was {was}, is {is}: it begins without the state of {}", last.name);
+            tracing::warn!(address = %self.address, "the algorithm has another name: {message}");
+            self.renamed = Some(message);
+        } else if last.version != described.version {
+            tracing::info!(address = %self.address, "the algorithm has another version: was {was}, is {is}");
+        }
+    }
+
     fn initialized(&mut self, answer: InitializeResponse) -> Heard {
         match answer::channels(answer) {
             Ok(Ok(channels)) => {
                 self.phase = Phase::Open;
+                // It can be asked. The pauses go on growing until it has answered a batch or kept the stream open: one that
+                // ends each stream behind Initialize would be called ten times a second.
                 if !self.caution.is_suspicious() {
-                    self.is_well();
+                    self.trouble = None;
                 }
                 Heard::Initialized(channels)
             }
@@ -337,6 +375,7 @@ impl Backend {
 
     fn is_well(&mut self) {
         self.trouble = None;
+        self.warned = None;
         self.failures = 0;
         self.backoff.reset();
     }
@@ -365,11 +404,12 @@ impl Backend {
         };
         let pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
         let (reason, attempt, message) = (trouble.reason(), self.attempt, &trouble.message);
-        if self.trouble.as_ref().is_some_and(|known| known.fault == trouble.fault) {
+        if self.warned == Some(trouble.fault) {
             tracing::debug!(reason, attempt, pause_ms, "the algorithm failed again: {message}");
         } else {
             tracing::warn!(reason, attempt, pause_ms, "the algorithm failed, and is called again: {message}");
         }
+        self.warned = Some(trouble.fault);
         self.trouble = Some(trouble);
         self.call(pause);
         Heard::Failed

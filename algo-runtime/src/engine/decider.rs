@@ -122,10 +122,12 @@ impl Decider {
                     .described()
                     .map(|described| (described.name.clone(), described.version.clone()))
                     .unwrap_or_default();
-                let (reason, message) = backend
-                    .trouble()
-                    .map(|trouble| (trouble.reason().to_owned(), trouble.message.clone()))
-                    .unwrap_or_default();
+                let (reason, message) = match (backend.trouble(), backend.renamed()) {
+                    (Some(trouble), _) => (trouble.reason(), trouble.message.as_str()),
+                    (None, Some(renamed)) => ("", renamed),
+                    (None, None) => ("", ""),
+                };
+                let (reason, message) = (reason.to_owned(), message.to_owned());
                 v1::Backend { address: backend.address().as_str().to_owned(), name, version, reason, message }
             }
         }

@@ -420,3 +420,72 @@ fn what_breaks_the_contract_fails_the_batch_and_says_which_field() {
     wired.come_up(A, "algo", &["quotes"]);
     assert_eq!(wired.answer(A, ""), ["1"]);
 }
+
+/// Ends its stream behind each Initialize, so many times. Gives the pauses in front of the calls that followed.
+fn pauses_of_flapping(wired: &mut Wired, times: usize) -> Vec<Duration> {
+    let mut pauses = Vec::new();
+    for _ in 0..times {
+        wired.report(A, Err(Failure::new(Fault::Error, "it ended the stream".to_owned())));
+        let Order::Call { pause, .. } = wired.order(A) else { panic!("a call") };
+        pauses.push(pause);
+        wired.report(A, Ok(Said::Described(described("algo"))));
+        let Order::Initialize(_) = wired.order(A) else { panic!("Initialize") };
+        wired.report(A, Ok(Said::Initialized(initialized(&["quotes"]))));
+    }
+    pauses
+}
+
+#[test]
+fn pauses_grow_while_a_backend_ends_each_stream_behind_initialize() {
+    let mut wired = up();
+    let pauses = pauses_of_flapping(&mut wired, 30);
+    let later: Duration = pauses[10..].iter().sum();
+    assert!(later > Duration::from_secs(30), "{pauses:?}");
+    assert_eq!(wired.channels().0, 1, "the bridge is told nothing new");
+    // An answered batch shows that it is well, and so does a stream that stays open.
+    let first = Duration::from_millis(100);
+    wired.send(0..1);
+    wired.answer(A, "");
+    assert!(pauses_of_flapping(&mut wired, 1)[0] <= first);
+    pauses_of_flapping(&mut wired, 10);
+    wired.report(A, Ok(Said::Steady));
+    assert!(pauses_of_flapping(&mut wired, 1)[0] <= first);
+}
+
+#[test]
+fn an_algorithm_that_comes_back_under_another_name_shows_that_it_begins_without_its_state() {
+    let mut wired = up();
+    wired.send(0..1);
+    wired.answer(A, "kept");
+    wired.fail(A);
+    assert_eq!(&wired.come_up(A, "other", &["quotes"]).state[..], b"");
+    let shown = wired.account().backend.unwrap();
+    assert_eq!(
+        (shown.reason.as_str(), shown.message.as_str()),
+        ("", "was algo 1.2.3, is other 1.2.3: it begins without the state of algo")
+    );
+    wired.fail(A);
+    assert_eq!(&wired.come_up(A, "algo", &["quotes"]).state[..], b"kept");
+    wired.fail(A);
+    wired.come_up(A, "algo", &["quotes"]);
+    assert_eq!(wired.account().backend.unwrap().message, "");
+}
+
+#[test]
+fn a_batch_that_hung_is_searched_with_a_part_of_the_deadline() {
+    let mut wired = up();
+    wired.send(0..8);
+    let searches = |wired: &mut Wired| match wired.order(A) {
+        Order::Batch { batch, is_search } => (batch.events.len(), is_search),
+        other => panic!("a batch, not {other:?}"),
+    };
+    assert_eq!(searches(&mut wired), (8, false));
+    let mut asked = Vec::new();
+    for _ in 0..6 {
+        wired.report(A, Err(Failure::new(Fault::Timeout, "late".to_owned())));
+        wired.come_up(A, "algo", &["quotes"]);
+        asked.push(searches(&mut wired));
+    }
+    // The last attempt before the quote is rejected has the whole deadline.
+    assert_eq!(asked, [(2, true), (1, true), (1, true), (1, true), (1, true), (1, false)]);
+}
