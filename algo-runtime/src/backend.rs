@@ -6,7 +6,7 @@
 //! rejected (`backend/caution.rs`).
 //!
 //! - [`Backend`]: one stream to one backend, as a state machine: reports in, orders out, no I/O.
-//! - [`link`]: carries the orders out.
+//! - `messages`: those. [`link`]: carries the orders out.
 //! - [`describe`], [`answer`]: what a backend says of itself and answers, checked against the contract.
 
 mod address;
@@ -14,14 +14,14 @@ pub mod answer;
 mod caution;
 pub mod describe;
 pub mod link;
+mod messages;
 mod schema;
 mod trouble;
 
 use std::time::Duration;
 
 use intuition_api::v1::{
-    EventBatch, EventBatchResult, InitializeRequest, InitializeResponse, InputEvent, Quote, Reconfigure,
-    ReconfigureResponse, input_event,
+    EventBatch, InitializeRequest, InitializeResponse, InputEvent, Quote, Reconfigure, ReconfigureResponse, input_event,
 };
 use intuition_common::backoff::Backoff;
 use serde_json::Value;
@@ -31,6 +31,7 @@ use crate::algorithm::{self, AlgorithmSettings, FieldError, FieldErrors};
 
 pub use address::{Address, AddressError};
 pub use caution::MAX_BATCH;
+pub use messages::{Heard, Order, Report, Said};
 pub use trouble::{Failure, Fault, Trouble};
 
 /// Pauses between attempts.
@@ -38,71 +39,6 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 /// While what it fails at is looked for: it is there, and a quote waits for up to a dozen attempts.
 const LONGEST_SEARCH_PAUSE: Duration = Duration::from_secs(1);
-
-/// What a link is to do.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Order {
-    /// Drop what there is, wait, connect, and call Describe. Everything that is reported from then on belongs to this
-    /// attempt.
-    Call {
-        /// Number of the attempt, from 1, growing.
-        attempt: u64,
-        /// How long to wait first.
-        pause: Duration,
-    },
-    /// Open the stream and send this first.
-    Initialize(InitializeRequest),
-    /// Send this on the stream.
-    Batch {
-        /// The batch.
-        batch: EventBatch,
-        /// It serves to find a quote that is never answered: wait for a part of the deadline ([`link::SEARCH_PARTS`]).
-        is_search: bool,
-    },
-    /// Send this on the stream.
-    Reconfigure(Reconfigure),
-}
-
-/// What a link has to tell.
-#[derive(Debug, Clone)]
-pub struct Report {
-    /// See [`Order::Call`].
-    pub attempt: u64,
-    /// The answer to the last order, or how the attempt ended.
-    pub said: Result<Said, Failure>,
-}
-
-/// A backend's answer.
-#[derive(Debug, Clone)]
-pub enum Said {
-    /// To [`Order::Call`], with its schema compiled.
-    Described(Described),
-    /// To [`Order::Initialize`].
-    Initialized(InitializeResponse),
-    /// To [`Order::Batch`].
-    Result(EventBatchResult),
-    /// To [`Order::Reconfigure`].
-    Reconfigured(ReconfigureResponse),
-    /// To nothing: the initialized stream has been open for [`link::STEADY`] with nothing to answer.
-    Steady,
-}
-
-/// What a report means to whoever decides by this backend.
-#[derive(Debug)]
-pub enum Heard {
-    /// Nothing, or nothing yet.
-    Nothing,
-    /// It is there and fit: [`Backend::initialize`] it.
-    Fit,
-    /// It can be asked; these channels it wants.
-    Initialized(Vec<String>),
-    /// It answered what it was asked.
-    Answered(Answer),
-    /// It took the new parameters and wants these channels, none for the same as before; or it refuses them.
-    Reconfigured(Result<Vec<String>, FieldErrors>),
-    /// It failed. What it was asked is to be asked anew.
-    Failed,
-}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Phase {

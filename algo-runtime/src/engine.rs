@@ -3,7 +3,7 @@
 //!
 //! - `inputs`: which symbols are taken on which topic.
 //! - `turn`: what waits, and which ticks have their turn. `process`: they become outcomes, decisions and dead letters.
-//! - `decider`: who decides, in process or out of it. `swap`: how another one takes over.
+//! - `decider`: who decides, in process or out of it. `swap`: how another one takes over. `states`: which states are kept.
 //! - `stream`: the bridge's messages other than deliveries; `sessions`: the broker sessions that deliveries belong to.
 //! - `sources`: last numbers, conflicts, gaps and limits.
 //! - `configure`: settings, at the start and while it runs. `trading`: the trading state. `closing`: sales by hand.
@@ -18,6 +18,7 @@ mod inputs;
 mod process;
 mod sessions;
 mod sources;
+mod states;
 mod stream;
 mod swap;
 mod tally;

@@ -108,7 +108,17 @@ fn wish(signal: &v1::Signal, asked: Asked) -> Result<Wish, String> {
         text if text.bytes().any(|byte| !byte.is_ascii_digit() && byte != b'.') => {
             return Err(format!("Signal.quantity: {:?} is not in plain notation", shown(text)));
         }
-        text => Some(text.parse::<Quantity>().map_err(|error| format!("Signal.quantity: {:?} {error}", shown(text)))?),
+        text => {
+            let quantity =
+                text.parse::<Quantity>().map_err(|error| format!("Signal.quantity: {:?} {error}", shown(text)))?;
+            if quantity.is_zero() {
+                return Err(format!(
+                    "Signal.quantity: {:?} is none; leave it empty to sell all that is held",
+                    shown(text)
+                ));
+            }
+            Some(quantity)
+        }
     };
     match (Side::try_from(signal.side), quantity) {
         (Ok(Side::Buy), None) => Ok(Wish { quote, signal: Signal::Buy }),
@@ -213,7 +223,7 @@ mod tests {
     #[test]
     fn what_the_contract_does_not_allow_is_told_by_its_field() {
         type Change = fn(&mut EventBatchResult);
-        let changes: [(Change, &str); 14] = [
+        let changes: [(Change, &str); 15] = [
             (|r| r.number = 2, "EventBatchResult.number: expected 3, got 2"),
             (|r| drop(r.results.pop()), "EventBatchResult.results: expected 2, one per event, got 1"),
             (|r| r.results.push(EventResult::default()), "EventBatchResult.results: expected 2, one per event, got 3"),
@@ -232,6 +242,7 @@ mod tests {
                 "Signal.quantity: a buy has none, its amount is the portfolio's",
             ),
             (|r| r.results[0].signals[1].quantity = "-1".to_owned(), "Signal.quantity: \"-1\" is not in plain"),
+            (|r| r.results[0].signals[1].quantity = "0.00".to_owned(), "Signal.quantity: \"0.00\" is none"),
             (
                 |r| r.state = Some(vec![0; MAX_STATE + 1].into()),
                 "EventBatchResult.state: at most 1048576 bytes, got 1048577",

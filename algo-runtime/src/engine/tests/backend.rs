@@ -489,3 +489,67 @@ fn a_batch_that_hung_is_searched_with_a_part_of_the_deadline() {
     // The last attempt before the quote is rejected has the whole deadline.
     assert_eq!(asked, [(2, true), (1, true), (1, true), (1, true), (1, true), (1, false)]);
 }
+
+#[test]
+fn states_of_the_names_used_last_are_kept_and_no_more() {
+    let mut wired = up();
+    let names: Vec<String> = (0..40).map(|number| format!("algo-{number:02}")).collect();
+    for (place, name) in (0..).zip(&names) {
+        wired.fail(A);
+        wired.come_up(A, name, &["quotes"]);
+        wired.send(place..place + 1);
+        wired.answer(A, name);
+        if place == 20 {
+            // One that is used again is kept for longer.
+            wired.fail(A);
+            assert_eq!(&wired.come_up(A, "algo-00", &["quotes"]).state[..], b"algo-00");
+            wired.send(place..place + 1);
+            wired.answer(A, "algo-00, again");
+        }
+    }
+    wired.restart(at(A, 1));
+    let kept: Vec<&str> = names.iter().map(String::as_str).filter(|name| wired.saved(name).is_some()).collect();
+    assert_eq!(kept.len(), states::KEPT_NAMES);
+    assert_eq!((kept[0], kept[1], kept[31]), ("algo-00", "algo-09", "algo-39"));
+    let state = wired.bench.ledger.snapshot().unwrap().state;
+    let owners: std::collections::BTreeSet<_> =
+        state.keys().filter(|(owner, _)| owner.starts_with("backend/")).map(|(owner, _)| owner).collect();
+    assert_eq!(owners.len(), states::KEPT_NAMES);
+}
+
+/// Answers fewer quotes than it is asked, or more.
+struct Miscounts(usize);
+
+impl crate::algorithm::Algorithm for Miscounts {
+    fn channels(&self) -> Vec<String> {
+        vec!["quotes".to_owned()]
+    }
+
+    fn decide(&mut self, _: &[crate::algorithm::Quote]) -> Vec<Option<crate::algorithm::Signal>> {
+        vec![Some(crate::algorithm::Signal::Buy); self.0]
+    }
+
+    fn reconfigure(&mut self, _: &crate::algorithm::AlgorithmSettings) -> Result<(), crate::algorithm::FieldErrors> {
+        Ok(())
+    }
+
+    fn take_changes(&mut self) -> crate::algorithm::SavedState {
+        crate::algorithm::SavedState::new()
+    }
+}
+
+#[test]
+fn quotes_that_a_built_in_algorithm_leaves_out_are_rejected_and_asked_once() {
+    for (answered, expected) in [
+        (0, [Kind::DeadLettered, Kind::DeadLettered]),
+        (1, [Kind::Decided, Kind::DeadLettered]),
+        (3, [Kind::Decided, Kind::Decided]),
+    ] {
+        let mut wired = Wired::new(resource(1));
+        if let Decider::Builtin { algorithm, .. } = &mut wired.bench.engine.decider {
+            *algorithm = Box::new(Miscounts(answered));
+        }
+        wired.send(0..2);
+        assert_eq!(kinds(&wired.told()), expected, "{answered} of 2");
+    }
+}
