@@ -10,6 +10,7 @@ mod mosquitto;
 mod proxy;
 mod running;
 mod runtime;
+mod swap;
 
 use std::io::Write as _;
 
