@@ -72,7 +72,12 @@ pub fn judge(result: EventBatchResult, asked: Asked) -> Result<Answer, String> {
         return Err(format!("EventBatchResult.state: at most {MAX_STATE} bytes, got {}", state.len()));
     }
     if publications.len() > MAX_PUBLICATIONS {
-        return Err(format!("EventBatchResult.publications: at most {MAX_PUBLICATIONS}, got {}", publications.len()));
+        return Err(format!(
+            "EventBatchResult.publications: at most {MAX_PUBLICATIONS} a batch of up to 256 events, got {} for {}; publish at \
+             most 3 an event",
+            publications.len(),
+            asked.count
+        ));
     }
     publications.iter().try_for_each(publication)?;
     let verdicts = (asked.first_event..).zip(results).map(|(event, result)| verdict(event, &result, asked));
@@ -223,7 +228,7 @@ mod tests {
     #[test]
     fn what_the_contract_does_not_allow_is_told_by_its_field() {
         type Change = fn(&mut EventBatchResult);
-        let changes: [(Change, &str); 15] = [
+        let changes: [(Change, &str); 16] = [
             (|r| r.number = 2, "EventBatchResult.number: expected 3, got 2"),
             (|r| drop(r.results.pop()), "EventBatchResult.results: expected 2, one per event, got 1"),
             (|r| r.results.push(EventResult::default()), "EventBatchResult.results: expected 2, one per event, got 3"),
@@ -250,6 +255,10 @@ mod tests {
             (
                 |r| r.publications = vec![Publication { channel: "a/#".to_owned(), payload: Bytes::new() }],
                 "Publication.channel: must be a topic without wildcards of at most 256 bytes, is \"a/#\"",
+            ),
+            (
+                |r| r.publications = vec![Publication::default(); MAX_PUBLICATIONS + 1],
+                "EventBatchResult.publications: at most 1000 a batch of up to 256 events, got 1001 for 2; publish at most 3",
             ),
         ];
         for (change, expected) in changes {

@@ -276,6 +276,9 @@ fn ended(call: &str, status: &Status) -> Failure {
             Failure::new(Fault::ContractBroken, format!("{call}: a message above {MAX_MESSAGE} bytes: {message}"))
         }
         Code::DeadlineExceeded => Failure::new(Fault::Timeout, format!("{call}: {message}")),
+        code if message.is_empty() => {
+            Failure::new(Fault::Error, format!("{call} ended with {code:?}, without a message"))
+        }
         code => Failure::new(Fault::Error, format!("{call} ended with {code:?}: {}", shown(message))),
     }
 }
