@@ -4,7 +4,9 @@
 //! - `inputs`: which symbols are taken on which topic.
 //! - `turn`: what waits, and which ticks have their turn. `process`: they become outcomes, decisions and dead letters.
 //! - `decider`: who decides, in process or out of it. `swap`: how another one takes over. `states`: which states are kept.
+//! - `letters`: dead letters. `load`: bounds of deliveries.
 //! - `stream`: the bridge's messages other than deliveries; `sessions`: the broker sessions that deliveries belong to.
+//! - `outbox`: a bridge's reports about the outbox, and a ledger that has gone back.
 //! - `sources`: last numbers, conflicts, gaps and limits.
 //! - `configure`: settings, at the start and while it runs. `trading`: the trading state. `closing`: sales by hand.
 //! - `denials`: signals that were denied.
@@ -15,6 +17,9 @@ mod configure;
 mod decider;
 mod denials;
 mod inputs;
+mod letters;
+mod load;
+mod outbox;
 mod process;
 mod sessions;
 mod sources;
@@ -37,6 +42,8 @@ use self::{
     closing::Closing,
     decider::Decider,
     inputs::Inputs,
+    load::Load,
+    outbox::Unsaved,
     process::Progress,
     sessions::Sessions,
     swap::Candidate,
@@ -46,7 +53,8 @@ use crate::{
     generator::{Generator, POLICY_STREAM},
     identity::Identities,
     ledger::{
-        Account, Changes, CounterKey, EntryKind, Gap, HeldFilter, JournalEntry, SettingsRecord, Snapshot, StateKey,
+        Account, Changes, CounterKey, EntryKind, Gap, HeldFilter, Holding, JournalEntry, LedgerIds, Positions,
+        SettingsRecord, Snapshot, StateKey,
     },
     portfolio::{Book, Policy},
     settings::{
@@ -60,11 +68,14 @@ pub use configure::refusal;
 pub use decider::Errand;
 pub use denials::Denied;
 pub use process::Settled;
-pub use stream::RequestError;
+pub use stream::{Fresh, RequestError};
 pub use tally::{Tally, counter};
 
 /// Key of the policy's generator in the saved state; no algorithm has that name.
 const POLICY_STATE: (&str, &str) = ("portfolio", "generator");
+
+/// Reasons with a counter of their own under one name, at most.
+const REASONS: usize = 100;
 
 /// Names a link to a backend, for as long as the engine lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -73,6 +84,10 @@ pub struct LinkId(pub u64);
 /// One account.
 pub struct Engine {
     account: Account,
+    ledger_ids: LedgerIds,
+    /// Outbox positions beyond `account.published_through` that are published or given up.
+    done: Positions,
+    unsaved: Unsaved,
     book: Book,
     identities: Identities,
     sources: Sources,
@@ -116,6 +131,7 @@ pub struct Engine {
     /// The stream that deliveries come on, as whoever drives the engine numbers it.
     stream: u64,
     backlog: VecDeque<Work>,
+    load: Load,
     turn: Option<Turn>,
     /// What a backend was asked.
     asked: Vec<Asked>,
@@ -151,16 +167,8 @@ impl Engine {
         let policy_state = snapshot.state.get(&(POLICY_STATE.0.to_owned(), POLICY_STATE.1.to_owned()));
         let generator = Generator::resume(ruling.adjustable.seed(), POLICY_STREAM, policy_state.map(Vec::as_slice));
         let (decider, errand) = Decider::start(&ruling.adjustable, &snapshot.state, LinkId(1))?;
-        let account = &snapshot.account;
-        let book = Book {
-            cash: account.cash,
-            invested: account.invested,
-            realised: account.realised,
-            deposits: account.deposits,
-            holdings: snapshot.holdings,
-        };
         let mut engine = Self {
-            book,
+            book: book_of(&snapshot.account, snapshot.holdings),
             identities: Identities::load(&snapshot.window, snapshot.older),
             symbols: Symbols::load(std::mem::take(&mut snapshot.sources.symbols)),
             last_gap: snapshot.sources.last_gap.take(),
@@ -170,6 +178,9 @@ impl Engine {
             bridge_capabilities: Vec::new(),
             held: snapshot.held,
             account: snapshot.account,
+            ledger_ids: snapshot.ledger_ids,
+            done: snapshot.done,
+            unsaved: Unsaved::default(),
             decider,
             candidate: None,
             states: snapshot.state,
@@ -192,6 +203,7 @@ impl Engine {
             run: 0,
             stream: 0,
             backlog: VecDeque::new(),
+            load: Load::default(),
             turn: None,
             asked: Vec::new(),
             progress: Progress::default(),
@@ -225,8 +237,19 @@ impl Engine {
         Ok(())
     }
 
-    /// What is to be committed: everything since the last call. `None`: nothing happened.
+    /// The changes since the last call, to be committed. `None`: there are none, or only reports about the outbox.
     pub fn take_changes(&mut self) -> Option<Changes> {
+        let changes = self.collect();
+        (changes != Changes::default()).then(|| self.complete(changes))
+    }
+
+    /// The changes since the last call, also where they are only reports about the outbox.
+    pub fn take_all_changes(&mut self) -> Option<Changes> {
+        let changes = self.collect();
+        (changes != Changes::default() || !self.unsaved.is_empty()).then(|| self.complete(changes))
+    }
+
+    fn collect(&mut self) -> Changes {
         self.collect_state();
         if std::mem::take(&mut self.drawn) {
             let key = (POLICY_STATE.0.to_owned(), POLICY_STATE.1.to_owned());
@@ -240,14 +263,15 @@ impl Engine {
             marks.into_iter().map(|mark| ((mark.channel.clone(), mark.source.clone()), mark)).collect();
         self.pending.sources = sources;
         self.pending.sources.symbols = self.symbols.take_added();
-        let mut changes = std::mem::take(&mut self.pending);
-        if changes == Changes::default() {
-            return None;
-        }
+        std::mem::take(&mut self.pending)
+    }
+
+    fn complete(&mut self, mut changes: Changes) -> Changes {
+        self.unsaved.join(&mut changes);
         let Book { cash, invested, realised, deposits, .. } = self.book;
         self.account = Account { cash, invested, realised, deposits, ..self.account.clone() };
         changes.account = Some(self.account.clone());
-        Some(changes)
+        changes
     }
 
     /// Takes over what an algorithm in process saved.
@@ -274,9 +298,14 @@ impl Engine {
         std::mem::take(&mut self.swap_pauses)
     }
 
-    /// The account's name and the ledger's id.
-    pub fn names(&self) -> (&str, &str) {
-        (&self.account.name, &self.account.ledger_id)
+    /// The account's name and the ledger's ids.
+    pub const fn names(&self) -> (&str, &LedgerIds) {
+        (self.account.name.as_str(), &self.ledger_ids)
+    }
+
+    /// Every outbox position up to this one is done.
+    pub const fn published_through(&self) -> u64 {
+        self.account.published_through
     }
 
     /// The last outbox position given.
@@ -300,15 +329,36 @@ impl Engine {
 
     fn count(&mut self, name: &str, reason: &str, by: u64) {
         let key = (name.to_owned(), reason.to_owned());
+        let value = self.raise(&key, by);
+        self.pending.counters.insert(key, value);
+    }
+
+    fn raise(&mut self, key: &CounterKey, by: u64) -> u64 {
         let value = self.counters.entry(key.clone()).or_default();
         // The ledger's integers have a sign; a counter that is full stays so.
         *value = value.saturating_add(by).min(i64::MAX.cast_unsigned());
-        self.pending.counters.insert(key, *value);
+        *value
+    }
+
+    /// The counter of a reason that the bridge gives. There is a bounded number of them.
+    fn counter_key(&self, name: &str, reason: &str) -> CounterKey {
+        let key = (name.to_owned(), reason.to_owned());
+        let of_name = (name.to_owned(), String::new())..;
+        let is_full = || self.counters.range(of_name).take_while(|((other, _), _)| other == name).count() >= REASONS;
+        if !self.counters.contains_key(&key) && is_full() {
+            return (key.0, letters::OTHER.to_owned());
+        }
+        key
     }
 
     fn adjustable(&self) -> &Adjustable {
         &self.settings.adjustable
     }
+}
+
+fn book_of(account: &Account, holdings: BTreeMap<String, Holding>) -> Book {
+    let Account { cash, invested, realised, deposits, .. } = *account;
+    Book { cash, invested, realised, deposits, holdings }
 }
 
 #[cfg(test)]

@@ -6,12 +6,16 @@
 
 mod books;
 mod chain;
+mod ids;
 pub mod memory;
+mod positions;
 mod record;
 pub mod sqlite;
 pub(crate) mod stretch;
 pub mod verify;
 
+pub use ids::{Known, LedgerId, LedgerIds};
+pub use positions::Positions;
 pub use record::{
     Account, Cause, CauseKey, Changes, Class, ClosingChanges, ClosingRecords, Conflict, CounterKey, EntryKind, Gap,
     HeldFilter, Holding, JournalEntry, Mark, OutboxContent, OutboxRow, Outcome, Reset, SettingsRecord, Snapshot,
@@ -62,14 +66,34 @@ pub struct IdQuery<'a> {
     pub before: u64,
 }
 
+/// Asks for entries of the outbox.
+#[derive(Debug, Clone, Copy)]
+pub struct OutboxPage {
+    /// Entries behind this position.
+    pub after: u64,
+    /// At most so many.
+    pub rows: usize,
+    /// No more once their content has so many bytes; at least one. A decision counts for a few hundred.
+    pub bytes: usize,
+}
+
+impl OutboxPage {
+    /// Everything behind a position.
+    pub const fn all(after: u64) -> Self {
+        Self { after, rows: usize::MAX, bytes: usize::MAX }
+    }
+}
+
 /// What the engine needs from a ledger.
 pub trait Ledger: Send {
     /// All state but the journal, the outbox and the gaps.
     fn snapshot(&mut self) -> Result<Snapshot, LedgerError>;
     /// Makes `changes` durable, all or none. After an error the state is that before the call.
     fn commit(&mut self, changes: &Changes) -> Result<(), LedgerError>;
-    /// At most `limit` entries behind position `after`, in order.
-    fn outbox(&mut self, after: u64, limit: usize) -> Result<Vec<OutboxRow>, LedgerError>;
+    /// A page of the outbox, in order, also entries that are done.
+    fn outbox(&mut self, page: OutboxPage) -> Result<Vec<OutboxRow>, LedgerError>;
+    /// Whether the outbox has a decision at this position, as of the last commit.
+    fn holds_decision(&mut self, position: u64) -> Result<bool, LedgerError>;
     /// Rows of the window under a packet's key, as of the last commit. Different packets may share a key.
     fn delivered(&mut self, query: &PacketQuery) -> Result<Vec<WindowRow>, LedgerError>;
     /// The latest row of an id, as of the last commit.

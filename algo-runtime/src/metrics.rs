@@ -7,7 +7,7 @@ use std::{
 };
 
 use intuition_api::v1::{
-    Committed,
+    DeliveryOutcome,
     tick_outcome::{Kind, SeenBy},
 };
 use prometheus_client::{
@@ -87,8 +87,9 @@ impl Metrics {
         metrics
     }
 
-    pub(crate) fn count(&self, committed: &Committed) {
-        for tick in committed.outcomes.iter().flat_map(|outcome| &outcome.ticks) {
+    /// Counts outcomes that are committed.
+    pub(crate) fn count(&self, outcomes: &[DeliveryOutcome]) {
+        for tick in outcomes.iter().flat_map(|outcome| &outcome.ticks) {
             let outcome = if tick.seen_by() == SeenBy::Unspecified && tick.kind() != Kind::Forgotten {
                 name(tick.kind())
             } else {

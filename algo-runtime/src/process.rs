@@ -13,7 +13,7 @@ use std::{
 use intuition_common::{
     clock::{Clock, SystemClock},
     exit,
-    http::{self, Pages},
+    http::{self, Heartbeats, Pages},
     readiness::Readiness,
     shutdown, telemetry,
     text::printable_lines,
@@ -48,6 +48,8 @@ enum ProcessError {
     WaitForSignals(#[source] std::io::Error),
     #[error("cannot listen on {addr} ({flag})")]
     Listen { addr: SocketAddr, flag: &'static str, source: std::io::Error },
+    #[error("cannot serve /healthz, /readyz and /metrics any more (--http-addr)")]
+    ServePages(#[source] std::io::Error),
     #[error("the runtime has failed")]
     Run(#[source] RuntimeError),
 }
@@ -125,7 +127,7 @@ fn try_serve(args: &ServeArgs) -> Result<(), ProcessError> {
         algorithm_deadline: Duration::from_secs_f64(args.algorithm_deadline),
     };
     let tokio = tokio::runtime::Runtime::new().map_err(ProcessError::StartTokio)?;
-    let pages = Pages { readiness, registry: Arc::new(registry) };
+    let pages = Pages { readiness, registry: Arc::new(registry), heartbeats: Heartbeats::default() };
     let outcome = tokio.block_on(run(args, config, pages));
     // A ledger that was still being opened is let go as it is: until it is open, nothing in it depends on this process.
     tokio.shutdown_background();
@@ -136,6 +138,7 @@ async fn run(args: &ServeArgs, config: Config, pages: Pages) -> Result<(), Proce
     let shutdown = shutdown::on_signal().map_err(ProcessError::WaitForSignals)?;
     let listener = listen(args.addr, "--addr").await?;
     let mut servers = JoinSet::new();
+    let heartbeats = pages.heartbeats.clone();
     if let Some(addr) = args.http_addr {
         // Before the ledger is opened: a large one takes a while, and must not look as if nobody were there.
         servers.spawn(http::serve(listen(addr, "--http-addr").await?, pages, shutdown.clone()));
@@ -147,7 +150,11 @@ async fn run(args: &ServeArgs, config: Config, pages: Pages) -> Result<(), Proce
     let running = running.map_err(ProcessError::Run)?;
     let algorithm = running.tally().borrow().account.algorithm.clone();
     tracing::info!(addr = %running.addr, account, algorithm, "serving");
-    let outcome = running.stopped().await.map_err(ProcessError::Run);
+    heartbeats.watch("the writer of the ledger", running.heartbeat());
+    let outcome = tokio::select! {
+        outcome = running.stopped() => outcome.map_err(ProcessError::Run),
+        error = http::failed(&mut servers) => Err(ProcessError::ServePages(error)),
+    };
     // A page being read must not hold up the end.
     servers.shutdown().await;
     outcome

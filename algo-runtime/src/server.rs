@@ -1,9 +1,9 @@
 //! A runtime in this process: ledger, writer and gRPC server, started together and stopped in order.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{convert::Infallible, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use intuition_api::v1::{self, runtime_server::RuntimeServer};
-use intuition_common::{clock::Clock, readiness::Readiness};
+use intuition_common::{clock::Clock, heartbeat::Heartbeat, http::HUNG, readiness::Readiness};
 use tokio::{
     net::TcpListener,
     runtime::Handle,
@@ -34,6 +34,10 @@ const COMMANDS_AHEAD: usize = 256;
 const KEEPALIVE: Duration = Duration::from_secs(20);
 /// How often who waits for an algorithm is told so.
 const TICK: Duration = Duration::from_secs(10);
+/// How often the heartbeat of the writer is looked at.
+const LOOK: Duration = Duration::from_secs(1);
+/// The reason of [`READY_PART`] while the writer answers nothing for longer than [`HUNG`].
+const NOT_ANSWERING: &str = "LedgerNotAnswering";
 /// How long a backend may take for an answer, where nothing else is said.
 pub const ALGORITHM_DEADLINE: Duration = Duration::from_secs(10);
 /// For connections to end by themselves once everything is answered: a peer that is frozen never ends its own.
@@ -94,6 +98,7 @@ pub struct Running {
     /// Where it listens.
     pub addr: SocketAddr,
     tally: watch::Sender<Arc<Tally>>,
+    heartbeat: Heartbeat,
     commands: mpsc::Sender<Command>,
     ended: CancellationToken,
     end: oneshot::Receiver<Result<(), RuntimeError>>,
@@ -107,6 +112,11 @@ impl Running {
         // Shows what happened before. A queue that is full has something in it that does the same.
         drop(self.commands.try_send(Command::Tick));
         receiver
+    }
+
+    /// Beats at each turn of the writer, at least every 10 s.
+    pub fn heartbeat(&self) -> Heartbeat {
+        self.heartbeat.clone()
     }
 
     /// Whether it has ended, by itself or as it was told.
@@ -136,7 +146,8 @@ pub async fn start(
     let reports = commands.clone();
     let opening = tokio::task::spawn_blocking(move || open(config, links, reports));
     let writer = opening.await.map_err(|_| RuntimeError::LoseWriter)??;
-    let tally = writer.tally();
+    let (tally, heartbeat) = (writer.tally(), writer.heartbeat());
+    heartbeat.beat();
     let (ended, writer_end) = oneshot::channel();
     std::thread::Builder::new()
         .name("ledger-writer".to_owned())
@@ -145,9 +156,14 @@ pub async fn start(
     let (end, stopped) = oneshot::channel();
     let ended = CancellationToken::new();
     let has_ended = ended.clone();
-    let running = Running { addr, tally, commands: commands.clone(), ended, end: stopped };
+    let running =
+        Running { addr, tally, heartbeat: heartbeat.clone(), commands: commands.clone(), ended, end: stopped };
     tasks.clone().spawn(async move {
-        let outcome = serve(listener, commands, writer_end, tasks, shutdown, ending).await;
+        let serving = serve(listener, commands, writer_end, tasks, shutdown, ending);
+        let outcome = tokio::select! {
+            outcome = serving => outcome,
+            never = watch_writer(&heartbeat, &readiness) => match never {},
+        };
         readiness.lack(READY_PART, "Stopped", "the runtime has stopped");
         drop(end.send(outcome));
         has_ended.cancel();
@@ -168,7 +184,7 @@ fn open(config: Config, links: Links, commands: mpsc::Sender<Command>) -> Result
     let equipment = Equipment { settings, clock, metrics, readiness, links, commands };
     Writer::start(Box::new(ledger), equipment).map_err(|error| match error {
         WriterError::UseLedger(error) => RuntimeError::OpenLedger(error),
-        error @ WriterError::TakeUp(_) => RuntimeError::Trade(error),
+        error @ (WriterError::TakeUp(_) | WriterError::KeepTime(_)) => RuntimeError::Trade(error),
     })
 }
 
@@ -206,6 +222,21 @@ async fn serve(
     };
     let (served, written, ()) = tokio::join!(served, writer_end, stopping);
     written.and(served)
+}
+
+/// Shows on `/readyz` while the writer answers nothing: most likely its disk hangs in a sync.
+async fn watch_writer(heartbeat: &Heartbeat, readiness: &Readiness) -> Infallible {
+    let mut looks = tokio::time::interval(LOOK);
+    loop {
+        looks.tick().await;
+        let age = heartbeat.age();
+        if age <= HUNG {
+            readiness.have_again(READY_PART, NOT_ANSWERING);
+        } else {
+            let message = format!("the ledger has answered nothing for {} seconds: its volume may hang", age.as_secs());
+            readiness.lack_unless_missing(READY_PART, NOT_ANSWERING, &message);
+        }
+    }
 }
 
 async fn keep_ticking(commands: &mpsc::Sender<Command>) {

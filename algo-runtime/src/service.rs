@@ -64,11 +64,13 @@ impl Runtime for Service {
         };
         let stream = self.streams.fetch_add(1, Ordering::Relaxed);
         let (responses, receiver) = mpsc::unbounded_channel();
-        self.writer.send(Command::Open { stream, open, responses }).await.map_err(|_| stopped())?;
+        let ended = CancellationToken::new();
+        let opening = Command::Open { stream, open, responses, ended: ended.clone() };
+        self.writer.send(opening).await.map_err(|_| stopped())?;
         let (writer, shutdown) = (self.writer.clone(), self.shutdown.clone());
         self.tasks.spawn(async move {
-            // The stream's own end, a broken connection and the end of the process all end it the same way.
-            let forwarding = forward(requests, stream, &writer);
+            // The stream's own end, a broken connection, the writer and the end of the process all end it the same way.
+            let forwarding = ended.run_until_cancelled(forward(requests, stream, &writer));
             shutdown.run_until_cancelled(forwarding).await;
             drop(writer.send(Command::Close { stream }).await);
         });

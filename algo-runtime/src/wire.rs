@@ -2,17 +2,17 @@
 
 use intuition_api::v1::{self, Decision, OutboxEntry, Side, TickOutcome, outbox_entry::Content, tick_outcome::SeenBy};
 
-use crate::ledger::{EntryKind, Gap, JournalEntry, OutboxContent, OutboxRow, Outcome};
+use crate::ledger::{EntryKind, Gap, JournalEntry, LedgerIds, OutboxContent, OutboxRow, Outcome};
 
 /// [`Decision::origin`] of a holding that a person sold.
 const ORIGIN_MANUAL: &str = "manual";
 
 /// A decision; an entry without a trade has none, and its decision would be empty.
-pub fn decision(account: &str, ledger_id: &str, entry: &JournalEntry) -> Decision {
+pub fn decision(account: &str, ids: &LedgerIds, entry: &JournalEntry) -> Decision {
     let Some(trade) = &entry.trade else { return Decision::default() };
     let side = if entry.kind == EntryKind::Sell { Side::Sell } else { Side::Buy };
     Decision {
-        id: format!("{account}/{ledger_id}/{}", trade.seq),
+        id: format!("{account}/{}/{}", ids.of(trade.seq), trade.seq),
         seq: trade.seq,
         algo: account.to_owned(),
         event: trade.event.clone(),
@@ -28,9 +28,9 @@ pub fn decision(account: &str, ledger_id: &str, entry: &JournalEntry) -> Decisio
 }
 
 /// An outbox entry.
-pub fn outbox_entry(account: &str, ledger_id: &str, row: &OutboxRow) -> OutboxEntry {
+pub fn outbox_entry(account: &str, ids: &LedgerIds, row: &OutboxRow) -> OutboxEntry {
     let content = match &row.content {
-        OutboxContent::Decision(entry) => Content::Decision(decision(account, ledger_id, entry)),
+        OutboxContent::Decision(entry) => Content::Decision(decision(account, ids, entry)),
         OutboxContent::DeadLetter(letter) => Content::DeadLetter(letter.clone()),
         OutboxContent::Publication(publication) => Content::Publication(publication.clone()),
     };

@@ -2,28 +2,36 @@
 //! only then answers. So one disk sync serves many quotes, and nothing is answered that is not durable. It never waits for
 //! a backend: its reports come as commands like any other.
 //!
-//! - `stream`: the stream to the bridge; `backends`: the links to backends.
+//! - `stream`: the stream to the bridge; `bridge`: the writer's end of it; `parts`: messages of bounded size.
+//! - `reports`: when reports about the outbox are saved. `backends`: the links to backends.
 //! - `trading`: the calls about the trading state. `sources`: the calls about sources.
 //! - `gaps`: the log lines about missing numbers; `denials`: those about denied signals.
 
 mod backends;
+mod bridge;
 mod denials;
 mod gaps;
+mod parts;
+mod reports;
 mod sources;
 mod stream;
 mod trading;
 
-use std::{sync::Arc, time::Instant};
+use std::{io, sync::Arc, time::Instant};
 
 use intuition_api::v1::{
     AccountResponse, ConfigureRequest, ConfigureResponse, Decision, Open, ProcessResponse, process_request,
     process_response::Message,
 };
-use intuition_common::{clock::Clock, exit::with_causes, readiness::Readiness};
-use tokio::sync::{mpsc, oneshot, watch};
+use intuition_common::{clock::Clock, exit::with_causes, heartbeat::Heartbeat, readiness::Readiness};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::error::Elapsed,
+};
+use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
-use self::backends::Backends;
+use self::{backends::Backends, bridge::Bridge, reports::Reports};
 pub(crate) use self::{sources::Command as SourcesCommand, trading::Command as TradingCommand};
 use crate::{
     backend::{Report, link::Links},
@@ -43,7 +51,7 @@ pub const TOPICS_PART: &str = "topics";
 
 /// Ticks that end a group: large enough to share a sync, small enough that the first of them does not wait long.
 const GROUP_TICKS: usize = 4_096;
-/// Outbox entries and decisions read at once.
+/// Outbox entries and decisions read at once, at most.
 const PAGE: usize = 1_000;
 
 /// The responses of a stream. Not bounded by itself: the bridge has a bounded number of ticks without outcome, and every
@@ -53,8 +61,8 @@ type Reply<T> = oneshot::Sender<Result<T, Status>>;
 
 /// What the writer is asked.
 pub(crate) enum Command {
-    /// A bridge opened a stream; it replaces the one before.
-    Open { stream: u64, open: Open, responses: Responses },
+    /// A bridge opened a stream; it replaces the one before. `ended` is cancelled when the writer ends the stream.
+    Open { stream: u64, open: Open, responses: Responses, ended: CancellationToken },
     /// A message on a stream.
     Request { stream: u64, message: process_request::Message },
     /// The bridge closed its side.
@@ -83,12 +91,9 @@ enum Answer {
         stream: u64,
         message: Message,
     },
-    /// The outbox from the ledger, behind one position and up to another.
-    Replay {
-        stream: u64,
-        after: u64,
-        through: u64,
-    },
+    /// The outbox, from the ledger.
+    Outbox,
+    Account(Reply<AccountResponse>),
     Configure(Reply<ConfigureResponse>, ConfigureResponse),
     Sources(sources::Answer),
     Trading(trading::Answer),
@@ -103,6 +108,9 @@ pub enum WriterError {
     /// The ledger's state cannot be taken up under the settings.
     #[error("cannot take the ledger up under these settings")]
     TakeUp(#[source] SettingsError),
+    /// The system gives no timer.
+    #[error("cannot start a timer")]
+    KeepTime(#[source] io::Error),
 }
 
 /// See the module.
@@ -116,11 +124,11 @@ pub(crate) struct Writer {
     /// The last commit failed.
     failing: bool,
     tally: watch::Sender<Arc<Tally>>,
-    stream: Option<(u64, Responses)>,
-    /// The channels version that the stream was told last.
-    told: u64,
-    /// The bridge that has the stream reads `Channels.inputs`.
-    knows_inputs: bool,
+    heartbeat: Heartbeat,
+    bridge: Option<Bridge>,
+    reports: Reports,
+    /// Waits for commands with a deadline.
+    timer: tokio::runtime::Runtime,
     backends: Backends,
     gap_log: gaps::GapLog,
     denial_log: denials::DenialLog,
@@ -148,6 +156,8 @@ impl Writer {
         settings.initial.trading = InitialTrading::Recorded;
         let tally = watch::Sender::new(Arc::new(engine.tally()));
         let backends = Backends::new(links, commands);
+        let timer =
+            tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(WriterError::KeepTime)?;
         let mut writer = Self {
             engine,
             ledger,
@@ -157,9 +167,10 @@ impl Writer {
             readiness,
             failing: false,
             tally,
-            stream: None,
-            told: 0,
-            knows_inputs: false,
+            heartbeat: Heartbeat::new(),
+            bridge: None,
+            reports: Reports::default(),
+            timer,
             backends,
             gap_log: gaps::GapLog::default(),
             denial_log: denials::DenialLog::default(),
@@ -175,14 +186,23 @@ impl Writer {
         self.tally.clone()
     }
 
+    /// Beats at each turn of [`Writer::run`].
+    pub(crate) fn heartbeat(&self) -> Heartbeat {
+        self.heartbeat.clone()
+    }
+
     /// Serves commands until [`Command::Stop`], or until nobody can send any.
     pub(crate) fn run(mut self, mut commands: mpsc::Receiver<Command>) -> Result<(), WriterError> {
         let mut running = true;
         while running {
-            let Some(first) = commands.blocking_recv() else { break };
+            self.heartbeat.beat();
+            let mut next = match self.next(&mut commands) {
+                Ok(None) => break,
+                Ok(command) => command,
+                Err(Elapsed { .. }) => None,
+            };
             let mut answers = Vec::new();
             let mut ticks = 0;
-            let mut next = Some(first);
             while let Some(command) = next {
                 ticks += weight(&command);
                 if matches!(command, Command::Stop) {
@@ -195,22 +215,23 @@ impl Writer {
             self.finish(answers)?;
         }
         self.end_stream(Status::unavailable("the runtime is shutting down"));
+        self.save_reports();
         self.ledger.close().map_err(WriterError::UseLedger)
     }
 
     fn handle(&mut self, command: Command, answers: &mut Vec<Answer>) {
         match command {
-            Command::Open { stream, open, responses } => self.open(stream, &open, responses, answers),
+            Command::Open { stream, open, responses, ended } => self.open(stream, &open, (responses, ended), answers),
             Command::Request { stream, message } => {
-                if self.stream.as_ref().is_some_and(|(current, _)| *current == stream)
+                if self.is_open(stream)
                     && let Err(error) = self.request(stream, message, answers)
                 {
                     self.end_stream(status_of(&error));
                 }
             }
             Command::Close { stream } => {
-                if self.stream.as_ref().is_some_and(|(current, _)| *current == stream) {
-                    self.stream = None;
+                if self.is_open(stream) {
+                    self.bridge = None;
                     self.engine.drop_backlog();
                 }
             }
@@ -221,11 +242,10 @@ impl Writer {
                 }
                 Err(error) => respond(reply, Err(status_of(&error))),
             },
-            Command::Account { account, reply } => {
-                let checked = self.engine.check_account(&account);
-                let account = checked.map(|()| self.account()).map_err(|error| status_of(&error));
-                respond(reply, account);
-            }
+            Command::Account { account, reply } => match self.engine.check_account(&account) {
+                Ok(()) => answers.push(Answer::Account(reply)),
+                Err(error) => respond(reply, Err(status_of(&error))),
+            },
             Command::Decisions { account, from, reply } => {
                 let page = self.decisions(&account, from);
                 respond(reply, page);
@@ -243,28 +263,21 @@ impl Writer {
         }
     }
 
-    fn account(&self) -> AccountResponse {
-        let mut account = self.engine.account();
-        if self.stream.is_none() {
-            account.bridge_capabilities.clear();
-        }
-        account
-    }
-
     /// Decides what can be decided, commits the group, then answers it. A commit that fails answers all with the reason
     /// and takes up the state of the last one.
-    fn finish(&mut self, mut answers: Vec<Answer>) -> Result<(), WriterError> {
+    fn finish(&mut self, answers: Vec<Answer>) -> Result<(), WriterError> {
         let settled = match self.engine.advance(self.clock.now_micros(), self.ledger.as_mut()) {
             Ok(settled) => settled,
             Err(error) => return self.recover(answers, error),
         };
-        for settled in settled {
-            self.metrics.count(&settled.committed);
-            answers.extend(self.addressed(settled));
-        }
-        if let Some(changes) = self.engine.take_changes() {
-            let began = Instant::now();
-            if let Err(error) = self.ledger.commit(&changes) {
+        let began = Instant::now();
+        let changes = if self.reports.is_due(self.engine.unsaved_reports(), began) {
+            self.engine.take_all_changes()
+        } else {
+            self.engine.take_changes()
+        };
+        if let Some(changes) = &changes {
+            if let Err(error) = self.ledger.commit(changes) {
                 return self.recover(answers, error);
             }
             self.metrics.committed(began.elapsed());
@@ -274,9 +287,15 @@ impl Writer {
                 self.readiness.have(READY_PART);
             }
         }
+        self.reports.note(self.engine.unsaved_reports(), began);
+        for settled in &settled {
+            self.metrics.count(&settled.outcomes);
+        }
         for answer in answers {
             self.answer(answer);
         }
+        self.send_commit(changes.as_ref().map_or(&[], |changes| &changes.outbox), settled);
+        self.send_outbox();
         self.tell_channels();
         self.see_to_backends();
         if self.tally.receiver_count() > 0 {
@@ -291,12 +310,14 @@ impl Writer {
         self.metrics.commit_failed();
         self.failing = true;
         self.readiness.lack(READY_PART, error.reason(), &message);
+        let mut asked = Vec::new();
         for answer in answers {
             match answer {
                 Answer::Configure(reply, _) => respond(reply, Err(status.clone())),
                 Answer::Sources(answer) => answer.fail(status.clone()),
                 Answer::Trading(answer) => answer.fail(status.clone()),
-                Answer::Stream { .. } | Answer::Replay { .. } => {}
+                Answer::Account(reply) => asked.push(reply),
+                Answer::Stream { .. } | Answer::Outbox => {}
             }
         }
         self.end_stream(status);
@@ -309,6 +330,11 @@ impl Writer {
             "nothing of this group is kept"
         );
         self.engine = take_up(self.ledger.as_mut(), &self.settings, self.clock.as_ref())?;
+        self.reports = Reports::default();
+        // The account is that of the last commit now.
+        for reply in asked {
+            respond(reply, Ok(self.account()));
+        }
         self.backends.begin_anew();
         self.see_to_backends();
         Ok(())
@@ -317,7 +343,8 @@ impl Writer {
     fn answer(&mut self, answer: Answer) {
         match answer {
             Answer::Stream { stream, message } => self.say(stream, message),
-            Answer::Replay { stream, after, through } => self.replay(stream, after, through),
+            Answer::Outbox => self.send_outbox(),
+            Answer::Account(reply) => respond(reply, Ok(self.account())),
             Answer::Configure(reply, response) => respond(reply, Ok(response)),
             Answer::Sources(answer) => answer.give(),
             Answer::Trading(answer) => answer.give(),
@@ -356,6 +383,8 @@ fn status_of(error: &RequestError) -> Status {
     match error {
         RequestError::OtherAccount { .. } => Status::not_found(error.to_string()),
         RequestError::BreakContract(_) => Status::invalid_argument(error.to_string()),
+        RequestError::Overload(_) => Status::resource_exhausted(error.to_string()),
+        RequestError::ReadLedger { .. } => Status::internal(error.to_string()),
     }
 }
 
@@ -363,3 +392,6 @@ fn status_of(error: &RequestError) -> Status {
 fn respond<T>(reply: Reply<T>, answer: Result<T, Status>) {
     drop(reply.send(answer));
 }
+
+#[cfg(test)]
+mod tests;

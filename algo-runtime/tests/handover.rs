@@ -1,6 +1,6 @@
 //! A ledger changes hands between v0.1.0 and this release: each release takes up the other's rows and recognises repetitions.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::{
     fs,
@@ -13,8 +13,9 @@ use std::{
 use intuition_api::{
     capability,
     v1::{
-        Batch, ConfigureRequest, Delivery, Open, ProcessRequest, Quote, SetTradingStateRequest, Settings, Tick,
-        TickOutcome, TradingCause, TradingState,
+        AccountRequest, Batch, ConfigureRequest, Credit, Delivery, Open, Opened, OutboxEntry, Positions,
+        ProcessRequest, Published, Quote, SetTradingStateRequest, Settings, Tick, TickOutcome, TradingCause,
+        TradingState, Unusable,
         process_request::Message,
         process_response,
         runtime_client::RuntimeClient,
@@ -23,7 +24,7 @@ use intuition_api::{
     },
 };
 use tokio_stream::{StreamExt as _, iter};
-use tonic::transport::Channel;
+use tonic::{Status, transport::Channel};
 
 const ACCOUNT: &str = "default/test";
 const URL: &str = "mqtt://127.0.0.1:1883";
@@ -98,6 +99,41 @@ impl Runtime {
         let delivery = delivery(number, u32::try_from(number).unwrap(), 1, vec![named(&format!("q-{number}"), 1)]);
         let outcomes = self.outcomes(open, &[delivery]).await;
         ["Suspended", "Halted"].contains(&outcomes[0][0].reason.as_str())
+    }
+
+    /// Opens a stream and sends these messages. Gives the answer to Open and the entries, of which `wanted` come.
+    async fn entries(
+        &mut self,
+        open: Open,
+        messages: Vec<Message>,
+        wanted: usize,
+    ) -> Result<(Opened, Vec<OutboxEntry>), Status> {
+        let requests: Vec<_> = std::iter::once(Message::Open(open)).chain(messages).collect();
+        let requests = iter(requests).map(|message| ProcessRequest { message: Some(message) });
+        let mut client = self.client().await;
+        let mut responses = client.process(requests.chain(tokio_stream::pending())).await?.into_inner();
+        let (mut opened, mut entries) = (Opened::default(), Vec::new());
+        while entries.len() < wanted {
+            let next = tokio::time::timeout(PATIENCE, responses.next()).await;
+            match next.expect("an entry").unwrap()?.message {
+                Some(process_response::Message::Opened(first)) => opened = first,
+                Some(process_response::Message::Committed(committed)) => entries.extend(committed.entries),
+                _ => {}
+            }
+        }
+        Ok((opened, entries))
+    }
+
+    async fn wait_until(&mut self, unpublished: u64) {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let request = AccountRequest { account: ACCOUNT.to_owned() };
+            let account = self.client().await.account(request).await.unwrap().into_inner();
+            if account.unpublished == unpublished {
+                return;
+            }
+            assert!(Instant::now() < until, "{} unpublished", account.unpublished);
+        }
     }
 
     /// Sends deliveries on a stream of its own and gives their outcomes.
@@ -247,6 +283,99 @@ async fn take_up(data: &Path) {
     // The first of three under one id is the one that comes alone.
     assert_eq!(outcomes[3][0].seqs, outcomes[2][0].seqs);
     runtime.stop(data);
+}
+
+/// A bridge with send queues of its own, and all the credit there is.
+fn queues(run: u64, ledger_id: &str, published: Published) -> (Open, Vec<Message>) {
+    let mut open = new_bridge(run);
+    open.capabilities.push(capability::OUTBOX_QUEUES.to_owned());
+    let open = Open { pages: true, ledger_id: ledger_id.to_owned(), published: Some(published), ..open };
+    (open, vec![Message::Credit(Credit { bytes: u64::MAX })])
+}
+
+fn positions(entries: &[OutboxEntry]) -> Vec<u64> {
+    entries.iter().map(|entry| entry.position).collect()
+}
+
+/// `first` to `last` are published, and nothing in front of them.
+fn some(first: u64, last: u64) -> Published {
+    Published { done: vec![Positions { first, last }], ..Published::default() }
+}
+
+/// The ledger of v0.1.0 has this many entries in its outbox, all unpublished. This release publishes all but the first.
+async fn publish_out_of_order(data: &Path) -> Vec<OutboxEntry> {
+    let mut runtime = Runtime::start(ours(), data).await;
+    let (open, credit) = queues(8, "", Published::default());
+    let account = AccountRequest { account: ACCOUNT.to_owned() };
+    let unpublished = runtime.client().await.account(account).await.unwrap().into_inner().unpublished;
+    assert!(unpublished > 2, "the fixture has a few");
+    let count = usize::try_from(unpublished).unwrap();
+    let (opened, entries) = runtime.entries(open, credit, count).await.unwrap();
+    assert_eq!((opened.done, opened.published_through), (vec![], 0));
+    let (open, mut messages) = queues(8, &opened.ledger_id, some(2, unpublished - 1));
+    messages.push(Message::Published(some(2, unpublished - 1)));
+    let (opened, left) = runtime.entries(open, messages, 2).await.unwrap();
+    assert_eq!(opened.done, some(2, unpublished - 1).done);
+    assert_eq!(positions(&left), [1, unpublished]);
+    runtime.wait_until(unpublished).await;
+    runtime.stop(data);
+    entries
+}
+
+#[tokio::test]
+async fn outbox_of_the_release_before_is_published_out_of_order() {
+    let dir = tempfile::tempdir().unwrap();
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/ledgers/v0.1.0.db");
+    fs::copy(fixture, dir.path().join("ledger.db")).unwrap();
+    let entries = publish_out_of_order(dir.path()).await;
+    let mut runtime = Runtime::start(ours(), dir.path()).await;
+    let (open, credit) = queues(9, "", Published::default());
+    let (_, left) = runtime.entries(open, credit, 2).await.unwrap();
+    assert_eq!(left, [entries[0].clone(), entries[entries.len() - 1].clone()], "the rest is known to be done");
+    runtime.stop(dir.path());
+}
+
+#[tokio::test]
+#[ignore = "needs the binary of v0.1.0: V010=/path/to/algo-runtime"]
+async fn outbox_with_holes_goes_to_the_release_before_and_back() {
+    let older = path_in("V010").unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path();
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/ledgers/v0.1.0.db");
+    fs::copy(fixture, data.join("ledger.db")).unwrap();
+    let entries = publish_out_of_order(data).await;
+    verify(&older, data);
+    let last = entries.len() as u64;
+
+    // v0.1.0 sends all of it again, and takes what its bridge publishes.
+    let mut runtime = Runtime::start(&older, data).await;
+    let published = Message::Published(Published { through: last - 1, ..Published::default() });
+    let (_, again) = runtime.entries(old_bridge(10, true), vec![published], entries.len()).await.unwrap();
+    assert_eq!(positions(&again), positions(&entries));
+    runtime.wait_until(1).await;
+    runtime.stop(data);
+    verify(ours(), data);
+
+    // The notes of done positions are gone. Then the ledger goes back.
+    let mut runtime = Runtime::start(ours(), data).await;
+    let (open, credit) = queues(11, "", Published::default());
+    let (opened, left) = runtime.entries(open, credit, 1).await.unwrap();
+    assert_eq!((opened.done, positions(&left)), (vec![], vec![last]));
+    let (open, credit) = queues(11, &opened.ledger_id, Published { through: last + 7, ..Published::default() });
+    let mut messages = credit;
+    let unusable = Unusable { reason: "NotJson".to_owned(), message: "why".to_owned() };
+    let bad = Tick { content: Some(Content::Unusable(unusable)), ..Tick::default() };
+    messages.push(Message::Batch(Batch { deliveries: vec![delivery(1, 41, 41, vec![bad])] }));
+    let (restored, entries) = runtime.entries(open, messages, 1).await.unwrap();
+    assert!(restored.restored && restored.ledger_id != opened.ledger_id);
+    assert_eq!(positions(&entries), [last + 1]);
+    runtime.stop(data);
+    // v0.1.0 refuses it, and changes nothing.
+    let mut refused = Command::new(&older);
+    let refused = refused.args(["verify", "--data-dir"]).arg(data).output().unwrap();
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && said.contains("needs a reader of version 5"), "{said}");
+    verify(ours(), data);
 }
 
 /// `V010`: the binary of v0.1.0. `FIXTURE`: where to leave the ledger that it wrote first.

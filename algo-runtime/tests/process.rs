@@ -1,8 +1,9 @@
 //! The process `algo-runtime` as a container runs it: pages, signals, settings from a file.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::{
+    collections::BTreeMap,
     fs::{self, File},
     io::{Read as _, Write as _},
     net::{TcpListener, TcpStream},
@@ -12,12 +13,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use intuition_api::v1::{
-    AccountRequest, AccountResponse, ConfigureRequest, SetTradingStateRequest, SetTradingStateResponse, Settings,
-    TradingCause, TradingState, runtime_client::RuntimeClient,
+use intuition_api::{
+    capability,
+    v1::{
+        AccountRequest, AccountResponse, Batch, ConfigureRequest, Credit, DecisionsRequest, Delivery, Open, Opened,
+        ProcessRequest, Published, Quote, SetTradingStateRequest, SetTradingStateResponse, Settings, Tick,
+        TradingCause, TradingState, outbox_entry::Content as Entry, process_request::Message, process_response,
+        runtime_client::RuntimeClient, tick::Content,
+    },
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio_stream::StreamExt as _;
 use tonic::transport::Channel;
 
 const ACCOUNT: &str = "default/test";
@@ -96,6 +103,84 @@ impl Process {
     async fn account(&mut self) -> AccountResponse {
         let request = AccountRequest { account: ACCOUNT.to_owned() };
         self.client().await.account(request).await.unwrap().into_inner()
+    }
+}
+
+/// A bridge's knowledge of its ledger.
+#[derive(Default)]
+struct Bridge {
+    ledger_id: String,
+    published: u64,
+    delivered: u64,
+    /// By id: the content of each decision that it has published.
+    decisions: BTreeMap<String, String>,
+}
+
+impl Bridge {
+    /// Opens a stream, sends so many quotes, and publishes the entries that come, of which there are `wanted`.
+    async fn trade(&mut self, process: &mut Process, quotes: u64, wanted: u64) -> Opened {
+        let open = Open {
+            account: ACCOUNT.to_owned(),
+            broker_url: "mqtt://127.0.0.1".to_owned(),
+            session_present: true,
+            run: 7,
+            capabilities: vec![capability::OUTBOX_QUEUES.to_owned()],
+            ledger_id: self.ledger_id.clone(),
+            published: Some(Published { through: self.published, ..Published::default() }),
+            pages: true,
+            ..Open::default()
+        };
+        let deliveries = (self.delivered + 1..=self.delivered + quotes).map(delivery).collect();
+        self.delivered += quotes;
+        let messages =
+            [Message::Open(open), Message::Batch(Batch { deliveries }), Message::Credit(Credit { bytes: 1 << 20 })];
+        let (requests, receiver) = tokio::sync::mpsc::channel(8);
+        for message in messages {
+            requests.send(ProcessRequest { message: Some(message) }).await.unwrap();
+        }
+        let receiver = tokio_stream::wrappers::ReceiverStream::new(receiver);
+        let mut responses = process.client().await.process(receiver).await.unwrap().into_inner();
+        let (mut opened, mut came) = (Opened::default(), 0);
+        while came < wanted {
+            let next = tokio::time::timeout(PATIENCE, responses.next()).await.unwrap();
+            match next.unwrap().unwrap().message.unwrap() {
+                process_response::Message::Opened(first) => {
+                    self.ledger_id.clone_from(&first.ledger_id);
+                    self.published = first.published_through;
+                    opened = first;
+                }
+                process_response::Message::Committed(committed) => {
+                    for entry in committed.entries {
+                        assert_eq!(entry.position, self.published + 1);
+                        self.published = entry.position;
+                        came += 1;
+                        let Some(Entry::Decision(decision)) = entry.content else { panic!("a decision") };
+                        let (id, content) = (decision.id.clone(), format!("{decision:?}"));
+                        let known = self.decisions.entry(id).or_insert_with(|| content.clone());
+                        assert_eq!(*known, content, "an id with two contents");
+                    }
+                }
+                _ => {}
+            }
+        }
+        let published = Published { through: self.published, ..Published::default() };
+        requests.send(ProcessRequest { message: Some(Message::Published(published)) }).await.unwrap();
+        let until = Instant::now() + PATIENCE;
+        while process.account().await.unpublished > 0 {
+            assert!(Instant::now() < until, "the report does not arrive");
+        }
+        opened
+    }
+}
+
+fn delivery(number: u64) -> Delivery {
+    let quote = Quote { sid: "GOOG".to_owned(), price: format!("{number}"), time_micros: 5 };
+    Delivery {
+        number,
+        topic: "quotes".to_owned(),
+        payload_sha256: vec![1; 32].into(),
+        ticks: vec![Tick { id: format!("q-{number}"), content: Some(Content::Quote(quote)), ..Tick::default() }],
+        ..Delivery::default()
     }
 }
 
@@ -328,6 +413,53 @@ async fn files_beside_the_settings_bring_the_trading_state_and_leave_the_cash_op
     assert_eq!(process.state().await, (TradingState::Active, 2, 3));
     assert_eq!(process.account().await.deposits, "700.00");
     assert!(process.terminate().status.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_that_went_back_under_a_living_bridge_publishes_everything_it_books_later_under_ids_of_its_own() {
+    let dir = folder();
+    let settings = settings(dir.path(), 1, &json!({"threshold": 0, "startingCash": "100000"}));
+    let start = || {
+        let (mut command, grpc, http) = command(dir.path(), &settings);
+        command.args(["--portfolio", "fixed-amount", "--amount", "1"]);
+        Process { child: Some(command.spawn().unwrap()), grpc, http }
+    };
+    let (file, copy) = (dir.path().join("data/ledger.db"), dir.path().join("copy.db"));
+    let mut bridge = Bridge::default();
+    let mut process = start();
+    let first = bridge.trade(&mut process, 10, 10).await;
+    assert!(process.terminate().status.success());
+    fs::copy(&file, &copy).unwrap();
+    let mut process = start();
+    assert!(!bridge.trade(&mut process, 20, 20).await.restored);
+    assert!(process.terminate().status.success());
+    assert_eq!((bridge.published, bridge.decisions.len()), (30, 30));
+
+    fs::copy(&copy, &file).unwrap();
+    let mut process = start();
+    let opened = bridge.trade(&mut process, 25, 25).await;
+    assert!(opened.restored && opened.ledger_id != first.ledger_id);
+    assert_eq!((opened.published_through, bridge.published, bridge.decisions.len()), (10, 35, 55));
+    let account = process.account().await;
+    assert_eq!((account.ledger_id, account.ledger_first_seq), (opened.ledger_id.clone(), 11));
+    let request = DecisionsRequest { account: ACCOUNT.to_owned(), from_seq: 0 };
+    let mut decisions = process.client().await.decisions(request).await.unwrap().into_inner();
+    let mut count = 0;
+    while let Some(decision) = decisions.next().await {
+        let decision = decision.unwrap();
+        assert_eq!(bridge.decisions.get(&decision.id), Some(&format!("{decision:?}")), "as it was published");
+        count += 1;
+    }
+    assert_eq!(count, 35);
+    let ended = process.terminate();
+    let logged = String::from_utf8(ended.stderr).unwrap() + &String::from_utf8(ended.stdout).unwrap();
+    assert_eq!(logged.matches("the ledger has gone back").count(), 1, "{logged}");
+
+    let mut verify = Command::new(env!("CARGO_BIN_EXE_algo-runtime"));
+    let report = verify.arg("verify").arg("--data-dir").arg(dir.path().join("data")).output().unwrap();
+    let report = String::from_utf8(report.stdout).unwrap();
+    assert!(report.contains(&format!("ledger       {}\n", opened.ledger_id)), "{report}");
+    assert!(report.contains(&format!("earlier id   {} for decisions 1 to 10\n", first.ledger_id)), "{report}");
 }
 
 #[test]

@@ -7,9 +7,10 @@ use bridge::{
     mqtt::{Credentials, Fixed},
 };
 use clap::Parser;
+use intuition_api::topic::PREFIX;
 use intuition_common::{
     clock::{Clock, SystemClock},
-    http::{self, Pages},
+    http::{self, Heartbeats, Pages},
     readiness::Readiness,
     secret::Secret,
     shutdown,
@@ -52,7 +53,11 @@ pub(crate) struct Args {
     /// What client ids begin with.
     #[arg(long, env = "INTUITION_CLIENT_ID_PREFIX", value_name = "TEXT", default_value = "intuition")]
     client_id_prefix: String,
-    /// Topic for decisions instead of intuition/<namespace>/<name>/decisions.
+    /// First levels of the account's topics, `PREFIX/<namespace>/<name>/...`: one or more. Two installations on one broker
+    /// need different prefixes.
+    #[arg(long, env = "INTUITION_TOPIC_PREFIX", value_name = "PREFIX", default_value = PREFIX)]
+    topic_prefix: String,
+    /// Topic for decisions instead of PREFIX/<namespace>/<name>/decisions.
     #[arg(long, env = "INTUITION_DECISIONS_TOPIC", value_name = "TOPIC")]
     decisions_topic: Option<String>,
     /// Address for /healthz, /readyz and /metrics.
@@ -81,6 +86,9 @@ pub(crate) enum MainError {
         /// What is wrong with it.
         source: io::Error,
     },
+    /// The pages are not served any more: probes and scrapes would fail without a word.
+    #[error("cannot serve /healthz, /readyz and /metrics any more (--http-addr)")]
+    ServePages(#[source] io::Error),
     /// No signals, so no orderly end.
     #[error("cannot watch for signals")]
     WatchSignals(#[source] io::Error),
@@ -108,13 +116,18 @@ pub(crate) async fn run(args: Args) -> Result<(), MainError> {
     let mut servers = JoinSet::new();
     if let Some(addr) = http_addr {
         let listener = TcpListener::bind(addr).await.map_err(|source| MainError::Listen { addr, source })?;
-        let pages = Pages { readiness: readiness.clone(), registry: Arc::new(registry) };
+        let (readiness, heartbeats) = (readiness.clone(), Heartbeats::default());
+        let pages = Pages { readiness, registry: Arc::new(registry), heartbeats };
         servers.spawn(http::serve(listener, pages, shutdown.clone()));
     }
-    bridge::run(config, Parts { readiness, metrics, clock, published: None }, shutdown).await?;
+    let bridge = bridge::run(config, Parts { readiness, metrics, clock, published: None }, shutdown);
+    let outcome = tokio::select! {
+        outcome = bridge => outcome.map_err(MainError::from),
+        error = http::failed(&mut servers) => Err(MainError::ServePages(error)),
+    };
     // A page being read must not hold up the end.
     servers.shutdown().await;
-    Ok(())
+    outcome
 }
 
 impl Args {
@@ -132,6 +145,7 @@ impl Args {
             mqtt: MqttConfig {
                 credentials,
                 client_id_prefix: self.client_id_prefix,
+                topic_prefix: self.topic_prefix,
                 session: Session::Persistent,
                 ..MqttConfig::new(self.mqtt)
             },

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use intuition_api::topic::{self, OwnTopics};
+use intuition_api::topic::{self, OwnTopics, PREFIX, PrefixError, check_prefix};
 
 use crate::{
     inflight::Bounds,
     message::MAX_TICKS,
-    mqtt::{Address, AddressError, Credentials, KEEP_ALIVE, Options},
+    mqtt::{ANSWER_TIMEOUT, Address, AddressError, CONNECT_TIMEOUT, Credentials, KEEP_ALIVE, Options},
 };
 
 /// How long the broker keeps the session of a bridge that is away.
@@ -22,7 +22,7 @@ pub struct Config {
     pub runtime_url: String,
     /// The account, `<namespace>/<name>`.
     pub account: String,
-    /// Where decisions go instead of `intuition/<namespace>/<name>/decisions`.
+    /// Where decisions go instead of `<prefix>/<namespace>/<name>/decisions`.
     pub decisions_topic: Option<String>,
     /// How much may be under way.
     pub limits: Limits,
@@ -37,10 +37,16 @@ pub struct MqttConfig {
     pub credentials: Credentials,
     /// What client ids begin with.
     pub client_id_prefix: String,
+    /// First levels of the account's own topics, one or more. Two installations on one broker need different prefixes.
+    pub topic_prefix: String,
     /// Whether the broker keeps the session while the bridge is away.
     pub session: Session,
     /// How often a packet is sent to the broker at least, whole seconds.
     pub keep_alive: Duration,
+    /// How long a connection may take, from the look-up of the host to the CONNACK.
+    pub connect_timeout: Duration,
+    /// How long the broker may leave a request without an answer.
+    pub answer_timeout: Duration,
 }
 
 impl MqttConfig {
@@ -50,8 +56,11 @@ impl MqttConfig {
             url: url.into(),
             credentials: Credentials::default(),
             client_id_prefix: "intuition".to_owned(),
+            topic_prefix: PREFIX.to_owned(),
             session: Session::Persistent,
             keep_alive: KEEP_ALIVE,
+            connect_timeout: CONNECT_TIMEOUT,
+            answer_timeout: ANSWER_TIMEOUT,
         }
     }
 }
@@ -104,6 +113,14 @@ pub enum ConfigError {
     /// Nothing that can be published to.
     #[error("{0:?} is no topic to publish decisions to")]
     ParseDecisionsTopic(String),
+    /// No topic can begin so.
+    #[error("the topic prefix {prefix:?} {source}")]
+    ParseTopicPrefix {
+        /// As given.
+        prefix: String,
+        /// What is wrong with it.
+        source: PrefixError,
+    },
     /// Less than one message may hold would stop the bridge for good.
     #[error("the bound on unacknowledged ticks must be at least {MAX_TICKS}, not {0}")]
     BoundTooTightly(usize),
@@ -131,6 +148,8 @@ impl Config {
         }) else {
             return Err(ConfigError::ParseAccount(self.account.clone()));
         };
+        let prefix = &self.mqtt.topic_prefix;
+        check_prefix(prefix).map_err(|source| ConfigError::ParseTopicPrefix { prefix: prefix.clone(), source })?;
         if let Some(decisions) = self.decisions_topic.as_ref().filter(|decisions| !publishable(decisions)) {
             return Err(ConfigError::ParseDecisionsTopic(decisions.clone()));
         }
@@ -144,6 +163,8 @@ impl Config {
         let options = |client_id: String| Options {
             credentials: self.mqtt.credentials.clone(),
             keep_alive: self.mqtt.keep_alive,
+            connect_timeout: self.mqtt.connect_timeout,
+            answer_timeout: self.mqtt.answer_timeout,
             ..Options::new(address.clone(), client_id)
         };
         let publishing = options(format!("{client_id}.pub"));
@@ -154,7 +175,7 @@ impl Config {
         }
         Ok(Checked {
             account: self.account.clone(),
-            topics: OwnTopics::new(&self.account, self.decisions_topic.as_deref()),
+            topics: OwnTopics::new(prefix, &self.account, self.decisions_topic.as_deref()),
             limits: self.limits,
             broker_url: address.to_string(),
             subscribing,

@@ -10,10 +10,13 @@ mod address;
 mod codes;
 mod connection;
 mod credentials;
+mod deadlines;
+mod dial;
 mod error;
 mod events;
 mod liveness;
 mod packets;
+mod pauses;
 mod socket;
 mod task;
 mod tls;
@@ -28,12 +31,18 @@ use tokio_util::task::TaskTracker;
 pub use self::{
     address::{Address, AddressError},
     credentials::{Credentials, Fixed},
-    error::LinkError,
+    error::{Awaited, LinkError},
     events::Events,
 };
 
 /// How often a packet is sent to the broker at least.
 pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(30);
+
+/// How long a connection may take by default, from the look-up of the host to the CONNACK: a broker may ask another
+/// service about a login, which takes seconds where that is busy.
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long an answer of the broker may take by default.
+pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How to connect, and as whom.
 #[derive(Debug, Clone)]
@@ -57,6 +66,11 @@ pub struct Options {
     /// A packet is sent to the broker at least this often, whole seconds; a broker that asks for another interval in its
     /// CONNACK gets that.
     pub keep_alive: Duration,
+    /// How long a connection may take, from the look-up of the host to the CONNACK.
+    pub connect_timeout: Duration,
+    /// How long a PUBLISH, SUBSCRIBE or UNSUBSCRIBE may be without an answer, and bytes without being taken. The
+    /// connection is given up then, by [`LinkError::NoAnswer`].
+    pub answer_timeout: Duration,
 }
 
 impl Options {
@@ -72,6 +86,8 @@ impl Options {
             last_will: None,
             event_capacity: 1024,
             keep_alive: KEEP_ALIVE,
+            connect_timeout: CONNECT_TIMEOUT,
+            answer_timeout: ANSWER_TIMEOUT,
         }
     }
 }
@@ -191,7 +207,7 @@ pub enum Event {
     },
 }
 
-/// What a broker says of itself in its CONNACK (section 3.2.2.3).
+/// The capabilities of a broker, from its CONNACK (section 3.2.2.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Capabilities {
     /// `QoS` 1 messages that it takes without having acknowledged them.
@@ -206,6 +222,19 @@ pub struct Capabilities {
     pub max_qos: u8,
     /// Seconds that it keeps the session without a connection; `None`: as long as was asked for.
     pub session_expiry: Option<u32>,
+}
+
+#[cfg(test)]
+impl Capabilities {
+    /// Those of a CONNACK without properties.
+    pub(crate) const UNLIMITED: Self = Self {
+        receive_maximum: u16::MAX,
+        max_packet_size: None,
+        retain: true,
+        subscription_ids: true,
+        max_qos: 2,
+        session_expiry: None,
+    };
 }
 
 /// An acknowledgement of a message.
@@ -256,7 +285,8 @@ impl Link {
         self.submit(Request::Publish { epoch, token, message });
     }
 
-    /// Subscribes with `QoS` 1, without the messages that the broker kept. Answered by [`Event::Subscribed`].
+    /// Subscribes with `QoS` 1, without the messages that the broker kept, and with the identifier if the broker takes
+    /// one. Answered by [`Event::Subscribed`]. The next SUBSCRIBE or UNSUBSCRIBE is sent behind the answer.
     pub fn subscribe(&self, epoch: u64, token: u64, filter: String, subscription_id: u32) {
         self.submit(Request::Subscribe { epoch, token, filter, subscription_id });
     }

@@ -4,7 +4,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use intuition_api::{
     topic::OwnTopics,
-    v1::{DeadLetter, Decision, OutboxEntry, Side, outbox_entry::Content},
+    v1::{DeadLetter, DeadLetterCause, Decision, OutboxEntry, Side, outbox_entry::Content},
 };
 use intuition_common::clock::rfc3339_millis;
 use serde::Serialize;
@@ -75,8 +75,12 @@ struct DeadLetterView<'a> {
     topic: &'a str,
     reason: &'a str,
     message: &'a str,
+    /// Every reason with the number of its ticks. Empty from a runtime that sends a letter for each reason.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    reasons: Vec<ReasonView<'a>>,
     size: u64,
     sha256: String,
+    /// Neither this nor the next: the payload is in the first letter of the message, or was too large for the broker.
     #[serde(skip_serializing_if = "Option::is_none")]
     payload: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -84,16 +88,31 @@ struct DeadLetterView<'a> {
     time: String,
 }
 
+#[derive(Serialize)]
+struct ReasonView<'a> {
+    reason: &'a str,
+    message: &'a str,
+    count: u32,
+}
+
+impl<'a> From<&'a DeadLetterCause> for ReasonView<'a> {
+    fn from(cause: &'a DeadLetterCause) -> Self {
+        Self { reason: &cause.reason, message: &cause.message, count: cause.count }
+    }
+}
+
 fn dead_letter_view(letter: &DeadLetter) -> DeadLetterView<'_> {
     let cut = letter.payload.get(..KEPT_PAYLOAD_BYTES).unwrap_or(&letter.payload);
+    let has_payload = !cut.is_empty() || letter.payload_size == 0;
     let text = text(cut, u64::try_from(cut.len()).is_ok_and(|kept| kept < letter.payload_size));
     DeadLetterView {
         topic: &letter.topic,
         reason: &letter.reason,
         message: &letter.message,
+        reasons: letter.causes.iter().map(ReasonView::from).collect(),
         size: letter.payload_size,
         sha256: hex::encode(&letter.payload_sha256),
-        payload: text,
+        payload: text.filter(|_| has_payload),
         payload_base64: text.is_none().then(|| STANDARD.encode(cut)),
         time: rfc3339_millis(letter.time_micros),
     }
@@ -198,6 +217,24 @@ mod tests {
     }
 
     #[test]
+    fn a_dead_letter_counts_its_reasons_and_leaves_out_a_payload_that_it_does_not_have() {
+        let cause = |reason: &str, count| DeadLetterCause { reason: reason.to_owned(), message: "m".to_owned(), count };
+        let letter = DeadLetter {
+            topic: "quotes".to_owned(),
+            reason: "BadPrice".to_owned(),
+            message: "m".to_owned(),
+            payload_size: 70_000,
+            causes: vec![cause("BadPrice", 3), cause("BadSymbol", 1)],
+            ..DeadLetter::default()
+        };
+        let expected = concat!(
+            r#"{"topic":"quotes","reason":"BadPrice","message":"m","reasons":[{"reason":"BadPrice","message":"m","count":3},"#,
+            r#"{"reason":"BadSymbol","message":"m","count":1}],"size":70000,"sha256":"","time":"1970-01-01T00:00:00.000Z"}"#
+        );
+        assert_eq!(String::from_utf8(json(&dead_letter_view(&letter)).to_vec()).unwrap(), expected);
+    }
+
+    #[test]
     fn a_dead_letter_is_cut_between_characters() {
         let long = "é".repeat(KEPT_PAYLOAD_BYTES);
         let odd = format!("x{long}");
@@ -208,7 +245,7 @@ mod tests {
 
     #[test]
     fn a_farewell_has_the_time_of_the_end_and_a_will_the_time_of_the_start() {
-        let topics = OwnTopics::new("ns/a", None);
+        let topics = OwnTopics::new("intuition", "ns/a", None);
         let (farewell, will) = (state(&topics, false, "ns/a", "0f", 1_000_000), will(&topics, "ns/a", "0f", 1_000_000));
         let shown = |message: &Message| String::from_utf8(message.payload.to_vec()).unwrap();
         let time = r#""1970-01-01T00:00:01.000Z"}"#;
@@ -222,7 +259,7 @@ mod tests {
     fn every_kind_has_its_topic() {
         let publication = Publication { channel: "sma/fast".to_owned(), payload: Bytes::from_static(b"1") };
         let entry = |content| OutboxEntry { position: 1, content: Some(content) };
-        let moved = OwnTopics::new("ns/a", Some("trades"));
+        let moved = OwnTopics::new("intuition", "ns/a", Some("trades"));
         let topic = |content| message(&moved, &entry(content)).unwrap().topic;
         assert_eq!(topic(Content::Decision(Decision::default())), "trades");
         assert_eq!(topic(Content::DeadLetter(DeadLetter::default())), "intuition/ns/a/dead-letter");

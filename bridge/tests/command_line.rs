@@ -2,7 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "tests may panic, and so may their helpers")]
 
-use std::process::Command;
+use std::{
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::{TcpListener, TcpStream},
+    process::{Child, Command, Stdio},
+    thread,
+};
 
 /// Runs `bridge` and gives its exit code and what it said.
 fn bridge(arguments: &[&str]) -> (Option<i32>, String) {
@@ -34,6 +39,8 @@ fn arguments_that_cannot_be_used_end_it_with_code_2_and_say_why() {
         (with(5, "goog-random"), "an account is `<namespace>/<name>`"),
         (with(5, "a/b/c"), "an account is `<namespace>/<name>`"),
         (and(&["--decisions-topic", "a/#"]), "is no topic to publish decisions to"),
+        (and(&["--topic-prefix", "a/"]), "the topic prefix \"a/\" must have no empty level"),
+        (and(&["--topic-prefix", "a/#"]), "the topic prefix \"a/#\" must have neither wildcards"),
         (and(&["--mqtt-credentials-dir", "/nowhere", "--mqtt-username", "me"]), "cannot be used with '--mqtt-username"),
         (and(&["--mqtt-password-file", "/nowhere/password"]), "cannot read the password file /nowhere/password"),
         (with(1, "mqtts://broker").into_iter().chain(["--mqtt-ca-file", "/nowhere/ca"]).collect(), "/nowhere/ca"),
@@ -54,4 +61,38 @@ fn a_port_in_use_is_named() {
     let (code, said) = bridge(&arguments);
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains(&format!("cannot listen on {address} for --http-addr")), "{said}");
+}
+
+/// A broker that accepts connections and answers nothing else.
+fn accept_and_answer_nothing(mut connection: TcpStream) {
+    let mut bytes = [0; 1024];
+    if matches!(connection.read(&mut bytes), Ok(1..)) && connection.write_all(&[0x20, 3, 0, 0, 0]).is_ok() {
+        while matches!(connection.read(&mut bytes), Ok(1..)) {}
+    }
+}
+
+fn terminate(child: &Child) {
+    assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
+}
+
+#[test]
+fn second_signal_ends_a_farewell_that_the_broker_does_not_answer() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let broker = format!("mqtt://{}", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        for connection in listener.incoming().map_while(Result::ok) {
+            thread::spawn(|| accept_and_answer_nothing(connection));
+        }
+    });
+    let arguments = ["-m", &broker, "-r", "http://127.0.0.1:1", "--algo", "default/a"];
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bridge"));
+    let mut child = command.args(arguments).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    // Its state waits for a PUBACK from here on.
+    assert!(lines.any(|line| line.contains("part=\"publisher\"") && line.contains("part is there")));
+    terminate(&child);
+    assert!(lines.any(|line| line.contains("shutting down")));
+    terminate(&child);
+    assert!(lines.any(|line| line.contains("second signal")));
+    assert_eq!(child.wait().unwrap().code(), Some(143));
 }

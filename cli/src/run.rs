@@ -21,6 +21,7 @@ use bridge::{
     MqttConfig, Session,
     mqtt::{Address, Credentials, Fixed, Options},
 };
+use futures::future::join_all;
 use intuition_common::{exit, secret::Secret, shutdown, telemetry};
 use intuition_operator::resource::TradingAlgo;
 use tempfile::TempDir;
@@ -41,8 +42,6 @@ use crate::{
     validate,
 };
 
-/// What shells say of a process that Ctrl-C ended.
-const INTERRUPTED: u8 = 130;
 /// The path that names standard input.
 const STDIN: &str = "-";
 
@@ -125,18 +124,20 @@ pub(crate) fn command(args: &RunArgs) -> ExitCode {
         Err(problems) => return validate::tell(&problems),
     };
     match try_command(args, &algos) {
-        Ok(End::Complete | End::Closed) => ExitCode::SUCCESS,
-        Ok(End::Interrupted) => ExitCode::from(INTERRUPTED),
+        Ok((End::Complete | End::Closed, _)) => ExitCode::SUCCESS,
+        Ok((End::Interrupted, code)) => ExitCode::from(code.unwrap_or(1)),
         Err(error) => exit::report(&error, error.code()),
     }
 }
 
-fn try_command(args: &RunArgs, algos: &[(TradingAlgo, Choice)]) -> Result<End, RunError> {
+/// How the run ended, and the exit code of the signal that ended it.
+fn try_command(args: &RunArgs, algos: &[(TradingAlgo, Choice)]) -> Result<(End, Option<u8>), RunError> {
     let feed = args.feed.as_ref().map(|path| Feed::read(path, &args.column)).transpose().map_err(RunError::ReadFeed)?;
     let tokio = tokio::runtime::Runtime::new().map_err(RunError::StartTokio)?;
     tokio.block_on(async {
         // Before the folder is made: from here on a signal leaves none behind.
-        let signal = shutdown::on_signal().map_err(RunError::WaitForSignals)?;
+        let signals = shutdown::signals().map_err(RunError::WaitForSignals)?;
+        let signal = signals.first.clone();
         let temporary = match &args.data_dir {
             Some(_) => None,
             None => Some(TempDir::with_prefix("intuition-").map_err(RunError::MakeFolder)?),
@@ -161,7 +162,7 @@ fn try_command(args: &RunArgs, algos: &[(TradingAlgo, Choice)]) -> Result<End, R
         tasks.close();
         // Connections that hang must not keep the process.
         drop(tokio::time::timeout(PATIENCE, tasks.wait()).await);
-        outcome
+        outcome.map(|end| (end, signals.exit_code()))
     })
 }
 
@@ -278,12 +279,15 @@ async fn stop(locals: Vec<Local>) -> Result<(), RunError> {
     summarise(locals, Duration::ZERO).await.map(drop)
 }
 
-/// Stops everything, and says what each account did. The first error of all is told, after everything is stopped.
+/// Stops all accounts at the same time, and gives what each account did, in their order. The first error of all is returned,
+/// after everything is stopped.
 async fn summarise(locals: Vec<Local>, elapsed: Duration) -> Result<Vec<Summary>, RunError> {
     let (mut summaries, mut failed) = (Vec::new(), Ok(()));
-    for local in locals {
+    let stops = locals.into_iter().map(|local| async {
         let (account, start) = (local.account.clone(), Arc::clone(&local.start));
-        let (end, outcome) = local.stop().await;
+        (account, start, local.stop().await)
+    });
+    for (account, start, (end, outcome)) in join_all(stops).await {
         summaries.push(Summary::between(&start, &end, elapsed));
         failed = failed.and(outcome.map_err(|error| RunError::local(account, error)));
     }

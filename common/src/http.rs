@@ -1,6 +1,14 @@
 //! `/healthz`, `/readyz` and `/metrics` of a process.
+//!
+//! The port is open to the whole cluster, so everything about a connection is bounded: one request, its head and its
+//! whole time, and the number of connections. A probe is answered while thousands of silent connections come and go.
 
-use std::{io, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    io,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use axum::{
     Json, Router,
@@ -9,12 +17,36 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use hyper::{
+    server::conn::http1,
+    service::{Service as _, service_fn},
+};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
 use prometheus_client::{encoding::text::encode, registry::Registry};
 use serde_json::json;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::readiness::Readiness;
+use crate::{
+    heartbeat::Heartbeat,
+    listen::{Bounds, Connection, Listener},
+    readiness::Readiness,
+};
+
+/// Most connections at a time. Probes, a scraper and a person need a handful.
+const MAX_CONNECTIONS: usize = 64;
+/// Time for the head of the request.
+const HEAD_TIME: Duration = Duration::from_secs(5);
+/// Time for the whole connection, so that a slow reader ends too.
+const CONNECTION_TIME: Duration = Duration::from_secs(15);
+/// Largest head of a request, bytes, and the most fields in it.
+const MAX_HEAD: usize = 16 << 10;
+const MAX_FIELDS: usize = 64;
+/// Age of a heartbeat from which on its loop counts as hung.
+pub const HUNG: Duration = Duration::from_secs(30);
 
 /// What the three pages show.
 #[derive(Clone)]
@@ -23,16 +55,87 @@ pub struct Pages {
     pub readiness: Readiness,
     /// Behind `/metrics`, `OpenMetrics` text.
     pub registry: Arc<Registry>,
+    /// Behind `/healthz`: 200, or 503 while one of them is older than [`HUNG`].
+    pub heartbeats: Heartbeats,
 }
 
-/// Serves the pages until `shutdown` is cancelled.
+/// The loops that a process cannot do without. Copies share them.
+#[derive(Debug, Clone, Default)]
+pub struct Heartbeats(Arc<Mutex<BTreeMap<&'static str, Heartbeat>>>);
+
+impl Heartbeats {
+    /// Watches the loop `name`, which beats from now on, for example `the writer of the ledger`. A loop of the same name is
+    /// replaced.
+    pub fn watch(&self, name: &'static str, heartbeat: Heartbeat) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name, heartbeat);
+    }
+
+    /// A sentence about a loop that hangs.
+    fn hung(&self) -> Option<String> {
+        let loops = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (name, age) = loops.iter().map(|(name, heartbeat)| (name, heartbeat.age())).find(|(_, age)| *age > HUNG)?;
+        Some(format!("{name} has made no turn for {} seconds", age.as_secs()))
+    }
+}
+
+/// Serves the pages until `shutdown` is cancelled, and ends the connections that are open then once they are answered. An
+/// error means that the socket accepts nothing any more.
 pub async fn serve(listener: TcpListener, pages: Pages, shutdown: CancellationToken) -> io::Result<()> {
+    let bounds = Bounds { connections: MAX_CONNECTIONS, first_request: HEAD_TIME };
+    let listener = Listener::new(listener, "HTTP", bounds);
     let router = Router::new()
-        .route("/healthz", get(|| async { "ok" }))
+        .route("/healthz", get(healthy))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .with_state(pages);
-    axum::serve(listener, router).with_graceful_shutdown(shutdown.cancelled_owned()).await
+    let mut connections = JoinSet::new();
+    while let Some(connection) = shutdown.run_until_cancelled(listener.accept()).await {
+        connections.spawn(answer(connection?, router.clone()));
+        while connections.try_join_next().is_some() {}
+    }
+    drop(listener);
+    while connections.join_next().await.is_some() {}
+    Ok(())
+}
+
+/// Waits until one of `servers` fails: with an error of [`serve`], or by a panic. Those that end in order are waited for.
+pub async fn failed(servers: &mut JoinSet<io::Result<()>>) -> io::Error {
+    while let Some(ended) = servers.join_next().await {
+        match ended.map_err(io::Error::other) {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) | Err(error) => return error,
+        }
+    }
+    std::future::pending().await
+}
+
+/// Answers one request. There is no keep-alive: a connection between two requests would hold a place and serve nobody.
+async fn answer(connection: Connection, router: Router) {
+    let peer = connection.peer();
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |request| {
+        peer.request();
+        router.call(request)
+    });
+    let serving = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIME)
+        .max_buf_size(MAX_HEAD)
+        .max_headers(MAX_FIELDS)
+        .keep_alive(false)
+        .serve_connection(TokioIo::new(connection), service);
+    match timeout(CONNECTION_TIME, serving).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "an HTTP connection ended with an error"),
+        Err(_) => tracing::debug!("an HTTP connection took too long"),
+    }
+}
+
+async fn healthy(State(pages): State<Pages>) -> Response {
+    match pages.heartbeats.hung() {
+        None => "ok".into_response(),
+        Some(sentence) => (StatusCode::SERVICE_UNAVAILABLE, sentence).into_response(),
+    }
 }
 
 async fn ready(State(pages): State<Pages>) -> Response {
@@ -50,3 +153,6 @@ async fn metrics(State(pages): State<Pages>) -> Response {
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,8 @@
 //! - [`telemetry`]: logs, on stderr, as text or JSON.
 //! - [`readiness`]: what a process still lacks, and since when.
 //! - [`http`]: `/healthz`, `/readyz`, `/metrics`.
+//! - [`heartbeat`]: whether a loop of the process still turns.
+//! - [`listen`]: a TCP listener with a bounded number of connections.
 //! - [`shutdown`]: SIGTERM, Ctrl-C, SIGHUP and SIGQUIT as a cancellation token.
 //! - [`secret`]: text that never reaches a log.
 //! - [`args`]: reads the command line, and shows errors in it.
@@ -17,7 +19,9 @@ pub mod backoff;
 pub mod clock;
 pub mod color;
 pub mod exit;
+pub mod heartbeat;
 pub mod http;
+pub mod listen;
 pub mod readiness;
 pub mod secret;
 pub mod shutdown;

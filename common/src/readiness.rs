@@ -1,5 +1,5 @@
-//! What a process still lacks, what else somebody should know, and since when. The operator turns it into conditions, a
-//! person reads it on `/readyz`.
+//! The parts that a process lacks, and its warnings, each with its time. The operator turns them into conditions; a person
+//! reads them on `/readyz`.
 
 use std::{
     collections::BTreeMap,
@@ -55,6 +55,21 @@ impl Readiness {
             _ => rfc3339_millis(self.clock.now_micros()),
         };
         missing.insert(part, Missing { part, reason: reason.to_owned(), message: message.to_owned(), since });
+    }
+
+    /// `part` is missing, unless it is for another reason, which says more.
+    pub fn lack_unless_missing(&self, part: &'static str, reason: &str, message: &str) {
+        if lock(&self.missing).get(part).is_none_or(|known| known.reason == reason) {
+            self.lack(part, reason, message);
+        }
+    }
+
+    /// `part` is there, if it was missing for `reason`.
+    pub fn have_again(&self, part: &'static str, reason: &str) {
+        let mut missing = lock(&self.missing);
+        if missing.get(part).is_some_and(|known| known.reason == reason) {
+            missing.remove(part);
+        }
     }
 
     /// Everything that is missing, by part; empty when ready.
@@ -118,6 +133,20 @@ mod tests {
         readiness.lack("broker", "NotAuthorized", "wrong password");
         assert_ne!(readiness.missing()[0].since, since);
         readiness.have("broker");
+        assert!(readiness.missing().is_empty());
+    }
+
+    #[test]
+    fn a_reason_that_says_more_is_neither_replaced_nor_removed() {
+        let readiness = Readiness::new(&[], Arc::new(Ticking::default()));
+        readiness.lack_unless_missing("ledger", "LedgerNotAnswering", "31 seconds");
+        readiness.lack_unless_missing("ledger", "LedgerNotAnswering", "32 seconds");
+        assert_eq!(readiness.missing()[0].message, "32 seconds");
+        readiness.lack("ledger", "LedgerUnwritable", "disk full");
+        readiness.lack_unless_missing("ledger", "LedgerNotAnswering", "33 seconds");
+        readiness.have_again("ledger", "LedgerNotAnswering");
+        assert_eq!(readiness.missing()[0].reason, "LedgerUnwritable");
+        readiness.have_again("ledger", "LedgerUnwritable");
         assert!(readiness.missing().is_empty());
     }
 

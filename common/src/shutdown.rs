@@ -1,32 +1,79 @@
-//! Signals that end a process, as a cancellation token.
+//! Signals that end a process, as a cancellation token. A second signal ends it at once.
 
-use std::{fs, io};
+use std::{
+    fs, io,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
+};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// A token that is cancelled by the first SIGTERM, SIGINT, SIGHUP or SIGQUIT. A process that was started with SIGHUP or
-/// SIGQUIT ignored, as `nohup` does, goes on ignoring it. Must be called within a tokio runtime.
+/// Where a process without a signal reads 0.
+const NONE: u8 = 0;
+
+/// The signals of a process.
+#[derive(Debug, Clone)]
+pub struct Signals {
+    /// Cancelled by the first one.
+    pub first: CancellationToken,
+    number: Arc<AtomicU8>,
+}
+
+impl Signals {
+    /// The exit code that shells show for a process that the first signal ended: 128 and its number, as 130 for SIGINT and
+    /// 143 for SIGTERM. `None`: there was no signal.
+    pub fn exit_code(&self) -> Option<u8> {
+        match self.number.load(Ordering::Acquire) {
+            NONE => None,
+            number => Some(exit_code(number)),
+        }
+    }
+}
+
+const fn exit_code(number: u8) -> u8 {
+    number.saturating_add(128)
+}
+
+/// A token that is cancelled by the first signal of [`signals`].
 pub fn on_signal() -> io::Result<CancellationToken> {
-    let token = CancellationToken::new();
+    signals().map(|signals| signals.first)
+}
+
+/// Listens to SIGTERM, SIGINT, SIGHUP and SIGQUIT. The first one cancels the token, and the second one ends the process at
+/// once with the exit code of that signal. A process that was started with SIGHUP or SIGQUIT ignored, as `nohup` does, goes
+/// on ignoring it. Must be called within a tokio runtime.
+pub fn signals() -> io::Result<Signals> {
+    let signals = Signals { first: CancellationToken::new(), number: Arc::new(AtomicU8::new(NONE)) };
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let ignored = ignored();
     let mut hangup = unless_ignored(SignalKind::hangup(), ignored)?;
     let mut quit = unless_ignored(SignalKind::quit(), ignored)?;
-    let cancelled = token.clone();
-    #[expect(clippy::disallowed_methods, reason = "it waits for a signal until the process ends")]
+    let Signals { first, number } = signals.clone();
+    #[expect(clippy::disallowed_methods, reason = "it waits for signals until the process ends")]
     tokio::spawn(async move {
-        let name = tokio::select! {
-            _ = terminate.recv() => "SIGTERM",
-            _ = interrupt.recv() => "SIGINT",
-            () = received(hangup.as_mut()) => "SIGHUP",
-            () = received(quit.as_mut()) => "SIGQUIT",
-        };
-        tracing::info!(signal = name, "shutting down");
-        cancelled.cancel();
+        loop {
+            let (name, kind) = tokio::select! {
+                _ = terminate.recv() => ("SIGTERM", SignalKind::terminate()),
+                _ = interrupt.recv() => ("SIGINT", SignalKind::interrupt()),
+                () = received(hangup.as_mut()) => ("SIGHUP", SignalKind::hangup()),
+                () = received(quit.as_mut()) => ("SIGQUIT", SignalKind::quit()),
+            };
+            let received = u8::try_from(kind.as_raw_value()).unwrap_or(u8::MAX);
+            if first.is_cancelled() {
+                tracing::warn!(signal = name, "second signal: ending at once");
+                #[expect(clippy::exit, reason = "a second signal means that the orderly end takes too long")]
+                std::process::exit(i32::from(exit_code(received)));
+            }
+            tracing::info!(signal = name, "shutting down");
+            number.store(received, Ordering::Release);
+            first.cancel();
+        }
     });
-    Ok(token)
+    Ok(signals)
 }
 
 fn unless_ignored(kind: SignalKind, ignored: u64) -> io::Result<Option<Signal>> {

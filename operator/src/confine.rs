@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use intuition_api::topic::{Confinement, PREFIX};
+use intuition_api::topic::Confinement;
 
 use crate::{
     names::{DEFAULT_BROKER, label},
@@ -41,23 +41,29 @@ pub fn with<T>(planned: Result<T, Vec<Problem>>, problem: Option<Problem>) -> Re
 pub struct ChannelRule {
     /// What follows from a channel that is not allowed; never `Off`.
     pub confine: Confine,
+    /// What the topics of accounts begin with.
+    pub prefix: String,
     /// Filters that are allowed besides the namespace's own topics.
     pub subscribe: Vec<String>,
 }
 
 /// The rule for an algorithm's own channels; `None`: they are not checked, or the resource names the channels itself.
 pub fn channel_rule(namespace: &str, names_channels: bool, topics: &TopicSettings) -> Option<ChannelRule> {
-    (topics.confine != Confine::Off && !names_channels)
-        .then(|| ChannelRule { confine: topics.confine, subscribe: topics.subscribe_of(namespace) })
+    (topics.confine != Confine::Off && !names_channels).then(|| ChannelRule {
+        confine: topics.confine,
+        prefix: topics.prefix.clone(),
+        subscribe: topics.subscribe_of(namespace),
+    })
 }
 
 /// The topics of a resource that its namespace may not use, in the order of the fields.
 pub fn problems(namespace: &str, channels: &Channels, topics: &TopicSettings) -> Vec<Problem> {
     let Some(rule) = topics.confinement(namespace) else { return Vec::new() };
+    let prefix = &topics.prefix;
     let mut problems = Vec::new();
     if let Some(topic) = channels.publish.as_ref().filter(|topic| !rule.may_publish(topic)) {
         let message = format!(
-            "{topic:?} is not a topic of namespace {namespace}: publish below {PREFIX}/{namespace}/, or have it allowed \
+            "{topic:?} is not a topic of namespace {namespace}: publish below {prefix}/{namespace}/, or have it allowed \
              by topics.publish of the operator's chart"
         );
         problems.push(Problem::new("spec.channels.publish", message));
@@ -65,8 +71,8 @@ pub fn problems(namespace: &str, channels: &Channels, topics: &TopicSettings) ->
     let mut refuse = |path: String, filter: &str, rule: &Confinement| {
         if !rule.may_subscribe(filter) {
             let message = format!(
-                "{filter:?} selects topics of other namespaces than {namespace}: below {PREFIX}/ subscribe to \
-                 {PREFIX}/{namespace}/ alone, or have it allowed by topics.subscribe of the operator's chart"
+                "{filter:?} selects topics of other namespaces than {namespace}: below {prefix}/ subscribe to \
+                 {prefix}/{namespace}/ alone, or have it allowed by topics.subscribe of the operator's chart"
             );
             problems.push(Problem::new(path, message));
         }
@@ -96,6 +102,7 @@ mod tests {
             confine,
             publish: vec![grant("desk", "trades"), grant("other", "quotes")],
             subscribe: vec![grant("*", "intuition/market/#"), grant("other", "#")],
+            ..TopicSettings::default()
         }
     }
 
@@ -122,6 +129,17 @@ mod tests {
         assert_eq!(paths("other", json!({ "publish": "trades" }), Confine::Enforce), ["spec.channels.publish"]);
         assert_eq!(paths("other", json!({ "publish": "quotes", "subscribe": ["#"] }), Confine::Enforce), none);
         assert_eq!(paths("third", json!({ "subscribe": ["intuition/market/a"] }), Confine::Enforce), none);
+    }
+
+    #[test]
+    fn topics_of_a_namespace_are_those_below_the_prefix_that_is_set() {
+        let channels = json!({ "publish": "staging/desk/a", "subscribe": ["intuition/other/#", "staging/other/#"] });
+        let channels: Channels = from_value(channels).unwrap();
+        let topics = TopicSettings { prefix: "staging".to_owned(), confine: Confine::Enforce, ..topics(Confine::Off) };
+        let problems = problems("desk", &channels, &topics);
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(problems[0].message.contains("below staging/ subscribe to staging/desk/"), "{}", problems[0]);
+        assert_eq!(channel_rule("desk", false, &topics).unwrap().prefix, "staging");
     }
 
     #[test]

@@ -25,7 +25,7 @@ use crate::{
     },
     settings::{Confine, Settings},
     trading::Wanted,
-    validate::{Problem, check},
+    validate::{Problem, check_below},
 };
 
 /// What one resource asks for, checked and with all defaults in place.
@@ -194,7 +194,7 @@ pub fn plan(
     default_credentials: Option<&Credentials>,
     named: Option<&Guarded<Algorithm>>,
 ) -> Result<Plan, Vec<Problem>> {
-    let mut problems = check(&json!(algo));
+    let mut problems = check_below(&json!(algo), &settings.topics.prefix);
     let (name, uid) = (algo.name_any(), algo.uid().unwrap_or_default());
     let broker = match broker(algo.spec.broker.as_ref(), settings, default_credentials, &name, &uid) {
         Ok(broker) => Some(broker),

@@ -7,7 +7,7 @@ use intuition_common::{
     backoff::Backoff,
     clock::{Clock, SystemClock},
     exit::{self, with_causes},
-    http::{self, Pages},
+    http::{self, Heartbeats, Pages},
     readiness::Readiness,
     shutdown, telemetry,
 };
@@ -47,6 +47,8 @@ enum ProcessError {
     WaitForSignals(#[source] io::Error),
     #[error("cannot listen on {addr} ({flag})")]
     Listen { addr: SocketAddr, flag: &'static str, source: io::Error },
+    #[error("cannot serve /healthz, /readyz and /metrics any more (--http-addr)")]
+    ServePages(#[source] io::Error),
     #[error("cannot find out how to reach the API server: neither a kubeconfig nor a service account is there")]
     FindCluster(#[source] kube::config::InferConfigError),
     #[error("cannot set up the connection to the API server")]
@@ -95,7 +97,8 @@ async fn run_until_told(args: &RunArgs, settings: Arc<Settings>) -> Result<(), P
     let mut pages = JoinSet::new();
     if let Some(addr) = args.http_addr {
         let listener = listen(addr, "--http-addr").await?;
-        let shown = Pages { readiness: readiness.clone(), registry: Arc::new(registry) };
+        let (readiness, heartbeats) = (readiness.clone(), Heartbeats::default());
+        let shown = Pages { readiness, registry: Arc::new(registry), heartbeats };
         pages.spawn(http::serve(listener, shown, CancellationToken::new()));
     }
     let mut config = Config::infer().await.map_err(ProcessError::FindCluster)?;
@@ -119,10 +122,16 @@ async fn run_until_told(args: &RunArgs, settings: Arc<Settings>) -> Result<(), P
         let listener = listen(addr, "--backends-addr").await?;
         directory.spawn(tell_directory(listener, shared.clone(), scopes.clone(), shutdown.clone()));
     }
-    let outcome = if await_api(&shared.client, &scopes, Some(&readiness), &shutdown).await {
-        lead(args, &shared, &scopes, &shutdown).await
-    } else {
-        Ok(())
+    let working = async {
+        if await_api(&shared.client, &scopes, Some(&readiness), &shutdown).await {
+            lead(args, &shared, &scopes, &shutdown).await
+        } else {
+            Ok(())
+        }
+    };
+    let outcome = tokio::select! {
+        outcome = working => outcome,
+        error = http::failed(&mut pages) => Err(ProcessError::ServePages(error)),
     };
     // Also where it was not told to end: who lost the lead ends.
     shutdown.cancel();

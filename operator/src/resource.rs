@@ -216,7 +216,8 @@ pub struct Channels {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 64))]
     pub inputs: Option<Vec<Input>>,
-    /// MQTT topic for the decisions; without it, `intuition/<namespace>/<name>/decisions`.
+    /// MQTT topic for the decisions; without it, `intuition/<namespace>/<name>/decisions`, or the same below
+    /// `topics.prefix` of the operator's chart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256))]
     pub publish: Option<String>,

@@ -243,6 +243,7 @@ mod tests {
             ("topics: {confine: Maybe}", "known fields"),
             ("topics: {publish: [{namespace: '', topics: [a]}]}", "topics.publish: must name a namespace"),
             ("topics: {subscribe: [{namespace: n, topics: ['a#']}]}", "topics.subscribe: \"a#\" of namespace n has a"),
+            ("topics: {prefix: a/}", "topics.prefix: \"a/\" must have no empty level"),
             ("installation: ''", "installation: must not be empty"),
         ] {
             let text = LEAST.replace("runtimeImage", &format!("{addition}, runtimeImage"));

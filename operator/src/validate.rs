@@ -7,6 +7,7 @@ mod schema;
 
 use std::{fmt, sync::LazyLock};
 
+use intuition_api::topic::PREFIX;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{CustomResourceDefinition, JSONSchemaProps};
 use kube::{CustomResourceExt as _, Resource, core::cel::Validator};
 use serde::de::DeserializeOwned;
@@ -75,7 +76,13 @@ pub fn parse_algorithm(manifest: &Value) -> Result<Algorithm, Vec<Problem>> {
 
 /// Everything that is wrong with the manifest of a `TradingAlgo`, in the order of the paths.
 pub fn check(manifest: &Value) -> Vec<Problem> {
-    let asked = Asked { kind: KIND, schema: &TRADING_ALGO, is_meant: rules::is_meant, spec: rules::spec };
+    check_below(manifest, PREFIX)
+}
+
+/// The same where the topics of accounts begin with `prefix`.
+pub fn check_below(manifest: &Value, prefix: &str) -> Vec<Problem> {
+    let spec = |manifest: &Map<String, Value>| rules::spec(manifest, prefix);
+    let asked = Asked { kind: KIND, schema: &TRADING_ALGO, is_meant: rules::is_meant, spec: &spec };
     check_as(manifest, &asked)
 }
 
@@ -85,19 +92,19 @@ pub fn check_algorithm(manifest: &Value) -> Vec<Problem> {
         kind: ALGORITHM_KIND,
         schema: &ALGORITHM,
         is_meant: rules::is_meant_as_algorithm,
-        spec: rules::algorithm_spec,
+        spec: &rules::algorithm_spec,
     };
     check_as(manifest, &asked)
 }
 
 /// What is asked of the manifests of a kind.
-struct Asked {
+struct Asked<'a> {
     kind: &'static str,
     schema: &'static LazyLock<(JSONSchemaProps, Value)>,
     /// Whether a manifest is meant to be of it, whatever is wrong with its kind or version.
     is_meant: fn(&Map<String, Value>) -> bool,
     /// What neither schema nor CEL can say about its spec.
-    spec: fn(&Map<String, Value>) -> Vec<Problem>,
+    spec: &'a dyn Fn(&Map<String, Value>) -> Vec<Problem>,
 }
 
 fn read<K: Resource + DeserializeOwned>(manifest: &Value, problems: Vec<Problem>) -> Result<K, Vec<Problem>> {
@@ -115,7 +122,7 @@ fn read<K: Resource + DeserializeOwned>(manifest: &Value, problems: Vec<Problem>
     Ok(object)
 }
 
-fn check_as(manifest: &Value, asked: &Asked) -> Vec<Problem> {
+fn check_as(manifest: &Value, asked: &Asked<'_>) -> Vec<Problem> {
     let Some(members) = manifest.as_object() else {
         return vec![Problem::new("", format!("must be an object, is {}", schema::shown(manifest)))];
     };

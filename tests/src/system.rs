@@ -32,6 +32,8 @@ pub struct Settings {
     pub runtime_release: Option<&'static str>,
     /// Release of the bridge.
     pub bridge_release: Option<&'static str>,
+    /// Folder of both binaries, instead of a release.
+    pub binaries: Option<PathBuf>,
 }
 
 impl Settings {
@@ -51,6 +53,7 @@ impl Settings {
             bridge_args: Vec::new(),
             runtime_release: None,
             bridge_release: None,
+            binaries: None,
         }
     }
 
@@ -59,10 +62,14 @@ impl Settings {
     pub fn of_releases(self, runtime: Option<&'static str>, bridge: Option<&'static str>) -> Self {
         Self { runtime_release: runtime, bridge_release: bridge, ..self }
     }
-}
 
-fn binary(name: &str, release: Option<&str>) -> anyhow::Result<PathBuf> {
-    release.map_or_else(|| process::binary(name), |version| process::released(version, name))
+    fn binary(&self, name: &str, release: Option<&str>) -> anyhow::Result<PathBuf> {
+        match (&self.binaries, release) {
+            (Some(folder), _) => Ok(folder.join(name)),
+            (None, Some(version)) => process::released(version, name),
+            (None, None) => process::binary(name),
+        }
+    }
 }
 
 /// One of the two.
@@ -146,7 +153,7 @@ impl System {
 
     /// Starts algo-runtime and waits until it is ready.
     pub async fn start_runtime(&mut self) -> anyhow::Result<()> {
-        let mut command = Command::new(binary("algo-runtime", self.settings.runtime_release)?);
+        let mut command = Command::new(self.settings.binary("algo-runtime", self.settings.runtime_release)?);
         command.args(["--addr", &format!("127.0.0.1:{}", self.grpc), "--account", &self.settings.account]);
         command.arg("--data-dir").arg(&self.data).args(&self.settings.runtime_args);
         self.runtime.start(command)?;
@@ -155,7 +162,7 @@ impl System {
 
     /// Starts the bridge.
     pub fn start_bridge(&mut self) -> anyhow::Result<()> {
-        let mut command = Command::new(binary("bridge", self.settings.bridge_release)?);
+        let mut command = Command::new(self.settings.binary("bridge", self.settings.bridge_release)?);
         command.args(["-m", &self.settings.broker, "-r", &format!("http://127.0.0.1:{}", self.grpc)]);
         command.args(["--algo", &self.settings.account]).args(&self.settings.bridge_args);
         self.bridge.start(command)
@@ -220,6 +227,11 @@ impl System {
     /// Memory that a process holds, bytes.
     pub fn memory(&mut self, part: Process) -> anyhow::Result<u64> {
         self.part(part).running()?.memory()
+    }
+
+    /// Processor time that a process has used.
+    pub fn processor_time(&mut self, part: Process) -> anyhow::Result<Duration> {
+        self.part(part).running()?.processor_time()
     }
 
     /// Starts a killed one again.

@@ -18,4 +18,4 @@ pub const TRADING_STATE: &str = "trading-state";
 /// Those of a bridge of this release.
 pub const OF_BRIDGE: [&str; 3] = [ACKNOWLEDGED, INPUTS, ORDINALS];
 /// Those of a runtime of this release.
-pub const OF_RUNTIME: [&str; 4] = [ACKNOWLEDGED, INPUTS, SOURCES, TRADING_STATE];
+pub const OF_RUNTIME: [&str; 5] = [ACKNOWLEDGED, INPUTS, OUTBOX_QUEUES, SOURCES, TRADING_STATE];

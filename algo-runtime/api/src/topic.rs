@@ -4,8 +4,42 @@ mod confinement;
 
 pub use confinement::Confinement;
 
-/// First level of the topics of every account.
+/// First level of the topics of every account, unless another prefix is set.
 pub const PREFIX: &str = "intuition";
+
+/// Longest prefix, in bytes.
+const PREFIX_BYTES: usize = 256;
+
+/// Why text is no usable prefix of topics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PrefixError {
+    /// Empty, or too long.
+    #[error("must be 1 to {PREFIX_BYTES} bytes")]
+    Length,
+    /// A slash at the beginning or the end, or two in a row.
+    #[error("must have no empty level: no slash at the beginning or the end, and no two in a row")]
+    EmptyLevel,
+    /// `+`, `#` or NUL, which no topic may have.
+    #[error("must have neither wildcards nor NUL")]
+    Wildcard,
+    /// Topics that begin with `$` are the broker's own (MQTT-4.7.2-1).
+    #[error("must not begin with $")]
+    OfBroker,
+}
+
+/// Checks a prefix of topics: one level or more, as `intuition` or `trading/staging`.
+pub fn check_prefix(prefix: &str) -> Result<(), PrefixError> {
+    if prefix.is_empty() || prefix.len() > PREFIX_BYTES {
+        return Err(PrefixError::Length);
+    }
+    if prefix.contains(['+', '#', '\0']) {
+        return Err(PrefixError::Wildcard);
+    }
+    if prefix.starts_with('$') {
+        return Err(PrefixError::OfBroker);
+    }
+    if prefix.split('/').any(str::is_empty) { Err(PrefixError::EmptyLevel) } else { Ok(()) }
+}
 
 /// Why text is no usable topic filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -67,7 +101,7 @@ pub fn overlap(one: &str, other: &str) -> bool {
     }
 }
 
-/// The topics that belong to one algorithm: `intuition/<namespace>/<name>/...`.
+/// The topics that belong to one algorithm: `<prefix>/<namespace>/<name>/...`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnTopics {
     base: String,
@@ -75,9 +109,10 @@ pub struct OwnTopics {
 }
 
 impl OwnTopics {
-    /// Those of an account, `<namespace>/<name>`; its decisions go to another topic where one is given.
-    pub fn new(account: &str, decisions: Option<&str>) -> Self {
-        let base = format!("{PREFIX}/{account}");
+    /// Those of an account, `<namespace>/<name>`, below a prefix that [`check_prefix`] takes, mostly [`PREFIX`]; its
+    /// decisions go to another topic where one is given.
+    pub fn new(prefix: &str, account: &str, decisions: Option<&str>) -> Self {
+        let base = format!("{prefix}/{account}");
         let decisions = decisions.map_or_else(|| format!("{base}/decisions"), str::to_owned);
         Self { base, decisions }
     }
@@ -148,11 +183,39 @@ mod tests {
 
     #[test]
     fn decisions_may_go_elsewhere_and_are_its_own_all_the_same() {
-        let topics = OwnTopics::new("desk/a", Some("trades"));
+        let topics = OwnTopics::new(PREFIX, "desk/a", Some("trades"));
         assert_eq!(topics.dead_letter(), "intuition/desk/a/dead-letter");
         assert!(topics.filters().iter().any(|own| overlap(own, "trades")));
         assert!(!topics.filters().iter().any(|own| overlap(own, "intuition/desk/a/decisions")));
-        assert_eq!(OwnTopics::new("desk/a", None).decisions(), "intuition/desk/a/decisions");
+        assert_eq!(OwnTopics::new(PREFIX, "desk/a", None).decisions(), "intuition/desk/a/decisions");
+    }
+
+    #[test]
+    fn every_own_topic_is_below_the_prefix() {
+        let topics = OwnTopics::new("trading/staging", "desk/a", None);
+        assert_eq!(topics.state(), "trading/staging/desk/a/state");
+        assert!(topics.filters().iter().all(|own| own.starts_with("trading/staging/desk/a/")));
+        assert!(!topics.filters().iter().any(|own| overlap(own, "intuition/desk/a/#")));
+    }
+
+    #[test]
+    fn prefix_that_no_topic_can_begin_with_is_refused() {
+        for prefix in ["intuition", "intuition-local", "trading/staging", "a b/$c"] {
+            assert_eq!(check_prefix(prefix), Ok(()), "{prefix}");
+        }
+        let long = "a".repeat(257);
+        for (prefix, error) in [
+            ("", PrefixError::Length),
+            (long.as_str(), PrefixError::Length),
+            ("/a", PrefixError::EmptyLevel),
+            ("a/", PrefixError::EmptyLevel),
+            ("a//b", PrefixError::EmptyLevel),
+            ("a/+", PrefixError::Wildcard),
+            ("a#", PrefixError::Wildcard),
+            ("$SYS/a", PrefixError::OfBroker),
+        ] {
+            assert_eq!(check_prefix(prefix), Err(error), "{prefix:?}");
+        }
     }
 
     #[test]

@@ -8,12 +8,10 @@ use std::{
     sync::Arc,
 };
 
-use intuition_api::v1::{
-    CloseRequest, CloseResponse, Committed, Delivery, OutboxEntry, TradingState, close_request::What,
-};
+use intuition_api::v1::{CloseRequest, CloseResponse, Delivery, TradingState, close_request::What};
 
 use super::{
-    Engine, RequestError, Settled,
+    Engine, RequestError,
     configure::refuse,
     counter,
     turn::{Asked, Plan, Planned, Work, unusable},
@@ -222,14 +220,10 @@ impl Engine {
         CloseResponse { closing: self.closing.waiting(), refusal, ..CloseResponse::default() }
     }
 
-    /// Sells each symbol that waits and has had a quote since. Returns the entries to publish.
-    pub(super) fn sell_by_hand(
-        &mut self,
-        now_micros: i64,
-        ledger: &mut dyn Ledger,
-    ) -> Result<Option<Settled>, LedgerError> {
+    /// Sells each symbol that waits and has had a quote since.
+    pub(super) fn sell_by_hand(&mut self, now_micros: i64, ledger: &mut dyn Ledger) -> Result<(), LedgerError> {
         if !self.closing.has_due() {
-            return Ok(None);
+            return Ok(());
         }
         self.recognise_ahead(ledger)?;
         let (mut turn, mut backlog) = (self.turn.take(), std::mem::take(&mut self.backlog));
@@ -237,16 +231,14 @@ impl Engine {
             Work::Turn(turn) => Some(turn),
             Work::Delivery { .. } | Work::Marker(_) => None,
         });
-        let mut entries = Vec::new();
         for planned in turn.iter_mut().chain(ahead).flat_map(|turn| &mut turn.ticks) {
-            self.sell_at(planned, now_micros, &mut entries);
+            self.sell_at(planned, now_micros);
         }
         (self.turn, self.backlog) = (turn, backlog);
-        let committed = Committed { entries, outcomes: Vec::new() };
-        Ok((!committed.entries.is_empty()).then_some(Settled { stream: self.stream, committed }))
+        Ok(())
     }
 
-    fn sell_at(&mut self, planned: &mut Planned, now_micros: i64, entries: &mut Vec<OutboxEntry>) {
+    fn sell_at(&mut self, planned: &mut Planned, now_micros: i64) {
         let Plan::Decide { quote, .. } = &planned.plan else { return };
         let sid = &quote.sid;
         if planned.sale.is_some()
@@ -261,7 +253,7 @@ impl Engine {
                 self.pending.holdings.insert(sid.clone(), None);
                 let about =
                     Asked { delivery: Arc::clone(&planned.delivery), index: planned.index, quote: quote.clone() };
-                let (position, seq) = self.journal_as(&about, EntryKind::Sell, true, booked, now_micros, entries);
+                let (position, seq) = self.journal_as(&about, EntryKind::Sell, true, booked, now_micros);
                 let sale = Sale { position, seq };
                 self.closing.sold(sale, &about);
                 planned.sale = Some(sale);
@@ -281,20 +273,13 @@ impl Engine {
 
     /// The outcome of a tick that sold a holding by hand. It is made of the sale alone: other decisions of the tick would
     /// not follow the sale's in number and position, so that its signals are denied.
-    pub(super) fn sold(
-        &mut self,
-        sale: Sale,
-        delivery: &Arc<Delivery>,
-        verdict: Verdict,
-        asked: &[Asked],
-        entries: &mut Vec<OutboxEntry>,
-    ) -> Outcome {
+    pub(super) fn sold(&mut self, sale: Sale, delivery: &Arc<Delivery>, verdict: Verdict, asked: &[Asked]) -> Outcome {
         let Sale { position, seq } = sale;
         self.closing.settled(seq);
         self.count(counter::DECIDED, "", 1);
         match verdict {
             Verdict::Reject(message) => {
-                self.dead_letter(delivery, &unusable(super::process::REJECTED, message), entries);
+                self.dead_letter(delivery, &unusable(super::process::REJECTED, message));
             }
             Verdict::Signals(wishes) => {
                 for Wish { quote, signal } in wishes {

@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use intuition_api::v1::{
-    Committed, DeadLetter, Delivery, DeliveryOutcome, OutboxEntry, Publication, TickOutcome, Unusable,
+    Delivery, DeliveryOutcome, Publication, TickOutcome,
     tick_outcome::{Kind, SeenBy},
 };
 
 use super::{
     Engine, counter,
     decider::{Decider, in_process},
+    letters::Letters,
+    load::Load,
     turn::{Asked, Plan, Planned, Work, unusable},
 };
 use crate::{
@@ -25,21 +27,20 @@ use crate::{
 /// Why the algorithm could not use a quote, as it says or as it shows.
 pub(super) const REJECTED: &str = "Rejected";
 
-/// Outcomes of a group, and the stream that waits for them.
+/// Outcomes, and the stream that waits for them. Entries to publish are in the changes of the commit.
 #[derive(Debug)]
 pub struct Settled {
     /// The stream that brought the deliveries.
     pub stream: u64,
     /// What became of them.
-    pub committed: Committed,
+    pub outcomes: Vec<DeliveryOutcome>,
 }
 
 /// The delivery whose ticks are being settled.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
     rows: Vec<Option<(Known, SeenBy)>>,
-    /// Reasons of the dead letters posted for it, with their positions.
-    letters: Vec<(String, u64)>,
+    pub(super) letters: Letters,
 }
 
 impl Engine {
@@ -48,7 +49,7 @@ impl Engine {
     pub fn advance(&mut self, now_micros: i64, ledger: &mut dyn Ledger) -> Result<Vec<Settled>, LedgerError> {
         let mut settled = std::mem::take(&mut self.settled);
         self.waits(now_micros);
-        settled.extend(self.sell_by_hand(now_micros, ledger)?);
+        self.sell_by_hand(now_micros, ledger)?;
         loop {
             self.take_over_when_due();
             if self.is_held() {
@@ -91,7 +92,7 @@ impl Engine {
     /// Settles the turn up to the last quote asked, and what behind it needs no asking.
     pub(super) fn settle_turn(&mut self, asked: &[Asked], answer: Answer, now_micros: i64) -> Option<Settled> {
         let mut turn = self.turn.take()?;
-        let mut committed = Committed::default();
+        let mut outcomes = Vec::new();
         let Answer { verdicts, state, publications } = answer;
         let mut verdicts = verdicts.into_iter();
         let mut last_words = Some((state, publications));
@@ -102,7 +103,7 @@ impl Engine {
             }
             let verdict = if matches!(planned.plan, Plan::Decide { .. }) { verdicts.next() } else { None };
             let words = if verdict.is_some() && verdicts.len() == 0 { last_words.take() } else { None };
-            self.settle_tick(planned, verdict, words, asked, now_micros, &mut committed);
+            self.settle_tick(planned, verdict, words, asked, now_micros, &mut outcomes);
         }
         let stream = turn.stream;
         if !turn.ticks.is_empty() {
@@ -111,7 +112,7 @@ impl Engine {
         if !asked.is_empty() {
             self.has_decided(now_micros);
         }
-        Some(Settled { stream, committed })
+        Some(Settled { stream, outcomes })
     }
 
     /// Gives the quote at the head its outcome without the algorithm, which fails at it.
@@ -132,7 +133,7 @@ impl Engine {
         words: Option<(Option<Bytes>, Vec<Publication>)>,
         asked: &[Asked],
         now_micros: i64,
-        committed: &mut Committed,
+        outcomes: &mut Vec<DeliveryOutcome>,
     ) {
         let Planned { delivery, index, plan, reused, taken, sale, .. } = planned;
         if index == 0 {
@@ -142,7 +143,6 @@ impl Engine {
         if reused {
             self.count(counter::SEQ_REUSED, "", 1);
         }
-        let entries = &mut committed.entries;
         let row = match plan {
             Plan::Seen(known, by) => {
                 let bare = delivery.ticks.get(index as usize).is_none_or(|tick| class_of(tick) == Class::Packet);
@@ -160,7 +160,7 @@ impl Engine {
             }
             Plan::Dead { row, reference, cause } => {
                 self.note_refused(&delivery, index, &cause);
-                let outcome = self.dead_letter(&delivery, &cause, entries);
+                let outcome = self.dead_letter(&delivery, &cause);
                 Some((self.settle(row, reference, outcome), SeenBy::Unspecified))
             }
             Plan::NotSubscribed { row, reference } => {
@@ -179,12 +179,12 @@ impl Engine {
                 self.note_accepted(&delivery, index);
                 let verdict = verdict.unwrap_or(Verdict::Signals(Vec::new()));
                 let mut outcome = match sale {
-                    Some(sale) => self.sold(sale, &delivery, verdict, asked, entries),
-                    None => self.decide(&delivery, verdict, asked, now_micros, entries),
+                    Some(sale) => self.sold(sale, &delivery, verdict, asked),
+                    None => self.decide(&delivery, verdict, asked, now_micros),
                 };
                 if let Some((state, publications)) = words {
                     self.save_state(state);
-                    self.publish(publications, &mut outcome, entries);
+                    self.publish(publications, &mut outcome);
                 }
                 Some((self.settle(row, reference, outcome), SeenBy::Unspecified))
             }
@@ -193,7 +193,8 @@ impl Engine {
         // Every row named has its outcome by now, also the one that a later tick of the same delivery repeats.
         if index as usize + 1 == delivery.ticks.len() {
             let rows = std::mem::take(&mut self.progress).rows;
-            committed.outcomes.push(self.outcome_of(delivery.number, &rows));
+            outcomes.push(self.outcome_of(delivery.number, &rows));
+            self.load.subtract(Load::of(&delivery));
         }
     }
 
@@ -208,17 +209,10 @@ impl Engine {
     }
 
     /// Sizes and books what the algorithm wishes about a quote.
-    fn decide(
-        &mut self,
-        delivery: &Arc<Delivery>,
-        verdict: Verdict,
-        asked: &[Asked],
-        now_micros: i64,
-        entries: &mut Vec<OutboxEntry>,
-    ) -> Outcome {
+    fn decide(&mut self, delivery: &Arc<Delivery>, verdict: Verdict, asked: &[Asked], now_micros: i64) -> Outcome {
         self.account.updated_micros = now_micros;
         let wishes = match verdict {
-            Verdict::Reject(message) => return self.dead_letter(delivery, &unusable(REJECTED, message), entries),
+            Verdict::Reject(message) => return self.dead_letter(delivery, &unusable(REJECTED, message)),
             Verdict::Signals(wishes) => wishes,
         };
         if wishes.is_empty() {
@@ -235,7 +229,7 @@ impl Engine {
                     denied = denied.or(Some(denial));
                 }
                 Ok(booked) => {
-                    let (position, seq) = self.journal(about, signal, booked, now_micros, entries);
+                    let (position, seq) = self.journal(about, signal, booked, now_micros);
                     if outcome.positions == 0 {
                         outcome = Outcome { kind: Kind::Decided, first_position: position, first_seq: seq, ..outcome };
                     }
@@ -272,19 +266,12 @@ impl Engine {
     }
 
     /// Writes a booked trade to the journal and to the outbox. Gives its position and its number.
-    fn journal(
-        &mut self,
-        about: &Asked,
-        signal: Signal,
-        booked: Booked,
-        now_micros: i64,
-        entries: &mut Vec<OutboxEntry>,
-    ) -> (u64, u64) {
+    fn journal(&mut self, about: &Asked, signal: Signal, booked: Booked, now_micros: i64) -> (u64, u64) {
         let kind = match signal {
             Signal::Buy => EntryKind::Buy,
             Signal::Sell(_) => EntryKind::Sell,
         };
-        self.journal_as(about, kind, false, booked, now_micros, entries)
+        self.journal_as(about, kind, false, booked, now_micros)
     }
 
     pub(super) fn journal_as(
@@ -294,7 +281,6 @@ impl Engine {
         manual: bool,
         booked: Booked,
         now_micros: i64,
-        entries: &mut Vec<OutboxEntry>,
     ) -> (u64, u64) {
         let mut entry = self.append(kind, booked.amount, now_micros);
         self.account.decisions += 1;
@@ -311,13 +297,13 @@ impl Engine {
             manual,
         });
         self.pending.journal.push(entry.clone());
-        (self.post(OutboxContent::Decision(entry), entries), seq)
+        (self.post(OutboxContent::Decision(entry)), seq)
     }
 
     /// Posts what the algorithm publishes of its own. The quote that it came with waits for it.
-    fn publish(&mut self, publications: Vec<Publication>, outcome: &mut Outcome, entries: &mut Vec<OutboxEntry>) {
+    fn publish(&mut self, publications: Vec<Publication>, outcome: &mut Outcome) {
         for publication in publications {
-            let position = self.post(OutboxContent::Publication(publication), entries);
+            let position = self.post(OutboxContent::Publication(publication));
             if outcome.positions == 0 {
                 outcome.first_position = position;
             }
@@ -325,41 +311,9 @@ impl Engine {
         }
     }
 
-    /// Posts a dead letter, one per delivery and reason: ticks with the same reason share it, so that a large message
-    /// cannot multiply itself.
-    pub(super) fn dead_letter(
-        &mut self,
-        delivery: &Arc<Delivery>,
-        cause: &Unusable,
-        entries: &mut Vec<OutboxEntry>,
-    ) -> Outcome {
-        self.count(counter::DEAD_LETTERED, &cause.reason, 1);
-        let posted = self.progress.letters.iter().find(|(reason, _)| *reason == cause.reason);
-        let position = posted.map(|(_, position)| *position);
-        let position = position.unwrap_or_else(|| {
-            let letter = DeadLetter {
-                topic: delivery.topic.clone(),
-                reason: cause.reason.clone(),
-                message: cause.message.clone(),
-                payload_size: delivery.payload_size,
-                payload_sha256: delivery.payload_sha256.clone(),
-                payload: delivery.payload.clone(),
-                time_micros: delivery.arrived_micros,
-                causes: Vec::new(),
-            };
-            let position = self.post(OutboxContent::DeadLetter(letter), entries);
-            self.progress.letters.push((cause.reason.clone(), position));
-            position
-        });
-        let reason = cause.reason.clone();
-        Outcome { kind: Kind::DeadLettered, reason, first_position: position, positions: 1, ..undecided() }
-    }
-
-    fn post(&mut self, content: OutboxContent, entries: &mut Vec<OutboxEntry>) -> u64 {
+    pub(super) fn post(&mut self, content: OutboxContent) -> u64 {
         self.account.position += 1;
-        let row = OutboxRow { position: self.account.position, content };
-        entries.push(wire::outbox_entry(&self.account.name, &self.account.ledger_id, &row));
-        self.pending.outbox.push(row);
+        self.pending.outbox.push(OutboxRow { position: self.account.position, content });
         self.account.position
     }
 

@@ -3,11 +3,20 @@
 use intuition_api::{
     capability,
     topic::check_filter,
-    v1::{Acknowledged, Filter, Holding, Marker, Open, Opened, Published},
+    v1::{Acknowledged, Filter, Holding, Marker, Open, Opened},
 };
 
 use super::{Engine, turn::Work};
-use crate::ledger::HeldFilter;
+use crate::ledger::{HeldFilter, Ledger};
+
+/// Random names for a session and a ledger id that begin with a stream.
+#[derive(Debug, Clone)]
+pub struct Fresh {
+    /// For a broker session.
+    pub session: String,
+    /// For a ledger that has gone back: 8 hex digits.
+    pub ledger_id: String,
+}
 
 /// A request that breaks the contract.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -23,6 +32,17 @@ pub enum RequestError {
     /// A message breaks its rules.
     #[error("{0}")]
     BreakContract(String),
+    /// More waits than may.
+    #[error("{0}")]
+    Overload(String),
+    /// The ledger cannot be read.
+    #[error("{reason}: {message}")]
+    ReadLedger {
+        /// See [`LedgerError::reason`](crate::ledger::LedgerError::reason).
+        reason: &'static str,
+        /// The same for a person.
+        message: String,
+    },
 }
 
 impl Engine {
@@ -34,13 +54,22 @@ impl Engine {
         Err(RequestError::OtherAccount { ours: self.account.name.clone(), wanted: wanted.to_owned() })
     }
 
-    /// Begins a stream, which `stream` names from here on. `session_name` is used where the broker had no session, or none is known for its URL.
-    pub fn open(&mut self, stream: u64, open: &Open, session_name: String) -> Result<Opened, RequestError> {
+    /// Begins a stream, which `stream` names from here on. `fresh`: the session is used where the broker had none, or none
+    /// is known for its URL; the ledger id where the ledger has gone back.
+    pub fn open(
+        &mut self,
+        stream: u64,
+        open: &Open,
+        fresh: Fresh,
+        ledger: &mut dyn Ledger,
+    ) -> Result<Opened, RequestError> {
         self.check_account(&open.account)?;
+        let restored = self.compare_ledger(open, fresh.ledger_id, ledger)?;
         // A broker that this client was never connected to has nothing to lose, such as the embedded one of each local run.
         let session_lost = !open.session_present && !self.held.is_empty() && self.sessions.had_one(open);
-        let session = self.sessions.open(open, session_name, &mut self.pending);
-        let reports = open.capabilities.iter().any(|capability| capability == capability::ACKNOWLEDGED);
+        let session = self.sessions.open(open, fresh.session, &mut self.pending);
+        let can = |wanted: &str| open.capabilities.iter().any(|capability| capability == wanted);
+        let reports = can(capability::ACKNOWLEDGED);
         self.identities.open(session, open.run, reports);
         self.bridge_capabilities.clone_from(&open.capabilities);
         if !open.session_present && !self.held.is_empty() {
@@ -56,7 +85,8 @@ impl Engine {
             held: self.held.iter().map(wire_filter).collect(),
             capabilities: capability::OF_RUNTIME.map(str::to_owned).to_vec(),
             session_lost,
-            ..Opened::default()
+            restored,
+            done: if can(capability::OUTBOX_QUEUES) { self.ranges_done() } else { Vec::new() },
         })
     }
 
@@ -75,20 +105,6 @@ impl Engine {
         if held != self.held {
             self.held.clone_from(&held);
             self.pending.held = Some(held);
-        }
-        Ok(())
-    }
-
-    /// Records what is published.
-    pub fn published(&mut self, Published { through, .. }: Published) -> Result<(), RequestError> {
-        let position = self.account.position;
-        if through > position {
-            let message = format!("Published: through {through}, and the last position given is {position}");
-            return Err(RequestError::BreakContract(message));
-        }
-        if through > self.account.published_through {
-            self.account.published_through = through;
-            self.pending.account = Some(self.account.clone());
         }
         Ok(())
     }

@@ -1,11 +1,11 @@
 //! The way from one algorithm to another, or from its parameters to others, while quotes come in.
 //!
-//! The candidate is opened and initialized beside the active algorithm. If it wants channels that the active one does not,
-//! the bridge is told the channels of both, and a marker in the stream follows once it has subscribed to them: the
-//! candidate takes over behind the marker, between two ticks, and from then on the bridge is told its channels alone. So
-//! a candidate that fails on the way costs the active algorithm no quote (ADR 0032). An outstanding batch is waited for
-//! until its deadline; what the old algorithm has not answered by then is the new one's. A candidate that does not come
-//! up, or refuses its parameters, leaves the old algorithm deciding.
+//! The candidate is opened and initialized beside the active algorithm. If it wants further channels, the runtime sends the
+//! bridge the channels of both. The bridge subscribes to them and puts a marker into the stream. Behind the marker, between
+//! two ticks, the candidate takes over, and the bridge gets its channels alone. So a candidate that fails on the way costs
+//! the active algorithm no quote (ADR 0032). An outstanding batch is waited for until its deadline; the new algorithm
+//! decides the quotes that the old one has not answered by then. A candidate that does not come up, or refuses its
+//! parameters, leaves the old algorithm deciding.
 
 mod candidate;
 
@@ -109,15 +109,15 @@ impl Engine {
                 self.announce();
             }
             Heard::Failed => {
-                // Channels that the bridge was told stay: the active algorithm's are among them, and a candidate that fails
-                // again and again would otherwise make the bridge subscribe anew at each attempt.
+                // The announced channels stay: those of the active algorithm are among them, and a candidate that fails again
+                // and again would otherwise make the bridge subscribe anew at each attempt.
                 (beside.refreshing, beside.is_initialized) = (false, false);
             }
             Heard::Nothing | Heard::Answered(_) | Heard::Reconfigured(_) => {}
         }
     }
 
-    /// Tells the bridge the channels of the active algorithm and of the candidate, where the candidate wants more.
+    /// Sends the bridge the channels of the active algorithm and of the candidate, if the candidate wants more.
     fn announce(&mut self) {
         let Some(Candidate { way: Way::Beside(beside), .. }) = &self.candidate else { return };
         // Before the active algorithm names its channels, the session may hold some of them: nothing is left then.
@@ -152,7 +152,8 @@ impl Engine {
         self.channels.version
     }
 
-    /// The active algorithm wants these channels. Until the bridge has them, quotes of the former ones are decided too.
+    /// The active algorithm wants these channels. Until the bridge has subscribed to them, quotes of the earlier channels are
+    /// decided too.
     pub(super) fn wants(&mut self, channels: Vec<String>) {
         let wanted = match &self.subscribe {
             Some(subscribe) => subscribe.clone(),

@@ -37,6 +37,10 @@ pub mod counter {
     pub const FORGOTTEN: &str = "forgotten";
     /// Ticks of redeliveries that were decided when their bytes were read in another way.
     pub const REPARSED: &str = "reparsed";
+    /// Outbox entries that the bridge gave up, by reason.
+    pub const UNDELIVERABLE: &str = "undeliverable";
+    /// Positions that a bridge reported as published and that were never sent to it.
+    pub const PUBLISHED_BEYOND: &str = "publishedBeyond";
     /// Ticks without a source whose number came before with other content.
     pub const SEQ_REUSED: &str = "seqReused";
 }
@@ -127,7 +131,7 @@ impl Engine {
             source_count: self.sources.len() as u64,
             last_gap: self.last_gap.as_ref().map(wire::gap),
             trading: Some(self.shown_trading()),
-            ledger_first_seq: 0,
+            ledger_first_seq: self.ledger_ids.newest().first_seq,
         }
     }
 

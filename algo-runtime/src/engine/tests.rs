@@ -4,6 +4,9 @@ mod configure;
 mod far;
 mod identity;
 mod inputs;
+mod letters;
+mod load;
+mod outbox;
 mod property;
 mod sources;
 mod swap;
@@ -35,6 +38,8 @@ struct Bench {
     settings: Settings,
     engine: Engine,
     delivered: u64,
+    /// Ledger ids that were offered.
+    ids: u32,
 }
 
 fn settings(algorithm: &str, parameters: &Value, policy: Policy) -> Settings {
@@ -78,17 +83,35 @@ impl Bench {
 
     fn over(mut ledger: Box<dyn Ledger>, dir: Option<TempDir>, settings: Settings) -> Self {
         let engine = Engine::start(ledger.snapshot().unwrap(), &settings, 0).unwrap();
-        let mut bench = Self { ledger, dir, settings, engine, delivered: 0 };
+        let mut bench = Self { ledger, dir, settings, engine, delivered: 0, ids: 0 };
         bench.commit();
         bench.open(true);
         bench
     }
 
-    fn commit(&mut self) {
-        if let Some(changes) = self.engine.take_changes() {
+    /// Returns the entries to publish.
+    fn commit(&mut self) -> Vec<v1::OutboxEntry> {
+        let changes = self.engine.take_changes().unwrap_or_default();
+        if changes != Changes::default() {
             self.ledger.commit(&changes).unwrap();
         }
         assert!(self.engine.book.balances());
+        let (account, ids) = self.engine.names();
+        changes.outbox.iter().map(|row| crate::wire::outbox_entry(account, ids, row)).collect()
+    }
+
+    /// Reports every position up to this one as published, and commits.
+    fn published(&mut self, through: u64) {
+        self.report(&Published { through, ..Published::default() }).unwrap();
+    }
+
+    /// Takes a report of a bridge that was sent all entries, and commits it.
+    fn report(&mut self, report: &Published) -> Result<u64, RequestError> {
+        let beyond = self.engine.published(report, self.engine.position(), self.ledger.as_mut())?;
+        if let Some(changes) = self.engine.take_all_changes() {
+            self.ledger.commit(&changes).unwrap();
+        }
+        Ok(beyond)
     }
 
     /// Starts anew from the ledger, as after kill -9.
@@ -110,8 +133,15 @@ impl Bench {
             run: 9,
             ..Open::default()
         };
-        self.engine.open(1, &open, format!("session-{}", self.delivered)).unwrap();
+        self.open_with(1, &open).unwrap();
+    }
+
+    fn open_with(&mut self, stream: u64, open: &Open) -> Result<v1::Opened, RequestError> {
+        self.ids += 1;
+        let fresh = Fresh { session: format!("session-{}", self.delivered), ledger_id: format!("{:08x}", self.ids) };
+        let opened = self.engine.open(stream, open, fresh, self.ledger.as_mut())?;
         self.commit();
+        Ok(opened)
     }
 
     fn delivery(&mut self, topic: &str, ticks: Vec<Tick>) -> Delivery {
@@ -138,10 +168,9 @@ impl Bench {
     fn advance(&mut self) -> v1::Committed {
         let mut all = v1::Committed::default();
         for settled in self.engine.advance(1_000, self.ledger.as_mut()).unwrap() {
-            all.entries.extend(settled.committed.entries);
-            all.outcomes.extend(settled.committed.outcomes);
+            all.outcomes.extend(settled.outcomes);
         }
-        self.commit();
+        all.entries = self.commit();
         all
     }
 
@@ -216,9 +245,9 @@ fn one_bad_price_of_many_is_a_dead_letter_and_the_others_count() {
         kinds(&committed),
         [Kind::Decided, Kind::DeadLettered, Kind::DeadLettered, Kind::DeadLettered, Kind::Decided]
     );
-    // The two with the same reason share a letter.
+    // They share a letter.
     let positions: Vec<&[u64]> = committed.outcomes[0].ticks.iter().map(|tick| tick.positions.as_slice()).collect();
-    assert_eq!(positions, [[1], [2], [2], [3], [4]]);
+    assert_eq!(positions, [[1], [2], [2], [2], [3]]);
     assert_eq!(bench.engine.tally().count(counter::DEAD_LETTERED), 3);
 }
 
@@ -288,11 +317,11 @@ fn a_session_is_lost_only_at_a_broker_that_had_one() {
         run: 9,
         ..Open::default()
     };
-    let elsewhere = bench.engine.open(2, &open("mqtt://other:1883"), "s1".to_owned()).unwrap();
+    let elsewhere = bench.open_with(2, &open("mqtt://other:1883")).unwrap();
     assert!(!elsewhere.session_lost, "the first connection to a broker");
     bench.engine.hold(&v1::Holding { filters }).unwrap();
-    assert!(bench.engine.open(3, &open(BROKER), "s2".to_owned()).unwrap().session_lost);
-    let nothing_held = bench.engine.open(4, &open(BROKER), "s3".to_owned()).unwrap();
+    assert!(bench.open_with(3, &open(BROKER)).unwrap().session_lost);
+    let nothing_held = bench.open_with(4, &open(BROKER)).unwrap();
     assert!(!nothing_held.session_lost, "nothing waited for filters that were never recorded");
 }
 
@@ -300,9 +329,8 @@ fn a_session_is_lost_only_at_a_broker_that_had_one() {
 fn what_breaks_the_contract_is_refused() {
     let mut bench = Bench::new(eager());
     let other = Open { account: "default/other".to_owned(), ..Open::default() };
-    assert!(matches!(bench.engine.open(1, &other, String::new()), Err(RequestError::OtherAccount { .. })));
+    assert!(matches!(bench.open_with(1, &other), Err(RequestError::OtherAccount { .. })));
     assert!(bench.engine.take(vec![Delivery::default()]).is_err());
-    assert!(bench.engine.published(Published { through: 1, ..Published::default() }).is_err());
     assert!(bench.engine.mark(v1::Marker { channels_version: 2 }).is_err());
     let twice = vec![v1::Filter { filter: "quotes".to_owned(), subscription_id: 1 }; 2];
     assert!(bench.engine.hold(&v1::Holding { filters: twice }).is_err());

@@ -15,6 +15,8 @@ use super::{
     Engine, RequestError,
     closing::Sale,
     inputs::Inputs,
+    letters::OVERHEAD_BYTES,
+    load::{self, Load},
     sources::{Taken, bound_identities, too_many_symbols},
 };
 use crate::{
@@ -23,7 +25,7 @@ use crate::{
     ledger::{Class, Ledger, LedgerError, WindowRow},
 };
 
-/// Ticks of a turn, at most, and payload that their dead letters may carry: what one answer to the bridge may hold.
+/// Ticks of a turn, at most, and bytes of the dead letters that they may post.
 const TURN_TICKS: usize = 4_096;
 const TURN_BYTES: usize = 4 << 20;
 
@@ -87,7 +89,7 @@ pub(super) struct Turn {
     /// The stream that brought them.
     pub(super) stream: u64,
     pub(super) ticks: VecDeque<Planned>,
-    /// Payload that their dead letters may carry.
+    /// Bytes of the dead letters that they may post.
     bytes: usize,
 }
 
@@ -107,10 +109,14 @@ impl Turn {
 impl Engine {
     /// Takes deliveries in, behind what waits.
     pub fn take(&mut self, mut deliveries: Vec<Delivery>) -> Result<(), RequestError> {
-        if let Some(empty) = deliveries.iter().find(|delivery| delivery.ticks.is_empty()) {
-            return Err(RequestError::BreakContract(format!("Batch: delivery {} has no tick", empty.number)));
-        }
+        deliveries.iter().try_for_each(load::check)?;
         deliveries.iter_mut().for_each(bound_identities);
+        let mut load = self.load;
+        for delivery in &deliveries {
+            load.add(Load::of(delivery));
+        }
+        load.check()?;
+        self.load = load;
         let work = deliveries.into_iter().map(|delivery| Work::Delivery { delivery: Arc::new(delivery), next: 0 });
         self.backlog.extend(work);
         Ok(())
@@ -124,7 +130,13 @@ impl Engine {
     /// Forgets the deliveries that wait: their stream is gone, and the bridge sends them again on the next. Ticks that were
     /// asked about or recognised already are settled all the same.
     pub fn drop_backlog(&mut self) {
-        self.backlog.retain(|work| matches!(work, Work::Turn(_)));
+        let load = &mut self.load;
+        self.backlog.retain(|work| {
+            if let Work::Delivery { delivery, .. } = work {
+                load.subtract(Load::of(delivery));
+            }
+            matches!(work, Work::Turn(_))
+        });
     }
 
     /// Recognises everything that waits, in its order and without giving it its turn. Markers keep their places.
@@ -180,7 +192,7 @@ impl Engine {
             if *next as usize >= delivery.ticks.len() {
                 self.backlog.pop_front();
             }
-            turn.bytes += delivery.payload.len();
+            turn.bytes += delivery.payload.len() + delivery.topic.len() + OVERHEAD_BYTES;
             let (session, others) = self.sessions.names();
             let envelope = Envelope { delivery: &delivery, run: self.run, session: &session, others: &others };
             let ranks = ranks(&delivery);

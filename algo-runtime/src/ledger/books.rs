@@ -127,6 +127,9 @@ impl Books {
             compare("outbox position", &row.position, &expected)?;
         }
         compare("position", &account.position, &(before.position + changes.outbox.len() as u64))?;
+        if let Some((_, last)) = changes.done.ranges().last().filter(|(_, last)| *last > account.position) {
+            return Err(contradiction("the last position done", &last, &format!("at most {}", account.position)));
+        }
         if account.published_through > account.position || account.published_through < before.published_through {
             let range = format!("{} to {}", before.published_through, account.position);
             return Err(contradiction("published_through", &account.published_through, &range));

@@ -3,11 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use prost::Message as _;
+
 use super::{
     Account, CLOSE_REQUESTS, Changes, Class, ClosingRecords, CounterKey, HeldFilter, Holding, IdQuery, JournalEntry,
-    Ledger, LedgerError, Mark, OutboxContent, OutboxRow, PacketQuery, SettingsRecord, Snapshot, SourceRecords,
-    StateKey, Stretch, TradingRecord, WINDOW, WindowRow,
+    Ledger, LedgerError, LedgerIds, Mark, OutboxContent, OutboxPage, OutboxRow, PacketQuery, Positions, SettingsRecord,
+    Snapshot, SourceRecords, StateKey, Stretch, TradingRecord, WINDOW, WindowRow,
     books::{Books, Finding},
+    record::DECISION_BYTES,
     stretch,
 };
 
@@ -15,6 +18,7 @@ use super::{
 #[derive(Debug)]
 pub struct MemoryLedger {
     account: Account,
+    ledger_ids: LedgerIds,
     books: Books,
     journal: Vec<JournalEntry>,
     holdings: BTreeMap<String, Holding>,
@@ -24,6 +28,7 @@ pub struct MemoryLedger {
     /// Packet key, class and ordinal of the rows.
     packets: BTreeSet<(i64, Class, u64)>,
     outbox: BTreeMap<u64, OutboxContent>,
+    done: Positions,
     counters: BTreeMap<CounterKey, u64>,
     state: BTreeMap<StateKey, Vec<u8>>,
     settings: Option<SettingsRecord>,
@@ -39,6 +44,7 @@ impl MemoryLedger {
     pub fn new(account: &str, ledger_id: &str) -> Self {
         Self {
             account: Account::empty(account, ledger_id),
+            ledger_ids: LedgerIds::new(ledger_id),
             books: Books::default(),
             journal: Vec::new(),
             holdings: BTreeMap::new(),
@@ -47,6 +53,7 @@ impl MemoryLedger {
             window: BTreeMap::new(),
             packets: BTreeSet::new(),
             outbox: BTreeMap::new(),
+            done: Positions::default(),
             counters: BTreeMap::new(),
             state: BTreeMap::new(),
             settings: None,
@@ -89,6 +96,8 @@ impl Ledger for MemoryLedger {
     fn snapshot(&mut self) -> Result<Snapshot, LedgerError> {
         Ok(Snapshot {
             account: self.account.clone(),
+            ledger_ids: self.ledger_ids.clone(),
+            done: self.done.clone(),
             holdings: self.holdings.clone(),
             marks: self.marks.values().cloned().collect(),
             sources: self.sources.clone(),
@@ -120,7 +129,12 @@ impl Ledger for MemoryLedger {
             }
         }
         self.outbox.extend(changes.outbox.iter().map(|row| (row.position, row.content.clone())));
+        self.done.extend(&changes.done);
+        if let Some(ids) = &changes.ledger_ids {
+            self.ledger_ids.clone_from(ids);
+        }
         if let Some(account) = &changes.account {
+            self.done.remove_through(account.published_through);
             self.outbox = self.outbox.split_off(&(account.published_through + 1));
             self.account.clone_from(account);
         }
@@ -140,9 +154,18 @@ impl Ledger for MemoryLedger {
         Ok(())
     }
 
-    fn outbox(&mut self, after: u64, limit: usize) -> Result<Vec<OutboxRow>, LedgerError> {
-        let rows = self.outbox.range(after.saturating_add(1)..).take(limit);
+    fn outbox(&mut self, page: OutboxPage) -> Result<Vec<OutboxRow>, LedgerError> {
+        let mut bytes = 0;
+        let rows = self.outbox.range(page.after.saturating_add(1)..).take(page.rows).take_while(|(_, content)| {
+            let fits = bytes < page.bytes;
+            bytes += size_of(content);
+            fits
+        });
         Ok(rows.map(|(position, content)| OutboxRow { position: *position, content: content.clone() }).collect())
+    }
+
+    fn holds_decision(&mut self, position: u64) -> Result<bool, LedgerError> {
+        Ok(matches!(self.outbox.get(&position), Some(OutboxContent::Decision(_))))
     }
 
     fn delivered(&mut self, query: &PacketQuery) -> Result<Vec<WindowRow>, LedgerError> {
@@ -206,6 +229,14 @@ impl MemoryLedger {
         if let Some(gap) = changes.gaps.last() {
             self.sources.last_gap = Some(gap.clone());
         }
+    }
+}
+
+fn size_of(content: &OutboxContent) -> usize {
+    match content {
+        OutboxContent::Decision(_) => DECISION_BYTES,
+        OutboxContent::DeadLetter(letter) => letter.encoded_len(),
+        OutboxContent::Publication(publication) => publication.encoded_len(),
     }
 }
 

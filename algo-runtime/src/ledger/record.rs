@@ -11,7 +11,7 @@ use intuition_api::{
 };
 use sha2::{Digest as _, Sha256};
 
-use super::Stretch;
+use super::{LedgerIds, Positions, Stretch};
 
 pub use sources::{Conflict, Gap, Mark, Reset, SourceChanges, SourceHash, SourceKey, SourceRecords};
 pub use trading::{Cause, CauseKey, ClosingChanges, ClosingRecords, TradingRecord, UnsettledSale};
@@ -21,7 +21,7 @@ pub use trading::{Cause, CauseKey, ClosingChanges, ClosingRecords, TradingRecord
 pub struct Account {
     /// `<namespace>/<name>`.
     pub name: String,
-    /// Random id, 8 hex digits, made with the ledger.
+    /// Random id, 8 hex digits, made with the ledger; the newest of its [`LedgerIds`] if it has gone back.
     pub ledger_id: String,
     /// Never negative.
     pub cash: Money,
@@ -250,6 +250,9 @@ pub struct OutboxRow {
     pub content: OutboxContent,
 }
 
+/// Bytes of a decision in a page of the outbox.
+pub(super) const DECISION_BYTES: usize = 256;
+
 /// See [`OutboxRow`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OutboxContent {
@@ -295,6 +298,10 @@ pub type StateKey = (String, String);
 pub struct Snapshot {
     /// Totals.
     pub account: Account,
+    /// All ids of the ledger.
+    pub ledger_ids: LedgerIds,
+    /// Outbox positions beyond `account.published_through` that are published or given up.
+    pub done: Positions,
     /// By symbol.
     pub holdings: BTreeMap<String, Holding>,
     /// By channel and source.
@@ -328,6 +335,8 @@ pub struct Snapshot {
 pub struct Changes {
     /// The totals after it.
     pub account: Option<Account>,
+    /// Replaced as a whole; the newest is that of `account`. From then on v0.1.0 cannot read the ledger.
+    pub ledger_ids: Option<LedgerIds>,
     /// Appended.
     pub journal: Vec<JournalEntry>,
     /// Set, or deleted where nothing is held any more.
@@ -342,6 +351,8 @@ pub struct Changes {
     pub evict: Vec<(Class, u64)>,
     /// Appended. Entries up to `account.published_through` are deleted.
     pub outbox: Vec<OutboxRow>,
+    /// Added to the positions that are done. Those up to `account.published_through` are deleted.
+    pub done: Positions,
     /// Appended. Of all gaps the last [`GAPS`](super::GAPS) are kept.
     pub gaps: Vec<Gap>,
     /// Set.

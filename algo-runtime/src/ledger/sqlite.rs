@@ -4,12 +4,14 @@
 //!   `complete`: columns that v0.1.0 leaves empty.
 //! - `inspect`: the whole ledger is read and recomputed before anything is written; `digest`: the number over all
 //!   tables that tells damage.
-//! - `rows` and `write`: between rows and types; `sources`: those about sources; `trading`: the trading state.
+//! - `rows` and `write`: between rows and types; `outbox`: the outbox and the ledger's ids; `sources`: those about sources;
+//!   `trading`: the trading state.
 
 mod complete;
 mod create;
 mod digest;
 mod inspect;
+mod outbox;
 mod place;
 mod rows;
 mod schema;
@@ -29,7 +31,8 @@ use self::{
 };
 pub(super) use self::{inspect::Inspected, place::Refused};
 use super::{
-    Account, Changes, IdQuery, JournalEntry, Ledger, LedgerError, OutboxRow, PacketQuery, Snapshot, WindowRow,
+    Account, Changes, IdQuery, JournalEntry, Ledger, LedgerError, OutboxPage, OutboxRow, PacketQuery, Snapshot,
+    WindowRow,
     books::{Books, Finding},
     chain::Hash,
 };
@@ -114,7 +117,11 @@ impl SqliteLedger {
         let mut writer = Writer { connection: &transaction, digest: self.digest, head: self.head };
         writer.write(changes).map_err(|Failure { action, source }| failed(action)(source))?;
         let (digest, head) = (writer.digest, writer.head);
-        let seal = self.seal.over(digest);
+        let mut seal = self.seal.clone();
+        if changes.ledger_ids.as_ref().is_some_and(|ids| ids.records().next().is_some()) {
+            seal.min_reader = seal.min_reader.max(outbox::SINCE);
+        }
+        let seal = seal.over(digest);
         seal.write(&transaction).map_err(failed("write the seal"))?;
         transaction.commit().map_err(failed("commit"))?;
 
@@ -137,8 +144,12 @@ impl Ledger for SqliteLedger {
         self.write(changes)
     }
 
-    fn outbox(&mut self, after: u64, limit: usize) -> Result<Vec<OutboxRow>, LedgerError> {
-        rows::outbox(&self.connection, after, limit).map_err(self.place.store("read the outbox"))
+    fn outbox(&mut self, page: OutboxPage) -> Result<Vec<OutboxRow>, LedgerError> {
+        outbox::page(&self.connection, page).map_err(self.place.store("read the outbox"))
+    }
+
+    fn holds_decision(&mut self, position: u64) -> Result<bool, LedgerError> {
+        outbox::holds_decision(&self.connection, position).map_err(self.place.store("read the outbox"))
     }
 
     fn delivered(&mut self, query: &PacketQuery) -> Result<Vec<WindowRow>, LedgerError> {
@@ -189,7 +200,9 @@ fn take_epoch(
     let newest = schema::newest(migrations);
     let completed = newest >= complete::SINCE && complete::window(connection)?;
     let adopted = newest >= sources::SINCE && sources::adopt(connection)?;
-    let digest = if migrated || completed || adopted { Digest::of_all(connection)? } else { inspected.digest };
+    let cleaned = newest >= outbox::SINCE && outbox::clean(connection)?;
+    let digest =
+        if migrated || completed || adopted || cleaned { Digest::of_all(connection)? } else { inspected.digest };
     let mut seal = Seal::read(connection)?;
     seal.epoch += 1;
     let seal = seal.over(digest);

@@ -7,7 +7,7 @@ use intuition_common::text::printable;
 
 pub use super::books::Finding;
 use super::{
-    Holding, LedgerError,
+    Holding, LedgerError, LedgerIds,
     sqlite::{self, Inspected, Refused},
 };
 
@@ -46,8 +46,8 @@ impl VerifyError {
 pub struct Report {
     /// `<namespace>/<name>`.
     pub account: String,
-    /// 8 hex digits.
-    pub ledger_id: String,
+    /// All ids, the newest last.
+    pub ledger_ids: LedgerIds,
     /// Journal entries.
     pub entries: u64,
     /// Buys and sales among them.
@@ -79,11 +79,11 @@ pub fn verify(dir: &Path) -> Result<Report, VerifyError> {
     }
 }
 
-fn report(Inspected { account, books, head, .. }: Inspected) -> Report {
+fn report(Inspected { account, ledger_ids, books, head, .. }: Inspected) -> Report {
     Report {
         unpublished: account.position - account.published_through,
         account: account.name,
-        ledger_id: account.ledger_id,
+        ledger_ids,
         entries: books.entries,
         decisions: books.decisions,
         deposits: books.deposits,
@@ -99,7 +99,7 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let lines: [(&str, &dyn fmt::Display); 10] = [
             ("account", &self.account),
-            ("ledger", &self.ledger_id),
+            ("ledger", &self.ledger_ids.newest().id),
             ("entries", &self.entries),
             ("decisions", &self.decisions),
             ("deposits", &self.deposits),
@@ -111,6 +111,10 @@ impl fmt::Display for Report {
         ];
         for (name, value) in lines {
             writeln!(f, "{name:<12} {value}")?;
+        }
+        for (earlier, next) in self.ledger_ids.iter().zip(self.ledger_ids.iter().skip(1)) {
+            let last = next.first_seq - 1;
+            writeln!(f, "{:<12} {} for decisions {} to {last}", "earlier id", earlier.id, earlier.first_seq)?;
         }
         for (sid, holding) in &self.holdings {
             let sid = printable(sid);

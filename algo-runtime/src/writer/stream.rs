@@ -1,37 +1,56 @@
 //! The stream to the bridge: its beginning, its messages in both directions, its end.
 
-use intuition_api::{
-    capability,
-    v1::{Committed, HoldingRecorded, Open, ProcessResponse, Waiting, process_request, process_response::Message},
+use intuition_api::v1::{
+    AccountResponse, Credit, HoldingRecorded, Open, Published, Waiting, process_request, process_response::Message,
 };
+use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
-use super::{Answer, PAGE, Responses, Writer, status_of};
+use super::{
+    Answer, Responses, Writer,
+    bridge::{self, Bridge},
+    parts::Parts,
+    status_of,
+};
 use crate::{
-    engine::{RequestError, Settled},
+    engine::{Fresh, RequestError, Settled},
+    ledger::OutboxRow,
     wire,
 };
 
 impl Writer {
-    pub(super) fn open(&mut self, stream: u64, open: &Open, responses: Responses, answers: &mut Vec<Answer>) {
-        let opened = match self.engine.open(stream, open, session_name()) {
+    pub(super) fn open(
+        &mut self,
+        stream: u64,
+        open: &Open,
+        (responses, ended): (Responses, CancellationToken),
+        answers: &mut Vec<Answer>,
+    ) {
+        let before = self.engine.names().1.newest().clone();
+        let opened = match self.engine.open(stream, open, fresh(), self.ledger.as_mut()) {
             Ok(opened) => opened,
-            Err(error) => {
-                send(&responses, Err(status_of(&error)));
-                return;
-            }
+            Err(error) => return bridge::refuse(&responses, &ended, status_of(&error)),
         };
+        let (account, ids) = self.engine.names();
+        if *ids.newest() != before {
+            tracing::warn!(
+                account,
+                known_to_the_bridge = open.ledger_id,
+                ledger_id = ids.newest().id,
+                first_seq = ids.newest().first_seq,
+                "the ledger has gone back: the bridge knows of entries that it does not have; decisions from here on have \
+                 another ledger id"
+            );
+        }
         self.end_stream(Status::aborted("a newer stream of the same account was opened"));
-        self.stream = Some((stream, responses));
-        let (after, through) = (opened.published_through, self.engine.position());
+        let mut bridge = Bridge::new(stream, responses, ended, (open, &opened), self.engine.position());
         answers.push(Answer::Stream { stream, message: Message::Opened(opened) });
-        self.told = 0;
-        self.knows_inputs = open.capabilities.iter().any(|known| known == capability::INPUTS);
-        if let Some(channels) = self.engine.channels_for_bridge(self.knows_inputs) {
-            self.told = channels.version;
+        if let Some(channels) = self.engine.channels_for_bridge(bridge.knows_inputs) {
+            bridge.told = channels.version;
             answers.push(Answer::Stream { stream, message: Message::Channels(channels) });
         }
-        answers.push(Answer::Replay { stream, after, through });
+        self.bridge = Some(bridge);
+        answers.push(Answer::Outbox);
     }
 
     pub(super) fn request(
@@ -49,36 +68,84 @@ impl Writer {
                 answers.push(Answer::Stream { stream, message: Message::HoldingRecorded(HoldingRecorded {}) });
             }
             Request::Marker(marker) => self.engine.mark(marker)?,
-            Request::Published(published) => self.engine.published(published)?,
+            Request::Published(published) => self.published(&published)?,
             Request::Acknowledged(report) => self.engine.acknowledged(report),
-            // Nothing is sent on demand: this runtime does not name the capability yet.
-            Request::Credit(_) => {}
+            Request::Credit(Credit { bytes }) => {
+                if let Some(bridge) = &mut self.bridge {
+                    bridge.add_credit(bytes);
+                }
+            }
         }
         Ok(())
     }
 
-    /// The outcomes for the current stream. A stream that did not bring the deliveries gets only the entries to publish.
-    pub(super) fn addressed(&self, settled: Settled) -> Option<Answer> {
-        let (stream, _) = self.stream.as_ref()?;
-        let mut committed = settled.committed;
-        if settled.stream != *stream {
-            committed.outcomes.clear();
+    fn published(&mut self, published: &Published) -> Result<(), RequestError> {
+        let Some(bridge) = &mut self.bridge else { return Ok(()) };
+        let beyond = self.engine.published(published, bridge.known(), self.ledger.as_mut())?;
+        if beyond > 0 && !std::mem::replace(&mut bridge.has_reported_beyond, true) {
+            tracing::warn!(
+                account = self.engine.names().0,
+                positions = beyond,
+                last_sent = bridge.known(),
+                "the bridge reports entries as published that it was never sent; they are passed over"
+            );
         }
-        let is_empty = committed.entries.is_empty() && committed.outcomes.is_empty();
-        (!is_empty).then_some(Answer::Stream { stream: *stream, message: Message::Committed(committed) })
+        Ok(())
+    }
+
+    /// Sends the bridge's part of a commit: outcomes of its deliveries at once, entries if it has had all before them
+    /// and has room. A stream that did not bring the deliveries gets only the entries.
+    pub(super) fn send_commit(&mut self, rows: &[OutboxRow], settled: Vec<Settled>) {
+        let Some(bridge) = &mut self.bridge else { return };
+        let (account, ids) = self.engine.names();
+        let mut parts = Parts::default();
+        for row in rows {
+            if bridge.takes(row.position) {
+                bridge.entry(wire::outbox_entry(account, ids, row), &mut parts);
+            }
+        }
+        let stream = bridge.stream;
+        for outcome in
+            settled.into_iter().filter(|settled| settled.stream == stream).flat_map(|settled| settled.outcomes)
+        {
+            let full = parts.outcome(outcome);
+            bridge.committed(full);
+        }
+        bridge.committed(parts.rest());
+    }
+
+    /// Sends entries from the ledger for which the bridge has room.
+    pub(super) fn send_outbox(&mut self) {
+        let Some(bridge) = &mut self.bridge else { return };
+        let (account, ids) = self.engine.names();
+        let mut parts = Parts::default();
+        while let Some(page) = bridge.next_page(self.engine.published_through(), self.engine.position()) {
+            let rows = match self.ledger.outbox(page) {
+                Ok(rows) if rows.is_empty() => break,
+                Ok(rows) => rows,
+                Err(error) => {
+                    return self.end_stream(Status::internal(format!("{}: {error}", error.reason())));
+                }
+            };
+            for row in &rows {
+                if bridge.takes(row.position) {
+                    bridge.entry(wire::outbox_entry(account, ids, row), &mut parts);
+                }
+            }
+        }
+        bridge.committed(parts.rest());
     }
 
     /// Sends changed channels.
     pub(super) fn tell_channels(&mut self) {
+        let Some(bridge) = &mut self.bridge else { return };
         // Most commits change no channels: nothing is copied for those.
-        if self.engine.channels().is_none_or(|channels| channels.version <= self.told) {
+        if self.engine.channels().is_none_or(|channels| channels.version <= bridge.told) {
             return;
         }
-        let Some(channels) = self.engine.channels_for_bridge(self.knows_inputs) else { return };
-        let Some((stream, _)) = &self.stream else { return };
-        let stream = *stream;
-        self.told = channels.version;
-        self.say(stream, Message::Channels(channels));
+        let Some(channels) = self.engine.channels_for_bridge(bridge.knows_inputs) else { return };
+        bridge.told = channels.version;
+        bridge.say(Message::Channels(channels));
     }
 
     /// Tells the bridge that its deliveries are not forgotten.
@@ -86,51 +153,38 @@ impl Writer {
         if !self.engine.has_work() {
             return;
         }
-        let Some((stream, _)) = &self.stream else { return };
-        let stream = *stream;
+        let Some(bridge) = &self.bridge else { return };
         let (reason, message) = self.engine.trouble().unwrap_or(("", "the algorithm is at work"));
-        let waiting = Waiting { reason: reason.to_owned(), message: message.to_owned() };
-        self.say(stream, Message::Waiting(waiting));
+        bridge.say(Message::Waiting(Waiting { reason: reason.to_owned(), message: message.to_owned() }));
     }
 
     /// Sends a message, unless its stream has ended.
     pub(super) fn say(&self, stream: u64, message: Message) {
-        if let Some((current, responses)) = &self.stream
-            && *current == stream
-        {
-            send(responses, Ok(ProcessResponse { message: Some(message) }));
+        if let Some(bridge) = self.bridge.as_ref().filter(|bridge| bridge.stream == stream) {
+            bridge.say(message);
         }
     }
 
-    /// Sends the outbox entries behind `after`, up to `through`, from the ledger.
-    pub(super) fn replay(&mut self, stream: u64, mut after: u64, through: u64) {
-        while after < through {
-            let limit = usize::try_from(through - after).unwrap_or(PAGE).min(PAGE);
-            let rows = match self.ledger.outbox(after, limit) {
-                Ok(rows) => rows,
-                Err(error) => return self.end_stream(Status::internal(format!("{}: {error}", error.reason()))),
-            };
-            let Some(last) = rows.last() else { return };
-            after = last.position;
-            let (account, ledger_id) = self.engine.names();
-            let entries = rows.iter().map(|row| wire::outbox_entry(account, ledger_id, row)).collect();
-            let committed = Committed { entries, outcomes: Vec::new() };
-            self.say(stream, Message::Committed(committed));
+    pub(super) fn is_open(&self, stream: u64) -> bool {
+        self.bridge.as_ref().is_some_and(|bridge| bridge.stream == stream)
+    }
+
+    /// The account, with the capabilities of the bridge that has the stream.
+    pub(super) fn account(&self) -> AccountResponse {
+        let mut account = self.engine.account();
+        if self.bridge.is_none() {
+            account.bridge_capabilities.clear();
         }
+        account
     }
 
     pub(super) fn end_stream(&mut self, status: Status) {
-        if let Some((_, responses)) = self.stream.take() {
-            send(&responses, Err(status));
+        if let Some(bridge) = self.bridge.take() {
+            bridge.end(status);
         }
     }
 }
 
-fn session_name() -> String {
-    format!("{:016x}", rand::random::<u64>())
-}
-
-fn send(responses: &Responses, response: Result<ProcessResponse, Status>) {
-    // It fails only when the bridge has gone.
-    drop(responses.send(response));
+fn fresh() -> Fresh {
+    Fresh { session: format!("{:016x}", rand::random::<u64>()), ledger_id: format!("{:08x}", rand::random::<u32>()) }
 }

@@ -7,9 +7,9 @@ use std::{
 };
 
 use algo_runtime::ledger::{
-    Account, Cause, Changes, Class, Conflict, EntryKind, Gap, HeldFilter, Holding, JournalEntry, Ledger, Mark,
-    OutboxContent, OutboxRow, Outcome, Reset, SettingsRecord, Snapshot, Trade, TradingRecord, UnsettledSale, WindowRow,
-    sqlite::SqliteLedger,
+    Account, Cause, Changes, Class, Conflict, EntryKind, Gap, HeldFilter, Holding, JournalEntry, Ledger, LedgerIds,
+    Mark, OutboxContent, OutboxPage, OutboxRow, Outcome, Reset, SettingsRecord, Snapshot, Trade, TradingRecord,
+    UnsettledSale, WindowRow, sqlite::SqliteLedger,
 };
 use intuition_api::{
     decimal::{Money, Quantity},
@@ -31,7 +31,7 @@ impl Contents {
         Self {
             snapshot: ledger.snapshot().unwrap(),
             decisions: ledger.decisions(0, usize::MAX).unwrap(),
-            outbox: ledger.outbox(0, usize::MAX).unwrap(),
+            outbox: ledger.outbox(OutboxPage::all(0)).unwrap(),
         }
     }
 }
@@ -113,7 +113,7 @@ pub(crate) fn everything(draft: &mut Draft) -> Vec<Changes> {
         channel: "averages".to_owned(),
         payload: vec![1, 2, 3].into(),
     }));
-    draft.account.published_through = 2;
+    publish_some(draft);
     draft.changes.evict.push((Class::Sequence, 1));
     draft.changes.state.insert(("random".to_owned(), "gone".to_owned()), None);
     draft.changes.state.insert(("random".to_owned(), String::new()), Some(vec![2; 40]));
@@ -132,6 +132,11 @@ pub(crate) fn everything(draft: &mut Draft) -> Vec<Changes> {
     draft.transfer(EntryKind::Withdrawal, "0.01");
     commits.push(draft.take());
     commits
+}
+
+fn publish_some(draft: &mut Draft) {
+    draft.account.published_through = 2;
+    draft.changes.done.add(4, 5);
 }
 
 fn close_by_hand(draft: &mut Draft) {
@@ -185,6 +190,7 @@ pub(crate) fn held(filters: &[&str]) -> Vec<HeldFilter> {
 /// Builds commits as the engine does: it knows the state and hands over absolute values.
 pub(crate) struct Draft {
     pub(crate) account: Account,
+    pub(crate) ids: LedgerIds,
     pub(crate) holdings: BTreeMap<String, Holding>,
     pub(crate) changes: Changes,
     pub(crate) ordinals: BTreeMap<Class, u64>,
@@ -198,6 +204,7 @@ impl Draft {
         }
         Self {
             account: snapshot.account.clone(),
+            ids: snapshot.ledger_ids.clone(),
             holdings: snapshot.holdings.clone(),
             changes: Changes::default(),
             ordinals,

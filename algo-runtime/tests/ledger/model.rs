@@ -1,6 +1,6 @@
 //! Any sequence of commits leaves the ledger in a file and the one in memory equal, over reopening.
 
-use algo_runtime::ledger::{Class, EntryKind, Ledger, OutboxContent, memory::MemoryLedger};
+use algo_runtime::ledger::{Class, EntryKind, Ledger, LedgerId, OutboxContent, memory::MemoryLedger};
 use intuition_api::v1;
 use proptest::{collection::vec, prelude::*};
 use tempfile::tempdir;
@@ -14,6 +14,8 @@ enum Step {
     Sell(u8, u32, u32),
     Publish(Vec<u8>),
     Confirm(u64),
+    Done(u64, u64),
+    GoBack,
     Outcome(u8),
     Evict(u8, u64),
     Mark(u8, i64),
@@ -37,6 +39,8 @@ fn step() -> impl Strategy<Value = Step> {
         (0..3_u8, 1..u32::MAX, 1..u32::MAX).prop_map(|(sid, units, price)| Step::Sell(sid, units, price)),
         vec(any::<u8>(), 0..20).prop_map(Step::Publish),
         (0..9_u64).prop_map(Step::Confirm),
+        (1..9_u64, 0..4_u64).prop_map(|(beyond, more)| Step::Done(beyond, more)),
+        Just(Step::GoBack),
         (0..3_u8).prop_map(Step::Outcome),
         (0..3_u8, 0..9_u64).prop_map(|(class, rows)| Step::Evict(class, rows)),
         (0..4_u8, any::<i64>()).prop_map(|(source, seq)| Step::Mark(source, seq)),
@@ -81,6 +85,19 @@ fn draw(draft: &mut Draft, step: Step) {
         Step::Confirm(more) => {
             let account = &mut draft.account;
             account.published_through = (account.published_through + more).min(account.position);
+        }
+        Step::Done(beyond, more) => {
+            let first = draft.account.published_through + beyond;
+            changes.done.add(first, (first + more).min(draft.account.position));
+        }
+        Step::GoBack => {
+            draft.account.ledger_id = format!("{:04x}{:04x}", draft.account.updated_micros, draft.account.decisions);
+            draft.ids.take(LedgerId {
+                first_seq: draft.account.decisions + 1,
+                first_position: draft.account.position + 1,
+                id: draft.account.ledger_id.clone(),
+            });
+            changes.ledger_ids = Some(draft.ids.clone());
         }
         Step::Outcome(number) => draft.outcome(class(number)),
         Step::Evict(number, rows) => {

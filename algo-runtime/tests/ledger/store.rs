@@ -8,9 +8,10 @@ use std::{
 };
 
 use algo_runtime::ledger::{
-    Account, Changes, Class, EntryKind, JournalEntry, Ledger, LedgerError, PacketQuery, WINDOW, memory::MemoryLedger,
-    sqlite::SqliteLedger,
+    Account, Changes, Class, EntryKind, JournalEntry, Ledger, LedgerError, LedgerId, OutboxContent, OutboxPage,
+    PacketQuery, WINDOW, memory::MemoryLedger, sqlite::SqliteLedger, verify::verify,
 };
+use intuition_api::v1;
 use tempfile::tempdir;
 
 use crate::fixture::{ACCOUNT, Contents, Draft, everything, files, open, populate};
@@ -43,6 +44,7 @@ fn everything_is_there_again_and_a_clean_close_leaves_one_file() {
     let manual = |entry: &&JournalEntry| entry.trade.as_ref().is_some_and(|trade| trade.manual);
     assert_eq!(contents.decisions.iter().filter(manual).count(), 1);
     assert_eq!(contents.outbox[0].position, 3);
+    assert_eq!(contents.snapshot.done.ranges().collect::<Vec<_>>(), [(4, 5)]);
 }
 
 #[test]
@@ -171,8 +173,68 @@ fn parts_are_handed_out_in_order() {
     assert_eq!(seqs(ledger.decisions(2, 2).unwrap()), [2, 3]);
     assert_eq!(seqs(ledger.decisions(5, 10).unwrap()), [5]);
     assert_eq!(ledger.decisions(6, 10).unwrap(), []);
-    assert_eq!(ledger.outbox(4, 2).unwrap(), contents.outbox[2..4]);
-    assert_eq!(ledger.outbox(7, 2).unwrap(), []);
+    assert_eq!(ledger.outbox(OutboxPage { rows: 2, ..OutboxPage::all(4) }).unwrap(), contents.outbox[2..4]);
+    assert_eq!(ledger.outbox(OutboxPage::all(7)).unwrap(), []);
+}
+
+#[test]
+fn a_page_of_the_outbox_ends_at_its_bytes_and_has_one_entry_at_least() {
+    let dir = tempdir().unwrap();
+    let mut file = open(dir.path());
+    let snapshot = file.snapshot().unwrap();
+    let mut memory = MemoryLedger::new(&snapshot.account.name, &snapshot.account.ledger_id);
+    let mut draft = Draft::new(&snapshot);
+    for bytes in [1_000, 10, 3_000, 10, 10] {
+        let payload = vec![1; bytes].into();
+        draft.publish(OutboxContent::Publication(v1::Publication { channel: "c".to_owned(), payload }));
+    }
+    let changes = draft.take();
+    for ledger in [&mut file as &mut dyn Ledger, &mut memory] {
+        ledger.commit(&changes).unwrap();
+        let mut positions = |after, rows, bytes| -> Vec<u64> {
+            ledger.outbox(OutboxPage { after, rows, bytes }).unwrap().iter().map(|row| row.position).collect()
+        };
+        assert_eq!(positions(0, 9, 1), [1]);
+        assert_eq!(positions(0, 9, 1_010), [1, 2]);
+        assert_eq!(positions(0, 9, 1_100), [1, 2, 3], "the last one may exceed it");
+        assert_eq!((positions(2, 2, usize::MAX), positions(3, 9, 4_000)), (vec![3, 4], vec![4, 5]));
+        assert!(!ledger.holds_decision(1).unwrap() && !ledger.holds_decision(99).unwrap());
+    }
+}
+
+#[test]
+fn a_position_done_beyond_the_last_one_is_refused() {
+    let dir = tempdir().unwrap();
+    populate(dir.path());
+    let mut ledger = open(dir.path());
+    let mut changes = Changes::default();
+    changes.done.add(7, 8);
+    assert!(matches!(ledger.commit(&changes).unwrap_err(), LedgerError::Refused { .. }));
+    assert!(ledger.holds_decision(3).unwrap());
+}
+
+#[test]
+fn a_ledger_that_has_gone_back_keeps_its_chain_and_needs_a_newer_reader() {
+    let dir = tempdir().unwrap();
+    let contents = populate(dir.path());
+    let mut ledger = open(dir.path());
+    let mut draft = Draft::new(&contents.snapshot);
+    let first = draft.account.ledger_id.clone();
+    let next = LedgerId { first_seq: 6, first_position: 8, id: "0badf00d".to_owned() };
+    draft.ids.take(next.clone());
+    draft.account.ledger_id.clone_from(&next.id);
+    draft.changes.ledger_ids = Some(draft.ids.clone());
+    ledger.commit(&draft.take()).unwrap();
+    draft.buy("GOOG", "1", "1");
+    ledger.commit(&draft.take()).unwrap();
+    Box::new(ledger).close().unwrap();
+    let report = verify(dir.path()).unwrap();
+    assert_eq!(report.ledger_ids.iter().map(|id| id.id.as_str()).collect::<Vec<_>>(), [first.as_str(), "0badf00d"]);
+    let snapshot = open(dir.path()).snapshot().unwrap();
+    assert_eq!((snapshot.ledger_ids.of(5), snapshot.ledger_ids.of(6)), (first.as_str(), "0badf00d"));
+    let connection = rusqlite::Connection::open(dir.path().join("ledger.db")).unwrap();
+    let needs: i64 = connection.query_row("SELECT min_reader FROM seal", [], |row| row.get(0)).unwrap();
+    assert_eq!(needs, 5, "v0.1.0 would take the chain for broken");
 }
 
 #[test]

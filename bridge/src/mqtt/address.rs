@@ -1,6 +1,6 @@
 //! Where a broker is.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, net::IpAddr, str::FromStr};
 
 use intuition_common::text::without_login;
 use url::Url;
@@ -35,6 +35,19 @@ pub enum AddressError {
     /// Path, query or fragment, which would be ignored.
     #[error("a broker URL ends after the port")]
     MoreThanHost,
+}
+
+impl Address {
+    /// The host is this machine, by its name or by an address of the loopback interface.
+    pub(super) fn is_loopback(&self) -> bool {
+        let host = self.bare_host();
+        host == "localhost" || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
+    }
+
+    /// The host without the brackets of an IPv6 address.
+    pub(super) fn bare_host(&self) -> &str {
+        self.host.trim_start_matches('[').trim_end_matches(']')
+    }
 }
 
 impl FromStr for Address {
@@ -76,6 +89,20 @@ mod tests {
         assert_eq!("mqtt://broker".parse::<Address>().unwrap().to_string(), "mqtt://broker:1883");
         assert_eq!("mqtts://broker/".parse::<Address>().unwrap().to_string(), "mqtts://broker:8883");
         assert_eq!("mqtt://127.0.0.1:9".parse::<Address>().unwrap().to_string(), "mqtt://127.0.0.1:9");
+    }
+
+    #[test]
+    fn loopback_is_known_by_name_and_by_address() {
+        for (url, is_loopback) in [
+            ("mqtt://localhost", true),
+            ("mqtt://127.0.0.2:1", true),
+            ("mqtts://[::1]", true),
+            ("mqtt://[::2]", false),
+            ("mqtt://broker.localhost.example", false),
+            ("mqtt://10.0.0.1", false),
+        ] {
+            assert_eq!(url.parse::<Address>().unwrap().is_loopback(), is_loopback, "{url}");
+        }
     }
 
     #[test]

@@ -9,6 +9,11 @@ pub(super) const TOPIC_FILTER_INVALID: Code = code(0x8f);
 /// This client sent nothing: the broker's Maximum Packet Size, or MQTT's, is below it.
 pub(super) const PACKET_TOO_LARGE: Code = code(0x95);
 
+/// This client sent nothing: the broker keeps no retained messages.
+pub(super) const RETAIN_NOT_SUPPORTED: Code = code(0x9a);
+/// This client sent nothing: the broker takes publications with `QoS` 0 alone.
+pub(super) const QOS_NOT_SUPPORTED: Code = code(0x9b);
+
 /// A reason code with its name. A code outside the specification keeps its value.
 pub(super) const fn code(value: u8) -> Code {
     let name = match value {

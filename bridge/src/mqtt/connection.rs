@@ -13,7 +13,7 @@ use tokio::{
 };
 
 use super::{
-    Event, LinkError, Options, Request,
+    Code, Event, LinkError, Message, Options, Request, codes,
     credentials::Presented,
     events::Lanes,
     liveness::Liveness,
@@ -58,6 +58,8 @@ pub(super) struct Connection<'a> {
     acks_told: u64,
     underway: Underway,
     liveness: Liveness,
+    /// How long an answer may take.
+    patience: Duration,
     /// An event without room; nothing is read meanwhile.
     stalled: Option<Event>,
     /// The broker refused a request: some brokers end the connection over it.
@@ -72,19 +74,35 @@ pub(super) struct Accepted {
     input: BytesMut,
     connack: packets::Accepted,
     keep_alive: Duration,
+    patience: Duration,
 }
 
-/// Connects and waits for the CONNACK.
+/// Connects and waits for the CONNACK. A broker that keeps no retained messages, or takes no publication with `QoS` 1,
+/// refuses a last will that asks for it: the attempt is made again without.
 pub(super) async fn connect(options: &Options, presented: Presented) -> Result<Accepted, LinkError> {
+    let will = options.last_will.as_ref();
+    match attempt(options, will, &presented).await {
+        Err(LinkError::Refuse(code)) if will.is_some() && is_about_will(code) => {
+            attempt(options, None, &presented).await.map(|accepted| accepted.without_will(code))
+        }
+        other => other,
+    }
+}
+
+fn is_about_will(code: Code) -> bool {
+    code == codes::RETAIN_NOT_SUPPORTED || code == codes::QOS_NOT_SUPPORTED
+}
+
+async fn attempt(options: &Options, will: Option<&Message>, presented: &Presented) -> Result<Accepted, LinkError> {
     let (mut input, mut output) = (BytesMut::new(), BytesMut::new());
-    packets::connect(options, &presented, &mut output).map_err(LinkError::Refuse)?;
-    let mut socket = Socket::connect(&options.address, presented.tls).await?;
+    packets::connect(options, will, presented, &mut output).map_err(LinkError::Refuse)?;
+    let mut socket = Socket::connect(&options.address, presented.tls.clone()).await?;
     socket.write_all(&mut output, false).await.map_err(secure_or_reach)?;
     loop {
         match packets::take(&mut input).map_err(LinkError::BreakProtocol)? {
             Some(Packet::Accepted(connack)) => {
                 let keep_alive = connack.keep_alive.unwrap_or(options.keep_alive);
-                return Ok(Accepted { socket, input, connack, keep_alive });
+                return Ok(Accepted { socket, input, connack, keep_alive, patience: options.answer_timeout });
             }
             Some(Packet::Refused(code)) => return Err(LinkError::Refuse(code)),
             Some(Packet::Ended(code)) => return Err(LinkError::End(code)),
@@ -92,6 +110,19 @@ pub(super) async fn connect(options: &Options, presented: Presented) -> Result<A
             None if socket.read(&mut input).await.map_err(secure_or_reach)? == 0 => return Err(closed()),
             None => {}
         }
+    }
+}
+
+impl Accepted {
+    /// The broker refused the last will by this code, which holds for other publications too.
+    fn without_will(mut self, code: Code) -> Self {
+        let capabilities = &mut self.connack.capabilities;
+        if code == codes::RETAIN_NOT_SUPPORTED {
+            capabilities.retain = false;
+        } else {
+            capabilities.max_qos = 0;
+        }
+        self
     }
 }
 
@@ -103,7 +134,7 @@ impl<'a> Connection<'a> {
         lanes: &'a Lanes,
         requests: &'a mut mpsc::UnboundedReceiver<Request>,
     ) -> Self {
-        let Accepted { socket, input, connack, keep_alive } = accepted;
+        let Accepted { socket, input, connack, keep_alive, patience } = accepted;
         lanes.tell(Event::Connected {
             epoch,
             session_present: connack.session_present,
@@ -117,8 +148,9 @@ impl<'a> Connection<'a> {
             is_unflushed: false,
             acked: 0,
             acks_told: 0,
-            underway: Underway::new(connack.capabilities.receive_maximum, connack.capabilities.max_packet_size),
+            underway: Underway::new(connack.capabilities, patience),
             liveness: Liveness::new(keep_alive, Instant::now()),
+            patience,
             stalled: None,
             has_refused: false,
             lanes,
@@ -146,14 +178,20 @@ impl<'a> Connection<'a> {
             }
         }
         self.work_off()?;
-        self.publish();
         let now = Instant::now();
+        self.request(now);
         let is_dry = self.output.is_empty();
         if self.liveness.ping(now, is_dry) {
             packets::ping(&mut self.output);
+            self.underway.deadlines.pinged();
         }
-        self.liveness.set_reading(self.stalled.is_none(), now);
-        self.liveness.set_writing(!self.output.is_empty(), now);
+        let is_reading = self.stalled.is_none();
+        self.liveness.set_reading(is_reading, now);
+        self.underway.deadlines.set_reading(is_reading, now);
+        self.underway.deadlines.set_writing(!self.output.is_empty() || self.is_unflushed, now);
+        if let Some(awaited) = self.underway.deadlines.overdue(now) {
+            return Err(LinkError::NoAnswer { awaited, patience: self.patience }.into());
+        }
         if self.liveness.is_dead(now) {
             return Err(LinkError::Reach("the broker has given no sign of life for too long".into()).into());
         }
@@ -167,6 +205,7 @@ impl<'a> Connection<'a> {
     async fn wait(&mut self, now: Instant) -> Result<(), End> {
         let is_reading = self.stalled.is_none();
         let mut wake = self.liveness.wake(self.output.is_empty());
+        wake = self.underway.deadlines.next().map_or(wake, |at| at.min(wake));
         if !is_reading {
             wake = wake.min(now + LOOK_INTERVAL);
         }
@@ -189,10 +228,12 @@ impl<'a> Connection<'a> {
             Ok(Step::Wrote) => {
                 self.is_unflushed = true;
                 self.liveness.wrote(Instant::now());
+                self.underway.deadlines.wrote();
                 Ok(())
             }
             Ok(Step::Flushed) => {
                 self.is_unflushed = false;
+                self.underway.deadlines.wrote();
                 if self.acked > self.acks_told {
                     self.acks_told = self.acked;
                     self.lanes.tell(Event::AcksWritten { epoch: self.epoch, through: self.acked });
@@ -214,12 +255,10 @@ impl<'a> Connection<'a> {
         match request {
             Request::Publish { epoch, token, message } if epoch == ours => self.underway.publish(token, message),
             Request::Subscribe { epoch, token, filter, subscription_id } if epoch == ours => {
-                let refused = self.underway.subscribe(token, filter, subscription_id, &mut self.output);
-                self.tell(refused);
+                self.underway.subscribe(token, filter, subscription_id);
             }
             Request::Unsubscribe { epoch, token, filter } if epoch == ours => {
-                let refused = self.underway.unsubscribe(token, filter, &mut self.output);
-                self.tell(refused);
+                self.underway.unsubscribe(token, filter);
             }
             Request::Acknowledge { epoch, acks } if epoch == ours => {
                 for ack in acks {
@@ -239,19 +278,24 @@ impl<'a> Connection<'a> {
         Ok(())
     }
 
-    fn publish(&mut self) {
-        for refused in self.underway.publish_waiting(&mut self.output, WRITE_AHEAD) {
+    /// Writes the requests that the broker takes now.
+    fn request(&mut self, now: Instant) {
+        let turns = self.underway.take_turns(&mut self.output, now);
+        let publications = self.underway.publish_waiting(&mut self.output, WRITE_AHEAD, now);
+        for refused in turns.into_iter().chain(publications) {
             self.lanes.tell(refused);
         }
     }
 
     /// Handles the packets in the input, until an event finds no room.
     fn work_off(&mut self) -> Result<(), LinkError> {
+        let now = Instant::now();
         while self.stalled.is_none() {
             let Some(packet) = packets::take(&mut self.input).map_err(LinkError::BreakProtocol)? else { break };
             let event = match packet {
                 Packet::Message(mut message) => {
                     message.epoch = self.epoch;
+                    self.underway.deadlines.message(now);
                     Some(Event::Message(message))
                 }
                 Packet::Subscribed { packet_id, code } => {
@@ -282,6 +326,7 @@ impl<'a> Connection<'a> {
                 Ok(())
             }
             Packet::Pong => {
+                self.underway.deadlines.ponged();
                 if let Some(through) = self.liveness.answered() {
                     self.lanes.tell(Event::AcksConfirmed { epoch: self.epoch, through });
                 }

@@ -1,7 +1,8 @@
 //! As whom to connect, and whom to trust.
 
 use std::{
-    io,
+    fs, io,
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     sync::{Arc, Once},
 };
@@ -66,6 +67,23 @@ impl Credentials {
         };
         let tls = tls.then(|| tls::client_config(ca_file.as_deref())).transpose()?;
         Ok(Presented { username, password, tls })
+    }
+}
+
+/// The versions of the files of a folder with credentials. Two that are equal: nothing was written in between.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Versions(Vec<Option<(u64, i64, i64, u64)>>);
+
+impl Credentials {
+    /// The versions of the files that the next attempt reads. Reads no content.
+    pub(super) fn versions(&self) -> Versions {
+        let Self::Folder(folder) = self else { return Versions(Vec::new()) };
+        let version = |file: &&str| {
+            // A Secret is mounted as links, which follow a change by becoming links to other files.
+            let metadata = fs::metadata(folder.join(file)).ok()?;
+            Some((metadata.ino(), metadata.mtime(), metadata.mtime_nsec(), metadata.len()))
+        };
+        Versions(FILES.iter().chain(&FORMER_FILES).map(version).collect())
     }
 }
 
@@ -146,6 +164,22 @@ mod tests {
             assert_eq!(presented.username.as_deref(), Some("me"));
             assert_eq!(presented.password.as_ref().map(Secret::reveal), Some(password));
         }
+    }
+
+    #[test]
+    fn versions_differ_after_a_file_was_written_and_not_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let credentials = Credentials::Folder(folder.path().to_owned());
+        let empty = credentials.versions();
+        fs::write(folder.path().join("mqtt-password"), "one").unwrap();
+        let one = credentials.versions();
+        assert!(empty != one && one == credentials.versions());
+        fs::write(folder.path().join("other"), "of something else").unwrap();
+        assert_eq!(one, credentials.versions());
+        fs::write(folder.path().join("new"), "two").unwrap();
+        fs::rename(folder.path().join("new"), folder.path().join("mqtt-password")).unwrap();
+        assert_ne!(one, credentials.versions());
+        assert_eq!(Credentials::default().versions(), Credentials::default().versions());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Why there is no connection.
 
-use std::{error::Error, io, path::PathBuf};
+use std::{error::Error, fmt, io, path::PathBuf, time::Duration};
 
 use super::{Code, packets::Malformed};
 
@@ -46,7 +46,7 @@ pub enum LinkError {
     #[error("no secure connection to the broker")]
     Secure(#[source] Box<dyn Error + Send + Sync>),
     /// The broker answered with a refusal.
-    #[error("the broker refused the connection: {} (0x{:02x})", .0.name, .0.value)]
+    #[error("the broker refused the connection: {} (0x{:02x}){}", .0.name, .0.value, advice(*.0))]
     Refuse(Code),
     /// The broker answered with a refusal, and there was no user name to tell it.
     #[error(
@@ -65,6 +65,14 @@ pub enum LinkError {
     /// The broker cannot be reached, or the connection broke.
     #[error("no connection to the broker")]
     Reach(#[source] Box<dyn Error + Send + Sync>),
+    /// The broker has not answered a request in time. The connection was given up.
+    #[error("the broker has not {awaited} for {} s: it may be overloaded, or limit the rate of this client", patience.as_secs_f64())]
+    NoAnswer {
+        /// The oldest request without an answer.
+        awaited: Awaited,
+        /// How long it was waited for.
+        patience: Duration,
+    },
     /// The broker sent something that MQTT 5 does not allow, or that this client does not take.
     #[error("the broker broke the protocol")]
     BreakProtocol(#[source] Malformed),
@@ -86,6 +94,39 @@ pub enum LinkError {
     StandDown,
 }
 
+/// An answer that the broker owes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Awaited {
+    /// A PUBACK, for a publication to this topic.
+    Publish(String),
+    /// A SUBACK, for this filter.
+    Subscribe(String),
+    /// An UNSUBACK, for this filter.
+    Unsubscribe(String),
+    /// Room in the socket for more bytes.
+    Flush,
+}
+
+impl fmt::Display for Awaited {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Publish(topic) => write!(f, "answered a PUBLISH to `{topic}`"),
+            Self::Subscribe(filter) => write!(f, "answered a SUBSCRIBE to `{filter}`"),
+            Self::Unsubscribe(filter) => write!(f, "answered an UNSUBSCRIBE from `{filter}`"),
+            Self::Flush => write!(f, "read from the connection"),
+        }
+    }
+}
+
+/// The cure of a refusal, where there is a special one.
+const fn advice(code: Code) -> &'static str {
+    match code.value {
+        0x84 => ": a bridge needs MQTT 5, so use a broker, or a listener of this one, that speaks it",
+        0x9b => ": a bridge publishes with QoS 1, so raise the Maximum QoS of the broker",
+        _ => "",
+    }
+}
+
 impl LinkError {
     /// CamelCase code.
     pub const fn reason(&self) -> &'static str {
@@ -96,6 +137,7 @@ impl LinkError {
             Self::SetUpTls(_) | Self::Secure(_) => "TlsFailed",
             Self::Refuse(code) | Self::RefuseNameless { code, .. } | Self::End(code) => code.name,
             Self::Reach(_) => "Unreachable",
+            Self::NoAnswer { .. } => "NoAnswer",
             Self::BreakProtocol(_) => "ProtocolError",
             Self::ClientIdInUse { .. } => "ClientIdInUse",
             Self::StandDown => "TakenOver",
@@ -105,6 +147,24 @@ impl LinkError {
     /// User name and password, or what they may do, are wrong: trying again helps only once the broker is changed.
     pub const fn is_refused_identity(&self) -> bool {
         matches!(self, Self::Refuse(Code { value: 0x86 | 0x87, .. }))
+    }
+
+    /// The broker does not take this client, whose attempts may count against it (0x86, 0x87, 0x8A, 0x8C).
+    pub(crate) const fn is_refused_client(&self) -> bool {
+        match self {
+            Self::Refuse(code) | Self::RefuseNameless { code, .. } => matches!(code.value, 0x86 | 0x87 | 0x8a | 0x8c),
+            _ => false,
+        }
+    }
+
+    /// The broker has more to do than it can, or than it grants this client (0x89, 0x97, 0x9F).
+    pub(crate) const fn is_overload(&self) -> bool {
+        match self {
+            Self::Refuse(code) | Self::RefuseNameless { code, .. } | Self::End(code) => {
+                matches!(code.value, 0x89 | 0x97 | 0x9f)
+            }
+            _ => false,
+        }
     }
 
     /// Another client works under the same client id.

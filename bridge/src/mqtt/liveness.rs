@@ -28,8 +28,6 @@ pub(super) struct Liveness {
     silent_since: Option<Instant>,
     /// Reading stops while there is no room. A broker's silence means nothing then.
     is_reading: bool,
-    /// Since when the socket has taken none of what waits to be written.
-    blocked_since: Option<Instant>,
     /// When a confirmation was last asked for; at first, when the connection began.
     asked_at: Instant,
     /// The last PUBACK.
@@ -49,7 +47,6 @@ impl Liveness {
             read_at: now,
             silent_since: None,
             is_reading: true,
-            blocked_since: None,
             asked_at: now,
             acked: 0,
             acks: 0,
@@ -60,12 +57,6 @@ impl Liveness {
     /// Bytes went out.
     pub(super) const fn wrote(&mut self, now: Instant) {
         self.written_at = now;
-        self.blocked_since = None;
-    }
-
-    /// Whether something waits to be written.
-    pub(super) fn set_writing(&mut self, is_writing: bool, now: Instant) {
-        self.blocked_since = is_writing.then(|| self.blocked_since.unwrap_or(now));
     }
 
     /// Bytes came in: whatever they are, the broker lives.
@@ -118,7 +109,7 @@ impl Liveness {
         is_news.then_some(through)
     }
 
-    /// The broker has given no sign of life for an interval, although one was due, or has taken nothing for two.
+    /// The broker has given no sign of life for an interval, although one was due.
     pub(super) fn is_dead(&self, now: Instant) -> bool {
         self.dead_at().is_some_and(|at| at <= now)
     }
@@ -129,9 +120,7 @@ impl Liveness {
     }
 
     fn dead_at(&self) -> Option<Instant> {
-        let silent = self.silent_since.map(|since| since + self.interval);
-        let blocked = self.blocked_since.map(|since| since + 2 * self.interval);
-        [silent, blocked].into_iter().flatten().min()
+        self.silent_since.map(|since| since + self.interval)
     }
 
     /// When a confirmation may be asked for, if there is something to confirm.

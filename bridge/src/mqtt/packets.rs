@@ -1,9 +1,10 @@
-//! MQTT packets as bytes and back: the only file that knows rumqttc's codec, and the faults of its version 0.25.1.
+//! MQTT packets as bytes and back. This file and `connack` are the only ones that know rumqttc's codec; the faults of its
+//! version 0.25.1 are worked around here.
 //!
 //! Read by hand, since the codec takes a packet without a property length for one that is not complete yet, and refuses
 //! reason codes that it does not know: CONNACK with a refusal, PUBACK, SUBACK, UNSUBACK and DISCONNECT.
 
-use std::time::Duration;
+mod connack;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use intuition_common::secret::Secret;
@@ -15,7 +16,8 @@ use rumqttc::v5::mqttbytes::{
     },
 };
 
-use super::{Capabilities, Code, Incoming, Message, Options, codes, credentials::Presented};
+pub(super) use self::connack::Accepted;
+use super::{Code, Incoming, Message, Options, codes, credentials::Presented};
 
 /// The largest packet that the broker may send.
 const MAX_PACKET_BYTES: u32 = 4 * 1024 * 1024;
@@ -45,15 +47,6 @@ pub(super) enum Packet {
     },
     Pong,
     Ended(Code),
-}
-
-/// A CONNACK that accepts the connection.
-#[derive(Debug)]
-pub(super) struct Accepted {
-    pub(super) session_present: bool,
-    pub(super) capabilities: Capabilities,
-    /// The broker's own keep alive, which rules.
-    pub(super) keep_alive: Option<Duration>,
 }
 
 /// Why bytes from the broker are of no use.
@@ -94,15 +87,15 @@ fn read(mut frame: BytesMut) -> Result<Packet, Malformed> {
         2 => {
             let (flags, reason) = (body.byte()?, body.byte()?);
             if reason != 0 {
-                return Ok(Packet::Refused(connack(reason)));
+                return Ok(Packet::Refused(connack::refused(reason)));
             }
             // Without a property length: as MQTT 3.1.1 has it, and some brokers of MQTT 5.
             if body.rest.is_empty() {
-                return Ok(Packet::Accepted(accepted(flags & 1 == 1, None)));
+                return Ok(Packet::Accepted(connack::accepted(flags & 1 == 1, None)));
             }
             match decode(&mut frame)? {
                 v5::Packet::ConnAck(packet) => {
-                    Ok(Packet::Accepted(accepted(packet.session_present, packet.properties.as_ref())))
+                    Ok(Packet::Accepted(connack::accepted(packet.session_present, packet.properties.as_ref())))
                 }
                 _ => Err(Malformed::Unexpected(kind)),
             }
@@ -126,41 +119,6 @@ fn read(mut frame: BytesMut) -> Result<Packet, Malformed> {
             Ok(reason) => codes::code(reason),
         })),
         _ => Err(Malformed::Unexpected(kind)),
-    }
-}
-
-/// A CONNACK's refusal. Below 0x80 the codes are those of MQTT 3.1.1, from a broker that speaks nothing else.
-const fn connack(reason: u8) -> Code {
-    codes::code(match reason {
-        1 => 0x84,
-        2 => 0x85,
-        3 => 0x88,
-        4 => 0x86,
-        5 => 0x87,
-        other => other,
-    })
-}
-
-fn accepted(session_present: bool, properties: Option<&v5::ConnAckProperties>) -> Accepted {
-    Accepted {
-        session_present,
-        capabilities: capabilities(properties),
-        keep_alive: properties
-            .and_then(|properties| properties.server_keep_alive)
-            .filter(|seconds| *seconds > 0)
-            .map(|seconds| Duration::from_secs(seconds.into())),
-    }
-}
-
-/// What is not said has the value that the specification gives it (section 3.2.2.3).
-fn capabilities(properties: Option<&v5::ConnAckProperties>) -> Capabilities {
-    Capabilities {
-        receive_maximum: properties.and_then(|properties| properties.receive_max).unwrap_or(u16::MAX),
-        max_packet_size: properties.and_then(|properties| properties.max_packet_size),
-        retain: properties.and_then(|properties| properties.retain_available) != Some(0),
-        subscription_ids: properties.and_then(|properties| properties.subscription_identifiers_available) != Some(0),
-        max_qos: properties.and_then(|properties| properties.max_qos).unwrap_or(2),
-        session_expiry: properties.and_then(|properties| properties.session_expiry_interval),
     }
 }
 
@@ -285,7 +243,12 @@ impl Body<'_> {
 }
 
 /// Writes a CONNECT. An error: it is too long for MQTT.
-pub(super) fn connect(options: &Options, presented: &Presented, output: &mut BytesMut) -> Result<(), Code> {
+pub(super) fn connect(
+    options: &Options,
+    will: Option<&Message>,
+    presented: &Presented,
+    output: &mut BytesMut,
+) -> Result<(), Code> {
     let mut properties = ConnectProperties::new();
     properties.session_expiry_interval = Some(u32::try_from(options.session_expiry.as_secs()).unwrap_or(u32::MAX));
     properties.receive_maximum = Some(options.receive_maximum);
@@ -296,7 +259,7 @@ pub(super) fn connect(options: &Options, presented: &Presented, output: &mut Byt
         clean_start: options.clean_start,
         properties: Some(properties),
     };
-    let will = options.last_will.clone().map(|will| LastWill {
+    let will = will.cloned().map(|will| LastWill {
         topic: will.topic.into(),
         message: will.payload,
         qos: QoS::AtLeastOnce,
@@ -343,15 +306,16 @@ pub(super) fn publish(
 /// Writes a SUBSCRIBE for one filter with `QoS` 1, without retained messages.
 pub(super) fn subscribe(
     filter: String,
-    subscription_id: u32,
+    subscription_id: Option<u32>,
     packet_id: u16,
     output: &mut BytesMut,
 ) -> Result<(), Code> {
     check_filter(&filter)?;
     let mut filter = Filter::new(filter, QoS::AtLeastOnce);
     filter.retain_forward_rule = RetainForwardRule::Never;
-    let properties = SubscribeProperties { id: usize::try_from(subscription_id).ok(), user_properties: Vec::new() };
-    let mut subscribe = Subscribe::new(filter, Some(properties));
+    let id = subscription_id.and_then(|id| usize::try_from(id).ok());
+    let properties = id.map(|id| SubscribeProperties { id: Some(id), user_properties: Vec::new() });
+    let mut subscribe = Subscribe::new(filter, properties);
     subscribe.pkid = packet_id;
     write(&v5::Packet::Subscribe(subscribe), None, output)
 }

@@ -18,7 +18,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::{Address, LinkError};
+use super::{Address, LinkError, dial};
 
 /// Bytes that are read at once.
 const READ_BYTES: usize = 64 * 1024;
@@ -47,12 +47,11 @@ impl Socket {
     /// Connects; `tls` as it was set up for the address.
     pub(super) async fn connect(address: &Address, tls: Option<Arc<ClientConfig>>) -> Result<Self, LinkError> {
         let reach = |error: io::Error| LinkError::Reach(Box::new(error));
-        // An IPv6 address has its brackets here.
-        let tcp = TcpStream::connect(format!("{}:{}", address.host, address.port)).await.map_err(reach)?;
+        let tcp = dial::dial(address).await.map_err(reach)?;
         tcp.set_nodelay(true).map_err(reach)?;
         let Some(config) = tls else { return Ok(Self::Plain(tcp)) };
-        let host = address.host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        let name = ServerName::try_from(host).map_err(|error| LinkError::Secure(Box::new(error)))?;
+        let name =
+            ServerName::try_from(address.bare_host().to_owned()).map_err(|error| LinkError::Secure(Box::new(error)))?;
         let secured = TlsConnector::from(config).connect(name, tcp).await;
         secured.map(|stream| Self::Secure(Box::new(stream))).map_err(|error| LinkError::Secure(Box::new(error)))
     }

@@ -1,25 +1,23 @@
 //! The task of one link: connection after connection.
 
-use std::time::Duration;
+use std::{sync::Once, time::Duration};
 
-use intuition_common::backoff::Backoff;
 use tokio::{sync::mpsc, time};
 
 use super::{
-    Credentials, Event, LinkError, Options, Request,
+    Address, Credentials, Event, LinkError, Options, Request,
     connection::{self, Connection, End},
-    credentials::Presented,
+    credentials::{Presented, Versions},
     events::Lanes,
+    pauses::Pauses,
 };
 
-/// From the attempt to the CONNACK.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A connection shorter than this counts as a failed attempt: not every broker reports that another client took the session.
 const STEADY: Duration = Duration::from_secs(5);
 /// Short connections in a row, without a reason from the broker, after which another client is taken to use the client id.
 const SHORT_CONNECTIONS: u32 = 3;
-/// The pause after another client took the session or its place: two that fight for it must not do so at full speed.
-const TAKEN_OVER_PAUSE: Duration = Duration::from_secs(30);
+/// How often the files of credentials that the broker refused are looked at for a change.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 pub(super) struct Task {
     options: Options,
@@ -47,17 +45,19 @@ impl Task {
 
     /// Keeps a connection until `disconnect`, or until the other side is gone.
     pub(super) async fn run(mut self) {
-        let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
+        let mut pauses = Pauses::new();
         loop {
             let (began, epoch) = (time::Instant::now(), self.epoch);
+            let versions = self.options.credentials.versions();
             let End::Failed(error) = self.connection().await else { return };
             let is_steady = began.elapsed() >= STEADY;
             if self.epoch > epoch && is_steady {
-                backoff.reset();
+                pauses.reset();
                 self.short_connections = 0;
             }
-            let pause = if error.is_taken_over() { TAKEN_OVER_PAUSE } else { backoff.pause() };
-            if !self.lanes.tell(Event::Disconnected(error)) || !self.rest(pause).await {
+            let pause = pauses.after(&error);
+            let refused = error.is_refused_client().then_some(versions);
+            if !self.lanes.tell(Event::Disconnected(error)) || !self.rest(pause, refused).await {
                 return;
             }
         }
@@ -70,9 +70,12 @@ impl Task {
             Err(error) => return End::Failed(error),
         };
         let is_named = presented.username.is_some();
+        if is_named && presented.password.is_some() {
+            warn_of_plain_login(&self.options.address);
+        }
         let began = time::Instant::now();
         let connected = tokio::select! {
-            connected = time::timeout(CONNECT_TIMEOUT, connection::connect(&self.options, presented)) => connected,
+            connected = time::timeout(self.options.connect_timeout, connection::connect(&self.options, presented)) => connected,
             () = told_to_end(&mut self.requests, &self.lanes) => return End::Told,
         };
         let accepted = match connected.unwrap_or_else(|elapsed| Err(LinkError::Reach(Box::new(elapsed)))) {
@@ -130,13 +133,45 @@ impl Task {
         }
     }
 
-    /// Waits before the next attempt. False: told to end.
-    async fn rest(&mut self, pause: Duration) -> bool {
+    /// Waits before the next attempt, or until the credentials that were refused have changed. False: told to end.
+    async fn rest(&mut self, pause: Duration, refused: Option<Versions>) -> bool {
+        let credentials = &self.options.credentials;
+        let changed = async {
+            match refused {
+                Some(versions) => changed(credentials, versions).await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             () = time::sleep(pause) => true,
+            () = changed => true,
             () = told_to_end(&mut self.requests, &self.lanes) => false,
         }
     }
+}
+
+/// Returns when the files of the credentials are others than those of `versions`.
+async fn changed(credentials: &Credentials, versions: Versions) {
+    loop {
+        time::sleep(LOOK_INTERVAL).await;
+        if credentials.versions() != versions {
+            return;
+        }
+    }
+}
+
+/// Once in a process: a connection is made again and again.
+fn warn_of_plain_login(address: &Address) {
+    static WARNED: Once = Once::new();
+    if address.tls || address.is_loopback() {
+        return;
+    }
+    WARNED.call_once(|| {
+        tracing::warn!(
+            broker = %address,
+            "user name and password go over the network without encryption: use a broker URL that begins with mqtts://"
+        );
+    });
 }
 
 /// Returns when the task is to end. Other requests are of a connection that has ended.

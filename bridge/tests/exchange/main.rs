@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may panic, and so may their helpers")]
 
 mod backlog;
+mod broker;
+mod brokers;
 mod client;
 mod credentials;
 mod link;
@@ -12,9 +14,7 @@ mod running;
 mod runtime;
 mod swap;
 
-use std::io::Write as _;
-
-use bridge::{BROKER, PUBLISHER, PUBLISHING, SUBSCRIPTIONS};
+use bridge::{BROKER, PUBLISHING, SUBSCRIPTIONS};
 use client::Client;
 use intuition_api::v1::Input;
 use mosquitto::Mosquitto;
@@ -243,28 +243,6 @@ async fn a_denied_decisions_topic_holds_everything_back_until_it_is_allowed() {
     assert_eq!(prices(&messages, DECISIONS), expected);
     eventually("all are confirmed", || runtime.memory().published_through == 20).await;
     bridge.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_session_taken_over_shows() {
-    // mosquitto 2.0.11 closes the connection without saying why; the two packets of a broker that says it.
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("mqtt://{}", listener.local_addr().unwrap());
-    let broker = std::thread::spawn(move || {
-        let (mut one, mut other) = (listener.accept().unwrap().0, listener.accept().unwrap().0);
-        for connection in [&mut one, &mut other] {
-            connection.write_all(&[0x20, 3, 0, 0, 0]).unwrap();
-        }
-        // With and without a property length.
-        one.write_all(&[0xe0, 2, 0x8e, 0]).unwrap();
-        other.write_all(&[0xe0, 1, 0x8e]).unwrap();
-    });
-    let runtime = Scripted::start(&["quotes"]).await;
-    let bridge = Running::start(&url, &runtime.url);
-    bridge.lacks(BROKER, "SessionTakenOver").await;
-    bridge.lacks(PUBLISHER, "SessionTakenOver").await;
-    bridge.stop().await;
-    broker.join().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

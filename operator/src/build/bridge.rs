@@ -1,5 +1,6 @@
 //! The bridge.
 
+use intuition_api::topic::PREFIX;
 use k8s_openapi::api::{
     apps::v1::Deployment,
     core::v1::{KeyToPath, SecretVolumeSource, Volume},
@@ -33,6 +34,11 @@ pub(super) fn deployment(plan: &Plan, settings: &Settings) -> Deployment {
         format!("0.0.0.0:{HTTP_PORT}"),
     ]
     .into();
+    // A bridge of a release without the flag ends here and the quotes wait, which is better than decisions among those of
+    // another installation. The usual prefix is left out, for those bridges and so that an upgrade replaces no pod.
+    if settings.topics.prefix != PREFIX {
+        args.push(format!("--topic-prefix={}", settings.topics.prefix));
+    }
     if let Some(topic) = &plan.publish {
         args.push(format!("--decisions-topic={topic}"));
     }

@@ -48,6 +48,18 @@ fn what_a_runtime_reads_at_its_start_alone_rolls_its_pod() {
     }
 }
 
+#[test]
+fn prefix_of_topics_goes_to_the_bridge_where_it_is_not_the_usual_one() {
+    let before = desired(&plan(), &settings(), None);
+    let mut staging = settings();
+    staging.topics.prefix = "trading/staging".to_owned();
+    let after = desired(&plan(), &staging, None);
+    let args = |desired: &Desired| pods(desired)[1].containers[0].args.clone().unwrap().join(" ");
+    assert!(!args(&before).contains("topic-prefix"), "bridges of earlier releases do not know the flag");
+    assert!(args(&after).contains("--topic-prefix=trading/staging"), "{}", args(&after));
+    assert_eq!(after.runtime, before.runtime);
+}
+
 /// Key and text of the second settings file, and the key under which the pod mounts it.
 fn second_file(symbols: &[&str]) -> (String, String, String) {
     let plan = planned(|spec| {

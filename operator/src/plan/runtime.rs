@@ -1,6 +1,9 @@
 //! The runtime's files and its `Configure` request, from a plan.
 
-use intuition_api::v1::{self, TradingState};
+use intuition_api::{
+    topic::PREFIX,
+    v1::{self, TradingState},
+};
 use serde_json::{Map, Value, json};
 
 use super::{Choice, Plan};
@@ -36,8 +39,14 @@ impl Plan {
             members.insert("channels".to_owned(), json!({ "inputs": self.inputs }));
         }
         if let Some(rule) = &self.channel_rule {
-            let rule = json!({ "confine": rule.confine.name(), "subscribe": rule.subscribe });
-            members.insert("topics".to_owned(), rule);
+            let mut topics = Map::new();
+            topics.insert("confine".to_owned(), json!(rule.confine.name()));
+            topics.insert("subscribe".to_owned(), json!(rule.subscribe));
+            // The usual prefix is left out, so that an upgrade changes no file and replaces no pod for its sake.
+            if rule.prefix != PREFIX {
+                topics.insert("prefix".to_owned(), json!(rule.prefix));
+            }
+            members.insert("topics".to_owned(), Value::Object(topics));
         }
         (!members.is_empty()).then_some(Value::Object(members))
     }

@@ -256,6 +256,8 @@ fn runtime_is_told_the_rule_for_the_channels_of_its_algorithm() {
     assert_eq!(file(&random(), "Enforce"), expected("Enforce"));
     assert_eq!(file(&random(), "Warn"), expected("Warn"));
     assert_eq!(file(&random(), "Off"), None);
+    let staging = file(&random(), "Warn, prefix: staging").unwrap();
+    assert_eq!(staging["topics"]["prefix"], "staging");
     let mut named = random();
     named["channels"] = json!({ "subscribe": ["quotes"] });
     assert_eq!(file(&named, "Enforce"), None, "the operator has checked the resource's own channels");

@@ -1,24 +1,37 @@
 //! Which topics the resources of each namespace may use.
 
-use intuition_api::topic::{Confinement, check_filter};
+use intuition_api::topic::{Confinement, PREFIX, check_filter, check_prefix};
 use serde::Deserialize;
 
 /// Namespace of a grant to every namespace.
 const EVERY: &str = "*";
 
 /// Which topics resources may use.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TopicSettings {
+    /// First levels of the topics of every account, one or more. Two clusters on one broker need different prefixes.
+    #[serde(default = "prefix")]
+    pub prefix: String,
     /// What follows from a topic that is not allowed.
     #[serde(default)]
     pub confine: Confine,
-    /// Topics that may be published on, besides those below `intuition/<namespace>/`.
+    /// Topics that may be published on, besides those below `<prefix>/<namespace>/`.
     #[serde(default)]
     pub publish: Vec<TopicGrant>,
-    /// Topics below `intuition/` that may be subscribed to, besides those of the namespace.
+    /// Topics below the prefix that may be subscribed to, besides those of the namespace.
     #[serde(default)]
     pub subscribe: Vec<TopicGrant>,
+}
+
+impl Default for TopicSettings {
+    fn default() -> Self {
+        Self { prefix: prefix(), confine: Confine::default(), publish: Vec::new(), subscribe: Vec::new() }
+    }
+}
+
+fn prefix() -> String {
+    PREFIX.to_owned()
 }
 
 /// What follows from a topic that is not allowed.
@@ -58,8 +71,10 @@ pub struct TopicGrant {
 impl TopicSettings {
     /// The rule of a namespace; `None`: topics are not checked.
     pub fn confinement(&self, namespace: &str) -> Option<Confinement> {
-        (self.confine != Confine::Off)
-            .then(|| Confinement::new(namespace, granted(&self.publish, namespace), self.subscribe_of(namespace)))
+        (self.confine != Confine::Off).then(|| {
+            let publish = granted(&self.publish, namespace);
+            Confinement::new(self.prefix.as_str(), namespace, publish, self.subscribe_of(namespace))
+        })
     }
 
     /// The filters that a namespace may subscribe to besides its own topics.
@@ -69,6 +84,9 @@ impl TopicSettings {
 
     /// Why the settings cannot be used: the path of the field, and the reason.
     pub(super) fn problem(&self) -> Option<(&'static str, String)> {
+        if let Err(error) = check_prefix(&self.prefix) {
+            return Some(("topics.prefix", format!("{:?} {error}", self.prefix)));
+        }
         for (field, grants) in [("topics.publish", &self.publish), ("topics.subscribe", &self.subscribe)] {
             for TopicGrant { namespace, topics } in grants {
                 if namespace.is_empty() {

@@ -127,8 +127,8 @@ pub(super) fn metadata(manifest: &Map<String, Value>) -> Vec<Problem> {
     problems
 }
 
-/// Problems of `spec`.
-pub(super) fn spec(manifest: &Map<String, Value>) -> Vec<Problem> {
+/// Problems of `spec`, where the topics of accounts begin with `prefix`.
+pub(super) fn spec(manifest: &Map<String, Value>, prefix: &str) -> Vec<Problem> {
     let Some(spec) = manifest.get("spec") else { return Vec::new() };
     let mut problems = Vec::new();
     problems.extend(address(spec.pointer("/algorithm/address"), "spec.algorithm.address"));
@@ -144,7 +144,7 @@ pub(super) fn spec(manifest: &Map<String, Value>) -> Vec<Problem> {
     if nothing {
         problems.push(Problem::new("spec.portfolio.amount", "must be at least 0.01, is 0"));
     }
-    channels(manifest, spec, &mut problems);
+    channels(manifest, spec, prefix, &mut problems);
     problems
 }
 
@@ -175,11 +175,11 @@ fn address(given: Option<&Value>, path: &str) -> Option<Problem> {
     })
 }
 
-fn channels(manifest: &Map<String, Value>, spec: &Value, problems: &mut Vec<Problem>) {
+fn channels(manifest: &Map<String, Value>, spec: &Value, prefix: &str, problems: &mut Vec<Problem>) {
     let text = |name: &str| manifest.get("metadata").and_then(|metadata| metadata.get(name)).and_then(Value::as_str);
     let account = format!("{}/{}", text("namespace").unwrap_or(DEFAULT_NAMESPACE), text("name").unwrap_or("+"));
     let publish = spec.pointer("/channels/publish").and_then(Value::as_str);
-    let topics = OwnTopics::new(&account, publish);
+    let topics = OwnTopics::new(prefix, &account, publish);
     let own = topics.filters();
     if let Some(publish) = publish {
         let path = "spec.channels.publish";

@@ -66,6 +66,7 @@ pub(crate) fn everything() -> Release {
         "rbac": {"aggregateToDefaultRoles": true},
         "broker": {"loginNamespaces": "All"},
         "topics": {
+            "prefix": "trading/staging",
             "confine": "Warn",
             "publish": [{"namespace": "desk-a", "topics": ["trades/desk-a"]}],
             "subscribe": [{"namespace": "*", "topics": ["intuition/+/+/decisions"]}],

@@ -28,7 +28,7 @@ fn the_defaults_say_all_that_the_operator_knows() -> anyhow::Result<()> {
         "imagePullPolicy": "IfNotPresent",
         "imagePullSecrets": [],
         "broker": {"url": "mqtt://intuition-mosquitto.intuition-system.svc:1883", "loginNamespaces": "Labelled"},
-        "topics": {"confine": "Enforce", "publish": [], "subscribe": []},
+        "topics": {"prefix": "intuition", "confine": "Enforce", "publish": [], "subscribe": []},
         "installation": "intuition-system/intuition",
         "clientIdPrefix": "intuition",
         "clusterDomain": "cluster.local",
@@ -68,6 +68,7 @@ fn every_value_about_algos_arrives() -> anyhow::Result<()> {
         "imagePullSecrets": ["login"],
         "broker": {"url": "mqtt://intuition-trading-mosquitto.intuition-system.svc:1883", "loginNamespaces": "All"},
         "topics": {
+            "prefix": "trading/staging",
             "confine": "Warn",
             "publish": [{"namespace": "desk-a", "topics": ["trades/desk-a"]}],
             "subscribe": [{"namespace": "*", "topics": ["intuition/+/+/decisions"]}],

@@ -1,8 +1,8 @@
-//! The topics that the accounts of one namespace may use. Topics below the prefix `intuition/` belong to namespaces:
-//! `intuition/<namespace>/` is the namespace's own. Topics outside of the prefix belong to no namespace, and every account
-//! may subscribe to them.
+//! The topics that the accounts of one namespace may use. Topics below the prefix, `intuition/` if no other is set, belong
+//! to namespaces: `<prefix>/<namespace>/` is the namespace's own. Topics outside of the prefix belong to no namespace, and
+//! every account may subscribe to them.
 
-use super::{PREFIX, matches};
+use super::matches;
 
 /// First levels by which brokers serve the filter behind them in another way: MQTT 5 knows `$share/<group>/<filter>`, EMQX
 /// has `$queue/<filter>` and `$exclusive/<filter>` too. The number is that of the levels before the filter.
@@ -11,47 +11,62 @@ const ENVELOPES: [(&str, usize); 3] = [("$share", 2), ("$queue", 1), ("$exclusiv
 /// The topics that the accounts of one namespace may use: its own, and granted ones.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Confinement {
+    prefix: String,
     namespace: String,
     publish: Vec<String>,
     subscribe: Vec<String>,
 }
 
 impl Confinement {
-    /// The rule of a namespace. `publish` and `subscribe` are topic filters that are granted besides its own topics.
-    pub fn new(namespace: impl Into<String>, publish: Vec<String>, subscribe: Vec<String>) -> Self {
-        Self { namespace: namespace.into(), publish, subscribe }
+    /// The rule of a namespace, where the topics of accounts begin with `prefix`. `publish` and `subscribe` are topic
+    /// filters that are granted besides its own topics.
+    pub fn new(
+        prefix: impl Into<String>,
+        namespace: impl Into<String>,
+        publish: Vec<String>,
+        subscribe: Vec<String>,
+    ) -> Self {
+        Self { prefix: prefix.into(), namespace: namespace.into(), publish, subscribe }
     }
 
-    /// Whether an account of the namespace may publish on `topic`: it lies below `intuition/<namespace>/`, or a granted
+    /// Whether an account of the namespace may publish on `topic`: it lies below `<prefix>/<namespace>/`, or a granted
     /// filter selects it.
     pub fn may_publish(&self, topic: &str) -> bool {
         let own = topic
-            .strip_prefix(PREFIX)
+            .strip_prefix(&self.prefix)
             .and_then(|rest| rest.strip_prefix('/')?.strip_prefix(&self.namespace)?.strip_prefix('/'));
         own.is_some_and(|rest| !rest.is_empty()) || self.publish.iter().any(|granted| matches(granted, topic))
     }
 
-    /// Whether an account of the namespace may subscribe to `filter`: the filter selects no topic below `intuition/` but
-    /// those of the namespace, or one granted filter selects every topic below `intuition/` that this one selects.
+    /// Whether an account of the namespace may subscribe to `filter`: the filter selects no topic below the prefix but
+    /// those of the namespace, or one granted filter selects every topic below the prefix that this one selects.
     pub fn may_subscribe(&self, filter: &str) -> bool {
         let filter = inner(filter);
         let Some(foreign) = self.foreign_part(filter) else { return true };
         self.subscribe.iter().any(|granted| covers(granted, &foreign))
     }
 
-    /// A filter that selects the topics below `intuition/` that `filter` selects; `None` where all of them are the
-    /// namespace's own. The topic `intuition/<namespace>` itself counts as its own, so that `intuition/<namespace>/#` does.
+    /// A filter that selects the topics below the prefix that `filter` selects; `None` where all of them are the
+    /// namespace's own. The topic `<prefix>/<namespace>` itself counts as its own, so that `<prefix>/<namespace>/#` does.
     fn foreign_part(&self, filter: &str) -> Option<String> {
-        let (first, rest) = filter.split_once('/').map_or((filter, None), |(first, rest)| (first, Some(rest)));
-        let rest = match (first, rest) {
-            ("#", _) => "#",
-            // A filter of one level selects nothing below the prefix.
-            ("+" | PREFIX, rest) => rest?,
-            _ => return None,
-        };
-        let second = rest.split('/').next().unwrap_or_default();
-        (second != self.namespace).then(|| format!("{PREFIX}/{rest}"))
+        let rest = below(filter, &self.prefix)?;
+        let first = rest.split('/').next().unwrap_or_default();
+        (first != self.namespace).then(|| format!("{}/{rest}", self.prefix))
     }
+}
+
+/// The levels of a filter by which it selects topics below a prefix; `None`: it selects none of them.
+fn below<'a>(filter: &'a str, prefix: &str) -> Option<&'a str> {
+    let mut rest = filter;
+    for wanted in prefix.split('/') {
+        // A filter with no more levels than the prefix selects nothing below it, unless it ends in `#`.
+        match rest.split_once('/') {
+            Some((level, more)) if level == "+" || level == wanted => rest = more,
+            None if rest == "#" => return Some(rest),
+            _ => return None,
+        }
+    }
+    Some(rest)
 }
 
 /// The filter by which the broker selects messages.
@@ -83,11 +98,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::topic::check_filter;
+    use crate::topic::{PREFIX, check_filter};
 
     fn confined(publish: &[&str], subscribe: &[&str]) -> Confinement {
         let owned = |filters: &[&str]| filters.iter().map(|filter| (*filter).to_owned()).collect();
-        Confinement::new("desk", owned(publish), owned(subscribe))
+        Confinement::new(PREFIX, "desk", owned(publish), owned(subscribe))
     }
 
     #[test]
@@ -148,6 +163,37 @@ mod tests {
         }
     }
 
+    #[test]
+    fn prefix_of_several_levels_confines_as_one_of_one_level() {
+        let rule = Confinement::new("trading/staging", "desk", Vec::new(), vec!["trading/staging/risk/#".to_owned()]);
+        for (filter, expected) in [
+            ("intuition/other/#", true),
+            ("trading/live/other/#", true),
+            ("trading", true),
+            ("trading/staging", true),
+            ("trading/+", true),
+            ("trading/staging/desk/#", true),
+            ("trading/+/desk/a/state", true),
+            ("trading/staging/risk/limits", true),
+            ("trading/staging/other/#", false),
+            ("trading/staging/+", false),
+            ("trading/#", false),
+            ("+/+/other/a/state", false),
+            ("+/#", false),
+            ("#", false),
+        ] {
+            assert_eq!(rule.may_subscribe(filter), expected, "{filter}");
+        }
+        for (topic, expected) in [
+            ("trading/staging/desk/a/decisions", true),
+            ("trading/desk/a/decisions", false),
+            ("trading/staging/desk-b/a", false),
+            ("intuition/desk/a/decisions", false),
+        ] {
+            assert_eq!(rule.may_publish(topic), expected, "{topic}");
+        }
+    }
+
     /// Every topic of up to four of these levels.
     fn topics() -> Vec<String> {
         let levels = ["intuition", "desk", "other", "", "a"];
@@ -194,7 +240,7 @@ mod tests {
 
         #[test]
         fn own_topics_of_every_account_of_the_namespace_are_allowed(name in "[a-z]{1,9}") {
-            let own = crate::topic::OwnTopics::new(&format!("desk/{name}"), None);
+            let own = crate::topic::OwnTopics::new(PREFIX, &format!("desk/{name}"), None);
             prop_assert!(own.filters().iter().all(|filter| confined(&[], &[]).may_subscribe(filter)));
             prop_assert!(confined(&[], &[]).may_publish(own.decisions()));
         }

@@ -42,8 +42,8 @@ pub(super) struct Beside {
     pub(super) channels: Vec<String>,
     /// Its stream is initialized. A built-in algorithm always is.
     pub(super) is_initialized: bool,
-    /// The version under which the bridge was told its channels beside those of the active algorithm; `None`: the active
-    /// algorithm has them all. It stays while the candidate fails and is called again.
+    /// The version of the channels of both algorithms that the bridge got; `None`: the active algorithm has all channels of
+    /// the candidate. It stays while the candidate fails and is called again.
     pub(super) announced: Option<u64>,
     /// The marker of that version has passed: the bridge holds these channels.
     pub(super) marked: bool,

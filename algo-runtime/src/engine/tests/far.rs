@@ -73,12 +73,12 @@ impl Wired {
     pub(super) fn run(&mut self) {
         self.now += 1;
         for settled in self.bench.engine.advance(self.now, self.bench.ledger.as_mut()).unwrap() {
-            self.committed.entries.extend(settled.committed.entries);
             if settled.stream == self.stream {
-                self.committed.outcomes.extend(settled.committed.outcomes);
+                self.committed.outcomes.extend(settled.outcomes);
             }
         }
-        self.bench.commit();
+        let entries = self.bench.commit();
+        self.committed.entries.extend(entries);
         for errand in self.bench.engine.take_errands() {
             match errand {
                 Errand::Start(link, address) => {
@@ -185,7 +185,7 @@ impl Wired {
             run: 9,
             ..Open::default()
         };
-        self.bench.engine.open(self.stream, &open, "unused".to_owned()).unwrap();
+        self.bench.open_with(self.stream, &open).unwrap();
         self.run();
     }
 

@@ -24,9 +24,7 @@ fn open_as(bench: &mut Bench, client_id: &str, broker_url: &str, session_present
         capabilities: capability::OF_BRIDGE.map(str::to_owned).to_vec(),
         ..Open::default()
     };
-    let opened = bench.engine.open(1, &open, format!("new-{}", bench.delivered)).unwrap();
-    bench.commit();
-    opened
+    bench.open_with(1, &open).unwrap()
 }
 
 #[test]

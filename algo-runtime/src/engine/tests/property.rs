@@ -1,9 +1,10 @@
 //! Any course of quotes, repetitions, restarts, settings, stops, sales by hand and lost sessions keeps the invariants, over the ledger on disk.
 
-use intuition_api::v1::{Batch, TradingState, outbox_entry::Content as Entry};
+use intuition_api::v1::{Batch, GivenUp, Positions, TradingState, outbox_entry::Content as Entry};
 use proptest::prelude::*;
 
 use super::*;
+use crate::ledger::{OutboxContent, OutboxPage};
 
 /// What can happen to an engine between two commits.
 #[derive(Debug, Clone)]
@@ -12,6 +13,10 @@ enum Event {
     Again(usize),
     Restart,
     Published,
+    /// Whether to report each position beyond `through` as done or given up, or to leave it.
+    Done(Vec<u8>),
+    /// A bridge that knows so many entries more than there are opens a stream.
+    Back(u64),
     Cash(u32),
     Session,
     Stop(Option<TradingState>),
@@ -25,6 +30,8 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
         3 => (0_usize..30).prop_map(Event::Again),
         1 => Just(Event::Restart),
         2 => Just(Event::Published),
+        2 => prop::collection::vec(0_u8..3, 1..8).prop_map(Event::Done),
+        1 => (0_u64..3).prop_map(Event::Back),
         1 => (0_u32..2_000_000).prop_map(Event::Cash),
         1 => Just(Event::Session),
         1 => prop_oneof![Just(None), Just(Some(TradingState::Reducing)), Just(Some(TradingState::Halted))]
@@ -42,6 +49,50 @@ fn identified(shape: u8, cents: u32, place: usize) -> Tick {
         2 => bad("BadPrice"),
         _ => quote(&price),
     }
+}
+
+/// Reports entries beyond `through`: 1 done, 2 given up unless it is a decision.
+fn some_done(bench: &mut Bench, fates: &[u8]) -> Published {
+    let mut report = Published { through: bench.engine.published_through(), ..Published::default() };
+    for (row, fate) in bench.ledger.outbox(OutboxPage::all(report.through)).unwrap().iter().zip(fates) {
+        let position = row.position;
+        match (fate, &row.content) {
+            (0, _) | (2, OutboxContent::Decision(_)) => continue,
+            (2, _) => {
+                let topic = "dead-letter".to_owned();
+                report.given_up.push(GivenUp { position, topic, reason: "NoAnswer".to_owned() });
+            }
+            _ => {}
+        }
+        report.done.push(Positions { first: position, last: position });
+    }
+    report
+}
+
+/// Opens as a bridge that has published so many entries more than there are. Returns whether the ledger has gone back.
+fn back(bench: &mut Bench, more: u64) -> bool {
+    let account = bench.engine.account();
+    let through = bench.engine.position() + more;
+    let published = Some(Published { through, ..Published::default() });
+    let open = Open {
+        account: ACCOUNT.to_owned(),
+        broker_url: BROKER.to_owned(),
+        session_present: true,
+        run: 9,
+        ledger_id: account.ledger_id,
+        published,
+        ..Open::default()
+    };
+    bench.open_with(1, &open).unwrap().restored
+}
+
+/// Ids of the decisions among these entries.
+fn decision_ids(committed: &v1::Committed) -> impl Iterator<Item = String> {
+    let id = |entry: &v1::OutboxEntry| match &entry.content {
+        Some(Entry::Decision(decision)) => Some(decision.id.clone()),
+        _ => None,
+    };
+    committed.entries.iter().filter_map(id)
 }
 
 /// Whether the trading state allows every decision among these entries.
@@ -64,6 +115,7 @@ proptest! {
         let mut bench = Bench::on_disk(resource(1));
         let mut sent: Vec<(Delivery, v1::DeliveryOutcome)> = Vec::new();
         let mut generation = 1;
+        let mut published = std::collections::BTreeSet::new();
         for event in events {
             match event {
                 Event::Quotes(quotes) => {
@@ -73,6 +125,9 @@ proptest! {
                     let delivery = bench.delivery("quotes", ticks);
                     let committed = bench.process(std::slice::from_ref(&delivery));
                     prop_assert!(allowed(bench.engine.trading.state(), &committed), "{:?}", committed.entries);
+                    for id in decision_ids(&committed) {
+                        prop_assert!(published.insert(id.clone()), "{id} has two contents");
+                    }
                     sent.push((delivery, committed.outcomes[0].clone()));
                 }
                 Event::Again(which) if !sent.is_empty() => {
@@ -88,9 +143,26 @@ proptest! {
                 Event::Again(_) => {}
                 Event::Restart => bench.restart(resource(generation)),
                 Event::Published => {
-                    let through = bench.engine.position();
-                    bench.engine.published(Published { through, ..Published::default() }).unwrap();
-                    bench.commit();
+                    bench.published(bench.engine.position());
+                }
+                Event::Done(fates) => {
+                    let report = some_done(&mut bench, &fates);
+                    prop_assert_eq!(bench.report(&report), Ok(0));
+                    let (known, snapshot) = (bench.engine.done.clone(), bench.ledger.snapshot().unwrap());
+                    prop_assert_eq!(&snapshot.done, &known);
+                    let through = snapshot.account.published_through;
+                    let is_done = |position| position <= through || known.contains(position);
+                    prop_assert!(report.done.iter().all(|range| is_done(range.first)), "{:?}", report.done);
+                    // Nothing leaves the outbox before all in front of it are done.
+                    let left = bench.ledger.outbox(OutboxPage::all(0)).unwrap();
+                    let first = left.first().map_or(bench.engine.position() + 1, |row| row.position);
+                    prop_assert_eq!(first, through + 1);
+                    prop_assert!(!known.contains(first));
+                    prop_assert_eq!(left.len() as u64, bench.engine.account().unpublished);
+                }
+                Event::Back(more) => {
+                    prop_assert_eq!(back(&mut bench, more), more > 0);
+                    prop_assert_eq!(bench.engine.account().unpublished, 0);
                 }
                 Event::Cash(cents) => {
                     generation += 1;

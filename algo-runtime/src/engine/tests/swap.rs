@@ -398,7 +398,7 @@ fn a_candidate_that_fails_behind_its_announcement_costs_the_active_algorithm_no_
     assert_eq!(wired.channels(), both);
     for round in 0..5 {
         wired.fail(B);
-        assert_eq!(wired.channels(), both, "the bridge is told nothing new");
+        assert_eq!(wired.channels(), both, "the bridge gets no other channels");
         wired.send_on("quotes", round..round + 1);
         assert_eq!(wired.answer(A, ""), [(round + 1).to_string()]);
         // Its channels are subscribed to, and it does not decide yet.

@@ -36,6 +36,16 @@ fn channel_of_another_namespace_is_not_subscribed_to_and_shown() {
 }
 
 #[test]
+fn another_prefix_is_where_topics_belong_to_namespaces() {
+    let mut wired = Wired::new(confined(at(A, 1), r#"{"confine":"Enforce","prefix":"trading/staging"}"#));
+    wired.come_up(A, "algo", &["intuition/other/#", "trading/staging/other/#", "trading/live/#"]);
+    assert_eq!(wired.channels().1, ["intuition/other/#", "trading/live/#"]);
+    assert_eq!(reason(&wired), Some("TopicNotAllowed"));
+    let error = from_second_file(r#"{"topics":{"confine":"Warn","prefix":"a/+"}}"#).unwrap_err().to_string();
+    assert!(error.contains("topics.prefix \"a/+\" must have neither wildcards"), "{error}");
+}
+
+#[test]
 fn algorithm_whose_channels_are_all_refused_gets_none() {
     let mut wired = Wired::new(confined(at(A, 1), r#"{"confine":"Enforce"}"#));
     wired.come_up(A, "algo", &["#"]);

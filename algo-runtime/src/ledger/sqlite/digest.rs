@@ -38,10 +38,11 @@ impl Seal {
         })
     }
 
-    /// Puts epoch and digest into the file.
+    /// Puts everything but the header's numbers into the file.
     pub(super) fn write(&self, connection: &Connection) -> rusqlite::Result<()> {
-        let mut statement = connection.prepare_cached("UPDATE seal SET epoch = ?1, digest = ?2 WHERE id = 1")?;
-        statement.execute(params![self.epoch, self.digest]).map(|_| ())
+        let mut statement =
+            connection.prepare_cached("UPDATE seal SET min_reader = ?1, epoch = ?2, digest = ?3 WHERE id = 1")?;
+        statement.execute(params![self.min_reader, self.epoch, self.digest]).map(|_| ())
     }
 
     /// The same for what `digest` now covers.

@@ -4,10 +4,10 @@ use rusqlite::Connection;
 
 use super::{
     digest::{Digest, Seal},
-    rows,
+    outbox, rows,
 };
 use crate::ledger::{
-    Account,
+    Account, LedgerIds,
     books::{Books, Finding},
     chain::{self, Hash},
 };
@@ -18,6 +18,7 @@ pub(in crate::ledger) struct Inspected {
     pub(super) seal: Seal,
     pub(super) digest: Digest,
     pub(in crate::ledger) account: Account,
+    pub(in crate::ledger) ledger_ids: LedgerIds,
     pub(in crate::ledger) books: Books,
     pub(in crate::ledger) head: Hash,
 }
@@ -51,7 +52,17 @@ pub(super) fn inspect(connection: &Connection, reads: i64) -> Result<Inspected, 
         return Err(Refusal::TooNew { needs: seal.min_reader });
     }
     let account = rows::account(connection)?;
-    let (books, head) = read_journal(connection, &account)?;
+    let ledger_ids = if seal.user_version >= outbox::SINCE {
+        outbox::ledger_ids(connection, &account.ledger_id)?
+    } else {
+        LedgerIds::new(&account.ledger_id)
+    };
+    if ledger_ids.newest().id != account.ledger_id {
+        let finding =
+            format!("the newest ledger id is {}, that of the account {}", ledger_ids.newest().id, account.ledger_id);
+        return Err(Finding::BreakSeal(finding).into());
+    }
+    let (books, head) = read_journal(connection, chain::genesis(ledger_ids.first(), &account.name))?;
     books.check_totals(&account)?;
     books.check_holdings(&rows::holdings(connection)?)?;
     check_outbox(connection, &account)?;
@@ -60,12 +71,12 @@ pub(super) fn inspect(connection: &Connection, reads: i64) -> Result<Inspected, 
         return Err(Finding::BreakSeal("the digest over all tables is not the one stored".to_owned()).into());
     }
     check_pages(connection)?;
-    Ok(Inspected { seal, digest, account, books, head })
+    Ok(Inspected { seal, digest, account, ledger_ids, books, head })
 }
 
-fn read_journal(connection: &Connection, account: &Account) -> Result<(Books, Hash), Refusal> {
+/// `head`: the hash before the first entry.
+fn read_journal(connection: &Connection, mut head: Hash) -> Result<(Books, Hash), Refusal> {
     let mut books = Books::default();
-    let mut head = chain::genesis(&account.ledger_id, &account.name);
     let select = format!("SELECT {}, previous_hash, hash FROM journal ORDER BY number", rows::ENTRY);
     let mut statement = connection.prepare(&select)?;
     let mut rows = statement.query([])?;

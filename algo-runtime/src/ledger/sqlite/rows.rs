@@ -5,10 +5,10 @@ use std::{collections::BTreeMap, error::Error, str::FromStr};
 use intuition_api::v1;
 use rusqlite::{Connection, OptionalExtension as _, Row, params, types::Type};
 
-use super::{sources, trading};
+use super::{outbox, sources, trading};
 use crate::ledger::{
-    Account, Class, EntryKind, HeldFilter, Holding, IdQuery, JournalEntry, OutboxContent, OutboxRow, Outcome,
-    PacketQuery, Sender, SettingsRecord, Snapshot, Stretch, Trade, WINDOW, WindowRow, stretch,
+    Account, Class, EntryKind, HeldFilter, Holding, IdQuery, JournalEntry, Outcome, PacketQuery, Sender,
+    SettingsRecord, Snapshot, Stretch, Trade, WINDOW, WindowRow, stretch,
 };
 
 /// Columns of the journal in the order that [`entry`] reads them.
@@ -17,17 +17,20 @@ pub(super) const ENTRY: &str =
     cost, time_micros";
 
 /// Whether a person made the decision of a journal row. Not for files that are not migrated yet.
-const IS_MANUAL: &str = "EXISTS (SELECT 1 FROM manual_sales WHERE manual_sales.seq = journal.seq)";
+pub(super) const IS_MANUAL: &str = "EXISTS (SELECT 1 FROM manual_sales WHERE manual_sales.seq = journal.seq)";
 
 /// A name in the file that no release writes.
 #[derive(Debug, thiserror::Error)]
 #[error("`{0}` is unknown")]
-struct Unknown(String);
+pub(super) struct Unknown(pub(super) String);
 
 pub(super) fn snapshot(connection: &Connection) -> rusqlite::Result<Snapshot> {
     let (window, older) = window(connection)?;
+    let account = account(connection)?;
     Ok(Snapshot {
-        account: account(connection)?,
+        ledger_ids: outbox::ledger_ids(connection, &account.ledger_id)?,
+        done: outbox::done(connection)?,
+        account,
         holdings: holdings(connection)?,
         marks: sources::marks(connection)?,
         sources: sources::records(connection)?,
@@ -81,24 +84,6 @@ pub(super) fn holdings(connection: &Connection) -> rusqlite::Result<BTreeMap<Str
     })
 }
 
-pub(super) fn outbox(connection: &Connection, after: u64, limit: usize) -> rusqlite::Result<Vec<OutboxRow>> {
-    let sql = format!(
-        "SELECT {ENTRY}, outbox.position, outbox.kind, outbox.content, {IS_MANUAL} FROM outbox LEFT JOIN journal ON journal.number = entry
-         WHERE position > ?1 ORDER BY position LIMIT ?2"
-    );
-    let mut statement = connection.prepare_cached(&sql)?;
-    let rows = statement.query_map(params![after.cast_signed(), bounded(limit)], |row| {
-        let content = match row.get_ref(13)?.as_str()? {
-            "decision" => OutboxContent::Decision(with_origin(entry(row)?, row.get(15)?)),
-            "dead-letter" => OutboxContent::DeadLetter(message(row, 14)?),
-            "publication" => OutboxContent::Publication(message(row, 14)?),
-            other => return Err(unreadable(13, Unknown(other.to_owned()))),
-        };
-        Ok(OutboxRow { position: unsigned(row, 12)?, content })
-    })?;
-    rows.collect()
-}
-
 pub(super) fn decisions(connection: &Connection, from: u64, limit: usize) -> rusqlite::Result<Vec<JournalEntry>> {
     let sql = format!("SELECT {ENTRY}, {IS_MANUAL} FROM journal WHERE seq >= ?1 ORDER BY seq LIMIT ?2");
     let mut statement = connection.prepare_cached(&sql)?;
@@ -107,7 +92,7 @@ pub(super) fn decisions(connection: &Connection, from: u64, limit: usize) -> rus
         .collect()
 }
 
-fn with_origin(mut entry: JournalEntry, manual: bool) -> JournalEntry {
+pub(super) fn with_origin(mut entry: JournalEntry, manual: bool) -> JournalEntry {
     if let Some(trade) = &mut entry.trade {
         trade.manual = manual;
     }
@@ -324,14 +309,14 @@ pub(super) fn parsed<T: FromStr<Err: Error + Send + Sync + 'static>>(
     row.get_ref(column)?.as_str()?.parse().map_err(|problem| unreadable(column, problem))
 }
 
-fn message<T: prost::Message + Default>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
+pub(super) fn message<T: prost::Message + Default>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
     T::decode(row.get_ref(column)?.as_blob()?).map_err(|problem| unreadable(column, problem))
 }
 
-fn unreadable(column: usize, problem: impl Error + Send + Sync + 'static) -> rusqlite::Error {
+pub(super) fn unreadable(column: usize, problem: impl Error + Send + Sync + 'static) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(problem))
 }
 
-fn bounded(limit: usize) -> i64 {
+pub(super) fn bounded(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }

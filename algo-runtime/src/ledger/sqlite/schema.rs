@@ -30,6 +30,7 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     Migration { version: 2, min_reader: 1, sql: include_str!("schema/v2.sql") },
     Migration { version: 3, min_reader: 1, sql: include_str!("schema/v3.sql") },
     Migration { version: 4, min_reader: 1, sql: include_str!("schema/v4.sql") },
+    Migration { version: 5, min_reader: 1, sql: include_str!("schema/v5.sql") },
 ];
 
 /// The version that this release writes, and the highest `min_reader` that it reads.
@@ -66,7 +67,9 @@ pub(super) fn migrate(connection: &Connection, migrations: &[Migration], from: i
 
 fn upgrade(connection: &Connection, migration: &Migration) -> rusqlite::Result<()> {
     step(connection, migration)?;
-    connection.execute("UPDATE seal SET min_reader = ?1 WHERE id = 1", params![migration.min_reader])?;
+    // Rows may need a newer reader than the tables do.
+    connection
+        .execute("UPDATE seal SET min_reader = max(min_reader, ?1) WHERE id = 1", params![migration.min_reader])?;
     Ok(())
 }
 

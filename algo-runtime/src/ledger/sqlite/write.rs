@@ -1,12 +1,11 @@
 //! From [`Changes`] to rows. Every statement returns the rows that it wrote or removed as the file has them, and the
 //! digest follows those.
 
-use prost::Message as _;
 use rusqlite::{Connection, Params, params};
 
 use super::{digest::Digest, rows::stored_outcome};
 use crate::ledger::{
-    Account, Changes, Class, JournalEntry, OutboxContent, OutboxRow, SettingsRecord, Trade, WindowRow,
+    Account, Changes, Class, JournalEntry, SettingsRecord, Trade, WindowRow,
     chain::{self, Hash},
 };
 
@@ -76,6 +75,9 @@ impl Writer<'_> {
         if let Some(account) = &changes.account {
             self.account(account)?;
         }
+        if let Some(ids) = &changes.ledger_ids {
+            self.ledger_ids(ids)?;
+        }
         for (sid, holding) in &changes.holdings {
             let Some(holding) = holding else {
                 self.remove("holdings", "DELETE FROM holdings WHERE sid = ?1 RETURNING *", [sid])?;
@@ -92,13 +94,13 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Name and ledger id are set once, at creation.
+    /// The name is set once, at creation.
     fn account(&mut self, account: &Account) -> rusqlite::Result<()> {
         self.remove("account", "SELECT * FROM account", [])?;
         self.add(
             "account",
             "UPDATE account SET cash = ?1, invested = ?2, realised = ?3, deposits = ?4, entries = ?5, decisions = ?6,
-                 position = ?7, published_through = ?8, updated_micros = ?9 RETURNING *",
+                 position = ?7, published_through = ?8, updated_micros = ?9, ledger_id = ?10 RETURNING *",
             params![
                 account.cash.to_string(),
                 account.invested.to_string(),
@@ -109,6 +111,7 @@ impl Writer<'_> {
                 account.position.cast_signed(),
                 account.published_through.cast_signed(),
                 account.updated_micros,
+                account.ledger_id,
             ],
         )
     }
@@ -160,25 +163,6 @@ impl Writer<'_> {
     fn evict(&mut self, class: Class, through: u64) -> rusqlite::Result<()> {
         let rows = params![class.name(), through.cast_signed()];
         self.remove("window", "DELETE FROM window WHERE class = ?1 AND ordinal <= ?2 RETURNING *", rows)
-    }
-
-    fn outbox(&mut self, changes: &Changes) -> rusqlite::Result<()> {
-        for OutboxRow { position, content } in &changes.outbox {
-            let (kind, entry, content) = match content {
-                OutboxContent::Decision(entry) => ("decision", Some(entry.number.cast_signed()), None),
-                OutboxContent::DeadLetter(message) => ("dead-letter", None, Some(message.encode_to_vec())),
-                OutboxContent::Publication(message) => ("publication", None, Some(message.encode_to_vec())),
-            };
-            self.add(
-                "outbox",
-                "INSERT INTO outbox (position, kind, entry, content) VALUES (?1, ?2, ?3, ?4) RETURNING *",
-                params![position.cast_signed(), kind, entry, content],
-            )?;
-        }
-        changes.account.as_ref().map_or(Ok(()), |account| {
-            let through = [account.published_through.cast_signed()];
-            self.remove("outbox", "DELETE FROM outbox WHERE position <= ?1 RETURNING *", through)
-        })
     }
 
     fn kept(&mut self, changes: &Changes) -> rusqlite::Result<()> {

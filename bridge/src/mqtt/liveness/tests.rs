@@ -59,19 +59,6 @@ fn silence_of_the_broker_counts_only_while_something_is_read() {
 }
 
 #[test]
-fn socket_that_takes_nothing_is_dead_after_two_intervals() {
-    let (mut liveness, start) = begun();
-    liveness.set_reading(false, start);
-    liveness.set_writing(true, start + seconds(1));
-    liveness.set_writing(true, start + seconds(60));
-    assert!(!liveness.is_dead(start + seconds(60)));
-    assert!(liveness.is_dead(start + seconds(61)));
-    liveness.wrote(start + seconds(61));
-    liveness.set_writing(false, start + seconds(61));
-    assert!(!liveness.is_dead(start + seconds(200)));
-}
-
-#[test]
 fn pingresp_confirms_what_was_acknowledged_before_its_pingreq() {
     let (mut liveness, start) = begun();
     liveness.acknowledged(7);

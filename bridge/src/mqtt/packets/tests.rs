@@ -1,4 +1,7 @@
+use std::time::Duration;
+
 use super::*;
+use crate::mqtt::Capabilities;
 
 fn read_all(bytes: &[u8]) -> Vec<Packet> {
     let mut buffer = BytesMut::from(bytes);
@@ -74,30 +77,24 @@ fn answers_without_property_length_and_with_unknown_codes_are_read() {
     );
 }
 
-fn unlimited() -> Capabilities {
-    Capabilities {
-        receive_maximum: u16::MAX,
-        max_packet_size: None,
-        retain: true,
-        subscription_ids: true,
-        max_qos: 2,
-        session_expiry: None,
-    }
-}
-
 #[test]
 fn connack_is_read_in_all_its_forms() {
     let Packet::Accepted(accepted) = read_one(&[0x20, 2, 1, 0]) else { panic!("accepted") };
     assert!(accepted.session_present);
-    assert_eq!((accepted.capabilities, accepted.keep_alive), (unlimited(), None));
+    assert_eq!((accepted.capabilities, accepted.keep_alive), (Capabilities::UNLIMITED, None));
     let properties = [0x20, 14, 0, 0, 11, 0x21, 0, 20, 0x27, 0, 1, 0, 0, 0x13, 0, 60];
     let Packet::Accepted(accepted) = read_one(&properties) else { panic!("accepted") };
-    let bounded = Capabilities { receive_maximum: 20, max_packet_size: Some(65_536), ..unlimited() };
+    let bounded = Capabilities { receive_maximum: 20, max_packet_size: Some(65_536), ..Capabilities::UNLIMITED };
     assert_eq!((accepted.capabilities, accepted.keep_alive), (bounded, Some(Duration::from_mins(1))));
     let poor = [0x20, 14, 0, 0, 11, 0x24, 1, 0x25, 0, 0x29, 0, 0x11, 0, 0, 0, 60];
     let Packet::Accepted(accepted) = read_one(&poor) else { panic!("accepted") };
-    let expected =
-        Capabilities { max_qos: 1, retain: false, subscription_ids: false, session_expiry: Some(60), ..unlimited() };
+    let expected = Capabilities {
+        max_qos: 1,
+        retain: false,
+        subscription_ids: false,
+        session_expiry: Some(60),
+        ..Capabilities::UNLIMITED
+    };
     assert_eq!(accepted.capabilities, expected);
     for (reason, name) in [(0x87, "NotAuthorized"), (1, "UnsupportedProtocolVersion"), (5, "NotAuthorized")] {
         assert!(matches!(read_one(&[0x20, 2, 0, reason]), Packet::Refused(code) if code.name == name));
@@ -149,7 +146,7 @@ fn refused_packet_leaves_nothing_in_the_output() {
     assert_eq!(publish_of(&message, Some(50), &mut output), Err(codes::PACKET_TOO_LARGE));
     let long = Message { user_properties: vec![("k".to_owned(), "v".repeat(70_000))], ..message.clone() };
     assert_eq!(publish_of(&long, None, &mut output), Err(codes::PACKET_TOO_LARGE));
-    assert_eq!(subscribe("a/#/b".to_owned(), 1, 1, &mut output), Err(codes::TOPIC_FILTER_INVALID));
+    assert_eq!(subscribe("a/#/b".to_owned(), Some(1), 1, &mut output), Err(codes::TOPIC_FILTER_INVALID));
     assert_eq!(&output[..], b"before");
     publish_of(&message, Some(120), &mut output).unwrap();
     assert_eq!(output[..9], *b"before\x32\x6a\x00");

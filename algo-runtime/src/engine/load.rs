@@ -1,0 +1,109 @@
+//! Bounds of deliveries: a client that is not the bridge cannot make the runtime grow. Pure.
+//!
+//! Text that publishers choose has bounds that no release of the bridge reaches: a quote of theirs must never end the stream.
+
+use intuition_api::v1::{Delivery, Tick, tick::Content};
+use prost::Message as _;
+
+use super::RequestError;
+
+/// Ticks of a delivery, at most.
+const DELIVERY_TICKS: usize = 10_000;
+/// Payload that a delivery carries, bytes at most.
+const PAYLOAD_BYTES: usize = 64 << 10;
+/// Topic of MQTT, bytes at most.
+const TOPIC_BYTES: usize = 65_535;
+/// Symbol, bytes at most: the bridge takes 64 characters.
+const SYMBOL_BYTES: usize = 256;
+/// Reason of an unusable tick, bytes at most.
+const REASON_BYTES: usize = 64;
+/// A price, or the text of a reason, bytes at most.
+const TEXT_BYTES: usize = 64 << 10;
+/// Ticks that wait, at most: a bridge holds 32,768 without an outcome, and one delivery more.
+const WAITING_TICKS: usize = 32_768 + DELIVERY_TICKS;
+/// Deliveries that wait, bytes at most in their encoded form.
+const WAITING_BYTES: usize = 64 << 20;
+
+/// Deliveries that have been taken and have no outcome.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Load {
+    ticks: usize,
+    bytes: usize,
+}
+
+impl Load {
+    /// Of one delivery.
+    pub(super) fn of(delivery: &Delivery) -> Self {
+        Self { ticks: delivery.ticks.len(), bytes: delivery.encoded_len() }
+    }
+
+    pub(super) fn add(&mut self, more: Self) {
+        self.ticks += more.ticks;
+        self.bytes += more.bytes;
+    }
+
+    pub(super) fn subtract(&mut self, less: Self) {
+        self.ticks = self.ticks.saturating_sub(less.ticks);
+        self.bytes = self.bytes.saturating_sub(less.bytes);
+    }
+
+    /// Whether it is within the bounds.
+    pub(super) fn check(self) -> Result<(), RequestError> {
+        if self.ticks <= WAITING_TICKS && self.bytes <= WAITING_BYTES {
+            return Ok(());
+        }
+        Err(RequestError::Overload(format!(
+            "{} ticks of {} bytes wait for the algorithm, and at most {WAITING_TICKS} of {WAITING_BYTES} bytes may: \
+             send on when outcomes have come",
+            self.ticks, self.bytes
+        )))
+    }
+}
+
+/// Refuses a delivery that breaks the contract's bounds, and names the field.
+pub(super) fn check(delivery: &Delivery) -> Result<(), RequestError> {
+    let Delivery { number, topic, packet_id, payload_sha256, payload, ticks, envelope_sha256, .. } = delivery;
+    let broken = |message: String| Err(RequestError::BreakContract(format!("Batch: delivery {number}: {message}")));
+    if !(1..=DELIVERY_TICKS).contains(&ticks.len()) {
+        return broken(format!("ticks: {}, and 1 to {DELIVERY_TICKS} are allowed", ticks.len()));
+    }
+    if topic.len() > TOPIC_BYTES {
+        return broken(format!("topic: {} bytes, at most {TOPIC_BYTES}", topic.len()));
+    }
+    if *packet_id > u32::from(u16::MAX) {
+        return broken(format!("packet_id: {packet_id}, at most {}", u16::MAX));
+    }
+    if payload.len() > PAYLOAD_BYTES {
+        return broken(format!("payload: {} bytes, at most {PAYLOAD_BYTES}", payload.len()));
+    }
+    if payload_sha256.len() != 32 {
+        return broken(format!("payload_sha256: {} bytes, not 32", payload_sha256.len()));
+    }
+    if ![0, 32].contains(&envelope_sha256.len()) {
+        return broken(format!("envelope_sha256: {} bytes, not 32", envelope_sha256.len()));
+    }
+    for (index, tick) in ticks.iter().enumerate() {
+        if let Some(problem) = problem(tick) {
+            return broken(format!("ticks[{index}].{problem}"));
+        }
+    }
+    Ok(())
+}
+
+/// Source and id have their own answer, `IdentityTooLong`.
+fn problem(tick: &Tick) -> Option<String> {
+    if ![0, 32].contains(&tick.content_sha256.len()) {
+        return Some(format!("content_sha256: {} bytes, not 32", tick.content_sha256.len()));
+    }
+    let fields = match tick.content.as_ref()? {
+        Content::Quote(quote) => {
+            [("quote.sid", quote.sid.len(), SYMBOL_BYTES), ("quote.price", quote.price.len(), TEXT_BYTES)]
+        }
+        Content::Unusable(unusable) => [
+            ("unusable.reason", unusable.reason.len(), REASON_BYTES),
+            ("unusable.message", unusable.message.len(), TEXT_BYTES),
+        ],
+    };
+    let (name, length, most) = fields.into_iter().find(|(_, length, most)| length > most)?;
+    Some(format!("{name}: {length} bytes, at most {most}"))
+}

@@ -1,0 +1,80 @@
+//! The pause before the next attempt to connect, by the reason why the last connection ended.
+
+use std::time::Duration;
+
+use intuition_common::backoff::Backoff;
+use rand::RngExt as _;
+
+use super::LinkError;
+
+/// The pause after another client took the session: two that fight for it must not do so at full speed.
+const TAKEN_OVER: Duration = Duration::from_secs(30);
+/// The first and the longest pause where the broker may be back at any time.
+const QUICK: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+/// The first and the longest pause where attempts count against the client: a refused login may lock the user out, and a
+/// broker with too many connections has no use for more of them.
+const SLOW: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(2));
+
+/// Growing pauses.
+#[derive(Debug)]
+pub(super) struct Pauses {
+    quick: Backoff,
+    slow: Backoff,
+}
+
+impl Pauses {
+    pub(super) const fn new() -> Self {
+        Self { quick: Backoff::new(QUICK.0, QUICK.1), slow: Backoff::new(SLOW.0, SLOW.1) }
+    }
+
+    /// The pause after a connection that ended, or could not be made, by this error.
+    pub(super) fn after(&mut self, error: &LinkError) -> Duration {
+        if error.is_taken_over() {
+            // Between 75 % and 125 %: two clients that took the session from each other would try in step.
+            return TAKEN_OVER.mul_f64(0.75 + 0.5 * rand::rng().random::<f64>());
+        }
+        if error.is_refused_client() || error.is_overload() { self.slow.pause() } else { self.quick.pause() }
+    }
+
+    /// A connection lasted.
+    pub(super) const fn reset(&mut self) {
+        self.quick.reset();
+        self.slow.reset();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mqtt::codes;
+
+    fn longest(error: &LinkError) -> Duration {
+        let mut pauses = Pauses::new();
+        (0..200).map(|_| pauses.after(error)).max().unwrap()
+    }
+
+    #[test]
+    fn refused_logins_and_brokers_with_too_many_clients_are_left_alone_for_minutes() {
+        for code in [0x86, 0x87, 0x89, 0x8a, 0x8c, 0x97, 0x9f] {
+            let pause = longest(&LinkError::Refuse(codes::code(code)));
+            assert!(pause > Duration::from_mins(1) && pause <= Duration::from_mins(2), "{code:x}: {pause:?}");
+        }
+        for error in [LinkError::Reach("gone".into()), LinkError::Refuse(codes::code(0x88))] {
+            assert!(longest(&error) <= Duration::from_secs(5), "{error}");
+        }
+    }
+
+    #[test]
+    fn pauses_after_a_takeover_differ() {
+        let mut pauses = Pauses::new();
+        let mut drawn = Vec::new();
+        for _ in 0..20 {
+            let pause = pauses.after(&LinkError::StandDown);
+            assert!((Duration::from_millis(22_500)..=Duration::from_millis(37_500)).contains(&pause), "{pause:?}");
+            drawn.push(pause);
+        }
+        drawn.sort_unstable();
+        drawn.dedup();
+        assert!(drawn.len() > 10, "{drawn:?}");
+    }
+}
