@@ -78,7 +78,7 @@ pub struct Backend {
     trouble: Option<Trouble>,
     /// The fault that was logged as a warning, since it was last well.
     warned: Option<Fault>,
-    /// Another name than the one described before, for a person.
+    /// The sentence about a name that differs from the one described before.
     renamed: Option<String>,
     caution: Caution,
     backoff: Backoff,
@@ -134,7 +134,7 @@ impl Backend {
         self.trouble.as_ref()
     }
 
-    /// That it has another name than before, and what follows from it; `None` where the last two descriptions agree.
+    /// The sentence about a change of its name between the last two descriptions; `None`: they have the same name.
     pub fn renamed(&self) -> Option<&str> {
         self.renamed.as_deref()
     }
@@ -231,7 +231,7 @@ impl Backend {
             },
             (Ok(Said::Reconfigured(answer)), Phase::Reconfiguring) => self.reconfigured(answer),
             (Ok(Said::Steady), _) => {
-                // What it failed at may wait still; then its answer is what shows that it is well.
+                // While a quote that it failed at waits, only an answer shows that it is well.
                 if !self.caution.is_suspicious() {
                     self.is_well();
                 }
@@ -275,8 +275,8 @@ impl Backend {
         match answer::channels(answer) {
             Ok(Ok(channels)) => {
                 self.phase = Phase::Open;
-                // It can be asked. The pauses go on growing until it has answered a batch or kept the stream open: one that
-                // ends each stream behind Initialize would be called ten times a second.
+                // The pauses go on growing until it has answered a batch or kept the stream open: a server that ends each
+                // stream behind Initialize would be called ten times a second.
                 if !self.caution.is_suspicious() {
                     self.trouble = None;
                 }

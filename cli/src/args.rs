@@ -149,8 +149,8 @@ pub(crate) struct ConformArgs {
     /// The server, `http://HOST:PORT` or `unix:/PATH`.
     #[arg(long, value_name = "URL")]
     pub(crate) address: backend::Address,
-    /// Parameters to run it with, one JSON object without the threshold. What its schema requires and this leaves out is
-    /// filled in with values that the schema takes.
+    /// Parameters to run it with, one JSON object without the threshold. Required parameters that are
+    /// missing in it are filled in with values that the schema takes.
     #[arg(long, value_name = "JSON", default_value = "{}")]
     pub(crate) parameters: String,
     /// The threshold to run it with.

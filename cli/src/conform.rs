@@ -83,18 +83,18 @@ async fn conform(args: &ConformArgs, given: Parameters) -> Result<(String, Repor
             let address = target.address.to_string();
             return Err(ConformError::Reach { address, trouble, seconds: args.deadline });
         }
-        // It is there: the report says what is wrong with Describe.
+        // The server is there: the report has the fault of its Describe.
         Err(_) => intuition_api::v1::DescribeResponse::default(),
     };
     let schema = Schema::compile(&described.parameters_schema_json).unwrap_or_default();
     let mut given = schema.filled(given);
     let problems = schema.problems(&given);
     if !problems.is_empty() {
-        // A runtime sends no such parameters: what the server answered to them would be no fault of it.
+        // A runtime sends no such parameters, so that an error at them would be no fault of the server.
         let name = printable(&described.name).into_owned();
         return Err(ConformError::Parameters { name, problems: printable(&problems.join(", ")).into_owned() });
     }
-    // What is random is made reproducible, where that can be said.
+    // A seed makes the algorithm reproducible.
     if schema.knows("seed") {
         given.entry("seed").or_insert_with(|| json!(7));
     }
@@ -117,7 +117,9 @@ async fn started(target: &Target) -> Result<intuition_api::v1::DescribeResponse,
     let until = Instant::now() + target.deadline;
     loop {
         match target.describe().await {
-            Err(Trouble::Unreachable(_)) if Instant::now() + RETRY < until => tokio::time::sleep(RETRY).await,
+            Err(trouble) if trouble.is_of_a_start() && Instant::now() + RETRY < until => {
+                tokio::time::sleep(RETRY).await
+            }
             answer => return answer,
         }
     }

@@ -455,13 +455,14 @@ fn parameters_that_do_not_fit_the_schema_are_told_before_the_server_is_blamed() 
 #[test]
 fn a_server_that_is_just_starting_is_waited_for() {
     let runtime = Runtime::new().unwrap();
-    let reserved = TcpListener::bind("127.0.0.1:0").unwrap();
-    let addr = reserved.local_addr().unwrap();
-    drop(reserved);
-    let tried = std::thread::spawn(move || conform(&format!("http://{addr}"), &["--output", "json"]));
-    // Nothing listens while the first attempts fail.
-    std::thread::sleep(Duration::from_millis(500));
-    serve_at(&runtime, Fault::None, TcpListener::bind(addr).unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let tried = std::thread::spawn(move || conform(&address, &["--output", "json"]));
+    // The first attempt finds no server of the contract.
+    drop(listener.accept().unwrap());
+    serve_at(&runtime, Fault::None, listener);
     let output = tried.join().unwrap();
-    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"));
+    let server = report["server"].as_str().unwrap();
+    assert!(output.status.success() && server.starts_with("runs 1.0.0 at http://"), "{output:?}");
 }

@@ -1,7 +1,7 @@
 //! How carefully a backend is asked, and when a tick is given up.
 //!
-//! Something in a batch may be what a backend fails at. After each failure the batch is halved, after one that hung it is
-//! quartered, until a tick stands alone. A tick that fails alone [`STRIKES`] times, each time followed by a Describe that
+//! A backend may fail at one tick of a batch. After each failure the batch is halved, after a timeout it is quartered,
+//! until a tick stands alone. A tick that fails alone [`STRIKES`] times, each time followed by a Describe that
 //! the backend answers, is rejected. Behind it the next tick has to be answered before another may be rejected: two in a
 //! row mean that the backend is broken, and then nothing is rejected any more until it answers. A backend that is away
 //! answers no Describe, so that it never costs a tick.
@@ -63,7 +63,7 @@ impl Default for Caution {
 impl Caution {
     /// How many events may be asked at once.
     pub(super) fn batch_limit(&self) -> usize {
-        // Each suspect batch that hangs costs a deadline, one that is answered costs little: smaller parts, fewer deadlines.
+        // A suspect batch that hangs costs a deadline, an answered one costs little: small parts need fewer deadlines.
         let parts = if self.hung { 4 } else { 2 };
         match self.suspects {
             0 => self.limit,
@@ -71,7 +71,7 @@ impl Caution {
         }
     }
 
-    /// Whether a batch of so many is to be answered in a part of the deadline: it serves to find what hung. The last
+    /// Whether a batch of so many has a part of the deadline only: it serves to find the tick that hangs. The last
     /// attempt before a tick is rejected has the whole deadline, as the contract promises it.
     pub(super) const fn is_search(&self, asked: usize) -> bool {
         self.hung && self.suspects > 0 && !self.failing && (asked > 1 || self.strikes + 1 < STRIKES)
@@ -80,7 +80,7 @@ impl Caution {
     /// A batch of so many failed.
     pub(super) fn failed(&mut self, asked: usize, failure: &Failure) {
         if !self.is_search(asked) {
-            // One that fails alone does not fail for the size of its batch.
+            // A tick that fails alone does not fail for the size of its batch.
             self.ceiling = (asked > 1).then_some(asked);
         }
         self.hung = failure.fault == Fault::Timeout;

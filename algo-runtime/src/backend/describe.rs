@@ -23,7 +23,9 @@ pub struct Described {
     pub name: String,
     /// Empty where it says none.
     pub version: String,
-    /// `None`: any object will do.
+    /// The schema of its parameters as the server sent it; empty: any object will do.
+    pub parameters_schema_json: String,
+    /// That schema compiled; `None`: any object will do.
     schema: Option<Validator>,
 }
 
@@ -55,7 +57,8 @@ impl Described {
                     .map_err(|error| broken(format!("DescribeResponse.parameters_schema_json: {error}")))?,
             ),
         };
-        Ok(Self { name: name.to_owned(), version: response.version.clone(), schema })
+        let DescribeResponse { name, version, parameters_schema_json, .. } = response.clone();
+        Ok(Self { name, version, parameters_schema_json, schema })
     }
 
     /// Checks parameters against the schema: everything that does not fit, by its path.

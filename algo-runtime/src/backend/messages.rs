@@ -1,4 +1,4 @@
-//! What a backend's state machine orders of its link, and what the link reports.
+//! Orders of a backend's state machine to its link, and the link's reports.
 
 use std::time::Duration;
 
@@ -11,11 +11,10 @@ use super::{Backend, link};
 use super::{Failure, answer::Answer, describe::Described};
 use crate::algorithm::FieldErrors;
 
-/// What a link is to do.
+/// An order to a link.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Order {
-    /// Drop what there is, wait, connect, and call Describe. Everything that is reported from then on belongs to this
-    /// attempt.
+    /// Drop the stream, wait, connect, and call Describe. All reports from then on belong to this attempt.
     Call {
         /// Number of the attempt, from 1, growing.
         attempt: u64,
@@ -35,7 +34,7 @@ pub enum Order {
     Reconfigure(Reconfigure),
 }
 
-/// What a link has to tell.
+/// A report of a link.
 #[derive(Debug, Clone)]
 pub struct Report {
     /// See [`Order::Call`].
@@ -59,7 +58,7 @@ pub enum Said {
     Steady,
 }
 
-/// What a report means to whoever decides by this backend.
+/// The meaning of a report for the engine.
 #[derive(Debug)]
 pub enum Heard {
     /// Nothing, or nothing yet.
@@ -68,10 +67,10 @@ pub enum Heard {
     Fit,
     /// It can be asked; these channels it wants.
     Initialized(Vec<String>),
-    /// It answered what it was asked.
+    /// It answered the batch.
     Answered(Answer),
     /// It took the new parameters and wants these channels, none for the same as before; or it refuses them.
     Reconfigured(Result<Vec<String>, FieldErrors>),
-    /// It failed. What it was asked is to be asked anew.
+    /// It failed. The batch has to be asked anew.
     Failed,
 }

@@ -1,10 +1,10 @@
-//! Saved states of remote algorithms, each under the algorithm's name. An account keeps those of the names used last: an
-//! algorithm whose name changes with each start must not fill the ledger.
+//! Saved states of remote algorithms, each under the algorithm's name. An account keeps the states of the names used last,
+//! so that an algorithm whose name changes with each start does not fill the ledger.
 
 use super::{Engine, decider::BACKEND_STATE};
 use crate::ledger::StateKey;
 
-/// Names whose states are kept.
+/// How many names keep their states.
 pub(super) const KEPT_NAMES: usize = 32;
 /// Key of the ordinal beside a state: the owner with the highest one saved last. A state of an earlier release has none,
 /// and counts as the oldest.
@@ -27,7 +27,7 @@ impl Engine {
         }
     }
 
-    /// Owners of saved states of remote algorithms, the one used longest ago first.
+    /// Owners of saved states of remote algorithms, in the order of their last use.
     fn owners_by_use(&self) -> Vec<(u64, String)> {
         let mut owners: Vec<(u64, String)> = Vec::new();
         let from = (BACKEND_STATE.to_owned(), String::new());

@@ -111,7 +111,7 @@ pub(crate) fn result(number: u64, events: &[InputEvent], result: &EventBatchResu
     breaches
 }
 
-/// What an answer does that the contract allows, and that makes results depend on the size of batches.
+/// Signals about earlier quotes: the contract allows them, and results depend on the size of batches by them.
 pub(crate) fn notes(result: &EventBatchResult) -> Vec<Breach> {
     let about_earlier = |result: &&EventResult| result.signals.iter().any(|signal| signal.event < result.event);
     let earlier = result.results.iter().find(about_earlier);

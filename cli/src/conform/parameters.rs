@@ -69,7 +69,8 @@ impl Schema {
         self.properties().any(|(known, _)| known == name)
     }
 
-    /// What is required and not there, filled in with values that the schema takes. What no value was found for is left out.
+    /// These parameters, with a value that the schema takes for each required one that is missing. A parameter without such
+    /// a value stays missing.
     pub(crate) fn filled(&self, mut parameters: Parameters) -> Parameters {
         let required = self.value.get("required").and_then(Value::as_array).into_iter().flatten();
         for name in required.filter_map(Value::as_str) {
@@ -89,7 +90,7 @@ impl Schema {
         parameters
     }
 
-    /// Whether the value of this parameter does not fit.
+    /// Whether the schema refuses the value of this parameter.
     fn is_refused_at(&self, parameters: &Parameters, name: &str) -> bool {
         let Some(validator) = &self.validator else { return false };
         let instance = Value::Object(parameters.clone());
@@ -97,7 +98,7 @@ impl Schema {
         validator.iter_errors(&instance).any(|error| error.instance_path().as_str().split('/').nth(1) == Some(&name))
     }
 
-    /// Values that a part of the schema may take, the likeliest first.
+    /// Values that a part of the schema may accept, the likeliest first.
     fn examples(&self, said: &Value, levels: usize) -> Vec<Value> {
         let Some(levels) = levels.checked_sub(1) else { return Vec::new() };
         let own = |key: &str| said.get(key).cloned();

@@ -27,7 +27,7 @@ enum Verdict {
 #[derive(Debug, Default)]
 pub(crate) struct Report {
     verdicts: BTreeMap<Row, Verdict>,
-    /// What the contract allows and a server had better not do; the first of each row.
+    /// Habits that the contract allows and that a server does better without; the first of each row.
     notes: BTreeMap<Row, String>,
 }
 

@@ -127,8 +127,9 @@ impl Row {
                 "EventBatchResult.results has one EventResult per event, in order, each with its event's number"
             }
             Self::Signals => {
-                "Signal.event is the quote of its event, or an earlier one of the batch; `side` is SIDE_BUY or SIDE_SELL, `quantity` is empty or, for a sale, \
-                 a decimal above 0 with at most 8 places; at most 64 signals an event, and none beside a `reject`"
+                "Signal.event is the quote of its event, or an earlier one of the batch; `side` is SIDE_BUY or SIDE_SELL, \
+                 `quantity` is empty or, for a sale, a decimal above 0 with at most 8 places; at most 64 signals an event, \
+                 and none beside a `reject`"
             }
             Self::Publications => {
                 "Publication.channel is a topic without wildcards of at most 256 bytes, `payload` at most 256 KiB; at most \

@@ -16,7 +16,7 @@ pub(crate) struct Run {
     pub(crate) state: Option<Vec<u8>>,
     /// Rules that its answers broke.
     pub(crate) breaches: Vec<Breach>,
-    /// What its answers do that the contract allows and that serves nobody.
+    /// Habits of its answers that the contract allows and that make results depend on the size of batches.
     pub(crate) notes: Vec<Breach>,
     /// Messages of its own.
     pub(crate) published: usize,

@@ -441,7 +441,7 @@ fn pauses_grow_while_a_backend_ends_each_stream_behind_initialize() {
     let pauses = pauses_of_flapping(&mut wired, 30);
     let later: Duration = pauses[10..].iter().sum();
     assert!(later > Duration::from_secs(30), "{pauses:?}");
-    assert_eq!(wired.channels().0, 1, "the bridge is told nothing new");
+    assert_eq!(wired.channels().0, 1, "the channels are announced once");
     // An answered batch shows that it is well, and so does a stream that stays open.
     let first = Duration::from_millis(100);
     wired.send(0..1);
@@ -500,7 +500,7 @@ fn states_of_the_names_used_last_are_kept_and_no_more() {
         wired.send(place..place + 1);
         wired.answer(A, name);
         if place == 20 {
-            // One that is used again is kept for longer.
+            // A second use keeps its state for longer.
             wired.fail(A);
             assert_eq!(&wired.come_up(A, "algo-00", &["quotes"]).state[..], b"algo-00");
             wired.send(place..place + 1);

@@ -47,7 +47,11 @@ fn each_rule_has_its_row_and_is_told_by_message_and_field() {
         (with_signal(wish(3, Side::Buy, "")), Row::Signals, "Signal.event is 3, the batch has quotes from 1 to 2"),
         (with_signal(wish(1, Side::Unspecified, "")), Row::Signals, "Signal.side (event 1) is 0"),
         (with_signal(wish(1, Side::Buy, "1")), Row::Signals, "Signal.quantity of a buy (event 1) is \"1\""),
-        (with_signal(wish(1, Side::Sell, "0.0")), Row::Signals, "Signal.quantity (event 1) is none; leave it empty"),
+        (
+            with_signal(wish(1, Side::Sell, "0.0")),
+            Row::Signals,
+            "Signal.quantity (event 1) is none; leave it empty to sell all that is held",
+        ),
         (
             with_signal(wish(2, Side::Buy, "")),
             Row::Signals,
