@@ -136,3 +136,35 @@ fn runs_are_compared_by_what_they_decide() {
     let shorter = difference(&run(Side::Buy, ""), &run(Side::Buy, "")[..1]);
     assert_eq!(shorter.as_deref(), Some("1 results instead of 2"));
 }
+
+#[test]
+fn descriptions_that_differ_are_told_field_by_field() {
+    let first = DescribeResponse {
+        name: "algo".to_owned(),
+        version: "1".to_owned(),
+        contract: "intuition.v1".to_owned(),
+        parameters_schema_json: "{}".to_owned(),
+    };
+    assert_eq!(descriptions(&first, &first), []);
+    let second = DescribeResponse { version: "2".to_owned(), parameters_schema_json: String::new(), ..first.clone() };
+    let came: Vec<_> = descriptions(&first, &second).into_iter().map(|breach| breach.came).collect();
+    assert_eq!(
+        came,
+        [
+            "DescribeResponse.version is \"1\" the first time, \"2\" the second",
+            "DescribeResponse.parameters_schema_json is \"{}\" the first time, \"\" the second"
+        ]
+    );
+}
+
+#[test]
+fn a_signal_about_an_earlier_quote_is_a_note_and_breaks_nothing() {
+    let mut answer = answer(7, &[1, 2]);
+    answer.results[0].signals = vec![wish(1, Side::Buy, "")];
+    assert_eq!(notes(&answer), []);
+    answer.results[1].signals = vec![wish(1, Side::Buy, "")];
+    assert_eq!(result(7, &events(&[1, 2]), &answer), []);
+    let noted = notes(&answer);
+    assert_eq!((noted.len(), noted[0].row), (1, Row::Signals));
+    assert!(noted[0].came.starts_with("EventResult of event 2 has a signal about an earlier quote"), "{noted:?}");
+}
