@@ -10,6 +10,7 @@ from typing import Any, NoReturn, TypeVar
 
 from .algorithm import Algorithm, overrides_reconfigure
 from .errors import AlgorithmError, ParametersError, RequestError
+from .hints import hint
 from .limits import MAX_MESSAGE, channel_list, parameters_from, sentence, state_bytes, state_from
 from .proto import algorithm_pb2 as contract
 from .proto import types_pb2 as types
@@ -113,7 +114,7 @@ class Stream:
             return result
         quote = event.quote
         tick = Tick(quote.sid, quote.price, quote.time_micros)
-        answer = self._call(f"event at {quote.sid} (event {event.event})", lambda: _decide(instance, tick))
+        answer = self._call(f"event at {quote.sid} (event {event.event})", lambda: decide(instance, tick))
         if isinstance(answer, Reject):
             result.reject = sentence(answer.reason)
             return result
@@ -142,7 +143,8 @@ class Stream:
         raise CallFailed(f"{self._class.__name__}.{what}{_place(error)}: {kind}{_text(error)}") from None
 
 
-def _decide(instance: Algorithm, tick: Tick) -> list[Buy | Sell] | Reject:
+def decide(instance: Algorithm, tick: Tick) -> list[Buy | Sell] | Reject:
+    """What `event` answers, checked."""
     try:
         return signals(instance.event(tick))
     except Reject as reject:
@@ -154,7 +156,8 @@ def _decide(instance: Algorithm, tick: Tick) -> list[Buy | Sell] | Reject:
 
 def _text(error: BaseException) -> str:
     try:
-        return str(error)
+        told = hint(error)
+        return f"{error} ({told})" if told else str(error)
     except Exception:
         return "(its text cannot be had)"
 

@@ -76,5 +76,5 @@ def _resolve(future: asyncio.Future[Any], returned: object, raised: BaseExceptio
         future.set_result(returned)
     else:
         future.set_exception(raised)
-        # Whoever waited may be gone; asyncio would report the exception then, which is logged where it was raised.
+        # Without a reader asyncio would report the exception. It is in the log from where it was raised.
         future.exception()
