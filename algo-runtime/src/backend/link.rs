@@ -287,3 +287,6 @@ fn ended(call: &str, status: &Status) -> Failure {
 fn shown(text: &str) -> String {
     text.chars().take(512).collect()
 }
+
+#[cfg(test)]
+mod tests;
