@@ -14,6 +14,7 @@ mod mosquitto;
 mod proxy;
 mod running;
 mod runtime;
+mod swap;
 
 use bridge::{BROKER, PUBLISHING, SUBSCRIPTIONS};
 use client::Client;
