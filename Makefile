@@ -144,7 +144,9 @@ e2e-guides: cluster-up ## Do what the guides tell their readers to do in a clust
 	@.ci/need node:nodejs npm:npm
 	source $(CLUSTER_CACHE)/env; tests/guides/cluster $(GUIDES)
 
-nightly: cluster-up ## Run the tests in a cluster that take minutes each: nodes that freeze and lose power
+nightly: deps cluster-up ## Run the tests that take minutes each: long backlogs, lost nodes, upgrades from the release before
+	$(CARGO) build --quiet --workspace --bins
+	RUST_LIB_BACKTRACE=0 $(CARGO) test --package e2e --test backlog -- --ignored
 	source $(CLUSTER_CACHE)/env; \
 	export E2E_FIGURES=$(E2E_FIGURES) RUST_LIB_BACKTRACE=0; \
 	$(CARGO) test --package e2e --features cluster --test cluster_nightly -- --test-threads=1
