@@ -258,6 +258,7 @@ pub struct Link {
 enum Request {
     Publish { epoch: u64, token: u64, message: Message },
     Subscribe { epoch: u64, token: u64, filter: String, subscription_id: u32 },
+    LookUp { epoch: u64, token: u64, filter: String },
     Unsubscribe { epoch: u64, token: u64, filter: String },
     Acknowledge { epoch: u64, acks: Vec<Ack> },
     StandDown { epoch: u64 },
@@ -289,6 +290,11 @@ impl Link {
     /// one. Answered by [`Event::Subscribed`]. The next SUBSCRIBE or UNSUBSCRIBE is sent behind the answer.
     pub fn subscribe(&self, epoch: u64, token: u64, filter: String, subscription_id: u32) {
         self.submit(Request::Subscribe { epoch, token, filter, subscription_id });
+    }
+
+    /// Subscribes with `QoS` 1 and asks for the retained messages of the filter too. Answered by [`Event::Subscribed`].
+    pub fn look_up(&self, epoch: u64, token: u64, filter: String) {
+        self.submit(Request::LookUp { epoch, token, filter });
     }
 
     /// Ends a subscription. Answered by [`Event::Unsubscribed`].
