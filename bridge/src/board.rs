@@ -52,6 +52,16 @@ impl Board {
         self.readiness.lack(part, reason, message);
     }
 
+    /// A part does its work, but not all of it as it should. The log is the caller's.
+    pub(crate) fn warn(&self, part: &'static str, reason: &str, message: &str) {
+        self.readiness.warn(part, reason, message);
+    }
+
+    /// A warning has become void.
+    pub(crate) fn clear(&self, part: &'static str, reason: &str) {
+        self.readiness.clear(part, reason);
+    }
+
     pub(crate) fn is_ready(&self) -> bool {
         self.missing.is_empty()
     }

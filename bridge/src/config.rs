@@ -8,6 +8,7 @@ use crate::{
     inflight::Bounds,
     message::MAX_TICKS,
     mqtt::{ANSWER_TIMEOUT, Address, AddressError, CONNECT_TIMEOUT, Credentials, KEEP_ALIVE, Options},
+    outbox::Deadlines,
 };
 
 /// How long the broker keeps the session of a bridge that is away.
@@ -87,6 +88,13 @@ pub struct Limits {
     pub batch_bytes: usize,
     /// Messages at the broker without a PUBACK, where it does not take fewer.
     pub publishes: usize,
+    /// Bytes of messages at the broker without a PUBACK, or one message.
+    pub publish_bytes: usize,
+    /// Memory of outbox entries that are not done, bytes. A runtime without the capability `outbox-queues` sends all of its
+    /// entries at once.
+    pub outbox_bytes: usize,
+    /// How long dead letters and publications are tried.
+    pub deadlines: Deadlines,
 }
 
 impl Default for Limits {
@@ -97,6 +105,9 @@ impl Default for Limits {
             batch_deliveries: 512,
             batch_bytes: 1 << 20,
             publishes: 1024,
+            publish_bytes: 8 << 20,
+            outbox_bytes: 16 << 20,
+            deadlines: Deadlines::default(),
         }
     }
 }

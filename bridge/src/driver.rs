@@ -8,9 +8,7 @@ mod session;
 use std::{sync::Arc, time::Duration};
 
 use futures::FutureExt as _;
-use intuition_api::v1::{
-    Committed, Holding, Marker, Opened, Published as Confirmed, process_request, process_response,
-};
+use intuition_api::v1::{Committed, Credit, Holding, Marker, Opened, process_request, process_response};
 use intuition_common::{clock::Clock, exit::with_causes};
 use tokio::time::{self, Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -23,7 +21,7 @@ use crate::{
     message::Inputs,
     metrics::Metrics,
     mqtt::{Event, Link},
-    outbox::Outbox,
+    outbox::Ranges,
     render,
     runtime::RuntimeError,
     subscriptions::Step,
@@ -33,6 +31,9 @@ use crate::{
 const BURST: usize = 512;
 /// With nothing to do, it looks around this often all the same.
 const IDLE: Duration = Duration::from_secs(30);
+/// A ledger that has gone back is warned of for this long.
+const LEDGER_WARNING: Duration = Duration::from_hours(1);
+const LEDGER_WENT_BACK: &str = "LedgerWentBack";
 /// For the last words to the broker.
 const FAREWELL: Duration = Duration::from_secs(3);
 
@@ -50,8 +51,8 @@ pub(crate) struct Driver {
     had_session: bool,
     /// The loss of the session is counted already, before the runtime reports it too.
     loss_reported: bool,
-    /// Up to where the runtime knows that the outbox is published.
-    confirmed: u64,
+    /// Until when a ledger that has gone back is warned of.
+    ledger_warning_until: Option<Instant>,
 }
 
 impl Driver {
@@ -66,8 +67,15 @@ impl Driver {
         let started = parts.clock.now_micros();
         checked.publishing.last_will = Some(render::will(&checked.topics, &checked.account, &name, started));
         let (link, events) = Link::start(checked.publishing, tasks).map_err(BridgeError::Connect)?;
-        let publisher =
-            Publisher::new(link, events, checked.topics.clone(), checked.account.clone(), name, parts.published);
+        let publisher = Publisher::new(
+            link,
+            events,
+            checked.topics.clone(),
+            checked.account.clone(),
+            name,
+            &checked.limits,
+            parts.published,
+        );
         let client_id = checked.subscribing.client_id.clone();
         let keeps_session = !checked.subscribing.clean_start;
         let (link, events) = Link::start(checked.subscribing, tasks).map_err(BridgeError::Connect)?;
@@ -82,7 +90,7 @@ impl Driver {
             keeps_session,
             had_session: false,
             loss_reported: false,
-            confirmed: 0,
+            ledger_warning_until: None,
         })
     }
 
@@ -167,14 +175,14 @@ impl Driver {
             Event::Connected { epoch, capabilities, .. } => {
                 self.metrics.connected("publishing");
                 self.board.have(board::PUBLISHER);
-                self.publisher.connected(epoch, self.limits.publishes.min(usize::from(capabilities.receive_maximum)));
+                self.publisher.connected(epoch, capabilities);
                 if self.session.is_standing_down(Instant::now()) {
                     self.publisher.stand_down();
                 }
             }
             Event::Disconnected(error) => {
                 self.board.lack(board::PUBLISHER, error.reason(), &with_causes(&error));
-                self.publisher.disconnected();
+                self.publisher.disconnected(&error, &mut self.board, &self.metrics, Instant::now());
             }
             Event::Published { token, code } => {
                 self.publisher.answered(token, code, &mut self.board, &self.metrics, Instant::now());
@@ -258,20 +266,27 @@ impl Driver {
             self.report_loss();
         }
         self.loss_reported = false;
-        if self.session.opened(&opened) {
-            // Positions and outcomes of another ledger mean nothing to this one.
-            self.publisher.restart(Outbox::default());
-            self.quotes.inflight.ledger_changed();
+        if let Some(before) = self.session.opened(&opened) {
+            self.ledger_changed(&before, &opened.ledger_id);
         }
-        self.publisher.outbox.opened(opened.published_through);
-        if self.publisher.outbox.blocked_at().is_none() {
-            self.board.have(board::PUBLISHING);
-        }
-        self.confirmed = opened.published_through;
+        self.publisher.stream_opened(&opened, &mut self.board, &self.metrics);
         self.quotes.inflight.stream_opened();
         self.quotes.subscriptions.opened(opened.held);
         self.board.have(board::RUNTIME);
         Ok(())
+    }
+
+    /// Positions and outcomes of another ledger mean nothing to this one.
+    fn ledger_changed(&mut self, before: &str, ledger: &str) {
+        let message = format!(
+            "the runtime's ledger {ledger} lacks what the bridge knows of {before}, its ledger before: an older copy was put in \
+             its place, or a new one; decisions may be missing, or be made again under other ids"
+        );
+        tracing::warn!(reason = LEDGER_WENT_BACK, "{message}");
+        self.board.warn(board::RUNTIME, LEDGER_WENT_BACK, &message);
+        self.ledger_warning_until = Some(Instant::now() + LEDGER_WARNING);
+        self.publisher.restart();
+        self.quotes.inflight.ledger_changed();
     }
 
     fn committed(&mut self, committed: Committed) -> Result<(), RuntimeError> {
@@ -279,9 +294,8 @@ impl Driver {
             self.publisher.take(entry)?;
         }
         for outcome in committed.outcomes {
-            let positions = outcome.ticks.iter().flat_map(|tick| &tick.positions);
-            let through = positions.copied().max().unwrap_or_default();
-            let settled = self.quotes.inflight.outcome(outcome.number, through);
+            let positions: Ranges = outcome.ticks.iter().flat_map(|tick| &tick.positions).copied().collect();
+            let settled = self.quotes.inflight.outcome(outcome.number, positions);
             settled.map_err(|error| RuntimeError::Breach(error.to_string()))?;
             self.session.answered(outcome.number);
             for tick in &outcome.ticks {
@@ -309,12 +323,16 @@ impl Driver {
         if let Some(error) = self.session.stalled(now) {
             self.end_session(&error);
         }
-        self.session.open_when_due(now);
+        let outbox = &mut self.publisher.outbox;
+        if self.ledger_warning_until.take_if(|until| *until <= now).is_some() {
+            self.board.clear(board::RUNTIME, LEDGER_WENT_BACK);
+        }
+        self.session.open_when_due(now, || outbox.begin_stream());
         if let Some(steps) = self.quotes.retry_when_due(now) {
             self.perform(steps);
             self.quotes.show(&mut self.board, now);
         }
-        self.publisher.send(now);
+        self.publisher.send(&mut self.board, &self.metrics, now);
         self.send_marker();
         while self.session.takes_batches(self.limits.batches) {
             let batch = self.quotes.next_batch(&self.limits, &self.metrics);
@@ -322,16 +340,26 @@ impl Driver {
             self.session.send_batch(batch, last, now);
             self.send_marker();
         }
-        let published = self.publisher.outbox.published_through();
-        if self.session.is_open() && published > self.confirmed {
-            self.confirmed = published;
-            self.session
-                .send(process_request::Message::Published(Confirmed { through: published, ..Confirmed::default() }));
-        }
-        self.quotes.acknowledge(published);
+        self.report();
+        let outbox = &self.publisher.outbox;
+        self.quotes.acknowledge(|first, last| outbox.is_done(first, last));
         self.publisher.announce(self.board.is_ready(), now, self.clock.as_ref());
         self.metrics.unacknowledged.set(self.quotes.inflight.unacknowledged_ticks() as u64);
         self.metrics.unpublished.set(self.publisher.outbox.unpublished() as u64);
+    }
+
+    /// Tells the runtime what is done, and how much more there is room for.
+    fn report(&mut self) {
+        if !self.session.is_open() {
+            return;
+        }
+        let has_queues = self.session.has_queues();
+        while let Some(report) = self.publisher.outbox.report(has_queues) {
+            self.session.send(process_request::Message::Published(report));
+        }
+        if has_queues && let Some(bytes) = self.publisher.room.give() {
+            self.session.send(process_request::Message::Credit(Credit { bytes }));
+        }
     }
 
     fn send_marker(&mut self) {
@@ -343,7 +371,8 @@ impl Driver {
     }
 
     fn wake(&self) -> Instant {
-        let times = [self.session.wake(), self.quotes.wake(), self.publisher.wake()];
+        let publisher = self.publisher.wake(Instant::now());
+        let times = [self.session.wake(), self.quotes.wake(), publisher, self.ledger_warning_until];
         times.into_iter().flatten().min().unwrap_or_else(|| Instant::now() + IDLE)
     }
 

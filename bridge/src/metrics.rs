@@ -50,6 +50,13 @@ pub struct ReasonLabel {
     reason: &'static str,
 }
 
+/// Where entries that were given up were to go, and the code of the last refusal.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct UndeliverableLabel {
+    topic: String,
+    code: &'static str,
+}
+
 /// Which connection.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct LinkLabel {
@@ -62,6 +69,7 @@ pub struct Metrics {
     ticks: Family<OutcomeLabel, Counter>,
     dead_lettered: Family<ReasonLabel, Counter>,
     connections: Family<LinkLabel, Counter>,
+    undeliverable: Family<UndeliverableLabel, Counter>,
     /// Ticks that had their outcome already.
     pub duplicates: Counter,
     /// Copies of messages that another subscription delivered too.
@@ -109,6 +117,9 @@ impl Metrics {
         registry.register("tradingalgo_bridge_dead_lettered_ticks", "Ticks that could not be used", dead_lettered);
         let connections = metrics.connections.clone();
         registry.register("tradingalgo_bridge_connections", "Connections that were made", connections);
+        let undeliverable = metrics.undeliverable.clone();
+        let help = "Outbox entries that the broker did not take and that were given up";
+        registry.register("tradingalgo_bridge_undeliverable", help, undeliverable);
         let unacknowledged = metrics.unacknowledged.clone();
         registry.register("tradingalgo_bridge_unacknowledged_ticks", "Ticks not acknowledged", unacknowledged);
         let unpublished = metrics.unpublished.clone();
@@ -119,6 +130,11 @@ impl Metrics {
     /// A connection was made: `subscribing`, `publishing` or `runtime`.
     pub(crate) fn connected(&self, link: &'static str) {
         self.connections.get_or_create(&LinkLabel { link }).inc();
+    }
+
+    /// An outbox entry was given up. The caller bounds the number of topics.
+    pub(crate) fn undeliverable(&self, topic: &str, code: &'static str) {
+        self.undeliverable.get_or_create(&UndeliverableLabel { topic: topic.to_owned(), code }).inc();
     }
 
     /// A message was read.

@@ -119,8 +119,9 @@ impl Quotes {
         })
     }
 
-    pub(super) fn acknowledge(&mut self, published_through: u64) {
-        let acks = self.inflight.acknowledge(published_through);
+    /// `is_done`: whether all outbox positions of a range are done.
+    pub(super) fn acknowledge(&mut self, is_done: impl Fn(u64, u64) -> bool) {
+        let acks = self.inflight.acknowledge(is_done);
         if !acks.is_empty() {
             self.link.acknowledge(self.epoch, acks);
         }
