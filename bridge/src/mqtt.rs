@@ -35,7 +35,9 @@ pub use self::{
     events::Events,
 };
 
-/// How often a packet is sent to the broker at least.
+/// Messages that the broker may send by default before the first of them is acknowledged.
+pub(crate) const RECEIVE_MAXIMUM: u16 = 1024;
+/// How often a packet is sent to the broker at least, by default.
 pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(30);
 
 /// How long a connection may take by default, from the look-up of the host to the CONNACK: a broker may ask another
@@ -82,7 +84,7 @@ impl Options {
             client_id,
             clean_start: true,
             session_expiry: Duration::ZERO,
-            receive_maximum: 1024,
+            receive_maximum: RECEIVE_MAXIMUM,
             last_will: None,
             event_capacity: 1024,
             keep_alive: KEEP_ALIVE,

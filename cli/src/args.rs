@@ -8,10 +8,10 @@ use algo_runtime::backend;
 use bridge::mqtt::Address;
 use clap::{Args, Parser, Subcommand};
 use intuition_api::topic::check_filter;
-use intuition_common::telemetry::LogArgs;
+use intuition_common::{duration, telemetry::LogArgs};
 
 pub(crate) use self::trading::{AccountsArgs, AtArgs, CloseArgs, ClusterArgs, HaltArgs, ResumeArgs, WaitArgs};
-use crate::{backends, feed::window::Rate, output::Format, sources};
+use crate::{backends, feed::window::Rate, output::Format};
 
 /// Runs trading algorithms: the manifests that a cluster runs, on this machine.
 #[derive(Debug, Parser)]
@@ -244,7 +244,7 @@ pub(crate) struct ForgetArgs {
     #[arg(value_name = "NAME")]
     pub(crate) source: Option<String>,
     /// All sources whose last number is at least so old, such as 90d.
-    #[arg(long, value_name = "TIME", value_parser = sources::duration)]
+    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
     pub(crate) idle_for: Option<Duration>,
 }
 
