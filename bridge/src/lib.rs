@@ -31,6 +31,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 pub use self::{
     board::{BROKER, PARTS, PUBLISHER, PUBLISHING, RUNTIME, SUBSCRIPTIONS},
     config::{Config, ConfigError, Limits, MqttConfig, Session},
+    message::MAX_TICKS,
     metrics::Metrics,
 };
 use self::{mqtt::LinkError, runtime::RuntimeError};
