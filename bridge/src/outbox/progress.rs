@@ -272,7 +272,8 @@ mod tests {
         let begun = progress.begin();
         assert_eq!(begun.done.len(), REPORTED_AT_OPENING);
         progress.opened(0, &begun.done);
-        for position in (1..=entries).filter(|position| position % 2 == 1 || *position > 2 * REPORTED_AT_OPENING as u64) {
+        for position in (1..=entries).filter(|position| position % 2 == 1 || *position > 2 * REPORTED_AT_OPENING as u64)
+        {
             assert_eq!(progress.receive(position), Ok(position % 2 == 1));
         }
         let reported: usize = std::iter::from_fn(|| progress.report(true)).map(|report| report.done.len()).sum();
