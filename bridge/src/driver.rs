@@ -191,7 +191,7 @@ impl Driver {
                 if !warnings::of_publisher(&capabilities, &mut self.board) {
                     return;
                 }
-                self.publisher.connected(epoch, capabilities);
+                self.publisher.connected(epoch, capabilities, Instant::now());
                 if self.session.is_standing_down(Instant::now()) {
                     self.publisher.stand_down();
                 }

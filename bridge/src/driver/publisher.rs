@@ -92,15 +92,15 @@ impl Publisher {
         self.events.recv().await
     }
 
-    pub(super) fn connected(&mut self, epoch: u64, capabilities: Capabilities) {
+    pub(super) fn connected(&mut self, epoch: u64, capabilities: Capabilities, now: Instant) {
         self.epoch = Some(epoch);
         self.retains = capabilities.retain;
         self.window = self.max_publishes.min(usize::from(capabilities.receive_maximum));
-        self.outbox.connected(self.window);
+        self.outbox.connected(self.window, now);
         self.state.connection_changed();
         // The attempt to send it again may have ended with the connection.
         if self.outbox.blocked().is_some() && self.retry_at.is_none() {
-            self.retry_at = Some(Instant::now() + self.backoff.pause());
+            self.retry_at = Some(now + self.backoff.pause());
         }
     }
 
@@ -110,7 +110,7 @@ impl Publisher {
         if let LinkError::End(code) = error {
             self.outbox.ended_with(*code, now);
         }
-        self.outbox.disconnected();
+        self.outbox.disconnected(now);
         self.state.connection_changed();
         self.settle(board, metrics);
     }
@@ -125,7 +125,6 @@ impl Publisher {
     /// Begins again with the entries of another ledger.
     pub(super) fn restart(&mut self) {
         self.outbox.restart();
-        self.outbox.connected(self.window);
         self.generation += 1;
         self.room.clear();
         self.retry_at = None;

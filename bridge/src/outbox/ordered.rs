@@ -10,7 +10,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{Content, Flight, Ranges};
+use super::{Content, Ranges, entry::Flight};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -72,6 +72,11 @@ impl<T: Content> Ordered<T> {
     /// An entry is under way whose answer is awaited before anything else is sent.
     pub(super) const fn is_probing(&self) -> bool {
         self.is_cautious && self.flight.count > 0
+    }
+
+    /// The next entry waits until nothing else is under way.
+    pub(super) fn wants_to_be_alone(&self) -> bool {
+        self.is_cautious && self.blocked.is_none() && !self.ready.is_empty()
     }
 
     pub(super) fn push(&mut self, position: u64, content: T) {
