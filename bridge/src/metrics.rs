@@ -1,5 +1,7 @@
 //! What a bridge counts.
 
+mod inbound;
+
 use std::sync::atomic::AtomicU64;
 
 use intuition_api::v1::{
@@ -12,11 +14,12 @@ use prometheus_client::{
     registry::Registry,
 };
 
+pub use self::inbound::Inbound;
 use crate::message::Notes;
 
 /// Dead-letter codes that have a label of their own: those of the bridge and of the runtime. An algorithm's own are
 /// counted as `Other`, so that no text from outside makes a new time series.
-const REASONS: [&str; 19] = [
+const REASONS: [&str; 20] = [
     "NotUtf8",
     "Empty",
     "NotJson",
@@ -30,6 +33,7 @@ const REASONS: [&str; 19] = [
     "IdentityTooLong",
     "NoQuotes",
     "TooManyTicks",
+    "DeliveryTooLarge",
     "SequenceWentBack",
     "IdentityConflict",
     "SourceForgotten",
@@ -70,6 +74,8 @@ pub struct Metrics {
     dead_lettered: Family<ReasonLabel, Counter>,
     connections: Family<LinkLabel, Counter>,
     undeliverable: Family<UndeliverableLabel, Counter>,
+    /// Messages on their way in.
+    pub inbound: Inbound,
     /// Ticks that had their outcome already.
     pub duplicates: Counter,
     /// Copies of messages that another subscription delivered too.
@@ -128,6 +134,7 @@ impl Metrics {
         registry.register("tradingalgo_bridge_unacknowledged_ticks", "Ticks not acknowledged", unacknowledged);
         let unpublished = metrics.unpublished.clone();
         registry.register("tradingalgo_bridge_unpublished_messages", "Outbox entries not published", unpublished);
+        metrics.inbound.register(registry);
         metrics
     }
 
