@@ -88,8 +88,8 @@ pub async fn serve(
     let bounds = Bounds { connections: limits.connections, first_request: FIRST_CALL };
     let listener = Listener::new(socket, limits.name, bounds);
     let (connections, incoming) = mpsc::channel(1);
-    let service = Bounded { routes: routes.prepare(), limits, calls: Arc::new(Semaphore::new(limits.calls)) };
-    let server = Server::builder()
+    let bounded = Bounded { routes: routes.prepare(), limits, calls: Arc::new(Semaphore::new(limits.calls)) };
+    let serving = Server::builder()
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_concurrent_streams(limits.connection_calls)
@@ -99,9 +99,9 @@ pub async fn serve(
         .http2_max_local_error_reset_streams(Some(RESET_STREAMS))
         .http2_keepalive_interval(Some(KEEPALIVE))
         .http2_keepalive_timeout(Some(PING_ANSWER))
-        .serve_with_incoming_shutdown(service, ReceiverStream::new(incoming), shutdown.cancelled_owned());
+        .serve_with_incoming_shutdown(bounded, ReceiverStream::new(incoming), shutdown.cancelled_owned());
     tokio::select! {
-        served = server => served.map_err(ServeError::Serve),
+        ended = serving => ended.map_err(ServeError::Serve),
         error = accept(listener, connections) => Err(ServeError::Accept(error)),
     }
 }

@@ -157,7 +157,10 @@ async fn tell_directory(
 ) -> Result<(), ServeError> {
     let book = Arc::new(Book::new(&scopes));
     let keeping = serve::keep(&shared.client, &scopes, &book, &shared.metrics, &shutdown);
-    let keeping = async { Ok(keeping.await) };
+    let keeping = async {
+        keeping.await;
+        Ok(())
+    };
     tokio::try_join!(serve::serve(listener, Arc::clone(&book), shutdown.clone()), keeping)?;
     Ok(())
 }

@@ -23,7 +23,7 @@ use crate::listen::Peer;
 /// Time for the first message of a call.
 const FIRST_MESSAGE: Duration = Duration::from_secs(10);
 /// A client that reads nothing of an answer for this long, at most twice as long, loses its connection.
-const READING: Duration = Duration::from_secs(60);
+const READING: Duration = Duration::from_mins(1);
 
 /// The messages of a client. The first is bounded in time and bytes; later ones are the business of the service.
 pub(super) struct Question {
