@@ -91,6 +91,8 @@ impl Process {
         connection.write_all(&frame(4, 0, 0, &[])).unwrap();
         // The acknowledgement of these settings comes behind the server's settings and window.
         while !matches!(read_frame(&mut connection).unwrap(), (4, 1)) {}
+        // Until this comes, the server counts with the smallest window.
+        connection.write_all(&frame(4, 1, 0, &[])).unwrap();
         connection
     }
 
@@ -268,15 +270,12 @@ async fn large_messages_from_fifty_connections_cost_little_memory() {
         drop(refused.and_then(|()| parts.try_for_each(|part| connection.write_all(&frame(0, 0, 1, &part)))));
         connections.push(connection);
     }
-    let until = Instant::now() + PATIENCE;
-    while let Err(status) = process.account().await {
-        assert_eq!(status.code(), Code::ResourceExhausted, "{status}");
-        assert!(Instant::now() < until, "{status}");
-    }
+    // Calls that have no complete message give way.
+    process.account().await.unwrap();
+    trade(&process, 1..=10).await;
     assert!(process.most_kib() < MOST_KIB, "{} KiB", process.most_kib());
     assert_eq!(process.status(), Some(200));
     drop(connections);
-    trade(&process, 1..=10).await;
     let message = Message::Open(Open { broker_url: "x".repeat(2 << 20), ..Open::default() });
     let opening = tokio_stream::iter([ProcessRequest { message: Some(message) }]);
     let refused = process.client().await.process(opening).await.map(drop).unwrap_err();

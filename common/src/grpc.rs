@@ -15,10 +15,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::{
-    net::TcpListener,
-    sync::{Semaphore, mpsc},
-};
+use tokio::{net::TcpListener, sync::mpsc};
 use tokio_util::sync::CancellationToken;
 use tonic::{
     Status,
@@ -33,6 +30,7 @@ use tonic::{
 };
 
 pub use self::admission::Admission;
+use self::admission::Calls;
 use self::bodies::{Answer, Question};
 use crate::listen::{Bounds, Connection, Listener, Peer};
 
@@ -58,8 +56,8 @@ pub struct Limits {
     /// Most connections at a time. It has to be larger than the number of calls that can be under way, those that
     /// [last](Admission::lasts) included: otherwise a new connection may find no place.
     pub connections: usize,
-    /// Most calls at a time whose answer was not read to its end, without those that last. The next one is refused with
-    /// `RESOURCE_EXHAUSTED`.
+    /// Most calls at a time whose answer was not read to its end, without those that last. Beyond them the oldest one
+    /// without a complete message ends, and where there is none, the new one is refused: `RESOURCE_EXHAUSTED`.
     pub calls: usize,
     /// Most calls at a time on one connection.
     pub connection_calls: u32,
@@ -88,7 +86,7 @@ pub async fn serve(
     let bounds = Bounds { connections: limits.connections, first_request: FIRST_CALL };
     let listener = Listener::new(socket, limits.name, bounds);
     let (connections, incoming) = mpsc::channel(1);
-    let bounded = Bounded { routes: routes.prepare(), limits, calls: Arc::new(Semaphore::new(limits.calls)) };
+    let bounded = Bounded { routes: routes.prepare(), limits, calls: Calls::new(limits.calls) };
     let serving = Server::builder()
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
@@ -135,7 +133,7 @@ impl Connected for Connection {
 struct Bounded {
     routes: Routes,
     limits: Limits,
-    calls: Arc<Semaphore>,
+    calls: Arc<Calls>,
 }
 
 impl Service<Request<Body>> for Bounded {
@@ -152,17 +150,19 @@ impl Service<Request<Body>> for Bounded {
         if let Some(peer) = &peer {
             peer.request();
         }
-        let Ok(permit) = Arc::clone(&self.calls).try_acquire_owned() else {
-            let most = self.limits.calls;
-            let refusal = Status::resource_exhausted(format!("{most} calls are under way here already: try again"));
-            return Box::pin(std::future::ready(Ok(refusal.into_http())));
-        };
-        let admission = Admission::new(permit, peer);
-        let mut request =
-            request.map(|body| Body::new(Question::new(body, self.limits.first_message, admission.clone())));
-        request.extensions_mut().insert(admission.clone());
-        let call = self.routes.call(request);
-        Box::pin(async move { Ok(call.await?.map(|body| Body::new(Answer::new(body, admission)))) })
+        let Self { mut routes, limits, calls } = self.clone();
+        Box::pin(async move {
+            let Some(admission) = calls.admit(peer).await else {
+                let most = limits.calls;
+                let refusal = Status::resource_exhausted(format!("{most} calls are under way here already: try again"));
+                return Ok(refusal.into_http());
+            };
+            let mut request =
+                request.map(|body| Body::new(Question::new(body, limits.first_message, admission.clone())));
+            request.extensions_mut().insert(admission.clone());
+            let response = routes.call(request).await?;
+            Ok(response.map(|body| Body::new(Answer::new(body, admission))))
+        })
     }
 }
 
