@@ -58,7 +58,7 @@ impl Process {
         process
     }
 
-    /// Status of `/readyz`; `None` where nobody answers.
+    /// Status of `/readyz`; `None` without an answer.
     fn status(&self) -> Option<u16> {
         let mut connection = TcpStream::connect(("127.0.0.1", self.http)).ok()?;
         write!(connection, "GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n").ok()?;
@@ -84,7 +84,7 @@ impl Process {
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
     }
 
-    /// A connection that has said that it speaks HTTP/2, and has the server's settings.
+    /// An HTTP/2 connection after the exchange of settings.
     fn http2(&self) -> TcpStream {
         let mut connection = TcpStream::connect(("127.0.0.1", self.grpc)).unwrap();
         connection.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").unwrap();

@@ -1,7 +1,7 @@
-//! A gRPC server whose connections, calls and bytes are bounded, so that a client which floods it, stays silent or does
-//! not read cannot make the process grow.
+//! A gRPC server with bounded connections, calls and bytes: clients that flood it, stay silent or do not read cannot make
+//! the process grow.
 //!
-//! - `admission`: the share of a call in the limits. `bodies`: what a client sends and reads, with deadlines.
+//! - `admission`: the share of a call in the limits. `bodies`: the messages of a client and the answer to it, with deadlines.
 
 mod admission;
 mod bodies;
@@ -56,8 +56,8 @@ pub struct Limits {
     /// Most connections at a time. It has to be larger than the number of calls that can be under way, those that
     /// [last](Admission::lasts) included: otherwise a new connection may find no place.
     pub connections: usize,
-    /// Most calls at a time whose answer was not read to its end, without those that last. Beyond them the oldest one
-    /// without a complete message ends, and where there is none, the new one is refused: `RESOURCE_EXHAUSTED`.
+    /// Most calls at a time, without those that last. A call counts until its answer was read to its end. At the limit the
+    /// oldest call without a complete message ends; if all are complete, the new call is refused: `RESOURCE_EXHAUSTED`.
     pub calls: usize,
     /// Most calls at a time on one connection.
     pub connection_calls: u32,

@@ -19,7 +19,7 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use crate::listen::{Call, Peer};
 
-/// How long a new call waits for the place of the one that gives way.
+/// How long a new call waits until another has given way.
 const PLACE_WAIT: Duration = Duration::from_secs(1);
 
 /// The calls of a server that count against its limits.

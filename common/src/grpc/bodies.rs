@@ -26,7 +26,7 @@ const FIRST_MESSAGE: Duration = Duration::from_secs(10);
 /// A client that reads nothing of an answer for this long, at most twice as long, loses its connection.
 const READING: Duration = Duration::from_mins(1);
 
-/// The messages of a client. The first is bounded in time and bytes; later ones are the business of the service.
+/// The messages of a client. The first is bounded in time and bytes; later ones are bounded by the service.
 pub(super) struct Question {
     body: Body,
     /// Bytes of the first message and of the frame that ends it.

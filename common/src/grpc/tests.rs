@@ -95,7 +95,7 @@ async fn silent_connections_make_room_and_a_call_under_way_keeps_its_connection(
         silent.push(TcpStream::connect(served.addr).await.unwrap());
     }
     let refused = client(&served).await.check(about("")).await.unwrap_err();
-    assert_eq!(refused.code(), Code::ResourceExhausted, "the call under way is the only one that may be");
+    assert_eq!(refused.code(), Code::ResourceExhausted, "one call may be under way");
     drop(watching);
     while let Err(status) = caller.check(about("")).await {
         assert_eq!(status.code(), Code::ResourceExhausted);
