@@ -2,6 +2,7 @@
 //!
 //! - [`clock`]: the only place that reads the wall clock.
 //! - [`backoff`]: jittered pauses between attempts.
+//! - [`duration`]: durations as flags take them.
 //! - [`telemetry`]: logs, on stderr, as text or JSON.
 //! - [`readiness`]: what a process still lacks, and since when.
 //! - [`http`]: `/healthz`, `/readyz`, `/metrics`.
@@ -19,6 +20,7 @@ pub mod args;
 pub mod backoff;
 pub mod clock;
 pub mod color;
+pub mod duration;
 pub mod exit;
 pub mod grpc;
 pub mod heartbeat;
