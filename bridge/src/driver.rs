@@ -1,21 +1,21 @@
 //! Connects the pure cores to broker, runtime and clock. One task, so that nothing happens at the same time as anything
 //! else and the order of quotes is never in question.
 
+mod farewell;
 mod publisher;
 mod quotes;
 mod session;
+mod warnings;
 
 use std::{sync::Arc, time::Duration};
 
 use futures::FutureExt as _;
-use intuition_api::v1::{
-    Committed, Holding, Marker, Opened, Published as Confirmed, process_request, process_response,
-};
-use intuition_common::{clock::Clock, exit::with_causes};
+use intuition_api::v1::{Committed, Credit, Holding, Marker, Opened, process_request, process_response};
+use intuition_common::{clock::Clock, exit::with_causes, heartbeat::Heartbeat};
 use tokio::time::{self, Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::{publisher::Publisher, quotes::Quotes, session::Session};
+use self::{publisher::Publisher, quotes::Quotes, session::Session, warnings::BrokerWarnings};
 use crate::{
     BridgeError, Parts,
     board::{self, Board},
@@ -23,26 +23,33 @@ use crate::{
     message::Inputs,
     metrics::Metrics,
     mqtt::{Event, Link},
-    outbox::Outbox,
+    outbox::Ranges,
     render,
     runtime::RuntimeError,
     subscriptions::Step,
 };
 
+/// The connection that quotes come on, in metrics and errors.
+const SUBSCRIBING: &str = "subscribing";
+/// The connection that decisions go out on, in metrics and errors.
+const PUBLISHING: &str = "publishing";
 /// Events of one kind that are taken before the others get their turn.
 const BURST: usize = 512;
-/// With nothing to do, it looks around this often all the same.
-const IDLE: Duration = Duration::from_secs(30);
-/// For the last words to the broker.
-const FAREWELL: Duration = Duration::from_secs(3);
+/// Longest time between two turns, a third of the age from which on `/healthz` takes a heartbeat for a hang.
+const IDLE: Duration = Duration::from_secs(10);
+/// A ledger that has gone back is warned of for this long.
+const LEDGER_WARNING: Duration = Duration::from_hours(1);
+const LEDGER_WENT_BACK: &str = "LedgerWentBack";
 
 pub(crate) struct Driver {
     quotes: Quotes,
     publisher: Publisher,
     session: Session,
     board: Board,
+    broker: BrokerWarnings,
     metrics: Metrics,
     clock: Arc<dyn Clock>,
+    heartbeat: Heartbeat,
     limits: Limits,
     /// The broker is asked to keep the session.
     keeps_session: bool,
@@ -50,8 +57,8 @@ pub(crate) struct Driver {
     had_session: bool,
     /// The loss of the session is counted already, before the runtime reports it too.
     loss_reported: bool,
-    /// Up to where the runtime knows that the outbox is published.
-    confirmed: u64,
+    /// Until when a ledger that has gone back is warned of.
+    ledger_warning_until: Option<Instant>,
 }
 
 impl Driver {
@@ -66,9 +73,17 @@ impl Driver {
         let started = parts.clock.now_micros();
         checked.publishing.last_will = Some(render::will(&checked.topics, &checked.account, &name, started));
         let (link, events) = Link::start(checked.publishing, tasks).map_err(BridgeError::Connect)?;
-        let publisher =
-            Publisher::new(link, events, checked.topics.clone(), checked.account.clone(), name, parts.published);
+        let publisher = Publisher::new(
+            link,
+            events,
+            checked.topics.clone(),
+            checked.account.clone(),
+            name,
+            &checked.limits,
+            parts.published,
+        );
         let client_id = checked.subscribing.client_id.clone();
+        let broker = BrokerWarnings::new(checked.subscribing.session_expiry);
         let keeps_session = !checked.subscribing.clean_start;
         let (link, events) = Link::start(checked.subscribing, tasks).map_err(BridgeError::Connect)?;
         Ok(Self {
@@ -76,25 +91,30 @@ impl Driver {
             publisher,
             session: Session::new(endpoint, checked.account.clone(), checked.broker_url, client_id, run),
             board: Board::new(parts.readiness, checked.account),
+            broker,
             metrics: parts.metrics,
             clock: parts.clock,
+            heartbeat: parts.heartbeat,
             limits: checked.limits,
             keeps_session,
             had_session: false,
             loss_reported: false,
-            confirmed: 0,
+            ledger_warning_until: None,
         })
     }
 
-    /// Works until `shutdown` is cancelled.
-    pub(crate) async fn run(mut self, shutdown: CancellationToken) {
+    /// Works until `shutdown` is cancelled. A connection whose task has ended before is an error: neither a restart of the
+    /// connection nor the rest of the bridge could be trusted then. The broker publishes the last will.
+    pub(crate) async fn run(mut self, shutdown: CancellationToken) -> Result<(), BridgeError> {
         self.board.have(board::PUBLISHING);
         loop {
             let wake = self.wake();
             tokio::select! {
                 () = shutdown.cancelled() => break,
-                event = self.quotes.next() => self.on_quotes(event),
-                event = self.publisher.next() => self.on_publisher(event),
+                event = self.quotes.next() => self.on_quotes(event.ok_or(BridgeError::LoseConnection(SUBSCRIBING))?),
+                event = self.publisher.next() => {
+                    self.on_publisher(event.ok_or(BridgeError::LoseConnection(PUBLISHING))?);
+                }
                 said = self.session.next() => self.on_session(said),
                 () = time::sleep_until(wake) => {}
             }
@@ -102,16 +122,17 @@ impl Driver {
             self.advance(Instant::now());
         }
         self.farewell().await;
+        Ok(())
     }
 
     /// Takes what is there already, so that it goes on its way in one batch.
     fn burst(&mut self) {
         for _ in 0..BURST {
-            let Some(event) = self.quotes.next().now_or_never() else { break };
+            let Some(Some(event)) = self.quotes.next().now_or_never() else { break };
             self.on_quotes(event);
         }
         for _ in 0..BURST {
-            let Some(event) = self.publisher.next().now_or_never() else { break };
+            let Some(Some(event)) = self.publisher.next().now_or_never() else { break };
             self.on_publisher(event);
         }
         for _ in 0..BURST {
@@ -122,9 +143,10 @@ impl Driver {
 
     fn on_quotes(&mut self, event: Event) {
         match event {
-            Event::Connected { epoch, session_present, .. } => {
-                self.metrics.connected("subscribing");
+            Event::Connected { epoch, session_present, capabilities } => {
+                self.metrics.connected(SUBSCRIBING);
                 self.board.have(board::BROKER);
+                self.broker.connected(&capabilities, &mut self.board);
                 if !session_present {
                     // Packet ids begin anew: nothing may reach the runtime as if it were of the session before.
                     self.session.lose_broker_session();
@@ -135,7 +157,7 @@ impl Driver {
                     }
                 }
                 self.had_session = self.keeps_session;
-                let steps = self.quotes.connected(epoch, session_present);
+                let steps = self.quotes.connected(epoch, session_present, capabilities.subscription_ids);
                 self.session.allow();
                 if self.session.is_standing_down(Instant::now()) {
                     self.quotes.stand_down();
@@ -165,16 +187,18 @@ impl Driver {
     fn on_publisher(&mut self, event: Event) {
         match event {
             Event::Connected { epoch, capabilities, .. } => {
-                self.metrics.connected("publishing");
-                self.board.have(board::PUBLISHER);
-                self.publisher.connected(epoch, self.limits.publishes.min(usize::from(capabilities.receive_maximum)));
+                self.metrics.connected(PUBLISHING);
+                if !warnings::of_publisher(&capabilities, &mut self.board) {
+                    return;
+                }
+                self.publisher.connected(epoch, capabilities);
                 if self.session.is_standing_down(Instant::now()) {
                     self.publisher.stand_down();
                 }
             }
             Event::Disconnected(error) => {
                 self.board.lack(board::PUBLISHER, error.reason(), &with_causes(&error));
-                self.publisher.disconnected();
+                self.publisher.disconnected(&error, &mut self.board, &self.metrics, Instant::now());
             }
             Event::Published { token, code } => {
                 self.publisher.answered(token, code, &mut self.board, &self.metrics, Instant::now());
@@ -188,14 +212,11 @@ impl Driver {
     }
 
     /// The broker has no session, although it was to keep one.
-    fn report_loss(&self) {
+    fn report_loss(&mut self) {
         let Session { broker_url, client_id, .. } = &self.session;
         self.metrics.sessions_lost.inc();
-        tracing::warn!(
-            broker = broker_url,
-            client_id,
-            "the broker has lost the session: messages that waited there are gone; check its persistence and session expiry"
-        );
+        tracing::warn!(broker = broker_url, client_id, "{}", warnings::SESSION_LOST);
+        self.broker.lost_session(Instant::now(), &mut self.board);
     }
 
     fn on_session(&mut self, said: Result<Option<process_response::Message>, RuntimeError>) {
@@ -258,20 +279,26 @@ impl Driver {
             self.report_loss();
         }
         self.loss_reported = false;
-        if self.session.opened(&opened) {
-            // Positions and outcomes of another ledger mean nothing to this one.
-            self.publisher.restart(Outbox::default());
-            self.quotes.inflight.ledger_changed();
+        if let Some(before) = self.session.opened(&opened) {
+            self.ledger_changed(&before, &opened.ledger_id);
         }
-        self.publisher.outbox.opened(opened.published_through);
-        if self.publisher.outbox.blocked_at().is_none() {
-            self.board.have(board::PUBLISHING);
-        }
-        self.confirmed = opened.published_through;
+        self.publisher.stream_opened(&opened, &mut self.board, &self.metrics);
         self.quotes.inflight.stream_opened();
         self.quotes.subscriptions.opened(opened.held);
         self.board.have(board::RUNTIME);
         Ok(())
+    }
+
+    /// Positions and outcomes of another ledger mean nothing to this one.
+    fn ledger_changed(&mut self, before: &str, ledger: &str) {
+        let message = format!(
+            "the runtime's ledger {ledger} lacks what the bridge knows of {before}, its ledger before: an older copy was put in \
+             its place, or a new one; decisions may be missing, or be made again under other ids"
+        );
+        self.board.warn(board::RUNTIME, LEDGER_WENT_BACK, &message);
+        self.ledger_warning_until = Some(Instant::now() + LEDGER_WARNING);
+        self.publisher.restart();
+        self.quotes.inflight.ledger_changed();
     }
 
     fn committed(&mut self, committed: Committed) -> Result<(), RuntimeError> {
@@ -279,9 +306,8 @@ impl Driver {
             self.publisher.take(entry)?;
         }
         for outcome in committed.outcomes {
-            let positions = outcome.ticks.iter().flat_map(|tick| &tick.positions);
-            let through = positions.copied().max().unwrap_or_default();
-            let settled = self.quotes.inflight.outcome(outcome.number, through);
+            let positions: Ranges = outcome.ticks.iter().flat_map(|tick| &tick.positions).copied().collect();
+            let settled = self.quotes.inflight.outcome(outcome.number, positions);
             settled.map_err(|error| RuntimeError::Breach(error.to_string()))?;
             self.session.answered(outcome.number);
             for tick in &outcome.ticks {
@@ -306,32 +332,53 @@ impl Driver {
 
     /// Does everything that has become possible.
     fn advance(&mut self, now: Instant) {
+        self.heartbeat.beat();
+        self.broker.expire(now, &mut self.board);
         if let Some(error) = self.session.stalled(now) {
             self.end_session(&error);
         }
-        self.session.open_when_due(now);
+        let outbox = &mut self.publisher.outbox;
+        if self.ledger_warning_until.take_if(|until| *until <= now).is_some() {
+            self.board.clear(board::RUNTIME, LEDGER_WENT_BACK);
+        }
+        self.session.open_when_due(now, || outbox.begin_stream());
         if let Some(steps) = self.quotes.retry_when_due(now) {
             self.perform(steps);
             self.quotes.show(&mut self.board, now);
         }
-        self.publisher.send(now);
+        self.pass_on(now, true);
+        self.publisher.announce(self.board.is_ready(), now, self.clock.as_ref());
+        self.metrics.unacknowledged.set(self.quotes.inflight.unacknowledged_ticks() as u64);
+        self.metrics.unpublished.set(self.publisher.outbox.unpublished() as u64);
+    }
+
+    /// Brings everything that is under way one step further. `sends_batches`: deliveries go to the runtime too.
+    fn pass_on(&mut self, now: Instant, sends_batches: bool) {
+        self.publisher.send(&mut self.board, &self.metrics, now);
         self.send_marker();
-        while self.session.takes_batches(self.limits.batches) {
+        while sends_batches && self.session.takes_batches(self.limits.batches) {
             let batch = self.quotes.next_batch(&self.limits, &self.metrics);
             let Some(last) = batch.last().map(|delivery| delivery.number) else { break };
             self.session.send_batch(batch, last, now);
             self.send_marker();
         }
-        let published = self.publisher.outbox.published_through();
-        if self.session.is_open() && published > self.confirmed {
-            self.confirmed = published;
-            self.session
-                .send(process_request::Message::Published(Confirmed { through: published, ..Confirmed::default() }));
+        self.report();
+        let outbox = &self.publisher.outbox;
+        self.quotes.acknowledge(|first, last| outbox.is_done(first, last));
+    }
+
+    /// Tells the runtime what is done, and how much more there is room for.
+    fn report(&mut self) {
+        if !self.session.is_open() {
+            return;
         }
-        self.quotes.acknowledge(published);
-        self.publisher.announce(self.board.is_ready(), now, self.clock.as_ref());
-        self.metrics.unacknowledged.set(self.quotes.inflight.unacknowledged_ticks() as u64);
-        self.metrics.unpublished.set(self.publisher.outbox.unpublished() as u64);
+        let has_queues = self.session.has_queues();
+        while let Some(report) = self.publisher.outbox.report(has_queues) {
+            self.session.send(process_request::Message::Published(report));
+        }
+        if has_queues && let Some(bytes) = self.publisher.room.give() {
+            self.session.send(process_request::Message::Credit(Credit { bytes }));
+        }
     }
 
     fn send_marker(&mut self) {
@@ -343,14 +390,11 @@ impl Driver {
     }
 
     fn wake(&self) -> Instant {
-        let times = [self.session.wake(), self.quotes.wake(), self.publisher.wake()];
-        times.into_iter().flatten().min().unwrap_or_else(|| Instant::now() + IDLE)
-    }
-
-    /// Says offline and disconnects, so that the broker publishes no last will.
-    async fn farewell(mut self) {
-        self.publisher.announce(false, Instant::now(), self.clock.as_ref());
-        let (publisher, quotes) = (&mut self.publisher, &mut self.quotes);
-        drop(time::timeout(FAREWELL, async { tokio::join!(publisher.farewell(), quotes.farewell()) }).await);
+        let publisher = self.publisher.wake(Instant::now());
+        let times = [self.session.wake(), self.quotes.wake(), publisher, self.ledger_warning_until];
+        times.into_iter().flatten().fold(Instant::now() + IDLE, Instant::min)
     }
 }
+
+#[cfg(test)]
+mod tests;

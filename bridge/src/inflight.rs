@@ -1,7 +1,7 @@
 //! The acknowledgement protocol, without I/O and clock: which deliveries are at the runtime, which may be acknowledged.
 //!
 //! A delivery keeps its number for as long as this process lives. It may be acknowledged once every outbox position in
-//! its outcome is published, in the order the broker gave them ([MQTT-4.6.0-2]), and only on the connection it came on:
+//! its outcome is published or given up, in the order the broker gave them ([MQTT-4.6.0-2]), and only on the connection it came on:
 //! a broker that still has the session sends the others again. A delivery is in flight, and counts against the bounds, until
 //! its PUBACK was written to the socket: before that, the broker would send the message again.
 
@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use intuition_api::v1::{Delivery, Tick};
 
-use crate::mqtt::Ack;
+use crate::{mqtt::Ack, outbox::Ranges};
 
 /// Bytes of a payload that are kept, for a dead letter.
 pub const KEPT_PAYLOAD_BYTES: usize = 64 * 1024;
@@ -59,8 +59,8 @@ pub struct Arrival {
 enum State {
     /// To be sent, or sent on the current stream and without outcome.
     Open(Box<Arrival>),
-    /// Has its outcome: may go once this outbox position is published.
-    Done { publish_through: u64 },
+    /// Has its outcome: may go once these outbox positions are done.
+    Done { awaited: Ranges },
 }
 
 #[derive(Debug)]
@@ -183,7 +183,7 @@ impl Inflight {
     pub fn pass(&mut self, epoch: u64, packet_id: u16) {
         let packet_id = self.current(epoch, packet_id);
         // It counts as a tick: behind a delivery without an outcome there must not be ever more of them.
-        let entry = Entry { epoch, packet_id, ticks: 1, bytes: 0, state: State::Done { publish_through: 0 } };
+        let entry = Entry { epoch, packet_id, ticks: 1, bytes: 0, state: State::Done { awaited: Ranges::default() } };
         self.ticks += entry.ticks;
         self.entries.push_back(entry);
     }
@@ -214,8 +214,8 @@ impl Inflight {
     /// What has its outcome was decided, and waits for nothing any more.
     pub fn ledger_changed(&mut self) {
         for entry in &mut self.entries {
-            if let State::Done { publish_through } = &mut entry.state {
-                *publish_through = 0;
+            if let State::Done { awaited } = &mut entry.state {
+                *awaited = Ranges::default();
             }
         }
     }
@@ -239,7 +239,7 @@ impl Inflight {
             self.unsent += 1;
             let Some(Entry { state: State::Open(arrival), .. }) = self.at(number) else { continue };
             if is_copy(arrival) {
-                self.settle(number, 0);
+                self.settle(number, Ranges::default());
                 continue;
             }
             let interrupted = packet_id != 0 && arrival.epoch <= self.ended;
@@ -249,24 +249,30 @@ impl Inflight {
         batch
     }
 
+    /// Whether PUBACKs that were handed out have not been written yet.
+    pub const fn awaits_written(&self) -> bool {
+        self.first < self.unacknowledged
+    }
+
     /// Whether something waits to be sent.
     pub fn has_unsent(&self) -> bool {
         self.at(self.unsent).is_some()
     }
 
-    /// The runtime's outcome of a delivery, with the highest outbox position in it, 0 for none.
-    pub fn outcome(&mut self, number: u64, publish_through: u64) -> Result<(), UnknownDelivery> {
-        if number < self.unsent && self.settle(number, publish_through) { Ok(()) } else { Err(UnknownDelivery(number)) }
+    /// The runtime's outcome of a delivery, with the outbox positions in it.
+    pub fn outcome(&mut self, number: u64, awaited: Ranges) -> Result<(), UnknownDelivery> {
+        if number < self.unsent && self.settle(number, awaited) { Ok(()) } else { Err(UnknownDelivery(number)) }
     }
 
-    /// The acknowledgements that are due on this connection, with the outbox published up to a position. Each is given once.
-    pub fn acknowledge(&mut self, published_through: u64) -> Vec<Ack> {
+    /// The acknowledgements that are due on this connection. `is_done`: whether all outbox positions of a range, from its first
+    /// to its last, are done. Each is given once.
+    pub fn acknowledge(&mut self, is_done: impl Fn(u64, u64) -> bool) -> Vec<Ack> {
         let mut acks = Vec::new();
         while let Some(entry) = self.at(self.unacknowledged) {
             // On a connection that has ended there is nothing to acknowledge and so nothing to wait for.
             let is_free = entry.epoch != self.epoch || entry.epoch <= self.ended;
-            match entry.state {
-                State::Done { publish_through } if publish_through <= published_through || is_free => {}
+            match &entry.state {
+                State::Done { awaited } if is_free || awaited.iter().all(|(first, last)| is_done(first, last)) => {}
                 _ => break,
             }
             if self.awaits_puback(entry) {
@@ -311,13 +317,13 @@ impl Inflight {
     }
 
     /// False: it waits for no outcome.
-    fn settle(&mut self, number: u64, publish_through: u64) -> bool {
+    fn settle(&mut self, number: u64, awaited: Ranges) -> bool {
         let index = number.checked_sub(self.first).and_then(|index| usize::try_from(index).ok());
         let Some(entry) = index.and_then(|index| self.entries.get_mut(index)) else { return false };
         if !matches!(entry.state, State::Open(_)) {
             return false;
         }
-        entry.state = State::Done { publish_through };
+        entry.state = State::Done { awaited };
         self.bytes -= entry.bytes;
         entry.bytes = 0;
         self.open -= 1;

@@ -50,6 +50,13 @@ pub struct ReasonLabel {
     reason: &'static str,
 }
 
+/// Where entries that were given up were to go, and the code of the last refusal.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct UndeliverableLabel {
+    topic: String,
+    code: &'static str,
+}
+
 /// Which connection.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct LinkLabel {
@@ -62,12 +69,15 @@ pub struct Metrics {
     ticks: Family<OutcomeLabel, Counter>,
     dead_lettered: Family<ReasonLabel, Counter>,
     connections: Family<LinkLabel, Counter>,
+    undeliverable: Family<UndeliverableLabel, Counter>,
     /// Ticks that had their outcome already.
     pub duplicates: Counter,
     /// Copies of messages that another subscription delivered too.
     pub overlaps: Counter,
     /// Messages that the broker had kept from before the subscription.
     pub retained: Counter,
+    /// Dead letters of some account that came on a subscribed topic: they are acknowledged and not read.
+    pub dead_letters_passed: Counter,
     /// Members of price maps that are null.
     no_price: Counter,
     /// Ticks whose price was rounded.
@@ -96,6 +106,8 @@ impl Metrics {
         counter("duplicate_ticks", "Ticks that had their outcome already", &metrics.duplicates);
         counter("overlap_messages", "Copies of messages that another subscription delivered", &metrics.overlaps);
         counter("retained_messages", "Messages from before the subscription", &metrics.retained);
+        let passed = "Dead letters that came on a subscribed topic, and were not read as quotes";
+        counter("dead_letters_passed", passed, &metrics.dead_letters_passed);
         counter("no_price_members", "Symbols in price maps that had no price, but null", &metrics.no_price);
         counter("price_rounded_ticks", "Ticks whose price was rounded to 10 places", &metrics.price_rounded);
         counter("seq_ignored_ticks", "Ticks with an id whose seq is no sequence number", &metrics.seq_ignored);
@@ -109,6 +121,9 @@ impl Metrics {
         registry.register("tradingalgo_bridge_dead_lettered_ticks", "Ticks that could not be used", dead_lettered);
         let connections = metrics.connections.clone();
         registry.register("tradingalgo_bridge_connections", "Connections that were made", connections);
+        let undeliverable = metrics.undeliverable.clone();
+        let help = "Outbox entries that the broker did not take and that were given up";
+        registry.register("tradingalgo_bridge_undeliverable", help, undeliverable);
         let unacknowledged = metrics.unacknowledged.clone();
         registry.register("tradingalgo_bridge_unacknowledged_ticks", "Ticks not acknowledged", unacknowledged);
         let unpublished = metrics.unpublished.clone();
@@ -119,6 +134,11 @@ impl Metrics {
     /// A connection was made: `subscribing`, `publishing` or `runtime`.
     pub(crate) fn connected(&self, link: &'static str) {
         self.connections.get_or_create(&LinkLabel { link }).inc();
+    }
+
+    /// An outbox entry was given up. The caller bounds the number of topics.
+    pub(crate) fn undeliverable(&self, topic: &str, code: &'static str) {
+        self.undeliverable.get_or_create(&UndeliverableLabel { topic: topic.to_owned(), code }).inc();
     }
 
     /// A message was read.

@@ -1,122 +1,231 @@
-//! Messages on their way to the broker, without I/O and clock.
+//! Entries on their way to the broker, without I/O and clock.
 //!
-//! They are published in order. A position counts as published when it and all before it have a PUBACK with a reason
-//! code below 0x80. With any other code nothing behind the refused one is sent any more: it is tried again alone until
-//! the broker takes it.
+//! Contract, ledger and outcomes number all entries in one sequence of positions. They are sent in three queues, so that a topic
+//! that the broker refuses holds back no other kind of entry (ADR 0029):
+//!
+//! - decisions in strict order; nothing behind a refused one is sent, and none is given up;
+//! - dead letters, and publications: each is retried beside the others and ends in bounded time, published or given up.
+//!
+//! A position is *done* when its entry has a PUBACK with a reason code below 0x80, or was given up.
 
-use std::collections::VecDeque;
+mod bounded;
+mod ordered;
+mod progress;
+mod ranges;
+mod room;
+mod topics;
 
+use std::{sync::Arc, time::Duration};
+
+use intuition_api::v1::{Positions, Published};
+use tokio::time::Instant;
+
+use self::{
+    bounded::{Bounded, Now, Verdict},
+    ordered::Ordered,
+    progress::Progress,
+    topics::Topics,
+};
+pub use self::{
+    progress::MissingPosition,
+    ranges::Ranges,
+    room::{Cost, Room},
+};
+use crate::mqtt::Code;
+
+/// The share of the window that decisions have for themselves.
+const SHARE_OF_DECISIONS: usize = 4;
+
+/// Refusals that may be the client's own, of messages that it did not send: topic name invalid, packet too large, retain or
+/// `QoS` not supported. They are no sign that the broker is well.
+const OWN_REFUSALS: [u8; 4] = [0x90, 0x95, 0x9a, 0x9b];
+
+/// What the outbox knows of an entry.
+pub trait Content {
+    /// The topic that it goes to.
+    fn topic(&self) -> &Arc<str>;
+    /// Bytes of its message, at most.
+    fn size(&self) -> usize;
+    /// Leaves out what makes it large. False: it has nothing that may be left out.
+    fn shorten(&mut self) -> bool;
+}
+
+/// A send queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    Ready,
-    InFlight,
-    Accepted,
+pub enum Queue {
+    /// Strict order, retried for ever.
+    Decisions,
+    /// Each ends in bounded time.
+    DeadLetters,
+    /// Each ends in bounded time.
+    Publications,
 }
 
-#[derive(Debug)]
-struct Slot<T> {
-    content: T,
-    state: State,
+/// How long dead letters and publications are tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deadlines {
+    /// From the first sending of an entry to the time at which it is given up.
+    pub give_up: Duration,
+    /// The same for an entry to a topic that is undeliverable already, which is sent once.
+    pub once: Duration,
+    /// Between two entries of an undeliverable topic that are retried for the whole time.
+    pub trial_pause: Duration,
 }
 
-/// Entries by position, in order.
+impl Default for Deadlines {
+    fn default() -> Self {
+        Self { give_up: Duration::from_secs(60), once: Duration::from_secs(5), trial_pause: Duration::from_secs(60) }
+    }
+}
+
+/// Entries under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Flight {
+    count: usize,
+    bytes: usize,
+}
+
+impl Flight {
+    const NONE: Self = Self { count: 0, bytes: 0 };
+
+    const fn launch(&mut self, bytes: usize) {
+        self.count += 1;
+        self.bytes += bytes;
+    }
+
+    const fn land(&mut self, bytes: usize) {
+        self.count = self.count.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(bytes);
+    }
+}
+
+/// What became of entries, to be taken by [`Outbox::take_changes`].
+#[derive(Debug, PartialEq, Eq)]
+pub enum Change<T> {
+    /// The broker has it.
+    Published(T),
+    /// It was given up, with the name of the last refusal's code.
+    GivenUp(T, &'static str),
+    /// Entries for this topic are given up from here on, for this reason.
+    Undeliverable(Arc<str>, &'static str),
+    /// The broker takes entries for this topic again.
+    Deliverable(Arc<str>),
+    /// The runtime knew that it is done.
+    Dropped(T),
+}
+
+/// Entries that are not done.
 #[derive(Debug)]
 pub struct Outbox<T> {
-    /// Positions without holes, from `published_through` + 1.
-    slots: VecDeque<Slot<T>>,
-    published_through: u64,
-    /// No entry before this position is ready to be sent.
-    cursor: u64,
-    in_flight: usize,
+    progress: Progress,
+    decisions: Ordered<T>,
+    letters: Bounded<T>,
+    publications: Bounded<T>,
+    topics: Topics,
+    deadlines: Deadlines,
+    /// Bytes of messages under way.
+    max_bytes: usize,
     window: usize,
-    /// The connection before ended over something that was on its way.
-    cautious: bool,
-    blocked: Option<Blocked>,
+    /// On this connection.
+    pubacks: u64,
+    changes: Vec<Change<T>>,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Blocked {
-    position: u64,
-    /// It is being tried again.
-    probing: bool,
-}
-
-/// The runtime left a hole.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the runtime sent outbox position {found} where {expected} was due")]
-pub struct MissingPosition {
-    /// The one that was due.
-    pub expected: u64,
-    /// The one that came.
-    pub found: u64,
-}
-
-impl<T> Default for Outbox<T> {
-    fn default() -> Self {
+impl<T: Content> Outbox<T> {
+    /// An empty one. At most `max_bytes` of messages are under way, or one message.
+    pub fn new(deadlines: Deadlines, max_bytes: usize) -> Self {
         Self {
-            slots: VecDeque::new(),
-            published_through: 0,
-            cursor: 1,
-            in_flight: 0,
+            progress: Progress::default(),
+            decisions: Ordered::new(),
+            letters: Bounded::new(),
+            publications: Bounded::new(),
+            topics: Topics::default(),
+            deadlines,
+            max_bytes,
             window: 0,
-            cautious: false,
-            blocked: None,
+            pubacks: 0,
+            changes: Vec::new(),
         }
     }
-}
 
-impl<T> Outbox<T> {
-    /// Every position up to this one is published.
-    pub const fn published_through(&self) -> u64 {
-        self.published_through
+    /// Begins with another sequence of positions. What is known of topics stays.
+    pub fn restart(&mut self) {
+        self.progress = Progress::default();
+        self.decisions = Ordered::new();
+        self.letters = Bounded::new();
+        self.publications = Bounded::new();
+        self.changes.clear();
     }
 
-    /// Entries that are not published.
+    /// Every position up to this one is done.
+    pub const fn done_through(&self) -> u64 {
+        self.progress.through()
+    }
+
+    /// Whether all of `first..=last` is done.
+    pub fn is_done(&self, first: u64, last: u64) -> bool {
+        self.progress.is_done(first, last)
+    }
+
+    /// Entries that are not done, and decisions that wait for the PUBACK of one before.
     pub fn unpublished(&self) -> usize {
-        self.slots.len()
+        self.decisions.len() + self.letters.len() + self.publications.len()
     }
 
-    /// An entry that is not published.
+    /// An entry that is not done.
     pub fn get(&self, position: u64) -> Option<&T> {
-        self.slots.get(self.index(position)?).map(|slot| &slot.content)
+        let bounded = || self.letters.get(position).or_else(|| self.publications.get(position));
+        self.decisions.get(position).or_else(bounded)
     }
 
-    /// The position whose refusal holds back what is behind it.
-    pub fn blocked_at(&self) -> Option<u64> {
-        self.blocked.map(|blocked| blocked.position)
+    /// The decision whose refusal holds back those behind it.
+    pub fn blocked(&self) -> Option<(u64, &T)> {
+        self.decisions.blocked()
     }
 
-    /// The runtime knows of publications up to a position; entries behind it follow, also those that are here already.
-    pub fn opened(&mut self, published_through: u64) {
-        while self.published_through < published_through {
-            if let Some(slot) = self.slots.pop_front() {
-                self.in_flight -= usize::from(slot.state == State::InFlight);
-                self.published_through += 1;
-            } else {
-                self.published_through = published_through;
+    /// Topics whose entries are given up, with the name of the last refusal's code.
+    pub fn undeliverable(&self) -> impl ExactSizeIterator<Item = (&str, &'static str)> {
+        self.topics.iter()
+    }
+
+    /// `Open.published` for a new stream.
+    pub fn begin_stream(&mut self) -> Published {
+        self.progress.begin()
+    }
+
+    /// The runtime's first answer: what it knows to be done. Other entries follow, also those that are here already.
+    pub fn opened(&mut self, published_through: u64, done: &[Positions]) {
+        self.progress.opened(published_through, done);
+        let mut known = Ranges::default();
+        for range in done {
+            known.insert(range.first, range.last);
+        }
+        let mut dropped = self.decisions.remove_done(published_through, &known);
+        dropped.append(&mut self.letters.remove_done(published_through, &known));
+        dropped.append(&mut self.publications.remove_done(published_through, &known));
+        self.changes.extend(dropped.into_iter().map(Change::Dropped));
+    }
+
+    /// Takes an entry, unless it is here or done already: false then.
+    pub fn push(&mut self, position: u64, queue: Queue, content: impl FnOnce() -> T) -> Result<bool, MissingPosition> {
+        let is_new = self.progress.receive(position)? && self.get(position).is_none();
+        if is_new {
+            match queue {
+                Queue::Decisions => self.decisions.push(position, content()),
+                Queue::DeadLetters => self.letters.push(position, content()),
+                Queue::Publications => self.publications.push(position, content()),
             }
         }
-        self.cursor = self.cursor.max(self.published_through + 1);
-        if self.blocked.is_some_and(|blocked| blocked.position <= self.published_through) {
-            self.blocked = None;
-        }
+        Ok(is_new)
     }
 
-    /// Takes an entry, unless it is here or published already: false then.
-    pub fn push(&mut self, position: u64, content: impl FnOnce() -> T) -> Result<bool, MissingPosition> {
-        let expected = self.published_through + self.slots.len() as u64 + 1;
-        if position > expected {
-            return Err(MissingPosition { expected, found: position });
-        }
-        if position == expected {
-            self.slots.push_back(Slot { content: content(), state: State::Ready });
-        }
-        Ok(position == expected)
+    /// What the runtime does not know yet: a bounded piece. Without the capability `outbox-queues` it is one position.
+    pub fn report(&mut self, to_queues: bool) -> Option<Published> {
+        self.progress.report(to_queues)
     }
 
-    /// A new connection, which takes `window` messages without having acknowledged them. What was sent on the one before
-    /// and has no PUBACK is sent again; the first of it alone, since some brokers end the connection over what they
-    /// refuse, and the answer is lost when more is being written.
+    /// A new connection, which takes `window` messages without having acknowledged them. Entries without a PUBACK are sent
+    /// again.
     pub fn connected(&mut self, window: usize) {
         self.disconnected();
         self.window = window;
@@ -125,88 +234,132 @@ impl<T> Outbox<T> {
     /// The connection is gone.
     pub fn disconnected(&mut self) {
         self.window = 0;
-        self.cautious |= self.in_flight > 0;
-        self.in_flight = 0;
-        for slot in &mut self.slots {
-            if slot.state == State::InFlight {
-                slot.state = State::Ready;
-            }
-        }
-        self.cursor = self.published_through + 1;
-        if let Some(blocked) = &mut self.blocked {
-            blocked.probing = false;
+        self.pubacks = 0;
+        self.decisions.disconnected();
+        self.letters.disconnected();
+        self.publications.disconnected();
+    }
+
+    /// The broker ended the connection with a reason code. Where one dead letter or publication was the only entry under way,
+    /// the code counts as a refusal of it.
+    pub fn ended_with(&mut self, code: Code, now: Instant) {
+        let alone = self.letters.alone().or_else(|| self.publications.alone());
+        if let Some(position) = alone.filter(|_| self.under_way().count == 1) {
+            self.answered(position, code, now);
         }
     }
 
-    /// The next entry to be sent, which counts as sent.
-    pub fn next_to_send(&mut self) -> Option<(u64, &T)> {
-        let window = if self.cautious { self.window.min(1) } else { self.window };
-        if self.blocked.is_some() || self.in_flight >= window {
+    /// The next entry to be sent, which counts as sent. Decisions come first.
+    pub fn next_to_send(&mut self, now: Instant) -> Option<(u64, &T)> {
+        let Flight { count, bytes } = self.under_way();
+        if count >= self.window || (count > 0 && bytes >= self.max_bytes) || self.decisions.is_probing() {
             return None;
         }
-        loop {
-            let position = self.cursor;
-            let index = self.index(position)?;
-            self.cursor += 1;
-            if self.slots.get(index)?.state == State::Ready {
-                return self.send(position);
-            }
+        let bounded = self.letters.flight.count + self.publications.flight.count;
+        // Looked up twice, since a conditional return of the borrow would hold it to the end.
+        if let Some(position) = self.decisions.next_to_send(bounded, now).map(|(position, _)| position) {
+            return self.decisions.get(position).map(|content| (position, content));
         }
-    }
-
-    /// Tries the refused entry again. `None`: nothing is refused, or the connection does not take it now.
-    pub fn retry(&mut self) -> Option<(u64, &T)> {
-        let blocked = self.blocked.as_mut()?;
-        if blocked.probing || self.in_flight >= self.window {
+        let shared = self.window - (self.window / SHARE_OF_DECISIONS).max(usize::from(self.window > 1));
+        if bounded >= shared {
             return None;
         }
-        blocked.probing = true;
-        let position = blocked.position;
-        self.send(position)
+        let each = (shared / 2).max(1);
+        let (deadlines, pubacks) = (self.deadlines, self.pubacks);
+        let mut now = Now { time: now, pubacks, topics: &mut self.topics, deadlines };
+        if self.letters.flight.count < each
+            && let Some(position) = self.letters.next_to_send(&mut now).map(|(position, _)| position)
+        {
+            return self.letters.get(position).map(|content| (position, content));
+        }
+        if self.publications.flight.count < each { self.publications.next_to_send(&mut now) } else { None }
     }
 
-    /// A PUBACK. Gives what is published now and was not before, in order.
-    pub fn answered(&mut self, position: u64, accepted: bool) -> Vec<(u64, T)> {
-        let slot = self.index(position).and_then(|index| self.slots.get_mut(index));
-        let Some(slot) = slot.filter(|slot| slot.state == State::InFlight) else { return Vec::new() };
-        self.in_flight -= 1;
-        if !accepted {
-            slot.state = State::Ready;
-            // The first of several refusals is the one to be tried; a trial that is on its way stays so, whatever else is
-            // refused meanwhile.
-            if self.blocked.is_none_or(|blocked| position <= blocked.position) {
-                self.blocked = Some(Blocked { position, probing: false });
+    /// Tries the refused decision again. `None`: none is refused, or the connection does not take it now.
+    pub fn retry(&mut self, now: Instant) -> Option<(u64, &T)> {
+        if self.under_way().count >= self.window { None } else { self.decisions.retry(now) }
+    }
+
+    /// A PUBACK of an entry, with the time since it was sent; `None` for one that is not under way.
+    pub fn answered(&mut self, position: u64, code: Code, now: Instant) -> Option<Duration> {
+        self.heard(code);
+        if let Some(answered) = self.decisions.answered(position, code.is_success(), now) {
+            if code.is_success() {
+                self.progress.finish(position);
             }
-            self.cursor = self.cursor.min(position);
-            return Vec::new();
+            self.changes.extend(answered.published.into_iter().map(Change::Published));
+            return Some(answered.latency);
         }
-        slot.state = State::Accepted;
-        self.cautious = false;
-        if self.blocked.is_some_and(|blocked| blocked.position == position) {
-            self.blocked = None;
-        }
-        let mut published = Vec::new();
-        while self.slots.front().is_some_and(|slot| slot.state == State::Accepted) {
-            self.published_through += 1;
-            published.extend(self.slots.pop_front().map(|slot| (self.published_through, slot.content)));
-        }
-        self.cursor = self.cursor.max(self.published_through + 1);
-        published
+        let (deadlines, pubacks) = (self.deadlines, self.pubacks);
+        let now = Now { time: now, pubacks, topics: &mut self.topics, deadlines };
+        let letter = self.letters.answered(position, code, &now);
+        let (verdict, latency) = letter.or_else(|| self.publications.answered(position, code, &now))?;
+        let time = now.time;
+        self.conclude(position, verdict, time);
+        Some(latency)
     }
 
-    fn send(&mut self, position: u64) -> Option<(u64, &T)> {
-        let index = self.index(position)?;
-        let slot = self.slots.get_mut(index)?;
-        slot.state = State::InFlight;
-        self.in_flight += 1;
-        Some((position, &slot.content))
+    /// An answer to a message that is no entry.
+    pub fn heard(&mut self, code: Code) {
+        self.pubacks += u64::from(!OWN_REFUSALS.contains(&code.value));
     }
 
-    fn index(&self, position: u64) -> Option<usize> {
-        let index = usize::try_from(position.checked_sub(self.published_through + 1)?).ok()?;
-        (index < self.slots.len()).then_some(index)
+    /// Gives up the entries whose time has passed.
+    pub fn expire(&mut self, now: Instant) {
+        if self.pubacks == 0 {
+            return;
+        }
+        let (deadlines, pubacks) = (self.deadlines, self.pubacks);
+        let at = Now { time: now, pubacks, topics: &mut self.topics, deadlines };
+        let mut ended = self.letters.expire(&at);
+        ended.append(&mut self.publications.expire(&at));
+        for (position, verdict) in ended {
+            self.conclude(position, verdict, now);
+        }
+    }
+
+    /// An entry has had its time, and a PUBACK of anything would show that the broker is well: a probe is to be published.
+    pub fn wants_probe(&self, now: Instant) -> bool {
+        self.letters.awaits_evidence(now) || self.publications.awaits_evidence(now)
+    }
+
+    /// When time alone makes something possible.
+    pub fn wake(&self, now: Instant) -> Option<Instant> {
+        [self.letters.wake(now), self.publications.wake(now)].into_iter().flatten().min()
+    }
+
+    /// What has happened to entries and topics since the last call, in order.
+    pub fn take_changes(&mut self) -> Vec<Change<T>> {
+        std::mem::take(&mut self.changes)
+    }
+
+    fn conclude(&mut self, position: u64, verdict: Verdict<T>, now: Instant) {
+        match verdict {
+            Verdict::Kept => {}
+            Verdict::Published(content) => {
+                let topic = Arc::clone(content.topic());
+                self.progress.finish(position);
+                self.changes.push(Change::Published(content));
+                if self.topics.delivered(&topic) {
+                    self.changes.push(Change::Deliverable(topic));
+                }
+            }
+            Verdict::GivenUp(content, reason) => {
+                let topic = Arc::clone(content.topic());
+                self.progress.give_up(position, Arc::clone(&topic), reason);
+                self.changes.push(Change::GivenUp(content, reason));
+                if self.topics.refused(&topic, reason, now, self.deadlines.trial_pause) {
+                    self.changes.push(Change::Undeliverable(topic, reason));
+                }
+            }
+        }
+    }
+
+    const fn under_way(&self) -> Flight {
+        let (decisions, letters, publications) = (self.decisions.flight, self.letters.flight, self.publications.flight);
+        Flight {
+            count: decisions.count + letters.count + publications.count,
+            bytes: decisions.bytes + letters.bytes + publications.bytes,
+        }
     }
 }
-
-#[cfg(test)]
-mod tests;

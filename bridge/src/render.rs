@@ -4,7 +4,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use intuition_api::{
     topic::OwnTopics,
-    v1::{DeadLetter, DeadLetterCause, Decision, OutboxEntry, Side, outbox_entry::Content},
+    v1::{DeadLetter, DeadLetterCause, Decision, Side, outbox_entry::Content},
 };
 use intuition_common::clock::rfc3339_millis;
 use serde::Serialize;
@@ -14,14 +14,33 @@ use crate::{inflight::KEPT_PAYLOAD_BYTES, mqtt::Message};
 /// Seconds that the state topic outlives the last refresh of it.
 pub const STATE_EXPIRY_SECONDS: u32 = 180;
 
-/// An outbox entry as a message. `None`: one without content, which no runtime sends.
-pub fn message(topics: &OwnTopics, entry: &OutboxEntry) -> Option<Message> {
-    let (topic, payload) = match entry.content.as_ref()? {
-        Content::Decision(decision) => (topics.decisions().to_owned(), json(&decision_view(decision))),
-        Content::DeadLetter(letter) => (topics.dead_letter(), json(&dead_letter_view(letter))),
-        Content::Publication(publication) => (topics.data(&publication.channel), publication.payload.clone()),
+/// User property of dead letters, with the account that sends them. Bridges do not read such messages as quotes.
+pub const DEAD_LETTER_PROPERTY: &str = "dead-letter";
+
+/// Whether a message with these user properties is a dead letter, of any account.
+pub fn is_dead_letter(user_properties: &[(String, String)]) -> bool {
+    user_properties.iter().any(|(name, _)| name == DEAD_LETTER_PROPERTY)
+}
+
+/// The topic of an outbox entry.
+pub fn topic(topics: &OwnTopics, content: &Content) -> String {
+    match content {
+        Content::Decision(_) => topics.decisions().to_owned(),
+        Content::DeadLetter(_) => topics.dead_letter(),
+        Content::Publication(publication) => topics.data(&publication.channel),
+    }
+}
+
+/// An outbox entry as a message of the account to its topic.
+pub fn message(account: &str, topic: &str, content: &Content) -> Message {
+    let (payload, user_properties) = match content {
+        Content::Decision(decision) => (json(&decision_view(decision)), Vec::new()),
+        Content::DeadLetter(letter) => {
+            (json(&dead_letter_view(letter)), vec![(DEAD_LETTER_PROPERTY.to_owned(), account.to_owned())])
+        }
+        Content::Publication(publication) => (publication.payload.clone(), Vec::new()),
     };
-    Some(Message::new(topic, payload))
+    Message { user_properties, ..Message::new(topic.to_owned(), payload) }
 }
 
 fn json(value: &impl Serialize) -> Bytes {
@@ -258,11 +277,18 @@ mod tests {
     #[test]
     fn every_kind_has_its_topic() {
         let publication = Publication { channel: "sma/fast".to_owned(), payload: Bytes::from_static(b"1") };
-        let entry = |content| OutboxEntry { position: 1, content: Some(content) };
         let moved = OwnTopics::new("intuition", "ns/a", Some("trades"));
-        let topic = |content| message(&moved, &entry(content)).unwrap().topic;
-        assert_eq!(topic(Content::Decision(Decision::default())), "trades");
-        assert_eq!(topic(Content::DeadLetter(DeadLetter::default())), "intuition/ns/a/dead-letter");
-        assert_eq!(topic(Content::Publication(publication)), "intuition/ns/a/data/sma/fast");
+        assert_eq!(topic(&moved, &Content::Decision(Decision::default())), "trades");
+        assert_eq!(topic(&moved, &Content::DeadLetter(DeadLetter::default())), "intuition/ns/a/dead-letter");
+        assert_eq!(topic(&moved, &Content::Publication(publication)), "intuition/ns/a/data/sma/fast");
+    }
+
+    #[test]
+    fn dead_letters_alone_are_marked_with_their_account() {
+        let marks = |content| message("ns/a", "t", &content).user_properties;
+        let expected = vec![("dead-letter".to_owned(), "ns/a".to_owned())];
+        assert_eq!(marks(Content::DeadLetter(DeadLetter::default())), expected);
+        assert_eq!(marks(Content::Decision(Decision::default())), []);
+        assert_eq!(marks(Content::Publication(Publication::default())), []);
     }
 }

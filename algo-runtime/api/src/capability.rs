@@ -16,6 +16,6 @@ pub const SOURCES: &str = "sources";
 pub const TRADING_STATE: &str = "trading-state";
 
 /// Those of a bridge of this release.
-pub const OF_BRIDGE: [&str; 3] = [ACKNOWLEDGED, INPUTS, ORDINALS];
+pub const OF_BRIDGE: [&str; 4] = [ACKNOWLEDGED, INPUTS, ORDINALS, OUTBOX_QUEUES];
 /// Those of a runtime of this release.
 pub const OF_RUNTIME: [&str; 5] = [ACKNOWLEDGED, INPUTS, OUTBOX_QUEUES, SOURCES, TRADING_STATE];

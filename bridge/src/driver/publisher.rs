@@ -1,58 +1,59 @@
-//! The connection that decisions, dead letters and the state go out on.
+//! The connection that decisions, dead letters, publications and the state go out on.
 
-use std::{future::pending, time::Duration};
+mod outgoing;
+mod state;
+mod undeliverable;
 
-use intuition_api::{topic::OwnTopics, v1::OutboxEntry};
+use std::time::Duration;
+
+use intuition_api::{
+    topic::OwnTopics,
+    v1::{Opened, OutboxEntry},
+};
 use intuition_common::{backoff::Backoff, clock::Clock};
 use tokio::{sync::mpsc, time::Instant};
 
+pub(super) use self::outgoing::Outgoing;
+use self::{state::State, undeliverable::Undeliverable};
 use crate::{
     Published,
     board::{self, Board},
+    config::Limits,
     metrics::Metrics,
-    mqtt::{Code, Event, Events, Link, Message},
-    outbox::Outbox,
-    render,
+    mqtt::{Capabilities, Code, Event, Events, Link, LinkError, Message},
+    outbox::{Change, Content as _, Cost, Outbox, Room},
     runtime::RuntimeError,
 };
 
-/// Names the state topic's messages; outbox positions begin at 1.
+/// Names the state topic's messages; positions begin at 1.
 const STATE_TOKEN: u64 = 0;
-/// A third of what the broker keeps the state for.
-const STATE_REFRESH: Duration = Duration::from_mins(1);
-
-pub(super) struct Outgoing {
-    message: Message,
-    entry: OutboxEntry,
-}
+/// Bits of a token that hold the position. The bits above count the outboxes of this process: a PUBACK that belongs to the
+/// ledger before must not answer an entry of this one.
+const POSITION_BITS: u32 = 48;
 
 pub(super) struct Publisher {
     link: Link,
     events: Events,
     /// The connection's; `None` without one.
     epoch: Option<u64>,
+    /// Messages that a connection may have under way, whatever its broker takes.
+    max_publishes: usize,
     window: usize,
     pub(super) outbox: Outbox<Outgoing>,
+    /// Times that the outbox began anew.
+    generation: u64,
+    pub(super) room: Room,
+    undeliverable: Undeliverable,
     topics: OwnTopics,
     account: String,
     session: String,
     published: Option<mpsc::UnboundedSender<Published>>,
     backoff: Backoff,
-    /// When a refused entry is tried again.
+    /// When a refused decision is tried again.
     retry_at: Option<Instant>,
     state: State,
-}
-
-/// The state topic.
-#[derive(Default)]
-struct State {
-    online: bool,
-    since_micros: i64,
-    /// When it was last published on this connection.
-    told: Option<Instant>,
-    /// Without a PUBACK.
-    underway: usize,
-    refused: bool,
+    /// The broker keeps retained messages: without them there is no state.
+    retains: bool,
 }
 
 impl Publisher {
@@ -62,14 +63,19 @@ impl Publisher {
         topics: OwnTopics,
         account: String,
         session: String,
+        limits: &Limits,
         published: Option<mpsc::UnboundedSender<Published>>,
     ) -> Self {
         Self {
             link,
             events,
             epoch: None,
+            max_publishes: limits.publishes,
             window: 0,
-            outbox: Outbox::default(),
+            outbox: Outbox::new(limits.deadlines, limits.publish_bytes),
+            generation: 0,
+            room: Room::new(limits.outbox_bytes),
+            undeliverable: Undeliverable::default(),
             topics,
             account,
             session,
@@ -77,36 +83,36 @@ impl Publisher {
             backoff: Backoff::new(Duration::from_millis(500), Duration::from_secs(10)),
             retry_at: None,
             state: State::default(),
+            retains: true,
         }
     }
 
-    /// The next event. May be abandoned at any time.
-    pub(super) async fn next(&mut self) -> Event {
-        match self.events.recv().await {
-            Some(event) => event,
-            // The task ends only when it is told to.
-            None => pending().await,
-        }
+    /// The next event, or `None` once the connection's task has ended. May be abandoned at any time.
+    pub(super) async fn next(&mut self) -> Option<Event> {
+        self.events.recv().await
     }
 
-    pub(super) fn connected(&mut self, epoch: u64, window: usize) {
+    pub(super) fn connected(&mut self, epoch: u64, capabilities: Capabilities) {
         self.epoch = Some(epoch);
-        self.window = window;
-        self.outbox.connected(window);
-        self.state.told = None;
-        self.state.underway = 0;
-        // What was being tried again may have gone down with the connection.
-        if self.outbox.blocked_at().is_some() && self.retry_at.is_none() {
+        self.retains = capabilities.retain;
+        self.window = self.max_publishes.min(usize::from(capabilities.receive_maximum));
+        self.outbox.connected(self.window);
+        self.state.connection_changed();
+        // The attempt to send it again may have ended with the connection.
+        if self.outbox.blocked().is_some() && self.retry_at.is_none() {
             self.retry_at = Some(Instant::now() + self.backoff.pause());
         }
     }
 
-    pub(super) fn disconnected(&mut self) {
+    pub(super) fn disconnected(&mut self, error: &LinkError, board: &mut Board, metrics: &Metrics, now: Instant) {
         self.epoch = None;
         self.window = 0;
+        if let LinkError::End(code) = error {
+            self.outbox.ended_with(*code, now);
+        }
         self.outbox.disconnected();
-        self.state.told = None;
-        self.state.underway = 0;
+        self.state.connection_changed();
+        self.settle(board, metrics);
     }
 
     /// Leaves the place to whoever has taken over.
@@ -116,62 +122,109 @@ impl Publisher {
         }
     }
 
-    /// Begins again with another outbox.
-    pub(super) fn restart(&mut self, outbox: Outbox<Outgoing>) {
-        self.outbox = outbox;
+    /// Begins again with the entries of another ledger.
+    pub(super) fn restart(&mut self) {
+        self.outbox.restart();
         self.outbox.connected(self.window);
+        self.generation += 1;
+        self.room.clear();
         self.retry_at = None;
+    }
+
+    /// A new stream to the runtime.
+    pub(super) fn stream_opened(&mut self, opened: &Opened, board: &mut Board, metrics: &Metrics) {
+        self.room.stream_opened();
+        self.outbox.opened(opened.published_through, &opened.done);
+        self.settle(board, metrics);
     }
 
     /// Takes an entry to be published.
     pub(super) fn take(&mut self, entry: OutboxEntry) -> Result<(), RuntimeError> {
-        let Some(message) = render::message(&self.topics, &entry) else {
-            return Err(RuntimeError::Breach(format!("outbox position {} is empty", entry.position)));
-        };
-        let position = entry.position;
-        let pushed = self.outbox.push(position, || Outgoing { message, entry });
-        pushed.map(|_| ()).map_err(|error| RuntimeError::Breach(error.to_string()))
+        let (position, cost) = (entry.position, Cost::of(&entry));
+        let breach = || RuntimeError::Breach(format!("outbox position {position} is empty"));
+        let queue = Outgoing::queue(&entry).ok_or_else(breach)?;
+        self.room.received(cost);
+        let pushed = self.outbox.push(position, queue, || Outgoing::new(&self.topics, entry, cost));
+        if pushed.map_err(|error| RuntimeError::Breach(error.to_string()))? {
+            self.room.enter(cost);
+        }
+        Ok(())
     }
 
-    /// Sends what the connection takes.
-    pub(super) fn send(&mut self, now: Instant) {
+    /// Sends as much as the connection takes.
+    pub(super) fn send(&mut self, board: &mut Board, metrics: &Metrics, now: Instant) {
         let Some(epoch) = self.epoch else { return };
+        self.outbox.expire(now);
+        self.settle(board, metrics);
         if self.retry_at.take_if(|at| *at <= now).is_some() {
-            if let Some((position, outgoing)) = self.outbox.retry() {
-                self.link.publish(epoch, position, outgoing.message.clone());
-            } else if self.outbox.blocked_at().is_some() {
-                // What was sent before the refusal still fills the window.
+            if let Some((position, outgoing)) = self.outbox.retry(now) {
+                let message = outgoing.message(&self.account);
+                self.link.publish(epoch, token(self.generation, position), message);
+            } else if self.outbox.blocked().is_some() {
+                // Entries that were sent before the refusal still fill the window.
                 self.retry_at = Some(now + self.backoff.pause());
             }
         }
-        while let Some((position, outgoing)) = self.outbox.next_to_send() {
-            self.link.publish(epoch, position, outgoing.message.clone());
+        while let Some((position, outgoing)) = self.outbox.next_to_send(now) {
+            let message = outgoing.message(&self.account);
+            self.link.publish(epoch, token(self.generation, position), message);
         }
     }
 
     /// The broker answered a publish.
-    pub(super) fn answered(&mut self, token: u64, code: Code, board: &mut Board, metrics: &Metrics, now: Instant) {
-        if token == STATE_TOKEN {
+    pub(super) fn answered(&mut self, answered: u64, code: Code, board: &mut Board, metrics: &Metrics, now: Instant) {
+        if answered == STATE_TOKEN {
+            self.outbox.heard(code);
             self.state_answered(code);
             return;
         }
-        for (_, outgoing) in self.outbox.answered(token, code.is_success()) {
-            metrics.published.inc();
-            if let Some(published) = &self.published {
-                let Outgoing { message, entry } = outgoing;
-                // Whoever asked for them may have left.
-                drop(published.send(Published { topic: message.topic, payload: message.payload, entry }));
-            }
+        let position = answered & ((1 << POSITION_BITS) - 1);
+        if answered != token(self.generation, position) {
+            self.outbox.heard(code);
+            return;
         }
+        self.outbox.answered(position, code, now);
         if !code.is_success() {
             metrics.refused.inc();
-            let topic = self.outbox.get(token).map_or("", |outgoing| outgoing.message.topic.as_str());
-            let message = format!("the broker refused to take `{topic}`: {} (0x{:02x})", code.name, code.value);
-            board.lack(board::PUBLISHING, code.name, &message);
-            if self.retry_at.is_none() {
-                self.retry_at = Some(now + self.backoff.pause());
+            if let Some(decision) = self.outbox.get(position).filter(|outgoing| outgoing.is_decision()) {
+                let topic = decision.topic();
+                let message = format!("the broker refused to take `{topic}`: {} (0x{:02x})", code.name, code.value);
+                board.lack(board::PUBLISHING, code.name, &message);
+                self.retry_at.get_or_insert_with(|| now + self.backoff.pause());
             }
-        } else if self.outbox.blocked_at().is_none() {
+        }
+        self.settle(board, metrics);
+    }
+
+    /// Shows what has happened to entries and topics.
+    fn settle(&mut self, board: &mut Board, metrics: &Metrics) {
+        let changes = self.outbox.take_changes();
+        let topics_changed =
+            changes.iter().any(|change| matches!(change, Change::Undeliverable(..) | Change::Deliverable(_)));
+        for change in changes {
+            match change {
+                Change::Published(outgoing) => {
+                    metrics.published.inc();
+                    self.room.leave(outgoing.cost());
+                    if let Some(published) = &self.published {
+                        let Message { topic, payload, .. } = outgoing.message(&self.account);
+                        // Its receiver may have ended.
+                        drop(published.send(Published { topic, payload, entry: outgoing.into_entry() }));
+                    }
+                }
+                Change::GivenUp(outgoing, code) => {
+                    self.undeliverable.count(outgoing.topic(), code, metrics);
+                    self.room.leave(outgoing.cost());
+                }
+                Change::Dropped(outgoing) => self.room.leave(outgoing.cost()),
+                Change::Undeliverable(topic, code) => Undeliverable::begin(&self.account, &topic, code),
+                Change::Deliverable(topic) => Undeliverable::end(&self.account, &topic),
+            }
+        }
+        if topics_changed {
+            Undeliverable::show(&self.outbox, board);
+        }
+        if self.outbox.blocked().is_none() {
             self.backoff.reset();
             self.retry_at = None;
             board.have(board::PUBLISHING);
@@ -179,44 +232,47 @@ impl Publisher {
     }
 
     fn state_answered(&mut self, code: Code) {
-        self.state.underway = self.state.underway.saturating_sub(1);
-        if !code.is_success() && !self.state.refused {
+        if self.state.answered(code) {
             tracing::warn!(algo = self.account, topic = self.topics.state(), reason = code.name, "state refused");
         }
-        self.state.refused = !code.is_success();
     }
 
-    /// Publishes whether the bridge is ready: when that changes, and again before the broker forgets it.
+    /// Publishes whether the bridge is ready: when that changes, before the broker forgets it, and where the outbox needs a
+    /// PUBACK. At a broker without retained messages for the last reason alone.
     pub(super) fn announce(&mut self, online: bool, now: Instant, clock: &dyn Clock) {
-        let state = &mut self.state;
-        if online != state.online || state.since_micros == 0 {
-            (state.online, state.since_micros, state.told) = (online, clock.now_micros(), None);
+        self.state.set(online, || clock.now_micros());
+        let Some(epoch) = self.epoch else { return };
+        let wants_probe = self.outbox.wants_probe(now);
+        let is_due =
+            if self.retains { self.state.is_due(wants_probe, now) } else { wants_probe && self.state.is_answered() };
+        if is_due {
+            let message = self.state.send(&self.topics, &self.account, &self.session, now);
+            self.link.publish(epoch, STATE_TOKEN, Message { retain: self.retains, ..message });
         }
-        let Some(epoch) = self.epoch.filter(|_| state.told.is_none_or(|told| told + STATE_REFRESH <= now)) else {
-            return;
-        };
-        state.told = Some(now);
-        state.underway += 1;
-        let message = render::state(&self.topics, online, &self.account, &self.session, state.since_micros);
-        self.link.publish(epoch, STATE_TOKEN, message);
     }
 
-    pub(super) fn wake(&self) -> Option<Instant> {
+    pub(super) fn wake(&self, now: Instant) -> Option<Instant> {
         self.epoch?;
-        let refresh = self.state.told.map(|told| told + STATE_REFRESH);
-        [self.retry_at, refresh].into_iter().flatten().min()
+        [self.retry_at, self.state.wake(), self.outbox.wake(now)].into_iter().flatten().min()
     }
 
-    /// Waits for the broker to take the last state, disconnects and waits for the task to end.
+    pub(super) const fn is_connected(&self) -> bool {
+        self.epoch.is_some()
+    }
+
+    /// The broker has not answered the last state.
+    pub(super) const fn awaits_state(&self) -> bool {
+        self.epoch.is_some() && !self.state.is_answered()
+    }
+
+    /// Disconnects and waits for the task to end.
     pub(super) async fn farewell(&mut self) {
-        while self.epoch.is_some() && self.state.underway > 0 {
-            match self.next().await {
-                Event::Published { token: STATE_TOKEN, code } => self.state_answered(code),
-                Event::Disconnected(_) => self.disconnected(),
-                _ => {}
-            }
-        }
         self.link.disconnect();
         while self.events.recv().await.is_some() {}
     }
+}
+
+/// The token of an entry. No ledger has 2^48 entries.
+const fn token(generation: u64, position: u64) -> u64 {
+    generation << POSITION_BITS | position
 }

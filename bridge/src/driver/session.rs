@@ -4,7 +4,7 @@ use std::{collections::VecDeque, future::pending, pin::Pin, time::Duration};
 
 use intuition_api::{
     capability,
-    v1::{Acknowledged, Batch, Delivery, Open, Opened, process_request, process_response},
+    v1::{Acknowledged, Batch, Delivery, Open, Opened, Published, process_request, process_response},
 };
 use intuition_common::backoff::Backoff;
 use tokio::time::Instant;
@@ -60,7 +60,10 @@ pub(super) struct Session {
     opened_at: Option<Instant>,
     /// Until when the place is left to the bridge that superseded the last stream.
     superseded_until: Option<Instant>,
+    /// That of the last stream.
     ledger: Option<String>,
+    /// The runtime of the stream knows send queues and credit.
+    has_queues: bool,
     reporting: Reporting,
     /// Batches without an outcome: their last delivery and when they were sent.
     batches: VecDeque<(u64, Instant)>,
@@ -82,6 +85,7 @@ impl Session {
             opened_at: None,
             superseded_until: None,
             ledger: None,
+            has_queues: false,
             reporting: Reporting::default(),
             batches: VecDeque::new(),
         }
@@ -103,6 +107,14 @@ impl Session {
     /// The broker was reached.
     pub(super) const fn allow(&mut self) {
         self.allowed = true;
+    }
+
+    /// Ends the stream behind everything that was sent on it, and waits until the runtime has ended its side too.
+    pub(super) async fn finish(&mut self) {
+        let idle = State::Idle { not_before: Instant::now() };
+        if let State::Open(stream) = std::mem::replace(&mut self.state, idle) {
+            stream.finish().await;
+        }
     }
 
     /// The broker has no session: the runtime has to know before it gets another delivery.
@@ -131,7 +143,8 @@ impl Session {
         self.superseded_until.is_some_and(|until| until > now)
     }
 
-    pub(super) fn open_when_due(&mut self, now: Instant) {
+    /// Opens a stream if it is time. `published`: what is done of the last stream's ledger.
+    pub(super) fn open_when_due(&mut self, now: Instant, published: impl FnOnce() -> Published) {
         match self.state {
             State::Idle { not_before } if self.allowed && not_before <= now => {}
             _ => return,
@@ -144,13 +157,16 @@ impl Session {
             run: self.run,
             client_id: self.client_id.clone(),
             capabilities: capability::OF_BRIDGE.map(str::to_owned).to_vec(),
-            ..Open::default()
+            ledger_id: self.ledger.clone().unwrap_or_default(),
+            published: self.ledger.is_some().then(published),
+            pages: true,
         };
         self.state = State::Opening(Box::pin(runtime::open(self.endpoint.clone(), open)));
     }
 
-    /// The runtime opened the stream. True: with another ledger than before.
-    pub(super) fn opened(&mut self, opened: &Opened) -> bool {
+    /// The runtime opened the stream. Returns the id of the ledger before, if entries of that one mean nothing to the
+    /// runtime's ledger.
+    pub(super) fn opened(&mut self, opened: &Opened) -> Option<String> {
         let idle = State::Idle { not_before: Instant::now() };
         self.state = match std::mem::replace(&mut self.state, idle) {
             State::Greeting { stream, .. } => State::Open(stream),
@@ -160,10 +176,17 @@ impl Session {
         if self.told_lost {
             self.lost = false;
         }
-        self.reporting.is_wanted = opened.capabilities.iter().any(|name| name == capability::ACKNOWLEDGED);
+        let can = |capability: &str| opened.capabilities.iter().any(|name| name == capability);
+        self.has_queues = can(capability::OUTBOX_QUEUES);
+        self.reporting.is_wanted = can(capability::ACKNOWLEDGED);
         self.send_acknowledged();
         let before = self.ledger.replace(opened.ledger_id.clone());
-        before.is_some_and(|before| before != opened.ledger_id)
+        before.filter(|before| *before != opened.ledger_id || opened.restored)
+    }
+
+    /// Whether the runtime of the open stream knows send queues and credit.
+    pub(super) const fn has_queues(&self) -> bool {
+        self.has_queues
     }
 
     /// The broker has read acknowledgements. A stream that is opened later gets the report too.
@@ -186,6 +209,11 @@ impl Session {
         if let State::Open(stream) = &self.state {
             stream.send(message);
         }
+    }
+
+    /// Batches are at the runtime without an outcome.
+    pub(super) fn awaits_outcomes(&self) -> bool {
+        !self.batches.is_empty()
     }
 
     pub(super) fn takes_batches(&self, limit: usize) -> bool {

@@ -24,6 +24,16 @@ fn arrival(epoch: u64, packet_id: u16) -> Arrival {
     }
 }
 
+/// The last of the positions in an outcome; 0 for none.
+fn through(position: u64) -> Ranges {
+    (position > 0).then_some(position).into_iter().collect()
+}
+
+/// Everything up to a position is done.
+fn published(position: u64) -> impl Fn(u64, u64) -> bool {
+    move |_, last| last <= position
+}
+
 fn batch(inflight: &mut Inflight) -> Vec<(u64, u32)> {
     let batch = inflight.next_batch(1_000, 1 << 20, |_| false);
     batch.iter().map(|delivery| (delivery.number, delivery.packet_id)).collect()
@@ -36,13 +46,28 @@ fn a_delivery_is_acknowledged_when_its_positions_are_published() {
     inflight.push(arrival(1, 10));
     inflight.push(arrival(1, 11));
     assert_eq!(batch(&mut inflight), [(1, 10), (2, 11)]);
-    inflight.outcome(2, 0).unwrap();
-    assert_eq!(inflight.acknowledge(0), []);
-    inflight.outcome(1, 5).unwrap();
-    assert_eq!(inflight.acknowledge(4), []);
+    inflight.outcome(2, through(0)).unwrap();
+    assert_eq!(inflight.acknowledge(published(0)), []);
+    inflight.outcome(1, through(5)).unwrap();
+    assert_eq!(inflight.acknowledge(published(4)), []);
     let acks = [Ack { packet_id: 10, number: 1 }, Ack { packet_id: 11, number: 2 }];
-    assert_eq!(inflight.acknowledge(5), acks);
-    assert_eq!(inflight.acknowledge(5), [], "each is given once");
+    assert_eq!(inflight.acknowledge(published(5)), acks);
+    assert_eq!(inflight.acknowledge(published(5)), [], "each is given once");
+}
+
+#[test]
+fn delivery_waits_for_its_own_positions_alone() {
+    let mut inflight = Inflight::new(WIDE);
+    inflight.connected(1, false);
+    inflight.push(arrival(1, 10));
+    inflight.push(arrival(1, 11));
+    batch(&mut inflight);
+    inflight.outcome(1, [7, 2, 3].into_iter().collect()).unwrap();
+    inflight.outcome(2, Ranges::default()).unwrap();
+    let done = |positions: Ranges| move |first, last| positions.covers(first, last);
+    assert_eq!(inflight.acknowledge(done([1, 2, 3, 4, 5, 6].into_iter().collect())), []);
+    assert_eq!(inflight.acknowledge(done([2, 7].into_iter().collect())), []);
+    assert_eq!(inflight.acknowledge(done([2, 3, 7].into_iter().collect())).len(), 2);
 }
 
 #[test]
@@ -52,9 +77,9 @@ fn delivery_is_in_flight_until_its_puback_was_written() {
     inflight.push(arrival(1, 1));
     inflight.push(arrival(1, 2));
     batch(&mut inflight);
-    inflight.outcome(1, 0).unwrap();
-    inflight.outcome(2, 0).unwrap();
-    assert_eq!(inflight.acknowledge(0).len(), 2);
+    inflight.outcome(1, through(0)).unwrap();
+    inflight.outcome(2, through(0)).unwrap();
+    assert_eq!(inflight.acknowledge(published(0)).len(), 2);
     assert_eq!((inflight.unacknowledged_ticks(), inflight.has_room()), (2, false));
     inflight.written(7, 2);
     assert_eq!(inflight.unacknowledged_ticks(), 2, "another connection's");
@@ -73,10 +98,10 @@ fn message_without_ticks_is_acknowledged_in_its_turn_and_not_sent() {
     inflight.push(arrival(1, 3));
     assert_eq!(batch(&mut inflight), [(1, 1), (3, 3)]);
     assert_eq!(inflight.without_outcome(), 2);
-    inflight.outcome(3, 0).unwrap();
-    assert_eq!(inflight.acknowledge(0), []);
-    inflight.outcome(1, 0).unwrap();
-    let numbers: Vec<u64> = inflight.acknowledge(0).iter().map(|ack| ack.number).collect();
+    inflight.outcome(3, through(0)).unwrap();
+    assert_eq!(inflight.acknowledge(published(0)), []);
+    inflight.outcome(1, through(0)).unwrap();
+    let numbers: Vec<u64> = inflight.acknowledge(published(0)).iter().map(|ack| ack.number).collect();
     assert_eq!(numbers, [1, 2, 3]);
     inflight.written(1, 3);
     assert_eq!((inflight.unacknowledged(), inflight.bytes), (0, 0));
@@ -110,9 +135,9 @@ fn a_new_stream_gets_what_has_no_outcome_under_the_same_number() {
         inflight.push(arrival(1, packet_id));
     }
     assert_eq!(batch(&mut inflight).len(), 3);
-    inflight.outcome(1, 7).unwrap();
+    inflight.outcome(1, through(7)).unwrap();
     inflight.stream_opened();
-    assert_eq!(inflight.outcome(2, 0), Err(UnknownDelivery(2)), "nothing was sent on this stream");
+    assert_eq!(inflight.outcome(2, through(0)), Err(UnknownDelivery(2)), "nothing was sent on this stream");
     assert_eq!(batch(&mut inflight), [(2, 2), (3, 3)]);
 }
 
@@ -144,9 +169,9 @@ fn without_the_session_earlier_packet_ids_mean_nothing() {
     inflight.connected(2, false);
     inflight.push(arrival(2, 10));
     assert_eq!(batch(&mut inflight), [(1, 0), (2, 10)]);
-    inflight.outcome(1, 0).unwrap();
-    inflight.outcome(2, 0).unwrap();
-    assert_eq!(inflight.acknowledge(0), [Ack { packet_id: 10, number: 2 }]);
+    inflight.outcome(1, through(0)).unwrap();
+    inflight.outcome(2, through(0)).unwrap();
+    assert_eq!(inflight.acknowledge(published(0)), [Ack { packet_id: 10, number: 2 }]);
 }
 
 #[test]
@@ -176,9 +201,9 @@ fn copies_and_passed_messages_are_acknowledged_in_their_turn() {
         calls == 2
     });
     assert_eq!(sent.len(), 1);
-    assert_eq!(inflight.acknowledge(0), []);
-    inflight.outcome(1, 0).unwrap();
-    let packet_ids: Vec<u16> = inflight.acknowledge(0).iter().map(|ack| ack.packet_id).collect();
+    assert_eq!(inflight.acknowledge(published(0)), []);
+    inflight.outcome(1, through(0)).unwrap();
+    let packet_ids: Vec<u16> = inflight.acknowledge(published(0)).iter().map(|ack| ack.packet_id).collect();
     assert_eq!(packet_ids, [1, 2, 3]);
 }
 
@@ -192,8 +217,8 @@ fn there_is_room_only_while_a_whole_message_fits() {
     inflight.push(arrival(1, 2));
     assert!(!inflight.has_room());
     assert_eq!(batch(&mut inflight).len(), 2);
-    inflight.outcome(1, 0).unwrap();
-    inflight.acknowledge(0);
+    inflight.outcome(1, through(0)).unwrap();
+    inflight.acknowledge(published(0));
     inflight.written(1, 1);
     assert!(inflight.has_room());
 }
@@ -293,12 +318,12 @@ proptest! {
                 }
                 Happens::Outcome(entries) if !model.at_runtime.is_empty() => {
                     let number = model.at_runtime.remove(0);
-                    let through = if entries == 0 { 0 } else { model.committed + entries };
+                    let last = if entries == 0 { 0 } else { model.committed + entries };
                     model.committed += entries;
-                    model.decided.insert(number, through);
-                    inflight.outcome(number, through).unwrap();
+                    model.decided.insert(number, last);
+                    inflight.outcome(number, through(last)).unwrap();
                 }
-                Happens::Outcome(_) => prop_assert!(inflight.outcome(u64::MAX, 0).is_err()),
+                Happens::Outcome(_) => prop_assert!(inflight.outcome(u64::MAX, through(0)).is_err()),
                 Happens::Puback => model.published = (model.published + 1).min(model.committed),
                 Happens::Written(all_but) => {
                     if let Some(number) = model.handed_out.iter().rev().nth(all_but) {
@@ -320,7 +345,7 @@ proptest! {
                     inflight.stream_opened();
                 }
             }
-            let acks = inflight.acknowledge(model.published);
+            let acks = inflight.acknowledge(published(model.published));
             model.check(&acks);
             let waiting = model.handed_out.iter().filter(|number| **number > model.written).count();
             prop_assert!(inflight.unacknowledged() >= waiting, "in flight until it is written");
@@ -329,10 +354,10 @@ proptest! {
         inflight.stream_opened();
         for delivery in inflight.next_batch(usize::MAX, usize::MAX, |_| false) {
             model.decided.insert(delivery.number, 0);
-            inflight.outcome(delivery.number, 0).unwrap();
+            inflight.outcome(delivery.number, through(0)).unwrap();
         }
         model.published = model.committed;
-        let acks = inflight.acknowledge(model.published);
+        let acks = inflight.acknowledge(published(model.published));
         model.check(&acks);
         inflight.written(model.epoch, u64::MAX);
         prop_assert_eq!(inflight.unacknowledged(), 0);

@@ -5,8 +5,10 @@
 mod backlog;
 mod broker;
 mod brokers;
+mod capabilities;
 mod client;
 mod credentials;
+mod farewell;
 mod link;
 mod mosquitto;
 mod proxy;

@@ -1,0 +1,64 @@
+//! Shows the topics whose entries are given up: a warning, a log line for each topic, a counter.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use crate::{
+    board::{self, Board},
+    metrics::Metrics,
+    outbox::Outbox,
+};
+
+use super::Outgoing;
+
+/// Topics with a label of their own. An algorithm may publish to any number of them.
+const LABELLED: usize = 100;
+/// Label of the other ones.
+const OTHER: &str = "other";
+/// Topics that the warning names.
+const NAMED: usize = 5;
+const REASON: &str = "Undeliverable";
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Undeliverable {
+    labelled: BTreeSet<Arc<str>>,
+}
+
+impl Undeliverable {
+    /// An entry was given up.
+    pub(super) fn count(&mut self, topic: &Arc<str>, code: &'static str, metrics: &Metrics) {
+        if self.labelled.len() < LABELLED {
+            self.labelled.insert(Arc::clone(topic));
+        }
+        metrics.undeliverable(if self.labelled.contains(topic) { topic } else { OTHER }, code);
+    }
+
+    /// The entries of a topic are given up from now on, for this reason.
+    pub(super) fn begin(account: &str, topic: &str, code: &'static str) {
+        tracing::warn!(
+            algo = account,
+            topic,
+            reason = code,
+            "the broker does not take messages for this topic: they are given up; check the access rules and limits of the broker"
+        );
+    }
+
+    /// The broker takes messages for a topic again.
+    pub(super) fn end(account: &str, topic: &str) {
+        tracing::info!(algo = account, topic, "the broker takes messages for this topic again");
+    }
+
+    /// Warns of all topics that are undeliverable now.
+    pub(super) fn show(outbox: &Outbox<Outgoing>, board: &mut Board) {
+        let topics = outbox.undeliverable();
+        let count = topics.len();
+        if count == 0 {
+            board.clear(board::PUBLISHING, REASON);
+            return;
+        }
+        let named: Vec<String> = topics.take(NAMED).map(|(topic, code)| format!("`{topic}` ({code})")).collect();
+        let more = if count > NAMED { format!(" and {} more", count - NAMED) } else { String::new() };
+        let message = format!("the broker does not take messages for {}{more}: they are given up", named.join(", "));
+        board.warn(board::PUBLISHING, REASON, &message);
+    }
+}

@@ -1,0 +1,273 @@
+//! The queues of dead letters and of publications, in which every entry ends in bounded time. Pure.
+//!
+//! Entries are sent for the first time in the order of their positions. A refused or unanswered one is tried again without
+//! holding the others back. An entry is given up when its time has passed on a connection that brought a PUBACK after the
+//! entry was sent on it: a broker that answers nothing at all costs no entry.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::{
+    Content, Deadlines, Flight, Ranges,
+    topics::{Terms, Topics},
+};
+use crate::mqtt::Code;
+
+/// Attempts at an entry have pauses from a sixtieth of the time that it has, up to eight times that.
+const FIRST_PAUSE: u32 = 60;
+const LONGEST_PAUSE: u32 = 8;
+/// Reason of an entry that the broker did not answer.
+const NO_ANSWER: &str = "NoAnswer";
+/// Packet too large.
+const TOO_LARGE: u8 = 0x95;
+/// Not authorized, topic name invalid: a shorter payload changes nothing.
+const ABOUT_THE_TOPIC: [u8; 2] = [0x87, 0x90];
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Ready,
+    InFlight,
+    /// Refused, and tried again then.
+    Refused {
+        retry_at: Instant,
+    },
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Sent {
+    at: Instant,
+    /// PUBACKs of the connection before it was sent.
+    pubacks: u64,
+}
+
+/// The time that an entry has.
+#[derive(Debug, Clone, Copy)]
+struct Clock {
+    terms: Terms,
+    until: Instant,
+}
+
+#[derive(Debug)]
+struct Slot<T> {
+    content: T,
+    state: State,
+    /// From the first sending on.
+    clock: Option<Clock>,
+    /// On this connection, the last time.
+    sent: Option<Sent>,
+    refusal: Option<Code>,
+    refusals: u32,
+}
+
+#[derive(Debug)]
+pub(super) struct Bounded<T> {
+    slots: BTreeMap<u64, Slot<T>>,
+    ready: BTreeSet<u64>,
+    /// When refused entries are tried again.
+    retries: BTreeSet<(Instant, u64)>,
+    /// When the entries that were sent on this connection have had their time.
+    deadlines: BTreeSet<(Instant, u64)>,
+    pub(super) flight: Flight,
+    /// The connection before ended over an entry that was under way.
+    is_cautious: bool,
+}
+
+/// The end of an attempt at an entry.
+#[derive(Debug)]
+pub(super) enum Verdict<T> {
+    Published(T),
+    /// It stays in the queue.
+    Kept,
+    GivenUp(T, &'static str),
+}
+
+/// What sending depends on beside the queue.
+pub(super) struct Now<'a> {
+    pub(super) time: Instant,
+    /// PUBACKs of the connection until now.
+    pub(super) pubacks: u64,
+    pub(super) topics: &'a mut Topics,
+    pub(super) deadlines: Deadlines,
+}
+
+impl<T: Content> Bounded<T> {
+    pub(super) const fn new() -> Self {
+        Self {
+            slots: BTreeMap::new(),
+            ready: BTreeSet::new(),
+            retries: BTreeSet::new(),
+            deadlines: BTreeSet::new(),
+            flight: Flight::NONE,
+            is_cautious: false,
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    pub(super) fn get(&self, position: u64) -> Option<&T> {
+        self.slots.get(&position).map(|slot| &slot.content)
+    }
+
+    pub(super) fn push(&mut self, position: u64, content: T) {
+        let slot = Slot { content, state: State::Ready, clock: None, sent: None, refusal: None, refusals: 0 };
+        self.slots.insert(position, slot);
+        self.ready.insert(position);
+    }
+
+    /// Removes entries that the runtime knows to be done. Gives their contents.
+    pub(super) fn remove_done(&mut self, through: u64, done: &Ranges) -> Vec<T> {
+        let is_done = |position: u64| position <= through || done.covers(position, position);
+        let positions: Vec<u64> = self.slots.keys().copied().filter(|position| is_done(*position)).collect();
+        positions.into_iter().filter_map(|position| self.remove(position)).collect()
+    }
+
+    /// The connection is gone. Clocks go on, but nothing is given up before it was sent on the next connection.
+    pub(super) fn disconnected(&mut self) {
+        self.is_cautious |= self.flight.count > 0;
+        self.flight = Flight::NONE;
+        self.deadlines.clear();
+        for (position, slot) in &mut self.slots {
+            slot.sent = None;
+            if slot.state == State::InFlight {
+                slot.state = State::Ready;
+                self.ready.insert(*position);
+            }
+        }
+    }
+
+    /// The position of the only entry under way.
+    pub(super) fn alone(&self) -> Option<u64> {
+        if self.flight.count != 1 {
+            return None;
+        }
+        self.slots.iter().find(|(_, slot)| slot.state == State::InFlight).map(|(position, _)| *position)
+    }
+
+    /// The next entry to be sent, which counts as sent. One at a time after a connection that ended over one.
+    pub(super) fn next_to_send(&mut self, now: &mut Now<'_>) -> Option<(u64, &T)> {
+        self.wake_refused(now.time);
+        if self.is_cautious && self.flight.count > 0 {
+            return None;
+        }
+        let position = self.ready.pop_first()?;
+        let slot = self.slots.get_mut(&position)?;
+        let short = now.time + now.deadlines.once;
+        let clock =
+            slot.clock.get_or_insert_with(|| match now.topics.terms(slot.content.topic(), now.time, now.deadlines) {
+                Terms::Retried => Clock { terms: Terms::Retried, until: now.time + now.deadlines.give_up },
+                Terms::Once => Clock { terms: Terms::Once, until: short },
+            });
+        if slot.sent.is_none() {
+            // A broker that is back after a long time answers one entry after another: the first PUBACK must not end
+            // the other entries.
+            clock.until = clock.until.max(short.min(now.time + now.deadlines.give_up));
+        }
+        self.deadlines.insert((clock.until, position));
+        slot.sent = Some(Sent { at: now.time, pubacks: now.pubacks });
+        slot.state = State::InFlight;
+        self.flight.launch(slot.content.size());
+        Some((position, &slot.content))
+    }
+
+    fn wake_refused(&mut self, now: Instant) {
+        while let Some((_, position)) = self.retries.first().copied().filter(|(at, _)| *at <= now) {
+            self.retries.pop_first();
+            if let Some(slot) = self.slots.get_mut(&position) {
+                slot.state = State::Ready;
+                self.ready.insert(position);
+            }
+        }
+    }
+
+    /// A PUBACK, with the time since the entry was sent. `None`: the entry is not under way in this queue.
+    pub(super) fn answered(&mut self, position: u64, code: Code, now: &Now<'_>) -> Option<(Verdict<T>, Duration)> {
+        let slot = self.slots.get_mut(&position).filter(|slot| slot.state == State::InFlight)?;
+        let latency = slot.sent.map_or(Duration::ZERO, |sent| now.time.saturating_duration_since(sent.at));
+        self.is_cautious = false;
+        if code.is_success() {
+            return self.remove(position).map(|content| (Verdict::Published(content), latency));
+        }
+        self.flight.land(slot.content.size());
+        slot.state = State::Ready;
+        slot.refusal = Some(code);
+        let is_last = slot.clock.is_some_and(|clock| clock.terms == Terms::Once);
+        if code.value == TOO_LARGE && slot.content.shorten() {
+            self.ready.insert(position);
+        } else if is_last {
+            return Some((self.end(position, now), latency));
+        } else {
+            let unit = now.deadlines.give_up / FIRST_PAUSE;
+            let pause = unit * 2_u32.saturating_pow(slot.refusals).min(LONGEST_PAUSE);
+            slot.refusals = slot.refusals.saturating_add(1);
+            let retry_at = now.time + pause;
+            slot.state = State::Refused { retry_at };
+            self.retries.insert((retry_at, position));
+        }
+        Some((Verdict::Kept, latency))
+    }
+
+    /// Entries whose time has passed, each with its verdict.
+    pub(super) fn expire(&mut self, now: &Now<'_>) -> Vec<(u64, Verdict<T>)> {
+        let due: Vec<u64> = self.deadlines.range(..=(now.time, u64::MAX)).map(|(_, position)| *position).collect();
+        let answers = |slot: &Slot<T>| slot.sent.is_some_and(|sent| now.pubacks > sent.pubacks);
+        let ended = due.into_iter().filter(|position| self.slots.get(position).is_some_and(answers));
+        let ended: Vec<u64> = ended.collect();
+        ended.into_iter().map(|position| (position, self.end(position, now))).collect()
+    }
+
+    /// An entry has had its time on this connection, and no PUBACK tells whether the broker is well.
+    pub(super) fn awaits_evidence(&self, now: Instant) -> bool {
+        self.deadlines.first().is_some_and(|(until, _)| *until <= now)
+    }
+
+    pub(super) fn wake(&self, now: Instant) -> Option<Instant> {
+        // What is due already waits for an answer of the broker, not for time.
+        let retry = self.retries.range((now, 0)..).next().map(|(at, _)| *at);
+        let deadline = self.deadlines.range((now, u64::MAX)..).next().map(|(until, _)| *until);
+        [retry, deadline].into_iter().flatten().min()
+    }
+
+    /// Gives an entry up, unless something can be left out of it.
+    fn end(&mut self, position: u64, now: &Now<'_>) -> Verdict<T> {
+        let Some(slot) = self.slots.get_mut(&position) else { return Verdict::Kept };
+        let is_about_topic = slot.refusal.is_some_and(|code| ABOUT_THE_TOPIC.contains(&code.value));
+        let size = slot.content.size();
+        if is_about_topic || !slot.content.shorten() {
+            let reason = slot.refusal.map_or(NO_ANSWER, |code| code.name);
+            return self.remove(position).map_or(Verdict::Kept, |content| Verdict::GivenUp(content, reason));
+        }
+        if slot.state == State::InFlight {
+            self.flight.land(size);
+        }
+        if let Some(clock) = slot.clock.replace(Clock { terms: Terms::Once, until: now.time + now.deadlines.once }) {
+            self.deadlines.remove(&(clock.until, position));
+        }
+        if let State::Refused { retry_at } = slot.state {
+            self.retries.remove(&(retry_at, position));
+        }
+        slot.state = State::Ready;
+        self.ready.insert(position);
+        Verdict::Kept
+    }
+
+    fn remove(&mut self, position: u64) -> Option<T> {
+        let slot = self.slots.remove(&position)?;
+        self.ready.remove(&position);
+        if slot.state == State::InFlight {
+            self.flight.land(slot.content.size());
+        }
+        if let State::Refused { retry_at } = slot.state {
+            self.retries.remove(&(retry_at, position));
+        }
+        if let Some(clock) = slot.clock {
+            self.deadlines.remove(&(clock.until, position));
+        }
+        Some(slot.content)
+    }
+}

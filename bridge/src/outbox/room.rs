@@ -1,0 +1,143 @@
+//! The memory that entries may take, and the credit for it at the runtime. Pure.
+
+use std::mem;
+
+use intuition_api::v1::OutboxEntry;
+use prost::Message as _;
+
+/// Memory of an entry beside the bytes of its encoded form: the message as a structure, its allocations, its place in the
+/// queue.
+const OVERHEAD: usize = mem::size_of::<OutboxEntry>() + 512;
+/// Memory of an entry for each byte of its encoded form, at most: the shortest entries are a few bytes long.
+const MEMORY_PER_BYTE: usize = 128;
+/// Credit is given when this part of the whole can be given.
+const PART: u64 = 4;
+
+/// What an entry takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cost {
+    /// Bytes of memory.
+    memory: usize,
+    /// Bytes of credit.
+    credit: u64,
+}
+
+impl Cost {
+    /// The cost of an entry as the runtime sent it.
+    pub fn of(entry: &OutboxEntry) -> Self {
+        let encoded = entry.encoded_len();
+        Self { memory: OVERHEAD + encoded, credit: encoded as u64 }
+    }
+}
+
+/// Room for entries, in bytes of memory.
+#[derive(Debug)]
+pub struct Room {
+    budget: usize,
+    held: usize,
+    /// Credit that the runtime has, in bytes of encoded entries.
+    given: u64,
+}
+
+impl Room {
+    /// Room for entries of `budget` bytes of memory together.
+    pub const fn new(budget: usize) -> Self {
+        Self { budget, held: 0, given: 0 }
+    }
+
+    /// Bytes of memory that entries take.
+    pub const fn held(&self) -> usize {
+        self.held
+    }
+
+    /// A new stream, whose runtime has no credit yet.
+    pub const fn stream_opened(&mut self) {
+        self.given = 0;
+    }
+
+    /// An entry came. The runtime counts it also where the bridge has it already.
+    pub const fn received(&mut self, cost: Cost) {
+        self.given = self.given.saturating_sub(cost.credit);
+    }
+
+    /// An entry is held.
+    pub const fn enter(&mut self, cost: Cost) {
+        self.held = self.held.saturating_add(cost.memory);
+    }
+
+    /// An entry is held no more.
+    pub const fn leave(&mut self, cost: Cost) {
+        self.held = self.held.saturating_sub(cost.memory);
+    }
+
+    /// All entries are held no more.
+    pub const fn clear(&mut self) {
+        self.held = 0;
+    }
+
+    /// The credit to give now, which counts as given. All credit together is worth less memory than is free, by the worst
+    /// entries there are.
+    pub fn give(&mut self) -> Option<u64> {
+        let worth = |memory: usize| (memory / MEMORY_PER_BYTE) as u64;
+        let free = worth(self.budget.saturating_sub(self.held)).saturating_sub(self.given);
+        if free < (worth(self.budget) / PART).max(1) {
+            return None;
+        }
+        self.given += free;
+        Some(free)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use intuition_api::v1::{Publication, outbox_entry::Content};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const BUDGET: usize = 1 << 20;
+
+    fn cost(bytes: usize) -> Cost {
+        let publication = Publication { channel: "c".to_owned(), payload: vec![0; bytes].into() };
+        Cost::of(&OutboxEntry { position: 1, content: Some(Content::Publication(publication)) })
+    }
+
+    proptest! {
+        /// The runtime sends while it has credit, and its last entry may exceed it.
+        #[test]
+        fn entries_stay_within_the_budget_and_credit_comes_as_long_as_entries_leave(
+            sizes in proptest::collection::vec(prop_oneof![3 => 0_usize..64, 1 => 0_usize..70_000], 1..400)
+        ) {
+            let mut room = Room::new(BUDGET);
+            let (mut credit, mut held) = (0_u64, std::collections::VecDeque::new());
+            for size in sizes {
+                while credit == 0 {
+                    match room.give() {
+                        Some(bytes) => credit += bytes,
+                        None => room.leave(held.pop_front().expect("an empty bridge gives credit")),
+                    }
+                }
+                let cost = cost(size);
+                credit = credit.saturating_sub(cost.credit);
+                room.received(cost);
+                room.enter(cost);
+                held.push_back(cost);
+                prop_assert_eq!(room.given, credit, "both sides count alike");
+                prop_assert!(room.held() <= BUDGET + 70_000 + OVERHEAD, "{}", room.held());
+            }
+        }
+    }
+
+    #[test]
+    fn shortest_entries_fill_the_budget_and_no_more() {
+        let mut room = Room::new(BUDGET);
+        let mut credit = room.give().unwrap();
+        while credit > 0 {
+            credit = credit.saturating_sub(cost(0).credit);
+            room.received(cost(0));
+            room.enter(cost(0));
+            credit += room.give().unwrap_or_default();
+        }
+        assert!((BUDGET / 2..=BUDGET + OVERHEAD).contains(&room.held()), "{}", room.held());
+    }
+}
