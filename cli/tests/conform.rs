@@ -53,6 +53,7 @@ enum Fault {
     SizesBuys,
     BadPublication,
     DiesAtUnknownKinds,
+    FailsAtManyEvents,
     RefusesLargeBatches,
     DiesAtReconfigure,
     SharesState,
@@ -189,6 +190,9 @@ impl Session {
         let longest = batch.events.iter().filter_map(|event| event.kind.as_ref().map(length));
         if fault == Fault::RefusesLargeBatches && longest.max() > Some(32) {
             return Err(Status::resource_exhausted("a symbol is too long"));
+        }
+        if fault == Fault::FailsAtManyEvents && batch.events.len() > 200 {
+            return Err(Status::internal("too many publications"));
         }
         if fault == Fault::Slow {
             tokio::time::sleep(Duration::from_secs(5)).await;
@@ -378,6 +382,7 @@ fn each_way_to_break_the_contract_fails_its_own_check_alone() {
         (Fault::BadPublication, "publications"),
         (Fault::DiesAtUnknownKinds, "unknown-kinds"),
         (Fault::RefusesLargeBatches, "message-size"),
+        (Fault::FailsAtManyEvents, "message-size"),
         (Fault::DiesAtReconfigure, "reconfigure"),
         (Fault::SharesState, "accounts"),
         (Fault::DescribesWhenIdle, "describe-busy"),
@@ -397,7 +402,7 @@ fn each_way_to_break_the_contract_fails_its_own_check_alone() {
     let runtime = &runtime;
     let check = |(fault, expected): (Fault, &str)| {
         let address = format!("http://{}", serve(runtime, fault));
-        let output = conform(&address, &["--output", "json", "--deadline", "2"]);
+        let output = conform(&address, &["--output", "json", "--deadline", "3"]);
         let failed = named(&output, "fail");
         let right = failed == [expected] && output.status.code() == Some(1);
         (!right).then(|| (fault, failed, String::from_utf8_lossy(&output.stdout).into_owned()))

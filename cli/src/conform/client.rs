@@ -64,7 +64,7 @@ impl fmt::Display for Trouble {
                 write!(f, "{what} was answered by {:?}, without a message", status.code())
             }
             Self::Ended { what, status } => {
-                write!(f, "{what} was answered by {:?}: {}", status.code(), super::judge::shown(status.message()))
+                write!(f, "{what} was answered by {:?}: {}", status.code(), super::judge::sentence(status.message()))
             }
             Self::Closed { what } => write!(f, "{what} was answered by the end of the stream, with OK"),
             Self::Odd { what, came } => write!(f, "{what} was answered by {came}"),

@@ -258,8 +258,16 @@ fn said(outcome: &Outcome) -> String {
 
 /// Text from outside, in quotation marks, not without end.
 pub(crate) fn shown(text: &str) -> String {
-    const LONGEST: usize = 120;
-    let start: String = text.chars().take(LONGEST).collect();
+    start_of(text, 120)
+}
+
+/// The same for a sentence, such as the message of an error.
+pub(crate) fn sentence(text: &str) -> String {
+    start_of(text, 400)
+}
+
+fn start_of(text: &str, longest: usize) -> String {
+    let start: String = text.chars().take(longest).collect();
     let more = if start.len() < text.len() { "..." } else { "" };
     format!("{start:?}{more}")
 }

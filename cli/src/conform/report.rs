@@ -104,7 +104,7 @@ impl Report {
     }
 
     fn verdict(&self, row: Row) -> Verdict {
-        self.verdicts.get(&row).cloned().unwrap_or_else(|| Verdict::Skip("it was not come to".to_owned()))
+        self.verdicts.get(&row).cloned().unwrap_or_else(|| Verdict::Skip("it was not reached".to_owned()))
     }
 
     /// A line a check, and for what failed what came, what the contract says, and what to do.

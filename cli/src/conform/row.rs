@@ -192,7 +192,8 @@ impl Row {
             Self::ParametersRefused => "catch what reading the parameters throws, and put its message into `refusal`",
             Self::ParametersMalformed => "catch the JSON parser's error, and put its message into `refusal`",
             Self::Order => {
-                "write exactly one answer per message, on the stream that it came on, before reading the next"
+                "write exactly one answer per message, on the stream that it came on, before reading the next; where the \
+                 algorithm fails at a quote, correct that, or answer the quote with a `reject`"
             }
             Self::Batches => "append one EventResult per event of the batch, also where nothing came of it",
             Self::Signals => "copy `event` from the InputEvent that holds the quote; leave `quantity` empty for a buy",

@@ -74,10 +74,8 @@ def test_a_call_that_goes_on_after_its_stream_has_ended_is_logged_with_symbol_se
         with blocked(stream, tmp_path / "a") as go:
             stream.cancel()
             hung = f"default/test: ProbeAlgo.event at block:{tmp_path / 'a'} (event 1) has not returned after "
-            first = float(server.wait_for_log(hung).split(hung)[1].split()[0])
+            assert float(server.wait_for_log(hung).split(hung)[1].split()[0]) >= 1
             server.wait_for_log("in on_block")
-            second = float(server.wait_for_log(hung).split(hung)[1].split()[0])
-            assert 1 <= first <= second / 2 + 0.1, "the log repeats each time the seconds have doubled"
             go.write_text("on")
             assert "its answer is void" in server.wait_for_log(" returned after ")
 

@@ -20,7 +20,10 @@ MAX_CALLS = 32
 """Calls of one account that may be left behind. A quote at which `event` hangs leaves up to ten until the runtime rejects it."""
 
 FIRST_LOG_SECONDS = 1.0
-"""A call that has run for less is not logged: it may be about to return. The log repeats each time the seconds have doubled."""
+"""A call that has run for less is not logged: it may be about to return."""
+
+AGAIN_SECONDS = 60.0
+"""When the log has the call again; from then on each time the seconds have doubled."""
 
 _LOG = logging.getLogger("intuition_algo")
 _PACKAGE = Path(__file__).parent
@@ -70,7 +73,7 @@ class _Call:
         self._stream = stream
         self.worker = worker
         self.what = stream.doing
-        self._logged = False
+        self._logged: str | None = None
         self._timer: asyncio.TimerHandle | None = None
 
     def watch(self) -> None:
@@ -78,19 +81,19 @@ class _Call:
         if seconds < FIRST_LOG_SECONDS:
             self._again_in(FIRST_LOG_SECONDS - seconds)
             return
-        # It may have come to another event of its batch.
+        # The call may have come to another event of its batch.
         self.what = self._stream.doing
-        _LOG.warning(
-            "%s: %s has not returned after %.1f s, and its stream has ended. It is here:\n%s",
-            self._stream.account or "by hand", self.what, seconds, _stack(self.worker.frame()),
-        )
-        self._logged = True
-        self._again_in(seconds)
+        stack = _stack(self.worker.frame())
+        place = " It is at the same place." if stack == self._logged else f" It is here:\n{stack}"
+        account = self._stream.account or "by hand"
+        _LOG.warning("%s: %s has not returned after %.1f s, and its stream has ended.%s", account, self.what, seconds, place)
+        self._logged = stack
+        self._again_in(max(seconds, AGAIN_SECONDS - seconds))
 
     def returned(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        if self._logged:
+        if self._logged is not None:
             account = self._stream.account or "by hand"
             _LOG.warning("%s: %s returned after %.1f s; its answer is void", account, self.what, self.worker.seconds())
 
