@@ -1,19 +1,21 @@
 //! Connects the pure cores to broker, runtime and clock. One task, so that nothing happens at the same time as anything
 //! else and the order of quotes is never in question.
 
+mod farewell;
 mod publisher;
 mod quotes;
 mod session;
+mod warnings;
 
 use std::{sync::Arc, time::Duration};
 
 use futures::FutureExt as _;
 use intuition_api::v1::{Committed, Credit, Holding, Marker, Opened, process_request, process_response};
-use intuition_common::{clock::Clock, exit::with_causes};
+use intuition_common::{clock::Clock, exit::with_causes, heartbeat::Heartbeat};
 use tokio::time::{self, Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::{publisher::Publisher, quotes::Quotes, session::Session};
+use self::{publisher::Publisher, quotes::Quotes, session::Session, warnings::BrokerWarnings};
 use crate::{
     BridgeError, Parts,
     board::{self, Board},
@@ -27,23 +29,27 @@ use crate::{
     subscriptions::Step,
 };
 
+/// The connection that quotes come on, in metrics and errors.
+const SUBSCRIBING: &str = "subscribing";
+/// The connection that decisions go out on, in metrics and errors.
+const PUBLISHING: &str = "publishing";
 /// Events of one kind that are taken before the others get their turn.
 const BURST: usize = 512;
-/// With nothing to do, it looks around this often all the same.
-const IDLE: Duration = Duration::from_secs(30);
+/// Longest time between two turns, a third of the age from which on `/healthz` takes a heartbeat for a hang.
+const IDLE: Duration = Duration::from_secs(10);
 /// A ledger that has gone back is warned of for this long.
 const LEDGER_WARNING: Duration = Duration::from_hours(1);
 const LEDGER_WENT_BACK: &str = "LedgerWentBack";
-/// For the last words to the broker.
-const FAREWELL: Duration = Duration::from_secs(3);
 
 pub(crate) struct Driver {
     quotes: Quotes,
     publisher: Publisher,
     session: Session,
     board: Board,
+    broker: BrokerWarnings,
     metrics: Metrics,
     clock: Arc<dyn Clock>,
+    heartbeat: Heartbeat,
     limits: Limits,
     /// The broker is asked to keep the session.
     keeps_session: bool,
@@ -77,6 +83,7 @@ impl Driver {
             parts.published,
         );
         let client_id = checked.subscribing.client_id.clone();
+        let broker = BrokerWarnings::new(checked.subscribing.session_expiry);
         let keeps_session = !checked.subscribing.clean_start;
         let (link, events) = Link::start(checked.subscribing, tasks).map_err(BridgeError::Connect)?;
         Ok(Self {
@@ -84,8 +91,10 @@ impl Driver {
             publisher,
             session: Session::new(endpoint, checked.account.clone(), checked.broker_url, client_id, run),
             board: Board::new(parts.readiness, checked.account),
+            broker,
             metrics: parts.metrics,
             clock: parts.clock,
+            heartbeat: parts.heartbeat,
             limits: checked.limits,
             keeps_session,
             had_session: false,
@@ -94,15 +103,18 @@ impl Driver {
         })
     }
 
-    /// Works until `shutdown` is cancelled.
-    pub(crate) async fn run(mut self, shutdown: CancellationToken) {
+    /// Works until `shutdown` is cancelled. A connection whose task has ended before is an error: neither a restart of the
+    /// connection nor the rest of the bridge could be trusted then. The broker publishes the last will.
+    pub(crate) async fn run(mut self, shutdown: CancellationToken) -> Result<(), BridgeError> {
         self.board.have(board::PUBLISHING);
         loop {
             let wake = self.wake();
             tokio::select! {
                 () = shutdown.cancelled() => break,
-                event = self.quotes.next() => self.on_quotes(event),
-                event = self.publisher.next() => self.on_publisher(event),
+                event = self.quotes.next() => self.on_quotes(event.ok_or(BridgeError::LoseConnection(SUBSCRIBING))?),
+                event = self.publisher.next() => {
+                    self.on_publisher(event.ok_or(BridgeError::LoseConnection(PUBLISHING))?);
+                }
                 said = self.session.next() => self.on_session(said),
                 () = time::sleep_until(wake) => {}
             }
@@ -110,16 +122,17 @@ impl Driver {
             self.advance(Instant::now());
         }
         self.farewell().await;
+        Ok(())
     }
 
     /// Takes what is there already, so that it goes on its way in one batch.
     fn burst(&mut self) {
         for _ in 0..BURST {
-            let Some(event) = self.quotes.next().now_or_never() else { break };
+            let Some(Some(event)) = self.quotes.next().now_or_never() else { break };
             self.on_quotes(event);
         }
         for _ in 0..BURST {
-            let Some(event) = self.publisher.next().now_or_never() else { break };
+            let Some(Some(event)) = self.publisher.next().now_or_never() else { break };
             self.on_publisher(event);
         }
         for _ in 0..BURST {
@@ -130,9 +143,10 @@ impl Driver {
 
     fn on_quotes(&mut self, event: Event) {
         match event {
-            Event::Connected { epoch, session_present, .. } => {
-                self.metrics.connected("subscribing");
+            Event::Connected { epoch, session_present, capabilities } => {
+                self.metrics.connected(SUBSCRIBING);
                 self.board.have(board::BROKER);
+                self.broker.connected(&capabilities, &mut self.board);
                 if !session_present {
                     // Packet ids begin anew: nothing may reach the runtime as if it were of the session before.
                     self.session.lose_broker_session();
@@ -143,7 +157,7 @@ impl Driver {
                     }
                 }
                 self.had_session = self.keeps_session;
-                let steps = self.quotes.connected(epoch, session_present);
+                let steps = self.quotes.connected(epoch, session_present, capabilities.subscription_ids);
                 self.session.allow();
                 if self.session.is_standing_down(Instant::now()) {
                     self.quotes.stand_down();
@@ -173,8 +187,10 @@ impl Driver {
     fn on_publisher(&mut self, event: Event) {
         match event {
             Event::Connected { epoch, capabilities, .. } => {
-                self.metrics.connected("publishing");
-                self.board.have(board::PUBLISHER);
+                self.metrics.connected(PUBLISHING);
+                if !warnings::of_publisher(&capabilities, &mut self.board) {
+                    return;
+                }
                 self.publisher.connected(epoch, capabilities);
                 if self.session.is_standing_down(Instant::now()) {
                     self.publisher.stand_down();
@@ -196,14 +212,11 @@ impl Driver {
     }
 
     /// The broker has no session, although it was to keep one.
-    fn report_loss(&self) {
+    fn report_loss(&mut self) {
         let Session { broker_url, client_id, .. } = &self.session;
         self.metrics.sessions_lost.inc();
-        tracing::warn!(
-            broker = broker_url,
-            client_id,
-            "the broker has lost the session: messages that waited there are gone; check its persistence and session expiry"
-        );
+        tracing::warn!(broker = broker_url, client_id, "{}", warnings::SESSION_LOST);
+        self.broker.lost_session(Instant::now(), &mut self.board);
     }
 
     fn on_session(&mut self, said: Result<Option<process_response::Message>, RuntimeError>) {
@@ -282,7 +295,6 @@ impl Driver {
             "the runtime's ledger {ledger} lacks what the bridge knows of {before}, its ledger before: an older copy was put in \
              its place, or a new one; decisions may be missing, or be made again under other ids"
         );
-        tracing::warn!(reason = LEDGER_WENT_BACK, "{message}");
         self.board.warn(board::RUNTIME, LEDGER_WENT_BACK, &message);
         self.ledger_warning_until = Some(Instant::now() + LEDGER_WARNING);
         self.publisher.restart();
@@ -320,6 +332,8 @@ impl Driver {
 
     /// Does everything that has become possible.
     fn advance(&mut self, now: Instant) {
+        self.heartbeat.beat();
+        self.broker.expire(now, &mut self.board);
         if let Some(error) = self.session.stalled(now) {
             self.end_session(&error);
         }
@@ -332,9 +346,17 @@ impl Driver {
             self.perform(steps);
             self.quotes.show(&mut self.board, now);
         }
+        self.pass_on(now, true);
+        self.publisher.announce(self.board.is_ready(), now, self.clock.as_ref());
+        self.metrics.unacknowledged.set(self.quotes.inflight.unacknowledged_ticks() as u64);
+        self.metrics.unpublished.set(self.publisher.outbox.unpublished() as u64);
+    }
+
+    /// Brings everything that is under way one step further. `sends_batches`: deliveries go to the runtime too.
+    fn pass_on(&mut self, now: Instant, sends_batches: bool) {
         self.publisher.send(&mut self.board, &self.metrics, now);
         self.send_marker();
-        while self.session.takes_batches(self.limits.batches) {
+        while sends_batches && self.session.takes_batches(self.limits.batches) {
             let batch = self.quotes.next_batch(&self.limits, &self.metrics);
             let Some(last) = batch.last().map(|delivery| delivery.number) else { break };
             self.session.send_batch(batch, last, now);
@@ -343,9 +365,6 @@ impl Driver {
         self.report();
         let outbox = &self.publisher.outbox;
         self.quotes.acknowledge(|first, last| outbox.is_done(first, last));
-        self.publisher.announce(self.board.is_ready(), now, self.clock.as_ref());
-        self.metrics.unacknowledged.set(self.quotes.inflight.unacknowledged_ticks() as u64);
-        self.metrics.unpublished.set(self.publisher.outbox.unpublished() as u64);
     }
 
     /// Tells the runtime what is done, and how much more there is room for.
@@ -373,13 +392,9 @@ impl Driver {
     fn wake(&self) -> Instant {
         let publisher = self.publisher.wake(Instant::now());
         let times = [self.session.wake(), self.quotes.wake(), publisher, self.ledger_warning_until];
-        times.into_iter().flatten().min().unwrap_or_else(|| Instant::now() + IDLE)
-    }
-
-    /// Says offline and disconnects, so that the broker publishes no last will.
-    async fn farewell(mut self) {
-        self.publisher.announce(false, Instant::now(), self.clock.as_ref());
-        let (publisher, quotes) = (&mut self.publisher, &mut self.quotes);
-        drop(time::timeout(FAREWELL, async { tokio::join!(publisher.farewell(), quotes.farewell()) }).await);
+        times.into_iter().flatten().fold(Instant::now() + IDLE, Instant::min)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -249,6 +249,11 @@ impl Inflight {
         batch
     }
 
+    /// Whether PUBACKs that were handed out have not been written yet.
+    pub const fn awaits_written(&self) -> bool {
+        self.first < self.unacknowledged
+    }
+
     /// Whether something waits to be sent.
     pub fn has_unsent(&self) -> bool {
         self.at(self.unsent).is_some()

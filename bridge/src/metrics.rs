@@ -76,6 +76,8 @@ pub struct Metrics {
     pub overlaps: Counter,
     /// Messages that the broker had kept from before the subscription.
     pub retained: Counter,
+    /// Dead letters of some account that came on a subscribed topic: they are acknowledged and not read.
+    pub dead_letters_passed: Counter,
     /// Members of price maps that are null.
     no_price: Counter,
     /// Ticks whose price was rounded.
@@ -104,6 +106,8 @@ impl Metrics {
         counter("duplicate_ticks", "Ticks that had their outcome already", &metrics.duplicates);
         counter("overlap_messages", "Copies of messages that another subscription delivered", &metrics.overlaps);
         counter("retained_messages", "Messages from before the subscription", &metrics.retained);
+        let passed = "Dead letters that came on a subscribed topic, and were not read as quotes";
+        counter("dead_letters_passed", passed, &metrics.dead_letters_passed);
         counter("no_price_members", "Symbols in price maps that had no price, but null", &metrics.no_price);
         counter("price_rounded_ticks", "Ticks whose price was rounded to 10 places", &metrics.price_rounded);
         counter("seq_ignored_ticks", "Ticks with an id whose seq is no sequence number", &metrics.seq_ignored);

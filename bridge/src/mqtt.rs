@@ -315,6 +315,18 @@ impl Link {
         self.submit(Request::Disconnect);
     }
 
+    /// A link whose task panics.
+    #[cfg(test)]
+    pub(crate) fn panicking(tasks: &TaskTracker) -> (Self, Events) {
+        let (requests, receiver) = mpsc::unbounded_channel();
+        let (lanes, events) = events::lanes(1);
+        tasks.spawn(async move {
+            let _ends = (receiver, lanes);
+            panic!("as the test asks for");
+        });
+        (Self { requests }, events)
+    }
+
     fn submit(&self, request: Request) {
         // It fails only when the task has ended, and with it every epoch.
         drop(self.requests.send(request));

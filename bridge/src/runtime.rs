@@ -128,6 +128,14 @@ impl Stream {
         drop(self.requests.send(ProcessRequest { message: Some(message) }));
     }
 
+    /// Ends this side, and returns when the runtime has read everything and ended its own. Its messages until then are
+    /// dropped.
+    pub async fn finish(self) {
+        let Self { requests, mut responses } = self;
+        drop(requests);
+        while let Ok(Some(_)) = responses.message().await {}
+    }
+
     /// The next message. May be abandoned at any time.
     pub async fn next(&mut self) -> Result<process_response::Message, RuntimeError> {
         match self.responses.message().await {

@@ -161,13 +161,14 @@ pub(crate) struct ConformArgs {
     /// The server, `http://HOST:PORT` or `unix:/PATH`.
     #[arg(long, value_name = "URL")]
     pub(crate) address: backend::Address,
-    /// Parameters to run it with, one JSON object without the threshold; what its schema requires is filled in.
+    /// Parameters to run it with, one JSON object without the threshold. Required parameters that are
+    /// missing in it are filled in with values that the schema takes.
     #[arg(long, value_name = "JSON", default_value = "{}")]
     pub(crate) parameters: String,
     /// The threshold to run it with.
     #[arg(long, default_value_t = 0.5)]
     pub(crate) threshold: f64,
-    /// Seconds that an answer may take.
+    /// Seconds that an answer may take, and for which a server that is starting is waited for.
     #[arg(long, value_name = "SECONDS", default_value_t = 10.0, value_parser = seconds)]
     pub(crate) deadline: f64,
     /// Process of the server: in the end it is sent SIGTERM, to see whether it ends in order.

@@ -8,6 +8,7 @@
 //! - [`http`]: `/healthz`, `/readyz`, `/metrics`.
 //! - [`heartbeat`]: whether a loop of the process still turns.
 //! - [`listen`]: a TCP listener with a bounded number of connections.
+//! - [`grpc`]: a gRPC server within limits.
 //! - [`shutdown`]: SIGTERM, Ctrl-C, SIGHUP and SIGQUIT as a cancellation token.
 //! - [`secret`]: text that never reaches a log.
 //! - [`args`]: reads the command line, and shows errors in it.
@@ -21,6 +22,7 @@ pub mod clock;
 pub mod color;
 pub mod duration;
 pub mod exit;
+pub mod grpc;
 pub mod heartbeat;
 pub mod http;
 pub mod listen;

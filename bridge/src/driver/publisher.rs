@@ -4,7 +4,7 @@ mod outgoing;
 mod state;
 mod undeliverable;
 
-use std::{future::pending, time::Duration};
+use std::time::Duration;
 
 use intuition_api::{
     topic::OwnTopics,
@@ -52,6 +52,8 @@ pub(super) struct Publisher {
     /// When a refused decision is tried again.
     retry_at: Option<Instant>,
     state: State,
+    /// The broker keeps retained messages: without them there is no state.
+    retains: bool,
 }
 
 impl Publisher {
@@ -81,20 +83,18 @@ impl Publisher {
             backoff: Backoff::new(Duration::from_millis(500), Duration::from_secs(10)),
             retry_at: None,
             state: State::default(),
+            retains: true,
         }
     }
 
-    /// The next event. May be abandoned at any time.
-    pub(super) async fn next(&mut self) -> Event {
-        match self.events.recv().await {
-            Some(event) => event,
-            // The task ends only when it is told to.
-            None => pending().await,
-        }
+    /// The next event, or `None` once the connection's task has ended. May be abandoned at any time.
+    pub(super) async fn next(&mut self) -> Option<Event> {
+        self.events.recv().await
     }
 
     pub(super) fn connected(&mut self, epoch: u64, capabilities: Capabilities) {
         self.epoch = Some(epoch);
+        self.retains = capabilities.retain;
         self.window = self.max_publishes.min(usize::from(capabilities.receive_maximum));
         self.outbox.connected(self.window);
         self.state.connection_changed();
@@ -238,13 +238,16 @@ impl Publisher {
     }
 
     /// Publishes whether the bridge is ready: when that changes, before the broker forgets it, and where the outbox needs a
-    /// PUBACK.
+    /// PUBACK. At a broker without retained messages for the last reason alone.
     pub(super) fn announce(&mut self, online: bool, now: Instant, clock: &dyn Clock) {
         self.state.set(online, || clock.now_micros());
         let Some(epoch) = self.epoch else { return };
-        if self.state.is_due(self.outbox.wants_probe(now), now) {
+        let wants_probe = self.outbox.wants_probe(now);
+        let is_due =
+            if self.retains { self.state.is_due(wants_probe, now) } else { wants_probe && self.state.is_answered() };
+        if is_due {
             let message = self.state.send(&self.topics, &self.account, &self.session, now);
-            self.link.publish(epoch, STATE_TOKEN, message);
+            self.link.publish(epoch, STATE_TOKEN, Message { retain: self.retains, ..message });
         }
     }
 
@@ -253,15 +256,17 @@ impl Publisher {
         [self.retry_at, self.state.wake(), self.outbox.wake(now)].into_iter().flatten().min()
     }
 
-    /// Waits for the broker to take the last state, disconnects and waits for the task to end.
+    pub(super) const fn is_connected(&self) -> bool {
+        self.epoch.is_some()
+    }
+
+    /// The broker has not answered the last state.
+    pub(super) const fn awaits_state(&self) -> bool {
+        self.epoch.is_some() && !self.state.is_answered()
+    }
+
+    /// Disconnects and waits for the task to end.
     pub(super) async fn farewell(&mut self) {
-        while self.epoch.is_some() && !self.state.is_answered() {
-            match self.next().await {
-                Event::Published { token: STATE_TOKEN, code } => self.state_answered(code),
-                Event::Disconnected(_) => self.epoch = None,
-                _ => {}
-            }
-        }
         self.link.disconnect();
         while self.events.recv().await.is_some() {}
     }

@@ -1,6 +1,6 @@
 //! The connection that quotes come on.
 
-use std::{future::pending, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
 use intuition_api::v1::{Delivery, Filter};
@@ -8,6 +8,7 @@ use intuition_common::backoff::Backoff;
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
+use super::warnings;
 use crate::{
     board::{self, Board},
     config::Limits,
@@ -15,6 +16,7 @@ use crate::{
     message::{Envelope, Inputs},
     metrics::Metrics,
     mqtt::{Event, Events, Incoming, Link},
+    render,
     subscriptions::{Step, Subscriptions},
 };
 
@@ -24,6 +26,10 @@ pub(super) struct Quotes {
     epoch: u64,
     pub(super) inflight: Inflight,
     pub(super) subscriptions: Subscriptions,
+    /// The broker tells by which subscriptions it sends a message.
+    takes_identifiers: bool,
+    /// The subscriptions were settled when they were last shown.
+    is_settled: bool,
     /// The inputs of the current channels: each message is read by those in force when it arrives.
     pub(super) inputs: Inputs,
     backoff: Backoff,
@@ -39,25 +45,28 @@ impl Quotes {
             epoch: 0,
             inflight: Inflight::new(bounds),
             subscriptions: Subscriptions::new(own),
+            takes_identifiers: true,
+            is_settled: false,
             inputs: Inputs::default(),
             backoff: Backoff::new(Duration::from_secs(1), Duration::from_secs(30)),
             retry_at: None,
         }
     }
 
-    /// The next event. No message while there is no room: the connection stops reading then, and its end shows all the same.
-    /// May be abandoned at any time.
-    pub(super) async fn next(&mut self) -> Event {
-        let event = if self.inflight.has_room() { self.events.recv().await } else { self.events.recv_control().await };
-        match event {
-            Some(event) => event,
-            // The task ends only when it is told to.
-            None => pending().await,
-        }
+    /// The next event, or `None` once the connection's task has ended. No message while there is no room: the connection
+    /// stops reading then, and its end shows all the same. May be abandoned at any time.
+    pub(super) async fn next(&mut self) -> Option<Event> {
+        if self.inflight.has_room() { self.events.recv().await } else { self.events.recv_control().await }
     }
 
-    pub(super) fn connected(&mut self, epoch: u64, session_present: bool) -> Vec<Step> {
+    /// The next event that is neither a message nor an answer to a subscription.
+    pub(super) async fn next_control(&mut self) -> Option<Event> {
+        self.events.recv_control().await
+    }
+
+    pub(super) fn connected(&mut self, epoch: u64, session_present: bool, takes_identifiers: bool) -> Vec<Step> {
         self.epoch = epoch;
+        self.takes_identifiers = takes_identifiers;
         self.inflight.connected(epoch, session_present);
         self.subscriptions.connected(session_present)
     }
@@ -78,6 +87,12 @@ impl Quotes {
             self.inflight.pass(message.epoch, message.packet_id);
             return;
         }
+        // A letter that came back as a quote would become a letter again, without end.
+        if render::is_dead_letter(&message.user_properties) {
+            metrics.dead_letters_passed.inc();
+            self.inflight.pass(message.epoch, message.packet_id);
+            return;
+        }
         let envelope = Envelope {
             payload: &message.payload,
             user_properties: &message.user_properties,
@@ -88,7 +103,7 @@ impl Quotes {
         metrics.read(parsed.notes);
         // Every symbol of it is without a price now.
         if parsed.ticks.is_empty() {
-            self.inflight.pass(self.epoch, message.packet_id);
+            self.inflight.pass(message.epoch, message.packet_id);
             return;
         }
         self.inflight.push(Arrival {
@@ -137,10 +152,16 @@ impl Quotes {
 
     /// Shows how far the subscriptions are, and plans another attempt after a refusal.
     pub(super) fn show(&mut self, board: &mut Board, now: Instant) {
-        if self.subscriptions.is_settled() {
+        let was_settled = std::mem::replace(&mut self.is_settled, self.subscriptions.is_settled());
+        if self.is_settled && was_settled {
+            return;
+        }
+        if self.is_settled {
             self.backoff.reset();
             self.retry_at = None;
             board.have(board::SUBSCRIPTIONS);
+            // Not before: a filter that leaves may overlap one that comes.
+            warnings::of_subscriptions(&self.subscriptions, self.takes_identifiers, board);
         } else if let Some(trouble) = self.subscriptions.trouble() {
             board.lack(board::SUBSCRIPTIONS, trouble.reason(), &trouble.to_string());
             if trouble.is_worth_retrying() && self.retry_at.is_none() {

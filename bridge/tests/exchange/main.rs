@@ -5,13 +5,16 @@
 mod backlog;
 mod broker;
 mod brokers;
+mod capabilities;
 mod client;
 mod credentials;
+mod farewell;
 mod link;
 mod mosquitto;
 mod proxy;
 mod running;
 mod runtime;
+mod swap;
 
 use bridge::{BROKER, PUBLISHING, SUBSCRIPTIONS};
 use client::Client;

@@ -75,7 +75,7 @@ pub(crate) async fn all(kit: &Kit) -> Report {
             report.skip(row, &format!("mend {why} first"));
         }
     }
-    for row in [Row::Deadline, Row::Publications, Row::StateSize] {
+    for row in [Row::Deadline, Row::StateSize] {
         report.pass(row);
     }
     life::shutdown(kit, &mut report).await;
@@ -87,6 +87,10 @@ async fn describe(kit: &Kit, report: &mut Report) {
         Ok(response) => {
             report.pass(Row::Describe);
             report.breaches(judge::description(&response));
+            match kit.target.describe().await {
+                Ok(again) => report.breaches(judge::descriptions(&response, &again)),
+                Err(trouble) => report.fail(Row::Describe, format!("the second time, {trouble}")),
+            }
             match Schema::compile(&response.parameters_schema_json) {
                 Ok(_) => report.pass(Row::Schema),
                 Err(error) => report.fail(Row::Schema, format!("DescribeResponse.parameters_schema_json: {error}")),

@@ -11,7 +11,7 @@ use intuition_api::v1::{
 use intuition_common::exit::with_causes;
 use tokio::{sync::mpsc, time};
 use tokio_stream::wrappers::UnboundedReceiverStream;
-use tonic::{Status, Streaming, transport::Channel};
+use tonic::{Code, Status, Streaming, transport::Channel};
 
 use super::row::Row;
 
@@ -40,6 +40,17 @@ impl Trouble {
             Self::Late { .. } => Row::Deadline,
             Self::Odd { .. } => Row::Order,
             _ => row,
+        }
+    }
+
+    /// Whether a server that is just starting answers so: no connection, one that broke, or `UNAVAILABLE`.
+    pub(crate) fn is_of_a_start(&self) -> bool {
+        match self {
+            Self::Unreachable(_) => true,
+            Self::Ended { status, .. } => {
+                status.code() == Code::Unavailable || std::error::Error::source(status.as_ref()).is_some()
+            }
+            Self::Late { .. } | Self::Closed { .. } | Self::Odd { .. } => false,
         }
     }
 }

@@ -21,6 +21,7 @@ use intuition_api::{
 };
 use intuition_common::{
     clock::{Clock, SystemClock},
+    heartbeat::Heartbeat,
     readiness::Readiness,
 };
 use intuition_operator::resource::TradingAlgo;
@@ -28,7 +29,7 @@ use prometheus_client::registry::Registry;
 use tokio::{
     net::TcpListener,
     sync::{mpsc::UnboundedSender, watch},
-    task::JoinHandle,
+    task::{JoinError, JoinHandle},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -38,8 +39,8 @@ use crate::validate;
 /// Parts of a bridge and a feed that are connections to the broker.
 const CONNECTIONS: [&str; 3] = [bridge::BROKER, bridge::PUBLISHER, crate::feed::publisher::READY_PART];
 
-/// How long a bridge may take for its farewell.
-pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a bridge may take for its farewell, and a feed for its own. A bridge ends within 5 seconds.
+pub(super) const PATIENCE: Duration = Duration::from_secs(8);
 
 /// Why a manifest could not be started, or stopped by itself.
 #[derive(Debug, thiserror::Error)]
@@ -152,6 +153,7 @@ impl Local {
             readiness: readiness.clone(),
             metrics: bridge::Metrics::default(),
             clock,
+            heartbeat: Heartbeat::new(),
             published: Some(published.clone()),
         };
         #[expect(clippy::disallowed_methods, reason = "`stop` awaits its handle")]
@@ -214,7 +216,7 @@ impl Local {
             Some(Bridge { stop, mut task, .. }) => {
                 stop.cancel();
                 if let Ok(ended) = tokio::time::timeout(PATIENCE, &mut task).await {
-                    ended.unwrap_or(Ok(())).map_err(LocalError::Bridge)
+                    bridge_result(ended)
                 } else {
                     task.abort();
                     tracing::warn!(algo = self.account, "the bridge did not end in time");
@@ -228,6 +230,11 @@ impl Local {
         let end = Arc::clone(&self.tally.borrow());
         (end, stopped.and(bridged))
     }
+}
+
+/// The result of the bridge's task. Only a panic leaves it without one: `stop` alone aborts it.
+fn bridge_result(ended: Result<Result<(), bridge::BridgeError>, JoinError>) -> Result<(), LocalError> {
+    ended.map_or(Err(LocalError::Lose("bridge")), |result| result.map_err(LocalError::Bridge))
 }
 
 fn mark(tally: &Tally, topic: &str, source: &str) -> u64 {
@@ -257,6 +264,14 @@ pub(super) fn away(owner: &str, readiness: &Readiness, counts: impl Fn(&str) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn panic_of_the_bridge_is_an_error() {
+        #[expect(clippy::disallowed_methods, reason = "the test awaits it")]
+        let task = tokio::spawn(async { panic!("as the test asks for") });
+        assert!(matches!(bridge_result(task.await), Err(LocalError::Lose("bridge"))));
+        assert!(bridge_result(Ok(Ok(()))).is_ok());
+    }
 
     #[test]
     fn runtimes_listen_on_successive_ports_or_on_free_ones() {

@@ -206,10 +206,8 @@ fn parameters_that_a_backend_refuses_are_told_and_the_old_ones_go_on() {
 fn parameters_that_do_not_fit_the_schema_are_refused_by_path_and_hold_neither_cash_nor_suspension_back() {
     let mut wired = Wired::new(at(A, 1));
     wired.order(A);
-    let mut description = described("algo");
-    description.parameters_schema_json =
-        r#"{"properties":{"seed":true,"fast":{"type":"integer","minimum":1}}}"#.to_owned();
-    wired.report(A, Ok(Said::Described(description)));
+    let schema = r#"{"properties":{"seed":true,"fast":{"type":"integer","minimum":1}}}"#;
+    wired.report(A, Ok(Said::Described(described_with("algo", "1.2.3", schema))));
     wired.order(A);
     wired.report(A, Ok(Said::Initialized(initialized(&["quotes"]))));
     let response = wired.configure(2, |settings| {

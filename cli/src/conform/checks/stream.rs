@@ -47,7 +47,13 @@ pub(super) async fn exchange(kit: &Kit, report: &mut Report) -> Option<Run> {
     } else {
         report.skip(Row::Signals, "it gave no signal; try another --threshold or other --parameters");
     }
+    if run.published > 0 {
+        report.pass(Row::Publications);
+    } else {
+        report.skip(Row::Publications, "it published nothing");
+    }
     report.breaches(run.breaches.iter().cloned());
+    report.notes(run.notes.iter().cloned());
     Some(run)
 }
 
