@@ -57,7 +57,7 @@ impl<'a> Broker<'a> {
         Self::run(Self { namespace, password: None, rules: None }).await
     }
 
-    /// One that lets everybody in, with these access rules.
+    /// One without logins, with these access rules.
     pub async fn start_with_rules(namespace: &'a Namespace, rules: &str) -> anyhow::Result<Self> {
         Self::run(Self { namespace, password: None, rules: Some(rules.to_owned()) }).await
     }
