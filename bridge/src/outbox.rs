@@ -357,6 +357,7 @@ impl<T: Content> Outbox<T> {
     }
 
     fn conclude(&mut self, position: u64, verdict: Verdict<T>, now: Instant) {
+        self.lone.take_if(|lone| *lone == position);
         match verdict {
             Verdict::Kept => {}
             Verdict::Published(content) => {
@@ -386,3 +387,6 @@ impl<T: Content> Outbox<T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
