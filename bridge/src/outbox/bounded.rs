@@ -174,10 +174,13 @@ impl<T: Content> Bounded<T> {
     /// The entries that would be next and are not sent at all: their topic is undeliverable, and each of them would cost a
     /// connection.
     pub(super) fn withheld(&mut self, now: &Now<'_>) -> Vec<(u64, Verdict<T>)> {
+        self.wake_refused(now.time);
         let mut withheld = Vec::new();
+        // One that is sent once may be the trial.
+        let is_retried = |slot: &&Slot<T>| slot.clock.is_none_or(|clock| clock.terms == Terms::Retried);
         while now.ends_over_refusals
             && let Some(position) = self.ready.first().copied()
-            && let Some(slot) = self.slots.get(&position).filter(|slot| slot.clock.is_none())
+            && let Some(slot) = self.slots.get(&position).filter(is_retried)
             && let Some(reason) = now.topics.withheld(slot.content.topic(), now.time)
         {
             let verdict = self.remove(position).map(|content| (position, Verdict::GivenUp(content, reason)));

@@ -9,7 +9,7 @@ const NOT_AUTHORIZED: Code = Code { value: 0x87, name: "NotAuthorized" };
 const TOO_LARGE: Code = Code { value: 0x95, name: "PacketTooLarge" };
 const QUOTA: Code = Code { value: 0x97, name: "QuotaExceeded" };
 const DEADLINES: Deadlines =
-    Deadlines { give_up: Duration::from_secs(60), once: Duration::from_secs(5), trial_pause: Duration::from_secs(60) };
+    Deadlines { give_up: Duration::from_mins(1), once: Duration::from_secs(5), trial_pause: Duration::from_mins(1) };
 
 #[derive(Debug, PartialEq, Eq)]
 struct Item {
@@ -274,17 +274,21 @@ fn entry_over_which_connections_end_is_sent_alone_and_given_up() {
 }
 
 #[test]
-fn topic_whose_refusals_cost_connections_is_tried_once_a_minute() {
+fn topic_whose_refusals_cost_connections_gets_a_trial_now_and_then_and_nothing_between() {
     let mut tried = Tried::new(10);
     tried.push(Publications);
     while !tried.is_done(1) {
-        if tried.sent() == [1] {
-            tried.answer(1, NOT_AUTHORIZED);
+        if tried.last < 10 {
+            tried.push(Publications);
+        }
+        for position in tried.sent() {
+            tried.answer(position, NOT_AUTHORIZED);
             tried.cut(10);
         }
         tried.pass(seconds(1));
     }
-    for _ in 0..20 {
+    tried.pass(seconds(8));
+    for _ in 0..11 {
         tried.push(Publications);
     }
     assert!(tried.sent().is_empty());

@@ -82,7 +82,7 @@ async fn denied_dead_letters_are_given_up_and_trading_goes_on() {
     let warning = bridge.warning(PUBLISHING, "Undeliverable").unwrap();
     assert!(warning.contains(DEAD_LETTERS) && warning.contains("NotAuthorized"), "{warning}");
     let given_up = ["tradingalgo_bridge_undeliverable_total", DEAD_LETTERS, "NotAuthorized"];
-    assert_eq!(bridge.metric(&given_up) as u64, 10);
+    assert_eq!(bridge.metric(&given_up), 10);
     {
         let memory = runtime.memory();
         assert_eq!(memory.given_up.len(), 10);
