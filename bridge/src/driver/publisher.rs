@@ -187,7 +187,7 @@ impl Publisher {
     pub(super) fn answered(&mut self, answered: u64, code: Code, board: &mut Board, metrics: &Metrics, now: Instant) {
         if answered == STATE_TOKEN {
             self.outbox.heard(code);
-            self.state_answered(code);
+            self.state_answered(code, now);
             return;
         }
         let position = answered & ((1 << POSITION_BITS) - 1);
@@ -246,8 +246,8 @@ impl Publisher {
         }
     }
 
-    fn state_answered(&mut self, code: Code) {
-        if self.state.answered(code) {
+    fn state_answered(&mut self, code: Code, now: Instant) {
+        if self.state.answered(code, now) {
             tracing::warn!(algo = self.account, topic = self.topics.state(), reason = code.name, "state refused");
         }
     }
