@@ -73,7 +73,7 @@ pub struct Inflight {
     open: usize,
     /// Encoded bytes that are at the runtime without an outcome.
     under_way: usize,
-    /// When the messages came whose PUBACKs were written since this was last taken.
+    /// Times of arrival of messages whose PUBACKs were written, until they are taken.
     acknowledged: Vec<i64>,
 }
 
@@ -292,12 +292,12 @@ impl Inflight {
         }
     }
 
-    /// When the messages came whose PUBACKs were written since the last call, microseconds since the epoch.
+    /// Times of arrival of the messages whose PUBACKs were written since the last call, microseconds since the epoch.
     pub fn take_acknowledged(&mut self) -> Vec<i64> {
         std::mem::take(&mut self.acknowledged)
     }
 
-    /// When the oldest message came that is in flight.
+    /// Time of arrival of the oldest message in flight, microseconds since the epoch.
     pub fn oldest(&self) -> Option<i64> {
         self.entries.front().map(|entry| entry.arrived_micros)
     }

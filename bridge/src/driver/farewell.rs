@@ -18,8 +18,8 @@ const LAST_MESSAGES: Duration = Duration::from_secs(1);
 const DISCONNECT: Duration = Duration::from_secs(2);
 
 impl Driver {
-    /// Takes no more messages, brings to its end what is under way, publishes `offline`, confirms, and disconnects. The broker
-    /// publishes no last will.
+    /// Takes no more messages, lets quotes that are under way come to their end, publishes `offline`, confirms, and
+    /// disconnects. The broker publishes no last will.
     pub(super) async fn farewell(mut self) {
         self.drain().await;
         let until = Instant::now() + LAST_MESSAGES;
@@ -50,7 +50,7 @@ impl Driver {
         tracing::info!(unacknowledged, unpublished = self.publisher.outbox.unpublished(), "drained");
     }
 
-    /// Nothing is under way that could come to its end. What a missing connection holds up does not.
+    /// Every quote that is under way has come to its end, or waits for a connection that is missing.
     fn is_drained(&self, is_sending: bool) -> bool {
         let inflight = &self.quotes.inflight;
         let has_unsent = is_sending && inflight.has_unsent();

@@ -29,7 +29,7 @@ pub(super) struct Quotes {
     epoch: u64,
     pub(super) inflight: Inflight,
     pub(super) subscriptions: Subscriptions,
-    /// The broker tells by which subscriptions it sends a message.
+    /// The broker supports Subscription Identifiers.
     takes_identifiers: bool,
     /// The subscriptions were settled when they were last shown.
     is_settled: bool,

@@ -1,4 +1,4 @@
-//! Warnings about what a broker does not do as it should. The bridge works on, and stays ready.
+//! Warnings about brokers that lack a part of MQTT 5 or lose sessions. The bridge works on, and stays ready.
 
 use std::time::Duration;
 

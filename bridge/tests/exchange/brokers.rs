@@ -241,13 +241,12 @@ async fn broker_that_throttles_gets_every_decision_once_and_in_order() {
     // 60 answers take longer than one answer may.
     eventually("all are acknowledged", || broker.count(is_puback) == 60).await;
     assert_eq!(broker.accepted(), 2, "both connections are the first ones");
-    let received = broker.received();
-    let published = received.iter().filter(|received| is_to(received, "/decisions")).map(|received| {
-        let Packet::Publish(publish) = &received.packet else { return Default::default() };
-        crate::field(&publish.payload, "price")
+    let received = broker.received().clone();
+    let published = received.iter().filter_map(|received| match &received.packet {
+        Packet::Publish(publish) if is_to(received, "/decisions") => Some(crate::field(&publish.payload, "price")),
+        _ => None,
     });
     let expected: Vec<String> = (1..=60).map(|price: u32| price.to_string()).collect();
     assert_eq!(published.collect::<Vec<String>>(), expected);
-    drop(received);
     bridge.stop().await;
 }

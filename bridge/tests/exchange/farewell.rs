@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeSet,
+    fmt::Write as _,
     time::{Duration, Instant},
 };
 
@@ -82,7 +83,10 @@ async fn bridge_that_ends_under_load_repeats_no_quote_and_no_decision() {
     let bridge = Running::start(&broker.url(), &runtime.url);
     bridge.ready().await;
     bridge.stop().await;
-    let lines: String = (1..=COUNT).map(|price| format!("{{\"a\":{price}}}\n")).collect();
+    let lines = (1..=COUNT).fold(String::new(), |mut lines, price| {
+        writeln!(lines, r#"{{"a":{price}}}"#).unwrap();
+        lines
+    });
     std::thread::scope(|scope| {
         scope.spawn(|| broker.publish_lines("quotes", 1, &lines));
         tokio::task::block_in_place(|| {
