@@ -96,7 +96,7 @@ def test_an_account_whose_calls_never_return_gets_no_further_thread_and_the_othe
         assert len(list(threads.iterdir())) <= before
         other = client.opened("default/other")
         assert next(other.answers).initialized.channels
-        # One that returns makes room.
+        # A call that returns makes room.
         (tmp_path / "0" / "go").write_text("on")
         wait_for("the account to be served again", lambda: not refused(client))
 
