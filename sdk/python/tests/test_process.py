@@ -93,7 +93,7 @@ def test_an_account_whose_calls_never_return_gets_no_further_thread_and_the_othe
             code, details = client.opened().status()
             assert code == grpc.StatusCode.UNAVAILABLE
             assert f"{MAX_CALLS} calls of default/test have not returned, the first is ProbeAlgo.event at block:" in details
-        assert len(list(threads.iterdir())) <= before
+        wait_for("no thread of a refused stream", lambda: len(list(threads.iterdir())) <= before)
         other = client.opened("default/other")
         assert next(other.answers).initialized.channels
         # A call that returns makes room.
