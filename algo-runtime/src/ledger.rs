@@ -100,7 +100,7 @@ pub trait Ledger: Send {
     fn named(&mut self, query: &IdQuery<'_>) -> Result<Option<WindowRow>, LedgerError>;
     /// At most `limit` decisions from number `from` on, in order.
     fn decisions(&mut self, from: u64, limit: usize) -> Result<Vec<JournalEntry>, LedgerError>;
-    /// An error if the files are no longer those that were opened. What they can take was written to them before.
+    /// An error if a file of the open ledger was removed or replaced. Commits of a removed log are in the file then.
     fn check_files(&mut self) -> Result<(), LedgerError> {
         Ok(())
     }
@@ -171,7 +171,7 @@ pub enum LedgerError {
         /// What does not fit.
         finding: String,
     },
-    /// A file of the open ledger was removed or replaced by somebody else.
+    /// A file of the open ledger was removed or replaced from outside.
     #[error("the ledger {path} was changed while it was open: {finding}")]
     Displaced {
         /// Which file.

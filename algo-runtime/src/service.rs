@@ -41,8 +41,6 @@ const ROWS_AHEAD: usize = 256;
 const PAGE: usize = 1_000;
 /// Lists at a time.
 const MOST_LISTS: usize = 4;
-/// Streams at a time that wait for their `Open`.
-const MOST_OPENING: usize = 16;
 /// Bytes of messages on streams that wait for the writer.
 const WAITING_BYTES: usize = 32 << 20;
 
@@ -55,7 +53,6 @@ pub(crate) struct Service {
     /// Folder of the ledger.
     data_dir: PathBuf,
     streams: Arc<AtomicU64>,
-    opening: Arc<Semaphore>,
     lists: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
     tasks: TaskTracker,
@@ -70,8 +67,8 @@ impl Service {
         shutdown: CancellationToken,
     ) -> Self {
         let permits = |most| Arc::new(Semaphore::new(most));
-        let (opening, lists, waiting) = (permits(MOST_OPENING), permits(MOST_LISTS), permits(WAITING_BYTES));
-        Self { writer, data_dir, streams: Arc::default(), opening, lists, waiting, tasks, shutdown }
+        let (lists, waiting) = (permits(MOST_LISTS), permits(WAITING_BYTES));
+        Self { writer, data_dir, streams: Arc::default(), lists, waiting, tasks, shutdown }
     }
 
     /// Takes a list into the number of those that may be read at a time, until its answer was read to its end.
@@ -102,9 +99,6 @@ impl Runtime for Service {
         &self,
         request: Request<Streaming<ProcessRequest>>,
     ) -> Result<Response<Self::ProcessStream>, Status> {
-        let opening = Arc::clone(&self.opening).try_acquire_owned().map_err(|_| {
-            Status::resource_exhausted(format!("{MOST_OPENING} streams wait for their Open here already: try again"))
-        })?;
         let admission = request.extensions().get::<Admission>().cloned();
         let mut requests = request.into_inner();
         let first = requests.message().await?.and_then(|request| request.message);
@@ -120,7 +114,6 @@ impl Runtime for Service {
         let ended = CancellationToken::new();
         let open = Command::Open { stream, open, responses, ended: ended.clone() };
         self.writer.send(open).await.map_err(|_| stopped())?;
-        drop(opening);
         let place = admission.and_then(|admission| admission.lasts());
         let (service, shutdown) = (self.clone(), self.shutdown.clone());
         self.tasks.spawn(async move {

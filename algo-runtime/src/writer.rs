@@ -97,6 +97,9 @@ enum Answer {
     Trading(trading::Answer),
 }
 
+/// The answers of a group that was not committed, and the error of the ledger.
+type Uncommitted = Box<(Vec<Answer>, LedgerError)>;
+
 /// Why the writer ended.
 #[derive(Debug, thiserror::Error)]
 pub enum WriterError {
@@ -255,10 +258,8 @@ impl Writer {
                 }
             }
             Command::Tick => self.ask_to_wait(),
-            // What it is about follows every group.
-            Command::Room => {}
-            // The loop ends the group before it.
-            Command::Stop => {}
+            // Entries follow every group for which there is room. The loop ends the group before it stops.
+            Command::Room | Command::Stop => {}
         }
     }
 
@@ -267,15 +268,14 @@ impl Writer {
     fn settle(mut self, answers: Vec<Answer>) -> Result<Self, WriterError> {
         match self.finish(answers) {
             Ok(()) => Ok(self),
-            Err((answers, error)) => self.recover(answers, error),
+            Err(uncommitted) => self.recover(*uncommitted),
         }
     }
 
-    /// The answers come back with an error of the ledger.
-    fn finish(&mut self, answers: Vec<Answer>) -> Result<(), (Vec<Answer>, LedgerError)> {
+    fn finish(&mut self, answers: Vec<Answer>) -> Result<(), Uncommitted> {
         let settled = match self.engine.advance(self.clock.now_micros(), self.ledger.as_mut()) {
             Ok(settled) => settled,
-            Err(error) => return Err((answers, error)),
+            Err(error) => return Err(Box::new((answers, error))),
         };
         let began = Instant::now();
         let changes = if self.reports.is_due(self.engine.unsaved_reports(), began) {
@@ -285,7 +285,7 @@ impl Writer {
         };
         if let Some(changes) = &changes {
             if let Err(error) = self.ledger.commit(changes) {
-                return Err((answers, error));
+                return Err(Box::new((answers, error)));
             }
             self.metrics.committed(began.elapsed());
             self.tell_gaps(&changes.gaps);

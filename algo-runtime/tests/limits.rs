@@ -1,6 +1,6 @@
 //! The process `algo-runtime` among clients that are not its bridge: silent, flooding, not reading.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
     fs,
@@ -58,7 +58,7 @@ impl Process {
         process
     }
 
-    /// Status of `/readyz`; `None` where nobody answers.
+    /// Status of `/readyz`; `None` without an answer.
     fn status(&self) -> Option<u16> {
         let mut connection = TcpStream::connect(("127.0.0.1", self.http)).ok()?;
         write!(connection, "GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n").ok()?;
@@ -84,13 +84,15 @@ impl Process {
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
     }
 
-    /// A connection that has said that it speaks HTTP/2, and has the server's settings.
+    /// An HTTP/2 connection after the exchange of settings.
     fn http2(&self) -> TcpStream {
         let mut connection = TcpStream::connect(("127.0.0.1", self.grpc)).unwrap();
         connection.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").unwrap();
         connection.write_all(&frame(4, 0, 0, &[])).unwrap();
         // The acknowledgement of these settings comes behind the server's settings and window.
         while !matches!(read_frame(&mut connection).unwrap(), (4, 1)) {}
+        // Until this comes, the server counts with the smallest window.
+        connection.write_all(&frame(4, 1, 0, &[])).unwrap();
         connection
     }
 
@@ -264,23 +266,16 @@ async fn large_messages_from_fifty_connections_cost_little_memory() {
         let refused = connection.write_all(&frame(1, 4, 1, &fields(method)));
         // A message of 16 MiB begins, as much of it as the server gives room for.
         let begin = [&[0, 1, 0, 0, 0][..], &[0; 16_000]].concat();
-        let parts = std::iter::once(begin).chain(std::iter::repeat_n(vec![0; 16_000], 60));
-        drop(
-            refused.and_then(|()| {
-                parts.map(|part| connection.write_all(&frame(0, 0, 1, &part))).collect::<io::Result<()>>()
-            }),
-        );
+        let mut parts = std::iter::once(begin).chain(std::iter::repeat_n(vec![0; 16_000], 60));
+        drop(refused.and_then(|()| parts.try_for_each(|part| connection.write_all(&frame(0, 0, 1, &part)))));
         connections.push(connection);
     }
-    let until = Instant::now() + PATIENCE;
-    while let Err(status) = process.account().await {
-        assert_eq!(status.code(), Code::ResourceExhausted, "{status}");
-        assert!(Instant::now() < until, "{status}");
-    }
+    // Calls that have no complete message give way.
+    process.account().await.unwrap();
+    trade(&process, 1..=10).await;
     assert!(process.most_kib() < MOST_KIB, "{} KiB", process.most_kib());
     assert_eq!(process.status(), Some(200));
     drop(connections);
-    trade(&process, 1..=10).await;
     let message = Message::Open(Open { broker_url: "x".repeat(2 << 20), ..Open::default() });
     let opening = tokio_stream::iter([ProcessRequest { message: Some(message) }]);
     let refused = process.client().await.process(opening).await.map(drop).unwrap_err();

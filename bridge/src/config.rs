@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use intuition_api::topic::{self, OwnTopics, PREFIX, PrefixError, check_prefix};
+use intuition_api::{
+    bounds::MESSAGE_BYTES,
+    topic::{self, OwnTopics, PREFIX, PrefixError, check_prefix},
+};
 
 use crate::{
     inflight::Bounds,
@@ -81,16 +84,30 @@ pub enum Session {
     Temporary,
 }
 
-/// How much may be under way.
+/// How much may be under way. A bridge's pod has 256 MiB of memory, which the defaults share so:
+///
+/// | Share | MiB |
+/// |---|---|
+/// | received from the broker, not read (`WAITING_BYTES`) | 16 |
+/// | the packet that is read, and the message that is parsed | 24 |
+/// | in flight (`unacknowledged`), with one message more than the bound | 48 |
+/// | on the way to the runtime: 16 batches of 1 MiB as structures, one delivery more, and encoded | 48 |
+/// | outbox entries (`outbox_bytes`), and messages made of them (`publish_bytes`) | 24 |
+/// | windows of HTTP/2, and the largest message from the runtime | 24 |
+/// | program, threads, TLS | 24 |
+/// | sum | 208 |
+///
+/// One share has no bound here: user properties take up to 50 MiB while a packet of 4 MiB with nothing else in it is read.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// What may be unacknowledged to the broker. The runtime recognises at most 65,536 of an account's last quotes by id.
+    /// Ticks and memory of messages that are not acknowledged to the broker. The runtime recognises at most 65,536 of an account's last quotes by id.
     pub unacknowledged: Bounds,
     /// Batches at the runtime without an outcome: enough to keep it busy while one is on its way.
     pub batches: usize,
     /// Deliveries in a batch.
     pub batch_deliveries: usize,
-    /// Bytes in a batch, about.
+    /// Bytes in a batch in its encoded form, or one larger delivery. Batches at the runtime have `batches` times as many, and
+    /// one delivery more.
     pub batch_bytes: usize,
     /// Messages at the broker without a PUBACK, where it does not take fewer.
     pub publishes: usize,
@@ -106,10 +123,10 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            unacknowledged: Bounds { ticks: 32_768, bytes: 64 << 20 },
+            unacknowledged: Bounds { ticks: 32_768, bytes: 32 << 20 },
             batches: 16,
             batch_deliveries: 512,
-            batch_bytes: 1 << 20,
+            batch_bytes: MESSAGE_BYTES,
             publishes: 1024,
             publish_bytes: 8 << 20,
             outbox_bytes: 16 << 20,

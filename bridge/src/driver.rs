@@ -4,13 +4,14 @@
 mod farewell;
 mod publisher;
 mod quotes;
+mod responses;
 mod session;
 mod warnings;
 
 use std::{sync::Arc, time::Duration};
 
 use futures::FutureExt as _;
-use intuition_api::v1::{Committed, Credit, Holding, Marker, Opened, process_request, process_response};
+use intuition_api::v1::{Credit, Holding, Marker, process_request};
 use intuition_common::{clock::Clock, exit::with_causes, heartbeat::Heartbeat};
 use tokio::time::{self, Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -20,12 +21,9 @@ use crate::{
     BridgeError, Parts,
     board::{self, Board},
     config::{Checked, Limits},
-    message::Inputs,
     metrics::Metrics,
     mqtt::{Event, Link},
-    outbox::Ranges,
     render,
-    runtime::RuntimeError,
     subscriptions::Step,
 };
 
@@ -37,9 +35,6 @@ const PUBLISHING: &str = "publishing";
 const BURST: usize = 512;
 /// Longest time between two turns, a third of the age from which on `/healthz` takes a heartbeat for a hang.
 const IDLE: Duration = Duration::from_secs(10);
-/// A ledger that has gone back is warned of for this long.
-const LEDGER_WARNING: Duration = Duration::from_hours(1);
-const LEDGER_WENT_BACK: &str = "LedgerWentBack";
 
 pub(crate) struct Driver {
     quotes: Quotes,
@@ -165,6 +160,7 @@ impl Driver {
                 self.perform(steps);
             }
             Event::Disconnected(error) => {
+                self.metrics.inbound.disconnected(SUBSCRIBING, error.reason());
                 self.board.lack(board::BROKER, error.reason(), &with_causes(&error));
                 self.quotes.disconnected();
             }
@@ -177,7 +173,9 @@ impl Driver {
                 let steps = self.quotes.subscriptions.unsubscribed(token, code);
                 self.perform(steps);
             }
-            Event::AcksWritten { epoch, through } => self.quotes.inflight.written(epoch, through),
+            Event::AcksWritten { epoch, through } => {
+                self.quotes.written(epoch, through, self.clock.now_micros(), &self.metrics);
+            }
             Event::AcksConfirmed { epoch, through } => self.session.acknowledged(epoch, through),
             Event::Published { .. } => {}
         }
@@ -191,12 +189,13 @@ impl Driver {
                 if !warnings::of_publisher(&capabilities, &mut self.board) {
                     return;
                 }
-                self.publisher.connected(epoch, capabilities);
+                self.publisher.connected(epoch, capabilities, Instant::now());
                 if self.session.is_standing_down(Instant::now()) {
                     self.publisher.stand_down();
                 }
             }
             Event::Disconnected(error) => {
+                self.metrics.inbound.disconnected(PUBLISHING, error.reason());
                 self.board.lack(board::PUBLISHER, error.reason(), &with_causes(&error));
                 self.publisher.disconnected(&error, &mut self.board, &self.metrics, Instant::now());
             }
@@ -219,104 +218,6 @@ impl Driver {
         self.broker.lost_session(Instant::now(), &mut self.board);
     }
 
-    fn on_session(&mut self, said: Result<Option<process_response::Message>, RuntimeError>) {
-        let understood = match said {
-            Ok(None) => Ok(()),
-            Ok(Some(message)) => self.understand(message),
-            Err(error) => Err(error),
-        };
-        if let Err(error) = understood {
-            self.end_session(&error);
-        }
-        self.quotes.show(&mut self.board, Instant::now());
-    }
-
-    fn end_session(&mut self, error: &RuntimeError) {
-        self.board.lack(board::RUNTIME, error.reason(), &with_causes(error));
-        self.session.close(Instant::now(), error);
-        if error.is_superseded() {
-            self.quotes.stand_down();
-            self.publisher.stand_down();
-        }
-        self.quotes.subscriptions.stream_ended();
-    }
-
-    fn understand(&mut self, message: process_response::Message) -> Result<(), RuntimeError> {
-        use process_response::Message;
-        let steps = match message {
-            Message::Opened(opened) => {
-                self.opened(opened)?;
-                Vec::new()
-            }
-            _ if !self.session.is_open() => {
-                return Err(RuntimeError::Breach("it did not begin with Opened".to_owned()));
-            }
-            Message::Channels(channels) => {
-                self.quotes.inputs = Inputs::new(channels.inputs);
-                self.quotes.subscriptions.wanted(channels.version, channels.filters)
-            }
-            Message::HoldingRecorded(_) => self.quotes.subscriptions.recorded(),
-            Message::Committed(committed) => {
-                self.committed(committed)?;
-                Vec::new()
-            }
-            Message::Waiting(waiting) => {
-                tracing::debug!(reason = waiting.reason, "the runtime waits for the algorithm: {}", waiting.message);
-                self.session.asked_to_wait(Instant::now());
-                Vec::new()
-            }
-        };
-        self.perform(steps);
-        Ok(())
-    }
-
-    fn opened(&mut self, opened: Opened) -> Result<(), RuntimeError> {
-        if self.session.is_open() {
-            return Err(RuntimeError::Breach("it opened the stream twice".to_owned()));
-        }
-        self.metrics.connected("runtime");
-        if opened.session_lost && self.keeps_session && !self.loss_reported {
-            self.report_loss();
-        }
-        self.loss_reported = false;
-        if let Some(before) = self.session.opened(&opened) {
-            self.ledger_changed(&before, &opened.ledger_id);
-        }
-        self.publisher.stream_opened(&opened, &mut self.board, &self.metrics);
-        self.quotes.inflight.stream_opened();
-        self.quotes.subscriptions.opened(opened.held);
-        self.board.have(board::RUNTIME);
-        Ok(())
-    }
-
-    /// Positions and outcomes of another ledger mean nothing to this one.
-    fn ledger_changed(&mut self, before: &str, ledger: &str) {
-        let message = format!(
-            "the runtime's ledger {ledger} lacks what the bridge knows of {before}, its ledger before: an older copy was put in \
-             its place, or a new one; decisions may be missing, or be made again under other ids"
-        );
-        self.board.warn(board::RUNTIME, LEDGER_WENT_BACK, &message);
-        self.ledger_warning_until = Some(Instant::now() + LEDGER_WARNING);
-        self.publisher.restart();
-        self.quotes.inflight.ledger_changed();
-    }
-
-    fn committed(&mut self, committed: Committed) -> Result<(), RuntimeError> {
-        for entry in committed.entries {
-            self.publisher.take(entry)?;
-        }
-        for outcome in committed.outcomes {
-            let positions: Ranges = outcome.ticks.iter().flat_map(|tick| &tick.positions).copied().collect();
-            let settled = self.quotes.inflight.outcome(outcome.number, positions);
-            settled.map_err(|error| RuntimeError::Breach(error.to_string()))?;
-            self.session.answered(outcome.number);
-            for tick in &outcome.ticks {
-                self.metrics.outcome(tick);
-            }
-        }
-        Ok(())
-    }
-
     fn perform(&mut self, steps: Vec<Step>) {
         for step in steps {
             match step {
@@ -337,10 +238,8 @@ impl Driver {
         if let Some(error) = self.session.stalled(now) {
             self.end_session(&error);
         }
+        self.expire_ledger_warning(now);
         let outbox = &mut self.publisher.outbox;
-        if self.ledger_warning_until.take_if(|until| *until <= now).is_some() {
-            self.board.clear(board::RUNTIME, LEDGER_WENT_BACK);
-        }
         self.session.open_when_due(now, || outbox.begin_stream());
         if let Some(steps) = self.quotes.retry_when_due(now) {
             self.perform(steps);
@@ -349,6 +248,8 @@ impl Driver {
         self.pass_on(now, true);
         self.publisher.announce(self.board.is_ready(), now, self.clock.as_ref());
         self.metrics.unacknowledged.set(self.quotes.inflight.unacknowledged_ticks() as u64);
+        let oldest = self.quotes.inflight.oldest().map_or(0, |arrived| self.clock.now_micros().saturating_sub(arrived));
+        self.metrics.inbound.oldest(oldest);
         self.metrics.unpublished.set(self.publisher.outbox.unpublished() as u64);
     }
 

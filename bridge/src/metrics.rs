@@ -1,6 +1,8 @@
 //! What a bridge counts.
 
-use std::sync::atomic::AtomicU64;
+mod inbound;
+
+use std::{sync::atomic::AtomicU64, time::Duration};
 
 use intuition_api::v1::{
     TickOutcome,
@@ -8,15 +10,21 @@ use intuition_api::v1::{
 };
 use prometheus_client::{
     encoding::EncodeLabelSet,
-    metrics::{counter::Counter, family::Family, gauge::Gauge},
+    metrics::{
+        counter::Counter,
+        family::Family,
+        gauge::Gauge,
+        histogram::{Histogram, exponential_buckets},
+    },
     registry::Registry,
 };
 
+pub use self::inbound::Inbound;
 use crate::message::Notes;
 
 /// Dead-letter codes that have a label of their own: those of the bridge and of the runtime. An algorithm's own are
 /// counted as `Other`, so that no text from outside makes a new time series.
-const REASONS: [&str; 19] = [
+const REASONS: [&str; 20] = [
     "NotUtf8",
     "Empty",
     "NotJson",
@@ -30,6 +38,7 @@ const REASONS: [&str; 19] = [
     "IdentityTooLong",
     "NoQuotes",
     "TooManyTicks",
+    "DeliveryTooLarge",
     "SequenceWentBack",
     "IdentityConflict",
     "SourceForgotten",
@@ -63,6 +72,22 @@ pub struct LinkLabel {
     link: &'static str,
 }
 
+/// Times between PUBLISH and PUBACK, from a millisecond to half a minute.
+#[derive(Debug, Clone)]
+pub struct Latency(Histogram);
+
+impl Default for Latency {
+    fn default() -> Self {
+        Self(Histogram::new(exponential_buckets(0.001, 2.0, 16)))
+    }
+}
+
+impl Latency {
+    pub(crate) fn observe(&self, latency: Duration) {
+        self.0.observe(latency.as_secs_f64());
+    }
+}
+
 /// What a bridge counts. Clones count together.
 #[derive(Debug, Clone, Default)]
 pub struct Metrics {
@@ -70,6 +95,8 @@ pub struct Metrics {
     dead_lettered: Family<ReasonLabel, Counter>,
     connections: Family<LinkLabel, Counter>,
     undeliverable: Family<UndeliverableLabel, Counter>,
+    /// Messages on their way in.
+    pub inbound: Inbound,
     /// Ticks that had their outcome already.
     pub duplicates: Counter,
     /// Copies of messages that another subscription delivered too.
@@ -88,6 +115,8 @@ pub struct Metrics {
     pub published: Counter,
     /// Publications that the broker refused, each attempt.
     pub refused: Counter,
+    /// From the sending of an outbox entry to the broker's answer.
+    pub(crate) publish_latency: Latency,
     /// Sessions that the broker did not have any more, with all the messages that waited there.
     pub sessions_lost: Counter,
     /// Ticks whose acknowledgement was not written.
@@ -121,6 +150,8 @@ impl Metrics {
         registry.register("tradingalgo_bridge_dead_lettered_ticks", "Ticks that could not be used", dead_lettered);
         let connections = metrics.connections.clone();
         registry.register("tradingalgo_bridge_connections", "Connections that were made", connections);
+        let latency = metrics.publish_latency.0.clone();
+        registry.register("tradingalgo_bridge_publish_latency_seconds", "Time from a PUBLISH to its PUBACK", latency);
         let undeliverable = metrics.undeliverable.clone();
         let help = "Outbox entries that the broker did not take and that were given up";
         registry.register("tradingalgo_bridge_undeliverable", help, undeliverable);
@@ -128,6 +159,7 @@ impl Metrics {
         registry.register("tradingalgo_bridge_unacknowledged_ticks", "Ticks not acknowledged", unacknowledged);
         let unpublished = metrics.unpublished.clone();
         registry.register("tradingalgo_bridge_unpublished_messages", "Outbox entries not published", unpublished);
+        metrics.inbound.register(registry);
         metrics
     }
 

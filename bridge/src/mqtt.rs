@@ -135,7 +135,7 @@ pub struct Incoming {
     pub subscription_ids: Vec<u32>,
     /// MQTT 5 user properties, in order.
     pub user_properties: Vec<(String, String)>,
-    /// Bytes of the packet.
+    /// Bytes of memory, about.
     size: usize,
     room: Option<OwnedSemaphorePermit>,
 }

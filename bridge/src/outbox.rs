@@ -9,6 +9,7 @@
 //! A position is *done* when its entry has a PUBACK with a reason code below 0x80, or was given up.
 
 mod bounded;
+mod entry;
 mod ordered;
 mod progress;
 mod ranges;
@@ -22,14 +23,17 @@ use tokio::time::Instant;
 
 use self::{
     bounded::{Bounded, Now, Verdict},
+    entry::Flight,
     ordered::Ordered,
     progress::Progress,
     topics::Topics,
 };
 pub use self::{
+    entry::{Change, Content, Queue},
     progress::MissingPosition,
     ranges::Ranges,
     room::{Cost, Room},
+    topics::Deadlines,
 };
 use crate::mqtt::Code;
 
@@ -40,79 +44,10 @@ const SHARE_OF_DECISIONS: usize = 4;
 /// `QoS` not supported. They are no sign that the broker is well.
 const OWN_REFUSALS: [u8; 4] = [0x90, 0x95, 0x9a, 0x9b];
 
-/// What the outbox knows of an entry.
-pub trait Content {
-    /// The topic that it goes to.
-    fn topic(&self) -> &Arc<str>;
-    /// Bytes of its message, at most.
-    fn size(&self) -> usize;
-    /// Leaves out what makes it large. False: it has nothing that may be left out.
-    fn shorten(&mut self) -> bool;
-}
-
-/// A send queue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Queue {
-    /// Strict order, retried for ever.
-    Decisions,
-    /// Each ends in bounded time.
-    DeadLetters,
-    /// Each ends in bounded time.
-    Publications,
-}
-
-/// How long dead letters and publications are tried.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Deadlines {
-    /// From the first sending of an entry to the time at which it is given up.
-    pub give_up: Duration,
-    /// The same for an entry to a topic that is undeliverable already, which is sent once.
-    pub once: Duration,
-    /// Between two entries of an undeliverable topic that are retried for the whole time.
-    pub trial_pause: Duration,
-}
-
-impl Default for Deadlines {
-    fn default() -> Self {
-        Self { give_up: Duration::from_secs(60), once: Duration::from_secs(5), trial_pause: Duration::from_secs(60) }
-    }
-}
-
-/// Entries under way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Flight {
-    count: usize,
-    bytes: usize,
-}
-
-impl Flight {
-    const NONE: Self = Self { count: 0, bytes: 0 };
-
-    const fn launch(&mut self, bytes: usize) {
-        self.count += 1;
-        self.bytes += bytes;
-    }
-
-    const fn land(&mut self, bytes: usize) {
-        self.count = self.count.saturating_sub(1);
-        self.bytes = self.bytes.saturating_sub(bytes);
-    }
-}
-
-/// What became of entries, to be taken by [`Outbox::take_changes`].
-#[derive(Debug, PartialEq, Eq)]
-pub enum Change<T> {
-    /// The broker has it.
-    Published(T),
-    /// It was given up, with the name of the last refusal's code.
-    GivenUp(T, &'static str),
-    /// Entries for this topic are given up from here on, for this reason.
-    Undeliverable(Arc<str>, &'static str),
-    /// The broker takes entries for this topic again.
-    Deliverable(Arc<str>),
-    /// The runtime knew that it is done.
-    Dropped(T),
-}
+/// Codes of a DISCONNECT that may be about the message sent last: malformed packet, protocol error, implementation specific
+/// error, not authorized, topic name invalid, packet too large, quota exceeded, administrative action, payload format invalid,
+/// retain or `QoS` not supported. Others are about the connection or the broker.
+const ENDS_OVER_A_MESSAGE: [u8; 11] = [0x81, 0x82, 0x83, 0x87, 0x90, 0x95, 0x97, 0x98, 0x99, 0x9a, 0x9b];
 
 /// Entries that are not done.
 #[derive(Debug)]
@@ -128,6 +63,14 @@ pub struct Outbox<T> {
     window: usize,
     /// On this connection.
     pubacks: u64,
+    /// The last answer on this connection was a refusal.
+    is_refused: bool,
+    /// The last refusal ended the connection, as it does with mosquitto 2.0.11.
+    ends_over_refusals: bool,
+    /// A letter or publication beside which nothing is sent.
+    lone: Option<u64>,
+    /// Decisions go before the next lone entry.
+    is_turn_of_decisions: bool,
     changes: Vec<Change<T>>,
 }
 
@@ -144,6 +87,10 @@ impl<T: Content> Outbox<T> {
             max_bytes,
             window: 0,
             pubacks: 0,
+            is_refused: false,
+            ends_over_refusals: false,
+            lone: None,
+            is_turn_of_decisions: false,
             changes: Vec::new(),
         }
     }
@@ -154,6 +101,7 @@ impl<T: Content> Outbox<T> {
         self.decisions = Ordered::new();
         self.letters = Bounded::new();
         self.publications = Bounded::new();
+        self.lone = None;
         self.changes.clear();
     }
 
@@ -226,25 +174,31 @@ impl<T: Content> Outbox<T> {
 
     /// A new connection, which takes `window` messages without having acknowledged them. Entries without a PUBACK are sent
     /// again.
-    pub fn connected(&mut self, window: usize) {
-        self.disconnected();
+    pub fn connected(&mut self, window: usize, now: Instant) {
+        self.disconnected(now);
         self.window = window;
     }
 
     /// The connection is gone.
-    pub fn disconnected(&mut self) {
+    pub fn disconnected(&mut self, now: Instant) {
+        let is_alone = self.under_way().count == 1;
+        self.ends_over_refusals |= std::mem::take(&mut self.is_refused);
         self.window = 0;
         self.pubacks = 0;
+        self.lone = None;
         self.decisions.disconnected();
-        self.letters.disconnected();
-        self.publications.disconnected();
+        let (at, letters, publications) = self.bounded(now);
+        let mut ended = letters.disconnected(is_alone, &at);
+        ended.append(&mut publications.disconnected(is_alone, &at));
+        self.conclude_all(ended, now);
     }
 
-    /// The broker ended the connection with a reason code. Where one dead letter or publication was the only entry under way,
+    /// The broker ended the connection with a reason code that may be about a message. Where one dead letter or publication was the only entry under way,
     /// the code counts as a refusal of it.
     pub fn ended_with(&mut self, code: Code, now: Instant) {
         let alone = self.letters.alone().or_else(|| self.publications.alone());
-        if let Some(position) = alone.filter(|_| self.under_way().count == 1) {
+        let is_about_it = ENDS_OVER_A_MESSAGE.contains(&code.value) && self.under_way().count == 1;
+        if let Some(position) = alone.filter(|_| is_about_it) {
             self.answered(position, code, now);
         }
     }
@@ -252,37 +206,98 @@ impl<T: Content> Outbox<T> {
     /// The next entry to be sent, which counts as sent. Decisions come first.
     pub fn next_to_send(&mut self, now: Instant) -> Option<(u64, &T)> {
         let Flight { count, bytes } = self.under_way();
-        if count >= self.window || (count > 0 && bytes >= self.max_bytes) || self.decisions.is_probing() {
+        if count >= self.window || (count > 0 && bytes >= self.max_bytes) {
+            self.is_turn_of_decisions = false;
             return None;
         }
-        let bounded = self.letters.flight.count + self.publications.flight.count;
-        // Looked up twice, since a conditional return of the borrow would hold it to the end.
-        if let Some(position) = self.decisions.next_to_send(bounded, now).map(|(position, _)| position) {
-            return self.decisions.get(position).map(|content| (position, content));
+        if self.decisions.is_probing() || self.lone.is_some() {
+            return None;
         }
+        self.withhold(now);
+        let is_alone_due = self.is_alone_due(now);
+        let bounded = self.letters.flight.count + self.publications.flight.count;
+        if !is_alone_due || self.is_turn_of_decisions {
+            // Looked up twice, since a conditional return of the borrow would hold it to the end.
+            if let Some(position) = self.decisions.next_to_send(bounded, now).map(|(position, _)| position) {
+                return self.decisions.get(position).map(|content| (position, content));
+            }
+            if bounded > 0 && self.decisions.wants_to_be_alone() {
+                return None;
+            }
+            self.is_turn_of_decisions = false;
+        }
+        let position = match is_alone_due {
+            true if count > 0 => None,
+            true => self.send_alone(now),
+            false => self.next_bounded(now),
+        }?;
+        self.get(position).map(|content| (position, content))
+    }
+
+    /// The next letter or publication, which counts as sent.
+    fn next_bounded(&mut self, now: Instant) -> Option<u64> {
+        let Flight { count: letters, .. } = self.letters.flight;
+        let Flight { count: publications, .. } = self.publications.flight;
         let shared = self.window - (self.window / SHARE_OF_DECISIONS).max(usize::from(self.window > 1));
-        if bounded >= shared {
+        if letters + publications >= shared {
             return None;
         }
         let each = (shared / 2).max(1);
-        let (deadlines, pubacks) = (self.deadlines, self.pubacks);
-        let mut now = Now { time: now, pubacks, topics: &mut self.topics, deadlines };
-        if self.letters.flight.count < each
-            && let Some(position) = self.letters.next_to_send(&mut now).map(|(position, _)| position)
+        let (mut at, letter_queue, publication_queue) = self.bounded(now);
+        if letters < each
+            && let Some((position, _)) = letter_queue.next_to_send(&mut at)
         {
-            return self.letters.get(position).map(|content| (position, content));
+            return Some(position);
         }
-        if self.publications.flight.count < each { self.publications.next_to_send(&mut now) } else { None }
+        let publication = if publications < each { publication_queue.next_to_send(&mut at) } else { None };
+        publication.map(|(position, _)| position)
+    }
+
+    /// The oldest entry that is to be sent while nothing else is under way, which counts as sent.
+    fn send_alone(&mut self, now: Instant) -> Option<u64> {
+        let (mut at, letters, publications) = self.bounded(now);
+        let letter = letters.lone_candidate(&at);
+        let publication = publications.lone_candidate(&at);
+        let is_letter = letter.is_some_and(|letter| publication.is_none_or(|publication| letter < publication));
+        let queue = if is_letter { letters } else { publications };
+        let position = queue.next_to_send(&mut at).map(|(position, _)| position);
+        self.lone = position;
+        self.is_turn_of_decisions = true;
+        position
+    }
+
+    /// Gives up entries that are not to be sent.
+    fn withhold(&mut self, now: Instant) {
+        let (at, letters, publications) = self.bounded(now);
+        let mut withheld = letters.withheld(&at);
+        withheld.append(&mut publications.withheld(&at));
+        self.conclude_all(withheld, now);
+    }
+
+    /// A letter or a publication is to be sent while nothing else is under way.
+    fn is_alone_due(&mut self, now: Instant) -> bool {
+        let (at, letters, publications) = self.bounded(now);
+        letters.lone_candidate(&at).is_some() || publications.lone_candidate(&at).is_some()
+    }
+
+    /// What sending a letter or a publication depends on, and their queues.
+    const fn bounded(&mut self, time: Instant) -> (Now<'_>, &mut Bounded<T>, &mut Bounded<T>) {
+        let Self { deadlines, pubacks, topics, ends_over_refusals, letters, publications, .. } = self;
+        let now =
+            Now { time, pubacks: *pubacks, topics, deadlines: *deadlines, ends_over_refusals: *ends_over_refusals };
+        (now, letters, publications)
     }
 
     /// Tries the refused decision again. `None`: none is refused, or the connection does not take it now.
     pub fn retry(&mut self, now: Instant) -> Option<(u64, &T)> {
-        if self.under_way().count >= self.window { None } else { self.decisions.retry(now) }
+        let is_full = self.under_way().count >= self.window || self.lone.is_some();
+        if is_full { None } else { self.decisions.retry(now) }
     }
 
     /// A PUBACK of an entry, with the time since it was sent; `None` for one that is not under way.
     pub fn answered(&mut self, position: u64, code: Code, now: Instant) -> Option<Duration> {
         self.heard(code);
+        self.lone.take_if(|lone| *lone == position);
         if let Some(answered) = self.decisions.answered(position, code.is_success(), now) {
             if code.is_success() {
                 self.progress.finish(position);
@@ -290,18 +305,23 @@ impl<T: Content> Outbox<T> {
             self.changes.extend(answered.published.into_iter().map(Change::Published));
             return Some(answered.latency);
         }
-        let (deadlines, pubacks) = (self.deadlines, self.pubacks);
-        let now = Now { time: now, pubacks, topics: &mut self.topics, deadlines };
-        let letter = self.letters.answered(position, code, &now);
-        let (verdict, latency) = letter.or_else(|| self.publications.answered(position, code, &now))?;
-        let time = now.time;
-        self.conclude(position, verdict, time);
+        let (at, letters, publications) = self.bounded(now);
+        let letter = letters.answered(position, code, &at);
+        let (verdict, latency) = letter.or_else(|| publications.answered(position, code, &at))?;
+        self.conclude(position, verdict, now);
         Some(latency)
     }
 
-    /// An answer to a message that is no entry.
+    /// An answer of the broker, to any message.
     pub fn heard(&mut self, code: Code) {
-        self.pubacks += u64::from(!OWN_REFUSALS.contains(&code.value));
+        if OWN_REFUSALS.contains(&code.value) {
+            return;
+        }
+        self.pubacks += 1;
+        if std::mem::replace(&mut self.is_refused, !code.is_success()) {
+            // The connection has survived a refusal.
+            self.ends_over_refusals = false;
+        }
     }
 
     /// Gives up the entries whose time has passed.
@@ -309,13 +329,10 @@ impl<T: Content> Outbox<T> {
         if self.pubacks == 0 {
             return;
         }
-        let (deadlines, pubacks) = (self.deadlines, self.pubacks);
-        let at = Now { time: now, pubacks, topics: &mut self.topics, deadlines };
-        let mut ended = self.letters.expire(&at);
-        ended.append(&mut self.publications.expire(&at));
-        for (position, verdict) in ended {
-            self.conclude(position, verdict, now);
-        }
+        let (at, letters, publications) = self.bounded(now);
+        let mut ended = letters.expire(&at);
+        ended.append(&mut publications.expire(&at));
+        self.conclude_all(ended, now);
     }
 
     /// An entry has had its time, and a PUBACK of anything would show that the broker is well: a probe is to be published.
@@ -333,7 +350,14 @@ impl<T: Content> Outbox<T> {
         std::mem::take(&mut self.changes)
     }
 
+    fn conclude_all(&mut self, verdicts: Vec<(u64, Verdict<T>)>, now: Instant) {
+        for (position, verdict) in verdicts {
+            self.conclude(position, verdict, now);
+        }
+    }
+
     fn conclude(&mut self, position: u64, verdict: Verdict<T>, now: Instant) {
+        self.lone.take_if(|lone| *lone == position);
         match verdict {
             Verdict::Kept => {}
             Verdict::Published(content) => {
@@ -348,7 +372,8 @@ impl<T: Content> Outbox<T> {
                 let topic = Arc::clone(content.topic());
                 self.progress.give_up(position, Arc::clone(&topic), reason);
                 self.changes.push(Change::GivenUp(content, reason));
-                if self.topics.refused(&topic, reason, now, self.deadlines.trial_pause) {
+                let pause = self.deadlines.trial_pause(self.ends_over_refusals);
+                if self.topics.refused(&topic, reason, now, pause) {
                     self.changes.push(Change::Undeliverable(topic, reason));
                 }
             }
@@ -363,3 +388,6 @@ impl<T: Content> Outbox<T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

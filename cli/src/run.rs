@@ -340,7 +340,7 @@ async fn broker(args: &RunArgs, tasks: &TaskTracker, stop: &CancellationToken) -
         session: if args.data_dir.is_some() { Session::Persistent } else { Session::Temporary },
         ..MqttConfig::new(address.to_string())
     };
-    // Nobody else uses the embedded broker.
+    // The embedded broker has no other clients.
     let mqtt = if args.broker.is_some() && !args.as_cluster {
         names::separate(mqtt, args.data_dir.as_deref()).map_err(RunError::Names)?
     } else {

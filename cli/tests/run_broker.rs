@@ -4,10 +4,11 @@
 
 use std::{
     fs,
-    io::{BufRead as _, BufReader},
+    io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
+    time::{Duration, Instant},
 };
 
 use tempfile::TempDir;
@@ -196,4 +197,50 @@ fn a_broker_that_keeps_no_messages_asks_for_no_check() {
     let feed = feed(&folder);
     let output = broker.run(&["--feed", &feed]).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{:?}", texts(&output));
+}
+
+/// A broker that accepts connections and answers nothing else: every farewell takes as long as it may.
+fn accept_and_answer_nothing(mut connection: TcpStream) {
+    let mut bytes = [0; 1024];
+    if matches!(connection.read(&mut bytes), Ok(1..)) && connection.write_all(&[0x20, 3, 0, 0, 0]).is_ok() {
+        while matches!(connection.read(&mut bytes), Ok(1..)) {}
+    }
+}
+
+/// The time from SIGINT to the end of a run with so many accounts.
+fn stop_takes(folder: &TempDir, port: u16, accounts: usize) -> Duration {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_intuition"));
+    command.args(["run", "--force", "--broker", &format!("mqtt://127.0.0.1:{port}")]);
+    command.stdout(Stdio::null()).stderr(Stdio::piped());
+    for account in 0..accounts {
+        let path = folder.path().join(format!("{account}.yaml"));
+        let text =
+            "apiVersion: intuition.dev/v1alpha1\nkind: TradingAlgo\nspec: {algorithm: {builtin: random}}\nmetadata:";
+        fs::write(&path, format!("{text} {{name: a{account}}}\n")).unwrap();
+        command.arg("-f").arg(path);
+    }
+    let mut child = command.args(["--log", "info"]).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    // From here on the state of each account waits for a PUBACK.
+    let connected = |line: &String| line.contains("part=\"publisher\"") && line.contains("part is there");
+    assert_eq!(lines.by_ref().filter(connected).take(accounts).count(), accounts);
+    let start = Instant::now();
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    assert_eq!(lines.by_ref().filter(|line| line.starts_with("error")).count(), 0);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    start.elapsed()
+}
+
+#[test]
+fn accounts_stop_at_the_same_time_where_the_broker_answers_no_farewell() {
+    let folder = TempDir::new().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for connection in listener.incoming().map_while(Result::ok) {
+            std::thread::spawn(|| accept_and_answer_nothing(connection));
+        }
+    });
+    let (one, four) = (stop_takes(&folder, port, 1), stop_takes(&folder, port, 4));
+    assert!(four < 2 * one + Duration::from_secs(1), "one account stops in {one:?}, four in {four:?}");
 }

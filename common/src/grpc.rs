@@ -1,7 +1,7 @@
-//! A gRPC server whose connections, calls and bytes are bounded, so that a client which floods it, stays silent or does
-//! not read cannot make the process grow.
+//! A gRPC server with bounded connections, calls and bytes: clients that flood it, stay silent or do not read cannot make
+//! the process grow.
 //!
-//! - `admission`: the share of a call in the limits. `bodies`: what a client sends and reads, with deadlines.
+//! - `admission`: the share of a call in the limits. `bodies`: the messages of a client and the answer to it, with deadlines.
 
 mod admission;
 mod bodies;
@@ -15,10 +15,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::{
-    net::TcpListener,
-    sync::{Semaphore, mpsc},
-};
+use tokio::{net::TcpListener, sync::mpsc};
 use tokio_util::sync::CancellationToken;
 use tonic::{
     Status,
@@ -33,6 +30,7 @@ use tonic::{
 };
 
 pub use self::admission::Admission;
+use self::admission::Calls;
 use self::bodies::{Answer, Question};
 use crate::listen::{Bounds, Connection, Listener, Peer};
 
@@ -58,8 +56,8 @@ pub struct Limits {
     /// Most connections at a time. It has to be larger than the number of calls that can be under way, those that
     /// [last](Admission::lasts) included: otherwise a new connection may find no place.
     pub connections: usize,
-    /// Most calls at a time whose answer was not read to its end, without those that last. The next one is refused with
-    /// `RESOURCE_EXHAUSTED`.
+    /// Most calls at a time, without those that last. A call counts until its answer was read to its end. At the limit the
+    /// oldest call without a complete message ends; if all are complete, the new call is refused: `RESOURCE_EXHAUSTED`.
     pub calls: usize,
     /// Most calls at a time on one connection.
     pub connection_calls: u32,
@@ -88,8 +86,8 @@ pub async fn serve(
     let bounds = Bounds { connections: limits.connections, first_request: FIRST_CALL };
     let listener = Listener::new(socket, limits.name, bounds);
     let (connections, incoming) = mpsc::channel(1);
-    let service = Bounded { routes: routes.prepare(), limits, calls: Arc::new(Semaphore::new(limits.calls)) };
-    let server = Server::builder()
+    let bounded = Bounded { routes: routes.prepare(), limits, calls: Calls::new(limits.calls) };
+    let serving = Server::builder()
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_concurrent_streams(limits.connection_calls)
@@ -99,9 +97,9 @@ pub async fn serve(
         .http2_max_local_error_reset_streams(Some(RESET_STREAMS))
         .http2_keepalive_interval(Some(KEEPALIVE))
         .http2_keepalive_timeout(Some(PING_ANSWER))
-        .serve_with_incoming_shutdown(service, ReceiverStream::new(incoming), shutdown.cancelled_owned());
+        .serve_with_incoming_shutdown(bounded, ReceiverStream::new(incoming), shutdown.cancelled_owned());
     tokio::select! {
-        served = server => served.map_err(ServeError::Serve),
+        ended = serving => ended.map_err(ServeError::Serve),
         error = accept(listener, connections) => Err(ServeError::Accept(error)),
     }
 }
@@ -135,7 +133,7 @@ impl Connected for Connection {
 struct Bounded {
     routes: Routes,
     limits: Limits,
-    calls: Arc<Semaphore>,
+    calls: Arc<Calls>,
 }
 
 impl Service<Request<Body>> for Bounded {
@@ -152,17 +150,19 @@ impl Service<Request<Body>> for Bounded {
         if let Some(peer) = &peer {
             peer.request();
         }
-        let Ok(permit) = Arc::clone(&self.calls).try_acquire_owned() else {
-            let most = self.limits.calls;
-            let refusal = Status::resource_exhausted(format!("{most} calls are under way here already: try again"));
-            return Box::pin(std::future::ready(Ok(refusal.into_http())));
-        };
-        let admission = Admission::new(permit, peer);
-        let mut request =
-            request.map(|body| Body::new(Question::new(body, self.limits.first_message, admission.clone())));
-        request.extensions_mut().insert(admission.clone());
-        let call = self.routes.call(request);
-        Box::pin(async move { Ok(call.await?.map(|body| Body::new(Answer::new(body, admission)))) })
+        let Self { mut routes, limits, calls } = self.clone();
+        Box::pin(async move {
+            let Some(admission) = calls.admit(peer).await else {
+                let most = limits.calls;
+                let refusal = Status::resource_exhausted(format!("{most} calls are under way here already: try again"));
+                return Ok(refusal.into_http());
+            };
+            let mut request =
+                request.map(|body| Body::new(Question::new(body, limits.first_message, admission.clone())));
+            request.extensions_mut().insert(admission.clone());
+            let response = routes.call(request).await?;
+            Ok(response.map(|body| Body::new(Answer::new(body, admission))))
+        })
     }
 }
 

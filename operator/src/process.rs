@@ -148,7 +148,7 @@ async fn listen(addr: SocketAddr, flag: &'static str) -> Result<TcpListener, Pro
     TcpListener::bind(addr).await.map_err(|source| ProcessError::Listen { addr, flag, source })
 }
 
-/// Serves the directory, whoever leads, until `shutdown` is cancelled.
+/// Serves the directory, on every replica, until `shutdown` is cancelled.
 async fn tell_directory(
     listener: TcpListener,
     shared: Shared,
@@ -157,12 +157,15 @@ async fn tell_directory(
 ) -> Result<(), ServeError> {
     let book = Arc::new(Book::new(&scopes));
     let keeping = serve::keep(&shared.client, &scopes, &book, &shared.metrics, &shutdown);
-    let keeping = async { Ok(keeping.await) };
+    let keeping = async {
+        keeping.await;
+        Ok(())
+    };
     tokio::try_join!(serve::serve(listener, Arc::clone(&book), shutdown.clone()), keeping)?;
     Ok(())
 }
 
-/// Waits until the directory fails: with an error, or by a panic. One that ends in order is waited for.
+/// Waits until the directory fails: with an error, or by a panic. A directory that ends in order is no failure.
 async fn directory_failed(directory: &mut JoinSet<Result<(), ServeError>>) -> Box<dyn Error + Send + Sync> {
     while let Some(ended) = directory.join_next().await {
         match ended {

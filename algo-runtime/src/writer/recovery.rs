@@ -16,7 +16,7 @@ const FILES_CHECK: Duration = Duration::from_secs(5);
 
 impl Writer {
     /// Answers a group that was not committed, and takes up the state of the last commit.
-    pub(super) fn recover(mut self, answers: Vec<Answer>, error: LedgerError) -> Result<Self, WriterError> {
+    pub(super) fn recover(mut self, (answers, error): (Vec<Answer>, LedgerError)) -> Result<Self, WriterError> {
         let message = with_causes(&error);
         let status = Status::internal(format!("{}: {message}", error.reason()));
         self.metrics.commit_failed();

@@ -53,8 +53,8 @@ impl Driver {
     /// Nothing is under way that could come to its end. What a missing connection holds up does not.
     fn is_drained(&self, is_sending: bool) -> bool {
         let inflight = &self.quotes.inflight;
-        let is_decided =
-            !self.session.is_open() || (!self.session.awaits_outcomes() && !(is_sending && inflight.has_unsent()));
+        let has_unsent = is_sending && inflight.has_unsent();
+        let is_decided = !(self.session.is_open() && (has_unsent || self.session.awaits_outcomes()));
         let is_published = !self.publisher.is_connected() || self.publisher.outbox.unpublished() == 0;
         is_decided && is_published && !inflight.awaits_written()
     }

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use intuition_api::v1::{Delivery, Filter};
+use intuition_api::{
+    bounds::LARGEST_MESSAGE_BYTES,
+    v1::{Delivery, Filter},
+};
 use intuition_common::backoff::Backoff;
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
@@ -12,7 +15,7 @@ use super::warnings;
 use crate::{
     board::{self, Board},
     config::Limits,
-    inflight::{Arrival, Bounds, Inflight, KEPT_PAYLOAD_BYTES},
+    inflight::{Arrival, Bounds, Inflight, KEPT_PAYLOAD_BYTES, cost},
     message::{Envelope, Inputs},
     metrics::Metrics,
     mqtt::{Event, Events, Incoming, Link},
@@ -82,15 +85,16 @@ impl Quotes {
     }
 
     pub(super) fn take(&mut self, message: Incoming, now_micros: i64, metrics: &Metrics) {
+        metrics.inbound.received(message.payload.len(), message.duplicate);
         if message.retained {
             metrics.retained.inc();
-            self.inflight.pass(message.epoch, message.packet_id);
+            self.inflight.pass(message.epoch, message.packet_id, now_micros);
             return;
         }
         // A letter that came back as a quote would become a letter again, without end.
         if render::is_dead_letter(&message.user_properties) {
             metrics.dead_letters_passed.inc();
-            self.inflight.pass(message.epoch, message.packet_id);
+            self.inflight.pass(message.epoch, message.packet_id, now_micros);
             return;
         }
         let envelope = Envelope {
@@ -103,10 +107,10 @@ impl Quotes {
         metrics.read(parsed.notes);
         // Every symbol of it is without a price now.
         if parsed.ticks.is_empty() {
-            self.inflight.pass(message.epoch, message.packet_id);
+            self.inflight.pass(message.epoch, message.packet_id, now_micros);
             return;
         }
-        self.inflight.push(Arrival {
+        let arrival = Arrival {
             epoch: message.epoch,
             packet_id: message.packet_id,
             duplicate: message.duplicate,
@@ -118,12 +122,16 @@ impl Quotes {
             subscription_ids: message.subscription_ids,
             payload_sha256: Sha256::digest(&message.payload).into(),
             payload_size: message.payload.len(),
-            payload: kept(message.payload),
+            payload: kept(&message.payload),
             arrived_micros: now_micros,
-        });
+        };
+        self.inflight.push(fitting(arrival, &envelope, LARGEST_MESSAGE_BYTES));
     }
 
     pub(super) fn next_batch(&mut self, limits: &Limits, metrics: &Metrics) -> Vec<Delivery> {
+        if self.inflight.under_way() >= limits.batches * limits.batch_bytes {
+            return Vec::new();
+        }
         let subscriptions = &self.subscriptions;
         self.inflight.next_batch(limits.batch_deliveries, limits.batch_bytes, |arrival| {
             let is_copy = subscriptions.is_copy(&arrival.topic, &arrival.subscription_ids);
@@ -139,6 +147,14 @@ impl Quotes {
         let acks = self.inflight.acknowledge(is_done);
         if !acks.is_empty() {
             self.link.acknowledge(self.epoch, acks);
+        }
+    }
+
+    /// PUBACKs up to that of a delivery were written to the socket.
+    pub(super) fn written(&mut self, epoch: u64, through: u64, now_micros: i64, metrics: &Metrics) {
+        self.inflight.written(epoch, through);
+        for arrived_micros in self.inflight.take_acknowledged() {
+            metrics.inbound.acknowledged(now_micros.saturating_sub(arrived_micros));
         }
     }
 
@@ -188,10 +204,19 @@ impl Quotes {
     }
 }
 
-/// What is kept of a payload: a copy of its beginning where it is long, since a slice would keep the whole of it.
-fn kept(payload: Bytes) -> Bytes {
-    match payload.get(..KEPT_PAYLOAD_BYTES) {
-        Some(beginning) if payload.len() > KEPT_PAYLOAD_BYTES => Bytes::copy_from_slice(beginning),
-        _ => payload,
-    }
+/// The part of a payload that is kept, as a copy: a slice would keep all bytes that came with it in one read.
+fn kept(payload: &[u8]) -> Bytes {
+    Bytes::copy_from_slice(payload.get(..KEPT_PAYLOAD_BYTES).unwrap_or(payload))
 }
+
+/// The arrival, or one unusable tick of it where its delivery would be larger than the runtime takes.
+fn fitting(arrival: Arrival, envelope: &Envelope<'_>, largest: usize) -> Arrival {
+    let encoded = cost::encoded(&arrival);
+    if encoded <= largest {
+        return arrival;
+    }
+    Arrival { ticks: vec![envelope.too_large(encoded, largest)], ..arrival }
+}
+
+#[cfg(test)]
+mod tests;

@@ -54,7 +54,7 @@ async fn driver_beats_at_every_turn_and_turns_in_time_with_nothing_to_do() {
     };
     driver.advance(Instant::now());
     assert!(heartbeat.age() < before);
-    driver.publisher.connected(1, crate::mqtt::Capabilities::UNLIMITED);
+    driver.publisher.connected(1, crate::mqtt::Capabilities::UNLIMITED, Instant::now());
     driver.advance(Instant::now());
     // The next refresh of the state is a minute away.
     assert!(driver.publisher.wake(Instant::now()).unwrap() > Instant::now() + IDLE);

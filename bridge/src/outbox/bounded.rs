@@ -2,7 +2,8 @@
 //!
 //! Entries are sent for the first time in the order of their positions. A refused or unanswered one is tried again without
 //! holding the others back. An entry is given up when its time has passed on a connection that brought a PUBACK after the
-//! entry was sent on it: a broker that answers nothing at all costs no entry.
+//! entry was sent on it: a broker that answers nothing at all costs no entry. One over which several connections ended,
+//! while nothing else was under way, is given up too.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,7 +13,8 @@ use std::{
 use tokio::time::Instant;
 
 use super::{
-    Content, Deadlines, Flight, Ranges,
+    Content, Deadlines, Ranges,
+    entry::Flight,
     topics::{Terms, Topics},
 };
 use crate::mqtt::Code;
@@ -22,6 +24,8 @@ const FIRST_PAUSE: u32 = 60;
 const LONGEST_PAUSE: u32 = 8;
 /// Reason of an entry that the broker did not answer.
 const NO_ANSWER: &str = "NoAnswer";
+/// Connections that end over an entry before it is given up.
+const ENDS: u32 = 3;
 /// Packet too large.
 const TOO_LARGE: u8 = 0x95;
 /// Not authorized, topic name invalid: a shorter payload changes nothing.
@@ -42,6 +46,8 @@ struct Sent {
     at: Instant,
     /// PUBACKs of the connection before it was sent.
     pubacks: u64,
+    /// When it has had its time on this connection.
+    until: Instant,
 }
 
 /// The time that an entry has.
@@ -61,6 +67,8 @@ struct Slot<T> {
     sent: Option<Sent>,
     refusal: Option<Code>,
     refusals: u32,
+    /// Connections that ended while it alone was under way.
+    ends: u32,
 }
 
 #[derive(Debug)]
@@ -92,6 +100,8 @@ pub(super) struct Now<'a> {
     pub(super) pubacks: u64,
     pub(super) topics: &'a mut Topics,
     pub(super) deadlines: Deadlines,
+    /// The broker ends connections over what it refuses.
+    pub(super) ends_over_refusals: bool,
 }
 
 impl<T: Content> Bounded<T> {
@@ -115,7 +125,7 @@ impl<T: Content> Bounded<T> {
     }
 
     pub(super) fn push(&mut self, position: u64, content: T) {
-        let slot = Slot { content, state: State::Ready, clock: None, sent: None, refusal: None, refusals: 0 };
+        let slot = Slot { content, state: State::Ready, clock: None, sent: None, refusal: None, refusals: 0, ends: 0 };
         self.slots.insert(position, slot);
         self.ready.insert(position);
     }
@@ -127,18 +137,30 @@ impl<T: Content> Bounded<T> {
         positions.into_iter().filter_map(|position| self.remove(position)).collect()
     }
 
-    /// The connection is gone. Clocks go on, but nothing is given up before it was sent on the next connection.
-    pub(super) fn disconnected(&mut self) {
+    /// The connection is gone. Clocks go on, but nothing is given up before it was sent on the next connection; an exception
+    /// is an entry over which connections end. `is_alone`: no other entry was under way, in any queue.
+    pub(super) fn disconnected(&mut self, is_alone: bool, now: &Now<'_>) -> Vec<(u64, Verdict<T>)> {
         self.is_cautious |= self.flight.count > 0;
         self.flight = Flight::NONE;
         self.deadlines.clear();
+        let mut over = Vec::new();
         for (position, slot) in &mut self.slots {
             slot.sent = None;
-            if slot.state == State::InFlight {
-                slot.state = State::Ready;
-                self.ready.insert(*position);
+            if slot.state != State::InFlight {
+                continue;
+            }
+            slot.state = State::Ready;
+            self.ready.insert(*position);
+            slot.ends += u32::from(is_alone);
+            let is_over = |clock: Clock| {
+                let ends = if clock.terms == Terms::Once { 1 } else { ENDS };
+                clock.until <= now.time && slot.ends >= ends
+            };
+            if slot.clock.is_some_and(is_over) {
+                over.push(*position);
             }
         }
+        over.into_iter().map(|position| (position, self.end(position, now))).collect()
     }
 
     /// The position of the only entry under way.
@@ -149,27 +171,48 @@ impl<T: Content> Bounded<T> {
         self.slots.iter().find(|(_, slot)| slot.state == State::InFlight).map(|(position, _)| *position)
     }
 
-    /// The next entry to be sent, which counts as sent. One at a time after a connection that ended over one.
+    /// The entries that would be next and are not sent at all: their topic is undeliverable, and each of them would cost a
+    /// connection.
+    pub(super) fn withheld(&mut self, now: &Now<'_>) -> Vec<(u64, Verdict<T>)> {
+        self.wake_refused(now.time);
+        let mut withheld = Vec::new();
+        // One that is sent once may be the trial.
+        let is_retried = |slot: &&Slot<T>| slot.clock.is_none_or(|clock| clock.terms == Terms::Retried);
+        while now.ends_over_refusals
+            && let Some(position) = self.ready.first().copied()
+            && let Some(slot) = self.slots.get(&position).filter(is_retried)
+            && let Some(reason) = now.topics.withheld(slot.content.topic(), now.time)
+        {
+            let verdict = self.remove(position).map(|content| (position, Verdict::GivenUp(content, reason)));
+            withheld.extend(verdict);
+        }
+        withheld
+    }
+
+    /// The next entry, if it is to be sent while nothing else is under way, so that its answer is not lost with the
+    /// connection.
+    pub(super) fn lone_candidate(&mut self, now: &Now<'_>) -> Option<u64> {
+        self.wake_refused(now.time);
+        let position = *self.ready.first()?;
+        let slot = self.slots.get(&position)?;
+        let is_suspect = slot.refusals > 0 || now.topics.is_undeliverable(slot.content.topic());
+        (self.is_cautious || (now.ends_over_refusals && is_suspect)).then_some(position)
+    }
+
+    /// The next entry to be sent, which counts as sent.
     pub(super) fn next_to_send(&mut self, now: &mut Now<'_>) -> Option<(u64, &T)> {
         self.wake_refused(now.time);
-        if self.is_cautious && self.flight.count > 0 {
-            return None;
-        }
         let position = self.ready.pop_first()?;
         let slot = self.slots.get_mut(&position)?;
-        let short = now.time + now.deadlines.once;
-        let clock =
-            slot.clock.get_or_insert_with(|| match now.topics.terms(slot.content.topic(), now.time, now.deadlines) {
-                Terms::Retried => Clock { terms: Terms::Retried, until: now.time + now.deadlines.give_up },
-                Terms::Once => Clock { terms: Terms::Once, until: short },
-            });
-        if slot.sent.is_none() {
-            // A broker that is back after a long time answers one entry after another: the first PUBACK must not end
-            // the other entries.
-            clock.until = clock.until.max(short.min(now.time + now.deadlines.give_up));
-        }
-        self.deadlines.insert((clock.until, position));
-        slot.sent = Some(Sent { at: now.time, pubacks: now.pubacks });
+        let clock = *slot.clock.get_or_insert_with(|| {
+            let terms = now.topics.terms(slot.content.topic(), now.time, now.deadlines, now.ends_over_refusals);
+            Clock { terms, until: now.time + now.deadlines.of(terms) }
+        });
+        // A broker that is back after a long time answers one entry after another: the first PUBACK must not end the other
+        // entries.
+        let until = slot.sent.map_or(clock.until.max(now.time + now.deadlines.of(Terms::Once)), |sent| sent.until);
+        self.deadlines.insert((until, position));
+        slot.sent = Some(Sent { at: now.time, pubacks: now.pubacks, until });
         slot.state = State::InFlight;
         self.flight.launch(slot.content.size());
         Some((position, &slot.content))
@@ -187,7 +230,10 @@ impl<T: Content> Bounded<T> {
 
     /// A PUBACK, with the time since the entry was sent. `None`: the entry is not under way in this queue.
     pub(super) fn answered(&mut self, position: u64, code: Code, now: &Now<'_>) -> Option<(Verdict<T>, Duration)> {
-        let slot = self.slots.get_mut(&position).filter(|slot| slot.state == State::InFlight)?;
+        // The broker may still take the first message of an entry that waits to be sent without its payload.
+        let is_awaited =
+            |slot: &&mut Slot<T>| slot.state == State::InFlight || (code.is_success() && slot.clock.is_some());
+        let slot = self.slots.get_mut(&position).filter(is_awaited)?;
         let latency = slot.sent.map_or(Duration::ZERO, |sent| now.time.saturating_duration_since(sent.at));
         self.is_cautious = false;
         if code.is_success() {
@@ -196,7 +242,7 @@ impl<T: Content> Bounded<T> {
         self.flight.land(slot.content.size());
         slot.state = State::Ready;
         slot.refusal = Some(code);
-        let is_last = slot.clock.is_some_and(|clock| clock.terms == Terms::Once);
+        let is_last = slot.clock.is_some_and(|clock| clock.terms == Terms::Once || clock.until <= now.time);
         if code.value == TOO_LARGE && slot.content.shorten() {
             self.ready.insert(position);
         } else if is_last {
@@ -245,8 +291,10 @@ impl<T: Content> Bounded<T> {
         if slot.state == State::InFlight {
             self.flight.land(size);
         }
-        if let Some(clock) = slot.clock.replace(Clock { terms: Terms::Once, until: now.time + now.deadlines.once }) {
-            self.deadlines.remove(&(clock.until, position));
+        slot.ends = 0;
+        slot.clock = Some(Clock { terms: Terms::Once, until: now.time + now.deadlines.once });
+        if let Some(sent) = slot.sent.take() {
+            self.deadlines.remove(&(sent.until, position));
         }
         if let State::Refused { retry_at } = slot.state {
             self.retries.remove(&(retry_at, position));
@@ -265,8 +313,8 @@ impl<T: Content> Bounded<T> {
         if let State::Refused { retry_at } = slot.state {
             self.retries.remove(&(retry_at, position));
         }
-        if let Some(clock) = slot.clock {
-            self.deadlines.remove(&(clock.until, position));
+        if let Some(sent) = slot.sent {
+            self.deadlines.remove(&(sent.until, position));
         }
         Some(slot.content)
     }

@@ -10,7 +10,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{Content, Flight, Ranges};
+use super::{Content, Ranges, entry::Flight};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -74,6 +74,11 @@ impl<T: Content> Ordered<T> {
         self.is_cautious && self.flight.count > 0
     }
 
+    /// The next entry waits until nothing else is under way.
+    pub(super) fn wants_to_be_alone(&self) -> bool {
+        self.is_cautious && self.blocked.is_none() && !self.ready.is_empty()
+    }
+
     pub(super) fn push(&mut self, position: u64, content: T) {
         self.slots.insert(position, Slot { content, state: State::Ready });
         self.ready.insert(position);
@@ -104,7 +109,9 @@ impl<T: Content> Ordered<T> {
             }
         }
         if let Some(blocked) = &mut self.blocked {
-            blocked.is_under_way = false;
+            // An entry before it may have lost its answer with the connection, and comes first.
+            let first = self.ready.first().copied().unwrap_or(blocked.position);
+            *blocked = Blocked { position: first.min(blocked.position), is_under_way: false };
         }
     }
 
@@ -138,10 +145,11 @@ impl<T: Content> Ordered<T> {
         if !is_accepted {
             slot.state = State::Ready;
             self.ready.insert(position);
-            // The first of several refusals is the one to be tried; a trial that is under way stays so, whatever else is
-            // refused meanwhile.
-            if self.blocked.is_none_or(|blocked| position <= blocked.position) {
-                self.blocked = Some(Blocked { position, is_under_way: false });
+            // The first one that waits is the one to be tried; a trial that is under way stays so, whatever else is refused
+            // meanwhile.
+            let first = self.ready.first().copied().unwrap_or(position);
+            if self.blocked.is_none_or(|blocked| first <= blocked.position) {
+                self.blocked = Some(Blocked { position: first, is_under_way: false });
             }
             return Some(answered);
         }

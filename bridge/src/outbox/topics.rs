@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use super::Deadlines;
-
+/// Trials in one pause where a refusal costs the connection.
+const COSTLY_TRIALS: u32 = 6;
 /// Topics that are remembered: publications may name any number of them.
 const REMEMBERED: usize = 1_024;
 
@@ -27,22 +27,67 @@ pub(super) enum Terms {
     Once,
 }
 
+/// How long dead letters and publications are tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deadlines {
+    /// From the first sending of an entry to the time at which it is given up.
+    pub give_up: Duration,
+    /// The same for an entry to a topic that is undeliverable already, which is sent once.
+    pub once: Duration,
+    /// Between two entries of an undeliverable topic that are retried for the whole time.
+    pub trial_pause: Duration,
+}
+
+impl Deadlines {
+    /// The time that an entry has on these terms.
+    pub(super) const fn of(&self, terms: Terms) -> Duration {
+        match terms {
+            Terms::Retried => self.give_up,
+            Terms::Once => self.once,
+        }
+    }
+}
+
+impl Deadlines {
+    /// The pause between two trials. `is_costly`: a refusal costs the connection, so that the entries between two trials are
+    /// not sent at all; the pause is shorter, since they are lost where the broker would take them by then.
+    pub(super) fn trial_pause(self, is_costly: bool) -> Duration {
+        if is_costly { self.trial_pause / COSTLY_TRIALS } else { self.trial_pause }
+    }
+}
+
+impl Default for Deadlines {
+    fn default() -> Self {
+        Self { give_up: Duration::from_mins(1), once: Duration::from_secs(5), trial_pause: Duration::from_mins(1) }
+    }
+}
+
 /// Undeliverable topics with the reason of each.
 #[derive(Debug, Default)]
 pub(super) struct Topics(BTreeMap<Arc<str>, Undeliverable>);
 
 impl Topics {
-    /// The terms of an entry that is sent for the first time.
-    pub(super) fn terms(&mut self, topic: &Arc<str>, now: Instant, deadlines: Deadlines) -> Terms {
+    /// The terms of an entry that is sent for the first time. `is_costly`: a refusal costs the connection.
+    pub(super) fn terms(&mut self, topic: &Arc<str>, now: Instant, deadlines: Deadlines, is_costly: bool) -> Terms {
         match self.0.get_mut(topic) {
             None => Terms::Retried,
             Some(undeliverable) if undeliverable.trial_at <= now => {
+                let terms = if is_costly { Terms::Once } else { Terms::Retried };
                 // The pause is between two trials: without it one would always hold acknowledgements back.
-                undeliverable.trial_at = now + deadlines.give_up + deadlines.trial_pause;
-                Terms::Retried
+                undeliverable.trial_at = now + deadlines.of(terms) + deadlines.trial_pause(is_costly);
+                terms
             }
             Some(_) => Terms::Once,
         }
+    }
+
+    /// The reason why entries for this topic are given up at the moment, without a trial.
+    pub(super) fn withheld(&self, topic: &Arc<str>, now: Instant) -> Option<&'static str> {
+        self.0.get(topic).filter(|undeliverable| undeliverable.trial_at > now).map(|undeliverable| undeliverable.reason)
+    }
+
+    pub(super) fn is_undeliverable(&self, topic: &Arc<str>) -> bool {
+        self.0.contains_key(topic)
     }
 
     /// An entry was given up. True: its topic was deliverable until now, or had another reason.

@@ -212,6 +212,12 @@ async fn dead_letter_on_a_subscribed_topic_is_acknowledged_and_not_read() {
     assert_eq!(bridge.metrics.dead_letters_passed.get(), 1);
     let prices: Vec<String> = runtime.memory().deliveries.iter().map(price).collect();
     assert_eq!(prices, ["42"]);
+    let inbound = bridge.metrics.inbound.clone();
+    assert_eq!((inbound.messages.get(), inbound.bytes.get(), inbound.redelivered.get()), (2, 16, 0));
+    let again = wire::publish(0b1010, "quotes", 8, &[], br#"{"a":43}"#);
+    assert!(broker.act(QUOTES, Action::Send(again)));
+    eventually("the third is acknowledged", || broker.count(is_puback) == 3).await;
+    assert_eq!(inbound.redelivered.get(), 1, "it came with the flag DUP");
     bridge.stop().await;
 }
 

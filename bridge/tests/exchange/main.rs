@@ -11,6 +11,7 @@ mod credentials;
 mod farewell;
 mod link;
 mod mosquitto;
+mod outbox;
 mod proxy;
 mod running;
 mod runtime;

@@ -8,6 +8,7 @@ use std::{
 use bridge::{Config, Limits, Metrics, MqttConfig, PARTS, Parts};
 use intuition_api::v1::{Delivery, tick};
 use intuition_common::{clock::SystemClock, heartbeat::Heartbeat, readiness::Readiness};
+use prometheus_client::{encoding::text::encode, registry::Registry};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -35,6 +36,7 @@ pub(crate) fn price(delivery: &Delivery) -> String {
 pub(crate) struct Running {
     readiness: Readiness,
     pub(crate) metrics: Metrics,
+    registry: Registry,
     shutdown: CancellationToken,
     task: JoinHandle<()>,
 }
@@ -54,7 +56,8 @@ impl Running {
         };
         change(&mut config);
         let readiness = Readiness::new(&PARTS, Arc::new(SystemClock));
-        let metrics = Metrics::default();
+        let mut registry = Registry::default();
+        let metrics = Metrics::register(&mut registry);
         let parts = Parts {
             readiness: readiness.clone(),
             metrics: metrics.clone(),
@@ -66,7 +69,7 @@ impl Running {
         let token = shutdown.clone();
         #[expect(clippy::disallowed_methods, reason = "stop() waits for it")]
         let task = tokio::spawn(async move { bridge::run(config, parts, token).await.unwrap() });
-        Self { readiness, metrics, shutdown, task }
+        Self { readiness, metrics, registry, shutdown, task }
     }
 
     pub(crate) async fn ready(&self) {
@@ -103,6 +106,20 @@ impl Running {
     pub(crate) fn message(&self, part: &str) -> String {
         let missing = self.readiness.missing();
         missing.into_iter().find(|missing| missing.part == part).map(|missing| missing.message).unwrap_or_default()
+    }
+
+    /// The message of a warning.
+    pub(crate) fn warning(&self, part: &str, reason: &str) -> Option<String> {
+        let warnings = self.readiness.warnings();
+        warnings.into_iter().find(|known| known.part == part && known.reason == reason).map(|known| known.message)
+    }
+
+    /// The sum of a counter's samples whose line contains all of these.
+    pub(crate) fn metric(&self, parts: &[&str]) -> u64 {
+        let mut text = String::new();
+        encode(&mut text, &self.registry).unwrap();
+        let lines = text.lines().filter(|line| !line.starts_with('#') && parts.iter().all(|part| line.contains(part)));
+        lines.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum()
     }
 
     pub(crate) async fn stop(self) {

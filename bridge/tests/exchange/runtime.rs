@@ -6,15 +6,19 @@ use std::{
     sync::{Arc, Mutex, MutexGuard},
 };
 
+use bridge::outbox::Ranges;
+use intuition_api::capability;
 use intuition_api::v1::{
     AccountRequest, AccountResponse, Acknowledged, Batch, Channels, CloseRequest, CloseResponse, Committed,
     ConfigureRequest, ConfigureResponse, DeadLetter, Decision, DecisionsRequest, Delivery, DeliveryOutcome, Filter,
-    ForgetSourcesRequest, ForgetSourcesResponse, HoldingRecorded, Input, Open, Opened, OutboxEntry, ProcessRequest,
-    ProcessResponse, ResetSourceRequest, ResetSourceResponse, SetTradingStateRequest, SetTradingStateResponse, Side,
-    Source, SourcesRequest, TickOutcome, outbox_entry, process_request, process_response,
+    ForgetSourcesRequest, ForgetSourcesResponse, GivenUp, HoldingRecorded, Input, Open, Opened, OutboxEntry, Positions,
+    ProcessRequest, ProcessResponse, Publication, Published, ResetSourceRequest, ResetSourceResponse,
+    SetTradingStateRequest, SetTradingStateResponse, Side, Source, SourcesRequest, TickOutcome, outbox_entry,
+    process_request, process_response,
     runtime_server::{Runtime, RuntimeServer},
     tick, tick_outcome,
 };
+use prost::Message as _;
 use tokio::{net::TcpListener, sync::mpsc};
 use tokio_stream::{
     Stream, StreamExt as _,
@@ -22,6 +26,8 @@ use tokio_stream::{
 };
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
+
+const LEDGER_ID: &str = "0badf00d";
 
 /// What the runtime remembers, as its ledger would.
 #[derive(Default)]
@@ -38,6 +44,19 @@ pub(crate) struct Memory {
     pub(crate) outcomes: BTreeMap<(u64, u64), DeliveryOutcome>,
     pub(crate) outbox: Vec<OutboxEntry>,
     pub(crate) published_through: u64,
+    /// Beyond `published_through`.
+    pub(crate) done: Ranges,
+    pub(crate) given_up: Vec<GivenUp>,
+    /// Bytes of entries that the bridge of the stream has room for.
+    credit: u64,
+    /// Position of the next entry for this stream, with the capability `outbox-queues`.
+    next: u64,
+    /// `Opened.done` of this stream.
+    left_out: Ranges,
+    /// Each decision is followed by a publication.
+    pub(crate) publishing: bool,
+    /// Empty: the first one.
+    pub(crate) ledger_id: String,
     /// Batches are taken and not answered.
     pub(crate) mute: bool,
     /// Quotes get no signal instead of a decision.
@@ -50,21 +69,63 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
+    /// Serves as a runtime with send queues.
+    pub(crate) fn with_queues(&mut self) {
+        self.capabilities = vec![capability::OUTBOX_QUEUES.to_owned()];
+    }
+
+    fn has_queues(&self) -> bool {
+        self.capabilities.iter().any(|name| name == capability::OUTBOX_QUEUES)
+    }
+
+    /// The next entries, as far as there is credit; all there are for a bridge of a runtime without send queues.
+    fn entries(&mut self) -> Vec<OutboxEntry> {
+        let mut entries = Vec::new();
+        self.next = self.next.max(self.published_through + 1);
+        while self.credit > 0 || !self.has_queues() {
+            while self.left_out.covers(self.next, self.next) {
+                self.next += 1;
+            }
+            let Some(entry) = self.outbox.get(usize::try_from(self.next).unwrap() - 1) else { break };
+            self.next += 1;
+            self.credit = self.credit.saturating_sub(entry.encoded_len() as u64);
+            entries.push(entry.clone());
+        }
+        entries
+    }
+
+    fn published(&mut self, report: Published) {
+        let known = self.next.saturating_sub(1).max(self.published_through);
+        assert!(report.through <= known, "{report:?} goes beyond {known}");
+        assert!(self.has_queues() || (report.done.is_empty() && report.given_up.is_empty()), "{report:?}");
+        for given_up in &report.given_up {
+            self.done.insert(given_up.position, given_up.position);
+        }
+        for range in &report.done {
+            self.done.insert(range.first, range.last);
+        }
+        self.published_through = self.published_through.max(report.through);
+        self.published_through = self.done.end_of(self.published_through + 1).unwrap_or(self.published_through);
+        self.done.cut(self.published_through);
+        self.given_up.extend(report.given_up);
+    }
+
     fn answer(&mut self, run: u64, batch: Batch) -> Committed {
         let mut committed = Committed::default();
         for delivery in batch.deliveries {
             self.deliveries.push(delivery.clone());
             let outcome = match self.outcomes.get(&(run, delivery.number)).cloned() {
                 Some(outcome) => outcome,
-                None => self.decide(&delivery, &mut committed),
+                None => self.decide(&delivery),
             };
             self.outcomes.insert((run, delivery.number), outcome.clone());
             committed.outcomes.push(outcome);
         }
+        committed.entries = self.entries();
         committed
     }
 
-    fn decide(&mut self, delivery: &Delivery, committed: &mut Committed) -> DeliveryOutcome {
+    fn decide(&mut self, delivery: &Delivery) -> DeliveryOutcome {
         let mut ticks = Vec::new();
         if self.passive {
             ticks.resize(
@@ -105,10 +166,16 @@ impl Memory {
                 }
             };
             let entry = OutboxEntry { position, content: Some(content) };
-            self.outbox.push(entry.clone());
-            committed.entries.push(entry);
+            let mut positions = vec![position];
+            self.outbox.push(entry);
+            if self.publishing && kind == tick_outcome::Kind::Decided {
+                let publication = Publication { channel: "echo".to_owned(), payload: position.to_string().into() };
+                let content = Some(outbox_entry::Content::Publication(publication));
+                self.outbox.push(OutboxEntry { position: position + 1, content });
+                positions.push(position + 1);
+            }
             let kind = kind.into();
-            ticks.push(TickOutcome { kind, reason, positions: vec![position], ..TickOutcome::default() });
+            ticks.push(TickOutcome { kind, reason, positions, ..TickOutcome::default() });
         }
         DeliveryOutcome { number: delivery.number, ticks }
     }
@@ -118,26 +185,34 @@ impl Memory {
         if lost {
             self.held.clear();
         }
+        let ledger_id = if self.ledger_id.is_empty() { LEDGER_ID.to_owned() } else { self.ledger_id.clone() };
+        (self.credit, self.next) = (0, self.published_through + 1);
+        if let Some(published) = open.published.clone().filter(|_| self.has_queues() && open.ledger_id == ledger_id) {
+            self.next = self.outbox.len() as u64 + 1;
+            self.published(published);
+            self.next = self.published_through + 1;
+        }
+        let restored = self.has_queues() && !open.ledger_id.is_empty() && open.ledger_id != ledger_id;
         self.opens.push(open);
-        let unpublished = self.outbox.iter().filter(|entry| entry.position > self.published_through);
+        self.left_out = if self.has_queues() { self.done.clone() } else { Ranges::default() };
+        let done = self.left_out.iter().map(|(first, last)| Positions { first, last }).collect();
+        let entries = self.entries();
         vec![
             process_response::Message::Opened(Opened {
-                ledger_id: "0badf00d".to_owned(),
+                ledger_id,
+                restored,
+                done,
                 published_through: self.published_through,
                 held: self.held.clone(),
                 capabilities: self.capabilities.clone(),
                 session_lost: lost,
-                ..Opened::default()
             }),
             process_response::Message::Channels(Channels {
                 version: self.version,
                 filters: self.channels.clone(),
                 inputs: self.inputs.clone(),
             }),
-            process_response::Message::Committed(Committed {
-                entries: unpublished.cloned().collect(),
-                outcomes: vec![],
-            }),
+            process_response::Message::Committed(Committed { entries, outcomes: vec![] }),
         ]
     }
 }
@@ -217,7 +292,7 @@ async fn serve(
                     vec![]
                 }
                 Message::Published(published) => {
-                    memory.published_through = published.through;
+                    memory.published(published);
                     vec![]
                 }
                 Message::Acknowledged(acknowledged) => {
@@ -225,8 +300,12 @@ async fn serve(
                     memory.acknowledged.push((stream, acknowledged));
                     vec![]
                 }
-                // It sends everything at once.
-                Message::Credit(_) => vec![],
+                Message::Credit(credit) => {
+                    assert!(memory.has_queues(), "a runtime without send queues gets no credit");
+                    memory.credit += credit.bytes;
+                    let entries = memory.entries();
+                    vec![process_response::Message::Committed(Committed { entries, outcomes: vec![] })]
+                }
             }
         };
         for message in answers {

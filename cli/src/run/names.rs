@@ -9,8 +9,8 @@ use std::{
 use bridge::MqttConfig;
 use intuition_api::topic::PREFIX;
 
-/// First level of the topics of a local run, and first part of its client ids. A cluster has other ones, so that neither
-/// takes the session of the other or publishes among its decisions.
+/// First level of the topics of a local run, and first part of its client ids. With those of a cluster it would take the
+/// session of the cluster's bridge and publish among its decisions.
 pub(super) const LOCAL: &str = "intuition-local";
 /// File of `--data-dir` with the prefix of the client ids: the session at the broker belongs to the ledgers beside it. No
 /// namespace begins with a dot.
@@ -44,8 +44,8 @@ pub(super) fn separate(mqtt: MqttConfig, data_dir: Option<&Path>) -> Result<Mqtt
     Ok(MqttConfig { client_id_prefix, topic_prefix: LOCAL.to_owned(), ..mqtt })
 }
 
-/// The topic for the decisions of a manifest that names one: below the prefix of the run, since whoever reads the topic of
-/// the manifest takes them for decisions of the cluster.
+/// The topic for the decisions of a manifest that names one: below the prefix of the run, since readers of the topic in the
+/// manifest expect decisions of the cluster.
 pub(super) fn decisions_topic(named: &str, topic_prefix: &str) -> String {
     if topic_prefix == PREFIX {
         return named.to_owned();

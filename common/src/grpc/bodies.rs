@@ -15,6 +15,7 @@ use tokio::{
     task::JoinSet,
     time::{Sleep, sleep},
 };
+use tokio_util::sync::WaitForCancellationFutureOwned;
 use tonic::{Status, body::Body, codegen::Bytes};
 
 use super::{FRAME_BYTES, admission::Admission};
@@ -23,22 +24,24 @@ use crate::listen::Peer;
 /// Time for the first message of a call.
 const FIRST_MESSAGE: Duration = Duration::from_secs(10);
 /// A client that reads nothing of an answer for this long, at most twice as long, loses its connection.
-const READING: Duration = Duration::from_secs(60);
+const READING: Duration = Duration::from_mins(1);
 
-/// The messages of a client. The first is bounded in time and bytes; later ones are the business of the service.
+/// The messages of a client. The first is bounded in time and bytes; later ones are bounded by the service.
 pub(super) struct Question {
     body: Body,
     /// Bytes of the first message and of the frame that ends it.
     bytes_left: usize,
     limit: usize,
     deadline: Pin<Box<Sleep>>,
+    gives_way: Pin<Box<WaitForCancellationFutureOwned>>,
     admission: Admission,
 }
 
 impl Question {
     pub(super) fn new(body: Body, limit: usize, admission: Admission) -> Self {
         let bytes_left = limit.saturating_add(FRAME_BYTES as usize);
-        Self { body, bytes_left, limit, deadline: Box::pin(sleep(FIRST_MESSAGE)), admission }
+        let (deadline, gives_way) = (Box::pin(sleep(FIRST_MESSAGE)), Box::pin(admission.gives_way()));
+        Self { body, bytes_left, limit, deadline, gives_way, admission }
     }
 }
 
@@ -51,6 +54,11 @@ impl HttpBody for Question {
         let body = Pin::new(&mut question.body);
         if question.admission.has_lasted() {
             return body.poll_frame(context);
+        }
+        if question.gives_way.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Some(Err(Status::resource_exhausted(
+                "too many calls are under way, and this one has no complete message: try again",
+            ))));
         }
         let Poll::Ready(frame) = body.poll_frame(context) else {
             ready!(question.deadline.as_mut().poll(context));
@@ -67,6 +75,9 @@ impl HttpBody for Question {
                 )))));
             };
             question.bytes_left = left;
+        }
+        if frame.is_none() || question.body.is_end_stream() {
+            question.admission.complete();
         }
         Poll::Ready(frame)
     }
@@ -162,15 +173,14 @@ mod tests {
     use tokio::{
         io::AsyncReadExt as _,
         net::{TcpListener, TcpStream},
-        sync::Semaphore,
         time::Instant,
     };
 
-    use super::*;
+    use super::{super::admission::Calls, *};
     use crate::listen::{Bounds, Listener};
 
-    fn admission(peer: Option<Peer>) -> Admission {
-        Admission::new(Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap(), peer)
+    async fn admission(peer: Option<Peer>) -> Admission {
+        Calls::new(1).admit(peer).await.unwrap()
     }
 
     /// A body of these bytes, or one whose bytes never come.
@@ -193,11 +203,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_first_message_that_does_not_come_ends_the_call_after_ten_seconds() {
         let began = Instant::now();
-        let mut question = Question::new(Body::new(Once(None)), 100, admission(None));
+        let mut question = Question::new(Body::new(Once(None)), 100, admission(None).await);
         assert_eq!(next(&mut question).await.unwrap_err().code(), tonic::Code::DeadlineExceeded);
         assert_eq!(began.elapsed(), FIRST_MESSAGE);
 
-        let lasting = admission(None);
+        let lasting = admission(None).await;
         let mut question = Question::new(Body::new(Once(None)), 100, lasting.clone());
         drop(lasting.lasts());
         tokio::time::timeout(2 * FIRST_MESSAGE, next(&mut question)).await.unwrap_err();
@@ -206,9 +216,9 @@ mod tests {
     #[tokio::test]
     async fn a_first_message_beyond_its_bound_ends_the_call() {
         let bytes = vec![1; FRAME_BYTES as usize + 101].leak();
-        let mut question = Question::new(Body::new(Once(Some(bytes))), 100, admission(None));
+        let mut question = Question::new(Body::new(Once(Some(bytes))), 100, admission(None).await);
         assert_eq!(next(&mut question).await.unwrap_err().code(), tonic::Code::OutOfRange);
-        let lasting = admission(None);
+        let lasting = admission(None).await;
         let mut question = Question::new(Body::new(Once(Some(bytes))), 100, lasting.clone());
         drop(lasting.lasts());
         assert_eq!(next(&mut question).await.unwrap(), bytes.len());
@@ -222,14 +232,13 @@ mod tests {
         let listener = Listener::new(socket, "test", bounds);
         let _clients = (TcpStream::connect(addr).await.unwrap(), TcpStream::connect(addr).await.unwrap());
         let (mut behind, mut reading) = (listener.accept().await.unwrap(), listener.accept().await.unwrap());
-        let answer = |peer| Answer::new(Body::new(Frames::from("a frame")), admission(Some(peer)));
 
         // This one asks for more, and the service has nothing for it.
-        let mut waits = Answer::new(Body::new(Once(Some(b"a frame"))), admission(Some(reading.peer())));
+        let mut waits = Answer::new(Body::new(Once(Some(b"a frame"))), admission(Some(reading.peer())).await);
         next(&mut waits).await.unwrap();
         let more = tokio::time::timeout(Duration::from_millis(1), next(&mut waits)).await;
         assert!(more.is_err());
-        let mut unread = answer(behind.peer());
+        let mut unread = Answer::new(Body::new(Frames::from("a frame")), admission(Some(behind.peer())).await);
         next(&mut unread).await.unwrap();
         let began = Instant::now();
         assert_eq!(behind.read_u8().await.unwrap_err().kind(), io::ErrorKind::ConnectionAborted);

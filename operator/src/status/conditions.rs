@@ -17,7 +17,7 @@ pub mod condition {
     pub const RUNTIME_READY: &str = "RuntimeReady";
     /// The bridge is connected to broker and runtime, and subscribed.
     pub const BRIDGE_CONNECTED: &str = "BridgeConnected";
-    /// No source of quotes is in conflict, and the subscriptions have what delivery needs.
+    /// No source of quotes is in conflict, and the broker delivers at least once.
     pub const INPUTS_HEALTHY: &str = "InputsHealthy";
     /// The broker takes what the account publishes.
     pub const OUTPUTS_HEALTHY: &str = "OutputsHealthy";

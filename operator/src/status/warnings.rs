@@ -11,7 +11,7 @@ use crate::ask::Missing;
 const UNDELIVERABLE: &str = "Undeliverable";
 /// The broker grants a subscription `QoS` 0: quotes can be lost.
 const QOS_TOO_LOW: &str = "QosTooLow";
-/// Filters overlap, and the broker does not say which of them a message matched.
+/// Filters overlap, and the broker has no Subscription Identifiers.
 const OVERLAP_UNRESOLVED: &str = "OverlapUnresolved";
 /// The broker lost the session, and with it the quotes that waited there.
 const SESSION_LOST: &str = "SessionLost";
@@ -21,7 +21,7 @@ pub(super) const LEDGER_WENT_BACK: &str = "LedgerWentBack";
 /// How the operator shows a warning.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Severity {
-    /// It stays until somebody acts: the condition is false, with an Event an hour.
+    /// It lasts until its cause is removed: the condition is false, with an Event an hour.
     Fault,
     /// It has happened and is over: the condition is true with this reason, with an Event.
     Incident,
@@ -29,7 +29,7 @@ enum Severity {
     Limit,
 }
 
-/// The severity of a reason. One that a later release of the bridge has is a limit.
+/// The severity of a reason. A reason of a later release is a limit.
 fn severity(reason: &str) -> Severity {
     match reason {
         UNDELIVERABLE | QOS_TOO_LOW | OVERLAP_UNRESOLVED => Severity::Fault,

@@ -113,7 +113,7 @@ impl Place {
         read().map_err(|refusal| self.refused(refusal, reads))
     }
 
-    /// A connection that reads beside the one that writes.
+    /// A second connection, for reading.
     pub(super) fn reader(&self) -> Result<Connection, LedgerError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connect = || {
