@@ -78,7 +78,7 @@ pub struct Backend {
     trouble: Option<Trouble>,
     /// The fault that was logged as a warning, since it was last well.
     warned: Option<Fault>,
-    /// The sentence about a name that differs from the one described before.
+    /// The sentence about another name than at the last Describe.
     renamed: Option<String>,
     caution: Caution,
     backoff: Backoff,

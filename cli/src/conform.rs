@@ -118,7 +118,7 @@ async fn started(target: &Target) -> Result<intuition_api::v1::DescribeResponse,
     loop {
         match target.describe().await {
             Err(trouble) if trouble.is_of_a_start() && Instant::now() + RETRY < until => {
-                tokio::time::sleep(RETRY).await
+                tokio::time::sleep(RETRY).await;
             }
             answer => return answer,
         }

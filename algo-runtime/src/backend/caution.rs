@@ -37,10 +37,17 @@ pub(super) struct Caution {
     strikes: u32,
     /// The last failure alone, for a person.
     last: String,
-    /// A tick was rejected, and none was answered since.
-    rejected: bool,
-    /// Two ticks in a row were to be rejected.
-    failing: bool,
+    given_up: GivenUp,
+}
+
+/// Ticks that failed often enough to be rejected, since one was answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum GivenUp {
+    None,
+    /// One was rejected.
+    One,
+    /// A second failed as often: the backend is broken, and the second waits.
+    Two,
 }
 
 impl Default for Caution {
@@ -54,8 +61,7 @@ impl Default for Caution {
             unproven: false,
             strikes: 0,
             last: String::new(),
-            rejected: false,
-            failing: false,
+            given_up: GivenUp::None,
         }
     }
 }
@@ -74,7 +80,7 @@ impl Caution {
     /// Whether a batch of so many has a part of the deadline only: it serves to find the tick that hangs. The last
     /// attempt before a tick is rejected has the whole deadline, as the contract promises it.
     pub(super) const fn is_search(&self, asked: usize) -> bool {
-        self.hung && self.suspects > 0 && !self.failing && (asked > 1 || self.strikes + 1 < STRIKES)
+        self.hung && self.suspects > 0 && !self.is_failing() && (asked > 1 || self.strikes + 1 < STRIKES)
     }
 
     /// A batch of so many failed.
@@ -98,7 +104,9 @@ impl Caution {
         if self.unproven {
             self.unproven = false;
             self.strikes += 1;
-            self.failing |= self.rejected && self.strikes >= STRIKES;
+            if self.strikes >= STRIKES && matches!(self.given_up, GivenUp::One) {
+                self.given_up = GivenUp::Two;
+            }
         }
     }
 
@@ -111,7 +119,7 @@ impl Caution {
         self.suspects = self.suspects.saturating_sub(asked);
         self.hung &= self.suspects > 0;
         (self.strikes, self.unproven) = (0, false);
-        (self.rejected, self.failing) = (false, false);
+        self.given_up = GivenUp::None;
     }
 
     /// Doubles the limit up to half the ceiling, then adds a sixteenth of the ceiling at a time, and stays an eighth below
@@ -134,10 +142,10 @@ impl Caution {
 
     /// Why the tick at the head is to be rejected, once.
     pub(super) fn rejection(&mut self) -> Option<String> {
-        if self.strikes < STRIKES || self.rejected {
+        if self.strikes < STRIKES || self.given_up != GivenUp::None {
             return None;
         }
-        self.rejected = true;
+        self.given_up = GivenUp::One;
         let message = format!("failed {STRIKES} times at this quote alone, last: {}", self.last);
         self.forget_head();
         Some(message)
@@ -145,7 +153,9 @@ impl Caution {
 
     /// A tick was rejected before this process began, and none was answered since.
     pub(super) const fn resume(&mut self) {
-        self.rejected = true;
+        if matches!(self.given_up, GivenUp::None) {
+            self.given_up = GivenUp::One;
+        }
     }
 
     /// The head is another one's, or has its outcome.
@@ -158,12 +168,12 @@ impl Caution {
 
     /// It failed at something that is not answered since.
     pub(super) const fn is_suspicious(&self) -> bool {
-        self.suspects > 0 || self.failing
+        self.suspects > 0 || self.is_failing()
     }
 
     /// Two ticks in a row were to be rejected, and none was answered since.
     pub(super) const fn is_failing(&self) -> bool {
-        self.failing
+        matches!(self.given_up, GivenUp::Two)
     }
 }
 

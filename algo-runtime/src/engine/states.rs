@@ -53,7 +53,9 @@ impl Engine {
             "the saved state is forgotten: {KEPT_NAMES} other algorithms saved one since this one did"
         );
         let keys: Vec<StateKey> = self.states.keys().filter(|(of, _)| of == owner).cloned().collect();
-        keys.into_iter().for_each(|key| self.put_state(key, None));
+        for key in keys {
+            self.put_state(key, None);
+        }
     }
 
     fn put_state(&mut self, key: StateKey, state: Option<Vec<u8>>) {

@@ -43,7 +43,7 @@ impl Trouble {
         }
     }
 
-    /// Whether a server that is just starting answers so: no connection, one that broke, or `UNAVAILABLE`.
+    /// Whether the server may be starting: it has no connection, breaks it, or answers `UNAVAILABLE`.
     pub(crate) fn is_of_a_start(&self) -> bool {
         match self {
             Self::Unreachable(_) => true,

@@ -69,8 +69,7 @@ impl Schema {
         self.properties().any(|(known, _)| known == name)
     }
 
-    /// These parameters, with a value that the schema takes for each required one that is missing. A parameter without such
-    /// a value stays missing.
+    /// Adds a value that the schema takes for each required parameter that is missing. Where none is found, it stays missing.
     pub(crate) fn filled(&self, mut parameters: Parameters) -> Parameters {
         let required = self.value.get("required").and_then(Value::as_array).into_iter().flatten();
         for name in required.filter_map(Value::as_str) {

@@ -113,7 +113,7 @@ impl Report {
         for row in ROWS {
             text.push_str(&self.entry(*row));
             if let Some(note) = self.notes.get(row) {
-                text.push_str(&format!("      note      {}\n", printable(note)));
+                text.extend(["      note      ", &printable(note), "\n"]);
             }
         }
         let (passed, failed, skipped) = self.counts();

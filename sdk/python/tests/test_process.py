@@ -93,10 +93,10 @@ def test_an_account_whose_calls_never_return_gets_no_further_thread_and_the_othe
             code, details = client.opened().status()
             assert code == grpc.StatusCode.UNAVAILABLE
             assert f"{MAX_CALLS} calls of default/test have not returned, the first is ProbeAlgo.event at block:" in details
-        assert len(list(threads.iterdir())) <= before
+        wait_for("no thread of a refused stream", lambda: len(list(threads.iterdir())) <= before)
         other = client.opened("default/other")
         assert next(other.answers).initialized.channels
-        # One that returns makes room.
+        # A call that returns makes room.
         (tmp_path / "0" / "go").write_text("on")
         wait_for("the account to be served again", lambda: not refused(client))
 

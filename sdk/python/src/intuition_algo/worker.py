@@ -27,10 +27,12 @@ class Worker:
         self._call: asyncio.Future[Any] | None = None
         self._since = 0.0
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
-        self._thread.start()
 
     async def run(self, call: Callable[[], _Returned]) -> _Returned:
         """Runs the call and returns what it returned, or raises what it raised. A caller that is cancelled leaves the call running."""
+        if self._call is None:
+            # Not before: a stream that is refused has no thread.
+            self._thread.start()
         loop = asyncio.get_running_loop()
         future: asyncio.Future[_Returned] = loop.create_future()
         self._call, self._since = future, time.monotonic()
