@@ -2,7 +2,7 @@
 
 mod inbound;
 
-use std::sync::atomic::AtomicU64;
+use std::{sync::atomic::AtomicU64, time::Duration};
 
 use intuition_api::v1::{
     TickOutcome,
@@ -10,7 +10,12 @@ use intuition_api::v1::{
 };
 use prometheus_client::{
     encoding::EncodeLabelSet,
-    metrics::{counter::Counter, family::Family, gauge::Gauge},
+    metrics::{
+        counter::Counter,
+        family::Family,
+        gauge::Gauge,
+        histogram::{Histogram, exponential_buckets},
+    },
     registry::Registry,
 };
 
@@ -67,6 +72,22 @@ pub struct LinkLabel {
     link: &'static str,
 }
 
+/// Times between PUBLISH and PUBACK, from a millisecond to half a minute.
+#[derive(Debug, Clone)]
+pub struct Latency(Histogram);
+
+impl Default for Latency {
+    fn default() -> Self {
+        Self(Histogram::new(exponential_buckets(0.001, 2.0, 16)))
+    }
+}
+
+impl Latency {
+    pub(crate) fn observe(&self, latency: Duration) {
+        self.0.observe(latency.as_secs_f64());
+    }
+}
+
 /// What a bridge counts. Clones count together.
 #[derive(Debug, Clone, Default)]
 pub struct Metrics {
@@ -94,6 +115,8 @@ pub struct Metrics {
     pub published: Counter,
     /// Publications that the broker refused, each attempt.
     pub refused: Counter,
+    /// From the sending of an outbox entry to the broker's answer.
+    pub(crate) publish_latency: Latency,
     /// Sessions that the broker did not have any more, with all the messages that waited there.
     pub sessions_lost: Counter,
     /// Ticks whose acknowledgement was not written.
@@ -127,6 +150,8 @@ impl Metrics {
         registry.register("tradingalgo_bridge_dead_lettered_ticks", "Ticks that could not be used", dead_lettered);
         let connections = metrics.connections.clone();
         registry.register("tradingalgo_bridge_connections", "Connections that were made", connections);
+        let latency = metrics.publish_latency.0.clone();
+        registry.register("tradingalgo_bridge_publish_latency_seconds", "Time from a PUBLISH to its PUBACK", latency);
         let undeliverable = metrics.undeliverable.clone();
         let help = "Outbox entries that the broker did not take and that were given up";
         registry.register("tradingalgo_bridge_undeliverable", help, undeliverable);

@@ -357,6 +357,7 @@ impl<T: Content> Outbox<T> {
     }
 
     fn conclude(&mut self, position: u64, verdict: Verdict<T>, now: Instant) {
+        self.lone.take_if(|lone| *lone == position);
         match verdict {
             Verdict::Kept => {}
             Verdict::Published(content) => {
@@ -371,7 +372,8 @@ impl<T: Content> Outbox<T> {
                 let topic = Arc::clone(content.topic());
                 self.progress.give_up(position, Arc::clone(&topic), reason);
                 self.changes.push(Change::GivenUp(content, reason));
-                if self.topics.refused(&topic, reason, now, self.deadlines.trial_pause) {
+                let pause = self.deadlines.trial_pause(self.ends_over_refusals);
+                if self.topics.refused(&topic, reason, now, pause) {
                     self.changes.push(Change::Undeliverable(topic, reason));
                 }
             }
@@ -386,3 +388,6 @@ impl<T: Content> Outbox<T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,11 +1,14 @@
-//! What the broker does not allow: nothing is lost, the reason shows, and it goes on once it is allowed.
+//! Topics that the broker denies. Decisions wait, and their reason shows, until they are allowed. Dead letters are given up
+//! and counted, and trading goes on.
+
+use std::time::Duration;
 
 use anyhow::ensure;
 use e2e::{
     checker,
     mosquitto::{Config, Mosquitto},
     mqtt,
-    mqtt::Subscriber,
+    mqtt::{Message, Subscriber},
     quotes::{Quote, Shape},
     system::{Settings, System},
     wait,
@@ -14,6 +17,9 @@ use e2e::{
 const ALL_BUT_DECISIONS: &str = "topic readwrite quotes\ntopic read intuition/#\n\
                                  topic write intuition/default/denied/state\n\
                                  topic write intuition/default/denied/dead-letter\n";
+const ALL_BUT_DEAD_LETTERS: &str = "topic readwrite quotes\ntopic read intuition/#\n\
+                                    topic write intuition/default/denied/state\n\
+                                    topic write intuition/default/denied/decisions\n";
 const ALL: &str = "topic readwrite #\n";
 const QUOTES: i64 = 60;
 
@@ -46,5 +52,41 @@ async fn denied_decisions_wait_in_the_outbox_until_the_broker_allows_them() -> a
     checker::check_outcomes(&ledger, &quotes)?;
     let decisions = checker::audit(&ledger)?;
     checker::check_published(&decisions, &consumer.decisions(decisions.len()).await?)?;
+    system.stop().await
+}
+
+/// A minute until the first letters are given up, and the reconnections of mosquitto 2.0.11 on top.
+const UNTIL_GIVEN_UP: Duration = Duration::from_mins(3);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn denied_dead_letters_are_given_up_and_trading_goes_on() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let config = Config { acl: Some(ALL_BUT_DEAD_LETTERS.to_owned()), ..Config::default() };
+    let broker = Mosquitto::start(&folder.path().join("mosquitto"), &config).await?;
+    let consumer = Subscriber::start(broker.port(), &None, "intuition/#").await?;
+    let url = format!("mqtt://127.0.0.1:{}", broker.port());
+    let mut system = System::start(folder.path(), Settings::busy("default/denied", &url)).await?;
+    let quotes = Quote::range(Shape::Numbered, 1, QUOTES);
+    let mut messages: Vec<_> = quotes.iter().map(Quote::message).collect();
+    for (place, bad) in ["nonsense", "[]", "{}"].into_iter().enumerate() {
+        messages.insert(20 * place, Message::new("quotes", bad));
+    }
+    mqtt::publish_all(broker.port(), &None, &messages).await?;
+
+    // Decisions do not wait for the letters.
+    system.decided(QUOTES + 3).await?;
+    let ledger = system.ledger()?;
+    let decisions = usize::try_from(ledger.progress()?.decisions)?;
+    checker::check_published(&checker::audit(&ledger)?, &consumer.decisions(decisions).await?)?;
+    wait::until_within(UNTIL_GIVEN_UP, "the letters are given up", async || {
+        let progress = system.ledger()?.progress()?;
+        Ok((progress.unpublished == 0).then_some(()))
+    })
+    .await?;
+    let ledger = system.ledger()?;
+    ensure!(ledger.counter("undeliverable", "NotAuthorized")? == 3, "each letter is counted");
+    ensure!(consumer.count("dead-letter") == 0, "a denied letter was seen");
+    system.bridge_ready().await?;
+    checker::check_outcomes(&ledger, &quotes)?;
     system.stop().await
 }

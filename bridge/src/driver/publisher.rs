@@ -1,6 +1,7 @@
 //! The connection that decisions, dead letters, publications and the state go out on.
 
 mod outgoing;
+mod rate;
 mod state;
 mod undeliverable;
 
@@ -14,7 +15,7 @@ use intuition_common::{backoff::Backoff, clock::Clock};
 use tokio::{sync::mpsc, time::Instant};
 
 pub(super) use self::outgoing::Outgoing;
-use self::{state::State, undeliverable::Undeliverable};
+use self::{rate::Rate, state::State, undeliverable::Undeliverable};
 use crate::{
     Published,
     board::{self, Board},
@@ -39,6 +40,8 @@ pub(super) struct Publisher {
     /// Messages that a connection may have under way, whatever its broker takes.
     max_publishes: usize,
     window: usize,
+    /// The broker keeps retained messages.
+    retains: bool,
     pub(super) outbox: Outbox<Outgoing>,
     /// Times that the outbox began anew.
     generation: u64,
@@ -51,9 +54,10 @@ pub(super) struct Publisher {
     backoff: Backoff,
     /// When a refused decision is tried again.
     retry_at: Option<Instant>,
+    rate: Rate,
+    /// The rate holds back an entry.
+    is_throttled: bool,
     state: State,
-    /// The broker keeps retained messages: without them there is no state.
-    retains: bool,
 }
 
 impl Publisher {
@@ -72,6 +76,7 @@ impl Publisher {
             epoch: None,
             max_publishes: limits.publishes,
             window: 0,
+            retains: true,
             outbox: Outbox::new(limits.deadlines, limits.publish_bytes),
             generation: 0,
             room: Room::new(limits.outbox_bytes),
@@ -82,8 +87,9 @@ impl Publisher {
             published,
             backoff: Backoff::new(Duration::from_millis(500), Duration::from_secs(10)),
             retry_at: None,
+            rate: Rate::new(),
+            is_throttled: false,
             state: State::default(),
-            retains: true,
         }
     }
 
@@ -107,8 +113,10 @@ impl Publisher {
     pub(super) fn disconnected(&mut self, error: &LinkError, board: &mut Board, metrics: &Metrics, now: Instant) {
         self.epoch = None;
         self.window = 0;
-        if let LinkError::End(code) = error {
-            self.outbox.ended_with(*code, now);
+        match error {
+            LinkError::End(code) => self.outbox.ended_with(*code, now),
+            LinkError::NoAnswer { .. } => self.rate.halve(now),
+            _ => {}
         }
         self.outbox.disconnected(now);
         self.state.connection_changed();
@@ -164,9 +172,14 @@ impl Publisher {
                 self.retry_at = Some(now + self.backoff.pause());
             }
         }
-        while let Some((position, outgoing)) = self.outbox.next_to_send(now) {
+        self.is_throttled = !self.rate.allows(now);
+        while !self.is_throttled
+            && let Some((position, outgoing)) = self.outbox.next_to_send(now)
+        {
             let message = outgoing.message(&self.account);
             self.link.publish(epoch, token(self.generation, position), message);
+            self.rate.sent();
+            self.is_throttled = !self.rate.allows(now);
         }
     }
 
@@ -182,7 +195,10 @@ impl Publisher {
             self.outbox.heard(code);
             return;
         }
-        self.outbox.answered(position, code, now);
+        self.rate.answered(now);
+        if let Some(latency) = self.outbox.answered(position, code, now) {
+            metrics.publish_latency.observe(latency);
+        }
         if !code.is_success() {
             metrics.refused.inc();
             if let Some(decision) = self.outbox.get(position).filter(|outgoing| outgoing.is_decision()) {
@@ -252,7 +268,8 @@ impl Publisher {
 
     pub(super) fn wake(&self, now: Instant) -> Option<Instant> {
         self.epoch?;
-        [self.retry_at, self.state.wake(), self.outbox.wake(now)].into_iter().flatten().min()
+        let throttled = self.rate.next().filter(|_| self.is_throttled && self.outbox.unpublished() > 0);
+        [self.retry_at, self.state.wake(), self.outbox.wake(now), throttled].into_iter().flatten().min()
     }
 
     pub(super) const fn is_connected(&self) -> bool {

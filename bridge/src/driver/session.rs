@@ -34,10 +34,12 @@ enum State {
     Open(Stream),
 }
 
-/// Acknowledgements that the broker has read for certain.
+/// What is reported to the runtime of the stream.
 #[derive(Default)]
 struct Reporting {
-    /// The runtime of the stream takes reports.
+    /// It knows send queues and credit.
+    has_queues: bool,
+    /// It takes acknowledgements that the broker has read for certain.
     is_wanted: bool,
     /// The last one.
     last: Option<Acknowledged>,
@@ -62,8 +64,6 @@ pub(super) struct Session {
     superseded_until: Option<Instant>,
     /// That of the last stream.
     ledger: Option<String>,
-    /// The runtime of the stream knows send queues and credit.
-    has_queues: bool,
     reporting: Reporting,
     /// Batches without an outcome: their last delivery and when they were sent.
     batches: VecDeque<(u64, Instant)>,
@@ -85,7 +85,6 @@ impl Session {
             opened_at: None,
             superseded_until: None,
             ledger: None,
-            has_queues: false,
             reporting: Reporting::default(),
             batches: VecDeque::new(),
         }
@@ -177,7 +176,7 @@ impl Session {
             self.lost = false;
         }
         let can = |capability: &str| opened.capabilities.iter().any(|name| name == capability);
-        self.has_queues = can(capability::OUTBOX_QUEUES);
+        self.reporting.has_queues = can(capability::OUTBOX_QUEUES);
         self.reporting.is_wanted = can(capability::ACKNOWLEDGED);
         self.send_acknowledged();
         let before = self.ledger.replace(opened.ledger_id.clone());
@@ -186,7 +185,7 @@ impl Session {
 
     /// Whether the runtime of the open stream knows send queues and credit.
     pub(super) const fn has_queues(&self) -> bool {
-        self.has_queues
+        self.reporting.has_queues
     }
 
     /// The broker has read acknowledgements. A stream that is opened later gets the report too.

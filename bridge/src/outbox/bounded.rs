@@ -152,7 +152,11 @@ impl<T: Content> Bounded<T> {
             slot.state = State::Ready;
             self.ready.insert(*position);
             slot.ends += u32::from(is_alone);
-            if slot.ends >= ENDS && slot.clock.is_some_and(|clock| clock.until <= now.time) {
+            let is_over = |clock: Clock| {
+                let ends = if clock.terms == Terms::Once { 1 } else { ENDS };
+                clock.until <= now.time && slot.ends >= ends
+            };
+            if slot.clock.is_some_and(is_over) {
                 over.push(*position);
             }
         }
@@ -170,10 +174,13 @@ impl<T: Content> Bounded<T> {
     /// The entries that would be next and are not sent at all: their topic is undeliverable, and each of them would cost a
     /// connection.
     pub(super) fn withheld(&mut self, now: &Now<'_>) -> Vec<(u64, Verdict<T>)> {
+        self.wake_refused(now.time);
         let mut withheld = Vec::new();
+        // One that is sent once may be the trial.
+        let is_retried = |slot: &&Slot<T>| slot.clock.is_none_or(|clock| clock.terms == Terms::Retried);
         while now.ends_over_refusals
             && let Some(position) = self.ready.first().copied()
-            && let Some(slot) = self.slots.get(&position).filter(|slot| slot.clock.is_none())
+            && let Some(slot) = self.slots.get(&position).filter(is_retried)
             && let Some(reason) = now.topics.withheld(slot.content.topic(), now.time)
         {
             let verdict = self.remove(position).map(|content| (position, Verdict::GivenUp(content, reason)));
@@ -223,7 +230,10 @@ impl<T: Content> Bounded<T> {
 
     /// A PUBACK, with the time since the entry was sent. `None`: the entry is not under way in this queue.
     pub(super) fn answered(&mut self, position: u64, code: Code, now: &Now<'_>) -> Option<(Verdict<T>, Duration)> {
-        let slot = self.slots.get_mut(&position).filter(|slot| slot.state == State::InFlight)?;
+        // The broker may still take the first message of an entry that waits to be sent without its payload.
+        let is_awaited =
+            |slot: &&mut Slot<T>| slot.state == State::InFlight || (code.is_success() && slot.clock.is_some());
+        let slot = self.slots.get_mut(&position).filter(is_awaited)?;
         let latency = slot.sent.map_or(Duration::ZERO, |sent| now.time.saturating_duration_since(sent.at));
         self.is_cautious = false;
         if code.is_success() {

@@ -109,7 +109,9 @@ impl<T: Content> Ordered<T> {
             }
         }
         if let Some(blocked) = &mut self.blocked {
-            blocked.is_under_way = false;
+            // An entry before it may have lost its answer with the connection, and comes first.
+            let first = self.ready.first().copied().unwrap_or(blocked.position);
+            *blocked = Blocked { position: first.min(blocked.position), is_under_way: false };
         }
     }
 
@@ -143,10 +145,11 @@ impl<T: Content> Ordered<T> {
         if !is_accepted {
             slot.state = State::Ready;
             self.ready.insert(position);
-            // The first of several refusals is the one to be tried; a trial that is under way stays so, whatever else is
-            // refused meanwhile.
-            if self.blocked.is_none_or(|blocked| position <= blocked.position) {
-                self.blocked = Some(Blocked { position, is_under_way: false });
+            // The first one that waits is the one to be tried; a trial that is under way stays so, whatever else is refused
+            // meanwhile.
+            let first = self.ready.first().copied().unwrap_or(position);
+            if self.blocked.is_none_or(|blocked| first <= blocked.position) {
+                self.blocked = Some(Blocked { position: first, is_under_way: false });
             }
             return Some(answered);
         }

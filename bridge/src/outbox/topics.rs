@@ -4,6 +4,8 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
+/// Trials in one pause where a refusal costs the connection.
+const COSTLY_TRIALS: u32 = 6;
 /// Topics that are remembered: publications may name any number of them.
 const REMEMBERED: usize = 1_024;
 
@@ -46,9 +48,17 @@ impl Deadlines {
     }
 }
 
+impl Deadlines {
+    /// The pause between two trials. `is_costly`: a refusal costs the connection, so that the entries between two trials are
+    /// not sent at all; the pause is shorter, since they are lost where the broker would take them by then.
+    pub(super) fn trial_pause(self, is_costly: bool) -> Duration {
+        if is_costly { self.trial_pause / COSTLY_TRIALS } else { self.trial_pause }
+    }
+}
+
 impl Default for Deadlines {
     fn default() -> Self {
-        Self { give_up: Duration::from_secs(60), once: Duration::from_secs(5), trial_pause: Duration::from_secs(60) }
+        Self { give_up: Duration::from_mins(1), once: Duration::from_secs(5), trial_pause: Duration::from_mins(1) }
     }
 }
 
@@ -64,7 +74,7 @@ impl Topics {
             Some(undeliverable) if undeliverable.trial_at <= now => {
                 let terms = if is_costly { Terms::Once } else { Terms::Retried };
                 // The pause is between two trials: without it one would always hold acknowledgements back.
-                undeliverable.trial_at = now + deadlines.of(terms) + deadlines.trial_pause;
+                undeliverable.trial_at = now + deadlines.of(terms) + deadlines.trial_pause(is_costly);
                 terms
             }
             Some(_) => Terms::Once,

@@ -114,12 +114,12 @@ impl Running {
         warnings.into_iter().find(|known| known.part == part && known.reason == reason).map(|known| known.message)
     }
 
-    /// The sum of a metric's samples whose line contains all of these.
-    pub(crate) fn metric(&self, parts: &[&str]) -> f64 {
+    /// The sum of a counter's samples whose line contains all of these.
+    pub(crate) fn metric(&self, parts: &[&str]) -> u64 {
         let mut text = String::new();
         encode(&mut text, &self.registry).unwrap();
         let lines = text.lines().filter(|line| !line.starts_with('#') && parts.iter().all(|part| line.contains(part)));
-        lines.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
+        lines.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum()
     }
 
     pub(crate) async fn stop(self) {

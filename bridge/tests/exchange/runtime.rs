@@ -86,7 +86,7 @@ impl Memory {
             while self.left_out.covers(self.next, self.next) {
                 self.next += 1;
             }
-            let Some(entry) = self.outbox.get(self.next as usize - 1) else { break };
+            let Some(entry) = self.outbox.get(usize::try_from(self.next).unwrap() - 1) else { break };
             self.next += 1;
             self.credit = self.credit.saturating_sub(entry.encoded_len() as u64);
             entries.push(entry.clone());
