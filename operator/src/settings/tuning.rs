@@ -1,5 +1,7 @@
 //! Values that tune bridges, as the operator's settings name them.
 
+use std::time::Duration;
+
 use intuition_common::duration;
 use k8s_openapi::api::core::v1::EnvVar;
 use serde::Deserialize;
@@ -39,18 +41,35 @@ pub struct BridgeTuning {
 }
 
 impl BridgeTuning {
-    /// The field that cannot be used, and why. The bridge checks the ranges.
+    /// The field that cannot be used, and why. A bridge has the same ranges and would end at its start, and with it the
+    /// bridges of all resources.
     pub(super) fn problem(&self) -> Option<(&'static str, String)> {
+        const SECOND: Duration = Duration::from_secs(1);
+        const MINUTE: Duration = Duration::from_mins(1);
         let durations = [
-            ("bridgeTuning.keepAlive", &self.keep_alive),
-            ("bridgeTuning.connectTimeout", &self.connect_timeout),
-            ("bridgeTuning.answerTimeout", &self.answer_timeout),
-            ("bridgeTuning.sessionExpiry", &self.session_expiry),
+            ("bridgeTuning.keepAlive", &self.keep_alive, 5 * SECOND, 65_535 * SECOND),
+            ("bridgeTuning.connectTimeout", &self.connect_timeout, SECOND, 5 * MINUTE),
+            ("bridgeTuning.answerTimeout", &self.answer_timeout, 5 * SECOND, 10 * MINUTE),
+            ("bridgeTuning.sessionExpiry", &self.session_expiry, MINUTE, Duration::from_hours(30 * 24)),
         ];
-        durations.into_iter().find_map(|(field, text)| {
+        let duration = durations.into_iter().find_map(|(field, text, least, most)| {
             let text = text.as_ref()?;
-            let error = duration::parse(text).err()?;
+            let error = duration::within(least, most)(text).err()?;
             Some((field, format!("{error}, is {text:?}")))
+        });
+        let (ticks, bytes) = (self.unacknowledged_ticks.map(u64::from), 1 << 20..=16 << 30);
+        let numbers = [
+            ("bridgeTuning.receiveMaximum", self.receive_maximum.map(u64::from), 1..=65_535),
+            ("bridgeTuning.publishWindow", self.publish_window.map(u64::from), 1..=65_535),
+            ("bridgeTuning.unacknowledgedTicks", ticks, 10_000..=65_536),
+            ("bridgeTuning.unacknowledgedBytes", self.unacknowledged_bytes, bytes.clone()),
+            ("bridgeTuning.outboxBytes", self.outbox_bytes, bytes),
+        ];
+        duration.or_else(|| {
+            let (field, value, range) = numbers.into_iter().find_map(|(field, value, range)| {
+                Some((field, value.filter(|value| !range.contains(value))?, range))
+            })?;
+            Some((field, format!("must be from {} to {}, is {value}", range.start(), range.end())))
         })
     }
 
