@@ -1,15 +1,18 @@
 //! The command line of `bridge`, every flag also by environment variable.
 
+mod tuning;
+
 use std::{io, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use bridge::{
-    BridgeError, Config, Limits, Metrics, MqttConfig, PARTS, Parts, Session,
+    BridgeError, Config, Metrics, MqttConfig, PARTS, Parts, Session,
     mqtt::{Credentials, Fixed},
 };
 use clap::Parser;
 use intuition_api::topic::PREFIX;
 use intuition_common::{
     clock::{Clock, SystemClock},
+    heartbeat::Heartbeat,
     http::{self, Heartbeats, Pages},
     readiness::Readiness,
     secret::Secret,
@@ -18,6 +21,8 @@ use intuition_common::{
 };
 use prometheus_client::registry::Registry;
 use tokio::{net::TcpListener, task::JoinSet};
+
+use self::tuning::TuningArgs;
 
 /// Connects one algo-runtime to MQTT: quotes in, decisions out, nothing lost.
 #[derive(Debug, Parser)]
@@ -64,6 +69,8 @@ pub(crate) struct Args {
     #[arg(long, env = "INTUITION_HTTP_ADDR", value_name = "ADDR")]
     http_addr: Option<SocketAddr>,
     #[command(flatten)]
+    tuning: TuningArgs,
+    #[command(flatten)]
     pub(crate) log: LogArgs,
 }
 
@@ -92,7 +99,7 @@ pub(crate) enum MainError {
     /// No signals, so no orderly end.
     #[error("cannot watch for signals")]
     WatchSignals(#[source] io::Error),
-    /// The bridge cannot even begin.
+    /// The bridge could not begin, or ended by itself.
     #[error(transparent)]
     Run(#[from] BridgeError),
 }
@@ -100,7 +107,11 @@ pub(crate) enum MainError {
 impl MainError {
     /// The arguments are wrong, rather than the machine.
     pub(crate) const fn is_usage(&self) -> bool {
-        matches!(self, Self::ReadPassword { .. } | Self::Run(_))
+        match self {
+            Self::ReadPassword { .. } => true,
+            Self::Run(error) => error.is_usage(),
+            Self::Listen { .. } | Self::ServePages(_) | Self::WatchSignals(_) => false,
+        }
     }
 }
 
@@ -112,15 +123,17 @@ pub(crate) async fn run(args: Args) -> Result<(), MainError> {
     let metrics = Metrics::register(&mut registry);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let readiness = Readiness::new(&PARTS, Arc::clone(&clock));
+    let heartbeat = Heartbeat::new();
     let shutdown = shutdown::on_signal().map_err(MainError::WatchSignals)?;
     let mut servers = JoinSet::new();
     if let Some(addr) = http_addr {
         let listener = TcpListener::bind(addr).await.map_err(|source| MainError::Listen { addr, source })?;
-        let (readiness, heartbeats) = (readiness.clone(), Heartbeats::default());
-        let pages = Pages { readiness, registry: Arc::new(registry), heartbeats };
+        let heartbeats = Heartbeats::default();
+        heartbeats.watch("the driver of the bridge", heartbeat.clone());
+        let pages = Pages { readiness: readiness.clone(), registry: Arc::new(registry), heartbeats };
         servers.spawn(http::serve(listener, pages, shutdown.clone()));
     }
-    let bridge = bridge::run(config, Parts { readiness, metrics, clock, published: None }, shutdown);
+    let bridge = bridge::run(config, Parts { readiness, metrics, clock, heartbeat, published: None }, shutdown);
     let outcome = tokio::select! {
         outcome = bridge => outcome.map_err(MainError::from),
         error = http::failed(&mut servers) => Err(MainError::ServePages(error)),
@@ -142,17 +155,17 @@ impl Args {
             }),
         };
         Ok(Config {
-            mqtt: MqttConfig {
+            limits: self.tuning.limits(),
+            mqtt: self.tuning.mqtt(MqttConfig {
                 credentials,
                 client_id_prefix: self.client_id_prefix,
                 topic_prefix: self.topic_prefix,
                 session: Session::Persistent,
                 ..MqttConfig::new(self.mqtt)
-            },
+            }),
             runtime_url: self.rpc,
             account: self.algo,
             decisions_topic: self.decisions_topic,
-            limits: Limits::default(),
         })
     }
 }

@@ -1,6 +1,6 @@
 //! What the bridge lacks, shown on its readiness and logged once per change, not per attempt.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use intuition_common::readiness::Readiness;
 
@@ -23,12 +23,14 @@ pub(crate) struct Board {
     account: String,
     /// What is missing and why.
     missing: BTreeMap<&'static str, String>,
+    /// Warnings in force, by part and reason.
+    warned: BTreeSet<(&'static str, &'static str)>,
 }
 
 impl Board {
     pub(crate) fn new(readiness: Readiness, account: String) -> Self {
         let missing = PARTS.into_iter().map(|part| (part, String::new())).collect();
-        Self { readiness, account, missing }
+        Self { readiness, account, missing, warned: BTreeSet::new() }
     }
 
     pub(crate) fn have(&mut self, part: &'static str) {
@@ -52,14 +54,28 @@ impl Board {
         self.readiness.lack(part, reason, message);
     }
 
-    /// A part does its work, but not all of it as it should. The log is the caller's.
-    pub(crate) fn warn(&self, part: &'static str, reason: &str, message: &str) {
+    /// The part works, but not all of it as it should.
+    pub(crate) fn warn(&mut self, part: &'static str, reason: &'static str, message: &str) {
+        if self.warned.insert((part, reason)) {
+            tracing::warn!(algo = self.account, part, reason, "{message}");
+        }
         self.readiness.warn(part, reason, message);
     }
 
-    /// A warning has become void.
-    pub(crate) fn clear(&self, part: &'static str, reason: &str) {
-        self.readiness.clear(part, reason);
+    /// A warning is void, if it was in force.
+    pub(crate) fn clear(&mut self, part: &'static str, reason: &'static str) {
+        if self.warned.remove(&(part, reason)) {
+            tracing::info!(algo = self.account, part, reason, "warning is void");
+            self.readiness.clear(part, reason);
+        }
+    }
+
+    /// Warns where there is a message, else clears the warning.
+    pub(crate) fn set_warning(&mut self, part: &'static str, reason: &'static str, message: Option<&str>) {
+        match message {
+            Some(message) => self.warn(part, reason, message),
+            None => self.clear(part, reason),
+        }
     }
 
     pub(crate) fn is_ready(&self) -> bool {

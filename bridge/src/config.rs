@@ -2,16 +2,19 @@
 
 use std::time::Duration;
 
-use intuition_api::topic::{self, OwnTopics, PREFIX, PrefixError, check_prefix};
+use intuition_api::{
+    bounds::MESSAGE_BYTES,
+    topic::{self, OwnTopics, PREFIX, PrefixError, check_prefix},
+};
 
 use crate::{
     inflight::Bounds,
     message::MAX_TICKS,
-    mqtt::{ANSWER_TIMEOUT, Address, AddressError, CONNECT_TIMEOUT, Credentials, KEEP_ALIVE, Options},
+    mqtt::{ANSWER_TIMEOUT, Address, AddressError, CONNECT_TIMEOUT, Credentials, KEEP_ALIVE, Options, RECEIVE_MAXIMUM},
     outbox::Deadlines,
 };
 
-/// How long the broker keeps the session of a bridge that is away.
+/// How long the broker keeps the session of a bridge that is away, by default.
 const SESSION_EXPIRY: Duration = Duration::from_hours(24);
 
 /// What a bridge has to know.
@@ -42,6 +45,10 @@ pub struct MqttConfig {
     pub topic_prefix: String,
     /// Whether the broker keeps the session while the bridge is away.
     pub session: Session,
+    /// How long the broker keeps a persistent session without a connection, whole seconds.
+    pub session_expiry: Duration,
+    /// `QoS` 1 messages that the broker may send before the first of them is acknowledged, at least 1.
+    pub receive_maximum: u16,
     /// How often a packet is sent to the broker at least, whole seconds.
     pub keep_alive: Duration,
     /// How long a connection may take, from the look-up of the host to the CONNACK.
@@ -59,6 +66,8 @@ impl MqttConfig {
             client_id_prefix: "intuition".to_owned(),
             topic_prefix: PREFIX.to_owned(),
             session: Session::Persistent,
+            session_expiry: SESSION_EXPIRY,
+            receive_maximum: RECEIVE_MAXIMUM,
             keep_alive: KEEP_ALIVE,
             connect_timeout: CONNECT_TIMEOUT,
             answer_timeout: ANSWER_TIMEOUT,
@@ -69,22 +78,36 @@ impl MqttConfig {
 /// Whether the broker keeps the session while the bridge is away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Session {
-    /// It does, for 24 hours, under a client id that is always the same.
+    /// It does, for [`MqttConfig::session_expiry`], under a client id that is always the same.
     Persistent,
     /// It does not, and the client id is another one in each run.
     Temporary,
 }
 
-/// How much may be under way.
+/// How much may be under way. A bridge's pod has 256 MiB of memory, which the defaults share so:
+///
+/// | Share | MiB |
+/// |---|---|
+/// | received from the broker, not read (`WAITING_BYTES`) | 16 |
+/// | the packet that is read, and the message that is parsed | 24 |
+/// | in flight (`unacknowledged`), with one message more than the bound | 48 |
+/// | on the way to the runtime: 16 batches of 1 MiB as structures, one delivery more, and encoded | 48 |
+/// | outbox entries (`outbox_bytes`), and messages made of them (`publish_bytes`) | 24 |
+/// | windows of HTTP/2, and the largest message from the runtime | 24 |
+/// | program, threads, TLS | 24 |
+/// | sum | 208 |
+///
+/// One share has no bound here: user properties take up to 50 MiB while a packet of 4 MiB with nothing else in it is read.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// What may be unacknowledged to the broker. The runtime recognises at most 65,536 of an account's last quotes by id.
+    /// Ticks and memory of messages that are not acknowledged to the broker. The runtime recognises at most 65,536 of an account's last quotes by id.
     pub unacknowledged: Bounds,
     /// Batches at the runtime without an outcome: enough to keep it busy while one is on its way.
     pub batches: usize,
     /// Deliveries in a batch.
     pub batch_deliveries: usize,
-    /// Bytes in a batch, about.
+    /// Bytes in a batch in its encoded form, or one larger delivery. Batches at the runtime have `batches` times as many, and
+    /// one delivery more.
     pub batch_bytes: usize,
     /// Messages at the broker without a PUBACK, where it does not take fewer.
     pub publishes: usize,
@@ -100,10 +123,10 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            unacknowledged: Bounds { ticks: 32_768, bytes: 64 << 20 },
+            unacknowledged: Bounds { ticks: 32_768, bytes: 32 << 20 },
             batches: 16,
             batch_deliveries: 512,
-            batch_bytes: 1 << 20,
+            batch_bytes: MESSAGE_BYTES,
             publishes: 1024,
             publish_bytes: 8 << 20,
             outbox_bytes: 16 << 20,
@@ -173,6 +196,7 @@ impl Config {
         }
         let options = |client_id: String| Options {
             credentials: self.mqtt.credentials.clone(),
+            receive_maximum: self.mqtt.receive_maximum,
             keep_alive: self.mqtt.keep_alive,
             connect_timeout: self.mqtt.connect_timeout,
             answer_timeout: self.mqtt.answer_timeout,
@@ -182,7 +206,7 @@ impl Config {
         let mut subscribing = options(client_id);
         if self.mqtt.session == Session::Persistent {
             subscribing.clean_start = false;
-            subscribing.session_expiry = SESSION_EXPIRY;
+            subscribing.session_expiry = self.mqtt.session_expiry;
         }
         Ok(Checked {
             account: self.account.clone(),

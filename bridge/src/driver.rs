@@ -1,49 +1,50 @@
 //! Connects the pure cores to broker, runtime and clock. One task, so that nothing happens at the same time as anything
 //! else and the order of quotes is never in question.
 
+mod farewell;
 mod publisher;
 mod quotes;
+mod responses;
 mod session;
+mod warnings;
 
 use std::{sync::Arc, time::Duration};
 
 use futures::FutureExt as _;
-use intuition_api::v1::{Committed, Credit, Holding, Marker, Opened, process_request, process_response};
-use intuition_common::{clock::Clock, exit::with_causes};
+use intuition_api::v1::{Credit, Holding, Marker, process_request};
+use intuition_common::{clock::Clock, exit::with_causes, heartbeat::Heartbeat};
 use tokio::time::{self, Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::{publisher::Publisher, quotes::Quotes, session::Session};
+use self::{publisher::Publisher, quotes::Quotes, session::Session, warnings::BrokerWarnings};
 use crate::{
     BridgeError, Parts,
     board::{self, Board},
     config::{Checked, Limits},
-    message::Inputs,
     metrics::Metrics,
     mqtt::{Event, Link},
-    outbox::Ranges,
     render,
-    runtime::RuntimeError,
     subscriptions::Step,
 };
 
+/// The connection that quotes come on, in metrics and errors.
+const SUBSCRIBING: &str = "subscribing";
+/// The connection that decisions go out on, in metrics and errors.
+const PUBLISHING: &str = "publishing";
 /// Events of one kind that are taken before the others get their turn.
 const BURST: usize = 512;
-/// With nothing to do, it looks around this often all the same.
-const IDLE: Duration = Duration::from_secs(30);
-/// A ledger that has gone back is warned of for this long.
-const LEDGER_WARNING: Duration = Duration::from_hours(1);
-const LEDGER_WENT_BACK: &str = "LedgerWentBack";
-/// For the last words to the broker.
-const FAREWELL: Duration = Duration::from_secs(3);
+/// Longest time between two turns, a third of the age from which on `/healthz` takes a heartbeat for a hang.
+const IDLE: Duration = Duration::from_secs(10);
 
 pub(crate) struct Driver {
     quotes: Quotes,
     publisher: Publisher,
     session: Session,
     board: Board,
+    broker: BrokerWarnings,
     metrics: Metrics,
     clock: Arc<dyn Clock>,
+    heartbeat: Heartbeat,
     limits: Limits,
     /// The broker is asked to keep the session.
     keeps_session: bool,
@@ -77,6 +78,7 @@ impl Driver {
             parts.published,
         );
         let client_id = checked.subscribing.client_id.clone();
+        let broker = BrokerWarnings::new(checked.subscribing.session_expiry);
         let keeps_session = !checked.subscribing.clean_start;
         let (link, events) = Link::start(checked.subscribing, tasks).map_err(BridgeError::Connect)?;
         Ok(Self {
@@ -84,8 +86,10 @@ impl Driver {
             publisher,
             session: Session::new(endpoint, checked.account.clone(), checked.broker_url, client_id, run),
             board: Board::new(parts.readiness, checked.account),
+            broker,
             metrics: parts.metrics,
             clock: parts.clock,
+            heartbeat: parts.heartbeat,
             limits: checked.limits,
             keeps_session,
             had_session: false,
@@ -94,15 +98,18 @@ impl Driver {
         })
     }
 
-    /// Works until `shutdown` is cancelled.
-    pub(crate) async fn run(mut self, shutdown: CancellationToken) {
+    /// Works until `shutdown` is cancelled. A connection whose task has ended before is an error: neither a restart of the
+    /// connection nor the rest of the bridge could be trusted then. The broker publishes the last will.
+    pub(crate) async fn run(mut self, shutdown: CancellationToken) -> Result<(), BridgeError> {
         self.board.have(board::PUBLISHING);
         loop {
             let wake = self.wake();
             tokio::select! {
                 () = shutdown.cancelled() => break,
-                event = self.quotes.next() => self.on_quotes(event),
-                event = self.publisher.next() => self.on_publisher(event),
+                event = self.quotes.next() => self.on_quotes(event.ok_or(BridgeError::LoseConnection(SUBSCRIBING))?),
+                event = self.publisher.next() => {
+                    self.on_publisher(event.ok_or(BridgeError::LoseConnection(PUBLISHING))?);
+                }
                 said = self.session.next() => self.on_session(said),
                 () = time::sleep_until(wake) => {}
             }
@@ -110,16 +117,17 @@ impl Driver {
             self.advance(Instant::now());
         }
         self.farewell().await;
+        Ok(())
     }
 
     /// Takes what is there already, so that it goes on its way in one batch.
     fn burst(&mut self) {
         for _ in 0..BURST {
-            let Some(event) = self.quotes.next().now_or_never() else { break };
+            let Some(Some(event)) = self.quotes.next().now_or_never() else { break };
             self.on_quotes(event);
         }
         for _ in 0..BURST {
-            let Some(event) = self.publisher.next().now_or_never() else { break };
+            let Some(Some(event)) = self.publisher.next().now_or_never() else { break };
             self.on_publisher(event);
         }
         for _ in 0..BURST {
@@ -130,9 +138,10 @@ impl Driver {
 
     fn on_quotes(&mut self, event: Event) {
         match event {
-            Event::Connected { epoch, session_present, .. } => {
-                self.metrics.connected("subscribing");
+            Event::Connected { epoch, session_present, capabilities } => {
+                self.metrics.connected(SUBSCRIBING);
                 self.board.have(board::BROKER);
+                self.broker.connected(&capabilities, &mut self.board);
                 if !session_present {
                     // Packet ids begin anew: nothing may reach the runtime as if it were of the session before.
                     self.session.lose_broker_session();
@@ -143,7 +152,7 @@ impl Driver {
                     }
                 }
                 self.had_session = self.keeps_session;
-                let steps = self.quotes.connected(epoch, session_present);
+                let steps = self.quotes.connected(epoch, session_present, capabilities.subscription_ids);
                 self.session.allow();
                 if self.session.is_standing_down(Instant::now()) {
                     self.quotes.stand_down();
@@ -151,6 +160,7 @@ impl Driver {
                 self.perform(steps);
             }
             Event::Disconnected(error) => {
+                self.metrics.inbound.disconnected(SUBSCRIBING, error.reason());
                 self.board.lack(board::BROKER, error.reason(), &with_causes(&error));
                 self.quotes.disconnected();
             }
@@ -163,7 +173,9 @@ impl Driver {
                 let steps = self.quotes.subscriptions.unsubscribed(token, code);
                 self.perform(steps);
             }
-            Event::AcksWritten { epoch, through } => self.quotes.inflight.written(epoch, through),
+            Event::AcksWritten { epoch, through } => {
+                self.quotes.written(epoch, through, self.clock.now_micros(), &self.metrics);
+            }
             Event::AcksConfirmed { epoch, through } => self.session.acknowledged(epoch, through),
             Event::Published { .. } => {}
         }
@@ -173,14 +185,17 @@ impl Driver {
     fn on_publisher(&mut self, event: Event) {
         match event {
             Event::Connected { epoch, capabilities, .. } => {
-                self.metrics.connected("publishing");
-                self.board.have(board::PUBLISHER);
+                self.metrics.connected(PUBLISHING);
+                if !warnings::of_publisher(&capabilities, &mut self.board) {
+                    return;
+                }
                 self.publisher.connected(epoch, capabilities, Instant::now());
                 if self.session.is_standing_down(Instant::now()) {
                     self.publisher.stand_down();
                 }
             }
             Event::Disconnected(error) => {
+                self.metrics.inbound.disconnected(PUBLISHING, error.reason());
                 self.board.lack(board::PUBLISHER, error.reason(), &with_causes(&error));
                 self.publisher.disconnected(&error, &mut self.board, &self.metrics, Instant::now());
             }
@@ -196,113 +211,11 @@ impl Driver {
     }
 
     /// The broker has no session, although it was to keep one.
-    fn report_loss(&self) {
+    fn report_loss(&mut self) {
         let Session { broker_url, client_id, .. } = &self.session;
         self.metrics.sessions_lost.inc();
-        tracing::warn!(
-            broker = broker_url,
-            client_id,
-            "the broker has lost the session: messages that waited there are gone; check its persistence and session expiry"
-        );
-    }
-
-    fn on_session(&mut self, said: Result<Option<process_response::Message>, RuntimeError>) {
-        let understood = match said {
-            Ok(None) => Ok(()),
-            Ok(Some(message)) => self.understand(message),
-            Err(error) => Err(error),
-        };
-        if let Err(error) = understood {
-            self.end_session(&error);
-        }
-        self.quotes.show(&mut self.board, Instant::now());
-    }
-
-    fn end_session(&mut self, error: &RuntimeError) {
-        self.board.lack(board::RUNTIME, error.reason(), &with_causes(error));
-        self.session.close(Instant::now(), error);
-        if error.is_superseded() {
-            self.quotes.stand_down();
-            self.publisher.stand_down();
-        }
-        self.quotes.subscriptions.stream_ended();
-    }
-
-    fn understand(&mut self, message: process_response::Message) -> Result<(), RuntimeError> {
-        use process_response::Message;
-        let steps = match message {
-            Message::Opened(opened) => {
-                self.opened(opened)?;
-                Vec::new()
-            }
-            _ if !self.session.is_open() => {
-                return Err(RuntimeError::Breach("it did not begin with Opened".to_owned()));
-            }
-            Message::Channels(channels) => {
-                self.quotes.inputs = Inputs::new(channels.inputs);
-                self.quotes.subscriptions.wanted(channels.version, channels.filters)
-            }
-            Message::HoldingRecorded(_) => self.quotes.subscriptions.recorded(),
-            Message::Committed(committed) => {
-                self.committed(committed)?;
-                Vec::new()
-            }
-            Message::Waiting(waiting) => {
-                tracing::debug!(reason = waiting.reason, "the runtime waits for the algorithm: {}", waiting.message);
-                self.session.asked_to_wait(Instant::now());
-                Vec::new()
-            }
-        };
-        self.perform(steps);
-        Ok(())
-    }
-
-    fn opened(&mut self, opened: Opened) -> Result<(), RuntimeError> {
-        if self.session.is_open() {
-            return Err(RuntimeError::Breach("it opened the stream twice".to_owned()));
-        }
-        self.metrics.connected("runtime");
-        if opened.session_lost && self.keeps_session && !self.loss_reported {
-            self.report_loss();
-        }
-        self.loss_reported = false;
-        if let Some(before) = self.session.opened(&opened) {
-            self.ledger_changed(&before, &opened.ledger_id);
-        }
-        self.publisher.stream_opened(&opened, &mut self.board, &self.metrics);
-        self.quotes.inflight.stream_opened();
-        self.quotes.subscriptions.opened(opened.held);
-        self.board.have(board::RUNTIME);
-        Ok(())
-    }
-
-    /// Positions and outcomes of another ledger mean nothing to this one.
-    fn ledger_changed(&mut self, before: &str, ledger: &str) {
-        let message = format!(
-            "the runtime's ledger {ledger} lacks what the bridge knows of {before}, its ledger before: an older copy was put in \
-             its place, or a new one; decisions may be missing, or be made again under other ids"
-        );
-        tracing::warn!(reason = LEDGER_WENT_BACK, "{message}");
-        self.board.warn(board::RUNTIME, LEDGER_WENT_BACK, &message);
-        self.ledger_warning_until = Some(Instant::now() + LEDGER_WARNING);
-        self.publisher.restart();
-        self.quotes.inflight.ledger_changed();
-    }
-
-    fn committed(&mut self, committed: Committed) -> Result<(), RuntimeError> {
-        for entry in committed.entries {
-            self.publisher.take(entry)?;
-        }
-        for outcome in committed.outcomes {
-            let positions: Ranges = outcome.ticks.iter().flat_map(|tick| &tick.positions).copied().collect();
-            let settled = self.quotes.inflight.outcome(outcome.number, positions);
-            settled.map_err(|error| RuntimeError::Breach(error.to_string()))?;
-            self.session.answered(outcome.number);
-            for tick in &outcome.ticks {
-                self.metrics.outcome(tick);
-            }
-        }
-        Ok(())
+        tracing::warn!(broker = broker_url, client_id, "{}", warnings::SESSION_LOST);
+        self.broker.lost_session(Instant::now(), &mut self.board);
     }
 
     fn perform(&mut self, steps: Vec<Step>) {
@@ -320,21 +233,31 @@ impl Driver {
 
     /// Does everything that has become possible.
     fn advance(&mut self, now: Instant) {
+        self.heartbeat.beat();
+        self.broker.expire(now, &mut self.board);
         if let Some(error) = self.session.stalled(now) {
             self.end_session(&error);
         }
+        self.expire_ledger_warning(now);
         let outbox = &mut self.publisher.outbox;
-        if self.ledger_warning_until.take_if(|until| *until <= now).is_some() {
-            self.board.clear(board::RUNTIME, LEDGER_WENT_BACK);
-        }
         self.session.open_when_due(now, || outbox.begin_stream());
         if let Some(steps) = self.quotes.retry_when_due(now) {
             self.perform(steps);
             self.quotes.show(&mut self.board, now);
         }
+        self.pass_on(now, true);
+        self.publisher.announce(self.board.is_ready(), now, self.clock.as_ref());
+        self.metrics.unacknowledged.set(self.quotes.inflight.unacknowledged_ticks() as u64);
+        let oldest = self.quotes.inflight.oldest().map_or(0, |arrived| self.clock.now_micros().saturating_sub(arrived));
+        self.metrics.inbound.oldest(oldest);
+        self.metrics.unpublished.set(self.publisher.outbox.unpublished() as u64);
+    }
+
+    /// Brings everything that is under way one step further. `sends_batches`: deliveries go to the runtime too.
+    fn pass_on(&mut self, now: Instant, sends_batches: bool) {
         self.publisher.send(&mut self.board, &self.metrics, now);
         self.send_marker();
-        while self.session.takes_batches(self.limits.batches) {
+        while sends_batches && self.session.takes_batches(self.limits.batches) {
             let batch = self.quotes.next_batch(&self.limits, &self.metrics);
             let Some(last) = batch.last().map(|delivery| delivery.number) else { break };
             self.session.send_batch(batch, last, now);
@@ -343,9 +266,6 @@ impl Driver {
         self.report();
         let outbox = &self.publisher.outbox;
         self.quotes.acknowledge(|first, last| outbox.is_done(first, last));
-        self.publisher.announce(self.board.is_ready(), now, self.clock.as_ref());
-        self.metrics.unacknowledged.set(self.quotes.inflight.unacknowledged_ticks() as u64);
-        self.metrics.unpublished.set(self.publisher.outbox.unpublished() as u64);
     }
 
     /// Reports done positions to the runtime, and gives it credit.
@@ -373,13 +293,9 @@ impl Driver {
     fn wake(&self) -> Instant {
         let publisher = self.publisher.wake(Instant::now());
         let times = [self.session.wake(), self.quotes.wake(), publisher, self.ledger_warning_until];
-        times.into_iter().flatten().min().unwrap_or_else(|| Instant::now() + IDLE)
-    }
-
-    /// Says offline and disconnects, so that the broker publishes no last will.
-    async fn farewell(mut self) {
-        self.publisher.announce(false, Instant::now(), self.clock.as_ref());
-        let (publisher, quotes) = (&mut self.publisher, &mut self.quotes);
-        drop(time::timeout(FAREWELL, async { tokio::join!(publisher.farewell(), quotes.farewell()) }).await);
+        times.into_iter().flatten().fold(Instant::now() + IDLE, Instant::min)
     }
 }
+
+#[cfg(test)]
+mod tests;

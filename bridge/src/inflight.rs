@@ -5,11 +5,14 @@
 //! a broker that still has the session sends the others again. A delivery is in flight, and counts against the bounds, until
 //! its PUBACK was written to the socket: before that, the broker would send the message again.
 
+mod arrival;
+pub(crate) mod cost;
+
 use std::collections::VecDeque;
 
-use bytes::Bytes;
-use intuition_api::v1::{Delivery, Tick};
+use intuition_api::v1::Delivery;
 
+pub use self::arrival::Arrival;
 use crate::{mqtt::Ack, outbox::Ranges};
 
 /// Bytes of a payload that are kept, for a dead letter.
@@ -20,39 +23,8 @@ pub const KEPT_PAYLOAD_BYTES: usize = 64 * 1024;
 pub struct Bounds {
     /// Ticks, at least those of one message: when fewer than a message may hold are left, reading stops.
     pub ticks: usize,
-    /// Bytes kept of payloads and ticks, about.
+    /// Bytes of memory, exceeded by those of one message at most.
     pub bytes: usize,
-}
-
-/// A message from the broker, read.
-#[derive(Debug, Clone)]
-pub struct Arrival {
-    /// The connection that it came on.
-    pub epoch: u64,
-    /// 0: nothing to acknowledge.
-    pub packet_id: u16,
-    /// The broker sent it before.
-    pub duplicate: bool,
-    /// Its publisher repeats what was published before.
-    pub replay: bool,
-    /// Its publisher leaves out sequence numbers.
-    pub sparse: bool,
-    /// Topic it came on.
-    pub topic: String,
-    /// Identifiers of the subscriptions it was sent for.
-    pub subscription_ids: Vec<u32>,
-    /// SHA-256 of the whole payload.
-    pub payload_sha256: [u8; 32],
-    /// SHA-256 of the payload and the user properties.
-    pub envelope_sha256: [u8; 32],
-    /// The whole payload's length.
-    pub payload_size: usize,
-    /// Its first [`KEPT_PAYLOAD_BYTES`].
-    pub payload: Bytes,
-    /// Microseconds since the epoch.
-    pub arrived_micros: i64,
-    /// What is in it.
-    pub ticks: Vec<Tick>,
 }
 
 #[derive(Debug)]
@@ -67,8 +39,12 @@ enum State {
 struct Entry {
     epoch: u64,
     packet_id: u16,
+    arrived_micros: i64,
     ticks: usize,
+    /// Of memory.
     bytes: usize,
+    /// Bytes of its encoded form, where it goes to the runtime.
+    encoded: usize,
     state: State,
 }
 
@@ -95,6 +71,10 @@ pub struct Inflight {
     ticks: usize,
     bytes: usize,
     open: usize,
+    /// Encoded bytes that are at the runtime without an outcome.
+    under_way: usize,
+    /// Times of arrival of messages whose PUBACKs were written, until they are taken.
+    acknowledged: Vec<i64>,
 }
 
 /// The runtime spoke of a delivery that waits for no outcome.
@@ -119,6 +99,8 @@ impl Inflight {
             ticks: 0,
             bytes: 0,
             open: 0,
+            under_way: 0,
+            acknowledged: Vec::new(),
         }
     }
 
@@ -160,17 +142,19 @@ impl Inflight {
     }
 
     /// Takes a message in, also one of a connection that has ended since. One without ticks does not go to the runtime.
-    pub fn push(&mut self, arrival: Arrival) {
+    pub fn push(&mut self, mut arrival: Arrival) {
         if arrival.ticks.is_empty() {
-            self.pass(arrival.epoch, arrival.packet_id);
+            self.pass(arrival.epoch, arrival.packet_id, arrival.arrived_micros);
             return;
         }
-        let content: usize = arrival.ticks.iter().map(Tick::encoded_size).sum();
+        arrival.ticks.shrink_to_fit();
         let entry = Entry {
             epoch: arrival.epoch,
             packet_id: self.current(arrival.epoch, arrival.packet_id),
+            arrived_micros: arrival.arrived_micros,
             ticks: arrival.ticks.len(),
-            bytes: arrival.payload.len() + arrival.topic.len() + content,
+            bytes: cost::memory(&arrival),
+            encoded: cost::encoded(&arrival),
             state: State::Open(Box::new(arrival)),
         };
         self.ticks += entry.ticks;
@@ -179,12 +163,14 @@ impl Inflight {
         self.entries.push_back(entry);
     }
 
-    /// Takes a message that needs no outcome: it is acknowledged in its turn.
-    pub fn pass(&mut self, epoch: u64, packet_id: u16) {
+    /// Takes a message that needs no outcome: it is acknowledged in its turn. `arrived_micros`: as in [`Arrival`].
+    pub fn pass(&mut self, epoch: u64, packet_id: u16, arrived_micros: i64) {
         let packet_id = self.current(epoch, packet_id);
         // It counts as a tick: behind a delivery without an outcome there must not be ever more of them.
-        let entry = Entry { epoch, packet_id, ticks: 1, bytes: 0, state: State::Done { awaited: Ranges::default() } };
+        let state = State::Done { awaited: Ranges::default() };
+        let entry = Entry { epoch, packet_id, arrived_micros, ticks: 1, bytes: cost::PLACE, encoded: 0, state };
         self.ticks += entry.ticks;
+        self.bytes += entry.bytes;
         self.entries.push_back(entry);
     }
 
@@ -196,6 +182,7 @@ impl Inflight {
     /// A new stream: what has no outcome is to be sent again, under its number. It has a marker of its own.
     pub const fn stream_opened(&mut self) {
         self.unsent = self.first;
+        self.under_way = 0;
         self.marker = None;
     }
 
@@ -220,7 +207,7 @@ impl Inflight {
         }
     }
 
-    /// The next deliveries for the runtime, of about `max_bytes`. What `is_copy` finds to be only another copy of a
+    /// The next deliveries for the runtime, of at most `max_bytes` in their encoded form, or a single larger one. What `is_copy` finds to be only another copy of a
     /// message is not sent but done.
     pub fn next_batch(
         &mut self,
@@ -235,18 +222,36 @@ impl Inflight {
                 break;
             }
             let Some(entry) = self.at(number) else { break };
-            let (packet_id, size) = (entry.packet_id, entry.bytes);
-            self.unsent += 1;
-            let Some(Entry { state: State::Open(arrival), .. }) = self.at(number) else { continue };
+            let State::Open(arrival) = &entry.state else {
+                self.unsent += 1;
+                continue;
+            };
             if is_copy(arrival) {
                 self.settle(number, Ranges::default());
+                self.unsent += 1;
                 continue;
             }
+            let (packet_id, encoded) = (entry.packet_id, entry.encoded);
+            if !batch.is_empty() && bytes + encoded > max_bytes {
+                break;
+            }
             let interrupted = packet_id != 0 && arrival.epoch <= self.ended;
-            batch.push(Delivery { interrupted, ..delivery(number, packet_id, arrival) });
-            bytes += size;
+            batch.push(Delivery { interrupted, ..arrival.delivery(number, packet_id) });
+            self.unsent += 1;
+            self.under_way += encoded;
+            bytes += encoded;
         }
         batch
+    }
+
+    /// Encoded bytes of the deliveries that are at the runtime without an outcome.
+    pub const fn under_way(&self) -> usize {
+        self.under_way
+    }
+
+    /// Whether PUBACKs that were handed out have not been written yet.
+    pub const fn awaits_written(&self) -> bool {
+        self.first < self.unacknowledged
     }
 
     /// Whether something waits to be sent.
@@ -287,6 +292,16 @@ impl Inflight {
         }
     }
 
+    /// Times of arrival of the messages whose PUBACKs were written since the last call, microseconds since the epoch.
+    pub fn take_acknowledged(&mut self) -> Vec<i64> {
+        std::mem::take(&mut self.acknowledged)
+    }
+
+    /// Time of arrival of the oldest message in flight, microseconds since the epoch.
+    pub fn oldest(&self) -> Option<i64> {
+        self.entries.front().map(|entry| entry.arrived_micros)
+    }
+
     /// Only the connection that it came on can acknowledge it.
     const fn awaits_puback(&self, entry: &Entry) -> bool {
         entry.packet_id != 0 && entry.epoch == self.epoch && entry.epoch > self.ended
@@ -295,8 +310,11 @@ impl Inflight {
     /// Removes acknowledged deliveries from the front.
     fn release(&mut self) {
         while let Some(entry) = self.entries.front().filter(|_| self.first < self.unacknowledged) {
-            if self.awaits_puback(entry) && self.first > self.written {
-                break;
+            if self.awaits_puback(entry) {
+                if self.first > self.written {
+                    break;
+                }
+                self.acknowledged.push(entry.arrived_micros);
             }
             self.ticks -= entry.ticks;
             self.bytes -= entry.bytes;
@@ -318,51 +336,19 @@ impl Inflight {
         if !matches!(entry.state, State::Open(_)) {
             return false;
         }
-        entry.state = State::Done { awaited };
+        if number < self.unsent {
+            self.under_way -= entry.encoded;
+        }
         self.bytes -= entry.bytes;
-        entry.bytes = 0;
+        entry.bytes = cost::PLACE + awaited.memory();
+        self.bytes += entry.bytes;
+        entry.state = State::Done { awaited };
         self.open -= 1;
         true
     }
 
     fn at(&self, number: u64) -> Option<&Entry> {
         self.entries.get(usize::try_from(number.checked_sub(self.first)?).ok()?)
-    }
-}
-
-/// About what a tick takes in memory and on the wire.
-trait EncodedSize {
-    fn encoded_size(&self) -> usize;
-}
-
-impl EncodedSize for Tick {
-    fn encoded_size(&self) -> usize {
-        use intuition_api::v1::tick::Content;
-        let content = match &self.content {
-            Some(Content::Quote(quote)) => quote.sid.len() + quote.price.len(),
-            Some(Content::Unusable(unusable)) => unusable.reason.len() + unusable.message.len(),
-            None => 0,
-        };
-        self.source.len() + self.id.len() + content + 24
-    }
-}
-
-fn delivery(number: u64, packet_id: u16, arrival: &Arrival) -> Delivery {
-    Delivery {
-        number,
-        topic: arrival.topic.clone(),
-        packet_id: u32::from(packet_id),
-        duplicate: arrival.duplicate,
-        replay: arrival.replay,
-        payload_sha256: arrival.payload_sha256.to_vec().into(),
-        payload_size: u64::try_from(arrival.payload_size).unwrap_or(u64::MAX),
-        payload: arrival.payload.clone(),
-        arrived_micros: arrival.arrived_micros,
-        ticks: arrival.ticks.clone(),
-        connection: arrival.epoch,
-        interrupted: false,
-        envelope_sha256: arrival.envelope_sha256.to_vec().into(),
-        sparse: arrival.sparse,
     }
 }
 

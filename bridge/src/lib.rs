@@ -24,13 +24,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use intuition_api::v1::OutboxEntry;
-use intuition_common::{clock::Clock, readiness::Readiness};
+use intuition_common::{clock::Clock, heartbeat::Heartbeat, readiness::Readiness};
 use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use self::{
     board::{BROKER, PARTS, PUBLISHER, PUBLISHING, RUNTIME, SUBSCRIPTIONS},
     config::{Config, ConfigError, Limits, MqttConfig, Session},
+    message::MAX_TICKS,
     metrics::Metrics,
 };
 use self::{mqtt::LinkError, runtime::RuntimeError};
@@ -43,6 +44,8 @@ pub struct Parts {
     pub metrics: Metrics,
     /// Tells when a message arrived.
     pub clock: Arc<dyn Clock>,
+    /// Beaten at every turn of the driver, at least every 10 seconds until the farewell.
+    pub heartbeat: Heartbeat,
     /// Receives every outbox entry once the broker has it; decisions come in order.
     pub published: Option<mpsc::UnboundedSender<Published>>,
 }
@@ -58,7 +61,7 @@ pub struct Published {
     pub entry: OutboxEntry,
 }
 
-/// Why a bridge cannot even begin.
+/// Why a bridge could not begin, or ended by itself.
 #[derive(Debug, thiserror::Error)]
 pub enum BridgeError {
     /// The configuration is wrong.
@@ -70,15 +73,26 @@ pub enum BridgeError {
     /// The runtime's address is none.
     #[error(transparent)]
     FindRuntime(RuntimeError),
+    /// The task of a connection to the broker is gone.
+    #[error("the task of the {0} connection to the broker ended by itself: start the bridge again, and report the log")]
+    LoseConnection(&'static str),
 }
 
-/// Runs a bridge until `shutdown` is cancelled. Whatever else goes wrong is waited out, and shown on `parts.readiness`.
+impl BridgeError {
+    /// The configuration is wrong, rather than the machine or the bridge.
+    pub const fn is_usage(&self) -> bool {
+        !matches!(self, Self::LoseConnection(_))
+    }
+}
+
+/// Runs a bridge until `shutdown` is cancelled. Faults of broker, runtime and network are waited out, and shown on
+/// `parts.readiness`. A task of the bridge that ends by itself is an error.
 pub async fn run(config: Config, parts: Parts, shutdown: CancellationToken) -> Result<(), BridgeError> {
     let checked = config.check()?;
     let endpoint = runtime::endpoint(&config.runtime_url).map_err(BridgeError::FindRuntime)?;
     let tasks = TaskTracker::new();
     let driver = driver::Driver::new(checked, endpoint, parts, &tasks)?;
-    driver.run(shutdown).await;
+    driver.run(shutdown).await?;
     tasks.close();
     tasks.wait().await;
     Ok(())

@@ -79,6 +79,16 @@ impl Envelope<'_> {
         digest::of_envelope(self.payload, self.user_properties)
     }
 
+    /// The tick of a message whose delivery would be larger than the runtime takes.
+    pub fn too_large(&self, bytes: usize, largest: usize) -> Tick {
+        let message = format!(
+            "the quotes of the message take {bytes} bytes on the way to the runtime, at most {largest} are taken: split it"
+        );
+        let identity = Identity::from_properties(self.user_properties).unwrap_or_default();
+        let problem = Problem::new(Reason::DeliveryTooLarge, message);
+        Tick { ordinal: Some(0), ..problem.into_tick(&identity, self.payload) }
+    }
+
     /// Reads the ticks.
     pub fn parse(&self) -> Parsed {
         let mut reader = Reader::new(self.listing, self.arrived_micros);

@@ -1,5 +1,7 @@
 //! What a bridge counts.
 
+mod inbound;
+
 use std::{sync::atomic::AtomicU64, time::Duration};
 
 use intuition_api::v1::{
@@ -17,11 +19,12 @@ use prometheus_client::{
     registry::Registry,
 };
 
+pub use self::inbound::Inbound;
 use crate::message::Notes;
 
 /// Dead-letter codes that have a label of their own: those of the bridge and of the runtime. An algorithm's own are
 /// counted as `Other`, so that no text from outside makes a new time series.
-const REASONS: [&str; 19] = [
+const REASONS: [&str; 20] = [
     "NotUtf8",
     "Empty",
     "NotJson",
@@ -35,6 +38,7 @@ const REASONS: [&str; 19] = [
     "IdentityTooLong",
     "NoQuotes",
     "TooManyTicks",
+    "DeliveryTooLarge",
     "SequenceWentBack",
     "IdentityConflict",
     "SourceForgotten",
@@ -91,12 +95,16 @@ pub struct Metrics {
     dead_lettered: Family<ReasonLabel, Counter>,
     connections: Family<LinkLabel, Counter>,
     undeliverable: Family<UndeliverableLabel, Counter>,
+    /// Messages on their way in.
+    pub inbound: Inbound,
     /// Ticks that had their outcome already.
     pub duplicates: Counter,
     /// Copies of messages that another subscription delivered too.
     pub overlaps: Counter,
     /// Messages that the broker had kept from before the subscription.
     pub retained: Counter,
+    /// Dead letters of some account that came on a subscribed topic: they are acknowledged and not read.
+    pub dead_letters_passed: Counter,
     /// Members of price maps that are null.
     no_price: Counter,
     /// Ticks whose price was rounded.
@@ -127,6 +135,8 @@ impl Metrics {
         counter("duplicate_ticks", "Ticks that had their outcome already", &metrics.duplicates);
         counter("overlap_messages", "Copies of messages that another subscription delivered", &metrics.overlaps);
         counter("retained_messages", "Messages from before the subscription", &metrics.retained);
+        let passed = "Dead letters that came on a subscribed topic, and were not read as quotes";
+        counter("dead_letters_passed", passed, &metrics.dead_letters_passed);
         counter("no_price_members", "Symbols in price maps that had no price, but null", &metrics.no_price);
         counter("price_rounded_ticks", "Ticks whose price was rounded to 10 places", &metrics.price_rounded);
         counter("seq_ignored_ticks", "Ticks with an id whose seq is no sequence number", &metrics.seq_ignored);
@@ -149,6 +159,7 @@ impl Metrics {
         registry.register("tradingalgo_bridge_unacknowledged_ticks", "Ticks not acknowledged", unacknowledged);
         let unpublished = metrics.unpublished.clone();
         registry.register("tradingalgo_bridge_unpublished_messages", "Outbox entries not published", unpublished);
+        metrics.inbound.register(registry);
         metrics
     }
 

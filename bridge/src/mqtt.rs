@@ -35,7 +35,9 @@ pub use self::{
     events::Events,
 };
 
-/// How often a packet is sent to the broker at least.
+/// Messages that the broker may send by default before the first of them is acknowledged.
+pub(crate) const RECEIVE_MAXIMUM: u16 = 1024;
+/// How often a packet is sent to the broker at least, by default.
 pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(30);
 
 /// How long a connection may take by default, from the look-up of the host to the CONNACK: a broker may ask another
@@ -82,7 +84,7 @@ impl Options {
             client_id,
             clean_start: true,
             session_expiry: Duration::ZERO,
-            receive_maximum: 1024,
+            receive_maximum: RECEIVE_MAXIMUM,
             last_will: None,
             event_capacity: 1024,
             keep_alive: KEEP_ALIVE,
@@ -133,7 +135,7 @@ pub struct Incoming {
     pub subscription_ids: Vec<u32>,
     /// MQTT 5 user properties, in order.
     pub user_properties: Vec<(String, String)>,
-    /// Bytes of the packet.
+    /// Bytes of memory, about.
     size: usize,
     room: Option<OwnedSemaphorePermit>,
 }
@@ -258,6 +260,7 @@ pub struct Link {
 enum Request {
     Publish { epoch: u64, token: u64, message: Message },
     Subscribe { epoch: u64, token: u64, filter: String, subscription_id: u32 },
+    LookUp { epoch: u64, token: u64, filter: String },
     Unsubscribe { epoch: u64, token: u64, filter: String },
     Acknowledge { epoch: u64, acks: Vec<Ack> },
     StandDown { epoch: u64 },
@@ -291,6 +294,11 @@ impl Link {
         self.submit(Request::Subscribe { epoch, token, filter, subscription_id });
     }
 
+    /// Subscribes with `QoS` 1 and asks for the retained messages of the filter too. Answered by [`Event::Subscribed`].
+    pub fn look_up(&self, epoch: u64, token: u64, filter: String) {
+        self.submit(Request::LookUp { epoch, token, filter });
+    }
+
     /// Ends a subscription. Answered by [`Event::Unsubscribed`].
     pub fn unsubscribe(&self, epoch: u64, token: u64, filter: String) {
         self.submit(Request::Unsubscribe { epoch, token, filter });
@@ -305,6 +313,18 @@ impl Link {
     /// Says farewell, so that no last will is published, and ends the task.
     pub fn disconnect(&self) {
         self.submit(Request::Disconnect);
+    }
+
+    /// A link whose task panics.
+    #[cfg(test)]
+    pub(crate) fn panicking(tasks: &TaskTracker) -> (Self, Events) {
+        let (requests, receiver) = mpsc::unbounded_channel();
+        let (lanes, events) = events::lanes(1);
+        tasks.spawn(async move {
+            let _ends = (receiver, lanes);
+            panic!("as the test asks for");
+        });
+        (Self { requests }, events)
     }
 
     fn submit(&self, request: Request) {

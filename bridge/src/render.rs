@@ -17,6 +17,11 @@ pub const STATE_EXPIRY_SECONDS: u32 = 180;
 /// User property of dead letters, with the account that sends them. Bridges do not read such messages as quotes.
 pub const DEAD_LETTER_PROPERTY: &str = "dead-letter";
 
+/// Whether a message with these user properties is a dead letter, of any account.
+pub fn is_dead_letter(user_properties: &[(String, String)]) -> bool {
+    user_properties.iter().any(|(name, _)| name == DEAD_LETTER_PROPERTY)
+}
+
 /// The topic of an outbox entry.
 pub fn topic(topics: &OwnTopics, content: &Content) -> String {
     match content {

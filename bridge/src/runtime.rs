@@ -2,16 +2,15 @@
 
 use std::time::Duration;
 
-use intuition_api::v1::{
-    Open, ProcessRequest, ProcessResponse, process_request, process_response, runtime_client::RuntimeClient,
+use intuition_api::{
+    bounds::LARGEST_MESSAGE_BYTES,
+    v1::{Open, ProcessRequest, ProcessResponse, process_request, process_response, runtime_client::RuntimeClient},
 };
 use intuition_common::text::without_login;
 use tokio::{sync::mpsc, time};
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tonic::{Code, Status, Streaming, transport::Endpoint};
 
-/// Batches come and go in pieces far below it.
-const MAX_MESSAGE_BYTES: usize = 16 << 20;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// From the attempt to the first byte of the answer.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(20);
@@ -110,8 +109,8 @@ pub async fn open(endpoint: Endpoint, open: Open) -> Result<Stream, RuntimeError
     let attempt = async {
         let channel = endpoint.connect().await.map_err(RuntimeError::Connect)?;
         let mut client = RuntimeClient::new(channel)
-            .max_decoding_message_size(MAX_MESSAGE_BYTES)
-            .max_encoding_message_size(MAX_MESSAGE_BYTES);
+            .max_decoding_message_size(LARGEST_MESSAGE_BYTES)
+            .max_encoding_message_size(LARGEST_MESSAGE_BYTES);
         let (requests, receiver) = mpsc::unbounded_channel();
         let first = ProcessRequest { message: Some(process_request::Message::Open(open)) };
         requests.send(first).map_err(|_| RuntimeError::Close)?;
@@ -126,6 +125,14 @@ impl Stream {
     /// Sends a message, without waiting. A stream that has ended says so by [`Stream::next`].
     pub fn send(&self, message: process_request::Message) {
         drop(self.requests.send(ProcessRequest { message: Some(message) }));
+    }
+
+    /// Ends this side, and returns when the runtime has read everything and ended its own. Its messages until then are
+    /// dropped.
+    pub async fn finish(self) {
+        let Self { requests, mut responses } = self;
+        drop(requests);
+        while let Ok(Some(_)) = responses.message().await {}
     }
 
     /// The next message. May be abandoned at any time.

@@ -97,6 +97,14 @@ enum Known {
 struct Held {
     filter: Filter,
     known: Known,
+    /// The `QoS` that the broker granted to this process.
+    granted_qos: Option<u8>,
+}
+
+impl Held {
+    const fn new(filter: Filter, known: Known) -> Self {
+        Self { filter, known, granted_qos: None }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -156,6 +164,21 @@ impl Subscriptions {
         self.trouble.as_ref()
     }
 
+    /// Filters that the broker granted `QoS` 0 for: it sends such a message once, whether it arrives or not.
+    pub fn without_redelivery(&self) -> impl Iterator<Item = &str> {
+        let granted = self.held.iter().filter(|held| held.granted_qos == Some(0));
+        granted.map(|held| held.filter.filter.as_str())
+    }
+
+    /// Two filters that one topic may match.
+    pub fn overlapping(&self) -> Option<(&str, &str)> {
+        let filters = || self.held.iter().map(|held| held.filter.filter.as_str());
+        filters().enumerate().find_map(|(index, one)| {
+            let overlapping = filters().skip(index + 1).find(|other| topic::overlap(one, other));
+            overlapping.map(|other| (one, other))
+        })
+    }
+
     /// Whether this copy of a message is not the one that counts: another filter is held longer and matches too, so that
     /// the broker sends, or sent, a copy for that one.
     pub fn is_copy(&self, topic: &str, subscription_ids: &[u32]) -> bool {
@@ -191,7 +214,7 @@ impl Subscriptions {
         self.streaming = true;
         self.recordings = 0;
         self.wanted = None;
-        self.held = held.into_iter().map(|filter| Held { filter, known: Known::Active }).collect();
+        self.held = held.into_iter().map(|filter| Held::new(filter, Known::Active)).collect();
         self.halt();
     }
 
@@ -227,6 +250,8 @@ impl Subscriptions {
         let Some(filter) = self.answered(token) else { return Vec::new() };
         if let Some(held) = self.held.iter_mut().find(|held| held.filter.filter == filter) {
             held.known = if code.is_success() { Known::Active } else { Known::Refused };
+            // The codes of a success are the granted QoS (section 3.9.3).
+            held.granted_qos = code.is_success().then_some(code.value);
         }
         self.note(filter, code);
         if !self.waiting.is_empty() || self.phase != Phase::Subscribing {
@@ -283,7 +308,7 @@ impl Subscriptions {
         for filter in filters {
             if self.held.iter().all(|held| held.filter.filter != filter) {
                 let subscription_id = self.unused_id();
-                self.held.push(Held { filter: Filter { filter, subscription_id }, known: Known::Pending });
+                self.held.push(Held::new(Filter { filter, subscription_id }, Known::Pending));
             }
         }
         self.phase = Phase::Recording;

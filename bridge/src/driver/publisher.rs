@@ -5,7 +5,7 @@ mod rate;
 mod state;
 mod undeliverable;
 
-use std::{future::pending, time::Duration};
+use std::time::Duration;
 
 use intuition_api::{
     topic::OwnTopics,
@@ -93,19 +93,15 @@ impl Publisher {
         }
     }
 
-    /// The next event. May be abandoned at any time.
-    pub(super) async fn next(&mut self) -> Event {
-        match self.events.recv().await {
-            Some(event) => event,
-            // The task ends only when it is told to.
-            None => pending().await,
-        }
+    /// The next event, or `None` once the connection's task has ended. May be abandoned at any time.
+    pub(super) async fn next(&mut self) -> Option<Event> {
+        self.events.recv().await
     }
 
     pub(super) fn connected(&mut self, epoch: u64, capabilities: Capabilities, now: Instant) {
         self.epoch = Some(epoch);
-        self.window = self.max_publishes.min(usize::from(capabilities.receive_maximum));
         self.retains = capabilities.retain;
+        self.window = self.max_publishes.min(usize::from(capabilities.receive_maximum));
         self.outbox.connected(self.window, now);
         self.state.connection_changed();
         // The attempt to send it again may have ended with the connection.
@@ -257,16 +253,16 @@ impl Publisher {
     }
 
     /// Publishes whether the bridge is ready: when that changes, before the broker forgets it, and where the outbox needs a
-    /// PUBACK.
+    /// PUBACK. At a broker without retained messages for the last reason alone.
     pub(super) fn announce(&mut self, online: bool, now: Instant, clock: &dyn Clock) {
         self.state.set(online, || clock.now_micros());
         let Some(epoch) = self.epoch else { return };
-        let is_probe = self.outbox.wants_probe(now);
-        if self.state.is_due(is_probe, now) {
+        let wants_probe = self.outbox.wants_probe(now);
+        let is_due =
+            if self.retains { self.state.is_due(wants_probe, now) } else { wants_probe && self.state.is_answered() };
+        if is_due {
             let message = self.state.send(&self.topics, &self.account, &self.session, now);
-            // A broker without retained messages would not get it.
-            let retain = message.retain && (self.retains || !is_probe);
-            self.link.publish(epoch, STATE_TOKEN, Message { retain, ..message });
+            self.link.publish(epoch, STATE_TOKEN, Message { retain: self.retains, ..message });
         }
     }
 
@@ -276,15 +272,17 @@ impl Publisher {
         [self.retry_at, self.state.wake(), self.outbox.wake(now), throttled].into_iter().flatten().min()
     }
 
-    /// Waits for the broker to take the last state, disconnects and waits for the task to end.
+    pub(super) const fn is_connected(&self) -> bool {
+        self.epoch.is_some()
+    }
+
+    /// The broker has not answered the last state.
+    pub(super) const fn awaits_state(&self) -> bool {
+        self.epoch.is_some() && !self.state.is_answered()
+    }
+
+    /// Disconnects and waits for the task to end.
     pub(super) async fn farewell(&mut self) {
-        while self.epoch.is_some() && !self.state.is_answered() {
-            match self.next().await {
-                Event::Published { token: STATE_TOKEN, code } => self.state_answered(code, Instant::now()),
-                Event::Disconnected(_) => self.epoch = None,
-                _ => {}
-            }
-        }
         self.link.disconnect();
         while self.events.recv().await.is_some() {}
     }

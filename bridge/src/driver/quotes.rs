@@ -1,20 +1,25 @@
 //! The connection that quotes come on.
 
-use std::{future::pending, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
-use intuition_api::v1::{Delivery, Filter};
+use intuition_api::{
+    bounds::LARGEST_MESSAGE_BYTES,
+    v1::{Delivery, Filter},
+};
 use intuition_common::backoff::Backoff;
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
+use super::warnings;
 use crate::{
     board::{self, Board},
     config::Limits,
-    inflight::{Arrival, Bounds, Inflight, KEPT_PAYLOAD_BYTES},
+    inflight::{Arrival, Bounds, Inflight, KEPT_PAYLOAD_BYTES, cost},
     message::{Envelope, Inputs},
     metrics::Metrics,
     mqtt::{Event, Events, Incoming, Link},
+    render,
     subscriptions::{Step, Subscriptions},
 };
 
@@ -24,6 +29,10 @@ pub(super) struct Quotes {
     epoch: u64,
     pub(super) inflight: Inflight,
     pub(super) subscriptions: Subscriptions,
+    /// The broker supports Subscription Identifiers.
+    takes_identifiers: bool,
+    /// The subscriptions were settled when they were last shown.
+    is_settled: bool,
     /// The inputs of the current channels: each message is read by those in force when it arrives.
     pub(super) inputs: Inputs,
     backoff: Backoff,
@@ -39,25 +48,28 @@ impl Quotes {
             epoch: 0,
             inflight: Inflight::new(bounds),
             subscriptions: Subscriptions::new(own),
+            takes_identifiers: true,
+            is_settled: false,
             inputs: Inputs::default(),
             backoff: Backoff::new(Duration::from_secs(1), Duration::from_secs(30)),
             retry_at: None,
         }
     }
 
-    /// The next event. No message while there is no room: the connection stops reading then, and its end shows all the same.
-    /// May be abandoned at any time.
-    pub(super) async fn next(&mut self) -> Event {
-        let event = if self.inflight.has_room() { self.events.recv().await } else { self.events.recv_control().await };
-        match event {
-            Some(event) => event,
-            // The task ends only when it is told to.
-            None => pending().await,
-        }
+    /// The next event, or `None` once the connection's task has ended. No message while there is no room: the connection
+    /// stops reading then, and its end shows all the same. May be abandoned at any time.
+    pub(super) async fn next(&mut self) -> Option<Event> {
+        if self.inflight.has_room() { self.events.recv().await } else { self.events.recv_control().await }
     }
 
-    pub(super) fn connected(&mut self, epoch: u64, session_present: bool) -> Vec<Step> {
+    /// The next event that is neither a message nor an answer to a subscription.
+    pub(super) async fn next_control(&mut self) -> Option<Event> {
+        self.events.recv_control().await
+    }
+
+    pub(super) fn connected(&mut self, epoch: u64, session_present: bool, takes_identifiers: bool) -> Vec<Step> {
         self.epoch = epoch;
+        self.takes_identifiers = takes_identifiers;
         self.inflight.connected(epoch, session_present);
         self.subscriptions.connected(session_present)
     }
@@ -73,9 +85,16 @@ impl Quotes {
     }
 
     pub(super) fn take(&mut self, message: Incoming, now_micros: i64, metrics: &Metrics) {
+        metrics.inbound.received(message.payload.len(), message.duplicate);
         if message.retained {
             metrics.retained.inc();
-            self.inflight.pass(message.epoch, message.packet_id);
+            self.inflight.pass(message.epoch, message.packet_id, now_micros);
+            return;
+        }
+        // A letter that came back as a quote would become a letter again, without end.
+        if render::is_dead_letter(&message.user_properties) {
+            metrics.dead_letters_passed.inc();
+            self.inflight.pass(message.epoch, message.packet_id, now_micros);
             return;
         }
         let envelope = Envelope {
@@ -88,10 +107,10 @@ impl Quotes {
         metrics.read(parsed.notes);
         // Every symbol of it is without a price now.
         if parsed.ticks.is_empty() {
-            self.inflight.pass(self.epoch, message.packet_id);
+            self.inflight.pass(message.epoch, message.packet_id, now_micros);
             return;
         }
-        self.inflight.push(Arrival {
+        let arrival = Arrival {
             epoch: message.epoch,
             packet_id: message.packet_id,
             duplicate: message.duplicate,
@@ -103,12 +122,16 @@ impl Quotes {
             subscription_ids: message.subscription_ids,
             payload_sha256: Sha256::digest(&message.payload).into(),
             payload_size: message.payload.len(),
-            payload: kept(message.payload),
+            payload: kept(&message.payload),
             arrived_micros: now_micros,
-        });
+        };
+        self.inflight.push(fitting(arrival, &envelope, LARGEST_MESSAGE_BYTES));
     }
 
     pub(super) fn next_batch(&mut self, limits: &Limits, metrics: &Metrics) -> Vec<Delivery> {
+        if self.inflight.under_way() >= limits.batches * limits.batch_bytes {
+            return Vec::new();
+        }
         let subscriptions = &self.subscriptions;
         self.inflight.next_batch(limits.batch_deliveries, limits.batch_bytes, |arrival| {
             let is_copy = subscriptions.is_copy(&arrival.topic, &arrival.subscription_ids);
@@ -127,6 +150,14 @@ impl Quotes {
         }
     }
 
+    /// PUBACKs up to that of a delivery were written to the socket.
+    pub(super) fn written(&mut self, epoch: u64, through: u64, now_micros: i64, metrics: &Metrics) {
+        self.inflight.written(epoch, through);
+        for arrived_micros in self.inflight.take_acknowledged() {
+            metrics.inbound.acknowledged(now_micros.saturating_sub(arrived_micros));
+        }
+    }
+
     pub(super) fn subscribe(&self, token: u64, filter: Filter) {
         self.link.subscribe(self.epoch, token, filter.filter, filter.subscription_id);
     }
@@ -137,10 +168,16 @@ impl Quotes {
 
     /// Shows how far the subscriptions are, and plans another attempt after a refusal.
     pub(super) fn show(&mut self, board: &mut Board, now: Instant) {
-        if self.subscriptions.is_settled() {
+        let was_settled = std::mem::replace(&mut self.is_settled, self.subscriptions.is_settled());
+        if self.is_settled && was_settled {
+            return;
+        }
+        if self.is_settled {
             self.backoff.reset();
             self.retry_at = None;
             board.have(board::SUBSCRIPTIONS);
+            // Not before: a filter that leaves may overlap one that comes.
+            warnings::of_subscriptions(&self.subscriptions, self.takes_identifiers, board);
         } else if let Some(trouble) = self.subscriptions.trouble() {
             board.lack(board::SUBSCRIPTIONS, trouble.reason(), &trouble.to_string());
             if trouble.is_worth_retrying() && self.retry_at.is_none() {
@@ -167,10 +204,19 @@ impl Quotes {
     }
 }
 
-/// What is kept of a payload: a copy of its beginning where it is long, since a slice would keep the whole of it.
-fn kept(payload: Bytes) -> Bytes {
-    match payload.get(..KEPT_PAYLOAD_BYTES) {
-        Some(beginning) if payload.len() > KEPT_PAYLOAD_BYTES => Bytes::copy_from_slice(beginning),
-        _ => payload,
-    }
+/// The part of a payload that is kept, as a copy: a slice would keep all bytes that came with it in one read.
+fn kept(payload: &[u8]) -> Bytes {
+    Bytes::copy_from_slice(payload.get(..KEPT_PAYLOAD_BYTES).unwrap_or(payload))
 }
+
+/// The arrival, or one unusable tick of it where its delivery would be larger than the runtime takes.
+fn fitting(arrival: Arrival, envelope: &Envelope<'_>, largest: usize) -> Arrival {
+    let encoded = cost::encoded(&arrival);
+    if encoded <= largest {
+        return arrival;
+    }
+    Arrival { ticks: vec![envelope.too_large(encoded, largest)], ..arrival }
+}
+
+#[cfg(test)]
+mod tests;

@@ -108,6 +108,14 @@ impl Session {
         self.allowed = true;
     }
 
+    /// Ends the stream behind everything that was sent on it, and waits until the runtime has ended its side too.
+    pub(super) async fn finish(&mut self) {
+        let idle = State::Idle { not_before: Instant::now() };
+        if let State::Open(stream) = std::mem::replace(&mut self.state, idle) {
+            stream.finish().await;
+        }
+    }
+
     /// The broker has no session: the runtime has to know before it gets another delivery.
     pub(super) fn lose_broker_session(&mut self) {
         self.lost = true;
@@ -200,6 +208,11 @@ impl Session {
         if let State::Open(stream) = &self.state {
             stream.send(message);
         }
+    }
+
+    /// Batches are at the runtime without an outcome.
+    pub(super) fn awaits_outcomes(&self) -> bool {
+        !self.batches.is_empty()
     }
 
     pub(super) fn takes_batches(&self, limit: usize) -> bool {

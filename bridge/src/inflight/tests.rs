@@ -1,6 +1,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
+use bytes::Bytes;
+use intuition_api::v1::Tick;
 use proptest::prelude::*;
+use prost::Message as _;
 
 use super::*;
 
@@ -123,7 +126,7 @@ fn messages_that_need_no_outcome_are_bounded_too() {
     let mut inflight = Inflight::new(Bounds { ticks: 10_001, bytes: 1 << 20 });
     inflight.connected(1, false);
     inflight.push(arrival(1, 1));
-    inflight.pass(1, 2);
+    inflight.pass(1, 2, 0);
     assert!(!inflight.has_room());
 }
 
@@ -194,7 +197,7 @@ fn copies_and_passed_messages_are_acknowledged_in_their_turn() {
     inflight.connected(1, false);
     inflight.push(arrival(1, 1));
     inflight.push(arrival(1, 2));
-    inflight.pass(1, 3);
+    inflight.pass(1, 3, 0);
     let mut calls = 0;
     let sent = inflight.next_batch(10, 1 << 20, |_| {
         calls += 1;
@@ -306,7 +309,7 @@ proptest! {
                 Happens::Passed => {
                     let packet_id = model.come();
                     model.decided.insert(model.next_number, 0);
-                    inflight.pass(model.epoch, packet_id);
+                    inflight.pass(model.epoch, packet_id, 0);
                 }
                 Happens::Batch(size) => {
                     let batch = inflight.next_batch(size, 1 << 20, |_| false);
@@ -369,4 +372,93 @@ proptest! {
             prop_assert!(model.acknowledged.contains(number), "delivery {} was never acknowledged", number);
         }
     }
+}
+
+/// Ticks with identities of 256 bytes.
+fn large(packet_id: u16, ticks: usize) -> Arrival {
+    let tick = Tick { id: "i".repeat(256), source: "s".repeat(256), ..Tick::default() };
+    Arrival { ticks: vec![tick; ticks], ..arrival(1, packet_id) }
+}
+
+#[test]
+fn batch_stays_within_its_bytes_unless_a_single_delivery_is_larger() {
+    const MOST: usize = 100_000;
+    let mut inflight = Inflight::new(WIDE);
+    inflight.connected(1, false);
+    for (packet_id, ticks) in [(1, 60), (2, 60), (3, 60), (4, 400), (5, 1), (6, 1)] {
+        inflight.push(large(packet_id, ticks));
+    }
+    let mut batches = Vec::new();
+    let mut under_way = 0;
+    while inflight.has_unsent() {
+        let deliveries = inflight.next_batch(100, MOST, |_| false);
+        batches.push(deliveries.iter().map(|delivery| delivery.number).collect::<Vec<_>>());
+        let encoded = intuition_api::v1::Batch { deliveries }.encoded_len();
+        assert!(encoded <= MOST || batches.last().unwrap().len() == 1, "{encoded}");
+        under_way += encoded;
+    }
+    assert_eq!(batches, [vec![1, 2, 3], vec![4], vec![5, 6]]);
+    let counted = inflight.under_way();
+    // A few bytes more for each tick and delivery.
+    assert!((under_way..under_way + 600 * 8 + 6 * 256).contains(&counted), "{counted} for {under_way}");
+    for number in 1..=6 {
+        inflight.outcome(number, Ranges::default()).unwrap();
+    }
+    assert_eq!(inflight.under_way(), 0);
+}
+
+#[test]
+fn deliveries_of_a_stream_that_has_ended_are_not_under_way() {
+    let mut inflight = Inflight::new(WIDE);
+    inflight.connected(1, false);
+    inflight.push(large(1, 10));
+    batch(&mut inflight);
+    let under_way = inflight.under_way();
+    inflight.stream_opened();
+    assert_eq!(inflight.under_way(), 0);
+    batch(&mut inflight);
+    assert_eq!(inflight.under_way(), under_way);
+}
+
+#[test]
+fn memory_of_everything_in_flight_is_bounded() {
+    const BYTES: usize = 1 << 20;
+    let mut inflight = Inflight::new(Bounds { ticks: usize::MAX, bytes: BYTES });
+    inflight.connected(1, false);
+    inflight.push(large(1, 1_000));
+    let ticks = 1_000 * (size_of::<Tick>() + 2 * 256);
+    assert!((ticks..2 * ticks).contains(&inflight.bytes), "{}", inflight.bytes);
+    while inflight.has_room() {
+        inflight.pass(1, 2, 0);
+    }
+    let places = inflight.entries.len();
+    assert!(places * size_of::<Entry>() <= BYTES, "{places} passed over");
+    batch(&mut inflight);
+    // Every other position: no two of them are neighbours.
+    inflight.outcome(1, (0..1_000).map(|position| 2 * position).collect()).unwrap();
+    assert!(inflight.bytes >= places * size_of::<Entry>() + 1_000 * 16, "positions count: {}", inflight.bytes);
+    inflight.acknowledge(|_, _| true);
+    inflight.written(1, u64::MAX);
+    assert_eq!((inflight.bytes, inflight.entries.len()), (0, 0));
+}
+
+#[test]
+fn times_of_arrival_are_given_once_their_pubacks_are_written() {
+    let mut inflight = Inflight::new(WIDE);
+    inflight.connected(1, false);
+    for packet_id in 1..=3 {
+        inflight.push(Arrival { arrived_micros: i64::from(packet_id), ..arrival(1, packet_id) });
+    }
+    // Without a packet identifier nothing is acknowledged.
+    inflight.push(Arrival { arrived_micros: 4, ..arrival(1, 0) });
+    batch(&mut inflight);
+    for number in 1..=4 {
+        inflight.outcome(number, Ranges::default()).unwrap();
+    }
+    inflight.acknowledge(|_, _| true);
+    assert_eq!((inflight.take_acknowledged(), inflight.oldest()), (vec![], Some(1)));
+    inflight.written(1, 2);
+    assert_eq!((inflight.take_acknowledged(), inflight.oldest()), (vec![1, 2], Some(3)));
+    inflight.disconnected();
+    assert_eq!((inflight.take_acknowledged(), inflight.oldest()), (vec![], None), "the third was not written");
 }

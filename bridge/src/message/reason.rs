@@ -31,11 +31,13 @@ pub enum Reason {
     NoQuotes,
     /// More than [`MAX_TICKS`](super::MAX_TICKS).
     TooManyTicks,
+    /// Its delivery would be larger than the runtime takes.
+    DeliveryTooLarge,
 }
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::NotUtf8,
         Self::Empty,
         Self::NotJson,
@@ -49,6 +51,7 @@ impl Reason {
         Self::IdentityTooLong,
         Self::NoQuotes,
         Self::TooManyTicks,
+        Self::DeliveryTooLarge,
     ];
 
     /// The CamelCase code.
@@ -67,6 +70,7 @@ impl Reason {
             Self::IdentityTooLong => "IdentityTooLong",
             Self::NoQuotes => "NoQuotes",
             Self::TooManyTicks => "TooManyTicks",
+            Self::DeliveryTooLarge => "DeliveryTooLarge",
         }
     }
 }

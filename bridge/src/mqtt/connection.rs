@@ -29,7 +29,7 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// How long it is read on after nothing can be written any more.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 /// How long a farewell may take.
-const FAREWELL: Duration = Duration::from_secs(3);
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Why a connection has ended.
 pub(super) enum End {
@@ -97,7 +97,7 @@ async fn attempt(options: &Options, will: Option<&Message>, presented: &Presente
     let (mut input, mut output) = (BytesMut::new(), BytesMut::new());
     packets::connect(options, will, presented, &mut output).map_err(LinkError::Refuse)?;
     let mut socket = Socket::connect(&options.address, presented.tls.clone()).await?;
-    socket.write_all(&mut output, false).await.map_err(secure_or_reach)?;
+    socket.write_all(&mut output).await.map_err(secure_or_reach)?;
     loop {
         match packets::take(&mut input).map_err(LinkError::BreakProtocol)? {
             Some(Packet::Accepted(connack)) => {
@@ -257,6 +257,9 @@ impl<'a> Connection<'a> {
             Request::Subscribe { epoch, token, filter, subscription_id } if epoch == ours => {
                 self.underway.subscribe(token, filter, subscription_id);
             }
+            Request::LookUp { epoch, token, filter } if epoch == ours => {
+                self.underway.look_up(token, filter);
+            }
             Request::Unsubscribe { epoch, token, filter } if epoch == ours => {
                 self.underway.unsubscribe(token, filter);
             }
@@ -363,11 +366,12 @@ impl<'a> Connection<'a> {
         }
     }
 
+    /// Sends everything that waits and a DISCONNECT.
     async fn farewell(&mut self) -> io::Result<()> {
-        if packets::disconnect(&mut self.output).is_ok() {
-            self.socket.write_all(&mut self.output, true).await?;
+        match packets::disconnect(&mut self.output) {
+            Ok(()) => self.socket.close(&mut self.output).await,
+            Err(_) => Ok(()),
         }
-        Ok(())
     }
 }
 

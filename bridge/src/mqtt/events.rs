@@ -9,8 +9,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::Event;
 
-/// Bound on the bytes of waiting messages: a lane full of the largest packets would be gigabytes.
-const WAITING_BYTES: usize = 64 << 20;
+/// Bound on the memory of waiting messages, bytes, or one message: a lane full of the largest packets would be gigabytes.
+const WAITING_BYTES: usize = 16 << 20;
 
 /// The receiving side of a link's events.
 #[derive(Debug)]
@@ -101,7 +101,43 @@ impl Lanes {
     }
 }
 
-/// A packet is far below 4 GiB.
+/// A message that is larger than the bound waits until there is no other one.
 fn permits(size: usize) -> u32 {
-    u32::try_from(size).unwrap_or(u32::MAX)
+    u32::try_from(size.min(WAITING_BYTES)).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::mqtt::Incoming;
+
+    fn message(size: usize) -> Event {
+        Event::Message(Incoming {
+            epoch: 1,
+            topic: "q".to_owned(),
+            payload: Bytes::new(),
+            packet_id: 1,
+            duplicate: false,
+            retained: false,
+            subscription_ids: vec![],
+            user_properties: vec![],
+            size,
+            room: None,
+        })
+    }
+
+    #[tokio::test]
+    async fn message_above_the_bound_waits_until_there_is_no_other_one() {
+        let (lanes, mut events) = lanes(10);
+        assert!(lanes.try_place(message(1)).is_none());
+        let mut stalled = lanes.try_place(message(WAITING_BYTES + 1));
+        assert!(stalled.is_some());
+        drop(events.recv().await);
+        lanes.place(&mut stalled).await;
+        assert!(lanes.try_place(message(1)).is_some(), "it fills the room");
+        drop(events.recv().await);
+        assert!(lanes.try_place(message(1)).is_none());
+    }
 }

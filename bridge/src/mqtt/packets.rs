@@ -23,6 +23,8 @@ use super::{Code, Incoming, Message, Options, codes, credentials::Presented};
 const MAX_PACKET_BYTES: u32 = 4 * 1024 * 1024;
 /// Bytes of a packet that a kept payload may hold on to, beside itself.
 const MAX_KEPT_BYTES: usize = 512;
+/// Bytes that an allocator adds to a text, about: a user property of 5 bytes in the packet takes 80 in memory.
+const ALLOCATION_BYTES: usize = 16;
 /// Longest text that MQTT can carry.
 const MAX_TEXT_BYTES: usize = 65_535;
 
@@ -127,7 +129,7 @@ fn decode(frame: &mut BytesMut) -> Result<v5::Packet, Malformed> {
 }
 
 fn message(mut frame: BytesMut) -> Result<Incoming, Malformed> {
-    let (size, payload_length) = (frame.len(), payload_length(&frame)?);
+    let (length, payload_length) = (frame.len(), payload_length(&frame)?);
     let v5::Packet::Publish(publish) = decode(&mut frame)? else { return Err(Malformed::Unexpected(3)) };
     // Nothing is subscribed to with QoS 2, and its handshake is not spoken here.
     if publish.qos == QoS::ExactlyOnce {
@@ -144,9 +146,14 @@ fn message(mut frame: BytesMut) -> Result<Incoming, Malformed> {
         properties.user_properties.extend(more.user_properties);
     }
     // A payload keeps its whole packet in memory, and the bridge's bounds know of the payload alone.
-    if size - payload_length > MAX_KEPT_BYTES {
+    if length - payload_length > MAX_KEPT_BYTES {
         payload = Bytes::copy_from_slice(&payload);
     }
+    let properties_memory: usize = properties
+        .user_properties
+        .iter()
+        .map(|(name, value)| size_of::<(String, String)>() + name.len() + value.len() + 2 * ALLOCATION_BYTES)
+        .sum();
     Ok(Incoming {
         epoch: 0,
         topic: String::from_utf8_lossy(&publish.topic).into_owned(),
@@ -156,7 +163,7 @@ fn message(mut frame: BytesMut) -> Result<Incoming, Malformed> {
         retained: publish.retain,
         subscription_ids: properties.subscription_identifiers.iter().filter_map(|id| u32::try_from(*id).ok()).collect(),
         user_properties: properties.user_properties,
-        size,
+        size: size_of::<Incoming>() + length + properties_memory,
         room: None,
     })
 }
@@ -310,11 +317,26 @@ pub(super) fn subscribe(
     packet_id: u16,
     output: &mut BytesMut,
 ) -> Result<(), Code> {
-    check_filter(&filter)?;
-    let mut filter = Filter::new(filter, QoS::AtLeastOnce);
-    filter.retain_forward_rule = RetainForwardRule::Never;
     let id = subscription_id.and_then(|id| usize::try_from(id).ok());
     let properties = id.map(|id| SubscribeProperties { id: Some(id), user_properties: Vec::new() });
+    write_subscribe(filter, RetainForwardRule::Never, properties, packet_id, output)
+}
+
+/// Writes a SUBSCRIBE for one filter with `QoS` 1, which the broker answers with its retained messages too.
+pub(super) fn look_up(filter: String, packet_id: u16, output: &mut BytesMut) -> Result<(), Code> {
+    write_subscribe(filter, RetainForwardRule::OnEverySubscribe, None, packet_id, output)
+}
+
+fn write_subscribe(
+    filter: String,
+    retained: RetainForwardRule,
+    properties: Option<SubscribeProperties>,
+    packet_id: u16,
+    output: &mut BytesMut,
+) -> Result<(), Code> {
+    check_filter(&filter)?;
+    let mut filter = Filter::new(filter, QoS::AtLeastOnce);
+    filter.retain_forward_rule = retained;
     let mut subscribe = Subscribe::new(filter, properties);
     subscribe.pkid = packet_id;
     write(&v5::Packet::Subscribe(subscribe), None, output)

@@ -86,16 +86,37 @@ impl Socket {
         poll_fn(|context| self.poll_read(context, input)).await
     }
 
-    /// Writes all of `output`, and ends the sending half if `is_last`.
-    pub(super) async fn write_all(&mut self, output: &mut BytesMut, is_last: bool) -> io::Result<()> {
+    /// Writes all of `output`.
+    pub(super) async fn write_all(&mut self, output: &mut BytesMut) -> io::Result<()> {
         while !output.is_empty() {
             poll_fn(|context| self.poll_write(context, output)).await?;
         }
-        poll_fn(|context| self.poll_flush(context)).await?;
+        poll_fn(|context| self.poll_flush(context)).await
+    }
+
+    /// Writes all of `output`, ends the sending half, and returns when the peer has ended its own. Bytes of the peer are read
+    /// and dropped meanwhile: a socket that is closed with unread bytes resets the connection, and the peer may lose the end
+    /// of `output` over that.
+    pub(super) async fn close(&mut self, output: &mut BytesMut) -> io::Result<()> {
+        let mut dropped = BytesMut::new();
+        while !output.is_empty() {
+            dropped.clear();
+            match self.step(output, false, Some(&mut dropped)).await {
+                Ok(Step::Read(0)) => return Ok(()),
+                Ok(_) => {}
+                Err(Failed::Write(error) | Failed::Read(error)) => return Err(error),
+            }
+        }
+        self.write_all(output).await?;
         match self {
-            _ if !is_last => Ok(()),
-            Self::Plain(stream) => stream.shutdown().await,
-            Self::Secure(stream) => stream.shutdown().await,
+            Self::Plain(stream) => stream.shutdown().await?,
+            Self::Secure(stream) => stream.shutdown().await?,
+        }
+        loop {
+            dropped.clear();
+            if self.read(&mut dropped).await? == 0 {
+                return Ok(());
+            }
         }
     }
 

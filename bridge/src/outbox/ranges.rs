@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+/// Memory of a node of the tree.
+const NODE: usize = 224;
+
 /// Positions as ranges without overlaps; neighbours are joined.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ranges {
@@ -60,6 +63,11 @@ impl Ranges {
     /// The ranges in order.
     pub fn iter(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
         self.by_first.iter().map(|(&first, &last)| (first, last))
+    }
+
+    /// Bytes of memory on the heap, about: a node of the tree has room for 11 ranges, and holds 5 of them at least.
+    pub fn memory(&self) -> usize {
+        if self.is_empty() { 0 } else { NODE * (1 + self.by_first.len() / 5) }
     }
 
     /// Whether it holds no position.

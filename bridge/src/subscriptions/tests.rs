@@ -128,6 +128,19 @@ fn of_overlapping_filters_the_one_held_longest_owns_a_message() {
 }
 
 #[test]
+fn overlapping_filters_and_those_without_redelivery_are_named() {
+    let mut subscriptions = settled(&["quotes/#", "other", "quotes/+"]);
+    assert_eq!(subscriptions.overlapping(), Some(("quotes/#", "quotes/+")));
+    assert_eq!(subscriptions.without_redelivery().count(), 0);
+    assert_eq!(settled(&["quotes/a", "quotes/b"]).overlapping(), None);
+    subscriptions.wanted(2, names(&["other"]));
+    let steps = subscriptions.recorded();
+    let [Step::Subscribe { token, .. }] = steps.as_slice() else { panic!("{steps:?}") };
+    subscriptions.subscribed(*token, Code { value: 0, name: "Success" });
+    assert_eq!(subscriptions.without_redelivery().collect::<Vec<_>>(), ["other"]);
+}
+
+#[test]
 fn a_filter_that_the_broker_refused_owns_nothing() {
     let (mut subscriptions, _) = opened(&[], &["quotes/#", "quotes/+"]);
     let steps = subscriptions.recorded();

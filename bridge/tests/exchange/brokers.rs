@@ -196,3 +196,57 @@ async fn suback_that_never_comes_resets_the_connection() {
     bridge.ready().await;
     bridge.stop().await;
 }
+
+/// User property `dead-letter` of another account, in its bytes.
+const MARK: &[u8] = b"\x26\0\x0bdead-letter\0\x09default/b";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dead_letter_on_a_subscribed_topic_is_acknowledged_and_not_read() {
+    let (broker, runtime) = (Broker::start(polite).await, Scripted::start(&["quotes"]).await);
+    let bridge = Running::start(&broker.url, &runtime.url);
+    bridge.ready().await;
+    let letter = wire::publish(0b10, "quotes", 6, MARK, br#"{"a":41}"#);
+    assert!(broker.act(QUOTES, Action::Send(letter)));
+    assert!(broker.act(QUOTES, quote(7, 42)));
+    eventually("both are acknowledged", || broker.count(is_puback) == 2).await;
+    assert_eq!(bridge.metrics.dead_letters_passed.get(), 1);
+    let prices: Vec<String> = runtime.memory().deliveries.iter().map(price).collect();
+    assert_eq!(prices, ["42"]);
+    let inbound = bridge.metrics.inbound.clone();
+    assert_eq!((inbound.messages.get(), inbound.bytes.get(), inbound.redelivered.get()), (2, 16, 0));
+    let again = wire::publish(0b1010, "quotes", 8, &[], br#"{"a":43}"#);
+    assert!(broker.act(QUOTES, Action::Send(again)));
+    eventually("the third is acknowledged", || broker.count(is_puback) == 3).await;
+    assert_eq!(inbound.redelivered.get(), 1, "it came with the flag DUP");
+    bridge.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn broker_that_throttles_gets_every_decision_once_and_in_order() {
+    // One PUBLISH at a time, each answered late.
+    let broker = Broker::start(|received| match &received.packet {
+        Packet::Connect(_) => vec![Action::Send(wire::connack(false, 0, &[0x21, 0, 1]))],
+        Packet::Publish(publish) => {
+            vec![Action::SendAfter(Duration::from_millis(10), wire::puback(publish.packet_id, 0))]
+        }
+        _ => polite(received),
+    })
+    .await;
+    let runtime = Scripted::start(&["quotes"]).await;
+    let bridge = hurried(&broker, &runtime);
+    bridge.ready().await;
+    for packet_id in 1..=60 {
+        assert!(broker.act(QUOTES, quote(packet_id, packet_id.into())));
+    }
+    // 60 answers take longer than one answer may.
+    eventually("all are acknowledged", || broker.count(is_puback) == 60).await;
+    assert_eq!(broker.accepted(), 2, "both connections are the first ones");
+    let received = broker.received().clone();
+    let published = received.iter().filter_map(|received| match &received.packet {
+        Packet::Publish(publish) if is_to(received, "/decisions") => Some(crate::field(&publish.payload, "price")),
+        _ => None,
+    });
+    let expected: Vec<String> = (1..=60).map(|price: u32| price.to_string()).collect();
+    assert_eq!(published.collect::<Vec<String>>(), expected);
+    bridge.stop().await;
+}

@@ -5,14 +5,17 @@
 mod backlog;
 mod broker;
 mod brokers;
+mod capabilities;
 mod client;
 mod credentials;
+mod farewell;
 mod link;
 mod mosquitto;
 mod outbox;
 mod proxy;
 mod running;
 mod runtime;
+mod swap;
 
 use bridge::{BROKER, PUBLISHING, SUBSCRIPTIONS};
 use client::Client;

@@ -7,7 +7,7 @@ use std::{
 
 use bridge::{Config, Limits, Metrics, MqttConfig, PARTS, Parts};
 use intuition_api::v1::{Delivery, tick};
-use intuition_common::{clock::SystemClock, readiness::Readiness};
+use intuition_common::{clock::SystemClock, heartbeat::Heartbeat, readiness::Readiness};
 use prometheus_client::{encoding::text::encode, registry::Registry};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -62,6 +62,7 @@ impl Running {
             readiness: readiness.clone(),
             metrics: metrics.clone(),
             clock: Arc::new(SystemClock),
+            heartbeat: Heartbeat::new(),
             published: None,
         };
         let shutdown = CancellationToken::new();
@@ -84,6 +85,21 @@ impl Running {
             self.readiness.missing().iter().any(|missing| missing.part == part && missing.reason == reason)
         })
         .await;
+    }
+
+    /// Waits for a warning, and gives its message.
+    pub(crate) async fn warns(&self, part: &str, reason: &str) -> String {
+        let find = || {
+            let warnings = self.readiness.warnings();
+            warnings.into_iter().find(|warning| warning.part == part && warning.reason == reason)
+        };
+        eventually(&format!("{part} {reason}"), || find().is_some()).await;
+        find().unwrap().message
+    }
+
+    /// The reasons of its warnings.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        self.readiness.warnings().into_iter().map(|warning| warning.reason).collect()
     }
 
     /// What it says about a part that it lacks.

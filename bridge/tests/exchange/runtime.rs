@@ -312,6 +312,8 @@ async fn serve(
             drop(responses.send(Ok(ProcessResponse { message: Some(message) })));
         }
     }
+    // The last sender ends the stream.
+    scripted.memory().streams.retain(|(stream, _)| !stream.same_channel(&responses));
 }
 
 type Boxed<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;

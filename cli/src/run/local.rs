@@ -15,9 +15,13 @@ use algo_runtime::{
     settings::Choice,
 };
 use bridge::{MqttConfig, Parts, Published};
-use intuition_api::{topic, v1::Backend};
+use intuition_api::{
+    topic::{self, OwnTopics},
+    v1::Backend,
+};
 use intuition_common::{
     clock::{Clock, SystemClock},
+    heartbeat::Heartbeat,
     readiness::Readiness,
 };
 use intuition_operator::resource::TradingAlgo;
@@ -25,18 +29,18 @@ use prometheus_client::registry::Registry;
 use tokio::{
     net::TcpListener,
     sync::{mpsc::UnboundedSender, watch},
-    task::JoinHandle,
+    task::{JoinError, JoinHandle},
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{settings, watchdog::Away};
+use super::{names, settings, watchdog::Away};
 use crate::validate;
 
 /// Parts of a bridge and a feed that are connections to the broker.
 const CONNECTIONS: [&str; 3] = [bridge::BROKER, bridge::PUBLISHER, crate::feed::publisher::READY_PART];
 
-/// How long a bridge may take for its farewell.
-pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a bridge may take for its farewell, and a feed for its own. A bridge ends within 5 seconds.
+pub(super) const PATIENCE: Duration = Duration::from_secs(8);
 
 /// Why a manifest could not be started, or stopped by itself.
 #[derive(Debug, thiserror::Error)]
@@ -127,6 +131,12 @@ impl Local {
         format!("{account}: `intuition halt --runtime http://{addr} --account {account}` stops its trading")
     }
 
+    /// The topic of its decisions under a prefix.
+    pub(super) fn decisions_topic(&self, topic_prefix: &str) -> String {
+        let named = self.decisions_topic.as_deref().map(|named| names::decisions_topic(named, topic_prefix));
+        OwnTopics::new(topic_prefix, &self.account, named.as_deref()).decisions().to_owned()
+    }
+
     /// Starts the bridge.
     pub(super) fn connect(&mut self, mqtt: &MqttConfig, published: &UnboundedSender<Published>) {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -136,13 +146,14 @@ impl Local {
             mqtt: mqtt.clone(),
             runtime_url: format!("http://{}", self.runtime.addr),
             account: self.account.clone(),
-            decisions_topic: self.decisions_topic.clone(),
+            decisions_topic: Some(self.decisions_topic(&mqtt.topic_prefix)),
             limits: bridge::Limits::default(),
         };
         let parts = Parts {
             readiness: readiness.clone(),
             metrics: bridge::Metrics::default(),
             clock,
+            heartbeat: Heartbeat::new(),
             published: Some(published.clone()),
         };
         #[expect(clippy::disallowed_methods, reason = "`stop` awaits its handle")]
@@ -205,7 +216,7 @@ impl Local {
             Some(Bridge { stop, mut task, .. }) => {
                 stop.cancel();
                 if let Ok(ended) = tokio::time::timeout(PATIENCE, &mut task).await {
-                    ended.unwrap_or(Ok(())).map_err(LocalError::Bridge)
+                    bridge_result(ended)
                 } else {
                     task.abort();
                     tracing::warn!(algo = self.account, "the bridge did not end in time");
@@ -219,6 +230,11 @@ impl Local {
         let end = Arc::clone(&self.tally.borrow());
         (end, stopped.and(bridged))
     }
+}
+
+/// The result of the bridge's task. Only a panic leaves it without one: `stop` alone aborts it.
+fn bridge_result(ended: Result<Result<(), bridge::BridgeError>, JoinError>) -> Result<(), LocalError> {
+    ended.map_or(Err(LocalError::Lose("bridge")), |result| result.map_err(LocalError::Bridge))
 }
 
 fn mark(tally: &Tally, topic: &str, source: &str) -> u64 {
@@ -248,6 +264,14 @@ pub(super) fn away(owner: &str, readiness: &Readiness, counts: impl Fn(&str) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn panic_of_the_bridge_is_an_error() {
+        #[expect(clippy::disallowed_methods, reason = "the test awaits it")]
+        let task = tokio::spawn(async { panic!("as the test asks for") });
+        assert!(matches!(bridge_result(task.await), Err(LocalError::Lose("bridge"))));
+        assert!(bridge_result(Ok(Ok(()))).is_ok());
+    }
 
     #[test]
     fn runtimes_listen_on_successive_ports_or_on_free_ones() {

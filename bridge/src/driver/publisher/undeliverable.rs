@@ -49,7 +49,7 @@ impl Undeliverable {
     }
 
     /// Warns of all topics that are undeliverable now.
-    pub(super) fn show(outbox: &Outbox<Outgoing>, board: &Board) {
+    pub(super) fn show(outbox: &Outbox<Outgoing>, board: &mut Board) {
         let topics = outbox.undeliverable();
         let count = topics.len();
         if count == 0 {

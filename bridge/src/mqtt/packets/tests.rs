@@ -155,3 +155,11 @@ fn refused_packet_leaves_nothing_in_the_output() {
 fn publish_of(message: &Message, max: Option<u32>, output: &mut BytesMut) -> Result<(), Code> {
     super::publish(message.clone(), 1, max, output)
 }
+
+#[test]
+fn message_counts_the_memory_of_its_user_properties() {
+    // 20 empty ones of 5 bytes each.
+    let message = incoming(&[0x26, 0, 0, 0, 0].repeat(20), b"1");
+    assert_eq!(message.user_properties.len(), 20);
+    assert!(message.size >= 20 * size_of::<(String, String)>(), "{}", message.size);
+}

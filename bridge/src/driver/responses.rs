@@ -1,0 +1,121 @@
+//! Messages from the runtime.
+
+use std::time::Duration;
+
+use intuition_api::v1::{Committed, Opened, process_response};
+use intuition_common::exit::with_causes;
+use tokio::time::Instant;
+
+use super::Driver;
+use crate::{board, message::Inputs, outbox::Ranges, runtime::RuntimeError};
+
+/// A ledger that has gone back is warned of for this long.
+const LEDGER_WARNING: Duration = Duration::from_hours(1);
+const LEDGER_WENT_BACK: &str = "LedgerWentBack";
+
+impl Driver {
+    pub(super) fn on_session(&mut self, said: Result<Option<process_response::Message>, RuntimeError>) {
+        let understood = match said {
+            Ok(None) => Ok(()),
+            Ok(Some(message)) => self.understand(message),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = understood {
+            self.end_session(&error);
+        }
+        self.quotes.show(&mut self.board, Instant::now());
+    }
+
+    pub(super) fn end_session(&mut self, error: &RuntimeError) {
+        self.board.lack(board::RUNTIME, error.reason(), &with_causes(error));
+        self.session.close(Instant::now(), error);
+        if error.is_superseded() {
+            self.quotes.stand_down();
+            self.publisher.stand_down();
+        }
+        self.quotes.subscriptions.stream_ended();
+    }
+
+    fn understand(&mut self, message: process_response::Message) -> Result<(), RuntimeError> {
+        use process_response::Message;
+        let steps = match message {
+            Message::Opened(opened) => {
+                self.opened(opened)?;
+                Vec::new()
+            }
+            _ if !self.session.is_open() => {
+                return Err(RuntimeError::Breach("it did not begin with Opened".to_owned()));
+            }
+            Message::Channels(channels) => {
+                self.quotes.inputs = Inputs::new(channels.inputs);
+                self.quotes.subscriptions.wanted(channels.version, channels.filters)
+            }
+            Message::HoldingRecorded(_) => self.quotes.subscriptions.recorded(),
+            Message::Committed(committed) => {
+                self.committed(committed)?;
+                Vec::new()
+            }
+            Message::Waiting(waiting) => {
+                tracing::debug!(reason = waiting.reason, "the runtime waits for the algorithm: {}", waiting.message);
+                self.session.asked_to_wait(Instant::now());
+                Vec::new()
+            }
+        };
+        self.perform(steps);
+        Ok(())
+    }
+
+    fn opened(&mut self, opened: Opened) -> Result<(), RuntimeError> {
+        if self.session.is_open() {
+            return Err(RuntimeError::Breach("it opened the stream twice".to_owned()));
+        }
+        self.metrics.connected("runtime");
+        if opened.session_lost && self.keeps_session && !self.loss_reported {
+            self.report_loss();
+        }
+        self.loss_reported = false;
+        if let Some(before) = self.session.opened(&opened) {
+            self.ledger_changed(&before, &opened.ledger_id);
+        }
+        self.publisher.stream_opened(&opened, &mut self.board, &self.metrics);
+        self.quotes.inflight.stream_opened();
+        self.quotes.subscriptions.opened(opened.held);
+        self.board.have(board::RUNTIME);
+        Ok(())
+    }
+
+    /// Positions and outcomes of another ledger mean nothing to this one.
+    fn ledger_changed(&mut self, before: &str, ledger: &str) {
+        let message = format!(
+            "the runtime's ledger {ledger} lacks what the bridge knows of {before}, its ledger before: an older copy was put in \
+             its place, or a new one; decisions may be missing, or be made again under other ids"
+        );
+        self.board.warn(board::RUNTIME, LEDGER_WENT_BACK, &message);
+        self.ledger_warning_until = Some(Instant::now() + LEDGER_WARNING);
+        self.publisher.restart();
+        self.quotes.inflight.ledger_changed();
+    }
+
+    fn committed(&mut self, committed: Committed) -> Result<(), RuntimeError> {
+        for entry in committed.entries {
+            self.publisher.take(entry)?;
+        }
+        for outcome in committed.outcomes {
+            let positions: Ranges = outcome.ticks.iter().flat_map(|tick| &tick.positions).copied().collect();
+            let settled = self.quotes.inflight.outcome(outcome.number, positions);
+            settled.map_err(|error| RuntimeError::Breach(error.to_string()))?;
+            self.session.answered(outcome.number);
+            for tick in &outcome.ticks {
+                self.metrics.outcome(tick);
+            }
+        }
+        Ok(())
+    }
+
+    /// Clears the warning of a ledger that has gone back when its time is over.
+    pub(super) fn expire_ledger_warning(&mut self, now: Instant) {
+        if self.ledger_warning_until.take_if(|until| *until <= now).is_some() {
+            self.board.clear(board::RUNTIME, LEDGER_WENT_BACK);
+        }
+    }
+}
