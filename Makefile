@@ -23,7 +23,7 @@ NEED_VENV = python3 -c 'import ensurepip, venv' 2>/dev/null || .ci/need python3-
 
 .DEFAULT_GOAL := help
 .PHONY: help demo fmt fmt-check lint doc test test-examples test-sdk test-conform test-guides generate check-generated check-scripts \
-	test-chart images cluster-up cluster-down e2e e2e-guides nightly ci tools deps
+	test-chart images cluster-up cluster-down e2e e2e-guides test-brokers nightly ci tools deps
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -144,7 +144,13 @@ e2e-guides: cluster-up ## Do what the guides tell their readers to do in a clust
 	@.ci/need node:nodejs npm:npm
 	source $(CLUSTER_CACHE)/env; tests/guides/cluster $(GUIDES)
 
-nightly: cluster-up ## Run the tests in a cluster that take minutes each: nodes that freeze and lose power
+test-brokers: deps ## Run the bridge's exchange tests against other brokers, which Maven fetches
+	@.ci/need java:default-jdk-headless mvn:maven
+	tests/brokers/run
+
+nightly: deps test-brokers cluster-up ## Run the tests that take minutes each: other brokers, long backlogs, lost nodes, upgrades from v0.1.0
+	$(CARGO) build --quiet --workspace --bins
+	RUST_LIB_BACKTRACE=0 $(CARGO) test --package e2e --test backlog -- --ignored
 	source $(CLUSTER_CACHE)/env; \
 	export E2E_FIGURES=$(E2E_FIGURES) RUST_LIB_BACKTRACE=0; \
 	$(CARGO) test --package e2e --features cluster --test cluster_nightly -- --test-threads=1

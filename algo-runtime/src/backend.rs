@@ -6,7 +6,7 @@
 //! rejected (`backend/caution.rs`).
 //!
 //! - [`Backend`]: one stream to one backend, as a state machine: reports in, orders out, no I/O.
-//! - [`link`]: carries the orders out.
+//! - `messages`: those. [`link`]: carries the orders out.
 //! - [`describe`], [`answer`]: what a backend says of itself and answers, checked against the contract.
 
 mod address;
@@ -14,14 +14,14 @@ pub mod answer;
 mod caution;
 pub mod describe;
 pub mod link;
+mod messages;
 mod schema;
 mod trouble;
 
 use std::time::Duration;
 
 use intuition_api::v1::{
-    DescribeResponse, EventBatch, EventBatchResult, InitializeRequest, InitializeResponse, InputEvent, Quote,
-    Reconfigure, ReconfigureResponse, input_event,
+    EventBatch, InitializeRequest, InitializeResponse, InputEvent, Quote, Reconfigure, ReconfigureResponse, input_event,
 };
 use intuition_common::backoff::Backoff;
 use serde_json::Value;
@@ -31,6 +31,7 @@ use crate::algorithm::{self, AlgorithmSettings, FieldError, FieldErrors};
 
 pub use address::{Address, AddressError};
 pub use caution::MAX_BATCH;
+pub use messages::{Heard, Order, Report, Said};
 pub use trouble::{Failure, Fault, Trouble};
 
 /// Pauses between attempts.
@@ -38,64 +39,6 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 /// While what it fails at is looked for: it is there, and a quote waits for up to a dozen attempts.
 const LONGEST_SEARCH_PAUSE: Duration = Duration::from_secs(1);
-
-/// What a link is to do.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Order {
-    /// Drop what there is, wait, connect, and call Describe. Everything that is reported from then on belongs to this
-    /// attempt.
-    Call {
-        /// Number of the attempt, from 1, growing.
-        attempt: u64,
-        /// How long to wait first.
-        pause: Duration,
-    },
-    /// Open the stream and send this first.
-    Initialize(InitializeRequest),
-    /// Send this on the stream.
-    Batch(EventBatch),
-    /// Send this on the stream.
-    Reconfigure(Reconfigure),
-}
-
-/// What a link has to tell.
-#[derive(Debug, Clone)]
-pub struct Report {
-    /// See [`Order::Call`].
-    pub attempt: u64,
-    /// The answer to the last order, or how the attempt ended.
-    pub said: Result<Said, Failure>,
-}
-
-/// A backend's answer.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Said {
-    /// To [`Order::Call`].
-    Described(DescribeResponse),
-    /// To [`Order::Initialize`].
-    Initialized(InitializeResponse),
-    /// To [`Order::Batch`].
-    Result(EventBatchResult),
-    /// To [`Order::Reconfigure`].
-    Reconfigured(ReconfigureResponse),
-}
-
-/// What a report means to whoever decides by this backend.
-#[derive(Debug)]
-pub enum Heard {
-    /// Nothing, or nothing yet.
-    Nothing,
-    /// It is there and fit: [`Backend::initialize`] it.
-    Fit,
-    /// It can be asked; these channels it wants.
-    Initialized(Vec<String>),
-    /// It answered what it was asked.
-    Answered(Answer),
-    /// It took the new parameters and wants these channels, none for the same as before; or it refuses them.
-    Reconfigured(Result<Vec<String>, FieldErrors>),
-    /// It failed. What it was asked is to be asked anew.
-    Failed,
-}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Phase {
@@ -133,9 +76,13 @@ pub struct Backend {
     attempt: u64,
     described: Option<Described>,
     trouble: Option<Trouble>,
+    /// The fault that was logged as a warning, since it was last well.
+    warned: Option<Fault>,
+    /// The sentence about another name than at the last Describe.
+    renamed: Option<String>,
     caution: Caution,
     backoff: Backoff,
-    /// Attempts that failed since the last one that brought an answer.
+    /// Attempts that failed since it was last well: answered a batch, or kept its stream open.
     failures: u32,
     batches: u64,
     events: u64,
@@ -154,6 +101,8 @@ impl Backend {
             attempt: 0,
             described: None,
             trouble: Some(starting),
+            warned: None,
+            renamed: None,
             caution: Caution::default(),
             backoff: Backoff::new(FIRST_PAUSE, LONGEST_PAUSE),
             failures: 0,
@@ -185,6 +134,11 @@ impl Backend {
         self.trouble.as_ref()
     }
 
+    /// The sentence about a change of its name between the last two descriptions; `None`: they have the same name.
+    pub fn renamed(&self) -> Option<&str> {
+        self.renamed.as_deref()
+    }
+
     /// Whether it can be asked now.
     pub fn is_open(&self) -> bool {
         self.phase == Phase::Open
@@ -195,7 +149,7 @@ impl Backend {
         matches!(self.phase, Phase::Asked(_) | Phase::Reconfiguring)
     }
 
-    /// Attempts that failed since the last one that brought an answer.
+    /// Attempts that failed since it was last well: answered a batch, or kept its stream open.
     pub const fn failures(&self) -> u32 {
         self.failures
     }
@@ -248,7 +202,8 @@ impl Backend {
         let events: Vec<InputEvent> = (first_event..).zip(quotes).map(|(event, quote)| input(event, quote)).collect();
         self.events += events.len() as u64;
         self.phase = Phase::Asked(Asked { number: self.batches, first_event, count: events.len() });
-        self.orders.push(Order::Batch(EventBatch { number: self.batches, events }));
+        let is_search = self.caution.is_search(events.len());
+        self.orders.push(Order::Batch { batch: EventBatch { number: self.batches, events }, is_search });
     }
 
     /// Asks it to take other settings. What does not fit its description is refused at once.
@@ -268,13 +223,20 @@ impl Backend {
             return Heard::Nothing;
         }
         match (report.said, self.phase.clone()) {
-            (Ok(Said::Described(described)), Phase::Called) => self.described_as(&described),
+            (Ok(Said::Described(described)), Phase::Called) => self.described_as(described),
             (Ok(Said::Initialized(answer)), Phase::Initializing) => self.initialized(answer),
             (Ok(Said::Result(result)), Phase::Asked(asked)) => match answer::judge(result, asked) {
                 Ok(answer) => self.answered(asked, answer),
                 Err(breach) => self.failed(Failure::new(Fault::ContractBroken, breach)),
             },
             (Ok(Said::Reconfigured(answer)), Phase::Reconfiguring) => self.reconfigured(answer),
+            (Ok(Said::Steady), _) => {
+                // While a quote that it failed at waits, only an answer shows that it is well.
+                if !self.caution.is_suspicious() {
+                    self.is_well();
+                }
+                Heard::Nothing
+            }
             (Ok(_), _) => {
                 let message = "it sent a message that answers nothing it was asked".to_owned();
                 self.failed(Failure::new(Fault::ContractBroken, message))
@@ -283,11 +245,8 @@ impl Backend {
         }
     }
 
-    fn described_as(&mut self, response: &DescribeResponse) -> Heard {
-        let described = match Described::read(response) {
-            Ok(described) => described,
-            Err(failure) => return self.failed(failure),
-        };
+    fn described_as(&mut self, described: Described) -> Heard {
+        self.compare_with_last(&described);
         // It answers: what it failed at before was not for want of it.
         self.caution.is_there();
         if let Err(errors) = described.check(&self.settings) {
@@ -299,12 +258,27 @@ impl Backend {
         Heard::Fit
     }
 
+    fn compare_with_last(&mut self, described: &Described) {
+        let Some(last) = &self.described else { return };
+        let (was, is) = (last.to_string(), described.to_string());
+        self.renamed = None;
+        if last.name != described.name {
+            let message = format!("was {was}, is {is}: it begins without the state of {}", last.name);
+            tracing::warn!(address = %self.address, "the algorithm has another name: {message}");
+            self.renamed = Some(message);
+        } else if last.version != described.version {
+            tracing::info!(address = %self.address, "the algorithm has another version: was {was}, is {is}");
+        }
+    }
+
     fn initialized(&mut self, answer: InitializeResponse) -> Heard {
         match answer::channels(answer) {
             Ok(Ok(channels)) => {
                 self.phase = Phase::Open;
+                // The pauses go on growing until it has answered a batch or kept the stream open: a server that ends each
+                // stream behind Initialize would be called ten times a second.
                 if !self.caution.is_suspicious() {
-                    self.is_well();
+                    self.trouble = None;
                 }
                 Heard::Initialized(channels)
             }
@@ -337,6 +311,7 @@ impl Backend {
 
     fn is_well(&mut self) {
         self.trouble = None;
+        self.warned = None;
         self.failures = 0;
         self.backoff.reset();
     }
@@ -365,11 +340,12 @@ impl Backend {
         };
         let pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
         let (reason, attempt, message) = (trouble.reason(), self.attempt, &trouble.message);
-        if self.trouble.as_ref().is_some_and(|known| known.fault == trouble.fault) {
+        if self.warned == Some(trouble.fault) {
             tracing::debug!(reason, attempt, pause_ms, "the algorithm failed again: {message}");
         } else {
             tracing::warn!(reason, attempt, pause_ms, "the algorithm failed, and is called again: {message}");
         }
+        self.warned = Some(trouble.fault);
         self.trouble = Some(trouble);
         self.call(pause);
         Heard::Failed

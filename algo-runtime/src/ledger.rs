@@ -100,6 +100,10 @@ pub trait Ledger: Send {
     fn named(&mut self, query: &IdQuery<'_>) -> Result<Option<WindowRow>, LedgerError>;
     /// At most `limit` decisions from number `from` on, in order.
     fn decisions(&mut self, from: u64, limit: usize) -> Result<Vec<JournalEntry>, LedgerError>;
+    /// An error if a file of the open ledger was removed or replaced. Commits of a removed log are in the file then.
+    fn check_files(&mut self) -> Result<(), LedgerError> {
+        Ok(())
+    }
     /// Closes in order, so that a single file is left.
     fn close(self: Box<Self>) -> Result<(), LedgerError>;
 }
@@ -167,6 +171,14 @@ pub enum LedgerError {
         /// What does not fit.
         finding: String,
     },
+    /// A file of the open ledger was removed or replaced from outside.
+    #[error("the ledger {path} was changed while it was open: {finding}")]
+    Displaced {
+        /// Which file.
+        path: String,
+        /// The change, and the state in which the ledger was left.
+        finding: String,
+    },
     /// Another process opened it later (invariant 7).
     #[error(
         "the ledger {path} was taken over by another runtime (epoch {found}, ours is {ours}); this one may append nothing more"
@@ -191,6 +203,7 @@ impl LedgerError {
             Self::TooNew { .. } => "LedgerTooNew",
             Self::OtherAccount { .. } => "LedgerOfOtherAccount",
             Self::Refused { .. } => "LedgerContradicted",
+            Self::Displaced { .. } => "LedgerDisplaced",
             Self::TakenOver { .. } => "LedgerTakenOver",
         }
     }

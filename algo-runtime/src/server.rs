@@ -2,16 +2,24 @@
 
 use std::{convert::Infallible, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use intuition_api::v1::{self, runtime_server::RuntimeServer};
-use intuition_common::{clock::Clock, heartbeat::Heartbeat, http::HUNG, readiness::Readiness};
+use intuition_api::{
+    bounds::{LARGEST_MESSAGE_BYTES, MESSAGE_BYTES},
+    v1::{self, runtime_server::RuntimeServer},
+};
+use intuition_common::{
+    clock::Clock,
+    grpc::{self, Limits, ServeError},
+    heartbeat::Heartbeat,
+    http::HUNG,
+    readiness::Readiness,
+};
 use tokio::{
     net::TcpListener,
     runtime::Handle,
     sync::{mpsc, oneshot, watch},
 };
-use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tonic::transport::Server;
+use tonic::service::Routes;
 
 use crate::{
     backend::link::Links,
@@ -25,13 +33,11 @@ use crate::{
 
 pub use crate::writer::{ALGORITHM_PART, READY_PART, TOPICS_PART};
 
-/// Largest message taken: a batch of deliveries, each with at most 64 KiB of payload and 10,000 ticks.
-const MAX_MESSAGE_BYTES: usize = 16 * 1024 * 1024;
-const STREAM_WINDOW_BYTES: u32 = 4 * 1024 * 1024;
-const CONNECTION_WINDOW_BYTES: u32 = 16 * 1024 * 1024;
+/// One bridge, the operator's replicas, and people need a handful of everything.
+const LIMITS: Limits =
+    Limits { name: "gRPC", connections: 64, calls: 32, connection_calls: 8, first_message: MESSAGE_BYTES };
 /// Requests that wait for the writer; behind them HTTP/2 flow control holds the bridge back.
 const COMMANDS_AHEAD: usize = 256;
-const KEEPALIVE: Duration = Duration::from_secs(20);
 /// How often who waits for an algorithm is told so.
 const TICK: Duration = Duration::from_secs(10);
 /// How often the heartbeat of the writer is looked at.
@@ -73,8 +79,8 @@ pub enum RuntimeError {
     #[error("cannot trade")]
     Trade(#[source] WriterError),
     /// The server failed.
-    #[error("cannot serve gRPC")]
-    Serve(#[source] tonic::transport::Error),
+    #[error("cannot answer calls")]
+    Serve(#[source] ServeError),
     /// The listening socket cannot be used.
     #[error("cannot use the listening socket")]
     UseSocket(#[source] std::io::Error),
@@ -139,7 +145,7 @@ pub async fn start(
 ) -> Result<Running, RuntimeError> {
     config.settings.check().map_err(RuntimeError::UseSettings)?;
     let addr = listener.local_addr().map_err(RuntimeError::UseSocket)?;
-    let readiness = config.readiness.clone();
+    let (readiness, data_dir) = (config.readiness.clone(), config.data_dir.clone());
     let (commands, receiver) = mpsc::channel(COMMANDS_AHEAD);
     let (tasks, ending) = (TaskTracker::new(), CancellationToken::new());
     let links = Links::new(Handle::current(), tasks.clone(), ending.clone(), config.algorithm_deadline);
@@ -159,7 +165,9 @@ pub async fn start(
     let running =
         Running { addr, tally, heartbeat: heartbeat.clone(), commands: commands.clone(), ended, end: stopped };
     tasks.clone().spawn(async move {
-        let serving = serve(listener, commands, writer_end, tasks, shutdown, ending);
+        let serving = shutdown.child_token();
+        let service = Service::new(commands.clone(), data_dir, tasks, serving.clone());
+        let serving = serve(listener, (service, commands), writer_end, serving, ending);
         let outcome = tokio::select! {
             outcome = serving => outcome,
             never = watch_writer(&heartbeat, &readiness) => match never {},
@@ -190,14 +198,12 @@ fn open(config: Config, links: Links, commands: mpsc::Sender<Command>) -> Result
 
 async fn serve(
     listener: TcpListener,
-    commands: mpsc::Sender<Command>,
+    (service, commands): (Service, mpsc::Sender<Command>),
     writer_end: oneshot::Receiver<Result<(), WriterError>>,
-    tasks: TaskTracker,
-    shutdown: CancellationToken,
+    serving: CancellationToken,
     ending: CancellationToken,
 ) -> Result<(), RuntimeError> {
     // A writer that ends takes the server with it; a server that is told to end stops the writer.
-    let serving = shutdown.child_token();
     let _links = ending.drop_guard();
     let writer_end = async {
         // Without a word only a panic ends it.
@@ -209,7 +215,6 @@ async fn serve(
         serving.run_until_cancelled(keep_ticking(&commands)).await;
         drop(commands.send(Command::Stop).await);
     };
-    let service = Service::new(commands.clone(), tasks, serving.clone());
     let served = async {
         let farewell = async {
             serving.cancelled().await;
@@ -257,19 +262,10 @@ async fn serve_grpc(listener: TcpListener, service: Service, serving: Cancellati
         .build_v1()
         .map_err(RuntimeError::Reflect)?;
     let runtime = RuntimeServer::new(service)
-        .max_decoding_message_size(MAX_MESSAGE_BYTES)
-        .max_encoding_message_size(MAX_MESSAGE_BYTES);
-    let outcome = Server::builder()
-        .initial_stream_window_size(STREAM_WINDOW_BYTES)
-        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-        .http2_keepalive_interval(Some(KEEPALIVE))
-        .tcp_nodelay(true)
-        .add_service(health_service)
-        .add_service(reflection)
-        .add_service(runtime)
-        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), serving.cancelled())
-        .await
-        .map_err(RuntimeError::Serve);
+        .max_decoding_message_size(LARGEST_MESSAGE_BYTES)
+        .max_encoding_message_size(LARGEST_MESSAGE_BYTES);
+    let routes = Routes::new(health_service).add_service(reflection).add_service(runtime);
+    let outcome = grpc::serve(listener, routes, LIMITS, serving.clone()).await.map_err(RuntimeError::Serve);
     // Also where serving ends by itself: the writer must not wait for commands for ever.
     serving.cancel();
     outcome

@@ -1,6 +1,12 @@
-//! The gRPC service `intuition.v1.Runtime`: hands every call to the writer.
+//! The gRPC service `intuition.v1.Runtime`: hands every call to the writer, but for lists of decisions, which have a
+//! connection to the ledger of their own.
+//!
+//! - `responses`: the queue of responses of a stream.
+
+pub(crate) mod responses;
 
 use std::{
+    path::PathBuf,
     pin::Pin,
     sync::{
         Arc,
@@ -14,15 +20,29 @@ use intuition_api::v1::{
     ResetSourceResponse, SetTradingStateRequest, SetTradingStateResponse, Source, SourcesRequest,
     process_request::Message, runtime_server::Runtime,
 };
-use tokio::sync::{mpsc, oneshot};
-use tokio_stream::{Stream, StreamExt as _, wrappers::ReceiverStream, wrappers::UnboundedReceiverStream};
+use intuition_common::{exit::with_causes, grpc::Admission};
+use prost::Message as _;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
+    task::spawn_blocking,
+};
+use tokio_stream::{Stream, StreamExt as _, wrappers::ReceiverStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{Request, Response, Status, Streaming};
 
-use crate::writer::{Command, SourcesCommand, TradingCommand};
+use crate::{
+    ledger::{LedgerError, sqlite::DecisionReader},
+    writer::{Command, SourcesCommand, TradingCommand},
+};
 
 /// Decisions or sources that wait for a slow reader.
 const ROWS_AHEAD: usize = 256;
+/// Decisions read at once.
+const PAGE: usize = 1_000;
+/// Lists at a time.
+const MOST_LISTS: usize = 4;
+/// Bytes of messages on streams that wait for the writer.
+const WAITING_BYTES: usize = 32 << 20;
 
 type ResponseStream<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
@@ -30,14 +50,36 @@ type ResponseStream<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 #[derive(Clone)]
 pub(crate) struct Service {
     writer: mpsc::Sender<Command>,
+    /// Folder of the ledger.
+    data_dir: PathBuf,
     streams: Arc<AtomicU64>,
+    lists: Arc<Semaphore>,
+    waiting: Arc<Semaphore>,
     tasks: TaskTracker,
     shutdown: CancellationToken,
 }
 
 impl Service {
-    pub(crate) fn new(writer: mpsc::Sender<Command>, tasks: TaskTracker, shutdown: CancellationToken) -> Self {
-        Self { writer, streams: Arc::default(), tasks, shutdown }
+    pub(crate) fn new(
+        writer: mpsc::Sender<Command>,
+        data_dir: PathBuf,
+        tasks: TaskTracker,
+        shutdown: CancellationToken,
+    ) -> Self {
+        let permits = |most| Arc::new(Semaphore::new(most));
+        let (lists, waiting) = (permits(MOST_LISTS), permits(WAITING_BYTES));
+        Self { writer, data_dir, streams: Arc::default(), lists, waiting, tasks, shutdown }
+    }
+
+    /// Takes a list into the number of those that may be read at a time, until its answer was read to its end.
+    fn admit_list<T>(&self, request: &Request<T>) -> Result<(), Status> {
+        let permit = Arc::clone(&self.lists).try_acquire_owned().map_err(|_| {
+            Status::resource_exhausted(format!("{MOST_LISTS} lists are being read here already: try again"))
+        })?;
+        if let Some(admission) = request.extensions().get::<Admission>() {
+            admission.keep((permit, admission.lasts()));
+        }
+        Ok(())
     }
 
     async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<Result<T, Status>>) -> Command) -> Result<T, Status> {
@@ -57,24 +99,32 @@ impl Runtime for Service {
         &self,
         request: Request<Streaming<ProcessRequest>>,
     ) -> Result<Response<Self::ProcessStream>, Status> {
+        let admission = request.extensions().get::<Admission>().cloned();
         let mut requests = request.into_inner();
         let first = requests.message().await?.and_then(|request| request.message);
         let Some(Message::Open(open)) = first else {
             return Err(Status::invalid_argument("the first message of Process must be Open"));
         };
         let stream = self.streams.fetch_add(1, Ordering::Relaxed);
-        let (responses, receiver) = mpsc::unbounded_channel();
+        let writer = self.writer.downgrade();
+        let (responses, reader) = responses::responses(move || {
+            // A queue of commands that is full wakes the writer too.
+            writer.upgrade().into_iter().for_each(|writer| drop(writer.try_send(Command::Room)));
+        });
         let ended = CancellationToken::new();
-        let opening = Command::Open { stream, open, responses, ended: ended.clone() };
-        self.writer.send(opening).await.map_err(|_| stopped())?;
-        let (writer, shutdown) = (self.writer.clone(), self.shutdown.clone());
+        let open = Command::Open { stream, open, responses, ended: ended.clone() };
+        self.writer.send(open).await.map_err(|_| stopped())?;
+        let place = admission.and_then(|admission| admission.lasts());
+        let (service, shutdown) = (self.clone(), self.shutdown.clone());
         self.tasks.spawn(async move {
             // The stream's own end, a broken connection, the writer and the end of the process all end it the same way.
-            let forwarding = ended.run_until_cancelled(forward(requests, stream, &writer));
+            let forwarding = ended.run_until_cancelled(service.forward(requests, stream));
             shutdown.run_until_cancelled(forwarding).await;
-            drop(writer.send(Command::Close { stream }).await);
+            // Once a stream has ended, a client that does not read holds no place of the listener.
+            drop(place);
+            drop(service.writer.send(Command::Close { stream }).await);
         });
-        Ok(Response::new(Box::pin(UnboundedReceiverStream::new(receiver))))
+        Ok(Response::new(Box::pin(reader)))
     }
 
     async fn configure(&self, request: Request<ConfigureRequest>) -> Result<Response<ConfigureResponse>, Status> {
@@ -103,12 +153,13 @@ impl Runtime for Service {
     }
 
     async fn decisions(&self, request: Request<DecisionsRequest>) -> Result<Response<Self::DecisionsStream>, Status> {
+        self.admit_list(&request)?;
         let DecisionsRequest { account, from_seq } = request.into_inner();
-        let through = self.ask(|reply| Command::Account { account: account.clone(), reply }).await?.decisions;
+        let through = self.ask(|reply| Command::Account { account, reply }).await?.decisions;
         let (sender, receiver) = mpsc::channel(ROWS_AHEAD);
         let (service, shutdown) = (self.clone(), self.shutdown.clone());
         self.tasks.spawn(async move {
-            let sending = service.send_decisions(account, from_seq.max(1), through, &sender);
+            let sending = service.send_decisions(from_seq.max(1), through, &sender);
             if let Some(Err(status)) = shutdown.run_until_cancelled(sending).await {
                 drop(sender.send(Err(status)).await);
             }
@@ -117,6 +168,7 @@ impl Runtime for Service {
     }
 
     async fn sources(&self, request: Request<SourcesRequest>) -> Result<Response<Self::SourcesStream>, Status> {
+        self.admit_list(&request)?;
         let SourcesRequest { account } = request.into_inner();
         let first = self.sources_behind(&account, None).await?;
         let (sender, receiver) = mpsc::channel(ROWS_AHEAD);
@@ -155,6 +207,22 @@ impl Service {
         self.ask(|reply| Command::Sources(SourcesCommand::List { account, after, reply })).await
     }
 
+    /// Hands the messages of a stream to the writer, no more of them at a time than may wait for it.
+    async fn forward(&self, mut requests: Streaming<ProcessRequest>, stream: u64) {
+        while let Some(Ok(request)) = requests.next().await {
+            let Some(room) = self.room(request.encoded_len()).await else { return };
+            let Some(message) = request.message else { continue };
+            if self.writer.send(Command::Request { stream, message, room: Some(room) }).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn room(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        let bytes = u32::try_from(bytes.min(WAITING_BYTES)).ok()?;
+        Arc::clone(&self.waiting).acquire_many_owned(bytes).await.ok()
+    }
+
     async fn send_sources(
         &self,
         account: String,
@@ -176,13 +244,19 @@ impl Service {
 
     async fn send_decisions(
         &self,
-        account: String,
         mut from: u64,
         through: u64,
         sender: &mpsc::Sender<Result<Decision, Status>>,
     ) -> Result<(), Status> {
+        let dir = self.data_dir.clone();
+        let mut reader = blocking(move || DecisionReader::open(&dir)).await?;
         while from <= through {
-            let page = self.ask(|reply| Command::Decisions { account: account.clone(), from, reply }).await?;
+            let page;
+            (reader, page) = blocking(move || {
+                let page = reader.page(from, PAGE)?;
+                Ok((reader, page))
+            })
+            .await?;
             let Some(last) = page.last() else { break };
             from = last.seq + 1;
             for decision in page.into_iter().filter(|decision| decision.seq <= through) {
@@ -196,13 +270,12 @@ impl Service {
     }
 }
 
-async fn forward(mut requests: Streaming<ProcessRequest>, stream: u64, writer: &mpsc::Sender<Command>) {
-    while let Some(Ok(request)) = requests.next().await {
-        let Some(message) = request.message else { continue };
-        if writer.send(Command::Request { stream, message }).await.is_err() {
-            return;
-        }
-    }
+/// Reads the ledger on a thread that may wait for the disk.
+async fn blocking<T: Send + 'static>(
+    read: impl FnOnce() -> Result<T, LedgerError> + Send + 'static,
+) -> Result<T, Status> {
+    let read = spawn_blocking(read).await.map_err(|_| Status::internal("the reader of decisions has failed"))?;
+    read.map_err(|error| Status::internal(format!("{}: {}", error.reason(), with_causes(&error))))
 }
 
 fn stopped() -> Status {

@@ -4,6 +4,7 @@
 //!
 //! - `stream`: the stream to the bridge; `bridge`: the writer's end of it; `parts`: messages of bounded size.
 //! - `reports`: when reports about the outbox are saved. `backends`: the links to backends.
+//! - `recovery`: after a commit that failed, and when the ledger's files were taken away.
 //! - `trading`: the calls about the trading state. `sources`: the calls about sources.
 //! - `gaps`: the log lines about missing numbers; `denials`: those about denied signals.
 
@@ -12,6 +13,7 @@ mod bridge;
 mod denials;
 mod gaps;
 mod parts;
+mod recovery;
 mod reports;
 mod sources;
 mod stream;
@@ -20,12 +22,11 @@ mod trading;
 use std::{io, sync::Arc, time::Instant};
 
 use intuition_api::v1::{
-    AccountResponse, ConfigureRequest, ConfigureResponse, Decision, Open, ProcessResponse, process_request,
-    process_response::Message,
+    AccountResponse, ConfigureRequest, ConfigureResponse, Open, process_request, process_response::Message,
 };
-use intuition_common::{clock::Clock, exit::with_causes, heartbeat::Heartbeat, readiness::Readiness};
+use intuition_common::{clock::Clock, heartbeat::Heartbeat, readiness::Readiness};
 use tokio::{
-    sync::{mpsc, oneshot, watch},
+    sync::{OwnedSemaphorePermit, mpsc, oneshot, watch},
     time::error::Elapsed,
 };
 use tokio_util::sync::CancellationToken;
@@ -38,8 +39,8 @@ use crate::{
     engine::{Engine, LinkId, RequestError, Tally},
     ledger::{Ledger, LedgerError},
     metrics::Metrics,
+    service::responses::Responses,
     settings::{InitialTrading, Settings, SettingsError},
-    wire,
 };
 
 /// The part of [`Readiness`] that a runtime provides: it lacks it until the ledger is open, and while it cannot commit.
@@ -54,25 +55,22 @@ const GROUP_TICKS: usize = 4_096;
 /// Outbox entries and decisions read at once, at most.
 const PAGE: usize = 1_000;
 
-/// The responses of a stream. Not bounded by itself: the bridge has a bounded number of ticks without outcome, and every
-/// response answers one of them.
-pub(crate) type Responses = mpsc::UnboundedSender<Result<ProcessResponse, Status>>;
 type Reply<T> = oneshot::Sender<Result<T, Status>>;
 
 /// What the writer is asked.
 pub(crate) enum Command {
     /// A bridge opened a stream; it replaces the one before. `ended` is cancelled when the writer ends the stream.
     Open { stream: u64, open: Open, responses: Responses, ended: CancellationToken },
-    /// A message on a stream.
-    Request { stream: u64, message: process_request::Message },
+    /// A message on a stream. `room` is its share of the bytes that may wait for the writer.
+    Request { stream: u64, message: process_request::Message, room: Option<OwnedSemaphorePermit> },
+    /// The responses of the stream were full and have room again: entries of the outbox go on.
+    Room,
     /// The bridge closed its side.
     Close { stream: u64 },
     /// See the contract.
     Configure { request: ConfigureRequest, reply: Reply<ConfigureResponse> },
     /// See the contract.
     Account { account: String, reply: Reply<AccountResponse> },
-    /// A page of decisions.
-    Decisions { account: String, from: u64, reply: Reply<Vec<Decision>> },
     /// Lists, resets or forgets sources.
     Sources(sources::Command),
     /// Sets the trading state, or sells holdings by hand.
@@ -99,6 +97,9 @@ enum Answer {
     Trading(trading::Answer),
 }
 
+/// The answers of a group that was not committed, and the error of the ledger.
+type Uncommitted = Box<(Vec<Answer>, LedgerError)>;
+
 /// Why the writer ended.
 #[derive(Debug, thiserror::Error)]
 pub enum WriterError {
@@ -123,6 +124,7 @@ pub(crate) struct Writer {
     readiness: Readiness,
     /// The last commit failed.
     failing: bool,
+    files_checked: Instant,
     tally: watch::Sender<Arc<Tally>>,
     heartbeat: Heartbeat,
     bridge: Option<Bridge>,
@@ -166,6 +168,7 @@ impl Writer {
             metrics,
             readiness,
             failing: false,
+            files_checked: Instant::now(),
             tally,
             heartbeat: Heartbeat::new(),
             bridge: None,
@@ -212,7 +215,8 @@ impl Writer {
                 self.handle(command, &mut answers);
                 next = if ticks < GROUP_TICKS { commands.try_recv().ok() } else { None };
             }
-            self.finish(answers)?;
+            self = self.settle(answers)?;
+            self.check_files()?;
         }
         self.end_stream(Status::unavailable("the runtime is shutting down"));
         self.save_reports();
@@ -222,7 +226,7 @@ impl Writer {
     fn handle(&mut self, command: Command, answers: &mut Vec<Answer>) {
         match command {
             Command::Open { stream, open, responses, ended } => self.open(stream, &open, (responses, ended), answers),
-            Command::Request { stream, message } => {
+            Command::Request { stream, message, room: _room } => {
                 if self.is_open(stream)
                     && let Err(error) = self.request(stream, message, answers)
                 {
@@ -246,10 +250,6 @@ impl Writer {
                 Ok(()) => answers.push(Answer::Account(reply)),
                 Err(error) => respond(reply, Err(status_of(&error))),
             },
-            Command::Decisions { account, from, reply } => {
-                let page = self.decisions(&account, from);
-                respond(reply, page);
-            }
             Command::Sources(command) => answers.extend(self.sources(command).map(Answer::Sources)),
             Command::Trading(command) => answers.extend(self.trading(command).map(Answer::Trading)),
             Command::Report { life, link, report } => {
@@ -258,17 +258,24 @@ impl Writer {
                 }
             }
             Command::Tick => self.ask_to_wait(),
-            // The loop ends the group before it.
-            Command::Stop => {}
+            // Entries follow every group for which there is room. The loop ends the group before it stops.
+            Command::Room | Command::Stop => {}
         }
     }
 
     /// Decides what can be decided, commits the group, then answers it. A commit that fails answers all with the reason
     /// and takes up the state of the last one.
-    fn finish(&mut self, answers: Vec<Answer>) -> Result<(), WriterError> {
+    fn settle(mut self, answers: Vec<Answer>) -> Result<Self, WriterError> {
+        match self.finish(answers) {
+            Ok(()) => Ok(self),
+            Err(uncommitted) => self.recover(*uncommitted),
+        }
+    }
+
+    fn finish(&mut self, answers: Vec<Answer>) -> Result<(), Uncommitted> {
         let settled = match self.engine.advance(self.clock.now_micros(), self.ledger.as_mut()) {
             Ok(settled) => settled,
-            Err(error) => return self.recover(answers, error),
+            Err(error) => return Err(Box::new((answers, error))),
         };
         let began = Instant::now();
         let changes = if self.reports.is_due(self.engine.unsaved_reports(), began) {
@@ -278,7 +285,7 @@ impl Writer {
         };
         if let Some(changes) = &changes {
             if let Err(error) = self.ledger.commit(changes) {
-                return self.recover(answers, error);
+                return Err(Box::new((answers, error)));
             }
             self.metrics.committed(began.elapsed());
             self.tell_gaps(&changes.gaps);
@@ -297,46 +304,11 @@ impl Writer {
         self.send_commit(changes.as_ref().map_or(&[], |changes| &changes.outbox), settled);
         self.send_outbox();
         self.tell_channels();
+        self.end_unread_stream();
         self.see_to_backends();
         if self.tally.receiver_count() > 0 {
             self.tally.send_replace(Arc::new(self.engine.tally()));
         }
-        Ok(())
-    }
-
-    fn recover(&mut self, answers: Vec<Answer>, error: LedgerError) -> Result<(), WriterError> {
-        let message = with_causes(&error);
-        let status = Status::internal(format!("{}: {message}", error.reason()));
-        self.metrics.commit_failed();
-        self.failing = true;
-        self.readiness.lack(READY_PART, error.reason(), &message);
-        let mut asked = Vec::new();
-        for answer in answers {
-            match answer {
-                Answer::Configure(reply, _) => respond(reply, Err(status.clone())),
-                Answer::Sources(answer) => answer.fail(status.clone()),
-                Answer::Trading(answer) => answer.fail(status.clone()),
-                Answer::Account(reply) => asked.push(reply),
-                Answer::Stream { .. } | Answer::Outbox => {}
-            }
-        }
-        self.end_stream(status);
-        if matches!(error, LedgerError::TakenOver { .. }) {
-            return Err(WriterError::UseLedger(error));
-        }
-        tracing::error!(
-            error = &error as &dyn std::error::Error,
-            reason = error.reason(),
-            "nothing of this group is kept"
-        );
-        self.engine = take_up(self.ledger.as_mut(), &self.settings, self.clock.as_ref())?;
-        self.reports = Reports::default();
-        // The account is that of the last commit now.
-        for reply in asked {
-            respond(reply, Ok(self.account()));
-        }
-        self.backends.begin_anew();
-        self.see_to_backends();
         Ok(())
     }
 
@@ -349,14 +321,6 @@ impl Writer {
             Answer::Sources(answer) => answer.give(),
             Answer::Trading(answer) => answer.give(),
         }
-    }
-
-    fn decisions(&mut self, account: &str, from: u64) -> Result<Vec<Decision>, Status> {
-        self.engine.check_account(account).map_err(|error| status_of(&error))?;
-        let page = self.ledger.decisions(from, PAGE);
-        let entries = page.map_err(|error| Status::internal(format!("{}: {error}", error.reason())))?;
-        let (account, ledger_id) = self.engine.names();
-        Ok(entries.iter().map(|entry| wire::decision(account, ledger_id, entry)).collect())
     }
 }
 

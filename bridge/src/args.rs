@@ -1,9 +1,11 @@
 //! The command line of `bridge`, every flag also by environment variable.
 
+mod tuning;
+
 use std::{io, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use bridge::{
-    BridgeError, Config, Limits, Metrics, MqttConfig, PARTS, Parts, Session,
+    BridgeError, Config, Metrics, MqttConfig, PARTS, Parts, Session,
     mqtt::{Credentials, Fixed},
 };
 use clap::Parser;
@@ -19,6 +21,8 @@ use intuition_common::{
 };
 use prometheus_client::registry::Registry;
 use tokio::{net::TcpListener, task::JoinSet};
+
+use self::tuning::TuningArgs;
 
 /// Connects one algo-runtime to MQTT: quotes in, decisions out, nothing lost.
 #[derive(Debug, Parser)]
@@ -64,6 +68,8 @@ pub(crate) struct Args {
     /// Address for /healthz, /readyz and /metrics.
     #[arg(long, env = "INTUITION_HTTP_ADDR", value_name = "ADDR")]
     http_addr: Option<SocketAddr>,
+    #[command(flatten)]
+    tuning: TuningArgs,
     #[command(flatten)]
     pub(crate) log: LogArgs,
 }
@@ -149,17 +155,17 @@ impl Args {
             }),
         };
         Ok(Config {
-            mqtt: MqttConfig {
+            limits: self.tuning.limits(),
+            mqtt: self.tuning.mqtt(MqttConfig {
                 credentials,
                 client_id_prefix: self.client_id_prefix,
                 topic_prefix: self.topic_prefix,
                 session: Session::Persistent,
                 ..MqttConfig::new(self.mqtt)
-            },
+            }),
             runtime_url: self.rpc,
             account: self.algo,
             decisions_topic: self.decisions_topic,
-            limits: Limits::default(),
         })
     }
 }

@@ -10,11 +10,11 @@ use intuition_api::{
 use crate::{
     inflight::Bounds,
     message::MAX_TICKS,
-    mqtt::{ANSWER_TIMEOUT, Address, AddressError, CONNECT_TIMEOUT, Credentials, KEEP_ALIVE, Options},
+    mqtt::{ANSWER_TIMEOUT, Address, AddressError, CONNECT_TIMEOUT, Credentials, KEEP_ALIVE, Options, RECEIVE_MAXIMUM},
     outbox::Deadlines,
 };
 
-/// How long the broker keeps the session of a bridge that is away.
+/// How long the broker keeps the session of a bridge that is away, by default.
 const SESSION_EXPIRY: Duration = Duration::from_hours(24);
 
 /// What a bridge has to know.
@@ -45,6 +45,10 @@ pub struct MqttConfig {
     pub topic_prefix: String,
     /// Whether the broker keeps the session while the bridge is away.
     pub session: Session,
+    /// How long the broker keeps a persistent session without a connection, whole seconds.
+    pub session_expiry: Duration,
+    /// `QoS` 1 messages that the broker may send before the first of them is acknowledged, at least 1.
+    pub receive_maximum: u16,
     /// How often a packet is sent to the broker at least, whole seconds.
     pub keep_alive: Duration,
     /// How long a connection may take, from the look-up of the host to the CONNACK.
@@ -62,6 +66,8 @@ impl MqttConfig {
             client_id_prefix: "intuition".to_owned(),
             topic_prefix: PREFIX.to_owned(),
             session: Session::Persistent,
+            session_expiry: SESSION_EXPIRY,
+            receive_maximum: RECEIVE_MAXIMUM,
             keep_alive: KEEP_ALIVE,
             connect_timeout: CONNECT_TIMEOUT,
             answer_timeout: ANSWER_TIMEOUT,
@@ -72,7 +78,7 @@ impl MqttConfig {
 /// Whether the broker keeps the session while the bridge is away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Session {
-    /// It does, for 24 hours, under a client id that is always the same.
+    /// It does, for [`MqttConfig::session_expiry`], under a client id that is always the same.
     Persistent,
     /// It does not, and the client id is another one in each run.
     Temporary,
@@ -190,6 +196,7 @@ impl Config {
         }
         let options = |client_id: String| Options {
             credentials: self.mqtt.credentials.clone(),
+            receive_maximum: self.mqtt.receive_maximum,
             keep_alive: self.mqtt.keep_alive,
             connect_timeout: self.mqtt.connect_timeout,
             answer_timeout: self.mqtt.answer_timeout,
@@ -199,7 +206,7 @@ impl Config {
         let mut subscribing = options(client_id);
         if self.mqtt.session == Session::Persistent {
             subscribing.clean_start = false;
-            subscribing.session_expiry = SESSION_EXPIRY;
+            subscribing.session_expiry = self.mqtt.session_expiry;
         }
         Ok(Checked {
             account: self.account.clone(),

@@ -269,7 +269,7 @@ impl Driver {
         self.quotes.acknowledge(|first, last| outbox.is_done(first, last));
     }
 
-    /// Tells the runtime what is done, and how much more there is room for.
+    /// Reports done positions to the runtime, and gives it credit.
     fn report(&mut self) {
         if !self.session.is_open() {
             return;

@@ -2,8 +2,8 @@
 //!
 //! The way of a quote: [`mqtt`] hands a message over, [`message`] reads ticks out of it, [`inflight`] numbers it and keeps
 //! it until it is acknowledged, [`runtime`] carries it to the algorithm and brings back its outcome with what is to be
-//! published, [`render`] writes that as JSON, [`outbox`] publishes it in order and knows when the broker has it. Only then
-//! is the message acknowledged. [`subscriptions`] keeps the broker's session to what the algorithm wants.
+//! published, [`outbox`] holds that in three send queues and knows when the broker has it, [`render`] writes it as JSON. Only
+//! then is the message acknowledged. [`subscriptions`] keeps the broker's session to what the algorithm wants.
 //!
 //! `message`, `inflight`, `outbox`, `subscriptions` and `render` are pure: no I/O, no clock, no client. The driver, one
 //! task, connects them to the world.
@@ -31,6 +31,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 pub use self::{
     board::{BROKER, PARTS, PUBLISHER, PUBLISHING, RUNTIME, SUBSCRIPTIONS},
     config::{Config, ConfigError, Limits, MqttConfig, Session},
+    message::MAX_TICKS,
     metrics::Metrics,
 };
 use self::{mqtt::LinkError, runtime::RuntimeError};
@@ -45,7 +46,7 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Beaten at every turn of the driver, at least every 10 seconds until the farewell.
     pub heartbeat: Heartbeat,
-    /// Told of every outbox entry once the broker has it, in order.
+    /// Receives every outbox entry once the broker has it; decisions come in order.
     pub published: Option<mpsc::UnboundedSender<Published>>,
 }
 

@@ -35,7 +35,9 @@ pub use self::{
     events::Events,
 };
 
-/// How often a packet is sent to the broker at least.
+/// Messages that the broker may send by default before the first of them is acknowledged.
+pub(crate) const RECEIVE_MAXIMUM: u16 = 1024;
+/// How often a packet is sent to the broker at least, by default.
 pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(30);
 
 /// How long a connection may take by default, from the look-up of the host to the CONNACK: a broker may ask another
@@ -82,7 +84,7 @@ impl Options {
             client_id,
             clean_start: true,
             session_expiry: Duration::ZERO,
-            receive_maximum: 1024,
+            receive_maximum: RECEIVE_MAXIMUM,
             last_will: None,
             event_capacity: 1024,
             keep_alive: KEEP_ALIVE,
@@ -258,6 +260,7 @@ pub struct Link {
 enum Request {
     Publish { epoch: u64, token: u64, message: Message },
     Subscribe { epoch: u64, token: u64, filter: String, subscription_id: u32 },
+    LookUp { epoch: u64, token: u64, filter: String },
     Unsubscribe { epoch: u64, token: u64, filter: String },
     Acknowledge { epoch: u64, acks: Vec<Ack> },
     StandDown { epoch: u64 },
@@ -289,6 +292,11 @@ impl Link {
     /// one. Answered by [`Event::Subscribed`]. The next SUBSCRIBE or UNSUBSCRIBE is sent behind the answer.
     pub fn subscribe(&self, epoch: u64, token: u64, filter: String, subscription_id: u32) {
         self.submit(Request::Subscribe { epoch, token, filter, subscription_id });
+    }
+
+    /// Subscribes with `QoS` 1 and asks for the retained messages of the filter too. Answered by [`Event::Subscribed`].
+    pub fn look_up(&self, epoch: u64, token: u64, filter: String) {
+        self.submit(Request::LookUp { epoch, token, filter });
     }
 
     /// Ends a subscription. Answered by [`Event::Unsubscribed`].

@@ -95,7 +95,7 @@ impl<T: Content> Outbox<T> {
         }
     }
 
-    /// Begins with another sequence of positions. What is known of topics stays.
+    /// Begins with another sequence of positions. Undeliverable topics stay so.
     pub fn restart(&mut self) {
         self.progress = Progress::default();
         self.decisions = Ordered::new();
@@ -126,12 +126,12 @@ impl<T: Content> Outbox<T> {
         self.decisions.get(position).or_else(bounded)
     }
 
-    /// The decision whose refusal holds back those behind it.
+    /// The refused decision that holds back all behind it.
     pub fn blocked(&self) -> Option<(u64, &T)> {
         self.decisions.blocked()
     }
 
-    /// Topics whose entries are given up, with the name of the last refusal's code.
+    /// Undeliverable topics, with the name of the last refusal's code.
     pub fn undeliverable(&self) -> impl ExactSizeIterator<Item = (&str, &'static str)> {
         self.topics.iter()
     }
@@ -141,7 +141,7 @@ impl<T: Content> Outbox<T> {
         self.progress.begin()
     }
 
-    /// The runtime's first answer: what it knows to be done. Other entries follow, also those that are here already.
+    /// The runtime's first answer, with the positions that it knows to be done. All others follow, also those held already.
     pub fn opened(&mut self, published_through: u64, done: &[Positions]) {
         self.progress.opened(published_through, done);
         let mut known = Ranges::default();
@@ -167,7 +167,7 @@ impl<T: Content> Outbox<T> {
         Ok(is_new)
     }
 
-    /// What the runtime does not know yet: a bounded piece. Without the capability `outbox-queues` it is one position.
+    /// The next bounded piece of news for the runtime. Without the capability `outbox-queues` it is one position.
     pub fn report(&mut self, to_queues: bool) -> Option<Published> {
         self.progress.report(to_queues)
     }
@@ -280,7 +280,7 @@ impl<T: Content> Outbox<T> {
         letters.lone_candidate(&at).is_some() || publications.lone_candidate(&at).is_some()
     }
 
-    /// What sending a letter or a publication depends on, and their queues.
+    /// The queues of letters and publications, with the circumstances of sending.
     const fn bounded(&mut self, time: Instant) -> (Now<'_>, &mut Bounded<T>, &mut Bounded<T>) {
         let Self { deadlines, pubacks, topics, ends_over_refusals, letters, publications, .. } = self;
         let now =
@@ -294,7 +294,7 @@ impl<T: Content> Outbox<T> {
         if is_full { None } else { self.decisions.retry(now) }
     }
 
-    /// A PUBACK of an entry, with the time since it was sent; `None` for one that is not under way.
+    /// Takes the PUBACK of an entry and returns the time since it was sent; `None`: the entry is not under way.
     pub fn answered(&mut self, position: u64, code: Code, now: Instant) -> Option<Duration> {
         self.heard(code);
         self.lone.take_if(|lone| *lone == position);
@@ -324,7 +324,7 @@ impl<T: Content> Outbox<T> {
         }
     }
 
-    /// Gives up the entries whose time has passed.
+    /// Gives up entries after their time.
     pub fn expire(&mut self, now: Instant) {
         if self.pubacks == 0 {
             return;
@@ -345,7 +345,7 @@ impl<T: Content> Outbox<T> {
         [self.letters.wake(now), self.publications.wake(now)].into_iter().flatten().min()
     }
 
-    /// What has happened to entries and topics since the last call, in order.
+    /// Changes of entries and topics since the last call, in order.
     pub fn take_changes(&mut self) -> Vec<Change<T>> {
         std::mem::take(&mut self.changes)
     }

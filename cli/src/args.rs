@@ -8,10 +8,10 @@ use algo_runtime::backend;
 use bridge::mqtt::Address;
 use clap::{Args, Parser, Subcommand};
 use intuition_api::topic::check_filter;
-use intuition_common::telemetry::LogArgs;
+use intuition_common::{duration, telemetry::LogArgs};
 
 pub(crate) use self::trading::{AccountsArgs, AtArgs, CloseArgs, ClusterArgs, HaltArgs, ResumeArgs, WaitArgs};
-use crate::{backends, feed::window::Rate, output::Format, sources};
+use crate::{backends, feed::window::Rate, output::Format};
 
 /// Runs trading algorithms: the manifests that a cluster runs, on this machine.
 #[derive(Debug, Parser)]
@@ -81,8 +81,20 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "URL")]
     pub(crate) algorithm_address: Option<algo_runtime::backend::Address>,
     /// Broker to use instead of the embedded one: `mqtt://host[:1883]` or `mqtts://host[:8883]`.
+    ///
+    /// Topics of the accounts begin with `intuition-local/`, also the topic in `spec.channels.publish`, and client ids with
+    /// `intuition-local.`, so that the run stays apart from a cluster at the same broker. With --data-dir the client ids
+    /// stay the same from run to run, and the broker keeps quotes for a run that is away for less than a day. The run
+    /// ends with exit code 2 where another session of an account is online.
     #[arg(long, value_name = "URL")]
     pub(crate) broker: Option<Address>,
+    /// Use the topics and the client ids that a cluster uses by default, `intuition/` and `intuition.`: for an account that
+    /// runs in no cluster at this broker.
+    #[arg(long, requires = "broker")]
+    pub(crate) as_cluster: bool,
+    /// Start although another session of an account is online at the broker.
+    #[arg(long, requires = "broker")]
+    pub(crate) force: bool,
     /// User name at the broker.
     #[arg(long, value_name = "NAME", requires = "broker")]
     pub(crate) mqtt_username: Option<String>,
@@ -149,13 +161,14 @@ pub(crate) struct ConformArgs {
     /// The server, `http://HOST:PORT` or `unix:/PATH`.
     #[arg(long, value_name = "URL")]
     pub(crate) address: backend::Address,
-    /// Parameters to run it with, one JSON object without the threshold; what its schema requires is filled in.
+    /// Parameters to run it with, one JSON object without the threshold. Required parameters that are
+    /// missing in it are filled in with values that the schema takes.
     #[arg(long, value_name = "JSON", default_value = "{}")]
     pub(crate) parameters: String,
     /// The threshold to run it with.
     #[arg(long, default_value_t = 0.5)]
     pub(crate) threshold: f64,
-    /// Seconds that an answer may take.
+    /// Seconds that an answer may take, and for which a server that is starting is waited for.
     #[arg(long, value_name = "SECONDS", default_value_t = 10.0, value_parser = seconds)]
     pub(crate) deadline: f64,
     /// Process of the server: in the end it is sent SIGTERM, to see whether it ends in order.
@@ -232,7 +245,7 @@ pub(crate) struct ForgetArgs {
     #[arg(value_name = "NAME")]
     pub(crate) source: Option<String>,
     /// All sources whose last number is at least so old, such as 90d.
-    #[arg(long, value_name = "TIME", value_parser = sources::duration)]
+    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
     pub(crate) idle_for: Option<Duration>,
 }
 

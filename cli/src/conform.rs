@@ -17,6 +17,7 @@ use std::{io, process::ExitCode, sync::atomic::AtomicU32, time::Duration};
 
 use intuition_common::{exit, text::printable};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use self::{
     checks::Kit,
@@ -26,6 +27,9 @@ use self::{
 };
 use crate::{args::ConformArgs, backends::Format, output};
 
+/// Pause between attempts to reach a server that is starting.
+const RETRY: Duration = Duration::from_millis(200);
+
 /// Why nothing was checked.
 #[derive(Debug, thiserror::Error)]
 enum ConformError {
@@ -33,8 +37,10 @@ enum ConformError {
     UseParameters,
     #[error("cannot start the async runtime")]
     StartTokio(#[source] io::Error),
-    #[error("{address}: {trouble}")]
-    Reach { address: String, trouble: Trouble },
+    #[error("{address}: {trouble}; it was tried for {seconds} s")]
+    Reach { address: String, trouble: Trouble, seconds: f64 },
+    #[error("give --parameters that fit the schema of {name}: {problems}")]
+    Parameters { name: String, problems: String },
     #[error("cannot write to standard output")]
     Write(#[source] io::Error),
 }
@@ -71,17 +77,24 @@ fn try_command(args: &ConformArgs) -> Result<bool, ConformError> {
 
 async fn conform(args: &ConformArgs, given: Parameters) -> Result<(String, Report), ConformError> {
     let target = Target { address: args.address.clone(), deadline: Duration::from_secs_f64(args.deadline) };
-    let described = match target.describe().await {
+    let described = match started(&target).await {
         Ok(described) => described,
         Err(trouble @ Trouble::Unreachable(_)) => {
-            return Err(ConformError::Reach { address: target.address.to_string(), trouble });
+            let address = target.address.to_string();
+            return Err(ConformError::Reach { address, trouble, seconds: args.deadline });
         }
-        // It is there: the report says what is wrong with Describe.
+        // The server is there: the report has the fault of its Describe.
         Err(_) => intuition_api::v1::DescribeResponse::default(),
     };
     let schema = Schema::compile(&described.parameters_schema_json).unwrap_or_default();
     let mut given = schema.filled(given);
-    // What is random is made reproducible, where that can be said.
+    let problems = schema.problems(&given);
+    if !problems.is_empty() {
+        // A runtime sends no such parameters, so that an error at them would be no fault of the server.
+        let name = printable(&described.name).into_owned();
+        return Err(ConformError::Parameters { name, problems: printable(&problems.join(", ")).into_owned() });
+    }
+    // A seed makes the algorithm reproducible.
     if schema.knows("seed") {
         given.entry("seed").or_insert_with(|| json!(7));
     }
@@ -97,4 +110,17 @@ async fn conform(args: &ConformArgs, given: Parameters) -> Result<(String, Repor
         accounts: AtomicU32::new(0),
     };
     Ok((title, checks::all(&kit).await))
+}
+
+/// The answer to Describe of a server that may just be starting.
+async fn started(target: &Target) -> Result<intuition_api::v1::DescribeResponse, Trouble> {
+    let until = Instant::now() + target.deadline;
+    loop {
+        match target.describe().await {
+            Err(trouble) if trouble.is_of_a_start() && Instant::now() + RETRY < until => {
+                tokio::time::sleep(RETRY).await;
+            }
+            answer => return answer,
+        }
+    }
 }

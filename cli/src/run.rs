@@ -4,6 +4,8 @@ mod algorithms;
 mod deciders;
 mod feeding;
 mod local;
+mod names;
+mod presence;
 mod settings;
 mod watch;
 mod watchdog;
@@ -32,6 +34,8 @@ use self::{
     algorithms::{Told, Unfit},
     feeding::Feeding,
     local::{Local, LocalError, PATIENCE},
+    names::NamesError,
+    presence::PresenceError,
     watch::{End, Watch},
     watchdog::Away,
 };
@@ -68,6 +72,10 @@ enum RunError {
     #[cfg(feature = "embedded-broker")]
     #[error(transparent)]
     Broker(crate::broker::BrokerError),
+    #[error(transparent)]
+    Names(NamesError),
+    #[error(transparent)]
+    Presence(PresenceError),
     #[error("{account}")]
     Local { account: String, source: Box<LocalError> },
     #[error("the feed failed")]
@@ -99,6 +107,8 @@ impl RunError {
             | Self::ReadPassword { .. }
             | Self::MissTaker { .. }
             | Self::NothingUsable(_)
+            | Self::Names(_)
+            | Self::Presence(PresenceError::Online(_))
             | Self::ShareStdin => exit::USAGE,
             Self::Unfit(unfit) if unfit.is_usage() => exit::USAGE,
             Self::Local { source, .. } if source.is_usage() => exit::USAGE,
@@ -145,6 +155,11 @@ fn try_command(args: &RunArgs, algos: &[(TradingAlgo, Choice)]) -> Result<(End, 
         let data_dir = args.data_dir.as_deref().or(temporary.as_ref().map(TempDir::path)).unwrap_or(Path::new("."));
         let (tasks, broker_stop) = (TaskTracker::new(), CancellationToken::new());
         let broker = broker(args, &tasks, &broker_stop).await?;
+        if args.broker.is_some() && !args.force {
+            let accounts: Vec<_> = algos.iter().map(|(algo, _)| validate::account(algo)).collect();
+            let Broker { mqtt, address } = &broker;
+            presence::check(&accounts, mqtt, address, &tasks, &signal).await.map_err(RunError::Presence)?;
+        }
         let (mut locals, mut told) = (Vec::new(), Told::default());
         let outcome = match start(args, algos, data_dir, &mut locals, &mut told, &signal).await {
             Ok(true) => run(args, feed, &broker, locals, told, &tasks, &signal).await,
@@ -203,6 +218,12 @@ async fn run(
         }
     };
     say_how_it_starts(feeding.as_ref(), &broker.address, &locals);
+    if feeding.is_none() && args.broker.is_some() {
+        let topic = |local: &Local| {
+            format!("{}: decisions go to {}", local.account, local.decisions_topic(&broker.mqtt.topic_prefix))
+        };
+        say(&locals.iter().map(topic).collect::<Vec<_>>());
+    }
     if feeding.is_none() || args.runtime_addr.is_some() {
         say(&locals.iter().map(Local::halt_line).collect::<Vec<_>>());
     }
@@ -318,6 +339,12 @@ async fn broker(args: &RunArgs, tasks: &TaskTracker, stop: &CancellationToken) -
         }),
         session: if args.data_dir.is_some() { Session::Persistent } else { Session::Temporary },
         ..MqttConfig::new(address.to_string())
+    };
+    // The embedded broker has no other clients.
+    let mqtt = if args.broker.is_some() && !args.as_cluster {
+        names::separate(mqtt, args.data_dir.as_deref()).map_err(RunError::Names)?
+    } else {
+        mqtt
     };
     Ok(Broker { address, mqtt })
 }

@@ -165,38 +165,3 @@ async fn forget_for_good(client: &mut RuntimeClient<Channel>, arguments: &Forget
 fn refused(status: Status) -> SourcesError {
     if status.code() == Code::Unimplemented { SourcesError::MissService } else { SourcesError::Call(Box::new(status)) }
 }
-
-/// A time such as `90d`, `24h`, `30m` or `45s`: at least a second.
-pub(crate) fn duration(text: &str) -> Result<Duration, &'static str> {
-    let expected = "must be a whole number with d, h, m or s behind it, such as 90d, and at least 1s";
-    let unit = text.chars().next_back().ok_or(expected)?;
-    let seconds = match unit {
-        'd' => 86_400,
-        'h' => 3_600,
-        'm' => 60,
-        's' => 1_u64,
-        _ => return Err(expected),
-    };
-    let digits = text.trim_end_matches(unit);
-    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) || digits.len() + 1 != text.len() {
-        return Err(expected);
-    }
-    let count: u64 = digits.parse().map_err(|_| expected)?;
-    let seconds = count.checked_mul(seconds).filter(|seconds| *seconds > 0).ok_or(expected)?;
-    Ok(Duration::from_secs(seconds))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_duration_has_one_number_and_one_unit() {
-        for (text, seconds) in [("90d", 7_776_000), ("24h", 86_400), ("30m", 1_800), ("45s", 45)] {
-            assert_eq!(duration(text), Ok(Duration::from_secs(seconds)));
-        }
-        for text in ["", "d", "90", "0d", "-1d", "1.5h", "1h30m", "90ss", "9é", "+9d", "99999999999999999999d"] {
-            assert!(duration(text).is_err(), "{text}");
-        }
-    }
-}

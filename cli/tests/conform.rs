@@ -38,6 +38,8 @@ const SCHEMA: &str =
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fault {
     None,
+    ChangesName,
+    LooksAhead,
     OtherContract,
     BadSchema,
     BadChannel,
@@ -51,6 +53,7 @@ enum Fault {
     SizesBuys,
     BadPublication,
     DiesAtUnknownKinds,
+    FailsAtManyEvents,
     RefusesLargeBatches,
     DiesAtReconfigure,
     SharesState,
@@ -117,6 +120,7 @@ struct Served {
     /// Of all accounts, by name.
     kept: Arc<Mutex<HashMap<String, Memory>>>,
     open: Arc<AtomicUsize>,
+    described: Arc<AtomicUsize>,
 }
 
 fn refusal(parameters: &str) -> Option<String> {
@@ -187,6 +191,9 @@ impl Session {
         if fault == Fault::RefusesLargeBatches && longest.max() > Some(32) {
             return Err(Status::resource_exhausted("a symbol is too long"));
         }
+        if fault == Fault::FailsAtManyEvents && batch.events.len() > 200 {
+            return Err(Status::internal("too many publications"));
+        }
         if fault == Fault::Slow {
             tokio::time::sleep(Duration::from_secs(5)).await;
         }
@@ -207,6 +214,12 @@ impl Session {
             Fault::LosesEvents if results.len() > 1 => drop(results.pop()),
             Fault::SignalsForeignEvents => {
                 results.iter_mut().flat_map(|result| &mut result.signals).for_each(|signal| signal.event += 100_000);
+            }
+            Fault::LooksAhead => {
+                let next = batch.events.iter().skip(1).map(|event| event.event);
+                for (result, next) in results.iter_mut().zip(next) {
+                    result.signals.iter_mut().for_each(|signal| signal.event = next);
+                }
             }
             Fault::SizesBuys => {
                 let buys = results.iter_mut().flat_map(|result| &mut result.signals);
@@ -267,8 +280,10 @@ impl Algorithm for Served {
         }
         let contract = if self.fault == Fault::OtherContract { "intuition.v2" } else { "intuition.v1" };
         let schema = if self.fault == Fault::BadSchema { r#"{"type":"objekt"}"# } else { SCHEMA };
+        let times = self.described.fetch_add(1, Ordering::SeqCst);
+        let name = if self.fault == Fault::ChangesName { format!("runs-{times}") } else { "runs".to_owned() };
         Ok(Response::new(DescribeResponse {
-            name: "runs".to_owned(),
+            name,
             version: "1.0.0".to_owned(),
             contract: contract.to_owned(),
             parameters_schema_json: schema.to_owned(),
@@ -306,10 +321,13 @@ impl Algorithm for Served {
 }
 
 fn serve(runtime: &Runtime, fault: Fault) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    serve_at(runtime, fault, TcpListener::bind("127.0.0.1:0").unwrap())
+}
+
+fn serve_at(runtime: &Runtime, fault: Fault, listener: TcpListener) -> SocketAddr {
     listener.set_nonblocking(true).unwrap();
     let addr = listener.local_addr().unwrap();
-    let served = Served { fault, kept: Arc::default(), open: Arc::default() };
+    let served = Served { fault, kept: Arc::default(), open: Arc::default(), described: Arc::default() };
     let incoming = {
         let _guard = runtime.enter();
         TcpListenerStream::new(tokio::net::TcpListener::from_std(listener).unwrap())
@@ -337,11 +355,11 @@ fn a_server_that_keeps_the_contract_passes_everything() {
     let address = format!("http://{}", serve(&runtime, Fault::None));
     let output = conform(&address, &["--output", "json"]);
     assert_eq!(named(&output, "fail"), Vec::<String>::new());
-    assert_eq!(named(&output, "skip"), ["shutdown"]);
+    assert_eq!(named(&output, "skip"), ["publications", "shutdown"]);
     assert_eq!(output.status.code(), Some(0));
     let text = String::from_utf8(conform(&address, &[]).stdout).unwrap();
     assert!(text.starts_with(&format!("runs 1.0.0 at {address}\nPASS  describe\n")), "{text}");
-    assert!(text.ends_with("25 passed, 0 failed, 1 skipped\n"), "{text}");
+    assert!(text.ends_with("24 passed, 0 failed, 2 skipped\n"), "{text}");
 }
 
 #[test]
@@ -349,6 +367,8 @@ fn each_way_to_break_the_contract_fails_its_own_check_alone() {
     let runtime = Runtime::new().unwrap();
     let faults = [
         (Fault::OtherContract, "describe"),
+        (Fault::ChangesName, "describe"),
+        (Fault::LooksAhead, "signals"),
         (Fault::BadSchema, "schema"),
         (Fault::BadChannel, "initialize"),
         (Fault::HangsAtParameters, "parameters-refused"),
@@ -362,6 +382,7 @@ fn each_way_to_break_the_contract_fails_its_own_check_alone() {
         (Fault::BadPublication, "publications"),
         (Fault::DiesAtUnknownKinds, "unknown-kinds"),
         (Fault::RefusesLargeBatches, "message-size"),
+        (Fault::FailsAtManyEvents, "message-size"),
         (Fault::DiesAtReconfigure, "reconfigure"),
         (Fault::SharesState, "accounts"),
         (Fault::DescribesWhenIdle, "describe-busy"),
@@ -381,7 +402,7 @@ fn each_way_to_break_the_contract_fails_its_own_check_alone() {
     let runtime = &runtime;
     let check = |(fault, expected): (Fault, &str)| {
         let address = format!("http://{}", serve(runtime, fault));
-        let output = conform(&address, &["--output", "json", "--deadline", "2"]);
+        let output = conform(&address, &["--output", "json", "--deadline", "3"]);
         let failed = named(&output, "fail");
         let right = failed == [expected] && output.status.code() == Some(1);
         (!right).then(|| (fault, failed, String::from_utf8_lossy(&output.stdout).into_owned()))
@@ -414,9 +435,9 @@ fn a_failure_is_told_with_what_came_what_the_contract_says_and_what_to_do() {
 fn what_cannot_be_reached_or_understood_is_told_with_exit_code_2() {
     let nobody = format!("http://{}", TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap());
     for (address, more, expected) in [
-        (nobody.as_str(), vec![], "cannot be reached"),
+        (nobody.as_str(), vec!["--deadline", "0.3"], "; it was tried for 0.3 s"),
         ("https://localhost:1", vec![], "TLS is not supported"),
-        ("unix:/nowhere.sock", vec![], "cannot be reached"),
+        ("unix:/nowhere.sock", vec!["--deadline", "0.3"], "cannot be reached"),
         (nobody.as_str(), vec!["--parameters", "[]"], "--parameters: must be one JSON object"),
         (nobody.as_str(), vec!["--deadline", "0"], "from 0.1 to 600"),
     ] {
@@ -424,4 +445,29 @@ fn what_cannot_be_reached_or_understood_is_told_with_exit_code_2() {
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert_eq!((output.status.code(), stderr.contains(expected)), (Some(2), true), "{stderr}");
     }
+}
+
+#[test]
+fn parameters_that_do_not_fit_the_schema_are_told_before_the_server_is_blamed() {
+    let runtime = Runtime::new().unwrap();
+    let address = format!("http://{}", serve(&runtime, Fault::None));
+    let output = conform(&address, &["--parameters", r#"{"run":10}"#]);
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains("give --parameters that fit the schema of runs: parameters.run: 10"), "{stderr}");
+}
+
+#[test]
+fn a_server_that_is_just_starting_is_waited_for() {
+    let runtime = Runtime::new().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let tried = std::thread::spawn(move || conform(&address, &["--output", "json"]));
+    // The first attempt finds no server of the contract.
+    drop(listener.accept().unwrap());
+    serve_at(&runtime, Fault::None, listener);
+    let output = tried.join().unwrap();
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"));
+    let server = report["server"].as_str().unwrap();
+    assert!(output.status.success() && server.starts_with("runs 1.0.0 at http://"), "{output:?}");
 }

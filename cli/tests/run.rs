@@ -276,7 +276,7 @@ fn a_wrong_password_ends_the_run_at_once_and_the_right_one_runs_it() {
     broker.kill().unwrap();
     broker.wait().unwrap();
     let last = stderr(&refused).lines().last().unwrap();
-    assert!(last.starts_with("error: default/sma-crossover: ") && last.contains("NotAuthorized (0x87)"), "{last}");
+    assert!(last.starts_with("error: broker mqtt://127.0.0.1:") && last.contains("NotAuthorized (0x87)"), "{last}");
     assert_eq!((refused.status.code(), lines(&refused).len()), (Some(1), 0));
     assert_eq!((taken.status.code(), stderr(&taken)), (Some(0), ""));
 }

@@ -2,11 +2,13 @@
 //!
 //! - [`clock`]: the only place that reads the wall clock.
 //! - [`backoff`]: jittered pauses between attempts.
+//! - [`duration`]: durations as flags take them.
 //! - [`telemetry`]: logs, on stderr, as text or JSON.
 //! - [`readiness`]: what a process still lacks, and since when.
 //! - [`http`]: `/healthz`, `/readyz`, `/metrics`.
 //! - [`heartbeat`]: whether a loop of the process still turns.
 //! - [`listen`]: a TCP listener with a bounded number of connections.
+//! - [`grpc`]: a gRPC server within limits.
 //! - [`shutdown`]: SIGTERM, Ctrl-C, SIGHUP and SIGQUIT as a cancellation token.
 //! - [`secret`]: text that never reaches a log.
 //! - [`args`]: reads the command line, and shows errors in it.
@@ -18,7 +20,9 @@ pub mod args;
 pub mod backoff;
 pub mod clock;
 pub mod color;
+pub mod duration;
 pub mod exit;
+pub mod grpc;
 pub mod heartbeat;
 pub mod http;
 pub mod listen;

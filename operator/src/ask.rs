@@ -64,7 +64,7 @@ pub enum AskError {
     },
 }
 
-/// A part that a process lacks, from its `/readyz`.
+/// A part that a process lacks, or a warning about a part, from its `/readyz`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Missing {
     /// Which part, for example `broker`.
@@ -77,9 +77,14 @@ pub struct Missing {
     pub since: String,
 }
 
-#[derive(Deserialize)]
-struct Page {
-    missing: Vec<Missing>,
+/// The body of a `/readyz`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+pub struct Readiness {
+    /// The parts that the process lacks; empty when it is ready.
+    pub missing: Vec<Missing>,
+    /// Warnings about parts that work. Absent from the pages of v0.1.0.
+    #[serde(default)]
+    pub warnings: Vec<Missing>,
 }
 
 /// What a look at a resource asks of its runtime.
@@ -138,8 +143,8 @@ impl Default for Asker {
 }
 
 impl Asker {
-    /// What a process lacks; empty when it is ready.
-    pub async fn missing(&self, ip: &str) -> Result<Vec<Missing>, AskError> {
+    /// The body of a process's `/readyz`.
+    pub async fn readiness(&self, ip: &str) -> Result<Readiness, AskError> {
         let address = address(ip, HTTP_PORT)?;
         let connect =
             |source: Box<dyn std::error::Error + Send + Sync>| AskError::Connect { address: address.clone(), source };
@@ -150,21 +155,20 @@ impl Asker {
         };
         let page =
             tokio::time::timeout(ANSWER, page).await.map_err(|_| AskError::TimeOut { address: address.clone() })??;
-        let page = serde_json::from_slice::<Page>(&page.to_bytes());
-        page.map(|page| page.missing).map_err(|source| AskError::ParseReadiness { address, source })
+        serde_json::from_slice(&page.to_bytes()).map_err(|source| AskError::ParseReadiness { address, source })
     }
 
     /// A runtime's account. A trading state that differs is put in force first, whatever becomes of the rest, then
     /// settings that differ.
     pub async fn runtime(&self, ip: &str, questions: &Questions<'_>) -> RuntimeReport {
-        let (missing, answers) = tokio::join!(self.missing(ip), async {
+        let (readiness, answers) = tokio::join!(self.readiness(ip), async {
             match connect(ip, GRPC_PORT).await {
                 Ok(mut client) => ask(&mut client, questions).await,
                 Err(error) => Answers::unread(error, TradingReport::Unasked),
             }
         });
         let Answers { account, configured, resets, trading } = answers;
-        RuntimeReport { missing, account, resets, configured, trading }
+        RuntimeReport { missing: readiness.map(|page| page.missing), account, resets, configured, trading }
     }
 }
 

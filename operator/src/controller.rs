@@ -294,7 +294,7 @@ async fn pods(questions: &Questions<'_>, applied: &Applied, context: &Context) -
         },
         async {
             match &bridge {
-                PodState::Running(running) => Some(context.asker.missing(&running.ip).await),
+                PodState::Running(running) => Some(context.asker.readiness(&running.ip).await),
                 _ => None,
             }
         }

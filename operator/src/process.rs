@@ -1,6 +1,6 @@
 //! The process `intuition-operator run`: from its arguments to its exit code.
 
-use std::{io, net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+use std::{error::Error, io, net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
 use futures::FutureExt as _;
 use intuition_common::{
@@ -20,7 +20,7 @@ use crate::{
     args::RunArgs,
     cluster::{CallError, Rights, code},
     controller::{self, CredentialsDir, Pace, Shared},
-    directory::serve::{self, Book},
+    directory::serve::{self, Book, ServeError},
     lease::{Election, LeaseError},
     metrics::Metrics,
     settings::{Settings, SettingsError},
@@ -49,6 +49,8 @@ enum ProcessError {
     Listen { addr: SocketAddr, flag: &'static str, source: io::Error },
     #[error("cannot serve /healthz, /readyz and /metrics any more (--http-addr)")]
     ServePages(#[source] io::Error),
+    #[error("cannot serve the directory of algorithms any more (--backends-addr)")]
+    ServeDirectory(#[source] Box<dyn Error + Send + Sync>),
     #[error("cannot find out how to reach the API server: neither a kubeconfig nor a service account is there")]
     FindCluster(#[source] kube::config::InferConfigError),
     #[error("cannot set up the connection to the API server")]
@@ -132,6 +134,7 @@ async fn run_until_told(args: &RunArgs, settings: Arc<Settings>) -> Result<(), P
     let outcome = tokio::select! {
         outcome = working => outcome,
         error = http::failed(&mut pages) => Err(ProcessError::ServePages(error)),
+        error = directory_failed(&mut directory) => Err(ProcessError::ServeDirectory(error)),
     };
     // Also where it was not told to end: who lost the lead ends.
     shutdown.cancel();
@@ -145,21 +148,33 @@ async fn listen(addr: SocketAddr, flag: &'static str) -> Result<TcpListener, Pro
     TcpListener::bind(addr).await.map_err(|source| ProcessError::Listen { addr, flag, source })
 }
 
-/// Serves the directory, whoever leads. That it cannot be served stops nothing.
+/// Serves the directory, on every replica, until `shutdown` is cancelled.
 async fn tell_directory(
     listener: TcpListener,
     shared: Shared,
     scopes: Vec<Option<String>>,
     shutdown: CancellationToken,
-) {
+) -> Result<(), ServeError> {
     let book = Arc::new(Book::new(&scopes));
-    let (served, ()) = tokio::join!(
-        serve::serve(listener, Arc::clone(&book), shutdown.clone()),
-        serve::keep(&shared.client, &scopes, &book, &shared.metrics, &shutdown)
-    );
-    if let Err(error) = served {
-        tracing::error!(error = with_causes(&error), "the directory of algorithms is not served any more");
+    let keeping = serve::keep(&shared.client, &scopes, &book, &shared.metrics, &shutdown);
+    let keeping = async {
+        keeping.await;
+        Ok(())
+    };
+    tokio::try_join!(serve::serve(listener, Arc::clone(&book), shutdown.clone()), keeping)?;
+    Ok(())
+}
+
+/// Waits until the directory fails: with an error, or by a panic. A directory that ends in order is no failure.
+async fn directory_failed(directory: &mut JoinSet<Result<(), ServeError>>) -> Box<dyn Error + Send + Sync> {
+    while let Some(ended) = directory.join_next().await {
+        match ended {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => return error.into(),
+            Err(error) => return error.into(),
+        }
     }
+    std::future::pending().await
 }
 
 /// Reconciles while it leads. A lost lead ends the process: nothing that it knows may be believed any more.

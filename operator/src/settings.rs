@@ -1,6 +1,7 @@
 //! What the operator is told by its settings file: how everything it makes looks. Pure.
 
 mod topics;
+mod tuning;
 
 use std::collections::BTreeMap;
 
@@ -10,7 +11,10 @@ use k8s_openapi::api::{
 };
 use serde::Deserialize;
 
-pub use self::topics::{Confine, TopicGrant, TopicSettings};
+pub use self::{
+    topics::{Confine, TopicGrant, TopicSettings},
+    tuning::BridgeTuning,
+};
 use crate::address::Address;
 
 /// What every child is made with. Unknown fields are refused, so that a mistyped one is not silently without effect.
@@ -48,6 +52,9 @@ pub struct Settings {
     /// Of each bridge's container.
     #[serde(default)]
     pub bridge_resources: ResourceRequirements,
+    /// Windows, memory and timeouts of each bridge.
+    #[serde(default)]
+    pub bridge_tuning: BridgeTuning,
     /// Nodes that runtimes and bridges may run on.
     #[serde(default)]
     pub node_selector: BTreeMap<String, String>,
@@ -163,6 +170,9 @@ impl Settings {
         if let Some((field, message)) = self.topics.problem() {
             return refuse(field, message);
         }
+        if let Some((field, message)) = self.bridge_tuning.problem() {
+            return refuse(field, message);
+        }
         if self.installation.as_ref().is_some_and(String::is_empty) {
             return refuse("installation", "must not be empty".to_owned());
         }
@@ -244,6 +254,17 @@ mod tests {
             ("topics: {publish: [{namespace: '', topics: [a]}]}", "topics.publish: must name a namespace"),
             ("topics: {subscribe: [{namespace: n, topics: ['a#']}]}", "topics.subscribe: \"a#\" of namespace n has a"),
             ("topics: {prefix: a/}", "topics.prefix: \"a/\" must have no empty level"),
+            ("bridgeTuning: {keepAlive: '60'}", "bridgeTuning.keepAlive: must be a whole number with d, h, m or s"),
+            ("bridgeTuning: {keepAlive: 4s}", "bridgeTuning.keepAlive: must be from 5s to 65535s, is \"4s\""),
+            ("bridgeTuning: {sessionExpiry: 31d}", "bridgeTuning.sessionExpiry: must be from 60s to 2592000s"),
+            ("bridgeTuning: {publishWindow: 0}", "bridgeTuning.publishWindow: must be from 1 to 65535, is 0"),
+            (
+                "bridgeTuning: {unacknowledgedTicks: 9999}",
+                "bridgeTuning.unacknowledgedTicks: must be from 10000 to 65536",
+            ),
+            ("bridgeTuning: {outboxBytes: 1}", "bridgeTuning.outboxBytes: must be from 1048576 to 17179869184"),
+            ("bridgeTuning: {receiveMaximum: 65536}", "known fields"),
+            ("bridgeTuning: {colour: 1}", "known fields"),
             ("installation: ''", "installation: must not be empty"),
         ] {
             let text = LEAST.replace("runtimeImage", &format!("{addition}, runtimeImage"));

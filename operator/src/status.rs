@@ -10,13 +10,14 @@ mod health;
 mod inputs;
 mod topics;
 mod trading;
+mod warnings;
 pub(crate) mod workload;
 
 use intuition_common::exit::with_causes;
 use k8s_openapi::jiff::Timestamp;
 
 use crate::{
-    ask::{AskError, Missing, RuntimeReport},
+    ask::{AskError, Missing, Readiness, RuntimeReport},
     cluster::ApplyError,
     plan::Plan,
     pods::PodState,
@@ -57,14 +58,22 @@ pub struct Lasting<'a> {
 pub struct Pods {
     /// The runtime's pod, and its answers where it runs.
     pub runtime: (PodState, Option<RuntimeReport>),
-    /// The bridge's pod, and what it lacks where it runs.
-    pub bridge: (PodState, Option<Result<Vec<Missing>, AskError>>),
+    /// The bridge's pod, and its `/readyz` where it runs.
+    pub bridge: (PodState, Option<Result<Readiness, AskError>>),
 }
 
 impl Pods {
     /// The runtime's answers, where it runs.
     fn report(&self) -> Option<&RuntimeReport> {
         self.runtime.1.as_ref()
+    }
+
+    /// The warnings of the bridge; none where it does not answer.
+    fn warnings(&self) -> &[Missing] {
+        match &self.bridge.1 {
+            Some(Ok(readiness)) => &readiness.warnings,
+            Some(Err(_)) | None => &[],
+        }
     }
 }
 
@@ -157,7 +166,7 @@ pub fn derive(previous: Option<&TradingAlgoStatus>, generation: i64, outcome: &O
         Outcome::Refused(problems, lasting) => (Findings::refused(problems, lasting, &before), lasting.pods),
         Outcome::WithoutAlgorithm(why) => (Findings::without_algorithm(why), None),
         Outcome::Seen(seen) => {
-            let (inputs, notices) = inputs::inputs(seen.pods.report(), &seen.plan.resets);
+            let (inputs, notices) = inputs::inputs(&seen.pods, &seen.plan.resets);
             hourly = notices;
             hourly.extend(topics::notice(seen.plan));
             (Findings::seen(seen, inputs, &before), Some(&seen.pods))
@@ -165,6 +174,11 @@ pub fn derive(previous: Option<&TradingAlgoStatus>, generation: i64, outcome: &O
     };
     let (conditions, mut notices) = conditions::next(&before.conditions, &findings.all(), generation, now);
     notices.extend(hourly);
+    if let Some(pods) = pods {
+        // The note of the account names both ledgers, and goes out instead of the bridge's under the same key.
+        notices.extend(pods.report().and_then(|report| account::went_back(&before, report)));
+        notices.extend(warnings::notices(pods.warnings()));
+    }
     let mut status = TradingAlgoStatus {
         conditions,
         observed_generation: Some(generation),

@@ -1,5 +1,7 @@
 //! Releases mix: the bridge of one with the algo-runtime of the other, and a ledger that changes hands both ways.
 
+use std::process::Command;
+
 use anyhow::{Context as _, ensure};
 use e2e::{
     broker::{Broker, Kind},
@@ -55,6 +57,35 @@ async fn kills_repeat_nothing(
     }
     check(&mut system, &consumer, shape, 3 * STEP).await?;
     system.stop().await
+}
+
+/// A prefix of topics is a flag of the bridge alone. The runtime of v0.1.0 works with it; the bridge of v0.1.0 ends at the
+/// flag, instead of publishing on the topics of another installation.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_prefix_of_topics_goes_with_the_runtime_of_v0_1_0_and_ends_its_bridge() -> anyhow::Result<()> {
+    if !process::is_released_here("v0.1.0")? {
+        return Ok(());
+    }
+    let prefix = "--topic-prefix=trading/staging";
+    let folder = tempfile::tempdir()?;
+    let broker = Broker::start(Kind::Mosquitto, folder.path()).await?;
+    let mut former = Command::new(process::released("v0.1.0", "bridge")?);
+    former.args(["-m", &broker.url(), "-r", "http://127.0.0.1:1", "--algo", "default/prefixed", prefix]);
+    let ended = former.output()?;
+    let told = String::from_utf8(ended.stderr)?;
+    ensure!(ended.status.code() == Some(2) && told.contains("--topic-prefix"), "{:?}: {told}", ended.status);
+
+    let consumer = Subscriber::start(broker.port(), &None, "trading/staging/#").await?;
+    let others = Subscriber::start(broker.port(), &None, "intuition/#").await?;
+    let mut settings = Settings::busy("default/prefixed", &broker.url()).of_releases(V0_1_0, THIS);
+    settings.bridge_args.push(prefix.to_owned());
+    let mut system = System::start(folder.path(), settings).await?;
+    let messages: Vec<_> = Quote::range(Shape::Numbered, 1, STEP).iter().map(Quote::message).collect();
+    mqtt::publish_all(broker.port(), &None, &messages).await?;
+    check(&mut system, &consumer, Shape::Numbered, STEP).await?;
+    system.stop().await?;
+    ensure!(others.count("decisions") == 0 && others.count("state") == 0, "published on the topics of another prefix");
+    Ok(())
 }
 
 /// Every part changes its release in turn, forward and back, with quotes on their way each time.

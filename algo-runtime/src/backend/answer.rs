@@ -72,7 +72,12 @@ pub fn judge(result: EventBatchResult, asked: Asked) -> Result<Answer, String> {
         return Err(format!("EventBatchResult.state: at most {MAX_STATE} bytes, got {}", state.len()));
     }
     if publications.len() > MAX_PUBLICATIONS {
-        return Err(format!("EventBatchResult.publications: at most {MAX_PUBLICATIONS}, got {}", publications.len()));
+        return Err(format!(
+            "EventBatchResult.publications: at most {MAX_PUBLICATIONS} a batch of up to 256 events, got {} for {}; publish at \
+             most 3 an event",
+            publications.len(),
+            asked.count
+        ));
     }
     publications.iter().try_for_each(publication)?;
     let verdicts = (asked.first_event..).zip(results).map(|(event, result)| verdict(event, &result, asked));
@@ -108,7 +113,17 @@ fn wish(signal: &v1::Signal, asked: Asked) -> Result<Wish, String> {
         text if text.bytes().any(|byte| !byte.is_ascii_digit() && byte != b'.') => {
             return Err(format!("Signal.quantity: {:?} is not in plain notation", shown(text)));
         }
-        text => Some(text.parse::<Quantity>().map_err(|error| format!("Signal.quantity: {:?} {error}", shown(text)))?),
+        text => {
+            let quantity =
+                text.parse::<Quantity>().map_err(|error| format!("Signal.quantity: {:?} {error}", shown(text)))?;
+            if quantity.is_zero() {
+                return Err(format!(
+                    "Signal.quantity: {:?} is none; leave it empty to sell all that is held",
+                    shown(text)
+                ));
+            }
+            Some(quantity)
+        }
     };
     match (Side::try_from(signal.side), quantity) {
         (Ok(Side::Buy), None) => Ok(Wish { quote, signal: Signal::Buy }),
@@ -213,7 +228,7 @@ mod tests {
     #[test]
     fn what_the_contract_does_not_allow_is_told_by_its_field() {
         type Change = fn(&mut EventBatchResult);
-        let changes: [(Change, &str); 14] = [
+        let changes: [(Change, &str); 16] = [
             (|r| r.number = 2, "EventBatchResult.number: expected 3, got 2"),
             (|r| drop(r.results.pop()), "EventBatchResult.results: expected 2, one per event, got 1"),
             (|r| r.results.push(EventResult::default()), "EventBatchResult.results: expected 2, one per event, got 3"),
@@ -232,6 +247,7 @@ mod tests {
                 "Signal.quantity: a buy has none, its amount is the portfolio's",
             ),
             (|r| r.results[0].signals[1].quantity = "-1".to_owned(), "Signal.quantity: \"-1\" is not in plain"),
+            (|r| r.results[0].signals[1].quantity = "0.00".to_owned(), "Signal.quantity: \"0.00\" is none"),
             (
                 |r| r.state = Some(vec![0; MAX_STATE + 1].into()),
                 "EventBatchResult.state: at most 1048576 bytes, got 1048577",
@@ -239,6 +255,10 @@ mod tests {
             (
                 |r| r.publications = vec![Publication { channel: "a/#".to_owned(), payload: Bytes::new() }],
                 "Publication.channel: must be a topic without wildcards of at most 256 bytes, is \"a/#\"",
+            ),
+            (
+                |r| r.publications = vec![Publication::default(); MAX_PUBLICATIONS + 1],
+                "EventBatchResult.publications: at most 1000 a batch of up to 256 events, got 1001 for 2; publish at most 3",
             ),
         ];
         for (change, expected) in changes {

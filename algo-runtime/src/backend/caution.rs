@@ -1,47 +1,67 @@
 //! How carefully a backend is asked, and when a tick is given up.
 //!
-//! Something in a batch may be what a backend fails at. After each failure the batch is halved, until a tick stands
-//! alone. A tick that fails alone [`STRIKES`] times, each time followed by a Describe that the backend answers, is
-//! rejected. Behind it the next tick has to be answered before another may be rejected: two in a row mean that the
-//! backend is broken, and then nothing is rejected any more until it answers. A backend that is away answers no Describe,
-//! so that it never costs a tick.
+//! A backend may fail at one tick of a batch. After each failure the batch is halved, after a timeout it is quartered,
+//! until a tick stands alone. A tick that fails alone [`STRIKES`] times, each time followed by a Describe that
+//! the backend answers, is rejected. Behind it the next tick has to be answered before another may be rejected: two in a
+//! row mean that the backend is broken, and then nothing is rejected any more until it answers. A backend that is away
+//! answers no Describe, so that it never costs a tick.
+//!
+//! A batch may also have been too large for the deadline. The size that failed is remembered as the ceiling: the limit
+//! grows below it, and beyond it only after [`CALM`] batches that were answered (ADR 0032).
 
-use super::Failure;
+use super::{Failure, Fault};
 
 /// Events of a batch, at most.
 pub const MAX_BATCH: usize = 256;
 /// Failures alone until a tick is rejected.
 const STRIKES: u32 = 5;
+/// Batches of the largest size below the ceiling that are answered before a larger one is tried.
+const CALM: u32 = 64;
 
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Caution {
     /// Events that may be asked at once where nothing is suspected.
     limit: usize,
+    /// The smallest batch that failed for its size; `None`: none did.
+    ceiling: Option<usize>,
+    /// Batches answered since the limit came to its highest value below the ceiling.
+    calm: u32,
     /// What failed is among so many events at the head; 0: nothing is suspected.
     suspects: usize,
+    /// The suspects were not answered in time.
+    hung: bool,
     /// The tick at the head failed alone, and whether the backend is there is to be seen.
     unproven: bool,
     /// Times that the tick at the head failed alone with the backend there.
     strikes: u32,
     /// The last failure alone, for a person.
     last: String,
-    /// A tick was rejected, and none was answered since.
-    rejected: bool,
-    /// Two ticks in a row were to be rejected.
-    failing: bool,
+    given_up: GivenUp,
+}
+
+/// Ticks that failed often enough to be rejected, since one was answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum GivenUp {
+    None,
+    /// One was rejected.
+    One,
+    /// A second failed as often: the backend is broken, and the second waits.
+    Two,
 }
 
 impl Default for Caution {
     fn default() -> Self {
         Self {
             limit: MAX_BATCH,
+            ceiling: None,
+            calm: 0,
             suspects: 0,
+            hung: false,
             unproven: false,
             strikes: 0,
             last: String::new(),
-            rejected: false,
-            failing: false,
+            given_up: GivenUp::None,
         }
     }
 }
@@ -49,16 +69,30 @@ impl Default for Caution {
 impl Caution {
     /// How many events may be asked at once.
     pub(super) fn batch_limit(&self) -> usize {
+        // A suspect batch that hangs costs a deadline, an answered one costs little: small parts need fewer deadlines.
+        let parts = if self.hung { 4 } else { 2 };
         match self.suspects {
             0 => self.limit,
-            suspects => (suspects / 2).max(1),
+            suspects => (suspects / parts).max(1),
         }
+    }
+
+    /// Whether a batch of so many has a part of the deadline only: it serves to find the tick that hangs. The last
+    /// attempt before a tick is rejected has the whole deadline, as the contract promises it.
+    pub(super) const fn is_search(&self, asked: usize) -> bool {
+        self.hung && self.suspects > 0 && !self.is_failing() && (asked > 1 || self.strikes + 1 < STRIKES)
     }
 
     /// A batch of so many failed.
     pub(super) fn failed(&mut self, asked: usize, failure: &Failure) {
+        if !self.is_search(asked) {
+            // A tick that fails alone does not fail for the size of its batch.
+            self.ceiling = (asked > 1).then_some(asked);
+        }
+        self.hung = failure.fault == Fault::Timeout;
         self.suspects = asked;
         self.limit = (asked / 2).max(1);
+        self.calm = 0;
         if asked == 1 {
             self.unproven = true;
             self.last.clone_from(&failure.message);
@@ -70,26 +104,48 @@ impl Caution {
         if self.unproven {
             self.unproven = false;
             self.strikes += 1;
-            self.failing |= self.rejected && self.strikes >= STRIKES;
+            if self.strikes >= STRIKES && matches!(self.given_up, GivenUp::One) {
+                self.given_up = GivenUp::Two;
+            }
         }
     }
 
     /// A batch of so many was answered.
     pub(super) fn answered(&mut self, asked: usize) {
-        self.suspects = self.suspects.saturating_sub(asked);
-        if self.suspects == 0 {
-            self.limit = (self.limit * 2).min(MAX_BATCH);
+        // A batch below the limit shows nothing about a larger one.
+        if self.suspects == 0 && asked >= self.limit {
+            self.grow();
         }
+        self.suspects = self.suspects.saturating_sub(asked);
+        self.hung &= self.suspects > 0;
         (self.strikes, self.unproven) = (0, false);
-        (self.rejected, self.failing) = (false, false);
+        self.given_up = GivenUp::None;
+    }
+
+    /// Doubles the limit up to half the ceiling, then adds a sixteenth of the ceiling at a time, and stays an eighth below
+    /// it.
+    fn grow(&mut self) {
+        let ceiling = self.ceiling.unwrap_or(MAX_BATCH);
+        let highest = self.ceiling.map_or(MAX_BATCH, |ceiling| ceiling - (ceiling / 8).max(1));
+        if self.limit < highest {
+            let doubled = self.limit * 2;
+            let next = if doubled <= ceiling / 2 { doubled } else { self.limit + (ceiling / 16).max(1) };
+            self.limit = next.min(highest);
+            return;
+        }
+        self.calm += 1;
+        if self.ceiling.is_some() && self.calm >= CALM {
+            self.calm = 0;
+            self.ceiling = Some(ceiling + (ceiling / 4).max(1)).filter(|raised| *raised <= MAX_BATCH);
+        }
     }
 
     /// Why the tick at the head is to be rejected, once.
     pub(super) fn rejection(&mut self) -> Option<String> {
-        if self.strikes < STRIKES || self.rejected {
+        if self.strikes < STRIKES || self.given_up != GivenUp::None {
             return None;
         }
-        self.rejected = true;
+        self.given_up = GivenUp::One;
         let message = format!("failed {STRIKES} times at this quote alone, last: {}", self.last);
         self.forget_head();
         Some(message)
@@ -97,30 +153,33 @@ impl Caution {
 
     /// A tick was rejected before this process began, and none was answered since.
     pub(super) const fn resume(&mut self) {
-        self.rejected = true;
+        if matches!(self.given_up, GivenUp::None) {
+            self.given_up = GivenUp::One;
+        }
     }
 
     /// The head is another one's, or has its outcome.
     pub(super) const fn forget_head(&mut self) {
         self.suspects = 0;
+        self.hung = false;
         self.limit = 1;
         (self.strikes, self.unproven) = (0, false);
     }
 
     /// It failed at something that is not answered since.
     pub(super) const fn is_suspicious(&self) -> bool {
-        self.suspects > 0 || self.failing
+        self.suspects > 0 || self.is_failing()
     }
 
     /// Two ticks in a row were to be rejected, and none was answered since.
     pub(super) const fn is_failing(&self) -> bool {
-        self.failing
+        matches!(self.given_up, GivenUp::Two)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{super::Fault, *};
+    use super::*;
 
     fn failure() -> Failure {
         Failure::new(Fault::Error, "boom".to_owned())
@@ -215,5 +274,95 @@ mod tests {
         // Two at once, then five times one.
         fail_times(&mut caution, 6);
         assert!(caution.rejection().is_some(), "one was answered between the two");
+    }
+
+    /// Seconds that an answer is waited for.
+    const DEADLINE: f64 = 10.0;
+
+    /// How an algorithm was asked that needs so many seconds for a quote.
+    #[derive(Debug, Default)]
+    struct Course {
+        asks: u32,
+        late: u32,
+        /// Seconds in all, and those of batches that were not answered in time.
+        seconds: f64,
+        wasted: f64,
+    }
+
+    fn late() -> Failure {
+        Failure::new(Fault::Timeout, "late".to_owned())
+    }
+
+    /// Asks about so many quotes, of which `poison` hangs for ever.
+    fn course(caution: &mut Caution, quotes: usize, seconds_each: f64, poison: Option<usize>) -> Course {
+        let (mut course, mut head) = (Course::default(), 0);
+        while head < quotes {
+            let asked = caution.batch_limit().min(quotes - head);
+            let patience = if caution.is_search(asked) { DEADLINE / 4.0 } else { DEADLINE };
+            let hangs = poison.is_some_and(|poison| (head..head + asked).contains(&poison));
+            let needed = f64::from(u32::try_from(asked).unwrap()) * seconds_each;
+            course.asks += 1;
+            course.seconds += needed.min(patience);
+            if hangs || needed > patience {
+                course.seconds += patience - needed.min(patience);
+                course.wasted += patience;
+                course.late += 1;
+                caution.failed(asked, &late());
+                caution.is_there();
+                head += usize::from(caution.rejection().is_some());
+            } else {
+                caution.answered(asked);
+                head += asked;
+            }
+        }
+        course
+    }
+
+    #[test]
+    fn a_slow_algorithm_is_asked_in_batches_that_it_answers_in_time() {
+        for capacity in [1, 2, 3, 5, 8, 12, 20, 33, 50, 64, 100, 127, 128, 129, 180, 200, 230, 255, 256, 1_000] {
+            let (mut caution, each) = (Caution::default(), DEADLINE / f64::from(capacity) * 0.999);
+            course(&mut caution, 10_000, each, None);
+            let settled = course(&mut caution, 100_000, each, None);
+            assert!(f64::from(settled.late) <= 0.1 * f64::from(settled.asks), "{capacity}: {settled:?}");
+            assert!(settled.wasted <= 0.1 * settled.seconds, "{capacity}: {settled:?}");
+        }
+    }
+
+    #[test]
+    fn no_quote_of_a_slow_algorithm_is_rejected() {
+        // Needs nearly the whole deadline for a single quote.
+        let mut caution = Caution::default();
+        let course = course(&mut caution, 300, 0.9 * DEADLINE, None);
+        assert_eq!(course.asks - course.late, 300, "each is answered alone: {course:?}");
+    }
+
+    #[test]
+    fn a_quote_that_hangs_is_found_by_few_and_short_deadlines() {
+        for poison in [0, 1, 100, 128, 254, 255] {
+            let mut caution = Caution::default();
+            let course = course(&mut caution, 256, 0.001, Some(poison));
+            assert!(course.wasted <= 40.0 && course.late <= 9, "{poison}: {course:?}");
+        }
+    }
+
+    #[test]
+    fn an_algorithm_that_became_faster_is_asked_in_full_batches_again() {
+        let mut caution = Caution::default();
+        course(&mut caution, 5_000, 0.5, None);
+        assert!(caution.batch_limit() <= 20);
+        course(&mut caution, 200_000, 0.001, None);
+        assert_eq!(caution.batch_limit(), MAX_BATCH);
+    }
+
+    #[test]
+    fn batches_below_the_limit_do_not_raise_it() {
+        let mut caution = Caution::default();
+        caution.failed(64, &failure());
+        caution.answered(32);
+        (0..100).for_each(|_| caution.answered(8));
+        assert_eq!(caution.batch_limit(), 32);
+        caution.answered(32);
+        assert_eq!(caution.batch_limit(), 36);
     }
 }

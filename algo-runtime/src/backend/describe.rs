@@ -1,5 +1,7 @@
 //! What a backend says of itself: its name, its contract, and which parameters it takes.
 
+use std::fmt;
+
 use intuition_api::v1::DescribeResponse;
 use jsonschema::{ValidationError, Validator, error::ValidationErrorKind};
 use serde_json::Value;
@@ -14,19 +16,21 @@ const MAX_NAME: usize = 64;
 /// Parameters told as wrong, at most.
 const MAX_ERRORS: usize = 16;
 
-/// A backend that speaks our contract.
+/// A backend that speaks our contract. Displayed as name and version.
 #[derive(Debug, Clone)]
 pub struct Described {
     /// Its state is kept under it.
     pub name: String,
     /// Empty where it says none.
     pub version: String,
-    /// `None`: any object will do.
+    /// The schema of its parameters as the server sent it; empty: any object will do.
+    pub parameters_schema_json: String,
+    /// That schema compiled; `None`: any object will do.
     schema: Option<Validator>,
 }
 
 impl Described {
-    /// Checks the answer to Describe.
+    /// Checks the answer to Describe and compiles its schema, which may take most of a second: not for the writer's thread.
     pub fn read(response: &DescribeResponse) -> Result<Self, Failure> {
         let broken = |message: String| Failure::new(Fault::ContractBroken, message);
         if response.contract != CONTRACT {
@@ -53,7 +57,8 @@ impl Described {
                     .map_err(|error| broken(format!("DescribeResponse.parameters_schema_json: {error}")))?,
             ),
         };
-        Ok(Self { name: name.to_owned(), version: response.version.clone(), schema })
+        let DescribeResponse { name, version, parameters_schema_json, .. } = response.clone();
+        Ok(Self { name, version, parameters_schema_json, schema })
     }
 
     /// Checks parameters against the schema: everything that does not fit, by its path.
@@ -62,6 +67,13 @@ impl Described {
         let parameters = Value::Object(settings.parameters.clone());
         let errors = schema.iter_errors(&parameters).flat_map(|error| field_errors(&error)).take(MAX_ERRORS);
         FieldErrors::none(errors.collect())
+    }
+}
+
+impl fmt::Display for Described {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        if self.version.is_empty() { Ok(()) } else { write!(f, " {}", self.version) }
     }
 }
 

@@ -17,7 +17,12 @@ use tokio_stream::wrappers::UnboundedReceiverStream;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{Code, Status, Streaming, transport::Channel};
 
-use super::{Address, Failure, Fault, Order, Report, Said};
+use super::{Address, Failure, Fault, Order, Report, Said, describe::Described};
+
+/// An initialized stream that stays open so long shows that its server is well.
+pub const STEADY: Duration = Duration::from_secs(30);
+/// A batch that serves to find a quote that is never answered is waited for this part of the deadline: a quarter.
+pub const SEARCH_PARTS: u32 = 4;
 
 /// Largest message sent and taken, bytes: what gRPC servers and clients take by default.
 const MAX_MESSAGE: usize = 4 << 20;
@@ -78,8 +83,10 @@ impl Links {
 struct Stream {
     requests: mpsc::UnboundedSender<EventsRequest>,
     responses: Streaming<EventsResponse>,
-    /// Until when the message under way has to be answered.
-    due: Option<Instant>,
+    /// How long the message under way is waited for, and until when; `None`: nothing is under way.
+    due: Option<(Duration, Instant)>,
+    /// When the stream will have been open for [`STEADY`]; `None`: it is not initialized, or that was reported.
+    steady: Option<Instant>,
 }
 
 struct Worker {
@@ -115,7 +122,7 @@ impl Worker {
             next = loop {
                 let heard = tokio::select! {
                     order = orders.recv() => break order,
-                    heard = listen(self.stream.as_mut(), self.deadline) => heard,
+                    heard = listen(self.stream.as_mut()) => heard,
                 };
                 if !self.report(heard, &tell).await {
                     return;
@@ -152,8 +159,13 @@ impl Worker {
                 let opened = self.open(events_request::Message::Initialize(request)).await;
                 opened.err().map(Err)
             }
-            Order::Batch(batch) => self.send(events_request::Message::Batch(batch)),
-            Order::Reconfigure(reconfigure) => self.send(events_request::Message::Reconfigure(reconfigure)),
+            Order::Batch { batch, is_search } => {
+                let patience = if is_search { self.deadline / SEARCH_PARTS } else { self.deadline };
+                self.send(events_request::Message::Batch(batch), patience)
+            }
+            Order::Reconfigure(reconfigure) => {
+                self.send(events_request::Message::Reconfigure(reconfigure), self.deadline)
+            }
         }
     }
 
@@ -167,8 +179,12 @@ impl Worker {
         let mut client =
             AlgorithmClient::new(channel).max_decoding_message_size(MAX_MESSAGE).max_encoding_message_size(MAX_MESSAGE);
         let described = client.describe(DescribeRequest {}).await;
-        let described = described.map_err(|status| ended("Describe", &status))?;
-        Ok((client, Said::Described(described.into_inner())))
+        let described = described.map_err(|status| ended("Describe", &status))?.into_inner();
+        // Compiling a schema from outside may take long, and would hold up this process's other tasks.
+        let described = tokio::task::spawn_blocking(move || Described::read(&described)).await;
+        let described = described
+            .map_err(|error| Failure::new(Fault::Error, format!("reading its description failed: {error}")))??;
+        Ok((client, Said::Described(described)))
     }
 
     /// Opens the stream. A server may send its headers with its first message only, so that the opening is not waited
@@ -183,14 +199,14 @@ impl Worker {
             opened.map_err(|status| ended("Events", &status))
         };
         let responses = self.within(self.deadline, opening).await?.into_inner();
-        self.stream = Some(Stream { requests, responses, due: Some(due) });
+        self.stream = Some(Stream { requests, responses, due: Some((self.deadline, due)), steady: None });
         Ok(())
     }
 
-    fn send(&mut self, message: events_request::Message) -> Option<Result<Said, Failure>> {
+    fn send(&mut self, message: events_request::Message, patience: Duration) -> Option<Result<Said, Failure>> {
         // Without a stream its end was reported, and this order crossed the report.
         let stream = self.stream.as_mut()?;
-        stream.due = Some(Instant::now() + self.deadline);
+        stream.due = Some((patience, Instant::now() + patience));
         drop(stream.requests.send(EventsRequest { message: Some(message) }));
         None
     }
@@ -204,21 +220,31 @@ impl Worker {
     }
 }
 
-/// The next message of the stream, or how it ended; never where there is none.
-async fn listen(stream: Option<&mut Stream>, deadline: Duration) -> Result<Said, Failure> {
+/// The next message of the stream, or that it stays open, or how it ended; never where there is none.
+async fn listen(stream: Option<&mut Stream>) -> Result<Said, Failure> {
     let Some(stream) = stream else { return pending().await };
-    let message = match stream.due {
-        Some(due) => {
+    let message = match (stream.due, stream.steady) {
+        (Some((patience, due)), _) => {
             let message = time::timeout_at(due, stream.responses.message()).await;
-            message.map_err(|_| late(deadline))?
+            message.map_err(|_| late(patience))?
         }
-        None => stream.responses.message().await,
+        (None, Some(steady)) => {
+            let Ok(message) = time::timeout_at(steady, stream.responses.message()).await else {
+                stream.steady = None;
+                return Ok(Said::Steady);
+            };
+            message
+        }
+        (None, None) => stream.responses.message().await,
     };
     stream.due = None;
     let broken = |message: &str| Failure::new(Fault::ContractBroken, message.to_owned());
     match message {
         Ok(Some(EventsResponse { message: Some(message) })) => Ok(match message {
-            events_response::Message::Initialized(answer) => Said::Initialized(answer),
+            events_response::Message::Initialized(answer) => {
+                stream.steady = Some(Instant::now() + STEADY);
+                Said::Initialized(answer)
+            }
             events_response::Message::Result(answer) => Said::Result(answer),
             events_response::Message::Reconfigured(answer) => Said::Reconfigured(answer),
         }),
@@ -250,6 +276,9 @@ fn ended(call: &str, status: &Status) -> Failure {
             Failure::new(Fault::ContractBroken, format!("{call}: a message above {MAX_MESSAGE} bytes: {message}"))
         }
         Code::DeadlineExceeded => Failure::new(Fault::Timeout, format!("{call}: {message}")),
+        code if message.is_empty() => {
+            Failure::new(Fault::Error, format!("{call} ended with {code:?}, without a message"))
+        }
         code => Failure::new(Fault::Error, format!("{call} ended with {code:?}: {}", shown(message))),
     }
 }
@@ -258,3 +287,6 @@ fn ended(call: &str, status: &Status) -> Failure {
 fn shown(text: &str) -> String {
     text.chars().take(512).collect()
 }
+
+#[cfg(test)]
+mod tests;

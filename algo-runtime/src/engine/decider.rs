@@ -7,14 +7,17 @@ use intuition_api::v1;
 
 use super::{Engine, LinkId};
 use crate::{
-    algorithm::{Algorithm, Builtin, FieldErrors, SavedState},
-    backend::{Address, Backend, Heard, Order, Report, Trouble},
+    algorithm::{Algorithm, Builtin, FieldErrors, SavedState, Signal},
+    backend::{
+        Address, Backend, Heard, Order, Report, Trouble,
+        answer::{Answer, Verdict, Wish},
+    },
     ledger::StateKey,
     settings::{Adjustable, Choice},
 };
 
 /// Whose a backend's state is in the ledger: this, then its name. No built-in algorithm has such a name.
-const BACKEND_STATE: &str = "backend/";
+pub(super) const BACKEND_STATE: &str = "backend/";
 /// Key beside its state, which has the empty one.
 const REJECTED: &str = "rejected";
 
@@ -122,14 +125,32 @@ impl Decider {
                     .described()
                     .map(|described| (described.name.clone(), described.version.clone()))
                     .unwrap_or_default();
-                let (reason, message) = backend
-                    .trouble()
-                    .map(|trouble| (trouble.reason().to_owned(), trouble.message.clone()))
-                    .unwrap_or_default();
+                let (reason, message) = match (backend.trouble(), backend.renamed()) {
+                    (Some(trouble), _) => (trouble.reason(), trouble.message.as_str()),
+                    (None, Some(renamed)) => ("", renamed),
+                    (None, None) => ("", ""),
+                };
+                let (reason, message) = (reason.to_owned(), message.to_owned());
                 v1::Backend { address: backend.address().as_str().to_owned(), name, version, reason, message }
             }
         }
     }
+}
+
+/// The answer of a built-in algorithm to so many quotes. A quote that it left out is rejected: without a verdict it would be
+/// asked again for ever.
+pub(super) fn in_process(name: &str, mut signals: Vec<Option<Signal>>, asked: usize) -> Answer {
+    let answered = signals.len();
+    if answered != asked {
+        tracing::error!(algorithm = name, asked, answered, "the built-in algorithm did not answer each quote once");
+        signals.truncate(asked);
+    }
+    let verdict = |(quote, signal): (usize, Option<Signal>)| {
+        Verdict::Signals(signal.map(|signal| Wish { quote, signal }).into_iter().collect())
+    };
+    let mut verdicts: Vec<Verdict> = signals.into_iter().enumerate().map(verdict).collect();
+    verdicts.resize_with(asked, || Verdict::Reject(format!("{name}: answered {answered} of {asked} quotes")));
+    Answer { verdicts, ..Answer::default() }
 }
 
 /// What is to be done about a link.
@@ -167,7 +188,8 @@ impl Engine {
         }
         self.saves += 1;
         self.pending.state.insert(key.clone(), Some(state.to_vec()));
-        self.states.insert(key, state.to_vec());
+        self.states.insert(key.clone(), state.to_vec());
+        self.note_use_of_state(&key.0);
     }
 
     /// Takes a link's report. What it settled comes with the next [`Engine::advance`].

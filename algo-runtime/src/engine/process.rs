@@ -10,7 +10,7 @@ use intuition_api::v1::{
 
 use super::{
     Engine, counter,
-    decider::Decider,
+    decider::{Decider, in_process},
     letters::Letters,
     load::Load,
     turn::{Asked, Plan, Planned, Work, unusable},
@@ -74,9 +74,9 @@ impl Engine {
                 settled.extend(self.settle_turn(&[], Answer::default(), now_micros));
             } else {
                 match &mut self.decider {
-                    Decider::Builtin { algorithm, .. } => {
+                    Decider::Builtin { builtin, algorithm } => {
                         let quotes: Vec<Quote> = asked.iter().map(|asked| asked.quote.clone()).collect();
-                        let answer = in_process(algorithm.decide(&quotes));
+                        let answer = in_process(builtin.name, algorithm.decide(&quotes), quotes.len());
                         settled.extend(self.settle_turn(&asked, answer, now_micros));
                     }
                     Decider::Backend { backend, .. } => {
@@ -331,14 +331,6 @@ impl Engine {
         };
         DeliveryOutcome { number, ticks: rows.iter().map(tick).collect() }
     }
-}
-
-/// The answers of an algorithm in process.
-fn in_process(signals: Vec<Option<Signal>>) -> Answer {
-    let verdict = |(quote, signal): (usize, Option<Signal>)| {
-        Verdict::Signals(signal.map(|signal| Wish { quote, signal }).into_iter().collect())
-    };
-    Answer { verdicts: signals.into_iter().enumerate().map(verdict).collect(), ..Answer::default() }
 }
 
 pub(super) fn undecided() -> Outcome {

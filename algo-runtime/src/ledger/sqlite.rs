@@ -4,15 +4,18 @@
 //!   `complete`: columns that v0.1.0 leaves empty.
 //! - `inspect`: the whole ledger is read and recomputed before anything is written; `digest`: the number over all
 //!   tables that tells damage.
+//! - `files`: whether they are still those that were opened; `reader`: reads decisions beside the writer.
 //! - `rows` and `write`: between rows and types; `outbox`: the outbox and the ledger's ids; `sources`: those about sources;
 //!   `trading`: the trading state.
 
 mod complete;
 mod create;
 mod digest;
+mod files;
 mod inspect;
 mod outbox;
 mod place;
+mod reader;
 mod rows;
 mod schema;
 mod sources;
@@ -23,8 +26,10 @@ use std::path::Path;
 
 use rusqlite::{Connection, TransactionBehavior};
 
+pub(crate) use self::reader::DecisionReader;
 use self::{
     digest::{Digest, Seal},
+    files::Files,
     place::{Place, Shape},
     schema::{MIGRATIONS, Migration},
     write::{Failure, Writer},
@@ -42,6 +47,8 @@ use super::{
 pub struct SqliteLedger {
     connection: Connection,
     place: Place,
+    /// When it was opened.
+    files: Files,
     /// As of the last commit, like all below.
     seal: Seal,
     digest: Digest,
@@ -98,7 +105,8 @@ impl SqliteLedger {
         transaction.commit().map_err(&failed)?;
         drop(failed);
         let Inspected { account, books, head, .. } = inspected;
-        Ok(Self { connection, place, seal, digest, head, account, books })
+        let files = Files::of(&place).map_err(place.access("look at"))?;
+        Ok(Self { connection, place, files, seal, digest, head, account, books })
     }
 
     fn write(&mut self, changes: &Changes) -> Result<(), LedgerError> {
@@ -162,6 +170,10 @@ impl Ledger for SqliteLedger {
 
     fn decisions(&mut self, from: u64, limit: usize) -> Result<Vec<JournalEntry>, LedgerError> {
         rows::decisions(&self.connection, from, limit).map_err(self.place.store("read the journal"))
+    }
+
+    fn check_files(&mut self) -> Result<(), LedgerError> {
+        self.files.check(&self.place, &self.connection)
     }
 
     fn close(self: Box<Self>) -> Result<(), LedgerError> {

@@ -1,6 +1,8 @@
 //! The writer's end of a stream to a bridge: which entries it has had, and how much it takes. Everything that is sent on a
 //! stream goes through here.
 
+use std::time::Instant;
+
 use intuition_api::{
     bounds::MESSAGE_BYTES,
     capability,
@@ -10,10 +12,13 @@ use prost::Message as _;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
-use super::{PAGE, Responses, parts::Parts};
-use crate::ledger::{OutboxPage, Positions};
+use super::{PAGE, parts::Parts};
+use crate::{
+    ledger::{OutboxPage, Positions},
+    service::responses::Responses,
+};
 
-/// See the module.
+/// See the module. Dropped without [`Bridge::end`], nothing more is read from the stream.
 pub(super) struct Bridge {
     pub(super) stream: u64,
     responses: Responses,
@@ -114,27 +119,35 @@ impl Bridge {
 
     /// Sends a message.
     pub(super) fn say(&self, message: Message) {
-        send(&self.responses, Ok(ProcessResponse { message: Some(message) }));
+        // It is not taken when the bridge has gone or does not read: `is_stuck` is looked at after every group.
+        self.responses.send(ProcessResponse { message: Some(message) });
     }
 
     /// Ends the stream.
     pub(super) fn end(self, status: Status) {
+        // The bridge hears of the end when nothing more is read.
         self.ended.cancel();
-        send(&self.responses, Err(status));
+        self.responses.end(status);
     }
 
-    const fn has_room(&self) -> bool {
-        !matches!(self.credit, Some(0))
+    /// Whether the client does not read.
+    pub(super) fn is_stuck(&self, now: Instant) -> bool {
+        self.responses.is_stuck(now)
+    }
+
+    fn has_room(&self) -> bool {
+        self.credit != Some(0) && self.responses.has_room()
+    }
+}
+
+impl Drop for Bridge {
+    fn drop(&mut self) {
+        self.ended.cancel();
     }
 }
 
 /// Refuses a stream that was never begun.
 pub(super) fn refuse(responses: &Responses, ended: &CancellationToken, status: Status) {
     ended.cancel();
-    send(responses, Err(status));
-}
-
-fn send(responses: &Responses, response: Result<ProcessResponse, Status>) {
-    // It fails only when the bridge has gone.
-    drop(responses.send(response));
+    responses.end(status);
 }

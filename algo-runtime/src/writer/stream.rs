@@ -1,5 +1,7 @@
 //! The stream to the bridge: its beginning, its messages in both directions, its end.
 
+use std::time::Instant;
+
 use intuition_api::v1::{
     AccountResponse, Credit, HoldingRecorded, Open, Published, Waiting, process_request, process_response::Message,
 };
@@ -7,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 use super::{
-    Answer, Responses, Writer,
+    Answer, Writer,
     bridge::{self, Bridge},
     parts::Parts,
     status_of,
@@ -15,6 +17,7 @@ use super::{
 use crate::{
     engine::{Fresh, RequestError, Settled},
     ledger::OutboxRow,
+    service::responses::Responses,
     wire,
 };
 
@@ -176,6 +179,15 @@ impl Writer {
             account.bridge_capabilities.clear();
         }
         account
+    }
+
+    /// Ends the stream of a client that does not read.
+    pub(super) fn end_unread_stream(&mut self) {
+        if self.bridge.as_ref().is_some_and(|bridge| bridge.is_stuck(Instant::now())) {
+            tracing::warn!(account = self.engine.names().0, "the bridge does not read its stream: it is ended");
+            self.bridge = None;
+            self.engine.drop_backlog();
+        }
     }
 
     pub(super) fn end_stream(&mut self, status: Status) {

@@ -13,8 +13,8 @@ use intuition_api::{
     bounds::MESSAGE_BYTES,
     capability,
     v1::{
-        Batch, Committed, Credit, Delivery, Open, Opened, Positions, ProcessResponse, Publication, Published, Quote,
-        Tick, process_request::Message as Request, process_response::Message, tick::Content,
+        Batch, Committed, Credit, Delivery, Holding, Open, Opened, Positions, Publication, Published, Quote, Tick,
+        process_request::Message as Request, process_response::Message, tick::Content,
     },
 };
 use intuition_common::{
@@ -25,6 +25,7 @@ use prometheus_client::registry::Registry;
 use proptest::prelude::*;
 use prost::Message as _;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio_stream::StreamExt as _;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{Code, Status};
 
@@ -35,6 +36,7 @@ use crate::{
         memory::MemoryLedger,
     },
     portfolio::Policy,
+    service::responses::{Reader, responses},
     settings::{Adjustable, Authority, Choice, Initial, Topics},
 };
 
@@ -132,8 +134,9 @@ struct Bench {
 struct Stream {
     number: u64,
     commands: mpsc::Sender<Command>,
-    responses: mpsc::UnboundedReceiver<Result<ProcessResponse, Status>>,
+    responses: Reader,
     ended: CancellationToken,
+    timer: tokio::runtime::Runtime,
     /// Of the message that came last.
     bytes: usize,
 }
@@ -162,7 +165,13 @@ impl Bench {
 
     fn open(&mut self, open: Open) -> Stream {
         self.streams += 1;
-        let (sender, responses) = mpsc::unbounded_channel();
+        let writer = self.commands.downgrade();
+        let wake = move || {
+            if let Some(writer) = writer.upgrade() {
+                writer.try_send(Command::Room).unwrap();
+            }
+        };
+        let (sender, responses) = responses(wake);
         let open = Open {
             account: ACCOUNT.to_owned(),
             broker_url: "mqtt://127.0.0.1".to_owned(),
@@ -173,7 +182,8 @@ impl Bench {
         let ended = CancellationToken::new();
         let command = Command::Open { stream: self.streams, open, responses: sender, ended: ended.clone() };
         self.commands.blocking_send(command).unwrap();
-        Stream { number: self.streams, commands: self.commands.clone(), responses, ended, bytes: 0 }
+        let timer = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        Stream { number: self.streams, commands: self.commands.clone(), responses, ended, timer, bytes: 0 }
     }
 
     fn paged(&mut self) -> Stream {
@@ -210,7 +220,7 @@ impl Bench {
 
 impl Stream {
     fn send(&self, message: Request) {
-        self.commands.blocking_send(Command::Request { stream: self.number, message }).unwrap();
+        self.commands.blocking_send(Command::Request { stream: self.number, message, room: None }).unwrap();
     }
 
     fn quotes(&self, numbers: std::ops::RangeInclusive<u64>) {
@@ -226,7 +236,8 @@ impl Stream {
     }
 
     fn next(&mut self) -> Result<Message, Status> {
-        let response = self.responses.blocking_recv().expect("a response, or how the stream ended")?;
+        let next = self.timer.block_on(self.responses.next());
+        let response = next.expect("a response, or how the stream ended")?;
         self.bytes = response.encoded_len();
         Ok(response.message.unwrap())
     }
@@ -348,6 +359,33 @@ fn a_bridge_of_the_release_before_gets_everything_at_once_also_what_is_done() {
 }
 
 #[test]
+fn a_bridge_of_the_release_before_gets_a_large_outbox_as_fast_as_it_reads() {
+    let mut bench = Bench::start(fresh(), (0..400).map(|_| publication(256 << 10)).collect());
+    let mut older = bench.open(Open::default());
+    older.opened();
+    bench.settle();
+    assert!(older.responses.bytes() < 10 << 20, "{} bytes", older.responses.bytes());
+    assert_eq!(older.entries(400), (1..=400).collect::<Vec<u64>>());
+    bench.stop();
+}
+
+#[test]
+fn a_bridge_that_does_not_read_is_ended_and_the_next_one_trades() {
+    let mut bench = Bench::start(fresh(), Vec::new());
+    let mut unread = bench.paged();
+    while !unread.ended.is_cancelled() {
+        unread.send(Request::Holding(Holding::default()));
+    }
+    assert!(unread.responses.bytes() == 0, "nothing is kept for it");
+    assert_eq!(unread.next().unwrap_err().code(), Code::ResourceExhausted);
+    let mut next = bench.paged();
+    next.opened();
+    next.quotes(1..=1);
+    assert_eq!(next.committed().outcomes.len(), 1);
+    bench.stop();
+}
+
+#[test]
 fn confirmations_have_no_commit_of_their_own_while_quotes_come() {
     let mut bench = Bench::start(fresh(), Vec::new());
     let mut stream = bench.open(Open::default());
@@ -415,19 +453,19 @@ fn an_account_and_the_metrics_are_those_of_the_last_commit() {
     let ledger = Counting { ledger: fresh(), commits: Arc::default(), refuses: Arc::clone(&refuses) };
     let mut writer = Writer::start(Box::new(ledger), equipment).unwrap();
     for (is_refused, decisions) in [(true, 0), (false, 1)] {
-        let (responses, _receiver) = mpsc::unbounded_channel();
+        let (responses, _reader) = responses(|| {});
         let open = Open { account: ACCOUNT.to_owned(), ..Open::default() };
         let mut answers = Vec::new();
         writer.handle(Command::Open { stream: 1, open, responses, ended: CancellationToken::new() }, &mut answers);
         refuses.store(false, Ordering::SeqCst);
-        writer.finish(std::mem::take(&mut answers)).unwrap();
+        writer = writer.settle(std::mem::take(&mut answers)).unwrap();
         refuses.store(is_refused, Ordering::SeqCst);
         let batch = Request::Batch(Batch { deliveries: vec![delivery(1)] });
-        writer.handle(Command::Request { stream: 1, message: batch }, &mut answers);
+        writer.handle(Command::Request { stream: 1, message: batch, room: None }, &mut answers);
         let (reply, mut answer) = oneshot::channel();
         writer.handle(Command::Account { account: ACCOUNT.to_owned(), reply }, &mut answers);
         assert!(answer.try_recv().is_err(), "not before the commit");
-        writer.finish(answers).unwrap();
+        writer = writer.settle(answers).unwrap();
         assert_eq!(answer.try_recv().unwrap().unwrap().decisions, decisions);
         let mut page = String::new();
         prometheus_client::encoding::text::encode(&mut page, &registry).unwrap();

@@ -37,7 +37,7 @@ pub(super) struct Publisher {
     events: Events,
     /// The connection's; `None` without one.
     epoch: Option<u64>,
-    /// Messages that a connection may have under way, whatever its broker takes.
+    /// Most messages under way on a connection. The broker may take fewer.
     max_publishes: usize,
     window: usize,
     /// The broker keeps retained messages.
@@ -187,7 +187,7 @@ impl Publisher {
     pub(super) fn answered(&mut self, answered: u64, code: Code, board: &mut Board, metrics: &Metrics, now: Instant) {
         if answered == STATE_TOKEN {
             self.outbox.heard(code);
-            self.state_answered(code);
+            self.state_answered(code, now);
             return;
         }
         let position = answered & ((1 << POSITION_BITS) - 1);
@@ -211,7 +211,7 @@ impl Publisher {
         self.settle(board, metrics);
     }
 
-    /// Shows what has happened to entries and topics.
+    /// Counts and logs the changes of entries and topics.
     fn settle(&mut self, board: &mut Board, metrics: &Metrics) {
         let changes = self.outbox.take_changes();
         let topics_changed =
@@ -246,8 +246,8 @@ impl Publisher {
         }
     }
 
-    fn state_answered(&mut self, code: Code) {
-        if self.state.answered(code) {
+    fn state_answered(&mut self, code: Code, now: Instant) {
+        if self.state.answered(code, now) {
             tracing::warn!(algo = self.account, topic = self.topics.state(), reason = code.name, "state refused");
         }
     }

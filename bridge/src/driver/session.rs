@@ -34,7 +34,7 @@ enum State {
     Open(Stream),
 }
 
-/// What is reported to the runtime of the stream.
+/// Reports to the runtime of the stream.
 #[derive(Default)]
 struct Reporting {
     /// It knows send queues and credit.
@@ -142,7 +142,7 @@ impl Session {
         self.superseded_until.is_some_and(|until| until > now)
     }
 
-    /// Opens a stream if it is time. `published`: what is done of the last stream's ledger.
+    /// Opens a stream if it is time. `published`: the done positions of the last stream's ledger.
     pub(super) fn open_when_due(&mut self, now: Instant, published: impl FnOnce() -> Published) {
         match self.state {
             State::Idle { not_before } if self.allowed && not_before <= now => {}

@@ -257,6 +257,9 @@ impl<'a> Connection<'a> {
             Request::Subscribe { epoch, token, filter, subscription_id } if epoch == ours => {
                 self.underway.subscribe(token, filter, subscription_id);
             }
+            Request::LookUp { epoch, token, filter } if epoch == ours => {
+                self.underway.look_up(token, filter);
+            }
             Request::Unsubscribe { epoch, token, filter } if epoch == ours => {
                 self.underway.unsubscribe(token, filter);
             }

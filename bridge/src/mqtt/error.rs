@@ -60,7 +60,7 @@ pub enum LinkError {
         folder: PathBuf,
     },
     /// The broker ended the connection with a reason.
-    #[error("the broker ended the connection: {} (0x{:02x})", .0.name, .0.value)]
+    #[error("the broker ended the connection: {} (0x{:02x}){}", .0.name, .0.value, advice(*.0))]
     End(Code),
     /// The broker cannot be reached, or the connection broke.
     #[error("no connection to the broker")]
@@ -122,6 +122,7 @@ impl fmt::Display for Awaited {
 const fn advice(code: Code) -> &'static str {
     match code.value {
         0x84 => ": a bridge needs MQTT 5, so use a broker, or a listener of this one, that speaks it",
+        0x8e => ": another client has the same client id, so stop it, or give one of the two another client id prefix",
         0x9b => ": a bridge publishes with QoS 1, so raise the Maximum QoS of the broker",
         _ => "",
     }

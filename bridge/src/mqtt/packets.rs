@@ -317,11 +317,26 @@ pub(super) fn subscribe(
     packet_id: u16,
     output: &mut BytesMut,
 ) -> Result<(), Code> {
-    check_filter(&filter)?;
-    let mut filter = Filter::new(filter, QoS::AtLeastOnce);
-    filter.retain_forward_rule = RetainForwardRule::Never;
     let id = subscription_id.and_then(|id| usize::try_from(id).ok());
     let properties = id.map(|id| SubscribeProperties { id: Some(id), user_properties: Vec::new() });
+    write_subscribe(filter, RetainForwardRule::Never, properties, packet_id, output)
+}
+
+/// Writes a SUBSCRIBE for one filter with `QoS` 1, which the broker answers with its retained messages too.
+pub(super) fn look_up(filter: String, packet_id: u16, output: &mut BytesMut) -> Result<(), Code> {
+    write_subscribe(filter, RetainForwardRule::OnEverySubscribe, None, packet_id, output)
+}
+
+fn write_subscribe(
+    filter: String,
+    retained: RetainForwardRule,
+    properties: Option<SubscribeProperties>,
+    packet_id: u16,
+    output: &mut BytesMut,
+) -> Result<(), Code> {
+    check_filter(&filter)?;
+    let mut filter = Filter::new(filter, QoS::AtLeastOnce);
+    filter.retain_forward_rule = retained;
     let mut subscribe = Subscribe::new(filter, properties);
     subscribe.pkid = packet_id;
     write(&v5::Packet::Subscribe(subscribe), None, output)

@@ -31,6 +31,7 @@ struct Sent {
 #[derive(Debug)]
 enum Turn {
     Subscribe { token: u64, filter: String, id: u32 },
+    LookUp { token: u64, filter: String },
     Unsubscribe { token: u64, filter: String },
 }
 
@@ -76,6 +77,11 @@ impl Underway {
         self.turns.push_back(Turn::Subscribe { token, filter, id });
     }
 
+    /// Queues a SUBSCRIBE that asks for retained messages too, which [`Underway::take_turns`] writes.
+    pub(super) fn look_up(&mut self, token: u64, filter: String) {
+        self.turns.push_back(Turn::LookUp { token, filter });
+    }
+
     /// Queues an UNSUBSCRIBE, which [`Underway::take_turns`] writes.
     pub(super) fn unsubscribe(&mut self, token: u64, filter: String) {
         self.turns.push_back(Turn::Unsubscribe { token, filter });
@@ -116,6 +122,10 @@ impl Underway {
                         Err(code) => refused.push(Event::Subscribed { token, code }),
                     }
                 }
+                Turn::LookUp { token, filter } => match packets::look_up(filter.clone(), packet_id, output) {
+                    Ok(()) => self.insert(packet_id, Kind::Subscribe, token, Awaited::Subscribe(filter), now),
+                    Err(code) => refused.push(Event::Subscribed { token, code }),
+                },
                 Turn::Unsubscribe { token, filter } => match packets::unsubscribe(filter.clone(), packet_id, output) {
                     Ok(()) => self.insert(packet_id, Kind::Unsubscribe, token, Awaited::Unsubscribe(filter), now),
                     Err(code) => refused.push(Event::Unsubscribed { token, code }),

@@ -100,7 +100,7 @@ pub(super) struct Now<'a> {
     pub(super) pubacks: u64,
     pub(super) topics: &'a mut Topics,
     pub(super) deadlines: Deadlines,
-    /// The broker ends connections over what it refuses.
+    /// The broker ends the connection after a refusal.
     pub(super) ends_over_refusals: bool,
 }
 
@@ -176,7 +176,7 @@ impl<T: Content> Bounded<T> {
     pub(super) fn withheld(&mut self, now: &Now<'_>) -> Vec<(u64, Verdict<T>)> {
         self.wake_refused(now.time);
         let mut withheld = Vec::new();
-        // One that is sent once may be the trial.
+        // An entry that is sent once may be the trial.
         let is_retried = |slot: &&Slot<T>| slot.clock.is_none_or(|clock| clock.terms == Terms::Retried);
         while now.ends_over_refusals
             && let Some(position) = self.ready.first().copied()
@@ -273,7 +273,7 @@ impl<T: Content> Bounded<T> {
     }
 
     pub(super) fn wake(&self, now: Instant) -> Option<Instant> {
-        // What is due already waits for an answer of the broker, not for time.
+        // Entries that are due already wait for an answer of the broker, not for time.
         let retry = self.retries.range((now, 0)..).next().map(|(at, _)| *at);
         let deadline = self.deadlines.range((now, u64::MAX)..).next().map(|(until, _)| *until);
         [retry, deadline].into_iter().flatten().min()

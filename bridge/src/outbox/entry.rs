@@ -1,8 +1,8 @@
-//! Entries of an outbox, and what becomes of them.
+//! Entries of an outbox, and their changes.
 
 use std::sync::Arc;
 
-/// What the outbox knows of an entry.
+/// Properties of an entry that the outbox needs.
 pub trait Content {
     /// The topic that it goes to.
     fn topic(&self) -> &Arc<str>;
@@ -44,7 +44,7 @@ impl Flight {
     }
 }
 
-/// What became of entries, to be taken by [`Outbox::take_changes`](super::Outbox::take_changes).
+/// A change of an entry or a topic, to be taken by [`Outbox::take_changes`](super::Outbox::take_changes).
 #[derive(Debug, PartialEq, Eq)]
 pub enum Change<T> {
     /// The broker has it.

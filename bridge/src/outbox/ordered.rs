@@ -145,8 +145,7 @@ impl<T: Content> Ordered<T> {
         if !is_accepted {
             slot.state = State::Ready;
             self.ready.insert(position);
-            // The first one that waits is the one to be tried; a trial that is under way stays so, whatever else is refused
-            // meanwhile.
+            // The first waiting entry is tried next. Other refusals do not end a trial that is under way.
             let first = self.ready.first().copied().unwrap_or(position);
             if self.blocked.is_none_or(|blocked| first <= blocked.position) {
                 self.blocked = Some(Blocked { position: first, is_under_way: false });

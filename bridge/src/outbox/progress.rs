@@ -8,6 +8,9 @@ use super::ranges::Ranges;
 
 /// Ranges, and entries that were given up, in one message.
 const REPORTED_AT_ONCE: usize = 1_024;
+/// Ranges in the first message of a stream. A runtime takes twice as many; those left out are reported when their entries
+/// have come again.
+const REPORTED_AT_OPENING: usize = 16_384;
 /// Entries that were given up and are named again on the next stream: a report may be lost with its stream.
 const REMEMBERED: usize = 1_024;
 
@@ -76,7 +79,7 @@ impl Progress {
         self.named.append(&mut self.unnamed);
         let message = Published {
             through: self.through,
-            done: self.done.iter().map(|(first, last)| Positions { first, last }).collect(),
+            done: self.done.iter().take(REPORTED_AT_OPENING).map(|(first, last)| Positions { first, last }).collect(),
             given_up: self.named.iter().map(given_up).collect(),
         };
         // What the runtime does not count of it is reported again.
@@ -259,6 +262,22 @@ mod tests {
         assert_eq!(progress.receive(3), Ok(false));
         assert_eq!(progress.receive(4), Ok(false));
         assert_eq!(progress.report(true).as_ref().map(ranges), Some((4, vec![])));
+    }
+
+    #[test]
+    fn stream_is_opened_with_a_bounded_number_of_ranges_and_the_rest_is_reported_later() {
+        let entries = 4 * REPORTED_AT_OPENING as u64;
+        let mut progress = received(entries);
+        (1..=entries).filter(|position| position % 2 == 0).for_each(|position| progress.finish(position));
+        let begun = progress.begin();
+        assert_eq!(begun.done.len(), REPORTED_AT_OPENING);
+        progress.opened(0, &begun.done);
+        for position in (1..=entries).filter(|position| position % 2 == 1 || *position > 2 * REPORTED_AT_OPENING as u64)
+        {
+            assert_eq!(progress.receive(position), Ok(position % 2 == 1));
+        }
+        let reported: usize = std::iter::from_fn(|| progress.report(true)).map(|report| report.done.len()).sum();
+        assert_eq!(reported, REPORTED_AT_OPENING);
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod outbox;
 mod proxy;
 mod running;
 mod runtime;
+mod swap;
 
 use bridge::{BROKER, PUBLISHING, SUBSCRIPTIONS};
 use client::Client;

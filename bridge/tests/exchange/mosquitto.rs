@@ -1,7 +1,10 @@
 //! A real mosquitto on a free port, in a directory of its own, stopped when it is dropped.
+//!
+//! The environment variable `EXCHANGE_BROKER` names a program to be started instead, with the port and the directory as its
+//! arguments; `tests/brokers/run` sets it. Tests that configure mosquitto fail then and are to be skipped.
 
 use std::{
-    fs,
+    env, fs,
     net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -19,7 +22,7 @@ pub(crate) struct Mosquitto {
 impl Mosquitto {
     /// Starts a broker that keeps its state on disk and lets everyone in.
     pub(crate) fn start() -> Self {
-        Self::start_with("allow_anonymous true\n")
+        Self::configure(tempfile::tempdir().unwrap(), "allow_anonymous true\n")
     }
 
     /// Starts a broker with more configuration, in which `DIR` stands for its directory.
@@ -60,6 +63,11 @@ impl Mosquitto {
     }
 
     fn start_in(directory: TempDir, more: &str) -> Self {
+        assert!(other_program().is_none(), "this test configures mosquitto: skip it with another broker");
+        Self::configure(directory, more)
+    }
+
+    fn configure(directory: TempDir, more: &str) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let path = directory.path().display().to_string();
         // Started by root it would become another user, who may not write here; for others `user` means nothing.
@@ -82,16 +90,24 @@ impl Mosquitto {
     }
 
     pub(crate) fn launch(&mut self) {
-        // Debian puts it where users do not look.
-        let program = if PathBuf::from("/usr/sbin/mosquitto").exists() { "/usr/sbin/mosquitto" } else { "mosquitto" };
         let log = fs::File::options().create(true).append(true).open(self.path("log")).unwrap();
-        let mut command = Command::new(program);
-        command.arg("-c").arg(self.path("mosquitto.conf"));
-        let process = command.arg("-v").stdout(Stdio::null()).stderr(log).spawn().expect("mosquitto is installed");
+        let mut command = if let Some(program) = other_program() {
+            let mut command = Command::new(program);
+            command.arg(self.port.to_string()).arg(self.directory.path());
+            command
+        } else {
+            // Debian puts it where users do not look.
+            let program =
+                if PathBuf::from("/usr/sbin/mosquitto").exists() { "/usr/sbin/mosquitto" } else { "mosquitto" };
+            let mut command = Command::new(program);
+            command.arg("-c").arg(self.path("mosquitto.conf")).arg("-v");
+            command
+        };
+        let process = command.stdout(Stdio::null()).stderr(log).spawn().expect("the broker is installed");
         self.process = Some(process);
-        let until = Instant::now() + Duration::from_secs(10);
+        let until = Instant::now() + Duration::from_secs(30);
         while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
-            assert!(Instant::now() < until, "mosquitto does not listen");
+            assert!(Instant::now() < until, "the broker does not listen: {}", self.log());
             std::thread::yield_now();
         }
     }
@@ -137,6 +153,12 @@ impl Mosquitto {
         self.signal("TERM");
         self.process.take().unwrap().wait().unwrap();
     }
+}
+
+/// The broker to test with in place of mosquitto.
+#[expect(clippy::disallowed_methods, reason = "tests have no command line of their own")]
+fn other_program() -> Option<PathBuf> {
+    env::var_os("EXCHANGE_BROKER").map(PathBuf::from)
 }
 
 fn write_passwords(path: &Path, password: &str) {

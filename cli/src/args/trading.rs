@@ -4,8 +4,9 @@ use std::{path::PathBuf, time::Duration};
 
 use algo_runtime::backend;
 use clap::{ArgGroup, Args};
+use intuition_common::duration;
 
-use crate::{backends::Format, sources};
+use crate::backends::Format;
 
 /// `intuition halt` and `intuition reduce`.
 #[derive(Debug, Args)]
@@ -63,7 +64,7 @@ pub(crate) struct CloseArgs {
     #[arg(long, conflicts_with = "cancel")]
     pub(crate) wait: bool,
     /// Longest time to wait for the sales, such as 90s or 10m.
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = sources::duration, requires = "wait")]
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration::parse, requires = "wait")]
     pub(crate) timeout: Duration,
     #[command(flatten)]
     pub(crate) cluster: ClusterArgs,
@@ -132,7 +133,7 @@ pub(crate) struct AtArgs {
 #[derive(Debug, Args)]
 pub(crate) struct WaitArgs {
     /// Longest time to wait for the operator to confirm the state of all accounts, such as 60s or 5m.
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = sources::duration, conflicts_with = "runtime")]
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration::parse, conflicts_with = "runtime")]
     pub(crate) timeout: Duration,
     /// End once the API server has taken the annotations.
     #[arg(long, conflicts_with_all = ["timeout", "runtime"])]

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use algo_runtime::backend::{
     Address, Failure, Fault, Order, Said, answer,
-    describe::Described,
+    describe::{CONTRACT, Described},
     link::{Link, Links},
 };
-use intuition_api::v1::{DescribeResponse, InitializeRequest, algorithm_client::AlgorithmClient};
+use intuition_api::v1::{InitializeRequest, algorithm_client::AlgorithmClient};
 use tokio::{
     runtime::Handle,
     sync::mpsc,
@@ -33,18 +33,15 @@ impl Probe {
     /// What is at the address.
     pub(super) async fn ask(&self, address: &Address) -> Backend {
         let due = Instant::now() + DEADLINE;
-        let described = self.describe(address).await.and_then(|response| {
-            Described::read(&response)?;
-            Ok(response)
-        });
+        let described = self.describe(address).await;
         let there = Backend { address: address.to_string(), ..Backend::default() };
         match described {
-            Ok(response) => Backend {
-                name: response.name.clone(),
-                algorithm: response.name,
-                version: response.version,
-                contract: response.contract,
-                parameters_schema: schema(&response.parameters_schema_json),
+            Ok(described) => Backend {
+                parameters_schema: schema(&described.parameters_schema_json),
+                name: described.name.clone(),
+                algorithm: described.name,
+                version: described.version,
+                contract: CONTRACT.to_owned(),
                 channels: timeout_at(due, channels(address)).await.ok().flatten().unwrap_or_default(),
                 healthy: true,
                 ..there
@@ -57,7 +54,7 @@ impl Probe {
         }
     }
 
-    async fn describe(&self, address: &Address) -> Result<DescribeResponse, Failure> {
+    async fn describe(&self, address: &Address) -> Result<Described, Failure> {
         let (sender, mut receiver) = mpsc::channel(1);
         let link: Link = self.0.start(address.clone(), move |report| {
             let sender = sender.clone();
@@ -65,7 +62,7 @@ impl Probe {
         });
         link.order(Order::Call { attempt: 1, pause: Duration::ZERO });
         match receiver.recv().await.map(|report| report.said) {
-            Some(Ok(Said::Described(response))) => Ok(response),
+            Some(Ok(Said::Described(described))) => Ok(described),
             Some(Err(failure)) => Err(failure),
             Some(Ok(_)) | None => Err(Failure::new(Fault::Error, "Describe was given up".to_owned())),
         }

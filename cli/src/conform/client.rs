@@ -11,7 +11,7 @@ use intuition_api::v1::{
 use intuition_common::exit::with_causes;
 use tokio::{sync::mpsc, time};
 use tokio_stream::wrappers::UnboundedReceiverStream;
-use tonic::{Status, Streaming, transport::Channel};
+use tonic::{Code, Status, Streaming, transport::Channel};
 
 use super::row::Row;
 
@@ -42,6 +42,17 @@ impl Trouble {
             _ => row,
         }
     }
+
+    /// Whether the server may be starting: it has no connection, breaks it, or answers `UNAVAILABLE`.
+    pub(crate) fn is_of_a_start(&self) -> bool {
+        match self {
+            Self::Unreachable(_) => true,
+            Self::Ended { status, .. } => {
+                status.code() == Code::Unavailable || std::error::Error::source(status.as_ref()).is_some()
+            }
+            Self::Late { .. } | Self::Closed { .. } | Self::Odd { .. } => false,
+        }
+    }
 }
 
 impl fmt::Display for Trouble {
@@ -53,7 +64,7 @@ impl fmt::Display for Trouble {
                 write!(f, "{what} was answered by {:?}, without a message", status.code())
             }
             Self::Ended { what, status } => {
-                write!(f, "{what} was answered by {:?}: {}", status.code(), super::judge::shown(status.message()))
+                write!(f, "{what} was answered by {:?}: {}", status.code(), super::judge::sentence(status.message()))
             }
             Self::Closed { what } => write!(f, "{what} was answered by the end of the stream, with OK"),
             Self::Odd { what, came } => write!(f, "{what} was answered by {came}"),

@@ -52,6 +52,21 @@ pub(crate) fn description(response: &DescribeResponse) -> Vec<Breach> {
     breaches
 }
 
+/// Where two answers to Describe differ: name, version and schema belong to a release of the server.
+pub(crate) fn descriptions(first: &DescribeResponse, second: &DescribeResponse) -> Vec<Breach> {
+    let fields = [
+        ("name", &first.name, &second.name),
+        ("version", &first.version, &second.version),
+        ("parameters_schema_json", &first.parameters_schema_json, &second.parameters_schema_json),
+    ];
+    let differing = fields.into_iter().filter(|(_, first, second)| first != second);
+    let told = differing.map(|(field, first, second)| {
+        let came = format!("DescribeResponse.{field} is {} the first time, {} the second", shown(first), shown(second));
+        Breach::new(Row::Describe, came)
+    });
+    told.collect()
+}
+
 /// What is wrong with channels; `message` is the one that carries them.
 pub(crate) fn channels(row: Row, message: &str, channels: &[String]) -> Vec<Breach> {
     let mut breaches = Vec::new();
@@ -96,10 +111,29 @@ pub(crate) fn result(number: u64, events: &[InputEvent], result: &EventBatchResu
     breaches
 }
 
+/// Signals about earlier quotes: the contract allows them, and results depend on the size of batches by them.
+pub(crate) fn notes(result: &EventBatchResult) -> Vec<Breach> {
+    let about_earlier = |result: &&EventResult| result.signals.iter().any(|signal| signal.event < result.event);
+    let earlier = result.results.iter().find(about_earlier);
+    let note = earlier.map(|result| {
+        let came = format!(
+            "EventResult of event {} has a signal about an earlier quote: which quotes share a batch depends on load, so that \
+             two runs over the same quotes differ",
+            result.event
+        );
+        Breach::new(Row::Signals, came)
+    });
+    note.into_iter().collect()
+}
+
 /// The signals of one event, in a batch with these quotes.
 pub(crate) fn signals(result: &EventResult, quotes: &BTreeSet<u64>) -> Vec<Breach> {
     let event = result.event;
     let mut breaches: Vec<_> = result.signals.iter().filter_map(|wish| signal(wish, quotes)).collect();
+    if let Some(ahead) = result.signals.iter().find(|wish| wish.event > event && quotes.contains(&wish.event)) {
+        let came = format!("EventResult of event {event} has a signal about the later quote {}", ahead.event);
+        breaches.push(Breach::new(Row::Signals, came));
+    }
     if result.signals.len() > MAX_SIGNALS {
         let came = format!("EventResult of event {event} has {} signals", result.signals.len());
         breaches.push(Breach::new(Row::Signals, came));
@@ -121,6 +155,9 @@ fn signal(signal: &Signal, quotes: &BTreeSet<u64>) -> Option<Breach> {
                 format!("Signal.quantity (event {}): {} is not in plain notation", signal.event, shown(quantity))
             }
             Ok(Side::Sell) if !quantity.is_empty() => match quantity.parse::<Quantity>() {
+                Ok(quantity) if quantity.is_zero() => {
+                    format!("Signal.quantity (event {}) is none; leave it empty to sell all that is held", signal.event)
+                }
                 Ok(_) => return None,
                 Err(error) => format!("Signal.quantity (event {}): {} {error}", signal.event, shown(quantity)),
             },
@@ -221,8 +258,16 @@ fn said(outcome: &Outcome) -> String {
 
 /// Text from outside, in quotation marks, not without end.
 pub(crate) fn shown(text: &str) -> String {
-    const LONGEST: usize = 120;
-    let start: String = text.chars().take(LONGEST).collect();
+    start_of(text, 120)
+}
+
+/// The same for a sentence, such as the message of an error.
+pub(crate) fn sentence(text: &str) -> String {
+    start_of(text, 400)
+}
+
+fn start_of(text: &str, longest: usize) -> String {
+    let start: String = text.chars().take(longest).collect();
     let more = if start.len() < text.len() { "..." } else { "" };
     format!("{start:?}{more}")
 }

@@ -1,6 +1,6 @@
 //! Parameters for the checks, from the schema: some that fit, and some that do not.
 
-use jsonschema::{Draft, PatternOptions, Validator};
+use jsonschema::{Draft, PatternOptions, Validator, error::ValidationErrorKind};
 use serde_json::{Map, Value, json};
 
 /// The algorithm's parameters, without the threshold.
@@ -9,6 +9,10 @@ pub(crate) type Parameters = Map<String, Value>;
 const MAX_SCHEMA: usize = 256 << 10;
 /// How many sets of wrong parameters are tried.
 const MAX_WRONG: usize = 16;
+/// Levels of a schema that are followed to make a value.
+const MAX_LEVELS: usize = 8;
+/// Items of an array that are made.
+const MAX_ITEMS: u64 = 64;
 
 /// What the server says about its parameters; without a schema anything fits.
 #[derive(Debug, Default)]
@@ -42,6 +46,15 @@ impl Schema {
         let Some(validator) = &self.validator else { return Vec::new() };
         let told = |error: jsonschema::ValidationError<'_>| {
             let path = error.instance_path().as_str().replace('/', ".");
+            if let ValidationErrorKind::Required { property } = error.kind() {
+                let name = property.as_str().unwrap_or_default();
+                let pattern = self.properties().find(|(known, _)| path.is_empty() && *known == name);
+                let pattern = pattern.and_then(|(_, said)| said.get("pattern")?.as_str());
+                let hint =
+                    pattern.map_or_else(String::new, |text| format!(", for example a text of the pattern {text}"));
+                let name = format!("{path}.{name}");
+                return format!("`{}` is required{hint}", name.trim_start_matches('.'));
+            }
             format!("parameters{path}: {error}")
         };
         validator.iter_errors(&instance).map(told).collect()
@@ -56,16 +69,88 @@ impl Schema {
         self.properties().any(|(known, _)| known == name)
     }
 
-    /// What is required and not there, filled in where the schema says what it might be.
+    /// Adds a value that the schema takes for each required parameter that is missing. Where none is found, it stays missing.
     pub(crate) fn filled(&self, mut parameters: Parameters) -> Parameters {
         let required = self.value.get("required").and_then(Value::as_array).into_iter().flatten();
         for name in required.filter_map(Value::as_str) {
-            if let Some(value) = self.properties().find(|(known, _)| *known == name).and_then(|(_, said)| example(said))
-            {
-                parameters.entry(name).or_insert(value);
+            if parameters.contains_key(name) {
+                continue;
+            }
+            let said = self.properties().find(|(known, _)| *known == name).map_or(&Value::Null, |(_, said)| said);
+            let fits = |value: &Value| {
+                let mut with = parameters.clone();
+                with.insert(name.to_owned(), value.clone());
+                !self.is_refused_at(&with, name)
+            };
+            if let Some(value) = self.examples(said, MAX_LEVELS).into_iter().find(fits) {
+                parameters.insert(name.to_owned(), value);
             }
         }
         parameters
+    }
+
+    /// Whether the schema refuses the value of this parameter.
+    fn is_refused_at(&self, parameters: &Parameters, name: &str) -> bool {
+        let Some(validator) = &self.validator else { return false };
+        let instance = Value::Object(parameters.clone());
+        let name = name.replace('~', "~0").replace('/', "~1");
+        validator.iter_errors(&instance).any(|error| error.instance_path().as_str().split('/').nth(1) == Some(&name))
+    }
+
+    /// Values that a part of the schema may accept, the likeliest first.
+    fn examples(&self, said: &Value, levels: usize) -> Vec<Value> {
+        let Some(levels) = levels.checked_sub(1) else { return Vec::new() };
+        let own = |key: &str| said.get(key).cloned();
+        let list = |key: &str| said.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
+        let mut examples: Vec<Value> = own("default").into_iter().chain(own("const")).collect();
+        examples.extend(list("examples").into_iter().chain(list("enum")));
+        if let Some(target) = said.get("$ref").and_then(Value::as_str).and_then(|to| to.strip_prefix('#')) {
+            examples.extend(self.value.pointer(target).into_iter().flat_map(|target| self.examples(target, levels)));
+        }
+        for branches in ["allOf", "anyOf", "oneOf"] {
+            examples.extend(list(branches).iter().flat_map(|branch| self.examples(branch, levels)));
+        }
+        match said.get("type") {
+            Some(Value::String(kind)) => examples.extend(self.of_kind(kind, said, levels)),
+            Some(Value::Array(kinds)) => {
+                let kinds = kinds.iter().filter_map(Value::as_str);
+                examples.extend(kinds.flat_map(|kind| self.of_kind(kind, said, levels)));
+            }
+            _ => {
+                let kinds = ["integer", "string", "boolean", "array", "object"];
+                examples.extend(kinds.iter().flat_map(|kind| self.of_kind(kind, said, levels)));
+            }
+        }
+        examples
+    }
+
+    fn of_kind(&self, kind: &str, said: &Value, levels: usize) -> Vec<Value> {
+        match kind {
+            "string" => strings(said),
+            "integer" | "number" => numbers(said),
+            "boolean" => vec![json!(false), json!(true)],
+            "array" => {
+                let count = said.get("minItems").and_then(Value::as_u64).unwrap_or(0).min(MAX_ITEMS);
+                let count = usize::try_from(count).unwrap_or(0);
+                let items = self.examples(said.get("items").unwrap_or(&Value::Null), levels);
+                let same = items.first().map(|item| json!(vec![item; count.max(1)]));
+                let different = json!(items.iter().take(count.max(1)).collect::<Vec<_>>());
+                same.into_iter().chain([different, json!([])]).collect()
+            }
+            "object" => {
+                let mut members = Map::new();
+                let required = said.get("required").and_then(Value::as_array).into_iter().flatten();
+                for name in required.filter_map(Value::as_str) {
+                    let property = said.get("properties").and_then(|all| all.get(name)).unwrap_or(&Value::Null);
+                    if let Some(value) = self.examples(property, levels).into_iter().next() {
+                        members.insert(name.to_owned(), value);
+                    }
+                }
+                vec![Value::Object(members)]
+            }
+            "null" => vec![Value::Null],
+            _ => Vec::new(),
+        }
     }
 
     /// Parameters close to these that the schema refuses.
@@ -97,14 +182,31 @@ impl Schema {
     }
 }
 
-fn example(said: &Value) -> Option<Value> {
-    let first = |key: &str| said.get(key).and_then(Value::as_array).and_then(|list| list.first()).cloned();
-    let own = |key: &str| said.get(key).cloned();
-    own("default")
-        .or_else(|| own("const"))
-        .or_else(|| first("examples"))
-        .or_else(|| first("enum"))
-        .or_else(|| own("minimum"))
+/// Texts for a parameter: a symbol, then some that a pattern may ask for.
+fn strings(said: &Value) -> Vec<Value> {
+    let shortest = said.get("minLength").and_then(Value::as_u64).and_then(|length| usize::try_from(length).ok());
+    let longest = said.get("maxLength").and_then(Value::as_u64).and_then(|length| usize::try_from(length).ok());
+    let filled = "x".repeat(shortest.unwrap_or(1).clamp(1, 4_096));
+    let texts = ["GOOG", "goog", "a", "A", "1", "0.5", "2026-01-02", "2026-01-02T14:30:00Z", "14:30", "14:30:00", "1h"];
+    let fits = |text: &&str| longest.is_none_or(|longest| text.len() <= longest);
+    texts.into_iter().filter(fits).map(Value::from).chain([json!(filled), json!("")]).collect()
+}
+
+/// Numbers for a parameter: at its bounds, then small ones.
+fn numbers(said: &Value) -> Vec<Value> {
+    let bound = |key: &str| said.get(key).cloned();
+    let beside = |key: &str, step: i64| said.get(key).and_then(Value::as_i64).and_then(|at| at.checked_add(step));
+    let mut numbers: Vec<Value> = bound("minimum").into_iter().collect();
+    numbers.extend(beside("exclusiveMinimum", 1).map(Value::from));
+    numbers.extend(bound("multipleOf"));
+    numbers.extend([json!(1), json!(2), json!(10), json!(0), json!(0.5)]);
+    numbers.extend(bound("maximum"));
+    numbers.extend(beside("exclusiveMaximum", -1).map(Value::from));
+    let (low, high) = (said.get("exclusiveMinimum"), said.get("exclusiveMaximum"));
+    if let (Some(low), Some(high)) = (low.and_then(Value::as_f64), high.and_then(Value::as_f64)) {
+        numbers.push(json!(f64::midpoint(low, high)));
+    }
+    numbers
 }
 
 #[cfg(test)]
@@ -131,6 +233,32 @@ mod tests {
         assert_eq!(Value::Object(filled.clone()), json!({"fast": 1, "mode": "a"}));
         assert_eq!(schema.problems(&filled), Vec::<String>::new());
         assert!(schema.knows("mode") && !schema.knows("seed"));
+    }
+
+    #[test]
+    fn required_parameters_of_every_type_are_filled_in() {
+        let schema = Schema::compile(
+            r##"{"$defs":{"leg":{"type":"object","properties":{"sid":{"type":"string","pattern":"^[A-Z]{1,5}$"}},"required":["sid"]}},
+            "properties":{"symbol":{"type":"string","minLength":2},"day":{"type":"string","pattern":"^\\d{4}-\\d{2}-\\d{2}$"},
+            "live":{"type":"boolean"},"size":{"type":"number"},"count":{"type":"integer","exclusiveMinimum":5},
+            "share":{"type":"number","exclusiveMinimum":0,"exclusiveMaximum":1},
+            "legs":{"type":"array","minItems":2,"items":{"$ref":"#/$defs/leg"}},
+            "tags":{"type":"array","minItems":3,"uniqueItems":true,"items":{"type":"string"}},
+            "either":{"anyOf":[{"type":"integer","minimum":7},{"type":"string"}]},"nothing":{"type":["null"]}},
+            "required":["symbol","day","live","size","count","share","legs","tags","either","nothing"]}"##,
+        )
+        .unwrap();
+        let filled = schema.filled(Parameters::new());
+        assert_eq!(schema.problems(&filled), Vec::<String>::new(), "{filled:?}");
+    }
+
+    #[test]
+    fn a_required_parameter_for_which_no_value_is_found_is_told() {
+        let schema =
+            Schema::compile(r#"{"properties":{"key":{"type":"string","pattern":"^k-[0-9]{9}$"}},"required":["key"]}"#)
+                .unwrap();
+        let problems = schema.problems(&schema.filled(Parameters::new()));
+        assert_eq!(problems, ["`key` is required, for example a text of the pattern ^k-[0-9]{9}$"]);
     }
 
     #[test]

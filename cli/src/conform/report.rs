@@ -23,10 +23,12 @@ enum Verdict {
     Skip(String),
 }
 
-/// Verdicts by row.
+/// Verdicts by row, and notes beside them.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
     verdicts: BTreeMap<Row, Verdict>,
+    /// Habits that the contract allows and that a server does better without; the first of each row.
+    notes: BTreeMap<Row, String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -37,6 +39,8 @@ struct Line<'a> {
     came: Vec<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<&'a str>,
     contract: &'static str,
     advice: &'static str,
 }
@@ -75,6 +79,13 @@ impl Report {
         }
     }
 
+    /// Takes notes in. They fail nothing.
+    pub(crate) fn notes(&mut self, notes: impl IntoIterator<Item = Breach>) {
+        for Breach { row, came } in notes {
+            self.notes.entry(row).or_insert(came);
+        }
+    }
+
     /// Whether something is wrong with a row.
     pub(crate) fn has_failed(&self, row: Row) -> bool {
         matches!(self.verdicts.get(&row), Some(Verdict::Fail(..)))
@@ -93,7 +104,7 @@ impl Report {
     }
 
     fn verdict(&self, row: Row) -> Verdict {
-        self.verdicts.get(&row).cloned().unwrap_or_else(|| Verdict::Skip("it was not come to".to_owned()))
+        self.verdicts.get(&row).cloned().unwrap_or_else(|| Verdict::Skip("it was not reached".to_owned()))
     }
 
     /// A line a check, and for what failed what came, what the contract says, and what to do.
@@ -101,6 +112,9 @@ impl Report {
         let mut text = String::new();
         for row in ROWS {
             text.push_str(&self.entry(*row));
+            if let Some(note) = self.notes.get(row) {
+                text.extend(["      note      ", &printable(note), "\n"]);
+            }
         }
         let (passed, failed, skipped) = self.counts();
         text + &format!("{passed} passed, {failed} failed, {skipped} skipped\n")
@@ -133,8 +147,8 @@ impl Report {
                 Verdict::Fail(told, _) => ("fail", told.iter().map(String::as_str).collect(), None),
                 Verdict::Skip(why) => ("skip", Vec::new(), Some(why.as_str())),
             };
-            let line =
-                Line { check: row.name(), verdict: name, came, reason, contract: row.contract(), advice: row.advice() };
+            let (note, contract, advice) = (self.notes.get(row).map(String::as_str), row.contract(), row.advice());
+            let line = Line { check: row.name(), verdict: name, came, reason, note, contract, advice };
             // Texts always serialize.
             serde_json::to_value(line).unwrap_or_default()
         };
@@ -165,5 +179,8 @@ mod tests {
         assert!(text.contains("SKIP  unary                 later\n"), "{text}");
         assert!(text.contains("PASS  describe\n"));
         assert_eq!(report.json()[0]["verdict"], "pass");
+        report.notes([Breach::new(Row::Describe, "odd"), Breach::new(Row::Describe, "odder")]);
+        assert!(report.text().contains("PASS  describe\n      note      odd\n"), "{}", report.text());
+        assert_eq!((report.counts(), report.json()[0]["note"].as_str()), ((1, 1, ROWS.len() - 2), Some("odd")));
     }
 }

@@ -101,7 +101,7 @@ impl Row {
         match self {
             Self::Describe => {
                 "DescribeResponse: `name` is 1 to 64 letters, digits, '.', '_' and '-', `version` at most 64 characters, \
-                 `contract` is \"intuition.v1\""
+                 `contract` is \"intuition.v1\"; all calls of a server are answered alike"
             }
             Self::Schema => {
                 "DescribeResponse.parameters_schema_json is empty, or a JSON Schema (draft 2020-12) of at most 256 KiB \
@@ -127,8 +127,9 @@ impl Row {
                 "EventBatchResult.results has one EventResult per event, in order, each with its event's number"
             }
             Self::Signals => {
-                "Signal.event is a quote of this batch, `side` is SIDE_BUY or SIDE_SELL, `quantity` is empty or, for a sale, \
-                 a decimal with at most 8 places; at most 64 signals an event, and none beside a `reject`"
+                "Signal.event is the quote of its event, or an earlier one of the batch; `side` is SIDE_BUY or SIDE_SELL, \
+                 `quantity` is empty or, for a sale, a decimal above 0 with at most 8 places; at most 64 signals an event, \
+                 and none beside a `reject`"
             }
             Self::Publications => {
                 "Publication.channel is a topic without wildcards of at most 256 bytes, `payload` at most 256 KiB; at most \
@@ -182,7 +183,7 @@ impl Row {
     /// What to do about it.
     pub(crate) const fn advice(self) -> &'static str {
         match self {
-            Self::Describe => "return these three fields from Describe",
+            Self::Describe => "return these three fields from Describe, the same at each call and from each replica",
             Self::Schema => "try the schema in a validator of draft 2020-12; leave the field empty for any object",
             Self::DescribeBusy => {
                 "answer Describe without a lock that a stream holds, and give the server more threads than there are streams"
@@ -191,16 +192,22 @@ impl Row {
             Self::ParametersRefused => "catch what reading the parameters throws, and put its message into `refusal`",
             Self::ParametersMalformed => "catch the JSON parser's error, and put its message into `refusal`",
             Self::Order => {
-                "write exactly one answer per message, on the stream that it came on, before reading the next"
+                "write exactly one answer per message, on the stream that it came on, before reading the next; where the \
+                 algorithm fails at a quote, correct that, or answer the quote with a `reject`"
             }
             Self::Batches => "append one EventResult per event of the batch, also where nothing came of it",
             Self::Signals => "copy `event` from the InputEvent that holds the quote; leave `quantity` empty for a buy",
-            Self::Publications => "name the channel like `averages/GOOG`, without `+`, `#` and a leading `$share/`",
+            Self::Publications => {
+                "name the channel like `averages/GOOG`, without `+`, `#` and a leading `$share/`; publish at most 3 messages an \
+                 event, since up to 256 events share the 1,000 of a batch"
+            }
             Self::UnknownKinds => {
                 "test whether `quote` is set; where it is not, append an EventResult with the number alone"
             }
             Self::MessageSize => {
-                "raise the server's limit of received messages to 4 MiB, and keep no shorter buffer for a symbol"
+                "where the server refuses the message, raise its limit of received messages to 4 MiB and keep no shorter buffer \
+                 for a symbol; where the algorithm fails at 256 events, make it do less for each, for example publish at most \
+                 3 messages"
             }
             Self::Reconfigure => "read the new parameters whole before any of them is put in place",
             Self::Accounts => {

@@ -14,8 +14,12 @@ pub(crate) struct Run {
     pub(crate) outcomes: Vec<Outcome>,
     /// The last state that came with an answer.
     pub(crate) state: Option<Vec<u8>>,
-    /// In the end of it.
+    /// Rules that its answers broke.
     pub(crate) breaches: Vec<Breach>,
+    /// Habits of its answers that the contract allows and that make results depend on the size of batches.
+    pub(crate) notes: Vec<Breach>,
+    /// Messages of its own.
+    pub(crate) published: usize,
 }
 
 /// Why a run came to no end.
@@ -64,6 +68,8 @@ pub(crate) async fn batches(stream: &mut Stream, first: u64, batches: &[Vec<Inpu
     for (number, events) in (first..).zip(batches) {
         let result = stream.batch(number, events.clone()).await?;
         run.breaches.extend(judge::result(number, events, &result));
+        run.notes.extend(judge::notes(&result));
+        run.published += result.publications.len();
         run.outcomes.extend(result.results.iter().map(Outcome::from));
         if let Some(state) = result.state {
             run.state = Some(state.to_vec());

@@ -103,7 +103,12 @@ fn news_of(last: &mut Last, seen: &Seen, elapsed: Duration) -> Vec<String> {
             Some(rest) => rest.trim_start_matches(": ").to_owned(),
         };
         lines.push(match reason.as_str() {
-            "" => format!("{account}: the algorithm at {address} is there: {}", format!("{name} {version}").trim_end()),
+            "" => {
+                let named = format!("{name} {version}");
+                // Without a reason the message says that the name has changed, and which state is missing by that.
+                let changed = if message.is_empty() { String::new() } else { format!(" ({message})") };
+                format!("{account}: the algorithm at {address} is there: {}{changed}", named.trim_end())
+            }
             STARTING => format!("{account}: waits for the algorithm at {address}: it has not answered yet"),
             _ => format!("{account}: waits for the algorithm at {address}: {message}"),
         });
@@ -180,6 +185,9 @@ mod tests {
         let there = "default/a: the algorithm at http://127.0.0.1:50051 is there: breakout 1.2.0";
         assert_eq!(told.news(&seen("", "", &["quotes"]), at), [there]);
         assert_eq!(told.news(&seen("", "", &["quotes"]), at), NONE);
+        told.news(&nobody(), at);
+        let renamed = "was breakout 1.1.0, is breakout-2 1.2.0: it begins without the state of breakout";
+        assert_eq!(told.news(&seen("", renamed, &["quotes"]), at), [format!("{there} ({renamed})")]);
     }
 
     #[test]

@@ -15,7 +15,10 @@ use algo_runtime::{
     settings::Choice,
 };
 use bridge::{MqttConfig, Parts, Published};
-use intuition_api::{topic, v1::Backend};
+use intuition_api::{
+    topic::{self, OwnTopics},
+    v1::Backend,
+};
 use intuition_common::{
     clock::{Clock, SystemClock},
     heartbeat::Heartbeat,
@@ -30,7 +33,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{settings, watchdog::Away};
+use super::{names, settings, watchdog::Away};
 use crate::validate;
 
 /// Parts of a bridge and a feed that are connections to the broker.
@@ -128,6 +131,12 @@ impl Local {
         format!("{account}: `intuition halt --runtime http://{addr} --account {account}` stops its trading")
     }
 
+    /// The topic of its decisions under a prefix.
+    pub(super) fn decisions_topic(&self, topic_prefix: &str) -> String {
+        let named = self.decisions_topic.as_deref().map(|named| names::decisions_topic(named, topic_prefix));
+        OwnTopics::new(topic_prefix, &self.account, named.as_deref()).decisions().to_owned()
+    }
+
     /// Starts the bridge.
     pub(super) fn connect(&mut self, mqtt: &MqttConfig, published: &UnboundedSender<Published>) {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -137,7 +146,7 @@ impl Local {
             mqtt: mqtt.clone(),
             runtime_url: format!("http://{}", self.runtime.addr),
             account: self.account.clone(),
-            decisions_topic: self.decisions_topic.clone(),
+            decisions_topic: Some(self.decisions_topic(&mqtt.topic_prefix)),
             limits: bridge::Limits::default(),
         };
         let parts = Parts {

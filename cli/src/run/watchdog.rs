@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 /// Without progress for so long, with every part connected and something on its way, a run is over.
 const STALL: Duration = Duration::from_secs(30);
 /// A part that is missing for so long ends the run.
-const AWAY: Duration = Duration::from_mins(1);
+pub(super) const AWAY: Duration = Duration::from_mins(1);
 /// Refusals that waiting does not mend: the broker does not know the name or the password.
 const PERMANENT: [&str; 2] = ["BadUserNameOrPassword", "NotAuthorized"];
 

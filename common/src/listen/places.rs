@@ -50,7 +50,7 @@ impl Places {
             return false;
         };
         if let Some(peer) = peers.remove(&number) {
-            peer.0.end.cancel();
+            peer.close();
         }
         true
     }
@@ -115,6 +115,11 @@ impl Peer {
     pub fn call(&self) -> Call {
         self.0.calls.fetch_add(1, Ordering::Relaxed);
         Call(Arc::clone(&self.0))
+    }
+
+    /// Ends the connection.
+    pub fn close(&self) {
+        self.0.end.cancel();
     }
 
     pub(super) fn speak(&self) {

@@ -303,3 +303,14 @@ async fn a_call_that_is_not_served_in_spite_of_the_capability_is_replaced_too() 
     let answers = bench.look(&halted(), Some(&plan), None).await;
     assert!(matches!(answers.trading, TradingReport::BySuspend(Suspension::Taken { suspend: true })), "{answers:?}");
 }
+
+#[test]
+fn warnings_of_a_page_are_read_and_a_page_of_v0_1_0_has_none() {
+    let page: Readiness = serde_json::from_value(json!({"ready": true, "missing": []})).unwrap();
+    assert_eq!(page, Readiness::default());
+    let warning =
+        json!({"part": "publishing", "reason": "Undeliverable", "message": "why", "since": "2026-01-02T03:04:05Z"});
+    let page = json!({"ready": true, "missing": [], "warnings": [warning], "of a later release": 1});
+    let page: Readiness = serde_json::from_value(page).unwrap();
+    assert_eq!((page.missing.len(), page.warnings[0].reason.as_str()), (0, "Undeliverable"));
+}

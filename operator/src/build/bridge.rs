@@ -64,6 +64,7 @@ pub(super) fn deployment(plan: &Plan, settings: &Settings) -> Deployment {
         component: Component::Bridge,
         image: settings.bridge_image.clone(),
         args,
+        env: settings.bridge_tuning.env(),
         ports: vec![pod::http_port()],
         resources: settings.bridge_resources.clone(),
         volumes,

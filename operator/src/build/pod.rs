@@ -30,6 +30,7 @@ pub(super) struct Workload {
     pub(super) component: Component,
     pub(super) image: String,
     pub(super) args: Vec<String>,
+    pub(super) env: Vec<EnvVar>,
     pub(super) ports: Vec<ContainerPort>,
     pub(super) resources: ResourceRequirements,
     /// Each with the place it is mounted at.
@@ -79,7 +80,7 @@ pub(super) fn deployment(plan: &Plan, settings: &Settings, workload: Workload) -
         image_pull_policy: settings.image_pull_policy.clone(),
         image_pull_secrets: settings.image_pull_secrets.clone(),
         args: workload.args,
-        env: Vec::new(),
+        env: workload.env,
         ports: workload.ports,
         resources: workload.resources,
         volumes: workload.volumes,

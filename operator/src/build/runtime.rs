@@ -166,6 +166,7 @@ pub(super) fn deployment(plan: &Plan, settings: &Settings) -> Deployment {
         component: RUNTIME,
         image: settings.runtime_image.clone(),
         args,
+        env: Vec::new(),
         ports: vec![pod::port("grpc", GRPC_PORT), pod::http_port()],
         resources: settings.runtime_resources.clone(),
         volumes: vec![

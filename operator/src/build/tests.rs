@@ -60,6 +60,38 @@ fn prefix_of_topics_goes_to_the_bridge_where_it_is_not_the_usual_one() {
     assert_eq!(after.runtime, before.runtime);
 }
 
+#[test]
+fn tuning_reaches_the_bridge_as_variables_that_an_earlier_release_ignores() {
+    let before = desired(&plan(), &settings(), None);
+    let mut tuned = settings();
+    tuned.bridge_tuning = serde_json::from_value(json!({
+        "receiveMaximum": 100, "publishWindow": 20, "unacknowledgedTicks": 20_000, "unacknowledgedBytes": 1_048_576,
+        "outboxBytes": 2_097_152, "keepAlive": "60s", "connectTimeout": "1m", "answerTimeout": "45s", "sessionExpiry": "7d",
+    }))
+    .unwrap();
+    let after = desired(&plan(), &tuned, None);
+    let [_, bridge] = pods(&after);
+    let env = bridge.containers[0].env.iter().flatten();
+    let env: Vec<_> = env.map(|var| format!("{}={}", var.name, var.value.as_deref().unwrap())).collect();
+    let expected = [
+        "INTUITION_RECEIVE_MAXIMUM=100",
+        "INTUITION_PUBLISH_WINDOW=20",
+        "INTUITION_UNACKNOWLEDGED_TICKS=20000",
+        "INTUITION_UNACKNOWLEDGED_BYTES=1048576",
+        "INTUITION_OUTBOX_BYTES=2097152",
+        "INTUITION_KEEP_ALIVE=60s",
+        "INTUITION_CONNECT_TIMEOUT=1m",
+        "INTUITION_ANSWER_TIMEOUT=45s",
+        "INTUITION_SESSION_EXPIRY=7d",
+    ];
+    assert_eq!(env, expected);
+    assert_eq!(pods(&before)[1].containers[0].env, None);
+    assert_eq!(
+        (after.runtime, pods(&before)[1].containers[0].args.clone()),
+        (before.runtime, bridge.containers[0].args.clone())
+    );
+}
+
 /// Key and text of the second settings file, and the key under which the pod mounts it.
 fn second_file(symbols: &[&str]) -> (String, String, String) {
     let plan = planned(|spec| {

@@ -3,12 +3,16 @@
 mod book;
 mod keep;
 
-use std::{collections::VecDeque, io, pin::Pin, sync::Arc, time::Duration};
+use std::{collections::VecDeque, pin::Pin, sync::Arc, time::Duration};
 
 use futures::{Stream, stream};
 use intuition_api::v1::{
     self, BackendChange, ListBackendsRequest, ListBackendsResponse, WatchBackendsRequest,
     backends_server::{Backends, BackendsServer},
+};
+use intuition_common::{
+    grpc::{self, Admission, Limits},
+    listen::Call,
 };
 use prost::Message as _;
 use tokio::{
@@ -16,23 +20,23 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, watch},
 };
 use tokio_util::sync::CancellationToken;
-use tonic::{Request, Response, Status, transport::Server};
+use tonic::{Request, Response, Status, service::Routes};
 use tonic_health::server::HealthReporter;
 
 use self::book::{News, Pages, Unknown, differences};
 pub use self::{book::Book, keep::keep};
 
-const KEEPALIVE: Duration = Duration::from_secs(20);
 /// For connections to end by themselves once everything is answered: a peer that is frozen never ends its own.
 const FAREWELL: Duration = Duration::from_secs(3);
-/// After a connection that could not be accepted, mostly because too many are open.
-const ACCEPT_AGAIN: Duration = Duration::from_millis(200);
 /// Largest request, bytes: it names a namespace.
 const MAX_REQUEST: usize = 64 << 10;
 /// Largest list, bytes. Clients take 4 MiB unless they are told otherwise; Watch has no such limit.
 const MAX_LIST: usize = 32 << 20;
-/// Calls at a time on one connection.
-const MAX_CALLS: u32 = 32;
+/// Lists at a time that were not read to their end.
+const MAX_LISTS: usize = 4;
+/// Beside the watches: a client of the directory needs one connection and a few calls.
+const LIMITS: Limits =
+    Limits { name: "directory", connections: 512, calls: 64, connection_calls: 32, first_message: MAX_REQUEST };
 /// Watches at a time on all connections: each holds some memory of the operator's, which has other work.
 const MAX_WATCHES: usize = 256;
 /// What the caller is told when the server shuts down.
@@ -42,8 +46,8 @@ const GOING: &str = "the operator is shutting down: list and watch again";
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// The server failed.
-    #[error("cannot serve gRPC")]
-    Serve(#[source] tonic::transport::Error),
+    #[error("cannot answer calls")]
+    Serve(#[source] grpc::ServeError),
     /// The reflection service cannot be built from the compiled contract.
     #[error("cannot describe the contract by reflection")]
     Reflect(#[source] tonic_reflection::server::Error),
@@ -58,15 +62,16 @@ pub async fn serve(listener: TcpListener, book: Arc<Book>, shutdown: Cancellatio
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         .build_v1()
         .map_err(ServeError::Reflect)?;
-    let watches = Arc::new(Semaphore::new(MAX_WATCHES));
-    let directory = Directory { book: Arc::clone(&book), shutdown: shutdown.clone(), watches };
-    let server = Server::builder()
-        .http2_keepalive_interval(Some(KEEPALIVE))
-        .max_concurrent_streams(MAX_CALLS)
-        .add_service(health_service)
+    let directory = Directory {
+        book: Arc::clone(&book),
+        shutdown: shutdown.clone(),
+        watches: Arc::new(Semaphore::new(MAX_WATCHES)),
+        lists: Arc::new(Semaphore::new(MAX_LISTS)),
+    };
+    let routes = Routes::new(health_service)
         .add_service(reflection)
-        .add_service(BackendsServer::new(directory).max_decoding_message_size(MAX_REQUEST))
-        .serve_with_incoming_shutdown(connections(listener), shutdown.clone().cancelled_owned());
+        .add_service(BackendsServer::new(directory).max_decoding_message_size(MAX_REQUEST));
+    let server = grpc::serve(listener, routes, LIMITS, shutdown.clone());
     let farewell = async {
         tell_health(&health, &book, &shutdown).await;
         tokio::time::sleep(FAREWELL).await;
@@ -88,29 +93,6 @@ async fn tell_health(health: &HealthReporter, book: &Book, shutdown: &Cancellati
     health.set_not_serving::<BackendsServer<Directory>>().await;
 }
 
-/// Connections as they come. One that cannot be accepted is no reason to serve nobody from there on.
-fn connections(listener: TcpListener) -> impl Stream<Item = io::Result<tokio::net::TcpStream>> {
-    stream::unfold(listener, |listener| async {
-        let (connection, _) = accepted(|| listener.accept()).await;
-        if let Err(error) = connection.set_nodelay(true) {
-            tracing::debug!(%error, "answers may be late");
-        }
-        Some((Ok(connection), listener))
-    })
-}
-
-async fn accepted<T, F: Future<Output = io::Result<T>>>(mut accept: impl FnMut() -> F) -> T {
-    loop {
-        match accept().await {
-            Ok(connection) => return connection,
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept a connection to the directory, trying again");
-                tokio::time::sleep(ACCEPT_AGAIN).await;
-            }
-        }
-    }
-}
-
 impl From<Unknown> for Status {
     fn from(unknown: Unknown) -> Self {
         let message = unknown.to_string();
@@ -126,6 +108,7 @@ struct Directory {
     book: Arc<Book>,
     shutdown: CancellationToken,
     watches: Arc<Semaphore>,
+    lists: Arc<Semaphore>,
 }
 
 #[tonic::async_trait]
@@ -133,6 +116,12 @@ impl Backends for Directory {
     type WatchStream = Pin<Box<dyn Stream<Item = Result<BackendChange, Status>> + Send>>;
 
     async fn list(&self, request: Request<ListBackendsRequest>) -> Result<Response<ListBackendsResponse>, Status> {
+        let permit = Arc::clone(&self.lists).try_acquire_owned().map_err(|_| {
+            Status::resource_exhausted(format!("{MAX_LISTS} lists are being read here already: try again, or watch"))
+        })?;
+        if let Some(admission) = request.extensions().get::<Admission>() {
+            admission.keep(permit);
+        }
         let namespace = &request.get_ref().namespace;
         let pages = self.book.pages(namespace)?;
         let wanted = || pages.values().filter(|backend| namespace.is_empty() || backend.namespace == *namespace);
@@ -146,13 +135,13 @@ impl Backends for Directory {
     }
 
     async fn watch(&self, request: Request<WatchBackendsRequest>) -> Result<Response<Self::WatchStream>, Status> {
-        let namespace = request.into_inner().namespace;
-        self.book.pages(&namespace)?;
+        self.book.pages(&request.get_ref().namespace)?;
         let permit = Arc::clone(&self.watches).try_acquire_owned().map_err(|_| {
             Status::resource_exhausted(format!("{MAX_WATCHES} watches are open here already: try again, or list"))
         })?;
+        let place = request.extensions().get::<Admission>().and_then(Admission::lasts);
         let watching = Watching {
-            namespace,
+            namespace: request.into_inner().namespace,
             book: Arc::clone(&self.book),
             changes: self.book.changes(),
             shutdown: self.shutdown.clone(),
@@ -161,6 +150,7 @@ impl Backends for Directory {
             is_synced: false,
             has_ended: false,
             _permit: permit,
+            _place: place,
         };
         Ok(Response::new(Box::pin(stream::unfold(watching, Watching::next))))
     }
@@ -179,6 +169,8 @@ struct Watching {
     is_synced: bool,
     has_ended: bool,
     _permit: OwnedSemaphorePermit,
+    /// The connection keeps its place.
+    _place: Option<Call>,
 }
 
 impl Watching {

@@ -62,6 +62,10 @@ pub struct Account {
     /// Net deposits, two places: the starting cash that is in force.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deposits: Option<String>,
+    /// Id of the ledger. It changes where the ledger goes back to an older copy of itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub ledger_id: Option<String>,
     /// Decisions so far.
     #[schemars(range(min = 0))]
     pub decisions: i64,

@@ -2,7 +2,7 @@
 
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 
-use super::LedgerState;
+use super::{LedgerState, conditions::Notice, warnings::LEDGER_WENT_BACK};
 use crate::{
     ask::RuntimeReport,
     resource::{Account, Backend, TradingAlgoStatus},
@@ -32,7 +32,23 @@ pub(super) fn take(status: &mut TradingAlgoStatus, report: &RuntimeReport) {
         cash: account.cash.clone(),
         invested: account.invested.clone(),
         deposits: Some(account.deposits.clone()).filter(|deposits| !deposits.is_empty()),
+        ledger_id: Some(account.ledger_id.clone()).filter(|id| !id.is_empty()),
         decisions: i64::try_from(account.decisions).unwrap_or(i64::MAX),
         updated: Time(updated),
     });
+}
+
+/// An Event where the ledger has another id than at the look before, and has it only from a later decision on: an older copy
+/// of it was put in place. A new ledger has its id from its first decision on.
+pub(super) fn went_back(before: &TradingAlgoStatus, report: &RuntimeReport) -> Option<Notice> {
+    let now = report.account.as_ref().ok()?;
+    let known = before.account.as_ref()?.ledger_id.as_ref()?;
+    (now.ledger_first_seq > 1 && *known != now.ledger_id).then(|| {
+        let (id, first) = (&now.ledger_id, now.ledger_first_seq);
+        let note = format!(
+            "the ledger is an older copy of ledger {known}: it has fewer entries than were published. Decisions from seq \
+             {first} on belong to ledger {id}, and their numbers may have been used before"
+        );
+        Notice::hourly(LEDGER_WENT_BACK, &note, "")
+    })
 }

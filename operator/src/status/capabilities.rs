@@ -69,5 +69,5 @@ fn unknown(plan: &Plan, capabilities: &[String], component: Component) -> Option
 
 /// Whether the bridge has a stream to the runtime.
 fn has_stream(seen: &Observation<'_>) -> bool {
-    matches!(&seen.pods.bridge.1, Some(Ok(missing)) if missing.iter().all(|missing| missing.part != "runtime"))
+    matches!(&seen.pods.bridge.1, Some(Ok(page)) if page.missing.iter().all(|missing| missing.part != "runtime"))
 }

@@ -17,7 +17,7 @@ pub mod condition {
     pub const RUNTIME_READY: &str = "RuntimeReady";
     /// The bridge is connected to broker and runtime, and subscribed.
     pub const BRIDGE_CONNECTED: &str = "BridgeConnected";
-    /// No source of quotes is in conflict.
+    /// No source of quotes is in conflict, and the broker delivers at least once.
     pub const INPUTS_HEALTHY: &str = "InputsHealthy";
     /// The broker takes what the account publishes.
     pub const OUTPUTS_HEALTHY: &str = "OutputsHealthy";
@@ -50,6 +50,14 @@ pub struct Notice {
     /// Given at every look while it holds, and published at most once an hour; notices are distinguished by their text.
     /// `None`: given once.
     pub hourly: Option<String>,
+}
+
+impl Notice {
+    /// A warning that is published at most once an hour for its reason and key.
+    pub(super) fn hourly(reason: &str, note: &str, key: &str) -> Self {
+        let hourly = Some(format!("{reason} {key}"));
+        Self { is_warning: true, reason: reason.to_owned(), note: shorten_note(note), hourly }
+    }
 }
 
 /// The conditions after those before, and what is new in them.

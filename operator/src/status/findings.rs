@@ -64,7 +64,7 @@ impl Findings {
         let Some(pods) = lasting.pods else { return Self::unseen(accepted, configured, lasting, before) };
         let runtime = workload::runtime(pods, false);
         let bridge = workload::bridge(pods, runtime.truth == Truth::True);
-        let (inputs, _) = inputs::inputs(pods.report(), &Ok(Vec::new()));
+        let (inputs, _) = inputs::inputs(pods, &Ok(Vec::new()));
         Self {
             accepted,
             configured,

@@ -1,11 +1,16 @@
 //! The findings for `OutputsHealthy` and `LedgerHealthy`. `Ready` does not depend on them: it depends on `BridgeConnected` and
 //! `RuntimeReady`, which lack the same parts.
 
-use super::{LedgerState, Pods, finding::Finding, finding::Urgency, workload};
-use crate::ask::{AskError, Missing};
+use super::{
+    LedgerState, Pods,
+    conditions::condition,
+    finding::{Finding, Urgency},
+    warnings, workload,
+};
+use crate::ask::Missing;
 
-/// Reason of both while they are true.
-const HEALTHY: &str = "Healthy";
+/// Reason of both while nothing is wrong.
+pub(super) const HEALTHY: &str = "Healthy";
 /// The ledger's claim is gone.
 pub(super) const LEDGER_MISSING: &str = "LedgerMissing";
 /// The ledger's claim goes with the runtime's pod.
@@ -15,9 +20,11 @@ const OUTPUTS: [&str; 2] = ["publisher", "publishing"];
 
 /// Whether the broker takes decisions and dead letters.
 pub(super) fn outputs(pods: &Pods) -> Finding {
-    let lacks = pods.bridge.1.as_ref();
-    of_parts(lacks, &OUTPUTS, "the broker takes decisions and dead letters")
-        .unwrap_or_else(|| none("BridgeUnread", "the bridge does not answer; BridgeConnected has the cause"))
+    let Some(Ok(page)) = &pods.bridge.1 else {
+        return none("BridgeUnread", "the bridge does not answer; BridgeConnected has the cause");
+    };
+    let finding = of_parts(&page.missing, &OUTPUTS, "the broker takes decisions and dead letters");
+    warnings::add(finding, &page.warnings, condition::OUTPUTS_HEALTHY)
 }
 
 /// Whether the ledger is there and can be written. `runtime`: the finding for `RuntimeReady`, which has the message about
@@ -30,24 +37,25 @@ pub(super) fn ledger(state: &LedgerState, pods: &Pods, runtime: &Finding) -> Fin
             lacking(LEDGER_BEING_DELETED, &message)
         }
         LedgerState::There(_) | LedgerState::Unknown => {
-            let lacks = pods.report().map(|report| &report.missing);
-            of_parts(lacks, &["ledger"], "it can be written")
-                .unwrap_or_else(|| none("RuntimeUnread", "the runtime does not answer; RuntimeReady has the cause"))
+            let Some(Ok(missing)) = pods.report().map(|report| &report.missing) else {
+                return none("RuntimeUnread", "the runtime does not answer; RuntimeReady has the cause");
+            };
+            let finding = of_parts(missing, &["ledger"], "it can be written");
+            warnings::add(finding, pods.warnings(), condition::LEDGER_HEALTHY)
         }
     }
 }
 
-/// A finding about some parts of a process; `None`: the process does not answer.
-fn of_parts(lacks: Option<&Result<Vec<Missing>, AskError>>, parts: &[&str], fine: &str) -> Option<Finding> {
-    let lacks = lacks?.as_ref().ok()?;
+/// The finding about some parts of a process.
+fn of_parts(lacks: &[Missing], parts: &[&str], fine: &str) -> Finding {
     let missing = parts.iter().find_map(|part| lacks.iter().find(|missing| missing.part == *part));
-    Some(match missing {
+    match missing {
         None => Finding::fine(HEALTHY, fine),
         Some(missing) => {
             let (reason, message) = (workload::reason(missing), format!("{}: {}", missing.part, missing.message));
             if workload::is_passing(reason) { none(reason, &message) } else { lacking(reason, &message) }
         }
-    })
+    }
 }
 
 /// The finding about the whole process has the urgency.

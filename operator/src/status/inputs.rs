@@ -1,10 +1,14 @@
-//! The finding for `InputsHealthy`: sources in conflict, and resets that did not apply.
+//! The finding for `InputsHealthy`: sources in conflict, resets that did not apply, and warnings of the bridge about its
+//! subscriptions.
 
 use intuition_api::{capability, v1::Source};
 
 use super::{
-    conditions::{Notice, shorten_note},
+    Pods,
+    conditions::{Notice, condition},
     finding::{Finding, Truth, Urgency},
+    health::HEALTHY,
+    warnings,
 };
 use crate::{
     ask::{RuntimeReport, SourceReset},
@@ -14,16 +18,19 @@ use crate::{
 
 /// Dead letters in a row from which on a source is in conflict, as the contract has it.
 const CONFLICT: u32 = 10;
-/// Reason of `InputsHealthy` while it is true.
-const HEALTHY: &str = "Healthy";
 const SOURCE_CONFLICT: &str = "SourceConflict";
 const RESET_INVALID: &str = "ResetInvalid";
 const RESET_REFUSED: &str = "ResetRefused";
 /// Sources that are named; of the others the number is.
 const NAMED: usize = 3;
 
-/// The finding, and its Events, which are published at most once an hour.
-pub(super) fn inputs(report: Option<&RuntimeReport>, resets: &Resets) -> (Finding, Vec<Notice>) {
+/// The finding, and the Events about sources and resets, which are published at most once an hour.
+pub(super) fn inputs(pods: &Pods, resets: &Resets) -> (Finding, Vec<Notice>) {
+    let (finding, notices) = of_account(pods.report(), resets);
+    (warnings::add(finding, pods.warnings(), condition::INPUTS_HEALTHY), notices)
+}
+
+fn of_account(report: Option<&RuntimeReport>, resets: &Resets) -> (Finding, Vec<Notice>) {
     let Some(Ok(account)) = report.map(|report| &report.account) else {
         let message = "the runtime's account cannot be read; RuntimeReady has the cause";
         return (unknown("AccountUnread", message), Vec::new());
@@ -35,7 +42,7 @@ pub(super) fn inputs(report: Option<&RuntimeReport>, resets: &Resets) -> (Findin
     let (mut finding, mut notices) = match conflicts(&account.sources) {
         None => (Finding::fine(HEALTHY, "no source is in conflict"), Vec::new()),
         Some(message) => {
-            let notice = hourly(SOURCE_CONFLICT, &message, "");
+            let notice = Notice::hourly(SOURCE_CONFLICT, &message, "");
             (Finding::lacking(SOURCE_CONFLICT, message, Urgency::None), vec![notice])
         }
     };
@@ -45,22 +52,13 @@ pub(super) fn inputs(report: Option<&RuntimeReport>, resets: &Resets) -> (Findin
             reason.clone_into(&mut finding.reason);
         }
         finding.message = format!("{trouble}. {}", finding.message);
-        notices.push(hourly(reason, &trouble, &key));
+        notices.push(Notice::hourly(reason, &trouble, &key));
     }
     (finding, notices)
 }
 
 fn unknown(reason: &str, message: &str) -> Finding {
     Finding { urgency: Urgency::None, ..Finding::unknown(reason, message) }
-}
-
-fn hourly(reason: &str, note: &str, key: &str) -> Notice {
-    Notice {
-        is_warning: true,
-        reason: reason.to_owned(),
-        note: shorten_note(note),
-        hourly: Some(format!("{reason} {key}")),
-    }
 }
 
 /// One sentence or two for each source in conflict. Without numbers that grow, since a status that differs is written.

@@ -3,6 +3,7 @@ mod health;
 mod inputs;
 mod reasons;
 mod trading;
+mod warnings;
 
 use intuition_api::{
     capability,
@@ -71,6 +72,11 @@ fn missing(part: &str, reason: &str) -> Missing {
     Missing { part: part.to_owned(), reason: reason.to_owned(), message: "why".to_owned(), since: String::new() }
 }
 
+/// The page of a process that lacks these parts.
+fn lacks(missing: Vec<Missing>) -> Readiness {
+    Readiness { missing, warnings: Vec::new() }
+}
+
 fn ledger() -> Ledger {
     Ledger { claim_name: "a-ledger".to_owned(), claim_uid: "claim-1".to_owned() }
 }
@@ -81,7 +87,7 @@ fn trading(plan: &Plan) -> Observation<'_> {
 }
 
 fn healthy() -> Pods {
-    Pods { runtime: (running(), Some(serving(GENERATION))), bridge: (running(), Some(Ok(Vec::new()))) }
+    Pods { runtime: (running(), Some(serving(GENERATION))), bridge: (running(), Some(Ok(Readiness::default()))) }
 }
 
 /// A resource that is not accepted and asks for no stop.
@@ -195,11 +201,11 @@ fn a_transition_time_stays_while_the_status_does() {
     let plan = plan();
     let before = seen(&trading(&plan), None).status;
     let mut spoilt = trading(&plan);
-    spoilt.pods.bridge.1 = Some(Ok(vec![missing("broker", "Unreachable")]));
+    spoilt.pods.bridge.1 = Some(Ok(lacks(vec![missing("broker", "Unreachable")])));
     let lost = derive(Some(&before), GENERATION, &Outcome::Seen(&spoilt), at(2_000));
     assert_eq!(find(&lost, kinds::RUNTIME_READY).last_transition_time.0, at(1_000));
     assert_eq!(find(&lost, kinds::BRIDGE_CONNECTED).last_transition_time.0, at(2_000));
-    spoilt.pods.bridge.1 = Some(Ok(vec![missing("broker", "NotAuthorized")]));
+    spoilt.pods.bridge.1 = Some(Ok(lacks(vec![missing("broker", "NotAuthorized")])));
     let other = derive(Some(&lost.status), GENERATION, &Outcome::Seen(&spoilt), at(3_000));
     assert_eq!(find(&other, kinds::BRIDGE_CONNECTED).last_transition_time.0, at(2_000));
     assert_eq!(reasons(&other), ["NotAuthorized"], "another reason is news");
@@ -309,21 +315,20 @@ fn what_keeps_the_runtime_from_deciding_is_told() {
 #[test]
 fn a_process_that_does_not_answer_is_starting_until_it_was_ready() {
     let plan = plan();
-    let silent = || Err(AskError::ParseAddress("x".to_owned()));
     for (ready, reason) in [(false, "Starting"), (true, "Unreachable")] {
         let state = || PodState::Running(Running { ip: String::new(), ready, crashed: None });
         let mut spoilt = trading(&plan);
         spoilt.pods.runtime = (
             state(),
             Some(RuntimeReport {
-                missing: silent(),
+                missing: Err(AskError::ParseAddress(String::new())),
                 account: Err(AskError::ParseAddress(String::new())),
                 resets: Vec::new(),
                 configured: None,
                 trading: TradingReport::Unasked,
             }),
         );
-        spoilt.pods.bridge = (state(), Some(silent()));
+        spoilt.pods.bridge = (state(), Some(Err(AskError::ParseAddress(String::new()))));
         let derived = seen(&spoilt, None);
         assert_eq!(find(&derived, kinds::RUNTIME_READY).reason, reason);
         assert_eq!(find(&derived, kinds::BRIDGE_CONNECTED).reason, reason);
@@ -333,25 +338,25 @@ fn a_process_that_does_not_answer_is_starting_until_it_was_ready() {
 #[test]
 fn what_a_bridge_lacks_is_told_by_its_cause() {
     let plan = plan();
-    for (lacks, reason) in [
+    for (parts, reason) in [
         (vec![missing("subscriptions", "NotConnected"), missing("broker", "Unreachable")], "BrokerUnreachable"),
         (vec![missing("broker", "BadUserNameOrPassword")], "BadUserNameOrPassword"),
         (vec![missing("publishing", "NotAuthorized"), missing("subscriptions", "Starting")], "NotAuthorized"),
         (vec![missing("runtime", "Unreachable")], "RuntimeUnreachable"),
     ] {
         let mut spoilt = trading(&plan);
-        spoilt.pods.bridge.1 = Some(Ok(lacks));
+        spoilt.pods.bridge.1 = Some(Ok(lacks(parts)));
         let derived = seen(&spoilt, None);
         assert_eq!(find(&derived, kinds::BRIDGE_CONNECTED).reason, reason);
         assert_eq!(reasons(&derived), [reason]);
     }
     let mut connecting = trading(&plan);
-    connecting.pods.bridge.1 = Some(Ok(vec![missing("subscriptions", "Subscribing")]));
+    connecting.pods.bridge.1 = Some(Ok(lacks(vec![missing("subscriptions", "Subscribing")])));
     assert_eq!(reasons(&seen(&connecting, None)), Vec::<&str>::new(), "it has just connected");
     // For want of its runtime, of which is told already.
     let mut spoilt = trading(&plan);
     spoilt.pods.runtime = (PodState::ImagePullFailed("i".to_owned()), None);
-    spoilt.pods.bridge.1 = Some(Ok(vec![missing("runtime", "Unreachable")]));
+    spoilt.pods.bridge.1 = Some(Ok(lacks(vec![missing("runtime", "Unreachable")])));
     assert_eq!(reasons(&seen(&spoilt, None)), ["ImagePullFailed"]);
 }
 

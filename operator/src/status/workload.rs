@@ -56,11 +56,11 @@ pub(super) fn bridge(pods: &Pods, has_runtime: bool) -> Finding {
     };
     match report {
         None => starting(Component::Bridge.container()),
-        Some(Ok(missing)) if missing.is_empty() => {
+        Some(Ok(page)) if page.missing.is_empty() => {
             Finding::fine("Connected", "it is connected to broker and runtime, and subscribed")
         }
-        Some(Ok(missing)) => {
-            let finding = lacking(missing, &BRIDGE_PARTS);
+        Some(Ok(page)) => {
+            let finding = lacking(&page.missing, &BRIDGE_PARTS);
             let is_consequence = !has_runtime && finding.reason == "RuntimeUnreachable";
             if is_consequence { Finding { urgency: Urgency::Patience, ..finding } } else { finding }
         }

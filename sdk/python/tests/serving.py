@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import queue
 import signal
@@ -100,6 +101,12 @@ class Client:
     def events(self) -> Events:
         return Events(self.channel)
 
+    def opened(self, account: str = "default/test") -> Events:
+        """A stream whose first message is on its way."""
+        events = self.events()
+        events.send(initialize=_initialize({}, b"", account))
+        return events
+
     def started(self, parameters: Any = None, state: bytes = b"") -> Events:
         """A stream that is initialized."""
         events = self.events()
@@ -165,17 +172,21 @@ class Events:
 
     def status(self) -> tuple[grpc.StatusCode, str]:
         """How it ended, waited for."""
-        try:
-            rest = list(self.answers)
-        except grpc.RpcError:
-            rest = []
+        code, details, rest = self.ended()
         assert rest == [], "answers that nobody asked for"
-        return self.answers.code(), self.answers.details()
+        return code, details
+
+    def ended(self) -> tuple[grpc.StatusCode, str, list[contract.EventsResponse]]:
+        """How it ended, waited for, and the answers until then."""
+        rest: list[contract.EventsResponse] = []
+        with contextlib.suppress(grpc.RpcError):
+            rest.extend(self.answers)
+        return self.answers.code(), self.answers.details(), rest
 
 
-def _initialize(parameters: Any, state: bytes) -> contract.InitializeRequest:
+def _initialize(parameters: Any, state: bytes, account: str = "default/test") -> contract.InitializeRequest:
     text = parameters if isinstance(parameters, str) else json.dumps(parameters)
-    return contract.InitializeRequest(account="default/test", parameters_json=text, state=state)
+    return contract.InitializeRequest(account=account, parameters_json=text, state=state)
 
 
 def quote(event: int, sid: str, price: str = "345", time_micros: int = 1_767_322_645_678_000) -> contract.InputEvent:

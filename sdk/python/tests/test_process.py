@@ -14,6 +14,7 @@ from typing import Any
 
 import grpc
 import pytest
+from intuition_algo.hung import MAX_CALLS
 from intuition_algo.server import GRACE_SECONDS
 from serving import ALGORITHMS, PATIENCE_SECONDS, Client, Events, Server, sides
 from waiting import wait_for
@@ -65,6 +66,45 @@ def test_a_stream_that_is_cancelled_while_it_computes_costs_the_others_nothing(t
         for _ in range(50):
             client.started().cancel()
         wait_for("the threads of cancelled streams to end", lambda: len(list(threads.iterdir())) <= idle)
+
+
+def test_a_call_that_goes_on_after_its_stream_has_ended_is_logged_with_symbol_seconds_and_stack(tmp_path: Path) -> None:
+    with Server(PROBE) as server, Client(server.address) as client:
+        stream = client.started()
+        with blocked(stream, tmp_path / "a") as go:
+            stream.cancel()
+            hung = f"default/test: ProbeAlgo.event at block:{tmp_path / 'a'} (event 1) has not returned after "
+            assert float(server.wait_for_log(hung).split(hung)[1].split()[0]) >= 1
+            server.wait_for_log("in on_block")
+            go.write_text("on")
+            assert "its answer is void" in server.wait_for_log(" returned after ")
+
+
+def test_an_account_whose_calls_never_return_gets_no_further_thread_and_the_others_do(tmp_path: Path) -> None:
+    with Server(PROBE) as server, Client(server.address) as client:
+        threads = Path(f"/proc/{server.process.pid}/task")
+        for number in range(MAX_CALLS):
+            stream = client.started()
+            with blocked(stream, tmp_path / str(number)):
+                stream.cancel()
+        wait_for("the calls to be counted", lambda: refused(client))
+        before = len(list(threads.iterdir()))
+        for _ in range(20):
+            code, details = client.opened().status()
+            assert code == grpc.StatusCode.UNAVAILABLE
+            assert f"{MAX_CALLS} calls of default/test have not returned, the first is ProbeAlgo.event at block:" in details
+        wait_for("no thread of a refused stream", lambda: len(list(threads.iterdir())) <= before)
+        other = client.opened("default/other")
+        assert next(other.answers).initialized.channels
+        # A call that returns makes room.
+        (tmp_path / "0" / "go").write_text("on")
+        wait_for("the account to be served again", lambda: not refused(client))
+
+
+def refused(client: Client) -> bool:
+    stream = client.opened()
+    stream.close()
+    return stream.ended()[0] == grpc.StatusCode.UNAVAILABLE
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -49,8 +49,8 @@ def test_accounts_share_nothing(client: Client) -> None:
     [
         ("state:big", "has 1048578 bytes as JSON; at most 1048576"),
         ("state:tuple", "keep lists instead of tuples"),
-        ("state:decimal", "Object of type Decimal is not JSON serializable"),
-        ("state:nan", "cannot be written as JSON"),
+        ("state:decimal", "state is Decimal('1'), of the type decimal.Decimal (write str(...)), which JSON cannot carry"),
+        ("state:nan", "state is nan, which JSON cannot carry"),
     ],
 )
 def test_state_that_cannot_be_kept_ends_the_stream_at_once_and_not_after_a_restart(client: Client, sid: str, complaint: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import subprocess
 import sys
 from datetime import datetime, timezone
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from intuition_algo import Algorithm, AlgorithmError, Buy, Reject, Sell, Tick
 from intuition_algo.algorithm import check_class
+from intuition_algo.hints import hint
 from intuition_algo.limits import schema_text, state_bytes, state_from
 from intuition_algo.signals import plain_quantity, signals
 
@@ -117,8 +119,46 @@ def test_state_comes_back_as_it_was(state: Any) -> None:
 
 @pytest.mark.parametrize("state", [{1: "a"}, (1,), {"a": (1,)}, {1, 2}, b"x", float("inf"), "\ud800"])
 def test_state_that_would_come_back_as_something_else_is_refused(state: Any) -> None:
-    with pytest.raises(AlgorithmError, match="state: "):
+    with pytest.raises(AlgorithmError, match="^state"):
         state_bytes(state)
+
+
+class Flag:
+    """Stands for `numpy.bool_`, which is no bool."""
+
+
+Flag.__module__ = "numpy"
+
+
+@pytest.mark.parametrize(
+    ("state", "complaint"),
+    [
+        ({"a": {"GOOG": [1, Decimal("1.5")]}}, "state['a']['GOOG'][1] is Decimal('1.5'), of the type decimal.Decimal (write str(...))"),
+        ({"a": [{"b": (1, 2)}]}, "state['a'][0]['b'] is (1, 2), of the type tuple; keep lists instead of tuples"),
+        ({"a": {1: "x"}}, "state['a'] has the key 1, of the type int"),
+        ({"a": float("nan")}, "state['a'] is nan, which JSON cannot carry"),
+        ({"a": {"up": Flag()}}, "of the type numpy.Flag (write .item()), which JSON cannot carry"),
+    ],
+)
+def test_an_error_about_the_state_names_the_key(state: Any, complaint: str) -> None:
+    with pytest.raises(AlgorithmError) as refused:
+        state_bytes(state)
+    assert complaint in str(refused.value)
+
+
+def test_the_commonest_mistakes_have_a_hint() -> None:
+    with pytest.raises(AlgorithmError, match=r"write Buy\(\)"):
+        Buy(10)  # type: ignore[call-arg]
+    assert Buy() == Buy()
+    tick = Tick("GOOG", "1.5")
+    with pytest.raises(AttributeError, match="a tick has no 'quote', it has sid, price, time, time_micros; the price is tick.price"):
+        tick.quote  # type: ignore[attr-defined]
+    assert not hasattr(tick, "volume")
+    assert copy.copy(tick) == tick
+    with pytest.raises(TypeError) as mixed:
+        tick.price * 1.01  # type: ignore[operator]
+    assert hint(mixed.value).startswith("a price is an exact Decimal: write Decimal('1.01')")
+    assert hint(TypeError("other")) == ""
 
 
 def test_publishing_is_for_event() -> None:

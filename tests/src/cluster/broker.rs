@@ -9,6 +9,7 @@ use super::{
     installation,
     namespace::Namespace,
     object::{CONFIG_MAP, DEPLOYMENT, Kind, POD, SERVICE, text},
+    shell,
 };
 use crate::mqtt::Login;
 
@@ -46,26 +47,40 @@ impl Access {
 pub struct Broker<'a> {
     namespace: &'a Namespace,
     password: Option<String>,
+    /// Access rules, in the form of mosquitto's `acl_file`.
+    rules: Option<String>,
 }
 
 impl<'a> Broker<'a> {
     /// One that lets everybody in.
     pub async fn start(namespace: &'a Namespace) -> anyhow::Result<Self> {
-        Self::run(namespace, None).await
+        Self::run(Self { namespace, password: None, rules: None }).await
+    }
+
+    /// One without logins, with these access rules.
+    pub async fn start_with_rules(namespace: &'a Namespace, rules: &str) -> anyhow::Result<Self> {
+        Self::run(Self { namespace, password: None, rules: Some(rules.to_owned()) }).await
     }
 
     /// One that lets in only [`USER`] with this password.
     pub async fn start_with_password(namespace: &'a Namespace, password: &str) -> anyhow::Result<Self> {
-        Self::run(namespace, Some(password.to_owned())).await
+        Self::run(Self { namespace, password: Some(password.to_owned()), rules: None }).await
     }
 
-    async fn run(namespace: &'a Namespace, password: Option<String>) -> anyhow::Result<Self> {
-        let broker = Self { namespace, password };
-        for manifest in broker.manifests() {
-            namespace.apply(&manifest).await?;
+    async fn run(self) -> anyhow::Result<Self> {
+        for manifest in self.manifests() {
+            self.namespace.apply(&manifest).await?;
         }
-        broker.is_ready().await?;
-        Ok(broker)
+        self.is_ready().await?;
+        Ok(self)
+    }
+
+    /// Gives the running broker other access rules. It keeps its connections.
+    pub async fn change_rules(&self, rules: &str) -> anyhow::Result<()> {
+        let deployment = format!("deployment/{NAME}");
+        let exec = ["--namespace", self.namespace.name(), "exec", "--stdin", &deployment, "--"];
+        let reload = ["/bin/sh", "-c", "cat > /tmp/rules && kill -HUP 1"];
+        shell::feed("kubectl", &[exec.as_slice(), &reload].concat(), rules).await.map(drop)
     }
 
     /// What `spec.broker.url` is to say.
@@ -114,13 +129,22 @@ impl<'a> Broker<'a> {
         } else {
             settings.push_str("allow_anonymous true\n");
         }
+        if self.rules.is_some() {
+            settings.push_str("acl_file /tmp/rules\n");
+            start = format!("umask 077; cat /etc/mosquitto/rules > /tmp/rules && {start}");
+        }
         let deployment = json!({
             "strategy": {"type": "Recreate"},
             "selector": {"matchLabels": {"app": NAME}},
             "template": {"metadata": {"labels": {"app": NAME}}, "spec": pod(&start)},
         });
         [
-            manifest("v1", CONFIG_MAP, "data", &json!({"mosquitto.conf": settings})),
+            manifest(
+                "v1",
+                CONFIG_MAP,
+                "data",
+                &json!({"mosquitto.conf": settings, "rules": self.rules.as_deref().unwrap_or_default()}),
+            ),
             manifest("v1", SERVICE, "spec", &json!({"selector": {"app": NAME}, "ports": [{"port": PORT}]})),
             manifest("apps/v1", DEPLOYMENT, "spec", &deployment),
         ]

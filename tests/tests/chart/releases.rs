@@ -91,6 +91,7 @@ pub(crate) fn everything() -> Release {
         },
         "algos": {
             "runtimeResources": resources, "bridgeResources": resources,
+            "bridgeTuning": {"receiveMaximum": 100, "keepAlive": "60s"},
             "imageTag": "1.2.4", "clientIdPrefix": "desk", "logFormat": "text", "log": "debug",
         },
         "metrics": {"serviceMonitor": {"enabled": true, "interval": "15s", "labels": {"prometheus": "main"}}},

@@ -139,6 +139,9 @@ fn what_is_wrong_is_refused_by_its_path() -> anyhow::Result<()> {
         ("topics.prefix", json!("$SYS")),
         ("topics.prefix", json!("trading/")),
         ("algos.bridgeResources", json!({"requests": {"cpu": true}})),
+        ("algos.bridgeTuning.keepAlive", json!("60")),
+        ("algos.bridgeTuning.receiveMaximum", json!(0)),
+        ("algos.bridgeTuning.colour", json!("red")),
         ("fullnameOverride", json!("1st")),
         ("metrics.serviceMonitor.interval", json!("often")),
     ] {

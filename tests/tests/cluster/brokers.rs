@@ -2,13 +2,14 @@
 
 use anyhow::ensure;
 use e2e::cluster::{
-    algo::Algo,
+    algo::{Algo, channel},
     broker::{Broker, USER},
     in_namespace,
     market::Market,
     namespace::Namespace,
     pods::{Part, Pod},
 };
+use e2e::mqtt::{self, Message};
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -103,6 +104,37 @@ async fn a_broker_that_goes_away_and_comes_back_is_used_again() -> anyhow::Resul
         broker.is_ready().await?;
         algo.is_settled().await?;
         market.consumer().subscribed(subscriptions + 1).await?;
+        market.publish(10).await?;
+        market.settles(&algo).await.map(drop)
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_denied_dead_letter_topic_stops_no_trading_and_shows_until_it_is_allowed() -> anyhow::Result<()> {
+    in_namespace("denied-letters", async |namespace| {
+        let topic = format!("intuition/{}/strict/dead-letter", namespace.name());
+        let broker = Broker::start_with_rules(namespace, &format!("topic readwrite #\ntopic deny {topic}\n")).await?;
+        let algo = Algo::start(namespace, "strict", json!({"broker": {"url": broker.url()}})).await?;
+        let mut market = Market::on(broker.access()?, &algo).await?;
+        let unusable = [Message::new(&channel(namespace), "no quote")];
+        mqtt::publish_all(market.access().port(), market.access().login(), &unusable).await?;
+        // Quotes behind the dead letter are decided and published before it is given up.
+        market.publish(10).await?;
+        market.settles(&algo).await?;
+
+        let message = algo.shows("OutputsHealthy", "False", "Undeliverable").await?;
+        ensure!(message.contains(&topic) && message.contains("NotAuthorized"), "{message:?}");
+        let note = algo.event("Warning", "Undeliverable").await?;
+        ensure!(note.contains(&topic), "{note:?}");
+        algo.shows("BridgeConnected", "True", "Connected").await?;
+        algo.is_ready().await?;
+        market.publish(10).await?;
+        market.settles(&algo).await?;
+
+        broker.change_rules("topic readwrite #\n").await?;
+        mqtt::publish_all(market.access().port(), market.access().login(), &unusable).await?;
+        algo.is_settled().await?;
         market.publish(10).await?;
         market.settles(&algo).await.map(drop)
     })

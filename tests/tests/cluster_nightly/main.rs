@@ -1,3 +1,5 @@
-//! Faults of the cluster itself that take minutes each, one at a time. `make nightly` runs them.
+//! Tests in a cluster that take minutes each, one at a time: faults of nodes, and upgrades from the release before.
+//! `make nightly` runs them.
 
 mod nodes;
+mod releases;

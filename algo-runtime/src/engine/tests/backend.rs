@@ -420,3 +420,136 @@ fn what_breaks_the_contract_fails_the_batch_and_says_which_field() {
     wired.come_up(A, "algo", &["quotes"]);
     assert_eq!(wired.answer(A, ""), ["1"]);
 }
+
+/// Ends its stream behind each Initialize, so many times. Gives the pauses in front of the calls that followed.
+fn pauses_of_flapping(wired: &mut Wired, times: usize) -> Vec<Duration> {
+    let mut pauses = Vec::new();
+    for _ in 0..times {
+        wired.report(A, Err(Failure::new(Fault::Error, "it ended the stream".to_owned())));
+        let Order::Call { pause, .. } = wired.order(A) else { panic!("a call") };
+        pauses.push(pause);
+        wired.report(A, Ok(Said::Described(described("algo"))));
+        let Order::Initialize(_) = wired.order(A) else { panic!("Initialize") };
+        wired.report(A, Ok(Said::Initialized(initialized(&["quotes"]))));
+    }
+    pauses
+}
+
+#[test]
+fn pauses_grow_while_a_backend_ends_each_stream_behind_initialize() {
+    let mut wired = up();
+    let pauses = pauses_of_flapping(&mut wired, 30);
+    let later: Duration = pauses[10..].iter().sum();
+    assert!(later > Duration::from_secs(30), "{pauses:?}");
+    assert_eq!(wired.channels().0, 1, "the channels are announced once");
+    // An answered batch shows that it is well, and so does a stream that stays open.
+    let first = Duration::from_millis(100);
+    wired.send(0..1);
+    wired.answer(A, "");
+    assert!(pauses_of_flapping(&mut wired, 1)[0] <= first);
+    pauses_of_flapping(&mut wired, 10);
+    wired.report(A, Ok(Said::Steady));
+    assert!(pauses_of_flapping(&mut wired, 1)[0] <= first);
+}
+
+#[test]
+fn an_algorithm_that_comes_back_under_another_name_shows_that_it_begins_without_its_state() {
+    let mut wired = up();
+    wired.send(0..1);
+    wired.answer(A, "kept");
+    wired.fail(A);
+    assert_eq!(&wired.come_up(A, "other", &["quotes"]).state[..], b"");
+    let shown = wired.account().backend.unwrap();
+    assert_eq!(
+        (shown.reason.as_str(), shown.message.as_str()),
+        ("", "was algo 1.2.3, is other 1.2.3: it begins without the state of algo")
+    );
+    wired.fail(A);
+    assert_eq!(&wired.come_up(A, "algo", &["quotes"]).state[..], b"kept");
+    wired.fail(A);
+    wired.come_up(A, "algo", &["quotes"]);
+    assert_eq!(wired.account().backend.unwrap().message, "");
+}
+
+#[test]
+fn a_batch_that_hung_is_searched_with_a_part_of_the_deadline() {
+    let mut wired = up();
+    wired.send(0..8);
+    let searches = |wired: &mut Wired| match wired.order(A) {
+        Order::Batch { batch, is_search } => (batch.events.len(), is_search),
+        other => panic!("a batch, not {other:?}"),
+    };
+    assert_eq!(searches(&mut wired), (8, false));
+    let mut asked = Vec::new();
+    for _ in 0..6 {
+        wired.report(A, Err(Failure::new(Fault::Timeout, "late".to_owned())));
+        wired.come_up(A, "algo", &["quotes"]);
+        asked.push(searches(&mut wired));
+    }
+    // The last attempt before the quote is rejected has the whole deadline.
+    assert_eq!(asked, [(2, true), (1, true), (1, true), (1, true), (1, true), (1, false)]);
+}
+
+#[test]
+fn states_of_the_names_used_last_are_kept_and_no_more() {
+    let mut wired = up();
+    let names: Vec<String> = (0..40).map(|number| format!("algo-{number:02}")).collect();
+    for (place, name) in (0..).zip(&names) {
+        wired.fail(A);
+        wired.come_up(A, name, &["quotes"]);
+        wired.send(place..place + 1);
+        wired.answer(A, name);
+        if place == 20 {
+            // A second use keeps its state for longer.
+            wired.fail(A);
+            assert_eq!(&wired.come_up(A, "algo-00", &["quotes"]).state[..], b"algo-00");
+            wired.send(place..place + 1);
+            wired.answer(A, "algo-00, again");
+        }
+    }
+    wired.restart(at(A, 1));
+    let kept: Vec<&str> = names.iter().map(String::as_str).filter(|name| wired.saved(name).is_some()).collect();
+    assert_eq!(kept.len(), states::KEPT_NAMES);
+    assert_eq!((kept[0], kept[1], kept[31]), ("algo-00", "algo-09", "algo-39"));
+    let state = wired.bench.ledger.snapshot().unwrap().state;
+    let owners: std::collections::BTreeSet<_> =
+        state.keys().filter(|(owner, _)| owner.starts_with("backend/")).map(|(owner, _)| owner).collect();
+    assert_eq!(owners.len(), states::KEPT_NAMES);
+}
+
+/// Answers fewer quotes than it is asked, or more.
+struct Miscounts(usize);
+
+impl crate::algorithm::Algorithm for Miscounts {
+    fn channels(&self) -> Vec<String> {
+        vec!["quotes".to_owned()]
+    }
+
+    fn decide(&mut self, _: &[crate::algorithm::Quote]) -> Vec<Option<crate::algorithm::Signal>> {
+        vec![Some(crate::algorithm::Signal::Buy); self.0]
+    }
+
+    fn reconfigure(&mut self, _: &crate::algorithm::AlgorithmSettings) -> Result<(), crate::algorithm::FieldErrors> {
+        Ok(())
+    }
+
+    fn take_changes(&mut self) -> crate::algorithm::SavedState {
+        crate::algorithm::SavedState::new()
+    }
+}
+
+#[test]
+fn quotes_that_a_built_in_algorithm_leaves_out_are_rejected_and_asked_once() {
+    for (answered, expected) in [
+        (0, [Kind::DeadLettered, Kind::DeadLettered]),
+        (1, [Kind::Decided, Kind::DeadLettered]),
+        (3, [Kind::Decided, Kind::Decided]),
+    ] {
+        let mut wired = Wired::new(resource(1));
+        if let Decider::Builtin { algorithm, .. } = &mut wired.bench.engine.decider {
+            *algorithm = Box::new(Miscounts(answered));
+        }
+        wired.send(0..2);
+        assert_eq!(kinds(&wired.told()), expected, "{answered} of 2");
+    }
+}

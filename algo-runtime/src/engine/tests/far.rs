@@ -10,7 +10,7 @@ use intuition_api::v1::{
 };
 
 use super::*;
-use crate::backend::{Failure, Fault, Order, Report, Said};
+use crate::backend::{Failure, Fault, Order, Report, Said, describe::Described};
 
 pub(super) const A: &str = "http://a:1";
 pub(super) const B: &str = "http://b:2";
@@ -146,7 +146,7 @@ impl Wired {
 
     pub(super) fn batch(&mut self, address: &str) -> EventBatch {
         match self.order(address) {
-            Order::Batch(batch) => batch,
+            Order::Batch { batch, .. } => batch,
             other => panic!("a batch, not {other:?}"),
         }
     }
@@ -249,13 +249,18 @@ impl Wired {
     }
 }
 
-pub(super) fn described(name: &str) -> DescribeResponse {
-    DescribeResponse {
+pub(super) fn described(name: &str) -> Described {
+    described_with(name, "1.2.3", "")
+}
+
+pub(super) fn described_with(name: &str, version: &str, schema: &str) -> Described {
+    let response = DescribeResponse {
         name: name.to_owned(),
-        version: "1.2.3".to_owned(),
+        version: version.to_owned(),
         contract: "intuition.v1".to_owned(),
-        parameters_schema_json: String::new(),
-    }
+        parameters_schema_json: schema.to_owned(),
+    };
+    Described::read(&response).unwrap()
 }
 
 pub(super) fn initialized(channels: &[&str]) -> InitializeResponse {

@@ -107,17 +107,27 @@ fn a_backend_that_is_left_gets_its_state_back_when_it_returns() {
 }
 
 #[test]
-fn a_built_in_algorithm_that_is_left_gets_its_state_back_when_it_returns() {
-    let mut wired = builtin();
-    wired.send(0..3);
-    let drawn = wired.bench.engine.states.get(&("random".to_owned(), "generator".to_owned())).cloned();
+fn a_built_in_algorithm_that_is_left_goes_on_from_its_state_when_it_returns() {
+    let settings = || {
+        let mut settings = resource(1);
+        settings.adjustable.threshold = 0.5;
+        settings
+    };
+    let mut undisturbed = Wired::new(settings());
+    undisturbed.send(0..40);
+    let expected = kinds(&undisturbed.told());
+    assert!(expected.contains(&Kind::NoSignal) && expected.contains(&Kind::Decided), "{expected:?}");
+
+    let mut wired = Wired::new(settings());
+    wired.send(0..20);
+    let mut decided = kinds(&wired.told());
     wired.move_to(A, 2);
     wired.come_up(A, "algo", &["quotes"]);
-    let left = wired.bench.ledger.snapshot().unwrap().state;
     wired.configure(3, |_| {});
     assert_eq!(wired.deciding(), "random");
-    let back = wired.bench.ledger.snapshot().unwrap().state;
-    assert_eq!((&left, drawn.is_some() || left.is_empty()), (&back, true));
+    wired.send(20..40);
+    decided.extend(kinds(&wired.told()));
+    assert_eq!(decided, expected);
 }
 
 #[test]
@@ -206,10 +216,8 @@ fn parameters_that_a_backend_refuses_are_told_and_the_old_ones_go_on() {
 fn parameters_that_do_not_fit_the_schema_are_refused_by_path_and_hold_neither_cash_nor_suspension_back() {
     let mut wired = Wired::new(at(A, 1));
     wired.order(A);
-    let mut description = described("algo");
-    description.parameters_schema_json =
-        r#"{"properties":{"seed":true,"fast":{"type":"integer","minimum":1}}}"#.to_owned();
-    wired.report(A, Ok(Said::Described(description)));
+    let schema = r#"{"properties":{"seed":true,"fast":{"type":"integer","minimum":1}}}"#;
+    wired.report(A, Ok(Said::Described(described_with("algo", "1.2.3", schema))));
     wired.order(A);
     wired.report(A, Ok(Said::Initialized(initialized(&["quotes"]))));
     let response = wired.configure(2, |settings| {

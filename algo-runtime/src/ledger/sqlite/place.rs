@@ -113,6 +113,17 @@ impl Place {
         read().map_err(|refusal| self.refused(refusal, reads))
     }
 
+    /// A second connection, for reading.
+    pub(super) fn reader(&self) -> Result<Connection, LedgerError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connect = || {
+            let connection = Connection::open_with_flags(&self.file, flags)?;
+            wait_and_spill_nothing(&connection)?;
+            Ok(connection)
+        };
+        connect().map_err(self.store("open the tables"))
+    }
+
     /// The connection that writes.
     pub(super) fn writer(&self) -> Result<Connection, LedgerError> {
         let metadata = fs::metadata(&self.file).map_err(self.access("look at"))?;

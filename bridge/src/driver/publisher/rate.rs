@@ -33,7 +33,7 @@ pub(super) struct Rate {
 struct Limit {
     /// Messages per second.
     per_second: f64,
-    /// What is added in each window with PUBACKs.
+    /// Added to the limit in each window with PUBACKs.
     step: f64,
     void_above: f64,
     tokens: f64,

@@ -10,7 +10,7 @@ use crate::{
     render,
 };
 
-/// A third of what the broker keeps the state for.
+/// A third of the time for which the broker keeps the state.
 const REFRESH: Duration = Duration::from_mins(1);
 
 /// See the module.
@@ -22,7 +22,8 @@ pub(super) struct State {
     told: Option<Instant>,
     /// Without a PUBACK.
     under_way: usize,
-    is_refused: bool,
+    /// Not before, since the broker refused it: some brokers end the connection over that.
+    refused_until: Option<Instant>,
 }
 
 impl State {
@@ -41,7 +42,9 @@ impl State {
 
     /// It has to be published: it has changed, the broker forgets it soon, or an answer to it is asked for.
     pub(super) fn is_due(&self, is_probe_wanted: bool, now: Instant) -> bool {
-        self.told.is_none_or(|told| told + REFRESH <= now) || (is_probe_wanted && self.under_way == 0)
+        let is_refused = self.refused_until.is_some_and(|until| until > now);
+        let is_due = self.told.is_none_or(|told| told + REFRESH <= now) && !is_refused;
+        is_due || (is_probe_wanted && self.under_way == 0)
     }
 
     /// The message, which counts as sent.
@@ -52,10 +55,11 @@ impl State {
     }
 
     /// The broker answered. True: it has begun to refuse.
-    pub(super) const fn answered(&mut self, code: Code) -> bool {
+    pub(super) fn answered(&mut self, code: Code, now: Instant) -> bool {
         self.under_way = self.under_way.saturating_sub(1);
-        let was_refused = std::mem::replace(&mut self.is_refused, !code.is_success());
-        self.is_refused && !was_refused
+        let refused_until = (!code.is_success()).then(|| now + REFRESH);
+        let was_refused = std::mem::replace(&mut self.refused_until, refused_until).is_some();
+        refused_until.is_some() && !was_refused
     }
 
     pub(super) const fn is_answered(&self) -> bool {
@@ -63,6 +67,29 @@ impl State {
     }
 
     pub(super) fn wake(&self) -> Option<Instant> {
-        self.told.map(|told| told + REFRESH)
+        [self.told.map(|told| told + REFRESH), self.refused_until].into_iter().flatten().max()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refused_state_is_not_sent_again_with_each_connection() {
+        let (mut state, start) = (State::default(), Instant::now());
+        let topics = OwnTopics::new("intuition", "ns/a", None);
+        state.set(true, || 1);
+        assert!(state.is_due(false, start));
+        state.send(&topics, "ns/a", "0f", start);
+        assert!(state.answered(Code { value: 0x87, name: "NotAuthorized" }, start));
+        state.connection_changed();
+        assert!(!state.is_due(false, start) && state.is_due(true, start), "as a probe alone");
+        let later = state.wake().unwrap();
+        assert!(later == start + REFRESH && state.is_due(false, later));
+        state.send(&topics, "ns/a", "0f", later);
+        assert!(!state.answered(Code { value: 0, name: "Success" }, later));
+        state.connection_changed();
+        assert!(state.is_due(false, later), "with each connection");
     }
 }

@@ -1,4 +1,4 @@
-//! Shows the topics whose entries are given up: a warning, a log line for each topic, a counter.
+//! Undeliverable topics: a warning, a log line for each topic, a counter.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -12,7 +12,7 @@ use super::Outgoing;
 
 /// Topics with a label of their own. An algorithm may publish to any number of them.
 const LABELLED: usize = 100;
-/// Label of the other ones.
+/// Label of further topics.
 const OTHER: &str = "other";
 /// Topics that the warning names.
 const NAMED: usize = 5;

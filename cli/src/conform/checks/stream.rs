@@ -35,6 +35,10 @@ pub(super) async fn exchange(kit: &Kit, report: &mut Report) -> Option<Run> {
     report.breaches(judge::channels(Row::Initialize, "InitializeResponse", &answer.channels));
     let run = match run::batches(&mut stream, 1, &Feed::planned(0)).await {
         Ok(run) => run,
+        Err(halt) if ended_by_an_error(&halt) && answers_one_by_one(kit).await => {
+            report.fail(Row::MessageSize, format!("{halt}; the same quotes are answered one by one"));
+            return None;
+        }
         Err(halt) => {
             report.fail(halt.row(Row::Order), halt.to_string());
             return None;
@@ -47,8 +51,24 @@ pub(super) async fn exchange(kit: &Kit, report: &mut Report) -> Option<Run> {
     } else {
         report.skip(Row::Signals, "it gave no signal; try another --threshold or other --parameters");
     }
+    if run.published > 0 {
+        report.pass(Row::Publications);
+    } else {
+        report.skip(Row::Publications, "it published nothing");
+    }
     report.breaches(run.breaches.iter().cloned());
+    report.notes(run.notes.iter().cloned());
     Some(run)
+}
+
+const fn ended_by_an_error(halt: &Halt) -> bool {
+    matches!(halt, Halt::Trouble(Trouble::Ended { .. }))
+}
+
+/// Whether the quotes of the plan are answered in batches of one.
+async fn answers_one_by_one(kit: &Kit) -> bool {
+    let single: Vec<Vec<InputEvent>> = Feed::planned(0).into_iter().flatten().map(|event| vec![event]).collect();
+    run::whole(&kit.target, &kit.account(), &kit.parameters, &single).await.is_ok()
 }
 
 /// Parameters that cannot be used.

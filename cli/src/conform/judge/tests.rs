@@ -47,6 +47,16 @@ fn each_rule_has_its_row_and_is_told_by_message_and_field() {
         (with_signal(wish(3, Side::Buy, "")), Row::Signals, "Signal.event is 3, the batch has quotes from 1 to 2"),
         (with_signal(wish(1, Side::Unspecified, "")), Row::Signals, "Signal.side (event 1) is 0"),
         (with_signal(wish(1, Side::Buy, "1")), Row::Signals, "Signal.quantity of a buy (event 1) is \"1\""),
+        (
+            with_signal(wish(1, Side::Sell, "0.0")),
+            Row::Signals,
+            "Signal.quantity (event 1) is none; leave it empty to sell all that is held",
+        ),
+        (
+            with_signal(wish(2, Side::Buy, "")),
+            Row::Signals,
+            "EventResult of event 1 has a signal about the later quote 2",
+        ),
         (both, Row::Signals, "EventResult of event 1 has both signals and a reject"),
         (many, Row::Signals, "EventResult of event 1 has 65 signals"),
         (
@@ -125,4 +135,36 @@ fn runs_are_compared_by_what_they_decide() {
     assert_eq!(told.as_deref(), Some("event 2: sell instead of buy"));
     let shorter = difference(&run(Side::Buy, ""), &run(Side::Buy, "")[..1]);
     assert_eq!(shorter.as_deref(), Some("1 results instead of 2"));
+}
+
+#[test]
+fn descriptions_that_differ_are_told_field_by_field() {
+    let first = DescribeResponse {
+        name: "algo".to_owned(),
+        version: "1".to_owned(),
+        contract: "intuition.v1".to_owned(),
+        parameters_schema_json: "{}".to_owned(),
+    };
+    assert_eq!(descriptions(&first, &first), []);
+    let second = DescribeResponse { version: "2".to_owned(), parameters_schema_json: String::new(), ..first.clone() };
+    let came: Vec<_> = descriptions(&first, &second).into_iter().map(|breach| breach.came).collect();
+    assert_eq!(
+        came,
+        [
+            "DescribeResponse.version is \"1\" the first time, \"2\" the second",
+            "DescribeResponse.parameters_schema_json is \"{}\" the first time, \"\" the second"
+        ]
+    );
+}
+
+#[test]
+fn a_signal_about_an_earlier_quote_is_a_note_and_breaks_nothing() {
+    let mut answer = answer(7, &[1, 2]);
+    answer.results[0].signals = vec![wish(1, Side::Buy, "")];
+    assert_eq!(notes(&answer), []);
+    answer.results[1].signals = vec![wish(1, Side::Buy, "")];
+    assert_eq!(result(7, &events(&[1, 2]), &answer), []);
+    let noted = notes(&answer);
+    assert_eq!((noted.len(), noted[0].row), (1, Row::Signals));
+    assert!(noted[0].came.starts_with("EventResult of event 2 has a signal about an earlier quote"), "{noted:?}");
 }

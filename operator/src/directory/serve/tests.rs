@@ -34,6 +34,7 @@ fn algorithm(namespace: &str, name: &str, healthy: bool) -> Guarded<Algorithm> {
 
 /// A served book, what calls it, and what ends it.
 struct Served {
+    addr: std::net::SocketAddr,
     book: Arc<Book>,
     channel: Channel,
     client: BackendsClient<Channel>,
@@ -43,11 +44,11 @@ struct Served {
 
 async fn served() -> Served {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
+    let addr = listener.local_addr().unwrap();
     let (book, shutdown, mut server) = (Arc::new(Book::new(&[None])), CancellationToken::new(), JoinSet::new());
     server.spawn(serve(listener, Arc::clone(&book), shutdown.clone()));
-    let channel = Channel::from_shared(url).unwrap().connect().await.unwrap();
-    Served { book, client: BackendsClient::new(channel.clone()), channel, shutdown, server }
+    let channel = Channel::from_shared(format!("http://{addr}")).unwrap().connect().await.unwrap();
+    Served { addr, book, client: BackendsClient::new(channel.clone()), channel, shutdown, server }
 }
 
 impl Served {
@@ -173,8 +174,12 @@ async fn who_is_slow_misses_what_was_in_between_and_never_the_last() {
     let served = served().await;
     served.read([algorithm("n", "a", true), algorithm("n", "b", true)]);
     let watches = Arc::new(Semaphore::new(MAX_WATCHES));
-    let directory =
-        Directory { book: Arc::clone(&served.book), shutdown: served.shutdown.clone(), watches: Arc::clone(&watches) };
+    let directory = Directory {
+        book: Arc::clone(&served.book),
+        shutdown: served.shutdown.clone(),
+        watches: Arc::clone(&watches),
+        lists: Arc::new(Semaphore::new(1)),
+    };
     let request = Request::new(WatchBackendsRequest::default());
     let stream = directory.watch(request).await.unwrap().into_inner();
     let mut stream = pin!(stream.map(|change| match change.unwrap().change.unwrap() {
@@ -228,8 +233,12 @@ async fn more_watches_than_there_is_memory_for_are_refused() {
     let served = served().await;
     served.read([]);
     let watches = Arc::new(Semaphore::new(1));
-    let directory =
-        Directory { book: Arc::clone(&served.book), shutdown: served.shutdown.clone(), watches: Arc::clone(&watches) };
+    let directory = Directory {
+        book: Arc::clone(&served.book),
+        shutdown: served.shutdown.clone(),
+        watches: Arc::clone(&watches),
+        lists: Arc::new(Semaphore::new(1)),
+    };
     let watch = async || directory.watch(Request::new(WatchBackendsRequest::default())).await;
     let first = watch().await.unwrap();
     assert_eq!(watch().await.map(drop).unwrap_err().code(), Code::ResourceExhausted);
@@ -282,9 +291,37 @@ async fn health_and_reflection_say_what_is_served() {
     assert_eq!(status().await, ServingStatus::NotServing, "nobody shall come any more");
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_connection_that_cannot_be_accepted_is_not_the_last() {
-    let mut outcomes = [Err(24), Err(24), Ok("connection")].into_iter();
-    let accept = || std::future::ready(outcomes.next().unwrap().map_err(io::Error::from_raw_os_error));
-    assert_eq!(accepted(accept).await, "connection");
+#[tokio::test]
+async fn silent_connections_keep_no_caller_out() {
+    let served = served().await;
+    served.read([algorithm("n", "a", true)]);
+    let mut watching = served.watch("n").await;
+    assert!(watching.message().await.unwrap().is_some());
+    let url = format!("http://{}", served.addr);
+    let mut silent = Vec::new();
+    for _ in 0..2 * LIMITS.connections {
+        silent.push(tokio::net::TcpStream::connect(served.addr).await.unwrap());
+    }
+    let channel = Channel::from_shared(url).unwrap().connect().await.unwrap();
+    let request = ListBackendsRequest { namespace: "n".to_owned() };
+    let listed = BackendsClient::new(channel).list(request).await.unwrap().into_inner();
+    assert_eq!(listed.backends.len(), 1);
+    served.apply(algorithm("n", "b", true));
+    while let Some(change) = watching.message().await.unwrap() {
+        if matches!(change.change, Some(Change::Updated(backend)) if backend.name == "b") {
+            return;
+        }
+    }
+    panic!("the watch has ended");
+}
+
+#[tokio::test]
+async fn requests_that_are_too_large_and_lists_beyond_their_number_are_refused() {
+    let served = served().await;
+    served.read([]);
+    let status = served.list(&"n".repeat(2 * MAX_REQUEST)).await.unwrap_err();
+    assert_eq!(status.code(), Code::OutOfRange, "{status}");
+    for _ in 0..2 * MAX_LISTS {
+        served.list("").await.unwrap();
+    }
 }

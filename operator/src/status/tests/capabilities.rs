@@ -74,7 +74,7 @@ fn pods_with_the_capability_are_configured() {
 fn bridge_counts_once_it_has_a_stream() {
     let plan = with_inputs();
     let mut observation = with(&plan, &[INPUTS], &[]);
-    for report in [None, Some(Ok(vec![missing("broker", "Unreachable"), missing("runtime", "NoRuntime")]))] {
+    for report in [None, Some(Ok(lacks(vec![missing("broker", "Unreachable"), missing("runtime", "NoRuntime")])))] {
         observation.pods.bridge.1 = report;
         assert_eq!(shown(&seen(&observation, None))[1], "Configured=True InForce");
     }

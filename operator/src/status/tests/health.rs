@@ -2,10 +2,10 @@
 
 use super::*;
 
-fn outputs(lacks: Vec<Missing>) -> Derived {
+fn outputs(missing: Vec<Missing>) -> Derived {
     let plan = plan();
     let mut spoilt = trading(&plan);
-    spoilt.pods.bridge.1 = Some(Ok(lacks));
+    spoilt.pods.bridge.1 = Some(Ok(super::lacks(missing)));
     seen(&spoilt, None)
 }
 

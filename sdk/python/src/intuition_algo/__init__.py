@@ -17,7 +17,7 @@
 
 `algorithm` is what you subclass, `signals` what you return, `tick` what you get, `cli.serve` what runs it. Behind them:
 `stream` takes one account through the contract, `limits` are the contract's, `service` speaks gRPC, `worker` keeps your code
-off its thread, `server` starts and stops.
+off its thread, `hung` watches calls that do not return, `server` starts and stops. `testing` is for your unit tests.
 """
 
 from .algorithm import Algorithm

@@ -84,7 +84,10 @@ class Algorithm(ABC):
         if self._publications is None:
             raise AlgorithmError("publish: is for event; nothing is published from elsewhere")
         if len(self._publications) >= MAX_PUBLICATIONS:
-            raise AlgorithmError(f"publish: at most {MAX_PUBLICATIONS} messages are allowed in one batch of events")
+            raise AlgorithmError(
+                f"publish: at most {MAX_PUBLICATIONS} messages are allowed in one batch, and a batch has up to 256 events: "
+                "publish at most 3 at an event"
+            )
         self._publications.append(publication(channel, payload))
 
 

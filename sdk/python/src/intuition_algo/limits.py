@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
@@ -99,15 +100,51 @@ def publication(channel: object, payload: object) -> tuple[str, bytes]:
 
 def state_bytes(state: object) -> bytes:
     """The state as it is saved. Refused where it would not come back as it is."""
-    text = _json("state", state)
+    text = _state_text(state)
     data = text.encode()
     if len(data) > MAX_STATE:
         raise AlgorithmError(f"state: has {len(data)} bytes as JSON; at most {MAX_STATE} are allowed")
     if json.loads(text) != state:
-        raise AlgorithmError(
-            "state: would come back from JSON as something else; keep lists instead of tuples, and text as the keys of a dict"
-        )
+        where = _odd_part(state) or "would come back from JSON as something else"
+        raise AlgorithmError(f"{where}; keep lists instead of tuples, and text as the keys of a dict")
     return data
+
+
+def _state_text(state: object) -> str:
+    try:
+        return _json("state", state)
+    except AlgorithmError as error:
+        where = _odd_part(state)
+        raise AlgorithmError(f"{where}, which JSON cannot carry" if where else str(error)) from None
+
+
+def _odd_part(value: object, path: str = "state", levels: int = 100) -> str | None:
+    """The first part of a state that JSON does not give back as it is, by its keys; None where none is found."""
+    if value is None or isinstance(value, (int, str)) or levels == 0:
+        return None
+    if isinstance(value, float):
+        return None if math.isfinite(value) else f"{path} is {value}"
+    if isinstance(value, dict):
+        for key, part in value.items():
+            if not isinstance(key, str):
+                return f"{path} has the key {key!r:.64}, {_kind(key)}"
+            if odd := _odd_part(part, f"{path}[{key!r:.64}]", levels - 1):
+                return odd
+        return None
+    if isinstance(value, list):
+        odd_parts = (_odd_part(part, f"{path}[{place}]", levels - 1) for place, part in enumerate(value))
+        return next((odd for odd in odd_parts if odd), None)
+    hint = ""
+    if type(value).__module__ == "numpy":
+        hint = " (write .tolist())" if hasattr(value, "__len__") else " (write .item())"
+    elif isinstance(value, Decimal):
+        hint = " (write str(...))"
+    return f"{path} is {value!r:.64}, {_kind(value)}{hint}"
+
+
+def _kind(value: object) -> str:
+    module, name = type(value).__module__, type(value).__qualname__
+    return f"of the type {name if module == 'builtins' else f'{module}.{name}'}"
 
 
 def state_from(data: bytes) -> Any:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import functools
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import grpc
@@ -13,6 +14,7 @@ import grpc.aio
 
 from .algorithm import Algorithm, check_class
 from .errors import ParametersError, RequestError
+from .hung import HungCalls
 from .limits import schema_text, sentence
 from .proto import algorithm_pb2 as contract
 from .stream import CallFailed, Stream
@@ -38,6 +40,7 @@ class Service:
         )
         self._stopping = asyncio.Event()
         self._numbers = itertools.count(1)
+        self._hung = HungCalls()
         self._busy = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -71,13 +74,16 @@ class Service:
         return self._described
 
     async def _initialize(self, request: contract.InitializeRequest, context: _Context) -> contract.InitializeResponse:
-        return await self._unary(context, lambda: Stream(self._class).initialize(request))
+        stream = Stream(self._class)
+        return await self._unary(context, request.account, stream, lambda: stream.initialize(request))
 
     async def _event(self, request: contract.EventRequest, context: _Context) -> contract.EventResponse:
-        return await self._unary(context, lambda: _once(self._class, request))
+        stream = Stream(self._class)
+        return await self._unary(context, request.account, stream, lambda: _once(stream, request))
 
-    async def _unary(self, context: _Context, call: Callable[[], _Returned]) -> _Returned:
-        with self._call(), self._worker() as worker:
+    async def _unary(self, context: _Context, account: str, stream: Stream, call: Callable[[], _Returned]) -> _Returned:
+        await self._admit(account, context)
+        with self._call(), self._worker(stream) as worker:
             try:
                 return await _attempt(context, worker, call)
             except ParametersError as error:
@@ -85,8 +91,8 @@ class Service:
                 raise
 
     async def _events(self, _requests: object, context: _Context) -> None:
-        with self._call(), self._worker() as worker:
-            stream = Stream(self._class)
+        stream = Stream(self._class)
+        with self._call(), self._worker(stream) as worker:
             first = True
             while (request := await self._next(context)) is not None:
                 kind = request.WhichOneof("message")
@@ -94,6 +100,8 @@ class Service:
                     await context.abort(
                         grpc.StatusCode.INVALID_ARGUMENT, "initialize has to be the first message of a stream, and only the first"
                     )
+                if first:
+                    await self._admit(request.initialize.account, context)
                 first = False
                 answer = await _attempt(context, worker, functools.partial(_answer, stream, request))
                 await context.write(answer)
@@ -116,8 +124,20 @@ class Service:
                 read.cancel()
         return request if isinstance(request, contract.EventsRequest) else None
 
-    def _worker(self) -> Worker:
-        return Worker(f"{self._class.name}-{next(self._numbers)}")
+    async def _admit(self, account: str, context: _Context) -> None:
+        """Ends the call where too many earlier ones of the account have not returned."""
+        refusal = self._hung.refusal(account)
+        if refusal is not None:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, sentence(refusal))
+
+    @contextmanager
+    def _worker(self, stream: Stream) -> Iterator[Worker]:
+        worker = Worker(f"{self._class.name}-{next(self._numbers)}")
+        try:
+            yield worker
+        finally:
+            worker.end()
+            self._hung.stream_ended(stream, worker)
 
     def _call(self) -> _Call:
         return _Call(self)
@@ -161,9 +181,8 @@ def _refusal(error: ParametersError) -> str:
     return sentence(str(error)) or "the parameters are refused, no reason was given"
 
 
-def _once(algorithm: type[Algorithm], request: contract.EventRequest) -> contract.EventResponse:
+def _once(stream: Stream, request: contract.EventRequest) -> contract.EventResponse:
     """An event by hand: an instance for this one call."""
-    stream = Stream(algorithm)
     stream.initialize(
         contract.InitializeRequest(account=request.account, parameters_json=request.parameters_json, state=request.state)
     )

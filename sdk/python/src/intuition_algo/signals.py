@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from typing import Literal, Union
+from typing import TYPE_CHECKING, Literal, Union
 
 from .errors import AlgorithmError
 
@@ -17,6 +17,13 @@ _DIGITS_BEFORE_POINT = 20
 @dataclass(frozen=True)
 class Buy:
     """A wish to buy the symbol of the event at its price. How much is the portfolio's business."""
+
+    if not TYPE_CHECKING:
+
+        def __new__(cls, *quantity: object, **named: object) -> Buy:
+            if quantity or named:
+                raise AlgorithmError("Buy has no quantity, the portfolio sets it (`spec.portfolio` of the account); write Buy()")
+            return super().__new__(cls)
 
 
 @dataclass(frozen=True)

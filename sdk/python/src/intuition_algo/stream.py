@@ -10,6 +10,7 @@ from typing import Any, NoReturn, TypeVar
 
 from .algorithm import Algorithm, overrides_reconfigure
 from .errors import AlgorithmError, ParametersError, RequestError
+from .hints import hint
 from .limits import MAX_MESSAGE, channel_list, parameters_from, sentence, state_bytes, state_from
 from .proto import algorithm_pb2 as contract
 from .proto import types_pb2 as types
@@ -31,13 +32,21 @@ class Stream:
     def __init__(self, algorithm: type[Algorithm]) -> None:
         self._class = algorithm
         self._instance: Algorithm | None = None
-        self._account = ""
+        self.account = ""
+        """Whose it is; empty before Initialize."""
+        self.doing = ""
+        """The call of the user's code that was made last, as in `MyAlgo.event at GOOG (event 5)`. Other threads read it."""
+        self._left = False
         self._saved = b""
+
+    def leave(self) -> None:
+        """Ends the batch under way behind the event that runs, for a stream that has ended. Any thread may call it."""
+        self._left = True
 
     def initialize(self, request: contract.InitializeRequest) -> contract.InitializeResponse:
         """Makes the instance. ParametersError: refused."""
         params = parameters_from(request.parameters_json)
-        self._account = request.account
+        self.account = request.account
         # As this would write it, to be compared with what the instance will have.
         self._saved = state_bytes(state_from(request.state)) if request.state else b""
         channels, self._instance = self._begin(params, self._saved)
@@ -97,13 +106,15 @@ class Stream:
         return self._instance
 
     def _event(self, instance: Algorithm, event: contract.InputEvent) -> contract.EventResult:
+        if self._left:
+            raise CallFailed("the stream has ended")
         result = contract.EventResult(event=event.event)
         # Kinds that are not known are passed over.
         if event.WhichOneof("kind") != "quote":
             return result
         quote = event.quote
         tick = Tick(quote.sid, quote.price, quote.time_micros)
-        answer = self._call(f"event at {quote.sid} (event {event.event})", lambda: _decide(instance, tick))
+        answer = self._call(f"event at {quote.sid} (event {event.event})", lambda: decide(instance, tick))
         if isinstance(answer, Reject):
             result.reject = sentence(answer.reason)
             return result
@@ -117,6 +128,7 @@ class Stream:
 
     def _call(self, what: str, call: Callable[[], _Returned]) -> _Returned:
         """Runs the user's code. What it raises becomes one sentence for whoever runs it, and a traceback in the log."""
+        self.doing = f"{self._class.__name__}.{what}"
         try:
             return call()
         except (ParametersError, RequestError):
@@ -126,12 +138,13 @@ class Stream:
             self._fail(what, error)
 
     def _fail(self, what: str, error: BaseException) -> NoReturn:
-        _LOG.error("%s: %s failed in %s", self._account or "by hand", self._class.__name__, what, exc_info=error)
+        _LOG.error("%s: %s failed in %s", self.account or "by hand", self._class.__name__, what, exc_info=error)
         kind = "" if isinstance(error, AlgorithmError) else f"{type(error).__name__}: "
         raise CallFailed(f"{self._class.__name__}.{what}{_place(error)}: {kind}{_text(error)}") from None
 
 
-def _decide(instance: Algorithm, tick: Tick) -> list[Buy | Sell] | Reject:
+def decide(instance: Algorithm, tick: Tick) -> list[Buy | Sell] | Reject:
+    """What `event` answers, checked."""
     try:
         return signals(instance.event(tick))
     except Reject as reject:
@@ -143,7 +156,8 @@ def _decide(instance: Algorithm, tick: Tick) -> list[Buy | Sell] | Reject:
 
 def _text(error: BaseException) -> str:
     try:
-        return str(error)
+        told = hint(error)
+        return f"{error} ({told})" if told else str(error)
     except Exception:
         return "(its text cannot be had)"
 

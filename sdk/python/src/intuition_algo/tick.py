@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _KEYS = ("sid", "quote", "time")
+_ATTRIBUTES = ("sid", "price", "time", "time_micros")
 
 
 class Tick(Mapping[str, str]):
@@ -44,6 +46,12 @@ class Tick(Mapping[str, str]):
         """The same in microseconds since the epoch."""
         return self._time_micros
 
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> object:
+            hint = "; the price is tick.price, its text tick['quote']" if name == "quote" else ""
+            raise AttributeError(f"a tick has no {name!r}, it has {', '.join(_ATTRIBUTES)}{hint}", name=name, obj=self)
+
     def __getitem__(self, key: str) -> str:
         if key == "sid":
             return self._sid
@@ -51,7 +59,8 @@ class Tick(Mapping[str, str]):
             return self._price
         if key == "time":
             return self.time.isoformat().replace("+00:00", "Z")
-        raise KeyError(f"{key!r}: a tick has {', '.join(_KEYS)}")
+        hint = "; the exact price is tick.price" if key == "price" else ""
+        raise KeyError(f"{key!r}: a tick has {', '.join(_KEYS)}{hint}")
 
     def __iter__(self) -> Iterator[str]:
         return iter(_KEYS)

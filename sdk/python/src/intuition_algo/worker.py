@@ -1,12 +1,14 @@
-"""A thread for one account's algorithm, so that code that blocks holds up nobody else."""
+"""A thread for one account's algorithm, so that code that blocks holds up no other account."""
 
 from __future__ import annotations
 
 import asyncio
 import queue
+import sys
 import threading
+import time
 from collections.abc import Callable
-from types import TracebackType
+from types import FrameType
 from typing import Any, TypeVar
 
 _Returned = TypeVar("_Returned")
@@ -22,28 +24,42 @@ class Worker:
 
     def __init__(self, name: str) -> None:
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._call: asyncio.Future[Any] | None = None
+        self._since = 0.0
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
-        self._thread.start()
 
     async def run(self, call: Callable[[], _Returned]) -> _Returned:
-        """Runs the call and returns what it returned, or raises what it raised."""
+        """Runs the call and returns what it returned, or raises what it raised. A caller that is cancelled leaves the call running."""
+        if self._call is None:
+            # Not before: a stream that is refused has no thread.
+            self._thread.start()
         loop = asyncio.get_running_loop()
         future: asyncio.Future[_Returned] = loop.create_future()
+        self._call, self._since = future, time.monotonic()
         self._jobs.put((loop, future, call))
-        return await future
+        # Unlike awaiting the future, waiting for it leaves it alone when the caller is cancelled.
+        await asyncio.wait({future})
+        return future.result()
 
-    def __enter__(self) -> Worker:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def end(self) -> None:
         """Ends the thread behind the call that runs."""
         self._jobs.put(None)
+
+    def running(self) -> asyncio.Future[Any] | None:
+        """The call that has not returned; it is done when it has. None: the thread is idle."""
+        return self._call if self._call is not None and not self._call.done() else None
+
+    def seconds(self) -> float:
+        """How long ago the last call began."""
+        return time.monotonic() - self._since
+
+    def frame(self) -> FrameType | None:
+        """Where the thread is now; None where it has ended."""
+        return sys._current_frames().get(self._thread.ident or 0)
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
             loop, future, call = job
-            if future.cancelled():
-                continue
             try:
                 returned, raised = call(), None
             except BaseException as error:
@@ -62,3 +78,5 @@ def _resolve(future: asyncio.Future[Any], returned: object, raised: BaseExceptio
         future.set_result(returned)
     else:
         future.set_exception(raised)
+        # Without a reader asyncio would report the exception. It is in the log from where it was raised.
+        future.exception()
