@@ -36,7 +36,7 @@ pub(crate) struct TuningArgs {
     unacknowledged_ticks: u64,
     /// Memory for these, bytes.
     #[arg(
-        long, env = "INTUITION_UNACKNOWLEDGED_BYTES", value_name = "BYTES", default_value = "67108864",
+        long, env = "INTUITION_UNACKNOWLEDGED_BYTES", value_name = "BYTES", default_value = "33554432",
         value_parser = value_parser!(u64).range(LEAST_BYTES..=MOST_BYTES)
     )]
     unacknowledged_bytes: u64,
