@@ -347,7 +347,7 @@ async fn outbox_with_holes_goes_to_the_release_before_and_back() {
     verify(&older, data);
     let last = entries.len() as u64;
 
-    // v0.1.0 sends all of it again, and takes what its bridge publishes.
+    // v0.1.0 sends all of it again, and takes the reports of its bridge.
     let mut runtime = Runtime::start(&older, data).await;
     let published = Message::Published(Published { through: last - 1, ..Published::default() });
     let (_, again) = runtime.entries(old_bridge(10, true), vec![published], entries.len()).await.unwrap();

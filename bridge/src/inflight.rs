@@ -207,8 +207,8 @@ impl Inflight {
         }
     }
 
-    /// The next deliveries for the runtime, of at most `max_bytes` in their encoded form, or a single larger one. What `is_copy` finds to be only another copy of a
-    /// message is not sent but done.
+    /// The next deliveries for the runtime, of at most `max_bytes` in their encoded form, or a single larger one. A message for
+    /// which `is_copy` is true, a further copy of another one, is not sent but done.
     pub fn next_batch(
         &mut self,
         max_deliveries: usize,

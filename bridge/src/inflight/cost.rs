@@ -1,4 +1,4 @@
-//! What a delivery takes: bytes of memory here, and bytes of its encoded form on the way to the runtime. Pure.
+//! The size of a delivery: bytes of memory here, and bytes of its encoded form on the way to the runtime. Pure.
 
 use std::mem::size_of;
 
@@ -7,7 +7,7 @@ use prost::Message as _;
 
 use super::{Arrival, Entry};
 
-/// What an allocator adds to an allocation, about.
+/// Bytes that an allocator adds to an allocation, about.
 const ALLOCATION: usize = 16;
 /// A hash of 32 bytes, and the counter by which its copies share it.
 const HASH: usize = 32 + 24 + 2 * ALLOCATION;

@@ -93,7 +93,7 @@ pub(super) enum Verdict<T> {
     GivenUp(T, &'static str),
 }
 
-/// What sending depends on beside the queue.
+/// Clock, topics and connection, on which sending depends beside the queue.
 pub(super) struct Now<'a> {
     pub(super) time: Instant,
     /// PUBACKs of the connection until now.

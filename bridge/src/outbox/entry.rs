@@ -8,7 +8,7 @@ pub trait Content {
     fn topic(&self) -> &Arc<str>;
     /// Bytes of its message, at most.
     fn size(&self) -> usize;
-    /// Leaves out what makes it large. False: it has nothing that may be left out.
+    /// Leaves out its largest part. False: it has nothing that may be left out.
     fn shorten(&mut self) -> bool;
 }
 

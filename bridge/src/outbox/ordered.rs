@@ -63,7 +63,7 @@ impl<T: Content> Ordered<T> {
         self.slots.get(&position).map(|slot| &slot.content)
     }
 
-    /// The entry whose refusal holds back the ones behind it.
+    /// The refused entry, behind which no entry is sent.
     pub(super) fn blocked(&self) -> Option<(u64, &T)> {
         let position = self.blocked?.position;
         self.get(position).map(|content| (position, content))

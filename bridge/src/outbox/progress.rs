@@ -1,4 +1,4 @@
-//! What is done of the sequence of positions, and what the runtime knows of it. Pure.
+//! The positions that are done, and those of them that the runtime knows to be done. Pure.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -40,7 +40,7 @@ pub(super) struct Progress {
     done: Ranges,
     /// Those of `done` that the runtime was not told of on this stream.
     fresh: Ranges,
-    /// What the runtime was told of `through`.
+    /// The last `through` that was reported on this stream.
     told: u64,
     /// Given up and not named on this stream.
     unnamed: VecDeque<Abandoned>,
@@ -74,7 +74,7 @@ impl Progress {
         self.finish(position);
     }
 
-    /// What a stream is opened with.
+    /// `Open.published` of a new stream.
     pub(super) fn begin(&mut self) -> Published {
         self.named.append(&mut self.unnamed);
         let message = Published {
@@ -82,7 +82,7 @@ impl Progress {
             done: self.done.iter().take(REPORTED_AT_OPENING).map(|(first, last)| Positions { first, last }).collect(),
             given_up: self.named.iter().map(given_up).collect(),
         };
-        // What the runtime does not count of it is reported again.
+        // Positions that the runtime does not count are reported again.
         self.fresh = self.done.clone();
         self.forget_old_names();
         message
@@ -252,7 +252,7 @@ mod tests {
         let begun = progress.begin();
         assert_eq!((ranges(&begun), begun.given_up.len()), ((1, vec![(3, 4)]), 1));
         progress.finish(2);
-        // The runtime has not counted what the stream was opened with.
+        // The runtime has not counted `Open.published`.
         progress.opened(0, &[]);
         assert_eq!(progress.through(), 4);
         assert_eq!(progress.report(true), None);

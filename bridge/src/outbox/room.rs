@@ -13,7 +13,7 @@ const MEMORY_PER_BYTE: usize = 128;
 /// Credit is given when this part of the whole can be given.
 const PART: u64 = 4;
 
-/// What an entry takes.
+/// The memory and the encoded bytes of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cost {
     /// Bytes of memory.

@@ -47,7 +47,7 @@ async fn feed(client: &mut Client, prices: impl Iterator<Item = u32>) {
     }
 }
 
-/// The prices of decisions without repetitions, in order: mosquitto 2.0.11 ends the connection over what it refuses, and
+/// The prices of decisions without repetitions, in order: mosquitto 2.0.11 ends the connection after a refusal, and
 /// decisions that were under way are published again.
 fn decided(messages: &[(String, Vec<u8>)]) -> Vec<String> {
     let mut seen = BTreeSet::new();
