@@ -492,6 +492,20 @@ fn who_decides_out_of_process_is_shown_with_its_address() {
 }
 
 #[test]
+fn changed_name_of_the_algorithm_is_shown_while_it_decides() {
+    let plan = plan();
+    let mut served = trading(&plan);
+    let message = "was mine 1, is mine-2 2: it begins without the state of mine".to_owned();
+    let renamed = Backend { message, ..backend("mine-2", "http://mine:7", "") };
+    let account = AccountResponse { backend: Some(renamed), ..account(GENERATION) };
+    served.pods.runtime.1 = Some(RuntimeReport { account: Ok(account), ..serving(GENERATION) });
+    let derived = seen(&served, None);
+    let ready = find(&derived, kinds::RUNTIME_READY);
+    assert_eq!((ready.status.as_str(), ready.reason.as_str()), ("True", "Serving"));
+    assert!(ready.message.ends_with("Its algorithm was mine 1, is mine-2 2: it begins without the state of mine"));
+}
+
+#[test]
 fn what_is_refused_beside_a_swap_is_told_first_where_it_is_worse() {
     let plan = plan();
     let mut spoilt = trading(&plan);

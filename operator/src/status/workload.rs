@@ -1,5 +1,6 @@
 //! What is found about the runtime and the bridge.
 
+use intuition_api::v1::AccountResponse;
 use intuition_common::exit::with_causes;
 
 use super::{
@@ -36,10 +37,17 @@ pub(super) fn runtime(pods: &Pods, is_coming: bool) -> Finding {
         None => starting(Component::Runtime.container()),
         Some(report) => match (&report.missing, &report.account) {
             (Ok(missing), _) if !missing.is_empty() => of_algorithm(lacking(missing, &RUNTIME_PARTS), is_coming),
-            (Ok(_), Ok(_)) => Finding::fine("Serving", "it decides, and its ledger can be written"),
+            (Ok(_), Ok(account)) => Finding::fine("Serving", serving(account)),
             (Err(error), _) | (_, Err(error)) => silent(error, running, Component::Runtime),
         },
     }
+}
+
+/// With the change of the algorithm's name, if the last Describe gave another one than the Describe before.
+fn serving(account: &AccountResponse) -> String {
+    let message = "it decides, and its ledger can be written";
+    let renamed = account.backend.as_ref().filter(|backend| backend.reason.is_empty() && !backend.message.is_empty());
+    renamed.map_or_else(|| message.to_owned(), |backend| format!("{message}. Its algorithm {}", backend.message))
 }
 
 /// What is said of the algorithm has an urgency of its own.
