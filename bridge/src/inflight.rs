@@ -16,7 +16,7 @@ pub use self::arrival::Arrival;
 use crate::{mqtt::Ack, outbox::Ranges};
 
 /// Bytes of a payload that are kept, for a dead letter.
-pub const KEPT_PAYLOAD_BYTES: usize = 64 * 1024;
+pub const KEPT_PAYLOAD_BYTES: usize = intuition_api::bounds::PAYLOAD_BYTES;
 
 /// How much may be unacknowledged.
 #[derive(Debug, Clone, Copy)]

@@ -26,7 +26,7 @@ pub use self::{
 };
 
 /// Ticks that one message may hold.
-pub const MAX_TICKS: usize = 10_000;
+pub const MAX_TICKS: usize = intuition_api::bounds::DELIVERY_TICKS;
 /// Characters of a value that a message for a person repeats.
 const SHOWN: usize = 64;
 

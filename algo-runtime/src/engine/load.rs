@@ -2,27 +2,16 @@
 //!
 //! Text that publishers choose has bounds that no release of the bridge reaches: a quote of theirs must never end the stream.
 
-use intuition_api::v1::{Delivery, Tick, tick::Content};
+use intuition_api::{
+    bounds::{
+        DELIVERY_TICKS, PAYLOAD_BYTES, REASON_BYTES, SYMBOL_BYTES, TEXT_BYTES, TOPIC_BYTES, WAITING_BYTES,
+        WAITING_TICKS,
+    },
+    v1::{Delivery, Tick, tick::Content},
+};
 use prost::Message as _;
 
 use super::RequestError;
-
-/// Ticks of a delivery, at most.
-const DELIVERY_TICKS: usize = 10_000;
-/// Payload that a delivery carries, bytes at most.
-const PAYLOAD_BYTES: usize = 64 << 10;
-/// Topic of MQTT, bytes at most.
-const TOPIC_BYTES: usize = 65_535;
-/// Symbol, bytes at most: the bridge takes 64 characters.
-const SYMBOL_BYTES: usize = 256;
-/// Reason of an unusable tick, bytes at most.
-const REASON_BYTES: usize = 64;
-/// A price, or the text of a reason, bytes at most.
-const TEXT_BYTES: usize = 64 << 10;
-/// Ticks that wait, at most: a bridge holds 32,768 without an outcome, and one delivery more.
-const WAITING_TICKS: usize = 32_768 + DELIVERY_TICKS;
-/// Deliveries that wait, bytes at most in their encoded form.
-const WAITING_BYTES: usize = 64 << 20;
 
 /// Deliveries that have been taken and have no outcome.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -1,18 +1,15 @@
-use intuition_api::v1::{Batch, Tick, tick::Content};
+use intuition_api::{
+    bounds::{
+        DELIVERY_TICKS, PAYLOAD_BYTES, REASON_BYTES, SYMBOL_BYTES, TEXT_BYTES, TOPIC_BYTES, WAITING_BYTES,
+        WAITING_TICKS,
+    },
+    v1::{Batch, Tick, tick::Content},
+};
 use prost::Message as _;
 
 use super::*;
 use crate::message::MAX_TICKS;
 
-/// Bounds of the runtime on a delivery and on the deliveries that wait there, in algo-runtime/src/engine/load.rs.
-const RUNTIME_TICKS: usize = 10_000;
-const RUNTIME_PAYLOAD: usize = 64 << 10;
-const RUNTIME_TOPIC: usize = 65_535;
-const RUNTIME_SYMBOL: usize = 256;
-const RUNTIME_REASON: usize = 64;
-const RUNTIME_TEXT: usize = 64 << 10;
-const RUNTIME_WAITING_TICKS: usize = 32_768 + RUNTIME_TICKS;
-const RUNTIME_WAITING_BYTES: usize = 64 << 20;
 /// Memory of the largest message that has been read, as the sum at `Limits` has it.
 const LARGEST_MEMORY: usize = 16 << 20;
 /// The largest packet from a broker.
@@ -52,7 +49,7 @@ fn arrival(payload: &str, largest: usize) -> Arrival {
     let user_properties =
         [property("id", "i".repeat(256)), property("source", "s".repeat(256)), property("seq", i64::MAX.to_string())];
     let inputs = Inputs::default();
-    let topic = "t".repeat(RUNTIME_TOPIC);
+    let topic = "t".repeat(TOPIC_BYTES);
     let envelope = Envelope {
         payload: payload.as_bytes(),
         user_properties: &user_properties,
@@ -88,7 +85,7 @@ fn sent(arrival: Arrival, bytes: usize) -> (Vec<Delivery>, usize) {
 #[test]
 fn no_message_exceeds_the_bounds_of_the_runtime() {
     let bounds = Limits::default().unacknowledged;
-    assert!(bounds.ticks <= RUNTIME_WAITING_TICKS);
+    assert!(bounds.ticks <= WAITING_TICKS);
     for payload in worst_messages() {
         assert!(payload.len() <= PACKET + 2, "{}", payload.len());
         let start = payload.get(..100.min(payload.len())).unwrap_or_default().to_owned();
@@ -97,17 +94,17 @@ fn no_message_exceeds_the_bounds_of_the_runtime() {
         let (batch, counted) = sent(arrival, 1 << 20);
         assert!(memory <= LARGEST_MEMORY && memory + 256 >= counted, "{start}: {memory} for {counted} on the way");
         // All that is held, with one message more than the bound, may wait at the runtime.
-        assert!(bounds.bytes + memory <= RUNTIME_WAITING_BYTES);
+        assert!(bounds.bytes + memory <= WAITING_BYTES);
         let delivery = &batch[0];
-        assert!((1..=RUNTIME_TICKS).contains(&delivery.ticks.len()), "{start}");
-        assert!(delivery.payload.len() <= RUNTIME_PAYLOAD && delivery.topic.len() <= RUNTIME_TOPIC);
+        assert!((1..=DELIVERY_TICKS).contains(&delivery.ticks.len()), "{start}");
+        assert!(delivery.payload.len() <= PAYLOAD_BYTES && delivery.topic.len() <= TOPIC_BYTES);
         assert_eq!((delivery.payload_sha256.len(), delivery.envelope_sha256.len()), (32, 32));
         for tick in &delivery.ticks {
             assert!(tick.content_sha256.len() == 32 && tick.id.len() <= 256 && tick.source.len() <= 256);
             let fits = match tick.content.as_ref().unwrap() {
-                Content::Quote(quote) => quote.sid.len() <= RUNTIME_SYMBOL && quote.price.len() <= RUNTIME_TEXT,
+                Content::Quote(quote) => quote.sid.len() <= SYMBOL_BYTES && quote.price.len() <= TEXT_BYTES,
                 Content::Unusable(unusable) => {
-                    unusable.reason.len() <= RUNTIME_REASON && unusable.message.len() <= RUNTIME_TEXT
+                    unusable.reason.len() <= REASON_BYTES && unusable.message.len() <= TEXT_BYTES
                 }
             };
             assert!(fits, "{tick:?}");
