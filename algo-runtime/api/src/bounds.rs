@@ -18,7 +18,7 @@ pub const SYMBOL_BYTES: usize = 256;
 pub const REASON_BYTES: usize = 64;
 /// A price, or the text of a reason, bytes at most.
 pub const TEXT_BYTES: usize = 64 << 10;
-/// Ticks at the runtime without an outcome, at most.
-pub const WAITING_TICKS: usize = 32_768 + DELIVERY_TICKS;
+/// Ticks at the runtime without an outcome, at most: the largest window that a bridge can be given, and a delivery more.
+pub const WAITING_TICKS: usize = 65_536 + DELIVERY_TICKS;
 /// Deliveries at the runtime without an outcome, bytes at most.
 pub const WAITING_BYTES: usize = 64 << 20;

@@ -117,6 +117,12 @@ mod tests {
     }
 
     #[test]
+    fn largest_window_of_ticks_may_wait_at_the_runtime() {
+        let largest = parse(&["--unacknowledged-ticks", "65536"]).unwrap().limits().unacknowledged.ticks;
+        assert!(largest <= intuition_api::bounds::WAITING_TICKS);
+    }
+
+    #[test]
     fn without_flags_the_defaults_of_the_bridge_hold() {
         let expected = format!("{:?} {:?}", MqttConfig::new("mqtt://broker"), Limits::default());
         assert_eq!(shown(&parse(&[]).unwrap()), expected);

@@ -53,7 +53,7 @@ fn deliveries_that_wait_are_bounded_in_ticks_and_bytes_and_free_their_share_with
             Err(RequestError::Overload(_)) => true,
             Err(error) => panic!("{error}"),
         });
-        assert_eq!(taken, Some(if large { 1_024 } else { 5 }), "large: {large}");
+        assert_eq!(taken, Some(if large { 1_024 } else { 8 }), "large: {large}");
         wired.bench.engine.drop_backlog();
         assert_eq!(wired.bench.engine.load, Load::default());
     }
