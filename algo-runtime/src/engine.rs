@@ -3,7 +3,7 @@
 //!
 //! - `inputs`: which symbols are taken on which topic.
 //! - `turn`: what waits, and which ticks have their turn. `process`: they become outcomes, decisions and dead letters.
-//! - `decider`: the algorithm, in process or out of it. `swap`: how another one takes over. `states`: saved states.
+//! - `decider`: the algorithm, in process or out of it. `swap`: the takeover by another. `states`: saved states.
 //! - `letters`: dead letters. `load`: bounds of deliveries.
 //! - `stream`: the bridge's messages other than deliveries; `sessions`: the broker sessions that deliveries belong to.
 //! - `outbox`: a bridge's reports about the outbox, and a ledger that has gone back.

@@ -57,9 +57,9 @@ const PAGE: usize = 1_000;
 
 type Reply<T> = oneshot::Sender<Result<T, Status>>;
 
-/// What the writer is asked.
+/// A request to the writer.
 pub(crate) enum Command {
-    /// A bridge opened a stream; it replaces the one before. `ended` is cancelled when the writer ends the stream.
+    /// A bridge opened a stream, which replaces the stream before. The writer cancels `ended` when it ends the stream.
     Open { stream: u64, open: Open, responses: Responses, ended: CancellationToken },
     /// A message on a stream. `room` is its share of the bytes that may wait for the writer.
     Request { stream: u64, message: process_request::Message, room: Option<OwnedSemaphorePermit> },
@@ -263,7 +263,7 @@ impl Writer {
         }
     }
 
-    /// Decides what can be decided, commits the group, then answers it. A commit that fails answers all with the reason
+    /// Decides the ticks that have their turn, commits the group, then answers it. A failed commit answers all with the reason
     /// and takes up the state of the last one.
     fn settle(mut self, answers: Vec<Answer>) -> Result<Self, WriterError> {
         match self.finish(answers) {

@@ -73,7 +73,7 @@ pub struct Inflight {
     open: usize,
     /// Encoded bytes that are at the runtime without an outcome.
     under_way: usize,
-    /// Times of arrival of messages whose PUBACKs were written, until they are taken.
+    /// Times of arrival of acknowledged messages, until they are taken.
     acknowledged: Vec<i64>,
 }
 
@@ -207,8 +207,8 @@ impl Inflight {
         }
     }
 
-    /// The next deliveries for the runtime, of at most `max_bytes` in their encoded form, or a single larger one. A message for
-    /// which `is_copy` is true, a further copy of another one, is not sent but done.
+    /// The next deliveries for the runtime, of at most `max_bytes` in their encoded form, or a single larger one. A message
+    /// with `is_copy` is a further copy of another: it counts as done and is not sent.
     pub fn next_batch(
         &mut self,
         max_deliveries: usize,
@@ -292,7 +292,7 @@ impl Inflight {
         }
     }
 
-    /// Times of arrival of the messages whose PUBACKs were written since the last call, microseconds since the epoch.
+    /// Times of arrival of the messages acknowledged since the last call, microseconds since the epoch.
     pub fn take_acknowledged(&mut self) -> Vec<i64> {
         std::mem::take(&mut self.acknowledged)
     }

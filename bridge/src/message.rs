@@ -79,7 +79,7 @@ impl Envelope<'_> {
         digest::of_envelope(self.payload, self.user_properties)
     }
 
-    /// The tick of a message whose delivery would be larger than the runtime takes.
+    /// The tick in place of a delivery that would be too large for the runtime.
     pub fn too_large(&self, bytes: usize, largest: usize) -> Tick {
         let message = format!(
             "the quotes of the message take {bytes} bytes on the way to the runtime, at most {largest} are taken: split it"

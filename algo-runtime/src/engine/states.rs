@@ -1,5 +1,5 @@
-//! Saved states of remote algorithms, each under the algorithm's name. An account keeps the states of the names used last,
-//! so that an algorithm whose name changes with each start does not fill the ledger.
+//! Saved states of remote algorithms, each under the algorithm's name. An account keeps the states of the names used last:
+//! a name that changes with each start must not fill the ledger.
 
 use super::{Engine, decider::BACKEND_STATE};
 use crate::ledger::StateKey;

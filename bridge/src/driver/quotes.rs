@@ -176,7 +176,7 @@ impl Quotes {
             self.backoff.reset();
             self.retry_at = None;
             board.have(board::SUBSCRIPTIONS);
-            // Not before: a filter that leaves may overlap one that comes.
+            // Not before: a filter that leaves may overlap a filter that comes.
             warnings::of_subscriptions(&self.subscriptions, self.takes_identifiers, board);
         } else if let Some(trouble) = self.subscriptions.trouble() {
             board.lack(board::SUBSCRIPTIONS, trouble.reason(), &trouble.to_string());

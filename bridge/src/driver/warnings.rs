@@ -49,7 +49,7 @@ impl BrokerWarnings {
         board.warn(board::BROKER, "SessionLost", SESSION_LOST);
     }
 
-    /// Clears the warnings whose time is over.
+    /// Clears the warnings that have had their time.
     pub(super) fn expire(&mut self, now: Instant, board: &mut Board) {
         if self.lost_until.take_if(|until| *until <= now).is_some() {
             board.clear(board::BROKER, "SessionLost");

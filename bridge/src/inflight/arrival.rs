@@ -12,7 +12,7 @@ pub struct Arrival {
     pub packet_id: u16,
     /// The broker sent it before.
     pub duplicate: bool,
-    /// Its publisher repeats what was published before.
+    /// Its publisher repeats earlier messages.
     pub replay: bool,
     /// Its publisher leaves out sequence numbers.
     pub sparse: bool,
@@ -30,12 +30,12 @@ pub struct Arrival {
     pub payload: Bytes,
     /// Microseconds since the epoch.
     pub arrived_micros: i64,
-    /// What is in it.
+    /// Its ticks.
     pub ticks: Vec<Tick>,
 }
 
 impl Arrival {
-    /// Its delivery, as one that was not interrupted.
+    /// Its delivery, not marked as interrupted.
     pub(super) fn delivery(&self, number: u64, packet_id: u16) -> Delivery {
         Delivery {
             number,

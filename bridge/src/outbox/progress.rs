@@ -18,9 +18,9 @@ const REMEMBERED: usize = 1_024;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the runtime sent outbox position {found} where {expected} was due")]
 pub struct MissingPosition {
-    /// The one that was due.
+    /// The position that was due.
     pub expected: u64,
-    /// The one that came.
+    /// The position that came.
     pub found: u64,
 }
 
@@ -115,7 +115,7 @@ impl Progress {
     /// The next report for the runtime, a bounded piece; `None`: it knows everything. A runtime without send queues takes
     /// `through` alone.
     ///
-    /// No report goes beyond what came on this stream: the runtime passes over positions that it has not sent.
+    /// No report goes beyond the last position of this stream: the runtime passes over positions that it has not sent.
     pub(super) fn report(&mut self, to_queues: bool) -> Option<Published> {
         let through = self.told.max(self.through.min(self.received));
         let mut report = Published { through: self.told, ..Published::default() };

@@ -355,7 +355,7 @@ fn happens() -> impl Strategy<Value = Happens> {
     ]
 }
 
-/// What is expected.
+/// The expected result.
 #[derive(Default)]
 struct Model {
     queues: BTreeMap<u64, Queue>,

@@ -105,7 +105,7 @@ fn news_of(last: &mut Last, seen: &Seen, elapsed: Duration) -> Vec<String> {
         lines.push(match reason.as_str() {
             "" => {
                 let named = format!("{name} {version}");
-                // Without a reason the message says that the name has changed, and which state is missing by that.
+                // A message without a reason is about another name, and names the state that is missing by it.
                 let changed = if message.is_empty() { String::new() } else { format!(" ({message})") };
                 format!("{account}: the algorithm at {address} is there: {}{changed}", named.trim_end())
             }

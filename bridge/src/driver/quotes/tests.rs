@@ -21,7 +21,7 @@ fn array(element: &str) -> String {
     format!("[{}]", vec![element; count].join(","))
 }
 
-/// Messages whose deliveries are the largest there are, by the length of their fields.
+/// Messages with the largest deliveries, by the length of their fields.
 fn worst_messages() -> Vec<String> {
     let (wide, symbol) = ("\u{1f4c8}".repeat(200), "\u{1f4c8}".repeat(64));
     let zeros = "0".repeat(150);
