@@ -3,20 +3,26 @@
 
 use std::time::Duration;
 
-use rand::RngExt as _;
+use rand::{RngExt as _, SeedableRng as _, rngs::ChaCha8Rng};
 
 /// A growing pause.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Backoff {
     first: Duration,
     longest: Duration,
     attempts: u32,
+    jitter: ChaCha8Rng,
 }
 
 impl Backoff {
-    /// Pauses of up to `first`, then up to twice that, and so on up to `longest`.
-    pub const fn new(first: Duration, longest: Duration) -> Self {
-        Self { first, longest, attempts: 0 }
+    /// Pauses of up to `first`, then up to twice that, and so on up to `longest`. The system seeds the jitter.
+    pub fn new(first: Duration, longest: Duration) -> Self {
+        Self::seeded(first, longest, rand::random())
+    }
+
+    /// The same, with jitter from a seed: two with one seed draw the same pauses.
+    pub fn seeded(first: Duration, longest: Duration, seed: u64) -> Self {
+        Self { first, longest, attempts: 0, jitter: ChaCha8Rng::seed_from_u64(seed) }
     }
 
     /// The next pause: at least half the first one, so that a failing attempt never spins.
@@ -24,7 +30,7 @@ impl Backoff {
         let ceiling = self.ceiling();
         self.attempts = self.attempts.saturating_add(1);
         let floor = (self.first / 2).min(ceiling);
-        floor + ceiling.saturating_sub(floor).mul_f64(rand::rng().random::<f64>())
+        floor + ceiling.saturating_sub(floor).mul_f64(self.jitter.random::<f64>())
     }
 
     /// Starts over after a success.
@@ -52,5 +58,15 @@ mod tests {
         assert_eq!(backoff.ceiling(), longest);
         backoff.reset();
         assert_eq!(backoff.ceiling(), first);
+    }
+
+    #[test]
+    fn pauses_of_one_seed_are_the_same() {
+        let drawn = |seed| {
+            let mut backoff = Backoff::seeded(Duration::from_millis(100), Duration::from_secs(5), seed);
+            (0..20).map(|_| backoff.pause()).collect::<Vec<_>>()
+        };
+        assert_eq!(drawn(7), drawn(7));
+        assert_ne!(drawn(7), drawn(8));
     }
 }

@@ -3,6 +3,7 @@
 use std::time::SystemTime;
 
 use jiff::{Timestamp, tz::TimeZone};
+use tokio::time::Instant;
 
 /// Tells the time. Everything that depends on the time takes one of these, so that tests can say what time it is.
 pub trait Clock: Send + Sync {
@@ -18,6 +19,22 @@ impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "this is the one place")]
     fn now_micros(&self) -> i64 {
         micros(SystemTime::now())
+    }
+}
+
+/// One reading of both clocks: the argument of everything that depends on the time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Now {
+    /// Of the clock that never goes back: for deadlines and pauses.
+    pub instant: Instant,
+    /// Of the wall clock, microseconds since the Unix epoch: for what is recorded and shown. It may jump.
+    pub micros: i64,
+}
+
+impl Now {
+    /// Reads both clocks.
+    pub fn read(clock: &dyn Clock) -> Self {
+        Self { instant: Instant::now(), micros: clock.now_micros() }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What every Intuition process needs and nothing of the domain.
 //!
 //! - [`clock`]: the only place that reads the wall clock.
+//! - [`planted`]: mistakes that the simulation has to find.
 //! - [`backoff`]: jittered pauses between attempts.
 //! - [`duration`]: durations as flags take them.
 //! - [`telemetry`]: logs, on stderr, as text or JSON.
@@ -26,6 +27,7 @@ pub mod grpc;
 pub mod heartbeat;
 pub mod http;
 pub mod listen;
+pub mod planted;
 pub mod readiness;
 pub mod secret;
 pub mod shutdown;

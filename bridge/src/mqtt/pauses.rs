@@ -23,7 +23,7 @@ pub(super) struct Pauses {
 }
 
 impl Pauses {
-    pub(super) const fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { quick: Backoff::new(QUICK.0, QUICK.1), slow: Backoff::new(SLOW.0, SLOW.1) }
     }
 
