@@ -10,5 +10,7 @@
 //! - `broker`, `publisher`, `consumer`: the outside.
 //! - `check`: the promises, with arithmetic of its own. `coverage`: how often each fault and outcome occurred.
 
+pub mod check;
+pub mod coverage;
 pub mod facts;
 pub mod plan;
