@@ -7,7 +7,7 @@
 //! [`Event::Disconnected`] and submits them again.
 
 mod address;
-mod codes;
+pub mod codes;
 mod connection;
 mod credentials;
 mod deadlines;
@@ -17,6 +17,8 @@ mod events;
 mod liveness;
 mod packets;
 mod pauses;
+mod protocol;
+mod sizes;
 mod socket;
 mod task;
 mod tls;
@@ -32,7 +34,11 @@ pub use self::{
     address::{Address, AddressError},
     credentials::{Credentials, Fixed},
     error::{Awaited, LinkError},
-    events::Events,
+    events::{Events, Lanes, lanes},
+    packets::{Accepted, Malformed, Packet},
+    pauses::Pauses,
+    protocol::{Ended, Output, Protocol, Settings, Work},
+    sizes::Sizes,
 };
 
 /// Messages that the broker may send by default before the first of them is acknowledged.
@@ -257,7 +263,7 @@ pub struct Link {
 }
 
 #[derive(Debug)]
-enum Request {
+pub enum Request {
     Publish { epoch: u64, token: u64, message: Message },
     Subscribe { epoch: u64, token: u64, filter: String, subscription_id: u32 },
     LookUp { epoch: u64, token: u64, filter: String },
@@ -272,7 +278,7 @@ impl Link {
     /// ends when the events or all links are dropped, or after [`Link::disconnect`].
     pub fn start(options: Options, tasks: &TaskTracker) -> Result<(Self, Events), LinkError> {
         let (requests, receiver) = mpsc::unbounded_channel();
-        let (lanes, events) = events::lanes(options.event_capacity);
+        let (lanes, events) = events::lanes(options.event_capacity, &Sizes::default());
         let task = task::Task::new(options, receiver, lanes)?;
         tasks.spawn(task.run());
         Ok((Self { requests }, events))
@@ -319,7 +325,7 @@ impl Link {
     #[cfg(test)]
     pub(crate) fn panicking(tasks: &TaskTracker) -> (Self, Events) {
         let (requests, receiver) = mpsc::unbounded_channel();
-        let (lanes, events) = events::lanes(1);
+        let (lanes, events) = events::lanes(1, &Sizes::default());
         tasks.spawn(async move {
             let _ends = (receiver, lanes);
             panic!("as the test asks for");

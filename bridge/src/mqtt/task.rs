@@ -45,7 +45,7 @@ impl Task {
 
     /// Keeps a connection until `disconnect`, or until the other side is gone.
     pub(super) async fn run(mut self) {
-        let mut pauses = Pauses::new();
+        let mut pauses = Pauses::seeded(rand::random());
         loop {
             let (began, epoch) = (time::Instant::now(), self.epoch);
             let versions = self.options.credentials.versions();
@@ -88,7 +88,7 @@ impl Task {
         self.epoch += 1;
         let mut connection = Connection::begin(accepted, self.epoch, &self.lanes, &mut self.requests);
         let end = connection.run().await;
-        let is_unexplained = !connection.has_refused && began.elapsed() < STEADY;
+        let is_unexplained = !connection.has_refused() && began.elapsed() < STEADY;
         match end {
             End::Failed(error @ LinkError::Reach(_)) if is_unexplained => End::Failed(self.closed_early(error)),
             End::Failed(error) => {
