@@ -16,12 +16,13 @@ pub mod ledger;
 pub mod metrics;
 pub mod portfolio;
 pub mod process;
+pub mod responses;
 pub mod server;
 mod service;
 pub mod settings;
 pub mod sources;
 pub mod trading;
 pub mod wire;
-mod writer;
+pub mod writer;
 
 pub use writer::WriterError;
