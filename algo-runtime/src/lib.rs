@@ -19,6 +19,7 @@ pub mod process;
 pub mod server;
 mod service;
 pub mod settings;
+pub mod sizes;
 pub mod sources;
 pub mod trading;
 pub mod wire;

@@ -41,6 +41,7 @@ use crate::{
     metrics::Metrics,
     service::responses::Responses,
     settings::{InitialTrading, Settings, SettingsError},
+    sizes::Sizes,
 };
 
 /// The part of [`Readiness`] that a runtime provides: it lacks it until the ledger is open, and while it cannot commit.
@@ -327,7 +328,8 @@ impl Writer {
 /// The engine as of the last commit, with the settings of the start taken up and committed.
 fn take_up(ledger: &mut dyn Ledger, settings: &Settings, clock: &dyn Clock) -> Result<Engine, WriterError> {
     let snapshot = ledger.snapshot().map_err(WriterError::UseLedger)?;
-    let mut engine = Engine::start(snapshot, settings, clock.now_micros()).map_err(WriterError::TakeUp)?;
+    let mut engine = Engine::start(snapshot, settings, Sizes::DESIGN, rand::random(), clock.now_micros())
+        .map_err(WriterError::TakeUp)?;
     if let Some(changes) = engine.take_changes() {
         ledger.commit(&changes).map_err(WriterError::UseLedger)?;
     }
