@@ -352,11 +352,6 @@ impl Link {
         Ok((Self { requests }, events))
     }
 
-    /// Gives the connection up, as after a takeover that the broker told of: the next attempt is made after a pause.
-    pub(crate) fn stand_down(&self, epoch: u64) {
-        self.submit(Request::StandDown { epoch });
-    }
-
     /// Publishes with `QoS` 1. Answered by [`Event::Published`] with the same token.
     pub fn publish(&self, epoch: u64, token: u64, message: Message) {
         self.submit(Request::Publish { epoch, token, message });
@@ -401,7 +396,8 @@ impl Link {
         (Self { requests }, events)
     }
 
-    fn submit(&self, request: Request) {
+    /// Requests anything, and returns at once.
+    pub fn submit(&self, request: Request) {
         // It fails only when the task has ended, and with it every epoch.
         drop(self.requests.send(request));
     }
