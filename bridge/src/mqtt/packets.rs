@@ -1,4 +1,4 @@
-//! MQTT packets as bytes and back. This file, `connack` and `write` are the only ones that know rumqttc's codec; the faults of its
+//! MQTT packets as bytes and back. Only this file, `connack` and `write` know rumqttc's codec; the faults of its
 //! version 0.25.1 are worked around here.
 //!
 //! Read by hand, since the codec takes a packet without a property length for one that is not complete yet, and refuses

@@ -4,8 +4,9 @@
 //! behind messages. Where an event finds no room, reading stops until there is some: the socket fills up, and the broker
 //! keeps the rest. The keep alive goes on meanwhile.
 //!
-//! Whoever holds a [`Protocol`] repeats: one [`Protocol::turn`], then the first of [`Protocol::work`] that the socket takes
-//! part in now, reported by [`Protocol::wrote`], [`Protocol::flushed`] or [`Protocol::read`].
+//! The caller repeats two things: one [`Protocol::turn`], then the first step of [`Protocol::work`] that the socket can do
+//! now, which it reports by [`Protocol::wrote`], [`Protocol::flushed`] or [`Protocol::read`]. Between them it waits until
+//! [`Protocol::wake`], or until a step, a request or room for the stalled event comes ([`Protocol::resume`]).
 
 use std::time::Duration;
 
@@ -61,7 +62,7 @@ pub enum Ended {
     /// There is no link or no receiver of events any more. [`Protocol`] itself never ends by this: the source of its
     /// requests does.
     Abandoned,
-    /// It broke, or was given up.
+    /// It broke, or this side gave it up.
     Failed(LinkError),
 }
 
@@ -270,7 +271,7 @@ impl Protocol {
         Ok(())
     }
 
-    /// Handles a packet whose order among the messages has no meaning.
+    /// Handles a packet that is not ordered among the messages.
     fn answered(&mut self, packet: &Packet) -> Result<(), LinkError> {
         match *packet {
             Packet::Published { packet_id, code } => {

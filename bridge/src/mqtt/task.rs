@@ -51,8 +51,8 @@ impl Task {
         }
     }
 
-    /// One connection, from the attempt to its end. Gives the reason of the end and the pause after it; `None`: the task was
-    /// told to end.
+    /// One connection, from the attempt to its end. Gives the reason of the end and the pause after it; `None`: the task
+    /// ends.
     async fn connection(&mut self) -> Option<(LinkError, Duration)> {
         let presented = match self.present().await {
             Ok(presented) => presented,

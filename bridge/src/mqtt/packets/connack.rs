@@ -11,7 +11,7 @@ use crate::mqtt::{Capabilities, Code, codes};
 pub struct Accepted {
     /// The broker still has the session.
     pub session_present: bool,
-    /// What the broker can do.
+    /// The capabilities of the broker.
     pub capabilities: Capabilities,
     /// The broker's own keep alive, which replaces the client's. `None`: the client's holds.
     pub keep_alive: Option<Duration>,

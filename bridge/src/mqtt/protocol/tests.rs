@@ -6,7 +6,7 @@ use super::*;
 use crate::mqtt::{Ack, Awaited, Capabilities, Events, Incoming, codes, lanes};
 
 const EPOCH: u64 = 3;
-const KEEP_ALIVE: Duration = Duration::from_secs(60);
+const KEEP_ALIVE: Duration = Duration::from_mins(1);
 const PATIENCE: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,28 +23,25 @@ enum Sent {
 #[derive(Debug, Default)]
 struct Recorder(Vec<Sent>);
 
-impl Recorder {
-    fn add(&mut self, packet: Sent) -> Result<(), Code> {
-        self.0.push(packet);
-        Ok(())
-    }
-}
-
 impl Output for Recorder {
     fn publish(&mut self, _: Message, packet_id: u16, _: Option<u32>) -> Result<(), Code> {
-        self.add(Sent::Publish(packet_id))
+        self.0.push(Sent::Publish(packet_id));
+        Ok(())
     }
 
     fn subscribe(&mut self, _: String, subscription_id: Option<u32>, packet_id: u16) -> Result<(), Code> {
-        self.add(Sent::Subscribe(packet_id, subscription_id))
+        self.0.push(Sent::Subscribe(packet_id, subscription_id));
+        Ok(())
     }
 
     fn look_up(&mut self, _: String, packet_id: u16) -> Result<(), Code> {
-        self.add(Sent::LookUp(packet_id))
+        self.0.push(Sent::LookUp(packet_id));
+        Ok(())
     }
 
     fn unsubscribe(&mut self, _: String, packet_id: u16) -> Result<(), Code> {
-        self.add(Sent::Unsubscribe(packet_id))
+        self.0.push(Sent::Unsubscribe(packet_id));
+        Ok(())
     }
 
     fn puback(&mut self, packet_id: u16) {
@@ -101,7 +98,7 @@ impl Bench {
         self.protocol.work(&self.output)
     }
 
-    /// The socket takes everything. Gives what it took.
+    /// The socket takes all packets of the output, and returns them.
     fn write(&mut self, seconds: u64) -> Vec<Sent> {
         assert_eq!(self.work()[0], Some(Work::Write));
         self.protocol.wrote(self.at(seconds));
@@ -226,7 +223,7 @@ fn messages_wait_within_the_bound_on_their_memory() {
     assert!(bench.events.try_recv_control().is_none(), "a message is none");
     drop(bench.events.try_recv());
     bench.protocol.resume();
-    assert!(bench.protocol.is_reading(), "one message has room whatever its size");
+    assert!(bench.protocol.is_reading(), "one message always has room");
 }
 
 #[test]
