@@ -10,5 +10,8 @@
 //! - `broker`, `publisher`, `consumer`: the outside.
 //! - `check`: the promises, with arithmetic of its own. `coverage`: how often each fault and outcome occurred.
 
+pub mod broker;
+pub mod consumer;
 pub mod facts;
 pub mod plan;
+pub mod publisher;
