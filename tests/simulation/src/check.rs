@@ -22,10 +22,7 @@ mod tests;
 use algo_runtime::ledger::{Changes, Snapshot};
 
 use self::{arrivals::Arrivals, books::Books, calls::Calls, outbox::Outbox, quotes::Quotes, rows::Rows, settled::End};
-use crate::{
-    facts::{Fact, Replaced, RunId, Time, Violation},
-    plan::Plan,
-};
+use crate::facts::{Fact, Replaced, RunId, Time, Violation};
 
 /// Names of the promises, as in [`Violation::promise`].
 pub mod promise {
@@ -67,8 +64,22 @@ macro_rules! hold {
 }
 use hold;
 
-/// Outcomes of each class that production keeps in memory.
-const WINDOW: u64 = 65_536;
+/// Bounds of the processes that promises name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// Outcomes of each class that the runtime keeps in memory.
+    pub window: u64,
+    /// A dead letter or an algorithm's own message that the broker never refused is tried at least so long before it is given
+    /// up (ADR 0029).
+    pub least_trial: Time,
+}
+
+impl Default for Bounds {
+    /// Those of production.
+    fn default() -> Self {
+        Self { window: 65_536, least_trial: Time::from_secs(5) }
+    }
+}
 
 /// See the module.
 #[derive(Debug)]
@@ -88,18 +99,13 @@ pub struct Checker {
 }
 
 impl Checker {
-    /// For the run of a plan, with the window of production.
-    pub fn new(plan: &Plan) -> Self {
-        Self::with_window(plan, WINDOW)
-    }
-
-    /// For a runtime that keeps the last `window` outcomes of each class.
-    pub fn with_window(_plan: &Plan, window: u64) -> Self {
+    /// For processes with these bounds.
+    pub fn new(bounds: Bounds) -> Self {
         Self {
             quotes: Quotes::default(),
             books: Books::default(),
-            rows: Rows::new(window),
-            outbox: Outbox::default(),
+            rows: Rows::new(bounds.window),
+            outbox: Outbox::new(bounds.least_trial),
             arrivals: Arrivals::default(),
             calls: Calls::default(),
             end: End::default(),
@@ -130,7 +136,7 @@ impl Checker {
             Fact::Lost { message, loss, .. } => self.quotes.lost(*message, *loss),
             Fact::BrokerWentBack => self.quotes.broker_went_back(),
             Fact::Delivered { message, connection, packet_id, .. } => {
-                self.arrivals.delivered(*message, *connection, *packet_id, &mut self.quotes)?;
+                self.arrivals.delivered(*message, *connection, *packet_id, &mut self.quotes);
             }
             Fact::Sent { bridge, delivery } => self.arrivals.sent(*bridge, delivery, &self.quotes)?,
             Fact::Outcome { bridge, outcome } => {

@@ -10,7 +10,10 @@
 //! - `broker`, `publisher`, `consumer`: the outside.
 //! - `check`: the promises, with arithmetic of its own. `coverage`: how often each fault and outcome occurred.
 
+pub mod broker;
 pub mod check;
+pub mod consumer;
 pub mod coverage;
 pub mod facts;
 pub mod plan;
+pub mod publisher;

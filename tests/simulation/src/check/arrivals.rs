@@ -43,12 +43,12 @@ struct Answer {
 pub(super) struct Arrivals {
     /// Facts heard, to tell earlier from later.
     clock: u64,
-    /// Deliveries by connection and packet identifier that wait for their acknowledgement.
-    delivered: BTreeMap<(ConnectionId, u16), (MessageId, u64)>,
-    /// Packet identifiers of a message on a connection.
-    packets: BTreeMap<(ConnectionId, MessageId), BTreeSet<u16>>,
+    /// Packet identifiers of a message on a connection, with the time of each delivery.
+    delivered: BTreeMap<(ConnectionId, MessageId), Vec<(u16, u64)>>,
     sent: BTreeMap<(RunId, u64), Sent>,
     answers: BTreeMap<(String, Hash, u32), Answer>,
+    /// Topics and payloads that have an outcome.
+    answered: BTreeSet<(String, Hash)>,
     /// What the runtime said to have seen longer ago than it keeps outcomes.
     forgotten: BTreeSet<Subject>,
 }
@@ -61,19 +61,11 @@ impl Arrivals {
         connection: ConnectionId,
         packet_id: u16,
         quotes: &mut Quotes,
-    ) -> Result<(), Violation> {
+    ) {
         self.clock += 1;
-        let earlier = self.delivered.insert((connection, packet_id), (message, self.clock));
-        hold!(
-            earlier.is_none(),
-            promise::SILENCE,
-            "the broker gave the packet identifier {packet_id} to message {message} while it belongs to another, {earlier:?}, on connection {connection}"
-        );
-        let packets = self.packets.entry((connection, message)).or_default();
-        packets.insert(packet_id);
-        let copies = packets.len() as u64;
-        quotes.copied(message, copies);
-        Ok(())
+        let deliveries = self.delivered.entry((connection, message)).or_default();
+        deliveries.push((packet_id, self.clock));
+        quotes.copied(message, deliveries.len() as u64);
     }
 
     /// A bridge handed a delivery to the runtime.
@@ -138,6 +130,7 @@ impl Arrivals {
         }
         let positions = outcome.ticks.iter().flat_map(|tick| &tick.positions);
         let owed: Vec<Rc<Item>> = positions.filter_map(|position| outbox.at(*position).cloned()).collect();
+        self.answered.insert((sent.topic.clone(), sent.hash));
         let key = (sent.topic, sent.hash, sent.packet_id);
         let is_older = self.answers.get(&key).is_some_and(|answer| answer.sent_at > sent.at);
         if !is_older {
@@ -160,14 +153,7 @@ impl Arrivals {
         now: Time,
     ) -> Result<(), Violation> {
         self.clock += 1;
-        let packets = self.packets.get(&(connection, message)).cloned().unwrap_or_default();
-        let is_copied = packets.len() > 1;
-        // Copies are acknowledged in the order in which they were delivered.
-        let waiting = packets.iter().filter_map(|packet_id| {
-            let (known, at) = self.delivered.get(&(connection, *packet_id))?;
-            (*known == message).then_some((*at, *packet_id))
-        });
-        let Some((delivered_at, packet_id)) = waiting.min() else {
+        let Some(deliveries) = self.delivered.remove(&(connection, message)) else {
             hold!(
                 false,
                 promise::ACKNOWLEDGED,
@@ -175,25 +161,28 @@ impl Arrivals {
             );
             return Ok(());
         };
-        self.delivered.remove(&(connection, packet_id));
         let Some(known) = quotes.message(message) else { return Ok(()) };
-        let is_copied = is_copied || known.copies > 1;
         if !known.is_passed() {
-            let key = (known.body.topic.clone(), known.hash, u32::from(packet_id));
-            let answer = self.answers.get(&key).filter(|answer| answer.sent_at > delivered_at);
+            let (topic, hash) = (&known.body.topic, known.hash);
+            // A bridge reads one of several copies, perhaps on an earlier connection.
+            let answers = deliveries.iter().filter_map(|(packet_id, delivered_at)| {
+                let answer = self.answers.get(&(topic.clone(), hash, u32::from(*packet_id)))?;
+                (answer.sent_at > *delivered_at).then_some(answer)
+            });
+            let answer = answers.max_by_key(|answer| answer.sent_at);
+            let was_answered = known.copies > 1 && self.answered.contains(&(topic.clone(), hash));
             hold!(
-                answer.is_some() || is_copied,
+                answer.is_some() || was_answered,
                 promise::ACKNOWLEDGED,
-                "message {message} on {:?} ({}) is acknowledged as packet {packet_id} on connection {connection}, and its bridge has no outcome of it",
-                known.body.topic,
+                "message {message} on {topic:?} ({}) is acknowledged on connection {connection} (packet identifier, fact \
+                 {deliveries:?}), and its bridge has no outcome of it",
                 places(&known.body)
             );
             let open = answer.into_iter().flat_map(|answer| &answer.owed).find(|item| outbox.is_owed(item, now));
             hold!(
                 open.is_none(),
                 promise::ACKNOWLEDGED,
-                "message {message} on {:?} ({}) is acknowledged before this is published: {}",
-                known.body.topic,
+                "message {message} on {topic:?} ({}) is acknowledged before this is published: {}",
                 places(&known.body),
                 open.map_or("", |item| &item.key)
             );

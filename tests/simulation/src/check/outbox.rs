@@ -17,9 +17,6 @@ use intuition_api::v1;
 use super::{hold, promise};
 use crate::facts::{RunId, Time, Violation};
 
-/// A dead letter or an algorithm's own message that the broker refused never is tried at least so long (ADR 0029).
-const LEAST_TRIAL: Time = Time::from_secs(5);
-
 /// Something that has to be published.
 #[derive(Debug)]
 pub(super) struct Item {
@@ -49,6 +46,7 @@ impl Item {
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
+    least_trial: Time,
     account: String,
     /// First decision and id, of the ledger in force.
     ids: Vec<(u64, String)>,
@@ -83,6 +81,10 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
+    pub(super) fn new(least_trial: Time) -> Self {
+        Self { least_trial, ..Self::default() }
+    }
+
     /// The rows of a commit.
     pub(super) fn commit(&mut self, changes: &Changes, now: Time) -> Result<(), Violation> {
         if let Some(ids) = &changes.ledger_ids {
@@ -178,7 +180,7 @@ impl Outbox {
             Kind::Letter => self.refused_letters,
             Kind::Data => self.refused_data,
         };
-        let is_old = !item.is_decision() && now.saturating_sub(item.committed.get()) >= LEAST_TRIAL;
+        let is_old = !item.is_decision() && now.saturating_sub(item.committed.get()) >= self.least_trial;
         !item.is_published.get() && !may_be_given_up && !is_old
     }
 
