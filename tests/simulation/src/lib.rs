@@ -12,8 +12,11 @@
 
 pub mod broker;
 pub mod check;
+pub mod command;
 pub mod consumer;
 pub mod coverage;
 pub mod facts;
 pub mod plan;
 pub mod publisher;
+pub mod report;
+pub mod run;
