@@ -1,0 +1,1 @@
+//! A story for each way in which a promise can be broken.
