@@ -6,12 +6,15 @@
 //! drawn from the seed, so that a seed gives the same run each time.
 //!
 //! - [`plan`]: the parameters of a run, drawn from its seed. [`facts`]: what happened, as the checker hears it.
-//! - `world`: the events in their order. `host`: the processes: bridge, runtime, algorithm, operator.
-//! - `broker`, `publisher`, `consumer`: the outside.
+//! - [`world`]: the events in their order. [`process`]: bridge, runtime, remote algorithms, operator. [`storage`]: the disk.
+//! - [`broker`], [`publisher`], [`consumer`]: the outside.
 //! - `check`: the promises, with arithmetic of its own. `coverage`: how often each fault and outcome occurred.
 
 pub mod broker;
 pub mod consumer;
 pub mod facts;
 pub mod plan;
+pub mod process;
 pub mod publisher;
+pub mod storage;
+pub mod world;
