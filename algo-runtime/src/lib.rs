@@ -20,6 +20,7 @@ pub mod responses;
 pub mod server;
 mod service;
 pub mod settings;
+pub mod sizes;
 pub mod sources;
 pub mod trading;
 pub mod wire;

@@ -32,7 +32,7 @@ mod trading;
 use std::{io, sync::Arc, time::Duration};
 
 use intuition_common::{clock::Now, readiness::Readiness};
-use rand::{SeedableRng as _, rngs::ChaCha8Rng};
+use rand::{RngExt as _, SeedableRng as _, rngs::ChaCha8Rng};
 use tokio::{sync::watch, time::Instant};
 use tonic::Status;
 
@@ -130,7 +130,8 @@ impl Writer {
     /// Takes the ledger up, and commits what the settings of the start change.
     pub fn start(mut ledger: Box<dyn Ledger>, equipment: Equipment, now: Now) -> Result<Self, WriterError> {
         let Equipment { mut settings, sizes, metrics, readiness, seed, stopwatch } = equipment;
-        let engine = take_up(ledger.as_mut(), &settings, now)?;
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let engine = take_up(ledger.as_mut(), &settings, sizes.engine, rng.random(), now)?;
         // What is in force now is in the ledger. The state of the start must not come back after a failed commit.
         settings.initial.trading = InitialTrading::Recorded;
         let tally = watch::Sender::new(Arc::new(engine.tally()));
@@ -141,7 +142,7 @@ impl Writer {
             sizes,
             metrics,
             readiness,
-            rng: ChaCha8Rng::seed_from_u64(seed),
+            rng,
             stopwatch,
             failing: false,
             tally,
@@ -302,9 +303,15 @@ impl Writer {
 }
 
 /// The engine as of the last commit, with the settings of the start taken up and committed.
-fn take_up(ledger: &mut dyn Ledger, settings: &Settings, now: Now) -> Result<Engine, WriterError> {
+fn take_up(
+    ledger: &mut dyn Ledger,
+    settings: &Settings,
+    sizes: crate::sizes::Sizes,
+    seed: u64,
+    now: Now,
+) -> Result<Engine, WriterError> {
     let snapshot = ledger.snapshot().map_err(WriterError::UseLedger)?;
-    let mut engine = Engine::start(snapshot, settings, now.micros).map_err(WriterError::TakeUp)?;
+    let mut engine = Engine::start(snapshot, settings, sizes, seed, now.micros).map_err(WriterError::TakeUp)?;
     if let Some(changes) = engine.take_changes() {
         ledger.commit(&changes).map_err(WriterError::UseLedger)?;
     }

@@ -3,6 +3,7 @@
 use std::error::Error;
 
 use intuition_common::{clock::Now, exit::with_causes};
+use rand::RngExt as _;
 use tonic::Status;
 
 use super::{Answer, READY_PART, Reports, Writer, WriterError, respond, take_up};
@@ -37,7 +38,8 @@ impl Writer {
         tracing::error!(error = &error as &dyn Error, reason = error.reason(), "nothing of this group is kept");
         // First: memory need not hold an account twice.
         drop(self.engine);
-        let engine = take_up(self.ledger.as_mut(), &self.settings, now)?;
+        let seed = self.rng.random();
+        let engine = take_up(self.ledger.as_mut(), &self.settings, self.sizes.engine, seed, now)?;
         let mut recovered = Self { engine, reports: Reports::new(&self.sizes), ..self };
         // The account is that of the last commit now.
         for reply in asked {

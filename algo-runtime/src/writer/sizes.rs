@@ -18,6 +18,8 @@ pub struct Sizes {
     pub report_entries: u64,
     /// Of the queue of a stream's responses.
     pub responses: responses::Sizes,
+    /// Of the engine.
+    pub engine: crate::sizes::Sizes,
 }
 
 impl Default for Sizes {
@@ -28,6 +30,7 @@ impl Default for Sizes {
             report_pause: Duration::from_millis(100),
             report_entries: 1_000,
             responses: responses::Sizes::default(),
+            engine: crate::sizes::Sizes::DESIGN,
         }
     }
 }
