@@ -150,7 +150,7 @@ fn course(seed: u64) -> Vec<Result<Message, Code>> {
 fn a_seed_and_commands_give_the_same_responses() {
     assert_eq!(course(1), course(1));
     assert!(course(1).contains(&Err(Code::Internal)), "a commit failed");
-    assert_ne!(course(1), course(2), "the new ledger id is another one");
+    assert_ne!(course(1), course(2), "the new ledger id differs");
 }
 
 #[test]
