@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use intuition_api::{
-    bounds::MESSAGE_BYTES,
+    bounds::{LARGEST_MESSAGE_BYTES, MESSAGE_BYTES},
     topic::{self, OwnTopics, PREFIX, PrefixError, check_prefix},
 };
 
@@ -11,7 +11,7 @@ use crate::{
     inflight::Bounds,
     message::MAX_TICKS,
     mqtt::{ANSWER_TIMEOUT, Address, AddressError, CONNECT_TIMEOUT, Credentials, KEEP_ALIVE, Options, RECEIVE_MAXIMUM},
-    outbox::Deadlines,
+    outbox::{Deadlines, Sizes},
 };
 
 /// How long the broker keeps the session of a bridge that is away, by default.
@@ -109,6 +109,9 @@ pub struct Limits {
     /// Bytes in a batch in its encoded form, or one larger delivery. Batches at the runtime have `batches` times as many, and
     /// one delivery more.
     pub batch_bytes: usize,
+    /// Bytes of the largest delivery in its encoded form; a message whose delivery is larger becomes a dead letter. The runtime
+    /// takes no more than the default.
+    pub delivery_bytes: usize,
     /// Messages at the broker without a PUBACK, where it does not take fewer.
     pub publishes: usize,
     /// Bytes of messages at the broker without a PUBACK, or one message.
@@ -118,19 +121,23 @@ pub struct Limits {
     pub outbox_bytes: usize,
     /// How long dead letters and publications are tried.
     pub deadlines: Deadlines,
+    /// How much the outbox reports and remembers.
+    pub outbox: Sizes,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            unacknowledged: Bounds { ticks: 32_768, bytes: 32 << 20 },
+            unacknowledged: Bounds { ticks: 32_768, message_ticks: MAX_TICKS, bytes: 32 << 20 },
             batches: 16,
             batch_deliveries: 512,
             batch_bytes: MESSAGE_BYTES,
+            delivery_bytes: LARGEST_MESSAGE_BYTES,
             publishes: 1024,
             publish_bytes: 8 << 20,
             outbox_bytes: 16 << 20,
             deadlines: Deadlines::default(),
+            outbox: Sizes::default(),
         }
     }
 }
@@ -156,8 +163,13 @@ pub enum ConfigError {
         source: PrefixError,
     },
     /// Less than one message may hold would stop the bridge for good.
-    #[error("the bound on unacknowledged ticks must be at least {MAX_TICKS}, not {0}")]
-    BoundTooTightly(usize),
+    #[error("the bound on unacknowledged ticks must be at least {least}, not {ticks}")]
+    BoundTooTightly {
+        /// Ticks that one message may hold.
+        least: usize,
+        /// As given.
+        ticks: usize,
+    },
 }
 
 /// A configuration that was checked.
@@ -174,7 +186,8 @@ pub(crate) struct Checked {
 }
 
 impl Config {
-    pub(crate) fn check(&self) -> Result<Checked, ConfigError> {
+    /// Finds what is wrong. `client`: part of the client id of a temporary session.
+    pub(crate) fn check(&self, client: u32) -> Result<Checked, ConfigError> {
         let address: Address = self.mqtt.url.parse()?;
         let publishable = |text: &str| !text.contains(['+', '#', '\0']) && topic::check_filter(text).is_ok();
         let Some((namespace, name)) = self.account.split_once('/').filter(|(namespace, name)| {
@@ -187,12 +200,13 @@ impl Config {
         if let Some(decisions) = self.decisions_topic.as_ref().filter(|decisions| !publishable(decisions)) {
             return Err(ConfigError::ParseDecisionsTopic(decisions.clone()));
         }
-        if self.limits.unacknowledged.ticks < MAX_TICKS {
-            return Err(ConfigError::BoundTooTightly(self.limits.unacknowledged.ticks));
+        let Bounds { ticks, message_ticks: least, .. } = self.limits.unacknowledged;
+        if ticks < least {
+            return Err(ConfigError::BoundTooTightly { least, ticks });
         }
         let mut client_id = format!("{}.{namespace}.{name}", self.mqtt.client_id_prefix);
         if self.mqtt.session == Session::Temporary {
-            client_id = format!("{client_id}.{:08x}", rand::random::<u32>());
+            client_id = format!("{client_id}.{client:08x}");
         }
         let options = |client_id: String| Options {
             credentials: self.mqtt.credentials.clone(),

@@ -23,6 +23,8 @@ pub const KEPT_PAYLOAD_BYTES: usize = intuition_api::bounds::PAYLOAD_BYTES;
 pub struct Bounds {
     /// Ticks, at least those of one message: when fewer than a message may hold are left, reading stops.
     pub ticks: usize,
+    /// Ticks that one message may hold. A message of more exceeds the bound by as many.
+    pub message_ticks: usize,
     /// Bytes of memory, exceeded by those of one message at most.
     pub bytes: usize,
 }
@@ -106,7 +108,7 @@ impl Inflight {
 
     /// Whether any message at all still fits.
     pub const fn has_room(&self) -> bool {
-        self.ticks + crate::message::MAX_TICKS <= self.bounds.ticks && self.bytes < self.bounds.bytes
+        self.ticks + self.bounds.message_ticks <= self.bounds.ticks && self.bytes < self.bounds.bytes
     }
 
     /// Messages that are not acknowledged.

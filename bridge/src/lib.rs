@@ -5,13 +5,14 @@
 //! published, [`outbox`] holds that in three send queues and knows when the broker has it, [`render`] writes it as JSON. Only
 //! then is the message acknowledged. [`subscriptions`] keeps the broker's session to what the algorithm wants.
 //!
-//! `message`, `inflight`, `outbox`, `subscriptions` and `render` are pure: no I/O, no clock, no client. The driver, one
-//! task, connects them to the world.
+//! `message`, `inflight`, `outbox`, `subscriptions` and `render` are pure: no I/O, no clock, no client. So is [`machine`], which
+//! puts them together. The driver, one task, connects it to the world.
 
 mod board;
 mod config;
 mod driver;
 pub mod inflight;
+pub mod machine;
 pub mod message;
 pub mod metrics;
 pub mod mqtt;
@@ -24,7 +25,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use intuition_api::v1::OutboxEntry;
-use intuition_common::{clock::Clock, heartbeat::Heartbeat, readiness::Readiness};
+use intuition_common::{
+    clock::{Clock, Now},
+    heartbeat::Heartbeat,
+    readiness::Readiness,
+};
 use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -34,7 +39,11 @@ pub use self::{
     message::MAX_TICKS,
     metrics::Metrics,
 };
-use self::{mqtt::LinkError, runtime::RuntimeError};
+use self::{
+    machine::{Machine, Sinks},
+    mqtt::LinkError,
+    runtime::RuntimeError,
+};
 
 /// What a bridge works with, given from outside.
 pub struct Parts {
@@ -88,10 +97,12 @@ impl BridgeError {
 /// Runs a bridge until `shutdown` is cancelled. Faults of broker, runtime and network are waited out, and shown on
 /// `parts.readiness`. A task of the bridge that ends by itself is an error.
 pub async fn run(config: Config, parts: Parts, shutdown: CancellationToken) -> Result<(), BridgeError> {
-    let checked = config.check()?;
+    let Parts { readiness, metrics, clock, heartbeat, published } = parts;
+    let sinks = Sinks { readiness, metrics, published };
+    let (machine, connections) = Machine::new(&config, sinks, rand::random(), Now::read(clock.as_ref()))?;
     let endpoint = runtime::endpoint(&config.runtime_url).map_err(BridgeError::FindRuntime)?;
     let tasks = TaskTracker::new();
-    let driver = driver::Driver::new(checked, endpoint, parts, &tasks)?;
+    let driver = driver::Driver::new(machine, connections, endpoint, clock, heartbeat, &tasks)?;
     driver.run(shutdown).await?;
     tasks.close();
     tasks.wait().await;

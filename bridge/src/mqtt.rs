@@ -7,7 +7,8 @@
 //! [`Event::Disconnected`] and submits them again.
 
 mod address;
-mod codes;
+mod attempts;
+pub mod codes;
 mod connection;
 mod credentials;
 mod deadlines;
@@ -17,6 +18,8 @@ mod events;
 mod liveness;
 mod packets;
 mod pauses;
+mod protocol;
+mod sizes;
 mod socket;
 mod task;
 mod tls;
@@ -30,9 +33,14 @@ use tokio_util::task::TaskTracker;
 
 pub use self::{
     address::{Address, AddressError},
+    attempts::Attempts,
     credentials::{Credentials, Fixed},
     error::{Awaited, LinkError},
-    events::Events,
+    events::{Events, Lanes, lanes},
+    packets::{Accepted, Malformed, Packet},
+    pauses::Pauses,
+    protocol::{Ended, Output, Protocol, Settings, Work},
+    sizes::Sizes,
 };
 
 /// Messages that the broker may send by default before the first of them is acknowledged.
@@ -140,6 +148,25 @@ pub struct Incoming {
     room: Option<OwnedSemaphorePermit>,
 }
 
+impl Incoming {
+    /// A message that was sent for the first time, to a subscriber that was there: without identifiers and properties.
+    pub fn new(epoch: u64, packet_id: u16, topic: String, payload: Bytes) -> Self {
+        let size = size_of::<Self>() + topic.len() + payload.len();
+        Self {
+            epoch,
+            topic,
+            payload,
+            packet_id,
+            duplicate: false,
+            retained: false,
+            subscription_ids: Vec::new(),
+            user_properties: Vec::new(),
+            size,
+            room: None,
+        }
+    }
+}
+
 /// A reason code of MQTT 5 with its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Code {
@@ -226,10 +253,9 @@ pub struct Capabilities {
     pub session_expiry: Option<u32>,
 }
 
-#[cfg(test)]
 impl Capabilities {
     /// Those of a CONNACK without properties.
-    pub(crate) const UNLIMITED: Self = Self {
+    pub const UNLIMITED: Self = Self {
         receive_maximum: u16::MAX,
         max_packet_size: None,
         retain: true,
@@ -256,14 +282,62 @@ pub struct Link {
     requests: mpsc::UnboundedSender<Request>,
 }
 
+/// What a connection is to do. It is void unless `epoch` is the connection's.
 #[derive(Debug)]
-enum Request {
-    Publish { epoch: u64, token: u64, message: Message },
-    Subscribe { epoch: u64, token: u64, filter: String, subscription_id: u32 },
-    LookUp { epoch: u64, token: u64, filter: String },
-    Unsubscribe { epoch: u64, token: u64, filter: String },
-    Acknowledge { epoch: u64, acks: Vec<Ack> },
-    StandDown { epoch: u64 },
+pub enum Request {
+    /// Publish with `QoS` 1. Answered by [`Event::Published`] with the same token.
+    Publish {
+        /// The connection.
+        epoch: u64,
+        /// For the answer.
+        token: u64,
+        /// What to publish.
+        message: Message,
+    },
+    /// Subscribe with `QoS` 1, without the messages that the broker kept. Answered by [`Event::Subscribed`]. The next
+    /// SUBSCRIBE or UNSUBSCRIBE is sent behind the answer.
+    Subscribe {
+        /// The connection.
+        epoch: u64,
+        /// For the answer.
+        token: u64,
+        /// Topic filter.
+        filter: String,
+        /// Its identifier, which is sent if the broker takes one.
+        subscription_id: u32,
+    },
+    /// Subscribe with `QoS` 1 and ask for the retained messages of the filter too. Answered by [`Event::Subscribed`].
+    LookUp {
+        /// The connection.
+        epoch: u64,
+        /// For the answer.
+        token: u64,
+        /// Topic filter.
+        filter: String,
+    },
+    /// End a subscription. Answered by [`Event::Unsubscribed`].
+    Unsubscribe {
+        /// The connection.
+        epoch: u64,
+        /// For the answer.
+        token: u64,
+        /// Topic filter.
+        filter: String,
+    },
+    /// Acknowledge messages, in the order they came. Answered by [`Event::AcksWritten`] and [`Event::AcksConfirmed`], one of
+    /// each for many.
+    Acknowledge {
+        /// The connection.
+        epoch: u64,
+        /// One for each message.
+        acks: Vec<Ack>,
+    },
+    /// Give the connection up, as after a takeover that the broker told of: the next attempt is made after a pause.
+    StandDown {
+        /// The connection.
+        epoch: u64,
+    },
+    /// Say farewell, so that no last will is published, and make no further attempt.
     Disconnect,
 }
 
@@ -272,15 +346,10 @@ impl Link {
     /// ends when the events or all links are dropped, or after [`Link::disconnect`].
     pub fn start(options: Options, tasks: &TaskTracker) -> Result<(Self, Events), LinkError> {
         let (requests, receiver) = mpsc::unbounded_channel();
-        let (lanes, events) = events::lanes(options.event_capacity);
+        let (lanes, events) = events::lanes(options.event_capacity, &Sizes::default());
         let task = task::Task::new(options, receiver, lanes)?;
         tasks.spawn(task.run());
         Ok((Self { requests }, events))
-    }
-
-    /// Gives the connection up, as after a takeover that the broker told of: the next attempt is made after a pause.
-    pub(crate) fn stand_down(&self, epoch: u64) {
-        self.submit(Request::StandDown { epoch });
     }
 
     /// Publishes with `QoS` 1. Answered by [`Event::Published`] with the same token.
@@ -319,7 +388,7 @@ impl Link {
     #[cfg(test)]
     pub(crate) fn panicking(tasks: &TaskTracker) -> (Self, Events) {
         let (requests, receiver) = mpsc::unbounded_channel();
-        let (lanes, events) = events::lanes(1);
+        let (lanes, events) = events::lanes(1, &Sizes::default());
         tasks.spawn(async move {
             let _ends = (receiver, lanes);
             panic!("as the test asks for");
@@ -327,7 +396,8 @@ impl Link {
         (Self { requests }, events)
     }
 
-    fn submit(&self, request: Request) {
+    /// Requests anything, and returns at once.
+    pub fn submit(&self, request: Request) {
         // It fails only when the task has ended, and with it every epoch.
         drop(self.requests.send(request));
     }

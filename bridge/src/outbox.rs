@@ -14,6 +14,7 @@ mod ordered;
 mod progress;
 mod ranges;
 mod room;
+mod sizes;
 mod topics;
 
 use std::{sync::Arc, time::Duration};
@@ -33,6 +34,7 @@ pub use self::{
     progress::MissingPosition,
     ranges::Ranges,
     room::{Cost, Room},
+    sizes::Sizes,
     topics::Deadlines,
 };
 use crate::mqtt::Code;
@@ -58,6 +60,7 @@ pub struct Outbox<T> {
     publications: Bounded<T>,
     topics: Topics,
     deadlines: Deadlines,
+    sizes: Sizes,
     /// Bytes of messages under way.
     max_bytes: usize,
     window: usize,
@@ -76,14 +79,15 @@ pub struct Outbox<T> {
 
 impl<T: Content> Outbox<T> {
     /// An empty one. At most `max_bytes` of messages are under way, or one message.
-    pub fn new(deadlines: Deadlines, max_bytes: usize) -> Self {
+    pub fn new(deadlines: Deadlines, max_bytes: usize, sizes: Sizes) -> Self {
         Self {
-            progress: Progress::default(),
+            progress: Progress::new(sizes),
             decisions: Ordered::new(),
             letters: Bounded::new(),
             publications: Bounded::new(),
-            topics: Topics::default(),
+            topics: Topics::new(sizes.undeliverable_topics),
             deadlines,
+            sizes,
             max_bytes,
             window: 0,
             pubacks: 0,
@@ -97,7 +101,7 @@ impl<T: Content> Outbox<T> {
 
     /// Begins with another sequence of positions. Undeliverable topics stay so.
     pub fn restart(&mut self) {
-        self.progress = Progress::default();
+        self.progress = Progress::new(self.sizes);
         self.decisions = Ordered::new();
         self.letters = Bounded::new();
         self.publications = Bounded::new();

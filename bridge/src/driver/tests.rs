@@ -1,7 +1,9 @@
+use std::time::Duration;
+
 use intuition_common::{clock::SystemClock, readiness::Readiness};
 
 use super::*;
-use crate::{Config, MqttConfig};
+use crate::{Config, Limits, Metrics, MqttConfig, PARTS, machine::Sinks, runtime};
 
 /// A driver that reaches neither a broker nor a runtime.
 fn driver(heartbeat: &Heartbeat, tasks: &TaskTracker) -> Driver {
@@ -13,14 +15,11 @@ fn driver(heartbeat: &Heartbeat, tasks: &TaskTracker) -> Driver {
         limits: Limits::default(),
     };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let parts = Parts {
-        readiness: Readiness::new(&board::PARTS, Arc::clone(&clock)),
-        metrics: Metrics::default(),
-        clock,
-        heartbeat: heartbeat.clone(),
-        published: None,
-    };
-    Driver::new(config.check().unwrap(), crate::runtime::endpoint(&config.runtime_url).unwrap(), parts, tasks).unwrap()
+    let readiness = Readiness::new(&PARTS, Arc::clone(&clock));
+    let sinks = Sinks { readiness, metrics: Metrics::default(), published: None };
+    let (machine, connections) = Machine::new(&config, sinks, 1, Now::read(clock.as_ref())).unwrap();
+    let endpoint = runtime::endpoint(&config.runtime_url).unwrap();
+    Driver::new(machine, connections, endpoint, clock, heartbeat.clone(), tasks).unwrap()
 }
 
 #[tokio::test]
@@ -29,20 +28,15 @@ async fn connection_whose_task_panics_ends_the_bridge_with_an_error() {
     for lost in [SUBSCRIBING, PUBLISHING] {
         let mut driver = driver(&Heartbeat::new(), &tasks);
         let (link, events) = Link::panicking(&tasks);
-        if lost == SUBSCRIBING {
-            driver.quotes = Quotes::new(link, events, Vec::new(), driver.limits.unacknowledged);
-        } else {
-            let topics = intuition_api::topic::OwnTopics::new("intuition", "default/test", None);
-            let (account, limits) = ("default/test".to_owned(), driver.limits);
-            driver.publisher = Publisher::new(link, events, topics, account, String::new(), &limits, None);
-        }
+        let connection = if lost == SUBSCRIBING { &mut driver.subscribing } else { &mut driver.publishing };
+        *connection = Connection { link, events };
         let error = driver.run(CancellationToken::new()).await.unwrap_err();
         assert!(error.to_string().contains(lost) && !error.is_usage(), "{error}");
     }
 }
 
 #[tokio::test]
-async fn driver_beats_at_every_turn_and_turns_in_time_with_nothing_to_do() {
+async fn driver_beats_at_every_turn() {
     let heartbeat = Heartbeat::new();
     let mut driver = driver(&heartbeat, &TaskTracker::new());
     let before = loop {
@@ -52,11 +46,6 @@ async fn driver_beats_at_every_turn_and_turns_in_time_with_nothing_to_do() {
         }
         tokio::task::yield_now().await;
     };
-    driver.advance(Instant::now());
+    driver.advance();
     assert!(heartbeat.age() < before);
-    driver.publisher.connected(1, crate::mqtt::Capabilities::UNLIMITED, Instant::now());
-    driver.advance(Instant::now());
-    // The next refresh of the state is a minute away.
-    assert!(driver.publisher.wake(Instant::now()).unwrap() > Instant::now() + IDLE);
-    assert!(driver.wake() <= Instant::now() + IDLE);
 }

@@ -6,8 +6,9 @@ use proptest::prelude::*;
 use prost::Message as _;
 
 use super::*;
+use crate::message::MAX_TICKS;
 
-const WIDE: Bounds = Bounds { ticks: 32_768, bytes: 64 << 20 };
+const WIDE: Bounds = Bounds { ticks: 32_768, message_ticks: MAX_TICKS, bytes: 64 << 20 };
 
 fn arrival(epoch: u64, packet_id: u16) -> Arrival {
     Arrival {
@@ -75,7 +76,7 @@ fn delivery_waits_for_its_own_positions_alone() {
 
 #[test]
 fn delivery_is_in_flight_until_its_puback_was_written() {
-    let mut inflight = Inflight::new(Bounds { ticks: 10_001, bytes: 1 << 20 });
+    let mut inflight = Inflight::new(Bounds { ticks: 10_001, message_ticks: MAX_TICKS, bytes: 1 << 20 });
     inflight.connected(1, false);
     inflight.push(arrival(1, 1));
     inflight.push(arrival(1, 2));
@@ -123,7 +124,7 @@ fn message_taken_after_its_session_was_lost_has_no_packet_id() {
 
 #[test]
 fn messages_that_need_no_outcome_are_bounded_too() {
-    let mut inflight = Inflight::new(Bounds { ticks: 10_001, bytes: 1 << 20 });
+    let mut inflight = Inflight::new(Bounds { ticks: 10_001, message_ticks: MAX_TICKS, bytes: 1 << 20 });
     inflight.connected(1, false);
     inflight.push(arrival(1, 1));
     inflight.pass(1, 2, 0);
@@ -212,7 +213,7 @@ fn copies_and_passed_messages_are_acknowledged_in_their_turn() {
 
 #[test]
 fn there_is_room_only_while_a_whole_message_fits() {
-    let mut inflight = Inflight::new(Bounds { ticks: 10_001, bytes: 1 << 20 });
+    let mut inflight = Inflight::new(Bounds { ticks: 10_001, message_ticks: MAX_TICKS, bytes: 1 << 20 });
     inflight.connected(1, false);
     assert!(inflight.has_room());
     inflight.push(arrival(1, 1));
@@ -423,7 +424,7 @@ fn deliveries_of_a_stream_that_has_ended_are_not_under_way() {
 #[test]
 fn memory_of_everything_in_flight_is_bounded() {
     const BYTES: usize = 1 << 20;
-    let mut inflight = Inflight::new(Bounds { ticks: usize::MAX, bytes: BYTES });
+    let mut inflight = Inflight::new(Bounds { ticks: usize::MAX, message_ticks: MAX_TICKS, bytes: BYTES });
     inflight.connected(1, false);
     inflight.push(large(1, 1_000));
     let ticks = 1_000 * (size_of::<Tick>() + 2 * 256);

@@ -4,15 +4,7 @@ use std::{collections::VecDeque, sync::Arc};
 
 use intuition_api::v1::{GivenUp, Positions, Published};
 
-use super::ranges::Ranges;
-
-/// Ranges, and entries that were given up, in one message.
-const REPORTED_AT_ONCE: usize = 1_024;
-/// Ranges in the first message of a stream. A runtime takes twice as many; those left out are reported when their entries
-/// have come again.
-const REPORTED_AT_OPENING: usize = 16_384;
-/// Entries that were given up and are named again on the next stream: a report may be lost with its stream.
-const REMEMBERED: usize = 1_024;
+use super::{Sizes, ranges::Ranges};
 
 /// The runtime left a hole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -34,6 +26,7 @@ struct Abandoned {
 /// Positions that are published or given up.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
+    sizes: Sizes,
     /// Every position up to this one is done.
     through: u64,
     /// Those beyond it.
@@ -53,6 +46,10 @@ pub(super) struct Progress {
 }
 
 impl Progress {
+    pub(super) fn new(sizes: Sizes) -> Self {
+        Self { sizes, ..Self::default() }
+    }
+
     pub(super) const fn through(&self) -> u64 {
         self.through
     }
@@ -77,9 +74,10 @@ impl Progress {
     /// `Open.published` of a new stream.
     pub(super) fn begin(&mut self) -> Published {
         self.named.append(&mut self.unnamed);
+        let done = self.done.iter().take(self.sizes.reported_at_opening);
         let message = Published {
             through: self.through,
-            done: self.done.iter().take(REPORTED_AT_OPENING).map(|(first, last)| Positions { first, last }).collect(),
+            done: done.map(|(first, last)| Positions { first, last }).collect(),
             given_up: self.named.iter().map(given_up).collect(),
         };
         // Positions that the runtime does not count are reported again.
@@ -122,7 +120,7 @@ impl Progress {
         if to_queues {
             report.given_up = self.name_given_up();
             // Each entry that was given up is named before a range covers it.
-            if report.given_up.len() == REPORTED_AT_ONCE {
+            if report.given_up.len() == self.sizes.reported_at_once {
                 return Some(report);
             }
         } else {
@@ -143,7 +141,7 @@ impl Progress {
         let mut names = Vec::new();
         for _ in 0..self.unnamed.len() {
             let Some(entry) = self.unnamed.pop_front() else { break };
-            if entry.position <= self.received && names.len() < REPORTED_AT_ONCE {
+            if entry.position <= self.received && names.len() < self.sizes.reported_at_once {
                 names.push(given_up(&entry));
                 self.named.push_back(entry);
             } else {
@@ -155,14 +153,14 @@ impl Progress {
     }
 
     fn forget_old_names(&mut self) {
-        let excess = self.named.len().saturating_sub(REMEMBERED);
+        let excess = self.named.len().saturating_sub(self.sizes.named_again);
         self.named.drain(..excess);
     }
 
     fn take_fresh(&mut self) -> Vec<Positions> {
         let due: Vec<_> = self.fresh.iter().take_while(|(first, _)| *first <= self.received).collect();
         let mut taken = Vec::new();
-        for (first, last) in due.into_iter().take(REPORTED_AT_ONCE) {
+        for (first, last) in due.into_iter().take(self.sizes.reported_at_once) {
             let last = last.min(self.received);
             self.fresh.remove(first, last);
             taken.push(Positions { first, last });
@@ -228,14 +226,15 @@ mod tests {
 
     #[test]
     fn entries_that_were_given_up_are_named_before_a_range_covers_them() {
-        let entries = 3 * REPORTED_AT_ONCE as u64;
+        let reported_at_once = Sizes::default().reported_at_once;
+        let entries = 3 * reported_at_once as u64;
         let mut progress = received(entries);
         for position in (1..=entries).rev() {
             progress.give_up(position, "t".into(), "NotAuthorized");
         }
         let mut named = Ranges::default();
         while let Some(report) = progress.report(true) {
-            assert!(report.given_up.len() <= REPORTED_AT_ONCE && report.done.len() <= REPORTED_AT_ONCE);
+            assert!(report.given_up.len() <= reported_at_once && report.done.len() <= reported_at_once);
             report.given_up.iter().for_each(|entry| named.insert(entry.position, entry.position));
             assert!(report.through == 0 || named.covers(1, report.through));
             assert!(report.done.iter().all(|range| named.covers(range.first, range.last)));
@@ -266,18 +265,19 @@ mod tests {
 
     #[test]
     fn stream_is_opened_with_a_bounded_number_of_ranges_and_the_rest_is_reported_later() {
-        let entries = 4 * REPORTED_AT_OPENING as u64;
+        let reported_at_opening = Sizes::default().reported_at_opening;
+        let entries = 4 * reported_at_opening as u64;
         let mut progress = received(entries);
         (1..=entries).filter(|position| position % 2 == 0).for_each(|position| progress.finish(position));
         let begun = progress.begin();
-        assert_eq!(begun.done.len(), REPORTED_AT_OPENING);
+        assert_eq!(begun.done.len(), reported_at_opening);
         progress.opened(0, &begun.done);
-        for position in (1..=entries).filter(|position| position % 2 == 1 || *position > 2 * REPORTED_AT_OPENING as u64)
+        for position in (1..=entries).filter(|position| position % 2 == 1 || *position > 2 * reported_at_opening as u64)
         {
             assert_eq!(progress.receive(position), Ok(position % 2 == 1));
         }
         let reported: usize = std::iter::from_fn(|| progress.report(true)).map(|report| report.done.len()).sum();
-        assert_eq!(reported, REPORTED_AT_OPENING);
+        assert_eq!(reported, reported_at_opening);
     }
 
     #[test]

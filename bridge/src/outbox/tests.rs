@@ -48,7 +48,7 @@ struct Tried {
 
 impl Tried {
     fn new(window: usize) -> Self {
-        let mut outbox = Outbox::new(DEADLINES, 1 << 20);
+        let mut outbox = Outbox::new(DEADLINES, 1 << 20, Sizes::default());
         outbox.opened(0, &[]);
         let now = Instant::now();
         outbox.connected(window, now);

@@ -6,8 +6,6 @@ use tokio::time::Instant;
 
 /// Trials in one pause where a refusal costs the connection.
 const COSTLY_TRIALS: u32 = 6;
-/// Topics that are remembered: publications may name any number of them.
-const REMEMBERED: usize = 1_024;
 
 #[derive(Debug, Clone, Copy)]
 struct Undeliverable {
@@ -63,13 +61,22 @@ impl Default for Deadlines {
 }
 
 /// Undeliverable topics with the reason of each.
-#[derive(Debug, Default)]
-pub(super) struct Topics(BTreeMap<Arc<str>, Undeliverable>);
+#[derive(Debug)]
+pub(super) struct Topics {
+    topics: BTreeMap<Arc<str>, Undeliverable>,
+    /// Most topics that are remembered.
+    remembered: usize,
+}
 
 impl Topics {
+    /// None is undeliverable. At most `remembered` are kept.
+    pub(super) const fn new(remembered: usize) -> Self {
+        Self { topics: BTreeMap::new(), remembered }
+    }
+
     /// The terms of an entry that is sent for the first time. `is_costly`: a refusal costs the connection.
     pub(super) fn terms(&mut self, topic: &Arc<str>, now: Instant, deadlines: Deadlines, is_costly: bool) -> Terms {
-        match self.0.get_mut(topic) {
+        match self.topics.get_mut(topic) {
             None => Terms::Retried,
             Some(undeliverable) if undeliverable.trial_at <= now => {
                 let terms = if is_costly { Terms::Once } else { Terms::Retried };
@@ -83,33 +90,36 @@ impl Topics {
 
     /// The reason why entries for this topic are given up at the moment, without a trial.
     pub(super) fn withheld(&self, topic: &Arc<str>, now: Instant) -> Option<&'static str> {
-        self.0.get(topic).filter(|undeliverable| undeliverable.trial_at > now).map(|undeliverable| undeliverable.reason)
+        self.topics
+            .get(topic)
+            .filter(|undeliverable| undeliverable.trial_at > now)
+            .map(|undeliverable| undeliverable.reason)
     }
 
     pub(super) fn is_undeliverable(&self, topic: &Arc<str>) -> bool {
-        self.0.contains_key(topic)
+        self.topics.contains_key(topic)
     }
 
     /// An entry was given up. True: its topic was deliverable until now, or had another reason.
     pub(super) fn refused(&mut self, topic: &Arc<str>, reason: &'static str, now: Instant, pause: Duration) -> bool {
-        if let Some(known) = self.0.get_mut(topic) {
+        if let Some(known) = self.topics.get_mut(topic) {
             return std::mem::replace(&mut known.reason, reason) != reason;
         }
-        if self.0.len() >= REMEMBERED {
-            let oldest = self.0.iter().min_by_key(|(_, topic)| topic.since).map(|(name, _)| Arc::clone(name));
-            oldest.and_then(|name| self.0.remove(&name));
+        if self.topics.len() >= self.remembered {
+            let oldest = self.topics.iter().min_by_key(|(_, topic)| topic.since).map(|(name, _)| Arc::clone(name));
+            oldest.and_then(|name| self.topics.remove(&name));
         }
-        self.0.insert(Arc::clone(topic), Undeliverable { reason, since: now, trial_at: now + pause });
+        self.topics.insert(Arc::clone(topic), Undeliverable { reason, since: now, trial_at: now + pause });
         true
     }
 
     /// The broker took an entry. True: its topic was undeliverable until now.
     pub(super) fn delivered(&mut self, topic: &Arc<str>) -> bool {
-        self.0.remove(topic).is_some()
+        self.topics.remove(topic).is_some()
     }
 
     /// Each with its reason, by name.
     pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &'static str)> {
-        self.0.iter().map(|(name, topic)| (&**name, topic.reason))
+        self.topics.iter().map(|(name, topic)| (&**name, topic.reason))
     }
 }

@@ -34,9 +34,9 @@ impl State {
     }
 
     /// `now_micros`: the time since which it holds, where it has changed.
-    pub(super) fn set(&mut self, online: bool, now_micros: impl FnOnce() -> i64) {
+    pub(super) const fn set(&mut self, online: bool, now_micros: i64) {
         if online != self.online || self.since_micros == 0 {
-            (self.online, self.since_micros, self.told) = (online, now_micros(), None);
+            (self.online, self.since_micros, self.told) = (online, now_micros, None);
         }
     }
 
@@ -79,7 +79,7 @@ mod tests {
     fn refused_state_is_not_sent_again_with_each_connection() {
         let (mut state, start) = (State::default(), Instant::now());
         let topics = OwnTopics::new("intuition", "ns/a", None);
-        state.set(true, || 1);
+        state.set(true, 1);
         assert!(state.is_due(false, start));
         state.send(&topics, "ns/a", "0f", start);
         assert!(state.answered(Code { value: 0x87, name: "NotAuthorized" }, start));

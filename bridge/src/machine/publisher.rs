@@ -11,17 +11,18 @@ use intuition_api::{
     topic::OwnTopics,
     v1::{Opened, OutboxEntry},
 };
-use intuition_common::{backoff::Backoff, clock::Clock};
+use intuition_common::{backoff::Backoff, clock::Now};
 use tokio::{sync::mpsc, time::Instant};
 
 pub(super) use self::outgoing::Outgoing;
 use self::{rate::Rate, state::State, undeliverable::Undeliverable};
+use super::Action;
 use crate::{
     Published,
     board::{self, Board},
     config::Limits,
     metrics::Metrics,
-    mqtt::{Capabilities, Code, Event, Events, Link, LinkError, Message},
+    mqtt::{Capabilities, Code, LinkError, Message, Request},
     outbox::{Change, Content as _, Cost, Outbox, Room},
     runtime::RuntimeError,
 };
@@ -33,8 +34,6 @@ const STATE_TOKEN: u64 = 0;
 const POSITION_BITS: u32 = 48;
 
 pub(super) struct Publisher {
-    link: Link,
-    events: Events,
     /// The connection's; `None` without one.
     epoch: Option<u64>,
     /// Most messages under way on a connection. The broker may take fewer.
@@ -61,23 +60,21 @@ pub(super) struct Publisher {
 }
 
 impl Publisher {
+    /// `session`: the name of this run. `seed`: of the pauses.
     pub(super) fn new(
-        link: Link,
-        events: Events,
         topics: OwnTopics,
         account: String,
         session: String,
         limits: &Limits,
         published: Option<mpsc::UnboundedSender<Published>>,
+        seed: u64,
     ) -> Self {
         Self {
-            link,
-            events,
             epoch: None,
             max_publishes: limits.publishes,
             window: 0,
             retains: true,
-            outbox: Outbox::new(limits.deadlines, limits.publish_bytes),
+            outbox: Outbox::new(limits.deadlines, limits.publish_bytes, limits.outbox),
             generation: 0,
             room: Room::new(limits.outbox_bytes),
             undeliverable: Undeliverable::default(),
@@ -85,17 +82,12 @@ impl Publisher {
             account,
             session,
             published,
-            backoff: Backoff::new(Duration::from_millis(500), Duration::from_secs(10)),
+            backoff: Backoff::seeded(Duration::from_millis(500), Duration::from_secs(10), seed),
             retry_at: None,
             rate: Rate::new(),
             is_throttled: false,
             state: State::default(),
         }
-    }
-
-    /// The next event, or `None` once the connection's task has ended. May be abandoned at any time.
-    pub(super) async fn next(&mut self) -> Option<Event> {
-        self.events.recv().await
     }
 
     pub(super) fn connected(&mut self, epoch: u64, capabilities: Capabilities, now: Instant) {
@@ -124,9 +116,9 @@ impl Publisher {
     }
 
     /// Leaves the place to whoever has taken over.
-    pub(super) fn stand_down(&self) {
+    pub(super) fn stand_down(&self, actions: &mut Vec<Action>) {
         if let Some(epoch) = self.epoch {
-            self.link.stand_down(epoch);
+            actions.push(Action::Publishing(Request::StandDown { epoch }));
         }
     }
 
@@ -159,14 +151,14 @@ impl Publisher {
     }
 
     /// Sends as much as the connection takes.
-    pub(super) fn send(&mut self, board: &mut Board, metrics: &Metrics, now: Instant) {
+    pub(super) fn send(&mut self, board: &mut Board, metrics: &Metrics, now: Instant, actions: &mut Vec<Action>) {
         let Some(epoch) = self.epoch else { return };
         self.outbox.expire(now);
         self.settle(board, metrics);
         if self.retry_at.take_if(|at| *at <= now).is_some() {
             if let Some((position, outgoing)) = self.outbox.retry(now) {
                 let message = outgoing.message(&self.account);
-                self.link.publish(epoch, token(self.generation, position), message);
+                actions.push(publish(epoch, token(self.generation, position), message));
             } else if self.outbox.blocked().is_some() {
                 // Entries that were sent before the refusal still fill the window.
                 self.retry_at = Some(now + self.backoff.pause());
@@ -177,7 +169,7 @@ impl Publisher {
             && let Some((position, outgoing)) = self.outbox.next_to_send(now)
         {
             let message = outgoing.message(&self.account);
-            self.link.publish(epoch, token(self.generation, position), message);
+            actions.push(publish(epoch, token(self.generation, position), message));
             self.rate.sent();
             self.is_throttled = !self.rate.allows(now);
         }
@@ -254,15 +246,16 @@ impl Publisher {
 
     /// Publishes whether the bridge is ready: when that changes, before the broker forgets it, and where the outbox needs a
     /// PUBACK. At a broker without retained messages for the last reason alone.
-    pub(super) fn announce(&mut self, online: bool, now: Instant, clock: &dyn Clock) {
-        self.state.set(online, || clock.now_micros());
+    pub(super) fn announce(&mut self, online: bool, now: Now, actions: &mut Vec<Action>) {
+        let Now { instant: now, micros } = now;
+        self.state.set(online, micros);
         let Some(epoch) = self.epoch else { return };
         let wants_probe = self.outbox.wants_probe(now);
         let is_due =
             if self.retains { self.state.is_due(wants_probe, now) } else { wants_probe && self.state.is_answered() };
         if is_due {
             let message = self.state.send(&self.topics, &self.account, &self.session, now);
-            self.link.publish(epoch, STATE_TOKEN, Message { retain: self.retains, ..message });
+            actions.push(publish(epoch, STATE_TOKEN, Message { retain: self.retains, ..message }));
         }
     }
 
@@ -280,12 +273,10 @@ impl Publisher {
     pub(super) const fn awaits_state(&self) -> bool {
         self.epoch.is_some() && !self.state.is_answered()
     }
+}
 
-    /// Disconnects and waits for the task to end.
-    pub(super) async fn farewell(&mut self) {
-        self.link.disconnect();
-        while self.events.recv().await.is_some() {}
-    }
+const fn publish(epoch: u64, token: u64, message: Message) -> Action {
+    Action::Publishing(Request::Publish { epoch, token, message })
 }
 
 /// The token of an entry. No ledger has 2^48 entries.

@@ -1,14 +1,14 @@
 use intuition_api::{
     bounds::{
-        DELIVERY_TICKS, PAYLOAD_BYTES, REASON_BYTES, SYMBOL_BYTES, TEXT_BYTES, TOPIC_BYTES, WAITING_BYTES,
-        WAITING_TICKS,
+        DELIVERY_TICKS, LARGEST_MESSAGE_BYTES, PAYLOAD_BYTES, REASON_BYTES, SYMBOL_BYTES, TEXT_BYTES, TOPIC_BYTES,
+        WAITING_BYTES, WAITING_TICKS,
     },
     v1::{Batch, Tick, tick::Content},
 };
 use prost::Message as _;
 
 use super::*;
-use crate::message::MAX_TICKS;
+use crate::{inflight::Bounds, message::MAX_TICKS};
 
 /// Memory of the largest message that has been read, as the sum at `Limits` has it.
 const LARGEST_MEMORY: usize = 16 << 20;
@@ -75,7 +75,7 @@ fn arrival(payload: &str, largest: usize) -> Arrival {
 }
 
 fn sent(arrival: Arrival, bytes: usize) -> (Vec<Delivery>, usize) {
-    let mut inflight = Inflight::new(Bounds { ticks: 32_768, bytes: 32 << 20 });
+    let mut inflight = Inflight::new(Bounds { ticks: 32_768, message_ticks: MAX_TICKS, bytes: 32 << 20 });
     inflight.connected(u64::MAX, false);
     inflight.push(arrival);
     let batch = inflight.next_batch(1, bytes, |_| false);

@@ -6,41 +6,46 @@ use intuition_api::v1::{Committed, Opened, process_response};
 use intuition_common::exit::with_causes;
 use tokio::time::Instant;
 
-use super::Driver;
+use super::{Machine, Said};
 use crate::{board, message::Inputs, outbox::Ranges, runtime::RuntimeError};
 
 /// A ledger that has gone back is warned of for this long.
 const LEDGER_WARNING: Duration = Duration::from_hours(1);
 const LEDGER_WENT_BACK: &str = "LedgerWentBack";
 
-impl Driver {
-    pub(super) fn on_session(&mut self, said: Result<Option<process_response::Message>, RuntimeError>) {
+impl Machine {
+    pub(super) fn on_session(&mut self, said: Said, now: Instant) {
         let understood = match said {
-            Ok(None) => Ok(()),
-            Ok(Some(message)) => self.understand(message),
-            Err(error) => Err(error),
+            Said::Connected => {
+                self.session.connected(now);
+                Ok(())
+            }
+            Said::Message(message) if self.session.is_connected() => self.understand(message, now),
+            Said::Ended(error) if !self.session.is_idle() => Err(error),
+            // News of a stream that was given up.
+            Said::Message(_) | Said::Ended(_) => return,
         };
         if let Err(error) = understood {
-            self.end_session(&error);
+            self.end_session(&error, now);
         }
-        self.quotes.show(&mut self.board, Instant::now());
+        self.quotes.show(&mut self.board, now);
     }
 
-    pub(super) fn end_session(&mut self, error: &RuntimeError) {
+    pub(super) fn end_session(&mut self, error: &RuntimeError, now: Instant) {
         self.board.lack(board::RUNTIME, error.reason(), &with_causes(error));
-        self.session.close(Instant::now(), error);
+        self.session.close(error, now, &mut self.actions);
         if error.is_superseded() {
-            self.quotes.stand_down();
-            self.publisher.stand_down();
+            self.quotes.stand_down(&mut self.actions);
+            self.publisher.stand_down(&mut self.actions);
         }
         self.quotes.subscriptions.stream_ended();
     }
 
-    fn understand(&mut self, message: process_response::Message) -> Result<(), RuntimeError> {
+    fn understand(&mut self, message: process_response::Message, now: Instant) -> Result<(), RuntimeError> {
         use process_response::Message;
         let steps = match message {
             Message::Opened(opened) => {
-                self.opened(opened)?;
+                self.opened(opened, now)?;
                 Vec::new()
             }
             _ if !self.session.is_open() => {
@@ -57,7 +62,7 @@ impl Driver {
             }
             Message::Waiting(waiting) => {
                 tracing::debug!(reason = waiting.reason, "the runtime waits for the algorithm: {}", waiting.message);
-                self.session.asked_to_wait(Instant::now());
+                self.session.asked_to_wait(now);
                 Vec::new()
             }
         };
@@ -65,17 +70,17 @@ impl Driver {
         Ok(())
     }
 
-    fn opened(&mut self, opened: Opened) -> Result<(), RuntimeError> {
+    fn opened(&mut self, opened: Opened, now: Instant) -> Result<(), RuntimeError> {
         if self.session.is_open() {
             return Err(RuntimeError::Breach("it opened the stream twice".to_owned()));
         }
         self.metrics.connected("runtime");
         if opened.session_lost && self.keeps_session && !self.loss_reported {
-            self.report_loss();
+            self.report_loss(now);
         }
         self.loss_reported = false;
-        if let Some(before) = self.session.opened(&opened) {
-            self.ledger_changed(&before, &opened.ledger_id);
+        if let Some(before) = self.session.opened(&opened, now, &mut self.actions) {
+            self.ledger_changed(&before, &opened.ledger_id, now);
         }
         self.publisher.stream_opened(&opened, &mut self.board, &self.metrics);
         self.quotes.inflight.stream_opened();
@@ -85,13 +90,13 @@ impl Driver {
     }
 
     /// Positions and outcomes of another ledger mean nothing to this one.
-    fn ledger_changed(&mut self, before: &str, ledger: &str) {
+    fn ledger_changed(&mut self, before: &str, ledger: &str, now: Instant) {
         let message = format!(
             "the runtime's ledger {ledger} lacks what the bridge knows of {before}, its ledger before: an older copy was put in \
              its place, or a new one; decisions may be missing, or be made again under other ids"
         );
         self.board.warn(board::RUNTIME, LEDGER_WENT_BACK, &message);
-        self.ledger_warning_until = Some(Instant::now() + LEDGER_WARNING);
+        self.ledger_warning_until = Some(now + LEDGER_WARNING);
         self.publisher.restart();
         self.quotes.inflight.ledger_changed();
     }

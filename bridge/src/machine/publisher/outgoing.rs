@@ -21,7 +21,7 @@ const FRAME_BYTES: usize = 512;
 
 /// See the module.
 #[derive(Debug)]
-pub(in crate::driver) struct Outgoing {
+pub(in crate::machine) struct Outgoing {
     topic: Arc<str>,
     entry: Box<OutboxEntry>,
     cost: Cost,

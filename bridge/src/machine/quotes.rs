@@ -3,31 +3,28 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use intuition_api::{
-    bounds::LARGEST_MESSAGE_BYTES,
-    v1::{Delivery, Filter},
-};
+use intuition_api::v1::{Delivery, Filter};
 use intuition_common::backoff::Backoff;
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
-use super::warnings;
+use super::{Action, warnings};
 use crate::{
     board::{self, Board},
     config::Limits,
-    inflight::{Arrival, Bounds, Inflight, KEPT_PAYLOAD_BYTES, cost},
+    inflight::{Arrival, Inflight, KEPT_PAYLOAD_BYTES, cost},
     message::{Envelope, Inputs},
     metrics::Metrics,
-    mqtt::{Event, Events, Incoming, Link},
+    mqtt::{Incoming, Request},
     render,
     subscriptions::{Step, Subscriptions},
 };
 
 pub(super) struct Quotes {
-    link: Link,
-    events: Events,
     epoch: u64,
     pub(super) inflight: Inflight,
+    /// Bytes of the largest delivery in its encoded form.
+    delivery_bytes: usize,
     pub(super) subscriptions: Subscriptions,
     /// The broker supports Subscription Identifiers.
     takes_identifiers: bool,
@@ -41,30 +38,19 @@ pub(super) struct Quotes {
 }
 
 impl Quotes {
-    pub(super) fn new(link: Link, events: Events, own: Vec<String>, bounds: Bounds) -> Self {
+    /// `own`: topics that nothing is to be taken from. `seed`: of the pauses.
+    pub(super) fn new(own: Vec<String>, limits: &Limits, seed: u64) -> Self {
         Self {
-            link,
-            events,
             epoch: 0,
-            inflight: Inflight::new(bounds),
+            inflight: Inflight::new(limits.unacknowledged),
+            delivery_bytes: limits.delivery_bytes,
             subscriptions: Subscriptions::new(own),
             takes_identifiers: true,
             is_settled: false,
             inputs: Inputs::default(),
-            backoff: Backoff::new(Duration::from_secs(1), Duration::from_secs(30)),
+            backoff: Backoff::seeded(Duration::from_secs(1), Duration::from_secs(30), seed),
             retry_at: None,
         }
-    }
-
-    /// The next event, or `None` once the connection's task has ended. No message while there is no room: the connection
-    /// stops reading then, and its end shows all the same. May be abandoned at any time.
-    pub(super) async fn next(&mut self) -> Option<Event> {
-        if self.inflight.has_room() { self.events.recv().await } else { self.events.recv_control().await }
-    }
-
-    /// The next event that is neither a message nor an answer to a subscription.
-    pub(super) async fn next_control(&mut self) -> Option<Event> {
-        self.events.recv_control().await
     }
 
     pub(super) fn connected(&mut self, epoch: u64, session_present: bool, takes_identifiers: bool) -> Vec<Step> {
@@ -80,8 +66,8 @@ impl Quotes {
     }
 
     /// Leaves the broker's session to whoever has taken over.
-    pub(super) fn stand_down(&self) {
-        self.link.stand_down(self.epoch);
+    pub(super) fn stand_down(&self, actions: &mut Vec<Action>) {
+        actions.push(Action::Subscribing(Request::StandDown { epoch: self.epoch }));
     }
 
     pub(super) fn take(&mut self, message: Incoming, now_micros: i64, metrics: &Metrics) {
@@ -125,7 +111,7 @@ impl Quotes {
             payload: kept(&message.payload),
             arrived_micros: now_micros,
         };
-        self.inflight.push(fitting(arrival, &envelope, LARGEST_MESSAGE_BYTES));
+        self.inflight.push(fitting(arrival, &envelope, self.delivery_bytes));
     }
 
     pub(super) fn next_batch(&mut self, limits: &Limits, metrics: &Metrics) -> Vec<Delivery> {
@@ -143,10 +129,10 @@ impl Quotes {
     }
 
     /// `is_done`: whether all outbox positions of a range are done.
-    pub(super) fn acknowledge(&mut self, is_done: impl Fn(u64, u64) -> bool) {
+    pub(super) fn acknowledge(&mut self, is_done: impl Fn(u64, u64) -> bool, actions: &mut Vec<Action>) {
         let acks = self.inflight.acknowledge(is_done);
         if !acks.is_empty() {
-            self.link.acknowledge(self.epoch, acks);
+            actions.push(Action::Subscribing(Request::Acknowledge { epoch: self.epoch, acks }));
         }
     }
 
@@ -158,12 +144,13 @@ impl Quotes {
         }
     }
 
-    pub(super) fn subscribe(&self, token: u64, filter: Filter) {
-        self.link.subscribe(self.epoch, token, filter.filter, filter.subscription_id);
+    pub(super) fn subscribe(&self, token: u64, filter: Filter) -> Action {
+        let Filter { filter, subscription_id } = filter;
+        Action::Subscribing(Request::Subscribe { epoch: self.epoch, token, filter, subscription_id })
     }
 
-    pub(super) fn unsubscribe(&self, token: u64, filter: String) {
-        self.link.unsubscribe(self.epoch, token, filter);
+    pub(super) const fn unsubscribe(&self, token: u64, filter: String) -> Action {
+        Action::Subscribing(Request::Unsubscribe { epoch: self.epoch, token, filter })
     }
 
     /// Shows how far the subscriptions are, and plans another attempt after a refusal.
@@ -195,12 +182,6 @@ impl Quotes {
 
     pub(super) const fn wake(&self) -> Option<Instant> {
         self.retry_at
-    }
-
-    /// Disconnects and waits for the task to end.
-    pub(super) async fn farewell(&mut self) {
-        self.link.disconnect();
-        while self.events.recv().await.is_some() {}
     }
 }
 

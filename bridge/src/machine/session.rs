@@ -1,16 +1,16 @@
 //! The stream to the runtime, opened again whenever it ends.
 
-use std::{collections::VecDeque, future::pending, pin::Pin, time::Duration};
+use std::{collections::VecDeque, time::Duration};
 
 use intuition_api::{
     capability,
-    v1::{Acknowledged, Batch, Delivery, Open, Opened, Published, process_request, process_response},
+    v1::{Acknowledged, Batch, Delivery, Open, Opened, Published, process_request},
 };
 use intuition_common::backoff::Backoff;
 use tokio::time::Instant;
-use tonic::transport::Endpoint;
 
-use crate::runtime::{self, RuntimeError, Stream};
+use super::Action;
+use crate::runtime::RuntimeError;
 
 /// How long a batch, or the opening, may be without an answer.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -19,19 +19,18 @@ const SUPERSEDED_PAUSE: Duration = Duration::from_secs(30);
 /// A stream that held this long was a success.
 const STEADY: Duration = Duration::from_secs(5);
 
-type Opening = Pin<Box<dyn Future<Output = Result<Stream, RuntimeError>> + Send>>;
-
+#[derive(Debug, Clone, Copy)]
 enum State {
     Idle {
         not_before: Instant,
     },
-    Opening(Opening),
-    /// Connected; the runtime's first word is due.
+    /// The attempt has a deadline of its own.
+    Opening,
+    /// Connected; the runtime's first message is due.
     Greeting {
-        stream: Stream,
         since: Instant,
     },
-    Open(Stream),
+    Open,
 }
 
 /// Reports to the runtime of the stream.
@@ -46,7 +45,6 @@ struct Reporting {
 }
 
 pub(super) struct Session {
-    endpoint: Endpoint,
     account: String,
     pub(super) broker_url: String,
     pub(super) client_id: String,
@@ -70,15 +68,22 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(endpoint: Endpoint, account: String, broker_url: String, client_id: String, run: u64) -> Self {
+    /// `run`: names this process. `seed`: of the pauses.
+    pub(super) fn new(
+        account: String,
+        broker_url: String,
+        client_id: String,
+        run: u64,
+        seed: u64,
+        now: Instant,
+    ) -> Self {
         Self {
-            endpoint,
             account,
             broker_url,
             client_id,
             run,
-            state: State::Idle { not_before: Instant::now() },
-            backoff: Backoff::new(Duration::from_millis(100), Duration::from_secs(5)),
+            state: State::Idle { not_before: now },
+            backoff: Backoff::seeded(Duration::from_millis(100), Duration::from_secs(5), seed),
             allowed: false,
             lost: false,
             told_lost: false,
@@ -90,17 +95,21 @@ impl Session {
         }
     }
 
-    /// What the runtime says next; nothing when the connection was made. May be abandoned at any time.
-    pub(super) async fn next(&mut self) -> Result<Option<process_response::Message>, RuntimeError> {
-        match &mut self.state {
-            State::Idle { .. } => pending().await,
-            State::Opening(opening) => {
-                let stream = opening.await?;
-                self.state = State::Greeting { stream, since: Instant::now() };
-                Ok(None)
-            }
-            State::Greeting { stream, .. } | State::Open(stream) => stream.next().await.map(Some),
+    /// The attempt to open a stream has succeeded.
+    pub(super) const fn connected(&mut self, now: Instant) {
+        if matches!(self.state, State::Opening) {
+            self.state = State::Greeting { since: now };
         }
+    }
+
+    /// There is a stream, whose messages count.
+    pub(super) const fn is_connected(&self) -> bool {
+        matches!(self.state, State::Greeting { .. } | State::Open)
+    }
+
+    /// There is neither a stream nor an attempt to open one.
+    pub(super) const fn is_idle(&self) -> bool {
+        matches!(self.state, State::Idle { .. })
     }
 
     /// The broker was reached.
@@ -108,25 +117,27 @@ impl Session {
         self.allowed = true;
     }
 
-    /// Ends the stream behind everything that was sent on it, and waits until the runtime has ended its side too.
-    pub(super) async fn finish(&mut self) {
-        let idle = State::Idle { not_before: Instant::now() };
-        if let State::Open(stream) = std::mem::replace(&mut self.state, idle) {
-            stream.finish().await;
+    /// Ends the stream behind everything that was sent on it. False: none is open, so that there is no end to wait for.
+    pub(super) fn finish(&mut self, now: Instant, actions: &mut Vec<Action>) -> bool {
+        if self.is_open() {
+            actions.push(Action::Finish);
+            self.state = State::Idle { not_before: now };
+            return true;
         }
+        self.idle(now, actions);
+        false
     }
 
     /// The broker has no session: the runtime has to know before it gets another delivery.
-    pub(super) fn lose_broker_session(&mut self) {
+    pub(super) fn lose_broker_session(&mut self, now: Instant, actions: &mut Vec<Action>) {
         self.lost = true;
         self.reporting.last = None;
         self.batches.clear();
-        let now = Instant::now();
-        self.state = State::Idle { not_before: self.superseded_until.map_or(now, |until| until.max(now)) };
+        self.idle(self.superseded_until.map_or(now, |until| until.max(now)), actions);
     }
 
     /// The stream is gone; the next attempt is made after a pause.
-    pub(super) fn close(&mut self, now: Instant, error: &RuntimeError) {
+    pub(super) fn close(&mut self, error: &RuntimeError, now: Instant, actions: &mut Vec<Action>) {
         self.batches.clear();
         // A runtime that opens streams and can commit nothing is not to be asked at full speed.
         if self.opened_at.take().is_some_and(|at| now >= at + STEADY) {
@@ -134,6 +145,13 @@ impl Session {
         }
         self.superseded_until = error.is_superseded().then(|| now + SUPERSEDED_PAUSE);
         let not_before = self.superseded_until.unwrap_or_else(|| now + self.backoff.pause());
+        self.idle(not_before, actions);
+    }
+
+    fn idle(&mut self, not_before: Instant, actions: &mut Vec<Action>) {
+        if !self.is_idle() {
+            actions.push(Action::Close);
+        }
         self.state = State::Idle { not_before };
     }
 
@@ -143,7 +161,12 @@ impl Session {
     }
 
     /// Opens a stream if it is time. `published`: the done positions of the last stream's ledger.
-    pub(super) fn open_when_due(&mut self, now: Instant, published: impl FnOnce() -> Published) {
+    pub(super) fn open_when_due(
+        &mut self,
+        now: Instant,
+        published: impl FnOnce() -> Published,
+        actions: &mut Vec<Action>,
+    ) {
         match self.state {
             State::Idle { not_before } if self.allowed && not_before <= now => {}
             _ => return,
@@ -160,25 +183,24 @@ impl Session {
             published: self.ledger.is_some().then(published),
             pages: true,
         };
-        self.state = State::Opening(Box::pin(runtime::open(self.endpoint.clone(), open)));
+        self.state = State::Opening;
+        actions.push(Action::Open(open));
     }
 
     /// The runtime opened the stream. Returns the id of the ledger before, if entries of that one mean nothing to the
     /// runtime's ledger.
-    pub(super) fn opened(&mut self, opened: &Opened) -> Option<String> {
-        let idle = State::Idle { not_before: Instant::now() };
-        self.state = match std::mem::replace(&mut self.state, idle) {
-            State::Greeting { stream, .. } => State::Open(stream),
-            other => other,
-        };
-        self.opened_at = Some(Instant::now());
+    pub(super) fn opened(&mut self, opened: &Opened, now: Instant, actions: &mut Vec<Action>) -> Option<String> {
+        if matches!(self.state, State::Greeting { .. }) {
+            self.state = State::Open;
+        }
+        self.opened_at = Some(now);
         if self.told_lost {
             self.lost = false;
         }
         let can = |capability: &str| opened.capabilities.iter().any(|name| name == capability);
         self.reporting.has_queues = can(capability::OUTBOX_QUEUES);
         self.reporting.is_wanted = can(capability::ACKNOWLEDGED);
-        self.send_acknowledged();
+        self.send_acknowledged(actions);
         let before = self.ledger.replace(opened.ledger_id.clone());
         before.filter(|before| *before != opened.ledger_id || opened.restored)
     }
@@ -189,24 +211,24 @@ impl Session {
     }
 
     /// The broker has read acknowledgements. A stream that is opened later gets the report too.
-    pub(super) fn acknowledged(&mut self, connection: u64, through: u64) {
+    pub(super) fn acknowledged(&mut self, connection: u64, through: u64, actions: &mut Vec<Action>) {
         self.reporting.last = Some(Acknowledged { through, connection });
-        self.send_acknowledged();
+        self.send_acknowledged(actions);
     }
 
-    fn send_acknowledged(&self) {
+    fn send_acknowledged(&self, actions: &mut Vec<Action>) {
         if let Some(acknowledged) = self.reporting.last.filter(|_| self.reporting.is_wanted) {
-            self.send(process_request::Message::Acknowledged(acknowledged));
+            self.send(process_request::Message::Acknowledged(acknowledged), actions);
         }
     }
 
     pub(super) const fn is_open(&self) -> bool {
-        matches!(self.state, State::Open(_))
+        matches!(self.state, State::Open)
     }
 
-    pub(super) fn send(&self, message: process_request::Message) {
-        if let State::Open(stream) = &self.state {
-            stream.send(message);
+    pub(super) fn send(&self, message: process_request::Message, actions: &mut Vec<Action>) {
+        if self.is_open() {
+            actions.push(Action::Send(message));
         }
     }
 
@@ -219,10 +241,10 @@ impl Session {
         self.is_open() && self.batches.len() < limit
     }
 
-    pub(super) fn send_batch(&mut self, deliveries: Vec<Delivery>, last: u64, now: Instant) {
+    pub(super) fn send_batch(&mut self, deliveries: Vec<Delivery>, last: u64, now: Instant, actions: &mut Vec<Action>) {
         tracing::debug!(deliveries = deliveries.len(), last, under_way = self.batches.len(), "batch");
         self.batches.push_back((last, now));
-        self.send(process_request::Message::Batch(Batch { deliveries }));
+        self.send(process_request::Message::Batch(Batch { deliveries }), actions);
     }
 
     /// A delivery has its outcome.
@@ -254,10 +276,9 @@ impl Session {
 
     fn deadline(&self) -> Option<Instant> {
         match self.state {
-            // The attempt has a deadline of its own.
-            State::Idle { .. } | State::Opening(_) => None,
-            State::Greeting { since, .. } => Some(since + PATIENCE),
-            State::Open(_) => self.batches.front().map(|(_, sent)| *sent + PATIENCE),
+            State::Idle { .. } | State::Opening => None,
+            State::Greeting { since } => Some(since + PATIENCE),
+            State::Open => self.batches.front().map(|(_, sent)| *sent + PATIENCE),
         }
     }
 }

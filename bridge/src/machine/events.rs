@@ -1,0 +1,112 @@
+//! Events of the two connections to the broker.
+
+use intuition_api::v1::{Holding, process_request};
+use intuition_common::{clock::Now, exit::with_causes};
+use tokio::time::Instant;
+
+use super::{Machine, session::Session, warnings};
+use crate::{board, mqtt::Event, subscriptions::Step};
+
+/// The connection that quotes come on, in metrics.
+const SUBSCRIBING: &str = "subscribing";
+/// The connection that decisions go out on, in metrics.
+const PUBLISHING: &str = "publishing";
+
+impl Machine {
+    pub(super) fn on_quotes(&mut self, event: Event, now: Now) {
+        let Now { instant: now, micros } = now;
+        match event {
+            Event::Connected { epoch, session_present, capabilities } => {
+                self.metrics.connected(SUBSCRIBING);
+                self.board.have(board::BROKER);
+                self.broker.connected(&capabilities, &mut self.board);
+                if !session_present {
+                    // Packet ids begin anew: nothing may reach the runtime as if it were of the session before.
+                    self.session.lose_broker_session(now, &mut self.actions);
+                    self.quotes.subscriptions.stream_ended();
+                    self.loss_reported = self.had_session;
+                    if self.had_session {
+                        self.report_loss(now);
+                    }
+                }
+                self.had_session = self.keeps_session;
+                let steps = self.quotes.connected(epoch, session_present, capabilities.subscription_ids);
+                self.session.allow();
+                if self.session.is_standing_down(now) {
+                    self.quotes.stand_down(&mut self.actions);
+                }
+                self.perform(steps);
+            }
+            Event::Disconnected(error) => {
+                self.metrics.inbound.disconnected(SUBSCRIBING, error.reason());
+                self.board.lack(board::BROKER, error.reason(), &with_causes(&error));
+                self.quotes.disconnected();
+            }
+            Event::Message(message) => self.quotes.take(message, micros, &self.metrics),
+            Event::Subscribed { token, code } => {
+                let steps = self.quotes.subscriptions.subscribed(token, code);
+                self.perform(steps);
+            }
+            Event::Unsubscribed { token, code } => {
+                let steps = self.quotes.subscriptions.unsubscribed(token, code);
+                self.perform(steps);
+            }
+            Event::AcksWritten { epoch, through } => {
+                self.quotes.written(epoch, through, micros, &self.metrics);
+            }
+            Event::AcksConfirmed { epoch, through } => self.session.acknowledged(epoch, through, &mut self.actions),
+            Event::Published { .. } => {}
+        }
+        self.quotes.show(&mut self.board, now);
+    }
+
+    pub(super) fn on_publisher(&mut self, event: Event, now: Instant) {
+        match event {
+            Event::Connected { epoch, capabilities, .. } => {
+                self.metrics.connected(PUBLISHING);
+                if !warnings::of_publisher(&capabilities, &mut self.board) {
+                    return;
+                }
+                self.publisher.connected(epoch, capabilities, now);
+                if self.session.is_standing_down(now) {
+                    self.publisher.stand_down(&mut self.actions);
+                }
+            }
+            Event::Disconnected(error) => {
+                self.metrics.inbound.disconnected(PUBLISHING, error.reason());
+                self.board.lack(board::PUBLISHER, error.reason(), &with_causes(&error));
+                self.publisher.disconnected(&error, &mut self.board, &self.metrics, now);
+            }
+            Event::Published { token, code } => {
+                self.publisher.answered(token, code, &mut self.board, &self.metrics, now);
+            }
+            Event::Message(_)
+            | Event::Subscribed { .. }
+            | Event::Unsubscribed { .. }
+            | Event::AcksWritten { .. }
+            | Event::AcksConfirmed { .. } => {}
+        }
+    }
+
+    /// The broker has no session, although it was to keep one.
+    pub(super) fn report_loss(&mut self, now: Instant) {
+        let Session { broker_url, client_id, .. } = &self.session;
+        self.metrics.sessions_lost.inc();
+        tracing::warn!(broker = broker_url, client_id, "{}", warnings::SESSION_LOST);
+        self.broker.lost_session(now, &mut self.board);
+    }
+
+    pub(super) fn perform(&mut self, steps: Vec<Step>) {
+        for step in steps {
+            match step {
+                Step::Hold(filters) => {
+                    let holding = process_request::Message::Holding(Holding { filters });
+                    self.session.send(holding, &mut self.actions);
+                }
+                Step::Mark(channels_version) => self.quotes.inflight.mark(channels_version),
+                Step::Subscribe { token, filter } => self.actions.push(self.quotes.subscribe(token, filter)),
+                Step::Unsubscribe { token, filter } => self.actions.push(self.quotes.unsubscribe(token, filter)),
+            }
+        }
+    }
+}

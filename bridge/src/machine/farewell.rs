@@ -1,0 +1,142 @@
+//! The end of a bridge. Quotes that are under way are decided, published, acknowledged and confirmed first, so that the next
+//! process repeats none of them. Each part has a bound: a broker or a runtime that does not answer must not hold up the end.
+
+use std::time::Duration;
+
+use intuition_common::clock::Now;
+use tokio::time::Instant;
+
+use super::{Action, Machine};
+use crate::mqtt::Request;
+
+/// For quotes that are under way.
+const DRAIN: Duration = Duration::from_secs(2);
+/// In the first part of it, deliveries that have been received go to the runtime. The second part is for their outcomes: a
+/// delivery that the runtime decides after the end comes again.
+const SENDING: Duration = Duration::from_secs(1);
+/// Batches at the runtime in the first part: enough to keep it busy, and few enough to come to their end in the second one.
+const BATCHES: usize = 2;
+/// For the state `offline` and the last report to the runtime.
+const LAST_MESSAGES: Duration = Duration::from_secs(1);
+/// For both connections to the broker.
+const DISCONNECT: Duration = Duration::from_secs(2);
+
+/// How far a bridge is, as whoever runs it has to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// No farewell has begun.
+    Working,
+    /// Quotes that are under way come to their end, and the state `offline` is published. Events are handed over as before, but
+    /// no messages.
+    Draining,
+    /// The stream to the runtime ends, by [`Action::Finish`]. Its end is awaited, and nothing else.
+    Finishing {
+        /// Not longer than this.
+        until: Instant,
+    },
+    /// Both connections to the broker were asked to disconnect. Once they have, the bridge is at its end.
+    Disconnecting {
+        /// They are not awaited longer than this.
+        until: Instant,
+    },
+}
+
+/// The step of a farewell.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Farewell {
+    Draining { sending_until: Instant, until: Instant },
+    Announcing { until: Instant },
+    Finishing { until: Instant },
+    Disconnecting { until: Instant },
+}
+
+impl Farewell {
+    /// `publisher`: when something has to be published.
+    pub(super) fn wake(self, publisher: Option<Instant>, now: Instant) -> Instant {
+        let until = match self {
+            Self::Draining { sending_until, .. } if now < sending_until => sending_until,
+            Self::Draining { until, .. } | Self::Announcing { until } => until,
+            Self::Finishing { until } | Self::Disconnecting { until } => return until,
+        };
+        publisher.map_or(until, |publisher| publisher.min(until))
+    }
+}
+
+impl Machine {
+    /// How far the bridge is.
+    pub const fn phase(&self) -> Phase {
+        match self.farewell {
+            None => Phase::Working,
+            Some(Farewell::Draining { .. } | Farewell::Announcing { .. }) => Phase::Draining,
+            Some(Farewell::Finishing { until }) => Phase::Finishing { until },
+            Some(Farewell::Disconnecting { until }) => Phase::Disconnecting { until },
+        }
+    }
+
+    /// Takes no more messages from now on, lets quotes that are under way come to their end, publishes `offline`, reports to
+    /// the runtime, and disconnects. The broker publishes no last will.
+    pub fn begin_farewell(&mut self, now: Now) {
+        if self.farewell.is_none() {
+            let (sending_until, until) = (now.instant + SENDING, now.instant + DRAIN);
+            self.farewell = Some(Farewell::Draining { sending_until, until });
+            self.advance_farewell(now);
+        }
+    }
+
+    /// Goes on to the next step of the farewell without what this one waits for: it will not come, or not in time.
+    pub fn next_step(&mut self, now: Now) {
+        match self.farewell {
+            None | Some(Farewell::Disconnecting { .. }) => {}
+            Some(Farewell::Draining { .. }) => {
+                let unacknowledged = self.quotes.inflight.unacknowledged();
+                tracing::info!(unacknowledged, unpublished = self.publisher.outbox.unpublished(), "drained");
+                self.publisher.announce(false, now, &mut self.actions);
+                self.farewell = Some(Farewell::Announcing { until: now.instant + LAST_MESSAGES });
+            }
+            Some(Farewell::Announcing { until }) => {
+                self.report();
+                // Otherwise the report would be lost with the stream that it waits in.
+                if self.session.finish(now.instant, &mut self.actions) {
+                    self.farewell = Some(Farewell::Finishing { until });
+                } else {
+                    self.disconnect(now.instant);
+                }
+            }
+            Some(Farewell::Finishing { .. }) => self.disconnect(now.instant),
+        }
+    }
+
+    fn disconnect(&mut self, now: Instant) {
+        self.actions.extend([Action::Publishing(Request::Disconnect), Action::Subscribing(Request::Disconnect)]);
+        self.farewell = Some(Farewell::Disconnecting { until: now + DISCONNECT });
+    }
+
+    pub(super) fn advance_farewell(&mut self, now: Now) {
+        if let Some(Farewell::Draining { sending_until, until }) = self.farewell {
+            let is_sending = now.instant < sending_until;
+            self.pass_on(now.instant, if is_sending { BATCHES } else { 0 });
+            if self.is_drained(is_sending) || now.instant >= until {
+                self.next_step(now);
+            }
+        }
+        if let Some(Farewell::Announcing { until }) = self.farewell
+            && (!self.publisher.awaits_state() || now.instant >= until)
+        {
+            self.next_step(now);
+        }
+        if let Some(Farewell::Finishing { until }) = self.farewell
+            && now.instant >= until
+        {
+            self.next_step(now);
+        }
+    }
+
+    /// Every quote that is under way has come to its end, or waits for a connection that is missing.
+    fn is_drained(&self, is_sending: bool) -> bool {
+        let inflight = &self.quotes.inflight;
+        let has_unsent = is_sending && inflight.has_unsent();
+        let is_decided = !(self.session.is_open() && (has_unsent || self.session.awaits_outcomes()));
+        let is_published = !self.publisher.is_connected() || self.publisher.outbox.unpublished() == 0;
+        is_decided && is_published && !inflight.awaits_written()
+    }
+}

@@ -1,0 +1,333 @@
+use std::sync::Arc;
+
+use bytes::Bytes;
+use intuition_api::{
+    capability,
+    v1::{
+        Acknowledged, Channels, Committed, Decision, DeliveryOutcome, HoldingRecorded, Opened, OutboxEntry, Published,
+        Side, TickOutcome, outbox_entry::Content, tick_outcome,
+    },
+};
+use intuition_common::clock::Clock;
+use process_response::Message;
+
+use super::*;
+use crate::{
+    MqttConfig, PARTS,
+    inflight::Bounds,
+    mqtt::{Ack, Capabilities, Code, Event, Incoming, LinkError, Request},
+    outbox::Sizes,
+};
+
+const SUCCESS: Code = Code { value: 0, name: "Success" };
+/// Wall-clock time at the beginning, microseconds since the epoch.
+const BEGINNING: i64 = 1_800_000_000_000_000;
+
+struct Standing;
+
+impl Clock for Standing {
+    fn now_micros(&self) -> i64 {
+        BEGINNING
+    }
+}
+
+/// A machine that is driven by hand, with a time that goes on only when it is told to.
+struct Hand {
+    machine: Machine,
+    connections: Connections,
+    readiness: Readiness,
+    now: Now,
+}
+
+fn limits() -> Limits {
+    let unacknowledged = Bounds { ticks: 8, message_ticks: 2, bytes: 1 << 20 };
+    let outbox = Sizes { reported_at_once: 8, reported_at_opening: 8, named_again: 8, undeliverable_topics: 8 };
+    Limits { unacknowledged, batches: 2, batch_deliveries: 2, publishes: 8, outbox, ..Limits::default() }
+}
+
+impl Hand {
+    fn new(seed: u64) -> Self {
+        let config = Config {
+            mqtt: MqttConfig::new("mqtt://broker"),
+            runtime_url: "http://runtime:50051".to_owned(),
+            account: "default/test".to_owned(),
+            decisions_topic: None,
+            limits: limits(),
+        };
+        let readiness = Readiness::new(&PARTS, Arc::new(Standing));
+        let sinks = Sinks { readiness: readiness.clone(), metrics: Metrics::default(), published: None };
+        let now = Now { instant: Instant::now(), micros: BEGINNING };
+        let (machine, connections) = Machine::new(&config, sinks, seed, now).unwrap();
+        Self { machine, connections, readiness, now }
+    }
+
+    fn pass(&mut self, time: Duration) -> Vec<Action> {
+        self.now.instant += time;
+        self.now.micros += i64::try_from(time.as_micros()).unwrap();
+        self.machine.advance(self.now);
+        self.machine.take_actions()
+    }
+
+    fn give(&mut self, input: Input) -> Vec<Action> {
+        self.machine.handle(input, self.now);
+        self.pass(Duration::from_millis(1))
+    }
+
+    fn say(&mut self, message: Message) -> Vec<Action> {
+        self.give(Input::Runtime(Said::Message(message)))
+    }
+
+    fn connect(&mut self, epoch: u64, session_present: bool) -> Vec<Action> {
+        let connected = || Event::Connected { epoch, session_present, capabilities: Capabilities::UNLIMITED };
+        let mut actions = self.give(Input::Subscribing(connected()));
+        actions.append(&mut self.give(Input::Publishing(connected())));
+        actions
+    }
+
+    fn open(&mut self) -> Vec<Action> {
+        let mut actions = self.give(Input::Runtime(Said::Connected));
+        let capabilities = [capability::OUTBOX_QUEUES, capability::ACKNOWLEDGED].map(str::to_owned).to_vec();
+        let ledger_id = "0badf00d".to_owned();
+        actions.append(&mut self.say(Message::Opened(Opened { ledger_id, capabilities, ..Opened::default() })));
+        actions
+    }
+
+    /// Until everything is there.
+    fn begin(&mut self) -> Vec<Action> {
+        let mut actions = self.connect(1, false);
+        actions.append(&mut self.open());
+        let channels = Channels { version: 1, filters: vec!["quotes".to_owned()], inputs: vec![] };
+        actions.append(&mut self.say(Message::Channels(channels)));
+        let mut subscribing = self.say(Message::HoldingRecorded(HoldingRecorded {}));
+        let [Action::Subscribing(Request::Subscribe { epoch: 1, token, .. })] = subscribing.as_slice() else {
+            panic!("one SUBSCRIBE, not {subscribing:?}")
+        };
+        let token = *token;
+        actions.append(&mut subscribing);
+        let granted = Code { value: 1, name: "GrantedQoS1" };
+        actions.append(&mut self.give(Input::Subscribing(Event::Subscribed { token, code: granted })));
+        actions
+    }
+
+    fn quote(&mut self, packet_id: u16, symbol: &str) -> Vec<Action> {
+        let payload = Bytes::from(format!(r#"{{"sid":"{symbol}","quote":"1.5"}}"#));
+        let message = Incoming::new(1, packet_id, "quotes".to_owned(), payload);
+        self.give(Input::Subscribing(Event::Message(message)))
+    }
+
+    /// The runtime decides a delivery. Returns the token of the publication.
+    fn decide(&mut self, number: u64, position: u64) -> (u64, Vec<Action>) {
+        let actions = self.say(Message::Committed(committed(number, position)));
+        let [Action::Publishing(Request::Publish { token, .. }), ..] = actions.as_slice() else {
+            panic!("a PUBLISH first, not {actions:?}")
+        };
+        (*token, actions)
+    }
+}
+
+fn committed(number: u64, position: u64) -> Committed {
+    let decision = Decision {
+        id: format!("default/test/0badf00d/{position}"),
+        seq: position,
+        algo: "default/test".to_owned(),
+        sid: "A".to_owned(),
+        side: Side::Buy.into(),
+        amount: "1.50".to_owned(),
+        quantity: "1".to_owned(),
+        price: "1.5".to_owned(),
+        ..Decision::default()
+    };
+    let kind = tick_outcome::Kind::Decided.into();
+    let tick = TickOutcome { kind, positions: vec![position], ..TickOutcome::default() };
+    Committed {
+        entries: vec![OutboxEntry { position, content: Some(Content::Decision(decision)) }],
+        outcomes: vec![DeliveryOutcome { number, ticks: vec![tick] }],
+    }
+}
+
+/// The one message that is sent to the runtime, beside which nothing is done.
+fn sent(actions: &[Action]) -> &process_request::Message {
+    let [Action::Send(message)] = actions else { panic!("one message to the runtime, not {actions:?}") };
+    message
+}
+
+#[test]
+fn machine_moves_between_threads() {
+    fn is_send<T: Send>() {}
+    is_send::<Machine>();
+}
+
+#[test]
+fn message_is_acknowledged_once_its_decision_has_a_puback() {
+    let mut hand = Hand::new(1);
+    let actions = hand.connect(1, false);
+    assert!(
+        matches!(
+            &actions[..],
+            [Action::Open(Open { session_present: false, .. }), Action::Publishing(Request::Publish { .. })]
+        ),
+        "{actions:?}"
+    );
+    let mut hand = Hand::new(1);
+    hand.begin();
+    assert_eq!(hand.readiness.missing(), []);
+    let batch = hand.quote(7, "A");
+    let process_request::Message::Batch(batch) = sent(&batch) else { panic!("a batch, not {batch:?}") };
+    let [delivery] = batch.deliveries.as_slice() else { panic!("{batch:?}") };
+    assert_eq!((delivery.number, delivery.packet_id, delivery.connection), (1, 7, 1));
+    assert_eq!(delivery.arrived_micros, hand.now.micros - 1_000, "by the time of the message");
+    let (token, actions) = hand.decide(1, 1);
+    let [Action::Publishing(Request::Publish { message, .. })] = &actions[..] else { panic!("{actions:?}") };
+    assert_eq!(message.topic, "intuition/default/test/decisions");
+    let actions = hand.give(Input::Publishing(Event::Published { token, code: SUCCESS }));
+    let [Action::Send(report), Action::Subscribing(Request::Acknowledge { epoch: 1, acks })] = &actions[..] else {
+        panic!("a report and a PUBACK, not {actions:?}")
+    };
+    assert_eq!(acks[..], [Ack { packet_id: 7, number: 1 }]);
+    assert!(matches!(report, process_request::Message::Published(Published { through: 1, .. })), "{report:?}");
+    assert_eq!(hand.machine.quotes.inflight.unacknowledged(), 1, "in flight until the PUBACK is written");
+    assert!(hand.give(Input::Subscribing(Event::AcksWritten { epoch: 1, through: 1 })).is_empty());
+    assert_eq!(hand.machine.quotes.inflight.unacknowledged(), 0);
+    let actions = hand.give(Input::Subscribing(Event::AcksConfirmed { epoch: 1, through: 1 }));
+    let acknowledged = Acknowledged { through: 1, connection: 1 };
+    assert_eq!(*sent(&actions), process_request::Message::Acknowledged(acknowledged));
+}
+
+#[test]
+fn small_bounds_stop_the_reading_and_release_it() {
+    let mut hand = Hand::new(1);
+    hand.begin();
+    for packet_id in 1..=7 {
+        assert!(hand.machine.takes_messages(), "{packet_id}");
+        hand.quote(packet_id, "A");
+    }
+    assert!(!hand.machine.takes_messages(), "a message of 2 ticks does not fit");
+    let (token, _) = hand.decide(1, 1);
+    hand.give(Input::Publishing(Event::Published { token, code: SUCCESS }));
+    hand.give(Input::Subscribing(Event::AcksWritten { epoch: 1, through: 1 }));
+    assert!(hand.machine.takes_messages());
+}
+
+#[test]
+fn stream_that_ends_is_opened_again_after_a_pause_and_its_late_news_count_for_nothing() {
+    let mut hand = Hand::new(1);
+    hand.begin();
+    hand.quote(7, "A");
+    let actions = hand.give(Input::Runtime(Said::Ended(RuntimeError::Close)));
+    assert!(matches!(actions[..], [Action::Close, Action::Publishing(Request::Publish { .. })]), "{actions:?}");
+    assert!(hand.say(Message::Committed(committed(1, 1))).is_empty());
+    assert!(hand.give(Input::Runtime(Said::Ended(RuntimeError::Close))).is_empty());
+    let wake = hand.machine.wake(hand.now);
+    let actions = hand.pass(wake - hand.now.instant);
+    let [Action::Open(open)] = &actions[..] else { panic!("{actions:?}") };
+    assert_eq!((open.ledger_id.as_str(), open.session_present), ("0badf00d", true));
+    assert!(hand.say(Message::Committed(committed(1, 1))).is_empty(), "it is not open yet");
+    let actions = hand.open();
+    let batches = actions.iter().filter(|action| matches!(action, Action::Send(process_request::Message::Batch(_))));
+    assert_eq!(batches.count(), 1, "the delivery is sent again: {actions:?}");
+}
+
+#[test]
+fn lost_session_gives_the_stream_up_before_another_delivery() {
+    let mut hand = Hand::new(1);
+    hand.begin();
+    hand.give(Input::Subscribing(Event::Disconnected(LinkError::End(SUCCESS))));
+    let connected = Event::Connected { epoch: 2, session_present: false, capabilities: Capabilities::UNLIMITED };
+    let actions = hand.give(Input::Subscribing(connected));
+    assert!(
+        matches!(actions[..], [Action::Close, Action::Open(Open { session_present: false, .. }), ..]),
+        "{actions:?}"
+    );
+}
+
+#[test]
+fn machine_wakes_in_time_with_nothing_to_do() {
+    let mut hand = Hand::new(1);
+    hand.connect(1, false);
+    // The next refresh of the state is a minute away.
+    assert!(hand.machine.publisher.wake(hand.now.instant).unwrap() > hand.now.instant + IDLE);
+    assert!(hand.machine.wake(hand.now) <= hand.now.instant + IDLE);
+}
+
+#[test]
+fn farewell_waits_for_what_is_under_way_then_for_the_state_then_for_the_runtime() {
+    let mut hand = Hand::new(1);
+    hand.begin();
+    hand.quote(7, "A");
+    hand.machine.begin_farewell(hand.now);
+    assert!(hand.machine.take_actions().is_empty() && !hand.machine.takes_messages());
+    let (token, _) = hand.decide(1, 1);
+    hand.give(Input::Publishing(Event::Published { token, code: SUCCESS }));
+    assert_eq!(hand.machine.phase(), Phase::Draining);
+    let actions = hand.give(Input::Subscribing(Event::AcksWritten { epoch: 1, through: 1 }));
+    let [Action::Publishing(Request::Publish { token, message, .. })] = &actions[..] else { panic!("{actions:?}") };
+    assert!(message.payload.windows(7).any(|part| part == b"offline"), "{message:?}");
+    // That of the state before, and that of `offline`.
+    assert!(hand.give(Input::Publishing(Event::Published { token: *token, code: SUCCESS })).is_empty());
+    assert!(hand.give(Input::Publishing(Event::Published { token: *token, code: SUCCESS })).is_empty());
+    let actions = hand.give(Input::Publishing(Event::Published { token: *token, code: SUCCESS }));
+    assert!(matches!(actions[..], [Action::Finish]), "{actions:?}");
+    assert!(matches!(hand.machine.phase(), Phase::Finishing { .. }));
+    let actions = hand.give(Input::Runtime(Said::Ended(RuntimeError::Close)));
+    let farewells = [Action::Publishing(Request::Disconnect), Action::Subscribing(Request::Disconnect)];
+    assert_eq!(format!("{actions:?}"), format!("{farewells:?}"));
+    assert!(matches!(hand.machine.phase(), Phase::Disconnecting { .. }));
+    assert_eq!(hand.machine.wake(hand.now), hand.now.instant + Duration::from_secs(2) - Duration::from_millis(1));
+}
+
+#[test]
+fn farewell_ends_by_time_alone_where_nothing_answers() {
+    let mut hand = Hand::new(1);
+    hand.begin();
+    hand.quote(7, "A");
+    let begun = hand.now.instant;
+    hand.machine.begin_farewell(hand.now);
+    let mut actions = Vec::new();
+    while !matches!(hand.machine.phase(), Phase::Disconnecting { .. }) {
+        let wake = hand.machine.wake(hand.now);
+        assert!(wake > hand.now.instant, "{:?}", hand.machine.phase());
+        actions.append(&mut hand.pass(wake - hand.now.instant));
+    }
+    assert_eq!(hand.now.instant - begun, Duration::from_secs(3));
+    assert!(
+        matches!(
+            actions[..],
+            [
+                Action::Publishing(Request::Publish { .. }),
+                Action::Finish,
+                Action::Publishing(Request::Disconnect),
+                Action::Subscribing(Request::Disconnect)
+            ]
+        ),
+        "{actions:?}"
+    );
+}
+
+/// A run with faults on each side, written down.
+fn written_down(seed: u64) -> (String, Connections) {
+    let mut hand = Hand::new(seed);
+    let mut actions = hand.begin();
+    for packet_id in 1..=5 {
+        actions.append(&mut hand.quote(packet_id, "A"));
+    }
+    let (token, mut published) = hand.decide(1, 1);
+    actions.append(&mut published);
+    let refused = Code { value: 0x87, name: "NotAuthorized" };
+    actions.append(&mut hand.give(Input::Publishing(Event::Published { token, code: refused })));
+    for _ in 0..20 {
+        let wake = hand.machine.wake(hand.now);
+        actions.append(&mut hand.pass(wake - hand.now.instant));
+        actions.append(&mut hand.give(Input::Runtime(Said::Ended(RuntimeError::Close))));
+        actions.append(&mut hand.give(Input::Publishing(Event::Published { token, code: refused })));
+    }
+    (format!("{:?} {actions:?}", hand.now.micros), hand.connections)
+}
+
+#[test]
+fn machines_of_one_seed_do_the_same() {
+    let (first, connections) = written_down(7);
+    assert_eq!(first, written_down(7).0);
+    assert!(first != written_down(8).0, "run and pauses are others");
+    assert_eq!(connections.subscribing.client_id, "intuition.default.test");
+    assert!(connections.publishing.last_will.is_some() && !connections.subscribing.clean_start);
+}
