@@ -7,7 +7,7 @@ use intuition_api::v1::{Tick, tick::Content};
 
 use super::*;
 
-const SPAN: Duration = Duration::from_secs(60);
+const SPAN: Duration = Duration::from_mins(1);
 
 /// The ticks that the bridge reads.
 fn parse(body: &Body) -> Vec<Tick> {
