@@ -17,7 +17,7 @@ use self::{
     render::{Element, Style},
 };
 use crate::{
-    facts::{Body, Place, Quote, Serial, Time},
+    facts::{Body, Identity, Place, Quote, Serial, Time},
     plan::{Plan, Scale, Stream, generator},
 };
 
@@ -213,13 +213,18 @@ impl Publisher {
 
     fn with_quotes(&mut self) -> Sent {
         let size = self.draw.random_range(1..=self.batch);
-        let mut quotes = Vec::with_capacity(size);
+        let mut quotes: Vec<Quote> = Vec::with_capacity(size);
         while quotes.len() < size {
             let quote = match self.again.pop_front() {
                 Some(quote) => Some(quote),
                 None => self.serials.next().map(|serial| self.numbering.quote(serial, &mut self.draw)),
             };
             let Some(quote) = quote else { break };
+            // Quotes of one message with one identity would be told apart by their rank, which another message may change.
+            if quote.identity != Identity::Bare && quotes.iter().any(|other| other.identity == quote.identity) {
+                self.again.push_front(quote);
+                break;
+            }
             quotes.push(quote);
         }
         let mut elements: Vec<_> = quotes.iter().cloned().map(Element::Quote).collect();

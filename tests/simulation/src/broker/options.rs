@@ -49,6 +49,7 @@ pub enum Takeover {
 
 /// The properties of a broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a capability of its own")]
 pub struct Options {
     /// Messages on their way to a client.
     pub writing: Writing,
