@@ -130,8 +130,8 @@ struct World<'a> {
     streams: Streams,
     calls: calls::Calls,
     faults: Faults,
-    /// Bridges beside another one: nothing follows them.
-    doubled: BTreeSet<RunId>,
+    /// Bridges that are to end without another one after them: they stop, or another one is there.
+    leaving: BTreeSet<RunId>,
     /// Seeds of processes.
     seeds: ChaCha8Rng,
     runs: RunId,
@@ -185,7 +185,7 @@ impl<'a> World<'a> {
             streams: Streams::default(),
             calls: calls::Calls::default(),
             faults: Faults::new(generator(plan.seed, Stream::Faults), plan),
-            doubled: BTreeSet::new(),
+            leaving: BTreeSet::new(),
             seeds: generator(plan.seed, Stream::Processes),
             runs: 0,
             broker_url: "mqtt://broker",
@@ -274,8 +274,17 @@ impl<'a> World<'a> {
             }
             Event::Call(id, call) => self.reach_call(id, *call),
             Event::Answer(id, answer) => self.reach_answer(id, *answer),
-            Event::StartBridge => self.start_bridge(),
-            Event::StartRuntime => self.start_runtime(),
+            Event::StartBridge => {
+                let is_served = self.bridges.keys().any(|run| !self.leaving.contains(run));
+                if is_served { Ok(()) } else { self.start_bridge() }
+            }
+            Event::StartRuntime => {
+                if self.runtimes.is_empty() {
+                    self.start_runtime()
+                } else {
+                    Ok(())
+                }
+            }
             Event::Fault => self.inject(),
             Event::FaultsEnd => self.end_faults(),
             Event::Look => self.look(),

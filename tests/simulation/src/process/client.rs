@@ -54,6 +54,8 @@ pub struct Client {
     /// Packets that were read from it.
     read: VecDeque<Packet>,
     output: Waiting,
+    /// The broker has refused the last will.
+    is_without_will: bool,
     /// Packets that the socket still takes.
     room: usize,
     wishes: Vec<Wish>,
@@ -75,6 +77,7 @@ impl Client {
             arrived: VecDeque::new(),
             read: VecDeque::new(),
             output: Waiting::default(),
+            is_without_will: false,
             room: 0,
             wishes: Vec::new(),
         }
@@ -119,8 +122,15 @@ impl Client {
             return;
         }
         match (&self.state, packet) {
-            (State::Connecting { .. }, ServerPacket::Connack { code: 0, session_present, capabilities, .. }) => {
+            (State::Connecting { .. }, ServerPacket::Connack { code: 0, session_present, mut capabilities }) => {
+                capabilities.retain &= !self.is_without_will;
                 self.accepted(connection, &Accepted { session_present, capabilities, keep_alive: None }, now);
+            }
+            // It keeps no retained messages, and refuses a last will that asks for it: once more without.
+            (State::Connecting { .. }, ServerPacket::Connack { code: 0x9a, .. }) if !self.is_without_will => {
+                self.is_without_will = true;
+                self.wishes.push(Wish::Close(connection));
+                self.state = State::Resting(now.instant);
             }
             (State::Connecting { .. }, ServerPacket::Connack { code, .. }) => {
                 self.fail(LinkError::Refuse(bridge::mqtt::codes::code(code)), now);
@@ -287,11 +297,9 @@ impl Client {
     }
 
     fn connect(&self) -> Connect {
-        let will = self.options.last_will.as_ref().map(|will| Will {
-            topic: will.topic.clone(),
-            payload: will.payload.clone(),
-            retain: will.retain,
-        });
+        let will = self.options.last_will.as_ref().filter(|_| !self.is_without_will);
+        let will =
+            will.map(|will| Will { topic: will.topic.clone(), payload: will.payload.clone(), retain: will.retain });
         Connect {
             client_id: self.options.client_id.clone(),
             clean_start: self.options.clean_start,

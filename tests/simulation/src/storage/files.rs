@@ -72,6 +72,9 @@ impl Files {
     /// change them any more.
     pub(super) fn cut_log(&mut self) -> Result<bool, io::Error> {
         let (Some(shortest), true) = (self.lengths.first().copied(), self.lengths.len() > 1) else { return Ok(false) };
+        if !self.log(self.dir.path()).exists() {
+            return Ok(false);
+        }
         let dir = copied(self.dir.path())?;
         fs::OpenOptions::new().write(true).open(self.log(dir.path()))?.set_len(shortest)?;
         self.dir = dir;

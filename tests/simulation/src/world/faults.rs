@@ -213,6 +213,7 @@ impl World<'_> {
                 && let Some(bridge) = self.bridges.get_mut(&run)
             {
                 bridge.stop(clocks);
+                self.leaving.insert(run);
                 self.wake_at(Sleeper::Bridge(run), self.now);
                 self.start_bridge_later();
             }
@@ -242,7 +243,7 @@ impl World<'_> {
         if let Some(older) = older {
             let steps = self.faults.rng.random_range(50..2_000);
             self.crashes.entry(older).or_default().begin(steps);
-            self.doubled.insert(older);
+            self.leaving.insert(older);
         }
         Ok(())
     }
@@ -344,11 +345,14 @@ impl World<'_> {
                 Ok(())
             }
             _ => {
-                if let Some(run) = self.last_runtime() {
+                // Before the process ends: its end writes the log into the file.
+                let is_cut = self.disk.cut_log().map_err(broken)?;
+                let is_older = is_cut || self.disk.put_back().map_err(broken)?;
+                if let Some(run) = self.last_runtime().filter(|_| is_older) {
                     self.kill_runtime(run, "runtime: before its ledger is replaced")?;
                 }
-                if self.disk.cut_log().map_err(broken)? || self.disk.put_back().map_err(broken)? {
-                    self.tell(&Fact::Injected("ledger: an older one"))?;
+                if is_older {
+                    self.tell(&Fact::Injected(if is_cut { "ledger: log cut" } else { "ledger: an older copy" }))?;
                 }
                 self.see_to_disk()
             }

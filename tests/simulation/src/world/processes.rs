@@ -66,6 +66,7 @@ impl World<'_> {
         }
         if is_gone {
             self.bridges.remove(&run);
+            self.leaving.remove(&run);
             self.abandon_streams(run);
             return self.tell(&Fact::Ended { process: Process::Bridge, run, ending: Ending::Stop });
         }
@@ -114,7 +115,7 @@ impl World<'_> {
         self.abandon_streams(run);
         self.tell(&Fact::Ended { process: Process::Bridge, run, ending: Ending::Crash(step) })?;
         self.see_to_broker()?;
-        if !self.doubled.remove(&run) {
+        if !self.leaving.remove(&run) {
             self.start_bridge_later();
         }
         Ok(())

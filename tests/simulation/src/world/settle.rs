@@ -32,6 +32,14 @@ impl World<'_> {
         self.algorithms.recover();
         self.frozen.clear();
         self.crashes.clear();
+        for run in std::mem::take(&mut self.leaving) {
+            self.leaving.insert(run);
+            self.kill_bridge(run, "bridge: another one is there")?;
+        }
+        let newest = self.runtimes.keys().next_back().copied();
+        for run in self.runtimes.keys().copied().filter(|run| Some(*run) != newest).collect::<Vec<_>>() {
+            self.kill_runtime(run, "runtime: another one is there")?;
+        }
         for run in self.bridges.keys().copied().collect::<Vec<_>>() {
             self.wake_at(super::Sleeper::Bridge(run), self.now);
         }
