@@ -232,3 +232,35 @@ impl Config {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(ticks: usize, message_ticks: usize) -> Config {
+        let unacknowledged = Bounds { ticks, message_ticks, bytes: 1 << 20 };
+        Config {
+            mqtt: MqttConfig::new("mqtt://broker"),
+            runtime_url: "http://runtime:50051".to_owned(),
+            account: "default/test".to_owned(),
+            decisions_topic: None,
+            limits: Limits { unacknowledged, ..Limits::default() },
+        }
+    }
+
+    #[test]
+    fn bound_on_ticks_leaves_room_for_one_message() {
+        assert!(with(8, 8).check(0).is_ok() && with(MAX_TICKS, MAX_TICKS).check(0).is_ok());
+        let refused = with(MAX_TICKS - 1, MAX_TICKS).check(0).unwrap_err().to_string();
+        assert_eq!(refused, "the bound on unacknowledged ticks must be at least 10000, not 9999");
+    }
+
+    #[test]
+    fn temporary_session_has_a_client_id_of_its_own() {
+        let mut config = with(8, 8);
+        config.mqtt.session = Session::Temporary;
+        let checked = config.check(0xf).unwrap();
+        assert_eq!(checked.subscribing.client_id, "intuition.default.test.0000000f");
+        assert_eq!(checked.publishing.client_id, "intuition.default.test.0000000f.pub");
+    }
+}

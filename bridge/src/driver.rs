@@ -146,7 +146,7 @@ impl Driver {
     }
 
     /// Brings the bridge to its end, without a wait that has no bound.
-    async fn farewell(mut self) {
+    async fn farewell(&mut self) {
         self.machine.begin_farewell(self.now());
         self.carry_out();
         while self.machine.phase() == Phase::Draining {

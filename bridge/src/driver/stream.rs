@@ -15,7 +15,7 @@ type Opening = Pin<Box<dyn Future<Output = Result<Stream, RuntimeError>> + Send>
 enum State {
     Closed,
     Opening(Opening),
-    Open(Stream),
+    Open(Box<Stream>),
 }
 
 /// See the module.
@@ -49,7 +49,7 @@ impl RuntimeStream {
             State::Closed => pending().await,
             State::Opening(opening) => match opening.await {
                 Ok(stream) => {
-                    self.state = State::Open(stream);
+                    self.state = State::Open(Box::new(stream));
                     Said::Connected
                 }
                 Err(error) => {
