@@ -210,10 +210,10 @@ impl Machine {
 
     /// When [`Machine::advance`] is to be called at the latest.
     pub fn wake(&self, now: Now) -> Instant {
-        let publisher = self.publisher.wake(now.instant);
         if let Some(farewell) = &self.farewell {
-            return farewell.wake(publisher, now.instant);
+            return farewell.wake(self.publisher.wake_to_send(now.instant), now.instant);
         }
+        let publisher = self.publisher.wake(now.instant);
         let times = [self.session.wake(), self.quotes.wake(), publisher, self.ledger_warning_until];
         times.into_iter().flatten().fold(now.instant + IDLE, Instant::min)
     }

@@ -51,14 +51,15 @@ pub(super) enum Farewell {
 }
 
 impl Farewell {
-    /// `publisher`: when something has to be published.
-    pub(super) fn wake(self, publisher: Option<Instant>, now: Instant) -> Instant {
-        let until = match self {
-            Self::Draining { sending_until, .. } if now < sending_until => sending_until,
-            Self::Draining { until, .. } | Self::Announcing { until } => until,
-            Self::Finishing { until } | Self::Disconnecting { until } => return until,
-        };
-        publisher.map_or(until, |publisher| publisher.min(until))
+    /// `to_send`: when an entry of the outbox is to be sent. The state has its time after the draining.
+    pub(super) fn wake(self, to_send: Option<Instant>, now: Instant) -> Instant {
+        match self {
+            Self::Draining { sending_until, until } => {
+                let until = if now < sending_until { sending_until } else { until };
+                to_send.map_or(until, |to_send| to_send.min(until))
+            }
+            Self::Announcing { until } | Self::Finishing { until } | Self::Disconnecting { until } => until,
+        }
     }
 }
 
