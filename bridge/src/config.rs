@@ -109,8 +109,8 @@ pub struct Limits {
     /// Bytes in a batch in its encoded form, or one larger delivery. Batches at the runtime have `batches` times as many, and
     /// one delivery more.
     pub batch_bytes: usize,
-    /// Bytes of the largest delivery in its encoded form; a message whose delivery is larger becomes a dead letter. The runtime
-    /// takes no more than the default.
+    /// Bytes of the largest delivery in its encoded form. A message with a larger delivery becomes a dead letter. The default is
+    /// the bound of the runtime.
     pub delivery_bytes: usize,
     /// Messages at the broker without a PUBACK, where it does not take fewer.
     pub publishes: usize,
@@ -186,7 +186,7 @@ pub(crate) struct Checked {
 }
 
 impl Config {
-    /// Finds what is wrong. `client`: part of the client id of a temporary session.
+    /// Checks all parts. `client`: part of the client id of a temporary session.
     pub(crate) fn check(&self, client: u32) -> Result<Checked, ConfigError> {
         let address: Address = self.mqtt.url.parse()?;
         let publishable = |text: &str| !text.contains(['+', '#', '\0']) && topic::check_filter(text).is_ok();

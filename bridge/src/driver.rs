@@ -117,7 +117,7 @@ impl Driver {
 
     fn handle(&mut self, input: Input) {
         self.machine.handle(input, self.now());
-        // At once: a stream that is given up must have no further news.
+        // At once: a stream that is given up must have no further events.
         self.carry_out();
     }
 

@@ -43,7 +43,7 @@ impl RuntimeStream {
         self.state = State::Closed;
     }
 
-    /// The next news. May be abandoned at any time.
+    /// The next event. May be abandoned at any time.
     pub(super) async fn next(&mut self) -> Said {
         match &mut self.state {
             State::Closed => pending().await,

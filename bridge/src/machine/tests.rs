@@ -35,7 +35,7 @@ impl Clock for Standing {
     }
 }
 
-/// A machine that is driven by hand, with a time that goes on only when it is told to.
+/// A machine that is driven by hand. Time passes only by [`Hand::pass`].
 struct Hand {
     machine: Machine,
     connections: Connections,
@@ -149,7 +149,7 @@ fn committed(number: u64, position: u64) -> Committed {
     }
 }
 
-/// The one message that is sent to the runtime, beside which nothing is done.
+/// Expects one message to the runtime and no other action.
 fn sent(actions: &[Action]) -> &process_request::Message {
     let [Action::Send(message)] = actions else { panic!("one message to the runtime, not {actions:?}") };
     message

@@ -2,7 +2,8 @@
 
 use super::{Ack, Message};
 
-/// What a connection is to do. It is void unless `epoch` is the connection's. [`Request::Disconnect`] is about all of them.
+/// A request to a link. Its `epoch` names the connection that it is for: in another epoch it has no effect.
+/// [`Request::Disconnect`] is for every epoch.
 #[derive(Debug)]
 pub enum Request {
     /// Publish with `QoS` 1. Answered by [`Event::Published`](super::Event::Published) with the same token.
@@ -11,7 +12,7 @@ pub enum Request {
         epoch: u64,
         /// For the answer.
         token: u64,
-        /// What to publish.
+        /// The message.
         message: Message,
     },
     /// Subscribe with `QoS` 1, without the messages that the broker kept. Answered by
@@ -53,11 +54,11 @@ pub enum Request {
         /// One for each message.
         acks: Vec<Ack>,
     },
-    /// Give the connection up, as after a takeover that the broker told of: the next attempt is made after a pause.
+    /// Give the connection up. The next attempt is made after a pause, as after a takeover of the session.
     StandDown {
         /// The connection.
         epoch: u64,
     },
-    /// Say farewell, so that no last will is published, and make no further attempt.
+    /// Send DISCONNECT, so that the broker publishes no last will, and make no further attempt to connect.
     Disconnect,
 }
