@@ -8,6 +8,7 @@ mod letters;
 mod load;
 mod outbox;
 mod property;
+mod sizes;
 mod sources;
 mod swap;
 mod topics;
