@@ -282,6 +282,11 @@ pub enum Fact {
         /// Part and reason.
         reasons: Vec<(String, String)>,
     },
+    /// The broker refuses this topic to the end of the run. What this makes impossible is no broken promise.
+    RefusedForEver {
+        /// Topic.
+        topic: String,
+    },
     /// No more faults from here on: the system has to settle.
     FaultsEnded,
     /// The end of the run: the account's answer, `None` where nobody answered, and whether both processes are ready.

@@ -11,10 +11,15 @@
 //! - `check`: the promises, with arithmetic of its own. `coverage`: how often each fault and outcome occurred.
 
 pub mod broker;
+pub mod check;
+pub mod command;
 pub mod consumer;
+pub mod coverage;
 pub mod facts;
 pub mod plan;
 pub mod process;
 pub mod publisher;
 pub mod storage;
 pub mod world;
+pub mod report;
+pub mod run;

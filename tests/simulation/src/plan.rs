@@ -6,6 +6,8 @@ use algo_runtime::{responses, sizes::Sizes as EngineSizes, writer};
 use bridge::{Limits, inflight::Bounds, mqtt, outbox};
 use rand::{RngExt as _, SeedableRng as _, rngs::ChaCha8Rng};
 
+use crate::publisher;
+
 /// One seed in so many runs with the sizes of production and a backlog of [`LARGE_BACKLOG`] quotes.
 pub const LARGE_EVERY: u64 = 200;
 /// Quotes that wait in a large run.
@@ -111,7 +113,7 @@ impl Plan {
     }
 
     fn small(seed: u64, draw: &mut ChaCha8Rng) -> Self {
-        let message_ticks = draw.random_range(1..=8);
+        let message_ticks = draw.random_range(publisher::LONGEST..=10);
         // At least one message fits; the runtime keeps twice what a bridge may hold.
         let ticks = message_ticks + draw.random_range(1..=24_usize);
         let window = (2 * ticks as u64).max(16);
@@ -171,7 +173,7 @@ impl Plan {
             seed,
             scale: Scale::Real,
             quotes: LARGE_BACKLOG,
-            message_ticks: draw.random_range(1..=64),
+            message_ticks: bridge::MAX_TICKS,
             active: Duration::from_secs(60),
             faults: draw.random_range(0..=6),
             crashes: draw.random_range(0..=3),

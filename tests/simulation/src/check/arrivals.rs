@@ -1,0 +1,224 @@
+//! A message from the broker to its acknowledgement: delivered to a bridge, sent to the runtime, answered, published,
+//! acknowledged.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
+
+use algo_runtime::ledger::Outcome;
+use intuition_api::v1::{self, TickOutcome, tick_outcome::Kind};
+
+use super::{
+    hold,
+    outbox::{Item, Outbox},
+    promise,
+    quotes::{Hash, Quotes, Subject, places, subject},
+    rows::{Rows, name},
+};
+use crate::facts::{ConnectionId, Identity, MessageId, Place, RunId, Time, Violation};
+
+/// A delivery as a bridge sent it to the runtime.
+#[derive(Debug, Clone)]
+struct Sent {
+    /// When it was sent last, counted in facts.
+    at: u64,
+    topic: String,
+    hash: Hash,
+    packet_id: u32,
+    ticks: usize,
+}
+
+/// An outcome that a bridge has.
+#[derive(Debug)]
+struct Answer {
+    /// When its delivery was sent.
+    sent_at: u64,
+    /// What has to be published first.
+    owed: Vec<Rc<Item>>,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Arrivals {
+    /// Facts heard, to tell earlier from later.
+    clock: u64,
+    /// Packet identifiers of a message on a connection, with the time of each delivery.
+    delivered: BTreeMap<(ConnectionId, MessageId), Vec<(u16, u64)>>,
+    sent: BTreeMap<(RunId, u64), Sent>,
+    answers: BTreeMap<(String, Hash, u32), Answer>,
+    /// Topics and payloads that have an outcome.
+    answered: BTreeSet<(String, Hash)>,
+    /// What the runtime said to have seen longer ago than it keeps outcomes.
+    forgotten: BTreeSet<Subject>,
+}
+
+impl Arrivals {
+    /// The broker wrote a message to a bridge.
+    pub(super) fn delivered(
+        &mut self,
+        message: MessageId,
+        connection: ConnectionId,
+        packet_id: u16,
+        quotes: &mut Quotes,
+    ) {
+        self.clock += 1;
+        let deliveries = self.delivered.entry((connection, message)).or_default();
+        deliveries.push((packet_id, self.clock));
+        quotes.copied(message, deliveries.len() as u64);
+    }
+
+    /// A bridge handed a delivery to the runtime.
+    pub(super) fn sent(&mut self, bridge: RunId, delivery: &v1::Delivery, quotes: &Quotes) -> Result<(), Violation> {
+        self.clock += 1;
+        let hash: Hash = delivery.payload_sha256.as_ref().try_into().unwrap_or_default();
+        let (number, topic) = (delivery.number, &delivery.topic);
+        hold!(
+            !quotes.bodies(topic, &hash).is_empty(),
+            promise::ONE_OUTCOME,
+            "bridge run {bridge} sends delivery {number} on {topic:?} with payload {}, which the broker never took",
+            hex::encode(hash)
+        );
+        let (topic, packet_id) = (topic.clone(), delivery.packet_id);
+        let sent = Sent { at: self.clock, topic, hash, packet_id, ticks: delivery.ticks.len() };
+        self.sent.insert((bridge, number), sent);
+        Ok(())
+    }
+
+    /// A bridge received an outcome: it is durable.
+    pub(super) fn outcome(
+        &mut self,
+        bridge: RunId,
+        outcome: &v1::DeliveryOutcome,
+        quotes: &Quotes,
+        rows: &Rows,
+        outbox: &Outbox,
+    ) -> Result<(), Violation> {
+        self.clock += 1;
+        let number = outcome.number;
+        let Some(sent) = self.sent.get(&(bridge, number)).cloned() else {
+            hold!(false, promise::ACKNOWLEDGED, "bridge run {bridge} has an outcome of delivery {number}, which it never sent");
+            return Ok(());
+        };
+        let found = outcome.ticks.len();
+        hold!(
+            found == sent.ticks,
+            promise::ACKNOWLEDGED,
+            "delivery {number} of bridge run {bridge} has {} places and {found} outcomes",
+            sent.ticks
+        );
+        let bodies = quotes.bodies(&sent.topic, &sent.hash);
+        for (tick, index) in outcome.ticks.iter().zip(0_u32..) {
+            let of_body = |body: &Rc<crate::facts::Body>| body.places.get(index as usize).cloned();
+            let fits = bodies.iter().filter_map(of_body).any(|place| has_outcome(&place, index, tick, &sent, rows));
+            let place = bodies.first().and_then(of_body);
+            hold!(
+                fits || place.is_none(),
+                promise::ACKNOWLEDGED,
+                "bridge run {bridge} is told the outcome {} {:?} (decisions {:?}, positions {:?}) of place {index} of delivery {number}, {}: the ledger has no such outcome",
+                tick.kind().as_str_name(),
+                tick.reason,
+                tick.seqs,
+                tick.positions,
+                place.map_or(String::new(), |place| name(subject(&place, sent.hash, index), quotes))
+            );
+        }
+        let is_forgotten = |tick: &&(&TickOutcome, u32)| tick.0.kind() == Kind::Forgotten;
+        for (_, index) in outcome.ticks.iter().zip(0_u32..).collect::<Vec<_>>().iter().filter(is_forgotten) {
+            let places = bodies.iter().filter_map(|body| body.places.get(*index as usize));
+            self.forgotten.extend(places.map(|place| subject(place, sent.hash, *index)));
+        }
+        let positions = outcome.ticks.iter().flat_map(|tick| &tick.positions);
+        let owed: Vec<Rc<Item>> = positions.filter_map(|position| outbox.at(*position).cloned()).collect();
+        self.answered.insert((sent.topic.clone(), sent.hash));
+        let key = (sent.topic, sent.hash, sent.packet_id);
+        let is_older = self.answers.get(&key).is_some_and(|answer| answer.sent_at > sent.at);
+        if !is_older {
+            self.answers.insert(key, Answer { sent_at: sent.at, owed });
+        }
+        self.sent.remove(&(bridge, number));
+        Ok(())
+    }
+
+    pub(super) const fn forgotten(&self) -> &BTreeSet<Subject> {
+        &self.forgotten
+    }
+
+    /// The broker read the acknowledgement of a message.
+    pub(super) fn acknowledged(
+        &mut self,
+        (message, connection): (MessageId, ConnectionId),
+        quotes: &mut Quotes,
+        outbox: &Outbox,
+        now: Time,
+    ) -> Result<(), Violation> {
+        self.clock += 1;
+        let Some(deliveries) = self.delivered.remove(&(connection, message)) else {
+            hold!(
+                false,
+                promise::ACKNOWLEDGED,
+                "message {message} is acknowledged on connection {connection}, where it was not delivered"
+            );
+            return Ok(());
+        };
+        let Some(known) = quotes.message(message) else { return Ok(()) };
+        if !known.is_passed() {
+            let (topic, hash) = (&known.body.topic, known.hash);
+            // A bridge reads one of several copies, perhaps on an earlier connection.
+            let answers = deliveries.iter().filter_map(|(packet_id, delivered_at)| {
+                let answer = self.answers.get(&(topic.clone(), hash, u32::from(*packet_id)))?;
+                (answer.sent_at > *delivered_at).then_some(answer)
+            });
+            let answer = answers.max_by_key(|answer| answer.sent_at);
+            let was_answered = known.copies > 1 && self.answered.contains(&(topic.clone(), hash));
+            hold!(
+                answer.is_some() || was_answered,
+                promise::ACKNOWLEDGED,
+                "message {message} on {topic:?} ({}) is acknowledged on connection {connection} (packet identifier, fact \
+                 {deliveries:?}), and its bridge has no outcome of it",
+                places(&known.body)
+            );
+            let open = answer.into_iter().flat_map(|answer| &answer.owed).find(|item| outbox.is_owed(item, now));
+            hold!(
+                open.is_none(),
+                promise::ACKNOWLEDGED,
+                "message {message} on {topic:?} ({}) is acknowledged before this is published: {}",
+                places(&known.body),
+                open.map_or("", |item| &item.key)
+            );
+        }
+        quotes.acknowledged(message);
+        Ok(())
+    }
+}
+
+/// Whether the ledger has the outcome of a place that a bridge is told.
+fn has_outcome(place: &Place, index: u32, tick: &TickOutcome, sent: &Sent, rows: &Rows) -> bool {
+    let subject = subject(place, sent.hash, index);
+    if tick.kind() == Kind::Forgotten {
+        return rows.has(subject, |_| true) || is_passed(place, subject, sent, rows);
+    }
+    rows.has(subject, |outcome| is_told(outcome, tick))
+}
+
+/// Whether a number was passed by, so that its quote is recognised without an outcome of its own.
+fn is_passed(place: &Place, subject: Subject, sent: &Sent, rows: &Rows) -> bool {
+    match place {
+        Place::Quote(quote) => match &quote.identity {
+            Identity::Numbered { source, seq } => rows.is_passed(&sent.topic, source, *seq),
+            _ => rows.has_lost(subject),
+        },
+        // It may carry a number of its own, which is not known here.
+        Place::Unusable(_) => true,
+    }
+}
+
+fn is_told(outcome: &Outcome, tick: &TickOutcome) -> bool {
+    let is_range = |numbers: &[u64], first: u64, count: u32| {
+        numbers.len() == count as usize && numbers.iter().zip(first..).all(|(number, expected)| *number == expected)
+    };
+    outcome.kind == tick.kind()
+        && outcome.reason == tick.reason
+        && is_range(&tick.positions, outcome.first_position, outcome.positions)
+        && is_range(&tick.seqs, outcome.first_seq, outcome.seqs)
+}

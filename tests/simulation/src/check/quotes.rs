@@ -1,0 +1,223 @@
+//! What publishers made and the broker took: messages, quotes, and how often each quote may have an outcome.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
+
+use algo_runtime::ledger::WindowRow;
+use sha2::{Digest as _, Sha256};
+
+use super::{
+    amounts::{PRICE_PLACES, units},
+    hold, promise,
+};
+use crate::facts::{Body, Identity, Loss, MessageId, Place, Quote, Serial, Violation};
+
+/// SHA-256 of a payload.
+pub(super) type Hash = [u8; 32];
+
+/// What can have an outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Subject {
+    /// A quote.
+    Quote(Serial),
+    /// A place that is none, in all messages with this payload.
+    Unusable(Hash, u32),
+}
+
+/// A message that the broker took.
+#[derive(Debug)]
+pub(super) struct Message {
+    pub(super) body: Rc<Body>,
+    pub(super) hash: Hash,
+    pub(super) lost: Option<Loss>,
+    pub(super) is_acknowledged: bool,
+    /// Deliveries of it on one connection, at most: one for each filter that matches, at some brokers.
+    pub(super) copies: u64,
+}
+
+impl Message {
+    /// Whether a bridge acknowledges it without reading a quote.
+    pub(super) fn is_passed(&self) -> bool {
+        self.body.places.is_empty() || self.body.user_properties.iter().any(|(name, _)| name == "dead-letter")
+    }
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Quotes {
+    messages: BTreeMap<MessageId, Message>,
+    /// Different bodies of the same topic and payload differ in their user properties.
+    by_payload: BTreeMap<(String, Hash), Vec<Rc<Body>>>,
+    quotes: BTreeMap<Serial, Quote>,
+    by_trade: BTreeMap<(String, i128), Serial>,
+    by_identity: BTreeMap<(String, Identity), BTreeSet<Serial>>,
+    /// Places of a subject in all messages that were taken, each counted for each of its copies.
+    places: BTreeMap<Subject, u64>,
+    /// How often the broker went back to an older file.
+    went_back: u64,
+}
+
+impl Quotes {
+    pub(super) fn taken(&mut self, message: MessageId, body: &Rc<Body>) {
+        let hash: Hash = Sha256::digest(&body.payload).into();
+        let taken = Message { body: Rc::clone(body), hash, lost: None, is_acknowledged: false, copies: 1 };
+        if !taken.is_passed() {
+            self.count(body, hash);
+            let bodies = self.by_payload.entry((body.topic.clone(), hash)).or_default();
+            if !bodies.iter().any(|known| Rc::ptr_eq(known, body) || known == body) {
+                bodies.push(Rc::clone(body));
+            }
+            for place in &body.places {
+                self.note(&body.topic, place);
+            }
+        }
+        self.messages.insert(message, taken);
+    }
+
+    fn note(&mut self, topic: &str, place: &Place) {
+        let Place::Quote(quote) = place else { return };
+        if self.quotes.insert(quote.serial, quote.clone()).is_some() {
+            return;
+        }
+        if let Some(price) = units(&quote.price, PRICE_PLACES) {
+            self.by_trade.insert((quote.symbol.clone(), price), quote.serial);
+        }
+        if quote.identity != Identity::Bare {
+            let key = (topic.to_owned(), quote.identity.clone());
+            self.by_identity.entry(key).or_default().insert(quote.serial);
+        }
+    }
+
+    fn count(&mut self, body: &Body, hash: Hash) {
+        for (place, index) in body.places.iter().zip(0..) {
+            *self.places.entry(subject(place, hash, index)).or_default() += 1;
+        }
+    }
+
+    pub(super) fn lost(&mut self, message: MessageId, loss: Loss) {
+        if let Some(message) = self.messages.get_mut(&message) {
+            message.lost = Some(loss);
+        }
+    }
+
+    pub(super) fn broker_went_back(&mut self) {
+        self.went_back += 1;
+    }
+
+    pub(super) fn message(&self, message: MessageId) -> Option<&Message> {
+        self.messages.get(&message)
+    }
+
+    pub(super) fn acknowledged(&mut self, message: MessageId) {
+        if let Some(message) = self.messages.get_mut(&message) {
+            message.is_acknowledged = true;
+        }
+    }
+
+    /// A message was delivered so often on one connection.
+    pub(super) fn copied(&mut self, message: MessageId, copies: u64) {
+        let Some(known) = self.messages.get_mut(&message).filter(|known| known.copies < copies) else { return };
+        let more = copies - std::mem::replace(&mut known.copies, copies);
+        let (body, hash, is_passed) = (Rc::clone(&known.body), known.hash, known.is_passed());
+        if !is_passed {
+            (0..more).for_each(|_| self.count(&body, hash));
+        }
+    }
+
+    pub(super) fn quote(&self, serial: Serial) -> Option<&Quote> {
+        self.quotes.get(&serial)
+    }
+
+    /// The quote that a decision names.
+    pub(super) fn traded(&self, symbol: &str, price: &str) -> Option<Serial> {
+        self.by_trade.get(&(symbol.to_owned(), units(price, PRICE_PLACES)?)).copied()
+    }
+
+    /// Whether another quote has the same identity.
+    pub(super) fn is_shared(&self, topic: &str, identity: &Identity) -> bool {
+        self.by_identity.get(&(topic.to_owned(), identity.clone())).is_some_and(|serials| serials.len() > 1)
+    }
+
+    /// The bodies with this payload.
+    pub(super) fn bodies(&self, topic: &str, hash: &Hash) -> &[Rc<Body>] {
+        self.by_payload.get(&(topic.to_owned(), *hash)).map_or(&[], Vec::as_slice)
+    }
+
+    /// The place that a row is about.
+    pub(super) fn place_of(&self, row: &WindowRow) -> Option<&Place> {
+        let bodies = self.bodies(&row.channel, &row.payload_sha256);
+        let places = || bodies.iter().filter_map(|body| body.places.get(row.index as usize));
+        places().find(|place| fits(place, row)).or_else(|| places().next())
+    }
+
+    /// How often a subject may have an outcome: once for each message that brings it, and again for each time at which the broker
+    /// went back.
+    pub(super) fn allowed(&self, subject: Subject) -> u64 {
+        self.places.get(&subject).copied().unwrap_or_default().saturating_mul(1 + self.went_back)
+    }
+
+    /// Places that have to have an outcome at the end: those of messages that reached the bridge. A quote that is recognised by
+    /// itself counts once.
+    pub(super) fn due(&self, waiting: &BTreeSet<MessageId>) -> BTreeMap<Subject, (u64, MessageId)> {
+        let mut due: BTreeMap<Subject, (u64, MessageId)> = BTreeMap::new();
+        for (number, message) in &self.messages {
+            if message.lost.is_some() || message.is_passed() || waiting.contains(number) {
+                continue;
+            }
+            for (place, index) in message.body.places.iter().zip(0..) {
+                due.entry(subject(place, message.hash, index)).or_insert((0, *number)).0 += 1;
+            }
+        }
+        due
+    }
+
+    /// Every message was lost by the broker, acknowledged, or still waits.
+    pub(super) fn check_end(&self, waiting: &BTreeSet<MessageId>) -> Result<(), Violation> {
+        for (number, message) in &self.messages {
+            let is_known = message.lost.is_some() || message.is_acknowledged || waiting.contains(number);
+            hold!(
+                is_known,
+                promise::SILENCE,
+                "message {number} on {:?} ({}) is gone: it was neither acknowledged nor lost, and does not wait",
+                message.body.topic,
+                places(&message.body)
+            );
+        }
+        Ok(())
+    }
+}
+
+/// What a place is counted as.
+pub(super) fn subject(place: &Place, hash: Hash, index: u32) -> Subject {
+    match place {
+        Place::Quote(quote) => Subject::Quote(quote.serial),
+        Place::Unusable(_) => Subject::Unusable(hash, index),
+    }
+}
+
+/// Whether a row has the identity of a place.
+pub(super) fn fits(place: &Place, row: &WindowRow) -> bool {
+    let Place::Quote(quote) = place else { return true };
+    match &quote.identity {
+        Identity::Numbered { source, seq } => row.source == *source && row.seq == Some(*seq),
+        Identity::Id(id) => row.id == *id,
+        Identity::NumberAlone(seq) => row.source.is_empty() && row.id.is_empty() && row.seq == Some(*seq),
+        Identity::Bare => row.id.is_empty() && row.seq.is_none(),
+    }
+}
+
+/// The quotes of a message, for a text.
+pub(super) fn places(body: &Body) -> String {
+    let shown: Vec<String> = body
+        .places
+        .iter()
+        .take(5)
+        .map(|place| match place {
+            Place::Quote(quote) => format!("quote {} {} at {}", quote.serial, quote.symbol, quote.price),
+            Place::Unusable(reason) => format!("unusable, {reason}"),
+        })
+        .collect();
+    format!("{} places: {}{}", body.places.len(), shown.join("; "), if body.places.len() > 5 { "; ..." } else { "" })
+}

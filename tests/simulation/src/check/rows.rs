@@ -1,0 +1,413 @@
+//! Outcomes: the rows of the window as they were committed, with the quotes that they are about. All of them are kept,
+//! also those that the runtime has forgotten.
+//!
+//! - `identities`: whether an identity had its outcome already. `numbers`: last numbers and gaps. `decided`: the decisions that a row names.
+
+mod decided;
+mod identities;
+mod numbers;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use algo_runtime::ledger::{Changes, Class, Outcome, Snapshot, WindowRow};
+use intuition_api::v1::{AccountResponse, Counter, tick_outcome::Kind};
+
+use self::{decided::Decided, identities::Identities, numbers::Numbers};
+use super::{
+    hold,
+    outbox::Outbox,
+    promise,
+    quotes::{Quotes, Subject, fits, subject},
+};
+use crate::facts::{MessageId, Place, Quote, RunId, Violation};
+
+/// Reasons for which a quote that could be read is a dead letter.
+const REASONS: [&str; 6] =
+    ["IdentityConflict", "Rejected", "SequenceWentBack", "SourceForgotten", "TooManySources", "TooManySymbols"];
+/// Reasons of dead letters that take no number from their source.
+const TAKE_NO_NUMBER: [&str; 4] = ["IdentityConflict", "SequenceWentBack", "SourceForgotten", "TooManySources"];
+
+/// A row with its quote.
+#[derive(Debug)]
+struct Line {
+    row: WindowRow,
+    subject: Subject,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Rows {
+    window: u64,
+    /// In the order of the commits.
+    lines: Vec<Line>,
+    last: BTreeMap<Class, u64>,
+    /// Rows by subject, as indices.
+    by_subject: BTreeMap<Subject, Vec<usize>>,
+    identities: Identities,
+    numbers: Numbers,
+    decided: Decided,
+    /// Outcomes of rows that were lost with a ledger.
+    gone: BTreeMap<Subject, Vec<Outcome>>,
+    /// Rows by kind and reason.
+    tally: BTreeMap<(&'static str, String), u64>,
+    /// Counters as committed.
+    counters: BTreeMap<(String, String), u64>,
+}
+
+impl Rows {
+    pub(super) fn new(window: u64) -> Self {
+        Self {
+            window,
+            lines: Vec::new(),
+            last: BTreeMap::new(),
+            by_subject: BTreeMap::new(),
+            identities: Identities::default(),
+            numbers: Numbers::default(),
+            decided: Decided::default(),
+            gone: BTreeMap::new(),
+            tally: BTreeMap::new(),
+            counters: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn commit(&mut self, changes: &Changes, quotes: &Quotes, outbox: &Outbox) -> Result<(), Violation> {
+        self.decided.begin(changes, quotes)?;
+        let mut missing = Vec::new();
+        for row in &changes.window {
+            let subject = self.check(row, quotes, outbox)?;
+            missing.extend(self.note(row, subject, quotes)?);
+        }
+        self.decided.end(changes)?;
+        numbers::compare(&missing, &changes.gaps)?;
+        self.count_gaps(changes);
+        self.counters.extend(changes.counters.iter().map(|(key, value)| (key.clone(), *value)));
+        let changed = changes.counters.keys().filter(|(name, _)| COUNTED.contains(&name.as_str()));
+        for (name, reason) in changed {
+            self.check_counter(name, reason, self.counters.get(&(name.clone(), reason.clone())).copied())?;
+        }
+        Ok(())
+    }
+
+    /// Whether a row may be there.
+    fn check(&self, row: &WindowRow, quotes: &Quotes, outbox: &Outbox) -> Result<Subject, Violation> {
+        let shown = show(row);
+        let place = quotes.place_of(row);
+        let hash = hex::encode(row.payload_sha256);
+        let Some(place) = place else {
+            hold!(false, promise::ONE_OUTCOME, "{shown} is about a place of payload {hash} that the broker never took");
+            return Ok(Subject::Unusable(row.payload_sha256, row.index));
+        };
+        let bodies = quotes.bodies(&row.channel, &row.payload_sha256);
+        let read_as = bodies.first().map_or(0, |body| body.places.len());
+        hold!(
+            bodies.iter().any(|body| body.places.len() == row.ticks as usize),
+            promise::SILENCE,
+            "{shown} is of a message with {read_as} places, and the bridge read {}",
+            row.ticks
+        );
+        let expected = self.last.get(&row.class).copied().unwrap_or_default() + 1;
+        hold!(
+            row.ordinal == expected,
+            promise::ONE_OUTCOME,
+            "{shown} has ordinal {}, should be {expected}: ordinals have no holes",
+            row.ordinal
+        );
+        let subject = subject(place, row.payload_sha256, row.index);
+        let before = self.by_subject.get(&subject).map_or(0, Vec::len) as u64;
+        let allowed = quotes.allowed(subject);
+        hold!(
+            before < allowed,
+            promise::ONE_OUTCOME,
+            "{shown} is outcome {} of {}: the broker took {allowed} of it; earlier: {}",
+            before + 1,
+            name(subject, quotes),
+            self.earlier(subject)
+        );
+        match place {
+            Place::Quote(quote) => self.check_quote(row, quote, quotes)?,
+            Place::Unusable(reason) => {
+                let conflicts = row.outcome.reason == "IdentityConflict" || row.outcome.reason == "SequenceWentBack";
+                hold!(
+                    row.outcome.kind == Kind::DeadLettered && (row.outcome.reason == *reason || conflicts),
+                    promise::DEAD_LETTERS,
+                    "{shown} should be a dead letter with the reason {reason}"
+                );
+            }
+        }
+        if row.outcome.kind == Kind::DeadLettered {
+            outbox.check_letter(row, &shown)?;
+        }
+        Ok(subject)
+    }
+
+    fn check_quote(&self, row: &WindowRow, quote: &Quote, quotes: &Quotes) -> Result<(), Violation> {
+        let shown = show(row);
+        hold!(
+            fits(&Place::Quote(quote.clone()), row),
+            promise::ONE_OUTCOME,
+            "{shown} has another identity than quote {}: {:?}",
+            quote.serial,
+            quote.identity
+        );
+        if row.outcome.kind != Kind::DeadLettered {
+            return Ok(());
+        }
+        let reason = row.outcome.reason.as_str();
+        hold!(
+            REASONS.contains(&reason),
+            promise::DEAD_LETTERS,
+            "{shown}: quote {} can be used, and is a dead letter",
+            quote.serial
+        );
+        if reason == "IdentityConflict" {
+            hold!(
+                quotes.is_shared(&row.channel, &quote.identity) || self.identities.is_of_unusable(row),
+                promise::DEAD_LETTERS,
+                "{shown}: no other quote has the identity of quote {}, {:?}",
+                quote.serial,
+                quote.identity
+            );
+        }
+        Ok(())
+    }
+
+    /// Takes a row that may be there. Returns the numbers that are missing before it.
+    fn note(
+        &mut self,
+        row: &WindowRow,
+        subject: Subject,
+        quotes: &Quotes,
+    ) -> Result<Option<numbers::Missing>, Violation> {
+        let (shown, named) = (show(row), name(subject, quotes));
+        let is_sparse = quotes
+            .bodies(&row.channel, &row.payload_sha256)
+            .iter()
+            .any(|body| body.user_properties.iter().any(|(name, value)| name == "numbering" && value == "sparse"));
+        let missing = self.numbers.take(row, &shown, &named, is_sparse)?;
+        self.decided.take(row, subject, &shown)?;
+        self.keep(row.clone(), subject).map_err(|ordinal| Violation {
+            promise: promise::ONE_OUTCOME,
+            text: format!("{shown}: {named} had its outcome with ordinal {ordinal} of the same class"),
+        })?;
+        Ok(missing)
+    }
+
+    /// Keeps a row. The error is the ordinal of an earlier row of the same identity.
+    fn keep(&mut self, row: WindowRow, subject: Subject) -> Result<(), u64> {
+        self.identities.take(&row, subject, self.window)?;
+        self.last.insert(row.class, row.ordinal);
+        self.by_subject.entry(subject).or_default().push(self.lines.len());
+        *self.tally.entry((counter_of(row.outcome.kind), row.outcome.reason.clone())).or_default() += 1;
+        self.lines.push(Line { row, subject });
+        Ok(())
+    }
+
+    fn count_gaps(&mut self, changes: &Changes) {
+        for gap in &changes.gaps {
+            let numbers = gap.last.abs_diff(gap.first).saturating_add(1);
+            *self.tally.entry(("gaps", String::new())).or_default() += numbers;
+        }
+    }
+
+    /// Whether a counter is what the rows add up to.
+    fn check_counter(&self, name: &str, reason: &str, value: Option<u64>) -> Result<(), Violation> {
+        let value = value.unwrap_or_default();
+        let rows = |(name_of, reason_of): &&(&str, String)| *name_of == name && reason_of == reason;
+        let rows: u64 = self.tally.iter().filter(|(key, _)| rows(key)).map(|(_, count)| *count).sum();
+        // A quote that an algorithm rejects although a person sold at it is a dead letter beside its outcome.
+        let is_right = if name == "deadLettered" { value >= rows } else { value == rows };
+        let of = if reason.is_empty() { String::new() } else { format!(" of {reason}") };
+        hold!(
+            is_right || reason == "Other" || (name == "gaps" && !reason.is_empty()),
+            promise::SILENCE,
+            "the counter {name}{of} is {value}, and the ledger has {rows} such outcomes"
+        );
+        Ok(())
+    }
+
+    /// A committed counter, summed over its reasons.
+    pub(super) fn counted(&self, name: &str) -> u64 {
+        self.counters.iter().filter(|((known, _), _)| known == name).map(|(_, value)| *value).sum()
+    }
+
+    /// Whether a subject has, or had before a ledger was lost, this outcome.
+    pub(super) fn has(&self, subject: Subject, is_it: impl Fn(&Outcome) -> bool) -> bool {
+        let indices = self.by_subject.get(&subject).map_or(&[][..], Vec::as_slice);
+        let mut here = indices.iter().filter_map(|index| self.lines.get(*index)).map(|line| &line.row.outcome);
+        let mut gone = self.gone.get(&subject).into_iter().flatten();
+        here.any(&is_it) || gone.any(&is_it)
+    }
+
+    /// Whether a number is not above the last one of its source.
+    pub(super) fn is_passed(&self, channel: &str, source: &str, seq: i64) -> bool {
+        !self.gone.is_empty() || self.numbers.is_passed(channel, source, seq)
+    }
+
+    /// Whether outcomes of a subject may have been lost with a ledger.
+    pub(super) fn has_lost(&self, subject: Subject) -> bool {
+        self.gone.contains_key(&subject)
+    }
+
+    /// A runtime opened the ledger that was committed.
+    pub(super) fn compare(&self, run: RunId, snapshot: &Snapshot) -> Result<(), Violation> {
+        let found = last_ordinals(snapshot);
+        for class in Class::ALL {
+            let (found, known) = (found.get(&class), self.last.get(&class));
+            hold!(
+                found == known,
+                promise::DURABLE,
+                "run {run} opened the ledger and found the outcomes of class {} up to {found:?}, {known:?} was committed",
+                class.name()
+            );
+        }
+        for (key, value) in &self.counters {
+            let found = snapshot.counters.get(key);
+            hold!(
+                found == Some(value),
+                promise::DURABLE,
+                "run {run} opened the ledger and found the counter {key:?} at {found:?}, {value} was committed"
+            );
+        }
+        Ok(())
+    }
+
+    /// Another ledger is in force.
+    pub(super) fn go_back(&mut self, snapshot: &Snapshot) -> Result<(), Violation> {
+        let last = last_ordinals(snapshot);
+        let lines = std::mem::take(&mut self.lines);
+        let mut gone = std::mem::take(&mut self.gone);
+        *self = Self::new(self.window);
+        self.decided.restore(snapshot.account.decisions);
+        for Line { row, subject } in lines {
+            if row.ordinal <= last.get(&row.class).copied().unwrap_or_default() {
+                // It was judged when it was committed.
+                self.keep(row, subject).ok();
+            } else {
+                gone.entry(subject).or_default().push(row.outcome);
+            }
+        }
+        self.gone = gone;
+        self.numbers.restore(snapshot);
+        self.counters.clone_from(&snapshot.counters);
+        let gaps = self.counters.get(&("gaps".to_owned(), String::new())).copied().unwrap_or_default();
+        self.tally.insert(("gaps", String::new()), gaps);
+        let found = &self.last;
+        hold!(*found == last, promise::DURABLE, "an older ledger has outcomes up to {last:?}, only {found:?} were committed");
+        Ok(())
+    }
+
+    fn earlier(&self, subject: Subject) -> String {
+        let indices = self.by_subject.get(&subject).map_or(&[][..], Vec::as_slice);
+        let shown = indices.iter().rev().take(3).filter_map(|index| self.lines.get(*index)).map(|line| show(&line.row));
+        shown.collect::<Vec<_>>().join("; ")
+    }
+
+    /// Every quote that reached the bridge has an outcome, and the counters say how many. `forgotten`: quotes that the runtime
+    /// said to have seen longer ago than it keeps outcomes.
+    pub(super) fn check_end(
+        &self,
+        quotes: &Quotes,
+        forgotten: &BTreeSet<Subject>,
+        end: (Option<&AccountResponse>, &BTreeSet<MessageId>),
+    ) -> Result<(), Violation> {
+        let (account, waiting) = end;
+        let mut unexplained = 0_u64;
+        for (subject, (messages, message)) in quotes.due(waiting) {
+            let gone = self.gone.get(&subject).map_or(0, Vec::len) as u64;
+            let rows = gone + self.by_subject.get(&subject).map_or(0, Vec::len) as u64;
+            hold!(
+                rows > 0 || forgotten.contains(&subject),
+                promise::SILENCE,
+                "{} of message {message} was delivered and acknowledged, and has no outcome",
+                name(subject, quotes)
+            );
+            if is_bare(subject, quotes) {
+                unexplained += messages.saturating_sub(rows);
+            }
+        }
+        let counted = self.counted("ambiguous").saturating_add(self.counted("reparsed"));
+        hold!(
+            unexplained <= counted || !self.gone.is_empty(),
+            promise::SILENCE,
+            "{unexplained} quotes without an identity have no outcome of their own, and {counted} are counted as ambiguous \
+             or reparsed"
+        );
+        account.map_or(Ok(()), |account| self.check_account(account))
+    }
+
+    /// Whether the counters of the account are what the rows add up to.
+    fn check_account(&self, account: &AccountResponse) -> Result<(), Violation> {
+        for counter in account.counters.iter().filter(|counter| COUNTED.contains(&counter.name.as_str())) {
+            self.check_counter(&counter.name, &counter.reason, Some(counter.value))?;
+        }
+        for ((name, reason), rows) in self.tally.iter().filter(|(_, rows)| **rows > 0) {
+            let has_it = |counter: &Counter| counter.name == *name && (counter.reason == *reason || counter.reason == "Other");
+            hold!(
+                account.counters.iter().any(has_it),
+                promise::SILENCE,
+                "{rows} outcomes {name} {reason} are in no counter of the account"
+            );
+        }
+        Ok(())
+    }
+}
+
+/// Counters that the rows add up to.
+const COUNTED: [&str; 7] =
+    ["decided", "noSignal", "denied", "deadLettered", "notSubscribed", "notListed", "gaps"];
+
+const fn counter_of(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Decided => "decided",
+        Kind::NoSignal => "noSignal",
+        Kind::Denied => "denied",
+        Kind::DeadLettered => "deadLettered",
+        Kind::NotSubscribed => "notSubscribed",
+        Kind::NotListed => "notListed",
+        Kind::Forgotten => "forgotten",
+        Kind::Unspecified => "unspecified",
+    }
+}
+
+/// Last ordinals of a ledger, by class.
+fn last_ordinals(snapshot: &Snapshot) -> BTreeMap<Class, u64> {
+    let mut last = BTreeMap::new();
+    let stretches = snapshot.older.iter().map(|stretch| (stretch.class, stretch.last));
+    for (class, ordinal) in stretches.chain(snapshot.window.iter().map(|row| (row.class, row.ordinal))) {
+        let known: &mut u64 = last.entry(class).or_default();
+        *known = ordinal.max(*known);
+    }
+    last
+}
+
+fn is_bare(subject: Subject, quotes: &Quotes) -> bool {
+    let Subject::Quote(serial) = subject else { return false };
+    quotes.quote(serial).is_some_and(|quote| quote.identity == crate::facts::Identity::Bare)
+}
+
+/// A subject, for a text.
+pub(super) fn name(subject: Subject, quotes: &Quotes) -> String {
+    match subject {
+        Subject::Quote(serial) => quotes.quote(serial).map_or_else(
+            || format!("quote {serial}"),
+            |quote| format!("quote {serial} ({} at {}, {:?})", quote.symbol, quote.price, quote.identity),
+        ),
+        Subject::Unusable(hash, index) => format!("place {index} of payload {}", hex::encode(hash)),
+    }
+}
+
+/// A row, for a text.
+fn show(row: &WindowRow) -> String {
+    let WindowRow { class, ordinal, run, delivery, index, channel, outcome, .. } = row;
+    let reason = if outcome.reason.is_empty() { String::new() } else { format!(" {}", outcome.reason) };
+    let seqs = if outcome.seqs == 0 {
+        String::new()
+    } else {
+        format!(", decisions {} to {}", outcome.first_seq, outcome.first_seq + u64::from(outcome.seqs) - 1)
+    };
+    format!(
+        "row {} {ordinal} (bridge run {run:x}, delivery {delivery}, place {index} on {channel:?}: {}{reason}{seqs})",
+        class.name(),
+        counter_of(outcome.kind)
+    )
+}

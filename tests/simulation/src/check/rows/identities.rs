@@ -1,0 +1,62 @@
+//! Whether a quote with an identity had its outcome already, within the window that is promised for it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use algo_runtime::ledger::{Class, WindowRow};
+
+use super::super::quotes::Subject;
+
+/// What a quote is recognised by, with its content.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Key {
+    class: Class,
+    channel: String,
+    source: String,
+    era: u64,
+    seq: Option<i64>,
+    id: String,
+    rank: u32,
+    subject: Subject,
+}
+
+/// The last ordinal of each identity.
+#[derive(Debug, Default)]
+pub(super) struct Identities {
+    last: BTreeMap<Key, u64>,
+    /// Channel, source, number and id of places that could not be used.
+    unusable: BTreeSet<(String, String, Option<i64>, String)>,
+}
+
+impl Identities {
+    /// Takes a row. The error is the ordinal of an earlier one with the same identity and content within the window.
+    pub(super) fn take(&mut self, row: &WindowRow, subject: Subject, window: u64) -> Result<(), u64> {
+        // Only its packet identifies a bare quote.
+        if row.seq.is_none() && row.id.is_empty() {
+            return Ok(());
+        }
+        // What is unusable is known by its place, not by its content.
+        let Subject::Quote(_) = subject else {
+            self.unusable.insert((row.channel.clone(), row.source.clone(), row.seq, row.id.clone()));
+            return Ok(());
+        };
+        let key = Key {
+            class: row.class,
+            channel: row.channel.clone(),
+            source: row.source.clone(),
+            era: row.era,
+            seq: row.seq,
+            id: row.id.clone(),
+            rank: row.rank,
+            subject,
+        };
+        match self.last.insert(key, row.ordinal) {
+            Some(earlier) if row.ordinal - earlier <= window => Err(earlier),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a place that could not be used had the identity of a row.
+    pub(super) fn is_of_unusable(&self, row: &WindowRow) -> bool {
+        self.unusable.contains(&(row.channel.clone(), row.source.clone(), row.seq, row.id.clone()))
+    }
+}

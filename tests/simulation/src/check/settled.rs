@@ -1,0 +1,146 @@
+//! The end of a run: without faults everything comes to rest.
+
+use std::collections::BTreeSet;
+
+use intuition_api::v1::{AccountResponse, ConfigureRequest, ConfigureResponse};
+
+use super::{
+    amounts::{MONEY_PLACES, money, units},
+    books::Books,
+    hold,
+    promise,
+};
+use crate::facts::{MessageId, Process, Violation};
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct End {
+    account: Option<AccountResponse>,
+    /// Of runtime and bridge; `None` before the end.
+    ready: Option<(bool, bool)>,
+    waiting: BTreeSet<MessageId>,
+    faults_ended: bool,
+    /// Topics that are refused to the end.
+    refused: BTreeSet<String>,
+    broker_ended: bool,
+    /// Net deposits that the last call in force asked for.
+    deposits: Option<String>,
+    /// An older ledger has older deposits, until the settings come again.
+    ledger_replaced: bool,
+}
+
+impl End {
+    pub(super) fn ended(&mut self, process: Process) {
+        self.broker_ended |= process == Process::Broker;
+    }
+
+    pub(super) fn ledger_replaced(&mut self) {
+        self.ledger_replaced = true;
+    }
+
+    pub(super) fn refused_for_ever(&mut self, topic: &str) {
+        self.refused.insert(topic.to_owned());
+    }
+
+    pub(super) fn faults_ended(&mut self) {
+        self.faults_ended = true;
+    }
+
+    /// Settings were confirmed.
+    pub(super) fn configured(&mut self, request: &ConfigureRequest, response: &ConfigureResponse) {
+        let Some(settings) = &request.settings else { return };
+        if response.cash_generation == request.generation && !request.starting_cash_unchanged {
+            self.deposits = Some(settings.starting_cash.clone());
+        }
+    }
+
+    pub(super) fn settled(&mut self, account: Option<&AccountResponse>, ready: (bool, bool), waiting: &[MessageId]) {
+        self.account = account.cloned();
+        self.ready = Some(ready);
+        self.waiting = waiting.iter().copied().collect();
+    }
+
+    pub(super) const fn account(&self) -> Option<&AccountResponse> {
+        self.account.as_ref()
+    }
+
+    pub(super) const fn waiting(&self) -> &BTreeSet<MessageId> {
+        &self.waiting
+    }
+
+    /// Whether decisions may wait at the end, since the broker refuses their topic.
+    pub(super) fn allows_unpublished(&self) -> bool {
+        self.refused.iter().any(|topic| !topic.ends_with("/dead-letter") && !topic.contains("/data/"))
+    }
+
+    /// Whether the broker kept all that it took.
+    pub(super) const fn is_broker_whole(&self) -> bool {
+        !self.broker_ended
+    }
+
+    pub(super) fn check(&self, books: &Books) -> Result<(), Violation> {
+        let Some((runtime, bridge)) = self.ready else {
+            hold!(false, promise::SETTLED, "the run ended before it came to rest");
+            return Ok(());
+        };
+        hold!(self.faults_ended, promise::SETTLED, "the run ended before its faults did");
+        let Some(account) = &self.account else {
+            hold!(false, promise::SETTLED, "the account does not answer at the end");
+            return Ok(());
+        };
+        self.check_account(account, books)?;
+        if self.allows_unpublished() {
+            return Ok(());
+        }
+        hold!(runtime, promise::SETTLED, "the runtime is not ready at the end");
+        hold!(bridge, promise::SETTLED, "the bridge is not ready at the end");
+        hold!(
+            self.waiting.is_empty(),
+            promise::SETTLED,
+            "{} messages still wait at the broker, from message {}",
+            self.waiting.len(),
+            self.waiting.first().copied().unwrap_or_default()
+        );
+        hold!(
+            account.unpublished == 0,
+            promise::SETTLED,
+            "{} entries of the outbox still wait",
+            account.unpublished
+        );
+        Ok(())
+    }
+
+    fn check_account(&self, account: &AccountResponse, books: &Books) -> Result<(), Violation> {
+        let sums = books.sums();
+        let (found, expected) = (account.decisions, sums.decisions);
+        hold!(found == expected, promise::SETTLED, "the account answers {found} decisions, the journal has {expected}");
+        let shown = [
+            ("cash", &account.cash, sums.cash),
+            ("invested", &account.invested, sums.invested),
+            ("realised", &account.realised, sums.realised),
+            ("deposits", &account.deposits, sums.deposits),
+        ];
+        for (name, found, expected) in shown {
+            hold!(
+                units(found, MONEY_PLACES) == Some(expected),
+                promise::SETTLED,
+                "the account answers {name} {found}, the journal adds up to {}",
+                money(expected)
+            );
+        }
+        let positions: Vec<_> = account
+            .positions
+            .iter()
+            .map(|position| (position.sid.clone(), position.quantity.clone(), position.cost.clone()))
+            .collect();
+        sums.check_positions(&positions)?;
+        let Some(deposits) = self.deposits.as_ref().filter(|_| !self.ledger_replaced) else { return Ok(()) };
+        hold!(
+            units(deposits, MONEY_PLACES) == Some(sums.deposits),
+            promise::SETTLED,
+            "the starting cash is {deposits}, and the net deposits are {}",
+            money(sums.deposits)
+        );
+        Ok(())
+    }
+}
