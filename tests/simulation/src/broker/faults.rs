@@ -10,14 +10,14 @@ use intuition_api::topic;
 use super::{Broker, ClientPacket, State};
 use crate::facts::{ConnectionId, Fact, Loss, Time};
 
-/// What a broker that starts again remembers.
+/// The memory of a broker that starts again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Memory {
     /// Everything, as after a stop in order.
     Kept,
     /// Nothing: it has no file, or the file was deleted.
     Lost,
-    /// What it had at the last [`Broker::save`]; nothing where there was none.
+    /// The state at the last [`Broker::save`]; nothing without one.
     Older,
 }
 
@@ -30,7 +30,7 @@ pub enum Silence {
     Unanswering,
 }
 
-/// What a frozen broker has not read.
+/// An event that a frozen broker has not read.
 #[derive(Debug)]
 pub(super) enum HeldBack {
     Packet(ConnectionId, ClientPacket),
