@@ -179,6 +179,19 @@ impl Broker {
         }
     }
 
+    /// The broker ends the connection of a client: with a DISCONNECT of this code, or without one.
+    pub fn throw_out(&mut self, client_id: &str, code: Option<u8>, now: Time) {
+        self.advance(now);
+        let Some(connection) = self.state.sessions.get(client_id).and_then(|session| session.connection) else {
+            return;
+        };
+        match code {
+            _ if self.faults.is_frozen() => {}
+            Some(code) => self.disconnect(connection, code, now),
+            None => self.close(connection, now),
+        }
+    }
+
     /// Until `until`, each PUBACK takes so much longer.
     pub fn slow(&mut self, delay: Duration, until: Time) {
         self.faults.slow = Some((delay, until));

@@ -5,6 +5,7 @@ use super::*;
 mod answers;
 mod faults;
 mod sessions;
+mod together;
 
 const BRIDGE: &str = "bridge";
 const NOW: Time = Duration::from_secs(1);
