@@ -45,7 +45,7 @@ mod code {
     pub(super) const SUBSCRIPTION_IDS_NOT_SUPPORTED: u8 = 0xa1;
 }
 
-/// What a broker writes to its file.
+/// The content of a broker's file.
 #[derive(Debug, Clone, Default)]
 struct State {
     sessions: BTreeMap<String, Session>,
@@ -96,7 +96,7 @@ impl Broker {
         &self.options
     }
 
-    /// The session of this client id has to get the messages of publishers: [`Fact::Lost`] is told of it alone, also while
+    /// The session of this client id is the bridge's: [`Fact::Lost`] is reported for it alone, also while
     /// the broker has no such session.
     pub fn follow(&mut self, client_id: &str) {
         self.followed.insert(client_id.to_owned());
@@ -149,12 +149,12 @@ impl Broker {
         std::mem::take(&mut self.output)
     }
 
-    /// Connections that the broker has closed since the last call, behind what it had written to them.
+    /// Connections that the broker has closed since the last call, behind the packets that it had written to them.
     pub fn take_closed(&mut self) -> Vec<ConnectionId> {
         std::mem::take(&mut self.closed)
     }
 
-    /// What happened since the last call.
+    /// The facts since the last call.
     pub fn take_facts(&mut self) -> Vec<Fact> {
         std::mem::take(&mut self.facts)
     }
@@ -175,7 +175,7 @@ impl Broker {
         answers.chain(expiries).chain(writes).min()
     }
 
-    /// Does what is due: answers that were late, sessions that expire, packets that a silent broker left unread.
+    /// Writes late answers that are due, ends sessions that expire, and reads the packets that a frozen broker left unread.
     pub fn advance(&mut self, now: Time) {
         if self.faults.is_frozen_at(now) {
             return;

@@ -43,7 +43,7 @@ pub enum Kind {
     Bare,
 }
 
-/// What a publisher hands to the broker.
+/// A PUBLISH of a publisher.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outgoing {
     /// The message.
@@ -70,7 +70,7 @@ pub struct Publisher {
     serials: std::ops::Range<Serial>,
     /// Quotes of messages whose answer was lost, which are published in other messages.
     again: VecDeque<Quote>,
-    /// A message that is published again as it is.
+    /// A message that is published again unchanged.
     repeat: Option<Sent>,
     underway: Option<Sent>,
     /// The most quotes of a message.
@@ -220,7 +220,7 @@ impl Publisher {
                 None => self.serials.next().map(|serial| self.numbering.quote(serial, &mut self.draw)),
             };
             let Some(quote) = quote else { break };
-            // Quotes of one message with one identity would be told apart by their rank, which another message may change.
+            // Quotes of one message with one identity differ in their rank alone, which another message may change.
             if quote.identity != Identity::Bare && quotes.iter().any(|other| other.identity == quote.identity) {
                 self.again.push_front(quote);
                 break;

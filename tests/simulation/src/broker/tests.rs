@@ -5,6 +5,7 @@ use super::*;
 mod answers;
 mod faults;
 mod sessions;
+mod together;
 
 const BRIDGE: &str = "bridge";
 const NOW: Time = Duration::from_secs(1);
@@ -87,7 +88,7 @@ fn deliveries(broker: &mut Broker) -> Vec<Delivery> {
         .collect()
 }
 
-/// Message, packet identifier and DUP of what was delivered.
+/// Message, packet identifier and DUP of each delivery.
 fn delivered(broker: &mut Broker) -> Vec<(MessageId, u16, bool)> {
     deliveries(broker).into_iter().map(|delivery| (delivery.message, delivery.packet_id, delivery.duplicate)).collect()
 }

@@ -41,7 +41,7 @@ fn is_dead_letter(body: &Body) -> bool {
     body.user_properties.iter().any(|(name, _)| name == DEAD_LETTER)
 }
 
-/// Publishes everything. `answer` says what becomes of a message: `None`, the answer is lost.
+/// Publishes everything. `answer` is the broker's answer to a message; `None`: the answer is lost.
 fn run(publishers: &mut [Publisher], mut answer: impl FnMut(&Outgoing) -> Option<bool>) -> (Vec<Outgoing>, Time) {
     let mut published = Vec::new();
     let mut end = Time::ZERO;

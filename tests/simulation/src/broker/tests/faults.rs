@@ -141,6 +141,20 @@ fn slow_pubacks_come_later() {
 }
 
 #[test]
+fn a_client_is_thrown_out_with_a_code_or_without() {
+    for (code, expected) in [(Some(0x8b), vec![ServerPacket::Disconnect { code: 0x8b }]), (None, vec![])] {
+        let mut broker = broker(|_| {});
+        let connection = subscribed(&mut broker);
+        broker.throw_out("other", code, NOW);
+        broker.throw_out(BRIDGE, code, NOW);
+        assert_eq!(packets(&mut broker), expected);
+        assert_eq!(broker.take_closed(), [connection]);
+        broker.throw_out(BRIDGE, code, NOW);
+        assert!(broker.take_closed().is_empty());
+    }
+}
+
+#[test]
 fn connections_are_refused_for_a_while() {
     let mut broker = broker(|_| {});
     broker.refuse_connections(code::SERVER_UNAVAILABLE, NOW + seconds(2));
