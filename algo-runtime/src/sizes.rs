@@ -7,8 +7,10 @@ use intuition_api::bounds;
 /// Every field is at least 1. Where a bound depends on another, its field names the relation; the engine does not check it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sizes {
-    /// Outcomes of each [`Class`](crate::ledger::Class) in memory; the ledger has at least as many. At least twice the ticks
-    /// without an outcome that a bridge holds (32,768, its `--max-inflight-ticks`), and at least twice `turn_ticks`.
+    /// Outcomes of each [`Class`](crate::ledger::Class) in memory; the ledger has at least as many. At least twice
+    /// `turn_ticks`, and at least twice the ticks that a bridge holds without an outcome (32,768, its `--max-inflight-ticks`):
+    /// it sends them again on a new stream, and each is to be found by its number. While more ticks wait than half of the
+    /// window, memory holds more.
     pub window: u64,
     /// Rows that leave the ledger together: a [`Stretch`](crate::ledger::Stretch) has so many rows at most. Those that are
     /// free stay until all of its rows are.

@@ -108,7 +108,7 @@ pub struct Writer {
 /// in which a bridge does not read excludes the time that a commit takes.
 pub type Stopwatch = Box<dyn Fn() -> Duration + Send>;
 
-/// What a writer works with.
+/// The arguments of [`Writer::start`] beside the ledger.
 pub struct Equipment {
     /// The settings of the start.
     pub settings: Settings,
@@ -119,8 +119,8 @@ pub struct Equipment {
     /// Lacks [`READY_PART`] until the writer has started and while it cannot commit, [`ALGORITHM_PART`] while an algorithm
     /// out of process cannot be asked, [`TOPICS_PART`] while the account may not use channels of its algorithm.
     pub readiness: Readiness,
-    /// Names of sessions and ledgers follow from it. Another start of the same account needs another seed: with the same
-    /// one it would give two sessions one name.
+    /// Names of sessions and ledgers follow from it, and the chance of the engine. Each start of an account needs another
+    /// seed: with the same seed two sessions would have one name.
     pub seed: u64,
     /// Shows how long commits take.
     pub stopwatch: Stopwatch,
@@ -174,9 +174,9 @@ impl Writer {
         self.reports.deadline()
     }
 
-    /// What links to backends are to do, in order, since the last call: start, take an order, end. Each errand has the life
-    /// of its link, which comes back with its reports in [`Command::Report`]. After a failed commit another life begins, and
-    /// the links of the one before are ended by errands.
+    /// The errands for links to backends since the last call, in order: to start, to take an order, to end. Each has the life
+    /// of its link, which [`Command::Report`] brings back with the link's reports. A failed commit ends the life: errands
+    /// end its links, and later ones belong to the next life.
     pub fn take_errands(&mut self) -> Vec<(u64, Errand)> {
         self.backends.take_errands()
     }

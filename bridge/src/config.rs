@@ -88,7 +88,7 @@ pub enum Session {
 ///
 /// | Share | MiB |
 /// |---|---|
-/// | received from the broker, not read (`WAITING_BYTES`) | 16 |
+/// | received from the broker, not read (`waiting_bytes`) | 16 |
 /// | the packet that is read, and the message that is parsed | 24 |
 /// | in flight (`unacknowledged`), with one message more than the bound | 48 |
 /// | on the way to the runtime: 16 batches of 1 MiB as structures, one delivery more, and encoded | 48 |
@@ -109,8 +109,8 @@ pub struct Limits {
     /// Bytes in a batch in its encoded form, or one larger delivery. Batches at the runtime have `batches` times as many, and
     /// one delivery more.
     pub batch_bytes: usize,
-    /// Bytes of the largest delivery in its encoded form; a message whose delivery is larger becomes a dead letter. The runtime
-    /// takes no more than the default.
+    /// Bytes of the largest delivery in its encoded form. A message with a larger delivery becomes a dead letter. The default is
+    /// the bound of the runtime.
     pub delivery_bytes: usize,
     /// Messages at the broker without a PUBACK, where it does not take fewer.
     pub publishes: usize,
@@ -186,7 +186,7 @@ pub(crate) struct Checked {
 }
 
 impl Config {
-    /// Finds what is wrong. `client`: part of the client id of a temporary session.
+    /// Checks all parts. `client`: part of the client id of a temporary session.
     pub(crate) fn check(&self, client: u32) -> Result<Checked, ConfigError> {
         let address: Address = self.mqtt.url.parse()?;
         let publishable = |text: &str| !text.contains(['+', '#', '\0']) && topic::check_filter(text).is_ok();
@@ -230,5 +230,37 @@ impl Config {
             subscribing,
             publishing,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(ticks: usize, message_ticks: usize) -> Config {
+        let unacknowledged = Bounds { ticks, message_ticks, bytes: 1 << 20 };
+        Config {
+            mqtt: MqttConfig::new("mqtt://broker"),
+            runtime_url: "http://runtime:50051".to_owned(),
+            account: "default/test".to_owned(),
+            decisions_topic: None,
+            limits: Limits { unacknowledged, ..Limits::default() },
+        }
+    }
+
+    #[test]
+    fn bound_on_ticks_leaves_room_for_one_message() {
+        assert!(with(8, 8).check(0).is_ok() && with(MAX_TICKS, MAX_TICKS).check(0).is_ok());
+        let refused = with(MAX_TICKS - 1, MAX_TICKS).check(0).unwrap_err().to_string();
+        assert_eq!(refused, "the bound on unacknowledged ticks must be at least 10000, not 9999");
+    }
+
+    #[test]
+    fn temporary_session_has_a_client_id_of_its_own() {
+        let mut config = with(8, 8);
+        config.mqtt.session = Session::Temporary;
+        let checked = config.check(0xf).unwrap();
+        assert_eq!(checked.subscribing.client_id, "intuition.default.test.0000000f");
+        assert_eq!(checked.publishing.client_id, "intuition.default.test.0000000f.pub");
     }
 }

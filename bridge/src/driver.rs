@@ -117,7 +117,7 @@ impl Driver {
 
     fn handle(&mut self, input: Input) {
         self.machine.handle(input, self.now());
-        // At once: a stream that is given up must have no further news.
+        // At once: a stream that is given up must have no further events.
         self.carry_out();
     }
 
@@ -146,7 +146,7 @@ impl Driver {
     }
 
     /// Brings the bridge to its end, without a wait that has no bound.
-    async fn farewell(mut self) {
+    async fn farewell(&mut self) {
         self.machine.begin_farewell(self.now());
         self.carry_out();
         while self.machine.phase() == Phase::Draining {

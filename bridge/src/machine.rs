@@ -1,8 +1,8 @@
 //! A bridge between broker, runtime and clock, as a step function: events and times go in, actions come out.
 //!
-//! [`Machine`] has no task, socket, clock or entropy. Whoever runs it hands over what happens ([`Machine::handle`]), asks it to
-//! go on ([`Machine::advance`]), carries out the actions in their order ([`Machine::take_actions`]), and comes back at
-//! [`Machine::wake`] at the latest. Two machines of one seed that are given the same do the same.
+//! [`Machine`] has no task, socket, clock or entropy. The loop around it passes events in ([`Machine::handle`]), lets the machine
+//! go on ([`Machine::advance`]), and carries out the actions in their order ([`Machine::take_actions`]). It comes back at
+//! [`Machine::wake`] at the latest. Two machines with the same seed and the same events give the same actions.
 
 mod events;
 mod farewell;
@@ -36,7 +36,7 @@ use crate::{
 /// Longest time between two turns, a third of the age from which on `/healthz` takes a heartbeat for a hang.
 const IDLE: Duration = Duration::from_secs(10);
 
-/// What happens around a bridge.
+/// An event around a bridge.
 #[derive(Debug)]
 pub enum Input {
     /// On the connection that quotes come on. Messages are given only while [`Machine::takes_messages`].
@@ -47,7 +47,7 @@ pub enum Input {
     Runtime(Said),
 }
 
-/// News of the stream to the runtime.
+/// An event of the stream to the runtime.
 #[derive(Debug)]
 pub enum Said {
     /// The stream has been opened. The runtime's first message is still to come.
@@ -58,7 +58,7 @@ pub enum Said {
     Ended(RuntimeError),
 }
 
-/// What is to be done, without waiting for it.
+/// A request to the loop around the machine, which carries it out without waiting.
 #[derive(Debug)]
 pub enum Action {
     /// Hand this to the connection that quotes come on.
@@ -69,18 +69,18 @@ pub enum Action {
     Open(Open),
     /// Send this on the stream.
     Send(process_request::Message),
-    /// Give the stream up, or the attempt to open one. It has no further news.
+    /// Give the stream up, or the attempt to open one. It has no further events.
     Close,
-    /// End this side of the stream behind everything that was sent on it. Its last news is [`Said::Ended`], once the runtime
-    /// has read everything and ended its own side.
+    /// Close the sending side of the stream behind all of its messages. [`Said::Ended`] follows when the runtime has read them
+    /// and has closed its side too.
     Finish,
 }
 
-/// Where a bridge shows how it is.
+/// The outlets of a bridge beside its connections.
 pub struct Sinks {
-    /// Shows what is missing: made with [`PARTS`](crate::PARTS).
+    /// Parts that are missing, and warnings. Made with [`PARTS`](crate::PARTS).
     pub readiness: Readiness,
-    /// Where it counts.
+    /// Counters.
     pub metrics: Metrics,
     /// Receives every outbox entry once the broker has it; decisions come in order.
     pub published: Option<mpsc::UnboundedSender<Published>>,
@@ -160,7 +160,7 @@ impl Machine {
         Ok((machine, connections))
     }
 
-    /// Takes what happened. News of a stream that was given up counts for nothing.
+    /// Takes an event. Events of a stream that was given up have no effect.
     pub fn handle(&mut self, input: Input, now: Now) {
         match (self.phase(), input) {
             (Phase::Working | Phase::Draining, Input::Subscribing(event)) => self.on_quotes(event, now),
@@ -210,10 +210,10 @@ impl Machine {
 
     /// When [`Machine::advance`] is to be called at the latest.
     pub fn wake(&self, now: Now) -> Instant {
-        let publisher = self.publisher.wake(now.instant);
         if let Some(farewell) = &self.farewell {
-            return farewell.wake(publisher, now.instant);
+            return farewell.wake(self.publisher.wake_to_send(now.instant), now.instant);
         }
+        let publisher = self.publisher.wake(now.instant);
         let times = [self.session.wake(), self.quotes.wake(), publisher, self.ledger_warning_until];
         times.into_iter().flatten().fold(now.instant + IDLE, Instant::min)
     }

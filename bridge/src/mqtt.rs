@@ -19,6 +19,7 @@ mod liveness;
 mod packets;
 mod pauses;
 mod protocol;
+mod request;
 mod sizes;
 mod socket;
 mod task;
@@ -40,6 +41,7 @@ pub use self::{
     packets::{Accepted, Malformed, Packet},
     pauses::Pauses,
     protocol::{Ended, Output, Protocol, Settings, Work},
+    request::Request,
     sizes::Sizes,
 };
 
@@ -280,65 +282,6 @@ pub struct Link {
     // Unbounded, and bounded all the same: the driver waits for answers, so that it holds at most a window of publishes,
     // an acknowledgement for each message read, and a few subscriptions.
     requests: mpsc::UnboundedSender<Request>,
-}
-
-/// What a connection is to do. It is void unless `epoch` is the connection's.
-#[derive(Debug)]
-pub enum Request {
-    /// Publish with `QoS` 1. Answered by [`Event::Published`] with the same token.
-    Publish {
-        /// The connection.
-        epoch: u64,
-        /// For the answer.
-        token: u64,
-        /// What to publish.
-        message: Message,
-    },
-    /// Subscribe with `QoS` 1, without the messages that the broker kept. Answered by [`Event::Subscribed`]. The next
-    /// SUBSCRIBE or UNSUBSCRIBE is sent behind the answer.
-    Subscribe {
-        /// The connection.
-        epoch: u64,
-        /// For the answer.
-        token: u64,
-        /// Topic filter.
-        filter: String,
-        /// Its identifier, which is sent if the broker takes one.
-        subscription_id: u32,
-    },
-    /// Subscribe with `QoS` 1 and ask for the retained messages of the filter too. Answered by [`Event::Subscribed`].
-    LookUp {
-        /// The connection.
-        epoch: u64,
-        /// For the answer.
-        token: u64,
-        /// Topic filter.
-        filter: String,
-    },
-    /// End a subscription. Answered by [`Event::Unsubscribed`].
-    Unsubscribe {
-        /// The connection.
-        epoch: u64,
-        /// For the answer.
-        token: u64,
-        /// Topic filter.
-        filter: String,
-    },
-    /// Acknowledge messages, in the order they came. Answered by [`Event::AcksWritten`] and [`Event::AcksConfirmed`], one of
-    /// each for many.
-    Acknowledge {
-        /// The connection.
-        epoch: u64,
-        /// One for each message.
-        acks: Vec<Ack>,
-    },
-    /// Give the connection up, as after a takeover that the broker told of: the next attempt is made after a pause.
-    StandDown {
-        /// The connection.
-        epoch: u64,
-    },
-    /// Say farewell, so that no last will is published, and make no further attempt.
-    Disconnect,
 }
 
 impl Link {

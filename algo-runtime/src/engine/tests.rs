@@ -8,10 +8,13 @@ mod letters;
 mod load;
 mod outbox;
 mod property;
+mod sizes;
 mod sources;
 mod swap;
 mod topics;
 mod trading;
+
+use std::path::Path;
 
 use intuition_api::v1::{
     Delivery, Open, Published, Quote, Tick, Unusable, outbox_entry,
@@ -23,7 +26,12 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::{
-    ledger::{Ledger, memory::MemoryLedger, sqlite::SqliteLedger, verify::verify},
+    ledger::{
+        Ledger,
+        memory::MemoryLedger,
+        sqlite::{Opening, SqliteLedger},
+        verify::verify,
+    },
     settings::{Choice, Initial, Topics},
 };
 
@@ -64,6 +72,10 @@ fn settings(algorithm: &str, parameters: &Value, policy: Policy) -> Settings {
     }
 }
 
+fn opened(dir: &Path, sizes: Sizes) -> Box<dyn Ledger> {
+    Box::new(SqliteLedger::open_as(dir, ACCOUNT, Opening { sizes, ..Opening::new(SEED) }).unwrap())
+}
+
 /// Buys at every quote, for half the cash.
 fn eager() -> Settings {
     settings("random", &json!({"seed": 1}), Policy::from_parts("fixed-fraction", Some(0.5), None).unwrap())
@@ -83,8 +95,12 @@ impl Bench {
     }
 
     fn on_disk(settings: Settings) -> Self {
+        Self::on_disk_sized(Sizes::default(), settings)
+    }
+
+    fn on_disk_sized(sizes: Sizes, settings: Settings) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        Self::over(Box::new(SqliteLedger::open(dir.path(), ACCOUNT).unwrap()), Some(dir), Sizes::default(), settings)
+        Self::over(opened(dir.path(), sizes), Some(dir), sizes, settings)
     }
 
     fn over(mut ledger: Box<dyn Ledger>, dir: Option<TempDir>, sizes: Sizes, settings: Settings) -> Self {
@@ -123,7 +139,7 @@ impl Bench {
     /// Starts anew from the ledger, as after kill -9.
     fn restart(&mut self, settings: Settings) {
         if let Some(dir) = &self.dir {
-            self.ledger = Box::new(SqliteLedger::open(dir.path(), ACCOUNT).unwrap());
+            self.ledger = opened(dir.path(), self.sizes);
         }
         self.engine = Engine::start(self.ledger.snapshot().unwrap(), &settings, self.sizes, SEED, 0).unwrap();
         self.settings = settings;

@@ -117,7 +117,7 @@ impl Bench {
     }
 
     fn commit(&mut self) {
-        let evict = self.identities.evict();
+        let evict = self.identities.evict(0);
         let changes = Changes { evict, ..std::mem::take(&mut self.pending) };
         self.ledger.commit(&changes).unwrap();
     }
@@ -362,7 +362,7 @@ fn outcomes_are_kept_for_a_whole_window_and_not_longer() {
     assert_eq!(seen(&bench.look(&again(2))), [Some(SeenBy::Id)]);
     assert_eq!(bench.rows(), WINDOW);
     // The other windows are not touched by it, and marks stay for ever.
-    assert!(bench.identities.evict().is_empty());
+    assert!(bench.identities.evict(0).is_empty());
 }
 
 /// Equal keys are the worst case of a window: each step must cost as if they were not.

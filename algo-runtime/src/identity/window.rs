@@ -232,8 +232,10 @@ impl Window {
 
     /// Takes rows beyond the windows' length out of memory. Returns the rows that leave the ledger: of each class every row up to
     /// the ordinal, as far as nothing holds it.
-    pub(super) fn evict(&mut self, retention: &Retention) -> Vec<(Class, u64)> {
+    pub(super) fn evict(&mut self, retention: &Retention, waiting: usize) -> Vec<(Class, u64)> {
         let Sizes { window, stretch_rows, .. } = self.sizes;
+        // A tick that waits names its own row, or one that was among the newest half of a window when it was recognised.
+        let window = window.max(window / 2 + waiting as u64);
         let mut evicted = Vec::new();
         for class in Class::ALL {
             while self.rows_of(class).recent.len() as u64 > window {

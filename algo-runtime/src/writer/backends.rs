@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{ALGORITHM_PART, TOPICS_PART, Writer};
 use crate::engine::{Errand, LinkId};
 
-/// What the engines asked of links.
+/// The links of the engine, and the errands for them.
 #[derive(Debug, Default)]
 pub(super) struct Backends {
     /// Links of the current life that are started and not ended.
@@ -26,7 +26,7 @@ impl Backends {
         self.errands.push((self.life, errand));
     }
 
-    /// Another engine begins: the links of the one before end.
+    /// Begins the life of the next engine. The links of this life end.
     pub(super) fn begin_anew(&mut self) {
         let ends = std::mem::take(&mut self.open).into_iter().map(Errand::End);
         self.errands.extend(ends.map(|end| (self.life, end)));
@@ -39,7 +39,7 @@ impl Backends {
 }
 
 impl Writer {
-    /// Passes on what the engine asks of links, and shows the trouble of its algorithm in the readiness.
+    /// Keeps the engine's errands for links, and shows the trouble of its algorithm in the readiness.
     pub(super) fn see_to_backends(&mut self) {
         for errand in self.engine.take_errands() {
             self.backends.add(errand);

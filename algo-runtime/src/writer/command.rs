@@ -67,7 +67,7 @@ pub enum Command {
         /// The report.
         report: Report,
     },
-    /// Time has passed, about 10 s: a bridge whose deliveries wait gets `Waiting`.
+    /// Comes about every 10 s. A bridge whose deliveries wait gets `Waiting`.
     Tick,
     /// Ends the loop that drives the writer. It settles the group before it, then stops the writer.
     Stop,

@@ -8,7 +8,7 @@ use crate::responses;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sizes {
     /// Ticks that end a group: large enough to share a disk sync, small enough that the first of them does not wait long.
-    /// Whoever drives the writer counts them, by [`Command::ticks`](super::Command::ticks).
+    /// The driver of the writer counts them, by [`Command::ticks`](super::Command::ticks).
     pub group_ticks: usize,
     /// Outbox entries, or sources, read at once, at most. At least 1.
     pub page: usize,

@@ -1,5 +1,7 @@
 //! The writer with a ledger in memory and a bridge at the near end of its channels.
 
+mod steps;
+
 use std::{
     sync::{
         Arc,

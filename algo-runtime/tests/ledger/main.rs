@@ -5,6 +5,7 @@
 mod damage;
 mod fixture;
 mod model;
+mod opening;
 mod speed;
 mod store;
 mod tampering;

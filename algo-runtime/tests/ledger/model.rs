@@ -1,11 +1,23 @@
 //! Any sequence of commits leaves the ledger in a file and the one in memory equal, over reopening.
 
-use algo_runtime::ledger::{Class, EntryKind, Ledger, LedgerId, OutboxContent, memory::MemoryLedger};
+use std::path::Path;
+
+use algo_runtime::{
+    ledger::{
+        Class, EntryKind, Gap, IdQuery, Ledger, LedgerId, OutboxContent, PacketQuery, Snapshot, WindowRow,
+        memory::MemoryLedger,
+        sqlite::{Durability, Opening, SqliteLedger},
+    },
+    sizes::Sizes,
+};
 use intuition_api::v1;
 use proptest::{collection::vec, prelude::*};
 use tempfile::tempdir;
 
-use crate::fixture::{Contents, Draft, held, open, settings, trading};
+use crate::fixture::{ACCOUNT, Contents, Draft, held, settings, trading};
+
+/// Small enough for a few commits to go beyond each bound of a ledger.
+const TINY: Sizes = Sizes { window: 4, stretch_rows: 3, gaps: 2, close_requests: 2, ..Sizes::DESIGN };
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -16,7 +28,7 @@ enum Step {
     Confirm(u64),
     Done(u64, u64),
     GoBack,
-    Outcome(u8),
+    Outcome(u8, u8),
     Evict(u8, u64),
     Mark(u8, i64),
     Count(u8, u64),
@@ -25,6 +37,8 @@ enum Step {
     Settle(i64),
     Stop(u8, bool),
     Await(u8, bool),
+    Request,
+    Gap(u8),
     Manual(u8, u32, u32),
     Session(u8, String),
     Commit,
@@ -41,7 +55,7 @@ fn step() -> impl Strategy<Value = Step> {
         (0..9_u64).prop_map(Step::Confirm),
         (1..9_u64, 0..4_u64).prop_map(|(beyond, more)| Step::Done(beyond, more)),
         Just(Step::GoBack),
-        (0..3_u8).prop_map(Step::Outcome),
+        (0..3_u8, 1..4_u8).prop_map(|(class, rows)| Step::Outcome(class, rows)),
         (0..3_u8, 0..9_u64).prop_map(|(class, rows)| Step::Evict(class, rows)),
         (0..4_u8, any::<i64>()).prop_map(|(source, seq)| Step::Mark(source, seq)),
         (0..4_u8, any::<u64>()).prop_map(|(name, value)| Step::Count(name, value)),
@@ -50,6 +64,8 @@ fn step() -> impl Strategy<Value = Step> {
         any::<i64>().prop_map(Step::Settle),
         (0..9_u8, any::<bool>()).prop_map(|(number, suspend)| Step::Stop(number, suspend)),
         (0..3_u8, any::<bool>()).prop_map(|(sid, waits)| Step::Await(sid, waits)),
+        Just(Step::Request),
+        (0..4_u8).prop_map(Step::Gap),
         (0..3_u8, 1..u32::MAX, 1..u32::MAX).prop_map(|(sid, units, price)| Step::Manual(sid, units, price)),
         (0..2_u8, ".{0,9}").prop_map(|(url, session)| Step::Session(url, session)),
         Just(Step::Commit),
@@ -71,7 +87,8 @@ fn fine(units: u32) -> String {
     format!("{}.{:08}", units / 100_000_000, units % 100_000_000)
 }
 
-fn draw(draft: &mut Draft, step: Step) {
+/// `number`: of the step.
+fn draw(draft: &mut Draft, step: Step, number: usize) {
     let changes = &mut draft.changes;
     match step {
         Step::Transfer(true, amount) => draft.transfer(EntryKind::Deposit, &cents(amount)),
@@ -99,7 +116,7 @@ fn draw(draft: &mut Draft, step: Step) {
             });
             changes.ledger_ids = Some(draft.ids.clone());
         }
-        Step::Outcome(number) => draft.outcome(class(number)),
+        Step::Outcome(of, rows) => (0..rows).for_each(|_| draft.outcome(class(of))),
         Step::Evict(number, rows) => {
             let last = draft.ordinals.get(&class(number)).copied().unwrap_or(0);
             changes.evict.push((class(number), last.saturating_sub(rows)));
@@ -110,6 +127,14 @@ fn draw(draft: &mut Draft, step: Step) {
         Step::Hold(filters) => changes.held = Some(held(&["a", "b/#", "c"][..usize::from(filters)])),
         Step::Stop(number, suspend) => changes.trading = Some(trading(number.into(), &[("Halt", suspend)])),
         Step::Await(sid, waits) => drop(changes.closing.waiting.insert(format!("S{sid}"), waits)),
+        Step::Request => changes.closing.requests.push(format!("r-{number}")),
+        Step::Gap(source) => changes.gaps.push(Gap {
+            channel: "quotes".to_owned(),
+            source: format!("source {source}"),
+            first: i64::from(source),
+            last: 9,
+            seen_micros: 7,
+        }),
         Step::Manual(sid, units, price) => draft.sell_by_hand(&format!("S{sid}"), &fine(units), &fine(price)),
         Step::Settle(generation) => changes.settings = Some(settings(generation)),
         Step::Session(url, session) => {
@@ -120,35 +145,74 @@ fn draw(draft: &mut Draft, step: Step) {
     }
 }
 
+fn opened(dir: &Path, sizes: Sizes) -> SqliteLedger {
+    SqliteLedger::open_as(dir, ACCOUNT, Opening { sizes, seed: 1, durability: Durability::Process }).unwrap()
+}
+
+/// What a ledger finds of each row that a snapshot names, and of every row by its packet.
+fn found(ledger: &mut dyn Ledger, snapshot: &Snapshot) -> Vec<WindowRow> {
+    let mut found = Vec::new();
+    for row in &snapshot.window {
+        let WindowRow { channel, source, id, rank, era, ordinal, class, .. } = row;
+        let name = IdQuery { channel, source, id, rank: *rank, era: *era, before: *ordinal };
+        found.extend(ledger.named(&name).unwrap());
+        let key = row.packet_key().unwrap();
+        let of = Some((row.run, row.delivery));
+        for (of, limit) in [(None, 2), (None, 100), (of, 100)] {
+            let packet = PacketQuery { key, class: *class, after: 1, before: *ordinal, of, limit };
+            found.extend(ledger.delivered(&packet).unwrap());
+        }
+    }
+    found
+}
+
+/// Runs the steps on both kinds of ledger, and compares everything after each commit.
+fn compare(sizes: Sizes, steps: Vec<Step>) -> Result<(), TestCaseError> {
+    let dir = tempdir().unwrap();
+    let mut file = opened(dir.path(), sizes);
+    let account = file.snapshot().unwrap().account;
+    let mut memory = MemoryLedger::with_sizes(&account.name, &account.ledger_id, sizes);
+    let mut draft = Draft::new(&file.snapshot().unwrap());
+    for (number, step) in steps.into_iter().enumerate() {
+        let ends = matches!(step, Step::Commit | Step::Close | Step::Drop);
+        let (close, reopen) = (matches!(step, Step::Close), matches!(step, Step::Close | Step::Drop));
+        draw(&mut draft, step, number);
+        if !ends {
+            continue;
+        }
+        let changes = draft.take();
+        file.commit(&changes).unwrap();
+        let before = memory.clone();
+        memory.commit(&changes).unwrap();
+        if reopen {
+            if close {
+                Box::new(file).close().unwrap();
+            } else {
+                drop(file);
+            }
+            file = opened(dir.path(), sizes);
+            // A copy from before, and the same commit again.
+            memory = before;
+            memory.commit(&changes).unwrap();
+        }
+        let contents = Contents::of(&mut file);
+        let snapshot = contents.snapshot.clone();
+        prop_assert_eq!(contents, Contents::of(&mut memory));
+        prop_assert_eq!(found(&mut file, &snapshot), found(&mut memory, &snapshot));
+    }
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     #[test]
     fn the_ledger_in_a_file_and_the_one_in_memory_are_the_same(steps in vec(step(), 1..80)) {
-        let dir = tempdir().unwrap();
-        let mut file = open(dir.path());
-        let account = file.snapshot().unwrap().account;
-        let mut memory = MemoryLedger::new(&account.name, &account.ledger_id);
-        let mut draft = Draft::new(&file.snapshot().unwrap());
-        for step in steps {
-            let ends = matches!(step, Step::Commit | Step::Close | Step::Drop);
-            let (close, reopen) = (matches!(step, Step::Close), matches!(step, Step::Close | Step::Drop));
-            draw(&mut draft, step);
-            if !ends {
-                continue;
-            }
-            let changes = draft.take();
-            file.commit(&changes).unwrap();
-            memory.commit(&changes).unwrap();
-            if reopen {
-                if close {
-                    Box::new(file).close().unwrap();
-                } else {
-                    drop(file);
-                }
-                file = open(dir.path());
-            }
-            prop_assert_eq!(Contents::of(&mut file), Contents::of(&mut memory));
-        }
+        compare(Sizes::DESIGN, steps)?;
+    }
+
+    #[test]
+    fn the_two_ledgers_are_the_same_beyond_every_bound(steps in vec(step(), 40..160)) {
+        compare(TINY, steps)?;
     }
 }

@@ -15,7 +15,7 @@ type Opening = Pin<Box<dyn Future<Output = Result<Stream, RuntimeError>> + Send>
 enum State {
     Closed,
     Opening(Opening),
-    Open(Stream),
+    Open(Box<Stream>),
 }
 
 /// See the module.
@@ -43,13 +43,13 @@ impl RuntimeStream {
         self.state = State::Closed;
     }
 
-    /// The next news. May be abandoned at any time.
+    /// The next event. May be abandoned at any time.
     pub(super) async fn next(&mut self) -> Said {
         match &mut self.state {
             State::Closed => pending().await,
             State::Opening(opening) => match opening.await {
                 Ok(stream) => {
-                    self.state = State::Open(stream);
+                    self.state = State::Open(Box::new(stream));
                     Said::Connected
                 }
                 Err(error) => {

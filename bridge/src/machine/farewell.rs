@@ -21,13 +21,12 @@ const LAST_MESSAGES: Duration = Duration::from_secs(1);
 /// For both connections to the broker.
 const DISCONNECT: Duration = Duration::from_secs(2);
 
-/// How far a bridge is, as whoever runs it has to know.
+/// How far a bridge is on the way to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
     /// No farewell has begun.
     Working,
-    /// Quotes that are under way come to their end, and the state `offline` is published. Events are handed over as before, but
-    /// no messages.
+    /// Quotes that are under way come to their end, and the state `offline` is published. All events are passed in but messages.
     Draining,
     /// The stream to the runtime ends, by [`Action::Finish`]. Its end is awaited, and nothing else.
     Finishing {
@@ -51,14 +50,15 @@ pub(super) enum Farewell {
 }
 
 impl Farewell {
-    /// `publisher`: when something has to be published.
-    pub(super) fn wake(self, publisher: Option<Instant>, now: Instant) -> Instant {
-        let until = match self {
-            Self::Draining { sending_until, .. } if now < sending_until => sending_until,
-            Self::Draining { until, .. } | Self::Announcing { until } => until,
-            Self::Finishing { until } | Self::Disconnecting { until } => return until,
-        };
-        publisher.map_or(until, |publisher| publisher.min(until))
+    /// `to_send`: when an entry of the outbox is to be sent. The state has its time after the draining.
+    pub(super) fn wake(self, to_send: Option<Instant>, now: Instant) -> Instant {
+        match self {
+            Self::Draining { sending_until, until } => {
+                let until = if now < sending_until { sending_until } else { until };
+                to_send.map_or(until, |to_send| to_send.min(until))
+            }
+            Self::Announcing { until } | Self::Finishing { until } | Self::Disconnecting { until } => until,
+        }
     }
 }
 
@@ -83,7 +83,7 @@ impl Machine {
         }
     }
 
-    /// Goes on to the next step of the farewell without what this one waits for: it will not come, or not in time.
+    /// Ends the current step of the farewell, because the answer that it waits for cannot come or is late.
     pub fn next_step(&mut self, now: Now) {
         match self.farewell {
             None | Some(Farewell::Disconnecting { .. }) => {}

@@ -259,10 +259,19 @@ impl Publisher {
         }
     }
 
+    /// When [`Publisher::send`] or [`Publisher::announce`] has something to do.
     pub(super) fn wake(&self, now: Instant) -> Option<Instant> {
         self.epoch?;
+        // At a broker without retained messages the state is published as a probe alone, never for its time.
+        let state = self.state.wake().filter(|_| self.retains);
+        [self.wake_to_send(now), state].into_iter().flatten().min()
+    }
+
+    /// When [`Publisher::send`] has something to do.
+    pub(super) fn wake_to_send(&self, now: Instant) -> Option<Instant> {
+        self.epoch?;
         let throttled = self.rate.next().filter(|_| self.is_throttled && self.outbox.unpublished() > 0);
-        [self.retry_at, self.state.wake(), self.outbox.wake(now), throttled].into_iter().flatten().min()
+        [self.retry_at, self.outbox.wake(now), throttled].into_iter().flatten().min()
     }
 
     pub(super) const fn is_connected(&self) -> bool {

@@ -22,7 +22,7 @@ impl Machine {
             }
             Said::Message(message) if self.session.is_connected() => self.understand(message, now),
             Said::Ended(error) if !self.session.is_idle() => Err(error),
-            // News of a stream that was given up.
+            // Of a stream that was given up.
             Said::Message(_) | Said::Ended(_) => return,
         };
         if let Err(error) = understood {

@@ -102,7 +102,7 @@ impl Session {
         }
     }
 
-    /// There is a stream, whose messages count.
+    /// The runtime has accepted the stream.
     pub(super) const fn is_connected(&self) -> bool {
         matches!(self.state, State::Greeting { .. } | State::Open)
     }

@@ -1,11 +1,13 @@
-use std::sync::Arc;
+mod storm;
+
+use std::{collections::VecDeque, fmt::Write as _, sync::Arc};
 
 use bytes::Bytes;
 use intuition_api::{
     capability,
     v1::{
-        Acknowledged, Channels, Committed, Decision, DeliveryOutcome, HoldingRecorded, Opened, OutboxEntry, Published,
-        Side, TickOutcome, outbox_entry::Content, tick_outcome,
+        Acknowledged, Channels, Committed, DeadLetter, Decision, DeliveryOutcome, HoldingRecorded, Opened, OutboxEntry,
+        Published, Side, TickOutcome, outbox_entry::Content, tick_outcome,
     },
 };
 use intuition_common::clock::Clock;
@@ -15,10 +17,12 @@ use super::*;
 use crate::{
     MqttConfig, PARTS,
     inflight::Bounds,
-    mqtt::{Ack, Capabilities, Code, Event, Incoming, LinkError, Request},
-    outbox::Sizes,
+    mqtt::{Ack, Awaited, Capabilities, Code, Event, Incoming, LinkError, Request},
+    outbox::{Deadlines, Sizes},
 };
 
+/// The token of the state.
+const STATE: u64 = 0;
 const SUCCESS: Code = Code { value: 0, name: "Success" };
 /// Wall-clock time at the beginning, microseconds since the epoch.
 const BEGINNING: i64 = 1_800_000_000_000_000;
@@ -31,7 +35,7 @@ impl Clock for Standing {
     }
 }
 
-/// A machine that is driven by hand, with a time that goes on only when it is told to.
+/// A machine that is driven by hand. Time passes only by [`Hand::pass`].
 struct Hand {
     machine: Machine,
     connections: Connections,
@@ -145,7 +149,7 @@ fn committed(number: u64, position: u64) -> Committed {
     }
 }
 
-/// The one message that is sent to the runtime, beside which nothing is done.
+/// Expects one message to the runtime and no other action.
 fn sent(actions: &[Action]) -> &process_request::Message {
     let [Action::Send(message)] = actions else { panic!("one message to the runtime, not {actions:?}") };
     message
@@ -301,6 +305,45 @@ fn farewell_ends_by_time_alone_where_nothing_answers() {
         ),
         "{actions:?}"
     );
+}
+
+#[test]
+fn farewell_rests_although_the_state_has_its_time_meanwhile() {
+    let mut hand = Hand::new(1);
+    hand.begin();
+    // Half a second before the state is to be published again.
+    hand.pass(Duration::from_millis(59_500));
+    hand.quote(7, "A");
+    hand.machine.begin_farewell(hand.now);
+    while hand.machine.phase() == Phase::Draining {
+        let wake = hand.machine.wake(hand.now);
+        assert!(wake > hand.now.instant);
+        hand.pass(wake - hand.now.instant);
+    }
+}
+
+#[test]
+fn probe_at_a_broker_without_retained_messages_is_not_repeated_as_the_state_is() {
+    let mut hand = Hand::new(1);
+    hand.begin();
+    hand.give(Input::Publishing(Event::Disconnected(LinkError::End(SUCCESS))));
+    let capabilities = Capabilities { retain: false, ..Capabilities::UNLIMITED };
+    let connected = Event::Connected { epoch: 2, session_present: false, capabilities };
+    assert!(hand.give(Input::Publishing(connected)).is_empty());
+    let letter = DeadLetter { topic: "quotes".to_owned(), ..DeadLetter::default() };
+    let entries = vec![OutboxEntry { position: 1, content: Some(Content::DeadLetter(letter)) }];
+    hand.say(Message::Committed(Committed { entries, outcomes: vec![] }));
+    let actions = hand.pass(Deadlines::default().give_up);
+    let [Action::Publishing(Request::Publish { token: STATE, .. })] = &actions[..] else { panic!("{actions:?}") };
+    hand.give(Input::Publishing(Event::Published { token: STATE, code: SUCCESS }));
+    for _ in 0..20 {
+        let wake = hand.machine.wake(hand.now);
+        assert!(wake > hand.now.instant);
+        let actions = hand.pass(wake - hand.now.instant);
+        assert!(
+            actions.iter().all(|action| !matches!(action, Action::Publishing(Request::Publish { token: STATE, .. })))
+        );
+    }
 }
 
 /// A run with faults on each side, written down.

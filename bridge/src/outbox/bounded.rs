@@ -274,7 +274,7 @@ impl<T: Content> Bounded<T> {
 
     pub(super) fn wake(&self, now: Instant) -> Option<Instant> {
         // Entries that are due already wait for an answer of the broker, not for time.
-        let retry = self.retries.range((now, 0)..).next().map(|(at, _)| *at);
+        let retry = self.retries.range((now, u64::MAX)..).next().map(|(at, _)| *at);
         let deadline = self.deadlines.range((now, u64::MAX)..).next().map(|(until, _)| *until);
         [retry, deadline].into_iter().flatten().min()
     }

@@ -243,6 +243,26 @@ mod tests {
     }
 
     #[test]
+    fn reports_are_as_small_as_the_sizes_ask_for() {
+        let sizes = Sizes { reported_at_once: 2, reported_at_opening: 3, named_again: 1, undeliverable_topics: 8 };
+        let mut progress = Progress::new(sizes);
+        progress.opened(0, &[]);
+        for position in 1..=20 {
+            assert_eq!(progress.receive(position), Ok(true));
+        }
+        (1..=10).for_each(|half| progress.finish(2 * half));
+        let reported: Vec<usize> =
+            std::iter::from_fn(|| progress.report(true)).map(|report| report.done.len()).collect();
+        assert_eq!(reported, [2; 5]);
+        (1..=3).for_each(|position| progress.give_up(2 * position - 1, "t".into(), "NotAuthorized"));
+        let named: Vec<usize> =
+            std::iter::from_fn(|| progress.report(true)).map(|report| report.given_up.len()).collect();
+        assert_eq!(named, [2, 1]);
+        let begun = progress.begin();
+        assert_eq!((begun.through, begun.done.len(), begun.given_up.len()), (6, 3, 1));
+    }
+
+    #[test]
     fn reports_wait_until_the_stream_has_brought_the_entry() {
         let mut progress = received(4);
         progress.finish(1);

@@ -123,3 +123,18 @@ impl Topics {
         self.topics.iter().map(|(name, topic)| (&**name, topic.reason))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn topic_that_has_been_undeliverable_for_longest_is_forgotten_first() {
+        let (mut topics, start) = (Topics::new(2), Instant::now());
+        let minute = Duration::from_mins(1);
+        for (second, name) in [(2, "a"), (1, "b"), (3, "c")] {
+            assert!(topics.refused(&name.into(), "NotAuthorized", start + Duration::from_secs(second), minute));
+        }
+        assert_eq!(topics.iter().map(|(name, _)| name).collect::<Vec<_>>(), ["a", "c"]);
+    }
+}

@@ -9,6 +9,7 @@ mod ids;
 mod options;
 mod packets;
 mod publications;
+mod routing;
 mod session;
 
 use std::{
@@ -17,14 +18,9 @@ use std::{
     time::Duration,
 };
 
-use intuition_api::topic;
 use rand::{RngExt as _, rngs::ChaCha8Rng};
 
-use self::{
-    connection::Connection,
-    faults::Faults,
-    session::{Acknowledged, Queued, Session},
-};
+use self::{connection::Connection, faults::Faults, session::Session};
 pub use self::{
     faults::{Memory, Silence},
     options::{Options, Overlap, Refusal, Takeover, Writing},
@@ -49,7 +45,7 @@ mod code {
     pub(super) const SUBSCRIPTION_IDS_NOT_SUPPORTED: u8 = 0xa1;
 }
 
-/// What a broker writes to its file.
+/// The content of a broker's file.
 #[derive(Debug, Clone, Default)]
 struct State {
     sessions: BTreeMap<String, Session>,
@@ -100,7 +96,7 @@ impl Broker {
         &self.options
     }
 
-    /// The session of this client id has to get the messages of publishers: [`Fact::Lost`] is told of it alone, also while
+    /// The session of this client id is the bridge's: [`Fact::Lost`] is reported for it alone, also while
     /// the broker has no such session.
     pub fn follow(&mut self, client_id: &str) {
         self.followed.insert(client_id.to_owned());
@@ -153,12 +149,12 @@ impl Broker {
         std::mem::take(&mut self.output)
     }
 
-    /// Connections that the broker has closed since the last call, behind what it had written to them.
+    /// Connections that the broker has closed since the last call, behind the packets that it had written to them.
     pub fn take_closed(&mut self) -> Vec<ConnectionId> {
         std::mem::take(&mut self.closed)
     }
 
-    /// What happened since the last call.
+    /// The facts since the last call.
     pub fn take_facts(&mut self) -> Vec<Fact> {
         std::mem::take(&mut self.facts)
     }
@@ -179,7 +175,7 @@ impl Broker {
         answers.chain(expiries).chain(writes).min()
     }
 
-    /// Does what is due: answers that were late, sessions that expire, packets that a silent broker left unread.
+    /// Writes late answers that are due, ends sessions that expire, and reads the packets that a frozen broker left unread.
     pub fn advance(&mut self, now: Time) {
         if self.faults.is_frozen_at(now) {
             return;
@@ -219,7 +215,7 @@ impl Broker {
             }
             (ClientPacket::Publish(publish), Some(client_id)) => self.take(connection, &client_id, publish, now),
             (ClientPacket::Puback { packet_id }, Some(client_id)) => {
-                self.acknowledge(connection, &client_id, packet_id)
+                self.acknowledge(connection, &client_id, packet_id);
             }
             (ClientPacket::Subscribe(subscribe), Some(client_id)) => self.subscribe(connection, &client_id, &subscribe),
             (ClientPacket::Unsubscribe { packet_id, filter }, Some(client_id)) => {
@@ -235,155 +231,6 @@ impl Broker {
                 }
                 self.close(connection, now);
             }
-        }
-    }
-
-    fn connect(&mut self, connection: ConnectionId, connect: Connect, now: Time) {
-        let needs_retain = connect.will.as_ref().is_some_and(|will| will.retain);
-        let refusal = self
-            .faults
-            .refused_connection(now)
-            .or_else(|| (needs_retain && !self.options.retain).then_some(code::RETAIN_NOT_SUPPORTED));
-        if let Some(code) = refusal {
-            let capabilities = self.options.capabilities(None);
-            self.output.push((connection, ServerPacket::Connack { session_present: false, code, capabilities }));
-            self.close(connection, now);
-            return;
-        }
-        let before = self.state.sessions.get(&connect.client_id).and_then(|session| session.connection);
-        if let Some(before) = before {
-            match self.options.takeover {
-                Takeover::Announced => self.disconnect(before, code::SESSION_TAKEN_OVER, now),
-                Takeover::Silent => self.close(before, now),
-            }
-        }
-        if connect.clean_start {
-            self.discard(&connect.client_id, Loss::SessionEnded);
-        }
-        let session_present = self.state.sessions.contains_key(&connect.client_id);
-        let expiry =
-            self.options.session_expiry.map_or(connect.session_expiry, |most| most.min(connect.session_expiry));
-        let highest = self.options.highest_packet_id;
-        let session = self.state.sessions.entry(connect.client_id.clone()).or_insert_with(|| Session::new(highest));
-        session.attach(connection, connect.receive_maximum, expiry, now);
-        if let Some(known) = self.connections.get_mut(&connection) {
-            known.client_id = Some(connect.client_id);
-            known.will = connect.will;
-        }
-        let capabilities = self.options.capabilities((expiry < connect.session_expiry).then_some(expiry));
-        self.output.push((connection, ServerPacket::Connack { session_present, code: 0, capabilities }));
-    }
-
-    fn subscribe(&mut self, connection: ConnectionId, client_id: &str, subscribe: &Subscribe) {
-        let packet_id = subscribe.packet_id;
-        let refusal = if topic::check_filter(&subscribe.filter).is_err() {
-            Some(code::TOPIC_FILTER_INVALID)
-        } else if subscribe.subscription_id.is_some() && !self.options.subscription_ids {
-            self.violate(
-                "capabilities",
-                format!("connection {connection}: a Subscription Identifier, which the broker has not"),
-            );
-            Some(code::SUBSCRIPTION_IDS_NOT_SUPPORTED)
-        } else {
-            None
-        };
-        if let Some(code) = refusal {
-            self.respond(connection, ServerPacket::Suback { packet_id, code });
-            return;
-        }
-        self.respond(connection, ServerPacket::Suback { packet_id, code: 1 });
-        let Some(session) = self.state.sessions.get_mut(client_id) else { return };
-        session.subscribe(subscribe);
-        if subscribe.retained || self.options.ignores_retain_handling {
-            for body in self.state.retained.values().filter(|body| topic::matches(&subscribe.filter, &body.topic)) {
-                session.queue_retained(body, subscribe.subscription_id);
-            }
-        }
-    }
-
-    fn acknowledge(&mut self, connection: ConnectionId, client_id: &str, packet_id: u16) {
-        let Some(session) = self.state.sessions.get_mut(client_id) else { return };
-        let acknowledged = session.acknowledge(packet_id);
-        let message = match acknowledged {
-            Acknowledged::InOrder(message) => message,
-            Acknowledged::OutOfOrder(message) => {
-                let text = format!(
-                    "connection {connection}: the PUBACK of packet {packet_id} (message {message:?}) comes before that of an older message"
-                );
-                self.violate("acknowledgement-order", text);
-                message
-            }
-            Acknowledged::Unknown => {
-                let text =
-                    format!("connection {connection}: a PUBACK of packet {packet_id}, which the broker did not send");
-                self.violate("acknowledgement-order", text);
-                None
-            }
-        };
-        if let Some(message) = message {
-            self.facts.push(Fact::Acknowledged { message, connection });
-        }
-    }
-
-    /// Gives a message to every session that subscribes to it. Whether there is one.
-    fn route(&mut self, message: MessageId, body: &Rc<Body>) -> bool {
-        let mut is_subscribed = false;
-        for (client_id, session) in &mut self.state.sessions {
-            let queued = session.queue(message, body, &self.options);
-            is_subscribed |= queued != Queued::NotSubscribed;
-            let loss = match queued {
-                Queued::Held => continue,
-                Queued::NotSubscribed => Loss::NotSubscribed,
-                Queued::Overflow => Loss::Overflow,
-            };
-            if message != 0 && self.followed.contains(client_id) {
-                self.facts.push(Fact::Lost { message, client_id: client_id.clone(), loss });
-            }
-        }
-        if message != 0 {
-            for client_id in self.followed.iter().filter(|id| !self.state.sessions.contains_key(*id)) {
-                self.facts.push(Fact::Lost { message, client_id: client_id.clone(), loss: Loss::NotSubscribed });
-            }
-        }
-        is_subscribed
-    }
-
-    /// Keeps a message for later subscribers; one without payload ends that.
-    fn keep(&mut self, body: &Rc<Body>) {
-        if !self.options.retain {
-            return;
-        }
-        if body.payload.is_empty() {
-            self.state.retained.remove(&body.topic);
-        } else {
-            self.state.retained.insert(body.topic.clone(), Rc::clone(body));
-        }
-    }
-
-    /// Writes the messages that clients take now.
-    fn write(&mut self, now: Time) {
-        for session in self.state.sessions.values_mut() {
-            let Some(connection) = session.connection else { continue };
-            for delivery in session.write(&self.options, now) {
-                if delivery.message != 0 {
-                    self.facts.push(Fact::Delivered {
-                        message: delivery.message,
-                        connection,
-                        packet_id: delivery.packet_id,
-                        duplicate: delivery.duplicate,
-                    });
-                }
-                self.output.push((connection, ServerPacket::Publish(delivery)));
-            }
-        }
-    }
-
-    /// Ends a session with everything that it holds.
-    fn discard(&mut self, client_id: &str, loss: Loss) {
-        let Some(session) = self.state.sessions.remove(client_id) else { return };
-        if self.followed.contains(client_id) {
-            let lost = session.waiting().into_iter();
-            self.facts.extend(lost.map(|message| Fact::Lost { message, client_id: client_id.to_owned(), loss }));
         }
     }
 

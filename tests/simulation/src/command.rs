@@ -98,7 +98,9 @@ fn carry_out(
             }
             replay(seed, trace, world, output)
         }
-        Command::Planted { names, within, threads } => planted::find(&names, (within, threads), world, output, progress),
+        Command::Planted { names, within, threads } => {
+            planted::find(&names, (within, threads), world, output, progress)
+        }
     }
 }
 
@@ -178,7 +180,10 @@ mod tests {
         let (holds, text) = told(&["run", "--seeds", "5", "--threads", "1"]);
         assert!(!holds);
         assert!(text.starts_with("seeds 0 to 4, 1 threads\n"), "{text}");
-        assert!(text.contains("seed 3: bounds: at 1.000000 s: entries is 1, and at most 0 is promised\n  cargo run"), "{text}");
+        assert!(
+            text.contains("seed 3: bounds: at 1.000000 s: entries is 1, and at most 0 is promised\n  cargo run"),
+            "{text}"
+        );
         assert!(text.contains("seed 4: settled: at 3.000000 s: the runtime is not ready at the end"), "{text}");
         assert!(text.ends_with("2 of 5 seeds broke a promise\n"), "{text}");
         let (holds, text) = told(&["run", "--seeds", "3"]);

@@ -51,7 +51,8 @@ impl Recorder {
                 for row in &changes.window {
                     coverage.outcome(row.outcome.kind, &row.outcome.reason);
                 }
-                let by_hand = changes.journal.iter().filter_map(|entry| entry.trade.as_ref()).filter(|trade| trade.manual);
+                let by_hand =
+                    changes.journal.iter().filter_map(|entry| entry.trade.as_ref()).filter(|trade| trade.manual);
                 coverage.add("sold by hand", by_hand.count() as u64);
                 coverage.add("gaps", changes.gaps.len() as u64);
             }
@@ -64,7 +65,9 @@ impl Recorder {
                 Replaced::Older => "the ledger went back",
                 Replaced::New => "the ledger is new",
             }),
-            Fact::Opened { opened, .. } if opened.restored => coverage.count("a bridge is told that the ledger went back"),
+            Fact::Opened { opened, .. } if opened.restored => {
+                coverage.count("a bridge is told that the ledger went back")
+            }
             Fact::TradingConfirmed { response, .. } => {
                 let state = response.trading.as_ref().map_or("", |trading| trading.state().as_str_name());
                 coverage.count(&format!("confirmed: {state}"));

@@ -157,7 +157,7 @@ pub enum Fact {
         /// On which connection.
         connection: ConnectionId,
     },
-    /// The broker took a publication of a bridge (QoS 1).
+    /// The broker took a publication of a bridge (`QoS` 1).
     Publication {
         /// Topic.
         topic: String,

@@ -6,9 +6,10 @@
 //! drawn from the seed, so that a seed gives the same run each time.
 //!
 //! - [`plan`]: the parameters of a run, drawn from its seed. [`facts`]: what happened, as the checker hears it.
-//! - `world`: the events in their order. `host`: the processes: bridge, runtime, algorithm, operator.
-//! - `broker`, `publisher`, `consumer`: the outside.
-//! - `check`: the promises, with arithmetic of its own. `coverage`: how often each fault and outcome occurred.
+//! - [`world`]: the events in their order. [`process`]: bridge, runtime, remote algorithms, operator. [`storage`]: the disk.
+//! - [`broker`], [`publisher`], [`consumer`]: the outside.
+//! - [`check`]: the promises, with arithmetic of its own. [`coverage`]: how often each fault and outcome occurred.
+//! - [`run`]: many seeds. [`command`]: the command line. [`report`]: a fact as a line, a failure with its command.
 
 pub mod broker;
 pub mod check;
@@ -17,6 +18,9 @@ pub mod consumer;
 pub mod coverage;
 pub mod facts;
 pub mod plan;
+pub mod process;
 pub mod publisher;
 pub mod report;
 pub mod run;
+pub mod storage;
+pub mod world;

@@ -17,7 +17,7 @@ use self::{
     render::{Element, Style},
 };
 use crate::{
-    facts::{Body, Place, Quote, Serial, Time},
+    facts::{Body, Identity, Place, Quote, Serial, Time},
     plan::{Plan, Scale, Stream, generator},
 };
 
@@ -43,7 +43,7 @@ pub enum Kind {
     Bare,
 }
 
-/// What a publisher hands to the broker.
+/// A PUBLISH of a publisher.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outgoing {
     /// The message.
@@ -70,7 +70,7 @@ pub struct Publisher {
     serials: std::ops::Range<Serial>,
     /// Quotes of messages whose answer was lost, which are published in other messages.
     again: VecDeque<Quote>,
-    /// A message that is published again as it is.
+    /// A message that is published again unchanged.
     repeat: Option<Sent>,
     underway: Option<Sent>,
     /// The most quotes of a message.
@@ -213,13 +213,18 @@ impl Publisher {
 
     fn with_quotes(&mut self) -> Sent {
         let size = self.draw.random_range(1..=self.batch);
-        let mut quotes = Vec::with_capacity(size);
+        let mut quotes: Vec<Quote> = Vec::with_capacity(size);
         while quotes.len() < size {
             let quote = match self.again.pop_front() {
                 Some(quote) => Some(quote),
                 None => self.serials.next().map(|serial| self.numbering.quote(serial, &mut self.draw)),
             };
             let Some(quote) = quote else { break };
+            // Quotes of one message with one identity differ in their rank alone, which another message may change.
+            if quote.identity != Identity::Bare && quotes.iter().any(|other| other.identity == quote.identity) {
+                self.again.push_front(quote);
+                break;
+            }
             quotes.push(quote);
         }
         let mut elements: Vec<_> = quotes.iter().cloned().map(Element::Quote).collect();

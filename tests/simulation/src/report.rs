@@ -80,7 +80,9 @@ pub fn line(at: Time, fact: &Fact) -> String {
         }
         Fact::Settled { account, runtime_ready, bridge_ready, waiting } => {
             let decisions = account.as_ref().map(|account| account.decisions);
-            format!("settled: decisions {decisions:?}, runtime {runtime_ready}, bridge {bridge_ready}, waiting {waiting:?}")
+            format!(
+                "settled: decisions {decisions:?}, runtime {runtime_ready}, bridge {bridge_ready}, waiting {waiting:?}"
+            )
         }
         other => format!("{other:?}"),
     };
@@ -102,7 +104,9 @@ fn text(payload: &[u8]) -> String {
 
 fn of_body(body: &Body) -> String {
     let places = body.places.iter().map(|place| match place {
-        Place::Quote(quote) => format!("quote {} {} at {} {:?}", quote.serial, quote.symbol, quote.price, quote.identity),
+        Place::Quote(quote) => {
+            format!("quote {} {} at {} {:?}", quote.serial, quote.symbol, quote.price, quote.identity)
+        }
         Place::Unusable(reason) => format!("unusable {reason}"),
     });
     let places = places.collect::<Vec<_>>().join("; ");

@@ -197,7 +197,11 @@ fn last_thousand_requests_are_known() {
 
 /// A backend at A, an account that holds GOOG, and a batch that is out.
 fn silent() -> Wired {
-    let mut wired = Wired::new(at(A, 1));
+    silent_over(Bench::on_disk(at(A, 1)))
+}
+
+fn silent_over(bench: Bench) -> Wired {
+    let mut wired = Wired::over(bench);
     wired.come_up(A, "algo", &["quotes"]);
     wired.hold(&["quotes"]);
     wired.mark(1);
@@ -294,4 +298,35 @@ fn swap_that_is_pending_does_not_hold_a_sale_back() {
     assert_eq!(wired.answer(B, ""), ["3", "4"]);
     assert_eq!(kinds(&wired.told()), [Kind::Denied, Kind::Decided, Kind::Denied]);
     wired.verify();
+}
+
+/// The quotes behind a request are recognised while they wait, however many there are.
+#[test]
+fn quotes_recognised_ahead_beyond_the_window_are_decided_once_and_answered() {
+    for again in [false, true] {
+        let sizes = Sizes { window: 8, turn_ticks: 4, ..Sizes::DESIGN };
+        let mut wired = silent_over(Bench::sized(sizes, at(A, 1)));
+        close(&mut wired.bench, "r-1", all());
+        wired.fail(A);
+        let quote = |number: i64| match number % 3 {
+            0 => Tick { source: "feed".to_owned(), seq: Some(number), ..of("AAPL", "1") },
+            1 => Tick { id: number.to_string(), ..of("AAPL", "1") },
+            _ => of("AAPL", "1"),
+        };
+        let ticks = |number: i64| (3 * number..3 * number + 3).map(quote).collect();
+        let deliveries: Vec<Delivery> = (0..20).map(|number| wired.bench.delivery("quotes", ticks(number))).collect();
+        deliveries.iter().for_each(|delivery| wired.take(std::slice::from_ref(delivery)));
+        if again {
+            wired.reopen_stream();
+            deliveries.iter().for_each(|delivery| wired.take(std::slice::from_ref(delivery)));
+        }
+        wired.come_up(A, "algo", &["quotes"]);
+        while !wired.is_idle(A) {
+            wired.answer(A, "");
+        }
+        let told = wired.told();
+        assert_eq!((kinds(&told), told.entries.len()), (vec![Kind::Denied; 60], 0), "again: {again}");
+        assert_eq!(wired.bench.engine.tally().count(counter::DENIED), 60, "again: {again}");
+        assert_eq!(wired.bench.engine.load.ticks(), 0);
+    }
 }

@@ -108,79 +108,109 @@ fn allowed(state: TradingState, committed: &v1::Committed) -> bool {
     })
 }
 
+/// Bounds that a few deliveries go beyond.
+const TINY: Sizes = Sizes {
+    window: 16,
+    stretch_rows: 3,
+    turn_ticks: 3,
+    letter_causes: 2,
+    counted_reasons: 1,
+    gap_channels: 1,
+    gaps: 2,
+    close_requests: 2,
+    ..Sizes::DESIGN
+};
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
     fn any_course_of_events_decides_once_and_keeps_the_money(events in events()) {
-        let mut bench = Bench::on_disk(resource(1));
-        let mut sent: Vec<(Delivery, v1::DeliveryOutcome)> = Vec::new();
-        let mut generation = 1;
-        let mut published = std::collections::BTreeSet::new();
-        for event in events {
-            match event {
-                Event::Quotes(quotes) => {
-                    let ticks = quotes.iter().enumerate();
-                    let place = sent.len() * 10;
-                    let ticks = ticks.map(|(index, (shape, cents))| identified(*shape, *cents, place + index)).collect();
-                    let delivery = bench.delivery("quotes", ticks);
-                    let committed = bench.process(std::slice::from_ref(&delivery));
-                    prop_assert!(allowed(bench.engine.trading.state(), &committed), "{:?}", committed.entries);
-                    for id in decision_ids(&committed) {
-                        prop_assert!(published.insert(id.clone()), "{id} has two contents");
-                    }
-                    sent.push((delivery, committed.outcomes[0].clone()));
-                }
-                Event::Again(which) if !sent.is_empty() => {
-                    let (delivery, outcome) = sent[which % sent.len()].clone();
-                    let again = Batch { deliveries: vec![delivery] };
-                    let committed = bench.process(&again.deliveries);
-                    prop_assert!(committed.entries.is_empty());
-                    for (first, again) in outcome.ticks.iter().zip(&committed.outcomes[0].ticks) {
-                        // What was forgotten stays so; all else is the first answer.
-                        prop_assert_eq!((first.kind, &first.seqs, &first.positions), (again.kind, &again.seqs, &again.positions));
-                    }
-                }
-                Event::Again(_) => {}
-                Event::Restart => bench.restart(resource(generation)),
-                Event::Published => {
-                    bench.published(bench.engine.position());
-                }
-                Event::Done(fates) => {
-                    let report = some_done(&mut bench, &fates);
-                    prop_assert_eq!(bench.report(&report), Ok(0));
-                    let (known, snapshot) = (bench.engine.done.clone(), bench.ledger.snapshot().unwrap());
-                    prop_assert_eq!(&snapshot.done, &known);
-                    let through = snapshot.account.published_through;
-                    let is_done = |position| position <= through || known.contains(position);
-                    prop_assert!(report.done.iter().all(|range| is_done(range.first)), "{:?}", report.done);
-                    // Nothing leaves the outbox before all in front of it are done.
-                    let left = bench.ledger.outbox(OutboxPage::all(0)).unwrap();
-                    let first = left.first().map_or(bench.engine.position() + 1, |row| row.position);
-                    prop_assert_eq!(first, through + 1);
-                    prop_assert!(!known.contains(first));
-                    prop_assert_eq!(left.len() as u64, bench.engine.account().unpublished);
-                }
-                Event::Back(more) => {
-                    prop_assert_eq!(back(&mut bench, more), more > 0);
-                    prop_assert_eq!(bench.engine.account().unpublished, 0);
-                }
-                Event::Cash(cents) => {
-                    generation += 1;
-                    bench.configure(generation, |settings| settings.starting_cash = format!("{}.{:02}", cents / 100, cents % 100));
-                }
-                Event::Session => bench.open(false),
-                Event::Stop(state) => closing::set(&mut bench, generation, state),
-                Event::Close(id) => drop(closing::close(&mut bench, &id.to_string(), closing::all())),
-            }
-        }
-        let decisions = bench.ledger.decisions(1, usize::MAX).unwrap();
-        let seqs: Vec<u64> = decisions.iter().filter_map(|entry| Some(entry.trade.as_ref()?.seq)).collect();
-        prop_assert_eq!(seqs, (1..=bench.engine.account.decisions).collect::<Vec<u64>>());
-        prop_assert!(decisions.iter().all(|entry| !entry.cash.is_negative()));
-        // The journal alone gives the same account.
-        let report = verify(bench.dir.as_ref().unwrap().path()).unwrap();
-        let account = bench.engine.account();
-        prop_assert_eq!(report.cash.to_string(), account.cash);
-        prop_assert_eq!(report.realised.to_string(), account.realised);
+        run(Sizes::DESIGN, usize::MAX, events)?;
     }
+
+    #[test]
+    fn any_course_keeps_the_money_beyond_every_bound(events in events()) {
+        // Of four ticks each: half a window.
+        run(TINY, 2, events)?;
+    }
+}
+
+/// `repeatable`: so many of the last deliveries may come again.
+fn run(sizes: Sizes, repeatable: usize, events: Vec<Event>) -> Result<(), TestCaseError> {
+    let mut bench = Bench::on_disk_sized(sizes, resource(1));
+    let mut sent: Vec<(Delivery, v1::DeliveryOutcome)> = Vec::new();
+    let mut generation = 1;
+    let mut published = std::collections::BTreeSet::new();
+    for event in events {
+        match event {
+            Event::Quotes(quotes) => {
+                let ticks = quotes.iter().enumerate();
+                let place = sent.len() * 10;
+                let ticks = ticks.map(|(index, (shape, cents))| identified(*shape, *cents, place + index)).collect();
+                let delivery = bench.delivery("quotes", ticks);
+                let committed = bench.process(std::slice::from_ref(&delivery));
+                prop_assert!(allowed(bench.engine.trading.state(), &committed), "{:?}", committed.entries);
+                for id in decision_ids(&committed) {
+                    prop_assert!(published.insert(id.clone()), "{id} has two contents");
+                }
+                sent.push((delivery, committed.outcomes[0].clone()));
+            }
+            Event::Again(which) if !sent.is_empty() => {
+                let (delivery, outcome) = sent[sent.len() - 1 - which % sent.len().min(repeatable)].clone();
+                let again = Batch { deliveries: vec![delivery] };
+                let committed = bench.process(&again.deliveries);
+                prop_assert!(committed.entries.is_empty());
+                for (first, again) in outcome.ticks.iter().zip(&committed.outcomes[0].ticks) {
+                    // What was forgotten stays so; all else is the first answer.
+                    prop_assert_eq!(
+                        (first.kind, &first.seqs, &first.positions),
+                        (again.kind, &again.seqs, &again.positions)
+                    );
+                }
+            }
+            Event::Again(_) => {}
+            Event::Restart => bench.restart(resource(generation)),
+            Event::Published => {
+                bench.published(bench.engine.position());
+            }
+            Event::Done(fates) => {
+                let report = some_done(&mut bench, &fates);
+                prop_assert_eq!(bench.report(&report), Ok(0));
+                let (known, snapshot) = (bench.engine.done.clone(), bench.ledger.snapshot().unwrap());
+                prop_assert_eq!(&snapshot.done, &known);
+                let through = snapshot.account.published_through;
+                let is_done = |position| position <= through || known.contains(position);
+                prop_assert!(report.done.iter().all(|range| is_done(range.first)), "{:?}", report.done);
+                // Nothing leaves the outbox before all in front of it are done.
+                let left = bench.ledger.outbox(OutboxPage::all(0)).unwrap();
+                let first = left.first().map_or(bench.engine.position() + 1, |row| row.position);
+                prop_assert_eq!(first, through + 1);
+                prop_assert!(!known.contains(first));
+                prop_assert_eq!(left.len() as u64, bench.engine.account().unpublished);
+            }
+            Event::Back(more) => {
+                prop_assert_eq!(back(&mut bench, more), more > 0);
+                prop_assert_eq!(bench.engine.account().unpublished, 0);
+            }
+            Event::Cash(cents) => {
+                generation += 1;
+                bench.configure(generation, |settings| {
+                    settings.starting_cash = format!("{}.{:02}", cents / 100, cents % 100)
+                });
+            }
+            Event::Session => bench.open(false),
+            Event::Stop(state) => closing::set(&mut bench, generation, state),
+            Event::Close(id) => drop(closing::close(&mut bench, &id.to_string(), closing::all())),
+        }
+    }
+    let decisions = bench.ledger.decisions(1, usize::MAX).unwrap();
+    let seqs: Vec<u64> = decisions.iter().filter_map(|entry| Some(entry.trade.as_ref()?.seq)).collect();
+    prop_assert_eq!(seqs, (1..=bench.engine.account.decisions).collect::<Vec<u64>>());
+    prop_assert!(decisions.iter().all(|entry| !entry.cash.is_negative()));
+    // The journal alone gives the same account.
+    let report = verify(bench.dir.as_ref().unwrap().path()).unwrap();
+    let account = bench.engine.account();
+    prop_assert_eq!(report.cash.to_string(), account.cash);
+    prop_assert_eq!(report.realised.to_string(), account.realised);
+    Ok(())
 }

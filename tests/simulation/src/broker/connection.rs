@@ -5,7 +5,7 @@ use std::{
     rc::Rc,
 };
 
-use super::{Broker, ServerPacket, Will};
+use super::{Broker, Connect, ServerPacket, Takeover, Will, code, session::Session};
 use crate::facts::{Body, ConnectionId, Loss, Time};
 
 /// A connection of a client.
@@ -50,6 +50,43 @@ impl Connection {
 }
 
 impl Broker {
+    /// CONNECT.
+    pub(super) fn connect(&mut self, connection: ConnectionId, connect: Connect, now: Time) {
+        let needs_retain = connect.will.as_ref().is_some_and(|will| will.retain);
+        let refusal = self
+            .faults
+            .refused_connection(now)
+            .or_else(|| (needs_retain && !self.options.retain).then_some(code::RETAIN_NOT_SUPPORTED));
+        if let Some(code) = refusal {
+            let capabilities = self.options.capabilities(None);
+            self.output.push((connection, ServerPacket::Connack { session_present: false, code, capabilities }));
+            self.close(connection, now);
+            return;
+        }
+        let before = self.state.sessions.get(&connect.client_id).and_then(|session| session.connection);
+        if let Some(before) = before {
+            match self.options.takeover {
+                Takeover::Announced => self.disconnect(before, code::SESSION_TAKEN_OVER, now),
+                Takeover::Silent => self.close(before, now),
+            }
+        }
+        if connect.clean_start {
+            self.discard(&connect.client_id, Loss::SessionEnded);
+        }
+        let session_present = self.state.sessions.contains_key(&connect.client_id);
+        let expiry =
+            self.options.session_expiry.map_or(connect.session_expiry, |most| most.min(connect.session_expiry));
+        let highest = self.options.highest_packet_id;
+        let session = self.state.sessions.entry(connect.client_id.clone()).or_insert_with(|| Session::new(highest));
+        session.attach(connection, connect.receive_maximum, expiry, now);
+        if let Some(known) = self.connections.get_mut(&connection) {
+            known.client_id = Some(connect.client_id);
+            known.will = connect.will;
+        }
+        let capabilities = self.options.capabilities((expiry < connect.session_expiry).then_some(expiry));
+        self.output.push((connection, ServerPacket::Connack { session_present, code: 0, capabilities }));
+    }
+
     /// Writes an answer, unless the broker gives none.
     pub(super) fn respond(&mut self, connection: ConnectionId, packet: ServerPacket) {
         if !self.faults.is_unanswering() {

@@ -10,14 +10,14 @@ use intuition_api::topic;
 use super::{Broker, ClientPacket, State};
 use crate::facts::{ConnectionId, Fact, Loss, Time};
 
-/// What a broker that starts again remembers.
+/// The memory of a broker that starts again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Memory {
     /// Everything, as after a stop in order.
     Kept,
     /// Nothing: it has no file, or the file was deleted.
     Lost,
-    /// What it had at the last [`Broker::save`]; nothing where there was none.
+    /// The state at the last [`Broker::save`]; nothing without one.
     Older,
 }
 
@@ -30,7 +30,7 @@ pub enum Silence {
     Unanswering,
 }
 
-/// What a frozen broker has not read.
+/// An event that a frozen broker has not read.
 #[derive(Debug)]
 pub(super) enum HeldBack {
     Packet(ConnectionId, ClientPacket),
@@ -176,6 +176,19 @@ impl Broker {
         match silence {
             Silence::Frozen => self.faults.frozen_until = Some(until),
             Silence::Unanswering => self.faults.unanswering_until = Some(until),
+        }
+    }
+
+    /// The broker ends the connection of a client: with a DISCONNECT of this code, or without one.
+    pub fn throw_out(&mut self, client_id: &str, code: Option<u8>, now: Time) {
+        self.advance(now);
+        let Some(connection) = self.state.sessions.get(client_id).and_then(|session| session.connection) else {
+            return;
+        };
+        match code {
+            _ if self.faults.is_frozen() => {}
+            Some(code) => self.disconnect(connection, code, now),
+            None => self.close(connection, now),
         }
     }
 

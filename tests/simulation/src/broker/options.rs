@@ -27,7 +27,7 @@ pub enum Overlap {
     OneCopy,
 }
 
-/// What follows a publication that the broker refuses.
+/// The answer to a publication that the broker refuses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
     /// A PUBACK with the code.
@@ -49,16 +49,17 @@ pub enum Takeover {
 
 /// The properties of a broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a capability of its own")]
 pub struct Options {
     /// Messages on their way to a client.
     pub writing: Writing,
     /// The most messages without a PUBACK, beside the client's Receive Maximum (mosquitto's `max_inflight_messages`).
     /// No bound with [`Writing::AllAtOnce`] and [`Writing::Paced`].
     pub max_inflight: Option<u16>,
-    /// Messages that a session holds beside those that are written; further ones are dropped, and their publishers hear of
-    /// success (mosquitto's `max_queued_messages`).
+    /// Messages that a session holds beside those that are written; further ones are dropped, and their publishers get
+    /// a PUBACK with success (mosquitto's `max_queued_messages`).
     pub queue_limit: Option<usize>,
-    /// The highest packet identifier. The next one follows the last one given and is never one that is in use.
+    /// The highest packet identifier. Each new one follows the one before, past those in use.
     pub highest_packet_id: u16,
     /// Subscription Identifiers are available.
     pub subscription_ids: bool,
@@ -66,7 +67,7 @@ pub struct Options {
     pub overlap: Overlap,
     /// Retained messages are available.
     pub retain: bool,
-    /// Each SUBSCRIBE is answered with retained messages, whatever its Retain Handling asks for.
+    /// Each SUBSCRIBE is answered with retained messages, also where its Retain Handling is 2.
     pub ignores_retain_handling: bool,
     /// Publications without an answer that the broker takes (its Receive Maximum).
     pub receive_maximum: u16,
@@ -121,7 +122,7 @@ impl Options {
         let queue_limit = (is_small && draw.random_bool(0.15)).then(|| draw.random_range(20..=100));
         let highest_packet_id = if is_small && draw.random_bool(0.6) { draw.random_range(24..=64) } else { u16::MAX };
         let subscription_ids = draw.random_bool(0.85);
-        // Without identifiers a copy for each subscription looks like another message: the bridge cannot tell them apart
+        // Without identifiers a copy for each subscription looks like another message: the bridge cannot distinguish them
         // (`OverlapUnresolved`), so that such a broker sends one copy here.
         let overlap = if subscription_ids && draw.random_bool(0.5) { Overlap::CopyForEach } else { Overlap::OneCopy };
         let packet_sizes = if is_small { 2_048..=8_192 } else { 131_072..=131_072 };
@@ -150,7 +151,7 @@ impl Options {
         }
     }
 
-    /// What the CONNACK offers for a session that may outlive its connection by `granted`, where less than was asked for.
+    /// The capabilities in the CONNACK. `granted`: the session expiry, where it is shorter than the requested one.
     pub(super) fn capabilities(&self, granted: Option<Duration>) -> Capabilities {
         Capabilities {
             receive_maximum: self.receive_maximum,

@@ -116,7 +116,7 @@ pub enum ServerPacket {
         session_present: bool,
         /// Reason code, 0 for success.
         code: u8,
-        /// What the broker offers.
+        /// The broker's capabilities.
         capabilities: Capabilities,
     },
     /// PUBLISH.

@@ -32,18 +32,18 @@ struct Held {
     packet_id: Option<u16>,
 }
 
-/// What a PUBACK means.
+/// The message of a PUBACK.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Acknowledged {
     /// The oldest message without a PUBACK; `Some`: no further copy of it is left.
     InOrder(Option<MessageId>),
-    /// Another one.
+    /// A later message.
     OutOfOrder(Option<MessageId>),
     /// None that was written on this connection.
     Unknown,
 }
 
-/// What became of a message for a session.
+/// Whether a session took a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Queued {
     /// The session holds it.
@@ -93,7 +93,7 @@ impl Session {
         self.next_write = now;
     }
 
-    /// The connection is gone; what was written is written again on the next one.
+    /// The connection is gone; the next one gets all unacknowledged messages.
     pub(super) fn detach(&mut self, now: Time) {
         self.connection = None;
         self.written = 0;

@@ -98,7 +98,11 @@ impl Arrivals {
         self.clock += 1;
         let number = outcome.number;
         let Some(sent) = self.sent.get(&(bridge, number)).cloned() else {
-            hold!(false, promise::ACKNOWLEDGED, "bridge run {bridge} has an outcome of delivery {number}, which it never sent");
+            hold!(
+                false,
+                promise::ACKNOWLEDGED,
+                "bridge run {bridge} has an outcome of delivery {number}, which it never sent"
+            );
             return Ok(());
         };
         let found = outcome.ticks.len();

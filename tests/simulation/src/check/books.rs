@@ -267,9 +267,7 @@ impl Sums {
     pub(super) fn check_positions(&self, shown: &[(String, String, String)]) -> Result<(), Violation> {
         let found: BTreeMap<&str, (Option<i128>, Option<i128>)> = shown
             .iter()
-            .map(|(sid, quantity, cost)| {
-                (sid.as_str(), (units(quantity, QUANTITY_PLACES), units(cost, MONEY_PLACES)))
-            })
+            .map(|(sid, quantity, cost)| (sid.as_str(), (units(quantity, QUANTITY_PLACES), units(cost, MONEY_PLACES))))
             .collect();
         let held = self.held.iter().map(|(sid, held)| (sid.as_str(), (Some(held.quantity), Some(held.cost))));
         let expected: BTreeMap<_, _> = held.collect();

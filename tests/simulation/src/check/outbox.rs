@@ -106,7 +106,11 @@ impl Outbox {
         let before = self.published_through;
         if let Some(account) = &changes.account {
             let (found, expected) = (account.position, self.positions.len() as u64);
-            hold!(found == expected, promise::PUBLISHED, "the totals have outbox position {found}, should be {expected}");
+            hold!(
+                found == expected,
+                promise::PUBLISHED,
+                "the totals have outbox position {found}, should be {expected}"
+            );
             let through = account.published_through;
             hold!(
                 (before..=expected).contains(&through),
@@ -123,7 +127,11 @@ impl Outbox {
     fn check_done(&self, first: u64, last: u64) -> Result<(), Violation> {
         for position in first..=last {
             let item = self.at(position);
-            hold!(item.is_some(), promise::PUBLISHED, "position {position} is recorded as published and does not exist");
+            hold!(
+                item.is_some(),
+                promise::PUBLISHED,
+                "position {position} is recorded as published and does not exist"
+            );
             let open = item.filter(|item| item.is_decision() && !item.is_published.get());
             hold!(
                 open.is_none(),

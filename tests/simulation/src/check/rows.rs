@@ -292,7 +292,11 @@ impl Rows {
         let gaps = self.counters.get(&("gaps".to_owned(), String::new())).copied().unwrap_or_default();
         self.tally.insert(("gaps", String::new()), gaps);
         let found = &self.last;
-        hold!(*found == last, promise::DURABLE, "an older ledger has outcomes up to {last:?}, only {found:?} were committed");
+        hold!(
+            *found == last,
+            promise::DURABLE,
+            "an older ledger has outcomes up to {last:?}, only {found:?} were committed"
+        );
         Ok(())
     }
 
@@ -341,7 +345,8 @@ impl Rows {
             self.check_counter(&counter.name, &counter.reason, Some(counter.value))?;
         }
         for ((name, reason), rows) in self.tally.iter().filter(|(_, rows)| **rows > 0) {
-            let has_it = |counter: &Counter| counter.name == *name && (counter.reason == *reason || counter.reason == "Other");
+            let has_it =
+                |counter: &Counter| counter.name == *name && (counter.reason == *reason || counter.reason == "Other");
             hold!(
                 account.counters.iter().any(has_it),
                 promise::SILENCE,
@@ -353,8 +358,7 @@ impl Rows {
 }
 
 /// Counters that the rows add up to.
-const COUNTED: [&str; 7] =
-    ["decided", "noSignal", "denied", "deadLettered", "notSubscribed", "notListed", "gaps"];
+const COUNTED: [&str; 7] = ["decided", "noSignal", "denied", "deadLettered", "notSubscribed", "notListed", "gaps"];
 
 const fn counter_of(kind: Kind) -> &'static str {
     match kind {

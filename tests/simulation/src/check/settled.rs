@@ -7,8 +7,7 @@ use intuition_api::v1::{AccountResponse, ConfigureRequest, ConfigureResponse};
 use super::{
     amounts::{MONEY_PLACES, money, units},
     books::Books,
-    hold,
-    promise,
+    hold, promise,
 };
 use crate::facts::{MessageId, Process, Violation};
 
@@ -101,12 +100,7 @@ impl End {
             self.waiting.len(),
             self.waiting.first().copied().unwrap_or_default()
         );
-        hold!(
-            account.unpublished == 0,
-            promise::SETTLED,
-            "{} entries of the outbox still wait",
-            account.unpublished
-        );
+        hold!(account.unpublished == 0, promise::SETTLED, "{} entries of the outbox still wait", account.unpublished);
         Ok(())
     }
 

@@ -28,7 +28,7 @@ pub(super) const MESSAGES: [(&[u8], &str); 5] = [
     (b"{}", "NoQuotes"),
 ];
 
-/// Bytes of a message whose dead letter has six for each of them.
+/// Sizes in bytes. The dead letter has `\u0001` for each byte, so that it is six times as long.
 const LONG: std::ops::RangeInclusive<usize> = 300..=3_000;
 
 pub(super) fn element(draw: &mut ChaCha8Rng) -> (&'static str, &'static str) {

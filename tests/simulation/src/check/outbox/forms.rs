@@ -74,8 +74,7 @@ pub(super) fn published(topic: &str, payload: &[u8]) -> Option<String> {
         let size = value.get("size").and_then(Value::as_u64).unwrap_or_default();
         return Some(letter_form(&text("topic"), size, &text("sha256"), &text("reason"), &reasons, &text("time")));
     }
-    let names =
-        ["id", "seq", "algo", "event", "sid", "side", "amount", "quantity", "price", "cash", "time", "origin"];
+    let names = ["id", "seq", "algo", "event", "sid", "side", "amount", "quantity", "price", "cash", "time", "origin"];
     Some(form("decision", &names.map(|name| (name, text(name)))))
 }
 
@@ -89,14 +88,7 @@ pub(super) fn quoted(text: &str) -> String {
     format!("{text:?}")
 }
 
-fn letter_form(
-    topic: &str,
-    size: u64,
-    hash: &str,
-    reason: &str,
-    reasons: &[(String, u64)],
-    time: &str,
-) -> String {
+fn letter_form(topic: &str, size: u64, hash: &str, reason: &str, reasons: &[(String, u64)], time: &str) -> String {
     let reasons: Vec<String> = reasons.iter().map(|(reason, count)| format!("{count} x {reason:?}")).collect();
     let fields = [
         ("topic", topic.to_owned()),

@@ -40,9 +40,8 @@ impl Numbers {
     pub(super) fn restore(&mut self, snapshot: &Snapshot) {
         self.last.clear();
         for mark in &snapshot.marks {
-            let is_its = |reset: &&algo_runtime::ledger::Reset| {
-                reset.channel == mark.channel && reset.source == mark.source
-            };
+            let is_its =
+                |reset: &&algo_runtime::ledger::Reset| reset.channel == mark.channel && reset.source == mark.source;
             let era = snapshot.sources.resets.iter().filter(is_its).count() as u64;
             self.last.insert((mark.channel.clone(), mark.source.clone(), era), (mark.seq, mark.index));
         }
