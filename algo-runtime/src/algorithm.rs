@@ -62,8 +62,8 @@ pub trait Algorithm: Send {
     fn take_changes(&mut self) -> SavedState;
 }
 
-/// Starts an algorithm with its settings and what it saved.
-type Initialize = fn(&AlgorithmSettings, &SavedState) -> Result<Box<dyn Algorithm>, FieldErrors>;
+/// Starts an algorithm with its settings, what it saved, and a seed where its settings have none.
+type Initialize = fn(&AlgorithmSettings, &SavedState, u64) -> Result<Box<dyn Algorithm>, FieldErrors>;
 
 /// An algorithm that comes with the runtime.
 #[derive(Clone, Copy)]
@@ -88,13 +88,14 @@ impl Builtin {
         BUILTINS.iter().find(|builtin| builtin.name == name)
     }
 
-    /// Starts it with what it saved.
+    /// Starts it with what it saved. `chance`: seeds what the settings do not.
     pub fn initialize(
         &self,
         settings: &AlgorithmSettings,
         saved: &SavedState,
+        chance: u64,
     ) -> Result<Box<dyn Algorithm>, FieldErrors> {
-        (self.initialize)(settings, saved)
+        (self.initialize)(settings, saved, chance)
     }
 }
 

@@ -27,10 +27,12 @@ use intuition_common::backoff::Backoff;
 use serde_json::Value;
 
 use self::{answer::Answer, caution::Caution, describe::Described};
-use crate::algorithm::{self, AlgorithmSettings, FieldError, FieldErrors};
+use crate::{
+    algorithm::{self, AlgorithmSettings, FieldError, FieldErrors},
+    sizes::Sizes,
+};
 
 pub use address::{Address, AddressError};
-pub use caution::MAX_BATCH;
 pub use messages::{Heard, Order, Report, Said};
 pub use trouble::{Failure, Fault, Trouble};
 
@@ -90,8 +92,8 @@ pub struct Backend {
 }
 
 impl Backend {
-    /// Calls it.
-    pub fn new(address: Address, settings: AlgorithmSettings) -> Self {
+    /// Calls it. `seed`: of the pauses between attempts.
+    pub fn new(address: Address, settings: AlgorithmSettings, sizes: Sizes, seed: u64) -> Self {
         let starting = Trouble::new(Fault::Starting, format!("{address} is being called"));
         let mut backend = Self {
             address,
@@ -103,8 +105,8 @@ impl Backend {
             trouble: Some(starting),
             warned: None,
             renamed: None,
-            caution: Caution::default(),
-            backoff: Backoff::new(FIRST_PAUSE, LONGEST_PAUSE),
+            caution: Caution::new(sizes),
+            backoff: Backoff::seeded(FIRST_PAUSE, LONGEST_PAUSE, seed),
             failures: 0,
             batches: 0,
             events: 0,

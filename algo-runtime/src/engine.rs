@@ -1,4 +1,4 @@
-//! The engine: one account's whole state and what happens to it. Pure: requests, times and random names come in,
+//! The engine: one account's whole state and what happens to it. Pure: requests, times, random names and a seed come in,
 //! answers and [`Changes`] come out. Whoever drives it commits the changes and only then sends the answers.
 //!
 //! - `inputs`: which symbols are taken on which topic.
@@ -37,6 +37,7 @@ use std::{
 };
 
 use intuition_api::{decimal::Money, v1};
+use rand::{Rng as _, SeedableRng as _, rngs::ChaCha8Rng};
 
 use self::{
     closing::Closing,
@@ -60,6 +61,7 @@ use crate::{
     settings::{
         Adjustable, Authority, InForce, Settings, SettingsError, StartingCash, Topics, in_force, starting_cash,
     },
+    sizes::Sizes,
     sources::{Sources, symbols::Symbols},
     trading::Trading,
 };
@@ -74,15 +76,15 @@ pub use tally::{Tally, counter};
 /// Key of the policy's generator in the saved state; no algorithm has that name.
 const POLICY_STATE: (&str, &str) = ("portfolio", "generator");
 
-/// Reasons with a counter of their own under one name, at most.
-const REASONS: usize = 100;
-
 /// Names a link to a backend, for as long as the engine lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LinkId(pub u64);
 
 /// One account.
 pub struct Engine {
+    sizes: Sizes,
+    /// Draws the seeds of all that no setting seeds.
+    chance: ChaCha8Rng,
     account: Account,
     ledger_ids: LedgerIds,
     /// Outbox positions beyond `account.published_through` that are published or given up.
@@ -153,7 +155,17 @@ pub struct Engine {
 
 impl Engine {
     /// Takes a ledger's state up under these settings. The first start deposits the starting cash.
-    pub fn start(mut snapshot: Snapshot, settings: &Settings, now_micros: i64) -> Result<Self, SettingsError> {
+    ///
+    /// `seed`: of all chance in the engine. Two engines with one seed, equal snapshots and equal requests do the same. Each
+    /// start of a process that trades takes another one.
+    pub fn start(
+        mut snapshot: Snapshot,
+        settings: &Settings,
+        sizes: Sizes,
+        seed: u64,
+        now_micros: i64,
+    ) -> Result<Self, SettingsError> {
+        let mut chance = ChaCha8Rng::seed_from_u64(seed);
         let ruling = in_force(&settings.adjustable, &settings.authority, snapshot.settings.as_ref())?;
         let cash = starting_cash(
             &settings.adjustable,
@@ -163,16 +175,20 @@ impl Engine {
             snapshot.account.entries > 0,
         )?;
         let trading = Trading::load(snapshot.trading, settings.authority.uid(), snapshot.settings.as_ref(), now_micros);
-        let closing = Closing::load(snapshot.closing, snapshot.holdings.keys());
+        let closing = Closing::load(snapshot.closing, snapshot.holdings.keys(), sizes);
         let policy_state = snapshot.state.get(&(POLICY_STATE.0.to_owned(), POLICY_STATE.1.to_owned()));
-        let generator = Generator::resume(ruling.adjustable.seed(), POLICY_STREAM, policy_state.map(Vec::as_slice));
-        let (decider, errand) = Decider::start(&ruling.adjustable, &snapshot.state, LinkId(1))?;
+        let policy_state = policy_state.map(Vec::as_slice);
+        let generator = Generator::resume(ruling.adjustable.seed(), POLICY_STREAM, policy_state, chance.next_u64());
+        let (decider, errand) =
+            Decider::start(&ruling.adjustable, &snapshot.state, LinkId(1), sizes, chance.next_u64())?;
         let mut engine = Self {
+            sizes,
+            chance,
             book: book_of(&snapshot.account, snapshot.holdings),
-            identities: Identities::load(&snapshot.window, snapshot.older),
-            symbols: Symbols::load(std::mem::take(&mut snapshot.sources.symbols)),
+            identities: Identities::load(&snapshot.window, snapshot.older, sizes),
+            symbols: Symbols::load(std::mem::take(&mut snapshot.sources.symbols), sizes.symbols),
             last_gap: snapshot.sources.last_gap.take(),
-            sources: Sources::load(snapshot.marks, snapshot.sources),
+            sources: Sources::load(snapshot.marks, snapshot.sources, sizes),
             counters: snapshot.counters,
             sessions: Sessions::new(snapshot.sessions, snapshot.client_sessions),
             bridge_capabilities: Vec::new(),
@@ -344,7 +360,10 @@ impl Engine {
     fn counter_key(&self, name: &str, reason: &str) -> CounterKey {
         let key = (name.to_owned(), reason.to_owned());
         let of_name = (name.to_owned(), String::new())..;
-        let is_full = || self.counters.range(of_name).take_while(|((other, _), _)| other == name).count() >= REASONS;
+        let is_full = || {
+            self.counters.range(of_name).take_while(|((other, _), _)| other == name).count()
+                >= self.sizes.counted_reasons
+        };
         if !self.counters.contains_key(&key) && is_full() {
             return (key.0, letters::OTHER.to_owned());
         }

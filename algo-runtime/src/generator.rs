@@ -14,7 +14,7 @@ pub const DRAW_BITS: u32 = 53;
 /// A random generator with a position that can be saved.
 #[derive(Debug)]
 pub struct Generator {
-    /// What it was seeded with; `None`: by chance.
+    /// The seed of the settings; `None`: they have none, and it began by chance.
     seed: Option<u64>,
     rng: ChaCha8Rng,
 }
@@ -30,13 +30,15 @@ struct Saved {
 }
 
 impl Generator {
-    /// Goes on where `saved` was, if it was seeded the same way; else begins anew: with `seed`, or by chance.
-    pub fn resume(seed: Option<u64>, stream: u64, saved: Option<&[u8]>) -> Self {
-        saved.and_then(Self::restore).filter(|known| known.seed == seed).unwrap_or_else(|| Self::new(seed, stream))
+    /// Goes on where `saved` was, if it was seeded the same way; else begins anew: with `seed`, or with `chance` where the
+    /// settings have no seed.
+    pub fn resume(seed: Option<u64>, stream: u64, saved: Option<&[u8]>, chance: u64) -> Self {
+        let known = saved.and_then(Self::restore).filter(|known| known.seed == seed);
+        known.unwrap_or_else(|| Self::new(seed, stream, chance))
     }
 
-    fn new(seed: Option<u64>, stream: u64) -> Self {
-        let mut rng = seed.map_or_else(rand::make_rng, ChaCha8Rng::seed_from_u64);
+    fn new(seed: Option<u64>, stream: u64, chance: u64) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed.unwrap_or(chance));
         rng.set_stream(stream);
         Self { seed, rng }
     }
@@ -62,7 +64,7 @@ impl Generator {
         serde_json::to_vec(&saved).unwrap_or_default()
     }
 
-    /// What it was seeded with.
+    /// The seed of the settings.
     pub const fn seed(&self) -> Option<u64> {
         self.seed
     }
@@ -87,7 +89,7 @@ mod tests {
 
     #[test]
     fn a_seed_gives_the_numbers_that_rand_gives_for_it() {
-        let mut ours = Generator::resume(Some(42), ALGORITHM_STREAM, None);
+        let mut ours = Generator::resume(Some(42), ALGORITHM_STREAM, None, 0);
         let mut theirs = ChaCha8Rng::seed_from_u64(42);
         for _ in 0..100 {
             assert_eq!(ours.unit().to_bits(), theirs.random::<f64>().to_bits());
@@ -97,25 +99,25 @@ mod tests {
     #[test]
     fn a_saved_generator_goes_on_where_it_was() {
         for seed in [Some(7), None] {
-            let mut running = Generator::resume(seed, POLICY_STREAM, None);
+            let mut running = Generator::resume(seed, POLICY_STREAM, None, 0);
             running.draw();
-            let mut resumed = Generator::resume(seed, POLICY_STREAM, Some(&running.save()));
+            let mut resumed = Generator::resume(seed, POLICY_STREAM, Some(&running.save()), 1);
             assert_eq!(running.draw(), resumed.draw());
         }
     }
 
     #[test]
     fn another_seed_or_an_unreadable_state_begins_anew() {
-        let mut first = Generator::resume(Some(1), ALGORITHM_STREAM, None);
+        let mut first = Generator::resume(Some(1), ALGORITHM_STREAM, None, 0);
         let fresh = first.draw();
-        assert_eq!(Generator::resume(Some(1), ALGORITHM_STREAM, Some(b"rubbish")).draw(), fresh);
-        assert_ne!(Generator::resume(Some(2), ALGORITHM_STREAM, Some(&first.save())).draw(), fresh);
+        assert_eq!(Generator::resume(Some(1), ALGORITHM_STREAM, Some(b"rubbish"), 0).draw(), fresh);
+        assert_ne!(Generator::resume(Some(2), ALGORITHM_STREAM, Some(&first.save()), 0).draw(), fresh);
     }
 
     #[test]
     fn the_two_streams_of_a_seed_differ() {
-        let mut algorithm = Generator::resume(Some(1), ALGORITHM_STREAM, None);
-        let mut policy = Generator::resume(Some(1), POLICY_STREAM, None);
+        let mut algorithm = Generator::resume(Some(1), ALGORITHM_STREAM, None, 0);
+        let mut policy = Generator::resume(Some(1), POLICY_STREAM, None, 0);
         assert_ne!(algorithm.draw(), policy.draw());
     }
 }

@@ -7,7 +7,7 @@
 //! 4. an id;
 //! 5. a sequence without a source, together with the content.
 //!
-//! The last [`WINDOW`](crate::ledger::WINDOW) outcomes of each class are in memory. Older ones that the broker may still ask
+//! The last [`Sizes::window`] outcomes of each class are in memory. Older ones that the broker may still ask
 //! for are in the ledger alone, and are looked up for rule 2. Last numbers and eras are in [`Sources`].
 //!
 //! Pure but for those lookups: the engine loads it from a snapshot and commits the rows that it returns.
@@ -23,6 +23,7 @@ use intuition_api::v1::{Acknowledged, Delivery, Tick, tick_outcome::SeenBy};
 
 use crate::{
     ledger::{Class, Outcome, Stretch, WindowRow},
+    sizes::Sizes,
     sources::Sources,
 };
 use repeated::Repeated;
@@ -87,8 +88,12 @@ pub struct Identities {
 
 impl Identities {
     /// From a snapshot.
-    pub fn load(rows: &[WindowRow], older: Vec<Stretch>) -> Self {
-        Self { window: Window::load(rows, older), ..Self::default() }
+    pub fn load(rows: &[WindowRow], older: Vec<Stretch>, sizes: Sizes) -> Self {
+        Self {
+            window: Window::load(rows, older, sizes),
+            repeated: Repeated::new(sizes),
+            retention: Retention::new(sizes),
+        }
     }
 
     /// A bridge opened its stream in this session. `reports`: it sends `Acknowledged`.

@@ -24,14 +24,6 @@ pub use record::{
 };
 pub use stretch::{Sender, Stretch};
 
-/// Outcomes of each [`Class`] that stay in memory; the ledger has at least as many. Twice the ticks that a bridge may hold
-/// without an outcome.
-pub const WINDOW: u64 = 65_536;
-/// Gaps that are kept; older ones are deleted.
-pub const GAPS: u64 = 10_000;
-/// Ids of requests to close by hand that are kept; older ones are deleted.
-pub const CLOSE_REQUESTS: usize = 1_000;
-
 /// Asks for rows of the window by the packet that they came in.
 #[derive(Debug, Clone, Copy)]
 pub struct PacketQuery {

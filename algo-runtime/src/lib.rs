@@ -16,12 +16,14 @@ pub mod ledger;
 pub mod metrics;
 pub mod portfolio;
 pub mod process;
+pub mod responses;
 pub mod server;
 mod service;
 pub mod settings;
+pub mod sizes;
 pub mod sources;
 pub mod trading;
 pub mod wire;
-mod writer;
+pub mod writer;
 
 pub use writer::WriterError;

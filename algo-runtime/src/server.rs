@@ -1,13 +1,19 @@
 //! A runtime in this process: ledger, writer and gRPC server, started together and stopped in order.
 
-use std::{convert::Infallible, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use intuition_api::{
     bounds::{LARGEST_MESSAGE_BYTES, MESSAGE_BYTES},
     v1::{self, runtime_server::RuntimeServer},
 };
 use intuition_common::{
-    clock::Clock,
+    clock::{Clock, Now},
     grpc::{self, Limits, ServeError},
     heartbeat::Heartbeat,
     http::HUNG,
@@ -28,7 +34,7 @@ use crate::{
     metrics::Metrics,
     service::Service,
     settings::{Settings, SettingsError},
-    writer::{Command, Equipment, Writer, WriterError},
+    writer::{Command, Equipment, Sizes, Writer, WriterError, WriterThread},
 };
 
 pub use crate::writer::{ALGORITHM_PART, READY_PART, TOPICS_PART};
@@ -179,7 +185,7 @@ pub async fn start(
     Ok(running)
 }
 
-fn open(config: Config, links: Links, commands: mpsc::Sender<Command>) -> Result<Writer, RuntimeError> {
+fn open(config: Config, links: Links, commands: mpsc::Sender<Command>) -> Result<WriterThread, RuntimeError> {
     // Only a ledger's record can stand in for settings that cannot be used.
     if let Err(error) = config.settings.adjustable.check()
         && !SqliteLedger::is_in(&config.data_dir).map_err(RuntimeError::OpenLedger)?
@@ -189,8 +195,13 @@ fn open(config: Config, links: Links, commands: mpsc::Sender<Command>) -> Result
     let account = &config.settings.account;
     let ledger = SqliteLedger::open(&config.data_dir, account).map_err(RuntimeError::OpenLedger)?;
     let Config { settings, clock, metrics, readiness, .. } = config;
-    let equipment = Equipment { settings, clock, metrics, readiness, links, commands };
-    Writer::start(Box::new(ledger), equipment).map_err(|error| match error {
+    let began = Instant::now();
+    let stopwatch = Box::new(move || began.elapsed());
+    let (sizes, seed) = (Sizes::default(), rand::random());
+    let equipment = Equipment { settings, sizes, metrics, readiness, seed, stopwatch };
+    let started = Writer::start(Box::new(ledger), equipment, Now::read(clock.as_ref()));
+    let thread = started.and_then(|writer| WriterThread::new(writer, clock, links, commands));
+    thread.map_err(|error| match error {
         WriterError::UseLedger(error) => RuntimeError::OpenLedger(error),
         error @ (WriterError::TakeUp(_) | WriterError::KeepTime(_)) => RuntimeError::Trade(error),
     })

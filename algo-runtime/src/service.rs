@@ -1,9 +1,5 @@
 //! The gRPC service `intuition.v1.Runtime`: hands every call to the writer, but for lists of decisions, which have a
 //! connection to the ledger of their own.
-//!
-//! - `responses`: the queue of responses of a stream.
-
-pub(crate) mod responses;
 
 use std::{
     path::PathBuf,
@@ -32,6 +28,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use crate::{
     ledger::{LedgerError, sqlite::DecisionReader},
+    responses::{self, responses},
     writer::{Command, SourcesCommand, TradingCommand},
 };
 
@@ -107,7 +104,7 @@ impl Runtime for Service {
         };
         let stream = self.streams.fetch_add(1, Ordering::Relaxed);
         let writer = self.writer.downgrade();
-        let (responses, reader) = responses::responses(move || {
+        let (responses, reader) = responses(responses::Sizes::default(), move || {
             // A queue of commands that is full wakes the writer too.
             writer.upgrade().into_iter().for_each(|writer| drop(writer.try_send(Command::Room)));
         });

@@ -211,7 +211,7 @@ impl Adjustable {
             Choice::Builtin(_) => match self.algorithm.builtin() {
                 Err(error) => errors.push(error),
                 Ok(builtin) => {
-                    let refused = builtin.initialize(&self.algorithm_settings(), &SavedState::new()).err();
+                    let refused = builtin.initialize(&self.algorithm_settings(), &SavedState::new(), 0).err();
                     errors.extend(refused.into_iter().flatten());
                 }
             },

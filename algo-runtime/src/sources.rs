@@ -20,10 +20,11 @@ use sha2::{Digest as _, Sha256};
 
 pub use self::conflicts::{CONFLICT, counts_as_conflict};
 use self::{conflicts::Conflicts, pairs::Pairs};
-use crate::ledger::{Mark, Reset, SourceChanges, SourceHash, SourceRecords};
+use crate::{
+    ledger::{Mark, Reset, SourceChanges, SourceHash, SourceRecords},
+    sizes::Sizes,
+};
 
-/// Sources of an account, counted for each channel. A ledger of v0.1.0 keeps those that it has, and takes no new ones.
-pub const SOURCES: usize = 10_000;
 /// Longest source and longest id, bytes.
 pub const IDENTITY_BYTES: usize = 256;
 
@@ -35,7 +36,7 @@ pub type Missing = (i64, i64);
 pub enum Unwelcome {
     /// It was forgotten.
     Forgotten,
-    /// The account has [`SOURCES`] sources.
+    /// The account has [`Sizes::sources`] sources.
     TooMany,
 }
 
@@ -94,7 +95,7 @@ impl Default for Sources {
             eras: Pairs::default(),
             forgotten: HashSet::new(),
             conflicts: Conflicts::default(),
-            limit: SOURCES,
+            limit: Sizes::DESIGN.sources,
             unsaved: Vec::new(),
             changes: SourceChanges::default(),
         }
@@ -103,9 +104,10 @@ impl Default for Sources {
 
 impl Sources {
     /// From a snapshot.
-    pub fn load(marks: Vec<Mark>, records: SourceRecords) -> Self {
+    pub fn load(marks: Vec<Mark>, records: SourceRecords, sizes: Sizes) -> Self {
         let forgotten = records.forgotten.into_iter().collect();
-        let mut sources = Self { forgotten, conflicts: Conflicts::load(records.conflicts), ..Self::default() };
+        let conflicts = Conflicts::load(records.conflicts, sizes);
+        let mut sources = Self { forgotten, conflicts, limit: sizes.sources, ..Self::default() };
         for Reset { channel, source, last, reset_micros, .. } in records.resets {
             if sources.is_forgotten(&channel, &source) {
                 continue;
@@ -237,12 +239,14 @@ impl Sources {
             Forget::Named(name) => source == name,
             Forget::IdleFor(micros) => now_micros.saturating_sub(known.noted_micros) >= micros,
         };
-        let meant: Vec<_> = self
+        let mut meant: Vec<_> = self
             .known
             .iter()
             .filter(|(_, source, known)| is_meant(source, known))
             .map(|(channel, source, _)| (Arc::clone(channel), Arc::clone(source)))
             .collect();
+        // The order of the changes must not depend on the map's.
+        meant.sort_unstable();
         for (channel, source) in &meant {
             self.known.remove(channel, source);
             self.eras.remove(channel, source);

@@ -1,45 +1,58 @@
-//! The one writer: a thread that owns the engine and the ledger, takes whatever waits as one group, commits it once, and
-//! only then answers. So one disk sync serves many quotes, and nothing is answered that is not durable. It never waits for
-//! a backend: its reports come as commands like any other.
+//! The one writer: owns the engine and the ledger, takes the commands of a group, commits the group once, and only then
+//! answers. So one disk sync serves many quotes, and nothing is answered that is not durable. It never waits for a backend:
+//! the reports of backends come as commands like any other.
 //!
+//! [`Writer`] is a step function: commands and times come in as arguments; answers go out through the replies of commands
+//! and the queue of responses, errands for links through [`Writer::take_errands`]. It reads no clock, starts no thread,
+//! needs no async runtime, and draws names from a generator that is seeded. In production `thread` drives it.
+//!
+//! - `thread`: the loop that drives it. `command`: the requests. `sizes`: the bounds.
+//! - `answer`: the answers that wait for a commit.
 //! - `stream`: the stream to the bridge; `bridge`: the writer's end of it; `parts`: messages of bounded size.
-//! - `reports`: when reports about the outbox are saved. `backends`: the links to backends.
+//! - `reports`: when reports about the outbox are saved. `backends`: the errands for links to backends.
 //! - `recovery`: after a commit that failed, and when the ledger's files were taken away.
 //! - `trading`: the calls about the trading state. `sources`: the calls about sources.
 //! - `gaps`: the log lines about missing numbers; `denials`: those about denied signals.
 
+mod answer;
 mod backends;
 mod bridge;
+mod command;
 mod denials;
 mod gaps;
 mod parts;
 mod recovery;
 mod reports;
+mod sizes;
 mod sources;
 mod stream;
+mod thread;
 mod trading;
 
-use std::{io, sync::Arc, time::Instant};
+use std::{io, sync::Arc, time::Duration};
 
-use intuition_api::v1::{
-    AccountResponse, ConfigureRequest, ConfigureResponse, Open, process_request, process_response::Message,
-};
-use intuition_common::{clock::Clock, heartbeat::Heartbeat, readiness::Readiness};
-use tokio::{
-    sync::{OwnedSemaphorePermit, mpsc, oneshot, watch},
-    time::error::Elapsed,
-};
-use tokio_util::sync::CancellationToken;
+use intuition_common::{clock::Now, readiness::Readiness};
+use rand::{RngExt as _, SeedableRng as _, rngs::ChaCha8Rng};
+use tokio::{sync::watch, time::Instant};
 use tonic::Status;
 
-use self::{backends::Backends, bridge::Bridge, reports::Reports};
-pub(crate) use self::{sources::Command as SourcesCommand, trading::Command as TradingCommand};
+pub(crate) use self::thread::WriterThread;
+use self::{
+    answer::{Answer, Uncommitted, respond, status_of},
+    backends::Backends,
+    bridge::Bridge,
+    reports::Reports,
+};
+pub use self::{
+    command::{Command, Reply},
+    sizes::Sizes,
+    sources::Command as SourcesCommand,
+    trading::Command as TradingCommand,
+};
 use crate::{
-    backend::{Report, link::Links},
-    engine::{Engine, LinkId, RequestError, Tally},
-    ledger::{Ledger, LedgerError},
+    engine::{Engine, Errand, Settled, Tally},
+    ledger::{Ledger, LedgerError, OutboxRow},
     metrics::Metrics,
-    service::responses::Responses,
     settings::{InitialTrading, Settings, SettingsError},
 };
 
@@ -49,56 +62,6 @@ pub const READY_PART: &str = "ledger";
 pub const ALGORITHM_PART: &str = "algorithm";
 /// Part of the readiness: the account may use all channels of its algorithm.
 pub const TOPICS_PART: &str = "topics";
-
-/// Ticks that end a group: large enough to share a sync, small enough that the first of them does not wait long.
-const GROUP_TICKS: usize = 4_096;
-/// Outbox entries and decisions read at once, at most.
-const PAGE: usize = 1_000;
-
-type Reply<T> = oneshot::Sender<Result<T, Status>>;
-
-/// A request to the writer.
-pub(crate) enum Command {
-    /// A bridge opened a stream, which replaces the stream before. The writer cancels `ended` when it ends the stream.
-    Open { stream: u64, open: Open, responses: Responses, ended: CancellationToken },
-    /// A message on a stream. `room` is its share of the bytes that may wait for the writer.
-    Request { stream: u64, message: process_request::Message, room: Option<OwnedSemaphorePermit> },
-    /// The responses of the stream were full and have room again: entries of the outbox go on.
-    Room,
-    /// The bridge closed its side.
-    Close { stream: u64 },
-    /// See the contract.
-    Configure { request: ConfigureRequest, reply: Reply<ConfigureResponse> },
-    /// See the contract.
-    Account { account: String, reply: Reply<AccountResponse> },
-    /// Lists, resets or forgets sources.
-    Sources(sources::Command),
-    /// Sets the trading state, or sells holdings by hand.
-    Trading(trading::Command),
-    /// A backend, or its end, through the link of an engine.
-    Report { life: u64, link: LinkId, report: Report },
-    /// Time passes: who waits is told that it is not in vain.
-    Tick,
-    /// Answers nothing more and closes the ledger.
-    Stop,
-}
-
-/// An answer that waits for the commit.
-enum Answer {
-    Stream {
-        stream: u64,
-        message: Message,
-    },
-    /// The outbox, from the ledger.
-    Outbox,
-    Account(Reply<AccountResponse>),
-    Configure(Reply<ConfigureResponse>, ConfigureResponse),
-    Sources(sources::Answer),
-    Trading(trading::Answer),
-}
-
-/// The answers of a group that was not committed, and the error of the ledger.
-type Uncommitted = Box<(Vec<Answer>, LedgerError)>;
 
 /// Why the writer ended.
 #[derive(Debug, thiserror::Error)]
@@ -115,120 +78,116 @@ pub enum WriterError {
 }
 
 /// See the module.
-pub(crate) struct Writer {
+///
+/// A driver calls [`Writer::handle`] for each command of a group and then [`Writer::settle`]; where no command comes, it
+/// settles an empty group at [`Writer::deadline`]. After each [`Writer::settle`], and after [`Writer::start`], it carries out
+/// [`Writer::take_errands`].
+pub struct Writer {
     engine: Engine,
     ledger: Box<dyn Ledger>,
     settings: Settings,
-    clock: Arc<dyn Clock>,
+    sizes: Sizes,
     metrics: Metrics,
     readiness: Readiness,
+    /// Draws the names of sessions and ledgers.
+    rng: ChaCha8Rng,
+    stopwatch: Stopwatch,
     /// The last commit failed.
     failing: bool,
-    files_checked: Instant,
     tally: watch::Sender<Arc<Tally>>,
-    heartbeat: Heartbeat,
     bridge: Option<Bridge>,
+    /// Of the group that is not settled yet.
+    answers: Vec<Answer>,
     reports: Reports,
-    /// Waits for commands with a deadline.
-    timer: tokio::runtime::Runtime,
     backends: Backends,
     gap_log: gaps::GapLog,
     denial_log: denials::DenialLog,
 }
 
-/// What a writer works with.
-pub(crate) struct Equipment {
-    pub(crate) settings: Settings,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) metrics: Metrics,
-    pub(crate) readiness: Readiness,
-    /// To backends.
-    pub(crate) links: Links,
-    /// The far end of [`Writer::run`]'s commands.
-    pub(crate) commands: mpsc::Sender<Command>,
+/// Time since a moment that stays the same. The writer reads it around each commit: for the metric, and so that the time
+/// in which a bridge does not read excludes the time that a commit takes.
+pub type Stopwatch = Box<dyn Fn() -> Duration + Send>;
+
+/// The arguments of [`Writer::start`] beside the ledger.
+pub struct Equipment {
+    /// The settings of the start.
+    pub settings: Settings,
+    /// Bounds.
+    pub sizes: Sizes,
+    /// Counts.
+    pub metrics: Metrics,
+    /// Lacks [`READY_PART`] until the writer has started and while it cannot commit, [`ALGORITHM_PART`] while an algorithm
+    /// out of process cannot be asked, [`TOPICS_PART`] while the account may not use channels of its algorithm.
+    pub readiness: Readiness,
+    /// Names of sessions and ledgers follow from it, and the chance of the engine. Each start of an account needs another
+    /// seed: with the same seed two sessions would have one name.
+    pub seed: u64,
+    /// Shows how long commits take.
+    pub stopwatch: Stopwatch,
 }
 
 impl Writer {
     /// Takes the ledger up, and commits what the settings of the start change.
-    pub(crate) fn start(mut ledger: Box<dyn Ledger>, equipment: Equipment) -> Result<Self, WriterError> {
-        let Equipment { settings, clock, metrics, readiness, links, commands } = equipment;
-        let engine = take_up(ledger.as_mut(), &settings, clock.as_ref())?;
+    pub fn start(mut ledger: Box<dyn Ledger>, equipment: Equipment, now: Now) -> Result<Self, WriterError> {
+        let Equipment { mut settings, sizes, metrics, readiness, seed, stopwatch } = equipment;
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let engine = take_up(ledger.as_mut(), &settings, sizes.engine, rng.random(), now)?;
         // What is in force now is in the ledger. The state of the start must not come back after a failed commit.
-        let mut settings = settings;
         settings.initial.trading = InitialTrading::Recorded;
         let tally = watch::Sender::new(Arc::new(engine.tally()));
-        let backends = Backends::new(links, commands);
-        let timer =
-            tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(WriterError::KeepTime)?;
         let mut writer = Self {
             engine,
             ledger,
             settings,
-            clock,
+            sizes,
             metrics,
             readiness,
+            rng,
+            stopwatch,
             failing: false,
-            files_checked: Instant::now(),
             tally,
-            heartbeat: Heartbeat::new(),
             bridge: None,
-            reports: Reports::default(),
-            timer,
-            backends,
+            answers: Vec::new(),
+            reports: Reports::new(&sizes),
+            backends: Backends::default(),
             gap_log: gaps::GapLog::default(),
             denial_log: denials::DenialLog::default(),
         };
         writer.see_to_backends();
-        // Last, so that nobody sees a runtime that lacks nothing before it is known what its algorithm lacks.
+        // Last, after the readiness of the algorithm: a runtime is not ready while its algorithm is not.
         writer.readiness.have(READY_PART);
         Ok(writer)
     }
 
-    /// The account after each commit, kept current while somebody watches.
-    pub(crate) fn tally(&self) -> watch::Sender<Arc<Tally>> {
+    /// The account after each commit, kept current while there are receivers.
+    pub fn tally(&self) -> watch::Sender<Arc<Tally>> {
         self.tally.clone()
     }
 
-    /// Beats at each turn of [`Writer::run`].
-    pub(crate) fn heartbeat(&self) -> Heartbeat {
-        self.heartbeat.clone()
+    /// The bounds it was given.
+    pub const fn sizes(&self) -> &Sizes {
+        &self.sizes
     }
 
-    /// Serves commands until [`Command::Stop`], or until nobody can send any.
-    pub(crate) fn run(mut self, mut commands: mpsc::Receiver<Command>) -> Result<(), WriterError> {
-        let mut running = true;
-        while running {
-            self.heartbeat.beat();
-            let mut next = match self.next(&mut commands) {
-                Ok(None) => break,
-                Ok(command) => command,
-                Err(Elapsed { .. }) => None,
-            };
-            let mut answers = Vec::new();
-            let mut ticks = 0;
-            while let Some(command) = next {
-                ticks += weight(&command);
-                if matches!(command, Command::Stop) {
-                    running = false;
-                    break;
-                }
-                self.handle(command, &mut answers);
-                next = if ticks < GROUP_TICKS { commands.try_recv().ok() } else { None };
-            }
-            self = self.settle(answers)?;
-            self.check_files()?;
-        }
-        self.end_stream(Status::unavailable("the runtime is shutting down"));
-        self.save_reports();
-        self.ledger.close().map_err(WriterError::UseLedger)
+    /// When an empty group is to be settled at the latest, to save reports about the outbox. `None`: no report waits.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.reports.deadline()
     }
 
-    fn handle(&mut self, command: Command, answers: &mut Vec<Answer>) {
+    /// The errands for links to backends since the last call, in order: to start, to take an order, to end. Each has the life
+    /// of its link, which [`Command::Report`] brings back with the link's reports. A failed commit ends the life: errands
+    /// end its links, and later ones belong to the next life.
+    pub fn take_errands(&mut self) -> Vec<(u64, Errand)> {
+        self.backends.take_errands()
+    }
+
+    /// Takes a command into the group. Refusals are answered at once, everything else by [`Writer::settle`].
+    pub fn handle(&mut self, command: Command, now: Now) {
         match command {
-            Command::Open { stream, open, responses, ended } => self.open(stream, &open, (responses, ended), answers),
+            Command::Open { stream, open, responses, ended } => self.open(stream, &open, (responses, ended)),
             Command::Request { stream, message, room: _room } => {
                 if self.is_open(stream)
-                    && let Err(error) = self.request(stream, message, answers)
+                    && let Err(error) = self.request(stream, message)
                 {
                     self.end_stream(status_of(&error));
                 }
@@ -241,70 +200,78 @@ impl Writer {
             }
             Command::Configure { request, reply } => match self.engine.check_account(&request.account) {
                 Ok(()) => {
-                    let response = self.engine.configure(&request, self.clock.now_micros());
-                    answers.push(Answer::Configure(reply, response));
+                    let response = self.engine.configure(&request, now.micros);
+                    self.answers.push(Answer::Configure(reply, response));
                 }
                 Err(error) => respond(reply, Err(status_of(&error))),
             },
             Command::Account { account, reply } => match self.engine.check_account(&account) {
-                Ok(()) => answers.push(Answer::Account(reply)),
+                Ok(()) => self.answers.push(Answer::Account(reply)),
                 Err(error) => respond(reply, Err(status_of(&error))),
             },
-            Command::Sources(command) => answers.extend(self.sources(command).map(Answer::Sources)),
-            Command::Trading(command) => answers.extend(self.trading(command).map(Answer::Trading)),
+            Command::Sources(command) => {
+                let answer = self.sources(command, now.micros);
+                self.answers.extend(answer.map(Answer::Sources));
+            }
+            Command::Trading(command) => {
+                let answer = self.trading(command, now.micros);
+                self.answers.extend(answer.map(Answer::Trading));
+            }
             Command::Report { life, link, report } => {
                 if life == self.backends.life {
-                    self.engine.hear(link, report, self.clock.now_micros());
+                    self.engine.hear(link, report, now.micros);
                 }
             }
-            Command::Tick => self.ask_to_wait(),
-            // Entries follow every group for which there is room. The loop ends the group before it stops.
+            Command::Tick => self.ask_to_wait(now.instant),
+            // Entries follow every group for which there is room. The driver stops the writer.
             Command::Room | Command::Stop => {}
         }
     }
 
-    /// Decides the ticks that have their turn, commits the group, then answers it. A failed commit answers all with the reason
-    /// and takes up the state of the last one.
-    fn settle(mut self, answers: Vec<Answer>) -> Result<Self, WriterError> {
-        match self.finish(answers) {
+    /// Ends the group: decides the ticks that have their turn, commits once, then answers. A failed commit answers all
+    /// commands with the reason and takes up the state of the last commit. After an error the writer has ended.
+    pub fn settle(mut self, now: Now) -> Result<Self, WriterError> {
+        let answers = std::mem::take(&mut self.answers);
+        let mut now = now;
+        match self.finish(answers, &mut now) {
             Ok(()) => Ok(self),
-            Err(uncommitted) => self.recover(*uncommitted),
+            Err(uncommitted) => self.recover(*uncommitted, now),
         }
     }
 
-    fn finish(&mut self, answers: Vec<Answer>) -> Result<(), Uncommitted> {
-        let settled = match self.engine.advance(self.clock.now_micros(), self.ledger.as_mut()) {
+    /// Moves `now` on by the time that it takes to decide and to commit: a disk that hangs must not count as a bridge that
+    /// does not read.
+    fn finish(&mut self, answers: Vec<Answer>, now: &mut Now) -> Result<(), Uncommitted> {
+        let began = (self.stopwatch)();
+        let settled = self.engine.advance(now.micros, self.ledger.as_mut());
+        let decided = (self.stopwatch)();
+        *now = after(*now, decided.saturating_sub(began));
+        let settled = match settled {
             Ok(settled) => settled,
             Err(error) => return Err(Box::new((answers, error))),
         };
-        let began = Instant::now();
-        let changes = if self.reports.is_due(self.engine.unsaved_reports(), began) {
+        let before_commit = now.instant;
+        let changes = if self.reports.is_due(self.engine.unsaved_reports(), before_commit) {
             self.engine.take_all_changes()
         } else {
             self.engine.take_changes()
         };
         if let Some(changes) = &changes {
-            if let Err(error) = self.ledger.commit(changes) {
+            let committed = self.ledger.commit(changes);
+            let took = (self.stopwatch)().saturating_sub(decided);
+            *now = after(*now, took);
+            if let Err(error) = committed {
                 return Err(Box::new((answers, error)));
             }
-            self.metrics.committed(began.elapsed());
+            self.metrics.committed(took);
             self.tell_gaps(&changes.gaps);
-            self.tell_denials();
+            self.tell_denials(now.micros);
             if std::mem::take(&mut self.failing) {
                 self.readiness.have(READY_PART);
             }
         }
-        self.reports.note(self.engine.unsaved_reports(), began);
-        for settled in &settled {
-            self.metrics.count(&settled.outcomes);
-        }
-        for answer in answers {
-            self.answer(answer);
-        }
-        self.send_commit(changes.as_ref().map_or(&[], |changes| &changes.outbox), settled);
-        self.send_outbox();
-        self.tell_channels();
-        self.end_unread_stream();
+        self.reports.note(self.engine.unsaved_reports(), before_commit);
+        self.give(answers, changes.as_ref().map_or(&[], |changes| &changes.outbox), settled, now.instant);
         self.see_to_backends();
         if self.tally.receiver_count() > 0 {
             self.tally.send_replace(Arc::new(self.engine.tally()));
@@ -312,49 +279,49 @@ impl Writer {
         Ok(())
     }
 
-    fn answer(&mut self, answer: Answer) {
-        match answer {
-            Answer::Stream { stream, message } => self.say(stream, message),
-            Answer::Outbox => self.send_outbox(),
-            Answer::Account(reply) => respond(reply, Ok(self.account())),
-            Answer::Configure(reply, response) => respond(reply, Ok(response)),
-            Answer::Sources(answer) => answer.give(),
-            Answer::Trading(answer) => answer.give(),
+    /// Answers a group that was committed, with these entries of the outbox.
+    fn give(&mut self, answers: Vec<Answer>, rows: &[OutboxRow], settled: Vec<Settled>, now: Instant) {
+        for settled in &settled {
+            self.metrics.count(&settled.outcomes);
         }
+        for answer in answers {
+            self.answer(answer, now);
+        }
+        self.send_commit(rows, settled, now);
+        self.send_outbox(now);
+        self.tell_channels(now);
+        self.end_unread_stream(now);
+    }
+
+    /// Ends the stream, saves reports about the outbox, and closes the ledger. Commands since the last [`Writer::settle`]
+    /// are given up.
+    pub fn stop(mut self) -> Result<(), WriterError> {
+        self.end_stream(Status::unavailable("the runtime is shutting down"));
+        self.save_reports();
+        self.ledger.close().map_err(WriterError::UseLedger)
     }
 }
 
 /// The engine as of the last commit, with the settings of the start taken up and committed.
-fn take_up(ledger: &mut dyn Ledger, settings: &Settings, clock: &dyn Clock) -> Result<Engine, WriterError> {
+fn take_up(
+    ledger: &mut dyn Ledger,
+    settings: &Settings,
+    sizes: crate::sizes::Sizes,
+    seed: u64,
+    now: Now,
+) -> Result<Engine, WriterError> {
     let snapshot = ledger.snapshot().map_err(WriterError::UseLedger)?;
-    let mut engine = Engine::start(snapshot, settings, clock.now_micros()).map_err(WriterError::TakeUp)?;
+    let mut engine = Engine::start(snapshot, settings, sizes, seed, now.micros).map_err(WriterError::TakeUp)?;
     if let Some(changes) = engine.take_changes() {
         ledger.commit(&changes).map_err(WriterError::UseLedger)?;
     }
     Ok(engine)
 }
 
-fn weight(command: &Command) -> usize {
-    match command {
-        Command::Request { message: process_request::Message::Batch(batch), .. } => {
-            batch.deliveries.iter().map(|delivery| delivery.ticks.len()).sum()
-        }
-        _ => 1,
-    }
-}
-
-fn status_of(error: &RequestError) -> Status {
-    match error {
-        RequestError::OtherAccount { .. } => Status::not_found(error.to_string()),
-        RequestError::BreakContract(_) => Status::invalid_argument(error.to_string()),
-        RequestError::Overload(_) => Status::resource_exhausted(error.to_string()),
-        RequestError::ReadLedger { .. } => Status::internal(error.to_string()),
-    }
-}
-
-/// Whoever asked may have gone; then nobody misses the answer.
-fn respond<T>(reply: Reply<T>, answer: Result<T, Status>) {
-    drop(reply.send(answer));
+/// Both clocks, a while later.
+fn after(now: Now, took: Duration) -> Now {
+    let micros = i64::try_from(took.as_micros()).unwrap_or(i64::MAX);
+    Now { instant: now.instant + took, micros: now.micros.saturating_add(micros) }
 }
 
 #[cfg(test)]

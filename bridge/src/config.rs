@@ -88,7 +88,7 @@ pub enum Session {
 ///
 /// | Share | MiB |
 /// |---|---|
-/// | received from the broker, not read (`WAITING_BYTES`) | 16 |
+/// | received from the broker, not read (`waiting_bytes`) | 16 |
 /// | the packet that is read, and the message that is parsed | 24 |
 /// | in flight (`unacknowledged`), with one message more than the bound | 48 |
 /// | on the way to the runtime: 16 batches of 1 MiB as structures, one delivery more, and encoded | 48 |

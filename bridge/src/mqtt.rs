@@ -7,7 +7,8 @@
 //! [`Event::Disconnected`] and submits them again.
 
 mod address;
-mod codes;
+mod attempts;
+pub mod codes;
 mod connection;
 mod credentials;
 mod deadlines;
@@ -17,7 +18,9 @@ mod events;
 mod liveness;
 mod packets;
 mod pauses;
+mod protocol;
 mod request;
+mod sizes;
 mod socket;
 mod task;
 mod tls;
@@ -31,10 +34,15 @@ use tokio_util::task::TaskTracker;
 
 pub use self::{
     address::{Address, AddressError},
+    attempts::Attempts,
     credentials::{Credentials, Fixed},
     error::{Awaited, LinkError},
-    events::Events,
+    events::{Events, Lanes, lanes},
+    packets::{Accepted, Malformed, Packet},
+    pauses::Pauses,
+    protocol::{Ended, Output, Protocol, Settings, Work},
     request::Request,
+    sizes::Sizes,
 };
 
 /// Messages that the broker may send by default before the first of them is acknowledged.
@@ -281,7 +289,7 @@ impl Link {
     /// ends when the events or all links are dropped, or after [`Link::disconnect`].
     pub fn start(options: Options, tasks: &TaskTracker) -> Result<(Self, Events), LinkError> {
         let (requests, receiver) = mpsc::unbounded_channel();
-        let (lanes, events) = events::lanes(options.event_capacity);
+        let (lanes, events) = events::lanes(options.event_capacity, &Sizes::default());
         let task = task::Task::new(options, receiver, lanes)?;
         tasks.spawn(task.run());
         Ok((Self { requests }, events))
@@ -323,7 +331,7 @@ impl Link {
     #[cfg(test)]
     pub(crate) fn panicking(tasks: &TaskTracker) -> (Self, Events) {
         let (requests, receiver) = mpsc::unbounded_channel();
-        let (lanes, events) = events::lanes(1);
+        let (lanes, events) = events::lanes(1, &Sizes::default());
         tasks.spawn(async move {
             let _ends = (receiver, lanes);
             panic!("as the test asks for");

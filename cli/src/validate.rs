@@ -187,6 +187,6 @@ fn builtin(manifest: &Value) -> Vec<Problem> {
     // Whatever is wrong with the threshold, or with parameters that are no object, was found by the schema.
     let parameters = manifest.pointer("/spec/algorithm/parameters").and_then(Value::as_object);
     let settings = AlgorithmSettings { threshold: 0.5, parameters: parameters.cloned().unwrap_or_default() };
-    let errors = builtin.initialize(&settings, &SavedState::new()).err().into_iter().flatten();
+    let errors = builtin.initialize(&settings, &SavedState::new(), 0).err().into_iter().flatten();
     errors.map(|error| Problem::new(format!("spec.algorithm.{}", error.field), error.message)).collect()
 }

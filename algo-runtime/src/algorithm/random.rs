@@ -1,5 +1,7 @@
 //! `random`: buys when a random number from 0 to 1 is above the threshold.
 
+use rand::{Rng as _, SeedableRng as _, rngs::ChaCha8Rng};
+
 use super::{Algorithm, AlgorithmSettings, Builtin, FieldErrors, Parameters, Quote, SavedState, Signal};
 use crate::generator::{ALGORITHM_STREAM, Generator};
 
@@ -9,7 +11,7 @@ pub const BUILTIN: Builtin = Builtin {
     version: "1",
     summary: "buys when a random number from 0 to 1 is above the threshold",
     parameters_schema: r#"{"type":"object","properties":{"seed":{"type":"integer","minimum":0,"description":"makes the run reproducible"}},"additionalProperties":false}"#,
-    initialize: |settings, saved| Ok(Box::new(Random::initialize(settings, saved)?)),
+    initialize: |settings, saved, chance| Ok(Box::new(Random::initialize(settings, saved, chance)?)),
 };
 
 const GENERATOR: &str = "generator";
@@ -18,13 +20,17 @@ struct Random {
     threshold: f64,
     generator: Generator,
     changed: bool,
+    /// Draws the seeds of generators where the settings have none.
+    chance: ChaCha8Rng,
 }
 
 impl Random {
-    fn initialize(settings: &AlgorithmSettings, saved: &SavedState) -> Result<Self, FieldErrors> {
+    fn initialize(settings: &AlgorithmSettings, saved: &SavedState, chance: u64) -> Result<Self, FieldErrors> {
         let seed = read(settings)?;
-        let generator = Generator::resume(seed, ALGORITHM_STREAM, saved.get(GENERATOR).map(Vec::as_slice));
-        Ok(Self { threshold: settings.threshold, generator, changed: false })
+        let mut chance = ChaCha8Rng::seed_from_u64(chance);
+        let saved = saved.get(GENERATOR).map(Vec::as_slice);
+        let generator = Generator::resume(seed, ALGORITHM_STREAM, saved, chance.next_u64());
+        Ok(Self { threshold: settings.threshold, generator, changed: false, chance })
     }
 }
 
@@ -48,7 +54,7 @@ impl Algorithm for Random {
     fn reconfigure(&mut self, settings: &AlgorithmSettings) -> Result<(), FieldErrors> {
         let seed = read(settings)?;
         if seed != self.generator.seed() {
-            self.generator = Generator::resume(seed, ALGORITHM_STREAM, None);
+            self.generator = Generator::resume(seed, ALGORITHM_STREAM, None, self.chance.next_u64());
             self.changed = true;
         }
         self.threshold = settings.threshold;
@@ -77,7 +83,7 @@ mod tests {
     }
 
     fn start(settings: &AlgorithmSettings, saved: &SavedState) -> Box<dyn Algorithm> {
-        BUILTIN.initialize(settings, saved).unwrap()
+        BUILTIN.initialize(settings, saved, 1).unwrap()
     }
 
     #[test]
@@ -109,7 +115,7 @@ mod tests {
             (json!({"threshold": 1}), "parameters.threshold: belongs beside the parameters, not among them"),
             (json!({"seed": -1}), "parameters.seed: must be a whole number from 0 to 18446744073709551615, is -1"),
         ] {
-            let error = BUILTIN.initialize(&settings(0.5, parameters), &SavedState::new()).err().unwrap();
+            let error = BUILTIN.initialize(&settings(0.5, parameters), &SavedState::new(), 1).err().unwrap();
             assert_eq!(error.to_string(), complaint);
         }
     }

@@ -18,7 +18,7 @@ pub const BUILTIN: Builtin = Builtin {
     version: "1",
     summary: "buys when the average of the last `fast` quotes rises above that of the last `slow`, sells when it falls below",
     parameters_schema: r#"{"type":"object","properties":{"fast":{"type":"integer","minimum":1,"maximum":9999,"default":20,"description":"quotes in the fast average"},"slow":{"type":"integer","minimum":2,"maximum":10000,"default":50,"description":"quotes in the slow average, more than fast"},"seed":{"type":"integer","minimum":0,"description":"makes a random portfolio policy reproducible"}},"additionalProperties":false}"#,
-    initialize: |settings, saved| Ok(Box::new(SmaCrossover::initialize(settings, saved)?)),
+    initialize: |settings, saved, _chance| Ok(Box::new(SmaCrossover::initialize(settings, saved)?)),
 };
 
 /// Quotes in each average; `fast` < `slow`.
@@ -158,7 +158,7 @@ mod tests {
     }
 
     fn start(parameters: Value, saved: &SavedState) -> Box<dyn Algorithm> {
-        BUILTIN.initialize(&settings(parameters), saved).unwrap()
+        BUILTIN.initialize(&settings(parameters), saved, 1).unwrap()
     }
 
     const BUY: Option<Signal> = Some(Signal::Buy);
@@ -212,7 +212,7 @@ mod tests {
             (json!({"fast": 0, "slow": 100_000_000}), vec!["parameters.fast", "parameters.slow"]),
             (json!({"fast": 60, "slow": 0, "threshold": 1}), vec!["parameters.slow", "parameters.threshold"]),
         ] {
-            let errors = BUILTIN.initialize(&settings(parameters), &SavedState::new()).err().unwrap();
+            let errors = BUILTIN.initialize(&settings(parameters), &SavedState::new(), 1).err().unwrap();
             assert_eq!(errors.into_iter().map(|error| error.field).collect::<Vec<_>>(), fields);
         }
     }

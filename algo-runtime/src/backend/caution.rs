@@ -1,26 +1,21 @@
 //! How carefully a backend is asked, and when a tick is given up.
 //!
 //! A backend may fail at one tick of a batch. After each failure the batch is halved, after a timeout it is quartered,
-//! until a tick stands alone. A tick that fails alone [`STRIKES`] times, each time followed by a Describe that
+//! until a tick stands alone. A tick that fails alone [`Sizes::strikes`] times, each time followed by a Describe that
 //! the backend answers, is rejected. Behind it the next tick has to be answered before another may be rejected: two in a
 //! row mean that the backend is broken, and then nothing is rejected any more until it answers. A backend that is away
 //! answers no Describe, so that it never costs a tick.
 //!
 //! A batch may also have been too large for the deadline. The size that failed is remembered as the ceiling: the limit
-//! grows below it, and beyond it only after [`CALM`] batches that were answered (ADR 0032).
+//! grows below it, and beyond it only after [`Sizes::calm_batches`] batches that were answered (ADR 0032).
 
 use super::{Failure, Fault};
-
-/// Events of a batch, at most.
-pub const MAX_BATCH: usize = 256;
-/// Failures alone until a tick is rejected.
-const STRIKES: u32 = 5;
-/// Batches of the largest size below the ceiling that are answered before a larger one is tried.
-const CALM: u32 = 64;
+use crate::sizes::Sizes;
 
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Caution {
+    sizes: Sizes,
     /// Events that may be asked at once where nothing is suspected.
     limit: usize,
     /// The smallest batch that failed for its size; `None`: none did.
@@ -50,10 +45,11 @@ enum GivenUp {
     Two,
 }
 
-impl Default for Caution {
-    fn default() -> Self {
+impl Caution {
+    pub(super) const fn new(sizes: Sizes) -> Self {
         Self {
-            limit: MAX_BATCH,
+            sizes,
+            limit: sizes.batch_events,
             ceiling: None,
             calm: 0,
             suspects: 0,
@@ -64,9 +60,7 @@ impl Default for Caution {
             given_up: GivenUp::None,
         }
     }
-}
 
-impl Caution {
     /// How many events may be asked at once.
     pub(super) fn batch_limit(&self) -> usize {
         // A suspect batch that hangs costs a deadline, an answered one costs little: small parts need fewer deadlines.
@@ -80,7 +74,7 @@ impl Caution {
     /// Whether a batch of so many has a part of the deadline only: it serves to find the tick that hangs. The last
     /// attempt before a tick is rejected has the whole deadline, as the contract promises it.
     pub(super) const fn is_search(&self, asked: usize) -> bool {
-        self.hung && self.suspects > 0 && !self.is_failing() && (asked > 1 || self.strikes + 1 < STRIKES)
+        self.hung && self.suspects > 0 && !self.is_failing() && (asked > 1 || self.strikes + 1 < self.sizes.strikes)
     }
 
     /// A batch of so many failed.
@@ -104,7 +98,7 @@ impl Caution {
         if self.unproven {
             self.unproven = false;
             self.strikes += 1;
-            if self.strikes >= STRIKES && matches!(self.given_up, GivenUp::One) {
+            if self.strikes >= self.sizes.strikes && matches!(self.given_up, GivenUp::One) {
                 self.given_up = GivenUp::Two;
             }
         }
@@ -125,8 +119,9 @@ impl Caution {
     /// Doubles the limit up to half the ceiling, then adds a sixteenth of the ceiling at a time, and stays an eighth below
     /// it.
     fn grow(&mut self) {
-        let ceiling = self.ceiling.unwrap_or(MAX_BATCH);
-        let highest = self.ceiling.map_or(MAX_BATCH, |ceiling| ceiling - (ceiling / 8).max(1));
+        let most = self.sizes.batch_events;
+        let ceiling = self.ceiling.unwrap_or(most);
+        let highest = self.ceiling.map_or(most, |ceiling| ceiling - (ceiling / 8).max(1));
         if self.limit < highest {
             let doubled = self.limit * 2;
             let next = if doubled <= ceiling / 2 { doubled } else { self.limit + (ceiling / 16).max(1) };
@@ -134,19 +129,19 @@ impl Caution {
             return;
         }
         self.calm += 1;
-        if self.ceiling.is_some() && self.calm >= CALM {
+        if self.ceiling.is_some() && self.calm >= self.sizes.calm_batches {
             self.calm = 0;
-            self.ceiling = Some(ceiling + (ceiling / 4).max(1)).filter(|raised| *raised <= MAX_BATCH);
+            self.ceiling = Some(ceiling + (ceiling / 4).max(1)).filter(|raised| *raised <= most);
         }
     }
 
     /// Why the tick at the head is to be rejected, once.
     pub(super) fn rejection(&mut self) -> Option<String> {
-        if self.strikes < STRIKES || self.given_up != GivenUp::None {
+        if self.strikes < self.sizes.strikes || self.given_up != GivenUp::None {
             return None;
         }
         self.given_up = GivenUp::One;
-        let message = format!("failed {STRIKES} times at this quote alone, last: {}", self.last);
+        let message = format!("failed {} times at this quote alone, last: {}", self.sizes.strikes, self.last);
         self.forget_head();
         Some(message)
     }
@@ -201,10 +196,10 @@ mod tests {
 
     #[test]
     fn after_each_failure_the_batch_is_halved_and_what_failed_is_cornered() {
-        let mut caution = Caution::default();
+        let mut caution = Caution::new(Sizes::default());
         let asked: Vec<usize> = (0..9).map(|_| fail(&mut caution)).collect();
         assert_eq!(asked, [256, 128, 64, 32, 16, 8, 4, 2, 1]);
-        let mut caution = Caution::default();
+        let mut caution = Caution::new(Sizes::default());
         // The last of 256 is the bad one.
         let (mut left, mut answers) = (256, 0);
         while left > 1 {
@@ -223,7 +218,7 @@ mod tests {
 
     #[test]
     fn a_tick_that_fails_alone_five_times_is_rejected_once() {
-        let mut caution = Caution::default();
+        let mut caution = Caution::new(Sizes::default());
         caution.failed(2, &failure());
         for strike in 1..=5 {
             assert_eq!(caution.rejection(), None, "{strike}");
@@ -238,7 +233,7 @@ mod tests {
 
     #[test]
     fn a_rejection_before_a_restart_counts_after_it() {
-        let mut caution = Caution::default();
+        let mut caution = Caution::new(Sizes::default());
         caution.resume();
         caution.failed(1, &failure());
         caution.is_there();
@@ -248,7 +243,7 @@ mod tests {
 
     #[test]
     fn a_backend_that_is_away_costs_nothing() {
-        let mut caution = Caution::default();
+        let mut caution = Caution::new(Sizes::default());
         caution.failed(1, &failure());
         for _ in 0..100 {
             // Nobody answers Describe, so that nothing is asked either.
@@ -260,7 +255,7 @@ mod tests {
 
     #[test]
     fn two_in_a_row_mean_that_the_backend_is_broken_and_nothing_more_is_rejected() {
-        let mut caution = Caution::default();
+        let mut caution = Caution::new(Sizes::default());
         caution.failed(2, &failure());
         fail_times(&mut caution, 5);
         assert!(caution.rejection().is_some());
@@ -321,7 +316,7 @@ mod tests {
     #[test]
     fn a_slow_algorithm_is_asked_in_batches_that_it_answers_in_time() {
         for capacity in [1, 2, 3, 5, 8, 12, 20, 33, 50, 64, 100, 127, 128, 129, 180, 200, 230, 255, 256, 1_000] {
-            let (mut caution, each) = (Caution::default(), DEADLINE / f64::from(capacity) * 0.999);
+            let (mut caution, each) = (Caution::new(Sizes::default()), DEADLINE / f64::from(capacity) * 0.999);
             course(&mut caution, 10_000, each, None);
             let settled = course(&mut caution, 100_000, each, None);
             assert!(f64::from(settled.late) <= 0.1 * f64::from(settled.asks), "{capacity}: {settled:?}");
@@ -332,7 +327,7 @@ mod tests {
     #[test]
     fn no_quote_of_a_slow_algorithm_is_rejected() {
         // Needs nearly the whole deadline for a single quote.
-        let mut caution = Caution::default();
+        let mut caution = Caution::new(Sizes::default());
         let course = course(&mut caution, 300, 0.9 * DEADLINE, None);
         assert_eq!(course.asks - course.late, 300, "each is answered alone: {course:?}");
     }
@@ -340,7 +335,7 @@ mod tests {
     #[test]
     fn a_quote_that_hangs_is_found_by_few_and_short_deadlines() {
         for poison in [0, 1, 100, 128, 254, 255] {
-            let mut caution = Caution::default();
+            let mut caution = Caution::new(Sizes::default());
             let course = course(&mut caution, 256, 0.001, Some(poison));
             assert!(course.wasted <= 40.0 && course.late <= 9, "{poison}: {course:?}");
         }
@@ -348,16 +343,16 @@ mod tests {
 
     #[test]
     fn an_algorithm_that_became_faster_is_asked_in_full_batches_again() {
-        let mut caution = Caution::default();
+        let mut caution = Caution::new(Sizes::default());
         course(&mut caution, 5_000, 0.5, None);
         assert!(caution.batch_limit() <= 20);
         course(&mut caution, 200_000, 0.001, None);
-        assert_eq!(caution.batch_limit(), MAX_BATCH);
+        assert_eq!(caution.batch_limit(), Sizes::DESIGN.batch_events);
     }
 
     #[test]
     fn batches_below_the_limit_do_not_raise_it() {
-        let mut caution = Caution::default();
+        let mut caution = Caution::new(Sizes::default());
         caution.failed(64, &failure());
         caution.answered(32);
         (0..100).for_each(|_| caution.answered(8));

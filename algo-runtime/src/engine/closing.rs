@@ -20,8 +20,9 @@ use crate::{
     algorithm::{Quote, Signal},
     backend::answer::{Verdict, Wish},
     identity::event_of,
-    ledger::{CLOSE_REQUESTS, ClosingChanges, ClosingRecords, EntryKind, Ledger, LedgerError, Outcome, UnsettledSale},
+    ledger::{ClosingChanges, ClosingRecords, EntryKind, Ledger, LedgerError, Outcome, UnsettledSale},
     portfolio::Denial,
+    sizes::Sizes,
 };
 
 /// Longest id of a request, in characters.
@@ -39,6 +40,7 @@ pub(super) struct Sale {
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Closing {
+    sizes: Sizes,
     /// Symbols that wait. A tick sells one if its number is above this; `None`: the request is not committed yet.
     waiting: BTreeMap<String, Option<u64>>,
     /// Ids of the last requests, the oldest first.
@@ -54,8 +56,9 @@ pub(super) struct Closing {
 }
 
 impl Closing {
-    pub(super) fn load<'a>(records: ClosingRecords, held: impl Iterator<Item = &'a String>) -> Self {
+    pub(super) fn load<'a>(records: ClosingRecords, held: impl Iterator<Item = &'a String>, sizes: Sizes) -> Self {
         Self {
+            sizes,
             waiting: records.waiting.into_iter().map(|sid| (sid, Some(0))).collect(),
             known: records.requests.iter().cloned().collect(),
             requests: records.requests.into(),
@@ -157,7 +160,7 @@ impl Closing {
         self.requests.push_back(request.to_owned());
         self.known.insert(request.to_owned());
         self.changes.requests.push(request.to_owned());
-        while self.requests.len() > CLOSE_REQUESTS
+        while self.requests.len() > self.sizes.close_requests
             && let Some(oldest) = self.requests.pop_front()
         {
             self.known.remove(&oldest);

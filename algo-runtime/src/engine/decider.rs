@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use intuition_api::v1;
+use rand::Rng as _;
 
 use super::{Engine, LinkId};
 use crate::{
@@ -14,6 +15,7 @@ use crate::{
     },
     ledger::StateKey,
     settings::{Adjustable, Choice},
+    sizes::Sizes,
 };
 
 /// Whose a backend's state is in the ledger: this, then its name. No built-in algorithm has such a name.
@@ -41,23 +43,25 @@ pub(super) enum Decider {
 
 impl Decider {
     /// The algorithm of these settings: a built-in one at once, with what it saved; a backend by `link`, with what is to be
-    /// done about that.
+    /// done about that. `chance`: seeds all that no parameter seeds.
     pub(super) fn start(
         settings: &Adjustable,
         states: &BTreeMap<StateKey, Vec<u8>>,
         link: LinkId,
+        sizes: Sizes,
+        chance: u64,
     ) -> Result<(Self, Option<Errand>), FieldErrors> {
         let algorithm_settings = settings.algorithm_settings();
         match &settings.algorithm {
             Choice::Backend(address) => {
-                let backend = Box::new(Backend::new(address.clone(), algorithm_settings));
+                let backend = Box::new(Backend::new(address.clone(), algorithm_settings, sizes, chance));
                 Ok((Self::Backend { link, backend }, Some(Errand::Start(link, address.clone()))))
             }
             Choice::Builtin(name) => {
                 let builtin = settings.algorithm.builtin()?;
                 let of_owner = states.iter().filter(|((owner, _), _)| owner == name);
                 let saved: SavedState = of_owner.map(|((_, key), state)| (key.clone(), state.clone())).collect();
-                let algorithm = builtin.initialize(&algorithm_settings, &saved)?;
+                let algorithm = builtin.initialize(&algorithm_settings, &saved, chance)?;
                 Ok((Self::Builtin { builtin, algorithm }, None))
             }
         }
@@ -167,7 +171,8 @@ pub enum Errand {
 impl Engine {
     /// The algorithm of these settings, beside the one deciding.
     pub(super) fn another(&mut self, settings: &Adjustable) -> Result<Decider, FieldErrors> {
-        let (decider, errand) = Decider::start(settings, &self.states, LinkId(self.links + 1))?;
+        let (link, chance) = (LinkId(self.links + 1), self.chance.next_u64());
+        let (decider, errand) = Decider::start(settings, &self.states, link, self.sizes, chance)?;
         self.links += 1;
         self.errands.extend(errand);
         Ok(decider)

@@ -7,11 +7,9 @@ use intuition_api::v1::{DeadLetter, DeadLetterCause, Delivery, Unusable, tick_ou
 use super::{Engine, counter, process::undecided};
 use crate::ledger::{OutboxContent, Outcome};
 
-/// Reasons of a letter, at most. Ticks with further reasons are counted under [`OTHER`].
-const CAUSES: usize = 32;
 /// Longest text of a reason in a letter, bytes.
 const MESSAGE_BYTES: usize = 1_024;
-/// Stands for reasons that are not listed.
+/// Stands for the reasons beyond [`Sizes::letter_causes`](crate::sizes::Sizes::letter_causes).
 pub(super) const OTHER: &str = "Other";
 
 /// The dead letters of the delivery that is being settled.
@@ -38,16 +36,17 @@ impl Engine {
 
     /// Adds a cause to a letter. False: the letter is committed already.
     fn add_cause(&mut self, position: u64, cause: &Unusable) -> bool {
+        let most = self.sizes.letter_causes;
         let first = self.pending.outbox.first().map(|row| row.position);
         let index = first.and_then(|first| usize::try_from(position.checked_sub(first)?).ok());
         let row = index.and_then(|index| self.pending.outbox.get_mut(index));
         let Some(OutboxContent::DeadLetter(letter)) = row.map(|row| &mut row.content) else { return false };
-        let full = letter.causes.len() >= CAUSES;
+        let full = letter.causes.len() >= most;
         let last = letter.causes.len().saturating_sub(1);
         let known = letter.causes.iter().position(|known| known.reason == cause.reason).or(full.then_some(last));
         if let Some(known) = known.and_then(|index| letter.causes.get_mut(index)) {
             known.count = known.count.saturating_add(1);
-        } else if last + 2 == CAUSES {
+        } else if last + 2 == most {
             letter.causes.push(cause_of(OTHER, "ticks with further reasons"));
         } else {
             letter.causes.push(cause_of(&cause.reason, &cause.message));

@@ -3,15 +3,13 @@
 //! Text that publishers choose has bounds that no release of the bridge reaches: a quote of theirs must never end the stream.
 
 use intuition_api::{
-    bounds::{
-        DELIVERY_TICKS, PAYLOAD_BYTES, REASON_BYTES, SYMBOL_BYTES, TEXT_BYTES, TOPIC_BYTES, WAITING_BYTES,
-        WAITING_TICKS,
-    },
+    bounds::{DELIVERY_TICKS, PAYLOAD_BYTES, REASON_BYTES, SYMBOL_BYTES, TEXT_BYTES, TOPIC_BYTES},
     v1::{Delivery, Tick, tick::Content},
 };
 use prost::Message as _;
 
 use super::RequestError;
+use crate::sizes::Sizes;
 
 /// Deliveries that have been taken and have no outcome.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -37,12 +35,13 @@ impl Load {
     }
 
     /// Whether it is within the bounds.
-    pub(super) fn check(self) -> Result<(), RequestError> {
-        if self.ticks <= WAITING_TICKS && self.bytes <= WAITING_BYTES {
+    pub(super) fn check(self, sizes: &Sizes) -> Result<(), RequestError> {
+        let Sizes { waiting_ticks, waiting_bytes, .. } = *sizes;
+        if self.ticks <= waiting_ticks && self.bytes <= waiting_bytes {
             return Ok(());
         }
         Err(RequestError::Overload(format!(
-            "{} ticks of {} bytes wait for the algorithm, and at most {WAITING_TICKS} of {WAITING_BYTES} bytes may: \
+            "{} ticks of {} bytes wait for the algorithm, and at most {waiting_ticks} of {waiting_bytes} bytes may: \
              send on when outcomes have come",
             self.ticks, self.bytes
         )))

@@ -10,8 +10,6 @@ use intuition_api::v1::{self, GivenUp, Open, Published};
 use super::{Engine, RequestError, counter};
 use crate::ledger::{Changes, CounterKey, Known, Ledger, LedgerError, LedgerId, OutboxContent, Positions};
 
-/// Ranges of a message, at most. A bridge has fewer entries under way.
-const RANGES: usize = 32_768;
 /// Longest reason of an entry that is given up, bytes.
 const REASON_BYTES: usize = 64;
 
@@ -42,7 +40,7 @@ impl Engine {
     /// Takes a report about the outbox. `sent`: the last position that the bridge can know of. Returns how many positions
     /// beyond it were reported; those are passed over and counted.
     pub fn published(&mut self, report: &Published, sent: u64, ledger: &mut dyn Ledger) -> Result<u64, RequestError> {
-        check(report)?;
+        check(report, self.sizes.report_ranges)?;
         let beyond = self.take_report(report, sent, ledger)?;
         if beyond > 0 {
             self.count_report(counter::PUBLISHED_BEYOND, "", beyond);
@@ -65,7 +63,7 @@ impl Engine {
     ) -> Result<bool, RequestError> {
         let nothing = Published::default();
         let report = open.published.as_ref().unwrap_or(&nothing);
-        check(report)?;
+        check(report, self.sizes.report_ranges)?;
         if open.ledger_id.is_empty() {
             return Ok(false);
         }
@@ -97,7 +95,7 @@ impl Engine {
 
     /// Positions beyond `published_through` that are done, as far as a message holds them.
     pub(super) fn ranges_done(&self) -> Vec<v1::Positions> {
-        self.done.ranges().take(RANGES).map(|(first, last)| v1::Positions { first, last }).collect()
+        self.done.ranges().take(self.sizes.report_ranges).map(|(first, last)| v1::Positions { first, last }).collect()
     }
 
     /// `last`: the last position that is committed.
@@ -180,11 +178,11 @@ fn highest(report: &Published) -> u64 {
     done.chain(given_up).fold(report.through, u64::max)
 }
 
-fn check(report: &Published) -> Result<(), RequestError> {
+fn check(report: &Published, most: usize) -> Result<(), RequestError> {
     let Published { done, given_up, .. } = report;
-    if done.len() > RANGES || given_up.len() > RANGES {
+    if done.len() > most || given_up.len() > most {
         let message =
-            format!("Published: {} ranges and {} entries given up, at most {RANGES}", done.len(), given_up.len());
+            format!("Published: {} ranges and {} entries given up, at most {most}", done.len(), given_up.len());
         return Err(broken(message));
     }
     let mut before = 0;

@@ -10,15 +10,11 @@ use super::{Engine, RequestError, counter, turn::unusable};
 use crate::{
     identity::class_of,
     ledger::{Class, Gap},
-    sources::{
-        Forget, IDENTITY_BYTES, Missing, ResetRefusal, SOURCES, Unwelcome, counts_as_conflict, symbols::SYMBOLS,
-    },
+    sources::{Forget, IDENTITY_BYTES, Missing, ResetRefusal, Unwelcome, counts_as_conflict},
 };
 
 /// Sources that the account's answer shows.
 pub(super) const SHOWN: usize = 100;
-/// Channels whose gaps are counted apart; those of further channels are in the sum alone.
-const GAP_CHANNELS: usize = 1_000;
 
 /// A number that a tick took from its source. It is settled with the tick's outcome.
 #[derive(Debug)]
@@ -40,7 +36,7 @@ impl Engine {
         let (channel, source) = (&delivery.topic, &tick.source);
         match self.sources.unwelcome(channel, source) {
             Some(Unwelcome::Forgotten) => return Err(forgotten(channel, source)),
-            Some(Unwelcome::TooMany) => return Err(too_many_sources(channel, source)),
+            Some(Unwelcome::TooMany) => return Err(too_many_sources(channel, source, self.sizes.sources)),
             None => {}
         }
         let last = (seq, rank);
@@ -68,7 +64,8 @@ impl Engine {
         let key = (counter::GAPS.to_owned(), channel.to_owned());
         let all = (counter::GAPS.to_owned(), String::new());
         self.counters.contains_key(&key)
-            || self.counters.range(all..).take_while(|((name, _), _)| name == counter::GAPS).count() <= GAP_CHANNELS
+            || self.counters.range(all..).take_while(|((name, _), _)| name == counter::GAPS).count()
+                <= self.sizes.gap_channels
     }
 
     /// Notes that a tick was dead-lettered: one for its identity adds to its source's conflict.
@@ -170,17 +167,17 @@ pub(super) fn bound_identities(delivery: &mut Delivery) {
 }
 
 /// Why a quote of a new symbol is not taken.
-pub(super) fn too_many_symbols(sid: &str) -> Unusable {
+pub(super) fn too_many_symbols(sid: &str, limit: usize) -> Unusable {
     let message = format!(
-        "{sid:?} is a new symbol, and the account has taken quotes of {SYMBOLS} symbols, which is the limit: \
+        "{sid:?} is a new symbol, and the account has taken quotes of {limit} symbols, which is the limit: \
          list the symbols to take in spec.channels.inputs, or give the others an account of their own"
     );
     unusable("TooManySymbols", message)
 }
 
-fn too_many_sources(channel: &str, source: &str) -> Unusable {
+fn too_many_sources(channel: &str, source: &str, limit: usize) -> Unusable {
     let message = format!(
-        "{source:?} is a new source on {channel}, and the account has {SOURCES} sources, which is the limit: give \
+        "{source:?} is a new source on {channel}, and the account has {limit} sources, which is the limit: give \
          sources names that stay the same, and forget those that are gone by `intuition sources forget`"
     );
     unusable("TooManySources", message)

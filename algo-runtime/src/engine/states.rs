@@ -4,14 +4,13 @@
 use super::{Engine, decider::BACKEND_STATE};
 use crate::ledger::StateKey;
 
-/// How many names keep their states.
-pub(super) const KEPT_NAMES: usize = 32;
 /// Key of the ordinal beside a state: the owner with the highest one saved last. A state of an earlier release has none,
 /// and counts as the oldest.
 const USED: &str = "used";
 
 impl Engine {
-    /// Notes that `owner` saved a state last, and forgets the states used longest ago beyond [`KEPT_NAMES`].
+    /// Notes that `owner` saved a state last, and forgets the states used longest ago beyond
+    /// [`Sizes::saved_names`](crate::sizes::Sizes::saved_names).
     pub(super) fn note_use_of_state(&mut self, owner: &str) {
         let mut owners = self.owners_by_use();
         if owners.last().is_some_and(|(used, last)| *used > 0 && last == owner) {
@@ -21,7 +20,7 @@ impl Engine {
         self.put_state((owner.to_owned(), USED.to_owned()), Some(next.to_be_bytes().to_vec()));
         let candidate = self.candidate.as_mut().and_then(|candidate| candidate.decider_mut()?.owner());
         owners.retain(|(_, name)| name != owner);
-        let surplus = (owners.len() + 1).saturating_sub(KEPT_NAMES);
+        let surplus = (owners.len() + 1).saturating_sub(self.sizes.saved_names);
         for (_, unused) in owners.into_iter().filter(|(_, name)| candidate.as_ref() != Some(name)).take(surplus) {
             self.forget_states_of(&unused);
         }
@@ -50,7 +49,8 @@ impl Engine {
         tracing::warn!(
             account = self.account.name,
             algorithm = name,
-            "the saved state is forgotten: {KEPT_NAMES} other algorithms saved one since this one did"
+            "the saved state is forgotten: {} other algorithms saved one since this one did",
+            self.sizes.saved_names
         );
         let keys: Vec<StateKey> = self.states.keys().filter(|(of, _)| of == owner).cloned().collect();
         for key in keys {

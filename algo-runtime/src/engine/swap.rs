@@ -12,6 +12,7 @@ mod candidate;
 use std::time::Duration;
 
 use intuition_api::v1::{Channels, Refusal};
+use rand::Rng as _;
 
 pub(super) use self::candidate::Candidate;
 use self::candidate::{Beside, Way};
@@ -295,7 +296,7 @@ impl Engine {
     /// Puts settings in force whose algorithm decides by now.
     pub(super) fn take_settings(&mut self, settings: Adjustable, generation: i64) {
         if settings.seed() != self.adjustable().seed() {
-            self.generator = Generator::resume(settings.seed(), POLICY_STREAM, None);
+            self.generator = Generator::resume(settings.seed(), POLICY_STREAM, None, self.chance.next_u64());
             self.drawn = true;
         }
         let Adjustable { starting_cash, suspend, .. } = self.adjustable().clone();

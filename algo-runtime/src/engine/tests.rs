@@ -29,12 +29,14 @@ use crate::{
 
 const ACCOUNT: &str = "default/test";
 const BROKER: &str = "mqtt://127.0.0.1:1883";
+const SEED: u64 = 7;
 
 /// An engine over a ledger, and a bridge that numbers its deliveries.
 struct Bench {
     ledger: Box<dyn Ledger>,
     /// Of a ledger on disk.
     dir: Option<TempDir>,
+    sizes: Sizes,
     settings: Settings,
     engine: Engine,
     delivered: u64,
@@ -73,17 +75,21 @@ fn resource(generation: i64) -> Settings {
 
 impl Bench {
     fn new(settings: Settings) -> Self {
-        Self::over(Box::new(MemoryLedger::new(ACCOUNT, "3f9c2a71")), None, settings)
+        Self::sized(Sizes::default(), settings)
+    }
+
+    fn sized(sizes: Sizes, settings: Settings) -> Self {
+        Self::over(Box::new(MemoryLedger::with_sizes(ACCOUNT, "3f9c2a71", sizes)), None, sizes, settings)
     }
 
     fn on_disk(settings: Settings) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        Self::over(Box::new(SqliteLedger::open(dir.path(), ACCOUNT).unwrap()), Some(dir), settings)
+        Self::over(Box::new(SqliteLedger::open(dir.path(), ACCOUNT).unwrap()), Some(dir), Sizes::default(), settings)
     }
 
-    fn over(mut ledger: Box<dyn Ledger>, dir: Option<TempDir>, settings: Settings) -> Self {
-        let engine = Engine::start(ledger.snapshot().unwrap(), &settings, 0).unwrap();
-        let mut bench = Self { ledger, dir, settings, engine, delivered: 0, ids: 0 };
+    fn over(mut ledger: Box<dyn Ledger>, dir: Option<TempDir>, sizes: Sizes, settings: Settings) -> Self {
+        let engine = Engine::start(ledger.snapshot().unwrap(), &settings, sizes, SEED, 0).unwrap();
+        let mut bench = Self { ledger, dir, sizes, settings, engine, delivered: 0, ids: 0 };
         bench.commit();
         bench.open(true);
         bench
@@ -119,7 +125,7 @@ impl Bench {
         if let Some(dir) = &self.dir {
             self.ledger = Box::new(SqliteLedger::open(dir.path(), ACCOUNT).unwrap());
         }
-        self.engine = Engine::start(self.ledger.snapshot().unwrap(), &settings, 0).unwrap();
+        self.engine = Engine::start(self.ledger.snapshot().unwrap(), &settings, self.sizes, SEED, 0).unwrap();
         self.settings = settings;
         self.commit();
         self.open(true);

@@ -23,11 +23,8 @@ use crate::{
     algorithm::Quote,
     identity::{Earlier, Envelope, Known, Recognition, RowRef, class_of, ranks},
     ledger::{Class, Ledger, LedgerError, WindowRow},
+    sizes::Sizes,
 };
-
-/// Ticks of a turn, at most, and bytes of the dead letters that they may post.
-const TURN_TICKS: usize = 4_096;
-const TURN_BYTES: usize = 4 << 20;
 
 /// Something that the stream brought.
 #[derive(Debug)]
@@ -95,8 +92,9 @@ pub(super) struct Turn {
 
 impl Turn {
     /// Takes in the ticks that follow. Gives them back where they are too many, or of another stream.
-    fn join(&mut self, mut next: Self) -> Option<Self> {
-        let fits = self.ticks.len() + next.ticks.len() <= TURN_TICKS && self.bytes + next.bytes <= TURN_BYTES;
+    fn join(&mut self, mut next: Self, sizes: &Sizes) -> Option<Self> {
+        let ticks = self.ticks.len() + next.ticks.len();
+        let fits = ticks <= sizes.turn_ticks && self.bytes + next.bytes <= sizes.turn_bytes;
         if !fits || self.stream != next.stream {
             return Some(next);
         }
@@ -115,7 +113,7 @@ impl Engine {
         for delivery in &deliveries {
             load.add(Load::of(delivery));
         }
-        load.check()?;
+        load.check(&self.sizes)?;
         self.load = load;
         let work = deliveries.into_iter().map(|delivery| Work::Delivery { delivery: Arc::new(delivery), next: 0 });
         self.backlog.extend(work);
@@ -149,7 +147,7 @@ impl Engine {
             }
             let next = self.recognise(ledger)?;
             let next = match ahead.back_mut() {
-                Some(Work::Turn(last)) => last.join(next),
+                Some(Work::Turn(last)) => last.join(next, &self.sizes),
                 _ => Some(next),
             };
             ahead.extend(next.map(Work::Turn));
@@ -182,11 +180,12 @@ impl Engine {
 
     /// Recognises the next ticks, up to a marker.
     fn recognise(&mut self, ledger: &mut dyn Ledger) -> Result<Turn, LedgerError> {
+        let Sizes { turn_ticks, turn_bytes, .. } = self.sizes;
         let mut turn = Turn { stream: self.stream, ticks: VecDeque::new(), bytes: 0 };
-        while turn.ticks.len() < TURN_TICKS && turn.bytes < TURN_BYTES {
+        while turn.ticks.len() < turn_ticks && turn.bytes < turn_bytes {
             let Some(Work::Delivery { delivery, next }) = self.backlog.front_mut() else { break };
             let (delivery, first) = (Arc::clone(delivery), *next);
-            let room = TURN_TICKS - turn.ticks.len();
+            let room = turn_ticks - turn.ticks.len();
             let taken = delivery.ticks.len().saturating_sub(first as usize).min(room);
             *next += u32::try_from(taken).unwrap_or(u32::MAX);
             if *next as usize >= delivery.ticks.len() {
@@ -287,7 +286,7 @@ impl Engine {
                 break;
             }
             if !self.symbols.admit(&quote.sid) {
-                let cause = too_many_symbols(&quote.sid);
+                let cause = too_many_symbols(&quote.sid, self.sizes.symbols);
                 let plan = std::mem::replace(&mut planned.plan, Plan::Forgotten);
                 if let Plan::Decide { row, reference, .. } = plan {
                     planned.plan = Plan::Dead { row, reference, cause };

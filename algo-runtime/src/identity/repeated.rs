@@ -8,18 +8,10 @@ use std::{
 
 use super::{Envelope, Identities, Known, key, window::Kept};
 use crate::{
-    ledger::{Class, IdQuery, Ledger, LedgerError, PacketQuery, WINDOW, packet_key},
+    ledger::{Class, IdQuery, Ledger, LedgerError, PacketQuery, packet_key},
+    sizes::Sizes,
     sources::Sources,
 };
-
-/// Rows after an acknowledged one within which it is still found by its packet: a broker may have lost its last seconds.
-const ACKNOWLEDGED_ROWS: u64 = 32_768;
-/// Connections whose place in the window is remembered, at most.
-const CONNECTIONS: usize = 16;
-/// Repeated deliveries that are remembered, at most: twice what a bridge may send again on a new stream.
-const CLAIMS: usize = 65_536;
-/// Rows read from the ledger at once.
-const PAGE: usize = 256;
 
 /// Run and number of a delivery.
 type Number = (u64, u64);
@@ -36,6 +28,7 @@ struct Claim {
 /// again, which errs on the side of not deciding twice.
 #[derive(Debug, Default)]
 pub(super) struct Repeated {
+    sizes: Sizes,
     /// By run and connection, the last ordinal matched of each class. On one connection a broker repeats in order.
     reached: VecDeque<(Number, BTreeMap<Class, u64>)>,
     claims: HashMap<Number, Claim>,
@@ -44,6 +37,10 @@ pub(super) struct Repeated {
 }
 
 impl Repeated {
+    pub(super) fn new(sizes: Sizes) -> Self {
+        Self { sizes, ..Self::default() }
+    }
+
     fn reached(&self, connection: Number, class: Class) -> u64 {
         let known = self.reached.iter().find(|(known, _)| *known == connection);
         known.and_then(|(_, reached)| reached.get(&class)).copied().unwrap_or_default()
@@ -52,7 +49,7 @@ impl Repeated {
     fn reach(&mut self, connection: Number, class: Class, ordinal: u64) {
         if !self.reached.iter().any(|(known, _)| *known == connection) {
             self.reached.push_back((connection, BTreeMap::new()));
-            if self.reached.len() > CONNECTIONS {
+            if self.reached.len() > self.sizes.connections {
                 self.reached.pop_front();
             }
         }
@@ -67,7 +64,7 @@ impl Repeated {
         if self.claims.insert(by, claim).is_none() {
             self.claimed.push_back(by);
         }
-        if self.claimed.len() > CLAIMS
+        if self.claimed.len() > self.sizes.claims
             && let Some(oldest) = self.claimed.pop_front()
         {
             self.claims.remove(&oldest);
@@ -170,7 +167,9 @@ impl Identities {
             reparsed |= matches!((kept.content, content), (Some(then), Some(now)) if then != now);
             let known = match self.window.get(kept.reference()) {
                 // Of the same turn perhaps: its outcome follows.
-                Some(_) if self.window.since(kept.reference()) < WINDOW / 2 => Known::Row(kept.reference()),
+                Some(_) if self.window.since(kept.reference()) < self.repeated.sizes.window / 2 => {
+                    Known::Row(kept.reference())
+                }
                 // It may leave memory before it is answered.
                 _ => Known::Outcome(Box::new(kept.outcome)),
             };
@@ -215,16 +214,16 @@ impl Identities {
         let Envelope { run, delivery, .. } = packet.envelope;
         let reached = self.repeated.reached((run, delivery.connection), class);
         if let Some(before) = self.window.older_before(class) {
-            let mut after = reached;
+            let (mut after, limit) = (reached, self.repeated.sizes.packet_page);
             while after + 1 < before {
-                let query = PacketQuery { key: packet.key, class, after, before, of: None, limit: PAGE };
+                let query = PacketQuery { key: packet.key, class, after, before, of: None, limit };
                 let page = ledger.delivered(&query)?;
                 let rows = page.iter().filter(|row| row.session == **packet.session);
                 let mut kept = rows.map(|row| Kept::from_row(row, Arc::clone(packet.session)));
                 if let Some(kept) = kept.find(|kept| self.fits(packet, kept)) {
                     return Ok(Some(packet.claim(&kept)));
                 }
-                let Some(last) = page.last().filter(|_| page.len() == PAGE) else { break };
+                let Some(last) = page.last().filter(|_| page.len() == limit) else { break };
                 after = last.ordinal;
             }
         }
@@ -255,7 +254,7 @@ impl Identities {
             None => delivery.duplicate,
         };
         let is_over = || kept.sender().is_some_and(|sender| self.retention.is_acknowledged(&sender));
-        may_repeat && !(self.window.since(kept.reference()) > ACKNOWLEDGED_ROWS && is_over())
+        may_repeat && !(self.window.since(kept.reference()) > self.repeated.sizes.acknowledged_rows && is_over())
     }
 
     fn may_be_identical(packet: Packet<'_>, kept: &Kept) -> bool {

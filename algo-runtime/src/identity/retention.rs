@@ -4,12 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use intuition_api::v1::Acknowledged;
 
-use crate::ledger::Sender;
-
-/// Connections whose first new delivery is remembered, at most.
-const CONNECTIONS: usize = 16;
-/// Runs of bridges after the one that reported last, at most. Beyond it the report is dropped, and more rows are kept.
-const RUNS: usize = 64;
+use crate::{ledger::Sender, sizes::Sizes};
 
 /// The last report that covers a delivery which was new on its connection.
 ///
@@ -25,6 +20,7 @@ struct Report {
 /// A few numbers for each connection, whatever the backlog.
 #[derive(Debug, Default)]
 pub(super) struct Retention {
+    sizes: Sizes,
     /// Whether the bridge reports; `None` until a bridge has opened its stream.
     reports: Option<bool>,
     session: Option<Arc<str>>,
@@ -37,6 +33,10 @@ pub(super) struct Retention {
 }
 
 impl Retention {
+    pub(super) fn new(sizes: Sizes) -> Self {
+        Self { sizes, ..Self::default() }
+    }
+
     /// A bridge opened its stream.
     pub(super) fn open(&mut self, session: Arc<str>, run: u64, reports: bool) {
         self.session = Some(session);
@@ -48,7 +48,7 @@ impl Retention {
         if self.last.is_some_and(|report| report.run != run) && !self.later.contains(&run) {
             self.later.push(run);
         }
-        if self.later.len() > RUNS {
+        if self.later.len() > self.sizes.runs {
             (self.last, self.later) = (None, Vec::new());
         }
     }
@@ -59,7 +59,7 @@ impl Retention {
             return;
         }
         self.first_new.entry(sender.connection).or_insert(sender.delivery);
-        if self.first_new.len() > CONNECTIONS {
+        if self.first_new.len() > self.sizes.connections {
             self.first_new.pop_first();
         }
     }

@@ -4,11 +4,12 @@ use intuition_api::v1::{Quote, tick::Content, tick_outcome::Kind};
 
 use super::*;
 use crate::{
-    ledger::{Changes, Ledger, WINDOW, memory::MemoryLedger},
+    ledger::{Changes, Ledger, memory::MemoryLedger},
     sources::Missing,
 };
 
 const SESSION: &str = "session-1";
+const WINDOW: u64 = Sizes::DESIGN.window;
 
 /// A delivery, as `recognise` sees it.
 #[derive(Clone)]
@@ -59,17 +60,23 @@ struct Bench {
     identities: Identities,
     sources: Sources,
     ledger: MemoryLedger,
+    sizes: Sizes,
     pending: Changes,
 }
 
 impl Default for Bench {
     fn default() -> Self {
-        let ledger = MemoryLedger::new("default/test", "3f9c2a71");
-        Self { identities: Identities::default(), sources: Sources::default(), ledger, pending: Changes::default() }
+        Self::sized(Sizes::DESIGN)
     }
 }
 
 impl Bench {
+    fn sized(sizes: Sizes) -> Self {
+        let identities = Identities::load(&[], Vec::new(), sizes);
+        let ledger = MemoryLedger::with_sizes("default/test", "3f9c2a71", sizes);
+        Self { identities, sources: Sources::default(), ledger, sizes, pending: Changes::default() }
+    }
+
     /// Recognises without booking anything.
     fn look(&mut self, case: &Case) -> Vec<Recognition> {
         self.run(case, false).0
@@ -119,7 +126,7 @@ impl Bench {
     fn restart(&mut self) {
         self.pending = Changes::default();
         let snapshot = self.ledger.snapshot().unwrap();
-        self.identities = Identities::load(&snapshot.window, snapshot.older);
+        self.identities = Identities::load(&snapshot.window, snapshot.older, self.sizes);
     }
 
     /// Rows in the ledger.

@@ -7,7 +7,10 @@ use std::{
 };
 
 use super::{key, retention::Retention};
-use crate::ledger::{Class, Outcome, Sender, Stretch, WINDOW, WindowRow, stretch};
+use crate::{
+    ledger::{Class, Outcome, Sender, Stretch, WindowRow, stretch},
+    sizes::Sizes,
+};
 
 /// Names a row: it stays valid until the row leaves memory, and finds nothing after that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -75,7 +78,7 @@ impl Kept {
 /// Rows of one class; ordinals are contiguous.
 #[derive(Debug, Default)]
 struct Rows {
-    /// The last [`WINDOW`], oldest first.
+    /// The last [`Sizes::window`], oldest first.
     recent: VecDeque<Kept>,
     /// Those before them that the ledger alone has.
     older: VecDeque<Stretch>,
@@ -125,6 +128,7 @@ impl Rows {
 
 #[derive(Debug, Default)]
 pub(super) struct Window {
+    sizes: Sizes,
     sequence: Rows,
     id: Rows,
     packet: Rows,
@@ -132,8 +136,8 @@ pub(super) struct Window {
 }
 
 impl Window {
-    pub(super) fn load(rows: &[WindowRow], older: Vec<Stretch>) -> Self {
-        let mut window = Self::default();
+    pub(super) fn load(rows: &[WindowRow], older: Vec<Stretch>, sizes: Sizes) -> Self {
+        let mut window = Self { sizes, ..Self::default() };
         for stretch in older {
             let rows = window.rows_of_mut(stretch.class);
             rows.last = stretch.last;
@@ -229,12 +233,13 @@ impl Window {
     /// Takes rows beyond the windows' length out of memory. Returns the rows that leave the ledger: of each class every row up to
     /// the ordinal, as far as nothing holds it.
     pub(super) fn evict(&mut self, retention: &Retention) -> Vec<(Class, u64)> {
+        let Sizes { window, stretch_rows, .. } = self.sizes;
         let mut evicted = Vec::new();
         for class in Class::ALL {
-            while self.rows_of(class).recent.len() as u64 > WINDOW {
+            while self.rows_of(class).recent.len() as u64 > window {
                 let rows = self.rows_of_mut(class);
                 let Some(kept) = rows.pop() else { break };
-                stretch::append(&mut rows.older, kept.stretch());
+                stretch::append(&mut rows.older, kept.stretch(), stretch_rows);
                 let (run, delivery) = kept.delivery;
                 let number = (run, delivery, kept.place);
                 if self.by_number.get(&number) == Some(&kept.reference()) {

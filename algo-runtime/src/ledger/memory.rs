@@ -6,17 +6,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use prost::Message as _;
 
 use super::{
-    Account, CLOSE_REQUESTS, Changes, Class, ClosingRecords, CounterKey, HeldFilter, Holding, IdQuery, JournalEntry,
-    Ledger, LedgerError, LedgerIds, Mark, OutboxContent, OutboxPage, OutboxRow, PacketQuery, Positions, SettingsRecord,
-    Snapshot, SourceRecords, StateKey, Stretch, TradingRecord, WINDOW, WindowRow,
+    Account, Changes, Class, ClosingRecords, CounterKey, HeldFilter, Holding, IdQuery, JournalEntry, Ledger,
+    LedgerError, LedgerIds, Mark, OutboxContent, OutboxPage, OutboxRow, PacketQuery, Positions, SettingsRecord,
+    Snapshot, SourceRecords, StateKey, Stretch, TradingRecord, WindowRow,
     books::{Books, Finding},
     record::DECISION_BYTES,
     stretch,
 };
+use crate::sizes::Sizes;
 
 /// See the module.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct MemoryLedger {
+    sizes: Sizes,
     account: Account,
     ledger_ids: LedgerIds,
     books: Books,
@@ -42,7 +44,13 @@ pub struct MemoryLedger {
 impl MemoryLedger {
     /// A new one, of `account` (`<namespace>/<name>`) under `ledger_id` (8 hex digits).
     pub fn new(account: &str, ledger_id: &str) -> Self {
+        Self::with_sizes(account, ledger_id, Sizes::DESIGN)
+    }
+
+    /// The same with other bounds.
+    pub fn with_sizes(account: &str, ledger_id: &str, sizes: Sizes) -> Self {
         Self {
+            sizes,
             account: Account::empty(account, ledger_id),
             ledger_ids: LedgerIds::new(ledger_id),
             books: Books::default(),
@@ -79,14 +87,14 @@ impl MemoryLedger {
     /// Rows of a class up to this ordinal are not handed out by a snapshot.
     fn kept_alone(&self, class: Class) -> u64 {
         let last = self.window.range((class, 0)..=(class, u64::MAX)).next_back();
-        last.map_or(0, |((_, ordinal), _)| ordinal.saturating_sub(WINDOW))
+        last.map_or(0, |((_, ordinal), _)| ordinal.saturating_sub(self.sizes.window))
     }
 
     fn older(&self) -> Vec<Stretch> {
         let mut older = Vec::new();
         for class in Class::ALL {
             let rows = self.window.range((class, 0)..=(class, self.kept_alone(class)));
-            rows.for_each(|(_, row)| stretch::append(&mut older, Stretch::of(row)));
+            rows.for_each(|(_, row)| stretch::append(&mut older, Stretch::of(row), self.sizes.stretch_rows));
         }
         older
     }
@@ -214,7 +222,7 @@ impl MemoryLedger {
         unsettled.retain(|sale| !changes.closing.settled.contains(&sale.seq));
         let requests = &mut self.closing.requests;
         requests.extend_from_slice(&changes.closing.requests);
-        requests.drain(..requests.len().saturating_sub(CLOSE_REQUESTS));
+        requests.drain(..requests.len().saturating_sub(self.sizes.close_requests));
     }
 
     fn take_sources(&mut self, changes: &Changes) {

@@ -308,7 +308,7 @@ pub struct Snapshot {
     pub marks: Vec<Mark>,
     /// The rest about sources.
     pub sources: SourceRecords,
-    /// By class and ordinal, of each class the last [`WINDOW`](super::WINDOW).
+    /// By class and ordinal, of each class the last [`Sizes::window`](crate::sizes::Sizes::window).
     pub window: Vec<WindowRow>,
     /// The rows before those, of each class in order.
     pub older: Vec<Stretch>,
@@ -353,7 +353,7 @@ pub struct Changes {
     pub outbox: Vec<OutboxRow>,
     /// Added to the positions that are done. Those up to `account.published_through` are deleted.
     pub done: Positions,
-    /// Appended. Of all gaps the last [`GAPS`](super::GAPS) are kept.
+    /// Appended. Of all gaps the last [`Sizes::gaps`](crate::sizes::Sizes::gaps) are kept.
     pub gaps: Vec<Gap>,
     /// Set.
     pub counters: BTreeMap<CounterKey, u64>,

@@ -24,6 +24,7 @@ mod write;
 
 use std::path::Path;
 
+use rand::{Rng as _, SeedableRng as _, rngs::ChaCha8Rng};
 use rusqlite::{Connection, TransactionBehavior};
 
 pub(crate) use self::reader::DecisionReader;
@@ -41,6 +42,35 @@ use super::{
     books::{Books, Finding},
     chain::Hash,
 };
+use crate::sizes::Sizes;
+
+/// How a ledger is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Opening {
+    /// Its bounds.
+    pub sizes: Sizes,
+    /// Makes the id of a ledger that is new. Two ledgers of one account need different ids, so that each opening takes another
+    /// seed.
+    pub seed: u64,
+    /// Faults that commits outlast.
+    pub durability: Durability,
+}
+
+/// Faults that the commits of a ledger outlast.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// The end of the process, and of the machine: every commit is synced.
+    Machine,
+    /// The end of the process alone: nothing is synced. For simulations, which end no machine.
+    Process,
+}
+
+impl Opening {
+    /// As a runtime opens it: with the numbers of the design, and synced.
+    pub const fn new(seed: u64) -> Self {
+        Self { sizes: Sizes::DESIGN, seed, durability: Durability::Machine }
+    }
+}
 
 /// See the module. Dropped without [`Ledger::close`] it loses nothing that was committed.
 #[derive(Debug)]
@@ -49,6 +79,7 @@ pub struct SqliteLedger {
     place: Place,
     /// When it was opened.
     files: Files,
+    sizes: Sizes,
     /// As of the last commit, like all below.
     seal: Seal,
     digest: Digest,
@@ -68,15 +99,26 @@ impl SqliteLedger {
     ///
     /// The ledger is read as a whole first. Where it is not sound, too new or another account's, no byte changes.
     pub fn open(dir: &Path, account: &str) -> Result<Self, LedgerError> {
-        Self::open_with(dir, account, MIGRATIONS)
+        Self::open_as(dir, account, Opening::new(rand::random()))
     }
 
+    /// The same with other bounds, a seed, and perhaps without syncs.
+    pub fn open_as(dir: &Path, account: &str, opening: Opening) -> Result<Self, LedgerError> {
+        Self::open_at(dir, account, MIGRATIONS, opening)
+    }
+
+    #[cfg(test)]
     fn open_with(dir: &Path, account: &str, migrations: &[Migration]) -> Result<Self, LedgerError> {
+        Self::open_at(dir, account, migrations, Opening::new(1))
+    }
+
+    fn open_at(dir: &Path, account: &str, migrations: &[Migration], opening: Opening) -> Result<Self, LedgerError> {
+        let Opening { sizes, seed, durability } = opening;
         let place = Place::new(dir);
         let folder = place.enter()?;
         let shape = match place.shape()? {
             Shape::Missing => {
-                place.create(&folder, migrations, &new_account(account))?;
+                place.create(&folder, migrations, &new_account(account, seed))?;
                 Shape::Settled
             }
             shape => shape,
@@ -92,7 +134,7 @@ impl SqliteLedger {
             return Err(LedgerError::OtherAccount { path: place.shown(), found, wanted });
         }
 
-        let mut connection = place.writer()?;
+        let mut connection = place.writer(durability)?;
         let failed = place.store("take over the tables");
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&failed)?;
         // Whoever had it open until now may have committed in the meantime.
@@ -101,12 +143,12 @@ impl SqliteLedger {
         } else {
             inspect::inspect(&transaction, reads).map_err(|refusal| damaged(place.refused(refusal, reads)))?
         };
-        let (seal, digest) = take_epoch(&transaction, migrations, &inspected).map_err(&failed)?;
+        let (seal, digest) = take_epoch(&transaction, migrations, &inspected, &sizes).map_err(&failed)?;
         transaction.commit().map_err(&failed)?;
         drop(failed);
         let Inspected { account, books, head, .. } = inspected;
         let files = Files::of(&place).map_err(place.access("look at"))?;
-        Ok(Self { connection, place, files, seal, digest, head, account, books })
+        Ok(Self { connection, place, files, sizes, seal, digest, head, account, books })
     }
 
     fn write(&mut self, changes: &Changes) -> Result<(), LedgerError> {
@@ -122,7 +164,7 @@ impl SqliteLedger {
         let refused =
             |finding: Finding| LedgerError::Refused { path: self.place.shown(), finding: finding.to_string() };
         let books = self.books.after(&self.account, changes).map_err(refused)?;
-        let mut writer = Writer { connection: &transaction, digest: self.digest, head: self.head };
+        let mut writer = Writer { connection: &transaction, digest: self.digest, head: self.head, sizes: self.sizes };
         writer.write(changes).map_err(|Failure { action, source }| failed(action)(source))?;
         let (digest, head) = (writer.digest, writer.head);
         let mut seal = self.seal.clone();
@@ -145,7 +187,7 @@ impl Ledger for SqliteLedger {
     fn snapshot(&mut self) -> Result<Snapshot, LedgerError> {
         let failed = self.place.store("read all");
         let transaction = self.connection.transaction().map_err(&failed)?;
-        rows::snapshot(&transaction).map_err(failed)
+        rows::snapshot(&transaction, &self.sizes).map_err(failed)
     }
 
     fn commit(&mut self, changes: &Changes) -> Result<(), LedgerError> {
@@ -199,19 +241,20 @@ pub(super) fn inspect_alone(dir: &Path) -> Result<Option<Inspected>, Refused> {
     if found.is_err() && place.shape().ok() != shape { look().1 } else { found }
 }
 
-fn new_account(name: &str) -> Account {
-    Account::empty(name, &format!("{:08x}", rand::random::<u32>()))
+fn new_account(name: &str, seed: u64) -> Account {
+    Account::empty(name, &format!("{:08x}", ChaCha8Rng::seed_from_u64(seed).next_u32()))
 }
 
 fn take_epoch(
     connection: &Connection,
     migrations: &[Migration],
     inspected: &Inspected,
+    sizes: &Sizes,
 ) -> rusqlite::Result<(Seal, Digest)> {
     let migrated = schema::migrate(connection, migrations, inspected.seal.user_version)?;
     let newest = schema::newest(migrations);
     let completed = newest >= complete::SINCE && complete::window(connection)?;
-    let adopted = newest >= sources::SINCE && sources::adopt(connection)?;
+    let adopted = newest >= sources::SINCE && sources::adopt(connection, sizes)?;
     let cleaned = newest >= outbox::SINCE && outbox::clean(connection)?;
     let digest =
         if migrated || completed || adopted || cleaned { Digest::of_all(connection)? } else { inspected.digest };

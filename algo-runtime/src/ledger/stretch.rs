@@ -4,10 +4,7 @@ use std::sync::Arc;
 
 use super::{Class, WindowRow};
 
-/// Rows that one stretch sums up, at most. Rows leave the ledger by whole stretches.
-const LENGTH: u64 = 1_024;
-
-/// Consecutive rows of a class.
+/// Consecutive rows of a class. They leave the ledger together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stretch {
     /// Which window.
@@ -45,10 +42,11 @@ impl Stretch {
         Self { class: row.class, first: row.ordinal, last: row.ordinal, sender }
     }
 
-    /// Takes in the rows that follow. Gives them back where they do not belong to the same connection, or are too many.
-    pub fn join(&mut self, next: Self) -> Option<Self> {
+    /// Takes in the rows that follow. Gives them back where they do not belong to the same connection, or make it longer than
+    /// `rows`.
+    pub fn join(&mut self, next: Self, rows: u64) -> Option<Self> {
         let follows = next.class == self.class && next.first == self.last + 1;
-        if !follows || next.last - self.first >= LENGTH {
+        if !follows || next.last - self.first >= rows {
             return Some(next);
         }
         match (&mut self.sender, &next.sender) {
@@ -68,10 +66,10 @@ impl Stretch {
     }
 }
 
-/// Appends a stretch to those before it.
-pub(crate) fn append(stretches: &mut impl Stretches, next: Stretch) {
+/// Appends a stretch to those before it. `rows`: of one stretch, at most.
+pub(crate) fn append(stretches: &mut impl Stretches, next: Stretch, rows: u64) {
     let rest = match stretches.last_mut() {
-        Some(last) => last.join(next),
+        Some(last) => last.join(next, rows),
         None => Some(next),
     };
     if let Some(next) = rest {
@@ -120,7 +118,7 @@ mod tests {
     fn rows_of_one_connection_are_summed_up_and_rows_without_a_packet_join_any() {
         let mut stretches = Vec::new();
         for (ordinal, sender) in [(1, None), (2, Some((1, 5))), (3, None), (4, Some((1, 6))), (5, Some((2, 7)))] {
-            append(&mut stretches, one(ordinal, sender));
+            append(&mut stretches, one(ordinal, sender), 10);
         }
         let spans: Vec<_> = stretches.iter().map(|stretch| (stretch.first, stretch.last)).collect();
         assert_eq!(spans, [(1, 4), (5, 5)]);
@@ -130,7 +128,7 @@ mod tests {
     #[test]
     fn a_stretch_has_a_bounded_length() {
         let mut stretches = Vec::new();
-        (1..=2_500).for_each(|ordinal| append(&mut stretches, one(ordinal, Some((1, ordinal)))));
+        (1..=2_500).for_each(|ordinal| append(&mut stretches, one(ordinal, Some((1, ordinal))), 1_024));
         assert_eq!(stretches.iter().map(|stretch| stretch.last).collect::<Vec<_>>(), [1_024, 2_048, 2_500]);
     }
 }

@@ -75,14 +75,14 @@ mod tests {
 
     #[test]
     fn each_policy_takes_its_share_rounded_down() {
-        let mut generator = Generator::resume(Some(1), POLICY_STREAM, None);
+        let mut generator = Generator::resume(Some(1), POLICY_STREAM, None, 0);
         let cash = Money::from_cents(1_000_001);
         let half = Policy::from_parts("fixed-fraction", Some(0.5), None).unwrap();
         assert_eq!(half.size(cash, &mut generator), Money::from_cents(500_000));
         let fixed = Policy::from_parts("fixed-amount", None, Some("250.50")).unwrap();
         assert_eq!(fixed.size(cash, &mut generator), Money::from_cents(25_050));
         let random = Policy::from_parts("random-fraction", None, None).unwrap();
-        let draw = Generator::resume(Some(1), POLICY_STREAM, Some(&generator.save())).draw();
+        let draw = Generator::resume(Some(1), POLICY_STREAM, Some(&generator.save()), 0).draw();
         let share = i128::from(draw) * 1_000_001 / (1_i128 << 53);
         assert_eq!(random.size(cash, &mut generator), Money::from_cents(share));
     }

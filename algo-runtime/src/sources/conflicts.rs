@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::pairs::Pairs;
-use crate::ledger::{Conflict, SourceKey};
+use crate::{
+    ledger::{Conflict, SourceKey},
+    sizes::Sizes,
+};
 
 /// Dead letters in a row from which on a source is in conflict.
 pub const CONFLICT: u32 = 10;
-/// Runs that are kept. Publishers choose names, so there is a bound; the run that grew the longest time ago goes first.
-const RUNS: usize = 1_000;
 /// Longest message kept, bytes.
 const MESSAGE: usize = 1_024;
 
@@ -27,14 +28,15 @@ struct Run {
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Conflicts {
+    sizes: Sizes,
     runs: Pairs<Run>,
     grown: u64,
     changed: BTreeSet<SourceKey>,
 }
 
 impl Conflicts {
-    pub(super) fn load(runs: BTreeMap<SourceKey, Conflict>) -> Self {
-        let mut conflicts = Self::default();
+    pub(super) fn load(runs: BTreeMap<SourceKey, Conflict>, sizes: Sizes) -> Self {
+        let mut conflicts = Self { sizes, ..Self::default() };
         for ((channel, source), conflict) in runs {
             conflicts.runs.insert(&channel, &source, Run { conflict, grown: 0 });
         }
@@ -46,7 +48,7 @@ impl Conflicts {
     }
 
     pub(super) fn extend(&mut self, channel: &str, source: &str, reason: &str, message: &str) {
-        if self.runs.len() >= RUNS && self.runs.get(channel, source).is_none() {
+        if self.runs.len() >= self.sizes.conflict_runs && self.runs.get(channel, source).is_none() {
             self.drop_oldest();
         }
         self.grown += 1;
@@ -69,7 +71,8 @@ impl Conflicts {
     }
 
     fn drop_oldest(&mut self) {
-        let oldest = self.runs.iter().min_by_key(|(_, _, run)| run.grown);
+        // Those of the ledger grew before all others, and the map has no order: the names decide among them.
+        let oldest = self.runs.iter().min_by_key(|(channel, source, run)| (run.grown, *channel, *source));
         let key = oldest.map(|(channel, source, _)| (channel.as_ref().to_owned(), source.as_ref().to_owned()));
         if let Some((channel, source)) = key {
             self.end(&channel, &source);

@@ -2,9 +2,6 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-/// Symbols of an account. A ledger of v0.1.0 that has traded more keeps those.
-pub const SYMBOLS: usize = 10_000;
-
 /// Symbols of which the account took a quote, that is, gave it to an algorithm. Pure.
 #[derive(Debug)]
 pub struct Symbols {
@@ -14,10 +11,10 @@ pub struct Symbols {
 }
 
 impl Symbols {
-    /// From a snapshot.
-    pub fn load(symbols: BTreeSet<String>) -> Self {
+    /// From a snapshot. `limit`: symbols of the account; one that has more keeps them.
+    pub fn load(symbols: BTreeSet<String>, limit: usize) -> Self {
         let known = symbols.into_iter().map(String::into_boxed_str).collect();
-        Self { known, limit: SYMBOLS, added: Vec::new() }
+        Self { known, limit, added: Vec::new() }
     }
 
     /// Takes a symbol up. False: it is new, and there is no room.
@@ -45,10 +42,10 @@ mod tests {
 
     #[test]
     fn a_full_account_takes_no_new_symbol_and_goes_on_with_those_it_has() {
-        let mut symbols = Symbols { limit: 2, ..Symbols::load(BTreeSet::from(["GOOG".to_owned()])) };
+        let mut symbols = Symbols::load(BTreeSet::from(["GOOG".to_owned()]), 2);
         assert!(symbols.admit("AAPL") && symbols.admit("GOOG") && !symbols.admit("MSFT"));
         assert_eq!(symbols.take_added(), ["AAPL"]);
-        let mut older = Symbols { limit: 1, ..Symbols::load(BTreeSet::from(["A".to_owned(), "B".to_owned()])) };
+        let mut older = Symbols::load(BTreeSet::from(["A".to_owned(), "B".to_owned()]), 1);
         assert!(older.admit("A") && older.admit("B") && !older.admit("C"));
     }
 }

@@ -4,7 +4,7 @@ use super::*;
 
 fn restarted(sources: &mut Sources, marks: &mut Vec<Mark>, records: &mut SourceRecords) {
     save(sources, marks, records);
-    *sources = Sources::load(marks.clone(), records.clone());
+    *sources = Sources::load(marks.clone(), records.clone(), Sizes::DESIGN);
 }
 
 /// Changes rows as a ledger does.
@@ -143,7 +143,7 @@ fn sources_that_are_forgotten_stay_so_and_make_room() {
     // v0.1.0 traded on the file and took a number of the forgotten source.
     save(&mut sources, &mut marks, &mut records);
     marks.push(Mark { channel: "quotes".to_owned(), source: "old".to_owned(), seq: 11, ..Mark::default() });
-    sources = Sources::load(marks.clone(), records.clone());
+    sources = Sources::load(marks.clone(), records.clone(), Sizes::DESIGN);
     assert_eq!((sources.len(), sources.unwelcome("quotes", "old")), (0, Some(Unwelcome::Forgotten)));
     save(&mut sources, &mut marks, &mut records);
     assert_eq!(marks, []);
@@ -152,8 +152,9 @@ fn sources_that_are_forgotten_stay_so_and_make_room() {
 #[test]
 fn a_ledger_with_more_sources_than_the_limit_keeps_them_and_takes_no_new_one() {
     let mark = |name: usize| Mark { channel: "quotes".to_owned(), source: name.to_string(), seq: 1, ..Mark::default() };
-    let mut sources = Sources::load((0..SOURCES + 5).map(mark).collect(), SourceRecords::default());
-    assert_eq!(sources.len(), SOURCES + 5);
+    let mut sources =
+        Sources::load((0..Sizes::DESIGN.sources + 5).map(mark).collect(), SourceRecords::default(), Sizes::DESIGN);
+    assert_eq!(sources.len(), Sizes::DESIGN.sources + 5);
     assert_eq!(accept(&mut sources, "7", 3, 1), Some((2, 2)));
     assert_eq!(sources.unwelcome("quotes", "7"), None);
     assert_eq!(sources.unwelcome("quotes", "new"), Some(Unwelcome::TooMany));
@@ -168,7 +169,8 @@ fn a_number_of_the_release_before_has_no_time_and_an_age_of_at_least_its_opening
         found_micros,
         ..Mark::default()
     };
-    let mut sources = Sources::load(vec![mark("a", 0, 500), mark("b", 900, 0)], SourceRecords::default());
+    let mut sources =
+        Sources::load(vec![mark("a", 0, 500), mark("b", 900, 0)], SourceRecords::default(), Sizes::DESIGN);
     let times: Vec<_> = sources.page(None, 10).into_iter().map(|source| source.last_micros).collect();
     assert_eq!(times, [0, 900]);
     assert_eq!(sources.forget(Forget::IdleFor(501), 1_000), 0);

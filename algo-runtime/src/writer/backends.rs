@@ -1,61 +1,48 @@
-//! The links to backends, and the report of the active algorithm's trouble.
+//! The errands for links to backends, and the report of the active algorithm's trouble. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
-use tokio::sync::mpsc;
+use super::{ALGORITHM_PART, TOPICS_PART, Writer};
+use crate::engine::{Errand, LinkId};
 
-use super::{ALGORITHM_PART, Command, TOPICS_PART, Writer};
-use crate::{
-    backend::link::{Link, Links},
-    engine::{Errand, LinkId},
-};
-
-/// The links that the engine asked for.
+/// The links of the engine, and the errands for them.
+#[derive(Debug, Default)]
 pub(super) struct Backends {
-    links: Links,
-    open: BTreeMap<LinkId, Link>,
+    /// Links of the current life that are started and not ended.
+    open: BTreeSet<LinkId>,
     /// Counts the engines: a report to an engine that was given up means nothing to the next.
     pub(super) life: u64,
-    /// Where their reports go.
-    commands: mpsc::Sender<Command>,
+    /// Not taken yet, each with its life.
+    errands: Vec<(u64, Errand)>,
 }
 
 impl Backends {
-    pub(super) const fn new(links: Links, commands: mpsc::Sender<Command>) -> Self {
-        Self { links, open: BTreeMap::new(), life: 0, commands }
-    }
-
-    fn run(&mut self, errand: Errand) {
-        match errand {
-            Errand::Start(link, address) => {
-                let (commands, life) = (self.commands.clone(), self.life);
-                let tell = move |report| {
-                    let commands = commands.clone();
-                    async move { commands.send(Command::Report { life, link, report }).await.is_ok() }
-                };
-                self.open.insert(link, self.links.start(address, tell));
-            }
-            Errand::Order(link, order) => {
-                if let Some(link) = self.open.get(&link) {
-                    link.order(order);
-                }
-            }
-            Errand::End(link) => drop(self.open.remove(&link)),
+    fn add(&mut self, errand: Errand) {
+        match &errand {
+            Errand::Start(link, _) => drop(self.open.insert(*link)),
+            Errand::End(link) => drop(self.open.remove(link)),
+            Errand::Order(..) => {}
         }
+        self.errands.push((self.life, errand));
     }
 
-    /// Another engine begins.
+    /// Begins the life of the next engine. The links of this life end.
     pub(super) fn begin_anew(&mut self) {
-        self.open.clear();
+        let ends = std::mem::take(&mut self.open).into_iter().map(Errand::End);
+        self.errands.extend(ends.map(|end| (self.life, end)));
         self.life += 1;
+    }
+
+    pub(super) fn take_errands(&mut self) -> Vec<(u64, Errand)> {
+        std::mem::take(&mut self.errands)
     }
 }
 
 impl Writer {
-    /// Starts, orders and ends links as the engine asks, and shows the trouble of its algorithm in the readiness.
+    /// Keeps the engine's errands for links, and shows the trouble of its algorithm in the readiness.
     pub(super) fn see_to_backends(&mut self) {
         for errand in self.engine.take_errands() {
-            self.backends.run(errand);
+            self.backends.add(errand);
         }
         match self.engine.trouble() {
             Some((reason, message)) => self.readiness.lack(ALGORITHM_PART, reason, message),

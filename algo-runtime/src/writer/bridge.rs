@@ -1,21 +1,20 @@
 //! The writer's end of a stream to a bridge: which entries it has had, and how much it takes. Everything that is sent on a
 //! stream goes through here.
 
-use std::time::Instant;
-
 use intuition_api::{
     bounds::MESSAGE_BYTES,
     capability,
     v1::{Committed, Open, Opened, OutboxEntry, ProcessResponse, process_response::Message},
 };
 use prost::Message as _;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
-use super::{PAGE, parts::Parts};
+use super::parts::Parts;
 use crate::{
     ledger::{OutboxPage, Positions},
-    service::responses::Responses,
+    responses::Responses,
 };
 
 /// See the module. Dropped without [`Bridge::end`], nothing more is read from the stream.
@@ -86,41 +85,42 @@ impl Bridge {
         position == self.next && self.has_room()
     }
 
-    /// The next entries to send, as a page of the ledger up to the position `last`. `None`: there are none, or no room.
-    pub(super) fn next_page(&mut self, published_through: u64, last: u64) -> Option<OutboxPage> {
+    /// The next entries to send, as a page of the ledger up to the position `last`, at most `rows` of them. `None`: there
+    /// are none, or no room.
+    pub(super) fn next_page(&mut self, published_through: u64, last: u64, rows: usize) -> Option<OutboxPage> {
         // Entries that it reported itself are no longer in the outbox.
         self.next = self.left_out.next_outside(self.next.max(published_through + 1));
         if self.next > last || !self.has_room() {
             return None;
         }
         let end = self.left_out.next_inside(self.next).map_or(last, |left_out| last.min(left_out - 1));
-        let rows = usize::try_from(end - self.next + 1).unwrap_or(PAGE).min(PAGE);
+        let rows = usize::try_from(end - self.next + 1).unwrap_or(rows).min(rows);
         let credit = self.credit.and_then(|credit| usize::try_from(credit).ok()).unwrap_or(MESSAGE_BYTES);
         Some(OutboxPage { after: self.next - 1, rows, bytes: credit.min(MESSAGE_BYTES) })
     }
 
     /// Sends an entry as part of the messages that are being filled.
-    pub(super) fn entry(&mut self, entry: OutboxEntry, parts: &mut Parts) {
+    pub(super) fn entry(&mut self, entry: OutboxEntry, parts: &mut Parts, now: Instant) {
         if let Some(credit) = &mut self.credit {
             *credit = credit.saturating_sub(entry.encoded_len() as u64);
         }
         self.next = entry.position + 1;
         self.known = self.known.max(entry.position);
         let full = parts.entry(entry);
-        self.committed(full);
+        self.committed(full, now);
     }
 
     /// Sends a message of entries and outcomes.
-    pub(super) fn committed(&self, committed: Option<Committed>) {
+    pub(super) fn committed(&self, committed: Option<Committed>, now: Instant) {
         if let Some(committed) = committed {
-            self.say(Message::Committed(committed));
+            self.say(Message::Committed(committed), now);
         }
     }
 
     /// Sends a message.
-    pub(super) fn say(&self, message: Message) {
+    pub(super) fn say(&self, message: Message, now: Instant) {
         // It is not taken when the bridge has gone or does not read: `is_stuck` is looked at after every group.
-        self.responses.send(ProcessResponse { message: Some(message) });
+        self.responses.send(ProcessResponse { message: Some(message) }, now);
     }
 
     /// Ends the stream.

@@ -40,11 +40,10 @@ impl DenialLog {
 
 impl Writer {
     /// Counts and logs the denials of the last commit.
-    pub(super) fn tell_denials(&mut self) {
-        let now = self.clock.now_micros();
+    pub(super) fn tell_denials(&mut self, now_micros: i64) {
         for (reason, denied) in self.engine.take_denials() {
             self.metrics.denied(reason, denied.signals);
-            if let Some(signals) = self.denial_log.admit(reason, denied.signals, now) {
+            if let Some(signals) = self.denial_log.admit(reason, denied.signals, now_micros) {
                 tracing::info!(reason, signals, sid = denied.sid, "signals denied");
             }
         }

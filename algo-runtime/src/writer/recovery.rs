@@ -1,22 +1,21 @@
 //! The writer after a commit that failed, and when the ledger's files were taken away from it.
 
-use std::{
-    error::Error,
-    time::{Duration, Instant},
-};
+use std::error::Error;
 
-use intuition_common::exit::with_causes;
+use intuition_common::{clock::Now, exit::with_causes};
+use rand::RngExt as _;
 use tonic::Status;
 
 use super::{Answer, READY_PART, Reports, Writer, WriterError, respond, take_up};
 use crate::ledger::LedgerError;
 
-/// Time between two looks at the ledger's files. A tick comes every 10 s.
-const FILES_CHECK: Duration = Duration::from_secs(5);
-
 impl Writer {
     /// Answers a group that was not committed, and takes up the state of the last commit.
-    pub(super) fn recover(mut self, (answers, error): (Vec<Answer>, LedgerError)) -> Result<Self, WriterError> {
+    pub(super) fn recover(
+        mut self,
+        (answers, error): (Vec<Answer>, LedgerError),
+        now: Now,
+    ) -> Result<Self, WriterError> {
         let message = with_causes(&error);
         let status = Status::internal(format!("{}: {message}", error.reason()));
         self.metrics.commit_failed();
@@ -39,8 +38,9 @@ impl Writer {
         tracing::error!(error = &error as &dyn Error, reason = error.reason(), "nothing of this group is kept");
         // First: memory need not hold an account twice.
         drop(self.engine);
-        let engine = take_up(self.ledger.as_mut(), &self.settings, self.clock.as_ref())?;
-        let mut recovered = Self { engine, reports: Reports::default(), ..self };
+        let seed = self.rng.random();
+        let engine = take_up(self.ledger.as_mut(), &self.settings, self.sizes.engine, seed, now)?;
+        let mut recovered = Self { engine, reports: Reports::new(&self.sizes), ..self };
         // The account is that of the last commit now.
         for reply in asked {
             respond(reply, Ok(recovered.account()));
@@ -50,12 +50,8 @@ impl Writer {
         Ok(recovered)
     }
 
-    /// Ends the writer when the ledger's files are no longer those that it writes.
-    pub(super) fn check_files(&mut self) -> Result<(), WriterError> {
-        if self.files_checked.elapsed() < FILES_CHECK {
-            return Ok(());
-        }
-        self.files_checked = Instant::now();
+    /// An error when the ledger's files are no longer those that it writes. The writer has ended then.
+    pub fn check_files(&mut self) -> Result<(), WriterError> {
         let Err(error) = self.ledger.check_files() else { return Ok(()) };
         let message = with_causes(&error);
         self.readiness.lack(READY_PART, error.reason(), &message);

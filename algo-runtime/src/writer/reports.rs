@@ -1,31 +1,28 @@
 //! When reports about the outbox are saved that no other commit takes along. Losing one repeats publications and nothing
 //! else, so that each need not have a disk sync of its own. Pure.
 
-use std::{
-    error::Error,
-    time::{Duration, Instant},
-};
+use std::{error::Error, time::Duration};
 
-use tokio::{
-    sync::mpsc,
-    time::{error::Elapsed, timeout_at},
-};
+use tokio::time::Instant;
 
-use super::{Command, Writer};
-
-/// How long a report waits for another commit.
-const PAUSE: Duration = Duration::from_millis(100);
-/// Entries reported that wait, at most. A crash publishes them again.
-const ENTRIES: u64 = 1_000;
+use super::{Sizes, Writer};
 
 /// See the module. Pure.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Reports {
+    /// See [`Sizes::report_pause`].
+    pause: Duration,
+    /// See [`Sizes::report_entries`].
+    entries: u64,
     /// Since when a report waits.
     since: Option<Instant>,
 }
 
 impl Reports {
+    pub(super) const fn new(sizes: &Sizes) -> Self {
+        Self { pause: sizes.report_pause, entries: sizes.report_entries, since: None }
+    }
+
     /// Takes note of the entries reported that wait; `None`: no report.
     pub(super) fn note(&mut self, unsaved: Option<u64>, now: Instant) {
         self.since = unsaved.and(self.since.or(Some(now)));
@@ -34,12 +31,12 @@ impl Reports {
     /// Whether they are to be saved alone.
     pub(super) fn is_due(&self, unsaved: Option<u64>, now: Instant) -> bool {
         let is_late = self.deadline().is_some_and(|deadline| deadline <= now);
-        unsaved.is_some_and(|entries| entries > ENTRIES || is_late)
+        unsaved.is_some_and(|entries| entries > self.entries || is_late)
     }
 
     /// When they are to be saved alone; `None`: nothing waits.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.since.map(|since| since + PAUSE)
+        self.since.map(|since| since + self.pause)
     }
 }
 
@@ -52,12 +49,6 @@ impl Writer {
             tracing::warn!(error, "the last publications are not recorded: those entries are published again");
         }
     }
-
-    /// Waits for a command, and no longer than reports may wait. `None`: no command can come any more.
-    pub(super) fn next(&self, commands: &mut mpsc::Receiver<Command>) -> Result<Option<Command>, Elapsed> {
-        let Some(deadline) = self.reports.deadline() else { return Ok(commands.blocking_recv()) };
-        self.timer.block_on(async { timeout_at(deadline.into(), commands.recv()).await })
-    }
 }
 
 #[cfg(test)]
@@ -66,15 +57,16 @@ mod tests {
 
     #[test]
     fn reports_are_saved_alone_after_a_pause_or_when_they_are_many() {
-        let (mut reports, start) = (Reports::default(), Instant::now());
-        assert!(!reports.is_due(Some(ENTRIES), start));
+        let (mut reports, start) = (Reports::new(&Sizes::default()), Instant::now());
+        let Reports { pause, entries, .. } = reports;
+        assert!(!reports.is_due(Some(entries), start));
         reports.note(Some(1), start);
-        reports.note(Some(2), start + PAUSE / 2);
-        assert_eq!(reports.deadline(), Some(start + PAUSE), "since the first of them");
-        assert!(!reports.is_due(Some(2), start + PAUSE / 2));
-        assert!(reports.is_due(Some(2), start + PAUSE));
-        assert!(reports.is_due(Some(ENTRIES + 1), start));
-        reports.note(None, start + PAUSE);
-        assert_eq!((reports.deadline(), reports.is_due(None, start + PAUSE * 2)), (None, false));
+        reports.note(Some(2), start + pause / 2);
+        assert_eq!(reports.deadline(), Some(start + pause), "since the first of them");
+        assert!(!reports.is_due(Some(2), start + pause / 2));
+        assert!(reports.is_due(Some(2), start + pause));
+        assert!(reports.is_due(Some(entries + 1), start));
+        reports.note(None, start + pause);
+        assert_eq!((reports.deadline(), reports.is_due(None, start + pause * 2)), (None, false));
     }
 }

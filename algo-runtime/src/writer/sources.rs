@@ -3,16 +3,34 @@
 use intuition_api::v1::{ForgetSourcesRequest, ForgetSourcesResponse, ResetSourceRequest, ResetSourceResponse, Source};
 use tonic::Status;
 
-use super::{PAGE, Reply, Writer, respond, status_of};
+use super::{Reply, Writer, respond, status_of};
+use crate::engine::RequestError;
 
-/// See the contract.
-pub(crate) enum Command {
-    /// The sources behind one, in order of channel and name; a page of them.
-    List { account: String, after: Option<(String, String)>, reply: Reply<Vec<Source>> },
-    /// Lets a source begin again.
-    Reset { request: ResetSourceRequest, reply: Reply<ResetSourceResponse> },
-    /// Forgets sources.
-    Forget { request: ForgetSourcesRequest, reply: Reply<ForgetSourcesResponse> },
+/// The calls about sources. Each is answered after the commit.
+pub enum Command {
+    /// A page of the sources, in order of channel and name.
+    List {
+        /// `<namespace>/<name>`.
+        account: String,
+        /// The last channel and name of the page before; `None`: the first page.
+        after: Option<(String, String)>,
+        /// At most [`Sizes::page`](super::Sizes::page) sources; empty behind the last one.
+        reply: Reply<Vec<Source>>,
+    },
+    /// Lets a source begin again: the call `ResetSource`.
+    Reset {
+        /// Its request.
+        request: ResetSourceRequest,
+        /// Its answer.
+        reply: Reply<ResetSourceResponse>,
+    },
+    /// Forgets sources: the call `ForgetSources`.
+    Forget {
+        /// Its request.
+        request: ForgetSourcesRequest,
+        /// Its answer.
+        reply: Reply<ForgetSourcesResponse>,
+    },
 }
 
 /// An answer that waits for the commit.
@@ -44,13 +62,12 @@ impl Answer {
 
 impl Writer {
     /// Carries the call out. Returns the answer, unless the call was refused at once.
-    pub(super) fn sources(&mut self, command: Command) -> Option<Answer> {
-        let now_micros = self.clock.now_micros();
+    pub(super) fn sources(&mut self, command: Command, now_micros: i64) -> Option<Answer> {
         match command {
             Command::List { account, after, reply } => match self.engine.check_account(&account) {
                 Ok(()) => {
                     let after = after.as_ref().map(|(channel, source)| (channel.as_str(), source.as_str()));
-                    Some(Answer::List(reply, self.engine.sources(after, PAGE)))
+                    Some(Answer::List(reply, self.engine.sources(after, self.sizes.page)))
                 }
                 Err(error) => refused(reply, &error),
             },
@@ -72,7 +89,7 @@ impl Writer {
     }
 }
 
-fn refused<T>(reply: Reply<T>, error: &super::RequestError) -> Option<Answer> {
+fn refused<T>(reply: Reply<T>, error: &RequestError) -> Option<Answer> {
     respond(reply, Err(status_of(error)));
     None
 }

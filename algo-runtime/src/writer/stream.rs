@@ -1,10 +1,10 @@
 //! The stream to the bridge: its beginning, its messages in both directions, its end.
 
-use std::time::Instant;
-
 use intuition_api::v1::{
     AccountResponse, Credit, HoldingRecorded, Open, Published, Waiting, process_request, process_response::Message,
 };
+use rand::Rng as _;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
@@ -17,20 +17,15 @@ use super::{
 use crate::{
     engine::{Fresh, RequestError, Settled},
     ledger::OutboxRow,
-    service::responses::Responses,
+    responses::Responses,
     wire,
 };
 
 impl Writer {
-    pub(super) fn open(
-        &mut self,
-        stream: u64,
-        open: &Open,
-        (responses, ended): (Responses, CancellationToken),
-        answers: &mut Vec<Answer>,
-    ) {
+    pub(super) fn open(&mut self, stream: u64, open: &Open, (responses, ended): (Responses, CancellationToken)) {
         let before = self.engine.names().1.newest().clone();
-        let opened = match self.engine.open(stream, open, fresh(), self.ledger.as_mut()) {
+        let fresh = self.fresh();
+        let opened = match self.engine.open(stream, open, fresh, self.ledger.as_mut()) {
             Ok(opened) => opened,
             Err(error) => return bridge::refuse(&responses, &ended, status_of(&error)),
         };
@@ -47,28 +42,23 @@ impl Writer {
         }
         self.end_stream(Status::aborted("a newer stream of the same account was opened"));
         let mut bridge = Bridge::new(stream, responses, ended, (open, &opened), self.engine.position());
-        answers.push(Answer::Stream { stream, message: Message::Opened(opened) });
+        self.answers.push(Answer::Stream { stream, message: Message::Opened(opened) });
         if let Some(channels) = self.engine.channels_for_bridge(bridge.knows_inputs) {
             bridge.told = channels.version;
-            answers.push(Answer::Stream { stream, message: Message::Channels(channels) });
+            self.answers.push(Answer::Stream { stream, message: Message::Channels(channels) });
         }
         self.bridge = Some(bridge);
-        answers.push(Answer::Outbox);
+        self.answers.push(Answer::Outbox);
     }
 
-    pub(super) fn request(
-        &mut self,
-        stream: u64,
-        message: process_request::Message,
-        answers: &mut Vec<Answer>,
-    ) -> Result<(), RequestError> {
+    pub(super) fn request(&mut self, stream: u64, message: process_request::Message) -> Result<(), RequestError> {
         use process_request::Message as Request;
         match message {
             Request::Open(_) => return Err(RequestError::BreakContract("Open comes first, and only first".to_owned())),
             Request::Batch(batch) => self.engine.take(batch.deliveries)?,
             Request::Holding(holding) => {
                 self.engine.hold(&holding)?;
-                answers.push(Answer::Stream { stream, message: Message::HoldingRecorded(HoldingRecorded {}) });
+                self.answers.push(Answer::Stream { stream, message: Message::HoldingRecorded(HoldingRecorded {}) });
             }
             Request::Marker(marker) => self.engine.mark(marker)?,
             Request::Published(published) => self.published(&published)?,
@@ -98,13 +88,13 @@ impl Writer {
 
     /// Sends the bridge's part of a commit: outcomes of its deliveries at once, entries if it has had all before them
     /// and has room. A stream that did not bring the deliveries gets only the entries.
-    pub(super) fn send_commit(&mut self, rows: &[OutboxRow], settled: Vec<Settled>) {
+    pub(super) fn send_commit(&mut self, rows: &[OutboxRow], settled: Vec<Settled>, now: Instant) {
         let Some(bridge) = &mut self.bridge else { return };
         let (account, ids) = self.engine.names();
         let mut parts = Parts::default();
         for row in rows {
             if bridge.takes(row.position) {
-                bridge.entry(wire::outbox_entry(account, ids, row), &mut parts);
+                bridge.entry(wire::outbox_entry(account, ids, row), &mut parts, now);
             }
         }
         let stream = bridge.stream;
@@ -112,17 +102,19 @@ impl Writer {
             settled.into_iter().filter(|settled| settled.stream == stream).flat_map(|settled| settled.outcomes)
         {
             let full = parts.outcome(outcome);
-            bridge.committed(full);
+            bridge.committed(full, now);
         }
-        bridge.committed(parts.rest());
+        bridge.committed(parts.rest(), now);
     }
 
     /// Sends entries from the ledger for which the bridge has room.
-    pub(super) fn send_outbox(&mut self) {
+    pub(super) fn send_outbox(&mut self, now: Instant) {
         let Some(bridge) = &mut self.bridge else { return };
         let (account, ids) = self.engine.names();
         let mut parts = Parts::default();
-        while let Some(page) = bridge.next_page(self.engine.published_through(), self.engine.position()) {
+        while let Some(page) =
+            bridge.next_page(self.engine.published_through(), self.engine.position(), self.sizes.page)
+        {
             let rows = match self.ledger.outbox(page) {
                 Ok(rows) if rows.is_empty() => break,
                 Ok(rows) => rows,
@@ -132,15 +124,15 @@ impl Writer {
             };
             for row in &rows {
                 if bridge.takes(row.position) {
-                    bridge.entry(wire::outbox_entry(account, ids, row), &mut parts);
+                    bridge.entry(wire::outbox_entry(account, ids, row), &mut parts, now);
                 }
             }
         }
-        bridge.committed(parts.rest());
+        bridge.committed(parts.rest(), now);
     }
 
     /// Sends changed channels.
-    pub(super) fn tell_channels(&mut self) {
+    pub(super) fn tell_channels(&mut self, now: Instant) {
         let Some(bridge) = &mut self.bridge else { return };
         // Most commits change no channels: nothing is copied for those.
         if self.engine.channels().is_none_or(|channels| channels.version <= bridge.told) {
@@ -148,23 +140,24 @@ impl Writer {
         }
         let Some(channels) = self.engine.channels_for_bridge(bridge.knows_inputs) else { return };
         bridge.told = channels.version;
-        bridge.say(Message::Channels(channels));
+        bridge.say(Message::Channels(channels), now);
     }
 
     /// Tells the bridge that its deliveries are not forgotten.
-    pub(super) fn ask_to_wait(&mut self) {
+    pub(super) fn ask_to_wait(&mut self, now: Instant) {
         if !self.engine.has_work() {
             return;
         }
         let Some(bridge) = &self.bridge else { return };
         let (reason, message) = self.engine.trouble().unwrap_or(("", "the algorithm is at work"));
-        bridge.say(Message::Waiting(Waiting { reason: reason.to_owned(), message: message.to_owned() }));
+        let waiting = Waiting { reason: reason.to_owned(), message: message.to_owned() };
+        bridge.say(Message::Waiting(waiting), now);
     }
 
     /// Sends a message, unless its stream has ended.
-    pub(super) fn say(&self, stream: u64, message: Message) {
+    pub(super) fn say(&self, stream: u64, message: Message, now: Instant) {
         if let Some(bridge) = self.bridge.as_ref().filter(|bridge| bridge.stream == stream) {
-            bridge.say(message);
+            bridge.say(message, now);
         }
     }
 
@@ -182,8 +175,8 @@ impl Writer {
     }
 
     /// Ends the stream of a client that does not read.
-    pub(super) fn end_unread_stream(&mut self) {
-        if self.bridge.as_ref().is_some_and(|bridge| bridge.is_stuck(Instant::now())) {
+    pub(super) fn end_unread_stream(&mut self, now: Instant) {
+        if self.bridge.as_ref().is_some_and(|bridge| bridge.is_stuck(now)) {
             tracing::warn!(account = self.engine.names().0, "the bridge does not read its stream: it is ended");
             self.bridge = None;
             self.engine.drop_backlog();
@@ -195,8 +188,9 @@ impl Writer {
             bridge.end(status);
         }
     }
-}
 
-fn fresh() -> Fresh {
-    Fresh { session: format!("{:016x}", rand::random::<u64>()), ledger_id: format!("{:08x}", rand::random::<u32>()) }
+    /// Names for a session and a ledger id that begin with a stream.
+    fn fresh(&mut self) -> Fresh {
+        Fresh { session: format!("{:016x}", self.rng.next_u64()), ledger_id: format!("{:08x}", self.rng.next_u32()) }
+    }
 }

@@ -1,5 +1,7 @@
 //! The writer with a ledger in memory and a bridge at the near end of its channels.
 
+mod steps;
+
 use std::{
     sync::{
         Arc,
@@ -13,8 +15,8 @@ use intuition_api::{
     bounds::MESSAGE_BYTES,
     capability,
     v1::{
-        Batch, Committed, Credit, Delivery, Holding, Open, Opened, Positions, Publication, Published, Quote, Tick,
-        process_request::Message as Request, process_response::Message, tick::Content,
+        AccountResponse, Batch, Committed, Credit, Delivery, Holding, Open, Opened, Positions, Publication, Published,
+        Quote, Tick, process_request::Message as Request, process_response::Message, tick::Content,
     },
 };
 use intuition_common::{
@@ -31,12 +33,13 @@ use tonic::{Code, Status};
 
 use super::*;
 use crate::{
+    backend::link::Links,
     ledger::{
         Changes, IdQuery, JournalEntry, OutboxContent, OutboxPage, OutboxRow, PacketQuery, Snapshot, WindowRow,
         memory::MemoryLedger,
     },
     portfolio::Policy,
-    service::responses::{Reader, responses},
+    responses::{self, Reader, responses},
     settings::{Adjustable, Authority, Choice, Initial, Topics},
 };
 
@@ -100,23 +103,20 @@ fn settings() -> Settings {
     }
 }
 
-type Queue = (mpsc::Sender<Command>, mpsc::Receiver<Command>);
-
-fn equipment() -> (tokio::runtime::Runtime, Queue, Equipment, Registry) {
-    let tokio = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let queue = mpsc::channel(64);
+fn equipment(registry: &mut Registry) -> Equipment {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let tasks = (TaskTracker::new(), CancellationToken::new());
-    let mut registry = Registry::default();
-    let equipment = Equipment {
+    Equipment {
         settings: settings(),
-        readiness: Readiness::new(&[READY_PART], Arc::clone(&clock)),
-        clock,
-        metrics: Metrics::register(&mut registry),
-        links: Links::new(tokio.handle().clone(), tasks.0, tasks.1, Duration::from_secs(10)),
-        commands: queue.0.clone(),
-    };
-    (tokio, queue, equipment, registry)
+        sizes: Sizes::default(),
+        metrics: Metrics::register(registry),
+        readiness: Readiness::new(&[READY_PART], clock),
+        seed: 7,
+        stopwatch: Box::new(|| Duration::ZERO),
+    }
+}
+
+fn now() -> Now {
+    Now::read(&SystemClock)
 }
 
 /// A writer that runs.
@@ -150,10 +150,14 @@ impl Bench {
             account.position += outbox.len() as u64;
             ledger.commit(&Changes { account: Some(account), outbox, ..Changes::default() }).unwrap();
         }
-        let (tokio, (commands, receiver), equipment, _) = equipment();
+        let tokio = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let tasks = (TaskTracker::new(), CancellationToken::new());
+        let links = Links::new(tokio.handle().clone(), tasks.0, tasks.1, Duration::from_secs(10));
+        let (commands, receiver) = mpsc::channel(64);
         let commits = Arc::new(AtomicU64::new(0));
         let ledger = Counting { ledger, commits: Arc::clone(&commits), refuses: Arc::default() };
-        let writer = Writer::start(Box::new(ledger), equipment).unwrap();
+        let writer = Writer::start(Box::new(ledger), equipment(&mut Registry::default()), now()).unwrap();
+        let writer = WriterThread::new(writer, Arc::new(SystemClock), links, commands.clone()).unwrap();
         let tally = writer.tally().subscribe();
         let thread = std::thread::spawn(move || writer.run(receiver));
         Self { commands, commits, tally, thread, _tokio: tokio, streams: 0 }
@@ -171,7 +175,7 @@ impl Bench {
                 writer.try_send(Command::Room).unwrap();
             }
         };
-        let (sender, responses) = responses(wake);
+        let (sender, responses) = responses(responses::Sizes::default(), wake);
         let open = Open {
             account: ACCOUNT.to_owned(),
             broker_url: "mqtt://127.0.0.1".to_owned(),
@@ -448,24 +452,23 @@ fn a_superseded_stream_and_one_that_breaks_the_contract_are_read_no_more() {
 
 #[test]
 fn an_account_and_the_metrics_are_those_of_the_last_commit() {
-    let (_tokio, _queue, equipment, registry) = equipment();
+    let mut registry = Registry::default();
     let refuses = Arc::new(AtomicBool::new(false));
     let ledger = Counting { ledger: fresh(), commits: Arc::default(), refuses: Arc::clone(&refuses) };
-    let mut writer = Writer::start(Box::new(ledger), equipment).unwrap();
+    let mut writer = Writer::start(Box::new(ledger), equipment(&mut registry), now()).unwrap();
     for (is_refused, decisions) in [(true, 0), (false, 1)] {
-        let (responses, _reader) = responses(|| {});
+        let (responses, _reader) = responses(responses::Sizes::default(), || {});
         let open = Open { account: ACCOUNT.to_owned(), ..Open::default() };
-        let mut answers = Vec::new();
-        writer.handle(Command::Open { stream: 1, open, responses, ended: CancellationToken::new() }, &mut answers);
+        writer.handle(Command::Open { stream: 1, open, responses, ended: CancellationToken::new() }, now());
         refuses.store(false, Ordering::SeqCst);
-        writer = writer.settle(std::mem::take(&mut answers)).unwrap();
+        writer = writer.settle(now()).unwrap();
         refuses.store(is_refused, Ordering::SeqCst);
         let batch = Request::Batch(Batch { deliveries: vec![delivery(1)] });
-        writer.handle(Command::Request { stream: 1, message: batch, room: None }, &mut answers);
+        writer.handle(Command::Request { stream: 1, message: batch, room: None }, now());
         let (reply, mut answer) = oneshot::channel();
-        writer.handle(Command::Account { account: ACCOUNT.to_owned(), reply }, &mut answers);
+        writer.handle(Command::Account { account: ACCOUNT.to_owned(), reply }, now());
         assert!(answer.try_recv().is_err(), "not before the commit");
-        writer = writer.settle(answers).unwrap();
+        writer = writer.settle(now()).unwrap();
         assert_eq!(answer.try_recv().unwrap().unwrap().decisions, decisions);
         let mut page = String::new();
         prometheus_client::encoding::text::encode(&mut page, &registry).unwrap();

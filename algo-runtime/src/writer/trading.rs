@@ -3,14 +3,25 @@
 use intuition_api::v1::{CloseRequest, CloseResponse, SetTradingStateRequest, SetTradingStateResponse};
 use tonic::Status;
 
-use super::{Reply, RequestError, Writer, respond, status_of};
+use super::{Reply, Writer, respond, status_of};
+use crate::engine::RequestError;
 
-/// See the contract.
-pub(crate) enum Command {
-    /// Replaces causes of the trading state.
-    Set { request: SetTradingStateRequest, reply: Reply<SetTradingStateResponse> },
-    /// Sells holdings by hand.
-    Close { request: CloseRequest, reply: Reply<CloseResponse> },
+/// The calls about the trading state and about closing by hand. Each is answered after the commit.
+pub enum Command {
+    /// Replaces causes of the trading state: the call `SetTradingState`.
+    Set {
+        /// Its request.
+        request: SetTradingStateRequest,
+        /// Its answer.
+        reply: Reply<SetTradingStateResponse>,
+    },
+    /// Sells holdings by hand: the call `Close`.
+    Close {
+        /// Its request.
+        request: CloseRequest,
+        /// Its answer.
+        reply: Reply<CloseResponse>,
+    },
 }
 
 /// An answer that waits for the commit.
@@ -39,11 +50,11 @@ impl Answer {
 
 impl Writer {
     /// Carries the call out. Returns the answer, unless the call was refused at once.
-    pub(super) fn trading(&mut self, command: Command) -> Option<Answer> {
+    pub(super) fn trading(&mut self, command: Command, now_micros: i64) -> Option<Answer> {
         match command {
             Command::Set { request, reply } => {
                 let checked = self.engine.check_account(&request.account);
-                match checked.and_then(|()| self.engine.set_trading_state(&request, self.clock.now_micros())) {
+                match checked.and_then(|()| self.engine.set_trading_state(&request, now_micros)) {
                     Ok(response) => Some(Answer::Set(reply, response)),
                     Err(error) => refused(reply, &error),
                 }

@@ -3,12 +3,16 @@
 
 use std::time::{Duration, Instant};
 
-use algo_runtime::ledger::{Class, EntryKind, Ledger, WINDOW};
+use algo_runtime::{
+    ledger::{Class, EntryKind, Ledger},
+    sizes::Sizes,
+};
 use tempfile::tempdir;
 
 use crate::fixture::{Draft, open};
 
 const BATCH: u64 = 500;
+const WINDOW: u64 = Sizes::DESIGN.window;
 
 #[test]
 #[ignore = "a measurement"]

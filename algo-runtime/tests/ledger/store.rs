@@ -7,14 +7,19 @@ use std::{
     process::{Command, Stdio},
 };
 
-use algo_runtime::ledger::{
-    Account, Changes, Class, EntryKind, JournalEntry, Ledger, LedgerError, LedgerId, OutboxContent, OutboxPage,
-    PacketQuery, WINDOW, memory::MemoryLedger, sqlite::SqliteLedger, verify::verify,
+use algo_runtime::{
+    ledger::{
+        Account, Changes, Class, EntryKind, JournalEntry, Ledger, LedgerError, LedgerId, OutboxContent, OutboxPage,
+        PacketQuery, memory::MemoryLedger, sqlite::SqliteLedger, verify::verify,
+    },
+    sizes::Sizes,
 };
 use intuition_api::v1;
 use tempfile::tempdir;
 
 use crate::fixture::{ACCOUNT, Contents, Draft, everything, files, open, populate};
+
+const WINDOW: u64 = Sizes::DESIGN.window;
 
 /// Makes a commit that fits one that does not.
 type Spoil = fn(&mut Changes);

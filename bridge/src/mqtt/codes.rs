@@ -15,7 +15,7 @@ pub(super) const RETAIN_NOT_SUPPORTED: Code = code(0x9a);
 pub(super) const QOS_NOT_SUPPORTED: Code = code(0x9b);
 
 /// A reason code with its name. A code outside the specification keeps its value.
-pub(super) const fn code(value: u8) -> Code {
+pub const fn code(value: u8) -> Code {
     let name = match value {
         0x00 => "Success",
         0x10 => "NoMatchingSubscribers",

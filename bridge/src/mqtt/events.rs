@@ -7,10 +7,7 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
-use super::Event;
-
-/// Bound on the memory of waiting messages, bytes, or one message: a lane full of the largest packets would be gigabytes.
-const WAITING_BYTES: usize = 16 << 20;
+use super::{Event, Sizes};
 
 /// The receiving side of a link's events.
 #[derive(Debug)]
@@ -36,28 +33,42 @@ impl Events {
     pub(crate) async fn recv_control(&mut self) -> Option<Event> {
         self.control.recv().await
     }
+
+    /// The next event, in the order of [`Events::recv`], if there is one now.
+    pub fn try_recv(&mut self) -> Option<Event> {
+        self.try_recv_control().or_else(|| self.ordered.try_recv().ok())
+    }
+
+    /// The next event that is neither a message nor an answer to a subscription, if there is one now.
+    pub fn try_recv_control(&mut self) -> Option<Event> {
+        self.control.try_recv().ok()
+    }
 }
 
-/// The senders' side.
-pub(super) struct Lanes {
+/// The senders' side of a link's events. Clones send into the same lanes.
+#[derive(Debug, Clone)]
+pub struct Lanes {
     // Unbounded, and bounded all the same: each event in it answers a request, or there are two for a connection.
     control: mpsc::UnboundedSender<Event>,
     ordered: mpsc::Sender<Event>,
-    /// The bytes of [`WAITING_BYTES`] that are left.
+    /// The bytes of [`Sizes::waiting_bytes`] that are left.
     room: Arc<Semaphore>,
+    waiting_bytes: u32,
 }
 
-/// Lanes with a bound on the events in order.
-pub(super) fn lanes(capacity: usize) -> (Lanes, Events) {
+/// Lanes with a bound on the events in order, at least 1, and on the memory of the messages among them.
+pub fn lanes(capacity: usize, sizes: &Sizes) -> (Lanes, Events) {
     let (control, control_receiver) = mpsc::unbounded_channel();
     let (ordered, ordered_receiver) = mpsc::channel(capacity);
-    let lanes = Lanes { control, ordered, room: Arc::new(Semaphore::new(WAITING_BYTES)) };
+    let waiting_bytes = u32::try_from(sizes.waiting_bytes).unwrap_or(u32::MAX);
+    let room = Arc::new(Semaphore::new(usize::try_from(waiting_bytes).unwrap_or(Semaphore::MAX_PERMITS)));
+    let lanes = Lanes { control, ordered, room, waiting_bytes };
     (lanes, Events { control: control_receiver, ordered: ordered_receiver })
 }
 
 impl Lanes {
     /// Sends an event that overtakes messages. False: there is no receiver.
-    pub(super) fn tell(&self, event: Event) -> bool {
+    pub fn tell(&self, event: Event) -> bool {
         self.control.send(event).is_ok()
     }
 
@@ -66,7 +77,7 @@ impl Lanes {
         if let Event::Message(message) = &mut event
             && message.room.is_none()
         {
-            let Ok(permit) = Arc::clone(&self.room).try_acquire_many_owned(permits(message.size)) else {
+            let Ok(permit) = Arc::clone(&self.room).try_acquire_many_owned(self.permits(message.size)) else {
                 return Some(event);
             };
             message.room = Some(permit);
@@ -83,7 +94,7 @@ impl Lanes {
         if let Some(Event::Message(message)) = event
             && message.room.is_none()
         {
-            permit = Arc::clone(&self.room).acquire_many_owned(permits(message.size)).await.ok();
+            permit = Arc::clone(&self.room).acquire_many_owned(self.permits(message.size)).await.ok();
         }
         // It fails only without a receiver, which `closed` reports.
         let Ok(place) = self.ordered.reserve().await else { return std::future::pending().await };
@@ -99,11 +110,11 @@ impl Lanes {
     pub(super) async fn closed(&self) {
         self.ordered.closed().await;
     }
-}
 
-/// A message that is larger than the bound waits until there is no other one.
-fn permits(size: usize) -> u32 {
-    u32::try_from(size.min(WAITING_BYTES)).unwrap_or(u32::MAX)
+    /// A message that is larger than the bound waits until there is no other one.
+    fn permits(&self, size: usize) -> u32 {
+        u32::try_from(size).unwrap_or(u32::MAX).min(self.waiting_bytes)
+    }
 }
 
 #[cfg(test)]
@@ -130,9 +141,10 @@ mod tests {
 
     #[tokio::test]
     async fn message_above_the_bound_waits_until_there_is_no_other_one() {
-        let (lanes, mut events) = lanes(10);
+        let sizes = Sizes::default();
+        let (lanes, mut events) = lanes(10, &sizes);
         assert!(lanes.try_place(message(1)).is_none());
-        let mut stalled = lanes.try_place(message(WAITING_BYTES + 1));
+        let mut stalled = lanes.try_place(message(sizes.waiting_bytes + 1));
         assert!(stalled.is_some());
         drop(events.recv().await);
         lanes.place(&mut stalled).await;

@@ -8,18 +8,16 @@ use std::{collections::VecDeque, time::Duration};
 
 use tokio::time::Instant;
 
-/// PUBACKs after which a confirmation is asked for although more of them wait.
-const ASK_AFTER: u32 = 8_192;
+use super::sizes::Sizes;
+
 /// Confirmations are not asked for more often than this.
 const ASK_INTERVAL: Duration = Duration::from_secs(1);
-/// PINGREQs without an answer after which none is sent for a confirmation: a broker answers behind the backlog that it has
-/// written.
-const MAX_UNANSWERED: usize = 1_024;
 
 /// The signs of life of one connection, both ways.
 #[derive(Debug)]
 pub(super) struct Liveness {
     interval: Duration,
+    sizes: Sizes,
     /// The last PUBACK in front of each PINGREQ without a PINGRESP, oldest first.
     unanswered: VecDeque<u64>,
     written_at: Instant,
@@ -39,9 +37,10 @@ pub(super) struct Liveness {
 
 impl Liveness {
     /// A connection that was just accepted.
-    pub(super) const fn new(interval: Duration, now: Instant) -> Self {
+    pub(super) const fn new(interval: Duration, sizes: Sizes, now: Instant) -> Self {
         Self {
             interval,
+            sizes,
             unanswered: VecDeque::new(),
             written_at: now,
             read_at: now,
@@ -125,8 +124,8 @@ impl Liveness {
 
     /// When a confirmation may be asked for, if there is something to confirm.
     fn asks_at(&self, is_dry: bool) -> Option<Instant> {
-        let is_worth_it = self.acks >= ASK_AFTER || (is_dry && self.acks > 0);
-        (is_worth_it && self.unanswered.len() < MAX_UNANSWERED).then(|| self.asked_at + ASK_INTERVAL)
+        let is_worth_it = self.acks >= self.sizes.acks_per_confirmation || (is_dry && self.acks > 0);
+        (is_worth_it && self.unanswered.len() < self.sizes.unanswered_pings).then(|| self.asked_at + ASK_INTERVAL)
     }
 
     /// When a PINGREQ is due for want of other packets, from us or from the broker.

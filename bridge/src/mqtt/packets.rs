@@ -1,23 +1,21 @@
-//! MQTT packets as bytes and back. This file and `connack` are the only ones that know rumqttc's codec; the faults of its
+//! MQTT packets as bytes and back. Only this file, `connack` and `write` know rumqttc's codec; the faults of its
 //! version 0.25.1 are worked around here.
 //!
 //! Read by hand, since the codec takes a packet without a property length for one that is not complete yet, and refuses
 //! reason codes that it does not know: CONNACK with a refusal, PUBACK, SUBACK, UNSUBACK and DISCONNECT.
 
 mod connack;
+mod write;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
-use intuition_common::secret::Secret;
 use rumqttc::v5::mqttbytes::{
     Error as CodecError, QoS,
-    v5::{
-        self, ConnectProperties, Filter, LastWill, LastWillProperties, Login, PingReq, PubAck, PublishProperties,
-        RetainForwardRule, Subscribe, SubscribeProperties, Unsubscribe,
-    },
+    v5::{self, PublishProperties},
 };
 
-pub(super) use self::connack::Accepted;
-use super::{Code, Incoming, Message, Options, codes, credentials::Presented};
+pub use self::connack::Accepted;
+pub(super) use self::write::{connect, disconnect};
+use super::{Code, Incoming, codes};
 
 /// The largest packet that the broker may send.
 const MAX_PACKET_BYTES: u32 = 4 * 1024 * 1024;
@@ -25,29 +23,39 @@ const MAX_PACKET_BYTES: u32 = 4 * 1024 * 1024;
 const MAX_KEPT_BYTES: usize = 512;
 /// Bytes that an allocator adds to a text, about: a user property of 5 bytes in the packet takes 80 in memory.
 const ALLOCATION_BYTES: usize = 16;
-/// Longest text that MQTT can carry.
-const MAX_TEXT_BYTES: usize = 65_535;
-
 /// A packet from the broker.
 #[derive(Debug)]
-pub(super) enum Packet {
+pub enum Packet {
+    /// A CONNACK that accepts the connection.
     Accepted(Accepted),
+    /// A CONNACK that refuses the connection.
     Refused(Code),
-    /// Of no epoch yet.
+    /// A PUBLISH. [`Protocol`](super::Protocol) sets its epoch.
     Message(Incoming),
+    /// A PUBACK.
     Published {
+        /// Of the PUBLISH.
         packet_id: u16,
+        /// The broker's answer.
         code: Code,
     },
+    /// A SUBACK for one filter.
     Subscribed {
+        /// Of the SUBSCRIBE.
         packet_id: u16,
+        /// The broker's answer.
         code: Code,
     },
+    /// An UNSUBACK for one filter.
     Unsubscribed {
+        /// Of the UNSUBSCRIBE.
         packet_id: u16,
+        /// The broker's answer.
         code: Code,
     },
+    /// A PINGRESP.
     Pong,
+    /// A DISCONNECT.
     Ended(Code),
 }
 
@@ -247,140 +255,6 @@ impl Body<'_> {
         self.skip(properties)?;
         Ok((packet_id, self.byte()?))
     }
-}
-
-/// Writes a CONNECT. An error: it is too long for MQTT.
-pub(super) fn connect(
-    options: &Options,
-    will: Option<&Message>,
-    presented: &Presented,
-    output: &mut BytesMut,
-) -> Result<(), Code> {
-    let mut properties = ConnectProperties::new();
-    properties.session_expiry_interval = Some(u32::try_from(options.session_expiry.as_secs()).unwrap_or(u32::MAX));
-    properties.receive_maximum = Some(options.receive_maximum);
-    properties.max_packet_size = Some(MAX_PACKET_BYTES);
-    let connect = v5::Connect {
-        keep_alive: u16::try_from(options.keep_alive.as_secs()).unwrap_or(u16::MAX),
-        client_id: options.client_id.clone(),
-        clean_start: options.clean_start,
-        properties: Some(properties),
-    };
-    let will = will.cloned().map(|will| LastWill {
-        topic: will.topic.into(),
-        message: will.payload,
-        qos: QoS::AtLeastOnce,
-        retain: will.retain,
-        properties: Some(LastWillProperties {
-            delay_interval: None,
-            payload_format_indicator: None,
-            message_expiry_interval: will.expiry_seconds,
-            content_type: None,
-            response_topic: None,
-            correlation_data: None,
-            user_properties: Vec::new(),
-        }),
-    });
-    let password = presented.password.as_ref().map_or("", Secret::reveal);
-    let username = presented.username.as_deref().unwrap_or_default();
-    let login = (!username.is_empty() || !password.is_empty()).then(|| Login::new(username, password));
-    write(&v5::Packet::Connect(connect, will, login), None, output)
-}
-
-/// Writes a PUBLISH with `QoS` 1. An error: no broker, or not this one, takes it.
-pub(super) fn publish(
-    message: Message,
-    packet_id: u16,
-    max_packet_size: Option<u32>,
-    output: &mut BytesMut,
-) -> Result<(), Code> {
-    let Message { topic, payload, retain, expiry_seconds, user_properties } = message;
-    if topic.is_empty() || topic.len() > MAX_TEXT_BYTES || topic.contains(['+', '#', '\0']) {
-        return Err(codes::TOPIC_NAME_INVALID);
-    }
-    let longest = user_properties.iter().map(|(key, value)| key.len().max(value.len())).max();
-    if longest.is_some_and(|longest| longest > MAX_TEXT_BYTES) {
-        return Err(codes::PACKET_TOO_LARGE);
-    }
-    let properties =
-        PublishProperties { message_expiry_interval: expiry_seconds, user_properties, ..PublishProperties::default() };
-    let mut publish = v5::Publish::new(topic, QoS::AtLeastOnce, payload, Some(properties));
-    publish.pkid = packet_id;
-    publish.retain = retain;
-    write(&v5::Packet::Publish(publish), max_packet_size, output)
-}
-
-/// Writes a SUBSCRIBE for one filter with `QoS` 1, without retained messages.
-pub(super) fn subscribe(
-    filter: String,
-    subscription_id: Option<u32>,
-    packet_id: u16,
-    output: &mut BytesMut,
-) -> Result<(), Code> {
-    let id = subscription_id.and_then(|id| usize::try_from(id).ok());
-    let properties = id.map(|id| SubscribeProperties { id: Some(id), user_properties: Vec::new() });
-    write_subscribe(filter, RetainForwardRule::Never, properties, packet_id, output)
-}
-
-/// Writes a SUBSCRIBE for one filter with `QoS` 1, which the broker answers with its retained messages too.
-pub(super) fn look_up(filter: String, packet_id: u16, output: &mut BytesMut) -> Result<(), Code> {
-    write_subscribe(filter, RetainForwardRule::OnEverySubscribe, None, packet_id, output)
-}
-
-fn write_subscribe(
-    filter: String,
-    retained: RetainForwardRule,
-    properties: Option<SubscribeProperties>,
-    packet_id: u16,
-    output: &mut BytesMut,
-) -> Result<(), Code> {
-    check_filter(&filter)?;
-    let mut filter = Filter::new(filter, QoS::AtLeastOnce);
-    filter.retain_forward_rule = retained;
-    let mut subscribe = Subscribe::new(filter, properties);
-    subscribe.pkid = packet_id;
-    write(&v5::Packet::Subscribe(subscribe), None, output)
-}
-
-/// Writes an UNSUBSCRIBE for one filter.
-pub(super) fn unsubscribe(filter: String, packet_id: u16, output: &mut BytesMut) -> Result<(), Code> {
-    check_filter(&filter)?;
-    let mut unsubscribe = Unsubscribe::new(filter, None);
-    unsubscribe.pkid = packet_id;
-    write(&v5::Packet::Unsubscribe(unsubscribe), None, output)
-}
-
-fn check_filter(filter: &str) -> Result<(), Code> {
-    let is_valid = rumqttc::v5::mqttbytes::valid_filter(filter) && filter.len() <= MAX_TEXT_BYTES;
-    if is_valid { Ok(()) } else { Err(codes::TOPIC_FILTER_INVALID) }
-}
-
-/// Writes a PUBACK with the reason code Success.
-pub(super) fn puback(packet_id: u16, output: &mut BytesMut) {
-    // A packet of four bytes: there is nothing in it that could fail.
-    drop(PubAck::new(packet_id, None).write(output));
-}
-
-/// Writes a PINGREQ.
-pub(super) fn ping(output: &mut BytesMut) {
-    drop(PingReq::write(output));
-}
-
-/// Writes a DISCONNECT after which the broker publishes no last will.
-pub(super) fn disconnect(output: &mut BytesMut) -> Result<(), Code> {
-    let farewell = v5::Disconnect::new(v5::DisconnectReasonCode::NormalDisconnection);
-    write(&v5::Packet::Disconnect(farewell), None, output)
-}
-
-/// All or nothing.
-fn write(packet: &v5::Packet, max_size: Option<u32>, output: &mut BytesMut) -> Result<(), Code> {
-    // The codec finds the flags of a CONNECT by their place in the whole buffer.
-    let mut tail = output.split_off(output.len());
-    let written = packet.write(&mut tail, max_size);
-    if written.is_ok() {
-        output.unsplit(tail);
-    }
-    written.map(|_| ()).map_err(|_| codes::PACKET_TOO_LARGE)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use intuition_common::backoff::Backoff;
-use rand::RngExt as _;
+use rand::{RngExt as _, SeedableRng as _, rngs::ChaCha8Rng};
 
 use super::LinkError;
 
@@ -17,27 +17,34 @@ const SLOW: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(
 
 /// Growing pauses.
 #[derive(Debug)]
-pub(super) struct Pauses {
+pub struct Pauses {
     quick: Backoff,
     slow: Backoff,
+    jitter: ChaCha8Rng,
 }
 
 impl Pauses {
-    pub(super) fn new() -> Self {
-        Self { quick: Backoff::new(QUICK.0, QUICK.1), slow: Backoff::new(SLOW.0, SLOW.1) }
+    /// Pauses with jitter from a seed: two with one seed draw the same pauses for the same errors.
+    pub fn seeded(seed: u64) -> Self {
+        let mut jitter = ChaCha8Rng::seed_from_u64(seed);
+        Self {
+            quick: Backoff::seeded(QUICK.0, QUICK.1, jitter.random()),
+            slow: Backoff::seeded(SLOW.0, SLOW.1, jitter.random()),
+            jitter,
+        }
     }
 
     /// The pause after a connection that ended, or could not be made, by this error.
-    pub(super) fn after(&mut self, error: &LinkError) -> Duration {
+    pub fn after(&mut self, error: &LinkError) -> Duration {
         if error.is_taken_over() {
             // Between 75 % and 125 %: two clients that took the session from each other would try in step.
-            return TAKEN_OVER.mul_f64(0.75 + 0.5 * rand::rng().random::<f64>());
+            return TAKEN_OVER.mul_f64(0.75 + 0.5 * self.jitter.random::<f64>());
         }
         if error.is_refused_client() || error.is_overload() { self.slow.pause() } else { self.quick.pause() }
     }
 
     /// A connection lasted.
-    pub(super) const fn reset(&mut self) {
+    pub const fn reset(&mut self) {
         self.quick.reset();
         self.slow.reset();
     }
@@ -49,7 +56,7 @@ mod tests {
     use crate::mqtt::codes;
 
     fn longest(error: &LinkError) -> Duration {
-        let mut pauses = Pauses::new();
+        let mut pauses = Pauses::seeded(1);
         (0..200).map(|_| pauses.after(error)).max().unwrap()
     }
 
@@ -66,7 +73,7 @@ mod tests {
 
     #[test]
     fn pauses_after_a_takeover_differ() {
-        let mut pauses = Pauses::new();
+        let mut pauses = Pauses::seeded(1);
         let mut drawn = Vec::new();
         for _ in 0..20 {
             let pause = pauses.after(&LinkError::StandDown);

@@ -18,7 +18,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::{Address, LinkError, dial};
+use super::{Address, LinkError, dial, protocol::Work};
 
 /// Bytes that are read at once.
 const READ_BYTES: usize = 64 * 1024;
@@ -56,27 +56,26 @@ impl Socket {
         secured.map(|stream| Self::Secure(Box::new(stream))).map_err(|error| LinkError::Secure(Box::new(error)))
     }
 
-    /// Writes `output`, then flushes if `is_unflushed`, and reads to the end of `input`, if any: only when nothing
-    /// is to be written, or the socket takes nothing now. So a peer that does not read stops no reading, and the other way
-    /// round. May be abandoned at any time.
+    /// Does the first step of `work` that is possible: writes from `output`, flushes, or reads to the end of `input`. May be
+    /// abandoned at any time.
     pub(super) async fn step(
         &mut self,
+        work: [Option<Work>; 2],
         output: &mut BytesMut,
-        is_unflushed: bool,
-        mut input: Option<&mut BytesMut>,
+        input: &mut BytesMut,
     ) -> Result<Step, Failed> {
         poll_fn(|context| {
-            if !output.is_empty() {
-                if let Poll::Ready(written) = self.poll_write(context, output) {
-                    return Poll::Ready(written.map(|()| Step::Wrote).map_err(Failed::Write));
+            for work in work.into_iter().flatten() {
+                let step = match work {
+                    Work::Write => self.poll_write(context, output).map_ok(|()| Step::Wrote).map_err(Failed::Write),
+                    Work::Flush => self.poll_flush(context).map_ok(|()| Step::Flushed).map_err(Failed::Write),
+                    Work::Read => self.poll_read(context, input).map_ok(Step::Read).map_err(Failed::Read),
+                };
+                if step.is_ready() {
+                    return step;
                 }
-            } else if is_unflushed && let Poll::Ready(flushed) = self.poll_flush(context) {
-                return Poll::Ready(flushed.map(|()| Step::Flushed).map_err(Failed::Write));
             }
-            match &mut input {
-                Some(input) => self.poll_read(context, input).map(|read| read.map(Step::Read).map_err(Failed::Read)),
-                None => Poll::Pending,
-            }
+            Poll::Pending
         })
         .await
     }
@@ -101,7 +100,7 @@ impl Socket {
         let mut dropped = BytesMut::new();
         while !output.is_empty() {
             dropped.clear();
-            match self.step(output, false, Some(&mut dropped)).await {
+            match self.step([Some(Work::Write), Some(Work::Read)], output, &mut dropped).await {
                 Ok(Step::Read(0)) => return Ok(()),
                 Ok(_) => {}
                 Err(Failed::Write(error) | Failed::Read(error)) => return Err(error),

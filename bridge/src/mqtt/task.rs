@@ -6,16 +6,12 @@ use tokio::{sync::mpsc, time};
 
 use super::{
     Address, Credentials, Event, LinkError, Options, Request,
+    attempts::Attempts,
     connection::{self, Connection, End},
     credentials::{Presented, Versions},
     events::Lanes,
-    pauses::Pauses,
 };
 
-/// A connection shorter than this counts as a failed attempt: not every broker reports that another client took the session.
-const STEADY: Duration = Duration::from_secs(5);
-/// Short connections in a row, without a reason from the broker, after which another client is taken to use the client id.
-const SHORT_CONNECTIONS: u32 = 3;
 /// How often the files of credentials that the broker refused are looked at for a change.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -25,9 +21,8 @@ pub(super) struct Task {
     fixed: Option<Presented>,
     requests: mpsc::UnboundedReceiver<Request>,
     lanes: Lanes,
+    attempts: Attempts,
     epoch: u64,
-    /// Connections in a row that the broker closed shortly after it accepted them.
-    short_connections: u32,
 }
 
 impl Task {
@@ -40,22 +35,15 @@ impl Task {
             fixed @ Credentials::Fixed(_) => Some(fixed.present(options.address.tls)?),
             Credentials::Folder(_) => None,
         };
-        Ok(Self { options, fixed, requests, lanes, epoch: 0, short_connections: 0 })
+        let attempts = Attempts::seeded(options.client_id.clone(), rand::random());
+        Ok(Self { options, fixed, requests, lanes, attempts, epoch: 0 })
     }
 
     /// Keeps a connection until `disconnect`, or until the other side is gone.
     pub(super) async fn run(mut self) {
-        let mut pauses = Pauses::new();
         loop {
-            let (began, epoch) = (time::Instant::now(), self.epoch);
             let versions = self.options.credentials.versions();
-            let End::Failed(error) = self.connection().await else { return };
-            let is_steady = began.elapsed() >= STEADY;
-            if self.epoch > epoch && is_steady {
-                pauses.reset();
-                self.short_connections = 0;
-            }
-            let pause = pauses.after(&error);
+            let Some((error, pause)) = self.connection().await else { return };
             let refused = error.is_refused_client().then_some(versions);
             if !self.lanes.tell(Event::Disconnected(error)) || !self.rest(pause, refused).await {
                 return;
@@ -63,11 +51,15 @@ impl Task {
         }
     }
 
-    /// One connection, from the attempt to its end.
-    async fn connection(&mut self) -> End {
+    /// One connection, from the attempt to its end. Gives the reason of the end and the pause after it; `None`: the task
+    /// ends.
+    async fn connection(&mut self) -> Option<(LinkError, Duration)> {
         let presented = match self.present().await {
             Ok(presented) => presented,
-            Err(error) => return End::Failed(error),
+            Err(error) => {
+                let pause = self.attempts.unasked(&error);
+                return Some((error, pause));
+            }
         };
         let is_named = presented.username.is_some();
         if is_named && presented.password.is_some() {
@@ -76,39 +68,21 @@ impl Task {
         let began = time::Instant::now();
         let connected = tokio::select! {
             connected = time::timeout(self.options.connect_timeout, connection::connect(&self.options, presented)) => connected,
-            () = told_to_end(&mut self.requests, &self.lanes) => return End::Told,
+            () = told_to_end(&mut self.requests, &self.lanes) => return None,
         };
-        let accepted = match connected.unwrap_or_else(|elapsed| Err(LinkError::Reach(Box::new(elapsed)))) {
-            Ok(accepted) => accepted,
+        let opened = match connected.unwrap_or_else(|elapsed| Err(LinkError::Reach(Box::new(elapsed)))) {
+            Ok(opened) => opened,
             Err(error) => {
-                self.short_connections = 0;
-                return End::Failed(self.explain(error, is_named));
+                let error = self.explain(error, is_named);
+                let pause = self.attempts.failed(&error);
+                return Some((error, pause));
             }
         };
         self.epoch += 1;
-        let mut connection = Connection::begin(accepted, self.epoch, &self.lanes, &mut self.requests);
-        let end = connection.run().await;
-        let is_unexplained = !connection.has_refused && began.elapsed() < STEADY;
-        match end {
-            End::Failed(error @ LinkError::Reach(_)) if is_unexplained => End::Failed(self.closed_early(error)),
-            End::Failed(error) => {
-                self.short_connections = 0;
-                End::Failed(error)
-            }
-            End::Told => End::Told,
-        }
-    }
-
-    /// mosquitto 2.0.11 closes the older of two connections of one client id without a reason.
-    fn closed_early(&mut self, error: LinkError) -> LinkError {
-        self.short_connections = self.short_connections.saturating_add(1);
-        if self.short_connections < SHORT_CONNECTIONS {
-            return error;
-        }
-        LinkError::ClientIdInUse {
-            client_id: self.options.client_id.clone(),
-            connections: self.short_connections,
-            source: Box::new(error),
+        let mut connection = Connection::begin(opened, self.epoch, &self.lanes, &mut self.requests);
+        match connection.run().await {
+            End::Failed(error) => Some(self.attempts.ended(error, connection.has_refused(), began.elapsed())),
+            End::Told => None,
         }
     }
 

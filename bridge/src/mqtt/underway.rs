@@ -7,10 +7,9 @@ use std::{
     time::Duration,
 };
 
-use bytes::BytesMut;
 use tokio::time::Instant;
 
-use super::{Capabilities, Code, Event, Message, codes, deadlines::Deadlines, error::Awaited, packets};
+use super::{Capabilities, Code, Event, Message, codes, deadlines::Deadlines, error::Awaited, protocol::Output};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -40,7 +39,7 @@ enum Turn {
 pub(super) struct Underway {
     capabilities: Capabilities,
     pub(super) deadlines: Deadlines,
-    /// By packet identifier.
+    /// By packet identifier. Looked up only, never iterated: the order of a `HashMap` differs between runs.
     sent: HashMap<u16, Sent>,
     /// Publications among them.
     publications: usize,
@@ -88,7 +87,7 @@ impl Underway {
     }
 
     /// Writes publications while the broker takes another. Gives refusals of this client's own.
-    pub(super) fn publish_waiting(&mut self, output: &mut BytesMut, until: usize, now: Instant) -> Vec<Event> {
+    pub(super) fn publish_waiting(&mut self, output: &mut impl Output, until: usize, now: Instant) -> Vec<Event> {
         let mut refused = Vec::new();
         let window = usize::from(self.capabilities.receive_maximum);
         while self.publications < window && output.len() < until {
@@ -96,7 +95,7 @@ impl Underway {
             let (packet_id, topic) = (self.unused_packet_id(), message.topic.clone());
             let written = self
                 .objection(&message)
-                .map_or_else(|| packets::publish(message, packet_id, self.capabilities.max_packet_size, output), Err);
+                .map_or_else(|| output.publish(message, packet_id, self.capabilities.max_packet_size), Err);
             match written {
                 Ok(()) => {
                     self.insert(packet_id, Kind::Publish, token, Awaited::Publish(topic), now);
@@ -109,7 +108,7 @@ impl Underway {
     }
 
     /// Writes the next SUBSCRIBE or UNSUBSCRIBE, if none is under way. Gives refusals of this client's own.
-    pub(super) fn take_turns(&mut self, output: &mut BytesMut, now: Instant) -> Vec<Event> {
+    pub(super) fn take_turns(&mut self, output: &mut impl Output, now: Instant) -> Vec<Event> {
         let mut refused = Vec::new();
         while !self.is_subscribing {
             let Some(turn) = self.turns.pop_front() else { break };
@@ -117,16 +116,16 @@ impl Underway {
             match turn {
                 Turn::Subscribe { token, filter, id } => {
                     let id = self.capabilities.subscription_ids.then_some(id);
-                    match packets::subscribe(filter.clone(), id, packet_id, output) {
+                    match output.subscribe(filter.clone(), id, packet_id) {
                         Ok(()) => self.insert(packet_id, Kind::Subscribe, token, Awaited::Subscribe(filter), now),
                         Err(code) => refused.push(Event::Subscribed { token, code }),
                     }
                 }
-                Turn::LookUp { token, filter } => match packets::look_up(filter.clone(), packet_id, output) {
+                Turn::LookUp { token, filter } => match output.look_up(filter.clone(), packet_id) {
                     Ok(()) => self.insert(packet_id, Kind::Subscribe, token, Awaited::Subscribe(filter), now),
                     Err(code) => refused.push(Event::Subscribed { token, code }),
                 },
-                Turn::Unsubscribe { token, filter } => match packets::unsubscribe(filter.clone(), packet_id, output) {
+                Turn::Unsubscribe { token, filter } => match output.unsubscribe(filter.clone(), packet_id) {
                     Ok(()) => self.insert(packet_id, Kind::Unsubscribe, token, Awaited::Unsubscribe(filter), now),
                     Err(code) => refused.push(Event::Unsubscribed { token, code }),
                 },

@@ -208,7 +208,7 @@ impl Served {
                     serde_json::from_slice(&request.state).unwrap()
                 };
                 let builtin = Builtin::find(self.rule.builtin).unwrap();
-                Answer::Initialized(match builtin.initialize(&settings(&request.parameters_json), &saved) {
+                Answer::Initialized(match builtin.initialize(&settings(&request.parameters_json), &saved, 1) {
                     Ok(algorithm) => {
                         let channels = self.rule.channels.clone().unwrap_or_else(|| algorithm.channels());
                         *session = Some(Session { algorithm, saved });

@@ -509,12 +509,12 @@ fn states_of_the_names_used_last_are_kept_and_no_more() {
     }
     wired.restart(at(A, 1));
     let kept: Vec<&str> = names.iter().map(String::as_str).filter(|name| wired.saved(name).is_some()).collect();
-    assert_eq!(kept.len(), states::KEPT_NAMES);
+    assert_eq!(kept.len(), Sizes::DESIGN.saved_names);
     assert_eq!((kept[0], kept[1], kept[31]), ("algo-00", "algo-09", "algo-39"));
     let state = wired.bench.ledger.snapshot().unwrap().state;
     let owners: std::collections::BTreeSet<_> =
         state.keys().filter(|(owner, _)| owner.starts_with("backend/")).map(|(owner, _)| owner).collect();
-    assert_eq!(owners.len(), states::KEPT_NAMES);
+    assert_eq!(owners.len(), Sizes::DESIGN.saved_names);
 }
 
 /// Answers fewer quotes than it is asked, or more.

@@ -122,7 +122,7 @@ fn what_is_in_force_already_changes_nothing_and_a_newer_generation_of_it_is_reco
 fn a_start_with_what_is_recorded_writes_nothing() {
     let mut bench = Bench::new(resource(1));
     bench.configure(2, |settings| settings.threshold = "1".to_owned());
-    let mut engine = Engine::start(bench.ledger.snapshot().unwrap(), &resource(1), 9_000).unwrap();
+    let mut engine = Engine::start(bench.ledger.snapshot().unwrap(), &resource(1), bench.sizes, SEED, 9_000).unwrap();
     assert_eq!(engine.take_changes(), None);
 }
 
@@ -159,5 +159,5 @@ fn a_file_that_cannot_be_used_leaves_the_recorded_settings_and_their_generation_
     assert_eq!(refused.effective_generation, 2);
     // Another resource's record does not help.
     wrong.authority = Authority::Resource { uid: "u-2".to_owned(), generation: 1 };
-    assert!(Engine::start(bench.ledger.snapshot().unwrap(), &wrong, 0).is_err());
+    assert!(Engine::start(bench.ledger.snapshot().unwrap(), &wrong, bench.sizes, SEED, 0).is_err());
 }

@@ -112,7 +112,7 @@ fn a_number_without_a_source_that_comes_again_with_other_content_is_counted() {
 fn a_redelivery_beyond_the_window_is_answered_from_the_ledger() {
     let mut bench = Bench::on_disk(eager());
     open_as(&mut bench, "client", BROKER, false);
-    let rest = u32::try_from(crate::ledger::WINDOW).unwrap();
+    let rest = u32::try_from(Sizes::DESIGN.window).unwrap();
     let first = bench.delivery("other", vec![quote("10"), Tick { id: "x".to_owned(), ..quote("11") }]);
     bench.process(std::slice::from_ref(&first));
     // Many ticks in few deliveries: the ledger holds rows, the broker deliveries.

@@ -3,7 +3,7 @@
 use intuition_api::v1::{ForgetSourcesRequest, ResetSourceRequest, ResetSourceResponse};
 
 use super::*;
-use crate::sources::{IDENTITY_BYTES, SOURCES, symbols::SYMBOLS};
+use crate::sources::IDENTITY_BYTES;
 
 fn from(source: &str, seq: i64) -> Tick {
     Tick { source: source.to_owned(), ..numbered(seq, "10") }
@@ -205,7 +205,7 @@ fn gaps_of_ever_new_channels_are_counted_apart_up_to_a_bound() {
 #[test]
 fn beyond_the_limit_of_sources_a_new_one_is_refused_and_the_others_go_on() {
     let mut bench = Bench::new(thrifty());
-    let ticks = (0..SOURCES).map(|source| from(&source.to_string(), 1)).collect();
+    let ticks = (0..Sizes::DESIGN.sources).map(|source| from(&source.to_string(), 1)).collect();
     bench.send(ticks);
     assert_eq!(bench.engine.account().source_count, 10_000);
     let mixed = bench.send(vec![from("new", 1), from("7", 2), Tick { id: "a".to_owned(), ..quote("10") }]);
@@ -221,13 +221,13 @@ fn beyond_the_limit_of_symbols_a_new_one_is_refused_also_after_a_restart() {
         let quote = Quote { sid: format!("S{sid}"), price: "10".to_owned(), time_micros: 5 };
         Tick { content: Some(Content::Quote(quote)), ..Tick::default() }
     };
-    bench.send((0..SYMBOLS).map(of).collect());
+    bench.send((0..Sizes::DESIGN.symbols).map(of).collect());
     // Of a channel that the algorithm does not ask for no quote is taken.
-    let other = bench.delivery("other", vec![of(SYMBOLS + 1)]);
+    let other = bench.delivery("other", vec![of(Sizes::DESIGN.symbols + 1)]);
     bench.process(&[other]);
     let settings = bench.settings.clone();
     for _ in 0..2 {
-        assert_eq!(reasons(&bench.send(vec![of(SYMBOLS), of(7)])), ["TooManySymbols", ""]);
+        assert_eq!(reasons(&bench.send(vec![of(Sizes::DESIGN.symbols), of(7)])), ["TooManySymbols", ""]);
         bench.restart(settings.clone());
     }
 }

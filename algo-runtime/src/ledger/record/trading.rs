@@ -70,7 +70,8 @@ pub struct ClosingRecords {
 pub struct ClosingChanges {
     /// Whether each symbol waits from now on.
     pub waiting: BTreeMap<String, bool>,
-    /// Appended. Of all ids the last [`CLOSE_REQUESTS`](crate::ledger::CLOSE_REQUESTS) are kept.
+    /// Appended. Of all ids the last [`Sizes::close_requests`](crate::sizes::Sizes::close_requests) are
+    /// kept.
     pub requests: Vec<String>,
     /// Added, by number.
     pub unsettled: BTreeMap<u64, UnsettledSale>,

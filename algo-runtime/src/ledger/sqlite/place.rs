@@ -11,6 +11,7 @@ use std::{
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::{
+    Durability,
     inspect::{Inspected, Refusal, inspect},
     schema::{APPLICATION_ID, PAGE_SIZE},
 };
@@ -125,7 +126,7 @@ impl Place {
     }
 
     /// The connection that writes.
-    pub(super) fn writer(&self) -> Result<Connection, LedgerError> {
+    pub(super) fn writer(&self, durability: Durability) -> Result<Connection, LedgerError> {
         let metadata = fs::metadata(&self.file).map_err(self.access("look at"))?;
         if metadata.permissions().readonly() {
             // Also for root, whom the system lets write: somebody meant it to stay as it is.
@@ -137,7 +138,7 @@ impl Place {
             if connection.is_readonly("main")? {
                 return Ok(None);
             }
-            configure(&connection)?;
+            configure(&connection, durability)?;
             Ok(Some(connection))
         };
         let connection = connect().map_err(self.store("open the tables"))?;
@@ -254,11 +255,15 @@ fn check_header(header: &[u8; 100], length: Option<u64>) -> Result<(), String> {
     }
 }
 
-fn configure(connection: &Connection) -> rusqlite::Result<()> {
+fn configure(connection: &Connection, durability: Durability) -> rusqlite::Result<()> {
     wait_and_spill_nothing(connection)?;
     connection.set_prepared_statement_cache_capacity(64);
     connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
-    connection.pragma_update(None, "synchronous", "FULL")?;
+    let synchronous = match durability {
+        Durability::Machine => "FULL",
+        Durability::Process => "OFF",
+    };
+    connection.pragma_update(None, "synchronous", synchronous)?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "cell_size_check", true)?;
     connection.query_row(&format!("PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}"), [], |_| Ok(()))

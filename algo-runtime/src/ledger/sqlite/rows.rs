@@ -6,9 +6,12 @@ use intuition_api::v1;
 use rusqlite::{Connection, OptionalExtension as _, Row, params, types::Type};
 
 use super::{outbox, sources, trading};
-use crate::ledger::{
-    Account, Class, EntryKind, HeldFilter, Holding, IdQuery, JournalEntry, Outcome, PacketQuery, Sender,
-    SettingsRecord, Snapshot, Stretch, Trade, WINDOW, WindowRow, stretch,
+use crate::{
+    ledger::{
+        Account, Class, EntryKind, HeldFilter, Holding, IdQuery, JournalEntry, Outcome, PacketQuery, Sender,
+        SettingsRecord, Snapshot, Stretch, Trade, WindowRow, stretch,
+    },
+    sizes::Sizes,
 };
 
 /// Columns of the journal in the order that [`entry`] reads them.
@@ -24,8 +27,8 @@ pub(super) const IS_MANUAL: &str = "EXISTS (SELECT 1 FROM manual_sales WHERE man
 #[error("`{0}` is unknown")]
 pub(super) struct Unknown(pub(super) String);
 
-pub(super) fn snapshot(connection: &Connection) -> rusqlite::Result<Snapshot> {
-    let (window, older) = window(connection)?;
+pub(super) fn snapshot(connection: &Connection, sizes: &Sizes) -> rusqlite::Result<Snapshot> {
+    let (window, older) = window(connection, sizes)?;
     let account = account(connection)?;
     Ok(Snapshot {
         ledger_ids: outbox::ledger_ids(connection, &account.ledger_id)?,
@@ -173,7 +176,7 @@ const WINDOW_ROW: &str = "ordinal, run, delivery, tick_index, channel, source, s
     outcome, reason, first_position, positions, first_seq, seqs, rank, era, ticks, connection, envelope_sha256, content_sha256";
 
 /// The last rows of each class, and all before them summed up.
-fn window(connection: &Connection) -> rusqlite::Result<(Vec<WindowRow>, Vec<Stretch>)> {
+fn window(connection: &Connection, sizes: &Sizes) -> rusqlite::Result<(Vec<WindowRow>, Vec<Stretch>)> {
     let (mut window, mut older) = (Vec::new(), Vec::new());
     let sql = format!("SELECT {WINDOW_ROW} FROM window WHERE class = ?1 AND ordinal > ?2 ORDER BY ordinal");
     let mut recent = connection.prepare(&sql)?;
@@ -184,10 +187,10 @@ fn window(connection: &Connection) -> rusqlite::Result<(Vec<WindowRow>, Vec<Stre
     for class in Class::ALL {
         let last = "SELECT ifnull(max(ordinal), 0) FROM window WHERE class = ?1";
         let last: u64 = connection.query_row(last, [class.name()], |row| unsigned(row, 0))?;
-        let bound = last.saturating_sub(WINDOW).cast_signed();
+        let bound = last.saturating_sub(sizes.window).cast_signed();
         let mut rows = before.query(params![class.name(), bound])?;
         while let Some(row) = rows.next()? {
-            stretch::append(&mut older, summary(class, row)?);
+            stretch::append(&mut older, summary(class, row)?, sizes.stretch_rows);
         }
         let mut rows = recent.query(params![class.name(), bound])?;
         while let Some(row) = rows.next()? {

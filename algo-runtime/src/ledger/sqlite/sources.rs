@@ -7,14 +7,17 @@ use super::{
     rows::{list, unsigned},
     write::Writer,
 };
-use crate::ledger::{Changes, Conflict, GAPS, Gap, Mark, Reset, SourceRecords};
+use crate::{
+    ledger::{Changes, Conflict, Gap, Mark, Reset, SourceRecords},
+    sizes::Sizes,
+};
 
 /// Version of the format with these tables.
 pub(super) const SINCE: i64 = 3;
 
 /// Dates the numbers that v0.1.0 took since, notes the symbols that it holds, and cuts the gaps that it left. Returns
 /// whether anything changed.
-pub(super) fn adopt(connection: &Connection) -> rusqlite::Result<bool> {
+pub(super) fn adopt(connection: &Connection, sizes: &Sizes) -> rusqlite::Result<bool> {
     let dated = connection.execute(
         "UPDATE marks SET dated_seq = seq, taken_micros = NULL,
              found_micros = (SELECT updated_micros FROM account WHERE id = 1)
@@ -23,7 +26,7 @@ pub(super) fn adopt(connection: &Connection) -> rusqlite::Result<bool> {
     )?;
     let symbols = connection.execute("INSERT OR IGNORE INTO symbols SELECT sid FROM holdings", [])?;
     let gaps = connection
-        .execute("DELETE FROM gaps WHERE number <= (SELECT max(number) FROM gaps) - ?1", [GAPS.cast_signed()])?;
+        .execute("DELETE FROM gaps WHERE number <= (SELECT max(number) FROM gaps) - ?1", [sizes.gaps.cast_signed()])?;
     Ok(dated + symbols + gaps > 0)
 }
 
@@ -144,7 +147,7 @@ impl Writer<'_> {
             return Ok(());
         }
         let old = "DELETE FROM gaps WHERE number <= (SELECT max(number) FROM gaps) - ?1 RETURNING *";
-        self.remove("gaps", old, [GAPS.cast_signed()])
+        self.remove("gaps", old, [self.sizes.gaps.cast_signed()])
     }
 }
 

@@ -6,7 +6,7 @@ use super::{
     rows::{list, parsed, unsigned},
     write::Writer,
 };
-use crate::ledger::{CLOSE_REQUESTS, Cause, CauseKey, Changes, ClosingRecords, TradingRecord, UnsettledSale};
+use crate::ledger::{Cause, CauseKey, Changes, ClosingRecords, TradingRecord, UnsettledSale};
 
 pub(super) fn record(connection: &Connection) -> rusqlite::Result<Option<TradingRecord>> {
     let sql =
@@ -78,7 +78,7 @@ impl Writer<'_> {
         }
         let old =
             "DELETE FROM close_requests WHERE number <= (SELECT max(number) FROM close_requests) - ?1 RETURNING *";
-        self.remove("close_requests", old, [i64::try_from(CLOSE_REQUESTS).unwrap_or(i64::MAX)])
+        self.remove("close_requests", old, [i64::try_from(self.sizes.close_requests).unwrap_or(i64::MAX)])
     }
 
     fn unsettled(&mut self, changes: &Changes) -> rusqlite::Result<()> {

@@ -4,9 +4,12 @@
 use rusqlite::{Connection, Params, params};
 
 use super::{digest::Digest, rows::stored_outcome};
-use crate::ledger::{
-    Account, Changes, Class, JournalEntry, SettingsRecord, Trade, WindowRow,
-    chain::{self, Hash},
+use crate::{
+    ledger::{
+        Account, Changes, Class, JournalEntry, SettingsRecord, Trade, WindowRow,
+        chain::{self, Hash},
+    },
+    sizes::Sizes,
 };
 
 /// What SQLite refused.
@@ -22,6 +25,7 @@ pub(super) struct Writer<'a> {
     pub(super) digest: Digest,
     /// Hash of the last journal entry.
     pub(super) head: Hash,
+    pub(super) sizes: Sizes,
 }
 
 impl Writer<'_> {

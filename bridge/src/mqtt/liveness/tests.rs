@@ -8,7 +8,7 @@ fn seconds(count: u64) -> Duration {
 
 fn begun() -> (Liveness, Instant) {
     let now = Instant::now();
-    (Liveness::new(INTERVAL, now), now)
+    (Liveness::new(INTERVAL, Sizes::default(), now), now)
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn unanswered_confirmations_are_bounded() {
         liveness.acknowledged(second);
         asked += usize::from(liveness.ping(now, true));
     }
-    assert_eq!(asked, MAX_UNANSWERED);
+    assert_eq!(asked, Sizes::default().unanswered_pings);
     assert_eq!(liveness.answered(), Some(1));
     assert!(liveness.ping(start + seconds(3_000), true), "an answer makes room");
 }

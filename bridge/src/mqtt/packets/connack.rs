@@ -7,12 +7,14 @@ use rumqttc::v5::mqttbytes::v5;
 use crate::mqtt::{Capabilities, Code, codes};
 
 /// A CONNACK that accepts the connection.
-#[derive(Debug)]
-pub(in crate::mqtt) struct Accepted {
-    pub(in crate::mqtt) session_present: bool,
-    pub(in crate::mqtt) capabilities: Capabilities,
-    /// The broker's own keep alive, which rules.
-    pub(in crate::mqtt) keep_alive: Option<Duration>,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Accepted {
+    /// The broker still has the session.
+    pub session_present: bool,
+    /// The capabilities of the broker.
+    pub capabilities: Capabilities,
+    /// The broker's own keep alive, which replaces the client's. `None`: the client's holds.
+    pub keep_alive: Option<Duration>,
 }
 
 /// A CONNACK's refusal. Below 0x80 the codes are those of MQTT 3.1.1, from a broker that speaks nothing else.

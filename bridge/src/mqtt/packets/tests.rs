@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::mqtt::Capabilities;
+use crate::mqtt::{Capabilities, Message, Output as _};
 
 fn read_all(bytes: &[u8]) -> Vec<Packet> {
     let mut buffer = BytesMut::from(bytes);
@@ -146,14 +146,14 @@ fn refused_packet_leaves_nothing_in_the_output() {
     assert_eq!(publish_of(&message, Some(50), &mut output), Err(codes::PACKET_TOO_LARGE));
     let long = Message { user_properties: vec![("k".to_owned(), "v".repeat(70_000))], ..message.clone() };
     assert_eq!(publish_of(&long, None, &mut output), Err(codes::PACKET_TOO_LARGE));
-    assert_eq!(subscribe("a/#/b".to_owned(), Some(1), 1, &mut output), Err(codes::TOPIC_FILTER_INVALID));
+    assert_eq!(output.subscribe("a/#/b".to_owned(), Some(1), 1), Err(codes::TOPIC_FILTER_INVALID));
     assert_eq!(&output[..], b"before");
     publish_of(&message, Some(120), &mut output).unwrap();
     assert_eq!(output[..9], *b"before\x32\x6a\x00");
 }
 
 fn publish_of(message: &Message, max: Option<u32>, output: &mut BytesMut) -> Result<(), Code> {
-    super::publish(message.clone(), 1, max, output)
+    output.publish(message.clone(), 1, max)
 }
 
 #[test]

@@ -1,3 +1,5 @@
+use bytes::BytesMut;
+
 use super::*;
 
 fn underway(receive_maximum: u16) -> Underway {

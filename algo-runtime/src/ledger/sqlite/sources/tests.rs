@@ -60,7 +60,7 @@ fn a_ledger_of_v010_is_taken_up_with_its_numbers_symbols_and_gaps() {
     assert_eq!(snapshot.marks, [mark("nyse", 17, 0, 500)]);
     assert_eq!(snapshot.sources.last_gap.unwrap().first, 10_100);
     let gaps: i64 = ledger.connection.query_row("SELECT count(*) FROM gaps", [], |row| row.get(0)).unwrap();
-    assert_eq!(gaps, GAPS.cast_signed());
+    assert_eq!(gaps, Sizes::DESIGN.gaps.cast_signed());
 
     let gap = |first| Gap { channel: String::new(), source: String::new(), first, last: first, seen_micros: 1 };
     let changes = Changes { gaps: (1..=25).map(gap).collect(), ..Changes::default() };
@@ -73,7 +73,7 @@ fn a_ledger_of_v010_is_taken_up_with_its_numbers_symbols_and_gaps() {
         .unwrap();
     assert_eq!(kept, (1, 25));
     let gaps: i64 = ledger.connection.query_row("SELECT count(*) FROM gaps", [], |row| row.get(0)).unwrap();
-    assert_eq!(gaps, GAPS.cast_signed());
+    assert_eq!(gaps, Sizes::DESIGN.gaps.cast_signed());
     Box::new(ledger).close().unwrap();
     assert_eq!(open(dir.path(), MIGRATIONS).snapshot().unwrap().sources.last_gap.unwrap().first, 25);
 }

@@ -17,6 +17,7 @@ use crate::{
     },
     portfolio::Policy,
     settings::{Adjustable, Initial, Settings, Topics, from_record, record_suspends},
+    sizes::Sizes,
 };
 
 const ACCOUNT: &str = "default/goog-random";
@@ -58,7 +59,7 @@ fn taken_up(dir: &Path, generation: i64) -> (SqliteLedger, Engine) {
         initial: Initial::default(),
     };
     let mut ledger = open(dir, MIGRATIONS);
-    let mut engine = Engine::start(ledger.snapshot().unwrap(), &settings, 9).unwrap();
+    let mut engine = Engine::start(ledger.snapshot().unwrap(), &settings, Sizes::DESIGN, 7, 9).unwrap();
     commit(&mut ledger, &mut engine);
     (ledger, engine)
 }

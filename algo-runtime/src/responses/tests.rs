@@ -37,7 +37,7 @@ fn a_client_that_does_not_read_ends_its_stream_and_costs_no_memory() {
     while queue.push(entry(100_000), now) {
         most = most.max(queue.bytes);
     }
-    assert!(most > FULL_BYTES && most <= MOST_BYTES, "{most}");
+    assert!(most > queue.sizes.full_bytes && most <= queue.sizes.most_bytes, "{most}");
     assert!(queue.bytes == 0 && queue.is_stuck(now) && !queue.push(entry(1), now));
     let (responses, status) = status_behind(queue);
     assert_eq!((responses, status.code()), (0, Code::ResourceExhausted), "{status}");
@@ -71,7 +71,7 @@ fn all_that_a_bridge_may_have_without_an_outcome_has_room() {
     for _ in 0..32_768 / 64 {
         assert!(queue.push(outcomes(64), Instant::now()));
     }
-    assert!(queue.bytes < FULL_BYTES, "{}", queue.bytes);
+    assert!(queue.bytes < queue.sizes.full_bytes, "{}", queue.bytes);
 }
 
 #[test]
@@ -80,9 +80,10 @@ fn a_status_comes_behind_the_first_responses() {
     for _ in 0..10 {
         assert!(queue.push(entry(20_000), Instant::now()));
     }
-    queue.end(Status::aborted("newer"), LAST_BYTES);
-    queue.end(Status::internal("later"), LAST_BYTES);
-    assert!(queue.bytes <= LAST_BYTES);
+    let last = queue.sizes.last_bytes;
+    queue.end(Status::aborted("newer"), last);
+    queue.end(Status::internal("later"), last);
+    assert!(queue.bytes <= last);
     let (responses, status) = status_behind(queue);
     assert_eq!((responses, status.code()), (3, Code::Aborted));
 }
@@ -91,11 +92,11 @@ fn a_status_comes_behind_the_first_responses() {
 async fn a_writer_that_found_no_room_is_woken_once_half_of_the_queue_is_free() {
     let wakes = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&wakes);
-    let (responses, mut reader) = super::responses(move || {
+    let (responses, mut reader) = super::responses(Sizes::default(), move || {
         counted.fetch_add(1, Ordering::SeqCst);
     });
     while responses.has_room() {
-        assert!(responses.send(entry(1_000_000)));
+        assert!(responses.send(entry(1_000_000), Instant::now()));
     }
     let mut read = 0;
     while wakes.load(Ordering::SeqCst) == 0 {
@@ -110,8 +111,8 @@ async fn a_writer_that_found_no_room_is_woken_once_half_of_the_queue_is_free() {
 
 #[tokio::test]
 async fn a_stream_whose_client_has_gone_takes_nothing() {
-    let (responses, reader) = super::responses(|| {});
-    assert!(responses.send(entry(1)));
+    let (responses, reader) = super::responses(Sizes::default(), || {});
+    assert!(responses.send(entry(1), Instant::now()));
     drop(reader);
-    assert!(!responses.send(entry(1)) && !responses.is_stuck(Instant::now()));
+    assert!(!responses.send(entry(1), Instant::now()) && !responses.is_stuck(Instant::now()));
 }

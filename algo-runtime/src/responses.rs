@@ -1,45 +1,65 @@
 //! The responses of a stream on their way to the bridge: a queue bounded in bytes, so that a client which does not read
 //! cannot make the runtime grow.
 //!
-//! Entries of the outbox wait in the ledger while the queue is [full](FULL_BYTES). Outcomes cannot wait there: they
-//! answer deliveries of a bridge, which bounds those that have no outcome. A queue that is full for [`PATIENCE`] without
-//! a response being read, or grows beyond [`MOST_BYTES`], ends its stream.
+//! Entries of the outbox wait in the ledger while the queue is [full](Sizes::full_bytes). Outcomes cannot wait there: they
+//! answer deliveries of a bridge, which bounds those that have no outcome. A queue that is full for 20 s without a response
+//! being read, or grows beyond [`Sizes::most_bytes`], ends its stream.
+//!
+//! The writer's end takes the time as an argument. [`Reader::try_next`] does so too and needs no async runtime; as a stream,
+//! the reader reads the clock.
 
 use std::{
     collections::VecDeque,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use intuition_api::v1::{Committed, DeliveryOutcome, ProcessResponse, TickOutcome, process_response::Message};
 use prost::Message as _;
+use tokio::time::Instant;
 use tokio_stream::Stream;
 use tonic::Status;
 
-/// Bytes of memory from which on the queue takes no more entries of the outbox.
-const FULL_BYTES: usize = 8 << 20;
-/// Bytes of memory that end the stream. A bridge has at most 32,768 ticks without an outcome, which need less.
-const MOST_BYTES: usize = 2 * FULL_BYTES;
 /// Time without a response being read, while the queue is full, that ends the stream.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// Bytes that a stream which ends has before its status. The bridge gets the rest again on the next stream.
-const LAST_BYTES: usize = 64 << 10;
+
+/// The bounds of a queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sizes {
+    /// Bytes of memory from which on the queue takes no more entries of the outbox. The writer goes on once half of them
+    /// are free.
+    pub full_bytes: usize,
+    /// Bytes of memory that end the stream. Larger than `full_bytes`, by the outcomes of all ticks that a bridge may hold
+    /// without one: 32,768 by default, which need less than 8 MiB.
+    pub most_bytes: usize,
+    /// Bytes that a stream which ends has before its status. The bridge gets the rest again on the next stream.
+    pub last_bytes: usize,
+}
+
+impl Default for Sizes {
+    fn default() -> Self {
+        Self { full_bytes: 8 << 20, most_bytes: 16 << 20, last_bytes: 64 << 10 }
+    }
+}
 
 type Response = Result<ProcessResponse, Status>;
 
 /// Makes the queue of a stream. `wake` is called when the queue has room again after [`Responses::has_room`] was false.
-pub(crate) fn responses(wake: impl Fn() + Send + Sync + 'static) -> (Responses, Reader) {
-    let shared = Arc::new(Shared { queue: Mutex::default(), wake: Box::new(wake) });
+///
+/// `wake` may run inside [`Reader::try_next`]. It must not wait.
+pub fn responses(sizes: Sizes, wake: impl Fn() + Send + Sync + 'static) -> (Responses, Reader) {
+    let queue = Mutex::new(Queue { sizes, ..Queue::default() });
+    let shared = Arc::new(Shared { queue, wake: Box::new(wake) });
     (Responses(Arc::clone(&shared)), Reader(shared))
 }
 
 /// The writer's end. The stream ends in order when it is dropped.
-pub(crate) struct Responses(Arc<Shared>);
+pub struct Responses(Arc<Shared>);
 
-/// The client's end.
-pub(crate) struct Reader(Arc<Shared>);
+/// The client's end. Dropped, the stream takes no more responses.
+pub struct Reader(Arc<Shared>);
 
 struct Shared {
     queue: Mutex<Queue>,
@@ -51,13 +71,24 @@ impl Shared {
     fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Takes the next response, and wakes a writer that has room again.
+    fn read(&self, mut queue: MutexGuard<'_, Queue>, now: Instant) -> Option<Response> {
+        let response = queue.pop(now)?;
+        let is_awaited = queue.has_room_again();
+        drop(queue);
+        if is_awaited {
+            (self.wake)();
+        }
+        Some(response)
+    }
 }
 
 impl Responses {
     /// Sends a response. `false`: the stream takes no more, since its client has gone or does not read.
-    pub(crate) fn send(&self, response: ProcessResponse) -> bool {
+    pub fn send(&self, response: ProcessResponse, now: Instant) -> bool {
         let mut queue = self.0.lock();
-        let is_taken = queue.push(response, Instant::now());
+        let is_taken = queue.push(response, now);
         let waker = queue.reader.take();
         drop(queue);
         waker.into_iter().for_each(Waker::wake);
@@ -65,21 +96,22 @@ impl Responses {
     }
 
     /// Ends the stream with a status, after the first responses that wait.
-    pub(crate) fn end(&self, status: Status) {
+    pub fn end(&self, status: Status) {
         let mut queue = self.0.lock();
-        queue.end(status, LAST_BYTES);
+        let kept = queue.sizes.last_bytes;
+        queue.end(status, kept);
         let waker = queue.reader.take();
         drop(queue);
         waker.into_iter().for_each(Waker::wake);
     }
 
     /// Whether an entry of the outbox may be sent.
-    pub(crate) fn has_room(&self) -> bool {
+    pub fn has_room(&self) -> bool {
         self.0.lock().has_room()
     }
 
     /// Whether the client does not read: the stream has ended for it.
-    pub(crate) fn is_stuck(&self, now: Instant) -> bool {
+    pub fn is_stuck(&self, now: Instant) -> bool {
         self.0.lock().is_stuck(now)
     }
 }
@@ -99,19 +131,27 @@ impl Stream for Reader {
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Response>> {
         let mut queue = self.0.lock();
-        let Some(response) = queue.pop(Instant::now()) else {
+        if queue.waiting.is_empty() {
             if queue.has_ended {
                 return Poll::Ready(None);
             }
             queue.reader = Some(context.waker().clone());
             return Poll::Pending;
-        };
-        let is_awaited = queue.has_room_again();
-        drop(queue);
-        if is_awaited {
-            (self.0.wake)();
         }
-        Poll::Ready(Some(response))
+        Poll::Ready(self.0.read(queue, Instant::now()))
+    }
+}
+
+impl Reader {
+    /// The next response, or the status that the stream ends with. `None`: nothing waits. See [`Reader::has_ended`].
+    pub fn try_next(&mut self, now: Instant) -> Option<Result<ProcessResponse, Status>> {
+        self.0.read(self.0.lock(), now)
+    }
+
+    /// Whether the stream has ended and everything of it was read.
+    pub fn has_ended(&self) -> bool {
+        let queue = self.0.lock();
+        queue.has_ended && queue.waiting.is_empty()
     }
 }
 
@@ -137,6 +177,7 @@ impl Drop for Reader {
 /// The queue. Pure: times come in as arguments.
 #[derive(Debug, Default)]
 struct Queue {
+    sizes: Sizes,
     /// Each with its bytes in memory.
     waiting: VecDeque<(Response, usize)>,
     bytes: usize,
@@ -157,13 +198,13 @@ impl Queue {
             return false;
         }
         let bytes = memory(&response);
-        if self.bytes > 0 && self.bytes + bytes > MOST_BYTES {
+        if self.bytes > 0 && self.bytes + bytes > self.sizes.most_bytes {
             self.end_unread();
             return false;
         }
         self.bytes += bytes;
         self.waiting.push_back((Ok(response), bytes));
-        if self.bytes >= FULL_BYTES {
+        if self.bytes >= self.sizes.full_bytes {
             self.full_since.get_or_insert(now);
         }
         true
@@ -172,19 +213,19 @@ impl Queue {
     fn pop(&mut self, now: Instant) -> Option<Response> {
         let (response, bytes) = self.waiting.pop_front()?;
         self.bytes -= bytes;
-        self.full_since = (self.bytes >= FULL_BYTES).then_some(now);
+        self.full_since = (self.bytes >= self.sizes.full_bytes).then_some(now);
         Some(response)
     }
 
     fn has_room(&mut self) -> bool {
-        let has_room = self.bytes < FULL_BYTES;
+        let has_room = self.bytes < self.sizes.full_bytes;
         self.is_awaited = !has_room;
         has_room
     }
 
     /// Whether a writer that found no room has it again; once for each time.
     fn has_room_again(&mut self) -> bool {
-        self.is_awaited && self.bytes <= FULL_BYTES / 2 && std::mem::take(&mut self.is_awaited)
+        self.is_awaited && self.bytes <= self.sizes.full_bytes / 2 && std::mem::take(&mut self.is_awaited)
     }
 
     fn is_stuck(&mut self, now: Instant) -> bool {

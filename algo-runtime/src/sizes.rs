@@ -1,0 +1,98 @@
+//! The bounds of the engine and of ledgers, as an argument: a simulation that makes them small meets their edges.
+
+use intuition_api::bounds;
+
+/// Bounds of an engine and of its ledger. The default has the numbers of the design.
+///
+/// Every field is at least 1. Where a bound depends on another, its field names the relation; the engine does not check it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sizes {
+    /// Outcomes of each [`Class`](crate::ledger::Class) in memory; the ledger has at least as many. At least twice the ticks
+    /// without an outcome that a bridge holds (32,768, its `--max-inflight-ticks`), and at least twice `turn_ticks`.
+    pub window: u64,
+    /// Rows that leave the ledger together: a [`Stretch`](crate::ledger::Stretch) has so many rows at most. Those that are
+    /// free stay until all of its rows are.
+    pub stretch_rows: u64,
+    /// Rows after an acknowledged one within which it is still found by its packet: a broker may have lost its last seconds.
+    /// At most `window`.
+    pub acknowledged_rows: u64,
+    /// Connections of a bridge whose place in the window, and whose first new delivery, is remembered.
+    pub connections: usize,
+    /// Runs of bridges after the one that reported last. Beyond it the report is dropped, and more rows are kept.
+    pub runs: usize,
+    /// Repeated deliveries that are remembered: twice the deliveries that a bridge may send again on a new stream.
+    pub claims: usize,
+    /// Rows that one look-up of a packet reads from the ledger at once.
+    pub packet_page: usize,
+    /// Ticks of a turn. At most half of `window`.
+    pub turn_ticks: usize,
+    /// Bytes of the dead letters that a turn may post.
+    pub turn_bytes: usize,
+    /// Ticks at the runtime without an outcome. At least the window of the bridge and one delivery, or its stream ends again and
+    /// again.
+    pub waiting_ticks: usize,
+    /// Deliveries at the runtime without an outcome, bytes. Has the same relation to the bridge's bound in bytes.
+    pub waiting_bytes: usize,
+    /// Ranges, and entries given up, of a report about the outbox. At least the entries that a bridge has under way.
+    pub report_ranges: usize,
+    /// Reasons of a dead letter, with the one that stands for the others. At least 2.
+    pub letter_causes: usize,
+    /// Reasons with a counter of their own under one name.
+    pub counted_reasons: usize,
+    /// Channels whose gaps are counted apart; those of further channels are in the sum alone.
+    pub gap_channels: usize,
+    /// Sources of an account, counted for each channel. A ledger that has more keeps them, and takes no new ones.
+    pub sources: usize,
+    /// Symbols of an account. A ledger that has more keeps them, and takes no new ones.
+    pub symbols: usize,
+    /// Runs of dead letters for a source's identity that are kept. The run that grew the longest time ago goes first.
+    pub conflict_runs: usize,
+    /// Gaps in the ledger; older ones are deleted.
+    pub gaps: u64,
+    /// Ids of requests to close by hand in the ledger; older ones are deleted, and a request that repeats one is new.
+    pub close_requests: usize,
+    /// Remote algorithms whose saved states are kept.
+    pub saved_names: usize,
+    /// Events of a batch to a backend.
+    pub batch_events: usize,
+    /// Failures of a backend at one tick alone until the tick is rejected.
+    pub strikes: u32,
+    /// Batches of the largest size below the ceiling that a backend answers before a larger one is tried.
+    pub calm_batches: u32,
+}
+
+impl Sizes {
+    /// The numbers of the design.
+    pub const DESIGN: Self = Self {
+        window: 65_536,
+        stretch_rows: 1_024,
+        acknowledged_rows: 32_768,
+        connections: 16,
+        runs: 64,
+        claims: 65_536,
+        packet_page: 256,
+        turn_ticks: 4_096,
+        turn_bytes: 4 << 20,
+        waiting_ticks: bounds::WAITING_TICKS,
+        waiting_bytes: bounds::WAITING_BYTES,
+        report_ranges: 32_768,
+        letter_causes: 32,
+        counted_reasons: 100,
+        gap_channels: 1_000,
+        sources: 10_000,
+        symbols: 10_000,
+        conflict_runs: 1_000,
+        gaps: 10_000,
+        close_requests: 1_000,
+        saved_names: 32,
+        batch_events: 256,
+        strikes: 5,
+        calm_batches: 64,
+    };
+}
+
+impl Default for Sizes {
+    fn default() -> Self {
+        Self::DESIGN
+    }
+}

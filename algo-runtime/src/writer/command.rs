@@ -1,0 +1,86 @@
+//! The requests to the writer.
+
+use intuition_api::v1::{AccountResponse, ConfigureRequest, ConfigureResponse, Open, process_request};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio_util::sync::CancellationToken;
+use tonic::Status;
+
+use super::{sources, trading};
+use crate::{backend::Report, engine::LinkId, responses::Responses};
+
+/// Where the answer to a call goes. Dropped without an answer, the writer has ended.
+pub type Reply<T> = oneshot::Sender<Result<T, Status>>;
+
+/// A request to the writer.
+pub enum Command {
+    /// A bridge opened a stream, which replaces the stream before.
+    Open {
+        /// Names the stream in later commands. No other stream of the process has the number.
+        stream: u64,
+        /// The first message on it.
+        open: Open,
+        /// The writer's end of its responses.
+        responses: Responses,
+        /// The writer cancels it when it ends the stream. Nothing more is read from the stream then.
+        ended: CancellationToken,
+    },
+    /// A message on a stream. The writer passes over it once the stream has ended.
+    Request {
+        /// Of [`Command::Open`].
+        stream: u64,
+        /// The message.
+        message: process_request::Message,
+        /// Its share of the bytes that may wait for the writer, released once the message is handled.
+        room: Option<OwnedSemaphorePermit>,
+    },
+    /// The responses of the stream were full and have room again: entries of the outbox go on.
+    Room,
+    /// The bridge closed its side, or its connection broke.
+    Close {
+        /// Of [`Command::Open`].
+        stream: u64,
+    },
+    /// The call `Configure`.
+    Configure {
+        /// Its request.
+        request: ConfigureRequest,
+        /// Answered after the commit.
+        reply: Reply<ConfigureResponse>,
+    },
+    /// The call `Account`.
+    Account {
+        /// `<namespace>/<name>`.
+        account: String,
+        /// Answered after the commit, with the account as of this commit.
+        reply: Reply<AccountResponse>,
+    },
+    /// Lists, resets or forgets sources.
+    Sources(sources::Command),
+    /// Sets the trading state, or sells holdings by hand.
+    Trading(trading::Command),
+    /// The report of a link to a backend, or of its end. The writer passes over reports of earlier lives.
+    Report {
+        /// The life that [`Writer::take_errands`](super::Writer::take_errands) gave with the start of the link.
+        life: u64,
+        /// Which link.
+        link: LinkId,
+        /// The report.
+        report: Report,
+    },
+    /// Comes about every 10 s. A bridge whose deliveries wait gets `Waiting`.
+    Tick,
+    /// Ends the loop that drives the writer. It settles the group before it, then stops the writer.
+    Stop,
+}
+
+impl Command {
+    /// Ticks that the command counts for in its group. See [`Sizes::group_ticks`](super::Sizes::group_ticks).
+    pub fn ticks(&self) -> usize {
+        match self {
+            Self::Request { message: process_request::Message::Batch(batch), .. } => {
+                batch.deliveries.iter().map(|delivery| delivery.ticks.len()).sum()
+            }
+            _ => 1,
+        }
+    }
+}

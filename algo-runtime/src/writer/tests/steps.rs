@@ -1,0 +1,254 @@
+//! The writer step by step, in virtual time and without a thread.
+
+use crate::{
+    backend::{Failure, Fault, Order, Report},
+    engine::LinkId,
+};
+
+use super::*;
+
+/// A writer that takes steps, the near end of its stream, and the time.
+struct Steps {
+    /// `None`: it has ended.
+    writer: Option<Writer>,
+    commits: Arc<AtomicU64>,
+    refuses: Arc<AtomicBool>,
+    now: Now,
+    sizes: Sizes,
+    streams: u64,
+    responses: Option<Reader>,
+    ended: CancellationToken,
+    has_room: Arc<AtomicBool>,
+}
+
+impl Steps {
+    fn start(change: impl FnOnce(&mut Equipment, Arc<AtomicU64>)) -> Self {
+        Self::start_on(fresh(), change)
+    }
+
+    fn start_on(ledger: MemoryLedger, change: impl FnOnce(&mut Equipment, Arc<AtomicU64>)) -> Self {
+        let (commits, refuses) = (Arc::<AtomicU64>::default(), Arc::<AtomicBool>::default());
+        let ledger = Counting { ledger, commits: Arc::clone(&commits), refuses: Arc::clone(&refuses) };
+        let mut equipment = equipment(&mut Registry::default());
+        equipment.settings.adjustable.parameters.insert("seed".to_owned(), 1.into());
+        change(&mut equipment, Arc::clone(&commits));
+        let (sizes, now) = (equipment.sizes, Now { instant: Instant::now(), micros: 1_767_323_045_000_000 });
+        let writer = Writer::start(Box::new(ledger), equipment, now).unwrap();
+        Self {
+            writer: Some(writer),
+            commits,
+            refuses,
+            now,
+            sizes,
+            streams: 0,
+            responses: None,
+            ended: CancellationToken::new(),
+            has_room: Arc::default(),
+        }
+    }
+
+    fn commits(&self) -> u64 {
+        self.commits.load(Ordering::SeqCst)
+    }
+
+    fn pass(&mut self, time: Duration) {
+        self.now = after(self.now, time);
+    }
+
+    fn handle(&mut self, command: Command) {
+        self.writer.as_mut().unwrap().handle(command, self.now);
+    }
+
+    fn settle(&mut self) {
+        self.writer = Some(self.writer.take().unwrap().settle(self.now).unwrap());
+    }
+
+    fn open(&mut self, open: Open) {
+        let has_room = Arc::clone(&self.has_room);
+        let (responses, reader) = responses(self.sizes.responses, move || has_room.store(true, Ordering::SeqCst));
+        self.streams += 1;
+        self.ended = CancellationToken::new();
+        self.responses = Some(reader);
+        let open = Open { account: ACCOUNT.to_owned(), run: 9, ..open };
+        self.handle(Command::Open { stream: self.streams, open, responses, ended: self.ended.clone() });
+    }
+
+    fn request(&mut self, message: Request) {
+        self.handle(Command::Request { stream: self.streams, message, room: None });
+    }
+
+    fn quotes(&mut self, numbers: std::ops::RangeInclusive<u64>) {
+        self.request(Request::Batch(Batch { deliveries: numbers.map(delivery).collect() }));
+    }
+
+    /// Everything that waits on the stream.
+    fn read(&mut self) -> Vec<Result<Message, Code>> {
+        let reader = self.responses.as_mut().unwrap();
+        let next = || reader.try_next(self.now.instant);
+        std::iter::from_fn(next)
+            .map(|response| response.map(|response| response.message.unwrap()).map_err(|status| status.code()))
+            .collect()
+    }
+
+    fn has_ended(&self) -> bool {
+        self.responses.as_ref().unwrap().has_ended()
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.writer.as_ref().unwrap().deadline()
+    }
+
+    fn errands(&mut self) -> Vec<(u64, Errand)> {
+        self.writer.as_mut().unwrap().take_errands()
+    }
+}
+
+#[test]
+fn a_group_is_answered_when_it_is_settled_and_has_one_commit() {
+    let mut steps = Steps::start(|_, _| {});
+    let before = steps.commits();
+    steps.open(Open::default());
+    steps.quotes(1..=2);
+    steps.quotes(3..=3);
+    assert!(steps.read().is_empty() && steps.commits() == before, "not before the group ends");
+    steps.settle();
+    assert_eq!(steps.commits(), before + 1);
+    let messages = steps.read();
+    let [opened, channels, Ok(Message::Committed(outbox)), Ok(Message::Committed(committed))] = &messages[..] else {
+        panic!("{messages:?}")
+    };
+    assert!(matches!((opened, channels), (Ok(Message::Opened(_)), Ok(Message::Channels(_)))), "{messages:?}");
+    assert_eq!((outbox.entries.len(), outbox.outcomes.len()), (3, 0), "a new stream gets the outbox first");
+    assert_eq!((committed.entries.len(), committed.outcomes.len()), (0, 3));
+    assert!(!steps.has_ended() && !steps.ended.is_cancelled());
+    let writer = steps.writer.take().unwrap();
+    writer.stop().unwrap();
+    assert!(!steps.has_ended(), "the status waits");
+    assert_eq!(steps.read(), [Err(Code::Unavailable)]);
+    assert!(steps.has_ended() && steps.ended.is_cancelled());
+}
+
+/// Opens, trades, fails a commit, and opens with the id of another ledger, which gives the ledger a new id.
+fn course(seed: u64) -> Vec<Result<Message, Code>> {
+    let mut steps = Steps::start(|equipment, _| equipment.seed = seed);
+    let mut came = Vec::new();
+    for group in 0..6_u64 {
+        steps.pass(Duration::from_millis(10));
+        steps.refuses.store(group == 2, Ordering::SeqCst);
+        if group % 3 == 0 {
+            let ledger_id = if group == 0 { String::new() } else { "00000000".to_owned() };
+            steps.open(Open { ledger_id, ..Open::default() });
+        }
+        steps.quotes(group * 5 + 1..=group * 5 + 5);
+        steps.settle();
+        came.extend(steps.read());
+    }
+    came
+}
+
+#[test]
+fn a_seed_and_commands_give_the_same_responses() {
+    assert_eq!(course(1), course(1));
+    assert!(course(1).contains(&Err(Code::Internal)), "a commit failed");
+    assert_ne!(course(1), course(2), "the new ledger id differs");
+}
+
+#[test]
+fn reports_have_a_commit_of_their_own_at_the_deadline() {
+    let mut steps = Steps::start(|equipment, _| equipment.sizes.report_pause = Duration::from_secs(3));
+    steps.open(Open::default());
+    steps.quotes(1..=1);
+    steps.settle();
+    let before = steps.commits();
+    assert_eq!(steps.deadline(), None);
+    steps.request(Request::Published(Published { through: 1, ..Published::default() }));
+    steps.settle();
+    let deadline = steps.deadline().unwrap();
+    assert_eq!(deadline, steps.now.instant + Duration::from_secs(3));
+    steps.pass(Duration::from_secs(2));
+    steps.settle();
+    assert_eq!((steps.commits(), steps.deadline()), (before, Some(deadline)));
+    steps.pass(Duration::from_secs(1));
+    steps.settle();
+    assert_eq!((steps.commits(), steps.deadline()), (before + 1, None));
+}
+
+#[test]
+fn entries_wait_for_room_in_a_queue_of_any_size() {
+    let mut ledger = fresh();
+    let mut account = ledger.snapshot().unwrap().account;
+    account.position = 3;
+    let outbox = (1..=3).map(|position| OutboxRow { position, content: publication(10) }).collect();
+    ledger.commit(&Changes { account: Some(account), outbox, ..Changes::default() }).unwrap();
+    let mut steps = Steps::start_on(ledger, |equipment, _| {
+        let responses = responses::Sizes { full_bytes: 1, ..responses::Sizes::default() };
+        equipment.sizes = Sizes { page: 1, responses, ..Sizes::default() };
+    });
+    steps.open(Open::default());
+    steps.settle();
+    let messages = steps.read();
+    assert!(matches!(&messages[..], [Ok(Message::Opened(_)), Ok(Message::Channels(_))]), "{messages:?}");
+    assert!(steps.has_room.swap(false, Ordering::SeqCst));
+    steps.handle(Command::Room);
+    steps.settle();
+    let messages = steps.read();
+    let [Ok(Message::Committed(committed))] = &messages[..] else { panic!("{messages:?}") };
+    assert_eq!(committed.entries.iter().map(|entry| entry.position).collect::<Vec<_>>(), [1, 2, 3]);
+}
+
+#[test]
+fn a_disk_that_hangs_does_not_count_as_a_bridge_that_does_not_read() {
+    let commit = Duration::from_secs(30);
+    let mut steps = Steps::start(|equipment, commits| {
+        equipment.sizes.responses.full_bytes = 1;
+        equipment.stopwatch = Box::new(move || commit * u32::try_from(commits.load(Ordering::SeqCst)).unwrap());
+    });
+    let before = steps.commits();
+    steps.open(Open::default());
+    steps.settle();
+    assert_eq!(steps.commits(), before + 1);
+    steps.pass(commit);
+    steps.settle();
+    assert!(!steps.ended.is_cancelled(), "the queue was filled at the end of the commit");
+    steps.pass(Duration::from_secs(20));
+    steps.settle();
+    assert!(steps.ended.is_cancelled());
+    assert_eq!(steps.read(), [Err(Code::ResourceExhausted)]);
+}
+
+#[test]
+fn links_of_an_engine_that_was_given_up_are_ended_and_their_reports_passed_over() {
+    let address = "http://127.0.0.1:1";
+    let mut steps = Steps::start(|equipment, _| {
+        equipment.settings.adjustable.algorithm = Choice::Backend(address.parse().unwrap());
+        equipment.settings.adjustable.parameters.clear();
+    });
+    let is_start = |errands: &[(u64, Errand)], life: u64| {
+        matches!(errands, [(at, Errand::Start(LinkId(1), to)), (then, Errand::Order(LinkId(1), Order::Call { .. }))]
+            if (*at, *then, to.as_str()) == (life, life, address))
+    };
+    let errands = steps.errands();
+    assert!(is_start(&errands, 0), "{errands:?}");
+    steps.refuses.store(true, Ordering::SeqCst);
+    steps.open(Open::default());
+    steps.refuses.store(false, Ordering::SeqCst);
+    steps.settle();
+    assert!(steps.errands().is_empty() && !steps.ended.is_cancelled());
+
+    steps.request(Request::Holding(Holding {
+        filters: vec![intuition_api::v1::Filter { filter: "quotes".to_owned(), subscription_id: 1 }],
+    }));
+    steps.refuses.store(true, Ordering::SeqCst);
+    steps.settle();
+    assert!(steps.ended.is_cancelled());
+    let errands = steps.errands();
+    assert!(matches!(errands[0], (0, Errand::End(LinkId(1)))) && is_start(&errands[1..], 1), "{errands:?}");
+
+    steps.refuses.store(false, Ordering::SeqCst);
+    for (life, orders) in [(0, 0), (1, 1)] {
+        let failure = Failure::new(Fault::Unreachable, "it went away".to_owned());
+        steps.handle(Command::Report { life, link: LinkId(1), report: Report { attempt: 1, said: Err(failure) } });
+        steps.settle();
+        assert_eq!(steps.errands().len(), orders, "of life {life}");
+    }
+}

@@ -1,0 +1,207 @@
+//! The parameters of a run, drawn from its seed.
+
+use std::time::Duration;
+
+use algo_runtime::{responses, sizes::Sizes as EngineSizes, writer};
+use bridge::{Limits, inflight::Bounds, mqtt, outbox};
+use rand::{RngExt as _, SeedableRng as _, rngs::ChaCha8Rng};
+
+/// One seed in so many runs with the sizes of production and a backlog of [`LARGE_BACKLOG`] quotes.
+pub const LARGE_EVERY: u64 = 200;
+/// Quotes that wait in a large run.
+pub const LARGE_BACKLOG: u64 = 100_000;
+
+/// Parts of a run that have a generator of their own, so that a change of one part leaves the choices of the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stream {
+    /// The plan itself.
+    Plan = 0,
+    /// Delays of the network.
+    Network = 1,
+    /// Publishers.
+    Publishers = 2,
+    /// The broker.
+    Broker = 3,
+    /// When faults happen, and which.
+    Faults = 4,
+    /// The operator's calls.
+    Operator = 5,
+    /// The remote algorithm.
+    Algorithm = 6,
+    /// Seeds of processes.
+    Processes = 7,
+}
+
+/// The generator of a part of the run of a seed.
+pub fn generator(seed: u64, stream: Stream) -> ChaCha8Rng {
+    let mut generator = ChaCha8Rng::seed_from_u64(seed);
+    generator.set_stream(stream as u64);
+    generator
+}
+
+/// The bounds of the broker and of both processes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scale {
+    /// Shrunk, some down to 8, so that their edges are met.
+    Small,
+    /// Those of production.
+    Real,
+}
+
+/// The parameters of bridges.
+#[derive(Debug, Clone)]
+pub struct BridgePlan {
+    /// Bounds.
+    pub limits: Limits,
+    /// Bounds of a connection to the broker.
+    pub connection: mqtt::Sizes,
+    /// Receive Maximum of its CONNECT.
+    pub receive_maximum: u16,
+    /// Events of a connection that wait for the machine.
+    pub event_capacity: usize,
+    /// It speaks as the release before did.
+    pub is_older: bool,
+}
+
+/// The parameters of runtimes.
+#[derive(Debug, Clone)]
+pub struct RuntimePlan {
+    /// Bounds.
+    pub sizes: writer::Sizes,
+    /// It speaks as the release before did.
+    pub is_older: bool,
+    /// The ledger is in real files.
+    pub in_files: bool,
+}
+
+/// The parameters of a run.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// See the module.
+    pub seed: u64,
+    /// Sizes.
+    pub scale: Scale,
+    /// Quotes that publishers make, without repetitions.
+    pub quotes: u64,
+    /// Most places of one message.
+    pub message_ticks: usize,
+    /// Time in which publishers publish and faults happen.
+    pub active: Duration,
+    /// Faults beside the crashes.
+    pub faults: u32,
+    /// Crashes.
+    pub crashes: u32,
+    /// Calls of the operator that change something.
+    pub calls: u32,
+    /// Bridges.
+    pub bridge: BridgePlan,
+    /// Runtimes.
+    pub runtime: RuntimePlan,
+}
+
+impl Plan {
+    /// The run of a seed.
+    pub fn new(seed: u64) -> Self {
+        let mut draw = generator(seed, Stream::Plan);
+        let scale = if seed % LARGE_EVERY == LARGE_EVERY - 1 { Scale::Real } else { Scale::Small };
+        match scale {
+            Scale::Small => Self::small(seed, &mut draw),
+            Scale::Real => Self::real(seed, &mut draw),
+        }
+    }
+
+    fn small(seed: u64, draw: &mut ChaCha8Rng) -> Self {
+        let message_ticks = draw.random_range(1..=8);
+        // At least one message fits; the runtime keeps twice what a bridge may hold.
+        let ticks = message_ticks + draw.random_range(1..=24_usize);
+        let window = (2 * ticks as u64).max(16);
+        let page = draw.random_range(1..=16);
+        Self {
+            seed,
+            scale: Scale::Small,
+            quotes: draw.random_range(150..=350),
+            message_ticks,
+            active: Duration::from_secs(draw.random_range(20..=240)),
+            faults: draw.random_range(4..=14),
+            crashes: draw.random_range(1..=5),
+            calls: draw.random_range(0..=8),
+            bridge: BridgePlan {
+                limits: Limits {
+                    unacknowledged: Bounds { ticks, message_ticks, bytes: draw.random_range(8 << 10..=1 << 20) },
+                    batches: draw.random_range(1..=4),
+                    batch_deliveries: draw.random_range(1..=8),
+                    batch_bytes: draw.random_range(1 << 10..=16 << 10),
+                    publishes: draw.random_range(1..=16),
+                    publish_bytes: draw.random_range(1 << 10..=64 << 10),
+                    outbox_bytes: draw.random_range(8 << 10..=256 << 10),
+                    outbox: outbox::Sizes::default(),
+                    ..Limits::default()
+                },
+                connection: mqtt::Sizes {
+                    waiting_bytes: draw.random_range(4 << 10..=64 << 10),
+                    write_ahead: draw.random_range(256..=4 << 10),
+                    acks_per_confirmation: draw.random_range(1..=16),
+                    unanswered_pings: draw.random_range(1..=8),
+                },
+                receive_maximum: draw.random_range(1..=32),
+                event_capacity: draw.random_range(1..=16),
+                is_older: false,
+            },
+            runtime: RuntimePlan {
+                sizes: writer::Sizes {
+                    group_ticks: draw.random_range(1..=16),
+                    page,
+                    report_entries: draw.random_range(1..=16),
+                    responses: responses::Sizes {
+                        full_bytes: draw.random_range(8 << 10..=64 << 10),
+                        most_bytes: 1 << 20,
+                        last_bytes: 4 << 10,
+                    },
+                    engine: small_engine(window, ticks + message_ticks, draw),
+                    ..writer::Sizes::default()
+                },
+                is_older: false,
+                in_files: draw.random_bool(0.05),
+            },
+        }
+    }
+
+    fn real(seed: u64, draw: &mut ChaCha8Rng) -> Self {
+        Self {
+            seed,
+            scale: Scale::Real,
+            quotes: LARGE_BACKLOG,
+            message_ticks: draw.random_range(1..=64),
+            active: Duration::from_secs(60),
+            faults: draw.random_range(0..=6),
+            crashes: draw.random_range(0..=3),
+            calls: draw.random_range(0..=4),
+            bridge: BridgePlan {
+                limits: Limits::default(),
+                connection: mqtt::Sizes::default(),
+                receive_maximum: 1_024,
+                event_capacity: 1_024,
+                is_older: false,
+            },
+            runtime: RuntimePlan { sizes: writer::Sizes::default(), is_older: false, in_files: false },
+        }
+    }
+}
+
+/// Small bounds of an engine whose bridge has up to `waiting_ticks` ticks under way.
+fn small_engine(window: u64, waiting_ticks: usize, draw: &mut ChaCha8Rng) -> EngineSizes {
+    EngineSizes {
+        window,
+        stretch_rows: draw.random_range(1..=8),
+        acknowledged_rows: draw.random_range(1..=window),
+        packet_page: draw.random_range(1..=8),
+        turn_ticks: draw.random_range(1..=8),
+        turn_bytes: draw.random_range(1 << 10..=64 << 10),
+        waiting_ticks,
+        batch_events: draw.random_range(1..=8),
+        strikes: draw.random_range(2..=5),
+        calm_batches: draw.random_range(1..=8),
+        letter_causes: draw.random_range(2..=8),
+        ..EngineSizes::DESIGN
+    }
+}

@@ -1,0 +1,398 @@
+//! A connection of a bridge to the broker: the real rules of a connection over a model of its socket.
+
+use std::collections::VecDeque;
+
+use bridge::mqtt::{
+    Accepted, Attempts, Code, Ended, Event, Events, Incoming, Lanes, LinkError, Message, Options, Output, Packet,
+    Protocol, Request, Settings, Sizes, Work, lanes,
+};
+use intuition_common::clock::Now;
+
+use crate::{
+    broker::{ClientPacket, Connect, Delivery, Publish, ServerPacket, Subscribe, Will},
+    facts::ConnectionId,
+};
+
+/// Bytes of a packet beside its topic and payload, about.
+const FRAME_BYTES: usize = 16;
+
+/// The state of the connection.
+enum State {
+    /// The next attempt begins then.
+    Resting(tokio::time::Instant),
+    /// CONNECT is under way.
+    Connecting { connection: ConnectionId, since: tokio::time::Instant },
+    /// The broker accepted it.
+    Open { connection: ConnectionId, since: tokio::time::Instant, protocol: Box<Protocol> },
+    /// The farewell is written.
+    Gone,
+}
+
+/// What a client wants of the network.
+#[derive(Debug)]
+pub enum Wish {
+    /// A new connection with this as its first packet.
+    Connect(Connect),
+    /// To send a packet on its connection.
+    Send(ConnectionId, ClientPacket),
+    /// To close its connection.
+    Close(ConnectionId),
+}
+
+/// See the module.
+pub struct Client {
+    options: Options,
+    sizes: Sizes,
+    state: State,
+    lanes: Lanes,
+    events: Events,
+    attempts: Attempts,
+    epoch: u64,
+    requests: VecDeque<Request>,
+    /// Packets that arrived at the socket.
+    arrived: VecDeque<Packet>,
+    /// Packets that were read from it.
+    read: VecDeque<Packet>,
+    output: Waiting,
+    /// Packets that the socket still takes.
+    room: usize,
+    wishes: Vec<Wish>,
+}
+
+impl Client {
+    /// A client that connects at once.
+    pub fn new(options: Options, sizes: Sizes, seed: u64, now: Now) -> Self {
+        let (lanes, events) = lanes(options.event_capacity, &sizes);
+        Self {
+            attempts: Attempts::seeded(options.client_id.clone(), seed),
+            options,
+            sizes,
+            state: State::Resting(now.instant),
+            lanes,
+            events,
+            epoch: 0,
+            requests: VecDeque::new(),
+            arrived: VecDeque::new(),
+            read: VecDeque::new(),
+            output: Waiting::default(),
+            room: 0,
+            wishes: Vec::new(),
+        }
+    }
+
+    /// The next event, if there is one.
+    pub fn event(&mut self, takes_messages: bool) -> Option<Event> {
+        if takes_messages { self.events.try_recv() } else { self.events.try_recv_control() }
+    }
+
+    /// Takes a request of the bridge.
+    pub fn request(&mut self, request: Request) {
+        self.requests.push_back(request);
+    }
+
+    /// The connection that a [`Wish::Connect`] got.
+    pub fn connecting(&mut self, connection: ConnectionId, now: Now) {
+        self.state = State::Connecting { connection, since: now.instant };
+    }
+
+    /// The connection that it has now.
+    pub const fn connection(&self) -> Option<ConnectionId> {
+        match self.state {
+            State::Connecting { connection, .. } | State::Open { connection, .. } => Some(connection),
+            State::Resting(_) | State::Gone => None,
+        }
+    }
+
+    /// The farewell has been written.
+    pub const fn is_gone(&self) -> bool {
+        matches!(self.state, State::Gone)
+    }
+
+    /// Packets that wait in the socket and behind it.
+    pub fn waiting(&self) -> usize {
+        self.arrived.len() + self.read.len() + self.output.packets.len()
+    }
+
+    /// A packet arrived at the socket.
+    pub fn arrive(&mut self, connection: ConnectionId, packet: ServerPacket, now: Now) {
+        if self.connection() != Some(connection) {
+            return;
+        }
+        match (&self.state, packet) {
+            (State::Connecting { .. }, ServerPacket::Connack { code: 0, session_present, capabilities, .. }) => {
+                self.accepted(connection, &Accepted { session_present, capabilities, keep_alive: None }, now);
+            }
+            (State::Connecting { .. }, ServerPacket::Connack { code, .. }) => {
+                self.fail(LinkError::Refuse(bridge::mqtt::codes::code(code)), now);
+            }
+            (State::Open { .. }, packet) => self.arrived.extend(received(packet)),
+            _ => {}
+        }
+    }
+
+    /// The connection is gone.
+    pub fn lost(&mut self, connection: ConnectionId, now: Now) {
+        if self.connection() != Some(connection) {
+            return;
+        }
+        // What the socket has is read first, as far as there is room.
+        self.room = 0;
+        while self.step(now) {}
+        if self.connection() == Some(connection) {
+            self.fail(LinkError::Reach("the broker closed it".into()), now);
+        }
+    }
+
+    /// The socket takes so many packets from now on.
+    pub const fn open_socket(&mut self, packets: usize) {
+        self.room = packets;
+    }
+
+    /// The socket took no more, although there is more to write.
+    pub fn has_more(&self) -> bool {
+        self.room == 0 && !self.output.packets.is_empty()
+    }
+
+    /// Works until nothing more is possible now. True: something happened.
+    pub fn work(&mut self, now: Now) -> bool {
+        match &self.state {
+            State::Resting(until) if *until <= now.instant => {
+                self.wishes.push(Wish::Connect(self.connect()));
+                // Until the world gives it a connection.
+                self.state = State::Resting(now.instant + self.options.connect_timeout);
+                true
+            }
+            State::Connecting { since, .. } if *since + self.options.connect_timeout <= now.instant => {
+                self.fail(LinkError::Reach("it took too long".into()), now);
+                true
+            }
+            State::Resting(_) | State::Connecting { .. } => self.drop_requests(),
+            State::Open { .. } => {
+                let mut has_worked = false;
+                while self.step(now) {
+                    has_worked = true;
+                }
+                has_worked
+            }
+            State::Gone => false,
+        }
+    }
+
+    /// When to work again at the latest.
+    pub fn wake(&self) -> Option<tokio::time::Instant> {
+        match &self.state {
+            State::Resting(until) => Some(*until),
+            State::Connecting { since, .. } => Some(*since + self.options.connect_timeout),
+            State::Open { protocol, .. } => Some(protocol.wake(&self.output)),
+            State::Gone => None,
+        }
+    }
+
+    /// What it wants of the network, in order.
+    pub fn take_wishes(&mut self) -> Vec<Wish> {
+        std::mem::take(&mut self.wishes)
+    }
+
+    /// One turn and one step of the socket. False: nothing is possible now.
+    fn step(&mut self, now: Now) -> bool {
+        let State::Open { connection, protocol, .. } = &mut self.state else { return false };
+        let connection = *connection;
+        let before = (self.requests.len(), self.read.len(), self.output.packets.len());
+        protocol.resume();
+        let (requests, read) = (&mut self.requests, &mut self.read);
+        let turned = protocol.turn(|| Ok(requests.pop_front()), || Ok(read.pop_front()), &mut self.output, now.instant);
+        if let Err(ended) = turned {
+            self.end(ended, now);
+            return true;
+        }
+        let mut has_worked = before != (self.requests.len(), self.read.len(), self.output.packets.len());
+        for work in protocol.work(&self.output).into_iter().flatten() {
+            match work {
+                Work::Write if self.room > 0 => {
+                    self.room -= 1;
+                    if let Some(packet) = self.output.pop() {
+                        self.wishes.push(Wish::Send(connection, packet));
+                    }
+                    protocol.wrote(now.instant);
+                }
+                Work::Flush => protocol.flushed(),
+                Work::Read if !self.arrived.is_empty() => {
+                    self.read.extend(self.arrived.pop_front());
+                    protocol.read(now.instant);
+                }
+                _ => continue,
+            }
+            has_worked = true;
+            break;
+        }
+        has_worked
+    }
+
+    fn end(&mut self, ended: Ended, now: Now) {
+        match ended {
+            Ended::Failed(error) => {
+                self.fail(error, now);
+            }
+            Ended::Farewell | Ended::Abandoned => {
+                if let Some(connection) = self.connection() {
+                    while let Some(packet) = self.output.pop() {
+                        self.wishes.push(Wish::Send(connection, packet));
+                    }
+                    self.wishes.push(Wish::Send(connection, ClientPacket::Disconnect));
+                    self.wishes.push(Wish::Close(connection));
+                }
+                self.state = State::Gone;
+            }
+        }
+    }
+
+    fn accepted(&mut self, connection: ConnectionId, accepted: &Accepted, now: Now) {
+        self.epoch += 1;
+        let settings = Settings {
+            keep_alive: self.options.keep_alive,
+            answer_timeout: self.options.answer_timeout,
+            sizes: self.sizes,
+        };
+        let protocol = Protocol::new(self.epoch, accepted, &settings, self.lanes.clone(), now.instant);
+        self.state = State::Open { connection, since: now.instant, protocol: Box::new(protocol) };
+    }
+
+    fn fail(&mut self, error: LinkError, now: Now) {
+        let (error, pause) = match &self.state {
+            State::Open { since, protocol, .. } => {
+                self.attempts.ended(error, protocol.has_refused(), now.instant.saturating_duration_since(*since))
+            }
+            _ => {
+                let pause = self.attempts.failed(&error);
+                (error, pause)
+            }
+        };
+        self.wishes.extend(self.connection().map(Wish::Close));
+        self.lanes.tell(Event::Disconnected(error));
+        self.arrived.clear();
+        self.read.clear();
+        self.output = Waiting::default();
+        self.state = State::Resting(now.instant + pause);
+        self.drop_requests();
+    }
+
+    /// Requests of a connection that has ended mean nothing; a farewell ends the client.
+    fn drop_requests(&mut self) -> bool {
+        let had_any = !self.requests.is_empty();
+        if self.requests.drain(..).any(|request| matches!(request, Request::Disconnect)) {
+            self.wishes.extend(self.connection().map(Wish::Close));
+            self.state = State::Gone;
+        }
+        had_any
+    }
+
+    fn connect(&self) -> Connect {
+        let will = self.options.last_will.as_ref().map(|will| Will {
+            topic: will.topic.clone(),
+            payload: will.payload.clone(),
+            retain: will.retain,
+        });
+        Connect {
+            client_id: self.options.client_id.clone(),
+            clean_start: self.options.clean_start,
+            session_expiry: self.options.session_expiry,
+            receive_maximum: self.options.receive_maximum,
+            will,
+        }
+    }
+}
+
+/// Packets that wait to be written, each with its bytes.
+#[derive(Default)]
+struct Waiting {
+    packets: VecDeque<(ClientPacket, usize)>,
+    bytes: usize,
+}
+
+impl Waiting {
+    fn push(&mut self, packet: ClientPacket, size: usize) {
+        self.packets.push_back((packet, size));
+        self.bytes += size;
+    }
+
+    fn pop(&mut self) -> Option<ClientPacket> {
+        let (packet, size) = self.packets.pop_front()?;
+        self.bytes -= size;
+        Some(packet)
+    }
+}
+
+impl Output for Waiting {
+    fn publish(&mut self, message: Message, packet_id: u16, max_packet_size: Option<u32>) -> Result<(), Code> {
+        let Message { topic, payload, retain, user_properties, .. } = message;
+        let properties: usize = user_properties.iter().map(|(name, value)| name.len() + value.len() + 5).sum();
+        let size = FRAME_BYTES + topic.len() + payload.len() + properties;
+        if max_packet_size.is_some_and(|largest| size > usize::try_from(largest).unwrap_or(usize::MAX)) {
+            return Err(bridge::mqtt::codes::code(0x95));
+        }
+        let packet = Publish { packet_id, topic, payload, retain, user_properties, size };
+        self.push(ClientPacket::Publish(packet), size);
+        Ok(())
+    }
+
+    fn subscribe(&mut self, filter: String, subscription_id: Option<u32>, packet_id: u16) -> Result<(), Code> {
+        let size = FRAME_BYTES + filter.len();
+        let subscribe = Subscribe { packet_id, filter, subscription_id, retained: false };
+        self.push(ClientPacket::Subscribe(subscribe), size);
+        Ok(())
+    }
+
+    fn look_up(&mut self, filter: String, packet_id: u16) -> Result<(), Code> {
+        let size = FRAME_BYTES + filter.len();
+        let subscribe = Subscribe { packet_id, filter, subscription_id: None, retained: true };
+        self.push(ClientPacket::Subscribe(subscribe), size);
+        Ok(())
+    }
+
+    fn unsubscribe(&mut self, filter: String, packet_id: u16) -> Result<(), Code> {
+        let size = FRAME_BYTES + filter.len();
+        self.push(ClientPacket::Unsubscribe { packet_id, filter }, size);
+        Ok(())
+    }
+
+    fn puback(&mut self, packet_id: u16) {
+        self.push(ClientPacket::Puback { packet_id }, 4);
+    }
+
+    fn ping(&mut self) {
+        self.push(ClientPacket::Pingreq, 2);
+    }
+
+    fn len(&self) -> usize {
+        self.bytes
+    }
+
+    fn is_empty(&self) -> bool {
+        self.packets.is_empty()
+    }
+}
+
+/// A packet of the broker as the codec would give it.
+fn received(packet: ServerPacket) -> Option<Packet> {
+    let code = bridge::mqtt::codes::code;
+    Some(match packet {
+        ServerPacket::Connack { .. } => return None,
+        ServerPacket::Publish(delivery) => Packet::Message(incoming(delivery)),
+        ServerPacket::Puback { packet_id, code: value } => Packet::Published { packet_id, code: code(value) },
+        ServerPacket::Suback { packet_id, code: value } => {
+            let granted = Code { value, name: "Granted" };
+            Packet::Subscribed { packet_id, code: if value < 0x80 { granted } else { code(value) } }
+        }
+        ServerPacket::Unsuback { packet_id, code: value } => Packet::Unsubscribed { packet_id, code: code(value) },
+        ServerPacket::Pingresp => Packet::Pong,
+        ServerPacket::Disconnect { code: value } => Packet::Ended(code(value)),
+    })
+}
+
+fn incoming(delivery: Delivery) -> Incoming {
+    let Delivery { body, packet_id, duplicate, retained, subscription_ids, .. } = delivery;
+    let mut incoming = Incoming::new(0, packet_id, body.topic.clone(), body.payload.clone());
+    (incoming.duplicate, incoming.retained, incoming.subscription_ids) = (duplicate, retained, subscription_ids);
+    incoming.user_properties.clone_from(&body.user_properties);
+    incoming
+}

@@ -1,0 +1,391 @@
+//! Which faults happen, and when.
+
+use std::time::Duration;
+
+use rand::{RngExt as _, rngs::ChaCha8Rng, seq::IndexedRandom as _};
+
+use super::{Event, Sleeper, World, network::Between};
+use crate::{
+    broker::{Memory, Silence},
+    facts::{Ending, Fact, Process, RunId, Time, Violation},
+    plan::{Plan, Scale},
+    storage::CommitFault,
+};
+
+/// What may be injected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    CrashBridge,
+    CrashRuntime,
+    StopBridge,
+    StopRuntime,
+    OutageOfBridge,
+    SecondBridge,
+    SecondRuntime,
+    FreezeBridge,
+    FreezeRuntime,
+    ResetBroker,
+    ResetRuntime,
+    PartitionBroker,
+    PartitionRuntime,
+    PartitionOperator,
+    RestartBroker,
+    SilenceBroker,
+    SlowBroker,
+    CutAtPublication,
+    RefuseTopic,
+    FailCommit,
+    SaveLedger,
+    RestoreLedger,
+    CrashAlgorithm,
+    HangAlgorithm,
+    RubbishOfAlgorithm,
+    JumpClock,
+    OtherUrl,
+    Release,
+}
+
+/// Faults with how often they are drawn, beside crashes.
+const WEIGHTS: &[(Fault, u32)] = &[
+    (Fault::StopBridge, 4),
+    (Fault::StopRuntime, 4),
+    (Fault::OutageOfBridge, 3),
+    (Fault::SecondBridge, 3),
+    (Fault::SecondRuntime, 3),
+    (Fault::FreezeBridge, 3),
+    (Fault::FreezeRuntime, 3),
+    (Fault::ResetBroker, 8),
+    (Fault::ResetRuntime, 6),
+    (Fault::PartitionBroker, 5),
+    (Fault::PartitionRuntime, 5),
+    (Fault::PartitionOperator, 3),
+    (Fault::RestartBroker, 6),
+    (Fault::SilenceBroker, 4),
+    (Fault::SlowBroker, 4),
+    (Fault::CutAtPublication, 4),
+    (Fault::RefuseTopic, 5),
+    (Fault::FailCommit, 8),
+    (Fault::SaveLedger, 4),
+    (Fault::RestoreLedger, 2),
+    (Fault::CrashAlgorithm, 5),
+    (Fault::HangAlgorithm, 4),
+    (Fault::RubbishOfAlgorithm, 4),
+    (Fault::JumpClock, 3),
+    (Fault::OtherUrl, 3),
+    (Fault::Release, 2),
+];
+
+/// See the module.
+pub(super) struct Faults {
+    rng: ChaCha8Rng,
+    times: Vec<(Time, Fault)>,
+    next: usize,
+    are_over: bool,
+}
+
+impl Faults {
+    pub(super) fn new(mut rng: ChaCha8Rng, plan: &Plan) -> Self {
+        let mut times = Vec::new();
+        let at = |rng: &mut ChaCha8Rng| plan.active.mul_f64(rng.random_range(0.02..0.98));
+        for _ in 0..plan.crashes {
+            let fault = if rng.random_bool(0.5) { Fault::CrashBridge } else { Fault::CrashRuntime };
+            times.push((at(&mut rng), fault));
+        }
+        for _ in 0..plan.faults {
+            let drawn = WEIGHTS.choose_weighted(&mut rng, |(_, weight)| *weight);
+            let fault = drawn.map_or(Fault::ResetBroker, |(fault, _)| *fault);
+            // Ledgers of the size of production are not copied.
+            if plan.scale == Scale::Small || !matches!(fault, Fault::SaveLedger | Fault::RestoreLedger) {
+                times.push((at(&mut rng), fault));
+            }
+        }
+        times.sort_by_key(|(at, _)| *at);
+        Self { rng, times, next: 0, are_over: false }
+    }
+
+    /// When faults happen.
+    pub(super) fn times(&self) -> Vec<Time> {
+        self.times.iter().map(|(at, _)| *at).collect()
+    }
+
+    pub(super) const fn are_over(&self) -> bool {
+        self.are_over
+    }
+
+    pub(super) fn end(&mut self) {
+        self.are_over = true;
+    }
+
+    /// How many changes of the resource the settings of the next runtime are behind.
+    pub(super) fn settings_behind(&mut self) -> usize {
+        if !self.are_over && self.rng.random_bool(0.15) { self.rng.random_range(1..3) } else { 0 }
+    }
+
+    fn seconds(&mut self, from: f64, to: f64) -> Duration {
+        Duration::from_secs_f64(self.rng.random_range(from..to))
+    }
+}
+
+impl World<'_> {
+    /// The next fault.
+    pub(super) fn inject(&mut self) -> Result<(), Violation> {
+        let Some((_, fault)) = self.faults.times.get(self.faults.next).copied() else { return Ok(()) };
+        self.faults.next += 1;
+        tracing::debug!(at = ?self.now, ?fault, "fault");
+        match fault {
+            Fault::CrashBridge | Fault::CrashRuntime | Fault::OutageOfBridge => self.crash(fault),
+            Fault::StopBridge | Fault::StopRuntime => self.stop(fault),
+            Fault::SecondBridge | Fault::SecondRuntime => self.double(fault),
+            Fault::FreezeBridge | Fault::FreezeRuntime => self.freeze(fault),
+            Fault::ResetBroker | Fault::ResetRuntime => self.reset_connections(fault),
+            Fault::PartitionBroker | Fault::PartitionRuntime | Fault::PartitionOperator => self.partition(fault),
+            Fault::RestartBroker
+            | Fault::SilenceBroker
+            | Fault::SlowBroker
+            | Fault::CutAtPublication
+            | Fault::RefuseTopic => self.harm_broker(fault),
+            Fault::FailCommit | Fault::SaveLedger | Fault::RestoreLedger => self.harm_ledger(fault),
+            Fault::CrashAlgorithm | Fault::HangAlgorithm | Fault::RubbishOfAlgorithm => self.harm_algorithm(fault),
+            Fault::JumpClock => {
+                let seconds = self.faults.rng.random_range(-100_000_000..100_000_000_i64);
+                self.jumped = self.jumped.saturating_add(seconds.saturating_mul(1_000_000));
+                self.tell(&Fact::Injected("clock: jump"))
+            }
+            Fault::OtherUrl => {
+                self.broker_url =
+                    if self.broker_url == "mqtt://broker" { "mqtt://broker.other" } else { "mqtt://broker" };
+                self.tell(&Fact::Injected("broker: another URL"))?;
+                self.stop(Fault::StopBridge)
+            }
+            Fault::Release => self.change_release(),
+        }
+    }
+
+    fn last_bridge(&self) -> Option<RunId> {
+        self.bridges.keys().next_back().copied()
+    }
+
+    fn last_runtime(&self) -> Option<RunId> {
+        self.runtimes.keys().next_back().copied()
+    }
+
+    /// A process dies at one of its next steps.
+    fn crash(&mut self, fault: Fault) -> Result<(), Violation> {
+        let steps = self.faults.rng.random_range(0..60);
+        match fault {
+            Fault::OutageOfBridge => {
+                let Some(run) = self.last_bridge() else { return Ok(()) };
+                self.tell(&Fact::Injected("bridge: away for long"))?;
+                self.bridges.remove(&run);
+                self.close_connections(run);
+                self.abandon_streams(run);
+                self.tell(&Fact::Ended {
+                    process: Process::Bridge,
+                    run,
+                    ending: Ending::Crash("bridge: away for long"),
+                })?;
+                let away = self.faults.seconds(10.0, 90.0);
+                self.queue.plan(self.now + away, Event::StartBridge);
+                self.see_to_broker()
+            }
+            Fault::CrashBridge => {
+                if let Some(run) = self.last_bridge() {
+                    self.crashes.entry(run).or_default().begin(steps);
+                    self.wake_at(Sleeper::Bridge(run), self.now);
+                }
+                Ok(())
+            }
+            _ => {
+                if let Some(run) = self.last_runtime() {
+                    self.crashes.entry(run).or_default().begin(steps / 4);
+                    self.wake_at(Sleeper::Runtime(run), self.now);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// SIGTERM, and the next process.
+    fn stop(&mut self, fault: Fault) -> Result<(), Violation> {
+        let clocks = self.clocks();
+        if fault == Fault::StopBridge {
+            if let Some(run) = self.last_bridge()
+                && let Some(bridge) = self.bridges.get_mut(&run)
+            {
+                bridge.stop(clocks);
+                self.wake_at(Sleeper::Bridge(run), self.now);
+                self.start_bridge_later();
+            }
+            return Ok(());
+        }
+        let Some(run) = self.last_runtime() else { return Ok(()) };
+        let Some(runtime) = self.runtimes.remove(&run) else { return Ok(()) };
+        let done = runtime.stop(clocks);
+        self.see_to_disk()?;
+        self.pass_on(run, done);
+        self.break_streams(run);
+        self.algorithms.end(run, u64::MAX);
+        self.tell(&Fact::Ended { process: Process::Runtime, run, ending: Ending::Stop })?;
+        self.start_runtime_later();
+        Ok(())
+    }
+
+    /// A second process beside the first, which ends some time later.
+    fn double(&mut self, fault: Fault) -> Result<(), Violation> {
+        if fault == Fault::SecondRuntime {
+            self.tell(&Fact::Injected("runtime: a second one"))?;
+            return self.start_runtime();
+        }
+        self.tell(&Fact::Injected("bridge: a second one"))?;
+        let older = self.last_bridge();
+        self.start_bridge()?;
+        if let Some(older) = older {
+            let steps = self.faults.rng.random_range(50..2_000);
+            self.crashes.entry(older).or_default().begin(steps);
+            self.doubled.insert(older);
+        }
+        Ok(())
+    }
+
+    fn freeze(&mut self, fault: Fault) -> Result<(), Violation> {
+        let until = self.now + self.faults.seconds(0.5, 70.0);
+        let (run, name) = if fault == Fault::FreezeBridge {
+            (self.last_bridge(), "bridge: stands still")
+        } else {
+            (self.last_runtime(), "runtime: stands still")
+        };
+        if let Some(run) = run {
+            self.frozen.insert(run, until);
+            self.tell(&Fact::Injected(name))?;
+        }
+        Ok(())
+    }
+
+    fn reset_connections(&mut self, fault: Fault) -> Result<(), Violation> {
+        if fault == Fault::ResetRuntime {
+            return self.break_runtime_connections();
+        }
+        for id in self.connections.all() {
+            if self.network.chance(0.6) {
+                self.reset(id)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn partition(&mut self, fault: Fault) -> Result<(), Violation> {
+        let until = self.now + self.faults.seconds(0.2, 80.0);
+        let (between, name) = match fault {
+            Fault::PartitionBroker => (Between::BridgeAndBroker, "network: bridge and broker apart"),
+            Fault::PartitionRuntime => (Between::BridgeAndRuntime, "network: bridge and runtime apart"),
+            _ => (Between::OperatorAndRuntime, "network: operator and runtime apart"),
+        };
+        self.network.separate(between, until);
+        self.tell(&Fact::Injected(name))
+    }
+
+    fn harm_broker(&mut self, fault: Fault) -> Result<(), Violation> {
+        let (now, until) = (self.now, self.now + self.faults.seconds(0.5, 100.0));
+        let name = match fault {
+            Fault::RestartBroker => match self.faults.rng.random_range(0..4) {
+                0 => {
+                    self.broker.restart(Memory::Lost, now);
+                    "broker: back without its memory"
+                }
+                1 => {
+                    self.broker.restart(Memory::Older, now);
+                    "broker: back with an older file"
+                }
+                _ => {
+                    self.broker.restart(Memory::Kept, now);
+                    "broker: back with everything"
+                }
+            },
+            Fault::SilenceBroker => {
+                let silence = if self.faults.rng.random_bool(0.5) { Silence::Frozen } else { Silence::Unanswering };
+                self.broker.silence(silence, until);
+                if silence == Silence::Frozen { "broker: stands still" } else { "broker: answers nothing" }
+            }
+            Fault::SlowBroker => {
+                let delay = self.faults.seconds(0.01, 5.0);
+                self.broker.slow(delay, until);
+                "broker: answers late"
+            }
+            Fault::CutAtPublication => {
+                self.broker.cut_at_publication(&format!("{}.pub", super::CLIENT_ID));
+                "broker: takes a publication and ends the connection"
+            }
+            _ => {
+                let topics = ["decisions", "dead-letter", "data/#", "state"];
+                let topic = topics.choose(&mut self.faults.rng).copied().unwrap_or_default();
+                let code = [0x87, 0x97, 0x80, 0x95].choose(&mut self.faults.rng).copied().unwrap_or(0x87);
+                self.broker.refuse(&format!("intuition/default/simulated/{topic}"), code, until);
+                "broker: refuses a topic"
+            }
+        };
+        if self.faults.rng.random_bool(0.3) {
+            self.broker.save();
+        }
+        self.tell(&Fact::Injected(name))?;
+        self.see_to_broker()
+    }
+
+    fn harm_ledger(&mut self, fault: Fault) -> Result<(), Violation> {
+        let broken = |error: std::io::Error| Violation { promise: "simulation", text: format!("no disk: {error}") };
+        match fault {
+            Fault::FailCommit => {
+                let is_there = self.faults.rng.random_bool(0.5);
+                self.disk.fail_next(if is_there { CommitFault::DurableAllTheSame } else { CommitFault::Refused });
+                Ok(())
+            }
+            Fault::SaveLedger => {
+                self.disk.save().map_err(broken)?;
+                self.broker.save();
+                Ok(())
+            }
+            _ => {
+                if let Some(run) = self.last_runtime() {
+                    self.kill_runtime(run, "runtime: before its ledger is replaced")?;
+                }
+                if self.disk.cut_log().map_err(broken)? || self.disk.put_back().map_err(broken)? {
+                    self.tell(&Fact::Injected("ledger: an older one"))?;
+                }
+                self.see_to_disk()
+            }
+        }
+    }
+
+    fn harm_algorithm(&mut self, fault: Fault) -> Result<(), Violation> {
+        let (now, until) = (self.now, self.now + self.faults.seconds(0.1, 60.0));
+        let server = self.faults.rng.random_range(0..2);
+        let name = match fault {
+            Fault::CrashAlgorithm => {
+                self.algorithms.crash(server, until, now);
+                "algorithm: killed"
+            }
+            Fault::HangAlgorithm => {
+                self.algorithms.hang(server, until);
+                "algorithm: hangs"
+            }
+            _ => {
+                self.algorithms.answer_rubbish(server);
+                "algorithm: answers rubbish"
+            }
+        };
+        self.wake_algorithms();
+        self.tell(&Fact::Injected(name))
+    }
+
+    /// The next processes of one side are of the other release.
+    fn change_release(&mut self) -> Result<(), Violation> {
+        if self.faults.rng.random_bool(0.5) {
+            self.plan.bridge.is_older = !self.plan.bridge.is_older;
+            self.tell(&Fact::Injected("bridge: another release"))?;
+            self.stop(Fault::StopBridge)
+        } else {
+            self.plan.runtime.is_older = !self.plan.runtime.is_older;
+            self.tell(&Fact::Injected("runtime: another release"))?;
+            self.stop(Fault::StopRuntime)
+        }
+    }
+}

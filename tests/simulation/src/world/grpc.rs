@@ -1,0 +1,179 @@
+//! The streams between bridges and runtimes.
+
+use std::collections::BTreeMap;
+
+use bridge::{machine::Said, runtime::RuntimeError};
+use intuition_api::v1::{self, process_request};
+
+use super::{
+    Event, SOON, Sleeper, World,
+    network::{Between, Pipe},
+};
+use crate::{
+    facts::{Fact, RunId, Violation},
+    process::{
+        bridge::{StreamId, ToRuntime},
+        runtime,
+    },
+};
+
+struct Line {
+    bridge: RunId,
+    /// The runtime, once the stream has reached it.
+    runtime: Option<RunId>,
+    up: Pipe,
+    down: Pipe,
+}
+
+/// See the module.
+#[derive(Default)]
+pub(super) struct Streams {
+    lines: BTreeMap<StreamId, Line>,
+    opened: StreamId,
+}
+
+impl World<'_> {
+    /// Sends what a bridge says to its runtime.
+    pub(super) fn send_to_runtime(&mut self, run: RunId, said: Vec<ToRuntime>) {
+        for said in said {
+            let now = self.now;
+            if let ToRuntime::Open(open) = said {
+                self.streams.opened += 1;
+                let id = self.streams.opened;
+                let mut line = Line { bridge: run, runtime: None, up: Pipe::default(), down: Pipe::default() };
+                let at = self.network.arrival(Between::BridgeAndRuntime, &mut line.up, now);
+                self.streams.lines.insert(id, line);
+                self.queue.plan(at, Event::Opening(id, Box::new(open)));
+                if let Some(bridge) = self.bridges.get_mut(&run) {
+                    bridge.stream = Some(id);
+                    bridge.sending = Some(id);
+                }
+                continue;
+            }
+            let Some(id) = self.bridges.get(&run).and_then(|bridge| bridge.sending) else { continue };
+            let Some(line) = self.streams.lines.get_mut(&id) else { continue };
+            let at = self.network.arrival(Between::BridgeAndRuntime, &mut line.up, now);
+            self.queue.plan(
+                at,
+                match said {
+                    ToRuntime::Send(message) => Event::ToRuntime(id, Box::new(message)),
+                    ToRuntime::Close => Event::RuntimeLost { stream: id, has_broken: true },
+                    ToRuntime::Finish | ToRuntime::Open(_) => Event::RuntimeLost { stream: id, has_broken: false },
+                },
+            );
+        }
+    }
+
+    pub(super) fn reach_opening(&mut self, id: StreamId, open: v1::Open) -> Result<(), Violation> {
+        // The service has the newest process that runs.
+        let run = self.runtimes.keys().next_back().copied();
+        let sizes = self.plan.runtime.sizes.responses;
+        let Some(line) = self.streams.lines.get_mut(&id) else { return Ok(()) };
+        line.runtime = run;
+        match run.and_then(|run| self.runtimes.get_mut(&run)) {
+            Some(runtime) => {
+                runtime.open(id, open, sizes);
+                let run = runtime.run;
+                self.say(id, Said::Connected);
+                self.wake_at(Sleeper::Runtime(run), self.now + SOON);
+            }
+            None => self.say(id, Said::Ended(RuntimeError::Close)),
+        }
+        Ok(())
+    }
+
+    pub(super) fn reach_runtime(&mut self, id: StreamId, message: process_request::Message) -> Result<(), Violation> {
+        let run = self.streams.lines.get(&id).and_then(|line| line.runtime);
+        if let Some(runtime) = run.and_then(|run| self.runtimes.get_mut(&run)) {
+            runtime.request(id, message);
+            let run = runtime.run;
+            self.wake_at(Sleeper::Runtime(run), self.now + SOON);
+        }
+        Ok(())
+    }
+
+    pub(super) fn lose_runtime(&mut self, id: StreamId, has_broken: bool) -> Result<(), Violation> {
+        let run = self.streams.lines.get(&id).and_then(|line| line.runtime);
+        if let Some(runtime) = run.and_then(|run| self.runtimes.get_mut(&run)) {
+            runtime.close(id, has_broken);
+            let run = runtime.run;
+            self.wake_at(Sleeper::Runtime(run), self.now + SOON);
+        }
+        if has_broken {
+            self.streams.lines.remove(&id);
+        }
+        Ok(())
+    }
+
+    /// Something comes to a bridge on a stream.
+    fn say(&mut self, id: StreamId, said: Said) {
+        let now = self.now;
+        if let Some(line) = self.streams.lines.get_mut(&id) {
+            let at = self.network.arrival(Between::BridgeAndRuntime, &mut line.down, now);
+            self.queue.plan(at, Event::ToBridge(id, Box::new(said)));
+        }
+    }
+
+    pub(super) fn reach_bridge(&mut self, id: StreamId, said: Said) -> Result<(), Violation> {
+        let Some(run) = self.streams.lines.get(&id).map(|line| line.bridge) else { return Ok(()) };
+        if let Some(bridge) = self.bridges.get_mut(&run) {
+            bridge.hear(id, said);
+            self.wake_at(Sleeper::Bridge(run), self.now + SOON);
+        }
+        Ok(())
+    }
+
+    /// Passes on what a runtime did.
+    pub(super) fn pass_on(&mut self, run: RunId, done: runtime::Done) {
+        for (id, message) in done.to_bridge {
+            self.say(
+                id,
+                match message {
+                    Ok(message) => Said::Message(message),
+                    Err(status) => Said::Ended(RuntimeError::End(Box::new(status))),
+                },
+            );
+        }
+        for id in done.closed {
+            self.say(id, Said::Ended(RuntimeError::Close));
+        }
+        for (life, errand) in done.errands {
+            self.algorithms.errand(run, life, errand, self.now);
+        }
+        self.wake_algorithms();
+        for (id, answer) in done.answers {
+            self.send_answer(id, answer);
+        }
+    }
+
+    /// The process of a runtime died.
+    pub(super) fn break_streams(&mut self, run: RunId) {
+        let lines = self.streams.lines.iter();
+        let ids: Vec<StreamId> = lines.filter(|(_, line)| line.runtime == Some(run)).map(|(id, _)| *id).collect();
+        for id in ids {
+            self.say(id, Said::Ended(RuntimeError::Close));
+        }
+    }
+
+    /// The process of a bridge died.
+    pub(super) fn abandon_streams(&mut self, run: RunId) {
+        let now = self.now;
+        let lines = self.streams.lines.iter_mut();
+        for (id, line) in lines.filter(|(_, line)| line.bridge == run) {
+            let at = self.network.arrival(Between::BridgeAndRuntime, &mut line.up, now);
+            self.queue.plan(at, Event::RuntimeLost { stream: *id, has_broken: true });
+        }
+    }
+
+    /// The connections between bridges and runtimes break: both ends notice.
+    pub(super) fn break_runtime_connections(&mut self) -> Result<(), Violation> {
+        self.tell(&Fact::Injected("network: connection to the runtime reset"))?;
+        let ids: Vec<StreamId> = self.streams.lines.keys().copied().collect();
+        for id in ids {
+            self.say(id, Said::Ended(RuntimeError::Close));
+            let later = self.network.one_way();
+            self.queue.plan(self.now + later, Event::RuntimeLost { stream: id, has_broken: true });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,91 @@
+//! The end of a run: the faults are over, and the system has to settle.
+
+use std::time::Duration;
+
+use super::{CLIENT_ID, Event, World};
+use crate::{
+    facts::{Fact, Time, Violation},
+    process::runtime::{Answer, Call},
+    publisher::Publisher,
+};
+
+/// Time between two looks.
+const LOOK: Duration = Duration::from_secs(2);
+/// Looks in a row at which everything was quiet, until the run ends.
+const QUIET: u32 = 3;
+/// Longest time from the end of the faults to that: longer than every pause, patience and deadline of the system together.
+const LONGEST: Duration = Duration::from_mins(20);
+
+/// How far the system has settled.
+#[derive(Default)]
+pub(super) struct Settling {
+    since: Option<Time>,
+    quiet: u32,
+}
+
+impl World<'_> {
+    pub(super) fn end_faults(&mut self) -> Result<(), Violation> {
+        self.faults.end();
+        self.network.heal();
+        self.broker.end_faults(self.now);
+        self.see_to_broker()?;
+        self.algorithms.recover();
+        self.frozen.clear();
+        self.crashes.clear();
+        for run in self.bridges.keys().copied().collect::<Vec<_>>() {
+            self.wake_at(super::Sleeper::Bridge(run), self.now);
+        }
+        for run in self.runtimes.keys().copied().collect::<Vec<_>>() {
+            self.wake_at(super::Sleeper::Runtime(run), self.now);
+        }
+        self.operator.finish(self.now);
+        self.wake_operator();
+        self.tell(&Fact::FaultsEnded)?;
+        self.settling.since = Some(self.now);
+        self.queue.plan(self.now + LOOK, Event::Look);
+        Ok(())
+    }
+
+    /// Looks whether the system has settled.
+    pub(super) fn look(&mut self) -> Result<(), Violation> {
+        let (runtime_ready, bridge_ready) = (self.is_runtime_ready(), self.is_bridge_ready());
+        let waiting = self.broker.waiting(CLIENT_ID);
+        let is_quiet = runtime_ready
+            && bridge_ready
+            && waiting.is_empty()
+            && self.operator.is_idle()
+            && self.publishers.iter().all(Publisher::is_finished);
+        self.settling.quiet = if is_quiet { self.settling.quiet + 1 } else { 0 };
+        let is_late = self.settling.since.is_some_and(|since| self.now >= since + LONGEST);
+        if self.settling.quiet < QUIET && !is_late {
+            self.queue.plan(self.now + LOOK, Event::Look);
+            return Ok(());
+        }
+        let account = self.last_account()?;
+        let settled = Fact::Settled { account: account.map(Box::new), runtime_ready, bridge_ready, waiting };
+        self.is_over = true;
+        self.tell(&settled)
+    }
+
+    fn is_runtime_ready(&self) -> bool {
+        self.runtimes.len() == 1 && self.runtimes.values().all(|runtime| runtime.readiness().missing().is_empty())
+    }
+
+    fn is_bridge_ready(&self) -> bool {
+        self.bridges.len() == 1 && self.bridges.values().all(|bridge| bridge.readiness().missing().is_empty())
+    }
+
+    /// Asks the runtime for the account, past network and queue.
+    fn last_account(&mut self) -> Result<Option<intuition_api::v1::AccountResponse>, Violation> {
+        let clocks = self.clocks();
+        let Some(runtime) = self.runtimes.values_mut().next_back() else { return Ok(None) };
+        runtime.call(u64::MAX, Call::Account);
+        let done = runtime.work(clocks, &mut super::Crash::default());
+        self.see_to_disk()?;
+        let answers = done.map(|done| done.answers).unwrap_or_default();
+        Ok(answers.into_iter().find_map(|(id, answer)| match answer {
+            Answer::Account(account) if id == u64::MAX => Some(*account),
+            _ => None,
+        }))
+    }
+}
