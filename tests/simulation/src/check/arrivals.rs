@@ -65,7 +65,8 @@ impl Arrivals {
         self.clock += 1;
         let deliveries = self.delivered.entry((connection, message)).or_default();
         deliveries.push((packet_id, self.clock));
-        quotes.copied(message, deliveries.len() as u64);
+        let packets: BTreeSet<u16> = deliveries.iter().map(|(packet_id, _)| *packet_id).collect();
+        quotes.copied(message, packets.len() as u64);
     }
 
     /// A bridge handed a delivery to the runtime.
