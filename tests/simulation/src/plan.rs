@@ -95,6 +95,9 @@ pub struct Plan {
     pub crashes: u32,
     /// Calls of the operator that change something.
     pub calls: u32,
+    /// Processes of the release before take their turns. The window is that of production then: with a bridge that does not
+    /// report acknowledgements, no more than the window is promised.
+    pub mixes_releases: bool,
     /// Bridges.
     pub bridge: BridgePlan,
     /// Runtimes.
@@ -116,7 +119,8 @@ impl Plan {
         let message_ticks = draw.random_range(publisher::LONGEST..=10);
         // At least one message fits; the runtime keeps twice what a bridge may hold.
         let ticks = message_ticks + draw.random_range(1..=24_usize);
-        let window = (2 * ticks as u64).max(16);
+        let mixes_releases = draw.random_bool(0.15);
+        let window = if mixes_releases { EngineSizes::DESIGN.window } else { (2 * ticks as u64).max(16) };
         let page = draw.random_range(1..=16);
         Self {
             seed,
@@ -127,6 +131,7 @@ impl Plan {
             faults: draw.random_range(4..=14),
             crashes: draw.random_range(1..=5),
             calls: draw.random_range(0..=8),
+            mixes_releases,
             bridge: BridgePlan {
                 limits: Limits {
                     unacknowledged: Bounds { ticks, message_ticks, bytes: draw.random_range(8 << 10..=1 << 20) },
@@ -178,6 +183,7 @@ impl Plan {
             faults: draw.random_range(0..=6),
             crashes: draw.random_range(0..=3),
             calls: draw.random_range(0..=4),
+            mixes_releases: false,
             bridge: BridgePlan {
                 limits: Limits::default(),
                 connection: mqtt::Sizes::default(),

@@ -203,7 +203,11 @@ pub(super) fn fits(place: &Place, row: &WindowRow) -> bool {
     match &quote.identity {
         Identity::Numbered { source, seq } => row.source == *source && row.seq == Some(*seq),
         Identity::Id(id) => row.id == *id,
-        Identity::NumberAlone(seq) => row.source.is_empty() && row.id.is_empty() && row.seq == Some(*seq),
+        // Without a content hash, as from v0.1.0, a number alone identifies nothing.
+        Identity::NumberAlone(seq) => {
+            let is_nameless = row.source.is_empty() && row.id.is_empty();
+            is_nameless && (row.seq == Some(*seq) || (row.seq.is_none() && row.content_sha256.is_none()))
+        }
         Identity::Bare => row.id.is_empty() && row.seq.is_none(),
     }
 }

@@ -16,6 +16,7 @@ use prometheus_client::registry::Registry;
 
 use super::client::{Client, Wish};
 use crate::{
+    broker::ClientPacket,
     facts::{Fact, RunId},
     plan::Plan,
     storage::ACCOUNT,
@@ -218,7 +219,11 @@ impl Bridge {
     fn note(&mut self, event: &Event) {
         match event {
             Event::Connected { .. } | Event::Disconnected(_) => self.unacknowledged = 0,
-            Event::Message(message) if message.packet_id > 0 => self.unacknowledged += 1,
+            Event::Message(message)
+                if !self.clients.first().is_some_and(|client| client.is_void(message.packet_id)) =>
+            {
+                self.unacknowledged += 1;
+            }
             _ => {}
         }
     }
@@ -272,7 +277,10 @@ impl Bridge {
     fn take_wishes(&mut self, done: &mut Done) {
         for (index, client) in self.clients.iter_mut().enumerate() {
             for wish in client.take_wishes() {
-                if index == SUBSCRIBING && matches!(&wish, Wish::Send(_, crate::broker::ClientPacket::Puback { .. })) {
+                if index == SUBSCRIBING
+                    && let Wish::Send(_, ClientPacket::Puback { packet_id }) = &wish
+                    && !client.take_void(*packet_id)
+                {
                     self.unacknowledged = self.unacknowledged.saturating_sub(1);
                 }
                 done.wishes.push((index, wish));

@@ -95,7 +95,9 @@ impl Faults {
             let drawn = WEIGHTS.choose_weighted(&mut rng, |(_, weight)| *weight);
             let fault = drawn.map_or(Fault::ResetBroker, |(fault, _)| *fault);
             // Ledgers of the size of production are not copied.
-            if plan.scale == Scale::Small || !matches!(fault, Fault::SaveLedger | Fault::RestoreLedger) {
+            let is_large = plan.scale == Scale::Real && matches!(fault, Fault::SaveLedger | Fault::RestoreLedger);
+            let is_left_out = is_large || fault == Fault::Release && !plan.mixes_releases;
+            if !is_left_out {
                 times.push((at(&mut rng), fault));
             }
         }
