@@ -45,6 +45,8 @@ pub(super) struct Rows {
     last: BTreeMap<Class, u64>,
     /// Rows by subject, as indices.
     by_subject: BTreeMap<Subject, Vec<usize>>,
+    /// Delivery and place of the last row of each run of a bridge.
+    reached: BTreeMap<u64, (u64, u32)>,
     identities: Identities,
     numbers: Numbers,
     decided: Decided,
@@ -60,6 +62,7 @@ impl Rows {
             lines: Vec::new(),
             last: BTreeMap::new(),
             by_subject: BTreeMap::new(),
+            reached: BTreeMap::new(),
             identities: Identities::default(),
             numbers: Numbers::default(),
             decided: Decided::default(),
@@ -76,6 +79,7 @@ impl Rows {
             missing.extend(self.note(row, subject, quotes)?);
         }
         self.decided.end(changes)?;
+        self.numbers.check_marks(changes)?;
         numbers::compare(&missing, &changes.gaps)?;
         self.counters.commit(changes)
     }
@@ -103,6 +107,14 @@ impl Rows {
             promise::ONE_OUTCOME,
             "{shown} has ordinal {}, should be {expected}: ordinals have no holes",
             row.ordinal
+        );
+        let reached = self.reached.get(&row.run).copied().unwrap_or_default();
+        hold!(
+            (row.delivery, row.index) > reached,
+            promise::ORDER,
+            "{shown} follows an outcome of delivery {}, place {}, of the same bridge",
+            reached.0,
+            reached.1
         );
         let subject = subject(place, row.payload_sha256, row.index);
         let before = self.by_subject.get(&subject).map_or(0, Vec::len) as u64;
@@ -188,6 +200,7 @@ impl Rows {
     fn keep(&mut self, row: WindowRow, subject: Subject) -> Result<(), u64> {
         self.identities.take(&row, subject, self.window)?;
         self.last.insert(row.class, row.ordinal);
+        self.reached.insert(row.run, (row.delivery, row.index));
         self.by_subject.entry(subject).or_default().push(self.lines.len());
         self.counters.note(&row);
         self.lines.push(Line { row, subject });
