@@ -23,7 +23,10 @@ mod tests;
 
 use algo_runtime::ledger::{Changes, Snapshot};
 
-use self::{arrivals::Arrivals, books::Books, calls::Calls, outbox::Outbox, quotes::Quotes, rest::Rest, rows::Rows, settled::End};
+use self::{
+    arrivals::Arrivals, books::Books, calls::Calls, outbox::Outbox, quotes::Quotes, rest::Rest, rows::Rows,
+    settled::End,
+};
 use crate::facts::{Fact, Replaced, RunId, Time, Violation};
 
 /// Names of the promises, as in [`Violation::promise`].

@@ -7,11 +7,7 @@ mod forms;
 mod ids;
 mod order;
 
-use std::{
-    cell::Cell,
-    collections::BTreeMap,
-    rc::Rc,
-};
+use std::{cell::Cell, collections::BTreeMap, rc::Rc};
 
 use algo_runtime::ledger::{Changes, OutboxContent, OutboxRow, Snapshot, WindowRow};
 use intuition_api::v1;
@@ -351,9 +347,10 @@ impl Outbox {
             "{count} entries of the outbox were never published, and {given_up} are counted as undeliverable; one: {}",
             example.map_or("", |item| &item.key)
         );
+        // A consumer drops ids that come again.
         let unseen = self.decisions.iter().find(|item| !item.is_consumed.get());
         hold!(
-            unseen.is_none() || !self.has_consumer || !broker_whole,
+            unseen.is_none() || !self.has_consumer || !broker_whole || self.ids.come_again,
             promise::PUBLISHED,
             "no consumer received a decision, although the broker never ended: {}",
             unseen.map_or("", |item| &item.key)

@@ -135,9 +135,9 @@ impl Quotes {
         self.by_trade.get(&(symbol.to_owned(), units(price, PRICE_PLACES)?)).copied()
     }
 
-    /// Whether another quote has the same identity.
-    pub(super) fn is_shared(&self, topic: &str, identity: &Identity) -> bool {
-        self.by_identity.get(&(topic.to_owned(), identity.clone())).is_some_and(|serials| serials.len() > 1)
+    /// All quotes with an identity.
+    pub(super) fn of_identity(&self, topic: &str, identity: &Identity) -> impl Iterator<Item = Serial> {
+        self.by_identity.get(&(topic.to_owned(), identity.clone())).into_iter().flatten().copied()
     }
 
     /// The bodies with this payload.

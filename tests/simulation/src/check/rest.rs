@@ -60,7 +60,8 @@ impl Rest {
         same(run, "the last numbers of the sources", &found.marks, &self.marks)?;
         same(run, "the conflicts of the sources", &found.conflicts, &self.conflicts)?;
         same(run, "the sales by hand without an outcome", &found.unsettled, &self.unsettled)?;
-        let are_last = self.requests.ends_with(&found.requests) && found.requests.is_empty() == self.requests.is_empty();
+        let are_last =
+            self.requests.ends_with(&found.requests) && found.requests.is_empty() == self.requests.is_empty();
         hold!(
             are_last,
             promise::DURABLE,
@@ -77,9 +78,8 @@ impl Rest {
     }
 
     fn of(snapshot: &Snapshot) -> Self {
-        let mark = |mark: &algo_runtime::ledger::Mark| {
-            ((mark.channel.clone(), mark.source.clone()), (mark.seq, mark.index))
-        };
+        let mark =
+            |mark: &algo_runtime::ledger::Mark| ((mark.channel.clone(), mark.source.clone()), (mark.seq, mark.index));
         Self {
             state: snapshot.state.clone(),
             settings: snapshot.settings.clone(),

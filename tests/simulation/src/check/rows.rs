@@ -165,7 +165,7 @@ impl Rows {
         );
         if reason == "IdentityConflict" {
             hold!(
-                quotes.is_shared(&row.channel, &quote.identity) || self.identities.is_of_unusable(row),
+                quotes.of_identity(&row.channel, &quote.identity).count() > 1 || self.identities.is_of_unusable(row),
                 promise::DEAD_LETTERS,
                 "{shown}: no other quote has the identity of quote {}, {:?}",
                 quote.serial,
