@@ -273,7 +273,7 @@ impl Engine {
         }
         self.pending.trading = self.trading.take_change();
         self.pending.closing = self.closing.take_changes();
-        self.pending.evict = self.identities.evict(self.load.ticks());
+        self.pending.evict = self.identities.evict(self.recognised());
         let (marks, sources) = self.sources.take_changes();
         self.pending.marks =
             marks.into_iter().map(|mark| ((mark.channel.clone(), mark.source.clone()), mark)).collect();

@@ -331,6 +331,6 @@ fn quotes_recognised_ahead_beyond_the_window_are_decided_once_and_answered() {
         let told = wired.told();
         assert_eq!((kinds(&told), told.entries.len()), (vec![Kind::Denied; 60], 0), "again: {again}");
         assert_eq!(wired.bench.engine.tally().count(counter::DENIED), 60, "again: {again}");
-        assert_eq!(wired.bench.engine.load.ticks(), 0);
+        assert_eq!(wired.bench.engine.recognised(), 0);
     }
 }
