@@ -1,8 +1,8 @@
 //! A place in memory for a ledger, which outlasts the processes that open it, as a volume outlasts pods.
 //!
-//! What the rules of files are for [`sqlite`](crate::ledger::sqlite) holds here: an opening takes the next epoch, an earlier
-//! one can commit nothing from then on, and a ledger that was put in the place of an open one is not written by the process
-//! that has the other open.
+//! The rules are those of files (see [`sqlite`](crate::ledger::sqlite)): an opening takes the next epoch, and earlier openings can
+//! commit nothing more. A process that opened a ledger goes on
+//! to write to it after it was replaced.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -11,7 +11,7 @@ use crate::ledger::{
     Changes, IdQuery, JournalEntry, Ledger, LedgerError, OutboxPage, OutboxRow, PacketQuery, Snapshot, WindowRow,
 };
 
-/// The ledger as the one file of a volume.
+/// The ledger, as a file of the volume.
 type File = Arc<Mutex<MemoryLedger>>;
 
 /// See the module. Clones are the same place.
@@ -48,7 +48,7 @@ impl MemoryVolume {
         lock(&lock(&self.0)).clone()
     }
 
-    /// Puts a ledger, an older copy perhaps, in the place of the one that is there.
+    /// Replaces the ledger, for example by an older copy.
     pub fn put_back(&self, ledger: MemoryLedger) {
         *lock(&self.0) = Arc::new(Mutex::new(ledger));
     }
@@ -91,7 +91,7 @@ impl Ledger for OpenedLedger {
         if Arc::ptr_eq(&lock(&self.volume.0), &self.file) {
             return Ok(());
         }
-        let finding = "another ledger was put in its place; the next start takes that one as it is".to_owned();
+        let finding = "the ledger was replaced; the next start opens the new one as it is".to_owned();
         Err(LedgerError::Displaced { path: super::PATH.to_owned(), finding })
     }
 
