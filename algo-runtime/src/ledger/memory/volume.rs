@@ -1,8 +1,7 @@
 //! A place in memory for a ledger, which outlasts the processes that open it, as a volume outlasts pods.
 //!
 //! The rules are those of files (see [`sqlite`](crate::ledger::sqlite)): an opening takes the next epoch, and earlier openings can
-//! commit nothing more. A process that opened a ledger goes on
-//! to write to it after it was replaced.
+//! commit nothing more. A process that opened a ledger goes on to write to it after it was replaced.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
