@@ -1,6 +1,6 @@
-//! What has to be published, and what was.
+//! Entries that have to be published, and publications.
 //!
-//! An entry of the outbox is known by what a consumer sees of it: a decision by all its fields, a dead letter by its
+//! An entry of the outbox is known by its published form: a decision by all its fields, a dead letter by its
 //! reasons, size and hash, an algorithm's own message by its channel and payload. Equal entries are one item.
 
 mod forms;
@@ -256,7 +256,7 @@ impl Outbox {
         hold!(
             item.is_some(),
             promise::PUBLISHED,
-            "a consumer received on {topic:?} what the broker never took: {}",
+            "a consumer received a message on {topic:?} that the broker never took: {}",
             String::from_utf8_lossy(payload)
         );
         if let Some(item) = item {
@@ -287,7 +287,7 @@ impl Outbox {
         hold!(
             found <= known,
             promise::PUBLISHED,
-            "bridge run {bridge} is told that positions up to {found} are published, of {known}"
+            "bridge run {bridge} received published_through {found}, of {known} positions"
         );
         Ok(())
     }

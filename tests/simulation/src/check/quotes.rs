@@ -1,4 +1,4 @@
-//! What publishers made and the broker took: messages, quotes, and how often each quote may have an outcome.
+//! Messages and quotes that the broker took from publishers, and how often each quote may have an outcome.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,7 +17,7 @@ use crate::facts::{Body, Identity, Loss, MessageId, Place, Quote, Serial, Violat
 /// SHA-256 of a payload.
 pub(super) type Hash = [u8; 32];
 
-/// What can have an outcome.
+/// A thing that has outcomes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Subject {
     /// A quote.
@@ -189,7 +189,7 @@ impl Quotes {
     }
 }
 
-/// What a place is counted as.
+/// The subject of a place.
 pub(super) fn subject(place: &Place, hash: Hash, index: u32) -> Subject {
     match place {
         Place::Quote(quote) => Subject::Quote(quote.serial),

@@ -19,7 +19,7 @@ const DECISIONS: &str = "intuition/desk/a/decisions";
 const LETTERS: &str = "intuition/desk/a/dead-letter";
 const NANOS: i64 = 1_767_323_045_678_000;
 
-/// A story as far as it is told.
+/// A story that is being written.
 #[derive(Debug, Clone)]
 pub(super) struct Story {
     pub(super) facts: Vec<Fact>,
