@@ -70,6 +70,9 @@ pub struct Inflight {
     ended: u64,
     /// The first connection of the broker's session: packet ids from before it mean nothing.
     session_since: u64,
+    /// The connection at the time at which the stream was opened. Before that another bridge may have had the session and the
+    /// runtime, for so long that the runtime has forgotten what it decided.
+    before_stream: u64,
     ticks: usize,
     bytes: usize,
     open: usize,
@@ -98,6 +101,7 @@ impl Inflight {
             epoch: 0,
             ended: 0,
             session_since: 0,
+            before_stream: 0,
             ticks: 0,
             bytes: 0,
             open: 0,
@@ -181,9 +185,11 @@ impl Inflight {
         if epoch < self.session_since { 0 } else { packet_id }
     }
 
-    /// A new stream: what has no outcome is to be sent again, under its number. It has a marker of its own.
+    /// A new stream: what has no outcome is to be sent again, under its number, but for what the broker sends again itself. It has
+    /// a marker of its own.
     pub const fn stream_opened(&mut self) {
         self.unsent = self.first;
+        self.before_stream = self.epoch;
         self.under_way = 0;
         self.marker = None;
     }
@@ -210,7 +216,9 @@ impl Inflight {
     }
 
     /// The next deliveries for the runtime, of at most `max_bytes` in their encoded form, or a single larger one. A message
-    /// with `is_copy` is a further copy of another: it counts as done and is not sent.
+    /// with `is_copy` is a further copy of another: it counts as done and is not sent. The same goes for a message whose connection
+    /// is older than the stream and has ended: the next connection brings it again if the session lasts, and the message waits
+    /// until that is known.
     pub fn next_batch(
         &mut self,
         max_deliveries: usize,
@@ -223,12 +231,12 @@ impl Inflight {
             if self.marker.is_some_and(|(_, behind)| behind <= number) {
                 break;
             }
-            let Some(entry) = self.at(number) else { break };
+            let Some(entry) = self.at(number).filter(|entry| !self.waits_for_connection(entry)) else { break };
             let State::Open(arrival) = &entry.state else {
                 self.unsent += 1;
                 continue;
             };
-            if is_copy(arrival) {
+            if self.comes_again(entry) || is_copy(arrival) {
                 self.settle(number, Ranges::default());
                 self.unsent += 1;
                 continue;
@@ -237,7 +245,7 @@ impl Inflight {
             if !batch.is_empty() && bytes + encoded > max_bytes {
                 break;
             }
-            let interrupted = packet_id != 0 && arrival.epoch <= self.ended;
+            let interrupted = self.is_interrupted(entry);
             batch.push(Delivery { interrupted, ..arrival.delivery(number, packet_id) });
             self.unsent += 1;
             self.under_way += encoded;
@@ -256,9 +264,24 @@ impl Inflight {
         self.first < self.unacknowledged
     }
 
-    /// Whether something waits to be sent.
+    /// Whether something waits to be sent, and for nothing else.
     pub fn has_unsent(&self) -> bool {
-        self.at(self.unsent).is_some()
+        self.at(self.unsent).is_some_and(|entry| !self.waits_for_connection(entry))
+    }
+
+    /// The connection that it came on has ended, and the broker has it in the session.
+    const fn is_interrupted(&self, entry: &Entry) -> bool {
+        entry.packet_id != 0 && entry.epoch <= self.ended
+    }
+
+    /// The broker sends it again on the next connection, and nothing shows whether another bridge had it meanwhile.
+    const fn comes_again(&self, entry: &Entry) -> bool {
+        self.is_interrupted(entry) && entry.epoch <= self.before_stream && matches!(entry.state, State::Open(_))
+    }
+
+    /// The same, as long as the next connection may still show that the session is gone, and the message with it.
+    const fn waits_for_connection(&self, entry: &Entry) -> bool {
+        self.comes_again(entry) && self.epoch == self.ended
     }
 
     /// The runtime's outcome of a delivery, with the outbox positions in it.
