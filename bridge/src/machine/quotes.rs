@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use intuition_api::v1::{Delivery, Filter};
-use intuition_common::backoff::Backoff;
+use intuition_common::{
+    backoff::Backoff,
+    planted::{self, Fault},
+};
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
@@ -72,13 +75,13 @@ impl Quotes {
 
     pub(super) fn take(&mut self, message: Incoming, now_micros: i64, metrics: &Metrics) {
         metrics.inbound.received(message.payload.len(), message.duplicate);
-        if message.retained {
+        if message.retained && !planted::is(Fault::RetainedTraded) {
             metrics.retained.inc();
             self.inflight.pass(message.epoch, message.packet_id, now_micros);
             return;
         }
         // A letter that came back as a quote would become a letter again, without end.
-        if render::is_dead_letter(&message.user_properties) {
+        if render::is_dead_letter(&message.user_properties) && !planted::is(Fault::DeadLettersRead) {
             metrics.dead_letters_passed.inc();
             self.inflight.pass(message.epoch, message.packet_id, now_micros);
             return;
@@ -99,7 +102,7 @@ impl Quotes {
         let arrival = Arrival {
             epoch: message.epoch,
             packet_id: message.packet_id,
-            duplicate: message.duplicate,
+            duplicate: message.duplicate && !planted::is(Fault::DupDropped),
             replay: envelope.is_replay(),
             sparse: envelope.is_sparse(),
             ticks: parsed.ticks,
