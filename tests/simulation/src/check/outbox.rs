@@ -4,6 +4,7 @@
 //! reasons, size and hash, an algorithm's own message by its channel and payload. Equal entries are one item.
 
 mod forms;
+mod turns;
 
 use std::{
     cell::Cell,
@@ -14,6 +15,7 @@ use std::{
 use algo_runtime::ledger::{Account, Changes, LedgerIds, OutboxContent, OutboxRow, Snapshot, WindowRow};
 use intuition_api::v1;
 
+use self::turns::Turns;
 use super::{hold, promise};
 use crate::facts::{RunId, Time, Violation};
 
@@ -67,6 +69,7 @@ pub(super) struct Outbox {
     highest: u64,
     /// Refusals on topics that are no dead letters and no data since there was no hole.
     refusals: u64,
+    turns: Turns,
     /// The broker refused a dead letter, or an algorithm's own message.
     refused_letters: bool,
     refused_data: bool,
@@ -276,6 +279,23 @@ impl Outbox {
         self.refused_data |= topic.contains("/data/");
     }
 
+    /// A bridge handed a publication to its connection.
+    pub(super) fn publishing(&mut self, bridge: RunId, topic: &str, payload: &[u8]) -> Result<(), Violation> {
+        let Some(item) = self.published_as(topic, payload) else { return Ok(()) };
+        self.turns.begun(bridge, &item)
+    }
+
+    /// A bridge received the broker's refusal.
+    pub(super) fn refused_to(&mut self, bridge: RunId, topic: &str, payload: &[u8]) {
+        if let Some(item) = self.published_as(topic, payload) {
+            self.turns.refused(bridge, &item);
+        }
+    }
+
+    fn published_as(&self, topic: &str, payload: &[u8]) -> Option<Rc<Item>> {
+        self.items.get(&forms::published(topic, payload)?).cloned()
+    }
+
     pub(super) fn consumed(&mut self, topic: &str, payload: &[u8]) -> Result<(), Violation> {
         self.has_consumer = true;
         let Some(key) = forms::published(topic, payload) else { return Ok(()) };
@@ -323,6 +343,7 @@ impl Outbox {
 
     pub(super) fn ledger_replaced(&mut self) {
         (self.awaits_bridge, self.ever_replaced) = (true, true);
+        self.turns.clear();
     }
 
     /// A bridge opened a stream.
