@@ -25,6 +25,8 @@ use crate::{
 
 pub(super) struct Quotes {
     epoch: u64,
+    /// The first connection of the broker's session.
+    session_since: u64,
     pub(super) inflight: Inflight,
     /// Bytes of the largest delivery in its encoded form.
     delivery_bytes: usize,
@@ -45,6 +47,7 @@ impl Quotes {
     pub(super) fn new(own: Vec<String>, limits: &Limits, seed: u64) -> Self {
         Self {
             epoch: 0,
+            session_since: 0,
             inflight: Inflight::new(limits.unacknowledged),
             delivery_bytes: limits.delivery_bytes,
             subscriptions: Subscriptions::new(own),
@@ -58,6 +61,9 @@ impl Quotes {
 
     pub(super) fn connected(&mut self, epoch: u64, session_present: bool, takes_identifiers: bool) -> Vec<Step> {
         self.epoch = epoch;
+        if !session_present {
+            self.session_since = epoch;
+        }
         self.takes_identifiers = takes_identifiers;
         self.inflight.connected(epoch, session_present);
         self.subscriptions.connected(session_present)
@@ -121,9 +127,14 @@ impl Quotes {
         if self.inflight.under_way() >= limits.batches * limits.batch_bytes {
             return Vec::new();
         }
-        let subscriptions = &self.subscriptions;
+        let (subscriptions, session_since) = (&self.subscriptions, self.session_since);
         self.inflight.next_batch(limits.batch_deliveries, limits.batch_bytes, |arrival| {
-            let is_copy = subscriptions.is_copy(&arrival.topic, &arrival.subscription_ids);
+            let (topic, ids) = (&arrival.topic, &arrival.subscription_ids);
+            let is_copy = if arrival.epoch < session_since {
+                subscriptions.is_copy_of_lost_session(topic, ids)
+            } else {
+                subscriptions.is_copy(topic, ids)
+            };
             if is_copy {
                 metrics.overlaps.inc();
             }
