@@ -71,7 +71,7 @@ impl Engine {
         let has_gone_back = match self.ledger_ids.known(&open.ledger_id) {
             Known::Newest => {
                 self.take_report(report, last, ledger)?;
-                let is_behind = highest(report) > last;
+                let is_behind = highest(report).max(open.last_position) > last;
                 if is_behind {
                     self.take_ledger_id(new_id, last);
                 }

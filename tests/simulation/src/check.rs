@@ -6,7 +6,8 @@
 //!
 //! - `books`: the money. `rows`: outcomes, gaps, and the decisions that they name. `outbox`: what is published.
 //! - `arrivals`: messages from the broker to their acknowledgement. `quotes`: what publishers made.
-//! - `calls`: trading state, sales by hand, and calls that were confirmed. `settled`: the end of a run.
+//! - `calls`: trading state, sales by hand, and calls that were confirmed. `rest`: everything else that a ledger keeps.
+//! - `settled`: the end of a run.
 
 mod amounts;
 mod arrivals;
@@ -14,6 +15,7 @@ mod books;
 mod calls;
 mod outbox;
 mod quotes;
+mod rest;
 mod rows;
 mod settled;
 #[cfg(test)]
@@ -21,7 +23,10 @@ mod tests;
 
 use algo_runtime::ledger::{Changes, Snapshot};
 
-use self::{arrivals::Arrivals, books::Books, calls::Calls, outbox::Outbox, quotes::Quotes, rows::Rows, settled::End};
+use self::{
+    arrivals::Arrivals, books::Books, calls::Calls, outbox::Outbox, quotes::Quotes, rest::Rest, rows::Rows,
+    settled::End,
+};
 use crate::facts::{Fact, Replaced, RunId, Time, Violation};
 
 /// Names of the promises, as in [`Violation::promise`].
@@ -30,6 +35,8 @@ pub mod promise {
     pub const BOOKS: &str = "books";
     /// One quote, one outcome.
     pub const ONE_OUTCOME: &str = "one-outcome";
+    /// Quotes are decided in the order in which the broker delivered them.
+    pub const ORDER: &str = "order";
     /// No message is acknowledged before its outcome is durable and published.
     pub const ACKNOWLEDGED: &str = "acknowledged";
     /// Every decision is published, in order, under one id and with one content, and nothing else is.
@@ -90,6 +97,7 @@ pub struct Checker {
     outbox: Outbox,
     arrivals: Arrivals,
     calls: Calls,
+    rest: Rest,
     end: End,
     /// The run that opened the ledger last.
     writer: Option<RunId>,
@@ -108,6 +116,7 @@ impl Checker {
             outbox: Outbox::new(bounds.least_trial),
             arrivals: Arrivals::default(),
             calls: Calls::default(),
+            rest: Rest::default(),
             end: End::default(),
             writer: None,
             replaced: None,
@@ -193,12 +202,14 @@ impl Checker {
             self.rows.go_back(snapshot)?;
             self.outbox.go_back(snapshot)?;
             self.calls.go_back(snapshot);
+            self.rest.go_back(snapshot);
             return Ok(());
         }
         self.books.compare(run, snapshot)?;
         self.rows.compare(run, snapshot)?;
         self.outbox.compare(run, snapshot)?;
-        self.calls.compare(run, snapshot)
+        self.calls.compare(run, snapshot)?;
+        self.rest.compare(run, snapshot)
     }
 
     fn committed(&mut self, run: RunId, changes: &Changes) -> Result<(), Violation> {
@@ -213,6 +224,7 @@ impl Checker {
         self.outbox.commit(changes, self.now)?;
         self.rows.commit(changes, &self.quotes, &self.outbox)?;
         self.calls.commit(changes);
+        self.rest.commit(changes);
         Ok(())
     }
 

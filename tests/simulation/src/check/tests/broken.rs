@@ -158,6 +158,31 @@ fn an_id_beyond_the_window_and_a_broker_with_an_older_file_are_no_fault() {
 }
 
 #[test]
+fn outcomes_out_of_order_and_last_numbers_without_an_outcome() {
+    let facts = with_commit(EntryKind::Sell, |changes| changes.window[0].delivery = 1);
+    assert_broken(&facts, promise::ORDER, "follows an outcome of delivery 1, place 0, of the same bridge");
+    let facts = with_commit(EntryKind::Buy, |changes| changes.marks.values_mut().for_each(|mark| mark.seq = 2));
+    assert_broken(&facts, promise::ONE_OUTCOME, "is recorded as 2, rank 0, and by its outcomes it is Some((1, 0))");
+}
+
+#[test]
+fn denials_of_a_state_that_is_not_in_force() {
+    let facts = |reason| {
+        let mut story = Story::begin();
+        let message = story.quote(1, 1, "3");
+        story.row(&message, outcome(Kind::Denied, reason));
+        story.count("denied", reason, 1);
+        story.commit();
+        story.answer();
+        story.acknowledge();
+        story.settle();
+        story.facts
+    };
+    assert_eq!(judged(&facts("TooSmall")), Ok(()));
+    assert_broken(&facts("Halted"), promise::STOP, "is denied Halted, and the trading state is TRADING_STATE_ACTIVE");
+}
+
+#[test]
 fn decisions_about_nothing_and_outcomes_about_other_decisions() {
     let price = |entry: &mut JournalEntry| entry.trade.as_mut().unwrap().event = "feed/9".to_owned();
     assert_broken(&with_entry(EntryKind::Buy, price), promise::ONE_OUTCOME, "names the event \"feed/9\"");
@@ -268,6 +293,7 @@ fn ids_that_come_again_with_other_content() {
                 }
                 let changes = Rc::make_mut(changes);
                 changes.window.iter_mut().for_each(|row| row.seq = Some(2));
+                changes.marks.values_mut().for_each(|mark| mark.seq = 2);
                 for row in &mut changes.outbox {
                     if let algo_runtime::ledger::OutboxContent::Decision(entry) = &mut row.content {
                         entry.trade.as_mut().unwrap().event = "feed/2".to_owned();
@@ -398,6 +424,11 @@ fn an_older_runtime_that_appends_and_a_ledger_that_lost_commits() {
     let at = facts.len() - 2;
     facts.insert(at, Fact::LedgerOpened { run: 2, snapshot: Rc::new(begin.snapshot.clone()) });
     assert_broken(&facts, promise::DURABLE, "found 1 journal entries, and 3 were committed");
+    let mut snapshot = good().snapshot;
+    snapshot.state.insert(("random".to_owned(), String::new()), vec![1]);
+    facts[at] = Fact::LedgerOpened { run: 2, snapshot: Rc::new(snapshot) };
+    assert_broken(&facts, promise::DURABLE, "found the saved state of the algorithm as");
+    facts[at] = Fact::LedgerOpened { run: 2, snapshot: Rc::new(begin.snapshot.clone()) };
     facts.insert(at, Fact::LedgerReplaced { replaced: Replaced::New });
     assert_broken(&facts, promise::DURABLE, "opened a new ledger, which has entries");
     facts[at + 1] = Fact::LedgerOpened { run: 2, snapshot: Rc::new(empty()) };

@@ -207,8 +207,9 @@ impl Story {
             outcome,
         };
         if let Some(seq) = row.seq.filter(|_| class == Class::Sequence) {
-            self.snapshot.marks =
-                vec![Mark { channel: row.channel.clone(), source: row.source.clone(), seq, ..Mark::default() }];
+            let mark = Mark { channel: row.channel.clone(), source: row.source.clone(), seq, ..Mark::default() };
+            self.pending.marks.insert((row.channel.clone(), row.source.clone()), mark.clone());
+            self.snapshot.marks = vec![mark];
         }
         self.snapshot.window.push(row.clone());
         self.pending.window.push(row);
