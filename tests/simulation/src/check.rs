@@ -157,6 +157,8 @@ impl Checker {
             }
             Fact::Publication { topic, payload, .. } => self.outbox.publication(topic, payload)?,
             Fact::Refused { topic, .. } => self.outbox.refused(topic),
+            Fact::Publishing { bridge, topic, payload } => self.outbox.publishing(*bridge, topic, payload)?,
+            Fact::RefusedTo { bridge, topic, payload } => self.outbox.refused_to(*bridge, topic, payload),
             Fact::Consumed { topic, payload } => self.outbox.consumed(topic, payload)?,
             Fact::LedgerReplaced { replaced } => {
                 self.replaced = Some(replaced.clone());

@@ -85,6 +85,8 @@ impl Recorder {
             | Fact::Acknowledged { .. }
             | Fact::Publication { .. }
             | Fact::Consumed { .. }
+            | Fact::Publishing { .. }
+            | Fact::RefusedTo { .. }
             | Fact::LedgerOpened { .. }
             | Fact::Sent { .. }
             | Fact::Started { .. }
