@@ -88,6 +88,7 @@ impl Recorder {
             | Fact::Publication { .. }
             | Fact::Consumed { .. }
             | Fact::LedgerOpened { .. }
+            | Fact::TradingAsked { .. }
             | Fact::Sent { .. }
             | Fact::Started { .. }
             | Fact::Measured { .. }
