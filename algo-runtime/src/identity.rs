@@ -241,8 +241,8 @@ impl Identities {
     }
 
     /// Takes outcomes beyond the windows' length out of memory. Returns those that leave the ledger as well, since the
-    /// broker cannot ask for them: of each class every row up to the ordinal. `waiting`: ticks that were taken and are not
-    /// answered, whose rows stay in memory.
+    /// broker cannot ask for them: of each class every row up to the ordinal. `waiting`: ticks that were recognised and
+    /// are not answered, whose rows stay in memory.
     pub fn evict(&mut self, waiting: usize) -> Vec<(Class, u64)> {
         self.window.evict(&self.retention, waiting)
     }

@@ -80,6 +80,11 @@ impl Closing {
         self.recognised
     }
 
+    /// The number of the tick recognised last.
+    pub(super) const fn recognised(&self) -> u64 {
+        self.recognised
+    }
+
     pub(super) fn is_unseen(&self, sid: &str) -> bool {
         self.unseen.contains(sid)
     }

@@ -44,7 +44,7 @@ pub(super) enum Decider {
 
 impl Decider {
     /// The algorithm of these settings: a built-in one at once, with what it saved; a backend by `link`, with what is to be
-    /// done about that. `chance`: seeds all that no parameter seeds.
+    /// done about that. `chance`: the seed of pauses, and of draws if no parameter has one.
     pub(super) fn start(
         settings: &Adjustable,
         states: &BTreeMap<StateKey, Vec<u8>>,

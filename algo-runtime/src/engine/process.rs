@@ -44,6 +44,13 @@ pub(super) struct Progress {
     pub(super) letters: Letters,
 }
 
+impl Progress {
+    /// Its ticks that have their outcome.
+    pub(super) const fn rows(&self) -> usize {
+        self.rows.len()
+    }
+}
+
 impl Engine {
     /// Does everything that has become possible: gives ticks their turn, asks the algorithm, books what it answered. What
     /// a backend has to answer first waits. `ledger`, as of the last commit: outcomes that memory no longer has.

@@ -236,7 +236,7 @@ impl Window {
     /// the ordinal, as far as nothing holds it.
     pub(super) fn evict(&mut self, retention: &Retention, waiting: usize) -> Vec<(Class, u64)> {
         let Sizes { window, stretch_rows, .. } = self.sizes;
-        // A tick that waits names its own row, or one that was among the newest half of a window when it was recognised.
+        // A waiting tick refers to its own row, or to a row in the newest half of the window at the time of recognition.
         let window = window.max(window / 2 + waiting as u64);
         let mut evicted = Vec::new();
         for class in Class::ALL {

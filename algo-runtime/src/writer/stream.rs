@@ -112,9 +112,7 @@ impl Writer {
         let Some(bridge) = &mut self.bridge else { return };
         let (account, ids) = self.engine.names();
         let mut parts = Parts::new(self.sizes.message_bytes);
-        while let Some(page) =
-            bridge.next_page(self.engine.published_through(), self.engine.position(), &self.sizes)
-        {
+        while let Some(page) = bridge.next_page(self.engine.published_through(), self.engine.position(), &self.sizes) {
             let rows = match self.ledger.outbox(page) {
                 Ok(rows) if rows.is_empty() => break,
                 Ok(rows) => rows,

@@ -102,6 +102,9 @@ impl Machine {
     }
 
     fn committed(&mut self, committed: Committed) -> Result<(), RuntimeError> {
+        let named = committed.outcomes.iter().flat_map(|outcome| &outcome.ticks).flat_map(|tick| &tick.positions);
+        let sent = committed.entries.iter().map(|entry| &entry.position);
+        self.session.heard_of(named.chain(sent).copied().max().unwrap_or(0));
         for entry in committed.entries {
             self.publisher.take(entry)?;
         }

@@ -62,6 +62,8 @@ pub(super) struct Session {
     superseded_until: Option<Instant>,
     /// That of the last stream.
     ledger: Option<String>,
+    /// The highest outbox position of that ledger that was heard of.
+    last_position: u64,
     reporting: Reporting,
     /// Batches without an outcome: their last delivery and when they were sent.
     batches: VecDeque<(u64, Instant)>,
@@ -90,6 +92,7 @@ impl Session {
             opened_at: None,
             superseded_until: None,
             ledger: None,
+            last_position: 0,
             reporting: Reporting::default(),
             batches: VecDeque::new(),
         }
@@ -182,6 +185,7 @@ impl Session {
             ledger_id: self.ledger.clone().unwrap_or_default(),
             published: self.ledger.is_some().then(published),
             pages: true,
+            last_position: self.last_position,
         };
         self.state = State::Opening;
         actions.push(Action::Open(open));
@@ -202,7 +206,16 @@ impl Session {
         self.reporting.is_wanted = can(capability::ACKNOWLEDGED);
         self.send_acknowledged(actions);
         let before = self.ledger.replace(opened.ledger_id.clone());
-        before.filter(|before| *before != opened.ledger_id || opened.restored)
+        let changed = before.filter(|before| *before != opened.ledger_id || opened.restored);
+        if changed.is_some() {
+            self.last_position = 0;
+        }
+        changed
+    }
+
+    /// The runtime named an outbox position, in an entry or in an outcome.
+    pub(super) fn heard_of(&mut self, position: u64) {
+        self.last_position = self.last_position.max(position);
     }
 
     /// Whether the runtime of the open stream knows send queues and credit.

@@ -7,7 +7,7 @@
 //! - `books`: the money. `rows`: outcomes, gaps, and the decisions that they name. `outbox`: what is published.
 //! - `arrivals`: messages from the broker to their acknowledgement. `quotes`: what publishers made.
 //! - `calls`: trading state, sales by hand, and calls that were confirmed. `causes`: changes of the trading state.
-//! - `states`: those of remote algorithms. `settled`: the end of a run.
+//! - `states`: those of remote algorithms. `rest`: everything else that a ledger keeps. `settled`: the end of a run.
 
 mod amounts;
 mod arrivals;
@@ -16,6 +16,7 @@ mod calls;
 mod causes;
 mod outbox;
 mod quotes;
+mod rest;
 mod rows;
 mod settled;
 mod states;
@@ -25,8 +26,8 @@ mod tests;
 use algo_runtime::ledger::{Changes, Snapshot};
 
 use self::{
-    arrivals::Arrivals, books::Books, calls::Calls, causes::Causes, outbox::Outbox, quotes::Quotes, rows::Rows, settled::End,
-    states::States,
+    arrivals::Arrivals, books::Books, calls::Calls, causes::Causes, outbox::Outbox, quotes::Quotes, rest::Rest,
+    rows::Rows, settled::End, states::States,
 };
 use crate::facts::{Fact, Replaced, RunId, Time, Violation};
 
@@ -36,6 +37,8 @@ pub mod promise {
     pub const BOOKS: &str = "books";
     /// One quote, one outcome.
     pub const ONE_OUTCOME: &str = "one-outcome";
+    /// Quotes are decided in the order in which the broker delivered them.
+    pub const ORDER: &str = "order";
     /// No message is acknowledged before its outcome is durable and published.
     pub const ACKNOWLEDGED: &str = "acknowledged";
     /// Every decision is published, in order, under one id and with one content, and nothing else is.
@@ -100,6 +103,7 @@ pub struct Checker {
     calls: Calls,
     causes: Causes,
     states: States,
+    rest: Rest,
     end: End,
     /// The run that opened the ledger last.
     writer: Option<RunId>,
@@ -120,6 +124,7 @@ impl Checker {
             calls: Calls::default(),
             causes: Causes::default(),
             states: States::default(),
+            rest: Rest::default(),
             end: End::default(),
             writer: None,
             replaced: None,
@@ -206,13 +211,14 @@ impl Checker {
             self.outbox.go_back(snapshot)?;
             self.calls.go_back(snapshot);
             self.states.go_back(snapshot);
+            self.rest.go_back(snapshot);
             return Ok(());
         }
         self.books.compare(run, snapshot)?;
         self.rows.compare(run, snapshot)?;
         self.outbox.compare(run, snapshot)?;
-        self.states.compare(run, snapshot)?;
-        self.calls.compare(run, snapshot)
+        self.calls.compare(run, snapshot)?;
+        self.rest.compare(run, snapshot)
     }
 
     fn committed(&mut self, run: RunId, changes: &Changes) -> Result<(), Violation> {
@@ -228,7 +234,9 @@ impl Checker {
         self.rows.commit(changes, &self.quotes, &self.outbox)?;
         self.calls.commit(changes)?;
         self.causes.commit(changes)?;
-        self.states.commit(changes)
+        self.states.commit(changes)?;
+        self.rest.commit(changes);
+        Ok(())
     }
 
     fn at_the_end(&self) -> Result<(), Violation> {

@@ -61,10 +61,8 @@ impl Recorder {
                     coverage.count(&format!("outcome, {}", tick.seen_by().as_str_name()));
                 }
             }
-            Fact::LedgerReplaced { replaced } => coverage.fault(match replaced {
-                Replaced::Older => "the ledger went back",
-                Replaced::New => "the ledger is new",
-            }),
+            Fact::LedgerReplaced { replaced: Replaced::Older } => coverage.fault("the ledger went back"),
+            Fact::LedgerReplaced { replaced: Replaced::New } => coverage.fault("the ledger is new"),
             Fact::Opened { opened, .. } if opened.restored => {
                 coverage.count("a bridge is told that the ledger went back")
             }

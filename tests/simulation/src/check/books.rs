@@ -63,14 +63,12 @@ impl Books {
             "a commit trades {:?}, and has no row for what is held of it",
             forgotten.unwrap_or(&"")
         );
-        match &changes.account {
-            Some(account) => self.sums.check_totals(account),
-            None => {
-                let count = changes.journal.len();
-                hold!(count == 0, promise::BOOKS, "a commit has {count} journal entries and no totals");
-                Ok(())
-            }
-        }
+        let Some(account) = &changes.account else {
+            let count = changes.journal.len();
+            hold!(count == 0, promise::BOOKS, "a commit has {count} journal entries and no totals");
+            return Ok(());
+        };
+        self.sums.check_totals(account)
     }
 
     /// The first deposit, cents: the starting cash of the first start.
@@ -135,12 +133,12 @@ impl Sums {
             entry.cash
         );
         hold!(cash >= 0, promise::BOOKS, "journal entry {number}: the cash is {expected}, below 0");
-        let (owed, owned) = (self.deposits + self.realised, self.cash + self.invested);
+        let (paid_in, owned) = (self.deposits + self.realised, self.cash + self.invested);
         hold!(
-            owed == owned,
+            paid_in == owned,
             promise::BOOKS,
             "after journal entry {number}, deposits + realised is {}, and cash + cost of what is held is {}",
-            money(owed),
+            money(paid_in),
             money(owned)
         );
         Ok(())

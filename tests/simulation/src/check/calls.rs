@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use algo_runtime::ledger::{Changes, EntryKind, Snapshot, TradingRecord};
 use intuition_api::v1::{
     CloseRequest, CloseResponse, ConfigureResponse, ResetSourceRequest, ResetSourceResponse, SetTradingStateRequest,
-    SetTradingStateResponse, TradingState,
+    SetTradingStateResponse, TradingState, tick_outcome::Kind,
 };
 
 use super::{hold, promise};
@@ -59,6 +59,34 @@ impl Calls {
                 "decision {} sells {:?} by hand, and no request for it was recorded before",
                 trade.seq,
                 trade.sid
+            );
+        }
+        self.judge_denials(changes, before, after)
+    }
+
+    /// Whether a state was in force for which signals were denied.
+    fn judge_denials(&self, changes: &Changes, before: TradingState, after: TradingState) -> Result<(), Violation> {
+        let numbers = (self.trading.as_ref(), changes.trading.as_ref());
+        let number = |trading: Option<&TradingRecord>| trading.map_or(0, |trading| trading.number);
+        // With several changes in one commit, the states between them are not known.
+        if numbers.1.is_some() && number(numbers.1) > number(numbers.0) + 1 {
+            return Ok(());
+        }
+        for row in &changes.window {
+            let forbids = |state: TradingState| match row.outcome.reason.as_str() {
+                "Halted" => state == TradingState::Halted,
+                "Reducing" => state == TradingState::Reducing,
+                _ => true,
+            };
+            hold!(
+                row.outcome.kind != Kind::Denied || forbids(before) || forbids(after),
+                promise::STOP,
+                "delivery {}, place {} on {:?} is denied {}, and the trading state is {}",
+                row.delivery,
+                row.index,
+                row.channel,
+                row.outcome.reason,
+                before.as_str_name()
             );
         }
         Ok(())

@@ -46,8 +46,7 @@ impl Causes {
             return Ok(());
         }
         // The file of a start lifts only stops of generations before its own.
-        let may_be_file =
-            is_start && (strictest(&now) >= strictest(&then) || after.generation > before.generation);
+        let may_be_file = is_start && (strictest(&now) >= strictest(&then) || after.generation > before.generation);
         // Of several calls in one commit only the result is seen.
         let is_one = after.number == before.number + 1;
         let by_call = self.asked.iter().position(|(_, request)| is_by(request, &before, &then, &now));

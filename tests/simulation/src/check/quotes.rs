@@ -50,7 +50,7 @@ pub(super) struct Quotes {
     messages: BTreeMap<MessageId, Message>,
     /// Different bodies of the same topic and payload differ in their user properties.
     by_payload: BTreeMap<(String, Hash), Vec<Rc<Body>>>,
-    quotes: BTreeMap<Serial, Quote>,
+    by_serial: BTreeMap<Serial, Quote>,
     by_trade: BTreeMap<(String, i128), Serial>,
     by_identity: BTreeMap<(String, Identity), BTreeSet<Serial>>,
     /// Places of a subject in all messages that were taken, each counted for each of its copies.
@@ -78,7 +78,7 @@ impl Quotes {
 
     fn note(&mut self, topic: &str, place: &Place) {
         let Place::Quote(quote) = place else { return };
-        if self.quotes.insert(quote.serial, quote.clone()).is_some() {
+        if self.by_serial.insert(quote.serial, quote.clone()).is_some() {
             return;
         }
         if let Some(price) = units(&quote.price, PRICE_PLACES) {
@@ -127,7 +127,7 @@ impl Quotes {
     }
 
     pub(super) fn quote(&self, serial: Serial) -> Option<&Quote> {
-        self.quotes.get(&serial)
+        self.by_serial.get(&serial)
     }
 
     /// The quote that a decision names.
@@ -135,9 +135,9 @@ impl Quotes {
         self.by_trade.get(&(symbol.to_owned(), units(price, PRICE_PLACES)?)).copied()
     }
 
-    /// Whether another quote has the same identity.
-    pub(super) fn is_shared(&self, topic: &str, identity: &Identity) -> bool {
-        self.by_identity.get(&(topic.to_owned(), identity.clone())).is_some_and(|serials| serials.len() > 1)
+    /// All quotes with an identity.
+    pub(super) fn of_identity(&self, topic: &str, identity: &Identity) -> impl Iterator<Item = Serial> {
+        self.by_identity.get(&(topic.to_owned(), identity.clone())).into_iter().flatten().copied()
     }
 
     /// The bodies with this payload.

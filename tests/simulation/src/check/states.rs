@@ -7,10 +7,7 @@ use algo_runtime::ledger::{Changes, SettingsRecord, Snapshot};
 use intuition_api::v1::tick_outcome::Kind;
 
 use super::{hold, promise};
-use crate::{
-    facts::{RunId, Violation},
-    process::algorithm::seen,
-};
+use crate::{facts::Violation, process::algorithm::seen};
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -32,11 +29,7 @@ impl States {
         let states = changes.state.iter().map(|(key, state)| (key, state.as_deref().unwrap_or_default()));
         for (owner, count) in of_algorithms(states) {
             let known = self.answered.insert(owner.clone(), count).unwrap_or_default();
-            hold!(
-                count >= known,
-                promise::STATE,
-                "the state of {owner} goes from {known} quotes back to {count}"
-            );
+            hold!(count >= known, promise::STATE, "the state of {owner} goes from {known} quotes back to {count}");
             more += count - known;
         }
         let of = |is_meant: fn(Kind, &str) -> bool| {
@@ -52,18 +45,6 @@ impl States {
             promise::STATE,
             "a commit has {decided} quotes that the algorithm decided and {rejected} that were rejected, and its state is about \
              {more} more"
-        );
-        Ok(())
-    }
-
-    /// A runtime opened the ledger that was committed.
-    pub(super) fn compare(&self, run: RunId, snapshot: &Snapshot) -> Result<(), Violation> {
-        let found = of_snapshot(snapshot);
-        hold!(
-            found == self.answered,
-            promise::DURABLE,
-            "run {run} opened the ledger and found states about {found:?} quotes, {:?} were committed",
-            self.answered
         );
         Ok(())
     }

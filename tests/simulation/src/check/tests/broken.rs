@@ -80,7 +80,8 @@ fn a_quote_that_is_decided_twice() {
     story.commit();
     assert_broken(&story.facts, promise::ONE_OUTCOME, "is not above the last number of its source");
     // A bare one, by a redelivery.
-    let quote = |identity| Place::Quote(Quote { serial: 5, identity, symbol: "GOOG".to_owned(), price: "5".to_owned() });
+    let quote =
+        |identity| Place::Quote(Quote { serial: 5, identity, symbol: "GOOG".to_owned(), price: "5".to_owned() });
     for (identity, text) in [
         (Identity::Bare, "the broker took 1 of it"),
         (Identity::Id("x".to_owned()), "the broker took 1 of it"),
@@ -154,6 +155,31 @@ fn an_id_beyond_the_window_and_a_broker_with_an_older_file_are_no_fault() {
     }
     story.settle();
     assert_eq!(judged(&story.facts), Ok(()));
+}
+
+#[test]
+fn outcomes_out_of_order_and_last_numbers_without_an_outcome() {
+    let facts = with_commit(EntryKind::Sell, |changes| changes.window[0].delivery = 1);
+    assert_broken(&facts, promise::ORDER, "follows an outcome of delivery 1, place 0, of the same bridge");
+    let facts = with_commit(EntryKind::Buy, |changes| changes.marks.values_mut().for_each(|mark| mark.seq = 2));
+    assert_broken(&facts, promise::ONE_OUTCOME, "is recorded as 2, rank 0, and by its outcomes it is Some((1, 0))");
+}
+
+#[test]
+fn denials_of_a_state_that_is_not_in_force() {
+    let facts = |reason| {
+        let mut story = Story::begin();
+        let message = story.quote(1, 1, "3");
+        story.row(&message, outcome(Kind::Denied, reason));
+        story.count("denied", reason, 1);
+        story.commit();
+        story.answer();
+        story.acknowledge();
+        story.settle();
+        story.facts
+    };
+    assert_eq!(judged(&facts("TooSmall")), Ok(()));
+    assert_broken(&facts("Halted"), promise::STOP, "is denied Halted, and the trading state is TRADING_STATE_ACTIVE");
 }
 
 #[test]
@@ -234,7 +260,11 @@ fn publications_that_are_not_in_the_ledger_or_out_of_order() {
     let at = place(&story.facts, |fact| matches!(fact, Fact::Publication { .. }));
     story.facts.truncate(at);
     story.report(1);
-    assert_broken(&story.facts, promise::PUBLISHED, "position 1 is recorded as published, and the broker never took it");
+    assert_broken(
+        &story.facts,
+        promise::PUBLISHED,
+        "position 1 is recorded as published, and the broker never took it",
+    );
 }
 
 #[test]
@@ -252,7 +282,8 @@ fn ids_that_come_again_with_other_content() {
     }
     for fact in &mut facts[ids + 2..] {
         let (Fact::Publication { payload, .. } | Fact::Consumed { payload, .. }) = fact else { continue };
-        *payload = String::from_utf8(payload.to_vec()).unwrap().replace("bbbbbbbb", LEDGER).replace("feed/1", "feed/2").into();
+        *payload =
+            String::from_utf8(payload.to_vec()).unwrap().replace("bbbbbbbb", LEDGER).replace("feed/1", "feed/2").into();
     }
     for fact in &mut facts[ids + 2..] {
         match fact {
@@ -262,6 +293,7 @@ fn ids_that_come_again_with_other_content() {
                 }
                 let changes = Rc::make_mut(changes);
                 changes.window.iter_mut().for_each(|row| row.seq = Some(2));
+                changes.marks.values_mut().for_each(|mark| mark.seq = 2);
                 for row in &mut changes.outbox {
                     if let algo_runtime::ledger::OutboxContent::Decision(entry) = &mut row.content {
                         entry.trade.as_mut().unwrap().event = "feed/2".to_owned();
@@ -307,7 +339,11 @@ fn gaps_that_are_missing_or_invented() {
     let facts = with_commit(EntryKind::Sell, |changes| changes.gaps.clear());
     assert_broken(&facts, promise::GAPS, "no gap for numbers that are missing: source \"feed\" on \"quotes\", 2 to 2");
     let facts = with_commit(EntryKind::Sell, |changes| changes.gaps[0].last = 3);
-    assert_broken(&facts, promise::GAPS, "2 to 3; by the outcomes the next one should be source \"feed\" on \"quotes\", 2 to 2");
+    assert_broken(
+        &facts,
+        promise::GAPS,
+        "2 to 3; by the outcomes the next one should be source \"feed\" on \"quotes\", 2 to 2",
+    );
     let gap = good().facts.iter().find_map(|fact| match fact {
         Fact::Committed { changes, .. } => changes.gaps.first().cloned(),
         _ => None,
@@ -362,7 +398,11 @@ fn causes_that_no_call_asked_for() {
     assert_broken(&story.facts, promise::STOP, "to {\"Halt\": Halted}, and no call asked for that");
     story.facts.insert(0, asked(TradingState::Halted, None));
     story.facts.push(lifted.clone());
-    assert_broken(&story.facts, promise::STOP, "go from {\"Halt\": Halted}, number 1, to {}, and no call asked for that");
+    assert_broken(
+        &story.facts,
+        promise::STOP,
+        "go from {\"Halt\": Halted}, number 1, to {}, and no call asked for that",
+    );
     // A call that saw an earlier state lifts nothing.
     for (from, holds) in [(None, false), (Some(0), false), (Some(1), true)] {
         let last = story.facts.len() - 1;
@@ -478,7 +518,11 @@ fn a_state_apart_from_its_decisions() {
             changes.settings = Some(settings_of(1, settings));
         })
     };
-    assert_broken(&with_state(2, "{}"), promise::STATE, "has 1 quotes that the algorithm decided and 0 that were rejected");
+    assert_broken(
+        &with_state(2, "{}"),
+        promise::STATE,
+        "has 1 quotes that the algorithm decided and 0 that were rejected",
+    );
     // The next commit has a decision and no state.
     assert_broken(&with_state(1, remote), promise::STATE, "its state is about 0 more");
     let mut facts = with_state(1, remote);
@@ -503,6 +547,11 @@ fn an_older_runtime_that_appends_and_a_ledger_that_lost_commits() {
     let at = facts.len() - 2;
     facts.insert(at, Fact::LedgerOpened { run: 2, snapshot: Rc::new(begin.snapshot.clone()) });
     assert_broken(&facts, promise::DURABLE, "found 1 journal entries, and 3 were committed");
+    let mut snapshot = good().snapshot;
+    snapshot.state.insert(("random".to_owned(), String::new()), vec![1]);
+    facts[at] = Fact::LedgerOpened { run: 2, snapshot: Rc::new(snapshot) };
+    assert_broken(&facts, promise::DURABLE, "found the saved state of the algorithm as");
+    facts[at] = Fact::LedgerOpened { run: 2, snapshot: Rc::new(begin.snapshot.clone()) };
     facts.insert(at, Fact::LedgerReplaced { replaced: Replaced::New });
     assert_broken(&facts, promise::DURABLE, "opened a new ledger, which has entries");
     facts[at + 1] = Fact::LedgerOpened { run: 2, snapshot: Rc::new(empty()) };
@@ -543,8 +592,16 @@ fn a_run_that_does_not_come_to_rest() {
     assert_broken(&unready, promise::SETTLED, "the bridge is not ready");
     assert_broken(&settled(|_, _, waiting| waiting.push(3)), promise::SETTLED, "1 messages still wait");
     assert_broken(&settled(|account, _, _| account.unpublished = 1), promise::SETTLED, "1 entries of the outbox");
-    assert_broken(&settled(|account, _, _| account.cash = "1".to_owned()), promise::SETTLED, "the account answers cash 1");
-    assert_broken(&settled(|account, _, _| account.positions.clear()), promise::BOOKS, "the account answers that it holds {}");
+    assert_broken(
+        &settled(|account, _, _| account.cash = "1".to_owned()),
+        promise::SETTLED,
+        "the account answers cash 1",
+    );
+    assert_broken(
+        &settled(|account, _, _| account.positions.clear()),
+        promise::BOOKS,
+        "the account answers that it holds {}",
+    );
     let mut facts = good().facts;
     facts.pop();
     assert_broken(&facts, promise::SETTLED, "the run ended before it came to rest");
