@@ -101,6 +101,60 @@ faults! {
     WentBackUnnoticed = "went-back-unnoticed",
     /// Messages wait for positions of a ledger that has gone back.
     AwaitsEarlierLedger = "awaits-earlier-ledger",
+
+    // Of the runtime.
+    /// A ledger that has gone back goes on under the id that the bridge knows.
+    LedgerThatWentBack = "ledger-that-went-back",
+    /// Whether a ledger has gone back is seen by what the bridge has published, not by what the bridge was sent.
+    LastPositionLeftOut = "last-position-left-out",
+    /// A report about a ledger that has gone back counts beyond the last entry that both ledgers have.
+    ReportOfEarlierLedger = "report-of-earlier-ledger",
+    /// A redelivery is looked up in the session of its URL alone.
+    SessionOfOneUrl = "session-of-one-url",
+    /// Outcomes leave the ledger by their number, before the broker has confirmed that it read their acknowledgements.
+    EvictedUnconfirmed = "evicted-unconfirmed",
+    /// A broker that may have sent a delivery before is believed only where it says so by DUP.
+    DupFlagAlone = "dup-flag-alone",
+    /// An equal number or id with other content is taken for a repetition.
+    RepetitionByNumber = "repetition-by-number",
+    /// A number that is not above the last one of its source is taken for a new one.
+    SequenceWentBackIsNew = "sequence-went-back-is-new",
+    /// The era of a source is no part of a number's identity: after a reset the numbers of the era before are found.
+    EraLeftOut = "era-left-out",
+    /// A number is recorded as the last of its source when its quote is recognised, not with the quote's outcome.
+    NumberBeforeOutcome = "number-before-outcome",
+    /// A second gap of the same source is counted and not recorded.
+    GapNotRecorded = "gap-not-recorded",
+    /// A group is answered before its commit.
+    AnswerBeforeCommit = "answer-before-commit",
+    /// After a commit that failed the runtime goes on with the state in memory.
+    EngineAfterFailedCommit = "engine-after-failed-commit",
+    /// The trading state of the start is put in force again after a commit that failed.
+    StartStateAgain = "start-state-again",
+    /// A call that makes the trading state looser need not name the state that it saw.
+    LooserWithoutNumber = "looser-without-number",
+    /// A stop does not apply to the answers of an algorithm out of process.
+    StopSparesAnswers = "stop-spares-answers",
+    /// The causes in the file of a start replace the recorded ones, whatever their generation.
+    OlderFileLifts = "older-file-lifts",
+    /// Settings of an older generation replace newer ones.
+    OlderSettings = "older-settings",
+    /// A request to sell by hand that comes a second time is carried out a second time.
+    CloseAgain = "close-again",
+    /// The outbox is done up to the highest position that is published: the holes before it are lost.
+    PublishedByHighest = "published-by-highest",
+    /// The starting cash is deposited at every start.
+    DepositAtStart = "deposit-at-start",
+    /// The proceeds of a sale are rounded up.
+    ProceedsRoundedUp = "proceeds-rounded-up",
+    /// The state of an algorithm out of process is saved one answer late.
+    StateBehind = "state-behind",
+    /// A repetition that only its packet identifies is not counted.
+    AmbiguousUncounted = "ambiguous-uncounted",
+    /// A message of entries and outcomes grows beyond its bound in bytes.
+    MessageUnbounded = "message-unbounded",
+    /// The count of entries that were given up is not saved.
+    GivenUpUnsaved = "given-up-unsaved",
 }
 
 #[cfg(planted)]

@@ -6,26 +6,28 @@
 //!
 //! - `books`: the money. `rows`: outcomes, gaps, and the decisions that they name. `outbox`: publications.
 //! - `arrivals`: messages from the broker to their acknowledgement. `quotes`: messages and quotes of publishers.
-//! - `calls`: trading state, sales by hand, and calls that were confirmed. `rest`: everything else that a ledger keeps.
-//! - `settled`: the end of a run.
+//! - `calls`: trading state, sales by hand, and calls that were confirmed. `causes`: changes of the trading state.
+//! - `states`: those of remote algorithms. `rest`: everything else that a ledger keeps. `settled`: the end of a run.
 
 mod amounts;
 mod arrivals;
 mod books;
 mod calls;
+mod causes;
 mod outbox;
 mod quotes;
 mod rest;
 mod rows;
 mod settled;
+mod states;
 #[cfg(test)]
 mod tests;
 
 use algo_runtime::ledger::{Changes, Snapshot};
 
 use self::{
-    arrivals::Arrivals, books::Books, calls::Calls, outbox::Outbox, quotes::Quotes, rest::Rest, rows::Rows,
-    settled::End,
+    arrivals::Arrivals, books::Books, calls::Calls, causes::Causes, outbox::Outbox, quotes::Quotes, rest::Rest,
+    rows::Rows, settled::End, states::States,
 };
 use crate::facts::{Fact, Replaced, RunId, Time, Violation};
 
@@ -53,6 +55,8 @@ pub mod promise {
     pub const DURABLE: &str = "durable";
     /// A call that was confirmed is durable.
     pub const CONFIRMED: &str = "confirmed";
+    /// The state of an algorithm is saved with its decisions.
+    pub const STATE: &str = "state";
     /// Nothing is dropped without an outcome and a counter.
     pub const SILENCE: &str = "silence";
     /// Memory is bounded.
@@ -97,6 +101,8 @@ pub struct Checker {
     outbox: Outbox,
     arrivals: Arrivals,
     calls: Calls,
+    causes: Causes,
+    states: States,
     rest: Rest,
     end: End,
     /// The run that opened the ledger last.
@@ -116,6 +122,8 @@ impl Checker {
             outbox: Outbox::new(bounds.least_trial),
             arrivals: Arrivals::default(),
             calls: Calls::default(),
+            causes: Causes::default(),
+            states: States::default(),
             rest: Rest::default(),
             end: End::default(),
             writer: None,
@@ -168,6 +176,7 @@ impl Checker {
             Fact::LedgerOpened { run, snapshot } => self.opened(*run, snapshot)?,
             Fact::Committed { run, changes } => self.committed(*run, changes)?,
             Fact::Opened { bridge, opened } => self.outbox.opened(*bridge, opened)?,
+            Fact::TradingAsked { request } => self.causes.asked(request, self.now),
             Fact::TradingConfirmed { request, response } => self.calls.trading_confirmed(request, response)?,
             Fact::CloseConfirmed { request, response } => self.calls.close_confirmed(request, response)?,
             Fact::ConfigureConfirmed { request, response } => {
@@ -193,6 +202,7 @@ impl Checker {
     /// A runtime opened the ledger: it holds all commits, unless it was replaced.
     fn opened(&mut self, run: RunId, snapshot: &Snapshot) -> Result<(), Violation> {
         self.writer = Some(run);
+        self.causes.opened(snapshot);
         if let Some(replaced) = self.replaced.take() {
             let account = &snapshot.account;
             if replaced == Replaced::New {
@@ -203,6 +213,7 @@ impl Checker {
             self.rows.go_back(snapshot)?;
             self.outbox.go_back(snapshot)?;
             self.calls.go_back(snapshot);
+            self.states.go_back(snapshot);
             self.rest.go_back(snapshot);
             return Ok(());
         }
@@ -224,7 +235,9 @@ impl Checker {
         self.books.commit(changes)?;
         self.outbox.commit(changes, self.now)?;
         self.rows.commit(changes, &self.quotes, &self.outbox)?;
-        self.calls.commit(changes);
+        self.calls.commit(changes)?;
+        self.causes.commit(changes)?;
+        self.states.commit(changes)?;
         self.rest.commit(changes);
         Ok(())
     }

@@ -88,6 +88,7 @@ impl Recorder {
             | Fact::Publishing { .. }
             | Fact::RefusedTo { .. }
             | Fact::LedgerOpened { .. }
+            | Fact::TradingAsked { .. }
             | Fact::Sent { .. }
             | Fact::Started { .. }
             | Fact::Measured { .. }

@@ -238,6 +238,11 @@ pub enum Fact {
         /// As received.
         opened: v1::Opened,
     },
+    /// A call that sets the trading state came to a runtime, perhaps late or a second time.
+    TradingAsked {
+        /// What it asks for.
+        request: v1::SetTradingStateRequest,
+    },
     /// The trading state was confirmed to its caller.
     TradingConfirmed {
         /// What was asked for.

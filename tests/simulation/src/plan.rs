@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use algo_runtime::{responses, sizes::Sizes as EngineSizes, writer};
 use bridge::{Limits, inflight::Bounds, mqtt, outbox};
+use intuition_api::bounds::LARGEST_MESSAGE_BYTES;
 use rand::{RngExt as _, SeedableRng as _, rngs::ChaCha8Rng};
 
 use crate::publisher;
@@ -12,6 +13,11 @@ use crate::publisher;
 pub const LARGE_EVERY: u64 = 200;
 /// Quotes that wait in a large run.
 pub const LARGE_BACKLOG: u64 = 100_000;
+
+/// Small: the bound up to which messages are filled, and the largest that gRPC carries. The longest dead letter goes alone, and
+/// fits.
+const SMALL_MESSAGE_BYTES: usize = 1 << 10;
+const SMALL_LARGEST_MESSAGE_BYTES: usize = 6 << 10;
 
 /// Parts of a run that have a generator of their own, so that a change of one part leaves the choices of the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,6 +82,8 @@ pub struct RuntimePlan {
     pub is_older: bool,
     /// The ledger is in real files.
     pub in_files: bool,
+    /// The largest message that gRPC carries. A larger one ends its stream.
+    pub largest_message: usize,
 }
 
 /// The parameters of a run.
@@ -163,6 +171,7 @@ impl Plan {
                 sizes: writer::Sizes {
                     group_ticks: draw.random_range(1..=16),
                     page,
+                    message_bytes: SMALL_MESSAGE_BYTES,
                     report_entries: draw.random_range(1..=16),
                     responses: responses::Sizes {
                         full_bytes: draw.random_range(8 << 10..=64 << 10),
@@ -174,6 +183,7 @@ impl Plan {
                 },
                 is_older: false,
                 in_files: draw.random_bool(0.05),
+                largest_message: SMALL_LARGEST_MESSAGE_BYTES,
             },
         }
     }
@@ -197,7 +207,12 @@ impl Plan {
                 event_capacity: 1_024,
                 is_older: false,
             },
-            runtime: RuntimePlan { sizes: writer::Sizes::default(), is_older: false, in_files: false },
+            runtime: RuntimePlan {
+                sizes: writer::Sizes::default(),
+                is_older: false,
+                in_files: false,
+                largest_message: LARGEST_MESSAGE_BYTES,
+            },
         }
     }
 }

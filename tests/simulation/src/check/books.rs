@@ -71,6 +71,12 @@ impl Books {
         self.sums.check_totals(account)
     }
 
+    /// The first deposit, cents: the starting cash of the first start.
+    pub(super) fn first_deposit(&self) -> Option<i128> {
+        let first = self.journal.first().filter(|entry| entry.kind == EntryKind::Deposit)?;
+        units(&first.amount.to_string(), MONEY_PLACES)
+    }
+
     /// A runtime opened the ledger that was committed.
     pub(super) fn compare(&self, run: RunId, snapshot: &Snapshot) -> Result<(), Violation> {
         let (found, known) = (snapshot.account.entries, self.sums.entries);

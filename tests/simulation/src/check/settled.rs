@@ -26,6 +26,8 @@ pub(super) struct End {
     shown: BTreeMap<Process, Vec<(String, String)>>,
     /// Net deposits that the last call in force asked for.
     deposits: Option<String>,
+    /// Starting cash was refused since: a later start may take it.
+    refused_deposits: bool,
     /// An older ledger has older deposits, until the settings come again.
     ledger_replaced: bool,
 }
@@ -54,7 +56,8 @@ impl End {
     /// Settings were confirmed.
     pub(super) fn configured(&mut self, request: &ConfigureRequest, response: &ConfigureResponse) {
         let Some(settings) = &request.settings else { return };
-        if response.cash_generation == request.generation && !request.starting_cash_unchanged {
+        self.refused_deposits = response.cash_generation != request.generation;
+        if !self.refused_deposits && !request.starting_cash_unchanged {
             self.deposits = Some(settings.starting_cash.clone());
         }
     }
@@ -136,11 +139,13 @@ impl End {
             .map(|position| (position.sid.clone(), position.quantity.clone(), position.cost.clone()))
             .collect();
         sums.check_positions(&positions)?;
-        let Some(deposits) = self.deposits.as_ref().filter(|_| !self.ledger_replaced) else { return Ok(()) };
+        let by_call = self.deposits.as_ref().and_then(|deposits| units(deposits, MONEY_PLACES));
+        let Some(deposits) = by_call.or_else(|| books.first_deposit()) else { return Ok(()) };
         hold!(
-            units(deposits, MONEY_PLACES) == Some(sums.deposits),
+            deposits == sums.deposits || self.ledger_replaced || self.refused_deposits,
             promise::SETTLED,
-            "the starting cash is {deposits}, and the net deposits are {}",
+            "the starting cash is {}, and the net deposits are {}",
+            money(deposits),
             money(sums.deposits)
         );
         Ok(())

@@ -125,7 +125,7 @@ impl Story {
         self.facts.push(Fact::Sent { bridge: self.bridge, delivery });
     }
 
-    fn entry(&mut self, kind: EntryKind, amount: &str, trade: Option<Trade>) -> JournalEntry {
+    pub(super) fn entry(&mut self, kind: EntryKind, amount: &str, trade: Option<Trade>) -> JournalEntry {
         let account = &mut self.snapshot.account;
         account.entries += 1;
         let (number, amount) = (account.entries, amount.parse().unwrap());
