@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use algo_runtime::{responses, sizes::Sizes as EngineSizes, writer};
 use bridge::{Limits, inflight::Bounds, mqtt, outbox};
+use intuition_api::bounds::LARGEST_MESSAGE_BYTES;
 use rand::{RngExt as _, SeedableRng as _, rngs::ChaCha8Rng};
 
 use crate::publisher;
@@ -12,6 +13,11 @@ use crate::publisher;
 pub const LARGE_EVERY: u64 = 200;
 /// Quotes that wait in a large run.
 pub const LARGE_BACKLOG: u64 = 100_000;
+
+/// Small: the bound up to which messages are filled, and the largest that gRPC carries. The longest dead letter goes alone, and
+/// fits.
+const SMALL_MESSAGE_BYTES: usize = 1 << 10;
+const SMALL_LARGEST_MESSAGE_BYTES: usize = 6 << 10;
 
 /// Parts of a run that have a generator of their own, so that a change of one part leaves the choices of the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +38,8 @@ pub enum Stream {
     Algorithm = 6,
     /// Seeds of processes.
     Processes = 7,
+    /// Filters of the channels.
+    Filters = 8,
 }
 
 /// The generator of a part of the run of a seed.
@@ -74,6 +82,8 @@ pub struct RuntimePlan {
     pub is_older: bool,
     /// The ledger is in real files.
     pub in_files: bool,
+    /// The largest message that gRPC carries. A larger one ends its stream.
+    pub largest_message: usize,
 }
 
 /// The parameters of a run.
@@ -98,6 +108,8 @@ pub struct Plan {
     /// Processes of the release before take their turns. The window is that of production then: with a bridge that does not
     /// report acknowledgements, no more than the window is promised.
     pub mixes_releases: bool,
+    /// Filters of the channels, which all together match every topic of a publisher.
+    pub filters: Vec<String>,
     /// Bridges.
     pub bridge: BridgePlan,
     /// Runtimes.
@@ -132,6 +144,7 @@ impl Plan {
             crashes: draw.random_range(1..=5),
             calls: draw.random_range(0..=8),
             mixes_releases,
+            filters: filters(seed),
             bridge: BridgePlan {
                 limits: Limits {
                     unacknowledged: Bounds { ticks, message_ticks, bytes: draw.random_range(8 << 10..=1 << 20) },
@@ -158,6 +171,7 @@ impl Plan {
                 sizes: writer::Sizes {
                     group_ticks: draw.random_range(1..=16),
                     page,
+                    message_bytes: SMALL_MESSAGE_BYTES,
                     report_entries: draw.random_range(1..=16),
                     responses: responses::Sizes {
                         full_bytes: draw.random_range(8 << 10..=64 << 10),
@@ -169,6 +183,7 @@ impl Plan {
                 },
                 is_older: false,
                 in_files: draw.random_bool(0.05),
+                largest_message: SMALL_LARGEST_MESSAGE_BYTES,
             },
         }
     }
@@ -184,6 +199,7 @@ impl Plan {
             crashes: draw.random_range(0..=3),
             calls: draw.random_range(0..=4),
             mixes_releases: false,
+            filters: filters(seed),
             bridge: BridgePlan {
                 limits: Limits::default(),
                 connection: mqtt::Sizes::default(),
@@ -191,9 +207,26 @@ impl Plan {
                 event_capacity: 1_024,
                 is_older: false,
             },
-            runtime: RuntimePlan { sizes: writer::Sizes::default(), is_older: false, in_files: false },
+            runtime: RuntimePlan {
+                sizes: writer::Sizes::default(),
+                is_older: false,
+                in_files: false,
+                largest_message: LARGEST_MESSAGE_BYTES,
+            },
         }
     }
+}
+
+/// One filter in most runs; otherwise several that overlap, so that some brokers send copies of a message.
+fn filters(seed: u64) -> Vec<String> {
+    let mut draw = generator(seed, Stream::Filters);
+    let drawn: &[&str] = match draw.random_range(0..10) {
+        0 => &["quotes/#", "quotes/+"],
+        1 => &["quotes/+", "quotes/#"],
+        2 => &["+/+", "quotes/#", "quotes/+"],
+        _ => &["quotes/#"],
+    };
+    drawn.iter().map(|filter| (*filter).to_owned()).collect()
 }
 
 /// Small bounds of an engine whose bridge has up to `waiting_ticks` ticks under way.
