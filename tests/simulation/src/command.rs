@@ -46,6 +46,10 @@ enum Command {
     Planted {
         /// Mistakes by name; all of them where none is given.
         names: Vec<String>,
+        /// Two mistakes only, other ones for each number: all have had their turn after half as many numbers as there are
+        /// mistakes. CI gives the day.
+        #[arg(long, value_name = "NUMBER", conflicts_with = "names")]
+        turn: Option<u64>,
         /// Seeds within which a mistake has to be found.
         #[arg(long, default_value_t = 1_000)]
         within: u64,
@@ -107,8 +111,8 @@ fn carry_out(
             }
             replay(seed, trace, world, output)
         }
-        Command::Planted { names, within, threads } => {
-            planted::find(&names, (within, threads), world, output, progress)
+        Command::Planted { names, turn, within, threads } => {
+            planted::find((&names, turn), (within, threads), world, output, progress)
         }
     }
 }

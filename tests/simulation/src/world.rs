@@ -173,7 +173,7 @@ impl<'a> World<'a> {
             publishers,
             consumer: Consumer::new("intuition/default/simulated/decisions".to_owned()),
             disk: Disk::new(plan.runtime.in_files, plan.runtime.sizes.engine, plan.seed).map_err(broken)?,
-            algorithms: Algorithms::new(generator(plan.seed, Stream::Algorithm), subscribe.clone()),
+            algorithms: Algorithms::new(generator(plan.seed, Stream::Algorithm), subscribe.clone(), plan.scale),
             operator: Operator::new(
                 generator(plan.seed, Stream::Operator),
                 (plan.calls, plan.active),

@@ -6,13 +6,12 @@ use crate::run::World;
 
 /// Needed in a build without planted mistakes.
 #[cfg(not(planted))]
-const ANOTHER_BUILD: &str = "This build has no planted mistakes. Build it with them: RUSTFLAGS='--cfg planted' cargo run --release \
-     --target-dir target/planted -p simulation --bin simulate -- planted";
+const ANOTHER_BUILD: &str = "This build has no planted mistakes, which takes --cfg planted: make planted";
 
 /// In this build no mistake can be made.
 #[cfg(not(planted))]
 pub(super) fn find(
-    _names: &[String],
+    _wanted: (&[String], Option<u64>),
     _limits: (u64, usize),
     _world: World,
     output: &mut dyn Write,
@@ -45,10 +44,15 @@ pub(super) fn switch_on(name: Option<&str>, output: &mut dyn Write) -> io::Resul
     Ok(fault.is_some())
 }
 
-/// Makes each mistake and runs seeds until one breaks a promise. Whether all were found. `limits`: seeds and threads.
+/// What makes Cargo build with the mistakes.
+#[cfg(planted)]
+const WRAPPER: &str = "RUSTC_WORKSPACE_WRAPPER=$PWD/tests/simulation/rustc-planted";
+
+/// Makes each mistake and runs seeds until one breaks a promise. Whether all were found. Which mistakes: those with these
+/// names, or those whose turn it is, otherwise all. Limits: seeds and threads.
 #[cfg(planted)]
 pub(super) fn find(
-    names: &[String],
+    (names, turn): (&[String], Option<u64>),
     (within, threads): (u64, usize),
     world: World,
     output: &mut dyn Write,
@@ -66,13 +70,15 @@ pub(super) fn find(
         writeln!(output, "there is no planted mistake {unknown:?}; there are {}", all.join(", "))?;
         return Ok(false);
     }
-    let wanted = |fault: &&Fault| names.is_empty() || names.iter().any(|name| name == fault.name());
+    let has_turn = turns(turn, Fault::ALL.len());
+    let is_named = |fault: &Fault| names.is_empty() || names.iter().any(|name| name == fault.name());
+    let wanted = Fault::ALL.iter().enumerate().filter(|(index, fault)| has_turn(*index) && is_named(fault));
     let width = Fault::ALL.iter().map(|fault| fault.name().len()).max().unwrap_or_default();
     // A panic is a way to find a mistake, and its text is in the table.
     let hook = panic::take_hook();
     panic::set_hook(Box::new(|_| {}));
     let mut all_found = true;
-    for fault in Fault::ALL.iter().filter(wanted) {
+    for (_, fault) in wanted {
         let found = first(*fault, (within, threads), world, progress);
         switch(None);
         let (name, text) = (fault.name(), fault.text().trim());
@@ -80,7 +86,8 @@ pub(super) fn find(
             Some((seed, violation)) => {
                 let promise = violation.promise;
                 writeln!(output, "{name:width$}  found within {} seeds, promise {promise}: {text}", seed + 1)?;
-                writeln!(output, "    {} --planted {name}", report::failure(seed, &violation))?;
+                let replay = format!("{WRAPPER} {} --planted {name}", report::replay(seed));
+                writeln!(output, "    seed {seed}: {violation}\n      {replay}")?;
             }
             None => {
                 all_found = false;
@@ -118,4 +125,31 @@ fn first(
         }
     }
     Ok(None)
+}
+
+/// Mistakes of one turn.
+#[cfg(any(planted, test))]
+const AT_A_TURN: usize = 2;
+
+/// Whether it is the turn of the mistake at an index, of so many mistakes. Without a turn it is that of each.
+#[cfg(any(planted, test))]
+fn turns(turn: Option<u64>, mistakes: usize) -> impl Fn(usize) -> bool {
+    let turns = mistakes.div_ceil(AT_A_TURN).max(1);
+    let turn = turn.map(|turn| usize::try_from(turn % turns as u64).unwrap_or_default());
+    move |index| turn.is_none_or(|turn| index / AT_A_TURN == turn)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_mistake_has_its_turn() {
+        let of = |turn, mistakes| (0..mistakes).filter(|index| turns(turn, mistakes)(*index)).collect::<Vec<_>>();
+        assert_eq!(
+            [of(Some(0), 5), of(Some(1), 5), of(Some(2), 5), of(Some(3), 5)],
+            [vec![0, 1], vec![2, 3], vec![4], vec![0, 1]]
+        );
+        assert_eq!((of(None, 3), of(Some(9), 1), of(Some(9), 0)), (vec![0, 1, 2], vec![0], vec![]));
+    }
 }

@@ -57,10 +57,9 @@ impl World<'_> {
     /// Looks whether the system has settled.
     pub(super) fn look(&mut self) -> Result<(), Violation> {
         let (runtime_ready, bridge_ready) = (self.is_runtime_ready(), self.is_bridge_ready());
-        let waiting = self.broker.waiting(CLIENT_ID);
         let is_quiet = runtime_ready
             && bridge_ready
-            && waiting.is_empty()
+            && !self.broker.is_waiting(CLIENT_ID)
             && self.operator.is_idle()
             && self.publishers.iter().all(Publisher::is_finished);
         self.settling.quiet = if is_quiet { self.settling.quiet + 1 } else { 0 };
@@ -71,6 +70,7 @@ impl World<'_> {
         }
         self.show()?;
         let account = self.last_account()?;
+        let waiting = self.broker.waiting(CLIENT_ID);
         let settled = Fact::Settled { account: account.map(Box::new), runtime_ready, bridge_ready, waiting };
         self.is_over = true;
         self.tell(&settled)
