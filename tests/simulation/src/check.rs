@@ -164,7 +164,8 @@ impl Checker {
                 self.end.configured(request, response);
             }
             Fact::ResetConfirmed { request, response } => self.calls.reset_confirmed(request, response)?,
-            Fact::Started { .. } | Fact::Injected(_) | Fact::Shown { .. } => {}
+            Fact::Started { .. } | Fact::Injected(_) => {}
+            Fact::Shown { process, reasons } => self.end.shown(*process, reasons),
             Fact::Ended { process, .. } => self.end.ended(*process),
             Fact::Measured { what, value, bound } => {
                 hold!(value <= bound, promise::BOUNDS, "{what} is {value}, and at most {bound} is promised");

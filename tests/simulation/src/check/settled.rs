@@ -17,6 +17,8 @@ pub(super) struct End {
     account: Option<AccountResponse>,
     /// Of runtime and bridge; `None` before the end.
     ready: Option<(bool, bool)>,
+    /// Process, part and reason of what was missing last.
+    missing: Vec<String>,
     waiting: BTreeSet<MessageId>,
     faults_ended: bool,
     /// Topics that are refused to the end.
@@ -35,6 +37,13 @@ impl End {
 
     pub(super) fn ledger_replaced(&mut self) {
         self.ledger_replaced = true;
+    }
+
+    /// A process shows parts that are missing, or warnings.
+    pub(super) fn shown(&mut self, process: Process, reasons: &[(String, String)]) {
+        if self.faults_ended {
+            self.missing.extend(reasons.iter().map(|(part, reason)| format!("{process:?} {part}: {reason}")));
+        }
     }
 
     pub(super) fn refused_for_ever(&mut self, topic: &str) {
@@ -91,8 +100,8 @@ impl End {
         if self.allows_unpublished() {
             return Ok(());
         }
-        hold!(runtime, promise::SETTLED, "the runtime is not ready at the end");
-        hold!(bridge, promise::SETTLED, "the bridge is not ready at the end");
+        hold!(runtime, promise::SETTLED, "the runtime is not ready at the end: {}", self.missing.join(", "));
+        hold!(bridge, promise::SETTLED, "the bridge is not ready at the end: {}", self.missing.join(", "));
         hold!(
             self.waiting.is_empty(),
             promise::SETTLED,

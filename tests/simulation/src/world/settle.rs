@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{CLIENT_ID, Event, World};
 use crate::{
-    facts::{Fact, Time, Violation},
+    facts::{Fact, Process, Time, Violation},
     process::runtime::{Answer, Call},
     publisher::Publisher,
 };
@@ -69,10 +69,24 @@ impl World<'_> {
             self.queue.plan(self.now + LOOK, Event::Look);
             return Ok(());
         }
+        self.show_missing()?;
         let account = self.last_account()?;
         let settled = Fact::Settled { account: account.map(Box::new), runtime_ready, bridge_ready, waiting };
         self.is_over = true;
         self.tell(&settled)
+    }
+
+    /// Tells what the processes lack.
+    fn show_missing(&mut self) -> Result<(), Violation> {
+        let runtimes = self.runtimes.values().map(|runtime| (Process::Runtime, runtime.readiness().missing()));
+        let bridges = self.bridges.values().map(|bridge| (Process::Bridge, bridge.readiness().missing()));
+        for (process, missing) in runtimes.chain(bridges).collect::<Vec<_>>() {
+            if !missing.is_empty() {
+                let reasons = missing.iter().map(|part| (part.part.to_string(), part.reason.clone())).collect();
+                self.tell(&Fact::Shown { process, reasons })?;
+            }
+        }
+        Ok(())
     }
 
     fn is_runtime_ready(&self) -> bool {

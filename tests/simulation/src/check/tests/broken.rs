@@ -80,7 +80,8 @@ fn a_quote_that_is_decided_twice() {
     story.commit();
     assert_broken(&story.facts, promise::ONE_OUTCOME, "is not above the last number of its source");
     // A bare one, by a redelivery.
-    let quote = |identity| Place::Quote(Quote { serial: 5, identity, symbol: "GOOG".to_owned(), price: "5".to_owned() });
+    let quote =
+        |identity| Place::Quote(Quote { serial: 5, identity, symbol: "GOOG".to_owned(), price: "5".to_owned() });
     for (identity, text) in [
         (Identity::Bare, "the broker took 1 of it"),
         (Identity::Id("x".to_owned()), "the broker took 1 of it"),
@@ -234,7 +235,11 @@ fn publications_that_are_not_in_the_ledger_or_out_of_order() {
     let at = place(&story.facts, |fact| matches!(fact, Fact::Publication { .. }));
     story.facts.truncate(at);
     story.report(1);
-    assert_broken(&story.facts, promise::PUBLISHED, "position 1 is recorded as published, and the broker never took it");
+    assert_broken(
+        &story.facts,
+        promise::PUBLISHED,
+        "position 1 is recorded as published, and the broker never took it",
+    );
 }
 
 #[test]
@@ -252,7 +257,8 @@ fn ids_that_come_again_with_other_content() {
     }
     for fact in &mut facts[ids + 2..] {
         let (Fact::Publication { payload, .. } | Fact::Consumed { payload, .. }) = fact else { continue };
-        *payload = String::from_utf8(payload.to_vec()).unwrap().replace("bbbbbbbb", LEDGER).replace("feed/1", "feed/2").into();
+        *payload =
+            String::from_utf8(payload.to_vec()).unwrap().replace("bbbbbbbb", LEDGER).replace("feed/1", "feed/2").into();
     }
     for fact in &mut facts[ids + 2..] {
         match fact {
@@ -307,7 +313,11 @@ fn gaps_that_are_missing_or_invented() {
     let facts = with_commit(EntryKind::Sell, |changes| changes.gaps.clear());
     assert_broken(&facts, promise::GAPS, "no gap for numbers that are missing: source \"feed\" on \"quotes\", 2 to 2");
     let facts = with_commit(EntryKind::Sell, |changes| changes.gaps[0].last = 3);
-    assert_broken(&facts, promise::GAPS, "2 to 3; by the outcomes the next one should be source \"feed\" on \"quotes\", 2 to 2");
+    assert_broken(
+        &facts,
+        promise::GAPS,
+        "2 to 3; by the outcomes the next one should be source \"feed\" on \"quotes\", 2 to 2",
+    );
     let gap = good().facts.iter().find_map(|fact| match fact {
         Fact::Committed { changes, .. } => changes.gaps.first().cloned(),
         _ => None,
@@ -428,8 +438,16 @@ fn a_run_that_does_not_come_to_rest() {
     assert_broken(&unready, promise::SETTLED, "the bridge is not ready");
     assert_broken(&settled(|_, _, waiting| waiting.push(3)), promise::SETTLED, "1 messages still wait");
     assert_broken(&settled(|account, _, _| account.unpublished = 1), promise::SETTLED, "1 entries of the outbox");
-    assert_broken(&settled(|account, _, _| account.cash = "1".to_owned()), promise::SETTLED, "the account answers cash 1");
-    assert_broken(&settled(|account, _, _| account.positions.clear()), promise::BOOKS, "the account answers that it holds {}");
+    assert_broken(
+        &settled(|account, _, _| account.cash = "1".to_owned()),
+        promise::SETTLED,
+        "the account answers cash 1",
+    );
+    assert_broken(
+        &settled(|account, _, _| account.positions.clear()),
+        promise::BOOKS,
+        "the account answers that it holds {}",
+    );
     let mut facts = good().facts;
     facts.pop();
     assert_broken(&facts, promise::SETTLED, "the run ended before it came to rest");

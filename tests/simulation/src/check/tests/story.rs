@@ -3,8 +3,8 @@
 use std::rc::Rc;
 
 use algo_runtime::ledger::{
-    Account, Changes, Class, EntryKind, Gap, Holding, JournalEntry, LedgerId, LedgerIds, Mark, OutboxContent, OutboxRow, Outcome,
-    Positions, Snapshot, Trade, WindowRow,
+    Account, Changes, Class, EntryKind, Gap, Holding, JournalEntry, LedgerId, LedgerIds, Mark, OutboxContent,
+    OutboxRow, Outcome, Positions, Snapshot, Trade, WindowRow,
 };
 use bytes::Bytes;
 use intuition_api::v1::{self, tick_outcome::Kind};
@@ -160,10 +160,9 @@ impl Story {
             manual: false,
         };
         let entry = self.entry(kind, values.amount, Some(trade));
-        let held = values.held.map(|(quantity, cost)| Holding {
-            quantity: quantity.parse().unwrap(),
-            cost: cost.parse().unwrap(),
-        });
+        let held = values
+            .held
+            .map(|(quantity, cost)| Holding { quantity: quantity.parse().unwrap(), cost: cost.parse().unwrap() });
         self.pending.holdings.insert("GOOG".to_owned(), held);
         match held {
             Some(held) => self.snapshot.holdings.insert("GOOG".to_owned(), held),
