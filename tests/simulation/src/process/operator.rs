@@ -299,7 +299,9 @@ impl Operator {
                 Call::Close(v1::CloseRequest { account, resource_uid, request, what: Some(what) })
             }
             Intent::Reset => {
-                let known = self.account.as_ref().and_then(|account| account.sources.first().cloned());
+                // A person resets a source because its quotes are refused.
+                let sources = self.account.as_ref().map_or(&[][..], |account| account.sources.as_slice());
+                let known = sources.iter().max_by_key(|source| source.conflicts).cloned();
                 let Some(v1::Source { channel, name, era, last: Some(last), .. }) = known else {
                     self.intent = None;
                     return None;
