@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use intuition_api::v1::{Committed, Opened, process_response};
-use intuition_common::exit::with_causes;
+use intuition_common::{
+    exit::with_causes,
+    planted::{self, Fault},
+};
 use tokio::time::Instant;
 
 use super::{Machine, Said};
@@ -97,7 +100,9 @@ impl Machine {
         );
         self.board.warn(board::RUNTIME, LEDGER_WENT_BACK, &message);
         self.ledger_warning_until = Some(now + LEDGER_WARNING);
-        self.publisher.restart();
+        if !planted::is(Fault::WentBackUnnoticed) {
+            self.publisher.restart();
+        }
         self.quotes.inflight.ledger_changed();
     }
 

@@ -6,7 +6,10 @@ use intuition_api::{
     capability,
     v1::{Acknowledged, Batch, Delivery, Open, Opened, Published, process_request},
 };
-use intuition_common::backoff::Backoff;
+use intuition_common::{
+    backoff::Backoff,
+    planted::{self, Fault},
+};
 use tokio::time::Instant;
 
 use super::Action;
@@ -141,7 +144,9 @@ impl Session {
 
     /// The stream is gone; the next attempt is made after a pause.
     pub(super) fn close(&mut self, error: &RuntimeError, now: Instant, actions: &mut Vec<Action>) {
-        self.batches.clear();
+        if !planted::is(Fault::BatchesOfEarlierStream) {
+            self.batches.clear();
+        }
         // A runtime that opens streams and can commit nothing is not to be asked at full speed.
         if self.opened_at.take().is_some_and(|at| now >= at + STEADY) {
             self.backoff.reset();
@@ -178,7 +183,7 @@ impl Session {
         let open = Open {
             account: self.account.clone(),
             broker_url: self.broker_url.clone(),
-            session_present: !self.lost,
+            session_present: !self.lost || planted::is(Fault::LostSessionUntold),
             run: self.run,
             client_id: self.client_id.clone(),
             capabilities: capability::OF_BRIDGE.map(str::to_owned).to_vec(),

@@ -38,6 +38,9 @@ enum Command {
         /// Log what the processes log, for example `debug`, on stderr.
         #[arg(long, value_name = "FILTER")]
         logs: Option<String>,
+        /// Make this planted mistake. Needs a build with `--cfg planted`.
+        #[arg(long, value_name = "NAME")]
+        planted: Option<String>,
     },
     /// Makes planted mistakes, one after the other, and runs seeds until each is found. Needs a build with `--cfg planted`.
     Planted {
@@ -69,6 +72,9 @@ struct RunArguments {
     /// Begin no further seed after so many have failed.
     #[arg(long, default_value_t = 5)]
     failures: usize,
+    /// Make this planted mistake in every run. Needs a build with `--cfg planted`.
+    #[arg(long, value_name = "NAME")]
+    planted: Option<String>,
 }
 
 /// Does what the arguments ask for. Output goes to standard output, progress to standard error. The code is 1 where a promise
@@ -91,7 +97,10 @@ fn carry_out(
 ) -> io::Result<bool> {
     match arguments.command {
         Command::Run(arguments) => run_seeds(&arguments, world, output, progress),
-        Command::Replay { seed, trace, logs } => {
+        Command::Replay { seed, trace, logs, planted } => {
+            if !planted::switch_on(planted.as_deref(), output)? {
+                return Ok(false);
+            }
             if let Some(filter) = logs {
                 let filter = EnvFilter::new(filter);
                 tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).without_time().init();
@@ -110,6 +119,9 @@ fn run_seeds(
     output: &mut dyn Write,
     progress: &mut (dyn Write + Send),
 ) -> io::Result<bool> {
+    if !planted::switch_on(arguments.planted.as_deref(), output)? {
+        return Ok(false);
+    }
     let from = if arguments.fresh { u64::from(rand::random::<u32>()) << 16 } else { arguments.from };
     let RunArguments { seeds, threads, failures, .. } = *arguments;
     writeln!(output, "seeds {from} to {}, {threads} threads", from.saturating_add(seeds).saturating_sub(1))?;

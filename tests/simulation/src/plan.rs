@@ -38,6 +38,8 @@ pub enum Stream {
     Algorithm = 6,
     /// Seeds of processes.
     Processes = 7,
+    /// Filters of the channels.
+    Filters = 8,
 }
 
 /// The generator of a part of the run of a seed.
@@ -106,6 +108,8 @@ pub struct Plan {
     /// Processes of the release before take their turns. The window is that of production then: with a bridge that does not
     /// report acknowledgements, no more than the window is promised.
     pub mixes_releases: bool,
+    /// Filters of the channels, which all together match every topic of a publisher.
+    pub filters: Vec<String>,
     /// Bridges.
     pub bridge: BridgePlan,
     /// Runtimes.
@@ -146,6 +150,7 @@ impl Plan {
             crashes: draw.random_range(1..=5),
             calls: draw.random_range(0..=8),
             mixes_releases,
+            filters: filters(seed),
             bridge: BridgePlan {
                 limits: Limits {
                     unacknowledged: Bounds { ticks, message_ticks, bytes: draw.random_range(8 << 10..=1 << 20) },
@@ -200,6 +205,7 @@ impl Plan {
             crashes: draw.random_range(0..=3),
             calls: draw.random_range(0..=4),
             mixes_releases: false,
+            filters: filters(seed),
             bridge: BridgePlan {
                 limits: Limits::default(),
                 connection: mqtt::Sizes::default(),
@@ -215,6 +221,18 @@ impl Plan {
             },
         }
     }
+}
+
+/// One filter in most runs; otherwise several that overlap, so that some brokers send copies of a message.
+fn filters(seed: u64) -> Vec<String> {
+    let mut draw = generator(seed, Stream::Filters);
+    let drawn: &[&str] = match draw.random_range(0..10) {
+        0 => &["quotes/#", "quotes/+"],
+        1 => &["quotes/+", "quotes/#"],
+        2 => &["+/+", "quotes/#", "quotes/+"],
+        _ => &["quotes/#"],
+    };
+    drawn.iter().map(|filter| (*filter).to_owned()).collect()
 }
 
 /// Small bounds of an engine whose bridge has up to `waiting_ticks` ticks under way.

@@ -155,7 +155,7 @@ impl<'a> World<'a> {
         let mut broker = Broker::new(Options::draw(&mut generator(plan.seed, Stream::Broker), plan.scale), plan.seed);
         broker.follow(CLIENT_ID);
         let publishers = Publisher::draw(plan, plan.active);
-        let subscribe = vec!["quotes/#".to_owned()];
+        let subscribe = plan.filters.clone();
         let symbols = vec!["GOOG".to_owned()];
         Ok(Self {
             sink,

@@ -1,6 +1,6 @@
 //! The end of a run: without faults everything comes to rest.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use intuition_api::v1::{AccountResponse, ConfigureRequest, ConfigureResponse};
 
@@ -22,6 +22,8 @@ pub(super) struct End {
     /// Topics that are refused to the end.
     refused: BTreeSet<String>,
     broker_ended: bool,
+    /// Part and reason on the `/readyz` of each process, as shown last.
+    shown: BTreeMap<Process, Vec<(String, String)>>,
     /// Net deposits that the last call in force asked for.
     deposits: Option<String>,
     /// Starting cash was refused since: a later start may take it.
@@ -33,6 +35,10 @@ pub(super) struct End {
 impl End {
     pub(super) fn ended(&mut self, process: Process) {
         self.broker_ended |= process == Process::Broker;
+    }
+
+    pub(super) fn shown(&mut self, process: Process, reasons: &[(String, String)]) {
+        self.shown.insert(process, reasons.to_vec());
     }
 
     pub(super) fn ledger_replaced(&mut self) {
@@ -94,8 +100,10 @@ impl End {
         if self.allows_unpublished() {
             return Ok(());
         }
-        hold!(runtime, promise::SETTLED, "the runtime is not ready at the end");
-        hold!(bridge, promise::SETTLED, "the bridge is not ready at the end");
+        for (name, process, is_ready) in [("runtime", Process::Runtime, runtime), ("bridge", Process::Bridge, bridge)] {
+            let shown = self.shown.get(&process);
+            hold!(is_ready, promise::SETTLED, "the {name} is not ready at the end; shown last: {shown:?}");
+        }
         hold!(
             self.waiting.is_empty(),
             promise::SETTLED,

@@ -4,6 +4,11 @@ use std::io::{self, Write};
 
 use crate::run::World;
 
+/// Needed in a build without planted mistakes.
+#[cfg(not(planted))]
+const ANOTHER_BUILD: &str = "This build has no planted mistakes. Build it with them: RUSTFLAGS='--cfg planted' cargo run --release \
+     --target-dir target/planted -p simulation --bin simulate -- planted";
+
 /// In this build no mistake can be made.
 #[cfg(not(planted))]
 pub(super) fn find(
@@ -13,12 +18,31 @@ pub(super) fn find(
     output: &mut dyn Write,
     _progress: &mut (dyn Write + Send),
 ) -> io::Result<bool> {
-    writeln!(
-        output,
-        "This build has no planted mistakes. Build it with them: RUSTFLAGS='--cfg planted' cargo run --release \
-         --target-dir target/planted -p simulation --bin simulate -- planted"
-    )?;
+    writeln!(output, "{ANOTHER_BUILD}")?;
     Ok(false)
+}
+
+/// Makes a mistake from here on, if one is named. False: this build has none.
+#[cfg(not(planted))]
+pub(super) fn switch_on(name: Option<&str>, output: &mut dyn Write) -> io::Result<bool> {
+    if name.is_some() {
+        writeln!(output, "{ANOTHER_BUILD}")?;
+    }
+    Ok(name.is_none())
+}
+
+/// Makes a mistake from here on, if one is named. False: there is none of this name.
+#[cfg(planted)]
+pub(super) fn switch_on(name: Option<&str>, output: &mut dyn Write) -> io::Result<bool> {
+    use intuition_common::planted::{Fault, switch};
+
+    let Some(name) = name else { return Ok(true) };
+    let fault = Fault::ALL.iter().find(|fault| fault.name() == name).copied();
+    if fault.is_none() {
+        writeln!(output, "there is no planted mistake {name:?}")?;
+    }
+    switch(fault);
+    Ok(fault.is_some())
 }
 
 /// Makes each mistake and runs seeds until one breaks a promise. Whether all were found. `limits`: seeds and threads.
@@ -34,10 +58,7 @@ pub(super) fn find(
 
     use intuition_common::planted::{Fault, switch};
 
-    use crate::{
-        report,
-        run::{self, Request},
-    };
+    use crate::report;
 
     let known = |name: &&String| Fault::ALL.iter().any(|fault| fault.name() == name.as_str());
     if let Some(unknown) = names.iter().find(|name| !known(name)) {
@@ -52,17 +73,14 @@ pub(super) fn find(
     panic::set_hook(Box::new(|_| {}));
     let mut all_found = true;
     for fault in Fault::ALL.iter().filter(wanted) {
-        switch(Some(*fault));
-        let request = Request { from: 0, seeds: within, threads, failures: 1 };
-        let summary = run::many(request, |seed| run::one(world, seed, &mut |_, _| {}), progress);
+        let found = first(*fault, (within, threads), world, progress);
         switch(None);
-        let summary = summary?;
         let (name, text) = (fault.name(), fault.text().trim());
-        match summary.failures.iter().next() {
+        match found? {
             Some((seed, violation)) => {
-                let runs = summary.coverage.runs();
-                writeln!(output, "{name:width$}  found after {runs} seeds, promise {}: {text}", violation.promise)?;
-                writeln!(output, "    {}", report::failure(*seed, violation))?;
+                let promise = violation.promise;
+                writeln!(output, "{name:width$}  found within {} seeds, promise {promise}: {text}", seed + 1)?;
+                writeln!(output, "    {} --planted {name}", report::failure(seed, &violation))?;
             }
             None => {
                 all_found = false;
@@ -72,4 +90,32 @@ pub(super) fn find(
     }
     panic::set_hook(hook);
     Ok(all_found)
+}
+
+/// The first seed that breaks a promise with a mistake, and none without it.
+#[cfg(planted)]
+fn first(
+    fault: intuition_common::planted::Fault,
+    (within, threads): (u64, usize),
+    world: World,
+    progress: &mut (dyn Write + Send),
+) -> io::Result<Option<(u64, crate::facts::Violation)>> {
+    use intuition_common::planted::switch;
+
+    use crate::run::{self, Request};
+
+    let mut from = 0;
+    while from < within {
+        switch(Some(fault));
+        let request = Request { from, seeds: within - from, threads, failures: 1 };
+        let summary = run::many(request, |seed| run::one(world, seed, &mut |_, _| {}), progress)?;
+        // Seeds between a failing one and the last that was begun were played too.
+        from = from.saturating_add(summary.coverage.runs());
+        switch(None);
+        let of_the_mistake = |seed: u64| run::one(world, seed, &mut |_, _| {}).1.is_ok();
+        if let Some(found) = summary.failures.into_iter().find(|(seed, _)| of_the_mistake(*seed)) {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{CLIENT_ID, Event, World};
 use crate::{
-    facts::{Fact, Time, Violation},
+    facts::{Fact, Process, Time, Violation},
     process::runtime::{Answer, Call},
     publisher::Publisher,
 };
@@ -69,10 +69,25 @@ impl World<'_> {
             self.queue.plan(self.now + LOOK, Event::Look);
             return Ok(());
         }
+        self.show()?;
         let account = self.last_account()?;
         let settled = Fact::Settled { account: account.map(Box::new), runtime_ready, bridge_ready, waiting };
         self.is_over = true;
         self.tell(&settled)
+    }
+
+    /// What each process lacks.
+    fn show(&mut self) -> Result<(), Violation> {
+        let runtimes = self.runtimes.values().map(|runtime| (Process::Runtime, runtime.readiness().missing()));
+        let bridges = self.bridges.values().map(|bridge| (Process::Bridge, bridge.readiness().missing()));
+        for (process, missing) in runtimes.chain(bridges).collect::<Vec<_>>() {
+            let reasons = missing.into_iter().map(|missing| (missing.part.to_owned(), missing.reason));
+            let reasons: Vec<_> = reasons.collect();
+            if !reasons.is_empty() {
+                self.tell(&Fact::Shown { process, reasons })?;
+            }
+        }
+        Ok(())
     }
 
     fn is_runtime_ready(&self) -> bool {

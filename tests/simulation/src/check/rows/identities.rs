@@ -6,7 +6,7 @@ use algo_runtime::ledger::{Class, WindowRow};
 
 use super::super::quotes::Subject;
 
-/// What a quote is recognised by, with its content.
+/// Identity and content of a quote.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Key {
     class: Class,
@@ -39,7 +39,7 @@ impl Identities {
         if let Some(seq) = row.seq {
             self.numbers.insert((row.channel.clone(), row.source.clone(), row.era, seq));
         }
-        // What is unusable is known by its place, not by its content.
+        // Unusable places have no content to compare.
         let Subject::Quote(_) = subject else {
             self.unusable.insert((row.channel.clone(), row.source.clone(), row.seq, row.id.clone()));
             return Ok(());

@@ -59,9 +59,9 @@ fn books_that_do_not_balance() {
     let facts = with_commit(EntryKind::Sell, |changes| {
         changes.holdings.insert("GOOG".to_owned(), None);
     });
-    assert_broken(&facts, promise::BOOKS, "what is held of \"GOOG\"");
+    assert_broken(&facts, promise::BOOKS, "the holding of \"GOOG\"");
     let facts = with_commit(EntryKind::Sell, |changes| changes.holdings.clear());
-    assert_broken(&facts, promise::BOOKS, "has no row for what is held");
+    assert_broken(&facts, promise::BOOKS, "has no row for its holding");
     let facts = with_commit(EntryKind::Sell, |changes| {
         changes.account.as_mut().unwrap().realised = "0".parse().unwrap();
     });
@@ -634,5 +634,5 @@ fn what_is_measured_above_its_bound_and_what_a_consumer_cannot_have() {
     assert_broken(&facts, promise::BOUNDS, "ticks in flight is 9, and at most 8 is promised");
     facts.pop();
     facts.push(Fact::Consumed { topic: "intuition/desk/a/decisions".to_owned(), payload: Bytes::from_static(b"{}") });
-    assert_broken(&facts, promise::PUBLISHED, "a consumer received");
+    assert_broken(&facts, promise::PUBLISHED, "a consumer received a message");
 }
