@@ -19,6 +19,11 @@ pub const LARGE_BACKLOG: u64 = 100_000;
 const SMALL_MESSAGE_BYTES: usize = 1 << 10;
 const SMALL_LARGEST_MESSAGE_BYTES: usize = 6 << 10;
 
+/// Time in which the publishers of a large run publish.
+const LARGE_PUBLISHED: Duration = Duration::from_mins(1);
+/// Time from then on in which faults happen: the backlog drains in some seconds.
+const LARGE_DRAINED: Duration = Duration::from_secs(12);
+
 /// Parts of a run that have a generator of their own, so that a change of one part leaves the choices of the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stream {
@@ -97,7 +102,13 @@ pub struct Plan {
     pub quotes: u64,
     /// Most places of one message.
     pub message_ticks: usize,
-    /// Time in which publishers publish and faults happen.
+    /// Time in which publishers publish.
+    pub published: Duration,
+    /// No bridge is there from the second second to the end of `published`, so that all quotes wait at the broker.
+    pub has_backlog: bool,
+    /// Faults happen from this time on.
+    pub faults_from: Duration,
+    /// The end of the faults.
     pub active: Duration,
     /// Faults beside the crashes.
     pub faults: u32,
@@ -131,15 +142,25 @@ impl Plan {
         let message_ticks = draw.random_range(publisher::LONGEST..=10);
         // At least one message fits; the runtime keeps twice what a bridge may hold.
         let ticks = message_ticks + draw.random_range(1..=24_usize);
+        let active = Duration::from_secs(draw.random_range(20..=240));
         let mixes_releases = draw.random_bool(0.15);
-        let window = if mixes_releases { EngineSizes::DESIGN.window } else { (2 * ticks as u64).max(16) };
+        // Production has twice what a bridge holds by default, and just as much as one may be told to hold.
+        let held = ticks as u64;
+        let window = match mixes_releases {
+            true => EngineSizes::DESIGN.window,
+            false if seed.is_multiple_of(4) => held.max(8),
+            false => (2 * held).max(16),
+        };
         let page = draw.random_range(1..=16);
         Self {
             seed,
             scale: Scale::Small,
             quotes: draw.random_range(150..=350),
             message_ticks,
-            active: Duration::from_secs(draw.random_range(20..=240)),
+            published: active,
+            has_backlog: draw.random_bool(0.05),
+            faults_from: Duration::ZERO,
+            active,
             faults: draw.random_range(4..=14),
             crashes: draw.random_range(1..=5),
             calls: draw.random_range(0..=8),
@@ -194,7 +215,10 @@ impl Plan {
             scale: Scale::Real,
             quotes: LARGE_BACKLOG,
             message_ticks: bridge::MAX_TICKS,
-            active: Duration::from_secs(60),
+            published: LARGE_PUBLISHED,
+            has_backlog: true,
+            faults_from: LARGE_PUBLISHED,
+            active: LARGE_PUBLISHED + LARGE_DRAINED,
             faults: draw.random_range(0..=6),
             crashes: draw.random_range(0..=3),
             calls: draw.random_range(0..=4),
