@@ -62,7 +62,7 @@ pub trait Algorithm: Send {
     fn take_changes(&mut self) -> SavedState;
 }
 
-/// Starts an algorithm with its settings, what it saved, and a seed where its settings have none.
+/// Starts an algorithm with its settings, its saved state, and a seed for settings without one.
 type Initialize = fn(&AlgorithmSettings, &SavedState, u64) -> Result<Box<dyn Algorithm>, FieldErrors>;
 
 /// An algorithm that comes with the runtime.
@@ -88,7 +88,7 @@ impl Builtin {
         BUILTINS.iter().find(|builtin| builtin.name == name)
     }
 
-    /// Starts it with what it saved. `chance`: seeds what the settings do not.
+    /// Starts it with its saved state. `chance`: the seed if the settings have none.
     pub fn initialize(
         &self,
         settings: &AlgorithmSettings,

@@ -83,7 +83,7 @@ pub struct LinkId(pub u64);
 /// One account.
 pub struct Engine {
     sizes: Sizes,
-    /// Draws the seeds of all that no setting seeds.
+    /// Draws seeds: of backends' pauses, and of generators without a seed in the settings.
     chance: ChaCha8Rng,
     account: Account,
     ledger_ids: LedgerIds,
@@ -156,8 +156,8 @@ pub struct Engine {
 impl Engine {
     /// Takes a ledger's state up under these settings. The first start deposits the starting cash.
     ///
-    /// `seed`: of all chance in the engine. Two engines with one seed, equal snapshots and equal requests do the same. Each
-    /// start of a process that trades takes another one.
+    /// `seed`: of all chance in the engine. Engines with equal seeds, snapshots and requests do the same. A runtime draws a new
+    /// seed for each start.
     pub fn start(
         mut snapshot: Snapshot,
         settings: &Settings,
@@ -273,7 +273,7 @@ impl Engine {
         }
         self.pending.trading = self.trading.take_change();
         self.pending.closing = self.closing.take_changes();
-        self.pending.evict = self.identities.evict(self.load.ticks());
+        self.pending.evict = self.identities.evict(self.recognised());
         let (marks, sources) = self.sources.take_changes();
         self.pending.marks =
             marks.into_iter().map(|mark| ((mark.channel.clone(), mark.source.clone()), mark)).collect();

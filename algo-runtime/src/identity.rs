@@ -20,6 +20,7 @@ mod window;
 use std::sync::Arc;
 
 use intuition_api::v1::{Acknowledged, Delivery, Tick, tick_outcome::SeenBy};
+use intuition_common::planted::{self, Fault};
 
 use crate::{
     ledger::{Class, Outcome, Stretch, WindowRow},
@@ -151,6 +152,8 @@ impl Identities {
             Some((mark, last)) if (seq, rank) <= (mark, last) => {
                 if delivery.duplicate || delivery.interrupted || delivery.replay {
                     Recognition::Forgotten
+                } else if planted::is(Fault::SequenceWentBackIsNew) {
+                    Recognition::Fresh
                 } else {
                     Recognition::WentBack { mark }
                 }
@@ -163,6 +166,7 @@ impl Identities {
     fn recognise_named(&self, class: Class, by: SeenBy, identity: u128, tick: &Tick) -> Option<Recognition> {
         let latest = self.window.by_identity(class, identity)?;
         let same = match key::half(&tick.content_sha256) {
+            _ if planted::is(Fault::RepetitionByNumber) => Some(latest),
             None => Some(latest),
             content => self
                 .window
@@ -237,8 +241,8 @@ impl Identities {
     }
 
     /// Takes outcomes beyond the windows' length out of memory. Returns those that leave the ledger as well, since the
-    /// broker cannot ask for them: of each class every row up to the ordinal. `waiting`: ticks that were taken and are not
-    /// answered, whose rows stay in memory.
+    /// broker cannot ask for them: of each class every row up to the ordinal. `waiting`: ticks that were recognised and
+    /// are not answered, whose rows stay in memory.
     pub fn evict(&mut self, waiting: usize) -> Vec<(Class, u64)> {
         self.window.evict(&self.retention, waiting)
     }

@@ -8,21 +8,22 @@ use intuition_api::bounds;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sizes {
     /// Outcomes of each [`Class`](crate::ledger::Class) in memory; the ledger has at least as many. At least twice
-    /// `turn_ticks`, and at least twice the ticks that a bridge holds without an outcome (32,768, its `--max-inflight-ticks`):
-    /// it sends them again on a new stream, and each is to be found by its number. While more ticks wait than half of the
-    /// window, memory holds more.
+    /// `turn_ticks`, and at least the ticks that a bridge holds (its `--unacknowledged-ticks`, 32,768, at most 65,536): it sends
+    /// them again on a new stream, and each is to be found by its number. A publisher's repetition is recognised that far back.
+    /// While more than half of it was recognised and has no outcome, memory holds more.
     pub window: u64,
     /// Rows that leave the ledger together: a [`Stretch`](crate::ledger::Stretch) has so many rows at most. Those that are
     /// free stay until all of its rows are.
     pub stretch_rows: u64,
     /// Rows after an acknowledged one within which it is still found by its packet: a broker may have lost its last seconds.
-    /// At most `window`.
     pub acknowledged_rows: u64,
-    /// Connections of a bridge whose place in the window, and whose first new delivery, is remembered.
+    /// Connections of a bridge for which the runtime remembers a place in the window and the first new delivery. At least as
+    /// many as the deliveries that a bridge holds at one time came by.
     pub connections: usize,
-    /// Runs of bridges after the one that reported last. Beyond it the report is dropped, and more rows are kept.
+    /// Runs of bridges since the last report. Beyond it the report is dropped, and more rows are kept.
     pub runs: usize,
-    /// Repeated deliveries that are remembered: twice the deliveries that a bridge may send again on a new stream.
+    /// Repeated deliveries that the runtime remembers. At least the deliveries that a bridge holds: beyond that, a delivery that
+    /// the bridge sends again may be taken for new.
     pub claims: usize,
     /// Rows that one look-up of a packet reads from the ledger at once.
     pub packet_page: usize,
@@ -30,30 +31,30 @@ pub struct Sizes {
     pub turn_ticks: usize,
     /// Bytes of the dead letters that a turn may post.
     pub turn_bytes: usize,
-    /// Ticks at the runtime without an outcome. At least the window of the bridge and one delivery, or its stream ends again and
-    /// again.
+    /// Ticks at the runtime without an outcome. At least those that a bridge holds, or its stream ends again and again.
     pub waiting_ticks: usize,
     /// Deliveries at the runtime without an outcome, bytes. Has the same relation to the bridge's bound in bytes.
     pub waiting_bytes: usize,
     /// Ranges, and entries given up, of a report about the outbox. At least the entries that a bridge has under way.
     pub report_ranges: usize,
-    /// Reasons of a dead letter, with the one that stands for the others. At least 2.
+    /// Reasons of a dead letter, the last of them `Other`. At least 2.
     pub letter_causes: usize,
     /// Reasons with a counter of their own under one name.
     pub counted_reasons: usize,
-    /// Channels whose gaps are counted apart; those of further channels are in the sum alone.
+    /// Channels with a counter of gaps. Gaps of further channels are in the sum alone.
     pub gap_channels: usize,
-    /// Sources of an account, counted for each channel. A ledger that has more keeps them, and takes no new ones.
+    /// Sources of an account, counted for each channel. A ledger with more keeps them, and takes no new source.
     pub sources: usize,
-    /// Symbols of an account. A ledger that has more keeps them, and takes no new ones.
+    /// Symbols of an account. A ledger with more keeps them, and takes no new symbol.
     pub symbols: usize,
     /// Runs of dead letters for a source's identity that are kept. The run that grew the longest time ago goes first.
     pub conflict_runs: usize,
-    /// Gaps in the ledger; older ones are deleted.
+    /// Gaps in the ledger; older gaps are deleted.
     pub gaps: u64,
-    /// Ids of requests to close by hand in the ledger; older ones are deleted, and a request that repeats one is new.
+    /// Ids of requests to close by hand in the ledger. Older ids are deleted, and a request with a deleted id is new. More than
+    /// the requests that one commit answers: the ledger refuses a commit with an id twice.
     pub close_requests: usize,
-    /// Remote algorithms whose saved states are kept.
+    /// Names of remote algorithms with a saved state. The state used longest ago is deleted beyond it.
     pub saved_names: usize,
     /// Events of a batch to a backend.
     pub batch_events: usize,

@@ -11,6 +11,7 @@ pub(crate) mod cost;
 use std::collections::VecDeque;
 
 use intuition_api::v1::Delivery;
+use intuition_common::planted::{self, Fault};
 
 pub use self::arrival::Arrival;
 use crate::{mqtt::Ack, outbox::Ranges};
@@ -70,6 +71,9 @@ pub struct Inflight {
     ended: u64,
     /// The first connection of the broker's session: packet ids from before it mean nothing.
     session_since: u64,
+    /// The connection at the time at which the stream was opened. Before that another bridge may have had the session and the
+    /// runtime, for so long that the runtime has forgotten what it decided.
+    before_stream: u64,
     ticks: usize,
     bytes: usize,
     open: usize,
@@ -98,6 +102,7 @@ impl Inflight {
             epoch: 0,
             ended: 0,
             session_since: 0,
+            before_stream: 0,
             ticks: 0,
             bytes: 0,
             open: 0,
@@ -127,7 +132,7 @@ impl Inflight {
         self.ended = self.epoch;
         self.epoch = epoch;
         self.written = 0;
-        if !session_present {
+        if !session_present && !planted::is(Fault::PacketIdsKept) {
             self.session_since = epoch;
             for entry in &mut self.entries {
                 entry.packet_id = 0;
@@ -181,9 +186,13 @@ impl Inflight {
         if epoch < self.session_since { 0 } else { packet_id }
     }
 
-    /// A new stream: what has no outcome is to be sent again, under its number. It has a marker of its own.
-    pub const fn stream_opened(&mut self) {
-        self.unsent = self.first;
+    /// A new stream: what has no outcome is to be sent again, under its number, but for what the broker sends again itself. It has
+    /// a marker of its own.
+    pub fn stream_opened(&mut self) {
+        if !planted::is(Fault::UnsentOnNewStream) {
+            self.unsent = self.first;
+        }
+        self.before_stream = self.epoch;
         self.under_way = 0;
         self.marker = None;
     }
@@ -202,6 +211,9 @@ impl Inflight {
     /// Another ledger than before answers: outcomes of the old one mean nothing to it, and neither do its positions.
     /// What has its outcome was decided, and waits for nothing any more.
     pub fn ledger_changed(&mut self) {
+        if planted::is(Fault::AwaitsEarlierLedger) {
+            return;
+        }
         for entry in &mut self.entries {
             if let State::Done { awaited } = &mut entry.state {
                 *awaited = Ranges::default();
@@ -210,7 +222,9 @@ impl Inflight {
     }
 
     /// The next deliveries for the runtime, of at most `max_bytes` in their encoded form, or a single larger one. A message
-    /// with `is_copy` is a further copy of another: it counts as done and is not sent.
+    /// with `is_copy` is a further copy of another: it counts as done and is not sent. The same goes for a message whose connection
+    /// is older than the stream and has ended: the next connection brings it again if the session lasts, and the message waits
+    /// until that is known.
     pub fn next_batch(
         &mut self,
         max_deliveries: usize,
@@ -223,12 +237,12 @@ impl Inflight {
             if self.marker.is_some_and(|(_, behind)| behind <= number) {
                 break;
             }
-            let Some(entry) = self.at(number) else { break };
+            let Some(entry) = self.at(number).filter(|entry| !self.waits_for_connection(entry)) else { break };
             let State::Open(arrival) = &entry.state else {
                 self.unsent += 1;
                 continue;
             };
-            if is_copy(arrival) {
+            if self.comes_again(entry) || is_copy(arrival) {
                 self.settle(number, Ranges::default());
                 self.unsent += 1;
                 continue;
@@ -237,7 +251,7 @@ impl Inflight {
             if !batch.is_empty() && bytes + encoded > max_bytes {
                 break;
             }
-            let interrupted = packet_id != 0 && arrival.epoch <= self.ended;
+            let interrupted = self.is_interrupted(entry) && !planted::is(Fault::InterruptedNotMarked);
             batch.push(Delivery { interrupted, ..arrival.delivery(number, packet_id) });
             self.unsent += 1;
             self.under_way += encoded;
@@ -256,9 +270,24 @@ impl Inflight {
         self.first < self.unacknowledged
     }
 
-    /// Whether something waits to be sent.
+    /// Whether something waits to be sent, and for nothing else.
     pub fn has_unsent(&self) -> bool {
-        self.at(self.unsent).is_some()
+        self.at(self.unsent).is_some_and(|entry| !self.waits_for_connection(entry))
+    }
+
+    /// The connection that it came on has ended, and the broker has it in the session.
+    const fn is_interrupted(&self, entry: &Entry) -> bool {
+        entry.packet_id != 0 && entry.epoch <= self.ended
+    }
+
+    /// The broker sends it again on the next connection, and nothing shows whether another bridge had it meanwhile.
+    const fn comes_again(&self, entry: &Entry) -> bool {
+        self.is_interrupted(entry) && entry.epoch <= self.before_stream && matches!(entry.state, State::Open(_))
+    }
+
+    /// The same, as long as the next connection may still show that the session is gone, and the message with it.
+    const fn waits_for_connection(&self, entry: &Entry) -> bool {
+        self.comes_again(entry) && self.epoch == self.ended
     }
 
     /// The runtime's outcome of a delivery, with the outbox positions in it.
@@ -272,7 +301,8 @@ impl Inflight {
         let mut acks = Vec::new();
         while let Some(entry) = self.at(self.unacknowledged) {
             // On a connection that has ended there is nothing to acknowledge and so nothing to wait for.
-            let is_free = entry.epoch != self.epoch || entry.epoch <= self.ended;
+            let is_free =
+                entry.epoch != self.epoch || entry.epoch <= self.ended || planted::is(Fault::AcknowledgedUnpublished);
             match &entry.state {
                 State::Done { awaited } if is_free || awaited.iter().all(|(first, last)| is_done(first, last)) => {}
                 _ => break,
@@ -283,6 +313,9 @@ impl Inflight {
             self.unacknowledged += 1;
         }
         self.release();
+        if planted::is(Fault::AcksOutOfOrder) {
+            acks.reverse();
+        }
         acks
     }
 
@@ -305,15 +338,16 @@ impl Inflight {
     }
 
     /// Only the connection that it came on can acknowledge it.
-    const fn awaits_puback(&self, entry: &Entry) -> bool {
-        entry.packet_id != 0 && entry.epoch == self.epoch && entry.epoch > self.ended
+    fn awaits_puback(&self, entry: &Entry) -> bool {
+        let is_of_now = entry.epoch == self.epoch && entry.epoch > self.ended;
+        entry.packet_id != 0 && (is_of_now || planted::is(Fault::AckOfEarlierConnection))
     }
 
     /// Removes acknowledged deliveries from the front.
     fn release(&mut self) {
         while let Some(entry) = self.entries.front().filter(|_| self.first < self.unacknowledged) {
             if self.awaits_puback(entry) {
-                if self.first > self.written {
+                if self.first > self.written && !planted::is(Fault::InFlightUntilSubmitted) {
                     break;
                 }
                 self.acknowledged.push(entry.arrived_micros);

@@ -9,6 +9,7 @@ use std::{
 };
 
 use intuition_api::v1::{CloseRequest, CloseResponse, Delivery, TradingState, close_request::What};
+use intuition_common::planted::{self, Fault};
 
 use super::{
     Engine, RequestError,
@@ -76,6 +77,11 @@ impl Closing {
     /// Numbers a tick that is recognised.
     pub(super) const fn next_tick(&mut self) -> u64 {
         self.recognised += 1;
+        self.recognised
+    }
+
+    /// The number of the tick recognised last.
+    pub(super) const fn recognised(&self) -> u64 {
         self.recognised
     }
 
@@ -203,7 +209,7 @@ impl Engine {
             sids.into_iter().map(str::to_owned).collect()
         };
         let (held, not_held): (Vec<_>, Vec<_>) = sids.into_iter().partition(|sid| self.book.holdings.contains_key(sid));
-        if !is_known {
+        if !is_known || planted::is(Fault::CloseAgain) {
             self.closing.note_request(id);
             for sid in &held {
                 self.closing.wait_for(sid);

@@ -24,10 +24,6 @@ impl Load {
         Self { ticks: delivery.ticks.len(), bytes: delivery.encoded_len() }
     }
 
-    pub(super) const fn ticks(self) -> usize {
-        self.ticks
-    }
-
     pub(super) fn add(&mut self, more: Self) {
         self.ticks += more.ticks;
         self.bytes += more.bytes;

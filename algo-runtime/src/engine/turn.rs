@@ -125,6 +125,18 @@ impl Engine {
         self.turn.is_some() || !self.backlog.is_empty()
     }
 
+    /// Ticks that were recognised and are in no answer yet.
+    pub(super) fn recognised(&self) -> usize {
+        let ahead = self.backlog.iter().take_while(|work| !matches!(work, Work::Delivery { .. }));
+        let turns = ahead.filter_map(|work| match work {
+            Work::Turn(turn) => Some(turn),
+            Work::Delivery { .. } | Work::Marker(_) => None,
+        });
+        let first = self.turn.iter().chain(turns).find_map(|turn| turn.ticks.front());
+        let unsettled = first.map_or(0, |first| self.closing.recognised() + 1 - first.number);
+        self.progress.rows() + usize::try_from(unsettled).unwrap_or(usize::MAX)
+    }
+
     /// Forgets the deliveries that wait: their stream is gone, and the bridge sends them again on the next. Ticks that were
     /// asked about or recognised already are settled all the same.
     pub fn drop_backlog(&mut self) {

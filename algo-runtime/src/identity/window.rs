@@ -6,6 +6,8 @@ use std::{
     sync::Arc,
 };
 
+use intuition_common::planted::{self, Fault};
+
 use super::{key, retention::Retention};
 use crate::{
     ledger::{Class, Outcome, Sender, Stretch, WindowRow, stretch},
@@ -234,7 +236,7 @@ impl Window {
     /// the ordinal, as far as nothing holds it.
     pub(super) fn evict(&mut self, retention: &Retention, waiting: usize) -> Vec<(Class, u64)> {
         let Sizes { window, stretch_rows, .. } = self.sizes;
-        // A tick that waits names its own row, or one that was among the newest half of a window when it was recognised.
+        // A waiting tick refers to its own row, or to a row in the newest half of the window at the time of recognition.
         let window = window.max(window / 2 + waiting as u64);
         let mut evicted = Vec::new();
         for class in Class::ALL {
@@ -249,7 +251,10 @@ impl Window {
                 }
             }
             let mut through = None;
-            let free = |stretch: &mut Stretch| !stretch.sender.as_ref().is_some_and(|sender| retention.holds(sender));
+            let free = |stretch: &mut Stretch| {
+                planted::is(Fault::EvictedUnconfirmed)
+                    || !stretch.sender.as_ref().is_some_and(|sender| retention.holds(sender))
+            };
             while let Some(stretch) = self.rows_of_mut(class).older.pop_front_if(free) {
                 through = Some(stretch.last);
             }

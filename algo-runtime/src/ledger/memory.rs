@@ -1,9 +1,5 @@
 //! The ledger of backtests and tests: the same rules as [`sqlite`](super::sqlite), gone with the process.
 //! Of gaps only the last one is kept: the others are for people who read the file.
-//!
-//! - [`volume`]: a place for one, from which one process after another opens it.
-
-pub mod volume;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,15 +15,10 @@ use super::{
 };
 use crate::sizes::Sizes;
 
-/// Stands for the name of a file in errors.
-const PATH: &str = "in memory";
-
 /// See the module. A clone is a copy as of the last commit.
 #[derive(Debug, Clone)]
 pub struct MemoryLedger {
     sizes: Sizes,
-    /// Of the last opening, where it is opened from a volume.
-    epoch: i64,
     account: Account,
     ledger_ids: LedgerIds,
     books: Books,
@@ -60,7 +51,6 @@ impl MemoryLedger {
     pub fn with_sizes(account: &str, ledger_id: &str, sizes: Sizes) -> Self {
         Self {
             sizes,
-            epoch: 0,
             account: Account::empty(account, ledger_id),
             ledger_ids: LedgerIds::new(ledger_id),
             books: Books::default(),
@@ -85,7 +75,7 @@ impl MemoryLedger {
 
     /// Everything that may refuse `changes`, so that applying them cannot fail.
     fn check(&self, changes: &Changes) -> Result<Books, LedgerError> {
-        let refused = |finding| LedgerError::Refused { path: PATH.to_owned(), finding };
+        let refused = |finding| LedgerError::Refused { path: "in memory".to_owned(), finding };
         let books =
             self.books.after(&self.account, changes).map_err(|finding: Finding| refused(finding.to_string()))?;
         match changes.window.iter().find(|row| self.window.contains_key(&(row.class, row.ordinal))) {

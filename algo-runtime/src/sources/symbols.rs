@@ -11,7 +11,7 @@ pub struct Symbols {
 }
 
 impl Symbols {
-    /// From a snapshot. `limit`: symbols of the account; one that has more keeps them.
+    /// From a snapshot. `limit`: of the symbols. An account with more keeps them.
     pub fn load(symbols: BTreeSet<String>, limit: usize) -> Self {
         let known = symbols.into_iter().map(String::into_boxed_str).collect();
         Self { known, limit, added: Vec::new() }

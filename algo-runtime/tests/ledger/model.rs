@@ -149,7 +149,7 @@ fn opened(dir: &Path, sizes: Sizes) -> SqliteLedger {
     SqliteLedger::open_as(dir, ACCOUNT, Opening { sizes, seed: 1, durability: Durability::Process }).unwrap()
 }
 
-/// What a ledger finds of each row that a snapshot names, and of every row by its packet.
+/// The answers of a ledger to look-ups of all rows of a snapshot, by id and by packet.
 fn found(ledger: &mut dyn Ledger, snapshot: &Snapshot) -> Vec<WindowRow> {
     let mut found = Vec::new();
     for row in &snapshot.window {

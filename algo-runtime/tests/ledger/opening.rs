@@ -1,4 +1,4 @@
-//! What the opening of a ledger takes from its arguments, and what it costs.
+//! The arguments of opening a ledger, and its cost.
 
 use std::{path::Path, time::Instant};
 

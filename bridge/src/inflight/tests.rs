@@ -192,6 +192,54 @@ fn what_waited_while_its_connection_ended_is_sent_as_interrupted() {
     assert_eq!(interrupted, [true, false, false], "what cannot be redelivered is not, what came since is not");
 }
 
+/// A bridge that was frozen, or has waited for another one, may come back after the runtime has forgotten what that one did.
+#[test]
+fn what_a_connection_before_the_stream_left_behind_is_not_sent_on_it() {
+    let mut inflight = Inflight::new(WIDE);
+    inflight.connected(1, false);
+    inflight.push(arrival(1, 10));
+    assert_eq!(batch(&mut inflight), [(1, 10)]);
+    inflight.disconnected();
+    inflight.stream_opened();
+    assert_eq!((batch(&mut inflight), inflight.has_unsent()), (vec![], false), "the session may be gone");
+    inflight.connected(2, true);
+    inflight.push(arrival(2, 10));
+    assert_eq!(batch(&mut inflight), [(2, 10)], "the broker has sent it again");
+    inflight.outcome(2, through(0)).unwrap();
+    assert_eq!(inflight.acknowledge(published(0)), [Ack { packet_id: 10, number: 2 }]);
+    inflight.written(2, 2);
+    assert_eq!((inflight.unacknowledged(), inflight.without_outcome()), (0, 0));
+}
+
+#[test]
+fn a_message_that_waits_when_its_connection_ends_is_left_to_the_next_one() {
+    let mut inflight = Inflight::new(WIDE);
+    inflight.connected(1, false);
+    inflight.stream_opened();
+    inflight.push(arrival(1, 10));
+    inflight.push(arrival(1, 11));
+    assert_eq!(inflight.next_batch(1, 1 << 20, |_| false).len(), 1);
+    inflight.disconnected();
+    assert_eq!(batch(&mut inflight), []);
+    inflight.connected(2, true);
+    assert_eq!(batch(&mut inflight), []);
+    inflight.outcome(1, through(0)).unwrap();
+    inflight.acknowledge(published(0));
+    assert_eq!(inflight.unacknowledged(), 0);
+}
+
+#[test]
+fn without_the_session_the_stream_gets_what_earlier_connections_left_behind() {
+    let mut inflight = Inflight::new(WIDE);
+    inflight.connected(1, false);
+    inflight.push(arrival(1, 10));
+    inflight.disconnected();
+    inflight.stream_opened();
+    assert_eq!(batch(&mut inflight), []);
+    inflight.connected(2, false);
+    assert_eq!(batch(&mut inflight), [(1, 0)], "no broker sends it again");
+}
+
 #[test]
 fn copies_and_passed_messages_are_acknowledged_in_their_turn() {
     let mut inflight = Inflight::new(WIDE);

@@ -65,7 +65,7 @@ fn redelivery_beyond_a_window_of_eight_is_answered_from_either_ledger() {
             assert_eq!((&first.seqs, first.kind), (&again.seqs, again.kind));
             assert_eq!((again.seen_by(), told.entries.len()), (SeenBy::Packet, 0));
         }
-        // The broker has read every PUBACK: a delivery that was new says so.
+        // A report that covers a new delivery: the broker has read every PUBACK before it.
         let new = bench.send(vec![quote("11")]);
         assert_eq!(kinds(&new), [Kind::Decided]);
         bench.engine.acknowledged(v1::Acknowledged { through: bench.delivered, connection: 1 });

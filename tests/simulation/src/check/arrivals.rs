@@ -34,14 +34,14 @@ struct Sent {
 struct Answer {
     /// When its delivery was sent.
     sent_at: u64,
-    /// What has to be published first.
+    /// Entries that have to be published first.
     owed: Vec<Rc<Item>>,
 }
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Arrivals {
-    /// Facts heard, to tell earlier from later.
+    /// Number of facts heard: orders deliveries and outcomes.
     clock: u64,
     /// Packet identifiers of a message on a connection, with the time of each delivery.
     delivered: BTreeMap<(ConnectionId, MessageId), Vec<(u16, u64)>>,
@@ -49,8 +49,10 @@ pub(super) struct Arrivals {
     answers: BTreeMap<(String, Hash, u32), Answer>,
     /// Topics and payloads that have an outcome.
     answered: BTreeSet<(String, Hash)>,
-    /// What the runtime said to have seen longer ago than it keeps outcomes.
+    /// Quotes without an outcome of their own: their number was passed, or v0.1.0 took them for another quote.
     forgotten: BTreeSet<Subject>,
+    /// A bridge sent ticks without hashes of their content, so that the ledger may have rows without.
+    knows_v0_1_0: bool,
 }
 
 impl Arrivals {
@@ -81,7 +83,9 @@ impl Arrivals {
             hex::encode(hash)
         );
         let (topic, packet_id) = (topic.clone(), delivery.packet_id);
+        let has_contents = delivery.ticks.iter().all(|tick| !tick.content_sha256.is_empty());
         let sent = Sent { at: self.clock, topic, hash, packet_id, ticks: delivery.ticks.len() };
+        self.knows_v0_1_0 |= !has_contents;
         self.sent.insert((bridge, number), sent);
         Ok(())
     }
@@ -112,26 +116,8 @@ impl Arrivals {
             "delivery {number} of bridge run {bridge} has {} places and {found} outcomes",
             sent.ticks
         );
-        let bodies = quotes.bodies(&sent.topic, &sent.hash);
-        for (tick, index) in outcome.ticks.iter().zip(0_u32..) {
-            let of_body = |body: &Rc<crate::facts::Body>| body.places.get(index as usize).cloned();
-            let fits = bodies.iter().filter_map(of_body).any(|place| has_outcome(&place, index, tick, &sent, rows));
-            let place = bodies.first().and_then(of_body);
-            hold!(
-                fits || place.is_none(),
-                promise::ACKNOWLEDGED,
-                "bridge run {bridge} is told the outcome {} {:?} (decisions {:?}, positions {:?}) of place {index} of delivery {number}, {}: the ledger has no such outcome",
-                tick.kind().as_str_name(),
-                tick.reason,
-                tick.seqs,
-                tick.positions,
-                place.map_or(String::new(), |place| name(subject(&place, sent.hash, index), quotes))
-            );
-        }
-        let is_forgotten = |tick: &&(&TickOutcome, u32)| tick.0.kind() == Kind::Forgotten;
-        for (_, index) in outcome.ticks.iter().zip(0_u32..).collect::<Vec<_>>().iter().filter(is_forgotten) {
-            let places = bodies.iter().filter_map(|body| body.places.get(*index as usize));
-            self.forgotten.extend(places.map(|place| subject(place, sent.hash, *index)));
+        for (tick, index) in outcome.ticks.iter().zip(0..) {
+            self.told(tick, index, (bridge, number), &sent, (quotes, rows))?;
         }
         let positions = outcome.ticks.iter().flat_map(|tick| &tick.positions);
         let owed: Vec<Rc<Item>> = positions.filter_map(|position| outbox.at(*position).cloned()).collect();
@@ -142,6 +128,40 @@ impl Arrivals {
             self.answers.insert(key, Answer { sent_at: sent.at, owed });
         }
         self.sent.remove(&(bridge, number));
+        Ok(())
+    }
+
+    /// A bridge received the outcome of a place.
+    fn told(
+        &mut self,
+        tick: &TickOutcome,
+        index: u32,
+        (bridge, number): (RunId, u64),
+        sent: &Sent,
+        (quotes, rows): (&Quotes, &Rows),
+    ) -> Result<(), Violation> {
+        let bodies = quotes.bodies(&sent.topic, &sent.hash);
+        let places: Vec<&Place> = bodies.iter().filter_map(|body| body.places.get(index as usize)).collect();
+        let Some(first) = places.first() else { return Ok(()) };
+        let of_first = subject(first, sent.hash, index);
+        if places.iter().any(|place| has_outcome(place, index, tick, sent, rows)) {
+            if tick.kind() == Kind::Forgotten {
+                self.forgotten.insert(of_first);
+            }
+            return Ok(());
+        }
+        hold!(
+            self.knows_v0_1_0 && shares_outcome(first, tick, sent, (quotes, rows)),
+            promise::ACKNOWLEDGED,
+            "bridge run {bridge} received the outcome {} {:?} (decisions {:?}, positions {:?}) of place {index} of delivery \
+             {number}, {}: the ledger has no such outcome",
+            tick.kind().as_str_name(),
+            tick.reason,
+            tick.seqs,
+            tick.positions,
+            name(of_first, quotes)
+        );
+        self.forgotten.insert(of_first);
         Ok(())
     }
 
@@ -197,13 +217,20 @@ impl Arrivals {
     }
 }
 
-/// Whether the ledger has the outcome of a place that a bridge is told.
+/// Whether the ledger has the outcome that a bridge received for a place.
 fn has_outcome(place: &Place, index: u32, tick: &TickOutcome, sent: &Sent, rows: &Rows) -> bool {
     let subject = subject(place, sent.hash, index);
     if tick.kind() == Kind::Forgotten {
         return rows.has(subject, |_| true) || is_passed(place, subject, sent, rows);
     }
     rows.has(subject, |outcome| is_told(outcome, tick))
+}
+
+/// Whether another quote with the same identity has the outcome: without hashes of the content both are taken for one.
+fn shares_outcome(place: &Place, tick: &TickOutcome, sent: &Sent, (quotes, rows): (&Quotes, &Rows)) -> bool {
+    let Place::Quote(quote) = place else { return false };
+    let has_it = |serial| rows.has(Subject::Quote(serial), |outcome| is_told(outcome, tick));
+    quotes.of_identity(&sent.topic, &quote.identity).any(has_it)
 }
 
 /// Whether a number was passed by, so that its quote is recognised without an outcome of its own.

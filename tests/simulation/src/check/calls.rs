@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use algo_runtime::ledger::{Changes, EntryKind, Snapshot, TradingRecord};
 use intuition_api::v1::{
     CloseRequest, CloseResponse, ConfigureResponse, ResetSourceRequest, ResetSourceResponse, SetTradingStateRequest,
-    SetTradingStateResponse, TradingState,
+    SetTradingStateResponse, TradingState, tick_outcome::Kind,
 };
 
 use super::{hold, promise};
@@ -61,11 +61,39 @@ impl Calls {
                 trade.sid
             );
         }
+        self.judge_denials(changes, before, after)
+    }
+
+    /// Whether a state was in force for which signals were denied.
+    fn judge_denials(&self, changes: &Changes, before: TradingState, after: TradingState) -> Result<(), Violation> {
+        let numbers = (self.trading.as_ref(), changes.trading.as_ref());
+        let number = |trading: Option<&TradingRecord>| trading.map_or(0, |trading| trading.number);
+        // With several changes in one commit, the states between them are not known.
+        if numbers.1.is_some() && number(numbers.1) > number(numbers.0) + 1 {
+            return Ok(());
+        }
+        for row in &changes.window {
+            let forbids = |state: TradingState| match row.outcome.reason.as_str() {
+                "Halted" => state == TradingState::Halted,
+                "Reducing" => state == TradingState::Reducing,
+                _ => true,
+            };
+            hold!(
+                row.outcome.kind != Kind::Denied || forbids(before) || forbids(after),
+                promise::STOP,
+                "delivery {}, place {} on {:?} is denied {}, and the trading state is {}",
+                row.delivery,
+                row.index,
+                row.channel,
+                row.outcome.reason,
+                before.as_str_name()
+            );
+        }
         Ok(())
     }
 
     /// The rows of a commit.
-    pub(super) fn commit(&mut self, changes: &Changes) {
+    pub(super) fn commit(&mut self, changes: &Changes) -> Result<(), Violation> {
         if let Some(trading) = &changes.trading {
             self.trading = Some(trading.clone());
         }
@@ -76,13 +104,28 @@ impl Calls {
                 self.waiting.remove(sid);
             }
         }
-        self.requests.extend(changes.closing.requests.iter().cloned());
+        for request in &changes.closing.requests {
+            let is_new = self.requests.insert(request.clone());
+            hold!(
+                is_new || self.has_gone_back,
+                promise::CONFIRMED,
+                "the request {request:?} to sell by hand is carried out a second time"
+            );
+        }
         for reset in &changes.sources.resets {
             self.resets.insert((reset.channel.clone(), reset.source.clone(), reset.era, reset.last));
         }
         if let Some(settings) = &changes.settings {
+            let before = self.settings.0;
             self.settings = (settings.settings_generation, settings.cash_generation);
+            hold!(
+                before <= settings.settings_generation,
+                promise::CONFIRMED,
+                "settings of generation {} replace those of generation {before}",
+                settings.settings_generation
+            );
         }
+        Ok(())
     }
 
     /// A runtime opened the ledger that was committed.

@@ -1,19 +1,19 @@
-//! What has to be published, and what was.
+//! Entries that have to be published, and publications.
 //!
-//! An entry of the outbox is known by what a consumer sees of it: a decision by all its fields, a dead letter by its
+//! An entry of the outbox is known by its published form: a decision by all its fields, a dead letter by its
 //! reasons, size and hash, an algorithm's own message by its channel and payload. Equal entries are one item.
 
 mod forms;
+mod ids;
+mod order;
+mod turns;
 
-use std::{
-    cell::Cell,
-    collections::{BTreeMap, BTreeSet},
-    rc::Rc,
-};
+use std::{cell::Cell, collections::BTreeMap, rc::Rc};
 
-use algo_runtime::ledger::{Account, Changes, LedgerIds, OutboxContent, OutboxRow, Snapshot, WindowRow};
+use algo_runtime::ledger::{Changes, OutboxContent, OutboxRow, Snapshot, WindowRow};
 use intuition_api::v1;
 
+use self::{ids::Ids, order::Order, turns::Turns};
 use super::{hold, promise};
 use crate::facts::{RunId, Time, Violation};
 
@@ -43,40 +43,33 @@ impl Item {
     }
 }
 
+/// Which kinds of entries that may be given up the broker has refused.
+#[derive(Debug, Default)]
+struct Refused {
+    letters: bool,
+    data: bool,
+}
+
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     least_trial: Time,
-    account: String,
-    /// First decision and id, of the ledger in force.
-    ids: Vec<(u64, String)>,
-    every_id: BTreeSet<String>,
-    /// Most positions of a ledger that was replaced.
-    longest: u64,
+    ids: Ids,
     /// Everything that any ledger of the run had, by key.
     items: BTreeMap<String, Rc<Item>>,
     /// By position, from 1, of the ledger in force.
     positions: Vec<Rc<Item>>,
+    /// Most positions of a ledger that was replaced.
+    longest: u64,
     /// By number, from 1, of the ledger in force.
     decisions: Vec<Rc<Item>>,
     published_through: u64,
-    /// Content of each decision id as it was published first.
+    order: Order,
+    /// Content of each decision id as it was published last.
     contents: BTreeMap<String, String>,
-    /// Decisions before the highest one that is published which are not published.
-    holes: BTreeSet<u64>,
-    highest: u64,
-    /// Refusals on topics that are no dead letters and no data since there was no hole.
-    refusals: u64,
-    /// The broker refused a dead letter, or an algorithm's own message.
-    refused_letters: bool,
-    refused_data: bool,
-    /// Bridges that opened a stream before the ledger was replaced.
-    informed: BTreeSet<RunId>,
+    turns: Turns,
+    refused: Refused,
     ever_replaced: bool,
-    /// The ledger was replaced, and no bridge has opened a stream since.
-    awaits_bridge: bool,
-    /// No bridge knew of the ledger that was replaced: its ids come again.
-    ids_come_again: bool,
     has_consumer: bool,
 }
 
@@ -88,10 +81,10 @@ impl Outbox {
     /// The rows of a commit.
     pub(super) fn commit(&mut self, changes: &Changes, now: Time) -> Result<(), Violation> {
         if let Some(ids) = &changes.ledger_ids {
-            self.take_ids(ids);
+            self.ids.take(ids);
         }
         if let Some(account) = &changes.account {
-            self.take_name(account);
+            self.ids.name(account);
         }
         for row in &changes.outbox {
             self.push(row, now)?;
@@ -157,8 +150,8 @@ impl Outbox {
                 let seq = entry.trade.as_ref().map_or(0, |trade| trade.seq);
                 let next = self.decisions.len() as u64 + 1;
                 hold!(seq == next, promise::PUBLISHED, "the outbox has decision {seq}, should be {next}");
-                let id = format!("{}/{}/{seq}", self.account, self.id_of(seq));
-                (forms::decision(&self.account, &id, entry), Kind::Decision(seq, id))
+                let id = self.ids.of(seq);
+                (forms::decision(self.ids.account(), &id, entry), Kind::Decision(seq, id))
             }
             OutboxContent::DeadLetter(letter) => (forms::letter(letter), Kind::Letter),
             OutboxContent::Publication(publication) => {
@@ -173,7 +166,7 @@ impl Outbox {
         if let Kind::Decision(seq, _) = item.kind {
             self.decisions.push(Rc::clone(item));
             if item.is_published.get() {
-                self.highest = self.highest.max(seq);
+                self.order.is_published(seq);
             }
         }
         self.positions.push(Rc::clone(item));
@@ -185,8 +178,8 @@ impl Outbox {
     pub(super) fn is_owed(&self, item: &Item, now: Time) -> bool {
         let may_be_given_up = match item.kind {
             Kind::Decision(..) => false,
-            Kind::Letter => self.refused_letters,
-            Kind::Data => self.refused_data,
+            Kind::Letter => self.refused.letters,
+            Kind::Data => self.refused.data,
         };
         let is_old = !item.is_decision() && now.saturating_sub(item.committed.get()) >= self.least_trial;
         !item.is_published.get() && !may_be_given_up && !is_old
@@ -194,7 +187,7 @@ impl Outbox {
 
     /// The item at a position of the ledger in force.
     pub(super) fn at(&self, position: u64) -> Option<&Rc<Item>> {
-        self.positions.get(usize::try_from(position.checked_sub(1)?).ok()?)
+        at(&self.positions, position)
     }
 
     /// Whether the letter that a row names is there, for its message and with its reason.
@@ -236,7 +229,7 @@ impl Outbox {
         let first = self.contents.entry(id.clone()).or_insert_with(|| key.clone());
         let is_same = *first == key;
         hold!(
-            is_same || self.ids_come_again,
+            is_same || self.ids.come_again,
             promise::PUBLISHED,
             "the id {id} is published with another content: first {first}, now {key}"
         );
@@ -247,37 +240,36 @@ impl Outbox {
         *first = key;
         let is_first = !item.is_published.replace(true);
         let is_current = self.decision(*seq).is_some_and(|current| Rc::ptr_eq(current, &item));
-        if is_first && is_current { self.note_order(*seq) } else { Ok(()) }
-    }
-
-    /// Decisions are published in the order of their numbers, but for those that the broker refused.
-    fn note_order(&mut self, seq: u64) -> Result<(), Violation> {
-        self.holes.remove(&seq);
-        for missed in self.highest + 1..seq {
-            if self.decision(missed).is_some_and(|item| !item.is_published.get()) {
-                self.holes.insert(missed);
-            }
+        if !is_first || !is_current {
+            return Ok(());
         }
-        self.highest = self.highest.max(seq);
-        if self.holes.is_empty() {
-            self.refusals = 0;
-        }
-        hold!(
-            self.holes.len() as u64 <= self.refusals,
-            promise::PUBLISHED,
-            "decision {seq} is published before {:?}, and the broker refused {} publications since all were in order",
-            self.holes.iter().take(5).collect::<Vec<_>>(),
-            self.refusals
-        );
-        Ok(())
+        let decisions = &self.decisions;
+        self.order.note(*seq, |seq| at(decisions, seq).is_some_and(|item| !item.is_published.get()))
     }
 
     pub(super) fn refused(&mut self, topic: &str) {
         if forms::is_decisions(topic) {
-            self.refusals += 1;
+            self.order.refused();
         }
-        self.refused_letters |= topic.ends_with("/dead-letter");
-        self.refused_data |= topic.contains("/data/");
+        self.refused.letters |= topic.ends_with("/dead-letter");
+        self.refused.data |= topic.contains("/data/");
+    }
+
+    /// A bridge handed a publication to its connection.
+    pub(super) fn publishing(&mut self, bridge: RunId, topic: &str, payload: &[u8]) -> Result<(), Violation> {
+        let Some(item) = self.published_as(topic, payload) else { return Ok(()) };
+        self.turns.begun(bridge, &item)
+    }
+
+    /// A bridge received the broker's refusal.
+    pub(super) fn refused_to(&mut self, bridge: RunId, topic: &str, payload: &[u8]) {
+        if let Some(item) = self.published_as(topic, payload) {
+            self.turns.refused(bridge, &item);
+        }
+    }
+
+    fn published_as(&self, topic: &str, payload: &[u8]) -> Option<Rc<Item>> {
+        self.items.get(&forms::published(topic, payload)?).cloned()
     }
 
     pub(super) fn consumed(&mut self, topic: &str, payload: &[u8]) -> Result<(), Violation> {
@@ -287,7 +279,7 @@ impl Outbox {
         hold!(
             item.is_some(),
             promise::PUBLISHED,
-            "a consumer received on {topic:?} what the broker never took: {}",
+            "a consumer received a message on {topic:?} that the broker never took: {}",
             String::from_utf8_lossy(payload)
         );
         if let Some(item) = item {
@@ -297,7 +289,7 @@ impl Outbox {
     }
 
     fn decision(&self, seq: u64) -> Option<&Rc<Item>> {
-        self.decisions.get(usize::try_from(seq.checked_sub(1)?).ok()?)
+        at(&self.decisions, seq)
     }
 
     fn alike(&self, payload: &[u8]) -> String {
@@ -306,49 +298,20 @@ impl Outbox {
         seq.and_then(|seq| self.decision(seq)).map_or_else(|| "nothing like it".to_owned(), |item| item.key.clone())
     }
 
-    fn id_of(&self, seq: u64) -> &str {
-        self.ids.iter().rev().find(|(first, _)| *first <= seq).map_or("", |(_, id)| id)
-    }
-
-    fn take_ids(&mut self, ids: &LedgerIds) {
-        self.ids = ids.iter().map(|id| (id.first_seq, id.id.clone())).collect();
-        self.every_id.extend(ids.iter().map(|id| id.id.clone()));
-    }
-
-    fn take_name(&mut self, account: &Account) {
-        if self.account != account.name {
-            self.account.clone_from(&account.name);
-        }
-        if self.ids.is_empty() {
-            self.ids.push((1, account.ledger_id.clone()));
-            self.every_id.insert(account.ledger_id.clone());
-        }
-    }
-
     pub(super) fn ledger_replaced(&mut self) {
-        (self.awaits_bridge, self.ever_replaced) = (true, true);
+        self.ever_replaced = true;
+        self.turns.clear();
+        self.ids.ledger_replaced();
     }
 
     /// A bridge opened a stream.
     pub(super) fn opened(&mut self, bridge: RunId, opened: &v1::Opened) -> Result<(), Violation> {
-        let is_informed = !self.informed.insert(bridge);
-        if std::mem::take(&mut self.awaits_bridge) && !is_informed {
-            // Neither of the two knows that the ledger went back.
-            self.ids_come_again = true;
-        }
-        // It may come late, from a runtime whose ledger has gone back since.
-        hold!(
-            self.every_id.contains(&opened.ledger_id),
-            promise::DURABLE,
-            "bridge run {bridge} is told the ledger id {:?}, and {:?} are recorded",
-            opened.ledger_id,
-            self.every_id
-        );
+        self.ids.opened(bridge, opened)?;
         let (found, known) = (opened.published_through, self.longest.max(self.positions.len() as u64));
         hold!(
             found <= known,
             promise::PUBLISHED,
-            "bridge run {bridge} is told that positions up to {found} are published, of {known}"
+            "bridge run {bridge} received published_through {found}, of {known} positions"
         );
         Ok(())
     }
@@ -356,8 +319,8 @@ impl Outbox {
     /// A runtime opened the ledger that was committed.
     pub(super) fn compare(&mut self, run: RunId, snapshot: &Snapshot) -> Result<(), Violation> {
         let account = &snapshot.account;
-        self.take_ids(&snapshot.ledger_ids);
-        self.take_name(account);
+        self.ids.take(&snapshot.ledger_ids);
+        self.ids.name(account);
         let (found, known) =
             ((account.position, account.published_through), (self.positions.len() as u64, self.published_through));
         hold!(
@@ -371,9 +334,8 @@ impl Outbox {
     /// Another ledger is in force.
     pub(super) fn go_back(&mut self, snapshot: &Snapshot) -> Result<(), Violation> {
         let account = &snapshot.account;
-        self.ids.clear();
-        self.take_ids(&snapshot.ledger_ids);
-        self.take_name(account);
+        self.ids.take(&snapshot.ledger_ids);
+        self.ids.name(account);
         let known = self.positions.len() as u64;
         hold!(
             account.position <= known,
@@ -385,8 +347,7 @@ impl Outbox {
         self.positions.truncate(usize::try_from(account.position).unwrap_or(usize::MAX));
         self.decisions.truncate(usize::try_from(account.decisions).unwrap_or(usize::MAX));
         self.published_through = account.published_through;
-        self.highest = self.highest.min(account.decisions);
-        self.holes.retain(|seq| *seq <= account.decisions);
+        self.order.go_back(account.decisions);
         Ok(())
     }
 
@@ -410,13 +371,19 @@ impl Outbox {
             "{count} entries of the outbox were never published, and {given_up} are counted as undeliverable; one: {}",
             example.map_or("", |item| &item.key)
         );
+        // A consumer drops ids that come again.
         let unseen = self.decisions.iter().find(|item| !item.is_consumed.get());
         hold!(
-            unseen.is_none() || !self.has_consumer || !broker_whole,
+            unseen.is_none() || !self.has_consumer || !broker_whole || self.ids.come_again,
             promise::PUBLISHED,
             "no consumer received a decision, although the broker never ended: {}",
             unseen.map_or("", |item| &item.key)
         );
         Ok(())
     }
+}
+
+/// The item with a number from 1.
+fn at(items: &[Rc<Item>], number: u64) -> Option<&Rc<Item>> {
+    items.get(usize::try_from(number.checked_sub(1)?).ok()?)
 }

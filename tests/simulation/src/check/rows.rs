@@ -1,8 +1,10 @@
 //! Outcomes: the rows of the window as they were committed, with the quotes that they are about. All of them are kept,
 //! also those that the runtime has forgotten.
 //!
-//! - `identities`: whether an identity had its outcome already. `numbers`: last numbers and gaps. `decided`: the decisions that a row names.
+//! - `identities`: whether an identity had its outcome already. `numbers`: last numbers and gaps.
+//! - `decided`: the decisions that a row names. `counters`: sums of the rows.
 
+mod counters;
 mod decided;
 mod identities;
 mod numbers;
@@ -10,9 +12,9 @@ mod numbers;
 use std::collections::{BTreeMap, BTreeSet};
 
 use algo_runtime::ledger::{Changes, Class, Outcome, Snapshot, WindowRow};
-use intuition_api::v1::{AccountResponse, Counter, tick_outcome::Kind};
+use intuition_api::v1::{AccountResponse, tick_outcome::Kind};
 
-use self::{decided::Decided, identities::Identities, numbers::Numbers};
+use self::{counters::Counters, decided::Decided, identities::Identities, numbers::Numbers};
 use super::{
     hold,
     outbox::Outbox,
@@ -43,15 +45,14 @@ pub(super) struct Rows {
     last: BTreeMap<Class, u64>,
     /// Rows by subject, as indices.
     by_subject: BTreeMap<Subject, Vec<usize>>,
+    /// Delivery and place of the last row of each run of a bridge.
+    reached: BTreeMap<u64, (u64, u32)>,
     identities: Identities,
     numbers: Numbers,
     decided: Decided,
     /// Outcomes of rows that were lost with a ledger.
     gone: BTreeMap<Subject, Vec<Outcome>>,
-    /// Rows by kind and reason.
-    tally: BTreeMap<(&'static str, String), u64>,
-    /// Counters as committed.
-    counters: BTreeMap<(String, String), u64>,
+    counters: Counters,
 }
 
 impl Rows {
@@ -61,12 +62,12 @@ impl Rows {
             lines: Vec::new(),
             last: BTreeMap::new(),
             by_subject: BTreeMap::new(),
+            reached: BTreeMap::new(),
             identities: Identities::default(),
             numbers: Numbers::default(),
             decided: Decided::default(),
             gone: BTreeMap::new(),
-            tally: BTreeMap::new(),
-            counters: BTreeMap::new(),
+            counters: Counters::default(),
         }
     }
 
@@ -78,14 +79,9 @@ impl Rows {
             missing.extend(self.note(row, subject, quotes)?);
         }
         self.decided.end(changes)?;
+        self.numbers.check_marks(changes)?;
         numbers::compare(&missing, &changes.gaps)?;
-        self.count_gaps(changes);
-        self.counters.extend(changes.counters.iter().map(|(key, value)| (key.clone(), *value)));
-        let changed = changes.counters.keys().filter(|(name, _)| COUNTED.contains(&name.as_str()));
-        for (name, reason) in changed {
-            self.check_counter(name, reason, self.counters.get(&(name.clone(), reason.clone())).copied())?;
-        }
-        Ok(())
+        self.counters.commit(changes)
     }
 
     /// Whether a row may be there.
@@ -111,6 +107,14 @@ impl Rows {
             promise::ONE_OUTCOME,
             "{shown} has ordinal {}, should be {expected}: ordinals have no holes",
             row.ordinal
+        );
+        let reached = self.reached.get(&row.run).copied().unwrap_or_default();
+        hold!(
+            (row.delivery, row.index) > reached,
+            promise::ORDER,
+            "{shown} follows an outcome of delivery {}, place {}, of the same bridge",
+            reached.0,
+            reached.1
         );
         let subject = subject(place, row.payload_sha256, row.index);
         let before = self.by_subject.get(&subject).map_or(0, Vec::len) as u64;
@@ -161,11 +165,19 @@ impl Rows {
         );
         if reason == "IdentityConflict" {
             hold!(
-                quotes.is_shared(&row.channel, &quote.identity) || self.identities.is_of_unusable(row),
+                quotes.of_identity(&row.channel, &quote.identity).count() > 1 || self.identities.is_of_unusable(row),
                 promise::DEAD_LETTERS,
                 "{shown}: no other quote has the identity of quote {}, {:?}",
                 quote.serial,
                 quote.identity
+            );
+            hold!(
+                row.class != Class::Sequence || self.identities.has_number(row),
+                promise::DEAD_LETTERS,
+                "{shown}: the number of quote {}, {:?}, did not come before in era {} of its source",
+                quote.serial,
+                quote.identity,
+                row.era
             );
         }
         Ok(())
@@ -196,38 +208,16 @@ impl Rows {
     fn keep(&mut self, row: WindowRow, subject: Subject) -> Result<(), u64> {
         self.identities.take(&row, subject, self.window)?;
         self.last.insert(row.class, row.ordinal);
+        self.reached.insert(row.run, (row.delivery, row.index));
         self.by_subject.entry(subject).or_default().push(self.lines.len());
-        *self.tally.entry((counter_of(row.outcome.kind), row.outcome.reason.clone())).or_default() += 1;
+        self.counters.note(&row);
         self.lines.push(Line { row, subject });
-        Ok(())
-    }
-
-    fn count_gaps(&mut self, changes: &Changes) {
-        for gap in &changes.gaps {
-            let numbers = gap.last.abs_diff(gap.first).saturating_add(1);
-            *self.tally.entry(("gaps", String::new())).or_default() += numbers;
-        }
-    }
-
-    /// Whether a counter is what the rows add up to.
-    fn check_counter(&self, name: &str, reason: &str, value: Option<u64>) -> Result<(), Violation> {
-        let value = value.unwrap_or_default();
-        let rows = |(name_of, reason_of): &&(&str, String)| *name_of == name && reason_of == reason;
-        let rows: u64 = self.tally.iter().filter(|(key, _)| rows(key)).map(|(_, count)| *count).sum();
-        // A quote that an algorithm rejects although a person sold at it is a dead letter beside its outcome.
-        let is_right = if name == "deadLettered" { value >= rows } else { value == rows };
-        let of = if reason.is_empty() { String::new() } else { format!(" of {reason}") };
-        hold!(
-            is_right || reason == "Other" || (name == "gaps" && !reason.is_empty()),
-            promise::SILENCE,
-            "the counter {name}{of} is {value}, and the ledger has {rows} such outcomes"
-        );
         Ok(())
     }
 
     /// A committed counter, summed over its reasons.
     pub(super) fn counted(&self, name: &str) -> u64 {
-        self.counters.iter().filter(|((known, _), _)| known == name).map(|(_, value)| *value).sum()
+        self.counters.value(name)
     }
 
     /// Whether a subject has, or had before a ledger was lost, this outcome.
@@ -260,15 +250,7 @@ impl Rows {
                 class.name()
             );
         }
-        for (key, value) in &self.counters {
-            let found = snapshot.counters.get(key);
-            hold!(
-                found == Some(value),
-                promise::DURABLE,
-                "run {run} opened the ledger and found the counter {key:?} at {found:?}, {value} was committed"
-            );
-        }
-        Ok(())
+        self.counters.compare(run, snapshot)
     }
 
     /// Another ledger is in force.
@@ -288,9 +270,7 @@ impl Rows {
         }
         self.gone = gone;
         self.numbers.restore(snapshot);
-        self.counters.clone_from(&snapshot.counters);
-        let gaps = self.counters.get(&("gaps".to_owned(), String::new())).copied().unwrap_or_default();
-        self.tally.insert(("gaps", String::new()), gaps);
+        self.counters.restore(snapshot);
         let found = &self.last;
         hold!(
             *found == last,
@@ -306,8 +286,8 @@ impl Rows {
         shown.collect::<Vec<_>>().join("; ")
     }
 
-    /// Every quote that reached the bridge has an outcome, and the counters say how many. `forgotten`: quotes that the runtime
-    /// said to have seen longer ago than it keeps outcomes.
+    /// Every quote that reached the bridge has an outcome, and the counters say how many. `forgotten`: quotes without
+    /// an outcome of their own.
     pub(super) fn check_end(
         &self,
         quotes: &Quotes,
@@ -336,30 +316,11 @@ impl Rows {
             "{unexplained} quotes without an identity have no outcome of their own, and {counted} are counted as ambiguous \
              or reparsed"
         );
-        account.map_or(Ok(()), |account| self.check_account(account))
-    }
-
-    /// Whether the counters of the account are what the rows add up to.
-    fn check_account(&self, account: &AccountResponse) -> Result<(), Violation> {
-        for counter in account.counters.iter().filter(|counter| COUNTED.contains(&counter.name.as_str())) {
-            self.check_counter(&counter.name, &counter.reason, Some(counter.value))?;
-        }
-        for ((name, reason), rows) in self.tally.iter().filter(|(_, rows)| **rows > 0) {
-            let has_it =
-                |counter: &Counter| counter.name == *name && (counter.reason == *reason || counter.reason == "Other");
-            hold!(
-                account.counters.iter().any(has_it),
-                promise::SILENCE,
-                "{rows} outcomes {name} {reason} are in no counter of the account"
-            );
-        }
-        Ok(())
+        account.map_or(Ok(()), |account| self.counters.check_account(account))
     }
 }
 
-/// Counters that the rows add up to.
-const COUNTED: [&str; 7] = ["decided", "noSignal", "denied", "deadLettered", "notSubscribed", "notListed", "gaps"];
-
+/// The counter of a kind of outcome.
 const fn counter_of(kind: Kind) -> &'static str {
     match kind {
         Kind::Decided => "decided",

@@ -1,6 +1,9 @@
 //! The process of a bridge: its machine, its two connections to the broker, and its end of the stream to the runtime.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
 
 use bridge::{
     Config, ConfigError, Limits, Metrics, MqttConfig, PARTS,
@@ -72,6 +75,8 @@ pub struct Bridge {
     epoch: Option<u64>,
     /// Messages that the machine took on this connection, without a written PUBACK.
     unacknowledged: usize,
+    /// Publications without an answer on this connection, by token: topic and payload.
+    publishing: BTreeMap<u64, (String, bytes::Bytes)>,
 }
 
 impl Bridge {
@@ -115,6 +120,7 @@ impl Bridge {
             limits,
             epoch: None,
             unacknowledged: 0,
+            publishing: BTreeMap::new(),
         })
     }
 
@@ -193,6 +199,7 @@ impl Bridge {
                 self.note(&event);
                 Input::Subscribing(event)
             } else if let Some(event) = publishing.event(true) {
+                self.note_answer(&event, done);
                 Input::Publishing(event)
             } else if let Some((stream, said)) = self.inbox.pop_front() {
                 if self.stream != Some(stream) {
@@ -229,6 +236,28 @@ impl Bridge {
         }
     }
 
+    /// Tells the checker of a publication.
+    fn note_publication(&mut self, request: &Request, done: &mut Done) {
+        if let Request::Publish { token, message, .. } = request {
+            let (topic, payload) = (message.topic.clone(), message.payload.clone());
+            self.publishing.insert(*token, (topic.clone(), payload.clone()));
+            done.facts.push(Fact::Publishing { bridge: self.run, topic, payload });
+        }
+    }
+
+    /// Tells the checker of a refusal.
+    fn note_answer(&mut self, event: &Event, done: &mut Done) {
+        match event {
+            Event::Connected { .. } => self.publishing.clear(),
+            Event::Published { token, code } => {
+                let publication = self.publishing.remove(token).filter(|_| !code.is_success());
+                let bridge = self.run;
+                done.facts.extend(publication.map(|(topic, payload)| Fact::RefusedTo { bridge, topic, payload }));
+            }
+            _ => {}
+        }
+    }
+
     fn carry_out(&mut self, done: &mut Done, crash: &mut Crash) -> bool {
         let mut has_worked = false;
         for action in self.machine.take_actions() {
@@ -240,6 +269,7 @@ impl Bridge {
                     if is_ack { "bridge: before a PUBACK" } else { "bridge: before a SUBSCRIBE" }
                 }
                 Action::Publishing(request) => {
+                    self.note_publication(&request, done);
                     self.client(PUBLISHING).request(request);
                     "bridge: before a PUBLISH"
                 }

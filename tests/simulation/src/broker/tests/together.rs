@@ -95,7 +95,7 @@ impl Seen {
 }
 
 fn run(seed: u64) -> Vec<String> {
-    let plan = Plan { seed, scale: Scale::Small, quotes: 200 };
+    let plan = Plan { quotes: 200, scale: Scale::Small, ..Plan::new(seed) };
     let mut draw = generator(seed, Stream::Faults);
     let mut broker = Broker::new(Options::draw(&mut generator(seed, Stream::Broker), plan.scale), seed);
     broker.follow(BRIDGE);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use algo_runtime::ledger::{Class, Gap, Snapshot, WindowRow};
+use algo_runtime::ledger::{Changes, Class, Gap, Snapshot, WindowRow};
 use intuition_api::v1::tick_outcome::Kind;
 
 use super::{
@@ -18,7 +18,7 @@ pub(super) struct Missing {
     source: String,
     first: i64,
     last: i64,
-    /// The publisher said that it leaves numbers out: they are no gap.
+    /// The publisher leaves numbers out by `numbering`: they are no gap.
     is_sparse: bool,
 }
 
@@ -80,11 +80,32 @@ impl Numbers {
         Ok(is_missing.then_some(Missing { channel, source, first: before + 1, last: seq - 1, is_sparse }))
     }
 
+    /// After the rows of a commit: the last numbers that it records are those of outcomes.
+    pub(super) fn check_marks(&self, changes: &Changes) -> Result<(), Violation> {
+        for ((channel, source), mark) in &changes.marks {
+            let eras = self.eras(channel, source);
+            let last = eras.last().map(|(_, last)| *last);
+            hold!(
+                last == Some((mark.seq, mark.index)),
+                promise::ONE_OUTCOME,
+                "the last number of source {source:?} on {channel:?} is recorded as {}, rank {}, and by its outcomes it is {last:?}",
+                mark.seq,
+                mark.index
+            );
+        }
+        Ok(())
+    }
+
+    /// The last numbers of a source by era.
+    fn eras(&self, channel: &str, source: &str) -> impl Iterator<Item = (&(String, String, u64), &(i64, u32))> {
+        let first = (channel.to_owned(), source.to_owned(), 0);
+        let last = (channel.to_owned(), source.to_owned(), u64::MAX);
+        self.last.range(first..=last)
+    }
+
     /// Whether a number is not above the last one of its source, in some era.
     pub(super) fn is_passed(&self, channel: &str, source: &str, seq: i64) -> bool {
-        let from = (channel.to_owned(), source.to_owned(), 0);
-        let eras = self.last.range(from..).take_while(|((other, name, _), _)| other == channel && name == source);
-        eras.into_iter().any(|(_, (last, _))| seq <= *last)
+        self.eras(channel, source).any(|(_, (last, _))| seq <= *last)
     }
 }
 
