@@ -17,13 +17,17 @@ E2E_FIGURES := $(CURDIR)/target/e2e-figures.txt
 SDK_VENV := $(abspath $(or $(CARGO_TARGET_DIR),target))/sdk-python
 GUIDES = $(filter-out %/README.md,$(wildcard docs/write-an-algorithm/*.md))
 # Outgoing connections take any port from 32768 on, those too that the guides' servers listen on.
+SIMULATE := $(CARGO) --config tests/simulation/optimised.toml run --quiet --package simulation --
+SIMULATE_PLANTED := RUSTC_WORKSPACE_WRAPPER=$(CURDIR)/tests/simulation/rustc-planted $(SIMULATE)
+SEEDS ?= 1000
+FROM ?= 0
 KEEP_PORTS = ports=/proc/sys/net/ipv4/ip_local_reserved_ports; [ ! -w $$ports ] || echo 50051-50052 > $$ports
 # What makes virtual environments is a package of its own on Debian.
 NEED_VENV = python3 -c 'import ensurepip, venv' 2>/dev/null || .ci/need python3-venv:python3,python3-venv
 
 .DEFAULT_GOAL := help
-.PHONY: help demo fmt fmt-check lint doc test test-examples test-sdk test-conform test-guides generate check-generated check-scripts \
-	test-chart images cluster-up cluster-down e2e e2e-guides test-brokers nightly ci tools deps
+.PHONY: help demo fmt fmt-check lint doc test test-simulation simulate planted test-examples test-sdk test-conform test-guides \
+	generate check-generated check-scripts test-chart images cluster-up cluster-down e2e e2e-guides test-brokers nightly ci tools deps
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +55,19 @@ test: deps ## Run all tests, those with a real mosquitto and kill -9 included
 	$(CARGO) build --quiet --workspace --bins
 	tests/releases/build v0.1.0
 	RUST_LIB_BACKTRACE=0 $(CARGO) test --quiet --workspace
+
+# One build for all of it, that with the planted mistakes, of which the first two runs make none: two would take CI too long.
+test-simulation: tools ## Run 500 seeds of the simulation and 500 fresh ones, and look for two planted mistakes, other ones each day
+	@echo "Building the simulation, optimised. The first time this takes some minutes."
+	$(SIMULATE_PLANTED) run --seeds 500
+	$(SIMULATE_PLANTED) run --seeds 500 --fresh
+	$(SIMULATE_PLANTED) planted --turn $$(($$(date +%s) / 86400))
+
+simulate: tools ## Run the simulation (SEEDS=1000, FROM=0: the first seed)
+	$(SIMULATE) run --seeds $(SEEDS) --from $(FROM)
+
+planted: tools ## See that the simulation finds all mistakes that are planted
+	$(SIMULATE_PLANTED) planted
 
 test-examples: ## Build and test the example in TypeScript; the one in Rust is part of `make test`
 	@.ci/need node:nodejs npm:npm
@@ -148,7 +165,9 @@ test-brokers: deps ## Run the bridge's exchange tests against other brokers, whi
 	@.ci/need java:default-jdk-headless mvn:maven
 	tests/brokers/run
 
-nightly: deps test-brokers cluster-up ## Run the tests that take minutes each: other brokers, long backlogs, lost nodes, upgrades from v0.1.0
+nightly: deps test-brokers cluster-up ## Run the tests that take minutes each: many seeds, other brokers, long backlogs, lost nodes, upgrades from v0.1.0
+	$(MAKE) simulate SEEDS=10000
+	$(MAKE) planted
 	$(CARGO) build --quiet --workspace --bins
 	RUST_LIB_BACKTRACE=0 $(CARGO) test --package e2e --test backlog -- --ignored
 	source $(CLUSTER_CACHE)/env; \
@@ -156,7 +175,7 @@ nightly: deps test-brokers cluster-up ## Run the tests that take minutes each: o
 	$(CARGO) test --package e2e --features cluster --test cluster_nightly -- --test-threads=1
 	@cat $(E2E_FIGURES)
 
-ci: check-scripts fmt-check lint doc test check-generated test-sdk test-conform test-guides test-chart e2e e2e-guides ## Everything that CI checks
+ci: check-scripts fmt-check lint doc test test-simulation check-generated test-sdk test-conform test-guides test-chart e2e e2e-guides ## Everything that CI checks
 
 tools:
 	@command -v $(CARGO) >/dev/null || { echo "missing: cargo. Install Rust from https://rustup.rs" >&2; exit 1; }

@@ -9,6 +9,7 @@ mod policy;
 use std::collections::BTreeMap;
 
 use intuition_api::decimal::{Money, Price, Quantity};
+use intuition_common::planted::{self, Fault};
 
 pub use policy::{Policy, PolicyError};
 
@@ -100,7 +101,10 @@ impl Book {
     pub fn sell(&mut self, sid: &str, price: Price, wanted: Option<Quantity>) -> Result<Booked, Denial> {
         let held = self.holdings.get(sid).copied().ok_or(Denial::NothingHeld)?;
         let quantity = wanted.map_or(held.quantity, |wanted| wanted.min(held.quantity));
-        let amount = Money::proceeds(quantity, price).ok_or(Denial::OutOfRange)?;
+        let mut amount = Money::proceeds(quantity, price).ok_or(Denial::OutOfRange)?;
+        if planted::is(Fault::ProceedsRoundedUp) {
+            amount = amount.checked_add(Money::from_cents(1)).ok_or(Denial::OutOfRange)?;
+        }
         if quantity.is_zero() || amount <= Money::ZERO {
             return Err(Denial::TooSmall);
         }

@@ -16,6 +16,7 @@ pub mod symbols;
 
 use std::{collections::HashSet, sync::Arc};
 
+use intuition_common::planted::{self, Fault};
 use sha2::{Digest as _, Sha256};
 
 pub use self::conflicts::{CONFLICT, counts_as_conflict};
@@ -182,6 +183,9 @@ impl Sources {
     /// Takes a number above the last one. Returns the numbers that it left out.
     pub fn take(&mut self, channel: &str, source: &str, (seq, rank): (i64, u32)) -> Option<Missing> {
         let before = self.known.update(channel, source, |known| known.taken.replace((seq, rank)));
+        if planted::is(Fault::NumberBeforeOutcome) {
+            self.settle(channel, source, (seq, rank), 0);
+        }
         before.filter(|(last, _)| seq.saturating_sub(*last) > 1).map(|(last, _)| (last + 1, seq - 1))
     }
 

@@ -31,7 +31,11 @@ mod trading;
 
 use std::{io, sync::Arc, time::Duration};
 
-use intuition_common::{clock::Now, readiness::Readiness};
+use intuition_common::{
+    clock::Now,
+    planted::{self, Fault},
+    readiness::Readiness,
+};
 use rand::{RngExt as _, SeedableRng as _, rngs::ChaCha8Rng};
 use tokio::{sync::watch, time::Instant};
 use tonic::Status;
@@ -133,7 +137,9 @@ impl Writer {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let engine = take_up(ledger.as_mut(), &settings, sizes.engine, rng.random(), now)?;
         // What is in force now is in the ledger. The state of the start must not come back after a failed commit.
-        settings.initial.trading = InitialTrading::Recorded;
+        if !planted::is(Fault::StartStateAgain) {
+            settings.initial.trading = InitialTrading::Recorded;
+        }
         let tally = watch::Sender::new(Arc::new(engine.tally()));
         let mut writer = Self {
             engine,
@@ -241,12 +247,12 @@ impl Writer {
 
     /// Moves `now` on by the time that it takes to decide and to commit: a disk that hangs must not count as a bridge that
     /// does not read.
-    fn finish(&mut self, answers: Vec<Answer>, now: &mut Now) -> Result<(), Uncommitted> {
+    fn finish(&mut self, mut answers: Vec<Answer>, now: &mut Now) -> Result<(), Uncommitted> {
         let began = (self.stopwatch)();
         let settled = self.engine.advance(now.micros, self.ledger.as_mut());
         let decided = (self.stopwatch)();
         *now = after(*now, decided.saturating_sub(began));
-        let settled = match settled {
+        let mut settled = match settled {
             Ok(settled) => settled,
             Err(error) => return Err(Box::new((answers, error))),
         };
@@ -256,6 +262,9 @@ impl Writer {
         } else {
             self.engine.take_changes()
         };
+        if planted::is(Fault::AnswerBeforeCommit) {
+            self.give(std::mem::take(&mut answers), &[], std::mem::take(&mut settled), before_commit);
+        }
         if let Some(changes) = &changes {
             let committed = self.ledger.commit(changes);
             let took = (self.stopwatch)().saturating_sub(decided);

@@ -11,6 +11,7 @@ pub(crate) mod cost;
 use std::collections::VecDeque;
 
 use intuition_api::v1::Delivery;
+use intuition_common::planted::{self, Fault};
 
 pub use self::arrival::Arrival;
 use crate::{mqtt::Ack, outbox::Ranges};
@@ -131,7 +132,7 @@ impl Inflight {
         self.ended = self.epoch;
         self.epoch = epoch;
         self.written = 0;
-        if !session_present {
+        if !session_present && !planted::is(Fault::PacketIdsKept) {
             self.session_since = epoch;
             for entry in &mut self.entries {
                 entry.packet_id = 0;
@@ -187,8 +188,10 @@ impl Inflight {
 
     /// A new stream: what has no outcome is to be sent again, under its number, but for what the broker sends again itself. It has
     /// a marker of its own.
-    pub const fn stream_opened(&mut self) {
-        self.unsent = self.first;
+    pub fn stream_opened(&mut self) {
+        if !planted::is(Fault::UnsentOnNewStream) {
+            self.unsent = self.first;
+        }
         self.before_stream = self.epoch;
         self.under_way = 0;
         self.marker = None;
@@ -208,6 +211,9 @@ impl Inflight {
     /// Another ledger than before answers: outcomes of the old one mean nothing to it, and neither do its positions.
     /// What has its outcome was decided, and waits for nothing any more.
     pub fn ledger_changed(&mut self) {
+        if planted::is(Fault::AwaitsEarlierLedger) {
+            return;
+        }
         for entry in &mut self.entries {
             if let State::Done { awaited } = &mut entry.state {
                 *awaited = Ranges::default();
@@ -245,7 +251,7 @@ impl Inflight {
             if !batch.is_empty() && bytes + encoded > max_bytes {
                 break;
             }
-            let interrupted = self.is_interrupted(entry);
+            let interrupted = self.is_interrupted(entry) && !planted::is(Fault::InterruptedNotMarked);
             batch.push(Delivery { interrupted, ..arrival.delivery(number, packet_id) });
             self.unsent += 1;
             self.under_way += encoded;
@@ -295,7 +301,8 @@ impl Inflight {
         let mut acks = Vec::new();
         while let Some(entry) = self.at(self.unacknowledged) {
             // On a connection that has ended there is nothing to acknowledge and so nothing to wait for.
-            let is_free = entry.epoch != self.epoch || entry.epoch <= self.ended;
+            let is_free =
+                entry.epoch != self.epoch || entry.epoch <= self.ended || planted::is(Fault::AcknowledgedUnpublished);
             match &entry.state {
                 State::Done { awaited } if is_free || awaited.iter().all(|(first, last)| is_done(first, last)) => {}
                 _ => break,
@@ -306,6 +313,9 @@ impl Inflight {
             self.unacknowledged += 1;
         }
         self.release();
+        if planted::is(Fault::AcksOutOfOrder) {
+            acks.reverse();
+        }
         acks
     }
 
@@ -328,15 +338,16 @@ impl Inflight {
     }
 
     /// Only the connection that it came on can acknowledge it.
-    const fn awaits_puback(&self, entry: &Entry) -> bool {
-        entry.packet_id != 0 && entry.epoch == self.epoch && entry.epoch > self.ended
+    fn awaits_puback(&self, entry: &Entry) -> bool {
+        let is_of_now = entry.epoch == self.epoch && entry.epoch > self.ended;
+        entry.packet_id != 0 && (is_of_now || planted::is(Fault::AckOfEarlierConnection))
     }
 
     /// Removes acknowledged deliveries from the front.
     fn release(&mut self) {
         while let Some(entry) = self.entries.front().filter(|_| self.first < self.unacknowledged) {
             if self.awaits_puback(entry) {
-                if self.first > self.written {
+                if self.first > self.written && !planted::is(Fault::InFlightUntilSubmitted) {
                     break;
                 }
                 self.acknowledged.push(entry.arrived_micros);

@@ -16,7 +16,11 @@ mod warnings;
 use std::time::Duration;
 
 use intuition_api::v1::{Credit, Marker, Open, process_request, process_response};
-use intuition_common::{clock::Now, readiness::Readiness};
+use intuition_common::{
+    clock::Now,
+    planted::{self, Fault},
+    readiness::Readiness,
+};
 use tokio::{sync::mpsc, time::Instant};
 
 pub use self::farewell::Phase;
@@ -204,8 +208,8 @@ impl Machine {
 
     /// Whether the connection that quotes come on may hand over all of its events. False: those that are neither messages nor
     /// answers to subscriptions alone. The connection stops reading then, and its end shows all the same.
-    pub const fn takes_messages(&self) -> bool {
-        self.farewell.is_none() && self.quotes.inflight.has_room()
+    pub fn takes_messages(&self) -> bool {
+        self.farewell.is_none() && (self.quotes.inflight.has_room() || planted::is(Fault::ReadsWithoutRoom))
     }
 
     /// When [`Machine::advance`] is to be called at the latest.

@@ -20,6 +20,7 @@ mod topics;
 use std::{sync::Arc, time::Duration};
 
 use intuition_api::v1::{Positions, Published};
+use intuition_common::planted::{self, Fault};
 use tokio::time::Instant;
 
 use self::{
@@ -160,7 +161,8 @@ impl<T: Content> Outbox<T> {
 
     /// Takes an entry, unless it is here or done already: false then.
     pub fn push(&mut self, position: u64, queue: Queue, content: impl FnOnce() -> T) -> Result<bool, MissingPosition> {
-        let is_new = self.progress.receive(position)? && self.get(position).is_none();
+        let is_due = self.progress.receive(position)?;
+        let is_new = (is_due && self.get(position).is_none()) || planted::is(Fault::EntriesTakenTwice);
         if is_new {
             match queue {
                 Queue::Decisions => self.decisions.push(position, content()),

@@ -9,6 +9,7 @@ use intuition_api::{
     topic::{self, FilterError},
     v1::Filter,
 };
+use intuition_common::planted::{self, Fault};
 
 use crate::mqtt::Code;
 
@@ -125,6 +126,8 @@ pub struct Subscriptions {
     own: Vec<String>,
     /// The one held longest first.
     held: Vec<Held>,
+    /// Those of the session before, which the broker has lost: copies of its messages may still wait.
+    lost: Vec<Held>,
     wanted: Option<(u64, Vec<String>)>,
     connected: bool,
     streaming: bool,
@@ -143,6 +146,7 @@ impl Subscriptions {
         Self {
             own,
             held: Vec::new(),
+            lost: Vec::new(),
             wanted: None,
             connected: false,
             streaming: false,
@@ -182,13 +186,22 @@ impl Subscriptions {
     /// Whether this copy of a message is not the one that counts: another filter is held longer and matches too, so that
     /// the broker sends, or sent, a copy for that one.
     pub fn is_copy(&self, topic: &str, subscription_ids: &[u32]) -> bool {
+        Self::is_copy_among(&self.held, topic, subscription_ids)
+    }
+
+    /// The same for a message of the session that the broker has lost last.
+    pub fn is_copy_of_lost_session(&self, topic: &str, subscription_ids: &[u32]) -> bool {
+        Self::is_copy_among(&self.lost, topic, subscription_ids)
+    }
+
+    fn is_copy_among(held: &[Held], topic: &str, subscription_ids: &[u32]) -> bool {
         // A broker without subscription identifiers cannot tell copies apart.
-        if subscription_ids.is_empty() {
+        if subscription_ids.is_empty() || planted::is(Fault::CopiesTraded) {
             return false;
         }
         let matching = |known: Known| {
             let fits = |held: &&Held| held.known == known && topic::matches(&held.filter.filter, topic);
-            self.held.iter().find(fits).map(|held| held.filter.subscription_id)
+            held.iter().find(fits).map(|held| held.filter.subscription_id)
         };
         let owner = matching(Known::Active).or_else(|| matching(Known::Pending));
         owner.is_some_and(|owner| !subscription_ids.contains(&owner))
@@ -197,8 +210,8 @@ impl Subscriptions {
     /// The broker accepted a connection.
     pub fn connected(&mut self, session_present: bool) -> Vec<Step> {
         self.connected = true;
-        if !session_present {
-            self.held.clear();
+        if !session_present && !self.held.is_empty() {
+            self.lost = std::mem::take(&mut self.held);
         }
         self.begin()
     }

@@ -37,6 +37,124 @@ macro_rules! faults {
 faults! {
     /// A delivery leaves the bound on what is in flight with its acknowledgement, before the PUBACK is written.
     InFlightUntilSubmitted = "in-flight-until-submitted",
+
+    // Of the bridge.
+    /// A dead letter that is too large for the broker is tried again as it is, for ever.
+    LetterNotShortened = "letter-not-shortened",
+    /// Dead letters go out in the strict order of decisions, and none is given up.
+    OneLane = "one-lane",
+    /// Decisions go out as an algorithm's own messages do: none waits for another, and each is given up in the end.
+    DecisionGivenUp = "decision-given-up",
+    /// A message is acknowledged with its outcome, before everything in the outcome is published.
+    AcknowledgedUnpublished = "acknowledged-unpublished",
+    /// A message of an earlier connection is acknowledged on this one, by the packet identifier that it had.
+    AckOfEarlierConnection = "ack-of-earlier-connection",
+    /// Acknowledgements that are due together are written in the wrong order.
+    AcksOutOfOrder = "acks-out-of-order",
+    /// After several refusals the decision that was refused last is tried first.
+    RefusedOvertaken = "refused-overtaken",
+    /// A PUBACK of an entry of the ledger before counts for the entry that has its position now.
+    PubackOfEarlierLedger = "puback-of-earlier-ledger",
+    /// A delivery that may come again since its connection ended is not marked as interrupted.
+    InterruptedNotMarked = "interrupted-not-marked",
+    /// The DUP flag of the broker does not reach the runtime.
+    DupDropped = "dup-dropped",
+    /// The ordinal of a quote is its place in the message, not its rank among quotes of the same identity.
+    OrdinalByPlace = "ordinal-by-place",
+    /// Copies of a message for overlapping filters all go to the runtime.
+    CopiesTraded = "copies-traded",
+    /// The runtime is not told that the broker has lost the session.
+    LostSessionUntold = "lost-session-untold",
+    /// Packet identifiers of a session that the broker has lost still reach the runtime.
+    PacketIdsKept = "packet-ids-kept",
+    /// A PUBACK that never comes is awaited for ever.
+    PubackAwaitedForever = "puback-awaited-forever",
+    /// A PINGRESP confirms acknowledgements that were written after its PINGREQ.
+    LaterAcksConfirmed = "later-acks-confirmed",
+    /// An entry that is published keeps its room, so that the runtime gets no credit for it again.
+    RoomNotReturned = "room-not-returned",
+    /// Credit that the runtime had on the stream before is taken for credit of the new one.
+    CreditOfEarlierStream = "credit-of-earlier-stream",
+    /// Batches that were under way when a stream ended count against the next stream.
+    BatchesOfEarlierStream = "batches-of-earlier-stream",
+    /// Deliveries without an outcome are not sent again on a new stream.
+    UnsentOnNewStream = "unsent-on-new-stream",
+    /// Retained messages are traded on.
+    RetainedTraded = "retained-traded",
+    /// Dead letters that come back on a channel are read as quotes.
+    DeadLettersRead = "dead-letters-read",
+    /// Every position up to the highest one with a PUBACK counts as done.
+    DoneByHighest = "done-by-highest",
+    /// Positions that were reported as done on a stream that has ended are not reported again.
+    ReportLostWithStream = "report-lost-with-stream",
+    /// Entries that the runtime sends again are taken in again.
+    EntriesTakenTwice = "entries-taken-twice",
+    /// A message that finds no room in the queue of events is dropped.
+    EventDropped = "event-dropped",
+    /// News of the connection wait behind messages that have no room.
+    NewsBehindMessages = "news-behind-messages",
+    /// Messages are taken from the broker without regard to how many are in flight.
+    ReadsWithoutRoom = "reads-without-room",
+    /// The state is published beyond the broker's Receive Maximum.
+    StateBeyondWindow = "state-beyond-window",
+    /// The outbox goes on although the runtime's ledger has gone back.
+    WentBackUnnoticed = "went-back-unnoticed",
+    /// Messages wait for positions of a ledger that has gone back.
+    AwaitsEarlierLedger = "awaits-earlier-ledger",
+
+    // Of the runtime.
+    /// A ledger that has gone back goes on under the id that the bridge knows.
+    LedgerThatWentBack = "ledger-that-went-back",
+    /// Whether a ledger has gone back is seen by what the bridge has published, not by what the bridge was sent.
+    LastPositionLeftOut = "last-position-left-out",
+    /// A report about a ledger that has gone back counts beyond the last entry that both ledgers have.
+    ReportOfEarlierLedger = "report-of-earlier-ledger",
+    /// A redelivery is looked up in the session of its URL alone.
+    SessionOfOneUrl = "session-of-one-url",
+    /// Outcomes leave the ledger by their number, before the broker has confirmed that it read their acknowledgements.
+    EvictedUnconfirmed = "evicted-unconfirmed",
+    /// A broker that may have sent a delivery before is believed only where it says so by DUP.
+    DupFlagAlone = "dup-flag-alone",
+    /// An equal number or id with other content is taken for a repetition.
+    RepetitionByNumber = "repetition-by-number",
+    /// A number that is not above the last one of its source is taken for a new one.
+    SequenceWentBackIsNew = "sequence-went-back-is-new",
+    /// The era of a source is no part of a number's identity: after a reset the numbers of the era before are found.
+    EraLeftOut = "era-left-out",
+    /// A number is recorded as the last of its source when its quote is recognised, not with the quote's outcome.
+    NumberBeforeOutcome = "number-before-outcome",
+    /// A second gap of the same source is counted and not recorded.
+    GapNotRecorded = "gap-not-recorded",
+    /// A group is answered before its commit.
+    AnswerBeforeCommit = "answer-before-commit",
+    /// After a commit that failed the runtime goes on with the state in memory.
+    EngineAfterFailedCommit = "engine-after-failed-commit",
+    /// The trading state of the start is put in force again after a commit that failed.
+    StartStateAgain = "start-state-again",
+    /// A call that makes the trading state looser need not name the state that it saw.
+    LooserWithoutNumber = "looser-without-number",
+    /// A stop does not apply to the answers of an algorithm out of process.
+    StopSparesAnswers = "stop-spares-answers",
+    /// The causes in the file of a start replace the recorded ones, whatever their generation.
+    OlderFileLifts = "older-file-lifts",
+    /// Settings of an older generation replace newer ones.
+    OlderSettings = "older-settings",
+    /// A request to sell by hand that comes a second time is carried out a second time.
+    CloseAgain = "close-again",
+    /// The outbox is done up to the highest position that is published: the holes before it are lost.
+    PublishedByHighest = "published-by-highest",
+    /// The starting cash is deposited at every start.
+    DepositAtStart = "deposit-at-start",
+    /// The proceeds of a sale are rounded up.
+    ProceedsRoundedUp = "proceeds-rounded-up",
+    /// The state of an algorithm out of process is saved one answer late.
+    StateBehind = "state-behind",
+    /// A repetition that only its packet identifies is not counted.
+    AmbiguousUncounted = "ambiguous-uncounted",
+    /// A message of entries and outcomes grows beyond its bound in bytes.
+    MessageUnbounded = "message-unbounded",
+    /// The count of entries that were given up is not saved.
+    GivenUpUnsaved = "given-up-unsaved",
 }
 
 #[cfg(planted)]

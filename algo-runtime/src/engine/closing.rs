@@ -9,6 +9,7 @@ use std::{
 };
 
 use intuition_api::v1::{CloseRequest, CloseResponse, Delivery, TradingState, close_request::What};
+use intuition_common::planted::{self, Fault};
 
 use super::{
     Engine, RequestError,
@@ -208,7 +209,7 @@ impl Engine {
             sids.into_iter().map(str::to_owned).collect()
         };
         let (held, not_held): (Vec<_>, Vec<_>) = sids.into_iter().partition(|sid| self.book.holdings.contains_key(sid));
-        if !is_known {
+        if !is_known || planted::is(Fault::CloseAgain) {
             self.closing.note_request(id);
             for sid in &held {
                 self.closing.wait_for(sid);

@@ -4,6 +4,7 @@ use intuition_api::{
     decimal::Money,
     v1::{ConfigureRequest, ConfigureResponse, Refusal, TradingState},
 };
+use intuition_common::planted::{self, Fault};
 
 use super::Engine;
 use crate::{
@@ -41,7 +42,10 @@ impl Engine {
             );
         }
         self.settings.adjustable.starting_cash = cash.target.clone().unwrap_or_else(|| self.book.deposits.to_string());
-        let target = self.adjustable().starting_cash()?;
+        let mut target = self.adjustable().starting_cash()?;
+        if planted::is(Fault::DepositAtStart) {
+            target = target.checked_add(self.book.deposits).unwrap_or(target);
+        }
         let taken = self.settle_deposits(target, now_micros);
         if let Authority::Resource { .. } = self.authority {
             // Refused now, tried again with the next Configure: an older generation of the cash shows it.
@@ -94,7 +98,7 @@ impl Engine {
             return Err(vec![refuse(refusal::OTHER_UID, "", message)]);
         }
         let newest = self.settings.settings_generation.max(self.candidate_generation());
-        if request.generation < newest {
+        if request.generation < newest && !planted::is(Fault::OlderSettings) {
             let message = format!("generation {} is older than {newest}, which came before it", request.generation);
             return Err(vec![refuse(refusal::OLDER_GENERATION, "", message)]);
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use intuition_api::v1;
+use intuition_common::planted::{self, Fault};
 use rand::Rng as _;
 
 use super::{Engine, LinkId};
@@ -192,7 +193,8 @@ impl Engine {
             return;
         }
         self.saves += 1;
-        self.pending.state.insert(key.clone(), Some(state.to_vec()));
+        let saved = if planted::is(Fault::StateBehind) { self.states.get(&key).cloned() } else { Some(state.to_vec()) };
+        self.pending.state.insert(key.clone(), saved);
         self.states.insert(key.clone(), state.to_vec());
         self.note_use_of_state(&key.0);
     }

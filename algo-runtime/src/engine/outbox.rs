@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use intuition_api::v1::{self, GivenUp, Open, Published};
+use intuition_common::planted::{self, Fault};
 
 use super::{Engine, RequestError, counter};
 use crate::ledger::{Changes, CounterKey, Known, Ledger, LedgerError, LedgerId, OutboxContent, Positions};
@@ -71,7 +72,8 @@ impl Engine {
         let has_gone_back = match self.ledger_ids.known(&open.ledger_id) {
             Known::Newest => {
                 self.take_report(report, last, ledger)?;
-                let is_behind = highest(report) > last;
+                let known = if planted::is(Fault::LastPositionLeftOut) { 0 } else { open.last_position };
+                let is_behind = highest(report).max(known) > last && !planted::is(Fault::LedgerThatWentBack);
                 if is_behind {
                     self.take_ledger_id(new_id, last);
                 }
@@ -79,7 +81,8 @@ impl Engine {
             }
             // The id was replaced for this loss already, and the bridge has not heard of it.
             Known::Earlier { last_position } => {
-                self.take_report(report, last_position.min(last), ledger)?;
+                let both_have = if planted::is(Fault::ReportOfEarlierLedger) { last } else { last_position.min(last) };
+                self.take_report(report, both_have, ledger)?;
                 true
             }
             // A copy from before that id was taken, or a ledger that is new to the bridge. Only the copy can have lost
@@ -117,7 +120,8 @@ impl Engine {
         for v1::Positions { first, last } in &report.done {
             let first_beyond = (*first).max(sent + 1);
             beyond = beyond.saturating_add((last + 1).saturating_sub(first_beyond));
-            ranges.push(((*first).max(self.account.published_through + 1), (*last).min(sent)));
+            let first = if planted::is(Fault::PublishedByHighest) { 0 } else { *first };
+            ranges.push((first.max(self.account.published_through + 1), (*last).min(sent)));
         }
         for (first, last) in ranges {
             self.note_done(first, last);
@@ -167,7 +171,9 @@ impl Engine {
     fn count_report(&mut self, name: &str, reason: &str, by: u64) {
         let key = self.counter_key(name, reason);
         let value = self.raise(&key, by);
-        self.unsaved.counters.insert(key, value);
+        if !planted::is(Fault::GivenUpUnsaved) {
+            self.unsaved.counters.insert(key, value);
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use intuition_api::v1::{
     Delivery, ForgetSourcesRequest, ForgetSourcesResponse, Refusal, ResetSourceRequest, ResetSourceResponse, Source,
     Tick, Unusable, tick::Content,
 };
+use intuition_common::planted::{self, Fault};
 
 use super::{Engine, RequestError, counter, turn::unusable};
 use crate::{
@@ -56,8 +57,10 @@ impl Engine {
         }
         let (channel, source) = (delivery.topic.clone(), tick.source.clone());
         let gap = Gap { channel, source, first, last, seen_micros: now_micros };
-        self.last_gap = Some(gap.clone());
-        self.pending.gaps.push(gap);
+        if !planted::is(Fault::GapNotRecorded) || self.last_gap.as_ref().is_none_or(|last| last.source != gap.source) {
+            self.pending.gaps.push(gap.clone());
+        }
+        self.last_gap = Some(gap);
     }
 
     fn counts_gaps_of(&self, channel: &str) -> bool {

@@ -6,6 +6,8 @@ use std::{
     sync::Arc,
 };
 
+use intuition_common::planted::{self, Fault};
+
 use super::{Envelope, Identities, Known, key, window::Kept};
 use crate::{
     ledger::{Class, IdQuery, Ledger, LedgerError, PacketQuery, packet_key},
@@ -92,7 +94,8 @@ impl Identities {
         ledger: &mut dyn Ledger,
     ) -> Result<Option<Earlier>, LedgerError> {
         let delivery = envelope.delivery;
-        if !(delivery.duplicate || delivery.interrupted) || delivery.packet_id == 0 {
+        let may_be_repeated = delivery.duplicate || delivery.interrupted && !planted::is(Fault::DupFlagAlone);
+        if !may_be_repeated || delivery.packet_id == 0 {
             return Ok(None);
         }
         let earlier = self.delivered(sources, envelope, ranks, ledger)?;
@@ -188,7 +191,8 @@ impl Identities {
         ledger: &mut dyn Ledger,
     ) -> Result<Option<Claim>, LedgerError> {
         let delivery = envelope.delivery;
-        for session in std::iter::once(envelope.session).chain(envelope.others) {
+        let others = if planted::is(Fault::SessionOfOneUrl) { &[] } else { envelope.others };
+        for session in std::iter::once(envelope.session).chain(others) {
             let Some(packet_key) = packet_key(session, delivery.packet_id, &delivery.payload_sha256) else { continue };
             let packet = Packet { sources, envelope, ranks, session, key: packet_key };
             let mut first: Option<Claim> = None;

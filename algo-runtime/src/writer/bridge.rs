@@ -2,7 +2,6 @@
 //! stream goes through here.
 
 use intuition_api::{
-    bounds::MESSAGE_BYTES,
     capability,
     v1::{Committed, Open, Opened, OutboxEntry, ProcessResponse, process_response::Message},
 };
@@ -11,7 +10,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
-use super::parts::Parts;
+use super::{Sizes, parts::Parts};
 use crate::{
     ledger::{OutboxPage, Positions},
     responses::Responses,
@@ -85,9 +84,9 @@ impl Bridge {
         position == self.next && self.has_room()
     }
 
-    /// The next entries to send, as a page of the ledger up to the position `last`, at most `rows` of them. `None`: there
-    /// are none, or no room.
-    pub(super) fn next_page(&mut self, published_through: u64, last: u64, rows: usize) -> Option<OutboxPage> {
+    /// The next entries to send, as a page of the ledger up to the position `last`. `None`: there are none, or no room.
+    pub(super) fn next_page(&mut self, published_through: u64, last: u64, sizes: &Sizes) -> Option<OutboxPage> {
+        let (rows, most) = (sizes.page, sizes.message_bytes);
         // Entries that it reported itself are no longer in the outbox.
         self.next = self.left_out.next_outside(self.next.max(published_through + 1));
         if self.next > last || !self.has_room() {
@@ -95,8 +94,8 @@ impl Bridge {
         }
         let end = self.left_out.next_inside(self.next).map_or(last, |left_out| last.min(left_out - 1));
         let rows = usize::try_from(end - self.next + 1).unwrap_or(rows).min(rows);
-        let credit = self.credit.and_then(|credit| usize::try_from(credit).ok()).unwrap_or(MESSAGE_BYTES);
-        Some(OutboxPage { after: self.next - 1, rows, bytes: credit.min(MESSAGE_BYTES) })
+        let credit = self.credit.and_then(|credit| usize::try_from(credit).ok()).unwrap_or(most);
+        Some(OutboxPage { after: self.next - 1, rows, bytes: credit.min(most) })
     }
 
     /// Sends an entry as part of the messages that are being filled.

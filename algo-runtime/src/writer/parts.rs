@@ -1,25 +1,31 @@
 //! Fills `Committed` messages up to their bound. Pure.
 
-use intuition_api::{
-    bounds::MESSAGE_BYTES,
-    v1::{Committed, DeliveryOutcome, OutboxEntry},
-};
+use intuition_api::v1::{Committed, DeliveryOutcome, OutboxEntry};
+use intuition_common::planted::{self, Fault};
 use prost::encoding::message::encoded_len;
 
-/// Bytes of the parts of a message; the rest is the response around them.
-const PARTS_BYTES: usize = MESSAGE_BYTES - 16;
+/// Bytes of the response around the parts of a message, at most.
+const AROUND_BYTES: usize = 16;
 /// Field numbers in `Committed`.
 const ENTRIES: u32 = 1;
 const OUTCOMES: u32 = 2;
 
 /// The message that is being filled.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Parts {
     committed: Committed,
     bytes: usize,
+    /// Bytes of the parts, at most.
+    most: usize,
 }
 
 impl Parts {
+    /// For messages of so many bytes.
+    pub(super) fn new(message_bytes: usize) -> Self {
+        let most = message_bytes.saturating_sub(AROUND_BYTES);
+        Self { committed: Committed::default(), bytes: 0, most }
+    }
+
     /// Adds an entry. Returns the message before it if that has no room. An entry larger than a message goes alone.
     #[must_use]
     pub(super) fn entry(&mut self, entry: OutboxEntry) -> Option<Committed> {
@@ -42,17 +48,20 @@ impl Parts {
     }
 
     fn make_room(&mut self, bytes: usize) -> Option<Committed> {
-        let is_full = self.bytes > 0 && self.bytes + bytes > PARTS_BYTES;
-        let full = is_full.then(|| std::mem::take(self).committed);
+        let is_full = self.bytes > 0 && self.bytes + bytes > self.most && !planted::is(Fault::MessageUnbounded);
+        if is_full {
+            self.bytes = 0;
+        }
         self.bytes += bytes;
-        full
+        is_full.then(|| std::mem::take(&mut self.committed))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use intuition_api::v1::{
-        ProcessResponse, Publication, TickOutcome, outbox_entry::Content, process_response::Message,
+    use intuition_api::{
+        bounds::MESSAGE_BYTES,
+        v1::{ProcessResponse, Publication, TickOutcome, outbox_entry::Content, process_response::Message},
     };
     use proptest::prelude::*;
     use prost::Message as _;
@@ -64,7 +73,7 @@ mod tests {
         fn every_message_is_within_the_bound_unless_it_has_one_part(
             sizes in prop::collection::vec((any::<bool>(), prop_oneof![0_usize..2_000, 0..MESSAGE_BYTES * 2]), 0..40),
         ) {
-            let mut parts = Parts::default();
+            let mut parts = Parts::new(MESSAGE_BYTES);
             let mut sent: Vec<Committed> = Vec::new();
             for (position, (is_entry, size)) in (1_u64..).zip(&sizes) {
                 sent.extend(if *is_entry {

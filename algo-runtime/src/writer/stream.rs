@@ -91,7 +91,7 @@ impl Writer {
     pub(super) fn send_commit(&mut self, rows: &[OutboxRow], settled: Vec<Settled>, now: Instant) {
         let Some(bridge) = &mut self.bridge else { return };
         let (account, ids) = self.engine.names();
-        let mut parts = Parts::default();
+        let mut parts = Parts::new(self.sizes.message_bytes);
         for row in rows {
             if bridge.takes(row.position) {
                 bridge.entry(wire::outbox_entry(account, ids, row), &mut parts, now);
@@ -111,10 +111,8 @@ impl Writer {
     pub(super) fn send_outbox(&mut self, now: Instant) {
         let Some(bridge) = &mut self.bridge else { return };
         let (account, ids) = self.engine.names();
-        let mut parts = Parts::default();
-        while let Some(page) =
-            bridge.next_page(self.engine.published_through(), self.engine.position(), self.sizes.page)
-        {
+        let mut parts = Parts::new(self.sizes.message_bytes);
+        while let Some(page) = bridge.next_page(self.engine.published_through(), self.engine.position(), &self.sizes) {
             let rows = match self.ledger.outbox(page) {
                 Ok(rows) if rows.is_empty() => break,
                 Ok(rows) => rows,

@@ -11,7 +11,11 @@ use intuition_api::{
     topic::OwnTopics,
     v1::{Opened, OutboxEntry},
 };
-use intuition_common::{backoff::Backoff, clock::Now};
+use intuition_common::{
+    backoff::Backoff,
+    clock::Now,
+    planted::{self, Fault},
+};
 use tokio::{sync::mpsc, time::Instant};
 
 pub(super) use self::outgoing::Outgoing;
@@ -132,7 +136,9 @@ impl Publisher {
 
     /// A new stream to the runtime.
     pub(super) fn stream_opened(&mut self, opened: &Opened, board: &mut Board, metrics: &Metrics) {
-        self.room.stream_opened();
+        if !planted::is(Fault::CreditOfEarlierStream) {
+            self.room.stream_opened();
+        }
         self.outbox.opened(opened.published_through, &opened.done);
         self.settle(board, metrics);
     }
@@ -212,7 +218,9 @@ impl Publisher {
             match change {
                 Change::Published(outgoing) => {
                     metrics.published.inc();
-                    self.room.leave(outgoing.cost());
+                    if !planted::is(Fault::RoomNotReturned) {
+                        self.room.leave(outgoing.cost());
+                    }
                     if let Some(published) = &self.published {
                         let Message { topic, payload, .. } = outgoing.message(&self.account);
                         // Its receiver may have ended.
@@ -289,6 +297,6 @@ const fn publish(epoch: u64, token: u64, message: Message) -> Action {
 }
 
 /// The token of an entry. No ledger has 2^48 entries.
-const fn token(generation: u64, position: u64) -> u64 {
-    generation << POSITION_BITS | position
+fn token(generation: u64, position: u64) -> u64 {
+    if planted::is(Fault::PubackOfEarlierLedger) { position } else { generation << POSITION_BITS | position }
 }

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use intuition_api::v1::{Delivery, Filter};
-use intuition_common::backoff::Backoff;
+use intuition_common::{
+    backoff::Backoff,
+    planted::{self, Fault},
+};
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
@@ -22,6 +25,8 @@ use crate::{
 
 pub(super) struct Quotes {
     epoch: u64,
+    /// The first connection of the broker's session.
+    session_since: u64,
     pub(super) inflight: Inflight,
     /// Bytes of the largest delivery in its encoded form.
     delivery_bytes: usize,
@@ -42,6 +47,7 @@ impl Quotes {
     pub(super) fn new(own: Vec<String>, limits: &Limits, seed: u64) -> Self {
         Self {
             epoch: 0,
+            session_since: 0,
             inflight: Inflight::new(limits.unacknowledged),
             delivery_bytes: limits.delivery_bytes,
             subscriptions: Subscriptions::new(own),
@@ -55,6 +61,9 @@ impl Quotes {
 
     pub(super) fn connected(&mut self, epoch: u64, session_present: bool, takes_identifiers: bool) -> Vec<Step> {
         self.epoch = epoch;
+        if !session_present {
+            self.session_since = epoch;
+        }
         self.takes_identifiers = takes_identifiers;
         self.inflight.connected(epoch, session_present);
         self.subscriptions.connected(session_present)
@@ -72,13 +81,13 @@ impl Quotes {
 
     pub(super) fn take(&mut self, message: Incoming, now_micros: i64, metrics: &Metrics) {
         metrics.inbound.received(message.payload.len(), message.duplicate);
-        if message.retained {
+        if message.retained && !planted::is(Fault::RetainedTraded) {
             metrics.retained.inc();
             self.inflight.pass(message.epoch, message.packet_id, now_micros);
             return;
         }
         // A letter that came back as a quote would become a letter again, without end.
-        if render::is_dead_letter(&message.user_properties) {
+        if render::is_dead_letter(&message.user_properties) && !planted::is(Fault::DeadLettersRead) {
             metrics.dead_letters_passed.inc();
             self.inflight.pass(message.epoch, message.packet_id, now_micros);
             return;
@@ -99,7 +108,7 @@ impl Quotes {
         let arrival = Arrival {
             epoch: message.epoch,
             packet_id: message.packet_id,
-            duplicate: message.duplicate,
+            duplicate: message.duplicate && !planted::is(Fault::DupDropped),
             replay: envelope.is_replay(),
             sparse: envelope.is_sparse(),
             ticks: parsed.ticks,
@@ -118,9 +127,14 @@ impl Quotes {
         if self.inflight.under_way() >= limits.batches * limits.batch_bytes {
             return Vec::new();
         }
-        let subscriptions = &self.subscriptions;
+        let (subscriptions, session_since) = (&self.subscriptions, self.session_since);
         self.inflight.next_batch(limits.batch_deliveries, limits.batch_bytes, |arrival| {
-            let is_copy = subscriptions.is_copy(&arrival.topic, &arrival.subscription_ids);
+            let (topic, ids) = (&arrival.topic, &arrival.subscription_ids);
+            let is_copy = if arrival.epoch < session_since {
+                subscriptions.is_copy_of_lost_session(topic, ids)
+            } else {
+                subscriptions.is_copy(topic, ids)
+            };
             if is_copy {
                 metrics.overlaps.inc();
             }

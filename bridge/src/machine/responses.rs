@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use intuition_api::v1::{Committed, Opened, process_response};
-use intuition_common::exit::with_causes;
+use intuition_common::{
+    exit::with_causes,
+    planted::{self, Fault},
+};
 use tokio::time::Instant;
 
 use super::{Machine, Said};
@@ -97,11 +100,16 @@ impl Machine {
         );
         self.board.warn(board::RUNTIME, LEDGER_WENT_BACK, &message);
         self.ledger_warning_until = Some(now + LEDGER_WARNING);
-        self.publisher.restart();
+        if !planted::is(Fault::WentBackUnnoticed) {
+            self.publisher.restart();
+        }
         self.quotes.inflight.ledger_changed();
     }
 
     fn committed(&mut self, committed: Committed) -> Result<(), RuntimeError> {
+        let named = committed.outcomes.iter().flat_map(|outcome| &outcome.ticks).flat_map(|tick| &tick.positions);
+        let sent = committed.entries.iter().map(|entry| &entry.position);
+        self.session.heard_of(named.chain(sent).copied().max().unwrap_or(0));
         for entry in committed.entries {
             self.publisher.take(entry)?;
         }

@@ -6,7 +6,10 @@ use intuition_api::{
     capability,
     v1::{Acknowledged, Batch, Delivery, Open, Opened, Published, process_request},
 };
-use intuition_common::backoff::Backoff;
+use intuition_common::{
+    backoff::Backoff,
+    planted::{self, Fault},
+};
 use tokio::time::Instant;
 
 use super::Action;
@@ -62,6 +65,8 @@ pub(super) struct Session {
     superseded_until: Option<Instant>,
     /// That of the last stream.
     ledger: Option<String>,
+    /// The highest outbox position of that ledger that was heard of.
+    last_position: u64,
     reporting: Reporting,
     /// Batches without an outcome: their last delivery and when they were sent.
     batches: VecDeque<(u64, Instant)>,
@@ -90,6 +95,7 @@ impl Session {
             opened_at: None,
             superseded_until: None,
             ledger: None,
+            last_position: 0,
             reporting: Reporting::default(),
             batches: VecDeque::new(),
         }
@@ -138,7 +144,9 @@ impl Session {
 
     /// The stream is gone; the next attempt is made after a pause.
     pub(super) fn close(&mut self, error: &RuntimeError, now: Instant, actions: &mut Vec<Action>) {
-        self.batches.clear();
+        if !planted::is(Fault::BatchesOfEarlierStream) {
+            self.batches.clear();
+        }
         // A runtime that opens streams and can commit nothing is not to be asked at full speed.
         if self.opened_at.take().is_some_and(|at| now >= at + STEADY) {
             self.backoff.reset();
@@ -175,13 +183,14 @@ impl Session {
         let open = Open {
             account: self.account.clone(),
             broker_url: self.broker_url.clone(),
-            session_present: !self.lost,
+            session_present: !self.lost || planted::is(Fault::LostSessionUntold),
             run: self.run,
             client_id: self.client_id.clone(),
             capabilities: capability::OF_BRIDGE.map(str::to_owned).to_vec(),
             ledger_id: self.ledger.clone().unwrap_or_default(),
             published: self.ledger.is_some().then(published),
             pages: true,
+            last_position: self.last_position,
         };
         self.state = State::Opening;
         actions.push(Action::Open(open));
@@ -202,7 +211,16 @@ impl Session {
         self.reporting.is_wanted = can(capability::ACKNOWLEDGED);
         self.send_acknowledged(actions);
         let before = self.ledger.replace(opened.ledger_id.clone());
-        before.filter(|before| *before != opened.ledger_id || opened.restored)
+        let changed = before.filter(|before| *before != opened.ledger_id || opened.restored);
+        if changed.is_some() {
+            self.last_position = 0;
+        }
+        changed
+    }
+
+    /// The runtime named an outbox position, in an entry or in an outcome.
+    pub(super) fn heard_of(&mut self, position: u64) {
+        self.last_position = self.last_position.max(position);
     }
 
     /// Whether the runtime of the open stream knows send queues and credit.

@@ -232,6 +232,31 @@ fn stream_that_ends_is_opened_again_after_a_pause_and_its_late_news_count_for_no
 }
 
 #[test]
+fn last_position_heard_of_is_named_until_the_ledger_is_another() {
+    let mut hand = Hand::new(1);
+    hand.begin();
+    hand.quote(7, "A");
+    hand.decide(1, 1);
+    hand.quote(8, "A");
+    let outcome = Committed { entries: vec![], ..committed(2, 5) };
+    hand.say(Message::Committed(outcome));
+    let named = |hand: &mut Hand| {
+        hand.give(Input::Runtime(Said::Ended(RuntimeError::Close)));
+        let wake = hand.machine.wake(hand.now);
+        let actions = hand.pass(wake - hand.now.instant);
+        let [Action::Open(open)] = &actions[..] else { panic!("{actions:?}") };
+        open.last_position
+    };
+    assert_eq!(named(&mut hand), 5, "by an outcome whose entry has not come");
+    hand.open();
+    assert_eq!(named(&mut hand), 5);
+    hand.give(Input::Runtime(Said::Connected));
+    let opened = Opened { ledger_id: "0badcafe".to_owned(), restored: true, ..Opened::default() };
+    hand.say(Message::Opened(opened));
+    assert_eq!(named(&mut hand), 0);
+}
+
+#[test]
 fn lost_session_gives_the_stream_up_before_another_delivery() {
     let mut hand = Hand::new(1);
     hand.begin();

@@ -3,6 +3,7 @@
 use std::{collections::HashMap, ops::Range};
 
 use intuition_api::v1::{Tick, tick::Content};
+use intuition_common::planted::{self, Fault};
 
 /// Sets `Tick.ordinal`, by place; members of one of `maps`, ranges of ticks in ascending order, by name.
 ///
@@ -24,8 +25,8 @@ pub(super) fn assign(ticks: &mut [Tick], maps: &[Range<usize>]) {
             *next += 1;
         }
     }
-    for (tick, rank) in ticks.iter_mut().zip(ranks) {
-        tick.ordinal = Some(rank);
+    for (place, (tick, rank)) in (0..).zip(ticks.iter_mut().zip(ranks)) {
+        tick.ordinal = Some(if planted::is(Fault::OrdinalByPlace) { place } else { rank });
     }
 }
 

@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use intuition_common::planted::{self, Fault};
 use tokio::time::Instant;
 
 use super::error::Awaited;
@@ -122,6 +123,9 @@ impl Deadlines {
 
     /// The oldest request has the earliest deadline: an event that moves one deadline moves all later ones at least as far.
     fn unanswered_at(&self) -> Option<Instant> {
+        if planted::is(Fault::PubackAwaitedForever) {
+            return None;
+        }
         let (number, oldest) = self.waiting.first_key_value().filter(|_| self.is_reading)?;
         let moved_by = self.message_at.filter(|_| *number > self.read_through);
         let since = [moved_by, self.resumed_at].into_iter().flatten().fold(oldest.since, Instant::max);

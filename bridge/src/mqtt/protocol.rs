@@ -10,6 +10,7 @@
 
 use std::time::Duration;
 
+use intuition_common::planted::{self, Fault};
 use tokio::time::Instant;
 
 use super::{
@@ -268,6 +269,9 @@ impl Protocol {
             }
         };
         self.stalled = event.and_then(|event| self.lanes.try_place(event));
+        if planted::is(Fault::EventDropped) {
+            self.stalled = None;
+        }
         Ok(())
     }
 

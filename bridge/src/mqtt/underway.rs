@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use intuition_common::planted::{self, Fault};
 use tokio::time::Instant;
 
 use super::{Capabilities, Code, Event, Message, codes, deadlines::Deadlines, error::Awaited, protocol::Output};
@@ -90,7 +91,7 @@ impl Underway {
     pub(super) fn publish_waiting(&mut self, output: &mut impl Output, until: usize, now: Instant) -> Vec<Event> {
         let mut refused = Vec::new();
         let window = usize::from(self.capabilities.receive_maximum);
-        while self.publications < window && output.len() < until {
+        while (self.publications < window || planted::is(Fault::StateBeyondWindow)) && output.len() < until {
             let Some((token, message)) = self.waiting.pop_front() else { break };
             let (packet_id, topic) = (self.unused_packet_id(), message.topic.clone());
             let written = self

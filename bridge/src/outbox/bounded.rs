@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use intuition_common::planted::{self, Fault};
 use tokio::time::Instant;
 
 use super::{
@@ -243,9 +244,10 @@ impl<T: Content> Bounded<T> {
         slot.state = State::Ready;
         slot.refusal = Some(code);
         let is_last = slot.clock.is_some_and(|clock| clock.terms == Terms::Once || clock.until <= now.time);
-        if code.value == TOO_LARGE && slot.content.shorten() {
+        let is_kept_whole = code.value == TOO_LARGE && planted::is(Fault::LetterNotShortened);
+        if code.value == TOO_LARGE && !is_kept_whole && slot.content.shorten() {
             self.ready.insert(position);
-        } else if is_last {
+        } else if is_last && !is_kept_whole {
             return Some((self.end(position, now), latency));
         } else {
             let unit = now.deadlines.give_up / FIRST_PAUSE;

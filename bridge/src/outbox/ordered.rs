@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use intuition_common::planted::{self, Fault};
 use tokio::time::Instant;
 
 use super::{Content, Ranges, entry::Flight};
@@ -147,7 +148,9 @@ impl<T: Content> Ordered<T> {
             self.ready.insert(position);
             // The first waiting entry is tried next. Other refusals do not end a trial that is under way.
             let first = self.ready.first().copied().unwrap_or(position);
-            if self.blocked.is_none_or(|blocked| first <= blocked.position) {
+            if planted::is(Fault::RefusedOvertaken) {
+                self.blocked = Some(Blocked { position, is_under_way: false });
+            } else if self.blocked.is_none_or(|blocked| first <= blocked.position) {
                 self.blocked = Some(Blocked { position: first, is_under_way: false });
             }
             return Some(answered);

@@ -3,6 +3,7 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use intuition_api::v1::{GivenUp, Positions, Published};
+use intuition_common::planted::{self, Fault};
 
 use super::{Sizes, ranges::Ranges};
 
@@ -73,6 +74,9 @@ impl Progress {
 
     /// `Open.published` of a new stream.
     pub(super) fn begin(&mut self) -> Published {
+        if planted::is(Fault::ReportLostWithStream) {
+            return Published { through: self.told, ..Published::default() };
+        }
         self.named.append(&mut self.unnamed);
         let done = self.done.iter().take(self.sizes.reported_at_opening);
         let message = Published {
@@ -95,7 +99,7 @@ impl Progress {
             self.fresh.remove(range.first, range.last);
         }
         self.received = published_through;
-        self.told = published_through;
+        self.told = if planted::is(Fault::ReportLostWithStream) { self.told } else { published_through };
         self.insert(self.through + 1, published_through);
     }
 
@@ -169,6 +173,9 @@ impl Progress {
     }
 
     fn insert(&mut self, first: u64, last: u64) {
+        if planted::is(Fault::DoneByHighest) {
+            self.done.insert(self.through + 1, last);
+        }
         self.done.insert(first.max(self.through + 1), last);
         if let Some(end) = self.done.end_of(self.through + 1) {
             self.through = end;

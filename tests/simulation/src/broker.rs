@@ -201,6 +201,11 @@ impl Broker {
         self.state.sessions.get(client_id).map(Session::waiting).unwrap_or_default()
     }
 
+    /// Whether the session of a client holds messages of publishers without a PUBACK.
+    pub fn is_waiting(&self, client_id: &str) -> bool {
+        self.state.sessions.get(client_id).is_some_and(Session::is_waiting)
+    }
+
     fn read(&mut self, connection: ConnectionId, packet: ClientPacket, now: Time) {
         let Some(known) = self.connections.get(&connection).filter(|known| !known.is_ending()) else { return };
         let client_id = known.client_id.clone();

@@ -1,37 +1,39 @@
-//! The checker: holds what happened against the promises of `docs/delivery-guarantees.md`.
+//! The checker: compares the facts of a run with the promises of `docs/delivery-guarantees.md`.
 //!
-//! It shares no code with what it checks. Money, quantities and prices are integers of its own, parsed from text by a
+//! It shares no code with the processes. Money, quantities and prices are integers of its own, parsed from text by a
 //! parser of its own; of the runtime it reads the rows of the ledger and nothing else. It keeps all rows of the ledger in
-//! force, so that it knows what the runtime has long forgotten, and goes back with the ledger.
+//! force, so that it knows outcomes that the runtime has forgotten. It goes back with the ledger.
 //!
-//! - `books`: the money. `rows`: outcomes, gaps, and the decisions that they name. `outbox`: what is published.
-//! - `arrivals`: messages from the broker to their acknowledgement. `quotes`: what publishers made.
-//! - `calls`: trading state, sales by hand, and calls that were confirmed. `rest`: everything else that a ledger keeps.
-//! - `settled`: the end of a run.
+//! - `books`: the money. `rows`: outcomes, gaps, and the decisions that they name. `outbox`: publications.
+//! - `arrivals`: messages from the broker to their acknowledgement. `quotes`: messages and quotes of publishers.
+//! - `calls`: trading state, sales by hand, and calls that were confirmed. `causes`: changes of the trading state.
+//! - `states`: those of remote algorithms. `rest`: everything else that a ledger keeps. `settled`: the end of a run.
 
 mod amounts;
 mod arrivals;
 mod books;
 mod calls;
+mod causes;
 mod outbox;
 mod quotes;
 mod rest;
 mod rows;
 mod settled;
+mod states;
 #[cfg(test)]
 mod tests;
 
 use algo_runtime::ledger::{Changes, Snapshot};
 
 use self::{
-    arrivals::Arrivals, books::Books, calls::Calls, outbox::Outbox, quotes::Quotes, rest::Rest, rows::Rows,
-    settled::End,
+    arrivals::Arrivals, books::Books, calls::Calls, causes::Causes, outbox::Outbox, quotes::Quotes, rest::Rest,
+    rows::Rows, settled::End, states::States,
 };
 use crate::facts::{Fact, Replaced, RunId, Time, Violation};
 
 /// Names of the promises, as in [`Violation::promise`].
 pub mod promise {
-    /// Deposits + realised = cash + cost of what is held; every rounding goes down; no numbers are left out.
+    /// Deposits + realised = cash + cost of the holdings; every rounding goes down; no numbers are left out.
     pub const BOOKS: &str = "books";
     /// One quote, one outcome.
     pub const ONE_OUTCOME: &str = "one-outcome";
@@ -41,7 +43,7 @@ pub mod promise {
     pub const ACKNOWLEDGED: &str = "acknowledged";
     /// Every decision is published, in order, under one id and with one content, and nothing else is.
     pub const PUBLISHED: &str = "published";
-    /// What cannot be used is a dead letter with its reason.
+    /// A place of a message that cannot be used is a dead letter with its reason.
     pub const DEAD_LETTERS: &str = "dead-letters";
     /// Missing numbers are gaps, and nothing else is.
     pub const GAPS: &str = "gaps";
@@ -49,10 +51,12 @@ pub mod promise {
     pub const STOP: &str = "stop";
     /// Only the runtime that opened the ledger last appends.
     pub const EPOCH: &str = "epoch";
-    /// A ledger that is opened holds what was committed.
+    /// A ledger that is opened holds every commit.
     pub const DURABLE: &str = "durable";
     /// A call that was confirmed is durable.
     pub const CONFIRMED: &str = "confirmed";
+    /// The state of an algorithm is saved with its decisions.
+    pub const STATE: &str = "state";
     /// Nothing is dropped without an outcome and a counter.
     pub const SILENCE: &str = "silence";
     /// Memory is bounded.
@@ -97,6 +101,8 @@ pub struct Checker {
     outbox: Outbox,
     arrivals: Arrivals,
     calls: Calls,
+    causes: Causes,
+    states: States,
     rest: Rest,
     end: End,
     /// The run that opened the ledger last.
@@ -116,6 +122,8 @@ impl Checker {
             outbox: Outbox::new(bounds.least_trial),
             arrivals: Arrivals::default(),
             calls: Calls::default(),
+            causes: Causes::default(),
+            states: States::default(),
             rest: Rest::default(),
             end: End::default(),
             writer: None,
@@ -124,7 +132,7 @@ impl Checker {
         }
     }
 
-    /// Hears what happened at a time. The error is the first promise that it breaks; nothing may be heard after one.
+    /// Takes a fact and its time. The error is the first promise that it breaks; no fact may follow one.
     pub fn take(&mut self, at: Time, fact: &Fact) -> Result<(), Violation> {
         self.now = at;
         self.hear(fact).map_err(|violation| self.dated(violation))
@@ -157,6 +165,8 @@ impl Checker {
             }
             Fact::Publication { topic, payload, .. } => self.outbox.publication(topic, payload)?,
             Fact::Refused { topic, .. } => self.outbox.refused(topic),
+            Fact::Publishing { bridge, topic, payload } => self.outbox.publishing(*bridge, topic, payload)?,
+            Fact::RefusedTo { bridge, topic, payload } => self.outbox.refused_to(*bridge, topic, payload),
             Fact::Consumed { topic, payload } => self.outbox.consumed(topic, payload)?,
             Fact::LedgerReplaced { replaced } => {
                 self.replaced = Some(replaced.clone());
@@ -166,6 +176,7 @@ impl Checker {
             Fact::LedgerOpened { run, snapshot } => self.opened(*run, snapshot)?,
             Fact::Committed { run, changes } => self.committed(*run, changes)?,
             Fact::Opened { bridge, opened } => self.outbox.opened(*bridge, opened)?,
+            Fact::TradingAsked { request } => self.causes.asked(request, self.now),
             Fact::TradingConfirmed { request, response } => self.calls.trading_confirmed(request, response)?,
             Fact::CloseConfirmed { request, response } => self.calls.close_confirmed(request, response)?,
             Fact::ConfigureConfirmed { request, response } => {
@@ -173,7 +184,8 @@ impl Checker {
                 self.end.configured(request, response);
             }
             Fact::ResetConfirmed { request, response } => self.calls.reset_confirmed(request, response)?,
-            Fact::Started { .. } | Fact::Injected(_) | Fact::Shown { .. } => {}
+            Fact::Started { .. } | Fact::Injected(_) => {}
+            Fact::Shown { process, reasons } => self.end.shown(*process, reasons),
             Fact::Ended { process, .. } => self.end.ended(*process),
             Fact::Measured { what, value, bound } => {
                 hold!(value <= bound, promise::BOUNDS, "{what} is {value}, and at most {bound} is promised");
@@ -190,6 +202,7 @@ impl Checker {
     /// A runtime opened the ledger: it holds all commits, unless it was replaced.
     fn opened(&mut self, run: RunId, snapshot: &Snapshot) -> Result<(), Violation> {
         self.writer = Some(run);
+        self.causes.opened(snapshot);
         if let Some(replaced) = self.replaced.take() {
             let account = &snapshot.account;
             if replaced == Replaced::New {
@@ -200,6 +213,7 @@ impl Checker {
             self.rows.go_back(snapshot)?;
             self.outbox.go_back(snapshot)?;
             self.calls.go_back(snapshot);
+            self.states.go_back(snapshot);
             self.rest.go_back(snapshot);
             return Ok(());
         }
@@ -221,7 +235,9 @@ impl Checker {
         self.books.commit(changes)?;
         self.outbox.commit(changes, self.now)?;
         self.rows.commit(changes, &self.quotes, &self.outbox)?;
-        self.calls.commit(changes);
+        self.calls.commit(changes)?;
+        self.causes.commit(changes)?;
+        self.states.commit(changes)?;
         self.rest.commit(changes);
         Ok(())
     }

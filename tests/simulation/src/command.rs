@@ -38,11 +38,18 @@ enum Command {
         /// Log what the processes log, for example `debug`, on stderr.
         #[arg(long, value_name = "FILTER")]
         logs: Option<String>,
+        /// Make this planted mistake. Needs a build with `--cfg planted`.
+        #[arg(long, value_name = "NAME")]
+        planted: Option<String>,
     },
     /// Makes planted mistakes, one after the other, and runs seeds until each is found. Needs a build with `--cfg planted`.
     Planted {
         /// Mistakes by name; all of them where none is given.
         names: Vec<String>,
+        /// Two mistakes only, other ones for each number: all have had their turn after half as many numbers as there are
+        /// mistakes. CI gives the day.
+        #[arg(long, value_name = "NUMBER", conflicts_with = "names")]
+        turn: Option<u64>,
         /// Seeds within which a mistake has to be found.
         #[arg(long, default_value_t = 1_000)]
         within: u64,
@@ -69,6 +76,9 @@ struct RunArguments {
     /// Begin no further seed after so many have failed.
     #[arg(long, default_value_t = 5)]
     failures: usize,
+    /// Make this planted mistake in every run. Needs a build with `--cfg planted`.
+    #[arg(long, value_name = "NAME")]
+    planted: Option<String>,
 }
 
 /// Does what the arguments ask for. Output goes to standard output, progress to standard error. The code is 1 where a promise
@@ -91,15 +101,18 @@ fn carry_out(
 ) -> io::Result<bool> {
     match arguments.command {
         Command::Run(arguments) => run_seeds(&arguments, world, output, progress),
-        Command::Replay { seed, trace, logs } => {
+        Command::Replay { seed, trace, logs, planted } => {
+            if !planted::switch_on(planted.as_deref(), output)? {
+                return Ok(false);
+            }
             if let Some(filter) = logs {
                 let filter = EnvFilter::new(filter);
                 tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).without_time().init();
             }
             replay(seed, trace, world, output)
         }
-        Command::Planted { names, within, threads } => {
-            planted::find(&names, (within, threads), world, output, progress)
+        Command::Planted { names, turn, within, threads } => {
+            planted::find((&names, turn), (within, threads), world, output, progress)
         }
     }
 }
@@ -110,6 +123,9 @@ fn run_seeds(
     output: &mut dyn Write,
     progress: &mut (dyn Write + Send),
 ) -> io::Result<bool> {
+    if !planted::switch_on(arguments.planted.as_deref(), output)? {
+        return Ok(false);
+    }
     let from = if arguments.fresh { u64::from(rand::random::<u32>()) << 16 } else { arguments.from };
     let RunArguments { seeds, threads, failures, .. } = *arguments;
     writeln!(output, "seeds {from} to {}, {threads} threads", from.saturating_add(seeds).saturating_sub(1))?;

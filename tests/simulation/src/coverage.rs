@@ -64,7 +64,7 @@ impl Recorder {
             Fact::LedgerReplaced { replaced: Replaced::Older } => coverage.fault("the ledger went back"),
             Fact::LedgerReplaced { replaced: Replaced::New } => coverage.fault("the ledger is new"),
             Fact::Opened { opened, .. } if opened.restored => {
-                coverage.count("a bridge is told that the ledger went back")
+                coverage.count("a bridge is told that the ledger went back");
             }
             Fact::TradingConfirmed { response, .. } => {
                 let state = response.trading.as_ref().map_or("", |trading| trading.state().as_str_name());
@@ -85,7 +85,10 @@ impl Recorder {
             | Fact::Acknowledged { .. }
             | Fact::Publication { .. }
             | Fact::Consumed { .. }
+            | Fact::Publishing { .. }
+            | Fact::RefusedTo { .. }
             | Fact::LedgerOpened { .. }
+            | Fact::TradingAsked { .. }
             | Fact::Sent { .. }
             | Fact::Started { .. }
             | Fact::Measured { .. }

@@ -173,6 +173,24 @@ pub enum Fact {
         /// Reason code of MQTT 5, 0x80 or above.
         code: u8,
     },
+    /// A bridge handed a publication to its connection.
+    Publishing {
+        /// The run of the bridge.
+        bridge: RunId,
+        /// Topic.
+        topic: String,
+        /// Payload.
+        payload: Bytes,
+    },
+    /// A bridge received the broker's refusal of a publication.
+    RefusedTo {
+        /// The run of the bridge.
+        bridge: RunId,
+        /// Topic.
+        topic: String,
+        /// Payload.
+        payload: Bytes,
+    },
     /// A consumer received a publication.
     Consumed {
         /// Topic.
@@ -219,6 +237,11 @@ pub enum Fact {
         bridge: RunId,
         /// As received.
         opened: v1::Opened,
+    },
+    /// A call that sets the trading state came to a runtime, perhaps late or a second time.
+    TradingAsked {
+        /// What it asks for.
+        request: v1::SetTradingStateRequest,
     },
     /// The trading state was confirmed to its caller.
     TradingConfirmed {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use algo_runtime::{responses, sizes::Sizes as EngineSizes, writer};
 use bridge::{Limits, inflight::Bounds, mqtt, outbox};
+use intuition_api::bounds::LARGEST_MESSAGE_BYTES;
 use rand::{RngExt as _, SeedableRng as _, rngs::ChaCha8Rng};
 
 use crate::publisher;
@@ -12,6 +13,16 @@ use crate::publisher;
 pub const LARGE_EVERY: u64 = 200;
 /// Quotes that wait in a large run.
 pub const LARGE_BACKLOG: u64 = 100_000;
+
+/// Small: the bound up to which messages are filled, and the largest that gRPC carries. The longest dead letter goes alone, and
+/// fits.
+const SMALL_MESSAGE_BYTES: usize = 1 << 10;
+const SMALL_LARGEST_MESSAGE_BYTES: usize = 6 << 10;
+
+/// Time in which the publishers of a large run publish.
+const LARGE_PUBLISHED: Duration = Duration::from_mins(1);
+/// Time from then on in which faults happen: the backlog drains in some seconds.
+const LARGE_DRAINED: Duration = Duration::from_secs(12);
 
 /// Parts of a run that have a generator of their own, so that a change of one part leaves the choices of the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +43,8 @@ pub enum Stream {
     Algorithm = 6,
     /// Seeds of processes.
     Processes = 7,
+    /// Filters of the channels.
+    Filters = 8,
 }
 
 /// The generator of a part of the run of a seed.
@@ -74,6 +87,8 @@ pub struct RuntimePlan {
     pub is_older: bool,
     /// The ledger is in real files.
     pub in_files: bool,
+    /// The largest message that gRPC carries. A larger one ends its stream.
+    pub largest_message: usize,
 }
 
 /// The parameters of a run.
@@ -87,7 +102,13 @@ pub struct Plan {
     pub quotes: u64,
     /// Most places of one message.
     pub message_ticks: usize,
-    /// Time in which publishers publish and faults happen.
+    /// Time in which publishers publish.
+    pub published: Duration,
+    /// No bridge is there from the second second to the end of `published`, so that all quotes wait at the broker.
+    pub has_backlog: bool,
+    /// Faults happen from this time on.
+    pub faults_from: Duration,
+    /// The end of the faults.
     pub active: Duration,
     /// Faults beside the crashes.
     pub faults: u32,
@@ -98,6 +119,8 @@ pub struct Plan {
     /// Processes of the release before take their turns. The window is that of production then: with a bridge that does not
     /// report acknowledgements, no more than the window is promised.
     pub mixes_releases: bool,
+    /// Filters of the channels, which all together match every topic of a publisher.
+    pub filters: Vec<String>,
     /// Bridges.
     pub bridge: BridgePlan,
     /// Runtimes.
@@ -119,19 +142,30 @@ impl Plan {
         let message_ticks = draw.random_range(publisher::LONGEST..=10);
         // At least one message fits; the runtime keeps twice what a bridge may hold.
         let ticks = message_ticks + draw.random_range(1..=24_usize);
+        let active = Duration::from_secs(draw.random_range(20..=240));
         let mixes_releases = draw.random_bool(0.15);
-        let window = if mixes_releases { EngineSizes::DESIGN.window } else { (2 * ticks as u64).max(16) };
+        // Production has twice what a bridge holds by default, and just as much as one may be told to hold.
+        let held = ticks as u64;
+        let window = match mixes_releases {
+            true => EngineSizes::DESIGN.window,
+            false if seed.is_multiple_of(4) => held.max(8),
+            false => (2 * held).max(16),
+        };
         let page = draw.random_range(1..=16);
         Self {
             seed,
             scale: Scale::Small,
             quotes: draw.random_range(150..=350),
             message_ticks,
-            active: Duration::from_secs(draw.random_range(20..=240)),
+            published: active,
+            has_backlog: draw.random_bool(0.05),
+            faults_from: Duration::ZERO,
+            active,
             faults: draw.random_range(4..=14),
             crashes: draw.random_range(1..=5),
             calls: draw.random_range(0..=8),
             mixes_releases,
+            filters: filters(seed),
             bridge: BridgePlan {
                 limits: Limits {
                     unacknowledged: Bounds { ticks, message_ticks, bytes: draw.random_range(8 << 10..=1 << 20) },
@@ -158,6 +192,7 @@ impl Plan {
                 sizes: writer::Sizes {
                     group_ticks: draw.random_range(1..=16),
                     page,
+                    message_bytes: SMALL_MESSAGE_BYTES,
                     report_entries: draw.random_range(1..=16),
                     responses: responses::Sizes {
                         full_bytes: draw.random_range(8 << 10..=64 << 10),
@@ -169,6 +204,7 @@ impl Plan {
                 },
                 is_older: false,
                 in_files: draw.random_bool(0.05),
+                largest_message: SMALL_LARGEST_MESSAGE_BYTES,
             },
         }
     }
@@ -179,11 +215,15 @@ impl Plan {
             scale: Scale::Real,
             quotes: LARGE_BACKLOG,
             message_ticks: bridge::MAX_TICKS,
-            active: Duration::from_secs(60),
+            published: LARGE_PUBLISHED,
+            has_backlog: true,
+            faults_from: LARGE_PUBLISHED,
+            active: LARGE_PUBLISHED + LARGE_DRAINED,
             faults: draw.random_range(0..=6),
             crashes: draw.random_range(0..=3),
             calls: draw.random_range(0..=4),
             mixes_releases: false,
+            filters: filters(seed),
             bridge: BridgePlan {
                 limits: Limits::default(),
                 connection: mqtt::Sizes::default(),
@@ -191,9 +231,26 @@ impl Plan {
                 event_capacity: 1_024,
                 is_older: false,
             },
-            runtime: RuntimePlan { sizes: writer::Sizes::default(), is_older: false, in_files: false },
+            runtime: RuntimePlan {
+                sizes: writer::Sizes::default(),
+                is_older: false,
+                in_files: false,
+                largest_message: LARGEST_MESSAGE_BYTES,
+            },
         }
     }
+}
+
+/// One filter in most runs; otherwise several that overlap, so that some brokers send copies of a message.
+fn filters(seed: u64) -> Vec<String> {
+    let mut draw = generator(seed, Stream::Filters);
+    let drawn: &[&str] = match draw.random_range(0..10) {
+        0 => &["quotes/#", "quotes/+"],
+        1 => &["quotes/+", "quotes/#"],
+        2 => &["+/+", "quotes/#", "quotes/+"],
+        _ => &["quotes/#"],
+    };
+    drawn.iter().map(|filter| (*filter).to_owned()).collect()
 }
 
 /// Small bounds of an engine whose bridge has up to `waiting_ticks` ticks under way.

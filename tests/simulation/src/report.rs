@@ -8,7 +8,7 @@ use crate::facts::{Body, Fact, Place, Time, Violation};
 
 /// The command that plays a seed again.
 pub fn replay(seed: u64) -> String {
-    format!("cargo run --release -p simulation --bin simulate -- replay {seed} --trace")
+    format!("cargo run -p simulation -- replay {seed} --trace")
 }
 
 /// A failing seed: the promise, what was seen, and how to see it again.
@@ -40,6 +40,12 @@ pub fn line(at: Time, fact: &Fact) -> String {
             format!("outcome: bridge {bridge}, delivery {}: {ticks}", outcome.number)
         }
         Fact::Publication { topic, payload, .. } => format!("publication: {topic} {}", text(payload)),
+        Fact::Publishing { bridge, topic, payload } => {
+            format!("publishing: bridge {bridge}, {topic} {}", text(payload))
+        }
+        Fact::RefusedTo { bridge, topic, payload } => {
+            format!("refused: to bridge {bridge}, {topic} {}", text(payload))
+        }
         Fact::Consumed { topic, payload } => format!("consumed: {topic} {}", text(payload)),
         Fact::LedgerOpened { run, snapshot } => format!(
             "ledger opened: run {run}, {} entries, {} decisions, outbox {} to {}, id {}",
@@ -123,7 +129,7 @@ mod tests {
         assert_eq!(
             failure(3, &violation),
             "seed 3: books: at 1.5 s: the cash is -0.01\n  \
-             cargo run --release -p simulation --bin simulate -- replay 3 --trace"
+             cargo run -p simulation -- replay 3 --trace"
         );
     }
 

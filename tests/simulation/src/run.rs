@@ -125,7 +125,10 @@ mod tests {
     fn story(plan: &Plan, sink: Sink<'_>) -> Result<(), Violation> {
         assert!(plan.seed != 7, "seed 7 panics");
         sink(Time::ZERO, &Fact::Injected("reset"))?;
-        sink(Time::from_secs(1), &Fact::Measured { what: "messages in memory", value: plan.seed as usize, bound: 10 })?;
+        sink(
+            Time::from_secs(1),
+            &Fact::Measured { what: "messages in memory", value: usize::try_from(plan.seed).unwrap(), bound: 10 },
+        )?;
         sink(Time::from_secs(2), &Fact::FaultsEnded)
     }
 

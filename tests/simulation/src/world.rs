@@ -52,6 +52,8 @@ pub type Sink<'a> = dyn FnMut(Time, &Fact) -> Result<(), Violation> + 'a;
 const BEGINNING: i64 = 1_767_312_000_000_000;
 /// Client id of the connection that quotes come on.
 const CLIENT_ID: &str = "intuition.default.simulated";
+/// When the bridge goes away for a backlog: it has subscribed.
+const BACKLOG_FROM: Time = Time::from_secs(1);
 /// Events of one run at most: more is a loop.
 const MOST_EVENTS: u64 = 40_000_000;
 
@@ -76,6 +78,7 @@ enum Event {
     Answer(CallId, Box<Answer>),
     StartBridge,
     StartRuntime,
+    Backlog,
     Fault,
     FaultsEnd,
     Look,
@@ -154,8 +157,8 @@ impl<'a> World<'a> {
         let broken = |error: std::io::Error| Violation { promise: "simulation", text: format!("no disk: {error}") };
         let mut broker = Broker::new(Options::draw(&mut generator(plan.seed, Stream::Broker), plan.scale), plan.seed);
         broker.follow(CLIENT_ID);
-        let publishers = Publisher::draw(plan, plan.active);
-        let subscribe = vec!["quotes/#".to_owned()];
+        let publishers = Publisher::draw(plan, plan.published);
+        let subscribe = plan.filters.clone();
         let symbols = vec!["GOOG".to_owned()];
         Ok(Self {
             sink,
@@ -170,7 +173,7 @@ impl<'a> World<'a> {
             publishers,
             consumer: Consumer::new("intuition/default/simulated/decisions".to_owned()),
             disk: Disk::new(plan.runtime.in_files, plan.runtime.sizes.engine, plan.seed).map_err(broken)?,
-            algorithms: Algorithms::new(generator(plan.seed, Stream::Algorithm), subscribe.clone()),
+            algorithms: Algorithms::new(generator(plan.seed, Stream::Algorithm), subscribe.clone(), plan.scale),
             operator: Operator::new(
                 generator(plan.seed, Stream::Operator),
                 (plan.calls, plan.active),
@@ -200,6 +203,9 @@ impl<'a> World<'a> {
         self.queue.plan(Time::ZERO, Event::StartBridge);
         for at in self.faults.times() {
             self.queue.plan(at, Event::Fault);
+        }
+        if self.plan.has_backlog {
+            self.queue.plan(BACKLOG_FROM.min(self.plan.published), Event::Backlog);
         }
         self.queue.plan(self.plan.active, Event::FaultsEnd);
         for publisher in 0..self.publishers.len() {
@@ -285,6 +291,7 @@ impl<'a> World<'a> {
                     Ok(())
                 }
             }
+            Event::Backlog => self.begin_backlog(),
             Event::Fault => self.inject(),
             Event::FaultsEnd => self.end_faults(),
             Event::Look => self.look(),

@@ -42,6 +42,29 @@ fn open_knowing(bench: &mut Bench, ledger_id: &str, published: Published) -> Ope
     bench.open_with(bench.delivered % 10, &open).unwrap()
 }
 
+#[test]
+fn a_ledger_without_an_entry_that_the_bridge_has_heard_of_has_gone_back() {
+    let open = |ledger_id: &str, last_position| Open {
+        account: ACCOUNT.to_owned(),
+        broker_url: BROKER.to_owned(),
+        session_present: true,
+        run: 9,
+        capabilities: vec![capability::OUTBOX_QUEUES.to_owned()],
+        ledger_id: ledger_id.to_owned(),
+        published: Some(report(3, &[], &[])),
+        pages: true,
+        last_position,
+        ..Open::default()
+    };
+    let mut bench = filled(eager());
+    let id = bench.engine.account().ledger_id;
+    assert!(!bench.open_with(1, &open(&id, 5)).unwrap().restored, "it has all of them");
+    // The sixth was on its way to the broker, without a PUBACK, when the ledger was replaced.
+    let opened = bench.open_with(2, &open(&id, 6)).unwrap();
+    assert!(opened.restored && opened.ledger_id != id);
+    assert_eq!(opened.published_through, 3);
+}
+
 /// Three decisions and two dead letters: D1 L2 D3 L4 D5.
 fn filled(settings: Settings) -> Bench {
     let mut bench = Bench::on_disk(settings);

@@ -208,6 +208,11 @@ impl Session {
         if place == 0 { Acknowledged::InOrder(message) } else { Acknowledged::OutOfOrder(message) }
     }
 
+    /// Whether there are publishers' messages without a PUBACK.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.messages.iter().any(|held| held.message != 0)
+    }
+
     /// Publishers' messages without a PUBACK, each once, in the order taken.
     pub(super) fn waiting(&self) -> Vec<MessageId> {
         let mut waiting: Vec<_> =

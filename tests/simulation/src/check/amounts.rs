@@ -26,9 +26,21 @@ pub(super) fn units(text: &str, places: u32) -> Option<i128> {
     Some(if negative { -value } else { value })
 }
 
-/// One factor times another through a divisor, rounded down; none of them negative.
+/// One factor times another through a divisor, rounded down; none of them negative. The product itself may exceed 128 bits: it
+/// is divided bit by bit of the first factor.
 pub(super) fn share(one: i128, other: i128, divisor: i128) -> Option<i128> {
-    one.checked_mul(other)?.checked_div(divisor)
+    if let Some(product) = one.checked_mul(other) {
+        return product.checked_div(divisor);
+    }
+    let (one, other, divisor) = (u128::try_from(one).ok()?, u128::try_from(other).ok()?, u128::try_from(divisor).ok()?);
+    let (mut quotient, mut rest) = (0_u128, 0_u128);
+    for bit in (0..u128::BITS).rev() {
+        let added = if one >> bit & 1 == 1 { other } else { 0 };
+        let sum = rest.checked_mul(2)?.checked_add(added)?;
+        quotient = quotient.checked_mul(2)?.checked_add(sum.checked_div(divisor)?)?;
+        rest = sum % divisor;
+    }
+    i128::try_from(quotient).ok()
 }
 
 /// Cents as text.
@@ -65,6 +77,16 @@ mod tests {
         assert_eq!(units("1.500", MONEY_PLACES), Some(150));
         assert_eq!([units("1.005", MONEY_PLACES), units("1e3", 2), units("", 2), units(".5", 2)], [None; 4]);
         assert_eq!((money(-5), money(123_456)), ("-0.05".to_owned(), "1234.56".to_owned()));
+    }
+
+    #[test]
+    fn shares_of_large_sums_are_exact() {
+        let (cents, units, all) =
+            (132_067_426_191_322_884, 123_456_789_012_345_678_901_234, 999_999_999_999_999_999_999_999);
+        // 132067426191322884 x 123456789012345678901234 / 999999999999999999999999.
+        assert_eq!(share(cents, units, all), Some(16_304_620_370_705_684));
+        assert_eq!(share(7, 3, 2), Some(10));
+        assert_eq!((share(i128::MAX, 2, 2), share(i128::MAX, 3, 2)), (Some(i128::MAX), None));
     }
 
     #[test]

@@ -36,14 +36,14 @@ struct Sent {
 struct Answer {
     /// When its delivery was sent.
     sent_at: u64,
-    /// What has to be published first.
+    /// Entries that have to be published first.
     owed: Vec<Rc<Item>>,
 }
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Arrivals {
-    /// Facts heard, to tell earlier from later.
+    /// Number of facts heard: orders deliveries and outcomes.
     clock: u64,
     /// Packet identifiers of a message on a connection, with the time of each delivery.
     delivered: BTreeMap<(ConnectionId, MessageId), Vec<(u16, u64)>>,
@@ -51,7 +51,7 @@ pub(super) struct Arrivals {
     answers: BTreeMap<(String, Hash, u32), Answer>,
     /// Topics and payloads that have an outcome.
     answered: BTreeSet<(String, Hash)>,
-    /// What the runtime said to have seen longer ago than it keeps outcomes, or under an identity without a content.
+    /// Quotes without an outcome of their own: their number was passed, or v0.1.0 took them for another quote.
     forgotten: BTreeSet<Subject>,
     /// A bridge sent ticks without hashes of their content, so that the ledger may have rows without.
     knows_v0_1_0: bool,
@@ -161,7 +161,7 @@ impl Arrivals {
         hold!(
             self.knows_v0_1_0 && shares_outcome(first, tick, sent, (quotes, rows)),
             promise::ACKNOWLEDGED,
-            "bridge run {bridge} is told the outcome {} {:?} (decisions {:?}, positions {:?}) of place {index} of delivery \
+            "bridge run {bridge} received the outcome {} {:?} (decisions {:?}, positions {:?}) of place {index} of delivery \
              {number}, {}: the ledger has no such outcome",
             tick.kind().as_str_name(),
             tick.reason,
@@ -225,7 +225,7 @@ impl Arrivals {
     }
 }
 
-/// Whether the ledger has the outcome of a place that a bridge is told.
+/// Whether the ledger has the outcome that a bridge received for a place.
 fn has_outcome(place: &Place, index: u32, tick: &TickOutcome, sent: &Sent, rows: &Rows) -> bool {
     let subject = subject(place, sent.hash, index);
     if tick.kind() == Kind::Forgotten {

@@ -13,14 +13,14 @@ use crate::facts::{RunId, Violation};
 /// 10^-10 x 10^-8 units in a cent.
 const PRODUCT_PER_CENT: i128 = 10_i128.pow(PRICE_PLACES + QUANTITY_PLACES - MONEY_PLACES);
 
-/// What is held of a symbol, in 10^-8 units and cents.
+/// A holding, in 10^-8 units and cents.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Held {
     quantity: i128,
     cost: i128,
 }
 
-/// What a journal adds up to.
+/// Sums of a journal.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Sums {
     pub(super) entries: u64,
@@ -60,7 +60,7 @@ impl Books {
         hold!(
             forgotten.is_none(),
             promise::BOOKS,
-            "a commit trades {:?}, and has no row for what is held of it",
+            "a commit trades {:?}, and has no row for its holding",
             forgotten.unwrap_or(&"")
         );
         let Some(account) = &changes.account else {
@@ -69,6 +69,12 @@ impl Books {
             return Ok(());
         };
         self.sums.check_totals(account)
+    }
+
+    /// The first deposit, cents: the starting cash of the first start.
+    pub(super) fn first_deposit(&self) -> Option<i128> {
+        let first = self.journal.first().filter(|entry| entry.kind == EntryKind::Deposit)?;
+        units(&first.amount.to_string(), MONEY_PLACES)
     }
 
     /// A runtime opened the ledger that was committed.
@@ -131,7 +137,7 @@ impl Sums {
         hold!(
             paid_in == owned,
             promise::BOOKS,
-            "after journal entry {number}, deposits + realised is {}, and cash + cost of what is held is {}",
+            "after journal entry {number}, deposits + realised is {}, and cash + cost of the holdings is {}",
             money(paid_in),
             money(owned)
         );
@@ -256,12 +262,12 @@ impl Sums {
         hold!(
             found == expected,
             promise::BOOKS,
-            "what is held of {sid:?}: the row has {found:?} (units of 10^-8, cents), the journal adds up to {expected:?}"
+            "the holding of {sid:?}: the row has {found:?} (units of 10^-8, cents), the journal adds up to {expected:?}"
         );
         Ok(())
     }
 
-    /// Compares with what a caller was answered.
+    /// Compares with the holdings in the account's answer.
     pub(super) fn check_positions(&self, shown: &[(String, String, String)]) -> Result<(), Violation> {
         let found: BTreeMap<&str, (Option<i128>, Option<i128>)> = shown
             .iter()

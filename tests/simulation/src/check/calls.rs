@@ -93,7 +93,7 @@ impl Calls {
     }
 
     /// The rows of a commit.
-    pub(super) fn commit(&mut self, changes: &Changes) {
+    pub(super) fn commit(&mut self, changes: &Changes) -> Result<(), Violation> {
         if let Some(trading) = &changes.trading {
             self.trading = Some(trading.clone());
         }
@@ -104,13 +104,28 @@ impl Calls {
                 self.waiting.remove(sid);
             }
         }
-        self.requests.extend(changes.closing.requests.iter().cloned());
+        for request in &changes.closing.requests {
+            let is_new = self.requests.insert(request.clone());
+            hold!(
+                is_new || self.has_gone_back,
+                promise::CONFIRMED,
+                "the request {request:?} to sell by hand is carried out a second time"
+            );
+        }
         for reset in &changes.sources.resets {
             self.resets.insert((reset.channel.clone(), reset.source.clone(), reset.era, reset.last));
         }
         if let Some(settings) = &changes.settings {
+            let before = self.settings.0;
             self.settings = (settings.settings_generation, settings.cash_generation);
+            hold!(
+                before <= settings.settings_generation,
+                promise::CONFIRMED,
+                "settings of generation {} replace those of generation {before}",
+                settings.settings_generation
+            );
         }
+        Ok(())
     }
 
     /// A runtime opened the ledger that was committed.

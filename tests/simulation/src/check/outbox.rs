@@ -1,18 +1,19 @@
-//! What has to be published, and what was.
+//! Entries that have to be published, and publications.
 //!
-//! An entry of the outbox is known by what a consumer sees of it: a decision by all its fields, a dead letter by its
+//! An entry of the outbox is known by its published form: a decision by all its fields, a dead letter by its
 //! reasons, size and hash, an algorithm's own message by its channel and payload. Equal entries are one item.
 
 mod forms;
 mod ids;
 mod order;
+mod turns;
 
 use std::{cell::Cell, collections::BTreeMap, rc::Rc};
 
 use algo_runtime::ledger::{Changes, OutboxContent, OutboxRow, Snapshot, WindowRow};
 use intuition_api::v1;
 
-use self::{ids::Ids, order::Order};
+use self::{ids::Ids, order::Order, turns::Turns};
 use super::{hold, promise};
 use crate::facts::{RunId, Time, Violation};
 
@@ -66,6 +67,7 @@ pub(super) struct Outbox {
     order: Order,
     /// Content of each decision id as it was published last.
     contents: BTreeMap<String, String>,
+    turns: Turns,
     refused: Refused,
     ever_replaced: bool,
     has_consumer: bool,
@@ -231,6 +233,10 @@ impl Outbox {
             promise::PUBLISHED,
             "the id {id} is published with another content: first {first}, now {key}"
         );
+        if !is_same {
+            // A consumer drops it, since it knows the id.
+            item.is_consumed.set(true);
+        }
         *first = key;
         let is_first = !item.is_published.replace(true);
         let is_current = self.decision(*seq).is_some_and(|current| Rc::ptr_eq(current, &item));
@@ -249,6 +255,23 @@ impl Outbox {
         self.refused.data |= topic.contains("/data/");
     }
 
+    /// A bridge handed a publication to its connection.
+    pub(super) fn publishing(&mut self, bridge: RunId, topic: &str, payload: &[u8]) -> Result<(), Violation> {
+        let Some(item) = self.published_as(topic, payload) else { return Ok(()) };
+        self.turns.begun(bridge, &item)
+    }
+
+    /// A bridge received the broker's refusal.
+    pub(super) fn refused_to(&mut self, bridge: RunId, topic: &str, payload: &[u8]) {
+        if let Some(item) = self.published_as(topic, payload) {
+            self.turns.refused(bridge, &item);
+        }
+    }
+
+    fn published_as(&self, topic: &str, payload: &[u8]) -> Option<Rc<Item>> {
+        self.items.get(&forms::published(topic, payload)?).cloned()
+    }
+
     pub(super) fn consumed(&mut self, topic: &str, payload: &[u8]) -> Result<(), Violation> {
         self.has_consumer = true;
         let Some(key) = forms::published(topic, payload) else { return Ok(()) };
@@ -256,7 +279,7 @@ impl Outbox {
         hold!(
             item.is_some(),
             promise::PUBLISHED,
-            "a consumer received on {topic:?} what the broker never took: {}",
+            "a consumer received a message on {topic:?} that the broker never took: {}",
             String::from_utf8_lossy(payload)
         );
         if let Some(item) = item {
@@ -277,6 +300,7 @@ impl Outbox {
 
     pub(super) fn ledger_replaced(&mut self) {
         self.ever_replaced = true;
+        self.turns.clear();
         self.ids.ledger_replaced();
     }
 
@@ -287,7 +311,7 @@ impl Outbox {
         hold!(
             found <= known,
             promise::PUBLISHED,
-            "bridge run {bridge} is told that positions up to {found} are published, of {known}"
+            "bridge run {bridge} received published_through {found}, of {known} positions"
         );
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! What publishers made and the broker took: messages, quotes, and how often each quote may have an outcome.
+//! Messages and quotes that the broker took from publishers, and how often each quote may have an outcome.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,7 +17,7 @@ use crate::facts::{Body, Identity, Loss, MessageId, Place, Quote, Serial, Violat
 /// SHA-256 of a payload.
 pub(super) type Hash = [u8; 32];
 
-/// What can have an outcome.
+/// A thing that has outcomes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Subject {
     /// A quote.
@@ -53,7 +53,8 @@ pub(super) struct Quotes {
     by_serial: BTreeMap<Serial, Quote>,
     by_trade: BTreeMap<(String, i128), Serial>,
     by_identity: BTreeMap<(String, Identity), BTreeSet<Serial>>,
-    /// Places of a subject in all messages that were taken, each counted for each of its copies.
+    /// Places of a subject in all messages that were taken. Copies of a message count once: a bridge recognises them by the
+    /// identifiers of its subscriptions, and a broker without those sends one copy here.
     places: BTreeMap<Subject, u64>,
     /// How often the broker went back to an older file.
     went_back: u64,
@@ -124,11 +125,8 @@ impl Quotes {
 
     /// A message was delivered so often on one connection.
     pub(super) fn copied(&mut self, message: MessageId, copies: u64) {
-        let Some(known) = self.messages.get_mut(&message).filter(|known| known.copies < copies) else { return };
-        let more = copies - std::mem::replace(&mut known.copies, copies);
-        let (body, hash, is_passed) = (Rc::clone(&known.body), known.hash, known.is_passed());
-        if !is_passed {
-            (0..more).for_each(|_| self.count(&body, hash));
+        if let Some(known) = self.messages.get_mut(&message) {
+            known.copies = known.copies.max(copies);
         }
     }
 
@@ -195,7 +193,7 @@ impl Quotes {
     }
 }
 
-/// What a place is counted as.
+/// The subject of a place.
 pub(super) fn subject(place: &Place, hash: Hash, index: u32) -> Subject {
     match place {
         Place::Quote(quote) => Subject::Quote(quote.serial),

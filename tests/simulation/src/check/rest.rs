@@ -1,4 +1,5 @@
-//! What a ledger keeps beside books, outcomes and outbox: a runtime that opens it finds all of that as it was committed.
+//! The other rows of a ledger: state of the algorithm, settings, sessions, sources, sales by hand. A runtime that opens the
+//! ledger finds them as committed.
 
 use std::{collections::BTreeMap, fmt::Debug};
 

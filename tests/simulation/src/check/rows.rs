@@ -2,7 +2,7 @@
 //! also those that the runtime has forgotten.
 //!
 //! - `identities`: whether an identity had its outcome already. `numbers`: last numbers and gaps.
-//! - `decided`: the decisions that a row names. `counters`: what the rows add up to.
+//! - `decided`: the decisions that a row names. `counters`: sums of the rows.
 
 mod counters;
 mod decided;
@@ -171,6 +171,14 @@ impl Rows {
                 quote.serial,
                 quote.identity
             );
+            hold!(
+                row.class != Class::Sequence || self.identities.has_number(row),
+                promise::DEAD_LETTERS,
+                "{shown}: the number of quote {}, {:?}, did not come before in era {} of its source",
+                quote.serial,
+                quote.identity,
+                row.era
+            );
         }
         Ok(())
     }
@@ -278,8 +286,8 @@ impl Rows {
         shown.collect::<Vec<_>>().join("; ")
     }
 
-    /// Every quote that reached the bridge has an outcome, and the counters say how many. `forgotten`: quotes that the runtime
-    /// said to have seen longer ago than it keeps outcomes.
+    /// Every quote that reached the bridge has an outcome, and the counters say how many. `forgotten`: quotes without
+    /// an outcome of their own.
     pub(super) fn check_end(
         &self,
         quotes: &Quotes,

@@ -1,6 +1,6 @@
 //! The end of a run: without faults everything comes to rest.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use intuition_api::v1::{AccountResponse, ConfigureRequest, ConfigureResponse};
 
@@ -22,8 +22,12 @@ pub(super) struct End {
     /// Topics that are refused to the end.
     refused: BTreeSet<String>,
     broker_ended: bool,
+    /// Part and reason on the `/readyz` of each process, as shown last.
+    shown: BTreeMap<Process, Vec<(String, String)>>,
     /// Net deposits that the last call in force asked for.
     deposits: Option<String>,
+    /// Starting cash was refused since: a later start may take it.
+    refused_deposits: bool,
     /// An older ledger has older deposits, until the settings come again.
     ledger_replaced: bool,
 }
@@ -31,6 +35,10 @@ pub(super) struct End {
 impl End {
     pub(super) fn ended(&mut self, process: Process) {
         self.broker_ended |= process == Process::Broker;
+    }
+
+    pub(super) fn shown(&mut self, process: Process, reasons: &[(String, String)]) {
+        self.shown.insert(process, reasons.to_vec());
     }
 
     pub(super) fn ledger_replaced(&mut self) {
@@ -48,7 +56,8 @@ impl End {
     /// Settings were confirmed.
     pub(super) fn configured(&mut self, request: &ConfigureRequest, response: &ConfigureResponse) {
         let Some(settings) = &request.settings else { return };
-        if response.cash_generation == request.generation && !request.starting_cash_unchanged {
+        self.refused_deposits = response.cash_generation != request.generation;
+        if !self.refused_deposits && !request.starting_cash_unchanged {
             self.deposits = Some(settings.starting_cash.clone());
         }
     }
@@ -91,8 +100,10 @@ impl End {
         if self.allows_unpublished() {
             return Ok(());
         }
-        hold!(runtime, promise::SETTLED, "the runtime is not ready at the end");
-        hold!(bridge, promise::SETTLED, "the bridge is not ready at the end");
+        for (name, process, is_ready) in [("runtime", Process::Runtime, runtime), ("bridge", Process::Bridge, bridge)] {
+            let shown = self.shown.get(&process);
+            hold!(is_ready, promise::SETTLED, "the {name} is not ready at the end; shown last: {shown:?}");
+        }
         hold!(
             self.waiting.is_empty(),
             promise::SETTLED,
@@ -128,11 +139,13 @@ impl End {
             .map(|position| (position.sid.clone(), position.quantity.clone(), position.cost.clone()))
             .collect();
         sums.check_positions(&positions)?;
-        let Some(deposits) = self.deposits.as_ref().filter(|_| !self.ledger_replaced) else { return Ok(()) };
+        let by_call = self.deposits.as_ref().and_then(|deposits| units(deposits, MONEY_PLACES));
+        let Some(deposits) = by_call.or_else(|| books.first_deposit()) else { return Ok(()) };
         hold!(
-            units(deposits, MONEY_PLACES) == Some(sums.deposits),
+            deposits == sums.deposits || self.ledger_replaced || self.refused_deposits,
             promise::SETTLED,
-            "the starting cash is {deposits}, and the net deposits are {}",
+            "the starting cash is {}, and the net deposits are {}",
+            money(deposits),
             money(sums.deposits)
         );
         Ok(())

@@ -1,6 +1,9 @@
 //! The process of a bridge: its machine, its two connections to the broker, and its end of the stream to the runtime.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
 
 use bridge::{
     Config, ConfigError, Limits, Metrics, MqttConfig, PARTS,
@@ -68,8 +71,12 @@ pub struct Bridge {
     /// It speaks as the release before did.
     is_older: bool,
     limits: Limits,
-    /// Ticks of messages that the machine took on this connection, by packet identifier, without a written PUBACK.
+    /// The connection that quotes come on, as the machine knows it.
+    epoch: Option<u64>,
+    /// Messages that the machine took on this connection, without a written PUBACK.
     unacknowledged: usize,
+    /// Publications without an answer on this connection, by token: topic and payload.
+    publishing: BTreeMap<u64, (String, bytes::Bytes)>,
 }
 
 impl Bridge {
@@ -111,7 +118,9 @@ impl Bridge {
             readiness,
             is_older: plan.bridge.is_older,
             limits,
+            epoch: None,
             unacknowledged: 0,
+            publishing: BTreeMap::new(),
         })
     }
 
@@ -190,6 +199,7 @@ impl Bridge {
                 self.note(&event);
                 Input::Subscribing(event)
             } else if let Some(event) = publishing.event(true) {
+                self.note_answer(&event, done);
                 Input::Publishing(event)
             } else if let Some((stream, said)) = self.inbox.pop_front() {
                 if self.stream != Some(stream) {
@@ -215,14 +225,34 @@ impl Bridge {
         }
     }
 
-    /// Counts what is at the machine and not acknowledged at the broker.
+    /// Counts what is at the machine and not acknowledged at the broker. News of a connection overtake its messages, so that
+    /// messages of an earlier one may still come: they have no PUBACK to wait for.
     fn note(&mut self, event: &Event) {
         match event {
-            Event::Connected { .. } | Event::Disconnected(_) => self.unacknowledged = 0,
-            Event::Message(message)
-                if !self.clients.first().is_some_and(|client| client.is_void(message.packet_id)) =>
-            {
-                self.unacknowledged += 1;
+            Event::Connected { epoch, .. } => (self.epoch, self.unacknowledged) = (Some(*epoch), 0),
+            Event::Disconnected(_) => (self.epoch, self.unacknowledged) = (None, 0),
+            Event::Message(message) if self.epoch == Some(message.epoch) => self.unacknowledged += 1,
+            _ => {}
+        }
+    }
+
+    /// Tells the checker of a publication.
+    fn note_publication(&mut self, request: &Request, done: &mut Done) {
+        if let Request::Publish { token, message, .. } = request {
+            let (topic, payload) = (message.topic.clone(), message.payload.clone());
+            self.publishing.insert(*token, (topic.clone(), payload.clone()));
+            done.facts.push(Fact::Publishing { bridge: self.run, topic, payload });
+        }
+    }
+
+    /// Tells the checker of a refusal.
+    fn note_answer(&mut self, event: &Event, done: &mut Done) {
+        match event {
+            Event::Connected { .. } => self.publishing.clear(),
+            Event::Published { token, code } => {
+                let publication = self.publishing.remove(token).filter(|_| !code.is_success());
+                let bridge = self.run;
+                done.facts.extend(publication.map(|(topic, payload)| Fact::RefusedTo { bridge, topic, payload }));
             }
             _ => {}
         }
@@ -239,6 +269,7 @@ impl Bridge {
                     if is_ack { "bridge: before a PUBACK" } else { "bridge: before a SUBSCRIBE" }
                 }
                 Action::Publishing(request) => {
+                    self.note_publication(&request, done);
                     self.client(PUBLISHING).request(request);
                     "bridge: before a PUBLISH"
                 }
@@ -277,10 +308,7 @@ impl Bridge {
     fn take_wishes(&mut self, done: &mut Done) {
         for (index, client) in self.clients.iter_mut().enumerate() {
             for wish in client.take_wishes() {
-                if index == SUBSCRIBING
-                    && let Wish::Send(_, ClientPacket::Puback { packet_id }) = &wish
-                    && !client.take_void(*packet_id)
-                {
+                if index == SUBSCRIBING && matches!(wish, Wish::Send(_, ClientPacket::Puback { .. })) {
                     self.unacknowledged = self.unacknowledged.saturating_sub(1);
                 }
                 done.wishes.push((index, wish));
@@ -328,11 +356,12 @@ impl Bridge {
     }
 
     fn measure(&self, done: &mut Done) {
-        let limits = &self.limits.unacknowledged;
+        // The last one comes while there is room for the ticks of the largest, and each counts for one tick at least.
+        let bounds = &self.limits.unacknowledged;
         done.facts.push(Fact::Measured {
             what: "messages at the bridge without a written PUBACK",
             value: self.unacknowledged,
-            bound: limits.ticks,
+            bound: (bounds.ticks + 1).saturating_sub(bounds.message_ticks),
         });
     }
 }

@@ -47,6 +47,9 @@ impl World<'_> {
         if id == 0 {
             self.tell(&Fact::Injected("operator: a call comes late, a second time"))?;
         }
+        if let Call::SetTradingState(request) = &call {
+            self.tell(&Fact::TradingAsked { request: request.clone() })?;
+        }
         match self.runtimes.values_mut().next_back() {
             Some(runtime) => {
                 runtime.call(id, call);

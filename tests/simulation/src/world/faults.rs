@@ -86,7 +86,8 @@ pub(super) struct Faults {
 impl Faults {
     pub(super) fn new(mut rng: ChaCha8Rng, plan: &Plan) -> Self {
         let mut times = Vec::new();
-        let at = |rng: &mut ChaCha8Rng| plan.active.mul_f64(rng.random_range(0.02..0.98));
+        let span = plan.active.saturating_sub(plan.faults_from);
+        let at = |rng: &mut ChaCha8Rng| plan.faults_from + span.mul_f64(rng.random_range(0.02..0.98));
         for _ in 0..plan.crashes {
             let fault = if rng.random_bool(0.5) { Fault::CrashBridge } else { Fault::CrashRuntime };
             times.push((at(&mut rng), fault));
@@ -171,24 +172,30 @@ impl World<'_> {
         self.runtimes.keys().next_back().copied()
     }
 
+    /// The bridge goes, and is back when everything is published.
+    pub(super) fn begin_backlog(&mut self) -> Result<(), Violation> {
+        let away = self.plan.published.saturating_sub(self.now);
+        self.take_bridge_away(away)
+    }
+
+    fn take_bridge_away(&mut self, away: Duration) -> Result<(), Violation> {
+        let Some(run) = self.last_bridge() else { return Ok(()) };
+        self.tell(&Fact::Injected("bridge: away for long"))?;
+        self.bridges.remove(&run);
+        self.close_connections(run);
+        self.abandon_streams(run);
+        self.tell(&Fact::Ended { process: Process::Bridge, run, ending: Ending::Crash("bridge: away for long") })?;
+        self.queue.plan(self.now + away, Event::StartBridge);
+        self.see_to_broker()
+    }
+
     /// A process dies at one of its next steps.
     fn crash(&mut self, fault: Fault) -> Result<(), Violation> {
         let steps = self.faults.rng.random_range(0..60);
         match fault {
             Fault::OutageOfBridge => {
-                let Some(run) = self.last_bridge() else { return Ok(()) };
-                self.tell(&Fact::Injected("bridge: away for long"))?;
-                self.bridges.remove(&run);
-                self.close_connections(run);
-                self.abandon_streams(run);
-                self.tell(&Fact::Ended {
-                    process: Process::Bridge,
-                    run,
-                    ending: Ending::Crash("bridge: away for long"),
-                })?;
                 let away = self.faults.seconds(10.0, 90.0);
-                self.queue.plan(self.now + away, Event::StartBridge);
-                self.see_to_broker()
+                self.take_bridge_away(away)
             }
             Fault::CrashBridge => {
                 if let Some(run) = self.last_bridge() {

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use bridge::{machine::Said, runtime::RuntimeError};
-use intuition_api::v1::{self, process_request};
+use intuition_api::v1::{self, process_request, process_response};
+use prost::Message as _;
+use tonic::Status;
 
 use super::{
     Event, SOON, Sleeper, World,
@@ -126,6 +128,12 @@ impl World<'_> {
     /// Passes on what a runtime did.
     pub(super) fn pass_on(&mut self, run: RunId, done: runtime::Done) {
         for (id, message) in done.to_bridge {
+            if let Ok(message) = &message
+                && self.is_too_large(message)
+            {
+                self.refuse_message(id);
+                continue;
+            }
             self.say(
                 id,
                 match message {
@@ -144,6 +152,19 @@ impl World<'_> {
         for (id, answer) in done.answers {
             self.send_answer(id, answer);
         }
+    }
+
+    /// Whether gRPC refuses to encode a message.
+    fn is_too_large(&self, message: &process_response::Message) -> bool {
+        let response = v1::ProcessResponse { message: Some(message.clone()) };
+        response.encoded_len() > self.plan.runtime.largest_message
+    }
+
+    /// gRPC ends a stream at a message that is too large, at both sides.
+    fn refuse_message(&mut self, id: StreamId) {
+        let status = Status::out_of_range("the encoded message is too large");
+        self.say(id, Said::Ended(RuntimeError::End(Box::new(status))));
+        self.queue.plan(self.now, Event::RuntimeLost { stream: id, has_broken: true });
     }
 
     /// The process of a runtime died.

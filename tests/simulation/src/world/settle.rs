@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{CLIENT_ID, Event, World};
 use crate::{
-    facts::{Fact, Time, Violation},
+    facts::{Fact, Process, Time, Violation},
     process::runtime::{Answer, Call},
     publisher::Publisher,
 };
@@ -57,10 +57,9 @@ impl World<'_> {
     /// Looks whether the system has settled.
     pub(super) fn look(&mut self) -> Result<(), Violation> {
         let (runtime_ready, bridge_ready) = (self.is_runtime_ready(), self.is_bridge_ready());
-        let waiting = self.broker.waiting(CLIENT_ID);
         let is_quiet = runtime_ready
             && bridge_ready
-            && waiting.is_empty()
+            && !self.broker.is_waiting(CLIENT_ID)
             && self.operator.is_idle()
             && self.publishers.iter().all(Publisher::is_finished);
         self.settling.quiet = if is_quiet { self.settling.quiet + 1 } else { 0 };
@@ -69,10 +68,26 @@ impl World<'_> {
             self.queue.plan(self.now + LOOK, Event::Look);
             return Ok(());
         }
+        self.show()?;
         let account = self.last_account()?;
+        let waiting = self.broker.waiting(CLIENT_ID);
         let settled = Fact::Settled { account: account.map(Box::new), runtime_ready, bridge_ready, waiting };
         self.is_over = true;
         self.tell(&settled)
+    }
+
+    /// What each process lacks.
+    fn show(&mut self) -> Result<(), Violation> {
+        let runtimes = self.runtimes.values().map(|runtime| (Process::Runtime, runtime.readiness().missing()));
+        let bridges = self.bridges.values().map(|bridge| (Process::Bridge, bridge.readiness().missing()));
+        for (process, missing) in runtimes.chain(bridges).collect::<Vec<_>>() {
+            let reasons = missing.into_iter().map(|missing| (missing.part.to_owned(), missing.reason));
+            let reasons: Vec<_> = reasons.collect();
+            if !reasons.is_empty() {
+                self.tell(&Fact::Shown { process, reasons })?;
+            }
+        }
+        Ok(())
     }
 
     fn is_runtime_ready(&self) -> bool {

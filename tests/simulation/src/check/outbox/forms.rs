@@ -1,4 +1,4 @@
-//! Entries of the outbox as a consumer sees them, in a form of this checker: the same for a row of the ledger and for what
+//! The published form of the outbox's entries, as text of this checker: the same for a row of the ledger and for what
 //! was published of it.
 
 use algo_runtime::ledger::{EntryKind, JournalEntry};
@@ -48,7 +48,7 @@ pub(super) fn data(channel: &str, payload: &[u8]) -> String {
     form("data", &[("channel", channel.to_owned()), ("sha256", hash)])
 }
 
-/// What was published on a topic; `None` for the state of the bridge.
+/// The form of a publication; `None` for the state of the bridge.
 pub(super) fn published(topic: &str, payload: &[u8]) -> Option<String> {
     if topic.ends_with("/state") {
         return None;

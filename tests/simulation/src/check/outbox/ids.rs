@@ -67,7 +67,7 @@ impl Ids {
         hold!(
             self.every.contains(&opened.ledger_id),
             promise::DURABLE,
-            "bridge run {bridge} is told the ledger id {:?}, and {:?} are recorded",
+            "bridge run {bridge} received the ledger id {:?}, and {:?} are recorded",
             opened.ledger_id,
             self.every
         );

@@ -44,7 +44,7 @@ impl Counters {
         Ok(())
     }
 
-    /// Whether a counter is what the rows add up to.
+    /// Whether a counter is the sum of its rows.
     fn check(&self, name: &str, reason: &str, value: u64) -> Result<(), Violation> {
         if !COUNTED.contains(&name) {
             return Ok(());
@@ -88,7 +88,7 @@ impl Counters {
         self.tally.insert(("gaps", String::new()), gaps);
     }
 
-    /// Whether the counters of the account are what the rows add up to, and leave out none of them.
+    /// Whether the counters of the account are the sums of all rows.
     pub(super) fn check_account(&self, account: &AccountResponse) -> Result<(), Violation> {
         for counter in &account.counters {
             self.check(&counter.name, &counter.reason, counter.value)?;

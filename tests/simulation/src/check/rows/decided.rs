@@ -25,7 +25,7 @@ pub(super) struct Decided {
     open: BTreeMap<u64, Open>,
     /// Decisions up to this one are those of an older ledger, whose outcomes may be gone.
     restored: u64,
-    /// What the rows of the commit are about.
+    /// Subjects of the rows of the commit.
     subjects: BTreeSet<Subject>,
     /// Quotes that decisions of these rows are about, but for those by hand.
     named: BTreeSet<Serial>,

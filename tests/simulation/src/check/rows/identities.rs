@@ -6,7 +6,7 @@ use algo_runtime::ledger::{Class, WindowRow};
 
 use super::super::quotes::Subject;
 
-/// What a quote is recognised by, with its content.
+/// Identity and content of a quote.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Key {
     class: Class,
@@ -25,6 +25,8 @@ pub(super) struct Identities {
     last: BTreeMap<Key, u64>,
     /// Channel, source, number and id of places that could not be used.
     unusable: BTreeSet<(String, String, Option<i64>, String)>,
+    /// Channel, source, era and number of rows.
+    numbers: BTreeSet<(String, String, u64, i64)>,
 }
 
 impl Identities {
@@ -34,7 +36,10 @@ impl Identities {
         if row.seq.is_none() && row.id.is_empty() {
             return Ok(());
         }
-        // What is unusable is known by its place, not by its content.
+        if let Some(seq) = row.seq {
+            self.numbers.insert((row.channel.clone(), row.source.clone(), row.era, seq));
+        }
+        // Unusable places have no content to compare.
         let Subject::Quote(_) = subject else {
             self.unusable.insert((row.channel.clone(), row.source.clone(), row.seq, row.id.clone()));
             return Ok(());
@@ -53,6 +58,11 @@ impl Identities {
             Some(earlier) if row.ordinal - earlier <= window => Err(earlier),
             _ => Ok(()),
         }
+    }
+
+    /// Whether the source of a row had its number in the same era.
+    pub(super) fn has_number(&self, row: &WindowRow) -> bool {
+        row.seq.is_some_and(|seq| self.numbers.contains(&(row.channel.clone(), row.source.clone(), row.era, seq)))
     }
 
     /// Whether a place that could not be used had the identity of a row.

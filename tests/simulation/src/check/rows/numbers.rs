@@ -18,7 +18,7 @@ pub(super) struct Missing {
     source: String,
     first: i64,
     last: i64,
-    /// The publisher said that it leaves numbers out: they are no gap.
+    /// The publisher leaves numbers out by `numbering`: they are no gap.
     is_sparse: bool,
 }
 

@@ -1,8 +1,8 @@
 //! A story for each way in which a promise can be broken: the good story with one fact changed, left out or added.
 
-use std::rc::Rc;
+use std::{collections::BTreeMap, rc::Rc};
 
-use algo_runtime::ledger::{Cause, Changes, EntryKind, JournalEntry, TradingRecord};
+use algo_runtime::ledger::{Cause, Changes, EntryKind, JournalEntry, SettingsRecord, TradingRecord};
 use bytes::Bytes;
 use intuition_api::v1::{self, TradingState, tick_outcome::Kind};
 
@@ -59,9 +59,9 @@ fn books_that_do_not_balance() {
     let facts = with_commit(EntryKind::Sell, |changes| {
         changes.holdings.insert("GOOG".to_owned(), None);
     });
-    assert_broken(&facts, promise::BOOKS, "what is held of \"GOOG\"");
+    assert_broken(&facts, promise::BOOKS, "the holding of \"GOOG\"");
     let facts = with_commit(EntryKind::Sell, |changes| changes.holdings.clear());
-    assert_broken(&facts, promise::BOOKS, "has no row for what is held");
+    assert_broken(&facts, promise::BOOKS, "has no row for its holding");
     let facts = with_commit(EntryKind::Sell, |changes| {
         changes.account.as_mut().unwrap().realised = "0".parse().unwrap();
     });
@@ -332,6 +332,16 @@ fn dead_letters_with_another_reason_or_none() {
     story.row(&message, outcome(Kind::DeadLettered, "IdentityConflict"));
     story.commit();
     assert_broken(&story.facts, promise::DEAD_LETTERS, "no other quote has the identity of quote 1");
+    // The number of another era is no conflict.
+    let mut story = Story::begin();
+    buy(&mut story, LEDGER);
+    let other = story.quote(2, 1, "5");
+    story.row(&other, outcome(Kind::DeadLettered, "IdentityConflict"));
+    story.pending.window[0].era = 1;
+    story.commit();
+    let text =
+        "the number of quote 2, Numbered { source: \"feed\", seq: 1 }, did not come before in era 1 of its source";
+    assert_broken(&story.facts, promise::DEAD_LETTERS, text);
 }
 
 #[test]
@@ -352,9 +362,18 @@ fn gaps_that_are_missing_or_invented() {
     assert_broken(&facts, promise::GAPS, "the next one should be none");
 }
 
+fn stopped() -> BTreeMap<(String, bool), Cause> {
+    let cause = Cause { state: TradingState::Halted, message: String::new(), since_micros: 0 };
+    [(("Halt".to_owned(), false), cause)].into()
+}
+
 fn halted(state: TradingState, number: u64) -> Fact {
-    let cause = Cause { state, message: String::new(), since_micros: 0 };
-    let causes = [(("Halt".to_owned(), false), cause)].into();
+    let mut causes = stopped();
+    if state > TradingState::Active {
+        causes.values_mut().for_each(|cause| cause.state = state);
+    } else {
+        causes.clear();
+    }
     let trading = Some(TradingRecord { number, causes, ..TradingRecord::default() });
     Fact::Committed { run: 1, changes: Rc::new(Changes { trading, ..Changes::default() }) }
 }
@@ -368,16 +387,68 @@ fn confirmed(state: TradingState, number: u64) -> Fact {
     }
 }
 
+fn asked(state: TradingState, from: Option<u64>) -> Fact {
+    let cause = v1::TradingCause { cause: "Halt".to_owned(), state: state.into(), ..Default::default() };
+    let causes = if state > TradingState::Active { vec![cause] } else { Vec::new() };
+    Fact::TradingAsked { request: v1::SetTradingStateRequest { from, causes, ..Default::default() } }
+}
+
+/// The good story with calls that ask for a stop.
+fn with_calls() -> Vec<Fact> {
+    let mut facts = vec![asked(TradingState::Halted, None), asked(TradingState::Reducing, None)];
+    facts.extend(good().facts);
+    facts
+}
+
+#[test]
+fn causes_that_no_call_asked_for() {
+    let mut story = Story::begin();
+    let (stop, lifted) = (halted(TradingState::Halted, 1), halted(TradingState::Active, 2));
+    story.facts.push(stop.clone());
+    assert_broken(&story.facts, promise::STOP, "to {\"Halt\": Halted}, and no call asked for that");
+    story.facts.insert(0, asked(TradingState::Halted, None));
+    story.facts.push(lifted.clone());
+    assert_broken(
+        &story.facts,
+        promise::STOP,
+        "go from {\"Halt\": Halted}, number 1, to {}, and no call asked for that",
+    );
+    // A call that saw an earlier state lifts nothing.
+    for (from, holds) in [(None, false), (Some(0), false), (Some(1), true)] {
+        let last = story.facts.len() - 1;
+        story.facts.insert(last, asked(TradingState::Active, from));
+        let violation = judged(&story.facts).unwrap_err();
+        assert_eq!(violation.promise == promise::SETTLED, holds, "{from:?}: {violation}");
+    }
+    // A call explains one change.
+    story.facts.push(halted(TradingState::Halted, 3));
+    assert_broken(&story.facts, promise::STOP, "to {\"Halt\": Halted}, and no call asked for that");
+    // The file of a start lifts a stop if it is newer.
+    let mut story = Story::begin();
+    story.facts.extend([asked(TradingState::Halted, None), stop]);
+    let Fact::Committed { changes, .. } = &lifted else { return };
+    let mut trading = changes.trading.clone().unwrap();
+    let mut snapshot = story.snapshot.clone();
+    snapshot.trading = Some(TradingRecord { number: 1, causes: stopped(), ..TradingRecord::default() });
+    story.facts.push(Fact::LedgerOpened { run: 1, snapshot: Rc::new(snapshot) });
+    story.facts.push(lifted);
+    assert_broken(&story.facts, promise::STOP, "no call asked for that");
+    trading.generation = 2;
+    let changes = Rc::new(Changes { trading: Some(trading), ..Changes::default() });
+    *story.facts.last_mut().unwrap() = Fact::Committed { run: 1, changes };
+    assert_broken(&story.facts, promise::SETTLED, "the run ended before it came to rest");
+}
+
 #[test]
 fn trades_after_a_stop() {
-    let begin = Story::begin().facts.len();
-    let mut facts = good().facts;
+    let begin = Story::begin().facts.len() + 2;
+    let mut facts = with_calls();
     facts.insert(begin, halted(TradingState::Halted, 1));
     assert_broken(&facts, promise::STOP, "decision 1 (buy of 3.33333333 \"GOOG\" at 3) is booked");
     facts[begin] = halted(TradingState::Reducing, 1);
     assert_broken(&facts, promise::STOP, "the trading state has been TRADING_STATE_REDUCING since number 1");
     // A sale is no fault while the account is reduced.
-    let mut facts = good().facts;
+    let mut facts = with_calls();
     let bought = place(&facts, |fact| matches!(fact, Fact::Outcome { .. }));
     facts.insert(bought, halted(TradingState::Reducing, 1));
     facts.insert(bought + 1, confirmed(TradingState::Reducing, 1));
@@ -392,6 +463,8 @@ fn trades_after_a_stop() {
     let manual = |entry: &mut JournalEntry| entry.trade.as_mut().unwrap().manual = true;
     let mut facts = with_entry(EntryKind::Sell, manual);
     assert_broken(&facts, promise::STOP, "by hand");
+    facts.splice(0..0, [asked(TradingState::Halted, None)]);
+    let bought = place(&facts, |fact| matches!(fact, Fact::Outcome { .. }));
     facts.insert(bought, halted(TradingState::Halted, 1));
     assert_broken(&facts, promise::STOP, "no request for it was recorded before");
 }
@@ -411,6 +484,66 @@ fn calls_that_were_confirmed_and_are_not_in_the_ledger() {
     let response = v1::ConfigureResponse { settings_generation: 1, cash_generation: 1, ..Default::default() };
     facts.push(Fact::ConfigureConfirmed { request: v1::ConfigureRequest::default(), response });
     assert_broken(&facts, promise::CONFIRMED, "settings of generation 1");
+}
+
+fn settings_of(settings_generation: i64, json: &str) -> SettingsRecord {
+    let (resource_uid, settings_json) = ("u".to_owned(), json.to_owned());
+    SettingsRecord { resource_uid, settings_generation, cash_generation: 1, settings_json }
+}
+
+#[test]
+fn calls_that_are_carried_out_a_second_time_or_too_late() {
+    let commit = |changes| Fact::Committed { run: 1, changes: Rc::new(changes) };
+    let mut again = Changes::default();
+    again.closing.requests.push("r".to_owned());
+    let mut facts = Story::begin().facts;
+    facts.extend([commit(again.clone()), commit(again)]);
+    assert_broken(&facts, promise::CONFIRMED, "the request \"r\" to sell by hand is carried out a second time");
+    let settings = |settings_generation| {
+        commit(Changes { settings: Some(settings_of(settings_generation, "{}")), ..Changes::default() })
+    };
+    let mut facts = Story::begin().facts;
+    facts.extend([settings(3), settings(2)]);
+    assert_broken(&facts, promise::CONFIRMED, "settings of generation 2 replace those of generation 3");
+}
+
+#[test]
+fn deposits_that_nothing_asked_for() {
+    let mut story = Story::begin();
+    let account = &mut story.snapshot.account;
+    (account.cash, account.deposits) = ("2000".parse().unwrap(), "2000".parse().unwrap());
+    story.entry(EntryKind::Deposit, "1000", None);
+    story.commit();
+    story.settle();
+    assert_broken(&story.facts, promise::SETTLED, "the starting cash is 1000.00, and the net deposits are 2000.00");
+}
+
+#[test]
+fn a_state_apart_from_its_decisions() {
+    let saved = |count: u64| (("backend/a".to_owned(), String::new()), Some(count.to_be_bytes().to_vec()));
+    let remote = r#"{"algorithmAddress": "http://a:1"}"#;
+    let with_state = |count, settings: &str| {
+        with_commit(EntryKind::Buy, |changes| {
+            changes.state.extend([saved(count)]);
+            changes.settings = Some(settings_of(1, settings));
+        })
+    };
+    assert_broken(
+        &with_state(2, "{}"),
+        promise::STATE,
+        "has 1 quotes that the algorithm decided and 0 that were rejected",
+    );
+    // The next commit has a decision and no state.
+    assert_broken(&with_state(1, remote), promise::STATE, "its state is about 0 more");
+    let mut facts = with_state(1, remote);
+    let sold = |entry: &JournalEntry| entry.kind == EntryKind::Sell;
+    let at = place(&facts, |fact| matches!(fact, Fact::Committed { changes, .. } if changes.journal.iter().any(sold)));
+    let Fact::Committed { changes, .. } = &mut facts[at] else { return };
+    Rc::make_mut(changes).state.extend([saved(2)]);
+    assert_eq!(judged(&facts), Ok(()));
+    let Fact::Committed { changes, .. } = &mut facts[at] else { return };
+    Rc::make_mut(changes).state.extend([saved(0)]);
+    assert_broken(&facts, promise::STATE, "goes from 1 quotes back to 0");
 }
 
 #[test]
@@ -491,7 +624,7 @@ fn a_run_that_does_not_come_to_rest() {
     let settings = v1::Settings { starting_cash: "2000".to_owned(), ..Default::default() };
     let request = v1::ConfigureRequest { settings: Some(settings), ..Default::default() };
     facts.insert(facts.len() - 1, Fact::ConfigureConfirmed { request, response: v1::ConfigureResponse::default() });
-    assert_broken(&facts, promise::SETTLED, "the starting cash is 2000, and the net deposits are 1000.00");
+    assert_broken(&facts, promise::SETTLED, "the starting cash is 2000.00, and the net deposits are 1000.00");
 }
 
 #[test]
@@ -501,7 +634,7 @@ fn what_is_measured_above_its_bound_and_what_a_consumer_cannot_have() {
     assert_broken(&facts, promise::BOUNDS, "ticks in flight is 9, and at most 8 is promised");
     facts.pop();
     facts.push(Fact::Consumed { topic: "intuition/desk/a/decisions".to_owned(), payload: Bytes::from_static(b"{}") });
-    assert_broken(&facts, promise::PUBLISHED, "a consumer received");
+    assert_broken(&facts, promise::PUBLISHED, "a consumer received a message");
 }
 
 /// A bare quote that the broker sends again, and loses before the bridge has reached the runtime.

@@ -1,10 +1,10 @@
 //! Makes stories by hand: a ledger that is kept right, and the facts about it.
 
-use std::rc::Rc;
+use std::{collections::BTreeMap, rc::Rc};
 
 use algo_runtime::ledger::{
-    Account, Changes, Class, EntryKind, Gap, Holding, JournalEntry, LedgerId, LedgerIds, Mark, OutboxContent,
-    OutboxRow, Outcome, Positions, Snapshot, Trade, WindowRow,
+    Account, Changes, Class, ClosingRecords, EntryKind, Gap, Holding, JournalEntry, LedgerId, LedgerIds, Mark,
+    OutboxContent, OutboxRow, Outcome, Positions, Snapshot, SourceRecords, Trade, WindowRow,
 };
 use bytes::Bytes;
 use intuition_api::v1::{self, tick_outcome::Kind};
@@ -19,7 +19,7 @@ const DECISIONS: &str = "intuition/desk/a/decisions";
 const LETTERS: &str = "intuition/desk/a/dead-letter";
 const NANOS: i64 = 1_767_323_045_678_000;
 
-/// A story as far as it is told.
+/// A story that is being written.
 #[derive(Debug, Clone)]
 pub(super) struct Story {
     pub(super) facts: Vec<Fact>,
@@ -35,18 +35,18 @@ pub(super) fn empty() -> Snapshot {
         account: Account::empty(ACCOUNT, LEDGER),
         ledger_ids: LedgerIds::new(LEDGER),
         done: Positions::default(),
-        holdings: Default::default(),
+        holdings: BTreeMap::default(),
         marks: Vec::new(),
-        sources: Default::default(),
+        sources: SourceRecords::default(),
         window: Vec::new(),
         older: Vec::new(),
-        counters: Default::default(),
-        state: Default::default(),
+        counters: BTreeMap::default(),
+        state: BTreeMap::default(),
         settings: None,
         trading: None,
-        closing: Default::default(),
-        sessions: Default::default(),
-        client_sessions: Default::default(),
+        closing: ClosingRecords::default(),
+        sessions: BTreeMap::default(),
+        client_sessions: BTreeMap::default(),
         held: Vec::new(),
     }
 }
@@ -125,7 +125,7 @@ impl Story {
         self.facts.push(Fact::Sent { bridge: self.bridge, delivery });
     }
 
-    fn entry(&mut self, kind: EntryKind, amount: &str, trade: Option<Trade>) -> JournalEntry {
+    pub(super) fn entry(&mut self, kind: EntryKind, amount: &str, trade: Option<Trade>) -> JournalEntry {
         let account = &mut self.snapshot.account;
         account.entries += 1;
         let (number, amount) = (account.entries, amount.parse().unwrap());
@@ -142,7 +142,7 @@ impl Story {
     }
 
     /// Buys: the cash after it, the quantity and the holding are given.
-    pub(super) fn trade(&mut self, kind: EntryKind, values: Values<'_>) -> (u64, u64) {
+    pub(super) fn trade(&mut self, kind: EntryKind, values: &Values<'_>) -> (u64, u64) {
         let account = &mut self.snapshot.account;
         account.decisions += 1;
         let seq = account.decisions;
@@ -323,7 +323,7 @@ fn decided(first_position: u64, first_seq: u64) -> Outcome {
 /// Books a purchase for the first quote of `feed`, and publishes it under an id of the ledger.
 pub(super) fn buy(story: &mut Story, ledger: &str) {
     let first = story.quote(1, 1, "3");
-    let (position, seq) = story.trade(EntryKind::Buy, BOUGHT);
+    let (position, seq) = story.trade(EntryKind::Buy, &BOUGHT);
     story.row(&first, decided(position, seq));
     story.count("decided", "", 1);
     story.commit();
@@ -361,7 +361,7 @@ pub(super) fn good() -> Story {
         realised: "1.50",
         held: Some(("1.83333333", "5.50")),
     };
-    let (position, seq) = story.trade(EntryKind::Sell, sold);
+    let (position, seq) = story.trade(EntryKind::Sell, &sold);
     story.row(&third, decided(position, seq));
     story.gap(2, 2);
     story.count("decided", "", 1);
