@@ -16,7 +16,7 @@ use super::{
     quotes::{Hash, Quotes, Subject, places, subject},
     rows::{Rows, name},
 };
-use crate::facts::{ConnectionId, Identity, MessageId, Place, RunId, Time, Violation};
+use crate::facts::{ConnectionId, Identity, MessageId, Place, Quote, RunId, Time, Violation};
 
 /// A delivery as a bridge sent it to the runtime.
 #[derive(Debug, Clone)]
@@ -26,6 +26,8 @@ struct Sent {
     topic: String,
     hash: Hash,
     packet_id: u32,
+    /// The broker sent it before, and has lost the session since.
+    is_orphan: bool,
     ticks: usize,
 }
 
@@ -84,7 +86,8 @@ impl Arrivals {
         );
         let (topic, packet_id) = (topic.clone(), delivery.packet_id);
         let has_contents = delivery.ticks.iter().all(|tick| !tick.content_sha256.is_empty());
-        let sent = Sent { at: self.clock, topic, hash, packet_id, ticks: delivery.ticks.len() };
+        let is_orphan = delivery.duplicate && packet_id == 0;
+        let sent = Sent { at: self.clock, topic, hash, packet_id, is_orphan, ticks: delivery.ticks.len() };
         self.knows_v0_1_0 |= !has_contents;
         self.sent.insert((bridge, number), sent);
         Ok(())
@@ -148,6 +151,11 @@ impl Arrivals {
             if tick.kind() == Kind::Forgotten {
                 self.forgotten.insert(of_first);
             }
+            return Ok(());
+        }
+        // The broker held it when it lost its memory, and messages that it held are lost (docs/delivery-guarantees.md).
+        let is_lost = sent.is_orphan && quotes.has_lost(&sent.topic, &sent.hash);
+        if is_lost && tick.kind() == Kind::Forgotten && !has_identity(first) {
             return Ok(());
         }
         hold!(
@@ -224,6 +232,11 @@ fn has_outcome(place: &Place, index: u32, tick: &TickOutcome, sent: &Sent, rows:
         return rows.has(subject, |_| true) || is_passed(place, subject, sent, rows);
     }
     rows.has(subject, |outcome| is_told(outcome, tick))
+}
+
+/// Whether a quote is recognised without its packet.
+const fn has_identity(place: &Place) -> bool {
+    matches!(place, Place::Quote(Quote { identity: Identity::Numbered { .. } | Identity::Id(_), .. }))
 }
 
 /// Whether another quote with the same identity has the outcome: without hashes of the content both are taken for one.

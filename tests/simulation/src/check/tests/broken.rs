@@ -636,3 +636,29 @@ fn what_is_measured_above_its_bound_and_what_a_consumer_cannot_have() {
     facts.push(Fact::Consumed { topic: "intuition/desk/a/decisions".to_owned(), payload: Bytes::from_static(b"{}") });
     assert_broken(&facts, promise::PUBLISHED, "a consumer received a message");
 }
+
+/// A bare quote that the broker sends again, and loses before the bridge has reached the runtime.
+#[test]
+fn a_forgotten_quote_that_the_broker_did_not_lose() {
+    let story = |identity, is_lost| {
+        let quote = Quote { serial: 1, identity, symbol: "GOOG".to_owned(), price: "100".to_owned() };
+        let body = body("payload", vec![Place::Quote(quote)]);
+        let mut story = Story::begin();
+        story.arrive(&body);
+        if let Some(Fact::Sent { delivery, .. }) = story.facts.last_mut() {
+            (delivery.duplicate, delivery.packet_id) = (true, 0);
+        }
+        if is_lost {
+            story.facts.push(Fact::Lost { message: 1, client_id: "bridge".to_owned(), loss: Loss::Restart });
+        }
+        let tick = v1::TickOutcome { kind: Kind::Forgotten.into(), ..Default::default() };
+        let outcome = v1::DeliveryOutcome { number: 1, ticks: vec![tick] };
+        story.facts.push(Fact::Outcome { bridge: story.bridge, outcome });
+        story.settle();
+        story.facts
+    };
+    assert_eq!(judged(&story(Identity::Bare, true)), Ok(()));
+    assert_broken(&story(Identity::Bare, false), promise::ACKNOWLEDGED, "the ledger has no such outcome");
+    let named = Identity::Id("x".to_owned());
+    assert_broken(&story(named, true), promise::ACKNOWLEDGED, "the ledger has no such outcome");
+}
