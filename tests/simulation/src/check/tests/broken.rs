@@ -534,7 +534,7 @@ fn a_state_apart_from_its_decisions() {
     assert_broken(
         &with_state(2, "{}"),
         promise::STATE,
-        "has 1 quotes that the algorithm decided and 0 that were rejected",
+        "has 1 quotes that the algorithm decided and 0 that it may have rejected",
     );
     // The next commit has a decision and no state.
     assert_broken(&with_state(1, remote), promise::STATE, "its state is about 0 more");
