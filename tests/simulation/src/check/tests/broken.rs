@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, rc::Rc};
 
 use algo_runtime::ledger::{Cause, Changes, EntryKind, JournalEntry, SettingsRecord, TradingRecord};
 use bytes::Bytes;
-use intuition_api::v1::{self, TradingState, tick_outcome::Kind};
+use intuition_api::v1::{
+    self, TradingState,
+    tick_outcome::{Kind, SeenBy},
+};
 
 use super::{
     judged,
@@ -531,7 +534,7 @@ fn a_state_apart_from_its_decisions() {
     assert_broken(
         &with_state(2, "{}"),
         promise::STATE,
-        "has 1 quotes that the algorithm decided and 0 that were rejected",
+        "has 1 quotes that the algorithm decided and 0 that it may have rejected",
     );
     // The next commit has a decision and no state.
     assert_broken(&with_state(1, remote), promise::STATE, "its state is about 0 more");
@@ -587,6 +590,28 @@ fn quotes_and_counters_that_are_silent() {
         account.counters.retain(|counter| counter.name != "deadLettered");
     }
     assert_broken(&facts, promise::SILENCE, "1 outcomes deadLettered NotJson are in no counter");
+}
+
+#[test]
+fn quotes_that_are_recognised_by_their_packet_without_a_count() {
+    let mut story = Story::begin();
+    let quote = Quote { serial: 5, identity: Identity::Bare, symbol: "GOOG".to_owned(), price: "5".to_owned() };
+    let bare = body("bare", vec![Place::Quote(quote)]);
+    story.arrive(&bare);
+    story.row(&bare, outcome(Kind::NoSignal, ""));
+    story.count("noSignal", "", 1);
+    story.commit();
+    story.answer();
+    let Some(Fact::Outcome { outcome, .. }) = story.facts.last_mut() else { return };
+    outcome.ticks[0].seen_by = SeenBy::Packet.into();
+    let text = "1 quotes without an identity were recognised by their packet alone, and 0 are counted";
+    assert_broken(&story.facts, promise::SILENCE, text);
+    let last = story.facts.len() - 1;
+    story.count("ambiguous", "", 1);
+    story.commit();
+    story.facts.swap(last, last + 1);
+    story.acknowledge();
+    assert_broken(&story.facts, promise::SETTLED, "the run ended before it came to rest");
 }
 
 #[test]
