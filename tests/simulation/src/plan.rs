@@ -144,7 +144,13 @@ impl Plan {
         let ticks = message_ticks + draw.random_range(1..=24_usize);
         let active = Duration::from_secs(draw.random_range(20..=240));
         let mixes_releases = draw.random_bool(0.15);
-        let window = if mixes_releases { EngineSizes::DESIGN.window } else { (2 * ticks as u64).max(16) };
+        // Production has twice what a bridge holds by default, and just as much as one may be told to hold.
+        let held = ticks as u64;
+        let window = match mixes_releases {
+            true => EngineSizes::DESIGN.window,
+            false if seed.is_multiple_of(4) => held.max(8),
+            false => (2 * held).max(16),
+        };
         let page = draw.random_range(1..=16);
         Self {
             seed,

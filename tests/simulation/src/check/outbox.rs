@@ -233,6 +233,10 @@ impl Outbox {
             promise::PUBLISHED,
             "the id {id} is published with another content: first {first}, now {key}"
         );
+        if !is_same {
+            // A consumer drops it, since it knows the id.
+            item.is_consumed.set(true);
+        }
         *first = key;
         let is_first = !item.is_published.replace(true);
         let is_current = self.decision(*seq).is_some_and(|current| Rc::ptr_eq(current, &item));

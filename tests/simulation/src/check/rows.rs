@@ -171,6 +171,14 @@ impl Rows {
                 quote.serial,
                 quote.identity
             );
+            hold!(
+                row.class != Class::Sequence || self.identities.has_number(row),
+                promise::DEAD_LETTERS,
+                "{shown}: the number of quote {}, {:?}, did not come before in era {} of its source",
+                quote.serial,
+                quote.identity,
+                row.era
+            );
         }
         Ok(())
     }

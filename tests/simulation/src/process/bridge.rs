@@ -73,7 +73,9 @@ pub struct Bridge {
     /// It speaks as the release before did.
     is_older: bool,
     limits: Limits,
-    /// Ticks of messages that the machine took on this connection, by packet identifier, without a written PUBACK.
+    /// The connection that quotes come on, as the machine knows it.
+    epoch: Option<u64>,
+    /// Messages that the machine took on this connection, without a written PUBACK.
     unacknowledged: usize,
     /// Publications without an answer on this connection, by token: topic and payload.
     publishing: BTreeMap<u64, (String, bytes::Bytes)>,
@@ -120,6 +122,7 @@ impl Bridge {
             readiness,
             is_older: plan.bridge.is_older,
             limits,
+            epoch: None,
             unacknowledged: 0,
             publishing: BTreeMap::new(),
             acks: (0, Vec::new()),
@@ -227,15 +230,13 @@ impl Bridge {
         }
     }
 
-    /// Counts what is at the machine and not acknowledged at the broker.
+    /// Counts what is at the machine and not acknowledged at the broker. News of a connection overtake its messages, so that
+    /// messages of an earlier one may still come: they have no PUBACK to wait for.
     fn note(&mut self, event: &Event) {
         match event {
-            Event::Connected { .. } | Event::Disconnected(_) => self.unacknowledged = 0,
-            Event::Message(message)
-                if !self.clients.first().is_some_and(|client| client.is_void(message.packet_id)) =>
-            {
-                self.unacknowledged += 1;
-            }
+            Event::Connected { epoch, .. } => (self.epoch, self.unacknowledged) = (Some(*epoch), 0),
+            Event::Disconnected(_) => (self.epoch, self.unacknowledged) = (None, 0),
+            Event::Message(message) if self.epoch == Some(message.epoch) => self.unacknowledged += 1,
             _ => {}
         }
     }
@@ -335,10 +336,7 @@ impl Bridge {
     fn take_wishes(&mut self, done: &mut Done) {
         for (index, client) in self.clients.iter_mut().enumerate() {
             for wish in client.take_wishes() {
-                if index == SUBSCRIBING
-                    && let Wish::Send(_, ClientPacket::Puback { packet_id }) = &wish
-                    && !client.take_void(*packet_id)
-                {
+                if index == SUBSCRIBING && matches!(wish, Wish::Send(_, ClientPacket::Puback { .. })) {
                     self.unacknowledged = self.unacknowledged.saturating_sub(1);
                 }
                 done.wishes.push((index, wish));
@@ -386,11 +384,12 @@ impl Bridge {
     }
 
     fn measure(&self, done: &mut Done) {
-        let limits = &self.limits.unacknowledged;
+        // The last one comes while there is room for the ticks of the largest, and each counts for one tick at least.
+        let bounds = &self.limits.unacknowledged;
         done.facts.push(Fact::Measured {
             what: "messages at the bridge without a written PUBACK",
             value: self.unacknowledged,
-            bound: limits.ticks,
+            bound: (bounds.ticks + 1).saturating_sub(bounds.message_ticks),
         });
     }
 }

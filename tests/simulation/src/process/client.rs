@@ -1,6 +1,6 @@
 //! A connection of a bridge to the broker: the real rules of a connection over a model of its socket.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 use bridge::mqtt::{
     Accepted, Attempts, Code, Ended, Event, Events, Incoming, Lanes, LinkError, Message, Options, Output, Packet,
@@ -54,8 +54,6 @@ pub struct Client {
     /// Packets that were read from it.
     read: VecDeque<Packet>,
     output: Waiting,
-    /// Packet identifiers of messages on this connection that hold no quote.
-    void: BTreeSet<u16>,
     /// The broker has refused the last will.
     is_without_will: bool,
     /// Packets that the socket still takes.
@@ -79,7 +77,6 @@ impl Client {
             arrived: VecDeque::new(),
             read: VecDeque::new(),
             output: Waiting::default(),
-            void: BTreeSet::new(),
             is_without_will: false,
             room: 0,
             wishes: Vec::new(),
@@ -122,16 +119,6 @@ impl Client {
         matches!(self.state, State::Gone)
     }
 
-    /// Whether the message of this packet identifier holds no quote: it takes no part of the bound on quotes.
-    pub fn is_void(&self, packet_id: u16) -> bool {
-        self.void.contains(&packet_id)
-    }
-
-    /// The message of this packet identifier was acknowledged. Whether it held no quote.
-    pub fn take_void(&mut self, packet_id: u16) -> bool {
-        self.void.remove(&packet_id)
-    }
-
     /// Packets that wait in the socket and behind it.
     pub fn waiting(&self) -> usize {
         self.arrived.len() + self.read.len() + self.output.packets.len()
@@ -156,14 +143,7 @@ impl Client {
             (State::Connecting { .. }, ServerPacket::Connack { code, .. }) => {
                 self.fail(LinkError::Refuse(bridge::mqtt::codes::code(code)), now);
             }
-            (State::Open { .. }, packet) => {
-                if let ServerPacket::Publish(delivery) = &packet
-                    && (delivery.retained || delivery.body.places.is_empty())
-                {
-                    self.void.insert(delivery.packet_id);
-                }
-                self.arrived.extend(received(packet));
-            }
+            (State::Open { .. }, packet) => self.arrived.extend(received(packet)),
             _ => {}
         }
     }
@@ -286,7 +266,6 @@ impl Client {
 
     fn accepted(&mut self, connection: ConnectionId, accepted: &Accepted, now: Now) {
         self.epoch += 1;
-        self.void.clear();
         let settings = Settings {
             keep_alive: self.options.keep_alive,
             answer_timeout: self.options.answer_timeout,

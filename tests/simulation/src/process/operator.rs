@@ -56,6 +56,7 @@ pub struct Operator {
     left: u32,
     pause: Duration,
     account: Option<Box<v1::AccountResponse>>,
+    sources: Option<Vec<v1::Source>>,
     policy: Policy,
     subscribe: Vec<String>,
     symbols: Vec<String>,
@@ -94,6 +95,7 @@ impl Operator {
             left: calls,
             pause,
             account: None,
+            sources: None,
             policy: policy.unwrap_or(Policy::RandomFraction),
             subscribe,
             symbols,
@@ -180,6 +182,10 @@ impl Operator {
                 self.account = Some(account);
                 false
             }
+            Answer::Sources(sources) => {
+                self.sources = Some(sources);
+                false
+            }
             Answer::Configure(_) | Answer::Close(_) | Answer::ResetSource(_) => true,
             Answer::SetTradingState(response) => {
                 // Another look, and another attempt.
@@ -249,8 +255,10 @@ impl Operator {
     /// The next call for the intent.
     fn call(&mut self) -> Option<Call> {
         let intent = self.intent.clone()?;
-        if matches!(intent, Intent::Trading | Intent::Reset) && self.account.is_none() {
-            return Some(Call::Account);
+        match intent {
+            Intent::Trading if self.account.is_none() => return Some(Call::Account),
+            Intent::Reset if self.sources.is_none() => return Some(Call::Sources),
+            _ => {}
         }
         let (account, resource_uid) = (ACCOUNT.to_owned(), UID.to_owned());
         let (generation, algorithm, threshold, starting_cash) = {
@@ -299,7 +307,9 @@ impl Operator {
                 Call::Close(v1::CloseRequest { account, resource_uid, request, what: Some(what) })
             }
             Intent::Reset => {
-                let known = self.account.as_ref().and_then(|account| account.sources.first().cloned());
+                // A person resets a source because its quotes are refused.
+                let sources = self.sources.take().unwrap_or_default();
+                let known = sources.into_iter().max_by_key(|source| source.conflicts);
                 let Some(v1::Source { channel, name, era, last: Some(last), .. }) = known else {
                     self.intent = None;
                     return None;

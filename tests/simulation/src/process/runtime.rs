@@ -52,6 +52,8 @@ pub enum Call {
     SetTradingState(v1::SetTradingStateRequest),
     /// `Close`.
     Close(v1::CloseRequest),
+    /// `Sources`.
+    Sources,
     /// `ResetSource`.
     ResetSource(v1::ResetSourceRequest),
 }
@@ -67,6 +69,8 @@ pub enum Answer {
     SetTradingState(v1::SetTradingStateResponse),
     /// To [`Call::Close`].
     Close(v1::CloseResponse),
+    /// To [`Call::Sources`].
+    Sources(Vec<v1::Source>),
     /// To [`Call::ResetSource`].
     ResetSource(v1::ResetSourceResponse),
     /// The call failed.
@@ -82,6 +86,7 @@ enum Awaited {
     Configure(oneshot::Receiver<Result<v1::ConfigureResponse, Status>>),
     SetTradingState(oneshot::Receiver<Result<v1::SetTradingStateResponse, Status>>),
     Close(oneshot::Receiver<Result<v1::CloseResponse, Status>>),
+    Sources(oneshot::Receiver<Result<Vec<v1::Source>, Status>>),
     ResetSource(oneshot::Receiver<Result<v1::ResetSourceResponse, Status>>),
 }
 
@@ -211,6 +216,11 @@ impl Runtime {
                 let (reply, awaited) = pair(Awaited::Close);
                 (Command::Trading(TradingCommand::Close { request, reply }), awaited)
             }
+            Call::Sources => {
+                let (reply, awaited) = pair(Awaited::Sources);
+                let account = ACCOUNT.to_owned();
+                (Command::Sources(SourcesCommand::List { account, after: None, reply }), awaited)
+            }
             Call::ResetSource(request) => {
                 let (reply, awaited) = pair(Awaited::ResetSource);
                 (Command::Sources(SourcesCommand::Reset { request, reply }), awaited)
@@ -322,6 +332,7 @@ impl Awaited {
             Self::Configure(receiver) => taken(receiver, Answer::Configure),
             Self::SetTradingState(receiver) => taken(receiver, Answer::SetTradingState),
             Self::Close(receiver) => taken(receiver, Answer::Close),
+            Self::Sources(receiver) => taken(receiver, Answer::Sources),
             Self::ResetSource(receiver) => taken(receiver, Answer::ResetSource),
         }
     }

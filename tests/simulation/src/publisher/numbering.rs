@@ -9,6 +9,9 @@ use crate::facts::{Identity, Quote, Serial};
 /// highest number. The tenth in a row is a conflict of the source.
 const LONGEST_CONFLICT: u64 = 12;
 
+/// A numbered quote leaves a number out if its serial is a multiple of this.
+const SKIP_EVERY: Serial = 31;
+
 /// Gives each quote of a publisher its identity.
 #[derive(Debug)]
 pub(super) struct Numbering {
@@ -60,6 +63,9 @@ impl Numbering {
         let identity = match self.kind {
             Kind::Numbered => {
                 self.begin_again(draw);
+                if serial.is_multiple_of(SKIP_EVERY) {
+                    self.next += 1;
+                }
                 Identity::Numbered { source: self.source.clone(), seq: self.number() }
             }
             Kind::Named if self.has_integers => Identity::Id(serial.to_string()),

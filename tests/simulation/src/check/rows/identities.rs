@@ -25,6 +25,8 @@ pub(super) struct Identities {
     last: BTreeMap<Key, u64>,
     /// Channel, source, number and id of places that could not be used.
     unusable: BTreeSet<(String, String, Option<i64>, String)>,
+    /// Channel, source, era and number of rows.
+    numbers: BTreeSet<(String, String, u64, i64)>,
 }
 
 impl Identities {
@@ -33,6 +35,9 @@ impl Identities {
         // Only its packet identifies a bare quote.
         if row.seq.is_none() && row.id.is_empty() {
             return Ok(());
+        }
+        if let Some(seq) = row.seq {
+            self.numbers.insert((row.channel.clone(), row.source.clone(), row.era, seq));
         }
         // Unusable places have no content to compare.
         let Subject::Quote(_) = subject else {
@@ -53,6 +58,11 @@ impl Identities {
             Some(earlier) if row.ordinal - earlier <= window => Err(earlier),
             _ => Ok(()),
         }
+    }
+
+    /// Whether the source of a row had its number in the same era.
+    pub(super) fn has_number(&self, row: &WindowRow) -> bool {
+        row.seq.is_some_and(|seq| self.numbers.contains(&(row.channel.clone(), row.source.clone(), row.era, seq)))
     }
 
     /// Whether a place that could not be used had the identity of a row.

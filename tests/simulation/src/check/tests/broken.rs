@@ -332,6 +332,16 @@ fn dead_letters_with_another_reason_or_none() {
     story.row(&message, outcome(Kind::DeadLettered, "IdentityConflict"));
     story.commit();
     assert_broken(&story.facts, promise::DEAD_LETTERS, "no other quote has the identity of quote 1");
+    // The number of another era is no conflict.
+    let mut story = Story::begin();
+    buy(&mut story, LEDGER);
+    let other = story.quote(2, 1, "5");
+    story.row(&other, outcome(Kind::DeadLettered, "IdentityConflict"));
+    story.pending.window[0].era = 1;
+    story.commit();
+    let text =
+        "the number of quote 2, Numbered { source: \"feed\", seq: 1 }, did not come before in era 1 of its source";
+    assert_broken(&story.facts, promise::DEAD_LETTERS, text);
 }
 
 #[test]
