@@ -2,7 +2,7 @@
 //! bytes, whatever identity its ticks carry.
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     sync::Arc,
 };
 
@@ -142,13 +142,14 @@ impl Identities {
         let claim = match self.repeated.claims.get(&number).copied() {
             Some(claim) => claim,
             // Taken for new before; the bridge sends it again.
-            None if self.has_rows(envelope) => return Ok(None),
+            None if self.is_begun(envelope) => return Ok(None),
             None => match self.find(sources, envelope, ranks, ledger)? {
                 Some(claim) => claim,
                 None => return Ok(None),
             },
         };
-        let rows = self.rows_of(claim, ledger)?;
+        let mut rows = self.rows_of(claim, ledger)?;
+        self.add_continued((sources, envelope, ranks), claim, &mut rows, ledger)?;
         for kept in &rows {
             self.repeated.reach((envelope.run, delivery.connection), kept.class, kept.ordinal);
         }
@@ -156,8 +157,38 @@ impl Identities {
         Ok(Some(self.compare(envelope, claim, rows)))
     }
 
-    fn has_rows(&self, Envelope { delivery, run, .. }: Envelope<'_>) -> bool {
-        (0..).zip(&delivery.ticks).any(|(place, _)| self.window.by_number(run, delivery.number, place).is_some())
+    /// Whether its first place has a row. One that has rows of later places alone went on where an earlier one stopped.
+    fn is_begun(&self, Envelope { delivery, run, .. }: Envelope<'_>) -> bool {
+        self.window.by_number(run, delivery.number, 0).is_some()
+    }
+
+    /// A process may die while a delivery is decided. Its next repetition has the rows of the other places, and so on: adds
+    /// the rows of the places that are missing.
+    fn add_continued(
+        &self,
+        (sources, envelope, ranks): (&Sources, Envelope<'_>, &[u32]),
+        claim: Claim,
+        rows: &mut Vec<Kept>,
+        ledger: &mut dyn Ledger,
+    ) -> Result<(), LedgerError> {
+        let Some(session) = rows.first().map(|kept| Arc::clone(&kept.session)) else { return Ok(()) };
+        let packet = Packet { sources, envelope, ranks, session: &session, key: claim.packet_key };
+        let known: BTreeSet<u32> = rows.iter().map(|kept| kept.place).collect();
+        let mut missing: BTreeSet<u32> = (0..claim.ticks).filter(|place| !known.contains(place)).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        for class in Class::ALL {
+            let last = rows.iter().filter(|kept| kept.class == class).map(|kept| kept.ordinal).max();
+            let reached = self.reached_before(packet, class);
+            self.visit_behind(packet, class, last.unwrap_or_default().max(reached), ledger, |kept| {
+                if missing.remove(&kept.place) {
+                    rows.push(kept.clone());
+                }
+                missing.is_empty()
+            })?;
+        }
+        Ok(())
     }
 
     fn compare(&self, Envelope { delivery, .. }: Envelope<'_>, claim: Claim, rows: Vec<Kept>) -> Earlier {
@@ -215,24 +246,45 @@ impl Identities {
         class: Class,
         ledger: &mut dyn Ledger,
     ) -> Result<Option<Claim>, LedgerError> {
+        let mut first = None;
+        self.visit_behind(packet, class, self.reached_before(packet, class), ledger, |kept| {
+            first = Some(packet.claim(kept));
+            true
+        })?;
+        Ok(first)
+    }
+
+    fn reached_before(&self, packet: Packet<'_>, class: Class) -> u64 {
         let Envelope { run, delivery, .. } = packet.envelope;
-        let reached = self.repeated.reached((run, delivery.connection), class);
+        self.repeated.reached((run, delivery.connection), class)
+    }
+
+    /// Visits the rows behind an ordinal that the delivery may repeat, oldest first, up to the one that `is_last` is true for.
+    fn visit_behind(
+        &self,
+        packet: Packet<'_>,
+        class: Class,
+        after: u64,
+        ledger: &mut dyn Ledger,
+        mut is_last: impl FnMut(&Kept) -> bool,
+    ) -> Result<(), LedgerError> {
         if let Some(before) = self.window.older_before(class) {
-            let (mut after, limit) = (reached, self.repeated.sizes.packet_page);
+            let (mut after, limit) = (after, self.repeated.sizes.packet_page);
             while after + 1 < before {
                 let query = PacketQuery { key: packet.key, class, after, before, of: None, limit };
                 let page = ledger.delivered(&query)?;
                 let rows = page.iter().filter(|row| row.session == **packet.session);
                 let mut kept = rows.map(|row| Kept::from_row(row, Arc::clone(packet.session)));
-                if let Some(kept) = kept.find(|kept| self.fits(packet, kept)) {
-                    return Ok(Some(packet.claim(&kept)));
+                if kept.any(|kept| self.fits(packet, &kept) && is_last(&kept)) {
+                    return Ok(());
                 }
                 let Some(last) = page.last().filter(|_| page.len() == limit) else { break };
                 after = last.ordinal;
             }
         }
-        let mut kept = self.window.by_packet(class, packet.key, reached);
-        Ok(kept.find(|kept| self.fits(packet, kept)).map(|kept| packet.claim(kept)))
+        let mut kept = self.window.by_packet(class, packet.key, after);
+        kept.any(|kept| self.fits(packet, kept) && is_last(kept));
+        Ok(())
     }
 
     /// Whether the delivery may repeat that of the row.

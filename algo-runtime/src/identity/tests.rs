@@ -303,6 +303,42 @@ fn what_was_held_while_its_connection_ended_may_have_been_decided_through_anothe
     assert_eq!(seen(&bench.look(&held(3))), [Some(SeenBy::Packet)]);
 }
 
+/// The process dies after so many rows of a delivery.
+fn cut(bench: &mut Bench, rows: usize) {
+    bench.pending.window.truncate(rows);
+    bench.commit();
+    bench.restart();
+}
+
+#[test]
+fn a_delivery_that_is_decided_in_parts_is_recognised_as_a_whole() {
+    const SMALL: Sizes = Sizes { window: 8, packet_page: 2, ..Sizes::DESIGN };
+    let bare = |number, connection| {
+        batch(number, vec![tick("", None, ""), tick("", None, ""), tick("", None, "")], 0).redelivered(connection)
+    };
+    // The rows are in memory, or in the ledger alone.
+    for (sizes, others) in [(Sizes::DESIGN, 1), (SMALL, 20)] {
+        let mut bench = Bench::sized(sizes);
+        assert_eq!(bench.take(&bare(1, 1)), [Recognition::Fresh, Recognition::Fresh, Recognition::Fresh]);
+        cut(&mut bench, 1);
+        let second = bench.take(&bare(2, 2));
+        assert_eq!(seen(&second), [Some(SeenBy::Packet), None, None]);
+        cut(&mut bench, 1);
+        // The bridge sends the same one again.
+        let again = bench.take(&bare(2, 2));
+        assert_eq!(seen(&again), [Some(SeenBy::Packet), Some(SeenBy::Number), None]);
+        bench.commit();
+        for number in 3..3 + others {
+            bench.take(&case(number, tick("", None, ""), 1));
+            bench.commit();
+        }
+        bench.restart();
+        assert_eq!(seen(&bench.look(&bare(30, 3))), [Some(SeenBy::Packet); 3]);
+        // Another message with the same bytes, whose packet id was given again.
+        assert_eq!(bench.look(&bare(31, 3)), [Recognition::Fresh, Recognition::Fresh, Recognition::Fresh]);
+    }
+}
+
 /// Its packet id means nothing once the broker has lost the session.
 #[test]
 fn a_bare_redelivery_of_a_session_that_is_gone_is_not_decided_again() {
