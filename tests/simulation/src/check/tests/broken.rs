@@ -313,6 +313,10 @@ fn ids_that_come_again_with_other_content() {
         *bridge = 5;
     }
     assert_eq!(judged(&facts), Ok(()));
+    // Neither can a consumer: it drops the second decision, since it knows the id.
+    let last = facts.iter().rposition(|fact| matches!(fact, Fact::Consumed { .. })).unwrap();
+    facts.remove(last);
+    assert_eq!(judged(&facts), Ok(()));
 }
 
 #[test]
