@@ -16,8 +16,8 @@ pub const LARGE_BACKLOG: u64 = 100_000;
 
 /// Small: the bound up to which messages are filled, and the largest that gRPC carries. The longest dead letter goes alone, and
 /// fits.
-const SMALL_MESSAGE_BYTES: usize = 1 << 10;
-const SMALL_LARGEST_MESSAGE_BYTES: usize = 6 << 10;
+const SMALL_MESSAGE_BYTES: usize = 512;
+const SMALL_LARGEST_MESSAGE_BYTES: usize = 4 << 10;
 
 /// Time in which the publishers of a large run publish.
 const LARGE_PUBLISHED: Duration = Duration::from_mins(1);
@@ -141,7 +141,9 @@ impl Plan {
     fn small(seed: u64, draw: &mut ChaCha8Rng) -> Self {
         let message_ticks = draw.random_range(publisher::LONGEST..=10);
         // At least one message fits; the runtime keeps twice what a bridge may hold.
-        let ticks = message_ticks + draw.random_range(1..=24_usize);
+        let beside = draw.random_range(1..=24_usize);
+        // Now and then so much waits in the outbox that it fills several messages.
+        let ticks = message_ticks + if seed % 8 == 5 { 6 * beside } else { beside };
         let active = Duration::from_secs(draw.random_range(20..=240));
         let mixes_releases = draw.random_bool(0.15);
         // Production has twice what a bridge holds by default, and just as much as one may be told to hold.
