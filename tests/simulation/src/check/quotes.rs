@@ -49,9 +49,9 @@ impl Message {
 pub(super) struct Quotes {
     messages: BTreeMap<MessageId, Message>,
     /// Different bodies of the same topic and payload differ in their user properties.
-    by_payload: BTreeMap<(String, Hash), Vec<Rc<Body>>>,
+    by_payload: BTreeMap<(Hash, String), Vec<Rc<Body>>>,
     by_serial: BTreeMap<Serial, Quote>,
-    by_trade: BTreeMap<(String, i128), Serial>,
+    by_trade: BTreeMap<(i128, String), Serial>,
     by_identity: BTreeMap<(String, Identity), BTreeSet<Serial>>,
     /// Places of a subject in all messages that were taken. Copies of a message count once: a bridge recognises them by the
     /// identifiers of its subscriptions, and a broker without those sends one copy here.
@@ -66,7 +66,7 @@ impl Quotes {
         let taken = Message { body: Rc::clone(body), hash, lost: None, is_acknowledged: false, copies: 1 };
         if !taken.is_passed() {
             self.count(body, hash);
-            let bodies = self.by_payload.entry((body.topic.clone(), hash)).or_default();
+            let bodies = self.by_payload.entry((hash, body.topic.clone())).or_default();
             if !bodies.iter().any(|known| Rc::ptr_eq(known, body) || known == body) {
                 bodies.push(Rc::clone(body));
             }
@@ -83,7 +83,7 @@ impl Quotes {
             return;
         }
         if let Some(price) = units(&quote.price, PRICE_PLACES) {
-            self.by_trade.insert((quote.symbol.clone(), price), quote.serial);
+            self.by_trade.insert((price, quote.symbol.clone()), quote.serial);
         }
         if quote.identity != Identity::Bare {
             let key = (topic.to_owned(), quote.identity.clone());
@@ -101,6 +101,12 @@ impl Quotes {
         if let Some(message) = self.messages.get_mut(&message) {
             message.lost = Some(loss);
         }
+    }
+
+    /// Whether the broker lost a message with this payload.
+    pub(super) fn has_lost(&self, topic: &str, hash: &Hash) -> bool {
+        let mut lost = self.messages.values().filter(|message| message.lost.is_some());
+        lost.any(|message| message.body.topic == topic && message.hash == *hash)
     }
 
     pub(super) fn broker_went_back(&mut self) {
@@ -130,7 +136,7 @@ impl Quotes {
 
     /// The quote that a decision names.
     pub(super) fn traded(&self, symbol: &str, price: &str) -> Option<Serial> {
-        self.by_trade.get(&(symbol.to_owned(), units(price, PRICE_PLACES)?)).copied()
+        self.by_trade.get(&(units(price, PRICE_PLACES)?, symbol.to_owned())).copied()
     }
 
     /// All quotes with an identity.
@@ -140,7 +146,7 @@ impl Quotes {
 
     /// The bodies with this payload.
     pub(super) fn bodies(&self, topic: &str, hash: &Hash) -> &[Rc<Body>] {
-        self.by_payload.get(&(topic.to_owned(), *hash)).map_or(&[], Vec::as_slice)
+        self.by_payload.get(&(*hash, topic.to_owned())).map_or(&[], Vec::as_slice)
     }
 
     /// The place that a row is about.
