@@ -211,9 +211,6 @@ impl Inflight {
     /// Another ledger than before answers: outcomes of the old one mean nothing to it, and neither do its positions.
     /// What has its outcome was decided, and waits for nothing any more.
     pub fn ledger_changed(&mut self) {
-        if planted::is(Fault::AwaitsEarlierLedger) {
-            return;
-        }
         for entry in &mut self.entries {
             if let State::Done { awaited } = &mut entry.state {
                 *awaited = Ranges::default();
@@ -251,7 +248,7 @@ impl Inflight {
             if !batch.is_empty() && bytes + encoded > max_bytes {
                 break;
             }
-            let interrupted = self.is_interrupted(entry) && !planted::is(Fault::InterruptedNotMarked);
+            let interrupted = self.is_interrupted(entry);
             batch.push(Delivery { interrupted, ..arrival.delivery(number, packet_id) });
             self.unsent += 1;
             self.under_way += encoded;
@@ -281,12 +278,13 @@ impl Inflight {
     }
 
     /// The broker sends it again on the next connection, and nothing shows whether another bridge had it meanwhile.
-    const fn comes_again(&self, entry: &Entry) -> bool {
-        self.is_interrupted(entry) && entry.epoch <= self.before_stream && matches!(entry.state, State::Open(_))
+    fn comes_again(&self, entry: &Entry) -> bool {
+        let is_left_behind = entry.epoch <= self.before_stream && !planted::is(Fault::LeftBehindSent);
+        self.is_interrupted(entry) && is_left_behind && matches!(entry.state, State::Open(_))
     }
 
     /// The same, as long as the next connection may still show that the session is gone, and the message with it.
-    const fn waits_for_connection(&self, entry: &Entry) -> bool {
+    fn waits_for_connection(&self, entry: &Entry) -> bool {
         self.comes_again(entry) && self.epoch == self.ended
     }
 

@@ -53,14 +53,17 @@ faults! {
     AcksOutOfOrder = "acks-out-of-order",
     /// After several refusals the decision that was refused last is tried first.
     RefusedOvertaken = "refused-overtaken",
-    /// A delivery that may come again since its connection ended is not marked as interrupted.
-    InterruptedNotMarked = "interrupted-not-marked",
     /// The DUP flag of the broker does not reach the runtime.
     DupDropped = "dup-dropped",
     /// The ordinal of a quote is its place in the message, not its rank among quotes of the same identity.
     OrdinalByPlace = "ordinal-by-place",
     /// Copies of a message for overlapping filters all go to the runtime.
     CopiesTraded = "copies-traded",
+    /// Copies of messages of a session that the broker has lost all go to the runtime.
+    CopiesOfLostSession = "copies-of-lost-session",
+    /// Messages that an earlier connection left behind go to the runtime on a new stream, although another bridge may have
+    /// had them meanwhile.
+    LeftBehindSent = "left-behind-sent",
     /// A PUBACK that never comes is awaited for ever.
     PubackAwaitedForever = "puback-awaited-forever",
     /// A PINGRESP confirms acknowledgements that were written after its PINGREQ.
@@ -93,8 +96,6 @@ faults! {
     StateBeyondWindow = "state-beyond-window",
     /// The outbox goes on although the runtime's ledger has gone back.
     WentBackUnnoticed = "went-back-unnoticed",
-    /// Messages wait for positions of a ledger that has gone back.
-    AwaitsEarlierLedger = "awaits-earlier-ledger",
 
     // Of the runtime.
     /// A ledger that has gone back goes on under the id that the bridge knows.

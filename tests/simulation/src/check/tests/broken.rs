@@ -245,6 +245,28 @@ fn publications_that_are_not_in_the_ledger_or_out_of_order() {
     let acknowledged = facts.remove(at);
     assert!(matches!(acknowledged, Fact::Acknowledged { .. }));
     assert_broken(&facts, promise::PUBLISHED, "decision 2 is published before [1]");
+    // A bridge that passes over a refused decision breaks the order before the broker takes the next one.
+    let behind = place(&facts, is_first);
+    let publishing = |publication: &Fact| match publication {
+        Fact::Publication { topic, payload, .. } => {
+            Fact::Publishing { bridge: 2, topic: topic.clone(), payload: payload.clone() }
+        }
+        other => panic!("no publication: {other:?}"),
+    };
+    let refused = match &both[0] {
+        Fact::Publication { topic, payload, .. } => {
+            Fact::RefusedTo { bridge: 2, topic: topic.clone(), payload: payload.clone() }
+        }
+        other => panic!("no publication: {other:?}"),
+    };
+    let (first, second) = (publishing(&both[0]), publishing(&facts[behind]));
+    let mut overtaken = facts.clone();
+    overtaken.splice(behind..behind, [first, refused, second]);
+    assert_broken(
+        &overtaken,
+        promise::PUBLISHED,
+        "publishes decision 2 before decision 1, which the broker has refused",
+    );
     // Out of order, after a refusal: no fault.
     let second = place(&facts, |fact| matches!(fact, Fact::Acknowledged { .. }));
     facts.insert(at, Fact::Refused { topic: "intuition/desk/a/decisions".to_owned(), code: 0x97 });
