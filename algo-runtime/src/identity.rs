@@ -127,7 +127,10 @@ impl Identities {
             _ => {}
         }
         let Some(identity) = key::of_tick(delivery, tick, rank, sources.era(&delivery.topic, &tick.source)) else {
-            return Recognition::Fresh;
+            // The broker sent it before and has lost the session since: by nothing else could its outcome be found. It counts
+            // among the messages that the broker lost.
+            let is_of_lost_session = delivery.duplicate && delivery.packet_id == 0;
+            return if is_of_lost_session { Recognition::Forgotten } else { Recognition::Fresh };
         };
         match class_of(tick) {
             Class::Sequence => self.recognise_sequence(sources, identity, delivery, rank, tick),

@@ -132,7 +132,7 @@ impl Inflight {
         self.ended = self.epoch;
         self.epoch = epoch;
         self.written = 0;
-        if !session_present && !planted::is(Fault::PacketIdsKept) {
+        if !session_present {
             self.session_since = epoch;
             for entry in &mut self.entries {
                 entry.packet_id = 0;

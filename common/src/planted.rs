@@ -53,8 +53,6 @@ faults! {
     AcksOutOfOrder = "acks-out-of-order",
     /// After several refusals the decision that was refused last is tried first.
     RefusedOvertaken = "refused-overtaken",
-    /// A PUBACK of an entry of the ledger before counts for the entry that has its position now.
-    PubackOfEarlierLedger = "puback-of-earlier-ledger",
     /// A delivery that may come again since its connection ended is not marked as interrupted.
     InterruptedNotMarked = "interrupted-not-marked",
     /// The DUP flag of the broker does not reach the runtime.
@@ -63,10 +61,6 @@ faults! {
     OrdinalByPlace = "ordinal-by-place",
     /// Copies of a message for overlapping filters all go to the runtime.
     CopiesTraded = "copies-traded",
-    /// The runtime is not told that the broker has lost the session.
-    LostSessionUntold = "lost-session-untold",
-    /// Packet identifiers of a session that the broker has lost still reach the runtime.
-    PacketIdsKept = "packet-ids-kept",
     /// A PUBACK that never comes is awaited for ever.
     PubackAwaitedForever = "puback-awaited-forever",
     /// A PINGRESP confirms acknowledgements that were written after its PINGREQ.

@@ -267,9 +267,6 @@ fn without_identity_only_a_redelivery_of_the_same_session_packet_and_payload_was
     assert_eq!(bench.look(&other), FRESH, "another session");
     let alias = Case { others: &[SESSION], ..other };
     assert_eq!(seen(&bench.look(&alias)), [Some(SeenBy::Packet)], "the same broker under another URL");
-    let mut orphan = plain(6, 0).redelivered(3);
-    orphan.delivery.packet_id = 0;
-    assert_eq!(bench.look(&orphan), FRESH, "of a lost session");
 }
 
 #[test]
@@ -304,6 +301,28 @@ fn what_was_held_while_its_connection_ended_may_have_been_decided_through_anothe
     let other = Case { run: 2, ..case(1, tick("", None, ""), 0) };
     assert_eq!(bench.take(&other), FRESH);
     assert_eq!(seen(&bench.look(&held(3))), [Some(SeenBy::Packet)]);
+}
+
+/// Its packet id means nothing once the broker has lost the session.
+#[test]
+fn a_bare_redelivery_of_a_session_that_is_gone_is_not_decided_again() {
+    let mut bench = Bench::default();
+    let gone = |number, tick| {
+        let mut gone = case(number, tick, 0).redelivered(2);
+        (gone.session, gone.delivery.packet_id) = ("session-2", 0);
+        gone
+    };
+    assert_eq!(bench.take(&case(1, tick("", None, ""), 0)), FRESH);
+    assert_eq!(bench.look(&gone(2, tick("", None, ""))), [Recognition::Forgotten]);
+    // Others are recognised by what they carry.
+    assert_eq!(bench.look(&gone(3, tick("", None, "x"))), FRESH);
+    assert_eq!(bench.look(&gone(4, tick("s", Some(1), ""))), FRESH);
+    assert_eq!(bench.take(&case(5, tick("", None, "x"), 1)), FRESH);
+    assert_eq!(seen(&bench.look(&gone(6, tick("", None, "x")))), [Some(SeenBy::Id)]);
+    // The first delivery of a message, held while the broker lost its memory, has no outcome yet.
+    let mut first = gone(7, tick("", None, ""));
+    first.delivery.duplicate = false;
+    assert_eq!(bench.look(&first), FRESH);
 }
 
 #[test]

@@ -297,6 +297,6 @@ const fn publish(epoch: u64, token: u64, message: Message) -> Action {
 }
 
 /// The token of an entry. No ledger has 2^48 entries.
-fn token(generation: u64, position: u64) -> u64 {
-    if planted::is(Fault::PubackOfEarlierLedger) { position } else { generation << POSITION_BITS | position }
+const fn token(generation: u64, position: u64) -> u64 {
+    generation << POSITION_BITS | position
 }

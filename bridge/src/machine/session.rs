@@ -183,7 +183,7 @@ impl Session {
         let open = Open {
             account: self.account.clone(),
             broker_url: self.broker_url.clone(),
-            session_present: !self.lost || planted::is(Fault::LostSessionUntold),
+            session_present: !self.lost,
             run: self.run,
             client_id: self.client_id.clone(),
             capabilities: capability::OF_BRIDGE.map(str::to_owned).to_vec(),

@@ -75,7 +75,7 @@ impl Progress {
     /// `Open.published` of a new stream.
     pub(super) fn begin(&mut self) -> Published {
         if planted::is(Fault::ReportLostWithStream) {
-            return Published { through: self.told, ..Published::default() };
+            return Published::default();
         }
         self.named.append(&mut self.unnamed);
         let done = self.done.iter().take(self.sizes.reported_at_opening);

@@ -136,7 +136,7 @@ impl Options {
             overlap,
             retain: draw.random_bool(0.9),
             ignores_retain_handling: draw.random_bool(0.15),
-            receive_maximum: if draw.random_bool(0.5) { draw.random_range(8..=64) } else { u16::MAX },
+            receive_maximum: if draw.random_bool(0.5) { draw.random_range(2..=24) } else { u16::MAX },
             max_packet_size: draw.random_bool(0.4).then(|| draw.random_range(packet_sizes)),
             announces_packet_size: draw.random_bool(0.7),
             session_expiry: draw.random_bool(0.1).then(|| Duration::from_secs(draw.random_range(30..=300))),

@@ -7,7 +7,10 @@ use std::{
 };
 
 use algo_runtime::ledger::Outcome;
-use intuition_api::v1::{self, TickOutcome, tick_outcome::Kind};
+use intuition_api::v1::{
+    self, TickOutcome,
+    tick_outcome::{Kind, SeenBy},
+};
 
 use super::{
     hold,
@@ -16,7 +19,7 @@ use super::{
     quotes::{Hash, Quotes, Subject, places, subject},
     rows::{Rows, name},
 };
-use crate::facts::{ConnectionId, Identity, MessageId, Place, RunId, Time, Violation};
+use crate::facts::{Body, ConnectionId, Identity, MessageId, Place, Quote, RunId, Time, Violation};
 
 /// A delivery as a bridge sent it to the runtime.
 #[derive(Debug, Clone)]
@@ -26,6 +29,8 @@ struct Sent {
     topic: String,
     hash: Hash,
     packet_id: u32,
+    /// The broker sent it before, and has lost the session since.
+    is_orphan: bool,
     ticks: usize,
 }
 
@@ -52,6 +57,8 @@ pub(super) struct Arrivals {
     answered: BTreeSet<(Hash, String)>,
     /// Quotes without an outcome of their own: their number was passed, or v0.1.0 took them for another quote.
     forgotten: BTreeSet<Subject>,
+    /// Outcomes of quotes without an identity that were told to have come before in the same packet.
+    by_packet: u64,
     /// A bridge sent ticks without hashes of their content, so that the ledger may have rows without.
     knows_v0_1_0: bool,
 }
@@ -85,7 +92,8 @@ impl Arrivals {
         );
         let (topic, packet_id) = (topic.clone(), delivery.packet_id);
         let has_contents = delivery.ticks.iter().all(|tick| !tick.content_sha256.is_empty());
-        let sent = Sent { at: self.clock, topic, hash, packet_id, ticks: delivery.ticks.len() };
+        let is_orphan = delivery.duplicate && packet_id == 0;
+        let sent = Sent { at: self.clock, topic, hash, packet_id, is_orphan, ticks: delivery.ticks.len() };
         self.knows_v0_1_0 |= !has_contents;
         self.sent.insert((bridge, number), sent);
         Ok(())
@@ -120,6 +128,7 @@ impl Arrivals {
         for (tick, index) in outcome.ticks.iter().zip(0..) {
             self.told(tick, index, (bridge, number), &sent, (quotes, rows))?;
         }
+        self.count_by_packet(outcome, quotes.bodies(&sent.topic, &sent.hash), rows)?;
         let positions = outcome.ticks.iter().flat_map(|tick| &tick.positions);
         let owed: Vec<Rc<Item>> = positions.filter_map(|position| outbox.at(*position).cloned()).collect();
         self.answered.insert((sent.hash, sent.topic.clone()));
@@ -151,6 +160,11 @@ impl Arrivals {
             }
             return Ok(());
         }
+        // The broker held it when it lost its memory, and messages that it held are lost (docs/delivery-guarantees.md).
+        let is_lost = sent.is_orphan && quotes.has_lost(&sent.topic, &sent.hash);
+        if is_lost && tick.kind() == Kind::Forgotten && !has_identity(first) {
+            return Ok(());
+        }
         hold!(
             self.knows_v0_1_0 && shares_outcome(first, tick, sent, (quotes, rows)),
             promise::ACKNOWLEDGED,
@@ -163,6 +177,29 @@ impl Arrivals {
             name(of_first, quotes)
         );
         self.forgotten.insert(of_first);
+        Ok(())
+    }
+
+    /// A quote gets the outcome of an earlier delivery for nothing but its packet only where that is counted.
+    fn count_by_packet(
+        &mut self,
+        outcome: &v1::DeliveryOutcome,
+        bodies: &[Rc<Body>],
+        rows: &Rows,
+    ) -> Result<(), Violation> {
+        let places = bodies.first().map_or(&[][..], |body| body.places.as_slice());
+        let is_by_packet = |(tick, place): &(&TickOutcome, &Place)| {
+            let is_bare = matches!(place, Place::Quote(quote) if quote.identity == Identity::Bare);
+            is_bare && tick.seen_by() == SeenBy::Packet
+        };
+        self.by_packet += outcome.ticks.iter().zip(places).filter(is_by_packet).count() as u64;
+        let counted = rows.counted("ambiguous");
+        hold!(
+            self.by_packet <= counted || rows.has_gone_back(),
+            promise::SILENCE,
+            "{} quotes without an identity were recognised by their packet alone, and {counted} are counted as ambiguous",
+            self.by_packet
+        );
         Ok(())
     }
 
@@ -225,6 +262,11 @@ fn has_outcome(place: &Place, index: u32, tick: &TickOutcome, sent: &Sent, rows:
         return rows.has(subject, |_| true) || is_passed(place, subject, sent, rows);
     }
     rows.has(subject, |outcome| is_told(outcome, tick))
+}
+
+/// Whether a quote is recognised without its packet.
+const fn has_identity(place: &Place) -> bool {
+    matches!(place, Place::Quote(Quote { identity: Identity::Numbered { .. } | Identity::Id(_), .. }))
 }
 
 /// Whether another quote with the same identity has the outcome: without hashes of the content both are taken for one.

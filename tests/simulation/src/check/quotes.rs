@@ -103,6 +103,12 @@ impl Quotes {
         }
     }
 
+    /// Whether the broker lost a message with this payload.
+    pub(super) fn has_lost(&self, topic: &str, hash: &Hash) -> bool {
+        let mut lost = self.messages.values().filter(|message| message.lost.is_some());
+        lost.any(|message| message.body.topic == topic && message.hash == *hash)
+    }
+
     pub(super) fn broker_went_back(&mut self) {
         self.went_back += 1;
     }

@@ -52,6 +52,7 @@ pub(super) struct Rows {
     decided: Decided,
     /// Outcomes of rows that were lost with a ledger.
     gone: BTreeMap<Subject, Vec<Outcome>>,
+    has_gone_back: bool,
     counters: Counters,
 }
 
@@ -67,6 +68,7 @@ impl Rows {
             numbers: Numbers::default(),
             decided: Decided::default(),
             gone: BTreeMap::new(),
+            has_gone_back: false,
             counters: Counters::default(),
         }
     }
@@ -233,6 +235,11 @@ impl Rows {
         !self.gone.is_empty() || self.numbers.is_passed(channel, source, seq)
     }
 
+    /// Whether an older or a new ledger took the place of another.
+    pub(super) const fn has_gone_back(&self) -> bool {
+        self.has_gone_back
+    }
+
     /// Whether outcomes of a subject may have been lost with a ledger.
     pub(super) fn has_lost(&self, subject: Subject) -> bool {
         self.gone.contains_key(&subject)
@@ -258,7 +265,7 @@ impl Rows {
         let last = last_ordinals(snapshot);
         let lines = std::mem::take(&mut self.lines);
         let mut gone = std::mem::take(&mut self.gone);
-        *self = Self::new(self.window);
+        *self = Self { has_gone_back: true, ..Self::new(self.window) };
         self.decided.restore(snapshot.account.decisions);
         for Line { row, subject } in lines {
             if row.ordinal <= last.get(&row.class).copied().unwrap_or_default() {

@@ -1,9 +1,9 @@
 //! States of remote algorithms: each is saved in the commit of the quotes that it is about. A remote algorithm counts in its state
 //! the quotes that it has answered.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use algo_runtime::ledger::{Changes, SettingsRecord, Snapshot};
+use algo_runtime::ledger::{Changes, Outcome, SettingsRecord, Snapshot};
 use intuition_api::v1::tick_outcome::Kind;
 
 use super::{hold, promise};
@@ -16,6 +16,8 @@ pub(super) struct States {
     answered: BTreeMap<String, u64>,
     /// An algorithm in process decides; `None` before the first settings.
     is_in_process: Option<bool>,
+    /// Decisions by hand. The algorithm may fail at their quotes, which are decided all the same.
+    by_hand: BTreeSet<u64>,
 }
 
 impl States {
@@ -32,19 +34,24 @@ impl States {
             hold!(count >= known, promise::STATE, "the state of {owner} goes from {known} quotes back to {count}");
             more += count - known;
         }
-        let of = |is_meant: fn(Kind, &str) -> bool| {
-            let outcomes = changes.window.iter().map(|row| &row.outcome);
-            outcomes.filter(|outcome| is_meant(outcome.kind, &outcome.reason)).count() as u64
-        };
-        let decided = of(|kind, _| matches!(kind, Kind::Decided | Kind::NoSignal | Kind::Denied));
-        // By the algorithm, or for it, since it fails at the quote.
-        let rejected = of(|kind, reason| kind == Kind::DeadLettered && reason == "Rejected");
+        let by_hand = changes.journal.iter().filter_map(|entry| entry.trade.as_ref()).filter(|trade| trade.manual);
+        self.by_hand.extend(by_hand.map(|trade| trade.seq));
+        let (mut decided, mut rejected) = (0, 0);
+        for Outcome { kind, reason, first_seq, .. } in changes.window.iter().map(|row| &row.outcome) {
+            match kind {
+                Kind::Decided if self.by_hand.contains(first_seq) => rejected += 1,
+                Kind::Decided | Kind::NoSignal | Kind::Denied => decided += 1,
+                // By the algorithm, or for it, since it fails at the quote.
+                Kind::DeadLettered if reason == "Rejected" => rejected += 1,
+                _ => {}
+            }
+        }
         let is_remote = before != Some(true) && self.is_in_process == Some(false);
         hold!(
             more <= decided + rejected && (more >= decided || !is_remote),
             promise::STATE,
-            "a commit has {decided} quotes that the algorithm decided and {rejected} that were rejected, and its state is about \
-             {more} more"
+            "a commit has {decided} quotes that the algorithm decided and {rejected} that it may have rejected, and its state \
+             is about {more} more"
         );
         Ok(())
     }
@@ -53,6 +60,7 @@ impl States {
     pub(super) fn go_back(&mut self, snapshot: &Snapshot) {
         self.answered = of_snapshot(snapshot);
         self.is_in_process = snapshot.settings.as_ref().map(is_in_process);
+        self.by_hand = snapshot.closing.unsettled.iter().map(|sale| sale.seq).collect();
     }
 }
 

@@ -42,6 +42,8 @@ pub struct Algorithms {
     links: BTreeMap<Key, Link>,
     /// Filters that they ask for.
     channels: Vec<String>,
+    /// They fail at no quote any more.
+    are_corrected: bool,
     /// How many quotes there are.
     scale: Scale,
 }
@@ -78,7 +80,7 @@ impl Algorithms {
     /// Servers that ask for `channels`.
     pub fn new(rng: ChaCha8Rng, channels: Vec<String>, scale: Scale) -> Self {
         let servers = ADDRESSES.iter().map(|_| Server::default()).collect();
-        Self { rng, servers, links: BTreeMap::new(), channels, scale }
+        Self { rng, servers, links: BTreeMap::new(), channels, are_corrected: false, scale }
     }
 
     /// Carries an errand out.
@@ -131,8 +133,10 @@ impl Algorithms {
         }
     }
 
-    /// All servers are well again.
+    /// All servers are well again, and corrected: two quotes in a row at which an algorithm fails stop an account until
+    /// somebody corrects the algorithm (docs/contract.md, ADR 0016).
     pub fn recover(&mut self) {
+        self.are_corrected = true;
         self.servers = ADDRESSES.iter().map(|_| Server::default()).collect();
     }
 
@@ -224,7 +228,7 @@ impl Algorithms {
                     return Some(Ok(Said::Result(EventBatchResult { number: batch.number + 1, ..Default::default() })));
                 }
                 let count = link.stream.as_mut()?;
-                answer(batch, (link.server, self.scale), count).map(Said::Result)
+                answer(batch, (link.server, self.scale), count, self.are_corrected).map(Said::Result)
             }
         })
     }
@@ -235,12 +239,17 @@ pub fn seen(state: &[u8]) -> u64 {
     state.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes))
 }
 
-fn answer(batch: EventBatch, (server, scale): (usize, Scale), count: &mut u64) -> Result<EventBatchResult, Failure> {
+fn answer(
+    batch: EventBatch,
+    (server, scale): (usize, Scale),
+    count: &mut u64,
+    is_corrected: bool,
+) -> Result<EventBatchResult, Failure> {
     let (mut results, mut publications) = (Vec::new(), Vec::new());
     for InputEvent { event, kind } in batch.events {
         let Some(Kind::Quote(quote)) = kind else { continue };
         let opinion = opinion(&quote, server, scale);
-        if opinion == Opinion::Fail {
+        if opinion == Opinion::Fail && !is_corrected {
             return Err(Failure::new(Fault::Error, format!("cannot think about {}", quote.price)));
         }
         *count += 1;

@@ -20,7 +20,7 @@ use prometheus_client::registry::Registry;
 use super::client::{Client, Wish};
 use crate::{
     broker::ClientPacket,
-    facts::{Fact, RunId},
+    facts::{ConnectionId, Fact, RunId},
     plan::Plan,
     storage::ACCOUNT,
     world::crash::Crash,
@@ -54,6 +54,8 @@ pub struct Done {
     pub to_runtime: Vec<ToRuntime>,
     /// For the checker.
     pub facts: Vec<Fact>,
+    /// Acknowledgements on a connection of which it tells the runtime that the broker has read them.
+    pub confirmed: Vec<(ConnectionId, u64)>,
 }
 
 /// See the module.
@@ -77,6 +79,8 @@ pub struct Bridge {
     unacknowledged: usize,
     /// Publications without an answer on this connection, by token: topic and payload.
     publishing: BTreeMap<u64, (String, bytes::Bytes)>,
+    /// The acknowledgements of this epoch that were handed to the connection, by number.
+    acks: (u64, Vec<u64>),
 }
 
 impl Bridge {
@@ -121,6 +125,7 @@ impl Bridge {
             epoch: None,
             unacknowledged: 0,
             publishing: BTreeMap::new(),
+            acks: (0, Vec::new()),
         })
     }
 
@@ -236,6 +241,25 @@ impl Bridge {
         }
     }
 
+    fn note_acks(&mut self, request: &Request) {
+        let Request::Acknowledge { epoch, acks } = request else { return };
+        if self.acks.0 != *epoch {
+            self.acks = (*epoch, Vec::new());
+        }
+        self.acks.1.extend(acks.iter().map(|ack| ack.number));
+    }
+
+    /// Counts the acknowledgements of the current connection in a report to the runtime.
+    fn note_confirmation(&mut self, report: &v1::Acknowledged, done: &mut Done) {
+        let (epoch, numbers) = &self.acks;
+        let count = numbers.iter().filter(|number| **number <= report.through).count() as u64;
+        if *epoch == report.connection
+            && let Some(connection) = self.clients.first().and_then(|client| client.connection_of(*epoch))
+        {
+            done.confirmed.push((connection, count));
+        }
+    }
+
     /// Tells the checker of a publication.
     fn note_publication(&mut self, request: &Request, done: &mut Done) {
         if let Request::Publish { token, message, .. } = request {
@@ -265,6 +289,7 @@ impl Bridge {
             let label = match action {
                 Action::Subscribing(request) => {
                     let is_ack = matches!(request, Request::Acknowledge { .. });
+                    self.note_acks(&request);
                     self.client(SUBSCRIBING).request(request);
                     if is_ack { "bridge: before a PUBACK" } else { "bridge: before a SUBSCRIBE" }
                 }
@@ -280,6 +305,9 @@ impl Bridge {
                 }
                 Action::Send(message) => {
                     let Some(message) = self.said_by(message) else { continue };
+                    if let process_request::Message::Acknowledged(report) = &message {
+                        self.note_confirmation(report, done);
+                    }
                     if let process_request::Message::Batch(batch) = &message {
                         let sent = batch.deliveries.iter();
                         done.facts

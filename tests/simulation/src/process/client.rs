@@ -106,6 +106,14 @@ impl Client {
         }
     }
 
+    /// The same, if the broker accepted it with this epoch.
+    pub fn connection_of(&self, epoch: u64) -> Option<ConnectionId> {
+        match self.state {
+            State::Open { connection, .. } if self.epoch == epoch => Some(connection),
+            _ => None,
+        }
+    }
+
     /// The farewell has been written.
     pub const fn is_gone(&self) -> bool {
         matches!(self.state, State::Gone)

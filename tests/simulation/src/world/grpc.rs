@@ -117,9 +117,10 @@ impl World<'_> {
     }
 
     pub(super) fn reach_bridge(&mut self, id: StreamId, said: Said) -> Result<(), Violation> {
-        let Some(run) = self.streams.lines.get(&id).map(|line| line.bridge) else { return Ok(()) };
-        if let Some(bridge) = self.bridges.get_mut(&run) {
+        // Not by the line: the runtime may have noticed the end of a connection before its bridge does.
+        if let Some(bridge) = self.bridges.values_mut().find(|bridge| bridge.stream == Some(id)) {
             bridge.hear(id, said);
+            let run = bridge.run;
             self.wake_at(Sleeper::Bridge(run), self.now + SOON);
         }
         Ok(())

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     broker::{ClientPacket, ServerPacket},
+    check::promise,
     facts::{ConnectionId, Fact, RunId, Violation},
     process::client::Wish,
 };
@@ -20,6 +21,8 @@ struct Connection {
     down: Pipe,
     /// What is on its way to the broker is lost.
     is_cut: bool,
+    /// PUBACKs that have reached the broker.
+    acknowledged: u64,
 }
 
 /// See the module.
@@ -45,8 +48,14 @@ impl World<'_> {
             match wish {
                 Wish::Connect(connect) => {
                     let id = self.broker.accept();
-                    let connection =
-                        Connection { bridge: run, client, up: Pipe::default(), down: Pipe::default(), is_cut: false };
+                    let connection = Connection {
+                        bridge: run,
+                        client,
+                        up: Pipe::default(),
+                        down: Pipe::default(),
+                        is_cut: false,
+                        acknowledged: 0,
+                    };
                     self.connections.0.insert(id, connection);
                     let clocks = self.clocks();
                     if let Some(bridge) = self.bridges.get_mut(&run) {
@@ -61,6 +70,18 @@ impl World<'_> {
         self.see_to_broker()
     }
 
+    /// A bridge tells the runtime that the broker has read so many acknowledgements of a connection.
+    pub(super) fn confirm(&self, id: ConnectionId, told: u64) -> Result<(), Violation> {
+        let read = self.connections.0.get(&id).map_or(told, |connection| connection.acknowledged);
+        if told <= read {
+            return Ok(());
+        }
+        let text = format!(
+            "the runtime is told that the broker has read {told} acknowledgements of connection {id}, and {read} have reached it"
+        );
+        Err(Violation { promise: promise::ACKNOWLEDGED, text })
+    }
+
     fn send_to_broker(&mut self, id: ConnectionId, packet: ClientPacket) {
         let now = self.now;
         if let Some(connection) = self.connections.0.get_mut(&id) {
@@ -70,7 +91,8 @@ impl World<'_> {
     }
 
     pub(super) fn reach_broker(&mut self, id: ConnectionId, packet: ClientPacket) -> Result<(), Violation> {
-        if self.connections.0.get(&id).is_some_and(|connection| !connection.is_cut) {
+        if let Some(connection) = self.connections.0.get_mut(&id).filter(|connection| !connection.is_cut) {
+            connection.acknowledged += u64::from(matches!(packet, ClientPacket::Puback { .. }));
             self.broker.handle(id, packet, self.now);
         }
         self.see_to_broker()

@@ -59,6 +59,9 @@ impl World<'_> {
         for fact in done.facts {
             self.tell(&fact)?;
         }
+        for (connection, acknowledgements) in done.confirmed {
+            self.confirm(connection, acknowledgements)?;
+        }
         self.send_to_runtime(run, done.to_runtime);
         self.carry_out(run, done.wishes)?;
         if let Some(step) = crashed {

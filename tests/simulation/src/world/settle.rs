@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use algo_runtime::writer::READY_PART;
+use intuition_common::readiness::Missing;
+
 use super::{CLIENT_ID, Event, World};
 use crate::{
     facts::{Fact, Process, Time, Violation},
-    process::runtime::{Answer, Call},
+    process::runtime::{Answer, Call, Runtime},
     publisher::Publisher,
 };
 
@@ -91,7 +94,10 @@ impl World<'_> {
     }
 
     fn is_runtime_ready(&self) -> bool {
-        self.runtimes.len() == 1 && self.runtimes.values().all(|runtime| runtime.readiness().missing().is_empty())
+        // A runtime that could not write is ready again with the next quote (ARCHITECTURE.md), and there is none any more.
+        let is_idle = |part: &Missing| part.part == READY_PART && part.reason == "LedgerInaccessible";
+        let is_ready = |runtime: &Runtime| runtime.readiness().missing().iter().all(is_idle);
+        self.runtimes.len() == 1 && self.runtimes.values().all(is_ready)
     }
 
     fn is_bridge_ready(&self) -> bool {

@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, rc::Rc};
 
 use algo_runtime::ledger::{Cause, Changes, EntryKind, JournalEntry, SettingsRecord, TradingRecord};
 use bytes::Bytes;
-use intuition_api::v1::{self, TradingState, tick_outcome::Kind};
+use intuition_api::v1::{
+    self, TradingState,
+    tick_outcome::{Kind, SeenBy},
+};
 
 use super::{
     judged,
@@ -531,7 +534,7 @@ fn a_state_apart_from_its_decisions() {
     assert_broken(
         &with_state(2, "{}"),
         promise::STATE,
-        "has 1 quotes that the algorithm decided and 0 that were rejected",
+        "has 1 quotes that the algorithm decided and 0 that it may have rejected",
     );
     // The next commit has a decision and no state.
     assert_broken(&with_state(1, remote), promise::STATE, "its state is about 0 more");
@@ -590,6 +593,28 @@ fn quotes_and_counters_that_are_silent() {
 }
 
 #[test]
+fn quotes_that_are_recognised_by_their_packet_without_a_count() {
+    let mut story = Story::begin();
+    let quote = Quote { serial: 5, identity: Identity::Bare, symbol: "GOOG".to_owned(), price: "5".to_owned() };
+    let bare = body("bare", vec![Place::Quote(quote)]);
+    story.arrive(&bare);
+    story.row(&bare, outcome(Kind::NoSignal, ""));
+    story.count("noSignal", "", 1);
+    story.commit();
+    story.answer();
+    let Some(Fact::Outcome { outcome, .. }) = story.facts.last_mut() else { return };
+    outcome.ticks[0].seen_by = SeenBy::Packet.into();
+    let text = "1 quotes without an identity were recognised by their packet alone, and 0 are counted";
+    assert_broken(&story.facts, promise::SILENCE, text);
+    let last = story.facts.len() - 1;
+    story.count("ambiguous", "", 1);
+    story.commit();
+    story.facts.swap(last, last + 1);
+    story.acknowledge();
+    assert_broken(&story.facts, promise::SETTLED, "the run ended before it came to rest");
+}
+
+#[test]
 fn a_run_that_does_not_come_to_rest() {
     let settled = |change: fn(&mut v1::AccountResponse, &mut bool, &mut Vec<u64>)| {
         let mut facts = good().facts;
@@ -635,4 +660,30 @@ fn what_is_measured_above_its_bound_and_what_a_consumer_cannot_have() {
     facts.pop();
     facts.push(Fact::Consumed { topic: "intuition/desk/a/decisions".to_owned(), payload: Bytes::from_static(b"{}") });
     assert_broken(&facts, promise::PUBLISHED, "a consumer received a message");
+}
+
+/// A bare quote that the broker sends again, and loses before the bridge has reached the runtime.
+#[test]
+fn a_forgotten_quote_that_the_broker_did_not_lose() {
+    let story = |identity, is_lost| {
+        let quote = Quote { serial: 1, identity, symbol: "GOOG".to_owned(), price: "100".to_owned() };
+        let body = body("payload", vec![Place::Quote(quote)]);
+        let mut story = Story::begin();
+        story.arrive(&body);
+        if let Some(Fact::Sent { delivery, .. }) = story.facts.last_mut() {
+            (delivery.duplicate, delivery.packet_id) = (true, 0);
+        }
+        if is_lost {
+            story.facts.push(Fact::Lost { message: 1, client_id: "bridge".to_owned(), loss: Loss::Restart });
+        }
+        let tick = v1::TickOutcome { kind: Kind::Forgotten.into(), ..Default::default() };
+        let outcome = v1::DeliveryOutcome { number: 1, ticks: vec![tick] };
+        story.facts.push(Fact::Outcome { bridge: story.bridge, outcome });
+        story.settle();
+        story.facts
+    };
+    assert_eq!(judged(&story(Identity::Bare, true)), Ok(()));
+    assert_broken(&story(Identity::Bare, false), promise::ACKNOWLEDGED, "the ledger has no such outcome");
+    let named = Identity::Id("x".to_owned());
+    assert_broken(&story(named, true), promise::ACKNOWLEDGED, "the ledger has no such outcome");
 }
