@@ -51,9 +51,10 @@ pub(super) struct Arrivals {
     /// Packet identifiers of a message on a connection, with the time of each delivery.
     delivered: BTreeMap<(ConnectionId, MessageId), Vec<(u16, u64)>>,
     sent: BTreeMap<(RunId, u64), Sent>,
-    answers: BTreeMap<(String, Hash, u32), Answer>,
-    /// Topics and payloads that have an outcome.
-    answered: BTreeSet<(String, Hash)>,
+    /// By payload, topic and packet identifier.
+    answers: BTreeMap<(Hash, String, u32), Answer>,
+    /// Payloads and topics that have an outcome.
+    answered: BTreeSet<(Hash, String)>,
     /// Quotes without an outcome of their own: their number was passed, or v0.1.0 took them for another quote.
     forgotten: BTreeSet<Subject>,
     /// Outcomes of quotes without an identity that were told to have come before in the same packet.
@@ -130,8 +131,8 @@ impl Arrivals {
         self.count_by_packet(outcome, quotes.bodies(&sent.topic, &sent.hash), rows)?;
         let positions = outcome.ticks.iter().flat_map(|tick| &tick.positions);
         let owed: Vec<Rc<Item>> = positions.filter_map(|position| outbox.at(*position).cloned()).collect();
-        self.answered.insert((sent.topic.clone(), sent.hash));
-        let key = (sent.topic, sent.hash, sent.packet_id);
+        self.answered.insert((sent.hash, sent.topic.clone()));
+        let key = (sent.hash, sent.topic, sent.packet_id);
         let is_older = self.answers.get(&key).is_some_and(|answer| answer.sent_at > sent.at);
         if !is_older {
             self.answers.insert(key, Answer { sent_at: sent.at, owed });
@@ -228,11 +229,11 @@ impl Arrivals {
             let (topic, hash) = (&known.body.topic, known.hash);
             // A bridge reads one of several copies, perhaps on an earlier connection.
             let answers = deliveries.iter().filter_map(|(packet_id, delivered_at)| {
-                let answer = self.answers.get(&(topic.clone(), hash, u32::from(*packet_id)))?;
+                let answer = self.answers.get(&(hash, topic.clone(), u32::from(*packet_id)))?;
                 (answer.sent_at > *delivered_at).then_some(answer)
             });
             let answer = answers.max_by_key(|answer| answer.sent_at);
-            let was_answered = known.copies > 1 && self.answered.contains(&(topic.clone(), hash));
+            let was_answered = known.copies > 1 && self.answered.contains(&(hash, topic.clone()));
             hold!(
                 answer.is_some() || was_answered,
                 promise::ACKNOWLEDGED,
