@@ -16,11 +16,11 @@ CLUSTER_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/intuition/cluster
 E2E_FIGURES := $(CURDIR)/target/e2e-figures.txt
 SDK_VENV := $(abspath $(or $(CARGO_TARGET_DIR),target))/sdk-python
 GUIDES = $(filter-out %/README.md,$(wildcard docs/write-an-algorithm/*.md))
-# Outgoing connections take any port from 32768 on, those too that the guides' servers listen on.
 SIMULATE := $(CARGO) --config tests/simulation/optimised.toml run --quiet --package simulation --
 SIMULATE_PLANTED := RUSTC_WORKSPACE_WRAPPER=$(CURDIR)/tests/simulation/rustc-planted $(SIMULATE)
 SEEDS ?= 1000
 FROM ?= 0
+# Outgoing connections take any port from 32768 on, those too that the guides' servers listen on.
 KEEP_PORTS = ports=/proc/sys/net/ipv4/ip_local_reserved_ports; [ ! -w $$ports ] || echo 50051-50052 > $$ports
 # What makes virtual environments is a package of its own on Debian.
 NEED_VENV = python3 -c 'import ensurepip, venv' 2>/dev/null || .ci/need python3-venv:python3,python3-venv
