@@ -130,12 +130,12 @@ impl Disk {
     }
 
     /// Puts the oldest copy in place. False: there is none.
-    pub fn put_back(&self) -> Result<bool, io::Error> {
+    pub fn put_back(&self) -> bool {
         let mut state = self.lock();
         state.generation += 1;
         let copy = state.copies.drain(..).next();
         let is_back = if let Backing::Files(files) = &mut state.backing {
-            files.put_back()?
+            files.put_back()
         } else if let Some(copy) = copy {
             state.backing = Backing::Memory(Box::new(copy));
             true
@@ -145,7 +145,7 @@ impl Disk {
         if is_back {
             state.events.push(Event::Replaced(Replaced::Older));
         }
-        Ok(is_back)
+        is_back
     }
 
     /// Cuts the log of real files behind an earlier commit. False: the ledger is in memory, or there is no such log.

@@ -212,7 +212,7 @@ impl Bridge {
                 if self.stream != Some(stream) {
                     continue;
                 }
-                let Some(said) = self.heard(said, done) else { continue };
+                self.note_message(&said, done);
                 Input::Runtime(said)
             } else {
                 return has_worked;
@@ -305,8 +305,9 @@ impl Bridge {
         }
     }
 
-    fn heard(&self, said: Said, done: &mut Done) -> Option<Said> {
-        if let Said::Message(message) = &said {
+    /// Tells the checker of a message from the runtime.
+    fn note_message(&self, said: &Said, done: &mut Done) {
+        if let Said::Message(message) = said {
             match message {
                 process_response::Message::Committed(committed) => {
                     let outcomes = committed.outcomes.iter().cloned();
@@ -318,7 +319,6 @@ impl Bridge {
                 _ => {}
             }
         }
-        Some(said)
     }
 
     /// A message as a bridge of its release says it; `None`: it does not.

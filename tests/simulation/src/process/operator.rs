@@ -11,7 +11,7 @@ use algo_runtime::{
     trading::Document,
 };
 use intuition_api::v1::{self, TradingCause, TradingState};
-use rand::{RngExt as _, rngs::ChaCha8Rng};
+use rand::{RngExt as _, rngs::ChaCha8Rng, seq::IndexedRandom as _};
 use serde_json::Map;
 
 use super::{
@@ -222,8 +222,8 @@ impl Operator {
                 match self.rng.random_range(0..4) {
                     0 => spec.threshold = self.rng.random_range(0.0..0.9),
                     1 => {
-                        spec.cash =
-                            format!("{}.{:02}", self.rng.random_range(9_000..14_000), self.rng.random_range(0..100))
+                        let (whole, part) = (self.rng.random_range(9_000..14_000), self.rng.random_range(0..100));
+                        spec.cash = format!("{whole}.{part:02}");
                     }
                     _ => spec.algorithm = choice(self.rng.random_range(0..3)),
                 }
@@ -231,7 +231,7 @@ impl Operator {
                 Intent::Configure
             }
             3..=7 => {
-                let code = ["User", "Halt", "Reduce"][self.rng.random_range(0..3)];
+                let code = ["User", "Halt", "Reduce"].choose(&mut self.rng).copied().unwrap_or("User");
                 if spec.causes.remove(code).is_none() {
                     let state = if code == "Reduce" || self.rng.random_bool(0.3) {
                         TradingState::Reducing

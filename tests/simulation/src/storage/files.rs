@@ -43,7 +43,7 @@ impl Files {
 
     /// A commit is in the log.
     pub(super) fn committed(&mut self) -> Result<(), io::Error> {
-        let length = fs::metadata(self.log(self.dir.path()))?.len();
+        let length = fs::metadata(log_in(self.dir.path()))?.len();
         // A checkpoint began the log anew, over what was there.
         if self.lengths.last().is_some_and(|last| *last >= length) {
             self.lengths.clear();
@@ -62,21 +62,21 @@ impl Files {
         Ok(())
     }
 
-    pub(super) fn put_back(&mut self) -> Result<bool, io::Error> {
-        let Some(copy) = self.copy.take() else { return Ok(false) };
+    pub(super) fn put_back(&mut self) -> bool {
+        let Some(copy) = self.copy.take() else { return false };
         self.dir = copy;
-        Ok(true)
+        true
     }
 
     /// Cuts the log behind the oldest commit that is remembered, in a copy: the process that has the files open must not
     /// change them any more.
     pub(super) fn cut_log(&mut self) -> Result<bool, io::Error> {
         let (Some(shortest), true) = (self.lengths.first().copied(), self.lengths.len() > 1) else { return Ok(false) };
-        if !self.log(self.dir.path()).exists() {
+        if !log_in(self.dir.path()).exists() {
             return Ok(false);
         }
         let dir = copied(self.dir.path())?;
-        fs::OpenOptions::new().write(true).open(self.log(dir.path()))?.set_len(shortest)?;
+        fs::OpenOptions::new().write(true).open(log_in(dir.path()))?.set_len(shortest)?;
         self.dir = dir;
         self.lengths.clear();
         Ok(true)
@@ -86,11 +86,11 @@ impl Files {
         *self = Self::new()?;
         Ok(())
     }
+}
 
-    fn log(&self, dir: &Path) -> PathBuf {
-        let [_, log] = NAMES;
-        dir.join(log)
-    }
+fn log_in(dir: &Path) -> PathBuf {
+    let [_, log] = NAMES;
+    dir.join(log)
 }
 
 fn folder() -> Result<TempDir, io::Error> {

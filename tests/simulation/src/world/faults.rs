@@ -359,7 +359,7 @@ impl World<'_> {
             _ => {
                 // Before the process ends: its end writes the log into the file.
                 let is_cut = self.disk.cut_log().map_err(broken)?;
-                let is_older = is_cut || self.disk.put_back().map_err(broken)?;
+                let is_older = is_cut || self.disk.put_back();
                 if let Some(run) = self.last_runtime().filter(|_| is_older) {
                     self.kill_runtime(run, "runtime: before its ledger is replaced")?;
                 }
