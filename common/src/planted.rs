@@ -107,8 +107,6 @@ faults! {
     LedgerThatWentBack = "ledger-that-went-back",
     /// Whether a ledger has gone back is seen by what the bridge has published, not by what the bridge was sent.
     LastPositionLeftOut = "last-position-left-out",
-    /// A report about a ledger that has gone back counts beyond the last entry that both ledgers have.
-    ReportOfEarlierLedger = "report-of-earlier-ledger",
     /// A redelivery is looked up in the session of its URL alone.
     SessionOfOneUrl = "session-of-one-url",
     /// Outcomes leave the ledger by their number, before the broker has confirmed that it read their acknowledgements.

@@ -81,8 +81,7 @@ impl Engine {
             }
             // The id was replaced for this loss already, and the bridge has not heard of it.
             Known::Earlier { last_position } => {
-                let both_have = if planted::is(Fault::ReportOfEarlierLedger) { last } else { last_position.min(last) };
-                self.take_report(report, both_have, ledger)?;
+                self.take_report(report, last_position.min(last), ledger)?;
                 true
             }
             // A copy from before that id was taken, or a ledger that is new to the bridge. Only the copy can have lost
