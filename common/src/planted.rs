@@ -105,13 +105,14 @@ faults! {
     // Of the runtime.
     /// A ledger that has gone back goes on under the id that the bridge knows.
     LedgerThatWentBack = "ledger-that-went-back",
-    /// Whether a ledger has gone back is seen by what the bridge has published, not by what the bridge was sent.
+    /// The runtime takes a ledger for one that has gone back only if the bridge has published more entries than it holds, not
+    /// if the bridge was sent more.
     LastPositionLeftOut = "last-position-left-out",
     /// A redelivery is looked up in the session of its URL alone.
     SessionOfOneUrl = "session-of-one-url",
     /// Outcomes leave the ledger by their number, before the broker has confirmed that it read their acknowledgements.
     EvictedUnconfirmed = "evicted-unconfirmed",
-    /// A broker that may have sent a delivery before is believed only where it says so by DUP.
+    /// A delivery counts as one that may have come before only if it carries DUP, not if it was interrupted.
     DupFlagAlone = "dup-flag-alone",
     /// An equal number or id with other content is taken for a repetition.
     RepetitionByNumber = "repetition-by-number",

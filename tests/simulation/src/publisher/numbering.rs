@@ -10,7 +10,7 @@ use crate::facts::{Identity, Quote, Serial};
 const LONGEST_CONFLICT: u64 = 12;
 
 /// A numbered quote leaves a number out if its serial is a multiple of this.
-const SKIP_EVERY: Serial = 31;
+pub(super) const SKIP_EVERY: Serial = 31;
 
 /// Gives each quote of a publisher its identity.
 #[derive(Debug)]
