@@ -100,15 +100,11 @@ faults! {
     // Of the runtime.
     /// A ledger that has gone back goes on under the id that the bridge knows.
     LedgerThatWentBack = "ledger-that-went-back",
-    /// Whether a ledger has gone back is seen by what the bridge has published, not by what the bridge was sent.
-    LastPositionLeftOut = "last-position-left-out",
-    /// A report about a ledger that has gone back counts beyond the last entry that both ledgers have.
-    ReportOfEarlierLedger = "report-of-earlier-ledger",
     /// A redelivery is looked up in the session of its URL alone.
     SessionOfOneUrl = "session-of-one-url",
     /// Outcomes leave the ledger by their number, before the broker has confirmed that it read their acknowledgements.
     EvictedUnconfirmed = "evicted-unconfirmed",
-    /// A broker that may have sent a delivery before is believed only where it says so by DUP.
+    /// A delivery counts as one that may have come before only if it carries DUP, not if it was interrupted.
     DupFlagAlone = "dup-flag-alone",
     /// An equal number or id with other content is taken for a repetition.
     RepetitionByNumber = "repetition-by-number",
@@ -146,8 +142,6 @@ faults! {
     StateBehind = "state-behind",
     /// A repetition that only its packet identifies is not counted.
     AmbiguousUncounted = "ambiguous-uncounted",
-    /// A message of entries and outcomes grows beyond its bound in bytes.
-    MessageUnbounded = "message-unbounded",
     /// The count of entries that were given up is not saved.
     GivenUpUnsaved = "given-up-unsaved",
 }

@@ -72,8 +72,8 @@ impl Engine {
         let has_gone_back = match self.ledger_ids.known(&open.ledger_id) {
             Known::Newest => {
                 self.take_report(report, last, ledger)?;
-                let known = if planted::is(Fault::LastPositionLeftOut) { 0 } else { open.last_position };
-                let is_behind = highest(report).max(known) > last && !planted::is(Fault::LedgerThatWentBack);
+                let is_behind =
+                    highest(report).max(open.last_position) > last && !planted::is(Fault::LedgerThatWentBack);
                 if is_behind {
                     self.take_ledger_id(new_id, last);
                 }
@@ -81,8 +81,7 @@ impl Engine {
             }
             // The id was replaced for this loss already, and the bridge has not heard of it.
             Known::Earlier { last_position } => {
-                let both_have = if planted::is(Fault::ReportOfEarlierLedger) { last } else { last_position.min(last) };
-                self.take_report(report, both_have, ledger)?;
+                self.take_report(report, last_position.min(last), ledger)?;
                 true
             }
             // A copy from before that id was taken, or a ledger that is new to the bridge. Only the copy can have lost

@@ -240,7 +240,7 @@ pub enum Fact {
     },
     /// A call that sets the trading state came to a runtime, perhaps late or a second time.
     TradingAsked {
-        /// What it asks for.
+        /// The request.
         request: v1::SetTradingStateRequest,
     },
     /// The trading state was confirmed to its caller.

@@ -146,7 +146,7 @@ impl Plan {
         let ticks = message_ticks + if seed % 8 == 5 { 6 * beside } else { beside };
         let active = Duration::from_secs(draw.random_range(20..=240));
         let mixes_releases = draw.random_bool(0.15);
-        // Production has twice what a bridge holds by default, and just as much as one may be told to hold.
+        // By default the window of production is twice the bound of a bridge. A bridge can be configured up to the window.
         let held = ticks as u64;
         let window = match mixes_releases {
             true => EngineSizes::DESIGN.window,

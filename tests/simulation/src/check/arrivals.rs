@@ -57,7 +57,7 @@ pub(super) struct Arrivals {
     answered: BTreeSet<(Hash, String)>,
     /// Quotes without an outcome of their own: their number was passed, or v0.1.0 took them for another quote.
     forgotten: BTreeSet<Subject>,
-    /// Outcomes of quotes without an identity that were told to have come before in the same packet.
+    /// Quotes without an identity that got the outcome of an earlier delivery of the same packet.
     by_packet: u64,
     /// A bridge sent ticks without hashes of their content, so that the ledger may have rows without.
     knows_v0_1_0: bool,

@@ -11,6 +11,18 @@ use super::{
 };
 use crate::facts::{MessageId, Process, Violation};
 
+/// The net deposits that are asked for.
+#[derive(Debug, Default)]
+enum Deposits {
+    /// Those of the first start.
+    #[default]
+    First,
+    /// By the last call in force.
+    Asked(String),
+    /// The last call was refused, and a later start may take its starting cash.
+    Refused,
+}
+
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct End {
@@ -24,10 +36,7 @@ pub(super) struct End {
     broker_ended: bool,
     /// Part and reason on the `/readyz` of each process, as shown last.
     shown: BTreeMap<Process, Vec<(String, String)>>,
-    /// Net deposits that the last call in force asked for.
-    deposits: Option<String>,
-    /// Starting cash was refused since: a later start may take it.
-    refused_deposits: bool,
+    deposits: Deposits,
     /// An older ledger has older deposits, until the settings come again.
     ledger_replaced: bool,
 }
@@ -56,9 +65,10 @@ impl End {
     /// Settings were confirmed.
     pub(super) fn configured(&mut self, request: &ConfigureRequest, response: &ConfigureResponse) {
         let Some(settings) = &request.settings else { return };
-        self.refused_deposits = response.cash_generation != request.generation;
-        if !self.refused_deposits && !request.starting_cash_unchanged {
-            self.deposits = Some(settings.starting_cash.clone());
+        if response.cash_generation != request.generation {
+            self.deposits = Deposits::Refused;
+        } else if !request.starting_cash_unchanged {
+            self.deposits = Deposits::Asked(settings.starting_cash.clone());
         }
     }
 
@@ -139,10 +149,14 @@ impl End {
             .map(|position| (position.sid.clone(), position.quantity.clone(), position.cost.clone()))
             .collect();
         sums.check_positions(&positions)?;
-        let by_call = self.deposits.as_ref().and_then(|deposits| units(deposits, MONEY_PLACES));
-        let Some(deposits) = by_call.or_else(|| books.first_deposit()) else { return Ok(()) };
+        let deposits = match &self.deposits {
+            Deposits::First => books.first_deposit(),
+            Deposits::Asked(text) => units(text, MONEY_PLACES),
+            Deposits::Refused => None,
+        };
+        let Some(deposits) = deposits else { return Ok(()) };
         hold!(
-            deposits == sums.deposits || self.ledger_replaced || self.refused_deposits,
+            deposits == sums.deposits || self.ledger_replaced,
             promise::SETTLED,
             "the starting cash is {}, and the net deposits are {}",
             money(deposits),

@@ -32,6 +32,9 @@ pub const ADDRESSES: [&str; 2] = ["http://follow-a:50052", "http://follow-b:5005
 /// Their names.
 const NAMES: [&str; 2] = ["follow-a", "follow-b"];
 
+/// Bytes of filling in a publication: a few publications fill a message to the bridge.
+const FILLING_BYTES: usize = 900;
+
 /// Names a link: the runtime's run, the life of its engine, and the engine's own number.
 pub type Key = (RunId, u64, LinkId);
 
@@ -260,7 +263,8 @@ fn answer(
             Opinion::Reject => (Vec::new(), "cannot use it"),
             Opinion::Nothing | Opinion::Fail => (Vec::new(), ""),
             Opinion::Publish => {
-                let payload = format!("{} {}", quote.sid, quote.price).into_bytes().into();
+                let filling = "x".repeat(FILLING_BYTES);
+                let payload = format!("{} {} {filling}", quote.sid, quote.price).into_bytes().into();
                 publications.push(Publication { channel: "trace".to_owned(), payload });
                 (Vec::new(), "")
             }

@@ -331,7 +331,7 @@ impl World<'_> {
                 let code = [0x87, 0x97, 0x80, 0x95].choose(&mut self.faults.rng).copied().unwrap_or(0x87);
                 // Dead letters and an algorithm's own messages are given up after a minute.
                 let is_given_up = topic == "dead-letter" || topic == "data/#";
-                let until = if is_given_up { now + 3 * (until - now) } else { until };
+                let until = if is_given_up { now + 3 * until.saturating_sub(now) } else { until };
                 self.broker.refuse(&format!("intuition/default/simulated/{topic}"), code, until);
                 "broker: refuses a topic"
             }

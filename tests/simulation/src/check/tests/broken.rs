@@ -399,7 +399,9 @@ fn stopped() -> BTreeMap<(String, bool), Cause> {
 fn halted(state: TradingState, number: u64) -> Fact {
     let mut causes = stopped();
     if state > TradingState::Active {
-        causes.values_mut().for_each(|cause| cause.state = state);
+        for cause in causes.values_mut() {
+            cause.state = state;
+        }
     } else {
         causes.clear();
     }
