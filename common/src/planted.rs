@@ -82,8 +82,6 @@ faults! {
     DeadLettersRead = "dead-letters-read",
     /// Every position up to the highest one with a PUBACK counts as done.
     DoneByHighest = "done-by-highest",
-    /// Positions that were reported as done on a stream that has ended are not reported again.
-    ReportLostWithStream = "report-lost-with-stream",
     /// Entries that the runtime sends again are taken in again.
     EntriesTakenTwice = "entries-taken-twice",
     /// A message that finds no room in the queue of events is dropped.
