@@ -59,8 +59,6 @@ faults! {
     OrdinalByPlace = "ordinal-by-place",
     /// Copies of a message for overlapping filters all go to the runtime.
     CopiesTraded = "copies-traded",
-    /// Copies of messages of a session that the broker has lost all go to the runtime.
-    CopiesOfLostSession = "copies-of-lost-session",
     /// Messages that an earlier connection left behind go to the runtime on a new stream, although another bridge may have
     /// had them meanwhile.
     LeftBehindSent = "left-behind-sent",
