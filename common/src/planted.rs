@@ -59,8 +59,6 @@ faults! {
     OrdinalByPlace = "ordinal-by-place",
     /// Copies of a message for overlapping filters all go to the runtime.
     CopiesTraded = "copies-traded",
-    /// Copies of messages of a session that the broker has lost all go to the runtime.
-    CopiesOfLostSession = "copies-of-lost-session",
     /// Messages that an earlier connection left behind go to the runtime on a new stream, although another bridge may have
     /// had them meanwhile.
     LeftBehindSent = "left-behind-sent",
@@ -82,8 +80,6 @@ faults! {
     DeadLettersRead = "dead-letters-read",
     /// Every position up to the highest one with a PUBACK counts as done.
     DoneByHighest = "done-by-highest",
-    /// Positions that were reported as done on a stream that has ended are not reported again.
-    ReportLostWithStream = "report-lost-with-stream",
     /// Entries that the runtime sends again are taken in again.
     EntriesTakenTwice = "entries-taken-twice",
     /// A message that finds no room in the queue of events is dropped.

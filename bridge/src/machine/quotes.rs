@@ -130,8 +130,7 @@ impl Quotes {
         let (subscriptions, session_since) = (&self.subscriptions, self.session_since);
         self.inflight.next_batch(limits.batch_deliveries, limits.batch_bytes, |arrival| {
             let (topic, ids) = (&arrival.topic, &arrival.subscription_ids);
-            let is_of_lost_session = arrival.epoch < session_since && !planted::is(Fault::CopiesOfLostSession);
-            let is_copy = if is_of_lost_session {
+            let is_copy = if arrival.epoch < session_since {
                 subscriptions.is_copy_of_lost_session(topic, ids)
             } else {
                 subscriptions.is_copy(topic, ids)

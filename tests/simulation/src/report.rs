@@ -40,12 +40,6 @@ pub fn line(at: Time, fact: &Fact) -> String {
             format!("outcome: bridge {bridge}, delivery {}: {ticks}", outcome.number)
         }
         Fact::Publication { topic, payload, .. } => format!("publication: {topic} {}", text(payload)),
-        Fact::Publishing { bridge, topic, payload } => {
-            format!("publishing: bridge {bridge}, {topic} {}", text(payload))
-        }
-        Fact::RefusedTo { bridge, topic, payload } => {
-            format!("refused: to bridge {bridge}, {topic} {}", text(payload))
-        }
         Fact::Consumed { topic, payload } => format!("consumed: {topic} {}", text(payload)),
         Fact::LedgerOpened { run, snapshot } => format!(
             "ledger opened: run {run}, {} entries, {} decisions, outbox {} to {}, id {}",

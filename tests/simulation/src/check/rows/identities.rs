@@ -6,7 +6,8 @@ use algo_runtime::ledger::{Class, WindowRow};
 
 use super::super::quotes::Subject;
 
-/// Identity and content of a quote.
+/// Identity and content of a quote. Its rank among equal identities of a message is left out: publishers give each quote of a
+/// message an identity of its own, so that the rank is the same in every message.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Key {
     class: Class,
@@ -15,7 +16,6 @@ struct Key {
     era: u64,
     seq: Option<i64>,
     id: String,
-    rank: u32,
     subject: Subject,
 }
 
@@ -51,7 +51,6 @@ impl Identities {
             era: row.era,
             seq: row.seq,
             id: row.id.clone(),
-            rank: row.rank,
             subject,
         };
         match self.last.insert(key, row.ordinal) {
