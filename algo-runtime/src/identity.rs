@@ -126,14 +126,18 @@ impl Identities {
             Some((None, true)) => return Recognition::Reparsed,
             _ => {}
         }
-        let Some(identity) = key::of_tick(delivery, tick, rank, sources.era(&delivery.topic, &tick.source)) else {
-            // The broker sent it before and has lost the session since: by nothing else could its outcome be found. It counts
-            // among the messages that the broker lost.
-            let is_of_lost_session = delivery.duplicate && delivery.packet_id == 0;
+        // The broker sent it before and has lost the session since: without an identity, or with a number of a source that was
+        // reset, its outcome could be found by nothing else. It counts among the messages that the broker lost.
+        let is_of_lost_session = delivery.duplicate && delivery.packet_id == 0;
+        let era = sources.era(&delivery.topic, &tick.source);
+        let Some(identity) = key::of_tick(delivery, tick, rank, era) else {
             return if is_of_lost_session { Recognition::Forgotten } else { Recognition::Fresh };
         };
         match class_of(tick) {
-            Class::Sequence => self.recognise_sequence(sources, identity, delivery, rank, tick),
+            Class::Sequence => match self.recognise_sequence(sources, identity, delivery, rank, tick) {
+                Recognition::Fresh if is_of_lost_session && era > 0 => Recognition::Forgotten,
+                recognition => recognition,
+            },
             Class::Id => self.recognise_named(Class::Id, SeenBy::Id, identity, tick).unwrap_or(Recognition::Fresh),
             Class::Packet => self.recognise_unnamed(identity, tick),
         }

@@ -43,7 +43,11 @@ impl Repeated {
         Self { sizes, ..Self::default() }
     }
 
+    /// 0 for a bridge of v0.1.0, which does not count its connections: each of them repeats what the ones before did.
     fn reached(&self, connection: Number, class: Class) -> u64 {
+        if connection.1 == 0 {
+            return 0;
+        }
         let known = self.reached.iter().find(|(known, _)| *known == connection);
         known.and_then(|(_, reached)| reached.get(&class)).copied().unwrap_or_default()
     }

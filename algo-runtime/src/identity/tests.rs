@@ -339,6 +339,16 @@ fn a_delivery_that_is_decided_in_parts_is_recognised_as_a_whole() {
     }
 }
 
+#[test]
+fn a_bridge_that_does_not_count_its_connections_may_repeat_a_delivery_more_than_once() {
+    let mut bench = Bench::default();
+    assert_eq!(bench.take(&case(1, tick("", None, ""), 0)), FRESH);
+    for number in 2..5 {
+        let repeated = bench.take(&case(number, tick("", None, ""), 0).redelivered(0));
+        assert_eq!(seen(&repeated), [Some(SeenBy::Packet)], "{number}");
+    }
+}
+
 /// Its packet id means nothing once the broker has lost the session.
 #[test]
 fn a_bare_redelivery_of_a_session_that_is_gone_is_not_decided_again() {
@@ -355,6 +365,11 @@ fn a_bare_redelivery_of_a_session_that_is_gone_is_not_decided_again() {
     assert_eq!(bench.look(&gone(4, tick("s", Some(1), ""))), FRESH);
     assert_eq!(bench.take(&case(5, tick("", None, "x"), 1)), FRESH);
     assert_eq!(seen(&bench.look(&gone(6, tick("", None, "x")))), [Some(SeenBy::Id)]);
+    // A number means another quote once its source was reset.
+    assert_eq!(bench.take(&case(10, tick("reset", Some(1), ""), 2)), FRESH);
+    bench.sources.settle("quotes", "reset", (1, 0), 1);
+    assert_eq!(bench.sources.reset("quotes", "reset", (0, 1), 2), Ok(true));
+    assert_eq!(bench.look(&gone(11, tick("reset", Some(1), ""))), [Recognition::Forgotten]);
     // The first delivery of a message, held while the broker lost its memory, has no outcome yet.
     let mut first = gone(7, tick("", None, ""));
     first.delivery.duplicate = false;

@@ -29,7 +29,7 @@ use self::{
     arrivals::Arrivals, books::Books, calls::Calls, causes::Causes, outbox::Outbox, quotes::Quotes, rest::Rest,
     rows::Rows, settled::End, states::States,
 };
-use crate::facts::{Fact, Replaced, RunId, Time, Violation};
+use crate::facts::{Fact, Process, Replaced, RunId, Time, Violation};
 
 /// Names of the promises, as in [`Violation::promise`].
 pub mod promise {
@@ -184,9 +184,13 @@ impl Checker {
                 self.end.configured(request, response);
             }
             Fact::ResetConfirmed { request, response } => self.calls.reset_confirmed(request, response)?,
+            Fact::Started { process: Process::Bridge, run } => self.quotes.bridge_started(*run),
             Fact::Started { .. } | Fact::Injected(_) => {}
             Fact::Shown { process, reasons } => self.end.shown(*process, reasons),
-            Fact::Ended { process, .. } => self.end.ended(*process),
+            Fact::Ended { process, run, .. } => {
+                self.quotes.bridge_ended(*run);
+                self.end.ended(*process);
+            }
             Fact::Measured { what, value, bound } => {
                 hold!(value <= bound, promise::BOUNDS, "{what} is {value}, and at most {bound} is promised");
             }

@@ -34,7 +34,7 @@ use crate::{
     broker::{Broker, ClientPacket, Options, ServerPacket},
     consumer::Consumer,
     facts::{ConnectionId, Fact, RunId, Time, Violation},
-    plan::{Plan, Stream, generator},
+    plan::{Plan, Scale, Stream, generator},
     process::{
         algorithm::Algorithms,
         bridge::{Bridge, StreamId},
@@ -354,6 +354,8 @@ impl<'a> World<'a> {
             return Ok(());
         };
         let trip = self.network.round_trip();
+        // So many quotes one after the other would not be published in time.
+        let trip = if self.plan.scale == Scale::Real { trip.min(SOON) } else { trip };
         match self.network.fate_of_publication() {
             network::Fate::Lost => {
                 publisher.lost_answer(now);

@@ -12,7 +12,7 @@ use super::{
     amounts::{PRICE_PLACES, units},
     hold, promise,
 };
-use crate::facts::{Body, Identity, Loss, MessageId, Place, Quote, Serial, Violation};
+use crate::facts::{Body, Identity, Loss, MessageId, Place, Quote, RunId, Serial, Violation};
 
 /// SHA-256 of a payload.
 pub(super) type Hash = [u8; 32];
@@ -58,6 +58,10 @@ pub(super) struct Quotes {
     places: BTreeMap<Subject, u64>,
     /// How often the broker went back to an older file.
     went_back: u64,
+    /// Bridges that run.
+    bridges: BTreeSet<RunId>,
+    /// Two bridges ran at the same time.
+    bridges_met: bool,
 }
 
 impl Quotes {
@@ -98,9 +102,23 @@ impl Quotes {
     }
 
     pub(super) fn lost(&mut self, message: MessageId, loss: Loss) {
-        if let Some(message) = self.messages.get_mut(&message) {
-            message.lost = Some(loss);
+        let Some(message) = self.messages.get_mut(&message) else { return };
+        message.lost = Some(loss);
+        // The bridge that was there first may hold the message, without knowing that the other one had it decided
+        // (docs/delivery-guarantees.md, "What is not promised").
+        if self.bridges_met && matches!(loss, Loss::Restart | Loss::SessionEnded) {
+            let (body, hash) = (Rc::clone(&message.body), message.hash);
+            self.count(&body, hash);
         }
+    }
+
+    pub(super) fn bridge_started(&mut self, run: RunId) {
+        self.bridges.insert(run);
+        self.bridges_met |= self.bridges.len() > 1;
+    }
+
+    pub(super) fn bridge_ended(&mut self, run: RunId) {
+        self.bridges.remove(&run);
     }
 
     /// Whether the broker lost a message with this payload.
