@@ -96,6 +96,9 @@ faults! {
     // Of the runtime.
     /// A ledger that has gone back goes on under the id that the bridge knows.
     LedgerThatWentBack = "ledger-that-went-back",
+    /// The runtime takes a ledger for one that has gone back only if the bridge has published more entries than it holds, not
+    /// if the bridge was sent more.
+    LastPositionLeftOut = "last-position-left-out",
     /// A redelivery is looked up in the session of its URL alone.
     SessionOfOneUrl = "session-of-one-url",
     /// Outcomes leave the ledger by their number, before the broker has confirmed that it read their acknowledgements.
@@ -138,6 +141,8 @@ faults! {
     StateBehind = "state-behind",
     /// A repetition that only its packet identifies is not counted.
     AmbiguousUncounted = "ambiguous-uncounted",
+    /// A message of entries and outcomes grows beyond its bound in bytes.
+    MessageUnbounded = "message-unbounded",
     /// The count of entries that were given up is not saved.
     GivenUpUnsaved = "given-up-unsaved",
 }

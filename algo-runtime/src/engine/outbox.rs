@@ -72,8 +72,8 @@ impl Engine {
         let has_gone_back = match self.ledger_ids.known(&open.ledger_id) {
             Known::Newest => {
                 self.take_report(report, last, ledger)?;
-                let is_behind =
-                    highest(report).max(open.last_position) > last && !planted::is(Fault::LedgerThatWentBack);
+                let known = if planted::is(Fault::LastPositionLeftOut) { 0 } else { open.last_position };
+                let is_behind = highest(report).max(known) > last && !planted::is(Fault::LedgerThatWentBack);
                 if is_behind {
                     self.take_ledger_id(new_id, last);
                 }

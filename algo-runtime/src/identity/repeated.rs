@@ -305,7 +305,8 @@ impl Identities {
         if !is_same_packet || kept.delivery == (run, delivery.number) {
             return false;
         }
-        let may_repeat = match kept.connection {
+        // A bridge of v0.1.0 does not count its connections.
+        let may_repeat = match kept.connection.filter(|connection| *connection > 0) {
             _ if kept.delivery.0 != run => true,
             // On one connection a broker sends a message once.
             Some(connection) if delivery.duplicate => connection != delivery.connection,

@@ -511,3 +511,26 @@ fn times_of_arrival_are_given_once_their_pubacks_are_written() {
     inflight.disconnected();
     assert_eq!((inflight.take_acknowledged(), inflight.oldest()), (vec![], None), "the third was not written");
 }
+
+#[test]
+fn an_outcome_that_is_lost_with_its_ledger_is_not_acknowledged_on_this_connection() {
+    let mut inflight = Inflight::new(WIDE);
+    inflight.connected(1, false);
+    for packet_id in 10..13 {
+        inflight.push(arrival(1, packet_id));
+    }
+    assert_eq!(batch(&mut inflight).len(), 3);
+    inflight.outcome(1, through(5)).unwrap();
+    inflight.outcome(2, through(6)).unwrap();
+    assert!(!inflight.ledger_changed(published(6)), "both are published");
+    inflight.outcome(3, through(7)).unwrap();
+    assert!(inflight.ledger_changed(published(6)));
+    let acks = [Ack { packet_id: 10, number: 1 }, Ack { packet_id: 11, number: 2 }];
+    // The other ledger has an entry 7 too.
+    assert_eq!(inflight.acknowledge(published(9)), acks);
+    inflight.written(1, 2);
+    inflight.disconnected();
+    inflight.connected(2, true);
+    assert_eq!(inflight.acknowledge(published(9)), []);
+    assert_eq!(inflight.unacknowledged(), 0, "the broker sends it again");
+}

@@ -74,6 +74,11 @@ impl Quotes {
         self.subscriptions.disconnected();
     }
 
+    /// Connects again, so that the broker sends again what is not acknowledged.
+    pub(super) fn renew(&self, actions: &mut Vec<Action>) {
+        actions.push(Action::Subscribing(Request::Renew { epoch: self.epoch }));
+    }
+
     /// Leaves the broker's session to whoever has taken over.
     pub(super) fn stand_down(&self, actions: &mut Vec<Action>) {
         actions.push(Action::Subscribing(Request::StandDown { epoch: self.epoch }));

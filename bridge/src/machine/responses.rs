@@ -100,10 +100,13 @@ impl Machine {
         );
         self.board.warn(board::RUNTIME, LEDGER_WENT_BACK, &message);
         self.ledger_warning_until = Some(now + LEDGER_WARNING);
+        let outbox = &self.publisher.outbox;
+        if self.quotes.inflight.ledger_changed(|first, last| outbox.is_done(first, last)) {
+            self.quotes.renew(&mut self.actions);
+        }
         if !planted::is(Fault::WentBackUnnoticed) {
             self.publisher.restart();
         }
-        self.quotes.inflight.ledger_changed();
     }
 
     fn committed(&mut self, committed: Committed) -> Result<(), RuntimeError> {

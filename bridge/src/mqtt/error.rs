@@ -92,6 +92,11 @@ pub enum LinkError {
     /// Given up in favour of another bridge; the next attempt is made after a pause.
     #[error("another bridge has taken over: the connection was given up for now")]
     StandDown,
+    /// It was given up, so that the broker sends again what is not acknowledged.
+    #[error(
+        "the connection is made again, so that the broker sends again the messages whose outcomes are lost with the ledger"
+    )]
+    Renew,
 }
 
 /// An answer that the broker owes.
@@ -142,6 +147,7 @@ impl LinkError {
             Self::BreakProtocol(_) => "ProtocolError",
             Self::ClientIdInUse { .. } => "ClientIdInUse",
             Self::StandDown => "TakenOver",
+            Self::Renew => "LedgerWentBack",
         }
     }
 

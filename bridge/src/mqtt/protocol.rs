@@ -173,6 +173,7 @@ impl Protocol {
                 }
             }
             Request::StandDown { epoch } if epoch == ours => return Err(LinkError::StandDown.into()),
+            Request::Renew { epoch } if epoch == ours => return Err(LinkError::Renew.into()),
             Request::Disconnect => return Err(Ended::Farewell),
             // Of a connection that has ended.
             _ => {}

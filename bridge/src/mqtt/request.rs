@@ -54,6 +54,11 @@ pub enum Request {
         /// One for each message.
         acks: Vec<Ack>,
     },
+    /// Give the connection up and connect again, so that the broker sends again what is not acknowledged.
+    Renew {
+        /// The connection.
+        epoch: u64,
+    },
     /// Give the connection up. The next attempt is made after a pause, as after a takeover of the session.
     StandDown {
         /// The connection.

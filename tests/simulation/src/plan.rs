@@ -176,7 +176,7 @@ impl Plan {
                     batch_bytes: draw.random_range(1 << 10..=16 << 10),
                     publishes: draw.random_range(1..=16),
                     publish_bytes: draw.random_range(1 << 10..=64 << 10),
-                    outbox_bytes: draw.random_range(8 << 10..=256 << 10),
+                    outbox_bytes: draw.random_range(8 << 10..=4 << 20),
                     outbox: outbox::Sizes::default(),
                     ..Limits::default()
                 },
@@ -205,7 +205,7 @@ impl Plan {
                     ..writer::Sizes::default()
                 },
                 is_older: false,
-                in_files: draw.random_bool(0.05),
+                in_files: draw.random_bool(0.12),
                 largest_message: SMALL_LARGEST_MESSAGE_BYTES,
             },
         }

@@ -162,7 +162,7 @@ impl Arrivals {
         }
         // The broker held it when it lost its memory, and messages that it held are lost (docs/delivery-guarantees.md).
         let is_lost = sent.is_orphan && quotes.has_lost(&sent.topic, &sent.hash);
-        if is_lost && tick.kind() == Kind::Forgotten && !has_identity(first) {
+        if is_lost && tick.kind() == Kind::Forgotten && !has_identity(first, &sent.topic, rows) {
             return Ok(());
         }
         hold!(
@@ -264,9 +264,13 @@ fn has_outcome(place: &Place, index: u32, tick: &TickOutcome, sent: &Sent, rows:
     rows.has(subject, |outcome| is_told(outcome, tick))
 }
 
-/// Whether a quote is recognised without its packet.
-const fn has_identity(place: &Place) -> bool {
-    matches!(place, Place::Quote(Quote { identity: Identity::Numbered { .. } | Identity::Id(_), .. }))
+/// Whether a quote is recognised without its packet. A number means another quote once its source was reset.
+fn has_identity(place: &Place, topic: &str, rows: &Rows) -> bool {
+    match place {
+        Place::Quote(Quote { identity: Identity::Numbered { source, .. }, .. }) => !rows.was_reset(topic, source),
+        Place::Quote(Quote { identity: Identity::Id(_), .. }) => true,
+        Place::Quote(_) | Place::Unusable(_) => false,
+    }
 }
 
 /// Whether another quote with the same identity has the outcome: without hashes of the content both are taken for one.

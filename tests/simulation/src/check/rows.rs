@@ -230,6 +230,11 @@ impl Rows {
         here.any(&is_it) || gone.any(&is_it)
     }
 
+    /// Whether a source began another era.
+    pub(super) fn was_reset(&self, channel: &str, source: &str) -> bool {
+        self.numbers.was_reset(channel, source)
+    }
+
     /// Whether a number is not above the last one of its source.
     pub(super) fn is_passed(&self, channel: &str, source: &str, seq: i64) -> bool {
         !self.gone.is_empty() || self.numbers.is_passed(channel, source, seq)

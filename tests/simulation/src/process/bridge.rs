@@ -34,6 +34,22 @@ pub type StreamId = u64;
 pub const SUBSCRIBING: usize = 0;
 const PUBLISHING: usize = 1;
 
+/// The steps of a bridge between which it may die.
+pub const STEPS: [&str; 12] = [
+    "bridge: between two packets",
+    "bridge: behind a message",
+    "bridge: behind news of the broker",
+    "bridge: behind an answer of the broker",
+    "bridge: behind a message of the runtime",
+    "bridge: before a PUBACK",
+    "bridge: before a SUBSCRIBE",
+    "bridge: before a PUBLISH",
+    "bridge: behind an Open",
+    "bridge: behind a message to the runtime",
+    "bridge: behind the end of a stream",
+    "bridge: behind its farewell",
+];
+
 /// What a bridge sends to a runtime.
 #[derive(Debug)]
 pub enum ToRuntime {

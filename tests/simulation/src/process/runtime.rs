@@ -41,6 +41,10 @@ use crate::{
 /// Time between two ticks of the writer.
 const TICK: Duration = Duration::from_secs(10);
 
+/// The steps of a runtime between which it may die.
+pub const STEPS: [&str; 3] =
+    ["runtime: before a commit", "runtime: behind a commit, before its answers", "runtime: between two answers"];
+
 /// A call of the operator.
 #[derive(Debug, Clone)]
 pub enum Call {

@@ -9,6 +9,7 @@ use crate::{
     broker::{Memory, Silence},
     facts::{Ending, Fact, Process, RunId, Time, Violation},
     plan::{Plan, Scale},
+    process::{bridge, runtime},
     storage::CommitFault,
 };
 
@@ -65,14 +66,14 @@ const WEIGHTS: &[(Fault, u32)] = &[
     (Fault::CutAtPublication, 4),
     (Fault::RefuseTopic, 5),
     (Fault::FailCommit, 8),
-    (Fault::SaveLedger, 4),
-    (Fault::RestoreLedger, 2),
+    (Fault::SaveLedger, 6),
+    (Fault::RestoreLedger, 6),
     (Fault::CrashAlgorithm, 5),
     (Fault::HangAlgorithm, 4),
     (Fault::RubbishOfAlgorithm, 4),
     (Fault::JumpClock, 3),
     (Fault::OtherUrl, 3),
-    (Fault::Release, 2),
+    (Fault::Release, 6),
 ];
 
 /// See the module.
@@ -199,18 +200,28 @@ impl World<'_> {
             }
             Fault::CrashBridge => {
                 if let Some(run) = self.last_bridge() {
-                    self.crashes.entry(run).or_default().begin(steps);
+                    self.begin_crash(run, steps, &bridge::STEPS);
                     self.wake_at(Sleeper::Bridge(run), self.now);
                 }
                 Ok(())
             }
             _ => {
                 if let Some(run) = self.last_runtime() {
-                    self.crashes.entry(run).or_default().begin(steps / 4);
+                    self.begin_crash(run, steps / 4, &runtime::STEPS);
                     self.wake_at(Sleeper::Runtime(run), self.now);
                 }
                 Ok(())
             }
+        }
+    }
+
+    /// A process dies after so many steps, or at the next one of a kind: some are rare.
+    fn begin_crash(&mut self, run: RunId, steps: u32, kinds: &[&'static str]) {
+        let kind = if self.faults.rng.random_bool(0.5) { kinds.choose(&mut self.faults.rng) } else { None };
+        let crash = self.crashes.entry(run).or_default();
+        match kind {
+            Some(kind) => crash.await_step(kind),
+            None => crash.begin(steps),
         }
     }
 
@@ -223,6 +234,9 @@ impl World<'_> {
             {
                 bridge.stop(clocks);
                 self.leaving.insert(run);
+                if self.faults.rng.random_bool(0.2) {
+                    self.crashes.entry(run).or_default().await_step("bridge: behind its farewell");
+                }
                 self.wake_at(Sleeper::Bridge(run), self.now);
                 self.start_bridge_later();
             }

@@ -73,6 +73,12 @@ impl World<'_> {
         }
         self.show()?;
         let account = self.last_account()?;
+        // A refused entry may wait for its next trial.
+        if account.as_ref().is_none_or(|account| account.unpublished > 0) && !is_late {
+            self.settling.quiet = 0;
+            self.queue.plan(self.now + LOOK, Event::Look);
+            return Ok(());
+        }
         let waiting = self.broker.waiting(CLIENT_ID);
         let settled = Fact::Settled { account: account.map(Box::new), runtime_ready, bridge_ready, waiting };
         self.is_over = true;
@@ -108,12 +114,15 @@ impl World<'_> {
     fn last_account(&mut self) -> Result<Option<intuition_api::v1::AccountResponse>, Violation> {
         let clocks = self.clocks();
         let Some(runtime) = self.runtimes.values_mut().next_back() else { return Ok(None) };
+        let run = runtime.run;
         runtime.call(u64::MAX, Call::Account);
         let done = runtime.work(clocks, &mut super::Crash::default());
         self.see_to_disk()?;
-        let answers = done.map(|done| done.answers).unwrap_or_default();
-        Ok(answers.into_iter().find_map(|(id, answer)| match answer {
-            Answer::Account(account) if id == u64::MAX => Some(*account),
+        let Ok(mut done) = done else { return Ok(None) };
+        let asked = done.answers.extract_if(.., |(id, _)| *id == u64::MAX).next();
+        self.pass_on(run, done);
+        Ok(asked.and_then(|(_, answer)| match answer {
+            Answer::Account(account) => Some(*account),
             _ => None,
         }))
     }

@@ -1,6 +1,6 @@
 //! Last numbers of the sources, and the gaps between them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use algo_runtime::ledger::{Changes, Class, Gap, Snapshot, WindowRow};
 use intuition_api::v1::tick_outcome::Kind;
@@ -33,6 +33,8 @@ impl Missing {
 pub(super) struct Numbers {
     /// Last number and rank by channel, source and era.
     last: BTreeMap<(String, String, u64), (i64, u32)>,
+    /// Channel and source of all resets, of any ledger of the run.
+    resets: BTreeSet<(String, String)>,
 }
 
 impl Numbers {
@@ -81,7 +83,9 @@ impl Numbers {
     }
 
     /// After the rows of a commit: the last numbers that it records are those of outcomes.
-    pub(super) fn check_marks(&self, changes: &Changes) -> Result<(), Violation> {
+    pub(super) fn check_marks(&mut self, changes: &Changes) -> Result<(), Violation> {
+        let resets = changes.sources.resets.iter();
+        self.resets.extend(resets.map(|reset| (reset.channel.clone(), reset.source.clone())));
         for ((channel, source), mark) in &changes.marks {
             let eras = self.eras(channel, source);
             let last = eras.last().map(|(_, last)| *last);
@@ -101,6 +105,11 @@ impl Numbers {
         let first = (channel.to_owned(), source.to_owned(), 0);
         let last = (channel.to_owned(), source.to_owned(), u64::MAX);
         self.last.range(first..=last)
+    }
+
+    /// Whether a source began another era.
+    pub(super) fn was_reset(&self, channel: &str, source: &str) -> bool {
+        self.resets.contains(&(channel.to_owned(), source.to_owned()))
     }
 
     /// Whether a number is not above the last one of its source, in some era.
