@@ -19,9 +19,6 @@ use crate::{mqtt::Ack, outbox::Ranges};
 /// Bytes of a payload that are kept, for a dead letter.
 pub const KEPT_PAYLOAD_BYTES: usize = intuition_api::bounds::PAYLOAD_BYTES;
 
-/// A position that no ledger reaches.
-const NEVER: u64 = u64::MAX - 1;
-
 /// How much may be unacknowledged.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
@@ -212,16 +209,19 @@ impl Inflight {
     }
 
     /// Another ledger than before answers: outcomes of the old one mean nothing to it, and neither do its positions. A message
-    /// whose outcome is published waits for nothing any more. True: others are not, and their outcomes are lost with the
-    /// ledger. They are not acknowledged on this connection; the next one brings them again.
+    /// whose outcome is published waits for nothing any more. True: the outcomes of others are lost with the ledger. Nothing is
+    /// acknowledged on this connection from then on, and what has no outcome waits for the next one, which brings all of it
+    /// again, in order.
     pub fn ledger_changed(&mut self, is_done: impl Fn(u64, u64) -> bool) -> bool {
         let mut has_lost = false;
         for entry in &mut self.entries {
             if let State::Done { awaited } = &mut entry.state {
-                let is_lost = !awaited.iter().all(|(first, last)| is_done(first, last));
-                has_lost |= is_lost && entry.epoch == self.epoch;
-                *awaited = if is_lost { std::iter::once(NEVER).collect() } else { Ranges::default() };
+                has_lost |= entry.epoch == self.epoch && !awaited.iter().all(|(first, last)| is_done(first, last));
+                *awaited = Ranges::default();
             }
+        }
+        if has_lost {
+            self.disconnected();
         }
         has_lost
     }

@@ -24,6 +24,8 @@ struct Claim {
     delivery: Number,
     ticks: u32,
     packet_key: i64,
+    /// How far its connection had repeated deliveries before it, by class in the order of [`Class::ALL`].
+    behind: [u64; Class::ALL.len()],
 }
 
 /// How far the deliveries of each connection have repeated earlier ones. Not in the ledger: after a restart every row may be matched
@@ -153,6 +155,7 @@ impl Identities {
             },
         };
         let mut rows = self.rows_of(claim, ledger)?;
+        // Also where the delivery is looked up a second time: its own rows have moved the connection on meanwhile.
         self.add_continued((sources, envelope, ranks), claim, &mut rows, ledger)?;
         for kept in &rows {
             self.repeated.reach((envelope.run, delivery.connection), kept.class, kept.ordinal);
@@ -182,10 +185,9 @@ impl Identities {
         if missing.is_empty() {
             return Ok(());
         }
-        for class in Class::ALL {
+        for (class, behind) in Class::ALL.into_iter().zip(claim.behind) {
             let last = rows.iter().filter(|kept| kept.class == class).map(|kept| kept.ordinal).max();
-            let reached = self.reached_before(packet, class);
-            self.visit_behind(packet, class, last.unwrap_or_default().max(reached), ledger, |kept| {
+            self.visit_behind(packet, class, last.unwrap_or_default().max(behind), ledger, |kept| {
                 if missing.remove(&kept.place) {
                     rows.push(kept.clone());
                 }
@@ -252,7 +254,8 @@ impl Identities {
     ) -> Result<Option<Claim>, LedgerError> {
         let mut first = None;
         self.visit_behind(packet, class, self.reached_before(packet, class), ledger, |kept| {
-            first = Some(packet.claim(kept));
+            let behind = Class::ALL.map(|class| self.reached_before(packet, class));
+            first = Some(packet.claim(kept, behind));
             true
         })?;
         Ok(first)
@@ -363,7 +366,7 @@ struct Packet<'a> {
 }
 
 impl Packet<'_> {
-    const fn claim(&self, kept: &Kept) -> Claim {
-        Claim { delivery: kept.delivery, ticks: kept.ticks, packet_key: self.key }
+    const fn claim(&self, kept: &Kept, behind: [u64; Class::ALL.len()]) -> Claim {
+        Claim { delivery: kept.delivery, ticks: kept.ticks, packet_key: self.key, behind }
     }
 }
