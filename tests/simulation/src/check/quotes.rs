@@ -117,6 +117,11 @@ impl Quotes {
         self.bridges_met |= self.bridges.len() > 1;
     }
 
+    /// Whether two bridges ran at the same time.
+    pub(super) const fn bridges_met(&self) -> bool {
+        self.bridges_met
+    }
+
     pub(super) fn bridge_ended(&mut self, run: RunId) {
         self.bridges.remove(&run);
     }

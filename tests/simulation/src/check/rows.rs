@@ -122,7 +122,7 @@ impl Rows {
         let before = self.by_subject.get(&subject).map_or(0, Vec::len) as u64;
         let allowed = quotes.allowed(subject);
         hold!(
-            before < allowed,
+            before < allowed || self.is_beyond_promise(row, subject, quotes),
             promise::ONE_OUTCOME,
             "{shown} is outcome {} of {}: the broker took {allowed} of it; earlier: {}",
             before + 1,
@@ -290,6 +290,16 @@ impl Rows {
             "an older ledger has outcomes up to {last:?}, only {found:?} were committed"
         );
         Ok(())
+    }
+
+    /// Whether a further outcome is one of those that docs/delivery-guarantees.md does not exclude, under "What is not promised".
+    fn is_beyond_promise(&self, row: &WindowRow, subject: Subject, quotes: &Quotes) -> bool {
+        let indices = self.by_subject.get(&subject).map_or(&[][..], Vec::as_slice);
+        let [first] = indices else { return false };
+        let Some(earlier) = self.lines.get(*first).map(|line| &line.row) else { return false };
+        let is_of_another_bridge = quotes.bridges_met() && earlier.run != row.run && row.class == Class::Packet;
+        let is_of_another_era = row.class == Class::Sequence && earlier.era < row.era;
+        is_of_another_bridge || is_of_another_era
     }
 
     fn earlier(&self, subject: Subject) -> String {
