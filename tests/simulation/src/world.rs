@@ -154,7 +154,7 @@ pub fn run(plan: &Plan, sink: &mut Sink<'_>) -> Result<(), Violation> {
 
 impl<'a> World<'a> {
     fn new(plan: &Plan, sink: &'a mut Sink<'a>) -> Result<Self, Violation> {
-        let broken = |error: std::io::Error| Violation { promise: "simulation", text: format!("no disk: {error}") };
+        let no_disk = |error: std::io::Error| Violation { promise: "simulation", text: format!("no disk: {error}") };
         let mut broker = Broker::new(Options::draw(&mut generator(plan.seed, Stream::Broker), plan.scale), plan.seed);
         broker.follow(CLIENT_ID);
         let publishers = Publisher::draw(plan, plan.published);
@@ -172,7 +172,7 @@ impl<'a> World<'a> {
             broker,
             publishers,
             consumer: Consumer::new("intuition/default/simulated/decisions".to_owned()),
-            disk: Disk::new(plan.runtime.in_files, plan.runtime.sizes.engine, plan.seed).map_err(broken)?,
+            disk: Disk::new(plan.runtime.in_files, plan.runtime.sizes.engine, plan.seed).map_err(no_disk)?,
             algorithms: Algorithms::new(generator(plan.seed, Stream::Algorithm), subscribe.clone(), plan.scale),
             operator: Operator::new(
                 generator(plan.seed, Stream::Operator),
@@ -229,6 +229,15 @@ impl<'a> World<'a> {
 
     fn happen(&mut self, event: Event) -> Result<(), Violation> {
         match event {
+            Event::ToClient(..)
+            | Event::ClientLost(_)
+            | Event::Opening(..)
+            | Event::ToRuntime(..)
+            | Event::RuntimeLost { .. }
+            | Event::ToBridge(..) => {
+                self.arrive(event);
+                Ok(())
+            }
             Event::Publisher(publisher) => self.publish(publisher),
             Event::PublisherAnswer { publisher, ok } => {
                 self.answer_publisher(publisher, ok);
@@ -245,8 +254,6 @@ impl<'a> World<'a> {
                 }
                 self.see_to_broker()
             }
-            Event::ToClient(connection, packet) => self.reach_client(connection, packet),
-            Event::ClientLost(connection) => self.lose_client(connection),
             Event::Bridge(run) => {
                 if self.is_woken(Sleeper::Bridge(run)) {
                     self.work_bridge(run)
@@ -261,16 +268,11 @@ impl<'a> World<'a> {
                     Ok(())
                 }
             }
-            Event::Opening(stream, open) => self.reach_opening(stream, *open),
-            Event::ToRuntime(stream, message) => self.reach_runtime(stream, *message),
-            Event::RuntimeLost { stream, has_broken } => self.lose_runtime(stream, has_broken),
-            Event::ToBridge(stream, said) => self.reach_bridge(stream, *said),
             Event::Algorithms => {
                 if self.is_woken(Sleeper::Algorithms) {
-                    self.work_algorithms()
-                } else {
-                    Ok(())
+                    self.work_algorithms();
                 }
+                Ok(())
             }
             Event::Operator => {
                 if self.is_woken(Sleeper::Operator) {
@@ -295,6 +297,19 @@ impl<'a> World<'a> {
             Event::Fault => self.inject(),
             Event::FaultsEnd => self.end_faults(),
             Event::Look => self.look(),
+        }
+    }
+
+    /// Something arrives at a process, which works on it later.
+    fn arrive(&mut self, event: Event) {
+        match event {
+            Event::ToClient(connection, packet) => self.reach_client(connection, packet),
+            Event::ClientLost(connection) => self.lose_client(connection),
+            Event::Opening(stream, open) => self.reach_opening(stream, *open),
+            Event::ToRuntime(stream, message) => self.reach_runtime(stream, *message),
+            Event::RuntimeLost { stream, has_broken } => self.lose_runtime(stream, has_broken),
+            Event::ToBridge(stream, said) => self.reach_bridge(stream, *said),
+            _ => {}
         }
     }
 

@@ -188,12 +188,11 @@ impl Algorithms {
 
     fn report(&mut self, key: Key, now: Time) -> Option<Report> {
         let link = self.links.get_mut(&key)?;
-        let said = match link.due.take_if(|(at, _)| *at <= now) {
-            Some((_, due)) => self.said(key, due, now)?,
-            None => {
-                link.steady_at.take_if(|at| *at <= now && link.due.is_none())?;
-                Ok(Said::Steady)
-            }
+        let said = if let Some((_, due)) = link.due.take_if(|(at, _)| *at <= now) {
+            self.said(key, due, now)?
+        } else {
+            link.steady_at.take_if(|at| *at <= now && link.due.is_none())?;
+            Ok(Said::Steady)
         };
         let link = self.links.get_mut(&key)?;
         if said.is_err() {

@@ -276,14 +276,11 @@ impl Client {
     }
 
     fn fail(&mut self, error: LinkError, now: Now) {
-        let (error, pause) = match &self.state {
-            State::Open { since, protocol, .. } => {
-                self.attempts.ended(error, protocol.has_refused(), now.instant.saturating_duration_since(*since))
-            }
-            _ => {
-                let pause = self.attempts.failed(&error);
-                (error, pause)
-            }
+        let (error, pause) = if let State::Open { since, protocol, .. } = &self.state {
+            self.attempts.ended(error, protocol.has_refused(), now.instant.saturating_duration_since(*since))
+        } else {
+            let pause = self.attempts.failed(&error);
+            (error, pause)
         };
         self.wishes.extend(self.connection().map(Wish::Close));
         self.lanes.tell(Event::Disconnected(error));

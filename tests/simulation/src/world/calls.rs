@@ -93,7 +93,7 @@ impl World<'_> {
         Ok(())
     }
 
-    pub(super) fn work_algorithms(&mut self) -> Result<(), Violation> {
+    pub(super) fn work_algorithms(&mut self) {
         for ((run, life, link), report) in self.algorithms.advance(self.now) {
             if let Some(runtime) = self.runtimes.get_mut(&run) {
                 runtime.report(life, link, report);
@@ -101,7 +101,6 @@ impl World<'_> {
             }
         }
         self.wake_algorithms();
-        Ok(())
     }
 
     pub(super) fn wake_algorithms(&mut self) {

@@ -66,11 +66,11 @@ impl World<'_> {
         }
     }
 
-    pub(super) fn reach_opening(&mut self, id: StreamId, open: v1::Open) -> Result<(), Violation> {
+    pub(super) fn reach_opening(&mut self, id: StreamId, open: v1::Open) {
         // The service has the newest process that runs.
         let run = self.runtimes.keys().next_back().copied();
         let sizes = self.plan.runtime.sizes.responses;
-        let Some(line) = self.streams.lines.get_mut(&id) else { return Ok(()) };
+        let Some(line) = self.streams.lines.get_mut(&id) else { return };
         line.runtime = run;
         match run.and_then(|run| self.runtimes.get_mut(&run)) {
             Some(runtime) => {
@@ -81,20 +81,18 @@ impl World<'_> {
             }
             None => self.say(id, Said::Ended(RuntimeError::Close)),
         }
-        Ok(())
     }
 
-    pub(super) fn reach_runtime(&mut self, id: StreamId, message: process_request::Message) -> Result<(), Violation> {
+    pub(super) fn reach_runtime(&mut self, id: StreamId, message: process_request::Message) {
         let run = self.streams.lines.get(&id).and_then(|line| line.runtime);
         if let Some(runtime) = run.and_then(|run| self.runtimes.get_mut(&run)) {
             runtime.request(id, message);
             let run = runtime.run;
             self.wake_at(Sleeper::Runtime(run), self.now + SOON);
         }
-        Ok(())
     }
 
-    pub(super) fn lose_runtime(&mut self, id: StreamId, has_broken: bool) -> Result<(), Violation> {
+    pub(super) fn lose_runtime(&mut self, id: StreamId, has_broken: bool) {
         let run = self.streams.lines.get(&id).and_then(|line| line.runtime);
         if let Some(runtime) = run.and_then(|run| self.runtimes.get_mut(&run)) {
             runtime.close(id, has_broken);
@@ -104,7 +102,6 @@ impl World<'_> {
         if has_broken {
             self.streams.lines.remove(&id);
         }
-        Ok(())
     }
 
     /// Something comes to a bridge on a stream.
@@ -116,14 +113,13 @@ impl World<'_> {
         }
     }
 
-    pub(super) fn reach_bridge(&mut self, id: StreamId, said: Said) -> Result<(), Violation> {
+    pub(super) fn reach_bridge(&mut self, id: StreamId, said: Said) {
         // Not by the line: the runtime may have noticed the end of a connection before its bridge does.
         if let Some(bridge) = self.bridges.values_mut().find(|bridge| bridge.stream == Some(id)) {
             bridge.hear(id, said);
             let run = bridge.run;
             self.wake_at(Sleeper::Bridge(run), self.now + SOON);
         }
-        Ok(())
     }
 
     /// Passes on what a runtime did.

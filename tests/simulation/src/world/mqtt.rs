@@ -129,23 +129,22 @@ impl World<'_> {
         Ok(())
     }
 
-    pub(super) fn reach_client(&mut self, id: ConnectionId, packet: ServerPacket) -> Result<(), Violation> {
-        let Some(connection) = self.connections.0.get(&id) else { return Ok(()) };
+    pub(super) fn reach_client(&mut self, id: ConnectionId, packet: ServerPacket) {
+        let Some(connection) = self.connections.0.get(&id) else { return };
         let (run, client) = (connection.bridge, connection.client);
         let clocks = self.clocks();
         if let Some(bridge) = self.bridges.get_mut(&run) {
             bridge.client(client).arrive(id, packet, clocks);
             self.wake_at(Sleeper::Bridge(run), self.now + SOON);
         }
-        Ok(())
     }
 
-    pub(super) fn lose_client(&mut self, id: ConnectionId) -> Result<(), Violation> {
-        let Some(connection) = self.connections.0.get(&id) else { return Ok(()) };
+    pub(super) fn lose_client(&mut self, id: ConnectionId) {
+        let Some(connection) = self.connections.0.get(&id) else { return };
         let (run, client) = (connection.bridge, connection.client);
         if let Some(until) = self.is_frozen(run) {
             self.queue.plan(until, Event::ClientLost(id));
-            return Ok(());
+            return;
         }
         let clocks = self.clocks();
         if let Some(bridge) = self.bridges.get_mut(&run) {
@@ -153,7 +152,6 @@ impl World<'_> {
             self.wake_at(Sleeper::Bridge(run), self.now);
         }
         self.connections.0.remove(&id);
-        Ok(())
     }
 
     /// A client closes a connection, or its process died. `is_cut`: what is on its way is lost.
@@ -164,7 +162,7 @@ impl World<'_> {
         let mut at = self.network.arrival(Between::BridgeAndBroker, &mut connection.up, now);
         if is_cut && self.network.chance(0.3) {
             // A lost node: the broker waits for the keep alive.
-            at += self.network.within(Duration::from_secs(1), Duration::from_secs(60));
+            at += self.network.within(Duration::from_secs(1), Duration::from_mins(1));
         }
         self.queue.plan(at, Event::BrokerLost(id));
         if !is_cut {
@@ -190,6 +188,7 @@ impl World<'_> {
         }
         let later = self.network.within(Duration::ZERO, Duration::from_secs(2));
         self.queue.plan(self.now + later, Event::BrokerLost(id));
-        self.lose_client(id)
+        self.lose_client(id);
+        Ok(())
     }
 }

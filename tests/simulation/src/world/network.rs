@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rand::{RngExt as _, rngs::ChaCha8Rng};
+use rand::{RngExt as _, rngs::ChaCha8Rng, seq::IndexedRandom as _};
 
 use crate::facts::Time;
 
@@ -41,7 +41,7 @@ pub(super) struct Network {
 
 impl Network {
     pub(super) fn new(mut rng: ChaCha8Rng) -> Self {
-        let delay = Duration::from_micros([50, 300, 2_000, 20_000][rng.random_range(0..4)]);
+        let delay = Duration::from_micros([50, 300, 2_000, 20_000].choose(&mut rng).copied().unwrap_or(300));
         let losses = if rng.random_bool(0.5) { 0.0 } else { rng.random_range(0.0..0.1) };
         Self { rng, delay, losses, partitions: [Time::ZERO; 3] }
     }

@@ -102,7 +102,7 @@ fn run(seed: u64) -> Vec<String> {
     let mut publishers = Publisher::draw(&plan, seconds(10));
     let mut client =
         Client { draw: generator(seed, Stream::Network), connection: None, unread: VecDeque::new(), most: 0 };
-    let mut seen = Seen::default();
+    let mut observed = Seen::default();
     let mut now = Time::ZERO;
     let mut is_calm = false;
     while !is_calm || !broker.waiting(BRIDGE).is_empty() {
@@ -123,13 +123,13 @@ fn run(seed: u64) -> Vec<String> {
         client.take(&mut broker);
         client.step(&mut broker, is_calm, now);
         client.take(&mut broker);
-        seen.take(&mut broker);
+        observed.take(&mut broker);
     }
-    assert_eq!(seen.taken, seen.settled, "seed {seed}");
+    assert_eq!(observed.taken, observed.settled, "seed {seed}");
     if broker.options().writing == Writing::WithinReceiveMaximum {
         assert!(client.most <= 8);
     }
-    seen.log
+    observed.log
 }
 
 #[test]
