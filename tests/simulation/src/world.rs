@@ -168,7 +168,7 @@ impl<'a> World<'a> {
             jumped: 0,
             queue: Queue::new(),
             wakes: BTreeMap::new(),
-            network: Network::new(generator(plan.seed, Stream::Network)),
+            network: Network::new(generator(plan.seed, Stream::Network), plan.scale),
             broker,
             publishers,
             consumer: Consumer::new("intuition/default/simulated/decisions".to_owned()),

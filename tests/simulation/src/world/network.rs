@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rand::{RngExt as _, rngs::ChaCha8Rng, seq::IndexedRandom as _};
 
-use crate::facts::Time;
+use crate::{facts::Time, plan::Scale};
 
 /// Two ends that can be separated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,8 +40,10 @@ pub(super) struct Network {
 }
 
 impl Network {
-    pub(super) fn new(mut rng: ChaCha8Rng) -> Self {
+    pub(super) fn new(mut rng: ChaCha8Rng, scale: Scale) -> Self {
         let delay = Duration::from_micros([50, 300, 2_000, 20_000].choose(&mut rng).copied().unwrap_or(300));
+        // A large backlog would take hours at a broker with a window of 2.
+        let delay = if scale == Scale::Real { delay.min(Duration::from_micros(50)) } else { delay };
         let losses = if rng.random_bool(0.5) { 0.0 } else { rng.random_range(0.0..0.1) };
         Self { rng, delay, losses, partitions: [Time::ZERO; 3] }
     }

@@ -16,9 +16,8 @@ use crate::{
 const LOOK: Duration = Duration::from_secs(2);
 /// Looks in a row at which everything was quiet, until the run ends.
 const QUIET: u32 = 3;
-/// Longest time from the end of the faults to that: longer than every pause and deadline together, and than a broker with a window of 2
-/// takes for a large backlog.
-const LONGEST: Duration = Duration::from_hours(4);
+/// Longest time from the end of the faults to that: longer than every pause, patience and deadline of the system together.
+const LONGEST: Duration = Duration::from_mins(20);
 
 /// How far the system has settled.
 #[derive(Default)]
