@@ -186,8 +186,8 @@ impl Inflight {
         if epoch < self.session_since { 0 } else { packet_id }
     }
 
-    /// A new stream: what has no outcome is to be sent again, under its number, but for what the broker sends again itself. It has
-    /// a marker of its own.
+    /// A new stream. Deliveries without an outcome are sent on it again, under their numbers, except those that the broker sends
+    /// again itself. It has a marker of its own.
     pub fn stream_opened(&mut self) {
         if !planted::is(Fault::UnsentOnNewStream) {
             self.unsent = self.first;

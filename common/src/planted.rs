@@ -125,7 +125,7 @@ faults! {
     LooserWithoutNumber = "looser-without-number",
     /// A stop does not apply to the answers of an algorithm out of process.
     StopSparesAnswers = "stop-spares-answers",
-    /// The causes in the file of a start replace the recorded ones, whatever their generation.
+    /// The causes in the file of a start replace the recorded ones, also those of an older generation.
     OlderFileLifts = "older-file-lifts",
     /// Settings of an older generation replace newer ones.
     OlderSettings = "older-settings",

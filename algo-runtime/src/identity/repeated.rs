@@ -45,7 +45,7 @@ impl Repeated {
         Self { sizes, ..Self::default() }
     }
 
-    /// 0 for a bridge of v0.1.0, which does not count its connections: each of them repeats what the ones before did.
+    /// 0 for a bridge of v0.1.0, which does not count its connections: each of them may repeat the same deliveries.
     fn reached(&self, connection: Number, class: Class) -> u64 {
         if connection.1 == 0 {
             return 0;

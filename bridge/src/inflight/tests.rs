@@ -192,7 +192,7 @@ fn what_waited_while_its_connection_ended_is_sent_as_interrupted() {
     assert_eq!(interrupted, [true, false, false], "what cannot be redelivered is not, what came since is not");
 }
 
-/// A bridge that was frozen, or has waited for another one, may come back after the runtime has forgotten what that one did.
+/// A bridge that was frozen, or has waited for another one, may come back after the runtime has let the outcomes of the other one go.
 #[test]
 fn what_a_connection_before_the_stream_left_behind_is_not_sent_on_it() {
     let mut inflight = Inflight::new(WIDE);

@@ -1,4 +1,4 @@
-//! What happened in a world, as the checker hears it. Those who make the facts know nothing of the checker.
+//! The facts of a run, which the checker receives. The broker, the disk and the processes make them without knowing the checker.
 
 use std::{fmt, rc::Rc, time::Duration};
 
@@ -88,7 +88,7 @@ pub enum Loss {
 /// A process of a world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Process {
-    /// A bridge: the one in service, or the one beside it.
+    /// A bridge. A second one may run beside the first.
     Bridge,
     /// A runtime.
     Runtime,

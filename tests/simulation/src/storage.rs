@@ -93,7 +93,7 @@ impl Disk {
         Ok(Self(Arc::new(Mutex::new(state))))
     }
 
-    /// Opens the ledger for a run of the runtime. Whoever had it open can commit nothing more.
+    /// Opens the ledger for a run of the runtime. Earlier openings can commit nothing more.
     pub fn open(&self, run: RunId) -> Result<Box<dyn Ledger>, LedgerError> {
         let mut state = self.lock();
         state.epoch += 1;

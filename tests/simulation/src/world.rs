@@ -133,7 +133,7 @@ struct World<'a> {
     streams: Streams,
     calls: calls::Calls,
     faults: Faults,
-    /// Bridges that are to end without another one after them: they stop, or another one is there.
+    /// Bridges that end without a successor: each stops, or runs beside another bridge.
     leaving: BTreeSet<RunId>,
     /// Seeds of processes.
     seeds: ChaCha8Rng,

@@ -1,4 +1,4 @@
-//! The operator: it changes the resource now and then, and calls the runtime until the runtime has what the resource says.
+//! The operator. It changes the resource now and then, and calls the runtime until the runtime has the settings of the resource.
 //!
 //! Calls get lost, come late and come twice, as the network has it. A lost call is made again, from a new look at the
 //! account.
@@ -103,7 +103,7 @@ impl Operator {
         }
     }
 
-    /// What a runtime is started with: the resource as it is, or as it was `behind` changes ago.
+    /// The settings at the start of a runtime: those of the present resource, or of the resource `behind` changes ago.
     pub fn settings(&self, behind: usize) -> Settings {
         let index = self.specs.len().saturating_sub(1 + behind);
         let spec = self.specs.get(index).unwrap_or_else(|| self.spec());

@@ -82,8 +82,8 @@ pub(super) struct Faults {
     times: Vec<(Time, Fault)>,
     next: usize,
     are_over: bool,
-    /// The ledger went back. A bridge that had the entries it lost must not come back behind another one that had not: what it
-    /// knows of is numbered like later entries (ADR 0030).
+    /// The ledger went back. No second bridge starts from then on: the entries that it knows of and the ledger has lost would be
+    /// taken for later ones of the same positions (ADR 0030).
     has_gone_back: bool,
 }
 

@@ -35,7 +35,7 @@ pub(super) struct Streams {
 }
 
 impl World<'_> {
-    /// Sends what a bridge says to its runtime.
+    /// Sends the messages of a bridge to its runtime.
     pub(super) fn send_to_runtime(&mut self, run: RunId, said: Vec<ToRuntime>) {
         for said in said {
             let now = self.now;
@@ -122,7 +122,7 @@ impl World<'_> {
         }
     }
 
-    /// Passes on what a runtime did.
+    /// Passes on the messages, errands and answers of a runtime.
     pub(super) fn pass_on(&mut self, run: RunId, done: runtime::Done) {
         for (id, message) in done.to_bridge {
             if let Ok(message) = &message

@@ -42,7 +42,7 @@ impl Connections {
 }
 
 impl World<'_> {
-    /// Does what the clients of a bridge want of the network.
+    /// Carries out the wishes of the clients of a bridge.
     pub(super) fn carry_out(&mut self, run: RunId, wishes: Vec<(usize, Wish)>) -> Result<(), Violation> {
         for (client, wish) in wishes {
             match wish {
@@ -98,7 +98,7 @@ impl World<'_> {
         self.see_to_broker()
     }
 
-    /// Passes on what the broker wrote, closed and tells.
+    /// Passes on the packets, ends and facts of the broker.
     pub(super) fn see_to_broker(&mut self) -> Result<(), Violation> {
         let now = self.now;
         for (id, packet) in self.broker.take_output() {

@@ -1,4 +1,4 @@
-//! Delays and partitions. A connection keeps the order of what is sent on it (TCP); what is lost is lost with its end.
+//! Delays and partitions. A connection keeps the order of its packets (TCP), and loses packets only when it ends.
 
 use std::time::Duration;
 

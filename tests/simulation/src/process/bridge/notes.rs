@@ -1,4 +1,4 @@
-//! What a bridge says to its connections, for the checker.
+//! Facts about the requests of a bridge to its connections, for the checker.
 
 use bridge::mqtt::{Event, Request};
 use intuition_api::v1;
