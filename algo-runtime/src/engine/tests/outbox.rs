@@ -25,9 +25,9 @@ fn report(through: u64, done: &[(u64, u64)], given_up: &[(u64, &str)]) -> Publis
     }
 }
 
-/// Opens as a bridge that knows this of a ledger.
-fn open_knowing(bench: &mut Bench, ledger_id: &str, published: Published) -> Opened {
-    let open = Open {
+/// That of a bridge with this knowledge of a ledger.
+fn knowing(ledger_id: &str, published: Published) -> Open {
+    Open {
         account: ACCOUNT.to_owned(),
         broker_url: BROKER.to_owned(),
         session_present: true,
@@ -37,25 +37,17 @@ fn open_knowing(bench: &mut Bench, ledger_id: &str, published: Published) -> Ope
         published: Some(published),
         pages: true,
         ..Open::default()
-    };
+    }
+}
+
+fn open_knowing(bench: &mut Bench, ledger_id: &str, published: Published) -> Opened {
     bench.delivered += 1;
-    bench.open_with(bench.delivered % 10, &open).unwrap()
+    bench.open_with(bench.delivered % 10, &knowing(ledger_id, published)).unwrap()
 }
 
 #[test]
 fn a_ledger_without_an_entry_that_the_bridge_has_heard_of_has_gone_back() {
-    let open = |ledger_id: &str, last_position| Open {
-        account: ACCOUNT.to_owned(),
-        broker_url: BROKER.to_owned(),
-        session_present: true,
-        run: 9,
-        capabilities: vec![capability::OUTBOX_QUEUES.to_owned()],
-        ledger_id: ledger_id.to_owned(),
-        published: Some(report(3, &[], &[])),
-        pages: true,
-        last_position,
-        ..Open::default()
-    };
+    let open = |ledger_id: &str, last_position| Open { last_position, ..knowing(ledger_id, report(3, &[], &[])) };
     let mut bench = filled(eager());
     let id = bench.engine.account().ledger_id;
     assert!(!bench.open_with(1, &open(&id, 5)).unwrap().restored, "it has all of them");
