@@ -106,12 +106,7 @@ fn a_quote_that_is_decided_twice() {
         let mut story = Story::begin();
         for payload in ["one", "two"] {
             let message = body(payload, vec![quote(identity.clone())]);
-            story.arrive(&message);
-            story.row(&message, outcome(Kind::NoSignal, ""));
-            story.count("noSignal", "", 1);
-            story.commit();
-            story.answer();
-            story.acknowledge();
+            story.leave_without_signal(&message);
         }
         story.settle();
         if is_broken {
@@ -132,12 +127,7 @@ fn an_id_beyond_the_window_and_a_broker_with_an_older_file_are_no_fault() {
     // The window of the checker here is 8.
     for (serial, payload) in (1..=9).chain([1]).zip(0..) {
         let message = body(&format!("message {payload}"), vec![with_id(serial)]);
-        story.arrive(&message);
-        story.row(&message, outcome(Kind::NoSignal, ""));
-        story.count("noSignal", "", 1);
-        story.commit();
-        story.answer();
-        story.acknowledge();
+        story.leave_without_signal(&message);
     }
     story.settle();
     assert_eq!(judged(&story.facts), Ok(()));

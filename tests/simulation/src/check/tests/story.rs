@@ -257,6 +257,16 @@ impl Story {
         self.facts.push(Fact::Consumed { topic: consumed, payload: seen });
     }
 
+    /// A message comes, has the outcome NoSignal, and is acknowledged.
+    pub(super) fn leave_without_signal(&mut self, message: &Rc<Body>) {
+        self.arrive(message);
+        self.row(message, outcome(Kind::NoSignal, ""));
+        self.count("noSignal", "", 1);
+        self.commit();
+        self.answer();
+        self.acknowledge();
+    }
+
     pub(super) fn acknowledge(&mut self) {
         self.facts.push(Fact::Acknowledged { message: self.messages, connection: 1 });
     }
