@@ -257,7 +257,7 @@ impl Story {
         self.facts.push(Fact::Consumed { topic: consumed, payload: seen });
     }
 
-    /// A message comes, has the outcome NoSignal, and is acknowledged.
+    /// A message comes, has the outcome `NoSignal`, and is acknowledged.
     pub(super) fn leave_without_signal(&mut self, message: &Rc<Body>) {
         self.arrive(message);
         self.row(message, outcome(Kind::NoSignal, ""));
