@@ -251,7 +251,7 @@ impl World<'_> {
         let Some(runtime) = self.runtimes.remove(&run) else { return Ok(()) };
         let done = runtime.stop(clocks);
         self.see_to_disk()?;
-        self.pass_on(run, done);
+        self.pass_on(run, done)?;
         self.break_streams(run);
         self.algorithms.end(run, u64::MAX);
         self.tell(&Fact::Ended { process: Process::Runtime, run, ending: Ending::Stop })?;

@@ -123,13 +123,14 @@ impl World<'_> {
     }
 
     /// Passes on the messages, errands and answers of a runtime.
-    pub(super) fn pass_on(&mut self, run: RunId, done: runtime::Done) {
+    pub(super) fn pass_on(&mut self, run: RunId, done: runtime::Done) -> Result<(), Violation> {
         for (id, message) in done.to_bridge {
-            if let Ok(message) = &message
-                && self.is_too_large(message)
-            {
-                self.refuse_message(id);
-                continue;
+            if let Ok(message) = &message {
+                self.measure(message)?;
+                if self.is_too_large(message) {
+                    self.refuse_message(id);
+                    continue;
+                }
             }
             self.say(
                 id,
@@ -149,6 +150,21 @@ impl World<'_> {
         for (id, answer) in done.answers {
             self.send_answer(id, answer);
         }
+        Ok(())
+    }
+
+    /// Only a message of a single part may be larger than the bound up to which messages are filled.
+    fn measure(&mut self, message: &process_response::Message) -> Result<(), Violation> {
+        let process_response::Message::Committed(committed) = message else { return Ok(()) };
+        if committed.entries.len() + committed.outcomes.len() < 2 {
+            return Ok(());
+        }
+        let response = v1::ProcessResponse { message: Some(message.clone()) };
+        self.tell(&Fact::Measured {
+            what: "bytes of a message of several entries and outcomes",
+            value: response.encoded_len(),
+            bound: self.plan.runtime.sizes.message_bytes,
+        })
     }
 
     /// Whether gRPC refuses to encode a message.

@@ -93,7 +93,7 @@ impl World<'_> {
         // Before anything of it is seen outside.
         self.see_to_disk()?;
         match done {
-            Ok(done) => self.pass_on(run, done),
+            Ok(done) => self.pass_on(run, done)?,
             Err(error) => {
                 tracing::debug!(run, "the runtime ends: {error}");
                 self.runtimes.remove(&run);

@@ -120,7 +120,7 @@ impl World<'_> {
         self.see_to_disk()?;
         let Ok(mut done) = done else { return Ok(None) };
         let asked = done.answers.extract_if(.., |(id, _)| *id == u64::MAX).next();
-        self.pass_on(run, done);
+        self.pass_on(run, done)?;
         Ok(asked.and_then(|(_, answer)| match answer {
             Answer::Account(account) => Some(*account),
             _ => None,
