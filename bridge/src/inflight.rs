@@ -265,6 +265,16 @@ impl Inflight {
         batch
     }
 
+    /// Visits every message without an outcome, in order. One with `is_copy` that was not sent on this stream counts as done.
+    pub fn settle_copies(&mut self, mut is_copy: impl FnMut(&Arrival) -> bool) {
+        for number in self.first..self.first + self.entries.len() as u64 {
+            let Some(State::Open(arrival)) = self.at(number).map(|entry| &entry.state) else { continue };
+            if is_copy(arrival) && number >= self.unsent {
+                self.settle(number, Ranges::default());
+            }
+        }
+    }
+
     /// Encoded bytes of the deliveries that are at the runtime without an outcome.
     pub const fn under_way(&self) -> usize {
         self.under_way

@@ -126,7 +126,8 @@ pub struct Subscriptions {
     own: Vec<String>,
     /// The one held longest first.
     held: Vec<Held>,
-    /// Those of the session before, which the broker has lost: copies of its messages may still wait.
+    /// Those of the session before, which the broker has lost: copies of its messages may still wait. Empty where the runtime
+    /// never said which it holds.
     lost: Vec<Held>,
     wanted: Option<(u64, Vec<String>)>,
     connected: bool,
@@ -189,9 +190,9 @@ impl Subscriptions {
         Self::is_copy_among(&self.held, topic, subscription_ids)
     }
 
-    /// The same for a message of the session that the broker has lost last.
-    pub fn is_copy_of_lost_session(&self, topic: &str, subscription_ids: &[u32]) -> bool {
-        Self::is_copy_among(&self.lost, topic, subscription_ids)
+    /// The same for a message of the session that the broker has lost last. `None`: its filters are not known.
+    pub fn is_copy_of_lost_session(&self, topic: &str, subscription_ids: &[u32]) -> Option<bool> {
+        (!self.lost.is_empty()).then(|| Self::is_copy_among(&self.lost, topic, subscription_ids))
     }
 
     fn is_copy_among(held: &[Held], topic: &str, subscription_ids: &[u32]) -> bool {
@@ -210,7 +211,7 @@ impl Subscriptions {
     /// The broker accepted a connection.
     pub fn connected(&mut self, session_present: bool) -> Vec<Step> {
         self.connected = true;
-        if !session_present && !self.held.is_empty() {
+        if !session_present {
             self.lost = std::mem::take(&mut self.held);
         }
         self.begin()

@@ -30,7 +30,7 @@ impl Machine {
                     }
                 }
                 self.had_session = self.keeps_session;
-                let steps = self.quotes.connected(epoch, session_present, capabilities.subscription_ids);
+                let steps = self.quotes.connected(epoch, session_present, capabilities.subscription_ids, &self.metrics);
                 self.session.allow();
                 if self.session.is_standing_down(now) {
                     self.quotes.stand_down(&mut self.actions);

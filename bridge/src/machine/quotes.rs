@@ -1,5 +1,7 @@
 //! The connection that quotes come on.
 
+mod lost;
+
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,6 +13,7 @@ use intuition_common::{
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
+use self::lost::Lost;
 use super::{Action, warnings};
 use crate::{
     board::{self, Board},
@@ -27,6 +30,8 @@ pub(super) struct Quotes {
     epoch: u64,
     /// The first connection of the broker's session.
     session_since: u64,
+    /// The session before that one, which the broker has lost.
+    lost: Lost,
     pub(super) inflight: Inflight,
     /// Bytes of the largest delivery in its encoded form.
     delivery_bytes: usize,
@@ -48,6 +53,7 @@ impl Quotes {
         Self {
             epoch: 0,
             session_since: 0,
+            lost: Lost::default(),
             inflight: Inflight::new(limits.unacknowledged),
             delivery_bytes: limits.delivery_bytes,
             subscriptions: Subscriptions::new(own),
@@ -59,14 +65,29 @@ impl Quotes {
         }
     }
 
-    pub(super) fn connected(&mut self, epoch: u64, session_present: bool, takes_identifiers: bool) -> Vec<Step> {
+    pub(super) fn connected(
+        &mut self,
+        epoch: u64,
+        session_present: bool,
+        takes_identifiers: bool,
+        metrics: &Metrics,
+    ) -> Vec<Step> {
         self.epoch = epoch;
-        if !session_present {
-            self.session_since = epoch;
-        }
         self.takes_identifiers = takes_identifiers;
         self.inflight.connected(epoch, session_present);
-        self.subscriptions.connected(session_present)
+        let steps = self.subscriptions.connected(session_present);
+        if !session_present {
+            self.lost = Lost::new(std::mem::replace(&mut self.session_since, epoch));
+            let (lost, subscriptions) = (&mut self.lost, &self.subscriptions);
+            self.inflight.settle_copies(|arrival| {
+                let is_copy = arrival.epoch < epoch && lost.is_copy(arrival, subscriptions);
+                if is_copy {
+                    metrics.overlaps.inc();
+                }
+                is_copy
+            });
+        }
+        steps
     }
 
     pub(super) fn disconnected(&mut self) {
@@ -125,6 +146,11 @@ impl Quotes {
             payload: kept(&message.payload),
             arrived_micros: now_micros,
         };
+        if arrival.epoch < self.session_since && self.lost.is_copy(&arrival, &self.subscriptions) {
+            metrics.overlaps.inc();
+            self.inflight.pass(arrival.epoch, arrival.packet_id, now_micros);
+            return;
+        }
         self.inflight.push(fitting(arrival, &envelope, self.delivery_bytes));
     }
 
@@ -134,12 +160,9 @@ impl Quotes {
         }
         let (subscriptions, session_since) = (&self.subscriptions, self.session_since);
         self.inflight.next_batch(limits.batch_deliveries, limits.batch_bytes, |arrival| {
-            let (topic, ids) = (&arrival.topic, &arrival.subscription_ids);
-            let is_copy = if arrival.epoch < session_since {
-                subscriptions.is_copy_of_lost_session(topic, ids)
-            } else {
-                subscriptions.is_copy(topic, ids)
-            };
+            // Copies of a lost session were left out when it was lost.
+            let is_copy =
+                arrival.epoch >= session_since && subscriptions.is_copy(&arrival.topic, &arrival.subscription_ids);
             if is_copy {
                 metrics.overlaps.inc();
             }

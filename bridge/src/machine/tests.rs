@@ -269,6 +269,30 @@ fn lost_session_gives_the_stream_up_before_another_delivery() {
     );
 }
 
+/// A broker without the session sends nothing again, and before its first stream a bridge does not know the filters: each of the two
+/// messages came once for either of them.
+#[test]
+fn copies_of_a_session_that_is_lost_before_the_first_stream_go_to_the_runtime_once() {
+    let mut hand = Hand::new(1);
+    hand.connect(1, true);
+    for (packet_id, subscription_id) in (1..).zip([7, 9, 9, 7]) {
+        let payload = Bytes::from_static(br#"{"sid":"A","quote":"1.5"}"#);
+        let mut message = Incoming::new(1, packet_id, "quotes".to_owned(), payload);
+        message.subscription_ids = vec![subscription_id];
+        hand.give(Input::Subscribing(Event::Message(message)));
+    }
+    hand.give(Input::Subscribing(Event::Disconnected(LinkError::End(SUCCESS))));
+    hand.connect(2, false);
+    let actions = hand.open();
+    let batches = actions.iter().filter_map(|action| match action {
+        Action::Send(process_request::Message::Batch(batch)) => Some(batch),
+        _ => None,
+    });
+    let deliveries: Vec<(u64, u32)> =
+        batches.flat_map(|batch| &batch.deliveries).map(|delivery| (delivery.number, delivery.packet_id)).collect();
+    assert_eq!(deliveries, [(1, 0), (3, 0)]);
+}
+
 #[test]
 fn machine_wakes_in_time_with_nothing_to_do() {
     let mut hand = Hand::new(1);
