@@ -14,6 +14,7 @@ mod arrivals;
 mod books;
 mod calls;
 mod causes;
+mod limits;
 mod outbox;
 mod quotes;
 mod rest;
@@ -155,7 +156,10 @@ impl Checker {
             Fact::Delivered { message, connection, packet_id, .. } => {
                 self.arrivals.delivered(*message, *connection, *packet_id, &mut self.quotes);
             }
-            Fact::Sent { bridge, delivery } => self.arrivals.sent(*bridge, delivery, &self.quotes)?,
+            Fact::Sent { bridge, delivery } => {
+                self.rows.sent(*bridge, delivery);
+                self.arrivals.sent(*bridge, delivery, &self.quotes)?;
+            }
             Fact::Outcome { bridge, outcome } => {
                 self.arrivals.outcome(*bridge, outcome, &self.quotes, &self.rows, &self.outbox)?;
             }
@@ -175,6 +179,10 @@ impl Checker {
             }
             Fact::LedgerOpened { run, snapshot } => self.opened(*run, snapshot)?,
             Fact::Committed { run, changes } => self.committed(*run, changes)?,
+            Fact::Opening { bridge, open } => {
+                self.rows.opening(*bridge, open);
+                self.outbox.note_release(&open.capabilities);
+            }
             Fact::Opened { bridge, opened } => self.outbox.opened(*bridge, opened)?,
             Fact::TradingAsked { request } => self.causes.asked(request, self.now),
             Fact::TradingConfirmed { request, response } => self.calls.trading_confirmed(request, response)?,

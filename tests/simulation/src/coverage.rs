@@ -81,7 +81,8 @@ impl Recorder {
                     coverage.count(&format!("shown by {process:?}: {part} {reason}"));
                 }
             }
-            Fact::Opened { .. }
+            Fact::Opening { .. }
+            | Fact::Opened { .. }
             | Fact::Acknowledged { .. }
             | Fact::Publication { .. }
             | Fact::Consumed { .. }

@@ -231,6 +231,13 @@ pub enum Fact {
         /// As sent.
         delivery: v1::Delivery,
     },
+    /// An `Open` reached a runtime.
+    Opening {
+        /// The run of the bridge.
+        bridge: RunId,
+        /// As received.
+        open: Box<v1::Open>,
+    },
     /// A stream of a bridge was opened.
     Opened {
         /// The run of the bridge.

@@ -234,10 +234,7 @@ impl<'a> World<'a> {
             | Event::Opening(..)
             | Event::ToRuntime(..)
             | Event::RuntimeLost { .. }
-            | Event::ToBridge(..) => {
-                self.arrive(event);
-                Ok(())
-            }
+            | Event::ToBridge(..) => self.arrive(event),
             Event::Publisher(publisher) => self.publish(publisher),
             Event::PublisherAnswer { publisher, ok } => {
                 self.answer_publisher(publisher, ok);
@@ -301,16 +298,17 @@ impl<'a> World<'a> {
     }
 
     /// Something arrives at a process, which works on it later.
-    fn arrive(&mut self, event: Event) {
+    fn arrive(&mut self, event: Event) -> Result<(), Violation> {
         match event {
             Event::ToClient(connection, packet) => self.reach_client(connection, packet),
             Event::ClientLost(connection) => self.lose_client(connection),
-            Event::Opening(stream, open) => self.reach_opening(stream, *open),
+            Event::Opening(stream, open) => self.reach_opening(stream, *open)?,
             Event::ToRuntime(stream, message) => self.reach_runtime(stream, *message),
             Event::RuntimeLost { stream, has_broken } => self.lose_runtime(stream, has_broken),
             Event::ToBridge(stream, said) => self.reach_bridge(stream, *said),
             _ => {}
         }
+        Ok(())
     }
 
     /// Tells the checker.

@@ -70,6 +70,8 @@ pub(super) struct Outbox {
     turns: Turns,
     refused: Refused,
     ever_replaced: bool,
+    /// A process of the release before had a stream: what is given up on such a stream is counted nowhere (ADR 0029).
+    ever_uncounted: bool,
     has_consumer: bool,
 }
 
@@ -304,8 +306,14 @@ impl Outbox {
         self.ids.ledger_replaced();
     }
 
+    /// A bridge or a runtime has these capabilities.
+    pub(super) fn note_release(&mut self, capabilities: &[String]) {
+        self.ever_uncounted |= !capabilities.iter().any(|known| known == "outbox-queues");
+    }
+
     /// A bridge opened a stream.
     pub(super) fn opened(&mut self, bridge: RunId, opened: &v1::Opened) -> Result<(), Violation> {
+        self.note_release(&opened.capabilities);
         self.ids.opened(bridge, opened)?;
         let (found, known) = (opened.published_through, self.longest.max(self.positions.len() as u64));
         hold!(
@@ -366,7 +374,7 @@ impl Outbox {
         let unpublished = self.positions.iter().filter(|item| !item.is_published.get());
         let (count, example) = (unpublished.clone().count() as u64, unpublished.clone().next());
         hold!(
-            count <= given_up || self.ever_replaced,
+            count <= given_up || self.ever_replaced || self.ever_uncounted,
             promise::SILENCE,
             "{count} entries of the outbox were never published, and {given_up} are counted as undeliverable; one: {}",
             example.map_or("", |item| &item.key)

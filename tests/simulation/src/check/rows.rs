@@ -12,11 +12,12 @@ mod numbers;
 use std::collections::{BTreeMap, BTreeSet};
 
 use algo_runtime::ledger::{Changes, Class, Outcome, Snapshot, WindowRow};
-use intuition_api::v1::{AccountResponse, tick_outcome::Kind};
+use intuition_api::v1::{AccountResponse, Delivery, Open, tick_outcome::Kind};
 
 use self::{counters::Counters, decided::Decided, identities::Identities, numbers::Numbers};
 use super::{
     hold,
+    limits::{First, Limits},
     outbox::Outbox,
     promise,
     quotes::{Quotes, Subject, fits, subject},
@@ -54,6 +55,7 @@ pub(super) struct Rows {
     gone: BTreeMap<Subject, Vec<Outcome>>,
     has_gone_back: bool,
     counters: Counters,
+    limits: Limits,
 }
 
 impl Rows {
@@ -70,7 +72,18 @@ impl Rows {
             gone: BTreeMap::new(),
             has_gone_back: false,
             counters: Counters::default(),
+            limits: Limits::default(),
         }
+    }
+
+    /// An `Open` reached a runtime.
+    pub(super) fn opening(&mut self, bridge: RunId, open: &Open) {
+        self.limits.opening(bridge, open, self.lines.len());
+    }
+
+    /// A bridge handed a delivery to the runtime.
+    pub(super) fn sent(&mut self, bridge: RunId, delivery: &Delivery) {
+        self.limits.sent(bridge, delivery);
     }
 
     pub(super) fn commit(&mut self, changes: &Changes, quotes: &Quotes, outbox: &Outbox) -> Result<(), Violation> {
@@ -270,7 +283,8 @@ impl Rows {
         let last = last_ordinals(snapshot);
         let lines = std::mem::take(&mut self.lines);
         let mut gone = std::mem::take(&mut self.gone);
-        *self = Self { has_gone_back: true, ..Self::new(self.window) };
+        let limits = std::mem::take(&mut self.limits);
+        *self = Self { has_gone_back: true, limits, ..Self::new(self.window) };
         self.decided.restore(snapshot.account.decisions);
         for Line { row, subject } in lines {
             if row.ordinal <= last.get(&row.class).copied().unwrap_or_default() {
@@ -281,6 +295,7 @@ impl Rows {
             }
         }
         self.gone = gone;
+        self.limits.go_back(self.lines.len());
         self.numbers.restore(snapshot);
         self.counters.restore(snapshot);
         let found = &self.last;
@@ -296,10 +311,9 @@ impl Rows {
     fn is_beyond_promise(&self, row: &WindowRow, subject: Subject, quotes: &Quotes) -> bool {
         let indices = self.by_subject.get(&subject).map_or(&[][..], Vec::as_slice);
         let [first] = indices else { return false };
-        let Some(earlier) = self.lines.get(*first).map(|line| &line.row) else { return false };
-        let is_of_another_bridge = quotes.bridges_met() && earlier.run != row.run && row.class == Class::Packet;
-        let is_of_another_era = row.class == Class::Sequence && earlier.era < row.era;
-        is_of_another_bridge || is_of_another_era
+        let Some(line) = self.lines.get(*first) else { return false };
+        let first = First { row: &line.row, place: *first };
+        self.limits.allow(first, row, quotes.bridges_met(), self.window)
     }
 
     fn earlier(&self, subject: Subject) -> String {

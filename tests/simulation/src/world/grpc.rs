@@ -66,21 +66,24 @@ impl World<'_> {
         }
     }
 
-    pub(super) fn reach_opening(&mut self, id: StreamId, open: v1::Open) {
+    pub(super) fn reach_opening(&mut self, id: StreamId, open: v1::Open) -> Result<(), Violation> {
         // The service has the newest process that runs.
         let run = self.runtimes.keys().next_back().copied();
         let sizes = self.plan.runtime.sizes.responses;
-        let Some(line) = self.streams.lines.get_mut(&id) else { return };
+        let Some(line) = self.streams.lines.get_mut(&id) else { return Ok(()) };
         line.runtime = run;
+        let bridge = line.bridge;
         match run.and_then(|run| self.runtimes.get_mut(&run)) {
             Some(runtime) => {
-                runtime.open(id, open, sizes);
+                runtime.open(id, open.clone(), sizes);
                 let run = runtime.run;
+                self.tell(&Fact::Opening { bridge, open: Box::new(open) })?;
                 self.say(id, Said::Connected);
                 self.wake_at(Sleeper::Runtime(run), self.now + SOON);
             }
             None => self.say(id, Said::Ended(RuntimeError::Close)),
         }
+        Ok(())
     }
 
     pub(super) fn reach_runtime(&mut self, id: StreamId, message: process_request::Message) {

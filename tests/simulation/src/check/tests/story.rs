@@ -91,7 +91,9 @@ impl Story {
     }
 
     pub(super) fn open_stream(&mut self) {
-        let opened = v1::Opened { ledger_id: self.snapshot.account.ledger_id.clone(), ..Default::default() };
+        let ledger_id = self.snapshot.account.ledger_id.clone();
+        let capabilities = vec!["outbox-queues".to_owned()];
+        let opened = v1::Opened { ledger_id, capabilities, ..Default::default() };
         self.facts.push(Fact::Opened { bridge: self.bridge, opened });
     }
 

@@ -1,0 +1,155 @@
+//! Second outcomes that docs/delivery-guarantees.md does not exclude.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use algo_runtime::ledger::{Class, WindowRow};
+use intuition_api::v1;
+
+use crate::facts::RunId;
+
+/// What a row was about when it was committed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct First<'a> {
+    pub(super) row: &'a WindowRow,
+    /// Rows that were committed before it.
+    pub(super) place: usize,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Limits {
+    /// The run that a bridge names itself by, and its broker's URL.
+    bridges: BTreeMap<RunId, (u64, String)>,
+    /// Rows at the time of each `Open`, with its URL.
+    openings: Vec<(usize, String)>,
+    /// Run and number of deliveries that nothing marks as sent before.
+    unmarked: BTreeSet<(u64, u64)>,
+}
+
+impl Limits {
+    /// An `Open` reached a runtime when so many rows were there.
+    pub(super) fn opening(&mut self, bridge: RunId, open: &v1::Open, rows: usize) {
+        self.bridges.insert(bridge, (open.run, open.broker_url.clone()));
+        self.openings.push((rows, open.broker_url.clone()));
+    }
+
+    /// A bridge handed a delivery to the runtime.
+    pub(super) fn sent(&mut self, bridge: RunId, delivery: &v1::Delivery) {
+        let Some((run, _)) = self.bridges.get(&bridge) else { return };
+        let number = (*run, delivery.number);
+        // Without its session a message has no packet identifier either.
+        let may_be_repeated = delivery.packet_id != 0 && (delivery.duplicate || delivery.interrupted);
+        if may_be_repeated {
+            self.unmarked.remove(&number);
+        } else {
+            self.unmarked.insert(number);
+        }
+    }
+
+    /// Rows that were lost with a ledger count no more.
+    pub(super) fn go_back(&mut self, rows: usize) {
+        for (at, _) in &mut self.openings {
+            *at = rows.min(*at);
+        }
+    }
+
+    /// Whether the row may be the second outcome of its quote.
+    pub(super) fn allow(&self, first: First<'_>, row: &WindowRow, bridges_met: bool, window: u64) -> bool {
+        let First { row: earlier, .. } = first;
+        // A bridge stood still while another one had its messages decided.
+        let is_unmarked = self.unmarked.contains(&(row.run, row.delivery));
+        let stood_still = bridges_met && is_unmarked;
+        let is_older = row.ordinal - earlier.ordinal >= window;
+        match row.class {
+            // A publisher had sent the message twice before the reset of its source.
+            Class::Sequence => earlier.era < row.era,
+            Class::Id => is_older && (stood_still || self.was_elsewhere(first)),
+            Class::Packet => stood_still && earlier.run != row.run || is_older && self.was_elsewhere(first),
+        }
+    }
+
+    /// Whether a bridge used another URL after a row.
+    fn was_elsewhere(&self, First { row, place }: First<'_>) -> bool {
+        let url = self.bridges.values().find(|(run, _)| *run == row.run).map(|(_, url)| url);
+        self.openings.iter().any(|(rows, other)| *rows > place && Some(other) != url)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use algo_runtime::ledger::Outcome;
+    use intuition_api::v1::tick_outcome::Kind;
+
+    use super::*;
+
+    const WINDOW: u64 = 8;
+
+    fn row(class: Class, ordinal: u64, run: u64, delivery: u64) -> WindowRow {
+        let kind = Kind::NoSignal;
+        let outcome = Outcome { kind, reason: String::new(), first_position: 0, positions: 0, first_seq: 0, seqs: 0 };
+        WindowRow {
+            class,
+            ordinal,
+            run,
+            delivery,
+            index: 0,
+            channel: "quotes".to_owned(),
+            source: String::new(),
+            seq: None,
+            id: String::new(),
+            rank: 0,
+            era: 0,
+            session: "s".to_owned(),
+            packet_id: 1,
+            connection: Some(1),
+            ticks: 1,
+            payload_sha256: [0; 32],
+            envelope_sha256: None,
+            content_sha256: None,
+            outcome,
+        }
+    }
+
+    fn open(run: u64, url: &str) -> v1::Open {
+        v1::Open { run, broker_url: url.to_owned(), ..v1::Open::default() }
+    }
+
+    fn delivery(number: u64, packet_id: u32, duplicate: bool) -> v1::Delivery {
+        v1::Delivery { number, packet_id, duplicate, ..v1::Delivery::default() }
+    }
+
+    /// Bridge 1 had the first outcome, bridge 2 has the second.
+    fn two_bridges() -> Limits {
+        let mut limits = Limits::default();
+        limits.opening(1, &open(11, "mqtt://a"), 0);
+        limits.opening(2, &open(12, "mqtt://a"), 1);
+        limits
+    }
+
+    #[test]
+    fn a_bridge_that_stood_still_may_have_a_second_outcome_of_what_nothing_marks() {
+        let (earlier, later) = (row(Class::Packet, 1, 11, 5), row(Class::Packet, 2, 12, 5));
+        let first = First { row: &earlier, place: 0 };
+        for (packet_id, duplicate, is_allowed) in [(3, false, true), (3, true, false), (0, true, true)] {
+            let mut limits = two_bridges();
+            limits.sent(2, &delivery(5, packet_id, duplicate));
+            assert_eq!(limits.allow(first, &later, true, WINDOW), is_allowed, "packet {packet_id}, DUP {duplicate}");
+            assert!(!limits.allow(first, &later, false, WINDOW), "one bridge alone");
+            assert!(!limits.allow(first, &row(Class::Packet, 2, 11, 5), true, WINDOW), "the same bridge");
+            assert!(!limits.allow(first, &row(Class::Id, 2, 12, 5), true, WINDOW), "an id within the window");
+        }
+    }
+
+    #[test]
+    fn outcomes_beyond_the_window_are_lost_while_the_bridge_is_at_another_url() {
+        let earlier = row(Class::Packet, 1, 11, 5);
+        let first = First { row: &earlier, place: 0 };
+        let later = |ordinal| row(Class::Packet, ordinal, 11, 9);
+        let mut limits = two_bridges();
+        assert!(!limits.allow(first, &later(1 + WINDOW), false, WINDOW));
+        limits.opening(3, &open(13, "mqtt://b"), 4);
+        assert!(limits.allow(first, &later(1 + WINDOW), false, WINDOW));
+        assert!(!limits.allow(first, &later(WINDOW), false, WINDOW));
+        assert!(!limits.allow(First { row: &earlier, place: 4 }, &later(20), false, WINDOW), "it came before the row");
+    }
+}
