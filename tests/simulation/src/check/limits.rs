@@ -61,10 +61,15 @@ impl Limits {
         let stood_still = bridges_met && is_unmarked;
         let is_older = row.ordinal - earlier.ordinal >= window;
         match row.class {
-            // A publisher had sent the message twice before the reset of its source.
-            Class::Sequence => earlier.era < row.era,
+            // A publisher had sent the message twice before the reset of its source. Or its number was used again, and the
+            // window has that other quote alone.
+            Class::Sequence => {
+                earlier.era < row.era || stood_still && is_older && row.outcome.reason == "IdentityConflict"
+            }
             Class::Id => is_older && (stood_still || self.was_elsewhere(first)),
-            Class::Packet => stood_still && earlier.run != row.run || is_older && self.was_elsewhere(first),
+            Class::Packet => {
+                stood_still && (is_older || earlier.run != row.run) || is_older && self.was_elsewhere(first)
+            }
         }
     }
 
