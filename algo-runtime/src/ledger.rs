@@ -82,7 +82,8 @@ pub trait Ledger: Send {
     fn snapshot(&mut self) -> Result<Snapshot, LedgerError>;
     /// Makes `changes` durable, all or none. After an error the state is that before the call.
     fn commit(&mut self, changes: &Changes) -> Result<(), LedgerError>;
-    /// A page of the outbox, in order, also entries that are done.
+    /// A page of the outbox, in order, also entries that are done. An error if another runtime has opened the ledger: it deletes
+    /// entries that this one expects.
     fn outbox(&mut self, page: OutboxPage) -> Result<Vec<OutboxRow>, LedgerError>;
     /// Whether the outbox has a decision at this position, as of the last commit.
     fn holds_decision(&mut self, position: u64) -> Result<bool, LedgerError>;

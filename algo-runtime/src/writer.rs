@@ -98,6 +98,8 @@ pub struct Writer {
     stopwatch: Stopwatch,
     /// The last commit failed.
     failing: bool,
+    /// The ledger was taken over, as a read of it showed: the writer ends with the group.
+    taken_over: Option<LedgerError>,
     tally: watch::Sender<Arc<Tally>>,
     bridge: Option<Bridge>,
     /// Of the group that is not settled yet.
@@ -151,6 +153,7 @@ impl Writer {
             rng,
             stopwatch,
             failing: false,
+            taken_over: None,
             tally,
             bridge: None,
             answers: Vec::new(),
@@ -281,6 +284,9 @@ impl Writer {
         }
         self.reports.note(self.engine.unsaved_reports(), before_commit);
         self.give(answers, changes.as_ref().map_or(&[], |changes| &changes.outbox), settled, now.instant);
+        if let Some(error) = self.taken_over.take() {
+            return Err(Box::new((Vec::new(), error)));
+        }
         self.see_to_backends();
         if self.tally.receiver_count() > 0 {
             self.tally.send_replace(Arc::new(self.engine.tally()));

@@ -157,10 +157,7 @@ impl SqliteLedger {
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(failed("begin a transaction"))?;
-        let found = epoch(&transaction).map_err(failed("read the epoch"))?;
-        if found != self.seal.epoch {
-            return Err(LedgerError::TakenOver { path: self.place.shown(), found, ours: self.seal.epoch });
-        }
+        check_epoch(&transaction, &self.seal, &self.place)?;
         let refused =
             |finding: Finding| LedgerError::Refused { path: self.place.shown(), finding: finding.to_string() };
         let books = self.books.after(&self.account, changes).map_err(refused)?;
@@ -195,7 +192,10 @@ impl Ledger for SqliteLedger {
     }
 
     fn outbox(&mut self, page: OutboxPage) -> Result<Vec<OutboxRow>, LedgerError> {
-        outbox::page(&self.connection, page).map_err(self.place.store("read the outbox"))
+        let rows = outbox::page(&self.connection, page).map_err(self.place.store("read the outbox"))?;
+        // Behind the page: rows that were there before another runtime opened the ledger are whole.
+        check_epoch(&self.connection, &self.seal, &self.place)?;
+        Ok(rows)
     }
 
     fn holds_decision(&mut self, position: u64) -> Result<bool, LedgerError> {
@@ -267,6 +267,15 @@ fn take_epoch(
 
 fn epoch(connection: &Connection) -> rusqlite::Result<i64> {
     connection.prepare_cached("SELECT epoch FROM seal WHERE id = 1")?.query_row([], |row| row.get(0))
+}
+
+/// An error if another runtime has opened the ledger since.
+fn check_epoch(connection: &Connection, seal: &Seal, place: &Place) -> Result<(), LedgerError> {
+    let found = epoch(connection).map_err(place.store("read the epoch"))?;
+    if found == seal.epoch {
+        return Ok(());
+    }
+    Err(LedgerError::TakenOver { path: place.shown(), found, ours: seal.epoch })
 }
 
 #[cfg(test)]

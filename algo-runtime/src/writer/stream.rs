@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     engine::{Fresh, RequestError, Settled},
-    ledger::OutboxRow,
+    ledger::{LedgerError, OutboxRow},
     responses::Responses,
     wire,
 };
@@ -117,19 +117,15 @@ impl Writer {
                 Ok(rows) if rows.is_empty() => break,
                 Ok(rows) => rows,
                 Err(error) => {
-                    return self.end_stream(Status::internal(format!("{}: {error}", error.reason())));
+                    self.end_stream(Status::internal(format!("{}: {error}", error.reason())));
+                    self.taken_over = Some(error).filter(|error| matches!(error, LedgerError::TakenOver { .. }));
+                    return;
                 }
             };
-            let mut has_sent = false;
             for row in &rows {
                 if bridge.takes(row.position) {
                     bridge.entry(wire::outbox_entry(account, ids, row), &mut parts, now);
-                    has_sent = true;
                 }
-            }
-            // The ledger has no entry at this position: the same page would come again and again.
-            if !has_sent {
-                break;
             }
         }
         bridge.committed(parts.rest(), now);

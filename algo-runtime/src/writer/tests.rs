@@ -46,9 +46,9 @@ use crate::{
 const ACCOUNT: &str = "default/test";
 const LEDGER: &str = "3f9c2a71";
 
-/// Counts the commits of a ledger in memory, and refuses them while `refuses` is set.
+/// Counts the commits of a ledger, and refuses them while `refuses` is set.
 struct Counting {
-    ledger: MemoryLedger,
+    ledger: Box<dyn Ledger>,
     commits: Arc<AtomicU64>,
     refuses: Arc<AtomicBool>,
 }
@@ -155,7 +155,7 @@ impl Bench {
         let links = Links::new(tokio.handle().clone(), tasks.0, tasks.1, Duration::from_secs(10));
         let (commands, receiver) = mpsc::channel(64);
         let commits = Arc::new(AtomicU64::new(0));
-        let ledger = Counting { ledger, commits: Arc::clone(&commits), refuses: Arc::default() };
+        let ledger = Counting { ledger: Box::new(ledger), commits: Arc::clone(&commits), refuses: Arc::default() };
         let writer = Writer::start(Box::new(ledger), equipment(&mut Registry::default()), now()).unwrap();
         let writer = WriterThread::new(writer, Arc::new(SystemClock), links, commands.clone()).unwrap();
         let tally = writer.tally().subscribe();
@@ -454,7 +454,7 @@ fn a_superseded_stream_and_one_that_breaks_the_contract_are_read_no_more() {
 fn an_account_and_the_metrics_are_those_of_the_last_commit() {
     let mut registry = Registry::default();
     let refuses = Arc::new(AtomicBool::new(false));
-    let ledger = Counting { ledger: fresh(), commits: Arc::default(), refuses: Arc::clone(&refuses) };
+    let ledger = Counting { ledger: Box::new(fresh()), commits: Arc::default(), refuses: Arc::clone(&refuses) };
     let mut writer = Writer::start(Box::new(ledger), equipment(&mut registry), now()).unwrap();
     for (is_refused, decisions) in [(true, 0), (false, 1)] {
         let (responses, _reader) = responses(responses::Sizes::default(), || {});

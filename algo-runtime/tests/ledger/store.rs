@@ -102,6 +102,8 @@ fn the_older_of_two_openers_appends_nothing() {
     let changes = draft.take();
     let error = older.commit(&changes).unwrap_err();
     assert!(matches!(error, LedgerError::TakenOver { found: 2, ours: 1, .. }), "{error:?}");
+    let error = older.outbox(OutboxPage { after: 0, rows: 10, bytes: 1 << 20 }).unwrap_err();
+    assert!(matches!(error, LedgerError::TakenOver { found: 2, ours: 1, .. }), "{error:?}");
     assert_eq!(newer.decisions(1, 10).unwrap(), []);
     newer.commit(&changes).unwrap();
     Box::new(older).close().unwrap();

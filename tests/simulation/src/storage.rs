@@ -256,7 +256,9 @@ impl Ledger for Opened {
     }
 
     fn outbox(&mut self, page: OutboxPage) -> Result<Vec<OutboxRow>, LedgerError> {
-        self.with(|ledger| ledger.outbox(page))
+        let rows = self.with(|ledger| ledger.outbox(page))?;
+        self.check_epoch()?;
+        Ok(rows)
     }
 
     fn holds_decision(&mut self, position: u64) -> Result<bool, LedgerError> {

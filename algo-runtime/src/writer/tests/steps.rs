@@ -3,6 +3,7 @@
 use crate::{
     backend::{Failure, Fault, Order, Report},
     engine::LinkId,
+    ledger::sqlite::SqliteLedger,
 };
 
 use super::*;
@@ -26,9 +27,10 @@ impl Steps {
         Self::start_on(fresh(), change)
     }
 
-    fn start_on(ledger: MemoryLedger, change: impl FnOnce(&mut Equipment, Arc<AtomicU64>)) -> Self {
+    fn start_on(ledger: impl Ledger + 'static, change: impl FnOnce(&mut Equipment, Arc<AtomicU64>)) -> Self {
         let (commits, refuses) = (Arc::<AtomicU64>::default(), Arc::<AtomicBool>::default());
-        let ledger = Counting { ledger, commits: Arc::clone(&commits), refuses: Arc::clone(&refuses) };
+        let (commits_of, refuses_of) = (Arc::clone(&commits), Arc::clone(&refuses));
+        let ledger = Counting { ledger: Box::new(ledger), commits: commits_of, refuses: refuses_of };
         let mut equipment = equipment(&mut Registry::default());
         equipment.settings.adjustable.parameters.insert("seed".to_owned(), 1.into());
         change(&mut equipment, Arc::clone(&commits));
@@ -214,6 +216,27 @@ fn a_disk_that_hangs_does_not_count_as_a_bridge_that_does_not_read() {
     steps.settle();
     assert!(steps.ended.is_cancelled());
     assert_eq!(steps.read(), [Err(Code::ResourceExhausted)]);
+}
+
+/// The other runtime deletes entries that it knows to be published. There is nothing to commit here that would show it.
+#[test]
+fn a_writer_whose_ledger_was_taken_over_ends_when_it_reads_the_outbox() {
+    let folder = tempfile::tempdir().unwrap();
+    let open_ledger = || SqliteLedger::open(folder.path(), ACCOUNT).unwrap();
+    let mut steps = Steps::start_on(open_ledger(), |_, _| {});
+    let capabilities = vec![capability::OUTBOX_QUEUES.to_owned()];
+    steps.open(Open { pages: true, capabilities, ..Open::default() });
+    steps.quotes(1..=1);
+    steps.settle();
+    let mut newer = open_ledger();
+    let mut account = newer.snapshot().unwrap().account;
+    assert_eq!((account.position, account.published_through), (1, 0));
+    account.published_through = 1;
+    newer.commit(&Changes { account: Some(account), ..Changes::default() }).unwrap();
+    steps.request(Request::Credit(Credit { bytes: 1 << 20 }));
+    let error = steps.writer.take().unwrap().settle(steps.now).err();
+    assert!(matches!(error, Some(WriterError::UseLedger(LedgerError::TakenOver { .. }))), "{error:?}");
+    assert!(steps.ended.is_cancelled());
 }
 
 #[test]
