@@ -97,6 +97,11 @@ impl Identities {
         }
     }
 
+    /// The bridges that delivered the last outcome of each class.
+    pub fn last_runs(&self) -> Vec<u64> {
+        self.window.last_runs()
+    }
+
     /// A bridge opened its stream in this session. `reports`: it sends `Acknowledged`.
     pub fn open(&mut self, session: Arc<str>, run: u64, reports: bool) {
         self.retention.open(session, run, reports);

@@ -28,6 +28,7 @@ mod sources;
 mod stream;
 mod thread;
 mod trading;
+mod visits;
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -46,6 +47,7 @@ use self::{
     backends::Backends,
     bridge::Bridge,
     reports::Reports,
+    visits::Visits,
 };
 pub use self::{
     command::{Command, Reply},
@@ -102,6 +104,7 @@ pub struct Writer {
     taken_over: Option<LedgerError>,
     tally: watch::Sender<Arc<Tally>>,
     bridge: Option<Bridge>,
+    visits: Visits,
     /// Of the group that is not settled yet.
     answers: Vec<Answer>,
     reports: Reports,
@@ -143,6 +146,7 @@ impl Writer {
             settings.initial.trading = InitialTrading::Recorded;
         }
         let tally = watch::Sender::new(Arc::new(engine.tally()));
+        let visits = Visits::new(engine.last_runs(), now.instant);
         let mut writer = Self {
             engine,
             ledger,
@@ -156,6 +160,7 @@ impl Writer {
             taken_over: None,
             tally,
             bridge: None,
+            visits,
             answers: Vec::new(),
             reports: Reports::new(&sizes),
             backends: Backends::default(),
@@ -193,10 +198,12 @@ impl Writer {
     /// Takes a command into the group. Refusals are answered at once, everything else by [`Writer::settle`].
     pub fn handle(&mut self, command: Command, now: Now) {
         match command {
-            Command::Open { stream, open, responses, ended } => self.open(stream, &open, (responses, ended)),
+            Command::Open { stream, open, responses, ended } => {
+                self.open(stream, &open, (responses, ended), now.instant);
+            }
             Command::Request { stream, message, room: _room } => {
                 if self.is_open(stream)
-                    && let Err(error) = self.request(stream, message)
+                    && let Err(error) = self.request(stream, message, now.instant)
                 {
                     self.end_stream(status_of(&error));
                 }

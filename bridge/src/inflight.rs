@@ -74,6 +74,8 @@ pub struct Inflight {
     /// The connection at the time at which the stream was opened. Before that another bridge may have had the session and the
     /// runtime, for so long that the runtime has forgotten what it decided.
     before_stream: u64,
+    /// The last connection during which another bridge had the session: it may have had messages of this one decided.
+    superseded: u64,
     ticks: usize,
     bytes: usize,
     open: usize,
@@ -103,6 +105,7 @@ impl Inflight {
             ended: 0,
             session_since: 0,
             before_stream: 0,
+            superseded: 0,
             ticks: 0,
             bytes: 0,
             open: 0,
@@ -148,6 +151,20 @@ impl Inflight {
         self.release();
     }
 
+    /// Another bridge has had the session since the connection `through` began, and may have had its messages decided. If it is the
+    /// current one, the broker has ended it, and sends what is not acknowledged to the next one.
+    pub fn superseded(&mut self, through: u64) {
+        self.superseded = self.superseded.max(through);
+        for entry in &mut self.entries {
+            if let State::Open(arrival) = &mut entry.state {
+                arrival.duplicate |= entry.epoch <= through;
+            }
+        }
+        if through >= self.epoch {
+            self.disconnected();
+        }
+    }
+
     /// Takes a message in, also one of a connection that has ended since. One without ticks does not go to the runtime.
     pub fn push(&mut self, mut arrival: Arrival) {
         if arrival.ticks.is_empty() {
@@ -155,6 +172,7 @@ impl Inflight {
             return;
         }
         arrival.ticks.shrink_to_fit();
+        arrival.duplicate |= arrival.epoch <= self.superseded;
         let entry = Entry {
             epoch: arrival.epoch,
             packet_id: self.current(arrival.epoch, arrival.packet_id),

@@ -29,7 +29,10 @@ mod underway;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::{
+    sync::{OwnedSemaphorePermit, mpsc},
+    time::Instant,
+};
 use tokio_util::task::TaskTracker;
 
 pub use self::{
@@ -192,6 +195,8 @@ pub enum Event {
     Connected {
         /// Names the connection from here on; grows.
         epoch: u64,
+        /// When its CONNECT was sent. The broker gave it the session later.
+        asked: Instant,
         /// The broker still had the session.
         session_present: bool,
         /// What the broker can do.

@@ -141,6 +141,8 @@ faults! {
     StateBehind = "state-behind",
     /// A repetition that only its packet identifies is not counted.
     AmbiguousUncounted = "ambiguous-uncounted",
+    /// A bridge that comes back hands over what another one may have had decided.
+    OtherBridgeIgnored = "other-bridge-ignored",
     /// A message of entries and outcomes grows beyond its bound in bytes.
     MessageUnbounded = "message-unbounded",
     /// The count of entries that were given up is not saved.

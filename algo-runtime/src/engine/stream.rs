@@ -87,7 +87,19 @@ impl Engine {
             session_lost,
             restored,
             done: if can(capability::OUTBOX_QUEUES) { self.ranges_done() } else { Vec::new() },
+            // Time is the writer's.
+            other_bridge_ms: None,
         })
+    }
+
+    /// The bridge whose stream it is ([`Open::run`]).
+    pub const fn run(&self) -> u64 {
+        self.run
+    }
+
+    /// The bridges of the last outcomes.
+    pub fn last_runs(&self) -> Vec<u64> {
+        self.identities.last_runs()
     }
 
     /// Records the filters that the broker's session may hold.

@@ -174,6 +174,11 @@ impl Window {
         }
     }
 
+    pub(super) fn last_runs(&self) -> Vec<u64> {
+        let last = Class::ALL.into_iter().filter_map(|class| self.rows_of(class).recent.back());
+        last.map(|kept| kept.delivery.0).collect()
+    }
+
     pub(super) const fn next_ordinal(&self, class: Class) -> u64 {
         self.rows_of(class).last + 1
     }

@@ -1,7 +1,8 @@
 //! The stream to the bridge: its beginning, its messages in both directions, its end.
 
 use intuition_api::v1::{
-    AccountResponse, Credit, HoldingRecorded, Open, Published, Waiting, process_request, process_response::Message,
+    AccountResponse, Credit, HoldingRecorded, Open, Opened, Published, Waiting, process_request,
+    process_response::Message,
 };
 use rand::Rng as _;
 use tokio::time::Instant;
@@ -22,13 +23,22 @@ use crate::{
 };
 
 impl Writer {
-    pub(super) fn open(&mut self, stream: u64, open: &Open, (responses, ended): (Responses, CancellationToken)) {
+    pub(super) fn open(
+        &mut self,
+        stream: u64,
+        open: &Open,
+        (responses, ended): (Responses, CancellationToken),
+        now: Instant,
+    ) {
         let before = self.engine.names().1.newest().clone();
         let fresh = self.fresh();
         let opened = match self.engine.open(stream, open, fresh, self.ledger.as_mut()) {
             Ok(opened) => opened,
             Err(error) => return bridge::refuse(&responses, &ended, status_of(&error)),
         };
+        let since_another = self.visits.since_another(open.run, now);
+        let other_bridge_ms = since_another.map(|since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX));
+        let opened = Opened { other_bridge_ms, ..opened };
         let (account, ids) = self.engine.names();
         if *ids.newest() != before {
             tracing::warn!(
@@ -51,11 +61,19 @@ impl Writer {
         self.answers.push(Answer::Outbox);
     }
 
-    pub(super) fn request(&mut self, stream: u64, message: process_request::Message) -> Result<(), RequestError> {
+    pub(super) fn request(
+        &mut self,
+        stream: u64,
+        message: process_request::Message,
+        now: Instant,
+    ) -> Result<(), RequestError> {
         use process_request::Message as Request;
         match message {
             Request::Open(_) => return Err(RequestError::BreakContract("Open comes first, and only first".to_owned())),
-            Request::Batch(batch) => self.engine.take(batch.deliveries)?,
+            Request::Batch(batch) => {
+                self.visits.delivered(self.engine.run(), now);
+                self.engine.take(batch.deliveries)?;
+            }
             Request::Holding(holding) => {
                 self.engine.hold(&holding)?;
                 self.answers.push(Answer::Stream { stream, message: Message::HoldingRecorded(HoldingRecorded {}) });

@@ -16,7 +16,7 @@ impl Machine {
     pub(super) fn on_quotes(&mut self, event: Event, now: Now) {
         let Now { instant: now, micros } = now;
         match event {
-            Event::Connected { epoch, session_present, capabilities } => {
+            Event::Connected { epoch, asked, session_present, capabilities } => {
                 self.metrics.connected(SUBSCRIBING);
                 self.board.have(board::BROKER);
                 self.broker.connected(&capabilities, &mut self.board);
@@ -30,7 +30,8 @@ impl Machine {
                     }
                 }
                 self.had_session = self.keeps_session;
-                let steps = self.quotes.connected(epoch, session_present, capabilities.subscription_ids, &self.metrics);
+                let takes_identifiers = capabilities.subscription_ids;
+                let steps = self.quotes.connected(epoch, session_present, takes_identifiers, (asked, &self.metrics));
                 self.session.allow();
                 if self.session.is_standing_down(now) {
                     self.quotes.stand_down(&mut self.actions);

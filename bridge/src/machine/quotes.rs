@@ -2,7 +2,7 @@
 
 mod lost;
 
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 use bytes::Bytes;
 use intuition_api::v1::{Delivery, Filter};
@@ -26,8 +26,13 @@ use crate::{
     subscriptions::{Step, Subscriptions},
 };
 
+/// Connections whose times are remembered. More are in flight only where each brings messages and ends before an outcome.
+const CONNECTIONS: usize = 16;
+
 pub(super) struct Quotes {
     epoch: u64,
+    /// When the last connections were asked for, oldest first.
+    asked: VecDeque<(u64, Instant)>,
     /// The first connection of the broker's session.
     session_since: u64,
     /// The session before that one, which the broker has lost.
@@ -52,6 +57,7 @@ impl Quotes {
     pub(super) fn new(own: Vec<String>, limits: &Limits, seed: u64) -> Self {
         Self {
             epoch: 0,
+            asked: VecDeque::new(),
             session_since: 0,
             lost: Lost::default(),
             inflight: Inflight::new(limits.unacknowledged),
@@ -70,9 +76,13 @@ impl Quotes {
         epoch: u64,
         session_present: bool,
         takes_identifiers: bool,
-        metrics: &Metrics,
+        (asked, metrics): (Instant, &Metrics),
     ) -> Vec<Step> {
         self.epoch = epoch;
+        self.asked.push_back((epoch, asked));
+        if self.asked.len() > CONNECTIONS {
+            self.asked.pop_front();
+        }
         self.takes_identifiers = takes_identifiers;
         self.inflight.connected(epoch, session_present);
         let steps = self.subscriptions.connected(session_present);
@@ -93,6 +103,15 @@ impl Quotes {
     pub(super) fn disconnected(&mut self) {
         self.inflight.disconnected();
         self.subscriptions.disconnected();
+    }
+
+    /// Another bridge delivered at this time: connections that were asked for before are dead, noticed or not.
+    pub(super) fn superseded(&mut self, at: Instant, actions: &mut Vec<Action>) {
+        let Some((through, _)) = self.asked.iter().rev().find(|(_, asked)| *asked <= at).copied() else { return };
+        self.inflight.superseded(through);
+        if through == self.epoch {
+            self.renew(actions);
+        }
     }
 
     /// Connects again, so that the broker sends again what is not acknowledged.

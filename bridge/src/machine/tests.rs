@@ -82,17 +82,24 @@ impl Hand {
     }
 
     fn connect(&mut self, epoch: u64, session_present: bool) -> Vec<Action> {
-        let connected = || Event::Connected { epoch, session_present, capabilities: Capabilities::UNLIMITED };
+        let (asked, capabilities) = (self.now.instant, Capabilities::UNLIMITED);
+        let connected = || Event::Connected { epoch, asked, session_present, capabilities };
         let mut actions = self.give(Input::Subscribing(connected()));
         actions.append(&mut self.give(Input::Publishing(connected())));
         actions
     }
 
     fn open(&mut self) -> Vec<Action> {
+        self.open_behind(None)
+    }
+
+    /// Another bridge delivered so many milliseconds ago.
+    fn open_behind(&mut self, other_bridge_ms: Option<u64>) -> Vec<Action> {
         let mut actions = self.give(Input::Runtime(Said::Connected));
         let capabilities = [capability::OUTBOX_QUEUES, capability::ACKNOWLEDGED].map(str::to_owned).to_vec();
         let ledger_id = "0badf00d".to_owned();
-        actions.append(&mut self.say(Message::Opened(Opened { ledger_id, capabilities, ..Opened::default() })));
+        let opened = Opened { ledger_id, capabilities, other_bridge_ms, ..Opened::default() };
+        actions.append(&mut self.say(Message::Opened(opened)));
         actions
     }
 
@@ -261,12 +268,61 @@ fn lost_session_gives_the_stream_up_before_another_delivery() {
     let mut hand = Hand::new(1);
     hand.begin();
     hand.give(Input::Subscribing(Event::Disconnected(LinkError::End(SUCCESS))));
-    let connected = Event::Connected { epoch: 2, session_present: false, capabilities: Capabilities::UNLIMITED };
+    let (asked, capabilities) = (hand.now.instant, Capabilities::UNLIMITED);
+    let connected = Event::Connected { epoch: 2, asked, session_present: false, capabilities };
     let actions = hand.give(Input::Subscribing(connected));
     assert!(
         matches!(actions[..], [Action::Close, Action::Open(Open { session_present: false, .. }), ..]),
         "{actions:?}"
     );
+}
+
+/// Deliveries in what was sent to the runtime: number, packet identifier, and whether it was marked as sent before.
+fn deliveries(actions: &[Action]) -> Vec<(u64, u32, bool)> {
+    let batches = actions.iter().filter_map(|action| match action {
+        Action::Send(process_request::Message::Batch(batch)) => Some(batch),
+        _ => None,
+    });
+    let deliveries = batches.flat_map(|batch| &batch.deliveries);
+    deliveries.map(|delivery| (delivery.number, delivery.packet_id, delivery.duplicate)).collect()
+}
+
+fn has_renewed(actions: &[Action]) -> bool {
+    actions.iter().any(|action| matches!(action, Action::Subscribing(Request::Renew { epoch: 1 })))
+}
+
+/// The other bridge has had the broker's session meanwhile, so that the connection is dead, and nobody has noticed.
+#[test]
+fn a_bridge_that_hears_of_another_one_leaves_its_messages_to_the_next_connection() {
+    for session_present in [true, false] {
+        let mut hand = Hand::new(1);
+        hand.connect(1, true);
+        hand.quote(7, "A");
+        hand.pass(Duration::from_secs(10));
+        let actions = hand.open_behind(Some(9_000));
+        assert!(has_renewed(&actions), "{actions:?}");
+        hand.quote(8, "A");
+        assert_eq!(deliveries(&actions), []);
+        hand.give(Input::Subscribing(Event::Disconnected(LinkError::End(SUCCESS))));
+        let mut actions = hand.connect(2, session_present);
+        actions.append(&mut hand.open());
+        // What the broker has lost is sent on, marked: the runtime decides nothing of it that the other bridge may have brought.
+        let orphans = [(1, 0, true), (2, 0, true)];
+        assert_eq!(deliveries(&actions), if session_present { &[][..] } else { &orphans[..] });
+    }
+}
+
+#[test]
+fn a_bridge_that_was_there_before_this_connection_changes_nothing() {
+    for other_bridge_ms in [None, Some(10_001)] {
+        let mut hand = Hand::new(1);
+        hand.connect(1, true);
+        hand.quote(7, "A");
+        hand.pass(Duration::from_secs(9));
+        let actions = hand.open_behind(other_bridge_ms);
+        assert!(!has_renewed(&actions), "{actions:?}");
+        assert_eq!(deliveries(&actions), [(1, 7, false)]);
+    }
 }
 
 /// A broker without the session sends nothing again, and before its first stream a bridge does not know the filters: each of the two
@@ -284,13 +340,7 @@ fn copies_of_a_session_that_is_lost_before_the_first_stream_go_to_the_runtime_on
     hand.give(Input::Subscribing(Event::Disconnected(LinkError::End(SUCCESS))));
     hand.connect(2, false);
     let actions = hand.open();
-    let batches = actions.iter().filter_map(|action| match action {
-        Action::Send(process_request::Message::Batch(batch)) => Some(batch),
-        _ => None,
-    });
-    let deliveries: Vec<(u64, u32)> =
-        batches.flat_map(|batch| &batch.deliveries).map(|delivery| (delivery.number, delivery.packet_id)).collect();
-    assert_eq!(deliveries, [(1, 0), (3, 0)]);
+    assert_eq!(deliveries(&actions), [(1, 0, false), (3, 0, false)]);
 }
 
 #[test]
@@ -377,7 +427,7 @@ fn probe_at_a_broker_without_retained_messages_is_not_repeated_as_the_state_is()
     hand.begin();
     hand.give(Input::Publishing(Event::Disconnected(LinkError::End(SUCCESS))));
     let capabilities = Capabilities { retain: false, ..Capabilities::UNLIMITED };
-    let connected = Event::Connected { epoch: 2, session_present: false, capabilities };
+    let connected = Event::Connected { epoch: 2, asked: hand.now.instant, session_present: false, capabilities };
     assert!(hand.give(Input::Publishing(connected)).is_empty());
     let letter = DeadLetter { topic: "quotes".to_owned(), ..DeadLetter::default() };
     let entries = vec![OutboxEntry { position: 1, content: Some(Content::DeadLetter(letter)) }];

@@ -45,6 +45,8 @@ pub(super) struct Connection<'a> {
 
 /// A socket with its CONNACK, and the bytes read behind that.
 pub(super) struct Opened {
+    /// When the CONNECT was sent.
+    asked: Instant,
     socket: Socket,
     input: BytesMut,
     accepted: Accepted,
@@ -71,6 +73,7 @@ async fn attempt(options: &Options, will: Option<&Message>, presented: &Presente
     let (mut input, mut output) = (BytesMut::new(), BytesMut::new());
     packets::connect(options, will, presented, &mut output).map_err(LinkError::Refuse)?;
     let mut socket = Socket::connect(&options.address, presented.tls.clone()).await?;
+    let asked = Instant::now();
     socket.write_all(&mut output).await.map_err(secure_or_reach)?;
     loop {
         match packets::take(&mut input).map_err(LinkError::BreakProtocol)? {
@@ -80,7 +83,7 @@ async fn attempt(options: &Options, will: Option<&Message>, presented: &Presente
                     answer_timeout: options.answer_timeout,
                     sizes: Sizes::default(),
                 };
-                return Ok(Opened { socket, input, accepted, settings });
+                return Ok(Opened { asked, socket, input, accepted, settings });
             }
             Some(Packet::Refused(code)) => return Err(LinkError::Refuse(code)),
             Some(Packet::Ended(code)) => return Err(LinkError::End(code)),
@@ -112,8 +115,8 @@ impl<'a> Connection<'a> {
         lanes: &'a Lanes,
         requests: &'a mut mpsc::UnboundedReceiver<Request>,
     ) -> Self {
-        let Opened { socket, input, accepted, settings } = opened;
-        let protocol = Protocol::new(epoch, &accepted, &settings, lanes.clone(), Instant::now());
+        let Opened { asked, socket, input, accepted, settings } = opened;
+        let protocol = Protocol::new(epoch, &accepted, &settings, lanes.clone(), (asked, Instant::now()));
         Self { socket, input, output: BytesMut::new(), protocol, lanes, requests }
     }
 

@@ -106,11 +106,17 @@ pub struct Protocol {
 
 impl Protocol {
     /// Begins a connection by its CONNACK, and reports it by [`Event::Connected`]. `epoch` is above that of the connection
-    /// before.
-    pub fn new(epoch: u64, accepted: &Accepted, settings: &Settings, lanes: Lanes, now: Instant) -> Self {
+    /// before. `asked`: when its CONNECT was sent.
+    pub fn new(
+        epoch: u64,
+        accepted: &Accepted,
+        settings: &Settings,
+        lanes: Lanes,
+        (asked, now): (Instant, Instant),
+    ) -> Self {
         let Accepted { session_present, capabilities, keep_alive } = *accepted;
         let Settings { answer_timeout, sizes, .. } = *settings;
-        lanes.tell(Event::Connected { epoch, session_present, capabilities });
+        lanes.tell(Event::Connected { epoch, asked, session_present, capabilities });
         Self {
             epoch,
             is_unflushed: false,

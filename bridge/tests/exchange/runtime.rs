@@ -199,6 +199,7 @@ impl Memory {
         let entries = self.entries();
         vec![
             process_response::Message::Opened(Opened {
+                other_bridge_ms: None,
                 ledger_id,
                 restored,
                 done,

@@ -181,9 +181,12 @@ impl Checker {
             Fact::Committed { run, changes } => self.committed(*run, changes)?,
             Fact::Opening { bridge, open } => {
                 self.rows.opening(*bridge, open);
-                self.outbox.note_release(&open.capabilities);
+                self.note_release(&open.capabilities);
             }
-            Fact::Opened { bridge, opened } => self.outbox.opened(*bridge, opened)?,
+            Fact::Opened { bridge, opened } => {
+                self.note_release(&opened.capabilities);
+                self.outbox.opened(*bridge, opened)?;
+            }
             Fact::TradingAsked { request } => self.causes.asked(request, self.now),
             Fact::TradingConfirmed { request, response } => self.calls.trading_confirmed(request, response)?,
             Fact::CloseConfirmed { request, response } => self.calls.close_confirmed(request, response)?,
@@ -209,6 +212,12 @@ impl Checker {
             }
         }
         Ok(())
+    }
+
+    /// A bridge or a runtime has these capabilities.
+    fn note_release(&mut self, capabilities: &[String]) {
+        self.outbox.note_release(capabilities);
+        self.quotes.note_release(capabilities);
     }
 
     /// A runtime opened the ledger: it holds all commits, unless it was replaced.

@@ -129,7 +129,7 @@ impl Storm {
             *connection = Some(self.epochs);
             let [retain, session_present] = [0.5, 0.7].map(|chance| self.random.random_bool(chance));
             let capabilities = Capabilities { retain, receive_maximum: 3, ..Capabilities::UNLIMITED };
-            Event::Connected { epoch: self.epochs, session_present, capabilities }
+            Event::Connected { epoch: self.epochs, asked: self.hand.now.instant, session_present, capabilities }
         };
         Some(if is_subscribing {
             self.subscriptions.clear();

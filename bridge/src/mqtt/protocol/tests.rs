@@ -77,7 +77,7 @@ impl Bench {
         let accepted = Accepted { session_present: true, capabilities: Capabilities::UNLIMITED, keep_alive: None };
         let settings = Settings { keep_alive: KEEP_ALIVE, answer_timeout: PATIENCE, sizes };
         let start = Instant::now();
-        let protocol = Protocol::new(EPOCH, &accepted, &settings, lanes, start);
+        let protocol = Protocol::new(EPOCH, &accepted, &settings, lanes, (start, start));
         let connected = events.try_recv();
         assert!(matches!(connected, Some(Event::Connected { epoch: EPOCH, session_present: true, .. })));
         let (requests, input) = (VecDeque::new(), VecDeque::new());
@@ -331,7 +331,7 @@ fn keep_alive_of_the_broker_replaces_that_of_the_client() {
         Accepted { session_present: false, capabilities: Capabilities::UNLIMITED, keep_alive: Some(keep_alive) };
     let settings = Settings { keep_alive: KEEP_ALIVE, answer_timeout: PATIENCE, sizes: Sizes::default() };
     let start = Instant::now();
-    let protocol = Protocol::new(EPOCH, &accepted, &settings, lanes, start);
+    let protocol = Protocol::new(EPOCH, &accepted, &settings, lanes, (start, start));
     assert_eq!(protocol.wake(&Recorder::default()), start + keep_alive);
 }
 

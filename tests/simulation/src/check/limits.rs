@@ -24,6 +24,8 @@ pub(super) struct Limits {
     openings: Vec<(usize, String)>,
     /// Run and number of deliveries that nothing marks as sent before.
     unmarked: BTreeSet<(u64, u64)>,
+    /// Of deliveries whose session the broker has lost.
+    orphans: BTreeSet<(u64, u64)>,
 }
 
 impl Limits {
@@ -44,6 +46,9 @@ impl Limits {
         } else {
             self.unmarked.insert(number);
         }
+        if delivery.packet_id == 0 {
+            self.orphans.insert(number);
+        }
     }
 
     /// Rows that were lost with a ledger count no more.
@@ -54,21 +59,25 @@ impl Limits {
     }
 
     /// Whether the row may be the second outcome of its quote.
-    pub(super) fn allow(&self, first: First<'_>, row: &WindowRow, bridges_met: bool, window: u64) -> bool {
+    ///
+    /// `unseen_bridges`: two bridges ran at the same time, and one did not hear of the other.
+    pub(super) fn allow(&self, first: First<'_>, row: &WindowRow, unseen_bridges: bool, window: u64) -> bool {
         let First { row: earlier, .. } = first;
+        // Only its identity is left, and that is known within the window.
+        let is_orphan = self.orphans.contains(&(row.run, row.delivery));
         // A bridge stood still while another one had its messages decided.
         let is_unmarked = self.unmarked.contains(&(row.run, row.delivery));
-        let stood_still = bridges_met && is_unmarked;
+        let stood_still = unseen_bridges && is_unmarked;
         let is_older = row.ordinal - earlier.ordinal >= window;
         match row.class {
             // A publisher had sent the message twice before the reset of its source. Or its number was used again, and the
             // window has that other quote alone.
             Class::Sequence => {
-                earlier.era < row.era || stood_still && is_older && row.outcome.reason == "IdentityConflict"
+                earlier.era < row.era || is_orphan && is_older && row.outcome.reason == "IdentityConflict"
             }
-            Class::Id => is_older && (stood_still || self.was_elsewhere(first)),
+            Class::Id => is_older && (is_orphan || self.was_elsewhere(first)),
             Class::Packet => {
-                stood_still && (is_older || earlier.run != row.run) || is_older && self.was_elsewhere(first)
+                stood_still && earlier.run != row.run || is_older && (is_orphan || self.was_elsewhere(first))
             }
         }
     }

@@ -313,7 +313,6 @@ impl Outbox {
 
     /// A bridge opened a stream.
     pub(super) fn opened(&mut self, bridge: RunId, opened: &v1::Opened) -> Result<(), Violation> {
-        self.note_release(&opened.capabilities);
         self.ids.opened(bridge, opened)?;
         let (found, known) = (opened.published_through, self.longest.max(self.positions.len() as u64));
         hold!(

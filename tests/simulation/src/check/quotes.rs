@@ -62,6 +62,8 @@ pub(super) struct Quotes {
     bridges: BTreeSet<RunId>,
     /// Two bridges ran at the same time.
     bridges_met: bool,
+    /// A process of the release before took part, which tells no bridge of another one, or hears nothing of it.
+    knows_older: bool,
 }
 
 impl Quotes {
@@ -102,11 +104,12 @@ impl Quotes {
     }
 
     pub(super) fn lost(&mut self, message: MessageId, loss: Loss) {
+        let unseen_bridges_met = self.unseen_bridges_met();
         let Some(message) = self.messages.get_mut(&message) else { return };
         message.lost = Some(loss);
         // The bridge that was there first may hold the message, without knowing that the other one had it decided
         // (docs/delivery-guarantees.md, "What is not promised").
-        if self.bridges_met && matches!(loss, Loss::Restart | Loss::SessionEnded) {
+        if unseen_bridges_met && matches!(loss, Loss::Restart | Loss::SessionEnded) {
             let (body, hash) = (Rc::clone(&message.body), message.hash);
             self.count(&body, hash);
         }
@@ -117,9 +120,14 @@ impl Quotes {
         self.bridges_met |= self.bridges.len() > 1;
     }
 
-    /// Whether two bridges ran at the same time.
-    pub(super) const fn bridges_met(&self) -> bool {
-        self.bridges_met
+    /// A bridge or a runtime has these capabilities.
+    pub(super) fn note_release(&mut self, capabilities: &[String]) {
+        self.knows_older |= !capabilities.iter().any(|known| known == "outbox-queues");
+    }
+
+    /// Whether two bridges ran at the same time that the runtime perhaps told nothing of each other.
+    pub(super) const fn unseen_bridges_met(&self) -> bool {
+        self.bridges_met && self.knows_older
     }
 
     pub(super) fn bridge_ended(&mut self, run: RunId) {

@@ -313,7 +313,7 @@ impl Rows {
         let [first] = indices else { return false };
         let Some(line) = self.lines.get(*first) else { return false };
         let first = First { row: &line.row, place: *first };
-        self.limits.allow(first, row, quotes.bridges_met(), self.window)
+        self.limits.allow(first, row, quotes.unseen_bridges_met(), self.window)
     }
 
     fn earlier(&self, subject: Subject) -> String {

@@ -271,7 +271,11 @@ impl Client {
             answer_timeout: self.options.answer_timeout,
             sizes: self.sizes,
         };
-        let protocol = Protocol::new(self.epoch, accepted, &settings, self.lanes.clone(), now.instant);
+        let asked = match self.state {
+            State::Connecting { since, .. } => since,
+            _ => now.instant,
+        };
+        let protocol = Protocol::new(self.epoch, accepted, &settings, self.lanes.clone(), (asked, now.instant));
         self.state = State::Open { connection, since: now.instant, protocol: Box::new(protocol) };
     }
 
