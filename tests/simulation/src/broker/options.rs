@@ -7,6 +7,11 @@ use rand::{RngExt as _, rngs::ChaCha8Rng};
 
 use crate::plan::Scale;
 
+/// Longest time from a publication to its PUBACK, milliseconds.
+const LONGEST_DELAY: u64 = 200;
+/// The same in a large run. With two publications on their way at a time, each 200 ms, a large backlog takes an hour.
+const LONGEST_DELAY_LARGE: u64 = 5;
+
 /// How many messages the broker writes before the first of them has its PUBACK.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Writing {
@@ -118,7 +123,8 @@ impl Options {
             2 => Writing::AllAtOnce,
             _ => Writing::Paced(if is_small { draw.random_range(1..=8) } else { 64 }),
         };
-        let max_inflight = draw.random_bool(0.3).then(|| if draw.random_bool(0.2) { 1 } else { 20 });
+        // One message after the other, each with 10 ms of the algorithm, takes 20 minutes for a large backlog.
+        let max_inflight = draw.random_bool(0.3).then(|| if draw.random_bool(0.2) && is_small { 1 } else { 20 });
         let queue_limit = (is_small && draw.random_bool(0.15)).then(|| draw.random_range(20..=100));
         let highest_packet_id = if is_small && draw.random_bool(0.6) { draw.random_range(24..=64) } else { u16::MAX };
         let subscription_ids = draw.random_bool(0.85);
@@ -126,7 +132,8 @@ impl Options {
         // (`OverlapUnresolved`), so that such a broker sends one copy here.
         let overlap = if subscription_ids && draw.random_bool(0.5) { Overlap::CopyForEach } else { Overlap::OneCopy };
         let packet_sizes = if is_small { 2_048..=8_192 } else { 131_072..=131_072 };
-        let longest_delay = if draw.random_bool(0.5) { 0 } else { draw.random_range(1..=200) };
+        let longest_delay = if is_small { LONGEST_DELAY } else { LONGEST_DELAY_LARGE };
+        let longest_delay = if draw.random_bool(0.5) { 0 } else { draw.random_range(1..=longest_delay) };
         Self {
             writing,
             max_inflight,
@@ -161,5 +168,21 @@ impl Options {
             max_qos: 2,
             session_expiry: granted.map(|expiry| u32::try_from(expiry.as_secs()).unwrap_or(u32::MAX)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Stream, generator};
+
+    #[test]
+    fn a_large_backlog_drains_within_minutes_at_every_broker() {
+        let drawn = |scale| (0..500).map(move |seed| Options::draw(&mut generator(seed, Stream::Broker), scale));
+        let narrowest = |scale| drawn(scale).filter_map(|options| options.max_inflight).min();
+        let slowest = |scale| drawn(scale).map(|options| *options.puback_delay.end()).max();
+        assert_eq!((narrowest(Scale::Small), narrowest(Scale::Real)), (Some(1), Some(20)));
+        assert_eq!(slowest(Scale::Real), Some(Duration::from_millis(LONGEST_DELAY_LARGE)));
+        assert!(slowest(Scale::Small) > Some(Duration::from_millis(150)));
     }
 }
