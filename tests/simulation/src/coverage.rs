@@ -76,12 +76,8 @@ impl Recorder {
             Fact::Ended { process, ending, .. } => coverage.ended(*process, *ending),
             Fact::Injected(name) => coverage.fault(name),
             Fact::RefusedForEver { .. } => coverage.fault("a topic is refused to the end"),
-            Fact::Shown { process, reasons } => {
-                for (part, reason) in reasons {
-                    coverage.count(&format!("shown by {process:?}: {part} {reason}"));
-                }
-            }
             Fact::Opening { .. }
+            | Fact::Shown { .. }
             | Fact::Opened { .. }
             | Fact::Acknowledged { .. }
             | Fact::Publication { .. }

@@ -79,6 +79,8 @@ impl Files {
         fs::OpenOptions::new().write(true).open(log_in(dir.path()))?.set_len(shortest)?;
         self.dir = dir;
         self.lengths.clear();
+        // It may be newer than what is left.
+        self.copy = None;
         Ok(true)
     }
 
