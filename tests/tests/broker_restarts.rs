@@ -86,16 +86,19 @@ async fn lose_in_between(kind: Kind, mut random: ChaCha8Rng) -> anyhow::Result<(
     let consumer = Subscriber::start(broker.port(), &None, "intuition/#").await?;
     let mut system = System::start(folder.path(), Settings::busy("default/losses", &broker.url())).await?;
     for round in 0..ROUNDS {
-        let split = random.random_range(1..BURST);
         let burst = Quote::range(Shape::Numbered, round * BURST + 1, (round + 1) * BURST);
         let messages: Vec<_> = burst.iter().map(Quote::message).collect();
-        let (first, second) = messages.split_at(usize::try_from(split)?);
+        // The last quote is published again until it arrives. The one before it is lost in any case.
+        let (early, late) = messages.split_at(usize::try_from(random.random_range(2..BURST - 1))?);
+        let (first, second) = early.split_at(random.random_range(1..early.len()));
         mqtt::publish_all(broker.port(), &None, first).await?;
-        // What is published now waits in the broker and goes with it.
+        // Messages from here on wait in the broker and go with it, or have reached the bridge's socket.
         system.freeze(Process::Bridge)?;
         mqtt::publish_all(broker.port(), &None, second).await?;
         let connections = consumer.subscriptions();
         broker.lose_everything().await?;
+        // No session waits for these.
+        mqtt::publish_all(broker.port(), &None, late).await?;
         system.thaw(Process::Bridge)?;
         consumer.subscribed(connections + 1).await?;
         lost_broker_noticed(&system, broker.port(), (round + 1) * BURST).await?;
