@@ -355,6 +355,11 @@ impl World<'_> {
                 let is_given_up = topic == "dead-letter" || topic == "data/#";
                 let until = if is_given_up { now + 3 * until.saturating_sub(now) } else { until };
                 self.broker.refuse(&format!("intuition/default/simulated/{topic}"), code, until);
+                // A refusal that comes late: the connection often ends while an entry is tried again.
+                if self.faults.rng.random_bool(0.3) {
+                    let delay = self.faults.seconds(1.0, 20.0);
+                    self.broker.slow(delay, until);
+                }
                 "broker: refuses a topic"
             }
         };
