@@ -2,12 +2,13 @@
 //! also those that the runtime has forgotten.
 //!
 //! - `identities`: whether an identity had its outcome already. `numbers`: last numbers and gaps.
-//! - `decided`: the decisions that a row names. `counters`: sums of the rows.
+//! - `decided`: the decisions that a row names. `positions`: the entries of the outbox. `counters`: sums of the rows.
 
 mod counters;
 mod decided;
 mod identities;
 mod numbers;
+mod positions;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -94,6 +95,7 @@ impl Rows {
             missing.extend(self.note(row, subject, quotes)?);
         }
         self.decided.end(changes)?;
+        positions::check(changes)?;
         self.numbers.check_marks(changes)?;
         numbers::compare(&missing, &changes.gaps)?;
         self.counters.commit(changes)
