@@ -83,7 +83,7 @@ impl Outbox {
     /// The rows of a commit.
     pub(super) fn commit(&mut self, changes: &Changes, now: Time) -> Result<(), Violation> {
         if let Some(ids) = &changes.ledger_ids {
-            self.ids.take(ids);
+            self.ids.commit(ids)?;
         }
         if let Some(account) = &changes.account {
             self.ids.name(account);

@@ -18,6 +18,8 @@ pub(super) struct Ids {
     every: BTreeSet<String>,
     /// Bridges that have opened a stream.
     informed: BTreeSet<RunId>,
+    /// The ledger was replaced, and no other id was taken since.
+    may_change: bool,
     /// The ledger was replaced, and no bridge has opened a stream since.
     awaits_bridge: bool,
     /// No bridge knew of the ledger that was replaced: its ids come again with other content.
@@ -33,6 +35,18 @@ impl Ids {
 
     pub(super) fn account(&self) -> &str {
         &self.account
+    }
+
+    /// A commit takes another id: once, where the ledger was replaced.
+    pub(super) fn commit(&mut self, ids: &LedgerIds) -> Result<(), Violation> {
+        hold!(
+            std::mem::take(&mut self.may_change),
+            promise::PUBLISHED,
+            "the ledger takes the id {:?}, and has not gone back since its last change of id",
+            ids.newest().id
+        );
+        self.take(ids);
+        Ok(())
     }
 
     /// All ids of the ledger in force.
@@ -53,7 +67,7 @@ impl Ids {
     }
 
     pub(super) fn ledger_replaced(&mut self) {
-        self.awaits_bridge = true;
+        (self.awaits_bridge, self.may_change) = (true, true);
     }
 
     /// A bridge opened a stream.
