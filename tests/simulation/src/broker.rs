@@ -201,6 +201,11 @@ impl Broker {
         self.state.sessions.get(client_id).map(Session::waiting).unwrap_or_default()
     }
 
+    /// Filters that the session of a client is subscribed to, in order.
+    pub fn subscribed(&self, client_id: &str) -> Vec<String> {
+        self.state.sessions.get(client_id).map(Session::filters).unwrap_or_default()
+    }
+
     /// Whether the session of a client holds messages of publishers without a PUBACK.
     pub fn is_waiting(&self, client_id: &str) -> bool {
         self.state.sessions.get(client_id).is_some_and(Session::is_waiting)

@@ -188,6 +188,7 @@ impl Checker {
                 self.outbox.opened(*bridge, opened)?;
             }
             Fact::TradingAsked { request } => self.causes.asked(request, self.now),
+            Fact::ConfigureAsked { request } => self.causes.configured(request, self.now),
             Fact::TradingConfirmed { request, response } => self.calls.trading_confirmed(request, response)?,
             Fact::CloseConfirmed { request, response } => self.calls.close_confirmed(request, response)?,
             Fact::ConfigureConfirmed { request, response } => {
@@ -207,8 +208,8 @@ impl Checker {
             }
             Fact::RefusedForEver { topic } => self.end.refused_for_ever(topic),
             Fact::FaultsEnded => self.end.faults_ended(),
-            Fact::Settled { account, runtime_ready, bridge_ready, waiting } => {
-                self.end.settled(account.as_deref(), (*runtime_ready, *bridge_ready), waiting);
+            Fact::Settled { account, runtime_ready, bridge_ready, waiting, subscribed } => {
+                self.end.settled(account.as_deref(), (*runtime_ready, *bridge_ready), waiting, subscribed);
             }
         }
         Ok(())
@@ -265,7 +266,7 @@ impl Checker {
 
     fn at_the_end(&self) -> Result<(), Violation> {
         self.quotes.check_end(self.end.waiting())?;
-        self.end.check(&self.books)?;
+        self.end.check(&self.books, self.rest.held())?;
         self.rows.check_end(&self.quotes, self.arrivals.forgotten(), (self.end.account(), self.end.waiting()))?;
         let given_up = self.rows.counted("undeliverable");
         self.outbox.check_end(self.end.allows_unpublished(), self.end.is_broker_whole(), given_up)

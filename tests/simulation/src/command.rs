@@ -178,7 +178,13 @@ mod tests {
         }));
         sink(
             Time::from_secs(3),
-            &Fact::Settled { account, runtime_ready: !is_late, bridge_ready: true, waiting: Vec::new() },
+            &Fact::Settled {
+                account,
+                runtime_ready: !is_late,
+                bridge_ready: true,
+                waiting: Vec::new(),
+                subscribed: Vec::new(),
+            },
         )
     }
 

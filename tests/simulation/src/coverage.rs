@@ -86,6 +86,7 @@ impl Recorder {
             | Fact::RefusedTo { .. }
             | Fact::LedgerOpened { .. }
             | Fact::TradingAsked { .. }
+            | Fact::ConfigureAsked { .. }
             | Fact::Sent { .. }
             | Fact::Started { .. }
             | Fact::Measured { .. }

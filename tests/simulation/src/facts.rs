@@ -250,6 +250,11 @@ pub enum Fact {
         /// The request.
         request: v1::SetTradingStateRequest,
     },
+    /// A call that brings settings came to a runtime, perhaps late or a second time.
+    ConfigureAsked {
+        /// The request.
+        request: v1::ConfigureRequest,
+    },
     /// The trading state was confirmed to its caller.
     TradingConfirmed {
         /// What was asked for.
@@ -329,6 +334,8 @@ pub enum Fact {
         bridge_ready: bool,
         /// Messages that the broker still holds for the bridge.
         waiting: Vec<MessageId>,
+        /// Filters of the bridge's session at the broker, in order.
+        subscribed: Vec<String>,
     },
 }
 

@@ -45,6 +45,8 @@ pub enum Stream {
     Processes = 7,
     /// Filters of the channels.
     Filters = 8,
+    /// Filters of the second remote algorithm.
+    OtherFilters = 9,
 }
 
 /// The generator of a part of the run of a seed.
@@ -121,6 +123,8 @@ pub struct Plan {
     pub mixes_releases: bool,
     /// Filters of the channels, which all together match every topic of a publisher.
     pub filters: Vec<String>,
+    /// The filters of the second remote algorithm, which match every topic of a publisher too. `None`: all algorithms have the same.
+    pub other_filters: Option<Vec<String>>,
     /// Bridges.
     pub bridge: BridgePlan,
     /// Runtimes.
@@ -168,6 +172,7 @@ impl Plan {
             calls: draw.random_range(0..=8),
             mixes_releases,
             filters: filters(seed),
+            other_filters: other_filters(seed),
             bridge: BridgePlan {
                 limits: Limits {
                     unacknowledged: Bounds { ticks, message_ticks, bytes: draw.random_range(8 << 10..=1 << 20) },
@@ -226,6 +231,7 @@ impl Plan {
             calls: draw.random_range(0..=4),
             mixes_releases: false,
             filters: filters(seed),
+            other_filters: None,
             bridge: BridgePlan {
                 limits: Limits::default(),
                 connection: mqtt::Sizes::default(),
@@ -253,6 +259,17 @@ fn filters(seed: u64) -> Vec<String> {
         _ => &["quotes/#"],
     };
     drawn.iter().map(|filter| (*filter).to_owned()).collect()
+}
+
+/// In some runs each algorithm names its channels, and the second one has one filter more, so that the bridge changes its
+/// subscriptions with the algorithm. The first filter stays, and owns the messages for which several filters match.
+fn other_filters(seed: u64) -> Option<Vec<String>> {
+    let mut draw = generator(seed, Stream::OtherFilters);
+    let mut filters = filters(seed);
+    let further =
+        ["quotes/+", "+/+", "quotes/#"].into_iter().find(|further| filters.iter().all(|known| known != further))?;
+    filters.push(further.to_owned());
+    draw.random_bool(0.2).then_some(filters)
 }
 
 /// Small bounds of an engine whose bridge has up to `waiting_ticks` ticks under way.

@@ -78,7 +78,7 @@ pub fn line(at: Time, fact: &Fact) -> String {
             }
             line
         }
-        Fact::Settled { account, runtime_ready, bridge_ready, waiting } => {
+        Fact::Settled { account, runtime_ready, bridge_ready, waiting, .. } => {
             let decisions = account.as_ref().map(|account| account.decisions);
             format!(
                 "settled: decisions {decisions:?}, runtime {runtime_ready}, bridge {bridge_ready}, waiting {waiting:?}"

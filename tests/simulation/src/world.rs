@@ -158,7 +158,9 @@ impl<'a> World<'a> {
         let mut broker = Broker::new(Options::draw(&mut generator(plan.seed, Stream::Broker), plan.scale), plan.seed);
         broker.follow(CLIENT_ID);
         let publishers = Publisher::draw(plan, plan.published);
-        let subscribe = plan.filters.clone();
+        let subscribe = plan.other_filters.is_none().then(|| plan.filters.clone());
+        let channels = [Some(&plan.filters), plan.other_filters.as_ref()];
+        let channels = channels.map(|filters| filters.unwrap_or(&plan.filters).clone());
         let symbols = vec!["GOOG".to_owned()];
         Ok(Self {
             sink,
@@ -173,7 +175,7 @@ impl<'a> World<'a> {
             publishers,
             consumer: Consumer::new("intuition/default/simulated/decisions".to_owned()),
             disk: Disk::new(plan.runtime.in_files, plan.runtime.sizes.engine, plan.seed).map_err(no_disk)?,
-            algorithms: Algorithms::new(generator(plan.seed, Stream::Algorithm), subscribe.clone(), plan.scale),
+            algorithms: Algorithms::new(generator(plan.seed, Stream::Algorithm), channels, plan.scale),
             operator: Operator::new(
                 generator(plan.seed, Stream::Operator),
                 (plan.calls, plan.active),

@@ -213,6 +213,12 @@ impl Session {
         self.messages.iter().any(|held| held.message != 0)
     }
 
+    /// Its filters, in order.
+    pub(super) fn filters(&self) -> Vec<String> {
+        let filters: std::collections::BTreeSet<&String> = self.subscriptions.iter().map(|held| &held.filter).collect();
+        filters.into_iter().cloned().collect()
+    }
+
     /// Publishers' messages without a PUBACK, each once, in the order taken.
     pub(super) fn waiting(&self) -> Vec<MessageId> {
         let mut waiting: Vec<_> =

@@ -73,6 +73,11 @@ impl Rest {
         Ok(())
     }
 
+    /// The filters that the session may hold.
+    pub(super) fn held(&self) -> &[HeldFilter] {
+        &self.held
+    }
+
     /// Another ledger is in force.
     pub(super) fn go_back(&mut self, snapshot: &Snapshot) {
         *self = Self::of(snapshot);

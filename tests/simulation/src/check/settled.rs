@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use algo_runtime::ledger::HeldFilter;
 use intuition_api::v1::{AccountResponse, ConfigureRequest, ConfigureResponse};
 
 use super::{
@@ -30,6 +31,8 @@ pub(super) struct End {
     /// Of runtime and bridge; `None` before the end.
     ready: Option<(bool, bool)>,
     waiting: BTreeSet<MessageId>,
+    /// Filters of the session at the broker.
+    subscribed: BTreeSet<String>,
     faults_ended: bool,
     /// Topics that are refused to the end.
     refused: BTreeSet<String>,
@@ -72,10 +75,17 @@ impl End {
         }
     }
 
-    pub(super) fn settled(&mut self, account: Option<&AccountResponse>, ready: (bool, bool), waiting: &[MessageId]) {
+    pub(super) fn settled(
+        &mut self,
+        account: Option<&AccountResponse>,
+        ready: (bool, bool),
+        waiting: &[MessageId],
+        subscribed: &[String],
+    ) {
         self.account = account.cloned();
         self.ready = Some(ready);
         self.waiting = waiting.iter().copied().collect();
+        self.subscribed = subscribed.iter().cloned().collect();
     }
 
     pub(super) const fn account(&self) -> Option<&AccountResponse> {
@@ -96,7 +106,7 @@ impl End {
         !self.broker_ended
     }
 
-    pub(super) fn check(&self, books: &Books) -> Result<(), Violation> {
+    pub(super) fn check(&self, books: &Books, held: &[HeldFilter]) -> Result<(), Violation> {
         let Some((runtime, bridge)) = self.ready else {
             hold!(false, promise::SETTLED, "the run ended before it came to rest");
             return Ok(());
@@ -121,7 +131,29 @@ impl End {
             self.waiting.len(),
             self.waiting.first().copied().unwrap_or_default()
         );
+        self.check_filters(account, held)?;
         hold!(account.unpublished == 0, promise::SETTLED, "{} entries of the outbox still wait", account.unpublished);
+        Ok(())
+    }
+
+    /// The session has the filters of the channels and no others, and the ledger knows that: a filter that it takes for held would
+    /// make copies of messages that no other filter brings.
+    fn check_filters(&self, account: &AccountResponse, held: &[HeldFilter]) -> Result<(), Violation> {
+        let held: BTreeSet<String> = held.iter().map(|held| held.filter.clone()).collect();
+        hold!(
+            held == self.subscribed,
+            promise::SETTLED,
+            "the session is subscribed to {:?}, and the ledger has {held:?} for it",
+            self.subscribed
+        );
+        let Some(channels) = &account.channels else { return Ok(()) };
+        let asked: BTreeSet<String> = channels.filters.iter().cloned().collect();
+        hold!(
+            asked == self.subscribed,
+            promise::SETTLED,
+            "the session is subscribed to {:?}, and the channels are {asked:?}",
+            self.subscribed
+        );
         Ok(())
     }
 

@@ -43,8 +43,8 @@ pub struct Algorithms {
     rng: ChaCha8Rng,
     servers: Vec<Server>,
     links: BTreeMap<Key, Link>,
-    /// Filters that they ask for.
-    channels: Vec<String>,
+    /// Filters that each asks for.
+    channels: [Vec<String>; 2],
     /// They fail at no quote any more.
     are_corrected: bool,
     /// How many quotes there are.
@@ -80,8 +80,8 @@ enum Due {
 }
 
 impl Algorithms {
-    /// Servers that ask for `channels`.
-    pub fn new(rng: ChaCha8Rng, channels: Vec<String>, scale: Scale) -> Self {
+    /// Servers that ask for these channels, each for its own.
+    pub fn new(rng: ChaCha8Rng, channels: [Vec<String>; 2], scale: Scale) -> Self {
         let servers = ADDRESSES.iter().map(|_| Server::default()).collect();
         Self { rng, servers, links: BTreeMap::new(), channels, are_corrected: false, scale }
     }
@@ -220,7 +220,8 @@ impl Algorithms {
             Due::Initialize(state) => {
                 link.stream = Some(seen(&state));
                 link.steady_at = Some(now + STEADY);
-                Ok(Said::Initialized(InitializeResponse { channels: self.channels.clone(), refusal: String::new() }))
+                let channels = self.channels.get(link.server).cloned().unwrap_or_default();
+                Ok(Said::Initialized(InitializeResponse { channels, refusal: String::new() }))
             }
             Due::Reconfigure => {
                 Ok(Said::Reconfigured(ReconfigureResponse { channels: Vec::new(), refusal: String::new() }))

@@ -36,6 +36,13 @@ struct Spec {
     causes: BTreeMap<&'static str, TradingState>,
 }
 
+impl Spec {
+    /// The field that a runtime of v0.1.0 knows alone. The operator sends it to every runtime.
+    fn is_suspended(&self) -> bool {
+        self.causes.get("User") == Some(&TradingState::Halted)
+    }
+}
+
 /// What the operator has to bring about.
 #[derive(Debug, Clone)]
 enum Intent {
@@ -58,7 +65,8 @@ pub struct Operator {
     account: Option<Box<v1::AccountResponse>>,
     sources: Option<Vec<v1::Source>>,
     policy: Policy,
-    subscribe: Vec<String>,
+    /// `None`: each algorithm names its channels, and none in process decides.
+    subscribe: Option<Vec<String>>,
     symbols: Vec<String>,
     requests: u32,
 }
@@ -68,7 +76,7 @@ impl Operator {
     pub fn new(
         mut rng: ChaCha8Rng,
         (calls, active): (u32, Duration),
-        subscribe: Vec<String>,
+        subscribe: Option<Vec<String>>,
         symbols: Vec<String>,
     ) -> Self {
         let policies = [
@@ -80,7 +88,7 @@ impl Operator {
         let policy = drawn.and_then(|(name, fraction, amount)| Policy::from_parts(name, *fraction, *amount).ok());
         let spec = Spec {
             generation: 1,
-            algorithm: choice(rng.random_range(0..3)),
+            algorithm: choice(rng.random_range(lowest(subscribe.as_deref())..3)),
             threshold: 0.0,
             cash: "10000".to_owned(),
             causes: BTreeMap::new(),
@@ -115,12 +123,12 @@ impl Operator {
                 threshold: spec.threshold,
                 parameters: Map::new(),
                 starting_cash: spec.cash.clone(),
-                suspend: false,
+                suspend: spec.is_suspended(),
             },
             authority: Authority::Resource { uid: UID.to_owned(), generation: spec.generation },
             policy: self.policy,
             topics: Topics::default(),
-            subscribe: Some(self.subscribe.clone()),
+            subscribe: self.subscribe.clone(),
             inputs: Vec::new(),
             initial: Initial {
                 cash_unchanged: false,
@@ -225,7 +233,7 @@ impl Operator {
                         let (whole, part) = (self.rng.random_range(9_000..14_000), self.rng.random_range(0..100));
                         spec.cash = format!("{whole}.{part:02}");
                     }
-                    _ => spec.algorithm = choice(self.rng.random_range(0..3)),
+                    _ => spec.algorithm = choice(self.rng.random_range(lowest(self.subscribe.as_deref())..3)),
                 }
                 self.specs.push(spec);
                 Intent::Configure
@@ -241,8 +249,10 @@ impl Operator {
                     spec.causes.insert(code, state);
                 }
                 spec.generation += i64::from(code == "User");
+                let is_by_settings = code == "User" && self.rng.random_bool(0.3);
                 self.specs.push(spec);
-                Intent::Trading
+                // The settings may come before the causes, and have one of these too.
+                if is_by_settings { Intent::Configure } else { Intent::Trading }
             }
             8 => {
                 self.requests += 1;
@@ -261,9 +271,9 @@ impl Operator {
             _ => {}
         }
         let (account, resource_uid) = (ACCOUNT.to_owned(), UID.to_owned());
-        let (generation, algorithm, threshold, starting_cash) = {
+        let (generation, algorithm, threshold, starting_cash, suspend) = {
             let spec = self.spec();
-            (spec.generation, spec.algorithm.clone(), spec.threshold, spec.cash.clone())
+            (spec.generation, spec.algorithm.clone(), spec.threshold, spec.cash.clone(), spec.is_suspended())
         };
         Some(match intent {
             Intent::Configure => {
@@ -274,7 +284,7 @@ impl Operator {
                     threshold: threshold.to_string(),
                     parameters_json: String::new(),
                     starting_cash,
-                    suspend: false,
+                    suspend,
                 };
                 let settings = Some(settings);
                 Call::Configure(v1::ConfigureRequest {
@@ -318,6 +328,11 @@ impl Operator {
             }
         })
     }
+}
+
+/// The first algorithm that may decide: the one in process asks for a topic that no publisher has.
+fn lowest(subscribe: Option<&[String]>) -> usize {
+    usize::from(subscribe.is_none())
 }
 
 fn choice(number: usize) -> Choice {

@@ -47,6 +47,9 @@ impl World<'_> {
         if id == 0 {
             self.tell(&Fact::Injected("operator: a call comes late, a second time"))?;
         }
+        if let Call::Configure(request) = &call {
+            self.tell(&Fact::ConfigureAsked { request: request.clone() })?;
+        }
         if let Call::SetTradingState(request) = &call {
             self.tell(&Fact::TradingAsked { request: request.clone() })?;
         }

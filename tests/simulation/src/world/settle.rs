@@ -80,7 +80,9 @@ impl World<'_> {
             return Ok(());
         }
         let waiting = self.broker.waiting(CLIENT_ID);
-        let settled = Fact::Settled { account: account.map(Box::new), runtime_ready, bridge_ready, waiting };
+        let subscribed = self.broker.subscribed(CLIENT_ID);
+        let settled =
+            Fact::Settled { account: account.map(Box::new), runtime_ready, bridge_ready, waiting, subscribed };
         self.is_over = true;
         self.tell(&settled)
     }

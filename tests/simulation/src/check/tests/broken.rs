@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, rc::Rc};
 
-use algo_runtime::ledger::{Cause, Changes, EntryKind, JournalEntry, SettingsRecord, TradingRecord};
+use algo_runtime::ledger::{
+    Cause, Changes, EntryKind, JournalEntry, LedgerId, LedgerIds, OutboxContent, OutboxRow, SettingsRecord,
+    TradingRecord,
+};
 use bytes::Bytes;
 use intuition_api::v1::{
     self, TradingState,
@@ -217,6 +220,14 @@ fn an_acknowledgement_before_outcome_or_publication() {
     assert_broken(&facts, promise::ACKNOWLEDGED, "is acknowledged before this is published: dead letter");
     facts.insert(at, Fact::Refused { topic: "intuition/desk/a/dead-letter".to_owned(), code: 0x87 });
     assert_broken(&facts, promise::SILENCE, "0 are counted as undeliverable");
+    // A message of the algorithm that no outcome names.
+    let facts = with_commit(EntryKind::Buy, |changes| {
+        let position = changes.outbox.last().map_or(0, |row| row.position) + 1;
+        let publication = v1::Publication { channel: "trace".to_owned(), payload: Bytes::new() };
+        changes.outbox.push(OutboxRow { position, content: OutboxContent::Publication(publication) });
+        changes.account.as_mut().unwrap().position = position;
+    });
+    assert_broken(&facts, promise::ACKNOWLEDGED, "so that no acknowledgement waits for it");
 }
 
 #[test]
@@ -280,6 +291,16 @@ fn publications_that_are_not_in_the_ledger_or_out_of_order() {
         promise::PUBLISHED,
         "position 1 is recorded as published, and the broker never took it",
     );
+}
+
+#[test]
+fn a_ledger_id_without_a_ledger_that_went_back() {
+    let facts = with_commit(EntryKind::Buy, |changes| {
+        let mut ids = LedgerIds::new(LEDGER);
+        ids.take(LedgerId { first_seq: 1, first_position: 1, id: "bbbbbbbb".to_owned() });
+        changes.ledger_ids = Some(ids);
+    });
+    assert_broken(&facts, promise::PUBLISHED, "the ledger takes the id \"bbbbbbbb\"");
 }
 
 #[test]
@@ -458,6 +479,30 @@ fn causes_that_no_call_asked_for() {
     let changes = Rc::new(Changes { trading: Some(trading), ..Changes::default() });
     *story.facts.last_mut().unwrap() = Fact::Committed { run: 1, changes };
     assert_broken(&story.facts, promise::SETTLED, "the run ended before it came to rest");
+}
+
+fn configured(generation: i64, suspend: bool) -> Fact {
+    let settings = Some(v1::Settings { suspend, ..Default::default() });
+    Fact::ConfigureAsked { request: v1::ConfigureRequest { generation, settings, ..Default::default() } }
+}
+
+#[test]
+fn suspensions_without_a_number_or_that_older_settings_end() {
+    let record = |number: u64, is_suspended: bool| {
+        let cause = Cause { state: TradingState::Halted, message: String::new(), since_micros: 0 };
+        let causes = is_suspended.then(|| (("User".to_owned(), true), cause)).into_iter().collect();
+        let trading = Some(TradingRecord { number, generation: 5, causes, ..TradingRecord::default() });
+        Fact::Committed { run: 1, changes: Rc::new(Changes { trading, ..Changes::default() }) }
+    };
+    let told = |number: u64, generation: i64| {
+        let mut story = Story::begin();
+        story.facts.extend([configured(5, true), record(number, true)]);
+        story.facts.extend([configured(generation, false), record(2, false)]);
+        story.facts
+    };
+    assert_broken(&told(0, 5), promise::STOP, "and its number stays 0");
+    assert_broken(&told(1, 4), promise::STOP, "to {}, and no call asked for that");
+    assert_broken(&told(1, 5), promise::SETTLED, "the run ended before it came to rest");
 }
 
 #[test]

@@ -304,7 +304,8 @@ impl Story {
         };
         self.facts.push(Fact::FaultsEnded);
         let account = Some(Box::new(account));
-        self.facts.push(Fact::Settled { account, runtime_ready: true, bridge_ready: true, waiting: Vec::new() });
+        let (waiting, subscribed) = (Vec::new(), Vec::new());
+        self.facts.push(Fact::Settled { account, runtime_ready: true, bridge_ready: true, waiting, subscribed });
     }
 }
 
