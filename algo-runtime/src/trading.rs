@@ -203,7 +203,7 @@ impl Trading {
         if let Entry::Vacant(vacant) = self.record.causes.entry((cause::USER.to_owned(), true)) {
             let message = BY_SUSPEND.to_owned();
             vacant.insert(Cause { state: TradingState::Halted, message, since_micros: now_micros });
-            self.record.number += 1;
+            self.record.number += u64::from(!planted::is(Fault::SuspendedUnnumbered));
         }
         self.record.generation = self.record.generation.max(generation);
     }

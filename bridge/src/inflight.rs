@@ -211,7 +211,9 @@ impl Inflight {
             self.unsent = self.first;
         }
         self.before_stream = self.epoch;
-        self.under_way = 0;
+        if !planted::is(Fault::UnderWayOfEarlierStream) {
+            self.under_way = 0;
+        }
         self.marker = None;
     }
 
@@ -238,7 +240,7 @@ impl Inflight {
                 *awaited = Ranges::default();
             }
         }
-        if has_lost {
+        if has_lost && !planted::is(Fault::AcknowledgedAfterLedgerLoss) {
             self.disconnected();
         }
         has_lost

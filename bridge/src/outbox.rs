@@ -191,7 +191,9 @@ impl<T: Content> Outbox<T> {
         self.ends_over_refusals |= std::mem::take(&mut self.is_refused);
         self.window = 0;
         self.pubacks = 0;
-        self.lone = None;
+        if !planted::is(Fault::LoneOfEarlierConnection) {
+            self.lone = None;
+        }
         self.decisions.disconnected();
         let (at, letters, publications) = self.bounded(now);
         let mut ended = letters.disconnected(is_alone, &at);

@@ -226,7 +226,9 @@ impl Subscriptions {
     /// The runtime says what its ledger has for the session.
     pub fn opened(&mut self, held: Vec<Filter>) {
         self.streaming = true;
-        self.recordings = 0;
+        if !planted::is(Fault::RecordingsOfEarlierStream) {
+            self.recordings = 0;
+        }
         self.wanted = None;
         self.held = held.into_iter().map(|filter| Held::new(filter, Known::Active)).collect();
         self.halt();
@@ -298,6 +300,10 @@ impl Subscriptions {
         }
         if self.trouble.is_some() {
             self.phase = Phase::Failed;
+            return Vec::new();
+        }
+        if planted::is(Fault::UnsubscribedUnrecorded) {
+            self.phase = Phase::Settled;
             return Vec::new();
         }
         self.phase = Phase::RecordingRest;

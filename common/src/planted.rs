@@ -92,6 +92,24 @@ faults! {
     StateBeyondWindow = "state-beyond-window",
     /// The outbox goes on although the runtime's ledger has gone back.
     WentBackUnnoticed = "went-back-unnoticed",
+    /// Bytes that were at the runtime when a stream ended count as under way on the next one.
+    UnderWayOfEarlierStream = "under-way-of-earlier-stream",
+    /// Messages whose outcomes were lost with a ledger are acknowledged all the same.
+    AcknowledgedAfterLedgerLoss = "acknowledged-after-ledger-loss",
+    /// The runtime is not told which filters the session has left behind.
+    UnsubscribedUnrecorded = "unsubscribed-unrecorded",
+    /// A recording that was not answered when its stream ended is awaited on the next one.
+    RecordingsOfEarlierStream = "recordings-of-earlier-stream",
+    /// A refused decision counts as being tried again although the connection of that trial has ended.
+    TrialOfEarlierConnection = "trial-of-earlier-connection",
+    /// An entry that was sent alone is awaited although its connection has ended.
+    LoneOfEarlierConnection = "lone-of-earlier-connection",
+    /// A refused decision that was on its way when the connection ended is never tried again.
+    RetryLostAtReconnect = "retry-lost-at-reconnect",
+    /// An entry that the bridge has already uses up no credit on its side.
+    CreditOfKnownEntries = "credit-of-known-entries",
+    /// The last position of the ledger before is told to a ledger that has gone back.
+    LastPositionOfEarlierLedger = "last-position-of-earlier-ledger",
 
     // Of the runtime.
     /// A ledger that has gone back goes on under the id that the bridge knows.
@@ -147,6 +165,12 @@ faults! {
     MessageUnbounded = "message-unbounded",
     /// The count of entries that were given up is not saved.
     GivenUpUnsaved = "given-up-unsaved",
+    /// A suspension by the settings leaves the number of the trading state as it is.
+    SuspendedUnnumbered = "suspended-unnumbered",
+    /// Deliveries that wait are decided under the run of the bridge that opens the next stream.
+    BacklogOfEarlierBridge = "backlog-of-earlier-bridge",
+    /// A quote with a decision does not wait for the publications beside it.
+    PublicationNotAwaited = "publication-not-awaited",
 }
 
 #[cfg(planted)]

@@ -313,6 +313,9 @@ impl Engine {
     fn publish(&mut self, publications: Vec<Publication>, outcome: &mut Outcome) {
         for publication in publications {
             let position = self.post(OutboxContent::Publication(publication));
+            if outcome.positions > 0 && planted::is(Fault::PublicationNotAwaited) {
+                continue;
+            }
             if outcome.positions == 0 {
                 outcome.first_position = position;
             }

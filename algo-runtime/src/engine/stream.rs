@@ -8,6 +8,7 @@ use intuition_api::{
 
 use super::{Engine, turn::Work};
 use crate::ledger::{HeldFilter, Ledger};
+use intuition_common::planted::{self, Fault};
 
 /// Random names for a session and a ledger id that begin with a stream.
 #[derive(Debug, Clone)]
@@ -78,7 +79,9 @@ impl Engine {
         }
         self.run = open.run;
         self.stream = stream;
-        self.drop_backlog();
+        if !planted::is(Fault::BacklogOfEarlierBridge) {
+            self.drop_backlog();
+        }
         Ok(Opened {
             ledger_id: self.account.ledger_id.clone(),
             published_through: self.account.published_through,

@@ -212,7 +212,7 @@ impl Session {
         self.send_acknowledged(actions);
         let before = self.ledger.replace(opened.ledger_id.clone());
         let changed = before.filter(|before| *before != opened.ledger_id || opened.restored);
-        if changed.is_some() {
+        if changed.is_some() && !planted::is(Fault::LastPositionOfEarlierLedger) {
             self.last_position = 0;
         }
         changed

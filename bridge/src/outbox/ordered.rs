@@ -112,7 +112,8 @@ impl<T: Content> Ordered<T> {
         if let Some(blocked) = &mut self.blocked {
             // An entry before it may have lost its answer with the connection, and comes first.
             let first = self.ready.first().copied().unwrap_or(blocked.position);
-            *blocked = Blocked { position: first.min(blocked.position), is_under_way: false };
+            let is_under_way = blocked.is_under_way && planted::is(Fault::TrialOfEarlierConnection);
+            *blocked = Blocked { position: first.min(blocked.position), is_under_way };
         }
     }
 
