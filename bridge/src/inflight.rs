@@ -246,16 +246,10 @@ impl Inflight {
         has_lost
     }
 
-    /// The next deliveries for the runtime, of at most `max_bytes` in their encoded form, or a single larger one. A message
-    /// with `is_copy` is a further copy of another: it counts as done and is not sent. The same goes for a message whose connection
-    /// is older than the stream and has ended: the next connection brings it again if the session lasts, and the message waits
-    /// until that is known.
-    pub fn next_batch(
-        &mut self,
-        max_deliveries: usize,
-        max_bytes: usize,
-        mut is_copy: impl FnMut(&Arrival) -> bool,
-    ) -> Vec<Delivery> {
+    /// The next deliveries for the runtime, of at most `max_bytes` in their encoded form, or a single larger one. A message whose
+    /// connection is older than the stream and has ended counts as done and is not sent: the next connection brings it again if the
+    /// session lasts, and the message waits until that is known.
+    pub fn next_batch(&mut self, max_deliveries: usize, max_bytes: usize) -> Vec<Delivery> {
         let (mut batch, mut bytes) = (Vec::new(), 0);
         while batch.len() < max_deliveries && bytes < max_bytes {
             let number = self.unsent;
@@ -267,7 +261,7 @@ impl Inflight {
                 self.unsent += 1;
                 continue;
             };
-            if self.comes_again(entry) || is_copy(arrival) {
+            if self.comes_again(entry) {
                 self.settle(number, Ranges::default());
                 self.unsent += 1;
                 continue;

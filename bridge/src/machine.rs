@@ -228,7 +228,7 @@ impl Machine {
         self.publisher.send(&mut self.board, &self.metrics, now, &mut self.actions);
         self.send_marker();
         while self.session.takes_batches(batches) {
-            let batch = self.quotes.next_batch(&self.limits, &self.metrics);
+            let batch = self.quotes.next_batch(&self.limits);
             let Some(last) = batch.last().map(|delivery| delivery.number) else { break };
             self.session.send_batch(batch, last, now, &mut self.actions);
             self.send_marker();

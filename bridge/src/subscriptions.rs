@@ -84,6 +84,17 @@ impl Trouble {
     }
 }
 
+/// How a message of the session stands among those that the broker sends for other filters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It counts: it came for the filter that is held longest of those that match.
+    Counts,
+    /// It is a further copy: the broker sends, or sent, one for a filter that is held longer.
+    Copy,
+    /// It came for filters that are not held any more.
+    Unheld,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Known {
     /// Recorded, and perhaps on its way.
@@ -184,28 +195,32 @@ impl Subscriptions {
         })
     }
 
-    /// Whether this copy of a message is not the one that counts: another filter is held longer and matches too, so that
-    /// the broker sends, or sent, a copy for that one.
-    pub fn is_copy(&self, topic: &str, subscription_ids: &[u32]) -> bool {
-        Self::is_copy_among(&self.held, topic, subscription_ids)
+    /// How a message stands that came for subscriptions with these identifiers.
+    pub fn standing(&self, topic: &str, subscription_ids: &[u32]) -> Standing {
+        Self::standing_among(&self.held, topic, subscription_ids)
     }
 
     /// The same for a message of the session that the broker has lost last. `None`: its filters are not known.
-    pub fn is_copy_of_lost_session(&self, topic: &str, subscription_ids: &[u32]) -> Option<bool> {
-        (!self.lost.is_empty()).then(|| Self::is_copy_among(&self.lost, topic, subscription_ids))
+    pub fn standing_in_lost_session(&self, topic: &str, subscription_ids: &[u32]) -> Option<Standing> {
+        (!self.lost.is_empty()).then(|| Self::standing_among(&self.lost, topic, subscription_ids))
     }
 
-    fn is_copy_among(held: &[Held], topic: &str, subscription_ids: &[u32]) -> bool {
+    fn standing_among(held: &[Held], topic: &str, subscription_ids: &[u32]) -> Standing {
         // A broker without subscription identifiers cannot tell copies apart.
         if subscription_ids.is_empty() || planted::is(Fault::CopiesTraded) {
-            return false;
+            return Standing::Counts;
+        }
+        if held.iter().all(|held| !subscription_ids.contains(&held.filter.subscription_id)) {
+            return Standing::Unheld;
         }
         let matching = |known: Known| {
             let fits = |held: &&Held| held.known == known && topic::matches(&held.filter.filter, topic);
             held.iter().find(fits).map(|held| held.filter.subscription_id)
         };
-        let owner = matching(Known::Active).or_else(|| matching(Known::Pending));
-        owner.is_some_and(|owner| !subscription_ids.contains(&owner))
+        match matching(Known::Active).or_else(|| matching(Known::Pending)) {
+            Some(owner) if !subscription_ids.contains(&owner) => Standing::Copy,
+            _ => Standing::Counts,
+        }
     }
 
     /// The broker accepted a connection.

@@ -39,7 +39,7 @@ fn published(position: u64) -> impl Fn(u64, u64) -> bool {
 }
 
 fn batch(inflight: &mut Inflight) -> Vec<(u64, u32)> {
-    let batch = inflight.next_batch(1_000, 1 << 20, |_| false);
+    let batch = inflight.next_batch(1_000, 1 << 20);
     batch.iter().map(|delivery| (delivery.number, delivery.packet_id)).collect()
 }
 
@@ -187,7 +187,7 @@ fn what_waited_while_its_connection_ended_is_sent_as_interrupted() {
     inflight.disconnected();
     inflight.connected(2, true);
     inflight.push(arrival(2, 10));
-    let batch = inflight.next_batch(10, 1 << 20, |_| false);
+    let batch = inflight.next_batch(10, 1 << 20);
     let interrupted: Vec<bool> = batch.iter().map(|delivery| delivery.interrupted).collect();
     assert_eq!(interrupted, [true, false, false], "what cannot be redelivered is not, what came since is not");
 }
@@ -218,7 +218,7 @@ fn a_message_that_waits_when_its_connection_ends_is_left_to_the_next_one() {
     inflight.stream_opened();
     inflight.push(arrival(1, 10));
     inflight.push(arrival(1, 11));
-    assert_eq!(inflight.next_batch(1, 1 << 20, |_| false).len(), 1);
+    assert_eq!(inflight.next_batch(1, 1 << 20).len(), 1);
     inflight.disconnected();
     assert_eq!(batch(&mut inflight), []);
     inflight.connected(2, true);
@@ -248,11 +248,11 @@ fn copies_and_passed_messages_are_acknowledged_in_their_turn() {
     inflight.push(arrival(1, 2));
     inflight.pass(1, 3, 0);
     let mut calls = 0;
-    let sent = inflight.next_batch(10, 1 << 20, |_| {
+    inflight.settle_copies(|_| {
         calls += 1;
         calls == 2
     });
-    assert_eq!(sent.len(), 1);
+    assert_eq!(batch(&mut inflight).len(), 1);
     assert_eq!(inflight.acknowledge(published(0)), []);
     inflight.outcome(1, through(0)).unwrap();
     let packet_ids: Vec<u16> = inflight.acknowledge(published(0)).iter().map(|ack| ack.packet_id).collect();
@@ -361,7 +361,7 @@ proptest! {
                     inflight.pass(model.epoch, packet_id, 0);
                 }
                 Happens::Batch(size) => {
-                    let batch = inflight.next_batch(size, 1 << 20, |_| false);
+                    let batch = inflight.next_batch(size, 1 << 20);
                     for delivery in &batch {
                         prop_assert!(!model.decided.contains_key(&delivery.number), "sent again after its outcome");
                         prop_assert!(model.at_runtime.last().is_none_or(|last| *last < delivery.number));
@@ -404,7 +404,7 @@ proptest! {
         }
         // At the end everything is answered and published: nothing is left behind.
         inflight.stream_opened();
-        for delivery in inflight.next_batch(usize::MAX, usize::MAX, |_| false) {
+        for delivery in inflight.next_batch(usize::MAX, usize::MAX) {
             model.decided.insert(delivery.number, 0);
             inflight.outcome(delivery.number, through(0)).unwrap();
         }
@@ -440,7 +440,7 @@ fn batch_stays_within_its_bytes_unless_a_single_delivery_is_larger() {
     let mut batches = Vec::new();
     let mut under_way = 0;
     while inflight.has_unsent() {
-        let deliveries = inflight.next_batch(100, MOST, |_| false);
+        let deliveries = inflight.next_batch(100, MOST);
         batches.push(deliveries.iter().map(|delivery| delivery.number).collect::<Vec<_>>());
         let encoded = intuition_api::v1::Batch { deliveries }.encoded_len();
         assert!(encoded <= MOST || batches.last().unwrap().len() == 1, "{encoded}");

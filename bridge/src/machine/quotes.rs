@@ -1,5 +1,6 @@
 //! The connection that quotes come on.
 
+mod copies;
 mod lost;
 
 use std::{collections::VecDeque, time::Duration};
@@ -13,7 +14,7 @@ use intuition_common::{
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
-use self::lost::Lost;
+use self::{copies::Copies, lost::Lost};
 use super::{Action, warnings};
 use crate::{
     board::{self, Board},
@@ -37,6 +38,9 @@ pub(super) struct Quotes {
     session_since: u64,
     /// The session before that one, which the broker has lost.
     lost: Lost,
+    copies: Copies,
+    /// The filters of the session are known: it began on a connection of this process, or the runtime has named them.
+    knows_filters: bool,
     pub(super) inflight: Inflight,
     /// Bytes of the largest delivery in its encoded form.
     delivery_bytes: usize,
@@ -60,6 +64,8 @@ impl Quotes {
             asked: VecDeque::new(),
             session_since: 0,
             lost: Lost::default(),
+            copies: Copies::default(),
+            knows_filters: false,
             inflight: Inflight::new(limits.unacknowledged),
             delivery_bytes: limits.delivery_bytes,
             subscriptions: Subscriptions::new(own),
@@ -96,8 +102,26 @@ impl Quotes {
                 }
                 is_copy
             });
+            self.knows_filters = true;
         }
         steps
+    }
+
+    /// The runtime names the filters that the session holds. Messages that came before are judged by them.
+    pub(super) fn stream_opened(&mut self, held: Vec<Filter>, metrics: &Metrics) {
+        self.inflight.stream_opened();
+        self.subscriptions.opened(held);
+        if std::mem::replace(&mut self.knows_filters, true) {
+            return;
+        }
+        let (copies, subscriptions) = (&mut self.copies, &self.subscriptions);
+        self.inflight.settle_copies(|arrival| {
+            let is_copy = copies.is_copy(arrival, subscriptions);
+            if is_copy {
+                metrics.overlaps.inc();
+            }
+            is_copy
+        });
     }
 
     pub(super) fn disconnected(&mut self) {
@@ -165,7 +189,13 @@ impl Quotes {
             payload: kept(&message.payload),
             arrived_micros: now_micros,
         };
-        if arrival.epoch < self.session_since && self.lost.is_copy(&arrival, &self.subscriptions) {
+        // When it comes: filters may be held no longer when it is sent.
+        let is_copy = if arrival.epoch < self.session_since {
+            self.lost.is_copy(&arrival, &self.subscriptions)
+        } else {
+            self.knows_filters && self.copies.is_copy(&arrival, &self.subscriptions)
+        };
+        if is_copy {
             metrics.overlaps.inc();
             self.inflight.pass(arrival.epoch, arrival.packet_id, now_micros);
             return;
@@ -173,20 +203,11 @@ impl Quotes {
         self.inflight.push(fitting(arrival, &envelope, self.delivery_bytes));
     }
 
-    pub(super) fn next_batch(&mut self, limits: &Limits, metrics: &Metrics) -> Vec<Delivery> {
+    pub(super) fn next_batch(&mut self, limits: &Limits) -> Vec<Delivery> {
         if self.inflight.under_way() >= limits.batches * limits.batch_bytes {
             return Vec::new();
         }
-        let (subscriptions, session_since) = (&self.subscriptions, self.session_since);
-        self.inflight.next_batch(limits.batch_deliveries, limits.batch_bytes, |arrival| {
-            // Copies of a lost session were left out when it was lost.
-            let is_copy =
-                arrival.epoch >= session_since && subscriptions.is_copy(&arrival.topic, &arrival.subscription_ids);
-            if is_copy {
-                metrics.overlaps.inc();
-            }
-            is_copy
-        })
+        self.inflight.next_batch(limits.batch_deliveries, limits.batch_bytes)
     }
 
     /// `is_done`: whether all outbox positions of a range are done.

@@ -92,8 +92,7 @@ impl Machine {
             }
         }
         self.publisher.stream_opened(&opened, &mut self.board, &self.metrics);
-        self.quotes.inflight.stream_opened();
-        self.quotes.subscriptions.opened(opened.held);
+        self.quotes.stream_opened(opened.held, &self.metrics);
         self.board.have(board::RUNTIME);
         Ok(())
     }

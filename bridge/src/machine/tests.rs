@@ -325,6 +325,39 @@ fn a_bridge_that_was_there_before_this_connection_changes_nothing() {
     }
 }
 
+/// The broker still has messages for a filter that the algorithm before asked for, some with a copy for the new one.
+#[test]
+fn messages_for_a_filter_that_is_not_held_any_more_count_once() {
+    let mut hand = Hand::new(1);
+    hand.begin();
+    let channels = Channels { version: 2, filters: vec!["+".to_owned()], inputs: vec![] };
+    hand.say(Message::Channels(channels));
+    let actions = hand.say(Message::HoldingRecorded(HoldingRecorded {}));
+    let [Action::Subscribing(Request::Subscribe { token, .. })] = actions[..] else { panic!("{actions:?}") };
+    let granted = Code { value: 1, name: "GrantedQoS1" };
+    let actions = hand.give(Input::Subscribing(Event::Subscribed { token, code: granted }));
+    let unsubscribe = actions.iter().find_map(|action| match action {
+        Action::Subscribing(Request::Unsubscribe { token, .. }) => Some(*token),
+        _ => None,
+    });
+    hand.give(Input::Subscribing(Event::Unsubscribed { token: unsubscribe.unwrap(), code: SUCCESS }));
+    let mut sent = Vec::new();
+    // Equal messages: a pair in both orders, then one for each filter alone.
+    for (packet_id, (subscription_id, symbol)) in
+        (1..).zip([(1, "A"), (2, "A"), (2, "B"), (1, "B"), (1, "C"), (2, "D"), (2, "D")])
+    {
+        let payload = Bytes::from(format!(r#"{{"sid":"{symbol}","quote":"1.5"}}"#));
+        let mut message = Incoming::new(1, packet_id, "quotes".to_owned(), payload);
+        message.subscription_ids = vec![subscription_id];
+        for (number, packet_id, _) in deliveries(&hand.give(Input::Subscribing(Event::Message(message)))) {
+            sent.push(packet_id);
+            let outcomes = vec![DeliveryOutcome { number, ticks: vec![TickOutcome::default()] }];
+            hand.say(Message::Committed(Committed { outcomes, ..Committed::default() }));
+        }
+    }
+    assert_eq!(sent, [1, 3, 5, 6, 7]);
+}
+
 /// A broker without the session sends nothing again, and before its first stream a bridge does not know the filters: each of the two
 /// messages came once for either of them.
 #[test]

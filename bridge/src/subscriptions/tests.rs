@@ -120,11 +120,11 @@ fn own_topics_and_bad_filters_are_refused_before_anything_is_held() {
 #[test]
 fn of_overlapping_filters_the_one_held_longest_owns_a_message() {
     let subscriptions = settled(&["quotes/#", "quotes/+", "other"]);
-    assert!(!subscriptions.is_copy("quotes/a", &[1]));
-    assert!(subscriptions.is_copy("quotes/a", &[2]));
-    assert!(!subscriptions.is_copy("quotes/a", &[2, 1]), "a broker may send one copy for both");
-    assert!(!subscriptions.is_copy("quotes/a", &[]), "a broker without identifiers");
-    assert!(!subscriptions.is_copy("left/behind", &[9]), "nobody owns it: the runtime shall say so");
+    assert_eq!(subscriptions.standing("quotes/a", &[1]), Standing::Counts);
+    assert_eq!(subscriptions.standing("quotes/a", &[2]), Standing::Copy);
+    assert_eq!(subscriptions.standing("quotes/a", &[2, 1]), Standing::Counts, "a broker may send one copy for both");
+    assert_eq!(subscriptions.standing("quotes/a", &[]), Standing::Counts, "a broker without identifiers");
+    assert_eq!(subscriptions.standing("left/behind", &[9]), Standing::Unheld);
 }
 
 #[test]
@@ -149,7 +149,7 @@ fn a_filter_that_the_broker_refused_owns_nothing() {
     };
     subscriptions.subscribed(*first, DENIED);
     subscriptions.subscribed(*second, GRANTED);
-    assert!(!subscriptions.is_copy("quotes/a", &[2]));
+    assert_eq!(subscriptions.standing("quotes/a", &[2]), Standing::Counts);
 }
 
 #[test]
@@ -158,12 +158,12 @@ fn copies_of_a_session_that_the_broker_has_lost_are_told_by_its_filters() {
     subscriptions.disconnected();
     subscriptions.stream_ended();
     subscriptions.connected(false);
-    assert!(!subscriptions.is_copy("quotes/a", &[2]), "the new session has no filter yet");
-    assert_eq!(subscriptions.is_copy_of_lost_session("quotes/a", &[2]), Some(true));
-    assert_eq!(subscriptions.is_copy_of_lost_session("quotes/a", &[1]), Some(false));
+    assert_eq!(subscriptions.standing("quotes/a", &[2]), Standing::Unheld, "the new session has no filter yet");
+    assert_eq!(subscriptions.standing_in_lost_session("quotes/a", &[2]), Some(Standing::Copy));
+    assert_eq!(subscriptions.standing_in_lost_session("quotes/a", &[1]), Some(Standing::Counts));
     subscriptions.disconnected();
     subscriptions.connected(false);
-    assert_eq!(subscriptions.is_copy_of_lost_session("quotes/a", &[2]), None, "the second session had no filters");
+    assert_eq!(subscriptions.standing_in_lost_session("quotes/a", &[2]), None, "the second session had no filters");
 }
 
 #[test]

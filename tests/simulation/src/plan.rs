@@ -261,15 +261,19 @@ fn filters(seed: u64) -> Vec<String> {
     drawn.iter().map(|filter| (*filter).to_owned()).collect()
 }
 
-/// In some runs each algorithm names its channels, and the second one has one filter more, so that the bridge changes its
-/// subscriptions with the algorithm. The first filter stays, and owns the messages for which several filters match.
+/// In some runs each algorithm names its channels, and the second one has one filter more, or that one alone, so that the
+/// bridge changes its subscriptions with the algorithm.
 fn other_filters(seed: u64) -> Option<Vec<String>> {
     let mut draw = generator(seed, Stream::OtherFilters);
     let mut filters = filters(seed);
     let further =
         ["quotes/+", "+/+", "quotes/#"].into_iter().find(|further| filters.iter().all(|known| known != further))?;
     filters.push(further.to_owned());
-    draw.random_bool(0.2).then_some(filters)
+    let is_drawn = draw.random_bool(0.2);
+    if draw.random_bool(0.5) {
+        filters = vec![further.to_owned()];
+    }
+    is_drawn.then_some(filters)
 }
 
 /// Small bounds of an engine whose bridge has up to `waiting_ticks` ticks under way.

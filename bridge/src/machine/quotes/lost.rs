@@ -1,8 +1,11 @@
-//! Copies of the messages of a session that the broker has lost.
+//! Further copies of the messages of a session that the broker has lost.
 
 use std::collections::HashMap;
 
-use crate::{inflight::Arrival, subscriptions::Subscriptions};
+use crate::{
+    inflight::Arrival,
+    subscriptions::{Standing, Subscriptions},
+};
 
 /// Connection, topic, and SHA-256 of payload and user properties.
 type Content = (u64, String, [u8; 32]);
@@ -30,8 +33,8 @@ impl Lost {
         if *epoch < self.since || subscription_ids.is_empty() {
             return false;
         }
-        if let Some(is_copy) = subscriptions.is_copy_of_lost_session(topic, subscription_ids) {
-            return is_copy;
+        if let Some(standing) = subscriptions.standing_in_lost_session(topic, subscription_ids) {
+            return standing == Standing::Copy;
         }
         let taken = self.taken.entry((*epoch, topic.clone(), *envelope_sha256)).or_default();
         let others = taken.iter().filter(|(ids, _)| *ids != subscription_ids).map(|(_, count)| *count).max();

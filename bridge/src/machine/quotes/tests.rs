@@ -78,7 +78,7 @@ fn sent(arrival: Arrival, bytes: usize) -> (Vec<Delivery>, usize) {
     let mut inflight = Inflight::new(Bounds { ticks: 32_768, message_ticks: MAX_TICKS, bytes: 32 << 20 });
     inflight.connected(u64::MAX, false);
     inflight.push(arrival);
-    let batch = inflight.next_batch(1, bytes, |_| false);
+    let batch = inflight.next_batch(1, bytes);
     (batch, inflight.under_way())
 }
 
