@@ -5,12 +5,15 @@
 //! `Hold(union)` -> recorded -> SUBSCRIBE each -> SUBACK of all -> `Mark` -> UNSUBSCRIBE the rest -> `Hold(what is left)`.
 //! A round begins with every CONNACK, every stream, and every change of what is wanted.
 
+mod standing;
+
 use intuition_api::{
     topic::{self, FilterError},
     v1::Filter,
 };
 use intuition_common::planted::{self, Fault};
 
+pub use self::standing::Standing;
 use crate::mqtt::Code;
 
 /// The highest identifier that MQTT has (section 3.8.2.1.2).
@@ -84,17 +87,6 @@ impl Trouble {
     }
 }
 
-/// How a message of the session stands among those that the broker sends for other filters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
-    /// It counts: it came for the filter that is held longest of those that match.
-    Counts,
-    /// It is a further copy: the broker sends, or sent, one for a filter that is held longer.
-    Copy,
-    /// It came for filters that are not held any more.
-    Unheld,
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Known {
     /// Recorded, and perhaps on its way.
@@ -111,11 +103,13 @@ struct Held {
     known: Known,
     /// The `QoS` that the broker granted to this process.
     granted_qos: Option<u8>,
+    /// It is not wanted any more: the broker may have dropped it already, with an UNSUBACK that was lost.
+    is_leaving: bool,
 }
 
 impl Held {
     const fn new(filter: Filter, known: Known) -> Self {
-        Self { filter, known, granted_qos: None }
+        Self { filter, known, granted_qos: None, is_leaving: false }
     }
 }
 
@@ -197,30 +191,12 @@ impl Subscriptions {
 
     /// How a message stands that came for subscriptions with these identifiers.
     pub fn standing(&self, topic: &str, subscription_ids: &[u32]) -> Standing {
-        Self::standing_among(&self.held, topic, subscription_ids)
+        standing::among(&self.held, topic, subscription_ids)
     }
 
     /// The same for a message of the session that the broker has lost last. `None`: its filters are not known.
     pub fn standing_in_lost_session(&self, topic: &str, subscription_ids: &[u32]) -> Option<Standing> {
-        (!self.lost.is_empty()).then(|| Self::standing_among(&self.lost, topic, subscription_ids))
-    }
-
-    fn standing_among(held: &[Held], topic: &str, subscription_ids: &[u32]) -> Standing {
-        // A broker without subscription identifiers cannot tell copies apart.
-        if subscription_ids.is_empty() || planted::is(Fault::CopiesTraded) {
-            return Standing::Counts;
-        }
-        if held.iter().all(|held| !subscription_ids.contains(&held.filter.subscription_id)) {
-            return Standing::Unheld;
-        }
-        let matching = |known: Known| {
-            let fits = |held: &&Held| held.known == known && topic::matches(&held.filter.filter, topic);
-            held.iter().find(fits).map(|held| held.filter.subscription_id)
-        };
-        match matching(Known::Active).or_else(|| matching(Known::Pending)) {
-            Some(owner) if !subscription_ids.contains(&owner) => Standing::Copy,
-            _ => Standing::Counts,
-        }
+        (!self.lost.is_empty()).then(|| standing::among(&self.lost, topic, subscription_ids))
     }
 
     /// The broker accepted a connection.
@@ -245,7 +221,12 @@ impl Subscriptions {
             self.recordings = 0;
         }
         self.wanted = None;
-        self.held = held.into_iter().map(|filter| Held::new(filter, Known::Active)).collect();
+        let leaving = |filter: &str| self.held.iter().any(|held| held.is_leaving && held.filter.filter == filter);
+        let held = held.into_iter().map(|filter| {
+            let is_leaving = leaving(&filter.filter);
+            Held { is_leaving, ..Held::new(filter, Known::Active) }
+        });
+        self.held = held.collect();
         self.halt();
     }
 
@@ -257,6 +238,9 @@ impl Subscriptions {
 
     /// The runtime says what is wanted.
     pub fn wanted(&mut self, version: u64, filters: Vec<String>) -> Vec<Step> {
+        for held in &mut self.held {
+            held.is_leaving = !filters.contains(&held.filter.filter);
+        }
         self.wanted = Some((version, filters));
         self.begin()
     }

@@ -39,7 +39,8 @@ pub(super) struct Quotes {
     /// The session before that one, which the broker has lost.
     lost: Lost,
     copies: Copies,
-    /// The filters of the session are known: it began on a connection of this process, or the runtime has named them.
+    /// The filters of the session are known: it began on a connection of this process, or the runtime has named those that it
+    /// holds and those that are wanted. Nothing is sent before.
     knows_filters: bool,
     pub(super) inflight: Inflight,
     /// Bytes of the largest delivery in its encoded form.
@@ -107,13 +108,22 @@ impl Quotes {
         steps
     }
 
-    /// The runtime names the filters that the session holds. Messages that came before are judged by them.
-    pub(super) fn stream_opened(&mut self, held: Vec<Filter>, metrics: &Metrics) {
+    /// The runtime names the filters that the session holds.
+    pub(super) fn stream_opened(&mut self, held: Vec<Filter>) {
         self.inflight.stream_opened();
         self.subscriptions.opened(held);
-        if std::mem::replace(&mut self.knows_filters, true) {
-            return;
+    }
+
+    /// The runtime names the filters that are wanted. Messages that came before it did so for the first time are judged now.
+    pub(super) fn wanted(&mut self, version: u64, filters: Vec<String>, metrics: &Metrics) -> Vec<Step> {
+        let steps = self.subscriptions.wanted(version, filters);
+        if !std::mem::replace(&mut self.knows_filters, true) {
+            self.settle_copies(metrics);
         }
+        steps
+    }
+
+    fn settle_copies(&mut self, metrics: &Metrics) {
         let (copies, subscriptions) = (&mut self.copies, &self.subscriptions);
         self.inflight.settle_copies(|arrival| {
             let is_copy = copies.is_copy(arrival, subscriptions);
@@ -204,7 +214,7 @@ impl Quotes {
     }
 
     pub(super) fn next_batch(&mut self, limits: &Limits) -> Vec<Delivery> {
-        if self.inflight.under_way() >= limits.batches * limits.batch_bytes {
+        if !self.knows_filters || self.inflight.under_way() >= limits.batches * limits.batch_bytes {
             return Vec::new();
         }
         self.inflight.next_batch(limits.batch_deliveries, limits.batch_bytes)

@@ -56,7 +56,7 @@ impl Machine {
             }
             Message::Channels(channels) => {
                 self.quotes.inputs = Inputs::new(channels.inputs);
-                self.quotes.subscriptions.wanted(channels.version, channels.filters)
+                self.quotes.wanted(channels.version, channels.filters, &self.metrics)
             }
             Message::HoldingRecorded(_) => self.quotes.subscriptions.recorded(),
             Message::Committed(committed) => {
@@ -92,7 +92,7 @@ impl Machine {
             }
         }
         self.publisher.stream_opened(&opened, &mut self.board, &self.metrics);
-        self.quotes.stream_opened(opened.held, &self.metrics);
+        self.quotes.stream_opened(opened.held);
         self.board.have(board::RUNTIME);
         Ok(())
     }

@@ -103,12 +103,16 @@ impl Hand {
         actions
     }
 
+    fn want(&mut self) -> Vec<Action> {
+        let channels = Channels { version: 1, filters: vec!["quotes".to_owned()], inputs: vec![] };
+        self.say(Message::Channels(channels))
+    }
+
     /// Until everything is there.
     fn begin(&mut self) -> Vec<Action> {
         let mut actions = self.connect(1, false);
         actions.append(&mut self.open());
-        let channels = Channels { version: 1, filters: vec!["quotes".to_owned()], inputs: vec![] };
-        actions.append(&mut self.say(Message::Channels(channels)));
+        actions.append(&mut self.want());
         let mut subscribing = self.say(Message::HoldingRecorded(HoldingRecorded {}));
         let [Action::Subscribing(Request::Subscribe { epoch: 1, token, .. })] = subscribing.as_slice() else {
             panic!("one SUBSCRIBE, not {subscribing:?}")
@@ -299,13 +303,15 @@ fn a_bridge_that_hears_of_another_one_leaves_its_messages_to_the_next_connection
         hand.connect(1, true);
         hand.quote(7, "A");
         hand.pass(Duration::from_secs(10));
-        let actions = hand.open_behind(Some(9_000));
+        let mut actions = hand.open_behind(Some(9_000));
+        actions.append(&mut hand.want());
         assert!(has_renewed(&actions), "{actions:?}");
         hand.quote(8, "A");
         assert_eq!(deliveries(&actions), []);
         hand.give(Input::Subscribing(Event::Disconnected(LinkError::End(SUCCESS))));
         let mut actions = hand.connect(2, session_present);
         actions.append(&mut hand.open());
+        actions.append(&mut hand.want());
         // What the broker has lost is sent on, marked: the runtime decides nothing of it that the other bridge may have brought.
         let orphans = [(1, 0, true), (2, 0, true)];
         assert_eq!(deliveries(&actions), if session_present { &[][..] } else { &orphans[..] });
@@ -319,7 +325,8 @@ fn a_bridge_that_was_there_before_this_connection_changes_nothing() {
         hand.connect(1, true);
         hand.quote(7, "A");
         hand.pass(Duration::from_secs(9));
-        let actions = hand.open_behind(other_bridge_ms);
+        let mut actions = hand.open_behind(other_bridge_ms);
+        actions.append(&mut hand.want());
         assert!(!has_renewed(&actions), "{actions:?}");
         assert_eq!(deliveries(&actions), [(1, 7, false)]);
     }
@@ -328,6 +335,16 @@ fn a_bridge_that_was_there_before_this_connection_changes_nothing() {
 /// The broker still has messages for a filter that the algorithm before asked for, some with a copy for the new one.
 #[test]
 fn messages_for_a_filter_that_is_not_held_any_more_count_once() {
+    leave_a_filter(true);
+}
+
+/// The broker may have dropped it already, and have none of its own for it.
+#[test]
+fn messages_beside_a_filter_that_is_being_left_count_once() {
+    leave_a_filter(false);
+}
+
+fn leave_a_filter(has_unsuback: bool) {
     let mut hand = Hand::new(1);
     hand.begin();
     let channels = Channels { version: 2, filters: vec!["+".to_owned()], inputs: vec![] };
@@ -340,7 +357,9 @@ fn messages_for_a_filter_that_is_not_held_any_more_count_once() {
         Action::Subscribing(Request::Unsubscribe { token, .. }) => Some(*token),
         _ => None,
     });
-    hand.give(Input::Subscribing(Event::Unsubscribed { token: unsubscribe.unwrap(), code: SUCCESS }));
+    if has_unsuback {
+        hand.give(Input::Subscribing(Event::Unsubscribed { token: unsubscribe.unwrap(), code: SUCCESS }));
+    }
     let mut sent = Vec::new();
     // Equal messages: a pair in both orders, then one for each filter alone.
     for (packet_id, (subscription_id, symbol)) in

@@ -7,8 +7,9 @@ use crate::{
     subscriptions::{Standing, Subscriptions},
 };
 
-/// Messages among which the other copy is looked for. Brokers send the copies of a message one after the other.
-const RECENT: usize = 32;
+/// Messages among which the other copy is looked for. Brokers send the copies of a message one after the other. Among more, a quote that
+/// a publisher repeats would be taken for a copy.
+const RECENT: usize = 2;
 
 /// A message without its other copy.
 #[derive(Debug)]
