@@ -138,6 +138,8 @@ pub struct Subscriptions {
     connected: bool,
     streaming: bool,
     phase: Phase,
+    /// Grows with each change of the filters that count.
+    changes: u64,
     /// Hold steps that were not answered.
     recordings: usize,
     next_token: u64,
@@ -157,6 +159,7 @@ impl Subscriptions {
             connected: false,
             streaming: false,
             phase: Phase::Waiting,
+            changes: 0,
             recordings: 0,
             next_token: 1,
             waiting: Vec::new(),
@@ -189,6 +192,11 @@ impl Subscriptions {
         })
     }
 
+    /// Changes of the filters that count, so far.
+    pub const fn changes(&self) -> u64 {
+        self.changes
+    }
+
     /// How a message stands that came for subscriptions with these identifiers.
     pub fn standing(&self, topic: &str, subscription_ids: &[u32]) -> Standing {
         standing::among(&self.held, topic, subscription_ids)
@@ -217,6 +225,7 @@ impl Subscriptions {
     /// The runtime says what its ledger has for the session.
     pub fn opened(&mut self, held: Vec<Filter>) {
         self.streaming = true;
+        self.changes += 1;
         if !planted::is(Fault::RecordingsOfEarlierStream) {
             self.recordings = 0;
         }
@@ -238,6 +247,7 @@ impl Subscriptions {
 
     /// The runtime says what is wanted.
     pub fn wanted(&mut self, version: u64, filters: Vec<String>) -> Vec<Step> {
+        self.changes += 1;
         for held in &mut self.held {
             held.is_leaving = !filters.contains(&held.filter.filter);
         }

@@ -24,8 +24,8 @@ struct Single {
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Copies {
-    /// The connection.
-    epoch: u64,
+    /// The connection, and the changes of the filters so far: what came before belongs to other copies.
+    since: (u64, u64),
     recent: VecDeque<Single>,
 }
 
@@ -43,8 +43,9 @@ impl Copies {
             Standing::Counts => false,
             Standing::Unheld => true,
         };
-        if *epoch != self.epoch {
-            (self.epoch, self.recent) = (*epoch, VecDeque::new());
+        let since = (*epoch, subscriptions.changes());
+        if since != self.since {
+            (self.since, self.recent) = (since, VecDeque::new());
         }
         let is_other = |single: &Single| {
             single.is_unheld != is_unheld && single.topic == *topic && single.envelope_sha256 == *envelope_sha256
