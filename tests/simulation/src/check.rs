@@ -152,7 +152,10 @@ impl Checker {
         match fact {
             Fact::Taken { message, body } => self.quotes.taken(*message, body),
             Fact::Lost { message, loss, .. } => self.quotes.lost(*message, *loss),
-            Fact::BrokerWentBack => self.quotes.broker_went_back(),
+            Fact::BrokerWentBack => {
+                self.quotes.broker_went_back();
+                self.end.broker_went_back();
+            }
             Fact::Delivered { message, connection, packet_id, .. } => {
                 self.arrivals.delivered(*message, *connection, *packet_id, &mut self.quotes);
             }
