@@ -8,7 +8,7 @@ use std::{
 };
 
 use hyper_util::rt::TokioIo;
-use intuition_operator::resource::{GROUP, KIND};
+use intuition_resources::{GROUP, TRADING_ALGO_KIND};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
     Api, Client, Config,
@@ -193,7 +193,7 @@ impl Cluster {
 }
 
 fn kind() -> ApiResource {
-    ApiResource::from_gvk(&GroupVersionKind::gvk(GROUP, "v1alpha1", KIND))
+    ApiResource::from_gvk(&GroupVersionKind::gvk(GROUP, "v1alpha1", TRADING_ALGO_KIND))
 }
 
 /// The name of a pod that runs; of several the newest.

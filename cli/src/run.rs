@@ -25,7 +25,7 @@ use bridge::{
 };
 use futures::future::join_all;
 use intuition_common::{exit, secret::Secret, shutdown, telemetry};
-use intuition_operator::resource::TradingAlgo;
+use intuition_resources::TradingAlgo;
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};

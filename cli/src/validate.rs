@@ -10,8 +10,8 @@ use intuition_common::{
     exit::{self, USAGE, with_causes},
     text::printable,
 };
-use intuition_operator::{
-    resource::{ALGORITHM_KIND, Algorithm, KIND, TradingAlgo},
+use intuition_resources::{
+    ALGORITHM_KIND, Algorithm, TRADING_ALGO_KIND, TradingAlgo,
     validate::{Problem, is_algorithm, parse, parse_algorithm},
 };
 use serde_json::Value;
@@ -141,7 +141,7 @@ trait Named {
 }
 
 impl Named for TradingAlgo {
-    const KIND: &'static str = KIND;
+    const KIND: &'static str = TRADING_ALGO_KIND;
 
     fn account(&self) -> String {
         full_name(self.metadata.namespace.as_deref(), self.metadata.name.as_deref())

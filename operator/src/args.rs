@@ -4,10 +4,9 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use intuition_common::telemetry::LogArgs;
+use intuition_resources::{Algorithm, TradingAlgo};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt as _;
-
-use crate::resource::{Algorithm, TradingAlgo};
 
 /// The operator of Intuition.
 #[derive(Debug, Parser)]

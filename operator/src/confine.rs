@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 
 use intuition_api::topic::Confinement;
+use intuition_resources::{Channels, validate::Problem};
 
 use crate::{
     names::{DEFAULT_BROKER, label},
-    resource::Channels,
     settings::{Confine, TopicSettings},
-    validate::Problem,
 };
 
 /// Reason of a resource whose namespace does not get the login of the default broker.

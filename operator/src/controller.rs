@@ -11,6 +11,7 @@ pub(crate) mod run;
 use std::{sync::Arc, time::Instant};
 
 use intuition_common::exit::with_causes;
+use intuition_resources::{Ledger, TRADING_ALGO_KIND, TradingAlgo, TradingAlgoStatus, validate::Problem};
 use kube::{
     Resource as _, ResourceExt as _,
     runtime::{controller::Action, reflector::ObjectRef},
@@ -32,10 +33,8 @@ use crate::{
     owner::Owner,
     plan::{Choice, Plan, Recorded, Stored, plan},
     pods::PodState,
-    resource::{KIND, Ledger, TradingAlgo, TradingAlgoStatus},
     status::{self, Derived, Lasting, LedgerState, Observation, Outcome, Outlook, Pods, Trouble},
     trading::Wanted,
-    validate::Problem,
 };
 
 /// Why a resource could not be looked at, or not be told of. Tried again with a growing pause.
@@ -103,7 +102,7 @@ pub async fn reconcile(seen: Arc<Guarded>, context: Arc<Context>) -> Result<Acti
         context.common.tell_lacking_rights(context.cluster.writer(), &seen, error, derive).await;
     }
     let failed = outcome.as_ref().err().map(ReconcileError::reason);
-    context.common.metrics.reconciled(KIND, began.elapsed(), failed);
+    context.common.metrics.reconciled(TRADING_ALGO_KIND, began.elapsed(), failed);
     outcome
 }
 

@@ -2,17 +2,15 @@
 
 use std::{borrow::Cow, fmt::Debug};
 
+use intuition_resources::{
+    ALGORITHM_KIND, Algorithm, AlgorithmStatus, TRADING_ALGO_KIND, TradingAlgo, TradingAlgoStatus,
+};
 use k8s_openapi::{NamespaceResourceScope, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use kube::{Resource, ResourceExt as _};
 use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned, de::Error as _};
 use serde_json::{Map, Value};
 
-use crate::{
-    names::APP,
-    owner::Owner,
-    resource::{ALGORITHM_KIND, Algorithm, AlgorithmStatus, KIND, TradingAlgo, TradingAlgoStatus},
-    trading::Wanted,
-};
+use crate::{names::APP, owner::Owner, trading::Wanted};
 
 /// A kind of ours.
 pub trait Watched:
@@ -27,7 +25,7 @@ pub trait Watched:
 }
 
 impl Watched for TradingAlgo {
-    const KIND: &'static str = KIND;
+    const KIND: &'static str = TRADING_ALGO_KIND;
     const RAW: &'static [&'static str] = &["tradingState", "suspend"];
     type Status = TradingAlgoStatus;
 }
@@ -63,7 +61,7 @@ impl Guarded<TradingAlgo> {
             namespace: self.namespace().unwrap_or_default(),
             name: self.name_any(),
             uid: self.uid_or_empty().to_owned(),
-            kind: KIND,
+            kind: TRADING_ALGO_KIND,
             app: APP,
             keeps: self.status.as_ref().and_then(|status| status.ledger.as_ref()).map(|held| held.claim_uid.clone()),
             installation: installation.map(str::to_owned),

@@ -1,11 +1,9 @@
 //! Who the operator makes objects for.
 
+use intuition_resources::API_VERSION;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
-use crate::{
-    names::{annotation, label, labels},
-    resource::API_VERSION,
-};
+use crate::names::{annotation, label, labels};
 
 /// A resource that objects are made for.
 #[derive(Debug, Clone, PartialEq, Eq)]

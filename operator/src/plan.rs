@@ -6,26 +6,26 @@ use intuition_api::{
     decimal::Money,
     v1::{self, TradingState},
 };
+use intuition_resources::{
+    Algorithm, AlgorithmChoice, Amount, Broker, Input, Ledger, Portfolio, Storage, TRADING_ALGO_KIND, TradingAlgo,
+    TradingAlgoStatus, TradingStatus,
+    address::Address,
+    validate::{Problem, check_below},
+};
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use kube::{Resource as _, ResourceExt as _};
 use serde_json::{Map, Value, json};
 
 pub(crate) use self::runtime::{cash_file, configure_as_stored};
 use crate::{
-    address::Address,
     confine::{self, ChannelRule},
     directory,
     guarded::Guarded,
     names::{APP, annotation, broker_secret},
     owner::Owner,
     reset::{self, Resets},
-    resource::{
-        Algorithm, AlgorithmChoice, Amount, Broker, Input, KIND, Ledger, Portfolio, Storage, TradingAlgo,
-        TradingAlgoStatus, TradingStatus,
-    },
     settings::{Confine, Settings},
     trading::Wanted,
-    validate::{Problem, check_below},
 };
 
 /// What one resource asks for, checked and with all defaults in place.
@@ -325,7 +325,7 @@ impl Plan {
             namespace: self.namespace.clone(),
             name: self.name.clone(),
             uid: self.uid.clone(),
-            kind: KIND,
+            kind: TRADING_ALGO_KIND,
             app: APP,
             keeps: self.ledger.as_ref().map(|ledger| ledger.claim_uid.clone()),
             installation: self.installation.clone(),

@@ -5,6 +5,7 @@ mod tuning;
 
 use std::collections::BTreeMap;
 
+use intuition_resources::address::Address;
 use k8s_openapi::api::{
     core::v1::{ResourceRequirements, Toleration},
     networking::v1::NetworkPolicyPeer,
@@ -15,7 +16,6 @@ pub use self::{
     topics::{Confine, TopicGrant, TopicSettings},
     tuning::BridgeTuning,
 };
-use crate::address::Address;
 
 /// What every child is made with. Unknown fields are refused, so that a mistyped one is not silently without effect.
 #[derive(Debug, Clone, PartialEq, Deserialize)]

@@ -14,20 +14,18 @@ mod warnings;
 pub(crate) mod workload;
 
 use intuition_common::exit::with_causes;
+use intuition_resources::{Ledger, TradingAlgoStatus, validate::Problem};
 use k8s_openapi::jiff::Timestamp;
 
+pub use self::conditions::{Notice, condition};
+use self::{findings::Findings, trading::Traded};
 use crate::{
     ask::{AskError, Missing, Readiness, RuntimeReport},
     cluster::ApplyError,
     plan::Plan,
     pods::PodState,
-    resource::{Ledger, TradingAlgoStatus},
     trading::Wanted,
-    validate::Problem,
 };
-
-pub use self::conditions::{Notice, condition};
-use self::{findings::Findings, trading::Traded};
 
 /// What came of one look at a resource.
 #[derive(Debug)]

@@ -8,9 +8,10 @@ use intuition_api::{
     trading::{LONGEST_MESSAGE, cause},
     v1::{self, Trading, TradingCause, TradingState},
 };
+use intuition_resources::TradingAlgoStatus;
 use serde_json::{Value, json};
 
-use crate::{names::annotation, resource::TradingAlgoStatus};
+use crate::names::annotation;
 
 /// Path of the field that a person sets.
 const TRADING_STATE: &str = "spec.tradingState";

@@ -13,8 +13,10 @@ use intuition_operator::{
     directory,
     guarded::Guarded,
     plan::{Credentials, plan},
-    resource::Algorithm,
     settings::Settings,
+};
+use intuition_resources::{
+    Algorithm,
     validate::{parse, parse_algorithm},
 };
 use kube::Resource;

@@ -23,9 +23,9 @@ use intuition_operator::{
     cluster::Rights,
     controller::{self, CredentialsDir, Pace, Shared},
     metrics::Metrics,
-    resource::{Algorithm, TradingAlgo},
     settings::Settings,
 };
+use intuition_resources::{Algorithm, TradingAlgo};
 use k8s_openapi::api::{
     apps::v1::Deployment,
     core::v1::{ConfigMap, Namespace, PersistentVolumeClaim, Service, ServiceAccount},

@@ -1,7 +1,7 @@
 //! Which algorithm decides for each manifest of a run. Pure.
 
 use algo_runtime::settings::Choice;
-use intuition_operator::{resource::TradingAlgo, validate::Problem};
+use intuition_resources::{TradingAlgo, validate::Problem};
 
 use crate::{
     args::RunArgs,
@@ -56,7 +56,7 @@ fn by_manifest(algo: &TradingAlgo, algorithms: &[Served]) -> Result<Choice, Prob
 
 #[cfg(test)]
 mod tests {
-    use intuition_operator::resource::AlgorithmChoice;
+    use intuition_resources::AlgorithmChoice;
 
     use super::*;
 

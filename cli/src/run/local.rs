@@ -24,7 +24,7 @@ use intuition_common::{
     heartbeat::Heartbeat,
     readiness::Readiness,
 };
-use intuition_operator::resource::TradingAlgo;
+use intuition_resources::TradingAlgo;
 use prometheus_client::registry::Registry;
 use tokio::{
     net::TcpListener,

@@ -5,7 +5,7 @@ use algo_runtime::{
     settings::{Adjustable, Authority, Choice, Initial, InitialTrading, Input, Settings, Topics},
 };
 use intuition_api::v1::TradingState;
-use intuition_operator::resource::{self, TradingAlgo};
+use intuition_resources::TradingAlgo;
 
 use crate::{
     trading::{HALT_ANNOTATION, REDUCE_ANNOTATION},
@@ -25,7 +25,7 @@ pub(super) fn of(algo: &TradingAlgo, decider: Choice) -> Result<Settings, Policy
             algorithm: decider,
             threshold: spec.threshold,
             parameters: spec.algorithm.parameters.clone(),
-            starting_cash: spec.starting_cash.unwrap_or(resource::DEFAULT_STARTING_CASH).to_string(),
+            starting_cash: spec.starting_cash.unwrap_or(intuition_resources::DEFAULT_STARTING_CASH).to_string(),
             // Part of the trading state below.
             suspend: false,
         },
@@ -53,7 +53,7 @@ fn trading_state(algo: &TradingAlgo) -> TradingState {
     by_field.into_iter().chain(by_suspend).chain(by_annotation).max().unwrap_or(TradingState::Active)
 }
 
-fn input(resource::Input { topic, symbols }: resource::Input) -> Input {
+fn input(intuition_resources::Input { topic, symbols }: intuition_resources::Input) -> Input {
     Input { topic, symbols: symbols.unwrap_or_default() }
 }
 

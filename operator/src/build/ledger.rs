@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use intuition_resources::{AccessMode, OnDelete};
 use k8s_openapi::{
     api::core::v1::{PersistentVolumeClaim, PersistentVolumeClaimSpec, VolumeResourceRequirements},
     apimachinery::pkg::api::resource::Quantity,
@@ -11,7 +12,6 @@ use super::metadata;
 use crate::{
     names::{Component, claim as claim_name},
     plan::Plan,
-    resource::{AccessMode, OnDelete},
 };
 
 const STORAGE: &str = "storage";

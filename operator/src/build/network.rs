@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use intuition_resources::address::Address;
 use k8s_openapi::{
     api::networking::v1::{
         IPBlock, NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer,
@@ -12,7 +13,6 @@ use k8s_openapi::{
 
 use super::metadata;
 use crate::{
-    address::Address,
     names::{Component, GRPC_PORT, HTTP_PORT, algorithm_at, algorithm_selector, selector},
     plan::{Choice, Plan},
     settings::{NetworkPolicySettings, Settings},

@@ -1,11 +1,11 @@
+use intuition_resources::Ledger;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, PodSpec};
 use serde_json::{Value, from_value, json};
 
 use super::*;
-use crate::{
-    plan::Choice,
-    plan::tests_support::{algo, plan, random, settings},
-    resource::Ledger,
+use crate::plan::{
+    Choice,
+    tests_support::{algo, plan, random, settings},
 };
 
 fn planned(change: impl FnOnce(&mut Value)) -> Plan {

@@ -144,10 +144,11 @@ fn is_left_behind(owner: &Owner, deployment: &Deployment) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use intuition_resources::TRADING_ALGO_KIND;
     use serde_json::{Value, from_value, json};
 
     use super::*;
-    use crate::{names::MANAGER, plan::tests_support::plan, resource::KIND};
+    use crate::{names::MANAGER, plan::tests_support::plan};
 
     #[test]
     fn a_deployment_that_selects_by_another_uid_and_has_no_owner_was_left_behind() {
@@ -162,7 +163,7 @@ mod tests {
             is_left_behind(&plan().owner(), &from_value(deployment).unwrap())
         };
         let owner = json!([{
-            "apiVersion": "intuition.dev/v1alpha1", "kind": KIND, "name": "a", "uid": "other", "controller": true,
+            "apiVersion": "intuition.dev/v1alpha1", "kind": TRADING_ALGO_KIND, "name": "a", "uid": "other", "controller": true,
         }]);
         assert!(left("other", json!([])));
         assert!(!left("other", owner), "it goes with its owner");

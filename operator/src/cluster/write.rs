@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use intuition_resources::{API_VERSION, GROUP};
 use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use kube::{
     Api, Client, ResourceExt as _,
@@ -25,7 +26,6 @@ use crate::{
     guarded::{Guarded, Watched},
     names::MANAGER,
     owner::Owner,
-    resource::{API_VERSION, GROUP},
     status::Outlook,
 };
 
@@ -304,11 +304,12 @@ pub(super) fn check_holder<K: Kind>(owner: &Owner, holder: &ObjectMeta) -> Resul
 
 #[cfg(test)]
 mod tests {
+    use intuition_resources::TRADING_ALGO_KIND;
     use k8s_openapi::api::core::v1::Service;
     use serde_json::from_value;
 
     use super::*;
-    use crate::{names::label, plan::tests_support::plan, resource::KIND};
+    use crate::{names::label, plan::tests_support::plan};
 
     fn check(metadata: Value) -> Option<&'static str> {
         let holder: ObjectMeta = from_value(metadata).unwrap();
@@ -322,9 +323,9 @@ mod tests {
                 "apiVersion": format!("{group}/v1"), "kind": kind, "name": name, "uid": uid, "controller": true,
             }] })
         };
-        assert_eq!(check(owner(KIND, GROUP, "a", "0f1e2d3c-0000")), None);
-        assert_eq!(check(owner(KIND, GROUP, "a", "other")), Some("WaitingForPredecessor"));
-        assert_eq!(check(owner(KIND, GROUP, "b", "other")), Some("NameTaken"));
+        assert_eq!(check(owner(TRADING_ALGO_KIND, GROUP, "a", "0f1e2d3c-0000")), None);
+        assert_eq!(check(owner(TRADING_ALGO_KIND, GROUP, "a", "other")), Some("WaitingForPredecessor"));
+        assert_eq!(check(owner(TRADING_ALGO_KIND, GROUP, "b", "other")), Some("NameTaken"));
         assert_eq!(check(owner("Deployment", "apps", "a", "other")), Some("NameTaken"));
         assert_eq!(check(json!({})), Some("NameTaken"));
         let labels = json!({ label::MANAGED_BY: MANAGER, label::INSTANCE: "a" });

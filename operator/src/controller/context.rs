@@ -9,6 +9,7 @@ use std::{
 };
 
 use intuition_common::{clock::Clock, exit::with_causes};
+use intuition_resources::{Algorithm, TradingAlgo, validate::Problem};
 use k8s_openapi::jiff::Timestamp;
 use kube::{
     Resource as _, ResourceExt as _,
@@ -29,10 +30,8 @@ use crate::{
     metrics::Metrics,
     names::{MANAGER, credential},
     plan::Credentials,
-    resource::{Algorithm, TradingAlgo},
     settings::{DefaultBroker, LoginNamespaces, Settings},
     status::{Derived, Notice, Progress},
-    validate::Problem,
 };
 
 /// How long a look waits for caches one of which may not be filled.

@@ -1,5 +1,6 @@
 //! The status of a resource that could not be looked at because the operator lacks a right.
 
+use intuition_resources::validate::Problem;
 use kube::Resource as _;
 
 use super::{ReconcileError, context::Common};
@@ -7,7 +8,6 @@ use crate::{
     cluster::{OPERATOR_LACKS_RIGHTS, Writer},
     guarded::{Guarded, Watched},
     status::Derived,
-    validate::Problem,
 };
 
 impl<K: Watched> Common<K> {

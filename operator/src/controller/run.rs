@@ -4,6 +4,7 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use futures::{FutureExt as _, Stream, StreamExt as _, TryStreamExt as _};
 use intuition_common::{clock::Clock, exit::with_causes};
+use intuition_resources::Algorithm;
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 use kube::{
     Client, Resource as _, ResourceExt as _,
@@ -34,7 +35,6 @@ use crate::{
     lease::Belief,
     metrics::Metrics,
     names::label,
-    resource::Algorithm,
     settings::Settings,
     status::Progress,
 };

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use intuition_resources::Resources;
 use k8s_openapi::{
     api::{
         apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment},
@@ -27,7 +28,6 @@ use crate::{
         ALGORITHM_APP, ALGORITHM_SERVER, APP, Component, algorithm, algorithm_selector, annotation, image_hash, label,
         labels,
     },
-    resource::{self, Resources},
     settings::Settings,
 };
 
@@ -165,7 +165,7 @@ fn process(plan: &Plan, image: &Image, settings: &Settings) -> Process {
 }
 
 fn requirements(resources: &Resources) -> ResourceRequirements {
-    let quantities = |given: &BTreeMap<String, resource::Quantity>| {
+    let quantities = |given: &BTreeMap<String, intuition_resources::Quantity>| {
         let pairs = given.iter().map(|(name, amount)| (name.clone(), Quantity(amount.as_str().to_owned())));
         (!given.is_empty()).then(|| pairs.collect())
     };

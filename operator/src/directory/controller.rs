@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use futures::StreamExt as _;
 use intuition_common::exit::with_causes;
+use intuition_resources::{ALGORITHM_KIND, Algorithm, AlgorithmStatus, RunningImage, TradingAlgo};
 use kube::{
     Resource as _, ResourceExt as _,
     runtime::{
@@ -33,7 +34,6 @@ use crate::{
         run::{DEBOUNCE, note, uids, until_told, watch_others, watch_ours},
     },
     guarded::Guarded,
-    resource::{ALGORITHM_KIND, Algorithm, AlgorithmStatus, RunningImage, TradingAlgo},
     status::{Derived, Outlook, Trouble},
 };
 

@@ -1,14 +1,16 @@
 //! From an `Algorithm` to a plan: everything decided, nothing built. Pure.
 
+use intuition_resources::{
+    ALGORITHM_KIND, Algorithm, AlgorithmSpec, DEFAULT_PORT,
+    validate::{Problem, check_algorithm},
+};
 use kube::ResourceExt as _;
 use serde_json::json;
 
 use crate::{
     names::{ALGORITHM_APP, algorithm_image, service_url},
     owner::Owner,
-    resource::{ALGORITHM_KIND, Algorithm, AlgorithmSpec, DEFAULT_PORT},
     settings::Settings,
-    validate::{Problem, check_algorithm},
 };
 
 /// What one `Algorithm` asks for, checked and with all defaults in place.

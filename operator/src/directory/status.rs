@@ -1,5 +1,9 @@
 //! What an `Algorithm`'s status says, from what was seen. Pure: the time comes in, and nothing is read or written.
 
+use intuition_resources::{
+    AlgorithmStatus, MAX_IMAGES, MAX_USERS, RunningImage,
+    validate::{Problem, reason_of},
+};
 use k8s_openapi::jiff::Timestamp;
 
 use super::{
@@ -9,14 +13,12 @@ use super::{
 };
 use crate::{
     pods::{Fleet, PodState},
-    resource::{AlgorithmStatus, MOST_IMAGES, MOST_USERS, RunningImage},
     status::{
         Derived, Trouble, condition, conditions,
         configured::urgency,
         finding::{Finding, Truth, Urgency, abnormal, progress, worst},
         workload::{ROLLING_OUT, of_pod},
     },
-    validate::{Problem, reason_of},
 };
 
 /// Name of the container, for people.
@@ -69,7 +71,7 @@ pub fn derive(
     let (conditions, notices) = conditions::next(&before.conditions, &findings, generation, now);
     let mut status = AlgorithmStatus { conditions, observed_generation: Some(generation), ..before };
     status.used_by = i64::try_from(users.referring.len()).unwrap_or(i64::MAX);
-    status.users = users.referring.iter().take(MOST_USERS).cloned().collect();
+    status.users = users.referring.iter().take(MAX_USERS).cloned().collect();
     match outcome {
         Outcome::Seen(seen) => take(&mut status, seen),
         Outcome::Unreadable(_) | Outcome::Refused(_) => status.healthy = false,
@@ -135,7 +137,7 @@ fn take(status: &mut AlgorithmStatus, seen: &Observation<'_>) {
         };
     }
     status.healthy = matches!(seen.answer, Some(Ok(_)));
-    status.images = seen.images.iter().take(MOST_IMAGES).cloned().collect();
+    status.images = seen.images.iter().take(MAX_IMAGES).cloned().collect();
     if let Some(Ok(described)) = &seen.answer {
         status.algorithm = Some(described.name.clone());
         status.version = (!described.version.is_empty()).then(|| described.version.clone());

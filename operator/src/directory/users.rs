@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use intuition_resources::address::Address;
 use kube::ResourceExt as _;
 
-use crate::{address::Address, guarded::Guarded};
+use crate::guarded::Guarded;
 
 /// The resources `TradingAlgo` of one namespace, as one `Algorithm` there sees them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

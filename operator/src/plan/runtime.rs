@@ -4,10 +4,10 @@ use intuition_api::{
     topic::PREFIX,
     v1::{self, TradingState},
 };
+use intuition_resources::DEFAULT_STARTING_CASH;
 use serde_json::{Map, Value, json};
 
 use super::{Choice, Plan};
-use crate::resource::DEFAULT_STARTING_CASH;
 
 impl Plan {
     /// The settings as the runtime's file carries them. `None`: the algorithm's address or the account's

@@ -1,7 +1,7 @@
+use intuition_resources::API_VERSION;
 use serde_json::from_value;
 
 use super::*;
-use crate::resource::API_VERSION;
 
 /// A plan for the tests of others.
 pub(crate) mod support {
@@ -37,7 +37,7 @@ fn settings(broker: &str) -> Settings {
 
 fn algo(spec: &Value) -> TradingAlgo {
     from_value(json!({
-        "apiVersion": API_VERSION, "kind": KIND,
+        "apiVersion": API_VERSION, "kind": TRADING_ALGO_KIND,
         "metadata": { "name": "a", "namespace": "n", "uid": "0f1e2d3c-0000", "generation": 7 },
         "spec": spec,
     }))

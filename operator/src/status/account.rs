@@ -1,12 +1,10 @@
 //! What the runtime says about its account, as the status shows it. What it does not say stays as it was.
 
+use intuition_resources::{Account, Backend, TradingAlgoStatus};
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 
 use super::{LedgerState, conditions::Notice, warnings::LEDGER_WENT_BACK};
-use crate::{
-    ask::RuntimeReport,
-    resource::{Account, Backend, TradingAlgoStatus},
-};
+use crate::ask::RuntimeReport;
 
 pub(super) fn take_ledger(status: &mut TradingAlgoStatus, state: &LedgerState) {
     if let LedgerState::There(ledger) | LedgerState::Going(ledger) | LedgerState::Lost(ledger) = state {

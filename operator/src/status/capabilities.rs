@@ -1,13 +1,14 @@
 //! Settings that a runtime or a bridge of an earlier release does not know (ADR 0019).
 
 use intuition_api::capability;
+use intuition_resources::TradingAlgoStatus;
 
 use super::{
     Observation,
     conditions::condition,
     finding::{Finding, Urgency},
 };
-use crate::{names::Component, plan::Plan, resource::TradingAlgoStatus};
+use crate::{names::Component, plan::Plan};
 
 /// The resource uses a setting that one of its pods does not know.
 pub(super) const RUNTIME_TOO_OLD: &str = "RuntimeTooOld";

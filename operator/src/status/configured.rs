@@ -2,13 +2,14 @@
 
 use intuition_api::v1::{AccountResponse, Backend, Refusal};
 use intuition_common::exit::with_causes;
+use intuition_resources::TradingAlgoStatus;
 
 use super::{
     Observation, capabilities,
     conditions::condition,
     finding::{Finding, Urgency},
 };
-use crate::{names::Component, plan::Choice, resource::TradingAlgoStatus};
+use crate::{names::Component, plan::Choice};
 
 /// The `Algorithm` that is named is not there, or cannot be used.
 pub(super) const ALGORITHM_NOT_FOUND: &str = "AlgorithmNotFound";

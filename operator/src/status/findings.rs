@@ -3,6 +3,10 @@
 use std::collections::BTreeMap;
 
 use intuition_api::v1::TradingState;
+use intuition_resources::{
+    Ledger, TRADING_ALGO_KIND, TradingAlgoStatus, TradingStatus,
+    validate::{Problem, reason_of},
+};
 
 use super::{
     Lasting, LedgerState, Observation, Progress,
@@ -13,12 +17,7 @@ use super::{
     trading::Traded,
     workload,
 };
-use crate::{
-    names::annotation,
-    plan::Choice,
-    resource::{KIND, Ledger, TradingAlgoStatus, TradingStatus},
-    validate::{Problem, reason_of},
-};
+use crate::{names::annotation, plan::Choice};
 
 /// Reason of `Ready` while it trades.
 pub(super) const TRADING: &str = "Trading";
@@ -259,7 +258,7 @@ fn lost(seen: &Observation<'_>, ledger: &Ledger) -> String {
     let (namespace, name) = (&seen.plan.namespace, &seen.plan.name);
     format!(
         "PersistentVolumeClaim {} with the ledger is gone. Restore it under this name with the labels of the other \
-         objects of {KIND} {name}; or begin with an empty ledger by: kubectl annotate --overwrite -n {namespace} ta/{name} \
+         objects of {TRADING_ALGO_KIND} {name}; or begin with an empty ledger by: kubectl annotate --overwrite -n {namespace} ta/{name} \
          {}={}",
         ledger.claim_name,
         annotation::NEW_LEDGER,

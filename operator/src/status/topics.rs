@@ -28,8 +28,10 @@ fn message(plan: &Plan) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use intuition_resources::validate::Problem;
+
     use super::*;
-    use crate::{plan::tests_support, status::finding::Truth, validate::Problem};
+    use crate::{plan::tests_support, status::finding::Truth};
 
     #[test]
     fn topic_that_is_not_allowed_is_shown_and_the_resource_goes_on() {

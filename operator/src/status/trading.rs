@@ -6,6 +6,7 @@ use intuition_api::{
     v1::{Refusal, Trading, TradingCause, TradingState},
 };
 use intuition_common::exit::with_causes;
+use intuition_resources::{TradingAlgoStatus, TradingCauseStatus, TradingStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::{
@@ -15,7 +16,6 @@ use super::{
 };
 use crate::{
     ask::{RuntimeReport, Suspension, TradingReport},
-    resource::{TradingAlgoStatus, TradingCauseStatus, TradingStatus},
     trading::{Wanted, told},
 };
 

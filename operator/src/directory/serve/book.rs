@@ -8,6 +8,7 @@ use std::{
 };
 
 use intuition_api::v1::{AlgorithmBackend, BackendChange, WatchSynced, backend_change::Change};
+use intuition_resources::Algorithm;
 use kube::{ResourceExt as _, runtime::watcher::Event};
 use tokio::sync::watch;
 
@@ -15,7 +16,6 @@ use self::table::{State, Table};
 use crate::{
     directory::users::mentions,
     guarded::{Guarded, Watched},
-    resource::Algorithm,
     status::condition,
 };
 

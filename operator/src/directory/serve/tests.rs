@@ -2,16 +2,14 @@ use std::pin::pin;
 
 use futures::StreamExt as _;
 use intuition_api::v1::{AlgorithmBackend, backend_change::Change, backends_client::BackendsClient};
+use intuition_resources::{Algorithm, TradingAlgo};
 use kube::{ResourceExt as _, runtime::watcher::Event};
 use serde_json::{from_value, json};
 use tokio::task::JoinSet;
 use tonic::{Code, Streaming, transport::Channel};
 
 use super::*;
-use crate::{
-    guarded::Guarded,
-    resource::{Algorithm, TradingAlgo},
-};
+use crate::guarded::Guarded;
 
 fn algorithm(namespace: &str, name: &str, healthy: bool) -> Guarded<Algorithm> {
     let reason = if healthy { "Answering" } else { "BackendUnreachable" };

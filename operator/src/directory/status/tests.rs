@@ -145,7 +145,7 @@ fn what_could_not_be_applied_comes_first() {
 #[test]
 fn a_refused_spec_says_all_that_is_wrong_and_who_uses_it() {
     let problems = [Problem::new("spec.a", "must be b"), Problem::new("spec.c", "is required")];
-    let names = (0..MOST_USERS + 20).map(|number| format!("u{number:03}"));
+    let names = (0..MAX_USERS + 20).map(|number| format!("u{number:03}"));
     let algos: Vec<crate::guarded::Guarded> = names
         .map(|name| {
             from_value(json!({
@@ -160,7 +160,7 @@ fn a_refused_spec_says_all_that_is_wrong_and_who_uses_it() {
     let derived = derive(None, 3, &users, &Outcome::Refused(&problems), Timestamp::from_second(1).unwrap());
     assert_eq!(shown(&derived), ["Accepted=False InvalidSpec", "Ready=False InvalidSpec", "Stalled=True InvalidSpec"]);
     assert_eq!(derived.status.conditions[0].message, "spec.a: must be b; spec.c: is required");
-    assert_eq!((derived.status.used_by, derived.status.users.len()), (120, MOST_USERS));
+    assert_eq!((derived.status.used_by, derived.status.users.len()), (120, MAX_USERS));
     assert_eq!(told(&derived), ["InvalidSpec"]);
     let unreadable = derive(None, 3, &users, &Outcome::Unreadable("no such field"), Timestamp::from_second(1).unwrap());
     assert_eq!(shown(&unreadable)[0], "Accepted=False Unreadable");

@@ -3,14 +3,11 @@
 use std::collections::BTreeMap;
 
 use intuition_api::v1::{Trading, TradingCause, TradingState};
+use intuition_resources::{TradingCauseStatus, TradingStatus};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::{
-    ask::Suspension,
-    names::annotation,
-    resource::{TradingCauseStatus, TradingStatus},
-};
+use crate::{ask::Suspension, names::annotation};
 
 fn cause(code: &str, state: TradingState, message: &str) -> TradingCause {
     TradingCause { cause: code.to_owned(), state: state.into(), message: message.to_owned(), since_micros: 5 }

@@ -5,7 +5,8 @@ use kube::client::Body;
 use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
 
-use super::{super::book::Unknown, *};
+use super::*;
+use crate::directory::serve::book::Unknown;
 
 /// An API server that lists these and then has nothing to tell. What it has nothing of, it forbids.
 fn api_server(algorithms: Option<Value>, algos: Option<Value>) -> Client {

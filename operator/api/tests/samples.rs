@@ -7,15 +7,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use intuition_operator::{
-    resource::{Algorithm, TradingAlgo},
+use intuition_resources::{
+    Algorithm, TradingAlgo,
     validate::{Problem, check, check_algorithm, is_algorithm, parse, parse_algorithm},
 };
 use kube::{CustomResourceExt as _, core::cel::Validator};
 use serde_json::{Value, json};
 
 fn samples(kind: &str) -> Vec<(PathBuf, String)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crds/samples").join(kind);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../crds/samples").join(kind);
     let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     assert!(!files.is_empty(), "there are {kind} samples");
@@ -207,7 +207,7 @@ fn what_is_no_object_and_a_number_that_lost_its_text_are_told_in_words_that_fit(
 #[test]
 fn the_crds_in_the_repository_are_those_the_types_give() {
     for (name, crd) in [("tradingalgo", TradingAlgo::crd()), ("algorithm", Algorithm::crd())] {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../crds/{name}.yaml"));
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../crds/{name}.yaml"));
         let committed: Value = serde_saphyr::from_str(&fs::read_to_string(path).unwrap()).unwrap();
         assert_eq!(committed, json!(crd), "run `make generate`");
     }

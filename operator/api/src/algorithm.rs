@@ -1,5 +1,7 @@
 //! `Algorithm`, `intuition.dev/v1alpha1`: the directory of algorithms that are served out of process.
 
+#![expect(unreachable_pub, reason = "the derive for CEL rules repeats each type inside a function")]
+
 use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -8,16 +10,16 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{SecretRef, quantity::Quantity};
+use crate::{Quantity, SecretRef};
 
-/// What `kind` says in a manifest.
+/// Value of `kind` in a manifest.
 pub const ALGORITHM_KIND: &str = "Algorithm";
 /// Port that an image serves on, where the resource names none.
 pub const DEFAULT_PORT: i32 = 50_051;
 /// Most names in [`AlgorithmStatus::users`].
-pub const MOST_USERS: usize = 100;
+pub const MAX_USERS: usize = 100;
 /// Most entries in [`AlgorithmStatus::images`].
-pub const MOST_IMAGES: usize = 16;
+pub const MAX_IMAGES: usize = 16;
 
 /// An algorithm of your own, as an image that the operator runs, or at an address where it runs already.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Default)]

@@ -12,7 +12,7 @@ use regex::Regex;
 use serde_json::{Map, Value};
 
 use super::Problem;
-use crate::resource::amount;
+use crate::amount;
 
 /// Longest text that a message repeats.
 const SHOWN: usize = 80;

@@ -10,7 +10,7 @@ use serde::{
 };
 
 /// What [`Amount`] accepts, for people.
-pub const EXPECTED: &str = "a whole number, or a decimal in quotes such as \"10000.50\", with at most 13 digits before \
+pub(crate) const EXPECTED: &str = "a whole number, or a decimal in quotes such as \"10000.50\", with at most 13 digits before \
                             the point and 2 after it";
 /// Largest whole number of 13 digits.
 const LARGEST: u64 = 9_999_999_999_999;

@@ -7,10 +7,7 @@ use intuition_api::topic::{self, OwnTopics};
 use serde_json::{Map, Value};
 
 use super::{Problem, schema::shown};
-use crate::{
-    address::Address,
-    resource::{ALGORITHM_KIND, API_VERSION, GROUP, KIND},
-};
+use crate::{ALGORITHM_KIND, API_VERSION, GROUP, TRADING_ALGO_KIND, address::Address};
 
 /// The namespace of a manifest that names none.
 pub(super) const DEFAULT_NAMESPACE: &str = "default";
@@ -43,7 +40,7 @@ pub(super) fn type_meta(manifest: &Map<String, Value>, kind: &str) -> Vec<Proble
     let problems = wanted.into_iter().filter_map(|(name, wanted)| match manifest.get(name) {
         Some(Value::String(found)) if found == wanted => None,
         Some(other) if name == "kind" && !is_about_a_kind(other) => {
-            Some(Problem::new(name, format!("must be {KIND} or {ALGORITHM_KIND}, is {}", shown(other))))
+            Some(Problem::new(name, format!("must be {TRADING_ALGO_KIND} or {ALGORITHM_KIND}, is {}", shown(other))))
         }
         Some(other) => Some(Problem::new(name, format!("must be {wanted}, is {}", shown(other)))),
         None => Some(Problem::new(name, format!("is required, and must be {wanted}"))),

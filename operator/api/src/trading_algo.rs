@@ -1,12 +1,9 @@
-//! `TradingAlgo`, `intuition.dev/v1alpha1`; beside it [`Algorithm`].
+//! `TradingAlgo`, `intuition.dev/v1alpha1`: one trading algorithm with its own account.
 
 #![expect(unreachable_pub, reason = "the derive for CEL rules repeats each type inside a function")]
 
-mod algorithm;
-pub mod amount;
-mod quantity;
 mod status;
-mod trading;
+mod trading_state;
 
 use kube::{CustomResource, KubeSchema};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -14,22 +11,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use self::{
-    algorithm::{
-        ALGORITHM_KIND, Algorithm, AlgorithmSpec, AlgorithmStatus, DEFAULT_PORT, MOST_IMAGES, MOST_USERS, PullPolicy,
-        Resources, RunningImage, Variable,
-    },
-    amount::Amount,
-    quantity::Quantity,
     status::{Account, Backend, Ledger, TradingAlgoStatus, TradingCauseStatus, TradingStatus},
-    trading::TradingState,
+    trading_state::TradingState,
 };
+use crate::{Amount, SecretRef};
 
-/// The API group.
-pub const GROUP: &str = "intuition.dev";
-/// What `apiVersion` says in a manifest.
-pub const API_VERSION: &str = "intuition.dev/v1alpha1";
-/// What `kind` says in a manifest.
-pub const KIND: &str = "TradingAlgo";
+/// Value of `kind` in a manifest.
+pub const TRADING_ALGO_KIND: &str = "TradingAlgo";
 
 /// Net deposits of an account whose resource names none, at its first start.
 pub const DEFAULT_STARTING_CASH: Amount = Amount::whole(10_000);
@@ -260,15 +248,6 @@ pub struct Broker {
     /// namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_ref: Option<SecretRef>,
-}
-
-/// A Secret in the resource's namespace.
-#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct SecretRef {
-    /// The Secret's name.
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$"))]
-    pub name: String,
 }
 
 /// The volume that holds the ledger.

@@ -13,7 +13,7 @@ use kube::{CustomResourceExt as _, Resource, core::cel::Validator};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::resource::{ALGORITHM_KIND, Algorithm, KIND, TradingAlgo};
+use crate::{ALGORITHM_KIND, Algorithm, TRADING_ALGO_KIND, TradingAlgo};
 
 /// One thing that is wrong with a manifest.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -82,7 +82,7 @@ pub fn check(manifest: &Value) -> Vec<Problem> {
 /// The same where the topics of accounts begin with `prefix`.
 pub fn check_below(manifest: &Value, prefix: &str) -> Vec<Problem> {
     let spec = |manifest: &Map<String, Value>| rules::spec(manifest, prefix);
-    let asked = Asked { kind: KIND, schema: &TRADING_ALGO, is_meant: rules::is_meant, spec: &spec };
+    let asked = Asked { kind: TRADING_ALGO_KIND, schema: &TRADING_ALGO, is_meant: rules::is_meant, spec: &spec };
     check_as(manifest, &asked)
 }
 
