@@ -155,19 +155,19 @@ impl<S: Store> Election<S> {
 
 /// The lead. Renewed by a task of its own for as long as this lives.
 pub struct Leadership {
-    belief: Belief,
+    token: LeaderToken,
     stop: CancellationToken,
     task: JoinSet<()>,
 }
 
 /// Whether one leads, as far as one knows. Clones know the same.
 #[derive(Clone)]
-pub struct Belief {
+pub struct LeaderToken {
     lost: CancellationToken,
     until: watch::Receiver<Instant>,
 }
 
-impl Belief {
+impl LeaderToken {
     /// Whether one leads at this moment, by the clock: right also where the process was stopped for a while and the task
     /// that renews has had no time yet to say so.
     pub fn is_held(&self) -> bool {
@@ -178,17 +178,17 @@ impl Belief {
 impl Leadership {
     /// Cancelled once the lead is lost, given back, or dropped. Whoever acts as the leader has to stop at once then.
     pub fn lost(&self) -> CancellationToken {
-        self.belief.lost.clone()
+        self.token.lost.clone()
     }
 
     /// For whoever acts as the leader to ask before each step.
-    pub fn belief(&self) -> Belief {
-        self.belief.clone()
+    pub fn token(&self) -> LeaderToken {
+        self.token.clone()
     }
 
-    /// See [`Belief::is_held`].
+    /// See [`LeaderToken::is_held`].
     pub fn is_held(&self) -> bool {
-        self.belief.is_held()
+        self.token.is_held()
     }
 
     /// Gives the lead back, so that the next one need not wait. To be called when nothing acts as the leader any more.
@@ -263,7 +263,7 @@ impl<S: Store> Candidate<S> {
             self.renew(&sender, &stopped).await;
             drop(guard);
         };
-        (Leadership { belief: Belief { lost, until: receiver }, stop, task: JoinSet::new() }, renewal)
+        (Leadership { token: LeaderToken { lost, until: receiver }, stop, task: JoinSet::new() }, renewal)
     }
 
     /// Renews until it is told to stop, or has lost.

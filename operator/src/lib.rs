@@ -12,22 +12,16 @@
 //! - [`metrics`]: what is counted.
 //! - [`directory`]: the same for the kind `Algorithm`, and the service `Backends`.
 
+pub mod algorithm;
 pub mod args;
-pub mod ask;
-pub mod build;
-pub mod cluster;
-pub mod confine;
-pub mod controller;
-pub mod directory;
-pub mod guarded;
+pub mod backends;
+pub mod controllers;
+pub mod kubernetes;
 pub mod lease;
 pub mod metrics;
 pub mod names;
-pub mod owner;
-pub mod plan;
-pub mod pods;
 pub mod process;
-pub mod reset;
+pub mod reconcile;
 pub mod settings;
-pub mod status;
-pub mod trading;
+pub mod trading_algo;
+pub mod workload;

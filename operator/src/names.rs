@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use intuition_resources::{Algorithm, AlgorithmSpec, DEFAULT_PORT};
+use kube::ResourceExt as _;
 use sha2::{Digest as _, Sha256};
 
 /// Who writes, in `managedFields`, and the value of the label `app.kubernetes.io/managed-by`.
@@ -159,6 +161,29 @@ pub fn algorithm_image(name: &str, image: &str) -> String {
 /// URL of a Service in the cluster.
 pub fn service_url(service: &str, namespace: &str, cluster_domain: &str, port: i32) -> String {
     format!("http://{service}.{namespace}.svc.{cluster_domain}:{port}")
+}
+
+/// URL of an `Algorithm`: its address, or that of the Service of its image. `None`: the spec has neither.
+pub fn algorithm_url(algorithm: &Algorithm, cluster_domain: &str) -> Option<String> {
+    let spec = &algorithm.spec;
+    match (&spec.image, &spec.address) {
+        (Some(image), None) => {
+            let service = algorithm_image(&algorithm.name_any(), image);
+            Some(service_url(
+                &service,
+                &algorithm.namespace().unwrap_or_default(),
+                cluster_domain,
+                algorithm_port(spec),
+            ))
+        }
+        (None, Some(address)) => Some(address.strip_suffix('/').unwrap_or(address).to_owned()),
+        _ => None,
+    }
+}
+
+/// Port of the image of an `Algorithm`.
+pub fn algorithm_port(spec: &AlgorithmSpec) -> i32 {
+    spec.port.unwrap_or(DEFAULT_PORT)
 }
 
 /// Whose Service a host is: the name of an `Algorithm` in this namespace whose image is run.

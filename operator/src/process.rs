@@ -18,12 +18,16 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     args::RunArgs,
-    cluster::{CallError, Rights, code},
-    controller::{self, CredentialsDir, Pace, Shared},
-    directory::serve::{self, Book, ServeError},
+    backends::{self, ServeError, store::DirectoryStore},
+    controllers,
+    kubernetes::{
+        call::{CallError, code},
+        rights::Rights,
+    },
     lease::{Election, LeaseError},
     metrics::Metrics,
-    settings::{Settings, SettingsError},
+    reconcile::context::OperatorContext,
+    settings::{Settings, SettingsError, credentials::CredentialsDir},
 };
 
 /// The part of the readiness that says whether the API server answers, knows the kind and lets us.
@@ -106,17 +110,17 @@ async fn run_until_told(args: &RunArgs, settings: Arc<Settings>) -> Result<(), P
     let mut config = Config::infer().await.map_err(ProcessError::FindCluster)?;
     // Retries are the controller's, where they are told of and have a growing pause.
     config.default_retry = false;
-    let shared = Shared {
+    let shared = OperatorContext {
         client: Client::try_from(config).map_err(ProcessError::Connect)?,
         settings,
         credentials: CredentialsDir(args.broker_credentials_dir.clone()),
         clock,
         rights: Rights::shown_by(readiness.clone()),
         metrics,
-        pace: Pace { resync: Duration::from_secs(args.resync_seconds) },
+        resync: Duration::from_secs(args.resync_seconds),
         concurrency: args.concurrency,
         instance: args.identity.clone(),
-        belief: None,
+        leader: None,
     };
     let scopes = scopes(&args.watch_namespace);
     let mut directory = JoinSet::new();
@@ -151,17 +155,17 @@ async fn listen(addr: SocketAddr, flag: &'static str) -> Result<TcpListener, Pro
 /// Serves the directory, on every replica, until `shutdown` is cancelled.
 async fn tell_directory(
     listener: TcpListener,
-    shared: Shared,
+    shared: OperatorContext,
     scopes: Vec<Option<String>>,
     shutdown: CancellationToken,
 ) -> Result<(), ServeError> {
-    let book = Arc::new(Book::new(&scopes));
-    let keeping = serve::keep(&shared.client, &scopes, &book, &shared.metrics, &shutdown);
+    let book = Arc::new(DirectoryStore::new(&scopes));
+    let keeping = backends::keep(&shared.client, &scopes, &book, &shared.metrics, &shutdown);
     let keeping = async {
         keeping.await;
         Ok(())
     };
-    tokio::try_join!(serve::serve(listener, Arc::clone(&book), shutdown.clone()), keeping)?;
+    tokio::try_join!(backends::serve(listener, Arc::clone(&book), shutdown.clone()), keeping)?;
     Ok(())
 }
 
@@ -180,7 +184,7 @@ async fn directory_failed(directory: &mut JoinSet<Result<(), ServeError>>) -> Bo
 /// Reconciles while it leads. A lost lead ends the process: nothing that it knows may be believed any more.
 async fn lead(
     args: &RunArgs,
-    shared: &Shared,
+    shared: &OperatorContext,
     scopes: &[Option<String>],
     shutdown: &CancellationToken,
 ) -> Result<(), ProcessError> {
@@ -193,7 +197,7 @@ async fn lead(
     let Some(leadership) = election.acquire(shutdown).await.map_err(ProcessError::Elect)? else { return Ok(()) };
     let lost = leadership.lost();
     // Every look asks by the clock whether it still leads: it may have been frozen since.
-    let leading = Shared { belief: Some(leadership.belief()), ..shared.clone() };
+    let leading = OperatorContext { leader: Some(leadership.token()), ..shared.clone() };
     tokio::select! {
         biased;
         // What is under way is dropped where it is: it may be the next leader's by now.
@@ -220,7 +224,7 @@ async fn await_api(
 ) -> bool {
     let mut backoff = Backoff::new(FIRST_ATTEMPT, LONGEST_ATTEMPT);
     loop {
-        let checks = scopes.iter().map(|namespace| controller::check(client, namespace.as_deref()).boxed());
+        let checks = scopes.iter().map(|namespace| controllers::check(client, namespace.as_deref()).boxed());
         let outcome = shutdown.run_until_cancelled(futures::future::select_ok(checks)).await;
         let error = match outcome {
             None => return false,
@@ -256,12 +260,12 @@ fn explain(error: &CallError) -> (&'static str, String) {
 }
 
 /// Reconciles until it is told to end, each namespace from when the API server answers for it.
-async fn work(shared: &Shared, scopes: &[Option<String>], ending: &CancellationToken) {
+async fn work(shared: &OperatorContext, scopes: &[Option<String>], ending: &CancellationToken) {
     shared.metrics.lead(true);
     tracing::info!(namespaces = ?scopes.iter().flatten().collect::<Vec<_>>(), "reconciling");
     let controllers = scopes.iter().map(|namespace| async move {
         if await_api(&shared.client, std::slice::from_ref(namespace), None, ending).await {
-            controller::run(shared.clone(), namespace.clone(), ending.clone()).await;
+            controllers::run(shared.clone(), namespace.clone(), ending.clone()).await;
         }
     });
     futures::future::join_all(controllers).await;

@@ -1,5 +1,6 @@
 //! What the operator is told by its settings file: how everything it makes looks. Pure.
 
+pub mod credentials;
 mod topics;
 mod tuning;
 
@@ -95,6 +96,13 @@ pub enum LoginNamespaces {
     All,
     /// Those with the label `intuition.dev/broker: default`.
     Labelled,
+}
+
+impl LoginNamespaces {
+    /// Whether some namespaces do not get the login.
+    pub const fn is_limited(self) -> bool {
+        matches!(self, Self::Labelled)
+    }
 }
 
 /// Who may talk to runtimes and bridges.

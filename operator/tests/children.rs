@@ -9,11 +9,13 @@ use std::{
 };
 
 use intuition_operator::{
-    build::desired,
-    directory,
-    guarded::Guarded,
-    plan::{Credentials, plan},
-    settings::Settings,
+    algorithm,
+    kubernetes::object::PartialObject,
+    settings::{Settings, credentials::Credentials},
+    trading_algo::{
+        build::desired,
+        plan::{Inputs, plan},
+    },
 };
 use intuition_resources::{
     Algorithm,
@@ -44,10 +46,11 @@ fn children(resource: &str) -> String {
     algo.metadata.generation = Some(3);
     let credentials = [("username", "operator"), ("password", "hunter2")];
     let credentials = Credentials(credentials.map(|(name, text)| (name.to_owned(), text.into())).into());
-    let named: Guarded<Algorithm> =
+    let named: PartialObject<Algorithm> =
         serde_saphyr::from_str(&fs::read_to_string(folder().join("algorithm.yaml")).unwrap()).unwrap();
     let named = Some(&named).filter(|_| algo.spec.algorithm.name.is_some());
-    let plan = plan(&algo, &settings, Some(&credentials), named).unwrap();
+    let inputs = Inputs { credentials: Some(&credentials), algorithm: named, ..Inputs::new(&settings) };
+    let plan = plan(&algo, inputs).unwrap();
     let desired = desired(&plan, &settings, None);
     let mut objects: Vec<_> = desired.settings.iter().map(with_kind).collect();
     objects.push(with_kind(&desired.account));
@@ -65,8 +68,8 @@ fn of_algorithm(resource: &str) -> String {
     let mut algorithm = parse_algorithm(&serde_saphyr::from_str(resource).unwrap()).unwrap();
     algorithm.metadata.uid = Some("6a2cbf0e-7e1b-4f6a-9f9b-6a0d5a6c2f11".to_owned());
     algorithm.metadata.generation = Some(1);
-    let plan = directory::plan::plan(&algorithm, &settings).unwrap();
-    let desired = directory::build::desired(&plan, &settings, &[50_051].into()).unwrap();
+    let plan = algorithm::plan::plan(&algorithm, &settings).unwrap();
+    let desired = algorithm::build::desired(&plan, &settings, &[50_051].into()).unwrap();
     let mut objects = vec![with_kind(&desired.account)];
     objects.extend(desired.policy.iter().map(with_kind));
     objects.extend([with_kind(&desired.service), with_kind(&desired.deployment)]);

@@ -20,10 +20,11 @@ use std::{
 use futures::FutureExt as _;
 use intuition_common::clock::SystemClock;
 use intuition_operator::{
-    cluster::Rights,
-    controller::{self, CredentialsDir, Pace, Shared},
+    controllers,
+    kubernetes::rights::Rights,
     metrics::Metrics,
-    settings::Settings,
+    reconcile::context::OperatorContext,
+    settings::{Settings, credentials::CredentialsDir},
 };
 use intuition_resources::{Algorithm, TradingAlgo};
 use k8s_openapi::api::{
@@ -120,18 +121,18 @@ where
     }
 }
 
-fn shared(client: Client) -> Shared {
-    Shared {
+fn operator_context(client: Client) -> OperatorContext {
+    OperatorContext {
         client,
         settings: Arc::new(Settings::parse(SETTINGS).unwrap()),
         credentials: CredentialsDir(None),
         clock: Arc::new(SystemClock),
         rights: Rights::default(),
         metrics: Metrics::register(&mut Registry::default()),
-        pace: Pace { resync: Duration::from_millis(500) },
+        resync: Duration::from_millis(500),
         concurrency: 4,
         instance: "crash-test".to_owned(),
-        belief: None,
+        leader: None,
     }
 }
 
@@ -225,7 +226,7 @@ impl Place {
     /// Runs an operator until the resource is settled; what it made and said.
     async fn finish(&self) -> (Vec<Value>, Vec<String>) {
         let stop = CancellationToken::new();
-        let work = controller::run(shared(self.client.clone()), Some(self.namespace.clone()), stop.clone());
+        let work = controllers::run(operator_context(self.client.clone()), Some(self.namespace.clone()), stop.clone());
         let work = tokio::spawn(work);
         let status = until("the resource is settled", async || self.settled().await).await;
         stop.cancel();
@@ -238,7 +239,7 @@ impl Place {
         let mortal = Mortal { writes_left: Arc::new(AtomicUsize::new(writes)), last, dead: CancellationToken::new() };
         let config = Config::infer().await.unwrap();
         let client = ClientBuilder::try_from(config).unwrap().with_layer(&mortal).build();
-        let work = controller::run(shared(client), Some(self.namespace.clone()), CancellationToken::new());
+        let work = controllers::run(operator_context(client), Some(self.namespace.clone()), CancellationToken::new());
         let work = tokio::spawn(work);
         let died = tokio::select! {
             () = mortal.dead.cancelled() => true,

@@ -26,7 +26,7 @@ struct World {
     lease: Option<Lease>,
     version: u64,
     lines: Vec<Line>,
-    beliefs: Vec<Option<Belief>>,
+    tokens: Vec<Option<LeaderToken>>,
     wins: usize,
     random: ChaCha8Rng,
     seed: u64,
@@ -53,7 +53,7 @@ impl Shared {
             lease: None,
             version: 0,
             lines: vec![good; CANDIDATES],
-            beliefs: vec![None; CANDIDATES],
+            tokens: vec![None; CANDIDATES],
             wins: 0,
             random: ChaCha8Rng::seed_from_u64(seed),
             seed,
@@ -71,7 +71,7 @@ impl World {
     }
 
     fn leaders(&self) -> Vec<usize> {
-        let held = |index: &usize| self.beliefs[*index].as_ref().is_some_and(Belief::is_held);
+        let held = |index: &usize| self.tokens[*index].as_ref().is_some_and(LeaderToken::is_held);
         (0..CANDIDATES).filter(held).collect()
     }
 
@@ -206,7 +206,7 @@ async fn process(connection: Connection) {
         let (leadership, renewal) = election.compete(&CancellationToken::new()).await.unwrap().unwrap();
         {
             let mut world = shared.world();
-            world.beliefs[index] = Some(leadership.belief.clone());
+            world.tokens[index] = Some(leadership.token.clone());
             world.wins += 1;
             world.check();
         }
@@ -217,14 +217,14 @@ async fn process(connection: Connection) {
                 if !crashes {
                     leadership.stop.cancel();
                     // Nothing acts as the leader any more.
-                    shared.world().beliefs[index] = None;
+                    shared.world().tokens[index] = None;
                     renewal.await;
                 }
             }
         }
         let restart = {
             let mut world = shared.world();
-            world.beliefs[index] = None;
+            world.tokens[index] = None;
             world.up_to(Duration::from_secs(5))
         };
         sleep(restart).await;

@@ -1,0 +1,171 @@
+//! How an algorithm describes itself, asked at its address.
+
+use std::{error::Error as _, time::Duration};
+
+use intuition_api::v1::{
+    DescribeRequest, DescribeResponse, InitializeRequest, InitializeResponse, algorithm_client::AlgorithmClient,
+};
+use intuition_common::exit::with_causes;
+use serde_json::{Map, Value};
+use tonic::{
+    Code, Status,
+    transport::{Channel, Endpoint},
+};
+
+/// The contract that this release speaks.
+const CONTRACT: &str = "intuition.v1";
+/// Longest that an answer may take.
+const ANSWER: Duration = Duration::from_secs(5);
+const CONNECT: Duration = Duration::from_secs(2);
+/// Largest answer: the largest schema, and room for the rest.
+const MESSAGE_BYTES: usize = 512 << 10;
+/// Largest schema.
+const SCHEMA_BYTES: usize = 256 << 10;
+/// Longest name and version, characters.
+const NAME: usize = 64;
+/// Most channels, and the longest of them, bytes.
+const CHANNELS: (usize, usize) = (64, 256);
+/// Longest part of a server's words that is repeated, in characters.
+const WORDS: usize = 512;
+
+/// What an algorithm says of itself.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Described {
+    /// Its state is kept under it.
+    pub name: String,
+    /// Its version; empty where it says none.
+    pub version: String,
+    /// JSON Schema of its parameters; `None`: any object.
+    pub schema: Option<Map<String, Value>>,
+    /// The channels it asks for without parameters; none where it needs some to say.
+    pub channels: Vec<String>,
+}
+
+/// Why it did not describe itself. The codes are those of the runtime.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum DescribeError {
+    /// Nobody answers there.
+    #[error("nobody answers there: {0}")]
+    Connect(String),
+    /// It does not answer in time.
+    #[error("it did not answer within {} s", ANSWER.as_secs())]
+    TimeOut,
+    /// It ended the call with an error.
+    #[error("{0}")]
+    Call(String),
+    /// It speaks another contract, or serves something else.
+    #[error("{0}")]
+    Speak(String),
+    /// It answers what the contract does not allow.
+    #[error("{0}")]
+    Break(String),
+}
+
+impl DescribeError {
+    /// Code for conditions and Events.
+    pub(crate) const fn reason(&self) -> &'static str {
+        match self {
+            Self::Connect(_) => "BackendUnreachable",
+            Self::TimeOut => "BackendTimeout",
+            Self::Call(_) => "BackendError",
+            Self::Speak(_) => "ContractUnsupported",
+            Self::Break(_) => "ContractBroken",
+        }
+    }
+}
+
+/// Asks the algorithm at `url` who it is. `account`: in whose name it is asked for its channels.
+pub(crate) async fn describe(url: &str, account: &str) -> Result<Described, DescribeError> {
+    let mut client = within(connect(url)).await?;
+    let answer = within(async {
+        let answer = client.describe(DescribeRequest {}).await;
+        answer.map(tonic::Response::into_inner).map_err(|status| of_status(&status))
+    });
+    let mut described = read(&answer.await?)?;
+    described.channels = channels(&mut client, account).await;
+    Ok(described)
+}
+
+async fn within<T>(call: impl Future<Output = Result<T, DescribeError>>) -> Result<T, DescribeError> {
+    tokio::time::timeout(ANSWER, call).await.unwrap_or(Err(DescribeError::TimeOut))
+}
+
+async fn connect(url: &str) -> Result<AlgorithmClient<Channel>, DescribeError> {
+    let failed = |error: tonic::transport::Error| DescribeError::Connect(shown(&with_causes(&error)));
+    let endpoint = Endpoint::from_shared(url.to_owned()).map_err(failed)?.connect_timeout(CONNECT);
+    let channel = endpoint.connect().await.map_err(failed)?;
+    Ok(AlgorithmClient::new(channel).max_decoding_message_size(MESSAGE_BYTES))
+}
+
+/// What it wants without parameters. One that needs some refuses, and that is no fault.
+async fn channels(client: &mut AlgorithmClient<Channel>, account: &str) -> Vec<String> {
+    let parameters_json = r#"{"threshold":0.5}"#.to_owned();
+    let request = InitializeRequest { account: account.to_owned(), parameters_json, state: bytes::Bytes::new() };
+    let answer = tokio::time::timeout(ANSWER, client.initialize(request)).await;
+    match answer.map(|answer| answer.map(tonic::Response::into_inner)) {
+        Ok(Ok(InitializeResponse { channels, refusal })) if refusal.is_empty() && are_channels(&channels) => channels,
+        _ => Vec::new(),
+    }
+}
+
+fn are_channels(channels: &[String]) -> bool {
+    channels.len() <= CHANNELS.0 && channels.iter().all(|channel| (1..=CHANNELS.1).contains(&channel.len()))
+}
+
+fn read(answer: &DescribeResponse) -> Result<Described, DescribeError> {
+    if answer.contract != CONTRACT {
+        let contract = shown(&answer.contract);
+        return Err(DescribeError::Speak(format!("this release speaks the contract {CONTRACT}, it says {contract:?}")));
+    }
+    let name = &answer.name;
+    let is_name = (1..=NAME).contains(&name.len())
+        && name.chars().all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '_' | '-'));
+    if !is_name {
+        let name = shown(name);
+        return Err(DescribeError::Break(format!(
+            "its name must be 1 to 64 letters, digits, '.', '_' and '-', is {name:?}"
+        )));
+    }
+    if answer.version.chars().count() > NAME || answer.version.contains(char::is_control) {
+        return Err(DescribeError::Break("its version must be at most 64 characters, none of them control".to_owned()));
+    }
+    let schema = match answer.parameters_schema_json.as_str() {
+        "" => None,
+        text if text.len() > SCHEMA_BYTES => {
+            return Err(DescribeError::Break(format!(
+                "its JSON Schema must have at most {SCHEMA_BYTES} bytes, has {}",
+                text.len()
+            )));
+        }
+        text => Some(
+            serde_json::from_str(text)
+                .map_err(|error| DescribeError::Break(format!("its JSON Schema must be one JSON object: {error}")))?,
+        ),
+    };
+    Ok(Described { name: name.clone(), version: answer.version.clone(), schema, channels: Vec::new() })
+}
+
+fn of_status(status: &Status) -> DescribeError {
+    // The status is of our own making then: no server answered.
+    if let Some(source) = status.source() {
+        return DescribeError::Connect(shown(&with_causes(source)));
+    }
+    let message = shown(status.message());
+    match status.code() {
+        Code::Unavailable => DescribeError::Connect(message),
+        Code::DeadlineExceeded => DescribeError::TimeOut,
+        Code::Unimplemented => {
+            DescribeError::Speak("what answers there does not serve intuition.v1.Algorithm".to_owned())
+        }
+        // tonic's code for a message above the limit.
+        Code::OutOfRange => DescribeError::Break(format!("its description has more than {MESSAGE_BYTES} bytes")),
+        code => DescribeError::Call(format!("Describe ended with {code:?}: {message}")),
+    }
+}
+
+fn shown(text: &str) -> String {
+    text.chars().take(WORDS).collect()
+}
+
+#[cfg(test)]
+mod tests;

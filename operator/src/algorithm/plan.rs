@@ -1,0 +1,72 @@
+//! From an `Algorithm` to a plan: everything decided, nothing built. Pure.
+
+use intuition_resources::{
+    ALGORITHM_KIND, Algorithm, AlgorithmSpec,
+    validate::{Problem, check_algorithm},
+};
+use kube::ResourceExt as _;
+use serde_json::json;
+
+use crate::{
+    kubernetes::owner::Owner,
+    names::{ALGORITHM_APP, algorithm_image, algorithm_port, algorithm_url},
+    settings::Settings,
+};
+
+/// What one `Algorithm` asks for, checked and with all defaults in place.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// Who everything is made for.
+    pub owner: Owner,
+    /// The generation that this is the plan of.
+    pub generation: i64,
+    /// Where it is served, `http://host:port`.
+    pub url: String,
+    /// The image to run; `None`: it runs elsewhere.
+    pub image: Option<Image>,
+}
+
+/// An image to run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Image {
+    /// The image.
+    pub image: String,
+    /// Name of what runs it, and of the Service in front of it.
+    pub name: String,
+    /// Port that it listens on.
+    pub port: i32,
+    /// How many of it run.
+    pub replicas: i32,
+    /// How: resources, arguments, variables, where the image comes from.
+    pub spec: AlgorithmSpec,
+}
+
+/// The plan of a resource, or everything that is wrong with it.
+pub fn plan(algorithm: &Algorithm, settings: &Settings) -> Result<Plan, Vec<Problem>> {
+    let problems = check_algorithm(&json!(algorithm));
+    let Some(url) = algorithm_url(algorithm, &settings.cluster_domain).filter(|_| problems.is_empty()) else {
+        return Err(problems);
+    };
+    let name = algorithm.name_any();
+    let image = algorithm.spec.image.as_ref().map(|image| Image {
+        image: image.clone(),
+        name: algorithm_image(&name, image),
+        port: algorithm_port(&algorithm.spec),
+        replicas: algorithm.spec.replicas.unwrap_or(1),
+        spec: algorithm.spec.clone(),
+    });
+    Ok(Plan {
+        owner: Owner {
+            namespace: algorithm.namespace().unwrap_or_default(),
+            name,
+            uid: algorithm.uid().unwrap_or_default(),
+            kind: ALGORITHM_KIND,
+            app: ALGORITHM_APP,
+            keeps: None,
+            installation: settings.installation.clone(),
+        },
+        generation: algorithm.metadata.generation.unwrap_or_default(),
+        url,
+        image,
+    })
+}

@@ -1,0 +1,155 @@
+//! What an `Algorithm`'s status says, from what was seen. Pure: the time comes in, and nothing is read or written.
+
+use intuition_resources::{
+    AlgorithmStatus, MAX_IMAGES, MAX_USERS, RunningImage,
+    validate::{Problem, reason_of},
+};
+use k8s_openapi::jiff::Timestamp;
+
+use super::{
+    describe::{DescribeError, Described},
+    plan::Plan,
+    users::Users,
+};
+use crate::{
+    kubernetes::apply_error::ApplyFailure,
+    reconcile::{
+        conditions::{self, condition},
+        derived::Derived,
+        finding::{Finding, Truth, abnormal, rollout, worst},
+        reason::{ROLLING_OUT, Urgency, urgency},
+    },
+    workload::{
+        pod_finding::of_pod,
+        pod_state::{Fleet, PodState},
+    },
+};
+
+/// Name of the container, for people.
+const CONTAINER: &str = "the image";
+/// The contract that one that described itself speaks.
+const CONTRACT: &str = "intuition.v1";
+
+/// What came of one look at a resource.
+#[derive(Debug)]
+pub(crate) enum Outcome<'a> {
+    /// The API server holds what this release cannot read.
+    Unreadable(&'a str),
+    /// The spec is refused.
+    Refused(&'a [Problem]),
+    /// Everything was applied, but for `Observation::failure`, and looked at.
+    Seen(&'a Observation<'a>),
+}
+
+/// What was seen.
+#[derive(Debug)]
+pub(crate) struct Observation<'a> {
+    /// What the resource asks for.
+    pub plan: &'a Plan,
+    /// What could not be applied.
+    pub failure: Option<ApplyFailure>,
+    /// How the pods of its image are doing; `None`: it runs elsewhere.
+    pub fleet: Option<Fleet>,
+    /// How it describes itself; `None`: none of its pods is ready to be asked.
+    pub answer: Option<Result<Described, DescribeError>>,
+    /// The images that run, the one of the plan first.
+    pub images: Vec<RunningImage>,
+}
+
+/// The status after `previous`, for this generation of the resource.
+pub(crate) fn derive(
+    previous: Option<&AlgorithmStatus>,
+    generation: i64,
+    users: &Users,
+    outcome: &Outcome<'_>,
+    now: Timestamp,
+) -> Derived<AlgorithmStatus> {
+    let before = previous.cloned().unwrap_or_default();
+    let mut findings = findings(outcome);
+    let urgent: Vec<_> = findings.iter().map(|(_, finding)| finding.clone()).collect();
+    let worst = worst(&urgent);
+    let rollout = rollout(worst);
+    if let (Some(kind), Some(worst)) = (abnormal(rollout), worst) {
+        findings.push((kind, Finding { truth: Truth::True, ..worst.clone() }));
+    }
+    let (conditions, notices) = conditions::next(&before.conditions, &findings, generation, now);
+    let mut status = AlgorithmStatus { conditions, observed_generation: Some(generation), ..before };
+    status.used_by = i64::try_from(users.referring.len()).unwrap_or(i64::MAX);
+    status.users = users.referring.iter().take(MAX_USERS).cloned().collect();
+    match outcome {
+        Outcome::Seen(seen) => take(&mut status, seen),
+        Outcome::Unreadable(_) | Outcome::Refused(_) => status.healthy = false,
+    }
+    Derived { status, events: notices, rollout }
+}
+
+fn findings(outcome: &Outcome<'_>) -> Vec<(&'static str, Finding)> {
+    let (accepted, ready) = match outcome {
+        Outcome::Unreadable(error) => {
+            let message = format!("this release of the operator cannot read the resource: {error}");
+            let finding = Finding::lacking("Unreadable", message, Urgency::Somebody);
+            (finding.clone(), finding)
+        }
+        Outcome::Refused(problems) => {
+            let told: Vec<_> = problems.iter().map(ToString::to_string).collect();
+            let finding = Finding::lacking(reason_of(problems), told.join("; "), Urgency::Somebody);
+            (finding.clone(), finding)
+        }
+        Outcome::Seen(seen) => (Finding::fine("Accepted", "the spec can be used"), ready(seen)),
+    };
+    vec![(condition::ACCEPTED, accepted), (condition::READY, ready)]
+}
+
+/// Causes before their consequences: what could not be applied, the pods, the answer.
+fn ready(seen: &Observation<'_>) -> Finding {
+    if let Some(trouble) = &seen.failure {
+        return Finding::from(trouble);
+    }
+    let lacking = seen.fleet.as_ref().and_then(|fleet| fleet.lacking.as_ref());
+    let image = seen.plan.image.as_ref().map_or(CONTAINER, |image| image.image.as_str());
+    match (lacking, &seen.answer) {
+        (Some(PodState::RollingOut | PodState::Starting | PodState::Running(_)), _) => {
+            let ready = seen.fleet.as_ref().map(|fleet| fleet.ready).unwrap_or_default();
+            let wanted = seen.plan.image.as_ref().map_or(1, |image| image.replicas);
+            let message = format!("{image}: its pods are being made, {ready} of {wanted} are ready");
+            Finding::lacking(ROLLING_OUT, message, Urgency::Patience)
+        }
+        (Some(state), _) => of_pod(state, image),
+        (None, Some(Ok(described))) => {
+            let version = if described.version.is_empty() { "" } else { " " };
+            Finding::fine("Answering", format!("{}{version}{} answers", described.name, described.version))
+        }
+        (None, Some(Err(error))) => {
+            let urgency = urgency(error.reason(), false).unwrap_or(Urgency::Told);
+            Finding::lacking(error.reason(), format!("{}: {error}", seen.plan.url), urgency)
+        }
+        (None, None) => Finding::unknown("Waiting", "it was not asked yet"),
+    }
+}
+
+fn take(status: &mut AlgorithmStatus, seen: &Observation<'_>) {
+    let is_elsewhere = status.address.as_ref() != Some(&seen.plan.url);
+    if is_elsewhere {
+        // What was said at another address is not said of this one.
+        *status = AlgorithmStatus {
+            conditions: std::mem::take(&mut status.conditions),
+            observed_generation: status.observed_generation,
+            used_by: status.used_by,
+            users: std::mem::take(&mut status.users),
+            address: Some(seen.plan.url.clone()),
+            ..AlgorithmStatus::default()
+        };
+    }
+    status.healthy = matches!(seen.answer, Some(Ok(_)));
+    status.images = seen.images.iter().take(MAX_IMAGES).cloned().collect();
+    if let Some(Ok(described)) = &seen.answer {
+        status.algorithm = Some(described.name.clone());
+        status.version = (!described.version.is_empty()).then(|| described.version.clone());
+        status.contract = Some(CONTRACT.to_owned());
+        status.parameters_schema.clone_from(&described.schema);
+        status.channels.clone_from(&described.channels);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,87 @@
+//! What one watch has brought of one kind.
+
+use std::collections::BTreeMap;
+
+use kube::runtime::watcher::Event;
+
+use super::Key;
+
+/// Whether a watch has brought all there is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum State {
+    /// Not yet.
+    Starting,
+    /// Not yet, and why.
+    Failing(String),
+    /// It has, once at least: it may be behind since.
+    Read,
+}
+
+/// What is known by one watch.
+#[derive(Debug)]
+pub(crate) struct Table<V> {
+    state: State,
+    known: BTreeMap<Key, V>,
+    /// What a reading of everything has brought so far. It takes the place of what is known when it is through, so that what was
+    /// deleted while nobody watched goes, and nothing else is missed meanwhile.
+    reading: BTreeMap<Key, V>,
+}
+
+impl<V> Default for Table<V> {
+    fn default() -> Self {
+        Self { state: State::Starting, known: BTreeMap::new(), reading: BTreeMap::new() }
+    }
+}
+
+impl<V: PartialEq> Table<V> {
+    pub(crate) const fn state(&self) -> &State {
+        &self.state
+    }
+
+    pub(crate) const fn is_read(&self) -> bool {
+        matches!(self.state, State::Read)
+    }
+
+    pub(crate) const fn known(&self) -> &BTreeMap<Key, V> {
+        &self.known
+    }
+
+    /// Takes an event. Returns whether anything is different from before.
+    pub(crate) fn take(&mut self, event: Event<(Key, V)>) -> bool {
+        match event {
+            Event::Init => {
+                self.reading.clear();
+                false
+            }
+            Event::InitApply((key, value)) => {
+                self.reading.insert(key, value);
+                false
+            }
+            Event::InitDone => {
+                let read = std::mem::take(&mut self.reading);
+                let is_new = !self.is_read() || self.known != read;
+                self.known = read;
+                self.state = State::Read;
+                is_new
+            }
+            Event::Apply((key, value)) => {
+                let is_new = self.known.get(&key) != Some(&value);
+                if is_new {
+                    self.known.insert(key, value);
+                }
+                is_new
+            }
+            Event::Delete((key, _)) => self.known.remove(&key).is_some(),
+        }
+    }
+
+    /// Notes that it cannot be watched now. Returns whether anything is different from before.
+    pub(crate) fn fail(&mut self, problem: &str) -> bool {
+        let failing = State::Failing(problem.to_owned());
+        let is_new = !self.is_read() && self.state != failing;
+        if is_new {
+            self.state = failing;
+        }
+        is_new
+    }
+}

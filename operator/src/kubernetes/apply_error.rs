@@ -1,0 +1,145 @@
+//! Errors of writing children, and their outlook.
+
+use intuition_common::exit::with_causes;
+
+use crate::kubernetes::{
+    call::{CallError, code},
+    installation::OtherInstallation,
+    rights::OPERATOR_LACKS_RIGHTS,
+};
+
+/// Why a child could not be applied.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// The name is somebody else's.
+    #[error("{kind} {name} exists and is not this resource's: rename one of the two, or delete that one")]
+    NameTaken {
+        /// Kind of the child.
+        kind: String,
+        /// Its name.
+        name: String,
+    },
+    /// Another installation of the operator made it and manages it.
+    #[error(transparent)]
+    ManagedByAnother(Box<OtherInstallation>),
+    /// It is on its way out.
+    #[error("{kind} {name} of a resource that was deleted is still there: waiting until it is gone")]
+    AwaitPredecessor {
+        /// Kind of the child.
+        kind: String,
+        /// Its name.
+        name: String,
+    },
+    /// It belongs to a resource that was deleted without it, and cannot be taken over: it selects pods by that one's uid.
+    #[error(
+        "left behind by a deleted resource of this name: delete it, the ledger stays (kubectl delete deployment {})",
+        names.join(" ")
+    )]
+    LeftBehind {
+        /// The Deployments.
+        names: Vec<String>,
+    },
+    /// The API server did not take it.
+    #[error("cannot {action} {kind} {name}")]
+    Write {
+        /// `read`, `apply` or `delete`.
+        action: &'static str,
+        /// Kind of the child.
+        kind: String,
+        /// Its name.
+        name: String,
+        /// What it said.
+        source: CallError,
+    },
+}
+
+impl ApplyError {
+    /// Code for conditions, events and metrics.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::NameTaken { .. } => "NameTaken",
+            Self::ManagedByAnother(_) => "ManagedByAnother",
+            Self::AwaitPredecessor { .. } => "WaitingForPredecessor",
+            Self::LeftBehind { .. } => "LeftBehind",
+            Self::Write { source, .. } if source.is_farewell() => "NamespaceTerminating",
+            Self::Write { source, .. } if source.missing_right().is_some() => OPERATOR_LACKS_RIGHTS,
+            Self::Write { .. } if self.outlook() == Outlook::Stays => "ApplyRefused",
+            Self::Write { .. } => "ApplyFailed",
+        }
+    }
+
+    /// What becomes of it.
+    pub fn outlook(&self) -> Outlook {
+        match self {
+            Self::NameTaken { .. } | Self::LeftBehind { .. } | Self::ManagedByAnother(_) => Outlook::Stays,
+            Self::AwaitPredecessor { .. } => Outlook::Passes,
+            // What was seen is gone, or is another one by now: the next look sees it.
+            Self::Write { source, .. } if source.is_farewell() || source.is(code::CONFLICT) => Outlook::Passes,
+            Self::Write { source, .. } if source.is(code::INVALID) || source.is(code::FORBIDDEN) => Outlook::Stays,
+            Self::Write { .. } => Outlook::Uncertain,
+        }
+    }
+}
+
+/// The API server does not answer.
+pub(crate) struct Silence;
+
+/// Keeps the worst problem in `worst`. Of what went through, what came back.
+pub(crate) fn note<T>(worst: &mut Option<ApplyError>, outcome: Result<T, ApplyError>) -> Result<Option<T>, Silence> {
+    let error = match outcome {
+        Ok(done) => return Ok(Some(done)),
+        Err(error) => error,
+    };
+    let is_silence = matches!(&error, ApplyError::Write { source, .. } if source.is_silence());
+    if worst.as_ref().is_none_or(|known| known.outlook() < error.outlook()) {
+        *worst = Some(error);
+    }
+    if is_silence { Err(Silence) } else { Ok(None) }
+}
+
+/// What could not be applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ApplyFailure {
+    /// Code.
+    pub reason: &'static str,
+    /// With all causes.
+    pub message: String,
+    /// What becomes of it.
+    pub outlook: Outlook,
+}
+
+impl From<&ApplyError> for ApplyFailure {
+    fn from(error: &ApplyError) -> Self {
+        Self { reason: error.reason(), message: with_causes(error), outlook: error.outlook() }
+    }
+}
+
+/// What becomes of something that could not be applied, the least first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Outlook {
+    /// It passes by itself.
+    Passes,
+    /// It may go through the next time.
+    Uncertain,
+    /// It stays so until somebody changes something.
+    Stays,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn missing_right_is_distinguished_from_a_refusal_of_admission() {
+        let reason = |message: &str| {
+            let status = kube::core::Status::failure(message, "Forbidden").with_code(code::FORBIDDEN);
+            let source = CallError::Refuse(status.boxed());
+            let error =
+                ApplyError::Write { action: "apply", kind: "Deployment".to_owned(), name: "a".to_owned(), source };
+            (error.reason(), error.outlook())
+        };
+        let right = "deployments.apps \"a\" is forbidden: User \"o\" cannot patch resource \"deployments\" in API group \"apps\"";
+        assert_eq!(reason(right), ("OperatorLacksRights", Outlook::Stays));
+        assert_eq!(reason("deployments.apps \"a\" is forbidden: exceeded quota: q"), ("ApplyRefused", Outlook::Stays));
+    }
+}

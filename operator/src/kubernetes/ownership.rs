@@ -1,0 +1,107 @@
+//! Ownership of objects: which ones this operator made, and for which resource.
+
+use intuition_resources::GROUP;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use kube::Resource;
+
+use crate::{
+    kubernetes::{apply_error::ApplyError, caches::Kind, installation::other_installation, owner::Owner},
+    names::{MANAGER, label},
+};
+
+/// Whether an object says that this operator made it for a resource of this name. One without the label for the kind was put
+/// back by hand: a ledger.
+pub(crate) fn is_labelled(metadata: &ObjectMeta, owner: &Owner) -> bool {
+    let label = |key: &str| metadata.labels.as_ref().and_then(|labels| labels.get(key)).map(String::as_str);
+    label(label::MANAGED_BY) == Some(MANAGER)
+        && label(label::INSTANCE) == Some(&owner.name)
+        && label(label::NAME).is_none_or(|app| app == owner.app)
+}
+
+/// Who controls an object.
+pub(crate) fn controller_of(metadata: &ObjectMeta) -> Option<&OwnerReference> {
+    metadata.owner_references.iter().flatten().find(|owner| owner.controller == Some(true))
+}
+
+/// Whether the resource with this uid controls the object.
+pub(crate) fn is_owned(object: &impl Resource, uid: &str) -> bool {
+    controller_of(object.meta()).is_some_and(|owner| owner.uid == uid)
+}
+
+/// Whether what stands under a child's name may be written.
+pub(crate) fn check_holder<K: Kind>(owner: &Owner, holder: &ObjectMeta) -> Result<(), ApplyError> {
+    let (kind, name) = (K::kind(&()).into_owned(), holder.name.clone().unwrap_or_default());
+    let ours = match controller_of(holder) {
+        Some(found) if found.uid == owner.uid => true,
+        Some(found) => {
+            let is_predecessor = found.kind == owner.kind
+                && found.api_version.split('/').next() == Some(GROUP)
+                && found.name == owner.name;
+            return Err(if is_predecessor {
+                ApplyError::AwaitPredecessor { kind, name }
+            } else {
+                ApplyError::NameTaken { kind, name }
+            });
+        }
+        // Without an owner it is what a predecessor left, its ledger above all, or what somebody took ours from.
+        None => {
+            is_labelled(holder, owner) || owner.keeps.as_ref().is_some_and(|kept| holder.uid.as_ref() == Some(kept))
+        }
+    };
+    if !ours {
+        return Err(ApplyError::NameTaken { kind, name });
+    }
+    check_installation::<K>(owner, holder)?;
+    // A claim that is being deleted goes only once its pod does; until then there is nothing to wait for.
+    if holder.deletion_timestamp.is_some() && kind != "PersistentVolumeClaim" {
+        return Err(ApplyError::AwaitPredecessor { kind, name });
+    }
+    Ok(())
+}
+
+/// Whether no other installation of the operator made an object of this resource.
+pub(crate) fn check_installation<K: Kind>(owner: &Owner, holder: &ObjectMeta) -> Result<(), ApplyError> {
+    match other_installation::<K>(owner, holder) {
+        Some(other) => Err(ApplyError::ManagedByAnother(Box::new(other))),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use intuition_resources::TRADING_ALGO_KIND;
+    use k8s_openapi::api::core::v1::Service;
+    use serde_json::{Value, from_value, json};
+
+    use super::*;
+    use crate::trading_algo::plan::tests_support::plan;
+
+    fn check(metadata: Value) -> Option<&'static str> {
+        let holder: ObjectMeta = from_value(metadata).unwrap();
+        check_holder::<Service>(&plan().owner(), &holder).err().map(|error| error.reason())
+    }
+
+    #[test]
+    fn only_what_is_ours_is_written() {
+        let owner = |kind: &str, group: &str, name: &str, uid: &str| {
+            json!({ "ownerReferences": [{
+                "apiVersion": format!("{group}/v1"), "kind": kind, "name": name, "uid": uid, "controller": true,
+            }] })
+        };
+        assert_eq!(check(owner(TRADING_ALGO_KIND, GROUP, "a", "0f1e2d3c-0000")), None);
+        assert_eq!(check(owner(TRADING_ALGO_KIND, GROUP, "a", "other")), Some("WaitingForPredecessor"));
+        assert_eq!(check(owner(TRADING_ALGO_KIND, GROUP, "b", "other")), Some("NameTaken"));
+        assert_eq!(check(owner("Deployment", "apps", "a", "other")), Some("NameTaken"));
+        assert_eq!(check(json!({})), Some("NameTaken"));
+        let labels = json!({ label::MANAGED_BY: MANAGER, label::INSTANCE: "a" });
+        assert_eq!(check(json!({ "labels": labels })), None, "left behind without an owner");
+        assert_eq!(
+            check(json!({ "labels": labels, "deletionTimestamp": "2026-01-02T03:04:05Z" })),
+            Some("WaitingForPredecessor")
+        );
+        let others = json!({ label::MANAGED_BY: MANAGER, label::INSTANCE: "b" });
+        assert_eq!(check(json!({ "labels": others })), Some("NameTaken"));
+        let algorithms = json!({ label::MANAGED_BY: MANAGER, label::INSTANCE: "a", label::NAME: "algorithm" });
+        assert_eq!(check(json!({ "labels": algorithms })), Some("NameTaken"), "of an Algorithm of the same name");
+    }
+}

@@ -1,0 +1,170 @@
+//! From findings to Kubernetes conditions, and to what people are told.
+
+use k8s_openapi::{
+    apimachinery::pkg::apis::meta::v1::{Condition, Time},
+    jiff::Timestamp,
+};
+
+use crate::reconcile::{
+    finding::{Finding, Truth},
+    reason::{self, Urgency},
+};
+
+/// Types of conditions.
+pub(crate) mod condition {
+    /// The spec can be used.
+    pub(crate) const ACCEPTED: &str = "Accepted";
+    /// The runtime runs the settings of this generation.
+    pub(crate) const CONFIGURED: &str = "Configured";
+    /// The runtime decides and can write its ledger.
+    pub(crate) const RUNTIME_READY: &str = "RuntimeReady";
+    /// The bridge is connected to broker and runtime, and subscribed.
+    pub(crate) const BRIDGE_CONNECTED: &str = "BridgeConnected";
+    /// No source of quotes is in conflict, and the broker delivers at least once.
+    pub(crate) const INPUTS_HEALTHY: &str = "InputsHealthy";
+    /// The broker takes what the account publishes.
+    pub(crate) const OUTPUTS_HEALTHY: &str = "OutputsHealthy";
+    /// The ledger is there and can be written.
+    pub(crate) const LEDGER_HEALTHY: &str = "LedgerHealthy";
+    /// The account buys and sells.
+    pub(crate) const TRADING: &str = "Trading";
+    /// Quotes are being decided, by this generation.
+    pub(crate) const READY: &str = "Ready";
+    /// It is on its way to that. There only while it is true.
+    pub(crate) const RECONCILING: &str = "Reconciling";
+    /// Nothing changes until somebody does something. There only while it is true.
+    pub(crate) const STALLED: &str = "Stalled";
+}
+
+/// Longest message of a condition here; Kubernetes allows 32,768 characters.
+const MESSAGE: usize = 2_048;
+/// Longest note of an Event, in bytes (`events.k8s.io/v1`).
+const NOTE: usize = 1_000;
+
+/// Something that a person should know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct EventRecord {
+    /// Whether it is a warning.
+    pub is_warning: bool,
+    /// CamelCase code.
+    pub reason: String,
+    /// A sentence.
+    pub note: String,
+    /// Given at every look while it holds, and published at most once an hour; notices are distinguished by their text.
+    /// `None`: given once.
+    pub hourly: Option<String>,
+}
+
+impl EventRecord {
+    /// A warning that is published at most once an hour for its reason and key.
+    pub(crate) fn hourly(reason: &str, note: &str, key: &str) -> Self {
+        let hourly = Some(format!("{reason} {key}"));
+        Self { is_warning: true, reason: reason.to_owned(), note: shorten_note(note), hourly }
+    }
+}
+
+/// The conditions after those before, and what is new in them.
+pub(crate) fn next(
+    before: &[Condition],
+    findings: &[(&'static str, Finding)],
+    generation: i64,
+    now: Timestamp,
+) -> (Vec<Condition>, Vec<EventRecord>) {
+    let previous = |kind: &str| before.iter().find(|condition| condition.type_ == kind);
+    let mut conditions: Vec<Condition> = Vec::new();
+    let mut notices = Vec::new();
+    for (kind, finding) in findings {
+        let kind = *kind;
+        let next = condition(previous(kind), kind, finding, generation, now);
+        let is_new = previous(kind).is_none_or(|known| known.status != next.status || known.reason != next.reason);
+        let tell = match kind {
+            // A stop has its Event by `Trading`; a resource that resumes begins to trade.
+            condition::READY => {
+                let is_stopped =
+                    conditions.iter().any(|known| known.type_ == condition::TRADING && known.status == "False");
+                finding.truth == Truth::True && !is_stopped
+            }
+            condition::TRADING => finding.truth == Truth::False || finding.urgency >= Urgency::Told,
+            // What was refused, or long on its way, has come about.
+            condition::CONFIGURED if finding.truth == Truth::True => {
+                previous(kind).is_some_and(|known| known.status == "False")
+            }
+            // Of a part that lacks it is told there.
+            condition::RECONCILING | condition::STALLED => {
+                finding.urgency >= Urgency::Told
+                    && !conditions.iter().any(|known| known.type_ != condition::READY && known.reason == next.reason)
+            }
+            _ => finding.urgency >= Urgency::Told,
+        };
+        if is_new && tell {
+            let is_warning = ![condition::READY, condition::CONFIGURED].contains(&kind) || finding.truth != Truth::True;
+            let note = shorten_note(&next.message);
+            let is_trading = kind == condition::READY && finding.reason == reason::TRADING;
+            let reason = if is_trading { condition::READY.to_owned() } else { next.reason.clone() };
+            let notice = EventRecord { is_warning, reason, note, hourly: None };
+            if !notices.contains(&notice) {
+                notices.push(notice);
+            }
+        }
+        conditions.push(next);
+    }
+    (conditions, notices)
+}
+
+fn condition(
+    previous: Option<&Condition>,
+    kind: &str,
+    finding: &Finding,
+    generation: i64,
+    now: Timestamp,
+) -> Condition {
+    let status = match finding.truth {
+        Truth::True => "True",
+        Truth::False => "False",
+        Truth::Unknown => "Unknown",
+    };
+    let unchanged = previous.filter(|known| known.status == status);
+    Condition {
+        type_: kind.to_owned(),
+        status: status.to_owned(),
+        reason: code(&finding.reason),
+        message: shorten(&finding.message, MESSAGE),
+        observed_generation: Some(finding.observed_generation.unwrap_or(generation)),
+        last_transition_time: unchanged.map_or(Time(now), |known| known.last_transition_time.clone()),
+    }
+}
+
+/// What the API server takes for a reason: letters and digits.
+fn code(reason: &str) -> String {
+    let code: String = reason.chars().filter(char::is_ascii_alphanumeric).take(128).collect();
+    if code.starts_with(|first: char| first.is_ascii_alphabetic()) { code } else { format!("Code{code}") }
+}
+
+/// As the note of an Event may be.
+pub(crate) fn shorten_note(text: &str) -> String {
+    shorten(text, NOTE)
+}
+
+fn shorten(text: &str, longest: usize) -> String {
+    let mut text = text.to_owned();
+    if text.len() > longest {
+        let end = (0..=longest - '…'.len_utf8()).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_and_notes_are_what_the_api_server_takes() {
+        assert_eq!(code("Not authorized!"), "Notauthorized");
+        assert_eq!(code("0x87"), "Code0x87");
+        assert_eq!(code(""), "Code");
+        assert_eq!(shorten("ü".repeat(1_000).as_str(), NOTE).len(), 999);
+        assert_eq!(shorten("short", NOTE), "short");
+    }
+}

@@ -1,0 +1,105 @@
+//! What is found about one condition, before it becomes one.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+
+use crate::{
+    kubernetes::apply_error::{ApplyFailure, Outlook},
+    reconcile::{
+        conditions::condition,
+        reason::{Urgency, is_taking_over},
+        rollout::Rollout,
+    },
+};
+
+/// Whether a condition holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Truth {
+    True,
+    False,
+    Unknown,
+}
+
+/// What is found about one condition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Finding {
+    pub(crate) truth: Truth,
+    pub(crate) reason: String,
+    pub(crate) message: String,
+    pub(crate) urgency: Urgency,
+    /// The generation that it speaks of, where that is not the present one.
+    pub(crate) observed_generation: Option<i64>,
+}
+
+impl Finding {
+    pub(crate) fn fine(reason: &str, message: impl Into<String>) -> Self {
+        Self::new(Truth::True, reason, message, Urgency::None)
+    }
+
+    pub(crate) fn lacking(reason: &str, message: impl Into<String>, urgency: Urgency) -> Self {
+        Self::new(Truth::False, reason, message, urgency)
+    }
+
+    pub(crate) fn unknown(reason: &str, message: impl Into<String>) -> Self {
+        Self::new(Truth::Unknown, reason, message, Urgency::Patience)
+    }
+
+    fn new(truth: Truth, reason: &str, message: impl Into<String>, urgency: Urgency) -> Self {
+        Self { truth, reason: reason.to_owned(), message: message.into(), urgency, observed_generation: None }
+    }
+
+    /// As a condition said it before, of the generation that it spoke of.
+    pub(crate) fn again(condition: &Condition, urgency: Urgency) -> Self {
+        let truth = match condition.status.as_str() {
+            "True" => Truth::True,
+            "False" => Truth::False,
+            _ => Truth::Unknown,
+        };
+        let observed_generation = condition.observed_generation;
+        Self { observed_generation, ..Self::new(truth, &condition.reason, condition.message.clone(), urgency) }
+    }
+}
+
+impl From<&ApplyFailure> for Finding {
+    fn from(trouble: &ApplyFailure) -> Self {
+        let urgency = match trouble.outlook {
+            Outlook::Passes => Urgency::Patience,
+            Outlook::Uncertain => Urgency::Told,
+            Outlook::Stays => Urgency::Somebody,
+        };
+        Self::lacking(trouble.reason, trouble.message.clone(), urgency)
+    }
+}
+
+/// The first of the most urgent of these that ask something of others.
+pub(crate) fn worst<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Option<&'a Finding> {
+    let mut worst = None;
+    for finding in findings {
+        let is_worse = worst.is_none_or(|known: &Finding| known.urgency < finding.urgency);
+        if finding.urgency > Urgency::None && is_worse {
+            worst = Some(finding);
+        }
+    }
+    worst
+}
+
+/// How it goes on, by the worst of what was found.
+pub(crate) fn rollout(worst: Option<&Finding>) -> Rollout {
+    match worst {
+        None => Rollout::Settled,
+        Some(finding) => match finding.urgency {
+            Urgency::Somebody => Rollout::Stalled,
+            Urgency::Told => Rollout::Degraded,
+            Urgency::None | Urgency::Patience if is_taking_over(&finding.reason) => Rollout::Swapping,
+            Urgency::None | Urgency::Patience => Rollout::Progressing,
+        },
+    }
+}
+
+/// The condition by which what is not as it shall be is told, as kstatus reads it.
+pub(crate) const fn abnormal(rollout: Rollout) -> Option<&'static str> {
+    match rollout {
+        Rollout::Settled => None,
+        Rollout::Progressing | Rollout::Swapping | Rollout::Degraded => Some(condition::RECONCILING),
+        Rollout::Stalled => Some(condition::STALLED),
+    }
+}

@@ -1,0 +1,334 @@
+//! Reconciling one `TradingAlgo`: the steps of a pass, in order.
+//!
+//! - [`trading_state`]: the trading state that the resource asks for, read also from a spec that is not accepted; pure.
+//! - [`mod@plan`], with [`confine`] and [`reset`]: from the spec to a plan, or all its violations; pure.
+//! - [`build`]: from the plan to the children; pure.
+//! - [`apply`]: the caches of the children, and the writes in their order.
+//! - [`ask`]: calls runtime and bridge.
+//! - [`status`]: from the observation to conditions and Events; pure.
+//! - [`controller`]: the watches that trigger a pass.
+
+pub(crate) mod apply;
+pub(crate) mod ask;
+pub mod build;
+pub(crate) mod confine;
+pub(crate) mod controller;
+pub(crate) mod namespaces;
+pub mod plan;
+pub(crate) mod reset;
+pub(crate) mod status;
+pub(crate) mod trading_state;
+
+use std::sync::Arc;
+
+use intuition_common::exit::with_causes;
+use intuition_resources::{Algorithm, Ledger, TRADING_ALGO_KIND, TradingAlgo, TradingAlgoStatus, validate::Problem};
+use k8s_openapi::api::core::v1::PersistentVolumeClaim;
+use kube::{
+    Resource as _, ResourceExt as _,
+    runtime::reflector::{ObjectRef, Store},
+};
+
+use self::{
+    apply::{Applied, Cluster},
+    ask::{Asker, Questions},
+    namespaces::Namespaces,
+    plan::{AlgorithmRef, Inputs, Plan, Stored},
+    status::observation::{Lasting, LedgerState, Observation, Outcome, Pods},
+    trading_state::Wanted,
+};
+use crate::{
+    kubernetes::{
+        apply_error::ApplyFailure,
+        call::CallError,
+        object::{PartialObject, WatchedKind},
+        owner::Owner,
+        writer::Writer,
+    },
+    names::{APP, Component},
+    reconcile::{ReconcileOutcome, Reconciler, context::Context, derived::Derived, error::ReconcileError},
+    settings::credentials::{Credentials, CredentialsDir},
+    workload::pod_state::PodState,
+};
+
+impl WatchedKind for TradingAlgo {
+    const KIND: &'static str = TRADING_ALGO_KIND;
+    const RAW_FIELDS: &'static [&'static str] = &["tradingState", "suspend"];
+    type Status = TradingAlgoStatus;
+}
+
+impl PartialObject<TradingAlgo> {
+    /// The trading state that the resource asks for, also if its spec cannot be parsed or is refused.
+    pub fn trading(&self) -> Wanted {
+        Wanted::read(self.raw_field("tradingState"), self.raw_field("suspend"), self.meta().annotations.as_ref())
+    }
+
+    /// The owner of the children that this installation of the operator makes.
+    pub fn owner(&self, installation: Option<&str>) -> Owner {
+        Owner {
+            namespace: self.namespace().unwrap_or_default(),
+            name: self.name_any(),
+            uid: self.uid_or_empty().to_owned(),
+            kind: TRADING_ALGO_KIND,
+            app: APP,
+            keeps: self.status.as_ref().and_then(|status| status.ledger.as_ref()).map(|held| held.claim_uid.clone()),
+            installation: installation.map(str::to_owned),
+        }
+    }
+}
+
+/// Reconciles the `TradingAlgo`s of one namespace, or of all.
+pub(crate) struct TradingAlgoReconciler {
+    cluster: Cluster,
+    /// The `Algorithm`s, found by name.
+    algorithms: Store<PartialObject<Algorithm>>,
+    credentials: CredentialsDir,
+    asker: Asker,
+    namespaces: Namespaces,
+    context: Context<TradingAlgo>,
+}
+
+impl Reconciler for TradingAlgoReconciler {
+    type Kind = TradingAlgo;
+
+    fn context(&self) -> &Context<TradingAlgo> {
+        &self.context
+    }
+
+    fn writer(&self) -> &Writer {
+        self.cluster.writer()
+    }
+
+    async fn caches_filled(&self) {
+        // An error means that a watch has ended, and with it the controller.
+        drop(tokio::join!(self.cluster.caches_filled(), self.algorithms.wait_until_ready()));
+    }
+
+    async fn reconcile_object(
+        &self,
+        object: &PartialObject<TradingAlgo>,
+        previous: Option<&TradingAlgoStatus>,
+    ) -> Result<ReconcileOutcome<TradingAlgoStatus>, ReconcileError> {
+        let algo = match &object.parsed {
+            Ok(algo) => algo,
+            Err(error) => return Ok(self.reconcile_rejected(object, Rejection::Unreadable(error), previous).await),
+        };
+        let stopped = self.apply_stop(object, previous).await;
+        // Boxed: it is most of a pass's memory, and the other branch is small.
+        let outcome = Box::pin(self.reconcile_spec(object, algo, previous)).await;
+        if let (Err(_), Some(derived)) = (&outcome, stopped) {
+            self.context.publish_status(self.writer(), object, previous, &derived).await?;
+        }
+        outcome
+    }
+
+    fn derive_refused(
+        &self,
+        object: &PartialObject<TradingAlgo>,
+        previous: Option<&TradingAlgoStatus>,
+        problems: &[Problem],
+    ) -> Derived {
+        let lasting = Lasting { generation: generation(object), trading: &object.trading(), pods: None };
+        self.derive(previous, object, &Outcome::Refused(problems, lasting))
+    }
+
+    fn forget_children(&self, namespace: &str, name: &str) {
+        self.cluster.forget(namespace, name);
+    }
+
+    /// A stop does not wait for the long delays of passes that fail again and again.
+    fn is_urgent(&self, object: &PartialObject<TradingAlgo>) -> bool {
+        object.trading().is_news_to(self.context.statuses.status_of(object).as_ref())
+    }
+}
+
+/// Why a spec is not accepted.
+enum Rejection<'a> {
+    Unreadable(&'a str),
+    Invalid(&'a [Problem]),
+}
+
+impl TradingAlgoReconciler {
+    /// Fetch, plan, build, apply, observe, derive.
+    async fn reconcile_spec(
+        &self,
+        object: &PartialObject<TradingAlgo>,
+        algo: &TradingAlgo,
+        previous: Option<&TradingAlgoStatus>,
+    ) -> Result<ReconcileOutcome<TradingAlgoStatus>, ReconcileError> {
+        // A resource with a broker of its own does not use the default broker's credentials.
+        let credentials = match algo.spec.broker {
+            Some(_) => None,
+            None => self.credentials.read().await.map_err(ReconcileError::ReadCredentials)?,
+        };
+        let login = self.login_problem(algo, credentials.as_ref()).await.map_err(ReconcileError::ReadNamespace)?;
+        let settings = &self.context.settings;
+        let algorithm = self.named_algorithm(algo);
+        let inputs = Inputs {
+            credentials: credentials.as_ref(),
+            algorithm: algorithm.as_deref(),
+            previous,
+            stored: self.cluster.stored_settings(&self.owner(object)),
+            ..Inputs::new(settings)
+        };
+        let plan = match confine::with(plan::plan(algo, inputs), login) {
+            Ok(plan) => plan,
+            Err(problems) => {
+                return Ok(self.reconcile_rejected(object, Rejection::Invalid(&problems), previous).await);
+            }
+        };
+        if let (AlgorithmRef::Missing(why), true) = (&plan.live_settings.algorithm, plan.has_nothing_to_start()) {
+            return Ok(ReconcileOutcome::done(self.derive(previous, object, &Outcome::WithoutAlgorithm(why))));
+        }
+        let claim = self.cluster.claim(&plan).await.map_err(ReconcileError::FindClaim)?;
+        let desired = build::desired(&plan, settings, claim.as_deref());
+        let applied = self.cluster.apply(&plan, &desired).await;
+        let ledger = match plan.lost_claim(claim.as_deref()) {
+            Some(lost) => LedgerState::Lost(lost.clone()),
+            None => ledger_state(applied.claim.as_deref().or(claim.as_deref())),
+        };
+        let observation = self.observe(&plan, &applied, ledger).await;
+        let derived = self.derive(previous, object, &Outcome::Seen(&observation));
+        Ok(ReconcileOutcome::applied(derived, applied.error))
+    }
+
+    /// A pass over a resource whose spec is not accepted. Its children stay as they are, but its trading state takes effect
+    /// in the runtime that still runs, and the running pods are observed.
+    async fn reconcile_rejected(
+        &self,
+        object: &PartialObject<TradingAlgo>,
+        rejection: Rejection<'_>,
+        previous: Option<&TradingAlgoStatus>,
+    ) -> ReconcileOutcome<TradingAlgoStatus> {
+        let (owner, generation, trading) = (self.owner(object), generation(object), object.trading());
+        let stored = self.cluster.stored_settings(&owner);
+        let pods = self.lasting_pods(&owner, generation, &trading, &stored).await;
+        let error = match build::runtime::with_trading_state(&owner, &stored, &trading, generation) {
+            Some(settings) => self.cluster.apply_settings(&owner, &settings).await.err(),
+            None => None,
+        };
+        let lasting = Lasting { generation, trading: &trading, pods: pods.as_ref() };
+        let outcome = match rejection {
+            Rejection::Unreadable(error) => Outcome::Unreadable(error, lasting),
+            Rejection::Invalid(problems) => Outcome::Refused(problems, lasting),
+        };
+        let derived = self.derive(previous, object, &outcome);
+        if let Some(error) = &error {
+            // The file is for a start without an operator. The state itself took effect by the call.
+            let (name, reason) = (owner.full_name(), error.reason());
+            tracing::warn!(name, reason, error = with_causes(error), "cannot write the trading state's file");
+        }
+        ReconcileOutcome::applied(derived, error)
+    }
+
+    /// Puts a stop that the status does not show into effect, before anything else is read or written: a slow API server must
+    /// not delay it. Returns the status to publish if the rest of the pass fails.
+    async fn apply_stop(
+        &self,
+        object: &PartialObject<TradingAlgo>,
+        previous: Option<&TradingAlgoStatus>,
+    ) -> Option<Derived> {
+        let trading = object.trading();
+        if !trading.is_news_to(previous) {
+            return None;
+        }
+        let (owner, generation) = (self.owner(object), generation(object));
+        let stored = self.cluster.stored_settings(&owner);
+        let pods = self.lasting_pods(&owner, generation, &trading, &stored).await?;
+        let lasting = Lasting { generation, trading: &trading, pods: Some(&pods) };
+        Some(status::derive_trading(previous, &lasting, self.context.now()))
+    }
+
+    /// Sends the trading state alone to the running pods; `None` if nothing was deployed.
+    async fn lasting_pods(&self, owner: &Owner, generation: i64, trading: &Wanted, stored: &Stored) -> Option<Pods> {
+        if !self.cluster.is_deployed(owner) {
+            return None;
+        }
+        let stored = build::runtime::stored_settings(stored);
+        let questions = Questions { owner, generation, trading, plan: None, stored };
+        Some(self.ask_pods(&questions, &Applied::default()).await)
+    }
+
+    async fn observe<'a>(&self, plan: &'a Plan, applied: &Applied, ledger: LedgerState) -> Observation<'a> {
+        let questions = Questions {
+            owner: &plan.owner(),
+            generation: plan.generation,
+            trading: &plan.trading,
+            plan: Some(plan),
+            stored: build::runtime::stored_settings(&plan.stored),
+        };
+        let pods = self.ask_pods(&questions, applied).await;
+        Observation { plan, failure: applied.error.as_ref().map(ApplyFailure::from), ledger, pods }
+    }
+
+    /// Calls runtime and bridge if they run.
+    async fn ask_pods(&self, questions: &Questions<'_>, applied: &Applied) -> Pods {
+        let owner = questions.owner;
+        let runtime = self.cluster.pod_state(owner, Component::Runtime, applied.runtime);
+        let bridge = self.cluster.pod_state(owner, Component::Bridge, applied.bridge);
+        let (report, readiness) = tokio::join!(
+            async {
+                match &runtime {
+                    PodState::Running(running) => Some(self.asker.runtime(&running.ip, questions).await),
+                    _ => None,
+                }
+            },
+            async {
+                match &bridge {
+                    PodState::Running(running) => Some(self.asker.readiness(&running.ip).await),
+                    _ => None,
+                }
+            }
+        );
+        Pods { runtime: (runtime, report), bridge: (bridge, readiness) }
+    }
+
+    /// The problem of a resource that uses the default broker with its login, although the login is not for its namespace.
+    async fn login_problem(
+        &self,
+        algo: &TradingAlgo,
+        credentials: Option<&Credentials>,
+    ) -> Result<Option<Problem>, CallError> {
+        let is_limited =
+            self.context.settings.broker.as_ref().is_some_and(|broker| broker.login_namespaces.is_limited());
+        let has_login = credentials.is_some_and(|credentials| !credentials.0.is_empty());
+        if algo.spec.broker.is_some() || !has_login || !is_limited {
+            return Ok(None);
+        }
+        let namespace = algo.namespace().unwrap_or_default();
+        Ok(confine::login_problem(&namespace, &self.namespaces.labels(&namespace).await?))
+    }
+
+    /// The `Algorithm` that the resource names.
+    fn named_algorithm(&self, algo: &TradingAlgo) -> Option<Arc<PartialObject<Algorithm>>> {
+        let name = algo.spec.algorithm.name.as_ref()?;
+        self.algorithms.get(&ObjectRef::new(name).within(&algo.namespace().unwrap_or_default()))
+    }
+
+    fn owner(&self, object: &PartialObject<TradingAlgo>) -> Owner {
+        object.owner(self.context.settings.installation.as_deref())
+    }
+
+    fn derive(
+        &self,
+        previous: Option<&TradingAlgoStatus>,
+        object: &PartialObject<TradingAlgo>,
+        outcome: &Outcome<'_>,
+    ) -> Derived {
+        status::derive(previous, generation(object), outcome, self.context.now())
+    }
+}
+
+fn generation(object: &PartialObject<TradingAlgo>) -> i64 {
+    object.meta().generation.unwrap_or_default()
+}
+
+/// The state of the ledger's claim, as it was written or fetched.
+fn ledger_state(claim: Option<&PersistentVolumeClaim>) -> LedgerState {
+    let Some(claim) = claim else { return LedgerState::Unknown };
+    let ledger = Ledger { claim_name: claim.name_any(), claim_uid: claim.uid().unwrap_or_default() };
+    match claim.metadata.deletion_timestamp {
+        Some(_) => LedgerState::Going(ledger),
+        None => LedgerState::There(ledger),
+    }
+}

@@ -1,0 +1,237 @@
+//! Writing what a `TradingAlgo` needs, in one order.
+
+pub(crate) mod caches;
+mod stored;
+
+use std::sync::Arc;
+
+use k8s_openapi::api::{
+    apps::v1::Deployment,
+    core::v1::{PersistentVolumeClaim, Pod},
+    networking::v1::NetworkPolicy,
+};
+use kube::{
+    Api, Client, Resource as _, ResourceExt as _,
+    runtime::reflector::{ObjectRef, Store},
+};
+
+use crate::{
+    kubernetes::{
+        apply_error::{ApplyError, Silence, note},
+        caches::Kind,
+        call::{CallError, call},
+        owner::Owner,
+        ownership::{check_holder, check_installation, controller_of, is_labelled, is_owned},
+        writer::Writer,
+    },
+    names::{Component, broker_secret, claim, label, service_account},
+    trading_algo::{apply::caches::Caches, build::Desired, plan::Plan},
+    workload::pod_state::{self, PodState},
+};
+
+/// The cluster, as one controller sees it through its caches and changes it.
+pub(crate) struct Cluster {
+    client: Client,
+    caches: Caches,
+    writer: Writer,
+}
+
+impl Cluster {
+    /// Sees by `caches` and writes by `client`.
+    pub(crate) fn new(client: Client, caches: Caches) -> Self {
+        Self { writer: Writer::new(client.clone()), client, caches }
+    }
+
+    /// The claim of a resource's ledger; one of the same name that is somebody else's, or a predecessor's, is none. Asked of the API server where
+    /// the cache has none: a claim that is not there is never concluded from a cache that may be behind.
+    pub(crate) async fn claim(&self, plan: &Plan) -> Result<Option<Arc<PersistentVolumeClaim>>, CallError> {
+        let (name, namespace, owner) = (claim(&plan.name), plan.namespace.as_str(), plan.owner());
+        let cached = self.caches.claims.get(&ObjectRef::new(&name).within(namespace));
+        let found = if cached.is_some() {
+            cached
+        } else {
+            let api: Api<PersistentVolumeClaim> = Api::namespaced(self.client.clone(), namespace);
+            call(api.get_opt(&name)).await?.map(Arc::new)
+        };
+        Ok(found.filter(|claim| check_holder::<PersistentVolumeClaim>(&owner, claim.meta()).is_ok()))
+    }
+
+    /// Completes once every cache has been filled.
+    pub(crate) async fn caches_filled(&self) {
+        self.caches.filled().await;
+    }
+
+    /// How a workload is doing, `generation` being that of its Deployment when it was written last.
+    pub(crate) fn pod_state(&self, owner: &Owner, component: Component, generation: Option<i64>) -> PodState {
+        let reference = ObjectRef::new(&component.of(&owner.name)).within(&owner.namespace);
+        let deployment = self.caches.deployments.get(&reference);
+        let deployment = deployment.as_deref().filter(|deployment| is_owned(*deployment, &owner.uid));
+        let pods = self.caches.pods.state_filter(|pod| is_pod_of(pod, owner, component));
+        pod_state::state(deployment, generation, pods.iter().map(AsRef::as_ref))
+    }
+
+    /// Writes statuses.
+    pub(crate) const fn writer(&self) -> &Writer {
+        &self.writer
+    }
+}
+
+fn is_pod_of(pod: &Pod, owner: &Owner, component: Component) -> bool {
+    let is = |key: &str, value: &str| pod.labels().get(key).is_some_and(|found| found == value);
+    pod.namespace().as_deref() == Some(&owner.namespace)
+        && is(label::UID, &owner.uid)
+        && is(label::COMPONENT, component.name())
+}
+
+/// What became of applying.
+#[derive(Debug, Default)]
+pub(crate) struct Applied {
+    /// Generation of the runtime's Deployment, where it is ours.
+    pub runtime: Option<i64>,
+    /// Generation of the bridge's Deployment, where it is ours.
+    pub bridge: Option<i64>,
+    /// The ledger's claim as it was written.
+    pub claim: Option<Arc<PersistentVolumeClaim>>,
+    /// The worst error.
+    pub error: Option<ApplyError>,
+}
+
+impl Cluster {
+    /// Makes everything as it is desired, each child on its own: one that is refused holds no other back. An API server that
+    /// does not answer is not asked on.
+    pub(crate) async fn apply(&self, plan: &Plan, desired: &Desired) -> Applied {
+        let mut applied = Applied::default();
+        if let Err(error) = self.check_installation(plan) {
+            // Before anything is written: a part of the children by each of two operators would fit together by chance.
+            applied.error = Some(error);
+            return applied;
+        }
+        let names = self.left_behind(plan);
+        if !names.is_empty() {
+            // Before anything is written: a Service that selects by the new uid would cut off what still trades.
+            applied.error = Some(ApplyError::LeftBehind { names });
+            return applied;
+        }
+        // Stops at the first silence, which is noted as the problem.
+        drop(self.apply_children(plan, desired, &mut applied).await);
+        applied
+    }
+
+    async fn apply_children(&self, plan: &Plan, desired: &Desired, applied: &mut Applied) -> Result<(), Silence> {
+        let (caches, writer, owner) = (&self.caches, &self.writer, plan.owner());
+        let worst = &mut applied.error;
+        if let Some(settings) = &desired.settings {
+            note(worst, writer.ensure(&owner, settings, &caches.settings).await)?;
+        }
+        note(worst, writer.ensure(&owner, &desired.account, &caches.accounts).await)?;
+        let mut has_claim = true;
+        if let Some(claim) = &desired.claim {
+            let outcome = writer.ensure(&owner, claim, &caches.claims).await;
+            has_claim = !matches!(outcome, Err(ApplyError::NameTaken { .. } | ApplyError::AwaitPredecessor { .. }));
+            applied.claim = note(worst, outcome)?;
+        }
+        let secret = broker_secret(&plan.name, &plan.uid);
+        note(worst, writer.ensure_secret(&plan.namespace, &secret, desired.broker.as_ref()).await)?;
+        for policy in &desired.policies {
+            note(worst, writer.ensure(&owner, policy, &caches.policies).await)?;
+        }
+        note(worst, writer.ensure(&owner, &desired.service, &caches.services).await)?;
+        // A pod on somebody else's claim would write there, and keep one that is going from going.
+        if has_claim {
+            applied.runtime = note(worst, writer.ensure(&owner, &desired.runtime, &caches.deployments).await)?
+                .and_then(|written| written.metadata.generation);
+        }
+        applied.bridge = note(worst, writer.ensure(&owner, &desired.bridge, &caches.deployments).await)?
+            .and_then(|written| written.metadata.generation);
+        note(worst, self.delete_strays(plan, desired).await)?;
+        Ok(())
+    }
+
+    /// Whether none of the children was made by another installation.
+    fn check_installation(&self, plan: &Plan) -> Result<(), ApplyError> {
+        fn check<K: Kind>(owner: &Owner, store: &Store<K>, name: &str) -> Result<(), ApplyError> {
+            let found = store.get(&ObjectRef::new(name).within(&owner.namespace));
+            found.map_or(Ok(()), |found| check_installation::<K>(owner, found.meta()))
+        }
+        let (caches, owner) = (&self.caches, plan.owner());
+        for component in Component::ALL {
+            check(&owner, &caches.deployments, &component.of(&plan.name))?;
+        }
+        check(&owner, &caches.claims, &claim(&plan.name))?;
+        check(&owner, &caches.settings, &Component::Runtime.of(&plan.name))?;
+        check(&owner, &caches.services, &Component::Runtime.of(&plan.name))?;
+        check(&owner, &caches.accounts, &service_account(&plan.name))
+    }
+
+    /// The Deployments that a resource of this name left behind (`kubectl delete --cascade=orphan`). Their selectors have that
+    /// one's uid, and cannot be changed.
+    fn left_behind(&self, plan: &Plan) -> Vec<String> {
+        let deployments = Component::ALL.iter().filter_map(|component| {
+            let reference = ObjectRef::new(&component.of(&plan.name)).within(&plan.namespace);
+            self.caches.deployments.get(&reference)
+        });
+        let owner = plan.owner();
+        let left = deployments.filter(|deployment| is_left_behind(&owner, deployment));
+        left.map(|deployment| deployment.name_any()).collect()
+    }
+
+    /// Forgets what it knows of a resource that is gone.
+    pub(crate) fn forget(&self, namespace: &str, algo: &str) {
+        let mut names = vec![claim(algo), service_account(algo)];
+        names.extend(Component::ALL.map(|component| component.of(algo)));
+        let secrets = format!("{algo}-broker-");
+        self.writer.forget(namespace, |name| names.iter().any(|known| known == name) || name.starts_with(&secrets));
+    }
+
+    /// Deletes the policies that are this resource's and no longer wanted: of all other children there is always one, of
+    /// the same name.
+    async fn delete_strays(&self, plan: &Plan, desired: &Desired) -> Result<(), ApplyError> {
+        let wanted = desired.policy_names();
+        let strays = self.caches.policies.state_filter(|object: &NetworkPolicy| {
+            object.namespace().as_deref() == Some(&plan.namespace)
+                && is_owned(object, &plan.uid)
+                && object.metadata.deletion_timestamp.is_none()
+                && !wanted.contains(&object.name_any())
+        });
+        for stray in strays {
+            self.writer.delete(stray.as_ref()).await?;
+        }
+        Ok(())
+    }
+}
+
+/// See [`Cluster::left_behind`].
+fn is_left_behind(owner: &Owner, deployment: &Deployment) -> bool {
+    let selector = deployment.spec.as_ref().and_then(|spec| spec.selector.match_labels.as_ref());
+    let selects_other = selector.and_then(|labels| labels.get(label::UID)).is_some_and(|uid| *uid != owner.uid);
+    selects_other && controller_of(&deployment.metadata).is_none() && is_labelled(&deployment.metadata, owner)
+}
+
+#[cfg(test)]
+mod tests {
+    use intuition_resources::TRADING_ALGO_KIND;
+    use serde_json::{Value, from_value, json};
+
+    use super::*;
+    use crate::{names::MANAGER, trading_algo::plan::tests_support::plan};
+
+    #[test]
+    fn a_deployment_that_selects_by_another_uid_and_has_no_owner_was_left_behind() {
+        let left = |uid: &str, owners: Value| {
+            let deployment = json!({
+                "metadata": {
+                    "labels": { label::MANAGED_BY: MANAGER, label::INSTANCE: "a" },
+                    "ownerReferences": owners,
+                },
+                "spec": { "selector": { "matchLabels": { label::UID: uid } }, "template": {} },
+            });
+            is_left_behind(&plan().owner(), &from_value(deployment).unwrap())
+        };
+        let owner = json!([{
+            "apiVersion": "intuition.dev/v1alpha1", "kind": TRADING_ALGO_KIND, "name": "a", "uid": "other", "controller": true,
+        }]);
+        assert!(left("other", json!([])));
+        assert!(!left("other", owner), "it goes with its owner");
+        assert!(!left(&plan().uid, json!([])), "ours, whose owner somebody took away");
+    }
+}

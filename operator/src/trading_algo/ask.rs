@@ -1,0 +1,287 @@
+//! What runtimes and bridges say about themselves, asked at their pods' addresses.
+
+mod trading;
+
+use std::{net::IpAddr, time::Duration};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Empty, Limited};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use intuition_api::v1::{
+    AccountRequest, AccountResponse, ConfigureRequest, ConfigureResponse, Refusal, runtime_client::RuntimeClient,
+};
+use serde::Deserialize;
+use tonic::transport::{Channel, Endpoint};
+
+pub(crate) use self::trading::{Suspension, TradingReport};
+use crate::{
+    kubernetes::owner::Owner,
+    names::{GRPC_PORT, HTTP_PORT},
+    trading_algo::{plan::Plan, reset::Reset, trading_state::Wanted},
+};
+
+/// Longest that an answer may take: a runtime commits to disk before it answers.
+const ANSWER: Duration = Duration::from_secs(5);
+const CONNECT: Duration = Duration::from_secs(2);
+/// Largest page read.
+const PAGE_BYTES: usize = 64 * 1024;
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AskError {
+    /// The address is none.
+    #[error("{0:?} is no address of a pod")]
+    ParseAddress(String),
+    /// Nothing answers there.
+    #[error("{address} does not answer")]
+    Connect {
+        /// Where.
+        address: String,
+        /// Why not.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The runtime refused the call.
+    #[error("the runtime answered {}: {}", .0.code(), .0.message())]
+    Call(#[source] Box<tonic::Status>),
+    /// The page is none that we know.
+    #[error("{address} answered with something else than its readiness")]
+    ParseReadiness {
+        /// Where.
+        address: String,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+    /// It takes too long.
+    #[error("{address} did not answer within {} s", ANSWER.as_secs())]
+    TimeOut {
+        /// Where.
+        address: String,
+    },
+}
+
+/// A part that a process lacks, or a warning about a part, from its `/readyz`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(crate) struct Missing {
+    /// Which part, for example `broker`.
+    pub part: String,
+    /// CamelCase code.
+    pub reason: String,
+    /// A sentence for a person.
+    pub message: String,
+    /// Since when, RFC 3339.
+    pub since: String,
+}
+
+/// The body of a `/readyz`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+pub(crate) struct Readiness {
+    /// The parts that the process lacks; empty when it is ready.
+    pub missing: Vec<Missing>,
+    /// Warnings about parts that work. Absent from the pages of v0.1.0.
+    #[serde(default)]
+    pub warnings: Vec<Missing>,
+}
+
+/// What a look at a resource asks of its runtime.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Questions<'a> {
+    /// The resource.
+    pub owner: &'a Owner,
+    /// Its generation.
+    pub generation: i64,
+    /// The trading state that it asks for.
+    pub trading: &'a Wanted,
+    /// Its settings; `None`: its spec is not accepted.
+    pub plan: Option<&'a Plan>,
+    /// The text of the settings file in the cluster: where the plan has no settings, an old runtime is halted by these.
+    pub stored: Option<&'a str>,
+}
+
+/// The answers of a runtime.
+#[derive(Debug)]
+pub(crate) struct RuntimeReport {
+    /// What it lacks; empty when it serves.
+    pub missing: Result<Vec<Missing>, AskError>,
+    /// Its account.
+    pub account: Result<AccountResponse, AskError>,
+    /// Its answers to the resets of sources.
+    pub resets: Vec<SourceReset>,
+    /// What it said to the settings; `None`: they were in force already, or the account is not known.
+    pub configured: Option<Result<ConfigureResponse, AskError>>,
+    /// Its answer to the trading state.
+    pub trading: TradingReport,
+}
+
+/// A source to reset, and the runtime's answer.
+#[derive(Debug)]
+pub(crate) struct SourceReset {
+    /// As the resource asks for it.
+    pub reset: Reset,
+    /// Why nothing was reset; `None`: it was, now or earlier. A sentence without numbers that grow.
+    pub refused: Option<String>,
+}
+
+/// Asks. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Asker {
+    http: Client<HttpConnector, Empty<Bytes>>,
+}
+
+impl Default for Asker {
+    fn default() -> Self {
+        let mut connector = HttpConnector::new();
+        connector.set_connect_timeout(Some(CONNECT));
+        // A pod's address may be another pod's at the next question: connections are not kept.
+        let http = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector);
+        Self { http }
+    }
+}
+
+impl Asker {
+    /// The body of a process's `/readyz`.
+    pub(crate) async fn readiness(&self, ip: &str) -> Result<Readiness, AskError> {
+        let address = address(ip, HTTP_PORT)?;
+        let connect =
+            |source: Box<dyn std::error::Error + Send + Sync>| AskError::Connect { address: address.clone(), source };
+        let uri = format!("http://{address}/readyz").parse().map_err(|_| AskError::ParseAddress(ip.to_owned()))?;
+        let page = async {
+            let response = self.http.get(uri).await.map_err(|error| connect(error.into()))?;
+            Limited::new(response.into_body(), PAGE_BYTES).collect().await.map_err(connect)
+        };
+        let page =
+            tokio::time::timeout(ANSWER, page).await.map_err(|_| AskError::TimeOut { address: address.clone() })??;
+        serde_json::from_slice(&page.to_bytes()).map_err(|source| AskError::ParseReadiness { address, source })
+    }
+
+    /// A runtime's account. A trading state that differs is put in force first, whatever becomes of the rest, then
+    /// settings that differ.
+    pub(crate) async fn runtime(&self, ip: &str, questions: &Questions<'_>) -> RuntimeReport {
+        let (readiness, answers) = tokio::join!(self.readiness(ip), async {
+            match connect(ip, GRPC_PORT).await {
+                Ok(mut client) => ask(&mut client, questions).await,
+                Err(error) => Answers::unread(error, TradingReport::Unasked),
+            }
+        });
+        let Answers { account, configured, resets, trading } = answers;
+        RuntimeReport { missing: readiness.map(|page| page.missing), account, resets, configured, trading }
+    }
+}
+
+#[derive(Debug)]
+struct Answers {
+    account: Result<AccountResponse, AskError>,
+    configured: Option<Result<ConfigureResponse, AskError>>,
+    resets: Vec<SourceReset>,
+    trading: TradingReport,
+}
+
+impl Answers {
+    const fn unread(error: AskError, trading: TradingReport) -> Self {
+        Self { account: Err(error), configured: None, resets: Vec::new(), trading }
+    }
+}
+
+async fn ask(client: &mut RuntimeClient<Channel>, questions: &Questions<'_>) -> Answers {
+    let account = match read(client, questions).await {
+        Ok(account) => account,
+        Err(error) => return Answers::unread(error, trading::set_unread(client, questions).await),
+    };
+    // First, because nothing else may hold a stop back.
+    let trading = trading::set(client, questions, &account).await;
+    let resets = match questions.plan {
+        Some(plan) => reset_sources(client, plan).await,
+        None => Vec::new(),
+    };
+    let (configured, trading) = match trading {
+        Some(trading) => (configure(client, questions, &account).await, trading),
+        None => trading::suspend(client, questions, &account).await,
+    };
+    // With what the calls changed: the state, the cash, the channels, the sources.
+    let is_changed = trading.is_changed() || configured.is_some() || !resets.is_empty();
+    let account = if is_changed { read(client, questions).await } else { Ok(account) };
+    Answers { account, configured, resets, trading }
+}
+
+/// Puts the plan's settings in force in a runtime that knows trading states. Not only where it is behind: one that is ahead
+/// (the resource was restored from a backup) has to say so. And an Algorithm that is served elsewhere now is no generation of
+/// this resource.
+async fn configure(
+    client: &mut RuntimeClient<Channel>,
+    questions: &Questions<'_>,
+    account: &AccountResponse,
+) -> Option<Result<ConfigureResponse, AskError>> {
+    let plan = questions.plan?;
+    let differs =
+        account.effective_generation != plan.generation || account.candidate.is_some() || !plan.is_decided_by(account);
+    let request = plan.configure(&account.deposits, questions.trading.is_halted_by_spec()).filter(|_| differs)?;
+    Some(send(client, request).await)
+}
+
+async fn send(client: &mut RuntimeClient<Channel>, request: ConfigureRequest) -> Result<ConfigureResponse, AskError> {
+    let answer = client.configure(request).await;
+    answer.map(tonic::Response::into_inner).map_err(|status| AskError::Call(Box::new(status)))
+}
+
+/// Resets the sources that the resource names. At each look, for a runtime that is replaced may have an older ledger;
+/// a reset that came before does nothing.
+async fn reset_sources(client: &mut RuntimeClient<Channel>, plan: &Plan) -> Vec<SourceReset> {
+    let mut resets = Vec::new();
+    for reset in plan.resets.iter().flatten() {
+        let answer = client.reset_source(reset.request(plan.account(), plan.uid.clone())).await;
+        let refused = match answer {
+            Ok(answer) => answer.into_inner().refusal.map(|refusal| of_refusal(&refusal)),
+            Err(status) => Some(failed(&status)),
+        };
+        resets.push(SourceReset { reset: reset.clone(), refused });
+    }
+    resets
+}
+
+fn failed(status: &tonic::Status) -> String {
+    match status.code() {
+        tonic::Code::Unimplemented => "the runtime is of a release that resets no sources".to_owned(),
+        code => format!("the runtime answered {code}: {}", status.message()),
+    }
+}
+
+/// The numbers of the runtime's text change while the source publishes, and the status would be written at each look.
+fn of_refusal(refusal: &Refusal) -> String {
+    match refusal.reason.as_str() {
+        "OtherLast" => {
+            "OtherLast: the source stands at another number, which `intuition sources list` shows; stop its \
+                        publisher first"
+                .to_owned()
+        }
+        "OtherEra" => "OtherEra: the source is in another era, which `intuition sources list` shows".to_owned(),
+        reason => format!("{reason}: {}", refusal.message),
+    }
+}
+
+async fn read(client: &mut RuntimeClient<Channel>, questions: &Questions<'_>) -> Result<AccountResponse, AskError> {
+    let answer = client.account(AccountRequest { account: questions.owner.full_name() }).await;
+    answer.map(tonic::Response::into_inner).map_err(|status| AskError::Call(Box::new(status)))
+}
+
+async fn connect(ip: &str, port: i32) -> Result<RuntimeClient<Channel>, AskError> {
+    let address = address(ip, port)?;
+    let endpoint = Endpoint::from_shared(format!("http://{address}"))
+        .map_err(|_| AskError::ParseAddress(ip.to_owned()))?
+        .connect_timeout(CONNECT)
+        .timeout(ANSWER);
+    let channel = endpoint.connect().await.map_err(|error| AskError::Connect { address, source: error.into() })?;
+    Ok(RuntimeClient::new(channel))
+}
+
+fn address(ip: &str, port: i32) -> Result<String, AskError> {
+    match ip.parse() {
+        Ok(IpAddr::V4(ip)) => Ok(format!("{ip}:{port}")),
+        Ok(IpAddr::V6(ip)) => Ok(format!("[{ip}]:{port}")),
+        Err(_) => Err(AskError::ParseAddress(ip.to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,101 @@
+//! From a plan to the objects that make it true. Pure: the same plan, settings and claim give the same objects.
+
+mod bridge;
+mod ledger;
+pub(crate) mod network;
+pub(crate) mod pod;
+pub(crate) mod runtime;
+
+use k8s_openapi::{
+    ByteString,
+    api::{
+        apps::v1::Deployment,
+        core::v1::{ConfigMap, PersistentVolumeClaim, Secret, Service, ServiceAccount},
+        networking::v1::NetworkPolicy,
+    },
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+};
+use kube::ResourceExt;
+
+use crate::{
+    names::{Component, credential, service_account},
+    settings::Settings,
+    trading_algo::plan::{Login, Plan},
+};
+
+/// Everything that shall be there for one resource, a field per object.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Desired {
+    /// The runtime's settings, apart from its pod so that they change without a restart; `None`: as they are, for want of the
+    /// algorithm that is named.
+    pub settings: Option<ConfigMap>,
+    /// Of both pods; without a token.
+    pub account: ServiceAccount,
+    /// The ledger's volume; `None` where a lost one is not to be replaced.
+    pub claim: Option<PersistentVolumeClaim>,
+    /// Credentials for the default broker.
+    pub broker: Option<Secret>,
+    /// How the bridge finds the runtime.
+    pub service: Service,
+    /// The runtime.
+    pub runtime: Deployment,
+    /// The bridge.
+    pub bridge: Deployment,
+    /// Who may talk to the two.
+    pub policies: Vec<NetworkPolicy>,
+}
+
+impl Desired {
+    /// Names of the network policies, the only kind of which there may be none.
+    pub fn policy_names(&self) -> Vec<String> {
+        self.policies.iter().map(ResourceExt::name_any).collect()
+    }
+}
+
+/// The objects of a plan. `claim`: the ledger's, where there is one.
+pub fn desired(plan: &Plan, settings: &Settings, claim: Option<&PersistentVolumeClaim>) -> Desired {
+    Desired {
+        settings: runtime::settings(plan),
+        account: ServiceAccount {
+            metadata: metadata(plan, service_account(&plan.name), None),
+            automount_service_account_token: Some(false),
+            ..ServiceAccount::default()
+        },
+        claim: plan.lost_claim(claim).is_none().then(|| ledger::claim(plan, claim)),
+        broker: broker_secret(plan),
+        service: runtime::service(plan),
+        runtime: runtime::deployment(plan, settings),
+        bridge: bridge::deployment(plan, settings),
+        policies: if settings.network_policy.enabled {
+            vec![network::runtime(plan, settings), network::bridge(plan, settings)]
+        } else {
+            Vec::new()
+        },
+    }
+}
+
+fn broker_secret(plan: &Plan) -> Option<Secret> {
+    let Login::Default { secret, credentials } = &plan.broker.login else { return None };
+    // Under both names: the pod mounts the whole Secret, and bridges of v0.1.0 read the former names.
+    let present =
+        |former: &str| credential::MOUNTED.iter().find(|(_, name)| *name == Some(former)).map(|(key, _)| *key);
+    let both = |(former, content): (&String, &Vec<u8>)| {
+        let names = [Some(former.as_str()), present(former)];
+        names.into_iter().flatten().map(|name| (name.to_owned(), ByteString(content.clone()))).collect::<Vec<_>>()
+    };
+    let data = credentials.0.iter().flat_map(both).collect();
+    Some(Secret {
+        metadata: metadata(plan, secret.clone(), Some(Component::Bridge)),
+        data: Some(data),
+        type_: Some("Opaque".to_owned()),
+        ..Secret::default()
+    })
+}
+
+/// Metadata of a child that goes with the resource.
+fn metadata(plan: &Plan, name: String, component: Option<Component>) -> ObjectMeta {
+    plan.owner().metadata(name, component.map(Component::name))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,173 @@
+//! The rights of a namespace: the topics of its resources, and the login of the default broker. Pure.
+
+use std::collections::BTreeMap;
+
+use intuition_api::topic::Confinement;
+use intuition_resources::{Channels, validate::Problem};
+
+use crate::{
+    names::{DEFAULT_BROKER, label},
+    settings::{Confine, TopicSettings},
+};
+
+/// Reason of a resource whose namespace does not get the login of the default broker.
+const BROKER_NOT_ALLOWED: &str = "BrokerNotAllowed";
+
+/// The problem of a resource that uses the default broker by its login, in a namespace with these labels.
+pub(crate) fn login_problem(namespace: &str, labels: &BTreeMap<String, String>) -> Option<Problem> {
+    let is_labelled = labels.get(label::BROKER).is_some_and(|value| value == DEFAULT_BROKER);
+    (!is_labelled).then(|| {
+        let message = format!(
+            "namespace {namespace} does not get the login of the default broker: name a broker here, or have the namespace \
+             labelled by: kubectl label namespace {namespace} {}={DEFAULT_BROKER}",
+            label::BROKER
+        );
+        Problem::of(BROKER_NOT_ALLOWED, "spec.broker", message)
+    })
+}
+
+/// A plan with one problem more: refused.
+pub(crate) fn with<T>(planned: Result<T, Vec<Problem>>, problem: Option<Problem>) -> Result<T, Vec<Problem>> {
+    let Some(problem) = problem else { return planned };
+    let mut problems = planned.err().unwrap_or_default();
+    problems.push(problem);
+    problems.sort();
+    Err(problems)
+}
+
+/// The rule by which a runtime judges the channels that an algorithm asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChannelRule {
+    /// What follows from a channel that is not allowed; never `Off`.
+    pub confine: Confine,
+    /// What the topics of accounts begin with.
+    pub prefix: String,
+    /// Filters that are allowed besides the namespace's own topics.
+    pub subscribe: Vec<String>,
+}
+
+/// The rule for an algorithm's own channels; `None`: they are not checked, or the resource names the channels itself.
+pub(crate) fn channel_rule(namespace: &str, names_channels: bool, topics: &TopicSettings) -> Option<ChannelRule> {
+    (topics.confine != Confine::Off && !names_channels).then(|| ChannelRule {
+        confine: topics.confine,
+        prefix: topics.prefix.clone(),
+        subscribe: topics.subscribe_of(namespace),
+    })
+}
+
+/// The topics of a resource that its namespace may not use, in the order of the fields.
+pub(crate) fn problems(namespace: &str, channels: &Channels, topics: &TopicSettings) -> Vec<Problem> {
+    let Some(rule) = topics.confinement(namespace) else { return Vec::new() };
+    let prefix = &topics.prefix;
+    let mut problems = Vec::new();
+    if let Some(topic) = channels.publish.as_ref().filter(|topic| !rule.may_publish(topic)) {
+        let message = format!(
+            "{topic:?} is not a topic of namespace {namespace}: publish below {prefix}/{namespace}/, or have it allowed \
+             by topics.publish of the operator's chart"
+        );
+        problems.push(Problem::new("spec.channels.publish", message));
+    }
+    let mut refuse = |path: String, filter: &str, rule: &Confinement| {
+        if !rule.may_subscribe(filter) {
+            let message = format!(
+                "{filter:?} selects topics of other namespaces than {namespace}: below {prefix}/ subscribe to \
+                 {prefix}/{namespace}/ alone, or have it allowed by topics.subscribe of the operator's chart"
+            );
+            problems.push(Problem::new(path, message));
+        }
+    };
+    for (index, filter) in channels.subscribe.iter().flatten().enumerate() {
+        refuse(format!("spec.channels.subscribe[{index}]"), filter, &rule);
+    }
+    for (index, input) in channels.inputs.iter().flatten().enumerate() {
+        refuse(format!("spec.channels.inputs[{index}].topic"), &input.topic, &rule);
+    }
+    problems
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{from_value, json};
+
+    use super::*;
+    use crate::settings::TopicGrant;
+
+    fn topics(confine: Confine) -> TopicSettings {
+        let grant = |namespace: &str, topic: &str| TopicGrant {
+            namespace: namespace.to_owned(),
+            topics: vec![topic.to_owned()],
+        };
+        TopicSettings {
+            confine,
+            publish: vec![grant("desk", "trades"), grant("other", "quotes")],
+            subscribe: vec![grant("*", "intuition/market/#"), grant("other", "#")],
+            ..TopicSettings::default()
+        }
+    }
+
+    fn paths(namespace: &str, channels: serde_json::Value, confine: Confine) -> Vec<String> {
+        let channels: Channels = from_value(channels).unwrap();
+        problems(namespace, &channels, &topics(confine)).into_iter().map(|problem| problem.path).collect()
+    }
+
+    #[test]
+    fn every_topic_of_another_namespace_is_a_problem_of_its_field() {
+        let channels = || json!({ "publish": "quotes", "subscribe": ["quotes", "#", "intuition/desk/+/decisions"] });
+        let expected = ["spec.channels.publish", "spec.channels.subscribe[1]"];
+        assert_eq!(paths("desk", channels(), Confine::Enforce), expected);
+        assert_eq!(paths("desk", channels(), Confine::Warn), expected);
+        assert_eq!(paths("desk", channels(), Confine::Off), Vec::<String>::new());
+        let inputs = json!({ "inputs": [{ "topic": "quotes" }, { "topic": "intuition/desk-b/a/decisions" }] });
+        assert_eq!(paths("desk", inputs, Confine::Enforce), ["spec.channels.inputs[1].topic"]);
+    }
+
+    #[test]
+    fn grants_hold_for_their_namespace_alone() {
+        let none = Vec::<String>::new();
+        assert_eq!(paths("desk", json!({ "publish": "trades" }), Confine::Enforce), none);
+        assert_eq!(paths("other", json!({ "publish": "trades" }), Confine::Enforce), ["spec.channels.publish"]);
+        assert_eq!(paths("other", json!({ "publish": "quotes", "subscribe": ["#"] }), Confine::Enforce), none);
+        assert_eq!(paths("third", json!({ "subscribe": ["intuition/market/a"] }), Confine::Enforce), none);
+    }
+
+    #[test]
+    fn topics_of_a_namespace_are_those_below_the_prefix_that_is_set() {
+        let channels = json!({ "publish": "staging/desk/a", "subscribe": ["intuition/other/#", "staging/other/#"] });
+        let channels: Channels = from_value(channels).unwrap();
+        let topics = TopicSettings { prefix: "staging".to_owned(), confine: Confine::Enforce, ..topics(Confine::Off) };
+        let problems = problems("desk", &channels, &topics);
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(problems[0].message.contains("below staging/ subscribe to staging/desk/"), "{}", problems[0]);
+        assert_eq!(channel_rule("desk", false, &topics).unwrap().prefix, "staging");
+    }
+
+    #[test]
+    fn message_names_topic_namespace_and_remedy() {
+        let channels: Channels = from_value(json!({ "publish": "quotes", "subscribe": ["#"] })).unwrap();
+        let problems = problems("desk", &channels, &topics(Confine::Enforce));
+        for (problem, value) in problems.iter().zip(["topics.publish", "topics.subscribe"]) {
+            let text = problem.to_string();
+            assert!(text.contains("desk") && text.contains(value) && text.contains("intuition/desk/"), "{text}");
+        }
+        assert!(problems[0].message.contains("\"quotes\"") && problems[1].message.contains("\"#\""));
+    }
+
+    #[test]
+    fn login_of_the_default_broker_needs_the_label() {
+        let labels = |value: &str| [(label::BROKER.to_owned(), value.to_owned())].into();
+        assert_eq!(login_problem("desk", &labels("default")), None);
+        for other in [BTreeMap::new(), labels("other")] {
+            let problem = login_problem("desk", &other).unwrap();
+            assert_eq!((problem.reason, problem.path.as_str()), ("BrokerNotAllowed", "spec.broker"));
+            assert!(problem.message.contains("kubectl label namespace desk intuition.dev/broker=default"), "{problem}");
+        }
+    }
+
+    #[test]
+    fn runtime_gets_a_rule_where_the_algorithm_names_the_channels() {
+        let rule = channel_rule("desk", false, &topics(Confine::Enforce)).unwrap();
+        assert_eq!((rule.confine, rule.subscribe), (Confine::Enforce, vec!["intuition/market/#".to_owned()]));
+        assert_eq!(channel_rule("desk", true, &topics(Confine::Enforce)), None);
+        assert_eq!(channel_rule("desk", false, &topics(Confine::Off)), None);
+    }
+}

@@ -1,0 +1,141 @@
+//! The controller of `TradingAlgo`: its watches.
+
+use intuition_resources::{Algorithm, TradingAlgo};
+use kube::{
+    Resource as _, ResourceExt as _,
+    runtime::reflector::{ObjectRef, Store},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::TradingAlgoReconciler;
+use crate::{
+    kubernetes::object::PartialObject,
+    reconcile::{
+        change_filter::ChangeFilter,
+        context::{Context, OperatorContext},
+        requeue::{RequeuePolicy, RequeueState},
+        watch::{self, labelled_for, watch_others},
+    },
+    trading_algo::{
+        apply::{
+            Cluster,
+            caches::{self, Streams},
+        },
+        ask::Asker,
+        namespaces::Namespaces,
+    },
+};
+
+/// Passes over a stalled object are this many times rarer than over a settled one.
+const STALLED_FACTOR: u32 = 3;
+
+/// Reconciles every `TradingAlgo` of one namespace, or of all, until `shutdown` is cancelled.
+pub(crate) async fn run(operator: &OperatorContext, namespace: Option<&str>, shutdown: CancellationToken) {
+    let client = &operator.client;
+    let (caches, streams) = caches::watch(client, namespace, &operator.rights);
+    let (algorithms, algorithm_changes) = watch_others::<Algorithm>(operator, namespace);
+    let policy = RequeuePolicy {
+        settled: operator.resync,
+        degraded: operator.resync,
+        stalled: operator.resync * STALLED_FACTOR,
+        // The change that ends this wakes the controller: the pod becomes ready.
+        polls_degraded: false,
+    };
+    let reconciler = TradingAlgoReconciler {
+        cluster: Cluster::new(client.clone(), caches),
+        algorithms,
+        credentials: operator.credentials.clone(),
+        asker: Asker::default(),
+        namespaces: Namespaces::new(client.clone()),
+        context: Context::new(operator, RequeueState::new(policy)),
+    };
+    let Streams { settings, accounts, claims, services, deployments, policies, pods } = streams;
+    watch::run(operator, namespace, reconciler, shutdown, |controller, store| {
+        let relevant = ChangeFilter::default();
+        controller
+            .owns_stream(settings)
+            .owns_stream(accounts)
+            .owns_stream(services)
+            .owns_stream(deployments)
+            .owns_stream(policies)
+            .watches_stream(claims, |claim| labelled_for(&claim))
+            .watches_stream(pods, |pod| labelled_for(&pod))
+            .watches_stream(algorithm_changes, move |algorithm| users_of(&store, &relevant, &algorithm))
+    })
+    .await;
+}
+
+/// The part of an `Algorithm` on which a `TradingAlgo` depends: generation, health and URL.
+type RelevantFields = (Option<i64>, bool, Option<String>);
+
+/// The resources that refer to an `Algorithm`, if its relevant fields have changed.
+fn users_of(
+    store: &Store<PartialObject<TradingAlgo>>,
+    relevant: &ChangeFilter<RelevantFields>,
+    algorithm: &PartialObject<Algorithm>,
+) -> Vec<ObjectRef<PartialObject<TradingAlgo>>> {
+    let (meta, status) = (algorithm.meta(), algorithm.status.as_ref());
+    if meta.deletion_timestamp.is_some() {
+        relevant.forget(algorithm.uid_or_empty());
+    } else {
+        let healthy = status.is_some_and(|status| status.healthy);
+        let fields = (meta.generation, healthy, status.and_then(|status| status.address.clone()));
+        if relevant.replace(algorithm.uid_or_empty(), fields.clone()) == Some(fields) {
+            return Vec::new();
+        }
+    }
+    let (name, namespace) = (algorithm.name_any(), algorithm.namespace());
+    let refers = |algo: &PartialObject<TradingAlgo>| {
+        algo.namespace() == namespace
+            && algo.parsed.as_ref().is_ok_and(|algo| algo.spec.algorithm.name.as_deref() == Some(&name))
+    };
+    store.state_filter(refers).iter().map(|algo| ObjectRef::from_obj(algo.as_ref())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
+    use kube::runtime::{reflector, watcher};
+    use serde_json::{Value, from_value, json};
+
+    use super::*;
+
+    fn algo(namespace: &str, name: &str, algorithm: &Value) -> PartialObject {
+        from_value(json!({
+            "apiVersion": "intuition.dev/v1alpha1", "kind": "TradingAlgo",
+            "metadata": { "name": name, "namespace": namespace },
+            "spec": { "algorithm": algorithm },
+        }))
+        .unwrap()
+    }
+
+    fn algorithm(status: &Value) -> PartialObject<Algorithm> {
+        from_value(json!({
+            "apiVersion": "intuition.dev/v1alpha1", "kind": "Algorithm",
+            "metadata": { "name": "mine", "namespace": "n", "uid": "u-1", "generation": 1 },
+            "spec": { "address": "http://elsewhere:7" },
+            "status": status,
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn those_who_refer_to_an_algorithm_are_woken_by_what_concerns_them() {
+        let (store, mut writer) = reflector::store::<PartialObject>();
+        let named = json!({ "name": "mine" });
+        for found in [algo("n", "a", &named), algo("n", "b", &json!({ "builtin": "random" })), algo("m", "c", &named)] {
+            writer.apply_watcher_event(&watcher::Event::Apply(found));
+        }
+        let known = ChangeFilter::default();
+        let woken = |algorithm: &PartialObject<Algorithm>| {
+            users_of(&store, &known, algorithm).into_iter().map(|found| found.name).collect::<Vec<_>>()
+        };
+        assert_eq!(woken(&algorithm(&Value::Null)), ["a"]);
+        assert_eq!(woken(&algorithm(&json!({ "usedBy": 1 }))), Vec::<String>::new(), "its users are no news to them");
+        assert_eq!(woken(&algorithm(&json!({ "usedBy": 1, "healthy": true }))), ["a"]);
+        let mut gone = algorithm(&json!({ "usedBy": 1, "healthy": true }));
+        gone.meta_mut().deletion_timestamp = Some(Time(Timestamp::UNIX_EPOCH));
+        assert_eq!(woken(&gone), ["a"]);
+        assert_eq!(woken(&algorithm(&json!({ "usedBy": 1, "healthy": true }))), ["a"], "made anew");
+    }
+}

@@ -1,0 +1,373 @@
+//! From a resource and the operator's settings to a plan: everything decided, nothing built. Pure.
+
+mod runtime;
+
+use intuition_api::{
+    decimal::Money,
+    v1::{self, TradingState},
+};
+use intuition_resources::{
+    Algorithm, AlgorithmChoice, Amount, Broker, Input, Ledger, Portfolio, Storage, TRADING_ALGO_KIND, TradingAlgo,
+    TradingAlgoStatus, TradingStatus,
+    address::Address,
+    validate::{Problem, check_below},
+};
+use k8s_openapi::api::core::v1::PersistentVolumeClaim;
+use kube::{Resource as _, ResourceExt as _};
+use serde_json::{Map, Value, json};
+
+pub(crate) use self::runtime::{cash_file, configure_as_stored};
+use crate::{
+    kubernetes::{object::PartialObject, owner::Owner},
+    names::{APP, algorithm_url, annotation, broker_secret},
+    settings::{Confine, Settings, credentials::Credentials},
+    trading_algo::{
+        confine::{self, ChannelRule},
+        reset::{self, Resets},
+        trading_state::Wanted,
+    },
+};
+
+/// What one resource asks for, checked and with all defaults in place.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// Namespace of the resource and of everything made for it.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Its uid.
+    pub uid: String,
+    /// The generation that this is the plan of.
+    pub generation: i64,
+    /// What may change while the runtime runs.
+    pub live_settings: LiveSettings,
+    /// How buys are sized.
+    pub portfolio: Portfolio,
+    /// Channels; `None`: what the algorithm asks for.
+    pub subscribe: Option<Vec<String>>,
+    /// The symbols to take on some of them.
+    pub inputs: Vec<Input>,
+    /// Topic for the decisions, where it is not the usual one.
+    pub publish: Option<String>,
+    /// Topics that the namespace may not use, where that does not refuse the resource.
+    pub warnings: Vec<Problem>,
+    /// The rule for channels that the algorithm asks for.
+    pub channel_rule: Option<ChannelRule>,
+    /// Id of the installation, for the children.
+    pub installation: Option<String>,
+    /// The broker.
+    pub broker: BrokerPlan,
+    /// The ledger's volume.
+    pub storage: Storage,
+    /// The claim that the resource had, as its status recorded it.
+    pub ledger: Option<Ledger>,
+    /// uid of a lost claim that may be replaced.
+    pub new_ledger: Option<String>,
+    /// Sources to reset.
+    pub resets: Resets,
+    /// URL of the active algorithm, as the status recorded it.
+    pub active_backend_url: Option<String>,
+    /// The trading state that the resource asks for.
+    pub trading: Wanted,
+    /// What earlier looks recorded of the account.
+    pub recorded: Recorded,
+    /// The data of the runtime's `ConfigMap` in the cluster; empty without one.
+    pub stored: Stored,
+}
+
+/// Keys and texts of the runtime's `ConfigMap`.
+pub type Stored = std::collections::BTreeMap<String, String>;
+
+/// What earlier looks recorded of the account, in the status.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Recorded {
+    /// Whether the runtime has shown an account at all.
+    pub has_account: bool,
+    /// Net deposits that it last answered, two places.
+    pub deposits: Option<String>,
+    /// It knows no trading states and was halted instead of reducing: the settings of its next start say so too.
+    pub halts_to_reduce: bool,
+}
+
+impl Recorded {
+    /// From the status as it was written last.
+    pub fn of(status: Option<&TradingAlgoStatus>) -> Self {
+        let account = status.and_then(|status| status.account.as_ref());
+        let trading = status.and_then(|status| status.trading.as_ref());
+        let is_halted = |trading: &&TradingStatus| trading.state == TradingState::Halted.name();
+        Self {
+            has_account: account.is_some(),
+            deposits: account.and_then(|account| account.deposits.clone()),
+            halts_to_reduce: trading.filter(is_halted).is_some_and(|trading| {
+                !trading.causes.is_empty()
+                    && trading.causes.iter().all(|held| held.state == TradingState::Reducing.name())
+            }),
+        }
+    }
+}
+
+/// Settings that may change while the runtime runs: what `Configure` carries.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LiveSettings {
+    /// Which algorithm decides.
+    pub algorithm: AlgorithmRef,
+    /// 0 to 1.
+    pub threshold: f64,
+    /// The algorithm's parameters.
+    pub parameters: Map<String, Value>,
+    /// Net deposits; `None`: those of the account, whatever they are.
+    pub starting_cash: Option<Money>,
+}
+
+/// Which algorithm decides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AlgorithmRef {
+    /// One that the runtime brings along, by its name.
+    Builtin(String),
+    /// One that is served somewhere.
+    Served {
+        /// `http://host:port`.
+        url: String,
+        /// Where that is.
+        address: Address,
+        /// It is being made, or was not seen to answer yet: that nobody answers there is no news.
+        is_coming: bool,
+    },
+    /// One whose `Algorithm` cannot be used.
+    Missing(String),
+}
+
+/// The broker of one resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BrokerPlan {
+    /// As given.
+    pub url: String,
+    /// Where it is.
+    pub address: Address,
+    /// As whom to talk to it.
+    pub login: Login,
+}
+
+/// As whom to talk to a broker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Login {
+    /// As nobody.
+    Anonymous,
+    /// As the resource's own Secret says.
+    Named {
+        /// Name of the Secret.
+        secret: String,
+    },
+    /// As the operator does with its default broker, by a Secret made for the resource.
+    Default {
+        /// Name of the Secret.
+        secret: String,
+        /// What it holds.
+        credentials: Credentials,
+    },
+}
+
+impl Login {
+    /// Name of the Secret to be mounted.
+    pub fn secret(&self) -> Option<&str> {
+        match self {
+            Self::Anonymous => None,
+            Self::Named { secret } | Self::Default { secret, .. } => Some(secret),
+        }
+    }
+}
+
+/// What a plan depends on beside the spec.
+pub struct Inputs<'a> {
+    /// The operator's settings.
+    pub settings: &'a Settings,
+    /// The default broker's credentials.
+    pub credentials: Option<&'a Credentials>,
+    /// The `Algorithm` that the spec names, if it exists.
+    pub algorithm: Option<&'a PartialObject<Algorithm>>,
+    /// The status that was written last.
+    pub previous: Option<&'a TradingAlgoStatus>,
+    /// The data of the runtime's `ConfigMap` in the cluster; empty without one.
+    pub stored: Stored,
+}
+
+impl<'a> Inputs<'a> {
+    /// Settings alone: no credentials, no `Algorithm`, no status and nothing stored.
+    pub const fn new(settings: &'a Settings) -> Self {
+        Self { settings, credentials: None, algorithm: None, previous: None, stored: Stored::new() }
+    }
+}
+
+/// The plan of a resource, or all violations of its spec.
+pub fn plan(algo: &TradingAlgo, inputs: Inputs<'_>) -> Result<Plan, Vec<Problem>> {
+    let Inputs { settings, credentials, algorithm: named, previous, stored } = inputs;
+    let mut problems = check_below(&json!(algo), &settings.topics.prefix);
+    let (name, uid) = (algo.name_any(), algo.uid().unwrap_or_default());
+    let broker = match broker(algo.spec.broker.as_ref(), settings, credentials, &name, &uid) {
+        Ok(broker) => Some(broker),
+        Err(problem) => {
+            // A URL that the schema refuses is told once.
+            if !problems.iter().any(|known| known.path.starts_with("spec.broker")) {
+                problems.push(problem);
+            }
+            None
+        }
+    };
+    let namespace = algo.namespace().unwrap_or_default();
+    let channels = algo.spec.channels.clone().unwrap_or_default();
+    let mut warnings = confine::problems(&namespace, &channels, &settings.topics);
+    if settings.topics.confine == Confine::Enforce {
+        problems.append(&mut warnings);
+    }
+    let algorithm = choice(&algo.spec.algorithm, named, &settings.cluster_domain);
+    let (Some(broker), Some(algorithm), true) = (broker, algorithm, problems.is_empty()) else {
+        problems.sort();
+        return Err(problems);
+    };
+    let subscribe = channels.filters();
+    Ok(Plan {
+        channel_rule: confine::channel_rule(&namespace, subscribe.is_some(), &settings.topics),
+        namespace,
+        name,
+        uid,
+        generation: algo.metadata.generation.unwrap_or_default(),
+        live_settings: LiveSettings {
+            algorithm,
+            threshold: algo.spec.threshold,
+            parameters: algo.spec.algorithm.parameters.clone(),
+            starting_cash: algo.spec.starting_cash.map(Amount::money),
+        },
+        portfolio: algo.spec.portfolio.clone(),
+        subscribe,
+        inputs: channels.inputs.unwrap_or_default(),
+        publish: channels.publish,
+        warnings,
+        installation: settings.installation.clone(),
+        broker,
+        storage: algo.spec.storage.clone(),
+        ledger: previous.and_then(|status| status.ledger.clone()),
+        new_ledger: algo.annotations().get(annotation::NEW_LEDGER).cloned(),
+        resets: reset::parse(algo.annotations().get(annotation::RESET_SOURCE).map(String::as_str)),
+        active_backend_url: previous.and_then(|status| status.backend.as_ref()?.address.clone()),
+        trading: trading(algo),
+        recorded: Recorded::of(previous),
+        stored,
+    })
+}
+
+fn trading(algo: &TradingAlgo) -> Wanted {
+    let [state, suspend] = [json!(algo.spec.trading_state), json!(algo.spec.suspend)];
+    Wanted::read(Some(&state), Some(&suspend), algo.metadata.annotations.as_ref())
+}
+
+fn choice(
+    given: &AlgorithmChoice,
+    named: Option<&PartialObject<Algorithm>>,
+    cluster_domain: &str,
+) -> Option<AlgorithmRef> {
+    let served = |url: &str, is_coming| {
+        let url = url.strip_suffix('/').unwrap_or(url).to_owned();
+        Address::of_algorithm(&url).map(|address| AlgorithmRef::Served { url, address, is_coming })
+    };
+    match (&given.builtin, &given.address, &given.name) {
+        (Some(name), _, _) => Some(AlgorithmRef::Builtin(name.clone())),
+        (None, Some(url), _) => served(url, false),
+        (None, None, Some(name)) => {
+            let Some(named) = named else {
+                return Some(AlgorithmRef::Missing(format!("there is no Algorithm {name} in this namespace")));
+            };
+            if named.meta().deletion_timestamp.is_some() {
+                return Some(AlgorithmRef::Missing(format!("Algorithm {name} is being deleted")));
+            }
+            let url = named.parsed.as_ref().ok().and_then(|algorithm| algorithm_url(algorithm, cluster_domain));
+            let is_coming = !named.status.as_ref().is_some_and(|status| {
+                status.healthy && status.address == url && status.observed_generation == named.meta().generation
+            });
+            let unusable = || AlgorithmRef::Missing(format!("Algorithm {name} cannot be used, see its conditions"));
+            Some(url.and_then(|url| served(&url, is_coming)).unwrap_or_else(unusable))
+        }
+        (None, None, None) => None,
+    }
+}
+
+fn broker(
+    given: Option<&Broker>,
+    settings: &Settings,
+    default_credentials: Option<&Credentials>,
+    name: &str,
+    uid: &str,
+) -> Result<BrokerPlan, Problem> {
+    let (url, login) = match (given, &settings.broker) {
+        (Some(broker), _) => {
+            let login = broker
+                .secret_ref
+                .as_ref()
+                .map_or(Login::Anonymous, |secret| Login::Named { secret: secret.name.clone() });
+            (broker.url.clone(), login)
+        }
+        (None, Some(default)) => {
+            let login = default_credentials.filter(|credentials| !credentials.0.is_empty()).map_or(
+                Login::Anonymous,
+                |credentials| Login::Default { secret: broker_secret(name, uid), credentials: credentials.clone() },
+            );
+            (default.url.clone(), login)
+        }
+        (None, None) => {
+            return Err(Problem::new(
+                "spec.broker",
+                "is required: the operator was installed without a default broker",
+            ));
+        }
+    };
+    let address = Address::of_broker(&url)
+        .ok_or_else(|| Problem::new("spec.broker.url", "must be mqtt://host[:port] or mqtts://host[:port]"))?;
+    Ok(BrokerPlan { url, address, login })
+}
+
+impl Plan {
+    /// `<namespace>/<name>`, as runtime and bridge know it.
+    pub fn account(&self) -> String {
+        format!("{}/{}", self.namespace, self.name)
+    }
+
+    /// Who everything is made for.
+    pub fn owner(&self) -> Owner {
+        Owner {
+            namespace: self.namespace.clone(),
+            name: self.name.clone(),
+            uid: self.uid.clone(),
+            kind: TRADING_ALGO_KIND,
+            app: APP,
+            keeps: self.ledger.as_ref().map(|ledger| ledger.claim_uid.clone()),
+            installation: self.installation.clone(),
+        }
+    }
+
+    /// Whether nothing can be started: the algorithm is not there, and never was. What has run goes on as it is.
+    pub fn has_nothing_to_start(&self) -> bool {
+        matches!(self.live_settings.algorithm, AlgorithmRef::Missing(_)) && self.ledger.is_none()
+    }
+
+    /// Whether the algorithm that is wanted decides, as far as its address says; with no address to want, whoever does.
+    pub fn is_decided_by(&self, account: &v1::AccountResponse) -> bool {
+        let backend = account.backend.clone().unwrap_or_default();
+        match &self.live_settings.algorithm {
+            AlgorithmRef::Builtin(name) => {
+                backend.address.is_empty() && [backend.name.as_str(), &account.algorithm].contains(&name.as_str())
+            }
+            AlgorithmRef::Served { url, .. } => backend.address == *url,
+            AlgorithmRef::Missing(_) => true,
+        }
+    }
+
+    /// The claim that the resource had, where it is gone (`found`: it is there) and nobody said that it may be replaced.
+    pub fn lost_claim(&self, found: Option<&PersistentVolumeClaim>) -> Option<&Ledger> {
+        let had = self.ledger.as_ref().filter(|_| found.is_none())?;
+        (self.new_ledger.as_deref() != Some(&had.claim_uid)).then_some(had)
+    }
+}
+
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+pub(crate) use tests::support as tests_support;

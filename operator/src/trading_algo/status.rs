@@ -1,0 +1,84 @@
+//! What a resource's status says, from what was seen. Pure: the time comes in, and nothing is read or written.
+
+mod account;
+mod capabilities;
+pub(crate) mod configured;
+mod findings;
+mod health;
+mod inputs;
+pub(crate) mod observation;
+mod topics;
+mod trading;
+mod warnings;
+pub(crate) mod workload;
+
+use intuition_resources::TradingAlgoStatus;
+use k8s_openapi::jiff::Timestamp;
+
+use self::{findings::Findings, trading::Traded};
+pub(crate) use crate::reconcile::conditions::condition;
+use crate::{
+    reconcile::{conditions, derived::Derived, rollout::Rollout},
+    trading_algo::status::observation::{Lasting, Outcome, Pods},
+};
+
+/// The status after `previous`, for this generation of the resource.
+pub(crate) fn derive(
+    previous: Option<&TradingAlgoStatus>,
+    generation: i64,
+    outcome: &Outcome<'_>,
+    now: Timestamp,
+) -> Derived {
+    let before = previous.cloned().unwrap_or_default();
+    let mut hourly = Vec::new();
+    let (findings, pods) = match outcome {
+        Outcome::Unreadable(error, lasting) => (Findings::unreadable(error, lasting, &before), lasting.pods),
+        Outcome::Refused(problems, lasting) => (Findings::refused(problems, lasting, &before), lasting.pods),
+        Outcome::WithoutAlgorithm(why) => (Findings::without_algorithm(why), None),
+        Outcome::Seen(seen) => {
+            let (inputs, notices) = inputs::inputs(&seen.pods, &seen.plan.resets);
+            hourly = notices;
+            hourly.extend(topics::notice(seen.plan));
+            (Findings::seen(seen, inputs, &before), Some(&seen.pods))
+        }
+    };
+    let (conditions, mut notices) = conditions::next(&before.conditions, &findings.all(), generation, now);
+    notices.extend(hourly);
+    if let Some(pods) = pods {
+        // The note of the account names both ledgers, and goes out instead of the bridge's under the same key.
+        notices.extend(pods.report().and_then(|report| account::went_back(&before, report)));
+        notices.extend(warnings::notices(pods.warnings()));
+    }
+    let mut status = TradingAlgoStatus {
+        conditions,
+        observed_generation: Some(generation),
+        trading: Some(findings.trading_status().clone()),
+        ..before
+    };
+    if let Outcome::Seen(seen) = outcome {
+        account::take_ledger(&mut status, &seen.ledger);
+    }
+    if let Some(report) = pods.and_then(Pods::report) {
+        account::take(&mut status, report);
+    }
+    Derived { status, events: notices, rollout: findings.pace() }
+}
+
+/// The status after `previous` with another trading state and nothing else changed, for a look that could not go on.
+pub(crate) fn derive_trading(previous: Option<&TradingAlgoStatus>, lasting: &Lasting<'_>, now: Timestamp) -> Derived {
+    let mut status = previous.cloned().unwrap_or_default();
+    let traded = Traded::of(lasting.trading, lasting.pods.and_then(Pods::report), lasting.generation);
+    let findings = [(condition::TRADING, traded.finding)];
+    let (next, notices) = conditions::next(&status.conditions, &findings, lasting.generation, now);
+    for condition in next {
+        match status.conditions.iter_mut().find(|known| known.type_ == condition.type_) {
+            Some(known) => *known = condition,
+            None => status.conditions.push(condition),
+        }
+    }
+    status.trading = Some(traded.status);
+    Derived { status, events: notices, rollout: Rollout::Progressing }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,54 @@
+//! What the runtime says about its account, as the status shows it. What it does not say stays as it was.
+
+use intuition_resources::{Account, Backend, TradingAlgoStatus};
+use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
+
+use crate::{
+    reconcile::{conditions::EventRecord, reason::LEDGER_WENT_BACK},
+    trading_algo::{ask::RuntimeReport, status::observation::LedgerState},
+};
+
+pub(crate) fn take_ledger(status: &mut TradingAlgoStatus, state: &LedgerState) {
+    if let LedgerState::There(ledger) | LedgerState::Going(ledger) | LedgerState::Lost(ledger) = state {
+        status.ledger = Some(ledger.clone());
+    }
+}
+
+pub(crate) fn take(status: &mut TradingAlgoStatus, report: &RuntimeReport) {
+    let Ok(account) = &report.account else { return };
+    status.effective_generation = Some(account.effective_generation);
+    status.channels = account.channels.clone().unwrap_or_default().filters;
+    let backend = account.backend.clone().unwrap_or_default();
+    let or = |said: String, before: &String| if said.is_empty() { before.clone() } else { said };
+    status.backend = Some(Backend {
+        address: (!backend.address.is_empty()).then_some(backend.address),
+        algorithm: or(backend.name, &account.algorithm),
+        version: or(backend.version, &account.algorithm_version),
+    });
+    // The time of the last commit, never that of the question, and in whole seconds, as Kubernetes keeps it: at rest
+    // nothing is written.
+    let updated = Timestamp::from_second(account.updated_micros.div_euclid(1_000_000)).unwrap_or_default();
+    status.account = Some(Account {
+        cash: account.cash.clone(),
+        invested: account.invested.clone(),
+        deposits: Some(account.deposits.clone()).filter(|deposits| !deposits.is_empty()),
+        ledger_id: Some(account.ledger_id.clone()).filter(|id| !id.is_empty()),
+        decisions: i64::try_from(account.decisions).unwrap_or(i64::MAX),
+        updated: Time(updated),
+    });
+}
+
+/// An Event where the ledger has another id than at the look before, and has it only from a later decision on: an older copy
+/// of it was put in place. A new ledger has its id from its first decision on.
+pub(crate) fn went_back(before: &TradingAlgoStatus, report: &RuntimeReport) -> Option<EventRecord> {
+    let now = report.account.as_ref().ok()?;
+    let known = before.account.as_ref()?.ledger_id.as_ref()?;
+    (now.ledger_first_seq > 1 && *known != now.ledger_id).then(|| {
+        let (id, first) = (&now.ledger_id, now.ledger_first_seq);
+        let note = format!(
+            "the ledger is an older copy of ledger {known}: it has fewer entries than were published. Decisions from seq \
+             {first} on belong to ledger {id}, and their numbers may have been used before"
+        );
+        EventRecord::hourly(LEDGER_WENT_BACK, &note, "")
+    })
+}

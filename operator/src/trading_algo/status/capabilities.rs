@@ -1,0 +1,72 @@
+//! Settings that a runtime or a bridge of an earlier release does not know (ADR 0019).
+
+use intuition_api::capability;
+use intuition_resources::TradingAlgoStatus;
+
+use crate::{
+    names::Component,
+    reconcile::{
+        conditions::condition,
+        finding::Finding,
+        reason::{CAPABILITIES_UNKNOWN, RUNTIME_TOO_OLD, Urgency},
+    },
+    trading_algo::{plan::Plan, status::observation::Observation},
+};
+
+/// A setting that came after v0.1.0.
+struct Setting {
+    /// Path in the resource.
+    path: &'static str,
+    /// The capability of a runtime and of a bridge that know it.
+    capability: &'static str,
+    /// Whether a resource uses it.
+    is_used: fn(&Plan) -> bool,
+}
+
+/// All of them. A bridge needs the capability as the runtime does.
+const SETTINGS: [Setting; 1] =
+    [Setting { path: "spec.channels.inputs", capability: capability::INPUTS, is_used: |plan| !plan.inputs.is_empty() }];
+
+/// A setting of the resource that its pods do not know; `None`: there is none, or the pods have not answered.
+pub(crate) fn lacking(seen: &Observation<'_>, before: &TradingAlgoStatus) -> Option<Finding> {
+    let account = seen.pods.report()?.account.as_ref().ok()?;
+    if let Some(message) = unknown(seen.plan, &account.capabilities, Component::Runtime) {
+        return Some(Finding::lacking(RUNTIME_TOO_OLD, message, Urgency::Somebody));
+    }
+    if !has_stream(seen) {
+        return None;
+    }
+    let named = &account.bridge_capabilities;
+    let message = unknown(seen.plan, named, Component::Bridge)?;
+    // The two are asked at the same time, so that a bridge that connects between the answers looks like one of v0.1.0: two
+    // looks in a row have to agree.
+    let is_confirmed = before.conditions.iter().any(|known| {
+        known.type_ == condition::CONFIGURED
+            && (known.reason == CAPABILITIES_UNKNOWN || known.reason == RUNTIME_TOO_OLD && known.message == message)
+    });
+    if named.is_empty() && !is_confirmed {
+        let message = "the bridge has connected and has not named its capabilities yet";
+        return Some(Finding::unknown(CAPABILITIES_UNKNOWN, message));
+    }
+    Some(Finding::lacking(RUNTIME_TOO_OLD, message, Urgency::Somebody))
+}
+
+/// Why a component with these capabilities cannot carry out the plan.
+fn unknown(plan: &Plan, capabilities: &[String], component: Component) -> Option<String> {
+    let is_unknown =
+        |setting: &&Setting| (setting.is_used)(plan) && !capabilities.iter().any(|known| known == setting.capability);
+    let paths: Vec<_> = SETTINGS.iter().filter(is_unknown).map(|setting| setting.path).collect();
+    (!paths.is_empty()).then(|| {
+        format!(
+            "{}: the image of {} is of an earlier release, which does not know this setting: upgrade the image \
+             (algos.imageTag of the chart), or remove the setting",
+            paths.join(", "),
+            component.container()
+        )
+    })
+}
+
+/// Whether the bridge has a stream to the runtime.
+fn has_stream(seen: &Observation<'_>) -> bool {
+    matches!(&seen.pods.bridge.1, Some(Ok(page)) if page.missing.iter().all(|missing| missing.part != "runtime"))
+}

@@ -1,0 +1,138 @@
+//! Whether the settings of this generation are in force, and who decides where another algorithm has not taken over.
+
+use intuition_api::v1::{AccountResponse, Backend, Refusal};
+use intuition_common::exit::with_causes;
+use intuition_resources::TradingAlgoStatus;
+
+use super::capabilities;
+use crate::{
+    names::Component,
+    reconcile::{
+        conditions::condition,
+        finding::Finding,
+        reason::{self, ALGORITHM_NOT_FOUND, Urgency, urgency},
+    },
+    trading_algo::{plan::AlgorithmRef, status::observation::Observation},
+};
+
+/// Who decides while another algorithm does not take over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Meanwhile {
+    /// For a person.
+    pub(crate) who: String,
+    /// The generation whose settings are in force.
+    pub(crate) generation: i64,
+}
+
+/// What is found, and who decides where that is another algorithm than the one that shall.
+pub(crate) fn configured(seen: &Observation<'_>, before: &TradingAlgoStatus) -> (Finding, Option<Meanwhile>) {
+    // First, because a swap on its way leaves the resource ready, and pods that do not know a setting never do.
+    if let Some(finding) = capabilities::lacking(seen, before) {
+        return (finding, None);
+    }
+    let report = seen.pods.report();
+    let account = report.and_then(|report| report.account.as_ref().ok());
+    let meanwhile =
+        || account.map(|account| Meanwhile { who: deciding(account), generation: account.effective_generation });
+    let (is_coming, named) = match &seen.plan.live_settings.algorithm {
+        AlgorithmRef::Missing(why) => (false, Some(why)),
+        AlgorithmRef::Served { is_coming, .. } => (*is_coming, None),
+        AlgorithmRef::Builtin(_) => (false, None),
+    };
+    if let Some(why) = named {
+        return (Finding::lacking(ALGORITHM_NOT_FOUND, why.clone(), Urgency::Told), meanwhile());
+    }
+    let answer = report.and_then(|report| report.configured.as_ref());
+    if let Some(refusals) = answer.and_then(|answer| answer.as_ref().ok()).map(|answer| &answer.refusals)
+        && let Some(finding) = refused(refusals, is_coming)
+    {
+        let is_swap =
+            account.is_some_and(|account| account.candidate.is_some()) || urgency(&finding.reason, is_coming).is_some();
+        return (finding, if is_swap { meanwhile() } else { None });
+    }
+    if let Some(Err(error)) = answer {
+        return (Finding::unknown("ConfigureFailed", with_causes(error)), None);
+    }
+    if let Some(candidate) = account.and_then(|account| account.candidate.as_ref()) {
+        return (on_its_way(candidate, is_coming), meanwhile());
+    }
+    (in_force(seen, account, before), None)
+}
+
+/// The most urgent of what was refused, with all that was.
+fn refused(refusals: &[Refusal], is_coming: bool) -> Option<Finding> {
+    let of = |refusal: &Refusal| urgency(&refusal.reason, is_coming).unwrap_or(Urgency::Somebody);
+    // The first of several that are as urgent.
+    let first = refusals.iter().rev().max_by_key(|refusal| of(refusal))?;
+    let told: Vec<_> = refusals
+        .iter()
+        .map(|refusal| match refusal.field.as_str() {
+            "" => refusal.message.clone(),
+            field => format!("{field}: {}", refusal.message),
+        })
+        .collect();
+    Some(Finding::lacking(&first.reason, told.join("; "), of(first)))
+}
+
+fn on_its_way(candidate: &Backend, is_coming: bool) -> Finding {
+    match candidate.reason.as_str() {
+        "" => {
+            Finding::lacking(reason::SWAPPING, format!("{} is about to take over", shown(candidate)), Urgency::Patience)
+        }
+        reason => {
+            let urgency = urgency(reason, is_coming).unwrap_or(Urgency::Told);
+            Finding::lacking(reason, candidate.message.clone(), urgency)
+        }
+    }
+}
+
+fn in_force(seen: &Observation<'_>, account: Option<&AccountResponse>, before: &TradingAlgoStatus) -> Finding {
+    let generation = seen.plan.generation;
+    match account {
+        Some(account) if account.effective_generation == generation => {
+            Finding::fine("InForce", "the settings of this generation are in force")
+        }
+        Some(account) => Finding::unknown(
+            "Waiting",
+            format!("generation {} is in force, {generation} is not yet", account.effective_generation),
+        ),
+        // It said so before it went away, and nothing was changed since.
+        None => match before
+            .conditions
+            .iter()
+            .find(|known| known.type_ == condition::CONFIGURED && known.observed_generation == Some(generation))
+        {
+            Some(known) if known.status == "False" && !may_have_passed(&known.reason) => {
+                Finding::again(known, urgency(&known.reason, false).unwrap_or(Urgency::Somebody))
+            }
+            Some(known) if known.status != "False" => Finding::again(known, Urgency::None),
+            _ => Finding::unknown("Waiting", format!("{} has not been asked yet", Component::Runtime.container())),
+        },
+    }
+}
+
+/// Whether a reason can pass without another generation: an `Algorithm` is made, an image upgraded.
+fn may_have_passed(reason: &str) -> bool {
+    [ALGORITHM_NOT_FOUND, reason::RUNTIME_TOO_OLD].contains(&reason)
+}
+
+/// The algorithm that decides, for a person.
+fn deciding(account: &AccountResponse) -> String {
+    let backend = account.backend.clone().unwrap_or_default();
+    let or = |said: String, before: &String| if said.is_empty() { before.clone() } else { said };
+    shown(&Backend {
+        name: or(backend.name, &account.algorithm),
+        version: or(backend.version, &account.algorithm_version),
+        ..backend
+    })
+}
+
+fn shown(backend: &Backend) -> String {
+    let words = [backend.name.as_str(), &backend.version];
+    let mut text = words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+    if !backend.address.is_empty() {
+        let separator = if text.is_empty() { "the algorithm" } else { "" };
+        text = format!("{text}{separator} at {}", backend.address);
+    }
+    text
+}

@@ -1,0 +1,274 @@
+//! What is found about the conditions of a `TradingAlgo`, before they become some.
+
+use std::collections::BTreeMap;
+
+use intuition_api::v1::TradingState;
+use intuition_resources::{
+    Ledger, TRADING_ALGO_KIND, TradingAlgoStatus, TradingStatus,
+    validate::{Problem, reason_of},
+};
+
+use super::{
+    configured::{self, Meanwhile},
+    health, inputs,
+    trading::Traded,
+    workload,
+};
+use crate::{
+    names::annotation,
+    reconcile::{
+        conditions::condition,
+        finding::{Finding, Truth, abnormal, rollout, worst},
+        reason::{self, ALGORITHM_NOT_FOUND, TRADING, Urgency},
+        rollout::Rollout,
+    },
+    trading_algo::{
+        plan::AlgorithmRef,
+        status::observation::{Lasting, LedgerState, Observation},
+    },
+};
+
+/// The spec is refused, or cannot be read.
+const NOT_ACCEPTED: &str = "NotAccepted";
+
+/// What is found about all of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Findings {
+    accepted: Finding,
+    configured: Finding,
+    /// Who decides while another algorithm does not take over.
+    meanwhile: Option<Meanwhile>,
+    runtime: Finding,
+    bridge: Finding,
+    /// Neither `Ready` nor the progress depends on it: the quotes that are accepted are decided.
+    inputs: Finding,
+    /// As for the inputs: `bridge` lacks the same parts, and has the urgency.
+    outputs: Finding,
+    /// As for the outputs, by `runtime`.
+    ledger: Finding,
+    trading: Traded,
+    /// What could not be applied.
+    trouble: Option<Finding>,
+}
+
+impl Findings {
+    pub(crate) fn unreadable(error: &str, lasting: &Lasting<'_>, before: &TradingAlgoStatus) -> Self {
+        let message = format!("this release of the operator cannot read the resource: {error}");
+        Self::not_accepted(Finding::lacking("Unreadable", message, Urgency::Somebody), lasting, before)
+    }
+
+    pub(crate) fn refused(problems: &[Problem], lasting: &Lasting<'_>, before: &TradingAlgoStatus) -> Self {
+        let told: Vec<_> = problems.iter().map(ToString::to_string).collect();
+        let reason = reason_of(problems);
+        Self::not_accepted(Finding::lacking(reason, told.join("; "), Urgency::Somebody), lasting, before)
+    }
+
+    /// What runs, runs on under the spec before, but for its trading state.
+    fn not_accepted(accepted: Finding, lasting: &Lasting<'_>, before: &TradingAlgoStatus) -> Self {
+        let configured =
+            Finding::unknown(NOT_ACCEPTED, "the settings of a spec that is not accepted are not put in force");
+        let Some(pods) = lasting.pods else { return Self::unseen(accepted, configured, lasting, before) };
+        let runtime = workload::runtime(pods, false);
+        let bridge = workload::bridge(pods, runtime.truth == Truth::True);
+        let (inputs, _) = inputs::inputs(pods, &Ok(Vec::new()));
+        Self {
+            accepted,
+            configured,
+            meanwhile: None,
+            inputs,
+            outputs: health::outputs(pods),
+            ledger: health::ledger(&LedgerState::Unknown, pods, &runtime),
+            trading: Traded::of(lasting.trading, pods.report(), lasting.generation),
+            runtime,
+            bridge,
+            trouble: None,
+        }
+    }
+
+    /// No pod was looked at: nothing was made, or the operator may not.
+    fn unseen(accepted: Finding, configured: Finding, lasting: &Lasting<'_>, before: &TradingAlgoStatus) -> Self {
+        let known: BTreeMap<_, _> =
+            before.conditions.iter().map(|condition| (condition.type_.as_str(), condition)).collect();
+        let again = |kind: &str| match known.get(kind) {
+            Some(condition) => Finding::again(condition, Urgency::None),
+            None => Finding::unknown(NOT_ACCEPTED, "nothing was made for a spec that is not accepted"),
+        };
+        Self {
+            accepted,
+            configured,
+            meanwhile: None,
+            runtime: again(condition::RUNTIME_READY),
+            bridge: again(condition::BRIDGE_CONNECTED),
+            inputs: again(condition::INPUTS_HEALTHY),
+            outputs: again(condition::OUTPUTS_HEALTHY),
+            ledger: again(condition::LEDGER_HEALTHY),
+            trading: Traded::kept(lasting.trading, before).unwrap_or_else(|| {
+                Traded::unknown(none(NOT_ACCEPTED, "no runtime was asked for a spec that is not accepted"))
+            }),
+            trouble: None,
+        }
+    }
+
+    /// Nothing was made, for want of the algorithm.
+    pub(crate) fn without_algorithm(why: &str) -> Self {
+        let lacking = Finding::lacking(
+            ALGORITHM_NOT_FOUND,
+            format!("{why}: nothing is started until it is there"),
+            Urgency::Told,
+        );
+        Self {
+            accepted: accepted(),
+            configured: lacking.clone(),
+            meanwhile: None,
+            runtime: lacking.clone(),
+            inputs: Finding::unknown(ALGORITHM_NOT_FOUND, &lacking.message),
+            outputs: none(ALGORITHM_NOT_FOUND, &lacking.message),
+            ledger: none(ALGORITHM_NOT_FOUND, &lacking.message),
+            trading: Traded::unknown(none(ALGORITHM_NOT_FOUND, &lacking.message)),
+            bridge: lacking,
+            trouble: None,
+        }
+    }
+
+    /// `inputs`: the finding about the quotes that come in.
+    pub(crate) fn seen(seen: &Observation<'_>, inputs: Finding, before: &TradingAlgoStatus) -> Self {
+        let trouble = seen.failure.as_ref().map(Finding::from);
+        let is_coming = matches!(seen.plan.live_settings.algorithm, AlgorithmRef::Served { is_coming: true, .. });
+        let runtime = workload::runtime(&seen.pods, is_coming);
+        let bridge = workload::bridge(&seen.pods, runtime.truth == Truth::True);
+        let (configured, meanwhile) = configured::configured(seen, before);
+        let runtime = runtime_finding(seen, runtime, trouble.as_ref());
+        Self {
+            accepted: super::topics::accepted(seen.plan),
+            configured,
+            meanwhile,
+            bridge: because(bridge, trouble.as_ref()),
+            inputs,
+            outputs: health::outputs(&seen.pods),
+            ledger: health::ledger(&seen.ledger, &seen.pods, &runtime),
+            trading: Traded::of(&seen.plan.trading, seen.pods.report(), seen.plan.generation),
+            runtime,
+            trouble,
+        }
+    }
+
+    /// Each condition's type with its finding, in the order in which they are shown.
+    pub(crate) fn all(&self) -> Vec<(&'static str, Finding)> {
+        let mut all = vec![
+            (condition::ACCEPTED, self.accepted.clone()),
+            (condition::CONFIGURED, self.configured.clone()),
+            (condition::RUNTIME_READY, self.runtime.clone()),
+            (condition::BRIDGE_CONNECTED, self.bridge.clone()),
+            (condition::INPUTS_HEALTHY, self.inputs.clone()),
+            (condition::OUTPUTS_HEALTHY, self.outputs.clone()),
+            (condition::LEDGER_HEALTHY, self.ledger.clone()),
+            (condition::TRADING, self.trading.finding.clone()),
+            (condition::READY, self.ready()),
+        ];
+        // Abnormal ones are there only while they are true, as kstatus reads them.
+        if let (Some(kind), Some(worst)) = (abnormal(self.rollout()), self.worst()) {
+            all.push((kind, Finding { truth: Truth::True, ..worst.clone() }));
+        }
+        all
+    }
+
+    pub(crate) const fn trading_status(&self) -> &TradingStatus {
+        &self.trading.status
+    }
+
+    fn rollout(&self) -> Rollout {
+        rollout(self.worst())
+    }
+
+    /// How soon to look again: an unconfirmed stop is sent again soon, also where the resource is stalled.
+    pub(crate) fn pace(&self) -> Rollout {
+        if self.trading.is_unconfirmed { Rollout::Progressing } else { self.rollout() }
+    }
+
+    /// What could not be applied comes before its consequences.
+    fn worst(&self) -> Option<&Finding> {
+        worst(self.trouble.iter().chain(self.parts()).chain([&self.trading.finding]))
+    }
+
+    fn parts(&self) -> [&Finding; 4] {
+        [&self.accepted, &self.runtime, &self.configured, &self.bridge]
+    }
+
+    fn ready(&self) -> Finding {
+        // What could not be applied is of this generation, also where the one before goes on trading.
+        let lacks = |finding: &&Finding| {
+            finding.truth != Truth::True && !(self.meanwhile.is_some() && **finding == self.configured)
+        };
+        let stop = self.trading.is_unconfirmed.then_some(&self.trading.finding);
+        if let Some(lacking) = self.trouble.iter().chain(self.parts()).chain(stop).find(lacks) {
+            return Finding { truth: Truth::False, observed_generation: None, ..lacking.clone() };
+        }
+        let fine = self.trades();
+        match &self.meanwhile {
+            None => fine,
+            // True of the generation that is in force, so that who waits for the present one waits on.
+            Some(Meanwhile { who, generation }) => Finding {
+                message: format!("{} by {who}: {}", fine.message, self.configured.message),
+                observed_generation: Some(*generation),
+                ..fine
+            },
+        }
+    }
+
+    /// `Ready` of a resource that lacks nothing: quotes are decided in every trading state.
+    fn trades(&self) -> Finding {
+        let trading = &self.trading.finding;
+        if trading.truth != Truth::False {
+            return Finding::fine(TRADING, "quotes are being decided");
+        }
+        let denied = if self.trading.status.state == TradingState::Reducing.name() { "buy" } else { "signal" };
+        let message = format!("{}. Every {denied} is denied; quotes are being decided", trading.message);
+        Finding::fine(&trading.reason, message)
+    }
+}
+
+fn none(reason: &str, message: &str) -> Finding {
+    Finding { urgency: Urgency::None, ..Finding::unknown(reason, message) }
+}
+
+fn accepted() -> Finding {
+    Finding::fine("Accepted", "the spec can be used")
+}
+
+/// What the ledger's claim and what could not be applied have to do with it.
+fn runtime_finding(seen: &Observation<'_>, runtime: Finding, trouble: Option<&Finding>) -> Finding {
+    match &seen.ledger {
+        LedgerState::Lost(ledger) => Finding::lacking(reason::LEDGER_MISSING, lost(seen, ledger), Urgency::Somebody),
+        LedgerState::Going(ledger) if runtime.truth == Truth::True => Finding {
+            reason: reason::LEDGER_BEING_DELETED.to_owned(),
+            message: format!(
+                "PersistentVolumeClaim {} is being deleted and goes with the runtime's pod: copy the ledger while it is \
+                 there",
+                ledger.claim_name
+            ),
+            urgency: Urgency::Told,
+            ..runtime
+        },
+        _ => because(runtime, trouble),
+    }
+}
+
+/// A workload that is not there is not there because of what could not be applied.
+fn because(finding: Finding, trouble: Option<&Finding>) -> Finding {
+    match trouble {
+        Some(trouble) if finding.reason == reason::ROLLING_OUT => trouble.clone(),
+        _ => finding,
+    }
+}
+
+fn lost(seen: &Observation<'_>, ledger: &Ledger) -> String {
+    let (namespace, name) = (&seen.plan.namespace, &seen.plan.name);
+    format!(
+        "PersistentVolumeClaim {} with the ledger is gone. Restore it under this name with the labels of the other \
+         objects of {TRADING_ALGO_KIND} {name}; or begin with an empty ledger by: kubectl annotate --overwrite -n {namespace} ta/{name} \
+         {}={}",
+        ledger.claim_name,
+        annotation::NEW_LEDGER,
+        ledger.claim_uid
+    )
+}

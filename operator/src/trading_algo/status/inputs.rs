@@ -1,0 +1,118 @@
+//! The finding for `InputsHealthy`: sources in conflict, resets that did not apply, and warnings of the bridge about its
+//! subscriptions.
+
+use intuition_api::{capability, v1::Source};
+
+use super::warnings;
+use crate::{
+    names::annotation,
+    reconcile::{
+        conditions::{EventRecord, condition},
+        finding::{Finding, Truth},
+        reason::{HEALTHY, Urgency},
+    },
+    trading_algo::{
+        ask::{RuntimeReport, SourceReset},
+        reset::{Reset, Resets},
+        status::observation::Pods,
+    },
+};
+
+/// Dead letters in a row from which on a source is in conflict, as the contract has it.
+const CONFLICT: u32 = 10;
+const SOURCE_CONFLICT: &str = "SourceConflict";
+const RESET_INVALID: &str = "ResetInvalid";
+const RESET_REFUSED: &str = "ResetRefused";
+/// Sources that are named; of the others the number is.
+const NAMED: usize = 3;
+
+/// The finding, and the Events about sources and resets, which are published at most once an hour.
+pub(crate) fn inputs(pods: &Pods, resets: &Resets) -> (Finding, Vec<EventRecord>) {
+    let (finding, notices) = of_account(pods.report(), resets);
+    (warnings::add(finding, pods.warnings(), condition::INPUTS_HEALTHY), notices)
+}
+
+fn of_account(report: Option<&RuntimeReport>, resets: &Resets) -> (Finding, Vec<EventRecord>) {
+    let Some(Ok(account)) = report.map(|report| &report.account) else {
+        let message = "the runtime's account cannot be read; RuntimeReady has the cause";
+        return (unknown("AccountUnread", message), Vec::new());
+    };
+    if !account.capabilities.iter().any(|known| known == capability::SOURCES) {
+        let message = "the runtime is of a release that does not report its sources";
+        return (unknown("RuntimeTooOld", message), Vec::new());
+    }
+    let (mut finding, mut notices) = match conflicts(&account.sources) {
+        None => (Finding::fine(HEALTHY, "no source is in conflict"), Vec::new()),
+        Some(message) => {
+            let notice = EventRecord::hourly(SOURCE_CONFLICT, &message, "");
+            (Finding::lacking(SOURCE_CONFLICT, message, Urgency::None), vec![notice])
+        }
+    };
+    for (reason, trouble, key) in reset_troubles(report, resets) {
+        // A conflict keeps its reason: it is why quotes are lost.
+        if finding.truth == Truth::True {
+            reason.clone_into(&mut finding.reason);
+        }
+        finding.message = format!("{trouble}. {}", finding.message);
+        notices.push(EventRecord::hourly(reason, &trouble, &key));
+    }
+    (finding, notices)
+}
+
+fn unknown(reason: &str, message: &str) -> Finding {
+    Finding { urgency: Urgency::None, ..Finding::unknown(reason, message) }
+}
+
+/// One sentence or two for each source in conflict. Without numbers that grow, since a status that differs is written.
+fn conflicts(sources: &[Source]) -> Option<String> {
+    let conflicts: Vec<_> = sources.iter().filter(|source| source.conflicts >= CONFLICT).collect();
+    let named: Vec<_> = conflicts.iter().take(NAMED).map(|source| conflict(source)).collect();
+    let more = match conflicts.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!("; and {more} more, which `intuition sources list` shows"),
+    };
+    (!conflicts.is_empty()).then(|| format!("{}{more}", named.join("; ")))
+}
+
+fn conflict(source: &Source) -> String {
+    let Source { channel, name, conflict_reason, .. } = source;
+    let subject = if name.is_empty() { "quotes without a source".to_owned() } else { format!("source {name:?}") };
+    let remedy = match (conflict_reason.as_str(), source.last) {
+        ("IdentityConflict", _) if name.is_empty() => {
+            "leave an id that never changes out, or give each quote an id of its own".to_owned()
+        }
+        ("SourceForgotten", _) => "publish under another source: this one was forgotten".to_owned(),
+        ("TooManySources", _) => "give sources names that stay the same, and forget those that are gone by \
+                                  `intuition sources forget`"
+            .to_owned(),
+        (_, Some(last)) => {
+            let reset = Reset { channel: channel.clone(), source: name.clone(), era: source.era, last };
+            format!(
+                "if each symbol has numbers of its own, put the symbol into source; if the publisher began again, \
+                 rename the source, or reset it by `intuition sources reset` or the annotation {}={reset}",
+                annotation::RESET_SOURCE
+            )
+        }
+        _ => "the dead letters of the account name the cause".to_owned(),
+    };
+    format!("{subject} on channel {channel}: its quotes go to the dead-letter topic ({conflict_reason}): {remedy}")
+}
+
+/// Mistakes of the annotation and refusals of its resets: reason, sentence, and a key for the Event.
+fn reset_troubles(report: Option<&RuntimeReport>, resets: &Resets) -> Vec<(&'static str, String, String)> {
+    let name = annotation::RESET_SOURCE;
+    let resets = match resets {
+        Ok(_) => report.map_or(&[][..], |report| report.resets.as_slice()),
+        Err(error) => {
+            let trouble = format!("the annotation {name} cannot be read: {error}");
+            return vec![(RESET_INVALID, trouble, error.clone())];
+        }
+    };
+    let refused = resets.iter().filter_map(|SourceReset { reset, refused }| {
+        let refused = refused.as_ref()?;
+        let trouble = format!("the annotation {name} resets nothing by {reset}: {refused}; correct it or remove it");
+        Some((RESET_REFUSED, trouble, reset.to_string()))
+    });
+    // One after another: the message of a condition has room for the first ones.
+    refused.take(NAMED).collect()
+}

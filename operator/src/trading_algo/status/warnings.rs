@@ -1,0 +1,73 @@
+//! Warnings of the bridge's `/readyz`. It works and is ready while it has one, and the condition of its part shows it.
+
+use crate::{
+    reconcile::{
+        conditions::{EventRecord, condition},
+        finding::{Finding, Truth},
+        reason::{HEALTHY, LEDGER_WENT_BACK, Urgency},
+    },
+    trading_algo::ask::Missing,
+};
+
+/// The broker has not taken a publication, and the account goes on without it.
+const UNDELIVERABLE: &str = "Undeliverable";
+/// The broker grants a subscription `QoS` 0: quotes can be lost.
+const QOS_TOO_LOW: &str = "QosTooLow";
+/// Filters overlap, and the broker has no Subscription Identifiers.
+const OVERLAP_UNRESOLVED: &str = "OverlapUnresolved";
+/// The broker lost the session, and with it the quotes that waited there.
+const SESSION_LOST: &str = "SessionLost";
+
+/// How the operator shows a warning.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Severity {
+    /// It lasts until its cause is removed: the condition is false, with an Event an hour.
+    Fault,
+    /// It has happened and is over: the condition is true with this reason, with an Event.
+    Incident,
+    /// The broker is so: the condition is true with this reason.
+    Limit,
+}
+
+/// The severity of a reason. A reason of a later release is a limit.
+fn severity(reason: &str) -> Severity {
+    match reason {
+        UNDELIVERABLE | QOS_TOO_LOW | OVERLAP_UNRESOLVED => Severity::Fault,
+        SESSION_LOST | LEDGER_WENT_BACK => Severity::Incident,
+        _ => Severity::Limit,
+    }
+}
+
+/// The condition of a part of the bridge.
+fn condition_of(part: &str) -> Option<&'static str> {
+    match part {
+        "subscriptions" | "broker" => Some(condition::INPUTS_HEALTHY),
+        "publishing" | "publisher" => Some(condition::OUTPUTS_HEALTHY),
+        "runtime" => Some(condition::LEDGER_HEALTHY),
+        _ => None,
+    }
+}
+
+/// A condition's finding with the warnings that belong to it. A false finding keeps its reason, and every message is kept.
+pub(crate) fn add(mut finding: Finding, warnings: &[Missing], kind: &str) -> Finding {
+    for warning in warnings.iter().filter(|warning| condition_of(&warning.part) == Some(kind)) {
+        let Missing { reason, message, .. } = warning;
+        let is_healthy = finding.truth == Truth::True && finding.reason == HEALTHY;
+        let told = if is_healthy { String::new() } else { format!(". {}", finding.message) };
+        // A fault is known also where the runtime's part of the finding is not.
+        if severity(reason) == Severity::Fault && finding.truth != Truth::False {
+            finding = Finding::lacking(reason, finding.message, Urgency::None);
+        } else if is_healthy {
+            reason.clone_into(&mut finding.reason);
+        }
+        finding.message = format!("{reason}: {message}{told}");
+    }
+    finding
+}
+
+/// Their Events, each at most once an hour.
+pub(crate) fn notices(warnings: &[Missing]) -> Vec<EventRecord> {
+    let told = warnings.iter().filter(|warning| condition_of(&warning.part).is_some());
+    let told = told.filter(|warning| severity(&warning.reason) != Severity::Limit);
+    told.map(|warning| EventRecord::hourly(&warning.reason, &warning.message, "")).collect()
+}

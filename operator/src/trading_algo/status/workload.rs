@@ -1,0 +1,137 @@
+//! What is found about the runtime and the bridge.
+
+use intuition_api::v1::AccountResponse;
+use intuition_common::exit::with_causes;
+
+use crate::{
+    names::Component,
+    reconcile::{
+        finding::Finding,
+        reason::{ROLLING_OUT, Urgency, urgency},
+    },
+    trading_algo::{
+        ask::{AskError, Missing},
+        status::observation::Pods,
+    },
+    workload::{
+        pod_finding::{ELSEWHERE, crashed, of_pod, starting},
+        pod_state::{PodState, Running},
+    },
+};
+
+/// What a process says while it starts, has just connected, or ends: no news.
+const PASSING: [&str; 3] = [ROLLING_OUT, "Subscribing", "Stopped"];
+/// What a runtime lacks: an algorithm is of no use without a ledger.
+const RUNTIME_PARTS: [&str; 3] = ["ledger", "algorithm", "topics"];
+/// What a bridge lacks, the causes before their consequences.
+const BRIDGE_PARTS: [&str; 5] = ["broker", "publisher", "publishing", "runtime", "subscriptions"];
+
+/// `is_coming`: the algorithm is being made, or was not seen to answer yet.
+pub(crate) fn runtime(pods: &Pods, is_coming: bool) -> Finding {
+    let (state, report) = &pods.runtime;
+    let running = match state {
+        PodState::Running(running) => running,
+        other => return not_running(other, Component::Runtime),
+    };
+    match report {
+        None => starting(Component::Runtime.container()),
+        Some(report) => match (&report.missing, &report.account) {
+            (Ok(missing), _) if !missing.is_empty() => of_algorithm(lacking(missing, &RUNTIME_PARTS), is_coming),
+            (Ok(_), Ok(account)) => Finding::fine("Serving", serving(account)),
+            (Err(error), _) | (_, Err(error)) => silent(error, running, Component::Runtime),
+        },
+    }
+}
+
+/// With the change of the algorithm's name, if the last Describe gave another one than the Describe before.
+fn serving(account: &AccountResponse) -> String {
+    let message = "it decides, and its ledger can be written";
+    let renamed = account.backend.as_ref().filter(|backend| backend.reason.is_empty() && !backend.message.is_empty());
+    renamed.map_or_else(|| message.to_owned(), |backend| format!("{message}. Its algorithm {}", backend.message))
+}
+
+/// What is said of the algorithm has an urgency of its own.
+fn of_algorithm(finding: Finding, is_coming: bool) -> Finding {
+    Finding { urgency: urgency(&finding.reason, is_coming).unwrap_or(finding.urgency), ..finding }
+}
+
+/// `has_runtime`: what the bridge lacks for want of it is no news of its own.
+pub(crate) fn bridge(pods: &Pods, has_runtime: bool) -> Finding {
+    let (state, report) = &pods.bridge;
+    let running = match state {
+        PodState::Running(running) => running,
+        other => return not_running(other, Component::Bridge),
+    };
+    match report {
+        None => starting(Component::Bridge.container()),
+        Some(Ok(page)) if page.missing.is_empty() => {
+            Finding::fine("Connected", "it is connected to broker and runtime, and subscribed")
+        }
+        Some(Ok(page)) => {
+            let finding = lacking(&page.missing, &BRIDGE_PARTS);
+            let is_consequence = !has_runtime && finding.reason == "RuntimeUnreachable";
+            if is_consequence { Finding { urgency: Urgency::Patience, ..finding } } else { finding }
+        }
+        Some(Err(error)) => silent(error, running, Component::Bridge),
+    }
+}
+
+fn not_running(state: &PodState, component: Component) -> Finding {
+    if let PodState::NodeLost { node, since } = state {
+        let since = since.map(|since| format!(" since {since}")).unwrap_or_default();
+        // The bridge has nothing that could be written twice; the runtime has its volume.
+        let outlook = match component {
+            Component::Bridge => ELSEWHERE.to_owned(),
+            Component::Runtime => format!(
+                "Nothing moves until it is back; if it never will be: kubectl taint nodes {node} \
+                 node.kubernetes.io/out-of-service=nodeshutdown:NoExecute"
+            ),
+        };
+        return Finding::lacking("NodeLost", format!("node {node} does not answer{since}. {outlook}"), Urgency::Told);
+    }
+    of_pod(state, component.container())
+}
+
+/// A process that runs and does not answer: it has just been started, or something is between.
+fn silent(error: &AskError, running: &Running, component: Component) -> Finding {
+    if let (false, Some(crash)) = (running.ready, &running.crashed) {
+        // It has not shown yet that it will do better than the one before.
+        return crashed(crash, component.container());
+    }
+    if !running.ready {
+        return Finding::lacking(
+            ROLLING_OUT,
+            format!("{} does not answer yet", component.container()),
+            Urgency::Patience,
+        );
+    }
+    let message = format!(
+        "{} is ready and the operator cannot reach it ({}): does a network policy stand between?",
+        component.container(),
+        with_causes(error)
+    );
+    Finding::lacking("Unreachable", message, Urgency::Told)
+}
+
+/// What a process says that it lacks, the part that comes first in `order` before the others.
+fn lacking(missing: &[Missing], order: &[&str]) -> Finding {
+    let place = |missing: &&Missing| order.iter().position(|part| *part == missing.part).unwrap_or(order.len());
+    let Some(first) = missing.iter().min_by_key(place) else { return Finding::fine("Serving", "") };
+    let reason = reason(first);
+    let urgency = if is_passing(reason) { Urgency::Patience } else { Urgency::Told };
+    Finding::lacking(reason, format!("{}: {}", first.part, first.message), urgency)
+}
+
+/// The code of a part that a process lacks, as a condition shows it.
+pub(crate) fn reason(missing: &Missing) -> &str {
+    match (missing.part.as_str(), missing.reason.as_str()) {
+        ("broker" | "publisher", "Unreachable") => "BrokerUnreachable",
+        ("runtime", "Unreachable" | "Closed") => "RuntimeUnreachable",
+        (_, reason) => reason,
+    }
+}
+
+/// Whether a process has this code only while it starts, has just connected, or ends.
+pub(crate) fn is_passing(reason: &str) -> bool {
+    PASSING.contains(&reason)
+}

@@ -1,0 +1,41 @@
+//! The finding about a pod that does not run its container. Pure.
+
+use crate::{
+    reconcile::{
+        finding::Finding,
+        reason::{ROLLING_OUT, Urgency},
+    },
+    workload::pod_state::{Crash, PodState},
+};
+
+/// What becomes of a pod without a volume on a node that is lost.
+pub(crate) const ELSEWHERE: &str =
+    "Kubernetes makes the pod elsewhere once it evicts it, by default after five minutes";
+/// Starts of a process after which it is not expected to recover by itself.
+const HOPELESS_RESTARTS: i32 = 3;
+/// What keeps a pod from running its container.
+pub(crate) fn of_pod(state: &PodState, container: &str) -> Finding {
+    match state {
+        PodState::RollingOut | PodState::Starting | PodState::Running(_) => starting(container),
+        PodState::Refused(message) => Finding::lacking("PodsRefused", message, Urgency::Told),
+        // The scheduler publishes Events of its own, and tries again.
+        PodState::Unschedulable(message) => Finding::lacking("Unschedulable", message, Urgency::Patience),
+        PodState::ImagePullFailed(message) => Finding::lacking("ImagePullFailed", message, Urgency::Told),
+        PodState::ContainerFailed { reason, message } => {
+            Finding::lacking("ContainerFailed", format!("{container}: {reason}: {message}"), Urgency::Told)
+        }
+        PodState::CrashLooping(crash) => crashed(crash, container),
+        PodState::NodeLost { node, .. } => {
+            Finding::lacking("NodeLost", format!("node {node} does not answer. {ELSEWHERE}"), Urgency::Told)
+        }
+    }
+}
+
+pub(crate) fn crashed(crash: &Crash, container: &str) -> Finding {
+    let urgency = if crash.restarts >= HOPELESS_RESTARTS { Urgency::Somebody } else { Urgency::Told };
+    Finding::lacking("CrashLooping", format!("{container} ended: {}", crash.message), urgency)
+}
+
+pub(crate) fn starting(container: &str) -> Finding {
+    Finding::lacking(ROLLING_OUT, format!("the pod of {container} is being made"), Urgency::Patience)
+}
