@@ -9,6 +9,7 @@
 //! - [`requeue`]: the delay until the next pass.
 
 pub(crate) mod change_filter;
+pub(crate) mod condition_type;
 pub(crate) mod conditions;
 pub mod context;
 pub(crate) mod derived;

@@ -31,7 +31,7 @@ use kube::{
 
 use self::{
     apply::{Applied, Cluster},
-    ask::{Asker, Questions},
+    ask::{Asker, call::Questions},
     namespaces::Namespaces,
     plan::{AlgorithmRef, Inputs, Plan, Stored},
     status::observation::{Lasting, LedgerState, Observation, Outcome, Pods},

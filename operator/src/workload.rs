@@ -1,4 +1,6 @@
-//! Workloads, for every kind: the state of the pods of a Deployment, and the finding about it. Pure.
+//! Workloads, for every kind: pods and network policies to build, the observed state of pods, and the finding about it. Pure.
 
+pub(crate) mod network;
+pub(crate) mod pod;
 pub(crate) mod pod_finding;
 pub mod pod_state;

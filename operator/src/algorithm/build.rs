@@ -25,9 +25,9 @@ use crate::{
         labels,
     },
     settings::Settings,
-    trading_algo::build::{
-        network,
-        pod::{self, Process},
+    workload::{
+        network::{from, labelled, operator, pods},
+        pod::{Process, pod_spec, port},
     },
 };
 
@@ -122,7 +122,7 @@ fn deployment(plan: &Plan, image: &Image, settings: &Settings) -> Deployment {
             selector: LabelSelector { match_labels: Some(selector(plan, image)), match_expressions: None },
             template: k8s_openapi::api::core::v1::PodTemplateSpec {
                 metadata: Some(ObjectMeta { labels: Some(pod_labels), ..ObjectMeta::default() }),
-                spec: Some(pod::pod(settings, process(plan, image, settings))),
+                spec: Some(pod_spec(settings, process(plan, image, settings))),
             },
             ..DeploymentSpec::default()
         }),
@@ -149,7 +149,7 @@ fn process(plan: &Plan, image: &Image, settings: &Settings) -> Process {
         image_pull_secrets: secrets.unwrap_or_else(|| settings.image_pull_secrets.clone()),
         args: spec.args.clone().unwrap_or_default(),
         env: env.collect(),
-        ports: vec![pod::port(PORT, image.port)],
+        ports: vec![port(PORT, image.port)],
         resources: spec.resources.as_ref().map(requirements).unwrap_or_default(),
         volumes: Vec::new(),
         // That the port is open is all that anybody's image can be asked for; whether it answers, the operator asks.
@@ -180,14 +180,14 @@ fn requirements(resources: &Resources) -> ResourceRequirements {
 fn policy(plan: &Plan, settings: &Settings, ports: &BTreeSet<i32>) -> NetworkPolicy {
     let runtimes = [(label::NAME, APP), (label::COMPONENT, Component::Runtime.name())];
     let runtimes = runtimes.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
-    let peers = vec![network::pods(runtimes), network::operator(&settings.network_policy)];
+    let peers = vec![pods(runtimes), operator(&settings.network_policy)];
     let ports: Vec<_> = ports.iter().copied().collect();
     NetworkPolicy {
         metadata: plan.owner.metadata(algorithm(&plan.owner.name), Some(ALGORITHM_SERVER)),
         spec: Some(NetworkPolicySpec {
-            pod_selector: Some(network::labelled(algorithm_selector(&plan.owner.name))),
+            pod_selector: Some(labelled(algorithm_selector(&plan.owner.name))),
             policy_types: Some(vec!["Ingress".to_owned()]),
-            ingress: Some(vec![network::from(peers, &ports)]),
+            ingress: Some(vec![from(peers, &ports)]),
             egress: None,
         }),
     }

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     kubernetes::apply_error::ApplyFailure,
     reconcile::{
-        conditions::{self, condition},
+        condition_type, conditions,
         derived::Derived,
         finding::{Finding, Truth, abnormal, rollout, worst},
         reason::{ROLLING_OUT, Urgency, urgency},
@@ -97,7 +97,7 @@ fn findings(outcome: &Outcome<'_>) -> Vec<(&'static str, Finding)> {
         }
         Outcome::Seen(seen) => (Finding::fine("Accepted", "the spec can be used"), ready(seen)),
     };
-    vec![(condition::ACCEPTED, accepted), (condition::READY, ready)]
+    vec![(condition_type::ACCEPTED, accepted), (condition_type::READY, ready)]
 }
 
 /// Causes before their consequences: what could not be applied, the pods, the answer.

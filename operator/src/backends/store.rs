@@ -12,15 +12,13 @@ use intuition_resources::Algorithm;
 use kube::{ResourceExt as _, runtime::watcher::Event};
 use tokio::sync::watch;
 
-use self::table::{State, Table};
+use self::table::{Key, State, Table};
 use crate::{
     algorithm::users::refs,
     kubernetes::object::{PartialObject, WatchedKind},
-    reconcile::conditions::condition,
+    reconcile::condition_type,
 };
 
-/// Namespace and name.
-type Key = (String, String);
 /// All that is known, in order.
 pub(crate) type Pages = BTreeMap<Key, Arc<AlgorithmBackend>>;
 
@@ -219,7 +217,7 @@ pub(crate) fn differences(before: &Pages, after: &Pages, namespace: &str) -> Vec
 /// A resource as the contract shows it: as its status has it. Who uses it, those who do know better.
 fn backend(algorithm: &PartialObject<Algorithm>) -> AlgorithmBackend {
     let status = algorithm.status.clone().unwrap_or_default();
-    let ready = status.conditions.iter().find(|known| known.type_ == condition::READY);
+    let ready = status.conditions.iter().find(|known| known.type_ == condition_type::READY);
     let (reason, message) = match ready.filter(|_| !status.healthy) {
         Some(ready) => (ready.reason.clone(), ready.message.clone()),
         None if status.healthy => (String::new(), String::new()),

@@ -6,35 +6,10 @@ use k8s_openapi::{
 };
 
 use crate::reconcile::{
+    condition_type,
     finding::{Finding, Truth},
     reason::{self, Urgency},
 };
-
-/// Types of conditions.
-pub(crate) mod condition {
-    /// The spec can be used.
-    pub(crate) const ACCEPTED: &str = "Accepted";
-    /// The runtime runs the settings of this generation.
-    pub(crate) const CONFIGURED: &str = "Configured";
-    /// The runtime decides and can write its ledger.
-    pub(crate) const RUNTIME_READY: &str = "RuntimeReady";
-    /// The bridge is connected to broker and runtime, and subscribed.
-    pub(crate) const BRIDGE_CONNECTED: &str = "BridgeConnected";
-    /// No source of quotes is in conflict, and the broker delivers at least once.
-    pub(crate) const INPUTS_HEALTHY: &str = "InputsHealthy";
-    /// The broker takes what the account publishes.
-    pub(crate) const OUTPUTS_HEALTHY: &str = "OutputsHealthy";
-    /// The ledger is there and can be written.
-    pub(crate) const LEDGER_HEALTHY: &str = "LedgerHealthy";
-    /// The account buys and sells.
-    pub(crate) const TRADING: &str = "Trading";
-    /// Quotes are being decided, by this generation.
-    pub(crate) const READY: &str = "Ready";
-    /// It is on its way to that. There only while it is true.
-    pub(crate) const RECONCILING: &str = "Reconciling";
-    /// Nothing changes until somebody does something. There only while it is true.
-    pub(crate) const STALLED: &str = "Stalled";
-}
 
 /// Longest message of a condition here; Kubernetes allows 32,768 characters.
 const MESSAGE: usize = 2_048;
@@ -79,28 +54,31 @@ pub(crate) fn next(
         let is_new = previous(kind).is_none_or(|known| known.status != next.status || known.reason != next.reason);
         let tell = match kind {
             // A stop has its Event by `Trading`; a resource that resumes begins to trade.
-            condition::READY => {
+            condition_type::READY => {
                 let is_stopped =
-                    conditions.iter().any(|known| known.type_ == condition::TRADING && known.status == "False");
+                    conditions.iter().any(|known| known.type_ == condition_type::TRADING && known.status == "False");
                 finding.truth == Truth::True && !is_stopped
             }
-            condition::TRADING => finding.truth == Truth::False || finding.urgency >= Urgency::Told,
+            condition_type::TRADING => finding.truth == Truth::False || finding.urgency >= Urgency::Told,
             // What was refused, or long on its way, has come about.
-            condition::CONFIGURED if finding.truth == Truth::True => {
+            condition_type::CONFIGURED if finding.truth == Truth::True => {
                 previous(kind).is_some_and(|known| known.status == "False")
             }
             // Of a part that lacks it is told there.
-            condition::RECONCILING | condition::STALLED => {
+            condition_type::RECONCILING | condition_type::STALLED => {
                 finding.urgency >= Urgency::Told
-                    && !conditions.iter().any(|known| known.type_ != condition::READY && known.reason == next.reason)
+                    && !conditions
+                        .iter()
+                        .any(|known| known.type_ != condition_type::READY && known.reason == next.reason)
             }
             _ => finding.urgency >= Urgency::Told,
         };
         if is_new && tell {
-            let is_warning = ![condition::READY, condition::CONFIGURED].contains(&kind) || finding.truth != Truth::True;
+            let is_warning =
+                ![condition_type::READY, condition_type::CONFIGURED].contains(&kind) || finding.truth != Truth::True;
             let note = shorten_note(&next.message);
-            let is_trading = kind == condition::READY && finding.reason == reason::TRADING;
-            let reason = if is_trading { condition::READY.to_owned() } else { next.reason.clone() };
+            let is_trading = kind == condition_type::READY && finding.reason == reason::TRADING;
+            let reason = if is_trading { condition_type::READY.to_owned() } else { next.reason.clone() };
             let notice = EventRecord { is_warning, reason, note, hourly: None };
             if !notices.contains(&notice) {
                 notices.push(notice);

@@ -5,7 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use crate::{
     kubernetes::apply_error::{ApplyFailure, Outlook},
     reconcile::{
-        conditions::condition,
+        condition_type,
         reason::{Urgency, is_taking_over},
         rollout::Rollout,
     },
@@ -99,7 +99,7 @@ pub(crate) fn rollout(worst: Option<&Finding>) -> Rollout {
 pub(crate) const fn abnormal(rollout: Rollout) -> Option<&'static str> {
     match rollout {
         Rollout::Settled => None,
-        Rollout::Progressing | Rollout::Swapping | Rollout::Degraded => Some(condition::RECONCILING),
-        Rollout::Stalled => Some(condition::STALLED),
+        Rollout::Progressing | Rollout::Swapping | Rollout::Degraded => Some(condition_type::RECONCILING),
+        Rollout::Stalled => Some(condition_type::STALLED),
     }
 }

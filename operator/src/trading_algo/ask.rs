@@ -1,8 +1,7 @@
 //! What runtimes and bridges say about themselves, asked at their pods' addresses.
 
-mod trading;
-
-use std::{net::IpAddr, time::Duration};
+pub(crate) mod call;
+pub(crate) mod trading;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Empty, Limited};
@@ -10,57 +9,24 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use intuition_api::v1::{
-    AccountRequest, AccountResponse, ConfigureRequest, ConfigureResponse, Refusal, runtime_client::RuntimeClient,
-};
+use intuition_api::v1::{AccountRequest, AccountResponse, ConfigureResponse, Refusal, runtime_client::RuntimeClient};
 use serde::Deserialize;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Channel;
 
-pub(crate) use self::trading::{Suspension, TradingReport};
 use crate::{
-    kubernetes::owner::Owner,
     names::{GRPC_PORT, HTTP_PORT},
-    trading_algo::{plan::Plan, reset::Reset, trading_state::Wanted},
+    trading_algo::{
+        ask::{
+            call::{ANSWER_TIMEOUT, AskError, CONNECT_TIMEOUT, Questions, address, connect, send},
+            trading::TradingReport,
+        },
+        plan::Plan,
+        reset::Reset,
+    },
 };
 
-/// Longest that an answer may take: a runtime commits to disk before it answers.
-const ANSWER: Duration = Duration::from_secs(5);
-const CONNECT: Duration = Duration::from_secs(2);
 /// Largest page read.
 const PAGE_BYTES: usize = 64 * 1024;
-
-/// Why there is no answer.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum AskError {
-    /// The address is none.
-    #[error("{0:?} is no address of a pod")]
-    ParseAddress(String),
-    /// Nothing answers there.
-    #[error("{address} does not answer")]
-    Connect {
-        /// Where.
-        address: String,
-        /// Why not.
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// The runtime refused the call.
-    #[error("the runtime answered {}: {}", .0.code(), .0.message())]
-    Call(#[source] Box<tonic::Status>),
-    /// The page is none that we know.
-    #[error("{address} answered with something else than its readiness")]
-    ParseReadiness {
-        /// Where.
-        address: String,
-        /// What is wrong with it.
-        source: serde_json::Error,
-    },
-    /// It takes too long.
-    #[error("{address} did not answer within {} s", ANSWER.as_secs())]
-    TimeOut {
-        /// Where.
-        address: String,
-    },
-}
 
 /// A part that a process lacks, or a warning about a part, from its `/readyz`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -83,21 +49,6 @@ pub(crate) struct Readiness {
     /// Warnings about parts that work. Absent from the pages of v0.1.0.
     #[serde(default)]
     pub warnings: Vec<Missing>,
-}
-
-/// What a look at a resource asks of its runtime.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Questions<'a> {
-    /// The resource.
-    pub owner: &'a Owner,
-    /// Its generation.
-    pub generation: i64,
-    /// The trading state that it asks for.
-    pub trading: &'a Wanted,
-    /// Its settings; `None`: its spec is not accepted.
-    pub plan: Option<&'a Plan>,
-    /// The text of the settings file in the cluster: where the plan has no settings, an old runtime is halted by these.
-    pub stored: Option<&'a str>,
 }
 
 /// The answers of a runtime.
@@ -133,7 +84,7 @@ pub(crate) struct Asker {
 impl Default for Asker {
     fn default() -> Self {
         let mut connector = HttpConnector::new();
-        connector.set_connect_timeout(Some(CONNECT));
+        connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
         // A pod's address may be another pod's at the next question: connections are not kept.
         let http = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector);
         Self { http }
@@ -151,8 +102,9 @@ impl Asker {
             let response = self.http.get(uri).await.map_err(|error| connect(error.into()))?;
             Limited::new(response.into_body(), PAGE_BYTES).collect().await.map_err(connect)
         };
-        let page =
-            tokio::time::timeout(ANSWER, page).await.map_err(|_| AskError::TimeOut { address: address.clone() })??;
+        let page = tokio::time::timeout(ANSWER_TIMEOUT, page)
+            .await
+            .map_err(|_| AskError::TimeOut { address: address.clone() })??;
         serde_json::from_slice(&page.to_bytes()).map_err(|source| AskError::ParseReadiness { address, source })
     }
 
@@ -220,11 +172,6 @@ async fn configure(
     Some(send(client, request).await)
 }
 
-async fn send(client: &mut RuntimeClient<Channel>, request: ConfigureRequest) -> Result<ConfigureResponse, AskError> {
-    let answer = client.configure(request).await;
-    answer.map(tonic::Response::into_inner).map_err(|status| AskError::Call(Box::new(status)))
-}
-
 /// Resets the sources that the resource names. At each look, for a runtime that is replaced may have an older ledger;
 /// a reset that came before does nothing.
 async fn reset_sources(client: &mut RuntimeClient<Channel>, plan: &Plan) -> Vec<SourceReset> {
@@ -263,24 +210,6 @@ fn of_refusal(refusal: &Refusal) -> String {
 async fn read(client: &mut RuntimeClient<Channel>, questions: &Questions<'_>) -> Result<AccountResponse, AskError> {
     let answer = client.account(AccountRequest { account: questions.owner.full_name() }).await;
     answer.map(tonic::Response::into_inner).map_err(|status| AskError::Call(Box::new(status)))
-}
-
-async fn connect(ip: &str, port: i32) -> Result<RuntimeClient<Channel>, AskError> {
-    let address = address(ip, port)?;
-    let endpoint = Endpoint::from_shared(format!("http://{address}"))
-        .map_err(|_| AskError::ParseAddress(ip.to_owned()))?
-        .connect_timeout(CONNECT)
-        .timeout(ANSWER);
-    let channel = endpoint.connect().await.map_err(|error| AskError::Connect { address, source: error.into() })?;
-    Ok(RuntimeClient::new(channel))
-}
-
-fn address(ip: &str, port: i32) -> Result<String, AskError> {
-    match ip.parse() {
-        Ok(IpAddr::V4(ip)) => Ok(format!("{ip}:{port}")),
-        Ok(IpAddr::V6(ip)) => Ok(format!("[{ip}]:{port}")),
-        Err(_) => Err(AskError::ParseAddress(ip.to_owned())),
-    }
 }
 
 #[cfg(test)]

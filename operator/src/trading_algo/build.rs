@@ -1,9 +1,9 @@
 //! From a plan to the objects that make it true. Pure: the same plan, settings and claim give the same objects.
 
 mod bridge;
+mod deployment;
 mod ledger;
-pub(crate) mod network;
-pub(crate) mod pod;
+mod network;
 pub(crate) mod runtime;
 
 use k8s_openapi::{
@@ -13,7 +13,6 @@ use k8s_openapi::{
         core::v1::{ConfigMap, PersistentVolumeClaim, Secret, Service, ServiceAccount},
         networking::v1::NetworkPolicy,
     },
-    apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 use kube::ResourceExt;
 
@@ -57,7 +56,7 @@ pub fn desired(plan: &Plan, settings: &Settings, claim: Option<&PersistentVolume
     Desired {
         settings: runtime::settings(plan),
         account: ServiceAccount {
-            metadata: metadata(plan, service_account(&plan.name), None),
+            metadata: plan.child_metadata(service_account(&plan.name), None),
             automount_service_account_token: Some(false),
             ..ServiceAccount::default()
         },
@@ -85,16 +84,11 @@ fn broker_secret(plan: &Plan) -> Option<Secret> {
     };
     let data = credentials.0.iter().flat_map(both).collect();
     Some(Secret {
-        metadata: metadata(plan, secret.clone(), Some(Component::Bridge)),
+        metadata: plan.child_metadata(secret.clone(), Some(Component::Bridge)),
         data: Some(data),
         type_: Some("Opaque".to_owned()),
         ..Secret::default()
     })
-}
-
-/// Metadata of a child that goes with the resource.
-fn metadata(plan: &Plan, name: String, component: Option<Component>) -> ObjectMeta {
-    plan.owner().metadata(name, component.map(Component::name))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! From a resource and the operator's settings to a plan: everything decided, nothing built. Pure.
 
-mod runtime;
+pub(crate) mod runtime;
 
 use intuition_api::{
     decimal::Money,
@@ -12,14 +12,13 @@ use intuition_resources::{
     address::Address,
     validate::{Problem, check_below},
 };
-use k8s_openapi::api::core::v1::PersistentVolumeClaim;
+use k8s_openapi::{api::core::v1::PersistentVolumeClaim, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use kube::{Resource as _, ResourceExt as _};
 use serde_json::{Map, Value, json};
 
-pub(crate) use self::runtime::{cash_file, configure_as_stored};
 use crate::{
     kubernetes::{object::PartialObject, owner::Owner},
-    names::{APP, algorithm_url, annotation, broker_secret},
+    names::{APP, Component, algorithm_url, annotation, broker_secret},
     settings::{Confine, Settings, credentials::Credentials},
     trading_algo::{
         confine::{self, ChannelRule},
@@ -341,6 +340,11 @@ impl Plan {
             keeps: self.ledger.as_ref().map(|ledger| ledger.claim_uid.clone()),
             installation: self.installation.clone(),
         }
+    }
+
+    /// Metadata of a child that is deleted with the resource.
+    pub fn child_metadata(&self, name: String, component: Option<Component>) -> ObjectMeta {
+        self.owner().metadata(name, component.map(Component::name))
     }
 
     /// Whether nothing can be started: the algorithm is not there, and never was. What has run goes on as it is.

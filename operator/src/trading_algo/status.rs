@@ -16,9 +16,8 @@ use intuition_resources::TradingAlgoStatus;
 use k8s_openapi::jiff::Timestamp;
 
 use self::{findings::Findings, trading::Traded};
-pub(crate) use crate::reconcile::conditions::condition;
 use crate::{
-    reconcile::{conditions, derived::Derived, rollout::Rollout},
+    reconcile::{condition_type, conditions, derived::Derived, rollout::Rollout},
     trading_algo::status::observation::{Lasting, Outcome, Pods},
 };
 
@@ -68,7 +67,7 @@ pub(crate) fn derive(
 pub(crate) fn derive_trading(previous: Option<&TradingAlgoStatus>, lasting: &Lasting<'_>, now: Timestamp) -> Derived {
     let mut status = previous.cloned().unwrap_or_default();
     let traded = Traded::of(lasting.trading, lasting.pods.and_then(Pods::report), lasting.generation);
-    let findings = [(condition::TRADING, traded.finding)];
+    let findings = [(condition_type::TRADING, traded.finding)];
     let (next, notices) = conditions::next(&status.conditions, &findings, lasting.generation, now);
     for condition in next {
         match status.conditions.iter_mut().find(|known| known.type_ == condition.type_) {

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use kube::runtime::watcher::Event;
 
-use super::Key;
+/// Namespace and name.
+pub(crate) type Key = (String, String);
 
 /// Whether a watch has brought all there is.
 #[derive(Debug, Clone, PartialEq, Eq)]

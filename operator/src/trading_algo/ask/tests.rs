@@ -8,6 +8,7 @@ use std::{
 
 use intuition_api::{
     capability,
+    v1::ConfigureRequest,
     v1::{
         Backend, CloseRequest, CloseResponse, Decision, DecisionsRequest, ForgetSourcesRequest, ForgetSourcesResponse,
         ProcessRequest, ProcessResponse, ResetSourceRequest, ResetSourceResponse, SetTradingStateRequest,
@@ -22,8 +23,16 @@ use tonic::{Request, Response, Status, Streaming, transport::Server};
 
 use super::*;
 use crate::{
+    kubernetes::owner::Owner,
     names::annotation,
-    trading_algo::plan::{AlgorithmRef, tests_support},
+    trading_algo::{
+        ask::{
+            call::{Questions, connect},
+            trading::{Suspension, TradingReport},
+        },
+        plan::{AlgorithmRef, tests_support},
+        trading_state::Wanted,
+    },
 };
 
 type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;

@@ -11,8 +11,10 @@ use intuition_api::{
 use intuition_common::exit::with_causes;
 use tonic::{Code, Status, transport::Channel};
 
-use super::{AskError, Questions, send};
-use crate::trading_algo::plan::configure_as_stored;
+use crate::trading_algo::{
+    ask::call::{AskError, Questions, send},
+    plan::runtime::configure_as_stored,
+};
 
 /// Refusals of `Configure` with which a runtime of v0.1.0 leaves `suspend` as it was. `InvalidSettings` is also its answer
 /// for parameters that only the next algorithm refuses, where `suspend` applies; the two cannot be distinguished.

@@ -8,13 +8,14 @@ use k8s_openapi::api::{
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    pod::{self, Workload},
+    deployment::{self, Workload},
     runtime,
 };
 use crate::{
     names::{Component, HTTP_PORT, credential},
     settings::{Settings, credentials::Credentials},
     trading_algo::plan::{Login, Plan},
+    workload::pod::mount,
 };
 
 const CREDENTIALS_DIR: &str = "/etc/intuition/broker";
@@ -57,15 +58,15 @@ pub(crate) fn deployment(plan: &Plan, settings: &Settings) -> Deployment {
             }),
             ..Volume::default()
         };
-        volumes.push((volume, pod::mount("broker", CREDENTIALS_DIR, true)));
+        volumes.push((volume, mount("broker", CREDENTIALS_DIR, true)));
     }
-    args.extend(pod::log_args(settings));
+    args.extend(deployment::log_args(settings));
     let workload = Workload {
         component: Component::Bridge,
         image: settings.bridge_image.clone(),
         args,
         env: settings.bridge_tuning.env(),
-        ports: vec![pod::http_port()],
+        ports: vec![deployment::http_port()],
         resources: settings.bridge_resources.clone(),
         volumes,
         // The bridge reads its credentials at each attempt to connect; a connection that is there goes on with the ones
@@ -75,7 +76,7 @@ pub(crate) fn deployment(plan: &Plan, settings: &Settings) -> Deployment {
             Login::Named { .. } | Login::Anonymous => None,
         },
     };
-    pod::deployment(plan, settings, workload)
+    deployment::deployment(plan, settings, workload)
 }
 
 /// The keys of a resource's own Secret that are mounted: a Secret that was made for something else has none of them, but for

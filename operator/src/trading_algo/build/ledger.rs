@@ -8,7 +8,6 @@ use k8s_openapi::{
     apimachinery::pkg::api::resource::Quantity,
 };
 
-use super::metadata;
 use crate::{
     names::{Component, claim as claim_name},
     trading_algo::plan::Plan,
@@ -19,7 +18,7 @@ const STORAGE: &str = "storage";
 /// The claim. It outlives the resource unless `storage.onDelete` says otherwise, so that it has no owner then. What cannot
 /// be changed on one that is there is left as it is, and its size never shrinks.
 pub(crate) fn claim(plan: &Plan, seen: Option<&PersistentVolumeClaim>) -> PersistentVolumeClaim {
-    let mut metadata = metadata(plan, claim_name(&plan.name), Some(Component::Runtime));
+    let mut metadata = plan.child_metadata(claim_name(&plan.name), Some(Component::Runtime));
     if plan.storage.on_delete == OnDelete::Retain {
         metadata.owner_references = None;
     }

@@ -1,29 +1,18 @@
-//! Who may talk to whom. Enforcing it is the work of the cluster's network plugin.
-
-use std::collections::BTreeMap;
+//! Network policies of runtime and bridge. The cluster's network plugin enforces them. Pure.
 
 use intuition_resources::address::Address;
-use k8s_openapi::{
-    api::networking::v1::{
-        IPBlock, NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer,
-        NetworkPolicyPort, NetworkPolicySpec,
-    },
-    apimachinery::pkg::{apis::meta::v1::LabelSelector, util::intstr::IntOrString},
+use k8s_openapi::api::networking::v1::{
+    NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer, NetworkPolicySpec,
 };
 
-use super::metadata;
 use crate::{
     names::{Component, GRPC_PORT, HTTP_PORT, algorithm_at, algorithm_selector, selector},
     settings::{NetworkPolicySettings, Settings},
     trading_algo::plan::{AlgorithmRef, Plan},
+    workload::network::{address, dns, from, labelled, operator, pods, port},
 };
 
-/// Label that Kubernetes puts on every namespace.
-const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
-const DNS_PORT: i32 = 53;
-
-/// The runtime: quotes from its bridge, settings and questions from the operator; out to its algorithm, the one that decides
-/// and the one that shall.
+/// The runtime: ingress from its bridge and from the operator; egress to its active algorithm and to the requested one.
 pub(crate) fn runtime(plan: &Plan, settings: &Settings) -> NetworkPolicy {
     let network = &settings.network_policy;
     let ingress = vec![
@@ -31,12 +20,12 @@ pub(crate) fn runtime(plan: &Plan, settings: &Settings) -> NetworkPolicy {
         from(vec![operator(network)], &[GRPC_PORT, HTTP_PORT]),
     ];
     let mut egress = vec![dns()];
-    let wanted = match &plan.live_settings.algorithm {
+    let requested = match &plan.live_settings.algorithm {
         AlgorithmRef::Served { address, .. } => Some(address.clone()),
         AlgorithmRef::Builtin(_) | AlgorithmRef::Missing(_) => None,
     };
     let active = plan.active_backend_url.as_deref().and_then(Address::of_algorithm);
-    for address in wanted.into_iter().chain(active) {
+    for address in requested.into_iter().chain(active) {
         let rule = algorithm(plan, &address, &settings.cluster_domain);
         if !egress.contains(&rule) {
             egress.push(rule);
@@ -45,7 +34,7 @@ pub(crate) fn runtime(plan: &Plan, settings: &Settings) -> NetworkPolicy {
     policy(plan, Component::Runtime, ingress, egress, network)
 }
 
-/// To one that the operator runs by its pods, as a Service is nothing that a policy knows; to any other by its address.
+/// Egress to an algorithm. A policy does not know Services: the peer of an algorithm that the operator runs is its pods.
 fn algorithm(plan: &Plan, at: &Address, cluster_domain: &str) -> NetworkPolicyEgressRule {
     let peer = match algorithm_at(&at.host, &plan.namespace, cluster_domain) {
         Some(name) => Some(pods(algorithm_selector(name))),
@@ -54,7 +43,7 @@ fn algorithm(plan: &Plan, at: &Address, cluster_domain: &str) -> NetworkPolicyEg
     NetworkPolicyEgressRule { ports: Some(vec![port("TCP", i32::from(at.port))]), to: peer.map(|peer| vec![peer]) }
 }
 
-/// The bridge: the operator reads what it lacks; out to its runtime and its broker.
+/// The bridge: ingress from the operator, which reads its readiness; egress to its runtime and its broker.
 pub(crate) fn bridge(plan: &Plan, settings: &Settings) -> NetworkPolicy {
     let network = &settings.network_policy;
     let ingress = vec![from(vec![operator(network)], &[HTTP_PORT])];
@@ -80,7 +69,7 @@ fn policy(
         ingress.push(from(settings.metrics_from.clone(), &[HTTP_PORT]));
     }
     NetworkPolicy {
-        metadata: metadata(plan, component.of(&plan.name), Some(component)),
+        metadata: plan.child_metadata(component.of(&plan.name), Some(component)),
         spec: Some(NetworkPolicySpec {
             pod_selector: Some(labelled(selector(&plan.name, component))),
             policy_types: Some(vec!["Ingress".to_owned(), "Egress".to_owned()]),
@@ -90,54 +79,6 @@ fn policy(
     }
 }
 
-/// From these, to these ports.
-pub(crate) fn from(peers: Vec<NetworkPolicyPeer>, ports: &[i32]) -> NetworkPolicyIngressRule {
-    NetworkPolicyIngressRule {
-        from: Some(peers),
-        ports: Some(ports.iter().map(|number| port("TCP", *number)).collect()),
-    }
-}
-
-/// Any resolver: node-local ones are in no namespace.
-fn dns() -> NetworkPolicyEgressRule {
-    NetworkPolicyEgressRule { ports: Some(vec![port("UDP", DNS_PORT), port("TCP", DNS_PORT)]), to: None }
-}
-
 fn peer(plan: &Plan, component: Component) -> NetworkPolicyPeer {
     pods(selector(&plan.name, component))
-}
-
-/// Pods of the same namespace.
-pub(crate) fn pods(labels: BTreeMap<String, String>) -> NetworkPolicyPeer {
-    NetworkPolicyPeer { pod_selector: Some(labelled(labels)), ..NetworkPolicyPeer::default() }
-}
-
-/// The operator's pods.
-pub(crate) fn operator(settings: &NetworkPolicySettings) -> NetworkPolicyPeer {
-    let namespace = [(NAMESPACE_NAME.to_owned(), settings.operator_namespace.clone())].into();
-    NetworkPolicyPeer {
-        namespace_selector: Some(labelled(namespace)),
-        pod_selector: Some(labelled(settings.operator_pod_labels.clone())),
-        ip_block: None,
-    }
-}
-
-/// A server given by its address; one given by its name may be anywhere.
-fn address(host: &str) -> Option<NetworkPolicyPeer> {
-    let address: std::net::IpAddr = host.parse().ok()?;
-    let bits = if address.is_ipv4() { 32 } else { 128 };
-    let block = IPBlock { cidr: format!("{address}/{bits}"), except: None };
-    Some(NetworkPolicyPeer { ip_block: Some(block), ..NetworkPolicyPeer::default() })
-}
-
-pub(crate) fn labelled(labels: BTreeMap<String, String>) -> LabelSelector {
-    LabelSelector { match_labels: Some(labels), match_expressions: None }
-}
-
-fn port(protocol: &str, number: i32) -> NetworkPolicyPort {
-    NetworkPolicyPort {
-        protocol: Some(protocol.to_owned()),
-        port: Some(IntOrString::Int(number)),
-        ..NetworkPolicyPort::default()
-    }
 }

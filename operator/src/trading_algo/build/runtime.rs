@@ -13,18 +13,16 @@ use k8s_openapi::{
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::{
-    metadata,
-    pod::{self, Workload},
-};
+use super::deployment::{self, Workload};
 use crate::{
     kubernetes::owner::Owner,
     names::{Component, GRPC_PORT, HTTP_PORT, claim, label, selector, service_url},
     settings::Settings,
     trading_algo::{
-        plan::{Plan, Stored, cash_file},
+        plan::{Plan, Stored, runtime::cash_file},
         trading_state::Wanted,
     },
+    workload::pod::{mount, port},
 };
 
 const RUNTIME: Component = Component::Runtime;
@@ -104,7 +102,7 @@ pub(crate) fn service(plan: &Plan) -> Service {
     let mut selector = selector(&plan.name, RUNTIME);
     selector.insert(label::UID.to_owned(), plan.uid.clone());
     Service {
-        metadata: metadata(plan, RUNTIME.of(&plan.name), Some(RUNTIME)),
+        metadata: plan.child_metadata(RUNTIME.of(&plan.name), Some(RUNTIME)),
         spec: Some(ServiceSpec {
             type_: Some("ClusterIP".to_owned()),
             // The API server's default, said so that an edit of it does not stay.
@@ -155,7 +153,7 @@ pub(crate) fn deployment(plan: &Plan, settings: &Settings) -> Deployment {
     }
     // With a sign of equality, so that a filter that begins with a hyphen is not taken for a flag.
     args.extend(plan.subscribe.iter().flatten().map(|filter| format!("--channel={filter}")));
-    args.extend(pod::log_args(settings));
+    args.extend(deployment::log_args(settings));
     let data = Volume {
         name: "data".to_owned(),
         persistent_volume_claim: Some(PersistentVolumeClaimVolumeSource {
@@ -169,15 +167,15 @@ pub(crate) fn deployment(plan: &Plan, settings: &Settings) -> Deployment {
         image: settings.runtime_image.clone(),
         args,
         env: Vec::new(),
-        ports: vec![pod::port("grpc", GRPC_PORT), pod::http_port()],
+        ports: vec![port("grpc", GRPC_PORT), deployment::http_port()],
         resources: settings.runtime_resources.clone(),
         volumes: vec![
-            (data, pod::mount("data", DATA_DIR, false)),
-            (settings_volume(plan), pod::mount("settings", SETTINGS_DIR, true)),
+            (data, mount("data", DATA_DIR, false)),
+            (settings_volume(plan), mount("settings", SETTINGS_DIR, true)),
         ],
         mounts: None,
     };
-    pod::deployment(plan, settings, workload)
+    deployment::deployment(plan, settings, workload)
 }
 
 /// The files as the runtime reads them, beside each other.

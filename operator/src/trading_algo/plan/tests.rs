@@ -2,7 +2,7 @@ use intuition_resources::API_VERSION;
 use serde_json::from_value;
 
 use super::*;
-use crate::settings::credentials::Credentials;
+use crate::{settings::credentials::Credentials, trading_algo::plan::runtime::configure_as_stored};
 
 /// A plan for the tests of others.
 pub(crate) mod support {

@@ -6,7 +6,7 @@ use intuition_resources::TradingAlgoStatus;
 use crate::{
     names::Component,
     reconcile::{
-        conditions::condition,
+        condition_type,
         finding::Finding,
         reason::{CAPABILITIES_UNKNOWN, RUNTIME_TOO_OLD, Urgency},
     },
@@ -41,7 +41,7 @@ pub(crate) fn lacking(seen: &Observation<'_>, before: &TradingAlgoStatus) -> Opt
     // The two are asked at the same time, so that a bridge that connects between the answers looks like one of v0.1.0: two
     // looks in a row have to agree.
     let is_confirmed = before.conditions.iter().any(|known| {
-        known.type_ == condition::CONFIGURED
+        known.type_ == condition_type::CONFIGURED
             && (known.reason == CAPABILITIES_UNKNOWN || known.reason == RUNTIME_TOO_OLD && known.message == message)
     });
     if named.is_empty() && !is_confirmed {

@@ -8,7 +8,7 @@ use super::capabilities;
 use crate::{
     names::Component,
     reconcile::{
-        conditions::condition,
+        condition_type,
         finding::Finding,
         reason::{self, ALGORITHM_NOT_FOUND, Urgency, urgency},
     },
@@ -97,17 +97,17 @@ fn in_force(seen: &Observation<'_>, account: Option<&AccountResponse>, before: &
             format!("generation {} is in force, {generation} is not yet", account.effective_generation),
         ),
         // It said so before it went away, and nothing was changed since.
-        None => match before
-            .conditions
-            .iter()
-            .find(|known| known.type_ == condition::CONFIGURED && known.observed_generation == Some(generation))
-        {
-            Some(known) if known.status == "False" && !may_have_passed(&known.reason) => {
-                Finding::again(known, urgency(&known.reason, false).unwrap_or(Urgency::Somebody))
+        None => {
+            match before.conditions.iter().find(|known| {
+                known.type_ == condition_type::CONFIGURED && known.observed_generation == Some(generation)
+            }) {
+                Some(known) if known.status == "False" && !may_have_passed(&known.reason) => {
+                    Finding::again(known, urgency(&known.reason, false).unwrap_or(Urgency::Somebody))
+                }
+                Some(known) if known.status != "False" => Finding::again(known, Urgency::None),
+                _ => Finding::unknown("Waiting", format!("{} has not been asked yet", Component::Runtime.container())),
             }
-            Some(known) if known.status != "False" => Finding::again(known, Urgency::None),
-            _ => Finding::unknown("Waiting", format!("{} has not been asked yet", Component::Runtime.container())),
-        },
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     names::annotation,
     reconcile::{
-        conditions::condition,
+        condition_type,
         finding::{Finding, Truth, abnormal, rollout, worst},
         reason::{self, ALGORITHM_NOT_FOUND, TRADING, Urgency},
         rollout::Rollout,
@@ -97,11 +97,11 @@ impl Findings {
             accepted,
             configured,
             meanwhile: None,
-            runtime: again(condition::RUNTIME_READY),
-            bridge: again(condition::BRIDGE_CONNECTED),
-            inputs: again(condition::INPUTS_HEALTHY),
-            outputs: again(condition::OUTPUTS_HEALTHY),
-            ledger: again(condition::LEDGER_HEALTHY),
+            runtime: again(condition_type::RUNTIME_READY),
+            bridge: again(condition_type::BRIDGE_CONNECTED),
+            inputs: again(condition_type::INPUTS_HEALTHY),
+            outputs: again(condition_type::OUTPUTS_HEALTHY),
+            ledger: again(condition_type::LEDGER_HEALTHY),
             trading: Traded::kept(lasting.trading, before).unwrap_or_else(|| {
                 Traded::unknown(none(NOT_ACCEPTED, "no runtime was asked for a spec that is not accepted"))
             }),
@@ -155,15 +155,15 @@ impl Findings {
     /// Each condition's type with its finding, in the order in which they are shown.
     pub(crate) fn all(&self) -> Vec<(&'static str, Finding)> {
         let mut all = vec![
-            (condition::ACCEPTED, self.accepted.clone()),
-            (condition::CONFIGURED, self.configured.clone()),
-            (condition::RUNTIME_READY, self.runtime.clone()),
-            (condition::BRIDGE_CONNECTED, self.bridge.clone()),
-            (condition::INPUTS_HEALTHY, self.inputs.clone()),
-            (condition::OUTPUTS_HEALTHY, self.outputs.clone()),
-            (condition::LEDGER_HEALTHY, self.ledger.clone()),
-            (condition::TRADING, self.trading.finding.clone()),
-            (condition::READY, self.ready()),
+            (condition_type::ACCEPTED, self.accepted.clone()),
+            (condition_type::CONFIGURED, self.configured.clone()),
+            (condition_type::RUNTIME_READY, self.runtime.clone()),
+            (condition_type::BRIDGE_CONNECTED, self.bridge.clone()),
+            (condition_type::INPUTS_HEALTHY, self.inputs.clone()),
+            (condition_type::OUTPUTS_HEALTHY, self.outputs.clone()),
+            (condition_type::LEDGER_HEALTHY, self.ledger.clone()),
+            (condition_type::TRADING, self.trading.finding.clone()),
+            (condition_type::READY, self.ready()),
         ];
         // Abnormal ones are there only while they are true, as kstatus reads them.
         if let (Some(kind), Some(worst)) = (abnormal(self.rollout()), self.worst()) {

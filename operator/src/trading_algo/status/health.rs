@@ -4,7 +4,7 @@
 use super::{warnings, workload};
 use crate::{
     reconcile::{
-        conditions::condition,
+        condition_type,
         finding::Finding,
         reason::{HEALTHY, LEDGER_BEING_DELETED, LEDGER_MISSING, Urgency},
     },
@@ -23,7 +23,7 @@ pub(crate) fn outputs(pods: &Pods) -> Finding {
         return none("BridgeUnread", "the bridge does not answer; BridgeConnected has the cause");
     };
     let finding = of_parts(&page.missing, &OUTPUTS, "the broker takes decisions and dead letters");
-    warnings::add(finding, &page.warnings, condition::OUTPUTS_HEALTHY)
+    warnings::add(finding, &page.warnings, condition_type::OUTPUTS_HEALTHY)
 }
 
 /// Whether the ledger is there and can be written. `runtime`: the finding for `RuntimeReady`, which has the message about
@@ -40,7 +40,7 @@ pub(crate) fn ledger(state: &LedgerState, pods: &Pods, runtime: &Finding) -> Fin
                 return none("RuntimeUnread", "the runtime does not answer; RuntimeReady has the cause");
             };
             let finding = of_parts(missing, &["ledger"], "it can be written");
-            warnings::add(finding, pods.warnings(), condition::LEDGER_HEALTHY)
+            warnings::add(finding, pods.warnings(), condition_type::LEDGER_HEALTHY)
         }
     }
 }

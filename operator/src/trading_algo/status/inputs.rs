@@ -7,7 +7,8 @@ use super::warnings;
 use crate::{
     names::annotation,
     reconcile::{
-        conditions::{EventRecord, condition},
+        condition_type,
+        conditions::EventRecord,
         finding::{Finding, Truth},
         reason::{HEALTHY, Urgency},
     },
@@ -29,7 +30,7 @@ const NAMED: usize = 3;
 /// The finding, and the Events about sources and resets, which are published at most once an hour.
 pub(crate) fn inputs(pods: &Pods, resets: &Resets) -> (Finding, Vec<EventRecord>) {
     let (finding, notices) = of_account(pods.report(), resets);
-    (warnings::add(finding, pods.warnings(), condition::INPUTS_HEALTHY), notices)
+    (warnings::add(finding, pods.warnings(), condition_type::INPUTS_HEALTHY), notices)
 }
 
 fn of_account(report: Option<&RuntimeReport>, resets: &Resets) -> (Finding, Vec<EventRecord>) {

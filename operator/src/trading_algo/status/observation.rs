@@ -5,7 +5,7 @@ use intuition_resources::{Ledger, validate::Problem};
 use crate::{
     kubernetes::apply_error::ApplyFailure,
     trading_algo::{
-        ask::{AskError, Missing, Readiness, RuntimeReport},
+        ask::{Missing, Readiness, RuntimeReport, call::AskError},
         plan::Plan,
         trading_state::Wanted,
     },

@@ -14,9 +14,9 @@ use intuition_resources::{Ledger, validate::Problem};
 use super::*;
 use crate::{
     kubernetes::apply_error::{ApplyFailure, Outlook},
-    reconcile::{conditions::condition as kinds, derived::Derived, rollout::Rollout},
+    reconcile::{condition_type as kinds, derived::Derived, rollout::Rollout},
     trading_algo::{
-        ask::{AskError, Missing, Readiness, RuntimeReport, TradingReport},
+        ask::{Missing, Readiness, RuntimeReport, call::AskError, trading::TradingReport},
         plan::{
             Plan,
             tests_support::{algo, plan, random, settings},

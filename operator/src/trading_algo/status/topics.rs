@@ -2,7 +2,8 @@
 
 use crate::{
     reconcile::{
-        conditions::{EventRecord, condition, shorten_note},
+        condition_type,
+        conditions::{EventRecord, shorten_note},
         finding::Finding,
     },
     trading_algo::plan::Plan,
@@ -11,11 +12,11 @@ use crate::{
 /// A resource or an algorithm uses a topic that the namespace may not use.
 const TOPIC_NOT_ALLOWED: &str = "TopicNotAllowed";
 
-/// The finding of [`condition::ACCEPTED`] about a plan.
+/// The finding of [`condition_type::ACCEPTED`] about a plan.
 pub(crate) fn accepted(plan: &Plan) -> Finding {
     match message(plan) {
         Some(message) => Finding::fine(TOPIC_NOT_ALLOWED, message),
-        None => Finding::fine(condition::ACCEPTED, "the spec can be used"),
+        None => Finding::fine(condition_type::ACCEPTED, "the spec can be used"),
     }
 }
 

@@ -11,12 +11,15 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use crate::{
     reconcile::{
-        conditions::condition,
+        condition_type,
         finding::Finding,
         reason::{RUNTIME_TOO_OLD, Urgency},
     },
     trading_algo::{
-        ask::{RuntimeReport, Suspension, TradingReport},
+        ask::{
+            RuntimeReport,
+            trading::{Suspension, TradingReport},
+        },
         trading_state::{Wanted, told},
     },
 };
@@ -49,7 +52,7 @@ impl Traded {
     /// A stop that the runtime has confirmed stays in its ledger, so that the status keeps it while no pod is looked at;
     /// that an account trades does not last. `None`: there is none, or the resource asks for another one.
     pub(crate) fn kept(wanted: &Wanted, before: &TradingAlgoStatus) -> Option<Self> {
-        let is_stop = |known: &&Condition| known.type_ == condition::TRADING && known.status == "False";
+        let is_stop = |known: &&Condition| known.type_ == condition_type::TRADING && known.status == "False";
         let known = before.conditions.iter().find(is_stop).filter(|_| !wanted.is_news_to(Some(before)))?;
         let finding = Finding::again(known, Urgency::None);
         Some(Self { finding, status: before.trading.clone()?, is_unconfirmed: false })

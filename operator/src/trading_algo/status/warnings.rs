@@ -2,7 +2,8 @@
 
 use crate::{
     reconcile::{
-        conditions::{EventRecord, condition},
+        condition_type,
+        conditions::EventRecord,
         finding::{Finding, Truth},
         reason::{HEALTHY, LEDGER_WENT_BACK, Urgency},
     },
@@ -41,9 +42,9 @@ fn severity(reason: &str) -> Severity {
 /// The condition of a part of the bridge.
 fn condition_of(part: &str) -> Option<&'static str> {
     match part {
-        "subscriptions" | "broker" => Some(condition::INPUTS_HEALTHY),
-        "publishing" | "publisher" => Some(condition::OUTPUTS_HEALTHY),
-        "runtime" => Some(condition::LEDGER_HEALTHY),
+        "subscriptions" | "broker" => Some(condition_type::INPUTS_HEALTHY),
+        "publishing" | "publisher" => Some(condition_type::OUTPUTS_HEALTHY),
+        "runtime" => Some(condition_type::LEDGER_HEALTHY),
         _ => None,
     }
 }

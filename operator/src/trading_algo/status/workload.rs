@@ -10,7 +10,7 @@ use crate::{
         reason::{ROLLING_OUT, Urgency, urgency},
     },
     trading_algo::{
-        ask::{AskError, Missing},
+        ask::{Missing, call::AskError},
         status::observation::Pods,
     },
     workload::{

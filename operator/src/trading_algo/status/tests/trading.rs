@@ -11,7 +11,7 @@ use crate::{
     names::annotation,
     reconcile::{derived::Derived, rollout::Rollout},
     trading_algo::{
-        ask::{AskError, Suspension},
+        ask::{call::AskError, trading::Suspension},
         plan::Plan,
         status::observation::Outcome,
         trading_state::Wanted,

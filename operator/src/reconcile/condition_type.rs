@@ -1,0 +1,24 @@
+//! Types of conditions.
+
+/// The spec can be used.
+pub(crate) const ACCEPTED: &str = "Accepted";
+/// The runtime runs the settings of this generation.
+pub(crate) const CONFIGURED: &str = "Configured";
+/// The runtime decides and can write its ledger.
+pub(crate) const RUNTIME_READY: &str = "RuntimeReady";
+/// The bridge is connected to broker and runtime, and subscribed.
+pub(crate) const BRIDGE_CONNECTED: &str = "BridgeConnected";
+/// No source of quotes is in conflict, and the broker delivers at least once.
+pub(crate) const INPUTS_HEALTHY: &str = "InputsHealthy";
+/// The broker takes what the account publishes.
+pub(crate) const OUTPUTS_HEALTHY: &str = "OutputsHealthy";
+/// The ledger is there and can be written.
+pub(crate) const LEDGER_HEALTHY: &str = "LedgerHealthy";
+/// The account buys and sells.
+pub(crate) const TRADING: &str = "Trading";
+/// Quotes are being decided, by this generation.
+pub(crate) const READY: &str = "Ready";
+/// It is on its way to that. There only while it is true.
+pub(crate) const RECONCILING: &str = "Reconciling";
+/// Nothing changes until somebody does something. There only while it is true.
+pub(crate) const STALLED: &str = "Stalled";
