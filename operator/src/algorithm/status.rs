@@ -1,9 +1,6 @@
 //! What an `Algorithm`'s status says, from what was seen. Pure: the time comes in, and nothing is read or written.
 
-use intuition_resources::{
-    AlgorithmStatus, MAX_IMAGES, MAX_USERS, RunningImage,
-    validate::{Problem, reason_of},
-};
+use intuition_resources::{AlgorithmStatus, MAX_IMAGES, MAX_USERS, RunningImage, validate::Problem};
 use k8s_openapi::jiff::Timestamp;
 
 use super::{
@@ -16,7 +13,7 @@ use crate::{
     reconcile::{
         condition_type, conditions,
         derived::Derived,
-        finding::{Finding, Truth, abnormal, rollout, worst},
+        finding::{Finding, abnormal, rollout, worst},
         reason::{ROLLING_OUT, Urgency, urgency},
     },
     workload::{
@@ -69,9 +66,7 @@ pub(crate) fn derive(
     let urgent: Vec<_> = findings.iter().map(|(_, finding)| finding.clone()).collect();
     let worst = worst(&urgent);
     let rollout = rollout(worst);
-    if let (Some(kind), Some(worst)) = (abnormal(rollout), worst) {
-        findings.push((kind, Finding { truth: Truth::True, ..worst.clone() }));
-    }
+    findings.extend(abnormal(worst));
     let (conditions, notices) = conditions::next(&before.conditions, &findings, generation, now);
     let mut status = AlgorithmStatus { conditions, observed_generation: Some(generation), ..before };
     status.used_by = i64::try_from(users.referring.len()).unwrap_or(i64::MAX);
@@ -85,17 +80,9 @@ pub(crate) fn derive(
 
 fn findings(outcome: &Outcome<'_>) -> Vec<(&'static str, Finding)> {
     let (accepted, ready) = match outcome {
-        Outcome::Unreadable(error) => {
-            let message = format!("this release of the operator cannot read the resource: {error}");
-            let finding = Finding::lacking("Unreadable", message, Urgency::Somebody);
-            (finding.clone(), finding)
-        }
-        Outcome::Refused(problems) => {
-            let told: Vec<_> = problems.iter().map(ToString::to_string).collect();
-            let finding = Finding::lacking(reason_of(problems), told.join("; "), Urgency::Somebody);
-            (finding.clone(), finding)
-        }
-        Outcome::Seen(seen) => (Finding::fine("Accepted", "the spec can be used"), ready(seen)),
+        Outcome::Unreadable(error) => (Finding::unreadable(error), Finding::unreadable(error)),
+        Outcome::Refused(problems) => (Finding::refused(problems), Finding::refused(problems)),
+        Outcome::Seen(seen) => (Finding::accepted(), ready(seen)),
     };
     vec![(condition_type::ACCEPTED, accepted), (condition_type::READY, ready)]
 }

@@ -1,5 +1,6 @@
 //! What is found about one condition, before it becomes one.
 
+use intuition_resources::validate::{Problem, reason_of};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use crate::{
@@ -31,6 +32,23 @@ pub(crate) struct Finding {
 }
 
 impl Finding {
+    /// The spec is accepted.
+    pub(crate) fn accepted() -> Self {
+        Self::fine("Accepted", "the spec can be used")
+    }
+
+    /// The spec cannot be parsed.
+    pub(crate) fn unreadable(error: &str) -> Self {
+        let message = format!("this release of the operator cannot read the resource: {error}");
+        Self::lacking("Unreadable", message, Urgency::Somebody)
+    }
+
+    /// The spec is refused.
+    pub(crate) fn refused(problems: &[Problem]) -> Self {
+        let messages: Vec<_> = problems.iter().map(ToString::to_string).collect();
+        Self::lacking(reason_of(problems), messages.join("; "), Urgency::Somebody)
+    }
+
     pub(crate) fn fine(reason: &str, message: impl Into<String>) -> Self {
         Self::new(Truth::True, reason, message, Urgency::None)
     }
@@ -95,11 +113,12 @@ pub(crate) fn rollout(worst: Option<&Finding>) -> Rollout {
     }
 }
 
-/// The condition by which what is not as it shall be is told, as kstatus reads it.
-pub(crate) const fn abnormal(rollout: Rollout) -> Option<&'static str> {
-    match rollout {
-        Rollout::Settled => None,
-        Rollout::Progressing | Rollout::Swapping | Rollout::Degraded => Some(condition_type::RECONCILING),
-        Rollout::Stalled => Some(condition_type::STALLED),
-    }
+/// The abnormal-true condition (kstatus) to set while the resource is not settled, with the worst finding.
+pub(crate) fn abnormal(worst: Option<&Finding>) -> Option<(&'static str, Finding)> {
+    let kind = match rollout(worst) {
+        Rollout::Settled => return None,
+        Rollout::Progressing | Rollout::Swapping | Rollout::Degraded => condition_type::RECONCILING,
+        Rollout::Stalled => condition_type::STALLED,
+    };
+    worst.map(|worst| (kind, Finding { truth: Truth::True, ..worst.clone() }))
 }

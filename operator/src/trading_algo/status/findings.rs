@@ -3,10 +3,7 @@
 use std::collections::BTreeMap;
 
 use intuition_api::v1::TradingState;
-use intuition_resources::{
-    Ledger, TRADING_ALGO_KIND, TradingAlgoStatus, TradingStatus,
-    validate::{Problem, reason_of},
-};
+use intuition_resources::{Ledger, TRADING_ALGO_KIND, TradingAlgoStatus, TradingStatus, validate::Problem};
 
 use super::{
     configured::{self, Meanwhile},
@@ -53,14 +50,11 @@ pub(crate) struct Findings {
 
 impl Findings {
     pub(crate) fn unreadable(error: &str, lasting: &Lasting<'_>, before: &TradingAlgoStatus) -> Self {
-        let message = format!("this release of the operator cannot read the resource: {error}");
-        Self::not_accepted(Finding::lacking("Unreadable", message, Urgency::Somebody), lasting, before)
+        Self::not_accepted(Finding::unreadable(error), lasting, before)
     }
 
     pub(crate) fn refused(problems: &[Problem], lasting: &Lasting<'_>, before: &TradingAlgoStatus) -> Self {
-        let told: Vec<_> = problems.iter().map(ToString::to_string).collect();
-        let reason = reason_of(problems);
-        Self::not_accepted(Finding::lacking(reason, told.join("; "), Urgency::Somebody), lasting, before)
+        Self::not_accepted(Finding::refused(problems), lasting, before)
     }
 
     /// What runs, runs on under the spec before, but for its trading state.
@@ -117,7 +111,7 @@ impl Findings {
             Urgency::Told,
         );
         Self {
-            accepted: accepted(),
+            accepted: Finding::accepted(),
             configured: lacking.clone(),
             meanwhile: None,
             runtime: lacking.clone(),
@@ -165,10 +159,7 @@ impl Findings {
             (condition_type::TRADING, self.trading.finding.clone()),
             (condition_type::READY, self.ready()),
         ];
-        // Abnormal ones are there only while they are true, as kstatus reads them.
-        if let (Some(kind), Some(worst)) = (abnormal(self.rollout()), self.worst()) {
-            all.push((kind, Finding { truth: Truth::True, ..worst.clone() }));
-        }
+        all.extend(abnormal(self.worst()));
         all
     }
 
@@ -229,10 +220,6 @@ impl Findings {
 
 fn none(reason: &str, message: &str) -> Finding {
     Finding { urgency: Urgency::None, ..Finding::unknown(reason, message) }
-}
-
-fn accepted() -> Finding {
-    Finding::fine("Accepted", "the spec can be used")
 }
 
 /// What the ledger's claim and what could not be applied have to do with it.

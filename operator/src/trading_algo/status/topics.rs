@@ -2,7 +2,6 @@
 
 use crate::{
     reconcile::{
-        condition_type,
         conditions::{EventRecord, shorten_note},
         finding::Finding,
     },
@@ -16,7 +15,7 @@ const TOPIC_NOT_ALLOWED: &str = "TopicNotAllowed";
 pub(crate) fn accepted(plan: &Plan) -> Finding {
     match message(plan) {
         Some(message) => Finding::fine(TOPIC_NOT_ALLOWED, message),
-        None => Finding::fine(condition_type::ACCEPTED, "the spec can be used"),
+        None => Finding::accepted(),
     }
 }
 
