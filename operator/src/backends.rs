@@ -23,24 +23,24 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, service::Routes};
 use tonic_health::server::HealthReporter;
 
-use self::store::{ChangeEvent, Pages, Unknown, differences};
-pub use self::{store::DirectoryStore, watch::keep};
+use self::store::{ChangeEvent, Entries, Unavailable, differences};
+pub use self::{store::DirectoryStore, watch::watch_into};
 
 /// For connections to end by themselves once everything is answered: a peer that is frozen never ends its own.
-const FAREWELL: Duration = Duration::from_secs(3);
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(3);
 /// Largest request, bytes: it names a namespace.
-const MAX_REQUEST: usize = 64 << 10;
-/// Largest list, bytes. Clients take 4 MiB unless they are told otherwise; Watch has no such limit.
-const MAX_LIST: usize = 32 << 20;
+const MAX_REQUEST_BYTES: usize = 64 << 10;
+/// Largest list, bytes. Clients take 4 MiB unless they are sent otherwise; Watch has no such limit.
+const MAX_LIST_BYTES: usize = 32 << 20;
 /// Lists at a time that were not read to their end.
 const MAX_LISTS: usize = 4;
 /// Beside the watches: a client of the directory needs one connection and a few calls.
 const LIMITS: Limits =
-    Limits { name: "directory", connections: 512, calls: 64, connection_calls: 32, first_message: MAX_REQUEST };
+    Limits { name: "directory", connections: 512, calls: 64, connection_calls: 32, first_message: MAX_REQUEST_BYTES };
 /// Watches at a time on all connections: each holds some memory of the operator's, which has other work.
 const MAX_WATCHES: usize = 256;
-/// What the caller is told when the server shuts down.
-const GOING: &str = "the operator is shutting down: list and watch again";
+/// What the caller is sent when the server shuts down.
+const SHUTTING_DOWN: &str = "the operator is shutting down: list and watch again";
 
 /// Why it cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -53,10 +53,10 @@ pub enum ServeError {
     Reflect(#[source] tonic_reflection::server::Error),
 }
 
-/// Serves the book until `shutdown` is cancelled.
+/// Serves the store until `shutdown` is cancelled.
 pub async fn serve(
     listener: TcpListener,
-    book: Arc<DirectoryStore>,
+    store: Arc<DirectoryStore>,
     shutdown: CancellationToken,
 ) -> Result<(), ServeError> {
     let (health, health_service) = tonic_health::server::health_reporter();
@@ -67,29 +67,29 @@ pub async fn serve(
         .build_v1()
         .map_err(ServeError::Reflect)?;
     let directory = Directory {
-        book: Arc::clone(&book),
+        store: Arc::clone(&store),
         shutdown: shutdown.clone(),
         watches: Arc::new(Semaphore::new(MAX_WATCHES)),
         lists: Arc::new(Semaphore::new(MAX_LISTS)),
     };
     let routes = Routes::new(health_service)
         .add_service(reflection)
-        .add_service(BackendsServer::new(directory).max_decoding_message_size(MAX_REQUEST));
+        .add_service(BackendsServer::new(directory).max_decoding_message_size(MAX_REQUEST_BYTES));
     let server = grpc::serve(listener, routes, LIMITS, shutdown.clone());
-    let farewell = async {
-        tell_health(&health, &book, &shutdown).await;
-        tokio::time::sleep(FAREWELL).await;
+    let shutdown_grace = async {
+        report_health(&health, &store, &shutdown).await;
+        tokio::time::sleep(SHUTDOWN_GRACE).await;
     };
     tokio::select! {
         ended = server => ended.map_err(ServeError::Serve),
-        () = farewell => Ok(()),
+        () = shutdown_grace => Ok(()),
     }
 }
 
 /// Says that it serves while it knows something to say, until `shutdown` is cancelled.
-async fn tell_health(health: &HealthReporter, book: &DirectoryStore, shutdown: &CancellationToken) {
-    let mut changes = book.changes();
-    let known = async { while book.pages("").is_err() && changes.changed().await.is_ok() {} };
+async fn report_health(health: &HealthReporter, store: &DirectoryStore, shutdown: &CancellationToken) {
+    let mut changes = store.changes();
+    let known = async { while store.entries("").is_err() && changes.changed().await.is_ok() {} };
     if shutdown.run_until_cancelled(known).await.is_some() {
         health.set_serving::<BackendsServer<Directory>>().await;
         shutdown.cancelled().await;
@@ -97,19 +97,19 @@ async fn tell_health(health: &HealthReporter, book: &DirectoryStore, shutdown: &
     health.set_not_serving::<BackendsServer<Directory>>().await;
 }
 
-impl From<Unknown> for Status {
-    fn from(unknown: Unknown) -> Self {
+impl From<Unavailable> for Status {
+    fn from(unknown: Unavailable) -> Self {
         let message = unknown.to_string();
         match unknown {
-            Unknown::NotWatched(_) => Self::not_found(message),
-            Unknown::NotRead | Unknown::Failing(_) => Self::unavailable(message),
+            Unavailable::NotWatched(_) => Self::not_found(message),
+            Unavailable::NotRead | Unavailable::Failing(_) => Self::unavailable(message),
         }
     }
 }
 
 /// The service.
 struct Directory {
-    book: Arc<DirectoryStore>,
+    store: Arc<DirectoryStore>,
     shutdown: CancellationToken,
     watches: Arc<Semaphore>,
     lists: Arc<Semaphore>,
@@ -127,29 +127,29 @@ impl Backends for Directory {
             admission.keep(permit);
         }
         let namespace = &request.get_ref().namespace;
-        let pages = self.book.pages(namespace)?;
-        let wanted = || pages.values().filter(|backend| namespace.is_empty() || backend.namespace == *namespace);
+        let entries = self.store.entries(namespace)?;
+        let wanted = || entries.values().filter(|backend| namespace.is_empty() || backend.namespace == *namespace);
         let bytes: usize = wanted().map(|backend| backend.encoded_len()).sum();
-        if bytes > MAX_LIST {
+        if bytes > MAX_LIST_BYTES {
             return Err(Status::resource_exhausted(format!(
-                "the list has {bytes} bytes, more than {MAX_LIST}: name a namespace, or watch"
+                "the list has {bytes} bytes, more than {MAX_LIST_BYTES}: name a namespace, or watch"
             )));
         }
         Ok(Response::new(ListBackendsResponse { backends: wanted().map(|backend| backend.as_ref().clone()).collect() }))
     }
 
     async fn watch(&self, request: Request<WatchBackendsRequest>) -> Result<Response<Self::WatchStream>, Status> {
-        self.book.pages(&request.get_ref().namespace)?;
+        self.store.entries(&request.get_ref().namespace)?;
         let permit = Arc::clone(&self.watches).try_acquire_owned().map_err(|_| {
             Status::resource_exhausted(format!("{MAX_WATCHES} watches are open here already: try again, or list"))
         })?;
         let place = request.extensions().get::<Admission>().and_then(Admission::lasts);
         let watching = Watching {
             namespace: request.into_inner().namespace,
-            book: Arc::clone(&self.book),
-            changes: self.book.changes(),
+            store: Arc::clone(&self.store),
+            changes: self.store.changes(),
             shutdown: self.shutdown.clone(),
-            told: Arc::default(),
+            sent: Arc::default(),
             waiting: VecDeque::new(),
             is_synced: false,
             has_ended: false,
@@ -160,15 +160,15 @@ impl Backends for Directory {
     }
 }
 
-/// One caller of Watch. What it was told is compared with the book whenever it can take more, so that one that is slow misses
+/// One caller of Watch. What it was sent is compared with the store whenever it can take more, so that one that is slow misses
 /// what was in between, holds up nothing, and keeps at most one former state of the directory in memory.
 struct Watching {
     namespace: String,
-    book: Arc<DirectoryStore>,
+    store: Arc<DirectoryStore>,
     changes: versions::Receiver<u64>,
     shutdown: CancellationToken,
-    /// What it knows once all that waits was told.
-    told: Arc<Pages>,
+    /// What it knows once all that waits was sent.
+    sent: Arc<Entries>,
     waiting: VecDeque<ChangeEvent>,
     is_synced: bool,
     has_ended: bool,
@@ -184,10 +184,10 @@ impl Watching {
         }
         while !self.shutdown.is_cancelled() {
             if self.waiting.is_empty() {
-                self.look();
+                self.enqueue_changes();
             }
-            if let Some(news) = self.waiting.pop_front() {
-                return Some((Ok(news.tell()), self));
+            if let Some(event) = self.waiting.pop_front() {
+                return Some((Ok(event.into_change()), self));
             }
             let shutdown = self.shutdown.clone();
             if !matches!(shutdown.run_until_cancelled(self.changes.changed()).await, Some(Ok(()))) {
@@ -195,16 +195,16 @@ impl Watching {
             }
         }
         self.has_ended = true;
-        Some((Err(Status::unavailable(GOING)), self))
+        Some((Err(Status::unavailable(SHUTTING_DOWN)), self))
     }
 
-    /// Notes what has changed since it was told last.
-    fn look(&mut self) {
-        // Before the book is read: what comes meanwhile is seen the next time.
+    /// Notes what has changed since it was sent last.
+    fn enqueue_changes(&mut self) {
+        // Before the store is read: what comes meanwhile is seen the next time.
         self.changes.borrow_and_update();
-        let Ok(pages) = self.book.pages(&self.namespace) else { return };
-        self.waiting.extend(differences(&self.told, &pages, &self.namespace));
-        self.told = pages;
+        let Ok(entries) = self.store.entries(&self.namespace) else { return };
+        self.waiting.extend(differences(&self.sent, &entries, &self.namespace));
+        self.sent = entries;
         if !self.is_synced {
             self.is_synced = true;
             self.waiting.push_back(ChangeEvent::Synced);

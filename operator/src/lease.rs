@@ -73,13 +73,13 @@ pub enum LeaseError {
     },
 }
 
-/// A candidate for the lead.
+/// A elector for the lead.
 pub struct Election<S = Api<Lease>> {
-    candidate: Candidate<S>,
+    elector: Elector<S>,
 }
 
 impl Election {
-    /// A candidate for the Lease `name` in the API's namespace. `identity` says who it is to people; a random part is
+    /// A elector for the Lease `name` in the API's namespace. `identity` says who it is to people; a random part is
     /// added, so that a process never takes another's lead for its own.
     pub fn new(api: Api<Lease>, name: &str, identity: &str, clock: Arc<dyn Clock>) -> Self {
         Self::with(api, name, identity, clock, Timing::default(), ChaCha8Rng::from_rng(&mut rand::rng()))
@@ -97,12 +97,12 @@ impl<S: Store> Election<S> {
         mut random: ChaCha8Rng,
     ) -> Self {
         let view = View::new(name, &format!("{identity}_{:08x}", random.random::<u32>()), timing.lease, Instant::now());
-        Self { candidate: Candidate { store, view, clock, timing, random } }
+        Self { elector: Elector { store, view, clock, timing, random } }
     }
 
     /// As whom the Lease names it.
     pub fn identity(&self) -> &str {
-        self.candidate.view.identity()
+        self.elector.view.identity()
     }
 
     /// Waits until it leads. `None`: `shutdown` was cancelled before.
@@ -119,32 +119,32 @@ impl<S: Store> Election<S> {
         mut self,
         shutdown: &CancellationToken,
     ) -> Result<Option<(Leadership, impl Future<Output = ()> + Send + use<S>)>, LeaseError> {
-        let mut told = String::new();
+        let mut logged = String::new();
         loop {
-            let Some(tried) = shutdown.run_until_cancelled(self.candidate.stand()).await else {
+            let Some(result) = shutdown.run_until_cancelled(self.elector.try_acquire()).await else {
                 // The attempt that was cut short may have won.
-                self.candidate.give_back().await;
+                self.elector.release_lease().await;
                 return Ok(None);
             };
-            let pause = self.candidate.pause();
-            let (until, news) = match tried {
-                Ok(Tried::Won(until)) => return Ok(Some(self.candidate.lead(until))),
-                Ok(Tried::Held(free_at)) => {
-                    let news = format!("{} leads", self.candidate.view.holder());
+            let pause = self.elector.pause();
+            let (until, news) = match result {
+                Ok(AcquireResult::Won(until)) => return Ok(Some(self.elector.lead(until))),
+                Ok(AcquireResult::Held(free_at)) => {
+                    let news = format!("{} leads", self.elector.view.holder());
                     ((Instant::now() + pause).min(free_at + pause / 8), news)
                 }
-                Ok(Tried::Raced) => (Instant::now() + pause, String::new()),
+                Ok(AcquireResult::Raced) => (Instant::now() + pause, String::new()),
                 Err(error) if error.is_permanent() => {
                     let message = error.to_string();
-                    return Err(LeaseError::Refuse { name: self.candidate.view.name().to_owned(), message });
+                    return Err(LeaseError::Refuse { name: self.elector.view.name().to_owned(), message });
                 }
                 Err(error) => {
                     (Instant::now() + pause, format!("cannot read or write the Lease: {}", with_causes(&error)))
                 }
             };
-            if !news.is_empty() && news != told {
+            if !news.is_empty() && news != logged {
                 tracing::info!(identity = self.identity(), "waiting for the lead: {news}");
-                told = news;
+                logged = news;
             }
             if shutdown.run_until_cancelled(time::sleep_until(until)).await.is_none() {
                 return Ok(None);
@@ -199,7 +199,7 @@ impl Leadership {
 }
 
 /// Who looks at the Lease and writes it.
-struct Candidate<S> {
+struct Elector<S> {
     store: S,
     view: View,
     clock: Arc<dyn Clock>,
@@ -209,7 +209,7 @@ struct Candidate<S> {
 }
 
 /// What came of an attempt.
-enum Tried {
+enum AcquireResult {
     /// The Lease is ours, and with it the lead until then.
     Won(Instant),
     /// It is somebody else's, until then at least.
@@ -218,11 +218,11 @@ enum Tried {
     Raced,
 }
 
-impl<S: Store> Candidate<S> {
+impl<S: Store> Elector<S> {
     /// Looks, and takes the Lease if it may.
-    async fn stand(&mut self) -> Result<Tried, CallError> {
+    async fn try_acquire(&mut self) -> Result<AcquireResult, CallError> {
         self.look().await?;
-        self.claim().await
+        self.try_write().await
     }
 
     async fn look(&mut self) -> Result<(), CallError> {
@@ -233,11 +233,11 @@ impl<S: Store> Candidate<S> {
     }
 
     /// Writes the Lease by what was seen last, if the rules let us.
-    async fn claim(&mut self) -> Result<Tried, CallError> {
+    async fn try_write(&mut self) -> Result<AcquireResult, CallError> {
         // Before the call: others may have seen the change as soon as this.
         let began = Instant::now();
         let (written, was_there) = match self.view.next(began, self.wall_time()) {
-            Step::Wait(until) => return Ok(Tried::Held(until)),
+            Step::Wait(until) => return Ok(AcquireResult::Held(until)),
             Step::Create(lease) => (within(self.timing.call, self.store.create(&lease)).await, false),
             Step::Replace(lease) => (within(self.timing.call, self.store.replace(&lease)).await, true),
         };
@@ -245,9 +245,9 @@ impl<S: Store> Candidate<S> {
             Ok(lease) => {
                 self.view.see(Some(lease), Instant::now());
                 let until = began + self.timing.renew_deadline;
-                Ok(if Instant::now() < until { Tried::Won(until) } else { Tried::Raced })
+                Ok(if Instant::now() < until { AcquireResult::Won(until) } else { AcquireResult::Raced })
             }
-            Err(error) if error.is_conflict() || was_there && error.is_missing() => Ok(Tried::Raced),
+            Err(error) if error.is_conflict() || was_there && error.is_missing() => Ok(AcquireResult::Raced),
             Err(error) => Err(error),
         }
     }
@@ -266,36 +266,37 @@ impl<S: Store> Candidate<S> {
         (Leadership { token: LeaderToken { lost, until: receiver }, stop, task: JoinSet::new() }, renewal)
     }
 
-    /// Renews until it is told to stop, or has lost.
+    /// Renews until it is logged to stop, or has lost.
     async fn renew(mut self, until: &watch::Sender<Instant>, stop: &CancellationToken) {
         let mut must_look = false;
         loop {
             let deadline = *until.borrow();
             tokio::select! {
-                () = stop.cancelled() => return self.give_back().await,
+                () = stop.cancelled() => return self.release_lease().await,
                 () = time::sleep_until(deadline.min(Instant::now() + self.timing.retry)) => {}
             }
-            let Some(tried) = stop.run_until_cancelled(time::timeout_at(deadline, self.extend(must_look))).await else {
-                return self.give_back().await;
+            let Some(result) = stop.run_until_cancelled(time::timeout_at(deadline, self.try_renew(must_look))).await
+            else {
+                return self.release_lease().await;
             };
-            let Ok(tried) = tried else {
+            let Ok(result) = result else {
                 tracing::error!(
                     identity = self.view.identity(),
                     "lost the lead: the Lease could not be renewed in time"
                 );
                 return;
             };
-            must_look = !matches!(tried, Ok(Tried::Won(_)));
-            match tried {
-                Ok(Tried::Won(next)) => {
+            must_look = !matches!(result, Ok(AcquireResult::Won(_)));
+            match result {
+                Ok(AcquireResult::Won(next)) => {
                     until.send_replace(next);
                 }
-                Ok(Tried::Held(_)) => {
+                Ok(AcquireResult::Held(_)) => {
                     let (identity, holder) = (self.view.identity(), self.view.holder());
                     tracing::error!(identity, holder, "lost the lead: somebody else has the Lease");
                     return;
                 }
-                Ok(Tried::Raced) => {}
+                Ok(AcquireResult::Raced) => {}
                 Err(error) => {
                     tracing::warn!(identity = self.view.identity(), "cannot renew the Lease: {}", with_causes(&error));
                 }
@@ -304,24 +305,24 @@ impl<S: Store> Candidate<S> {
     }
 
     /// Renews by what was seen last, or looks first.
-    async fn extend(&mut self, must_look: bool) -> Result<Tried, CallError> {
+    async fn try_renew(&mut self, must_look: bool) -> Result<AcquireResult, CallError> {
         if !must_look {
-            let tried = self.claim().await?;
-            if !matches!(tried, Tried::Raced) {
-                return Ok(tried);
+            let result = self.try_write().await?;
+            if !matches!(result, AcquireResult::Raced) {
+                return Ok(result);
             }
         }
-        self.stand().await
+        self.try_acquire().await
     }
 
     /// Empties the Lease if it is ours. What does not succeed only makes the next one wait.
-    async fn give_back(mut self) {
-        let mut given_back = self.empty().await;
-        if given_back.as_ref().is_err_and(CallError::is_conflict) {
+    async fn release_lease(mut self) {
+        let mut released = self.clear().await;
+        if released.as_ref().is_err_and(CallError::is_conflict) {
             // A renewal that was cut short has arrived in between.
-            given_back = self.empty().await;
+            released = self.clear().await;
         }
-        match given_back {
+        match released {
             Ok(true) => tracing::info!(identity = self.view.identity(), "gave the lead back"),
             Ok(false) => {}
             Err(error) => tracing::warn!("cannot give the lead back, others will wait for it: {}", with_causes(&error)),
@@ -329,9 +330,9 @@ impl<S: Store> Candidate<S> {
     }
 
     /// False: it is not ours.
-    async fn empty(&mut self) -> Result<bool, CallError> {
+    async fn clear(&mut self) -> Result<bool, CallError> {
         self.look().await?;
-        let Some(lease) = self.view.given_back(self.wall_time()) else { return Ok(false) };
+        let Some(lease) = self.view.released(self.wall_time()) else { return Ok(false) };
         within(self.timing.call, self.store.replace(&lease)).await.map(|_| true)
     }
 

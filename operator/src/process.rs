@@ -33,8 +33,8 @@ use crate::{
 /// The part of the readiness that says whether the API server answers, knows the kind and lets us.
 const API: &str = "api";
 /// Between two attempts to reach it.
-const FIRST_ATTEMPT: Duration = Duration::from_millis(500);
-const LONGEST_ATTEMPT: Duration = Duration::from_secs(15);
+const MIN_RETRY_DELAY: Duration = Duration::from_millis(500);
+const MAX_RETRY_DELAY: Duration = Duration::from_secs(15);
 
 /// Why the process ends with an error.
 #[derive(Debug, thiserror::Error)]
@@ -91,10 +91,10 @@ fn try_run(args: &RunArgs) -> Result<(), ProcessError> {
     // Fails only where one was installed already, which serves as well.
     drop(rustls::crypto::ring::default_provider().install_default());
     let tokio = tokio::runtime::Runtime::new().map_err(ProcessError::StartTokio)?;
-    tokio.block_on(run_until_told(args, Arc::new(settings)))
+    tokio.block_on(run_until_shutdown(args, Arc::new(settings)))
 }
 
-async fn run_until_told(args: &RunArgs, settings: Arc<Settings>) -> Result<(), ProcessError> {
+async fn run_until_shutdown(args: &RunArgs, settings: Arc<Settings>) -> Result<(), ProcessError> {
     let shutdown = shutdown::on_signal().map_err(ProcessError::WaitForSignals)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let mut registry = Registry::default();
@@ -126,10 +126,10 @@ async fn run_until_told(args: &RunArgs, settings: Arc<Settings>) -> Result<(), P
     let mut directory = JoinSet::new();
     if let Some(addr) = args.backends_addr {
         let listener = listen(addr, "--backends-addr").await?;
-        directory.spawn(tell_directory(listener, shared.clone(), scopes.clone(), shutdown.clone()));
+        directory.spawn(serve_directory(listener, shared.clone(), scopes.clone(), shutdown.clone()));
     }
     let working = async {
-        if await_api(&shared.client, &scopes, Some(&readiness), &shutdown).await {
+        if wait_for_api(&shared.client, &scopes, Some(&readiness), &shutdown).await {
             lead(args, &shared, &scopes, &shutdown).await
         } else {
             Ok(())
@@ -153,14 +153,14 @@ async fn listen(addr: SocketAddr, flag: &'static str) -> Result<TcpListener, Pro
 }
 
 /// Serves the directory, on every replica, until `shutdown` is cancelled.
-async fn tell_directory(
+async fn serve_directory(
     listener: TcpListener,
     shared: OperatorContext,
     scopes: Vec<Option<String>>,
     shutdown: CancellationToken,
 ) -> Result<(), ServeError> {
     let book = Arc::new(DirectoryStore::new(&scopes));
-    let keeping = backends::keep(&shared.client, &scopes, &book, &shared.metrics, &shutdown);
+    let keeping = backends::watch_into(&shared.client, &scopes, &book, &shared.metrics, &shutdown);
     let keeping = async {
         keeping.await;
         Ok(())
@@ -189,7 +189,7 @@ async fn lead(
     shutdown: &CancellationToken,
 ) -> Result<(), ProcessError> {
     let Some(namespace) = &args.lease_namespace else {
-        work(shared, scopes, shutdown).await;
+        reconcile_scopes(shared, scopes, shutdown).await;
         return Ok(());
     };
     let leases = Api::namespaced(shared.client.clone(), namespace);
@@ -202,7 +202,7 @@ async fn lead(
         biased;
         // What is under way is dropped where it is: it may be the next leader's by now.
         () = lost.cancelled() => return Err(ProcessError::LoseLead),
-        () = work(&leading, scopes, shutdown) => {}
+        () = reconcile_scopes(&leading, scopes, shutdown) => {}
     }
     leadership.release().await;
     Ok(())
@@ -216,13 +216,13 @@ fn scopes(namespaces: &[String]) -> Vec<Option<String>> {
 
 /// Waits until the API server answers, knows the kind and lets us, for one of the namespaces at least: one that was deleted
 /// took the role in it along, and must not keep the others. `false`: told to end meanwhile.
-async fn await_api(
+async fn wait_for_api(
     client: &Client,
     scopes: &[Option<String>],
     readiness: Option<&Readiness>,
     shutdown: &CancellationToken,
 ) -> bool {
-    let mut backoff = Backoff::new(FIRST_ATTEMPT, LONGEST_ATTEMPT);
+    let mut backoff = Backoff::new(MIN_RETRY_DELAY, MAX_RETRY_DELAY);
     loop {
         let checks = scopes.iter().map(|namespace| controllers::check(client, namespace.as_deref()).boxed());
         let outcome = shutdown.run_until_cancelled(futures::future::select_ok(checks)).await;
@@ -260,11 +260,11 @@ fn explain(error: &CallError) -> (&'static str, String) {
 }
 
 /// Reconciles until it is told to end, each namespace from when the API server answers for it.
-async fn work(shared: &OperatorContext, scopes: &[Option<String>], ending: &CancellationToken) {
+async fn reconcile_scopes(shared: &OperatorContext, scopes: &[Option<String>], ending: &CancellationToken) {
     shared.metrics.lead(true);
     tracing::info!(namespaces = ?scopes.iter().flatten().collect::<Vec<_>>(), "reconciling");
     let controllers = scopes.iter().map(|namespace| async move {
-        if await_api(&shared.client, std::slice::from_ref(namespace), None, ending).await {
+        if wait_for_api(&shared.client, std::slice::from_ref(namespace), None, ending).await {
             controllers::run(shared.clone(), namespace.clone(), ending.clone()).await;
         }
     });

@@ -13,9 +13,9 @@ use serde::{
 pub(crate) const EXPECTED: &str = "a whole number, or a decimal in quotes such as \"10000.50\", with at most 13 digits before \
                             the point and 2 after it";
 /// Largest whole number of 13 digits.
-const LARGEST: u64 = 9_999_999_999_999;
+const MAX_WHOLE: u64 = 9_999_999_999_999;
 /// Digits before the point.
-const WHOLE_DIGITS: usize = 13;
+const MAX_WHOLE_DIGITS: usize = 13;
 
 /// A sum of money, never negative: an integer, or a decimal as text. A YAML number with a point is refused, because it is
 /// a binary fraction before anyone can round it.
@@ -39,7 +39,7 @@ impl Amount {
         let digits = |text: &str, longest: usize| {
             (1..=longest).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
         };
-        if !digits(whole, WHOLE_DIGITS) || !digits(part, 2) {
+        if !digits(whole, MAX_WHOLE_DIGITS) || !digits(part, 2) {
             return None;
         }
         text.parse().ok().map(Self)
@@ -73,7 +73,7 @@ impl<'de> Deserialize<'de> for Amount {
             }
 
             fn visit_u64<E: serde::de::Error>(self, units: u64) -> Result<Amount, E> {
-                if units > LARGEST {
+                if units > MAX_WHOLE {
                     return Err(E::invalid_value(serde::de::Unexpected::Unsigned(units), &self));
                 }
                 Ok(Amount(Money::from_cents(i128::from(units) * 100)))
@@ -105,8 +105,8 @@ impl JsonSchema for Amount {
             // Said, because kube takes an optional integer-or-string for nullable, and null has no default.
             "nullable": false,
             "minimum": 0,
-            "maximum": LARGEST,
-            "maxLength": WHOLE_DIGITS + 3,
+            "maximum": MAX_WHOLE,
+            "maxLength": MAX_WHOLE_DIGITS + 3,
             "pattern": r"^\d{1,13}(\.\d{1,2})?$",
         })
     }
@@ -125,7 +125,7 @@ mod tests {
             (json!(0), 0),
             (json!("10000.5"), 1_000_050),
             (json!("0.01"), 1),
-            (json!(LARGEST), i128::from(LARGEST) * 100),
+            (json!(MAX_WHOLE), i128::from(MAX_WHOLE) * 100),
         ] {
             assert_eq!(from_value::<Amount>(written.clone()).unwrap().money().cents(), cents, "{written}");
         }
@@ -136,7 +136,7 @@ mod tests {
         for written in [
             json!(-1),
             json!(10_000.5),
-            json!(LARGEST + 1),
+            json!(MAX_WHOLE + 1),
             json!("10000.555"),
             json!("-1"),
             json!("1e3"),

@@ -1,4 +1,4 @@
-//! A manifest against everything that is asked of it. Pure, and every problem is found at once: the schema's bounds and
+//! A manifest against everything that is rules_of_kind of it. Pure, and every problem is found at once: the schema's bounds and
 //! unknown fields as the API server checks them (`kubectl apply --validate=strict`), its CEL rules, and what neither can
 //! say.
 
@@ -82,23 +82,24 @@ pub fn check(manifest: &Value) -> Vec<Problem> {
 /// The same where the topics of accounts begin with `prefix`.
 pub fn check_below(manifest: &Value, prefix: &str) -> Vec<Problem> {
     let spec = |manifest: &Map<String, Value>| rules::spec(manifest, prefix);
-    let asked = Asked { kind: TRADING_ALGO_KIND, schema: &TRADING_ALGO, is_meant: rules::is_meant, spec: &spec };
-    check_as(manifest, &asked)
+    let rules_of_kind =
+        KindRules { kind: TRADING_ALGO_KIND, schema: &TRADING_ALGO, is_meant: rules::is_meant, spec: &spec };
+    check_as(manifest, &rules_of_kind)
 }
 
 /// Everything that is wrong with the manifest of an [`Algorithm`], in the order of the paths.
 pub fn check_algorithm(manifest: &Value) -> Vec<Problem> {
-    let asked = Asked {
+    let rules_of_kind = KindRules {
         kind: ALGORITHM_KIND,
         schema: &ALGORITHM,
         is_meant: rules::is_meant_as_algorithm,
         spec: &rules::algorithm_spec,
     };
-    check_as(manifest, &asked)
+    check_as(manifest, &rules_of_kind)
 }
 
-/// What is asked of the manifests of a kind.
-struct Asked<'a> {
+/// What is rules_of_kind of the manifests of a kind.
+struct KindRules<'a> {
     kind: &'static str,
     schema: &'static LazyLock<(JSONSchemaProps, Value)>,
     /// Whether a manifest is meant to be of it, whatever is wrong with its kind or version.
@@ -122,12 +123,12 @@ fn read<K: Resource + DeserializeOwned>(manifest: &Value, problems: Vec<Problem>
     Ok(object)
 }
 
-fn check_as(manifest: &Value, asked: &Asked<'_>) -> Vec<Problem> {
+fn check_as(manifest: &Value, rules_of_kind: &KindRules<'_>) -> Vec<Problem> {
     let Some(members) = manifest.as_object() else {
         return vec![Problem::new("", format!("must be an object, is {}", schema::shown(manifest)))];
     };
-    let mut problems = rules::type_meta(members, asked.kind);
-    if !problems.is_empty() && !(asked.is_meant)(members) {
+    let mut problems = rules::type_meta(members, rules_of_kind.kind);
+    if !problems.is_empty() && !(rules_of_kind.is_meant)(members) {
         // The one thing that matters about a document of another kind.
         problems.truncate(1);
         return problems;
@@ -138,13 +139,13 @@ fn check_as(manifest: &Value, asked: &Asked<'_>) -> Vec<Problem> {
             problems.push(Problem::new(name, "is not known"));
         }
     }
-    let root = &asked.schema.0;
+    let root = &rules_of_kind.schema.0;
     match (members.get("spec"), root.properties.as_ref().and_then(|properties| properties.get("spec"))) {
         (Some(spec), Some(wanted)) => schema::check(wanted, spec, "spec", &mut problems),
         _ => problems.push(Problem::new("spec", "is required")),
     }
-    problems.extend((asked.spec)(members));
-    let broken = cel(&asked.schema.1, members, &problems);
+    problems.extend((rules_of_kind.spec)(members));
+    let broken = cel(&rules_of_kind.schema.1, members, &problems);
     problems.extend(broken);
     problems.sort();
     problems

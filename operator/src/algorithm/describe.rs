@@ -15,18 +15,18 @@ use tonic::{
 /// The contract that this release speaks.
 const CONTRACT: &str = "intuition.v1";
 /// Longest that an answer may take.
-const ANSWER: Duration = Duration::from_secs(5);
-const CONNECT: Duration = Duration::from_secs(2);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Largest answer: the largest schema, and room for the rest.
-const MESSAGE_BYTES: usize = 512 << 10;
+const MAX_ANSWER_BYTES: usize = 512 << 10;
 /// Largest schema.
-const SCHEMA_BYTES: usize = 256 << 10;
+const MAX_SCHEMA_BYTES: usize = 256 << 10;
 /// Longest name and version, characters.
-const NAME: usize = 64;
-/// Most channels, and the longest of them, bytes.
-const CHANNELS: (usize, usize) = (64, 256);
+const MAX_NAME_CHARS: usize = 64;
+const MAX_CHANNELS: usize = 64;
+const MAX_CHANNEL_BYTES: usize = 256;
 /// Longest part of a server's words that is repeated, in characters.
-const WORDS: usize = 512;
+const MAX_ERROR_CHARS: usize = 512;
 
 /// What an algorithm says of itself.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -48,7 +48,7 @@ pub(crate) enum DescribeError {
     #[error("nobody answers there: {0}")]
     Connect(String),
     /// It does not answer in time.
-    #[error("it did not answer within {} s", ANSWER.as_secs())]
+    #[error("it did not answer within {} s", ANSWER_TIMEOUT.as_secs())]
     TimeOut,
     /// It ended the call with an error.
     #[error("{0}")]
@@ -87,21 +87,21 @@ pub(crate) async fn describe(url: &str, account: &str) -> Result<Described, Desc
 }
 
 async fn within<T>(call: impl Future<Output = Result<T, DescribeError>>) -> Result<T, DescribeError> {
-    tokio::time::timeout(ANSWER, call).await.unwrap_or(Err(DescribeError::TimeOut))
+    tokio::time::timeout(ANSWER_TIMEOUT, call).await.unwrap_or(Err(DescribeError::TimeOut))
 }
 
 async fn connect(url: &str) -> Result<AlgorithmClient<Channel>, DescribeError> {
     let failed = |error: tonic::transport::Error| DescribeError::Connect(shown(&with_causes(&error)));
-    let endpoint = Endpoint::from_shared(url.to_owned()).map_err(failed)?.connect_timeout(CONNECT);
+    let endpoint = Endpoint::from_shared(url.to_owned()).map_err(failed)?.connect_timeout(CONNECT_TIMEOUT);
     let channel = endpoint.connect().await.map_err(failed)?;
-    Ok(AlgorithmClient::new(channel).max_decoding_message_size(MESSAGE_BYTES))
+    Ok(AlgorithmClient::new(channel).max_decoding_message_size(MAX_ANSWER_BYTES))
 }
 
 /// What it wants without parameters. One that needs some refuses, and that is no fault.
 async fn channels(client: &mut AlgorithmClient<Channel>, account: &str) -> Vec<String> {
     let parameters_json = r#"{"threshold":0.5}"#.to_owned();
     let request = InitializeRequest { account: account.to_owned(), parameters_json, state: bytes::Bytes::new() };
-    let answer = tokio::time::timeout(ANSWER, client.initialize(request)).await;
+    let answer = tokio::time::timeout(ANSWER_TIMEOUT, client.initialize(request)).await;
     match answer.map(|answer| answer.map(tonic::Response::into_inner)) {
         Ok(Ok(InitializeResponse { channels, refusal })) if refusal.is_empty() && are_channels(&channels) => channels,
         _ => Vec::new(),
@@ -109,7 +109,7 @@ async fn channels(client: &mut AlgorithmClient<Channel>, account: &str) -> Vec<S
 }
 
 fn are_channels(channels: &[String]) -> bool {
-    channels.len() <= CHANNELS.0 && channels.iter().all(|channel| (1..=CHANNELS.1).contains(&channel.len()))
+    channels.len() <= MAX_CHANNELS && channels.iter().all(|channel| (1..=MAX_CHANNEL_BYTES).contains(&channel.len()))
 }
 
 fn read(answer: &DescribeResponse) -> Result<Described, DescribeError> {
@@ -118,7 +118,7 @@ fn read(answer: &DescribeResponse) -> Result<Described, DescribeError> {
         return Err(DescribeError::Speak(format!("this release speaks the contract {CONTRACT}, it says {contract:?}")));
     }
     let name = &answer.name;
-    let is_name = (1..=NAME).contains(&name.len())
+    let is_name = (1..=MAX_NAME_CHARS).contains(&name.len())
         && name.chars().all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '_' | '-'));
     if !is_name {
         let name = shown(name);
@@ -126,14 +126,14 @@ fn read(answer: &DescribeResponse) -> Result<Described, DescribeError> {
             "its name must be 1 to 64 letters, digits, '.', '_' and '-', is {name:?}"
         )));
     }
-    if answer.version.chars().count() > NAME || answer.version.contains(char::is_control) {
+    if answer.version.chars().count() > MAX_NAME_CHARS || answer.version.contains(char::is_control) {
         return Err(DescribeError::Break("its version must be at most 64 characters, none of them control".to_owned()));
     }
     let schema = match answer.parameters_schema_json.as_str() {
         "" => None,
-        text if text.len() > SCHEMA_BYTES => {
+        text if text.len() > MAX_SCHEMA_BYTES => {
             return Err(DescribeError::Break(format!(
-                "its JSON Schema must have at most {SCHEMA_BYTES} bytes, has {}",
+                "its JSON Schema must have at most {MAX_SCHEMA_BYTES} bytes, has {}",
                 text.len()
             )));
         }
@@ -158,13 +158,13 @@ fn of_status(status: &Status) -> DescribeError {
             DescribeError::Speak("what answers there does not serve intuition.v1.Algorithm".to_owned())
         }
         // tonic's code for a message above the limit.
-        Code::OutOfRange => DescribeError::Break(format!("its description has more than {MESSAGE_BYTES} bytes")),
+        Code::OutOfRange => DescribeError::Break(format!("its description has more than {MAX_ANSWER_BYTES} bytes")),
         code => DescribeError::Call(format!("Describe ended with {code:?}: {message}")),
     }
 }
 
 fn shown(text: &str) -> String {
-    text.chars().take(WORDS).collect()
+    text.chars().take(MAX_ERROR_CHARS).collect()
 }
 
 #[cfg(test)]

@@ -20,11 +20,11 @@ use crate::{
 };
 
 /// All that is known, in order.
-pub(crate) type Pages = BTreeMap<Key, Arc<AlgorithmBackend>>;
+pub(crate) type Entries = BTreeMap<Key, Arc<AlgorithmBackend>>;
 
 /// Why nothing can be said of a namespace, or of all.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Unknown {
+pub(crate) enum Unavailable {
     /// The operator was told of other namespaces.
     #[error("the operator does not watch the namespace {0}")]
     NotWatched(String),
@@ -39,14 +39,14 @@ pub(crate) enum Unknown {
 /// All algorithms that there are. What is watched on its own is a scope: a namespace, or all of them.
 #[derive(Debug)]
 pub struct DirectoryStore {
-    kept: Mutex<Snapshot>,
+    snapshot: Mutex<Snapshot>,
     changed: watch::Sender<u64>,
 }
 
 #[derive(Debug)]
 struct Snapshot {
     scopes: Vec<Scope>,
-    pages: Arc<Pages>,
+    entries: Arc<Entries>,
 }
 
 /// What the watches of one scope brought.
@@ -69,11 +69,11 @@ impl Scope {
     }
 
     /// Why it was not read.
-    fn lack(&self) -> Option<Unknown> {
+    fn lack(&self) -> Option<Unavailable> {
         match (self.algorithms.state(), self.users.state()) {
             (State::Read, State::Read) => None,
-            (State::Failing(problem), _) | (_, State::Failing(problem)) => Some(Unknown::Failing(problem.clone())),
-            _ => Some(Unknown::NotRead),
+            (State::Failing(problem), _) | (_, State::Failing(problem)) => Some(Unavailable::Failing(problem.clone())),
+            _ => Some(Unavailable::NotRead),
         }
     }
 }
@@ -86,8 +86,8 @@ impl DirectoryStore {
             algorithms: Table::default(),
             users: Table::default(),
         };
-        let kept = Snapshot { scopes: namespaces.iter().map(scope).collect(), pages: Arc::default() };
-        Self { kept: Mutex::new(kept), changed: watch::Sender::new(0) }
+        let kept = Snapshot { scopes: namespaces.iter().map(scope).collect(), entries: Arc::default() };
+        Self { snapshot: Mutex::new(kept), changed: watch::Sender::new(0) }
     }
 
     /// Wakes whenever something changes.
@@ -97,27 +97,27 @@ impl DirectoryStore {
 
     /// All that is known, where everything that concerns the namespace (all, where it is empty) was read once. One that cannot
     /// be read, because it is gone or the role in it is, keeps nobody from the others.
-    pub(crate) fn pages(&self, namespace: &str) -> Result<Arc<Pages>, Unknown> {
+    pub(crate) fn entries(&self, namespace: &str) -> Result<Arc<Entries>, Unavailable> {
         let kept = self.lock();
         let lacks: Vec<_> = kept.scopes.iter().filter(|scope| scope.concerns(namespace)).map(Scope::lack).collect();
-        if lacks.contains(&Some(Unknown::NotRead)) {
-            return Err(Unknown::NotRead);
+        if lacks.contains(&Some(Unavailable::NotRead)) {
+            return Err(Unavailable::NotRead);
         }
         if lacks.contains(&None) {
-            return Ok(Arc::clone(&kept.pages));
+            return Ok(Arc::clone(&kept.entries));
         }
-        Err(lacks.into_iter().flatten().next().unwrap_or_else(|| Unknown::NotWatched(namespace.to_owned())))
+        Err(lacks.into_iter().flatten().next().unwrap_or_else(|| Unavailable::NotWatched(namespace.to_owned())))
     }
 
     /// Takes what the watch of a scope's resources `Algorithm` brought.
     pub(crate) fn take_algorithm(&self, scope: usize, event: Event<PartialObject<Algorithm>>) {
-        let event = keyed(event, backend);
+        let event = with_key(event, backend);
         self.change(scope, |scope| scope.algorithms.take(event));
     }
 
     /// Takes what the watch of a scope's resources `TradingAlgo` brought.
     pub(crate) fn take_user(&self, scope: usize, event: Event<PartialObject>) {
-        let event = keyed(event, |algo| refs(algo).0);
+        let event = with_key(event, |algo| refs(algo).0);
         self.change(scope, |scope| scope.users.take(event));
     }
 
@@ -134,7 +134,7 @@ impl DirectoryStore {
     fn change(&self, scope: usize, change: impl FnOnce(&mut Scope) -> bool) {
         let mut kept = self.lock();
         if kept.scopes.get_mut(scope).is_some_and(change) {
-            kept.pages = Arc::new(pages(&kept.scopes, &kept.pages));
+            kept.entries = Arc::new(entries(&kept.scopes, &kept.entries));
             drop(kept);
             self.changed.send_modify(|version| *version = version.wrapping_add(1));
         }
@@ -142,12 +142,15 @@ impl DirectoryStore {
 
     fn lock(&self) -> MutexGuard<'_, Snapshot> {
         // It is whole at every step.
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+        self.snapshot.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// An event of a resource as one of its key and what is kept of it.
-fn keyed<K: WatchedKind, V>(event: Event<PartialObject<K>>, kept: impl Fn(&PartialObject<K>) -> V) -> Event<(Key, V)> {
+fn with_key<K: WatchedKind, V>(
+    event: Event<PartialObject<K>>,
+    kept: impl Fn(&PartialObject<K>) -> V,
+) -> Event<(Key, V)> {
     let entry = |object: &PartialObject<K>| ((object.namespace().unwrap_or_default(), object.name_any()), kept(object));
     match event {
         Event::Init => Event::Init,
@@ -159,7 +162,7 @@ fn keyed<K: WatchedKind, V>(event: Event<PartialObject<K>>, kept: impl Fn(&Parti
 }
 
 /// The directory by what was read. What is as it was stays the same in memory, for those who compare.
-fn pages(scopes: &[Scope], before: &Pages) -> Pages {
+fn entries(scopes: &[Scope], before: &Entries) -> Entries {
     let read = || scopes.iter().filter(|scope| scope.is_read());
     let mut users: BTreeMap<(&str, &str), BTreeSet<&str>> = BTreeMap::new();
     for ((namespace, name), algorithm) in read().flat_map(|scope| scope.users.known()) {
@@ -176,7 +179,7 @@ fn pages(scopes: &[Scope], before: &Pages) -> Pages {
     read().flat_map(|scope| scope.algorithms.known()).map(page).collect()
 }
 
-/// One thing to tell. Shared with the book until it is told, so that who is slow to take it holds little.
+/// One thing to into_change. Shared with the book until it is told, so that who is slow to take it holds little.
 #[derive(Debug)]
 pub(crate) enum ChangeEvent {
     /// It is there, for the first time or changed.
@@ -189,7 +192,7 @@ pub(crate) enum ChangeEvent {
 
 impl ChangeEvent {
     /// In the contract's words.
-    pub(crate) fn tell(self) -> BackendChange {
+    pub(crate) fn into_change(self) -> BackendChange {
         let change = match self {
             Self::Updated(backend) => Change::Updated(backend.as_ref().clone()),
             Self::Deleted((namespace, name)) => {
@@ -202,7 +205,7 @@ impl ChangeEvent {
 }
 
 /// What has to be told to somebody who knows `before`, so that all of `after` in the namespace is known; of each one thing.
-pub(crate) fn differences(before: &Pages, after: &Pages, namespace: &str) -> Vec<ChangeEvent> {
+pub(crate) fn differences(before: &Entries, after: &Entries, namespace: &str) -> Vec<ChangeEvent> {
     let concerns = |key: &Key| namespace.is_empty() || key.0 == namespace;
     let is_new = |key: &Key, backend: &Arc<AlgorithmBackend>| {
         before.get(key).is_none_or(|known| !Arc::ptr_eq(known, backend) && known != backend)

@@ -30,10 +30,10 @@ fn algorithm(namespace: &str, name: &str, healthy: bool) -> PartialObject<Algori
     .unwrap()
 }
 
-/// A served book, what calls it, and what ends it.
+/// A served store, what calls it, and what ends it.
 struct Served {
     addr: std::net::SocketAddr,
-    book: Arc<DirectoryStore>,
+    store: Arc<DirectoryStore>,
     channel: Channel,
     client: BackendsClient<Channel>,
     shutdown: CancellationToken,
@@ -43,11 +43,11 @@ struct Served {
 async fn served() -> Served {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
-    let (book, shutdown, mut server) =
+    let (store, shutdown, mut server) =
         (Arc::new(DirectoryStore::new(&[None])), CancellationToken::new(), JoinSet::new());
-    server.spawn(serve(listener, Arc::clone(&book), shutdown.clone()));
+    server.spawn(serve(listener, Arc::clone(&store), shutdown.clone()));
     let channel = Channel::from_shared(format!("http://{addr}")).unwrap().connect().await.unwrap();
-    Served { addr, book, client: BackendsClient::new(channel.clone()), channel, shutdown, server }
+    Served { addr, store, client: BackendsClient::new(channel.clone()), channel, shutdown, server }
 }
 
 impl Served {
@@ -60,17 +60,17 @@ impl Served {
                 "metadata": { "name": format!("of-{name}"), "namespace": namespace },
                 "spec": { "algorithm": { "name": name } },
             }));
-            self.book.take_algorithm(0, Event::InitApply(algorithm));
+            self.store.take_algorithm(0, Event::InitApply(algorithm));
         }
-        self.book.take_algorithm(0, Event::InitDone);
+        self.store.take_algorithm(0, Event::InitDone);
         for algo in algos {
-            self.book.take_user(0, Event::InitApply(from_value::<PartialObject<TradingAlgo>>(algo).unwrap()));
+            self.store.take_user(0, Event::InitApply(from_value::<PartialObject<TradingAlgo>>(algo).unwrap()));
         }
-        self.book.take_user(0, Event::InitDone);
+        self.store.take_user(0, Event::InitDone);
     }
 
     fn apply(&self, algorithm: PartialObject<Algorithm>) {
-        self.book.take_algorithm(0, Event::Apply(algorithm));
+        self.store.take_algorithm(0, Event::Apply(algorithm));
     }
 
     async fn watch(&self, namespace: &str) -> Streaming<BackendChange> {
@@ -136,7 +136,7 @@ async fn what_is_not_known_is_no_empty_directory() {
             (Code::Unavailable, "the directory has not been read yet: try again")
         );
     }
-    served.book.lose_algorithms(0, "the role is missing");
+    served.store.lose_algorithms(0, "the role is missing");
     for status in [served.list("").await.unwrap_err(), watch().await.unwrap_err()] {
         assert_eq!(status.code(), Code::Unavailable);
         assert!(status.message().ends_with("goes on trying: the role is missing"), "{status}");
@@ -158,11 +158,11 @@ async fn a_watch_tells_all_then_every_change_and_ends_with_the_server() {
     served.apply(algorithm("n", "a", true));
     served.apply(algorithm("n", "a", false));
     assert_eq!(next(&mut stream).await, "n/a false", "another namespace, and what is as it was, are no change");
-    served.book.take_algorithm(0, Event::Delete(algorithm("n", "a", false)));
+    served.store.take_algorithm(0, Event::Delete(algorithm("n", "a", false)));
     assert_eq!(next(&mut stream).await, "n/a gone");
     served.shutdown.cancel();
     let end = stream.message().await.unwrap_err();
-    assert_eq!((end.code(), end.message()), (Code::Unavailable, GOING));
+    assert_eq!((end.code(), end.message()), (Code::Unavailable, SHUTTING_DOWN));
     drop((stream, served.client, served.channel));
     served.server.join_next().await.unwrap().unwrap().unwrap();
 }
@@ -174,7 +174,7 @@ async fn who_is_slow_misses_what_was_in_between_and_never_the_last() {
     served.read([algorithm("n", "a", true), algorithm("n", "b", true)]);
     let watches = Arc::new(Semaphore::new(MAX_WATCHES));
     let directory = Directory {
-        book: Arc::clone(&served.book),
+        store: Arc::clone(&served.store),
         shutdown: served.shutdown.clone(),
         watches: Arc::clone(&watches),
         lists: Arc::new(Semaphore::new(1)),
@@ -192,7 +192,7 @@ async fn who_is_slow_misses_what_was_in_between_and_never_the_last() {
         changed.status.as_mut().unwrap().version = Some(number.to_string());
         served.apply(changed);
     }
-    served.book.take_algorithm(0, Event::Delete(algorithm("n", "a", true)));
+    served.store.take_algorithm(0, Event::Delete(algorithm("n", "a", true)));
     let mut told = Vec::new();
     for _ in 0..4 {
         told.push(stream.next().await.unwrap());
@@ -222,7 +222,7 @@ async fn one_that_takes_nothing_more_keeps_the_server_from_neither_others_nor_it
     assert_eq!(next(&mut stream).await, "synced");
     served.shutdown.cancel();
     assert_eq!(stream.message().await.unwrap_err().code(), Code::Unavailable);
-    let ended = tokio::time::timeout(FAREWELL * 10, served.server.join_next()).await;
+    let ended = tokio::time::timeout(SHUTDOWN_GRACE * 10, served.server.join_next()).await;
     ended.expect("it ends").unwrap().unwrap().unwrap();
     drop(stuck);
 }
@@ -233,7 +233,7 @@ async fn more_watches_than_there_is_memory_for_are_refused() {
     served.read([]);
     let watches = Arc::new(Semaphore::new(1));
     let directory = Directory {
-        book: Arc::clone(&served.book),
+        store: Arc::clone(&served.store),
         shutdown: served.shutdown.clone(),
         watches: Arc::clone(&watches),
         lists: Arc::new(Semaphore::new(1)),
@@ -250,7 +250,7 @@ async fn a_list_that_is_too_long_is_refused_with_what_to_do() {
     let served = served().await;
     let large = |number: usize| {
         let mut large = algorithm("n", &format!("a{number}"), true);
-        large.status.as_mut().unwrap().version = Some("x".repeat(MAX_LIST / 4));
+        large.status.as_mut().unwrap().version = Some("x".repeat(MAX_LIST_BYTES / 4));
         large
     };
     served.read((0..4).map(large).chain([algorithm("m", "small", true)]));
@@ -318,7 +318,7 @@ async fn silent_connections_keep_no_caller_out() {
 async fn requests_that_are_too_large_and_lists_beyond_their_number_are_refused() {
     let served = served().await;
     served.read([]);
-    let status = served.list(&"n".repeat(2 * MAX_REQUEST)).await.unwrap_err();
+    let status = served.list(&"n".repeat(2 * MAX_REQUEST_BYTES)).await.unwrap_err();
     assert_eq!(status.code(), Code::OutOfRange, "{status}");
     for _ in 0..2 * MAX_LISTS {
         served.list("").await.unwrap();

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Keeps a book current, for each of the namespaces that it was made for, until `shutdown` is cancelled.
-pub async fn keep(
+pub async fn watch_into(
     client: &Client,
     namespaces: &[Option<String>],
     book: &DirectoryStore,

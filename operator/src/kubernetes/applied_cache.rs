@@ -24,16 +24,16 @@ struct Key {
 
 #[derive(Debug, Clone, Copy)]
 struct Written {
-    wanted: u64,
-    came_out: u64,
+    wanted_hash: u64,
+    live_hash: u64,
     at: Instant,
 }
 
 /// How long a write is believed in: an edit that no watch told of is undone by then. A write that changes nothing costs a
 /// question and leaves no trace.
-const BELIEVED: Duration = Duration::from_mins(5);
+const MAX_TRUST: Duration = Duration::from_mins(5);
 /// How often what cannot be read is written all the same.
-const UNREADABLE: Duration = Duration::from_secs(10);
+const UNREADABLE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -46,15 +46,15 @@ impl AppliedCache {
     /// Whether `live` is as it came out of the last write, and that was of `wanted`, not long ago.
     pub(crate) fn is_unchanged<K: Kind>(&self, wanted: &K, live: &K, now: Instant) -> bool {
         let written = lock(&self.written).get(&key(wanted)).copied();
-        written.filter(|written| now.duration_since(written.at) < BELIEVED).is_some_and(|written| {
-            Some(written.wanted) == fingerprint(wanted) && Some(written.came_out) == fingerprint(live)
+        written.filter(|written| now.duration_since(written.at) < MAX_TRUST).is_some_and(|written| {
+            Some(written.wanted_hash) == fingerprint(wanted) && Some(written.live_hash) == fingerprint(live)
         })
     }
 
     /// Remembers a write.
     pub(crate) fn remember<K: Kind>(&self, wanted: &K, outcome: &K, at: Instant) {
-        if let (Some(wanted_print), Some(came_out)) = (fingerprint(wanted), fingerprint(outcome)) {
-            lock(&self.written).insert(key(wanted), Written { wanted: wanted_print, came_out, at });
+        if let (Some(wanted_hash), Some(live_hash)) = (fingerprint(wanted), fingerprint(outcome)) {
+            lock(&self.written).insert(key(wanted), Written { wanted_hash, live_hash, at });
         }
     }
 
@@ -65,7 +65,7 @@ impl AppliedCache {
         let print = wanted.and_then(fingerprint).unwrap_or_default();
         let mut unreadable = lock(&self.unreadable);
         let fresh = |(known, at): &(u64, Instant)| {
-            *known == print && (wanted.is_none() || now.duration_since(*at) < UNREADABLE)
+            *known == print && (wanted.is_none() || now.duration_since(*at) < UNREADABLE_INTERVAL)
         };
         if unreadable.get(&key).is_some_and(fresh) {
             return false;
@@ -75,7 +75,7 @@ impl AppliedCache {
     }
 
     /// The write that was due did not go through.
-    pub(crate) fn still_due<K: Kind>(&self, namespace: &str, name: &str) {
+    pub(crate) fn retry_later<K: Kind>(&self, namespace: &str, name: &str) {
         let kind = K::kind(&()).into_owned();
         lock(&self.unreadable).remove(&Key { kind, namespace: namespace.to_owned(), name: name.to_owned() });
     }
@@ -135,37 +135,37 @@ mod tests {
 
     #[test]
     fn an_edit_is_seen_and_what_changes_by_itself_is_not() {
-        let (memo, now) = (AppliedCache::default(), Instant::now());
+        let (cache, now) = (AppliedCache::default(), Instant::now());
         let wanted = deployment(1);
         let mut live = deployment(1);
         live.metadata.generation = Some(4);
-        assert!(!memo.is_unchanged(&wanted, &live, now), "never written");
-        memo.remember(&wanted, &live, now);
+        assert!(!cache.is_unchanged(&wanted, &live, now), "never written");
+        cache.remember(&wanted, &live, now);
         live.metadata.resource_version = Some("17".to_owned());
         live.metadata.annotations = Some([(REVISION.to_owned(), "2".to_owned())].into());
         live.status = from_value(json!({ "replicas": 1 })).unwrap();
-        assert!(memo.is_unchanged(&wanted, &live, now));
-        assert!(!memo.is_unchanged(&wanted, &live, now + BELIEVED), "no watch tells of everything");
-        assert!(!memo.is_unchanged(&deployment(2), &live, now), "something else is wanted");
+        assert!(cache.is_unchanged(&wanted, &live, now));
+        assert!(!cache.is_unchanged(&wanted, &live, now + MAX_TRUST), "no watch tells of everything");
+        assert!(!cache.is_unchanged(&deployment(2), &live, now), "something else is wanted");
         live.metadata.labels = Some([("by".to_owned(), "hand".to_owned())].into());
-        assert!(!memo.is_unchanged(&wanted, &live, now), "edited");
-        memo.remember(&wanted, &live, now);
-        memo.forget("n", |name| name == "a");
-        assert!(!memo.is_unchanged(&wanted, &live, now), "forgotten");
+        assert!(!cache.is_unchanged(&wanted, &live, now), "edited");
+        cache.remember(&wanted, &live, now);
+        cache.forget("n", |name| name == "a");
+        assert!(!cache.is_unchanged(&wanted, &live, now), "forgotten");
     }
 
     #[test]
     fn what_cannot_be_read_is_written_when_it_is_new_and_now_and_then() {
-        let (memo, now) = (AppliedCache::default(), Instant::now());
-        let due = |wanted: Option<&Deployment>, at: Instant| memo.is_due("n", "a", wanted, at);
+        let (cache, now) = (AppliedCache::default(), Instant::now());
+        let due = |wanted: Option<&Deployment>, at: Instant| cache.is_due("n", "a", wanted, at);
         assert!(due(Some(&deployment(1)), now));
         assert!(!due(Some(&deployment(1)), now));
         assert!(due(Some(&deployment(2)), now));
-        assert!(!due(Some(&deployment(2)), now + UNREADABLE / 2));
-        assert!(due(Some(&deployment(2)), now + UNREADABLE));
-        assert!(due(None, now + UNREADABLE));
-        assert!(!due(None, now + UNREADABLE * 9), "it cannot come back by itself");
-        memo.still_due::<Deployment>("n", "a");
-        assert!(due(None, now + UNREADABLE), "it was not deleted");
+        assert!(!due(Some(&deployment(2)), now + UNREADABLE_INTERVAL / 2));
+        assert!(due(Some(&deployment(2)), now + UNREADABLE_INTERVAL));
+        assert!(due(None, now + UNREADABLE_INTERVAL));
+        assert!(!due(None, now + UNREADABLE_INTERVAL * 9), "it cannot come back by itself");
+        cache.retry_later::<Deployment>("n", "a");
+        assert!(due(None, now + UNREADABLE_INTERVAL), "it was not deleted");
     }
 }

@@ -34,7 +34,7 @@ const MAPS: [&str; 7] = ["data", "limits", "matchLabels", "nodeSelector", "reque
 const KEYS: [&str; 4] = ["name", "mountPath", "port", "key"];
 
 /// What takes out of `live` what was added to the lists and maps of `wanted`; empty where nothing was.
-pub(crate) fn surplus(wanted: &Value, live: &Value) -> Vec<PatchOperation> {
+pub(crate) fn drift(wanted: &Value, live: &Value) -> Vec<PatchOperation> {
     let mut operations = Vec::new();
     for part in ["spec", "data"] {
         if let (Some(wanted), Some(live)) = (wanted.get(part), live.get(part)) {
@@ -54,7 +54,7 @@ fn is_uid(uid: &Value) -> PatchOperation {
 }
 
 /// What puts back the whole spec of the object that `wanted` names by its uid; `None`: it names none, or has no spec.
-pub(crate) fn restoration(wanted: &Value) -> Option<Vec<PatchOperation>> {
+pub(crate) fn replace_spec(wanted: &Value) -> Option<Vec<PatchOperation>> {
     let uid = wanted.pointer("/metadata/uid").filter(|uid| uid.is_string())?;
     let spec = wanted.get("spec")?.clone();
     let path = PointerBuf::from_tokens(["spec"]);
@@ -139,7 +139,7 @@ mod tests {
 
     /// `live` after the operations, by the library that applies them.
     fn mended(mut live: Value) -> (usize, Value) {
-        let operations = surplus(&wanted(), &live);
+        let operations = drift(&wanted(), &live);
         json_patch::patch(&mut live, &operations).unwrap();
         (operations.len(), live)
     }
@@ -153,7 +153,7 @@ mod tests {
             }],
             "tolerations": [{ "key": "added/by-admission" }],
         } } } });
-        assert_eq!(surplus(&wanted(), &live), []);
+        assert_eq!(drift(&wanted(), &live), []);
     }
 
     #[test]
@@ -167,7 +167,7 @@ mod tests {
         live["spec"]["selector"]["more"] = json!("yes");
         live["spec"]["clusterIP"] = json!("10.0.0.1");
         live["spec"]["template"]["spec"]["nodeSelector"] = json!({ "no": "such-node" });
-        let operations = surplus(&wanted, &live);
+        let operations = drift(&wanted, &live);
         assert_eq!(operations.len(), 3);
         json_patch::patch(&mut live, &operations).unwrap();
         live["spec"].as_object_mut().unwrap().remove("clusterIP");
@@ -176,10 +176,10 @@ mod tests {
 
     #[test]
     fn a_spec_is_put_back_whole_on_the_object_that_was_seen() {
-        assert_eq!(restoration(&wanted()), None, "nobody was seen");
+        assert_eq!(replace_spec(&wanted()), None, "nobody was seen");
         let mut seen = wanted();
         seen["metadata"] = json!({ "uid": "u-1" });
-        let operations = restoration(&seen).unwrap();
+        let operations = replace_spec(&seen).unwrap();
         let mut live = json!({ "metadata": { "uid": "u-1" }, "spec": { "strategy": { "rollingUpdate": {} } } });
         json_patch::patch(&mut live, &operations).unwrap();
         assert_eq!(live, seen);

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::{
     applied_cache::AppliedCache,
-    drift::{restoration, surplus},
+    drift::{drift, replace_spec},
 };
 use crate::{
     kubernetes::{
@@ -31,12 +31,12 @@ use crate::{
 /// The only writer of children and of statuses.
 pub(crate) struct Writer {
     client: Client,
-    memo: AppliedCache,
+    applied: AppliedCache,
 }
 
 impl Writer {
     pub(crate) fn new(client: Client) -> Self {
-        Self { client, memo: AppliedCache::default() }
+        Self { client, applied: AppliedCache::default() }
     }
 
     /// Objects of a kind in a namespace.
@@ -46,7 +46,7 @@ impl Writer {
 
     /// Forgets everything about a resource's children.
     pub(crate) fn forget(&self, namespace: &str, is_child: impl Fn(&str) -> bool) {
-        self.memo.forget(namespace, is_child);
+        self.applied.forget(namespace, is_child);
     }
 
     /// Writes the status of the resource with this uid, and of no other of the same name.
@@ -88,13 +88,13 @@ impl Writer {
         };
         if let Some(live) = &live {
             check_holder::<K>(owner, live.meta())?;
-            if self.memo.is_unchanged(wanted, live, Instant::now()) {
+            if self.applied.is_unchanged(wanted, live, Instant::now()) {
                 return Ok(Arc::clone(live));
             }
         }
         // Boxed: it is most of a look's memory, and seldom needed.
         let outcome = Box::pin(write(&api, &name, wanted, live.as_deref())).await.map_err(failed("apply"))?;
-        self.memo.remember(wanted, &outcome, Instant::now());
+        self.applied.remember(wanted, &outcome, Instant::now());
         Ok(Arc::new(outcome))
     }
 
@@ -118,13 +118,13 @@ impl Writer {
         name: &str,
         wanted: Option<&Secret>,
     ) -> Result<(), ApplyError> {
-        if !self.memo.is_due(namespace, name, wanted, Instant::now()) {
+        if !self.applied.is_due(namespace, name, wanted, Instant::now()) {
             return Ok(());
         }
         let failed = |action| {
             let name = name.to_owned();
             move |source| {
-                self.memo.still_due::<Secret>(namespace, &name);
+                self.applied.retry_later::<Secret>(namespace, &name);
                 ApplyError::Write { action, kind: "Secret".to_owned(), name, source }
             }
         };
@@ -152,7 +152,7 @@ async fn write<K: Kind>(api: &Api<K>, name: &str, wanted: &K, live: Option<&K>) 
     apply.force = live.is_some();
     let edit = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
     let mut outcome = call(api.patch(name, &apply, &Patch::Apply(&body))).await;
-    if let (Err(error), Some(operations)) = (&outcome, restoration(&body))
+    if let (Err(error), Some(operations)) = (&outcome, replace_spec(&body))
         && error.is(code::INVALID)
         && live.is_some()
     {
@@ -164,7 +164,7 @@ async fn write<K: Kind>(api: &Api<K>, name: &str, wanted: &K, live: Option<&K>) 
         }
     }
     let outcome = outcome?;
-    let operations = surplus(&body, &serde_json::to_value(&outcome).unwrap_or_default());
+    let operations = drift(&body, &serde_json::to_value(&outcome).unwrap_or_default());
     if operations.is_empty() {
         return Ok(outcome);
     }

@@ -84,7 +84,7 @@ impl View {
     }
 
     /// The Lease as it is when nobody has it; `None` if it is not ours.
-    pub(super) fn given_back(&self, wall: Timestamp) -> Option<Lease> {
+    pub(super) fn released(&self, wall: Timestamp) -> Option<Lease> {
         let lease = self.lease.as_ref().filter(|_| self.holder() == self.identity)?;
         let spec = LeaseSpec { holder_identity: Some(String::new()), ..self.claimed(wall) };
         Some(Lease { spec: Some(spec), ..lease.clone() })
@@ -241,9 +241,9 @@ mod tests {
     fn only_what_is_ours_is_given_back() {
         let begin = Instant::now();
         for found in [None, Some(lease("", 1)), Some(lease("other", 1))] {
-            assert_eq!(seen(begin, &[(0, found)]).given_back(wall(9)), None);
+            assert_eq!(seen(begin, &[(0, found)]).released(wall(9)), None);
         }
-        let given = seen(begin, &[(0, Some(lease("me", 1)))]).given_back(wall(9)).unwrap();
+        let given = seen(begin, &[(0, Some(lease("me", 1)))]).released(wall(9)).unwrap();
         assert_eq!(given.spec.unwrap().holder_identity.as_deref(), Some(""));
         assert_eq!(given.metadata.resource_version.as_deref(), Some("1"));
     }

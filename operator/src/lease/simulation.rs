@@ -32,7 +32,7 @@ struct World {
     seed: u64,
 }
 
-/// How a candidate fares.
+/// How a elector fares.
 #[derive(Clone, Copy)]
 struct Line {
     /// Of the requests, and again of the answers.
@@ -127,7 +127,7 @@ enum Request {
     Replace(Lease),
 }
 
-/// A candidate's connection to the API server.
+/// A elector's connection to the API server.
 #[derive(Clone)]
 struct Connection {
     shared: Shared,
@@ -199,7 +199,7 @@ async fn process(connection: Connection) {
             let slow = 1.0 + world.random.random::<f64>() / 5.0;
             let timing = Timing { renew_deadline: Timing::default().renew_deadline.mul_f64(slow), ..Timing::default() };
             let random = ChaCha8Rng::from_rng(&mut world.random);
-            let name = format!("candidate-{index}");
+            let name = format!("elector-{index}");
             let election = Election::with(connection.clone(), "operator", &name, Arc::new(clock), timing, random);
             (election, world.up_to(Duration::from_mins(3)), world.random.random_bool(0.5))
         };

@@ -12,9 +12,9 @@ use crate::reconcile::{
 };
 
 /// Longest message of a condition here; Kubernetes allows 32,768 characters.
-const MESSAGE: usize = 2_048;
+const MAX_MESSAGE_BYTES: usize = 2_048;
 /// Longest note of an Event, in bytes (`events.k8s.io/v1`).
-const NOTE: usize = 1_000;
+const MAX_NOTE_BYTES: usize = 1_000;
 
 /// Something that a person should know.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,7 +106,7 @@ fn condition(
         type_: kind.to_owned(),
         status: status.to_owned(),
         reason: code(&finding.reason),
-        message: shorten(&finding.message, MESSAGE),
+        message: shorten(&finding.message, MAX_MESSAGE_BYTES),
         observed_generation: Some(finding.observed_generation.unwrap_or(generation)),
         last_transition_time: unchanged.map_or(Time(now), |known| known.last_transition_time.clone()),
     }
@@ -120,7 +120,7 @@ fn code(reason: &str) -> String {
 
 /// As the note of an Event may be.
 pub(crate) fn shorten_note(text: &str) -> String {
-    shorten(text, NOTE)
+    shorten(text, MAX_NOTE_BYTES)
 }
 
 fn shorten(text: &str, longest: usize) -> String {
@@ -142,7 +142,7 @@ mod tests {
         assert_eq!(code("Not authorized!"), "Notauthorized");
         assert_eq!(code("0x87"), "Code0x87");
         assert_eq!(code(""), "Code");
-        assert_eq!(shorten("ü".repeat(1_000).as_str(), NOTE).len(), 999);
-        assert_eq!(shorten("short", NOTE), "short");
+        assert_eq!(shorten("ü".repeat(1_000).as_str(), MAX_NOTE_BYTES).len(), 999);
+        assert_eq!(shorten("short", MAX_NOTE_BYTES), "short");
     }
 }

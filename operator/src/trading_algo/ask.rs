@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// Largest page read.
-const PAGE_BYTES: usize = 64 * 1024;
+const MAX_PAGE_BYTES: usize = 64 * 1024;
 
 /// A part that a process lacks, or a warning about a part, from its `/readyz`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -100,7 +100,7 @@ impl Asker {
         let uri = format!("http://{address}/readyz").parse().map_err(|_| AskError::ParseAddress(ip.to_owned()))?;
         let page = async {
             let response = self.http.get(uri).await.map_err(|error| connect(error.into()))?;
-            Limited::new(response.into_body(), PAGE_BYTES).collect().await.map_err(connect)
+            Limited::new(response.into_body(), MAX_PAGE_BYTES).collect().await.map_err(connect)
         };
         let page = tokio::time::timeout(ANSWER_TIMEOUT, page)
             .await

@@ -13,9 +13,9 @@ use tokio::time::Instant;
 use crate::kubernetes::call::{CallError, call};
 
 /// How long labels that were read are used: a label takes effect within this time.
-const KEPT: Duration = Duration::from_secs(20);
+const LABELS_TTL: Duration = Duration::from_secs(20);
 /// Most namespaces that are kept.
-const MOST: usize = 10_000;
+const MAX_NAMESPACES: usize = 10_000;
 
 type Labels = BTreeMap<String, String>;
 
@@ -34,15 +34,15 @@ impl Namespaces {
     pub(crate) async fn labels(&self, namespace: &str) -> Result<Labels, CallError> {
         let now = Instant::now();
         if let Some((at, labels)) = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(namespace)
-            && now.duration_since(*at) < KEPT
+            && now.duration_since(*at) < LABELS_TTL
         {
             return Ok(labels.clone());
         }
         let api: Api<Namespace> = Api::all(self.client.clone());
         let labels = call(api.get_metadata(namespace)).await?.metadata.labels.unwrap_or_default();
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= MOST {
-            known.retain(|_, (at, _)| now.duration_since(*at) < KEPT);
+        if known.len() >= MAX_NAMESPACES {
+            known.retain(|_, (at, _)| now.duration_since(*at) < LABELS_TTL);
         }
         known.insert(namespace.to_owned(), (now, labels.clone()));
         Ok(labels)

@@ -11,9 +11,9 @@ use intuition_api::v1::ResetSourceRequest;
 use serde::{Deserialize, Serialize};
 
 /// Resets that one annotation may hold.
-const RESETS: usize = 100;
+const MAX_RESETS: usize = 100;
 /// Longest text of an error that is shown, bytes. The parser quotes its input.
-const ERROR: usize = 200;
+const MAX_ERROR_BYTES: usize = 200;
 
 /// A source to reset.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,11 +59,11 @@ pub(crate) fn parse(value: Option<&str>) -> Resets {
     };
     let resets = parsed.map_err(|error| {
         let mut error = error.to_string();
-        error.truncate(error.floor_char_boundary(ERROR));
+        error.truncate(error.floor_char_boundary(MAX_ERROR_BYTES));
         error
     })?;
-    if resets.len() > RESETS {
-        return Err(format!("it has {} resets, and at most {RESETS} are allowed", resets.len()));
+    if resets.len() > MAX_RESETS {
+        return Err(format!("it has {} resets, and at most {MAX_RESETS} are allowed", resets.len()));
     }
     match resets.iter().find(|reset| reset.channel.is_empty() || reset.source.is_empty()) {
         Some(reset) => Err(format!("channel and source must not be empty in {reset}")),
@@ -105,10 +105,10 @@ mod tests {
             let error = parse(Some(value)).unwrap_err();
             assert!(error.contains(part), "{value}: {error}");
         }
-        let many = format!("[{}]", vec![reset("q", "a", 0, 1).to_string(); RESETS + 1].join(","));
+        let many = format!("[{}]", vec![reset("q", "a", 0, 1).to_string(); MAX_RESETS + 1].join(","));
         assert!(parse(Some(&many)).unwrap_err().contains("101 resets"));
         let long = format!(r#"{{"channel":"quotes","{}":1}}"#, "é".repeat(1_000));
-        assert!(parse(Some(&long)).unwrap_err().len() <= ERROR);
+        assert!(parse(Some(&long)).unwrap_err().len() <= MAX_ERROR_BYTES);
     }
 
     #[test]

@@ -18,7 +18,7 @@ const TRADING_STATE: &str = "spec.tradingState";
 /// Path of the field that it replaced.
 const SUSPEND: &str = "spec.suspend";
 /// Most characters of an unreadable value that a message repeats.
-const SHOWN: usize = 80;
+const MAX_VALUE_CHARS: usize = 80;
 
 /// The causes that a resource has for not being Active; without one it asks for Active.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -171,7 +171,7 @@ fn by_fields(trading_state: Option<&Value>, suspend: Option<&Value>) -> Option<T
 
 fn shown(value: &Value) -> String {
     let text = value.to_string();
-    match text.char_indices().nth(SHOWN) {
+    match text.char_indices().nth(MAX_VALUE_CHARS) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
         None => text,
     }

@@ -10,7 +10,7 @@ use k8s_openapi::{
 use kube::ResourceExt as _;
 
 /// Longest part of a process's last words that is repeated, in characters.
-const LAST_WORDS: usize = 512;
+const MAX_LAST_LINE_CHARS: usize = 512;
 /// Waiting reasons of a container whose image cannot be had.
 const IMAGE_REASONS: [&str; 5] =
     ["ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"];
@@ -205,12 +205,12 @@ fn of_container(container: &ContainerStatus) -> PodState {
 fn crash(container: &ContainerStatus) -> Option<Crash> {
     let state = container.state.clone().unwrap_or_default();
     let ended = state.terminated.or_else(|| container.last_state.clone().and_then(|last| last.terminated))?;
-    let message = last_words(ended.message.as_deref(), ended.exit_code, ended.reason.as_deref());
+    let message = last_line(ended.message.as_deref(), ended.exit_code, ended.reason.as_deref());
     (ended.exit_code != 0).then_some(Crash { message, restarts: container.restart_count })
 }
 
 /// The last line that says what was wrong, else the exit code and what the kubelet calls it.
-fn last_words(log: Option<&str>, exit_code: i32, reason: Option<&str>) -> String {
+fn last_line(log: Option<&str>, exit_code: i32, reason: Option<&str>) -> String {
     let lines = || log.unwrap_or_default().lines().map(str::trim).filter(|line| !line.is_empty());
     let said = lines().rfind(|line| line.starts_with("error:")).or_else(|| lines().next_back());
     let ended = match reason.filter(|reason| *reason != "Error") {
@@ -219,7 +219,8 @@ fn last_words(log: Option<&str>, exit_code: i32, reason: Option<&str>) -> String
     };
     match said {
         Some(line) => {
-            let line: String = line.strip_prefix("error:").unwrap_or(line).trim().chars().take(LAST_WORDS).collect();
+            let line: String =
+                line.strip_prefix("error:").unwrap_or(line).trim().chars().take(MAX_LAST_LINE_CHARS).collect();
             format!("{line} ({ended})")
         }
         None => format!("it ended without a word ({ended})"),

@@ -12,9 +12,9 @@ use crate::{ALGORITHM_KIND, API_VERSION, GROUP, TRADING_ALGO_KIND, address::Addr
 /// The namespace of a manifest that names none.
 pub(super) const DEFAULT_NAMESPACE: &str = "default";
 /// Most symbols of all inputs together: with the longest names they fit into a `ConfigMap`, which holds 1 MiB.
-const MOST_SYMBOLS: usize = 2_000;
+const MAX_SYMBOLS: usize = 2_000;
 /// Longest name of a namespace (RFC 1123 label).
-const LABEL_LENGTH: usize = 63;
+const MAX_LABEL_CHARS: usize = 63;
 /// Fields of `metadata` that Kubernetes knows.
 const METADATA: [&str; 15] = [
     "annotations",
@@ -207,8 +207,8 @@ fn channels(manifest: &Map<String, Value>, spec: &Value, prefix: &str, problems:
             problems.extend(twice(name, format!("{path}.symbols[{index}]"), &mut names));
         }
     }
-    if symbols > MOST_SYMBOLS {
-        let message = format!("must have at most {MOST_SYMBOLS} symbols in all, has {symbols}");
+    if symbols > MAX_SYMBOLS {
+        let message = format!("must have at most {MAX_SYMBOLS} symbols in all, has {symbols}");
         problems.push(Problem::new("spec.channels.inputs", message));
     }
 }
@@ -231,7 +231,7 @@ fn twice<'a>(text: &'a Value, path: String, known: &mut BTreeSet<&'a str>) -> Op
 }
 
 fn is_label(text: &str) -> bool {
-    (1..=LABEL_LENGTH).contains(&text.len())
+    (1..=MAX_LABEL_CHARS).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
         && !text.starts_with('-')
         && !text.ends_with('-')

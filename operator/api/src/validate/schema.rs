@@ -15,7 +15,7 @@ use super::Problem;
 use crate::amount;
 
 /// Longest text that a message repeats.
-const SHOWN: usize = 80;
+const MAX_VALUE_CHARS: usize = 80;
 
 /// Adds everything about `value` that `schema` does not allow.
 pub(super) fn check(schema: &JSONSchemaProps, value: &Value, path: &str, problems: &mut Vec<Problem>) {
@@ -70,7 +70,7 @@ pub(super) fn shown(value: &Value) -> String {
         Value::String(text) if text.contains("://") && text.contains('@') => "a URL with user info".to_owned(),
         scalar => {
             let mut text = scalar.to_string();
-            if let Some((end, _)) = text.char_indices().nth(SHOWN) {
+            if let Some((end, _)) = text.char_indices().nth(MAX_VALUE_CHARS) {
                 text.truncate(end);
                 text.push('…');
             }

@@ -34,7 +34,7 @@ fn what_breaks_the_contract_is_told_from_another_contract() {
         |answer| answer.version = "1".repeat(65),
         |answer| answer.parameters_schema_json = "[]".to_owned(),
         |answer| answer.parameters_schema_json = "{".to_owned(),
-        |answer| answer.parameters_schema_json = format!("{{\"a\":\"{}\"}}", "x".repeat(SCHEMA_BYTES)),
+        |answer| answer.parameters_schema_json = format!("{{\"a\":\"{}\"}}", "x".repeat(MAX_SCHEMA_BYTES)),
     ] {
         assert_eq!(answer(change), Err("ContractBroken"));
     }
@@ -76,7 +76,7 @@ impl Algorithm for Behaviour {
                 version: "1.4.0".to_owned(),
                 contract: CONTRACT.to_owned(),
                 parameters_schema_json: match self {
-                    Self::Endless => format!("{{\"title\":\"{}\"}}", "x".repeat(MESSAGE_BYTES)),
+                    Self::Endless => format!("{{\"title\":\"{}\"}}", "x".repeat(MAX_ANSWER_BYTES)),
                     _ => r#"{"type":"object"}"#.to_owned(),
                 },
             })),

@@ -33,10 +33,10 @@ fn read(book: &DirectoryStore, scope: usize, algorithms: &[(&str, &str)]) {
 }
 
 /// What is told to one who knows `told`, and what it knows then.
-fn news(book: &DirectoryStore, told: &mut Arc<Pages>, namespace: &str) -> Vec<String> {
-    let pages = book.pages(namespace).unwrap();
+fn news(book: &DirectoryStore, told: &mut Arc<Entries>, namespace: &str) -> Vec<String> {
+    let pages = book.entries(namespace).unwrap();
     let before = std::mem::replace(told, Arc::clone(&pages));
-    let say = |news: ChangeEvent| match news.tell().change.unwrap() {
+    let say = |news: ChangeEvent| match news.into_change().change.unwrap() {
         Change::Updated(page) => {
             format!("{}/{} {} {}", page.namespace, page.name, page.version, page.used_by.join("+"))
         }
@@ -49,30 +49,30 @@ fn news(book: &DirectoryStore, told: &mut Arc<Pages>, namespace: &str) -> Vec<St
 #[test]
 fn nothing_is_said_before_both_kinds_were_read() {
     let book = book(&[]);
-    assert_eq!(book.pages("").unwrap_err(), Unknown::NotRead);
+    assert_eq!(book.entries("").unwrap_err(), Unavailable::NotRead);
     book.take_algorithm(0, Event::Init);
     book.take_algorithm(0, Event::InitDone);
-    assert_eq!(book.pages("n").unwrap_err(), Unknown::NotRead, "who uses them is not known");
+    assert_eq!(book.entries("n").unwrap_err(), Unavailable::NotRead, "who uses them is not known");
     book.take_user(0, Event::Init);
     book.take_user(0, Event::InitDone);
-    assert!(book.pages("n").unwrap().is_empty());
+    assert!(book.entries("n").unwrap().is_empty());
 }
 
 #[test]
 fn a_namespace_that_cannot_be_read_keeps_nobody_from_the_others_and_is_not_empty() {
     let book = book(&["gone", "n"]);
     book.lose_algorithms(0, "forbidden");
-    assert_eq!(book.pages("").unwrap_err(), Unknown::NotRead, "the other one is being read");
+    assert_eq!(book.entries("").unwrap_err(), Unavailable::NotRead, "the other one is being read");
     read(&book, 1, &[("n", "a")]);
-    assert_eq!(book.pages("").unwrap().len(), 1);
-    assert_eq!(book.pages("n").unwrap().len(), 1);
-    assert_eq!(book.pages("gone").unwrap_err(), Unknown::Failing("forbidden".to_owned()));
-    assert_eq!(book.pages("other").unwrap_err(), Unknown::NotWatched("other".to_owned()));
+    assert_eq!(book.entries("").unwrap().len(), 1);
+    assert_eq!(book.entries("n").unwrap().len(), 1);
+    assert_eq!(book.entries("gone").unwrap_err(), Unavailable::Failing("forbidden".to_owned()));
+    assert_eq!(book.entries("other").unwrap_err(), Unavailable::NotWatched("other".to_owned()));
     // Back again; from here on what is known has to do.
     read(&book, 0, &[("gone", "b")]);
     book.lose_algorithms(0, "the API server is away");
     book.lose_users(0, "the API server is away");
-    assert_eq!(book.pages("gone").unwrap().len(), 2);
+    assert_eq!(book.entries("gone").unwrap().len(), 2);
 }
 
 #[test]

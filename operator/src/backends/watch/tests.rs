@@ -6,7 +6,7 @@ use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::backends::store::Unknown;
+use crate::backends::store::Unavailable;
 
 /// An API server that lists these and then has nothing to tell. What it has nothing of, it forbids.
 fn api_server(algorithms: Option<Value>, algos: Option<Value>) -> Client {
@@ -31,21 +31,21 @@ fn api_server(algorithms: Option<Value>, algos: Option<Value>) -> Client {
 }
 
 /// What the book says of the namespace once it says something, or why it does not.
-async fn kept(client: Client, scopes: &[Option<String>]) -> Result<Value, Unknown> {
+async fn kept(client: Client, scopes: &[Option<String>]) -> Result<Value, Unavailable> {
     let (book, shutdown) = (DirectoryStore::new(scopes), CancellationToken::new());
     let metrics = Metrics::register(&mut Registry::default());
     let mut changes = book.changes();
     let known = async {
         loop {
-            match book.pages("") {
-                Err(Unknown::NotRead) => changes.changed().await.unwrap(),
+            match book.entries("") {
+                Err(Unavailable::NotRead) => changes.changed().await.unwrap(),
                 answer => return answer,
             }
         }
     };
     let answer = tokio::select! {
         answer = known => answer,
-        () = keep(&client, scopes, &book, &metrics, &shutdown) => unreachable!("nobody told it to end"),
+        () = watch_into(&client, scopes, &book, &metrics, &shutdown) => unreachable!("nobody told it to end"),
     };
     answer.map(|pages| pages.values().map(|page| json!([page.name, page.version, page.used_by])).collect())
 }
@@ -72,7 +72,10 @@ async fn what_this_release_cannot_read_keeps_nothing_else_from_the_directory() {
 async fn what_may_not_be_listed_is_said_and_is_no_empty_directory() {
     for (algorithms, algos) in [(None, Some(json!([]))), (Some(json!([])), None)] {
         let answer = kept(api_server(algorithms, algos), &[None]).await;
-        assert!(matches!(&answer, Err(Unknown::Failing(problem)) if problem.contains("may not list")), "{answer:?}");
+        assert!(
+            matches!(&answer, Err(Unavailable::Failing(problem)) if problem.contains("may not list")),
+            "{answer:?}"
+        );
     }
 }
 
@@ -81,5 +84,5 @@ async fn it_ends_when_it_is_told_to() {
     let (book, shutdown) = (DirectoryStore::new(&[None]), CancellationToken::new());
     shutdown.cancel();
     let metrics = Metrics::register(&mut Registry::default());
-    keep(&api_server(None, None), &[None], &book, &metrics, &shutdown).await;
+    watch_into(&api_server(None, None), &[None], &book, &metrics, &shutdown).await;
 }

@@ -20,12 +20,12 @@ use crate::{
 };
 
 /// Dead letters in a row from which on a source is in conflict, as the contract has it.
-const CONFLICT: u32 = 10;
+const CONFLICT_DEAD_LETTERS: u32 = 10;
 const SOURCE_CONFLICT: &str = "SourceConflict";
 const RESET_INVALID: &str = "ResetInvalid";
 const RESET_REFUSED: &str = "ResetRefused";
 /// Sources that are named; of the others the number is.
-const NAMED: usize = 3;
+const MAX_NAMED: usize = 3;
 
 /// The finding, and the Events about sources and resets, which are published at most once an hour.
 pub(crate) fn inputs(pods: &Pods, resets: &Resets) -> (Finding, Vec<EventRecord>) {
@@ -66,9 +66,9 @@ fn unknown(reason: &str, message: &str) -> Finding {
 
 /// One sentence or two for each source in conflict. Without numbers that grow, since a status that differs is written.
 fn conflicts(sources: &[Source]) -> Option<String> {
-    let conflicts: Vec<_> = sources.iter().filter(|source| source.conflicts >= CONFLICT).collect();
-    let named: Vec<_> = conflicts.iter().take(NAMED).map(|source| conflict(source)).collect();
-    let more = match conflicts.len().saturating_sub(NAMED) {
+    let conflicts: Vec<_> = sources.iter().filter(|source| source.conflicts >= CONFLICT_DEAD_LETTERS).collect();
+    let named: Vec<_> = conflicts.iter().take(MAX_NAMED).map(|source| conflict(source)).collect();
+    let more = match conflicts.len().saturating_sub(MAX_NAMED) {
         0 => String::new(),
         more => format!("; and {more} more, which `intuition sources list` shows"),
     };
@@ -115,5 +115,5 @@ fn reset_troubles(report: Option<&RuntimeReport>, resets: &Resets) -> Vec<(&'sta
         Some((RESET_REFUSED, trouble, reset.to_string()))
     });
     // One after another: the message of a condition has room for the first ones.
-    refused.take(NAMED).collect()
+    refused.take(MAX_NAMED).collect()
 }

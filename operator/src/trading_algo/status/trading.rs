@@ -32,7 +32,7 @@ const NOT_CONFIRMED: &str = "NotConfirmed";
 const OTHER_NUMBER: &str = "OtherNumber";
 const OLDER_GENERATION: &str = "OlderGeneration";
 /// Most causes that the status shows.
-const MOST_CAUSES: usize = 32;
+const MAX_CAUSES: usize = 32;
 
 /// The finding for `Trading`, and the same as data.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -215,7 +215,7 @@ fn reason(state: TradingState, causes: &[TradingCause]) -> &str {
 }
 
 fn status(state: &str, causes: &[TradingCause]) -> TradingStatus {
-    let causes = causes.iter().take(MOST_CAUSES).map(|held| TradingCauseStatus {
+    let causes = causes.iter().take(MAX_CAUSES).map(|held| TradingCauseStatus {
         cause: held.cause.clone(),
         state: held.strictness().name().to_owned(),
         message: held.message.clone(),
