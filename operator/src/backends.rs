@@ -1,4 +1,5 @@
-//! The service `Backends`: the directory for programs. Every replica serves it, whoever leads, from watches of its own.
+//! The gRPC service `Backends`, the directory of algorithms for programs. Every replica serves it from watches of its
+//! own.
 
 pub mod store;
 mod watch;
@@ -26,23 +27,23 @@ use tonic_health::server::HealthReporter;
 use self::store::{ChangeEvent, Entries, Unavailable, differences};
 pub use self::{store::DirectoryStore, watch::watch_into};
 
-/// For connections to end by themselves once everything is answered: a peer that is frozen never ends its own.
+/// Time for connections to end by themselves at shutdown. A frozen peer never ends its own.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(3);
 /// Largest request, bytes: it names a namespace.
 const MAX_REQUEST_BYTES: usize = 64 << 10;
 /// Largest list, bytes. Clients take 4 MiB unless they are sent otherwise; Watch has no such limit.
 const MAX_LIST_BYTES: usize = 32 << 20;
-/// Lists at a time that were not read to their end.
+/// Concurrent lists that were not read to their end.
 const MAX_LISTS: usize = 4;
-/// Beside the watches: a client of the directory needs one connection and a few calls.
+/// Limits besides the watches: a client needs one connection and a few calls.
 const LIMITS: Limits =
     Limits { name: "directory", connections: 512, calls: 64, connection_calls: 32, first_message: MAX_REQUEST_BYTES };
-/// Watches at a time on all connections: each holds some memory of the operator's, which has other work.
+/// Concurrent watches on all connections. Each holds memory of the operator.
 const MAX_WATCHES: usize = 256;
-/// What the caller is sent when the server shuts down.
+/// Status message at shutdown.
 const SHUTTING_DOWN: &str = "the operator is shutting down: list and watch again";
 
-/// Why it cannot be served.
+/// Errors that end the server.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// The server failed.
@@ -53,7 +54,7 @@ pub enum ServeError {
     Reflect(#[source] tonic_reflection::server::Error),
 }
 
-/// Serves the store until `shutdown` is cancelled.
+/// Serves the directory until `shutdown` is cancelled.
 pub async fn serve(
     listener: TcpListener,
     store: Arc<DirectoryStore>,
@@ -86,7 +87,7 @@ pub async fn serve(
     }
 }
 
-/// Says that it serves while it knows something to say, until `shutdown` is cancelled.
+/// Reports `SERVING` once the store is filled, until `shutdown` is cancelled.
 async fn report_health(health: &HealthReporter, store: &DirectoryStore, shutdown: &CancellationToken) {
     let mut changes = store.changes();
     let known = async { while store.entries("").is_err() && changes.changed().await.is_ok() {} };
@@ -160,20 +161,20 @@ impl Backends for Directory {
     }
 }
 
-/// One caller of Watch. What it was sent is compared with the store whenever it can take more, so that one that is slow misses
-/// what was in between, holds up nothing, and keeps at most one former state of the directory in memory.
+/// One Watch stream. The entries that were sent are compared with the store whenever the client can take more: a slow
+/// client skips intermediate states, delays no other, and holds at most one old snapshot in memory.
 struct Watching {
     namespace: String,
     store: Arc<DirectoryStore>,
     changes: versions::Receiver<u64>,
     shutdown: CancellationToken,
-    /// What it knows once all that waits was sent.
+    /// The client's entries once the queue is sent.
     sent: Arc<Entries>,
     waiting: VecDeque<ChangeEvent>,
     is_synced: bool,
     has_ended: bool,
     _permit: OwnedSemaphorePermit,
-    /// The connection keeps its place.
+    /// Keeps the connection counted while the stream lasts.
     _place: Option<Call>,
 }
 
@@ -198,9 +199,9 @@ impl Watching {
         Some((Err(Status::unavailable(SHUTTING_DOWN)), self))
     }
 
-    /// Notes what has changed since it was sent last.
+    /// Queues the changes since the last comparison.
     fn enqueue_changes(&mut self) {
-        // Before the store is read: what comes meanwhile is seen the next time.
+        // Marked as seen before the store is read, so that a change in between is compared next time.
         self.changes.borrow_and_update();
         let Ok(entries) = self.store.entries(&self.namespace) else { return };
         self.waiting.extend(differences(&self.sent, &entries, &self.namespace));

@@ -36,16 +36,16 @@ use self::{
     store::{CallError, Store},
 };
 
-/// How long things take. The defaults are client-go's.
+/// Durations of the election. The defaults are client-go's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timing {
-    /// How long others leave a Lease alone that does not change. In the Lease, so that they know; whole seconds.
+    /// How long other electors wait for an unchanged Lease. Written into the Lease, in whole seconds.
     pub lease: Duration,
-    /// How long a holder believes in itself without a successful write: well below `lease`.
+    /// How long a holder leads without a successful renewal; well below `lease`.
     pub renew_deadline: Duration,
-    /// Between two writes of a holder, and about between two looks of others.
+    /// Delay between two renewals, and about the delay between two attempts of other electors.
     pub retry: Duration,
-    /// For one call.
+    /// Deadline of one call.
     pub call: Duration,
 }
 
@@ -60,27 +60,27 @@ impl Default for Timing {
     }
 }
 
-/// Why an election cannot go on. Everything that may pass is waited out instead.
+/// Errors that end an election. Errors that may pass are retried.
 #[derive(Debug, thiserror::Error)]
 pub enum LeaseError {
-    /// Waiting would not help: no permission, no such namespace, no usable name.
+    /// A permanent refusal: no permission, no such namespace, no usable name.
     #[error("the API server refuses the Lease {name}: {message}")]
     Refuse {
-        /// The Lease.
+        /// Name of the Lease.
         name: String,
-        /// What the API server says.
+        /// The API server's message.
         message: String,
     },
 }
 
-/// A elector for the lead.
+/// One replica in an election.
 pub struct Election<S = Api<Lease>> {
     elector: Elector<S>,
 }
 
 impl Election {
-    /// A elector for the Lease `name` in the API's namespace. `identity` says who it is to people; a random part is
-    /// added, so that a process never takes another's lead for its own.
+    /// An election for the Lease `name` in the API's namespace. `identity` names the replica for people; a random part
+    /// is added, so that a process never takes another's lead for its own.
     pub fn new(api: Api<Lease>, name: &str, identity: &str, clock: Arc<dyn Clock>) -> Self {
         Self::with(api, name, identity, clock, Timing::default(), ChaCha8Rng::from_rng(&mut rand::rng()))
     }
@@ -100,12 +100,12 @@ impl<S: Store> Election<S> {
         Self { elector: Elector { store, view, clock, timing, random } }
     }
 
-    /// As whom the Lease names it.
+    /// The holder identity in the Lease.
     pub fn identity(&self) -> &str {
         self.elector.view.identity()
     }
 
-    /// Waits until it leads. `None`: `shutdown` was cancelled before.
+    /// Waits until this replica leads. `None` if `shutdown` was cancelled before.
     pub async fn acquire(self, shutdown: &CancellationToken) -> Result<Option<Leadership>, LeaseError> {
         let won = self.compete(shutdown).await?;
         Ok(won.map(|(mut leadership, renewal)| {
@@ -114,7 +114,7 @@ impl<S: Store> Election<S> {
         }))
     }
 
-    /// The lead, and what renews it for as long as it is polled.
+    /// The lead, and the future that renews it while it is polled.
     async fn compete(
         mut self,
         shutdown: &CancellationToken,
@@ -122,7 +122,7 @@ impl<S: Store> Election<S> {
         let mut logged = String::new();
         loop {
             let Some(result) = shutdown.run_until_cancelled(self.elector.try_acquire()).await else {
-                // The attempt that was cut short may have won.
+                // The interrupted attempt may have acquired the Lease.
                 self.elector.release_lease().await;
                 return Ok(None);
             };
@@ -153,14 +153,14 @@ impl<S: Store> Election<S> {
     }
 }
 
-/// The lead. Renewed by a task of its own for as long as this lives.
+/// The lead. A task renews it while this value lives.
 pub struct Leadership {
     token: LeaderToken,
     stop: CancellationToken,
     task: JoinSet<()>,
 }
 
-/// Whether one leads, as far as one knows. Clones know the same.
+/// Whether this replica leads. Clones share the state.
 #[derive(Clone)]
 pub struct LeaderToken {
     lost: CancellationToken,
@@ -168,20 +168,20 @@ pub struct LeaderToken {
 }
 
 impl LeaderToken {
-    /// Whether one leads at this moment, by the clock: right also where the process was stopped for a while and the task
-    /// that renews has had no time yet to say so.
+    /// Whether this replica leads at this moment, by the clock. Right also after the process was stopped for a while,
+    /// before the renewing task has run.
     pub fn is_held(&self) -> bool {
         !self.lost.is_cancelled() && Instant::now() < *self.until.borrow()
     }
 }
 
 impl Leadership {
-    /// Cancelled once the lead is lost, given back, or dropped. Whoever acts as the leader has to stop at once then.
+    /// Cancelled when the lead is lost, released or dropped. The work of a leader has to stop at once then.
     pub fn lost(&self) -> CancellationToken {
         self.token.lost.clone()
     }
 
-    /// For whoever acts as the leader to ask before each step.
+    /// The token to check before each step of a leader.
     pub fn token(&self) -> LeaderToken {
         self.token.clone()
     }
@@ -191,35 +191,35 @@ impl Leadership {
         self.token.is_held()
     }
 
-    /// Gives the lead back, so that the next one need not wait. To be called when nothing acts as the leader any more.
+    /// Releases the lead, so that the next leader need not wait. To be called when no work of the leader is under way.
     pub async fn release(mut self) {
         self.stop.cancel();
         while self.task.join_next().await.is_some() {}
     }
 }
 
-/// Who looks at the Lease and writes it.
+/// Reads and writes the Lease.
 struct Elector<S> {
     store: S,
     view: View,
     clock: Arc<dyn Clock>,
     timing: Timing,
-    /// Against candidates in step.
+    /// Jitter, so that electors do not act in step.
     random: ChaCha8Rng,
 }
 
-/// What came of an attempt.
+/// The result of an attempt.
 enum AcquireResult {
-    /// The Lease is ours, and with it the lead until then.
+    /// The Lease is acquired, and with it the lead until this time.
     Won(Instant),
-    /// It is somebody else's, until then at least.
+    /// Another replica holds the Lease, at least until this time.
     Held(Instant),
-    /// Somebody else was faster, or our own write came to nothing.
+    /// Another write was faster, or our own was without effect.
     Raced,
 }
 
 impl<S: Store> Elector<S> {
-    /// Looks, and takes the Lease if it may.
+    /// Reads the Lease and acquires it if the rules allow.
     async fn try_acquire(&mut self) -> Result<AcquireResult, CallError> {
         self.look().await?;
         self.try_write().await
@@ -227,14 +227,14 @@ impl<S: Store> Elector<S> {
 
     async fn look(&mut self) -> Result<(), CallError> {
         let found = within(self.timing.call, self.store.get(self.view.name())).await?;
-        // Only now: what was read is no newer than this.
+        // Taken after the call: the Lease that was read is not newer than this.
         self.view.see(found, Instant::now());
         Ok(())
     }
 
-    /// Writes the Lease by what was seen last, if the rules let us.
+    /// Writes the Lease from its last known version, if the rules allow.
     async fn try_write(&mut self) -> Result<AcquireResult, CallError> {
-        // Before the call: others may have seen the change as soon as this.
+        // Taken before the call: other replicas may have seen the change that early.
         let began = Instant::now();
         let (written, was_there) = match self.view.next(began, self.wall_time()) {
             Step::Wait(until) => return Ok(AcquireResult::Held(until)),
@@ -252,12 +252,12 @@ impl<S: Store> Elector<S> {
         }
     }
 
-    /// The lead until then, and what renews it.
+    /// The lead until this time, and the future that renews it.
     fn lead(self, until: Instant) -> (Leadership, impl Future<Output = ()> + Send + use<S>) {
         tracing::info!(identity = self.view.identity(), lease = self.view.name(), "leading");
         let (lost, stop) = (CancellationToken::new(), CancellationToken::new());
         let (sender, receiver) = watch::channel(until);
-        // However the renewal ends, dropped before its time for one: then nobody leads here.
+        // The lead is lost however the renewal ends, also if it is dropped early.
         let (guard, stopped) = (lost.clone().drop_guard(), stop.clone());
         let renewal = async move {
             self.renew(&sender, &stopped).await;
@@ -266,7 +266,7 @@ impl<S: Store> Elector<S> {
         (Leadership { token: LeaderToken { lost, until: receiver }, stop, task: JoinSet::new() }, renewal)
     }
 
-    /// Renews until it is logged to stop, or has lost.
+    /// Renews the Lease until it is stopped or has lost the lead.
     async fn renew(mut self, until: &watch::Sender<Instant>, stop: &CancellationToken) {
         let mut must_look = false;
         loop {
@@ -304,7 +304,7 @@ impl<S: Store> Elector<S> {
         }
     }
 
-    /// Renews by what was seen last, or looks first.
+    /// Renews from the last known version, or reads the Lease first.
     async fn try_renew(&mut self, must_look: bool) -> Result<AcquireResult, CallError> {
         if !must_look {
             let result = self.try_write().await?;
@@ -315,11 +315,11 @@ impl<S: Store> Elector<S> {
         self.try_acquire().await
     }
 
-    /// Empties the Lease if it is ours. What does not succeed only makes the next one wait.
+    /// Releases the Lease if it is ours. After a failure the next leader only waits longer.
     async fn release_lease(mut self) {
         let mut released = self.clear().await;
         if released.as_ref().is_err_and(CallError::is_conflict) {
-            // A renewal that was cut short has arrived in between.
+            // An interrupted renewal arrived in between.
             released = self.clear().await;
         }
         match released {
@@ -329,20 +329,20 @@ impl<S: Store> Elector<S> {
         }
     }
 
-    /// False: it is not ours.
+    /// `false` if another replica holds the Lease.
     async fn clear(&mut self) -> Result<bool, CallError> {
         self.look().await?;
         let Some(lease) = self.view.released(self.wall_time()) else { return Ok(false) };
         within(self.timing.call, self.store.replace(&lease)).await.map(|_| true)
     }
 
-    /// So long that candidates do not stay in step.
+    /// A delay with jitter, so that electors do not act in step.
     fn pause(&mut self) -> Duration {
         self.timing.retry.mul_f64(1.0 + self.random.random::<f64>())
     }
 
     fn wall_time(&self) -> Timestamp {
-        // The clock's own range is this one's.
+        // Both types have the same range.
         Timestamp::from_microsecond(self.clock.now_micros()).unwrap_or_default()
     }
 }

@@ -1,4 +1,4 @@
-//! What the operator counts.
+//! The operator's metrics.
 
 use std::{sync::atomic::AtomicU64, time::Duration};
 
@@ -24,7 +24,7 @@ struct ReasonLabel {
     reason: &'static str,
 }
 
-/// What the operator counts. Clones count together.
+/// The operator's metrics. Clones share the counters.
 #[derive(Debug, Clone)]
 pub struct Metrics {
     reconciles: Family<ResultLabel, Counter>,

@@ -1,4 +1,5 @@
-//! Names that others rely on: of children, labels, annotations, ports and conditions. Each concept has its one name here.
+//! Names that other components rely on: of children, labels, annotations and ports. Types and reasons of conditions are
+//! in `reconcile`.
 
 use std::collections::BTreeMap;
 
@@ -6,23 +7,23 @@ use intuition_resources::{Algorithm, AlgorithmSpec, DEFAULT_PORT};
 use kube::ResourceExt as _;
 use sha2::{Digest as _, Sha256};
 
-/// Who writes, in `managedFields`, and the value of the label `app.kubernetes.io/managed-by`.
+/// The field manager, and the value of the label `app.kubernetes.io/managed-by`.
 pub const MANAGER: &str = "intuition-operator";
 
 /// Labels recommended by Kubernetes
 /// (<https://kubernetes.io/docs/concepts/overview/working-with-objects/common-labels/>).
 pub mod label {
-    /// What it is: [`super::APP`].
+    /// The application: [`super::APP`].
     pub const NAME: &str = "app.kubernetes.io/name";
-    /// Whose: the resource's name.
+    /// The resource's name.
     pub const INSTANCE: &str = "app.kubernetes.io/instance";
-    /// Which part: [`super::Component`].
+    /// The part: [`super::Component`].
     pub const COMPONENT: &str = "app.kubernetes.io/component";
-    /// What it belongs to.
+    /// The product: [`super::PART_OF`].
     pub const PART_OF: &str = "app.kubernetes.io/part-of";
-    /// Who made it: [`super::MANAGER`].
+    /// The manager: [`super::MANAGER`].
     pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
-    /// uid of the resource, on pods: a predecessor of the same name has another.
+    /// On pods: uid of the resource. A deleted resource of the same name had another one.
     pub const UID: &str = "intuition.dev/uid";
     /// On a namespace, with the value [`super::DEFAULT_BROKER`]: its resources get the login of the default broker.
     pub const BROKER: &str = "intuition.dev/broker";
@@ -34,25 +35,25 @@ pub mod label {
 pub mod annotation {
     /// On a resource: uid of a lost claim that may be replaced by an empty one.
     pub const NEW_LEDGER: &str = "intuition.dev/new-ledger";
-    /// On pods: a hash of what they mount, so that a change of it rolls them.
+    /// On pods: a hash of the mounted content, whose change replaces them.
     pub const MOUNTS: &str = "intuition.dev/mounts";
-    /// On what runs an image of an `Algorithm`: the image.
+    /// On the children of an image of an `Algorithm`: the image.
     pub const IMAGE: &str = "intuition.dev/image";
     /// On every child: id of the installation that made it.
     pub const INSTALLATION: &str = "intuition.dev/installation";
     /// On a resource: sources to reset, JSON; see the module `reset`.
     pub const RESET_SOURCE: &str = "intuition.dev/reset-source";
-    /// On a resource: the account trades nothing. The value is free text, who set it and why.
+    /// On a resource: the account trades nothing. The value is free text: author and cause.
     pub const HALT: &str = "intuition.dev/halt";
-    /// On a resource: the account only sells. The value is free text, who set it and why.
+    /// On a resource: the account only sells. The value is free text: author and cause.
     pub const REDUCE: &str = "intuition.dev/reduce";
 }
 
 /// Value of [`label::BROKER`].
 pub const DEFAULT_BROKER: &str = "default";
-/// Value of [`label::NAME`] on what is made for a `TradingAlgo`.
+/// Value of [`label::NAME`] on the children of a `TradingAlgo`.
 pub const APP: &str = "tradingalgo";
-/// Value of [`label::NAME`] on what is made for an `Algorithm`.
+/// Value of [`label::NAME`] on the children of an `Algorithm`.
 pub const ALGORITHM_APP: &str = "algorithm";
 /// Value of [`label::COMPONENT`] there, and the name of the container.
 pub const ALGORITHM_SERVER: &str = "algorithm";
@@ -136,8 +137,8 @@ pub fn service_account(algo: &str) -> String {
     format!("{algo}-algo")
 }
 
-/// Name of the Secret with the default broker's credentials. The part of the uid makes it no one else's: the operator may
-/// write secrets but not read them.
+/// Name of the Secret with the default broker's credentials. The part of the uid makes it unique: the operator may
+/// write Secrets but not read them.
 pub fn broker_secret(algo: &str, uid: &str) -> String {
     let short: String = uid.chars().filter(char::is_ascii_hexdigit).take(8).collect();
     format!("{algo}-broker-{short}")
@@ -148,12 +149,12 @@ pub fn algorithm(name: &str) -> String {
     format!("{name}{ALGORITHM_INFIX}")
 }
 
-/// Part of the hash of an image, by which what runs it is told from what runs another.
+/// The first digits of an image's hash, which distinguish the children of different images.
 pub fn image_hash(image: &str) -> String {
     hex::encode(Sha256::digest(image)).chars().take(IMAGE_DIGITS).collect()
 }
 
-/// Name of what runs an image of an `Algorithm`, and of the Service in front of it.
+/// Name of the Deployment of an image of an `Algorithm`, and of the Service in front of it.
 pub fn algorithm_image(name: &str, image: &str) -> String {
     format!("{}-{}", algorithm(name), image_hash(image))
 }
@@ -186,7 +187,7 @@ pub fn algorithm_port(spec: &AlgorithmSpec) -> i32 {
     spec.port.unwrap_or(DEFAULT_PORT)
 }
 
-/// Whose Service a host is: the name of an `Algorithm` in this namespace whose image is run.
+/// The `Algorithm` in this namespace to whose image a Service's host leads.
 pub fn algorithm_at<'a>(host: &'a str, namespace: &str, cluster_domain: &str) -> Option<&'a str> {
     let service =
         host.strip_suffix(cluster_domain)?.strip_suffix(".svc.")?.strip_suffix(namespace)?.strip_suffix('.')?;
@@ -195,25 +196,25 @@ pub fn algorithm_at<'a>(host: &'a str, namespace: &str, cluster_domain: &str) ->
     name.strip_suffix(ALGORITHM_INFIX).filter(|name| is_hash && !name.is_empty())
 }
 
-/// What finds everything of one resource.
+/// Labels of all children of one resource.
 pub fn labels(app: &str, name: &str) -> BTreeMap<String, String> {
     let pairs = [(label::NAME, app), (label::INSTANCE, name), (label::PART_OF, PART_OF), (label::MANAGED_BY, MANAGER)];
     pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).into()
 }
 
-/// What finds one workload of one resource, whichever its uid.
+/// Selector of one workload of one resource, without the uid.
 pub fn selector(algo: &str, component: Component) -> BTreeMap<String, String> {
     let pairs = [(label::NAME, APP), (label::INSTANCE, algo), (label::COMPONENT, component.name())];
     pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).into()
 }
 
-/// What finds the pods of an `Algorithm`, of all its images.
+/// Selector of the pods of an `Algorithm`, of all its images.
 pub fn algorithm_selector(name: &str) -> BTreeMap<String, String> {
     let pairs = [(label::NAME, ALGORITHM_APP), (label::INSTANCE, name), (label::COMPONENT, ALGORITHM_SERVER)];
     pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).into()
 }
 
-/// Selects everything that this operator makes for resources of one kind.
+/// Label selector of all children of one kind.
 pub fn everything(app: &str) -> String {
     format!("{}={MANAGER},{}={app}", label::MANAGED_BY, label::NAME)
 }

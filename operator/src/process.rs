@@ -30,13 +30,13 @@ use crate::{
     settings::{Settings, SettingsError, credentials::CredentialsDir},
 };
 
-/// The part of the readiness that says whether the API server answers, knows the kind and lets us.
+/// Readiness part: the API server answers, knows the kinds and grants the rights.
 const API: &str = "api";
-/// Between two attempts to reach it.
+/// Delays between two attempts to reach the API server.
 const MIN_RETRY_DELAY: Duration = Duration::from_millis(500);
 const MAX_RETRY_DELAY: Duration = Duration::from_secs(15);
 
-/// Why the process ends with an error.
+/// Errors that end the process.
 #[derive(Debug, thiserror::Error)]
 enum ProcessError {
     #[error(transparent)]
@@ -88,7 +88,7 @@ fn try_run(args: &RunArgs) -> Result<(), ProcessError> {
     let text = std::fs::read_to_string(&args.settings)
         .map_err(|source| ProcessError::ReadSettings { path: path(), source })?;
     let settings = Settings::parse(&text).map_err(|source| ProcessError::UseSettings { path: path(), source })?;
-    // Fails only where one was installed already, which serves as well.
+    // Fails only if a provider was installed before, which serves as well.
     drop(rustls::crypto::ring::default_provider().install_default());
     let tokio = tokio::runtime::Runtime::new().map_err(ProcessError::StartTokio)?;
     tokio.block_on(run_until_shutdown(args, Arc::new(settings)))
@@ -108,7 +108,7 @@ async fn run_until_shutdown(args: &RunArgs, settings: Arc<Settings>) -> Result<(
         pages.spawn(http::serve(listener, shown, CancellationToken::new()));
     }
     let mut config = Config::infer().await.map_err(ProcessError::FindCluster)?;
-    // Retries are the controller's, where they are told of and have a growing pause.
+    // The controller retries, with metrics and a growing delay.
     config.default_retry = false;
     let shared = OperatorContext {
         client: Client::try_from(config).map_err(ProcessError::Connect)?,
@@ -140,10 +140,10 @@ async fn run_until_shutdown(args: &RunArgs, settings: Arc<Settings>) -> Result<(
         error = http::failed(&mut pages) => Err(ProcessError::ServePages(error)),
         error = directory_failed(&mut directory) => Err(ProcessError::ServeDirectory(error)),
     };
-    // Also where it was not told to end: who lost the lead ends.
+    // Shut down even without a signal: losing leadership ends the process.
     shutdown.cancel();
     while directory.join_next().await.is_some() {}
-    // A page being read must not hold up the end.
+    // A client that still reads a page must not delay the exit.
     pages.shutdown().await;
     outcome
 }
@@ -152,7 +152,7 @@ async fn listen(addr: SocketAddr, flag: &'static str) -> Result<TcpListener, Pro
     TcpListener::bind(addr).await.map_err(|source| ProcessError::Listen { addr, flag, source })
 }
 
-/// Serves the directory, on every replica, until `shutdown` is cancelled.
+/// Serves the directory of algorithms on every replica until `shutdown` is cancelled.
 async fn serve_directory(
     listener: TcpListener,
     shared: OperatorContext,
@@ -169,7 +169,8 @@ async fn serve_directory(
     Ok(())
 }
 
-/// Waits until the directory fails: with an error, or by a panic. A directory that ends in order is no failure.
+/// Waits until the directory fails, with an error or by a panic. A directory that returns without an error has not
+/// failed.
 async fn directory_failed(directory: &mut JoinSet<Result<(), ServeError>>) -> Box<dyn Error + Send + Sync> {
     while let Some(ended) = directory.join_next().await {
         match ended {
@@ -181,7 +182,8 @@ async fn directory_failed(directory: &mut JoinSet<Result<(), ServeError>>) -> Bo
     std::future::pending().await
 }
 
-/// Reconciles while it leads. A lost lead ends the process: nothing that it knows may be believed any more.
+/// Reconciles while this replica leads. Losing the lead ends the process: its caches and memory may be stale from then
+/// on.
 async fn lead(
     args: &RunArgs,
     shared: &OperatorContext,
@@ -196,11 +198,11 @@ async fn lead(
     let election = Election::new(leases, &args.lease_name, &args.identity, Arc::clone(&shared.clock));
     let Some(leadership) = election.acquire(shutdown).await.map_err(ProcessError::Elect)? else { return Ok(()) };
     let lost = leadership.lost();
-    // Every look asks by the clock whether it still leads: it may have been frozen since.
+    // Every pass checks the lead by the clock: the process may have been frozen meanwhile.
     let leading = OperatorContext { leader: Some(leadership.token()), ..shared.clone() };
     tokio::select! {
         biased;
-        // What is under way is dropped where it is: it may be the next leader's by now.
+        // Passes under way are dropped: the next leader may work on the same objects by now.
         () = lost.cancelled() => return Err(ProcessError::LoseLead),
         () = reconcile_scopes(&leading, scopes, shutdown) => {}
     }
@@ -208,14 +210,14 @@ async fn lead(
     Ok(())
 }
 
-/// The namespaces to watch, each on its own; all of them as one.
+/// The namespaces to watch, each with watches of its own; `None` stands for all of them.
 fn scopes(namespaces: &[String]) -> Vec<Option<String>> {
     let named: Vec<_> = namespaces.iter().filter(|namespace| !namespace.is_empty()).cloned().map(Some).collect();
     if named.is_empty() { vec![None] } else { named }
 }
 
-/// Waits until the API server answers, knows the kind and lets us, for one of the namespaces at least: one that was deleted
-/// took the role in it along, and must not keep the others. `false`: told to end meanwhile.
+/// Waits until the API server answers, knows the kinds and grants the rights for at least one of the namespaces: a
+/// deleted namespace takes its Role along and must not stop the others. Returns `false` on shutdown.
 async fn wait_for_api(
     client: &Client,
     scopes: &[Option<String>],
@@ -259,7 +261,7 @@ fn explain(error: &CallError) -> (&'static str, String) {
     (reason, format!("{}{advice}", with_causes(error)))
 }
 
-/// Reconciles until it is told to end, each namespace from when the API server answers for it.
+/// Reconciles until shutdown. Each namespace starts when the API server answers for it.
 async fn reconcile_scopes(shared: &OperatorContext, scopes: &[Option<String>], ending: &CancellationToken) {
     shared.metrics.lead(true);
     tracing::info!(namespaces = ?scopes.iter().flatten().collect::<Vec<_>>(), "reconciling");

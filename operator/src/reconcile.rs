@@ -47,7 +47,7 @@ pub(crate) trait Reconciler: Send + Sync + Sized + 'static {
     /// The kind.
     type Kind: WatchedKind;
 
-    /// What every pass needs, whatever the kind.
+    /// The context of a pass, for every kind.
     fn context(&self) -> &Context<Self::Kind>;
 
     /// The writer of the children and of the status.
@@ -56,7 +56,7 @@ pub(crate) trait Reconciler: Send + Sync + Sized + 'static {
     /// Completes once every cache has been filled. Before that, existing objects look as if they were absent.
     fn caches_filled(&self) -> impl Future<Output = ()> + Send;
 
-    /// Plan, build, apply, observe and derive the status. Errors are for passes that cannot say anything about the object.
+    /// Plan, build, apply, observe and derive the status. Errors are for passes from which no status follows.
     fn reconcile_object(
         &self,
         object: &ObjectOf<Self>,

@@ -1,4 +1,4 @@
-//! What the operator is told by its settings file: how everything it makes looks. Pure.
+//! The operator's settings file: how children are made. Pure.
 
 pub mod credentials;
 mod topics;
@@ -18,7 +18,7 @@ pub use self::{
     tuning::BridgeTuning,
 };
 
-/// What every child is made with. Unknown fields are refused, so that a mistyped one is not silently without effect.
+/// The settings of all children. Unknown fields are refused, so that a typing error is not silently ignored.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Settings {
@@ -35,7 +35,7 @@ pub struct Settings {
     /// The broker of resources that name none.
     #[serde(default)]
     pub broker: Option<DefaultBroker>,
-    /// What MQTT client ids begin with: two clusters on one broker need different ones.
+    /// Prefix of MQTT client ids: two clusters on one broker need different ones.
     #[serde(default = "client_id_prefix")]
     pub client_id_prefix: String,
     /// DNS domain of the cluster.
@@ -105,11 +105,11 @@ impl LoginNamespaces {
     }
 }
 
-/// Who may talk to runtimes and bridges.
+/// Network policies of runtimes and bridges.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NetworkPolicySettings {
-    /// Whether policies are made.
+    /// Whether policies are created.
     #[serde(default = "yes")]
     pub enabled: bool,
     /// Namespace of the operator's pods.
@@ -118,7 +118,7 @@ pub struct NetworkPolicySettings {
     /// Labels of the operator's pods.
     #[serde(default)]
     pub operator_pod_labels: BTreeMap<String, String>,
-    /// Who else may read the health and metrics pages.
+    /// Further peers that may read the health and metrics pages.
     #[serde(default)]
     pub metrics_from: Vec<NetworkPolicyPeer>,
 }
@@ -145,7 +145,7 @@ pub enum SettingsError {
     UseField {
         /// Path of the field.
         field: &'static str,
-        /// What it must be, and what it is.
+        /// The requirement, and the value.
         message: String,
     },
 }

@@ -1,4 +1,4 @@
-//! What runs the images of an `Algorithm`: the caches, what is applied, and what goes once nobody decides by it.
+//! The children of an `Algorithm`: their caches, the writes in their order, and the removal of old images.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,7 +29,7 @@ use crate::{
     workload::pod_state::{self, Fleet},
 };
 
-/// See the module.
+/// The children of all `Algorithm`s that one controller watches.
 pub(crate) struct Cluster {
     writer: Writer,
     accounts: Store<ServiceAccount>,
@@ -39,7 +39,7 @@ pub(crate) struct Cluster {
     pods: Store<Pod>,
 }
 
-/// What keeps the caches current; each has to be polled.
+/// The streams that keep the caches current. Each has to be polled.
 pub(crate) struct Streams {
     pub(crate) accounts: Changes<ServiceAccount>,
     pub(crate) services: Changes<Service>,
@@ -48,25 +48,25 @@ pub(crate) struct Streams {
     pub(crate) pods: Changes<Pod>,
 }
 
-/// What became of applying.
+/// The result of applying.
 #[derive(Debug, Default)]
 pub(crate) struct Applied {
-    /// Generation of the Deployment, where it is ours.
+    /// Generation of the Deployment that was written, if it was.
     pub(crate) generation: Option<i64>,
-    /// The worst of what could not be done.
+    /// The worst error.
     pub(crate) error: Option<ApplyError>,
 }
 
-/// What runs a old image.
+/// An image that the plan does not have any more, and that still runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct OldImage {
-    /// Name of its Deployment and of its Service.
+    /// Name of its Deployment and Service.
     pub(crate) name: String,
-    /// The image, as the annotation has it.
+    /// The image, from the annotation.
     pub(crate) image: String,
     /// The port it listens on.
     pub(crate) port: Option<i32>,
-    /// How many of its pods are ready.
+    /// Number of ready pods.
     pub(crate) ready: i32,
 }
 
@@ -104,19 +104,19 @@ impl Cluster {
         ));
     }
 
-    /// Makes everything as it is desired, each child on its own: one that is refused holds no other back.
+    /// Writes all children. A child that is refused does not keep the others from being written.
     pub(crate) async fn apply(&self, plan: &Plan, desired: Option<&Desired>) -> Applied {
         let mut applied = Applied::default();
         if let Err(error) = self.check_installation(plan) {
             applied.error = Some(error);
             return applied;
         }
-        // Stops at the first silence, which is noted as the error.
+        // Stops at the first call without an answer, which is noted as the error.
         drop(self.apply_children(plan, desired, &mut applied).await);
         applied
     }
 
-    /// Whether none of the children was made by another installation.
+    /// An error if another installation of the operator made one of the children.
     fn check_installation(&self, plan: &Plan) -> Result<(), ApplyError> {
         let owner = &plan.owner;
         for found in self.deployments.state_filter(|object| is_of(object, owner)) {
@@ -144,7 +144,7 @@ impl Cluster {
             let written = self.writer.ensure(owner, &desired.deployment, &self.deployments).await;
             applied.generation = note(worst, written)?.and_then(|written| written.meta().generation);
         }
-        // While old images run on beside an address, the policy is theirs.
+        // While old images still run beside an address, their policy stays.
         let has_pods = desired.is_some() || !self.old_images(plan).is_empty();
         if !has_pods || desired.is_some_and(|desired| desired.policy.is_none()) {
             for policy in self.policies.state_filter(|policy| is_of(policy, owner)) {
@@ -154,7 +154,7 @@ impl Cluster {
         Ok(())
     }
 
-    /// What runs images that the plan has no more, by name.
+    /// The images that the plan does not have any more, by name.
     pub(crate) fn old_images(&self, plan: &Plan) -> Vec<OldImage> {
         let owner = &plan.owner;
         let current = plan.image.as_ref().map(|image| image.name.as_str());
@@ -183,7 +183,7 @@ impl Cluster {
         old.into_values().collect()
     }
 
-    /// Takes away what runs a old image.
+    /// Deletes the Deployment and the Service of an old image.
     pub(crate) async fn remove(&self, plan: &Plan, old: &OldImage) -> Result<(), ApplyError> {
         let (owner, name) = (&plan.owner, &old.name);
         for deployment in self.deployments.state_filter(|object| is_of(object, owner) && object.name_any() == *name) {
@@ -198,7 +198,7 @@ impl Cluster {
         Ok(())
     }
 
-    /// How the pods of the plan's image are doing; `None`: it runs elsewhere.
+    /// The state of the pods of the plan's image; `None` if the algorithm runs elsewhere.
     pub(crate) fn fleet(&self, plan: &Plan, generation: Option<i64>) -> Option<Fleet> {
         let (owner, image) = (&plan.owner, plan.image.as_ref()?);
         let deployment = self.deployments.get(&ObjectRef::new(&image.name).within(&owner.namespace));
@@ -213,19 +213,19 @@ impl Cluster {
         Some(pod_state::fleet(deployment, generation, pods.iter().map(AsRef::as_ref)))
     }
 
-    /// Forgets what it knows of a resource that is gone.
+    /// Forgets the children of a deleted resource.
     pub(crate) fn forget(&self, namespace: &str, name: &str) {
         let prefix = algorithm(name);
         self.writer.forget(namespace, |child| child == prefix || child.starts_with(&format!("{prefix}-")));
     }
 }
 
-/// The ports of these.
+/// The ports of these images.
 pub(crate) fn ports(old: &[OldImage]) -> BTreeSet<i32> {
     old.iter().filter_map(|old| old.port).collect()
 }
 
-/// Whether an object was made for this resource and is not on its way out.
+/// Whether the resource owns the object, and the object is not being deleted.
 fn is_of<K: Resource<DynamicType = (), Scope = NamespaceResourceScope>>(object: &K, owner: &Owner) -> bool {
     object.meta().namespace.as_deref() == Some(&owner.namespace)
         && object.meta().deletion_timestamp.is_none()

@@ -1,4 +1,4 @@
-//! From a plan to the objects that make it true. Pure: the same plan and settings give the same objects.
+//! From a plan to the children. Pure: the same plan and settings give the same children.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,20 +34,21 @@ use crate::{
 /// Name of the port.
 const PORT: &str = "grpc";
 
-/// Everything that shall be there for one `Algorithm` whose image is run.
+/// The children of one `Algorithm` whose image the operator runs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Desired {
-    /// Of its pods; without a token.
+    /// The service account of its pods, without a token.
     pub account: ServiceAccount,
-    /// Who may talk to them.
+    /// The network policy of its pods.
     pub policy: Option<NetworkPolicy>,
-    /// How they are found.
+    /// The Service in front of its pods.
     pub service: Service,
-    /// They.
+    /// The Deployment.
     pub deployment: Deployment,
 }
 
-/// The objects of a plan; `None`: it runs elsewhere. `former_ports`: of images that run beside the one of the plan.
+/// The children of a plan; `None` if the algorithm runs elsewhere. `former_ports`: ports of old images that still run
+/// beside the plan's image.
 pub fn desired(plan: &Plan, settings: &Settings, former_ports: &BTreeSet<i32>) -> Option<Desired> {
     let image = plan.image.as_ref()?;
     let mut ports = former_ports.clone();
@@ -64,7 +65,8 @@ pub fn desired(plan: &Plan, settings: &Settings, former_ports: &BTreeSet<i32>) -
     })
 }
 
-/// What finds the pods of one image. Without the uid: they keep nothing, so that those of a predecessor serve as well.
+/// Labels of the pods of one image. Without the uid: the pods keep no state, so that those of a deleted resource of the
+/// same name serve as well.
 fn selector(plan: &Plan, image: &Image) -> BTreeMap<String, String> {
     let mut labels = algorithm_selector(&plan.owner.name);
     labels.insert(label::IMAGE.to_owned(), image_hash(&image.image));
@@ -83,12 +85,12 @@ fn service(plan: &Plan, image: &Image) -> Service {
         metadata: metadata(plan, image),
         spec: Some(ServiceSpec {
             type_: Some("ClusterIP".to_owned()),
-            // The API server's default, said so that an edit of it does not stay.
+            // The API server's default, set explicitly so that an edit of it is reverted.
             internal_traffic_policy: Some("Cluster".to_owned()),
             ports: Some(vec![ServicePort {
                 name: Some(PORT.to_owned()),
                 app_protocol: Some("kubernetes.io/h2c".to_owned()),
-                // The same on both sides: a network policy sees the pod's.
+                // The same number on both sides, because a network policy applies to the pod's port.
                 port: image.port,
                 protocol: Some("TCP".to_owned()),
                 target_port: Some(IntOrString::Int(image.port)),
@@ -108,10 +110,10 @@ fn deployment(plan: &Plan, image: &Image, settings: &Settings) -> Deployment {
         metadata: metadata(plan, image),
         spec: Some(DeploymentSpec {
             replicas: Some(image.replicas),
-            // Said, because a paused one would never follow the resource again.
+            // Set explicitly: a paused Deployment would not follow the resource any more.
             paused: Some(false),
             revision_history_limit: Some(1),
-            // It keeps nothing, so that another pod may answer while one goes.
+            // The pods keep no state, so that the new pod may answer beside the old one.
             strategy: Some(DeploymentStrategy {
                 type_: Some("RollingUpdate".to_owned()),
                 rolling_update: Some(RollingUpdateDeployment {
@@ -152,7 +154,7 @@ fn process(plan: &Plan, image: &Image, settings: &Settings) -> Process {
         ports: vec![port(PORT, image.port)],
         resources: spec.resources.as_ref().map(requirements).unwrap_or_default(),
         volumes: Vec::new(),
-        // That the port is open is all that anybody's image can be asked for; whether it answers, the operator asks.
+        // An open port is all that can be required of any image. The operator itself calls Describe.
         readiness: Probe {
             tcp_socket: Some(TCPSocketAction { port: IntOrString::String(PORT.to_owned()), host: None }),
             period_seconds: Some(2),
@@ -176,7 +178,8 @@ fn requirements(resources: &Resources) -> ResourceRequirements {
     }
 }
 
-/// In from the runtimes of its namespace and the operator. Where it goes itself, for its data, nobody here can know.
+/// Ingress from the runtimes of its namespace and from the operator. Egress is not restricted: the operator does not
+/// know where the algorithm gets its data.
 fn policy(plan: &Plan, settings: &Settings, ports: &BTreeSet<i32>) -> NetworkPolicy {
     let runtimes = [(label::NAME, APP), (label::COMPONENT, Component::Runtime.name())];
     let runtimes = runtimes.map(|(key, value)| (key.to_owned(), value.to_owned())).into();

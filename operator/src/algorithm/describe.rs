@@ -12,51 +12,51 @@ use tonic::{
     transport::{Channel, Endpoint},
 };
 
-/// The contract that this release speaks.
+/// The contract of this release.
 const CONTRACT: &str = "intuition.v1";
-/// Longest that an answer may take.
+/// Deadline of one call.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Largest answer: the largest schema, and room for the rest.
 const MAX_ANSWER_BYTES: usize = 512 << 10;
 /// Largest schema.
 const MAX_SCHEMA_BYTES: usize = 256 << 10;
-/// Longest name and version, characters.
+/// Longest name and version.
 const MAX_NAME_CHARS: usize = 64;
 const MAX_CHANNELS: usize = 64;
 const MAX_CHANNEL_BYTES: usize = 256;
-/// Longest part of a server's words that is repeated, in characters.
+/// Longest part of a server's error text in a message.
 const MAX_ERROR_CHARS: usize = 512;
 
-/// What an algorithm says of itself.
+/// The description of an algorithm.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Described {
-    /// Its state is kept under it.
+    /// Its name, which is also the key of its saved state.
     pub name: String,
-    /// Its version; empty where it says none.
+    /// Its version; empty if it names none.
     pub version: String,
     /// JSON Schema of its parameters; `None`: any object.
     pub schema: Option<Map<String, Value>>,
-    /// The channels it asks for without parameters; none where it needs some to say.
+    /// The channels that it asks for with default parameters; empty if it refuses them.
     pub channels: Vec<String>,
 }
 
-/// Why it did not describe itself. The codes are those of the runtime.
+/// Why there is no description. The reasons are those of the runtime.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum DescribeError {
-    /// Nobody answers there.
+    /// No server answers at the URL.
     #[error("nobody answers there: {0}")]
     Connect(String),
-    /// It does not answer in time.
+    /// The server did not answer in time.
     #[error("it did not answer within {} s", ANSWER_TIMEOUT.as_secs())]
     TimeOut,
-    /// It ended the call with an error.
+    /// The server ended the call with an error.
     #[error("{0}")]
     Call(String),
-    /// It speaks another contract, or serves something else.
+    /// The server has another contract version, or another service.
     #[error("{0}")]
     Speak(String),
-    /// It answers what the contract does not allow.
+    /// The answer violates the contract.
     #[error("{0}")]
     Break(String),
 }
@@ -97,7 +97,7 @@ async fn connect(url: &str) -> Result<AlgorithmClient<Channel>, DescribeError> {
     Ok(AlgorithmClient::new(channel).max_decoding_message_size(MAX_ANSWER_BYTES))
 }
 
-/// What it wants without parameters. One that needs some refuses, and that is no fault.
+/// The channels with default parameters. An algorithm that requires parameters refuses the call, which is no fault.
 async fn channels(client: &mut AlgorithmClient<Channel>, account: &str) -> Vec<String> {
     let parameters_json = r#"{"threshold":0.5}"#.to_owned();
     let request = InitializeRequest { account: account.to_owned(), parameters_json, state: bytes::Bytes::new() };
@@ -146,7 +146,7 @@ fn read(answer: &DescribeResponse) -> Result<Described, DescribeError> {
 }
 
 fn of_status(status: &Status) -> DescribeError {
-    // The status is of our own making then: no server answered.
+    // A status with a source was created on this side: no server answered.
     if let Some(source) = status.source() {
         return DescribeError::Connect(shown(&with_causes(source)));
     }

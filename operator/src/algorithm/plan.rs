@@ -1,4 +1,4 @@
-//! From an `Algorithm` to a plan: everything decided, nothing built. Pure.
+//! From an `Algorithm` to a plan. Later steps decide nothing. Pure.
 
 use intuition_resources::{
     ALGORITHM_KIND, Algorithm, AlgorithmSpec,
@@ -13,16 +13,16 @@ use crate::{
     settings::Settings,
 };
 
-/// What one `Algorithm` asks for, checked and with all defaults in place.
+/// The request of one `Algorithm`, validated, with all defaults applied.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
-    /// Who everything is made for.
+    /// The owner of the children.
     pub owner: Owner,
-    /// The generation that this is the plan of.
+    /// The generation of the spec.
     pub generation: i64,
-    /// Where it is served, `http://host:port`.
+    /// URL of its server, `http://host:port`.
     pub url: String,
-    /// The image to run; `None`: it runs elsewhere.
+    /// The image to run; `None` if the algorithm runs elsewhere.
     pub image: Option<Image>,
 }
 
@@ -31,17 +31,17 @@ pub struct Plan {
 pub struct Image {
     /// The image.
     pub image: String,
-    /// Name of what runs it, and of the Service in front of it.
+    /// Name of its Deployment and of the Service in front of it.
     pub name: String,
     /// Port that it listens on.
     pub port: i32,
-    /// How many of it run.
+    /// Number of pods.
     pub replicas: i32,
-    /// How: resources, arguments, variables, where the image comes from.
+    /// Resources, arguments, variables and pull secrets.
     pub spec: AlgorithmSpec,
 }
 
-/// The plan of a resource, or everything that is wrong with it.
+/// The plan of a resource, or all violations of its spec.
 pub fn plan(algorithm: &Algorithm, settings: &Settings) -> Result<Plan, Vec<Problem>> {
     let problems = check_algorithm(&json!(algorithm));
     let Some(url) = algorithm_url(algorithm, &settings.cluster_domain).filter(|_| problems.is_empty()) else {

@@ -1,4 +1,5 @@
-//! What an `Algorithm`'s status says, from what was seen. Pure: the time comes in, and nothing is read or written.
+//! The status of an `Algorithm`, derived from the observation of one pass. Pure: the time is an argument, and there is
+//! no I/O.
 
 use intuition_resources::{AlgorithmStatus, MAX_IMAGES, MAX_USERS, RunningImage, validate::Problem};
 use k8s_openapi::jiff::Timestamp;
@@ -24,36 +25,36 @@ use crate::{
 
 /// Name of the container, for people.
 const CONTAINER: &str = "the image";
-/// The contract that one that described itself speaks.
+/// The contract of an algorithm with a valid description.
 const CONTRACT: &str = "intuition.v1";
 
-/// What came of one look at a resource.
+/// The outcome of one pass, from which the status is derived.
 #[derive(Debug)]
 pub(crate) enum Outcome<'a> {
-    /// The API server holds what this release cannot read.
+    /// The spec cannot be parsed by this release.
     Unreadable(&'a str),
-    /// The spec is refused.
+    /// The spec violates the schema or a rule.
     Refused(&'a [Problem]),
-    /// Everything was applied, but for `Observation::failure`, and looked at.
+    /// The children were applied, except for `Observation::failure`, and observed.
     Seen(&'a Observation<'a>),
 }
 
-/// What was seen.
+/// The observation of one pass.
 #[derive(Debug)]
 pub(crate) struct Observation<'a> {
-    /// What the resource asks for.
+    /// The plan of the resource.
     pub plan: &'a Plan,
-    /// What could not be applied.
+    /// The worst apply error.
     pub failure: Option<ApplyFailure>,
-    /// How the pods of its image are doing; `None`: it runs elsewhere.
+    /// The state of the image's pods; `None` if the algorithm runs elsewhere.
     pub fleet: Option<Fleet>,
-    /// How it describes itself; `None`: none of its pods is ready to be asked.
+    /// The answer to Describe; `None` if no pod was ready to be called.
     pub answer: Option<Result<Described, DescribeError>>,
-    /// The images that run, the one of the plan first.
+    /// The running images, the plan's image first.
     pub images: Vec<RunningImage>,
 }
 
-/// The status after `previous`, for this generation of the resource.
+/// The status that follows `previous`, for this generation of the resource.
 pub(crate) fn derive(
     previous: Option<&AlgorithmStatus>,
     generation: i64,
@@ -87,7 +88,7 @@ fn findings(outcome: &Outcome<'_>) -> Vec<(&'static str, Finding)> {
     vec![(condition_type::ACCEPTED, accepted), (condition_type::READY, ready)]
 }
 
-/// Causes before their consequences: what could not be applied, the pods, the answer.
+/// The finding for `Ready`. Causes come before their consequences: apply errors, pods, the answer.
 fn ready(seen: &Observation<'_>) -> Finding {
     if let Some(trouble) = &seen.failure {
         return Finding::from(trouble);
@@ -117,7 +118,7 @@ fn ready(seen: &Observation<'_>) -> Finding {
 fn take(status: &mut AlgorithmStatus, seen: &Observation<'_>) {
     let is_elsewhere = status.address.as_ref() != Some(&seen.plan.url);
     if is_elsewhere {
-        // What was said at another address is not said of this one.
+        // A description from another address does not apply to this one.
         *status = AlgorithmStatus {
             conditions: std::mem::take(&mut status.conditions),
             observed_generation: status.observed_generation,

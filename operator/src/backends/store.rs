@@ -1,4 +1,4 @@
-//! What the directory knows, and what of it somebody was told. Pure but for the waking of those who wait.
+//! The entries of the directory, and the changes between two snapshots. Pure except for waking the watches.
 
 mod table;
 
@@ -19,24 +19,24 @@ use crate::{
     reconcile::condition_type,
 };
 
-/// All that is known, in order.
+/// All entries, in order.
 pub(crate) type Entries = BTreeMap<Key, Arc<AlgorithmBackend>>;
 
-/// Why nothing can be said of a namespace, or of all.
+/// Why the entries of a namespace, or of all, are not available.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Unavailable {
-    /// The operator was told of other namespaces.
+    /// The operator watches other namespaces.
     #[error("the operator does not watch the namespace {0}")]
     NotWatched(String),
     /// The operator has just started.
     #[error("the directory has not been read yet: try again")]
     NotRead,
-    /// It was never read, and why.
+    /// The namespace was never read, for this reason.
     #[error("the directory cannot be read, and the operator goes on trying: {0}")]
     Failing(String),
 }
 
-/// All algorithms that there are. What is watched on its own is a scope: a namespace, or all of them.
+/// All algorithms. A scope is a namespace with watches of its own, or all namespaces.
 #[derive(Debug)]
 pub struct DirectoryStore {
     snapshot: Mutex<Snapshot>,
@@ -49,13 +49,13 @@ struct Snapshot {
     entries: Arc<Entries>,
 }
 
-/// What the watches of one scope brought.
+/// The objects of one scope.
 #[derive(Debug)]
 struct Scope {
     namespace: Option<String>,
-    /// As their statuses have them, without their users.
+    /// From their statuses, without their users.
     algorithms: Table<AlgorithmBackend>,
-    /// By each `TradingAlgo`, the name of the `Algorithm` that it refers to.
+    /// The `Algorithm` that each `TradingAlgo` names.
     users: Table<Option<String>>,
 }
 
@@ -68,7 +68,7 @@ impl Scope {
         self.algorithms.is_read() && self.users.is_read()
     }
 
-    /// Why it was not read.
+    /// Why the scope is not available.
     fn lack(&self) -> Option<Unavailable> {
         match (self.algorithms.state(), self.users.state()) {
             (State::Read, State::Read) => None,
@@ -79,7 +79,7 @@ impl Scope {
 }
 
 impl DirectoryStore {
-    /// An empty one, to be filled by the watches of these namespaces; `None` is all of them.
+    /// An empty store for these namespaces; `None` stands for all of them.
     pub fn new(namespaces: &[Option<String>]) -> Self {
         let scope = |namespace: &Option<String>| Scope {
             namespace: namespace.clone(),
@@ -90,13 +90,13 @@ impl DirectoryStore {
         Self { snapshot: Mutex::new(kept), changed: watch::Sender::new(0) }
     }
 
-    /// Wakes whenever something changes.
+    /// A receiver that is woken by each change.
     pub(crate) fn changes(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()
     }
 
-    /// All that is known, where everything that concerns the namespace (all, where it is empty) was read once. One that cannot
-    /// be read, because it is gone or the role in it is, keeps nobody from the others.
+    /// All entries, once every scope of the namespace (of all, if it is empty) was read. A scope that cannot be read,
+    /// because its namespace or Role is gone, does not withhold the others.
     pub(crate) fn entries(&self, namespace: &str) -> Result<Arc<Entries>, Unavailable> {
         let kept = self.lock();
         let lacks: Vec<_> = kept.scopes.iter().filter(|scope| scope.concerns(namespace)).map(Scope::lack).collect();
@@ -109,24 +109,24 @@ impl DirectoryStore {
         Err(lacks.into_iter().flatten().next().unwrap_or_else(|| Unavailable::NotWatched(namespace.to_owned())))
     }
 
-    /// Takes what the watch of a scope's resources `Algorithm` brought.
+    /// Handles a watch event of an `Algorithm`.
     pub(crate) fn take_algorithm(&self, scope: usize, event: Event<PartialObject<Algorithm>>) {
         let event = with_key(event, backend);
         self.change(scope, |scope| scope.algorithms.take(event));
     }
 
-    /// Takes what the watch of a scope's resources `TradingAlgo` brought.
+    /// Handles a watch event of a `TradingAlgo`.
     pub(crate) fn take_user(&self, scope: usize, event: Event<PartialObject>) {
         let event = with_key(event, |algo| refs(algo).0);
         self.change(scope, |scope| scope.users.take(event));
     }
 
-    /// Notes that the watch of a scope's resources `Algorithm` failed. What is known has to do.
+    /// Notes an error of the `Algorithm` watch. Known entries stay.
     pub(crate) fn lose_algorithms(&self, scope: usize, problem: &str) {
         self.change(scope, |scope| scope.algorithms.fail(problem));
     }
 
-    /// The same of its resources `TradingAlgo`.
+    /// Notes an error of the `TradingAlgo` watch.
     pub(crate) fn lose_users(&self, scope: usize, problem: &str) {
         self.change(scope, |scope| scope.users.fail(problem));
     }
@@ -141,12 +141,12 @@ impl DirectoryStore {
     }
 
     fn lock(&self) -> MutexGuard<'_, Snapshot> {
-        // It is whole at every step.
+        // A panic cannot leave the snapshot half changed.
         self.snapshot.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// An event of a resource as one of its key and what is kept of it.
+/// The event with the object's key and the value kept for it.
 fn with_key<K: WatchedKind, V>(
     event: Event<PartialObject<K>>,
     kept: impl Fn(&PartialObject<K>) -> V,
@@ -161,7 +161,7 @@ fn with_key<K: WatchedKind, V>(
     }
 }
 
-/// The directory by what was read. What is as it was stays the same in memory, for those who compare.
+/// The entries from all scopes. Unchanged entries keep their `Arc`, so that comparisons are cheap.
 fn entries(scopes: &[Scope], before: &Entries) -> Entries {
     let read = || scopes.iter().filter(|scope| scope.is_read());
     let mut users: BTreeMap<(&str, &str), BTreeSet<&str>> = BTreeMap::new();
@@ -179,19 +179,19 @@ fn entries(scopes: &[Scope], before: &Entries) -> Entries {
     read().flat_map(|scope| scope.algorithms.known()).map(page).collect()
 }
 
-/// One thing to into_change. Shared with the book until it is told, so that who is slow to take it holds little.
+/// A pending change for one watcher, shared by `Arc` so that slow watchers hold little memory.
 #[derive(Debug)]
 pub(crate) enum ChangeEvent {
-    /// It is there, for the first time or changed.
+    /// An entry that is new or has changed.
     Updated(Arc<AlgorithmBackend>),
-    /// It was deleted.
+    /// An entry that was deleted.
     Deleted(Key),
-    /// All was told that was there.
+    /// All entries were sent.
     Synced,
 }
 
 impl ChangeEvent {
-    /// In the contract's words.
+    /// The change as the contract's message.
     pub(crate) fn into_change(self) -> BackendChange {
         let change = match self {
             Self::Updated(backend) => Change::Updated(backend.as_ref().clone()),
@@ -204,7 +204,7 @@ impl ChangeEvent {
     }
 }
 
-/// What has to be told to somebody who knows `before`, so that all of `after` in the namespace is known; of each one thing.
+/// The changes from `before` to `after` in the namespace, one for each entry.
 pub(crate) fn differences(before: &Entries, after: &Entries, namespace: &str) -> Vec<ChangeEvent> {
     let concerns = |key: &Key| namespace.is_empty() || key.0 == namespace;
     let is_new = |key: &Key, backend: &Arc<AlgorithmBackend>| {
@@ -217,7 +217,8 @@ pub(crate) fn differences(before: &Entries, after: &Entries, namespace: &str) ->
         .collect()
 }
 
-/// A resource as the contract shows it: as its status has it. Who uses it, those who do know better.
+/// Converts an `Algorithm` to its wire form from its status. `used_by` is filled from the `TradingAlgo`s, which are
+/// authoritative.
 fn backend(algorithm: &PartialObject<Algorithm>) -> AlgorithmBackend {
     let status = algorithm.status.clone().unwrap_or_default();
     let ready = status.conditions.iter().find(|known| known.type_ == condition_type::READY);

@@ -1,4 +1,4 @@
-//! The watches that keep the book current.
+//! The watches that fill the store.
 
 use futures::{FutureExt as _, StreamExt as _};
 use intuition_common::exit::with_causes;
@@ -20,7 +20,7 @@ use crate::{
     metrics::Metrics,
 };
 
-/// Keeps a book current, for each of the namespaces that it was made for, until `shutdown` is cancelled.
+/// Fills a store from watches of its namespaces until `shutdown` is cancelled.
 pub async fn watch_into(
     client: &Client,
     namespaces: &[Option<String>],
@@ -45,7 +45,7 @@ pub async fn watch_into(
     futures::future::join_all(keepers).await;
 }
 
-/// Where something is watched, and until when.
+/// A namespace to watch, and the shutdown of the watch.
 #[derive(Clone, Copy)]
 struct Place<'a> {
     client: &'a Client,
@@ -55,7 +55,7 @@ struct Place<'a> {
 }
 
 impl Place<'_> {
-    /// Watches one kind, and starts over with a growing pause where that fails.
+    /// Watches one kind, and restarts the watch with a growing delay after an error.
     async fn follow<K: WatchedKind>(self, take: impl Fn(Event<PartialObject<K>>), lose: impl Fn(&str)) {
         let events = watcher(api::<PartialObject<K>>(self.client, self.namespace), watcher::Config::default());
         let events = events.default_backoff().take_until(self.shutdown.cancelled());
@@ -64,14 +64,14 @@ impl Place<'_> {
         while let Some(event) = events.next().await {
             match event {
                 Ok(event) => {
-                    // That a reading begins says nothing: it may fail again.
+                    // The begin of a list proves nothing: it may fail again.
                     is_failing &= matches!(event, Event::Init);
                     take(event);
                 }
                 Err(error) => {
                     self.metrics.watch_failed();
                     let (kind, namespace, error) = (K::KIND, self.namespace, with_causes(&error));
-                    // Once, until it works again: a namespace that is gone may stay so.
+                    // Logged once until the watch works again: a deleted namespace may stay deleted.
                     if is_failing {
                         tracing::debug!(kind, namespace, error, "the directory's watch failed again");
                     } else {

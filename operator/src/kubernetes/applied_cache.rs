@@ -1,4 +1,5 @@
-//! What was written last and how it looked then: as long as neither has changed, there is nothing to write.
+//! The objects that were written last, and their live form after the write: while neither has changed, nothing has to
+//! be written.
 
 use std::{
     collections::HashMap,
@@ -12,7 +13,7 @@ use tokio::time::{Duration, Instant};
 
 use crate::kubernetes::caches::Kind;
 
-/// Annotation by which the Deployment controller counts, whenever a pod template changes.
+/// The Deployment controller's counter of pod templates.
 const REVISION: &str = "deployment.kubernetes.io/revision";
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -29,13 +30,13 @@ struct Written {
     at: Instant,
 }
 
-/// How long a write is believed in: an edit that no watch told of is undone by then. A write that changes nothing costs a
-/// question and leaves no trace.
+/// How long a write is trusted. Edits that no watch reported are reverted after this time. A write that changes nothing
+/// costs one call.
 const MAX_TRUST: Duration = Duration::from_mins(5);
-/// How often what cannot be read is written all the same.
+/// How often an object that cannot be read is written anyway.
 const UNREADABLE_INTERVAL: Duration = Duration::from_secs(10);
 
-/// See the module.
+/// The objects that were written last, by type, namespace and name.
 #[derive(Debug, Default)]
 pub(crate) struct AppliedCache {
     written: Mutex<HashMap<Key, Written>>,
@@ -43,7 +44,7 @@ pub(crate) struct AppliedCache {
 }
 
 impl AppliedCache {
-    /// Whether `live` is as it came out of the last write, and that was of `wanted`, not long ago.
+    /// Whether the last write was of `wanted`, not long ago, and `live` has not changed since.
     pub(crate) fn is_unchanged<K: Kind>(&self, wanted: &K, live: &K, now: Instant) -> bool {
         let written = lock(&self.written).get(&key(wanted)).copied();
         written.filter(|written| now.duration_since(written.at) < MAX_TRUST).is_some_and(|written| {
@@ -51,15 +52,15 @@ impl AppliedCache {
         })
     }
 
-    /// Remembers a write.
+    /// Notes a write and its outcome.
     pub(crate) fn remember<K: Kind>(&self, wanted: &K, outcome: &K, at: Instant) {
         if let (Some(wanted_hash), Some(live_hash)) = (fingerprint(wanted), fingerprint(outcome)) {
             lock(&self.written).insert(key(wanted), Written { wanted_hash, live_hash, at });
         }
     }
 
-    /// Whether an object that cannot be read has to be written: `wanted` is new, or was written some time ago. One that
-    /// is not wanted is deleted once.
+    /// Whether an object that cannot be read has to be written: `wanted` is new, or was written some time ago. An
+    /// object that is not wanted is deleted once.
     pub(crate) fn is_due<K: Kind>(&self, namespace: &str, name: &str, wanted: Option<&K>, now: Instant) -> bool {
         let key = Key { kind: K::kind(&()).into_owned(), namespace: namespace.to_owned(), name: name.to_owned() };
         let print = wanted.and_then(fingerprint).unwrap_or_default();
@@ -74,7 +75,7 @@ impl AppliedCache {
         true
     }
 
-    /// The write that was due did not go through.
+    /// The write failed and is due again.
     pub(crate) fn retry_later<K: Kind>(&self, namespace: &str, name: &str) {
         let kind = K::kind(&()).into_owned();
         lock(&self.unreadable).remove(&Key { kind, namespace: namespace.to_owned(), name: name.to_owned() });
@@ -89,7 +90,7 @@ impl AppliedCache {
 }
 
 fn lock<T>(map: &Mutex<T>) -> MutexGuard<'_, T> {
-    // A map is whole at every step.
+    // A panic cannot leave the map half changed.
     map.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -97,7 +98,7 @@ fn key<K: Kind>(object: &K) -> Key {
     Key { kind: K::kind(&()).into_owned(), namespace: object.namespace().unwrap_or_default(), name: object.name_any() }
 }
 
-/// Of all that somebody may have edited; what changes by itself is left out.
+/// A hash of the editable fields, without those that change by themselves.
 fn fingerprint<K: Kind>(object: &K) -> Option<u64> {
     let mut value = serde_json::to_value(object).ok()?;
     let members = value.as_object_mut()?;

@@ -8,10 +8,10 @@ use crate::kubernetes::{
     rights::OPERATOR_LACKS_RIGHTS,
 };
 
-/// Why a child could not be applied.
+/// Errors of applying a child.
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyError {
-    /// The name is somebody else's.
+    /// An object that does not belong to the resource has the name.
     #[error("{kind} {name} exists and is not this resource's: rename one of the two, or delete that one")]
     NameTaken {
         /// Kind of the child.
@@ -22,7 +22,7 @@ pub enum ApplyError {
     /// Another installation of the operator made it and manages it.
     #[error(transparent)]
     ManagedByAnother(Box<OtherInstallation>),
-    /// It is on its way out.
+    /// The object of a deleted resource of the same name is being deleted.
     #[error("{kind} {name} of a resource that was deleted is still there: waiting until it is gone")]
     AwaitPredecessor {
         /// Kind of the child.
@@ -30,7 +30,7 @@ pub enum ApplyError {
         /// Its name.
         name: String,
     },
-    /// It belongs to a resource that was deleted without it, and cannot be taken over: it selects pods by that one's uid.
+    /// Deployments that a deleted resource left behind. They cannot be taken over: they select pods by its uid.
     #[error(
         "left behind by a deleted resource of this name: delete it, the ledger stays (kubectl delete deployment {})",
         names.join(" ")
@@ -39,7 +39,7 @@ pub enum ApplyError {
         /// The Deployments.
         names: Vec<String>,
     },
-    /// The API server did not take it.
+    /// The call to the API server failed.
     #[error("cannot {action} {kind} {name}")]
     Write {
         /// `read`, `apply` or `delete`.
@@ -48,7 +48,7 @@ pub enum ApplyError {
         kind: String,
         /// Its name.
         name: String,
-        /// What it said.
+        /// The error of the call.
         source: CallError,
     },
 }
@@ -68,12 +68,12 @@ impl ApplyError {
         }
     }
 
-    /// What becomes of it.
+    /// The outlook of the error.
     pub fn outlook(&self) -> Outlook {
         match self {
             Self::NameTaken { .. } | Self::LeftBehind { .. } | Self::ManagedByAnother(_) => Outlook::Stays,
             Self::AwaitPredecessor { .. } => Outlook::Passes,
-            // What was seen is gone, or is another one by now: the next look sees it.
+            // The object was deleted or replaced meanwhile. The next pass sees it.
             Self::Write { source, .. } if source.is_farewell() || source.is(code::CONFLICT) => Outlook::Passes,
             Self::Write { source, .. } if source.is(code::INVALID) || source.is(code::FORBIDDEN) => Outlook::Stays,
             Self::Write { .. } => Outlook::Uncertain,
@@ -81,7 +81,7 @@ impl ApplyError {
     }
 }
 
-/// The API server does not answer.
+/// The API server did not answer: further calls would fail too.
 pub(crate) struct Silence;
 
 /// Keeps the worst problem in `worst`. Of what went through, what came back.
@@ -97,14 +97,14 @@ pub(crate) fn note<T>(worst: &mut Option<ApplyError>, outcome: Result<T, ApplyEr
     if is_silence { Err(Silence) } else { Ok(None) }
 }
 
-/// What could not be applied.
+/// The worst apply error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ApplyFailure {
     /// Code.
     pub reason: &'static str,
-    /// With all causes.
+    /// The message with all causes.
     pub message: String,
-    /// What becomes of it.
+    /// The outlook of the error.
     pub outlook: Outlook,
 }
 
@@ -114,14 +114,14 @@ impl From<&ApplyError> for ApplyFailure {
     }
 }
 
-/// What becomes of something that could not be applied, the least first.
+/// The outlook of an apply error, the least serious first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outlook {
-    /// It passes by itself.
+    /// The error passes by itself.
     Passes,
-    /// It may go through the next time.
+    /// The next attempt may succeed.
     Uncertain,
-    /// It stays so until somebody changes something.
+    /// The error stays until a person changes something.
     Stays,
 }
 

@@ -1,4 +1,4 @@
-//! Caches of everything that the operator makes, and the streams that keep them current and wake the controller.
+//! Caches of children, for every kind.
 
 use std::fmt::Debug;
 
@@ -16,7 +16,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{kubernetes::rights::Rights, names::everything};
 
-/// A kind of object in a namespace, known when this is compiled.
+/// A namespaced object type that is known at compile time.
 pub(crate) trait Kind:
     Resource<DynamicType = (), Scope = NamespaceResourceScope>
     + Clone
@@ -44,7 +44,7 @@ impl<K> Kind for K where
 /// Changes of one kind of object.
 pub(crate) type Changes<K> = BoxStream<'static, Result<K, watcher::Error>>;
 
-/// Objects of a kind in one namespace or in all.
+/// The API of a kind in one namespace, or in all.
 pub(crate) fn api<K>(client: &Client, namespace: Option<&str>) -> Api<K>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
@@ -55,7 +55,8 @@ where
     }
 }
 
-/// What the operator makes of a kind of object for one kind of resource, and what keeps that current; it has to be polled.
+/// A cache of the children of one type that are labelled for one kind, and the stream that keeps it current. The stream
+/// has to be polled.
 pub(crate) fn cache<K: Kind>(
     client: &Client,
     namespace: Option<&str>,
@@ -66,7 +67,7 @@ pub(crate) fn cache<K: Kind>(
     let events = watcher(api::<K>(client, namespace), watcher::Config::default().labels(&everything(app)));
     let changes = rights
         .watched(namespace, events)
-        // Half of an object, and nobody here reads it.
+        // `managedFields` are half of an object's memory, and unused.
         .modify(|object| object.managed_fields_mut().clear())
         .reflect(writer)
         .touched_objects()

@@ -4,47 +4,47 @@ use std::{future::Future, time::Duration};
 
 /// Cause of a refusal (`NamespaceTerminatingCause` of k8s.io/api/core/v1).
 const NAMESPACE_TERMINATING: &str = "NamespaceTerminating";
-/// Longest that a call to the API server may take.
+/// Deadline of a call to the API server.
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What a call to the API server fails with.
+/// Errors of a call to the API server.
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
-    /// It refused.
+    /// The API server refused the call.
     #[error("{}", .0.message)]
     Refuse(Box<kube::core::Status>),
-    /// It could not be asked.
+    /// The API server could not be reached.
     #[error("the API server cannot be reached")]
     Reach(#[source] Box<kube::Error>),
-    /// What it answered is none of what this release knows.
+    /// The answer cannot be parsed.
     #[error("the API server's answer cannot be read")]
     Read(#[source] Box<kube::Error>),
-    /// It did not answer.
+    /// The API server did not answer in time.
     #[error("the API server did not answer within {} s", CALL_TIMEOUT.as_secs())]
     TimeOut,
 }
 
 impl CallError {
-    /// Whether it answered at all: where it did not, the next call would be in vain too.
+    /// Whether the API server did not answer. The next call would fail too.
     pub const fn is_silence(&self) -> bool {
         matches!(self, Self::Reach(_) | Self::TimeOut)
     }
 
-    /// Whether it answered with this HTTP status.
+    /// Whether the API server answered with this HTTP status.
     pub fn is(&self, code: u16) -> bool {
         matches!(self, Self::Refuse(status) if status.code == code)
     }
 
-    /// The words of an API server that refused for want of a right, which name verb and resource; `None`: it refused for
-    /// another cause, such as a quota, or did not.
+    /// The message of a refusal because of a missing right, which names verb and resource; `None` for other errors,
+    /// such as a quota.
     pub fn missing_right(&self) -> Option<&str> {
         let Self::Refuse(status) = self else { return None };
-        // Admission refuses with the same code.
+        // Admission webhooks refuse with the same code.
         let is_right = status.message.contains(" cannot ") && status.message.contains(" resource ");
         (status.code == code::FORBIDDEN && is_right && !self.is_farewell()).then_some(status.message.as_str())
     }
 
-    /// Whether it refused because the namespace is being deleted, and with it everything in there.
+    /// Whether the call was refused because the namespace is being deleted.
     pub fn is_farewell(&self) -> bool {
         let Self::Refuse(status) = self else { return false };
         status.details.iter().flat_map(|details| &details.causes).any(|cause| cause.reason == NAMESPACE_TERMINATING)
@@ -53,13 +53,13 @@ impl CallError {
 
 /// HTTP status codes of the API server.
 pub mod code {
-    /// It may not be done.
+    /// The right is missing, or admission refused.
     pub const FORBIDDEN: u16 = 403;
-    /// It is not there, or its kind is not known.
+    /// The object does not exist, or its kind is not known.
     pub const NOT_FOUND: u16 = 404;
-    /// It is another object than the one that was seen, or has changed since.
+    /// The object is another one, or has changed since it was read.
     pub const CONFLICT: u16 = 409;
-    /// It does not fit the schema or a rule.
+    /// The object violates the schema or a rule.
     pub const INVALID: u16 = 422;
 }
 

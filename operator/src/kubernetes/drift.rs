@@ -1,10 +1,10 @@
-//! What somebody added by hand to a list or a map that is ours. Server-side apply leaves alone what it was not told about: an
-//! environment variable, a container or a label to select by that was added beside ours would stay for ever.
+//! Drift: manual additions to lists and maps that the operator owns. Server-side apply leaves unknown elements alone,
+//! so that an added environment variable, container or selector label would stay.
 
 use json_patch::{PatchOperation, RemoveOperation, ReplaceOperation, TestOperation, jsonptr::PointerBuf};
 use serde_json::{Map, Value};
 
-/// What changes what a pod does or where it can run, and that we leave out: there it shall not be at all.
+/// Fields that change the behaviour or the placement of a pod, and that the operator leaves unset: they must be absent.
 const ABSENT: [&str; 21] = [
     "add",
     "affinity",
@@ -28,12 +28,12 @@ const ABSENT: [&str; 21] = [
     "volumeDevices",
     "workingDir",
 ];
-/// Maps that are ours whole.
+/// Maps that the operator owns as a whole.
 const MAPS: [&str; 7] = ["data", "limits", "matchLabels", "nodeSelector", "requests", "resources", "selector"];
-/// Members by which the elements of a list are told apart.
+/// Fields by which list elements are identified.
 const KEYS: [&str; 4] = ["name", "mountPath", "port", "key"];
 
-/// What takes out of `live` what was added to the lists and maps of `wanted`; empty where nothing was.
+/// The patch that removes additions to the lists and maps of `wanted` from `live`; empty without drift.
 pub(crate) fn drift(wanted: &Value, live: &Value) -> Vec<PatchOperation> {
     let mut operations = Vec::new();
     for part in ["spec", "data"] {
@@ -42,7 +42,7 @@ pub(crate) fn drift(wanted: &Value, live: &Value) -> Vec<PatchOperation> {
         }
     }
     if let (false, Some(uid)) = (operations.is_empty(), live.pointer("/metadata/uid")) {
-        // Of the object that was looked at, and of no other that took its name.
+        // Patch the object that was compared, and no other one of the same name.
         operations.insert(0, is_uid(uid));
     }
     operations
@@ -53,7 +53,8 @@ fn is_uid(uid: &Value) -> PatchOperation {
     PatchOperation::Test(TestOperation { path, value: uid.clone() })
 }
 
-/// What puts back the whole spec of the object that `wanted` names by its uid; `None`: it names none, or has no spec.
+/// The patch that replaces the spec of the object that `wanted` names by its uid; `None` if it names none or has no
+/// spec.
 pub(crate) fn replace_spec(wanted: &Value) -> Option<Vec<PatchOperation>> {
     let uid = wanted.pointer("/metadata/uid").filter(|uid| uid.is_string())?;
     let spec = wanted.get("spec")?.clone();
@@ -84,7 +85,7 @@ fn members(
     path: &PointerBuf,
     operations: &mut Vec<PatchOperation>,
 ) {
-    // Defaults of the API server stand in other objects, but not in these.
+    // Elsewhere a field that is not wanted may be a default of the API server.
     let is_ours_whole = path.last().is_some_and(|name| MAPS.contains(&name.decoded().as_ref()));
     for (name, value) in live {
         match wanted.get(name) {
@@ -113,7 +114,7 @@ fn same_elements(wanted: &[Value], live: &[Value]) -> bool {
         Value::Object(wanted) => {
             KEYS.iter().all(|key| wanted.get(*key).is_none_or(|value| live.get(*key) == Some(value)))
         }
-        // Lists of plain values are atomic, and the API server may write one in another way: a quantity, for example.
+        // Lists of plain values are atomic, and the API server may normalise a value, for example a quantity.
         _ => true,
     };
     wanted.len() == live.len() && wanted.iter().zip(live).all(same)

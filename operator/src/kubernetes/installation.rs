@@ -1,5 +1,4 @@
-//! Which installation of the operator an object belongs to: two of them that serve one namespace would undo each other's
-//! writes without end.
+//! Installations of the operator. Two of them that serve one namespace would undo each other's writes without end.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 

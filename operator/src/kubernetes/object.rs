@@ -9,33 +9,33 @@ use kube::{Resource, ResourceExt as _};
 use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned, de::Error as _};
 use serde_json::{Map, Value};
 
-/// A kind of ours.
+/// A kind that the operator watches.
 pub trait WatchedKind:
     Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned + Send + Sync + 'static
 {
-    /// What `kind` says.
+    /// Value of `kind` in a manifest.
     const KIND: &'static str;
-    /// Members of the spec that are kept as they are, for use where the spec cannot be parsed.
+    /// Fields of the spec that are kept unparsed, for use if the spec cannot be parsed.
     const RAW_FIELDS: &'static [&'static str];
-    /// What the operator observed.
+    /// Type of the status.
     type Status: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static;
 }
 
-/// A resource, or what can be read of it. Unlike kube's own guard it keeps the status of a resource whose spec cannot be
-/// read: what was recorded there, the ledger's claim above all, must not be lost with the next write.
+/// A resource, or its readable parts. Unlike kube's `DeserializeGuard` it keeps the status of a resource whose spec
+/// cannot be parsed: the status records the ledger's claim, which the next write must not lose.
 #[derive(Debug, Clone)]
 pub struct PartialObject<K: WatchedKind = TradingAlgo> {
     metadata: ObjectMeta,
-    /// The resource, or why it cannot be read.
+    /// The resource, or the parse error.
     pub parsed: Result<Box<K>, String>,
-    /// Its status, where that can be read.
+    /// Its status, if it can be parsed.
     pub status: Option<K::Status>,
     /// The members of the spec that [`WatchedKind::RAW_FIELDS`] names.
     raw: Map<String, Value>,
 }
 
 impl<K: WatchedKind> PartialObject<K> {
-    /// The resource's uid, which tells it from others of the same name.
+    /// The resource's uid, which differs from that of an earlier resource of the same name.
     pub fn uid_or_empty(&self) -> &str {
         self.metadata.uid.as_deref().unwrap_or_default()
     }
@@ -54,7 +54,7 @@ impl<K: WatchedKind> PartialObject<K> {
 impl<'de, K: WatchedKind> Deserialize<'de> for PartialObject<K> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut value = Value::deserialize(deserializer)?;
-        // Half of an object, and nobody here reads it.
+        // `managedFields` are half of an object's memory, and unused.
         if let Some(Value::Object(metadata)) = value.get_mut("metadata") {
             metadata.remove("managedFields");
         }

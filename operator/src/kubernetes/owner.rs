@@ -1,11 +1,11 @@
-//! Who the operator makes objects for.
+//! Owners of children.
 
 use intuition_resources::API_VERSION;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
 use crate::names::{annotation, label, labels};
 
-/// A resource that objects are made for.
+/// A resource that has children.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Owner {
     /// Namespace of the resource and of everything made for it.
@@ -16,17 +16,17 @@ pub struct Owner {
     pub uid: String,
     /// Its kind.
     pub kind: &'static str,
-    /// Value of [`label::NAME`] on what is made for it.
+    /// Value of [`label::NAME`] on its children.
     pub app: &'static str,
-    /// uid of an object that is its own whatever became of the labels there: the ledger's claim.
+    /// uid of an object that belongs to it even without labels: the ledger's claim.
     pub keeps: Option<String>,
-    /// Id of the installation that makes the objects, as it stands in [`annotation::INSTALLATION`] there.
+    /// Id of the installation that makes the children, the value of [`annotation::INSTALLATION`].
     pub installation: Option<String>,
 }
 
 impl Owner {
-    /// The reference by which the garbage collector takes children along. It blocks no deletion, so that the operator
-    /// needs no right to the resource's finalizers.
+    /// The owner reference by which the garbage collector deletes children. It does not block deletion, so that the
+    /// operator needs no right to the resource's finalizers.
     pub fn reference(&self) -> OwnerReference {
         OwnerReference {
             api_version: API_VERSION.to_owned(),
@@ -38,7 +38,7 @@ impl Owner {
         }
     }
 
-    /// Metadata of a child that goes with the resource.
+    /// Metadata of a child that is deleted with the resource.
     pub fn metadata(&self, name: String, component: Option<&str>) -> ObjectMeta {
         let mut labels = labels(self.app, &self.name);
         if let Some(component) = component {

@@ -9,8 +9,8 @@ use crate::{
     names::{MANAGER, label},
 };
 
-/// Whether an object says that this operator made it for a resource of this name. One without the label for the kind was put
-/// back by hand: a ledger.
+/// Whether the labels of an object name this operator and a resource of this name. An object without the label for the
+/// kind was restored by hand: a ledger.
 pub(crate) fn is_labelled(metadata: &ObjectMeta, owner: &Owner) -> bool {
     let label = |key: &str| metadata.labels.as_ref().and_then(|labels| labels.get(key)).map(String::as_str);
     label(label::MANAGED_BY) == Some(MANAGER)
@@ -18,7 +18,7 @@ pub(crate) fn is_labelled(metadata: &ObjectMeta, owner: &Owner) -> bool {
         && label(label::NAME).is_none_or(|app| app == owner.app)
 }
 
-/// Who controls an object.
+/// The controlling owner of an object.
 pub(crate) fn controller_of(metadata: &ObjectMeta) -> Option<&OwnerReference> {
     metadata.owner_references.iter().flatten().find(|owner| owner.controller == Some(true))
 }
@@ -28,7 +28,7 @@ pub(crate) fn is_owned(object: &impl Resource, uid: &str) -> bool {
     controller_of(object.meta()).is_some_and(|owner| owner.uid == uid)
 }
 
-/// Whether what stands under a child's name may be written.
+/// An error if the object under a child's name must not be written.
 pub(crate) fn check_holder<K: Kind>(owner: &Owner, holder: &ObjectMeta) -> Result<(), ApplyError> {
     let (kind, name) = (K::kind(&()).into_owned(), holder.name.clone().unwrap_or_default());
     let ours = match controller_of(holder) {
@@ -43,7 +43,8 @@ pub(crate) fn check_holder<K: Kind>(owner: &Owner, holder: &ObjectMeta) -> Resul
                 ApplyError::NameTaken { kind, name }
             });
         }
-        // Without an owner it is what a predecessor left, its ledger above all, or what somebody took ours from.
+        // An object without an owner was left by a deleted resource, above all its ledger, or its owner reference was
+        // removed by hand.
         None => {
             is_labelled(holder, owner) || owner.keeps.as_ref().is_some_and(|kept| holder.uid.as_ref() == Some(kept))
         }
@@ -52,7 +53,7 @@ pub(crate) fn check_holder<K: Kind>(owner: &Owner, holder: &ObjectMeta) -> Resul
         return Err(ApplyError::NameTaken { kind, name });
     }
     check_installation::<K>(owner, holder)?;
-    // A claim that is being deleted goes only once its pod does; until then there is nothing to wait for.
+    // A claim that is being deleted stays until its pod is gone: there is nothing to wait for before that.
     if holder.deletion_timestamp.is_some() && kind != "PersistentVolumeClaim" {
         return Err(ApplyError::AwaitPredecessor { kind, name });
     }

@@ -1,5 +1,5 @@
-//! Rights that the operator lacks, as its watches see them. A kind of object that may not be listed or watched stops every
-//! look in its namespace, because nothing can be concluded from a cache that was never filled.
+//! Rights that the operator lacks, from the errors of its watches. A type that may not be listed or watched stops every
+//! pass in its namespace: nothing can be concluded from a cache that was never filled.
 
 use std::{
     collections::BTreeMap,
@@ -20,12 +20,12 @@ use kube::{
 
 use crate::kubernetes::call::code;
 
-/// Reason of a look, or a write, that failed for want of a right.
+/// Reason of a pass, or a write, that failed because a right is missing.
 pub(crate) const OPERATOR_LACKS_RIGHTS: &str = "OperatorLacksRights";
-/// Part of the readiness: the rights to list and watch the kinds of its children.
+/// Readiness part: the rights to list and watch children.
 const RIGHTS: &str = "rights";
 
-/// By namespace and kind the refusal of the API server; `None` for a kind that is watched.
+/// The API server's refusal by namespace and type; `None` for a type that is watched.
 type Refusals = BTreeMap<Option<String>, BTreeMap<String, Option<String>>>;
 
 /// The rights that the operator lacks. Clones share their state.
@@ -36,12 +36,13 @@ pub struct Rights {
 }
 
 impl Rights {
-    /// Shows the rights that are missing in `readiness`, as the part `rights`.
+    /// Reports missing rights in `readiness`, as the part `rights`.
     pub fn shown_by(readiness: Readiness) -> Self {
         Self { refusals: Arc::default(), readiness: Some(readiness) }
     }
 
-    /// A watch of one kind in one namespace, or in all, with pauses of its own between attempts. Refusals are kept until the watch works.
+    /// A watch of one type in one namespace, or in all, with its own delays between attempts. A refusal is kept until
+    /// the watch works.
     pub(crate) fn watched<K>(
         &self,
         namespace: Option<&str>,
@@ -53,7 +54,7 @@ impl Rights {
         let (rights, namespace, kind) = (self.clone(), namespace.map(str::to_owned), K::plural(&()).into_owned());
         rights.note(namespace.as_deref(), &kind, None);
         events.backoff(WatchBackoff::default()).inspect(move |event| match event {
-            // The beginning of a list says nothing about its answer.
+            // `Init` comes before the answer to the list call.
             Ok(Event::Init) => {}
             Ok(_) => rights.note(namespace.as_deref(), &kind, None),
             Err(error) => {
@@ -64,7 +65,7 @@ impl Rights {
         })
     }
 
-    /// What the operator may not watch in a namespace, each with the API server's words, which name verb and resource.
+    /// The refusals of the watches in a namespace, in the API server's words, which name verb and resource.
     pub(crate) fn lacking(&self, namespace: Option<&str>) -> Vec<String> {
         let refusals = self.lock();
         let in_scope = |scope: &Option<String>| scope.is_none() || scope.as_deref() == namespace;
@@ -96,7 +97,7 @@ impl Rights {
     }
 
     fn lock(&self) -> MutexGuard<'_, Refusals> {
-        // A map is whole at every step.
+        // A panic cannot leave the map half changed.
         self.refusals.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

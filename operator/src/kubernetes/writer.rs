@@ -1,4 +1,4 @@
-//! Writing one object: server-side apply by one field manager, and never over what is somebody else's.
+//! Writes objects: server-side apply with one field manager, and never over objects of other owners.
 
 use std::sync::Arc;
 
@@ -81,7 +81,7 @@ impl Writer {
             move |source| ApplyError::Write { action, kind, name, source }
         };
         let api: Api<K> = self.api(&owner.namespace);
-        // The cache holds what carries our labels; something else may stand there without them.
+        // The cache holds objects with our labels. An object without them may have the same name.
         let live = match cache.get(&ObjectRef::from_obj(wanted)) {
             Some(live) => Some(live),
             None => call(api.get_opt(&name)).await.map_err(failed("read"))?.map(Arc::new),
@@ -92,13 +92,13 @@ impl Writer {
                 return Ok(Arc::clone(live));
             }
         }
-        // Boxed: it is most of a look's memory, and seldom needed.
+        // Boxed: it is most of a pass's memory, and seldom needed.
         let outcome = Box::pin(write(&api, &name, wanted, live.as_deref())).await.map_err(failed("apply"))?;
         self.applied.remember(wanted, &outcome, Instant::now());
         Ok(Arc::new(outcome))
     }
 
-    /// Deletes one object, and none that took its name. One that is not there any more is deleted.
+    /// Deletes one object by its uid. An object that does not exist is deleted.
     pub(crate) async fn delete<K: Kind>(&self, object: &K) -> Result<(), ApplyError> {
         let (name, namespace) = (object.name_any(), object.namespace().unwrap_or_default());
         let precondition = Preconditions { uid: object.uid(), resource_version: None };
@@ -111,7 +111,8 @@ impl Writer {
         }
     }
 
-    /// A Secret as it is desired, or none. It cannot be read, by intent; the caller gives it a name that is nobody else's.
+    /// Writes a Secret, or deletes it if `wanted` is `None`. The operator cannot read Secrets, by intent; the caller
+    /// gives it a name that no other object has.
     pub(crate) async fn ensure_secret(
         &self,
         namespace: &str,
@@ -144,11 +145,11 @@ impl Writer {
     }
 }
 
-/// Writes one object so that nothing is left of what somebody did to it.
+/// Writes one object and reverts manual changes to it.
 async fn write<K: Kind>(api: &Api<K>, name: &str, wanted: &K, live: Option<&K>) -> Result<K, CallError> {
     let body = body(wanted, live);
     let mut apply = PatchParams::apply(MANAGER);
-    // Forced over edits of what is ours, and only there: somebody may have taken the name this very moment.
+    // Forced only over an object that was checked: another object may have taken the name at this moment.
     apply.force = live.is_some();
     let edit = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
     let mut outcome = call(api.patch(name, &apply, &Patch::Apply(&body))).await;
@@ -156,8 +157,8 @@ async fn write<K: Kind>(api: &Api<K>, name: &str, wanted: &K, live: Option<&K>) 
         && error.is(code::INVALID)
         && live.is_some()
     {
-        // What somebody added may not go together with what is ours: another rollout strategy, a second port of the same
-        // name. All of the spec is put back then, in one write.
+        // A manual addition may conflict with the desired spec: another rollout strategy, a second port of the same
+        // name. One write replaces the whole spec then.
         let patch = Patch::<Value>::Json(json_patch::Patch(operations));
         if call(api.patch(name, &edit, &patch)).await.is_ok() {
             outcome = call(api.patch(name, &apply, &Patch::Apply(&body))).await;
@@ -171,8 +172,8 @@ async fn write<K: Kind>(api: &Api<K>, name: &str, wanted: &K, live: Option<&K>) 
     call(api.patch(name, &edit, &Patch::<Value>::Json(json_patch::Patch(operations)))).await
 }
 
-/// What is sent: the object with its kind, and the uid of the one that was seen, so that no other of the same name is
-/// written.
+/// The body of the call: the object with its kind, and the uid of the live object, so that no other object of the same
+/// name is written.
 fn body<K: Kind>(wanted: &K, live: Option<&K>) -> Value {
     let mut body = serde_json::to_value(wanted).unwrap_or_default();
     if let Value::Object(members) = &mut body {

@@ -1,4 +1,4 @@
-//! What a candidate may do next, by what it has seen. Pure: times come in as arguments.
+//! The rules of the election, from the observed Lease. Pure: times are arguments.
 
 use std::time::Duration;
 
@@ -9,32 +9,32 @@ use k8s_openapi::{
 };
 use tokio::time::Instant;
 
-/// What one candidate has seen of the Lease.
+/// One elector's view of the Lease.
 #[derive(Debug, Clone)]
 pub(super) struct View {
     name: String,
-    /// What we call ourselves in the Lease.
+    /// Our holder identity.
     identity: String,
-    /// What we promise to others: whole seconds.
+    /// Our lease duration, in whole seconds.
     duration: Duration,
     lease: Option<Lease>,
-    /// Until then somebody else may lead, by our own clock.
+    /// Another replica may lead until this time, by our own clock.
     free_at: Instant,
 }
 
-/// What a candidate may do.
+/// The next step of an elector.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Step {
-    /// There is no Lease: make this one.
+    /// No Lease exists: create this one.
     Create(Lease),
-    /// Write this one, by the version in it.
+    /// Replace the Lease by this one, with the version in it.
     Replace(Lease),
-    /// Somebody else may lead until then. Look again before.
+    /// Another replica may lead until this time. Read the Lease again before.
     Wait(Instant),
 }
 
 impl View {
-    /// A candidate that has seen nothing.
+    /// The view of an elector that has not read the Lease yet.
     pub(super) fn new(name: &str, identity: &str, duration: Duration, now: Instant) -> Self {
         Self { name: name.to_owned(), identity: identity.to_owned(), duration, lease: None, free_at: now }
     }
@@ -47,15 +47,15 @@ impl View {
         &self.identity
     }
 
-    /// Who has the Lease; empty: nobody.
+    /// The holder; empty for a released Lease.
     pub(super) fn holder(&self) -> &str {
         self.spec().and_then(|spec| spec.holder_identity.as_deref()).unwrap_or_default()
     }
 
-    /// Takes in what was read, or what a write made of it. `now` is not before the answer came.
+    /// Updates the view from a read or a write. `now` is not before the answer came.
     pub(super) fn see(&mut self, found: Option<Lease>, now: Instant) {
         let before = (self.is_others(), self.promised());
-        // Not the version, which others' labels and annotations change too.
+        // The spec is compared and not the version, which changes of labels and annotations move too.
         let has_changed = found.as_ref().and_then(|lease| lease.spec.as_ref()) != self.spec();
         self.lease = found;
         if !has_changed {
@@ -63,14 +63,14 @@ impl View {
         }
         let wait = match &self.lease {
             Some(_) if self.is_others() => self.promised(),
-            // Somebody deleted it under a holder that has yet to notice.
+            // The Lease was deleted, and its holder may not know yet.
             None if before.0 => before.1,
             _ => Duration::ZERO,
         };
         self.free_at = now + wait;
     }
 
-    /// What we may do. `now` is no later than the call that does it; `wall` is for people to read.
+    /// The next step. `now` is not later than the call of the step; `wall` is for people.
     pub(super) fn next(&self, now: Instant, wall: Timestamp) -> Step {
         if self.holder() != self.identity && now < self.free_at {
             return Step::Wait(self.free_at);
@@ -83,17 +83,17 @@ impl View {
         Step::Create(Lease { metadata, spec: Some(claimed) })
     }
 
-    /// The Lease as it is when nobody has it; `None` if it is not ours.
+    /// The released Lease; `None` if it is not ours.
     pub(super) fn released(&self, wall: Timestamp) -> Option<Lease> {
         let lease = self.lease.as_ref().filter(|_| self.holder() == self.identity)?;
         let spec = LeaseSpec { holder_identity: Some(String::new()), ..self.claimed(wall) };
         Some(Lease { spec: Some(spec), ..lease.clone() })
     }
 
-    /// The Lease's spec with us as the holder.
+    /// The spec with us as the holder.
     fn claimed(&self, wall: Timestamp) -> LeaseSpec {
         let before = self.spec().cloned().unwrap_or_default();
-        // Every write is a change that others see, whatever the wall clock does.
+        // Every write must be a visible change, even if the wall clock stands still.
         let tick = SignedDuration::from_micros(1);
         let after = before.renew_time.as_ref().and_then(|MicroTime(last)| last.checked_add(tick).ok());
         let renewed = MicroTime(after.map_or(wall, |after| after.max(wall)));
@@ -118,7 +118,7 @@ impl View {
         !self.holder().is_empty() && self.holder() != self.identity
     }
 
-    /// How long the holder promised to renew within; ours where it promised nothing that makes sense.
+    /// The holder's lease duration; ours if it is missing or not positive.
     fn promised(&self) -> Duration {
         let seconds = self.spec().and_then(|spec| spec.lease_duration_seconds);
         let seconds = seconds.and_then(|seconds| u64::try_from(seconds).ok()).filter(|seconds| *seconds > 0);

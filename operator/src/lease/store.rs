@@ -1,23 +1,23 @@
-//! Where the Lease is kept.
+//! Access to the Lease.
 
 use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::{Api, ResourceExt as _, api::PostParams};
 
-/// Reads and writes the Lease. A write succeeds only if nobody wrote since the version that it names.
+/// Reads and writes the Lease. A write succeeds only if the Lease still has the version in it.
 pub(super) trait Store: Send + Sync + 'static {
-    /// `None`: there is none.
+    /// `None` if it does not exist.
     fn get(&self, name: &str) -> impl Future<Output = Result<Option<Lease>, CallError>> + Send;
-    /// Fails with a conflict where there is one already.
+    /// Fails with a conflict if it exists.
     fn create(&self, lease: &Lease) -> impl Future<Output = Result<Lease, CallError>> + Send;
-    /// Fails with a conflict where it is not the version that `lease` names.
+    /// Fails with a conflict if the Lease has another version.
     fn replace(&self, lease: &Lease) -> impl Future<Output = Result<Lease, CallError>> + Send;
 }
 
 impl Store for Api<Lease> {
     async fn get(&self, name: &str) -> Result<Option<Lease>, CallError> {
-        // Without a version asked for, so that the API server answers from its store and not from its cache.
+        // Without a resource version, so that the API server answers from its store and not from its cache.
         self.get_opt(name).await.map_err(CallError::Answer)
     }
 
@@ -30,7 +30,7 @@ impl Store for Api<Lease> {
     }
 }
 
-/// Why a call came to nothing, as far as is known: it may have changed the Lease all the same.
+/// Errors of a call. The Lease may have changed all the same.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CallError {
     #[error("no answer within {} seconds", .0.as_secs_f32())]
@@ -47,18 +47,18 @@ impl CallError {
         }
     }
 
-    /// Somebody else wrote since, or created it first.
+    /// Another write came first.
     pub(super) fn is_conflict(&self) -> bool {
         self.code() == Some(409)
     }
 
-    /// What was to be written is not there any more.
+    /// The Lease does not exist any more.
     pub(super) fn is_missing(&self) -> bool {
         self.code() == Some(404)
     }
 
-    /// Trying again would not help: the request itself is refused. 404, to who creates, means the namespace. A right that is
-    /// missing may be granted, and an API server that has just started may not know yet that it was.
+    /// Whether a retry cannot help. For a create, 404 means that the namespace does not exist. A missing right may be
+    /// granted, and an API server that has just started may not know yet that it was.
     pub(super) fn is_permanent(&self) -> bool {
         matches!(self.code(), Some(400 | 404 | 422))
     }

@@ -10,7 +10,7 @@ pub(crate) const RUNTIME_READY: &str = "RuntimeReady";
 pub(crate) const BRIDGE_CONNECTED: &str = "BridgeConnected";
 /// No source of quotes is in conflict, and the broker delivers at least once.
 pub(crate) const INPUTS_HEALTHY: &str = "InputsHealthy";
-/// The broker takes what the account publishes.
+/// The broker accepts the account's publications.
 pub(crate) const OUTPUTS_HEALTHY: &str = "OutputsHealthy";
 /// The ledger is there and can be written.
 pub(crate) const LEDGER_HEALTHY: &str = "LedgerHealthy";
@@ -18,7 +18,7 @@ pub(crate) const LEDGER_HEALTHY: &str = "LedgerHealthy";
 pub(crate) const TRADING: &str = "Trading";
 /// Quotes are being decided, by this generation.
 pub(crate) const READY: &str = "Ready";
-/// It is on its way to that. There only while it is true.
+/// The resource is progressing. Present only while true.
 pub(crate) const RECONCILING: &str = "Reconciling";
-/// Nothing changes until somebody does something. There only while it is true.
+/// The resource is stalled until a person changes something. Present only while true.
 pub(crate) const STALLED: &str = "Stalled";

@@ -1,4 +1,4 @@
-//! From findings to Kubernetes conditions, and to what people are told.
+//! From findings to Kubernetes conditions and Events.
 
 use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::{Condition, Time},
@@ -16,17 +16,17 @@ const MAX_MESSAGE_BYTES: usize = 2_048;
 /// Longest note of an Event, in bytes (`events.k8s.io/v1`).
 const MAX_NOTE_BYTES: usize = 1_000;
 
-/// Something that a person should know.
+/// An Event to publish.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct EventRecord {
-    /// Whether it is a warning.
+    /// Whether the Event is a warning.
     pub is_warning: bool,
     /// CamelCase code.
     pub reason: String,
-    /// A sentence.
+    /// The note of the Event.
     pub note: String,
-    /// Given at every look while it holds, and published at most once an hour; notices are distinguished by their text.
-    /// `None`: given once.
+    /// Key of an Event that is derived in every pass while its cause lasts, and published at most once an hour. `None`
+    /// for an Event that is derived once.
     pub hourly: Option<String>,
 }
 
@@ -38,7 +38,7 @@ impl EventRecord {
     }
 }
 
-/// The conditions after those before, and what is new in them.
+/// The conditions that follow `before`, and the Events about changes.
 pub(crate) fn next(
     before: &[Condition],
     findings: &[(&'static str, Finding)],
@@ -53,18 +53,18 @@ pub(crate) fn next(
         let next = condition(previous(kind), kind, finding, generation, now);
         let is_new = previous(kind).is_none_or(|known| known.status != next.status || known.reason != next.reason);
         let tell = match kind {
-            // A stop has its Event by `Trading`; a resource that resumes begins to trade.
+            // A stop has its Event by `Trading`. A resource that resumes begins to trade.
             condition_type::READY => {
                 let is_stopped =
                     conditions.iter().any(|known| known.type_ == condition_type::TRADING && known.status == "False");
                 finding.truth == Truth::True && !is_stopped
             }
             condition_type::TRADING => finding.truth == Truth::False || finding.urgency >= Urgency::Told,
-            // What was refused, or long on its way, has come about.
+            // A refused or delayed change has taken effect.
             condition_type::CONFIGURED if finding.truth == Truth::True => {
                 previous(kind).is_some_and(|known| known.status == "False")
             }
-            // Of a part that lacks it is told there.
+            // A missing part has its own Event.
             condition_type::RECONCILING | condition_type::STALLED => {
                 finding.urgency >= Urgency::Told
                     && !conditions
@@ -112,13 +112,13 @@ fn condition(
     }
 }
 
-/// What the API server takes for a reason: letters and digits.
+/// A valid reason for the API server: letters and digits.
 fn code(reason: &str) -> String {
     let code: String = reason.chars().filter(char::is_ascii_alphanumeric).take(128).collect();
     if code.starts_with(|first: char| first.is_ascii_alphabetic()) { code } else { format!("Code{code}") }
 }
 
-/// As the note of an Event may be.
+/// Shortens a text to the longest note of an Event.
 pub(crate) fn shorten_note(text: &str) -> String {
     shorten(text, MAX_NOTE_BYTES)
 }

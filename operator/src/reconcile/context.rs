@@ -29,7 +29,7 @@ use crate::{
 /// How long a pass waits for caches whose watches the API server refuses.
 const REFUSED_CACHE_TIMEOUT: Duration = Duration::from_millis(50);
 
-/// What the controllers of all kinds and namespaces share.
+/// Fields that the controllers of all kinds and namespaces share.
 #[derive(Clone)]
 pub struct OperatorContext {
     /// Client of the API server.
@@ -54,7 +54,7 @@ pub struct OperatorContext {
     pub leader: Option<LeaderToken>,
 }
 
-/// What every pass over an object of one kind needs.
+/// Settings, clients and memory of the passes over objects of one kind.
 pub(crate) struct Context<K: WatchedKind> {
     pub(crate) settings: Arc<Settings>,
     pub(crate) clock: Arc<dyn Clock>,

@@ -1,4 +1,4 @@
-//! A limit of one Event an hour for notices that are derived at every look.
+//! Limits Events that are derived in every pass to one an hour.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -9,18 +9,18 @@ use crate::reconcile::conditions::EventRecord;
 
 const HOUR_MICROS: i64 = 3_600_000_000;
 
-/// Times of the last Events, by uid of the resource and key of the notice. Kept in memory: an operator that restarts
+/// Times of the last Events, by uid of the resource and key of the Event. Kept in memory: an operator that restarts
 /// publishes each once more.
 #[derive(Debug, Default)]
 pub(crate) struct Hourly(Mutex<HashMap<String, HashMap<String, i64>>>);
 
 impl Hourly {
-    /// Whether to publish a notice now. A notice without a key is never held back.
+    /// Whether to publish an Event now. An Event without a key is always published.
     pub(crate) fn admits(&self, uid: &str, notice: &EventRecord, now_micros: i64) -> bool {
         let Some(key) = &notice.hourly else { return true };
         let mut all = self.lock();
         let times = all.entry(uid.to_owned()).or_default();
-        // A clock that goes back must not silence anything for long.
+        // A clock that goes back must not suppress Events for long.
         times.retain(|_, time| (0..HOUR_MICROS).contains(&now_micros.saturating_sub(*time)));
         let is_due = !times.contains_key(key);
         if is_due {
@@ -29,18 +29,18 @@ impl Hourly {
         is_due
     }
 
-    /// The resource is gone.
+    /// Forgets a deleted resource.
     pub(crate) fn forget(&self, uid: &str) {
         self.lock().remove(uid);
     }
 
-    /// Forgets all but these.
+    /// Forgets all resources but those with these uids.
     pub(crate) fn retain(&self, uids: &HashSet<String>) {
         self.lock().retain(|uid, _| uids.contains(uid));
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, HashMap<String, i64>>> {
-        // A map is whole at every step.
+        // A panic cannot leave the map half changed.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! What is found about one condition, before it becomes one.
+//! Findings: the state of one condition, before it is compared with the previous status.
 
 use intuition_resources::validate::{Problem, reason_of};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -12,7 +12,7 @@ use crate::{
     },
 };
 
-/// Whether a condition holds.
+/// The status of a condition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Truth {
     True,
@@ -20,14 +20,14 @@ pub(crate) enum Truth {
     Unknown,
 }
 
-/// What is found about one condition.
+/// The finding for one condition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Finding {
     pub(crate) truth: Truth,
     pub(crate) reason: String,
     pub(crate) message: String,
     pub(crate) urgency: Urgency,
-    /// The generation that it speaks of, where that is not the present one.
+    /// The generation that the finding is about, if it is not the present one.
     pub(crate) observed_generation: Option<i64>,
 }
 
@@ -43,7 +43,7 @@ impl Finding {
         Self::lacking("Unreadable", message, Urgency::Somebody)
     }
 
-    /// The spec is refused.
+    /// The spec violates the schema or a rule.
     pub(crate) fn refused(problems: &[Problem]) -> Self {
         let messages: Vec<_> = problems.iter().map(ToString::to_string).collect();
         Self::lacking(reason_of(problems), messages.join("; "), Urgency::Somebody)
@@ -65,7 +65,7 @@ impl Finding {
         Self { truth, reason: reason.to_owned(), message: message.into(), urgency, observed_generation: None }
     }
 
-    /// As a condition said it before, of the generation that it spoke of.
+    /// The finding of an earlier condition, with its generation.
     pub(crate) fn again(condition: &Condition, urgency: Urgency) -> Self {
         let truth = match condition.status.as_str() {
             "True" => Truth::True,
@@ -88,7 +88,7 @@ impl From<&ApplyFailure> for Finding {
     }
 }
 
-/// The first of the most urgent of these that ask something of others.
+/// The first of the most urgent findings; `None` if none of them is urgent.
 pub(crate) fn worst<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Option<&'a Finding> {
     let mut worst = None;
     for finding in findings {
@@ -100,7 +100,7 @@ pub(crate) fn worst<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Opti
     worst
 }
 
-/// How it goes on, by the worst of what was found.
+/// The rollout, from the worst finding.
 pub(crate) fn rollout(worst: Option<&Finding>) -> Rollout {
     match worst {
         None => Rollout::Settled,

@@ -1,14 +1,14 @@
-//! Reasons of conditions, and their urgency.
+//! Reasons of conditions that both kinds or several findings share, and the urgency of reasons of algorithms.
 
-/// The `Algorithm` that is named is not there, or cannot be used.
+/// The named `Algorithm` does not exist, or cannot be used.
 pub(crate) const ALGORITHM_NOT_FOUND: &str = "AlgorithmNotFound";
-/// A workload is being made.
+/// A workload starts.
 pub(crate) const ROLLING_OUT: &str = "Starting";
-/// Reason of both while nothing is wrong.
+/// `InputsHealthy`, `OutputsHealthy` and `LedgerHealthy` without a problem.
 pub(crate) const HEALTHY: &str = "Healthy";
 /// The ledger's claim is gone.
 pub(crate) const LEDGER_MISSING: &str = "LedgerMissing";
-/// The ledger's claim goes with the runtime's pod.
+/// The ledger's claim is being deleted, once the runtime's pod is gone.
 pub(crate) const LEDGER_BEING_DELETED: &str = "LedgerBeingDeleted";
 /// The resource uses a setting that one of its pods does not know.
 pub(crate) const RUNTIME_TOO_OLD: &str = "RuntimeTooOld";
@@ -16,36 +16,37 @@ pub(crate) const RUNTIME_TOO_OLD: &str = "RuntimeTooOld";
 pub(crate) const CAPABILITIES_UNKNOWN: &str = "CapabilitiesUnknown";
 /// The ledger went back to an earlier state.
 pub(crate) const LEDGER_WENT_BACK: &str = "LedgerWentBack";
-/// Reason of `Ready` while it trades.
+/// `Ready` of an account that buys and sells.
 pub(crate) const TRADING: &str = "Trading";
-/// The next algorithm is taking over.
+/// The candidate algorithm takes over.
 pub(crate) const SWAPPING: &str = "Swapping";
-/// It is being called for the first time.
+/// The candidate algorithm is called for the first time.
 const STARTING: &str = "BackendStarting";
-/// What an algorithm lacks that may pass without anybody changing the resource.
+/// Reasons of an algorithm that may pass without a change of the resource.
 const PASSING: [&str; 4] = [ALGORITHM_NOT_FOUND, "BackendUnreachable", "BackendTimeout", "BackendError"];
-/// What it lacks until somebody changes something.
+/// Reasons of an algorithm that stay until a person changes something.
 const LASTING: [&str; 4] = ["ContractBroken", "ContractUnsupported", "ParametersRefused", "BackendFailing"];
 
-/// What a finding asks of others, the least first.
+/// The urgency of a finding, the least first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Urgency {
-    /// Nothing.
+    /// No reaction.
     None,
-    /// Patience.
+    /// It passes soon: no Event.
     Patience,
-    /// Patience, and somebody should know.
+    /// It may pass, and an Event is published.
     Told,
-    /// Somebody has to do something.
+    /// A person has to change something: the resource is stalled.
     Somebody,
 }
 
-/// Whether it shows within a second or so what becomes of it.
+/// Whether the reason is of a swap under way, which ends within seconds.
 pub(crate) fn is_taking_over(reason: &str) -> bool {
     [SWAPPING, STARTING].contains(&reason)
 }
 
-/// What a code asks of others; `None`: it is no algorithm's. `is_coming`: that nobody answers yet is no news.
+/// The urgency of a reason of an algorithm; `None` for other reasons. `is_coming`: the algorithm has not answered yet,
+/// so that an unreachable server is expected.
 pub(crate) fn urgency(code: &str, is_coming: bool) -> Option<Urgency> {
     match code {
         code if is_taking_over(code) => Some(Urgency::Patience),

@@ -88,6 +88,6 @@ impl RequeueState {
 }
 
 fn lock<T>(map: &Mutex<T>) -> MutexGuard<'_, T> {
-    // A map is whole at every step.
+    // A panic cannot leave the map half changed.
     map.lock().unwrap_or_else(PoisonError::into_inner)
 }

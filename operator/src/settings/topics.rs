@@ -13,7 +13,7 @@ pub struct TopicSettings {
     /// First levels of the topics of every account, one or more. Two clusters on one broker need different prefixes.
     #[serde(default = "prefix")]
     pub prefix: String,
-    /// What follows from a topic that is not allowed.
+    /// The consequence of a topic that is not allowed.
     #[serde(default)]
     pub confine: Confine,
     /// Topics that may be published on, besides those below `<prefix>/<namespace>/`.
@@ -34,10 +34,10 @@ fn prefix() -> String {
     PREFIX.to_owned()
 }
 
-/// What follows from a topic that is not allowed.
+/// The consequence of a topic that is not allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 pub enum Confine {
-    /// Nothing: topics are not checked.
+    /// Topics are not checked.
     Off,
     /// The resource goes on, and its status names the topic. The default, so that the settings file of v0.1.0 stops no
     /// account.

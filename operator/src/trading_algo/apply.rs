@@ -1,4 +1,4 @@
-//! Writing what a `TradingAlgo` needs, in one order.
+//! The caches of a `TradingAlgo`'s children, and the writes in their order.
 
 pub(crate) mod caches;
 mod stored;
@@ -29,7 +29,7 @@ use crate::{
     workload::pod_state::{self, PodState},
 };
 
-/// The cluster, as one controller sees it through its caches and changes it.
+/// The children of all `TradingAlgo`s that one controller watches: reads from caches, writes through the writer.
 pub(crate) struct Cluster {
     client: Client,
     caches: Caches,
@@ -37,13 +37,13 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    /// Sees by `caches` and writes by `client`.
+    /// Reads from `caches` and writes with `client`.
     pub(crate) fn new(client: Client, caches: Caches) -> Self {
         Self { writer: Writer::new(client.clone()), client, caches }
     }
 
-    /// The claim of a resource's ledger; one of the same name that is somebody else's, or a predecessor's, is none. Asked of the API server where
-    /// the cache has none: a claim that is not there is never concluded from a cache that may be behind.
+    /// The claim of a resource's ledger. A claim of another owner under this name is ignored. The API server is called
+    /// if the cache has no claim: absence is never concluded from a cache that may be behind.
     pub(crate) async fn claim(&self, plan: &Plan) -> Result<Option<Arc<PersistentVolumeClaim>>, CallError> {
         let (name, namespace, owner) = (claim(&plan.name), plan.namespace.as_str(), plan.owner());
         let cached = self.caches.claims.get(&ObjectRef::new(&name).within(namespace));
@@ -61,7 +61,7 @@ impl Cluster {
         self.caches.filled().await;
     }
 
-    /// How a workload is doing, `generation` being that of its Deployment when it was written last.
+    /// The state of a workload. `generation`: that of its Deployment after the last write.
     pub(crate) fn pod_state(&self, owner: &Owner, component: Component, generation: Option<i64>) -> PodState {
         let reference = ObjectRef::new(&component.of(&owner.name)).within(&owner.namespace);
         let deployment = self.caches.deployments.get(&reference);
@@ -70,7 +70,7 @@ impl Cluster {
         pod_state::state(deployment, generation, pods.iter().map(AsRef::as_ref))
     }
 
-    /// Writes statuses.
+    /// The writer, for statuses.
     pub(crate) const fn writer(&self) -> &Writer {
         &self.writer
     }
@@ -83,12 +83,12 @@ fn is_pod_of(pod: &Pod, owner: &Owner, component: Component) -> bool {
         && is(label::COMPONENT, component.name())
 }
 
-/// What became of applying.
+/// The result of applying.
 #[derive(Debug, Default)]
 pub(crate) struct Applied {
-    /// Generation of the runtime's Deployment, where it is ours.
+    /// Generation of the runtime's Deployment, if it was written.
     pub runtime: Option<i64>,
-    /// Generation of the bridge's Deployment, where it is ours.
+    /// Generation of the bridge's Deployment, if it was written.
     pub bridge: Option<i64>,
     /// The ledger's claim as it was written.
     pub claim: Option<Arc<PersistentVolumeClaim>>,
@@ -97,22 +97,23 @@ pub(crate) struct Applied {
 }
 
 impl Cluster {
-    /// Makes everything as it is desired, each child on its own: one that is refused holds no other back. An API server that
-    /// does not answer is not asked on.
+    /// Writes all children. A child that is refused does not keep the others from being written; an API server that
+    /// does not answer ends the pass.
     pub(crate) async fn apply(&self, plan: &Plan, desired: &Desired) -> Applied {
         let mut applied = Applied::default();
         if let Err(error) = self.check_installation(plan) {
-            // Before anything is written: a part of the children by each of two operators would fit together by chance.
+            // Checked before anything is written: children of two operators would fit together only by chance.
             applied.error = Some(error);
             return applied;
         }
         let names = self.left_behind(plan);
         if !names.is_empty() {
-            // Before anything is written: a Service that selects by the new uid would cut off what still trades.
+            // Checked before anything is written: a Service that selects by the new uid would cut off the pods that
+            // still trade.
             applied.error = Some(ApplyError::LeftBehind { names });
             return applied;
         }
-        // Stops at the first silence, which is noted as the problem.
+        // Stops at the first call without an answer, which is noted as the error.
         drop(self.apply_children(plan, desired, &mut applied).await);
         applied
     }
@@ -136,7 +137,8 @@ impl Cluster {
             note(worst, writer.ensure(&owner, policy, &caches.policies).await)?;
         }
         note(worst, writer.ensure(&owner, &desired.service, &caches.services).await)?;
-        // A pod on somebody else's claim would write there, and keep one that is going from going.
+        // Do not start the runtime on a claim that is not ours: it would write to it, and would block a claim that is
+        // being deleted.
         if has_claim {
             applied.runtime = note(worst, writer.ensure(&owner, &desired.runtime, &caches.deployments).await)?
                 .and_then(|written| written.metadata.generation);
@@ -147,7 +149,7 @@ impl Cluster {
         Ok(())
     }
 
-    /// Whether none of the children was made by another installation.
+    /// An error if another installation of the operator made one of the children.
     fn check_installation(&self, plan: &Plan) -> Result<(), ApplyError> {
         fn check<K: Kind>(owner: &Owner, store: &Store<K>, name: &str) -> Result<(), ApplyError> {
             let found = store.get(&ObjectRef::new(name).within(&owner.namespace));
@@ -163,8 +165,8 @@ impl Cluster {
         check(&owner, &caches.accounts, &service_account(&plan.name))
     }
 
-    /// The Deployments that a resource of this name left behind (`kubectl delete --cascade=orphan`). Their selectors have that
-    /// one's uid, and cannot be changed.
+    /// The Deployments that a deleted resource of this name left behind (`kubectl delete --cascade=orphan`). Their
+    /// immutable selectors have its uid.
     fn left_behind(&self, plan: &Plan) -> Vec<String> {
         let deployments = Component::ALL.iter().filter_map(|component| {
             let reference = ObjectRef::new(&component.of(&plan.name)).within(&plan.namespace);
@@ -175,7 +177,7 @@ impl Cluster {
         left.map(|deployment| deployment.name_any()).collect()
     }
 
-    /// Forgets what it knows of a resource that is gone.
+    /// Forgets the children of a deleted resource.
     pub(crate) fn forget(&self, namespace: &str, algo: &str) {
         let mut names = vec![claim(algo), service_account(algo)];
         names.extend(Component::ALL.map(|component| component.of(algo)));
@@ -183,8 +185,8 @@ impl Cluster {
         self.writer.forget(namespace, |name| names.iter().any(|known| known == name) || name.starts_with(&secrets));
     }
 
-    /// Deletes the policies that are this resource's and no longer wanted: of all other children there is always one, of
-    /// the same name.
+    /// Deletes the resource's policies that are not wanted any more. Every other child always exists, under the same
+    /// name.
     async fn delete_strays(&self, plan: &Plan, desired: &Desired) -> Result<(), ApplyError> {
         let wanted = desired.policy_names();
         let strays = self.caches.policies.state_filter(|object: &NetworkPolicy| {

@@ -1,4 +1,4 @@
-//! What runtimes and bridges say about themselves, asked at their pods' addresses.
+//! Calls to runtimes and bridges at their pods' addresses: readiness, account, settings, trading state, resets.
 
 pub(crate) mod call;
 pub(crate) mod trading;
@@ -54,13 +54,13 @@ pub(crate) struct Readiness {
 /// The answers of a runtime.
 #[derive(Debug)]
 pub(crate) struct RuntimeReport {
-    /// What it lacks; empty when it serves.
+    /// The parts that it lacks; empty if it serves.
     pub missing: Result<Vec<Missing>, AskError>,
     /// Its account.
     pub account: Result<AccountResponse, AskError>,
     /// Its answers to the resets of sources.
     pub resets: Vec<SourceReset>,
-    /// What it said to the settings; `None`: they were in force already, or the account is not known.
+    /// The answer to Configure; `None` if the settings took effect before, or the account is not known.
     pub configured: Option<Result<ConfigureResponse, AskError>>,
     /// Its answer to the trading state.
     pub trading: TradingReport,
@@ -151,7 +151,7 @@ async fn ask(client: &mut RuntimeClient<Channel>, questions: &Questions<'_>) -> 
         Some(trading) => (configure(client, questions, &account).await, trading),
         None => trading::suspend(client, questions, &account).await,
     };
-    // With what the calls changed: the state, the cash, the channels, the sources.
+    // Read again, because the calls changed the state, the cash, the channels or the sources.
     let is_changed = trading.is_changed() || configured.is_some() || !resets.is_empty();
     let account = if is_changed { read(client, questions).await } else { Ok(account) };
     Answers { account, configured, resets, trading }

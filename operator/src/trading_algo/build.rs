@@ -1,4 +1,4 @@
-//! From a plan to the objects that make it true. Pure: the same plan, settings and claim give the same objects.
+//! From a plan to the children. Pure: the same plan, settings and claim give the same children.
 
 mod bridge;
 mod deployment;
@@ -22,25 +22,25 @@ use crate::{
     trading_algo::plan::{Login, Plan},
 };
 
-/// Everything that shall be there for one resource, a field per object.
+/// The children of one resource, a field for each.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Desired {
-    /// The runtime's settings, apart from its pod so that they change without a restart; `None`: as they are, for want of the
-    /// algorithm that is named.
+    /// The runtime's settings, a file that changes without a restart; `None` leaves it as it is, because the named
+    /// algorithm does not exist.
     pub settings: Option<ConfigMap>,
-    /// Of both pods; without a token.
+    /// The service account of both pods, without a token.
     pub account: ServiceAccount,
-    /// The ledger's volume; `None` where a lost one is not to be replaced.
+    /// The ledger's volume; `None` if a lost claim must not be replaced.
     pub claim: Option<PersistentVolumeClaim>,
     /// Credentials for the default broker.
     pub broker: Option<Secret>,
-    /// How the bridge finds the runtime.
+    /// The Service of the runtime, for the bridge.
     pub service: Service,
     /// The runtime.
     pub runtime: Deployment,
     /// The bridge.
     pub bridge: Deployment,
-    /// Who may talk to the two.
+    /// Network policies of the pods.
     pub policies: Vec<NetworkPolicy>,
 }
 
@@ -51,7 +51,7 @@ impl Desired {
     }
 }
 
-/// The objects of a plan. `claim`: the ledger's, where there is one.
+/// The children of a plan. `claim`: the ledger's claim in the cluster.
 pub fn desired(plan: &Plan, settings: &Settings, claim: Option<&PersistentVolumeClaim>) -> Desired {
     Desired {
         settings: runtime::settings(plan),
@@ -75,7 +75,7 @@ pub fn desired(plan: &Plan, settings: &Settings, claim: Option<&PersistentVolume
 
 fn broker_secret(plan: &Plan) -> Option<Secret> {
     let Login::Default { secret, credentials } = &plan.broker.login else { return None };
-    // Under both names: the pod mounts the whole Secret, and bridges of v0.1.0 read the former names.
+    // Under both names, because the pod mounts the whole Secret and bridges of v0.1.0 read the old names.
     let present =
         |former: &str| credential::MOUNTED.iter().find(|(_, name)| *name == Some(former)).map(|(key, _)| *key);
     let both = |(former, content): (&String, &Vec<u8>)| {

@@ -38,9 +38,9 @@ pub(crate) fn with<T>(planned: Result<T, Vec<Problem>>, problem: Option<Problem>
 /// The rule by which a runtime judges the channels that an algorithm asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChannelRule {
-    /// What follows from a channel that is not allowed; never `Off`.
+    /// The consequence of a channel that is not allowed; never `Off`.
     pub confine: Confine,
-    /// What the topics of accounts begin with.
+    /// Prefix of the topics of accounts.
     pub prefix: String,
     /// Filters that are allowed besides the namespace's own topics.
     pub subscribe: Vec<String>,

@@ -12,9 +12,9 @@ use tokio::time::Instant;
 
 use crate::kubernetes::call::{CallError, call};
 
-/// How long labels that were read are used: a label takes effect within this time.
+/// How long labels are cached: a new label takes effect within this time.
 const LABELS_TTL: Duration = Duration::from_secs(20);
-/// Most namespaces that are kept.
+/// Most namespaces in the cache.
 const MAX_NAMESPACES: usize = 10_000;
 
 type Labels = BTreeMap<String, String>;

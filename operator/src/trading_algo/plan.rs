@@ -1,4 +1,4 @@
-//! From a resource and the operator's settings to a plan: everything decided, nothing built. Pure.
+//! From a `TradingAlgo` and the operator's settings to a plan. Later steps decide nothing. Pure.
 
 pub(crate) mod runtime;
 
@@ -27,7 +27,7 @@ use crate::{
     },
 };
 
-/// What one resource asks for, checked and with all defaults in place.
+/// The request of one `TradingAlgo`, validated, with all defaults applied.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
     /// Namespace of the resource and of everything made for it.
@@ -36,13 +36,13 @@ pub struct Plan {
     pub name: String,
     /// Its uid.
     pub uid: String,
-    /// The generation that this is the plan of.
+    /// The generation of the spec.
     pub generation: i64,
-    /// What may change while the runtime runs.
+    /// Settings that may change while the runtime runs.
     pub live_settings: LiveSettings,
     /// How buys are sized.
     pub portfolio: Portfolio,
-    /// Channels; `None`: what the algorithm asks for.
+    /// Channels; `None` for those of the algorithm.
     pub subscribe: Option<Vec<String>>,
     /// The symbols to take on some of them.
     pub inputs: Vec<Input>,
@@ -58,7 +58,7 @@ pub struct Plan {
     pub broker: BrokerPlan,
     /// The ledger's volume.
     pub storage: Storage,
-    /// The claim that the resource had, as its status recorded it.
+    /// The ledger's claim that the status recorded.
     pub ledger: Option<Ledger>,
     /// uid of a lost claim that may be replaced.
     pub new_ledger: Option<String>,
@@ -68,7 +68,7 @@ pub struct Plan {
     pub active_backend_url: Option<String>,
     /// The trading state that the resource asks for.
     pub trading: Wanted,
-    /// What earlier looks recorded of the account.
+    /// Facts about the account that earlier passes recorded.
     pub recorded: Recorded,
     /// The data of the runtime's `ConfigMap` in the cluster; empty without one.
     pub stored: Stored,
@@ -77,14 +77,15 @@ pub struct Plan {
 /// Keys and texts of the runtime's `ConfigMap`.
 pub type Stored = std::collections::BTreeMap<String, String>;
 
-/// What earlier looks recorded of the account, in the status.
+/// Facts about the account that earlier passes recorded in the status.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Recorded {
     /// Whether the runtime has shown an account at all.
     pub has_account: bool,
     /// Net deposits that it last answered, two places.
     pub deposits: Option<String>,
-    /// It knows no trading states and was halted instead of reducing: the settings of its next start say so too.
+    /// The runtime does not know trading states and was halted instead of reducing: the settings file of its next start
+    /// must halt it too.
     pub halts_to_reduce: bool,
 }
 
@@ -105,10 +106,10 @@ impl Recorded {
     }
 }
 
-/// Settings that may change while the runtime runs: what `Configure` carries.
+/// Settings that may change while the runtime runs: those that `Configure` carries.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LiveSettings {
-    /// Which algorithm decides.
+    /// The algorithm that the resource asks for.
     pub algorithm: AlgorithmRef,
     /// 0 to 1.
     pub threshold: f64,
@@ -118,50 +119,50 @@ pub struct LiveSettings {
     pub starting_cash: Option<Money>,
 }
 
-/// Which algorithm decides.
+/// The algorithm that the resource asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AlgorithmRef {
-    /// One that the runtime brings along, by its name.
+    /// A built-in algorithm, by name.
     Builtin(String),
-    /// One that is served somewhere.
+    /// An algorithm with a server.
     Served {
         /// `http://host:port`.
         url: String,
-        /// Where that is.
+        /// Host and port of the URL.
         address: Address,
-        /// It is being made, or was not seen to answer yet: that nobody answers there is no news.
+        /// The algorithm is being created, or has not answered yet: an unreachable server is expected.
         is_coming: bool,
     },
-    /// One whose `Algorithm` cannot be used.
+    /// An `Algorithm` that cannot be used, with the reason.
     Missing(String),
 }
 
 /// The broker of one resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BrokerPlan {
-    /// As given.
+    /// The URL from the resource or the settings.
     pub url: String,
-    /// Where it is.
+    /// Host and port of the URL.
     pub address: Address,
-    /// As whom to talk to it.
+    /// The login.
     pub login: Login,
 }
 
-/// As whom to talk to a broker.
+/// The login at a broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Login {
-    /// As nobody.
+    /// Without credentials.
     Anonymous,
-    /// As the resource's own Secret says.
+    /// With the resource's own Secret.
     Named {
         /// Name of the Secret.
         secret: String,
     },
-    /// As the operator does with its default broker, by a Secret made for the resource.
+    /// With the default broker's credentials, in a Secret made for the resource.
     Default {
         /// Name of the Secret.
         secret: String,
-        /// What it holds.
+        /// The content of the Secret.
         credentials: Credentials,
     },
 }
@@ -176,7 +177,7 @@ impl Login {
     }
 }
 
-/// What a plan depends on beside the spec.
+/// Inputs of a plan beside the spec.
 pub struct Inputs<'a> {
     /// The operator's settings.
     pub settings: &'a Settings,
@@ -205,7 +206,7 @@ pub fn plan(algo: &TradingAlgo, inputs: Inputs<'_>) -> Result<Plan, Vec<Problem>
     let broker = match broker(algo.spec.broker.as_ref(), settings, credentials, &name, &uid) {
         Ok(broker) => Some(broker),
         Err(problem) => {
-            // A URL that the schema refuses is told once.
+            // A URL that violates the schema is reported once.
             if !problems.iter().any(|known| known.path.starts_with("spec.broker")) {
                 problems.push(problem);
             }
@@ -329,7 +330,7 @@ impl Plan {
         format!("{}/{}", self.namespace, self.name)
     }
 
-    /// Who everything is made for.
+    /// The owner of the children.
     pub fn owner(&self) -> Owner {
         Owner {
             namespace: self.namespace.clone(),
@@ -347,12 +348,12 @@ impl Plan {
         self.owner().metadata(name, component.map(Component::name))
     }
 
-    /// Whether nothing can be started: the algorithm is not there, and never was. What has run goes on as it is.
+    /// Whether nothing can be started: the algorithm does not exist, and there is no ledger from an earlier start.
     pub fn has_nothing_to_start(&self) -> bool {
         matches!(self.live_settings.algorithm, AlgorithmRef::Missing(_)) && self.ledger.is_none()
     }
 
-    /// Whether the algorithm that is wanted decides, as far as its address says; with no address to want, whoever does.
+    /// Whether the account's active algorithm is the one this plan asks for. True if the plan names none.
     pub fn is_decided_by(&self, account: &v1::AccountResponse) -> bool {
         let backend = account.backend.clone().unwrap_or_default();
         match &self.live_settings.algorithm {
@@ -364,7 +365,7 @@ impl Plan {
         }
     }
 
-    /// The claim that the resource had, where it is gone (`found`: it is there) and nobody said that it may be replaced.
+    /// The recorded claim, if it does not exist any more (`found` is `None`) and must not be replaced.
     pub fn lost_claim(&self, found: Option<&PersistentVolumeClaim>) -> Option<&Ledger> {
         let had = self.ledger.as_ref().filter(|_| found.is_none())?;
         (self.new_ledger.as_deref() != Some(&had.claim_uid)).then_some(had)

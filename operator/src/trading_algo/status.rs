@@ -1,4 +1,5 @@
-//! What a resource's status says, from what was seen. Pure: the time comes in, and nothing is read or written.
+//! The status of a `TradingAlgo`, derived from the observation of one pass. Pure: the time is an argument, and there is
+//! no I/O.
 
 mod account;
 mod capabilities;
@@ -21,7 +22,7 @@ use crate::{
     trading_algo::status::observation::{Lasting, Outcome, Pods},
 };
 
-/// The status after `previous`, for this generation of the resource.
+/// The status that follows `previous`, for this generation of the resource.
 pub(crate) fn derive(
     previous: Option<&TradingAlgoStatus>,
     generation: i64,
@@ -44,7 +45,7 @@ pub(crate) fn derive(
     let (conditions, mut notices) = conditions::next(&before.conditions, &findings.all(), generation, now);
     notices.extend(hourly);
     if let Some(pods) = pods {
-        // The note of the account names both ledgers, and goes out instead of the bridge's under the same key.
+        // The account's Event names both ledgers, and is published instead of the bridge's under the same key.
         notices.extend(pods.report().and_then(|report| account::went_back(&before, report)));
         notices.extend(warnings::notices(pods.warnings()));
     }
@@ -63,7 +64,7 @@ pub(crate) fn derive(
     Derived { status, events: notices, rollout: findings.pace() }
 }
 
-/// The status after `previous` with another trading state and nothing else changed, for a look that could not go on.
+/// The status that follows `previous` with another trading state and no other change, for a pass that failed.
 pub(crate) fn derive_trading(previous: Option<&TradingAlgoStatus>, lasting: &Lasting<'_>, now: Timestamp) -> Derived {
     let mut status = previous.cloned().unwrap_or_default();
     let traded = Traded::of(lasting.trading, lasting.pods.and_then(Pods::report), lasting.generation);

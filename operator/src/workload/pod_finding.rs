@@ -8,17 +8,17 @@ use crate::{
     workload::pod_state::{Crash, PodState},
 };
 
-/// What becomes of a pod without a volume on a node that is lost.
+/// What Kubernetes does with a pod without a volume on a lost node.
 pub(crate) const ELSEWHERE: &str =
     "Kubernetes makes the pod elsewhere once it evicts it, by default after five minutes";
 /// Starts of a process after which it is not expected to recover by itself.
 const HOPELESS_RESTARTS: i32 = 3;
-/// What keeps a pod from running its container.
+/// The finding about a pod that does not run its container.
 pub(crate) fn of_pod(state: &PodState, container: &str) -> Finding {
     match state {
         PodState::RollingOut | PodState::Starting | PodState::Running(_) => starting(container),
         PodState::Refused(message) => Finding::lacking("PodsRefused", message, Urgency::Told),
-        // The scheduler publishes Events of its own, and tries again.
+        // The scheduler publishes Events of its own, and retries.
         PodState::Unschedulable(message) => Finding::lacking("Unschedulable", message, Urgency::Patience),
         PodState::ImagePullFailed(message) => Finding::lacking("ImagePullFailed", message, Urgency::Told),
         PodState::ContainerFailed { reason, message } => {

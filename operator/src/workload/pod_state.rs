@@ -1,4 +1,4 @@
-//! What a workload's Deployment and pod say about it. Pure.
+//! The state of a workload, from its Deployment and pods. Pure.
 
 use k8s_openapi::{
     api::{
@@ -9,37 +9,37 @@ use k8s_openapi::{
 };
 use kube::ResourceExt as _;
 
-/// Longest part of a process's last words that is repeated, in characters.
+/// Longest part of a process's last log line in a message.
 const MAX_LAST_LINE_CHARS: usize = 512;
-/// Waiting reasons of a container whose image cannot be had.
+/// Waiting reasons of a container whose image cannot be pulled.
 const IMAGE_REASONS: [&str; 5] =
     ["ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"];
 
-/// How a workload is doing, as far as the cluster knows.
+/// The state of a workload in the cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PodState {
-    /// The Deployment is not there yet, or has not made the pod of its newest version.
+    /// The Deployment does not exist yet, or has not created the pod of its newest version.
     RollingOut,
-    /// The pod could not be made, for example because a quota is used up.
+    /// The pod could not be created, for example because a quota is used up.
     Refused(String),
-    /// No node takes it.
+    /// No node can run the pod.
     Unschedulable(String),
-    /// Being made.
+    /// The pod is starting.
     Starting,
-    /// The image cannot be had.
+    /// The image cannot be pulled.
     ImagePullFailed(String),
-    /// The container cannot be made.
+    /// The container cannot be created.
     ContainerFailed {
-        /// As the kubelet calls it.
+        /// The kubelet's reason.
         reason: String,
-        /// In its words.
+        /// The kubelet's message.
         message: String,
     },
-    /// The process ended, more than once or with an error, and is being started again.
+    /// The process ended, more than once or with an error, and is restarted.
     CrashLooping(Crash),
     /// The node does not answer.
     NodeLost {
-        /// Which.
+        /// The node.
         node: String,
         /// Since when.
         since: Option<Timestamp>,
@@ -48,23 +48,23 @@ pub enum PodState {
     Running(Running),
 }
 
-/// A process that runs.
+/// A running process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Running {
     /// Address of the pod.
     pub ip: String,
-    /// What its own readiness says.
+    /// Whether its readiness probe succeeds.
     pub ready: bool,
-    /// How the process before it ended, where that was an error.
+    /// How the previous process ended, if with an error.
     pub crashed: Option<Crash>,
 }
 
 /// How a process ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Crash {
-    /// Its last words.
+    /// Its last log line.
     pub message: String,
-    /// How often it was started again.
+    /// Number of restarts.
     pub restarts: i32,
 }
 
@@ -85,22 +85,22 @@ pub fn state<'a>(
         current.into_iter().filter(|_| rolled_out).max_by_key(|pod| pod.creation_timestamp().map(|time| time.0));
     match newest.map_or(PodState::RollingOut, of_pod) {
         running @ PodState::Running(_) => running,
-        // Kubernetes evicts the pod of a node that does not answer, and makes another that waits for the volume of the
-        // first, or for it to end: what is amiss is still the node.
+        // Kubernetes evicts the pod of a node that does not answer, and creates another one that waits for the volume,
+        // or for the end of the first: the cause is still the node.
         other => going.into_iter().find_map(lost).unwrap_or(other),
     }
 }
 
-/// How several pods of one Deployment are doing.
+/// The state of several pods of one Deployment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fleet {
-    /// How many are ready.
+    /// Number of ready pods.
     pub ready: i32,
-    /// What keeps the others; `None`: all that shall be there are ready, and of the newest version.
+    /// What is wrong with the others; `None` if all pods are ready and of the newest version.
     pub lacking: Option<PodState>,
 }
 
-/// How the pods of a Deployment are doing, where they are replaced one after the other. `generation`: see [`state`].
+/// The state of the pods of a Deployment with a rolling update. `generation`: see [`state`].
 pub fn fleet<'a>(
     deployment: Option<&Deployment>,
     generation: Option<i64>,
@@ -209,7 +209,7 @@ fn crash(container: &ContainerStatus) -> Option<Crash> {
     (ended.exit_code != 0).then_some(Crash { message, restarts: container.restart_count })
 }
 
-/// The last line that says what was wrong, else the exit code and what the kubelet calls it.
+/// The last log line with an error, else the exit code with the kubelet's reason.
 fn last_line(log: Option<&str>, exit_code: i32, reason: Option<&str>) -> String {
     let lines = || log.unwrap_or_default().lines().map(str::trim).filter(|line| !line.is_empty());
     let said = lines().rfind(|line| line.starts_with("error:")).or_else(|| lines().next_back());

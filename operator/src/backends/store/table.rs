@@ -1,4 +1,4 @@
-//! What one watch has brought of one kind.
+//! The objects of one watch.
 
 use std::collections::BTreeMap;
 
@@ -7,24 +7,24 @@ use kube::runtime::watcher::Event;
 /// Namespace and name.
 pub(crate) type Key = (String, String);
 
-/// Whether a watch has brought all there is.
+/// Whether a watch has listed all objects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum State {
-    /// Not yet.
+    /// No list has completed yet.
     Starting,
-    /// Not yet, and why.
+    /// No list has completed yet, because of this error.
     Failing(String),
-    /// It has, once at least: it may be behind since.
+    /// A list has completed. The table may be behind since.
     Read,
 }
 
-/// What is known by one watch.
+/// The objects that one watch has reported.
 #[derive(Debug)]
 pub(crate) struct Table<V> {
     state: State,
     known: BTreeMap<Key, V>,
-    /// What a reading of everything has brought so far. It takes the place of what is known when it is through, so that what was
-    /// deleted while nobody watched goes, and nothing else is missed meanwhile.
+    /// The objects of a list under way. They replace the known ones when the list completes, so that objects that were
+    /// deleted while the watch was interrupted disappear.
     reading: BTreeMap<Key, V>,
 }
 
@@ -47,7 +47,7 @@ impl<V: PartialEq> Table<V> {
         &self.known
     }
 
-    /// Takes an event. Returns whether anything is different from before.
+    /// Handles an event. Returns whether the table has changed.
     pub(crate) fn take(&mut self, event: Event<(Key, V)>) -> bool {
         match event {
             Event::Init => {

@@ -15,7 +15,7 @@ use crate::{
     names::APP,
 };
 
-/// What is there, by kind.
+/// The children by type, from the watches.
 pub(crate) struct Caches {
     pub(crate) settings: Store<ConfigMap>,
     pub(crate) accounts: Store<ServiceAccount>,
@@ -42,7 +42,7 @@ impl Caches {
     }
 }
 
-/// What keeps [`Caches`] current; each has to be polled.
+/// The streams that keep [`Caches`] current. Each has to be polled.
 pub(crate) struct Streams {
     /// Of `Caches::settings`.
     pub settings: Changes<ConfigMap>,
@@ -60,7 +60,7 @@ pub(crate) struct Streams {
     pub pods: Changes<Pod>,
 }
 
-/// Watches everything that the operator makes, in one namespace or in all.
+/// Watches all children in one namespace, or in all.
 pub(crate) fn watch(client: &Client, namespace: Option<&str>, rights: &Rights) -> (Caches, Streams) {
     let (settings, settings_changes) = cache(client, namespace, APP, rights);
     let (accounts, accounts_changes) = cache(client, namespace, APP, rights);

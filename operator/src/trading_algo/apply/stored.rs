@@ -1,4 +1,4 @@
-//! The stored settings of a resource, which count where its spec is not accepted.
+//! The stored settings of a resource, which are used if its spec is not accepted.
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::runtime::reflector::ObjectRef;
@@ -11,7 +11,7 @@ use crate::{
 };
 
 impl Cluster {
-    /// Keys and texts of the runtime's `ConfigMap`, as the cache has them; empty where there is none of this resource.
+    /// Keys and texts of the runtime's `ConfigMap` in the cache; empty if the resource has none.
     pub(crate) fn stored_settings(&self, owner: &Owner) -> Stored {
         let reference = ObjectRef::new(&Component::Runtime.of(&owner.name)).within(&owner.namespace);
         let found = self.caches.settings.get(&reference).filter(|found| is_owned(found.as_ref(), &owner.uid));
@@ -23,7 +23,7 @@ impl Cluster {
         self.writer.ensure(owner, settings, &self.caches.settings).await.map(drop)
     }
 
-    /// Whether the runtime's Deployment of this resource is there.
+    /// Whether the runtime's Deployment of this resource exists.
     pub(crate) fn is_deployed(&self, owner: &Owner) -> bool {
         let reference = ObjectRef::new(&Component::Runtime.of(&owner.name)).within(&owner.namespace);
         self.caches.deployments.get(&reference).is_some_and(|found| is_owned(found.as_ref(), &owner.uid))

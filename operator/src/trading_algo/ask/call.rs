@@ -10,16 +10,16 @@ use crate::{
     trading_algo::{plan::Plan, trading_state::Wanted},
 };
 
-/// Longest that an answer may take: a runtime commits to disk before it answers.
+/// Deadline of a call: a runtime commits to disk before it answers.
 pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// Why there is no answer.
+/// Errors of a call to a pod.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AskError {
-    /// The address is none.
+    /// The pod has no valid address.
     #[error("{0:?} is no address of a pod")]
     ParseAddress(String),
-    /// Nothing answers there.
+    /// The pod does not accept connections.
     #[error("{address} does not answer")]
     Connect {
         /// Where.
@@ -30,15 +30,15 @@ pub(crate) enum AskError {
     /// The runtime refused the call.
     #[error("the runtime answered {}: {}", .0.code(), .0.message())]
     Call(#[source] Box<tonic::Status>),
-    /// The page is none that we know.
+    /// The page cannot be parsed.
     #[error("{address} answered with something else than its readiness")]
     ParseReadiness {
         /// Where.
         address: String,
-        /// What is wrong with it.
+        /// The parse error.
         source: serde_json::Error,
     },
-    /// It takes too long.
+    /// The pod did not answer in time.
     #[error("{address} did not answer within {} s", ANSWER_TIMEOUT.as_secs())]
     TimeOut {
         /// Where.
@@ -46,7 +46,7 @@ pub(crate) enum AskError {
     },
 }
 
-/// What a look at a resource asks of its runtime.
+/// The calls of one pass to a runtime, and their arguments.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Questions<'a> {
     /// The resource.
@@ -55,7 +55,7 @@ pub(crate) struct Questions<'a> {
     pub generation: i64,
     /// The trading state that it asks for.
     pub trading: &'a Wanted,
-    /// Its settings; `None`: its spec is not accepted.
+    /// Its settings; `None` if its spec is not accepted.
     pub plan: Option<&'a Plan>,
     /// The text of the settings file in the cluster: where the plan has no settings, an old runtime is halted by these.
     pub stored: Option<&'a str>,

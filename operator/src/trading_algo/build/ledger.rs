@@ -15,8 +15,8 @@ use crate::{
 
 const STORAGE: &str = "storage";
 
-/// The claim. It outlives the resource unless `storage.onDelete` says otherwise, so that it has no owner then. What cannot
-/// be changed on one that is there is left as it is, and its size never shrinks.
+/// The ledger's claim. It outlives the resource unless `storage.onDelete` is `Delete`, so that it has no owner
+/// reference by default. Fields that cannot change keep the value of the existing claim.
 pub(crate) fn claim(plan: &Plan, seen: Option<&PersistentVolumeClaim>) -> PersistentVolumeClaim {
     let mut metadata = plan.child_metadata(claim_name(&plan.name), Some(Component::Runtime));
     if plan.storage.on_delete == OnDelete::Retain {
@@ -57,7 +57,7 @@ fn requested(spec: &PersistentVolumeClaimSpec) -> Option<&Quantity> {
     spec.resources.as_ref()?.requests.as_ref()?.get(STORAGE)
 }
 
-/// A quantity's size, about: exact enough to tell which of two claims is the larger.
+/// The approximate size of a quantity, to compare two claims.
 fn bytes(quantity: &Quantity) -> f64 {
     const UNITS: [(&str, f64); 13] = [
         ("Ki", 1024.0),

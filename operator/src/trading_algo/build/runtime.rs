@@ -105,7 +105,7 @@ pub(crate) fn service(plan: &Plan) -> Service {
         metadata: plan.child_metadata(RUNTIME.of(&plan.name), Some(RUNTIME)),
         spec: Some(ServiceSpec {
             type_: Some("ClusterIP".to_owned()),
-            // The API server's default, said so that an edit of it does not stay.
+            // The API server's default, set explicitly so that an edit of it is reverted.
             internal_traffic_policy: Some("Cluster".to_owned()),
             publish_not_ready_addresses: Some(true),
             ports: Some(vec![ServicePort {
@@ -128,7 +128,7 @@ pub(crate) fn url(plan: &Plan, settings: &Settings) -> String {
     service_url(&RUNTIME.of(&plan.name), &plan.namespace, &settings.cluster_domain, GRPC_PORT)
 }
 
-/// The Deployment. What `Configure` carries is in none of its arguments.
+/// The Deployment. Settings that `Configure` changes are not among its arguments.
 pub(crate) fn deployment(plan: &Plan, settings: &Settings) -> Deployment {
     let mut args: Vec<String> = [
         "--addr".to_owned(),

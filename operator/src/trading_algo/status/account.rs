@@ -1,4 +1,4 @@
-//! What the runtime says about its account, as the status shows it. What it does not say stays as it was.
+//! The account in the status, from the runtime's answer. Without an answer it stays as it was.
 
 use intuition_resources::{Account, Backend, TradingAlgoStatus};
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};

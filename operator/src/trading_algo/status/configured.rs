@@ -1,4 +1,4 @@
-//! Whether the settings of this generation are in force, and who decides where another algorithm has not taken over.
+//! The finding for `Configured`, and during a swap the algorithm that is still active.
 
 use intuition_api::v1::{AccountResponse, Backend, Refusal};
 use intuition_common::exit::with_causes;
@@ -15,18 +15,18 @@ use crate::{
     trading_algo::{plan::AlgorithmRef, status::observation::Observation},
 };
 
-/// Who decides while another algorithm does not take over.
+/// The active algorithm while the requested one has not taken over.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Meanwhile {
-    /// For a person.
+    /// Name for messages.
     pub(crate) who: String,
-    /// The generation whose settings are in force.
+    /// The effective generation.
     pub(crate) generation: i64,
 }
 
-/// What is found, and who decides where that is another algorithm than the one that shall.
+/// Returns the `Configured` finding and, during a swap, the algorithm that is still active.
 pub(crate) fn configured(seen: &Observation<'_>, before: &TradingAlgoStatus) -> (Finding, Option<Meanwhile>) {
-    // First, because a swap on its way leaves the resource ready, and pods that do not know a setting never do.
+    // Checked first: a swap leaves the resource ready, but pods that do not know a setting never apply it.
     if let Some(finding) = capabilities::lacking(seen, before) {
         return (finding, None);
     }
@@ -59,10 +59,10 @@ pub(crate) fn configured(seen: &Observation<'_>, before: &TradingAlgoStatus) -> 
     (in_force(seen, account, before), None)
 }
 
-/// The most urgent of what was refused, with all that was.
+/// The most urgent refusal, with the messages of all.
 fn refused(refusals: &[Refusal], is_coming: bool) -> Option<Finding> {
     let of = |refusal: &Refusal| urgency(&refusal.reason, is_coming).unwrap_or(Urgency::Somebody);
-    // The first of several that are as urgent.
+    // The first one of equal urgency.
     let first = refusals.iter().rev().max_by_key(|refusal| of(refusal))?;
     let told: Vec<_> = refusals
         .iter()
@@ -96,7 +96,7 @@ fn in_force(seen: &Observation<'_>, account: Option<&AccountResponse>, before: &
             "Waiting",
             format!("generation {} is in force, {generation} is not yet", account.effective_generation),
         ),
-        // It said so before it went away, and nothing was changed since.
+        // The runtime does not answer. Its last answer for this generation still holds.
         None => {
             match before.conditions.iter().find(|known| {
                 known.type_ == condition_type::CONFIGURED && known.observed_generation == Some(generation)
@@ -111,12 +111,12 @@ fn in_force(seen: &Observation<'_>, account: Option<&AccountResponse>, before: &
     }
 }
 
-/// Whether a reason can pass without another generation: an `Algorithm` is made, an image upgraded.
+/// Whether a reason can pass without a new generation: an `Algorithm` is created, an image is upgraded.
 fn may_have_passed(reason: &str) -> bool {
     [ALGORITHM_NOT_FOUND, reason::RUNTIME_TOO_OLD].contains(&reason)
 }
 
-/// The algorithm that decides, for a person.
+/// The active algorithm, for messages.
 fn deciding(account: &AccountResponse) -> String {
     let backend = account.backend.clone().unwrap_or_default();
     let or = |said: String, before: &String| if said.is_empty() { before.clone() } else { said };

@@ -1,4 +1,4 @@
-//! What is found about the conditions of a `TradingAlgo`, before they become some.
+//! The findings for all conditions of a `TradingAlgo`, and the summary: `Ready`, `Reconciling`, `Stalled`.
 
 use std::collections::BTreeMap;
 
@@ -25,26 +25,26 @@ use crate::{
     },
 };
 
-/// The spec is refused, or cannot be read.
+/// The spec is refused, or cannot be parsed.
 const NOT_ACCEPTED: &str = "NotAccepted";
 
-/// What is found about all of them.
+/// The findings for all conditions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Findings {
     accepted: Finding,
     configured: Finding,
-    /// Who decides while another algorithm does not take over.
+    /// The active algorithm while the requested one has not taken over.
     meanwhile: Option<Meanwhile>,
     runtime: Finding,
     bridge: Finding,
-    /// Neither `Ready` nor the progress depends on it: the quotes that are accepted are decided.
+    /// `Ready` and the rollout do not depend on it: accepted quotes are decided.
     inputs: Finding,
-    /// As for the inputs: `bridge` lacks the same parts, and has the urgency.
+    /// As for the inputs: `bridge` has the same missing parts, with their urgency.
     outputs: Finding,
-    /// As for the outputs, by `runtime`.
+    /// As for the outputs, with `runtime`.
     ledger: Finding,
     trading: Traded,
-    /// What could not be applied.
+    /// The worst apply error.
     trouble: Option<Finding>,
 }
 
@@ -57,7 +57,7 @@ impl Findings {
         Self::not_accepted(Finding::refused(problems), lasting, before)
     }
 
-    /// What runs, runs on under the spec before, but for its trading state.
+    /// The pods go on with the previous spec, except for the trading state.
     fn not_accepted(accepted: Finding, lasting: &Lasting<'_>, before: &TradingAlgoStatus) -> Self {
         let configured =
             Finding::unknown(NOT_ACCEPTED, "the settings of a spec that is not accepted are not put in force");
@@ -79,7 +79,7 @@ impl Findings {
         }
     }
 
-    /// No pod was looked at: nothing was made, or the operator may not.
+    /// No pod was observed: nothing was created, or a right is missing.
     fn unseen(accepted: Finding, configured: Finding, lasting: &Lasting<'_>, before: &TradingAlgoStatus) -> Self {
         let known: BTreeMap<_, _> =
             before.conditions.iter().map(|condition| (condition.type_.as_str(), condition)).collect();
@@ -103,7 +103,7 @@ impl Findings {
         }
     }
 
-    /// Nothing was made, for want of the algorithm.
+    /// Nothing was created, because the algorithm does not exist.
     pub(crate) fn without_algorithm(why: &str) -> Self {
         let lacking = Finding::lacking(
             ALGORITHM_NOT_FOUND,
@@ -124,7 +124,7 @@ impl Findings {
         }
     }
 
-    /// `inputs`: the finding about the quotes that come in.
+    /// `inputs`: the finding for `InputsHealthy`.
     pub(crate) fn seen(seen: &Observation<'_>, inputs: Finding, before: &TradingAlgoStatus) -> Self {
         let trouble = seen.failure.as_ref().map(Finding::from);
         let is_coming = matches!(seen.plan.live_settings.algorithm, AlgorithmRef::Served { is_coming: true, .. });
@@ -146,7 +146,7 @@ impl Findings {
         }
     }
 
-    /// Each condition's type with its finding, in the order in which they are shown.
+    /// Each condition type with its finding, in the order of the status.
     pub(crate) fn all(&self) -> Vec<(&'static str, Finding)> {
         let mut all = vec![
             (condition_type::ACCEPTED, self.accepted.clone()),
@@ -171,12 +171,13 @@ impl Findings {
         rollout(self.worst())
     }
 
-    /// How soon to look again: an unconfirmed stop is sent again soon, also where the resource is stalled.
+    /// The rollout on which the next requeue depends: an unconfirmed stop is sent again soon, even if the resource is
+    /// stalled.
     pub(crate) fn pace(&self) -> Rollout {
         if self.trading.is_unconfirmed { Rollout::Progressing } else { self.rollout() }
     }
 
-    /// What could not be applied comes before its consequences.
+    /// The most urgent finding. Apply errors come before their consequences.
     fn worst(&self) -> Option<&Finding> {
         worst(self.trouble.iter().chain(self.parts()).chain([&self.trading.finding]))
     }
@@ -186,7 +187,7 @@ impl Findings {
     }
 
     fn ready(&self) -> Finding {
-        // What could not be applied is of this generation, also where the one before goes on trading.
+        // An apply error is about this generation, even while the previous one goes on trading.
         let lacks = |finding: &&Finding| {
             finding.truth != Truth::True && !(self.meanwhile.is_some() && **finding == self.configured)
         };
@@ -197,7 +198,7 @@ impl Findings {
         let fine = self.trades();
         match &self.meanwhile {
             None => fine,
-            // True of the generation that is in force, so that who waits for the present one waits on.
+            // True for the effective generation, so that `kubectl wait` for the present one goes on waiting.
             Some(Meanwhile { who, generation }) => Finding {
                 message: format!("{} by {who}: {}", fine.message, self.configured.message),
                 observed_generation: Some(*generation),
@@ -206,7 +207,7 @@ impl Findings {
         }
     }
 
-    /// `Ready` of a resource that lacks nothing: quotes are decided in every trading state.
+    /// `Ready` of a resource without a problem: quotes are decided in every trading state.
     fn trades(&self) -> Finding {
         let trading = &self.trading.finding;
         if trading.truth != Truth::False {
@@ -222,7 +223,7 @@ fn none(reason: &str, message: &str) -> Finding {
     Finding { urgency: Urgency::None, ..Finding::unknown(reason, message) }
 }
 
-/// What the ledger's claim and what could not be applied have to do with it.
+/// The finding for `RuntimeReady`, after the ledger's claim and apply errors.
 fn runtime_finding(seen: &Observation<'_>, runtime: Finding, trouble: Option<&Finding>) -> Finding {
     match &seen.ledger {
         LedgerState::Lost(ledger) => Finding::lacking(reason::LEDGER_MISSING, lost(seen, ledger), Urgency::Somebody),
@@ -240,7 +241,7 @@ fn runtime_finding(seen: &Observation<'_>, runtime: Finding, trouble: Option<&Fi
     }
 }
 
-/// A workload that is not there is not there because of what could not be applied.
+/// Replaces the finding about a missing workload by the apply error that caused it.
 fn because(finding: Finding, trouble: Option<&Finding>) -> Finding {
     match trouble {
         Some(trouble) if finding.reason == reason::ROLLING_OUT => trouble.clone(),

@@ -12,46 +12,46 @@ use crate::{
     workload::pod_state::PodState,
 };
 
-/// What came of one look at a resource.
+/// The outcome of one pass, from which the status is derived.
 #[derive(Debug)]
 pub(crate) enum Outcome<'a> {
-    /// The API server holds what this release cannot read.
+    /// The spec cannot be parsed by this release.
     Unreadable(&'a str, Lasting<'a>),
-    /// The spec is refused.
+    /// The spec violates the schema or a rule.
     Refused(&'a [Problem], Lasting<'a>),
-    /// Nothing was made: the algorithm that it names cannot be used, for this reason.
+    /// Nothing was created: the named algorithm cannot be used, for this reason.
     WithoutAlgorithm(&'a str),
-    /// Everything was applied, but for `Observation::failure`, and looked at.
+    /// The children were applied, except for `Observation::failure`, and observed.
     Seen(&'a Observation<'a>),
 }
 
-/// The parts of a resource that count although its spec is not accepted: the trading state, and the running pods.
+/// The parts of a resource that take effect although its spec is not accepted: the trading state and the running pods.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Lasting<'a> {
     /// Its generation.
     pub generation: i64,
     /// The trading state.
     pub trading: &'a Wanted,
-    /// The pods; `None`: nothing was made.
+    /// The pods; `None` if nothing was created.
     pub pods: Option<&'a Pods>,
 }
 
-/// Runtime and bridge, as the cluster shows them and as they answered.
+/// Runtime and bridge: the state of their pods and their answers.
 #[derive(Debug)]
 pub(crate) struct Pods {
-    /// The runtime's pod, and its answers where it runs.
+    /// The runtime's pod, and its answers if it runs.
     pub runtime: (PodState, Option<RuntimeReport>),
-    /// The bridge's pod, and its `/readyz` where it runs.
+    /// The bridge's pod, and its `/readyz` if it runs.
     pub bridge: (PodState, Option<Result<Readiness, AskError>>),
 }
 
 impl Pods {
-    /// The runtime's answers, where it runs.
+    /// The runtime's answers, if it runs.
     pub(crate) fn report(&self) -> Option<&RuntimeReport> {
         self.runtime.1.as_ref()
     }
 
-    /// The warnings of the bridge; none where it does not answer.
+    /// The warnings of the bridge; none if it does not answer.
     pub(crate) fn warnings(&self) -> &[Missing] {
         match &self.bridge.1 {
             Some(Ok(readiness)) => &readiness.warnings,
@@ -60,12 +60,12 @@ impl Pods {
     }
 }
 
-/// What was seen.
+/// The observation of one pass.
 #[derive(Debug)]
 pub(crate) struct Observation<'a> {
-    /// What the resource asks for.
+    /// The plan of the resource.
     pub plan: &'a Plan,
-    /// What could not be applied.
+    /// The worst apply error.
     pub failure: Option<ApplyFailure>,
     /// The ledger's claim.
     pub ledger: LedgerState,
@@ -76,12 +76,12 @@ pub(crate) struct Observation<'a> {
 /// The ledger's claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum LedgerState {
-    /// It could not be made or looked for.
+    /// The claim could not be created or fetched.
     Unknown,
-    /// It is there.
+    /// The claim exists.
     There(Ledger),
-    /// It is there and goes with its pod.
+    /// The claim is being deleted, once its pod is gone.
     Going(Ledger),
-    /// It was there and is gone.
+    /// The claim existed and does not exist any more.
     Lost(Ledger),
 }

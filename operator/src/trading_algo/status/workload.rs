@@ -1,4 +1,4 @@
-//! What is found about the runtime and the bridge.
+//! The findings for `RuntimeReady` and `BridgeConnected`.
 
 use intuition_api::v1::AccountResponse;
 use intuition_common::exit::with_causes;
@@ -19,14 +19,14 @@ use crate::{
     },
 };
 
-/// What a process says while it starts, has just connected, or ends: no news.
+/// Codes of a process that starts, has just connected, or ends: expected, and no news.
 const PASSING: [&str; 3] = [ROLLING_OUT, "Subscribing", "Stopped"];
-/// What a runtime lacks: an algorithm is of no use without a ledger.
+/// Parts of a runtime, the causes first: an algorithm is of no use without a ledger.
 const RUNTIME_PARTS: [&str; 3] = ["ledger", "algorithm", "topics"];
-/// What a bridge lacks, the causes before their consequences.
+/// Parts of a bridge, the causes before their consequences.
 const BRIDGE_PARTS: [&str; 5] = ["broker", "publisher", "publishing", "runtime", "subscriptions"];
 
-/// `is_coming`: the algorithm is being made, or was not seen to answer yet.
+/// The finding for `RuntimeReady`. `is_coming`: the algorithm is being created, or has not answered yet.
 pub(crate) fn runtime(pods: &Pods, is_coming: bool) -> Finding {
     let (state, report) = &pods.runtime;
     let running = match state {
@@ -43,19 +43,20 @@ pub(crate) fn runtime(pods: &Pods, is_coming: bool) -> Finding {
     }
 }
 
-/// With the change of the algorithm's name, if the last Describe gave another one than the Describe before.
+/// The message of a runtime that serves. It names a change of the algorithm's name between the last two calls of
+/// Describe.
 fn serving(account: &AccountResponse) -> String {
     let message = "it decides, and its ledger can be written";
     let renamed = account.backend.as_ref().filter(|backend| backend.reason.is_empty() && !backend.message.is_empty());
     renamed.map_or_else(|| message.to_owned(), |backend| format!("{message}. Its algorithm {}", backend.message))
 }
 
-/// What is said of the algorithm has an urgency of its own.
+/// Reasons of algorithms have an urgency of their own.
 fn of_algorithm(finding: Finding, is_coming: bool) -> Finding {
     Finding { urgency: urgency(&finding.reason, is_coming).unwrap_or(finding.urgency), ..finding }
 }
 
-/// `has_runtime`: what the bridge lacks for want of it is no news of its own.
+/// The finding for `BridgeConnected`. `has_runtime`: without a runtime, the bridge's lack of it is a consequence.
 pub(crate) fn bridge(pods: &Pods, has_runtime: bool) -> Finding {
     let (state, report) = &pods.bridge;
     let running = match state {
@@ -79,7 +80,7 @@ pub(crate) fn bridge(pods: &Pods, has_runtime: bool) -> Finding {
 fn not_running(state: &PodState, component: Component) -> Finding {
     if let PodState::NodeLost { node, since } = state {
         let since = since.map(|since| format!(" since {since}")).unwrap_or_default();
-        // The bridge has nothing that could be written twice; the runtime has its volume.
+        // The bridge has no volume and can run elsewhere; the runtime waits for its volume.
         let outlook = match component {
             Component::Bridge => ELSEWHERE.to_owned(),
             Component::Runtime => format!(
@@ -92,10 +93,10 @@ fn not_running(state: &PodState, component: Component) -> Finding {
     of_pod(state, component.container())
 }
 
-/// A process that runs and does not answer: it has just been started, or something is between.
+/// The finding about a process that runs and does not answer: it starts, or the network is blocked.
 fn silent(error: &AskError, running: &Running, component: Component) -> Finding {
     if let (false, Some(crash)) = (running.ready, &running.crashed) {
-        // It has not shown yet that it will do better than the one before.
+        // The restarted process has not become ready yet.
         return crashed(crash, component.container());
     }
     if !running.ready {
@@ -113,7 +114,7 @@ fn silent(error: &AskError, running: &Running, component: Component) -> Finding 
     Finding::lacking("Unreachable", message, Urgency::Told)
 }
 
-/// What a process says that it lacks, the part that comes first in `order` before the others.
+/// The finding about the missing parts of a process; the part that comes first in `order` counts.
 fn lacking(missing: &[Missing], order: &[&str]) -> Finding {
     let place = |missing: &&Missing| order.iter().position(|part| *part == missing.part).unwrap_or(order.len());
     let Some(first) = missing.iter().min_by_key(place) else { return Finding::fine("Serving", "") };
@@ -122,7 +123,7 @@ fn lacking(missing: &[Missing], order: &[&str]) -> Finding {
     Finding::lacking(reason, format!("{}: {}", first.part, first.message), urgency)
 }
 
-/// The code of a part that a process lacks, as a condition shows it.
+/// The condition's reason for a missing part.
 pub(crate) fn reason(missing: &Missing) -> &str {
     match (missing.part.as_str(), missing.reason.as_str()) {
         ("broker" | "publisher", "Unreachable") => "BrokerUnreachable",
@@ -131,7 +132,7 @@ pub(crate) fn reason(missing: &Missing) -> &str {
     }
 }
 
-/// Whether a process has this code only while it starts, has just connected, or ends.
+/// Whether the code passes: a process has it while it starts, has just connected, or ends.
 pub(crate) fn is_passing(reason: &str) -> bool {
     PASSING.contains(&reason)
 }
