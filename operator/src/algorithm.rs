@@ -114,8 +114,8 @@ impl Reconciler for AlgorithmReconciler {
 }
 
 impl AlgorithmReconciler {
-    /// Deletes the old images that are no account's active algorithm, and returns the others. While an account refers to the
-    /// algorithm, old images stay until the new one answers: they are what runs.
+    /// Deletes the old images that are no account's active algorithm, and returns the others. While an account refers
+    /// to the algorithm, old images stay until the new one answers, because their pods still decide.
     async fn remove_old_images(
         &self,
         plan: &Plan,

@@ -12,19 +12,19 @@ use kube::CustomResourceExt as _;
 #[derive(Debug, Parser)]
 #[command(name = "intuition-operator", version)]
 pub struct Cli {
-    /// What to do.
+    /// The command.
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// What to do.
+/// The command.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Keep every `TradingAlgo` and every `Algorithm` of a cluster true.
+    /// Reconcile every `TradingAlgo` and every `Algorithm` of a cluster.
     Run(Box<RunArgs>),
     /// Print the definition of a resource (CRD) as YAML.
     Crd {
-        /// Of which kind.
+        /// The kind.
         #[arg(value_enum, default_value_t)]
         kind: Kind,
     },
@@ -44,7 +44,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Its definition.
+    /// Its CRD.
     pub fn definition(self) -> CustomResourceDefinition {
         match self {
             Self::TradingAlgo => TradingAlgo::crd(),
@@ -53,22 +53,22 @@ impl Kind {
     }
 }
 
-/// How to run.
+/// Arguments of `run`.
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// YAML file that says how runtimes and bridges are made.
+    /// YAML file with the settings of runtimes and bridges.
     #[arg(long, env = "INTUITION_SETTINGS", value_name = "FILE")]
     pub settings: PathBuf,
     /// Namespaces to watch; all without it.
     #[arg(long, env = "INTUITION_WATCH_NAMESPACE", value_name = "NAMESPACE", value_delimiter = ',')]
     pub watch_namespace: Vec<String>,
-    /// Namespace of the Lease by which replicas elect the one that works; without it there is one replica.
+    /// Namespace of the Lease for leader election; without it there must be one replica.
     #[arg(long, env = "INTUITION_LEASE_NAMESPACE", value_name = "NAMESPACE")]
     pub lease_namespace: Option<String>,
     /// Name of the Lease.
     #[arg(long, env = "INTUITION_LEASE_NAME", value_name = "NAME", default_value = "intuition-operator")]
     pub lease_name: String,
-    /// Who this replica is: its pod's name.
+    /// Identity of this replica: its pod's name.
     #[arg(long, env = "INTUITION_IDENTITY", value_name = "NAME", default_value = "intuition-operator")]
     pub identity: String,
     /// Address of /healthz, /readyz and /metrics; none without it.
@@ -80,13 +80,13 @@ pub struct RunArgs {
     /// Folder with `username`, `password` and `ca.crt` for the default broker, each optional.
     #[arg(long, env = "INTUITION_BROKER_CREDENTIALS_DIR", value_name = "DIR")]
     pub broker_credentials_dir: Option<PathBuf>,
-    /// Resources looked at at the same time, in each of the namespaces that are watched on their own.
+    /// Resources that are reconciled at the same time, in each namespace with watches of its own.
     #[arg(long, env = "INTUITION_CONCURRENCY", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub concurrency: u16,
-    /// Seconds between two looks at a resource that is as it shall be, to read its account.
+    /// Seconds between two passes over a settled resource, which read its account.
     #[arg(long, env = "INTUITION_RESYNC_SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub resync_seconds: u64,
-    /// How logs look.
+    /// Format and level of logs.
     #[command(flatten)]
     pub log: LogArgs,
 }

@@ -1,17 +1,16 @@
 //! Leader election on a `Lease` (`coordination.k8s.io/v1`), by the rules of client-go's `leaderelection`.
 //!
-//! - A holder writes the Lease every two seconds, and believes in itself for ten seconds from when it *began* the last write
-//!   that succeeded. However long an answer takes, a call hangs or the process is stopped: past that moment it has lost.
-//! - Anybody else waits until the Lease has not changed for the fifteen seconds that the holder promised, counted by its own
-//!   monotonic clock from when it *saw* the last change. No two machines' clocks are ever compared.
-//! - Every write names the version that was read. Of several that write at once one succeeds, and a call that arrives late
-//!   changes nothing that somebody changed meanwhile.
+//! - A holder renews the Lease every two seconds. It leads for ten seconds from the *begin* of its last successful renewal,
+//!   however long an answer takes, a call hangs or the process is stopped.
+//! - Another replica waits until the Lease has not changed for the holder's lease duration of fifteen seconds, by its own
+//!   monotonic clock from the moment when it *saw* the last change. Clocks of two machines are never compared.
+//! - Every write names the version that was read. Of concurrent writes one succeeds, and a late call changes nothing.
 //!
-//! So there are five seconds between two leaders, for clocks that do not run equally fast. It is no fence: what a leader sent
-//! before it was stopped may still arrive under its successor. That is why everything is written by server-side apply under
-//! names that never change, where a brief overlap does no harm.
+//! Between two leaders there are five seconds, for clocks of different speed. This is not a fence: a call that a leader sent
+//! before it was stopped may arrive under its successor. All writes are therefore server-side applies under fixed names,
+//! where a short overlap is harmless.
 //!
-//! `rules` decides, `store` is the API server, this file drives the two.
+//! `rules` decides, `store` is the API server, this file drives both.
 
 mod rules;
 #[cfg(test)]

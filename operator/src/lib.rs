@@ -1,16 +1,14 @@
 //! The operator: it reconciles the resources `TradingAlgo` and `Algorithm`, whose types are in [`intuition_resources`].
 //!
-//! In the order in which one resource is reconciled:
-//! - [`process`], [`args`], [`lease`]: the process, until it leads.
-//! - [`controller`]: watches, and looks at what changed.
-//! - [`guarded`], [`plan`], [`confine`], [`settings`], [`names`], [`owner`]: from a resource as it is watched to a plan; pure.
-//! - [`trading`]: the trading state that a resource asks for, whatever else is wrong with it; pure.
-//! - [`build`]: from a plan to the objects that make it true; pure.
-//! - [`cluster`]: the caches, and the only writer.
-//! - [`pods`], [`ask`]: how runtime and bridge are, by what the cluster and by what they themselves say.
-//! - [`status`]: from what was seen to conditions and Events; pure.
-//! - [`metrics`]: what is counted.
-//! - [`directory`]: the same for the kind `Algorithm`, and the service `Backends`.
+//! From top to bottom; no module uses one above it:
+//! - [`process`], [`args`]: the process, from its arguments to its exit code.
+//! - [`controllers`]: the controllers of all kinds.
+//! - [`trading_algo`], [`algorithm`]: a folder for each kind, with the same steps: plan, build, apply, observe, status.
+//! - [`backends`]: the gRPC service `Backends`, the directory of algorithms for programs.
+//! - [`workload`]: pods and network policies, for every kind.
+//! - [`reconcile`]: one pass over an object, for every kind.
+//! - [`kubernetes`]: calls, caches, ownership, and the only writer.
+//! - [`lease`], [`settings`], [`names`], [`metrics`]: leader election, the settings file, names, counters.
 
 pub mod algorithm;
 pub mod args;

@@ -1,4 +1,4 @@
-//! Hosts and ports, as the URLs in a resource name them. Pure.
+//! Hosts and ports from the URLs in a resource. Pure.
 
 use std::net::IpAddr;
 
@@ -12,7 +12,7 @@ pub struct Address {
 }
 
 impl Address {
-    /// Of a broker: reads `mqtt://host[:port]` or `mqtts://host[:port]`; `None`: it is neither.
+    /// Parses a broker's URL, `mqtt://host[:port]` or `mqtts://host[:port]`; `None` if it is neither.
     pub fn of_broker(url: &str) -> Option<Self> {
         let (rest, default_port) = match url.split_once("://")? {
             ("mqtt", rest) => (rest, 1883),
@@ -22,13 +22,13 @@ impl Address {
         Self::parse(rest, Some(default_port))
     }
 
-    /// Of a server of algorithms: reads `http://host:port`; `None`: it is something else.
+    /// Parses the URL of an algorithm's server, `http://host:port`; `None` if it is another URL.
     pub fn of_algorithm(url: &str) -> Option<Self> {
-        // The port of plain HTTP is nobody's gRPC server: left out, it was forgotten.
+        // Require an explicit port: defaulting to 80 would hide a mistake.
         Self::parse(url.strip_prefix("http://")?, None)
     }
 
-    /// The host where it is an IP address.
+    /// The host, if it is an IP address.
     pub fn ip(&self) -> Option<IpAddr> {
         self.host.parse().ok()
     }

@@ -37,11 +37,11 @@ pub const MAX_IMAGES: usize = 16;
         name = "Algorithm",
         type_ = "string",
         json_path = ".status.algorithm",
-        description = "As it names itself."
+        description = "Name of the algorithm, from Describe."
     ),
-    printcolumn(name = "Version", type_ = "string", json_path = ".status.version", description = "Its version, as it says."),
-    printcolumn(name = "Address", type_ = "string", json_path = ".status.address", description = "Where it is served."),
-    printcolumn(name = "Healthy", type_ = "boolean", json_path = ".status.healthy", description = "Whether it answers."),
+    printcolumn(name = "Version", type_ = "string", json_path = ".status.version", description = "Its version, from Describe."),
+    printcolumn(name = "Address", type_ = "string", json_path = ".status.address", description = "URL of the server."),
+    printcolumn(name = "Healthy", type_ = "boolean", json_path = ".status.healthy", description = "Whether the server answers."),
     printcolumn(
         name = "Used By",
         type_ = "integer",
@@ -53,10 +53,10 @@ pub const MAX_IMAGES: usize = 16;
         name = "Reason",
         type_ = "string",
         json_path = r#".status.conditions[?(@.type=="Ready")].reason"#,
-        description = "Why it is healthy, or is not.",
+        description = "Reason of the Ready condition.",
         priority = 1
     ),
-    printcolumn(name = "Image", type_ = "string", json_path = ".spec.image", description = "The image that is run.", priority = 1),
+    printcolumn(name = "Image", type_ = "string", json_path = ".spec.image", description = "The image.", priority = 1),
     validation = Rule::new("self.metadata.name.size() <= 40 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')")
         .message("must be at most 40 characters of a-z, 0-9 and -, begin with a letter and not end with -")
 )]
@@ -69,28 +69,29 @@ pub const MAX_IMAGES: usize = 16;
     .message("takes port, replicas, resources, args, env, imagePullPolicy and imagePullSecrets with image alone: what runs at an address is not the operator's")
 )]
 pub struct AlgorithmSpec {
-    /// Image of a server of the gRPC service `intuition.v1.Algorithm`. The operator runs it; another one is rolled out beside
-    /// the one before, which goes once nobody decides by it any more.
+    /// Image of a server of the gRPC service `intuition.v1.Algorithm`. The operator runs it. Another image is rolled
+    /// out beside the old one, which is removed once it is no account's active algorithm.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 512), regex(pattern = r"^[^\s]+$"))]
     pub image: Option<String>,
-    /// Where it is served, `http://host:port`. TLS is not supported yet.
+    /// URL of a server that runs elsewhere, `http://host:port`. TLS is not supported yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 8, max = 512), regex(pattern = r"^https?://[^\s/?#@]+:\d{1,5}/?$"))]
     #[x_kube(validation = Rule::new("!self.startsWith('https://')").message("must be http://host:port: TLS is not supported yet"))]
     pub address: Option<String>,
-    /// Port that the image listens on, without one 50051. Nothing tells the image: say it by `args` or `env` if it is another.
+    /// Port that the image listens on; without it, 50051. The operator does not pass it on: set another port in the
+    /// image, or by `args` or `env`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 65_535))]
     pub port: Option<i32>,
-    /// How many of it run, without a number 1. One serves many accounts.
+    /// Number of pods; without it, 1. One pod serves many accounts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 32))]
     pub replicas: Option<i32>,
-    /// What each of them gets of CPU, memory and ephemeral storage.
+    /// CPU, memory and ephemeral storage of each pod.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<Resources>,
-    /// Arguments in the place of the image's own.
+    /// Arguments, instead of those of the image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64), inner(length(max = 1024)))]
     pub args: Option<Vec<String>>,
@@ -99,24 +100,24 @@ pub struct AlgorithmSpec {
     #[schemars(length(max = 64))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".to_owned()]))]
     pub env: Option<Vec<Variable>>,
-    /// When the image is pulled; without it, as the chart says for all images.
+    /// When the image is pulled; without it, the chart's setting for all images.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_pull_policy: Option<PullPolicy>,
-    /// Secrets with registry credentials, in the resource's namespace; without them, those that the chart names.
+    /// Secrets with registry credentials, in the resource's namespace; without them, those of the chart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 16))]
     pub image_pull_secrets: Option<Vec<SecretRef>>,
 }
 
-/// What a container gets, by the name of the resource: `cpu`, `memory`, `ephemeral-storage`.
+/// Resources of a container, by name: `cpu`, `memory`, `ephemeral-storage`.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Default)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Resources {
-    /// What the node must have free.
+    /// Amounts that the node must have free.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 16))]
     pub requests: BTreeMap<String, Quantity>,
-    /// What it may not exceed.
+    /// Upper limits.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 16))]
     pub limits: BTreeMap<String, Quantity>,
@@ -158,50 +159,50 @@ impl PullPolicy {
     }
 }
 
-/// What the operator observed last.
+/// The status as of the operator's last pass.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Default)]
 #[serde(rename_all = "camelCase")]
 pub struct AlgorithmStatus {
-    /// Each says one thing, `Ready` whether it answers; `Reconciling` and `Stalled` are there when they apply.
+    /// `Ready` is true while the algorithm answers; `Reconciling` and `Stalled` are present while they apply.
     #[serde(default)]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".to_owned()]))]
     #[schemars(length(max = 16))]
     pub conditions: Vec<Condition>,
-    /// The generation that the conditions speak of.
+    /// The generation that the conditions are about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// Where it is served: the Service of the image, or the address of the spec.
+    /// URL of the server: of the Service of the image, or of the spec.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
-    /// As it names itself. Its state is kept under this name.
+    /// Name of the algorithm, from Describe. Its state is saved under this name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub algorithm: Option<String>,
-    /// Its version, as it says.
+    /// Its version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
-    /// The contract it speaks.
+    /// The contract version of the server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contract: Option<String>,
-    /// JSON Schema of its parameters, without the threshold; absent: any object.
+    /// JSON Schema of its parameters, without the threshold; without it, any object is accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "any_schema")]
     pub parameters_schema: Option<Map<String, Value>>,
-    /// The channels it asks for without parameters; none where it needs some to say.
+    /// The channels that it asks for with default parameters; none if it refuses them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     pub channels: Vec<String>,
-    /// Whether it answers.
+    /// Whether the server answers.
     #[serde(default)]
     pub healthy: bool,
-    /// How many resources `TradingAlgo` of its namespace refer to it.
+    /// Number of `TradingAlgo`s in its namespace that refer to it.
     #[serde(default)]
     #[schemars(range(min = 0))]
     pub used_by: i64,
-    /// Their names, in order; of many, the first hundred.
+    /// Names of the `TradingAlgo`s that refer to it, in order; at most the first hundred.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 100))]
     pub users: Vec<String>,
-    /// The images that run: the one of the spec, and former ones that somebody still decides by.
+    /// The images that run: the one of the spec, and old ones that are the active algorithm of an account.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub images: Vec<RunningImage>,
@@ -218,7 +219,7 @@ pub struct RunningImage {
     /// How many of its pods are ready.
     #[schemars(range(min = 0))]
     pub ready: i32,
-    /// How many resources `TradingAlgo` decide by it.
+    /// Number of accounts whose active algorithm it is.
     #[schemars(range(min = 0))]
     pub deciding: i64,
 }

@@ -9,7 +9,7 @@ use serde::{
     de::{Error as _, Visitor},
 };
 
-/// What [`Amount`] accepts, for people.
+/// Accepted forms of an [`Amount`], for messages.
 pub(crate) const EXPECTED: &str = "a whole number, or a decimal in quotes such as \"10000.50\", with at most 13 digits before \
                             the point and 2 after it";
 /// Largest whole number of 13 digits.
@@ -102,7 +102,7 @@ impl JsonSchema for Amount {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "x-kubernetes-int-or-string": true,
-            // Said, because kube takes an optional integer-or-string for nullable, and null has no default.
+            // Set explicitly: kube makes an optional integer-or-string nullable, and null has no default.
             "nullable": false,
             "minimum": 0,
             "maximum": MAX_WHOLE,

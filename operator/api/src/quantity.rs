@@ -6,7 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::Value;
 
-/// What a text must look like.
+/// Pattern of a quantity as text.
 const PATTERN: &str = r"^\d{1,15}(\.\d{1,9})?([KMGTPE]i|[mkMGTPE])?$";
 
 /// An amount as Kubernetes writes quantities: an integer, or text such as `500m` and `64Mi`. Never negative.

@@ -1,4 +1,4 @@
-//! The reference of the resources for people, written from their definitions, so that it cannot say anything else. Pure.
+//! The Markdown reference of the resources, rendered from their CRDs, so that the two cannot differ. Pure.
 
 use std::fmt::Write as _;
 
@@ -76,11 +76,11 @@ fn shown(Examples { least, all }: &Examples) -> String {
 }
 
 fn fields(part: &str, schema: &JSONSchemaProps) -> String {
-    // Nobody writes a status by hand.
+    // A status is not written by hand.
     let required = if part == "status" { "always there" } else { "**required**" };
     let mut rows = Vec::new();
     walk(part, schema, false, &mut |path, field, is_required| {
-        // The heading and the description say it already.
+        // The heading and the description have it already.
         if path != part {
             rows.push(vec![
                 code(path),
@@ -145,7 +145,7 @@ fn default(schema: &JSONSchemaProps) -> String {
     schema.default.as_ref().map(|default| code(&plain(&default.0))).unwrap_or_default()
 }
 
-/// What a value must keep to, in words.
+/// The bounds of a value, in words.
 fn bounds(schema: &JSONSchemaProps) -> Vec<String> {
     let mut bounds = Vec::new();
     let choices: Vec<String> = schema.enum_.iter().flatten().map(|choice| plain(&choice.0)).collect();

@@ -38,7 +38,7 @@ pub const DEFAULT_STARTING_CASH: Amount = Amount::whole(10_000);
         name = "Algorithm",
         type_ = "string",
         json_path = ".status.backend.algorithm",
-        description = "The algorithm deciding."
+        description = "The active algorithm."
     ),
     printcolumn(
         name = "Ready",
@@ -56,20 +56,20 @@ pub const DEFAULT_STARTING_CASH: Amount = Amount::whole(10_000);
         name = "Cash",
         type_ = "string",
         json_path = ".status.account.cash",
-        description = "Cash there is to invest."
+        description = "Cash of the account."
     ),
     printcolumn(
         name = "Decisions",
         type_ = "integer",
         json_path = ".status.account.decisions",
-        description = "Decisions so far."
+        description = "Number of decisions."
     ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(
         name = "Reason",
         type_ = "string",
         json_path = r#".status.conditions[?(@.type=="Ready")].reason"#,
-        description = "Why it is ready, or is not.",
+        description = "Reason of the Ready condition.",
         priority = 1
     ),
     validation = Rule::new("self.metadata.name.size() <= 50 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')")
@@ -77,7 +77,7 @@ pub const DEFAULT_STARTING_CASH: Amount = Amount::whole(10_000);
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TradingAlgoSpec {
-    /// Which algorithm decides, and its parameters.
+    /// The algorithm and its parameters.
     pub algorithm: AlgorithmChoice,
     /// The algorithm's threshold, 0 to 1. What it means is the algorithm's: `random` buys when its random number is above
     /// it.
@@ -111,7 +111,7 @@ pub struct TradingAlgoSpec {
     pub suspend: Option<bool>,
 }
 
-/// Which algorithm decides: exactly one of `builtin`, `name` and `address`.
+/// The algorithm: exactly one of `builtin`, `name` and `address`.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Default)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[x_kube(
@@ -119,11 +119,12 @@ pub struct TradingAlgoSpec {
         .message("must have exactly one of builtin, name and address")
 )]
 pub struct AlgorithmChoice {
-    /// An algorithm that the runtime brings along, for example `random` or `sma-crossover`.
+    /// A built-in algorithm of the runtime, for example `random` or `sma-crossover`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 40), regex(pattern = "^[a-z]([-a-z0-9]*[a-z0-9])?$"))]
     pub builtin: Option<String>,
-    /// Name of an `Algorithm` resource in the same namespace. Another image or address there is taken up as it is here.
+    /// Name of an `Algorithm` resource in the same namespace. A change of its image or address takes effect here
+    /// without a change of this resource.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 40), regex(pattern = "^[a-z]([-a-z0-9]*[a-z0-9])?$"))]
     pub name: Option<String>,
@@ -156,7 +157,7 @@ pub struct Portfolio {
     #[schemars(range(min = 0.0, max = 1.0))]
     #[x_kube(validation = Rule::new("self > 0.0").message("must be more than 0"))]
     pub fraction: Option<f64>,
-    /// What each buy invests, at least 0.01: an integer, or a decimal in quotes.
+    /// Amount of each buy, at least 0.01: an integer, or a decimal in quotes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount: Option<Amount>,
 }
@@ -164,7 +165,7 @@ pub struct Portfolio {
 /// A sizing policy.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[serde(rename_all = "kebab-case")]
-#[schemars(description = "The sizing policy: `random-fraction` invests a random fraction of the cash there is, \
+#[schemars(description = "The sizing policy: `random-fraction` invests a random fraction of the cash, \
                           `fixed-fraction` the given fraction of it, `fixed-amount` the given amount.")]
 pub enum Policy {
     /// A random fraction of the cash there is.
@@ -273,7 +274,7 @@ pub struct Storage {
     /// Access mode. `ReadWriteOncePod` keeps a second writer out even when a node is lost.
     #[serde(default)]
     pub access_mode: AccessMode,
-    /// What becomes of the volume when the resource is deleted.
+    /// Fate of the volume when the resource is deleted.
     #[serde(default)]
     pub on_delete: OnDelete,
 }
@@ -291,7 +292,7 @@ impl Default for Storage {
 
 /// Who may mount the volume.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Default)]
-#[schemars(description = "Who may mount the volume: one pod, or all pods of one node.")]
+#[schemars(description = "Mounts of the volume: by one pod, or by all pods of one node.")]
 pub enum AccessMode {
     /// One pod.
     #[default]
@@ -300,9 +301,9 @@ pub enum AccessMode {
     ReadWriteOnce,
 }
 
-/// What becomes of the volume when the resource is deleted.
+/// Fate of the volume when the resource is deleted.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Default)]
-#[schemars(description = "What becomes of the volume when the resource is deleted.")]
+#[schemars(description = "Fate of the volume when the resource is deleted.")]
 pub enum OnDelete {
     /// It stays, with the ledger; the same resource applied again takes it up.
     #[default]

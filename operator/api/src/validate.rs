@@ -1,6 +1,5 @@
-//! A manifest against everything that is rules_of_kind of it. Pure, and every problem is found at once: the schema's bounds and
-//! unknown fields as the API server checks them (`kubectl apply --validate=strict`), its CEL rules, and what neither can
-//! say.
+//! Validates a manifest and returns all violations at once: the schema's bounds and unknown fields as the API server checks
+//! them (`kubectl apply --validate=strict`), its CEL rules, and rules that neither can express. Pure.
 
 mod rules;
 mod schema;
@@ -15,18 +14,18 @@ use serde_json::{Map, Value};
 
 use crate::{ALGORITHM_KIND, Algorithm, TRADING_ALGO_KIND, TradingAlgo};
 
-/// One thing that is wrong with a manifest.
+/// One violation in a manifest.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Problem {
     /// Path of the field, for example `spec.channels.subscribe[0]`.
     pub path: String,
-    /// What it must be, and what it is.
+    /// The requirement, and the value.
     pub message: String,
-    /// Code for conditions: [`INVALID_SPEC`] where the resource itself is wrong.
+    /// Reason for conditions; [`INVALID_SPEC`] for an invalid spec.
     pub reason: &'static str,
 }
 
-/// Reason of a resource that is wrong in itself.
+/// Reason of an invalid spec.
 pub const INVALID_SPEC: &str = "InvalidSpec";
 
 impl Problem {
@@ -35,7 +34,7 @@ impl Problem {
         Self::of(INVALID_SPEC, path, message)
     }
 
-    /// A problem with a reason of its own: the resource may be right, and cannot be carried out.
+    /// A problem with a reason of its own: the spec may be valid, and still not be accepted.
     pub fn of(reason: &'static str, path: impl Into<String>, message: impl Into<String>) -> Self {
         Self { path: path.into(), message: message.into(), reason }
     }
@@ -49,7 +48,7 @@ pub fn reason_of(problems: &[Problem]) -> &'static str {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A document that is no object has no fields to name.
+        // A document that is not an object has no path.
         if !self.path.is_empty() {
             write!(f, "{}: ", self.path)?;
         }
@@ -57,54 +56,53 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Whether a manifest is meant to be an `Algorithm`: it says so, or says nothing that is known and has what only that has.
-/// Everything else is taken for a `TradingAlgo`.
+/// Whether a manifest is meant to be an `Algorithm`: by its kind, or, if the kind is unknown, by fields that only an
+/// `Algorithm` has. Any other manifest counts as a `TradingAlgo`.
 pub fn is_algorithm(manifest: &Value) -> bool {
     manifest.as_object().is_some_and(rules::is_meant_as_algorithm)
 }
 
-/// Reads the manifest of a `TradingAlgo`, or says everything that is wrong with it, in the order of the paths. Without a
-/// namespace it is taken for one of the namespace `default`.
+/// Parses the manifest of a `TradingAlgo`, or returns all violations in the order of their paths. The namespace
+/// defaults to `default`.
 pub fn parse(manifest: &Value) -> Result<TradingAlgo, Vec<Problem>> {
     read(manifest, check(manifest))
 }
 
-/// Reads the manifest of an [`Algorithm`], like [`parse`].
+/// Parses the manifest of an [`Algorithm`], like [`parse`].
 pub fn parse_algorithm(manifest: &Value) -> Result<Algorithm, Vec<Problem>> {
     read(manifest, check_algorithm(manifest))
 }
 
-/// Everything that is wrong with the manifest of a `TradingAlgo`, in the order of the paths.
+/// All violations in the manifest of a `TradingAlgo`, in the order of their paths.
 pub fn check(manifest: &Value) -> Vec<Problem> {
     check_below(manifest, PREFIX)
 }
 
-/// The same where the topics of accounts begin with `prefix`.
+/// All violations if the topics of accounts have this prefix.
 pub fn check_below(manifest: &Value, prefix: &str) -> Vec<Problem> {
     let spec = |manifest: &Map<String, Value>| rules::spec(manifest, prefix);
-    let rules_of_kind =
-        KindRules { kind: TRADING_ALGO_KIND, schema: &TRADING_ALGO, is_meant: rules::is_meant, spec: &spec };
-    check_as(manifest, &rules_of_kind)
+    let rules = KindRules { kind: TRADING_ALGO_KIND, schema: &TRADING_ALGO, is_meant: rules::is_meant, spec: &spec };
+    check_as(manifest, &rules)
 }
 
-/// Everything that is wrong with the manifest of an [`Algorithm`], in the order of the paths.
+/// All violations in the manifest of an [`Algorithm`], in the order of their paths.
 pub fn check_algorithm(manifest: &Value) -> Vec<Problem> {
-    let rules_of_kind = KindRules {
+    let rules = KindRules {
         kind: ALGORITHM_KIND,
         schema: &ALGORITHM,
         is_meant: rules::is_meant_as_algorithm,
         spec: &rules::algorithm_spec,
     };
-    check_as(manifest, &rules_of_kind)
+    check_as(manifest, &rules)
 }
 
-/// What is rules_of_kind of the manifests of a kind.
+/// The rules of the manifests of one kind.
 struct KindRules<'a> {
     kind: &'static str,
     schema: &'static LazyLock<(JSONSchemaProps, Value)>,
-    /// Whether a manifest is meant to be of it, whatever is wrong with its kind or version.
+    /// Whether a manifest is meant to be of the kind, even with a wrong kind or version.
     is_meant: fn(&Map<String, Value>) -> bool,
-    /// What neither schema nor CEL can say about its spec.
+    /// Rules of the spec that neither the schema nor CEL can express.
     spec: &'a dyn Fn(&Map<String, Value>) -> Vec<Problem>,
 }
 
@@ -112,7 +110,7 @@ fn read<K: Resource + DeserializeOwned>(manifest: &Value, problems: Vec<Problem>
     if !problems.is_empty() {
         return Err(problems);
     }
-    // The status is the operator's, and may be that of another version.
+    // The status belongs to the operator, and may be of another release.
     let mut manifest = manifest.clone();
     if let Some(members) = manifest.as_object_mut() {
         members.remove("status");
@@ -123,13 +121,13 @@ fn read<K: Resource + DeserializeOwned>(manifest: &Value, problems: Vec<Problem>
     Ok(object)
 }
 
-fn check_as(manifest: &Value, rules_of_kind: &KindRules<'_>) -> Vec<Problem> {
+fn check_as(manifest: &Value, rules: &KindRules<'_>) -> Vec<Problem> {
     let Some(members) = manifest.as_object() else {
         return vec![Problem::new("", format!("must be an object, is {}", schema::shown(manifest)))];
     };
-    let mut problems = rules::type_meta(members, rules_of_kind.kind);
-    if !problems.is_empty() && !(rules_of_kind.is_meant)(members) {
-        // The one thing that matters about a document of another kind.
+    let mut problems = rules::type_meta(members, rules.kind);
+    if !problems.is_empty() && !(rules.is_meant)(members) {
+        // Further violations do not matter for a document of another kind.
         problems.truncate(1);
         return problems;
     }
@@ -139,19 +137,19 @@ fn check_as(manifest: &Value, rules_of_kind: &KindRules<'_>) -> Vec<Problem> {
             problems.push(Problem::new(name, "is not known"));
         }
     }
-    let root = &rules_of_kind.schema.0;
+    let root = &rules.schema.0;
     match (members.get("spec"), root.properties.as_ref().and_then(|properties| properties.get("spec"))) {
         (Some(spec), Some(wanted)) => schema::check(wanted, spec, "spec", &mut problems),
         _ => problems.push(Problem::new("spec", "is required")),
     }
-    problems.extend((rules_of_kind.spec)(members));
-    let broken = cel(&rules_of_kind.schema.1, members, &problems);
+    problems.extend((rules.spec)(members));
+    let broken = cel(&rules.schema.1, members, &problems);
     problems.extend(broken);
     problems.sort();
     problems
 }
 
-/// The schema of each kind, and the same as JSON: made once, because the operator checks at every look.
+/// The schema of each kind, also as JSON. Made once, because the operator validates in every pass.
 static TRADING_ALGO: LazyLock<(JSONSchemaProps, Value)> = LazyLock::new(|| schema_of(TradingAlgo::crd()));
 static ALGORITHM: LazyLock<(JSONSchemaProps, Value)> = LazyLock::new(|| schema_of(Algorithm::crd()));
 
@@ -163,13 +161,13 @@ fn schema_of(crd: CustomResourceDefinition) -> (JSONSchemaProps, Value) {
     (schema, json)
 }
 
-/// The CEL rules that are broken. A rule about a field that is wrong already would only repeat that, or fail over it.
+/// The violated CEL rules. A rule about a field with another violation would only repeat it, or fail because of it.
 fn cel(schema: &Value, members: &Map<String, Value>, known: &[Problem]) -> Vec<Problem> {
     let mut object = members.clone();
     object.remove("status");
     let Err(errors) = Validator::new().validate(schema, &Value::Object(object), None) else { return Vec::new() };
     let broken = errors.into_vec().into_iter().filter_map(|error| {
-        // The API server lets a rule of the root look at the name alone, so that it can be about nothing else.
+        // A rule of the root can only read the name.
         let path = if error.field_path.is_empty() { "metadata.name".to_owned() } else { error.field_path };
         let is_told = |problem: &Problem| match problem.path.strip_prefix(&path).map(|below| below.strip_prefix('.')) {
             Some(Some(below)) => {

@@ -74,7 +74,7 @@ impl DescribeError {
     }
 }
 
-/// Asks the algorithm at `url` who it is. `account`: in whose name it is asked for its channels.
+/// Calls Describe at `url`, then Initialize to learn the channels. `account`: the account in the Initialize call.
 pub(crate) async fn describe(url: &str, account: &str) -> Result<Described, DescribeError> {
     let mut client = within(connect(url)).await?;
     let answer = within(async {

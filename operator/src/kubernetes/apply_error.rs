@@ -84,7 +84,7 @@ impl ApplyError {
 /// The API server did not answer: further calls would fail too.
 pub(crate) struct Silence;
 
-/// Keeps the worst problem in `worst`. Of what went through, what came back.
+/// Keeps the worst error in `worst`. Returns the value of a call that succeeded.
 pub(crate) fn note<T>(worst: &mut Option<ApplyError>, outcome: Result<T, ApplyError>) -> Result<Option<T>, Silence> {
     let error = match outcome {
         Ok(done) => return Ok(Some(done)),

@@ -102,8 +102,8 @@ impl Rights {
     }
 }
 
-/// What readiness lists. A named namespace where nothing at all may be watched was deleted, and its Role with it: that must
-/// not take the operator's pods out of service for the others.
+/// The missing rights for the readiness page. A named namespace without a single right was deleted, and its Role with it:
+/// the operator stays ready then.
 fn told(refusals: &Refusals) -> Vec<String> {
     let is_there = |(scope, kinds): &(&Option<String>, &BTreeMap<String, Option<String>>)| {
         scope.is_none() || kinds.values().any(Option::is_none)

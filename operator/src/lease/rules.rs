@@ -179,7 +179,7 @@ mod tests {
             lease.spec.as_mut().unwrap().lease_duration_seconds = Some(0);
             lease
         };
-        // What was seen, and the second at which it is free.
+        // The observed Lease, and the second at which it is free.
         for (what, looks, free) in [
             ("there is none", vec![(3, None)], 0),
             ("nobody has it", vec![(3, Some(lease("", 1)))], 3),

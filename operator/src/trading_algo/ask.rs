@@ -157,9 +157,9 @@ async fn ask(client: &mut RuntimeClient<Channel>, questions: &Questions<'_>) -> 
     Answers { account, configured, resets, trading }
 }
 
-/// Puts the plan's settings in force in a runtime that knows trading states. Not only where it is behind: one that is ahead
-/// (the resource was restored from a backup) has to say so. And an Algorithm that is served elsewhere now is no generation of
-/// this resource.
+/// Sends the plan's settings to a runtime with trading states, if they differ. Also to a runtime with a later
+/// generation, whose refusal the status shows: the resource was restored from a backup. A new URL of an `Algorithm` has
+/// no new generation of this resource, and is compared too.
 async fn configure(
     client: &mut RuntimeClient<Channel>,
     questions: &Questions<'_>,

@@ -5,16 +5,16 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What the operator observed last.
+/// The status as of the operator's last pass.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Default)]
 #[serde(rename_all = "camelCase")]
 pub struct TradingAlgoStatus {
-    /// Each says one thing, `Ready` whether quotes are being decided; `Reconciling` and `Stalled` are there when they apply.
+    /// `Ready` is true while quotes are being decided; `Reconciling` and `Stalled` are present while they apply.
     #[serde(default)]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".to_owned()]))]
     #[schemars(length(max = 32))]
     pub conditions: Vec<Condition>,
-    /// The generation that the conditions speak of.
+    /// The generation that the conditions are about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
     /// The generation whose settings are all in force.
@@ -24,7 +24,7 @@ pub struct TradingAlgoStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     pub channels: Vec<String>,
-    /// Who decides.
+    /// The active algorithm.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backend: Option<Backend>,
     /// The account as of its last commit.
@@ -33,12 +33,12 @@ pub struct TradingAlgoStatus {
     /// What the account may trade, as the runtime has confirmed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trading: Option<TradingStatus>,
-    /// The claim that holds the ledger, since it was first there. Where it is gone, nothing is put in its place unasked.
+    /// The claim that holds the ledger. A lost claim is not replaced without the annotation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ledger: Option<Ledger>,
 }
 
-/// Who decides.
+/// The active algorithm.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Default)]
 #[serde(rename_all = "camelCase")]
 pub struct Backend {
@@ -104,6 +104,6 @@ pub struct TradingCauseStatus {
 pub struct Ledger {
     /// Name of the `PersistentVolumeClaim`.
     pub claim_name: String,
-    /// Its uid. A lost claim is made anew where the annotation `intuition.dev/new-ledger` says this.
+    /// Its uid. A lost claim is replaced by an empty one if the annotation `intuition.dev/new-ledger` has this value.
     pub claim_uid: String,
 }

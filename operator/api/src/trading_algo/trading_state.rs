@@ -4,7 +4,7 @@ use intuition_api::v1;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What an account may trade, the least strict first.
+/// The trading state of an account, the least strict first.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
 #[schemars(
     description = "What the account may trade: `Active` buys and sells, `Reducing` only sells, `Halted` nothing. Quotes reach \

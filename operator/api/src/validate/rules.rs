@@ -1,4 +1,4 @@
-//! What neither the schema nor CEL can say. All of it reads the manifest as it was written, so that a mistake elsewhere
+//! Rules that neither the schema nor CEL can express. They read the unparsed manifest, so that a mistake elsewhere
 //! hides nothing.
 
 use std::collections::BTreeSet;
@@ -11,11 +11,11 @@ use crate::{ALGORITHM_KIND, API_VERSION, GROUP, TRADING_ALGO_KIND, address::Addr
 
 /// The namespace of a manifest that names none.
 pub(super) const DEFAULT_NAMESPACE: &str = "default";
-/// Most symbols of all inputs together: with the longest names they fit into a `ConfigMap`, which holds 1 MiB.
+/// Most symbols of all inputs together: with the longest names they fit into a `ConfigMap` of 1 MiB.
 const MAX_SYMBOLS: usize = 2_000;
 /// Longest name of a namespace (RFC 1123 label).
 const MAX_LABEL_CHARS: usize = 63;
-/// Fields of `metadata` that Kubernetes knows.
+/// Fields of `metadata` in Kubernetes.
 const METADATA: [&str; 15] = [
     "annotations",
     "creationTimestamp",
@@ -69,8 +69,8 @@ pub(super) fn is_meant(manifest: &Map<String, Value>) -> bool {
         || (kind.is_none() && version.is_none())
 }
 
-/// Whether a manifest is meant to be an `Algorithm`: it has about that kind; or one that is not known, or none, and a member
-/// of `spec` that only an `Algorithm` has.
+/// Whether a manifest is meant to be an `Algorithm`: by its kind, or, if the kind is unknown, by fields that only an
+/// `Algorithm` has. Any other manifest counts as a `TradingAlgo`.
 pub(super) fn is_meant_as_algorithm(manifest: &Map<String, Value>) -> bool {
     let text = |name: &str| manifest.get(name).and_then(Value::as_str);
     let kind = text("kind").map(str::to_ascii_lowercase);
@@ -160,7 +160,7 @@ pub(super) fn algorithm_spec(manifest: &Map<String, Value>) -> Vec<Problem> {
     problems
 }
 
-/// What the pattern cannot say of an address, where it fits that.
+/// Violations of an address that matches the pattern of the schema.
 fn address(given: Option<&Value>, path: &str) -> Option<Problem> {
     let url = given?.as_str().filter(|url| url.starts_with("http://"))?;
     let (_, port) = url.strip_suffix('/').unwrap_or(url).rsplit_once(':')?;

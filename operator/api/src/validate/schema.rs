@@ -1,4 +1,4 @@
-//! A value against a structural schema, as the API server checks it, with messages for people.
+//! Validates a value against a structural schema, as the API server does, with messages for people.
 
 use std::{
     collections::BTreeMap,
@@ -14,10 +14,10 @@ use serde_json::{Map, Value};
 use super::Problem;
 use crate::amount;
 
-/// Longest text that a message repeats.
+/// Longest value in a message.
 const MAX_VALUE_CHARS: usize = 80;
 
-/// Adds everything about `value` that `schema` does not allow.
+/// Adds the violations of `schema` in `value`.
 pub(super) fn check(schema: &JSONSchemaProps, value: &Value, path: &str, problems: &mut Vec<Problem>) {
     let found = problems.len();
     if value.is_null() && schema.nullable == Some(true) {
@@ -29,7 +29,7 @@ pub(super) fn check(schema: &JSONSchemaProps, value: &Value, path: &str, problem
             problems.push(Problem::new(path, format!("must be {expected}, is {}", shown(value))));
         } else if !is_int_or_string(schema, value) {
             let found = match value.as_f64() {
-                // The number was read as a binary one, and what was written is gone.
+                // The number was parsed to a binary one; its text is lost.
                 Some(number) if value.is_f64() && number.fract() == 0.0 => {
                     "is written with a leading zero, a point or an exponent".to_owned()
                 }
@@ -61,12 +61,12 @@ pub(super) fn check(schema: &JSONSchemaProps, value: &Value, path: &str, problem
     }
 }
 
-/// Text that shows `value` in a message.
+/// The value as a message shows it.
 pub(super) fn shown(value: &Value) -> String {
     match value {
         Value::Array(_) => "a list".to_owned(),
         Value::Object(_) => "an object".to_owned(),
-        // Whatever it is for: a password is not repeated.
+        // A password must not appear in a message.
         Value::String(text) if text.contains("://") && text.contains('@') => "a URL with user info".to_owned(),
         scalar => {
             let mut text = scalar.to_string();
@@ -178,7 +178,8 @@ fn is_int_or_string(schema: &JSONSchemaProps, value: &Value) -> bool {
     }
 }
 
-/// The patterns are ours, and a test compiles them all: one that does not compile fits nothing. Each is compiled once.
+/// The patterns are part of the schema, and a test compiles all of them. A pattern that does not compile matches
+/// nothing. Each is compiled once.
 fn fits(pattern: &str, text: &str) -> bool {
     static COMPILED: Mutex<BTreeMap<String, Option<Regex>>> = Mutex::new(BTreeMap::new());
     let mut compiled = COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
