@@ -95,7 +95,7 @@ impl Reconciler for AlgorithmReconciler {
         let ready = fleet.as_ref().map(|fleet| fleet.ready).unwrap_or_default();
         let images = images(&plan, ready, &kept, &users);
         let observation = Observation { plan: &plan, failure, fleet, answer, images };
-        let derived = self.derive(object, previous, &users, &Outcome::Seen(&observation));
+        let derived = self.derive(object, previous, &users, &Outcome::Observed(&observation));
         Ok(ReconcileOutcome::applied(derived, applied.error))
     }
 

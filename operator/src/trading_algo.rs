@@ -35,7 +35,7 @@ use self::{
     namespaces::Namespaces,
     plan::{AlgorithmRef, Inputs, Plan, Stored},
     status::observation::{Lasting, LedgerState, Observation, Outcome, Pods},
-    trading_state::Wanted,
+    trading_state::RequestedState,
 };
 use crate::{
     kubernetes::{
@@ -59,8 +59,12 @@ impl WatchedKind for TradingAlgo {
 
 impl PartialObject<TradingAlgo> {
     /// The trading state that the resource asks for, also if its spec cannot be parsed or is refused.
-    pub fn trading(&self) -> Wanted {
-        Wanted::read(self.raw_field("tradingState"), self.raw_field("suspend"), self.meta().annotations.as_ref())
+    pub fn trading(&self) -> RequestedState {
+        RequestedState::read(
+            self.raw_field("tradingState"),
+            self.raw_field("suspend"),
+            self.meta().annotations.as_ref(),
+        )
     }
 
     /// The owner of the children that this installation of the operator makes.
@@ -188,7 +192,7 @@ impl TradingAlgoReconciler {
             None => ledger_state(applied.claim.as_deref().or(claim.as_deref())),
         };
         let observation = self.observe(&plan, &applied, ledger).await;
-        let derived = self.derive(previous, object, &Outcome::Seen(&observation));
+        let derived = self.derive(previous, object, &Outcome::Observed(&observation));
         Ok(ReconcileOutcome::applied(derived, applied.error))
     }
 
@@ -240,7 +244,13 @@ impl TradingAlgoReconciler {
     }
 
     /// Sends the trading state alone to the running pods; `None` if nothing was deployed.
-    async fn lasting_pods(&self, owner: &Owner, generation: i64, trading: &Wanted, stored: &Stored) -> Option<Pods> {
+    async fn lasting_pods(
+        &self,
+        owner: &Owner,
+        generation: i64,
+        trading: &RequestedState,
+        stored: &Stored,
+    ) -> Option<Pods> {
         if !self.cluster.is_deployed(owner) {
             return None;
         }

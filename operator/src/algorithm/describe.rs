@@ -12,6 +12,8 @@ use tonic::{
     transport::{Channel, Endpoint},
 };
 
+use crate::reconcile::reason;
+
 /// The contract of this release.
 const CONTRACT: &str = "intuition.v1";
 /// Deadline of one call.
@@ -65,11 +67,11 @@ impl DescribeError {
     /// Code for conditions and Events.
     pub(crate) const fn reason(&self) -> &'static str {
         match self {
-            Self::Connect(_) => "BackendUnreachable",
-            Self::TimeOut => "BackendTimeout",
-            Self::Call(_) => "BackendError",
-            Self::Speak(_) => "ContractUnsupported",
-            Self::Break(_) => "ContractBroken",
+            Self::Connect(_) => reason::BACKEND_UNREACHABLE,
+            Self::TimeOut => reason::BACKEND_TIMEOUT,
+            Self::Call(_) => reason::BACKEND_ERROR,
+            Self::Speak(_) => reason::CONTRACT_UNSUPPORTED,
+            Self::Break(_) => reason::CONTRACT_BROKEN,
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::{
         condition_type, conditions,
         derived::Derived,
         finding::{Finding, abnormal, rollout, worst},
-        reason::{ROLLING_OUT, Urgency, urgency},
+        reason::{self, ROLLING_OUT, Urgency, urgency},
     },
     workload::{
         pod_finding::of_pod,
@@ -36,7 +36,7 @@ pub(crate) enum Outcome<'a> {
     /// The spec violates the schema or a rule.
     Refused(&'a [Problem]),
     /// The children were applied, except for `Observation::failure`, and observed.
-    Seen(&'a Observation<'a>),
+    Observed(&'a Observation<'a>),
 }
 
 /// The observation of one pass.
@@ -73,7 +73,7 @@ pub(crate) fn derive(
     status.used_by = i64::try_from(users.referring.len()).unwrap_or(i64::MAX);
     status.users = users.referring.iter().take(MAX_USERS).cloned().collect();
     match outcome {
-        Outcome::Seen(seen) => take(&mut status, seen),
+        Outcome::Observed(observation) => take(&mut status, observation),
         Outcome::Unreadable(_) | Outcome::Refused(_) => status.healthy = false,
     }
     Derived { status, events: notices, rollout }
@@ -83,40 +83,40 @@ fn findings(outcome: &Outcome<'_>) -> Vec<(&'static str, Finding)> {
     let (accepted, ready) = match outcome {
         Outcome::Unreadable(error) => (Finding::unreadable(error), Finding::unreadable(error)),
         Outcome::Refused(problems) => (Finding::refused(problems), Finding::refused(problems)),
-        Outcome::Seen(seen) => (Finding::accepted(), ready(seen)),
+        Outcome::Observed(observation) => (Finding::accepted(), ready(observation)),
     };
     vec![(condition_type::ACCEPTED, accepted), (condition_type::READY, ready)]
 }
 
 /// The finding for `Ready`. Causes come before their consequences: apply errors, pods, the answer.
-fn ready(seen: &Observation<'_>) -> Finding {
-    if let Some(trouble) = &seen.failure {
+fn ready(observation: &Observation<'_>) -> Finding {
+    if let Some(trouble) = &observation.failure {
         return Finding::from(trouble);
     }
-    let lacking = seen.fleet.as_ref().and_then(|fleet| fleet.lacking.as_ref());
-    let image = seen.plan.image.as_ref().map_or(CONTAINER, |image| image.image.as_str());
-    match (lacking, &seen.answer) {
+    let lacking = observation.fleet.as_ref().and_then(|fleet| fleet.lacking.as_ref());
+    let image = observation.plan.image.as_ref().map_or(CONTAINER, |image| image.image.as_str());
+    match (lacking, &observation.answer) {
         (Some(PodState::RollingOut | PodState::Starting | PodState::Running(_)), _) => {
-            let ready = seen.fleet.as_ref().map(|fleet| fleet.ready).unwrap_or_default();
-            let wanted = seen.plan.image.as_ref().map_or(1, |image| image.replicas);
+            let ready = observation.fleet.as_ref().map(|fleet| fleet.ready).unwrap_or_default();
+            let wanted = observation.plan.image.as_ref().map_or(1, |image| image.replicas);
             let message = format!("{image}: its pods are being made, {ready} of {wanted} are ready");
             Finding::lacking(ROLLING_OUT, message, Urgency::Patience)
         }
         (Some(state), _) => of_pod(state, image),
         (None, Some(Ok(described))) => {
             let version = if described.version.is_empty() { "" } else { " " };
-            Finding::fine("Answering", format!("{}{version}{} answers", described.name, described.version))
+            Finding::fine(reason::ANSWERING, format!("{}{version}{} answers", described.name, described.version))
         }
         (None, Some(Err(error))) => {
             let urgency = urgency(error.reason(), false).unwrap_or(Urgency::Told);
-            Finding::lacking(error.reason(), format!("{}: {error}", seen.plan.url), urgency)
+            Finding::lacking(error.reason(), format!("{}: {error}", observation.plan.url), urgency)
         }
-        (None, None) => Finding::unknown("Waiting", "it was not asked yet"),
+        (None, None) => Finding::unknown(reason::WAITING, "it was not asked yet"),
     }
 }
 
-fn take(status: &mut AlgorithmStatus, seen: &Observation<'_>) {
-    let is_elsewhere = status.address.as_ref() != Some(&seen.plan.url);
+fn take(status: &mut AlgorithmStatus, observation: &Observation<'_>) {
+    let is_elsewhere = status.address.as_ref() != Some(&observation.plan.url);
     if is_elsewhere {
         // A description from another address does not apply to this one.
         *status = AlgorithmStatus {
@@ -124,13 +124,13 @@ fn take(status: &mut AlgorithmStatus, seen: &Observation<'_>) {
             observed_generation: status.observed_generation,
             used_by: status.used_by,
             users: std::mem::take(&mut status.users),
-            address: Some(seen.plan.url.clone()),
+            address: Some(observation.plan.url.clone()),
             ..AlgorithmStatus::default()
         };
     }
-    status.healthy = matches!(seen.answer, Some(Ok(_)));
-    status.images = seen.images.iter().take(MAX_IMAGES).cloned().collect();
-    if let Some(Ok(described)) = &seen.answer {
+    status.healthy = matches!(observation.answer, Some(Ok(_)));
+    status.images = observation.images.iter().take(MAX_IMAGES).cloned().collect();
+    if let Some(Ok(described)) = &observation.answer {
         status.algorithm = Some(described.name.clone());
         status.version = (!described.version.is_empty()).then(|| described.version.clone());
         status.contract = Some(CONTRACT.to_owned());

@@ -16,7 +16,7 @@ use self::table::{Key, State, Table};
 use crate::{
     algorithm::users::refs,
     kubernetes::object::{PartialObject, WatchedKind},
-    reconcile::condition_type,
+    reconcile::{condition_type, reason},
 };
 
 /// All entries, in order.
@@ -225,7 +225,7 @@ fn backend(algorithm: &PartialObject<Algorithm>) -> AlgorithmBackend {
     let (reason, message) = match ready.filter(|_| !status.healthy) {
         Some(ready) => (ready.reason.clone(), ready.message.clone()),
         None if status.healthy => (String::new(), String::new()),
-        None => ("Waiting".to_owned(), "the operator has not looked at it yet".to_owned()),
+        None => (reason::WAITING.to_owned(), "the operator has not looked at it yet".to_owned()),
     };
     let schema = status.parameters_schema.map(|schema| serde_json::Value::Object(schema).to_string());
     AlgorithmBackend {

@@ -7,7 +7,7 @@ use crate::{
     kubernetes::apply_error::{ApplyFailure, Outlook},
     reconcile::{
         condition_type,
-        reason::{Urgency, is_taking_over},
+        reason::{self, Urgency, is_taking_over},
         rollout::Rollout,
     },
 };
@@ -40,7 +40,7 @@ impl Finding {
     /// The spec cannot be parsed.
     pub(crate) fn unreadable(error: &str) -> Self {
         let message = format!("this release of the operator cannot read the resource: {error}");
-        Self::lacking("Unreadable", message, Urgency::Somebody)
+        Self::lacking(reason::UNREADABLE, message, Urgency::Somebody)
     }
 
     /// The spec violates the schema or a rule.

@@ -1,5 +1,77 @@
 //! Reasons of conditions that both kinds or several findings share, and the urgency of reasons of algorithms.
 
+/// The spec is refused, or cannot be parsed.
+pub(crate) const NOT_ACCEPTED: &str = "NotAccepted";
+/// The runtime has not confirmed a stop.
+pub(crate) const NOT_CONFIRMED: &str = "NotConfirmed";
+/// A resource or an algorithm uses a topic that the namespace may not use.
+pub(crate) const TOPIC_NOT_ALLOWED: &str = "TopicNotAllowed";
+/// Quotes of a source go to the dead-letter topic again and again.
+pub(crate) const SOURCE_CONFLICT: &str = "SourceConflict";
+/// The annotation with resets cannot be parsed.
+pub(crate) const RESET_INVALID: &str = "ResetInvalid";
+/// The runtime refused a reset.
+pub(crate) const RESET_REFUSED: &str = "ResetRefused";
+/// The broker has not taken a publication, and the account goes on without it.
+pub(crate) const UNDELIVERABLE: &str = "Undeliverable";
+/// The broker grants a subscription `QoS` 0: quotes can be lost.
+pub(crate) const QOS_TOO_LOW: &str = "QosTooLow";
+/// Filters overlap, and the broker has no Subscription Identifiers.
+pub(crate) const OVERLAP_UNRESOLVED: &str = "OverlapUnresolved";
+/// The broker lost the session, and with it the quotes that waited there.
+pub(crate) const SESSION_LOST: &str = "SessionLost";
+/// The spec cannot be parsed by this release.
+pub(crate) const UNREADABLE: &str = "Unreadable";
+/// The account cannot be read from the runtime.
+pub(crate) const ACCOUNT_UNREAD: &str = "AccountUnread";
+/// The bridge does not answer.
+pub(crate) const BRIDGE_UNREAD: &str = "BridgeUnread";
+/// The runtime does not answer.
+pub(crate) const RUNTIME_UNREAD: &str = "RuntimeUnread";
+/// The algorithm answers Describe.
+pub(crate) const ANSWERING: &str = "Answering";
+/// No answer yet.
+pub(crate) const WAITING: &str = "Waiting";
+/// The algorithm's server cannot be reached.
+pub(crate) const BACKEND_UNREACHABLE: &str = "BackendUnreachable";
+/// The algorithm's server did not answer in time.
+pub(crate) const BACKEND_TIMEOUT: &str = "BackendTimeout";
+/// The algorithm's server ended the call with an error.
+pub(crate) const BACKEND_ERROR: &str = "BackendError";
+/// The algorithm fails again and again at the same quotes.
+pub(crate) const BACKEND_FAILING: &str = "BackendFailing";
+/// An answer of the algorithm violates the contract.
+pub(crate) const CONTRACT_BROKEN: &str = "ContractBroken";
+/// The server has another contract version, or another service.
+pub(crate) const CONTRACT_UNSUPPORTED: &str = "ContractUnsupported";
+/// The algorithm refused its parameters.
+pub(crate) const PARAMETERS_REFUSED: &str = "ParametersRefused";
+/// The bridge cannot reach the broker.
+pub(crate) const BROKER_UNREACHABLE: &str = "BrokerUnreachable";
+/// The bridge cannot reach the runtime.
+pub(crate) const RUNTIME_UNREACHABLE: &str = "RuntimeUnreachable";
+/// The call of Configure failed.
+pub(crate) const CONFIGURE_FAILED: &str = "ConfigureFailed";
+/// The bridge is connected and subscribed.
+pub(crate) const CONNECTED: &str = "Connected";
+/// The runtime decides quotes.
+pub(crate) const SERVING: &str = "Serving";
+/// The container cannot be created.
+pub(crate) const CONTAINER_FAILED: &str = "ContainerFailed";
+/// The process ended and is restarted.
+pub(crate) const CRASH_LOOPING: &str = "CrashLooping";
+/// The image cannot be pulled.
+pub(crate) const IMAGE_PULL_FAILED: &str = "ImagePullFailed";
+/// The node does not answer.
+pub(crate) const NODE_LOST: &str = "NodeLost";
+/// The pod cannot be created, for example because of a quota.
+pub(crate) const PODS_REFUSED: &str = "PodsRefused";
+/// No node can run the pod.
+pub(crate) const UNSCHEDULABLE: &str = "Unschedulable";
+/// The operator cannot reach a pod that is ready.
+pub(crate) const UNREACHABLE: &str = "Unreachable";
+/// The settings of this generation have taken effect.
+pub(crate) const IN_FORCE: &str = "InForce";
 /// The named `Algorithm` does not exist, or cannot be used.
 pub(crate) const ALGORITHM_NOT_FOUND: &str = "AlgorithmNotFound";
 /// A workload starts.
@@ -23,9 +95,9 @@ pub(crate) const SWAPPING: &str = "Swapping";
 /// The candidate algorithm is called for the first time.
 const STARTING: &str = "BackendStarting";
 /// Reasons of an algorithm that may pass without a change of the resource.
-const PASSING: [&str; 4] = [ALGORITHM_NOT_FOUND, "BackendUnreachable", "BackendTimeout", "BackendError"];
+const PASSING: [&str; 4] = [ALGORITHM_NOT_FOUND, BACKEND_UNREACHABLE, BACKEND_TIMEOUT, BACKEND_ERROR];
 /// Reasons of an algorithm that stay until a person changes something.
-const LASTING: [&str; 4] = ["ContractBroken", "ContractUnsupported", "ParametersRefused", "BackendFailing"];
+const LASTING: [&str; 4] = [CONTRACT_BROKEN, CONTRACT_UNSUPPORTED, PARAMETERS_REFUSED, BACKEND_FAILING];
 
 /// The urgency of a finding, the least first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,7 +122,7 @@ pub(crate) fn is_taking_over(reason: &str) -> bool {
 pub(crate) fn urgency(code: &str, is_coming: bool) -> Option<Urgency> {
     match code {
         code if is_taking_over(code) => Some(Urgency::Patience),
-        "BackendUnreachable" if is_coming => Some(Urgency::Patience),
+        BACKEND_UNREACHABLE if is_coming => Some(Urgency::Patience),
         code if PASSING.contains(&code) => Some(Urgency::Told),
         code if LASTING.contains(&code) => Some(Urgency::Somebody),
         _ => None,

@@ -23,7 +23,7 @@ use crate::{
     trading_algo::{
         confine::{self, ChannelRule},
         reset::{self, Resets},
-        trading_state::Wanted,
+        trading_state::RequestedState,
     },
 };
 
@@ -67,7 +67,7 @@ pub struct Plan {
     /// URL of the active algorithm, as the status recorded it.
     pub active_backend_url: Option<String>,
     /// The trading state that the resource asks for.
-    pub trading: Wanted,
+    pub trading: RequestedState,
     /// Facts about the account that earlier passes recorded.
     pub recorded: Recorded,
     /// The data of the runtime's `ConfigMap` in the cluster; empty without one.
@@ -255,9 +255,9 @@ pub fn plan(algo: &TradingAlgo, inputs: Inputs<'_>) -> Result<Plan, Vec<Problem>
     })
 }
 
-fn trading(algo: &TradingAlgo) -> Wanted {
+fn trading(algo: &TradingAlgo) -> RequestedState {
     let [state, suspend] = [json!(algo.spec.trading_state), json!(algo.spec.suspend)];
-    Wanted::read(Some(&state), Some(&suspend), algo.metadata.annotations.as_ref())
+    RequestedState::read(Some(&state), Some(&suspend), algo.metadata.annotations.as_ref())
 }
 
 fn choice(

@@ -4,19 +4,19 @@
 mod account;
 mod capabilities;
 pub(crate) mod configured;
-mod findings;
 mod health;
 mod inputs;
 pub(crate) mod observation;
+pub(crate) mod processes;
+mod summary;
 mod topics;
 mod trading;
 mod warnings;
-pub(crate) mod workload;
 
 use intuition_resources::TradingAlgoStatus;
 use k8s_openapi::jiff::Timestamp;
 
-use self::{findings::Findings, trading::Traded};
+use self::{summary::Summary, trading::Traded};
 use crate::{
     reconcile::{condition_type, conditions, derived::Derived, rollout::Rollout},
     trading_algo::status::observation::{Lasting, Outcome, Pods},
@@ -32,14 +32,14 @@ pub(crate) fn derive(
     let before = previous.cloned().unwrap_or_default();
     let mut hourly = Vec::new();
     let (findings, pods) = match outcome {
-        Outcome::Unreadable(error, lasting) => (Findings::unreadable(error, lasting, &before), lasting.pods),
-        Outcome::Refused(problems, lasting) => (Findings::refused(problems, lasting, &before), lasting.pods),
-        Outcome::WithoutAlgorithm(why) => (Findings::without_algorithm(why), None),
-        Outcome::Seen(seen) => {
-            let (inputs, notices) = inputs::inputs(&seen.pods, &seen.plan.resets);
+        Outcome::Unreadable(error, lasting) => (Summary::unreadable(error, lasting, &before), lasting.pods),
+        Outcome::Refused(problems, lasting) => (Summary::refused(problems, lasting, &before), lasting.pods),
+        Outcome::WithoutAlgorithm(why) => (Summary::without_algorithm(why), None),
+        Outcome::Observed(observation) => {
+            let (inputs, notices) = inputs::inputs(&observation.pods, &observation.plan.resets);
             hourly = notices;
-            hourly.extend(topics::notice(seen.plan));
-            (Findings::seen(seen, inputs, &before), Some(&seen.pods))
+            hourly.extend(topics::notice(observation.plan));
+            (Summary::observed(observation, inputs, &before), Some(&observation.pods))
         }
     };
     let (conditions, mut notices) = conditions::next(&before.conditions, &findings.all(), generation, now);
@@ -55,8 +55,8 @@ pub(crate) fn derive(
         trading: Some(findings.trading_status().clone()),
         ..before
     };
-    if let Outcome::Seen(seen) = outcome {
-        account::take_ledger(&mut status, &seen.ledger);
+    if let Outcome::Observed(observation) = outcome {
+        account::take_ledger(&mut status, &observation.ledger);
     }
     if let Some(report) = pods.and_then(Pods::report) {
         account::take(&mut status, report);

@@ -22,12 +22,12 @@ const MAX_VALUE_CHARS: usize = 80;
 
 /// The causes that a resource has for not being Active; without one it asks for Active.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Wanted {
+pub struct RequestedState {
     /// In the order of their codes, each at most once.
     causes: Vec<TradingCause>,
 }
 
-impl Wanted {
+impl RequestedState {
     /// From the values of `spec.tradingState` and `spec.suspend`, and the annotations. A value that this release cannot
     /// read counts as Halted: it was set to something other than Active.
     pub fn read(
@@ -193,7 +193,7 @@ mod tests {
     }
 
     /// Code, state and message of each cause.
-    fn causes(wanted: &Wanted) -> Vec<(&str, TradingState, &str)> {
+    fn causes(wanted: &RequestedState) -> Vec<(&str, TradingState, &str)> {
         wanted.causes().iter().map(|held| (held.cause.as_str(), held.strictness(), held.message.as_str())).collect()
     }
 
@@ -214,7 +214,7 @@ mod tests {
             (json!({ "x": 1 }), Value::Null, Some((Halted, unknown("spec.tradingState", r#"{"x":1}"#)))),
             (Value::Null, json!("yes"), Some((Halted, unknown("spec.suspend", "\"yes\"")))),
         ] {
-            let wanted = Wanted::read(Some(&trading_state), Some(&suspend), None);
+            let wanted = RequestedState::read(Some(&trading_state), Some(&suspend), None);
             let found = causes(&wanted).into_iter().map(|(code, state, text)| {
                 assert_eq!(code, "User");
                 (state, text.to_owned())
@@ -222,14 +222,14 @@ mod tests {
             assert_eq!(found.collect::<Vec<_>>(), Vec::from_iter(expected), "{trading_state} {suspend}");
         }
         let long = json!("ü".repeat(5_000));
-        assert!(Wanted::read(Some(&long), None, None).causes()[0].message.len() <= LONGEST_MESSAGE);
+        assert!(RequestedState::read(Some(&long), None, None).causes()[0].message.len() <= LONGEST_MESSAGE);
     }
 
     #[test]
     fn annotations_are_causes_of_their_own_with_their_text() {
         let text = format!("jo: fat\nfinger\u{1b}[2J {}", "é".repeat(2_000));
         let set = annotations(&[(annotation::HALT, &text), (annotation::REDUCE, "")]);
-        let wanted = Wanted::read(Some(&json!("Halted")), None, Some(&set));
+        let wanted = RequestedState::read(Some(&json!("Halted")), None, Some(&set));
         let found = causes(&wanted);
         assert_eq!(
             found.iter().map(|(code, state, _)| (*code, *state)).collect::<Vec<_>>(),
@@ -242,14 +242,14 @@ mod tests {
         );
         assert_eq!(found[1].2, "", "an annotation without a text counts");
         assert_eq!(wanted.state(), TradingState::Halted);
-        let reducing = Wanted::read(None, None, Some(&annotations(&[(annotation::REDUCE, "jo")])));
+        let reducing = RequestedState::read(None, None, Some(&annotations(&[(annotation::REDUCE, "jo")])));
         assert_eq!((reducing.state(), reducing.is_halted_by_spec()), (TradingState::Reducing, false));
     }
 
     #[test]
     fn causes_in_force_are_compared_without_those_of_the_runtime_and_without_their_times() {
         let set = annotations(&[(annotation::HALT, "jo")]);
-        let wanted = Wanted::read(Some(&json!("Reducing")), None, Some(&set));
+        let wanted = RequestedState::read(Some(&json!("Reducing")), None, Some(&set));
         let mut causes = wanted.causes().to_vec();
         causes.reverse();
         causes[0].since_micros = 7;
@@ -258,14 +258,14 @@ mod tests {
         assert!(wanted.is_recorded(&trading, 3) && !wanted.is_recorded(&trading, 4));
         trading.causes[0].message = "other".to_owned();
         assert!(!wanted.is_recorded(&trading, 3) && wanted.is_in_force(&trading), "the text is another");
-        assert!(!Wanted::default().is_in_force(&trading));
+        assert!(!RequestedState::default().is_in_force(&trading));
         trading.causes.retain(|held| held.cause == "MaxDrawdown");
-        assert!(Wanted::default().is_in_force(&trading) && Wanted::default().is_recorded(&trading, 3));
+        assert!(RequestedState::default().is_in_force(&trading) && RequestedState::default().is_recorded(&trading, 3));
     }
 
     #[test]
     fn a_stop_is_news_until_the_status_shows_it() {
-        let halted = Wanted::read(Some(&json!("Halted")), None, None);
+        let halted = RequestedState::read(Some(&json!("Halted")), None, None);
         let with = |causes: Value| {
             let trading = json!({ "state": "Halted", "causes": causes });
             serde_json::from_value::<TradingAlgoStatus>(json!({ "trading": trading })).unwrap()
@@ -273,13 +273,13 @@ mod tests {
         assert!(halted.is_news_to(None) && halted.is_news_to(Some(&TradingAlgoStatus::default())));
         assert!(halted.is_news_to(Some(&with(json!([{ "cause": "User", "state": "Reducing" }])))));
         assert!(!halted.is_news_to(Some(&with(json!([{ "cause": "User", "state": "Halted" }])))));
-        assert!(!Wanted::default().is_news_to(None), "that nothing is stopped waits for the rest of the look");
+        assert!(!RequestedState::default().is_news_to(None), "that nothing is stopped waits for the rest of the look");
     }
 
     #[test]
     fn the_file_and_the_text_for_a_person_name_cause_and_field() {
         let set = annotations(&[(annotation::HALT, "jo: wrong feed")]);
-        let wanted = Wanted::read(None, Some(&json!(true)), Some(&set));
+        let wanted = RequestedState::read(None, Some(&json!(true)), Some(&set));
         let expected = json!({ "resourceUid": "u-1", "generation": 7, "causes": [
             { "cause": "Halt", "state": "Halted", "message": "jo: wrong feed" },
             { "cause": "User", "state": "Halted", "message": "spec.suspend" },
@@ -290,6 +290,6 @@ mod tests {
             "Halted by the annotation intuition.dev/halt: jo: wrong feed; Halted by spec.suspend"
         );
         assert_eq!(told(&[of("MaxDrawdown", TradingState::Halted, "12 %")]), "Halted by MaxDrawdown: 12 %");
-        assert_eq!(Wanted::default().file("u-1", 7)["causes"], json!([]));
+        assert_eq!(RequestedState::default().file("u-1", 7)["causes"], json!([]));
     }
 }

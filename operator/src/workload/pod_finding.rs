@@ -3,7 +3,7 @@
 use crate::{
     reconcile::{
         finding::Finding,
-        reason::{ROLLING_OUT, Urgency},
+        reason::{self, ROLLING_OUT, Urgency},
     },
     workload::pod_state::{Crash, PodState},
 };
@@ -17,23 +17,23 @@ const HOPELESS_RESTARTS: i32 = 3;
 pub(crate) fn of_pod(state: &PodState, container: &str) -> Finding {
     match state {
         PodState::RollingOut | PodState::Starting | PodState::Running(_) => starting(container),
-        PodState::Refused(message) => Finding::lacking("PodsRefused", message, Urgency::Told),
+        PodState::Refused(message) => Finding::lacking(reason::PODS_REFUSED, message, Urgency::Told),
         // The scheduler publishes Events of its own, and retries.
-        PodState::Unschedulable(message) => Finding::lacking("Unschedulable", message, Urgency::Patience),
-        PodState::ImagePullFailed(message) => Finding::lacking("ImagePullFailed", message, Urgency::Told),
+        PodState::Unschedulable(message) => Finding::lacking(reason::UNSCHEDULABLE, message, Urgency::Patience),
+        PodState::ImagePullFailed(message) => Finding::lacking(reason::IMAGE_PULL_FAILED, message, Urgency::Told),
         PodState::ContainerFailed { reason, message } => {
-            Finding::lacking("ContainerFailed", format!("{container}: {reason}: {message}"), Urgency::Told)
+            Finding::lacking(reason::CONTAINER_FAILED, format!("{container}: {reason}: {message}"), Urgency::Told)
         }
         PodState::CrashLooping(crash) => crashed(crash, container),
         PodState::NodeLost { node, .. } => {
-            Finding::lacking("NodeLost", format!("node {node} does not answer. {ELSEWHERE}"), Urgency::Told)
+            Finding::lacking(reason::NODE_LOST, format!("node {node} does not answer. {ELSEWHERE}"), Urgency::Told)
         }
     }
 }
 
 pub(crate) fn crashed(crash: &Crash, container: &str) -> Finding {
     let urgency = if crash.restarts >= HOPELESS_RESTARTS { Urgency::Somebody } else { Urgency::Told };
-    Finding::lacking("CrashLooping", format!("{container} ended: {}", crash.message), urgency)
+    Finding::lacking(reason::CRASH_LOOPING, format!("{container} ended: {}", crash.message), urgency)
 }
 
 pub(crate) fn starting(container: &str) -> Finding {

@@ -41,7 +41,7 @@ fn answering(plan: &Plan) -> Observation<'_> {
 }
 
 fn seen(observation: &Observation<'_>, previous: Option<&AlgorithmStatus>) -> Derived<AlgorithmStatus> {
-    derive(previous, 2, &Users::default(), &Outcome::Seen(observation), Timestamp::from_second(1_000).unwrap())
+    derive(previous, 2, &Users::default(), &Outcome::Observed(observation), Timestamp::from_second(1_000).unwrap())
 }
 
 fn shown(derived: &Derived<AlgorithmStatus>) -> Vec<String> {

@@ -7,7 +7,7 @@ use tonic::transport::{Channel, Endpoint};
 
 use crate::{
     kubernetes::owner::Owner,
-    trading_algo::{plan::Plan, trading_state::Wanted},
+    trading_algo::{plan::Plan, trading_state::RequestedState},
 };
 
 /// Deadline of a call: a runtime commits to disk before it answers.
@@ -54,7 +54,7 @@ pub(crate) struct Questions<'a> {
     /// Its generation.
     pub generation: i64,
     /// The trading state that it asks for.
-    pub trading: &'a Wanted,
+    pub trading: &'a RequestedState,
     /// Its settings; `None` if its spec is not accepted.
     pub plan: Option<&'a Plan>,
     /// The text of the settings file in the cluster: where the plan has no settings, an old runtime is halted by these.

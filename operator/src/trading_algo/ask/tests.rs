@@ -31,7 +31,7 @@ use crate::{
             trading::{Suspension, TradingReport},
         },
         plan::{AlgorithmRef, tests_support},
-        trading_state::Wanted,
+        trading_state::RequestedState,
     },
 };
 
@@ -160,7 +160,7 @@ impl Bench {
     }
 
     /// One look. Without a plan the spec is not accepted, at generation 8.
-    async fn look(&mut self, trading: &Wanted, plan: Option<&Plan>, stored: Option<&str>) -> super::Answers {
+    async fn look(&mut self, trading: &RequestedState, plan: Option<&Plan>, stored: Option<&str>) -> super::Answers {
         let generation = plan.map_or(8, |plan| plan.generation);
         let questions = Questions { owner: &self.owner, generation, trading, plan, stored };
         ask(&mut self.client, &questions).await
@@ -175,13 +175,13 @@ impl Bench {
     }
 }
 
-fn halted() -> Wanted {
-    Wanted::read(None, Some(&json!(true)), None)
+fn halted() -> RequestedState {
+    RequestedState::read(None, Some(&json!(true)), None)
 }
 
-fn reducing() -> Wanted {
+fn reducing() -> RequestedState {
     let annotations = BTreeMap::from([(annotation::REDUCE.to_owned(), "jo".to_owned())]);
-    Wanted::read(None, None, Some(&annotations))
+    RequestedState::read(None, None, Some(&annotations))
 }
 
 fn refusal(reason: &str) -> Refusal {
@@ -206,7 +206,7 @@ async fn a_stop_is_sent_without_an_accepted_spec_and_once() {
     let again = bench.look(&halted(), None, None).await;
     assert!(matches!(again.trading, TradingReport::InForce));
     assert_eq!(bench.calls(), Vec::<&str>::new(), "at rest nothing is sent");
-    let resumed = bench.look(&Wanted::default(), None, None).await;
+    let resumed = bench.look(&RequestedState::default(), None, None).await;
     assert_eq!(state(&resumed), TradingState::Active);
     assert_eq!(bench.script().states[1].from, Some(1));
 }
@@ -237,7 +237,7 @@ async fn a_state_of_an_older_generation_is_sent_and_its_refusal_reported() {
     bench.script().account.trading.as_mut().unwrap().causes = halted().causes().to_vec();
     bench.script().account.trading.as_mut().unwrap().generation = 40;
     bench.script().refusal = Some(refusal("OlderGeneration"));
-    let answers = bench.look(&Wanted::default(), None, None).await;
+    let answers = bench.look(&RequestedState::default(), None, None).await;
     let TradingReport::Answered { refusal: Some(refusal), .. } = &answers.trading else { panic!("{answers:?}") };
     assert_eq!(refusal.reason, "OlderGeneration");
     // Equal causes are in force, whichever generation they came from.
@@ -252,7 +252,7 @@ async fn a_stop_is_sent_where_the_account_cannot_be_read_and_can_lift_nothing() 
     assert!(answers.account.is_err() && matches!(answers.trading, TradingReport::Answered { .. }), "{answers:?}");
     assert_eq!(bench.script().states[0].from, None);
     bench.calls();
-    let answers = bench.look(&Wanted::default(), None, None).await;
+    let answers = bench.look(&RequestedState::default(), None, None).await;
     assert!(matches!(answers.trading, TradingReport::Unasked));
     assert_eq!(bench.calls(), Vec::<&str>::new());
 }
@@ -261,7 +261,7 @@ async fn a_stop_is_sent_where_the_account_cannot_be_read_and_can_lift_nothing() 
 async fn a_runtime_without_trading_states_is_halted_by_its_settings_at_each_look() {
     let plan = tests_support::plan();
     let mut bench = Bench::start(serving(false)).await;
-    for (trading, suspend) in [(halted(), true), (reducing(), true), (Wanted::default(), false)] {
+    for (trading, suspend) in [(halted(), true), (reducing(), true), (RequestedState::default(), false)] {
         let answers = bench.look(&trading, Some(&plan), None).await;
         let TradingReport::BySuspend(answer) = answers.trading else { panic!("{answers:?}") };
         assert_eq!(answer, Suspension::Taken { suspend });

@@ -20,7 +20,7 @@ use crate::{
     settings::Settings,
     trading_algo::{
         plan::{Plan, Stored, runtime::cash_file},
-        trading_state::Wanted,
+        trading_state::RequestedState,
     },
     workload::pod::{mount, port},
 };
@@ -53,7 +53,7 @@ pub(crate) fn settings(plan: &Plan) -> Option<ConfigMap> {
 pub(crate) fn with_trading_state(
     owner: &Owner,
     stored: &Stored,
-    trading: &Wanted,
+    trading: &RequestedState,
     generation: i64,
 ) -> Option<ConfigMap> {
     let keys: Vec<_> = stored.keys().map(String::as_str).collect();

@@ -282,7 +282,7 @@ fn a_trading_state_is_a_file_of_its_own_and_only_halted_is_suspended() {
     let mut plan = planned(|spec| spec["tradingState"] = json!("Reducing"));
     plan.recorded.halts_to_reduce = true;
     assert_eq!(files(desired(&plan, &settings(), None).settings)["settings.json"]["suspend"], true);
-    plan.trading = crate::trading_algo::trading_state::Wanted::default();
+    plan.trading = crate::trading_algo::trading_state::RequestedState::default();
     assert_eq!(files(desired(&plan, &settings(), None).settings)["settings.json"]["suspend"], false);
 }
 

@@ -28,16 +28,16 @@ const SETTINGS: [Setting; 1] =
     [Setting { path: "spec.channels.inputs", capability: capability::INPUTS, is_used: |plan| !plan.inputs.is_empty() }];
 
 /// A setting of the resource that its pods do not know; `None`: there is none, or the pods have not answered.
-pub(crate) fn lacking(seen: &Observation<'_>, before: &TradingAlgoStatus) -> Option<Finding> {
-    let account = seen.pods.report()?.account.as_ref().ok()?;
-    if let Some(message) = unknown(seen.plan, &account.capabilities, Component::Runtime) {
+pub(crate) fn lacking(observation: &Observation<'_>, before: &TradingAlgoStatus) -> Option<Finding> {
+    let account = observation.pods.report()?.account.as_ref().ok()?;
+    if let Some(message) = unknown(observation.plan, &account.capabilities, Component::Runtime) {
         return Some(Finding::lacking(RUNTIME_TOO_OLD, message, Urgency::Somebody));
     }
-    if !has_stream(seen) {
+    if !has_stream(observation) {
         return None;
     }
     let named = &account.bridge_capabilities;
-    let message = unknown(seen.plan, named, Component::Bridge)?;
+    let message = unknown(observation.plan, named, Component::Bridge)?;
     // The two are asked at the same time, so that a bridge that connects between the answers looks like one of v0.1.0: two
     // looks in a row have to agree.
     let is_confirmed = before.conditions.iter().any(|known| {
@@ -67,6 +67,6 @@ fn unknown(plan: &Plan, capabilities: &[String], component: Component) -> Option
 }
 
 /// Whether the bridge has a stream to the runtime.
-fn has_stream(seen: &Observation<'_>) -> bool {
-    matches!(&seen.pods.bridge.1, Some(Ok(page)) if page.missing.iter().all(|missing| missing.part != "runtime"))
+fn has_stream(observation: &Observation<'_>) -> bool {
+    matches!(&observation.pods.bridge.1, Some(Ok(page)) if page.missing.iter().all(|missing| missing.part != "runtime"))
 }

@@ -25,16 +25,16 @@ pub(crate) struct Meanwhile {
 }
 
 /// Returns the `Configured` finding and, during a swap, the algorithm that is still active.
-pub(crate) fn configured(seen: &Observation<'_>, before: &TradingAlgoStatus) -> (Finding, Option<Meanwhile>) {
+pub(crate) fn configured(observation: &Observation<'_>, before: &TradingAlgoStatus) -> (Finding, Option<Meanwhile>) {
     // Checked first: a swap leaves the resource ready, but pods that do not know a setting never apply it.
-    if let Some(finding) = capabilities::lacking(seen, before) {
+    if let Some(finding) = capabilities::lacking(observation, before) {
         return (finding, None);
     }
-    let report = seen.pods.report();
+    let report = observation.pods.report();
     let account = report.and_then(|report| report.account.as_ref().ok());
     let meanwhile =
         || account.map(|account| Meanwhile { who: deciding(account), generation: account.effective_generation });
-    let (is_coming, named) = match &seen.plan.live_settings.algorithm {
+    let (is_coming, named) = match &observation.plan.live_settings.algorithm {
         AlgorithmRef::Missing(why) => (false, Some(why)),
         AlgorithmRef::Served { is_coming, .. } => (*is_coming, None),
         AlgorithmRef::Builtin(_) => (false, None),
@@ -51,12 +51,12 @@ pub(crate) fn configured(seen: &Observation<'_>, before: &TradingAlgoStatus) -> 
         return (finding, if is_swap { meanwhile() } else { None });
     }
     if let Some(Err(error)) = answer {
-        return (Finding::unknown("ConfigureFailed", with_causes(error)), None);
+        return (Finding::unknown(reason::CONFIGURE_FAILED, with_causes(error)), None);
     }
     if let Some(candidate) = account.and_then(|account| account.candidate.as_ref()) {
         return (on_its_way(candidate, is_coming), meanwhile());
     }
-    (in_force(seen, account, before), None)
+    (in_force(observation, account, before), None)
 }
 
 /// The most urgent refusal, with the messages of all.
@@ -86,14 +86,14 @@ fn on_its_way(candidate: &Backend, is_coming: bool) -> Finding {
     }
 }
 
-fn in_force(seen: &Observation<'_>, account: Option<&AccountResponse>, before: &TradingAlgoStatus) -> Finding {
-    let generation = seen.plan.generation;
+fn in_force(observation: &Observation<'_>, account: Option<&AccountResponse>, before: &TradingAlgoStatus) -> Finding {
+    let generation = observation.plan.generation;
     match account {
         Some(account) if account.effective_generation == generation => {
-            Finding::fine("InForce", "the settings of this generation are in force")
+            Finding::fine(reason::IN_FORCE, "the settings of this generation are in force")
         }
         Some(account) => Finding::unknown(
-            "Waiting",
+            reason::WAITING,
             format!("generation {} is in force, {generation} is not yet", account.effective_generation),
         ),
         // The runtime does not answer. Its last answer for this generation still holds.
@@ -105,7 +105,10 @@ fn in_force(seen: &Observation<'_>, account: Option<&AccountResponse>, before: &
                     Finding::again(known, urgency(&known.reason, false).unwrap_or(Urgency::Somebody))
                 }
                 Some(known) if known.status != "False" => Finding::again(known, Urgency::None),
-                _ => Finding::unknown("Waiting", format!("{} has not been asked yet", Component::Runtime.container())),
+                _ => Finding::unknown(
+                    reason::WAITING,
+                    format!("{} has not been asked yet", Component::Runtime.container()),
+                ),
             }
         }
     }

@@ -1,12 +1,12 @@
 //! The findings for `OutputsHealthy` and `LedgerHealthy`. `Ready` does not depend on them: it depends on `BridgeConnected` and
 //! `RuntimeReady`, which lack the same parts.
 
-use super::{warnings, workload};
+use super::{processes, warnings};
 use crate::{
     reconcile::{
         condition_type,
         finding::Finding,
-        reason::{HEALTHY, LEDGER_BEING_DELETED, LEDGER_MISSING, Urgency},
+        reason::{self, HEALTHY, LEDGER_BEING_DELETED, LEDGER_MISSING, Urgency},
     },
     trading_algo::{
         ask::Missing,
@@ -20,7 +20,7 @@ const OUTPUTS: [&str; 2] = ["publisher", "publishing"];
 /// Whether the broker takes decisions and dead letters.
 pub(crate) fn outputs(pods: &Pods) -> Finding {
     let Some(Ok(page)) = &pods.bridge.1 else {
-        return none("BridgeUnread", "the bridge does not answer; BridgeConnected has the cause");
+        return none(reason::BRIDGE_UNREAD, "the bridge does not answer; BridgeConnected has the cause");
     };
     let finding = of_parts(&page.missing, &OUTPUTS, "the broker takes decisions and dead letters");
     warnings::add(finding, &page.warnings, condition_type::OUTPUTS_HEALTHY)
@@ -37,7 +37,7 @@ pub(crate) fn ledger(state: &LedgerState, pods: &Pods, runtime: &Finding) -> Fin
         }
         LedgerState::There(_) | LedgerState::Unknown => {
             let Some(Ok(missing)) = pods.report().map(|report| &report.missing) else {
-                return none("RuntimeUnread", "the runtime does not answer; RuntimeReady has the cause");
+                return none(reason::RUNTIME_UNREAD, "the runtime does not answer; RuntimeReady has the cause");
             };
             let finding = of_parts(missing, &["ledger"], "it can be written");
             warnings::add(finding, pods.warnings(), condition_type::LEDGER_HEALTHY)
@@ -51,8 +51,8 @@ fn of_parts(lacks: &[Missing], parts: &[&str], fine: &str) -> Finding {
     match missing {
         None => Finding::fine(HEALTHY, fine),
         Some(missing) => {
-            let (reason, message) = (workload::reason(missing), format!("{}: {}", missing.part, missing.message));
-            if workload::is_passing(reason) { none(reason, &message) } else { lacking(reason, &message) }
+            let (reason, message) = (processes::reason(missing), format!("{}: {}", missing.part, missing.message));
+            if processes::is_passing(reason) { none(reason, &message) } else { lacking(reason, &message) }
         }
     }
 }

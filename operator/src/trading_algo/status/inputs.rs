@@ -10,7 +10,7 @@ use crate::{
         condition_type,
         conditions::EventRecord,
         finding::{Finding, Truth},
-        reason::{HEALTHY, Urgency},
+        reason::{self, HEALTHY, Urgency},
     },
     trading_algo::{
         ask::{RuntimeReport, SourceReset},
@@ -21,9 +21,6 @@ use crate::{
 
 /// Dead letters in a row from which on a source is in conflict, as the contract has it.
 const CONFLICT_DEAD_LETTERS: u32 = 10;
-const SOURCE_CONFLICT: &str = "SourceConflict";
-const RESET_INVALID: &str = "ResetInvalid";
-const RESET_REFUSED: &str = "ResetRefused";
 /// Sources that are named; of the others the number is.
 const MAX_NAMED: usize = 3;
 
@@ -36,17 +33,17 @@ pub(crate) fn inputs(pods: &Pods, resets: &Resets) -> (Finding, Vec<EventRecord>
 fn of_account(report: Option<&RuntimeReport>, resets: &Resets) -> (Finding, Vec<EventRecord>) {
     let Some(Ok(account)) = report.map(|report| &report.account) else {
         let message = "the runtime's account cannot be read; RuntimeReady has the cause";
-        return (unknown("AccountUnread", message), Vec::new());
+        return (unknown(reason::ACCOUNT_UNREAD, message), Vec::new());
     };
     if !account.capabilities.iter().any(|known| known == capability::SOURCES) {
         let message = "the runtime is of a release that does not report its sources";
-        return (unknown("RuntimeTooOld", message), Vec::new());
+        return (unknown(reason::RUNTIME_TOO_OLD, message), Vec::new());
     }
     let (mut finding, mut notices) = match conflicts(&account.sources) {
         None => (Finding::fine(HEALTHY, "no source is in conflict"), Vec::new()),
         Some(message) => {
-            let notice = EventRecord::hourly(SOURCE_CONFLICT, &message, "");
-            (Finding::lacking(SOURCE_CONFLICT, message, Urgency::None), vec![notice])
+            let notice = EventRecord::hourly(reason::SOURCE_CONFLICT, &message, "");
+            (Finding::lacking(reason::SOURCE_CONFLICT, message, Urgency::None), vec![notice])
         }
     };
     for (reason, trouble, key) in reset_troubles(report, resets) {
@@ -106,13 +103,13 @@ fn reset_troubles(report: Option<&RuntimeReport>, resets: &Resets) -> Vec<(&'sta
         Ok(_) => report.map_or(&[][..], |report| report.resets.as_slice()),
         Err(error) => {
             let trouble = format!("the annotation {name} cannot be read: {error}");
-            return vec![(RESET_INVALID, trouble, error.clone())];
+            return vec![(reason::RESET_INVALID, trouble, error.clone())];
         }
     };
     let refused = resets.iter().filter_map(|SourceReset { reset, refused }| {
         let refused = refused.as_ref()?;
         let trouble = format!("the annotation {name} resets nothing by {reset}: {refused}; correct it or remove it");
-        Some((RESET_REFUSED, trouble, reset.to_string()))
+        Some((reason::RESET_REFUSED, trouble, reset.to_string()))
     });
     // One after another: the message of a condition has room for the first ones.
     refused.take(MAX_NAMED).collect()

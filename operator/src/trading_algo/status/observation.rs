@@ -7,7 +7,7 @@ use crate::{
     trading_algo::{
         ask::{Missing, Readiness, RuntimeReport, call::AskError},
         plan::Plan,
-        trading_state::Wanted,
+        trading_state::RequestedState,
     },
     workload::pod_state::PodState,
 };
@@ -22,7 +22,7 @@ pub(crate) enum Outcome<'a> {
     /// Nothing was created: the named algorithm cannot be used, for this reason.
     WithoutAlgorithm(&'a str),
     /// The children were applied, except for `Observation::failure`, and observed.
-    Seen(&'a Observation<'a>),
+    Observed(&'a Observation<'a>),
 }
 
 /// The parts of a resource that take effect although its spec is not accepted: the trading state and the running pods.
@@ -31,7 +31,7 @@ pub(crate) struct Lasting<'a> {
     /// Its generation.
     pub generation: i64,
     /// The trading state.
-    pub trading: &'a Wanted,
+    pub trading: &'a RequestedState,
     /// The pods; `None` if nothing was created.
     pub pods: Option<&'a Pods>,
 }

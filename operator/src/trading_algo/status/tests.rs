@@ -22,7 +22,7 @@ use crate::{
             tests_support::{algo, plan, random, settings},
         },
         status::observation::{Lasting, LedgerState, Observation, Outcome, Pods},
-        trading_state::Wanted,
+        trading_state::RequestedState,
     },
     workload::pod_state::{Crash, PodState, Running},
 };
@@ -101,12 +101,12 @@ fn healthy() -> Pods {
 }
 
 /// A resource that is not accepted and asks for no stop.
-fn lasting<'a>(wanted: &'a Wanted, pods: Option<&'a Pods>) -> Lasting<'a> {
+fn lasting<'a>(wanted: &'a RequestedState, pods: Option<&'a Pods>) -> Lasting<'a> {
     Lasting { generation: GENERATION + 1, trading: wanted, pods }
 }
 
 fn seen(observation: &Observation<'_>, previous: Option<&TradingAlgoStatus>) -> Derived {
-    derive(previous, GENERATION, &Outcome::Seen(observation), at(1_000))
+    derive(previous, GENERATION, &Outcome::Observed(observation), at(1_000))
 }
 
 /// Type, status and reason of each condition.
@@ -150,13 +150,13 @@ fn what_trades_is_ready_shows_its_account_and_is_told_of_once() {
 
     let read_back = serde_json::from_value(serde_json::json!(status)).unwrap();
     assert_eq!(status, &read_back, "what is read back is what was written, or it would be written at every look");
-    let again = derive(Some(status), GENERATION, &Outcome::Seen(&trading(&plan)), at(2_000));
+    let again = derive(Some(status), GENERATION, &Outcome::Observed(&trading(&plan)), at(2_000));
     assert_eq!((&again.status, again.events.len()), (status, 0), "at rest nothing is written, whatever the time");
 }
 
 #[test]
 fn a_refused_spec_is_stalled_with_all_its_problems_and_what_runs_is_looked_at() {
-    let (plan, wanted, pods) = (plan(), Wanted::default(), healthy());
+    let (plan, wanted, pods) = (plan(), RequestedState::default(), healthy());
     let before = seen(&trading(&plan), None).status;
     let problems = [Problem::new("spec.a", "must be b"), Problem::new("spec.c", "is required")];
     let refused = Outcome::Refused(&problems, lasting(&wanted, Some(&pods)));
@@ -194,7 +194,7 @@ fn a_refused_spec_is_stalled_with_all_its_problems_and_what_runs_is_looked_at() 
 
 #[test]
 fn an_unreadable_resource_keeps_what_is_recorded_of_it() {
-    let (plan, wanted) = (plan(), Wanted::default());
+    let (plan, wanted) = (plan(), RequestedState::default());
     let before = seen(&trading(&plan), None).status;
     let outcome = Outcome::Unreadable("no such variant", lasting(&wanted, None));
     let unreadable = derive(Some(&before), 9, &outcome, at(3_000));
@@ -212,11 +212,11 @@ fn a_transition_time_stays_while_the_status_does() {
     let before = seen(&trading(&plan), None).status;
     let mut spoilt = trading(&plan);
     spoilt.pods.bridge.1 = Some(Ok(lacks(vec![missing("broker", "Unreachable")])));
-    let lost = derive(Some(&before), GENERATION, &Outcome::Seen(&spoilt), at(2_000));
+    let lost = derive(Some(&before), GENERATION, &Outcome::Observed(&spoilt), at(2_000));
     assert_eq!(find(&lost, kinds::RUNTIME_READY).last_transition_time.0, at(1_000));
     assert_eq!(find(&lost, kinds::BRIDGE_CONNECTED).last_transition_time.0, at(2_000));
     spoilt.pods.bridge.1 = Some(Ok(lacks(vec![missing("broker", "NotAuthorized")])));
-    let other = derive(Some(&lost.status), GENERATION, &Outcome::Seen(&spoilt), at(3_000));
+    let other = derive(Some(&lost.status), GENERATION, &Outcome::Observed(&spoilt), at(3_000));
     assert_eq!(find(&other, kinds::BRIDGE_CONNECTED).last_transition_time.0, at(2_000));
     assert_eq!(reasons(&other), ["NotAuthorized"], "another reason is news");
 }
@@ -251,7 +251,7 @@ fn a_refused_configure_leaves_the_old_settings_in_force_and_says_why() {
     let mut next = plan.clone();
     next.generation = GENERATION + 1;
     spoilt.plan = &next;
-    let unknown = derive(Some(&derived.status), GENERATION + 1, &Outcome::Seen(&spoilt), at(2_000));
+    let unknown = derive(Some(&derived.status), GENERATION + 1, &Outcome::Observed(&spoilt), at(2_000));
     assert_eq!(shown(&unknown)[1], "Configured=Unknown Waiting");
 }
 

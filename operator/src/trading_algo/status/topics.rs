@@ -4,17 +4,15 @@ use crate::{
     reconcile::{
         conditions::{EventRecord, shorten_note},
         finding::Finding,
+        reason,
     },
     trading_algo::plan::Plan,
 };
 
-/// A resource or an algorithm uses a topic that the namespace may not use.
-const TOPIC_NOT_ALLOWED: &str = "TopicNotAllowed";
-
 /// The finding of [`condition_type::ACCEPTED`] about a plan.
 pub(crate) fn accepted(plan: &Plan) -> Finding {
     match message(plan) {
-        Some(message) => Finding::fine(TOPIC_NOT_ALLOWED, message),
+        Some(message) => Finding::fine(reason::TOPIC_NOT_ALLOWED, message),
         None => Finding::accepted(),
     }
 }
@@ -22,7 +20,12 @@ pub(crate) fn accepted(plan: &Plan) -> Finding {
 /// An Event an hour while there are such topics.
 pub(crate) fn notice(plan: &Plan) -> Option<EventRecord> {
     let note = shorten_note(&message(plan)?);
-    Some(EventRecord { is_warning: true, reason: TOPIC_NOT_ALLOWED.to_owned(), hourly: Some(note.clone()), note })
+    Some(EventRecord {
+        is_warning: true,
+        reason: reason::TOPIC_NOT_ALLOWED.to_owned(),
+        hourly: Some(note.clone()),
+        note,
+    })
 }
 
 fn message(plan: &Plan) -> Option<String> {
@@ -44,9 +47,9 @@ mod tests {
         assert_eq!((accepted(&plan).reason.as_str(), notice(&plan)), ("Accepted", None));
         plan.warnings = vec![Problem::new("spec.channels.publish", "\"quotes\" is not a topic of namespace n")];
         let finding = accepted(&plan);
-        assert_eq!((finding.truth, finding.reason.as_str()), (Truth::True, TOPIC_NOT_ALLOWED));
+        assert_eq!((finding.truth, finding.reason.as_str()), (Truth::True, reason::TOPIC_NOT_ALLOWED));
         assert!(finding.message.contains("spec.channels.publish: \"quotes\""), "{}", finding.message);
         let notice = notice(&plan).unwrap();
-        assert!(notice.is_warning && notice.hourly.is_some() && notice.reason == TOPIC_NOT_ALLOWED);
+        assert!(notice.is_warning && notice.hourly.is_some() && notice.reason == reason::TOPIC_NOT_ALLOWED);
     }
 }

@@ -13,21 +13,19 @@ use crate::{
     reconcile::{
         condition_type,
         finding::Finding,
-        reason::{RUNTIME_TOO_OLD, Urgency},
+        reason::{self, RUNTIME_TOO_OLD, Urgency},
     },
     trading_algo::{
         ask::{
             RuntimeReport,
             trading::{Suspension, TradingReport},
         },
-        trading_state::{Wanted, told},
+        trading_state::{RequestedState, told},
     },
 };
 
 /// State in the status while the runtime has confirmed none.
 const UNKNOWN: &str = "Unknown";
-/// The runtime has not confirmed a stop.
-const NOT_CONFIRMED: &str = "NotConfirmed";
 /// Refusal of a call that names another number than that of the state in force: the state has just changed.
 const OTHER_NUMBER: &str = "OtherNumber";
 const OLDER_GENERATION: &str = "OlderGeneration";
@@ -51,7 +49,7 @@ impl Traded {
 
     /// A stop that the runtime has confirmed stays in its ledger, so that the status keeps it while no pod is looked at;
     /// that an account trades does not last. `None`: there is none, or the resource asks for another one.
-    pub(crate) fn kept(wanted: &Wanted, before: &TradingAlgoStatus) -> Option<Self> {
+    pub(crate) fn kept(wanted: &RequestedState, before: &TradingAlgoStatus) -> Option<Self> {
         let is_stop = |known: &&Condition| known.type_ == condition_type::TRADING && known.status == "False";
         let known = before.conditions.iter().find(is_stop).filter(|_| !wanted.is_news_to(Some(before)))?;
         let finding = Finding::again(known, Urgency::None);
@@ -59,42 +57,42 @@ impl Traded {
     }
 
     /// By the runtime's answers; `None`: it does not run.
-    pub(crate) fn of(wanted: &Wanted, report: Option<&RuntimeReport>, generation: i64) -> Self {
+    pub(crate) fn of(wanted: &RequestedState, report: Option<&RuntimeReport>, generation: i64) -> Self {
         let Some(report) = report else { return Self::unread(wanted) };
         let account = report.account.as_ref().ok();
         let shown = account.and_then(|account| account.trading.as_ref());
-        let seen = Seen { wanted, generation };
+        let comparison = Comparison { wanted, generation };
         match (&report.trading, shown) {
-            (TradingReport::BySuspend(suspension), _) => seen.by_suspend(suspension),
+            (TradingReport::BySuspend(suspension), _) => comparison.by_suspend(suspension),
             (TradingReport::Answered { trading, refusal }, shown) => {
-                seen.by_state(shown.unwrap_or(trading), refusal.as_ref(), "")
+                comparison.by_state(shown.unwrap_or(trading), refusal.as_ref(), "")
             }
-            (TradingReport::Failed(error), Some(shown)) => seen.by_state(shown, None, &with_causes(error)),
+            (TradingReport::Failed(error), Some(shown)) => comparison.by_state(shown, None, &with_causes(error)),
             (TradingReport::Failed(error), None) => {
-                let message = format!("{}: {}", seen.asked(), with_causes(error));
-                seen.unconfirmed(NOT_CONFIRMED, message, Urgency::Patience)
+                let message = format!("{}: {}", comparison.asked(), with_causes(error));
+                comparison.unconfirmed(reason::NOT_CONFIRMED, message, Urgency::Patience)
             }
-            (TradingReport::InForce, Some(shown)) => seen.by_state(shown, None, ""),
+            (TradingReport::InForce, Some(shown)) => comparison.by_state(shown, None, ""),
             (TradingReport::InForce | TradingReport::Unasked, _) => Self::unread(wanted),
         }
     }
 
-    fn unread(wanted: &Wanted) -> Self {
+    fn unread(wanted: &RequestedState) -> Self {
         let mut message = "the runtime's account cannot be read; RuntimeReady has the cause".to_owned();
         if wanted.state() > TradingState::Active {
             message = format!("{message}. The resource asks for: {}", told(wanted.causes()));
         }
-        Self::unknown(Finding { urgency: Urgency::None, ..Finding::unknown("AccountUnread", message) })
+        Self::unknown(Finding { urgency: Urgency::None, ..Finding::unknown(reason::ACCOUNT_UNREAD, message) })
     }
 }
 
-/// A resource and the trading state that it asks for.
-struct Seen<'a> {
-    wanted: &'a Wanted,
+/// The requested trading state, to compare with that of the account.
+struct Comparison<'a> {
+    wanted: &'a RequestedState,
     generation: i64,
 }
 
-impl Seen<'_> {
+impl Comparison<'_> {
     /// A runtime that knows trading states. `failure`: why the call has no answer.
     fn by_state(&self, trading: &Trading, refusal: Option<&Refusal>, failure: &str) -> Traded {
         let state = in_force(trading);
@@ -111,7 +109,7 @@ impl Seen<'_> {
             _ => Urgency::None,
         };
         if state < self.wanted.state() {
-            let reason = refusal.map_or(NOT_CONFIRMED, |refusal| &refusal.reason);
+            let reason = refusal.map_or(reason::NOT_CONFIRMED, |refusal| &refusal.reason);
             return self.unconfirmed(reason, format!("{}; {state} is in force. {why}", self.asked()), urgency);
         }
         let finding = if state == TradingState::Active {

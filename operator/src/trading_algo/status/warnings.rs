@@ -5,19 +5,10 @@ use crate::{
         condition_type,
         conditions::EventRecord,
         finding::{Finding, Truth},
-        reason::{HEALTHY, LEDGER_WENT_BACK, Urgency},
+        reason::{self, HEALTHY, LEDGER_WENT_BACK, Urgency},
     },
     trading_algo::ask::Missing,
 };
-
-/// The broker has not taken a publication, and the account goes on without it.
-const UNDELIVERABLE: &str = "Undeliverable";
-/// The broker grants a subscription `QoS` 0: quotes can be lost.
-const QOS_TOO_LOW: &str = "QosTooLow";
-/// Filters overlap, and the broker has no Subscription Identifiers.
-const OVERLAP_UNRESOLVED: &str = "OverlapUnresolved";
-/// The broker lost the session, and with it the quotes that waited there.
-const SESSION_LOST: &str = "SessionLost";
 
 /// How the operator shows a warning.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -33,8 +24,8 @@ enum Severity {
 /// The severity of a reason. A reason of a later release is a limit.
 fn severity(reason: &str) -> Severity {
     match reason {
-        UNDELIVERABLE | QOS_TOO_LOW | OVERLAP_UNRESOLVED => Severity::Fault,
-        SESSION_LOST | LEDGER_WENT_BACK => Severity::Incident,
+        reason::UNDELIVERABLE | reason::QOS_TOO_LOW | reason::OVERLAP_UNRESOLVED => Severity::Fault,
+        reason::SESSION_LOST | LEDGER_WENT_BACK => Severity::Incident,
         _ => Severity::Limit,
     }
 }

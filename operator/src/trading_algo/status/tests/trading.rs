@@ -14,7 +14,7 @@ use crate::{
         ask::{call::AskError, trading::Suspension},
         plan::Plan,
         status::observation::Outcome,
-        trading_state::Wanted,
+        trading_state::RequestedState,
     },
 };
 
@@ -27,10 +27,10 @@ fn user(state: TradingState) -> TradingCause {
 }
 
 /// What a resource with this `spec.tradingState`, and perhaps a halt, asks for.
-fn wants(trading_state: &Value, halt: Option<&str>) -> Wanted {
+fn wants(trading_state: &Value, halt: Option<&str>) -> RequestedState {
     let annotations: BTreeMap<_, _> =
         halt.map(|text| (annotation::HALT.to_owned(), text.to_owned())).into_iter().collect();
-    Wanted::read(Some(trading_state), None, Some(&annotations))
+    RequestedState::read(Some(trading_state), None, Some(&annotations))
 }
 
 /// The state of an account with these causes.
@@ -45,7 +45,7 @@ fn report(shown: Option<Trading>, trading: TradingReport) -> RuntimeReport {
     RuntimeReport { account: Ok(account), trading, ..serving(GENERATION) }
 }
 
-fn of(wanted: &Wanted, runtime: RuntimeReport) -> Derived {
+fn of(wanted: &RequestedState, runtime: RuntimeReport) -> Derived {
     let plan = Plan { trading: wanted.clone(), ..plan() };
     let mut observation = trading(&plan);
     observation.pods.runtime.1 = Some(runtime);
@@ -85,7 +85,7 @@ fn a_confirmed_stop_is_shown_with_its_causes_and_the_resource_stays_ready() {
 
 #[test]
 fn a_change_of_the_state_is_told_once_and_a_look_at_rest_is_not() {
-    let (active, halted) = (Wanted::default(), wants(&json!("Halted"), None));
+    let (active, halted) = (RequestedState::default(), wants(&json!("Halted"), None));
     let [active, halted] = [active, halted].map(|wanted| Plan { trading: wanted, ..plan() });
     let look = |plan: &Plan, before: Option<&TradingAlgoStatus>| {
         let mut observation = trading(plan);
@@ -106,7 +106,7 @@ fn a_change_of_the_state_is_told_once_and_a_look_at_rest_is_not() {
 #[test]
 fn a_cause_of_the_runtimes_own_is_the_reason_where_no_person_asked_for_as_much() {
     let own = cause("MaxDrawdown", TradingState::Halted, "12 % of 10 %");
-    let active = of(&Wanted::default(), report(Some(state(vec![own.clone()])), TradingReport::InForce));
+    let active = of(&RequestedState::default(), report(Some(state(vec![own.clone()])), TradingReport::InForce));
     assert_eq!(condition(&active), ("False MaxDrawdown".to_owned(), "Halted by MaxDrawdown: 12 % of 10 %"));
     assert_eq!(active.rollout, Rollout::Settled);
     let wanted = wants(&json!("Reducing"), None);
@@ -117,7 +117,10 @@ fn a_cause_of_the_runtimes_own_is_the_reason_where_no_person_asked_for_as_much()
     assert_eq!(condition(&of(&wanted, report(Some(both), TradingReport::InForce))).0, "False Halted");
     // Of a later release.
     let unknown = Trading { state: 9, ..state(Vec::new()) };
-    assert_eq!(condition(&of(&Wanted::default(), report(Some(unknown), TradingReport::InForce))).0, "False Halted");
+    assert_eq!(
+        condition(&of(&RequestedState::default(), report(Some(unknown), TradingReport::InForce))).0,
+        "False Halted"
+    );
 }
 
 #[test]
@@ -165,7 +168,7 @@ fn another_text_of_a_cause_in_force_leaves_the_resource_settled() {
 fn a_restored_resource_that_asks_for_less_leaves_the_stop_in_force_and_shows_why() {
     let newer = Trading { generation: 40, ..state(vec![user(TradingState::Halted)]) };
     let answer = TradingReport::Answered { trading: newer.clone(), refusal: Some(refusal("OlderGeneration", "")) };
-    let derived = of(&Wanted::default(), report(Some(newer), answer));
+    let derived = of(&RequestedState::default(), report(Some(newer), answer));
     let (shown, message) = condition(&derived);
     assert_eq!(shown, "False Halted");
     assert!(
@@ -225,14 +228,14 @@ fn a_stop_shows_whatever_is_wrong_with_the_rest_of_the_resource() {
 fn a_confirmed_stop_is_kept_while_no_pod_is_looked_at_and_active_is_not() {
     let halted = wants(&json!("Halted"), None);
     let stopped = of(&halted, report(Some(state(halted.causes().to_vec())), TradingReport::InForce)).status;
-    let active = of(&Wanted::default(), report(Some(state(Vec::new())), TradingReport::InForce)).status;
+    let active = of(&RequestedState::default(), report(Some(state(Vec::new())), TradingReport::InForce)).status;
     let other = wants(&Value::Null, Some("jo"));
     let problems = [Problem::new("spec.a", "must be b")];
     for (before, wanted, expected) in [
         (&stopped, &halted, "False Halted"),
-        (&stopped, &Wanted::default(), "False Halted"),
+        (&stopped, &RequestedState::default(), "False Halted"),
         (&stopped, &other, "Unknown NotAccepted"),
-        (&active, &Wanted::default(), "Unknown NotAccepted"),
+        (&active, &RequestedState::default(), "Unknown NotAccepted"),
         (&active, &halted, "Unknown NotAccepted"),
     ] {
         let outcome = Outcome::Refused(&problems, lasting(wanted, None));
@@ -272,7 +275,7 @@ fn of_a_look_that_cannot_go_on_the_stop_is_shown_and_nothing_else_changes() {
 fn a_runtime_without_trading_states_is_shown_by_its_answer_to_suspend() {
     let taken = |suspend| report(None, TradingReport::BySuspend(Suspension::Taken { suspend }));
     assert_eq!(
-        condition(&of(&Wanted::default(), taken(false))),
+        condition(&of(&RequestedState::default(), taken(false))),
         ("True Active".to_owned(), "the account buys and sells")
     );
     let derived = of(&wants(&json!("Halted"), None), taken(true));
@@ -289,7 +292,7 @@ fn a_runtime_without_trading_states_is_shown_by_its_answer_to_suspend() {
 
     // One that asks for no stop trades as it did: its settings are a matter of Configured.
     let refused = report(None, TradingReport::BySuspend(Suspension::Refused("InvalidSettings: no".to_owned())));
-    let derived = of(&Wanted::default(), refused);
+    let derived = of(&RequestedState::default(), refused);
     assert_eq!(condition(&derived).0, "Unknown RuntimeTooOld");
     assert_eq!((find(&derived, kinds::READY).status.as_str(), derived.rollout), ("True", Rollout::Settled));
 }

@@ -10,7 +10,7 @@ use crate::{
         ask::{Missing, Readiness},
         plan::Plan,
         status::observation::{Observation, Outcome},
-        trading_state::Wanted,
+        trading_state::RequestedState,
     },
     workload::pod_state::PodState,
 };
@@ -104,7 +104,7 @@ fn faults_come_before_incidents_and_a_conflict_before_both() {
 
 #[test]
 fn warnings_show_while_the_spec_is_refused() {
-    let (plan, wanted) = (plan(), Wanted::default());
+    let (plan, wanted) = (plan(), RequestedState::default());
     let pods = warned(&plan, vec![missing("publishing", "Undeliverable")]).pods;
     let problems = [Problem::new("spec.a", "must be b")];
     let derived = derive(None, GENERATION, &Outcome::Refused(&problems, lasting(&wanted, Some(&pods))), at(1_000));

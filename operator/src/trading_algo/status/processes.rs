@@ -7,7 +7,7 @@ use crate::{
     names::Component,
     reconcile::{
         finding::Finding,
-        reason::{ROLLING_OUT, Urgency, urgency},
+        reason::{self, ROLLING_OUT, Urgency, urgency},
     },
     trading_algo::{
         ask::{Missing, call::AskError},
@@ -37,7 +37,7 @@ pub(crate) fn runtime(pods: &Pods, is_coming: bool) -> Finding {
         None => starting(Component::Runtime.container()),
         Some(report) => match (&report.missing, &report.account) {
             (Ok(missing), _) if !missing.is_empty() => of_algorithm(lacking(missing, &RUNTIME_PARTS), is_coming),
-            (Ok(_), Ok(account)) => Finding::fine("Serving", serving(account)),
+            (Ok(_), Ok(account)) => Finding::fine(reason::SERVING, serving(account)),
             (Err(error), _) | (_, Err(error)) => silent(error, running, Component::Runtime),
         },
     }
@@ -66,11 +66,11 @@ pub(crate) fn bridge(pods: &Pods, has_runtime: bool) -> Finding {
     match report {
         None => starting(Component::Bridge.container()),
         Some(Ok(page)) if page.missing.is_empty() => {
-            Finding::fine("Connected", "it is connected to broker and runtime, and subscribed")
+            Finding::fine(reason::CONNECTED, "it is connected to broker and runtime, and subscribed")
         }
         Some(Ok(page)) => {
             let finding = lacking(&page.missing, &BRIDGE_PARTS);
-            let is_consequence = !has_runtime && finding.reason == "RuntimeUnreachable";
+            let is_consequence = !has_runtime && finding.reason == reason::RUNTIME_UNREACHABLE;
             if is_consequence { Finding { urgency: Urgency::Patience, ..finding } } else { finding }
         }
         Some(Err(error)) => silent(error, running, Component::Bridge),
@@ -88,7 +88,11 @@ fn not_running(state: &PodState, component: Component) -> Finding {
                  node.kubernetes.io/out-of-service=nodeshutdown:NoExecute"
             ),
         };
-        return Finding::lacking("NodeLost", format!("node {node} does not answer{since}. {outlook}"), Urgency::Told);
+        return Finding::lacking(
+            reason::NODE_LOST,
+            format!("node {node} does not answer{since}. {outlook}"),
+            Urgency::Told,
+        );
     }
     of_pod(state, component.container())
 }
@@ -111,13 +115,13 @@ fn silent(error: &AskError, running: &Running, component: Component) -> Finding 
         component.container(),
         with_causes(error)
     );
-    Finding::lacking("Unreachable", message, Urgency::Told)
+    Finding::lacking(reason::UNREACHABLE, message, Urgency::Told)
 }
 
 /// The finding about the missing parts of a process; the part that comes first in `order` counts.
 fn lacking(missing: &[Missing], order: &[&str]) -> Finding {
     let place = |missing: &&Missing| order.iter().position(|part| *part == missing.part).unwrap_or(order.len());
-    let Some(first) = missing.iter().min_by_key(place) else { return Finding::fine("Serving", "") };
+    let Some(first) = missing.iter().min_by_key(place) else { return Finding::fine(reason::SERVING, "") };
     let reason = reason(first);
     let urgency = if is_passing(reason) { Urgency::Patience } else { Urgency::Told };
     Finding::lacking(reason, format!("{}: {}", first.part, first.message), urgency)
@@ -126,8 +130,8 @@ fn lacking(missing: &[Missing], order: &[&str]) -> Finding {
 /// The condition's reason for a missing part.
 pub(crate) fn reason(missing: &Missing) -> &str {
     match (missing.part.as_str(), missing.reason.as_str()) {
-        ("broker" | "publisher", "Unreachable") => "BrokerUnreachable",
-        ("runtime", "Unreachable" | "Closed") => "RuntimeUnreachable",
+        ("broker" | "publisher", "Unreachable") => reason::BROKER_UNREACHABLE,
+        ("runtime", "Unreachable" | "Closed") => reason::RUNTIME_UNREACHABLE,
         (_, reason) => reason,
     }
 }

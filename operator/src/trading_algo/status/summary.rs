@@ -7,9 +7,8 @@ use intuition_resources::{Ledger, TRADING_ALGO_KIND, TradingAlgoStatus, TradingS
 
 use super::{
     configured::{self, Meanwhile},
-    health, inputs,
+    health, inputs, processes,
     trading::Traded,
-    workload,
 };
 use crate::{
     names::annotation,
@@ -25,12 +24,9 @@ use crate::{
     },
 };
 
-/// The spec is refused, or cannot be parsed.
-const NOT_ACCEPTED: &str = "NotAccepted";
-
 /// The findings for all conditions.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Findings {
+pub(crate) struct Summary {
     accepted: Finding,
     configured: Finding,
     /// The active algorithm while the requested one has not taken over.
@@ -48,7 +44,7 @@ pub(crate) struct Findings {
     trouble: Option<Finding>,
 }
 
-impl Findings {
+impl Summary {
     pub(crate) fn unreadable(error: &str, lasting: &Lasting<'_>, before: &TradingAlgoStatus) -> Self {
         Self::not_accepted(Finding::unreadable(error), lasting, before)
     }
@@ -60,10 +56,10 @@ impl Findings {
     /// The pods go on with the previous spec, except for the trading state.
     fn not_accepted(accepted: Finding, lasting: &Lasting<'_>, before: &TradingAlgoStatus) -> Self {
         let configured =
-            Finding::unknown(NOT_ACCEPTED, "the settings of a spec that is not accepted are not put in force");
+            Finding::unknown(reason::NOT_ACCEPTED, "the settings of a spec that is not accepted are not put in force");
         let Some(pods) = lasting.pods else { return Self::unseen(accepted, configured, lasting, before) };
-        let runtime = workload::runtime(pods, false);
-        let bridge = workload::bridge(pods, runtime.truth == Truth::True);
+        let runtime = processes::runtime(pods, false);
+        let bridge = processes::bridge(pods, runtime.truth == Truth::True);
         let (inputs, _) = inputs::inputs(pods, &Ok(Vec::new()));
         Self {
             accepted,
@@ -85,7 +81,7 @@ impl Findings {
             before.conditions.iter().map(|condition| (condition.type_.as_str(), condition)).collect();
         let again = |kind: &str| match known.get(kind) {
             Some(condition) => Finding::again(condition, Urgency::None),
-            None => Finding::unknown(NOT_ACCEPTED, "nothing was made for a spec that is not accepted"),
+            None => Finding::unknown(reason::NOT_ACCEPTED, "nothing was made for a spec that is not accepted"),
         };
         Self {
             accepted,
@@ -97,7 +93,7 @@ impl Findings {
             outputs: again(condition_type::OUTPUTS_HEALTHY),
             ledger: again(condition_type::LEDGER_HEALTHY),
             trading: Traded::kept(lasting.trading, before).unwrap_or_else(|| {
-                Traded::unknown(none(NOT_ACCEPTED, "no runtime was asked for a spec that is not accepted"))
+                Traded::unknown(none(reason::NOT_ACCEPTED, "no runtime was asked for a spec that is not accepted"))
             }),
             trouble: None,
         }
@@ -125,22 +121,23 @@ impl Findings {
     }
 
     /// `inputs`: the finding for `InputsHealthy`.
-    pub(crate) fn seen(seen: &Observation<'_>, inputs: Finding, before: &TradingAlgoStatus) -> Self {
-        let trouble = seen.failure.as_ref().map(Finding::from);
-        let is_coming = matches!(seen.plan.live_settings.algorithm, AlgorithmRef::Served { is_coming: true, .. });
-        let runtime = workload::runtime(&seen.pods, is_coming);
-        let bridge = workload::bridge(&seen.pods, runtime.truth == Truth::True);
-        let (configured, meanwhile) = configured::configured(seen, before);
-        let runtime = runtime_finding(seen, runtime, trouble.as_ref());
+    pub(crate) fn observed(observation: &Observation<'_>, inputs: Finding, before: &TradingAlgoStatus) -> Self {
+        let trouble = observation.failure.as_ref().map(Finding::from);
+        let is_coming =
+            matches!(observation.plan.live_settings.algorithm, AlgorithmRef::Served { is_coming: true, .. });
+        let runtime = processes::runtime(&observation.pods, is_coming);
+        let bridge = processes::bridge(&observation.pods, runtime.truth == Truth::True);
+        let (configured, meanwhile) = configured::configured(observation, before);
+        let runtime = runtime_finding(observation, runtime, trouble.as_ref());
         Self {
-            accepted: super::topics::accepted(seen.plan),
+            accepted: super::topics::accepted(observation.plan),
             configured,
             meanwhile,
             bridge: because(bridge, trouble.as_ref()),
             inputs,
-            outputs: health::outputs(&seen.pods),
-            ledger: health::ledger(&seen.ledger, &seen.pods, &runtime),
-            trading: Traded::of(&seen.plan.trading, seen.pods.report(), seen.plan.generation),
+            outputs: health::outputs(&observation.pods),
+            ledger: health::ledger(&observation.ledger, &observation.pods, &runtime),
+            trading: Traded::of(&observation.plan.trading, observation.pods.report(), observation.plan.generation),
             runtime,
             trouble,
         }
@@ -224,9 +221,11 @@ fn none(reason: &str, message: &str) -> Finding {
 }
 
 /// The finding for `RuntimeReady`, after the ledger's claim and apply errors.
-fn runtime_finding(seen: &Observation<'_>, runtime: Finding, trouble: Option<&Finding>) -> Finding {
-    match &seen.ledger {
-        LedgerState::Lost(ledger) => Finding::lacking(reason::LEDGER_MISSING, lost(seen, ledger), Urgency::Somebody),
+fn runtime_finding(observation: &Observation<'_>, runtime: Finding, trouble: Option<&Finding>) -> Finding {
+    match &observation.ledger {
+        LedgerState::Lost(ledger) => {
+            Finding::lacking(reason::LEDGER_MISSING, lost(observation, ledger), Urgency::Somebody)
+        }
         LedgerState::Going(ledger) if runtime.truth == Truth::True => Finding {
             reason: reason::LEDGER_BEING_DELETED.to_owned(),
             message: format!(
@@ -249,8 +248,8 @@ fn because(finding: Finding, trouble: Option<&Finding>) -> Finding {
     }
 }
 
-fn lost(seen: &Observation<'_>, ledger: &Ledger) -> String {
-    let (namespace, name) = (&seen.plan.namespace, &seen.plan.name);
+fn lost(observation: &Observation<'_>, ledger: &Ledger) -> String {
+    let (namespace, name) = (&observation.plan.namespace, &observation.plan.name);
     format!(
         "PersistentVolumeClaim {} with the ledger is gone. Restore it under this name with the labels of the other \
          objects of {TRADING_ALGO_KIND} {name}; or begin with an empty ledger by: kubectl annotate --overwrite -n {namespace} ta/{name} \
