@@ -292,7 +292,7 @@ impl<S: Store> Elector<S> {
                 }
                 Ok(AcquireResult::Held(_)) => {
                     let (identity, holder) = (self.view.identity(), self.view.holder());
-                    tracing::error!(identity, holder, "lost the lead: somebody else has the Lease");
+                    tracing::error!(identity, holder, "lost the lead: another replica holds the Lease");
                     return;
                 }
                 Ok(AcquireResult::Raced) => {}
@@ -322,9 +322,9 @@ impl<S: Store> Elector<S> {
             released = self.clear().await;
         }
         match released {
-            Ok(true) => tracing::info!(identity = self.view.identity(), "gave the lead back"),
+            Ok(true) => tracing::info!(identity = self.view.identity(), "released leadership"),
             Ok(false) => {}
-            Err(error) => tracing::warn!("cannot give the lead back, others will wait for it: {}", with_causes(&error)),
+            Err(error) => tracing::warn!("cannot release leadership, the next leader waits for it: {}", with_causes(&error)),
         }
     }
 

@@ -137,8 +137,8 @@ impl Default for NetworkPolicySettings {
 /// Why a settings file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
-    /// It is no YAML of the known fields.
-    #[error("the settings are no YAML of the known fields")]
+    /// The text is not YAML with known fields.
+    #[error("the settings are not YAML with known fields")]
     Parse(#[source] Box<serde_saphyr::Error>),
     /// A field's value cannot be used.
     #[error("{field}: {message}")]

@@ -189,7 +189,7 @@ fn no_problem_hides_another() {
 }
 
 #[test]
-fn what_is_no_object_and_a_number_that_lost_its_text_are_told_in_words_that_fit() {
+fn messages_about_non_objects_and_inexact_numbers_fit() {
     for document in [json!([]), json!("text"), json!(7)] {
         let text = check(&document).iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
         assert!(text.starts_with("must be an object, is "), "{text}");

@@ -194,7 +194,7 @@ impl Cluster {
             check_installation::<Service>(owner, service.meta())?;
             self.writer.delete(service.as_ref()).await?;
         }
-        tracing::info!(kind = "Algorithm", name = owner.full_name(), image = old.image, "a old image goes");
+        tracing::info!(kind = "Algorithm", name = owner.full_name(), image = old.image, "removed old image");
         Ok(())
     }
 

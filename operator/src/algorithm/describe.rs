@@ -47,7 +47,7 @@ pub(crate) struct Described {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum DescribeError {
     /// No server answers at the URL.
-    #[error("nobody answers there: {0}")]
+    #[error("no server answers there: {0}")]
     Connect(String),
     /// The server did not answer in time.
     #[error("it did not answer within {} s", ANSWER_TIMEOUT.as_secs())]

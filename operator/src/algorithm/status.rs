@@ -100,7 +100,7 @@ fn ready(observation: &Observation<'_>) -> Finding {
             let ready = observation.fleet.as_ref().map(|fleet| fleet.ready).unwrap_or_default();
             let wanted = observation.plan.image.as_ref().map_or(1, |image| image.replicas);
             let message = format!("{image}: its pods are being made, {ready} of {wanted} are ready");
-            Finding::lacking(ROLLING_OUT, message, Urgency::Patience)
+            Finding::lacking(ROLLING_OUT, message, Urgency::Wait)
         }
         (Some(state), _) => of_pod(state, image),
         (None, Some(Ok(described))) => {
@@ -108,7 +108,7 @@ fn ready(observation: &Observation<'_>) -> Finding {
             Finding::fine(reason::ANSWERING, format!("{}{version}{} answers", described.name, described.version))
         }
         (None, Some(Err(error))) => {
-            let urgency = urgency(error.reason(), false).unwrap_or(Urgency::Told);
+            let urgency = urgency(error.reason(), false).unwrap_or(Urgency::Notify);
             Finding::lacking(error.reason(), format!("{}: {error}", observation.plan.url), urgency)
         }
         (None, None) => Finding::unknown(reason::WAITING, "it was not asked yet"),

@@ -202,7 +202,7 @@ async fn who_is_slow_misses_what_was_in_between_and_never_the_last() {
 }
 
 #[tokio::test]
-async fn one_that_takes_nothing_more_keeps_the_server_from_neither_others_nor_its_end() {
+async fn stuck_client_delays_neither_others_nor_the_shutdown() {
     let mut served = served().await;
     let large = |name: &str, fill: char| {
         let mut large = algorithm("n", name, true);

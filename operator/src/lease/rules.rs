@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_taken_says_since_when_and_how_often_it_changed_hands_and_names_the_version_read() {
+    fn acquired_lease_has_times_transitions_and_the_version_read() {
         let begin = Instant::now();
         let taken = |found: Option<Lease>| match seen(begin, &[(0, found)]).next(begin + LEASE * 2, wall(50)) {
             Step::Create(lease) | Step::Replace(lease) => lease,

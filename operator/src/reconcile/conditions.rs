@@ -59,19 +59,19 @@ pub(crate) fn next(
                     conditions.iter().any(|known| known.type_ == condition_type::TRADING && known.status == "False");
                 finding.truth == Truth::True && !is_stopped
             }
-            condition_type::TRADING => finding.truth == Truth::False || finding.urgency >= Urgency::Told,
+            condition_type::TRADING => finding.truth == Truth::False || finding.urgency >= Urgency::Notify,
             // A refused or delayed change has taken effect.
             condition_type::CONFIGURED if finding.truth == Truth::True => {
                 previous(kind).is_some_and(|known| known.status == "False")
             }
             // A missing part has its own Event.
             condition_type::RECONCILING | condition_type::STALLED => {
-                finding.urgency >= Urgency::Told
+                finding.urgency >= Urgency::Notify
                     && !conditions
                         .iter()
                         .any(|known| known.type_ != condition_type::READY && known.reason == next.reason)
             }
-            _ => finding.urgency >= Urgency::Told,
+            _ => finding.urgency >= Urgency::Notify,
         };
         if is_new && tell {
             let is_warning =

@@ -40,13 +40,13 @@ impl Finding {
     /// The spec cannot be parsed.
     pub(crate) fn unreadable(error: &str) -> Self {
         let message = format!("this release of the operator cannot read the resource: {error}");
-        Self::lacking(reason::UNREADABLE, message, Urgency::Somebody)
+        Self::lacking(reason::UNREADABLE, message, Urgency::ActionRequired)
     }
 
     /// The spec violates the schema or a rule.
     pub(crate) fn refused(problems: &[Problem]) -> Self {
         let messages: Vec<_> = problems.iter().map(ToString::to_string).collect();
-        Self::lacking(reason_of(problems), messages.join("; "), Urgency::Somebody)
+        Self::lacking(reason_of(problems), messages.join("; "), Urgency::ActionRequired)
     }
 
     pub(crate) fn fine(reason: &str, message: impl Into<String>) -> Self {
@@ -58,7 +58,7 @@ impl Finding {
     }
 
     pub(crate) fn unknown(reason: &str, message: impl Into<String>) -> Self {
-        Self::new(Truth::Unknown, reason, message, Urgency::Patience)
+        Self::new(Truth::Unknown, reason, message, Urgency::Wait)
     }
 
     fn new(truth: Truth, reason: &str, message: impl Into<String>, urgency: Urgency) -> Self {
@@ -80,9 +80,9 @@ impl Finding {
 impl From<&ApplyFailure> for Finding {
     fn from(trouble: &ApplyFailure) -> Self {
         let urgency = match trouble.outlook {
-            Outlook::Passes => Urgency::Patience,
-            Outlook::Uncertain => Urgency::Told,
-            Outlook::Stays => Urgency::Somebody,
+            Outlook::Passes => Urgency::Wait,
+            Outlook::Uncertain => Urgency::Notify,
+            Outlook::Stays => Urgency::ActionRequired,
         };
         Self::lacking(trouble.reason, trouble.message.clone(), urgency)
     }
@@ -105,10 +105,10 @@ pub(crate) fn rollout(worst: Option<&Finding>) -> Rollout {
     match worst {
         None => Rollout::Settled,
         Some(finding) => match finding.urgency {
-            Urgency::Somebody => Rollout::Stalled,
-            Urgency::Told => Rollout::Degraded,
-            Urgency::None | Urgency::Patience if is_taking_over(&finding.reason) => Rollout::Swapping,
-            Urgency::None | Urgency::Patience => Rollout::Progressing,
+            Urgency::ActionRequired => Rollout::Stalled,
+            Urgency::Notify => Rollout::Degraded,
+            Urgency::None | Urgency::Wait if is_taking_over(&finding.reason) => Rollout::Swapping,
+            Urgency::None | Urgency::Wait => Rollout::Progressing,
         },
     }
 }

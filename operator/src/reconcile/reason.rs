@@ -1,4 +1,4 @@
-//! Reasons of conditions that both kinds or several findings share, and the urgency of reasons of algorithms.
+//! Reasons of conditions, and the urgency of reasons of algorithms. Reasons of apply errors are in `kubernetes::apply_error`.
 
 /// The spec is refused, or cannot be parsed.
 pub(crate) const NOT_ACCEPTED: &str = "NotAccepted";
@@ -105,11 +105,11 @@ pub(crate) enum Urgency {
     /// No reaction.
     None,
     /// It passes soon: no Event.
-    Patience,
+    Wait,
     /// It may pass, and an Event is published.
-    Told,
+    Notify,
     /// A person has to change something: the resource is stalled.
-    Somebody,
+    ActionRequired,
 }
 
 /// Whether the reason is of a swap under way, which ends within seconds.
@@ -121,10 +121,10 @@ pub(crate) fn is_taking_over(reason: &str) -> bool {
 /// so that an unreachable server is expected.
 pub(crate) fn urgency(code: &str, is_coming: bool) -> Option<Urgency> {
     match code {
-        code if is_taking_over(code) => Some(Urgency::Patience),
-        BACKEND_UNREACHABLE if is_coming => Some(Urgency::Patience),
-        code if PASSING.contains(&code) => Some(Urgency::Told),
-        code if LASTING.contains(&code) => Some(Urgency::Somebody),
+        code if is_taking_over(code) => Some(Urgency::Wait),
+        BACKEND_UNREACHABLE if is_coming => Some(Urgency::Wait),
+        code if PASSING.contains(&code) => Some(Urgency::Notify),
+        code if LASTING.contains(&code) => Some(Urgency::ActionRequired),
         _ => None,
     }
 }

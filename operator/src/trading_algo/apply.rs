@@ -218,7 +218,7 @@ mod tests {
     use crate::{names::MANAGER, trading_algo::plan::tests_support::plan};
 
     #[test]
-    fn a_deployment_that_selects_by_another_uid_and_has_no_owner_was_left_behind() {
+    fn deployment_with_another_uid_and_no_owner_was_left_behind() {
         let left = |uid: &str, owners: Value| {
             let deployment = json!({
                 "metadata": {

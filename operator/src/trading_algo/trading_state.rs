@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn causes_in_force_are_compared_without_those_of_the_runtime_and_without_their_times() {
+    fn causes_are_compared_without_those_of_the_runtime_and_their_times() {
         let set = annotations(&[(annotation::HALT, "jo")]);
         let wanted = RequestedState::read(Some(&json!("Reducing")), None, Some(&set));
         let mut causes = wanted.causes().to_vec();

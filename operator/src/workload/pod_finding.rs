@@ -17,25 +17,25 @@ const HOPELESS_RESTARTS: i32 = 3;
 pub(crate) fn of_pod(state: &PodState, container: &str) -> Finding {
     match state {
         PodState::RollingOut | PodState::Starting | PodState::Running(_) => starting(container),
-        PodState::Refused(message) => Finding::lacking(reason::PODS_REFUSED, message, Urgency::Told),
+        PodState::Refused(message) => Finding::lacking(reason::PODS_REFUSED, message, Urgency::Notify),
         // The scheduler publishes Events of its own, and retries.
-        PodState::Unschedulable(message) => Finding::lacking(reason::UNSCHEDULABLE, message, Urgency::Patience),
-        PodState::ImagePullFailed(message) => Finding::lacking(reason::IMAGE_PULL_FAILED, message, Urgency::Told),
+        PodState::Unschedulable(message) => Finding::lacking(reason::UNSCHEDULABLE, message, Urgency::Wait),
+        PodState::ImagePullFailed(message) => Finding::lacking(reason::IMAGE_PULL_FAILED, message, Urgency::Notify),
         PodState::ContainerFailed { reason, message } => {
-            Finding::lacking(reason::CONTAINER_FAILED, format!("{container}: {reason}: {message}"), Urgency::Told)
+            Finding::lacking(reason::CONTAINER_FAILED, format!("{container}: {reason}: {message}"), Urgency::Notify)
         }
         PodState::CrashLooping(crash) => crashed(crash, container),
         PodState::NodeLost { node, .. } => {
-            Finding::lacking(reason::NODE_LOST, format!("node {node} does not answer. {ELSEWHERE}"), Urgency::Told)
+            Finding::lacking(reason::NODE_LOST, format!("node {node} does not answer. {ELSEWHERE}"), Urgency::Notify)
         }
     }
 }
 
 pub(crate) fn crashed(crash: &Crash, container: &str) -> Finding {
-    let urgency = if crash.restarts >= HOPELESS_RESTARTS { Urgency::Somebody } else { Urgency::Told };
+    let urgency = if crash.restarts >= HOPELESS_RESTARTS { Urgency::ActionRequired } else { Urgency::Notify };
     Finding::lacking(reason::CRASH_LOOPING, format!("{container} ended: {}", crash.message), urgency)
 }
 
 pub(crate) fn starting(container: &str) -> Finding {
-    Finding::lacking(ROLLING_OUT, format!("the pod of {container} is being made"), Urgency::Patience)
+    Finding::lacking(ROLLING_OUT, format!("the pod of {container} is being made"), Urgency::Wait)
 }

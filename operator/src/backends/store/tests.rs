@@ -59,7 +59,7 @@ fn nothing_is_said_before_both_kinds_were_read() {
 }
 
 #[test]
-fn a_namespace_that_cannot_be_read_keeps_nobody_from_the_others_and_is_not_empty() {
+fn unreadable_namespace_is_unavailable_and_hides_no_other() {
     let book = book(&["gone", "n"]);
     book.lose_algorithms(0, "forbidden");
     assert_eq!(book.entries("").unwrap_err(), Unavailable::NotRead, "the other one is being read");
@@ -122,7 +122,7 @@ fn a_new_reading_takes_the_place_of_what_was_known_when_it_is_through() {
 }
 
 #[test]
-fn all_who_refer_to_it_are_named_in_order_however_many_and_of_its_namespace_alone() {
+fn users_are_all_of_the_namespace_in_order() {
     let (book, mut told) = (book(&[]), Arc::default());
     read(&book, 0, &[("n", "a"), ("m", "a")]);
     news(&book, &mut told, "");

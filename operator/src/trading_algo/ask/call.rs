@@ -17,7 +17,7 @@ pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AskError {
     /// The pod has no valid address.
-    #[error("{0:?} is no address of a pod")]
+    #[error("invalid pod address {0:?}")]
     ParseAddress(String),
     /// The pod does not accept connections.
     #[error("{address} does not answer")]
@@ -31,7 +31,7 @@ pub(crate) enum AskError {
     #[error("the runtime answered {}: {}", .0.code(), .0.message())]
     Call(#[source] Box<tonic::Status>),
     /// The page cannot be parsed.
-    #[error("{address} answered with something else than its readiness")]
+    #[error("{address} did not answer with its readiness")]
     ParseReadiness {
         /// Where.
         address: String,

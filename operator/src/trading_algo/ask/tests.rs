@@ -258,7 +258,7 @@ async fn a_stop_is_sent_where_the_account_cannot_be_read_and_can_lift_nothing() 
 }
 
 #[tokio::test]
-async fn a_runtime_without_trading_states_is_halted_by_its_settings_at_each_look() {
+async fn old_runtime_is_halted_by_its_settings_in_each_pass() {
     let plan = tests_support::plan();
     let mut bench = Bench::start(serving(false)).await;
     for (trading, suspend) in [(halted(), true), (reducing(), true), (RequestedState::default(), false)] {
@@ -285,7 +285,7 @@ async fn a_runtime_without_trading_states_is_halted_by_its_settings_at_each_look
 }
 
 #[tokio::test]
-async fn a_runtime_without_trading_states_is_halted_by_the_settings_of_the_cluster_without_a_plan() {
+async fn old_runtime_is_halted_by_stored_settings_without_a_plan() {
     let mut plan = tests_support::plan();
     let stored = plan.settings_file().unwrap().to_string();
     plan.generation = 8;

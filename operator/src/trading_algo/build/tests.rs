@@ -237,7 +237,7 @@ fn a_claim_outlives_its_resource_unless_it_is_told_not_to() {
 }
 
 #[test]
-fn no_other_key_of_a_secret_is_mounted_and_bridges_of_v0_1_0_find_the_present_ones() {
+fn only_known_keys_of_a_secret_are_mounted_also_under_old_names() {
     let plan = planned(|spec| spec["broker"] = json!({ "url": "mqtt://b", "secretRef": { "name": "mine" } }));
     let [_, bridge] = pods(&desired(&plan, &settings(), None));
     let volume = bridge.volumes.unwrap().into_iter().find(|volume| volume.name == "broker").unwrap().secret.unwrap();
@@ -322,7 +322,7 @@ fn without_starting_cash_the_deposits_stay() {
 }
 
 #[test]
-fn a_stop_reaches_the_files_without_the_algorithm_and_without_an_accepted_spec() {
+fn stop_reaches_the_files_without_an_accepted_spec() {
     let before = planned(|spec| spec["channels"] = json!({ "inputs": [{ "topic": "quotes" }] }));
     let halted = planned(|spec| spec["tradingState"] = json!("Halted")).trading;
     let mut missing = Plan { generation: 8, trading: halted.clone(), stored: stored(&before), ..before.clone() };

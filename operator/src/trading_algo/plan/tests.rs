@@ -145,7 +145,7 @@ fn an_algorithm_is_found_at_its_address_or_at_the_service_of_its_image() {
 }
 
 #[test]
-fn configure_names_the_deposits_of_the_account_where_the_resource_names_none() {
+fn configure_keeps_the_deposits_if_the_resource_names_none() {
     let open = json!({ "algorithm": { "builtin": "random" } });
     let plan = plan_of(&algo(&open), &settings(", broker: {url: 'mqtt://b'}"), None, None).unwrap();
     let request = plan.configure("500.00", false).unwrap();
@@ -181,7 +181,7 @@ fn the_trading_state_of_a_plan_is_that_of_fields_and_annotations() {
 }
 
 #[test]
-fn without_the_algorithm_that_it_names_there_is_nothing_to_say_to_a_runtime() {
+fn missing_algorithm_gives_no_settings_for_a_runtime() {
     let mut going = named(&json!({ "address": "http://elsewhere:7" }), &Value::Null);
     going.meta_mut().deletion_timestamp =
         Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time("2026-01-02T03:04:05Z".parse().unwrap()));

@@ -31,7 +31,7 @@ const SETTINGS: [Setting; 1] =
 pub(crate) fn lacking(observation: &Observation<'_>, before: &TradingAlgoStatus) -> Option<Finding> {
     let account = observation.pods.report()?.account.as_ref().ok()?;
     if let Some(message) = unknown(observation.plan, &account.capabilities, Component::Runtime) {
-        return Some(Finding::lacking(RUNTIME_TOO_OLD, message, Urgency::Somebody));
+        return Some(Finding::lacking(RUNTIME_TOO_OLD, message, Urgency::ActionRequired));
     }
     if !has_stream(observation) {
         return None;
@@ -48,7 +48,7 @@ pub(crate) fn lacking(observation: &Observation<'_>, before: &TradingAlgoStatus)
         let message = "the bridge has connected and has not named its capabilities yet";
         return Some(Finding::unknown(CAPABILITIES_UNKNOWN, message));
     }
-    Some(Finding::lacking(RUNTIME_TOO_OLD, message, Urgency::Somebody))
+    Some(Finding::lacking(RUNTIME_TOO_OLD, message, Urgency::ActionRequired))
 }
 
 /// Why a component with these capabilities cannot carry out the plan.

@@ -40,7 +40,7 @@ pub(crate) fn configured(observation: &Observation<'_>, before: &TradingAlgoStat
         AlgorithmRef::Builtin(_) => (false, None),
     };
     if let Some(why) = named {
-        return (Finding::lacking(ALGORITHM_NOT_FOUND, why.clone(), Urgency::Told), meanwhile());
+        return (Finding::lacking(ALGORITHM_NOT_FOUND, why.clone(), Urgency::Notify), meanwhile());
     }
     let answer = report.and_then(|report| report.configured.as_ref());
     if let Some(refusals) = answer.and_then(|answer| answer.as_ref().ok()).map(|answer| &answer.refusals)
@@ -61,7 +61,7 @@ pub(crate) fn configured(observation: &Observation<'_>, before: &TradingAlgoStat
 
 /// The most urgent refusal, with the messages of all.
 fn refused(refusals: &[Refusal], is_coming: bool) -> Option<Finding> {
-    let of = |refusal: &Refusal| urgency(&refusal.reason, is_coming).unwrap_or(Urgency::Somebody);
+    let of = |refusal: &Refusal| urgency(&refusal.reason, is_coming).unwrap_or(Urgency::ActionRequired);
     // The first one of equal urgency.
     let first = refusals.iter().rev().max_by_key(|refusal| of(refusal))?;
     let told: Vec<_> = refusals
@@ -76,11 +76,9 @@ fn refused(refusals: &[Refusal], is_coming: bool) -> Option<Finding> {
 
 fn on_its_way(candidate: &Backend, is_coming: bool) -> Finding {
     match candidate.reason.as_str() {
-        "" => {
-            Finding::lacking(reason::SWAPPING, format!("{} is about to take over", shown(candidate)), Urgency::Patience)
-        }
+        "" => Finding::lacking(reason::SWAPPING, format!("{} is about to take over", shown(candidate)), Urgency::Wait),
         reason => {
-            let urgency = urgency(reason, is_coming).unwrap_or(Urgency::Told);
+            let urgency = urgency(reason, is_coming).unwrap_or(Urgency::Notify);
             Finding::lacking(reason, candidate.message.clone(), urgency)
         }
     }
@@ -102,7 +100,7 @@ fn in_force(observation: &Observation<'_>, account: Option<&AccountResponse>, be
                 known.type_ == condition_type::CONFIGURED && known.observed_generation == Some(generation)
             }) {
                 Some(known) if known.status == "False" && !may_have_passed(&known.reason) => {
-                    Finding::again(known, urgency(&known.reason, false).unwrap_or(Urgency::Somebody))
+                    Finding::again(known, urgency(&known.reason, false).unwrap_or(Urgency::ActionRequired))
                 }
                 Some(known) if known.status != "False" => Finding::again(known, Urgency::None),
                 _ => Finding::unknown(

@@ -71,7 +71,7 @@ pub(crate) fn bridge(pods: &Pods, has_runtime: bool) -> Finding {
         Some(Ok(page)) => {
             let finding = lacking(&page.missing, &BRIDGE_PARTS);
             let is_consequence = !has_runtime && finding.reason == reason::RUNTIME_UNREACHABLE;
-            if is_consequence { Finding { urgency: Urgency::Patience, ..finding } } else { finding }
+            if is_consequence { Finding { urgency: Urgency::Wait, ..finding } } else { finding }
         }
         Some(Err(error)) => silent(error, running, Component::Bridge),
     }
@@ -91,7 +91,7 @@ fn not_running(state: &PodState, component: Component) -> Finding {
         return Finding::lacking(
             reason::NODE_LOST,
             format!("node {node} does not answer{since}. {outlook}"),
-            Urgency::Told,
+            Urgency::Notify,
         );
     }
     of_pod(state, component.container())
@@ -104,18 +104,14 @@ fn silent(error: &AskError, running: &Running, component: Component) -> Finding 
         return crashed(crash, component.container());
     }
     if !running.ready {
-        return Finding::lacking(
-            ROLLING_OUT,
-            format!("{} does not answer yet", component.container()),
-            Urgency::Patience,
-        );
+        return Finding::lacking(ROLLING_OUT, format!("{} does not answer yet", component.container()), Urgency::Wait);
     }
     let message = format!(
         "{} is ready and the operator cannot reach it ({}): does a network policy stand between?",
         component.container(),
         with_causes(error)
     );
-    Finding::lacking(reason::UNREACHABLE, message, Urgency::Told)
+    Finding::lacking(reason::UNREACHABLE, message, Urgency::Notify)
 }
 
 /// The finding about the missing parts of a process; the part that comes first in `order` counts.
@@ -123,7 +119,7 @@ fn lacking(missing: &[Missing], order: &[&str]) -> Finding {
     let place = |missing: &&Missing| order.iter().position(|part| *part == missing.part).unwrap_or(order.len());
     let Some(first) = missing.iter().min_by_key(place) else { return Finding::fine(reason::SERVING, "") };
     let reason = reason(first);
-    let urgency = if is_passing(reason) { Urgency::Patience } else { Urgency::Told };
+    let urgency = if is_passing(reason) { Urgency::Wait } else { Urgency::Notify };
     Finding::lacking(reason, format!("{}: {}", first.part, first.message), urgency)
 }
 

@@ -104,7 +104,7 @@ impl Summary {
         let lacking = Finding::lacking(
             ALGORITHM_NOT_FOUND,
             format!("{why}: nothing is started until it is there"),
-            Urgency::Told,
+            Urgency::Notify,
         );
         Self {
             accepted: Finding::accepted(),
@@ -224,7 +224,7 @@ fn none(reason: &str, message: &str) -> Finding {
 fn runtime_finding(observation: &Observation<'_>, runtime: Finding, trouble: Option<&Finding>) -> Finding {
     match &observation.ledger {
         LedgerState::Lost(ledger) => {
-            Finding::lacking(reason::LEDGER_MISSING, lost(observation, ledger), Urgency::Somebody)
+            Finding::lacking(reason::LEDGER_MISSING, lost(observation, ledger), Urgency::ActionRequired)
         }
         LedgerState::Going(ledger) if runtime.truth == Truth::True => Finding {
             reason: reason::LEDGER_BEING_DELETED.to_owned(),
@@ -233,7 +233,7 @@ fn runtime_finding(observation: &Observation<'_>, runtime: Finding, trouble: Opt
                  there",
                 ledger.claim_name
             ),
-            urgency: Urgency::Told,
+            urgency: Urgency::Notify,
             ..runtime
         },
         _ => because(runtime, trouble),

@@ -155,7 +155,7 @@ fn what_trades_is_ready_shows_its_account_and_is_told_of_once() {
 }
 
 #[test]
-fn a_refused_spec_is_stalled_with_all_its_problems_and_what_runs_is_looked_at() {
+fn refused_spec_is_stalled_and_running_pods_are_observed() {
     let (plan, wanted, pods) = (plan(), RequestedState::default(), healthy());
     let before = seen(&trading(&plan), None).status;
     let problems = [Problem::new("spec.a", "must be b"), Problem::new("spec.c", "is required")];
@@ -442,7 +442,7 @@ fn swapping(reason: &str, field: &str) -> RuntimeReport {
 }
 
 #[test]
-fn while_another_algorithm_does_not_take_over_the_one_before_decides_and_is_ready_of_its_generation() {
+fn active_algorithm_stays_ready_of_its_generation_during_a_swap() {
     let plan = plan();
     let before = seen(&trading(&plan), None).status;
     for (reason, progress, told) in [
@@ -553,7 +553,7 @@ fn an_algorithm_that_is_just_being_made_is_no_news() {
 }
 
 #[test]
-fn a_broken_algorithm_that_decides_needs_somebody_and_a_ledger_comes_first() {
+fn broken_active_algorithm_is_stalled_and_the_ledger_comes_first() {
     let plan = plan();
     let lacking = |lacks: Vec<Missing>| {
         let mut spoilt = trading(&plan);

@@ -70,7 +70,7 @@ impl Traded {
             (TradingReport::Failed(error), Some(shown)) => comparison.by_state(shown, None, &with_causes(error)),
             (TradingReport::Failed(error), None) => {
                 let message = format!("{}: {}", comparison.asked(), with_causes(error));
-                comparison.unconfirmed(reason::NOT_CONFIRMED, message, Urgency::Patience)
+                comparison.unconfirmed(reason::NOT_CONFIRMED, message, Urgency::Wait)
             }
             (TradingReport::InForce, Some(shown)) => comparison.by_state(shown, None, ""),
             (TradingReport::InForce | TradingReport::Unasked, _) => Self::unread(wanted),
@@ -104,8 +104,8 @@ impl Comparison<'_> {
         };
         // The next look repeats a call that failed, or that met another one.
         let urgency = match refusal {
-            Some(refusal) if refusal.reason != OTHER_NUMBER => Urgency::Told,
-            _ if differs => Urgency::Patience,
+            Some(refusal) if refusal.reason != OTHER_NUMBER => Urgency::Notify,
+            _ if differs => Urgency::Wait,
             _ => Urgency::None,
         };
         if state < self.wanted.state() {
@@ -152,7 +152,7 @@ impl Comparison<'_> {
                      them ({why}): correct them, or {upgrade}",
                     self.asked()
                 );
-                self.unconfirmed(RUNTIME_TOO_OLD, message, Urgency::Told)
+                self.unconfirmed(RUNTIME_TOO_OLD, message, Urgency::Notify)
             }
             Suspension::NoSettings => {
                 let message = format!(
@@ -160,7 +160,7 @@ impl Comparison<'_> {
                      what Accepted or Configured names, or {upgrade}",
                     self.asked()
                 );
-                self.unconfirmed(RUNTIME_TOO_OLD, message, Urgency::Told)
+                self.unconfirmed(RUNTIME_TOO_OLD, message, Urgency::Notify)
             }
         }
     }

@@ -35,7 +35,7 @@ fn inputs_and_ready(derived: &Derived) -> Vec<String> {
 }
 
 #[test]
-fn a_source_in_conflict_is_named_with_its_remedy_and_the_account_stays_ready() {
+fn source_in_conflict_is_named_with_its_remedy() {
     let plan = plan();
     let reset = Source { era: 1, ..conflict("lse", "", 0) };
     let nine = conflict("tse", "SequenceWentBack", 9);
@@ -77,7 +77,7 @@ fn of_many_sources_in_conflict_three_are_named() {
 }
 
 #[test]
-fn inputs_are_unknown_while_the_account_cannot_be_read_or_says_nothing_of_sources() {
+fn inputs_are_unknown_without_the_sources_of_the_account() {
     let plan = plan();
     let mut silent = trading(&plan);
     silent.pods.runtime = (PodState::Starting, None);

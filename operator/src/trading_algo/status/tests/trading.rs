@@ -104,7 +104,7 @@ fn a_change_of_the_state_is_told_once_and_a_look_at_rest_is_not() {
 }
 
 #[test]
-fn a_cause_of_the_runtimes_own_is_the_reason_where_no_person_asked_for_as_much() {
+fn own_cause_of_the_runtime_is_the_reason_if_it_is_the_strictest() {
     let own = cause("MaxDrawdown", TradingState::Halted, "12 % of 10 %");
     let active = of(&RequestedState::default(), report(Some(state(vec![own.clone()])), TradingReport::InForce));
     assert_eq!(condition(&active), ("False MaxDrawdown".to_owned(), "Halted by MaxDrawdown: 12 % of 10 %"));
@@ -165,7 +165,7 @@ fn another_text_of_a_cause_in_force_leaves_the_resource_settled() {
 }
 
 #[test]
-fn a_restored_resource_that_asks_for_less_leaves_the_stop_in_force_and_shows_why() {
+fn restored_resource_leaves_a_stricter_stop_and_shows_why() {
     let newer = Trading { generation: 40, ..state(vec![user(TradingState::Halted)]) };
     let answer = TradingReport::Answered { trading: newer.clone(), refusal: Some(refusal("OlderGeneration", "")) };
     let derived = of(&RequestedState::default(), report(Some(newer), answer));

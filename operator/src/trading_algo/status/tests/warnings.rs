@@ -28,7 +28,7 @@ fn line(derived: &Derived, kind: &str) -> String {
 }
 
 #[test]
-fn each_warning_is_shown_by_the_condition_of_its_part_and_the_account_stays_ready() {
+fn warning_is_shown_by_the_condition_of_its_part() {
     let plan = plan();
     let before = seen(&trading(&plan), None).status;
     for (part, reason, kind, status, has_event) in [
