@@ -1,12 +1,12 @@
 //! Reconciling one `Algorithm`: the steps of a pass, in order.
 //!
-//! - [`mod@plan`]: from the spec to a plan, or all its violations; pure.
-//! - [`build`]: from the plan to the children; pure.
-//! - [`apply`]: the caches of the children, the writes, and the removal of old images.
-//! - [`describe`]: calls the algorithm's server.
-//! - [`users`]: the `TradingAlgo`s that refer to it, and those whose active algorithm it is; pure.
-//! - [`status`]: from the observation to conditions and Events; pure.
-//! - [`controller`]: the watches that trigger a pass.
+//! - `plan`: from the spec to a plan, or all its violations; pure.
+//! - `build`: from the plan to the children; pure.
+//! - `apply`: the caches of the children, the writes, and the removal of old images.
+//! - `describe`: calls the algorithm's server.
+//! - `users`: the `TradingAlgo`s that refer to it, and those whose active algorithm it is; pure.
+//! - `status`: from the observation to conditions and Events; pure.
+//! - `controller`: the watches that trigger a pass.
 
 pub(crate) mod apply;
 pub mod build;

@@ -1,4 +1,4 @@
-//! The controllers of all kinds. A new kind has a line in [`run`] and in [`check`].
+//! The controllers of all kinds. A new kind has a line in `run` and in `check`.
 
 use intuition_resources::{Algorithm, TradingAlgo};
 use kube::{Client, api::ListParams};

@@ -324,7 +324,9 @@ impl<S: Store> Elector<S> {
         match released {
             Ok(true) => tracing::info!(identity = self.view.identity(), "released leadership"),
             Ok(false) => {}
-            Err(error) => tracing::warn!("cannot release leadership, the next leader waits for it: {}", with_causes(&error)),
+            Err(error) => {
+                tracing::warn!("cannot release leadership, the next leader waits for it: {}", with_causes(&error));
+            }
         }
     }
 

@@ -1,12 +1,12 @@
 //! Reconciling, for every kind.
 //!
-//! A kind implements [`Reconciler`]: its plan, build, apply and status steps are in [`Reconciler::reconcile_object`].
+//! A kind implements `Reconciler`: its plan, build, apply and status steps are in `Reconciler::reconcile_object`.
 //! Everything around the steps is here, once:
-//! - [`reconcile`]: one pass over an object, with its deadline, leadership, status, metrics and next requeue.
-//! - [`watch`]: the controller with its watches; [`change_filter`] keeps irrelevant events from waking it.
-//! - [`context`]: settings, clock, Events and memory that every pass needs.
-//! - [`finding`], [`reason`], [`conditions`]: from findings to conditions and Events; pure.
-//! - [`requeue`]: the delay until the next pass.
+//! - `reconcile`: one pass over an object, with its deadline, leadership, status, metrics and next requeue.
+//! - `watch`: the controller with its watches; `change_filter` keeps irrelevant events from waking it.
+//! - `context`: settings, clock, Events and memory that every pass needs.
+//! - `finding`, `reason`, `conditions`: from findings to conditions and Events; pure.
+//! - `requeue`: the delay until the next pass.
 
 pub(crate) mod change_filter;
 pub(crate) mod condition_type;

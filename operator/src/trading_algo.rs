@@ -1,12 +1,12 @@
 //! Reconciling one `TradingAlgo`: the steps of a pass, in order.
 //!
-//! - [`trading_state`]: the trading state that the resource asks for, read also from a spec that is not accepted; pure.
-//! - [`mod@plan`], with [`confine`] and [`reset`]: from the spec to a plan, or all its violations; pure.
-//! - [`build`]: from the plan to the children; pure.
-//! - [`apply`]: the caches of the children, and the writes in their order.
-//! - [`ask`]: calls runtime and bridge.
-//! - [`status`]: from the observation to conditions and Events; pure.
-//! - [`controller`]: the watches that trigger a pass.
+//! - `trading_state`: the trading state that the resource asks for, read also from a spec that is not accepted; pure.
+//! - `plan`, with `confine` and `reset`: from the spec to a plan, or all its violations; pure.
+//! - `build`: from the plan to the children; pure.
+//! - `apply`: the caches of the children, and the writes in their order.
+//! - `ask`: calls runtime and bridge.
+//! - `status`: from the observation to conditions and Events; pure.
+//! - `controller`: the watches that trigger a pass.
 
 pub(crate) mod apply;
 pub(crate) mod ask;

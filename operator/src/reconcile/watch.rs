@@ -1,4 +1,4 @@
-//! The controller of one kind: its watches, and the wiring of [`reconcile`](super::reconcile).
+//! The controller of one kind: its watches, and the wiring of `reconcile`.
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 

@@ -9,7 +9,7 @@ use crate::{
     trading_algo::plan::Plan,
 };
 
-/// The finding of [`condition_type::ACCEPTED`] about a plan.
+/// The finding of `Accepted` about a plan.
 pub(crate) fn accepted(plan: &Plan) -> Finding {
     match message(plan) {
         Some(message) => Finding::fine(reason::TOPIC_NOT_ALLOWED, message),
