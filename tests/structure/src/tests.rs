@@ -1,0 +1,71 @@
+use std::path::Path;
+
+use super::*;
+
+/// A crate of these files: module path with `/`, and text.
+fn crate_of(files: &[(&str, &str)]) -> Crate {
+    let mut source = Crate::default();
+    for (module, text) in files {
+        let names = module.split('/').filter(|name| !name.is_empty()).map(str::to_owned).collect();
+        source.files.insert(names, File::parse(Path::new(&format!("{module}.rs")), text).unwrap());
+    }
+    source
+}
+
+fn found(files: &[(&str, &str)]) -> Vec<String> {
+    findings(&[crate_of(files)])
+}
+
+#[test]
+fn files_that_import_each_other_are_a_circle() {
+    let files =
+        [("", "mod a; mod b;"), ("a", "use crate::b::B; pub struct A(B);"), ("b", "pub struct B(Box<super::a::A>);")];
+    let found = found(&files);
+    assert!(found.len() == 1 && found[0].contains("b.rs -> a.rs") | found[0].contains("a.rs -> b.rs"), "{found:?}");
+}
+
+#[test]
+fn a_name_that_is_handed_on_counts_for_the_file_that_defines_it() {
+    let a = "mod deep; pub use self::deep::Deep;";
+    let files = [
+        ("", ""),
+        ("a", a),
+        ("a/deep", "use crate::b::B; pub struct Deep(B);"),
+        ("b", "use crate::a::Deep; pub struct B;"),
+    ];
+    let found = found(&files);
+    assert!(found.len() == 1 && found[0].contains("a/deep.rs") && !found[0].contains(" a.rs"), "{found:?}");
+}
+
+#[test]
+fn a_file_may_use_the_module_that_it_belongs_to() {
+    let files = [
+        ("", ""),
+        ("a", "mod inner; use self::inner::B; pub struct A(B);"),
+        ("a/inner", "pub struct B(Option<Box<super::A>>);"),
+    ];
+    assert_eq!(found(&files), [""; 0]);
+}
+
+#[test]
+fn tests_and_stated_exceptions_do_not_count() {
+    let test = "#[cfg(test)] mod tests { use crate::a::A; }";
+    assert_eq!(
+        found(&[("", ""), ("a", "use crate::b::B; pub struct A(B);"), ("b", &format!("pub struct B; {test}"))]),
+        [""; 0]
+    );
+    let stated = "// structure: allow(circle): both are one state machine\nuse crate::a::A; pub struct B(Box<A>);";
+    assert_eq!(found(&[("", ""), ("a", "use crate::b::B; pub struct A(B);"), ("b", stated)]), [""; 0]);
+    let unstated = "// structure: allow(circle): \nuse crate::a::A; pub struct B(Box<A>);";
+    assert_eq!(found(&[("", ""), ("a", "use crate::b::B; pub struct A(B);"), ("b", unstated)]).len(), 1, "no reason");
+}
+
+#[test]
+fn lines_of_tests_do_not_make_a_file_long() {
+    let production = "const A: u8 = 0;\n".repeat(MAX_LINES);
+    let tests = format!("{production}#[cfg(test)]\nmod tests {{\n{production}}}\n");
+    assert_eq!(found(&[("", &tests)]), [""; 0]);
+    let long = format!("{production}const B: u8 = 0;\n");
+    assert_eq!(found(&[("", &long)]).len(), 1);
+    assert_eq!(found(&[("", &format!("// structure: allow(length): one table\n{long}"))]), [""; 0]);
+}
