@@ -42,7 +42,7 @@ impl<'a> Search<'a> {
         self.low.insert(file, number);
         self.stack.push(file);
         self.on_stack.insert(file);
-        for next in self.imports.get(file).into_iter().flatten().map(String::as_str) {
+        for next in self.imports.get(file).into_iter().flatten().map(|(next, _)| next.as_str()) {
             if !self.index.contains_key(next) {
                 self.visit(next);
                 self.lower(file, self.low.get(next).copied());

@@ -8,8 +8,9 @@ use crate::{Crate, File};
 
 type Module = Vec<String>;
 
-/// The files that each file imports, by their paths in the repository. A file with an exception imports nothing here.
-pub(crate) type Imports = BTreeMap<String, BTreeSet<String>>;
+/// The files that each file imports, by their paths in the repository, with the names. A file with an exception imports nothing
+/// here.
+pub(crate) type Imports = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
 
 pub(crate) fn of(source: &Crate) -> Imports {
     let handed_on: BTreeMap<&Module, BTreeMap<String, Module>> =
@@ -18,14 +19,20 @@ pub(crate) fn of(source: &Crate) -> Imports {
     for (module, file) in source.files.iter().filter(|(_, file)| !file.allows("circle")) {
         let mut reader = Reader { source, module, inner: Vec::new(), paths: Vec::new() };
         file.items.iter().for_each(|item| reader.visit_item(item));
-        let targets = reader.paths.iter().filter_map(|path| home(source, &handed_on, path));
+        let targets = reader.paths.iter().filter_map(|path| Some((home(source, &handed_on, path)?, path)));
         // A file belongs to the module above it, and may use it: `mod` ties the two anyway.
-        let others =
-            targets.filter(|target| !module.starts_with(target)).filter_map(|target| source.files.get(&target));
-        let targets: BTreeSet<String> = others.map(|file| file.path.display().to_string()).collect();
-        imports.insert(file.path.display().to_string(), targets);
+        let others = targets.filter(|(target, _)| !module.starts_with(target));
+        let of_file: &mut BTreeMap<String, BTreeSet<String>> = imports.entry(shown(file)).or_default();
+        for (target, path) in others {
+            let Some(target) = source.files.get(&target) else { continue };
+            of_file.entry(shown(target)).or_default().extend(path.last().cloned());
+        }
     }
     imports
+}
+
+fn shown(file: &File) -> String {
+    file.path.display().to_string()
 }
 
 /// Names that a file hands on from others (`pub use`), each with its full path.

@@ -8,6 +8,8 @@ mod circles;
 mod files;
 mod imports;
 
+use std::collections::BTreeSet;
+
 pub use self::files::{Crate, File, sources};
 
 /// Lines of a file, without its tests.
@@ -25,14 +27,24 @@ pub fn findings(crates: &[Crate]) -> Vec<String> {
                 file.lines
             ));
         }
-        findings.extend(circles::of(&imports::of(source)).iter().map(|circle| {
+        let imports = imports::of(source);
+        findings.extend(circles::of(&imports).iter().map(|circle| {
+            let ties: Vec<String> = circle.iter().flat_map(|file| ties(&imports, file, circle)).collect();
             format!(
-                "these files import each other in a circle: {}. Move the shared item to a file that both import",
-                circle.join(" -> ")
+                "{} files import each other in a circle. Move the shared item to a file that both import:{}",
+                circle.len(),
+                ties.concat()
             )
         }));
     }
     findings
+}
+
+/// A line for each import of a file from another one of its circle.
+fn ties(imports: &imports::Imports, file: &str, circle: &[String]) -> Vec<String> {
+    let targets = imports.get(file).into_iter().flatten().filter(|(target, _)| circle.contains(target));
+    let line = |names: &BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>().join(", ");
+    targets.map(|(target, names)| format!("\n  {file} -> {target}: {}", line(names))).collect()
 }
 
 #[cfg(test)]
