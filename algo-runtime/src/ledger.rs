@@ -12,17 +12,18 @@ mod positions;
 mod record;
 pub mod sqlite;
 pub(crate) mod stretch;
+mod transaction;
 pub mod verify;
 
 pub use ids::{Known, LedgerId, LedgerIds};
 pub use positions::Positions;
 pub use record::{
-    Account, Cause, CauseKey, Changes, Class, ClosingChanges, ClosingRecords, Conflict, CounterKey, EntryKind, Gap,
-    HeldFilter, Holding, JournalEntry, Mark, OutboxContent, OutboxRow, Outcome, Reset, SettingsRecord, Snapshot,
-    SourceChanges, SourceHash, SourceKey, SourceRecords, StateKey, Trade, TradingRecord, UnsettledSale, WindowRow,
-    packet_key,
+    Account, Cause, CauseKey, Class, ClosingChanges, ClosingRecords, Conflict, CounterKey, EntryKind, Gap, HeldFilter,
+    Holding, JournalEntry, Mark, OutboxContent, OutboxRow, Outcome, Reset, SettingsRecord, SourceChanges, SourceHash,
+    SourceKey, SourceRecords, StateKey, Trade, TradingRecord, UnsettledSale, WindowRow, packet_key,
 };
 pub use stretch::{Sender, Stretch};
+pub use transaction::{Changes, Snapshot};
 
 /// Asks for rows of the window by the packet that they came in.
 #[derive(Debug, Clone, Copy)]

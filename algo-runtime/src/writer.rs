@@ -22,6 +22,7 @@ mod denials;
 mod gaps;
 mod parts;
 mod recovery;
+mod reply;
 mod reports;
 mod sizes;
 mod sources;
@@ -50,9 +51,7 @@ use self::{
     visits::Visits,
 };
 pub use self::{
-    command::{Command, Reply},
-    sizes::Sizes,
-    sources::Command as SourcesCommand,
+    command::Command, reply::Reply, sizes::Sizes, sources::Command as SourcesCommand,
     trading::Command as TradingCommand,
 };
 use crate::{

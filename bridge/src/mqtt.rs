@@ -16,6 +16,7 @@ mod dial;
 mod error;
 mod events;
 mod liveness;
+mod output;
 mod packets;
 mod pauses;
 mod protocol;
@@ -41,9 +42,10 @@ pub use self::{
     credentials::{Credentials, Fixed},
     error::{Awaited, LinkError},
     events::{Events, Lanes, lanes},
+    output::Output,
     packets::{Accepted, Malformed, Packet},
     pauses::Pauses,
-    protocol::{Ended, Output, Protocol, Settings, Work},
+    protocol::{Ended, Protocol, Settings, Work},
     request::Request,
     sizes::Sizes,
 };

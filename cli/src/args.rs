@@ -11,7 +11,10 @@ use intuition_api::topic::check_filter;
 use intuition_common::{duration, telemetry::LogArgs};
 
 pub(crate) use self::trading::{AccountsArgs, AtArgs, CloseArgs, ClusterArgs, HaltArgs, ResumeArgs, WaitArgs};
-use crate::{backends, feed::window::Rate, output::Format};
+use crate::{
+    feed::window::Rate,
+    output::{AnswerFormat, Format},
+};
 
 /// Runs trading algorithms: the manifests that a cluster runs, on this machine.
 #[derive(Debug, Parser)]
@@ -152,7 +155,7 @@ pub(crate) struct BackendsArgs {
     pub(crate) namespace: Option<String>,
     /// How they are shown on standard output.
     #[arg(long, value_enum, default_value = "text")]
-    pub(crate) output: backends::Format,
+    pub(crate) output: AnswerFormat,
 }
 
 /// `intuition conform`.
@@ -176,7 +179,7 @@ pub(crate) struct ConformArgs {
     pub(crate) pid: Option<u32>,
     /// How the report is shown on standard output.
     #[arg(long, value_enum, default_value = "text")]
-    pub(crate) output: backends::Format,
+    pub(crate) output: AnswerFormat,
 }
 
 /// `intuition sources`.
@@ -205,7 +208,7 @@ pub(crate) struct RuntimeArgs {
     pub(crate) account: String,
     /// How the answer is shown on standard output.
     #[arg(long, value_enum, default_value = "text")]
-    pub(crate) output: backends::Format,
+    pub(crate) output: AnswerFormat,
 }
 
 /// `intuition sources reset`.

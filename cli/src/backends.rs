@@ -11,7 +11,6 @@ mod text;
 use std::{io, process::ExitCode};
 
 use algo_runtime::algorithm::BUILTINS;
-use clap::ValueEnum;
 use intuition_api::v1::AlgorithmBackend;
 use intuition_common::exit;
 use serde::Serialize;
@@ -19,16 +18,10 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 
 use self::{directory::DirectoryError, probe::Probe};
-use crate::{args::BackendsArgs, output};
-
-/// How a command shows its answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    /// For people.
-    Text,
-    /// For programs: one JSON object, on one line.
-    Json,
-}
+use crate::{
+    args::BackendsArgs,
+    output::{self, AnswerFormat},
+};
 
 /// Why the list is not whole.
 #[derive(Debug, thiserror::Error)]
@@ -163,10 +156,10 @@ async fn probe(arguments: &BackendsArgs) -> Vec<Backend> {
     found.into_iter().map(|(_, backend)| backend).collect()
 }
 
-fn write(format: Format, listing: &Listing) -> io::Result<()> {
+fn write(format: AnswerFormat, listing: &Listing) -> io::Result<()> {
     let written = match format {
-        Format::Text => output::put_text(&text::listing(listing)),
-        Format::Json => output::put(format!("{}\n", serde_json::to_string(listing)?).as_bytes()),
+        AnswerFormat::Text => output::put_text(&text::listing(listing)),
+        AnswerFormat::Json => output::put(format!("{}\n", serde_json::to_string(listing)?).as_bytes()),
     };
     // A reader that closed the pipe has seen enough.
     output::is_open(written).map(drop)

@@ -25,7 +25,10 @@ use self::{
     parameters::{Parameters, Schema},
     report::Report,
 };
-use crate::{args::ConformArgs, backends::Format, output};
+use crate::{
+    args::ConformArgs,
+    output::{self, AnswerFormat},
+};
 
 /// Pause between attempts to reach a server that is starting.
 const RETRY: Duration = Duration::from_millis(200);
@@ -64,8 +67,8 @@ fn try_command(args: &ConformArgs) -> Result<bool, ConformError> {
     // A server that hangs in a call must not hold up the end.
     tokio.shutdown_background();
     let text = match args.output {
-        Format::Text => format!("{}\n{}", printable(&title), report.text()),
-        Format::Json => {
+        AnswerFormat::Text => format!("{}\n{}", printable(&title), report.text()),
+        AnswerFormat::Json => {
             let (passed, failed, skipped) = report.counts();
             let all = json!({"server": title, "passed": passed, "failed": failed, "skipped": skipped, "checks": report.json()});
             format!("{all}\n")

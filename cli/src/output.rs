@@ -1,6 +1,7 @@
 //! Output of the commands. All text for a terminal goes through this file, which escapes texts of publishers, algorithms
 //! and brokers. Standard output of a run holds decisions as they are published, then a summary of each algorithm.
 
+mod answer;
 mod letters;
 
 use std::{
@@ -22,7 +23,7 @@ use serde::Serialize;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use self::letters::Letters;
+pub(crate) use self::{answer::AnswerFormat, letters::Letters};
 
 /// How a run shows what it does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

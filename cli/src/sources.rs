@@ -17,8 +17,7 @@ use tonic::{Code, Status, transport::Channel};
 
 use crate::{
     args::{ForgetArgs, ResetArgs, RuntimeArgs, SourcesCommand},
-    backends::Format,
-    output,
+    output::{self, AnswerFormat},
 };
 
 /// Longest time that a runtime may take to connect, and for a call.
@@ -118,8 +117,8 @@ async fn list(client: &mut RuntimeClient<Channel>, runtime: &RuntimeArgs) -> Res
         sources.push(Row::from(source));
     }
     Ok(match runtime.output {
-        Format::Text => text::table(&sources),
-        Format::Json => format!("{}\n", json!({ "sources": sources })),
+        AnswerFormat::Text => text::table(&sources),
+        AnswerFormat::Json => format!("{}\n", json!({ "sources": sources })),
     })
 }
 
@@ -139,8 +138,8 @@ async fn begin_again(client: &mut RuntimeClient<Channel>, arguments: &ResetArgs)
     }
     let now = answer.source.map(Row::from);
     Ok(match runtime.output {
-        Format::Text => text::reset(source, channel, answer.applied, now.as_ref().map_or(0, |now| now.era)),
-        Format::Json => format!("{}\n", json!({ "applied": answer.applied, "source": now })),
+        AnswerFormat::Text => text::reset(source, channel, answer.applied, now.as_ref().map_or(0, |now| now.era)),
+        AnswerFormat::Json => format!("{}\n", json!({ "applied": answer.applied, "source": now })),
     })
 }
 
@@ -157,8 +156,8 @@ async fn forget_for_good(client: &mut RuntimeClient<Channel>, arguments: &Forget
         return Err(SourcesError::Refuse(refusal));
     }
     Ok(match runtime.output {
-        Format::Text => text::forgotten(answer.forgotten),
-        Format::Json => format!("{}\n", json!({ "forgotten": answer.forgotten })),
+        AnswerFormat::Text => text::forgotten(answer.forgotten),
+        AnswerFormat::Json => format!("{}\n", json!({ "forgotten": answer.forgotten })),
     })
 }
 

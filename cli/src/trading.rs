@@ -28,9 +28,8 @@ use self::{
 };
 use crate::{
     args::{AccountsArgs, AtArgs, CloseArgs, HaltArgs, ResumeArgs, WaitArgs},
-    backends::Format,
     cluster::{Cluster, ClusterError},
-    output,
+    output::{self, AnswerFormat},
 };
 
 /// Name in the text of a stop, where flags, kubeconfig and environment have none.
@@ -96,7 +95,7 @@ pub(crate) fn close(args: &CloseArgs) -> ExitCode {
 struct Change<'a> {
     accounts: &'a AccountsArgs,
     wait: &'a WaitArgs,
-    output: Format,
+    output: AnswerFormat,
 }
 
 impl Change<'_> {

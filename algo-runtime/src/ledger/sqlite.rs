@@ -5,7 +5,7 @@
 //! - `inspect`: the whole ledger is read and recomputed before anything is written; `digest`: the number over all
 //!   tables that tells damage.
 //! - `files`: whether they are still those that were opened; `reader`: reads decisions beside the writer.
-//! - `rows` and `write`: between rows and types; `outbox`: the outbox and the ledger's ids; `sources`: those about sources;
+//! - `rows` and `write`: between rows and types; `snapshot`: the state as a whole; `outbox`: the outbox and the ledger's ids; `sources`: those about sources;
 //!   `trading`: the trading state.
 
 mod complete;
@@ -18,6 +18,7 @@ mod place;
 mod reader;
 mod rows;
 mod schema;
+mod snapshot;
 mod sources;
 mod trading;
 mod write;
@@ -184,7 +185,7 @@ impl Ledger for SqliteLedger {
     fn snapshot(&mut self) -> Result<Snapshot, LedgerError> {
         let failed = self.place.store("read all");
         let transaction = self.connection.transaction().map_err(&failed)?;
-        rows::snapshot(&transaction, &self.sizes).map_err(failed)
+        snapshot::snapshot(&transaction, &self.sizes).map_err(failed)
     }
 
     fn commit(&mut self, changes: &Changes) -> Result<(), LedgerError> {

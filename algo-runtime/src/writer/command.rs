@@ -1,15 +1,11 @@
 //! The requests to the writer.
 
 use intuition_api::v1::{AccountResponse, ConfigureRequest, ConfigureResponse, Open, process_request};
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
-use tonic::Status;
 
-use super::{sources, trading};
+use super::{Reply, sources, trading};
 use crate::{backend::Report, engine::LinkId, responses::Responses};
-
-/// Where the answer to a call goes. Dropped without an answer, the writer has ended.
-pub type Reply<T> = oneshot::Sender<Result<T, Status>>;
 
 /// A request to the writer.
 pub enum Command {

@@ -10,7 +10,7 @@ use std::{
 use intuition_common::planted::{self, Fault};
 use tokio::time::Instant;
 
-use super::{Capabilities, Code, Event, Message, codes, deadlines::Deadlines, error::Awaited, protocol::Output};
+use super::{Capabilities, Code, Event, Message, codes, deadlines::Deadlines, error::Awaited, output::Output};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {

@@ -6,7 +6,7 @@ use algo_runtime::backend;
 use clap::{ArgGroup, Args};
 use intuition_common::duration;
 
-use crate::backends::Format;
+use crate::output::AnswerFormat;
 
 /// `intuition halt` and `intuition reduce`.
 #[derive(Debug, Args)]
@@ -26,7 +26,7 @@ pub(crate) struct HaltArgs {
     pub(crate) wait: WaitArgs,
     /// How the accounts are shown on standard output.
     #[arg(long, value_enum, default_value = "text")]
-    pub(crate) output: Format,
+    pub(crate) output: AnswerFormat,
 }
 
 /// `intuition resume`.
@@ -38,7 +38,7 @@ pub(crate) struct ResumeArgs {
     pub(crate) wait: WaitArgs,
     /// How the accounts are shown on standard output.
     #[arg(long, value_enum, default_value = "text")]
-    pub(crate) output: Format,
+    pub(crate) output: AnswerFormat,
 }
 
 /// `intuition close`.
@@ -72,7 +72,7 @@ pub(crate) struct CloseArgs {
     pub(crate) at: AtArgs,
     /// How the answer is shown on standard output.
     #[arg(long, value_enum, default_value = "text")]
-    pub(crate) output: Format,
+    pub(crate) output: AnswerFormat,
 }
 
 /// The accounts: resources of a cluster, or one account of a runtime.

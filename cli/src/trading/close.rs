@@ -17,8 +17,8 @@ use super::{
 };
 use crate::{
     args::CloseArgs,
-    backends::Format,
     cluster::{Call, Cluster},
+    output::AnswerFormat,
 };
 
 /// Attempts at one request, which its id makes the same request.
@@ -141,13 +141,13 @@ fn halt_command(args: &CloseArgs, account: &str) -> String {
 fn text(account: &str, args: &CloseArgs, answer: &CloseResponse) -> String {
     let CloseResponse { closing, not_held, no_channel, .. } = answer;
     match args.output {
-        Format::Json => {
+        AnswerFormat::Json => {
             let object = json!({
                 "account": account, "closing": closing, "notHeld": not_held, "noChannel": no_channel,
             });
             format!("{object}\n")
         }
-        Format::Text => {
+        AnswerFormat::Text => {
             let line = |symbols: &[String], words: &str| {
                 let named = one_line(&format!("{account}: {words}: {}", symbols.join(", ")));
                 if symbols.is_empty() { String::new() } else { format!("{named}\n") }
@@ -207,8 +207,8 @@ async fn wait(
 
 fn sold(args: &CloseArgs, account: &str) -> Result<(), TradingError> {
     match args.output {
-        Format::Text => write(&format!("{account}: all sold\n")),
-        Format::Json => Ok(()),
+        AnswerFormat::Text => write(&format!("{account}: all sold\n")),
+        AnswerFormat::Json => Ok(()),
     }
 }
 

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::verb::Verb;
-use crate::backends::Format;
+use crate::output::AnswerFormat;
 
 /// Why an account is not Active.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -100,13 +100,13 @@ fn cause(cause: &Cause) -> String {
 }
 
 /// The text for standard output: as text the accounts with a known state, as JSON all accounts.
-pub(super) fn output(reports: &[Report], format: Format) -> String {
+pub(super) fn output(reports: &[Report], format: AnswerFormat) -> String {
     match format {
-        Format::Text => {
+        AnswerFormat::Text => {
             let told = reports.iter().filter(|report| report.in_force.is_some() || !report.note.is_empty());
             told.flat_map(|report| [report.line(), "\n".to_owned()]).collect()
         }
-        Format::Json => {
+        AnswerFormat::Json => {
             let accounts: Vec<_> = reports.iter().map(object).collect();
             format!("{}\n", json!({ "accounts": accounts }))
         }
@@ -171,7 +171,7 @@ default/goog: Halted by Halt (alice: broker is wrong), User
 default/msft: Active
 default/msft: Active; annotated; not confirmed yet
 ";
-        assert_eq!(output(&reports, Format::Text), expected);
+        assert_eq!(output(&reports, AnswerFormat::Text), expected);
         assert_eq!(errors(&reports), ["error: default/x: not found"]);
     }
 
@@ -189,7 +189,7 @@ default/msft: Active; annotated; not confirmed yet
     #[test]
     fn programs_get_every_account_with_its_causes_and_its_error() {
         let reports = [halted(), Report::failed("default/x", "not found".to_owned())];
-        let listing: serde_json::Value = serde_json::from_str(&output(&reports, Format::Json)).unwrap();
+        let listing: serde_json::Value = serde_json::from_str(&output(&reports, AnswerFormat::Json)).unwrap();
         let expected = json!({ "accounts": [
             {
                 "account": "default/goog", "state": "Halted", "confirmed": true, "note": "", "error": null,

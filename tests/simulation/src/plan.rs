@@ -7,10 +7,10 @@ use bridge::{Limits, inflight::Bounds, mqtt, outbox};
 use intuition_api::bounds::LARGEST_MESSAGE_BYTES;
 use rand::{RngExt as _, SeedableRng as _, rngs::ChaCha8Rng};
 
-use crate::publisher;
-
 /// One seed in so many runs with the sizes of production and a backlog of [`LARGE_BACKLOG`] quotes.
 pub const LARGE_EVERY: u64 = 200;
+/// The most quotes and unusable elements of a publisher's message.
+pub const LONGEST_MESSAGE: usize = 6;
 /// Quotes that wait in a large run.
 pub const LARGE_BACKLOG: u64 = 100_000;
 
@@ -143,7 +143,7 @@ impl Plan {
     }
 
     fn small(seed: u64, draw: &mut ChaCha8Rng) -> Self {
-        let message_ticks = draw.random_range(publisher::LONGEST..=10);
+        let message_ticks = draw.random_range(LONGEST_MESSAGE..=10);
         // At least one message fits; the runtime keeps twice what a bridge may hold.
         let beside = draw.random_range(1..=24_usize);
         // Now and then so much waits in the outbox that it fills several messages.

@@ -18,15 +18,13 @@ use self::{
 };
 use crate::{
     facts::{Body, Identity, Place, Quote, Serial, Time},
-    plan::{Plan, Scale, Stream, generator},
+    plan::{LONGEST_MESSAGE, Plan, Scale, Stream, generator},
 };
 
 /// All topics of publishers are below this level.
 pub const ROOT: &str = "quotes";
 /// Every symbol that may be published.
 pub const SYMBOLS: [&str; 5] = ["GOOG", "AAPL", "MSFT", "BTCUSDT", "low-x"];
-/// The most quotes and unusable elements of one message.
-pub const LONGEST: usize = 6;
 /// User property of dead letters: bridges pass over such messages.
 const DEAD_LETTER: &str = "dead-letter";
 
@@ -116,7 +114,7 @@ impl Publisher {
         };
         // A backlog of more messages than there are packet identifiers needs messages of one quote.
         let is_single = style == Style::Properties || !is_small || draw.random_bool(0.4);
-        let batch = if is_single { 1 } else { draw.random_range(2..LONGEST) };
+        let batch = if is_single { 1 } else { draw.random_range(2..LONGEST_MESSAGE) };
         let messages = ((serials.end - serials.start) / u64::try_from(batch.div_ceil(2)).unwrap_or(1)).max(1);
         let pause = span / u32::try_from(messages).unwrap_or(u32::MAX);
         let name = format!("{name}-{place}");

@@ -5,13 +5,8 @@ use std::{collections::BTreeMap, error::Error, str::FromStr};
 use intuition_api::v1;
 use rusqlite::{Connection, OptionalExtension as _, Row, params, types::Type};
 
-use super::{outbox, sources, trading};
-use crate::{
-    ledger::{
-        Account, Class, EntryKind, HeldFilter, Holding, IdQuery, JournalEntry, Outcome, PacketQuery, Sender,
-        SettingsRecord, Snapshot, Stretch, Trade, WindowRow, stretch,
-    },
-    sizes::Sizes,
+use crate::ledger::{
+    Account, Class, EntryKind, Holding, IdQuery, JournalEntry, Outcome, PacketQuery, Trade, WindowRow,
 };
 
 /// Columns of the journal in the order that [`entry`] reads them.
@@ -26,37 +21,6 @@ pub(super) const IS_MANUAL: &str = "EXISTS (SELECT 1 FROM manual_sales WHERE man
 #[derive(Debug, thiserror::Error)]
 #[error("`{0}` is unknown")]
 pub(super) struct Unknown(pub(super) String);
-
-pub(super) fn snapshot(connection: &Connection, sizes: &Sizes) -> rusqlite::Result<Snapshot> {
-    let (window, older) = window(connection, sizes)?;
-    let account = account(connection)?;
-    Ok(Snapshot {
-        ledger_ids: outbox::ledger_ids(connection, &account.ledger_id)?,
-        done: outbox::done(connection)?,
-        account,
-        holdings: holdings(connection)?,
-        marks: sources::marks(connection)?,
-        sources: sources::records(connection)?,
-        window,
-        older,
-        counters: list(connection, "SELECT name, reason, value FROM counters", |row| {
-            Ok(((row.get(0)?, row.get(1)?), unsigned(row, 2)?))
-        })?,
-        state: list(connection, "SELECT algorithm, key, value FROM state", |row| {
-            Ok(((row.get(0)?, row.get(1)?), row.get(2)?))
-        })?,
-        settings: settings(connection)?,
-        trading: trading::record(connection)?,
-        closing: trading::closing(connection)?,
-        sessions: list(connection, "SELECT broker_url, session FROM sessions", |row| Ok((row.get(0)?, row.get(1)?)))?,
-        client_sessions: list(connection, "SELECT client_id, broker_url, session FROM client_sessions", |row| {
-            Ok(((row.get(0)?, row.get(1)?), row.get(2)?))
-        })?,
-        held: list(connection, "SELECT filter, subscription_id FROM held ORDER BY place", |row| {
-            Ok(HeldFilter { filter: row.get(0)?, subscription_id: row.get(1)? })
-        })?,
-    })
-}
 
 pub(super) fn account(connection: &Connection) -> rusqlite::Result<Account> {
     connection.query_row(
@@ -172,47 +136,8 @@ fn outcome_kind(name: &str, reason: String) -> rusqlite::Result<(v1::tick_outcom
 }
 
 /// Columns of the window in the order that [`window_row`] reads them.
-const WINDOW_ROW: &str = "ordinal, run, delivery, tick_index, channel, source, seq, id, session, packet_id, payload_sha256,
+pub(super) const WINDOW_ROW: &str = "ordinal, run, delivery, tick_index, channel, source, seq, id, session, packet_id, payload_sha256,
     outcome, reason, first_position, positions, first_seq, seqs, rank, era, ticks, connection, envelope_sha256, content_sha256";
-
-/// The last rows of each class, and all before them summed up.
-fn window(connection: &Connection, sizes: &Sizes) -> rusqlite::Result<(Vec<WindowRow>, Vec<Stretch>)> {
-    let (mut window, mut older) = (Vec::new(), Vec::new());
-    let sql = format!("SELECT {WINDOW_ROW} FROM window WHERE class = ?1 AND ordinal > ?2 ORDER BY ordinal");
-    let mut recent = connection.prepare(&sql)?;
-    let mut before = connection.prepare(
-        "SELECT ordinal, run, delivery, session, packet_id, connection FROM window
-         WHERE class = ?1 AND ordinal <= ?2 ORDER BY ordinal",
-    )?;
-    for class in Class::ALL {
-        let last = "SELECT ifnull(max(ordinal), 0) FROM window WHERE class = ?1";
-        let last: u64 = connection.query_row(last, [class.name()], |row| unsigned(row, 0))?;
-        let bound = last.saturating_sub(sizes.window).cast_signed();
-        let mut rows = before.query(params![class.name(), bound])?;
-        while let Some(row) = rows.next()? {
-            stretch::append(&mut older, summary(class, row)?, sizes.stretch_rows);
-        }
-        let mut rows = recent.query(params![class.name(), bound])?;
-        while let Some(row) = rows.next()? {
-            window.push(window_row(class, row)?);
-        }
-    }
-    Ok((window, older))
-}
-
-fn summary(class: Class, row: &Row<'_>) -> rusqlite::Result<Stretch> {
-    let ordinal = unsigned(row, 0)?;
-    let sender = match row.get::<_, u32>(4)? {
-        0 => None,
-        _ => Some(Sender {
-            session: row.get_ref(3)?.as_str()?.into(),
-            run: unsigned(row, 1)?,
-            connection: row.get::<_, Option<i64>>(5)?.map_or(0, i64::cast_unsigned),
-            delivery: unsigned(row, 2)?,
-        }),
-    };
-    Ok(Stretch { class, first: ordinal, last: ordinal, sender })
-}
 
 pub(super) fn delivered(connection: &Connection, query: &PacketQuery) -> rusqlite::Result<Vec<WindowRow>> {
     let sql = format!(
@@ -246,7 +171,7 @@ pub(super) fn named(connection: &Connection, query: &IdQuery<'_>) -> rusqlite::R
     connection.prepare_cached(&sql)?.query_row(parameters, |row| window_row(Class::Id, row)).optional()
 }
 
-fn window_row(class: Class, row: &Row<'_>) -> rusqlite::Result<WindowRow> {
+pub(super) fn window_row(class: Class, row: &Row<'_>) -> rusqlite::Result<WindowRow> {
     let (kind, reason) = outcome_kind(row.get_ref(11)?.as_str()?, row.get(12)?)?;
     let index: u32 = row.get(3)?;
     Ok(WindowRow {
@@ -278,19 +203,6 @@ fn window_row(class: Class, row: &Row<'_>) -> rusqlite::Result<WindowRow> {
         envelope_sha256: row.get(21)?,
         content_sha256: row.get(22)?,
     })
-}
-
-fn settings(connection: &Connection) -> rusqlite::Result<Option<SettingsRecord>> {
-    let sql = "SELECT resource_uid, settings_generation, cash_generation, settings_json FROM settings WHERE id = 1";
-    let read = |row: &Row<'_>| {
-        Ok(SettingsRecord {
-            resource_uid: row.get(0)?,
-            settings_generation: row.get(1)?,
-            cash_generation: row.get(2)?,
-            settings_json: row.get(3)?,
-        })
-    };
-    connection.query_row(sql, [], read).optional()
 }
 
 pub(super) fn list<T, C: FromIterator<T>>(

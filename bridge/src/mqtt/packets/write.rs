@@ -11,7 +11,7 @@ use rumqttc::v5::mqttbytes::{
 };
 
 use super::MAX_PACKET_BYTES;
-use crate::mqtt::{Code, Message, Options, codes, credentials::Presented, protocol::Output};
+use crate::mqtt::{Code, Message, Options, codes, credentials::Presented, output::Output};
 
 /// Longest text that MQTT can carry.
 const MAX_TEXT_BYTES: usize = 65_535;

@@ -188,7 +188,7 @@ fn quotes_of_one_message_have_different_identities() {
                 .filter(|identity| **identity != Identity::Bare)
                 .collect();
             assert_eq!(named.iter().collect::<BTreeSet<_>>().len(), named.len());
-            assert!(outgoing.body.places.len() <= LONGEST);
+            assert!(outgoing.body.places.len() <= LONGEST_MESSAGE);
         }
     }
 }
