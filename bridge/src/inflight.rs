@@ -7,6 +7,7 @@
 
 mod arrival;
 pub(crate) mod cost;
+mod entry;
 
 use std::collections::VecDeque;
 
@@ -14,6 +15,7 @@ use intuition_api::v1::Delivery;
 use intuition_common::planted::{self, Fault};
 
 pub use self::arrival::Arrival;
+use self::entry::{Entry, State};
 use crate::{mqtt::Ack, outbox::Ranges};
 
 /// Bytes of a payload that are kept, for a dead letter.
@@ -28,27 +30,6 @@ pub struct Bounds {
     pub message_ticks: usize,
     /// Bytes of memory, exceeded by those of one message at most.
     pub bytes: usize,
-}
-
-#[derive(Debug)]
-enum State {
-    /// To be sent, or sent on the current stream and without outcome.
-    Open(Box<Arrival>),
-    /// Has its outcome: may go once these outbox positions are done.
-    Done { awaited: Ranges },
-}
-
-#[derive(Debug)]
-struct Entry {
-    epoch: u64,
-    packet_id: u16,
-    arrived_micros: i64,
-    ticks: usize,
-    /// Of memory.
-    bytes: usize,
-    /// Bytes of its encoded form, where it goes to the runtime.
-    encoded: usize,
-    state: State,
 }
 
 /// Every delivery that is not acknowledged, in the order the broker gave them.
@@ -173,15 +154,8 @@ impl Inflight {
         }
         arrival.ticks.shrink_to_fit();
         arrival.duplicate |= arrival.epoch <= self.superseded;
-        let entry = Entry {
-            epoch: arrival.epoch,
-            packet_id: self.current(arrival.epoch, arrival.packet_id),
-            arrived_micros: arrival.arrived_micros,
-            ticks: arrival.ticks.len(),
-            bytes: cost::memory(&arrival),
-            encoded: cost::encoded(&arrival),
-            state: State::Open(Box::new(arrival)),
-        };
+        let packet_id = self.current(arrival.epoch, arrival.packet_id);
+        let entry = Entry::open(arrival, packet_id);
         self.ticks += entry.ticks;
         self.bytes += entry.bytes;
         self.open += 1;
@@ -191,9 +165,7 @@ impl Inflight {
     /// Takes a message that needs no outcome: it is acknowledged in its turn. `arrived_micros`: as in [`Arrival`].
     pub fn pass(&mut self, epoch: u64, packet_id: u16, arrived_micros: i64) {
         let packet_id = self.current(epoch, packet_id);
-        // It counts as a tick: behind a delivery without an outcome there must not be ever more of them.
-        let state = State::Done { awaited: Ranges::default() };
-        let entry = Entry { epoch, packet_id, arrived_micros, ticks: 1, bytes: cost::PLACE, encoded: 0, state };
+        let entry = Entry::done(epoch, packet_id, arrived_micros);
         self.ticks += entry.ticks;
         self.bytes += entry.bytes;
         self.entries.push_back(entry);
@@ -406,9 +378,8 @@ impl Inflight {
             self.under_way -= entry.encoded;
         }
         self.bytes -= entry.bytes;
-        entry.bytes = cost::PLACE + awaited.memory();
+        entry.settle(awaited);
         self.bytes += entry.bytes;
-        entry.state = State::Done { awaited };
         self.open -= 1;
         true
     }
