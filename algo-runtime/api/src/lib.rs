@@ -3,7 +3,8 @@
 //! - [`v1`]: messages, clients and servers.
 //! - [`decimal`]: [`Price`](decimal::Price), [`Money`](decimal::Money), [`Quantity`](decimal::Quantity): parsed exactly,
 //!   printed exactly, multiplied and divided in integers wide enough to be exact.
-//! - [`bounds`]: sizes of messages.
+//! - [`bounds`]: sizes of messages of the service `Runtime`; [`limits`]: those of the service `Algorithm`.
+//! - [`describe`]: the rules of an answer to `Describe`; [`status`]: how a call ended; [`reason`]: reasons about an algorithm.
 //! - [`capability`]: capabilities of a side beyond v0.1.0.
 //! - [`trading`]: trading states and their causes.
 //! - [`topic`]: MQTT topic filters, as the contract's channels use them.
@@ -11,6 +12,10 @@
 pub mod bounds;
 pub mod capability;
 pub mod decimal;
+pub mod describe;
+pub mod limits;
+pub mod reason;
+pub mod status;
 pub mod topic;
 pub mod trading;
 

@@ -3,10 +3,13 @@
 use std::{fmt, time::Duration};
 
 use algo_runtime::backend::Address;
-use intuition_api::v1::{
-    DescribeRequest, DescribeResponse, EventBatch, EventBatchResult, EventsRequest, EventsResponse, InitializeRequest,
-    InitializeResponse, InputEvent, Reconfigure, ReconfigureResponse, algorithm_client::AlgorithmClient,
-    events_request, events_response::Message,
+use intuition_api::{
+    limits::MAX_MESSAGE_BYTES,
+    v1::{
+        DescribeRequest, DescribeResponse, EventBatch, EventBatchResult, EventsRequest, EventsResponse,
+        InitializeRequest, InitializeResponse, InputEvent, Reconfigure, ReconfigureResponse,
+        algorithm_client::AlgorithmClient, events_request, events_response::Message,
+    },
 };
 use intuition_common::exit::with_causes;
 use tokio::{sync::mpsc, time};
@@ -14,9 +17,6 @@ use tokio_stream::wrappers::UnboundedReceiverStream;
 use tonic::{Code, Status, Streaming, transport::Channel};
 
 use super::row::Row;
-
-/// As much as the runtime takes.
-const MAX_MESSAGE: usize = 4 << 20;
 
 /// Why there is no answer.
 #[derive(Debug, Clone)]
@@ -85,7 +85,9 @@ impl Target {
         let unreachable = |error: tonic::transport::Error| Trouble::Unreachable(with_causes(&error));
         let endpoint = self.address.endpoint().map_err(unreachable)?.connect_timeout(self.deadline);
         let channel = endpoint.connect().await.map_err(unreachable)?;
-        Ok(AlgorithmClient::new(channel).max_decoding_message_size(MAX_MESSAGE).max_encoding_message_size(MAX_MESSAGE))
+        Ok(AlgorithmClient::new(channel)
+            .max_decoding_message_size(MAX_MESSAGE_BYTES)
+            .max_encoding_message_size(MAX_MESSAGE_BYTES))
     }
 
     /// Waits for an answer to a call.

@@ -4,19 +4,16 @@ use std::collections::BTreeSet;
 
 use intuition_api::{
     decimal::Quantity,
+    describe::CONTRACT,
+    limits::{
+        MAX_CHANNEL_BYTES, MAX_CHANNELS, MAX_NAME_CHARS, MAX_PUBLICATION_BYTES, MAX_PUBLICATIONS_PER_BATCH,
+        MAX_SIGNALS_PER_EVENT, MAX_STATE_BYTES,
+    },
     topic::check_filter,
     v1::{DescribeResponse, EventBatchResult, EventResult, InputEvent, Publication, Side, Signal},
 };
 
 use super::row::Row;
-
-const MAX_STATE: usize = 1 << 20;
-const MAX_SIGNALS: usize = 64;
-const MAX_PUBLICATIONS: usize = 1_000;
-const MAX_PAYLOAD: usize = 256 << 10;
-const MAX_TOPIC: usize = 256;
-const MAX_CHANNELS: usize = 64;
-const MAX_NAME: usize = 64;
 
 /// A rule that an answer breaks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,14 +36,14 @@ pub(crate) fn description(response: &DescribeResponse) -> Vec<Breach> {
     let mut broken = |came: String| breaches.push(Breach::new(Row::Describe, came));
     let name = &response.name;
     let allowed = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '_' | '-');
-    if !(1..=MAX_NAME).contains(&name.len()) || !name.chars().all(allowed) {
+    if !(1..=MAX_NAME_CHARS).contains(&name.len()) || !name.chars().all(allowed) {
         broken(format!("DescribeResponse.name is {}", shown(name)));
     }
     let version = &response.version;
-    if version.chars().count() > MAX_NAME || version.contains(char::is_control) {
+    if version.chars().count() > MAX_NAME_CHARS || version.contains(char::is_control) {
         broken(format!("DescribeResponse.version is {}", shown(version)));
     }
-    if response.contract != "intuition.v1" {
+    if response.contract != CONTRACT {
         broken(format!("DescribeResponse.contract is {}", shown(&response.contract)));
     }
     breaches
@@ -74,7 +71,7 @@ pub(crate) fn channels(row: Row, message: &str, channels: &[String]) -> Vec<Brea
         breaches.push(Breach::new(row, format!("{message}.channels has {}", channels.len())));
     }
     for channel in channels {
-        if channel.len() > MAX_TOPIC {
+        if channel.len() > MAX_CHANNEL_BYTES {
             breaches
                 .push(Breach::new(row, format!("{message}.channels: {} has {} bytes", shown(channel), channel.len())));
         } else if let Err(error) = check_filter(channel) {
@@ -134,7 +131,7 @@ pub(crate) fn signals(result: &EventResult, quotes: &BTreeSet<u64>) -> Vec<Breac
         let came = format!("EventResult of event {event} has a signal about the later quote {}", ahead.event);
         breaches.push(Breach::new(Row::Signals, came));
     }
-    if result.signals.len() > MAX_SIGNALS {
+    if result.signals.len() > MAX_SIGNALS_PER_EVENT {
         let came = format!("EventResult of event {event} has {} signals", result.signals.len());
         breaches.push(Breach::new(Row::Signals, came));
     }
@@ -179,21 +176,21 @@ fn signal(signal: &Signal, quotes: &BTreeSet<u64>) -> Option<Breach> {
 /// A state that is too large.
 pub(crate) fn state(message: &str, state: Option<&[u8]>) -> Option<Breach> {
     let size = state.map_or(0, <[u8]>::len);
-    (size > MAX_STATE).then(|| Breach::new(Row::StateSize, format!("{message}.state has {size} bytes")))
+    (size > MAX_STATE_BYTES).then(|| Breach::new(Row::StateSize, format!("{message}.state has {size} bytes")))
 }
 
 /// Messages of its own.
 pub(crate) fn publications(publications: &[Publication]) -> Vec<Breach> {
     let mut breaches = Vec::new();
     let mut broken = |came: String| breaches.push(Breach::new(Row::Publications, came));
-    if publications.len() > MAX_PUBLICATIONS {
+    if publications.len() > MAX_PUBLICATIONS_PER_BATCH {
         broken(format!("there are {} publications in one answer", publications.len()));
     }
     for Publication { channel, payload } in publications {
-        if channel.contains(['+', '#']) || channel.len() > MAX_TOPIC || check_filter(channel).is_err() {
+        if channel.contains(['+', '#']) || channel.len() > MAX_CHANNEL_BYTES || check_filter(channel).is_err() {
             broken(format!("Publication.channel is {}", shown(channel)));
         }
-        if payload.len() > MAX_PAYLOAD {
+        if payload.len() > MAX_PUBLICATION_BYTES {
             broken(format!("Publication.payload on {} has {} bytes", shown(channel), payload.len()));
         }
     }

@@ -1,12 +1,12 @@
 //! Parameters for the checks, from the schema: some that fit, and some that do not.
 
+use intuition_api::limits::MAX_SCHEMA_BYTES;
 use jsonschema::{Draft, PatternOptions, Validator, error::ValidationErrorKind};
 use serde_json::{Map, Value, json};
 
 /// The algorithm's parameters, without the threshold.
 pub(crate) type Parameters = Map<String, Value>;
 
-const MAX_SCHEMA: usize = 256 << 10;
 /// How many sets of wrong parameters are tried.
 const MAX_WRONG: usize = 16;
 /// Levels of a schema that are followed to make a value.
@@ -27,7 +27,7 @@ impl Schema {
         if text.is_empty() {
             return Ok(Self::default());
         }
-        if text.len() > MAX_SCHEMA {
+        if text.len() > MAX_SCHEMA_BYTES {
             return Err(format!("it has {} bytes", text.len()));
         }
         let value: Value = serde_json::from_str(text).map_err(|error| format!("it is no JSON: {error}"))?;
@@ -222,7 +222,7 @@ mod tests {
         for text in ["{", r#"{"type":"strnig"}"#, r#"{"$ref":"https://example.com/schema.json"}"#] {
             assert!(Schema::compile(text).is_err(), "{text}");
         }
-        let large = format!(r#"{{"description":"{}"}}"#, "x".repeat(MAX_SCHEMA));
+        let large = format!(r#"{{"description":"{}"}}"#, "x".repeat(MAX_SCHEMA_BYTES));
         assert!(Schema::compile(&large).is_err());
     }
 

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use intuition_api::v1::Backend;
+use intuition_api::{
+    reason::{BACKEND_STARTING, CONTRACT_BROKEN, CONTRACT_UNSUPPORTED, PARAMETERS_REFUSED},
+    v1::Backend,
+};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
@@ -16,12 +19,8 @@ use super::{
 const LOOK: Duration = Duration::from_millis(20);
 /// One that is being called for the first time is worth a word after so long only.
 const CALL: Duration = Duration::from_secs(1);
-/// The reason of one that is being called for the first time.
-const STARTING: &str = "BackendStarting";
-/// It refuses its parameters: whoever wrote them has to mend them.
-const REFUSED: &str = "ParametersRefused";
-/// What waiting at the start does not mend.
-const LASTING: [&str; 3] = [REFUSED, "ContractUnsupported", "ContractBroken"];
+/// Reasons that end a run: waiting does not help.
+const LASTING: [&str; 3] = [PARAMETERS_REFUSED, CONTRACT_UNSUPPORTED, CONTRACT_BROKEN];
 
 /// An algorithm that can never decide what this run wants.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +36,7 @@ pub(super) struct Unfit {
 impl Unfit {
     /// Whether it is what it was told that is wrong.
     pub(super) fn is_usage(&self) -> bool {
-        self.reason == REFUSED
+        self.reason == PARAMETERS_REFUSED
     }
 }
 
@@ -95,7 +94,7 @@ fn news_of(last: &mut Last, seen: &Seen, elapsed: Duration) -> Vec<String> {
     let Seen { account, backend, channels } = seen;
     let Backend { address, reason, message, name, version } = backend;
     let mut lines = Vec::new();
-    if *reason != last.reason && (reason != STARTING || elapsed >= CALL) {
+    if *reason != last.reason && (reason != BACKEND_STARTING || elapsed >= CALL) {
         // The message begins with the address, which the line has already.
         let message = match message.strip_prefix(address.as_str()) {
             None => message.clone(),
@@ -109,7 +108,7 @@ fn news_of(last: &mut Last, seen: &Seen, elapsed: Duration) -> Vec<String> {
                 let changed = if message.is_empty() { String::new() } else { format!(" ({message})") };
                 format!("{account}: the algorithm at {address} is there: {}{changed}", named.trim_end())
             }
-            STARTING => format!("{account}: waits for the algorithm at {address}: it has not answered yet"),
+            BACKEND_STARTING => format!("{account}: waits for the algorithm at {address}: it has not answered yet"),
             _ => format!("{account}: waits for the algorithm at {address}: {message}"),
         });
         last.reason.clone_from(reason);
@@ -192,7 +191,7 @@ mod tests {
 
     #[test]
     fn one_that_answers_at_once_is_not_worth_a_word_and_one_that_hangs_is() {
-        let starting = seen(STARTING, "http://127.0.0.1:50051 is being called", &[]);
+        let starting = seen(BACKEND_STARTING, "http://127.0.0.1:50051 is being called", &[]);
         let mut told = Told::default();
         assert_eq!(told.news(&starting, Duration::from_millis(999)), NONE);
         assert_eq!(told.news(&seen("", "", &["quotes"]), Duration::from_secs(1)), NONE);

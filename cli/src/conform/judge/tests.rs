@@ -20,7 +20,7 @@ fn wish(event: u64, side: Side, quantity: &str) -> Signal {
 fn one_result_per_event_in_order_breaks_nothing() {
     let mut good = answer(7, &[1, 2, 4]);
     good.results[2].signals = vec![wish(1, Side::Buy, ""), wish(4, Side::Sell, "0.5"), wish(4, Side::Sell, "")];
-    good.state = Some(vec![0; MAX_STATE].into());
+    good.state = Some(vec![0; MAX_STATE_BYTES].into());
     good.publications = vec![Publication { channel: "averages/GOOG".to_owned(), payload: "1".into() }];
     assert_eq!(result(7, &events(&[1, 2, 4]), &good), []);
 }
@@ -60,13 +60,17 @@ fn each_rule_has_its_row_and_is_told_by_message_and_field() {
         (both, Row::Signals, "EventResult of event 1 has both signals and a reject"),
         (many, Row::Signals, "EventResult of event 1 has 65 signals"),
         (
-            EventBatchResult { state: Some(vec![0; MAX_STATE + 1].into()), ..answer(7, &[1, 2]) },
+            EventBatchResult { state: Some(vec![0; MAX_STATE_BYTES + 1].into()), ..answer(7, &[1, 2]) },
             Row::StateSize,
             "EventBatchResult.state has 1048577 bytes",
         ),
         (with_publication("a/+", 1), Row::Publications, "Publication.channel is \"a/+\""),
         (with_publication("", 1), Row::Publications, "Publication.channel is \"\""),
-        (with_publication("a", MAX_PAYLOAD + 1), Row::Publications, "Publication.payload on \"a\" has 262145 bytes"),
+        (
+            with_publication("a", MAX_PUBLICATION_BYTES + 1),
+            Row::Publications,
+            "Publication.payload on \"a\" has 262145 bytes",
+        ),
     ] {
         assert_eq!(result(7, &events(&[1, 2]), &broken), [Breach::new(row, came)]);
     }
