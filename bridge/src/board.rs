@@ -2,20 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use intuition_api::part::bridge::{ALL as PARTS, BROKER, PUBLISHER, PUBLISHING, RUNTIME, SUBSCRIPTIONS};
 use intuition_common::readiness::Readiness;
-
-/// The connection that quotes come on.
-pub const BROKER: &str = "broker";
-/// The connection that decisions go out on.
-pub const PUBLISHER: &str = "publisher";
-/// Everything published is taken by the broker.
-pub const PUBLISHING: &str = "publishing";
-/// The stream to the runtime.
-pub const RUNTIME: &str = "runtime";
-/// Every wanted channel is subscribed to, and nothing else.
-pub const SUBSCRIPTIONS: &str = "subscriptions";
-/// All parts, for [`Readiness::new`].
-pub const PARTS: [&str; 5] = [BROKER, PUBLISHER, PUBLISHING, RUNTIME, SUBSCRIPTIONS];
 
 /// The parts of one bridge.
 pub(crate) struct Board {

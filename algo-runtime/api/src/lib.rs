@@ -3,6 +3,7 @@
 //! - [`v1`]: messages, clients and servers.
 //! - [`decimal`]: [`Price`](decimal::Price), [`Money`](decimal::Money), [`Quantity`](decimal::Quantity): parsed exactly,
 //!   printed exactly, multiplied and divided in integers wide enough to be exact.
+//! - [`part`]: parts of `/readyz`.
 //! - [`bounds`]: sizes of messages of the service `Runtime`; [`limits`]: those of the service `Algorithm`.
 //! - [`describe`]: the rules of an answer to `Describe`; [`status`]: how a call ended; [`reason`]: reasons about an algorithm.
 //! - [`capability`]: capabilities of a side beyond v0.1.0.
@@ -14,6 +15,7 @@ pub mod capability;
 pub mod decimal;
 pub mod describe;
 pub mod limits;
+pub mod part;
 pub mod reason;
 pub mod status;
 pub mod topic;
