@@ -1,22 +1,24 @@
 //! Algorithms out of process: servers of the contract's service `Algorithm`, in any language.
 //!
-//! A backend keeps nothing that matters. What it was asked and has not answered, and the state that it saved last, are
-//! here and in the ledger, so that it may crash, hang, answer rubbish or come back empty: its stream is opened again and
-//! asked anew. A backend that is away costs no tick; a tick at which one that is there fails alone, again and again, is
-//! rejected (`backend/caution.rs`).
+//! A backend keeps nothing that matters. Its outstanding batch and its last saved state are here and in the ledger, so that
+//! it may crash, hang, answer rubbish or come back empty: its stream is opened again, and the batch is sent again. A backend
+//! that is away costs no tick. A tick at which a present backend fails alone, again and again, is rejected
+//! (`backend/bisect.rs`).
 //!
-//! - [`Backend`]: one stream to one backend, as a state machine: reports in, orders out, no I/O.
-//! - `messages`: those. [`link`]: carries the orders out.
-//! - [`describe`], [`answer`]: what a backend says of itself and answers, checked against the contract.
+//! - [`Backend`]: one stream to one backend, as a state machine: link events in, link commands out, no I/O.
+//! - `messages`: the events and commands. [`link`]: carries the commands out.
+//! - [`describe`], [`reply`]: the backend's description and replies, checked against the contract. `schema`: the schema of its
+//!   parameters. `condition`: why it cannot be asked. `address`: its address.
 
 mod address;
-pub mod answer;
-mod caution;
+mod bisect;
+mod condition;
 pub mod describe;
 pub mod link;
 mod messages;
+mod notice;
+pub mod reply;
 mod schema;
-mod trouble;
 
 use std::time::Duration;
 
@@ -26,75 +28,70 @@ use intuition_api::v1::{
 use intuition_common::backoff::Backoff;
 use serde_json::Value;
 
-use self::{answer::Answer, caution::Caution, describe::Described};
+use self::{
+    bisect::BatchBisect,
+    describe::Described,
+    reply::{BatchResult, OutstandingBatch},
+};
 use crate::{
     algorithm::{self, AlgorithmSettings, FieldError, FieldErrors},
     sizes::Sizes,
 };
 
 pub use address::{Address, AddressError};
-pub use messages::{Heard, Order, Report, Said};
-pub use trouble::{Failure, Fault, Trouble};
+pub use condition::{BackendCondition, BackendError, ConditionReason};
+pub use messages::{BackendEvent, BackendReply, LinkCommand, LinkEvent};
+pub use notice::BackendNotice;
 
-/// Pauses between attempts.
+/// Pauses between attempts: the first one, and the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
-/// While what it fails at is looked for: it is there, and a quote waits for up to a dozen attempts.
+/// The same while the quote at which it fails is searched for: the search takes up to a dozen attempts, and quotes wait.
 const LONGEST_SEARCH_PAUSE: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Phase {
-    /// Described next, after a pause perhaps.
+    /// Being called and described, perhaps after a pause.
     Called,
     /// Described; to be initialized.
-    Fit,
+    Described,
     Initializing,
-    /// It can be asked.
+    /// Initialized; it can be asked.
     Open,
-    Asked(Asked),
+    Deciding(OutstandingBatch),
     Reconfiguring,
-}
-
-/// An outstanding batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Asked {
-    /// Number of the batch.
-    pub number: u64,
-    /// Number of its first event; the others follow.
-    pub first_event: u64,
-    /// How many.
-    pub count: usize,
 }
 
 /// A stream to a backend.
 #[derive(Debug)]
 pub struct Backend {
     address: Address,
-    /// What it is initialized with.
+    /// The settings that it is initialized with.
     settings: AlgorithmSettings,
-    /// Being asked to take these instead.
+    /// The settings that it is being asked to take.
     next_settings: Option<AlgorithmSettings>,
     phase: Phase,
     attempt: u64,
     described: Option<Described>,
-    trouble: Option<Trouble>,
-    /// The fault that was logged as a warning, since it was last well.
-    warned: Option<Fault>,
-    /// The sentence about another name than at the last Describe.
+    condition: Option<BackendCondition>,
+    /// The reason of the first failure since it was last well.
+    warned: Option<ConditionReason>,
+    /// The message about a name that changed between the last two descriptions.
     renamed: Option<String>,
-    caution: Caution,
+    bisect: BatchBisect,
     backoff: Backoff,
     /// Attempts that failed since it was last well: answered a batch, or kept its stream open.
     failures: u32,
     batches: u64,
     events: u64,
-    orders: Vec<Order>,
+    commands: Vec<LinkCommand>,
+    notices: Vec<BackendNotice>,
 }
 
 impl Backend {
-    /// Calls it. `seed`: of the pauses between attempts.
+    /// Calls the backend. `seed`: of the pauses between attempts.
     pub fn new(address: Address, settings: AlgorithmSettings, sizes: Sizes, seed: u64) -> Self {
-        let starting = Trouble::new(Fault::Starting, format!("{address} is being called"));
+        let starting = BackendCondition::new(ConditionReason::Starting, format!("{address} is being called"));
         let mut backend = Self {
             address,
             settings,
@@ -102,41 +99,42 @@ impl Backend {
             phase: Phase::Called,
             attempt: 0,
             described: None,
-            trouble: Some(starting),
+            condition: Some(starting),
             warned: None,
             renamed: None,
-            caution: Caution::new(sizes),
+            bisect: BatchBisect::new(sizes),
             backoff: Backoff::seeded(FIRST_PAUSE, LONGEST_PAUSE, seed),
             failures: 0,
             batches: 0,
             events: 0,
-            orders: Vec::new(),
+            commands: Vec::new(),
+            notices: Vec::new(),
         };
         backend.call(Duration::ZERO);
         backend
     }
 
-    /// Where it is.
+    /// Its address.
     pub const fn address(&self) -> &Address {
         &self.address
     }
 
-    /// What it is, by its own word; `None` before it was reached.
+    /// Its description; `None` before it was reached.
     pub const fn described(&self) -> Option<&Described> {
         self.described.as_ref()
     }
 
-    /// What it is initialized with.
+    /// The settings that it is initialized with.
     pub const fn settings(&self) -> &AlgorithmSettings {
         &self.settings
     }
 
-    /// What stands in the way; `None` while it answers.
-    pub const fn trouble(&self) -> Option<&Trouble> {
-        self.trouble.as_ref()
+    /// Why it cannot be asked; `None` while it answers.
+    pub const fn condition(&self) -> Option<&BackendCondition> {
+        self.condition.as_ref()
     }
 
-    /// The sentence about a change of its name between the last two descriptions; `None`: they have the same name.
+    /// The message about a name that changed between the last two descriptions; `None`: the names are equal.
     pub fn renamed(&self) -> Option<&str> {
         self.renamed.as_deref()
     }
@@ -146,9 +144,9 @@ impl Backend {
         self.phase == Phase::Open
     }
 
-    /// Whether it is at work on something it was asked.
+    /// Whether it has a batch or a reconfiguration to answer.
     pub const fn is_busy(&self) -> bool {
-        matches!(self.phase, Phase::Asked(_) | Phase::Reconfiguring)
+        matches!(self.phase, Phase::Deciding(_) | Phase::Reconfiguring)
     }
 
     /// Attempts that failed since it was last well: answered a batch, or kept its stream open.
@@ -156,108 +154,113 @@ impl Backend {
         self.failures
     }
 
-    /// How many quotes it may be asked at once.
+    /// Quotes of the next batch, at most.
     pub fn batch_limit(&self) -> usize {
-        self.caution.batch_limit()
+        self.bisect.batch_limit()
     }
 
-    /// It rejected a tick before, in another process perhaps, and answered none since.
+    /// A tick was rejected before, perhaps in another process, and none was answered since.
     pub const fn has_rejected(&mut self) {
-        self.caution.resume();
+        self.bisect.resume();
     }
 
-    /// Why the tick at the head is to be rejected, where it is: see `backend/caution.rs`. Told once.
+    /// Why the tick at the head is to be rejected, if it is; once. See `backend/bisect.rs`.
     pub fn rejection(&mut self) -> Option<String> {
-        let message = self.caution.rejection()?;
+        let message = self.bisect.rejection()?;
         Some(format!("{}: {message}", self.name()))
     }
 
-    /// What is to be done, in order.
-    pub fn take_orders(&mut self) -> Vec<Order> {
-        std::mem::take(&mut self.orders)
+    /// The commands since the last call, in order.
+    pub fn take_commands(&mut self) -> Vec<LinkCommand> {
+        std::mem::take(&mut self.commands)
     }
 
-    /// Initializes it for an account, with what it saved last.
+    /// Facts for the log since the last call.
+    pub fn take_notices(&mut self) -> Vec<BackendNotice> {
+        std::mem::take(&mut self.notices)
+    }
+
+    /// Initializes it for an account, with its last saved state.
     pub fn initialize(&mut self, account: &str, state: Vec<u8>) {
-        if self.phase != Phase::Fit {
+        if self.phase != Phase::Described {
             return;
         }
         self.phase = Phase::Initializing;
         (self.batches, self.events) = (0, 0);
-        self.orders.push(Order::Initialize(InitializeRequest {
+        self.commands.push(LinkCommand::Initialize(InitializeRequest {
             account: account.to_owned(),
             parameters_json: parameters_json(&self.settings),
             state: state.into(),
         }));
     }
 
-    /// Closes the stream and opens it again, without calling that a failure.
+    /// Closes the stream and opens it again, without counting a failure.
     pub fn reopen(&mut self) {
         self.next_settings = None;
         self.call(Duration::ZERO);
     }
 
-    /// Asks about quotes, of which there is at least one.
+    /// Sends a batch of quotes, of at least one.
     pub fn ask<'a>(&mut self, quotes: impl Iterator<Item = &'a algorithm::Quote>) {
         self.batches += 1;
         let first_event = self.events + 1;
         let events: Vec<InputEvent> = (first_event..).zip(quotes).map(|(event, quote)| input(event, quote)).collect();
         self.events += events.len() as u64;
-        self.phase = Phase::Asked(Asked { number: self.batches, first_event, count: events.len() });
-        let is_search = self.caution.is_search(events.len());
-        self.orders.push(Order::Batch { batch: EventBatch { number: self.batches, events }, is_search });
+        self.phase = Phase::Deciding(OutstandingBatch { number: self.batches, first_event, count: events.len() });
+        let is_search = self.bisect.is_search(events.len());
+        self.commands.push(LinkCommand::Batch { batch: EventBatch { number: self.batches, events }, is_search });
     }
 
-    /// Asks it to take other settings. What does not fit its description is refused at once.
+    /// Asks it to take other settings. Settings that do not fit its description are refused at once.
     pub fn reconfigure(&mut self, settings: &AlgorithmSettings) -> Result<(), FieldErrors> {
         if let Some(described) = &self.described {
             described.check(settings)?;
         }
         self.phase = Phase::Reconfiguring;
         self.next_settings = Some(settings.clone());
-        self.orders.push(Order::Reconfigure(Reconfigure { parameters_json: parameters_json(settings) }));
+        self.commands.push(LinkCommand::Reconfigure(Reconfigure { parameters_json: parameters_json(settings) }));
         Ok(())
     }
 
-    /// Takes a report.
-    pub fn hear(&mut self, report: Report) -> Heard {
-        if report.attempt != self.attempt {
-            return Heard::Nothing;
+    /// Takes an event of the link.
+    pub fn on_link_event(&mut self, event: LinkEvent) -> BackendEvent {
+        if event.attempt != self.attempt {
+            return BackendEvent::Nothing;
         }
-        match (report.said, self.phase.clone()) {
-            (Ok(Said::Described(described)), Phase::Called) => self.described_as(described),
-            (Ok(Said::Initialized(answer)), Phase::Initializing) => self.initialized(answer),
-            (Ok(Said::Result(result)), Phase::Asked(asked)) => match answer::judge(result, asked) {
-                Ok(answer) => self.answered(asked, answer),
-                Err(breach) => self.failed(Failure::new(Fault::ContractBroken, breach)),
+        match (event.reply, self.phase.clone()) {
+            (Ok(BackendReply::Described(described)), Phase::Called) => self.described_as(described),
+            (Ok(BackendReply::Initialized(answer)), Phase::Initializing) => self.initialized(answer),
+            (Ok(BackendReply::Result(result)), Phase::Deciding(batch)) => match reply::check_batch(result, batch) {
+                Ok(answer) => self.answered(batch, answer),
+                Err(violation) => self.failed(BackendError::new(ConditionReason::ContractBroken, violation)),
             },
-            (Ok(Said::Reconfigured(answer)), Phase::Reconfiguring) => self.reconfigured(answer),
-            (Ok(Said::Steady), _) => {
-                // While a quote that it failed at waits, only an answer shows that it is well.
-                if !self.caution.is_suspicious() {
+            (Ok(BackendReply::Reconfigured(answer)), Phase::Reconfiguring) => self.reconfigured(answer),
+            (Ok(BackendReply::Steady), _) => {
+                // While a quote at which it failed waits, only an answer shows that it is well.
+                if !self.bisect.is_suspicious() {
                     self.is_well();
                 }
-                Heard::Nothing
+                BackendEvent::Nothing
             }
             (Ok(_), _) => {
                 let message = "it sent a message that answers nothing it was asked".to_owned();
-                self.failed(Failure::new(Fault::ContractBroken, message))
+                self.failed(BackendError::new(ConditionReason::ContractBroken, message))
             }
-            (Err(failure), _) => self.failed(failure),
+            (Err(error), _) => self.failed(error),
         }
     }
 
-    fn described_as(&mut self, described: Described) -> Heard {
+    fn described_as(&mut self, described: Described) -> BackendEvent {
         self.compare_with_last(&described);
-        // It answers: what it failed at before was not for want of it.
-        self.caution.is_there();
+        // It is present: the failure before was not its absence.
+        self.bisect.on_describe_ok();
         if let Err(errors) = described.check(&self.settings) {
             self.described = Some(described);
-            return self.failed(Failure::refused(errors));
+            return self.failed(BackendError::refused(errors));
         }
         self.described = Some(described);
-        self.phase = Phase::Fit;
-        Heard::Fit
+        self.phase = Phase::Described;
+        BackendEvent::Described
     }
 
     fn compare_with_last(&mut self, described: &Described) {
@@ -266,99 +269,99 @@ impl Backend {
         self.renamed = None;
         if last.name != described.name {
             let message = format!("was {was}, is {is}: it begins without the state of {}", last.name);
-            tracing::warn!(address = %self.address, "the algorithm has another name: {message}");
+            self.notices.push(BackendNotice::Renamed { address: self.address.clone(), message: message.clone() });
             self.renamed = Some(message);
         } else if last.version != described.version {
-            tracing::info!(address = %self.address, "the algorithm has another version: was {was}, is {is}");
+            self.notices.push(BackendNotice::NewVersion { address: self.address.clone(), was, is });
         }
     }
 
-    fn initialized(&mut self, answer: InitializeResponse) -> Heard {
-        match answer::channels(answer) {
+    fn initialized(&mut self, answer: InitializeResponse) -> BackendEvent {
+        match reply::check_initialize(answer) {
             Ok(Ok(channels)) => {
                 self.phase = Phase::Open;
                 // The pauses go on growing until it has answered a batch or kept the stream open: a server that ends each
                 // stream behind Initialize would be called ten times a second.
-                if !self.caution.is_suspicious() {
-                    self.trouble = None;
+                if !self.bisect.is_suspicious() {
+                    self.condition = None;
                 }
-                Heard::Initialized(channels)
+                BackendEvent::Initialized(channels)
             }
-            Ok(Err(refusal)) => self.failed(Failure::refused(FieldError::new("parameters", refusal).into())),
-            Err(breach) => self.failed(Failure::new(Fault::ContractBroken, breach)),
+            Ok(Err(refusal)) => self.failed(BackendError::refused(FieldError::new("parameters", refusal).into())),
+            Err(violation) => self.failed(BackendError::new(ConditionReason::ContractBroken, violation)),
         }
     }
 
-    fn answered(&mut self, asked: Asked, answer: Answer) -> Heard {
+    fn answered(&mut self, asked: OutstandingBatch, answer: BatchResult) -> BackendEvent {
         self.phase = Phase::Open;
-        self.caution.answered(asked.count);
+        self.bisect.answered(asked.count);
         self.is_well();
-        Heard::Answered(answer)
+        BackendEvent::Answered(answer)
     }
 
-    fn reconfigured(&mut self, answer: ReconfigureResponse) -> Heard {
+    fn reconfigured(&mut self, answer: ReconfigureResponse) -> BackendEvent {
         let settings = self.next_settings.take();
-        match answer::reconfigured(answer) {
-            Err(breach) => self.failed(Failure::new(Fault::ContractBroken, breach)),
+        match reply::check_reconfigure(answer) {
+            Err(violation) => self.failed(BackendError::new(ConditionReason::ContractBroken, violation)),
             Ok(answer) => {
                 self.phase = Phase::Open;
                 self.is_well();
                 if let (Ok(_), Some(settings)) = (&answer, settings) {
                     self.settings = settings;
                 }
-                Heard::Reconfigured(answer.map_err(|refusal| FieldError::new("parameters", refusal).into()))
+                BackendEvent::Reconfigured(answer.map_err(|refusal| FieldError::new("parameters", refusal).into()))
             }
         }
     }
 
     fn is_well(&mut self) {
-        self.trouble = None;
+        self.condition = None;
         self.warned = None;
         self.failures = 0;
         self.backoff.reset();
     }
 
-    fn failed(&mut self, failure: Failure) -> Heard {
-        let searching = if let Phase::Asked(asked) = &self.phase {
-            self.caution.failed(asked.count, &failure);
-            !self.caution.is_failing()
+    fn failed(&mut self, error: BackendError) -> BackendEvent {
+        let searching = if let Phase::Deciding(batch) = &self.phase {
+            self.bisect.failed(batch.count, &error);
+            !self.bisect.is_failing()
         } else {
             false
         };
         self.failures = self.failures.saturating_add(1);
         self.next_settings = None;
-        let pause = match (failure.is_lasting(), searching) {
+        let pause = match (error.is_lasting(), searching) {
             (true, _) => LONGEST_PAUSE,
             (false, true) => self.backoff.pause().min(LONGEST_SEARCH_PAUSE),
             (false, false) => self.backoff.pause(),
         };
-        let trouble = if self.caution.is_failing() {
-            Trouble::new(
-                Fault::Failing,
-                format!("{} fails at one quote after another: {}", self.address, failure.message),
+        let condition = if self.bisect.is_failing() {
+            BackendCondition::new(
+                ConditionReason::Failing,
+                format!("{} fails at one quote after another: {}", self.address, error.message),
             )
         } else {
-            failure.trouble(&self.address)
+            error.condition(&self.address)
         };
-        let pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
-        let (reason, attempt, message) = (trouble.reason(), self.attempt, &trouble.message);
-        if self.warned == Some(trouble.fault) {
-            tracing::debug!(reason, attempt, pause_ms, "the algorithm failed again: {message}");
-        } else {
-            tracing::warn!(reason, attempt, pause_ms, "the algorithm failed, and is called again: {message}");
-        }
-        self.warned = Some(trouble.fault);
-        self.trouble = Some(trouble);
+        self.notices.push(BackendNotice::Failed {
+            reason: condition.code(),
+            attempt: self.attempt,
+            pause,
+            message: condition.message.clone(),
+            is_repeated: self.warned == Some(condition.reason),
+        });
+        self.warned = Some(condition.reason);
+        self.condition = Some(condition);
         self.call(pause);
-        Heard::Failed
+        BackendEvent::Failed
     }
 
     fn call(&mut self, pause: Duration) {
         self.phase = Phase::Called;
         self.attempt += 1;
-        // Orders of the attempt before mean nothing any more.
-        self.orders.clear();
-        self.orders.push(Order::Call { attempt: self.attempt, pause });
+        // Commands of the previous attempt are void.
+        self.commands.clear();
+        self.commands.push(LinkCommand::Call { attempt: self.attempt, pause });
     }
 
     fn name(&self) -> &str {

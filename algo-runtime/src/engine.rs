@@ -1,156 +1,104 @@
-//! The engine: one account's whole state and what happens to it. Pure: requests, times, random names and a seed come in,
-//! answers and [`Changes`] come out. Whoever drives it commits the changes and only then sends the answers.
+//! The engine: one account's whole state, and the rules by which requests change it. Pure: requests, times, random names and
+//! a seed are arguments, answers and [`Changes`] are results. The writer commits the changes and only then sends the answers.
 //!
-//! - `inputs`: which symbols are taken on which topic.
-//! - `turn`: what waits, and which ticks have their turn. `process`: they become outcomes, decisions and dead letters.
-//! - `decider`: the algorithm, in process or out of it. `swap`: the takeover by another. `states`: saved states.
-//! - `letters`: dead letters. `load`: bounds of deliveries.
-//! - `stream`: the bridge's messages other than deliveries; `sessions`: the broker sessions that deliveries belong to.
-//! - `outbox`: a bridge's reports about the outbox, and a ledger that has gone back.
-//! - `sources`: last numbers, conflicts, gaps and limits.
-//! - `configure`: settings, at the start and while it runs. `trading`: the trading state. `closing`: sales by hand.
-//! - `denials`: signals that were denied.
-//! - `tally`: the account as it is shown.
+//! [`Engine`] is composed of parts. Each part owns its fields and its share of the next commit; no part calls the engine.
+//! - `backlog`: deliveries that wait, and the batch of ticks that is being decided.
+//! - `recogniser`: identities, sessions, symbols and, by `source_numbers`, sources.
+//! - `channels`: subscriptions, and the quotes that are decided; `inputs`: the symbols of a channel.
+//! - `deciders`: the active algorithm (`decider`) and the candidate (`pending_swap`), with `starter` and `states`. `swap_clock`.
+//! - `accounting`: money, journal and policy. `outbox`: entries and reports. `counters`, `denials`.
+//! - `settings_state`: effective and recorded settings. [`Trading`] and `closing`: stops, and sales by hand.
+//!
+//! The engine itself, on top of the parts:
+//! - `advance`: the loop, and the events of links. `booking`: the outcome of one tick; `letters`: its dead letter.
+//! - `stream`: the bridge's messages; `load`: bounds of deliveries. `sources`, `trading`, `closing`, `configure`: the calls.
+//! - `swap`: settings whose algorithm becomes active. `tally`: the account in the contract's form. `notice`: facts for the log.
 
+mod accounting;
+mod advance;
+mod backlog;
+mod booking;
+mod channels;
 mod closing;
 mod configure;
+mod counters;
 mod decider;
+mod deciders;
 mod denials;
 mod inputs;
 mod letters;
+mod link_action;
 mod load;
+mod notice;
 mod outbox;
-mod process;
+mod pending_swap;
+mod recogniser;
+pub mod refusal;
+mod request_error;
 mod sessions;
+mod settings_state;
+mod source_numbers;
 mod sources;
+mod starter;
 mod states;
 mod stream;
 mod swap;
+mod swap_clock;
 mod tally;
-mod topics;
+mod tick;
 mod trading;
-mod turn;
+mod unusable;
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
-use intuition_api::{decimal::Money, v1};
+use intuition_api::v1;
 use rand::{Rng as _, SeedableRng as _, rngs::ChaCha8Rng};
 
 use self::{
-    closing::Closing,
-    decider::Decider,
-    inputs::Inputs,
-    load::Load,
-    outbox::Unsaved,
-    process::Progress,
-    sessions::Sessions,
-    swap::Candidate,
-    turn::{Asked, Turn, Work},
+    accounting::Accounting, backlog::Backlog, booking::DeliveryProgress, channels::ChannelState, closing::Closing,
+    counters::Counters, deciders::Deciders, denials::Denials, inputs::Inputs, notice::Notices, outbox::Outbox,
+    recogniser::Recogniser, sessions::Sessions, settings_state::SettingsState, source_numbers::SourceNumbers,
+    swap_clock::SwapClock,
 };
 use crate::{
-    generator::{Generator, POLICY_STREAM},
     identity::Identities,
-    ledger::{
-        Account, Changes, CounterKey, EntryKind, Gap, HeldFilter, Holding, JournalEntry, LedgerIds, Positions,
-        SettingsRecord, Snapshot, StateKey,
-    },
-    portfolio::{Book, Policy},
-    settings::{
-        Adjustable, Authority, InForce, Settings, SettingsError, StartingCash, Topics, in_force, starting_cash,
-    },
+    ledger::{Changes, LedgerIds, Snapshot},
+    settings::{Settings, SettingsError, StartingCash, in_force, starting_cash},
     sizes::Sizes,
-    sources::{Sources, symbols::Symbols},
+    sources::symbols::Symbols,
     trading::Trading,
 };
 
-pub use configure::refusal;
-pub use decider::Errand;
+pub use advance::SettledBatch;
+pub use counters::counter;
 pub use denials::Denied;
-pub use process::Settled;
-pub use stream::{Fresh, RequestError};
-pub use tally::{Tally, counter};
-
-/// Key of the policy's generator in the saved state; no algorithm has that name.
-const POLICY_STATE: (&str, &str) = ("portfolio", "generator");
-
-/// Names a link to a backend, for as long as the engine lives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LinkId(pub u64);
+pub use link_action::{LinkAction, LinkId};
+pub use notice::EngineNotice;
+pub use request_error::RequestError;
+pub use stream::Fresh;
+pub use tally::Tally;
 
 /// One account.
 pub struct Engine {
     sizes: Sizes,
-    /// Draws seeds: of backends' pauses, and of generators without a seed in the settings.
-    chance: ChaCha8Rng,
-    account: Account,
-    ledger_ids: LedgerIds,
-    /// Outbox positions beyond `account.published_through` that are published or given up.
-    done: Positions,
-    unsaved: Unsaved,
-    book: Book,
-    identities: Identities,
-    sources: Sources,
-    symbols: Symbols,
-    last_gap: Option<Gap>,
-    counters: BTreeMap<CounterKey, u64>,
-    sessions: Sessions,
-    held: Vec<HeldFilter>,
-    decider: Decider,
-    /// Who shall take over.
-    candidate: Option<Candidate>,
-    /// What algorithms saved, and the policy.
-    states: BTreeMap<StateKey, Vec<u8>>,
-    /// Times that the algorithm deciding saved its state.
-    saves: u64,
-    policy: Policy,
-    generator: Generator,
-    /// The policy drew from its generator since the last commit.
-    drawn: bool,
-    authority: Authority,
-    settings: InForce,
+    backlog: Backlog,
+    recogniser: Recogniser,
+    channels: ChannelState,
+    deciders: Deciders,
+    swap_clock: SwapClock,
+    accounting: Accounting,
+    outbox: Outbox,
+    counters: Counters,
+    denials: Denials,
+    settings: SettingsState,
     trading: Trading,
     closing: Closing,
-    /// As the ledger has it.
-    recorded: Option<SettingsRecord>,
-    subscribe: Option<Vec<String>>,
-    inputs: Inputs,
-    topics: Topics,
-    /// Channels of the algorithm deciding that the account may not use.
-    not_allowed: Vec<String>,
-    /// What the bridge shall subscribe to; version 0: nobody said yet.
-    channels: v1::Channels,
-    /// Channels that the active algorithm asked for and may use; `None` before it named them.
-    wanted: Option<Vec<String>>,
-    /// What is decided by the algorithm deciding; more than it asked for while the bridge changes over.
-    filters: Vec<String>,
     /// Capabilities of the bridge that opened the stream last.
     bridge_capabilities: Vec<String>,
-    /// The bridge's run.
-    run: u64,
-    /// The stream that deliveries come on, as whoever drives the engine numbers it.
-    stream: u64,
-    backlog: VecDeque<Work>,
-    load: Load,
-    turn: Option<Turn>,
-    /// What a backend was asked.
-    asked: Vec<Asked>,
-    progress: Progress,
-    /// Settled, and not given out.
-    settled: Vec<Settled>,
-    links: u64,
-    errands: Vec<Errand>,
-    /// Since when something waits and nothing was settled.
-    waiting_since: Option<i64>,
-    /// Another algorithm is taking over, and has not decided yet.
-    taking_over: bool,
-    swap_pauses: Vec<Duration>,
-    /// Denied signals by reason, since they were last taken.
-    denials: BTreeMap<&'static str, Denied>,
-    /// What is not handed over yet.
-    pending: Changes,
+    progress: DeliveryProgress,
+    /// Settled, and not returned by [`Engine::advance`] yet.
+    settled: Vec<SettledBatch>,
+    notices: Notices,
 }
 
 impl Engine {
@@ -166,7 +114,7 @@ impl Engine {
         now_micros: i64,
     ) -> Result<Self, SettingsError> {
         let mut chance = ChaCha8Rng::seed_from_u64(seed);
-        let ruling = in_force(&settings.adjustable, &settings.authority, snapshot.settings.as_ref())?;
+        let effective = in_force(&settings.adjustable, &settings.authority, snapshot.settings.as_ref())?;
         let cash = starting_cash(
             &settings.adjustable,
             settings.initial.cash_unchanged,
@@ -176,61 +124,40 @@ impl Engine {
         )?;
         let trading = Trading::load(snapshot.trading, settings.authority.uid(), snapshot.settings.as_ref(), now_micros);
         let closing = Closing::load(snapshot.closing, snapshot.holdings.keys(), sizes);
-        let policy_state = snapshot.state.get(&(POLICY_STATE.0.to_owned(), POLICY_STATE.1.to_owned()));
-        let policy_state = policy_state.map(Vec::as_slice);
-        let generator = Generator::resume(ruling.adjustable.seed(), POLICY_STREAM, policy_state, chance.next_u64());
-        let (decider, errand) =
-            Decider::start(&ruling.adjustable, &snapshot.state, LinkId(1), sizes, chance.next_u64())?;
+        let generator = Accounting::generator(&snapshot.state, effective.adjustable.seed(), chance.next_u64());
+        let account = snapshot.account.name.clone();
+        let deciders = Deciders::start(account, &effective.adjustable, snapshot.state, sizes, chance)?;
+        let symbols = Symbols::load(std::mem::take(&mut snapshot.sources.symbols), sizes.symbols);
+        let inputs = Inputs::new(&settings.inputs);
         let mut engine = Self {
             sizes,
-            chance,
-            book: book_of(&snapshot.account, snapshot.holdings),
-            identities: Identities::load(&snapshot.window, snapshot.older, sizes),
-            symbols: Symbols::load(std::mem::take(&mut snapshot.sources.symbols), sizes.symbols),
-            last_gap: snapshot.sources.last_gap.take(),
-            sources: Sources::load(snapshot.marks, snapshot.sources, sizes),
-            counters: snapshot.counters,
-            sessions: Sessions::new(snapshot.sessions, snapshot.client_sessions),
-            bridge_capabilities: Vec::new(),
-            held: snapshot.held,
-            account: snapshot.account,
-            ledger_ids: snapshot.ledger_ids,
-            done: snapshot.done,
-            unsaved: Unsaved::default(),
-            decider,
-            candidate: None,
-            states: snapshot.state,
-            saves: 0,
-            policy: settings.policy,
-            generator,
-            drawn: false,
-            authority: settings.authority.clone(),
-            settings: ruling,
+            backlog: Backlog::new(sizes),
+            recogniser: Recogniser::new(
+                Identities::load(&snapshot.window, snapshot.older, sizes),
+                SourceNumbers::load(snapshot.marks, snapshot.sources, sizes),
+                (symbols, sizes.symbols),
+                Sessions::new(snapshot.sessions, snapshot.client_sessions),
+            ),
+            channels: ChannelState::new(settings.subscribe.clone(), inputs, settings.topics.clone(), snapshot.held),
+            deciders,
+            swap_clock: SwapClock::default(),
+            outbox: Outbox::load(&snapshot.account, snapshot.done, sizes.report_ranges),
+            accounting: Accounting::load(
+                snapshot.account,
+                snapshot.ledger_ids,
+                snapshot.holdings,
+                settings.policy,
+                generator,
+            ),
+            counters: Counters::new(snapshot.counters, sizes),
+            denials: Denials::default(),
+            settings: SettingsState::new(settings.authority.clone(), effective, snapshot.settings),
             trading,
             closing,
-            recorded: snapshot.settings,
-            subscribe: settings.subscribe.clone(),
-            inputs: Inputs::new(&settings.inputs),
-            topics: settings.topics.clone(),
-            not_allowed: Vec::new(),
-            channels: v1::Channels::default(),
-            wanted: None,
-            filters: Vec::new(),
-            run: 0,
-            stream: 0,
-            backlog: VecDeque::new(),
-            load: Load::default(),
-            turn: None,
-            asked: Vec::new(),
-            progress: Progress::default(),
+            bridge_capabilities: Vec::new(),
+            progress: DeliveryProgress::default(),
             settled: Vec::new(),
-            links: 1,
-            errands: errand.into_iter().collect(),
-            waiting_since: None,
-            taking_over: false,
-            swap_pauses: Vec::new(),
-            denials: BTreeMap::new(),
-            pending: Changes::default(),
+            notices: Notices::default(),
         };
         engine.take_up_trading(settings, now_micros);
         engine.begin(&cash, now_micros)?;
@@ -238,16 +165,10 @@ impl Engine {
     }
 
     fn begin(&mut self, cash: &StartingCash, now_micros: i64) -> Result<(), SettingsError> {
-        match &self.decider {
-            Decider::Builtin { algorithm, .. } => {
-                let channels = algorithm.channels();
-                self.wants(channels);
-            }
-            // What the resource says is known before the algorithm answers.
-            Decider::Backend { .. } => self.wants(Vec::new()),
-        }
+        // The channels of the resource are known before a backend answers.
+        self.want_channels(self.deciders.builtin_channels());
         self.take_up_settings(cash, now_micros)?;
-        if let Some((candidate, generation)) = self.settings.candidate.take() {
+        if let Some((candidate, generation)) = self.settings.take_candidate() {
             self.begin_swap(candidate, generation)?;
         }
         Ok(())
@@ -262,122 +183,89 @@ impl Engine {
     /// The changes since the last call, also where they are only reports about the outbox.
     pub fn take_all_changes(&mut self) -> Option<Changes> {
         let changes = self.collect();
-        (changes != Changes::default() || !self.unsaved.is_empty()).then(|| self.complete(changes))
+        (changes != Changes::default() || self.outbox.unsaved_reports().is_some()).then(|| self.complete(changes))
     }
 
+    /// The changes of all parts.
     fn collect(&mut self) -> Changes {
-        self.collect_state();
-        if std::mem::take(&mut self.drawn) {
-            let key = (POLICY_STATE.0.to_owned(), POLICY_STATE.1.to_owned());
-            self.pending.state.insert(key, Some(self.generator.save()));
-        }
-        self.pending.trading = self.trading.take_change();
-        self.pending.closing = self.closing.take_changes();
-        self.pending.evict = self.identities.evict(self.recognised());
-        let (marks, sources) = self.sources.take_changes();
-        self.pending.marks =
-            marks.into_iter().map(|mark| ((mark.channel.clone(), mark.source.clone()), mark)).collect();
-        self.pending.sources = sources;
-        self.pending.sources.symbols = self.symbols.take_added();
-        std::mem::take(&mut self.pending)
-    }
-
-    fn complete(&mut self, mut changes: Changes) -> Changes {
-        self.unsaved.join(&mut changes);
-        let Book { cash, invested, realised, deposits, .. } = self.book;
-        self.account = Account { cash, invested, realised, deposits, ..self.account.clone() };
-        changes.account = Some(self.account.clone());
+        let unsettled = self.unsettled_ticks();
+        let mut changes = Changes {
+            outbox: self.outbox.take_rows(),
+            counters: self.counters.take_changes(),
+            trading: self.trading.take_change(),
+            ..Changes::default()
+        };
+        self.deciders.take_changes(&mut changes);
+        self.accounting.take_changes(&mut changes);
+        self.channels.take_changes(&mut changes);
+        self.settings.take_changes(&mut changes);
+        self.closing.take_changes(self.recogniser.recognised(), &mut changes);
+        self.recogniser.take_changes(unsettled, &mut changes);
         changes
     }
 
-    /// Takes over what an algorithm in process saved.
-    fn collect_state(&mut self) {
-        let Decider::Builtin { builtin, algorithm } = &mut self.decider else { return };
-        for (key, state) in algorithm.take_changes() {
-            self.states.insert((builtin.name.to_owned(), key.clone()), state.clone());
-            self.pending.state.insert((builtin.name.to_owned(), key), Some(state));
-        }
+    /// Ticks that were recognised and are in no answer yet.
+    fn unsettled_ticks(&self) -> usize {
+        let pending = self.backlog.first_pending().map_or(0, |first| self.recogniser.recognised() + 1 - first);
+        self.progress.settled() + usize::try_from(pending).unwrap_or(usize::MAX)
     }
 
-    /// What the bridge is to subscribe to; `None`: the algorithm has not said yet.
+    /// Adds the reports about the outbox, and the totals that count from this commit on.
+    fn complete(&mut self, mut changes: Changes) -> Changes {
+        self.outbox.take_reports(&mut changes);
+        changes.account = Some(self.accounting.totals(&self.outbox));
+        changes
+    }
+
+    /// The channels that the bridge is to subscribe to; `None`: the algorithm has not named them yet.
     pub fn channels(&self) -> Option<&v1::Channels> {
-        (self.channels.version > 0).then_some(&self.channels)
+        self.channels.current()
     }
 
-    /// What the algorithm deciding lacks, as a code and for a person.
-    pub fn trouble(&self) -> Option<(&'static str, &str)> {
-        self.decider.trouble().map(|trouble| (trouble.reason(), trouble.message.as_str()))
+    /// The channels as the bridge gets them. `knows_inputs`: it has the capability `inputs`.
+    pub(crate) fn channels_for_bridge(&self, knows_inputs: bool) -> Option<v1::Channels> {
+        self.channels.for_bridge(knows_inputs)
+    }
+
+    /// Why the active algorithm cannot be asked, as a code and for a person; `None` while it can.
+    pub fn algorithm_condition(&self) -> Option<(&'static str, &str)> {
+        self.deciders.condition().map(|condition| (condition.code(), condition.message.as_str()))
+    }
+
+    /// A channel of the active algorithm that is not subscribed to, as a code and for a person; `None`: all are.
+    pub fn topics_condition(&self) -> Option<(&'static str, String)> {
+        self.channels.condition(self.accounting.name())
     }
 
     /// How long nothing was decided because another algorithm took over, each time since the last call.
     pub fn take_swap_pauses(&mut self) -> Vec<Duration> {
-        std::mem::take(&mut self.swap_pauses)
+        self.swap_clock.take_pauses()
+    }
+
+    /// Denied signals by reason, since the last call. To be called after the commit that holds them.
+    pub fn take_denials(&mut self) -> BTreeMap<&'static str, Denied> {
+        self.denials.take()
+    }
+
+    /// Facts for the log since the last call.
+    pub fn take_notices(&mut self) -> Vec<EngineNotice> {
+        self.notices.take()
     }
 
     /// The account's name and the ledger's ids.
-    pub const fn names(&self) -> (&str, &LedgerIds) {
-        (self.account.name.as_str(), &self.ledger_ids)
+    pub fn names(&self) -> (&str, &LedgerIds) {
+        (self.accounting.name(), self.accounting.ledger_ids())
     }
 
     /// Every outbox position up to this one is done.
     pub const fn published_through(&self) -> u64 {
-        self.account.published_through
+        self.outbox.published_through()
     }
 
     /// The last outbox position given.
     pub const fn position(&self) -> u64 {
-        self.account.position
+        self.outbox.position()
     }
-
-    /// Appends to the journal; the money is in the book already.
-    fn append(&mut self, kind: EntryKind, amount: Money, now_micros: i64) -> JournalEntry {
-        self.account.entries += 1;
-        self.account.updated_micros = now_micros;
-        JournalEntry {
-            number: self.account.entries,
-            kind,
-            amount,
-            cash: self.book.cash,
-            committed_micros: now_micros,
-            trade: None,
-        }
-    }
-
-    fn count(&mut self, name: &str, reason: &str, by: u64) {
-        let key = (name.to_owned(), reason.to_owned());
-        let value = self.raise(&key, by);
-        self.pending.counters.insert(key, value);
-    }
-
-    fn raise(&mut self, key: &CounterKey, by: u64) -> u64 {
-        let value = self.counters.entry(key.clone()).or_default();
-        // The ledger's integers have a sign; a counter that is full stays so.
-        *value = value.saturating_add(by).min(i64::MAX.cast_unsigned());
-        *value
-    }
-
-    /// The counter of a reason that the bridge gives. There is a bounded number of them.
-    fn counter_key(&self, name: &str, reason: &str) -> CounterKey {
-        let key = (name.to_owned(), reason.to_owned());
-        let of_name = (name.to_owned(), String::new())..;
-        let is_full = || {
-            self.counters.range(of_name).take_while(|((other, _), _)| other == name).count()
-                >= self.sizes.counted_reasons
-        };
-        if !self.counters.contains_key(&key) && is_full() {
-            return (key.0, letters::OTHER.to_owned());
-        }
-        key
-    }
-
-    fn adjustable(&self) -> &Adjustable {
-        &self.settings.adjustable
-    }
-}
-
-fn book_of(account: &Account, holdings: BTreeMap<String, Holding>) -> Book {
-    let Account { cash, invested, realised, deposits, .. } = *account;
-    Book { cash, invested, realised, deposits, holdings }
 }
 
 #[cfg(test)]

@@ -34,7 +34,7 @@ use crate::{
     metrics::Metrics,
     service::Service,
     settings::{Settings, SettingsError},
-    writer::{Command, Equipment, Sizes, Writer, WriterError, WriterThread},
+    writer::{Command, Sizes, Writer, WriterDeps, WriterError, WriterThread},
 };
 
 pub use crate::writer::{ALGORITHM_PART, READY_PART, TOPICS_PART};
@@ -198,8 +198,8 @@ fn open(config: Config, links: Links, commands: mpsc::Sender<Command>) -> Result
     let began = Instant::now();
     let stopwatch = Box::new(move || began.elapsed());
     let (sizes, seed) = (Sizes::default(), rand::random());
-    let equipment = Equipment { settings, sizes, metrics, readiness, seed, stopwatch };
-    let started = Writer::start(Box::new(ledger), equipment, Now::read(clock.as_ref()));
+    let deps = WriterDeps { settings, sizes, metrics, readiness, seed, stopwatch };
+    let started = Writer::start(Box::new(ledger), deps, Now::read(clock.as_ref()));
     let thread = started.and_then(|writer| WriterThread::new(writer, clock, links, commands));
     thread.map_err(|error| match error {
         WriterError::UseLedger(error) => RuntimeError::OpenLedger(error),

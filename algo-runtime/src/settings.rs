@@ -22,7 +22,7 @@ use crate::{
 
 pub use cash::{CashFile, StartingCash, starting_cash};
 pub use choice::Choice;
-pub use document::{from_record, record_suspends, to_record};
+pub use document::{from_record, to_record};
 pub use inputs::{Input, SecondFile, from_second_file, second_file};
 pub use ruling::{InForce, in_force};
 pub use topics::{TopicRule, Topics};

@@ -27,9 +27,9 @@ pub struct Sizes {
     pub claims: usize,
     /// Rows that one look-up of a packet reads from the ledger at once.
     pub packet_page: usize,
-    /// Ticks of a turn. At most half of `window`.
+    /// Ticks that are recognised together. At most half of `window`.
     pub turn_ticks: usize,
-    /// Bytes of the dead letters that a turn may post.
+    /// Bytes of the dead letters that those may post.
     pub turn_bytes: usize,
     /// Ticks at the runtime without an outcome. At least those that a bridge holds, or its stream ends again and again.
     pub waiting_ticks: usize,

@@ -16,13 +16,10 @@ use intuition_common::planted::{self, Fault};
 
 pub use document::{Document, ParseDocumentError};
 
-use crate::{
-    ledger::{Cause, SettingsRecord, TradingRecord},
-    settings::record_suspends,
-};
+use crate::ledger::{Cause, SettingsRecord, TradingRecord};
 
 /// Causes that a caller asks for, by their codes.
-pub type Asked = BTreeMap<String, (TradingState, String)>;
+pub type RequestedCauses = BTreeMap<String, (TradingState, String)>;
 
 /// Text of the cause that `suspend` sets.
 const BY_SUSPEND: &str = "spec.suspend";
@@ -61,8 +58,8 @@ pub enum CauseError {
 }
 
 /// Reads the causes of a call.
-pub fn asked(causes: &[TradingCause]) -> Result<Asked, CauseError> {
-    let mut asked = Asked::new();
+pub fn requested_causes(causes: &[TradingCause]) -> Result<RequestedCauses, CauseError> {
+    let mut wanted = RequestedCauses::new();
     for TradingCause { cause: code, state, message, .. } in causes {
         if !cause::SETTABLE.contains(&code.as_str()) {
             return Err(CauseError::UnknownCode(code.clone()));
@@ -73,11 +70,11 @@ pub fn asked(causes: &[TradingCause]) -> Result<Asked, CauseError> {
         if message.len() > LONGEST_MESSAGE {
             return Err(CauseError::LongMessage { code: code.clone(), bytes: message.len() });
         }
-        if asked.insert(code.clone(), (state, message.clone())).is_some() {
+        if wanted.insert(code.clone(), (state, message.clone())).is_some() {
             return Err(CauseError::RepeatedCode(code.clone()));
         }
     }
-    Ok(asked)
+    Ok(wanted)
 }
 
 /// The trading state of an account.
@@ -106,7 +103,7 @@ impl Trading {
         }
         if let Some(settings) = settings.filter(|settings| !uid.is_empty() && settings.resource_uid == uid) {
             let generation = settings.settings_generation.max(settings.cash_generation);
-            let suspend = record_suspends(&settings.settings_json);
+            let suspend = settings.suspends();
             let by_this_release = trading.record.settings == Some((generation, suspend));
             if !by_this_release && generation > trading.record.generation {
                 if suspend {
@@ -152,19 +149,25 @@ impl Trading {
         }
     }
 
-    /// Sets the causes that a call sets to `asked`, as far as the call may. Returns why the rest was left out.
-    pub fn set(&mut self, asked: &Asked, generation: i64, from: Option<u64>, now_micros: i64) -> Option<LeftOut> {
+    /// Sets the causes that a call sets to `wanted`, as far as the call may. Returns why the rest was left out.
+    pub fn set(
+        &mut self,
+        wanted: &RequestedCauses,
+        generation: i64,
+        from: Option<u64>,
+        now_micros: i64,
+    ) -> Option<LeftOut> {
         let is_older = generation < self.record.generation;
         let is_in_force = from == Some(self.record.number) || planted::is(Fault::LooserWithoutNumber);
         if !is_older && is_in_force {
-            self.replace(asked, now_micros);
+            self.replace(wanted, now_micros);
             self.record.generation = generation;
             return None;
         }
         let loosens = self
             .settable()
-            .any(|((code, _), cause)| asked.get(code.as_str()).is_none_or(|(state, _)| *state < cause.state));
-        self.tighten(asked, now_micros);
+            .any(|((code, _), cause)| wanted.get(code.as_str()).is_none_or(|(state, _)| *state < cause.state));
+        self.tighten(wanted, now_micros);
         match (loosens, is_older) {
             (true, true) => Some(LeftOut::OlderGeneration),
             (true, false) => Some(LeftOut::OtherNumber),
@@ -187,15 +190,15 @@ impl Trading {
 
     /// Makes `state` the state of the cause `User`: flags rule at every start.
     pub fn begin_by_flags(&mut self, state: TradingState, now_micros: i64) {
-        let mut asked: Asked = self
+        let mut wanted: RequestedCauses = self
             .settable()
             .filter(|((code, _), _)| code != cause::USER)
             .map(|((code, _), cause)| (code.clone(), (cause.state, cause.message.clone())))
             .collect();
         if state > TradingState::Active {
-            asked.insert(cause::USER.to_owned(), (state, BY_FLAG.to_owned()));
+            wanted.insert(cause::USER.to_owned(), (state, BY_FLAG.to_owned()));
         }
-        self.replace(&asked, now_micros);
+        self.replace(&wanted, now_micros);
     }
 
     /// `suspend: true` of settings of this generation.
@@ -237,10 +240,10 @@ impl Trading {
         self.record.causes.iter().filter(|((code, _), _)| cause::SETTABLE.contains(&code.as_str()))
     }
 
-    fn replace(&mut self, asked: &Asked, now_micros: i64) {
+    fn replace(&mut self, wanted: &RequestedCauses, now_micros: i64) {
         let before = self.record.causes.clone();
         self.record.causes.retain(|(code, _), _| !cause::SETTABLE.contains(&code.as_str()));
-        for (code, (state, message)) in asked {
+        for (code, (state, message)) in wanted {
             let known = [false, true].map(|by_suspend| before.get(&(code.clone(), by_suspend)));
             let since_micros = known.into_iter().flatten().filter(|cause| cause.state == *state);
             let since_micros = since_micros.map(|cause| cause.since_micros).min().unwrap_or(now_micros);
@@ -252,9 +255,9 @@ impl Trading {
         }
     }
 
-    fn tighten(&mut self, asked: &Asked, now_micros: i64) {
+    fn tighten(&mut self, wanted: &RequestedCauses, now_micros: i64) {
         let before = self.record.causes.clone();
-        for (code, (state, message)) in asked {
+        for (code, (state, message)) in wanted {
             let key = (code.clone(), false);
             if self.record.causes.get(&key).is_none_or(|cause| cause.state < *state) {
                 let cause = Cause { state: *state, message: message.clone(), since_micros: now_micros };

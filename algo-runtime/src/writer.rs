@@ -1,18 +1,18 @@
 //! The one writer: owns the engine and the ledger, takes the commands of a group, commits the group once, and only then
 //! answers. So one disk sync serves many quotes, and nothing is answered that is not durable. It never waits for a backend:
-//! the reports of backends come as commands like any other.
+//! the events of backends come as commands like any other.
 //!
 //! [`Writer`] is a step function: commands and times come in as arguments; answers go out through the replies of commands
-//! and the queue of responses, errands for links through [`Writer::take_errands`]. It reads no clock, starts no thread,
+//! and the queue of responses, actions on links through [`Writer::take_link_actions`]. It reads no clock, starts no thread,
 //! needs no async runtime, and draws names from a generator that is seeded. In production `thread` drives it.
 //!
 //! - `thread`: the loop that drives it. `command`: the requests. `sizes`: the bounds.
 //! - `answer`: the answers that wait for a commit.
 //! - `stream`: the stream to the bridge; `bridge`: the writer's end of it; `parts`: messages of bounded size.
-//! - `reports`: when reports about the outbox are saved. `backends`: the errands for links to backends.
+//! - `reports`: when reports about the outbox are saved. `backends`: the actions on links to backends.
 //! - `recovery`: after a commit that failed, and when the ledger's files were taken away.
 //! - `trading`: the calls about the trading state. `sources`: the calls about sources.
-//! - `gaps`: the log lines about missing numbers; `denials`: those about denied signals.
+//! - `gaps`: the log lines about missing numbers; `denials`: those about denied signals; `notices`: those about other facts.
 
 mod answer;
 mod backends;
@@ -20,6 +20,7 @@ mod bridge;
 mod command;
 mod denials;
 mod gaps;
+mod notices;
 mod parts;
 mod recovery;
 mod reply;
@@ -44,9 +45,11 @@ use tonic::Status;
 
 pub(crate) use self::thread::WriterThread;
 use self::{
-    answer::{Answer, Uncommitted, respond, status_of},
+    answer::{Answer, Uncommitted},
     backends::Backends,
     bridge::Bridge,
+    notices::log_notices,
+    reply::{refuse, status_of},
     reports::Reports,
     visits::Visits,
 };
@@ -55,7 +58,7 @@ pub use self::{
     trading::Command as TradingCommand,
 };
 use crate::{
-    engine::{Engine, Errand, Settled, Tally},
+    engine::{Engine, LinkAction, SettledBatch, Tally},
     ledger::{Ledger, LedgerError, OutboxRow},
     metrics::Metrics,
     settings::{InitialTrading, Settings, SettingsError},
@@ -86,7 +89,7 @@ pub enum WriterError {
 ///
 /// A driver calls [`Writer::handle`] for each command of a group and then [`Writer::settle`]; where no command comes, it
 /// settles an empty group at [`Writer::deadline`]. After each [`Writer::settle`], and after [`Writer::start`], it carries out
-/// [`Writer::take_errands`].
+/// [`Writer::take_link_actions`].
 pub struct Writer {
     engine: Engine,
     ledger: Box<dyn Ledger>,
@@ -117,7 +120,7 @@ pub struct Writer {
 pub type Stopwatch = Box<dyn Fn() -> Duration + Send>;
 
 /// The arguments of [`Writer::start`] beside the ledger.
-pub struct Equipment {
+pub struct WriterDeps {
     /// The settings of the start.
     pub settings: Settings,
     /// Bounds.
@@ -135,12 +138,12 @@ pub struct Equipment {
 }
 
 impl Writer {
-    /// Takes the ledger up, and commits what the settings of the start change.
-    pub fn start(mut ledger: Box<dyn Ledger>, equipment: Equipment, now: Now) -> Result<Self, WriterError> {
-        let Equipment { mut settings, sizes, metrics, readiness, seed, stopwatch } = equipment;
+    /// Takes the ledger up, and commits the changes by the settings of the start.
+    pub fn start(mut ledger: Box<dyn Ledger>, deps: WriterDeps, now: Now) -> Result<Self, WriterError> {
+        let WriterDeps { mut settings, sizes, metrics, readiness, seed, stopwatch } = deps;
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let engine = take_up(ledger.as_mut(), &settings, sizes.engine, rng.random(), now)?;
-        // What is in force now is in the ledger. The state of the start must not come back after a failed commit.
+        // The effective state is in the ledger now. The state of the start must not come back after a failed commit.
         if !planted::is(Fault::StartStateAgain) {
             settings.initial.trading = InitialTrading::Recorded;
         }
@@ -166,8 +169,8 @@ impl Writer {
             gap_log: gaps::GapLog::default(),
             denial_log: denials::DenialLog::default(),
         };
-        writer.see_to_backends();
-        // Last, after the readiness of the algorithm: a runtime is not ready while its algorithm is not.
+        writer.update_backends();
+        // Report ready last, after the algorithm's readiness is known.
         writer.readiness.have(READY_PART);
         Ok(writer)
     }
@@ -177,7 +180,7 @@ impl Writer {
         self.tally.clone()
     }
 
-    /// The bounds it was given.
+    /// Its bounds.
     pub const fn sizes(&self) -> &Sizes {
         &self.sizes
     }
@@ -187,11 +190,11 @@ impl Writer {
         self.reports.deadline()
     }
 
-    /// The errands for links to backends since the last call, in order: to start, to take an order, to end. Each has the life
-    /// of its link, which [`Command::Report`] brings back with the link's reports. A failed commit ends the life: errands
-    /// end its links, and later ones belong to the next life.
-    pub fn take_errands(&mut self) -> Vec<(u64, Errand)> {
-        self.backends.take_errands()
+    /// The actions on links to backends since the last call, in order. Each has the life of its link, which
+    /// [`Command::LinkEvent`] returns with the link's events. A failed commit ends the life: actions end its links, and later
+    /// actions belong to the next life.
+    pub fn take_link_actions(&mut self) -> Vec<(u64, LinkAction)> {
+        self.backends.take_link_actions()
     }
 
     /// Takes a command into the group. Refusals are answered at once, everything else by [`Writer::settle`].
@@ -218,11 +221,11 @@ impl Writer {
                     let response = self.engine.configure(&request, now.micros);
                     self.answers.push(Answer::Configure(reply, response));
                 }
-                Err(error) => respond(reply, Err(status_of(&error))),
+                Err(error) => refuse(reply, &error),
             },
             Command::Account { account, reply } => match self.engine.check_account(&account) {
                 Ok(()) => self.answers.push(Answer::Account(reply)),
-                Err(error) => respond(reply, Err(status_of(&error))),
+                Err(error) => refuse(reply, &error),
             },
             Command::Sources(command) => {
                 let answer = self.sources(command, now.micros);
@@ -232,18 +235,19 @@ impl Writer {
                 let answer = self.trading(command, now.micros);
                 self.answers.extend(answer.map(Answer::Trading));
             }
-            Command::Report { life, link, report } => {
+            Command::LinkEvent { life, link, event } => {
                 if life == self.backends.life {
-                    self.engine.hear(link, report, now.micros);
+                    self.engine.on_link_event(link, event, now.micros);
                 }
             }
-            Command::Tick => self.ask_to_wait(now.instant),
+            Command::Tick => self.send_waiting(now.instant),
             // Entries follow every group for which there is room. The driver stops the writer.
             Command::Room | Command::Stop => {}
         }
+        log_notices(&mut self.engine);
     }
 
-    /// Ends the group: decides the ticks that have their turn, commits once, then answers. A failed commit answers all
+    /// Ends the group: decides the ticks that can be decided, commits once, then answers. A failed commit answers all
     /// commands with the reason and takes up the state of the last commit. After an error the writer has ended.
     pub fn settle(mut self, now: Now) -> Result<Self, WriterError> {
         let answers = std::mem::take(&mut self.answers);
@@ -260,6 +264,7 @@ impl Writer {
         let began = (self.stopwatch)();
         let settled = self.engine.advance(now.micros, self.ledger.as_mut());
         let decided = (self.stopwatch)();
+        log_notices(&mut self.engine);
         *now = after(*now, decided.saturating_sub(began));
         let mut settled = match settled {
             Ok(settled) => settled,
@@ -272,7 +277,7 @@ impl Writer {
             self.engine.take_changes()
         };
         if planted::is(Fault::AnswerBeforeCommit) {
-            self.give(std::mem::take(&mut answers), &[], std::mem::take(&mut settled), before_commit);
+            self.answer_group(std::mem::take(&mut answers), &[], std::mem::take(&mut settled), before_commit);
         }
         if let Some(changes) = &changes {
             let committed = self.ledger.commit(changes);
@@ -282,18 +287,18 @@ impl Writer {
                 return Err(Box::new((answers, error)));
             }
             self.metrics.committed(took);
-            self.tell_gaps(&changes.gaps);
-            self.tell_denials(now.micros);
+            self.log_gaps(&changes.gaps);
+            self.log_denials(now.micros);
             if std::mem::take(&mut self.failing) {
                 self.readiness.have(READY_PART);
             }
         }
         self.reports.note(self.engine.unsaved_reports(), before_commit);
-        self.give(answers, changes.as_ref().map_or(&[], |changes| &changes.outbox), settled, now.instant);
+        self.answer_group(answers, changes.as_ref().map_or(&[], |changes| &changes.outbox), settled, now.instant);
         if let Some(error) = self.taken_over.take() {
             return Err(Box::new((Vec::new(), error)));
         }
-        self.see_to_backends();
+        self.update_backends();
         if self.tally.receiver_count() > 0 {
             self.tally.send_replace(Arc::new(self.engine.tally()));
         }
@@ -301,7 +306,7 @@ impl Writer {
     }
 
     /// Answers a group that was committed, with these entries of the outbox.
-    fn give(&mut self, answers: Vec<Answer>, rows: &[OutboxRow], settled: Vec<Settled>, now: Instant) {
+    fn answer_group(&mut self, answers: Vec<Answer>, rows: &[OutboxRow], settled: Vec<SettledBatch>, now: Instant) {
         for settled in &settled {
             self.metrics.count(&settled.outcomes);
         }
@@ -310,7 +315,7 @@ impl Writer {
         }
         self.send_commit(rows, settled, now);
         self.send_outbox(now);
-        self.tell_channels(now);
+        self.send_channels(now);
         self.end_unread_stream(now);
     }
 
@@ -333,6 +338,7 @@ fn take_up(
 ) -> Result<Engine, WriterError> {
     let snapshot = ledger.snapshot().map_err(WriterError::UseLedger)?;
     let mut engine = Engine::start(snapshot, settings, sizes, seed, now.micros).map_err(WriterError::TakeUp)?;
+    log_notices(&mut engine);
     if let Some(changes) = engine.take_changes() {
         ledger.commit(&changes).map_err(WriterError::UseLedger)?;
     }

@@ -1,4 +1,4 @@
-//! Where a backend is.
+//! The address of a backend.
 
 use std::{fmt, str::FromStr};
 
@@ -23,7 +23,7 @@ impl Address {
         &self.0
     }
 
-    /// How to get there.
+    /// The endpoint for a client.
     pub fn endpoint(&self) -> Result<Endpoint, tonic::transport::Error> {
         Endpoint::from_shared(self.0.clone())
     }
@@ -37,7 +37,7 @@ impl FromStr for Address {
         let error = || AddressError { text: without_login(text).into_owned(), hint };
         let is_address = match (text.strip_prefix("http://"), text.strip_prefix("unix:")) {
             (Some(rest), _) => is_host_and_port(rest.strip_suffix('/').unwrap_or(rest)),
-            // tonic reads `unix:path` as well; relative to what, nobody could tell.
+            // tonic accepts `unix:path` as well, but a relative path depends on the working directory.
             (None, Some(path)) => path.starts_with('/') && !path.trim_matches('/').is_empty() && !path.contains('\0'),
             (None, None) => false,
         };
@@ -50,7 +50,7 @@ fn is_host_and_port(text: &str) -> bool {
     if text.contains(['/', '?', '#', '@']) || text.contains(char::is_whitespace) {
         return false;
     }
-    // The port of plain HTTP is nobody's gRPC server: left out, it was forgotten.
+    // Require an explicit port: defaulting to 80 would hide a mistake.
     text.rsplit_once(':').is_some_and(|(host, port)| {
         !host.is_empty() && !host.ends_with(':') && port.parse::<u16>().is_ok_and(|port| port > 0)
     })

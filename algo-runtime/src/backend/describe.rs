@@ -1,4 +1,4 @@
-//! What a backend says of itself: its name, its contract, and which parameters it takes.
+//! The description of a backend: its name, its contract, and the schema of its parameters.
 
 use std::fmt;
 
@@ -6,14 +6,14 @@ use intuition_api::v1::DescribeResponse;
 use jsonschema::{ValidationError, Validator, error::ValidationErrorKind};
 use serde_json::Value;
 
-use super::{Failure, Fault, schema};
+use super::{BackendError, ConditionReason, schema};
 use crate::algorithm::{AlgorithmSettings, FieldError, FieldErrors};
 
 /// The contract that this release speaks.
 pub const CONTRACT: &str = "intuition.v1";
 /// Longest name and version, characters.
-const MAX_NAME: usize = 64;
-/// Parameters told as wrong, at most.
+const MAX_NAME_CHARS: usize = 64;
+/// Errors of parameters that are reported, at most.
 const MAX_ERRORS: usize = 16;
 
 /// A backend that speaks our contract. Displayed as name and version.
@@ -21,7 +21,7 @@ const MAX_ERRORS: usize = 16;
 pub struct Described {
     /// Its state is kept under it.
     pub name: String,
-    /// Empty where it says none.
+    /// Empty without one.
     pub version: String,
     /// The schema of its parameters as the server sent it; empty: any object will do.
     pub parameters_schema_json: String,
@@ -31,23 +31,23 @@ pub struct Described {
 
 impl Described {
     /// Checks the answer to Describe and compiles its schema, which may take most of a second: not for the writer's thread.
-    pub fn read(response: &DescribeResponse) -> Result<Self, Failure> {
-        let broken = |message: String| Failure::new(Fault::ContractBroken, message);
+    pub fn read(response: &DescribeResponse) -> Result<Self, BackendError> {
+        let broken = |message: String| BackendError::new(ConditionReason::ContractBroken, message);
         if response.contract != CONTRACT {
             let message =
                 format!("DescribeResponse.contract: this release speaks {CONTRACT}, it says {:?}", response.contract);
-            return Err(Failure::new(Fault::ContractUnsupported, message));
+            return Err(BackendError::new(ConditionReason::ContractUnsupported, message));
         }
         let name = response.name.as_str();
-        let is_name = (1..=MAX_NAME).contains(&name.len())
+        let is_name = (1..=MAX_NAME_CHARS).contains(&name.len())
             && name.chars().all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '_' | '-'));
         if !is_name {
-            let name: String = name.chars().take(2 * MAX_NAME).collect();
+            let name: String = name.chars().take(2 * MAX_NAME_CHARS).collect();
             return Err(broken(format!(
                 "DescribeResponse.name: 1 to 64 letters, digits, '.', '_' and '-', is {name:?}"
             )));
         }
-        if response.version.chars().count() > MAX_NAME || response.version.contains(char::is_control) {
+        if response.version.chars().count() > MAX_NAME_CHARS || response.version.contains(char::is_control) {
             return Err(broken("DescribeResponse.version: at most 64 characters, none of them control".to_owned()));
         }
         let schema = match response.parameters_schema_json.as_str() {
@@ -61,7 +61,7 @@ impl Described {
         Ok(Self { name, version, parameters_schema_json, schema })
     }
 
-    /// Checks parameters against the schema: everything that does not fit, by its path.
+    /// Checks parameters against the schema. The error has the path of each parameter that does not fit.
     pub fn check(&self, settings: &AlgorithmSettings) -> Result<(), FieldErrors> {
         let Some(schema) = &self.schema else { return Ok(()) };
         let parameters = Value::Object(settings.parameters.clone());
@@ -77,7 +77,7 @@ impl fmt::Display for Described {
     }
 }
 
-/// Where it is, and what is wrong there: of members that should be there or should not, each by its own path.
+/// The errors with their paths. Each missing and each unknown member has a path of its own.
 fn field_errors(error: &ValidationError<'_>) -> Vec<FieldError> {
     let path: String = error.instance_path().as_str().split('/').skip(1).map(segment).collect();
     let path = format!("parameters{path}");
@@ -95,7 +95,7 @@ fn field_errors(error: &ValidationError<'_>) -> Vec<FieldError> {
     }
 }
 
-/// A segment of a JSON pointer as our paths have it.
+/// A segment of a JSON pointer, in the form of our paths.
 fn segment(text: &str) -> String {
     let text = text.replace("~1", "/").replace("~0", "~");
     if text.bytes().all(|byte| byte.is_ascii_digit()) { format!("[{text}]") } else { format!(".{text}") }
@@ -138,20 +138,28 @@ mod tests {
         for (change, fault, expected) in [
             (
                 DescribeResponse { contract: "intuition.v2".to_owned(), ..response("") },
-                Fault::ContractUnsupported,
+                ConditionReason::ContractUnsupported,
                 "intuition.v2",
             ),
-            (DescribeResponse { contract: String::new(), ..response("") }, Fault::ContractUnsupported, "contract"),
-            (DescribeResponse { name: String::new(), ..response("") }, Fault::ContractBroken, "name"),
-            (DescribeResponse { name: "a/b".to_owned(), ..response("") }, Fault::ContractBroken, "a/b"),
-            (response("{"), Fault::ContractBroken, "no JSON"),
-            (response(r#"{"type":"objekt"}"#), Fault::ContractBroken, "no JSON Schema"),
-            (response(r#"{"properties":{"a":{"pattern":"("}}}"#), Fault::ContractBroken, "no JSON Schema"),
-            (response(r#"{"$ref":"https://example.com/schema.json"}"#), Fault::ContractBroken, "no JSON Schema"),
-            (response(r#"{"$ref":"file:///etc/passwd"}"#), Fault::ContractBroken, "no JSON Schema"),
+            (
+                DescribeResponse { contract: String::new(), ..response("") },
+                ConditionReason::ContractUnsupported,
+                "contract",
+            ),
+            (DescribeResponse { name: String::new(), ..response("") }, ConditionReason::ContractBroken, "name"),
+            (DescribeResponse { name: "a/b".to_owned(), ..response("") }, ConditionReason::ContractBroken, "a/b"),
+            (response("{"), ConditionReason::ContractBroken, "no JSON"),
+            (response(r#"{"type":"objekt"}"#), ConditionReason::ContractBroken, "no JSON Schema"),
+            (response(r#"{"properties":{"a":{"pattern":"("}}}"#), ConditionReason::ContractBroken, "no JSON Schema"),
+            (
+                response(r#"{"$ref":"https://example.com/schema.json"}"#),
+                ConditionReason::ContractBroken,
+                "no JSON Schema",
+            ),
+            (response(r#"{"$ref":"file:///etc/passwd"}"#), ConditionReason::ContractBroken, "no JSON Schema"),
         ] {
             let failure = Described::read(&change).unwrap_err();
-            assert_eq!(failure.fault, fault, "{failure:?}");
+            assert_eq!(failure.reason, fault, "{failure:?}");
             assert!(failure.message.contains(expected), "{failure:?}");
         }
     }

@@ -1,7 +1,7 @@
-//! Carries a backend's orders out: the only place that talks to backends.
+//! Links: each carries the commands to one backend out. No other module calls backends.
 //!
-//! One task per backend. It has one call under way at most, every answer has a deadline, and it ends at once when it is
-//! let go or the process shuts down: nothing waits for a backend.
+//! A link is one task. It has at most one call under way, every answer has a deadline, and the task ends at once when its
+//! near end is dropped or the process shuts down: nothing waits for a backend.
 
 use std::{future::pending, time::Duration};
 
@@ -17,19 +17,22 @@ use tokio_stream::wrappers::UnboundedReceiverStream;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{Code, Status, Streaming, transport::Channel};
 
-use super::{Address, Failure, Fault, Order, Report, Said, describe::Described};
+use super::{Address, BackendError, BackendReply, ConditionReason, LinkCommand, LinkEvent, describe::Described};
 
-/// An initialized stream that stays open so long shows that its server is well.
-pub const STEADY: Duration = Duration::from_secs(30);
-/// A batch that serves to find a quote that is never answered is waited for this part of the deadline: a quarter.
+/// An initialized stream that has been open for so long shows that its server is well.
+pub const STEADY_AFTER: Duration = Duration::from_secs(30);
+/// A batch that serves to find a quote that is never answered has this part of the deadline: a quarter.
 pub const SEARCH_PARTS: u32 = 4;
 
-/// Largest message sent and taken, bytes: what gRPC servers and clients take by default.
-const MAX_MESSAGE: usize = 4 << 20;
-const CONNECT: Duration = Duration::from_secs(5);
-/// Of TCP. The pings of HTTP/2 would do better, and servers in Go, Java and Python hang up on a client that sends them more
-/// often than every five minutes (gRPC proposal A8). What is asked has a deadline anyway.
-const KEEPALIVE: Duration = Duration::from_secs(20);
+/// Largest message in both directions, bytes: the default of gRPC servers and clients.
+const MAX_MESSAGE_BYTES: usize = 4 << 20;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Of TCP. The pings of HTTP/2 would find a broken connection sooner, but servers in Go, Java and Python end the connection
+/// of a client that sends them more often than every five minutes (gRPC proposal A8). Every command has a deadline anyway.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
+
+/// Longest message of a server that a condition shows, characters.
+const MAX_ERROR_CHARS: usize = 512;
 
 /// Starts links.
 #[derive(Debug, Clone)]
@@ -42,12 +45,12 @@ pub struct Links {
 
 /// The near end of a link. Dropped, the link ends.
 #[derive(Debug)]
-pub struct Link(mpsc::UnboundedSender<Order>);
+pub struct Link(mpsc::UnboundedSender<LinkCommand>);
 
 impl Link {
-    /// Gives it an order. One that has ended does nothing any more, as the process is shutting down.
-    pub fn order(&self, order: Order) {
-        drop(self.0.send(order));
+    /// Sends a command. A link that has ended ignores it: the process is shutting down.
+    pub fn send(&self, command: LinkCommand) {
+        drop(self.0.send(command));
     }
 }
 
@@ -62,20 +65,20 @@ impl Links {
         Self { tokio, tasks, shutdown, deadline }
     }
 
-    /// Starts a link to `address`. `tell` is called with each report; false: nobody listens any more.
+    /// Starts a link to `address`. `tell` is called with each event and returns false once the receiver has gone.
     pub fn start<F, T>(&self, address: Address, tell: F) -> Link
     where
-        F: Fn(Report) -> T + Send + Sync + 'static,
+        F: Fn(LinkEvent) -> T + Send + Sync + 'static,
         T: Future<Output = bool> + Send,
     {
-        let (orders, receiver) = mpsc::unbounded_channel();
+        let (commands, receiver) = mpsc::unbounded_channel();
         let (shutdown, deadline) = (self.shutdown.clone(), self.deadline);
         let work = async move {
             let worker = Worker { address, deadline, attempt: 0, client: None, stream: None };
             shutdown.run_until_cancelled(worker.work(receiver, tell)).await;
         };
         self.tasks.spawn_on(work, &self.tokio);
-        Link(orders)
+        Link(commands)
     }
 }
 
@@ -83,9 +86,9 @@ impl Links {
 struct Stream {
     requests: mpsc::UnboundedSender<EventsRequest>,
     responses: Streaming<EventsResponse>,
-    /// How long the message under way is waited for, and until when; `None`: nothing is under way.
+    /// The deadline of the command under way, as a duration and as a time; `None`: none is under way.
     due: Option<(Duration, Instant)>,
-    /// When the stream will have been open for [`STEADY`]; `None`: it is not initialized, or that was reported.
+    /// Time at which [`STEADY_AFTER`] has passed; `None`: the stream is not initialized, or that event was sent.
     steady: Option<Instant>,
 }
 
@@ -98,55 +101,55 @@ struct Worker {
 }
 
 impl Worker {
-    async fn work<F, T>(mut self, mut orders: mpsc::UnboundedReceiver<Order>, tell: F)
+    async fn work<F, T>(mut self, mut commands: mpsc::UnboundedReceiver<LinkCommand>, tell: F)
     where
-        F: Fn(Report) -> T,
+        F: Fn(LinkEvent) -> T,
         T: Future<Output = bool>,
     {
-        let mut next = orders.recv().await;
-        while let Some(order) = next {
-            // A newer order is heard while one is carried out: it may be to give up.
-            let said = tokio::select! {
+        let mut next = commands.recv().await;
+        while let Some(command) = next {
+            // Receive commands also while one is carried out: a newer one may give it up.
+            let reply = tokio::select! {
                 biased;
-                said = self.carry_out(order) => said,
-                newer = orders.recv() => {
+                reply = self.carry_out(command) => reply,
+                newer = commands.recv() => {
                     next = newer;
                     continue;
                 }
             };
-            if let Some(said) = said
-                && !self.report(said, &tell).await
+            if let Some(reply) = reply
+                && !self.report(reply, &tell).await
             {
                 return;
             }
             next = loop {
-                let heard = tokio::select! {
-                    order = orders.recv() => break order,
-                    heard = listen(self.stream.as_mut()) => heard,
+                let reply = tokio::select! {
+                    command = commands.recv() => break command,
+                    reply = listen(self.stream.as_mut()) => reply,
                 };
-                if !self.report(heard, &tell).await {
+                if !self.report(reply, &tell).await {
                     return;
                 }
             };
         }
     }
 
-    async fn report<F, T>(&mut self, said: Result<Said, Failure>, tell: &F) -> bool
+    async fn report<F, T>(&mut self, reply: Result<BackendReply, BackendError>, tell: &F) -> bool
     where
-        F: Fn(Report) -> T,
+        F: Fn(LinkEvent) -> T,
         T: Future<Output = bool>,
     {
-        if said.is_err() {
-            // Closed by being dropped: what still comes on it is void.
+        if reply.is_err() {
+            // Dropping them closes the stream, and later messages on it are void.
             (self.client, self.stream) = (None, None);
         }
-        tell(Report { attempt: self.attempt, said }).await
+        tell(LinkEvent { attempt: self.attempt, reply }).await
     }
 
-    /// Does what an order says; `None` where the answer comes on the stream.
-    async fn carry_out(&mut self, order: Order) -> Option<Result<Said, Failure>> {
-        match order {
-            Order::Call { attempt, pause } => {
+    /// Carries a command out; `None` if the answer comes on the stream.
+    async fn carry_out(&mut self, command: LinkCommand) -> Option<Result<BackendReply, BackendError>> {
+        match command {
+            LinkCommand::Call { attempt, pause } => {
                 (self.client, self.stream) = (None, None);
                 self.attempt = attempt;
                 time::sleep(pause).await;
@@ -155,41 +158,44 @@ impl Worker {
                     described
                 }))
             }
-            Order::Initialize(request) => {
+            LinkCommand::Initialize(request) => {
                 let opened = self.open(events_request::Message::Initialize(request)).await;
                 opened.err().map(Err)
             }
-            Order::Batch { batch, is_search } => {
+            LinkCommand::Batch { batch, is_search } => {
                 let patience = if is_search { self.deadline / SEARCH_PARTS } else { self.deadline };
                 self.send(events_request::Message::Batch(batch), patience)
             }
-            Order::Reconfigure(reconfigure) => {
+            LinkCommand::Reconfigure(reconfigure) => {
                 self.send(events_request::Message::Reconfigure(reconfigure), self.deadline)
             }
         }
     }
 
-    async fn call(&self) -> Result<(AlgorithmClient<Channel>, Said), Failure> {
+    async fn call(&self) -> Result<(AlgorithmClient<Channel>, BackendReply), BackendError> {
         let unreachable = |error: tonic::transport::Error| {
-            Failure::new(Fault::Unreachable, format!("nobody answers: {}", with_causes(&error)))
+            BackendError::new(ConditionReason::Unreachable, format!("nobody answers: {}", with_causes(&error)))
         };
         let endpoint = self.address.endpoint().map_err(unreachable)?;
-        let endpoint = endpoint.connect_timeout(CONNECT.min(self.deadline)).tcp_keepalive(Some(KEEPALIVE));
+        let endpoint =
+            endpoint.connect_timeout(CONNECT_TIMEOUT.min(self.deadline)).tcp_keepalive(Some(KEEPALIVE_INTERVAL));
         let channel = endpoint.connect().await.map_err(unreachable)?;
-        let mut client =
-            AlgorithmClient::new(channel).max_decoding_message_size(MAX_MESSAGE).max_encoding_message_size(MAX_MESSAGE);
+        let mut client = AlgorithmClient::new(channel)
+            .max_decoding_message_size(MAX_MESSAGE_BYTES)
+            .max_encoding_message_size(MAX_MESSAGE_BYTES);
         let described = client.describe(DescribeRequest {}).await;
         let described = described.map_err(|status| ended("Describe", &status))?.into_inner();
-        // Compiling a schema from outside may take long, and would hold up this process's other tasks.
+        // Compiling a schema may take long, and would block the other tasks of the process.
         let described = tokio::task::spawn_blocking(move || Described::read(&described)).await;
-        let described = described
-            .map_err(|error| Failure::new(Fault::Error, format!("reading its description failed: {error}")))??;
-        Ok((client, Said::Described(described)))
+        let described = described.map_err(|error| {
+            BackendError::new(ConditionReason::Error, format!("reading its description failed: {error}"))
+        })??;
+        Ok((client, BackendReply::Described(described)))
     }
 
-    /// Opens the stream. A server may send its headers with its first message only, so that the opening is not waited
-    /// for on its own.
-    async fn open(&mut self, first: events_request::Message) -> Result<(), Failure> {
+    /// Opens the stream, and sends the first message before the server has answered: a server may send its headers only
+    /// together with its first message.
+    async fn open(&mut self, first: events_request::Message) -> Result<(), BackendError> {
         let Some(mut client) = self.client.clone() else { return Ok(()) };
         let (requests, receiver) = mpsc::unbounded_channel();
         let due = Instant::now() + self.deadline;
@@ -203,8 +209,12 @@ impl Worker {
         Ok(())
     }
 
-    fn send(&mut self, message: events_request::Message, patience: Duration) -> Option<Result<Said, Failure>> {
-        // Without a stream its end was reported, and this order crossed the report.
+    fn send(
+        &mut self,
+        message: events_request::Message,
+        patience: Duration,
+    ) -> Option<Result<BackendReply, BackendError>> {
+        // Without a stream its end was reported, and the command crossed that event.
         let stream = self.stream.as_mut()?;
         stream.due = Some((patience, Instant::now() + patience));
         drop(stream.requests.send(EventsRequest { message: Some(message) }));
@@ -214,14 +224,14 @@ impl Worker {
     async fn within<T>(
         &self,
         deadline: Duration,
-        answer: impl Future<Output = Result<T, Failure>>,
-    ) -> Result<T, Failure> {
+        answer: impl Future<Output = Result<T, BackendError>>,
+    ) -> Result<T, BackendError> {
         time::timeout(deadline, answer).await.unwrap_or_else(|_| Err(late(deadline)))
     }
 }
 
-/// The next message of the stream, or that it stays open, or how it ended; never where there is none.
-async fn listen(stream: Option<&mut Stream>) -> Result<Said, Failure> {
+/// Waits for the next message of the stream, its end, or the time at which it is steady; without a stream for ever.
+async fn listen(stream: Option<&mut Stream>) -> Result<BackendReply, BackendError> {
     let Some(stream) = stream else { return pending().await };
     let message = match (stream.due, stream.steady) {
         (Some((patience, due)), _) => {
@@ -231,61 +241,66 @@ async fn listen(stream: Option<&mut Stream>) -> Result<Said, Failure> {
         (None, Some(steady)) => {
             let Ok(message) = time::timeout_at(steady, stream.responses.message()).await else {
                 stream.steady = None;
-                return Ok(Said::Steady);
+                return Ok(BackendReply::Steady);
             };
             message
         }
         (None, None) => stream.responses.message().await,
     };
     stream.due = None;
-    let broken = |message: &str| Failure::new(Fault::ContractBroken, message.to_owned());
+    let broken = |message: &str| BackendError::new(ConditionReason::ContractBroken, message.to_owned());
     match message {
         Ok(Some(EventsResponse { message: Some(message) })) => Ok(match message {
             events_response::Message::Initialized(answer) => {
-                stream.steady = Some(Instant::now() + STEADY);
-                Said::Initialized(answer)
+                stream.steady = Some(Instant::now() + STEADY_AFTER);
+                BackendReply::Initialized(answer)
             }
-            events_response::Message::Result(answer) => Said::Result(answer),
-            events_response::Message::Reconfigured(answer) => Said::Reconfigured(answer),
+            events_response::Message::Result(answer) => BackendReply::Result(answer),
+            events_response::Message::Reconfigured(answer) => BackendReply::Reconfigured(answer),
         }),
         Ok(Some(EventsResponse { message: None })) => Err(broken("EventsResponse: it sent an empty message")),
-        Ok(None) => Err(Failure::new(Fault::Error, "it ended the stream of Events without being told to".to_owned())),
+        Ok(None) => Err(BackendError::new(
+            ConditionReason::Error,
+            "it ended the stream of Events without being told to".to_owned(),
+        )),
         Err(status) => Err(ended("Events", &status)),
     }
 }
 
-fn late(deadline: Duration) -> Failure {
-    Failure::new(Fault::Timeout, format!("it did not answer within {} s", deadline.as_secs_f64()))
+fn late(deadline: Duration) -> BackendError {
+    BackendError::new(ConditionReason::Timeout, format!("it did not answer within {} s", deadline.as_secs_f64()))
 }
 
-fn ended(call: &str, status: &Status) -> Failure {
+fn ended(call: &str, status: &Status) -> BackendError {
     let message = status.message();
-    // The status is of our own making then: no server answered.
+    // tonic made the status itself then: no server answered.
     if let Some(source) = std::error::Error::source(status) {
         let message = format!("{call}: the connection broke, or what is there speaks no gRPC: {}", with_causes(source));
-        return Failure::new(Fault::Unreachable, message);
+        return BackendError::new(ConditionReason::Unreachable, message);
     }
     match status.code() {
-        Code::Unavailable => Failure::new(Fault::Unreachable, format!("{call}: it went away: {message}")),
-        Code::Unimplemented => Failure::new(
-            Fault::ContractUnsupported,
+        Code::Unavailable => {
+            BackendError::new(ConditionReason::Unreachable, format!("{call}: it went away: {message}"))
+        }
+        Code::Unimplemented => BackendError::new(
+            ConditionReason::ContractUnsupported,
             format!("{call}: what answers there does not serve intuition.v1.Algorithm"),
         ),
         // tonic's code for a message above the limit.
-        Code::OutOfRange => {
-            Failure::new(Fault::ContractBroken, format!("{call}: a message above {MAX_MESSAGE} bytes: {message}"))
-        }
-        Code::DeadlineExceeded => Failure::new(Fault::Timeout, format!("{call}: {message}")),
+        Code::OutOfRange => BackendError::new(
+            ConditionReason::ContractBroken,
+            format!("{call}: a message above {MAX_MESSAGE_BYTES} bytes: {message}"),
+        ),
+        Code::DeadlineExceeded => BackendError::new(ConditionReason::Timeout, format!("{call}: {message}")),
         code if message.is_empty() => {
-            Failure::new(Fault::Error, format!("{call} ended with {code:?}, without a message"))
+            BackendError::new(ConditionReason::Error, format!("{call} ended with {code:?}, without a message"))
         }
-        code => Failure::new(Fault::Error, format!("{call} ended with {code:?}: {}", shown(message))),
+        code => BackendError::new(ConditionReason::Error, format!("{call} ended with {code:?}: {}", shown(message))),
     }
 }
 
-/// What a server says, cut to what a condition can carry.
 fn shown(text: &str) -> String {
-    text.chars().take(512).collect()
+    text.chars().take(MAX_ERROR_CHARS).collect()
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Orders of a backend's state machine to its link, and the link's reports.
+//! Messages between the state machine of a backend, its link and the engine.
 
 use std::time::Duration;
 
@@ -7,14 +7,14 @@ use intuition_api::v1::{
 };
 
 #[cfg(doc)]
-use super::{Backend, link};
-use super::{Failure, answer::Answer, describe::Described};
+use super::Backend;
+use super::{condition::BackendError, describe::Described, reply::BatchResult};
 use crate::algorithm::FieldErrors;
 
-/// An order to a link.
+/// A command to a link.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Order {
-    /// Drop the stream, wait, connect, and call Describe. All reports from then on belong to this attempt.
+pub enum LinkCommand {
+    /// Drop the stream, wait, connect, and call Describe. All events from then on belong to this attempt.
     Call {
         /// Number of the attempt, from 1, growing.
         attempt: u64,
@@ -27,48 +27,48 @@ pub enum Order {
     Batch {
         /// The batch.
         batch: EventBatch,
-        /// It serves to find a quote that is never answered: wait for a part of the deadline ([`link::SEARCH_PARTS`]).
+        /// It serves to find a quote that is never answered: wait for a part of the deadline ([`super::link::SEARCH_PARTS`]).
         is_search: bool,
     },
     /// Send this on the stream.
     Reconfigure(Reconfigure),
 }
 
-/// A report of a link.
+/// An event of a link.
 #[derive(Debug, Clone)]
-pub struct Report {
-    /// See [`Order::Call`].
+pub struct LinkEvent {
+    /// See [`LinkCommand::Call`].
     pub attempt: u64,
-    /// The answer to the last order, or how the attempt ended.
-    pub said: Result<Said, Failure>,
+    /// The reply to the last command, or the end of the attempt.
+    pub reply: Result<BackendReply, BackendError>,
 }
 
-/// A backend's answer.
+/// A backend's reply.
 #[derive(Debug, Clone)]
-pub enum Said {
-    /// To [`Order::Call`], with its schema compiled.
+pub enum BackendReply {
+    /// To [`LinkCommand::Call`], with its schema compiled.
     Described(Described),
-    /// To [`Order::Initialize`].
+    /// To [`LinkCommand::Initialize`].
     Initialized(InitializeResponse),
-    /// To [`Order::Batch`].
+    /// To [`LinkCommand::Batch`].
     Result(EventBatchResult),
-    /// To [`Order::Reconfigure`].
+    /// To [`LinkCommand::Reconfigure`].
     Reconfigured(ReconfigureResponse),
-    /// To nothing: the initialized stream has been open for [`link::STEADY`] with nothing to answer.
+    /// To no command: the initialized stream has been open for [`super::link::STEADY_AFTER`] with nothing to answer.
     Steady,
 }
 
-/// The meaning of a report for the engine.
+/// The meaning of a link's event for the engine.
 #[derive(Debug)]
-pub enum Heard {
-    /// Nothing, or nothing yet.
+pub enum BackendEvent {
+    /// None, or none yet.
     Nothing,
-    /// It is there and fit: [`Backend::initialize`] it.
-    Fit,
-    /// It can be asked; these channels it wants.
+    /// The backend answers and fits the contract: [`Backend::initialize`] it.
+    Described,
+    /// It can be asked; it wants these channels.
     Initialized(Vec<String>),
     /// It answered the batch.
-    Answered(Answer),
+    Answered(BatchResult),
     /// It took the new parameters and wants these channels, none for the same as before; or it refuses them.
     Reconfigured(Result<Vec<String>, FieldErrors>),
     /// It failed. The batch has to be asked anew.

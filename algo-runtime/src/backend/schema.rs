@@ -1,5 +1,5 @@
-//! Schemas from outside, before they are compiled: one that refers to itself, nests without end or multiplies itself through
-//! its references would take the process down or keep it busy for ever.
+//! Checks schemas of backends before they are compiled: a schema that refers to itself, nests without end or multiplies itself
+//! through its references would end the process or keep it busy for ever.
 
 use std::collections::HashMap;
 
@@ -7,32 +7,32 @@ use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::Value;
 
 /// Largest schema, bytes.
-const MAX_SCHEMA: usize = 256 << 10;
-/// Objects and arrays of a schema, with what it refers to counted at each reference.
+const MAX_SCHEMA_BYTES: usize = 256 << 10;
+/// Objects and arrays of a schema, at most. Those behind a reference count at each reference.
 const MAX_PARTS: usize = 4_096;
 /// Levels of objects and arrays, followed through references.
 const MAX_DEPTH: usize = 128;
 /// Patterns of a schema.
 const MAX_PATTERNS: usize = 64;
-/// What one of them may be compiled to, bytes.
-const MAX_PATTERN: usize = 1 << 20;
+/// Size of a compiled pattern, bytes.
+const MAX_PATTERN_BYTES: usize = 1 << 20;
 
-/// Compiles a schema; the error says what is wrong with it.
+/// Compiles a schema; the error is its fault.
 pub(super) fn compile(text: &str) -> Result<Validator, String> {
-    if text.len() > MAX_SCHEMA {
-        return Err(format!("at most {MAX_SCHEMA} bytes, has {}", text.len()));
+    if text.len() > MAX_SCHEMA_BYTES {
+        return Err(format!("at most {MAX_SCHEMA_BYTES} bytes, has {}", text.len()));
     }
     let schema: Value = serde_json::from_str(text).map_err(|error| format!("is no JSON: {error}"))?;
     Survey { root: &schema, known: HashMap::new(), patterns: 0 }.part(&schema, 1)?;
     jsonschema::options()
         .with_draft(Draft::Draft202012)
-        // A pattern from outside must not take for ever.
-        .with_pattern_options(PatternOptions::regex().size_limit(MAX_PATTERN))
+        // Bound the time that a pattern can take.
+        .with_pattern_options(PatternOptions::regex().size_limit(MAX_PATTERN_BYTES))
         .build(&schema)
         .map_err(|error| format!("is no JSON Schema: {error}"))
 }
 
-/// How large a part is with all that it refers to, and how deep.
+/// Size and depth of a part, with everything behind its references.
 #[derive(Debug, Clone, Copy)]
 struct Size {
     parts: usize,
@@ -41,7 +41,7 @@ struct Size {
 
 struct Survey<'a> {
     root: &'a Value,
-    /// By address; `None`: being looked at, so that who comes here again goes in a circle.
+    /// By address; `None`: being measured, so that a second visit shows a circle.
     known: HashMap<*const Value, Option<Size>>,
     patterns: usize,
 }
@@ -63,7 +63,7 @@ impl<'a> Survey<'a> {
     }
 
     fn measure(&mut self, part: &'a Value, level: usize) -> Result<Size, String> {
-        // Before anything below is looked at: this must not be what overflows the stack.
+        // Before descending: this recursion must not overflow the stack.
         if level > MAX_DEPTH {
             return Err(format!("at most {MAX_DEPTH} levels, followed through its references"));
         }
@@ -107,7 +107,7 @@ impl<'a> Survey<'a> {
         Ok(below)
     }
 
-    /// What a reference means: a pointer or an anchor in this schema.
+    /// The target of a reference: a pointer or an anchor in this schema.
     fn target(&self, reference: &str) -> Result<&'a Value, String> {
         let shown: String = reference.chars().take(64).collect();
         let Some(inside) = reference.strip_prefix('#') else {
@@ -122,7 +122,7 @@ impl<'a> Survey<'a> {
     }
 }
 
-/// Percent signs of a URI's fragment, read.
+/// Decodes the percent signs of a URI's fragment.
 fn decoded(fragment: &str) -> String {
     let mut bytes = Vec::with_capacity(fragment.len());
     let mut rest = fragment.as_bytes().iter();
@@ -239,7 +239,7 @@ mod tests {
         assert_eq!(refused(&json!({ "patternProperties": many })), "at most 64 patterns");
         let large = refused(&json!({"properties": {"a": {"pattern": "(\\w{1000}){1000}"}}}));
         assert!(large.starts_with("is no JSON Schema"), "{large}");
-        let longest = "x".repeat(MAX_SCHEMA);
+        let longest = "x".repeat(MAX_SCHEMA_BYTES);
         assert!(refused(&json!({"properties": {"a": {"pattern": longest}}})).starts_with("at most 262144 bytes"));
     }
 }

@@ -3,29 +3,33 @@
 
 use std::collections::BTreeMap;
 
-use super::{Engine, counter};
+use super::counters::{Counters, counter};
 use crate::portfolio::Denial;
 
 /// Denied signals of one reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Denied {
-    /// How many, at least one.
+    /// Number of signals, at least one.
     pub signals: u64,
     /// Symbol of the first of them.
     pub sid: String,
 }
 
-impl Engine {
+/// Denied signals by reason.
+#[derive(Debug, Default)]
+pub(super) struct Denials(BTreeMap<&'static str, Denied>);
+
+impl Denials {
     /// Counts a denied signal.
-    pub(super) fn note_denial(&mut self, denial: Denial, sid: &str) {
+    pub(super) fn note(&mut self, denial: Denial, sid: &str, counters: &mut Counters) {
         let reason = denial.reason();
-        self.count(counter::SIGNALS_DENIED, reason, 1);
+        counters.count(counter::SIGNALS_DENIED, reason, 1);
         let first = || Denied { signals: 0, sid: sid.to_owned() };
-        self.denials.entry(reason).or_insert_with(first).signals += 1;
+        self.0.entry(reason).or_insert_with(first).signals += 1;
     }
 
-    /// Denied signals by reason, since the last call. To be called after the commit that holds them.
-    pub fn take_denials(&mut self) -> BTreeMap<&'static str, Denied> {
-        std::mem::take(&mut self.denials)
+    /// Those since the last call.
+    pub(super) fn take(&mut self) -> BTreeMap<&'static str, Denied> {
+        std::mem::take(&mut self.0)
     }
 }

@@ -8,7 +8,7 @@ use intuition_api::{
 };
 use prost::Message as _;
 
-use super::RequestError;
+use super::request_error::RequestError;
 use crate::sizes::Sizes;
 
 /// Deliveries that have been taken and have no outcome.
@@ -51,7 +51,7 @@ impl Load {
 /// Refuses a delivery that breaks the contract's bounds, and names the field.
 pub(super) fn check(delivery: &Delivery) -> Result<(), RequestError> {
     let Delivery { number, topic, packet_id, payload_sha256, payload, ticks, envelope_sha256, .. } = delivery;
-    let broken = |message: String| Err(RequestError::BreakContract(format!("Batch: delivery {number}: {message}")));
+    let broken = |message: String| Err(RequestError::contract(format!("Batch: delivery {number}: {message}")));
     if !(1..=DELIVERY_TICKS).contains(&ticks.len()) {
         return broken(format!("ticks: {}, and 1 to {DELIVERY_TICKS} are allowed", ticks.len()));
     }

@@ -9,12 +9,15 @@ use crate::ledger::Changes;
 /// Names of sessions, made when a session begins.
 #[derive(Debug, Default)]
 pub(super) struct Sessions {
-    /// The last one of each broker URL: all that v0.1.0 keeps, and all there is of a bridge that names no client id.
+    /// The last one of each broker URL: all that v0.1.0 keeps, and all that is known of a bridge without a client id.
     by_url: BTreeMap<String, String>,
     /// By client id and broker URL.
     by_client: BTreeMap<(String, String), String>,
     current: Arc<str>,
     others: Arc<[Arc<str>]>,
+    /// Names that are in no commit yet, as in `by_url` and `by_client`.
+    changed_by_url: BTreeMap<String, String>,
+    changed_by_client: BTreeMap<(String, String), String>,
 }
 
 impl Sessions {
@@ -27,19 +30,19 @@ impl Sessions {
         (Arc::clone(&self.current), Arc::clone(&self.others))
     }
 
-    /// Takes up the session of a bridge's connection, and adds changed names to `changes`. `new`: the name of a session that begins.
-    pub(super) fn open(&mut self, open: &Open, new: String, changes: &mut Changes) -> Arc<str> {
+    /// Takes up the session of a bridge's connection. `new`: the name of a session that begins.
+    pub(super) fn open(&mut self, open: &Open, new: String) -> Arc<str> {
         let Open { client_id, broker_url, .. } = open;
         let known = self.known(client_id, broker_url).filter(|_| open.session_present).map(str::to_owned);
         let session = known.unwrap_or(new);
         if self.by_url.get(broker_url) != Some(&session) {
             self.by_url.insert(broker_url.clone(), session.clone());
-            changes.sessions.insert(broker_url.clone(), session.clone());
+            self.changed_by_url.insert(broker_url.clone(), session.clone());
         }
         let key = (client_id.clone(), broker_url.clone());
         if !client_id.is_empty() && self.by_client.get(&key) != Some(&session) {
             self.by_client.insert(key.clone(), session.clone());
-            changes.client_sessions.insert(key, session.clone());
+            self.changed_by_client.insert(key, session.clone());
         }
         self.current = session.as_str().into();
         self.others = self.others(client_id);
@@ -49,6 +52,11 @@ impl Sessions {
     /// Whether the broker had a session for this client id at this URL, as far as the ledger knows.
     pub(super) fn had_one(&self, open: &Open) -> bool {
         self.known(&open.client_id, &open.broker_url).is_some()
+    }
+
+    pub(super) fn take_changes(&mut self, changes: &mut Changes) {
+        changes.sessions = std::mem::take(&mut self.changed_by_url);
+        changes.client_sessions = std::mem::take(&mut self.changed_by_client);
     }
 
     fn known(&self, client_id: &str, broker_url: &str) -> Option<&str> {
@@ -90,7 +98,7 @@ mod tests {
             session_present: present,
             ..Open::default()
         };
-        let session = sessions.open(&open, new.to_owned(), &mut Changes::default());
+        let session = sessions.open(&open, new.to_owned());
         (session.to_string(), sessions.names().1.iter().map(ToString::to_string).collect())
     }
 
@@ -99,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn each_client_id_and_url_has_a_session_and_the_other_urls_are_looked_up_too() {
+    fn each_client_id_and_url_has_a_session_and_other_urls_are_looked_up() {
         let mut sessions = Sessions::default();
         assert_eq!(open(&mut sessions, "c", "one", false, "s1"), said("s1", &[]));
         assert_eq!(open(&mut sessions, "c", "two", true, "s2"), said("s2", &["s1"]));
@@ -117,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_of_the_release_before_is_taken_up_by_the_client_id_and_handed_back() {
+    fn session_of_v010_is_taken_up_by_the_client_id_and_handed_back() {
         let by_url = [("one".to_owned(), "old".to_owned()), ("two".to_owned(), "older".to_owned())].into();
         let mut sessions = Sessions::new(by_url, BTreeMap::new());
         assert_eq!(open(&mut sessions, "c", "one", true, "s1"), said("old", &["older"]));

@@ -24,7 +24,7 @@ use intuition_api::v1::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::*;
+use super::{load::Load, *};
 use crate::{
     ledger::{
         Ledger,
@@ -32,7 +32,8 @@ use crate::{
         sqlite::{Opening, SqliteLedger},
         verify::verify,
     },
-    settings::{Choice, Initial, Topics},
+    portfolio::Policy,
+    settings::{Adjustable, Authority, Choice, Initial, Topics},
 };
 
 const ACCOUNT: &str = "default/test";
@@ -117,7 +118,7 @@ impl Bench {
         if changes != Changes::default() {
             self.ledger.commit(&changes).unwrap();
         }
-        assert!(self.engine.book.balances());
+        assert!(self.engine.accounting.book().balances());
         let (account, ids) = self.engine.names();
         changes.outbox.iter().map(|row| crate::wire::outbox_entry(account, ids, row)).collect()
     }
@@ -233,7 +234,7 @@ fn a_quote_becomes_a_decision_with_the_cash_that_is_left() {
 }
 
 #[test]
-fn a_delivery_that_is_sent_again_gets_the_same_answer_and_nothing_is_booked() {
+fn redelivery_gets_the_same_answer_and_books_nothing() {
     let mut bench = Bench::new(eager());
     let delivery = bench.delivery("quotes", vec![quote("1"), bad("BadPrice"), quote("2")]);
     let first = bench.process(std::slice::from_ref(&delivery));
@@ -274,7 +275,7 @@ fn one_bad_price_of_many_is_a_dead_letter_and_the_others_count() {
 }
 
 #[test]
-fn a_tick_of_a_channel_that_nobody_asked_for_is_counted_and_needs_nothing_published() {
+fn tick_of_a_channel_not_asked_for_is_counted_and_publishes_nothing() {
     let mut bench = Bench::on_disk(eager());
     let delivery = bench.delivery("other", vec![quote("1"), bad("BadPrice")]);
     let first = bench.process(std::slice::from_ref(&delivery));
@@ -319,13 +320,13 @@ fn a_lost_session_forgets_the_filters_and_takes_a_new_name() {
     let filters = vec![v1::Filter { filter: "quotes".to_owned(), subscription_id: 1 }];
     bench.engine.hold(&v1::Holding { filters }).unwrap();
     bench.commit();
-    let session = bench.engine.sessions.names().0;
+    let session = bench.engine.recogniser.session();
     bench.open(true);
-    assert_eq!((bench.engine.held.len(), &bench.engine.sessions.names().0), (1, &session));
+    assert_eq!((bench.engine.channels.held().len(), &bench.engine.recogniser.session()), (1, &session));
     bench.delivered += 1;
     bench.open(false);
-    assert!(bench.engine.held.is_empty());
-    assert_ne!(bench.engine.sessions.names().0, session);
+    assert!(bench.engine.channels.held().is_empty());
+    assert_ne!(bench.engine.recogniser.session(), session);
 }
 
 #[test]

@@ -2,11 +2,16 @@
 
 use intuition_api::v1::{Refusal, SetTradingStateRequest, SetTradingStateResponse, Trading as Shown, TradingState};
 
-use super::{Engine, RequestError, configure::refuse};
+use super::{
+    Engine,
+    notice::EngineNotice,
+    refusal::{OLDER_GENERATION, refuse},
+    request_error::RequestError,
+};
 use crate::{
     portfolio::Denial,
     settings::{Authority, InitialTrading, Settings},
-    trading::{LeftOut, asked},
+    trading::{LeftOut, requested_causes},
 };
 
 impl Engine {
@@ -14,9 +19,8 @@ impl Engine {
     pub(super) fn take_up_trading(&mut self, settings: &Settings, now_micros: i64) {
         let suspend = settings.adjustable.suspend;
         let before = self.trading.shown();
-        let recorded = self.recorded.as_ref().filter(|record| record.resource_uid == self.authority.uid());
-        let recorded = recorded.map_or(0, |record| record.settings_generation.max(record.cash_generation));
-        match (&self.authority, &settings.initial.trading) {
+        let recorded = self.settings.recorded_generation();
+        match (self.settings.authority(), &settings.initial.trading) {
             (_, InitialTrading::Recorded) | (Authority::Start, InitialTrading::File(_)) => {}
             (Authority::Start, InitialTrading::Flags(state)) => {
                 let state = if suspend { TradingState::Halted } else { *state };
@@ -52,12 +56,12 @@ impl Engine {
         request: &SetTradingStateRequest,
         now_micros: i64,
     ) -> Result<SetTradingStateResponse, RequestError> {
-        let causes = asked(&request.causes)
-            .map_err(|error| RequestError::BreakContract(format!("SetTradingState.causes: {error}")))?;
-        if let Some(refusal) = self.other_uid(&request.resource_uid) {
+        let causes = requested_causes(&request.causes)
+            .map_err(|error| RequestError::contract(format!("SetTradingState.causes: {error}")))?;
+        if let Some(refusal) = self.settings.other_uid(&request.resource_uid) {
             return Ok(SetTradingStateResponse { trading: Some(self.shown_trading()), refusal: Some(refusal) });
         }
-        let generation = match self.authority {
+        let generation = match self.settings.authority() {
             // Without a resource there are no generations.
             Authority::Start => 0,
             Authority::Resource { .. } => request.generation,
@@ -104,14 +108,12 @@ impl Engine {
         if now.number == before.number {
             return;
         }
-        let account = &self.account.name;
         let (from, to) = (before.state(), now.state());
-        let causes = now.causes.iter().map(|cause| (cause.cause.as_str(), cause.strictness().name(), &cause.message));
-        let causes: Vec<_> = causes.collect();
-        if to > TradingState::Active {
-            tracing::warn!(account, %from, %to, number = now.number, ?causes, "the trading state is set");
-        } else {
-            tracing::info!(account, %from, %to, number = now.number, "the account is Active");
+        let causes = now.causes.iter();
+        let causes = causes.map(|cause| (cause.cause.clone(), cause.strictness().name(), cause.message.clone()));
+        let causes = causes.collect();
+        self.notices.add(EngineNotice::TradingStateChanged { from, to, number: now.number, causes });
+        if to <= TradingState::Active {
             self.closing.drop_all();
         }
     }
@@ -122,7 +124,7 @@ fn left_out_refusal(left_out: LeftOut, generation: i64, recorded: i64, before: &
     match left_out {
         LeftOut::OlderGeneration => {
             let message = format!("generation {generation} is older than {recorded}, which is recorded: {kept}");
-            refuse("OlderGeneration", "generation", message)
+            refuse(OLDER_GENERATION, "generation", message)
         }
         LeftOut::OtherNumber => {
             let message = format!(

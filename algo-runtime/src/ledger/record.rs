@@ -172,6 +172,20 @@ pub struct Outcome {
     pub seqs: u32,
 }
 
+impl Outcome {
+    /// The outcome of a tick that no signal follows.
+    pub const fn no_signal() -> Self {
+        Self {
+            kind: v1::tick_outcome::Kind::NoSignal,
+            reason: String::new(),
+            first_position: 0,
+            positions: 0,
+            first_seq: 0,
+            seqs: 0,
+        }
+    }
+}
+
 /// A tick whose outcome is kept, with everything that it may be recognised by.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WindowRow {
@@ -271,6 +285,14 @@ pub struct SettingsRecord {
     pub cash_generation: i64,
     /// The settings in force, JSON. Their `suspend`, which v0.1.0 obeys, is true under every trading state but Active.
     pub settings_json: String,
+}
+
+impl SettingsRecord {
+    /// Whether the settings have `suspend: true`, also where this release cannot use them otherwise.
+    pub fn suspends(&self) -> bool {
+        let settings: Result<serde_json::Value, _> = serde_json::from_str(&self.settings_json);
+        settings.is_ok_and(|settings| settings.get("suspend") == Some(&serde_json::Value::Bool(true)))
+    }
 }
 
 /// A filter that the broker's session may hold.

@@ -97,9 +97,3 @@ pub fn from_record(text: &str) -> Option<Adjustable> {
     };
     adjustable.check().is_ok().then_some(adjustable)
 }
-
-/// Whether a record has `suspend: true`, also one that this release cannot use otherwise.
-pub fn record_suspends(text: &str) -> bool {
-    let record: Result<Value, _> = serde_json::from_str(text);
-    record.is_ok_and(|record| record.get("suspend") == Some(&Value::Bool(true)))
-}

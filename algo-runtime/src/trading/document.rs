@@ -8,7 +8,7 @@ use intuition_api::{
 };
 use serde::Deserialize;
 
-use super::{Asked, CauseError, asked};
+use super::{CauseError, RequestedCauses, requested_causes};
 
 /// Name of the file.
 const FILE: &str = "trading-state.json";
@@ -21,7 +21,7 @@ pub struct Document {
     /// Generation of the resource.
     pub generation: i64,
     /// All causes that there shall be.
-    pub causes: Asked,
+    pub causes: RequestedCauses,
 }
 
 /// A text is not such a file.
@@ -77,7 +77,7 @@ impl Document {
             };
             wire.push(TradingCause { cause, state, message, since_micros: 0 });
         }
-        Ok(Self { resource_uid, generation, causes: asked(&wire).map_err(ParseDocumentError::Cause)? })
+        Ok(Self { resource_uid, generation, causes: requested_causes(&wire).map_err(ParseDocumentError::Cause)? })
     }
 }
 
@@ -93,7 +93,7 @@ mod tests {
         assert_eq!((document.resource_uid.as_str(), document.generation), ("u", 7));
         let causes = [("Reduce", TradingState::Reducing, ""), ("User", TradingState::Halted, "why")];
         let causes = causes.map(|(code, state, message)| (code.to_owned(), (state, message.to_owned())));
-        assert_eq!(document.causes, Asked::from(causes));
+        assert_eq!(document.causes, RequestedCauses::from(causes));
         let none = Document::parse(r#"{"resourceUid":"u","generation":7,"causes":[]}"#).unwrap();
         assert!(none.causes.is_empty());
     }

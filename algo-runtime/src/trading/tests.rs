@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn want(causes: &[(&str, TradingState, &str)]) -> Asked {
+fn want(causes: &[(&str, TradingState, &str)]) -> RequestedCauses {
     causes.iter().map(|(code, state, message)| ((*code).to_owned(), (*state, (*message).to_owned()))).collect()
 }
 
@@ -99,7 +99,7 @@ fn suspend_false_ends_the_stop_of_suspend_true_alone() {
 }
 
 #[test]
-fn file_of_the_start_counts_above_the_recorded_generation_and_tightens_at_the_same() {
+fn file_of_the_start_counts_above_the_recorded_generation() {
     let file = |generation, causes: &[(&str, TradingState, &str)]| Document {
         resource_uid: "u-1".to_owned(),
         generation,
@@ -159,7 +159,7 @@ fn causes_of_another_resource_hold_until_they_are_replaced() {
     let record = trading.take_change();
     let mut next = Trading::load(record, "u-2", None, 2);
     assert_eq!((next.state(), next.generation()), (Halted, 0));
-    assert_eq!(next.set(&Asked::new(), 1, Some(1), 3), None);
+    assert_eq!(next.set(&RequestedCauses::new(), 1, Some(1), 3), None);
     assert_eq!(next.state(), Active);
 }
 
@@ -171,7 +171,7 @@ fn causes_that_no_call_may_set_are_named() {
         message,
         since_micros: 0,
     };
-    let refused = |causes: &[TradingCause]| asked(causes).unwrap_err();
+    let refused = |causes: &[TradingCause]| requested_causes(causes).unwrap_err();
     let none = String::new;
     assert_eq!(refused(&[cause("MaxDrawdown", Halted, none())]), CauseError::UnknownCode("MaxDrawdown".to_owned()));
     let twice = [cause("Halt", Halted, none()), cause("Halt", Reducing, none())];
@@ -181,14 +181,14 @@ fn causes_that_no_call_may_set_are_named() {
     }
     let long = "x".repeat(LONGEST_MESSAGE + 1);
     assert!(matches!(refused(&[cause("User", Halted, long)]), CauseError::LongMessage { bytes: 1_025, .. }));
-    assert_eq!(asked(&[cause("User", Halted, "x".repeat(LONGEST_MESSAGE))]).unwrap().len(), 1);
+    assert_eq!(requested_causes(&[cause("User", Halted, "x".repeat(LONGEST_MESSAGE))]).unwrap().len(), 1);
 }
 
 fn state() -> impl Strategy<Value = TradingState> {
     prop_oneof![Just(Reducing), Just(Halted)]
 }
 
-fn causes() -> impl Strategy<Value = Asked> {
+fn causes() -> impl Strategy<Value = RequestedCauses> {
     let entry = (prop_oneof![Just("User"), Just("Halt"), Just("Reduce")], state(), "[ab]");
     prop::collection::vec(entry, 0..4).prop_map(|entries| {
         entries.into_iter().map(|(code, state, message)| (code.to_owned(), (state, message))).collect()

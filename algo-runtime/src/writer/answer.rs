@@ -2,10 +2,13 @@
 
 use intuition_api::v1::{AccountResponse, ConfigureResponse, process_response::Message};
 use tokio::time::Instant;
-use tonic::Status;
 
-use super::{Reply, Writer, sources, trading};
-use crate::{engine::RequestError, ledger::LedgerError};
+use super::{
+    Writer,
+    reply::{Reply, respond},
+    sources, trading,
+};
+use crate::ledger::LedgerError;
 
 /// An answer that waits for the commit.
 pub(super) enum Answer {
@@ -28,7 +31,7 @@ impl Writer {
     /// Gives an answer: the commit is durable.
     pub(super) fn answer(&mut self, answer: Answer, now: Instant) {
         match answer {
-            Answer::Stream { stream, message } => self.say(stream, message, now),
+            Answer::Stream { stream, message } => self.send(stream, message, now),
             Answer::Outbox => self.send_outbox(now),
             Answer::Account(reply) => respond(reply, Ok(self.account())),
             Answer::Configure(reply, response) => respond(reply, Ok(response)),
@@ -36,18 +39,4 @@ impl Writer {
             Answer::Trading(answer) => answer.give(),
         }
     }
-}
-
-pub(super) fn status_of(error: &RequestError) -> Status {
-    match error {
-        RequestError::OtherAccount { .. } => Status::not_found(error.to_string()),
-        RequestError::BreakContract(_) => Status::invalid_argument(error.to_string()),
-        RequestError::Overload(_) => Status::resource_exhausted(error.to_string()),
-        RequestError::ReadLedger { .. } => Status::internal(error.to_string()),
-    }
-}
-
-/// A caller that has gone misses no answer.
-pub(super) fn respond<T>(reply: Reply<T>, answer: Result<T, Status>) {
-    drop(reply.send(answer));
 }

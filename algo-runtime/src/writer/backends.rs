@@ -1,54 +1,54 @@
-//! The errands for links to backends, and the report of the active algorithm's trouble. Pure.
+//! The actions on links to backends, and the readiness of the active algorithm. Pure.
 
 use std::collections::BTreeSet;
 
 use super::{ALGORITHM_PART, TOPICS_PART, Writer};
-use crate::engine::{Errand, LinkId};
+use crate::engine::{LinkAction, LinkId};
 
-/// The links of the engine, and the errands for them.
+/// The links of the engine, and the actions on them.
 #[derive(Debug, Default)]
 pub(super) struct Backends {
     /// Links of the current life that are started and not ended.
     open: BTreeSet<LinkId>,
-    /// Counts the engines: a report to an engine that was given up means nothing to the next.
+    /// Counts the engines: an event for a dropped engine is void for the next one.
     pub(super) life: u64,
-    /// Not taken yet, each with its life.
-    errands: Vec<(u64, Errand)>,
+    /// Actions that are not taken yet, each with its life.
+    actions: Vec<(u64, LinkAction)>,
 }
 
 impl Backends {
-    fn add(&mut self, errand: Errand) {
-        match &errand {
-            Errand::Start(link, _) => drop(self.open.insert(*link)),
-            Errand::End(link) => drop(self.open.remove(link)),
-            Errand::Order(..) => {}
+    fn add(&mut self, action: LinkAction) {
+        match &action {
+            LinkAction::Start(link, _) => drop(self.open.insert(*link)),
+            LinkAction::End(link) => drop(self.open.remove(link)),
+            LinkAction::Command(..) => {}
         }
-        self.errands.push((self.life, errand));
+        self.actions.push((self.life, action));
     }
 
     /// Begins the life of the next engine. The links of this life end.
     pub(super) fn begin_anew(&mut self) {
-        let ends = std::mem::take(&mut self.open).into_iter().map(Errand::End);
-        self.errands.extend(ends.map(|end| (self.life, end)));
+        let ends = std::mem::take(&mut self.open).into_iter().map(LinkAction::End);
+        self.actions.extend(ends.map(|end| (self.life, end)));
         self.life += 1;
     }
 
-    pub(super) fn take_errands(&mut self) -> Vec<(u64, Errand)> {
-        std::mem::take(&mut self.errands)
+    pub(super) fn take_link_actions(&mut self) -> Vec<(u64, LinkAction)> {
+        std::mem::take(&mut self.actions)
     }
 }
 
 impl Writer {
-    /// Keeps the engine's errands for links, and shows the trouble of its algorithm in the readiness.
-    pub(super) fn see_to_backends(&mut self) {
-        for errand in self.engine.take_errands() {
-            self.backends.add(errand);
+    /// Keeps the engine's actions on links, and updates the readiness of its algorithm and channels.
+    pub(super) fn update_backends(&mut self) {
+        for action in self.engine.take_link_actions() {
+            self.backends.add(action);
         }
-        match self.engine.trouble() {
+        match self.engine.algorithm_condition() {
             Some((reason, message)) => self.readiness.lack(ALGORITHM_PART, reason, message),
             None => self.readiness.have(ALGORITHM_PART),
         }
-        match self.engine.topic_trouble() {
+        match self.engine.topics_condition() {
             Some((reason, message)) => self.readiness.lack(TOPICS_PART, reason, &message),
             None => self.readiness.have(TOPICS_PART),
         }

@@ -1,5 +1,5 @@
-//! The writer's end of a stream to a bridge: which entries it has had, and how much it takes. Everything that is sent on a
-//! stream goes through here.
+//! The writer's end of a stream to a bridge: the entries that were sent, and the credit for more. Every message of a stream is
+//! sent here.
 
 use intuition_api::{
     capability,
@@ -16,11 +16,11 @@ use crate::{
     responses::Responses,
 };
 
-/// See the module. Dropped without [`Bridge::end`], nothing more is read from the stream.
+/// See the module. Dropping it without [`Bridge::end`] also ends the reading of the stream.
 pub(super) struct Bridge {
     pub(super) stream: u64,
     responses: Responses,
-    /// Cancelled when the stream ends, so that nothing of it is read any more.
+    /// Cancelled when the stream ends, so that no more messages are read from it.
     ended: CancellationToken,
     /// Bytes of entries that it takes; `None`: all there are.
     credit: Option<u64>,
@@ -33,7 +33,7 @@ pub(super) struct Bridge {
     /// It reads `Channels.inputs`.
     pub(super) knows_inputs: bool,
     /// The channels version that was sent last.
-    pub(super) told: u64,
+    pub(super) sent_channels: u64,
     /// It has reported positions that it cannot know of.
     pub(super) has_reported_beyond: bool,
 }
@@ -62,7 +62,7 @@ impl Bridge {
             known: if holds_entries { position } else { opened.published_through },
             left_out,
             knows_inputs: open.capabilities.iter().any(|known| known == capability::INPUTS),
-            told: 0,
+            sent_channels: 0,
             has_reported_beyond: false,
         }
     }
@@ -112,19 +112,19 @@ impl Bridge {
     /// Sends a message of entries and outcomes.
     pub(super) fn committed(&self, committed: Option<Committed>, now: Instant) {
         if let Some(committed) = committed {
-            self.say(Message::Committed(committed), now);
+            self.send(Message::Committed(committed), now);
         }
     }
 
     /// Sends a message.
-    pub(super) fn say(&self, message: Message, now: Instant) {
-        // It is not taken when the bridge has gone or does not read: `is_stuck` is looked at after every group.
+    pub(super) fn send(&self, message: Message, now: Instant) {
+        // The queue refuses it if the bridge has gone or does not read: the writer checks `is_stuck` after every group.
         self.responses.send(ProcessResponse { message: Some(message) }, now);
     }
 
     /// Ends the stream.
     pub(super) fn end(self, status: Status) {
-        // The bridge hears of the end when nothing more is read.
+        // Stop reading before the bridge learns of the end.
         self.ended.cancel();
         self.responses.end(status);
     }

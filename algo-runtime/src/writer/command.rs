@@ -1,13 +1,13 @@
-//! The requests to the writer.
+//! The commands to the writer.
 
 use intuition_api::v1::{AccountResponse, ConfigureRequest, ConfigureResponse, Open, process_request};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
-use super::{Reply, sources, trading};
-use crate::{backend::Report, engine::LinkId, responses::Responses};
+use super::{reply::Reply, sources, trading};
+use crate::{backend::LinkEvent, engine::LinkId, responses::Responses};
 
-/// A request to the writer.
+/// A command to the writer.
 pub enum Command {
     /// A bridge opened a stream, which replaces the stream before.
     Open {
@@ -54,18 +54,18 @@ pub enum Command {
     Sources(sources::Command),
     /// Sets the trading state, or sells holdings by hand.
     Trading(trading::Command),
-    /// The report of a link to a backend, or of its end. The writer passes over reports of earlier lives.
-    Report {
-        /// The life that [`Writer::take_errands`](super::Writer::take_errands) gave with the start of the link.
+    /// An event of a link to a backend. The writer passes over events of earlier lives.
+    LinkEvent {
+        /// The life that [`Writer::take_link_actions`](super::Writer::take_link_actions) gave with the start of the link.
         life: u64,
         /// Which link.
         link: LinkId,
-        /// The report.
-        report: Report,
+        /// The event.
+        event: LinkEvent,
     },
     /// Comes about every 10 s. A bridge whose deliveries wait gets `Waiting`.
     Tick,
-    /// Ends the loop that drives the writer. It settles the group before it, then stops the writer.
+    /// Ends the loop that drives the writer. The loop settles the group before it, then stops the writer.
     Stop,
 }
 

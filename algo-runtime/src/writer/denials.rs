@@ -10,37 +10,37 @@ const PAUSE_MICROS: i64 = 60_000_000;
 /// Limits the lines: the first denial of each reason has one at once, later ones share a line a minute. Pure.
 #[derive(Debug, Default)]
 pub(super) struct DenialLog {
-    reasons: BTreeMap<&'static str, Told>,
+    reasons: BTreeMap<&'static str, LogState>,
 }
 
 #[derive(Debug)]
-struct Told {
+struct LogState {
     /// Time of the last line, microseconds since the epoch.
     last_micros: i64,
     /// Signals without a line since then.
-    untold: u64,
+    unlogged: u64,
 }
 
 impl DenialLog {
     /// Takes signals denied at a time; `Some`: a line is due, about so many signals.
     fn admit(&mut self, reason: &'static str, signals: u64, now_micros: i64) -> Option<u64> {
-        let Some(told) = self.reasons.get_mut(reason) else {
-            self.reasons.insert(reason, Told { last_micros: now_micros, untold: 0 });
+        let Some(state) = self.reasons.get_mut(reason) else {
+            self.reasons.insert(reason, LogState { last_micros: now_micros, unlogged: 0 });
             return Some(signals);
         };
-        told.untold = told.untold.saturating_add(signals);
+        state.unlogged = state.unlogged.saturating_add(signals);
         // A clock that goes back must not silence the log for long.
-        if (told.last_micros..told.last_micros.saturating_add(PAUSE_MICROS)).contains(&now_micros) {
+        if (state.last_micros..state.last_micros.saturating_add(PAUSE_MICROS)).contains(&now_micros) {
             return None;
         }
-        told.last_micros = now_micros;
-        Some(std::mem::take(&mut told.untold))
+        state.last_micros = now_micros;
+        Some(std::mem::take(&mut state.unlogged))
     }
 }
 
 impl Writer {
     /// Counts and logs the denials of the last commit.
-    pub(super) fn tell_denials(&mut self, now_micros: i64) {
+    pub(super) fn log_denials(&mut self, now_micros: i64) {
         for (reason, denied) in self.engine.take_denials() {
             self.metrics.denied(reason, denied.signals);
             if let Some(signals) = self.denial_log.admit(reason, denied.signals, now_micros) {
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_denial_of_a_reason_has_a_line_and_later_ones_share_one_a_minute() {
+    fn first_denial_of_a_reason_has_a_line_and_later_ones_share_one() {
         let mut log = DenialLog::default();
         assert_eq!(log.admit("NothingHeld", 2, 0), Some(2));
         assert_eq!(log.admit("NothingHeld", 3, 1), None);

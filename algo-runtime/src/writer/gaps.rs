@@ -3,8 +3,8 @@
 use super::Writer;
 use crate::ledger::Gap;
 
-/// Lines of a minute. A feed that numbers sparsely leaves a gap before each of its quotes.
-const LINES: u32 = 10;
+/// Lines of a minute, at most. A feed that numbers sparsely leaves a gap before each of its quotes.
+const MAX_LINES: u32 = 10;
 const MINUTE_MICROS: i64 = 60_000_000;
 
 /// Limits the lines. Pure.
@@ -24,7 +24,7 @@ impl GapLog {
         if !(self.minute..self.minute.saturating_add(MINUTE_MICROS)).contains(&now_micros) {
             (self.minute, self.lines) = (now_micros, 0);
         }
-        if self.lines >= LINES {
+        if self.lines >= MAX_LINES {
             self.untold += 1;
             return None;
         }
@@ -35,7 +35,7 @@ impl GapLog {
 
 impl Writer {
     /// Counts and logs gaps that were committed.
-    pub(super) fn tell_gaps(&mut self, gaps: &[Gap]) {
+    pub(super) fn log_gaps(&mut self, gaps: &[Gap]) {
         for Gap { channel, source, first, last, seen_micros } in gaps {
             let missing = last.abs_diff(*first).saturating_add(1);
             self.metrics.missed(channel, missing);

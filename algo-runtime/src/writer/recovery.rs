@@ -10,7 +10,7 @@ use intuition_common::{
 use rand::RngExt as _;
 use tonic::Status;
 
-use super::{Answer, READY_PART, Reports, Writer, WriterError, respond, take_up};
+use super::{Answer, READY_PART, Reports, Writer, WriterError, reply::respond, take_up};
 use crate::ledger::LedgerError;
 
 impl Writer {
@@ -43,7 +43,7 @@ impl Writer {
         if planted::is(Fault::EngineAfterFailedCommit) {
             return Ok(self);
         }
-        // First: memory need not hold an account twice.
+        // Drop the engine first, so that memory does not hold the account twice.
         drop(self.engine);
         let seed = self.rng.random();
         let engine = take_up(self.ledger.as_mut(), &self.settings, self.sizes.engine, seed, now)?;
@@ -53,7 +53,7 @@ impl Writer {
             respond(reply, Ok(recovered.account()));
         }
         recovered.backends.begin_anew();
-        recovered.see_to_backends();
+        recovered.update_backends();
         Ok(recovered)
     }
 

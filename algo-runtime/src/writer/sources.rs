@@ -3,8 +3,10 @@
 use intuition_api::v1::{ForgetSourcesRequest, ForgetSourcesResponse, ResetSourceRequest, ResetSourceResponse, Source};
 use tonic::Status;
 
-use super::{Reply, Writer, respond, status_of};
-use crate::engine::RequestError;
+use super::{
+    Writer,
+    reply::{Reply, refuse, respond},
+};
 
 /// The calls about sources. Each is answered after the commit.
 pub enum Command {
@@ -69,27 +71,31 @@ impl Writer {
                     let after = after.as_ref().map(|(channel, source)| (channel.as_str(), source.as_str()));
                     Some(Answer::List(reply, self.engine.sources(after, self.sizes.page)))
                 }
-                Err(error) => refused(reply, &error),
+                Err(error) => {
+                    refuse(reply, &error);
+                    None
+                }
             },
             Command::Reset { request, reply } => {
                 let checked = self.engine.check_account(&request.account);
                 match checked.and_then(|()| self.engine.reset_source(&request, now_micros)) {
                     Ok(response) => Some(Answer::Reset(reply, response)),
-                    Err(error) => refused(reply, &error),
+                    Err(error) => {
+                        refuse(reply, &error);
+                        None
+                    }
                 }
             }
             Command::Forget { request, reply } => {
                 let checked = self.engine.check_account(&request.account);
                 match checked.and_then(|()| self.engine.forget_sources(&request, now_micros)) {
                     Ok(response) => Some(Answer::Forget(reply, response)),
-                    Err(error) => refused(reply, &error),
+                    Err(error) => {
+                        refuse(reply, &error);
+                        None
+                    }
                 }
             }
         }
     }
-}
-
-fn refused<T>(reply: Reply<T>, error: &RequestError) -> Option<Answer> {
-    respond(reply, Err(status_of(error)));
-    None
 }

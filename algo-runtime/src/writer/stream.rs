@@ -13,10 +13,10 @@ use super::{
     Answer, Writer,
     bridge::{self, Bridge},
     parts::Parts,
-    status_of,
+    reply::status_of,
 };
 use crate::{
-    engine::{Fresh, RequestError, Settled},
+    engine::{Fresh, RequestError, SettledBatch},
     ledger::{LedgerError, OutboxRow},
     responses::Responses,
     wire,
@@ -54,7 +54,7 @@ impl Writer {
         let mut bridge = Bridge::new(stream, responses, ended, (open, &opened), self.engine.position());
         self.answers.push(Answer::Stream { stream, message: Message::Opened(opened) });
         if let Some(channels) = self.engine.channels_for_bridge(bridge.knows_inputs) {
-            bridge.told = channels.version;
+            bridge.sent_channels = channels.version;
             self.answers.push(Answer::Stream { stream, message: Message::Channels(channels) });
         }
         self.bridge = Some(bridge);
@@ -106,7 +106,7 @@ impl Writer {
 
     /// Sends the bridge's part of a commit: outcomes of its deliveries at once, entries if it has had all before them
     /// and has room. A stream that did not bring the deliveries gets only the entries.
-    pub(super) fn send_commit(&mut self, rows: &[OutboxRow], settled: Vec<Settled>, now: Instant) {
+    pub(super) fn send_commit(&mut self, rows: &[OutboxRow], settled: Vec<SettledBatch>, now: Instant) {
         let Some(bridge) = &mut self.bridge else { return };
         let (account, ids) = self.engine.names();
         let mut parts = Parts::new(self.sizes.message_bytes);
@@ -150,32 +150,32 @@ impl Writer {
     }
 
     /// Sends changed channels.
-    pub(super) fn tell_channels(&mut self, now: Instant) {
+    pub(super) fn send_channels(&mut self, now: Instant) {
         let Some(bridge) = &mut self.bridge else { return };
         // Most commits change no channels: nothing is copied for those.
-        if self.engine.channels().is_none_or(|channels| channels.version <= bridge.told) {
+        if self.engine.channels().is_none_or(|channels| channels.version <= bridge.sent_channels) {
             return;
         }
         let Some(channels) = self.engine.channels_for_bridge(bridge.knows_inputs) else { return };
-        bridge.told = channels.version;
-        bridge.say(Message::Channels(channels), now);
+        bridge.sent_channels = channels.version;
+        bridge.send(Message::Channels(channels), now);
     }
 
-    /// Tells the bridge that its deliveries are not forgotten.
-    pub(super) fn ask_to_wait(&mut self, now: Instant) {
+    /// Sends `Waiting` while deliveries of the bridge wait.
+    pub(super) fn send_waiting(&mut self, now: Instant) {
         if !self.engine.has_work() {
             return;
         }
         let Some(bridge) = &self.bridge else { return };
-        let (reason, message) = self.engine.trouble().unwrap_or(("", "the algorithm is at work"));
+        let (reason, message) = self.engine.algorithm_condition().unwrap_or(("", "the algorithm is at work"));
         let waiting = Waiting { reason: reason.to_owned(), message: message.to_owned() };
-        bridge.say(Message::Waiting(waiting), now);
+        bridge.send(Message::Waiting(waiting), now);
     }
 
     /// Sends a message, unless its stream has ended.
-    pub(super) fn say(&self, stream: u64, message: Message, now: Instant) {
+    pub(super) fn send(&self, stream: u64, message: Message, now: Instant) {
         if let Some(bridge) = self.bridge.as_ref().filter(|bridge| bridge.stream == stream) {
-            bridge.say(message, now);
+            bridge.send(message, now);
         }
     }
 
@@ -192,7 +192,7 @@ impl Writer {
         account
     }
 
-    /// Ends the stream of a client that does not read.
+    /// Ends the stream of a bridge that does not read.
     pub(super) fn end_unread_stream(&mut self, now: Instant) {
         if self.bridge.as_ref().is_some_and(|bridge| bridge.is_stuck(now)) {
             tracing::warn!(account = self.engine.names().0, "the bridge does not read its stream: it is ended");

@@ -103,9 +103,9 @@ fn settings() -> Settings {
     }
 }
 
-fn equipment(registry: &mut Registry) -> Equipment {
+fn deps(registry: &mut Registry) -> WriterDeps {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    Equipment {
+    WriterDeps {
         settings: settings(),
         sizes: Sizes::default(),
         metrics: Metrics::register(registry),
@@ -156,7 +156,7 @@ impl Bench {
         let (commands, receiver) = mpsc::channel(64);
         let commits = Arc::new(AtomicU64::new(0));
         let ledger = Counting { ledger: Box::new(ledger), commits: Arc::clone(&commits), refuses: Arc::default() };
-        let writer = Writer::start(Box::new(ledger), equipment(&mut Registry::default()), now()).unwrap();
+        let writer = Writer::start(Box::new(ledger), deps(&mut Registry::default()), now()).unwrap();
         let writer = WriterThread::new(writer, Arc::new(SystemClock), links, commands.clone()).unwrap();
         let tally = writer.tally().subscribe();
         let thread = std::thread::spawn(move || writer.run(receiver));
@@ -295,7 +295,7 @@ fn fresh() -> MemoryLedger {
 }
 
 #[test]
-fn an_outbox_of_100_mib_reaches_a_new_bridge_in_small_messages_as_far_as_its_credit_goes() {
+fn outbox_of_100_mib_reaches_a_new_bridge_in_small_messages() {
     let rows = 400;
     let mut bench = Bench::start(fresh(), (0..rows).map(|_| publication(256 << 10)).collect());
     let mut stream = bench.paged();
@@ -321,7 +321,7 @@ fn an_outbox_of_100_mib_reaches_a_new_bridge_in_small_messages_as_far_as_its_cre
 }
 
 #[test]
-fn outcomes_do_not_wait_for_credit_and_entries_follow_in_order_when_it_comes() {
+fn outcomes_need_no_credit_and_entries_follow_in_order_with_it() {
     let mut bench = Bench::start(fresh(), Vec::new());
     let mut stream = bench.paged();
     stream.opened();
@@ -342,7 +342,7 @@ fn outcomes_do_not_wait_for_credit_and_entries_follow_in_order_when_it_comes() {
 }
 
 #[test]
-fn a_bridge_of_the_release_before_gets_everything_at_once_also_what_is_done() {
+fn bridge_of_v010_gets_all_entries_at_once_also_done_ones() {
     let mut bench = Bench::start(fresh(), (0..40).map(|_| publication(100 << 10)).collect());
     let mut stream = bench.paged();
     stream.opened();
@@ -455,7 +455,7 @@ fn an_account_and_the_metrics_are_those_of_the_last_commit() {
     let mut registry = Registry::default();
     let refuses = Arc::new(AtomicBool::new(false));
     let ledger = Counting { ledger: Box::new(fresh()), commits: Arc::default(), refuses: Arc::clone(&refuses) };
-    let mut writer = Writer::start(Box::new(ledger), equipment(&mut registry), now()).unwrap();
+    let mut writer = Writer::start(Box::new(ledger), deps(&mut registry), now()).unwrap();
     for (is_refused, decisions) in [(true, 0), (false, 1)] {
         let (responses, _reader) = responses(responses::Sizes::default(), || {});
         let open = Open { account: ACCOUNT.to_owned(), ..Open::default() };

@@ -1,5 +1,5 @@
-//! The thread of the writer: waits for commands, makes a group of those that wait, and has the writer settle it. Everything
-//! that the writer itself must not have is here: clocks, the heartbeat, the queue of commands, links to backends.
+//! The thread of the writer: waits for commands, groups them, and lets the writer settle the group. Clocks, the heartbeat, the
+//! queue of commands and links to backends are here, since the writer must not have them.
 
 use std::{
     collections::BTreeMap,
@@ -19,7 +19,7 @@ use tokio::{
 use super::{Command, Writer, WriterError};
 use crate::{
     backend::link::{Link, Links},
-    engine::{Errand, LinkId, Tally},
+    engine::{LinkAction, LinkId, Tally},
 };
 
 /// Time between two looks at the ledger's files. A tick comes every 10 s.
@@ -38,7 +38,7 @@ pub(crate) struct WriterThread {
 
 impl WriterThread {
     /// Starts the links that the writer asks for already. `commands`: the far end of [`WriterThread::run`]'s commands, for
-    /// the reports of links.
+    /// the events of links.
     pub(crate) fn new(
         writer: Writer,
         clock: Arc<dyn Clock>,
@@ -54,7 +54,7 @@ impl WriterThread {
             timer: timer.map_err(WriterError::KeepTime)?,
             links: OpenLinks { links, open: BTreeMap::new(), commands },
         };
-        thread.links.run(thread.writer.take_errands());
+        thread.links.run(thread.writer.take_link_actions());
         Ok(thread)
     }
 
@@ -63,7 +63,7 @@ impl WriterThread {
         self.writer.tally()
     }
 
-    /// Beats at each turn of [`WriterThread::run`].
+    /// Beats with each group of [`WriterThread::run`].
     pub(crate) fn heartbeat(&self) -> Heartbeat {
         self.heartbeat.clone()
     }
@@ -89,7 +89,7 @@ impl WriterThread {
                 next = if ticks < self.writer.sizes().group_ticks { commands.try_recv().ok() } else { None };
             }
             self.writer = self.writer.settle(Now::read(self.clock.as_ref()))?;
-            self.links.run(self.writer.take_errands());
+            self.links.run(self.writer.take_link_actions());
             if self.files_checked.elapsed() >= FILES_CHECK {
                 self.files_checked = Instant::now();
                 self.writer.check_files()?;
@@ -110,28 +110,28 @@ struct OpenLinks {
     links: Links,
     /// By life and link.
     open: BTreeMap<(u64, LinkId), Link>,
-    /// Where their reports go.
+    /// The queue for their events.
     commands: mpsc::Sender<Command>,
 }
 
 impl OpenLinks {
-    fn run(&mut self, errands: Vec<(u64, Errand)>) {
-        for (life, errand) in errands {
-            match errand {
-                Errand::Start(link, address) => {
+    fn run(&mut self, actions: Vec<(u64, LinkAction)>) {
+        for (life, action) in actions {
+            match action {
+                LinkAction::Start(link, address) => {
                     let commands = self.commands.clone();
-                    let tell = move |report| {
+                    let tell = move |event| {
                         let commands = commands.clone();
-                        async move { commands.send(Command::Report { life, link, report }).await.is_ok() }
+                        async move { commands.send(Command::LinkEvent { life, link, event }).await.is_ok() }
                     };
                     self.open.insert((life, link), self.links.start(address, tell));
                 }
-                Errand::Order(link, order) => {
+                LinkAction::Command(link, command) => {
                     if let Some(link) = self.open.get(&(life, link)) {
-                        link.order(order);
+                        link.send(command);
                     }
                 }
-                Errand::End(link) => drop(self.open.remove(&(life, link))),
+                LinkAction::End(link) => drop(self.open.remove(&(life, link))),
             }
         }
     }

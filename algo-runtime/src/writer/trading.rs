@@ -3,8 +3,10 @@
 use intuition_api::v1::{CloseRequest, CloseResponse, SetTradingStateRequest, SetTradingStateResponse};
 use tonic::Status;
 
-use super::{Reply, Writer, respond, status_of};
-use crate::engine::RequestError;
+use super::{
+    Writer,
+    reply::{Reply, refuse, respond},
+};
 
 /// The calls about the trading state and about closing by hand. Each is answered after the commit.
 pub enum Command {
@@ -56,21 +58,22 @@ impl Writer {
                 let checked = self.engine.check_account(&request.account);
                 match checked.and_then(|()| self.engine.set_trading_state(&request, now_micros)) {
                     Ok(response) => Some(Answer::Set(reply, response)),
-                    Err(error) => refused(reply, &error),
+                    Err(error) => {
+                        refuse(reply, &error);
+                        None
+                    }
                 }
             }
             Command::Close { request, reply } => {
                 let checked = self.engine.check_account(&request.account);
                 match checked.and_then(|()| self.engine.close(&request)) {
                     Ok(response) => Some(Answer::Close(reply, response)),
-                    Err(error) => refused(reply, &error),
+                    Err(error) => {
+                        refuse(reply, &error);
+                        None
+                    }
                 }
             }
         }
     }
-}
-
-fn refused<T>(reply: Reply<T>, error: &RequestError) -> Option<Answer> {
-    respond(reply, Err(status_of(error)));
-    None
 }

@@ -1,13 +1,13 @@
-//! Which bridges have delivered lately, and when.
+//! The bridges that delivered last, with the times.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Bridges that are remembered.
-const BRIDGES: usize = 16;
+/// Bridges that are remembered, at most.
+const MAX_BRIDGES: usize = 16;
 
-/// See the module. The one heard of last comes last.
+/// See the module. The bridge that delivered last is the last one.
 #[derive(Debug)]
 pub(super) struct Visits {
     heard: Vec<(u64, Instant)>,
@@ -23,7 +23,7 @@ impl Visits {
     pub(super) fn delivered(&mut self, run: u64, now: Instant) {
         self.heard.retain(|(known, _)| *known != run);
         self.heard.push((run, now));
-        if self.heard.len() > BRIDGES {
+        if self.heard.len() > MAX_BRIDGES {
             self.heard.remove(0);
         }
     }
@@ -60,6 +60,6 @@ mod tests {
         for run in 0..1_000 {
             visits.delivered(run, now);
         }
-        assert_eq!(visits.heard.len(), BRIDGES);
+        assert_eq!(visits.heard.len(), MAX_BRIDGES);
     }
 }

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use algo_runtime::backend::{
-    Address, Failure, Fault, Order, Said, answer,
+    Address, BackendError, BackendReply, ConditionReason, LinkCommand,
     describe::{CONTRACT, Described},
     link::{Link, Links},
+    reply,
 };
 use intuition_api::v1::{InitializeRequest, algorithm_client::AlgorithmClient};
 use tokio::{
@@ -47,24 +48,24 @@ impl Probe {
                 ..there
             },
             Err(failure) => Backend {
-                reason: failure.fault.reason().to_owned(),
+                reason: failure.reason.code().to_owned(),
                 message: format!("{address}: {}", failure.message),
                 ..there
             },
         }
     }
 
-    async fn describe(&self, address: &Address) -> Result<Described, Failure> {
+    async fn describe(&self, address: &Address) -> Result<Described, BackendError> {
         let (sender, mut receiver) = mpsc::channel(1);
         let link: Link = self.0.start(address.clone(), move |report| {
             let sender = sender.clone();
             async move { sender.send(report).await.is_ok() }
         });
-        link.order(Order::Call { attempt: 1, pause: Duration::ZERO });
-        match receiver.recv().await.map(|report| report.said) {
-            Some(Ok(Said::Described(described))) => Ok(described),
+        link.send(LinkCommand::Call { attempt: 1, pause: Duration::ZERO });
+        match receiver.recv().await.map(|report| report.reply) {
+            Some(Ok(BackendReply::Described(described))) => Ok(described),
             Some(Err(failure)) => Err(failure),
-            Some(Ok(_)) | None => Err(Failure::new(Fault::Error, "Describe was given up".to_owned())),
+            Some(Ok(_)) | None => Err(BackendError::new(ConditionReason::Error, "Describe was given up".to_owned())),
         }
     }
 }
@@ -79,5 +80,5 @@ async fn channels(address: &Address) -> Option<Vec<String>> {
         ..InitializeRequest::default()
     };
     let response = AlgorithmClient::new(channel).initialize(request).await.ok()?;
-    answer::channels(response.into_inner()).ok()?.ok()
+    reply::check_initialize(response.into_inner()).ok()?.ok()
 }

@@ -53,7 +53,7 @@ impl Algorithm for Silent {
 
 /// A link with an initialized stream, and its reports. Time stands still from then on, and goes on by itself to the next
 /// deadline when no task has work left.
-async fn initialized() -> (Link, UnboundedReceiverStream<Report>, TaskTracker) {
+async fn initialized() -> (Link, UnboundedReceiverStream<LinkEvent>, TaskTracker) {
     let (listener, tasks) = (TcpListener::bind("127.0.0.1:0").await.unwrap(), TaskTracker::new());
     let address: Address = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
     let server = Server::builder().add_service(AlgorithmServer::new(Silent));
@@ -65,12 +65,12 @@ async fn initialized() -> (Link, UnboundedReceiverStream<Report>, TaskTracker) {
         async move { sender.send(report).is_ok() }
     });
     let mut reports = UnboundedReceiverStream::new(reports);
-    link.order(Order::Call { attempt: 1, pause: Duration::ZERO });
-    let described = reports.next().await.unwrap().said;
-    assert!(matches!(described, Ok(Said::Described(_))), "{described:?}");
-    link.order(Order::Initialize(InitializeRequest::default()));
-    let initialized = reports.next().await.unwrap().said;
-    assert!(matches!(initialized, Ok(Said::Initialized(_))), "{initialized:?}");
+    link.send(LinkCommand::Call { attempt: 1, pause: Duration::ZERO });
+    let described = reports.next().await.unwrap().reply;
+    assert!(matches!(described, Ok(BackendReply::Described(_))), "{described:?}");
+    link.send(LinkCommand::Initialize(InitializeRequest::default()));
+    let initialized = reports.next().await.unwrap().reply;
+    assert!(matches!(initialized, Ok(BackendReply::Initialized(_))), "{initialized:?}");
     time::pause();
     (link, reports, tasks)
 }
@@ -79,23 +79,30 @@ async fn initialized() -> (Link, UnboundedReceiverStream<Report>, TaskTracker) {
 async fn a_stream_that_stays_open_is_reported_once() {
     let (link, mut reports, _tasks) = initialized().await;
     let begun = Instant::now();
-    let steady = reports.next().await.unwrap().said;
-    assert!(matches!(steady, Ok(Said::Steady)), "{steady:?}");
+    let steady = reports.next().await.unwrap().reply;
+    assert!(matches!(steady, Ok(BackendReply::Steady)), "{steady:?}");
     let passed = begun.elapsed();
-    assert!(passed + Duration::from_secs(5) > STEADY && passed <= STEADY + Duration::from_secs(1), "{passed:?}");
-    let again = time::timeout(10 * STEADY, reports.next()).await;
+    assert!(
+        passed + Duration::from_secs(5) > STEADY_AFTER && passed <= STEADY_AFTER + Duration::from_secs(1),
+        "{passed:?}"
+    );
+    let again = time::timeout(10 * STEADY_AFTER, reports.next()).await;
     assert!(again.is_err(), "{again:?}");
     drop(link);
 }
 
 #[tokio::test]
-async fn a_batch_that_searches_has_a_quarter_of_the_deadline_and_others_the_whole() {
+async fn search_batch_has_a_quarter_of_the_deadline_and_others_all_of_it() {
     for (is_search, expected) in [(true, Duration::from_secs(2)), (false, DEADLINE)] {
         let (link, mut reports, _tasks) = initialized().await;
         let begun = Instant::now();
-        link.order(Order::Batch { batch: EventBatch { number: 1, events: Vec::new() }, is_search });
-        let late = reports.next().await.unwrap().said.unwrap_err();
-        assert_eq!((late.fault, begun.elapsed().as_secs()), (Fault::Timeout, expected.as_secs()), "{late:?}");
+        link.send(LinkCommand::Batch { batch: EventBatch { number: 1, events: Vec::new() }, is_search });
+        let late = reports.next().await.unwrap().reply.unwrap_err();
+        assert_eq!(
+            (late.reason, begun.elapsed().as_secs()),
+            (ConditionReason::Timeout, expected.as_secs()),
+            "{late:?}"
+        );
         time::resume();
     }
 }

@@ -3,7 +3,7 @@
 use intuition_api::v1::{EventResult, Publication, outbox_entry::Content as Entry};
 
 use super::{far::*, *};
-use crate::backend::{Failure, Fault, Order, Report, Said};
+use crate::backend::{BackendError, BackendReply, ConditionReason, LinkCommand, LinkEvent};
 
 /// A backend at A that is up, and asks for `quotes`.
 fn up() -> Wired {
@@ -13,27 +13,27 @@ fn up() -> Wired {
 }
 
 #[test]
-fn channels_are_known_once_the_algorithm_has_said_them_and_those_of_the_resource_at_once() {
+fn channels_of_a_resource_are_known_before_the_algorithm_names_its_own() {
     let mut wired = Wired::new(at(A, 1));
     assert_eq!(wired.bench.engine.channels(), None);
-    assert_eq!(wired.bench.engine.trouble().unwrap().0, "BackendStarting");
+    assert_eq!(wired.bench.engine.algorithm_condition().unwrap().0, "BackendStarting");
     wired.come_up(A, "algo", &["quotes", "news/+"]);
     assert_eq!(wired.channels(), (1, vec!["quotes".to_owned(), "news/+".to_owned()]));
-    assert_eq!(wired.bench.engine.trouble(), None);
+    assert_eq!(wired.bench.engine.algorithm_condition(), None);
     let by_resource = Wired::new(Settings { subscribe: Some(vec!["mine".to_owned()]), ..at(A, 1) });
     assert_eq!(by_resource.channels(), (1, vec!["mine".to_owned()]));
 }
 
 #[test]
-fn answers_are_booked_with_the_state_in_one_commit_and_the_state_is_handed_back() {
+fn answers_and_state_are_one_commit_and_the_state_is_handed_back() {
     let mut wired = up();
     wired.send(0..3);
     assert_eq!(wired.told(), v1::Committed::default(), "nothing is settled before it is answered");
     let batch = wired.batch(A);
     assert_eq!((batch.number, prices(&batch)), (1, vec!["1".to_owned(), "2".to_owned(), "3".to_owned()]));
     let link = wired.link(A);
-    let said = Ok(Said::Result(buys(&batch, "state-1")));
-    wired.bench.engine.hear(link, Report { attempt: 1, said }, 2_000);
+    let reply = Ok(BackendReply::Result(buys(&batch, "state-1")));
+    wired.bench.engine.on_link_event(link, LinkEvent { attempt: 1, reply }, 2_000);
     wired.bench.engine.advance(2_000, wired.bench.ledger.as_mut()).unwrap();
     let changes = wired.bench.engine.take_changes().unwrap();
     assert_eq!(changes.journal.len(), 3);
@@ -49,13 +49,13 @@ fn answers_are_booked_with_the_state_in_one_commit_and_the_state_is_handed_back(
 }
 
 #[test]
-fn a_commit_that_fails_takes_decisions_and_state_with_it_and_the_ticks_are_asked_anew() {
+fn failed_commit_discards_decisions_and_state_and_ticks_are_asked_anew() {
     let mut wired = up();
     let delivery = wired.send(0..2);
     let batch = wired.batch(A);
     let link = wired.link(A);
-    let said = Ok(Said::Result(buys(&batch, "lost")));
-    wired.bench.engine.hear(link, Report { attempt: 1, said }, 2_000);
+    let reply = Ok(BackendReply::Result(buys(&batch, "lost")));
+    wired.bench.engine.on_link_event(link, LinkEvent { attempt: 1, reply }, 2_000);
     wired.bench.engine.advance(2_000, wired.bench.ledger.as_mut()).unwrap();
     drop(wired.bench.engine.take_changes());
     wired.restart(at(A, 1));
@@ -76,7 +76,7 @@ fn a_state_that_is_absent_is_unchanged_and_an_empty_one_is_empty() {
         let batch = wired.batch(A);
         let mut answer = buys(&batch, "");
         answer.state = state.map(|state| state.as_bytes().to_vec().into());
-        wired.report(A, Ok(Said::Result(answer)));
+        wired.report(A, Ok(BackendReply::Result(answer)));
         assert_eq!(wired.saved("algo").unwrap(), kept.as_bytes());
     }
 }
@@ -91,14 +91,14 @@ fn one_batch_is_outstanding_and_holds_at_most_256_quotes() {
     let second = wired.batch(A);
     assert!(wired.is_idle(A));
     assert_eq!((second.number, second.events[0].event, second.events.len()), (2, 257, 44));
-    wired.report(A, Ok(Said::Result(buys(&second, ""))));
+    wired.report(A, Ok(BackendReply::Result(buys(&second, ""))));
     assert_eq!(wired.told().outcomes[0].ticks.len(), 300);
     assert_eq!(wired.answer(A, "").len(), 10);
     assert_eq!(wired.told().outcomes[0].ticks.len(), 10);
 }
 
 #[test]
-fn several_signals_are_booked_in_order_and_may_be_about_another_quote_of_the_batch() {
+fn signals_are_booked_in_order_and_may_name_another_quote_of_the_batch() {
     let mut wired = up();
     let goog = quote("10");
     let mut msft = quote("20");
@@ -112,7 +112,7 @@ fn several_signals_are_booked_in_order_and_may_be_about_another_quote_of_the_bat
         1 => vec![buy(2), buy(1), sell(2, "1"), sell(1, "")],
         _ => Vec::new(),
     });
-    wired.report(A, Ok(Said::Result(answer)));
+    wired.report(A, Ok(BackendReply::Result(answer)));
     let told = wired.told();
     assert_eq!(kinds(&told), [Kind::Decided, Kind::NoSignal]);
     let (first, second) = (&told.outcomes[0].ticks[0], &told.outcomes[0].ticks[1]);
@@ -140,7 +140,7 @@ fn several_signals_are_booked_in_order_and_may_be_about_another_quote_of_the_bat
 }
 
 #[test]
-fn a_signal_that_is_denied_beside_one_that_is_booked_leaves_the_tick_decided() {
+fn denied_signal_beside_a_booked_one_leaves_the_tick_decided() {
     let mut wired = up();
     wired.send(0..2);
     let batch = wired.batch(A);
@@ -148,7 +148,7 @@ fn a_signal_that_is_denied_beside_one_that_is_booked_leaves_the_tick_decided() {
         1 => vec![sell(1, ""), buy(1), sell(1, "1000000")],
         _ => vec![sell(2, "")],
     });
-    wired.report(A, Ok(Said::Result(answer)));
+    wired.report(A, Ok(BackendReply::Result(answer)));
     let told = wired.told();
     assert_eq!(kinds(&told), [Kind::Decided, Kind::Denied]);
     assert_eq!(told.outcomes[0].ticks[0].seqs, [1, 2]);
@@ -166,14 +166,14 @@ fn a_signal_that_is_denied_beside_one_that_is_booked_leaves_the_tick_decided() {
 }
 
 #[test]
-fn publications_have_positions_and_the_last_quote_of_the_batch_waits_for_them() {
+fn last_quote_of_a_batch_waits_for_its_publications() {
     let mut wired = up();
     wired.send(0..2);
     let batch = wired.batch(A);
     let publication = |channel: &str| Publication { channel: channel.to_owned(), payload: "x".into() };
     let mut answer = result(&batch, "", |event| if event == 1 { vec![buy(1)] } else { Vec::new() });
     answer.publications = vec![publication("a"), publication("b/c")];
-    wired.report(A, Ok(Said::Result(answer)));
+    wired.report(A, Ok(BackendReply::Result(answer)));
     let told = wired.told();
     assert_eq!(kinds(&told), [Kind::Decided, Kind::NoSignal]);
     assert_eq!(told.outcomes[0].ticks[1].positions, [2, 3]);
@@ -185,7 +185,7 @@ fn publications_have_positions_and_the_last_quote_of_the_batch_waits_for_them() 
 }
 
 #[test]
-fn a_quote_that_the_algorithm_rejects_is_a_dead_letter_and_its_delivery_shares_one() {
+fn rejected_quote_is_a_dead_letter_and_its_delivery_shares_one() {
     let mut wired = up();
     wired.send(0..3);
     let batch = wired.batch(A);
@@ -194,7 +194,7 @@ fn a_quote_that_the_algorithm_rejects_is_a_dead_letter_and_its_delivery_shares_o
         answer.results[index] =
             EventResult { event: batch.events[index].event, reject: "too cheap".to_owned(), ..EventResult::default() };
     }
-    wired.report(A, Ok(Said::Result(answer)));
+    wired.report(A, Ok(BackendReply::Result(answer)));
     let told = wired.told();
     assert_eq!(kinds(&told), [Kind::DeadLettered, Kind::Decided, Kind::DeadLettered]);
     assert_eq!(told.outcomes[0].ticks[0].reason, "Rejected");
@@ -243,7 +243,7 @@ fn a_tick_that_fails_alone_five_times_is_rejected_and_the_next_ones_count() {
             wired.fail(A);
             wired.come_up(A, "algo", &["quotes"]);
         } else {
-            wired.report(A, Ok(Said::Result(buys(&batch, ""))));
+            wired.report(A, Ok(BackendReply::Result(buys(&batch, ""))));
         }
         if !wired.bench.engine.has_work() {
             break;
@@ -264,12 +264,12 @@ fn a_tick_that_fails_alone_five_times_is_rejected_and_the_next_ones_count() {
         .collect();
     assert_eq!(letters.len(), 1);
     assert_eq!(letters[0].message, "algo: failed 5 times at this quote alone, last: boom");
-    assert_eq!(wired.bench.engine.trouble(), None);
+    assert_eq!(wired.bench.engine.algorithm_condition(), None);
     wired.verify();
 }
 
 #[test]
-fn two_in_a_row_mean_a_broken_backend_and_nothing_more_is_rejected_until_it_answers() {
+fn two_failures_in_a_row_stop_rejections_until_the_backend_answers() {
     let mut wired = up();
     wired.send(0..3);
     for _ in 0..60 {
@@ -279,11 +279,11 @@ fn two_in_a_row_mean_a_broken_backend_and_nothing_more_is_rejected_until_it_answ
     }
     let dead_lettered = |wired: &Wired| wired.bench.engine.tally().count(counter::DEAD_LETTERED);
     assert_eq!(dead_lettered(&wired), 1);
-    assert_eq!(wired.bench.engine.trouble().unwrap().0, "BackendFailing");
+    assert_eq!(wired.bench.engine.algorithm_condition().unwrap().0, "BackendFailing");
     assert!(wired.told().outcomes.is_empty());
     // It answers one, and may then fail at the next.
     wired.answer(A, "");
-    assert_eq!(wired.bench.engine.trouble(), None);
+    assert_eq!(wired.bench.engine.algorithm_condition(), None);
     for _ in 0..5 {
         wired.batch(A);
         wired.fail(A);
@@ -299,20 +299,20 @@ fn a_backend_that_is_away_costs_nothing() {
     wired.send(0..1);
     wired.batch(A);
     for _ in 0..100 {
-        wired.report(A, Err(Failure::new(Fault::Unreachable, "nobody answers".to_owned())));
-        assert!(matches!(wired.order(A), Order::Call { .. }));
+        wired.report(A, Err(BackendError::new(ConditionReason::Unreachable, "nobody answers".to_owned())));
+        assert!(matches!(wired.order(A), LinkCommand::Call { .. }));
     }
-    assert_eq!(wired.bench.engine.trouble().unwrap().0, "BackendUnreachable");
+    assert_eq!(wired.bench.engine.algorithm_condition().unwrap().0, "BackendUnreachable");
     assert!(wired.bench.engine.has_work());
-    wired.report(A, Ok(Said::Described(described("algo"))));
+    wired.report(A, Ok(BackendReply::Described(described("algo"))));
     wired.order(A);
-    wired.report(A, Ok(Said::Initialized(initialized(&["quotes"]))));
+    wired.report(A, Ok(BackendReply::Initialized(initialized(&["quotes"]))));
     assert_eq!(wired.answer(A, ""), ["1"]);
     assert_eq!(kinds(&wired.told()), [Kind::Decided]);
 }
 
 #[test]
-fn a_new_stream_of_the_bridge_repeats_what_waits_and_nothing_is_decided_twice() {
+fn new_stream_repeats_waiting_deliveries_and_none_is_decided_twice() {
     let mut wired = up();
     let first = wired.send(0..300);
     let second = wired.send(300..302);
@@ -320,7 +320,7 @@ fn a_new_stream_of_the_bridge_repeats_what_waits_and_nothing_is_decided_twice() 
     wired.reopen_stream();
     wired.take(&[first, second]);
     assert!(wired.is_idle(A), "the batch is still outstanding");
-    wired.report(A, Ok(Said::Result(buys(&batch, ""))));
+    wired.report(A, Ok(BackendReply::Result(buys(&batch, ""))));
     let answered = prices(&batch);
     assert!(wired.told().outcomes.is_empty(), "the stream that brought those is gone");
     let mut asked = answered.clone();
@@ -367,10 +367,10 @@ fn a_report_of_an_attempt_before_is_void() {
     let mut wired = up();
     wired.send(0..1);
     let batch = wired.batch(A);
-    wired.report(A, Err(Failure::new(Fault::Timeout, "late".to_owned())));
+    wired.report(A, Err(BackendError::new(ConditionReason::Timeout, "late".to_owned())));
     let link = wired.link(A);
-    let late = Report { attempt: 1, said: Ok(Said::Result(buys(&batch, "late"))) };
-    wired.bench.engine.hear(link, late, 1);
+    let late = LinkEvent { attempt: 1, reply: Ok(BackendReply::Result(buys(&batch, "late"))) };
+    wired.bench.engine.on_link_event(link, late, 1);
     wired.run();
     assert!(wired.told().outcomes.is_empty());
     wired.come_up(A, "algo", &["quotes"]);
@@ -380,7 +380,7 @@ fn a_report_of_an_attempt_before_is_void() {
 }
 
 #[test]
-fn an_algorithm_that_comes_back_wanting_other_channels_gets_them_and_keeps_the_former_until_the_marker() {
+fn returning_algorithm_keeps_its_former_channels_until_the_marker() {
     let mut wired = up();
     wired.mark(1);
     wired.fail(A);
@@ -396,7 +396,7 @@ fn an_algorithm_that_comes_back_wanting_other_channels_gets_them_and_keeps_the_f
 }
 
 #[test]
-fn ticks_that_need_no_asking_are_answered_while_a_backend_is_up_without_asking_it() {
+fn ticks_without_quotes_are_answered_without_asking_the_backend() {
     let mut wired = up();
     let delivery = wired.bench.delivery("quotes", vec![bad("BadPrice")]);
     wired.take(std::slice::from_ref(&delivery));
@@ -412,8 +412,8 @@ fn what_breaks_the_contract_fails_the_batch_and_says_which_field() {
     let batch = wired.batch(A);
     let mut answer = buys(&batch, "wrong");
     answer.results.pop();
-    wired.report(A, Ok(Said::Result(answer)));
-    let (reason, message) = wired.bench.engine.trouble().unwrap();
+    wired.report(A, Ok(BackendReply::Result(answer)));
+    let (reason, message) = wired.bench.engine.algorithm_condition().unwrap();
     assert_eq!(reason, "ContractBroken");
     assert!(message.starts_with("http://a:1: EventBatchResult.results: expected 2"), "{message}");
     assert_eq!(wired.saved("algo"), None);
@@ -425,12 +425,12 @@ fn what_breaks_the_contract_fails_the_batch_and_says_which_field() {
 fn pauses_of_flapping(wired: &mut Wired, times: usize) -> Vec<Duration> {
     let mut pauses = Vec::new();
     for _ in 0..times {
-        wired.report(A, Err(Failure::new(Fault::Error, "it ended the stream".to_owned())));
-        let Order::Call { pause, .. } = wired.order(A) else { panic!("a call") };
+        wired.report(A, Err(BackendError::new(ConditionReason::Error, "it ended the stream".to_owned())));
+        let LinkCommand::Call { pause, .. } = wired.order(A) else { panic!("a call") };
         pauses.push(pause);
-        wired.report(A, Ok(Said::Described(described("algo"))));
-        let Order::Initialize(_) = wired.order(A) else { panic!("Initialize") };
-        wired.report(A, Ok(Said::Initialized(initialized(&["quotes"]))));
+        wired.report(A, Ok(BackendReply::Described(described("algo"))));
+        let LinkCommand::Initialize(_) = wired.order(A) else { panic!("Initialize") };
+        wired.report(A, Ok(BackendReply::Initialized(initialized(&["quotes"]))));
     }
     pauses
 }
@@ -448,12 +448,12 @@ fn pauses_grow_while_a_backend_ends_each_stream_behind_initialize() {
     wired.answer(A, "");
     assert!(pauses_of_flapping(&mut wired, 1)[0] <= first);
     pauses_of_flapping(&mut wired, 10);
-    wired.report(A, Ok(Said::Steady));
+    wired.report(A, Ok(BackendReply::Steady));
     assert!(pauses_of_flapping(&mut wired, 1)[0] <= first);
 }
 
 #[test]
-fn an_algorithm_that_comes_back_under_another_name_shows_that_it_begins_without_its_state() {
+fn renamed_algorithm_shows_that_it_begins_without_its_state() {
     let mut wired = up();
     wired.send(0..1);
     wired.answer(A, "kept");
@@ -476,13 +476,13 @@ fn a_batch_that_hung_is_searched_with_a_part_of_the_deadline() {
     let mut wired = up();
     wired.send(0..8);
     let searches = |wired: &mut Wired| match wired.order(A) {
-        Order::Batch { batch, is_search } => (batch.events.len(), is_search),
+        LinkCommand::Batch { batch, is_search } => (batch.events.len(), is_search),
         other => panic!("a batch, not {other:?}"),
     };
     assert_eq!(searches(&mut wired), (8, false));
     let mut asked = Vec::new();
     for _ in 0..6 {
-        wired.report(A, Err(Failure::new(Fault::Timeout, "late".to_owned())));
+        wired.report(A, Err(BackendError::new(ConditionReason::Timeout, "late".to_owned())));
         wired.come_up(A, "algo", &["quotes"]);
         asked.push(searches(&mut wired));
     }
@@ -539,16 +539,14 @@ impl crate::algorithm::Algorithm for Miscounts {
 }
 
 #[test]
-fn quotes_that_a_built_in_algorithm_leaves_out_are_rejected_and_asked_once() {
+fn quotes_that_a_built_in_algorithm_leaves_out_are_rejected_once() {
     for (answered, expected) in [
         (0, [Kind::DeadLettered, Kind::DeadLettered]),
         (1, [Kind::Decided, Kind::DeadLettered]),
         (3, [Kind::Decided, Kind::Decided]),
     ] {
         let mut wired = Wired::new(resource(1));
-        if let Decider::Builtin { algorithm, .. } = &mut wired.bench.engine.decider {
-            *algorithm = Box::new(Miscounts(answered));
-        }
+        wired.bench.engine.deciders.replace_builtin(Box::new(Miscounts(answered)));
         wired.send(0..2);
         assert_eq!(kinds(&wired.told()), expected, "{answered} of 2");
     }

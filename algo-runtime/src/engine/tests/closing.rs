@@ -6,7 +6,7 @@ use intuition_api::v1::{
 };
 
 use super::{far::*, *};
-use crate::backend::Said;
+use crate::backend::BackendReply;
 
 fn of(sid: &str, price: &str) -> Tick {
     let quote = Quote { sid: sid.to_owned(), price: price.to_owned(), time_micros: 5 };
@@ -18,7 +18,7 @@ pub(super) fn set(bench: &mut Bench, generation: i64, state: Option<TradingState
     let cause =
         |state: TradingState| TradingCause { cause: "Halt".to_owned(), state: state.into(), ..TradingCause::default() };
     let request = SetTradingStateRequest {
-        resource_uid: bench.engine.authority.uid().to_owned(),
+        resource_uid: bench.engine.settings.authority().uid().to_owned(),
         generation,
         from: Some(bench.engine.trading.number()),
         causes: state.map(cause).into_iter().collect(),
@@ -29,7 +29,7 @@ pub(super) fn set(bench: &mut Bench, generation: i64, state: Option<TradingState
 }
 
 fn request(bench: &Bench, id: &str, what: What) -> CloseRequest {
-    let resource_uid = bench.engine.authority.uid().to_owned();
+    let resource_uid = bench.engine.settings.authority().uid().to_owned();
     CloseRequest { account: ACCOUNT.to_owned(), resource_uid, request: id.to_owned(), what: Some(what) }
 }
 
@@ -224,7 +224,7 @@ fn silent_algorithm_does_not_hold_a_sale_back() {
     let told = wired.told();
     assert_eq!((sales(&told), told.outcomes.len()), (vec![("GOOG", 2)], 0));
     assert!(wired.account().positions.is_empty());
-    wired.report(A, Ok(Said::Result(buys(&batch, "one"))));
+    wired.report(A, Ok(BackendReply::Result(buys(&batch, "one"))));
     assert_eq!(kinds(&wired.told()), [Kind::Denied, Kind::Denied]);
     assert_eq!(wired.answer(A, "two"), ["4", "5", "6"], "the algorithm gets every quote");
     let told = wired.told();
@@ -239,7 +239,7 @@ fn silent_algorithm_does_not_hold_a_sale_back() {
 }
 
 #[test]
-fn backend_that_is_away_does_not_hold_a_sale_back_and_a_crash_sells_nothing_twice() {
+fn absent_backend_holds_no_sale_back_and_a_crash_sells_nothing_twice() {
     let mut wired = silent();
     close(&mut wired.bench, "r-1", What::All(true));
     wired.fail(A);
@@ -270,7 +270,7 @@ fn stream_that_is_opened_anew_repeats_what_was_recognised_ahead() {
     wired.reopen_stream();
     wired.take(&[delivery]);
     assert_eq!(sales(&wired.told()), []);
-    wired.report(A, Ok(Said::Result(buys(&batch, ""))));
+    wired.report(A, Ok(BackendReply::Result(buys(&batch, ""))));
     assert_eq!(wired.answer(A, ""), ["4", "5", "6"]);
     let told = wired.told();
     assert_eq!(
@@ -293,7 +293,7 @@ fn swap_that_is_pending_does_not_hold_a_sale_back() {
     // Behind the marker, on the channel of the next algorithm.
     wired.send_on("news", 2..4);
     assert_eq!(sales(&wired.told()), [("GOOG", 2)]);
-    wired.report(A, Ok(Said::Result(buys(&batch, ""))));
+    wired.report(A, Ok(BackendReply::Result(buys(&batch, ""))));
     assert_eq!(wired.deciding(), "other");
     assert_eq!(wired.answer(B, ""), ["3", "4"]);
     assert_eq!(kinds(&wired.told()), [Kind::Denied, Kind::Decided, Kind::Denied]);
@@ -302,7 +302,7 @@ fn swap_that_is_pending_does_not_hold_a_sale_back() {
 
 /// The quotes behind a request are recognised while they wait, however many there are.
 #[test]
-fn quotes_recognised_ahead_beyond_the_window_are_decided_once_and_answered() {
+fn quotes_recognised_ahead_beyond_the_window_are_decided_once() {
     for again in [false, true] {
         let sizes = Sizes { window: 8, turn_ticks: 4, ..Sizes::DESIGN };
         let mut wired = silent_over(Bench::sized(sizes, at(A, 1)));
@@ -331,6 +331,6 @@ fn quotes_recognised_ahead_beyond_the_window_are_decided_once_and_answered() {
         let told = wired.told();
         assert_eq!((kinds(&told), told.entries.len()), (vec![Kind::Denied; 60], 0), "again: {again}");
         assert_eq!(wired.bench.engine.tally().count(counter::DENIED), 60, "again: {again}");
-        assert_eq!(wired.bench.engine.recognised(), 0);
+        assert_eq!(wired.bench.engine.unsettled_ticks(), 0);
     }
 }

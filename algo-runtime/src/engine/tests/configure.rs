@@ -35,7 +35,7 @@ fn only_reason(response: &ConfigureResponse) -> &str {
 }
 
 #[test]
-fn suspended_every_signal_is_denied_and_the_algorithm_still_sees_the_quotes() {
+fn suspension_denies_every_signal_and_the_algorithm_still_sees_quotes() {
     let mut bench = Bench::new(resource(1));
     assert!(bench.configure(2, |settings| settings.suspend = true).refusals.is_empty());
     let committed = bench.send(vec![quote("1")]);
@@ -90,7 +90,7 @@ fn a_restart_deposits_nothing_twice_and_the_newer_settings_rule() {
 }
 
 #[test]
-fn an_algorithm_that_cannot_decide_by_its_parameters_leaves_the_one_before() {
+fn algorithm_with_unusable_parameters_leaves_the_previous_one_active() {
     let mut bench = Bench::new(resource(1));
     for (algorithm, parameters, field) in
         [("rnd", "{}", "algorithm"), ("sma-crossover", r#"{"fast":0}"#, "parameters.fast")]
@@ -105,7 +105,7 @@ fn an_algorithm_that_cannot_decide_by_its_parameters_leaves_the_one_before() {
 }
 
 #[test]
-fn what_is_in_force_already_changes_nothing_and_a_newer_generation_of_it_is_recorded() {
+fn effective_settings_change_nothing_and_a_newer_generation_is_recorded() {
     let mut bench = Bench::new(resource(1));
     bench.send(vec![quote("1")]);
     for (generation, is_recorded) in [(1, false), (2, true), (2, false)] {
@@ -127,7 +127,7 @@ fn a_start_with_what_is_recorded_writes_nothing() {
 }
 
 #[test]
-fn a_refused_withdrawal_is_tried_again_by_each_configure_of_its_generation() {
+fn refused_withdrawal_is_retried_by_each_configure_of_its_generation() {
     let mut bench = Bench::new(resource(1));
     let lower = |settings: &mut v1::Settings| settings.starting_cash = "4000".to_owned();
     bench.send(vec![quote("1")]);
@@ -138,7 +138,7 @@ fn a_refused_withdrawal_is_tried_again_by_each_configure_of_its_generation() {
         assert_eq!((refused.settings_generation, refused.cash_generation), (2, 1));
         assert_eq!(bench.engine.take_changes().is_some(), is_recorded);
     }
-    bench.engine.book.sell("GOOG", "1".parse().unwrap(), None).unwrap();
+    bench.engine.accounting.book_mut().sell("GOOG", "1".parse().unwrap(), None).unwrap();
     let request = bench.request(2, lower);
     let taken = bench.engine.configure(&request, 9_000);
     assert_eq!((taken.effective_generation, taken.refusals), (2, vec![]));
@@ -146,7 +146,7 @@ fn a_refused_withdrawal_is_tried_again_by_each_configure_of_its_generation() {
 }
 
 #[test]
-fn a_file_that_cannot_be_used_leaves_the_recorded_settings_and_their_generation_in_force() {
+fn unusable_file_leaves_the_recorded_settings_and_generation_effective() {
     let mut bench = Bench::new(resource(1));
     bench.configure(2, |settings| settings.threshold = "1".to_owned());
     let mut wrong = resource(3);

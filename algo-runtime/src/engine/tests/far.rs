@@ -10,7 +10,7 @@ use intuition_api::v1::{
 };
 
 use super::*;
-use crate::backend::{Failure, Fault, Order, Report, Said, describe::Described};
+use crate::backend::{BackendError, BackendReply, ConditionReason, LinkCommand, LinkEvent, describe::Described};
 
 pub(super) const A: &str = "http://a:1";
 pub(super) const B: &str = "http://b:2";
@@ -32,7 +32,7 @@ pub(super) struct Wired {
 pub(super) struct Line {
     pub(super) address: String,
     pub(super) attempt: u64,
-    pub(super) orders: VecDeque<Order>,
+    pub(super) orders: VecDeque<LinkCommand>,
 }
 
 /// A resource's settings, decided by the backend at `address`.
@@ -79,23 +79,23 @@ impl Wired {
         }
         let entries = self.bench.commit();
         self.committed.entries.extend(entries);
-        for errand in self.bench.engine.take_errands() {
-            match errand {
-                Errand::Start(link, address) => {
+        for action in self.bench.engine.take_link_actions() {
+            match action {
+                LinkAction::Start(link, address) => {
                     self.started.push(link);
                     let line = Line { address: address.as_str().to_owned(), ..Line::default() };
                     assert!(self.links.insert(link, line).is_none());
                 }
-                Errand::Order(link, order) => {
+                LinkAction::Command(link, order) => {
                     let line = self.links.get_mut(&link).expect("an order for a link that there is");
-                    if let Order::Call { attempt, .. } = &order {
+                    if let LinkCommand::Call { attempt, .. } = &order {
                         // All that was before is void.
                         line.orders.clear();
                         line.attempt = *attempt;
                     }
                     line.orders.push_back(order);
                 }
-                Errand::End(link) => drop(self.links.remove(&link)),
+                LinkAction::End(link) => drop(self.links.remove(&link)),
             }
         }
     }
@@ -110,7 +110,7 @@ impl Wired {
         *to.map(|(link, _)| link).next_back().unwrap_or_else(|| panic!("no link to {address}: {:?}", self.links))
     }
 
-    pub(super) fn order(&mut self, address: &str) -> Order {
+    pub(super) fn order(&mut self, address: &str) -> LinkCommand {
         let link = self.link(address);
         let line = self.links.get_mut(&link).unwrap();
         line.orders.pop_front().unwrap_or_else(|| panic!("nothing was ordered of {address}"))
@@ -120,33 +120,33 @@ impl Wired {
         self.links[&self.link(address)].orders.is_empty()
     }
 
-    pub(super) fn report(&mut self, address: &str, said: Result<Said, Failure>) {
+    pub(super) fn report(&mut self, address: &str, said: Result<BackendReply, BackendError>) {
         let link = self.link(address);
         let attempt = self.links[&link].attempt;
-        self.bench.engine.hear(link, Report { attempt, said }, self.now);
+        self.bench.engine.on_link_event(link, LinkEvent { attempt, reply: said }, self.now);
         self.run();
     }
 
     pub(super) fn fail(&mut self, address: &str) {
-        self.report(address, Err(Failure::new(Fault::Error, "boom".to_owned())));
+        self.report(address, Err(BackendError::new(ConditionReason::Error, "boom".to_owned())));
     }
 
     pub(super) fn describe(&mut self, address: &str, name: &str) {
-        let Order::Call { .. } = self.order(address) else { panic!("a call") };
-        self.report(address, Ok(Said::Described(described(name))));
+        let LinkCommand::Call { .. } = self.order(address) else { panic!("a call") };
+        self.report(address, Ok(BackendReply::Described(described(name))));
     }
 
     /// Is called and initialized; gives what it was initialized with.
     pub(super) fn come_up(&mut self, address: &str, name: &str, channels: &[&str]) -> InitializeRequest {
         self.describe(address, name);
-        let Order::Initialize(request) = self.order(address) else { panic!("Initialize") };
-        self.report(address, Ok(Said::Initialized(initialized(channels))));
+        let LinkCommand::Initialize(request) = self.order(address) else { panic!("Initialize") };
+        self.report(address, Ok(BackendReply::Initialized(initialized(channels))));
         request
     }
 
     pub(super) fn batch(&mut self, address: &str) -> EventBatch {
         match self.order(address) {
-            Order::Batch { batch, .. } => batch,
+            LinkCommand::Batch { batch, .. } => batch,
             other => panic!("a batch, not {other:?}"),
         }
     }
@@ -154,7 +154,7 @@ impl Wired {
     /// Answers the next batch: buys at every quote, with this state. Gives the prices.
     pub(super) fn answer(&mut self, address: &str, state: &str) -> Vec<String> {
         let batch = self.batch(address);
-        self.report(address, Ok(Said::Result(buys(&batch, state))));
+        self.report(address, Ok(BackendReply::Result(buys(&batch, state))));
         prices(&batch)
     }
 
@@ -240,7 +240,7 @@ impl Wired {
     pub(super) fn verify(&mut self) {
         let decisions = self.bench.ledger.decisions(1, usize::MAX).unwrap();
         let seqs: Vec<u64> = decisions.iter().filter_map(|entry| Some(entry.trade.as_ref()?.seq)).collect();
-        assert_eq!(seqs, (1..=self.bench.engine.account.decisions).collect::<Vec<u64>>());
+        assert_eq!(seqs, (1..=self.bench.engine.accounting.decisions()).collect::<Vec<u64>>());
         let report = verify(self.bench.dir.as_ref().unwrap().path()).unwrap();
         assert_eq!((report.cash.to_string(), report.realised.to_string()), {
             let account = self.account();
@@ -268,9 +268,9 @@ pub(super) fn initialized(channels: &[&str]) -> InitializeResponse {
     InitializeResponse { channels, refusal: String::new() }
 }
 
-pub(super) fn reconfigured(channels: &[&str], refusal: &str) -> Said {
+pub(super) fn reconfigured(channels: &[&str], refusal: &str) -> BackendReply {
     let channels = channels.iter().map(|channel| (*channel).to_owned()).collect();
-    Said::Reconfigured(ReconfigureResponse { channels, refusal: refusal.to_owned() })
+    BackendReply::Reconfigured(ReconfigureResponse { channels, refusal: refusal.to_owned() })
 }
 
 pub(super) fn buy(event: u64) -> Signal {

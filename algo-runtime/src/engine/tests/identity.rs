@@ -58,7 +58,7 @@ fn other_content_under_an_identity_is_a_dead_letter_that_names_the_remedy() {
 }
 
 #[test]
-fn a_bare_quote_in_flight_is_recognised_under_another_url_of_the_same_broker() {
+fn bare_quote_in_flight_is_recognised_under_another_url_of_its_broker() {
     let mut bench = Bench::on_disk(eager());
     open_as(&mut bench, "client", BROKER, false);
     let delivery = bench.delivery("quotes", vec![quote("10")]);
@@ -79,7 +79,7 @@ fn a_bare_quote_in_flight_is_recognised_under_another_url_of_the_same_broker() {
 }
 
 #[test]
-fn what_a_redelivery_holds_more_than_the_first_time_is_counted_and_never_decided() {
+fn further_ticks_of_a_redelivery_are_counted_and_never_decided() {
     let mut bench = Bench::new(eager());
     let delivery = bench.delivery("quotes", vec![bad("NotAQuote")]);
     bench.process(std::slice::from_ref(&delivery));
@@ -93,7 +93,7 @@ fn what_a_redelivery_holds_more_than_the_first_time_is_counted_and_never_decided
 }
 
 #[test]
-fn a_number_without_a_source_that_comes_again_with_other_content_is_counted() {
+fn unnamed_number_that_comes_again_with_other_content_is_counted() {
     let mut bench = Bench::new(eager());
     let unnamed = |content| hashed(Tick { seq: Some(1), ..quote("1") }, content);
     bench.send(vec![unnamed(1)]);

@@ -40,7 +40,7 @@ fn a_delivery_beyond_the_bounds_is_refused_and_names_the_field() {
 }
 
 #[test]
-fn deliveries_that_wait_are_bounded_in_ticks_and_bytes_and_free_their_share_with_their_outcome() {
+fn waiting_deliveries_are_bounded_in_ticks_and_bytes_until_answered() {
     let mut wired = Wired::new(at(A, 1));
     for large in [false, true] {
         let one = |number: u64| {
@@ -55,11 +55,11 @@ fn deliveries_that_wait_are_bounded_in_ticks_and_bytes_and_free_their_share_with
         });
         assert_eq!(taken, Some(if large { 1_024 } else { 8 }), "large: {large}");
         wired.bench.engine.drop_backlog();
-        assert_eq!(wired.bench.engine.load, Load::default());
+        assert_eq!(wired.bench.engine.backlog.load(), Load::default());
     }
     let mut bench = Bench::new(eager());
     for _ in 0..10 {
         bench.send(vec![bad("BadPrice"); 10_000]);
     }
-    assert_eq!(bench.engine.load, Load::default());
+    assert_eq!(bench.engine.backlog.load(), Load::default());
 }

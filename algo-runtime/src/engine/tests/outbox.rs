@@ -112,7 +112,7 @@ fn entries_given_up_are_done_and_counted_once_and_a_decision_never_is_one() {
 }
 
 #[test]
-fn reports_beyond_what_was_sent_are_cut_and_counted_and_malformed_ones_refused() {
+fn reports_beyond_sent_entries_are_cut_and_malformed_ones_refused() {
     let mut bench = filled(eager());
     let beyond = bench.engine.published(&report(9, &[(11, 12)], &[(20, "NoAnswer")]), 2, bench.ledger.as_mut());
     assert_eq!(beyond, Ok(10));
@@ -187,7 +187,7 @@ fn a_ledger_that_has_gone_back_numbers_later_decisions_under_another_id() {
 }
 
 #[test]
-fn a_bridge_that_knows_no_more_than_the_ledger_has_changes_nothing_but_what_is_published() {
+fn bridge_that_knows_no_more_than_the_ledger_changes_only_reports() {
     let mut bench = filled(eager());
     let id = bench.engine.account().ledger_id;
     let opened = open_knowing(&mut bench, &id, report(1, &[(4, 5)], &[]));
@@ -197,7 +197,7 @@ fn a_bridge_that_knows_no_more_than_the_ledger_has_changes_nothing_but_what_is_p
 }
 
 #[test]
-fn an_id_that_the_ledger_never_had_means_an_older_copy_unless_nothing_was_decided() {
+fn unknown_ledger_id_means_an_older_copy_unless_nothing_was_decided() {
     let mut bench = Bench::new(eager());
     let opened = open_knowing(&mut bench, "deadbeef", report(8, &[], &[]));
     assert_eq!((opened.restored, opened.ledger_id.as_str(), opened.published_through), (false, OURS, 0));
@@ -208,7 +208,7 @@ fn an_id_that_the_ledger_never_had_means_an_older_copy_unless_nothing_was_decide
 }
 
 #[test]
-fn the_release_before_is_told_that_it_cannot_read_a_ledger_that_has_gone_back() {
+fn release_v010_cannot_read_a_ledger_that_has_gone_back() {
     let mut bench = filled(eager());
     let needs = |bench: &Bench| -> (i64, String) {
         let path = bench.dir.as_ref().unwrap().path().join("ledger.db");

@@ -176,7 +176,7 @@ fn run(sizes: Sizes, repeatable: usize, events: Vec<Event>) -> Result<(), TestCa
             Event::Done(fates) => {
                 let report = some_done(&mut bench, &fates);
                 prop_assert_eq!(bench.report(&report), Ok(0));
-                let (known, snapshot) = (bench.engine.done.clone(), bench.ledger.snapshot().unwrap());
+                let (known, snapshot) = (bench.engine.outbox.done().clone(), bench.ledger.snapshot().unwrap());
                 prop_assert_eq!(&snapshot.done, &known);
                 let through = snapshot.account.published_through;
                 let is_done = |position| position <= through || known.contains(position);
@@ -210,7 +210,7 @@ fn run(sizes: Sizes, repeatable: usize, events: Vec<Event>) -> Result<(), TestCa
 fn check_books(bench: &mut Bench) -> Result<(), TestCaseError> {
     let decisions = bench.ledger.decisions(1, usize::MAX).unwrap();
     let seqs: Vec<u64> = decisions.iter().filter_map(|entry| Some(entry.trade.as_ref()?.seq)).collect();
-    prop_assert_eq!(seqs, (1..=bench.engine.account.decisions).collect::<Vec<u64>>());
+    prop_assert_eq!(seqs, (1..=bench.engine.accounting.decisions()).collect::<Vec<u64>>());
     prop_assert!(decisions.iter().all(|entry| !entry.cash.is_negative()));
     let report = verify(bench.dir.as_ref().unwrap().path()).unwrap();
     let account = bench.engine.account();

@@ -3,7 +3,7 @@
 use intuition_api::{capability, v1::Positions};
 
 use super::{far::*, *};
-use crate::backend::Order;
+use crate::backend::LinkCommand;
 
 fn of(sid: &str, source: &str, seq: i64) -> Tick {
     let quote = Quote { sid: sid.to_owned(), price: "10".to_owned(), time_micros: 5 };
@@ -127,7 +127,7 @@ fn journal(ledger: MemoryLedger, seed: u64) -> Vec<String> {
             .begin_swap(
                 Adjustable {
                     parameters: serde_json::from_str(parameters).unwrap(),
-                    ..bench.engine.adjustable().clone()
+                    ..bench.engine.settings.adjustable().clone()
                 },
                 0,
             )
@@ -160,7 +160,7 @@ fn pauses_between_calls_of_a_backend_come_from_the_seed() {
             Bench { ledger: Box::new(ledger), dir: None, sizes: Sizes::DESIGN, settings, engine, delivered: 0, ids: 0 };
         let mut wired = Wired::over(bench);
         let pause = |wired: &mut Wired, address: &str| match wired.order(address) {
-            Order::Call { pause, .. } => pause,
+            LinkCommand::Call { pause, .. } => pause,
             order => panic!("{order:?}"),
         };
         let mut drawn = Vec::new();

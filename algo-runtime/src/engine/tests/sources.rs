@@ -45,7 +45,7 @@ fn refusal(response: &ResetSourceResponse) -> &str {
 }
 
 #[test]
-fn ten_dead_letters_in_a_row_are_a_conflict_that_outlasts_a_restart_until_a_tick_is_accepted() {
+fn ten_dead_letters_in_a_row_are_a_conflict_until_a_tick_is_accepted() {
     let mut bench = Bench::on_disk(eager());
     bench.send(vec![numbered(100, "10")]);
     for seq in 1..=9 {
@@ -88,7 +88,7 @@ fn an_id_without_a_source_is_in_conflict_by_its_channel() {
 }
 
 #[test]
-fn a_source_that_is_reset_begins_again_and_the_same_reset_does_nothing_after_it() {
+fn reset_source_begins_again_and_the_same_reset_does_nothing_later() {
     let mut bench = Bench::on_disk(eager());
     for seq in 1..=5 {
         bench.send(vec![numbered(seq, "10")]);

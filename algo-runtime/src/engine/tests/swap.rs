@@ -3,7 +3,7 @@
 use intuition_api::v1::ConfigureResponse;
 
 use super::{far::*, *};
-use crate::backend::{Failure, Fault, Order, Report, Said};
+use crate::backend::{BackendError, BackendReply, ConditionReason, LinkCommand, LinkEvent};
 
 fn reasons(response: &ConfigureResponse) -> Vec<(&str, &str)> {
     response.refusals.iter().map(|refusal| (refusal.reason.as_str(), refusal.field.as_str())).collect()
@@ -26,8 +26,8 @@ fn backend() -> Wired {
     wired
 }
 
-fn refusal(reason: &str) -> Said {
-    Said::Initialized(v1::InitializeResponse { channels: Vec::new(), refusal: reason.to_owned() })
+fn refusal(reason: &str) -> BackendReply {
+    BackendReply::Initialized(v1::InitializeResponse { channels: Vec::new(), refusal: reason.to_owned() })
 }
 
 #[test]
@@ -45,7 +45,7 @@ fn a_built_in_algorithm_decides_until_the_backend_is_initialized() {
     assert_eq!((candidate.address.as_str(), candidate.name.as_str()), (A, "algo"));
     assert_eq!((wired.deciding(), candidate.reason.as_str()), ("random".to_owned(), "BackendStarting"));
     wired.order(A);
-    wired.report(A, Ok(Said::Initialized(initialized(&["quotes"]))));
+    wired.report(A, Ok(BackendReply::Initialized(initialized(&["quotes"]))));
     assert_eq!((wired.deciding(), wired.account().candidate), ("algo".to_owned(), None));
     let again = wired.move_to(A, 2);
     assert_eq!((again.effective_generation, again.refusals), (2, vec![]));
@@ -57,7 +57,7 @@ fn a_built_in_algorithm_decides_until_the_backend_is_initialized() {
 }
 
 #[test]
-fn a_backend_that_fails_leaves_its_ticks_to_the_built_in_one_that_takes_over() {
+fn failing_backend_leaves_its_ticks_to_the_built_in_successor() {
     let mut wired = backend();
     wired.send(0..3);
     let batch = wired.batch(A);
@@ -68,7 +68,7 @@ fn a_backend_that_fails_leaves_its_ticks_to_the_built_in_one_that_takes_over() {
     assert_eq!(reasons(&response), [("Swapping", "algorithm")]);
     assert!(wired.told().outcomes.is_empty(), "the outstanding batch is waited for");
     wired.send(3..4);
-    wired.report(A, Ok(Said::Result(buys(&batch, "last words"))));
+    wired.report(A, Ok(BackendReply::Result(buys(&batch, "last words"))));
     assert_eq!(kinds(&wired.told()).len(), 4);
     assert_eq!((wired.deciding().as_str(), wired.links.len()), ("random", 0));
     assert_eq!(wired.saved("algo").unwrap(), b"last words");
@@ -80,7 +80,7 @@ fn a_backend_that_fails_leaves_its_ticks_to_the_built_in_one_that_takes_over() {
         "random".clone_into(&mut settings.algorithm);
         settings.algorithm_address.clear();
     });
-    wired.report(A, Err(Failure::new(Fault::Timeout, "late".to_owned())));
+    wired.report(A, Err(BackendError::new(ConditionReason::Timeout, "late".to_owned())));
     assert_eq!(kinds(&wired.told()), [Kind::Decided; 3]);
     assert!(wired.links.is_empty(), "the old stream is closed");
     wired.verify();
@@ -107,7 +107,7 @@ fn a_backend_that_is_left_gets_its_state_back_when_it_returns() {
 }
 
 #[test]
-fn a_built_in_algorithm_that_is_left_goes_on_from_its_state_when_it_returns() {
+fn built_in_algorithm_that_returns_goes_on_from_its_state() {
     let settings = || {
         let mut settings = resource(1);
         settings.adjustable.threshold = 0.5;
@@ -131,7 +131,7 @@ fn a_built_in_algorithm_that_is_left_goes_on_from_its_state_when_it_returns() {
 }
 
 #[test]
-fn the_same_algorithm_at_another_address_gets_the_newest_state_before_it_decides() {
+fn same_algorithm_at_another_address_gets_the_newest_state_first() {
     let mut wired = backend();
     wired.send(0..1);
     wired.answer(A, "one");
@@ -141,7 +141,7 @@ fn the_same_algorithm_at_another_address_gets_the_newest_state_before_it_decides
     assert_eq!(&wired.come_up(B, "algo", &["quotes"]).state[..], b"one");
     assert_eq!(wired.deciding(), "algo");
     wired.send(2..3);
-    wired.report(A, Ok(Said::Result(buys(&batch, "two"))));
+    wired.report(A, Ok(BackendReply::Result(buys(&batch, "two"))));
     // Between the two nothing is decided.
     assert!(wired.is_idle(A));
     assert_eq!(wired.account().backend.unwrap().address, A);
@@ -154,14 +154,14 @@ fn the_same_algorithm_at_another_address_gets_the_newest_state_before_it_decides
 }
 
 #[test]
-fn a_successor_that_fails_when_it_is_given_the_newest_state_leaves_the_old_one_deciding() {
+fn candidate_that_fails_at_the_newest_state_leaves_the_active_one() {
     let mut wired = backend();
     wired.send(0..1);
     let batch = wired.batch(A);
     wired.move_to(B, 2);
     wired.come_up(B, "algo", &["quotes"]);
     wired.send(1..2);
-    wired.report(A, Ok(Said::Result(buys(&batch, "new"))));
+    wired.report(A, Ok(BackendReply::Result(buys(&batch, "new"))));
     assert!(wired.is_idle(A));
     wired.fail(B);
     assert_eq!(wired.answer(A, "newer"), ["2"]);
@@ -178,8 +178,8 @@ fn parameters_are_taken_within_the_stream_between_two_batches() {
     assert_eq!(reasons(&wired.configure(2, change)), [("Swapping", "parameters")]);
     assert!(wired.is_idle(A), "the batch is outstanding");
     wired.send(1..2);
-    wired.report(A, Ok(Said::Result(buys(&batch, ""))));
-    let Order::Reconfigure(asked) = wired.order(A) else { panic!("Reconfigure") };
+    wired.report(A, Ok(BackendReply::Result(buys(&batch, ""))));
+    let LinkCommand::Reconfigure(asked) = wired.order(A) else { panic!("Reconfigure") };
     assert_eq!(asked.parameters_json, r#"{"fast":3,"threshold":0.0}"#);
     assert!(wired.is_idle(A), "one message at a time");
     wired.report(A, Ok(reconfigured(&["quotes", "more"], "")));
@@ -213,13 +213,13 @@ fn parameters_that_a_backend_refuses_are_told_and_the_old_ones_go_on() {
 }
 
 #[test]
-fn parameters_that_do_not_fit_the_schema_are_refused_by_path_and_hold_neither_cash_nor_suspension_back() {
+fn parameters_beyond_the_schema_are_refused_and_hold_back_no_cash() {
     let mut wired = Wired::new(at(A, 1));
     wired.order(A);
     let schema = r#"{"properties":{"seed":true,"fast":{"type":"integer","minimum":1}}}"#;
-    wired.report(A, Ok(Said::Described(described_with("algo", "1.2.3", schema))));
+    wired.report(A, Ok(BackendReply::Described(described_with("algo", "1.2.3", schema))));
     wired.order(A);
-    wired.report(A, Ok(Said::Initialized(initialized(&["quotes"]))));
+    wired.report(A, Ok(BackendReply::Initialized(initialized(&["quotes"]))));
     let response = wired.configure(2, |settings| {
         settings.parameters_json = r#"{"fast":0}"#.to_owned();
         settings.starting_cash = "12000".to_owned();
@@ -235,12 +235,12 @@ fn parameters_that_do_not_fit_the_schema_are_refused_by_path_and_hold_neither_ca
 }
 
 #[test]
-fn a_backend_that_fails_at_reconfigure_is_tried_with_the_new_parameters_on_a_stream_beside() {
+fn backend_that_fails_at_reconfigure_is_tried_on_another_stream() {
     let mut wired = backend();
     wired.configure(2, |settings| settings.parameters_json = r#"{"fast":3}"#.to_owned());
     let old = wired.link(A);
     wired.order(A);
-    wired.report(A, Err(Failure::new(Fault::Timeout, "late".to_owned())));
+    wired.report(A, Err(BackendError::new(ConditionReason::Timeout, "late".to_owned())));
     assert_eq!(wired.links.len(), 2);
     let beside = wired.link(A);
     assert_ne!(beside, old);
@@ -256,15 +256,15 @@ fn parameters_given_up_while_the_backend_is_being_asked_never_decide() {
         wired.send(0..1);
         wired.answer(A, "s");
         wired.configure(2, |settings| settings.parameters_json = r#"{"fast":3}"#.to_owned());
-        let Order::Reconfigure(_) = wired.order(A) else { panic!("Reconfigure") };
+        let LinkCommand::Reconfigure(_) = wired.order(A) else { panic!("Reconfigure") };
         // Asked, not answered, and by now something else is wanted.
         wired.configure(3, |settings| {
             if with_other {
                 settings.parameters_json = r#"{"fast":9}"#.to_owned();
             }
         });
-        let late = Report { attempt: 1, said: Ok(reconfigured(&[], "")) };
-        wired.bench.engine.hear(wired.link(A), late, 1);
+        let late = LinkEvent { attempt: 1, reply: Ok(reconfigured(&[], "")) };
+        wired.bench.engine.on_link_event(wired.link(A), late, 1);
         wired.run();
         let request = wired.come_up(A, "algo", &["quotes"]);
         assert_eq!(
@@ -274,7 +274,7 @@ fn parameters_given_up_while_the_backend_is_being_asked_never_decide() {
         assert_eq!(&request.state[..], b"s");
         if with_other {
             assert_eq!(wired.account().effective_generation, 1);
-            let Order::Reconfigure(asked) = wired.order(A) else { panic!("Reconfigure") };
+            let LinkCommand::Reconfigure(asked) = wired.order(A) else { panic!("Reconfigure") };
             assert_eq!(asked.parameters_json, r#"{"fast":9,"threshold":0.0}"#);
             wired.report(A, Ok(reconfigured(&[], "")));
         }
@@ -289,8 +289,12 @@ fn one_that_never_comes_up_leaves_the_old_one_deciding_and_says_why() {
     let mut wired = builtin();
     wired.move_to(A, 2);
     for (failure, reason, field) in [
-        (Failure::new(Fault::Unreachable, "nobody".to_owned()), "BackendUnreachable", "algorithmAddress"),
-        (Failure::new(Fault::Timeout, "late".to_owned()), "BackendTimeout", "algorithmAddress"),
+        (
+            BackendError::new(ConditionReason::Unreachable, "nobody".to_owned()),
+            "BackendUnreachable",
+            "algorithmAddress",
+        ),
+        (BackendError::new(ConditionReason::Timeout, "late".to_owned()), "BackendTimeout", "algorithmAddress"),
     ] {
         wired.order(A);
         wired.report(A, Err(failure));
@@ -304,13 +308,13 @@ fn one_that_never_comes_up_leaves_the_old_one_deciding_and_says_why() {
     let refused = wired.move_to(A, 2);
     assert_eq!(reasons(&refused), [("InvalidSettings", "parameters")]);
     assert_eq!(wired.account().candidate.unwrap().reason, "ParametersRefused");
-    assert_eq!((wired.deciding().as_str(), wired.bench.engine.trouble()), ("random", None));
+    assert_eq!((wired.deciding().as_str(), wired.bench.engine.algorithm_condition()), ("random", None));
     // The same settings are no second attempt, others are.
     assert_eq!(wired.started.len(), 1);
 }
 
 #[test]
-fn a_candidate_is_replaced_by_another_and_given_up_when_what_is_in_force_is_wanted_again() {
+fn candidate_is_replaced_and_given_up_for_the_effective_settings() {
     let mut wired = builtin();
     wired.move_to(A, 2);
     wired.move_to(B, 3);
@@ -348,7 +352,7 @@ fn channels_are_subscribed_to_first_and_the_marker_divides_the_quotes() {
 }
 
 #[test]
-fn what_waits_in_front_of_the_marker_is_the_old_ones_and_what_is_behind_it_the_new_ones() {
+fn marker_separates_the_quotes_of_the_active_one_and_the_candidate() {
     let mut wired = backend();
     wired.send(0..2);
     let batch = wired.batch(A);
@@ -358,7 +362,7 @@ fn what_waits_in_front_of_the_marker_is_the_old_ones_and_what_is_behind_it_the_n
     wired.mark(2);
     wired.send_on("news", 3..4);
     wired.send_on("quotes", 4..5);
-    wired.report(A, Ok(Said::Result(buys(&batch, ""))));
+    wired.report(A, Ok(BackendReply::Result(buys(&batch, ""))));
     assert_eq!(wired.answer(A, ""), ["3"]);
     assert_eq!(wired.deciding(), "other");
     assert_eq!(wired.answer(B, ""), ["4"]);
@@ -367,7 +371,7 @@ fn what_waits_in_front_of_the_marker_is_the_old_ones_and_what_is_behind_it_the_n
 }
 
 #[test]
-fn a_marker_that_the_end_of_the_stream_took_with_it_is_made_up_for_by_the_next() {
+fn next_stream_brings_the_marker_that_an_ended_one_lost() {
     let mut wired = backend();
     wired.send(0..1);
     wired.batch(A);
@@ -376,7 +380,7 @@ fn a_marker_that_the_end_of_the_stream_took_with_it_is_made_up_for_by_the_next()
     wired.mark(2);
     assert_eq!(wired.deciding(), "algo", "a tick is outstanding");
     wired.reopen_stream();
-    wired.report(A, Err(Failure::new(Fault::Timeout, "late".to_owned())));
+    wired.report(A, Err(BackendError::new(ConditionReason::Timeout, "late".to_owned())));
     assert_eq!(wired.deciding(), "algo");
     wired.mark(2);
     wired.come_up(A, "algo", &["quotes"]);
@@ -400,7 +404,7 @@ fn a_candidate_that_is_given_up_takes_its_channels_back() {
 }
 
 #[test]
-fn a_candidate_that_fails_behind_its_announcement_costs_the_active_algorithm_no_quote() {
+fn candidate_that_fails_behind_its_announcement_costs_no_quote() {
     let mut wired = backend();
     wired.move_to(B, 2);
     wired.come_up(B, "other", &["news"]);
@@ -415,11 +419,11 @@ fn a_candidate_that_fails_behind_its_announcement_costs_the_active_algorithm_no_
         wired.send_on("news", 0..1);
         assert_eq!(kinds(&wired.told()), [Kind::Decided, Kind::NotSubscribed]);
         wired.describe(B, "other");
-        let Order::Initialize(_) = wired.order(B) else { panic!("Initialize") };
+        let LinkCommand::Initialize(_) = wired.order(B) else { panic!("Initialize") };
         if round < 4 {
             continue;
         }
-        wired.report(B, Ok(Said::Initialized(initialized(&["news"]))));
+        wired.report(B, Ok(BackendReply::Initialized(initialized(&["news"]))));
     }
     assert_eq!((wired.channels(), wired.deciding()), (both, "algo".to_owned()));
     wired.mark(2);
@@ -442,14 +446,14 @@ fn a_candidate_that_comes_back_with_other_channels_is_announced_once_more() {
 }
 
 #[test]
-fn a_candidate_that_marked_its_channels_and_failed_takes_over_at_once_when_it_comes_back() {
+fn marked_candidate_that_failed_takes_over_at_once_when_it_returns() {
     let mut wired = backend();
     wired.send(0..1);
     wired.batch(A);
     wired.move_to(B, 2);
     wired.come_up(B, "other", &["news"]);
     wired.mark(2);
-    wired.report(A, Err(Failure::new(Fault::Timeout, "late".to_owned())));
+    wired.report(A, Err(BackendError::new(ConditionReason::Timeout, "late".to_owned())));
     wired.fail(B);
     wired.come_up(A, "algo", &["quotes"]);
     assert_eq!(wired.answer(A, ""), ["1"]);
@@ -470,7 +474,7 @@ fn a_candidate_that_wants_less_takes_over_at_once_and_the_rest_is_left() {
 }
 
 #[test]
-fn an_active_algorithm_that_changes_its_channels_keeps_those_of_the_candidate_subscribed_to() {
+fn active_one_that_changes_channels_keeps_those_of_the_candidate() {
     let mut wired = backend();
     wired.move_to(B, 2);
     wired.come_up(B, "other", &["news"]);
@@ -484,7 +488,7 @@ fn an_active_algorithm_that_changes_its_channels_keeps_those_of_the_candidate_su
 }
 
 #[test]
-fn an_old_one_that_fails_again_and_again_is_not_waited_for_with_the_marker() {
+fn candidate_waits_for_no_marker_of_an_active_one_that_keeps_failing() {
     let mut wired = backend();
     wired.move_to(B, 2);
     wired.come_up(B, "other", &["quotes", "news"]);
@@ -545,7 +549,7 @@ fn a_restart_in_the_middle_of_a_swap_finds_the_recorded_one_deciding() {
 }
 
 #[test]
-fn a_restart_on_the_way_to_a_built_in_algorithm_with_other_channels_loses_no_quote_of_the_old_ones() {
+fn restart_during_a_swap_to_other_channels_loses_no_quote() {
     let mut wired = Wired::new(at(A, 1));
     wired.come_up(A, "algo", &["news"]);
     wired.hold(&["news"]);
@@ -569,12 +573,12 @@ fn a_restart_on_the_way_to_a_built_in_algorithm_with_other_channels_loses_no_quo
 fn the_threshold_of_a_backend_is_given_to_it_like_a_parameter() {
     let mut wired = backend();
     wired.configure(2, |settings| settings.threshold = "0.25".to_owned());
-    let Order::Reconfigure(asked) = wired.order(A) else { panic!("Reconfigure") };
+    let LinkCommand::Reconfigure(asked) = wired.order(A) else { panic!("Reconfigure") };
     assert_eq!(asked.parameters_json, r#"{"seed":1,"threshold":0.25}"#);
 }
 
 #[test]
-fn cash_and_suspension_are_applied_while_a_candidate_is_on_its_way_and_survive_its_taking_over() {
+fn cash_and_suspension_apply_during_a_swap_and_survive_it() {
     let mut wired = builtin();
     wired.move_to(A, 2);
     let response = wired.configure(3, |settings| {
@@ -597,7 +601,7 @@ fn cash_and_suspension_are_applied_while_a_candidate_is_on_its_way_and_survive_i
 }
 
 #[test]
-fn the_time_without_decisions_is_measured_from_the_last_outcome_while_quotes_wait() {
+fn swap_pause_is_measured_from_the_last_outcome_while_quotes_wait() {
     let mut wired = backend();
     wired.send(0..1);
     wired.answer(A, "");
@@ -608,7 +612,7 @@ fn the_time_without_decisions_is_measured_from_the_last_outcome_while_quotes_wai
     wired.come_up(B, "other", &["quotes"]);
     assert!(wired.bench.engine.take_swap_pauses().is_empty());
     wired.now = 50_000;
-    wired.report(A, Err(Failure::new(Fault::Timeout, "late".to_owned())));
+    wired.report(A, Err(BackendError::new(ConditionReason::Timeout, "late".to_owned())));
     wired.now = 70_000;
     wired.answer(B, "");
     let pauses = wired.bench.engine.take_swap_pauses();

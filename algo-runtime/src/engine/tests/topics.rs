@@ -16,7 +16,7 @@ fn confined(settings: Settings, topics: &str) -> Settings {
 }
 
 fn reason(wired: &Wired) -> Option<&'static str> {
-    wired.bench.engine.topic_trouble().map(|(reason, _)| reason)
+    wired.bench.engine.topics_condition().map(|(reason, _)| reason)
 }
 
 #[test]
@@ -25,7 +25,7 @@ fn channel_of_another_namespace_is_not_subscribed_to_and_shown() {
     let mut wired = Wired::new(confined(at(A, 1), rule));
     wired.come_up(A, "algo", &["quotes", "intuition/other/#", "#", "intuition/market/goog"]);
     assert_eq!(wired.channels().1, ["quotes", "intuition/market/goog"]);
-    let (reason, message) = wired.bench.engine.topic_trouble().unwrap();
+    let (reason, message) = wired.bench.engine.topics_condition().unwrap();
     assert_eq!(reason, "TopicNotAllowed");
     assert!(message.contains("intuition/other/#, #,"), "{message}");
     // Quotes of the other channels are decided, quotes of a refused channel are not.

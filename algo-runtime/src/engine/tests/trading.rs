@@ -4,8 +4,8 @@ use intuition_api::v1::{SetTradingStateRequest, SetTradingStateResponse, Trading
 
 use super::{far::*, *};
 use crate::{
-    backend::Said,
-    settings::{InitialTrading, from_record, record_suspends},
+    backend::BackendReply,
+    settings::{InitialTrading, from_record},
     trading::Document,
 };
 
@@ -47,7 +47,7 @@ fn reasons(committed: &v1::Committed) -> Vec<&str> {
 fn v010_is_halted(bench: &mut Bench) -> bool {
     let record = bench.ledger.snapshot().unwrap().settings.unwrap();
     assert!(from_record(&record.settings_json).is_some(), "{}", record.settings_json);
-    record_suspends(&record.settings_json)
+    record.suspends()
 }
 
 /// The settings that a process uses to take the ledger up again after a failed commit.
@@ -56,7 +56,7 @@ fn recovering(settings: Settings) -> Settings {
 }
 
 fn with_file(generation: i64, causes: &[TradingCause]) -> Settings {
-    let causes = crate::trading::asked(causes).unwrap();
+    let causes = crate::trading::requested_causes(causes).unwrap();
     let document = Document { resource_uid: "u-1".to_owned(), generation, causes };
     let initial = Initial { trading: InitialTrading::File(document), ..Initial::default() };
     Settings { initial, ..resource(generation) }
@@ -96,7 +96,7 @@ fn settings_of_another_resource_stop_nothing() {
 }
 
 #[test]
-fn restart_and_recovery_keep_a_stop_and_the_cash_while_another_algorithm_is_on_its_way() {
+fn restart_and_recovery_keep_a_stop_and_the_cash_during_a_swap() {
     for recovers in [false, true] {
         let mut wired = Wired::new(resource(1));
         wired.hold(&["quotes"]);
@@ -108,10 +108,13 @@ fn restart_and_recovery_keep_a_stop_and_the_cash_while_another_algorithm_is_on_i
             settings.starting_cash = "12345".to_owned();
             settings.suspend = true;
         });
-        let entries = wired.bench.engine.account.entries;
+        let entries = wired.bench.engine.accounting.totals(&wired.bench.engine.outbox).entries;
         wired.restart(if recovers { recovering(resource(1)) } else { resource(1) });
         let account = wired.account();
-        assert_eq!((account.deposits.as_str(), wired.bench.engine.account.entries), ("12345.00", entries));
+        assert_eq!(
+            (account.deposits.as_str(), wired.bench.engine.accounting.totals(&wired.bench.engine.outbox).entries),
+            ("12345.00", entries)
+        );
         assert_eq!(account.trading.unwrap().state(), Halted);
         wired.send(0..1);
         assert_eq!(reasons(&wired.told()), ["Halted"]);
@@ -132,7 +135,7 @@ fn batch_that_is_out_while_the_account_is_halted_books_nothing() {
     wired.send(0..2);
     let batch = wired.batch(A);
     assert_eq!(reason(&set(&mut wired.bench, &call(1, None, &[cause("Halt", Halted)]))), "");
-    wired.report(A, Ok(Said::Result(buys(&batch, "warm"))));
+    wired.report(A, Ok(BackendReply::Result(buys(&batch, "warm"))));
     assert_eq!(reasons(&wired.told()), ["Halted", "Halted"]);
     assert_eq!((wired.account().decisions, wired.saved("algo").unwrap()), (0, b"warm".to_vec()));
     // Another algorithm takes over; the stop stays.
@@ -155,7 +158,7 @@ fn reducing_denies_buys_and_books_sales() {
     wired.send(1..3);
     let batch = wired.batch(A);
     let answer = result(&batch, "", |event| if event == 2 { vec![buy(2)] } else { vec![sell(3, "")] });
-    wired.report(A, Ok(Said::Result(answer)));
+    wired.report(A, Ok(BackendReply::Result(answer)));
     let told = wired.told();
     assert_eq!((kinds(&told), reasons(&told)), (vec![Kind::Denied, Kind::Decided], vec!["Reducing", ""]));
     let Some(outbox_entry::Content::Decision(decision)) = &told.entries[0].content else { panic!("a decision") };

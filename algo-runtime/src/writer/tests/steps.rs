@@ -1,7 +1,7 @@
 //! The writer step by step, in virtual time and without a thread.
 
 use crate::{
-    backend::{Failure, Fault, Order, Report},
+    backend::{BackendError, ConditionReason, LinkCommand, LinkEvent},
     engine::LinkId,
     ledger::sqlite::SqliteLedger,
 };
@@ -23,19 +23,19 @@ struct Steps {
 }
 
 impl Steps {
-    fn start(change: impl FnOnce(&mut Equipment, Arc<AtomicU64>)) -> Self {
+    fn start(change: impl FnOnce(&mut WriterDeps, Arc<AtomicU64>)) -> Self {
         Self::start_on(fresh(), change)
     }
 
-    fn start_on(ledger: impl Ledger + 'static, change: impl FnOnce(&mut Equipment, Arc<AtomicU64>)) -> Self {
+    fn start_on(ledger: impl Ledger + 'static, change: impl FnOnce(&mut WriterDeps, Arc<AtomicU64>)) -> Self {
         let (commits, refuses) = (Arc::<AtomicU64>::default(), Arc::<AtomicBool>::default());
         let (commits_of, refuses_of) = (Arc::clone(&commits), Arc::clone(&refuses));
         let ledger = Counting { ledger: Box::new(ledger), commits: commits_of, refuses: refuses_of };
-        let mut equipment = equipment(&mut Registry::default());
-        equipment.settings.adjustable.parameters.insert("seed".to_owned(), 1.into());
-        change(&mut equipment, Arc::clone(&commits));
-        let (sizes, now) = (equipment.sizes, Now { instant: Instant::now(), micros: 1_767_323_045_000_000 });
-        let writer = Writer::start(Box::new(ledger), equipment, now).unwrap();
+        let mut deps = deps(&mut Registry::default());
+        deps.settings.adjustable.parameters.insert("seed".to_owned(), 1.into());
+        change(&mut deps, Arc::clone(&commits));
+        let (sizes, now) = (deps.sizes, Now { instant: Instant::now(), micros: 1_767_323_045_000_000 });
+        let writer = Writer::start(Box::new(ledger), deps, now).unwrap();
         Self {
             writer: Some(writer),
             commits,
@@ -100,8 +100,8 @@ impl Steps {
         self.writer.as_ref().unwrap().deadline()
     }
 
-    fn errands(&mut self) -> Vec<(u64, Errand)> {
-        self.writer.as_mut().unwrap().take_errands()
+    fn actions(&mut self) -> Vec<(u64, LinkAction)> {
+        self.writer.as_mut().unwrap().take_link_actions()
     }
 }
 
@@ -132,7 +132,7 @@ fn a_group_is_answered_when_it_is_settled_and_has_one_commit() {
 
 /// Opens, trades, fails a commit, and opens with the id of another ledger, which gives the ledger a new id.
 fn course(seed: u64) -> Vec<Result<Message, Code>> {
-    let mut steps = Steps::start(|equipment, _| equipment.seed = seed);
+    let mut steps = Steps::start(|deps, _| deps.seed = seed);
     let mut came = Vec::new();
     for group in 0..6_u64 {
         steps.pass(Duration::from_millis(10));
@@ -157,7 +157,7 @@ fn a_seed_and_commands_give_the_same_responses() {
 
 #[test]
 fn reports_have_a_commit_of_their_own_at_the_deadline() {
-    let mut steps = Steps::start(|equipment, _| equipment.sizes.report_pause = Duration::from_secs(3));
+    let mut steps = Steps::start(|deps, _| deps.sizes.report_pause = Duration::from_secs(3));
     steps.open(Open::default());
     steps.quotes(1..=1);
     steps.settle();
@@ -182,9 +182,9 @@ fn entries_wait_for_room_in_a_queue_of_any_size() {
     account.position = 3;
     let outbox = (1..=3).map(|position| OutboxRow { position, content: publication(10) }).collect();
     ledger.commit(&Changes { account: Some(account), outbox, ..Changes::default() }).unwrap();
-    let mut steps = Steps::start_on(ledger, |equipment, _| {
+    let mut steps = Steps::start_on(ledger, |deps, _| {
         let responses = responses::Sizes { full_bytes: 1, ..responses::Sizes::default() };
-        equipment.sizes = Sizes { page: 1, responses, ..Sizes::default() };
+        deps.sizes = Sizes { page: 1, responses, ..Sizes::default() };
     });
     steps.open(Open::default());
     steps.settle();
@@ -201,9 +201,9 @@ fn entries_wait_for_room_in_a_queue_of_any_size() {
 #[test]
 fn a_disk_that_hangs_does_not_count_as_a_bridge_that_does_not_read() {
     let commit = Duration::from_secs(30);
-    let mut steps = Steps::start(|equipment, commits| {
-        equipment.sizes.responses.full_bytes = 1;
-        equipment.stopwatch = Box::new(move || commit * u32::try_from(commits.load(Ordering::SeqCst)).unwrap());
+    let mut steps = Steps::start(|deps, commits| {
+        deps.sizes.responses.full_bytes = 1;
+        deps.stopwatch = Box::new(move || commit * u32::try_from(commits.load(Ordering::SeqCst)).unwrap());
     });
     let before = steps.commits();
     steps.open(Open::default());
@@ -240,23 +240,23 @@ fn a_writer_whose_ledger_was_taken_over_ends_when_it_reads_the_outbox() {
 }
 
 #[test]
-fn links_of_an_engine_that_was_given_up_are_ended_and_their_reports_passed_over() {
+fn links_of_a_dropped_engine_are_ended_and_their_events_ignored() {
     let address = "http://127.0.0.1:1";
-    let mut steps = Steps::start(|equipment, _| {
-        equipment.settings.adjustable.algorithm = Choice::Backend(address.parse().unwrap());
-        equipment.settings.adjustable.parameters.clear();
+    let mut steps = Steps::start(|deps, _| {
+        deps.settings.adjustable.algorithm = Choice::Backend(address.parse().unwrap());
+        deps.settings.adjustable.parameters.clear();
     });
-    let is_start = |errands: &[(u64, Errand)], life: u64| {
-        matches!(errands, [(at, Errand::Start(LinkId(1), to)), (then, Errand::Order(LinkId(1), Order::Call { .. }))]
+    let is_start = |actions: &[(u64, LinkAction)], life: u64| {
+        matches!(actions, [(at, LinkAction::Start(LinkId(1), to)), (then, LinkAction::Command(LinkId(1), LinkCommand::Call { .. }))]
             if (*at, *then, to.as_str()) == (life, life, address))
     };
-    let errands = steps.errands();
-    assert!(is_start(&errands, 0), "{errands:?}");
+    let actions = steps.actions();
+    assert!(is_start(&actions, 0), "{actions:?}");
     steps.refuses.store(true, Ordering::SeqCst);
     steps.open(Open::default());
     steps.refuses.store(false, Ordering::SeqCst);
     steps.settle();
-    assert!(steps.errands().is_empty() && !steps.ended.is_cancelled());
+    assert!(steps.actions().is_empty() && !steps.ended.is_cancelled());
 
     steps.request(Request::Holding(Holding {
         filters: vec![intuition_api::v1::Filter { filter: "quotes".to_owned(), subscription_id: 1 }],
@@ -264,14 +264,18 @@ fn links_of_an_engine_that_was_given_up_are_ended_and_their_reports_passed_over(
     steps.refuses.store(true, Ordering::SeqCst);
     steps.settle();
     assert!(steps.ended.is_cancelled());
-    let errands = steps.errands();
-    assert!(matches!(errands[0], (0, Errand::End(LinkId(1)))) && is_start(&errands[1..], 1), "{errands:?}");
+    let actions = steps.actions();
+    assert!(matches!(actions[0], (0, LinkAction::End(LinkId(1)))) && is_start(&actions[1..], 1), "{actions:?}");
 
     steps.refuses.store(false, Ordering::SeqCst);
     for (life, orders) in [(0, 0), (1, 1)] {
-        let failure = Failure::new(Fault::Unreachable, "it went away".to_owned());
-        steps.handle(Command::Report { life, link: LinkId(1), report: Report { attempt: 1, said: Err(failure) } });
+        let failure = BackendError::new(ConditionReason::Unreachable, "it went away".to_owned());
+        steps.handle(Command::LinkEvent {
+            life,
+            link: LinkId(1),
+            event: LinkEvent { attempt: 1, reply: Err(failure) },
+        });
         steps.settle();
-        assert_eq!(steps.errands().len(), orders, "of life {life}");
+        assert_eq!(steps.actions().len(), orders, "of life {life}");
     }
 }

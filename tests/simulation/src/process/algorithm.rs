@@ -7,11 +7,11 @@ use std::{collections::BTreeMap, time::Duration};
 
 use algo_runtime::{
     backend::{
-        Failure, Fault, Order, Report, Said,
+        BackendError, BackendReply, ConditionReason, LinkCommand, LinkEvent,
         describe::{CONTRACT, Described},
-        link::{SEARCH_PARTS, STEADY},
+        link::{SEARCH_PARTS, STEADY_AFTER},
     },
-    engine::{Errand, LinkId},
+    engine::{LinkAction, LinkId},
 };
 use intuition_api::v1::{
     DescribeResponse, EventBatch, EventBatchResult, EventResult, InitializeResponse, InputEvent, Publication, Quote,
@@ -87,9 +87,9 @@ impl Algorithms {
     }
 
     /// Carries an errand out.
-    pub fn errand(&mut self, run: RunId, life: u64, errand: Errand, now: Time) {
+    pub fn errand(&mut self, run: RunId, life: u64, errand: LinkAction, now: Time) {
         match errand {
-            Errand::Start(link, address) => {
+            LinkAction::Start(link, address) => {
                 let server = ADDRESSES.iter().position(|known| *known == address.as_str()).unwrap_or(0);
                 let link = self.links.entry((run, life, link)).or_insert(Link {
                     server,
@@ -100,8 +100,8 @@ impl Algorithms {
                 });
                 link.server = server;
             }
-            Errand::Order(link, order) => self.order((run, life, link), order, now),
-            Errand::End(link) => drop(self.links.remove(&(run, life, link))),
+            LinkAction::Command(link, order) => self.order((run, life, link), order, now),
+            LinkAction::End(link) => drop(self.links.remove(&(run, life, link))),
         }
     }
 
@@ -150,29 +150,29 @@ impl Algorithms {
     }
 
     /// The reports that are due.
-    pub fn advance(&mut self, now: Time) -> Vec<(Key, Report)> {
+    pub fn advance(&mut self, now: Time) -> Vec<(Key, LinkEvent)> {
         let keys: Vec<Key> = self.links.keys().copied().collect();
         keys.into_iter().filter_map(|key| Some((key, self.report(key, now)?))).collect()
     }
 
-    fn order(&mut self, key: Key, order: Order, now: Time) {
+    fn order(&mut self, key: Key, order: LinkCommand, now: Time) {
         let Some(link) = self.links.get_mut(&key) else { return };
         let hung_until = self.servers.get(link.server).map_or(Time::ZERO, |server| server.hung_until);
         let think = Duration::from_micros(self.rng.random_range(200..20_000));
         let mut patience = DEADLINE;
         let (wait, due) = match order {
-            Order::Call { attempt, pause } => {
+            LinkCommand::Call { attempt, pause } => {
                 (link.attempt, link.stream, link.steady_at) = (attempt, None, None);
                 (pause, Due::Call)
             }
-            Order::Initialize(request) => (Duration::ZERO, Due::Initialize(request.state.to_vec())),
-            Order::Batch { batch, is_search } => {
+            LinkCommand::Initialize(request) => (Duration::ZERO, Due::Initialize(request.state.to_vec())),
+            LinkCommand::Batch { batch, is_search } => {
                 if is_search {
                     patience /= SEARCH_PARTS;
                 }
                 (Duration::ZERO, Due::Batch(batch))
             }
-            Order::Reconfigure(_) => (Duration::ZERO, Due::Reconfigure),
+            LinkCommand::Reconfigure(_) => (Duration::ZERO, Due::Reconfigure),
         };
         // An order for a stream that broke crossed the report of that.
         if link.stream.is_none() && matches!(due, Due::Batch(_) | Due::Reconfigure) {
@@ -186,52 +186,55 @@ impl Algorithms {
         });
     }
 
-    fn report(&mut self, key: Key, now: Time) -> Option<Report> {
+    fn report(&mut self, key: Key, now: Time) -> Option<LinkEvent> {
         let link = self.links.get_mut(&key)?;
         let said = if let Some((_, due)) = link.due.take_if(|(at, _)| *at <= now) {
             self.said(key, due, now)?
         } else {
             link.steady_at.take_if(|at| *at <= now && link.due.is_none())?;
-            Ok(Said::Steady)
+            Ok(BackendReply::Steady)
         };
         let link = self.links.get_mut(&key)?;
         if said.is_err() {
             (link.stream, link.steady_at) = (None, None);
         }
-        Some(Report { attempt: link.attempt, said })
+        Some(LinkEvent { attempt: link.attempt, reply: said })
     }
 
-    fn said(&mut self, key: Key, due: Due, now: Time) -> Option<Result<Said, Failure>> {
+    fn said(&mut self, key: Key, due: Due, now: Time) -> Option<Result<BackendReply, BackendError>> {
         let link = self.links.get_mut(&key)?;
         let server = self.servers.get_mut(link.server)?;
         if server.away_until > now {
-            return Some(Err(Failure::new(Fault::Unreachable, "nobody answers".to_owned())));
+            return Some(Err(BackendError::new(ConditionReason::Unreachable, "nobody answers".to_owned())));
         }
         Some(match due {
-            Due::Late => Err(Failure::new(Fault::Timeout, "it did not answer in time".to_owned())),
-            Due::Broken => Err(Failure::new(Fault::Unreachable, "the connection broke".to_owned())),
+            Due::Late => Err(BackendError::new(ConditionReason::Timeout, "it did not answer in time".to_owned())),
+            Due::Broken => Err(BackendError::new(ConditionReason::Unreachable, "the connection broke".to_owned())),
             Due::Call => Described::read(&DescribeResponse {
                 name: (*NAMES.get(link.server)?).to_owned(),
                 version: "1".to_owned(),
                 contract: CONTRACT.to_owned(),
                 parameters_schema_json: String::new(),
             })
-            .map(Said::Described),
+            .map(BackendReply::Described),
             Due::Initialize(state) => {
                 link.stream = Some(seen(&state));
-                link.steady_at = Some(now + STEADY);
+                link.steady_at = Some(now + STEADY_AFTER);
                 let channels = self.channels.get(link.server).cloned().unwrap_or_default();
-                Ok(Said::Initialized(InitializeResponse { channels, refusal: String::new() }))
+                Ok(BackendReply::Initialized(InitializeResponse { channels, refusal: String::new() }))
             }
             Due::Reconfigure => {
-                Ok(Said::Reconfigured(ReconfigureResponse { channels: Vec::new(), refusal: String::new() }))
+                Ok(BackendReply::Reconfigured(ReconfigureResponse { channels: Vec::new(), refusal: String::new() }))
             }
             Due::Batch(batch) => {
                 if std::mem::take(&mut server.is_rubbish) {
-                    return Some(Ok(Said::Result(EventBatchResult { number: batch.number + 1, ..Default::default() })));
+                    return Some(Ok(BackendReply::Result(EventBatchResult {
+                        number: batch.number + 1,
+                        ..Default::default()
+                    })));
                 }
                 let count = link.stream.as_mut()?;
-                answer(batch, (link.server, self.scale), count, self.are_corrected).map(Said::Result)
+                answer(batch, (link.server, self.scale), count, self.are_corrected).map(BackendReply::Result)
             }
         })
     }
@@ -247,13 +250,13 @@ fn answer(
     (server, scale): (usize, Scale),
     count: &mut u64,
     is_corrected: bool,
-) -> Result<EventBatchResult, Failure> {
+) -> Result<EventBatchResult, BackendError> {
     let (mut results, mut publications) = (Vec::new(), Vec::new());
     for InputEvent { event, kind } in batch.events {
         let Some(Kind::Quote(quote)) = kind else { continue };
         let opinion = opinion(&quote, server, scale);
         if opinion == Opinion::Fail && !is_corrected {
-            return Err(Failure::new(Fault::Error, format!("cannot think about {}", quote.price)));
+            return Err(BackendError::new(ConditionReason::Error, format!("cannot think about {}", quote.price)));
         }
         *count += 1;
         let signal = |side: Side| vec![Signal { event, side: side.into(), quantity: String::new() }];

@@ -9,14 +9,14 @@ use std::{
     time::Duration,
 };
 
-use algo_runtime::backend::Report;
+use algo_runtime::backend::LinkEvent;
 use algo_runtime::{
-    engine::{Errand, LinkId},
+    engine::{LinkAction, LinkId},
     metrics::Metrics,
     responses::{Reader, responses},
     settings::Settings,
     writer::{
-        ALGORITHM_PART, Command, Equipment, READY_PART, SourcesCommand, TOPICS_PART, TradingCommand, Writer,
+        ALGORITHM_PART, Command, READY_PART, SourcesCommand, TOPICS_PART, TradingCommand, Writer, WriterDeps,
         WriterError,
     },
 };
@@ -109,7 +109,7 @@ pub struct Done {
     /// Streams that ended without a word.
     pub closed: Vec<StreamId>,
     /// To remote algorithms, with the life of the link.
-    pub errands: Vec<(u64, Errand)>,
+    pub errands: Vec<(u64, LinkAction)>,
     /// To callers.
     pub answers: Vec<(CallId, Answer)>,
 }
@@ -141,7 +141,7 @@ impl Runtime {
     ) -> Result<Self, WriterError> {
         let readiness = Readiness::new(&[READY_PART, ALGORITHM_PART, TOPICS_PART], clock);
         let ledger = disk.open(run).map_err(WriterError::UseLedger)?;
-        let equipment = Equipment {
+        let deps = WriterDeps {
             settings,
             sizes: plan.runtime.sizes,
             metrics: Metrics::register(&mut Registry::default()),
@@ -149,7 +149,7 @@ impl Runtime {
             seed,
             stopwatch: Box::new(|| Duration::ZERO),
         };
-        let writer = Writer::start(ledger, equipment, now)?;
+        let writer = Writer::start(ledger, deps, now)?;
         Ok(Self {
             run,
             writer: Some(writer),
@@ -235,8 +235,8 @@ impl Runtime {
     }
 
     /// A report of a link.
-    pub fn report(&mut self, life: u64, link: LinkId, report: Report) {
-        self.queue.push_back(Command::Report { life, link, report });
+    pub fn report(&mut self, life: u64, link: LinkId, report: LinkEvent) {
+        self.queue.push_back(Command::LinkEvent { life, link, event: report });
     }
 
     /// When to work at the latest.
@@ -272,7 +272,7 @@ impl Runtime {
             }
         }
         let mut writer = writer.settle(now)?;
-        done.errands = writer.take_errands();
+        done.errands = writer.take_link_actions();
         self.writer = Some(writer);
         if crash.at("runtime: behind a commit, before its answers") {
             return Ok(done);

@@ -16,7 +16,7 @@ use crate::{
         },
     },
     portfolio::Policy,
-    settings::{Adjustable, Initial, Settings, Topics, from_record, record_suspends},
+    settings::{Adjustable, Initial, Settings, Topics, from_record},
     sizes::Sizes,
 };
 
@@ -76,9 +76,9 @@ fn codes(engine: &Engine) -> Vec<(String, String)> {
 }
 
 fn suspends(ledger: &mut SqliteLedger) -> bool {
-    let record = ledger.snapshot().unwrap().settings.unwrap().settings_json;
-    assert!(from_record(&record).is_some(), "v0.1.0 reads {record}");
-    record_suspends(&record)
+    let record = ledger.snapshot().unwrap().settings.unwrap();
+    assert!(from_record(&record.settings_json).is_some(), "v0.1.0 reads {}", record.settings_json);
+    record.suspends()
 }
 
 #[test]

@@ -1,34 +1,34 @@
-//! How carefully a backend is asked, and when a tick is given up.
+//! The size of batches to a backend, and the search for a tick at which it fails.
 //!
 //! A backend may fail at one tick of a batch. After each failure the batch is halved, after a timeout it is quartered,
-//! until a tick stands alone. A tick that fails alone [`Sizes::strikes`] times, each time followed by a Describe that
-//! the backend answers, is rejected. Behind it the next tick has to be answered before another may be rejected: two in a
-//! row mean that the backend is broken, and then nothing is rejected any more until it answers. A backend that is away
-//! answers no Describe, so that it never costs a tick.
+//! until a tick is alone. A tick that fails alone [`Sizes::strikes`] times, each time followed by a Describe that the
+//! backend answers, is rejected. Then another tick has to be answered before the next one may be rejected: two in a row
+//! mean that the backend is broken, and nothing is rejected any more until it answers. A backend that is away answers no
+//! Describe, so that it never costs a tick.
 //!
 //! A batch may also have been too large for the deadline. The size that failed is remembered as the ceiling: the limit
 //! grows below it, and beyond it only after [`Sizes::calm_batches`] batches that were answered (ADR 0032).
 
-use super::{Failure, Fault};
+use super::{BackendError, ConditionReason};
 use crate::sizes::Sizes;
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct Caution {
+pub(super) struct BatchBisect {
     sizes: Sizes,
-    /// Events that may be asked at once where nothing is suspected.
+    /// Events of a batch while there is no suspect.
     limit: usize,
     /// The smallest batch that failed for its size; `None`: none did.
     ceiling: Option<usize>,
     /// Batches answered since the limit came to its highest value below the ceiling.
     calm: u32,
-    /// What failed is among so many events at the head; 0: nothing is suspected.
-    suspects: usize,
+    /// The tick that failed is among so many events at the head; 0: there is no suspect.
+    suspect_count: usize,
     /// The suspects were not answered in time.
     hung: bool,
-    /// The tick at the head failed alone, and whether the backend is there is to be seen.
-    unproven: bool,
-    /// Times that the tick at the head failed alone with the backend there.
+    /// The tick at the head failed alone, and the backend has to answer Describe before that counts.
+    awaiting_describe: bool,
+    /// Times that the tick at the head failed alone while the backend was present.
     strikes: u32,
     /// The last failure alone, for a person.
     last: String,
@@ -45,58 +45,61 @@ enum GivenUp {
     Two,
 }
 
-impl Caution {
+impl BatchBisect {
     pub(super) const fn new(sizes: Sizes) -> Self {
         Self {
             sizes,
             limit: sizes.batch_events,
             ceiling: None,
             calm: 0,
-            suspects: 0,
+            suspect_count: 0,
             hung: false,
-            unproven: false,
+            awaiting_describe: false,
             strikes: 0,
             last: String::new(),
             given_up: GivenUp::None,
         }
     }
 
-    /// How many events may be asked at once.
+    /// Events of the next batch, at most.
     pub(super) fn batch_limit(&self) -> usize {
-        // A suspect batch that hangs costs a deadline, an answered one costs little: small parts need fewer deadlines.
+        // A suspect batch that hangs costs a deadline, an answered one costs little: with small parts, fewer batches hang.
         let parts = if self.hung { 4 } else { 2 };
-        match self.suspects {
+        match self.suspect_count {
             0 => self.limit,
-            suspects => (suspects / parts).max(1),
+            suspect_count => (suspect_count / parts).max(1),
         }
     }
 
-    /// Whether a batch of so many has a part of the deadline only: it serves to find the tick that hangs. The last
-    /// attempt before a tick is rejected has the whole deadline, as the contract promises it.
+    /// Whether a batch of so many serves to find the tick that hangs, and has only a part of the deadline. The last attempt
+    /// before a tick is rejected has the whole deadline, as the contract promises.
     pub(super) const fn is_search(&self, asked: usize) -> bool {
-        self.hung && self.suspects > 0 && !self.is_failing() && (asked > 1 || self.strikes + 1 < self.sizes.strikes)
+        self.hung
+            && self.suspect_count > 0
+            && !self.is_failing()
+            && (asked > 1 || self.strikes + 1 < self.sizes.strikes)
     }
 
     /// A batch of so many failed.
-    pub(super) fn failed(&mut self, asked: usize, failure: &Failure) {
+    pub(super) fn failed(&mut self, asked: usize, error: &BackendError) {
         if !self.is_search(asked) {
-            // A tick that fails alone does not fail for the size of its batch.
+            // The size of the batch is not why a tick fails alone.
             self.ceiling = (asked > 1).then_some(asked);
         }
-        self.hung = failure.fault == Fault::Timeout;
-        self.suspects = asked;
+        self.hung = error.reason == ConditionReason::Timeout;
+        self.suspect_count = asked;
         self.limit = (asked / 2).max(1);
         self.calm = 0;
         if asked == 1 {
-            self.unproven = true;
-            self.last.clone_from(&failure.message);
+            self.awaiting_describe = true;
+            self.last.clone_from(&error.message);
         }
     }
 
     /// The backend answers Describe.
-    pub(super) const fn is_there(&mut self) {
-        if self.unproven {
-            self.unproven = false;
+    pub(super) const fn on_describe_ok(&mut self) {
+        if self.awaiting_describe {
+            self.awaiting_describe = false;
             self.strikes += 1;
             if self.strikes >= self.sizes.strikes && matches!(self.given_up, GivenUp::One) {
                 self.given_up = GivenUp::Two;
@@ -107,12 +110,12 @@ impl Caution {
     /// A batch of so many was answered.
     pub(super) fn answered(&mut self, asked: usize) {
         // A batch below the limit shows nothing about a larger one.
-        if self.suspects == 0 && asked >= self.limit {
+        if self.suspect_count == 0 && asked >= self.limit {
             self.grow();
         }
-        self.suspects = self.suspects.saturating_sub(asked);
-        self.hung &= self.suspects > 0;
-        (self.strikes, self.unproven) = (0, false);
+        self.suspect_count = self.suspect_count.saturating_sub(asked);
+        self.hung &= self.suspect_count > 0;
+        (self.strikes, self.awaiting_describe) = (0, false);
         self.given_up = GivenUp::None;
     }
 
@@ -153,17 +156,17 @@ impl Caution {
         }
     }
 
-    /// The head is another one's, or has its outcome.
-    pub(super) const fn forget_head(&mut self) {
-        self.suspects = 0;
+    /// Another tick is at the head.
+    const fn forget_head(&mut self) {
+        self.suspect_count = 0;
         self.hung = false;
         self.limit = 1;
-        (self.strikes, self.unproven) = (0, false);
+        (self.strikes, self.awaiting_describe) = (0, false);
     }
 
-    /// It failed at something that is not answered since.
+    /// It failed at a tick that is not answered yet.
     pub(super) const fn is_suspicious(&self) -> bool {
-        self.suspects > 0 || self.is_failing()
+        self.suspect_count > 0 || self.is_failing()
     }
 
     /// Two ticks in a row were to be rejected, and none was answered since.
@@ -176,99 +179,99 @@ impl Caution {
 mod tests {
     use super::*;
 
-    fn failure() -> Failure {
-        Failure::new(Fault::Error, "boom".to_owned())
+    fn failure() -> BackendError {
+        BackendError::new(ConditionReason::Error, "boom".to_owned())
     }
 
     /// Fails at the batch, and answers Describe then.
-    fn fail(caution: &mut Caution) -> usize {
-        let asked = caution.batch_limit();
-        caution.failed(asked, &failure());
-        caution.is_there();
+    fn fail(bisect: &mut BatchBisect) -> usize {
+        let asked = bisect.batch_limit();
+        bisect.failed(asked, &failure());
+        bisect.on_describe_ok();
         asked
     }
 
-    fn fail_times(caution: &mut Caution, times: usize) {
+    fn fail_times(bisect: &mut BatchBisect, times: usize) {
         for _ in 0..times {
-            fail(caution);
+            fail(bisect);
         }
     }
 
     #[test]
     fn after_each_failure_the_batch_is_halved_and_what_failed_is_cornered() {
-        let mut caution = Caution::new(Sizes::default());
-        let asked: Vec<usize> = (0..9).map(|_| fail(&mut caution)).collect();
+        let mut bisect = BatchBisect::new(Sizes::default());
+        let asked: Vec<usize> = (0..9).map(|_| fail(&mut bisect)).collect();
         assert_eq!(asked, [256, 128, 64, 32, 16, 8, 4, 2, 1]);
-        let mut caution = Caution::new(Sizes::default());
+        let mut bisect = BatchBisect::new(Sizes::default());
         // The last of 256 is the bad one.
         let (mut left, mut answers) = (256, 0);
         while left > 1 {
-            let asked = caution.batch_limit().min(left);
+            let asked = bisect.batch_limit().min(left);
             if asked == left {
-                caution.failed(asked, &failure());
-                caution.is_there();
+                bisect.failed(asked, &failure());
+                bisect.on_describe_ok();
             } else {
-                caution.answered(asked);
+                bisect.answered(asked);
                 left -= asked;
                 answers += 1;
             }
         }
-        assert_eq!((answers, caution.batch_limit()), (8, 1));
+        assert_eq!((answers, bisect.batch_limit()), (8, 1));
     }
 
     #[test]
     fn a_tick_that_fails_alone_five_times_is_rejected_once() {
-        let mut caution = Caution::new(Sizes::default());
-        caution.failed(2, &failure());
+        let mut bisect = BatchBisect::new(Sizes::default());
+        bisect.failed(2, &failure());
         for strike in 1..=5 {
-            assert_eq!(caution.rejection(), None, "{strike}");
-            assert_eq!(fail(&mut caution), 1);
+            assert_eq!(bisect.rejection(), None, "{strike}");
+            assert_eq!(fail(&mut bisect), 1);
         }
-        assert_eq!(caution.rejection().unwrap(), "failed 5 times at this quote alone, last: boom");
-        assert_eq!(caution.rejection(), None);
-        caution.answered(1);
-        assert!(!caution.is_suspicious());
-        assert_eq!(caution.batch_limit(), 2);
+        assert_eq!(bisect.rejection().unwrap(), "failed 5 times at this quote alone, last: boom");
+        assert_eq!(bisect.rejection(), None);
+        bisect.answered(1);
+        assert!(!bisect.is_suspicious());
+        assert_eq!(bisect.batch_limit(), 2);
     }
 
     #[test]
     fn a_rejection_before_a_restart_counts_after_it() {
-        let mut caution = Caution::new(Sizes::default());
-        caution.resume();
-        caution.failed(1, &failure());
-        caution.is_there();
-        fail_times(&mut caution, 10);
-        assert_eq!((caution.rejection(), caution.is_failing()), (None, true));
+        let mut bisect = BatchBisect::new(Sizes::default());
+        bisect.resume();
+        bisect.failed(1, &failure());
+        bisect.on_describe_ok();
+        fail_times(&mut bisect, 10);
+        assert_eq!((bisect.rejection(), bisect.is_failing()), (None, true));
     }
 
     #[test]
     fn a_backend_that_is_away_costs_nothing() {
-        let mut caution = Caution::new(Sizes::default());
-        caution.failed(1, &failure());
+        let mut bisect = BatchBisect::new(Sizes::default());
+        bisect.failed(1, &failure());
         for _ in 0..100 {
             // Nobody answers Describe, so that nothing is asked either.
-            assert_eq!(caution.rejection(), None);
+            assert_eq!(bisect.rejection(), None);
         }
-        caution.is_there();
-        assert_eq!(caution.strikes, 1);
+        bisect.on_describe_ok();
+        assert_eq!(bisect.strikes, 1);
     }
 
     #[test]
-    fn two_in_a_row_mean_that_the_backend_is_broken_and_nothing_more_is_rejected() {
-        let mut caution = Caution::new(Sizes::default());
-        caution.failed(2, &failure());
-        fail_times(&mut caution, 5);
-        assert!(caution.rejection().is_some());
+    fn two_failures_in_a_row_mean_a_broken_backend_and_end_rejections() {
+        let mut bisect = BatchBisect::new(Sizes::default());
+        bisect.failed(2, &failure());
+        fail_times(&mut bisect, 5);
+        assert!(bisect.rejection().is_some());
         for _ in 0..50 {
-            assert_eq!(fail(&mut caution), 1);
-            assert_eq!(caution.rejection(), None);
+            assert_eq!(fail(&mut bisect), 1);
+            assert_eq!(bisect.rejection(), None);
         }
-        assert!(caution.is_failing());
-        caution.answered(1);
-        assert!(!caution.is_failing());
+        assert!(bisect.is_failing());
+        bisect.answered(1);
+        assert!(!bisect.is_failing());
         // Two at once, then five times one.
-        fail_times(&mut caution, 6);
-        assert!(caution.rejection().is_some(), "one was answered between the two");
+        fail_times(&mut bisect, 6);
+        assert!(bisect.rejection().is_some(), "one was answered between the two");
     }
 
     /// Seconds that an answer is waited for.
@@ -284,16 +287,16 @@ mod tests {
         wasted: f64,
     }
 
-    fn late() -> Failure {
-        Failure::new(Fault::Timeout, "late".to_owned())
+    fn late() -> BackendError {
+        BackendError::new(ConditionReason::Timeout, "late".to_owned())
     }
 
     /// Asks about so many quotes, of which `poison` hangs for ever.
-    fn course(caution: &mut Caution, quotes: usize, seconds_each: f64, poison: Option<usize>) -> Course {
+    fn course(bisect: &mut BatchBisect, quotes: usize, seconds_each: f64, poison: Option<usize>) -> Course {
         let (mut course, mut head) = (Course::default(), 0);
         while head < quotes {
-            let asked = caution.batch_limit().min(quotes - head);
-            let patience = if caution.is_search(asked) { DEADLINE / 4.0 } else { DEADLINE };
+            let asked = bisect.batch_limit().min(quotes - head);
+            let patience = if bisect.is_search(asked) { DEADLINE / 4.0 } else { DEADLINE };
             let hangs = poison.is_some_and(|poison| (head..head + asked).contains(&poison));
             let needed = f64::from(u32::try_from(asked).unwrap()) * seconds_each;
             course.asks += 1;
@@ -302,11 +305,11 @@ mod tests {
                 course.seconds += patience - needed.min(patience);
                 course.wasted += patience;
                 course.late += 1;
-                caution.failed(asked, &late());
-                caution.is_there();
-                head += usize::from(caution.rejection().is_some());
+                bisect.failed(asked, &late());
+                bisect.on_describe_ok();
+                head += usize::from(bisect.rejection().is_some());
             } else {
-                caution.answered(asked);
+                bisect.answered(asked);
                 head += asked;
             }
         }
@@ -316,9 +319,9 @@ mod tests {
     #[test]
     fn a_slow_algorithm_is_asked_in_batches_that_it_answers_in_time() {
         for capacity in [1, 2, 3, 5, 8, 12, 20, 33, 50, 64, 100, 127, 128, 129, 180, 200, 230, 255, 256, 1_000] {
-            let (mut caution, each) = (Caution::new(Sizes::default()), DEADLINE / f64::from(capacity) * 0.999);
-            course(&mut caution, 10_000, each, None);
-            let settled = course(&mut caution, 100_000, each, None);
+            let (mut bisect, each) = (BatchBisect::new(Sizes::default()), DEADLINE / f64::from(capacity) * 0.999);
+            course(&mut bisect, 10_000, each, None);
+            let settled = course(&mut bisect, 100_000, each, None);
             assert!(f64::from(settled.late) <= 0.1 * f64::from(settled.asks), "{capacity}: {settled:?}");
             assert!(settled.wasted <= 0.1 * settled.seconds, "{capacity}: {settled:?}");
         }
@@ -327,37 +330,37 @@ mod tests {
     #[test]
     fn no_quote_of_a_slow_algorithm_is_rejected() {
         // Needs nearly the whole deadline for a single quote.
-        let mut caution = Caution::new(Sizes::default());
-        let course = course(&mut caution, 300, 0.9 * DEADLINE, None);
+        let mut bisect = BatchBisect::new(Sizes::default());
+        let course = course(&mut bisect, 300, 0.9 * DEADLINE, None);
         assert_eq!(course.asks - course.late, 300, "each is answered alone: {course:?}");
     }
 
     #[test]
     fn a_quote_that_hangs_is_found_by_few_and_short_deadlines() {
         for poison in [0, 1, 100, 128, 254, 255] {
-            let mut caution = Caution::new(Sizes::default());
-            let course = course(&mut caution, 256, 0.001, Some(poison));
+            let mut bisect = BatchBisect::new(Sizes::default());
+            let course = course(&mut bisect, 256, 0.001, Some(poison));
             assert!(course.wasted <= 40.0 && course.late <= 9, "{poison}: {course:?}");
         }
     }
 
     #[test]
     fn an_algorithm_that_became_faster_is_asked_in_full_batches_again() {
-        let mut caution = Caution::new(Sizes::default());
-        course(&mut caution, 5_000, 0.5, None);
-        assert!(caution.batch_limit() <= 20);
-        course(&mut caution, 200_000, 0.001, None);
-        assert_eq!(caution.batch_limit(), Sizes::DESIGN.batch_events);
+        let mut bisect = BatchBisect::new(Sizes::default());
+        course(&mut bisect, 5_000, 0.5, None);
+        assert!(bisect.batch_limit() <= 20);
+        course(&mut bisect, 200_000, 0.001, None);
+        assert_eq!(bisect.batch_limit(), Sizes::DESIGN.batch_events);
     }
 
     #[test]
     fn batches_below_the_limit_do_not_raise_it() {
-        let mut caution = Caution::new(Sizes::default());
-        caution.failed(64, &failure());
-        caution.answered(32);
-        (0..100).for_each(|_| caution.answered(8));
-        assert_eq!(caution.batch_limit(), 32);
-        caution.answered(32);
-        assert_eq!(caution.batch_limit(), 36);
+        let mut bisect = BatchBisect::new(Sizes::default());
+        bisect.failed(64, &failure());
+        bisect.answered(32);
+        (0..100).for_each(|_| bisect.answered(8));
+        assert_eq!(bisect.batch_limit(), 32);
+        bisect.answered(32);
+        assert_eq!(bisect.batch_limit(), 36);
     }
 }

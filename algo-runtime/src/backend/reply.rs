@@ -1,5 +1,4 @@
-//! What a backend answers, checked against the contract. What does not fit is told as the contract's author would: which
-//! message, which field, what was expected.
+//! Replies of a backend, checked against the contract. A violation names the message, the field, and the expected value.
 
 use bytes::Bytes;
 use intuition_api::{
@@ -8,55 +7,65 @@ use intuition_api::{
     v1::{self, EventBatchResult, EventResult, InitializeResponse, Publication, ReconfigureResponse, Side},
 };
 
-use super::Asked;
 use crate::algorithm::Signal;
 
 /// Largest state, bytes.
-pub const MAX_STATE: usize = 1 << 20;
+pub const MAX_STATE_BYTES: usize = 1 << 20;
 /// Signals of one event, at most.
 const MAX_SIGNALS: usize = 64;
 /// Publications of one batch, at most.
 const MAX_PUBLICATIONS: usize = 1_000;
 /// Largest payload of a publication, bytes.
-const MAX_PUBLICATION: usize = 256 << 10;
+const MAX_PUBLICATION_BYTES: usize = 256 << 10;
 /// Longest channel of a publication, and longest topic filter, bytes.
-const MAX_TOPIC: usize = 256;
+const MAX_TOPIC_BYTES: usize = 256;
 /// Channels, at most.
 const MAX_CHANNELS: usize = 64;
-/// What is kept of a sentence of the algorithm's, bytes.
-const MAX_SENTENCE: usize = 1_024;
+/// Longest text of the algorithm's that is kept, bytes.
+const MAX_SENTENCE_BYTES: usize = 1_024;
+
+/// A batch whose answer is awaited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OutstandingBatch {
+    /// Number of the batch.
+    pub number: u64,
+    /// Number of its first event; the others follow.
+    pub first_event: u64,
+    /// Number of events.
+    pub count: usize,
+}
 
 /// The answer to a batch.
 #[derive(Debug, Default, PartialEq)]
-pub struct Answer {
+pub struct BatchResult {
     /// One for each quote, in order.
-    pub verdicts: Vec<Verdict>,
+    pub results: Vec<QuoteResult>,
     /// The new state; `None`: unchanged.
     pub state: Option<Bytes>,
     /// In order.
     pub publications: Vec<Publication>,
 }
 
-/// What an algorithm says about one quote.
+/// An algorithm's result for one quote.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Verdict {
+pub enum QuoteResult {
     /// In order.
-    Signals(Vec<Wish>),
-    /// It cannot use the quote.
+    Signals(Vec<IndexedSignal>),
+    /// The algorithm cannot use the quote.
     Reject(String),
 }
 
-/// A signal, and which quote of the batch it is about.
+/// A signal about a quote of the batch.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Wish {
+pub struct IndexedSignal {
     /// Index of the quote.
     pub quote: usize,
-    /// What to do.
+    /// The signal.
     pub signal: Signal,
 }
 
-/// Checks the answer to a batch; the error says what the contract does not allow.
-pub fn judge(result: EventBatchResult, asked: Asked) -> Result<Answer, String> {
+/// Checks the answer to a batch; the error is the violation of the contract.
+pub fn check_batch(result: EventBatchResult, asked: OutstandingBatch) -> Result<BatchResult, String> {
     let EventBatchResult { number, results, state, publications } = result;
     if number != asked.number {
         return Err(format!("EventBatchResult.number: expected {}, got {number}", asked.number));
@@ -68,8 +77,8 @@ pub fn judge(result: EventBatchResult, asked: Asked) -> Result<Answer, String> {
             results.len()
         ));
     }
-    if let Some(state) = state.as_ref().filter(|state| state.len() > MAX_STATE) {
-        return Err(format!("EventBatchResult.state: at most {MAX_STATE} bytes, got {}", state.len()));
+    if let Some(state) = state.as_ref().filter(|state| state.len() > MAX_STATE_BYTES) {
+        return Err(format!("EventBatchResult.state: at most {MAX_STATE_BYTES} bytes, got {}", state.len()));
     }
     if publications.len() > MAX_PUBLICATIONS {
         return Err(format!(
@@ -80,11 +89,11 @@ pub fn judge(result: EventBatchResult, asked: Asked) -> Result<Answer, String> {
         ));
     }
     publications.iter().try_for_each(publication)?;
-    let verdicts = (asked.first_event..).zip(results).map(|(event, result)| verdict(event, &result, asked));
-    Ok(Answer { verdicts: verdicts.collect::<Result<_, _>>()?, state, publications })
+    let results = (asked.first_event..).zip(results).map(|(event, result)| quote_result(event, &result, asked));
+    Ok(BatchResult { results: results.collect::<Result<_, _>>()?, state, publications })
 }
 
-fn verdict(event: u64, result: &EventResult, asked: Asked) -> Result<Verdict, String> {
+fn quote_result(event: u64, result: &EventResult, asked: OutstandingBatch) -> Result<QuoteResult, String> {
     if result.event != event {
         return Err(format!("EventResult.event: expected {event}, in the order of the batch, got {}", result.event));
     }
@@ -92,16 +101,21 @@ fn verdict(event: u64, result: &EventResult, asked: Asked) -> Result<Verdict, St
         if !result.signals.is_empty() {
             return Err(format!("EventResult: event {event} has both signals and a reject"));
         }
-        return Ok(Verdict::Reject(sentence(&result.reject)));
+        return Ok(QuoteResult::Reject(sentence(&result.reject)));
     }
     if result.signals.len() > MAX_SIGNALS {
         let count = result.signals.len();
         return Err(format!("EventResult.signals: at most {MAX_SIGNALS}, event {event} has {count}"));
     }
-    result.signals.iter().map(|signal| wish(signal, asked)).collect::<Result<_, _>>().map(Verdict::Signals)
+    result
+        .signals
+        .iter()
+        .map(|signal| indexed_signal(signal, asked))
+        .collect::<Result<_, _>>()
+        .map(QuoteResult::Signals)
 }
 
-fn wish(signal: &v1::Signal, asked: Asked) -> Result<Wish, String> {
+fn indexed_signal(signal: &v1::Signal, asked: OutstandingBatch) -> Result<IndexedSignal, String> {
     let index = signal.event.checked_sub(asked.first_event).and_then(|index| usize::try_from(index).ok());
     let Some(quote) = index.filter(|index| *index < asked.count) else {
         let last = asked.first_event + asked.count as u64 - 1;
@@ -126,30 +140,33 @@ fn wish(signal: &v1::Signal, asked: Asked) -> Result<Wish, String> {
         }
     };
     match (Side::try_from(signal.side), quantity) {
-        (Ok(Side::Buy), None) => Ok(Wish { quote, signal: Signal::Buy }),
+        (Ok(Side::Buy), None) => Ok(IndexedSignal { quote, signal: Signal::Buy }),
         (Ok(Side::Buy), Some(_)) => Err("Signal.quantity: a buy has none, its amount is the portfolio's".to_owned()),
-        (Ok(Side::Sell), quantity) => Ok(Wish { quote, signal: Signal::Sell(quantity) }),
+        (Ok(Side::Sell), quantity) => Ok(IndexedSignal { quote, signal: Signal::Sell(quantity) }),
         _ => Err(format!("Signal.side: must be SIDE_BUY or SIDE_SELL, is {}", signal.side)),
     }
 }
 
 fn publication(publication: &Publication) -> Result<(), String> {
     let Publication { channel, payload } = publication;
-    let is_topic = !channel.contains(['+', '#']) && channel.len() <= MAX_TOPIC && check_filter(channel).is_ok();
+    let is_topic = !channel.contains(['+', '#']) && channel.len() <= MAX_TOPIC_BYTES && check_filter(channel).is_ok();
     if !is_topic {
         let channel = shown(channel);
         return Err(format!(
             "Publication.channel: must be a topic without wildcards of at most 256 bytes, is {channel:?}"
         ));
     }
-    if payload.len() > MAX_PUBLICATION {
-        return Err(format!("Publication.payload: at most {MAX_PUBLICATION} bytes, {channel} has {}", payload.len()));
+    if payload.len() > MAX_PUBLICATION_BYTES {
+        return Err(format!(
+            "Publication.payload: at most {MAX_PUBLICATION_BYTES} bytes, {channel} has {}",
+            payload.len()
+        ));
     }
     Ok(())
 }
 
-/// The channels of an answer, or its refusal; the error says what the contract does not allow.
-pub fn channels(response: InitializeResponse) -> Result<Result<Vec<String>, String>, String> {
+/// The channels of an answer to Initialize, or its refusal; the error is the violation of the contract.
+pub fn check_initialize(response: InitializeResponse) -> Result<Result<Vec<String>, String>, String> {
     if !response.refusal.is_empty() {
         return Ok(Err(sentence(&response.refusal)));
     }
@@ -160,22 +177,25 @@ pub fn channels(response: InitializeResponse) -> Result<Result<Vec<String>, Stri
 }
 
 /// The same for new parameters; no channels: unchanged.
-pub fn reconfigured(response: ReconfigureResponse) -> Result<Result<Vec<String>, String>, String> {
+pub fn check_reconfigure(response: ReconfigureResponse) -> Result<Result<Vec<String>, String>, String> {
     if !response.refusal.is_empty() {
         return Ok(Err(sentence(&response.refusal)));
     }
     check_channels("ReconfigureResponse", response.channels).map(Ok)
 }
 
-/// Repeated ones count once.
+/// Checks channels, and drops repeated ones.
 fn check_channels(message: &str, channels: Vec<String>) -> Result<Vec<String>, String> {
     if channels.len() > MAX_CHANNELS {
         return Err(format!("{message}.channels: at most {MAX_CHANNELS}, got {}", channels.len()));
     }
     let mut checked: Vec<String> = Vec::with_capacity(channels.len());
     for channel in channels {
-        if channel.len() > MAX_TOPIC {
-            return Err(format!("{message}.channels: at most {MAX_TOPIC} bytes each, {:?} has more", shown(&channel)));
+        if channel.len() > MAX_TOPIC_BYTES {
+            return Err(format!(
+                "{message}.channels: at most {MAX_TOPIC_BYTES} bytes each, {:?} has more",
+                shown(&channel)
+            ));
         }
         if let Err(error) = check_filter(&channel) {
             return Err(format!("{message}.channels: {channel:?} {error}"));
@@ -193,7 +213,8 @@ fn shown(text: &str) -> String {
 }
 
 fn sentence(text: &str) -> String {
-    let end = (0..=MAX_SENTENCE.min(text.len())).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
+    let end =
+        (0..=MAX_SENTENCE_BYTES.min(text.len())).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
     text.get(..end).unwrap_or_default().to_owned()
 }
 
@@ -201,7 +222,7 @@ fn sentence(text: &str) -> String {
 mod tests {
     use super::*;
 
-    const ASKED: Asked = Asked { number: 3, first_event: 11, count: 2 };
+    const ASKED: OutstandingBatch = OutstandingBatch { number: 3, first_event: 11, count: 2 };
 
     fn result(event: u64, signals: Vec<v1::Signal>) -> EventResult {
         EventResult { event, signals, reject: String::new() }
@@ -218,10 +239,10 @@ mod tests {
 
     #[test]
     fn an_answer_says_for_each_quote_what_is_to_be_done() {
-        let answer = judge(good(), ASKED).unwrap();
+        let answer = check_batch(good(), ASKED).unwrap();
         let sell = Signal::Sell(Some("1.5".parse().unwrap()));
-        let wishes = vec![Wish { quote: 0, signal: Signal::Buy }, Wish { quote: 1, signal: sell }];
-        assert_eq!(answer.verdicts, [Verdict::Signals(wishes), Verdict::Signals(Vec::new())]);
+        let signals = vec![IndexedSignal { quote: 0, signal: Signal::Buy }, IndexedSignal { quote: 1, signal: sell }];
+        assert_eq!(answer.results, [QuoteResult::Signals(signals), QuoteResult::Signals(Vec::new())]);
         assert_eq!((answer.state, answer.publications), (None, Vec::new()));
     }
 
@@ -249,7 +270,7 @@ mod tests {
             (|r| r.results[0].signals[1].quantity = "-1".to_owned(), "Signal.quantity: \"-1\" is not in plain"),
             (|r| r.results[0].signals[1].quantity = "0.00".to_owned(), "Signal.quantity: \"0.00\" is none"),
             (
-                |r| r.state = Some(vec![0; MAX_STATE + 1].into()),
+                |r| r.state = Some(vec![0; MAX_STATE_BYTES + 1].into()),
                 "EventBatchResult.state: at most 1048576 bytes, got 1048577",
             ),
             (
@@ -264,8 +285,8 @@ mod tests {
         for (change, expected) in changes {
             let mut result = good();
             change(&mut result);
-            let breach = judge(result, ASKED).unwrap_err();
-            assert!(breach.starts_with(expected), "{breach}");
+            let violation = check_batch(result, ASKED).unwrap_err();
+            assert!(violation.starts_with(expected), "{violation}");
         }
     }
 
@@ -273,7 +294,7 @@ mod tests {
     fn channels_are_filters_and_repeated_ones_count_once() {
         let answer = |channels: &[&str], refusal: &str| {
             let channels = channels.iter().map(|channel| (*channel).to_owned()).collect();
-            super::channels(InitializeResponse { channels, refusal: refusal.to_owned() })
+            super::check_initialize(InitializeResponse { channels, refusal: refusal.to_owned() })
         };
         assert_eq!(answer(&["a/+", "b", "a/+"], "").unwrap().unwrap(), ["a/+", "b"]);
         assert_eq!(answer(&[], "fast: below slow").unwrap().unwrap_err(), "fast: below slow");

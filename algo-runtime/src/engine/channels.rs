@@ -1,0 +1,249 @@
+//! Channels: those that the active algorithm asks for and the account may use, those that the bridge is to subscribe to, and
+//! the quotes on them that are decided.
+//!
+//! While the bridge changes its subscriptions, quotes of the earlier channels are decided too: `decided` holds both until the
+//! marker of the new version has passed.
+
+use std::collections::BTreeSet;
+
+use intuition_api::{topic, v1};
+
+use super::{
+    inputs::Inputs,
+    notice::{EngineNotice, Notices},
+};
+use crate::{
+    ledger::{Changes, HeldFilter},
+    settings::Topics,
+};
+
+/// Reason in `/readyz`: a channel of the algorithm was left out.
+const TOPIC_NOT_ALLOWED: &str = "TopicNotAllowed";
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct ChannelState {
+    /// Channels of the settings; `None`: those that the algorithm asks for.
+    subscribe: Option<Vec<String>>,
+    inputs: Inputs,
+    topics: Topics,
+    /// Channels that the active algorithm asked for and the account may not use.
+    not_allowed: Vec<String>,
+    /// The channels that the bridge is to subscribe to; version 0: the algorithm has not named them yet.
+    current: v1::Channels,
+    /// Channels that the active algorithm asked for and may use; `None` before it named them.
+    wanted: Option<Vec<String>>,
+    /// Channels whose quotes the active algorithm decides.
+    decided: Vec<String>,
+    /// Filters that the broker's session may hold.
+    held: Vec<HeldFilter>,
+    /// `held` is not in the ledger yet.
+    held_changed: bool,
+}
+
+/// The quotes on a topic that the algorithm gets.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum DecidedQuotes<'a> {
+    /// None: the algorithm did not ask for the topic.
+    None,
+    /// Those of the symbols that its input lists.
+    Listed(&'a BTreeSet<String>),
+    All,
+}
+
+impl ChannelState {
+    pub(super) fn new(subscribe: Option<Vec<String>>, inputs: Inputs, topics: Topics, held: Vec<HeldFilter>) -> Self {
+        Self {
+            subscribe,
+            inputs,
+            topics,
+            not_allowed: Vec::new(),
+            current: v1::Channels::default(),
+            wanted: None,
+            decided: Vec::new(),
+            held,
+            held_changed: false,
+        }
+    }
+
+    /// The channels that the bridge is to subscribe to; `None`: the algorithm has not named them yet.
+    pub(super) fn current(&self) -> Option<&v1::Channels> {
+        (self.version() > 0).then_some(&self.current)
+    }
+
+    pub(super) const fn version(&self) -> u64 {
+        self.current.version
+    }
+
+    /// The same as the bridge gets them. A bridge with the capability `inputs` gets every input, also those without symbols:
+    /// of the inputs that match a topic, the first counts there too.
+    pub(super) fn for_bridge(&self, knows_inputs: bool) -> Option<v1::Channels> {
+        let channels = self.current()?;
+        let is_sent = |input: &&v1::Input| knows_inputs && channels.filters.contains(&input.topic);
+        let inputs = self.inputs.wire().filter(is_sent).cloned().collect();
+        Some(v1::Channels { inputs, ..channels.clone() })
+    }
+
+    /// Channels that the active algorithm wants; `None` before it named them.
+    pub(super) fn wanted(&self) -> Option<&[String]> {
+        self.wanted.as_deref()
+    }
+
+    /// The quotes on a topic that the active algorithm decides.
+    pub(super) fn decided_on(&self, topic: &str) -> DecidedQuotes<'_> {
+        decided_on(&self.decided, &self.inputs, topic)
+    }
+
+    /// Whether the account takes quotes of this symbol on this topic, now or once the bridge has subscribed to the channels
+    /// of the candidate.
+    pub(super) fn take(&self, topic: &str, sid: &str) -> bool {
+        [&self.decided, &self.current.filters]
+            .into_iter()
+            .any(|filters| decided_on(filters, &self.inputs, topic).has(sid))
+    }
+
+    /// The active algorithm asks for these channels. Returns those that it wants from now on; `None`: they stay.
+    pub(super) fn ask(&mut self, asked: Vec<String>, notices: &mut Notices) -> Option<Vec<String>> {
+        let wanted = match &self.subscribe {
+            Some(subscribe) => subscribe.clone(),
+            // An answer without channels leaves them as they are.
+            None if asked.is_empty() => return None,
+            None => self.allow(asked, notices),
+        };
+        if self.current.version == 0 {
+            self.decided.clear();
+        }
+        let new: Vec<String> = wanted.iter().filter(|filter| !self.decided.contains(filter)).cloned().collect();
+        self.decided.extend(new);
+        self.wanted = Some(wanted.clone());
+        Some(wanted)
+    }
+
+    /// Another algorithm has taken over and asks for these channels.
+    pub(super) fn replace(&mut self, asked: Vec<String>, notices: &mut Notices) {
+        self.decided = match &self.subscribe {
+            Some(subscribe) => subscribe.clone(),
+            None => self.allow(asked, notices),
+        };
+        self.wanted = Some(self.decided.clone());
+        self.subscribe_to(self.decided.clone());
+    }
+
+    /// The channels of the active algorithm together with those that a candidate asks for. `None` before the active algorithm
+    /// has named its channels: the session may hold some of them, and none may be left out.
+    pub(super) fn with_candidate(&self, asked: &[String]) -> Option<Vec<String>> {
+        let wanted = self.wanted.as_ref()?;
+        let more = match &self.subscribe {
+            Some(subscribe) => subscribe.clone(),
+            None => self.allowed(asked.to_vec()),
+        };
+        let mut both = wanted.clone();
+        both.extend(more.into_iter().filter(|filter| !wanted.contains(filter)));
+        Some(both)
+    }
+
+    /// Whether quotes of exactly these channels are decided, and the active algorithm wants exactly these.
+    pub(super) fn has_all(&self, filters: &[String]) -> bool {
+        same_set(filters, self.wanted().unwrap_or_default()) && same_set(filters, &self.decided)
+    }
+
+    /// Whether this version has exactly these channels.
+    pub(super) fn is_current(&self, version: u64, filters: &[String]) -> bool {
+        version == self.current.version && same_set(filters, &self.current.filters)
+    }
+
+    /// Makes these the channels that the bridge subscribes to. Returns their version.
+    pub(super) fn subscribe_to(&mut self, filters: Vec<String>) -> u64 {
+        if self.current.version == 0 || !same_set(&self.current.filters, &filters) {
+            self.current = v1::Channels { version: self.current.version + 1, filters, ..v1::Channels::default() };
+        }
+        self.current.version
+    }
+
+    /// The bridge subscribes to the channels of the active algorithm alone.
+    pub(super) fn subscribe_to_wanted(&mut self) {
+        self.subscribe_to(self.wanted.clone().unwrap_or_default());
+    }
+
+    /// The stream has come to a marker: the bridge holds the channels of this version. False for an earlier version.
+    pub(super) fn pass_marker(&mut self, version: u64) -> bool {
+        if version == 0 || version != self.current.version {
+            return false;
+        }
+        self.decided = self.wanted.clone().unwrap_or_default();
+        true
+    }
+
+    /// Filters that the broker's session may hold, the one held longest first.
+    pub(super) fn held(&self) -> &[HeldFilter] {
+        &self.held
+    }
+
+    pub(super) fn hold(&mut self, held: Vec<HeldFilter>) {
+        if held != self.held {
+            self.held = held;
+            self.held_changed = true;
+        }
+    }
+
+    /// A channel of the algorithm that is not subscribed to, as a code and for a person.
+    pub(super) fn condition(&self, account: &str) -> Option<(&'static str, String)> {
+        if self.not_allowed.is_empty() || !self.topics.are_enforced() {
+            return None;
+        }
+        let (namespace, _) = account.split_once('/').unwrap_or((account, ""));
+        let message = format!(
+            "the algorithm asks for {}, which selects topics of other namespaces than {namespace} and is not subscribed to: \
+             name the channels in spec.channels, or have them allowed by topics.subscribe of the operator's chart",
+            self.not_allowed.join(", ")
+        );
+        Some((TOPIC_NOT_ALLOWED, message))
+    }
+
+    pub(super) fn take_changes(&mut self, changes: &mut Changes) {
+        changes.held = std::mem::take(&mut self.held_changed).then(|| self.held.clone());
+    }
+
+    /// Those of the channels of the active algorithm that are subscribed to.
+    fn allow(&mut self, asked: Vec<String>, notices: &mut Notices) -> Vec<String> {
+        let not_allowed = self.topics.not_allowed(&asked);
+        if not_allowed != self.not_allowed && !not_allowed.is_empty() {
+            notices.add(EngineNotice::ChannelsNotAllowed {
+                channels: not_allowed.clone(),
+                subscribed: !self.topics.are_enforced(),
+            });
+        }
+        self.not_allowed = not_allowed;
+        self.allowed(asked)
+    }
+
+    fn allowed(&self, mut asked: Vec<String>) -> Vec<String> {
+        if self.topics.are_enforced() {
+            let not_allowed = self.topics.not_allowed(&asked);
+            asked.retain(|channel| !not_allowed.contains(channel));
+        }
+        asked
+    }
+}
+
+impl DecidedQuotes<'_> {
+    pub(super) fn has(self, sid: &str) -> bool {
+        match self {
+            Self::None => false,
+            Self::Listed(symbols) => symbols.contains(sid),
+            Self::All => true,
+        }
+    }
+}
+
+fn decided_on<'a>(filters: &[String], inputs: &'a Inputs, topic: &str) -> DecidedQuotes<'a> {
+    if !filters.iter().any(|filter| topic::matches(filter, topic)) {
+        return DecidedQuotes::None;
+    }
+    inputs.symbols(topic).map_or(DecidedQuotes::All, DecidedQuotes::Listed)
+}
+
+/// Whether two lists of filters, each without repetitions, hold the same filters.
+fn same_set(one: &[String], other: &[String]) -> bool {
+    one.len() == other.len() && one.iter().all(|filter| other.contains(filter))
+}

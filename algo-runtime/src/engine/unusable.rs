@@ -1,0 +1,75 @@
+//! Why a tick cannot be used, as code and as text for the publisher.
+
+use intuition_api::v1::{Delivery, Tick, Unusable, tick::Content};
+
+use crate::{algorithm::Quote, identity::class_of, ledger::Class};
+
+pub(super) fn unusable(reason: &str, message: String) -> Unusable {
+    Unusable { reason: reason.to_owned(), message }
+}
+
+/// The quote of a tick, or why it is none.
+pub(super) fn usable_quote(tick: &Tick) -> Result<Quote, Unusable> {
+    let quote = match &tick.content {
+        Some(Content::Quote(quote)) => quote,
+        Some(Content::Unusable(cause)) => return Err(cause.clone()),
+        None => return Err(unusable("NotAQuote", "the bridge sent a tick without content".to_owned())),
+    };
+    let price = quote.price.parse().map_err(|error| unusable("BadPrice", format!("{:?} {error}", quote.price)))?;
+    Ok(Quote { sid: quote.sid.clone(), price, time_micros: quote.time_micros })
+}
+
+pub(super) fn conflict(delivery: &Delivery, tick: &Tick) -> Unusable {
+    let topic = &delivery.topic;
+    let message = match (class_of(tick), tick.seq) {
+        (Class::Sequence, Some(seq)) => format!(
+            "number {seq} of the source {:?} on {topic} came before with other content: a source that numbers each \
+             symbol by itself has to put the symbol into `source`; one that starts again takes a new name, or is reset \
+             with `intuition sources reset`",
+            tick.source
+        ),
+        _ => format!(
+            "the id {:?} on {topic} came before with other content: an id names one quote; leave out an id that stays \
+             the same",
+            tick.id
+        ),
+    };
+    unusable("IdentityConflict", message)
+}
+
+pub(super) fn went_back(delivery: &Delivery, tick: &Tick, last: i64) -> Unusable {
+    let message = format!(
+        "the source {:?} on {} stands at {last}, and this is number {}: a source that numbers each symbol by itself has \
+         to put the symbol into `source`; one that starts again takes a new name, or is reset with `intuition sources \
+         reset`",
+        tick.source,
+        delivery.topic,
+        tick.seq.unwrap_or_default()
+    );
+    unusable("SequenceWentBack", message)
+}
+
+/// Why a quote of a new symbol is not taken.
+pub(super) fn too_many_symbols(sid: &str, limit: usize) -> Unusable {
+    let message = format!(
+        "{sid:?} is a new symbol, and the account has taken quotes of {limit} symbols, which is the limit: \
+         list the symbols to take in spec.channels.inputs, or give the others an account of their own"
+    );
+    unusable("TooManySymbols", message)
+}
+
+pub(super) fn too_many_sources(channel: &str, source: &str, limit: usize) -> Unusable {
+    let message = format!(
+        "{source:?} is a new source on {channel}, and the account has {limit} sources, which is the limit: give \
+         sources names that stay the same, and forget those that are gone by `intuition sources forget`"
+    );
+    unusable("TooManySources", message)
+}
+
+pub(super) fn source_forgotten(channel: &str, source: &str) -> Unusable {
+    let message = format!(
+        "{source:?} was forgotten on {channel} by `intuition sources forget`, so that its last number is not known: \
+         publish under another source"
+    );
+    unusable("SourceForgotten", message)
+}
