@@ -2,7 +2,7 @@
 //!
 //! - `queue`: what is planned. `network`: delays and partitions. `crash`: when a process dies.
 //! - `mqtt`: between clients and the broker. `grpc`: between bridges and runtimes. `calls`: the operator's.
-//! - `processes`: how processes start and end. `faults`: which faults happen. `settle`: the end.
+//! - `publishers`: their messages. `processes`: how processes start and end. `faults`: which faults happen. `settle`: the end.
 
 mod calls;
 pub mod crash;
@@ -11,6 +11,7 @@ mod grpc;
 mod mqtt;
 mod network;
 mod processes;
+mod publishers;
 mod queue;
 mod settle;
 
@@ -34,7 +35,7 @@ use crate::{
     broker::{Broker, ClientPacket, Options, ServerPacket},
     consumer::Consumer,
     facts::{ConnectionId, Fact, RunId, Time, Violation},
-    plan::{Plan, Scale, Stream, generator},
+    plan::{Plan, Stream, generator},
     process::{
         algorithm::Algorithms,
         bridge::{Bridge, StreamId},
@@ -356,54 +357,6 @@ impl<'a> World<'a> {
             self.wakes.remove(&sleeper);
         }
         is_due
-    }
-
-    fn publish(&mut self, index: usize) -> Result<(), Violation> {
-        if !self.is_woken(Sleeper::Publisher(index)) {
-            return Ok(());
-        }
-        let now = self.now;
-        let Some(publisher) = self.publishers.get_mut(index) else { return Ok(()) };
-        let Some(outgoing) = publisher.next(now) else {
-            self.wake_publisher(index);
-            return Ok(());
-        };
-        let trip = self.network.round_trip();
-        // So many quotes one after the other would not be published in time.
-        let trip = if self.plan.scale == Scale::Real { trip.min(SOON) } else { trip };
-        match self.network.fate_of_publication() {
-            network::Fate::Lost => {
-                publisher.lost_answer(now);
-                self.wake_publisher(index);
-            }
-            fate => {
-                let taken = self.broker.publish(&outgoing.body, outgoing.retain, now);
-                self.see_to_broker()?;
-                if fate == network::Fate::Arrives {
-                    self.queue.plan(now + trip, Event::PublisherAnswer { publisher: index, ok: taken.is_ok() });
-                } else {
-                    if let Some(publisher) = self.publishers.get_mut(index) {
-                        publisher.lost_answer(now);
-                    }
-                    self.wake_publisher(index);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn answer_publisher(&mut self, index: usize, ok: bool) {
-        let now = self.now;
-        if let Some(publisher) = self.publishers.get_mut(index) {
-            publisher.answered(ok, now);
-        }
-        self.wake_publisher(index);
-    }
-
-    fn wake_publisher(&mut self, index: usize) {
-        if let Some(at) = self.publishers.get(index).and_then(Publisher::wake) {
-            self.wake_at(Sleeper::Publisher(index), at);
-        }
     }
 
     /// Passes on what happened on the disk.

@@ -7,7 +7,7 @@ use intuition_api::v1::{AccountResponse, Counter};
 
 use super::{
     super::{hold, promise},
-    counter_of,
+    texts::counter_of,
 };
 use crate::facts::{RunId, Violation};
 
