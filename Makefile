@@ -44,8 +44,9 @@ fmt: ## Format the code
 fmt-check:
 	$(CARGO) fmt --all --check
 
-lint: ## Clippy with the workspace's lints, warnings as errors
+lint: ## Clippy with the workspace's lints, warnings as errors; the length of files, and circles of imports
 	$(CARGO) clippy --quiet --workspace --all-targets --all-features -- -D warnings
+	$(CARGO) run --quiet --package structure
 
 doc: ## Build the documentation, warnings as errors
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --quiet --workspace --no-deps --document-private-items
