@@ -6,14 +6,12 @@
 //! A round begins with every CONNACK, every stream, and every change of what is wanted.
 
 mod standing;
+mod trouble;
 
-use intuition_api::{
-    topic::{self, FilterError},
-    v1::Filter,
-};
+use intuition_api::{topic, v1::Filter};
 use intuition_common::planted::{self, Fault};
 
-pub use self::standing::Standing;
+pub use self::{standing::Standing, trouble::Trouble};
 use crate::mqtt::Code;
 
 /// The highest identifier that MQTT has (section 3.8.2.1.2).
@@ -40,51 +38,6 @@ pub enum Step {
     },
     /// Tell the runtime that this version is subscribed to in full.
     Mark(u64),
-}
-
-/// Why not everything wanted is subscribed to.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Trouble {
-    /// The algorithm would be told its own decisions.
-    #[error("`{filter}` would match `{own}`, a topic of the algorithm's own")]
-    MatchOwnTopic {
-        /// As wanted.
-        filter: String,
-        /// What it must not match.
-        own: String,
-    },
-    /// No filter at all.
-    #[error("`{filter}` {problem}")]
-    InvalidFilter {
-        /// As wanted.
-        filter: String,
-        /// What is wrong with it.
-        problem: FilterError,
-    },
-    /// The broker said no.
-    #[error("the broker refused `{filter}`: {} (0x{:02x})", code.name, code.value)]
-    Refused {
-        /// As wanted.
-        filter: String,
-        /// The broker's answer.
-        code: Code,
-    },
-}
-
-impl Trouble {
-    /// CamelCase code.
-    pub const fn reason(&self) -> &'static str {
-        match self {
-            Self::MatchOwnTopic { .. } => "OwnTopic",
-            Self::InvalidFilter { .. } => "InvalidFilter",
-            Self::Refused { .. } => "SubscriptionRefused",
-        }
-    }
-
-    /// Whether the broker may think better of it.
-    pub const fn is_worth_retrying(&self) -> bool {
-        matches!(self, Self::Refused { .. })
-    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
