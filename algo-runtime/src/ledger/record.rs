@@ -17,7 +17,7 @@ pub use trading::{Cause, CauseKey, ClosingChanges, ClosingRecords, TradingRecord
 pub struct Account {
     /// `<namespace>/<name>`.
     pub name: String,
-    /// Random id, 8 hex digits, made with the ledger; the newest of its [`LedgerIds`] if it has gone back.
+    /// Random id, 8 hex digits, made with the ledger; the newest of its [`LedgerIds`](super::LedgerIds) if it has gone back.
     pub ledger_id: String,
     /// Never negative.
     pub cash: Money,
