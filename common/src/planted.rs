@@ -119,10 +119,6 @@ faults! {
     LastPositionLeftOut = "last-position-left-out",
     /// A redelivery is looked up in the session of its URL alone.
     SessionOfOneUrl = "session-of-one-url",
-    /// Outcomes leave the ledger by their number, before the broker has confirmed that it read their acknowledgements.
-    EvictedUnconfirmed = "evicted-unconfirmed",
-    /// A delivery counts as one that may have come before only if it carries DUP, not if it was interrupted.
-    DupFlagAlone = "dup-flag-alone",
     /// An equal number or id with other content is taken for a repetition.
     RepetitionByNumber = "repetition-by-number",
     /// A number that is not above the last one of its source is taken for a new one.
@@ -159,8 +155,6 @@ faults! {
     StateBehind = "state-behind",
     /// A repetition that only its packet identifies is not counted.
     AmbiguousUncounted = "ambiguous-uncounted",
-    /// A bridge that comes back hands over what another one may have had decided.
-    OtherBridgeIgnored = "other-bridge-ignored",
     /// A message of entries and outcomes grows beyond its bound in bytes.
     MessageUnbounded = "message-unbounded",
     /// The count of entries that were given up is not saved.

@@ -100,7 +100,7 @@ impl Identities {
         ledger: &mut dyn Ledger,
     ) -> Result<Option<Earlier>, LedgerError> {
         let delivery = envelope.delivery;
-        let may_be_repeated = delivery.duplicate || delivery.interrupted && !planted::is(Fault::DupFlagAlone);
+        let may_be_repeated = delivery.duplicate || delivery.interrupted;
         if !may_be_repeated || delivery.packet_id == 0 {
             return Ok(None);
         }

@@ -6,8 +6,6 @@ use std::{
     sync::Arc,
 };
 
-use intuition_common::planted::{self, Fault};
-
 use super::{key, retention::Retention};
 use crate::{
     ledger::{Class, Outcome, Sender, Stretch, WindowRow, stretch},
@@ -256,10 +254,7 @@ impl Window {
                 }
             }
             let mut through = None;
-            let free = |stretch: &mut Stretch| {
-                planted::is(Fault::EvictedUnconfirmed)
-                    || !stretch.sender.as_ref().is_some_and(|sender| retention.holds(sender))
-            };
+            let free = |stretch: &mut Stretch| !stretch.sender.as_ref().is_some_and(|sender| retention.holds(sender));
             while let Some(stretch) = self.rows_of_mut(class).older.pop_front_if(free) {
                 through = Some(stretch.last);
             }

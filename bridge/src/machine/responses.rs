@@ -85,11 +85,8 @@ impl Machine {
         if let Some(before) = self.session.opened(&opened, now, &mut self.actions) {
             self.ledger_changed(&before, &opened.ledger_id, now);
         }
-        if let Some(since) = opened.other_bridge_ms {
-            let at = now.checked_sub(Duration::from_millis(since));
-            if let Some(at) = at.filter(|_| !planted::is(Fault::OtherBridgeIgnored)) {
-                self.quotes.superseded(at, &mut self.actions);
-            }
+        if let Some(at) = opened.other_bridge_ms.and_then(|since| now.checked_sub(Duration::from_millis(since))) {
+            self.quotes.superseded(at, &mut self.actions);
         }
         self.publisher.stream_opened(&opened, &mut self.board, &self.metrics);
         self.quotes.stream_opened(opened.held);
