@@ -24,6 +24,16 @@ enum Deposits {
     Refused,
 }
 
+/// The worst that happened to the broker.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Broker {
+    #[default]
+    Whole,
+    Ended,
+    /// It came back with an older file, and perhaps with a subscription that had ended since.
+    WentBack,
+}
+
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct End {
@@ -36,9 +46,7 @@ pub(super) struct End {
     faults_ended: bool,
     /// Topics that are refused to the end.
     refused: BTreeSet<String>,
-    broker_ended: bool,
-    /// The broker came back with an older file, and perhaps with a subscription that had ended since.
-    broker_went_back: bool,
+    broker: Broker,
     /// Part and reason on the `/readyz` of each process, as shown last.
     shown: BTreeMap<Process, Vec<(String, String)>>,
     deposits: Deposits,
@@ -48,11 +56,13 @@ pub(super) struct End {
 
 impl End {
     pub(super) fn ended(&mut self, process: Process) {
-        self.broker_ended |= process == Process::Broker;
+        if process == Process::Broker {
+            self.broker = self.broker.max(Broker::Ended);
+        }
     }
 
     pub(super) fn broker_went_back(&mut self) {
-        self.broker_went_back = true;
+        self.broker = Broker::WentBack;
     }
 
     pub(super) fn shown(&mut self, process: Process, reasons: &[(String, String)]) {
@@ -109,7 +119,7 @@ impl End {
 
     /// Whether the broker kept all that it took.
     pub(super) const fn is_broker_whole(&self) -> bool {
-        !self.broker_ended
+        matches!(self.broker, Broker::Whole)
     }
 
     pub(super) fn check(&self, books: &Books, held: &[HeldFilter]) -> Result<(), Violation> {
@@ -146,7 +156,7 @@ impl End {
     /// make copies of messages that no other filter brings.
     fn check_filters(&self, account: &AccountResponse, held: &[HeldFilter]) -> Result<(), Violation> {
         let held: BTreeSet<String> = held.iter().map(|held| held.filter.clone()).collect();
-        if self.broker_went_back {
+        if self.broker == Broker::WentBack {
             return Ok(());
         }
         hold!(
