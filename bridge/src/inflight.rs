@@ -133,7 +133,7 @@ impl Inflight {
     }
 
     /// Another bridge has had the session since the connection `through` began, and may have had its messages decided. If it is the
-    /// current one, the broker has ended it, and sends what is not acknowledged to the next one.
+    /// current one, the broker has ended it, and redelivers unacknowledged messages on the next one.
     pub fn superseded(&mut self, through: u64) {
         self.superseded = self.superseded.max(through);
         for entry in &mut self.entries {

@@ -85,7 +85,7 @@ pub struct Subscriptions {
     /// The one held longest first.
     held: Vec<Held>,
     /// Those of the session before, which the broker has lost: copies of its messages may still wait. Empty where the runtime
-    /// never said which it holds.
+    /// never named them.
     lost: Vec<Held>,
     wanted: Option<(u64, Vec<String>)>,
     connected: bool,

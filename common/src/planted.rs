@@ -96,7 +96,7 @@ faults! {
     UnderWayOfEarlierStream = "under-way-of-earlier-stream",
     /// Messages whose outcomes were lost with a ledger are acknowledged all the same.
     AcknowledgedAfterLedgerLoss = "acknowledged-after-ledger-loss",
-    /// The runtime is not told which filters the session has left behind.
+    /// The runtime does not record the filters that the session has left.
     UnsubscribedUnrecorded = "unsubscribed-unrecorded",
     /// A recording that was not answered when its stream ended is awaited on the next one.
     RecordingsOfEarlierStream = "recordings-of-earlier-stream",
@@ -108,7 +108,7 @@ faults! {
     RetryLostAtReconnect = "retry-lost-at-reconnect",
     /// An entry that the bridge has already uses up no credit on its side.
     CreditOfKnownEntries = "credit-of-known-entries",
-    /// The last position of the ledger before is told to a ledger that has gone back.
+    /// The last position of the previous ledger is sent to a ledger that has gone back.
     LastPositionOfEarlierLedger = "last-position-of-earlier-ledger",
 
     // Of the runtime.

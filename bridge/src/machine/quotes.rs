@@ -148,7 +148,7 @@ impl Quotes {
         }
     }
 
-    /// Connects again, so that the broker sends again what is not acknowledged.
+    /// Connects again, so that the broker redelivers unacknowledged messages.
     pub(super) fn renew(&self, actions: &mut Vec<Action>) {
         actions.push(Action::Subscribing(Request::Renew { epoch: self.epoch }));
     }

@@ -281,7 +281,7 @@ fn lost_session_gives_the_stream_up_before_another_delivery() {
     );
 }
 
-/// Deliveries in what was sent to the runtime: number, packet identifier, and whether it was marked as sent before.
+/// Deliveries to the runtime: number, packet identifier, and the flag DUP.
 fn deliveries(actions: &[Action]) -> Vec<(u64, u32, bool)> {
     let batches = actions.iter().filter_map(|action| match action {
         Action::Send(process_request::Message::Batch(batch)) => Some(batch),
@@ -295,7 +295,7 @@ fn has_renewed(actions: &[Action]) -> bool {
     actions.iter().any(|action| matches!(action, Action::Subscribing(Request::Renew { epoch: 1 })))
 }
 
-/// The other bridge has had the broker's session meanwhile, so that the connection is dead, and nobody has noticed.
+/// A second bridge has taken the broker's session: the connection is dead, without a sign of it yet.
 #[test]
 fn a_bridge_that_hears_of_another_one_leaves_its_messages_to_the_next_connection() {
     for session_present in [true, false] {
@@ -312,7 +312,7 @@ fn a_bridge_that_hears_of_another_one_leaves_its_messages_to_the_next_connection
         let mut actions = hand.connect(2, session_present);
         actions.append(&mut hand.open());
         actions.append(&mut hand.want());
-        // What the broker has lost is sent on, marked: the runtime decides nothing of it that the other bridge may have brought.
+        // Messages of a lost session are sent with DUP: the runtime does not decide them a second time.
         let orphans = [(1, 0, true), (2, 0, true)];
         assert_eq!(deliveries(&actions), if session_present { &[][..] } else { &orphans[..] });
     }

@@ -92,7 +92,7 @@ pub enum LinkError {
     /// Given up in favour of another bridge; the next attempt is made after a pause.
     #[error("another bridge has taken over: the connection was given up for now")]
     StandDown,
-    /// It was given up, so that the broker sends again what is not acknowledged.
+    /// It was given up, so that the broker redelivers unacknowledged messages.
     #[error(
         "the connection is made again, so that the broker sends again the messages whose outcomes are lost with the ledger"
     )]

@@ -54,7 +54,7 @@ pub enum Request {
         /// One for each message.
         acks: Vec<Ack>,
     },
-    /// Give the connection up and connect again, so that the broker sends again what is not acknowledged.
+    /// Give the connection up and connect again, so that the broker redelivers unacknowledged messages.
     Renew {
         /// The connection.
         epoch: u64,

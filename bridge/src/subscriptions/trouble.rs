@@ -7,12 +7,12 @@ use crate::mqtt::Code;
 /// Why not everything wanted is subscribed to.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Trouble {
-    /// The algorithm would be told its own decisions.
+    /// The algorithm would receive its own decisions.
     #[error("`{filter}` would match `{own}`, a topic of the algorithm's own")]
     MatchOwnTopic {
         /// As wanted.
         filter: String,
-        /// What it must not match.
+        /// The topic or filter that it must not match.
         own: String,
     },
     /// No filter at all.
@@ -20,10 +20,10 @@ pub enum Trouble {
     InvalidFilter {
         /// As wanted.
         filter: String,
-        /// What is wrong with it.
+        /// The rule that it breaks.
         problem: FilterError,
     },
-    /// The broker said no.
+    /// The broker refused the filter.
     #[error("the broker refused `{filter}`: {} (0x{:02x})", code.name, code.value)]
     Refused {
         /// As wanted.

@@ -202,7 +202,7 @@ pub struct AlgorithmStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 100))]
     pub users: Vec<String>,
-    /// The images that run: the one of the spec, and old ones that are the active algorithm of an account.
+    /// The running images: the image of the spec, and older images with accounts on them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub images: Vec<RunningImage>,

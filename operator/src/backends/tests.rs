@@ -30,7 +30,7 @@ fn algorithm(namespace: &str, name: &str, healthy: bool) -> PartialObject<Algori
     .unwrap()
 }
 
-/// A served store, what calls it, and what ends it.
+/// A served store, its client, and its shutdown token.
 struct Served {
     addr: std::net::SocketAddr,
     store: Arc<DirectoryStore>,

@@ -24,7 +24,7 @@ struct Single {
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Copies {
-    /// The connection, and the changes of the filters so far: what came before belongs to other copies.
+    /// The connection, and the changes of the filters so far. A message from before has no copy after.
     since: (u64, u64),
     recent: VecDeque<Single>,
 }
@@ -32,9 +32,9 @@ pub(super) struct Copies {
 impl Copies {
     /// Whether a message is a further copy. Each message has to be shown once, in the order in which they came.
     ///
-    /// Where the algorithm changes, the broker may still have messages for a filter that is not held any more, with copies for
-    /// one that is, and messages without a copy. Of two equal ones near each other, one for each kind of filter, the
-    /// second is the copy.
+    /// During a swap the broker may still deliver messages for a filter of the previous algorithm. Some of these have a copy for a
+    /// held filter, some have none. If two equal messages follow each other, one for a filter of each kind, the second is
+    /// the copy.
     pub(super) fn is_copy(&mut self, arrival: &Arrival, subscriptions: &Subscriptions) -> bool {
         let Arrival { epoch, topic, subscription_ids, envelope_sha256, .. } = arrival;
         let is_unheld = match subscriptions.standing(topic, subscription_ids) {

@@ -45,7 +45,7 @@ async fn kept(client: Client, scopes: &[Option<String>]) -> Result<Value, Unavai
     };
     let answer = tokio::select! {
         answer = known => answer,
-        () = watch_into(&client, scopes, &book, &metrics, &shutdown) => unreachable!("nobody told it to end"),
+        () = watch_into(&client, scopes, &book, &metrics, &shutdown) => unreachable!("it ended before the shutdown"),
     };
     answer.map(|pages| pages.values().map(|page| json!([page.name, page.version, page.used_by])).collect())
 }

@@ -62,7 +62,7 @@ pub(super) struct Quotes {
     bridges: BTreeSet<RunId>,
     /// Two bridges ran at the same time.
     bridges_met: bool,
-    /// A process of the release before took part, which tells no bridge of another one, or hears nothing of it.
+    /// A process of the release before took part. It neither sends nor reads `Opened.other_bridge_ms`.
     knows_older: bool,
 }
 
@@ -125,7 +125,7 @@ impl Quotes {
         self.knows_older |= !capabilities.iter().any(|known| known == "outbox-queues");
     }
 
-    /// Whether two bridges ran at the same time that the runtime perhaps told nothing of each other.
+    /// Whether two bridges ran at the same time, perhaps without `Opened.other_bridge_ms`.
     pub(super) const fn unseen_bridges_met(&self) -> bool {
         self.bridges_met && self.knows_older
     }
