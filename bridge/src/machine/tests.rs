@@ -6,8 +6,8 @@ use bytes::Bytes;
 use intuition_api::{
     capability,
     v1::{
-        Acknowledged, Channels, Committed, DeadLetter, Decision, DeliveryOutcome, HoldingRecorded, Opened, OutboxEntry,
-        Published, Side, TickOutcome, outbox_entry::Content, tick_outcome,
+        Acknowledged, Channels, Committed, DeadLetter, Decision, DeliveryOutcome, Filter, HoldingRecorded, Opened,
+        OutboxEntry, Published, Side, TickOutcome, outbox_entry::Content, tick_outcome,
     },
 };
 use intuition_common::clock::Clock;
@@ -128,6 +128,22 @@ impl Hand {
         let payload = Bytes::from(format!(r#"{{"sid":"{symbol}","quote":"1.5"}}"#));
         let message = Incoming::new(1, packet_id, "quotes".to_owned(), payload);
         self.give(Input::Subscribing(Event::Message(message)))
+    }
+
+    /// One message for each subscription identifier and symbol, with packet identifiers from 1. Returns those that the runtime gets.
+    fn quotes_for(&mut self, topic: &str, messages: &[(u32, &str)]) -> Vec<u32> {
+        let mut sent = Vec::new();
+        for (packet_id, (subscription_id, symbol)) in (1..).zip(messages) {
+            let payload = Bytes::from(format!(r#"{{"sid":"{symbol}","quote":"1.5"}}"#));
+            let mut message = Incoming::new(1, packet_id, topic.to_owned(), payload);
+            message.subscription_ids = vec![*subscription_id];
+            for (number, packet_id, _) in deliveries(&self.give(Input::Subscribing(Event::Message(message)))) {
+                sent.push(packet_id);
+                let outcomes = vec![DeliveryOutcome { number, ticks: vec![TickOutcome::default()] }];
+                self.say(Message::Committed(Committed { outcomes, ..Committed::default() }));
+            }
+        }
+        sent
     }
 
     /// The runtime decides a delivery. Returns the token of the publication.
@@ -360,21 +376,31 @@ fn leave_a_filter(has_unsuback: bool) {
     if has_unsuback {
         hand.give(Input::Subscribing(Event::Unsubscribed { token: unsubscribe.unwrap(), code: SUCCESS }));
     }
-    let mut sent = Vec::new();
     // Equal messages: a pair in both orders, then one for each filter alone.
-    for (packet_id, (subscription_id, symbol)) in
-        (1..).zip([(1, "A"), (2, "A"), (2, "B"), (1, "B"), (1, "C"), (2, "D"), (2, "D")])
-    {
-        let payload = Bytes::from(format!(r#"{{"sid":"{symbol}","quote":"1.5"}}"#));
-        let mut message = Incoming::new(1, packet_id, "quotes".to_owned(), payload);
-        message.subscription_ids = vec![subscription_id];
-        for (number, packet_id, _) in deliveries(&hand.give(Input::Subscribing(Event::Message(message)))) {
-            sent.push(packet_id);
-            let outcomes = vec![DeliveryOutcome { number, ticks: vec![TickOutcome::default()] }];
-            hand.say(Message::Committed(Committed { outcomes, ..Committed::default() }));
-        }
-    }
-    assert_eq!(sent, [1, 3, 5, 6, 7]);
+    let messages = [(1, "A"), (2, "A"), (2, "B"), (1, "B"), (1, "C"), (2, "D"), (2, "D")];
+    assert_eq!(hand.quotes_for("quotes", &messages), [1, 3, 5, 6, 7]);
+}
+
+/// An algorithm with overlapping filters gives way to one with another filter: the broker sends the messages of its backlog once for
+/// each filter of the former, and later ones for the new filter, too.
+#[test]
+fn messages_for_several_filters_that_are_being_left_count_once() {
+    let mut hand = Hand::new(1);
+    hand.connect(1, true);
+    hand.give(Input::Runtime(Said::Connected));
+    let held = [("quotes/+", 1), ("quotes/#", 2)];
+    let held = held.map(|(filter, subscription_id)| Filter { filter: filter.to_owned(), subscription_id });
+    let opened = Opened { ledger_id: "0badf00d".to_owned(), held: held.to_vec(), ..Opened::default() };
+    hand.say(Message::Opened(opened));
+    hand.say(Message::Channels(Channels { version: 1, filters: vec!["quotes/a".to_owned()], inputs: vec![] }));
+    let actions = hand.say(Message::HoldingRecorded(HoldingRecorded {}));
+    let [Action::Subscribing(Request::Subscribe { token, .. })] = actions[..] else { panic!("{actions:?}") };
+    let granted = Code { value: 1, name: "GrantedQoS1" };
+    hand.give(Input::Subscribing(Event::Subscribed { token, code: granted }));
+    let pairs = [(1, "A"), (2, "A"), (2, "B"), (1, "B"), (1, "B"), (2, "B")];
+    assert_eq!(hand.quotes_for("quotes/a", &pairs), [1, 3, 5]);
+    let triples = [(1, "C"), (2, "C"), (3, "C"), (3, "D"), (2, "D"), (1, "D")];
+    assert_eq!(hand.quotes_for("quotes/a", &triples), [1, 4]);
 }
 
 /// A broker without the session sends nothing again, and before its first stream a bridge does not know the filters: each of the two

@@ -7,17 +7,19 @@ use crate::{
     subscriptions::{Standing, Subscriptions},
 };
 
-/// Messages among which the other copy is looked for. Brokers send the copies of a message one after the other. Among more, a quote that
+/// Messages whose copies are looked for. Brokers send the copies of a message one after the other. Among more, a quote that
 /// a publisher repeats would be taken for a copy.
-const RECENT: usize = 2;
+const MAX_RECENT: usize = 2;
 
-/// A message without its other copy.
+/// A message, with the copies of it so far.
 #[derive(Debug)]
-struct Single {
+struct Recent {
     topic: String,
     /// SHA-256 of payload and user properties.
     envelope_sha256: [u8; 32],
-    /// It came for filters that are not held any more.
+    /// Identifiers of the subscriptions that the message and its copies came for.
+    subscription_ids: Vec<u32>,
+    /// All of them came for filters that are not held any more.
     is_unheld: bool,
 }
 
@@ -26,15 +28,16 @@ struct Single {
 pub(super) struct Copies {
     /// The connection, and the changes of the filters so far. A message from before has no copy after.
     since: (u64, u64),
-    recent: VecDeque<Single>,
+    /// Those that leave first are in front.
+    recent: VecDeque<Recent>,
 }
 
 impl Copies {
     /// Whether a message is a further copy. Each message has to be shown once, in the order in which they came.
     ///
-    /// During a swap the broker may still deliver messages for a filter of the previous algorithm. Some of these have a copy for a
-    /// held filter, some have none. If two equal messages follow each other, one for a filter of each kind, the second is
-    /// the copy.
+    /// During a swap the broker may still deliver messages for filters of the previous algorithm. Some of these have a copy for a
+    /// held filter, some have none. If equal messages follow each other, each for another filter, and at most one of the filters is
+    /// held, they are one message: a broker sends a message once for each filter.
     pub(super) fn is_copy(&mut self, arrival: &Arrival, subscriptions: &Subscriptions) -> bool {
         let Arrival { epoch, topic, subscription_ids, envelope_sha256, .. } = arrival;
         let is_unheld = match subscriptions.standing(topic, subscription_ids) {
@@ -47,15 +50,25 @@ impl Copies {
         if since != self.since {
             (self.since, self.recent) = (since, VecDeque::new());
         }
-        let is_other = |single: &Single| {
-            single.is_unheld != is_unheld && single.topic == *topic && single.envelope_sha256 == *envelope_sha256
+        let is_same = |recent: &Recent| {
+            recent.topic == *topic
+                && recent.envelope_sha256 == *envelope_sha256
+                && (recent.is_unheld || is_unheld)
+                && recent.subscription_ids.iter().all(|id| !subscription_ids.contains(id))
         };
-        if let Some(place) = self.recent.iter().position(is_other) {
-            self.recent.remove(place);
+        if let Some(mut recent) = self.recent.iter().position(is_same).and_then(|place| self.recent.remove(place)) {
+            recent.subscription_ids.extend(subscription_ids);
+            recent.is_unheld &= is_unheld;
+            self.recent.push_front(recent);
             return true;
         }
-        self.recent.push_back(Single { topic: topic.clone(), envelope_sha256: *envelope_sha256, is_unheld });
-        if self.recent.len() > RECENT {
+        self.recent.push_back(Recent {
+            topic: topic.clone(),
+            envelope_sha256: *envelope_sha256,
+            subscription_ids: subscription_ids.clone(),
+            is_unheld,
+        });
+        if self.recent.len() > MAX_RECENT {
             self.recent.pop_front();
         }
         false
