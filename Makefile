@@ -44,7 +44,7 @@ fmt: ## Format the code
 fmt-check:
 	$(CARGO) fmt --all --check
 
-lint: ## Clippy with the workspace's lints, warnings as errors; the length of files, and circles of imports
+lint: ## Clippy with the workspace's lints, warnings as errors; the length of files, circles of imports, unused dependencies
 	$(CARGO) clippy --quiet --workspace --all-targets --all-features -- -D warnings
 	$(CARGO) run --quiet --package structure
 

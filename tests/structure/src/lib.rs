@@ -1,16 +1,20 @@
 //! The structure of the workspace's files, as CONTRIBUTING.md asks for it: each has a bounded length, and no two import each
-//! other, directly or through others.
+//! other, directly or through others. Every dependency is used ([`unused`]).
 //!
 //! Code of tests does not count. A file keeps an exception, with its reason, in a comment line:
 //! `// structure: allow(length): REASON` or `// structure: allow(circle): REASON`.
 
 mod circles;
+mod dependencies;
 mod files;
 mod imports;
 
 use std::collections::BTreeSet;
 
-pub use self::files::{Crate, File, sources};
+pub use self::{
+    dependencies::unused,
+    files::{Crate, File, sources},
+};
 
 /// Lines of a file, without its tests.
 pub const MAX_LINES: usize = 400;

@@ -1,4 +1,4 @@
-//! `make lint`: fails on a file that is too long, and on files that import each other in a circle.
+//! `make lint`: fails on a file that is too long, on files that import each other in a circle, and on a dependency without a use.
 
 use std::{
     io::{self, Write as _},
@@ -6,10 +6,12 @@ use std::{
     process::ExitCode,
 };
 
-use structure::{findings, sources};
+use structure::{findings, sources, unused};
 
 fn main() -> anyhow::Result<ExitCode> {
-    let found = findings(&sources(Path::new("."))?);
+    let root = Path::new(".");
+    let mut found = findings(&sources(root)?);
+    found.extend(unused(root)?);
     let mut output = io::stderr().lock();
     for finding in &found {
         writeln!(output, "error: {finding}")?;
