@@ -79,6 +79,43 @@ fn links_between_the_documents_lead_somewhere() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Links to files, each with the text behind it up to the next link.
+fn links(text: &str) -> Vec<(&str, &str)> {
+    let parts = text.split("](").skip(1);
+    parts
+        .filter_map(|part| part.split_once(')'))
+        .filter(|(target, _)| Path::new(target).extension().is_some_and(|ext| ext == "rs"))
+        .collect()
+}
+
+#[test]
+fn architecture_is_short_and_its_way_of_a_quote_has_each_file_once() -> anyhow::Result<()> {
+    let text = fs::read_to_string(repository().join("ARCHITECTURE.md"))?;
+    ensure!(text.lines().count() <= 150, "ARCHITECTURE.md has {} lines", text.lines().count());
+    let way = text.split("\n## ").find(|section| section.starts_with("The way of one quote")).context("the section")?;
+    let mut files: Vec<&str> = links(way).into_iter().map(|(file, _)| file).collect();
+    let all = files.len();
+    files.sort_unstable();
+    files.dedup();
+    ensure!(all > 30 && files.len() == all, "{all} links to {} files", files.len());
+    Ok(())
+}
+
+#[test]
+fn files_that_architecture_calls_pure_read_no_clock_and_no_randomness() -> anyhow::Result<()> {
+    let text = fs::read_to_string(repository().join("ARCHITECTURE.md"))?;
+    let pure: Vec<_> = links(&text).into_iter().filter(|(_, behind)| behind.starts_with(" ○")).collect();
+    ensure!(pure.len() > 30, "{pure:?}");
+    for (file, _) in pure {
+        let code = fs::read_to_string(repository().join(file))?;
+        ensure!(
+            !code.contains("clippy::disallowed_methods"),
+            "{file} has an exception from a clock or a random generator"
+        );
+    }
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_manifests_of_the_readme_are_valid() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;

@@ -102,7 +102,7 @@ impl World<'_> {
     }
 
     fn is_runtime_ready(&self) -> bool {
-        // A runtime that could not write is ready again with the next quote (ARCHITECTURE.md), and there is none any more.
+        // A runtime that could not write is ready again with the next quote (docs/architecture.md), and there is none any more.
         let is_idle = |part: &Missing| part.part == READY_PART && part.reason == "LedgerInaccessible";
         let is_ready = |runtime: &Runtime| runtime.readiness().missing().iter().all(is_idle);
         self.runtimes.len() == 1 && self.runtimes.values().all(is_ready)
