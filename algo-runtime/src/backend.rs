@@ -103,7 +103,7 @@ impl Backend {
             warned: None,
             renamed: None,
             bisect: BatchBisect::new(sizes),
-            backoff: Backoff::seeded(FIRST_PAUSE, LONGEST_PAUSE, seed),
+            backoff: Backoff::new(FIRST_PAUSE, LONGEST_PAUSE, seed),
             failures: 0,
             batches: 0,
             events: 0,

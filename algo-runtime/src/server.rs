@@ -1,5 +1,10 @@
 //! A runtime in this process: ledger, writer and gRPC server, started together and stopped in order.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "an edge: it draws the seed of the writer, and logs how long the ledger took to open"
+)]
+
 use std::{
     convert::Infallible,
     net::SocketAddr,

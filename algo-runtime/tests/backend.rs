@@ -1,6 +1,7 @@
 //! A real runtime, a real ledger and backends over real sockets that do what backends do: crash, hang, answer rubbish, too
 //! late, twice, too much, and come back without their memory.
 
+#![expect(clippy::disallowed_methods, reason = "a test waits by the monotonic clock")]
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::{

@@ -1,5 +1,6 @@
 //! Denied signals as the process `algo-runtime` shows them: on `/metrics`, in its log and in the account.
 
+#![expect(clippy::disallowed_methods, reason = "a test waits by the monotonic clock")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{

@@ -1,5 +1,6 @@
 //! A ledger changes hands between v0.1.0 and this release: each release takes up the other's rows and recognises repetitions.
 
+#![expect(clippy::disallowed_methods, reason = "a test waits by the monotonic clock")]
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::{

@@ -1,5 +1,6 @@
 //! The process `algo-runtime` among clients that are not its bridge: silent, flooding, not reading.
 
+#![expect(clippy::disallowed_methods, reason = "a test waits by the monotonic clock")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{

@@ -1,5 +1,6 @@
 //! The process `algo-runtime` as a container runs it: pages, signals, settings from a file.
 
+#![expect(clippy::disallowed_methods, reason = "a test waits by the monotonic clock")]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::{

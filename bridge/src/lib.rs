@@ -8,6 +8,8 @@
 //! `message`, `inflight`, `outbox`, `subscriptions` and `render` are pure: no I/O, no clock, no client. So is [`machine`], which
 //! puts them together. The driver, one task, connects it to the world.
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "unit tests read clocks"))]
+
 mod board;
 mod config;
 mod driver;
@@ -96,6 +98,7 @@ impl BridgeError {
 
 /// Runs a bridge until `shutdown` is cancelled. Faults of broker, runtime and network are waited out, and shown on
 /// `parts.readiness`. A task of the bridge that ends by itself is an error.
+#[expect(clippy::disallowed_methods, reason = "an edge: it draws the seed of the machine")]
 pub async fn run(config: Config, parts: Parts, shutdown: CancellationToken) -> Result<(), BridgeError> {
     let Parts { readiness, metrics, clock, heartbeat, published } = parts;
     let sinks = Sinks { readiness, metrics, published };

@@ -262,6 +262,7 @@ async fn run(
 }
 
 /// The feed, if somebody takes its topic.
+#[expect(clippy::disallowed_methods, reason = "an edge: it draws a client identifier")]
 fn feeding(args: &RunArgs, feed: Feed, broker: &Broker, locals: &[Local]) -> Result<Feeding, RunError> {
     let Broker { address, mqtt } = broker;
     let topic = &args.topic;

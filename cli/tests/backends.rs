@@ -1,5 +1,6 @@
 //! `intuition backends` as a user calls it, with servers of algorithms and of a directory.
 
+#![expect(clippy::disallowed_methods, reason = "a test waits by the monotonic clock")]
 #![expect(clippy::unwrap_used, reason = "a test fails by it")]
 
 use std::{

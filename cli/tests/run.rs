@@ -1,5 +1,6 @@
 //! `intuition run` as a user calls it, with the embedded broker and with a real one.
 
+#![expect(clippy::disallowed_methods, reason = "a test waits by the monotonic clock")]
 #![expect(clippy::unwrap_used, reason = "a test fails by it")]
 
 use std::{

@@ -1,5 +1,6 @@
 //! Runs at a broker that others use too: topics and client ids of their own, and no second session of an account.
 
+#![expect(clippy::disallowed_methods, reason = "a test waits by the monotonic clock")]
 #![expect(clippy::unwrap_used, reason = "a test fails by it")]
 
 use std::{

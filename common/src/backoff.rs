@@ -15,13 +15,8 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// Pauses of up to `first`, then up to twice that, and so on up to `longest`. The system seeds the jitter.
-    pub fn new(first: Duration, longest: Duration) -> Self {
-        Self::seeded(first, longest, rand::random())
-    }
-
-    /// The same, with jitter from a seed: two with one seed draw the same pauses.
-    pub fn seeded(first: Duration, longest: Duration, seed: u64) -> Self {
+    /// Pauses of up to `first`, then up to twice that, and so on up to `longest`. Two with one seed draw the same pauses.
+    pub fn new(first: Duration, longest: Duration, seed: u64) -> Self {
         Self { first, longest, attempts: 0, jitter: ChaCha8Rng::seed_from_u64(seed) }
     }
 
@@ -50,7 +45,7 @@ mod tests {
     #[test]
     fn pauses_grow_to_the_longest_and_start_over_after_a_success() {
         let (first, longest) = (Duration::from_millis(100), Duration::from_secs(5));
-        let mut backoff = Backoff::new(first, longest);
+        let mut backoff = Backoff::new(first, longest, 1);
         assert!((first / 2..=first).contains(&backoff.pause()));
         for _ in 0..100 {
             assert!((first / 2..=longest).contains(&backoff.pause()));
@@ -63,7 +58,7 @@ mod tests {
     #[test]
     fn pauses_of_one_seed_are_the_same() {
         let drawn = |seed| {
-            let mut backoff = Backoff::seeded(Duration::from_millis(100), Duration::from_secs(5), seed);
+            let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5), seed);
             (0..20).map(|_| backoff.pause()).collect::<Vec<_>>()
         };
         assert_eq!(drawn(7), drawn(7));

@@ -17,6 +17,8 @@
 //! - [`color`]: whether a stream is shown in colour.
 //! - [`exit`]: how a `main` reports its error and which code it ends with.
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "unit tests read clocks"))]
+
 pub mod args;
 pub mod backoff;
 pub mod clock;

@@ -117,6 +117,7 @@ impl Listener {
         timeout(PLACE_WAIT, self.places.wait()).await.ok().flatten()
     }
 
+    #[expect(clippy::disallowed_methods, reason = "an edge: it limits the rate of a warning by the monotonic clock")]
     fn note(&self, count: impl FnOnce(&mut Full)) {
         let mut full = self.full.lock().unwrap_or_else(PoisonError::into_inner);
         count(&mut full);

@@ -12,6 +12,11 @@
 //!
 //! `rules` decides, `store` is the API server, this file drives both.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "an edge: it hands the time to the rules of the election, and draws the seed of the pauses"
+)]
+
 mod rules;
 #[cfg(test)]
 mod simulation;

@@ -10,6 +10,8 @@
 //! - [`kubernetes`]: calls, caches, ownership, and the only writer.
 //! - [`lease`], [`settings`], [`names`], [`metrics`]: leader election, the settings file, names, counters.
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "unit tests read clocks"))]
+
 pub mod algorithm;
 pub mod args;
 pub mod backends;

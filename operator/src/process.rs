@@ -218,13 +218,14 @@ fn scopes(namespaces: &[String]) -> Vec<Option<String>> {
 
 /// Waits until the API server answers, knows the kinds and grants the rights for at least one of the namespaces: a
 /// deleted namespace takes its Role along and must not stop the others. Returns `false` on shutdown.
+#[expect(clippy::disallowed_methods, reason = "an edge: it draws the seed of the pauses")]
 async fn wait_for_api(
     client: &Client,
     scopes: &[Option<String>],
     readiness: Option<&Readiness>,
     shutdown: &CancellationToken,
 ) -> bool {
-    let mut backoff = Backoff::new(MIN_RETRY_DELAY, MAX_RETRY_DELAY);
+    let mut backoff = Backoff::new(MIN_RETRY_DELAY, MAX_RETRY_DELAY, rand::random());
     loop {
         let checks = scopes.iter().map(|namespace| controllers::check(client, namespace.as_deref()).boxed());
         let outcome = shutdown.run_until_cancelled(futures::future::select_ok(checks)).await;

@@ -101,6 +101,7 @@ impl<S> ReconcileOutcome<S> {
 }
 
 /// One pass over an object: makes the cluster match the spec, and the status match the cluster.
+#[expect(clippy::disallowed_methods, reason = "an edge: it measures the time of a pass")]
 pub(crate) async fn reconcile<R: Reconciler>(
     object: Arc<ObjectOf<R>>,
     reconciler: Arc<R>,

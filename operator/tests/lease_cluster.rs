@@ -1,5 +1,6 @@
 //! The election against a real API server: what it refuses, accepts, and calls a conflict. Needs the cluster of `KUBECONFIG`.
 
+#![expect(clippy::disallowed_methods, reason = "a test waits by the monotonic clock")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{sync::Arc, time::Duration};

@@ -8,6 +8,8 @@
 //! its own, decides every one of them, and publishes the decisions, which a subscriber counts. Builds take turns, so that a
 //! machine that becomes slower hits all of them. Rates are taken between the first fifth of the decisions and the last one.
 
+#![expect(clippy::disallowed_methods, reason = "a test waits by the monotonic clock")]
+
 use std::{
     path::PathBuf,
     time::{Duration, Instant},

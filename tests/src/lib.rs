@@ -9,6 +9,8 @@
 //! - `cluster`, with the feature of that name: a real Kubernetes.
 //! - [`wait`]: conditions with deadlines; [`seed`], [`ports`], [`http`]: small change.
 
+#![expect(clippy::disallowed_methods, reason = "a test waits by the monotonic clock")]
+
 pub mod amounts;
 pub mod broker;
 #[cfg(feature = "chart")]

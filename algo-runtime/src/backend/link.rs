@@ -3,6 +3,8 @@
 //! A link is one task. It has at most one call under way, every answer has a deadline, and the task ends at once when its
 //! near end is dropped or the process shuts down: nothing waits for a backend.
 
+#![expect(clippy::disallowed_methods, reason = "an edge: it waits for answers by the monotonic clock")]
+
 use std::{future::pending, time::Duration};
 
 use intuition_api::v1::{

@@ -1,6 +1,8 @@
 //! The thread of the writer: waits for commands, groups them, and lets the writer settle the group. Clocks, the heartbeat, the
 //! queue of commands and links to backends are here, since the writer must not have them.
 
+#![expect(clippy::disallowed_methods, reason = "an edge: it hands the time to the writer")]
+
 use std::{
     collections::BTreeMap,
     sync::Arc,

@@ -1,5 +1,6 @@
 //! The ledger as its users see it: what it keeps, what it refuses, and that damage never passes.
 
+#![expect(clippy::disallowed_methods, reason = "a test waits by the monotonic clock")]
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod damage;

@@ -86,7 +86,7 @@ impl Publisher {
             account,
             session,
             published,
-            backoff: Backoff::seeded(Duration::from_millis(500), Duration::from_secs(10), seed),
+            backoff: Backoff::new(Duration::from_millis(500), Duration::from_secs(10), seed),
             retry_at: None,
             rate: Rate::new(),
             is_throttled: false,

@@ -73,7 +73,7 @@ impl Quotes {
             takes_identifiers: true,
             is_settled: false,
             inputs: Inputs::default(),
-            backoff: Backoff::seeded(Duration::from_secs(1), Duration::from_secs(30), seed),
+            backoff: Backoff::new(Duration::from_secs(1), Duration::from_secs(30), seed),
             retry_at: None,
         }
     }

@@ -88,7 +88,7 @@ impl Session {
             client_id,
             run,
             state: State::Idle { not_before: now },
-            backoff: Backoff::seeded(Duration::from_millis(100), Duration::from_secs(5), seed),
+            backoff: Backoff::new(Duration::from_millis(100), Duration::from_secs(5), seed),
             allowed: false,
             lost: false,
             told_lost: false,

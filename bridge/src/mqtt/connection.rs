@@ -1,5 +1,7 @@
 //! One connection, from CONNECT to its end: a socket that follows the rules of [`Protocol`].
 
+#![expect(clippy::disallowed_methods, reason = "an edge: it hands the time to the protocol")]
+
 use std::{io, time::Duration};
 
 use bytes::BytesMut;

@@ -28,8 +28,8 @@ impl Pauses {
     pub fn seeded(seed: u64) -> Self {
         let mut jitter = ChaCha8Rng::seed_from_u64(seed);
         Self {
-            quick: Backoff::seeded(QUICK.0, QUICK.1, jitter.random()),
-            slow: Backoff::seeded(SLOW.0, SLOW.1, jitter.random()),
+            quick: Backoff::new(QUICK.0, QUICK.1, jitter.random()),
+            slow: Backoff::new(SLOW.0, SLOW.1, jitter.random()),
             jitter,
         }
     }

@@ -1,5 +1,10 @@
 //! The task of one link: connection after connection.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "an edge: it reads the monotonic clock, and draws the seed of the pauses"
+)]
+
 use std::{sync::Once, time::Duration};
 
 use tokio::{sync::mpsc, time};

@@ -1,5 +1,6 @@
 //! The bridge between a real mosquitto and a scripted runtime.
 
+#![expect(clippy::disallowed_methods, reason = "a test waits by the monotonic clock")]
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may panic, and so may their helpers")]
 
 mod backlog;

@@ -32,6 +32,7 @@ impl Probe {
     }
 
     /// What is at the address.
+    #[expect(clippy::disallowed_methods, reason = "an edge: it waits by the monotonic clock")]
     pub(super) async fn ask(&self, address: &Address) -> Backend {
         let due = Instant::now() + DEADLINE;
         let described = self.describe(address).await;

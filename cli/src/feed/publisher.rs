@@ -1,5 +1,7 @@
 //! Publishes a feed, as fast as its window allows.
 
+#![expect(clippy::disallowed_methods, reason = "an edge: it measures the rate by the monotonic clock")]
+
 use std::{error::Error, sync::Arc};
 
 use bridge::mqtt::{Code, Event, Events, Link, LinkError, Message};

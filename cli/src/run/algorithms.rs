@@ -1,5 +1,7 @@
 //! Algorithms out of process: waits for them at the start, and says how they are. Pure but for the waiting.
 
+#![expect(clippy::disallowed_methods, reason = "an edge: it waits by the monotonic clock")]
+
 use std::time::Duration;
 
 use intuition_api::{

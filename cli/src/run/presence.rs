@@ -1,6 +1,11 @@
 //! The check that no other session of an account is online at the broker. Two of them publish under the same topics, and
 //! with the same client ids they take each other's quotes.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "an edge: it waits by the monotonic clock, and draws a client identifier"
+)]
+
 use std::{collections::BTreeMap, time::Duration};
 
 use bridge::{

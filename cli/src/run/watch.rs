@@ -1,5 +1,7 @@
 //! Watches a run until it is over.
 
+#![expect(clippy::disallowed_methods, reason = "an edge: it waits by the monotonic clock")]
+
 use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};

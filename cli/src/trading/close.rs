@@ -1,5 +1,10 @@
 //! Sells holdings by hand: at a runtime, or through the API server of a cluster.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "an edge: it waits by the monotonic clock, and draws the id of a request"
+)]
+
 use std::{collections::BTreeSet, time::Duration};
 
 use algo_runtime::backend::Address;

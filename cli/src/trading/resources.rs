@@ -1,5 +1,7 @@
 //! Changes the trading state of resources of a cluster: first every annotation, then every confirmation.
 
+#![expect(clippy::disallowed_methods, reason = "an edge: it waits by the monotonic clock")]
+
 use std::{collections::BTreeSet, time::Duration};
 
 use futures::{StreamExt as _, stream};

@@ -22,6 +22,7 @@ use crate::{
 };
 
 /// Reconciles every `Algorithm` of one namespace, or of all, until `shutdown` is cancelled.
+#[expect(clippy::disallowed_methods, reason = "an edge: it draws the seed of the delays")]
 pub(crate) async fn run(operator: &OperatorContext, namespace: Option<&str>, shutdown: CancellationToken) {
     let (cluster, streams) = Cluster::watch(&operator.client, namespace, &operator.rights);
     let (algos, algo_changes) = watch_others::<TradingAlgo>(operator, namespace);
@@ -34,7 +35,11 @@ pub(crate) async fn run(operator: &OperatorContext, namespace: Option<&str>, shu
         // A pod is ready a moment before its Service leads to it, and no watch shows the latter.
         polls_degraded: true,
     };
-    let reconciler = AlgorithmReconciler { cluster, algos, context: Context::new(operator, RequeueState::new(policy)) };
+    let reconciler = AlgorithmReconciler {
+        cluster,
+        algos,
+        context: Context::new(operator, RequeueState::new(policy, rand::random())),
+    };
     let Streams { accounts, services, deployments, policies, pods } = streams;
     watch::run(operator, namespace, reconciler, shutdown, |controller, _| {
         let refs = ChangeFilter::default();

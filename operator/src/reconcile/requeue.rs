@@ -8,7 +8,7 @@ use std::{
 
 use intuition_common::backoff::Backoff;
 use kube::runtime::controller::Action;
-use rand::RngExt as _;
+use rand::{RngExt as _, SeedableRng as _, rngs::ChaCha8Rng};
 
 use crate::reconcile::rollout::Rollout;
 
@@ -42,11 +42,14 @@ pub(crate) struct RequeueState {
     policy: RequeuePolicy,
     failing: Mutex<HashMap<String, Backoff>>,
     progressing: Mutex<HashMap<String, Backoff>>,
+    jitter: Mutex<ChaCha8Rng>,
 }
 
 impl RequeueState {
-    pub(crate) fn new(policy: RequeuePolicy) -> Self {
-        Self { policy, failing: Mutex::default(), progressing: Mutex::default() }
+    /// Two with one seed draw the same delays.
+    pub(crate) fn new(policy: RequeuePolicy, seed: u64) -> Self {
+        let jitter = Mutex::new(ChaCha8Rng::seed_from_u64(seed));
+        Self { policy, failing: Mutex::default(), progressing: Mutex::default(), jitter }
     }
 
     /// The delay after a pass without an error. It has jitter, so that resources that were created together are not
@@ -55,7 +58,7 @@ impl RequeueState {
         let RequeuePolicy { settled, degraded, stalled, polls_degraded } = self.policy;
         lock(&self.failing).remove(uid);
         if rollout == Rollout::Progressing || rollout == Rollout::Degraded && polls_degraded {
-            let growing = || Backoff::new(MIN_PROGRESS_DELAY, degraded.max(MIN_PROGRESS_DELAY));
+            let growing = || self.growing(MIN_PROGRESS_DELAY, degraded.max(MIN_PROGRESS_DELAY));
             return Action::requeue(lock(&self.progressing).entry(uid.to_owned()).or_insert_with(growing).pause());
         }
         lock(&self.progressing).remove(uid);
@@ -65,13 +68,17 @@ impl RequeueState {
             Rollout::Degraded | Rollout::Progressing => degraded,
             Rollout::Settled => settled,
         };
-        Action::requeue(delay.mul_f64(rand::rng().random_range(0.8..1.2)))
+        Action::requeue(delay.mul_f64(lock(&self.jitter).random_range(0.8..1.2)))
     }
 
     /// The delay after a pass that failed.
     pub(crate) fn after_failure(&self, uid: &str) -> Action {
-        let growing = || Backoff::new(MIN_FAILURE_DELAY, MAX_FAILURE_DELAY);
+        let growing = || self.growing(MIN_FAILURE_DELAY, MAX_FAILURE_DELAY);
         Action::requeue(lock(&self.failing).entry(uid.to_owned()).or_insert_with(growing).pause())
+    }
+
+    fn growing(&self, first: Duration, longest: Duration) -> Backoff {
+        Backoff::new(first, longest, lock(&self.jitter).random())
     }
 
     /// Forgets a deleted resource.
@@ -87,7 +94,7 @@ impl RequeueState {
     }
 }
 
-fn lock<T>(map: &Mutex<T>) -> MutexGuard<'_, T> {
-    // A panic cannot leave the map half changed.
-    map.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(state: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic cannot leave a map or a generator half changed.
+    state.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -30,6 +30,7 @@ use crate::{
 const STALLED_FACTOR: u32 = 3;
 
 /// Reconciles every `TradingAlgo` of one namespace, or of all, until `shutdown` is cancelled.
+#[expect(clippy::disallowed_methods, reason = "an edge: it draws the seed of the delays")]
 pub(crate) async fn run(operator: &OperatorContext, namespace: Option<&str>, shutdown: CancellationToken) {
     let client = &operator.client;
     let (caches, streams) = caches::watch(client, namespace, &operator.rights);
@@ -47,7 +48,7 @@ pub(crate) async fn run(operator: &OperatorContext, namespace: Option<&str>, shu
         credentials: operator.credentials.clone(),
         asker: Asker::default(),
         namespaces: Namespaces::new(client.clone()),
-        context: Context::new(operator, RequeueState::new(policy)),
+        context: Context::new(operator, RequeueState::new(policy, rand::random())),
     };
     let Streams { settings, accounts, claims, services, deployments, policies, pods } = streams;
     watch::run(operator, namespace, reconciler, shutdown, |controller, store| {

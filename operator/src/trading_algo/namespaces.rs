@@ -31,6 +31,10 @@ impl Namespaces {
     }
 
     /// The labels of a namespace.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "an edge: it reads labels from the API server, and their age from the monotonic clock"
+    )]
     pub(crate) async fn labels(&self, namespace: &str) -> Result<Labels, CallError> {
         let now = Instant::now();
         if let Some((at, labels)) = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(namespace)

@@ -117,6 +117,7 @@ fn carry_out(
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "an edge: it draws the first of the fresh seeds")]
 fn run_seeds(
     arguments: &RunArguments,
     world: World,

@@ -1,5 +1,7 @@
 //! Runs of many seeds on several threads.
 
+#![expect(clippy::disallowed_methods, reason = "an edge: it measures the time of the runs")]
+
 use std::{
     collections::BTreeMap,
     io::{self, Write},

@@ -154,6 +154,7 @@ pub fn run(plan: &Plan, sink: &mut Sink<'_>) -> Result<(), Violation> {
 }
 
 impl<'a> World<'a> {
+    #[expect(clippy::disallowed_methods, reason = "tokio's clock stands still in a run")]
     fn new(plan: &Plan, sink: &'a mut Sink<'a>) -> Result<Self, Violation> {
         let no_disk = |error: std::io::Error| Violation { promise: "simulation", text: format!("no disk: {error}") };
         let mut broker = Broker::new(Options::draw(&mut generator(plan.seed, Stream::Broker), plan.scale), plan.seed);

@@ -1,5 +1,7 @@
 //! How streams begin and end, and the server.
 
+#![expect(clippy::disallowed_methods, reason = "an edge: it waits by the monotonic clock")]
+
 use std::{process::Command, time::Duration};
 
 use intuition_api::v1::{EventBatch, events_request::Message};
