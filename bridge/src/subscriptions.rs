@@ -58,11 +58,13 @@ struct Held {
     granted_qos: Option<u8>,
     /// It is not wanted any more: the broker may have dropped it already, with an UNSUBACK that was lost.
     is_leaving: bool,
+    /// The number of its first SUBACK that this process has had in the session.
+    confirmed: Option<u64>,
 }
 
 impl Held {
     const fn new(filter: Filter, known: Known) -> Self {
-        Self { filter, known, granted_qos: None, is_leaving: false }
+        Self { filter, known, granted_qos: None, is_leaving: false, confirmed: None }
     }
 }
 
@@ -91,8 +93,8 @@ pub struct Subscriptions {
     connected: bool,
     streaming: bool,
     phase: Phase,
-    /// Grows with each change of the filters that count.
-    changes: u64,
+    /// Filters that a SUBACK has confirmed so far.
+    confirmations: u64,
     /// Hold steps that were not answered.
     recordings: usize,
     next_token: u64,
@@ -112,7 +114,7 @@ impl Subscriptions {
             connected: false,
             streaming: false,
             phase: Phase::Waiting,
-            changes: 0,
+            confirmations: 0,
             recordings: 0,
             next_token: 1,
             waiting: Vec::new(),
@@ -145,9 +147,16 @@ impl Subscriptions {
         })
     }
 
-    /// Changes of the filters that count, so far.
-    pub const fn changes(&self) -> u64 {
-        self.changes
+    /// Filters that a SUBACK has confirmed so far.
+    pub const fn confirmations(&self) -> u64 {
+        self.confirmations
+    }
+
+    /// Whether the broker has confirmed a subscription with one of these identifiers for the first time after this many
+    /// confirmations. A message from before was not sent for it.
+    pub fn is_younger(&self, subscription_ids: &[u32], confirmations: u64) -> bool {
+        let ids = |held: &&Held| subscription_ids.contains(&held.filter.subscription_id);
+        self.held.iter().filter(ids).any(|held| held.confirmed.is_some_and(|number| number > confirmations))
     }
 
     /// How a message stands that came for subscriptions with these identifiers.
@@ -175,20 +184,34 @@ impl Subscriptions {
         self.halt();
     }
 
-    /// The runtime says what its ledger has for the session.
-    pub fn opened(&mut self, held: Vec<Filter>) {
+    /// The runtime names the filters that its ledger has for the session. `restored`: the ledger has gone back, so that they are those
+    /// of an earlier time. The filters that the broker has confirmed to this process count then.
+    pub fn opened(&mut self, named: Vec<Filter>, restored: bool) {
         self.streaming = true;
-        self.changes += 1;
         if !planted::is(Fault::RecordingsOfEarlierStream) {
             self.recordings = 0;
         }
         self.wanted = None;
-        let leaving = |filter: &str| self.held.iter().any(|held| held.is_leaving && held.filter.filter == filter);
-        let held = held.into_iter().map(|filter| {
-            let is_leaving = leaving(&filter.filter);
-            Held { is_leaving, ..Held::new(filter, Known::Active) }
-        });
-        self.held = held.collect();
+        let own = std::mem::take(&mut self.held);
+        if restored {
+            self.held = own.into_iter().filter(|held| held.confirmed.is_some()).collect();
+            for mut filter in named {
+                if self.held.iter().any(|held| held.filter.subscription_id == filter.subscription_id) {
+                    filter.subscription_id = self.unused_id();
+                }
+                if self.held.iter().all(|held| held.filter.filter != filter.filter) {
+                    self.held.push(Held::new(filter, Known::Pending));
+                }
+            }
+        } else {
+            let held = named.into_iter().map(|filter| {
+                let known = own.iter().find(|held| held.filter.filter == filter.filter);
+                let confirmed = known.filter(|held| held.filter == filter).and_then(|held| held.confirmed);
+                let is_leaving = known.is_some_and(|held| held.is_leaving);
+                Held { is_leaving, confirmed, ..Held::new(filter, Known::Active) }
+            });
+            self.held = held.collect();
+        }
         self.halt();
     }
 
@@ -200,7 +223,6 @@ impl Subscriptions {
 
     /// The runtime says what is wanted.
     pub fn wanted(&mut self, version: u64, filters: Vec<String>) -> Vec<Step> {
-        self.changes += 1;
         for held in &mut self.held {
             held.is_leaving = !filters.contains(&held.filter.filter);
         }
@@ -227,6 +249,10 @@ impl Subscriptions {
     pub fn subscribed(&mut self, token: u64, code: Code) -> Vec<Step> {
         let Some(filter) = self.answered(token) else { return Vec::new() };
         if let Some(held) = self.held.iter_mut().find(|held| held.filter.filter == filter) {
+            if code.is_success() && held.confirmed.is_none() {
+                self.confirmations += 1;
+                held.confirmed = Some(self.confirmations);
+            }
             held.known = if code.is_success() { Known::Active } else { Known::Refused };
             // The codes of a success are the granted QoS (section 3.9.3).
             held.granted_qos = code.is_success().then_some(code.value);

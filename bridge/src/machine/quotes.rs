@@ -108,10 +108,10 @@ impl Quotes {
         steps
     }
 
-    /// The runtime names the filters that the session holds.
-    pub(super) fn stream_opened(&mut self, held: Vec<Filter>) {
+    /// The runtime names the filters that the session holds. `restored`: by a ledger that has gone back.
+    pub(super) fn stream_opened(&mut self, held: Vec<Filter>, restored: bool) {
         self.inflight.stream_opened();
-        self.subscriptions.opened(held);
+        self.subscriptions.opened(held, restored);
     }
 
     /// The runtime names the filters that are wanted. Messages that came before it did so for the first time are judged now.

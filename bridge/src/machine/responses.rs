@@ -82,14 +82,15 @@ impl Machine {
             self.report_loss(now);
         }
         self.loss_reported = false;
-        if let Some(before) = self.session.opened(&opened, now, &mut self.actions) {
-            self.ledger_changed(&before, &opened.ledger_id, now);
+        let ledger_before = self.session.opened(&opened, now, &mut self.actions);
+        if let Some(before) = &ledger_before {
+            self.ledger_changed(before, &opened.ledger_id, now);
         }
         if let Some(at) = opened.other_bridge_ms.and_then(|since| now.checked_sub(Duration::from_millis(since))) {
             self.quotes.superseded(at, &mut self.actions);
         }
         self.publisher.stream_opened(&opened, &mut self.board, &self.metrics);
-        self.quotes.stream_opened(opened.held);
+        self.quotes.stream_opened(opened.held, ledger_before.is_some());
         self.board.have(board::RUNTIME);
         Ok(())
     }

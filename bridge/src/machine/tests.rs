@@ -403,6 +403,39 @@ fn messages_for_several_filters_that_are_being_left_count_once() {
     assert_eq!(hand.quotes_for("quotes/a", &triples), [1, 4]);
 }
 
+/// The bridge reads one copy before the change of the filters, and the other one after it.
+#[test]
+fn copies_before_and_after_a_change_of_the_filters_count_once() {
+    for wanted in ["quotes/#", "quotes/a"] {
+        let mut hand = Hand::new(1);
+        hand.connect(1, true);
+        hand.give(Input::Runtime(Said::Connected));
+        let held = [("quotes/+", 1), ("quotes/#", 2)];
+        let held = held.map(|(filter, subscription_id)| Filter { filter: filter.to_owned(), subscription_id });
+        let filters = held.iter().map(|held| held.filter.clone()).collect();
+        let opened = Opened { ledger_id: "0badf00d".to_owned(), held: held.to_vec(), ..Opened::default() };
+        hand.say(Message::Opened(opened));
+        hand.say(Message::Channels(Channels { version: 1, filters, inputs: vec![] }));
+        assert_eq!(hand.quotes_for("quotes/a", &[(2, "A"), (1, "A"), (1, "B")]), [2, 3]);
+        hand.say(Message::Channels(Channels { version: 2, filters: vec![wanted.to_owned()], inputs: vec![] }));
+        assert_eq!(hand.quotes_for("quotes/a", &[(2, "B"), (2, "B")]), [2], "{wanted}");
+    }
+}
+
+/// A publisher repeats a message. The first was there before the subscription to the filter of the new algorithm.
+#[test]
+fn a_message_for_a_filter_that_is_younger_than_an_equal_one_is_no_copy() {
+    let mut hand = Hand::new(1);
+    hand.begin();
+    hand.say(Message::Channels(Channels { version: 2, filters: vec!["+".to_owned()], inputs: vec![] }));
+    let actions = hand.say(Message::HoldingRecorded(HoldingRecorded {}));
+    let [Action::Subscribing(Request::Subscribe { token, .. })] = actions[..] else { panic!("{actions:?}") };
+    assert_eq!(hand.quotes_for("quotes", &[(1, "A")]), [1]);
+    let granted = Code { value: 1, name: "GrantedQoS1" };
+    hand.give(Input::Subscribing(Event::Subscribed { token, code: granted }));
+    assert_eq!(hand.quotes_for("quotes", &[(2, "A"), (2, "B"), (1, "B")]), [1, 2]);
+}
+
 /// A broker without the session sends nothing again, and before its first stream a bridge does not know the filters: each of the two
 /// messages came once for either of them.
 #[test]

@@ -32,7 +32,7 @@ fn answer(subscriptions: &mut Subscriptions, steps: &[Step], code: Code) -> Vec<
 fn opened(held: &[Filter], wanted: &[&str]) -> (Subscriptions, Vec<Step>) {
     let mut subscriptions = fresh();
     assert_eq!(subscriptions.connected(true), []);
-    subscriptions.opened(held.to_vec());
+    subscriptions.opened(held.to_vec(), false);
     let steps = subscriptions.wanted(1, names(wanted));
     (subscriptions, steps)
 }
@@ -172,9 +172,37 @@ fn without_the_brokers_session_nothing_is_held() {
     subscriptions.disconnected();
     subscriptions.stream_ended();
     assert_eq!(subscriptions.connected(false), []);
-    subscriptions.opened(vec![]);
+    subscriptions.opened(vec![], false);
     assert_eq!(
         subscriptions.wanted(1, names(&["more", "quotes"])),
         [Step::Hold(vec![filter("more", 1), filter("quotes", 2)])]
     );
+}
+
+/// The copy of the ledger is from a time at which the session had another filter.
+#[test]
+fn a_ledger_that_went_back_does_not_change_the_filters_of_the_session() {
+    let mut subscriptions = settled(&["quotes/+"]);
+    subscriptions.stream_ended();
+    subscriptions.opened(vec![filter("quotes/#", 1)], true);
+    let steps = subscriptions.wanted(1, names(&["quotes/#", "quotes/+"]));
+    assert_eq!(steps, [Step::Hold(vec![filter("quotes/+", 1), filter("quotes/#", 2)])]);
+    assert_eq!(subscriptions.standing("quotes/a", &[1]), Standing::Counts);
+    assert_eq!(subscriptions.standing("quotes/a", &[2]), Standing::Copy);
+}
+
+#[test]
+fn filters_of_the_ledger_are_as_old_as_their_first_confirmation_in_this_process() {
+    let (mut subscriptions, _) = opened(&[filter("quotes/+", 1), filter("quotes/#", 2)], &["quotes/#"]);
+    let steps = subscriptions.recorded();
+    assert!(!subscriptions.is_younger(&[2], 0), "the session may have it since long ago");
+    answer(&mut subscriptions, &steps, GRANTED);
+    assert!(subscriptions.is_younger(&[2], 0) && !subscriptions.is_younger(&[1], 0));
+    let confirmations = subscriptions.confirmations();
+    subscriptions.stream_ended();
+    subscriptions.opened(vec![filter("quotes/#", 2)], false);
+    subscriptions.wanted(1, names(&["quotes/#"]));
+    let steps = subscriptions.recorded();
+    answer(&mut subscriptions, &steps, GRANTED);
+    assert!(!subscriptions.is_younger(&[2], confirmations), "it was there before the stream");
 }

@@ -19,15 +19,15 @@ struct Recent {
     envelope_sha256: [u8; 32],
     /// Identifiers of the subscriptions that the message and its copies came for.
     subscription_ids: Vec<u32>,
-    /// All of them came for filters that are not held any more.
-    is_unheld: bool,
+    /// [`Subscriptions::confirmations`] when it came.
+    confirmations: u64,
 }
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Copies {
-    /// The connection, and the changes of the filters so far. A message from before has no copy after.
-    since: (u64, u64),
+    /// The connection. A message of an earlier one has no copy on it.
+    epoch: u64,
     /// Those that leave first are in front.
     recent: VecDeque<Recent>,
 }
@@ -35,30 +35,28 @@ pub(super) struct Copies {
 impl Copies {
     /// Whether a message is a further copy. Each message has to be shown once, in the order in which they came.
     ///
-    /// During a swap the broker may still deliver messages for filters of the previous algorithm. Some of these have a copy for a
-    /// held filter, some have none. If equal messages follow each other, each for another filter, and at most one of the filters is
-    /// held, they are one message: a broker sends a message once for each filter.
+    /// The filters show it, except during a swap. Then the broker may still deliver messages for filters of the previous algorithm,
+    /// some of which have a copy for a held filter, and the filters may change between two copies. If equal messages follow each other,
+    /// each for another filter, they are one message: a broker sends a message once for each filter that it has when it takes the
+    /// message.
     pub(super) fn is_copy(&mut self, arrival: &Arrival, subscriptions: &Subscriptions) -> bool {
         let Arrival { epoch, topic, subscription_ids, envelope_sha256, .. } = arrival;
-        let is_unheld = match subscriptions.standing(topic, subscription_ids) {
+        match subscriptions.standing(topic, subscription_ids) {
             Standing::Copy => return true,
             Standing::Counts if subscription_ids.is_empty() => return false,
-            Standing::Counts => false,
-            Standing::Unheld => true,
-        };
-        let since = (*epoch, subscriptions.changes());
-        if since != self.since {
-            (self.since, self.recent) = (since, VecDeque::new());
+            Standing::Counts | Standing::Unheld => {}
+        }
+        if *epoch != self.epoch {
+            (self.epoch, self.recent) = (*epoch, VecDeque::new());
         }
         let is_same = |recent: &Recent| {
             recent.topic == *topic
                 && recent.envelope_sha256 == *envelope_sha256
-                && (recent.is_unheld || is_unheld)
                 && recent.subscription_ids.iter().all(|id| !subscription_ids.contains(id))
+                && !subscriptions.is_younger(subscription_ids, recent.confirmations)
         };
         if let Some(mut recent) = self.recent.iter().position(is_same).and_then(|place| self.recent.remove(place)) {
             recent.subscription_ids.extend(subscription_ids);
-            recent.is_unheld &= is_unheld;
             self.recent.push_front(recent);
             return true;
         }
@@ -66,7 +64,7 @@ impl Copies {
             topic: topic.clone(),
             envelope_sha256: *envelope_sha256,
             subscription_ids: subscription_ids.clone(),
-            is_unheld,
+            confirmations: subscriptions.confirmations(),
         });
         if self.recent.len() > MAX_RECENT {
             self.recent.pop_front();
