@@ -52,6 +52,11 @@ const OWN_REFUSALS: [u8; 4] = [0x90, 0x95, 0x9a, 0x9b];
 /// retain or `QoS` not supported. Others are about the connection or the broker.
 const ENDS_OVER_A_MESSAGE: [u8; 11] = [0x81, 0x82, 0x83, 0x87, 0x90, 0x95, 0x97, 0x98, 0x99, 0x9a, 0x9b];
 
+/// Whether the broker may have ended a connection with this code over a message that was under way.
+pub fn may_be_about_a_message(code: Code) -> bool {
+    ENDS_OVER_A_MESSAGE.contains(&code.value)
+}
+
 /// Entries that are not done.
 #[derive(Debug)]
 pub struct Outbox<T> {
@@ -181,13 +186,13 @@ impl<T: Content> Outbox<T> {
     /// A new connection, which takes `window` messages without having acknowledged them. Entries without a PUBACK are sent
     /// again.
     pub fn connected(&mut self, window: usize, now: Instant) {
-        self.disconnected(now);
+        self.disconnected(false, now);
         self.window = window;
     }
 
-    /// The connection is gone.
-    pub fn disconnected(&mut self, now: Instant) {
-        let is_alone = self.under_way().count == 1;
+    /// The connection is gone. `has_other`: another message than an entry was under way, so that the end may be about that one.
+    pub fn disconnected(&mut self, has_other: bool, now: Instant) {
+        let is_alone = self.under_way().count == 1 && !has_other;
         self.ends_over_refusals |= std::mem::take(&mut self.is_refused);
         self.window = 0;
         self.pubacks = 0;
@@ -201,12 +206,12 @@ impl<T: Content> Outbox<T> {
         self.conclude_all(ended, now);
     }
 
-    /// The broker ended the connection with a reason code that may be about a message. Where one dead letter or publication was the only entry under way,
-    /// the code counts as a refusal of it.
+    /// The broker ended the connection with a reason code. If the code may be about a message, and one dead letter or publication was
+    /// the only message under way, it counts as a refusal of that.
     pub fn ended_with(&mut self, code: Code, now: Instant) {
         let alone = self.letters.alone().or_else(|| self.publications.alone());
-        let is_about_it = ENDS_OVER_A_MESSAGE.contains(&code.value) && self.under_way().count == 1;
-        if let Some(position) = alone.filter(|_| is_about_it) {
+        let is_alone = self.under_way().count == 1;
+        if let Some(position) = alone.filter(|_| may_be_about_a_message(code) && is_alone) {
             self.answered(position, code, now);
         }
     }

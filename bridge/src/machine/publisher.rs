@@ -27,7 +27,7 @@ use crate::{
     config::Limits,
     metrics::Metrics,
     mqtt::{Capabilities, Code, LinkError, Message, Request},
-    outbox::{Change, Content as _, Cost, Outbox, Room},
+    outbox::{self, Change, Content as _, Cost, Outbox, Room},
     runtime::RuntimeError,
 };
 
@@ -109,13 +109,15 @@ impl Publisher {
     pub(super) fn disconnected(&mut self, error: &LinkError, board: &mut Board, metrics: &Metrics, now: Instant) {
         self.epoch = None;
         self.window = 0;
+        let is_state_under_way = !self.state.is_answered();
         match error {
-            LinkError::End(code) => self.outbox.ended_with(*code, now),
+            LinkError::End(code) if !is_state_under_way => self.outbox.ended_with(*code, now),
             LinkError::NoAnswer { .. } => self.rate.halve(now),
             _ => {}
         }
-        self.outbox.disconnected(now);
-        self.state.connection_changed();
+        self.outbox.disconnected(is_state_under_way, now);
+        let is_about_a_message = matches!(error, LinkError::End(code) if outbox::may_be_about_a_message(*code));
+        self.state.connection_ended(is_about_a_message, now);
         self.settle(board, metrics);
     }
 
@@ -261,8 +263,11 @@ impl Publisher {
         self.state.set(online, micros);
         let Some(epoch) = self.epoch else { return };
         let wants_probe = self.outbox.wants_probe(now);
-        let is_due =
-            if self.retains { self.state.is_due(wants_probe, now) } else { wants_probe && self.state.is_answered() };
+        let is_due = if self.retains {
+            self.state.is_due(wants_probe, now)
+        } else {
+            wants_probe && self.state.is_answered() && !self.state.is_held(now)
+        };
         if is_due {
             let message = self.state.send(&self.topics, &self.account, &self.session, now);
             actions.push(publish(epoch, STATE_TOKEN, Message { retain: self.retains, ..message }));

@@ -307,6 +307,15 @@ fn deliveries(actions: &[Action]) -> Vec<(u64, u32, bool)> {
     deliveries.map(|delivery| (delivery.number, delivery.packet_id, delivery.duplicate)).collect()
 }
 
+/// Tokens of the messages to publish.
+fn publications(actions: &[Action]) -> Vec<u64> {
+    let token = |action: &Action| match action {
+        Action::Publishing(Request::Publish { token, .. }) => Some(*token),
+        _ => None,
+    };
+    actions.iter().filter_map(token).collect()
+}
+
 fn has_renewed(actions: &[Action]) -> bool {
     actions.iter().any(|action| matches!(action, Action::Subscribing(Request::Renew { epoch: 1 })))
 }
@@ -452,6 +461,36 @@ fn copies_of_a_session_that_is_lost_before_the_first_stream_go_to_the_runtime_on
     hand.connect(2, false);
     let actions = hand.open();
     assert_eq!(deliveries(&actions), [(1, 0, false), (3, 0, false)]);
+}
+
+/// Some brokers end the connection over a message that they refuse.
+#[test]
+fn an_end_of_the_connection_over_the_state_is_not_held_against_a_dead_letter() {
+    let mut hand = Hand::new(1);
+    hand.begin();
+    hand.quote(7, "A");
+    let content = Some(Content::DeadLetter(DeadLetter { topic: "quotes".to_owned(), ..DeadLetter::default() }));
+    let entries = vec![OutboxEntry { position: 1, content }];
+    let mut actions = hand.say(Message::Committed(Committed { entries, ..Committed::default() }));
+    for epoch in 2..30 {
+        // The state is refused whenever it is sent. Without it the letter is taken.
+        let is_state_there = publications(&actions).contains(&STATE);
+        let letters: Vec<u64> = publications(&actions).into_iter().filter(|token| *token != STATE).collect();
+        if !is_state_there && let [letter] = letters[..] {
+            let actions = hand.give(Input::Publishing(Event::Published { token: letter, code: SUCCESS }));
+            assert!(!actions.is_empty(), "the runtime hears of it");
+            assert_eq!(hand.machine.publisher.outbox.undeliverable().len(), 0);
+            return;
+        }
+        let not_authorized = Code { value: 0x87, name: "NotAuthorized" };
+        hand.give(Input::Publishing(Event::Disconnected(LinkError::End(not_authorized))));
+        actions = hand.pass(Duration::from_secs(5));
+        let (asked, capabilities) = (hand.now.instant, Capabilities::UNLIMITED);
+        let connected = Event::Connected { epoch, asked, session_present: false, capabilities };
+        actions.append(&mut hand.give(Input::Publishing(connected)));
+        actions.append(&mut hand.pass(Duration::from_secs(2)));
+    }
+    panic!("the letter is never sent without the state");
 }
 
 #[test]

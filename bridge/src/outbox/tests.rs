@@ -80,7 +80,7 @@ impl Tried {
     }
 
     fn cut(&mut self, window: usize) {
-        self.outbox.disconnected(self.now);
+        self.outbox.disconnected(false, self.now);
         self.note();
         self.outbox.connected(window, self.now);
     }
@@ -493,7 +493,7 @@ proptest! {
             prop_assert!(decisions.is_sorted(), "{:?}", tried.published);
         }
         // From here on the broker takes decisions and refuses the rest.
-        tried.outbox.disconnected(tried.now);
+        tried.outbox.disconnected(false, tried.now);
         tried.cut(4);
         let began = tried.now;
         while tried.outbox.unpublished() > 0 {

@@ -12,6 +12,8 @@ use crate::{
 
 /// A third of the time for which the broker keeps the state.
 const REFRESH: Duration = Duration::from_mins(1);
+/// How long it waits after the end of a connection on which it was under way.
+const PAUSE: Duration = Duration::from_secs(10);
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -24,9 +26,20 @@ pub(super) struct State {
     under_way: usize,
     /// Not before, since the broker refused it: some brokers end the connection over that.
     refused_until: Option<Instant>,
+    /// Not before, since a connection ended while it was under way.
+    held_until: Option<Instant>,
 }
 
 impl State {
+    /// The connection ended. While the state was under way, that may be the cause. The next connection begins without it, so that
+    /// an end over an entry of the outbox shows.
+    pub(super) fn connection_ended(&mut self, is_about_a_message: bool, now: Instant) {
+        if !self.is_answered() {
+            self.held_until = Some(now + if is_about_a_message { REFRESH } else { PAUSE });
+        }
+        self.connection_changed();
+    }
+
     /// Another connection, or none.
     pub(super) const fn connection_changed(&mut self) {
         self.told = None;
@@ -42,9 +55,17 @@ impl State {
 
     /// It has to be published: it has changed, the broker forgets it soon, or an answer to it is asked for.
     pub(super) fn is_due(&self, is_probe_wanted: bool, now: Instant) -> bool {
+        if self.is_held(now) {
+            return false;
+        }
         let is_refused = self.refused_until.is_some_and(|until| until > now);
         let is_due = self.told.is_none_or(|told| told + REFRESH <= now) && !is_refused;
         is_due || (is_probe_wanted && self.under_way == 0)
+    }
+
+    /// It is not sent yet, nor as a probe.
+    pub(super) fn is_held(&self, now: Instant) -> bool {
+        self.held_until.is_some_and(|until| until > now)
     }
 
     /// The message, which counts as sent.
@@ -67,7 +88,7 @@ impl State {
     }
 
     pub(super) fn wake(&self) -> Option<Instant> {
-        [self.told.map(|told| told + REFRESH), self.refused_until].into_iter().flatten().max()
+        [self.told.map(|told| told + REFRESH), self.refused_until, self.held_until].into_iter().flatten().max()
     }
 }
 
@@ -91,5 +112,21 @@ mod tests {
         assert!(!state.answered(Code { value: 0, name: "Success" }, later));
         state.connection_changed();
         assert!(state.is_due(false, later), "with each connection");
+    }
+
+    #[test]
+    fn state_waits_after_the_end_of_a_connection_on_which_it_was_under_way() {
+        let (topics, start) = (OwnTopics::new("intuition", "ns/a", None), Instant::now());
+        for (is_about_a_message, pause) in [(true, REFRESH), (false, PAUSE)] {
+            let mut state = State::default();
+            state.set(true, 1);
+            state.connection_ended(is_about_a_message, start);
+            assert!(state.is_due(false, start), "it was not under way");
+            state.send(&topics, "ns/a", "0f", start);
+            state.connection_ended(is_about_a_message, start);
+            assert!(!state.is_due(false, start) && !state.is_due(true, start), "not as a probe either");
+            assert_eq!(state.wake(), Some(start + pause));
+            assert!(state.is_due(false, start + pause));
+        }
     }
 }
