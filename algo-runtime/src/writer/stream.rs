@@ -1,5 +1,7 @@
 //! The stream to the bridge: its beginning, its messages in both directions, its end.
 
+use std::time::Duration;
+
 use intuition_api::v1::{
     AccountResponse, Credit, HoldingRecorded, Open, Opened, Published, Waiting, process_request,
     process_response::Message,
@@ -23,6 +25,13 @@ use crate::{
 };
 
 impl Writer {
+    /// A bridge that reaches the runtime late may report the loss of a session that the broker has made anew for another bridge.
+    fn with_current_session(&self, open: &Open, now: Instant) -> Open {
+        let lost_ago = open.session_lost_ms.map(Duration::from_millis);
+        let is_out_of_date = lost_ago.is_some_and(|ago| self.visits.has_another_since(ago, open.run, now));
+        Open { session_present: open.session_present || is_out_of_date, ..open.clone() }
+    }
+
     pub(super) fn open(
         &mut self,
         stream: u64,
@@ -32,6 +41,7 @@ impl Writer {
     ) {
         let before = self.engine.names().1.newest().clone();
         let fresh = self.fresh();
+        let open = &self.with_current_session(open, now);
         let opened = match self.engine.open(stream, open, fresh, self.ledger.as_mut()) {
             Ok(opened) => opened,
             Err(error) => return bridge::refuse(&responses, &ended, status_of(&error)),

@@ -22,7 +22,7 @@ impl Machine {
                 self.broker.connected(&capabilities, &mut self.board);
                 if !session_present {
                     // Packet ids begin anew: nothing may reach the runtime as if it were of the session before.
-                    self.session.lose_broker_session(now, &mut self.actions);
+                    self.session.lose_broker_session(asked, now, &mut self.actions);
                     self.quotes.subscriptions.stream_ended();
                     self.loss_reported = self.had_session;
                     if self.had_session {

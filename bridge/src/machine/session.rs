@@ -56,8 +56,8 @@ pub(super) struct Session {
     backoff: Backoff,
     /// The broker was reached: what it said about its session can be told.
     allowed: bool,
-    /// Some connection found no session at the broker, and the runtime does not know it yet.
-    lost: bool,
+    /// The time of the CONNECT of the last connection that found no session at the broker, while the runtime does not know it.
+    lost: Option<Instant>,
     /// What the stream under way was opened with.
     told_lost: bool,
     opened_at: Option<Instant>,
@@ -90,7 +90,7 @@ impl Session {
             state: State::Idle { not_before: now },
             backoff: Backoff::new(Duration::from_millis(100), Duration::from_secs(5), seed),
             allowed: false,
-            lost: false,
+            lost: None,
             told_lost: false,
             opened_at: None,
             superseded_until: None,
@@ -135,8 +135,9 @@ impl Session {
     }
 
     /// The broker has no session: the runtime has to know before it gets another delivery.
-    pub(super) fn lose_broker_session(&mut self, now: Instant, actions: &mut Vec<Action>) {
-        self.lost = true;
+    /// `asked`: the time of the CONNECT.
+    pub(super) fn lose_broker_session(&mut self, asked: Instant, now: Instant, actions: &mut Vec<Action>) {
+        self.lost = Some(asked);
         self.reporting.last = None;
         self.batches.clear();
         self.idle(self.superseded_until.map_or(now, |until| until.max(now)), actions);
@@ -179,11 +180,11 @@ impl Session {
             State::Idle { not_before } if self.allowed && not_before <= now => {}
             _ => return,
         }
-        self.told_lost = self.lost;
+        self.told_lost = self.lost.is_some();
         let open = Open {
             account: self.account.clone(),
             broker_url: self.broker_url.clone(),
-            session_present: !self.lost,
+            session_present: self.lost.is_none(),
             run: self.run,
             client_id: self.client_id.clone(),
             capabilities: capability::OF_BRIDGE.map(str::to_owned).to_vec(),
@@ -191,6 +192,9 @@ impl Session {
             published: self.ledger.is_some().then(published),
             pages: true,
             last_position: self.last_position,
+            session_lost_ms: self.lost.map(|asked| {
+                u64::try_from(now.saturating_duration_since(asked).as_millis()).unwrap_or(u64::MAX)
+            }),
         };
         self.state = State::Opening;
         actions.push(Action::Open(open));
@@ -204,7 +208,7 @@ impl Session {
         }
         self.opened_at = Some(now);
         if self.told_lost {
-            self.lost = false;
+            self.lost = None;
         }
         let can = |capability: &str| opened.capabilities.iter().any(|name| name == capability);
         self.reporting.has_queues = can(capability::OUTBOX_QUEUES);

@@ -66,12 +66,16 @@ impl Steps {
     }
 
     fn open(&mut self, open: Open) {
+        self.open_as(9, open);
+    }
+
+    fn open_as(&mut self, run: u64, open: Open) {
         let has_room = Arc::clone(&self.has_room);
         let (responses, reader) = responses(self.sizes.responses, move || has_room.store(true, Ordering::SeqCst));
         self.streams += 1;
         self.ended = CancellationToken::new();
         self.responses = Some(reader);
-        let open = Open { account: ACCOUNT.to_owned(), run: 9, ..open };
+        let open = Open { account: ACCOUNT.to_owned(), run, ..open };
         self.handle(Command::Open { stream: self.streams, open, responses, ended: self.ended.clone() });
     }
 
@@ -102,6 +106,25 @@ impl Steps {
 
     fn actions(&mut self) -> Vec<(u64, LinkAction)> {
         self.writer.as_mut().unwrap().take_link_actions()
+    }
+}
+
+/// The first bridge found no session, and reaches the runtime after a second one for which the broker has made one.
+#[test]
+fn a_loss_of_the_session_from_before_another_bridge_delivered_is_out_of_date() {
+    for (session_lost_ms, held) in [(None, 0), (Some(999), 0), (Some(1_000), 1)] {
+        let mut steps = Steps::start(|_, _| {});
+        steps.open_as(7, Open { session_present: true, ..Open::default() });
+        let filter = intuition_api::v1::Filter { filter: "quotes".to_owned(), subscription_id: 1 };
+        steps.request(Request::Holding(Holding { filters: vec![filter] }));
+        steps.quotes(1..=1);
+        steps.settle();
+        steps.now.instant += Duration::from_secs(1);
+        steps.open(Open { session_lost_ms, ..Open::default() });
+        steps.settle();
+        let messages = steps.read();
+        let Some(Ok(Message::Opened(opened))) = messages.first() else { panic!("{messages:?}") };
+        assert_eq!(opened.held.len(), held, "{session_lost_ms:?}");
     }
 }
 
