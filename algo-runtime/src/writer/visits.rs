@@ -64,7 +64,10 @@ mod tests {
         let mut visits = Visits::new(vec![7], start);
         assert_eq!(visits.since_another(7, at(1)), None);
         assert_eq!(visits.since_another(8, at(1)), Some(Duration::from_secs(1)), "up to the start of the runtime");
-        assert!(!visits.has_another_since(Duration::from_secs(1), 8, at(1)), "before the start of the runtime, perhaps");
+        assert!(
+            !visits.has_another_since(Duration::from_secs(1), 8, at(1)),
+            "before the start of the runtime, perhaps"
+        );
         visits.delivered(8, at(2));
         visits.delivered(7, at(3));
         visits.delivered(8, at(4));

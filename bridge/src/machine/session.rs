@@ -192,9 +192,9 @@ impl Session {
             published: self.ledger.is_some().then(published),
             pages: true,
             last_position: self.last_position,
-            session_lost_ms: self.lost.map(|asked| {
-                u64::try_from(now.saturating_duration_since(asked).as_millis()).unwrap_or(u64::MAX)
-            }),
+            session_lost_ms: self
+                .lost
+                .map(|asked| u64::try_from(now.saturating_duration_since(asked).as_millis()).unwrap_or(u64::MAX)),
         };
         self.state = State::Opening;
         actions.push(Action::Open(open));

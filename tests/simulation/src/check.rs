@@ -156,8 +156,8 @@ impl Checker {
                 self.quotes.broker_went_back();
                 self.end.broker_went_back();
             }
-            Fact::Delivered { message, connection, packet_id, .. } => {
-                self.arrivals.delivered(*message, *connection, *packet_id, &mut self.quotes);
+            Fact::Delivered { message, connection, packet_id, subscription_ids, .. } => {
+                self.arrivals.delivered((*message, *connection), *packet_id, subscription_ids, &mut self.quotes);
             }
             Fact::Sent { bridge, delivery } => {
                 self.rows.sent(*bridge, delivery);

@@ -149,6 +149,8 @@ pub enum Fact {
         packet_id: u16,
         /// With the flag DUP.
         duplicate: bool,
+        /// For subscriptions with these identifiers.
+        subscription_ids: Vec<u32>,
     },
     /// The broker read the PUBACK of a message.
     Acknowledged {

@@ -110,6 +110,7 @@ impl Broker {
                         connection,
                         packet_id: delivery.packet_id,
                         duplicate: delivery.duplicate,
+                        subscription_ids: delivery.subscription_ids.clone(),
                     });
                 }
                 self.output.push((connection, ServerPacket::Publish(delivery)));

@@ -35,6 +35,10 @@ pub(super) struct Message {
     pub(super) is_acknowledged: bool,
     /// Deliveries of it on one connection, at most: one for each filter that matches, at some brokers.
     pub(super) copies: u64,
+    /// Identifiers of the subscriptions that it was delivered for.
+    subscription_ids: BTreeSet<u32>,
+    /// An equal message that the broker took shortly before, on the same topic.
+    equal_before: Option<MessageId>,
 }
 
 impl Message {
@@ -43,6 +47,9 @@ impl Message {
         self.body.places.is_empty() || self.body.user_properties.iter().any(|(name, _)| name == "dead-letter")
     }
 }
+
+/// Messages of a topic among which a bridge may look for the copy of one.
+const RECENT: usize = 2;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -69,7 +76,16 @@ pub(super) struct Quotes {
 impl Quotes {
     pub(super) fn taken(&mut self, message: MessageId, body: &Rc<Body>) {
         let hash: Hash = Sha256::digest(&body.payload).into();
-        let taken = Message { body: Rc::clone(body), hash, lost: None, is_acknowledged: false, copies: 1 };
+        let equal_before = self.equal_before(body);
+        let taken = Message {
+            body: Rc::clone(body),
+            hash,
+            lost: None,
+            is_acknowledged: false,
+            copies: 1,
+            subscription_ids: BTreeSet::new(),
+            equal_before,
+        };
         if !taken.is_passed() {
             self.count(body, hash);
             let bodies = self.by_payload.entry((hash, body.topic.clone())).or_default();
@@ -81,6 +97,23 @@ impl Quotes {
             }
         }
         self.messages.insert(message, taken);
+    }
+
+    fn equal_before(&self, body: &Body) -> Option<MessageId> {
+        let of_topic = self.messages.iter().rev().filter(|(_, known)| known.body.topic == body.topic);
+        of_topic.take(RECENT).find(|(_, known)| *known.body == *body).map(|(number, _)| *number)
+    }
+
+    /// Whether nothing shows that the message is no copy of an equal one: both were delivered, for different filters, as it happens during
+    /// a swap (docs/delivery-guarantees.md).
+    pub(super) fn looks_like_a_copy(&self, message: MessageId) -> bool {
+        let Some(known) = self.messages.get(&message) else { return false };
+        let before = known.equal_before.and_then(|before| self.messages.get(&before));
+        before.is_some_and(|before| {
+            !before.subscription_ids.is_empty()
+                && !known.subscription_ids.is_empty()
+                && before.subscription_ids.is_disjoint(&known.subscription_ids)
+        })
     }
 
     fn note(&mut self, topic: &str, place: &Place) {
@@ -154,10 +187,11 @@ impl Quotes {
         }
     }
 
-    /// A message was delivered so often on one connection.
-    pub(super) fn copied(&mut self, message: MessageId, copies: u64) {
+    /// A message was delivered for these subscriptions, and so often on this connection.
+    pub(super) fn delivered(&mut self, message: MessageId, subscription_ids: &[u32], copies: u64) {
         if let Some(known) = self.messages.get_mut(&message) {
             known.copies = known.copies.max(copies);
+            known.subscription_ids.extend(subscription_ids);
         }
     }
 
@@ -198,7 +232,8 @@ impl Quotes {
     pub(super) fn due(&self, waiting: &BTreeSet<MessageId>) -> BTreeMap<Subject, (u64, MessageId)> {
         let mut due: BTreeMap<Subject, (u64, MessageId)> = BTreeMap::new();
         for (number, message) in &self.messages {
-            if message.lost.is_some() || message.is_passed() || waiting.contains(number) {
+            let may_be_missing = message.lost.is_some() || message.is_passed() || waiting.contains(number);
+            if may_be_missing || self.looks_like_a_copy(*number) {
                 continue;
             }
             for (place, index) in message.body.places.iter().zip(0..) {
@@ -259,4 +294,34 @@ pub(super) fn places(body: &Body) -> String {
         })
         .collect();
     format!("{} places: {}{}", body.places.len(), shown.join("; "), if body.places.len() > 5 { "; ..." } else { "" })
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    fn taken(quotes: &mut Quotes, message: MessageId, payload: &'static str, subscription_ids: &[u32]) {
+        let payload = Bytes::from_static(payload.as_bytes());
+        let places = vec![Place::Unusable("NotJson")];
+        let body = Body { topic: "quotes".to_owned(), payload, user_properties: Vec::new(), places };
+        quotes.taken(message, &Rc::new(body));
+        quotes.delivered(message, subscription_ids, 1);
+    }
+
+    #[test]
+    fn equal_messages_close_to_each_other_for_different_filters_look_like_copies() {
+        let mut quotes = Quotes::default();
+        taken(&mut quotes, 1, "a", &[1]);
+        taken(&mut quotes, 2, "a", &[1]);
+        taken(&mut quotes, 3, "b", &[2]);
+        taken(&mut quotes, 4, "a", &[2]);
+        taken(&mut quotes, 5, "c", &[2]);
+        taken(&mut quotes, 6, "c", &[]);
+        taken(&mut quotes, 7, "b", &[1]);
+        let copies: Vec<MessageId> = (1..=7).filter(|message| quotes.looks_like_a_copy(*message)).collect();
+        assert_eq!(copies, [4], "the third is another one, the last one is too far away");
+        assert!(quotes.due(&BTreeSet::new()).values().all(|(_, message)| *message != 4));
+    }
 }

@@ -113,7 +113,7 @@ impl Story {
 
     pub(super) fn deliver(&mut self, message: u64, body: &Rc<Body>, duplicate: bool) {
         let packet_id = u16::try_from(message).unwrap();
-        self.facts.push(Fact::Delivered { message, connection: 1, packet_id, duplicate });
+        self.facts.push(Fact::Delivered { message, connection: 1, packet_id, duplicate, subscription_ids: vec![] });
         self.deliveries += 1;
         let delivery = v1::Delivery {
             number: self.deliveries,
