@@ -29,7 +29,7 @@ pub fn check(response: &DescribeResponse) -> Result<(), Violation> {
     if !is_name(&response.name) {
         return Err(Violation::Name);
     }
-    if response.version.chars().count() > MAX_NAME_CHARS || response.version.contains(char::is_control) {
+    if !is_version(&response.version) {
         return Err(Violation::Version);
     }
     if response.parameters_schema_json.len() > MAX_SCHEMA_BYTES {
@@ -38,9 +38,15 @@ pub fn check(response: &DescribeResponse) -> Result<(), Violation> {
     Ok(())
 }
 
-fn is_name(name: &str) -> bool {
+/// Whether it is 1 to [`MAX_NAME_CHARS`] letters, digits, `.`, `_` and `-`.
+pub fn is_name(name: &str) -> bool {
     (1..=MAX_NAME_CHARS).contains(&name.len())
         && name.chars().all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '_' | '-'))
+}
+
+/// Whether it has at most [`MAX_NAME_CHARS`] characters, none of them a control character. It may be empty.
+pub fn is_version(version: &str) -> bool {
+    version.chars().count() <= MAX_NAME_CHARS && !version.contains(char::is_control)
 }
 
 #[cfg(test)]

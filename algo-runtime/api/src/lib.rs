@@ -5,18 +5,21 @@
 //!   printed exactly, multiplied and divided in integers wide enough to be exact.
 //! - [`part`]: parts of `/readyz`.
 //! - [`bounds`]: sizes of messages of the service `Runtime`; [`limits`]: those of the service `Algorithm`.
-//! - [`describe`]: the rules of an answer to `Describe`; [`status`]: how a call ended; [`reason`]: reasons about an algorithm.
+//! - [`describe`]: the rules of an answer to `Describe`; [`channel`]: those of channels; [`status`]: how a call ended.
+//! - [`reason`]: reasons of `/readyz` and conditions; [`refusal`]: codes of the runtime's refusals.
 //! - [`capability`]: capabilities of a side beyond v0.1.0.
 //! - [`trading`]: trading states and their causes.
 //! - [`topic`]: MQTT topic filters, as the contract's channels use them.
 
 pub mod bounds;
 pub mod capability;
+pub mod channel;
 pub mod decimal;
 pub mod describe;
 pub mod limits;
 pub mod part;
 pub mod reason;
+pub mod refusal;
 pub mod status;
 pub mod topic;
 pub mod trading;

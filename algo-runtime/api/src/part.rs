@@ -1,4 +1,5 @@
-//! Parts on the `/readyz` of a runtime and of a bridge. The operator derives conditions from them.
+//! Parts on the `/readyz` of a runtime and of a bridge. The operator derives conditions from them: of several missing parts, the
+//! first one of `ALL` gives the reason.
 
 /// Parts of a runtime.
 pub mod runtime {
@@ -8,7 +9,7 @@ pub mod runtime {
     pub const ALGORITHM: &str = "algorithm";
     /// The account may use the channels of its algorithm.
     pub const TOPICS: &str = "topics";
-    /// All of them.
+    /// All of them, the causes before their consequences: an algorithm is of no use without a ledger.
     pub const ALL: [&str; 3] = [LEDGER, ALGORITHM, TOPICS];
 }
 
@@ -24,6 +25,6 @@ pub mod bridge {
     pub const RUNTIME: &str = "runtime";
     /// The wanted channels are subscribed to.
     pub const SUBSCRIPTIONS: &str = "subscriptions";
-    /// All of them.
+    /// All of them, the causes before their consequences.
     pub const ALL: [&str; 5] = [BROKER, PUBLISHER, PUBLISHING, RUNTIME, SUBSCRIPTIONS];
 }

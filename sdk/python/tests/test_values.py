@@ -13,7 +13,7 @@ import pytest
 from intuition_algo import Algorithm, AlgorithmError, Buy, Reject, Sell, Tick
 from intuition_algo.algorithm import check_class
 from intuition_algo.hints import hint
-from intuition_algo.limits import schema_text, state_bytes, state_from
+from intuition_algo.limits import schema_text, sentence, state_bytes, state_from
 from intuition_algo.signals import plain_quantity, signals
 
 
@@ -80,9 +80,16 @@ def test_the_name_is_that_of_the_class_unless_it_has_one() -> None:
     assert HTTPFeed2Algo.version == "0"
 
 
+def test_a_sentence_is_cut_to_the_bytes_of_the_contract() -> None:
+    assert sentence("fast: below slow") == "fast: below slow"
+    assert sentence("é" * 512) == "é" * 512
+    assert sentence("é" * 513) == "é" * 510 + "..."
+    assert sentence("\ud800") == "?"
+
+
 @pytest.mark.parametrize(
     ("attributes", "complaint"),
-    [({"name": "a b"}, "name: 'a b'"), ({"name": "x" * 65}, "name: "), ({"version": 1}, "version: 1"), ({"version": "v" * 65}, "version: ")],
+    [({"name": "a b"}, "name: 'a b'"), ({"name": "x" * 65}, "name: "), ({"version": 1}, "version: 1"), ({"version": "v" * 65}, "version: "), ({"version": "1\n"}, "version: ")],
 )
 def test_a_class_that_cannot_be_described_is_refused(attributes: dict[str, Any], complaint: str) -> None:
     with pytest.raises(AlgorithmError, match=complaint):

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 
 from .errors import AlgorithmError
-from .limits import MAX_PUBLICATIONS, check_name, check_version, publication
+from .limits import MAX_EVENTS, MAX_PUBLICATIONS, check_name, check_version, publication
 from .signals import Answer
 from .tick import Tick
 
@@ -85,7 +85,7 @@ class Algorithm(ABC):
             raise AlgorithmError("publish: is for event; nothing is published from elsewhere")
         if len(self._publications) >= MAX_PUBLICATIONS:
             raise AlgorithmError(
-                f"publish: at most {MAX_PUBLICATIONS} messages are allowed in one batch, and a batch has up to 256 events: "
+                f"publish: at most {MAX_PUBLICATIONS} messages are allowed in one batch, and a batch has up to {MAX_EVENTS} events: "
                 "publish at most 3 at an event"
             )
         self._publications.append(publication(channel, payload))

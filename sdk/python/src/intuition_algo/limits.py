@@ -5,34 +5,39 @@ from __future__ import annotations
 import json
 import math
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
 from .errors import AlgorithmError, RequestError
 
+MAX_NAME = 64
 MAX_STATE = 1024 * 1024
 MAX_MESSAGE = 4 * 1024 * 1024
 MAX_CHANNELS = 64
 MAX_CHANNEL_BYTES = 256
+MAX_EVENTS = 256
+MAX_SIGNALS = 64
 MAX_PUBLICATIONS = 1000
 MAX_PAYLOAD = 256 * 1024
 MAX_SCHEMA = 256 * 1024
-MAX_SENTENCE = 1000
-_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+MAX_SENTENCE_BYTES = 1024
+MAX_STATUS = 1000
+_NAME = re.compile(rf"[A-Za-z0-9._-]{{1,{MAX_NAME}}}")
 
 
 def check_name(name: object) -> str:
     """The algorithm's name, where it is one."""
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise AlgorithmError(f"name: {name!r} is not 1 to 64 letters, digits, '.', '_' and '-'")
+        raise AlgorithmError(f"name: {name!r} is not 1 to {MAX_NAME} letters, digits, '.', '_' and '-'")
     return name
 
 
 def check_version(version: object) -> str:
     """The algorithm's version, where it is one."""
-    if not isinstance(version, str) or not 1 <= len(version) <= 64:
-        raise AlgorithmError(f"version: {version!r} is not a text of 1 to 64 characters")
+    if not isinstance(version, str) or not 1 <= len(version) <= MAX_NAME or any(unicodedata.category(letter) == "Cc" for letter in version):
+        raise AlgorithmError(f"version: {version!r} is not a text of 1 to {MAX_NAME} characters, none of them control")
     return version
 
 
@@ -167,9 +172,18 @@ def parameters_from(text: str) -> dict[str, Any]:
 
 
 def sentence(text: str) -> str:
-    """A text for people as a message can carry it: valid, and of bounded length."""
+    """A refusal or a reject as the contract carries it: valid, and of bounded length."""
+    valid = text.encode(errors="replace")
+    if len(valid) <= MAX_SENTENCE_BYTES:
+        return valid.decode()
+    # A character that is cut in two is left out.
+    return f"{valid[: MAX_SENTENCE_BYTES - 3].decode(errors='ignore')}..."
+
+
+def status_text(text: str) -> str:
+    """The text of an error as a gRPC status can carry it: valid, and of bounded length."""
     valid = text.encode(errors="replace").decode()
-    return valid if len(valid) <= MAX_SENTENCE else f"{valid[: MAX_SENTENCE - 3]}..."
+    return valid if len(valid) <= MAX_STATUS else f"{valid[: MAX_STATUS - 3]}..."
 
 
 def _json(what: str, value: object, default: Any = None) -> str:

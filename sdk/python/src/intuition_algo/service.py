@@ -15,7 +15,7 @@ import grpc.aio
 from .algorithm import Algorithm, check_class
 from .errors import ParametersError, RequestError
 from .hung import HungCalls
-from .limits import schema_text, sentence
+from .limits import schema_text, sentence, status_text
 from .proto import algorithm_pb2 as contract
 from .stream import CallFailed, Stream
 from .worker import Worker
@@ -128,7 +128,7 @@ class Service:
         """Ends the call where too many earlier ones of the account have not returned."""
         refusal = self._hung.refusal(account)
         if refusal is not None:
-            await context.abort(grpc.StatusCode.UNAVAILABLE, sentence(refusal))
+            await context.abort(grpc.StatusCode.UNAVAILABLE, status_text(refusal))
 
     @contextmanager
     def _worker(self, stream: Stream) -> Iterator[Worker]:
@@ -198,8 +198,8 @@ async def _attempt(context: _Context, worker: Worker, call: Callable[[], _Return
     try:
         return await worker.run(call)
     except RequestError as error:
-        await context.abort(grpc.StatusCode.INVALID_ARGUMENT, sentence(str(error)))
+        await context.abort(grpc.StatusCode.INVALID_ARGUMENT, status_text(str(error)))
         raise
     except CallFailed as error:
-        await context.abort(grpc.StatusCode.INTERNAL, sentence(str(error)))
+        await context.abort(grpc.StatusCode.INTERNAL, status_text(str(error)))
         raise

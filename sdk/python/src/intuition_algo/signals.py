@@ -8,8 +8,8 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Literal, Union
 
 from .errors import AlgorithmError
+from .limits import MAX_SIGNALS
 
-MAX_SIGNALS = 64
 _PLACES = 8
 _DIGITS_BEFORE_POINT = 20
 
