@@ -7,7 +7,7 @@
 //!
 //! - [`Backend`]: one stream to one backend, as a state machine: link events in, link commands out, no I/O.
 //! - `messages`: the events and commands. [`link`]: carries the commands out.
-//! - [`describe`], [`reply`]: the backend's description and replies, checked against the contract. `schema`: the schema of its
+//! - [`describe`], [`reply`]: the backend's description and replies, checked against the contract. [`schema`]: the schema of its
 //!   parameters. `condition`: why it cannot be asked. `address`: its address.
 
 mod address;
@@ -18,7 +18,7 @@ pub mod link;
 mod messages;
 mod notice;
 pub mod reply;
-mod schema;
+pub mod schema;
 
 use std::time::Duration;
 

@@ -33,7 +33,7 @@ mod notice;
 mod outbox;
 mod pending_swap;
 mod recogniser;
-pub mod refusal;
+mod refusal;
 mod request_error;
 mod sessions;
 mod settings_state;

@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use intuition_api::part;
 use intuition_common::{
     clock::{Clock, SystemClock},
     exit,
@@ -25,7 +26,7 @@ use crate::{
     args::{ArgsError, ServeArgs},
     ledger::verify::{self, VerifyError},
     metrics::Metrics,
-    server::{self, Config, READY_PART, RuntimeError},
+    server::{self, Config, RuntimeError},
 };
 
 /// Folders that are looked through for ledgers.
@@ -117,7 +118,7 @@ fn try_serve(args: &ServeArgs) -> Result<(), ProcessError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let mut registry = Registry::default();
     let metrics = Metrics::register(&mut registry);
-    let readiness = Readiness::new(&[READY_PART], Arc::clone(&clock));
+    let readiness = Readiness::new(&[part::runtime::LEDGER], Arc::clone(&clock));
     let config = Config {
         settings,
         data_dir: args.data_dir.clone().unwrap_or_default(),

@@ -15,6 +15,7 @@ use std::{
 
 use intuition_api::{
     bounds::{LARGEST_MESSAGE_BYTES, MESSAGE_BYTES},
+    part, reason,
     v1::{self, runtime_server::RuntimeServer},
 };
 use intuition_common::{
@@ -42,8 +43,6 @@ use crate::{
     writer::{Command, Sizes, Writer, WriterDeps, WriterError, WriterThread},
 };
 
-pub use crate::writer::{ALGORITHM_PART, READY_PART, TOPICS_PART};
-
 /// One bridge, the operator's replicas, and people need a handful of everything.
 const LIMITS: Limits =
     Limits { name: "gRPC", connections: 64, calls: 32, connection_calls: 8, first_message: MESSAGE_BYTES };
@@ -53,7 +52,7 @@ const COMMANDS_AHEAD: usize = 256;
 const TICK: Duration = Duration::from_secs(10);
 /// How often the heartbeat of the writer is looked at.
 const LOOK: Duration = Duration::from_secs(1);
-/// The reason of [`READY_PART`] while the writer answers nothing for longer than [`HUNG`].
+/// The reason of [`part::runtime::LEDGER`] while the writer answers nothing for longer than [`HUNG`].
 const NOT_ANSWERING: &str = "LedgerNotAnswering";
 /// How long a backend may take for an answer, where nothing else is said.
 pub const ALGORITHM_DEADLINE: Duration = Duration::from_secs(10);
@@ -70,7 +69,7 @@ pub struct Config {
     pub clock: Arc<dyn Clock>,
     /// Counts.
     pub metrics: Metrics,
-    /// Lacks [`READY_PART`] until the ledger is open and while it cannot be written, [`ALGORITHM_PART`] while an algorithm
+    /// The parts of [`part::runtime`]. Lacks the ledger until it is open and while it cannot be written, the algorithm while one
     /// out of process cannot be asked.
     pub readiness: Readiness,
     /// How long a backend may take for an answer.
@@ -183,7 +182,7 @@ pub async fn start(
             outcome = serving => outcome,
             never = watch_writer(&heartbeat, &readiness) => match never {},
         };
-        readiness.lack(READY_PART, "Stopped", "the runtime has stopped");
+        readiness.lack(part::runtime::LEDGER, reason::STOPPED, "the runtime has stopped");
         drop(end.send(outcome));
         has_ended.cancel();
     });
@@ -252,10 +251,10 @@ async fn watch_writer(heartbeat: &Heartbeat, readiness: &Readiness) -> Infallibl
         looks.tick().await;
         let age = heartbeat.age();
         if age <= HUNG {
-            readiness.have_again(READY_PART, NOT_ANSWERING);
+            readiness.have_again(part::runtime::LEDGER, NOT_ANSWERING);
         } else {
             let message = format!("the ledger has answered nothing for {} seconds: its volume may hang", age.as_secs());
-            readiness.lack_unless_missing(READY_PART, NOT_ANSWERING, &message);
+            readiness.lack_unless_missing(part::runtime::LEDGER, NOT_ANSWERING, &message);
         }
     }
 }

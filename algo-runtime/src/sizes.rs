@@ -1,6 +1,6 @@
 //! The bounds of the engine and of ledgers, as an argument: a simulation that makes them small meets their edges.
 
-use intuition_api::bounds;
+use intuition_api::{bounds, limits::MAX_EVENTS_PER_BATCH};
 
 /// Bounds of an engine and of its ledger. The default has the numbers of the design.
 ///
@@ -88,7 +88,7 @@ impl Sizes {
         gaps: 10_000,
         close_requests: 1_000,
         saved_names: 32,
-        batch_events: 256,
+        batch_events: MAX_EVENTS_PER_BATCH,
         strikes: 5,
         calm_batches: 64,
     };

@@ -34,6 +34,7 @@ mod visits;
 
 use std::{io, sync::Arc, time::Duration};
 
+use intuition_api::part;
 use intuition_common::{
     clock::Now,
     planted::{self, Fault},
@@ -63,13 +64,6 @@ use crate::{
     metrics::Metrics,
     settings::{InitialTrading, Settings, SettingsError},
 };
-
-/// The part of [`Readiness`] that a runtime provides: it lacks it until the ledger is open, and while it cannot commit.
-pub const READY_PART: &str = "ledger";
-/// The part of [`Readiness`] that an algorithm out of process provides: it lacks it while it cannot be asked.
-pub const ALGORITHM_PART: &str = "algorithm";
-/// Part of the readiness: the account may use all channels of its algorithm.
-pub const TOPICS_PART: &str = "topics";
 
 /// Why the writer ended.
 #[derive(Debug, thiserror::Error)]
@@ -127,8 +121,8 @@ pub struct WriterDeps {
     pub sizes: Sizes,
     /// Counts.
     pub metrics: Metrics,
-    /// Lacks [`READY_PART`] until the writer has started and while it cannot commit, [`ALGORITHM_PART`] while an algorithm
-    /// out of process cannot be asked, [`TOPICS_PART`] while the account may not use channels of its algorithm.
+    /// The parts of [`part::runtime`]. Lacks the ledger until the writer has started and while it cannot commit, the algorithm
+    /// while one out of process cannot be asked, the topics while the account may not use channels of its algorithm.
     pub readiness: Readiness,
     /// Names of sessions and ledgers follow from it, and the chance of the engine. Each start of an account needs another
     /// seed: with the same seed two sessions would have one name.
@@ -171,7 +165,7 @@ impl Writer {
         };
         writer.update_backends();
         // Report ready last, after the algorithm's readiness is known.
-        writer.readiness.have(READY_PART);
+        writer.readiness.have(part::runtime::LEDGER);
         Ok(writer)
     }
 
@@ -290,7 +284,7 @@ impl Writer {
             self.log_gaps(&changes.gaps);
             self.log_denials(now.micros);
             if std::mem::take(&mut self.failing) {
-                self.readiness.have(READY_PART);
+                self.readiness.have(part::runtime::LEDGER);
             }
         }
         self.reports.note(self.engine.unsaved_reports(), before_commit);

@@ -17,22 +17,25 @@ use algo_runtime::{
     ledger::verify::verify,
     metrics::Metrics,
     portfolio::Policy,
-    server::{self, ALGORITHM_PART, Config, READY_PART, Running},
+    server::{self, Config, Running},
     settings::{Adjustable, Authority, Choice, Initial, Settings, Topics},
 };
-use intuition_api::v1::{
-    AccountRequest, AccountResponse, Batch, Committed, ConfigureRequest, ConfigureResponse, Delivery, DescribeRequest,
-    DescribeResponse, EventBatch, EventBatchResult, EventRequest, EventResponse, EventResult, EventsRequest,
-    EventsResponse, Filter, Holding, InitializeRequest, InitializeResponse, Marker, Open, ProcessRequest,
-    ProcessResponse, Publication, Quote, ReconfigureResponse, Side, Signal, Tick,
-    algorithm_server::{Algorithm, AlgorithmServer},
-    events_request::Message as Asked,
-    events_response::Message as Said,
-    process_request,
-    process_response::Message,
-    runtime_client::RuntimeClient,
-    tick::Content,
-    tick_outcome::Kind,
+use intuition_api::{
+    part,
+    v1::{
+        AccountRequest, AccountResponse, Batch, Committed, ConfigureRequest, ConfigureResponse, Delivery,
+        DescribeRequest, DescribeResponse, EventBatch, EventBatchResult, EventRequest, EventResponse, EventResult,
+        EventsRequest, EventsResponse, Filter, Holding, InitializeRequest, InitializeResponse, Marker, Open,
+        ProcessRequest, ProcessResponse, Publication, Quote, ReconfigureResponse, Side, Signal, Tick,
+        algorithm_server::{Algorithm, AlgorithmServer},
+        events_request::Message as Asked,
+        events_response::Message as Said,
+        process_request,
+        process_response::Message,
+        runtime_client::RuntimeClient,
+        tick::Content,
+        tick_outcome::Kind,
+    },
 };
 use intuition_common::{
     clock::{Clock, SystemClock},
@@ -289,7 +292,7 @@ fn choice(address: &str) -> Choice {
 
 async fn runtime(dir: &Path, algorithm: Choice) -> (Running, CancellationToken, Readiness) {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let readiness = Readiness::new(&[READY_PART], Arc::clone(&clock));
+    let readiness = Readiness::new(&[part::runtime::LEDGER], Arc::clone(&clock));
     let settings = Settings {
         account: ACCOUNT.to_owned(),
         adjustable: Adjustable {
@@ -433,7 +436,7 @@ impl Bench {
         let until = Instant::now() + PATIENCE;
         loop {
             let missing = self.readiness.missing();
-            let found = missing.iter().find(|missing| missing.part == ALGORITHM_PART);
+            let found = missing.iter().find(|missing| missing.part == part::runtime::ALGORITHM);
             if found.map(|missing| missing.reason.as_str()) == reason {
                 return;
             }

@@ -7,10 +7,9 @@ use std::{path::Path, sync::Arc};
 use algo_runtime::{
     metrics::Metrics,
     portfolio::Policy,
-    server::{self, ALGORITHM_DEADLINE, Config, READY_PART, Running, RuntimeError},
+    server::{self, ALGORITHM_DEADLINE, Config, Running, RuntimeError},
     settings::{Adjustable, Authority, Choice, Initial, Input, Settings, Topics},
 };
-use intuition_api::capability;
 use intuition_api::v1::{
     AccountRequest, Acknowledged, Batch, CloseRequest, Committed, ConfigureRequest, DecisionsRequest, Delivery, Filter,
     ForgetSourcesRequest, Holding, Open, ProcessRequest, ProcessResponse, Published, Quote, ResetSourceRequest,
@@ -18,6 +17,7 @@ use intuition_api::v1::{
     outbox_entry::Content as Entry, process_request, process_response::Message, runtime_client::RuntimeClient,
     tick::Content, tick_outcome::SeenBy,
 };
+use intuition_api::{capability, part};
 use intuition_common::{
     clock::{Clock, SystemClock},
     readiness::Readiness,
@@ -62,7 +62,7 @@ struct Runtime {
 }
 
 fn readiness() -> Readiness {
-    Readiness::new(&[READY_PART], Arc::new(SystemClock))
+    Readiness::new(&[part::runtime::LEDGER], Arc::new(SystemClock))
 }
 
 async fn try_start(
@@ -211,7 +211,7 @@ async fn a_ledger_that_cannot_be_written_keeps_nothing_says_so_and_goes_on_once_
     let status = bridge.next().await.unwrap_err();
     assert_eq!(status.code(), Code::Internal);
     assert!(status.message().contains("no room"), "{status}");
-    assert_eq!(runtime.readiness.missing()[0].part, READY_PART);
+    assert_eq!(runtime.readiness.missing()[0].part, part::runtime::LEDGER);
 
     outside.execute_batch("DROP TRIGGER refuse").unwrap();
     let mut bridge = runtime.open(1).await;

@@ -1,5 +1,7 @@
 //! Why a backend cannot be asked.
 
+use intuition_api::reason;
+
 use super::Address;
 use crate::algorithm::FieldErrors;
 
@@ -28,14 +30,14 @@ impl ConditionReason {
     /// CamelCase code.
     pub const fn code(self) -> &'static str {
         match self {
-            Self::Starting => "BackendStarting",
-            Self::Unreachable => "BackendUnreachable",
-            Self::Timeout => "BackendTimeout",
-            Self::Error => "BackendError",
-            Self::ContractBroken => "ContractBroken",
-            Self::ContractUnsupported => "ContractUnsupported",
-            Self::ParametersRefused => "ParametersRefused",
-            Self::Failing => "BackendFailing",
+            Self::Starting => reason::BACKEND_STARTING,
+            Self::Unreachable => reason::BACKEND_UNREACHABLE,
+            Self::Timeout => reason::BACKEND_TIMEOUT,
+            Self::Error => reason::BACKEND_ERROR,
+            Self::ContractBroken => reason::CONTRACT_BROKEN,
+            Self::ContractUnsupported => reason::CONTRACT_UNSUPPORTED,
+            Self::ParametersRefused => reason::PARAMETERS_REFUSED,
+            Self::Failing => reason::BACKEND_FAILING,
         }
     }
 }

@@ -2,17 +2,17 @@
 
 use std::fmt;
 
-use intuition_api::v1::DescribeResponse;
+use intuition_api::{
+    describe::{self, CONTRACT, Violation},
+    limits::{MAX_NAME_CHARS, MAX_SCHEMA_BYTES},
+    v1::DescribeResponse,
+};
 use jsonschema::{ValidationError, Validator, error::ValidationErrorKind};
 use serde_json::Value;
 
 use super::{BackendError, ConditionReason, schema};
 use crate::algorithm::{AlgorithmSettings, FieldError, FieldErrors};
 
-/// The contract that this release speaks.
-pub const CONTRACT: &str = "intuition.v1";
-/// Longest name and version, characters.
-const MAX_NAME_CHARS: usize = 64;
 /// Errors of parameters that are reported, at most.
 const MAX_ERRORS: usize = 16;
 
@@ -32,30 +32,10 @@ pub struct Described {
 impl Described {
     /// Checks the answer to Describe and compiles its schema, which may take most of a second: not for the writer's thread.
     pub fn read(response: &DescribeResponse) -> Result<Self, BackendError> {
-        let broken = |message: String| BackendError::new(ConditionReason::ContractBroken, message);
-        if response.contract != CONTRACT {
-            let message =
-                format!("DescribeResponse.contract: this release speaks {CONTRACT}, it says {:?}", response.contract);
-            return Err(BackendError::new(ConditionReason::ContractUnsupported, message));
-        }
-        let name = response.name.as_str();
-        let is_name = (1..=MAX_NAME_CHARS).contains(&name.len())
-            && name.chars().all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '_' | '-'));
-        if !is_name {
-            let name: String = name.chars().take(2 * MAX_NAME_CHARS).collect();
-            return Err(broken(format!(
-                "DescribeResponse.name: 1 to 64 letters, digits, '.', '_' and '-', is {name:?}"
-            )));
-        }
-        if response.version.chars().count() > MAX_NAME_CHARS || response.version.contains(char::is_control) {
-            return Err(broken("DescribeResponse.version: at most 64 characters, none of them control".to_owned()));
-        }
+        describe::check(response).map_err(|violation| broken(&violation, response))?;
         let schema = match response.parameters_schema_json.as_str() {
             "" => None,
-            text => Some(
-                schema::compile(text)
-                    .map_err(|error| broken(format!("DescribeResponse.parameters_schema_json: {error}")))?,
-            ),
+            text => Some(schema::compile(text).map_err(|error| broken_schema(&error))?),
         };
         let DescribeResponse { name, version, parameters_schema_json, .. } = response.clone();
         Ok(Self { name, version, parameters_schema_json, schema })
@@ -75,6 +55,35 @@ impl fmt::Display for Described {
         f.write_str(&self.name)?;
         if self.version.is_empty() { Ok(()) } else { write!(f, " {}", self.version) }
     }
+}
+
+fn broken(violation: &Violation, response: &DescribeResponse) -> BackendError {
+    let (reason, message) = match violation {
+        Violation::Contract => {
+            let contract = &response.contract;
+            let message = format!("DescribeResponse.contract: this release speaks {CONTRACT}, it says {contract:?}");
+            (ConditionReason::ContractUnsupported, message)
+        }
+        Violation::Name => {
+            let name: String = response.name.chars().take(2 * MAX_NAME_CHARS).collect();
+            let rule = format!("1 to {MAX_NAME_CHARS} letters, digits, '.', '_' and '-'");
+            (ConditionReason::ContractBroken, format!("DescribeResponse.name: {rule}, is {name:?}"))
+        }
+        Violation::Version => {
+            let rule = format!("at most {MAX_NAME_CHARS} characters, none of them control");
+            (ConditionReason::ContractBroken, format!("DescribeResponse.version: {rule}"))
+        }
+        Violation::SchemaSize => {
+            let size = response.parameters_schema_json.len();
+            return broken_schema(&format!("at most {MAX_SCHEMA_BYTES} bytes, has {size}"));
+        }
+    };
+    BackendError::new(reason, message)
+}
+
+fn broken_schema(fault: &str) -> BackendError {
+    let message = format!("DescribeResponse.parameters_schema_json: {fault}");
+    BackendError::new(ConditionReason::ContractBroken, message)
 }
 
 /// The errors with their paths. Each missing and each unknown member has a path of its own.
@@ -148,6 +157,11 @@ mod tests {
             ),
             (DescribeResponse { name: String::new(), ..response("") }, ConditionReason::ContractBroken, "name"),
             (DescribeResponse { name: "a/b".to_owned(), ..response("") }, ConditionReason::ContractBroken, "a/b"),
+            (
+                response(&format!(r#"{{"pattern":"{}"}}"#, "x".repeat(MAX_SCHEMA_BYTES))),
+                ConditionReason::ContractBroken,
+                "DescribeResponse.parameters_schema_json: at most 262144 bytes",
+            ),
             (response("{"), ConditionReason::ContractBroken, "no JSON"),
             (response(r#"{"type":"objekt"}"#), ConditionReason::ContractBroken, "no JSON Schema"),
             (response(r#"{"properties":{"a":{"pattern":"("}}}"#), ConditionReason::ContractBroken, "no JSON Schema"),

@@ -7,8 +7,13 @@
 
 use std::{future::pending, time::Duration};
 
-use intuition_api::v1::{
-    DescribeRequest, EventsRequest, EventsResponse, algorithm_client::AlgorithmClient, events_request, events_response,
+use intuition_api::{
+    limits::{MAX_ERROR_CHARS, MAX_MESSAGE_BYTES},
+    status::CallEnd,
+    v1::{
+        DescribeRequest, EventsRequest, EventsResponse, algorithm_client::AlgorithmClient, events_request,
+        events_response,
+    },
 };
 use intuition_common::exit::with_causes;
 use tokio::{
@@ -17,7 +22,7 @@ use tokio::{
 };
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tonic::{Code, Status, Streaming, transport::Channel};
+use tonic::{Status, Streaming, transport::Channel};
 
 use super::{Address, BackendError, BackendReply, ConditionReason, LinkCommand, LinkEvent, describe::Described};
 
@@ -26,15 +31,10 @@ pub const STEADY_AFTER: Duration = Duration::from_secs(30);
 /// A batch that serves to find a quote that is never answered has this part of the deadline: a quarter.
 pub const SEARCH_PARTS: u32 = 4;
 
-/// Largest message in both directions, bytes: the default of gRPC servers and clients.
-const MAX_MESSAGE_BYTES: usize = 4 << 20;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Of TCP. The pings of HTTP/2 would find a broken connection sooner, but servers in Go, Java and Python end the connection
 /// of a client that sends them more often than every five minutes (gRPC proposal A8). Every command has a deadline anyway.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
-
-/// Longest message of a server that a condition shows, characters.
-const MAX_ERROR_CHARS: usize = 512;
 
 /// Starts links.
 #[derive(Debug, Clone)]
@@ -275,30 +275,27 @@ fn late(deadline: Duration) -> BackendError {
 
 fn ended(call: &str, status: &Status) -> BackendError {
     let message = status.message();
-    // tonic made the status itself then: no server answered.
-    if let Some(source) = std::error::Error::source(status) {
-        let message = format!("{call}: the connection broke, or what is there speaks no gRPC: {}", with_causes(source));
-        return BackendError::new(ConditionReason::Unreachable, message);
-    }
-    match status.code() {
-        Code::Unavailable => {
-            BackendError::new(ConditionReason::Unreachable, format!("{call}: it went away: {message}"))
+    let (reason, message) = match CallEnd::of(status) {
+        CallEnd::Broken => {
+            let cause = std::error::Error::source(status).map(with_causes).unwrap_or_default();
+            let message = format!("{call}: the connection broke, or what is there speaks no gRPC: {cause}");
+            (ConditionReason::Unreachable, message)
         }
-        Code::Unimplemented => BackendError::new(
-            ConditionReason::ContractUnsupported,
-            format!("{call}: what answers there does not serve intuition.v1.Algorithm"),
-        ),
-        // tonic's code for a message above the limit.
-        Code::OutOfRange => BackendError::new(
-            ConditionReason::ContractBroken,
-            format!("{call}: a message above {MAX_MESSAGE_BYTES} bytes: {message}"),
-        ),
-        Code::DeadlineExceeded => BackendError::new(ConditionReason::Timeout, format!("{call}: {message}")),
-        code if message.is_empty() => {
-            BackendError::new(ConditionReason::Error, format!("{call} ended with {code:?}, without a message"))
+        CallEnd::Unavailable => (ConditionReason::Unreachable, format!("{call}: it went away: {message}")),
+        CallEnd::Unserved => {
+            let message = format!("{call}: what answers there does not serve intuition.v1.Algorithm");
+            (ConditionReason::ContractUnsupported, message)
         }
-        code => BackendError::new(ConditionReason::Error, format!("{call} ended with {code:?}: {}", shown(message))),
-    }
+        CallEnd::TooLarge => {
+            (ConditionReason::ContractBroken, format!("{call}: a message above {MAX_MESSAGE_BYTES} bytes: {message}"))
+        }
+        CallEnd::Late => (ConditionReason::Timeout, format!("{call}: {message}")),
+        CallEnd::Failed(code) if message.is_empty() => {
+            (ConditionReason::Error, format!("{call} ended with {code:?}, without a message"))
+        }
+        CallEnd::Failed(code) => (ConditionReason::Error, format!("{call} ended with {code:?}: {}", shown(message))),
+    };
+    BackendError::new(reason, message)
 }
 
 fn shown(text: &str) -> String {

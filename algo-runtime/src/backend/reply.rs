@@ -2,27 +2,16 @@
 
 use bytes::Bytes;
 use intuition_api::{
+    channel::{self, Violation},
     decimal::Quantity,
-    topic::check_filter,
+    limits::{
+        MAX_CHANNEL_BYTES, MAX_CHANNELS, MAX_EVENTS_PER_BATCH, MAX_PUBLICATION_BYTES, MAX_PUBLICATIONS_PER_BATCH,
+        MAX_SENTENCE_BYTES, MAX_SIGNALS_PER_EVENT, MAX_STATE_BYTES,
+    },
     v1::{self, EventBatchResult, EventResult, InitializeResponse, Publication, ReconfigureResponse, Side},
 };
 
 use crate::algorithm::Signal;
-
-/// Largest state, bytes.
-pub const MAX_STATE_BYTES: usize = 1 << 20;
-/// Signals of one event, at most.
-const MAX_SIGNALS: usize = 64;
-/// Publications of one batch, at most.
-const MAX_PUBLICATIONS: usize = 1_000;
-/// Largest payload of a publication, bytes.
-const MAX_PUBLICATION_BYTES: usize = 256 << 10;
-/// Longest channel of a publication, and longest topic filter, bytes.
-const MAX_TOPIC_BYTES: usize = 256;
-/// Channels, at most.
-const MAX_CHANNELS: usize = 64;
-/// Longest text of the algorithm's that is kept, bytes.
-const MAX_SENTENCE_BYTES: usize = 1_024;
 
 /// A batch whose answer is awaited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,12 +69,13 @@ pub fn check_batch(result: EventBatchResult, asked: OutstandingBatch) -> Result<
     if let Some(state) = state.as_ref().filter(|state| state.len() > MAX_STATE_BYTES) {
         return Err(format!("EventBatchResult.state: at most {MAX_STATE_BYTES} bytes, got {}", state.len()));
     }
-    if publications.len() > MAX_PUBLICATIONS {
+    if publications.len() > MAX_PUBLICATIONS_PER_BATCH {
         return Err(format!(
-            "EventBatchResult.publications: at most {MAX_PUBLICATIONS} a batch of up to 256 events, got {} for {}; publish at \
-             most 3 an event",
+            "EventBatchResult.publications: at most {MAX_PUBLICATIONS_PER_BATCH} a batch of up to {MAX_EVENTS_PER_BATCH} \
+             events, got {} for {}; publish at most {} an event",
             publications.len(),
-            asked.count
+            asked.count,
+            MAX_PUBLICATIONS_PER_BATCH / MAX_EVENTS_PER_BATCH
         ));
     }
     publications.iter().try_for_each(publication)?;
@@ -103,9 +93,9 @@ fn quote_result(event: u64, result: &EventResult, asked: OutstandingBatch) -> Re
         }
         return Ok(QuoteResult::Reject(sentence(&result.reject)));
     }
-    if result.signals.len() > MAX_SIGNALS {
+    if result.signals.len() > MAX_SIGNALS_PER_EVENT {
         let count = result.signals.len();
-        return Err(format!("EventResult.signals: at most {MAX_SIGNALS}, event {event} has {count}"));
+        return Err(format!("EventResult.signals: at most {MAX_SIGNALS_PER_EVENT}, event {event} has {count}"));
     }
     result
         .signals
@@ -149,11 +139,10 @@ fn indexed_signal(signal: &v1::Signal, asked: OutstandingBatch) -> Result<Indexe
 
 fn publication(publication: &Publication) -> Result<(), String> {
     let Publication { channel, payload } = publication;
-    let is_topic = !channel.contains(['+', '#']) && channel.len() <= MAX_TOPIC_BYTES && check_filter(channel).is_ok();
-    if !is_topic {
+    if !channel::is_topic(channel) {
         let channel = shown(channel);
         return Err(format!(
-            "Publication.channel: must be a topic without wildcards of at most 256 bytes, is {channel:?}"
+            "Publication.channel: must be a topic without wildcards of at most {MAX_CHANNEL_BYTES} bytes, is {channel:?}"
         ));
     }
     if payload.len() > MAX_PUBLICATION_BYTES {
@@ -191,15 +180,13 @@ fn check_channels(message: &str, channels: Vec<String>) -> Result<Vec<String>, S
     }
     let mut checked: Vec<String> = Vec::with_capacity(channels.len());
     for channel in channels {
-        if channel.len() > MAX_TOPIC_BYTES {
-            return Err(format!(
-                "{message}.channels: at most {MAX_TOPIC_BYTES} bytes each, {:?} has more",
-                shown(&channel)
-            ));
-        }
-        if let Err(error) = check_filter(&channel) {
-            return Err(format!("{message}.channels: {channel:?} {error}"));
-        }
+        channel::check(&channel).map_err(|violation| match violation {
+            Violation::Size => {
+                let channel = shown(&channel);
+                format!("{message}.channels: at most {MAX_CHANNEL_BYTES} bytes each, {channel:?} has more")
+            }
+            Violation::Filter(error) => format!("{message}.channels: {channel:?} {error}"),
+        })?;
         if !checked.contains(&channel) {
             checked.push(channel);
         }
@@ -278,7 +265,7 @@ mod tests {
                 "Publication.channel: must be a topic without wildcards of at most 256 bytes, is \"a/#\"",
             ),
             (
-                |r| r.publications = vec![Publication::default(); MAX_PUBLICATIONS + 1],
+                |r| r.publications = vec![Publication::default(); MAX_PUBLICATIONS_PER_BATCH + 1],
                 "EventBatchResult.publications: at most 1000 a batch of up to 256 events, got 1001 for 2; publish at most 3",
             ),
         ];

@@ -3,25 +3,15 @@
 
 use std::collections::HashMap;
 
+use intuition_api::limits::{MAX_SCHEMA_LEVELS, MAX_SCHEMA_PARTS, MAX_SCHEMA_PATTERNS};
 use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::Value;
 
-/// Largest schema, bytes.
-const MAX_SCHEMA_BYTES: usize = 256 << 10;
-/// Objects and arrays of a schema, at most. Those behind a reference count at each reference.
-const MAX_PARTS: usize = 4_096;
-/// Levels of objects and arrays, followed through references.
-const MAX_DEPTH: usize = 128;
-/// Patterns of a schema.
-const MAX_PATTERNS: usize = 64;
 /// Size of a compiled pattern, bytes.
 const MAX_PATTERN_BYTES: usize = 1 << 20;
 
-/// Compiles a schema; the error is its fault.
-pub(super) fn compile(text: &str) -> Result<Validator, String> {
-    if text.len() > MAX_SCHEMA_BYTES {
-        return Err(format!("at most {MAX_SCHEMA_BYTES} bytes, has {}", text.len()));
-    }
+/// Compiles a schema of at most [`intuition_api::limits::MAX_SCHEMA_BYTES`]; the error is its fault.
+pub fn compile(text: &str) -> Result<Validator, String> {
     let schema: Value = serde_json::from_str(text).map_err(|error| format!("is no JSON: {error}"))?;
     Survey { root: &schema, known: HashMap::new(), patterns: 0 }.part(&schema, 1)?;
     jsonschema::options()
@@ -56,24 +46,24 @@ impl<'a> Survey<'a> {
             Some(None) => return Err("refers to itself".to_owned()),
             None => self.measure(part, level)?,
         };
-        if level + size.depth > MAX_DEPTH + 1 {
-            return Err(format!("at most {MAX_DEPTH} levels, followed through its references"));
+        if level + size.depth > MAX_SCHEMA_LEVELS + 1 {
+            return Err(format!("at most {MAX_SCHEMA_LEVELS} levels, followed through its references"));
         }
         Ok(size)
     }
 
     fn measure(&mut self, part: &'a Value, level: usize) -> Result<Size, String> {
         // Before descending: this recursion must not overflow the stack.
-        if level > MAX_DEPTH {
-            return Err(format!("at most {MAX_DEPTH} levels, followed through its references"));
+        if level > MAX_SCHEMA_LEVELS {
+            return Err(format!("at most {MAX_SCHEMA_LEVELS} levels, followed through its references"));
         }
         self.known.insert(part, None);
         let mut size = Size { parts: 1, depth: 0 };
         for below in self.below(part)? {
             let found = self.part(below, level + 1)?;
             size = Size { parts: size.parts + found.parts, depth: size.depth.max(found.depth) };
-            if size.parts > MAX_PARTS {
-                return Err(format!("at most {MAX_PARTS} objects and arrays, followed through its references"));
+            if size.parts > MAX_SCHEMA_PARTS {
+                return Err(format!("at most {MAX_SCHEMA_PARTS} objects and arrays, followed through its references"));
             }
         }
         size.depth += 1;
@@ -101,8 +91,8 @@ impl<'a> Survey<'a> {
                 _ => {}
             }
         }
-        if self.patterns > MAX_PATTERNS {
-            return Err(format!("at most {MAX_PATTERNS} patterns"));
+        if self.patterns > MAX_SCHEMA_PATTERNS {
+            return Err(format!("at most {MAX_SCHEMA_PATTERNS} patterns"));
         }
         Ok(below)
     }
@@ -239,7 +229,5 @@ mod tests {
         assert_eq!(refused(&json!({ "patternProperties": many })), "at most 64 patterns");
         let large = refused(&json!({"properties": {"a": {"pattern": "(\\w{1000}){1000}"}}}));
         assert!(large.starts_with("is no JSON Schema"), "{large}");
-        let longest = "x".repeat(MAX_SCHEMA_BYTES);
-        assert!(refused(&json!({"properties": {"a": {"pattern": longest}}})).starts_with("at most 262144 bytes"));
     }
 }

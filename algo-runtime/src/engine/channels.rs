@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use intuition_api::{topic, v1};
+use intuition_api::{reason::TOPIC_NOT_ALLOWED, topic, v1};
 
 use super::{
     inputs::Inputs,
@@ -16,9 +16,6 @@ use crate::{
     ledger::{Changes, HeldFilter},
     settings::Topics,
 };
-
-/// Reason in `/readyz`: a channel of the algorithm was left out.
-const TOPIC_NOT_ALLOWED: &str = "TopicNotAllowed";
 
 /// See the module.
 #[derive(Debug)]

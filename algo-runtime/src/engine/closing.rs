@@ -8,7 +8,10 @@ use std::{
     sync::Arc,
 };
 
-use intuition_api::v1::{CloseRequest, CloseResponse, Delivery, TradingState, close_request::What, tick_outcome::Kind};
+use intuition_api::{
+    refusal::NOT_HALTED,
+    v1::{CloseRequest, CloseResponse, Delivery, TradingState, close_request::What, tick_outcome::Kind},
+};
 use intuition_common::planted::{self, Fault};
 
 use super::{
@@ -190,7 +193,7 @@ impl Engine {
             let is_active = self.trading.state() == TradingState::Active;
             (is_active && !is_known).then(|| {
                 let message = "the trading state is Active: halt the account first, or set it to Reducing".to_owned();
-                refuse("NotHalted", "", message)
+                refuse(NOT_HALTED, "", message)
             })
         });
         if refusal.is_some() {

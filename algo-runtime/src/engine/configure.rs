@@ -1,12 +1,15 @@
 //! Settings: at the start, and between two ticks.
 
-use intuition_api::v1::{ConfigureRequest, ConfigureResponse, Refusal, TradingState};
+use intuition_api::{
+    refusal,
+    v1::{ConfigureRequest, ConfigureResponse, Refusal, TradingState},
+};
 use intuition_common::planted::{self, Fault};
 
 use super::{
     Engine,
     notice::EngineNotice,
-    refusal::{self, invalid, refuse},
+    refusal::{invalid, refuse},
 };
 use crate::{
     algorithm::FieldErrors,

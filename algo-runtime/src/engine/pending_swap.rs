@@ -9,14 +9,17 @@
 //! the active algorithm has not answered by then. A candidate that does not come up, or refuses its parameters, leaves the
 //! active algorithm deciding.
 
-use intuition_api::v1::{self, Refusal};
+use intuition_api::{
+    refusal::SWAPPING,
+    v1::{self, Refusal},
+};
 
 use super::{
     channels::ChannelState,
     decider::Decider,
     link_action::LinkId,
     notice::Notices,
-    refusal::{self, invalid, refuse},
+    refusal::{invalid, refuse},
     states::SavedStates,
 };
 use crate::{
@@ -248,11 +251,11 @@ impl PendingSwap {
         match &self.mode {
             SwapMode::InPlace { refused: Some(errors), .. } => invalid(errors.clone()),
             SwapMode::InPlace { .. } => {
-                vec![refuse(refusal::SWAPPING, "parameters", "the algorithm is being asked to take them".to_owned())]
+                vec![refuse(SWAPPING, "parameters", "the algorithm is being asked to take them".to_owned())]
             }
             SwapMode::Standby(standby) => match standby.decider.condition() {
                 Some(condition) if condition.reason == ConditionReason::Starting => {
-                    vec![refuse(refusal::SWAPPING, field, condition.message.clone())]
+                    vec![refuse(SWAPPING, field, condition.message.clone())]
                 }
                 Some(condition) => match &condition.refused {
                     Some(errors) => invalid(errors.clone()),
@@ -260,9 +263,9 @@ impl PendingSwap {
                 },
                 None if standby.announced.is_some() && !standby.marked => {
                     let message = "its channels are being subscribed to; the one before decides meanwhile".to_owned();
-                    vec![refuse(refusal::SWAPPING, field, message)]
+                    vec![refuse(SWAPPING, field, message)]
                 }
-                None => vec![refuse(refusal::SWAPPING, field, "it is about to take over".to_owned())],
+                None => vec![refuse(SWAPPING, field, "it is about to take over".to_owned())],
             },
         }
     }

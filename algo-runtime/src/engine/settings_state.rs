@@ -1,8 +1,8 @@
 //! The settings of an account: their source, the effective ones, and the record of them in the ledger.
 
-use intuition_api::v1::Refusal;
+use intuition_api::{refusal::OTHER_UID, v1::Refusal};
 
-use super::refusal::{OTHER_UID, refuse};
+use super::refusal::refuse;
 use crate::{
     algorithm::FieldErrors,
     ledger::{Changes, SettingsRecord},

@@ -1,7 +1,8 @@
 //! The contract's calls about sources: to list, to reset and to forget them.
 
-use intuition_api::v1::{
-    ForgetSourcesRequest, ForgetSourcesResponse, Refusal, ResetSourceRequest, ResetSourceResponse, Source,
+use intuition_api::{
+    refusal::{OTHER_ERA, OTHER_LAST, UNKNOWN_SOURCE},
+    v1::{ForgetSourcesRequest, ForgetSourcesResponse, Refusal, ResetSourceRequest, ResetSourceResponse, Source},
 };
 
 use super::{Engine, refusal::refuse, request_error::RequestError};
@@ -59,7 +60,7 @@ impl Engine {
         let forgotten = self.recogniser.sources_mut().forget(which, now_micros);
         let is_unknown = forgotten == 0 && matches!(which, Forget::Named(_));
         let refusal =
-            is_unknown.then(|| refuse("UnknownSource", "source", format!("no channel has a source {source:?}")));
+            is_unknown.then(|| refuse(UNKNOWN_SOURCE, "source", format!("no channel has a source {source:?}")));
         Ok(ForgetSourcesResponse { forgotten, refusal })
     }
 }
@@ -70,18 +71,18 @@ fn reset_refusal(refused: ResetRefusal, request: &ResetSourceRequest, source: Op
     let last_now = source.and_then(|source| source.last).map_or("no number".to_owned(), |last| last.to_string());
     match refused {
         ResetRefusal::UnknownSource => {
-            refuse("UnknownSource", "source", format!("channel {channel} has no source {name:?}"))
+            refuse(UNKNOWN_SOURCE, "source", format!("channel {channel} has no source {name:?}"))
         }
         ResetRefusal::OtherEra => {
             let message = format!("source {name:?} on {channel} is in era {era_now}; the request names era {era}");
-            refuse("OtherEra", "era", message)
+            refuse(OTHER_ERA, "era", message)
         }
         ResetRefusal::OtherLast => {
             let message = format!(
                 "source {name:?} on {channel} stands at {last_now} in era {era_now}; the request names {last}: stop \
                  the publisher, then reset the source at the number at which it stands"
             );
-            refuse("OtherLast", "last", message)
+            refuse(OTHER_LAST, "last", message)
         }
     }
 }

@@ -1,13 +1,11 @@
 //! The trading state in the engine: at the start, by `SetTradingState`, and by `suspend` of the settings.
 
-use intuition_api::v1::{Refusal, SetTradingStateRequest, SetTradingStateResponse, Trading as Shown, TradingState};
-
-use super::{
-    Engine,
-    notice::EngineNotice,
-    refusal::{OLDER_GENERATION, refuse},
-    request_error::RequestError,
+use intuition_api::{
+    refusal::{OLDER_GENERATION, OTHER_NUMBER},
+    v1::{Refusal, SetTradingStateRequest, SetTradingStateResponse, Trading as Shown, TradingState},
 };
+
+use super::{Engine, notice::EngineNotice, refusal::refuse, request_error::RequestError};
 use crate::{
     portfolio::Denial,
     settings::{Authority, InitialTrading, Settings},
@@ -132,7 +130,7 @@ fn left_out_refusal(left_out: LeftOut, generation: i64, recorded: i64, before: &
                  repeat the call with that number",
                 before.number
             );
-            refuse("OtherNumber", "from", message)
+            refuse(OTHER_NUMBER, "from", message)
         }
     }
 }

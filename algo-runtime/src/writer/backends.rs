@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::{ALGORITHM_PART, TOPICS_PART, Writer};
+use intuition_api::part::runtime::{ALGORITHM, TOPICS};
+
+use super::Writer;
 use crate::engine::{LinkAction, LinkId};
 
 /// The links of the engine, and the actions on them.
@@ -45,12 +47,12 @@ impl Writer {
             self.backends.add(action);
         }
         match self.engine.algorithm_condition() {
-            Some((reason, message)) => self.readiness.lack(ALGORITHM_PART, reason, message),
-            None => self.readiness.have(ALGORITHM_PART),
+            Some((reason, message)) => self.readiness.lack(ALGORITHM, reason, message),
+            None => self.readiness.have(ALGORITHM),
         }
         match self.engine.topics_condition() {
-            Some((reason, message)) => self.readiness.lack(TOPICS_PART, reason, &message),
-            None => self.readiness.have(TOPICS_PART),
+            Some((reason, message)) => self.readiness.lack(TOPICS, reason, &message),
+            None => self.readiness.have(TOPICS),
         }
         for pause in self.engine.take_swap_pauses() {
             self.metrics.swapped(pause);

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 
+use intuition_api::part;
 use intuition_common::{
     clock::Now,
     exit::with_causes,
@@ -10,7 +11,7 @@ use intuition_common::{
 use rand::RngExt as _;
 use tonic::Status;
 
-use super::{Answer, READY_PART, Reports, Writer, WriterError, reply::respond, take_up};
+use super::{Answer, Reports, Writer, WriterError, reply::respond, take_up};
 use crate::ledger::LedgerError;
 
 impl Writer {
@@ -24,7 +25,7 @@ impl Writer {
         let status = Status::internal(format!("{}: {message}", error.reason()));
         self.metrics.commit_failed();
         self.failing = true;
-        self.readiness.lack(READY_PART, error.reason(), &message);
+        self.readiness.lack(part::runtime::LEDGER, error.reason(), &message);
         let mut asked = Vec::new();
         for answer in answers {
             match answer {
@@ -61,7 +62,7 @@ impl Writer {
     pub fn check_files(&mut self) -> Result<(), WriterError> {
         let Err(error) = self.ledger.check_files() else { return Ok(()) };
         let message = with_causes(&error);
-        self.readiness.lack(READY_PART, error.reason(), &message);
+        self.readiness.lack(part::runtime::LEDGER, error.reason(), &message);
         self.end_stream(Status::internal(format!("{}: {message}", error.reason())));
         Err(WriterError::UseLedger(error))
     }

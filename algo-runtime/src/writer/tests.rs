@@ -109,7 +109,7 @@ fn deps(registry: &mut Registry) -> WriterDeps {
         settings: settings(),
         sizes: Sizes::default(),
         metrics: Metrics::register(registry),
-        readiness: Readiness::new(&[READY_PART], clock),
+        readiness: Readiness::new(&[part::runtime::LEDGER], clock),
         seed: 7,
         stopwatch: Box::new(|| Duration::ZERO),
     }

@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use algo_runtime::backend::{
     Address, BackendError, BackendReply, ConditionReason, LinkCommand,
-    describe::{CONTRACT, Described},
+    describe::Described,
     link::{Link, Links},
     reply,
 };
-use intuition_api::v1::{InitializeRequest, algorithm_client::AlgorithmClient};
+use intuition_api::{
+    describe::CONTRACT,
+    v1::{InitializeRequest, algorithm_client::AlgorithmClient},
+};
 use tokio::{
     runtime::Handle,
     sync::mpsc,

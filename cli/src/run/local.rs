@@ -11,11 +11,12 @@ use algo_runtime::{
     engine::Tally,
     metrics::Metrics as RuntimeMetrics,
     portfolio::PolicyError,
-    server::{self, ALGORITHM_DEADLINE, ALGORITHM_PART, READY_PART, Running, RuntimeError},
+    server::{self, ALGORITHM_DEADLINE, Running, RuntimeError},
     settings::Choice,
 };
 use bridge::{MqttConfig, Parts, Published};
 use intuition_api::{
+    part,
     topic::{self, OwnTopics},
     v1::Backend,
 };
@@ -37,7 +38,7 @@ use super::{names, settings, watchdog::Away};
 use crate::validate;
 
 /// Parts of a bridge and a feed that are connections to the broker.
-const CONNECTIONS: [&str; 3] = [bridge::BROKER, bridge::PUBLISHER, crate::feed::publisher::READY_PART];
+const CONNECTIONS: [&str; 3] = [part::bridge::BROKER, part::bridge::PUBLISHER, crate::feed::publisher::READY_PART];
 
 /// How long a bridge may take for its farewell, and a feed for its own. A bridge ends within 5 seconds.
 pub(super) const PATIENCE: Duration = Duration::from_secs(8);
@@ -107,7 +108,7 @@ impl Local {
         let settings = settings::of(algo, decider).map_err(LocalError::UsePortfolio)?;
         let account = validate::account(algo);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let readiness = Readiness::new(&[READY_PART], Arc::clone(&clock));
+        let readiness = Readiness::new(&[part::runtime::LEDGER], Arc::clone(&clock));
         let config = server::Config {
             settings,
             data_dir: data_dir.join(&account),
@@ -196,7 +197,7 @@ impl Local {
     /// What its algorithm and its bridge lack.
     pub(super) fn away(&self) -> Vec<Away> {
         // The rest of what a runtime may lack shows in the bridge, which then has none.
-        let algorithm = away(&self.account, &self.readiness, |part| part == ALGORITHM_PART);
+        let algorithm = away(&self.account, &self.readiness, |part| part == part::runtime::ALGORITHM);
         let bridge = self.bridge.iter().flat_map(|bridge| away(&self.account, &bridge.readiness, |_| true));
         algorithm.into_iter().chain(bridge).collect()
     }

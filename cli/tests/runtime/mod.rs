@@ -8,12 +8,15 @@ use std::sync::{
 use algo_runtime::{
     metrics::Metrics,
     portfolio::Policy,
-    server::{self, ALGORITHM_DEADLINE, Config, READY_PART, Running},
+    server::{self, ALGORITHM_DEADLINE, Config, Running},
     settings::{Adjustable, Authority, Choice, Initial, Settings, Topics},
 };
-use intuition_api::v1::{
-    Batch, Committed, Delivery, Open, ProcessRequest, ProcessResponse, Quote, Tick, process_request,
-    process_response::Message, runtime_client::RuntimeClient, tick::Content,
+use intuition_api::{
+    part,
+    v1::{
+        Batch, Committed, Delivery, Open, ProcessRequest, ProcessResponse, Quote, Tick, process_request,
+        process_response::Message, runtime_client::RuntimeClient, tick::Content,
+    },
 };
 use intuition_common::{clock::Clock, readiness::Readiness};
 use prometheus_client::registry::Registry;
@@ -85,7 +88,7 @@ impl Runtime {
         let config = Config {
             settings: settings(uid),
             data_dir: folder.path().to_owned(),
-            readiness: Readiness::new(&[READY_PART], Arc::clone(&clock)),
+            readiness: Readiness::new(&[part::runtime::LEDGER], Arc::clone(&clock)),
             clock,
             metrics: Metrics::register(&mut Registry::default()),
             algorithm_deadline: ALGORITHM_DEADLINE,

@@ -1,6 +1,9 @@
 //! Settings: whose word counts, what is refused, and that nothing is written without need.
 
-use intuition_api::v1::{AccountResponse, ConfigureRequest, ConfigureResponse};
+use intuition_api::{
+    refusal,
+    v1::{AccountResponse, ConfigureRequest, ConfigureResponse},
+};
 
 use super::*;
 

@@ -8,14 +8,17 @@ use std::{collections::BTreeMap, time::Duration};
 use algo_runtime::{
     backend::{
         BackendError, BackendReply, ConditionReason, LinkCommand, LinkEvent,
-        describe::{CONTRACT, Described},
+        describe::Described,
         link::{SEARCH_PARTS, STEADY_AFTER},
     },
     engine::{LinkAction, LinkId},
 };
-use intuition_api::v1::{
-    DescribeResponse, EventBatch, EventBatchResult, EventResult, InitializeResponse, InputEvent, Publication, Quote,
-    ReconfigureResponse, Side, Signal, input_event::Kind,
+use intuition_api::{
+    describe::CONTRACT,
+    v1::{
+        DescribeResponse, EventBatch, EventBatchResult, EventResult, InitializeResponse, InputEvent, Publication,
+        Quote, ReconfigureResponse, Side, Signal, input_event::Kind,
+    },
 };
 use rand::{RngExt as _, rngs::ChaCha8Rng};
 use sha2::{Digest as _, Sha256};

@@ -15,12 +15,12 @@ use algo_runtime::{
     metrics::Metrics,
     responses::{Reader, responses},
     settings::Settings,
-    writer::{
-        ALGORITHM_PART, Command, READY_PART, SourcesCommand, TOPICS_PART, TradingCommand, Writer, WriterDeps,
-        WriterError,
-    },
+    writer::{Command, SourcesCommand, TradingCommand, Writer, WriterDeps, WriterError},
 };
-use intuition_api::v1::{self, process_request, process_response};
+use intuition_api::{
+    part,
+    v1::{self, process_request, process_response},
+};
 use intuition_common::{
     clock::{Clock, Now},
     readiness::Readiness,
@@ -139,7 +139,7 @@ impl Runtime {
         clock: Arc<dyn Clock>,
         now: Now,
     ) -> Result<Self, WriterError> {
-        let readiness = Readiness::new(&[READY_PART, ALGORITHM_PART, TOPICS_PART], clock);
+        let readiness = Readiness::new(&part::runtime::ALL, clock);
         let ledger = disk.open(run).map_err(WriterError::UseLedger)?;
         let deps = WriterDeps {
             settings,

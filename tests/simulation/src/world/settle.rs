@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use algo_runtime::writer::READY_PART;
+use intuition_api::part;
 use intuition_common::readiness::Missing;
 
 use super::{CLIENT_ID, Event, World};
@@ -103,7 +103,7 @@ impl World<'_> {
 
     fn is_runtime_ready(&self) -> bool {
         // A runtime that could not write is ready again with the next quote (docs/architecture.md), and there is none any more.
-        let is_idle = |part: &Missing| part.part == READY_PART && part.reason == "LedgerInaccessible";
+        let is_idle = |part: &Missing| part.part == part::runtime::LEDGER && part.reason == "LedgerInaccessible";
         let is_ready = |runtime: &Runtime| runtime.readiness().missing().iter().all(is_idle);
         self.runtimes.len() == 1 && self.runtimes.values().all(is_ready)
     }
