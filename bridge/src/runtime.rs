@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use intuition_api::{
     bounds::LARGEST_MESSAGE_BYTES,
+    reason,
     v1::{Open, ProcessRequest, ProcessResponse, process_request, process_response, runtime_client::RuntimeClient},
 };
 use intuition_common::text::without_login;
@@ -61,14 +62,14 @@ impl RuntimeError {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::ParseUrl { .. } | Self::UseUrl { .. } => "InvalidUrl",
-            Self::Connect(_) | Self::Close => "Unreachable",
+            Self::Connect(_) | Self::Close => reason::UNREACHABLE,
             Self::Stall => "NoAnswer",
-            Self::Breach(_) => "ContractBroken",
+            Self::Breach(_) => reason::CONTRACT_BROKEN,
             Self::End(status) => match status.code() {
                 Code::NotFound => "OtherAccount",
                 Code::Aborted => "Superseded",
-                Code::Unavailable | Code::Cancelled | Code::Unknown => "Unreachable",
-                Code::InvalidArgument => "ContractBroken",
+                Code::Unavailable | Code::Cancelled | Code::Unknown => reason::UNREACHABLE,
+                Code::InvalidArgument => reason::CONTRACT_BROKEN,
                 Code::Unimplemented => "NoRuntime",
                 _ => "RuntimeFailed",
             },

@@ -6,7 +6,10 @@ mod lost;
 use std::{collections::VecDeque, time::Duration};
 
 use bytes::Bytes;
-use intuition_api::v1::{Delivery, Filter};
+use intuition_api::{
+    reason::SUBSCRIBING,
+    v1::{Delivery, Filter},
+};
 use intuition_common::{
     backoff::Backoff,
     planted::{self, Fault},
@@ -263,7 +266,7 @@ impl Quotes {
                 self.retry_at = Some(now + self.backoff.pause());
             }
         } else if self.retry_at.is_none() {
-            board.await_part(board::SUBSCRIPTIONS, "Subscribing", "waits for broker and runtime");
+            board.await_part(board::SUBSCRIPTIONS, SUBSCRIBING, "waits for broker and runtime");
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use intuition_api::reason;
 use tokio::time::Instant;
 
 use crate::{
@@ -46,13 +47,13 @@ impl BrokerWarnings {
     /// The broker lost the session.
     pub(super) fn lost_session(&mut self, now: Instant, board: &mut Board) {
         self.lost_until = Some(now + SESSION_LOST_FOR);
-        board.warn(board::BROKER, "SessionLost", SESSION_LOST);
+        board.warn(board::BROKER, reason::SESSION_LOST, SESSION_LOST);
     }
 
     /// Clears the warnings that have had their time.
     pub(super) fn expire(&mut self, now: Instant, board: &mut Board) {
         if self.lost_until.take_if(|until| *until <= now).is_some() {
-            board.clear(board::BROKER, "SessionLost");
+            board.clear(board::BROKER, reason::SESSION_LOST);
         }
     }
 }
@@ -79,7 +80,7 @@ pub(super) fn of_subscriptions(subscriptions: &Subscriptions, takes_identifiers:
              apart: a quote without an id and a sequence number may count once for each filter; let no two filters overlap"
         )
     });
-    board.set_warning(board::SUBSCRIPTIONS, "OverlapUnresolved", overlapping.as_deref());
+    board.set_warning(board::SUBSCRIPTIONS, reason::OVERLAP_UNRESOLVED, overlapping.as_deref());
     let filters: Vec<String> = subscriptions.without_redelivery().map(|filter| format!("`{filter}`")).collect();
     let too_low = (!filters.is_empty()).then(|| {
         format!(
@@ -88,7 +89,7 @@ pub(super) fn of_subscriptions(subscriptions: &Subscriptions, takes_identifiers:
             filters.join(", ")
         )
     });
-    board.set_warning(board::SUBSCRIPTIONS, "QosTooLow", too_low.as_deref());
+    board.set_warning(board::SUBSCRIPTIONS, reason::QOS_TOO_LOW, too_low.as_deref());
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use std::{error::Error, fmt, io, path::PathBuf, time::Duration};
 
+use intuition_api::reason;
+
 use super::{Code, packets::Malformed};
 
 /// Why there is no connection.
@@ -142,12 +144,12 @@ impl LinkError {
             Self::NoCertificates => "NoCertificates",
             Self::SetUpTls(_) | Self::Secure(_) => "TlsFailed",
             Self::Refuse(code) | Self::RefuseNameless { code, .. } | Self::End(code) => code.name,
-            Self::Reach(_) => "Unreachable",
+            Self::Reach(_) => reason::UNREACHABLE,
             Self::NoAnswer { .. } => "NoAnswer",
             Self::BreakProtocol(_) => "ProtocolError",
             Self::ClientIdInUse { .. } => "ClientIdInUse",
             Self::StandDown => "TakenOver",
-            Self::Renew => "LedgerWentBack",
+            Self::Renew => reason::LEDGER_WENT_BACK,
         }
     }
 

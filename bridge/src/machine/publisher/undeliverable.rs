@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use intuition_api::reason::UNDELIVERABLE;
+
 use crate::{
     board::{self, Board},
     metrics::Metrics,
@@ -16,7 +18,6 @@ const LABELLED: usize = 100;
 const OTHER: &str = "other";
 /// Topics that the warning names.
 const NAMED: usize = 5;
-const REASON: &str = "Undeliverable";
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -53,12 +54,12 @@ impl Undeliverable {
         let topics = outbox.undeliverable();
         let count = topics.len();
         if count == 0 {
-            board.clear(board::PUBLISHING, REASON);
+            board.clear(board::PUBLISHING, UNDELIVERABLE);
             return;
         }
         let named: Vec<String> = topics.take(NAMED).map(|(topic, code)| format!("`{topic}` ({code})")).collect();
         let more = if count > NAMED { format!(" and {} more", count - NAMED) } else { String::new() };
         let message = format!("the broker does not take messages for {}{more}: they are given up", named.join(", "));
-        board.warn(board::PUBLISHING, REASON, &message);
+        board.warn(board::PUBLISHING, UNDELIVERABLE, &message);
     }
 }
