@@ -2,33 +2,25 @@
 
 use std::{error::Error as _, time::Duration};
 
-use intuition_api::v1::{
-    DescribeRequest, DescribeResponse, InitializeRequest, InitializeResponse, algorithm_client::AlgorithmClient,
+use intuition_api::{
+    channel,
+    describe::{self, CONTRACT, Violation},
+    limits::{MAX_CHANNELS, MAX_ERROR_CHARS, MAX_MESSAGE_BYTES, MAX_NAME_CHARS, MAX_SCHEMA_BYTES},
+    status::CallEnd,
+    v1::{DescribeRequest, DescribeResponse, InitializeRequest, InitializeResponse, algorithm_client::AlgorithmClient},
 };
 use intuition_common::exit::with_causes;
 use serde_json::{Map, Value};
 use tonic::{
-    Code, Status,
+    Status,
     transport::{Channel, Endpoint},
 };
 
 use crate::reconcile::reason;
 
-/// The contract of this release.
-const CONTRACT: &str = "intuition.v1";
 /// Deadline of one call.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// Largest answer: the largest schema, and room for the rest.
-const MAX_ANSWER_BYTES: usize = 512 << 10;
-/// Largest schema.
-const MAX_SCHEMA_BYTES: usize = 256 << 10;
-/// Longest name and version.
-const MAX_NAME_CHARS: usize = 64;
-const MAX_CHANNELS: usize = 64;
-const MAX_CHANNEL_BYTES: usize = 256;
-/// Longest part of a server's error text in a message.
-const MAX_ERROR_CHARS: usize = 512;
 
 /// The description of an algorithm.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -96,7 +88,7 @@ async fn connect(url: &str) -> Result<AlgorithmClient<Channel>, DescribeError> {
     let failed = |error: tonic::transport::Error| DescribeError::Connect(shown(&with_causes(&error)));
     let endpoint = Endpoint::from_shared(url.to_owned()).map_err(failed)?.connect_timeout(CONNECT_TIMEOUT);
     let channel = endpoint.connect().await.map_err(failed)?;
-    Ok(AlgorithmClient::new(channel).max_decoding_message_size(MAX_ANSWER_BYTES))
+    Ok(AlgorithmClient::new(channel).max_decoding_message_size(MAX_MESSAGE_BYTES))
 }
 
 /// The channels with default parameters. An algorithm that requires parameters refuses the call, which is no fault.
@@ -111,57 +103,53 @@ async fn channels(client: &mut AlgorithmClient<Channel>, account: &str) -> Vec<S
 }
 
 fn are_channels(channels: &[String]) -> bool {
-    channels.len() <= MAX_CHANNELS && channels.iter().all(|channel| (1..=MAX_CHANNEL_BYTES).contains(&channel.len()))
+    channels.len() <= MAX_CHANNELS && channels.iter().all(|channel| channel::check(channel).is_ok())
 }
 
 fn read(answer: &DescribeResponse) -> Result<Described, DescribeError> {
-    if answer.contract != CONTRACT {
-        let contract = shown(&answer.contract);
-        return Err(DescribeError::Speak(format!("this release speaks the contract {CONTRACT}, it says {contract:?}")));
-    }
-    let name = &answer.name;
-    let is_name = (1..=MAX_NAME_CHARS).contains(&name.len())
-        && name.chars().all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '_' | '-'));
-    if !is_name {
-        let name = shown(name);
-        return Err(DescribeError::Break(format!(
-            "its name must be 1 to 64 letters, digits, '.', '_' and '-', is {name:?}"
-        )));
-    }
-    if answer.version.chars().count() > MAX_NAME_CHARS || answer.version.contains(char::is_control) {
-        return Err(DescribeError::Break("its version must be at most 64 characters, none of them control".to_owned()));
-    }
+    describe::check(answer).map_err(|violation| broken(&violation, answer))?;
     let schema = match answer.parameters_schema_json.as_str() {
         "" => None,
-        text if text.len() > MAX_SCHEMA_BYTES => {
-            return Err(DescribeError::Break(format!(
-                "its JSON Schema must have at most {MAX_SCHEMA_BYTES} bytes, has {}",
-                text.len()
-            )));
-        }
         text => Some(
             serde_json::from_str(text)
                 .map_err(|error| DescribeError::Break(format!("its JSON Schema must be one JSON object: {error}")))?,
         ),
     };
-    Ok(Described { name: name.clone(), version: answer.version.clone(), schema, channels: Vec::new() })
+    Ok(Described { name: answer.name.clone(), version: answer.version.clone(), schema, channels: Vec::new() })
+}
+
+fn broken(violation: &Violation, answer: &DescribeResponse) -> DescribeError {
+    let message = match violation {
+        Violation::Contract => {
+            let contract = shown(&answer.contract);
+            return DescribeError::Speak(format!("this release speaks the contract {CONTRACT}, it says {contract:?}"));
+        }
+        Violation::Name => {
+            let name = shown(&answer.name);
+            format!("its name must be 1 to {MAX_NAME_CHARS} letters, digits, '.', '_' and '-', is {name:?}")
+        }
+        Violation::Version => {
+            format!("its version must be at most {MAX_NAME_CHARS} characters, none of them control")
+        }
+        Violation::SchemaSize => {
+            let size = answer.parameters_schema_json.len();
+            format!("its JSON Schema must have at most {MAX_SCHEMA_BYTES} bytes, has {size}")
+        }
+    };
+    DescribeError::Break(message)
 }
 
 fn of_status(status: &Status) -> DescribeError {
-    // A status with a source was created on this side: no server answered.
-    if let Some(source) = status.source() {
-        return DescribeError::Connect(shown(&with_causes(source)));
-    }
     let message = shown(status.message());
-    match status.code() {
-        Code::Unavailable => DescribeError::Connect(message),
-        Code::DeadlineExceeded => DescribeError::TimeOut,
-        Code::Unimplemented => {
+    match CallEnd::of(status) {
+        CallEnd::Broken => DescribeError::Connect(shown(&status.source().map(with_causes).unwrap_or_default())),
+        CallEnd::Unavailable => DescribeError::Connect(message),
+        CallEnd::Late => DescribeError::TimeOut,
+        CallEnd::Unserved => {
             DescribeError::Speak("what answers there does not serve intuition.v1.Algorithm".to_owned())
         }
-        // tonic's code for a message above the limit.
-        Code::OutOfRange => DescribeError::Break(format!("its description has more than {MAX_ANSWER_BYTES} bytes")),
-        code => DescribeError::Call(format!("Describe ended with {code:?}: {message}")),
+        CallEnd::TooLarge => DescribeError::Break(format!("its description has more than {MAX_MESSAGE_BYTES} bytes")),
+        CallEnd::Failed(code) => DescribeError::Call(format!("Describe ended with {code:?}: {message}")),
     }
 }
 

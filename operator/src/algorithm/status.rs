@@ -1,6 +1,7 @@
 //! The status of an `Algorithm`, derived from the observation of one pass. Pure: the time is an argument, and there is
 //! no I/O.
 
+use intuition_api::describe::CONTRACT;
 use intuition_resources::{AlgorithmStatus, MAX_IMAGES, MAX_USERS, RunningImage, validate::Problem};
 use k8s_openapi::jiff::Timestamp;
 
@@ -25,8 +26,6 @@ use crate::{
 
 /// Name of the container, for people.
 const CONTAINER: &str = "the image";
-/// The contract of an algorithm with a valid description.
-const CONTRACT: &str = "intuition.v1";
 
 /// The outcome of one pass, from which the status is derived.
 #[derive(Debug)]

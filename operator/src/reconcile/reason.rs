@@ -1,25 +1,26 @@
-//! Reasons of conditions, and the urgency of reasons of algorithms. Reasons of apply errors are in `kubernetes::apply_error`.
+//! Reasons of conditions, and the urgency of reasons of algorithms. Reasons of apply errors are in `kubernetes::apply_error`; a
+//! runtime and a bridge give further ones.
+
+use intuition_api::reason::BACKEND_STARTING;
+pub(crate) use intuition_api::{
+    reason::{
+        BACKEND_ERROR, BACKEND_FAILING, BACKEND_TIMEOUT, BACKEND_UNREACHABLE, CONTRACT_BROKEN, CONTRACT_UNSUPPORTED,
+        LEDGER_WENT_BACK, OVERLAP_UNRESOLVED, PARAMETERS_REFUSED, QOS_TOO_LOW, SESSION_LOST, STOPPED, SUBSCRIBING,
+        TOPIC_NOT_ALLOWED, UNDELIVERABLE, UNREACHABLE,
+    },
+    refusal::SWAPPING,
+};
 
 /// The spec is refused, or cannot be parsed.
 pub(crate) const NOT_ACCEPTED: &str = "NotAccepted";
 /// The runtime has not confirmed a stop.
 pub(crate) const NOT_CONFIRMED: &str = "NotConfirmed";
-/// A resource or an algorithm uses a topic that the namespace may not use.
-pub(crate) const TOPIC_NOT_ALLOWED: &str = "TopicNotAllowed";
 /// Quotes of a source go to the dead-letter topic again and again.
 pub(crate) const SOURCE_CONFLICT: &str = "SourceConflict";
 /// The annotation with resets cannot be parsed.
 pub(crate) const RESET_INVALID: &str = "ResetInvalid";
 /// The runtime refused a reset.
 pub(crate) const RESET_REFUSED: &str = "ResetRefused";
-/// The broker has not taken a publication, and the account goes on without it.
-pub(crate) const UNDELIVERABLE: &str = "Undeliverable";
-/// The broker grants a subscription `QoS` 0: quotes can be lost.
-pub(crate) const QOS_TOO_LOW: &str = "QosTooLow";
-/// Filters overlap, and the broker has no Subscription Identifiers.
-pub(crate) const OVERLAP_UNRESOLVED: &str = "OverlapUnresolved";
-/// The broker lost the session, and with it the quotes that waited there.
-pub(crate) const SESSION_LOST: &str = "SessionLost";
 /// The spec cannot be parsed by this release.
 pub(crate) const UNREADABLE: &str = "Unreadable";
 /// The account cannot be read from the runtime.
@@ -32,20 +33,6 @@ pub(crate) const RUNTIME_UNREAD: &str = "RuntimeUnread";
 pub(crate) const ANSWERING: &str = "Answering";
 /// No answer yet.
 pub(crate) const WAITING: &str = "Waiting";
-/// The algorithm's server cannot be reached.
-pub(crate) const BACKEND_UNREACHABLE: &str = "BackendUnreachable";
-/// The algorithm's server did not answer in time.
-pub(crate) const BACKEND_TIMEOUT: &str = "BackendTimeout";
-/// The algorithm's server ended the call with an error.
-pub(crate) const BACKEND_ERROR: &str = "BackendError";
-/// The algorithm fails again and again at the same quotes.
-pub(crate) const BACKEND_FAILING: &str = "BackendFailing";
-/// An answer of the algorithm violates the contract.
-pub(crate) const CONTRACT_BROKEN: &str = "ContractBroken";
-/// The server has another contract version, or another service.
-pub(crate) const CONTRACT_UNSUPPORTED: &str = "ContractUnsupported";
-/// The algorithm refused its parameters.
-pub(crate) const PARAMETERS_REFUSED: &str = "ParametersRefused";
 /// The bridge cannot reach the broker.
 pub(crate) const BROKER_UNREACHABLE: &str = "BrokerUnreachable";
 /// The bridge cannot reach the runtime.
@@ -68,8 +55,6 @@ pub(crate) const NODE_LOST: &str = "NodeLost";
 pub(crate) const PODS_REFUSED: &str = "PodsRefused";
 /// No node can run the pod.
 pub(crate) const UNSCHEDULABLE: &str = "Unschedulable";
-/// The operator cannot reach a pod that is ready.
-pub(crate) const UNREACHABLE: &str = "Unreachable";
 /// The settings of this generation have taken effect.
 pub(crate) const IN_FORCE: &str = "InForce";
 /// The named `Algorithm` does not exist, or cannot be used.
@@ -86,14 +71,8 @@ pub(crate) const LEDGER_BEING_DELETED: &str = "LedgerBeingDeleted";
 pub(crate) const RUNTIME_TOO_OLD: &str = "RuntimeTooOld";
 /// The bridge has a stream and the runtime has no capabilities of it: a bridge of v0.1.0, or one that has just connected.
 pub(crate) const CAPABILITIES_UNKNOWN: &str = "CapabilitiesUnknown";
-/// The ledger went back to an earlier state.
-pub(crate) const LEDGER_WENT_BACK: &str = "LedgerWentBack";
 /// `Ready` of an account that buys and sells.
 pub(crate) const TRADING: &str = "Trading";
-/// The candidate algorithm takes over.
-pub(crate) const SWAPPING: &str = "Swapping";
-/// The candidate algorithm is called for the first time.
-const STARTING: &str = "BackendStarting";
 /// Reasons of an algorithm that may pass without a change of the resource.
 const PASSING: [&str; 4] = [ALGORITHM_NOT_FOUND, BACKEND_UNREACHABLE, BACKEND_TIMEOUT, BACKEND_ERROR];
 /// Reasons of an algorithm that stay until a person changes something.
@@ -114,7 +93,7 @@ pub(crate) enum Urgency {
 
 /// Whether the reason is of a swap under way, which ends within seconds.
 pub(crate) fn is_taking_over(reason: &str) -> bool {
-    [SWAPPING, STARTING].contains(&reason)
+    [SWAPPING, BACKEND_STARTING].contains(&reason)
 }
 
 /// The urgency of a reason of an algorithm; `None` for other reasons. `is_coming`: the algorithm has not answered yet,

@@ -9,7 +9,10 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use intuition_api::v1::{AccountRequest, AccountResponse, ConfigureResponse, Refusal, runtime_client::RuntimeClient};
+use intuition_api::{
+    refusal::{OTHER_ERA, OTHER_LAST},
+    v1::{AccountRequest, AccountResponse, ConfigureResponse, Refusal, runtime_client::RuntimeClient},
+};
 use serde::Deserialize;
 use tonic::transport::Channel;
 
@@ -197,12 +200,11 @@ fn failed(status: &tonic::Status) -> String {
 /// The numbers of the runtime's text change while the source publishes, and the status would be written at each look.
 fn of_refusal(refusal: &Refusal) -> String {
     match refusal.reason.as_str() {
-        "OtherLast" => {
-            "OtherLast: the source stands at another number, which `intuition sources list` shows; stop its \
-                        publisher first"
-                .to_owned()
-        }
-        "OtherEra" => "OtherEra: the source is in another era, which `intuition sources list` shows".to_owned(),
+        OTHER_LAST => format!(
+            "{OTHER_LAST}: the source stands at another number, which `intuition sources list` shows; stop its \
+             publisher first"
+        ),
+        OTHER_ERA => format!("{OTHER_ERA}: the source is in another era, which `intuition sources list` shows"),
         reason => format!("{reason}: {}", refusal.message),
     }
 }

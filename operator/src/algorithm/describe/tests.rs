@@ -76,7 +76,7 @@ impl Algorithm for Behaviour {
                 version: "1.4.0".to_owned(),
                 contract: CONTRACT.to_owned(),
                 parameters_schema_json: match self {
-                    Self::Endless => format!("{{\"title\":\"{}\"}}", "x".repeat(MAX_ANSWER_BYTES)),
+                    Self::Endless => format!("{{\"title\":\"{}\"}}", "x".repeat(MAX_MESSAGE_BYTES)),
                     _ => r#"{"type":"object"}"#.to_owned(),
                 },
             })),

@@ -3,6 +3,7 @@
 
 use intuition_api::{
     capability,
+    refusal::{INVALID_SETTINGS, NO_UID, OLDER_GENERATION, OTHER_UID},
     v1::{
         AccountResponse, ConfigureResponse, Refusal, SetTradingStateRequest, SetTradingStateResponse, Trading,
         TradingState, runtime_client::RuntimeClient,
@@ -18,7 +19,7 @@ use crate::trading_algo::{
 
 /// Refusals of `Configure` with which a runtime of v0.1.0 leaves `suspend` as it was. `InvalidSettings` is also its answer
 /// for parameters that only the next algorithm refuses, where `suspend` applies; the two cannot be distinguished.
-const NOT_TAKEN: [&str; 4] = ["OtherUid", "NoUid", "OlderGeneration", "InvalidSettings"];
+const NOT_TAKEN: [&str; 4] = [OTHER_UID, NO_UID, OLDER_GENERATION, INVALID_SETTINGS];
 
 /// A runtime's answer to the trading state that its resource asks for.
 #[derive(Debug)]

@@ -1,6 +1,8 @@
 //! The findings for `OutputsHealthy` and `LedgerHealthy`. `Ready` does not depend on them: it depends on `BridgeConnected` and
 //! `RuntimeReady`, which lack the same parts.
 
+use intuition_api::part;
+
 use super::{processes, warnings};
 use crate::{
     reconcile::{
@@ -15,7 +17,7 @@ use crate::{
 };
 
 /// Parts of a bridge that publishing needs, the causes before their consequences.
-const OUTPUTS: [&str; 2] = ["publisher", "publishing"];
+const OUTPUTS: [&str; 2] = [part::bridge::PUBLISHER, part::bridge::PUBLISHING];
 
 /// Whether the broker takes decisions and dead letters.
 pub(crate) fn outputs(pods: &Pods) -> Finding {
@@ -39,7 +41,7 @@ pub(crate) fn ledger(state: &LedgerState, pods: &Pods, runtime: &Finding) -> Fin
             let Some(Ok(missing)) = pods.report().map(|report| &report.missing) else {
                 return none(reason::RUNTIME_UNREAD, "the runtime does not answer; RuntimeReady has the cause");
             };
-            let finding = of_parts(missing, &["ledger"], "it can be written");
+            let finding = of_parts(missing, &[part::runtime::LEDGER], "it can be written");
             warnings::add(finding, pods.warnings(), condition_type::LEDGER_HEALTHY)
         }
     }

@@ -1,13 +1,13 @@
 //! The findings for `RuntimeReady` and `BridgeConnected`.
 
-use intuition_api::v1::AccountResponse;
+use intuition_api::{part, v1::AccountResponse};
 use intuition_common::exit::with_causes;
 
 use crate::{
     names::Component,
     reconcile::{
         finding::Finding,
-        reason::{self, ROLLING_OUT, Urgency, urgency},
+        reason::{self, ROLLING_OUT, STOPPED, SUBSCRIBING, UNREACHABLE, Urgency, urgency},
     },
     trading_algo::{
         ask::{Missing, call::AskError},
@@ -20,11 +20,7 @@ use crate::{
 };
 
 /// Codes of a process that starts, has just connected, or ends: expected, and no news.
-const PASSING: [&str; 3] = [ROLLING_OUT, "Subscribing", "Stopped"];
-/// Parts of a runtime, the causes first: an algorithm is of no use without a ledger.
-const RUNTIME_PARTS: [&str; 3] = ["ledger", "algorithm", "topics"];
-/// Parts of a bridge, the causes before their consequences.
-const BRIDGE_PARTS: [&str; 5] = ["broker", "publisher", "publishing", "runtime", "subscriptions"];
+const PASSING: [&str; 3] = [ROLLING_OUT, SUBSCRIBING, STOPPED];
 
 /// The finding for `RuntimeReady`. `is_coming`: the algorithm is being created, or has not answered yet.
 pub(crate) fn runtime(pods: &Pods, is_coming: bool) -> Finding {
@@ -36,7 +32,7 @@ pub(crate) fn runtime(pods: &Pods, is_coming: bool) -> Finding {
     match report {
         None => starting(Component::Runtime.container()),
         Some(report) => match (&report.missing, &report.account) {
-            (Ok(missing), _) if !missing.is_empty() => of_algorithm(lacking(missing, &RUNTIME_PARTS), is_coming),
+            (Ok(missing), _) if !missing.is_empty() => of_algorithm(lacking(missing, &part::runtime::ALL), is_coming),
             (Ok(_), Ok(account)) => Finding::fine(reason::SERVING, serving(account)),
             (Err(error), _) | (_, Err(error)) => silent(error, running, Component::Runtime),
         },
@@ -69,7 +65,7 @@ pub(crate) fn bridge(pods: &Pods, has_runtime: bool) -> Finding {
             Finding::fine(reason::CONNECTED, "it is connected to broker and runtime, and subscribed")
         }
         Some(Ok(page)) => {
-            let finding = lacking(&page.missing, &BRIDGE_PARTS);
+            let finding = lacking(&page.missing, &part::bridge::ALL);
             let is_consequence = !has_runtime && finding.reason == reason::RUNTIME_UNREACHABLE;
             if is_consequence { Finding { urgency: Urgency::Wait, ..finding } } else { finding }
         }
@@ -111,7 +107,7 @@ fn silent(error: &AskError, running: &Running, component: Component) -> Finding 
         component.container(),
         with_causes(error)
     );
-    Finding::lacking(reason::UNREACHABLE, message, Urgency::Notify)
+    Finding::lacking(UNREACHABLE, message, Urgency::Notify)
 }
 
 /// The finding about the missing parts of a process; the part that comes first in `order` counts.
@@ -126,8 +122,8 @@ fn lacking(missing: &[Missing], order: &[&str]) -> Finding {
 /// The condition's reason for a missing part.
 pub(crate) fn reason(missing: &Missing) -> &str {
     match (missing.part.as_str(), missing.reason.as_str()) {
-        ("broker" | "publisher", "Unreachable") => reason::BROKER_UNREACHABLE,
-        ("runtime", "Unreachable" | "Closed") => reason::RUNTIME_UNREACHABLE,
+        (part::bridge::BROKER | part::bridge::PUBLISHER, UNREACHABLE) => reason::BROKER_UNREACHABLE,
+        (part::bridge::RUNTIME, UNREACHABLE) => reason::RUNTIME_UNREACHABLE,
         (_, reason) => reason,
     }
 }

@@ -2,6 +2,7 @@
 //! and false only where the runtime has confirmed a state in which the account does not both buy and sell.
 
 use intuition_api::{
+    refusal::{OLDER_GENERATION, OTHER_NUMBER},
     trading::cause,
     v1::{Refusal, Trading, TradingCause, TradingState},
 };
@@ -26,9 +27,6 @@ use crate::{
 
 /// State in the status while the runtime has confirmed none.
 const UNKNOWN: &str = "Unknown";
-/// Refusal of a call that names another number than that of the state in force: the state has just changed.
-const OTHER_NUMBER: &str = "OtherNumber";
-const OLDER_GENERATION: &str = "OlderGeneration";
 /// Most causes that the status shows.
 const MAX_CAUSES: usize = 32;
 

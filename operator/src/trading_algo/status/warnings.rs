@@ -1,5 +1,7 @@
 //! Warnings of the bridge's `/readyz`. It works and is ready while it has one, and the condition of its part shows it.
 
+use intuition_api::part;
+
 use crate::{
     reconcile::{
         condition_type,
@@ -33,9 +35,9 @@ fn severity(reason: &str) -> Severity {
 /// The condition of a part of the bridge.
 fn condition_of(part: &str) -> Option<&'static str> {
     match part {
-        "subscriptions" | "broker" => Some(condition_type::INPUTS_HEALTHY),
-        "publishing" | "publisher" => Some(condition_type::OUTPUTS_HEALTHY),
-        "runtime" => Some(condition_type::LEDGER_HEALTHY),
+        part::bridge::SUBSCRIPTIONS | part::bridge::BROKER => Some(condition_type::INPUTS_HEALTHY),
+        part::bridge::PUBLISHING | part::bridge::PUBLISHER => Some(condition_type::OUTPUTS_HEALTHY),
+        part::bridge::RUNTIME => Some(condition_type::LEDGER_HEALTHY),
         _ => None,
     }
 }
