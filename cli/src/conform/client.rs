@@ -5,6 +5,7 @@ use std::{fmt, time::Duration};
 use algo_runtime::backend::Address;
 use intuition_api::{
     limits::MAX_MESSAGE_BYTES,
+    status::CallEnd,
     v1::{
         DescribeRequest, DescribeResponse, EventBatch, EventBatchResult, EventsRequest, EventsResponse,
         InitializeRequest, InitializeResponse, InputEvent, Reconfigure, ReconfigureResponse,
@@ -14,7 +15,7 @@ use intuition_api::{
 use intuition_common::exit::with_causes;
 use tokio::{sync::mpsc, time};
 use tokio_stream::wrappers::UnboundedReceiverStream;
-use tonic::{Code, Status, Streaming, transport::Channel};
+use tonic::{Status, Streaming, transport::Channel};
 
 use super::row::Row;
 
@@ -48,7 +49,7 @@ impl Trouble {
         match self {
             Self::Unreachable(_) => true,
             Self::Ended { status, .. } => {
-                status.code() == Code::Unavailable || std::error::Error::source(status.as_ref()).is_some()
+                matches!(CallEnd::of(status), CallEnd::Broken | CallEnd::Unavailable)
             }
             Self::Late { .. } | Self::Closed { .. } | Self::Odd { .. } => false,
         }

@@ -3,13 +3,10 @@
 use std::collections::BTreeSet;
 
 use intuition_api::{
+    channel::{self, Violation},
     decimal::Quantity,
-    describe::CONTRACT,
-    limits::{
-        MAX_CHANNEL_BYTES, MAX_CHANNELS, MAX_NAME_CHARS, MAX_PUBLICATION_BYTES, MAX_PUBLICATIONS_PER_BATCH,
-        MAX_SIGNALS_PER_EVENT, MAX_STATE_BYTES,
-    },
-    topic::check_filter,
+    describe::{CONTRACT, is_name, is_version},
+    limits::{MAX_CHANNELS, MAX_PUBLICATION_BYTES, MAX_PUBLICATIONS_PER_BATCH, MAX_SIGNALS_PER_EVENT, MAX_STATE_BYTES},
     v1::{DescribeResponse, EventBatchResult, EventResult, InputEvent, Publication, Side, Signal},
 };
 
@@ -34,14 +31,11 @@ impl Breach {
 pub(crate) fn description(response: &DescribeResponse) -> Vec<Breach> {
     let mut breaches = Vec::new();
     let mut broken = |came: String| breaches.push(Breach::new(Row::Describe, came));
-    let name = &response.name;
-    let allowed = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '_' | '-');
-    if !(1..=MAX_NAME_CHARS).contains(&name.len()) || !name.chars().all(allowed) {
-        broken(format!("DescribeResponse.name is {}", shown(name)));
+    if !is_name(&response.name) {
+        broken(format!("DescribeResponse.name is {}", shown(&response.name)));
     }
-    let version = &response.version;
-    if version.chars().count() > MAX_NAME_CHARS || version.contains(char::is_control) {
-        broken(format!("DescribeResponse.version is {}", shown(version)));
+    if !is_version(&response.version) {
+        broken(format!("DescribeResponse.version is {}", shown(&response.version)));
     }
     if response.contract != CONTRACT {
         broken(format!("DescribeResponse.contract is {}", shown(&response.contract)));
@@ -71,12 +65,12 @@ pub(crate) fn channels(row: Row, message: &str, channels: &[String]) -> Vec<Brea
         breaches.push(Breach::new(row, format!("{message}.channels has {}", channels.len())));
     }
     for channel in channels {
-        if channel.len() > MAX_CHANNEL_BYTES {
-            breaches
-                .push(Breach::new(row, format!("{message}.channels: {} has {} bytes", shown(channel), channel.len())));
-        } else if let Err(error) = check_filter(channel) {
-            breaches.push(Breach::new(row, format!("{message}.channels: {} {error}", shown(channel))));
-        }
+        let came = match channel::check(channel) {
+            Ok(()) => continue,
+            Err(Violation::Size) => format!("has {} bytes", channel.len()),
+            Err(Violation::Filter(error)) => error.to_string(),
+        };
+        breaches.push(Breach::new(row, format!("{message}.channels: {} {came}", shown(channel))));
     }
     breaches
 }
@@ -187,7 +181,7 @@ pub(crate) fn publications(publications: &[Publication]) -> Vec<Breach> {
         broken(format!("there are {} publications in one answer", publications.len()));
     }
     for Publication { channel, payload } in publications {
-        if channel.contains(['+', '#']) || channel.len() > MAX_CHANNEL_BYTES || check_filter(channel).is_err() {
+        if !channel::is_topic(channel) {
             broken(format!("Publication.channel is {}", shown(channel)));
         }
         if payload.len() > MAX_PUBLICATION_BYTES {

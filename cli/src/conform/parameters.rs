@@ -1,7 +1,8 @@
 //! Parameters for the checks, from the schema: some that fit, and some that do not.
 
+use algo_runtime::backend::schema;
 use intuition_api::limits::MAX_SCHEMA_BYTES;
-use jsonschema::{Draft, PatternOptions, Validator, error::ValidationErrorKind};
+use jsonschema::{Validator, error::ValidationErrorKind};
 use serde_json::{Map, Value, json};
 
 /// The algorithm's parameters, without the threshold.
@@ -22,7 +23,7 @@ pub(crate) struct Schema {
 }
 
 impl Schema {
-    /// Compiles it as draft 2020-12, without fetching anything.
+    /// Compiles it as the runtime does: draft 2020-12, within the limits of the contract, without fetching anything.
     pub(crate) fn compile(text: &str) -> Result<Self, String> {
         if text.is_empty() {
             return Ok(Self::default());
@@ -31,12 +32,7 @@ impl Schema {
             return Err(format!("it has {} bytes", text.len()));
         }
         let value: Value = serde_json::from_str(text).map_err(|error| format!("it is no JSON: {error}"))?;
-        let validator = jsonschema::options()
-            .with_draft(Draft::Draft202012)
-            // A pattern from outside must not take for ever.
-            .with_pattern_options(PatternOptions::regex())
-            .build(&value)
-            .map_err(|error| error.to_string())?;
+        let validator = schema::compile(text)?;
         Ok(Self { value, validator: Some(validator) })
     }
 
@@ -211,6 +207,8 @@ fn numbers(said: &Value) -> Vec<Value> {
 
 #[cfg(test)]
 mod tests {
+    use intuition_api::limits::MAX_SCHEMA_PATTERNS;
+
     use super::*;
 
     const SCHEMA: &str = r#"{"type":"object","properties":{"fast":{"type":"integer","minimum":1,"maximum":9},
@@ -222,6 +220,10 @@ mod tests {
         for text in ["{", r#"{"type":"strnig"}"#, r#"{"$ref":"https://example.com/schema.json"}"#] {
             assert!(Schema::compile(text).is_err(), "{text}");
         }
+        let patterns: Parameters =
+            (0..=MAX_SCHEMA_PATTERNS).map(|number| (format!("^{number}$"), json!(true))).collect();
+        let many = json!({ "patternProperties": patterns }).to_string();
+        assert_eq!(Schema::compile(&many).unwrap_err(), "at most 64 patterns", "the runtime refuses it");
         let large = format!(r#"{{"description":"{}"}}"#, "x".repeat(MAX_SCHEMA_BYTES));
         assert!(Schema::compile(&large).is_err());
     }

@@ -104,8 +104,8 @@ impl Row {
                  `contract` is \"intuition.v1\"; all calls of a server are answered alike"
             }
             Self::Schema => {
-                "DescribeResponse.parameters_schema_json is empty, or a JSON Schema (draft 2020-12) of at most 256 KiB \
-                 that refers to nothing outside itself"
+                "DescribeResponse.parameters_schema_json is empty, or a JSON Schema (draft 2020-12) of at most 256 KiB, \
+                 4,096 objects and arrays, 128 levels and 64 patterns that refers to nothing outside itself"
             }
             Self::DescribeBusy => "Describe answers while other calls are busy",
             Self::Initialize => {
@@ -235,6 +235,8 @@ impl Row {
 mod tests {
     use std::collections::BTreeSet;
 
+    use intuition_api::limits;
+
     use super::*;
 
     #[test]
@@ -242,5 +244,35 @@ mod tests {
         let names: BTreeSet<_> = ROWS.iter().map(|row| row.name()).collect();
         // `Shutdown` is the last variant.
         assert_eq!((names.len(), ROWS.len()), (Row::Shutdown as usize + 1, Row::Shutdown as usize + 1));
+    }
+
+    fn grouped(number: usize) -> String {
+        format!("{},{:03}", number / 1_000, number % 1_000)
+    }
+
+    #[test]
+    fn rules_name_the_limits_of_the_contract() {
+        let kib = |bytes: usize| format!("{} KiB", bytes >> 10);
+        let mib = |bytes: usize| format!("{} MiB", bytes >> 20);
+        for (row, limit) in [
+            (Row::Describe, format!("`name` is 1 to {} letters", limits::MAX_NAME_CHARS)),
+            (Row::Describe, format!("`version` at most {} characters", limits::MAX_NAME_CHARS)),
+            (Row::Describe, format!("{:?}", intuition_api::describe::CONTRACT)),
+            (Row::Schema, kib(limits::MAX_SCHEMA_BYTES)),
+            (Row::Schema, format!("{} objects and arrays", grouped(limits::MAX_SCHEMA_PARTS))),
+            (Row::Schema, format!("{} levels", limits::MAX_SCHEMA_LEVELS)),
+            (Row::Schema, format!("{} patterns", limits::MAX_SCHEMA_PATTERNS)),
+            (Row::Initialize, format!("1 to {} MQTT topic filters", limits::MAX_CHANNELS)),
+            (Row::Initialize, format!("at most {} bytes each", limits::MAX_CHANNEL_BYTES)),
+            (Row::Signals, format!("at most {} signals an event", limits::MAX_SIGNALS_PER_EVENT)),
+            (Row::Publications, format!("wildcards of at most {} bytes", limits::MAX_CHANNEL_BYTES)),
+            (Row::Publications, format!("`payload` at most {}", kib(limits::MAX_PUBLICATION_BYTES))),
+            (Row::Publications, format!("{} publications a batch", grouped(limits::MAX_PUBLICATIONS_PER_BATCH))),
+            (Row::MessageSize, format!("up to {} events", limits::MAX_EVENTS_PER_BATCH)),
+            (Row::MessageSize, format!("at most {}", mib(limits::MAX_MESSAGE_BYTES))),
+            (Row::StateSize, format!("at most {}", mib(limits::MAX_STATE_BYTES))),
+        ] {
+            assert!(row.contract().contains(&limit), "{limit:?} is not in {:?}", row.contract());
+        }
     }
 }

@@ -8,7 +8,10 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use algo_runtime::backend::Address;
-use intuition_api::v1::{AccountResponse, CloseRequest, CloseResponse, Symbols, Trading, close_request::What};
+use intuition_api::{
+    refusal::NOT_HALTED,
+    v1::{AccountResponse, CloseRequest, CloseResponse, Symbols, Trading, close_request::What},
+};
 use serde_json::json;
 use tokio::time::Instant;
 use tonic::Code;
@@ -125,7 +128,7 @@ fn what(args: &CloseArgs) -> What {
 fn judge(answer: CloseResponse, args: &CloseArgs, account: &str) -> Result<CloseResponse, TradingError> {
     let error = match answer.refusal {
         None => return Ok(answer),
-        Some(refusal) if refusal.reason == "NotHalted" => RuntimeError::NotHalted(halt_command(args, account)),
+        Some(refusal) if refusal.reason == NOT_HALTED => RuntimeError::NotHalted(halt_command(args, account)),
         Some(refusal) => RuntimeError::of_refusal(refusal),
     };
     Err(TradingError::Runtime(error))

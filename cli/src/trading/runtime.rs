@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use algo_runtime::backend::Address;
-use intuition_api::v1::{
-    AccountRequest, AccountResponse, Refusal, SetTradingStateRequest, Trading, runtime_client::RuntimeClient,
+use intuition_api::{
+    refusal::{OLDER_GENERATION, OTHER_NUMBER, OTHER_UID},
+    v1::{AccountRequest, AccountResponse, Refusal, SetTradingStateRequest, Trading, runtime_client::RuntimeClient},
 };
 use tonic::{Code, Status, transport::Channel};
 
@@ -15,7 +16,7 @@ pub(super) const DEADLINE: Duration = Duration::from_secs(10);
 /// Attempts while others change the same state.
 const ATTEMPTS: u32 = 5;
 /// Refusals after which the state has to be read again.
-const STALE: [&str; 2] = ["OtherNumber", "OlderGeneration"];
+const STALE: [&str; 2] = [OTHER_NUMBER, OLDER_GENERATION];
 
 /// A runtime that was not reached, or that refused a call.
 #[derive(Debug, thiserror::Error)]
@@ -51,7 +52,7 @@ impl RuntimeError {
 
     /// A refusal in the answer of a call.
     pub(super) fn of_refusal(refusal: Refusal) -> Self {
-        if refusal.reason == "OtherUid" { Self::OtherUid(refusal.message) } else { Self::Refuse(refusal) }
+        if refusal.reason == OTHER_UID { Self::OtherUid(refusal.message) } else { Self::Refuse(refusal) }
     }
 }
 
