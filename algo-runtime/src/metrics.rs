@@ -141,9 +141,46 @@ const fn name(kind: Kind) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use documents::metrics::{Documented, Shown};
+    use intuition_api::v1::TickOutcome;
     use prometheus_client::encoding::text::encode;
 
     use super::*;
+    use crate::portfolio::Denial;
+
+    /// The outcomes that a runtime gives, each once. It recognises a tick whose outcome is forgotten.
+    fn outcomes() -> Vec<TickOutcome> {
+        let kinds = (Kind::Unspecified as i32 + 1..).map_while(|kind| Kind::try_from(kind).ok());
+        let outcomes = kinds.map(|kind| {
+            let seen_by = if kind == Kind::Forgotten { SeenBy::Sequence } else { SeenBy::Unspecified };
+            TickOutcome { kind: kind.into(), seen_by: seen_by.into(), ..TickOutcome::default() }
+        });
+        outcomes.collect()
+    }
+
+    #[test]
+    fn operations_page_has_every_metric_with_its_labels_and_their_values() {
+        let mut registry = Registry::default();
+        let metrics = Metrics::register(&mut registry);
+        metrics.count(&[DeliveryOutcome { ticks: outcomes(), ..DeliveryOutcome::default() }]);
+        for denial in Denial::ALL {
+            metrics.denied(denial.reason(), 1);
+        }
+        metrics.missed("quotes", 1);
+        metrics.committed(Duration::ZERO);
+        metrics.swapped(Duration::ZERO);
+        metrics.commit_failed();
+        let mut text = String::new();
+        encode(&mut text, &registry).unwrap();
+        let (shown, page) = (Shown::read(&text), documents::page("docs/operations.md").unwrap());
+        let documented = Documented::read(&page, "tradingalgo_runtime_");
+        assert_eq!(documented.labels, shown.labels);
+        for (metric, label) in
+            [("tradingalgo_runtime_ticks_total", "outcome"), ("tradingalgo_runtime_denied_signals_total", "reason")]
+        {
+            assert_eq!(documented.codes(metric), shown.values(metric, label), "{metric}");
+        }
+    }
 
     #[test]
     fn denied_signals_have_a_series_for_each_reason() {

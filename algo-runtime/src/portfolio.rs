@@ -33,6 +33,10 @@ pub enum Denial {
 }
 
 impl Denial {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::TooSmall, Self::InsufficientCash, Self::NothingHeld, Self::Reducing, Self::Halted, Self::OutOfRange];
+
     /// As counted and published.
     pub const fn reason(self) -> &'static str {
         match self {

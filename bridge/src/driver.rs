@@ -18,13 +18,10 @@ use self::stream::RuntimeStream;
 use crate::{
     BridgeError,
     machine::{Action, Connections, Input, Machine, Phase},
+    metrics::link::{PUBLISHING, SUBSCRIBING},
     mqtt::{Event, Events, Link, Options},
 };
 
-/// The connection that quotes come on, in errors.
-const SUBSCRIBING: &str = "subscribing";
-/// The connection that decisions go out on, in errors.
-const PUBLISHING: &str = "publishing";
 /// Events of one kind that are taken before the others get their turn.
 const BURST: usize = 512;
 

@@ -78,3 +78,37 @@ impl Metrics {
         self.leader.set(u64::from(leads));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use documents::metrics::{Documented, Shown};
+    use intuition_resources::{ALGORITHM_KIND, TRADING_ALGO_KIND};
+    use prometheus_client::encoding::text::encode;
+
+    use super::*;
+
+    #[test]
+    fn operations_page_has_every_metric_with_its_labels_and_their_values() {
+        let mut registry = Registry::default();
+        let metrics = Metrics::register(&mut registry);
+        let errors = documents::page("operator/src/reconcile/error.rs").unwrap().leak();
+        for kind in [TRADING_ALGO_KIND, ALGORITHM_KIND] {
+            metrics.reconciled(kind, Duration::ZERO, None);
+            documents::reasons(errors).for_each(|reason| metrics.reconciled(kind, Duration::ZERO, Some(reason)));
+        }
+        metrics.watch_failed();
+        metrics.lead(true);
+        let mut text = String::new();
+        encode(&mut text, &registry).unwrap();
+        let (shown, page) = (Shown::read(&text), documents::page("docs/operations.md").unwrap());
+        let documented = Documented::read(&page, "tradingalgo_operator_");
+        assert_eq!(documented.labels, shown.labels);
+        for (metric, labels) in [
+            ("tradingalgo_operator_reconcile_total", &["kind", "result"][..]),
+            ("tradingalgo_operator_reconcile_errors_total", &["reason"][..]),
+        ] {
+            let values = labels.iter().flat_map(|label| shown.values(metric, label)).collect();
+            assert_eq!(documented.codes(metric), values, "{metric}");
+        }
+    }
+}

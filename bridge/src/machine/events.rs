@@ -5,12 +5,12 @@ use intuition_common::{clock::Now, exit::with_causes};
 use tokio::time::Instant;
 
 use super::{Machine, session::Session, warnings};
-use crate::{board, mqtt::Event, subscriptions::Step};
-
-/// The connection that quotes come on, in metrics.
-const SUBSCRIBING: &str = "subscribing";
-/// The connection that decisions go out on, in metrics.
-const PUBLISHING: &str = "publishing";
+use crate::{
+    board,
+    metrics::link::{PUBLISHING, SUBSCRIBING},
+    mqtt::Event,
+    subscriptions::Step,
+};
 
 impl Machine {
     pub(super) fn on_quotes(&mut self, event: Event, now: Now) {

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use intuition_api::v1::{Committed, Opened, process_response};
+use intuition_api::{
+    reason::LEDGER_WENT_BACK,
+    v1::{Committed, Opened, process_response},
+};
 use intuition_common::{
     exit::with_causes,
     planted::{self, Fault},
@@ -10,11 +13,10 @@ use intuition_common::{
 use tokio::time::Instant;
 
 use super::{Machine, Said};
-use crate::{board, message::Inputs, outbox::Ranges, runtime::RuntimeError};
+use crate::{board, message::Inputs, metrics::link, outbox::Ranges, runtime::RuntimeError};
 
 /// A ledger that has gone back is warned of for this long.
 const LEDGER_WARNING: Duration = Duration::from_hours(1);
-const LEDGER_WENT_BACK: &str = "LedgerWentBack";
 
 impl Machine {
     pub(super) fn on_session(&mut self, said: Said, now: Instant) {
@@ -77,7 +79,7 @@ impl Machine {
         if self.session.is_open() {
             return Err(RuntimeError::Breach("it opened the stream twice".to_owned()));
         }
-        self.metrics.connected("runtime");
+        self.metrics.connected(link::RUNTIME);
         if opened.session_lost && self.keeps_session && !self.loss_reported {
             self.report_loss(now);
         }
