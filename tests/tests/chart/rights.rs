@@ -1,8 +1,9 @@
 //! Who may do what: the operator no more than it does, people what their role in the cluster says.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::ensure;
+use documents::{Table, codes};
 use e2e::chart::{helm::Release, rendered::Rendered, rights::allowed};
 use serde_json::{Value, json};
 
@@ -43,6 +44,52 @@ fn rbac(rendered: &Rendered) -> BTreeSet<String> {
             format!("{} {} {}", text(&object["kind"]), text(&metadata["namespace"]), text(&metadata["name"]))
         })
         .collect()
+}
+
+/// Verbs of the API server that a role or a table names.
+const VERBS: [&str; 8] = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
+
+/// The verbs of each resource, without group and name.
+type Rights<'a> = BTreeMap<&'a str, BTreeSet<&'a str>>;
+
+/// The rights of lines such as [`OPERATOR`].
+fn of_lines<'a>(lines: impl IntoIterator<Item = &'a str>) -> Rights<'a> {
+    let mut rights = Rights::new();
+    for (resource, verbs) in lines.into_iter().filter_map(|line| line.split_once(": ")) {
+        let resource = resource.split_once('/').map_or(resource, |(_, resource)| resource);
+        let resource = resource.split('[').next().unwrap_or(resource);
+        rights.entry(resource).or_default().extend(verbs.split(' '));
+    }
+    rights
+}
+
+/// The rights of the tables of a page with the columns Resource and Verbs.
+fn of_page(page: &str) -> Rights<'_> {
+    let mut rights = Rights::new();
+    for table in Table::all(page) {
+        let (Some(resources), Some(verbs)) = (table.column("Resource"), table.column("Verbs")) else { continue };
+        for (resources, verbs) in resources.into_iter().zip(verbs) {
+            let verbs: BTreeSet<_> =
+                verbs.split(|letter: char| !letter.is_ascii_lowercase()).filter(|word| VERBS.contains(word)).collect();
+            // A name with a dot is the resource's group.
+            for resource in codes(resources).filter(|resource| !resource.contains('.')) {
+                rights.entry(resource).or_default().extend(&verbs);
+            }
+        }
+    }
+    rights
+}
+
+/// [`OPERATOR`] and [`LEASE`] are the rights of the rendered roles, as the other tests show.
+#[test]
+fn pages_have_the_rights_of_the_operator() -> anyhow::Result<()> {
+    let expected = of_lines(OPERATOR.into_iter().chain(LEASE));
+    for path in ["docs/operations.md", "charts/intuition/README.md"] {
+        let page = documents::page(path)?;
+        let found = of_page(&page);
+        ensure!(found == expected, "{path}: {found:#?}, expected {expected:#?}");
+    }
+    Ok(())
 }
 
 fn ensure_binds(binding: &Value, role_kind: &str, account: &str) -> anyhow::Result<()> {
