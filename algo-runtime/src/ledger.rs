@@ -202,3 +202,28 @@ impl LedgerError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use documents::{Table, codes, reasons, section};
+
+    /// Reasons of a ledger that cannot be opened: the process ends before it serves `/readyz`.
+    const OF_START: [&str; 3] = ["LedgerDamaged", "LedgerTooNew", "LedgerOfOtherAccount"];
+
+    #[test]
+    fn operations_page_has_a_row_for_every_reason_of_an_open_ledger() {
+        let (source, page) = ("algo-runtime/src/ledger.rs", "docs/operations.md");
+        let (source, page) = (documents::page(source).unwrap(), documents::page(page).unwrap());
+        for heading in [
+            "### RuntimeReady: it decides, and its ledger can be written",
+            "### LedgerHealthy: the ledger is there and can be written",
+        ] {
+            let tables = Table::all(section(&page, heading));
+            let columns = tables.iter().filter_map(|table| table.column("Reason")).flatten();
+            let documented: Vec<_> = columns.flat_map(codes).collect();
+            let open = reasons(&source).filter(|reason| !OF_START.contains(reason));
+            let lacking: Vec<_> = open.filter(|reason| !documented.contains(reason)).collect();
+            assert!(lacking.is_empty(), "{heading}: without a row: {lacking:?}");
+        }
+    }
+}

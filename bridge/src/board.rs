@@ -70,3 +70,36 @@ impl Board {
         self.missing.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use documents::{Table, codes, reasons, section};
+
+    /// Sources with the reasons that a bridge gives, beside those in `intuition_api::reason` and the codes of MQTT 5.
+    const SOURCES: [&str; 4] = [
+        "bridge/src/runtime.rs",
+        "bridge/src/mqtt/error.rs",
+        "bridge/src/subscriptions/trouble.rs",
+        "bridge/src/machine/warnings.rs",
+    ];
+
+    /// Reasons of a bridge that does not start.
+    const OF_START: [&str; 1] = ["InvalidUrl"];
+
+    #[test]
+    fn operations_page_has_a_row_for_every_reason() {
+        let page = documents::page("docs/operations.md").unwrap();
+        let tables = Table::all(section(&page, "## Conditions"));
+        let columns = tables.iter().filter_map(|table| table.column("Reason")).flatten();
+        let documented: BTreeSet<_> = columns.flat_map(codes).collect();
+        for path in SOURCES {
+            let source = documents::page(path).unwrap();
+            let lacking: Vec<_> =
+                reasons(&source).filter(|reason| !documented.contains(reason) && !OF_START.contains(reason)).collect();
+            assert!(lacking.is_empty(), "without a row: {lacking:?} of {path}");
+            assert!(reasons(&source).count() > 1, "{path}");
+        }
+    }
+}

@@ -1,40 +1,61 @@
-//! Every reason that this operator sets has a place in docs/operations.md.
+//! Reasons in docs/operations.md: every one that this operator sets has a place there, and every one there is set by a process.
 
-use std::{fs, path::Path};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
 
-use regex::Regex;
+use documents::{Table, codes, is_reason, reasons, section};
 
-/// CamelCase texts there that are no reason: statuses, kinds, the prefix of a code of digits, and a code of a bridge that
-/// `RuntimeUnreachable` replaces.
-const NO_REASONS: [&str; 7] = ["True", "False", "Unknown", "Secret", "PersistentVolumeClaim", "Code", "Closed"];
+/// CamelCase texts of the sources that are no reason: statuses, kinds, and the prefix of a code of digits.
+const NO_REASONS: [&str; 6] = ["True", "False", "Unknown", "Secret", "PersistentVolumeClaim", "Code"];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn is_source(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("tests.rs")
+}
+
+/// Every source below a folder, without the folders of tests.
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        if path.is_dir() && !path.ends_with("tests") {
+            found.extend(sources(&path));
+        } else if is_source(&path) {
+            found.push(path);
+        }
+    }
+    found
+}
 
 #[test]
 fn every_reason_is_in_the_operations_page() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let page = fs::read_to_string(root.join("../docs/operations.md")).unwrap();
-    let text = Regex::new(r#""([A-Z][a-z]+(?:[A-Z][a-z]+)*)""#).unwrap();
-    let in_folder = |path: &str| fs::read_dir(root.join(path)).unwrap().map(|entry| entry.unwrap().path());
-    let mut files: Vec<_> = in_folder("src/trading_algo/status").collect();
-    files.retain(|path| path.extension().is_some_and(|extension| extension == "rs"));
-    files.retain(|path| !path.ends_with("tests.rs"));
+    let page = documents::page("docs/operations.md").unwrap();
+    let status = root().join("operator/src/trading_algo/status");
+    let mut files: Vec<_> = fs::read_dir(status).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| is_source(path));
     files.extend(
         [
-            "src/kubernetes/apply_error.rs",
-            "src/reconcile/conditions.rs",
-            "src/reconcile/reason.rs",
-            "src/trading_algo/ask/trading.rs",
-            "src/workload/pod_finding.rs",
+            "algo-runtime/api/src/reason.rs",
+            "operator/src/kubernetes/apply_error.rs",
+            "operator/src/kubernetes/rights.rs",
+            "operator/src/reconcile/conditions.rs",
+            "operator/src/reconcile/finding.rs",
+            "operator/src/reconcile/reason.rs",
+            "operator/src/trading_algo/ask/trading.rs",
+            "operator/src/trading_algo/confine.rs",
+            "operator/src/workload/pod_finding.rs",
         ]
-        .map(|path| root.join(path)),
+        .map(|path| root().join(path)),
     );
     let (mut found, mut lacking) = (0, Vec::new());
     for path in files {
         let source = fs::read_to_string(&path).unwrap();
-        let code = source.split("#[cfg(test)]").next().unwrap();
-        for reason in text.captures_iter(code).map(|found| found.extract::<1>().1[0]) {
-            if NO_REASONS.contains(&reason) {
-                continue;
-            }
+        for reason in reasons(&source).filter(|reason| !NO_REASONS.contains(reason)) {
             found += 1;
             let is_there = page.contains(&format!("`{reason}`")) || page.contains(&format!("### {reason}:"));
             if !is_there && !page.contains(&format!("**{reason}**")) {
@@ -44,4 +65,20 @@ fn every_reason_is_in_the_operations_page() {
     }
     assert!(lacking.is_empty(), "without a row: {lacking:#?}");
     assert!(found > 40, "{found}");
+}
+
+#[test]
+fn every_row_of_the_operations_page_has_a_reason_of_a_process() {
+    let page = documents::page("docs/operations.md").unwrap();
+    let tables = ["## Conditions", "## An Algorithm of your own"].map(|heading| Table::all(section(&page, heading)));
+    let columns = tables.iter().flatten().filter_map(|table| table.column("Reason")).flatten();
+    let documented: BTreeSet<_> = columns.flat_map(codes).filter(|code| is_reason(code)).collect();
+    let folders =
+        ["operator/src", "operator/api/src", "algo-runtime/src", "algo-runtime/api/src", "bridge/src", "common/src"];
+    let sources: Vec<_> = folders.iter().flat_map(|folder| sources(&root().join(folder))).collect();
+    let sources: Vec<_> = sources.into_iter().map(|path| fs::read_to_string(path).unwrap()).collect();
+    let set: BTreeSet<_> = sources.iter().flat_map(|source| reasons(source)).collect();
+    let without: Vec<_> = documented.difference(&set).collect();
+    assert!(without.is_empty(), "no process has the reason: {without:?}");
+    assert!(documented.len() > 80, "{documented:?}");
 }
