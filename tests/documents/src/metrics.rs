@@ -1,24 +1,65 @@
 //! Metrics: those of a table, and those that a registry shows.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+};
 
-use super::{Table, codes, section};
+use super::{Table, codes, page, section};
+
+/// A table that differs from the registry.
+#[derive(Debug)]
+pub enum Drift {
+    /// The page cannot be read.
+    ReadPage(io::Error),
+    /// The metrics, or the labels of one, differ.
+    Labels {
+        /// Of the table.
+        documented: Labels,
+        /// Of the registry.
+        shown: Labels,
+    },
+    /// The values of a metric's labels differ.
+    Values {
+        /// Name of the metric.
+        metric: String,
+        /// The codes in its description.
+        documented: BTreeSet<String>,
+        /// The values in the registry.
+        shown: BTreeSet<String>,
+    },
+}
+
+/// Compares the metrics with a prefix in the table of docs/operations.md with a page of `/metrics` in the format `OpenMetrics`, on
+/// which every family has a series. `fixed`: metrics, and those of their labels whose values are the codes of the description.
+pub fn compare(text: &str, prefix: &str, fixed: &[(&str, &[&str])]) -> Result<(), Drift> {
+    let documented = Documented::read(&page("docs/operations.md").map_err(Drift::ReadPage)?, prefix);
+    let shown = Shown::read(text);
+    if documented.labels != shown.labels {
+        return Err(Drift::Labels { documented: documented.labels, shown: shown.labels });
+    }
+    for (metric, labels) in fixed {
+        let documented = documented.codes.get(*metric).cloned().unwrap_or_default();
+        let shown: BTreeSet<_> = labels.iter().flat_map(|label| shown.values(metric, label)).cloned().collect();
+        if documented != shown {
+            return Err(Drift::Values { metric: (*metric).to_owned(), documented, shown });
+        }
+    }
+    Ok(())
+}
 
 /// The labels of each metric, by the metric's name as queries use it.
 pub type Labels = BTreeMap<String, BTreeSet<String>>;
 
-/// The metrics with a prefix in the table of docs/operations.md.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Documented {
-    /// The labels of each metric.
-    pub labels: Labels,
+#[derive(Debug, Default)]
+struct Documented {
+    labels: Labels,
     /// The codes in the description of each metric: values of labels, and other words.
     codes: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Documented {
-    /// Reads the table of the page.
-    pub fn read(page: &str, prefix: &str) -> Self {
+    fn read(page: &str, prefix: &str) -> Self {
         let mut documented = Self::default();
         let tables = Table::all(section(page, "## Metrics"));
         for row in tables.iter().flat_map(Table::rows) {
@@ -32,24 +73,17 @@ impl Documented {
         }
         documented
     }
-
-    /// The codes in the description of a metric.
-    pub fn codes(&self, metric: &str) -> BTreeSet<&str> {
-        self.codes.get(metric).into_iter().flatten().map(String::as_str).collect()
-    }
 }
 
-/// The metrics of a page of `/metrics`. A family shows its labels only where it has a series.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Shown {
-    /// The labels of each metric.
-    pub labels: Labels,
+#[derive(Debug, Default)]
+struct Shown {
+    labels: Labels,
+    /// The values of each metric and label.
     values: BTreeMap<(String, String), BTreeSet<String>>,
 }
 
 impl Shown {
-    /// Reads a page in the format `OpenMetrics`.
-    pub fn read(page: &str) -> Self {
+    fn read(page: &str) -> Self {
         let mut shown = Self::default();
         let mut name = String::new();
         for line in page.lines() {
@@ -72,10 +106,8 @@ impl Shown {
         shown
     }
 
-    /// The values of a label of a metric.
-    pub fn values(&self, metric: &str, label: &str) -> BTreeSet<&str> {
-        let values = self.values.get(&(metric.to_owned(), label.to_owned()));
-        values.into_iter().flatten().map(String::as_str).collect()
+    fn values(&self, metric: &str, label: &str) -> impl Iterator<Item = &String> {
+        self.values.get(&(metric.to_owned(), label.to_owned())).into_iter().flatten()
     }
 }
 
@@ -93,7 +125,21 @@ mod tests {
         );
         assert_eq!(documented.labels, shown.labels);
         assert_eq!(documented.labels.keys().collect::<Vec<_>>(), ["a_ticks_total", "a_x"]);
-        assert_eq!(documented.codes("a_ticks_total"), shown.values("a_ticks_total", "outcome"));
-        assert_eq!(shown.values("a_ticks_total", "outcome").len(), 2);
+        assert!(documented.codes["a_ticks_total"].iter().eq(shown.values("a_ticks_total", "outcome")));
+        assert_eq!(shown.values("a_ticks_total", "outcome").collect::<Vec<_>>(), ["decided", "denied"]);
+    }
+
+    #[test]
+    fn drift_is_in_a_metric_or_in_a_value() {
+        let drift = |text: &str, fixed: &[(&str, &[&str])]| compare(text, "tradingalgo_operator_watch", fixed).err();
+        let text = "# TYPE tradingalgo_operator_watch_errors counter\ntradingalgo_operator_watch_errors_total 0\n";
+        assert!(drift(text, &[]).is_none());
+        assert!(matches!(drift("", &[]), Some(Drift::Labels { .. })));
+        let labelled = text.replace("total 0", "total{kind=\"a\"} 0");
+        assert!(matches!(drift(&labelled, &[]), Some(Drift::Labels { .. })));
+        let errors = "# TYPE tradingalgo_operator_reconcile_errors counter\n\
+                      tradingalgo_operator_reconcile_errors_total{reason=\"Apply\"} 1\n";
+        let (metric, prefix) = ("tradingalgo_operator_reconcile_errors_total", "tradingalgo_operator_reconcile_errors");
+        assert!(matches!(compare(errors, prefix, &[(metric, &["reason"])]), Err(Drift::Values { .. })));
     }
 }
