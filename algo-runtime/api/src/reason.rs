@@ -1,4 +1,4 @@
-//! Reasons that one process gives and another one acts on: in `/readyz`, conditions, refusals and metrics. They are part of the
+//! Reasons of one process on which another one acts, in `/readyz`, conditions, refusals and metrics. They are part of the
 //! interface: docs/operations.md and alerts name them.
 
 /// The algorithm is being called for the first time.
@@ -23,7 +23,7 @@ pub const TOPIC_NOT_ALLOWED: &str = "TopicNotAllowed";
 /// The runtime is ending.
 pub const STOPPED: &str = "Stopped";
 
-/// A bridge cannot reach its broker or its runtime, as the part says; the operator cannot reach a pod that is ready.
+/// A bridge cannot reach its broker or its runtime, which the part names; the operator cannot reach a pod that is ready.
 pub const UNREACHABLE: &str = "Unreachable";
 /// A bridge has just connected, and its channels are being subscribed to.
 pub const SUBSCRIBING: &str = "Subscribing";

@@ -1,5 +1,5 @@
-//! Reasons of conditions, and the urgency of reasons of algorithms. Reasons of apply errors are in `kubernetes::apply_error`; a
-//! runtime and a bridge give further ones.
+//! Reasons of conditions, and the urgency of reasons of algorithms. Reasons of apply errors are in `kubernetes::apply_error`; runtimes
+//! and bridges have further ones.
 
 use intuition_api::reason::BACKEND_STARTING;
 pub(crate) use intuition_api::{

@@ -1,4 +1,4 @@
-//! Reasons in docs/operations.md: every one that this operator sets has a place there, and every one there is set by a process.
+//! Reasons in docs/operations.md: each reason of this operator has a place there, and each reason there is one of a process.
 
 use std::{
     collections::BTreeSet,
