@@ -182,7 +182,7 @@ pub async fn start(
             outcome = serving => outcome,
             never = watch_writer(&heartbeat, &readiness) => match never {},
         };
-        readiness.lack(part::runtime::LEDGER, reason::STOPPED, "the runtime has stopped");
+        readiness.set_missing(part::runtime::LEDGER, reason::STOPPED, "the runtime has stopped");
         drop(end.send(outcome));
         has_ended.cancel();
     });
@@ -251,10 +251,10 @@ async fn watch_writer(heartbeat: &Heartbeat, readiness: &Readiness) -> Infallibl
         looks.tick().await;
         let age = heartbeat.age();
         if age <= HUNG {
-            readiness.have_again(part::runtime::LEDGER, NOT_ANSWERING);
+            readiness.set_ready_if_missing_for(part::runtime::LEDGER, NOT_ANSWERING);
         } else {
             let message = format!("the ledger has answered nothing for {} seconds: its volume may hang", age.as_secs());
-            readiness.lack_unless_missing(part::runtime::LEDGER, NOT_ANSWERING, &message);
+            readiness.set_missing_unless_other_reason(part::runtime::LEDGER, NOT_ANSWERING, &message);
         }
     }
 }

@@ -165,7 +165,7 @@ impl Writer {
         };
         writer.update_backends();
         // Report ready last, after the algorithm's readiness is known.
-        writer.readiness.have(part::runtime::LEDGER);
+        writer.readiness.set_ready(part::runtime::LEDGER);
         Ok(writer)
     }
 
@@ -284,7 +284,7 @@ impl Writer {
             self.log_gaps(&changes.gaps);
             self.log_denials(now.micros);
             if std::mem::take(&mut self.failing) {
-                self.readiness.have(part::runtime::LEDGER);
+                self.readiness.set_ready(part::runtime::LEDGER);
             }
         }
         self.reports.note(self.engine.unsaved_reports(), before_commit);

@@ -10,7 +10,6 @@
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "unit tests read clocks"))]
 
-mod board;
 mod config;
 mod driver;
 pub mod inflight;
@@ -19,6 +18,7 @@ pub mod message;
 pub mod metrics;
 pub mod mqtt;
 pub mod outbox;
+mod readiness;
 pub mod render;
 pub mod runtime;
 pub mod subscriptions;
@@ -36,10 +36,10 @@ use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use self::{
-    board::{BROKER, PARTS, PUBLISHER, PUBLISHING, RUNTIME, SUBSCRIPTIONS},
     config::{Config, ConfigError, Limits, MqttConfig, Session},
     message::MAX_TICKS,
     metrics::Metrics,
+    readiness::{BROKER, PARTS, PUBLISHER, PUBLISHING, RUNTIME, SUBSCRIPTIONS},
 };
 use self::{
     machine::{Machine, Sinks},

@@ -29,10 +29,10 @@ use self::{
 };
 use crate::{
     Published,
-    board::{self, Board},
     config::{Config, ConfigError, Limits},
     metrics::Metrics,
     mqtt::{self, Options},
+    readiness::{self, ReadinessReporter},
     render,
     runtime::RuntimeError,
 };
@@ -105,7 +105,7 @@ pub struct Machine {
     quotes: Quotes,
     publisher: Publisher,
     session: Session,
-    board: Board,
+    readiness: ReadinessReporter,
     broker: BrokerWarnings,
     metrics: Metrics,
     limits: Limits,
@@ -144,7 +144,7 @@ impl Machine {
                 seeds.session,
                 now.instant,
             ),
-            board: Board::new(readiness, checked.account.clone()),
+            readiness: ReadinessReporter::new(readiness, checked.account.clone()),
             publisher: Publisher::new(
                 checked.topics,
                 checked.account,
@@ -160,7 +160,7 @@ impl Machine {
             ledger_warning_until: None,
             farewell: None,
         };
-        machine.board.have(board::PUBLISHING);
+        machine.readiness.set_ready(readiness::PUBLISHING);
         Ok((machine, connections))
     }
 
@@ -182,7 +182,7 @@ impl Machine {
             return;
         }
         let instant = now.instant;
-        self.broker.expire(instant, &mut self.board);
+        self.broker.expire(instant, &mut self.readiness);
         if let Some(error) = self.session.stalled(instant) {
             self.end_session(&error, instant);
         }
@@ -191,10 +191,10 @@ impl Machine {
         self.session.open_when_due(instant, || outbox.begin_stream(), &mut self.actions);
         if let Some(steps) = self.quotes.retry_when_due(instant) {
             self.perform(steps);
-            self.quotes.show(&mut self.board, instant);
+            self.quotes.show(&mut self.readiness, instant);
         }
         self.pass_on(instant, self.limits.batches);
-        self.publisher.announce(self.board.is_ready(), now, &mut self.actions);
+        self.publisher.announce(self.readiness.is_ready(), now, &mut self.actions);
         self.metrics.unacknowledged.set(self.quotes.inflight.unacknowledged_ticks() as u64);
         let oldest = self.quotes.inflight.oldest().map_or(0, |arrived| now.micros.saturating_sub(arrived));
         self.metrics.inbound.oldest(oldest);
@@ -225,7 +225,7 @@ impl Machine {
     /// Brings everything that is under way one step further. Deliveries go to the runtime while fewer than
     /// `batches` are there.
     fn pass_on(&mut self, now: Instant, batches: usize) {
-        self.publisher.send(&mut self.board, &self.metrics, now, &mut self.actions);
+        self.publisher.send(&mut self.readiness, &self.metrics, now, &mut self.actions);
         self.send_marker();
         while self.session.takes_batches(batches) {
             let batch = self.quotes.next_batch(&self.limits);

@@ -37,18 +37,18 @@ impl Readiness {
     pub fn new(parts: &[&'static str], clock: Arc<dyn Clock>) -> Self {
         let readiness = Self { missing: Arc::default(), warnings: Arc::default(), clock };
         for part in parts {
-            readiness.lack(part, "Starting", "not there yet");
+            readiness.set_missing(part, "Starting", "not there yet");
         }
         readiness
     }
 
     /// `part` is there.
-    pub fn have(&self, part: &'static str) {
+    pub fn set_ready(&self, part: &'static str) {
         lock(&self.missing).remove(part);
     }
 
     /// `part` is missing. The time is kept while the reason is the same.
-    pub fn lack(&self, part: &'static str, reason: &str, message: &str) {
+    pub fn set_missing(&self, part: &'static str, reason: &str, message: &str) {
         let mut missing = lock(&self.missing);
         let since = match missing.get(part) {
             Some(known) if known.reason == reason => known.since.clone(),
@@ -58,14 +58,14 @@ impl Readiness {
     }
 
     /// `part` is missing, unless it is for another reason, which says more.
-    pub fn lack_unless_missing(&self, part: &'static str, reason: &str, message: &str) {
+    pub fn set_missing_unless_other_reason(&self, part: &'static str, reason: &str, message: &str) {
         if lock(&self.missing).get(part).is_none_or(|known| known.reason == reason) {
-            self.lack(part, reason, message);
+            self.set_missing(part, reason, message);
         }
     }
 
     /// `part` is there, if it was missing for `reason`.
-    pub fn have_again(&self, part: &'static str, reason: &str) {
+    pub fn set_ready_if_missing_for(&self, part: &'static str, reason: &str) {
         let mut missing = lock(&self.missing);
         if missing.get(part).is_some_and(|known| known.reason == reason) {
             missing.remove(part);
@@ -91,7 +91,7 @@ impl Readiness {
     }
 
     /// A warning has become void.
-    pub fn clear(&self, part: &'static str, reason: &str) {
+    pub fn clear_warning(&self, part: &'static str, reason: &str) {
         lock(&self.warnings).remove(&(part, reason.to_owned()));
     }
 
@@ -124,29 +124,29 @@ mod tests {
     #[test]
     fn the_time_stays_while_the_reason_does() {
         let readiness = Readiness::new(&["broker", "runtime"], Arc::new(Ticking::default()));
-        readiness.have("runtime");
-        readiness.lack("broker", "Unreachable", "refused");
+        readiness.set_ready("runtime");
+        readiness.set_missing("broker", "Unreachable", "refused");
         let since = readiness.missing()[0].since.clone();
-        readiness.lack("broker", "Unreachable", "timed out");
+        readiness.set_missing("broker", "Unreachable", "timed out");
         assert_eq!(readiness.missing()[0].since, since);
         assert_eq!(readiness.missing()[0].message, "timed out");
-        readiness.lack("broker", "NotAuthorized", "wrong password");
+        readiness.set_missing("broker", "NotAuthorized", "wrong password");
         assert_ne!(readiness.missing()[0].since, since);
-        readiness.have("broker");
+        readiness.set_ready("broker");
         assert!(readiness.missing().is_empty());
     }
 
     #[test]
     fn a_reason_that_says_more_is_neither_replaced_nor_removed() {
         let readiness = Readiness::new(&[], Arc::new(Ticking::default()));
-        readiness.lack_unless_missing("ledger", "LedgerNotAnswering", "31 seconds");
-        readiness.lack_unless_missing("ledger", "LedgerNotAnswering", "32 seconds");
+        readiness.set_missing_unless_other_reason("ledger", "LedgerNotAnswering", "31 seconds");
+        readiness.set_missing_unless_other_reason("ledger", "LedgerNotAnswering", "32 seconds");
         assert_eq!(readiness.missing()[0].message, "32 seconds");
-        readiness.lack("ledger", "LedgerUnwritable", "disk full");
-        readiness.lack_unless_missing("ledger", "LedgerNotAnswering", "33 seconds");
-        readiness.have_again("ledger", "LedgerNotAnswering");
+        readiness.set_missing("ledger", "LedgerUnwritable", "disk full");
+        readiness.set_missing_unless_other_reason("ledger", "LedgerNotAnswering", "33 seconds");
+        readiness.set_ready_if_missing_for("ledger", "LedgerNotAnswering");
         assert_eq!(readiness.missing()[0].reason, "LedgerUnwritable");
-        readiness.have_again("ledger", "LedgerUnwritable");
+        readiness.set_ready_if_missing_for("ledger", "LedgerUnwritable");
         assert!(readiness.missing().is_empty());
     }
 
@@ -160,7 +160,7 @@ mod tests {
         let warnings = readiness.warnings();
         assert_eq!((warnings.len(), warnings[0].message.as_str(), &warnings[0].since), (2, "two topics", &since));
         assert!(readiness.missing().is_empty());
-        readiness.clear("publishing", "Undeliverable");
+        readiness.clear_warning("publishing", "Undeliverable");
         assert_eq!(readiness.warnings().len(), 1);
     }
 }

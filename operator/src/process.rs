@@ -237,14 +237,14 @@ async fn wait_for_api(
         let (reason, message) = explain(&error);
         tracing::warn!(reason, namespaces = ?scopes, "cannot list resources, trying again: {message}");
         if let Some(readiness) = readiness {
-            readiness.lack(API, reason, &message);
+            readiness.set_missing(API, reason, &message);
         }
         if shutdown.run_until_cancelled(tokio::time::sleep(backoff.pause())).await.is_none() {
             return false;
         }
     }
     if let Some(readiness) = readiness {
-        readiness.have(API);
+        readiness.set_ready(API);
     }
     true
 }

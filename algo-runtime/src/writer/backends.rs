@@ -47,12 +47,12 @@ impl Writer {
             self.backends.add(action);
         }
         match self.engine.algorithm_condition() {
-            Some((reason, message)) => self.readiness.lack(ALGORITHM, reason, message),
-            None => self.readiness.have(ALGORITHM),
+            Some((reason, message)) => self.readiness.set_missing(ALGORITHM, reason, message),
+            None => self.readiness.set_ready(ALGORITHM),
         }
         match self.engine.topics_condition() {
-            Some((reason, message)) => self.readiness.lack(TOPICS, reason, &message),
-            None => self.readiness.have(TOPICS),
+            Some((reason, message)) => self.readiness.set_missing(TOPICS, reason, &message),
+            None => self.readiness.set_ready(TOPICS),
         }
         for pause in self.engine.take_swap_pauses() {
             self.metrics.swapped(pause);

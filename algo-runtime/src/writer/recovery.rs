@@ -25,7 +25,7 @@ impl Writer {
         let status = Status::internal(format!("{}: {message}", error.reason()));
         self.metrics.commit_failed();
         self.failing = true;
-        self.readiness.lack(part::runtime::LEDGER, error.reason(), &message);
+        self.readiness.set_missing(part::runtime::LEDGER, error.reason(), &message);
         let mut asked = Vec::new();
         for answer in answers {
             match answer {
@@ -62,7 +62,7 @@ impl Writer {
     pub fn check_files(&mut self) -> Result<(), WriterError> {
         let Err(error) = self.ledger.check_files() else { return Ok(()) };
         let message = with_causes(&error);
-        self.readiness.lack(part::runtime::LEDGER, error.reason(), &message);
+        self.readiness.set_missing(part::runtime::LEDGER, error.reason(), &message);
         self.end_stream(Status::internal(format!("{}: {message}", error.reason())));
         Err(WriterError::UseLedger(error))
     }

@@ -6,9 +6,9 @@ use tokio::time::Instant;
 
 use super::{Machine, session::Session, warnings};
 use crate::{
-    board,
     metrics::link::{PUBLISHING, SUBSCRIBING},
     mqtt::Event,
+    readiness,
     subscriptions::Step,
 };
 
@@ -18,8 +18,8 @@ impl Machine {
         match event {
             Event::Connected { epoch, asked, session_present, capabilities } => {
                 self.metrics.connected(SUBSCRIBING);
-                self.board.have(board::BROKER);
-                self.broker.connected(&capabilities, &mut self.board);
+                self.readiness.set_ready(readiness::BROKER);
+                self.broker.connected(&capabilities, &mut self.readiness);
                 if !session_present {
                     // Packet ids begin anew: nothing may reach the runtime as if it were of the session before.
                     self.session.lose_broker_session(asked, now, &mut self.actions);
@@ -40,7 +40,7 @@ impl Machine {
             }
             Event::Disconnected(error) => {
                 self.metrics.inbound.disconnected(SUBSCRIBING, error.reason());
-                self.board.lack(board::BROKER, error.reason(), &with_causes(&error));
+                self.readiness.set_missing(readiness::BROKER, error.reason(), &with_causes(&error));
                 self.quotes.disconnected();
             }
             Event::Message(message) => self.quotes.take(message, micros, &self.metrics),
@@ -58,14 +58,14 @@ impl Machine {
             Event::AcksConfirmed { epoch, through } => self.session.acknowledged(epoch, through, &mut self.actions),
             Event::Published { .. } => {}
         }
-        self.quotes.show(&mut self.board, now);
+        self.quotes.show(&mut self.readiness, now);
     }
 
     pub(super) fn on_publisher(&mut self, event: Event, now: Instant) {
         match event {
             Event::Connected { epoch, capabilities, .. } => {
                 self.metrics.connected(PUBLISHING);
-                if !warnings::of_publisher(&capabilities, &mut self.board) {
+                if !warnings::of_publisher(&capabilities, &mut self.readiness) {
                     return;
                 }
                 self.publisher.connected(epoch, capabilities, now);
@@ -75,11 +75,11 @@ impl Machine {
             }
             Event::Disconnected(error) => {
                 self.metrics.inbound.disconnected(PUBLISHING, error.reason());
-                self.board.lack(board::PUBLISHER, error.reason(), &with_causes(&error));
-                self.publisher.disconnected(&error, &mut self.board, &self.metrics, now);
+                self.readiness.set_missing(readiness::PUBLISHER, error.reason(), &with_causes(&error));
+                self.publisher.disconnected(&error, &mut self.readiness, &self.metrics, now);
             }
             Event::Published { token, code } => {
-                self.publisher.answered(token, code, &mut self.board, &self.metrics, now);
+                self.publisher.answered(token, code, &mut self.readiness, &self.metrics, now);
             }
             Event::Message(_)
             | Event::Subscribed { .. }
@@ -94,7 +94,7 @@ impl Machine {
         let Session { broker_url, client_id, .. } = &self.session;
         self.metrics.sessions_lost.inc();
         tracing::warn!(broker = broker_url, client_id, "{}", warnings::SESSION_LOST);
-        self.broker.lost_session(now, &mut self.board);
+        self.broker.lost_session(now, &mut self.readiness);
     }
 
     pub(super) fn perform(&mut self, steps: Vec<Step>) {

@@ -23,11 +23,11 @@ use self::{rate::Rate, state::State, undeliverable::Undeliverable};
 use super::Action;
 use crate::{
     Published,
-    board::{self, Board},
     config::Limits,
     metrics::Metrics,
     mqtt::{Capabilities, Code, LinkError, Message, Request},
     outbox::{self, Change, Content as _, Cost, Outbox, Room},
+    readiness::{self, ReadinessReporter},
     runtime::RuntimeError,
 };
 
@@ -106,7 +106,13 @@ impl Publisher {
         }
     }
 
-    pub(super) fn disconnected(&mut self, error: &LinkError, board: &mut Board, metrics: &Metrics, now: Instant) {
+    pub(super) fn disconnected(
+        &mut self,
+        error: &LinkError,
+        readiness: &mut ReadinessReporter,
+        metrics: &Metrics,
+        now: Instant,
+    ) {
         self.epoch = None;
         self.window = 0;
         let is_state_under_way = !self.state.is_answered();
@@ -118,7 +124,7 @@ impl Publisher {
         self.outbox.disconnected(is_state_under_way, now);
         let is_about_a_message = matches!(error, LinkError::End(code) if outbox::may_be_about_a_message(*code));
         self.state.connection_ended(is_about_a_message, now);
-        self.settle(board, metrics);
+        self.settle(readiness, metrics);
     }
 
     /// Leaves the place to whoever has taken over.
@@ -137,12 +143,12 @@ impl Publisher {
     }
 
     /// A new stream to the runtime.
-    pub(super) fn stream_opened(&mut self, opened: &Opened, board: &mut Board, metrics: &Metrics) {
+    pub(super) fn stream_opened(&mut self, opened: &Opened, readiness: &mut ReadinessReporter, metrics: &Metrics) {
         if !planted::is(Fault::CreditOfEarlierStream) {
             self.room.stream_opened();
         }
         self.outbox.opened(opened.published_through, &opened.done);
-        self.settle(board, metrics);
+        self.settle(readiness, metrics);
     }
 
     /// Takes an entry to be published.
@@ -161,10 +167,16 @@ impl Publisher {
     }
 
     /// Sends as much as the connection takes.
-    pub(super) fn send(&mut self, board: &mut Board, metrics: &Metrics, now: Instant, actions: &mut Vec<Action>) {
+    pub(super) fn send(
+        &mut self,
+        readiness: &mut ReadinessReporter,
+        metrics: &Metrics,
+        now: Instant,
+        actions: &mut Vec<Action>,
+    ) {
         let Some(epoch) = self.epoch else { return };
         self.outbox.expire(now);
-        self.settle(board, metrics);
+        self.settle(readiness, metrics);
         if self.retry_at.take_if(|at| *at <= now).is_some() {
             if let Some((position, outgoing)) = self.outbox.retry(now) {
                 let message = outgoing.message(&self.account);
@@ -186,7 +198,14 @@ impl Publisher {
     }
 
     /// The broker answered a publish.
-    pub(super) fn answered(&mut self, answered: u64, code: Code, board: &mut Board, metrics: &Metrics, now: Instant) {
+    pub(super) fn answered(
+        &mut self,
+        answered: u64,
+        code: Code,
+        readiness: &mut ReadinessReporter,
+        metrics: &Metrics,
+        now: Instant,
+    ) {
         if answered == STATE_TOKEN {
             self.outbox.heard(code);
             self.state_answered(code, now);
@@ -206,15 +225,15 @@ impl Publisher {
             if let Some(decision) = self.outbox.get(position).filter(|outgoing| outgoing.is_decision()) {
                 let topic = decision.topic();
                 let message = format!("the broker refused to take `{topic}`: {} (0x{:02x})", code.name, code.value);
-                board.lack(board::PUBLISHING, code.name, &message);
+                readiness.set_missing(readiness::PUBLISHING, code.name, &message);
                 self.retry_at.get_or_insert_with(|| now + self.backoff.pause());
             }
         }
-        self.settle(board, metrics);
+        self.settle(readiness, metrics);
     }
 
     /// Counts and logs the changes of entries and topics.
-    fn settle(&mut self, board: &mut Board, metrics: &Metrics) {
+    fn settle(&mut self, readiness: &mut ReadinessReporter, metrics: &Metrics) {
         let changes = self.outbox.take_changes();
         let topics_changed =
             changes.iter().any(|change| matches!(change, Change::Undeliverable(..) | Change::Deliverable(_)));
@@ -241,12 +260,12 @@ impl Publisher {
             }
         }
         if topics_changed {
-            Undeliverable::show(&self.outbox, board);
+            Undeliverable::show(&self.outbox, readiness);
         }
         if self.outbox.blocked().is_none() {
             self.backoff.reset();
             self.retry_at = None;
-            board.have(board::PUBLISHING);
+            readiness.set_ready(readiness::PUBLISHING);
         }
     }
 

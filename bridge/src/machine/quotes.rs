@@ -20,12 +20,12 @@ use tokio::time::Instant;
 use self::{copies::Copies, lost::Lost};
 use super::{Action, warnings};
 use crate::{
-    board::{self, Board},
     config::Limits,
     inflight::{Arrival, Inflight, KEPT_PAYLOAD_BYTES, cost},
     message::{Envelope, Inputs},
     metrics::Metrics,
     mqtt::{Incoming, Request},
+    readiness::{self, ReadinessReporter},
     render,
     subscriptions::{Step, Subscriptions},
 };
@@ -249,7 +249,7 @@ impl Quotes {
     }
 
     /// Shows how far the subscriptions are, and plans another attempt after a refusal.
-    pub(super) fn show(&mut self, board: &mut Board, now: Instant) {
+    pub(super) fn show(&mut self, readiness: &mut ReadinessReporter, now: Instant) {
         let was_settled = std::mem::replace(&mut self.is_settled, self.subscriptions.is_settled());
         if self.is_settled && was_settled {
             return;
@@ -257,16 +257,16 @@ impl Quotes {
         if self.is_settled {
             self.backoff.reset();
             self.retry_at = None;
-            board.have(board::SUBSCRIPTIONS);
+            readiness.set_ready(readiness::SUBSCRIPTIONS);
             // Not before: a filter that leaves may overlap a filter that comes.
-            warnings::of_subscriptions(&self.subscriptions, self.takes_identifiers, board);
+            warnings::of_subscriptions(&self.subscriptions, self.takes_identifiers, readiness);
         } else if let Some(trouble) = self.subscriptions.trouble() {
-            board.lack(board::SUBSCRIPTIONS, trouble.reason(), &trouble.to_string());
+            readiness.set_missing(readiness::SUBSCRIPTIONS, trouble.reason(), &trouble.to_string());
             if trouble.is_worth_retrying() && self.retry_at.is_none() {
                 self.retry_at = Some(now + self.backoff.pause());
             }
         } else if self.retry_at.is_none() {
-            board.await_part(board::SUBSCRIPTIONS, SUBSCRIBING, "waits for broker and runtime");
+            readiness.set_pending(readiness::SUBSCRIPTIONS, SUBSCRIBING, "waits for broker and runtime");
         }
     }
 

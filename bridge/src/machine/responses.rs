@@ -13,7 +13,7 @@ use intuition_common::{
 use tokio::time::Instant;
 
 use super::{Machine, Said};
-use crate::{board, message::Inputs, metrics::link, outbox::Ranges, runtime::RuntimeError};
+use crate::{message::Inputs, metrics::link, outbox::Ranges, readiness, runtime::RuntimeError};
 
 /// A ledger that has gone back is warned of for this long.
 const LEDGER_WARNING: Duration = Duration::from_hours(1);
@@ -33,11 +33,11 @@ impl Machine {
         if let Err(error) = understood {
             self.end_session(&error, now);
         }
-        self.quotes.show(&mut self.board, now);
+        self.quotes.show(&mut self.readiness, now);
     }
 
     pub(super) fn end_session(&mut self, error: &RuntimeError, now: Instant) {
-        self.board.lack(board::RUNTIME, error.reason(), &with_causes(error));
+        self.readiness.set_missing(readiness::RUNTIME, error.reason(), &with_causes(error));
         self.session.close(error, now, &mut self.actions);
         if error.is_superseded() {
             self.quotes.stand_down(&mut self.actions);
@@ -91,9 +91,9 @@ impl Machine {
         if let Some(at) = opened.other_bridge_ms.and_then(|since| now.checked_sub(Duration::from_millis(since))) {
             self.quotes.superseded(at, &mut self.actions);
         }
-        self.publisher.stream_opened(&opened, &mut self.board, &self.metrics);
+        self.publisher.stream_opened(&opened, &mut self.readiness, &self.metrics);
         self.quotes.stream_opened(opened.held, ledger_before.is_some());
-        self.board.have(board::RUNTIME);
+        self.readiness.set_ready(readiness::RUNTIME);
         Ok(())
     }
 
@@ -103,7 +103,7 @@ impl Machine {
             "the runtime's ledger {ledger} lacks what the bridge knows of {before}, its ledger before: an older copy was put in \
              its place, or a new one; decisions may be missing, or be made again under other ids"
         );
-        self.board.warn(board::RUNTIME, LEDGER_WENT_BACK, &message);
+        self.readiness.warn(readiness::RUNTIME, LEDGER_WENT_BACK, &message);
         self.ledger_warning_until = Some(now + LEDGER_WARNING);
         let outbox = &self.publisher.outbox;
         if self.quotes.inflight.ledger_changed(|first, last| outbox.is_done(first, last)) {
@@ -136,7 +136,7 @@ impl Machine {
     /// Clears the warning of a ledger that has gone back when its time is over.
     pub(super) fn expire_ledger_warning(&mut self, now: Instant) {
         if self.ledger_warning_until.take_if(|until| *until <= now).is_some() {
-            self.board.clear(board::RUNTIME, LEDGER_WENT_BACK);
+            self.readiness.clear_warning(readiness::RUNTIME, LEDGER_WENT_BACK);
         }
     }
 }

@@ -6,8 +6,8 @@ use intuition_api::reason;
 use tokio::time::Instant;
 
 use crate::{
-    board::{self, Board},
     mqtt::Capabilities,
+    readiness::{self, ReadinessReporter},
     subscriptions::Subscriptions,
 };
 
@@ -33,7 +33,7 @@ impl BrokerWarnings {
     }
 
     /// The broker accepted a connection.
-    pub(super) fn connected(&self, capabilities: &Capabilities, board: &mut Board) {
+    pub(super) fn connected(&self, capabilities: &Capabilities, readiness: &mut ReadinessReporter) {
         let (asked, granted) = (self.session_expiry.as_secs(), capabilities.session_expiry.map(u64::from));
         let message = granted.filter(|granted| *granted < asked).map(|granted| {
             format!(
@@ -41,46 +41,50 @@ impl BrokerWarnings {
                  a longer outage; raise its maximum session expiry"
             )
         });
-        board.set_warning(board::BROKER, "SessionExpiryShortened", message.as_deref());
+        readiness.set_warning(readiness::BROKER, "SessionExpiryShortened", message.as_deref());
     }
 
     /// The broker lost the session.
-    pub(super) fn lost_session(&mut self, now: Instant, board: &mut Board) {
+    pub(super) fn lost_session(&mut self, now: Instant, readiness: &mut ReadinessReporter) {
         self.lost_until = Some(now + SESSION_LOST_FOR);
-        board.warn(board::BROKER, reason::SESSION_LOST, SESSION_LOST);
+        readiness.warn(readiness::BROKER, reason::SESSION_LOST, SESSION_LOST);
     }
 
     /// Clears the warnings that have had their time.
-    pub(super) fn expire(&mut self, now: Instant, board: &mut Board) {
+    pub(super) fn expire(&mut self, now: Instant, readiness: &mut ReadinessReporter) {
         if self.lost_until.take_if(|until| *until <= now).is_some() {
-            board.clear(board::BROKER, reason::SESSION_LOST);
+            readiness.clear_warning(readiness::BROKER, reason::SESSION_LOST);
         }
     }
 }
 
 /// Whether the connection that decisions go out on can be used, with a warning where the broker keeps no state.
-pub(super) fn of_publisher(capabilities: &Capabilities, board: &mut Board) -> bool {
+pub(super) fn of_publisher(capabilities: &Capabilities, readiness: &mut ReadinessReporter) -> bool {
     let message = "the broker keeps no retained messages: the account has no state topic there; /readyz has the state";
-    board.set_warning(board::PUBLISHER, "RetainUnavailable", (!capabilities.retain).then_some(message));
+    readiness.set_warning(readiness::PUBLISHER, "RetainUnavailable", (!capabilities.retain).then_some(message));
     if capabilities.max_qos > 0 {
-        board.have(board::PUBLISHER);
+        readiness.set_ready(readiness::PUBLISHER);
         return true;
     }
     let message = "the broker takes publications with QoS 0 alone, and a bridge publishes with QoS 1: raise the Maximum QoS of \
                    the broker";
-    board.lack(board::PUBLISHER, QOS_NOT_SUPPORTED, message);
+    readiness.set_missing(readiness::PUBLISHER, QOS_NOT_SUPPORTED, message);
     false
 }
 
 /// Warnings about subscriptions that are settled.
-pub(super) fn of_subscriptions(subscriptions: &Subscriptions, takes_identifiers: bool, board: &mut Board) {
+pub(super) fn of_subscriptions(
+    subscriptions: &Subscriptions,
+    takes_identifiers: bool,
+    readiness: &mut ReadinessReporter,
+) {
     let overlapping = subscriptions.overlapping().filter(|_| !takes_identifiers).map(|(one, other)| {
         format!(
             "`{one}` and `{other}` overlap, and the broker has no Subscription Identifiers to tell the copies of a message \
              apart: a quote without an id and a sequence number may count once for each filter; let no two filters overlap"
         )
     });
-    board.set_warning(board::SUBSCRIPTIONS, reason::OVERLAP_UNRESOLVED, overlapping.as_deref());
+    readiness.set_warning(readiness::SUBSCRIPTIONS, reason::OVERLAP_UNRESOLVED, overlapping.as_deref());
     let filters: Vec<String> = subscriptions.without_redelivery().map(|filter| format!("`{filter}`")).collect();
     let too_low = (!filters.is_empty()).then(|| {
         format!(
@@ -89,7 +93,7 @@ pub(super) fn of_subscriptions(subscriptions: &Subscriptions, takes_identifiers:
             filters.join(", ")
         )
     });
-    board.set_warning(board::SUBSCRIPTIONS, reason::QOS_TOO_LOW, too_low.as_deref());
+    readiness.set_warning(readiness::SUBSCRIPTIONS, reason::QOS_TOO_LOW, too_low.as_deref());
 }
 
 #[cfg(test)]
@@ -106,30 +110,30 @@ mod tests {
 
     #[test]
     fn session_lost_is_warned_of_for_an_hour() {
-        let readiness = Readiness::new(&board::PARTS, Arc::new(SystemClock));
-        let mut board = Board::new(readiness.clone(), "default/test".to_owned());
+        let readiness = Readiness::new(&readiness::PARTS, Arc::new(SystemClock));
+        let mut reporter = ReadinessReporter::new(readiness.clone(), "default/test".to_owned());
         let (mut warnings, start) = (BrokerWarnings::new(Duration::from_hours(24)), Instant::now());
-        warnings.lost_session(start, &mut board);
-        warnings.expire(start + Duration::from_mins(59), &mut board);
+        warnings.lost_session(start, &mut reporter);
+        warnings.expire(start + Duration::from_mins(59), &mut reporter);
         assert_eq!(warned(&readiness), [("broker", "SessionLost".to_owned())]);
-        warnings.lost_session(start + Duration::from_mins(59), &mut board);
-        warnings.expire(start + Duration::from_mins(61), &mut board);
+        warnings.lost_session(start + Duration::from_mins(59), &mut reporter);
+        warnings.expire(start + Duration::from_mins(61), &mut reporter);
         assert_eq!(warned(&readiness).len(), 1, "the later loss counts");
-        warnings.expire(start + Duration::from_mins(119), &mut board);
+        warnings.expire(start + Duration::from_mins(119), &mut reporter);
         assert_eq!(warned(&readiness), []);
     }
 
     #[test]
     fn session_expiry_below_the_one_asked_for_is_a_warning_with_both_times() {
-        let readiness = Readiness::new(&board::PARTS, Arc::new(SystemClock));
-        let mut board = Board::new(readiness.clone(), "default/test".to_owned());
+        let readiness = Readiness::new(&readiness::PARTS, Arc::new(SystemClock));
+        let mut reporter = ReadinessReporter::new(readiness.clone(), "default/test".to_owned());
         let warnings = BrokerWarnings::new(Duration::from_hours(24));
         let with = |session_expiry| Capabilities { session_expiry, ..Capabilities::UNLIMITED };
-        warnings.connected(&with(Some(3_600)), &mut board);
+        warnings.connected(&with(Some(3_600)), &mut reporter);
         let message = readiness.warnings().remove(0).message;
         assert!(message.contains("3600 s") && message.contains("86400 s"), "{message}");
         for enough in [None, Some(86_400), Some(u32::MAX)] {
-            warnings.connected(&with(enough), &mut board);
+            warnings.connected(&with(enough), &mut reporter);
             assert_eq!(warned(&readiness), []);
         }
     }

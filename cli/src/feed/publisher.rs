@@ -104,13 +104,13 @@ impl Publisher {
                 for line in self.window.unanswered() {
                     self.publish(link, epoch, line);
                 }
-                self.readiness.have(READY_PART);
+                self.readiness.set_ready(READY_PART);
             }
             Event::Disconnected(error) if error.is_refused_identity() => return Err(PublishError::Connect(error)),
             Event::Disconnected(error) => {
                 *connection = None;
                 let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
-                self.readiness.lack(READY_PART, error.reason(), &format!("{error}{cause}"));
+                self.readiness.set_missing(READY_PART, error.reason(), &format!("{error}{cause}"));
             }
             Event::Published { token, code } if code.is_success() => self.window.answered(token),
             Event::Published { token, code } => {

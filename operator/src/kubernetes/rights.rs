@@ -89,9 +89,9 @@ impl Rights {
         if let Some(readiness) = &self.readiness {
             let told = told(&refusals);
             if told.is_empty() {
-                readiness.have(RIGHTS);
+                readiness.set_ready(RIGHTS);
             } else {
-                readiness.lack(RIGHTS, OPERATOR_LACKS_RIGHTS, &told.join("; "));
+                readiness.set_missing(RIGHTS, OPERATOR_LACKS_RIGHTS, &told.join("; "));
             }
         }
     }

@@ -5,9 +5,9 @@ use std::{collections::BTreeSet, sync::Arc};
 use intuition_api::reason::UNDELIVERABLE;
 
 use crate::{
-    board::{self, Board},
     metrics::Metrics,
     outbox::Outbox,
+    readiness::{self, ReadinessReporter},
 };
 
 use super::Outgoing;
@@ -50,16 +50,16 @@ impl Undeliverable {
     }
 
     /// Warns of all topics that are undeliverable now.
-    pub(super) fn show(outbox: &Outbox<Outgoing>, board: &mut Board) {
+    pub(super) fn show(outbox: &Outbox<Outgoing>, readiness: &mut ReadinessReporter) {
         let topics = outbox.undeliverable();
         let count = topics.len();
         if count == 0 {
-            board.clear(board::PUBLISHING, UNDELIVERABLE);
+            readiness.clear_warning(readiness::PUBLISHING, UNDELIVERABLE);
             return;
         }
         let named: Vec<String> = topics.take(NAMED).map(|(topic, code)| format!("`{topic}` ({code})")).collect();
         let more = if count > NAMED { format!(" and {} more", count - NAMED) } else { String::new() };
         let message = format!("the broker does not take messages for {}{more}: they are given up", named.join(", "));
-        board.warn(board::PUBLISHING, UNDELIVERABLE, &message);
+        readiness.warn(readiness::PUBLISHING, UNDELIVERABLE, &message);
     }
 }

@@ -6,7 +6,7 @@ pub use intuition_api::part::bridge::{ALL as PARTS, BROKER, PUBLISHER, PUBLISHIN
 use intuition_common::readiness::Readiness;
 
 /// The parts of one bridge.
-pub(crate) struct Board {
+pub(crate) struct ReadinessReporter {
     readiness: Readiness,
     account: String,
     /// What is missing and why.
@@ -15,31 +15,31 @@ pub(crate) struct Board {
     warned: BTreeSet<(&'static str, &'static str)>,
 }
 
-impl Board {
+impl ReadinessReporter {
     pub(crate) fn new(readiness: Readiness, account: String) -> Self {
         let missing = PARTS.into_iter().map(|part| (part, String::new())).collect();
         Self { readiness, account, missing, warned: BTreeSet::new() }
     }
 
-    pub(crate) fn have(&mut self, part: &'static str) {
+    pub(crate) fn set_ready(&mut self, part: &'static str) {
         if self.missing.remove(part).is_some() {
             tracing::info!(algo = self.account, part, "part is there");
-            self.readiness.have(part);
+            self.readiness.set_ready(part);
         }
     }
 
-    pub(crate) fn lack(&mut self, part: &'static str, reason: &str, message: &str) {
+    pub(crate) fn set_missing(&mut self, part: &'static str, reason: &str, message: &str) {
         if self.missing.get(part).is_none_or(|known| known != reason) {
             tracing::warn!(algo = self.account, part, reason, "{message}");
             self.missing.insert(part, reason.to_owned());
         }
-        self.readiness.lack(part, reason, message);
+        self.readiness.set_missing(part, reason, message);
     }
 
     /// Missing for the moment, as it should be: nothing for the log.
-    pub(crate) fn await_part(&mut self, part: &'static str, reason: &str, message: &str) {
+    pub(crate) fn set_pending(&mut self, part: &'static str, reason: &str, message: &str) {
         self.missing.insert(part, reason.to_owned());
-        self.readiness.lack(part, reason, message);
+        self.readiness.set_missing(part, reason, message);
     }
 
     /// The part works, but not all of it as it should.
@@ -51,10 +51,10 @@ impl Board {
     }
 
     /// A warning is void, if it was in force.
-    pub(crate) fn clear(&mut self, part: &'static str, reason: &'static str) {
+    pub(crate) fn clear_warning(&mut self, part: &'static str, reason: &'static str) {
         if self.warned.remove(&(part, reason)) {
             tracing::info!(algo = self.account, part, reason, "warning is void");
-            self.readiness.clear(part, reason);
+            self.readiness.clear_warning(part, reason);
         }
     }
 
@@ -62,7 +62,7 @@ impl Board {
     pub(crate) fn set_warning(&mut self, part: &'static str, reason: &'static str, message: Option<&str>) {
         match message {
             Some(message) => self.warn(part, reason, message),
-            None => self.clear(part, reason),
+            None => self.clear_warning(part, reason),
         }
     }
 
