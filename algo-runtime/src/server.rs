@@ -57,7 +57,7 @@ const NOT_ANSWERING: &str = "LedgerNotAnswering";
 /// How long a backend may take for an answer, where nothing else is said.
 pub const ALGORITHM_DEADLINE: Duration = Duration::from_secs(10);
 /// For connections to end by themselves once everything is answered: a peer that is frozen never ends its own.
-const FAREWELL: Duration = Duration::from_secs(3);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// What a runtime is started with.
 pub struct Config {
@@ -231,13 +231,13 @@ async fn serve(
         drop(commands.send(Command::Stop).await);
     };
     let served = async {
-        let farewell = async {
+        let drain_deadline = async {
             serving.cancelled().await;
-            tokio::time::sleep(FAREWELL).await;
+            tokio::time::sleep(DRAIN_TIMEOUT).await;
         };
         tokio::select! {
             served = serve_grpc(listener, service, serving.clone()) => served,
-            () = farewell => Ok(()),
+            () = drain_deadline => Ok(()),
         }
     };
     let (served, written, ()) = tokio::join!(served, writer_end, stopping);

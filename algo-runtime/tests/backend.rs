@@ -133,7 +133,7 @@ impl Backend {
         change(&mut self.0.lock().unwrap())
     }
 
-    /// Serves until the token is cancelled, at once and without farewell.
+    /// Serves until the token is cancelled, at once and without a drain.
     async fn serve(&self, addr: &str) -> (SocketAddr, CancellationToken) {
         let until = Instant::now() + PATIENCE;
         let listener = loop {

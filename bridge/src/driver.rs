@@ -14,7 +14,7 @@ use tokio::time;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::transport::Endpoint;
 
-use self::stream::RuntimeStream;
+use self::stream::StreamConnection;
 use crate::{
     BridgeError,
     machine::{Action, Connections, Input, Machine, Phase},
@@ -52,7 +52,7 @@ pub(crate) struct Driver {
     machine: Machine,
     subscribing: Connection,
     publishing: Connection,
-    runtime: RuntimeStream,
+    runtime: StreamConnection,
     clock: Arc<dyn Clock>,
     heartbeat: Heartbeat,
 }
@@ -68,7 +68,7 @@ impl Driver {
     ) -> Result<Self, BridgeError> {
         let publishing = Connection::start(connections.publishing, tasks)?;
         let subscribing = Connection::start(connections.subscribing, tasks)?;
-        let runtime = RuntimeStream::new(endpoint);
+        let runtime = StreamConnection::new(endpoint);
         Ok(Self { machine, subscribing, publishing, runtime, clock, heartbeat })
     }
 
@@ -85,13 +85,13 @@ impl Driver {
                 event = self.publishing.next(true) => {
                     self.handle(Input::Publishing(event.ok_or(BridgeError::LoseConnection(PUBLISHING))?));
                 }
-                said = self.runtime.next() => self.handle(Input::Runtime(said)),
+                event = self.runtime.next() => self.handle(Input::Runtime(event)),
                 () = time::sleep_until(wake) => {}
             }
             self.burst();
             self.advance();
         }
-        self.farewell().await;
+        self.shut_down().await;
         Ok(())
     }
 
@@ -107,8 +107,8 @@ impl Driver {
             self.handle(Input::Publishing(event));
         }
         for _ in 0..BURST {
-            let Some(said) = self.runtime.next().now_or_never() else { break };
-            self.handle(Input::Runtime(said));
+            let Some(event) = self.runtime.next().now_or_never() else { break };
+            self.handle(Input::Runtime(event));
         }
     }
 
@@ -132,7 +132,7 @@ impl Driver {
                 Action::Open(open) => self.runtime.open(open),
                 Action::Send(message) => self.runtime.send(message),
                 Action::Close => self.runtime.close(),
-                // The farewell waits for the end.
+                // The shutdown waits for the end.
                 Action::Finish => {}
             }
         }
@@ -143,8 +143,8 @@ impl Driver {
     }
 
     /// Brings the bridge to its end, without a wait that has no bound.
-    async fn farewell(&mut self) {
-        self.machine.begin_farewell(self.now());
+    async fn shut_down(&mut self) {
+        self.machine.begin_shutdown(self.now());
         self.carry_out();
         while self.machine.phase() == Phase::Draining {
             if !self.go_on().await {
@@ -177,7 +177,7 @@ impl Driver {
                 Some(event) => self.handle(Input::Publishing(event)),
                 None => return false,
             },
-            said = self.runtime.next() => self.handle(Input::Runtime(said)),
+            event = self.runtime.next() => self.handle(Input::Runtime(event)),
             () = time::sleep_until(wake) => {}
         }
         true

@@ -55,7 +55,7 @@ pub struct Parts {
     pub metrics: Metrics,
     /// Tells when a message arrived.
     pub clock: Arc<dyn Clock>,
-    /// Beaten at every turn of the driver, at least every 10 seconds until the farewell.
+    /// Beaten at every turn of the driver, at least every 10 seconds until the shutdown.
     pub heartbeat: Heartbeat,
     /// Receives every outbox entry once the broker has it; decisions come in order.
     pub published: Option<mpsc::UnboundedSender<Published>>,

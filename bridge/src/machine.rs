@@ -5,12 +5,12 @@
 //! [`Machine::wake`] at the latest. Two machines with the same seed and the same events give the same actions.
 
 mod events;
-mod farewell;
 mod publisher;
-mod quotes;
 mod responses;
+mod runtime_stream;
 mod seeds;
-mod session;
+mod shutdown;
+mod subscriber;
 mod warnings;
 
 use std::time::Duration;
@@ -23,9 +23,10 @@ use intuition_common::{
 };
 use tokio::{sync::mpsc, time::Instant};
 
-pub use self::farewell::Phase;
+pub use self::shutdown::Phase;
 use self::{
-    farewell::Farewell, publisher::Publisher, quotes::Quotes, seeds::Seeds, session::Session, warnings::BrokerWarnings,
+    publisher::Publisher, runtime_stream::RuntimeStream, seeds::Seeds, shutdown::ShutdownStep,
+    subscriber::QuoteSubscriber, warnings::BrokerWarnings,
 };
 use crate::{
     Published,
@@ -48,12 +49,12 @@ pub enum Input {
     /// On the connection that decisions go out on.
     Publishing(mqtt::Event),
     /// On the stream to the runtime that the last [`Action::Open`] asked for.
-    Runtime(Said),
+    Runtime(StreamEvent),
 }
 
 /// An event of the stream to the runtime.
 #[derive(Debug)]
-pub enum Said {
+pub enum StreamEvent {
     /// The stream has been opened. The runtime's first message is still to come.
     Connected,
     /// A message came.
@@ -75,7 +76,7 @@ pub enum Action {
     Send(process_request::Message),
     /// Give the stream up, or the attempt to open one. It has no further events.
     Close,
-    /// Close the sending side of the stream behind all of its messages. [`Said::Ended`] follows when the runtime has read them
+    /// Close the sending side of the stream behind all of its messages. [`StreamEvent::Ended`] follows when the runtime has read them
     /// and has closed its side too.
     Finish,
 }
@@ -102,9 +103,9 @@ pub struct Connections {
 /// See the module.
 pub struct Machine {
     actions: Vec<Action>,
-    quotes: Quotes,
+    subscriber: QuoteSubscriber,
     publisher: Publisher,
-    session: Session,
+    stream: RuntimeStream,
     readiness: ReadinessReporter,
     broker: BrokerWarnings,
     metrics: Metrics,
@@ -117,7 +118,7 @@ pub struct Machine {
     loss_reported: bool,
     /// Until when a ledger that has gone back is warned of.
     ledger_warning_until: Option<Instant>,
-    farewell: Option<Farewell>,
+    shutdown: Option<ShutdownStep>,
 }
 
 impl Machine {
@@ -133,15 +134,15 @@ impl Machine {
         let Options { client_id, session_expiry, clean_start, .. } = &connections.subscribing;
         let mut machine = Self {
             actions: Vec::new(),
-            quotes: Quotes::new(checked.topics.filters().to_vec(), &checked.limits, seeds.quotes),
+            subscriber: QuoteSubscriber::new(checked.topics.filters().to_vec(), &checked.limits, seeds.subscriber),
             broker: BrokerWarnings::new(*session_expiry),
             keeps_session: !clean_start,
-            session: Session::new(
+            stream: RuntimeStream::new(
                 checked.account.clone(),
                 checked.broker_url,
                 client_id.clone(),
                 seeds.run,
-                seeds.session,
+                seeds.stream,
                 now.instant,
             ),
             readiness: ReadinessReporter::new(readiness, checked.account.clone()),
@@ -158,7 +159,7 @@ impl Machine {
             had_session: false,
             loss_reported: false,
             ledger_warning_until: None,
-            farewell: None,
+            shutdown: None,
         };
         machine.readiness.set_ready(readiness::PUBLISHING);
         Ok((machine, connections))
@@ -167,36 +168,36 @@ impl Machine {
     /// Takes an event. Events of a stream that was given up have no effect.
     pub fn handle(&mut self, input: Input, now: Now) {
         match (self.phase(), input) {
-            (Phase::Working | Phase::Draining, Input::Subscribing(event)) => self.on_quotes(event, now),
+            (Phase::Working | Phase::Draining, Input::Subscribing(event)) => self.on_subscriber(event, now),
             (Phase::Working | Phase::Draining, Input::Publishing(event)) => self.on_publisher(event, now.instant),
-            (Phase::Working | Phase::Draining, Input::Runtime(said)) => self.on_session(said, now.instant),
-            (Phase::Finishing { .. }, Input::Runtime(Said::Ended(_))) => self.next_step(now),
+            (Phase::Working | Phase::Draining, Input::Runtime(event)) => self.on_stream(event, now.instant),
+            (Phase::Finishing { .. }, Input::Runtime(StreamEvent::Ended(_))) => self.next_step(now),
             (Phase::Finishing { .. } | Phase::Disconnecting { .. }, _) => {}
         }
     }
 
     /// Does everything that has become possible.
     pub fn advance(&mut self, now: Now) {
-        if self.farewell.is_some() {
-            self.advance_farewell(now);
+        if self.shutdown.is_some() {
+            self.advance_shutdown(now);
             return;
         }
         let instant = now.instant;
         self.broker.expire(instant, &mut self.readiness);
-        if let Some(error) = self.session.stalled(instant) {
-            self.end_session(&error, instant);
+        if let Some(error) = self.stream.stalled(instant) {
+            self.end_stream(&error, instant);
         }
         self.expire_ledger_warning(instant);
         let outbox = &mut self.publisher.outbox;
-        self.session.open_when_due(instant, || outbox.begin_stream(), &mut self.actions);
-        if let Some(steps) = self.quotes.retry_when_due(instant) {
+        self.stream.open_when_due(instant, || outbox.begin_stream(), &mut self.actions);
+        if let Some(steps) = self.subscriber.retry_when_due(instant) {
             self.perform(steps);
-            self.quotes.show(&mut self.readiness, instant);
+            self.subscriber.update_readiness_and_retry(&mut self.readiness, instant);
         }
         self.pass_on(instant, self.limits.batches);
         self.publisher.announce(self.readiness.is_ready(), now, &mut self.actions);
-        self.metrics.unacknowledged.set(self.quotes.inflight.unacknowledged_ticks() as u64);
-        let oldest = self.quotes.inflight.oldest().map_or(0, |arrived| now.micros.saturating_sub(arrived));
+        self.metrics.unacknowledged.set(self.subscriber.inflight.unacknowledged_ticks() as u64);
+        let oldest = self.subscriber.inflight.oldest().map_or(0, |arrived| now.micros.saturating_sub(arrived));
         self.metrics.inbound.oldest(oldest);
         self.metrics.unpublished.set(self.publisher.outbox.unpublished() as u64);
     }
@@ -209,16 +210,16 @@ impl Machine {
     /// Whether the connection that quotes come on may hand over all of its events. False: those that are neither messages nor
     /// answers to subscriptions alone. The connection stops reading then, and its end shows all the same.
     pub fn takes_messages(&self) -> bool {
-        self.farewell.is_none() && (self.quotes.inflight.has_room() || planted::is(Fault::ReadsWithoutRoom))
+        self.shutdown.is_none() && (self.subscriber.inflight.has_room() || planted::is(Fault::ReadsWithoutRoom))
     }
 
     /// When [`Machine::advance`] is to be called at the latest.
     pub fn wake(&self, now: Now) -> Instant {
-        if let Some(farewell) = &self.farewell {
-            return farewell.wake(self.publisher.wake_to_send(now.instant), now.instant);
+        if let Some(step) = &self.shutdown {
+            return step.wake(self.publisher.wake_to_send(now.instant), now.instant);
         }
         let publisher = self.publisher.wake(now.instant);
-        let times = [self.session.wake(), self.quotes.wake(), publisher, self.ledger_warning_until];
+        let times = [self.stream.wake(), self.subscriber.wake(), publisher, self.ledger_warning_until];
         times.into_iter().flatten().fold(now.instant + IDLE, Instant::min)
     }
 
@@ -227,37 +228,37 @@ impl Machine {
     fn pass_on(&mut self, now: Instant, batches: usize) {
         self.publisher.send(&mut self.readiness, &self.metrics, now, &mut self.actions);
         self.send_marker();
-        while self.session.takes_batches(batches) {
-            let batch = self.quotes.next_batch(&self.limits);
+        while self.stream.takes_batches(batches) {
+            let batch = self.subscriber.next_batch(&self.limits);
             let Some(last) = batch.last().map(|delivery| delivery.number) else { break };
-            self.session.send_batch(batch, last, now, &mut self.actions);
+            self.stream.send_batch(batch, last, now, &mut self.actions);
             self.send_marker();
         }
         self.report();
         let outbox = &self.publisher.outbox;
-        self.quotes.acknowledge(|first, last| outbox.is_done(first, last), &mut self.actions);
+        self.subscriber.acknowledge(|first, last| outbox.is_done(first, last), &mut self.actions);
     }
 
     /// Reports done positions to the runtime, and gives it credit.
     fn report(&mut self) {
-        if !self.session.is_open() {
+        if !self.stream.is_open() {
             return;
         }
-        let has_queues = self.session.has_queues();
+        let has_queues = self.stream.has_queues();
         while let Some(report) = self.publisher.outbox.report(has_queues) {
-            self.session.send(process_request::Message::Published(report), &mut self.actions);
+            self.stream.send(process_request::Message::Published(report), &mut self.actions);
         }
         if has_queues && let Some(bytes) = self.publisher.room.give() {
-            self.session.send(process_request::Message::Credit(Credit { bytes }), &mut self.actions);
+            self.stream.send(process_request::Message::Credit(Credit { bytes }), &mut self.actions);
         }
     }
 
     fn send_marker(&mut self) {
-        if self.session.is_open()
-            && let Some(channels_version) = self.quotes.inflight.take_marker()
+        if self.stream.is_open()
+            && let Some(channels_version) = self.subscriber.inflight.take_marker()
         {
             let marker = process_request::Message::Marker(Marker { channels_version });
-            self.session.send(marker, &mut self.actions);
+            self.stream.send(marker, &mut self.actions);
         }
     }
 }

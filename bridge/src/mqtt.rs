@@ -76,7 +76,7 @@ pub struct Options {
     pub session_expiry: Duration,
     /// Unacknowledged `QoS` 1 messages that the broker may have on the way to us. Not every broker keeps to it.
     pub receive_maximum: u16,
-    /// What the broker publishes when the connection ends without a farewell.
+    /// What the broker publishes when the connection ends without a DISCONNECT.
     pub last_will: Option<Message>,
     /// Messages and answers to subscriptions that wait to be taken, before reading from the broker stops.
     pub event_capacity: usize,
@@ -329,7 +329,7 @@ impl Link {
         self.submit(Request::Acknowledge { epoch, acks });
     }
 
-    /// Says farewell, so that no last will is published, and ends the task.
+    /// Sends DISCONNECT, so that the broker publishes no last will, and ends the task.
     pub fn disconnect(&self) {
         self.submit(Request::Disconnect);
     }

@@ -171,7 +171,7 @@ struct WillView<'a> {
     started: String,
 }
 
-/// The state that the broker publishes when the bridge ends without a farewell. Its text is fixed at the connect and the
+/// The state that the broker publishes when the bridge ends without a DISCONNECT. Its text is fixed at the connect and the
 /// end is not known then, so it has no `since`; `started` is the time at which the bridge's process started.
 pub fn will(topics: &OwnTopics, account: &str, session: &str, started_micros: i64) -> Message {
     let view = WillView { state: "offline", algo: account, session, started: rfc3339_millis(started_micros) };
@@ -263,15 +263,15 @@ mod tests {
     }
 
     #[test]
-    fn a_farewell_has_the_time_of_the_end_and_a_will_the_time_of_the_start() {
+    fn a_final_state_has_the_time_of_the_end_and_a_will_the_time_of_the_start() {
         let topics = OwnTopics::new("intuition", "ns/a", None);
-        let (farewell, will) = (state(&topics, false, "ns/a", "0f", 1_000_000), will(&topics, "ns/a", "0f", 1_000_000));
+        let (offline, will) = (state(&topics, false, "ns/a", "0f", 1_000_000), will(&topics, "ns/a", "0f", 1_000_000));
         let shown = |message: &Message| String::from_utf8(message.payload.to_vec()).unwrap();
         let time = r#""1970-01-01T00:00:01.000Z"}"#;
         let start = r#"{"state":"offline","algo":"ns/a","session":"0f","#;
-        assert_eq!(shown(&farewell), format!(r#"{start}"since":{time}"#));
+        assert_eq!(shown(&offline), format!(r#"{start}"since":{time}"#));
         assert_eq!(shown(&will), format!(r#"{start}"started":{time}"#));
-        assert_eq!((will.topic, will.retain, will.expiry_seconds), (farewell.topic, true, farewell.expiry_seconds));
+        assert_eq!((will.topic, will.retain, will.expiry_seconds), (offline.topic, true, offline.expiry_seconds));
     }
 
     #[test]

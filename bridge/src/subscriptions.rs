@@ -5,13 +5,13 @@
 //! `Hold(union)` -> recorded -> SUBSCRIBE each -> SUBACK of all -> `Mark` -> UNSUBSCRIBE the rest -> `Hold(what is left)`.
 //! A round begins with every CONNACK, every stream, and every change of what is wanted.
 
+mod error;
 mod standing;
-mod trouble;
 
 use intuition_api::{topic, v1::Filter};
 use intuition_common::planted::{self, Fault};
 
-pub use self::{standing::Standing, trouble::Trouble};
+pub use self::{error::SubscriptionError, standing::Standing};
 use crate::mqtt::Code;
 
 /// The highest identifier that MQTT has (section 3.8.2.1.2).
@@ -100,7 +100,7 @@ pub struct Subscriptions {
     next_token: u64,
     /// Tokens of this round without an answer, each with its filter.
     waiting: Vec<(u64, String)>,
-    trouble: Option<Trouble>,
+    error: Option<SubscriptionError>,
 }
 
 impl Subscriptions {
@@ -118,7 +118,7 @@ impl Subscriptions {
             recordings: 0,
             next_token: 1,
             waiting: Vec::new(),
-            trouble: None,
+            error: None,
         }
     }
 
@@ -128,8 +128,8 @@ impl Subscriptions {
     }
 
     /// What stands in the way.
-    pub const fn trouble(&self) -> Option<&Trouble> {
-        self.trouble.as_ref()
+    pub const fn error(&self) -> Option<&SubscriptionError> {
+        self.error.as_ref()
     }
 
     /// Filters that the broker granted `QoS` 0 for: it sends such a message once, whether it arrives or not.
@@ -261,7 +261,7 @@ impl Subscriptions {
         if !self.waiting.is_empty() || self.phase != Phase::Subscribing {
             return Vec::new();
         }
-        if self.trouble.is_some() {
+        if self.error.is_some() {
             self.phase = Phase::Failed;
             return Vec::new();
         }
@@ -286,7 +286,7 @@ impl Subscriptions {
         if !self.waiting.is_empty() || self.phase != Phase::Unsubscribing {
             return Vec::new();
         }
-        if self.trouble.is_some() {
+        if self.error.is_some() {
             self.phase = Phase::Failed;
             return Vec::new();
         }
@@ -308,8 +308,8 @@ impl Subscriptions {
         let (true, true, Some((_, filters))) = (self.connected, self.streaming, self.wanted.clone()) else {
             return Vec::new();
         };
-        if let Some(trouble) = filters.iter().find_map(|filter| self.objection(filter)) {
-            self.trouble = Some(trouble);
+        if let Some(error) = filters.iter().find_map(|filter| self.rejection(filter)) {
+            self.error = Some(error);
             self.phase = Phase::Failed;
             return Vec::new();
         }
@@ -323,12 +323,12 @@ impl Subscriptions {
         vec![self.hold()]
     }
 
-    fn objection(&self, filter: &str) -> Option<Trouble> {
+    fn rejection(&self, filter: &str) -> Option<SubscriptionError> {
         if let Err(problem) = topic::check_filter(filter) {
-            return Some(Trouble::InvalidFilter { filter: filter.to_owned(), problem });
+            return Some(SubscriptionError::InvalidFilter { filter: filter.to_owned(), problem });
         }
         let own = self.own.iter().find(|own| topic::overlap(filter, own))?;
-        Some(Trouble::MatchOwnTopic { filter: filter.to_owned(), own: own.clone() })
+        Some(SubscriptionError::MatchOwnTopic { filter: filter.to_owned(), own: own.clone() })
     }
 
     fn subscribe(&mut self) -> Vec<Step> {
@@ -352,12 +352,12 @@ impl Subscriptions {
     fn halt(&mut self) {
         self.phase = Phase::Waiting;
         self.waiting.clear();
-        self.trouble = None;
+        self.error = None;
     }
 
     fn note(&mut self, filter: String, code: Code) {
         if !code.is_success() {
-            self.trouble.get_or_insert(Trouble::Refused { filter, code });
+            self.error.get_or_insert(SubscriptionError::Refused { filter, code });
         }
     }
 

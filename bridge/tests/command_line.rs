@@ -76,7 +76,7 @@ fn terminate(child: &Child) {
 }
 
 #[test]
-fn second_signal_ends_a_farewell_that_the_broker_does_not_answer() {
+fn second_signal_ends_a_shutdown_that_the_broker_does_not_answer() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let broker = format!("mqtt://{}", listener.local_addr().unwrap());
     thread::spawn(move || {

@@ -200,7 +200,7 @@ fn a_broker_that_keeps_no_messages_asks_for_no_check() {
     assert_eq!(output.status.code(), Some(0), "{:?}", texts(&output));
 }
 
-/// A broker that accepts connections and answers nothing else: every farewell takes as long as it may.
+/// A broker that accepts connections and answers nothing else: every shutdown takes as long as it may.
 fn accept_and_answer_nothing(mut connection: TcpStream) {
     let mut bytes = [0; 1024];
     if matches!(connection.read(&mut bytes), Ok(1..)) && connection.write_all(&[0x20, 3, 0, 0, 0]).is_ok() {
@@ -233,7 +233,7 @@ fn stop_takes(folder: &TempDir, port: u16, accounts: usize) -> Duration {
 }
 
 #[test]
-fn accounts_stop_at_the_same_time_where_the_broker_answers_no_farewell() {
+fn accounts_stop_at_the_same_time_where_the_broker_answers_no_disconnect() {
     let folder = TempDir::new().unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();

@@ -6,7 +6,7 @@ use intuition_api::v1::{Open, process_request};
 use tonic::transport::Endpoint;
 
 use crate::{
-    machine::Said,
+    machine::StreamEvent,
     runtime::{self, RuntimeError, Stream},
 };
 
@@ -19,12 +19,12 @@ enum State {
 }
 
 /// See the module.
-pub(super) struct RuntimeStream {
+pub(super) struct StreamConnection {
     endpoint: Endpoint,
     state: State,
 }
 
-impl RuntimeStream {
+impl StreamConnection {
     pub(super) const fn new(endpoint: Endpoint) -> Self {
         Self { endpoint, state: State::Closed }
     }
@@ -44,24 +44,24 @@ impl RuntimeStream {
     }
 
     /// The next event. May be abandoned at any time.
-    pub(super) async fn next(&mut self) -> Said {
+    pub(super) async fn next(&mut self) -> StreamEvent {
         match &mut self.state {
             State::Closed => pending().await,
             State::Opening(opening) => match opening.await {
                 Ok(stream) => {
                     self.state = State::Open(Box::new(stream));
-                    Said::Connected
+                    StreamEvent::Connected
                 }
                 Err(error) => {
                     self.state = State::Closed;
-                    Said::Ended(error)
+                    StreamEvent::Ended(error)
                 }
             },
             State::Open(stream) => match stream.next().await {
-                Ok(message) => Said::Message(message),
+                Ok(message) => StreamEvent::Message(message),
                 Err(error) => {
                     self.state = State::Closed;
-                    Said::Ended(error)
+                    StreamEvent::Ended(error)
                 }
             },
         }

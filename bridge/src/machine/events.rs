@@ -4,7 +4,7 @@ use intuition_api::v1::{Holding, process_request};
 use intuition_common::{clock::Now, exit::with_causes};
 use tokio::time::Instant;
 
-use super::{Machine, session::Session, warnings};
+use super::{Machine, runtime_stream::RuntimeStream, warnings};
 use crate::{
     metrics::link::{PUBLISHING, SUBSCRIBING},
     mqtt::Event,
@@ -13,7 +13,7 @@ use crate::{
 };
 
 impl Machine {
-    pub(super) fn on_quotes(&mut self, event: Event, now: Now) {
+    pub(super) fn on_subscriber(&mut self, event: Event, now: Now) {
         let Now { instant: now, micros } = now;
         match event {
             Event::Connected { epoch, asked, session_present, capabilities } => {
@@ -22,8 +22,8 @@ impl Machine {
                 self.broker.connected(&capabilities, &mut self.readiness);
                 if !session_present {
                     // Packet ids begin anew: nothing may reach the runtime as if it were of the session before.
-                    self.session.lose_broker_session(asked, now, &mut self.actions);
-                    self.quotes.subscriptions.stream_ended();
+                    self.stream.lose_broker_session(asked, now, &mut self.actions);
+                    self.subscriber.subscriptions.stream_ended();
                     self.loss_reported = self.had_session;
                     if self.had_session {
                         self.report_loss(now);
@@ -31,34 +31,35 @@ impl Machine {
                 }
                 self.had_session = self.keeps_session;
                 let takes_identifiers = capabilities.subscription_ids;
-                let steps = self.quotes.connected(epoch, session_present, takes_identifiers, (asked, &self.metrics));
-                self.session.allow();
-                if self.session.is_standing_down(now) {
-                    self.quotes.stand_down(&mut self.actions);
+                let steps =
+                    self.subscriber.connected(epoch, session_present, takes_identifiers, (asked, &self.metrics));
+                self.stream.allow();
+                if self.stream.is_standing_down(now) {
+                    self.subscriber.stand_down(&mut self.actions);
                 }
                 self.perform(steps);
             }
             Event::Disconnected(error) => {
                 self.metrics.inbound.disconnected(SUBSCRIBING, error.reason());
                 self.readiness.set_missing(readiness::BROKER, error.reason(), &with_causes(&error));
-                self.quotes.disconnected();
+                self.subscriber.disconnected();
             }
-            Event::Message(message) => self.quotes.take(message, micros, &self.metrics),
+            Event::Message(message) => self.subscriber.take(message, micros, &self.metrics),
             Event::Subscribed { token, code } => {
-                let steps = self.quotes.subscriptions.subscribed(token, code);
+                let steps = self.subscriber.subscriptions.subscribed(token, code);
                 self.perform(steps);
             }
             Event::Unsubscribed { token, code } => {
-                let steps = self.quotes.subscriptions.unsubscribed(token, code);
+                let steps = self.subscriber.subscriptions.unsubscribed(token, code);
                 self.perform(steps);
             }
             Event::AcksWritten { epoch, through } => {
-                self.quotes.written(epoch, through, micros, &self.metrics);
+                self.subscriber.written(epoch, through, micros, &self.metrics);
             }
-            Event::AcksConfirmed { epoch, through } => self.session.acknowledged(epoch, through, &mut self.actions),
+            Event::AcksConfirmed { epoch, through } => self.stream.acknowledged(epoch, through, &mut self.actions),
             Event::Published { .. } => {}
         }
-        self.quotes.show(&mut self.readiness, now);
+        self.subscriber.update_readiness_and_retry(&mut self.readiness, now);
     }
 
     pub(super) fn on_publisher(&mut self, event: Event, now: Instant) {
@@ -69,7 +70,7 @@ impl Machine {
                     return;
                 }
                 self.publisher.connected(epoch, capabilities, now);
-                if self.session.is_standing_down(now) {
+                if self.stream.is_standing_down(now) {
                     self.publisher.stand_down(&mut self.actions);
                 }
             }
@@ -91,7 +92,7 @@ impl Machine {
 
     /// The broker has no session, although it was to keep one.
     pub(super) fn report_loss(&mut self, now: Instant) {
-        let Session { broker_url, client_id, .. } = &self.session;
+        let RuntimeStream { broker_url, client_id, .. } = &self.stream;
         self.metrics.sessions_lost.inc();
         tracing::warn!(broker = broker_url, client_id, "{}", warnings::SESSION_LOST);
         self.broker.lost_session(now, &mut self.readiness);
@@ -102,11 +103,11 @@ impl Machine {
             match step {
                 Step::Hold(filters) => {
                     let holding = process_request::Message::Holding(Holding { filters });
-                    self.session.send(holding, &mut self.actions);
+                    self.stream.send(holding, &mut self.actions);
                 }
-                Step::Mark(channels_version) => self.quotes.inflight.mark(channels_version),
-                Step::Subscribe { token, filter } => self.actions.push(self.quotes.subscribe(token, filter)),
-                Step::Unsubscribe { token, filter } => self.actions.push(self.quotes.unsubscribe(token, filter)),
+                Step::Mark(channels_version) => self.subscriber.inflight.mark(channels_version),
+                Step::Subscribe { token, filter } => self.actions.push(self.subscriber.subscribe(token, filter)),
+                Step::Unsubscribe { token, filter } => self.actions.push(self.subscriber.unsubscribe(token, filter)),
             }
         }
     }

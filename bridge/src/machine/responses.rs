@@ -12,38 +12,38 @@ use intuition_common::{
 };
 use tokio::time::Instant;
 
-use super::{Machine, Said};
+use super::{Machine, StreamEvent};
 use crate::{message::Inputs, metrics::link, outbox::Ranges, readiness, runtime::RuntimeError};
 
 /// A ledger that has gone back is warned of for this long.
 const LEDGER_WARNING: Duration = Duration::from_hours(1);
 
 impl Machine {
-    pub(super) fn on_session(&mut self, said: Said, now: Instant) {
-        let understood = match said {
-            Said::Connected => {
-                self.session.connected(now);
+    pub(super) fn on_stream(&mut self, event: StreamEvent, now: Instant) {
+        let understood = match event {
+            StreamEvent::Connected => {
+                self.stream.connected(now);
                 Ok(())
             }
-            Said::Message(message) if self.session.is_connected() => self.understand(message, now),
-            Said::Ended(error) if !self.session.is_idle() => Err(error),
+            StreamEvent::Message(message) if self.stream.is_connected() => self.understand(message, now),
+            StreamEvent::Ended(error) if !self.stream.is_idle() => Err(error),
             // Of a stream that was given up.
-            Said::Message(_) | Said::Ended(_) => return,
+            StreamEvent::Message(_) | StreamEvent::Ended(_) => return,
         };
         if let Err(error) = understood {
-            self.end_session(&error, now);
+            self.end_stream(&error, now);
         }
-        self.quotes.show(&mut self.readiness, now);
+        self.subscriber.update_readiness_and_retry(&mut self.readiness, now);
     }
 
-    pub(super) fn end_session(&mut self, error: &RuntimeError, now: Instant) {
+    pub(super) fn end_stream(&mut self, error: &RuntimeError, now: Instant) {
         self.readiness.set_missing(readiness::RUNTIME, error.reason(), &with_causes(error));
-        self.session.close(error, now, &mut self.actions);
+        self.stream.close(error, now, &mut self.actions);
         if error.is_superseded() {
-            self.quotes.stand_down(&mut self.actions);
+            self.subscriber.stand_down(&mut self.actions);
             self.publisher.stand_down(&mut self.actions);
         }
-        self.quotes.subscriptions.stream_ended();
+        self.subscriber.subscriptions.stream_ended();
     }
 
     fn understand(&mut self, message: process_response::Message, now: Instant) -> Result<(), RuntimeError> {
@@ -53,21 +53,21 @@ impl Machine {
                 self.opened(opened, now)?;
                 Vec::new()
             }
-            _ if !self.session.is_open() => {
+            _ if !self.stream.is_open() => {
                 return Err(RuntimeError::Breach("it did not begin with Opened".to_owned()));
             }
             Message::Channels(channels) => {
-                self.quotes.inputs = Inputs::new(channels.inputs);
-                self.quotes.wanted(channels.version, channels.filters, &self.metrics)
+                self.subscriber.inputs = Inputs::new(channels.inputs);
+                self.subscriber.wanted(channels.version, channels.filters, &self.metrics)
             }
-            Message::HoldingRecorded(_) => self.quotes.subscriptions.recorded(),
+            Message::HoldingRecorded(_) => self.subscriber.subscriptions.recorded(),
             Message::Committed(committed) => {
                 self.committed(committed)?;
                 Vec::new()
             }
             Message::Waiting(waiting) => {
                 tracing::debug!(reason = waiting.reason, "the runtime waits for the algorithm: {}", waiting.message);
-                self.session.asked_to_wait(now);
+                self.stream.asked_to_wait(now);
                 Vec::new()
             }
         };
@@ -76,7 +76,7 @@ impl Machine {
     }
 
     fn opened(&mut self, opened: Opened, now: Instant) -> Result<(), RuntimeError> {
-        if self.session.is_open() {
+        if self.stream.is_open() {
             return Err(RuntimeError::Breach("it opened the stream twice".to_owned()));
         }
         self.metrics.connected(link::RUNTIME);
@@ -84,15 +84,15 @@ impl Machine {
             self.report_loss(now);
         }
         self.loss_reported = false;
-        let ledger_before = self.session.opened(&opened, now, &mut self.actions);
+        let ledger_before = self.stream.opened(&opened, now, &mut self.actions);
         if let Some(before) = &ledger_before {
             self.ledger_changed(before, &opened.ledger_id, now);
         }
         if let Some(at) = opened.other_bridge_ms.and_then(|since| now.checked_sub(Duration::from_millis(since))) {
-            self.quotes.superseded(at, &mut self.actions);
+            self.subscriber.superseded(at, &mut self.actions);
         }
         self.publisher.stream_opened(&opened, &mut self.readiness, &self.metrics);
-        self.quotes.stream_opened(opened.held, ledger_before.is_some());
+        self.subscriber.stream_opened(opened.held, ledger_before.is_some());
         self.readiness.set_ready(readiness::RUNTIME);
         Ok(())
     }
@@ -106,8 +106,8 @@ impl Machine {
         self.readiness.warn(readiness::RUNTIME, LEDGER_WENT_BACK, &message);
         self.ledger_warning_until = Some(now + LEDGER_WARNING);
         let outbox = &self.publisher.outbox;
-        if self.quotes.inflight.ledger_changed(|first, last| outbox.is_done(first, last)) {
-            self.quotes.renew(&mut self.actions);
+        if self.subscriber.inflight.ledger_changed(|first, last| outbox.is_done(first, last)) {
+            self.subscriber.renew(&mut self.actions);
         }
         if !planted::is(Fault::WentBackUnnoticed) {
             self.publisher.restart();
@@ -117,15 +117,15 @@ impl Machine {
     fn committed(&mut self, committed: Committed) -> Result<(), RuntimeError> {
         let named = committed.outcomes.iter().flat_map(|outcome| &outcome.ticks).flat_map(|tick| &tick.positions);
         let sent = committed.entries.iter().map(|entry| &entry.position);
-        self.session.heard_of(named.chain(sent).copied().max().unwrap_or(0));
+        self.stream.heard_of(named.chain(sent).copied().max().unwrap_or(0));
         for entry in committed.entries {
             self.publisher.take(entry)?;
         }
         for outcome in committed.outcomes {
             let positions: Ranges = outcome.ticks.iter().flat_map(|tick| &tick.positions).copied().collect();
-            let settled = self.quotes.inflight.outcome(outcome.number, positions);
+            let settled = self.subscriber.inflight.outcome(outcome.number, positions);
             settled.map_err(|error| RuntimeError::Breach(error.to_string()))?;
-            self.session.answered(outcome.number);
+            self.stream.answered(outcome.number);
             for tick in &outcome.ticks {
                 self.metrics.outcome(tick);
             }

@@ -10,11 +10,11 @@ pub(super) struct Seeds {
     /// Part of the client id of a temporary session.
     pub(super) client: u32,
     /// Of the pauses between attempts to open a stream to the runtime.
-    pub(super) session: u64,
+    pub(super) stream: u64,
     /// Of those between attempts at a refused decision.
     pub(super) publisher: u64,
     /// Of those between attempts at refused subscriptions.
-    pub(super) quotes: u64,
+    pub(super) subscriber: u64,
 }
 
 impl Seeds {
@@ -23,9 +23,9 @@ impl Seeds {
         Self {
             run: random.random(),
             client: random.random(),
-            session: random.random(),
+            stream: random.random(),
             publisher: random.random(),
-            quotes: random.random(),
+            subscriber: random.random(),
         }
     }
 }

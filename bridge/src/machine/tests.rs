@@ -78,7 +78,7 @@ impl Hand {
     }
 
     fn say(&mut self, message: Message) -> Vec<Action> {
-        self.give(Input::Runtime(Said::Message(message)))
+        self.give(Input::Runtime(StreamEvent::Message(message)))
     }
 
     fn connect(&mut self, epoch: u64, session_present: bool) -> Vec<Action> {
@@ -95,7 +95,7 @@ impl Hand {
 
     /// Another bridge delivered so many milliseconds ago.
     fn open_behind(&mut self, other_bridge_ms: Option<u64>) -> Vec<Action> {
-        let mut actions = self.give(Input::Runtime(Said::Connected));
+        let mut actions = self.give(Input::Runtime(StreamEvent::Connected));
         let capabilities = [capability::OUTBOX_QUEUES, capability::ACKNOWLEDGED].map(str::to_owned).to_vec();
         let ledger_id = "0badf00d".to_owned();
         let opened = Opened { ledger_id, capabilities, other_bridge_ms, ..Opened::default() };
@@ -216,9 +216,9 @@ fn message_is_acknowledged_once_its_decision_has_a_puback() {
     };
     assert_eq!(acks[..], [Ack { packet_id: 7, number: 1 }]);
     assert!(matches!(report, process_request::Message::Published(Published { through: 1, .. })), "{report:?}");
-    assert_eq!(hand.machine.quotes.inflight.unacknowledged(), 1, "in flight until the PUBACK is written");
+    assert_eq!(hand.machine.subscriber.inflight.unacknowledged(), 1, "in flight until the PUBACK is written");
     assert!(hand.give(Input::Subscribing(Event::AcksWritten { epoch: 1, through: 1 })).is_empty());
-    assert_eq!(hand.machine.quotes.inflight.unacknowledged(), 0);
+    assert_eq!(hand.machine.subscriber.inflight.unacknowledged(), 0);
     let actions = hand.give(Input::Subscribing(Event::AcksConfirmed { epoch: 1, through: 1 }));
     let acknowledged = Acknowledged { through: 1, connection: 1 };
     assert_eq!(*sent(&actions), process_request::Message::Acknowledged(acknowledged));
@@ -244,10 +244,10 @@ fn stream_that_ends_is_opened_again_after_a_pause_and_its_late_news_count_for_no
     let mut hand = Hand::new(1);
     hand.begin();
     hand.quote(7, "A");
-    let actions = hand.give(Input::Runtime(Said::Ended(RuntimeError::Close)));
+    let actions = hand.give(Input::Runtime(StreamEvent::Ended(RuntimeError::Close)));
     assert!(matches!(actions[..], [Action::Close, Action::Publishing(Request::Publish { .. })]), "{actions:?}");
     assert!(hand.say(Message::Committed(committed(1, 1))).is_empty());
-    assert!(hand.give(Input::Runtime(Said::Ended(RuntimeError::Close))).is_empty());
+    assert!(hand.give(Input::Runtime(StreamEvent::Ended(RuntimeError::Close))).is_empty());
     let wake = hand.machine.wake(hand.now);
     let actions = hand.pass(wake - hand.now.instant);
     let [Action::Open(open)] = &actions[..] else { panic!("{actions:?}") };
@@ -268,7 +268,7 @@ fn last_position_heard_of_is_named_until_the_ledger_is_another() {
     let outcome = Committed { entries: vec![], ..committed(2, 5) };
     hand.say(Message::Committed(outcome));
     let named = |hand: &mut Hand| {
-        hand.give(Input::Runtime(Said::Ended(RuntimeError::Close)));
+        hand.give(Input::Runtime(StreamEvent::Ended(RuntimeError::Close)));
         let wake = hand.machine.wake(hand.now);
         let actions = hand.pass(wake - hand.now.instant);
         let [Action::Open(open)] = &actions[..] else { panic!("{actions:?}") };
@@ -277,7 +277,7 @@ fn last_position_heard_of_is_named_until_the_ledger_is_another() {
     assert_eq!(named(&mut hand), 5, "by an outcome whose entry has not come");
     hand.open();
     assert_eq!(named(&mut hand), 5);
-    hand.give(Input::Runtime(Said::Connected));
+    hand.give(Input::Runtime(StreamEvent::Connected));
     let opened = Opened { ledger_id: "0badcafe".to_owned(), restored: true, ..Opened::default() };
     hand.say(Message::Opened(opened));
     assert_eq!(named(&mut hand), 0);
@@ -396,7 +396,7 @@ fn leave_a_filter(has_unsuback: bool) {
 fn messages_for_several_filters_that_are_being_left_count_once() {
     let mut hand = Hand::new(1);
     hand.connect(1, true);
-    hand.give(Input::Runtime(Said::Connected));
+    hand.give(Input::Runtime(StreamEvent::Connected));
     let held = [("quotes/+", 1), ("quotes/#", 2)];
     let held = held.map(|(filter, subscription_id)| Filter { filter: filter.to_owned(), subscription_id });
     let opened = Opened { ledger_id: "0badf00d".to_owned(), held: held.to_vec(), ..Opened::default() };
@@ -418,7 +418,7 @@ fn copies_before_and_after_a_change_of_the_filters_count_once() {
     for wanted in ["quotes/#", "quotes/a"] {
         let mut hand = Hand::new(1);
         hand.connect(1, true);
-        hand.give(Input::Runtime(Said::Connected));
+        hand.give(Input::Runtime(StreamEvent::Connected));
         let held = [("quotes/+", 1), ("quotes/#", 2)];
         let held = held.map(|(filter, subscription_id)| Filter { filter: filter.to_owned(), subscription_id });
         let filters = held.iter().map(|held| held.filter.clone()).collect();
@@ -503,11 +503,11 @@ fn machine_wakes_in_time_with_nothing_to_do() {
 }
 
 #[test]
-fn farewell_waits_for_what_is_under_way_then_for_the_state_then_for_the_runtime() {
+fn shutdown_waits_for_what_is_under_way_then_for_the_state_then_for_the_runtime() {
     let mut hand = Hand::new(1);
     hand.begin();
     hand.quote(7, "A");
-    hand.machine.begin_farewell(hand.now);
+    hand.machine.begin_shutdown(hand.now);
     assert!(hand.machine.take_actions().is_empty() && !hand.machine.takes_messages());
     let (token, _) = hand.decide(1, 1);
     hand.give(Input::Publishing(Event::Published { token, code: SUCCESS }));
@@ -521,20 +521,20 @@ fn farewell_waits_for_what_is_under_way_then_for_the_state_then_for_the_runtime(
     let actions = hand.give(Input::Publishing(Event::Published { token: *token, code: SUCCESS }));
     assert!(matches!(actions[..], [Action::Finish]), "{actions:?}");
     assert!(matches!(hand.machine.phase(), Phase::Finishing { .. }));
-    let actions = hand.give(Input::Runtime(Said::Ended(RuntimeError::Close)));
-    let farewells = [Action::Publishing(Request::Disconnect), Action::Subscribing(Request::Disconnect)];
-    assert_eq!(format!("{actions:?}"), format!("{farewells:?}"));
+    let actions = hand.give(Input::Runtime(StreamEvent::Ended(RuntimeError::Close)));
+    let disconnects = [Action::Publishing(Request::Disconnect), Action::Subscribing(Request::Disconnect)];
+    assert_eq!(format!("{actions:?}"), format!("{disconnects:?}"));
     assert!(matches!(hand.machine.phase(), Phase::Disconnecting { .. }));
     assert_eq!(hand.machine.wake(hand.now), hand.now.instant + Duration::from_secs(2) - Duration::from_millis(1));
 }
 
 #[test]
-fn farewell_ends_by_time_alone_where_nothing_answers() {
+fn shutdown_ends_by_time_alone_where_nothing_answers() {
     let mut hand = Hand::new(1);
     hand.begin();
     hand.quote(7, "A");
     let begun = hand.now.instant;
-    hand.machine.begin_farewell(hand.now);
+    hand.machine.begin_shutdown(hand.now);
     let mut actions = Vec::new();
     while !matches!(hand.machine.phase(), Phase::Disconnecting { .. }) {
         let wake = hand.machine.wake(hand.now);
@@ -557,13 +557,13 @@ fn farewell_ends_by_time_alone_where_nothing_answers() {
 }
 
 #[test]
-fn farewell_rests_although_the_state_has_its_time_meanwhile() {
+fn shutdown_rests_although_the_state_has_its_time_meanwhile() {
     let mut hand = Hand::new(1);
     hand.begin();
     // Half a second before the state is to be published again.
     hand.pass(Duration::from_millis(59_500));
     hand.quote(7, "A");
-    hand.machine.begin_farewell(hand.now);
+    hand.machine.begin_shutdown(hand.now);
     while hand.machine.phase() == Phase::Draining {
         let wake = hand.machine.wake(hand.now);
         assert!(wake > hand.now.instant);
@@ -609,7 +609,7 @@ fn written_down(seed: u64) -> (String, Connections) {
     for _ in 0..20 {
         let wake = hand.machine.wake(hand.now);
         actions.append(&mut hand.pass(wake - hand.now.instant));
-        actions.append(&mut hand.give(Input::Runtime(Said::Ended(RuntimeError::Close))));
+        actions.append(&mut hand.give(Input::Runtime(StreamEvent::Ended(RuntimeError::Close))));
         actions.append(&mut hand.give(Input::Publishing(Event::Published { token, code: refused })));
     }
     (format!("{:?} {actions:?}", hand.now.micros), hand.connections)

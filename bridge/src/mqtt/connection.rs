@@ -24,8 +24,8 @@ use super::{
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// How long it is read on after nothing can be written any more.
 const LAST_WORDS: Duration = Duration::from_secs(1);
-/// How long a farewell may take.
-const FAREWELL: Duration = Duration::from_secs(1);
+/// How long the rest of the output and a DISCONNECT may take.
+const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Why a connection has ended.
 pub(super) enum End {
@@ -127,8 +127,8 @@ impl<'a> Connection<'a> {
         loop {
             match self.turn().await {
                 Ok(()) => {}
-                Err(Ended::Farewell) => {
-                    drop(time::timeout(FAREWELL, self.farewell()).await);
+                Err(Ended::Disconnect) => {
+                    drop(time::timeout(DISCONNECT_TIMEOUT, self.disconnect()).await);
                     return End::Told;
                 }
                 Err(Ended::Abandoned) => return End::Told,
@@ -207,7 +207,7 @@ impl<'a> Connection<'a> {
     }
 
     /// Sends everything that waits and a DISCONNECT.
-    async fn farewell(&mut self) -> io::Result<()> {
+    async fn disconnect(&mut self) -> io::Result<()> {
         match packets::disconnect(&mut self.output) {
             Ok(()) => self.socket.close(&mut self.output).await,
             Err(_) => Ok(()),

@@ -38,7 +38,7 @@ pub struct Settings {
 #[derive(Debug)]
 pub enum Ended {
     /// By [`Request::Disconnect`]: the rest of the output is to be written, and a DISCONNECT behind it.
-    Farewell,
+    Disconnect,
     /// There is no link or no receiver of events any more. [`Protocol`] itself never ends by this: the source of its
     /// requests does.
     Abandoned,
@@ -123,7 +123,7 @@ impl Protocol {
         output: &mut impl Output,
         now: Instant,
     ) -> Result<(), Ended> {
-        // All of them, also where the socket takes nothing: a farewell must not wait behind publications.
+        // All of them, also where the socket takes nothing: a DISCONNECT must not wait behind publications.
         while let Some(request) = requests()? {
             self.request(request, output)?;
         }
@@ -159,7 +159,7 @@ impl Protocol {
             }
             Request::StandDown { epoch } if epoch == ours => return Err(LinkError::StandDown.into()),
             Request::Renew { epoch } if epoch == ours => return Err(LinkError::Renew.into()),
-            Request::Disconnect => return Err(Ended::Farewell),
+            Request::Disconnect => return Err(Ended::Disconnect),
             // Of a connection that has ended.
             _ => {}
         }

@@ -93,9 +93,9 @@ fn a_refused_filter_shows_and_is_tried_again() {
     let (mut subscriptions, _) = opened(&[], &["quotes"]);
     let steps = subscriptions.recorded();
     assert_eq!(answer(&mut subscriptions, &steps, DENIED), []);
-    let trouble = subscriptions.trouble().unwrap();
-    assert_eq!(trouble.to_string(), "the broker refused `quotes`: NotAuthorized (0x87)");
-    assert!(trouble.is_worth_retrying() && !subscriptions.is_settled());
+    let error = subscriptions.error().unwrap();
+    assert_eq!(error.to_string(), "the broker refused `quotes`: NotAuthorized (0x87)");
+    assert!(error.is_worth_retrying() && !subscriptions.is_settled());
     assert_eq!(subscriptions.retry(), [Step::Hold(vec![filter("quotes", 1)])]);
     let steps = subscriptions.recorded();
     assert_eq!(answer(&mut subscriptions, &steps, GRANTED), [Step::Mark(1)]);
@@ -112,7 +112,7 @@ fn own_topics_and_bad_filters_are_refused_before_anything_is_held() {
     ] {
         let (mut subscriptions, steps) = opened(&[], &["quotes", wanted]);
         assert_eq!(steps, []);
-        assert_eq!(subscriptions.trouble().unwrap().reason(), reason, "{wanted}");
+        assert_eq!(subscriptions.error().unwrap().reason(), reason, "{wanted}");
         assert_eq!(subscriptions.wanted(2, names(&["quotes"])), [Step::Hold(vec![filter("quotes", 1)])]);
     }
 }

@@ -38,8 +38,8 @@ async fn quote_from_a_scripted_broker_is_decided_published_and_acknowledged() {
     };
     assert_eq!(broker.count(published), 1);
     bridge.stop().await;
-    let is_farewell = |received: &Received| matches!(received.packet, Packet::Disconnect { code: 0 });
-    eventually("both connections say farewell", || broker.count(is_farewell) == 2).await;
+    let is_disconnect = |received: &Received| matches!(received.packet, Packet::Disconnect { code: 0 });
+    eventually("both connections send DISCONNECT", || broker.count(is_disconnect) == 2).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,13 +9,13 @@ mod brokers;
 mod capabilities;
 mod client;
 mod credentials;
-mod farewell;
 mod link;
 mod mosquitto;
 mod outbox;
 mod proxy;
 mod running;
 mod runtime;
+mod shutdown;
 mod swap;
 
 use bridge::{BROKER, PUBLISHING, SUBSCRIPTIONS};

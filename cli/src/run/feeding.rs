@@ -185,7 +185,7 @@ impl Feeding {
         self.stop.cancel();
     }
 
-    /// Stops and waits for the farewell to the broker, but not for ever.
+    /// Stops and waits for the disconnect from the broker, within a bound.
     pub(super) async fn finish(mut self, patience: Duration) {
         self.stop.cancel();
         self.bar.finish_and_clear();

@@ -40,7 +40,7 @@ use crate::validate;
 /// Parts of a bridge and a feed that are connections to the broker.
 const CONNECTIONS: [&str; 3] = [part::bridge::BROKER, part::bridge::PUBLISHER, crate::feed::publisher::READY_PART];
 
-/// How long a bridge may take for its farewell, and a feed for its own. A bridge ends within 5 seconds.
+/// How long the shutdown of a bridge may take, and that of a feed. A bridge ends within 5 seconds.
 pub(super) const PATIENCE: Duration = Duration::from_secs(8);
 
 /// Why a manifest could not be started, or stopped by itself.
@@ -210,7 +210,7 @@ impl Local {
         self.bridge.as_ref().filter(|bridge| bridge.task.is_finished()).map(|_| "bridge")
     }
 
-    /// Stops the bridge, which says farewell to the broker, then the runtime, which closes the ledger. Gives the account
+    /// Stops the bridge, which disconnects from the broker, then the runtime, which closes the ledger. Gives the account
     /// at the end.
     pub(super) async fn stop(self) -> (Arc<Tally>, Result<(), LocalError>) {
         let bridged = match self.bridge {

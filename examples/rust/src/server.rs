@@ -15,7 +15,7 @@ use tonic::transport::{self, server::Connected};
 use crate::service::Service;
 
 /// How long calls in progress may take once the server is told to stop. Who only watches the health never hangs up.
-const FAREWELL: Duration = Duration::from_secs(5);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Where to listen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,13 +111,13 @@ impl Bound {
                 Listener::Unix(listener) => serve(UnixListenerStream::new(listener), &shutdown).await,
             }
         };
-        let farewell = async {
+        let drain_deadline = async {
             shutdown.cancelled().await;
-            tokio::time::sleep(FAREWELL).await;
+            tokio::time::sleep(DRAIN_TIMEOUT).await;
         };
         let outcome = tokio::select! {
             outcome = served => outcome,
-            () = farewell => Ok(()),
+            () = drain_deadline => Ok(()),
         };
         if let Address::Unix(path) = &self.address {
             // Whoever comes next replaces it anyway.

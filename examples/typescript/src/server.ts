@@ -12,7 +12,7 @@ import type { ProtoGrpcType } from "./generated/algorithm.js";
 import { Service } from "./service.js";
 
 /** How long calls in progress may take once the server is told to stop, in milliseconds. */
-const FAREWELL_MILLISECONDS = 5_000;
+const DRAIN_MILLISECONDS = 5_000;
 
 /** The contract, from the folder that has `intuition/v1`. The options are those that the types were generated with. */
 export function loadContract(protoFolder: string): ProtoGrpcType["intuition"]["v1"] {
@@ -82,10 +82,10 @@ function bind(server: Server, address: string): Promise<number> {
 
 function shutDown(server: Server): Promise<void> {
   return new Promise((resolve) => {
-    // Who only watches the health never hangs up.
-    const impatience = setTimeout(() => server.forceShutdown(), FAREWELL_MILLISECONDS);
+    // A client that watches the health never ends its call.
+    const deadline = setTimeout(() => server.forceShutdown(), DRAIN_MILLISECONDS);
     server.tryShutdown(() => {
-      clearTimeout(impatience);
+      clearTimeout(deadline);
       resolve();
     });
   });

@@ -18,7 +18,7 @@ use kube::{
 use super::{build::Desired, plan::Plan};
 use crate::{
     kubernetes::{
-        apply_error::{ApplyError, Silence, note},
+        apply_error::{ApplyError, NoAnswer, note},
         caches::{Changes, cache},
         owner::Owner,
         ownership::{check_installation, is_owned},
@@ -133,7 +133,7 @@ impl Cluster {
         plan: &Plan,
         desired: Option<&Desired>,
         applied: &mut Applied,
-    ) -> Result<(), Silence> {
+    ) -> Result<(), NoAnswer> {
         let (owner, worst) = (&plan.owner, &mut applied.error);
         if let Some(desired) = desired {
             note(worst, self.writer.ensure(owner, &desired.account, &self.accounts).await)?;

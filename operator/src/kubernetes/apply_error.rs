@@ -61,7 +61,7 @@ impl ApplyError {
             Self::ManagedByAnother(_) => "ManagedByAnother",
             Self::AwaitPredecessor { .. } => "WaitingForPredecessor",
             Self::LeftBehind { .. } => "LeftBehind",
-            Self::Write { source, .. } if source.is_farewell() => "NamespaceTerminating",
+            Self::Write { source, .. } if source.is_namespace_terminating() => "NamespaceTerminating",
             Self::Write { source, .. } if source.missing_right().is_some() => OPERATOR_LACKS_RIGHTS,
             Self::Write { .. } if self.outlook() == Outlook::Stays => "ApplyRefused",
             Self::Write { .. } => "ApplyFailed",
@@ -74,7 +74,9 @@ impl ApplyError {
             Self::NameTaken { .. } | Self::LeftBehind { .. } | Self::ManagedByAnother(_) => Outlook::Stays,
             Self::AwaitPredecessor { .. } => Outlook::Passes,
             // The object was deleted or replaced meanwhile. The next pass sees it.
-            Self::Write { source, .. } if source.is_farewell() || source.is(code::CONFLICT) => Outlook::Passes,
+            Self::Write { source, .. } if source.is_namespace_terminating() || source.is(code::CONFLICT) => {
+                Outlook::Passes
+            }
             Self::Write { source, .. } if source.is(code::INVALID) || source.is(code::FORBIDDEN) => Outlook::Stays,
             Self::Write { .. } => Outlook::Uncertain,
         }
@@ -82,19 +84,19 @@ impl ApplyError {
 }
 
 /// The API server did not answer: further calls would fail too.
-pub(crate) struct Silence;
+pub(crate) struct NoAnswer;
 
 /// Keeps the worst error in `worst`. Returns the value of a call that succeeded.
-pub(crate) fn note<T>(worst: &mut Option<ApplyError>, outcome: Result<T, ApplyError>) -> Result<Option<T>, Silence> {
+pub(crate) fn note<T>(worst: &mut Option<ApplyError>, outcome: Result<T, ApplyError>) -> Result<Option<T>, NoAnswer> {
     let error = match outcome {
         Ok(done) => return Ok(Some(done)),
         Err(error) => error,
     };
-    let is_silence = matches!(&error, ApplyError::Write { source, .. } if source.is_silence());
+    let is_no_answer = matches!(&error, ApplyError::Write { source, .. } if source.is_no_answer());
     if worst.as_ref().is_none_or(|known| known.outlook() < error.outlook()) {
         *worst = Some(error);
     }
-    if is_silence { Err(Silence) } else { Ok(None) }
+    if is_no_answer { Err(NoAnswer) } else { Ok(None) }
 }
 
 /// The worst apply error.

@@ -26,7 +26,7 @@ pub enum CallError {
 
 impl CallError {
     /// Whether the API server did not answer. The next call would fail too.
-    pub const fn is_silence(&self) -> bool {
+    pub const fn is_no_answer(&self) -> bool {
         matches!(self, Self::Reach(_) | Self::TimeOut)
     }
 
@@ -41,11 +41,12 @@ impl CallError {
         let Self::Refuse(status) = self else { return None };
         // Admission webhooks refuse with the same code.
         let is_right = status.message.contains(" cannot ") && status.message.contains(" resource ");
-        (status.code == code::FORBIDDEN && is_right && !self.is_farewell()).then_some(status.message.as_str())
+        (status.code == code::FORBIDDEN && is_right && !self.is_namespace_terminating())
+            .then_some(status.message.as_str())
     }
 
     /// Whether the call was refused because the namespace is being deleted.
-    pub fn is_farewell(&self) -> bool {
+    pub fn is_namespace_terminating(&self) -> bool {
         let Self::Refuse(status) = self else { return false };
         status.details.iter().flat_map(|details| &details.causes).any(|cause| cause.reason == NAMESPACE_TERMINATING)
     }

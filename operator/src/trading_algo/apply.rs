@@ -17,7 +17,7 @@ use kube::{
 
 use crate::{
     kubernetes::{
-        apply_error::{ApplyError, Silence, note},
+        apply_error::{ApplyError, NoAnswer, note},
         caches::Kind,
         call::{CallError, call},
         owner::Owner,
@@ -118,7 +118,7 @@ impl Cluster {
         applied
     }
 
-    async fn apply_children(&self, plan: &Plan, desired: &Desired, applied: &mut Applied) -> Result<(), Silence> {
+    async fn apply_children(&self, plan: &Plan, desired: &Desired, applied: &mut Applied) -> Result<(), NoAnswer> {
         let (caches, writer, owner) = (&self.caches, &self.writer, plan.owner());
         let worst = &mut applied.error;
         if let Some(settings) = &desired.settings {

@@ -24,7 +24,7 @@ use std::{
     time::Duration,
 };
 
-use bridge::machine::Said;
+use bridge::machine::StreamEvent;
 use intuition_api::v1::{self, process_request};
 use intuition_common::clock::{Clock, Now};
 use rand::{RngExt as _, rngs::ChaCha8Rng};
@@ -72,7 +72,7 @@ enum Event {
     Opening(StreamId, Box<v1::Open>),
     ToRuntime(StreamId, Box<process_request::Message>),
     RuntimeLost { stream: StreamId, has_broken: bool },
-    ToBridge(StreamId, Box<Said>),
+    ToBridge(StreamId, Box<StreamEvent>),
     Algorithms,
     Operator,
     Call(CallId, Box<Call>),
@@ -309,7 +309,7 @@ impl<'a> World<'a> {
             Event::Opening(stream, open) => self.reach_opening(stream, *open)?,
             Event::ToRuntime(stream, message) => self.reach_runtime(stream, *message),
             Event::RuntimeLost { stream, has_broken } => self.lose_runtime(stream, has_broken),
-            Event::ToBridge(stream, said) => self.reach_bridge(stream, *said),
+            Event::ToBridge(stream, event) => self.reach_bridge(stream, *event),
             _ => {}
         }
         Ok(())

@@ -147,11 +147,11 @@ impl Storm {
                 let status = tonic::Status::aborted("superseded");
                 let is_superseded = self.random.random_bool(0.2);
                 let error = if is_superseded { RuntimeError::End(Box::new(status)) } else { RuntimeError::Close };
-                return Some(Input::Runtime(Said::Ended(error)));
+                return Some(Input::Runtime(StreamEvent::Ended(error)));
             }
             Stream::Asked => {
                 self.stream = Stream::Connected;
-                return Some(Input::Runtime(Said::Connected));
+                return Some(Input::Runtime(StreamEvent::Connected));
             }
             Stream::Connected => {
                 self.stream = Stream::Open;
@@ -166,7 +166,7 @@ impl Storm {
                 _ => Message::Committed(self.commit()),
             },
         };
-        Some(Input::Runtime(Said::Message(message)))
+        Some(Input::Runtime(StreamEvent::Message(message)))
     }
 
     /// Some entries that have not been sent on this stream, and perhaps an outcome with a new one.
@@ -200,7 +200,7 @@ impl Storm {
 
     fn step(&mut self) {
         let mut input = self.event();
-        if matches!(input, Some(Input::Runtime(Said::Ended(_)))) {
+        if matches!(input, Some(Input::Runtime(StreamEvent::Ended(_)))) {
             self.stream = Stream::None;
             self.deliveries.clear();
         }
@@ -229,7 +229,7 @@ impl Storm {
         for _ in 0..steps {
             self.step();
         }
-        self.hand.machine.begin_farewell(self.hand.now);
+        self.hand.machine.begin_shutdown(self.hand.now);
         let actions = self.hand.machine.take_actions();
         self.note(actions);
         let begun = self.hand.now.instant;

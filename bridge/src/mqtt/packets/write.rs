@@ -132,8 +132,8 @@ fn check_filter(filter: &str) -> Result<(), Code> {
 
 /// Writes a DISCONNECT after which the broker publishes no last will.
 pub(in crate::mqtt) fn disconnect(output: &mut BytesMut) -> Result<(), Code> {
-    let farewell = v5::Disconnect::new(v5::DisconnectReasonCode::NormalDisconnection);
-    write(&v5::Packet::Disconnect(farewell), None, output)
+    let disconnect = v5::Disconnect::new(v5::DisconnectReasonCode::NormalDisconnection);
+    write(&v5::Packet::Disconnect(disconnect), None, output)
 }
 
 /// All or nothing.

@@ -149,7 +149,7 @@ fn requests_are_taken_before_the_packets_that_wait() {
     let mut bench = Bench::new(8, Sizes::default());
     bench.input.push_back(Packet::Ended(codes::code(0x8b)));
     bench.requests.push_back(Request::Disconnect);
-    assert!(matches!(bench.turn(0), Err(Ended::Farewell)));
+    assert!(matches!(bench.turn(0), Err(Ended::Disconnect)));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::{
 
 use bridge::{
     Config, ConfigError, Limits, Metrics, MqttConfig, PARTS,
-    machine::{Action, Connections, Input, Machine, Said, Sinks},
+    machine::{Action, Connections, Input, Machine, Sinks, StreamEvent},
     mqtt::{Event, Request},
 };
 use intuition_api::v1::{self, process_request, process_response};
@@ -47,7 +47,7 @@ pub const STEPS: [&str; 12] = [
     "bridge: behind an Open",
     "bridge: behind a message to the runtime",
     "bridge: behind the end of a stream",
-    "bridge: behind its farewell",
+    "bridge: after its shutdown",
 ];
 
 /// What a bridge sends to a runtime.
@@ -82,7 +82,7 @@ pub struct Bridge {
     pub run: RunId,
     machine: Machine,
     clients: [Client; 2],
-    inbox: VecDeque<(StreamId, Said)>,
+    inbox: VecDeque<(StreamId, StreamEvent)>,
     /// The stream whose news count.
     pub stream: Option<StreamId>,
     /// The stream that was opened last.
@@ -154,13 +154,13 @@ impl Bridge {
     }
 
     /// News of a stream, when the machine gets to it.
-    pub fn hear(&mut self, stream: StreamId, said: Said) {
-        self.inbox.push_back((stream, said));
+    pub fn hear(&mut self, stream: StreamId, event: StreamEvent) {
+        self.inbox.push_back((stream, event));
     }
 
     /// SIGTERM.
     pub fn stop(&mut self, now: Now) {
-        self.machine.begin_farewell(now);
+        self.machine.begin_shutdown(now);
     }
 
     /// It has ended in order.
@@ -224,12 +224,12 @@ impl Bridge {
             } else if let Some(event) = publishing.event(true) {
                 self.note_answer(&event, done);
                 Input::Publishing(event)
-            } else if let Some((stream, said)) = self.inbox.pop_front() {
+            } else if let Some((stream, event)) = self.inbox.pop_front() {
                 if self.stream != Some(stream) {
                     continue;
                 }
-                self.note_message(&said, done);
-                Input::Runtime(said)
+                self.note_message(&event, done);
+                Input::Runtime(event)
             } else {
                 return has_worked;
             };
@@ -300,7 +300,7 @@ impl Bridge {
                 }
                 Action::Finish => {
                     done.to_runtime.push(ToRuntime::Finish);
-                    "bridge: behind its farewell"
+                    "bridge: after its shutdown"
                 }
             };
             if crash.at(label) {
@@ -322,8 +322,8 @@ impl Bridge {
     }
 
     /// Tells the checker of a message from the runtime.
-    fn note_message(&self, said: &Said, done: &mut Done) {
-        if let Said::Message(message) = said {
+    fn note_message(&self, event: &StreamEvent, done: &mut Done) {
+        if let StreamEvent::Message(message) = event {
             match message {
                 process_response::Message::Committed(committed) => {
                     let outcomes = committed.outcomes.iter().cloned();

@@ -24,7 +24,7 @@ enum State {
     Connecting { connection: ConnectionId, since: tokio::time::Instant },
     /// The broker accepted it.
     Open { connection: ConnectionId, since: tokio::time::Instant, protocol: Box<Protocol> },
-    /// The farewell is written.
+    /// DISCONNECT is written.
     Gone,
 }
 
@@ -114,7 +114,7 @@ impl Client {
         }
     }
 
-    /// The farewell has been written.
+    /// DISCONNECT has been written.
     pub const fn is_gone(&self) -> bool {
         matches!(self.state, State::Gone)
     }
@@ -251,7 +251,7 @@ impl Client {
             Ended::Failed(error) => {
                 self.fail(error, now);
             }
-            Ended::Farewell | Ended::Abandoned => {
+            Ended::Disconnect | Ended::Abandoned => {
                 if let Some(connection) = self.connection() {
                     while let Some(packet) = self.output.pop() {
                         self.wishes.push(Wish::Send(connection, packet));
@@ -295,7 +295,7 @@ impl Client {
         self.drop_requests();
     }
 
-    /// Requests of a connection that has ended mean nothing; a farewell ends the client.
+    /// Requests of a connection that has ended mean nothing; a disconnect ends the client.
     fn drop_requests(&mut self) -> bool {
         let had_any = !self.requests.is_empty();
         if self.requests.drain(..).any(|request| matches!(request, Request::Disconnect)) {

@@ -121,7 +121,7 @@ impl World<'_> {
                 bridge.stop(clocks);
                 self.leaving.insert(run);
                 if self.faults.rng.random_bool(0.2) {
-                    self.crashes.entry(run).or_default().await_step("bridge: behind its farewell");
+                    self.crashes.entry(run).or_default().await_step("bridge: after its shutdown");
                 }
                 self.wake_at(Sleeper::Bridge(run), self.now);
                 self.start_bridge_later();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bridge::{machine::Said, runtime::RuntimeError};
+use bridge::{machine::StreamEvent, runtime::RuntimeError};
 use intuition_api::v1::{self, process_request, process_response};
 use prost::Message as _;
 use tonic::Status;
@@ -36,10 +36,10 @@ pub(super) struct Streams {
 
 impl World<'_> {
     /// Sends the messages of a bridge to its runtime.
-    pub(super) fn send_to_runtime(&mut self, run: RunId, said: Vec<ToRuntime>) {
-        for said in said {
+    pub(super) fn send_to_runtime(&mut self, run: RunId, messages: Vec<ToRuntime>) {
+        for message in messages {
             let now = self.now;
-            if let ToRuntime::Open(open) = said {
+            if let ToRuntime::Open(open) = message {
                 self.streams.opened += 1;
                 let id = self.streams.opened;
                 let mut line = Line { bridge: run, runtime: None, up: Pipe::default(), down: Pipe::default() };
@@ -57,7 +57,7 @@ impl World<'_> {
             let at = self.network.arrival(Between::BridgeAndRuntime, &mut line.up, now);
             self.queue.plan(
                 at,
-                match said {
+                match message {
                     ToRuntime::Send(message) => Event::ToRuntime(id, Box::new(message)),
                     ToRuntime::Close => Event::RuntimeLost { stream: id, has_broken: true },
                     ToRuntime::Finish | ToRuntime::Open(_) => Event::RuntimeLost { stream: id, has_broken: false },
@@ -78,10 +78,10 @@ impl World<'_> {
                 runtime.open(id, open.clone(), sizes);
                 let run = runtime.run;
                 self.tell(&Fact::Opening { bridge, open: Box::new(open) })?;
-                self.say(id, Said::Connected);
+                self.say(id, StreamEvent::Connected);
                 self.wake_at(Sleeper::Runtime(run), self.now + SOON);
             }
-            None => self.say(id, Said::Ended(RuntimeError::Close)),
+            None => self.say(id, StreamEvent::Ended(RuntimeError::Close)),
         }
         Ok(())
     }
@@ -108,18 +108,18 @@ impl World<'_> {
     }
 
     /// Something comes to a bridge on a stream.
-    fn say(&mut self, id: StreamId, said: Said) {
+    fn say(&mut self, id: StreamId, event: StreamEvent) {
         let now = self.now;
         if let Some(line) = self.streams.lines.get_mut(&id) {
             let at = self.network.arrival(Between::BridgeAndRuntime, &mut line.down, now);
-            self.queue.plan(at, Event::ToBridge(id, Box::new(said)));
+            self.queue.plan(at, Event::ToBridge(id, Box::new(event)));
         }
     }
 
-    pub(super) fn reach_bridge(&mut self, id: StreamId, said: Said) {
+    pub(super) fn reach_bridge(&mut self, id: StreamId, event: StreamEvent) {
         // Not by the line: the runtime may have noticed the end of a connection before its bridge does.
         if let Some(bridge) = self.bridges.values_mut().find(|bridge| bridge.stream == Some(id)) {
-            bridge.hear(id, said);
+            bridge.hear(id, event);
             let run = bridge.run;
             self.wake_at(Sleeper::Bridge(run), self.now + SOON);
         }
@@ -138,13 +138,13 @@ impl World<'_> {
             self.say(
                 id,
                 match message {
-                    Ok(message) => Said::Message(message),
-                    Err(status) => Said::Ended(RuntimeError::End(Box::new(status))),
+                    Ok(message) => StreamEvent::Message(message),
+                    Err(status) => StreamEvent::Ended(RuntimeError::End(Box::new(status))),
                 },
             );
         }
         for id in done.closed {
-            self.say(id, Said::Ended(RuntimeError::Close));
+            self.say(id, StreamEvent::Ended(RuntimeError::Close));
         }
         for (life, errand) in done.errands {
             self.algorithms.errand(run, life, errand, self.now);
@@ -179,7 +179,7 @@ impl World<'_> {
     /// gRPC ends a stream at a message that is too large, at both sides.
     fn refuse_message(&mut self, id: StreamId) {
         let status = Status::out_of_range("the encoded message is too large");
-        self.say(id, Said::Ended(RuntimeError::End(Box::new(status))));
+        self.say(id, StreamEvent::Ended(RuntimeError::End(Box::new(status))));
         self.queue.plan(self.now, Event::RuntimeLost { stream: id, has_broken: true });
     }
 
@@ -188,7 +188,7 @@ impl World<'_> {
         let lines = self.streams.lines.iter();
         let ids: Vec<StreamId> = lines.filter(|(_, line)| line.runtime == Some(run)).map(|(id, _)| *id).collect();
         for id in ids {
-            self.say(id, Said::Ended(RuntimeError::Close));
+            self.say(id, StreamEvent::Ended(RuntimeError::Close));
         }
     }
 
@@ -207,7 +207,7 @@ impl World<'_> {
         self.tell(&Fact::Injected("network: connection to the runtime reset"))?;
         let ids: Vec<StreamId> = self.streams.lines.keys().copied().collect();
         for id in ids {
-            self.say(id, Said::Ended(RuntimeError::Close));
+            self.say(id, StreamEvent::Ended(RuntimeError::Close));
             let later = self.network.one_way();
             self.queue.plan(self.now + later, Event::RuntimeLost { stream: id, has_broken: true });
         }

@@ -168,7 +168,7 @@ fn state(broker: &mut Broker) -> Option<Rc<Body>> {
 }
 
 #[test]
-fn a_lost_connection_publishes_the_will_and_a_farewell_does_not() {
+fn a_lost_connection_publishes_the_will_and_a_disconnect_does_not() {
     let mut broker = broker(|_| {});
     let connection = attach(&mut broker, Connect { will: Some(will()), ..connect() }, NOW);
     broker.handle(connection, ClientPacket::Disconnect, NOW);

@@ -6,7 +6,7 @@ use crate::mqtt::Code;
 
 /// Why not everything wanted is subscribed to.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Trouble {
+pub enum SubscriptionError {
     /// The algorithm would receive its own decisions.
     #[error("`{filter}` would match `{own}`, a topic of the algorithm's own")]
     MatchOwnTopic {
@@ -33,7 +33,7 @@ pub enum Trouble {
     },
 }
 
-impl Trouble {
+impl SubscriptionError {
     /// CamelCase code.
     pub const fn reason(&self) -> &'static str {
         match self {

@@ -47,7 +47,7 @@ struct Reporting {
     last: Option<Acknowledged>,
 }
 
-pub(super) struct Session {
+pub(super) struct RuntimeStream {
     account: String,
     pub(super) broker_url: String,
     pub(super) client_id: String,
@@ -72,7 +72,7 @@ pub(super) struct Session {
     batches: VecDeque<(u64, Instant)>,
 }
 
-impl Session {
+impl RuntimeStream {
     /// `run`: names this process. `seed`: of the pauses.
     pub(super) fn new(
         account: String,

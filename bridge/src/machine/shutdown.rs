@@ -24,7 +24,7 @@ const DISCONNECT: Duration = Duration::from_secs(2);
 /// How far a bridge is on the way to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// No farewell has begun.
+    /// No shutdown has begun.
     Working,
     /// Quotes that are under way come to their end, and the state `offline` is published. All events are passed in but messages.
     Draining,
@@ -40,16 +40,16 @@ pub enum Phase {
     },
 }
 
-/// The step of a farewell.
+/// The current step of a shutdown.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Farewell {
+pub(super) enum ShutdownStep {
     Draining { sending_until: Instant, until: Instant },
     Announcing { until: Instant },
     Finishing { until: Instant },
     Disconnecting { until: Instant },
 }
 
-impl Farewell {
+impl ShutdownStep {
     /// `to_send`: when an entry of the outbox is to be sent. The state has its time after the draining.
     pub(super) fn wake(self, to_send: Option<Instant>, now: Instant) -> Instant {
         match self {
@@ -65,66 +65,66 @@ impl Farewell {
 impl Machine {
     /// How far the bridge is.
     pub const fn phase(&self) -> Phase {
-        match self.farewell {
+        match self.shutdown {
             None => Phase::Working,
-            Some(Farewell::Draining { .. } | Farewell::Announcing { .. }) => Phase::Draining,
-            Some(Farewell::Finishing { until }) => Phase::Finishing { until },
-            Some(Farewell::Disconnecting { until }) => Phase::Disconnecting { until },
+            Some(ShutdownStep::Draining { .. } | ShutdownStep::Announcing { .. }) => Phase::Draining,
+            Some(ShutdownStep::Finishing { until }) => Phase::Finishing { until },
+            Some(ShutdownStep::Disconnecting { until }) => Phase::Disconnecting { until },
         }
     }
 
     /// Takes no more messages from now on, lets quotes that are under way come to their end, publishes `offline`, reports to
     /// the runtime, and disconnects. The broker publishes no last will.
-    pub fn begin_farewell(&mut self, now: Now) {
-        if self.farewell.is_none() {
+    pub fn begin_shutdown(&mut self, now: Now) {
+        if self.shutdown.is_none() {
             let (sending_until, until) = (now.instant + SENDING, now.instant + DRAIN);
-            self.farewell = Some(Farewell::Draining { sending_until, until });
-            self.advance_farewell(now);
+            self.shutdown = Some(ShutdownStep::Draining { sending_until, until });
+            self.advance_shutdown(now);
         }
     }
 
-    /// Ends the current step of the farewell, because the answer that it waits for cannot come or is late.
+    /// Ends the current step of the shutdown, because the answer that it waits for cannot come or is late.
     pub fn next_step(&mut self, now: Now) {
-        match self.farewell {
-            None | Some(Farewell::Disconnecting { .. }) => {}
-            Some(Farewell::Draining { .. }) => {
-                let unacknowledged = self.quotes.inflight.unacknowledged();
+        match self.shutdown {
+            None | Some(ShutdownStep::Disconnecting { .. }) => {}
+            Some(ShutdownStep::Draining { .. }) => {
+                let unacknowledged = self.subscriber.inflight.unacknowledged();
                 tracing::info!(unacknowledged, unpublished = self.publisher.outbox.unpublished(), "drained");
                 self.publisher.announce(false, now, &mut self.actions);
-                self.farewell = Some(Farewell::Announcing { until: now.instant + LAST_MESSAGES });
+                self.shutdown = Some(ShutdownStep::Announcing { until: now.instant + LAST_MESSAGES });
             }
-            Some(Farewell::Announcing { until }) => {
+            Some(ShutdownStep::Announcing { until }) => {
                 self.report();
                 // Otherwise the report would be lost with the stream that it waits in.
-                if self.session.finish(now.instant, &mut self.actions) {
-                    self.farewell = Some(Farewell::Finishing { until });
+                if self.stream.finish(now.instant, &mut self.actions) {
+                    self.shutdown = Some(ShutdownStep::Finishing { until });
                 } else {
                     self.disconnect(now.instant);
                 }
             }
-            Some(Farewell::Finishing { .. }) => self.disconnect(now.instant),
+            Some(ShutdownStep::Finishing { .. }) => self.disconnect(now.instant),
         }
     }
 
     fn disconnect(&mut self, now: Instant) {
         self.actions.extend([Action::Publishing(Request::Disconnect), Action::Subscribing(Request::Disconnect)]);
-        self.farewell = Some(Farewell::Disconnecting { until: now + DISCONNECT });
+        self.shutdown = Some(ShutdownStep::Disconnecting { until: now + DISCONNECT });
     }
 
-    pub(super) fn advance_farewell(&mut self, now: Now) {
-        if let Some(Farewell::Draining { sending_until, until }) = self.farewell {
+    pub(super) fn advance_shutdown(&mut self, now: Now) {
+        if let Some(ShutdownStep::Draining { sending_until, until }) = self.shutdown {
             let is_sending = now.instant < sending_until;
             self.pass_on(now.instant, if is_sending { BATCHES } else { 0 });
             if self.is_drained(is_sending) || now.instant >= until {
                 self.next_step(now);
             }
         }
-        if let Some(Farewell::Announcing { until }) = self.farewell
+        if let Some(ShutdownStep::Announcing { until }) = self.shutdown
             && (!self.publisher.awaits_state() || now.instant >= until)
         {
             self.next_step(now);
         }
-        if let Some(Farewell::Finishing { until }) = self.farewell
+        if let Some(ShutdownStep::Finishing { until }) = self.shutdown
             && now.instant >= until
         {
             self.next_step(now);
@@ -133,9 +133,9 @@ impl Machine {
 
     /// Every quote that is under way has come to its end, or waits for a connection that is missing.
     fn is_drained(&self, is_sending: bool) -> bool {
-        let inflight = &self.quotes.inflight;
+        let inflight = &self.subscriber.inflight;
         let has_unsent = is_sending && inflight.has_unsent();
-        let is_decided = !(self.session.is_open() && (has_unsent || self.session.awaits_outcomes()));
+        let is_decided = !(self.stream.is_open() && (has_unsent || self.stream.awaits_outcomes()));
         let is_published = !self.publisher.is_connected() || self.publisher.outbox.unpublished() == 0;
         is_decided && is_published && !inflight.awaits_written()
     }

@@ -27,13 +27,13 @@ use crate::{
     mqtt::{Incoming, Request},
     readiness::{self, ReadinessReporter},
     render,
-    subscriptions::{Step, Subscriptions},
+    subscriptions::{Step, SubscriptionError, Subscriptions},
 };
 
 /// Connections whose times are remembered. More are in flight only where each brings messages and ends before an outcome.
 const CONNECTIONS: usize = 16;
 
-pub(super) struct Quotes {
+pub(super) struct QuoteSubscriber {
     epoch: u64,
     /// When the last connections were asked for, oldest first.
     asked: VecDeque<(u64, Instant)>,
@@ -60,7 +60,7 @@ pub(super) struct Quotes {
     retry_at: Option<Instant>,
 }
 
-impl Quotes {
+impl QuoteSubscriber {
     /// `own`: topics that nothing is to be taken from. `seed`: of the pauses.
     pub(super) fn new(own: Vec<String>, limits: &Limits, seed: u64) -> Self {
         Self {
@@ -248,25 +248,35 @@ impl Quotes {
         Action::Subscribing(Request::Unsubscribe { epoch: self.epoch, token, filter })
     }
 
-    /// Shows how far the subscriptions are, and plans another attempt after a refusal.
-    pub(super) fn show(&mut self, readiness: &mut ReadinessReporter, now: Instant) {
+    /// Reports the state of the subscriptions, and schedules a retry if the broker refused one.
+    pub(super) fn update_readiness_and_retry(&mut self, readiness: &mut ReadinessReporter, now: Instant) {
         let was_settled = std::mem::replace(&mut self.is_settled, self.subscriptions.is_settled());
-        if self.is_settled && was_settled {
-            return;
+        if !(self.is_settled && was_settled) {
+            self.update_readiness(readiness);
+            self.schedule_retry(now);
         }
+    }
+
+    fn update_readiness(&self, readiness: &mut ReadinessReporter) {
         if self.is_settled {
-            self.backoff.reset();
-            self.retry_at = None;
             readiness.set_ready(readiness::SUBSCRIPTIONS);
             // Not before: a filter that leaves may overlap a filter that comes.
             warnings::of_subscriptions(&self.subscriptions, self.takes_identifiers, readiness);
-        } else if let Some(trouble) = self.subscriptions.trouble() {
-            readiness.set_missing(readiness::SUBSCRIPTIONS, trouble.reason(), &trouble.to_string());
-            if trouble.is_worth_retrying() && self.retry_at.is_none() {
-                self.retry_at = Some(now + self.backoff.pause());
-            }
+        } else if let Some(error) = self.subscriptions.error() {
+            readiness.set_missing(readiness::SUBSCRIPTIONS, error.reason(), &error.to_string());
         } else if self.retry_at.is_none() {
             readiness.set_pending(readiness::SUBSCRIPTIONS, SUBSCRIBING, "waits for broker and runtime");
+        }
+    }
+
+    fn schedule_retry(&mut self, now: Instant) {
+        if self.is_settled {
+            self.backoff.reset();
+            self.retry_at = None;
+        } else if self.retry_at.is_none()
+            && self.subscriptions.error().is_some_and(SubscriptionError::is_worth_retrying)
+        {
+            self.retry_at = Some(now + self.backoff.pause());
         }
     }
 

@@ -43,7 +43,7 @@ fn worst_messages() -> Vec<String> {
     ]
 }
 
-/// As [`Quotes::take`] makes it, on the longest topic and with the longest identity.
+/// As [`QuoteSubscriber::take`] makes it, on the longest topic and with the longest identity.
 fn arrival(payload: &str, largest: usize) -> Arrival {
     let property = |name: &str, value: String| (name.to_owned(), value);
     let user_properties =
