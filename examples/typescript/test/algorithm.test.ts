@@ -20,7 +20,7 @@ test("it buys below the band, sells back at the average, and each once", () => {
   ]);
 });
 
-test("the last of ten places decides, at prices that a binary float does not tell apart", () => {
+test("the last of ten places decides at prices equal in a binary float", () => {
   const prices = ["999999999999.9999999999", "999999999999.9999999999"];
   const band = { window: 2, bandBasisPoints: 1 };
   // 99.99 % of it is 999899999999.99999999990001.
@@ -54,7 +54,7 @@ test("a shorter window goes on with the prices that are there", () => {
   assert.deepEqual(sides(algorithm, ["9.5", "8"]), [undefined, "SIDE_BUY"]);
 });
 
-test("the state stays far below the limit, and the symbol not quoted for longest is forgotten", () => {
+test("the state stays below its limit by forgetting the oldest symbol", () => {
   const window = 200;
   const longest = "999999999999.9999999999";
   const algorithm = new MeanReversion({ window, bandBasisPoints: 1 }, NOTHING);

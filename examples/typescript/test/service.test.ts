@@ -17,7 +17,7 @@ test("it describes itself, with a schema of its parameters", async (t) => {
   assert.deepEqual(Object.keys(schema.properties), ["window", "bandBasisPoints"]);
 });
 
-test("a stream initializes, answers batches event by event, and ends with OK when the client has no more", async (t) => {
+test("a stream initializes, answers each event, and ends with OK", async (t) => {
   const { client } = await start(t);
   const stream = new Stream(client);
   assert.deepEqual((await stream.initialize(TWO)).initialized, { channels: ["quotes"], refusal: "" });
@@ -57,7 +57,7 @@ test("answers keep the order of messages that were sent without waiting", async 
   assert.equal((await stream.ended).code, status.OK);
 });
 
-test("numbers beyond what a number of JavaScript holds come back as they were", async (t) => {
+test("numbers beyond the range of a JavaScript number come back unchanged", async (t) => {
   const { client } = await start(t);
   const stream = new Stream(client);
   await stream.initialize(TWO);
@@ -110,7 +110,7 @@ test("refused parameters are named, on a stream and in a single call", async (t)
   await assert.rejects(unary(client.Initialize.bind(client, request)), { code: status.INVALID_ARGUMENT, details: /^window/ });
 });
 
-test("an event that is no quote is passed over and changes nothing, an unusable price is rejected", async (t) => {
+test("an unknown event is passed over, an unusable price is rejected", async (t) => {
   const { client } = await start(t);
   const stream = new Stream(client);
   await stream.initialize(TWO);

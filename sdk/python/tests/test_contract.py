@@ -87,7 +87,7 @@ def test_events_of_kinds_that_are_not_known_are_passed_over(client: Client) -> N
         (f"big:{256 * 1024 + 1}", "has 262145 bytes; at most 262144"),
     ],
 )
-def test_what_goes_wrong_in_event_ends_the_stream_and_says_what_where_and_at_which_symbol(client: Client, sid: str, complaint: str) -> None:
+def test_error_in_event_ends_the_stream_and_names_place_and_symbol(client: Client, sid: str, complaint: str) -> None:
     stream = client.started()
     stream.send_quotes("GOOG", sid)
     code, details = stream.status()

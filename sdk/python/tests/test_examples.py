@@ -40,7 +40,7 @@ def test_a_restart_of_random_repeats_and_leaves_out_nothing(random: Client) -> N
     assert sides(first) + sides(second) == whole
 
 
-def test_a_new_threshold_leaves_the_numbers_as_they_are_and_a_new_seed_begins_anew(random: Client) -> None:
+def test_new_threshold_keeps_the_random_numbers_and_new_seed_restarts(random: Client) -> None:
     stream = random.started({"threshold": 1, "seed": 3})
     stream.quotes(*["GOOG"] * 10)
     assert stream.reconfigure({"threshold": 0.5, "seed": 3}).refusal == ""

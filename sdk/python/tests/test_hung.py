@@ -42,7 +42,7 @@ async def left_behind(calls: HungCalls) -> Worker:
     return worker
 
 
-def test_a_call_is_logged_again_and_again_until_it_returns_and_its_batch_ends(
+def test_hung_call_is_logged_until_it_returns_and_its_batch_ends(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(hung, "FIRST_LOG_SECONDS", 0.0)

@@ -54,7 +54,7 @@ def test_two_hundred_accounts_are_served_at_once() -> None:
         assert client.describe().name == "probe-algo"
 
 
-def test_a_stream_that_is_cancelled_while_it_computes_costs_the_others_nothing(tmp_path: Path) -> None:
+def test_stream_cancelled_while_it_computes_leaves_the_others_alone(tmp_path: Path) -> None:
     with Server(PROBE) as server, Client(server.address) as client:
         stream = client.started()
         with blocked(stream, tmp_path / "a") as go:
@@ -68,7 +68,7 @@ def test_a_stream_that_is_cancelled_while_it_computes_costs_the_others_nothing(t
         wait_for("the threads of cancelled streams to end", lambda: len(list(threads.iterdir())) <= idle)
 
 
-def test_a_call_that_goes_on_after_its_stream_has_ended_is_logged_with_symbol_seconds_and_stack(tmp_path: Path) -> None:
+def test_call_outlasting_its_stream_is_logged_with_symbol_and_stack(tmp_path: Path) -> None:
     with Server(PROBE) as server, Client(server.address) as client:
         stream = client.started()
         with blocked(stream, tmp_path / "a") as go:
@@ -80,7 +80,7 @@ def test_a_call_that_goes_on_after_its_stream_has_ended_is_logged_with_symbol_se
             assert "its answer is void" in server.wait_for_log(" returned after ")
 
 
-def test_an_account_whose_calls_never_return_gets_no_further_thread_and_the_others_do(tmp_path: Path) -> None:
+def test_account_with_hung_calls_gets_no_further_thread(tmp_path: Path) -> None:
     with Server(PROBE) as server, Client(server.address) as client:
         threads = Path(f"/proc/{server.process.pid}/task")
         for number in range(MAX_CALLS):

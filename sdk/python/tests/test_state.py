@@ -53,7 +53,7 @@ def test_accounts_share_nothing(client: Client) -> None:
         ("state:nan", "state is nan, which JSON cannot carry"),
     ],
 )
-def test_state_that_cannot_be_kept_ends_the_stream_at_once_and_not_after_a_restart(client: Client, sid: str, complaint: str) -> None:
+def test_unusable_state_ends_the_stream_at_once_not_after_a_restart(client: Client, sid: str, complaint: str) -> None:
     stream = client.started()
     stream.send_quotes(sid)
     code, details = stream.status()
