@@ -12,8 +12,8 @@ use serde_json::{Map, Value};
 use crate::{
     portfolio::{Policy, PolicyError},
     settings::{
-        Adjustable, Authority, Choice, DEFAULT_STARTING_CASH, DEFAULT_THRESHOLD, Initial, InitialTrading, Input,
-        SecondFile, Settings, SettingsError, Topics, plain_sum,
+        AlgorithmRef, DEFAULT_STARTING_CASH, DEFAULT_THRESHOLD, Initial, InitialTrading, Input, LiveSettings,
+        SecondFile, Settings, SettingsError, SettingsSource, Topics, plain_sum,
     },
     trading::ParseDocumentError,
 };
@@ -200,16 +200,16 @@ impl ServeArgs {
         if !named {
             return Err(ArgsError::UseAccount(account));
         }
-        let (adjustable, authority, second, initial) = match &self.settings {
+        let (live, source, second, initial) = match &self.settings {
             Some(path) => {
                 let text = std::fs::read_to_string(path)
                     .map_err(|source| ArgsError::ReadSettings { path: path.clone(), source })?;
-                let (adjustable, authority) = Adjustable::from_file(&text)
+                let (live, source) = LiveSettings::from_file(&text)
                     .map_err(|source| ArgsError::UseSettings { path: path.clone(), source })?;
-                let initial = beside::initial(path, authority.uid())?;
-                (adjustable, authority, beside::second(path)?, initial)
+                let initial = beside::initial(path, source.uid())?;
+                (live, source, beside::second(path)?, initial)
             }
-            None => (self.flags()?, Authority::Start, SecondFile::default(), self.initial()),
+            None => (self.flags()?, SettingsSource::Start, SecondFile::default(), self.initial()),
         };
         if let Some(amount) = &self.amount {
             plain_sum("portfolio.amount", amount).map_err(|error| ArgsError::UseFlags(error.into()))?;
@@ -218,8 +218,8 @@ impl ServeArgs {
         Ok(Settings {
             topics: Topics::new(&account, topics),
             account,
-            adjustable,
-            authority,
+            live,
+            source,
             policy: Policy::from_parts(&self.portfolio, self.fraction, self.amount.as_deref())
                 .map_err(ArgsError::UsePolicy)?,
             subscribe: self.channels(&inputs),
@@ -260,23 +260,23 @@ impl ServeArgs {
         Ok(parameters)
     }
 
-    fn flags(&self) -> Result<Adjustable, ArgsError> {
+    fn flags(&self) -> Result<LiveSettings, ArgsError> {
         let parameters = self.parameters()?;
         let (algorithm, address) = (self.algorithm.as_deref(), self.algorithm_address.as_deref());
         if algorithm.is_none() && address.is_none() {
             return Err(ArgsError::NameAlgorithm);
         }
-        let algorithm = Choice::from_fields(algorithm.unwrap_or_default(), address.unwrap_or_default())
+        let algorithm = AlgorithmRef::from_fields(algorithm.unwrap_or_default(), address.unwrap_or_default())
             .map_err(|error| ArgsError::UseFlags(error.into()))?;
-        let adjustable = Adjustable {
+        let live = LiveSettings {
             algorithm,
             threshold: self.threshold.unwrap_or(DEFAULT_THRESHOLD),
             parameters,
             starting_cash: self.starting_cash.clone().unwrap_or_else(|| DEFAULT_STARTING_CASH.to_owned()),
             suspend: self.suspend,
         };
-        adjustable.check().map_err(ArgsError::UseFlags)?;
-        Ok(adjustable)
+        live.check().map_err(ArgsError::UseFlags)?;
+        Ok(live)
     }
 }
 
@@ -310,7 +310,7 @@ mod tests {
         let told = |flags: &[&str]| {
             let head = ["algo-runtime", "--account", "default/a", "--data-dir", "/nowhere", "--algorithm", "random"];
             let cli = Cli::try_parse_from(head.iter().chain(flags)).unwrap();
-            cli.serve.settings().map(|settings| settings.adjustable.seed()).map_err(|error| error.to_string())
+            cli.serve.settings().map(|settings| settings.live.seed()).map_err(|error| error.to_string())
         };
         let same = "set the same parameter: give one of them";
         assert_eq!(told(&["--seed", "2", "--param", "seed=1"]), Err(format!("--seed 2 and --param seed=1 {same}")));

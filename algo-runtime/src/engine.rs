@@ -63,7 +63,7 @@ use self::{
 use crate::{
     identity::Identities,
     ledger::{Changes, LedgerIds, Snapshot},
-    settings::{Settings, SettingsError, StartingCash, in_force, starting_cash},
+    settings::{Settings, SettingsError, StartingCash, effective_settings, starting_cash},
     sizes::Sizes,
     sources::symbols::Symbols,
     trading::Trading,
@@ -114,19 +114,19 @@ impl Engine {
         now_micros: i64,
     ) -> Result<Self, SettingsError> {
         let mut chance = ChaCha8Rng::seed_from_u64(seed);
-        let effective = in_force(&settings.adjustable, &settings.authority, snapshot.settings.as_ref())?;
+        let effective = effective_settings(&settings.live, &settings.source, snapshot.settings.as_ref())?;
         let cash = starting_cash(
-            &settings.adjustable,
+            &settings.live,
             settings.initial.cash_unchanged,
-            &settings.authority,
+            &settings.source,
             snapshot.settings.as_ref(),
             snapshot.account.entries > 0,
         )?;
-        let trading = Trading::load(snapshot.trading, settings.authority.uid(), snapshot.settings.as_ref(), now_micros);
+        let trading = Trading::load(snapshot.trading, settings.source.uid(), snapshot.settings.as_ref(), now_micros);
         let closing = Closing::load(snapshot.closing, snapshot.holdings.keys(), sizes);
-        let generator = Accounting::generator(&snapshot.state, effective.adjustable.seed(), chance.next_u64());
+        let generator = Accounting::generator(&snapshot.state, effective.live.seed(), chance.next_u64());
         let account = snapshot.account.name.clone();
-        let deciders = Deciders::start(account, &effective.adjustable, snapshot.state, sizes, chance)?;
+        let deciders = Deciders::start(account, &effective.live, snapshot.state, sizes, chance)?;
         let symbols = Symbols::load(std::mem::take(&mut snapshot.sources.symbols), sizes.symbols);
         let inputs = Inputs::new(&settings.inputs);
         let mut engine = Self {
@@ -151,7 +151,7 @@ impl Engine {
             ),
             counters: Counters::new(snapshot.counters, sizes),
             denials: Denials::default(),
-            settings: SettingsState::new(settings.authority.clone(), effective, snapshot.settings),
+            settings: SettingsState::new(settings.source.clone(), effective, snapshot.settings),
             trading,
             closing,
             bridge_capabilities: Vec::new(),

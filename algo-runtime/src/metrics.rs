@@ -39,7 +39,7 @@ struct ReasonLabels {
 }
 
 /// Channels with a series of their own. Publishers choose topics: those of further channels share one with an empty label.
-const CHANNELS: usize = 100;
+const MAX_LABELLED_CHANNELS: usize = 100;
 
 /// Shared by those who count.
 #[derive(Debug, Clone)]
@@ -116,7 +116,8 @@ impl Metrics {
     pub(crate) fn missed(&self, channel: &str, numbers: u64) {
         // The set is whole at every step.
         let mut channels = self.gap_channels.lock().unwrap_or_else(PoisonError::into_inner);
-        let has_series = channels.contains(channel) || channels.len() < CHANNELS && channels.insert(channel.to_owned());
+        let has_series =
+            channels.contains(channel) || channels.len() < MAX_LABELLED_CHANNELS && channels.insert(channel.to_owned());
         drop(channels);
         let channel = if has_series { channel.to_owned() } else { String::new() };
         self.gaps.get_or_create(&ChannelLabels { channel }).inc_by(numbers);
@@ -196,7 +197,7 @@ mod tests {
     fn gaps_have_a_series_for_each_channel_up_to_a_bound() {
         let mut registry = Registry::default();
         let metrics = Metrics::register(&mut registry);
-        for channel in 0..CHANNELS + 2 {
+        for channel in 0..MAX_LABELLED_CHANNELS + 2 {
             metrics.missed(&format!("quotes/{channel}"), 2);
         }
         metrics.missed("quotes/0", 3);
@@ -204,6 +205,6 @@ mod tests {
         encode(&mut page, &registry).unwrap();
         assert!(page.contains("tradingalgo_runtime_gaps_total{channel=\"quotes/0\"} 5\n"), "{page}");
         assert!(page.contains("tradingalgo_runtime_gaps_total{channel=\"\"} 4\n"), "{page}");
-        assert_eq!(page.matches("gaps_total{").count(), CHANNELS + 1);
+        assert_eq!(page.matches("gaps_total{").count(), MAX_LABELLED_CHANNELS + 1);
     }
 }

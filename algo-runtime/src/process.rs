@@ -30,11 +30,11 @@ use crate::{
 };
 
 /// Folders that are looked through for ledgers.
-const MOST_FOLDERS: usize = 1_000;
+const MAX_FOLDERS: usize = 1_000;
 /// File of a ledger.
 const LEDGER: &str = "ledger.db";
 /// Ledgers that an error names.
-const SHOWN_LEDGERS: usize = 5;
+const MAX_SHOWN_LEDGERS: usize = 5;
 
 /// Why the process ends with an error.
 #[derive(Debug, thiserror::Error)]
@@ -99,7 +99,7 @@ struct MissLedger {
 }
 
 /// Folders `DIR/NAMESPACE/NAME` that hold a ledger: the layout of `intuition run --data-dir DIR`. In order, at most
-/// [`SHOWN_LEDGERS`].
+/// [`MAX_SHOWN_LEDGERS`].
 fn ledgers_below(dir: &Path) -> Vec<String> {
     let folders = |dir: &Path| {
         let entries = std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
@@ -107,9 +107,9 @@ fn ledgers_below(dir: &Path) -> Vec<String> {
         folders.sort();
         folders
     };
-    let accounts = folders(dir).into_iter().take(MOST_FOLDERS).flat_map(|namespace| folders(&namespace));
-    let ledgers = accounts.take(MOST_FOLDERS).filter(|account| account.join(LEDGER).is_file());
-    ledgers.take(SHOWN_LEDGERS).map(|account| account.display().to_string()).collect()
+    let accounts = folders(dir).into_iter().take(MAX_FOLDERS).flat_map(|namespace| folders(&namespace));
+    let ledgers = accounts.take(MAX_FOLDERS).filter(|account| account.join(LEDGER).is_file());
+    ledgers.take(MAX_SHOWN_LEDGERS).map(|account| account.display().to_string()).collect()
 }
 
 fn try_serve(args: &ServeArgs) -> Result<(), ProcessError> {

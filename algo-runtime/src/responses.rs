@@ -23,7 +23,7 @@ use tokio_stream::Stream;
 use tonic::Status;
 
 /// Time without a response being read, while the queue is full, that ends the stream.
-const PATIENCE: Duration = Duration::from_secs(20);
+const READ_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The bounds of a queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -230,7 +230,7 @@ impl Queue {
     }
 
     fn is_stuck(&mut self, now: Instant) -> bool {
-        let is_late = self.full_since.is_some_and(|since| now.saturating_duration_since(since) >= PATIENCE);
+        let is_late = self.full_since.is_some_and(|since| now.saturating_duration_since(since) >= READ_TIMEOUT);
         if is_late && !self.has_ended {
             self.end_unread();
         }

@@ -22,7 +22,7 @@ use intuition_common::{
     clock::{Clock, Now},
     grpc::{self, Limits, ServeError},
     heartbeat::Heartbeat,
-    http::HUNG,
+    http::HUNG_AFTER,
     readiness::Readiness,
 };
 use tokio::{
@@ -49,10 +49,10 @@ const LIMITS: Limits =
 /// Requests that wait for the writer; behind them HTTP/2 flow control holds the bridge back.
 const COMMANDS_AHEAD: usize = 256;
 /// How often who waits for an algorithm is told so.
-const TICK: Duration = Duration::from_secs(10);
+const TICK_INTERVAL: Duration = Duration::from_secs(10);
 /// How often the heartbeat of the writer is looked at.
-const LOOK: Duration = Duration::from_secs(1);
-/// The reason of [`part::runtime::LEDGER`] while the writer answers nothing for longer than [`HUNG`].
+const HEARTBEAT_CHECK_INTERVAL: Duration = Duration::from_secs(1);
+/// The reason of [`part::runtime::LEDGER`] while the writer answers nothing for longer than [`HUNG_AFTER`].
 const NOT_ANSWERING: &str = "LedgerNotAnswering";
 /// How long a backend may take for an answer, where nothing else is said.
 pub const ALGORITHM_DEADLINE: Duration = Duration::from_secs(10);
@@ -191,7 +191,7 @@ pub async fn start(
 
 fn open(config: Config, links: Links, commands: mpsc::Sender<Command>) -> Result<WriterThread, RuntimeError> {
     // Only a ledger's record can stand in for settings that cannot be used.
-    if let Err(error) = config.settings.adjustable.check()
+    if let Err(error) = config.settings.live.check()
         && !SqliteLedger::is_in(&config.data_dir).map_err(RuntimeError::OpenLedger)?
     {
         return Err(RuntimeError::UseSettings(error));
@@ -246,11 +246,11 @@ async fn serve(
 
 /// Shows on `/readyz` while the writer answers nothing: most likely its disk hangs in a sync.
 async fn watch_writer(heartbeat: &Heartbeat, readiness: &Readiness) -> Infallible {
-    let mut looks = tokio::time::interval(LOOK);
+    let mut looks = tokio::time::interval(HEARTBEAT_CHECK_INTERVAL);
     loop {
         looks.tick().await;
         let age = heartbeat.age();
-        if age <= HUNG {
+        if age <= HUNG_AFTER {
             readiness.set_ready_if_missing_for(part::runtime::LEDGER, NOT_ANSWERING);
         } else {
             let message = format!("the ledger has answered nothing for {} seconds: its volume may hang", age.as_secs());
@@ -260,7 +260,7 @@ async fn watch_writer(heartbeat: &Heartbeat, readiness: &Readiness) -> Infallibl
 }
 
 async fn keep_ticking(commands: &mpsc::Sender<Command>) {
-    let mut ticks = tokio::time::interval(TICK);
+    let mut ticks = tokio::time::interval(TICK_INTERVAL);
     loop {
         ticks.tick().await;
         // One that is missed is made up for by the next.

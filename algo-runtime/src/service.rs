@@ -35,9 +35,9 @@ use crate::{
 /// Decisions or sources that wait for a slow reader.
 const ROWS_AHEAD: usize = 256;
 /// Decisions read at once.
-const PAGE: usize = 1_000;
+const PAGE_ROWS: usize = 1_000;
 /// Lists at a time.
-const MOST_LISTS: usize = 4;
+const MAX_LISTS: usize = 4;
 /// Bytes of messages on streams that wait for the writer.
 const WAITING_BYTES: usize = 32 << 20;
 
@@ -64,14 +64,14 @@ impl Service {
         shutdown: CancellationToken,
     ) -> Self {
         let permits = |most| Arc::new(Semaphore::new(most));
-        let (lists, waiting) = (permits(MOST_LISTS), permits(WAITING_BYTES));
+        let (lists, waiting) = (permits(MAX_LISTS), permits(WAITING_BYTES));
         Self { writer, data_dir, streams: Arc::default(), lists, waiting, tasks, shutdown }
     }
 
     /// Takes a list into the number of those that may be read at a time, until its answer was read to its end.
     fn admit_list<T>(&self, request: &Request<T>) -> Result<(), Status> {
         let permit = Arc::clone(&self.lists).try_acquire_owned().map_err(|_| {
-            Status::resource_exhausted(format!("{MOST_LISTS} lists are being read here already: try again"))
+            Status::resource_exhausted(format!("{MAX_LISTS} lists are being read here already: try again"))
         })?;
         if let Some(admission) = request.extensions().get::<Admission>() {
             admission.keep((permit, admission.lasts()));
@@ -250,7 +250,7 @@ impl Service {
         while from <= through {
             let page;
             (reader, page) = blocking(move || {
-                let page = reader.page(from, PAGE)?;
+                let page = reader.page(from, PAGE_ROWS)?;
                 Ok((reader, page))
             })
             .await?;

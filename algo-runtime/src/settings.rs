@@ -1,10 +1,10 @@
 //! What a runtime is told to do, and whose word counts at the start. Pure.
 
+mod algorithm_ref;
 mod cash;
-mod choice;
 mod document;
 mod inputs;
-mod ruling;
+mod precedence;
 mod topics;
 
 use intuition_api::{
@@ -20,11 +20,11 @@ use crate::{
     trading::Document,
 };
 
+pub use algorithm_ref::AlgorithmRef;
 pub use cash::{CashFile, StartingCash, starting_cash};
-pub use choice::Choice;
 pub use document::{from_record, to_record};
 pub use inputs::{Input, SecondFile, from_second_file, second_file};
-pub use ruling::{InForce, in_force};
+pub use precedence::{EffectiveSettings, effective_settings};
 pub use topics::{TopicRule, Topics};
 
 /// Everything a runtime is told.
@@ -33,9 +33,9 @@ pub struct Settings {
     /// `<namespace>/<name>`.
     pub account: String,
     /// What may change while it runs.
-    pub adjustable: Adjustable,
-    /// Whose word the adjustable settings are.
-    pub authority: Authority,
+    pub live: LiveSettings,
+    /// Whose word the live settings are.
+    pub source: SettingsSource,
     /// How buys are sized.
     pub policy: Policy,
     /// Which channels an algorithm may ask for.
@@ -51,7 +51,7 @@ pub struct Settings {
 /// Settings that count when the ledger is taken up.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Initial {
-    /// The starting cash is left open: the deposits stay as they are. At the very first start the number in the adjustable
+    /// The starting cash is left open: the deposits stay as they are. At the very first start the number in the live
     /// settings is deposited all the same.
     pub cash_unchanged: bool,
     /// The trading state that is asked for.
@@ -62,10 +62,10 @@ pub struct Initial {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum InitialTrading {
     /// That of flags or of a local manifest, for the cause `User`: it rules at every start, together with `suspend`. For
-    /// [`Authority::Start`].
+    /// [`SettingsSource::Start`].
     Flags(TradingState),
     /// That of a resource: the file beside the settings, where it is there, or else `suspend`. For
-    /// [`Authority::Resource`].
+    /// [`SettingsSource::Resource`].
     File(Document),
     /// The recorded one, as in a process that takes the ledger up again after a failed commit.
     Recorded,
@@ -77,12 +77,12 @@ impl Default for InitialTrading {
     }
 }
 
-/// Whose word the adjustable settings are.
+/// Whose word the live settings are.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Authority {
+pub enum SettingsSource {
     /// Flags, or the manifest of a local run: they rule at every start, and Configure is refused.
     Start,
-    /// A resource: the newer of this and the ledger's record of the same uid rules, see [`in_force`].
+    /// A resource: the newer of this and the ledger's record of the same uid rules, see [`effective_settings`].
     Resource {
         /// Its uid.
         uid: String,
@@ -91,7 +91,7 @@ pub enum Authority {
     },
 }
 
-impl Authority {
+impl SettingsSource {
     /// uid of the resource; empty without one.
     pub fn uid(&self) -> &str {
         match self {
@@ -103,9 +103,9 @@ impl Authority {
 
 /// Settings that may change while the runtime runs: what Configure carries.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Adjustable {
+pub struct LiveSettings {
     /// Who decides.
-    pub algorithm: Choice,
+    pub algorithm: AlgorithmRef,
     /// 0 to 1.
     pub threshold: f64,
     /// The algorithm's parameters, without the threshold.
@@ -147,9 +147,9 @@ impl From<FieldError> for SettingsError {
 impl Settings {
     /// Checks everything that no ledger has a say in.
     pub fn check(&self) -> Result<(), SettingsError> {
-        let mut errors = match self.authority {
-            Authority::Start => self.adjustable.errors(),
-            Authority::Resource { .. } => Vec::new(),
+        let mut errors = match self.source {
+            SettingsSource::Start => self.live.errors(),
+            SettingsSource::Resource { .. } => Vec::new(),
         };
         for filter in self.subscribe.iter().flatten() {
             if let Err(error) = check_filter(filter) {
@@ -161,7 +161,7 @@ impl Settings {
     }
 }
 
-impl Adjustable {
+impl LiveSettings {
     /// Reads what Configure carries.
     pub fn from_wire(settings: &v1::Settings) -> Result<Self, SettingsError> {
         let mut errors = Vec::new();
@@ -176,23 +176,23 @@ impl Adjustable {
                 Map::new()
             }),
         };
-        let algorithm = match Choice::from_fields(&settings.algorithm, &settings.algorithm_address) {
+        let algorithm = match AlgorithmRef::from_fields(&settings.algorithm, &settings.algorithm_address) {
             Ok(algorithm) => algorithm,
             Err(error) => {
                 errors.push(error);
                 return Err(FieldErrors::from(errors).into());
             }
         };
-        let adjustable = Self {
+        let live = Self {
             algorithm,
             threshold,
             parameters,
             starting_cash: settings.starting_cash.clone(),
             suspend: settings.suspend,
         };
-        errors.extend(adjustable.errors());
+        errors.extend(live.errors());
         FieldErrors::none(errors)?;
-        Ok(adjustable)
+        Ok(live)
     }
 
     /// Checks every field.
@@ -208,7 +208,7 @@ impl Adjustable {
         }
         errors.extend(plain_sum("startingCash", &self.starting_cash).err());
         match &self.algorithm {
-            Choice::Builtin(_) => match self.algorithm.builtin() {
+            AlgorithmRef::Builtin(_) => match self.algorithm.builtin() {
                 Err(error) => errors.push(error),
                 Ok(builtin) => {
                     let refused = builtin.initialize(&self.algorithm_settings(), &SavedState::new(), 0).err();
@@ -216,10 +216,10 @@ impl Adjustable {
                 }
             },
             // What else is wrong with the parameters, the algorithm itself says once it is reached.
-            Choice::Backend(_) if self.parameters.contains_key("threshold") => {
+            AlgorithmRef::Backend(_) if self.parameters.contains_key("threshold") => {
                 errors.push(FieldError::new("parameters.threshold", "belongs beside the parameters, not among them"));
             }
-            Choice::Backend(_) => {}
+            AlgorithmRef::Backend(_) => {}
         }
         errors
     }
@@ -276,11 +276,11 @@ mod tests {
                 vec!["threshold", "startingCash", "parameters.x", "resourceUid"],
             ),
         ] {
-            let read = Adjustable::from_file(text).and_then(|(settings, _)| settings.check());
+            let read = LiveSettings::from_file(text).and_then(|(settings, _)| settings.check());
             assert_eq!(fields(read.unwrap_err()), expected, "{text}");
         }
         let unknown = r#"{"resourceUid":"u","generation":1,"algorithm":"random","treshold":1}"#;
-        assert!(matches!(Adjustable::from_file(unknown), Err(SettingsError::ParseFile(_))));
+        assert!(matches!(LiveSettings::from_file(unknown), Err(SettingsError::ParseFile(_))));
     }
 
     #[test]
@@ -294,7 +294,7 @@ mod tests {
             algorithm_address: String::new(),
         };
         let expected = ["threshold", "startingCash", "parameters.fast", "parameters.slow"];
-        assert_eq!(fields(Adjustable::from_wire(&wire).unwrap_err()), expected);
+        assert_eq!(fields(LiveSettings::from_wire(&wire).unwrap_err()), expected);
     }
 
     #[test]

@@ -19,7 +19,7 @@ use std::{collections::HashSet, sync::Arc};
 use intuition_common::planted::{self, Fault};
 use sha2::{Digest as _, Sha256};
 
-pub use self::conflicts::{CONFLICT, counts_as_conflict};
+pub use self::conflicts::{CONFLICT_DEAD_LETTERS, counts_as_conflict};
 use self::{conflicts::Conflicts, pairs::Pairs};
 use crate::{
     ledger::{Mark, Reset, SourceChanges, SourceHash, SourceRecords},

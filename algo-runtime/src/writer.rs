@@ -8,7 +8,7 @@
 //!
 //! - `thread`: the loop that drives it. `command`: the requests. `sizes`: the bounds.
 //! - `answer`: the answers that wait for a commit.
-//! - `stream`: the stream to the bridge; `bridge`: the writer's end of it; `parts`: messages of bounded size.
+//! - `stream`: the stream to the bridge; `bridge`: the writer's end of it; `committed`: messages of bounded size.
 //! - `reports`: when reports about the outbox are saved. `backends`: the actions on links to backends.
 //! - `recovery`: after a commit that failed, and when the ledger's files were taken away.
 //! - `trading`: the calls about the trading state. `sources`: the calls about sources.
@@ -18,10 +18,10 @@ mod answer;
 mod backends;
 mod bridge;
 mod command;
+mod committed;
 mod denials;
 mod gaps;
 mod notices;
-mod parts;
 mod recovery;
 mod reply;
 mod reports;

@@ -18,7 +18,7 @@ use algo_runtime::{
     metrics::Metrics,
     portfolio::Policy,
     server::{self, Config, Running},
-    settings::{Adjustable, Authority, Choice, Initial, Settings, Topics},
+    settings::{AlgorithmRef, Initial, LiveSettings, Settings, SettingsSource, Topics},
 };
 use intuition_api::{
     part,
@@ -286,23 +286,23 @@ struct Bench {
     generation: i64,
 }
 
-fn choice(address: &str) -> Choice {
-    Choice::from_fields("", address).unwrap()
+fn choice(address: &str) -> AlgorithmRef {
+    AlgorithmRef::from_fields("", address).unwrap()
 }
 
-async fn runtime(dir: &Path, algorithm: Choice) -> (Running, CancellationToken, Readiness) {
+async fn runtime(dir: &Path, algorithm: AlgorithmRef) -> (Running, CancellationToken, Readiness) {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let readiness = Readiness::new(&[part::runtime::LEDGER], Arc::clone(&clock));
     let settings = Settings {
         account: ACCOUNT.to_owned(),
-        adjustable: Adjustable {
+        live: LiveSettings {
             algorithm,
             threshold: 0.5,
             parameters: serde_json::Map::new(),
             starting_cash: "1000000".to_owned(),
             suspend: false,
         },
-        authority: Authority::Resource { uid: "u-1".to_owned(), generation: 1 },
+        source: SettingsSource::Resource { uid: "u-1".to_owned(), generation: 1 },
         policy: Policy::from_parts("fixed-amount", None, Some("1")).unwrap(),
         topics: Topics::default(),
         subscribe: None,
@@ -322,7 +322,7 @@ async fn runtime(dir: &Path, algorithm: Choice) -> (Running, CancellationToken, 
 }
 
 impl Bench {
-    async fn new(algorithm: Choice) -> Self {
+    async fn new(algorithm: AlgorithmRef) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let (running, shutdown, readiness) = runtime(dir.path(), algorithm).await;
         let mut client = RuntimeClient::connect(format!("http://{}", running.addr)).await.unwrap();
@@ -460,7 +460,7 @@ fn url(addr: SocketAddr) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_a_backend_does_each_quote_is_decided_once_and_the_state_is_that_of_the_last_commit() {
+async fn misbehaving_backend_decides_each_quote_once_from_committed_state() {
     for mistake in MISTAKES {
         let backend = Backend::new("counter");
         let (addr, _stop) = backend.serve("127.0.0.1:0").await;
@@ -532,7 +532,7 @@ async fn a_poisoned_quote_is_found_by_halves_and_costs_itself_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_broken_backend_costs_one_quote_and_stops_at_the_next_until_it_is_mended() {
+async fn broken_backend_costs_one_quote_and_stops_at_the_next() {
     let backend = Backend::new("counter");
     let (addr, _stop) = backend.serve("127.0.0.1:0").await;
     let mut bench = Bench::new(choice(&url(addr))).await;
@@ -610,7 +610,7 @@ async fn a_backend_is_reached_by_a_unix_socket_too() {
 async fn swaps_under_load_lose_no_quote_and_state_is_taken_up_again() {
     let (one, other) = (Backend::new("one"), Backend::new("other"));
     let (one_addr, other_addr) = (url(one.serve("127.0.0.1:0").await.0), url(other.serve("127.0.0.1:0").await.0));
-    let mut bench = Bench::new(Choice::from_fields("random", "").unwrap()).await;
+    let mut bench = Bench::new(AlgorithmRef::from_fields("random", "").unwrap()).await;
     let targets =
         [("", one_addr.as_str()), ("", &other_addr), ("random", ""), ("", &one_addr), ("", "http://127.0.0.1:1")];
     for (algorithm, address) in targets {
@@ -633,11 +633,11 @@ async fn swaps_under_load_lose_no_quote_and_state_is_taken_up_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn other_channels_are_subscribed_to_before_the_old_ones_are_left_and_strangers_are_counted() {
+async fn new_channels_are_subscribed_before_old_ones_are_left() {
     let backend = Backend::new("other");
     backend.script(|script| script.channels = vec!["trades".to_owned()]);
     let address = url(backend.serve("127.0.0.1:0").await.0);
-    let mut bench = Bench::new(Choice::from_fields("random", "").unwrap()).await;
+    let mut bench = Bench::new(AlgorithmRef::from_fields("random", "").unwrap()).await;
     while bench.channels == 0 {
         bench.step().await;
     }

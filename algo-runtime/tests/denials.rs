@@ -69,7 +69,7 @@ fn terminate(mut child: Child) -> String {
 }
 
 #[tokio::test]
-async fn denied_signals_are_counted_and_logged_by_reason_and_no_symbol_forges_a_line() {
+async fn denials_are_counted_by_reason_and_no_symbol_forges_a_log_line() {
     let folder = tempfile::tempdir().unwrap();
     let (grpc, http) = (free_port(), free_port());
     let mut command = Command::new(env!("CARGO_BIN_EXE_algo-runtime"));

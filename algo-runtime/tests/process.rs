@@ -324,7 +324,7 @@ async fn a_ledger_in_use_can_be_verified_and_stays_as_it_is() {
 }
 
 #[test]
-fn flags_that_contradict_each_other_and_settings_of_a_later_release_end_it_with_2() {
+fn contradicting_flags_and_settings_of_a_later_release_exit_with_2() {
     let dir = folder();
     let ended = |command: &mut Command| {
         let output = command.stdout(Stdio::piped()).stderr(Stdio::piped()).output().unwrap();
@@ -381,7 +381,7 @@ async fn stop_outlasts_a_kill_and_is_lifted_by_its_number_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn files_beside_the_settings_bring_the_trading_state_and_leave_the_cash_open() {
+async fn files_beside_the_settings_set_the_trading_state_but_not_the_cash() {
     let dir = folder();
     let path = settings(dir.path(), 2, &json!({"startingCash": "700"}));
     let write = |name: &str, text: &Value| fs::write(dir.path().join(name), text.to_string()).unwrap();
@@ -417,7 +417,7 @@ async fn files_beside_the_settings_bring_the_trading_state_and_leave_the_cash_op
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_ledger_that_went_back_under_a_living_bridge_publishes_everything_it_books_later_under_ids_of_its_own() {
+async fn restored_ledger_publishes_later_decisions_under_new_ids() {
     let dir = folder();
     let settings = settings(dir.path(), 1, &json!({"threshold": 0, "startingCash": "100000"}));
     let start = || {

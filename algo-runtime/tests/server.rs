@@ -8,7 +8,7 @@ use algo_runtime::{
     metrics::Metrics,
     portfolio::Policy,
     server::{self, ALGORITHM_DEADLINE, Config, Running, RuntimeError},
-    settings::{Adjustable, Authority, Choice, Initial, Input, Settings, Topics},
+    settings::{AlgorithmRef, Initial, Input, LiveSettings, Settings, SettingsSource, Topics},
 };
 use intuition_api::v1::{
     AccountRequest, Acknowledged, Batch, CloseRequest, Committed, ConfigureRequest, DecisionsRequest, Delivery, Filter,
@@ -38,14 +38,14 @@ const ACCOUNT: &str = "default/test";
 fn settings() -> Settings {
     Settings {
         account: ACCOUNT.to_owned(),
-        adjustable: Adjustable {
-            algorithm: Choice::Builtin("random".to_owned()),
+        live: LiveSettings {
+            algorithm: AlgorithmRef::Builtin("random".to_owned()),
             threshold: 0.0,
             parameters: serde_json::Map::new(),
             starting_cash: "10000".to_owned(),
             suspend: false,
         },
-        authority: Authority::Start,
+        source: SettingsSource::Start,
         policy: Policy::from_parts("fixed-amount", None, Some("100")).unwrap(),
         topics: Topics::default(),
         subscribe: None,
@@ -173,7 +173,7 @@ fn delivery(number: u64) -> Delivery {
 }
 
 #[tokio::test]
-async fn an_unpublished_decision_is_sent_again_on_every_new_stream_and_after_a_restart() {
+async fn unpublished_decision_is_sent_on_every_new_stream_and_after_restart() {
     let dir = tempfile::tempdir().unwrap();
     let mut runtime = start(dir.path()).await;
     let mut bridge = runtime.open(7).await;
@@ -199,7 +199,7 @@ async fn an_unpublished_decision_is_sent_again_on_every_new_stream_and_after_a_r
 }
 
 #[tokio::test]
-async fn a_ledger_that_cannot_be_written_keeps_nothing_says_so_and_goes_on_once_it_can() {
+async fn unwritable_ledger_keeps_nothing_and_recovers() {
     let dir = tempfile::tempdir().unwrap();
     let mut runtime = start(dir.path()).await;
     let outside = rusqlite::Connection::open(dir.path().join("ledger.db")).unwrap();
@@ -240,7 +240,7 @@ fn halt(from: Option<u64>, state: Option<TradingState>) -> SetTradingStateReques
 }
 
 #[tokio::test]
-async fn stop_holds_once_it_is_answered_and_a_failed_commit_leaves_the_state_as_it_was() {
+async fn answered_stop_holds_and_a_failed_commit_changes_no_state() {
     let dir = tempfile::tempdir().unwrap();
     let mut runtime = start(dir.path()).await;
     let stop = halt(None, Some(TradingState::Halted));
@@ -273,7 +273,7 @@ async fn stop_holds_once_it_is_answered_and_a_failed_commit_leaves_the_state_as_
 }
 
 #[tokio::test]
-async fn holding_that_is_closed_by_hand_has_its_origin_on_the_stream_and_in_the_journal() {
+async fn holding_closed_by_hand_has_its_origin_on_stream_and_in_journal() {
     let dir = tempfile::tempdir().unwrap();
     let mut runtime = start(dir.path()).await;
     let mut bridge = runtime.open(1).await;
@@ -361,7 +361,7 @@ async fn account_and_decisions_are_those_of_the_ledger() {
 }
 
 #[tokio::test]
-async fn a_bridge_reports_acknowledgements_and_its_capabilities_are_shown_while_it_is_there() {
+async fn acknowledgements_and_capabilities_of_a_connected_bridge_are_shown() {
     let dir = tempfile::tempdir().unwrap();
     let mut runtime = start(dir.path()).await;
     let (requests, receiver) = mpsc::channel(16);

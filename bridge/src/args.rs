@@ -5,7 +5,7 @@ mod tuning;
 use std::{io, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use bridge::{
-    BridgeError, Config, Metrics, MqttConfig, PARTS, Parts, Session,
+    BridgeDeps, BridgeError, Config, Metrics, MqttConfig, PARTS, Session,
     mqtt::{Credentials, Fixed},
 };
 use clap::Parser;
@@ -55,7 +55,7 @@ pub(crate) struct Args {
         conflicts_with_all = ["mqtt_username", "mqtt_password_file", "mqtt_ca_file"]
     )]
     mqtt_credentials_dir: Option<PathBuf>,
-    /// What client ids begin with.
+    /// Prefix of client ids.
     #[arg(long, env = "INTUITION_CLIENT_ID_PREFIX", value_name = "TEXT", default_value = "intuition")]
     client_id_prefix: String,
     /// First levels of the account's topics, `PREFIX/<namespace>/<name>/...`: one or more. Two installations on one broker
@@ -74,38 +74,38 @@ pub(crate) struct Args {
     pub(crate) log: LogArgs,
 }
 
-/// Why the bridge ended.
+/// Errors that end the bridge.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum MainError {
-    /// No file, or no text in it.
+    /// The password file is missing, or is no text.
     #[error("cannot read the password file {}", path.display())]
     ReadPassword {
-        /// As given.
+        /// The value as given.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The cause.
         source: io::Error,
     },
-    /// Somebody else listens there, or nobody may.
+    /// The address is in use, or this process has no right to it.
     #[error("cannot listen on {addr} for --http-addr")]
     Listen {
-        /// As given.
+        /// The value as given.
         addr: SocketAddr,
-        /// What is wrong with it.
+        /// The cause.
         source: io::Error,
     },
-    /// The pages are not served any more: probes and scrapes would fail without a word.
+    /// The server of the pages has ended: probes and scrapes would fail without a log line.
     #[error("cannot serve /healthz, /readyz and /metrics any more (--http-addr)")]
     ServePages(#[source] io::Error),
-    /// No signals, so no orderly end.
+    /// Without signals the process cannot shut down in order.
     #[error("cannot watch for signals")]
     WatchSignals(#[source] io::Error),
-    /// The bridge could not begin, or ended by itself.
+    /// The bridge could not start, or ended by itself.
     #[error(transparent)]
     Run(#[from] BridgeError),
 }
 
 impl MainError {
-    /// The arguments are wrong, rather than the machine.
+    /// Whether the arguments are the cause, and not the machine.
     pub(crate) const fn is_usage(&self) -> bool {
         match self {
             Self::ReadPassword { .. } => true,
@@ -133,12 +133,12 @@ pub(crate) async fn run(args: Args) -> Result<(), MainError> {
         let pages = Pages { readiness: readiness.clone(), registry: Arc::new(registry), heartbeats };
         servers.spawn(http::serve(listener, pages, shutdown.clone()));
     }
-    let bridge = bridge::run(config, Parts { readiness, metrics, clock, heartbeat, published: None }, shutdown);
+    let bridge = bridge::run(config, BridgeDeps { readiness, metrics, clock, heartbeat, published: None }, shutdown);
     let outcome = tokio::select! {
         outcome = bridge => outcome.map_err(MainError::from),
         error = http::failed(&mut servers) => Err(MainError::ServePages(error)),
     };
-    // A page being read must not hold up the end.
+    // An open page must not delay the end.
     servers.shutdown().await;
     outcome
 }

@@ -1,4 +1,4 @@
-//! What a bridge has to know, checked before a socket opens.
+//! The configuration of a bridge, checked before a socket opens.
 
 use std::time::Duration;
 
@@ -17,29 +17,29 @@ use crate::{
 /// How long the broker keeps the session of a bridge that is away, by default.
 const SESSION_EXPIRY: Duration = Duration::from_hours(24);
 
-/// What a bridge has to know.
+/// The configuration of a bridge.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The broker, and as whom to talk to it.
+    /// The broker, and the credentials for it.
     pub mqtt: MqttConfig,
-    /// Where the runtime is: `http://host:port`, or `unix:/path`.
+    /// Address of the runtime: `http://host:port`, or `unix:/path`.
     pub runtime_url: String,
     /// The account, `<namespace>/<name>`.
     pub account: String,
-    /// Where decisions go instead of `<prefix>/<namespace>/<name>/decisions`.
+    /// Topic for decisions instead of `<prefix>/<namespace>/<name>/decisions`.
     pub decisions_topic: Option<String>,
-    /// How much may be under way.
+    /// Bounds on the data in the bridge.
     pub limits: Limits,
 }
 
-/// The broker, and as whom to talk to it.
+/// The broker, and the credentials for it.
 #[derive(Debug, Clone)]
 pub struct MqttConfig {
     /// `mqtt://host[:port]` or `mqtts://host[:port]`.
     pub url: String,
-    /// As whom, and whom to trust.
+    /// Credentials, and trusted authorities.
     pub credentials: Credentials,
-    /// What client ids begin with.
+    /// Prefix of client ids.
     pub client_id_prefix: String,
     /// First levels of the account's own topics, one or more. Two installations on one broker need different prefixes.
     pub topic_prefix: String,
@@ -58,7 +58,7 @@ pub struct MqttConfig {
 }
 
 impl MqttConfig {
-    /// A broker that asks for nothing.
+    /// A broker without login.
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
@@ -78,13 +78,13 @@ impl MqttConfig {
 /// Whether the broker keeps the session while the bridge is away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Session {
-    /// It does, for [`MqttConfig::session_expiry`], under a client id that is always the same.
+    /// The broker keeps it for [`MqttConfig::session_expiry`], under a fixed client id.
     Persistent,
-    /// It does not, and the client id is another one in each run.
+    /// The broker drops it. Each run has another client id.
     Temporary,
 }
 
-/// How much may be under way. A bridge's pod has 256 MiB of memory, which the defaults share so:
+/// Bounds on the data in the bridge. A bridge's pod has 256 MiB of memory, which the defaults share so:
 ///
 /// | Share | MiB |
 /// |---|---|
@@ -121,7 +121,7 @@ pub struct Limits {
     pub outbox_bytes: usize,
     /// How long dead letters and publications are tried.
     pub deadlines: Deadlines,
-    /// How much the outbox reports and remembers.
+    /// Bounds on the reports and the memory of the outbox.
     pub outbox: Sizes,
 }
 
@@ -142,37 +142,37 @@ impl Default for Limits {
     }
 }
 
-/// Why a configuration cannot be used.
+/// Errors in a configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// No broker's address.
+    /// The broker's address cannot be read.
     #[error(transparent)]
     ParseBrokerUrl(#[from] AddressError),
-    /// No account.
+    /// The account's name cannot be read.
     #[error("an account is `<namespace>/<name>` without wildcards, not {0:?}")]
     ParseAccount(String),
-    /// Nothing that can be published to.
+    /// The topic for decisions is no topic name.
     #[error("{0:?} is no topic to publish decisions to")]
     ParseDecisionsTopic(String),
-    /// No topic can begin so.
+    /// The topic prefix breaks a rule for topics.
     #[error("the topic prefix {prefix:?} {source}")]
     ParseTopicPrefix {
-        /// As given.
+        /// The value as given.
         prefix: String,
-        /// What is wrong with it.
+        /// The cause.
         source: PrefixError,
     },
-    /// Less than one message may hold would stop the bridge for good.
+    /// A bound below the ticks of one message would stop the bridge for good.
     #[error("the bound on unacknowledged ticks must be at least {least}, not {ticks}")]
     BoundTooTightly {
         /// Ticks that one message may hold.
         least: usize,
-        /// As given.
+        /// The value as given.
         ticks: usize,
     },
 }
 
-/// A configuration that was checked.
+/// A checked configuration.
 #[derive(Debug)]
 pub(crate) struct Checked {
     pub(crate) account: String,

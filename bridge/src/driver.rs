@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Events of one kind that are taken before the others get their turn.
-const BURST: usize = 512;
+const BURST_EVENTS: usize = 512;
 
 /// A connection to the broker.
 struct Connection {
@@ -72,7 +72,7 @@ impl Driver {
         Ok(Self { machine, subscribing, publishing, runtime, clock, heartbeat })
     }
 
-    /// Works until `shutdown` is cancelled. A connection whose task has ended before is an error: neither a restart of the
+    /// Runs until `shutdown` is cancelled. A connection task that ends earlier is an error: neither a restart of the
     /// connection nor the rest of the bridge could be trusted then. The broker publishes the last will.
     pub(crate) async fn run(mut self, shutdown: CancellationToken) -> Result<(), BridgeError> {
         loop {
@@ -95,18 +95,18 @@ impl Driver {
         Ok(())
     }
 
-    /// Takes what is there already, so that it goes on its way in one batch.
+    /// Takes all waiting events, so that their deliveries form one batch.
     fn burst(&mut self) {
-        for _ in 0..BURST {
+        for _ in 0..BURST_EVENTS {
             let takes_messages = self.machine.takes_messages();
             let Some(Some(event)) = self.subscribing.next(takes_messages).now_or_never() else { break };
             self.handle(Input::Subscribing(event));
         }
-        for _ in 0..BURST {
+        for _ in 0..BURST_EVENTS {
             let Some(Some(event)) = self.publishing.next(true).now_or_never() else { break };
             self.handle(Input::Publishing(event));
         }
-        for _ in 0..BURST {
+        for _ in 0..BURST_EVENTS {
             let Some(event) = self.runtime.next().now_or_never() else { break };
             self.handle(Input::Runtime(event));
         }
@@ -132,7 +132,7 @@ impl Driver {
                 Action::Open(open) => self.runtime.open(open),
                 Action::Send(message) => self.runtime.send(message),
                 Action::Close => self.runtime.close(),
-                // The shutdown waits for the end.
+                // `shut_down` waits for the end of the stream.
                 Action::Finish => {}
             }
         }
@@ -142,7 +142,7 @@ impl Driver {
         Now::read(self.clock.as_ref())
     }
 
-    /// Brings the bridge to its end, without a wait that has no bound.
+    /// Shuts the bridge down. Each wait has a bound.
     async fn shut_down(&mut self) {
         self.machine.begin_shutdown(self.now());
         self.carry_out();
@@ -164,7 +164,7 @@ impl Driver {
         }
     }
 
-    /// Handles the next event that is no message, or wakes in time for the next thing to do. False: a connection has lost
+    /// Handles the next event other than a message, or returns at the machine's wake time. False: a connection has lost
     /// its task.
     async fn go_on(&mut self) -> bool {
         let wake = self.machine.wake(self.now());

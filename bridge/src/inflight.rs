@@ -53,7 +53,7 @@ pub struct Inflight {
     /// The first connection of the broker's session: packet ids from before it mean nothing.
     session_since: u64,
     /// The connection at the time at which the stream was opened. Before that another bridge may have had the session and the
-    /// runtime, for so long that the runtime has forgotten what it decided.
+    /// runtime, for so long that the runtime has forgotten the outcomes.
     before_stream: u64,
     /// The last connection during which another bridge had the session: it may have had messages of this one decided.
     superseded: u64,
@@ -66,7 +66,7 @@ pub struct Inflight {
     acknowledged: Vec<i64>,
 }
 
-/// The runtime spoke of a delivery that waits for no outcome.
+/// The runtime named a delivery that waits for no outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the runtime gave an outcome for delivery {0}, which waits for none")]
 pub struct UnknownDelivery(pub u64);
@@ -110,8 +110,8 @@ impl Inflight {
         self.ticks
     }
 
-    /// A new connection. Without the session that was before, the broker gives packet ids anew, and what came with the
-    /// old ones goes to the runtime without.
+    /// A new connection. Without the previous session the broker gives packet ids anew, and earlier deliveries go to the
+    /// runtime without theirs.
     pub fn connected(&mut self, epoch: u64, session_present: bool) {
         self.ended = self.epoch;
         self.epoch = epoch;
@@ -125,8 +125,8 @@ impl Inflight {
         self.release();
     }
 
-    /// The connection has ended. What came on it and is not acknowledged the broker may deliver again, to whoever takes
-    /// the session: the runtime has to look for it.
+    /// The connection has ended. The broker may redeliver its unacknowledged messages, also to another bridge that takes the
+    /// session, so that the runtime has to search for their outcomes.
     pub fn disconnected(&mut self) {
         self.ended = self.epoch;
         self.release();
@@ -189,7 +189,7 @@ impl Inflight {
         self.marker = None;
     }
 
-    /// A channels version is subscribed to in full: what came before belongs in front of its marker, sent or not.
+    /// A channels version is subscribed to in full. Earlier messages belong in front of its marker, sent or not.
     pub fn mark(&mut self, channels_version: u64) {
         self.marker = Some((channels_version, self.first + self.entries.len() as u64));
     }
@@ -200,10 +200,10 @@ impl Inflight {
         Some(channels_version)
     }
 
-    /// Another ledger than before answers: outcomes of the old one mean nothing to it, and neither do its positions. A message
-    /// whose outcome is published waits for nothing any more. True: the outcomes of others are lost with the ledger. Nothing is
-    /// acknowledged on this connection from then on, and what has no outcome waits for the next one, which brings all of it
-    /// again, in order.
+    /// Another ledger than before answers. The outcomes and positions of the old one mean nothing to it. A message with a
+    /// published outcome waits for nothing any more. True: the outcomes of other messages are lost with the ledger. Nothing is
+    /// acknowledged on this connection from then on, and messages without an outcome wait for the next connection, which
+    /// redelivers all of them in order.
     pub fn ledger_changed(&mut self, is_done: impl Fn(u64, u64) -> bool) -> bool {
         let mut has_lost = false;
         for entry in &mut self.entries {
@@ -276,7 +276,7 @@ impl Inflight {
         self.at(self.unsent).is_some_and(|entry| !self.waits_for_connection(entry))
     }
 
-    /// The connection that it came on has ended, and the broker has it in the session.
+    /// The delivery's connection has ended, and the broker has the message in the session.
     const fn is_interrupted(&self, entry: &Entry) -> bool {
         entry.packet_id != 0 && entry.epoch <= self.ended
     }
@@ -367,7 +367,7 @@ impl Inflight {
         self.open
     }
 
-    /// False: it waits for no outcome.
+    /// False: the delivery waits for no outcome.
     fn settle(&mut self, number: u64, awaited: Ranges) -> bool {
         let index = number.checked_sub(self.first).and_then(|index| usize::try_from(index).ok());
         let Some(entry) = index.and_then(|index| self.entries.get_mut(index)) else { return false };

@@ -1,9 +1,9 @@
 //! Connects one algo-runtime to MQTT: quotes in, decisions out, nothing lost.
 //!
 //! The way of a quote: [`mqtt`] hands a message over, [`message`] reads ticks out of it, [`inflight`] numbers it and keeps
-//! it until it is acknowledged, [`runtime`] carries it to the algorithm and brings back its outcome with what is to be
-//! published, [`outbox`] holds that in three send queues and knows when the broker has it, [`render`] writes it as JSON. Only
-//! then is the message acknowledged. [`subscriptions`] keeps the broker's session to what the algorithm wants.
+//! it until it is acknowledged, [`runtime`] carries it to the algorithm and brings back its outcome with the entries to
+//! publish, [`outbox`] holds these in three send queues until the broker has them, [`render`] writes them as JSON. Only
+//! then is the message acknowledged. [`subscriptions`] keeps the broker's session to the channels of the algorithm.
 //!
 //! `message`, `inflight`, `outbox`, `subscriptions` and `render` are pure: no I/O, no clock, no client. So is [`machine`], which
 //! puts them together. The driver, one task, connects it to the world.
@@ -47,13 +47,13 @@ use self::{
     runtime::RuntimeError,
 };
 
-/// What a bridge works with, given from outside.
-pub struct Parts {
-    /// Shows what is missing: made with [`PARTS`].
+/// The dependencies of a bridge.
+pub struct BridgeDeps {
+    /// Readiness of the parts, made with [`PARTS`].
     pub readiness: Readiness,
-    /// Where it counts.
+    /// Counters and gauges.
     pub metrics: Metrics,
-    /// Tells when a message arrived.
+    /// Gives the time at which a message arrived.
     pub clock: Arc<dyn Clock>,
     /// Beaten at every turn of the driver, at least every 10 seconds until the shutdown.
     pub heartbeat: Heartbeat,
@@ -64,24 +64,24 @@ pub struct Parts {
 /// An outbox entry that the broker took.
 #[derive(Debug, Clone)]
 pub struct Published {
-    /// Where it was published.
+    /// The topic of the publication.
     pub topic: String,
-    /// As published.
+    /// The published payload.
     pub payload: Bytes,
-    /// As the runtime gave it.
+    /// The entry as the runtime sent it.
     pub entry: OutboxEntry,
 }
 
-/// Why a bridge could not begin, or ended by itself.
+/// Errors that keep a bridge from starting, or end it.
 #[derive(Debug, thiserror::Error)]
 pub enum BridgeError {
     /// The configuration is wrong.
     #[error(transparent)]
     Configure(#[from] ConfigError),
-    /// The broker's side cannot be set up.
+    /// The connection to the broker cannot be set up.
     #[error("cannot set up the connection to the broker")]
     Connect(#[source] LinkError),
-    /// The runtime's address is none.
+    /// The runtime's address cannot be used.
     #[error(transparent)]
     FindRuntime(RuntimeError),
     /// The task of a connection to the broker is gone.
@@ -90,17 +90,17 @@ pub enum BridgeError {
 }
 
 impl BridgeError {
-    /// The configuration is wrong, rather than the machine or the bridge.
+    /// Whether the configuration is the cause, and not the machine or the bridge.
     pub const fn is_usage(&self) -> bool {
         !matches!(self, Self::LoseConnection(_))
     }
 }
 
 /// Runs a bridge until `shutdown` is cancelled. Faults of broker, runtime and network are waited out, and shown on
-/// `parts.readiness`. A task of the bridge that ends by itself is an error.
+/// `deps.readiness`. A task of the bridge that ends by itself is an error.
 #[expect(clippy::disallowed_methods, reason = "an edge: it draws the seed of the machine")]
-pub async fn run(config: Config, parts: Parts, shutdown: CancellationToken) -> Result<(), BridgeError> {
-    let Parts { readiness, metrics, clock, heartbeat, published } = parts;
+pub async fn run(config: Config, deps: BridgeDeps, shutdown: CancellationToken) -> Result<(), BridgeError> {
+    let BridgeDeps { readiness, metrics, clock, heartbeat, published } = deps;
     let sinks = Sinks { readiness, metrics, published };
     let (machine, connections) = Machine::new(&config, sinks, rand::random(), Now::read(clock.as_ref()))?;
     let endpoint = runtime::endpoint(&config.runtime_url).map_err(BridgeError::FindRuntime)?;

@@ -38,8 +38,8 @@ use crate::{
     runtime::RuntimeError,
 };
 
-/// Longest time between two turns, a third of the age from which on `/healthz` takes a heartbeat for a hang.
-const IDLE: Duration = Duration::from_secs(10);
+/// Longest time between two turns: a third of the heartbeat's age at which `/healthz` reports a hang.
+const MAX_IDLE: Duration = Duration::from_secs(10);
 
 /// An event around a bridge.
 #[derive(Debug)]
@@ -116,7 +116,7 @@ pub struct Machine {
     had_session: bool,
     /// The loss of the session is counted already, before the runtime reports it too.
     loss_reported: bool,
-    /// Until when a ledger that has gone back is warned of.
+    /// The end of the warning about a ledger that went back.
     ledger_warning_until: Option<Instant>,
     shutdown: Option<ShutdownStep>,
 }
@@ -176,7 +176,7 @@ impl Machine {
         }
     }
 
-    /// Does everything that has become possible.
+    /// Carries out all work that has become possible.
     pub fn advance(&mut self, now: Now) {
         if self.shutdown.is_some() {
             self.advance_shutdown(now);
@@ -220,11 +220,11 @@ impl Machine {
         }
         let publisher = self.publisher.wake(now.instant);
         let times = [self.stream.wake(), self.subscriber.wake(), publisher, self.ledger_warning_until];
-        times.into_iter().flatten().fold(now.instant + IDLE, Instant::min)
+        times.into_iter().flatten().fold(now.instant + MAX_IDLE, Instant::min)
     }
 
-    /// Brings everything that is under way one step further. Deliveries go to the runtime while fewer than
-    /// `batches` are there.
+    /// Moves publications, deliveries, reports and acknowledgements one step further. Deliveries go to the runtime while it
+    /// has fewer than `batches`.
     fn pass_on(&mut self, now: Instant, batches: usize) {
         self.publisher.send(&mut self.readiness, &self.metrics, now, &mut self.actions);
         self.send_marker();

@@ -27,19 +27,19 @@ pub use self::{
 
 /// Ticks that one message may hold.
 pub const MAX_TICKS: usize = intuition_api::bounds::DELIVERY_TICKS;
-/// Characters of a value that a message for a person repeats.
-const SHOWN: usize = 64;
+/// Bound on the characters of a value that a message to a person repeats.
+const MAX_SHOWN_CHARS: usize = 64;
 
 /// A message as the broker gave it.
 #[derive(Debug, Clone)]
 pub struct Envelope<'a> {
     /// Its payload.
     pub payload: &'a [u8],
-    /// Its MQTT 5 user properties: `id`, `source` and `seq` count where the payload says nothing.
+    /// Its MQTT 5 user properties: `id`, `source` and `seq` count where the payload has none.
     pub user_properties: &'a [(String, String)],
     /// The symbols that the inputs of its topic list.
     pub listing: Listing<'a>,
-    /// When it came, microseconds since the epoch: the time of a quote that has none.
+    /// Time of arrival in microseconds since the epoch, for a quote without a time.
     pub arrived_micros: i64,
 }
 
@@ -57,14 +57,14 @@ pub struct Parsed {
 pub struct Notes {
     /// Members of price maps that are null: symbols without a price now.
     pub no_price: u64,
-    /// Ticks whose price was rounded to 10 places.
+    /// Ticks with a price rounded to 10 places.
     pub price_rounded: u64,
     /// Ticks with an id whose `seq` is no sequence number.
     pub seq_ignored: u64,
 }
 
 impl Envelope<'_> {
-    /// Whether the publisher says that a sequence going back is a repetition.
+    /// Whether the publisher declares numbers that go back as repetitions.
     pub fn is_replay(&self) -> bool {
         self.user_properties.iter().any(|(key, value)| key == "replay" && value != "false")
     }
@@ -85,8 +85,8 @@ impl Envelope<'_> {
             "the quotes of the message take {bytes} bytes on the way to the runtime, at most {largest} are taken: split it"
         );
         let identity = Identity::from_properties(self.user_properties).unwrap_or_default();
-        let problem = Problem::new(Reason::DeliveryTooLarge, message);
-        Tick { ordinal: Some(0), ..problem.into_tick(&identity, self.payload) }
+        let rejection = Rejection::new(Reason::DeliveryTooLarge, message);
+        Tick { ordinal: Some(0), ..rejection.into_tick(&identity, self.payload) }
     }
 
     /// Reads the ticks.
@@ -97,27 +97,27 @@ impl Envelope<'_> {
                 let outcome = reader.payload(self.payload, &identity);
                 (identity, outcome)
             }
-            Err(problem) => (Identity::default(), Err(problem)),
+            Err(rejection) => (Identity::default(), Err(rejection)),
         };
         match outcome {
             Ok(()) => reader.into_parsed(),
             // The message as a whole.
-            Err(problem) => {
-                let tick = Tick { ordinal: Some(0), ..problem.into_tick(&identity, self.payload) };
+            Err(rejection) => {
+                let tick = Tick { ordinal: Some(0), ..rejection.into_tick(&identity, self.payload) };
                 Parsed { ticks: vec![tick], notes: Notes::default() }
             }
         }
     }
 }
 
-/// Why something cannot be used: the value that is wrong, and where it is.
+/// A rejected part of a message: the reason, and the wrong value with its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Problem {
+struct Rejection {
     reason: Reason,
     message: String,
 }
 
-impl Problem {
+impl Rejection {
     const fn new(reason: Reason, message: String) -> Self {
         Self { reason, message }
     }
@@ -133,9 +133,9 @@ impl Problem {
     }
 }
 
-/// Text as a message for a person shows it.
+/// The text shortened for a message to a person.
 fn cut(text: &str) -> String {
-    match text.char_indices().nth(SHOWN) {
+    match text.char_indices().nth(MAX_SHOWN_CHARS) {
         Some((end, _)) => format!("{}...", text.get(..end).unwrap_or_default()),
         None => text.to_owned(),
     }

@@ -1,4 +1,4 @@
-//! What a bridge counts.
+//! The metrics of a bridge.
 
 mod inbound;
 
@@ -57,26 +57,26 @@ pub(crate) mod link {
     pub(crate) const RUNTIME: &str = "runtime";
 }
 
-/// What became of ticks.
+/// Label: outcome of a tick.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct OutcomeLabel {
     outcome: &'static str,
 }
 
-/// Why ticks were dead-lettered.
+/// Label: reason of a dead letter.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ReasonLabel {
     reason: &'static str,
 }
 
-/// Where entries that were given up were to go, and the code of the last refusal.
+/// Labels: topic of entries that were given up, and the code of the last refusal.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct UndeliverableLabel {
     topic: String,
     code: &'static str,
 }
 
-/// Which connection.
+/// Label: connection.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct LinkLabel {
     link: &'static str,
@@ -98,7 +98,7 @@ impl Latency {
     }
 }
 
-/// What a bridge counts. Clones count together.
+/// The metrics of a bridge. Clones count together.
 #[derive(Debug, Clone, Default)]
 pub struct Metrics {
     ticks: Family<OutcomeLabel, Counter>,
@@ -117,19 +117,19 @@ pub struct Metrics {
     pub dead_letters_passed: Counter,
     /// Members of price maps that are null.
     no_price: Counter,
-    /// Ticks whose price was rounded.
+    /// Ticks with a rounded price.
     price_rounded: Counter,
-    /// Ticks with an id whose `seq` is no sequence number.
+    /// Ticks with an id and an invalid `seq`.
     seq_ignored: Counter,
     /// Outbox entries that the broker took.
     pub published: Counter,
     /// Publications that the broker refused, each attempt.
     pub refused: Counter,
-    /// From the sending of an outbox entry to the broker's answer.
+    /// Time from the sending of an outbox entry to the broker's answer.
     pub(crate) publish_latency: Latency,
     /// Sessions that the broker did not have any more, with all the messages that waited there.
     pub sessions_lost: Counter,
-    /// Ticks whose acknowledgement was not written.
+    /// Ticks without a written acknowledgement.
     pub unacknowledged: Gauge<u64, AtomicU64>,
     /// Outbox entries that the broker has not taken.
     pub unpublished: Gauge<u64, AtomicU64>,

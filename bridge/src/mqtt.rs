@@ -61,12 +61,12 @@ pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long an answer of the broker may take by default.
 pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How to connect, and as whom.
+/// Options of a connection.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Where the broker is.
+    /// Address of the broker.
     pub address: Address,
-    /// As whom, and whom to trust.
+    /// Credentials, and trusted authorities.
     pub credentials: Credentials,
     /// Client id: names the session.
     pub client_id: String,
@@ -76,7 +76,7 @@ pub struct Options {
     pub session_expiry: Duration,
     /// Unacknowledged `QoS` 1 messages that the broker may have on the way to us. Not every broker keeps to it.
     pub receive_maximum: u16,
-    /// What the broker publishes when the connection ends without a DISCONNECT.
+    /// The message that the broker publishes when the connection ends without a DISCONNECT.
     pub last_will: Option<Message>,
     /// Messages and answers to subscriptions that wait to be taken, before reading from the broker stops.
     pub event_capacity: usize,
@@ -114,7 +114,7 @@ impl Options {
 pub struct Message {
     /// Topic name.
     pub topic: String,
-    /// What it says.
+    /// The payload.
     pub payload: Bytes,
     /// Whether the broker keeps it for later subscribers.
     pub retain: bool,
@@ -138,7 +138,7 @@ pub struct Incoming {
     pub epoch: u64,
     /// Topic it came on.
     pub topic: String,
-    /// What it says.
+    /// The payload.
     pub payload: Bytes,
     /// Packet identifier to acknowledge; 0: nothing to acknowledge.
     pub packet_id: u16,
@@ -177,20 +177,20 @@ impl Incoming {
 /// A reason code of MQTT 5 with its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Code {
-    /// As on the wire.
+    /// The value on the wire.
     pub value: u8,
-    /// CamelCase, after the specification.
+    /// The name in CamelCase, after the specification.
     pub name: &'static str,
 }
 
 impl Code {
-    /// Below 0x80: the broker did what it was asked to.
+    /// Whether the code is below 0x80: the broker carried the request out.
     pub const fn is_success(self) -> bool {
         self.value < 0x80
     }
 }
 
-/// What happened on the connection.
+/// An event of the connection.
 #[derive(Debug)]
 pub enum Event {
     /// The broker accepted the connection.
@@ -201,7 +201,7 @@ pub enum Event {
         asked: Instant,
         /// The broker still had the session.
         session_present: bool,
-        /// What the broker can do.
+        /// The capabilities of the broker.
         capabilities: Capabilities,
     },
     /// Acknowledgements were written to the socket.
@@ -286,8 +286,8 @@ pub struct Ack {
 /// The way to the connection's task. All requests return at once; each is void unless `epoch` is the connection's.
 #[derive(Debug, Clone)]
 pub struct Link {
-    // Unbounded, and bounded all the same: the driver waits for answers, so that it holds at most a window of publishes,
-    // an acknowledgement for each message read, and a few subscriptions.
+    // The channel needs no bound: the driver waits for answers, so that it holds at most a window of publishes, an
+    // acknowledgement for each message read, and a few subscriptions.
     requests: mpsc::UnboundedSender<Request>,
 }
 
@@ -334,7 +334,7 @@ impl Link {
         self.submit(Request::Disconnect);
     }
 
-    /// A link whose task panics.
+    /// A link with a task that panics.
     #[cfg(test)]
     pub(crate) fn panicking(tasks: &TaskTracker) -> (Self, Events) {
         let (requests, receiver) = mpsc::unbounded_channel();

@@ -178,7 +178,7 @@ impl<T: Content> Outbox<T> {
         Ok(is_new)
     }
 
-    /// The next bounded piece of news for the runtime. Without the capability `outbox-queues` it is one position.
+    /// The next bounded report for the runtime. Without the capability `outbox-queues` it is one position.
     pub fn report(&mut self, to_queues: bool) -> Option<Published> {
         self.progress.report(to_queues)
     }
@@ -353,7 +353,7 @@ impl<T: Content> Outbox<T> {
         self.letters.awaits_evidence(now) || self.publications.awaits_evidence(now)
     }
 
-    /// When time alone makes something possible.
+    /// The next time at which work becomes possible without an event.
     pub fn wake(&self, now: Instant) -> Option<Instant> {
         [self.letters.wake(now), self.publications.wake(now)].into_iter().flatten().min()
     }

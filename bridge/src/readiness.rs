@@ -1,15 +1,15 @@
-//! What the bridge lacks, shown on its readiness and logged once per change, not per attempt.
+//! Reports missing parts of the bridge on its readiness, and logs each change once.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use intuition_api::part::bridge::{ALL as PARTS, BROKER, PUBLISHER, PUBLISHING, RUNTIME, SUBSCRIPTIONS};
 use intuition_common::readiness::Readiness;
 
-/// The parts of one bridge.
+/// Reports the parts of one bridge.
 pub(crate) struct ReadinessReporter {
     readiness: Readiness,
     account: String,
-    /// What is missing and why.
+    /// Missing parts with their reasons.
     missing: BTreeMap<&'static str, String>,
     /// Warnings in force, by part and reason.
     warned: BTreeSet<(&'static str, &'static str)>,
@@ -23,7 +23,7 @@ impl ReadinessReporter {
 
     pub(crate) fn set_ready(&mut self, part: &'static str) {
         if self.missing.remove(part).is_some() {
-            tracing::info!(algo = self.account, part, "part is there");
+            tracing::info!(algo = self.account, part, "part is ready");
             self.readiness.set_ready(part);
         }
     }
@@ -36,13 +36,13 @@ impl ReadinessReporter {
         self.readiness.set_missing(part, reason, message);
     }
 
-    /// Missing for the moment, as it should be: nothing for the log.
+    /// The part is missing for the moment, as expected, so that there is no log line.
     pub(crate) fn set_pending(&mut self, part: &'static str, reason: &str, message: &str) {
         self.missing.insert(part, reason.to_owned());
         self.readiness.set_missing(part, reason, message);
     }
 
-    /// The part works, but not all of it as it should.
+    /// The part works with a restriction.
     pub(crate) fn warn(&mut self, part: &'static str, reason: &'static str, message: &str) {
         if self.warned.insert((part, reason)) {
             tracing::warn!(algo = self.account, part, reason, "{message}");
@@ -50,15 +50,15 @@ impl ReadinessReporter {
         self.readiness.warn(part, reason, message);
     }
 
-    /// A warning is void, if it was in force.
+    /// Clears a warning, if there is one.
     pub(crate) fn clear_warning(&mut self, part: &'static str, reason: &'static str) {
         if self.warned.remove(&(part, reason)) {
-            tracing::info!(algo = self.account, part, reason, "warning is void");
+            tracing::info!(algo = self.account, part, reason, "warning cleared");
             self.readiness.clear_warning(part, reason);
         }
     }
 
-    /// Warns where there is a message, else clears the warning.
+    /// Warns if there is a message, and clears the warning otherwise.
     pub(crate) fn set_warning(&mut self, part: &'static str, reason: &'static str, message: Option<&str>) {
         match message {
             Some(message) => self.warn(part, reason, message),

@@ -1,4 +1,4 @@
-//! What is published, as JSON, and where.
+//! The published messages as JSON, and their topics.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -44,7 +44,7 @@ pub fn message(account: &str, topic: &str, content: &Content) -> Message {
 }
 
 fn json(value: &impl Serialize) -> Bytes {
-    // Text and numbers alone: nothing that could fail.
+    // Text and numbers alone, so that encoding cannot fail.
     serde_json::to_vec(value).unwrap_or_default().into()
 }
 
@@ -99,7 +99,7 @@ struct DeadLetterView<'a> {
     reasons: Vec<ReasonView<'a>>,
     size: u64,
     sha256: String,
-    /// Neither this nor the next: the payload is in the first letter of the message, or was too large for the broker.
+    /// `payload` and `payload_base64` are missing if the first letter of the message has the payload, or if it was too large for the broker.
     #[serde(skip_serializing_if = "Option::is_none")]
     payload: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -156,7 +156,7 @@ struct StateView<'a> {
     since: String,
 }
 
-/// What the state topic says: retained, and forgotten by the broker unless it is refreshed.
+/// The message of the state topic: retained, and expired by the broker unless it is refreshed.
 pub fn state(topics: &OwnTopics, online: bool, account: &str, session: &str, since_micros: i64) -> Message {
     let state = if online { "online" } else { "offline" };
     let view = StateView { state, algo: account, session, since: rfc3339_millis(since_micros) };
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dead_letter_counts_its_reasons_and_leaves_out_a_payload_that_it_does_not_have() {
+    fn dead_letter_counts_its_reasons_and_omits_a_missing_payload() {
         let cause = |reason: &str, count| DeadLetterCause { reason: reason.to_owned(), message: "m".to_owned(), count };
         let letter = DeadLetter {
             topic: "quotes".to_owned(),

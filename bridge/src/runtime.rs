@@ -13,43 +13,43 @@ use tokio_stream::wrappers::UnboundedReceiverStream;
 use tonic::{Code, Status, Streaming, transport::Endpoint};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// From the attempt to the first byte of the answer.
+/// Longest time from the attempt to the first byte of the answer.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(20);
 const STREAM_WINDOW_BYTES: u32 = 4 << 20;
 const CONNECTION_WINDOW_BYTES: u32 = 8 << 20;
 
-/// Why there is no stream.
+/// Errors of the stream.
 #[derive(Debug, thiserror::Error)]
 pub enum RuntimeError {
-    /// The address is none.
+    /// The address is no URL.
     #[error("{url:?} is no address of a runtime such as http://127.0.0.1:50051 or unix:/path")]
     ParseUrl {
-        /// As given.
+        /// The value as given.
         url: String,
-        /// What is wrong with it.
+        /// The cause.
         source: tonic::transport::Error,
     },
-    /// Neither plain HTTP/2 nor a Unix socket.
+    /// The URL is neither plain HTTP/2 nor a Unix socket.
     #[error("{url:?} is no address of a runtime: use http://HOST:PORT or unix:/PATH")]
     UseUrl {
-        /// As given.
+        /// The value as given.
         url: String,
     },
-    /// Nobody answers there.
+    /// There is no connection.
     #[error("cannot reach the runtime")]
     Connect(#[source] tonic::transport::Error),
-    /// It did not answer in time.
+    /// The runtime did not answer in time.
     #[error("the runtime does not answer")]
     Stall,
-    /// It refused or ended the stream.
+    /// The runtime refused or ended the stream.
     #[error("the runtime ended the stream: {}", .0.message())]
     End(#[source] Box<Status>),
-    /// It closed the stream without a word.
+    /// The runtime closed the stream without a status.
     #[error("the runtime closed the stream")]
     Close,
-    /// It said what the contract does not allow.
+    /// The runtime broke the contract.
     #[error("the runtime breaks the contract: {0}")]
-    Breach(String),
+    BreakContract(String),
 }
 
 impl RuntimeError {
@@ -64,7 +64,7 @@ impl RuntimeError {
             Self::ParseUrl { .. } | Self::UseUrl { .. } => "InvalidUrl",
             Self::Connect(_) | Self::Close => reason::UNREACHABLE,
             Self::Stall => "NoAnswer",
-            Self::Breach(_) => reason::CONTRACT_BROKEN,
+            Self::BreakContract(_) => reason::CONTRACT_BROKEN,
             Self::End(status) => match status.code() {
                 Code::NotFound => "OtherAccount",
                 Code::Aborted => "Superseded",
@@ -77,7 +77,7 @@ impl RuntimeError {
     }
 }
 
-/// Where the runtime is, with deadlines that notice when it is gone.
+/// The runtime's endpoint, with deadlines that notice its loss.
 pub fn endpoint(url: &str) -> Result<Endpoint, RuntimeError> {
     let parse = |source| RuntimeError::ParseUrl { url: without_login(url).into_owned(), source };
     let endpoint = Endpoint::from_shared(url.to_owned()).map_err(parse)?;
@@ -100,7 +100,7 @@ pub fn endpoint(url: &str) -> Result<Endpoint, RuntimeError> {
 
 /// An open stream.
 pub struct Stream {
-    // Unbounded, and bounded all the same: batches wait for outcomes, confirmations for entries, records for answers.
+    // The channel needs no bound: batches wait for outcomes, confirmations for entries, records for answers.
     requests: mpsc::UnboundedSender<ProcessRequest>,
     responses: Streaming<ProcessResponse>,
 }
@@ -123,7 +123,7 @@ pub async fn open(endpoint: Endpoint, open: Open) -> Result<Stream, RuntimeError
 }
 
 impl Stream {
-    /// Sends a message, without waiting. A stream that has ended says so by [`Stream::next`].
+    /// Sends a message, without waiting. [`Stream::next`] reports the end of the stream.
     pub fn send(&self, message: process_request::Message) {
         drop(self.requests.send(ProcessRequest { message: Some(message) }));
     }
@@ -140,7 +140,9 @@ impl Stream {
     pub async fn next(&mut self) -> Result<process_response::Message, RuntimeError> {
         match self.responses.message().await {
             Ok(Some(ProcessResponse { message: Some(message) })) => Ok(message),
-            Ok(Some(ProcessResponse { message: None })) => Err(RuntimeError::Breach("an empty message".to_owned())),
+            Ok(Some(ProcessResponse { message: None })) => {
+                Err(RuntimeError::BreakContract("an empty message".to_owned()))
+            }
             Ok(None) => Err(RuntimeError::Close),
             Err(status) => Err(RuntimeError::End(Box::new(status))),
         }

@@ -1,9 +1,9 @@
-//! Which subscriptions the broker's session holds, and which it shall, without I/O.
+//! The subscriptions of the broker's session, and the wanted ones, without I/O.
 //!
 //! The runtime's ledger keeps the filters that a session may hold, so that none is forgotten by a crash: they are
 //! recorded before SUBSCRIBE and after UNSUBACK. Each round goes
-//! `Hold(union)` -> recorded -> SUBSCRIBE each -> SUBACK of all -> `Mark` -> UNSUBSCRIBE the rest -> `Hold(what is left)`.
-//! A round begins with every CONNACK, every stream, and every change of what is wanted.
+//! `Hold(union)` -> recorded -> SUBSCRIBE each -> SUBACK of all -> `Mark` -> UNSUBSCRIBE the rest -> `Hold(the wanted)`.
+//! A round begins with every CONNACK, every stream, and every change of the wanted filters.
 
 mod error;
 mod standing;
@@ -17,26 +17,26 @@ use crate::mqtt::Code;
 /// The highest identifier that MQTT has (section 3.8.2.1.2).
 const MAX_SUBSCRIPTION_ID: u32 = 268_435_455;
 
-/// What is to be done next.
+/// The next step for the caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
-    /// Have the runtime record these, the one held longest first.
+    /// Have the runtime record these filters, in the order in which they were first held.
     Hold(Vec<Filter>),
-    /// SUBSCRIBE.
+    /// Send SUBSCRIBE.
     Subscribe {
         /// For [`Subscriptions::subscribed`].
         token: u64,
         /// Filter with its identifier.
         filter: Filter,
     },
-    /// UNSUBSCRIBE.
+    /// Send UNSUBSCRIBE.
     Unsubscribe {
         /// For [`Subscriptions::unsubscribed`].
         token: u64,
         /// The filter alone.
         filter: String,
     },
-    /// Tell the runtime that this version is subscribed to in full.
+    /// Send the runtime a marker: this version is subscribed to in full.
     Mark(u64),
 }
 
@@ -46,7 +46,7 @@ enum Known {
     Pending,
     /// The broker's session has it.
     Active,
-    /// The broker said no.
+    /// The broker refused it.
     Refused,
 }
 
@@ -56,7 +56,7 @@ struct Held {
     known: Known,
     /// The `QoS` that the broker granted to this process.
     granted_qos: Option<u8>,
-    /// It is not wanted any more: the broker may have dropped it already, with an UNSUBACK that was lost.
+    /// The filter is not wanted any more. The broker may have dropped it already, with an UNSUBACK that was lost.
     is_leaving: bool,
     /// The number of its first SUBACK that this process has had in the session.
     confirmed: Option<u64>,
@@ -70,7 +70,7 @@ impl Held {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// A connection, a stream or the wish is missing.
+    /// The connection, the stream or the wanted filters are missing.
     Waiting,
     Recording,
     Subscribing,
@@ -84,10 +84,10 @@ enum Phase {
 #[derive(Debug)]
 pub struct Subscriptions {
     own: Vec<String>,
-    /// The one held longest first.
+    /// In the order in which they were first held.
     held: Vec<Held>,
-    /// Those of the session before, which the broker has lost: copies of its messages may still wait. Empty where the runtime
-    /// never named them.
+    /// The filters of the previous session, which the broker has lost: copies of its messages may still wait. Empty if the
+    /// runtime never named them.
     lost: Vec<Held>,
     wanted: Option<(u64, Vec<String>)>,
     connected: bool,
@@ -122,12 +122,12 @@ impl Subscriptions {
         }
     }
 
-    /// Everything wanted is subscribed to, and nothing else.
+    /// Whether the session has the wanted filters and no others.
     pub fn is_settled(&self) -> bool {
         self.phase == Phase::Settled
     }
 
-    /// What stands in the way.
+    /// The error that keeps the subscriptions from settling.
     pub const fn error(&self) -> Option<&SubscriptionError> {
         self.error.as_ref()
     }
@@ -221,7 +221,7 @@ impl Subscriptions {
         self.halt();
     }
 
-    /// The runtime says what is wanted.
+    /// The runtime names the wanted filters.
     pub fn wanted(&mut self, version: u64, filters: Vec<String>) -> Vec<Step> {
         for held in &mut self.held {
             held.is_leaving = !filters.contains(&held.filter.filter);
@@ -230,7 +230,7 @@ impl Subscriptions {
         self.begin()
     }
 
-    /// The runtime recorded what it was told.
+    /// The runtime recorded the filters of the last [`Step::Hold`].
     pub fn recorded(&mut self) -> Vec<Step> {
         self.recordings = self.recordings.saturating_sub(1);
         match self.phase {
@@ -334,7 +334,7 @@ impl Subscriptions {
     fn subscribe(&mut self) -> Vec<Step> {
         self.phase = Phase::Subscribing;
         let Some((_, wanted)) = self.wanted.clone() else { return Vec::new() };
-        // The one held longest first, so that no younger one's copy comes before the owner's subscription.
+        // In the order in which they were first held, so that no copy for a younger filter comes before its owner's subscription.
         let held: Vec<Filter> = self.held.iter().map(|held| held.filter.clone()).collect();
         let mut steps = Vec::new();
         for filter in held.into_iter().filter(|held| wanted.contains(&held.filter)) {

@@ -9,7 +9,7 @@ use mqtt5::broker::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// Largest MQTT packet, bytes: what the bridge takes, too.
-const MAX_PACKET_SIZE: usize = 4 * 1024 * 1024;
+const MAX_PACKET_BYTES: usize = 4 * 1024 * 1024;
 
 /// Why there is no embedded broker.
 #[derive(Debug, thiserror::Error)]
@@ -27,7 +27,7 @@ pub(crate) async fn start(tasks: &TaskTracker, shutdown: CancellationToken) -> R
     let storage = StorageConfig { backend: StorageBackend::Memory, ..StorageConfig::default() };
     let config = BrokerConfig {
         bind_addresses: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))],
-        max_packet_size: MAX_PACKET_SIZE,
+        max_packet_size: MAX_PACKET_BYTES,
         storage_config: storage,
         sys_topics_enabled: false,
         ..BrokerConfig::default()

@@ -22,9 +22,9 @@ use tonic::transport::{Channel, Endpoint};
 use crate::args::ClusterArgs;
 
 /// Longest time for one call, its quick repetitions included.
-const DEADLINE: Duration = Duration::from_secs(15);
+const CALL_TIMEOUT: Duration = Duration::from_secs(15);
 /// Longest time to connect.
-const CONNECT: Duration = Duration::from_secs(10);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Port of a runtime's gRPC server, as the operator starts it.
 const GRPC_PORT: u16 = 50_051;
 /// Label of a pod with the uid of its resource, as the operator sets it.
@@ -51,7 +51,7 @@ pub(crate) enum ClusterError {
     #[error("cannot reach the API server at {server}")]
     Reach { server: String, source: Box<kube::Error> },
     /// The API server answers too late.
-    #[error("the API server at {server} did not answer within {} s", DEADLINE.as_secs())]
+    #[error("the API server at {server} did not answer within {} s", CALL_TIMEOUT.as_secs())]
     TimeOut { server: String },
     /// An exec plugin, a token file or the like gives no credentials.
     #[error("cannot get the credentials that the kubeconfig names for {server}")]
@@ -134,7 +134,7 @@ impl Cluster {
         // Fails only where one was installed already, which serves as well.
         drop(rustls::crypto::ring::default_provider().install_default());
         let (mut config, user) = config(args).await?;
-        config.connect_timeout = Some(CONNECT);
+        config.connect_timeout = Some(CONNECT_TIMEOUT);
         let server = config.cluster_url.to_string();
         let namespace = args.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
         let client = Client::try_from(config)
@@ -158,7 +158,7 @@ impl Cluster {
         call: Call<'_>,
         answer: impl Future<Output = Result<T, kube::Error>>,
     ) -> Result<T, ClusterError> {
-        match tokio::time::timeout(DEADLINE, answer).await {
+        match tokio::time::timeout(CALL_TIMEOUT, answer).await {
             Ok(answer) => answer.map_err(|error| explain(error, call, &self.server)),
             Err(_) => Err(ClusterError::TimeOut { server: self.server.clone() }),
         }
@@ -186,7 +186,7 @@ impl Cluster {
             std::future::ready(stream.map(TokioIo::new).ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected)))
         });
         // The connector does not read the host.
-        let endpoint = Endpoint::from_static("http://runtime").connect_timeout(CONNECT);
+        let endpoint = Endpoint::from_static("http://runtime").connect_timeout(CONNECT_TIMEOUT);
         let connected = endpoint.connect_with_connector(connect).await;
         connected.map_err(|source| ClusterError::Forward { pod, source })
     }

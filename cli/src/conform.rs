@@ -23,7 +23,7 @@ use tokio::time::Instant;
 
 use self::{
     checks::Kit,
-    client::{Target, Trouble},
+    client::{CallError, Target},
     parameters::{Parameters, Schema},
     report::Report,
 };
@@ -33,7 +33,7 @@ use crate::{
 };
 
 /// Pause between attempts to reach a server that is starting.
-const RETRY: Duration = Duration::from_millis(200);
+const RETRY_PAUSE: Duration = Duration::from_millis(200);
 
 /// Why nothing was checked.
 #[derive(Debug, thiserror::Error)]
@@ -42,8 +42,8 @@ enum ConformError {
     UseParameters,
     #[error("cannot start the async runtime")]
     StartTokio(#[source] io::Error),
-    #[error("{address}: {trouble}; it was tried for {seconds} s")]
-    Reach { address: String, trouble: Trouble, seconds: f64 },
+    #[error("{address}: {error}; it was tried for {seconds} s")]
+    Reach { address: String, error: CallError, seconds: f64 },
     #[error("give --parameters that fit the schema of {name}: {problems}")]
     Parameters { name: String, problems: String },
     #[error("cannot write to standard output")]
@@ -84,9 +84,9 @@ async fn conform(args: &ConformArgs, given: Parameters) -> Result<(String, Repor
     let target = Target { address: args.address.clone(), deadline: Duration::from_secs_f64(args.deadline) };
     let described = match started(&target).await {
         Ok(described) => described,
-        Err(trouble @ Trouble::Unreachable(_)) => {
+        Err(error @ CallError::Unreachable(_)) => {
             let address = target.address.to_string();
-            return Err(ConformError::Reach { address, trouble, seconds: args.deadline });
+            return Err(ConformError::Reach { address, error, seconds: args.deadline });
         }
         // The server is there: the report has the fault of its Describe.
         Err(_) => intuition_api::v1::DescribeResponse::default(),
@@ -118,12 +118,12 @@ async fn conform(args: &ConformArgs, given: Parameters) -> Result<(String, Repor
 }
 
 /// The answer to Describe of a server that may just be starting.
-async fn started(target: &Target) -> Result<intuition_api::v1::DescribeResponse, Trouble> {
+async fn started(target: &Target) -> Result<intuition_api::v1::DescribeResponse, CallError> {
     let until = Instant::now() + target.deadline;
     loop {
         match target.describe().await {
-            Err(trouble) if trouble.is_of_a_start() && Instant::now() + RETRY < until => {
-                tokio::time::sleep(RETRY).await;
+            Err(error) if error.is_of_a_start() && Instant::now() + RETRY_PAUSE < until => {
+                tokio::time::sleep(RETRY_PAUSE).await;
             }
             answer => return answer,
         }

@@ -21,12 +21,12 @@ use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 
 /// Longest file name in a source; the contract allows 256 bytes in all.
-const LONGEST_NAME: usize = 240;
+const MAX_NAME_BYTES: usize = 240;
 /// Longest cell that goes out, in characters: far more than a symbol, a time or a price may have. A longer one is cut and
 /// marked, so that the bridge refuses its line. Whole, its message could exceed the largest packet of the broker.
-const LONGEST_CELL: usize = 1_000;
+const MAX_CELL_CHARS: usize = 1_000;
 /// Longest text about a file in an error, in characters.
-const LONGEST_TEXT: usize = 300;
+const MAX_TEXT_CHARS: usize = 300;
 /// The path that names standard input.
 const STDIN: &str = "-";
 
@@ -36,7 +36,7 @@ pub(crate) enum FeedError {
     /// It cannot be read at all.
     #[error("cannot read the feed {}", path.display())]
     Open {
-        /// As given.
+        /// The value as given.
         path: PathBuf,
         /// Why not.
         source: io::Error,
@@ -44,7 +44,7 @@ pub(crate) enum FeedError {
     /// A column that is needed is not in the header.
     #[error("{}: line 1: there is no column {column}; there are {found}", path.display())]
     MissColumn {
-        /// As given.
+        /// The value as given.
         path: PathBuf,
         /// Which one.
         column: String,
@@ -54,23 +54,23 @@ pub(crate) enum FeedError {
     /// A line that does not fit the header, or is no text.
     #[error("{}: line {line}: {message}", path.display())]
     ParseLine {
-        /// As given.
+        /// The value as given.
         path: PathBuf,
         /// From 1, the header's.
         line: u64,
-        /// What is wrong with it.
+        /// The cause.
         message: String,
     },
     /// Not even a header.
     #[error("{}: is empty; a feed begins with a line that names its columns", path.display())]
     MissHeader {
-        /// As given.
+        /// The value as given.
         path: PathBuf,
     },
     /// A header at most.
     #[error("{}: holds no quotes", path.display())]
     Empty {
-        /// As given.
+        /// The value as given.
         path: PathBuf,
     },
 }
@@ -121,7 +121,7 @@ pub(crate) struct Feed {
     ends: Vec<usize>,
     /// The line of the file that each payload is on.
     lines: Vec<u64>,
-    /// As given.
+    /// The value as given.
     path: PathBuf,
 }
 
@@ -158,7 +158,7 @@ impl Feed {
                 // As the header is: blanks after commas are common, and ` GOOG` would be a symbol of its own.
                 let text = std::str::from_utf8(bytes.trim_ascii());
                 let text = text.map_err(|_| broken(line, format!("{name} is no UTF-8")))?;
-                Ok::<Cow<'_, str>, FeedError>(shortened(text, LONGEST_CELL))
+                Ok::<Cow<'_, str>, FeedError>(shortened(text, MAX_CELL_CHARS))
             };
             let [sid, quote, time] = [cell(sid, "sid")?, cell(price, column)?, cell(time, "time")?];
             let payload = Payload {
@@ -232,7 +232,7 @@ fn columns(path: &Path, price: &str, reader: &mut Reader<&[u8]>) -> Result<[usiz
 /// The columns of a header, for a person.
 fn named(header: &ByteRecord) -> String {
     let start: String = header.iter().map(String::from_utf8_lossy).collect::<Vec<_>>().join(", ");
-    shortened(&start, LONGEST_TEXT).into_owned()
+    shortened(&start, MAX_TEXT_CHARS).into_owned()
 }
 
 /// The first data line as it stands in the file, without its end.
@@ -246,7 +246,7 @@ fn source_name(path: &Path, first_line: &[u8]) -> String {
     let is_stdin = path == Path::new(STDIN);
     let name = path.file_name().filter(|_| !is_stdin).map_or("stdin".into(), |name| name.to_string_lossy());
     let mut name = name.into_owned();
-    let end = (0..=LONGEST_NAME.min(name.len())).rev().find(|end| name.is_char_boundary(*end)).unwrap_or_default();
+    let end = (0..=MAX_NAME_BYTES.min(name.len())).rev().find(|end| name.is_char_boundary(*end)).unwrap_or_default();
     name.truncate(end);
     let digest = hex::encode(Sha256::digest(first_line));
     format!("{name}-{}", digest.get(..8).unwrap_or(&digest))

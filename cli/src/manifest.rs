@@ -19,7 +19,7 @@ pub(crate) enum ReadError {
     /// It cannot be read at all.
     #[error("cannot read {}", path.display())]
     Open {
-        /// As given.
+        /// The value as given.
         path: PathBuf,
         /// Why not.
         source: io::Error,
@@ -27,7 +27,7 @@ pub(crate) enum ReadError {
     /// A part of it is no YAML. The text names line and column.
     #[error("{}: {message}", path.display())]
     ParseYaml {
-        /// As given.
+        /// The value as given.
         path: PathBuf,
         /// What is wrong, and where.
         message: String,
@@ -35,7 +35,7 @@ pub(crate) enum ReadError {
     /// Nothing is in it.
     #[error("{}: holds no document", path.display())]
     Empty {
-        /// As given.
+        /// The value as given.
         path: PathBuf,
     },
 }

@@ -18,7 +18,7 @@ use std::{
     time::Duration,
 };
 
-use algo_runtime::settings::Choice;
+use algo_runtime::settings::AlgorithmRef;
 use bridge::{
     MqttConfig, Session,
     mqtt::{Address, Credentials, Fixed, Options},
@@ -31,13 +31,13 @@ use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{
-    algorithms::{Told, Unfit},
+    algorithms::{PermanentError, StateReporter},
     feeding::Feeding,
-    local::{Local, LocalError, PATIENCE},
+    local::{Local, LocalError, SHUTDOWN_TIMEOUT},
     names::NamesError,
     presence::PresenceError,
     watch::{End, Watch},
-    watchdog::Away,
+    watchdog::MissingPart,
 };
 use crate::{
     args::RunArgs,
@@ -83,11 +83,11 @@ enum RunError {
     #[error("no progress for 30 seconds: {0}")]
     Stall(String),
     #[error("{}: {}", .0.part, .0.message)]
-    Refused(Away),
+    Refused(MissingPart),
     #[error("{}: the algorithm at {} ({})", .0.account, .0.message, .0.reason)]
-    Unfit(Unfit),
+    Algorithm(PermanentError),
     #[error("{}: missing for 60 seconds: {} ({})", .0.part, .0.message, .0.reason)]
-    Gone(Away),
+    Gone(MissingPart),
     #[error("{}: no line could be used", .0.display())]
     NothingUsable(PathBuf),
     #[error("--filename and --feed cannot both read standard input")]
@@ -110,7 +110,7 @@ impl RunError {
             | Self::Names(_)
             | Self::Presence(PresenceError::Online(_))
             | Self::ShareStdin => exit::USAGE,
-            Self::Unfit(unfit) if unfit.is_usage() => exit::USAGE,
+            Self::Algorithm(error) if error.is_usage() => exit::USAGE,
             Self::Local { source, .. } if source.is_usage() => exit::USAGE,
             #[cfg(not(feature = "embedded-broker"))]
             Self::NeedBroker => exit::USAGE,
@@ -141,7 +141,7 @@ pub(crate) fn command(args: &RunArgs) -> ExitCode {
 }
 
 /// How the run ended, and the exit code of the signal that ended it.
-fn try_command(args: &RunArgs, algos: &[(TradingAlgo, Choice)]) -> Result<(End, Option<u8>), RunError> {
+fn try_command(args: &RunArgs, algos: &[(TradingAlgo, AlgorithmRef)]) -> Result<(End, Option<u8>), RunError> {
     let feed = args.feed.as_ref().map(|path| Feed::read(path, &args.column)).transpose().map_err(RunError::ReadFeed)?;
     let tokio = tokio::runtime::Runtime::new().map_err(RunError::StartTokio)?;
     tokio.block_on(async {
@@ -160,9 +160,9 @@ fn try_command(args: &RunArgs, algos: &[(TradingAlgo, Choice)]) -> Result<(End, 
             let Broker { mqtt, address } = &broker;
             presence::check(&accounts, mqtt, address, &tasks, &signal).await.map_err(RunError::Presence)?;
         }
-        let (mut locals, mut told) = (Vec::new(), Told::default());
-        let outcome = match start(args, algos, data_dir, &mut locals, &mut told, &signal).await {
-            Ok(true) => run(args, feed, &broker, locals, told, &tasks, &signal).await,
+        let (mut locals, mut reporter) = (Vec::new(), StateReporter::default());
+        let outcome = match start(args, algos, data_dir, &mut locals, &mut reporter, &signal).await {
+            Ok(true) => run(args, feed, &broker, locals, reporter, &tasks, &signal).await,
             Ok(false) => {
                 let summaries = summarise(locals, Duration::ZERO).await?;
                 output::write_summaries(args.output, &summaries).map_err(RunError::Write)?;
@@ -176,7 +176,7 @@ fn try_command(args: &RunArgs, algos: &[(TradingAlgo, Choice)]) -> Result<(End, 
         broker_stop.cancel();
         tasks.close();
         // Connections that hang must not keep the process.
-        drop(tokio::time::timeout(PATIENCE, tasks.wait()).await);
+        drop(tokio::time::timeout(SHUTDOWN_TIMEOUT, tasks.wait()).await);
         outcome.map(|end| (end, signals.exit_code()))
     })
 }
@@ -184,10 +184,10 @@ fn try_command(args: &RunArgs, algos: &[(TradingAlgo, Choice)]) -> Result<(End, 
 /// Starts the runtimes and waits for their algorithms; `false`: `signal` came first.
 async fn start(
     args: &RunArgs,
-    algos: &[(TradingAlgo, Choice)],
+    algos: &[(TradingAlgo, AlgorithmRef)],
     data_dir: &Path,
     locals: &mut Vec<Local>,
-    told: &mut Told,
+    reporter: &mut StateReporter,
     signal: &CancellationToken,
 ) -> Result<bool, RunError> {
     for (place, (algo, decider)) in algos.iter().enumerate() {
@@ -198,7 +198,7 @@ async fn start(
         let addr = local::runtime_addr(args.runtime_addr, place);
         locals.push(Local::start(algo, decider.clone(), data_dir, addr).await.map_err(failed)?);
     }
-    algorithms::wait(locals, told, signal).await
+    algorithms::wait(locals, reporter, signal).await
 }
 
 async fn run(
@@ -206,7 +206,7 @@ async fn run(
     feed: Option<Feed>,
     broker: &Broker,
     mut locals: Vec<Local>,
-    told: Told,
+    reporter: StateReporter,
     tasks: &TaskTracker,
     signal: &CancellationToken,
 ) -> Result<End, RunError> {
@@ -239,11 +239,11 @@ async fn run(
         local.connect(&broker.mqtt, &published);
     }
     drop(published);
-    let mut watch = Watch::new(&locals, feeding.as_mut(), told, tasks);
+    let mut watch = Watch::new(&locals, feeding.as_mut(), reporter, tasks);
     let end = watch.run(signal, &closed).await;
     let elapsed = watch.elapsed();
     if let Some(feeding) = feeding {
-        feeding.finish(PATIENCE).await;
+        feeding.finish(SHUTDOWN_TIMEOUT).await;
     }
     let summaries = summarise(locals, elapsed).await;
     writer.await.unwrap_or(Ok(())).map_err(RunError::Write)?;

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Longest time that a runtime may take to connect, and for a call.
-const DEADLINE: Duration = Duration::from_secs(10);
+const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why nothing was listed or changed.
 #[derive(Debug, thiserror::Error)]
@@ -33,7 +33,7 @@ enum SourcesError {
          `kubectl port-forward -n NAMESPACE service/NAME-runtime 50051` and --runtime http://127.0.0.1:50051"
     )]
     Connect { address: Address, source: tonic::transport::Error },
-    #[error("{address} did not answer within {} s", DEADLINE.as_secs())]
+    #[error("{address} did not answer within {} s", CALL_TIMEOUT.as_secs())]
     TimeOut { address: Address },
     #[error("the runtime is of a release that does not serve sources: it has to be upgraded")]
     MissService,
@@ -85,7 +85,7 @@ fn try_command(command: &SourcesCommand) -> Result<(), SourcesError> {
         SourcesCommand::Forget(forget) => &forget.runtime,
     };
     let answer = tokio.block_on(async {
-        let answer = tokio::time::timeout(DEADLINE, ask(command, runtime)).await;
+        let answer = tokio::time::timeout(CALL_TIMEOUT, ask(command, runtime)).await;
         answer.unwrap_or_else(|_| Err(SourcesError::TimeOut { address: runtime.runtime.clone() }))
     });
     // A name that is still being resolved must not keep the process.

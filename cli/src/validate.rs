@@ -12,7 +12,7 @@ use intuition_common::{
 };
 use intuition_resources::{
     ALGORITHM_KIND, Algorithm, TRADING_ALGO_KIND, TradingAlgo,
-    validate::{Problem, is_algorithm, parse, parse_algorithm},
+    validate::{FieldError, is_algorithm, parse, parse_algorithm},
 };
 use serde_json::Value;
 
@@ -107,8 +107,8 @@ impl Checked {
     fn sift<K: Named>(
         &mut self,
         place: Place,
-        parsed: Result<K, Vec<Problem>>,
-        own: impl Iterator<Item = Problem>,
+        parsed: Result<K, Vec<FieldError>>,
+        own: impl Iterator<Item = FieldError>,
         places: &mut Places,
     ) -> Option<(Place, K)> {
         let mut problems = parsed.as_ref().err().cloned().unwrap_or_default();
@@ -166,27 +166,27 @@ fn full_name(namespace: Option<&str>, name: Option<&str>) -> String {
 }
 
 /// What the runtime says about a manifest's algorithm; its parameters count where it is to decide.
-fn own(manifest: &Value, decides: bool) -> Vec<Problem> {
+fn own(manifest: &Value, decides: bool) -> Vec<FieldError> {
     let mut problems = if decides { builtin(manifest) } else { Vec::new() };
     problems.extend(address(manifest, "spec.algorithm.address"));
     problems
 }
 
-fn address(manifest: &Value, path: &str) -> Option<Problem> {
+fn address(manifest: &Value, path: &str) -> Option<FieldError> {
     let address = manifest.pointer(&format!("/{}", path.replace('.', "/")))?.as_str()?;
-    address.parse::<Address>().err().map(|error| Problem::new(path, error.to_string()))
+    address.parse::<Address>().err().map(|error| FieldError::new(path, error.to_string()))
 }
 
-fn builtin(manifest: &Value) -> Vec<Problem> {
+fn builtin(manifest: &Value) -> Vec<FieldError> {
     let Some(name) = manifest.pointer("/spec/algorithm/builtin").and_then(Value::as_str) else { return Vec::new() };
     let Some(builtin) = Builtin::find(name) else {
         let names: Vec<_> = BUILTINS.iter().map(|builtin| builtin.name).collect();
         let message = format!("is unknown: {name:?}; there are {}", names.join(", "));
-        return vec![Problem::new("spec.algorithm.builtin", message)];
+        return vec![FieldError::new("spec.algorithm.builtin", message)];
     };
     // Whatever is wrong with the threshold, or with parameters that are no object, was found by the schema.
     let parameters = manifest.pointer("/spec/algorithm/parameters").and_then(Value::as_object);
     let settings = AlgorithmSettings { threshold: 0.5, parameters: parameters.cloned().unwrap_or_default() };
     let errors = builtin.initialize(&settings, &SavedState::new(), 0).err().into_iter().flatten();
-    errors.map(|error| Problem::new(format!("spec.algorithm.{}", error.field), error.message)).collect()
+    errors.map(|error| FieldError::new(format!("spec.algorithm.{}", error.field), error.message)).collect()
 }

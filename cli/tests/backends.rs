@@ -224,7 +224,7 @@ fn a_server_at_an_address_is_asked_for_its_name_parameters_and_channels() {
 }
 
 #[test]
-fn a_server_at_a_unix_socket_that_needs_parameters_is_listed_without_channels() {
+fn unix_socket_server_that_needs_parameters_is_listed_without_channels() {
     let (tokio, folder) = (Runtime::new().unwrap(), TempDir::new().unwrap());
     let path = folder.path().join("algorithm.sock");
     let served = Served { schema: "", refusal: Some("window is missing"), ..MOMENTUM };
@@ -241,7 +241,7 @@ fn a_server_at_a_unix_socket_that_needs_parameters_is_listed_without_channels() 
 }
 
 #[test]
-fn what_is_no_algorithm_is_listed_with_what_is_wrong_in_the_order_of_the_flags() {
+fn invalid_backends_are_listed_with_errors_in_flag_order() {
     let tokio = Runtime::new().unwrap();
     let well = algorithm(&tokio, MOMENTUM);
     let newer = algorithm(&tokio, Served { contract: "intuition.v2", ..MOMENTUM });
@@ -318,7 +318,7 @@ fn a_directory_is_listed_by_namespace_and_name_with_users() {
 }
 
 #[test]
-fn a_directory_that_is_none_is_an_error_that_says_how_to_reach_one_and_the_rest_is_listed() {
+fn unreachable_directory_is_an_error_and_other_addresses_are_listed() {
     let tokio = Runtime::new().unwrap();
     let served = algorithm(&tokio, MOMENTUM);
     for (address, problem) in [(nobody(), "nobody answers"), (served.clone(), "does not serve intuition.v1.Backends")] {

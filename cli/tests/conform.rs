@@ -448,7 +448,7 @@ fn what_cannot_be_reached_or_understood_is_told_with_exit_code_2() {
 }
 
 #[test]
-fn parameters_that_do_not_fit_the_schema_are_told_before_the_server_is_blamed() {
+fn parameters_outside_the_schema_are_reported_before_the_server_is_called() {
     let runtime = Runtime::new().unwrap();
     let address = format!("http://{}", serve(&runtime, Fault::None));
     let output = conform(&address, &["--parameters", r#"{"run":10}"#]);

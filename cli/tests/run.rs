@@ -130,7 +130,7 @@ fn a_rate_is_kept_up_to_the_last_line() {
 }
 
 #[test]
-fn a_feed_that_nobody_takes_or_that_is_broken_is_refused_before_anything_is_published() {
+fn unwanted_or_broken_feed_is_refused_before_publishing() {
     let folder = TempDir::new().unwrap();
     let path = feed(&folder, 10);
     let output = both().arg("--feed").arg(&path).args(["--topic", "prices"]).output().unwrap();

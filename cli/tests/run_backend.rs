@@ -149,7 +149,7 @@ fn an_address_in_the_manifest_a_name_and_the_flag_lead_to_the_algorithm() {
 }
 
 #[test]
-fn a_name_that_leads_nowhere_on_this_machine_is_refused_and_says_what_to_do() {
+fn cluster_name_without_an_address_here_is_refused_with_advice() {
     let folder = TempDir::new().unwrap();
     let manifest = folder.path().join("a.yaml");
     let of_other = algorithm("other", "address: 'http://127.0.0.1:50051'");
@@ -176,7 +176,7 @@ fn a_name_that_leads_nowhere_on_this_machine_is_refused_and_says_what_to_do() {
 }
 
 #[test]
-fn a_backend_that_is_killed_at_a_batch_and_comes_back_costs_no_line_and_changes_no_decision() {
+fn backend_killed_in_a_batch_costs_no_line_and_changes_no_decision() {
     let folder = TempDir::new().unwrap();
     let feed = feed(&folder, 3_000);
     let backend = Backend::tcp(0, Rule { hangs_at: Some(1_500), ..Rule::of("random") });
@@ -252,7 +252,7 @@ fn an_algorithm_that_does_not_fit_ends_the_run_at_once_and_says_why() {
 }
 
 #[test]
-fn rejected_quotes_are_dead_letters_and_the_first_ones_are_shown_with_their_lines() {
+fn rejected_quotes_are_dead_letters_and_the_first_show_their_lines() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("quotes.csv");
     let quotes = "2000-03-01,AAPL,130\n2000-03-01,GOOG,345\n2000-03-02,AAPL,131\n2000-03-02,GOOG,346\n";
@@ -316,7 +316,7 @@ fn a_feed_that_the_algorithm_does_not_want_is_refused_once_it_is_known() {
 }
 
 #[test]
-fn an_algorithm_that_comes_back_with_other_channels_ends_a_feed_that_nobody_takes_any_more() {
+fn returned_algorithm_with_other_channels_ends_the_feed() {
     let folder = TempDir::new().unwrap();
     let backend = Backend::tcp(0, Rule { hangs_at: Some(300), ..Rule::of("random") });
     let port = backend.port();

@@ -125,7 +125,7 @@ fn feed(folder: &TempDir) -> String {
 }
 
 #[test]
-fn a_run_has_topics_and_client_ids_of_its_own_and_keeps_them_with_its_ledgers() {
+fn run_keeps_its_own_topics_and_client_ids_with_its_ledgers() {
     let folder = TempDir::new().unwrap();
     let broker = Broker::start(&folder, "");
     let ledgers = folder.path().join("ledgers").display().to_string();

@@ -98,7 +98,7 @@ fn a_halt_of_a_run_outlasts_it_until_it_is_resumed() {
 }
 
 #[test]
-fn a_manifest_halts_a_run_by_field_or_annotation_and_a_resume_does_not_end_that() {
+fn halt_by_manifest_field_or_annotation_outlasts_a_resume() {
     let bench = Bench::new();
     for (name, spec, annotations) in [
         ("one.csv", "  tradingState: Halted\n", ""),

@@ -101,7 +101,7 @@ fn what_cannot_be_read_is_told_beside_what_can() {
 }
 
 #[test]
-fn algorithms_are_checked_beside_those_that_name_them_and_names_are_taken_by_kind() {
+fn algorithms_are_validated_with_their_users_and_named_by_kind() {
     let kind = "apiVersion: intuition.dev/v1alpha1\nkind: Algorithm\n";
     let documents = format!(
         "{HEAD}metadata: {{name: one}}\nspec: {{algorithm: {{name: not-given}}}}\n---\n{kind}metadata: {{name: one}}\nspec: \

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Longest value, and longest complaint about it, that an error shows, in characters.
-const LONGEST: usize = 200;
+const MAX_SHOWN_CHARS: usize = 200;
 
 /// Reads the arguments of the process. `Err`: the code to end with, because help was asked for or because an argument
 /// cannot be used. The help or the error is printed already.
@@ -73,7 +73,7 @@ fn without_styles(text: &str) -> String {
 
 fn shown(text: &str, is_url: bool) -> String {
     let text = if is_url || text.contains("://") { without_login(text) } else { text.into() };
-    printable(&shortened(&text, LONGEST)).into_owned()
+    printable(&shortened(&text, MAX_SHOWN_CHARS)).into_owned()
 }
 
 #[cfg(test)]

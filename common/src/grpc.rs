@@ -35,18 +35,18 @@ use self::bodies::{Answer, Question};
 use crate::listen::{Bounds, Connection, Listener, Peer};
 
 /// Time from a new connection to its first call.
-const FIRST_CALL: Duration = Duration::from_secs(10);
-/// A peer that is silent for so long is pinged, and its connection ends if it does not answer within [`PING_ANSWER`].
-const KEEPALIVE: Duration = Duration::from_secs(20);
-const PING_ANSWER: Duration = Duration::from_secs(20);
+const FIRST_CALL_TIMEOUT: Duration = Duration::from_secs(10);
+/// A peer that is silent for so long is pinged, and its connection ends if it does not answer within [`PING_TIMEOUT`].
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
+const PING_TIMEOUT: Duration = Duration::from_secs(20);
 /// Bytes that a client may send on a stream, and on a connection, before they are read.
-const STREAM_WINDOW: u32 = 1 << 20;
-const CONNECTION_WINDOW: u32 = 2 << 20;
+const STREAM_WINDOW_BYTES: u32 = 1 << 20;
+const CONNECTION_WINDOW_BYTES: u32 = 2 << 20;
 /// Streams of a connection that wait to be reset by the server: more end the connection, as a flood of resets does.
-const RESET_STREAMS: usize = 64;
+const MAX_RESET_STREAMS: usize = 64;
 /// Bytes of the fields of a request.
-const HEADER_BYTES: u32 = 16 << 10;
-const FRAME_BYTES: u32 = 16 << 10;
+const MAX_HEADER_BYTES: u32 = 16 << 10;
+const MAX_FRAME_BYTES: u32 = 16 << 10;
 
 /// The limits of a server.
 #[derive(Debug, Clone, Copy)]
@@ -83,20 +83,20 @@ pub async fn serve(
     limits: Limits,
     shutdown: CancellationToken,
 ) -> Result<(), ServeError> {
-    let bounds = Bounds { connections: limits.connections, first_request: FIRST_CALL };
+    let bounds = Bounds { connections: limits.connections, first_request: FIRST_CALL_TIMEOUT };
     let listener = Listener::new(socket, limits.name, bounds);
     let (connections, incoming) = mpsc::channel(1);
     let bounded = Bounded { routes: routes.prepare(), limits, calls: Calls::new(limits.calls) };
     let serving = Server::builder()
-        .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .max_concurrent_streams(limits.connection_calls)
-        .max_frame_size(FRAME_BYTES)
-        .http2_max_header_list_size(HEADER_BYTES)
-        .http2_max_pending_accept_reset_streams(Some(RESET_STREAMS))
-        .http2_max_local_error_reset_streams(Some(RESET_STREAMS))
-        .http2_keepalive_interval(Some(KEEPALIVE))
-        .http2_keepalive_timeout(Some(PING_ANSWER))
+        .max_frame_size(MAX_FRAME_BYTES)
+        .http2_max_header_list_size(MAX_HEADER_BYTES)
+        .http2_max_pending_accept_reset_streams(Some(MAX_RESET_STREAMS))
+        .http2_max_local_error_reset_streams(Some(MAX_RESET_STREAMS))
+        .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
+        .http2_keepalive_timeout(Some(PING_TIMEOUT))
         .serve_with_incoming_shutdown(bounded, ReceiverStream::new(incoming), shutdown.cancelled_owned());
     tokio::select! {
         ended = serving => ended.map_err(ServeError::Serve),

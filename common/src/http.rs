@@ -39,14 +39,14 @@ use crate::{
 /// Most connections at a time. Probes, a scraper and a person need a handful.
 const MAX_CONNECTIONS: usize = 64;
 /// Time for the head of the request.
-const HEAD_TIME: Duration = Duration::from_secs(5);
+const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time for the whole connection, so that a slow reader ends too.
-const CONNECTION_TIME: Duration = Duration::from_secs(15);
+const CONNECTION_TIMEOUT: Duration = Duration::from_secs(15);
 /// Largest head of a request, bytes, and the most fields in it.
-const MAX_HEAD: usize = 16 << 10;
+const MAX_HEAD_BYTES: usize = 16 << 10;
 const MAX_FIELDS: usize = 64;
 /// Age of a heartbeat from which on its loop counts as hung.
-pub const HUNG: Duration = Duration::from_secs(30);
+pub const HUNG_AFTER: Duration = Duration::from_secs(30);
 
 /// What the three pages show.
 #[derive(Clone)]
@@ -55,7 +55,7 @@ pub struct Pages {
     pub readiness: Readiness,
     /// Behind `/metrics`, `OpenMetrics` text.
     pub registry: Arc<Registry>,
-    /// Behind `/healthz`: 200, or 503 while one of them is older than [`HUNG`].
+    /// Behind `/healthz`: 200, or 503 while one of them is older than [`HUNG_AFTER`].
     pub heartbeats: Heartbeats,
 }
 
@@ -73,7 +73,8 @@ impl Heartbeats {
     /// A sentence about a loop that hangs.
     fn hung(&self) -> Option<String> {
         let loops = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (name, age) = loops.iter().map(|(name, heartbeat)| (name, heartbeat.age())).find(|(_, age)| *age > HUNG)?;
+        let (name, age) =
+            loops.iter().map(|(name, heartbeat)| (name, heartbeat.age())).find(|(_, age)| *age > HUNG_AFTER)?;
         Some(format!("{name} has made no turn for {} seconds", age.as_secs()))
     }
 }
@@ -81,7 +82,7 @@ impl Heartbeats {
 /// Serves the pages until `shutdown` is cancelled, and ends the connections that are open then once they are answered. An
 /// error means that the socket accepts nothing any more.
 pub async fn serve(listener: TcpListener, pages: Pages, shutdown: CancellationToken) -> io::Result<()> {
-    let bounds = Bounds { connections: MAX_CONNECTIONS, first_request: HEAD_TIME };
+    let bounds = Bounds { connections: MAX_CONNECTIONS, first_request: HEAD_TIMEOUT };
     let listener = Listener::new(listener, "HTTP", bounds);
     let router = Router::new()
         .route("/healthz", get(healthy))
@@ -119,12 +120,12 @@ async fn answer(connection: Connection, router: Router) {
     });
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIME)
-        .max_buf_size(MAX_HEAD)
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(MAX_HEAD_BYTES)
         .max_headers(MAX_FIELDS)
         .keep_alive(false)
         .serve_connection(TokioIo::new(connection), service);
-    match timeout(CONNECTION_TIME, serving).await {
+    match timeout(CONNECTION_TIMEOUT, serving).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::debug!(%error, "an HTTP connection ended with an error"),
         Err(_) => tracing::debug!("an HTTP connection took too long"),

@@ -24,9 +24,9 @@ pub use self::places::{Call, Peer};
 use self::places::{Place, Places};
 
 /// Pause after an error of `accept`, most often because too many files are open.
-const ACCEPT_AGAIN: Duration = Duration::from_millis(200);
+const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 /// How long a new connection waits for the place of the one that was closed for it.
-const PLACE_WAIT: Duration = Duration::from_secs(1);
+const PLACE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Least time between two log lines about a full listener.
 const LOG_PAUSE: Duration = Duration::from_mins(1);
 
@@ -98,7 +98,7 @@ impl Listener {
                 }
                 Err(error) => {
                     tracing::warn!(%error, listener = self.name, "cannot accept a connection, trying again");
-                    sleep(ACCEPT_AGAIN).await;
+                    sleep(ACCEPT_PAUSE).await;
                 }
             }
         }
@@ -114,7 +114,7 @@ impl Listener {
         }
         self.note(|full| full.closed += 1);
         // Its task runs next: the file descriptor must be closed before another one is used.
-        timeout(PLACE_WAIT, self.places.wait()).await.ok().flatten()
+        timeout(PLACE_TIMEOUT, self.places.wait()).await.ok().flatten()
     }
 
     #[expect(clippy::disallowed_methods, reason = "an edge: it limits the rate of a warning by the monotonic clock")]

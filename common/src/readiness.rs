@@ -19,7 +19,7 @@ pub struct Missing {
     pub reason: String,
     /// A sentence for a person.
     pub message: String,
-    /// Since when, RFC 3339. Stays while the reason does.
+    /// The start, RFC 3339. Stays while the reason does.
     pub since: String,
 }
 

@@ -35,9 +35,9 @@ pub enum TelemetryError {
     /// The filter is none.
     #[error("--log {filter:?} is no level and no list of directives such as `info,bridge=debug`")]
     ParseFilter {
-        /// As given.
+        /// The value as given.
         filter: String,
-        /// What is wrong with it.
+        /// The cause.
         source: ParseError,
     },
 }

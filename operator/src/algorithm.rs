@@ -16,7 +16,9 @@ pub mod plan;
 pub(crate) mod status;
 pub(crate) mod users;
 
-use intuition_resources::{ALGORITHM_KIND, Algorithm, AlgorithmStatus, RunningImage, TradingAlgo, validate::Problem};
+use intuition_resources::{
+    ALGORITHM_KIND, Algorithm, AlgorithmStatus, RunningImage, TradingAlgo, validate::FieldError,
+};
 use kube::{Resource as _, ResourceExt as _, runtime::reflector::Store};
 
 use self::{
@@ -103,7 +105,7 @@ impl Reconciler for AlgorithmReconciler {
         &self,
         object: &PartialObject<Algorithm>,
         previous: Option<&AlgorithmStatus>,
-        problems: &[Problem],
+        problems: &[FieldError],
     ) -> Derived<AlgorithmStatus> {
         self.derive(object, previous, &self.users(object), &Outcome::Refused(problems))
     }

@@ -26,7 +26,7 @@ pub(crate) mod watch;
 use std::{sync::Arc, time::Instant};
 
 use intuition_common::exit::with_causes;
-use intuition_resources::validate::Problem;
+use intuition_resources::validate::FieldError;
 use kube::{Resource as _, runtime::controller::Action};
 
 use self::{context::Context, derived::Derived, error::ReconcileError, requeue::MAX_PASS, rollout::Rollout};
@@ -68,7 +68,7 @@ pub(crate) trait Reconciler: Send + Sync + Sized + 'static {
         &self,
         object: &ObjectOf<Self>,
         previous: Option<&StatusOf<Self>>,
-        problems: &[Problem],
+        problems: &[FieldError],
     ) -> Derived<StatusOf<Self>>;
 
     /// Forgets the children of a deleted object.
@@ -112,7 +112,7 @@ pub(crate) async fn reconcile<R: Reconciler>(
     let context = reconciler.context();
     if let Err(error) = &outcome {
         let derive =
-            |previous: Option<&_>, problems: &[Problem]| reconciler.derive_refused(&object, previous, problems);
+            |previous: Option<&_>, problems: &[FieldError]| reconciler.derive_refused(&object, previous, problems);
         context.publish_missing_right(reconciler.writer(), &object, error, derive).await;
     }
     let failed = outcome.as_ref().err().map(ReconcileError::reason);

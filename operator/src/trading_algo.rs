@@ -22,7 +22,7 @@ pub(crate) mod trading_state;
 use std::sync::Arc;
 
 use intuition_common::exit::with_causes;
-use intuition_resources::{Algorithm, Ledger, TRADING_ALGO_KIND, TradingAlgo, TradingAlgoStatus, validate::Problem};
+use intuition_resources::{Algorithm, Ledger, TRADING_ALGO_KIND, TradingAlgo, TradingAlgoStatus, validate::FieldError};
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use kube::{
     Resource as _, ResourceExt as _,
@@ -130,7 +130,7 @@ impl Reconciler for TradingAlgoReconciler {
         &self,
         object: &PartialObject<TradingAlgo>,
         previous: Option<&TradingAlgoStatus>,
-        problems: &[Problem],
+        problems: &[FieldError],
     ) -> Derived {
         let lasting = Lasting { generation: generation(object), trading: &object.trading(), pods: None };
         self.derive(previous, object, &Outcome::Refused(problems, lasting))
@@ -149,7 +149,7 @@ impl Reconciler for TradingAlgoReconciler {
 /// Why a spec is not accepted.
 enum Rejection<'a> {
     Unreadable(&'a str),
-    Invalid(&'a [Problem]),
+    Invalid(&'a [FieldError]),
 }
 
 impl TradingAlgoReconciler {
@@ -298,7 +298,7 @@ impl TradingAlgoReconciler {
         &self,
         algo: &TradingAlgo,
         credentials: Option<&Credentials>,
-    ) -> Result<Option<Problem>, CallError> {
+    ) -> Result<Option<FieldError>, CallError> {
         let is_limited =
             self.context.settings.broker.as_ref().is_some_and(|broker| broker.login_namespaces.is_limited());
         let has_login = credentials.is_some_and(|credentials| !credentials.0.is_empty());

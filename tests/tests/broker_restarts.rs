@@ -36,7 +36,7 @@ async fn what_a_killed_mosquitto_lost_is_reported_as_gaps_and_the_cash_is_exact(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_restarted_embedded_broker_lost_is_reported_as_gaps_and_the_cash_is_exact() -> anyhow::Result<()> {
+async fn loss_by_a_restarted_embedded_broker_is_gaps_and_cash_is_exact() -> anyhow::Result<()> {
     losses_are_reported(Kind::Embedded).await
 }
 

@@ -88,13 +88,12 @@ async fn state_follows_the_bridge(system: &mut System, consumer: &Subscriber) ->
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_retained_price_is_no_quote_and_overlapping_filters_give_one_with_mosquitto() -> anyhow::Result<()> {
+async fn retained_price_and_overlapping_filters_with_mosquitto() -> anyhow::Result<()> {
     one_price_is_one_quote(Kind::Mosquitto).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_retained_price_is_no_quote_and_overlapping_filters_give_one_with_the_embedded_broker() -> anyhow::Result<()>
-{
+async fn retained_price_and_overlapping_filters_with_the_embedded_broker() -> anyhow::Result<()> {
     one_price_is_one_quote(Kind::Embedded).await
 }
 

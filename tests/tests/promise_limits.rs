@@ -38,7 +38,7 @@ async fn a_publisher_may_repeat_an_id_until_65_536_others_have_come() -> anyhow:
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_killed_broker_with_an_older_file_repeats_bare_quotes_and_no_numbered_ones() -> anyhow::Result<()> {
+async fn killed_broker_with_an_older_file_repeats_bare_quotes_alone() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let files = folder.path().join("mosquitto");
     let mut broker = Mosquitto::start(&files, &Config { persistence: true, ..Config::default() }).await?;

@@ -369,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn float_noise_is_rounded_half_even_and_what_would_move_by_more_than_a_millionth_is_refused() {
+    fn float_noise_is_rounded_half_even_within_a_millionth() {
         for (text, price) in [
             ("41.20000076293945", "41.2000007629"),
             ("41.349998474121094", "41.3499984741"),

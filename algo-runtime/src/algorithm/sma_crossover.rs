@@ -165,7 +165,7 @@ mod tests {
     const SELL: Option<Signal> = Some(Signal::Sell(None));
 
     #[test]
-    fn it_trades_only_where_the_averages_cross_and_not_before_both_were_there_twice() {
+    fn trades_only_at_a_cross_of_averages_that_were_both_known_twice() {
         let mut algorithm = start(json!({"fast": 1, "slow": 2}), &SavedState::new());
         // The second quote is the first with an average of two; nothing is known of the tick before it.
         let signals = algorithm.decide(&quotes("GOOG", &["1", "2", "3", "3", "2", "2", "2.0000000001", "1"]));

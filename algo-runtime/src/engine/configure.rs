@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     algorithm::FieldErrors,
-    settings::{Adjustable, Authority, SettingsError, StartingCash},
+    settings::{LiveSettings, SettingsError, SettingsSource, StartingCash},
 };
 
 impl Engine {
@@ -24,12 +24,12 @@ impl Engine {
         }
         let deposits = self.accounting.book().deposits;
         self.settings.set_starting_cash(cash.target.clone().unwrap_or_else(|| deposits.to_string()));
-        let mut target = self.settings.adjustable().starting_cash()?;
+        let mut target = self.settings.live().starting_cash()?;
         if planted::is(Fault::DepositAtStart) {
             target = target.checked_add(deposits).unwrap_or(target);
         }
         let taken = self.accounting.settle_deposits(target, now_micros);
-        if let Authority::Resource { .. } = self.settings.authority() {
+        if let SettingsSource::Resource { .. } = self.settings.source() {
             // Refused now, tried again with the next Configure: an older generation of the cash shows it.
             let generation = match taken {
                 Ok(()) => cash.generation,
@@ -49,12 +49,12 @@ impl Engine {
     pub fn configure(&mut self, request: &ConfigureRequest, now_micros: i64) -> ConfigureResponse {
         let mut refusals = Vec::new();
         let is_ours =
-            matches!(self.settings.authority(), Authority::Resource { uid, .. } if *uid == request.resource_uid);
+            matches!(self.settings.source(), SettingsSource::Resource { uid, .. } if *uid == request.resource_uid);
         if is_ours && request.settings.as_ref().is_some_and(|settings| settings.suspend) {
             self.suspend(request.generation, now_micros);
         }
         match self.settings_to_apply(request) {
-            Ok(adjustable) => self.apply(adjustable, request, now_micros, &mut refusals),
+            Ok(live) => self.apply(live, request, now_micros, &mut refusals),
             Err(refused) => refusals = refused,
         }
         let (settings, cash) = (self.settings.generation(), self.settings.cash_generation());
@@ -66,8 +66,8 @@ impl Engine {
         }
     }
 
-    fn settings_to_apply(&self, request: &ConfigureRequest) -> Result<Adjustable, Vec<Refusal>> {
-        let Authority::Resource { uid, .. } = self.settings.authority() else {
+    fn settings_to_apply(&self, request: &ConfigureRequest) -> Result<LiveSettings, Vec<Refusal>> {
+        let SettingsSource::Resource { uid, .. } = self.settings.source() else {
             let message = "the runtime was started by flags alone, and they rule".to_owned();
             return Err(vec![refuse(refusal::NO_UID, "", message)]);
         };
@@ -81,7 +81,7 @@ impl Engine {
             return Err(vec![refuse(refusal::OLDER_GENERATION, "", message)]);
         }
         let wire = request.settings.clone().unwrap_or_default();
-        Adjustable::from_wire(&wire).map_err(|error| match error {
+        LiveSettings::from_wire(&wire).map_err(|error| match error {
             SettingsError::InvalidFields(errors) => invalid(errors),
             SettingsError::ParseFile(error) => vec![refuse(refusal::INVALID_SETTINGS, "", error.to_string())],
         })
@@ -89,7 +89,7 @@ impl Engine {
 
     /// Algorithm, threshold and parameters together or not at all, once the algorithm can decide by them; cash at once, so
     /// that an algorithm that does not answer does not hold it back.
-    fn apply(&mut self, next: Adjustable, request: &ConfigureRequest, now_micros: i64, refusals: &mut Vec<Refusal>) {
+    fn apply(&mut self, next: LiveSettings, request: &ConfigureRequest, now_micros: i64, refusals: &mut Vec<Refusal>) {
         let generation = request.generation;
         if let Err(errors) = self.apply_algorithm(&next, generation) {
             refusals.extend(invalid(errors));
@@ -110,7 +110,7 @@ impl Engine {
     }
 
     fn apply_cash(&mut self, generation: i64, now_micros: i64, refusals: &mut Vec<Refusal>) {
-        let target = self.settings.adjustable().starting_cash();
+        let target = self.settings.live().starting_cash();
         match target.map(|target| self.accounting.settle_deposits(target, now_micros)) {
             Ok(Ok(())) => self.settings.set_cash_generation(generation),
             Ok(Err(denial)) => refusals.push(refuse(
@@ -120,7 +120,7 @@ impl Engine {
                     "{} is deposited and {} is cash: lowering it to {} is refused ({})",
                     self.accounting.book().deposits,
                     self.accounting.book().cash,
-                    self.settings.adjustable().starting_cash,
+                    self.settings.live().starting_cash,
                     denial.reason()
                 ),
             )),
@@ -128,8 +128,8 @@ impl Engine {
         }
     }
 
-    fn apply_algorithm(&mut self, next: &Adjustable, generation: i64) -> Result<(), FieldErrors> {
-        if next.decides_like(self.settings.adjustable()) {
+    fn apply_algorithm(&mut self, next: &LiveSettings, generation: i64) -> Result<(), FieldErrors> {
+        if next.decides_like(self.settings.live()) {
             self.deciders.drop_swap(&mut self.channels);
             self.settings.set_generation(generation);
         } else if !self.deciders.is_swapping_to(next, generation) {

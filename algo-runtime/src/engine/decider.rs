@@ -16,7 +16,7 @@ use crate::{
         reply::{BatchResult, IndexedSignal, QuoteResult},
     },
     ledger::StateKey,
-    settings::{Adjustable, Choice},
+    settings::{AlgorithmRef, LiveSettings},
     sizes::Sizes,
 };
 
@@ -42,7 +42,7 @@ impl Decider {
     /// The algorithm of these settings: a built-in one at once, with its saved state; a backend by `link`, with the action
     /// that starts the link. `seed`: of pauses, and of draws if no parameter has one.
     pub(super) fn start(
-        settings: &Adjustable,
+        settings: &LiveSettings,
         states: &BTreeMap<StateKey, Vec<u8>>,
         link: LinkId,
         sizes: Sizes,
@@ -50,11 +50,11 @@ impl Decider {
     ) -> Result<(Self, Option<LinkAction>), FieldErrors> {
         let algorithm_settings = settings.algorithm_settings();
         match &settings.algorithm {
-            Choice::Backend(address) => {
+            AlgorithmRef::Backend(address) => {
                 let backend = Box::new(Backend::new(address.clone(), algorithm_settings, sizes, seed));
                 Ok((Self::Backend { link, backend }, Some(LinkAction::Start(link, address.clone()))))
             }
-            Choice::Builtin(name) => {
+            AlgorithmRef::Builtin(name) => {
                 let builtin = settings.algorithm.builtin()?;
                 let of_owner = states.iter().filter(|((owner, _), _)| owner == name);
                 let saved: SavedState = of_owner.map(|((_, key), state)| (key.clone(), state.clone())).collect();

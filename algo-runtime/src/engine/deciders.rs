@@ -21,7 +21,7 @@ use crate::{
     algorithm::{FieldErrors, Quote},
     backend::{BackendCondition, BackendEvent, LinkEvent, reply::BatchResult},
     ledger::{Changes, StateKey},
-    settings::Adjustable,
+    settings::LiveSettings,
     sizes::Sizes,
 };
 
@@ -41,7 +41,7 @@ pub(super) struct Deciders {
 
 /// Settings whose algorithm is active from now on.
 pub(super) struct Activated {
-    pub(super) settings: Adjustable,
+    pub(super) settings: LiveSettings,
     pub(super) generation: i64,
     /// The channels that the algorithm asks for.
     pub(super) channels: Vec<String>,
@@ -51,7 +51,7 @@ impl Deciders {
     /// Starts the algorithm of these settings. `chance`: draws all seeds from here on.
     pub(super) fn start(
         account: String,
-        settings: &Adjustable,
+        settings: &LiveSettings,
         states: BTreeMap<StateKey, Vec<u8>>,
         sizes: Sizes,
         chance: ChaCha8Rng,
@@ -226,7 +226,7 @@ impl Deciders {
     /// is the active one. Returns the settings where they are active at once. An error leaves everything as it was.
     pub(super) fn begin_swap(
         &mut self,
-        settings: Adjustable,
+        settings: LiveSettings,
         generation: i64,
         same: bool,
         channels: &mut ChannelState,
@@ -273,7 +273,7 @@ impl Deciders {
     }
 
     /// Whether a swap to these settings is pending; its generation is this one then.
-    pub(super) fn is_swapping_to(&mut self, next: &Adjustable, generation: i64) -> bool {
+    pub(super) fn is_swapping_to(&mut self, next: &LiveSettings, generation: i64) -> bool {
         match &mut self.swap {
             Some(swap) if swap.settings.decides_like(next) => {
                 swap.generation = generation;

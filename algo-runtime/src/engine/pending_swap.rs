@@ -25,7 +25,7 @@ use super::{
 use crate::{
     algorithm::FieldErrors,
     backend::{BackendEvent, ConditionReason, LinkEvent},
-    settings::Adjustable,
+    settings::LiveSettings,
 };
 
 /// After so many failures in a row of the active algorithm the candidate waits for no marker: a bridge that is full does not
@@ -35,7 +35,7 @@ const FAILURES_WITHOUT_MARKER: u32 = 3;
 /// Settings that are to take over.
 pub(super) struct PendingSwap {
     /// The whole settings.
-    pub(super) settings: Adjustable,
+    pub(super) settings: LiveSettings,
     /// Their generation.
     pub(super) generation: i64,
     /// How they take over.

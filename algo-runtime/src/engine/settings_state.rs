@@ -6,14 +6,14 @@ use super::refusal::refuse;
 use crate::{
     algorithm::FieldErrors,
     ledger::{Changes, SettingsRecord},
-    settings::{Adjustable, Authority, InForce, to_record},
+    settings::{EffectiveSettings, LiveSettings, SettingsSource, to_record},
 };
 
 /// See the module.
 #[derive(Debug)]
 pub(super) struct SettingsState {
-    authority: Authority,
-    effective: InForce,
+    source: SettingsSource,
+    effective: EffectiveSettings,
     /// As the ledger has it.
     recorded: Option<SettingsRecord>,
     /// In no commit yet.
@@ -21,17 +21,21 @@ pub(super) struct SettingsState {
 }
 
 impl SettingsState {
-    pub(super) const fn new(authority: Authority, effective: InForce, recorded: Option<SettingsRecord>) -> Self {
-        Self { authority, effective, recorded, changed: None }
+    pub(super) const fn new(
+        source: SettingsSource,
+        effective: EffectiveSettings,
+        recorded: Option<SettingsRecord>,
+    ) -> Self {
+        Self { source, effective, recorded, changed: None }
     }
 
-    pub(super) const fn authority(&self) -> &Authority {
-        &self.authority
+    pub(super) const fn source(&self) -> &SettingsSource {
+        &self.source
     }
 
     /// The effective settings.
-    pub(super) const fn adjustable(&self) -> &Adjustable {
-        &self.effective.adjustable
+    pub(super) const fn live(&self) -> &LiveSettings {
+        &self.effective.live
     }
 
     /// Generation of the effective settings but for the cash.
@@ -50,19 +54,19 @@ impl SettingsState {
     }
 
     /// Settings of the start that are to take over, and their generation; once.
-    pub(super) const fn take_candidate(&mut self) -> Option<(Adjustable, i64)> {
+    pub(super) const fn take_candidate(&mut self) -> Option<(LiveSettings, i64)> {
         self.effective.candidate.take()
     }
 
     /// The highest generation that the ledger recorded for this resource; 0 without one.
     pub(super) fn recorded_generation(&self) -> i64 {
-        let recorded = self.recorded.as_ref().filter(|record| record.resource_uid == self.authority.uid());
+        let recorded = self.recorded.as_ref().filter(|record| record.resource_uid == self.source.uid());
         recorded.map_or(0, |record| record.settings_generation.max(record.cash_generation))
     }
 
     /// The refusal of a request for another resource.
     pub(super) fn other_uid(&self, wanted: &str) -> Option<Refusal> {
-        let ours = self.authority.uid();
+        let ours = self.source.uid();
         (wanted != ours).then(|| {
             let message = match ours {
                 "" => format!(
@@ -75,7 +79,7 @@ impl SettingsState {
     }
 
     pub(super) fn set_starting_cash(&mut self, cash: String) {
-        self.effective.adjustable.starting_cash = cash;
+        self.effective.live.starting_cash = cash;
     }
 
     pub(super) const fn set_cash_generation(&mut self, generation: i64) {
@@ -87,20 +91,20 @@ impl SettingsState {
     }
 
     /// Makes settings effective whose algorithm is active now. Cash and suspension have their own way.
-    pub(super) fn activate(&mut self, settings: Adjustable, generation: i64) {
-        let Adjustable { starting_cash, suspend, .. } = self.adjustable().clone();
-        self.effective.adjustable = Adjustable { starting_cash, suspend, ..settings };
+    pub(super) fn activate(&mut self, settings: LiveSettings, generation: i64) {
+        let LiveSettings { starting_cash, suspend, .. } = self.live().clone();
+        self.effective.live = LiveSettings { starting_cash, suspend, ..settings };
         self.effective.settings_generation = generation;
     }
 
     /// The record of the effective settings; `None` without a resource. `is_stopped`: the trading state is not Active.
     pub(super) fn record(&self, is_stopped: bool) -> Option<SettingsRecord> {
-        let Authority::Resource { uid, .. } = &self.authority else { return None };
+        let SettingsSource::Resource { uid, .. } = &self.source else { return None };
         Some(SettingsRecord {
             resource_uid: uid.clone(),
             settings_generation: self.effective.settings_generation,
             cash_generation: self.effective.cash_generation,
-            settings_json: to_record(self.adjustable(), is_stopped),
+            settings_json: to_record(self.live(), is_stopped),
         })
     }
 

@@ -7,7 +7,7 @@ use super::{
     link_action::{LinkAction, LinkId},
     states::SavedStates,
 };
-use crate::{algorithm::FieldErrors, settings::Adjustable, sizes::Sizes};
+use crate::{algorithm::FieldErrors, settings::LiveSettings, sizes::Sizes};
 
 /// See the module.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ impl DeciderStarter {
     }
 
     /// Starts the algorithm of these settings with its saved state, and the link of a backend.
-    pub(super) fn start(&mut self, settings: &Adjustable, states: &SavedStates) -> Result<Decider, FieldErrors> {
+    pub(super) fn start(&mut self, settings: &LiveSettings, states: &SavedStates) -> Result<Decider, FieldErrors> {
         let (link, seed) = (LinkId(self.last + 1), self.chance.next_u64());
         let (decider, action) = Decider::start(settings, states.all(), link, self.sizes, seed)?;
         self.last += 1;

@@ -1,13 +1,13 @@
 //! Swaps: settings whose algorithm becomes active change channels, settings and the policy's generator together.
 
 use super::{Engine, deciders::Activated, notice::EngineNotice};
-use crate::{algorithm::FieldErrors, settings::Adjustable};
+use crate::{algorithm::FieldErrors, settings::LiveSettings};
 
 impl Engine {
     /// Begins the swap to settings that make another algorithm decide, or the same by other parameters. An error leaves
     /// everything as it was.
-    pub(super) fn begin_swap(&mut self, settings: Adjustable, generation: i64) -> Result<(), FieldErrors> {
-        let same = settings.algorithm == self.settings.adjustable().algorithm;
+    pub(super) fn begin_swap(&mut self, settings: LiveSettings, generation: i64) -> Result<(), FieldErrors> {
+        let same = settings.algorithm == self.settings.live().algorithm;
         if let Some(activated) = self.deciders.begin_swap(settings, generation, same, &mut self.channels)? {
             self.activate(activated.settings, activated.generation);
             self.want_channels(activated.channels);
@@ -23,7 +23,7 @@ impl Engine {
         let Some(Activated { settings, generation, channels }) = activated else { return };
         self.swap_clock.begin(has_work);
         self.notices.add(EngineNotice::TakesOver {
-            from: self.settings.adjustable().algorithm.to_string(),
+            from: self.settings.live().algorithm.to_string(),
             to: settings.algorithm.to_string(),
             generation,
         });
@@ -55,8 +55,8 @@ impl Engine {
     }
 
     /// Makes settings effective whose algorithm is active now.
-    fn activate(&mut self, settings: Adjustable, generation: i64) {
-        if settings.seed() != self.settings.adjustable().seed() {
+    fn activate(&mut self, settings: LiveSettings, generation: i64) {
+        if settings.seed() != self.settings.live().seed() {
             self.accounting.reseed(settings.seed(), self.deciders.draw_seed());
         }
         self.settings.activate(settings, generation);

@@ -33,7 +33,7 @@ use crate::{
         verify::verify,
     },
     portfolio::Policy,
-    settings::{Adjustable, Authority, Choice, Initial, Topics},
+    settings::{AlgorithmRef, Initial, LiveSettings, SettingsSource, Topics},
 };
 
 const ACCOUNT: &str = "default/test";
@@ -57,14 +57,14 @@ fn settings(algorithm: &str, parameters: &Value, policy: Policy) -> Settings {
     let Value::Object(parameters) = parameters.clone() else { panic!("an object") };
     Settings {
         account: ACCOUNT.to_owned(),
-        adjustable: Adjustable {
-            algorithm: Choice::Builtin(algorithm.to_owned()),
+        live: LiveSettings {
+            algorithm: AlgorithmRef::Builtin(algorithm.to_owned()),
             threshold: 0.0,
             parameters,
             starting_cash: "10000".to_owned(),
             suspend: false,
         },
-        authority: Authority::Start,
+        source: SettingsSource::Start,
         policy,
         topics: Topics::default(),
         subscribe: None,
@@ -83,7 +83,7 @@ fn eager() -> Settings {
 }
 
 fn resource(generation: i64) -> Settings {
-    Settings { authority: Authority::Resource { uid: "u-1".to_owned(), generation }, ..eager() }
+    Settings { source: SettingsSource::Resource { uid: "u-1".to_owned(), generation }, ..eager() }
 }
 
 impl Bench {

@@ -8,27 +8,29 @@ use intuition_api::{
 use super::{Engine, notice::EngineNotice, refusal::refuse, request_error::RequestError};
 use crate::{
     portfolio::Denial,
-    settings::{Authority, InitialTrading, Settings},
+    settings::{InitialTrading, Settings, SettingsSource},
     trading::{LeftOut, requested_causes},
 };
 
 impl Engine {
     /// Applies the trading state that a start asks for. A stop that was set while the runtime ran stays.
     pub(super) fn take_up_trading(&mut self, settings: &Settings, now_micros: i64) {
-        let suspend = settings.adjustable.suspend;
+        let suspend = settings.live.suspend;
         let before = self.trading.shown();
         let recorded = self.settings.recorded_generation();
-        match (self.settings.authority(), &settings.initial.trading) {
-            (_, InitialTrading::Recorded) | (Authority::Start, InitialTrading::File(_)) => {}
-            (Authority::Start, InitialTrading::Flags(state)) => {
+        match (self.settings.source(), &settings.initial.trading) {
+            (_, InitialTrading::Recorded) | (SettingsSource::Start, InitialTrading::File(_)) => {}
+            (SettingsSource::Start, InitialTrading::Flags(state)) => {
                 let state = if suspend { TradingState::Halted } else { *state };
                 self.trading.begin_by_flags(state, now_micros);
             }
             // A file that is not older than the settings names their `suspend` among its causes.
-            (Authority::Resource { generation, .. }, InitialTrading::File(file)) if file.generation >= *generation => {
+            (SettingsSource::Resource { generation, .. }, InitialTrading::File(file))
+                if file.generation >= *generation =>
+            {
                 self.trading.begin_with(file, recorded, now_micros);
             }
-            (Authority::Resource { generation, .. }, initial) => {
+            (SettingsSource::Resource { generation, .. }, initial) => {
                 let generation = *generation;
                 if let InitialTrading::File(file) = initial {
                     self.trading.begin_with(file, recorded, now_micros);
@@ -59,10 +61,10 @@ impl Engine {
         if let Some(refusal) = self.settings.other_uid(&request.resource_uid) {
             return Ok(SetTradingStateResponse { trading: Some(self.shown_trading()), refusal: Some(refusal) });
         }
-        let generation = match self.settings.authority() {
+        let generation = match self.settings.source() {
             // Without a resource there are no generations.
-            Authority::Start => 0,
-            Authority::Resource { .. } => request.generation,
+            SettingsSource::Start => 0,
+            SettingsSource::Resource { .. } => request.generation,
         };
         let (before, recorded) = (self.trading.shown(), self.trading.generation());
         let left_out = self.trading.set(&causes, generation, request.from, now_micros);

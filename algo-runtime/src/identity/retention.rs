@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_of_an_ended_connection_go_with_the_first_new_delivery_that_a_later_one_acknowledged() {
+    fn rows_of_an_ended_connection_go_once_a_later_delivery_is_acknowledged() {
         let mut retention = opened(1);
         retention.took_new(&sender(1, 1, 5));
         retention.open("s".into(), 1, true);

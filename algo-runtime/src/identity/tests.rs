@@ -180,7 +180,7 @@ fn a_sequence_is_decided_once_and_what_it_leaves_out_is_a_gap() {
 }
 
 #[test]
-fn a_source_that_starts_again_with_other_quotes_is_told_from_one_that_repeats() {
+fn restart_of_a_source_with_other_quotes_is_no_repetition() {
     let mut bench = Bench::default();
     let numbered = |number, seq, content| case(number, hashed(tick("s", Some(seq), ""), content), content);
     bench.take(&numbered(1, 1, 1));
@@ -256,7 +256,7 @@ fn a_number_without_a_source_repeats_only_the_same_content() {
 }
 
 #[test]
-fn without_identity_only_a_redelivery_of_the_same_session_packet_and_payload_was_seen() {
+fn bare_ticks_are_seen_only_as_redelivery_of_session_packet_and_payload() {
     let mut bench = Bench::default();
     let plain = |number, payload| case(number, tick("", None, ""), payload);
     assert_eq!(bench.take(&plain(1, 0)), FRESH);
@@ -285,7 +285,7 @@ fn equal_packets_of_one_connection_count_as_several() {
 }
 
 #[test]
-fn what_was_held_while_its_connection_ended_may_have_been_decided_through_another_bridge() {
+fn delivery_held_over_a_lost_connection_may_be_decided_by_another_bridge() {
     let mut bench = Bench::default();
     let held = |number| {
         let mut held = case(number, tick("", None, ""), 0);
@@ -343,7 +343,7 @@ fn a_delivery_that_is_decided_in_parts_is_recognised_as_a_whole() {
 }
 
 #[test]
-fn a_bridge_that_does_not_count_its_connections_may_repeat_a_delivery_more_than_once() {
+fn bridge_without_connection_numbers_may_repeat_a_delivery_twice() {
     let mut bench = Bench::default();
     let mut first = case(1, tick("", None, ""), 0);
     first.delivery.connection = 0;
@@ -382,7 +382,7 @@ fn a_bare_redelivery_of_a_session_that_is_gone_is_not_decided_again() {
 }
 
 #[test]
-fn a_redelivery_is_recognised_although_its_bytes_are_read_in_another_way_now() {
+fn redelivery_is_recognised_when_its_bytes_parse_differently() {
     let enveloped = |mut case: Case| {
         case.delivery.envelope_sha256 = vec![3; 32].into();
         case
@@ -409,7 +409,7 @@ fn a_redelivery_is_recognised_although_its_bytes_are_read_in_another_way_now() {
 }
 
 #[test]
-fn user_properties_tell_redeliveries_apart_and_a_bridge_without_them_goes_by_the_payload() {
+fn redeliveries_differ_by_user_properties_or_else_by_payload() {
     let mut bench = Bench::default();
     let enveloped = |number, id: &str, envelope: u8| {
         let mut case = case(number, tick("", None, id), 0);

@@ -37,7 +37,7 @@ pub enum Finding {
     MisreadEntry {
         /// Number of the entry.
         number: u64,
-        /// What is wrong with it.
+        /// The cause.
         problem: String,
     },
     /// A total or a holding is not what the journal adds up to.

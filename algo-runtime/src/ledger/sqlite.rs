@@ -34,7 +34,7 @@ use self::{
     files::Files,
     place::{Place, Shape},
     schema::{MIGRATIONS, Migration},
-    write::{Failure, Writer},
+    write::{WriteError, Writer},
 };
 pub(super) use self::{inspect::Inspected, place::Refused};
 use super::{
@@ -143,7 +143,7 @@ impl SqliteLedger {
         let inspected = if Seal::read(&transaction).map_err(&failed)? == inspected.seal {
             inspected
         } else {
-            inspect::inspect(&transaction, reads).map_err(|refusal| damaged(place.refused(refusal, reads)))?
+            inspect::inspect(&transaction, reads).map_err(|error| damaged(place.refused(error, reads)))?
         };
         let (seal, digest) = take_epoch(&transaction, migrations, &inspected, &sizes).map_err(&failed)?;
         transaction.commit().map_err(&failed)?;
@@ -164,7 +164,7 @@ impl SqliteLedger {
             |finding: Finding| LedgerError::Refused { path: self.place.shown(), finding: finding.to_string() };
         let books = self.books.after(&self.account, changes).map_err(refused)?;
         let mut writer = Writer { connection: &transaction, digest: self.digest, head: self.head, sizes: self.sizes };
-        writer.write(changes).map_err(|Failure { action, source }| failed(action)(source))?;
+        writer.write(changes).map_err(|WriteError { action, source }| failed(action)(source))?;
         let (digest, head) = (writer.digest, writer.head);
         let mut seal = self.seal.clone();
         if changes.ledger_ids.as_ref().is_some_and(|ids| ids.records().next().is_some()) {

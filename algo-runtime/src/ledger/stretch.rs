@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_of_one_connection_are_summed_up_and_rows_without_a_packet_join_any() {
+    fn rows_of_a_connection_are_summed_and_rows_without_packet_join_any() {
         let mut stretches = Vec::new();
         for (ordinal, sender) in [(1, None), (2, Some((1, 5))), (3, None), (4, Some((1, 6))), (5, Some((2, 7)))] {
             append(&mut stretches, one(ordinal, sender), 10);

@@ -9,14 +9,14 @@ use crate::{
 
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Choice {
+pub enum AlgorithmRef {
     /// By its name in the registry.
     Builtin(String),
     /// Served at an address.
     Backend(Address),
 }
 
-impl Choice {
+impl AlgorithmRef {
     /// From the two fields that say it, of which exactly one is given.
     pub fn from_fields(algorithm: &str, address: &str) -> Result<Self, FieldError> {
         match (algorithm, address) {
@@ -58,7 +58,7 @@ impl Choice {
     }
 }
 
-impl fmt::Display for Choice {
+impl fmt::Display for AlgorithmRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Builtin(name) => f.write_str(name),

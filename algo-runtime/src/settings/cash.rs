@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::{Adjustable, Authority, SettingsError, from_record};
+use super::{LiveSettings, SettingsError, SettingsSource, from_record};
 use crate::ledger::SettingsRecord;
 
 /// The file `cash.json` beside the settings: whether a resource leaves its starting cash open. v0.1.0 does not read it.
@@ -47,9 +47,9 @@ pub struct StartingCash {
 /// `unchanged`: the given settings leave the starting cash open. Their number counts at the very first start alone, which is
 /// that of a ledger without any recorded settings and without a journal entry (`has_entries`).
 pub fn starting_cash(
-    given: &Adjustable,
+    given: &LiveSettings,
     unchanged: bool,
-    authority: &Authority,
+    source: &SettingsSource,
     record: Option<&SettingsRecord>,
     has_entries: bool,
 ) -> Result<StartingCash, SettingsError> {
@@ -59,7 +59,7 @@ pub fn starting_cash(
         let target = (!unchanged || is_first).then(|| given.starting_cash.clone());
         Ok(StartingCash { target, generation })
     };
-    let Authority::Resource { uid, generation } = authority else { return by_given(0) };
+    let SettingsSource::Resource { uid, generation } = source else { return by_given(0) };
     let Some(record) = record.filter(|record| record.resource_uid == *uid) else { return by_given(*generation) };
     // The record's text is of the newest settings taken, also where their withdrawal was refused or their algorithm has not
     // answered yet.
@@ -75,11 +75,11 @@ pub fn starting_cash(
 mod tests {
     use super::{super::to_record, *};
 
-    fn given(generation: i64, cash: &str) -> (Adjustable, Authority) {
+    fn given(generation: i64, cash: &str) -> (LiveSettings, SettingsSource) {
         let text = format!(
             r#"{{"resourceUid":"u-1","generation":{generation},"algorithm":"random","threshold":0.5,"startingCash":"{cash}"}}"#
         );
-        Adjustable::from_file(&text).unwrap()
+        LiveSettings::from_file(&text).unwrap()
     }
 
     fn record(uid: &str, generations: (i64, i64), cash: &str) -> SettingsRecord {
@@ -91,32 +91,41 @@ mod tests {
         }
     }
 
-    fn ruling(generation: i64, unchanged: bool, record: Option<&SettingsRecord>) -> (Option<String>, i64) {
-        let (given, authority) = given(generation, "500");
-        let cash = starting_cash(&given, unchanged, &authority, record, record.is_some()).unwrap();
+    fn effective(generation: i64, unchanged: bool, record: Option<&SettingsRecord>) -> (Option<String>, i64) {
+        let (given, source) = given(generation, "500");
+        let cash = starting_cash(&given, unchanged, &source, record, record.is_some()).unwrap();
         (cash.target, cash.generation)
     }
 
     #[test]
     fn older_file_moves_no_cash() {
         let text = |text: &str| Some(text.to_owned());
-        assert_eq!(ruling(3, false, None), (text("500"), 3));
-        assert_eq!(ruling(3, false, Some(&record("u-1", (1, 2), "9"))), (text("500"), 3));
-        assert_eq!(ruling(3, false, Some(&record("u-1", (1, 3), "9"))), (text("500"), 3));
-        assert_eq!(ruling(3, false, Some(&record("u-1", (1, 4), "9"))), (text("9"), 4), "the algorithm is on its way");
-        assert_eq!(ruling(3, false, Some(&record("u-1", (4, 2), "9"))), (text("9"), 4), "the withdrawal was refused");
-        assert_eq!(ruling(3, false, Some(&record("u-2", (9, 9), "9"))), (text("500"), 3));
+        assert_eq!(effective(3, false, None), (text("500"), 3));
+        assert_eq!(effective(3, false, Some(&record("u-1", (1, 2), "9"))), (text("500"), 3));
+        assert_eq!(effective(3, false, Some(&record("u-1", (1, 3), "9"))), (text("500"), 3));
+        assert_eq!(
+            effective(3, false, Some(&record("u-1", (1, 4), "9"))),
+            (text("9"), 4),
+            "the algorithm is on its way"
+        );
+        assert_eq!(
+            effective(3, false, Some(&record("u-1", (4, 2), "9"))),
+            (text("9"), 4),
+            "the withdrawal was refused"
+        );
+        assert_eq!(effective(3, false, Some(&record("u-2", (9, 9), "9"))), (text("500"), 3));
     }
 
     #[test]
     fn cash_that_is_left_open_counts_at_the_first_start_alone() {
         let text = |text: &str| Some(text.to_owned());
-        assert_eq!(ruling(3, true, None), (text("500"), 3));
-        assert_eq!(ruling(3, true, Some(&record("u-1", (1, 2), "9"))), (None, 3));
-        assert_eq!(ruling(3, true, Some(&record("u-1", (5, 5), "9"))), (text("9"), 5));
-        assert_eq!(ruling(3, true, Some(&record("u-2", (9, 9), "9"))), (None, 3));
+        assert_eq!(effective(3, true, None), (text("500"), 3));
+        assert_eq!(effective(3, true, Some(&record("u-1", (1, 2), "9"))), (None, 3));
+        assert_eq!(effective(3, true, Some(&record("u-1", (5, 5), "9"))), (text("9"), 5));
+        assert_eq!(effective(3, true, Some(&record("u-2", (9, 9), "9"))), (None, 3));
         let (given, _) = given(1, "500");
-        let by_flags = |has_entries| starting_cash(&given, true, &Authority::Start, None, has_entries).unwrap().target;
+        let by_flags =
+            |has_entries| starting_cash(&given, true, &SettingsSource::Start, None, has_entries).unwrap().target;
         assert_eq!((by_flags(false), by_flags(true)), (text("500"), None));
     }
 }

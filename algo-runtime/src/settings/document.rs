@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Adjustable, Authority, Choice, DEFAULT_STARTING_CASH, DEFAULT_THRESHOLD, SettingsError};
+use super::{AlgorithmRef, DEFAULT_STARTING_CASH, DEFAULT_THRESHOLD, LiveSettings, SettingsError, SettingsSource};
 use crate::algorithm::{FieldError, FieldErrors};
 
-/// The file behind `--settings`: a resource's adjustable settings.
+/// The file behind `--settings`: a resource's live settings.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct File {
@@ -48,13 +48,13 @@ fn default_starting_cash() -> String {
     DEFAULT_STARTING_CASH.to_owned()
 }
 
-impl Adjustable {
+impl LiveSettings {
     /// Reads the text of a settings file. Whether the settings can be used is not asked here: where they cannot, a
     /// ledger's record may rule.
-    pub fn from_file(text: &str) -> Result<(Self, Authority), SettingsError> {
+    pub fn from_file(text: &str) -> Result<(Self, SettingsSource), SettingsError> {
         let file: File = serde_json::from_str(text).map_err(SettingsError::ParseFile)?;
-        let adjustable = Self {
-            algorithm: Choice::from_fields(&file.algorithm, &file.algorithm_address)?,
+        let live = Self {
+            algorithm: AlgorithmRef::from_fields(&file.algorithm, &file.algorithm_address)?,
             threshold: file.threshold,
             parameters: file.parameters,
             starting_cash: file.starting_cash,
@@ -62,16 +62,16 @@ impl Adjustable {
         };
         if file.resource_uid.is_empty() {
             // Nobody's record can rule.
-            let mut errors = adjustable.errors();
+            let mut errors = live.errors();
             errors.push(FieldError::new("resourceUid", "must not be empty"));
             FieldErrors::none(errors)?;
         }
-        Ok((adjustable, Authority::Resource { uid: file.resource_uid, generation: file.generation }))
+        Ok((live, SettingsSource::Resource { uid: file.resource_uid, generation: file.generation }))
     }
 }
 
 /// The text of a record. `suspend` is for v0.1.0, which knows no other stop.
-pub fn to_record(settings: &Adjustable, suspend: bool) -> String {
+pub fn to_record(settings: &LiveSettings, suspend: bool) -> String {
     let (algorithm, algorithm_address) = settings.algorithm.fields();
     let record = Record {
         algorithm: algorithm.to_owned(),
@@ -86,14 +86,14 @@ pub fn to_record(settings: &Adjustable, suspend: bool) -> String {
 }
 
 /// What a record says; `None` where this release cannot use it.
-pub fn from_record(text: &str) -> Option<Adjustable> {
+pub fn from_record(text: &str) -> Option<LiveSettings> {
     let record: Record = serde_json::from_str(text).ok()?;
-    let adjustable = Adjustable {
-        algorithm: Choice::from_fields(&record.algorithm, &record.algorithm_address).ok()?,
+    let live = LiveSettings {
+        algorithm: AlgorithmRef::from_fields(&record.algorithm, &record.algorithm_address).ok()?,
         threshold: record.threshold,
         parameters: record.parameters,
         starting_cash: record.starting_cash,
         suspend: record.suspend,
     };
-    adjustable.check().is_ok().then_some(adjustable)
+    live.check().is_ok().then_some(live)
 }

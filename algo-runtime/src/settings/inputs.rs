@@ -17,7 +17,7 @@ use super::topics::TopicRule;
 use crate::algorithm::FieldError;
 
 /// Longest symbol, in characters.
-const SYMBOL_CHARS: usize = 64;
+const MAX_SYMBOL_CHARS: usize = 64;
 
 /// A topic filter and the symbols to take from its messages.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -90,9 +90,9 @@ pub(super) fn errors(inputs: &[Input], channels: &[String]) -> Vec<FieldError> {
         let mut names = BTreeSet::new();
         for (index, symbol) in symbols.iter().enumerate() {
             let member = format!("symbols[{index}]");
-            let length = symbol.chars().take(SYMBOL_CHARS + 1).count();
-            if !(1..=SYMBOL_CHARS).contains(&length) {
-                refuse(&member, format!("must have 1 to {SYMBOL_CHARS} characters, is {symbol:?}"));
+            let length = symbol.chars().take(MAX_SYMBOL_CHARS + 1).count();
+            if !(1..=MAX_SYMBOL_CHARS).contains(&length) {
+                refuse(&member, format!("must have 1 to {MAX_SYMBOL_CHARS} characters, is {symbol:?}"));
             } else if !names.insert(symbol) {
                 refuse(&member, format!("is there twice: {symbol:?}"));
             }

@@ -1,13 +1,13 @@
 //! Whose word counts at the start.
 
-use super::{Adjustable, Authority, Choice, SettingsError, from_record};
+use super::{AlgorithmRef, LiveSettings, SettingsError, SettingsSource, from_record};
 use crate::{algorithm::FieldErrors, ledger::SettingsRecord};
 
 /// What is in force at the start.
 #[derive(Debug, Clone, PartialEq)]
-pub struct InForce {
+pub struct EffectiveSettings {
     /// The settings. Their starting cash is the target, which a refused withdrawal may hold back.
-    pub adjustable: Adjustable,
+    pub live: LiveSettings,
     /// Of everything but the cash; 0 without a resource.
     pub settings_generation: i64,
     /// The last one whose cash was in force; 0 without a resource.
@@ -16,30 +16,30 @@ pub struct InForce {
     pub refused: Option<FieldErrors>,
     /// Settings that shall take over, and their generation: another algorithm has to answer first, and its channels to be
     /// subscribed to.
-    pub candidate: Option<(Adjustable, i64)>,
+    pub candidate: Option<(LiveSettings, i64)>,
 }
 
 /// Whose word counts at the start: the newer of the given settings and the ledger's record of the same resource. Given
 /// settings that cannot be used give way to a record that can, however old, so that an account with a mistake in its
 /// newest settings goes on as before, after a restart too. So does another algorithm than the record's, or one at an address
 /// by other parameters: until it can take over, the one before decides.
-pub fn in_force(
-    given: &Adjustable,
-    authority: &Authority,
+pub fn effective_settings(
+    given: &LiveSettings,
+    source: &SettingsSource,
     record: Option<&SettingsRecord>,
-) -> Result<InForce, SettingsError> {
+) -> Result<EffectiveSettings, SettingsError> {
     let refused = FieldErrors::none(given.errors()).err();
     let by_given = |settings_generation, cash_generation| match refused.clone() {
         Some(errors) => Err(errors.into()),
-        None => Ok(InForce {
-            adjustable: given.clone(),
+        None => Ok(EffectiveSettings {
+            live: given.clone(),
             settings_generation,
             cash_generation,
             refused: None,
             candidate: None,
         }),
     };
-    let Authority::Resource { uid, generation } = authority else { return by_given(0, 0) };
+    let SettingsSource::Resource { uid, generation } = source else { return by_given(0, 0) };
     let Some(record) = record.filter(|record| record.resource_uid == *uid) else {
         return by_given(*generation, *generation);
     };
@@ -47,8 +47,8 @@ pub fn in_force(
     let Some(recorded) = from_record(&record.settings_json) else {
         return by_given(*generation, record.cash_generation);
     };
-    let by_record = |adjustable, refused, candidate| InForce {
-        adjustable,
+    let by_record = |live, refused, candidate| EffectiveSettings {
+        live,
         settings_generation: record.settings_generation,
         cash_generation: record.cash_generation,
         refused,
@@ -57,9 +57,9 @@ pub fn in_force(
     if record.settings_generation > *generation || refused.is_some() {
         Ok(by_record(recorded, refused, None))
     } else if given.algorithm != recorded.algorithm
-        || matches!(given.algorithm, Choice::Backend(_)) && !given.decides_like(&recorded)
+        || matches!(given.algorithm, AlgorithmRef::Backend(_)) && !given.decides_like(&recorded)
     {
-        let meanwhile = Adjustable { starting_cash: given.starting_cash.clone(), suspend: given.suspend, ..recorded };
+        let meanwhile = LiveSettings { starting_cash: given.starting_cash.clone(), suspend: given.suspend, ..recorded };
         Ok(by_record(meanwhile, None, Some((given.clone(), *generation))))
     } else {
         by_given(*generation, record.cash_generation)
@@ -70,13 +70,13 @@ pub fn in_force(
 mod tests {
     use super::*;
 
-    fn given(algorithm: &str) -> (Adjustable, Authority) {
+    fn given(algorithm: &str) -> (LiveSettings, SettingsSource) {
         let file =
             format!(r#"{{"resourceUid":"u-1","generation":3,{algorithm},"threshold":0.25,"startingCash":"500.50"}}"#);
-        Adjustable::from_file(&file).unwrap()
+        LiveSettings::from_file(&file).unwrap()
     }
 
-    fn record(uid: &str, generation: i64, settings: &Adjustable) -> SettingsRecord {
+    fn record(uid: &str, generation: i64, settings: &LiveSettings) -> SettingsRecord {
         SettingsRecord {
             resource_uid: uid.to_owned(),
             settings_generation: generation,
@@ -85,8 +85,8 @@ mod tests {
         }
     }
 
-    fn with_threshold(threshold: f64) -> Adjustable {
-        Adjustable { threshold, ..given(BUILTIN).0 }
+    fn with_threshold(threshold: f64) -> LiveSettings {
+        LiveSettings { threshold, ..given(BUILTIN).0 }
     }
 
     const BUILTIN: &str = r#""algorithm":"random""#;
@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn the_newer_of_file_and_record_rules_for_the_same_resource() {
-        let (given, authority) = given(BUILTIN);
+        let (given, source) = given(BUILTIN);
         for (record, threshold, generations) in [
             (None, 0.25, (3, 3)),
             (Some(record("u-1", 4, &with_threshold(0.75))), 0.75, (4, 3)),
@@ -103,47 +103,47 @@ mod tests {
             // Of a release that knew better thresholds.
             (Some(record("u-1", 4, &with_threshold(7.5))), 0.25, (3, 3)),
         ] {
-            let ruling = in_force(&given, &authority, record.as_ref()).unwrap();
-            assert_eq!(ruling.adjustable.threshold.to_bits(), f64::to_bits(threshold));
-            assert_eq!((ruling.settings_generation, ruling.cash_generation), generations);
-            assert_eq!((ruling.refused, ruling.candidate), (None, None));
+            let effective = effective_settings(&given, &source, record.as_ref()).unwrap();
+            assert_eq!(effective.live.threshold.to_bits(), f64::to_bits(threshold));
+            assert_eq!((effective.settings_generation, effective.cash_generation), generations);
+            assert_eq!((effective.refused, effective.candidate), (None, None));
         }
         let record = record("u-1", 9, &with_threshold(0.75));
-        let by_flags = in_force(&given, &Authority::Start, Some(&record)).unwrap();
-        assert_eq!(by_flags.adjustable, given);
+        let by_flags = effective_settings(&given, &SettingsSource::Start, Some(&record)).unwrap();
+        assert_eq!(by_flags.live, given);
     }
 
     #[test]
-    fn a_file_that_cannot_be_used_gives_way_to_any_usable_record_of_the_same_resource() {
-        let (given, authority) = given(r#""algorithm":"rnd""#);
+    fn unusable_file_gives_way_to_any_usable_record_of_its_resource() {
+        let (given, source) = given(r#""algorithm":"rnd""#);
         for generation in [2, 3, 4] {
             let record = record("u-1", generation, &with_threshold(0.75));
-            let ruling = in_force(&given, &authority, Some(&record)).unwrap();
-            assert_eq!(ruling.adjustable.algorithm, Choice::Builtin("random".to_owned()));
-            assert_eq!((ruling.settings_generation, ruling.cash_generation), (generation, generation - 1));
-            let refused: Vec<_> = ruling.refused.unwrap().into_iter().map(|error| error.field).collect();
+            let effective = effective_settings(&given, &source, Some(&record)).unwrap();
+            assert_eq!(effective.live.algorithm, AlgorithmRef::Builtin("random".to_owned()));
+            assert_eq!((effective.settings_generation, effective.cash_generation), (generation, generation - 1));
+            let refused: Vec<_> = effective.refused.unwrap().into_iter().map(|error| error.field).collect();
             assert_eq!(refused, ["algorithm"]);
         }
         let (usable, unusable) = (with_threshold(0.75), with_threshold(7.5));
         for record in [None, Some(record("u-2", 9, &usable)), Some(record("u-1", 2, &unusable))] {
-            assert!(in_force(&given, &authority, record.as_ref()).is_err(), "{record:?}");
+            assert!(effective_settings(&given, &source, record.as_ref()).is_err(), "{record:?}");
         }
-        assert!(in_force(&given, &Authority::Start, Some(&record("u-1", 9, &usable))).is_err());
+        assert!(effective_settings(&given, &SettingsSource::Start, Some(&record("u-1", 9, &usable))).is_err());
     }
 
     #[test]
-    fn an_algorithm_at_an_address_waits_behind_the_recorded_one_and_cash_and_suspension_do_not() {
-        let (mut given, authority) = given(BACKEND);
+    fn candidate_waits_behind_the_recorded_algorithm_but_cash_does_not() {
+        let (mut given, source) = given(BACKEND);
         given.suspend = true;
-        let recorded = Adjustable { starting_cash: "9".to_owned(), ..with_threshold(0.75) };
-        let ruling = in_force(&given, &authority, Some(&record("u-1", 2, &recorded))).unwrap();
-        let meanwhile = Adjustable { starting_cash: "500.50".to_owned(), suspend: true, ..recorded.clone() };
-        assert_eq!((ruling.adjustable, ruling.settings_generation), (meanwhile, 2));
-        assert_eq!(ruling.candidate, Some((given.clone(), 3)));
+        let recorded = LiveSettings { starting_cash: "9".to_owned(), ..with_threshold(0.75) };
+        let effective = effective_settings(&given, &source, Some(&record("u-1", 2, &recorded))).unwrap();
+        let meanwhile = LiveSettings { starting_cash: "500.50".to_owned(), suspend: true, ..recorded.clone() };
+        assert_eq!((effective.live, effective.settings_generation), (meanwhile, 2));
+        assert_eq!(effective.candidate, Some((given.clone(), 3)));
         // Where it was in force already, or nothing was, it has nobody to wait for.
         for record in [Some(record("u-1", 2, &given)), Some(record("u-2", 2, &recorded)), None] {
-            let ruling = in_force(&given, &authority, record.as_ref()).unwrap();
-            assert_eq!((ruling.adjustable, ruling.candidate), (given.clone(), None));
+            let effective = effective_settings(&given, &source, record.as_ref()).unwrap();
+            assert_eq!((effective.live, effective.candidate), (given.clone(), None));
         }
     }
 }

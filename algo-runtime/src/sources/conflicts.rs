@@ -9,9 +9,9 @@ use crate::{
 };
 
 /// Dead letters in a row from which on a source is in conflict.
-pub const CONFLICT: u32 = 10;
+pub const CONFLICT_DEAD_LETTERS: u32 = 10;
 /// Longest message kept, bytes.
-const MESSAGE: usize = 1_024;
+const MAX_MESSAGE_BYTES: usize = 1_024;
 
 /// Whether a dead letter of this reason counts towards a conflict.
 pub fn counts_as_conflict(reason: &str) -> bool {
@@ -81,7 +81,7 @@ impl Conflicts {
 
     /// Sources in conflict, in no order.
     pub(super) fn in_conflict(&self) -> impl Iterator<Item = (&str, &str)> {
-        let are = self.runs.iter().filter(|(_, _, run)| run.conflict.dead_letters >= CONFLICT);
+        let are = self.runs.iter().filter(|(_, _, run)| run.conflict.dead_letters >= CONFLICT_DEAD_LETTERS);
         are.map(|(channel, source, _)| (channel.as_ref(), source.as_ref()))
     }
 
@@ -97,6 +97,6 @@ impl Conflicts {
 }
 
 fn shortened(message: &str) -> &str {
-    let end = message.floor_char_boundary(MESSAGE);
+    let end = message.floor_char_boundary(MAX_MESSAGE_BYTES);
     message.get(..end).unwrap_or(message)
 }

@@ -39,7 +39,7 @@ fn refuse(sources: &mut Sources, source: &str, times: u32) {
 }
 
 #[test]
-fn numbers_that_are_left_out_are_missing_and_the_first_of_a_source_misses_nothing() {
+fn skipped_numbers_are_missing_and_a_first_number_misses_none() {
     let mut sources = Sources::default();
     assert_eq!(accept(&mut sources, "nyse", 5, 1), None);
     assert_eq!(accept(&mut sources, "nyse", 6, 2), None);
@@ -79,11 +79,11 @@ fn resets_and_conflicts_outlast_a_restart() {
     accept(&mut sources, "nyse", 9, 1);
     accept(&mut sources, "lse", 3, 1);
     assert_eq!(sources.reset("quotes", "nyse", (0, 9), 2), Ok(true));
-    refuse(&mut sources, "lse", CONFLICT);
+    refuse(&mut sources, "lse", CONFLICT_DEAD_LETTERS);
     restarted(&mut sources, &mut marks, &mut records);
     assert_eq!((sources.era("quotes", "nyse"), sources.last("quotes", "nyse"), sources.len()), (1, None, 2));
     let notable: Vec<_> = sources.notable(100).into_iter().map(|source| (source.name, source.conflicts)).collect();
-    assert_eq!(notable, [("lse".to_owned(), CONFLICT), ("nyse".to_owned(), 0)]);
+    assert_eq!(notable, [("lse".to_owned(), CONFLICT_DEAD_LETTERS), ("nyse".to_owned(), 0)]);
     accept(&mut sources, "lse", 4, 2);
     accept(&mut sources, "nyse", 1, 2);
     restarted(&mut sources, &mut marks, &mut records);
@@ -93,14 +93,14 @@ fn resets_and_conflicts_outlast_a_restart() {
 #[test]
 fn ten_dead_letters_in_a_row_are_a_conflict_and_an_accepted_tick_ends_it() {
     let mut sources = Sources::default();
-    refuse(&mut sources, "nyse", CONFLICT - 1);
+    refuse(&mut sources, "nyse", CONFLICT_DEAD_LETTERS - 1);
     assert!(sources.notable(100).is_empty());
     accept(&mut sources, "nyse", 1, 1);
-    refuse(&mut sources, "nyse", CONFLICT - 1);
+    refuse(&mut sources, "nyse", CONFLICT_DEAD_LETTERS - 1);
     assert!(sources.notable(100).is_empty(), "not in a row");
     refuse(&mut sources, "nyse", 1);
     let [source] = sources.notable(100).try_into().unwrap();
-    assert_eq!((source.name.as_str(), source.conflicts), ("nyse", CONFLICT));
+    assert_eq!((source.name.as_str(), source.conflicts), ("nyse", CONFLICT_DEAD_LETTERS));
     assert_eq!(
         (source.conflict_reason.as_str(), source.conflict_message.as_str()),
         ("SequenceWentBack", "it stands at 9")
@@ -112,7 +112,7 @@ fn ten_dead_letters_in_a_row_are_a_conflict_and_an_accepted_tick_ends_it() {
 #[test]
 fn runs_of_ever_new_names_are_bounded() {
     let (mut sources, mut marks, mut records) = (Sources::default(), Vec::new(), SourceRecords::default());
-    refuse(&mut sources, "first", CONFLICT);
+    refuse(&mut sources, "first", CONFLICT_DEAD_LETTERS);
     for name in 0..2_000 {
         refuse(&mut sources, &name.to_string(), 1);
         save(&mut sources, &mut marks, &mut records);
@@ -150,7 +150,7 @@ fn sources_that_are_forgotten_stay_so_and_make_room() {
 }
 
 #[test]
-fn a_ledger_with_more_sources_than_the_limit_keeps_them_and_takes_no_new_one() {
+fn ledger_above_the_source_limit_keeps_its_sources_and_adds_none() {
     let mark = |name: usize| Mark { channel: "quotes".to_owned(), source: name.to_string(), seq: 1, ..Mark::default() };
     let mut sources =
         Sources::load((0..Sizes::DESIGN.sources + 5).map(mark).collect(), SourceRecords::default(), Sizes::DESIGN);
@@ -161,7 +161,7 @@ fn a_ledger_with_more_sources_than_the_limit_keeps_them_and_takes_no_new_one() {
 }
 
 #[test]
-fn a_number_of_the_release_before_has_no_time_and_an_age_of_at_least_its_opening() {
+fn number_of_the_previous_release_has_the_age_of_its_opening() {
     let mark = |source: &str, taken_micros, found_micros| Mark {
         source: source.to_owned(),
         seq: 1,

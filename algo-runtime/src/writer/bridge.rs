@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
-use super::{Sizes, parts::Parts};
+use super::{Sizes, committed::CommittedBuilder};
 use crate::{
     ledger::{OutboxPage, Positions},
     responses::Responses,
@@ -99,13 +99,13 @@ impl Bridge {
     }
 
     /// Sends an entry as part of the messages that are being filled.
-    pub(super) fn entry(&mut self, entry: OutboxEntry, parts: &mut Parts, now: Instant) {
+    pub(super) fn entry(&mut self, entry: OutboxEntry, builder: &mut CommittedBuilder, now: Instant) {
         if let Some(credit) = &mut self.credit {
             *credit = credit.saturating_sub(entry.encoded_len() as u64);
         }
         self.next = entry.position + 1;
         self.known = self.known.max(entry.position);
-        let full = parts.entry(entry);
+        let full = builder.entry(entry);
         self.committed(full, now);
     }
 

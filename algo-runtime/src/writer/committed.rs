@@ -12,14 +12,14 @@ const OUTCOMES: u32 = 2;
 
 /// The message that is being filled.
 #[derive(Debug)]
-pub(super) struct Parts {
+pub(super) struct CommittedBuilder {
     committed: Committed,
     bytes: usize,
     /// Bytes of the parts, at most.
     most: usize,
 }
 
-impl Parts {
+impl CommittedBuilder {
     /// For messages of so many bytes.
     pub(super) fn new(message_bytes: usize) -> Self {
         let most = message_bytes.saturating_sub(AROUND_BYTES);
@@ -73,18 +73,18 @@ mod tests {
         fn every_message_is_within_the_bound_unless_it_has_one_part(
             sizes in prop::collection::vec((any::<bool>(), prop_oneof![0_usize..2_000, 0..MESSAGE_BYTES * 2]), 0..40),
         ) {
-            let mut parts = Parts::new(MESSAGE_BYTES);
+            let mut builder = CommittedBuilder::new(MESSAGE_BYTES);
             let mut sent: Vec<Committed> = Vec::new();
             for (position, (is_entry, size)) in (1_u64..).zip(&sizes) {
                 sent.extend(if *is_entry {
                     let publication = Publication { channel: "c".to_owned(), payload: vec![0; *size].into() };
-                    parts.entry(OutboxEntry { position, content: Some(Content::Publication(publication)) })
+                    builder.entry(OutboxEntry { position, content: Some(Content::Publication(publication)) })
                 } else {
                     let tick = TickOutcome { reason: "x".repeat(*size), ..TickOutcome::default() };
-                    parts.outcome(DeliveryOutcome { number: position, ticks: vec![tick] })
+                    builder.outcome(DeliveryOutcome { number: position, ticks: vec![tick] })
                 });
             }
-            sent.extend(parts.rest());
+            sent.extend(builder.rest());
             for committed in &sent {
                 let count = committed.entries.len() + committed.outcomes.len();
                 let response = ProcessResponse { message: Some(Message::Committed(committed.clone())) };

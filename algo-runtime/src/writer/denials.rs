@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Writer;
 
 /// Time between two lines about one reason.
-const PAUSE_MICROS: i64 = 60_000_000;
+const LOG_PAUSE_MICROS: i64 = 60_000_000;
 
 /// Limits the lines: the first denial of each reason has one at once, later ones share a line a minute. Pure.
 #[derive(Debug, Default)]
@@ -30,7 +30,7 @@ impl DenialLog {
         };
         state.unlogged = state.unlogged.saturating_add(signals);
         // A clock that goes back must not silence the log for long.
-        if (state.last_micros..state.last_micros.saturating_add(PAUSE_MICROS)).contains(&now_micros) {
+        if (state.last_micros..state.last_micros.saturating_add(LOG_PAUSE_MICROS)).contains(&now_micros) {
             return None;
         }
         state.last_micros = now_micros;
@@ -60,9 +60,9 @@ mod tests {
         assert_eq!(log.admit("NothingHeld", 2, 0), Some(2));
         assert_eq!(log.admit("NothingHeld", 3, 1), None);
         assert_eq!(log.admit("TooSmall", 1, 1), Some(1));
-        assert_eq!(log.admit("NothingHeld", 4, PAUSE_MICROS - 1), None);
-        assert_eq!(log.admit("NothingHeld", 1, PAUSE_MICROS), Some(8));
-        assert_eq!(log.admit("NothingHeld", 1, PAUSE_MICROS + 1), None);
+        assert_eq!(log.admit("NothingHeld", 4, LOG_PAUSE_MICROS - 1), None);
+        assert_eq!(log.admit("NothingHeld", 1, LOG_PAUSE_MICROS), Some(8));
+        assert_eq!(log.admit("NothingHeld", 1, LOG_PAUSE_MICROS + 1), None);
         assert_eq!(log.admit("NothingHeld", 1, 5), Some(2), "the clock went back");
     }
 }

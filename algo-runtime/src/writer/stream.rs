@@ -14,7 +14,7 @@ use tonic::Status;
 use super::{
     Answer, Writer,
     bridge::{self, Bridge},
-    parts::Parts,
+    committed::CommittedBuilder,
     reply::status_of,
 };
 use crate::{
@@ -119,27 +119,27 @@ impl Writer {
     pub(super) fn send_commit(&mut self, rows: &[OutboxRow], settled: Vec<SettledBatch>, now: Instant) {
         let Some(bridge) = &mut self.bridge else { return };
         let (account, ids) = self.engine.names();
-        let mut parts = Parts::new(self.sizes.message_bytes);
+        let mut builder = CommittedBuilder::new(self.sizes.message_bytes);
         for row in rows {
             if bridge.takes(row.position) {
-                bridge.entry(wire::outbox_entry(account, ids, row), &mut parts, now);
+                bridge.entry(wire::outbox_entry(account, ids, row), &mut builder, now);
             }
         }
         let stream = bridge.stream;
         for outcome in
             settled.into_iter().filter(|settled| settled.stream == stream).flat_map(|settled| settled.outcomes)
         {
-            let full = parts.outcome(outcome);
+            let full = builder.outcome(outcome);
             bridge.committed(full, now);
         }
-        bridge.committed(parts.rest(), now);
+        bridge.committed(builder.rest(), now);
     }
 
     /// Sends entries from the ledger for which the bridge has room.
     pub(super) fn send_outbox(&mut self, now: Instant) {
         let Some(bridge) = &mut self.bridge else { return };
         let (account, ids) = self.engine.names();
-        let mut parts = Parts::new(self.sizes.message_bytes);
+        let mut builder = CommittedBuilder::new(self.sizes.message_bytes);
         while let Some(page) = bridge.next_page(self.engine.published_through(), self.engine.position(), &self.sizes) {
             let rows = match self.ledger.outbox(page) {
                 Ok(rows) if rows.is_empty() => break,
@@ -152,11 +152,11 @@ impl Writer {
             };
             for row in &rows {
                 if bridge.takes(row.position) {
-                    bridge.entry(wire::outbox_entry(account, ids, row), &mut parts, now);
+                    bridge.entry(wire::outbox_entry(account, ids, row), &mut builder, now);
                 }
             }
         }
-        bridge.committed(parts.rest(), now);
+        bridge.committed(builder.rest(), now);
     }
 
     /// Sends changed channels.

@@ -40,7 +40,7 @@ use crate::{
     },
     portfolio::Policy,
     responses::{self, Reader, responses},
-    settings::{Adjustable, Authority, Choice, Initial, Topics},
+    settings::{AlgorithmRef, Initial, LiveSettings, SettingsSource, Topics},
 };
 
 const ACCOUNT: &str = "default/test";
@@ -87,14 +87,14 @@ impl Ledger for Counting {
 fn settings() -> Settings {
     Settings {
         account: ACCOUNT.to_owned(),
-        adjustable: Adjustable {
-            algorithm: Choice::Builtin("random".to_owned()),
+        live: LiveSettings {
+            algorithm: AlgorithmRef::Builtin("random".to_owned()),
             threshold: 0.0,
             parameters: serde_json::Map::new(),
             starting_cash: "10000".to_owned(),
             suspend: false,
         },
-        authority: Authority::Start,
+        source: SettingsSource::Start,
         policy: Policy::from_parts("fixed-amount", None, Some("1")).unwrap(),
         topics: Topics::default(),
         subscribe: None,

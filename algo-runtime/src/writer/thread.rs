@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// Time between two looks at the ledger's files. A tick comes every 10 s.
-const FILES_CHECK: Duration = Duration::from_secs(5);
+const FILES_CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
 /// See the module.
 pub(crate) struct WriterThread {
@@ -92,7 +92,7 @@ impl WriterThread {
             }
             self.writer = self.writer.settle(Now::read(self.clock.as_ref()))?;
             self.links.run(self.writer.take_link_actions());
-            if self.files_checked.elapsed() >= FILES_CHECK {
+            if self.files_checked.elapsed() >= FILES_CHECK_INTERVAL {
                 self.files_checked = Instant::now();
                 self.writer.check_files()?;
             }

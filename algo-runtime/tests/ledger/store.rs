@@ -320,7 +320,7 @@ fn a_folder_or_file_that_cannot_be_used_is_named() {
 /// Files cannot grow beyond a limit, which stops SQLite in the middle of a write: with another error than a full disk,
 /// at the same places, and without any privilege.
 #[test]
-fn a_write_that_fails_anywhere_on_the_way_to_a_new_ledger_leaves_none_or_a_whole_one() {
+fn failed_write_during_creation_leaves_no_ledger_or_a_whole_one() {
     let (mut without, mut whole) = (0, 0);
     for blocks in (0..=320).step_by(8) {
         let dir = tempdir().unwrap();

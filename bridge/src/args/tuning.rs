@@ -9,13 +9,13 @@ use intuition_common::duration;
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 /// The longest keep alive that a CONNECT can hold, seconds.
-const KEEP_ALIVE: Duration = Duration::from_secs(65_535);
+const MAX_KEEP_ALIVE: Duration = Duration::from_secs(65_535);
 /// Quotes that the runtime recognises by id when they are delivered again.
-const RECOGNISED: u64 = 65_536;
-/// The least bound on memory: a message of the usual largest size fits.
-const LEAST_BYTES: u64 = 1 << 20;
-/// The largest one, 16 GiB.
-const MOST_BYTES: u64 = 16 << 30;
+const RECOGNISED_QUOTES: u64 = 65_536;
+/// The lowest bound on memory. A message of the usual largest size fits.
+const MIN_MEMORY_BYTES: u64 = 1 << 20;
+/// The highest bound on memory, 16 GiB.
+const MAX_MEMORY_BYTES: u64 = 16 << 30;
 
 /// See the module.
 #[derive(Debug, Args)]
@@ -31,25 +31,25 @@ pub(crate) struct TuningArgs {
     /// when they are delivered again than the upper bound.
     #[arg(
         long, env = "INTUITION_UNACKNOWLEDGED_TICKS", value_name = "N", default_value = "32768",
-        value_parser = value_parser!(u64).range(MAX_TICKS as u64..=RECOGNISED)
+        value_parser = value_parser!(u64).range(MAX_TICKS as u64..=RECOGNISED_QUOTES)
     )]
     unacknowledged_ticks: u64,
     /// Memory for these, bytes.
     #[arg(
         long, env = "INTUITION_UNACKNOWLEDGED_BYTES", value_name = "BYTES", default_value = "33554432",
-        value_parser = value_parser!(u64).range(LEAST_BYTES..=MOST_BYTES)
+        value_parser = value_parser!(u64).range(MIN_MEMORY_BYTES..=MAX_MEMORY_BYTES)
     )]
     unacknowledged_bytes: u64,
     /// Memory for decisions and other messages that wait for the broker, bytes.
     #[arg(
         long, env = "INTUITION_OUTBOX_BYTES", value_name = "BYTES", default_value = "16777216",
-        value_parser = value_parser!(u64).range(LEAST_BYTES..=MOST_BYTES)
+        value_parser = value_parser!(u64).range(MIN_MEMORY_BYTES..=MAX_MEMORY_BYTES)
     )]
     outbox_bytes: u64,
     /// A packet is sent to the broker at least this often (Keep Alive), 5s to 65535s.
     #[arg(
         long, env = "INTUITION_KEEP_ALIVE", value_name = "TIME", default_value = "30s",
-        value_parser = duration::within(Duration::from_secs(5), KEEP_ALIVE)
+        value_parser = duration::within(Duration::from_secs(5), MAX_KEEP_ALIVE)
     )]
     keep_alive: Duration,
     /// How long a connection may take, from the look-up of the host to the answer to the login, 1s to 5m.

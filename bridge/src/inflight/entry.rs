@@ -42,12 +42,12 @@ impl Entry {
     /// an outcome.
     pub(super) fn done(epoch: u64, packet_id: u16, arrived_micros: i64) -> Self {
         let state = State::Done { awaited: Ranges::default() };
-        Self { epoch, packet_id, arrived_micros, ticks: 1, bytes: cost::PLACE, encoded: 0, state }
+        Self { epoch, packet_id, arrived_micros, ticks: 1, bytes: cost::PLACE_BYTES, encoded: 0, state }
     }
 
-    /// Has its outcome, whose entries are awaited.
+    /// Has its outcome, and waits for the entries of that.
     pub(super) fn settle(&mut self, awaited: Ranges) {
-        self.bytes = cost::PLACE + awaited.memory();
+        self.bytes = cost::PLACE_BYTES + awaited.memory();
         self.state = State::Done { awaited };
     }
 }

@@ -229,7 +229,7 @@ fn a_message_that_waits_when_its_connection_ends_is_left_to_the_next_one() {
 }
 
 #[test]
-fn without_the_session_the_stream_gets_what_earlier_connections_left_behind() {
+fn without_the_session_the_stream_gets_deliveries_of_old_connections() {
     let mut inflight = Inflight::new(WIDE);
     inflight.connected(1, false);
     inflight.push(arrival(1, 10));
@@ -346,7 +346,7 @@ impl Model {
 
 proptest! {
     #[test]
-    fn whatever_happens_only_published_prefixes_are_acknowledged_and_nothing_is_forgotten(
+    fn only_published_prefixes_are_acknowledged_and_nothing_is_forgotten(
         script in proptest::collection::vec(happens(), 1..120)
     ) {
         let (mut inflight, mut model) = (Inflight::new(WIDE), Model::default());
@@ -513,7 +513,7 @@ fn times_of_arrival_are_given_once_their_pubacks_are_written() {
 }
 
 #[test]
-fn an_outcome_that_is_lost_with_its_ledger_is_not_acknowledged_on_this_connection() {
+fn outcome_lost_with_its_ledger_is_not_acknowledged_here() {
     let mut inflight = Inflight::new(WIDE);
     inflight.connected(1, false);
     for packet_id in 10..13 {

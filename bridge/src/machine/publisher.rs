@@ -127,7 +127,7 @@ impl Publisher {
         self.settle(readiness, metrics);
     }
 
-    /// Leaves the place to whoever has taken over.
+    /// Leaves the session to the bridge that has taken over.
     pub(super) fn stand_down(&self, actions: &mut Vec<Action>) {
         if let Some(epoch) = self.epoch {
             actions.push(Action::Publishing(Request::StandDown { epoch }));
@@ -154,13 +154,13 @@ impl Publisher {
     /// Takes an entry to be published.
     pub(super) fn take(&mut self, entry: OutboxEntry) -> Result<(), RuntimeError> {
         let (position, cost) = (entry.position, Cost::of(&entry));
-        let breach = || RuntimeError::Breach(format!("outbox position {position} is empty"));
+        let breach = || RuntimeError::BreakContract(format!("outbox position {position} is empty"));
         let queue = Outgoing::queue(&entry).ok_or_else(breach)?;
         if self.outbox.get(position).is_none() || !planted::is(Fault::CreditOfKnownEntries) {
             self.room.received(cost);
         }
         let pushed = self.outbox.push(position, queue, || Outgoing::new(&self.topics, entry, cost));
-        if pushed.map_err(|error| RuntimeError::Breach(error.to_string()))? {
+        if pushed.map_err(|error| RuntimeError::BreakContract(error.to_string()))? {
             self.room.enter(cost);
         }
         Ok(())

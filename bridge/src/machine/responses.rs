@@ -16,7 +16,7 @@ use super::{Machine, StreamEvent};
 use crate::{message::Inputs, metrics::link, outbox::Ranges, readiness, runtime::RuntimeError};
 
 /// A ledger that has gone back is warned of for this long.
-const LEDGER_WARNING: Duration = Duration::from_hours(1);
+const LEDGER_WARNING_PERIOD: Duration = Duration::from_hours(1);
 
 impl Machine {
     pub(super) fn on_stream(&mut self, event: StreamEvent, now: Instant) {
@@ -27,7 +27,7 @@ impl Machine {
             }
             StreamEvent::Message(message) if self.stream.is_connected() => self.understand(message, now),
             StreamEvent::Ended(error) if !self.stream.is_idle() => Err(error),
-            // Of a stream that was given up.
+            // Late events of a stream that was given up.
             StreamEvent::Message(_) | StreamEvent::Ended(_) => return,
         };
         if let Err(error) = understood {
@@ -54,7 +54,7 @@ impl Machine {
                 Vec::new()
             }
             _ if !self.stream.is_open() => {
-                return Err(RuntimeError::Breach("it did not begin with Opened".to_owned()));
+                return Err(RuntimeError::BreakContract("it did not begin with Opened".to_owned()));
             }
             Message::Channels(channels) => {
                 self.subscriber.inputs = Inputs::new(channels.inputs);
@@ -77,7 +77,7 @@ impl Machine {
 
     fn opened(&mut self, opened: Opened, now: Instant) -> Result<(), RuntimeError> {
         if self.stream.is_open() {
-            return Err(RuntimeError::Breach("it opened the stream twice".to_owned()));
+            return Err(RuntimeError::BreakContract("it opened the stream twice".to_owned()));
         }
         self.metrics.connected(link::RUNTIME);
         if opened.session_lost && self.keeps_session && !self.loss_reported {
@@ -104,7 +104,7 @@ impl Machine {
              its place, or a new one; decisions may be missing, or be made again under other ids"
         );
         self.readiness.warn(readiness::RUNTIME, LEDGER_WENT_BACK, &message);
-        self.ledger_warning_until = Some(now + LEDGER_WARNING);
+        self.ledger_warning_until = Some(now + LEDGER_WARNING_PERIOD);
         let outbox = &self.publisher.outbox;
         if self.subscriber.inflight.ledger_changed(|first, last| outbox.is_done(first, last)) {
             self.subscriber.renew(&mut self.actions);
@@ -117,14 +117,14 @@ impl Machine {
     fn committed(&mut self, committed: Committed) -> Result<(), RuntimeError> {
         let named = committed.outcomes.iter().flat_map(|outcome| &outcome.ticks).flat_map(|tick| &tick.positions);
         let sent = committed.entries.iter().map(|entry| &entry.position);
-        self.stream.heard_of(named.chain(sent).copied().max().unwrap_or(0));
+        self.stream.position_named(named.chain(sent).copied().max().unwrap_or(0));
         for entry in committed.entries {
             self.publisher.take(entry)?;
         }
         for outcome in committed.outcomes {
             let positions: Ranges = outcome.ticks.iter().flat_map(|tick| &tick.positions).copied().collect();
             let settled = self.subscriber.inflight.outcome(outcome.number, positions);
-            settled.map_err(|error| RuntimeError::Breach(error.to_string()))?;
+            settled.map_err(|error| RuntimeError::BreakContract(error.to_string()))?;
             self.stream.answered(outcome.number);
             for tick in &outcome.ticks {
                 self.metrics.outcome(tick);
@@ -133,7 +133,7 @@ impl Machine {
         Ok(())
     }
 
-    /// Clears the warning of a ledger that has gone back when its time is over.
+    /// Clears the warning about a ledger that went back once its time is over.
     pub(super) fn expire_ledger_warning(&mut self, now: Instant) {
         if self.ledger_warning_until.take_if(|until| *until <= now).is_some() {
             self.readiness.clear_warning(readiness::RUNTIME, LEDGER_WENT_BACK);

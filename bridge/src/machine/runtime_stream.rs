@@ -15,12 +15,12 @@ use tokio::time::Instant;
 use super::Action;
 use crate::runtime::RuntimeError;
 
-/// How long a batch, or the opening, may be without an answer.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// Longest time without an answer to a batch or to the opening.
+const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
 /// The pause after another bridge of the account has opened a stream: two that fight for it must not do so at full speed.
 const SUPERSEDED_PAUSE: Duration = Duration::from_secs(30);
-/// A stream that held this long was a success.
-const STEADY: Duration = Duration::from_secs(5);
+/// A stream that lasted this long resets the pauses.
+const STEADY_AFTER: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Clone, Copy)]
 enum State {
@@ -36,14 +36,14 @@ enum State {
     Open,
 }
 
-/// Reports to the runtime of the stream.
+/// The state of reports to the runtime.
 #[derive(Default)]
 struct Reporting {
     /// It knows send queues and credit.
     has_queues: bool,
     /// It takes acknowledgements that the broker has read for certain.
     is_wanted: bool,
-    /// The last one.
+    /// The last report.
     last: Option<Acknowledged>,
 }
 
@@ -54,18 +54,18 @@ pub(super) struct RuntimeStream {
     run: u64,
     state: State,
     backoff: Backoff,
-    /// The broker was reached: what it said about its session can be told.
+    /// The broker was reached, so that the state of its session is known.
     allowed: bool,
     /// The time of the CONNECT of the last connection that found no session at the broker, while the runtime does not know it.
     lost: Option<Instant>,
     /// What the stream under way was opened with.
-    told_lost: bool,
+    announced_lost: bool,
     opened_at: Option<Instant>,
-    /// Until when the place is left to the bridge that superseded the last stream.
+    /// The end of the pause after another bridge superseded the last stream.
     superseded_until: Option<Instant>,
-    /// That of the last stream.
+    /// The ledger's id on the last stream.
     ledger: Option<String>,
-    /// The highest outbox position of that ledger that was heard of.
+    /// The highest outbox position of that ledger that the runtime named.
     last_position: u64,
     reporting: Reporting,
     /// Batches without an outcome: their last delivery and when they were sent.
@@ -73,7 +73,7 @@ pub(super) struct RuntimeStream {
 }
 
 impl RuntimeStream {
-    /// `run`: names this process. `seed`: of the pauses.
+    /// `run`: names this process. `seed`: seed of the pauses.
     pub(super) fn new(
         account: String,
         broker_url: String,
@@ -91,7 +91,7 @@ impl RuntimeStream {
             backoff: Backoff::new(Duration::from_millis(100), Duration::from_secs(5), seed),
             allowed: false,
             lost: None,
-            told_lost: false,
+            announced_lost: false,
             opened_at: None,
             superseded_until: None,
             ledger: None,
@@ -143,13 +143,13 @@ impl RuntimeStream {
         self.idle(self.superseded_until.map_or(now, |until| until.max(now)), actions);
     }
 
-    /// The stream is gone; the next attempt is made after a pause.
+    /// The stream has ended. The next attempt is made after a pause.
     pub(super) fn close(&mut self, error: &RuntimeError, now: Instant, actions: &mut Vec<Action>) {
         if !planted::is(Fault::BatchesOfEarlierStream) {
             self.batches.clear();
         }
         // A runtime that opens streams and can commit nothing is not to be asked at full speed.
-        if self.opened_at.take().is_some_and(|at| now >= at + STEADY) {
+        if self.opened_at.take().is_some_and(|at| now >= at + STEADY_AFTER) {
             self.backoff.reset();
         }
         self.superseded_until = error.is_superseded().then(|| now + SUPERSEDED_PAUSE);
@@ -180,7 +180,7 @@ impl RuntimeStream {
             State::Idle { not_before } if self.allowed && not_before <= now => {}
             _ => return,
         }
-        self.told_lost = self.lost.is_some();
+        self.announced_lost = self.lost.is_some();
         let open = Open {
             account: self.account.clone(),
             broker_url: self.broker_url.clone(),
@@ -207,7 +207,7 @@ impl RuntimeStream {
             self.state = State::Open;
         }
         self.opened_at = Some(now);
-        if self.told_lost {
+        if self.announced_lost {
             self.lost = None;
         }
         let can = |capability: &str| opened.capabilities.iter().any(|name| name == capability);
@@ -223,7 +223,7 @@ impl RuntimeStream {
     }
 
     /// The runtime named an outbox position, in an entry or in an outcome.
-    pub(super) fn heard_of(&mut self, position: u64) {
+    pub(super) fn position_named(&mut self, position: u64) {
         self.last_position = self.last_position.max(position);
     }
 
@@ -277,14 +277,14 @@ impl RuntimeStream {
         }
     }
 
-    /// The runtime is well and waits for the algorithm: what is under way is so for longer.
+    /// The runtime is well and waits for the algorithm, so that the deadlines of batches start again.
     pub(super) fn asked_to_wait(&mut self, now: Instant) {
         for (_, sent) in &mut self.batches {
             *sent = now;
         }
     }
 
-    /// The runtime is connected and says nothing.
+    /// The runtime is connected and sends nothing.
     pub(super) fn stalled(&self, now: Instant) -> Option<RuntimeError> {
         self.deadline().filter(|deadline| *deadline <= now).map(|_| RuntimeError::Stall)
     }
@@ -299,8 +299,8 @@ impl RuntimeStream {
     fn deadline(&self) -> Option<Instant> {
         match self.state {
             State::Idle { .. } | State::Opening => None,
-            State::Greeting { since } => Some(since + PATIENCE),
-            State::Open => self.batches.front().map(|(_, sent)| *sent + PATIENCE),
+            State::Greeting { since } => Some(since + ANSWER_TIMEOUT),
+            State::Open => self.batches.front().map(|(_, sent)| *sent + ANSWER_TIMEOUT),
         }
     }
 }

@@ -9,11 +9,11 @@ pub(super) struct Seeds {
     pub(super) run: u64,
     /// Part of the client id of a temporary session.
     pub(super) client: u32,
-    /// Of the pauses between attempts to open a stream to the runtime.
+    /// Seed of the pauses between attempts to open a stream to the runtime.
     pub(super) stream: u64,
-    /// Of those between attempts at a refused decision.
+    /// Seed of the pauses between attempts at a refused decision.
     pub(super) publisher: u64,
-    /// Of those between attempts at refused subscriptions.
+    /// Seed of the pauses between attempts at refused subscriptions.
     pub(super) subscriber: u64,
 }
 

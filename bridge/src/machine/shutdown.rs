@@ -9,19 +9,19 @@ use tokio::time::Instant;
 use super::{Action, Machine};
 use crate::mqtt::Request;
 
-/// For quotes that are under way.
-const DRAIN: Duration = Duration::from_secs(2);
-/// In the first part of it, deliveries that have been received go to the runtime. The second part is for their outcomes: a
-/// delivery that the runtime decides after the end comes again.
-const SENDING: Duration = Duration::from_secs(1);
-/// Batches at the runtime in the first part: enough to keep it busy, and few enough to come to their end in the second one.
-const BATCHES: usize = 2;
-/// For the state `offline` and the last report to the runtime.
-const LAST_MESSAGES: Duration = Duration::from_secs(1);
-/// For both connections to the broker.
-const DISCONNECT: Duration = Duration::from_secs(2);
+/// Time for quotes in flight.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
+/// The first part of [`DRAIN_TIMEOUT`], in which received deliveries still go to the runtime. The second part is for their
+/// outcomes: a delivery that the runtime decides after the end comes again.
+const SENDING_PERIOD: Duration = Duration::from_secs(1);
+/// Batches at the runtime in the first part: enough to keep it busy, and few enough to get their outcomes in the second.
+const DRAIN_BATCHES: usize = 2;
+/// Time for the state `offline` and the last report to the runtime.
+const LAST_MESSAGES_TIMEOUT: Duration = Duration::from_secs(1);
+/// Time for the end of both connections to the broker.
+const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How far a bridge is on the way to its end.
+/// The phase of a bridge's life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
     /// No shutdown has begun.
@@ -30,12 +30,12 @@ pub enum Phase {
     Draining,
     /// The stream to the runtime ends, by [`Action::Finish`]. Its end is awaited, and nothing else.
     Finishing {
-        /// Not longer than this.
+        /// The end of this phase at the latest.
         until: Instant,
     },
     /// Both connections to the broker were asked to disconnect. Once they have, the bridge is at its end.
     Disconnecting {
-        /// They are not awaited longer than this.
+        /// The end of this phase at the latest.
         until: Instant,
     },
 }
@@ -63,7 +63,7 @@ impl ShutdownStep {
 }
 
 impl Machine {
-    /// How far the bridge is.
+    /// The current phase.
     pub const fn phase(&self) -> Phase {
         match self.shutdown {
             None => Phase::Working,
@@ -77,7 +77,7 @@ impl Machine {
     /// the runtime, and disconnects. The broker publishes no last will.
     pub fn begin_shutdown(&mut self, now: Now) {
         if self.shutdown.is_none() {
-            let (sending_until, until) = (now.instant + SENDING, now.instant + DRAIN);
+            let (sending_until, until) = (now.instant + SENDING_PERIOD, now.instant + DRAIN_TIMEOUT);
             self.shutdown = Some(ShutdownStep::Draining { sending_until, until });
             self.advance_shutdown(now);
         }
@@ -91,7 +91,7 @@ impl Machine {
                 let unacknowledged = self.subscriber.inflight.unacknowledged();
                 tracing::info!(unacknowledged, unpublished = self.publisher.outbox.unpublished(), "drained");
                 self.publisher.announce(false, now, &mut self.actions);
-                self.shutdown = Some(ShutdownStep::Announcing { until: now.instant + LAST_MESSAGES });
+                self.shutdown = Some(ShutdownStep::Announcing { until: now.instant + LAST_MESSAGES_TIMEOUT });
             }
             Some(ShutdownStep::Announcing { until }) => {
                 self.report();
@@ -108,13 +108,13 @@ impl Machine {
 
     fn disconnect(&mut self, now: Instant) {
         self.actions.extend([Action::Publishing(Request::Disconnect), Action::Subscribing(Request::Disconnect)]);
-        self.shutdown = Some(ShutdownStep::Disconnecting { until: now + DISCONNECT });
+        self.shutdown = Some(ShutdownStep::Disconnecting { until: now + DISCONNECT_TIMEOUT });
     }
 
     pub(super) fn advance_shutdown(&mut self, now: Now) {
         if let Some(ShutdownStep::Draining { sending_until, until }) = self.shutdown {
             let is_sending = now.instant < sending_until;
-            self.pass_on(now.instant, if is_sending { BATCHES } else { 0 });
+            self.pass_on(now.instant, if is_sending { DRAIN_BATCHES } else { 0 });
             if self.is_drained(is_sending) || now.instant >= until {
                 self.next_step(now);
             }

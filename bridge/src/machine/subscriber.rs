@@ -30,16 +30,16 @@ use crate::{
     subscriptions::{Step, SubscriptionError, Subscriptions},
 };
 
-/// Connections whose times are remembered. More are in flight only where each brings messages and ends before an outcome.
-const CONNECTIONS: usize = 16;
+/// Bound on remembered connections. More are in flight only if each brings messages and ends before an outcome.
+const MAX_CONNECTION_TIMES: usize = 16;
 
 pub(super) struct QuoteSubscriber {
     epoch: u64,
-    /// When the last connections were asked for, oldest first.
+    /// The last connections with the times of their CONNECT, oldest first.
     asked: VecDeque<(u64, Instant)>,
     /// The first connection of the broker's session.
     session_since: u64,
-    /// The session before that one, which the broker has lost.
+    /// The previous session, which the broker has lost.
     lost: Lost,
     copies: Copies,
     /// The filters of the session are known: it began on a connection of this process, or the runtime has named those that it
@@ -51,17 +51,17 @@ pub(super) struct QuoteSubscriber {
     pub(super) subscriptions: Subscriptions,
     /// The broker supports Subscription Identifiers.
     takes_identifiers: bool,
-    /// The subscriptions were settled when they were last shown.
+    /// The subscriptions were settled at the last report.
     is_settled: bool,
     /// The inputs of the current channels: each message is read by those in force when it arrives.
     pub(super) inputs: Inputs,
     backoff: Backoff,
-    /// When refused subscriptions are tried again.
+    /// The time of the next attempt at refused subscriptions.
     retry_at: Option<Instant>,
 }
 
 impl QuoteSubscriber {
-    /// `own`: topics that nothing is to be taken from. `seed`: of the pauses.
+    /// `own`: the account's own topics, which must not be subscribed to. `seed`: seed of the pauses.
     pub(super) fn new(own: Vec<String>, limits: &Limits, seed: u64) -> Self {
         Self {
             epoch: 0,
@@ -90,7 +90,7 @@ impl QuoteSubscriber {
     ) -> Vec<Step> {
         self.epoch = epoch;
         self.asked.push_back((epoch, asked));
-        if self.asked.len() > CONNECTIONS {
+        if self.asked.len() > MAX_CONNECTION_TIMES {
             self.asked.pop_front();
         }
         self.takes_identifiers = takes_identifiers;
@@ -117,7 +117,7 @@ impl QuoteSubscriber {
         self.subscriptions.opened(held, restored);
     }
 
-    /// The runtime names the filters that are wanted. Messages that came before it did so for the first time are judged now.
+    /// The runtime names the wanted filters. The first time, messages that arrived earlier are checked for copies now.
     pub(super) fn wanted(&mut self, version: u64, filters: Vec<String>, metrics: &Metrics) -> Vec<Step> {
         let steps = self.subscriptions.wanted(version, filters);
         if !std::mem::replace(&mut self.knows_filters, true) {
@@ -142,7 +142,7 @@ impl QuoteSubscriber {
         self.subscriptions.disconnected();
     }
 
-    /// Another bridge delivered at this time: connections that were asked for before are dead, noticed or not.
+    /// Another bridge delivered at this time. Connections with an earlier CONNECT are dead, noticed or not.
     pub(super) fn superseded(&mut self, at: Instant, actions: &mut Vec<Action>) {
         let Some((through, _)) = self.asked.iter().rev().find(|(_, asked)| *asked <= at).copied() else { return };
         self.inflight.superseded(through);
@@ -156,7 +156,7 @@ impl QuoteSubscriber {
         actions.push(Action::Subscribing(Request::Renew { epoch: self.epoch }));
     }
 
-    /// Leaves the broker's session to whoever has taken over.
+    /// Leaves the broker's session to the bridge that has taken over.
     pub(super) fn stand_down(&self, actions: &mut Vec<Action>) {
         actions.push(Action::Subscribing(Request::StandDown { epoch: self.epoch }));
     }
@@ -182,7 +182,7 @@ impl QuoteSubscriber {
         };
         let parsed = envelope.parse();
         metrics.read(parsed.notes);
-        // Every symbol of it is without a price now.
+        // No symbol of the message has a price now.
         if parsed.ticks.is_empty() {
             self.inflight.pass(message.epoch, message.packet_id, now_micros);
             return;
@@ -202,7 +202,7 @@ impl QuoteSubscriber {
             payload: kept(&message.payload),
             arrived_micros: now_micros,
         };
-        // When it comes: filters may be held no longer when it is sent.
+        // Checked on arrival: a filter may be gone when the message is sent.
         let is_copy = if arrival.epoch < self.session_since {
             self.lost.is_copy(&arrival, &self.subscriptions)
         } else {
@@ -260,7 +260,7 @@ impl QuoteSubscriber {
     fn update_readiness(&self, readiness: &mut ReadinessReporter) {
         if self.is_settled {
             readiness.set_ready(readiness::SUBSCRIPTIONS);
-            // Not before: a filter that leaves may overlap a filter that comes.
+            // Only when settled: a filter on its way out may overlap a new one.
             warnings::of_subscriptions(&self.subscriptions, self.takes_identifiers, readiness);
         } else if let Some(error) = self.subscriptions.error() {
             readiness.set_missing(readiness::SUBSCRIPTIONS, error.reason(), &error.to_string());

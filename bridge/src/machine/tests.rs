@@ -240,7 +240,7 @@ fn small_bounds_stop_the_reading_and_release_it() {
 }
 
 #[test]
-fn stream_that_ends_is_opened_again_after_a_pause_and_its_late_news_count_for_nothing() {
+fn ended_stream_is_reopened_after_a_pause_and_late_events_are_ignored() {
     let mut hand = Hand::new(1);
     hand.begin();
     hand.quote(7, "A");
@@ -322,7 +322,7 @@ fn has_renewed(actions: &[Action]) -> bool {
 
 /// A second bridge has taken the broker's session: the connection is dead, without a sign of it yet.
 #[test]
-fn a_bridge_that_hears_of_another_one_leaves_its_messages_to_the_next_connection() {
+fn superseded_bridge_leaves_its_messages_to_the_next_connection() {
     for session_present in [true, false] {
         let mut hand = Hand::new(1);
         hand.connect(1, true);
@@ -448,7 +448,7 @@ fn a_message_for_a_filter_that_is_younger_than_an_equal_one_is_no_copy() {
 /// A broker without the session sends nothing again, and before its first stream a bridge does not know the filters: each of the two
 /// messages came once for either of them.
 #[test]
-fn copies_of_a_session_that_is_lost_before_the_first_stream_go_to_the_runtime_once() {
+fn copies_of_a_session_lost_before_the_first_stream_are_sent_once() {
     let mut hand = Hand::new(1);
     hand.connect(1, true);
     for (packet_id, subscription_id) in (1..).zip([7, 9, 9, 7]) {
@@ -498,12 +498,12 @@ fn machine_wakes_in_time_with_nothing_to_do() {
     let mut hand = Hand::new(1);
     hand.connect(1, false);
     // The next refresh of the state is a minute away.
-    assert!(hand.machine.publisher.wake(hand.now.instant).unwrap() > hand.now.instant + IDLE);
-    assert!(hand.machine.wake(hand.now) <= hand.now.instant + IDLE);
+    assert!(hand.machine.publisher.wake(hand.now.instant).unwrap() > hand.now.instant + MAX_IDLE);
+    assert!(hand.machine.wake(hand.now) <= hand.now.instant + MAX_IDLE);
 }
 
 #[test]
-fn shutdown_waits_for_what_is_under_way_then_for_the_state_then_for_the_runtime() {
+fn shutdown_waits_for_quotes_then_for_the_state_then_for_the_runtime() {
     let mut hand = Hand::new(1);
     hand.begin();
     hand.quote(7, "A");
@@ -572,7 +572,7 @@ fn shutdown_rests_although_the_state_has_its_time_meanwhile() {
 }
 
 #[test]
-fn probe_at_a_broker_without_retained_messages_is_not_repeated_as_the_state_is() {
+fn state_without_retained_messages_is_probed_once() {
     let mut hand = Hand::new(1);
     hand.begin();
     hand.give(Input::Publishing(Event::Disconnected(LinkError::End(SUCCESS))));

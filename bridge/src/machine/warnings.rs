@@ -11,18 +11,18 @@ use crate::{
     subscriptions::Subscriptions,
 };
 
-/// The reason where a broker takes no publication with `QoS` 1: the name of reason code 0x9B.
+/// The reason for a broker that takes no publication with `QoS` 1: the name of reason code 0x9B.
 const QOS_NOT_SUPPORTED: &str = "QoSNotSupported";
-/// How long the warning of a lost session stays: the loss itself is over at once, and a person has to see it.
-const SESSION_LOST_FOR: Duration = Duration::from_hours(1);
-/// A session that the broker no longer has.
+/// Duration of the warning about a lost session. The loss itself is over at once, and a person has to see it.
+const SESSION_LOST_WARNING_PERIOD: Duration = Duration::from_hours(1);
+/// The message about a lost session.
 pub(super) const SESSION_LOST: &str =
     "the broker has lost the session: messages that waited there are gone; check its persistence and session expiry";
 
 /// Warnings about the connection that quotes come on. Pure: times come in as arguments.
 #[derive(Debug)]
 pub(super) struct BrokerWarnings {
-    /// How long the broker was asked to keep the session.
+    /// The session expiry that the bridge requested.
     session_expiry: Duration,
     lost_until: Option<Instant>,
 }
@@ -46,11 +46,11 @@ impl BrokerWarnings {
 
     /// The broker lost the session.
     pub(super) fn lost_session(&mut self, now: Instant, readiness: &mut ReadinessReporter) {
-        self.lost_until = Some(now + SESSION_LOST_FOR);
+        self.lost_until = Some(now + SESSION_LOST_WARNING_PERIOD);
         readiness.warn(readiness::BROKER, reason::SESSION_LOST, SESSION_LOST);
     }
 
-    /// Clears the warnings that have had their time.
+    /// Clears expired warnings.
     pub(super) fn expire(&mut self, now: Instant, readiness: &mut ReadinessReporter) {
         if self.lost_until.take_if(|until| *until <= now).is_some() {
             readiness.clear_warning(readiness::BROKER, reason::SESSION_LOST);

@@ -9,9 +9,9 @@ use sha2::{Digest as _, Sha256};
 const CONTENT: &str = "intuition.tick.content.1";
 const ENVELOPE: &str = "intuition.delivery.envelope.1";
 
-struct Parts(Sha256);
+struct PartHasher(Sha256);
 
-impl Parts {
+impl PartHasher {
     fn new(encoding: &str) -> Self {
         Self(Sha256::new()).add(encoding.as_bytes())
     }
@@ -33,19 +33,19 @@ pub(super) fn of_quote(quote: &Quote) -> [u8; 32] {
     let fields = [("symbol", &quote.sid), ("price", &quote.price)];
     let parts = fields
         .iter()
-        .fold(Parts::new(CONTENT), |parts, (name, value)| parts.add(name.as_bytes()).add(value.as_bytes()));
+        .fold(PartHasher::new(CONTENT), |parts, (name, value)| parts.add(name.as_bytes()).add(value.as_bytes()));
     parts.finish()
 }
 
 /// `Tick.content_sha256` of an unusable tick: the field `unusable` with its JSON text, or with the payload where that is no
 /// JSON.
 pub(super) fn of_unusable(text: &[u8]) -> [u8; 32] {
-    Parts::new(CONTENT).add(b"unusable").add(text).finish()
+    PartHasher::new(CONTENT).add(b"unusable").add(text).finish()
 }
 
 /// `Delivery.envelope_sha256`: the payload, then name and value of each user property in their order.
 pub(super) fn of_envelope(payload: &[u8], properties: &[(String, String)]) -> [u8; 32] {
-    let parts = properties.iter().fold(Parts::new(ENVELOPE).add(payload), |parts, (name, value)| {
+    let parts = properties.iter().fold(PartHasher::new(ENVELOPE).add(payload), |parts, (name, value)| {
         parts.add(name.as_bytes()).add(value.as_bytes())
     });
     parts.finish()

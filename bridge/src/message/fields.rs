@@ -5,12 +5,12 @@ use jiff::{Timestamp, civil::Date, fmt::temporal::Pieces, tz::TimeZone};
 use serde_json::value::RawValue;
 
 use super::{
-    Problem, Reason, cut,
+    Reason, Rejection, cut,
     json::{self, Value},
 };
 
-/// Characters that a symbol may have.
-const SYMBOL_CHARS: usize = 64;
+/// Bound on the characters of a symbol.
+const MAX_SYMBOL_CHARS: usize = 64;
 const NO_TIME: &str = "is neither a date nor a time as in 2026-01-02T03:04:05Z";
 const NO_EPOCH: &str =
     "is no time between 1990 and 2100 in seconds, milliseconds, microseconds or nanoseconds since 1970-01-01T00:00:00Z";
@@ -21,7 +21,7 @@ const END_SECOND: i128 = 4_102_444_800;
 /// RFC 3339 has no year before 0; the end is the library's, which leaves room for every offset.
 const OUT_OF_RANGE: &str = "is out of range, which is 0000-01-01T00:00:00Z to 9999-12-30T22:00:00Z";
 
-/// A value of one level. One that cannot be decoded counts as null, which no field accepts.
+/// A value of one level. A value that cannot be decoded counts as null, which no field accepts.
 pub(super) fn open(raw: &RawValue) -> Value<'_> {
     json::open(raw, 0).unwrap_or(Value::Null)
 }
@@ -35,7 +35,7 @@ pub(super) struct PriceText {
     pub(super) rounded: bool,
 }
 
-/// Why a value is no price.
+/// Reasons against a price.
 pub(super) enum NoPrice {
     /// Neither a positive number nor text of one.
     OtherKind(&'static str),
@@ -59,17 +59,17 @@ pub(super) fn read_price(raw: &RawValue) -> Result<PriceText, NoPrice> {
 }
 
 /// A price of a quote.
-pub(super) fn price(raw: &RawValue, path: impl FnOnce() -> String) -> Result<PriceText, Problem> {
+pub(super) fn price(raw: &RawValue, path: impl FnOnce() -> String) -> Result<PriceText, Rejection> {
     read_price(raw).map_err(|error| bad_price(&error, raw, path))
 }
 
-/// The problem of a value that should be a price.
-pub(super) fn bad_price(error: &NoPrice, raw: &RawValue, path: impl FnOnce() -> String) -> Problem {
+/// The rejection of a value that should be a price.
+pub(super) fn bad_price(error: &NoPrice, raw: &RawValue, path: impl FnOnce() -> String) -> Rejection {
     let complaint: &dyn std::fmt::Display = match error {
         NoPrice::OtherKind(complaint) => complaint,
         NoPrice::OutOfRange(error) => error,
     };
-    Problem::new(Reason::BadPrice, format!("{}: {} {complaint}", path(), cut(raw.get())))
+    Rejection::new(Reason::BadPrice, format!("{}: {} {complaint}", path(), cut(raw.get())))
 }
 
 /// Whether both values are numbers, or text of numbers, and the same one. `None`: one of them is no number.
@@ -83,31 +83,31 @@ pub(super) fn same_number(one: &RawValue, other: &RawValue) -> Option<bool> {
 }
 
 /// A symbol.
-pub(super) fn symbol(text: &str, path: impl FnOnce() -> String) -> Result<String, Problem> {
-    let length = text.chars().take(SYMBOL_CHARS + 1).count();
-    if (1..=SYMBOL_CHARS).contains(&length) {
+pub(super) fn symbol(text: &str, path: impl FnOnce() -> String) -> Result<String, Rejection> {
+    let length = text.chars().take(MAX_SYMBOL_CHARS + 1).count();
+    if (1..=MAX_SYMBOL_CHARS).contains(&length) {
         return Ok(text.to_owned());
     }
-    let message = format!("{}: a symbol has 1 to {SYMBOL_CHARS} characters, found {:?}", path(), cut(text));
-    Err(Problem::new(Reason::BadSymbol, message))
+    let message = format!("{}: a symbol has 1 to {MAX_SYMBOL_CHARS} characters, found {:?}", path(), cut(text));
+    Err(Rejection::new(Reason::BadSymbol, message))
 }
 
 /// The symbol in a member.
-pub(super) fn symbol_member(raw: &RawValue, path: impl FnOnce() -> String) -> Result<String, Problem> {
+pub(super) fn symbol_member(raw: &RawValue, path: impl FnOnce() -> String) -> Result<String, Rejection> {
     match open(raw) {
         Value::Text(text) => symbol(&text, path),
-        _ => Err(Problem::new(Reason::BadSymbol, format!("{}: {} is no string", path(), cut(raw.get())))),
+        _ => Err(Rejection::new(Reason::BadSymbol, format!("{}: {} is no string", path(), cut(raw.get())))),
     }
 }
 
 /// A time in microseconds since the epoch, which RFC 3339 can write in UTC.
-pub(super) fn time(raw: &RawValue, path: impl FnOnce() -> String) -> Result<i64, Problem> {
+pub(super) fn time(raw: &RawValue, path: impl FnOnce() -> String) -> Result<i64, Rejection> {
     let parsed = match open(raw) {
         Value::Text(text) => moment(&text).map(Timestamp::as_microsecond),
         Value::Number(text) => epoch(text).ok_or(NO_EPOCH),
         _ => Err(NO_TIME),
     };
-    parsed.map_err(|complaint| Problem::new(Reason::BadTime, format!("{}: {} {complaint}", path(), cut(raw.get()))))
+    parsed.map_err(|complaint| Rejection::new(Reason::BadTime, format!("{}: {} {complaint}", path(), cut(raw.get()))))
 }
 
 /// Seconds, milliseconds, microseconds or nanoseconds since the epoch, in microseconds, rounded down. The unit is that in

@@ -4,14 +4,14 @@ use intuition_api::{decimal, v1::Tick};
 use serde_json::value::RawValue;
 
 use super::{
-    Problem, Reason, cut, fields,
+    Reason, Rejection, cut, fields,
     json::{Object, Value},
 };
 
-/// Bytes that an id or a source may have.
-const IDENTITY_BYTES: usize = 256;
+/// Bound on the bytes of an id or a source.
+const MAX_IDENTITY_BYTES: usize = 256;
 
-/// Identity of the ticks of a message, as far as it is known at one place of it.
+/// Identity of the ticks at one place of a message.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Identity {
     id: String,
@@ -31,7 +31,7 @@ enum Seq {
 
 impl Identity {
     /// From MQTT 5 user properties; the first of a name counts.
-    pub(super) fn from_properties(properties: &[(String, String)]) -> Result<Self, Problem> {
+    pub(super) fn from_properties(properties: &[(String, String)]) -> Result<Self, Rejection> {
         let find = |name: &str| properties.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
         let text = |name: &str| match find(name) {
             Some(text) => fits(text.to_owned(), &format!("user property {name}")),
@@ -43,7 +43,7 @@ impl Identity {
     }
 
     /// This identity, where the object has no member for a field, or null. `seq` is the name of the sequence there.
-    pub(super) fn overridden(&self, object: &Object<'_>, seq: &str, path: &str) -> Result<Self, Problem> {
+    pub(super) fn overridden(&self, object: &Object<'_>, seq: &str, path: &str) -> Result<Self, Rejection> {
         let mut identity = self.clone();
         if let Some(raw) = object.get("id") {
             let id = match fields::open(raw) {
@@ -71,9 +71,9 @@ impl Identity {
     }
 
     /// Whether ticks can have this identity: a bad sequence number needs an id beside it, which identifies the tick.
-    pub(super) fn check(&self) -> Result<(), Problem> {
+    pub(super) fn check(&self) -> Result<(), Rejection> {
         match &self.seq {
-            Seq::Bad(complaint) if self.id.is_empty() => Err(Problem::new(Reason::BadIdentity, complaint.clone())),
+            Seq::Bad(complaint) if self.id.is_empty() => Err(Rejection::new(Reason::BadIdentity, complaint.clone())),
             _ => Ok(()),
         }
     }
@@ -110,14 +110,14 @@ fn bad_seq(path: &str, shown: &str) -> String {
     format!("{path}: {} is no integer from 0 to 9223372036854775807; leave it out, or give the quote an id", cut(shown))
 }
 
-fn fits(text: String, path: &str) -> Result<String, Problem> {
-    if text.len() <= IDENTITY_BYTES {
+fn fits(text: String, path: &str) -> Result<String, Rejection> {
+    if text.len() <= MAX_IDENTITY_BYTES {
         return Ok(text);
     }
-    let message = format!("{path}: {} bytes, at most {IDENTITY_BYTES} are taken", text.len());
-    Err(Problem::new(Reason::IdentityTooLong, message))
+    let message = format!("{path}: {} bytes, at most {MAX_IDENTITY_BYTES} are taken", text.len());
+    Err(Rejection::new(Reason::IdentityTooLong, message))
 }
 
-fn bad_identity(path: &str, complaint: &str, raw: &RawValue) -> Problem {
-    Problem::new(Reason::BadIdentity, format!("{path}: {} {complaint}", cut(raw.get())))
+fn bad_identity(path: &str, complaint: &str, raw: &RawValue) -> Rejection {
+    Rejection::new(Reason::BadIdentity, format!("{path}: {} {complaint}", cut(raw.get())))
 }

@@ -1,5 +1,5 @@
-//! JSON read one level at a time: members keep their order, numbers their text, and what is not looked into is skipped
-//! without recursion, however deep it is.
+//! JSON read one level at a time: members keep their order and numbers their text. Unread values are skipped without
+//! recursion, however deep they are.
 
 use std::{collections::HashSet, fmt};
 
@@ -9,7 +9,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-/// One value, its parts unread.
+/// One value with unread parts.
 pub(super) enum Value<'a> {
     /// Members in order.
     Object(Object<'a>),

@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn each_of_the_eight_capitals_is_that_of_a_reserved_name_and_no_name_stands_twice() {
+    fn eight_capitals_are_of_reserved_names_and_no_name_occurs_twice() {
         assert!(SYMBOLS_IN_CAPITALS.iter().all(|name| is_reserved(&name.to_ascii_lowercase())));
         let names: Vec<_> = GROUPS.iter().flat_map(|(_, names)| names.split(' ')).collect();
         assert_eq!(names.iter().collect::<HashSet<_>>().len(), names.len());

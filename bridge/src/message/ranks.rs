@@ -8,7 +8,7 @@ use intuition_common::planted::{self, Fault};
 /// Sets `Tick.ordinal`, by place; members of one of `maps`, ranges of ticks in ascending order, by name.
 ///
 /// JSON objects have no order, so that a publisher may write the members of a map differently when it repeats it. The
-/// ticks of a map have one identity and lie together: they take the same ranks in whatever order they stand.
+/// ticks of a map have one identity and lie together: they take the same ranks in any order.
 pub(super) fn assign(ticks: &mut [Tick], maps: &[Range<usize>]) {
     let mut places: Vec<usize> = (0..ticks.len()).collect();
     for map in maps {

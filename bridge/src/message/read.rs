@@ -7,7 +7,7 @@ use intuition_api::v1::{Tick, tick::Content};
 use serde_json::value::RawValue;
 
 use super::{
-    MAX_TICKS, Notes, Parsed, Problem, Reason, cut, digest, fields,
+    MAX_TICKS, Notes, Parsed, Reason, Rejection, cut, digest, fields,
     identity::Identity,
     inputs::Listing,
     json::{self, Object, Value},
@@ -22,13 +22,13 @@ struct Place {
     array: bool,
 }
 
-/// The context of a value: identity, time and path that its surroundings give it.
+/// The context of a value: identity, time and path from its surroundings.
 #[derive(Clone)]
 struct Around<'a> {
     identity: Identity,
     /// The event's time and its path. It is read only where a quote has no time of its own.
     time: Option<(&'a RawValue, String)>,
-    /// Where the value stands, for a person: empty, or as in `[3].data`.
+    /// The place of the value, for a person: empty, or as in `[3].data`.
     path: String,
 }
 
@@ -73,13 +73,13 @@ impl<'a> Reader<'a> {
     }
 
     /// An error here is one of the whole message; errors of single ticks are among the ticks.
-    pub(super) fn payload(&mut self, payload: &[u8], identity: &Identity) -> Result<(), Problem> {
+    pub(super) fn payload(&mut self, payload: &[u8], identity: &Identity) -> Result<(), Rejection> {
         if payload.is_empty() {
-            return Err(Problem::new(Reason::Empty, "the message is empty".to_owned()));
+            return Err(Rejection::new(Reason::Empty, "the message is empty".to_owned()));
         }
         let text = std::str::from_utf8(payload).map_err(|error| {
             let message = format!("byte {} of the message is no UTF-8", error.valid_up_to());
-            Problem::new(Reason::NotUtf8, message)
+            Rejection::new(Reason::NotUtf8, message)
         })?;
         let raw = json::parse(text).map_err(|error| not_json(&error))?;
         let around = Around { identity: identity.clone(), time: None, path: String::new() };
@@ -87,7 +87,7 @@ impl<'a> Reader<'a> {
     }
 
     /// One value with all the ticks in it. An error is [`Reason::TooManyTicks`], of the whole message.
-    fn value(&mut self, raw: &RawValue, around: &Around<'_>, place: Place) -> Result<(), Problem> {
+    fn value(&mut self, raw: &RawValue, around: &Around<'_>, place: Place) -> Result<(), Rejection> {
         let opened = match json::open(raw, MAX_TICKS) {
             Ok(opened) => opened,
             Err(error) => return self.unusable(not_json(&error), &around.identity, raw),
@@ -97,7 +97,7 @@ impl<'a> Reader<'a> {
             Value::Object(object) => self.object(raw, &object, around, place),
             _ => {
                 let message = format!("{}: {} is no quote", around.here(), cut(raw.get()));
-                self.unusable(Problem::new(Reason::NotAQuote, message), &around.identity, raw)
+                self.unusable(Rejection::new(Reason::NotAQuote, message), &around.identity, raw)
             }
         }
     }
@@ -108,10 +108,10 @@ impl<'a> Reader<'a> {
         elements: &[&RawValue],
         around: &Around<'_>,
         place: Place,
-    ) -> Result<(), Problem> {
+    ) -> Result<(), Rejection> {
         if elements.is_empty() {
             let message = format!("{}: the array is empty", around.here());
-            return self.unusable(Problem::new(Reason::NoQuotes, message), &around.identity, raw);
+            return self.unusable(Rejection::new(Reason::NoQuotes, message), &around.identity, raw);
         }
         for (index, element) in elements.iter().enumerate() {
             let mut inside = around.clone();
@@ -127,17 +127,17 @@ impl<'a> Reader<'a> {
         object: &Object<'_>,
         around: &Around<'_>,
         place: Place,
-    ) -> Result<(), Problem> {
+    ) -> Result<(), Rejection> {
         if let Some(key) = &object.repeated {
             let message = format!("{}: the key {:?} is there twice", around.here(), cut(key));
-            return self.unusable(Problem::new(Reason::RepeatedKey, message), &around.identity, raw);
+            return self.unusable(Rejection::new(Reason::RepeatedKey, message), &around.identity, raw);
         }
         if place.event && object.has("specversion") {
             return self.event(raw, object, around);
         }
         if object.members.is_empty() {
             let message = format!("{}: the map is empty", around.here());
-            return self.unusable(Problem::new(Reason::NoQuotes, message), &around.identity, raw);
+            return self.unusable(Rejection::new(Reason::NoQuotes, message), &around.identity, raw);
         }
         match shapes::shape(object, self.listing) {
             Shape::Quote => self.quote(raw, object, around),
@@ -145,10 +145,10 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn event(&mut self, raw: &RawValue, object: &Object<'_>, around: &Around<'_>) -> Result<(), Problem> {
+    fn event(&mut self, raw: &RawValue, object: &Object<'_>, around: &Around<'_>) -> Result<(), Rejection> {
         let identity = match around.identity.overridden(object, "sequence", &around.prefix()) {
             Ok(identity) => identity,
-            Err(problem) => return self.unusable(problem, &around.identity, raw),
+            Err(rejection) => return self.unusable(rejection, &around.identity, raw),
         };
         let time = object.get("time").map(|raw| (raw, around.member("time")));
         let inside = Around { identity, time, path: around.member("data") };
@@ -163,7 +163,7 @@ impl<'a> Reader<'a> {
         }
         let Some(encoded) = object.get("data_base64") else {
             let message = format!("{}: an event without data", around.here());
-            return self.unusable(Problem::new(Reason::MissingField, message), &inside.identity, raw);
+            return self.unusable(Rejection::new(Reason::MissingField, message), &inside.identity, raw);
         };
         let inside = Around { path: around.member("data_base64"), ..inside };
         let text = if let Value::Text(text) = fields::open(encoded) { Some(text) } else { None };
@@ -178,29 +178,29 @@ impl<'a> Reader<'a> {
         text: Option<&str>,
         around: &Around<'_>,
         complaint: &str,
-    ) -> Result<(), Problem> {
+    ) -> Result<(), Rejection> {
         if let Some(Ok(data)) = text.map(json::parse) {
             return self.value(data, around, Place { event: false, array: true });
         }
         let message = format!("{}: {} {complaint}", around.here(), cut(raw.get()));
-        self.unusable(Problem::new(Reason::NotJson, message), &around.identity, raw)
+        self.unusable(Rejection::new(Reason::NotJson, message), &around.identity, raw)
     }
 
-    fn quote(&mut self, raw: &RawValue, object: &Object<'_>, around: &Around<'_>) -> Result<(), Problem> {
+    fn quote(&mut self, raw: &RawValue, object: &Object<'_>, around: &Around<'_>) -> Result<(), Rejection> {
         let prefix = around.prefix();
         let identity = match around.identity.overridden(object, "seq", &prefix) {
             Ok(identity) => identity,
-            Err(problem) => return self.unusable(problem, &around.identity, raw),
+            Err(rejection) => return self.unusable(rejection, &around.identity, raw),
         };
         let path = Path { here: around.here(), prefix: &prefix };
         let read = identity.check().and_then(|()| shapes::quote(object, path, || self.time(around)));
         match read {
             Ok(read) => self.push(read, &identity),
-            Err(problem) => self.unusable(problem, &identity, raw),
+            Err(rejection) => self.unusable(rejection, &identity, raw),
         }
     }
 
-    fn map(&mut self, raw: &RawValue, object: &Object<'_>, around: &Around<'_>) -> Result<(), Problem> {
+    fn map(&mut self, raw: &RawValue, object: &Object<'_>, around: &Around<'_>) -> Result<(), Rejection> {
         // Members beyond are not kept, so that it is not known whether they are prices.
         if object.members.len() > MAX_TICKS {
             return Err(too_many());
@@ -210,7 +210,7 @@ impl<'a> Reader<'a> {
         let read = shapes::map(object, self.listing, path, || self.time(around));
         let map = match around.identity.check().and(read) {
             Ok(map) => map,
-            Err(problem) => return self.unusable(problem, &around.identity, raw),
+            Err(rejection) => return self.unusable(rejection, &around.identity, raw),
         };
         self.notes.no_price += map.without_price;
         let start = self.ticks.len();
@@ -221,21 +221,21 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn time(&self, around: &Around<'_>) -> Result<i64, Problem> {
+    fn time(&self, around: &Around<'_>) -> Result<i64, Rejection> {
         around.time.as_ref().map_or(Ok(self.arrived), |(raw, path)| fields::time(raw, || path.clone()))
     }
 
-    fn unusable(&mut self, problem: Problem, identity: &Identity, raw: &RawValue) -> Result<(), Problem> {
-        self.add(problem.into_tick(identity, raw.get().as_bytes()), identity)
+    fn unusable(&mut self, rejection: Rejection, identity: &Identity, raw: &RawValue) -> Result<(), Rejection> {
+        self.add(rejection.into_tick(identity, raw.get().as_bytes()), identity)
     }
 
-    fn push(&mut self, read: Read, identity: &Identity) -> Result<(), Problem> {
+    fn push(&mut self, read: Read, identity: &Identity) -> Result<(), Rejection> {
         self.notes.price_rounded += u64::from(read.rounded);
         let content_sha256 = digest::of_quote(&read.quote).to_vec().into();
         self.add(Tick { content: Some(Content::Quote(read.quote)), content_sha256, ..identity.tick() }, identity)
     }
 
-    fn add(&mut self, tick: Tick, identity: &Identity) -> Result<(), Problem> {
+    fn add(&mut self, tick: Tick, identity: &Identity) -> Result<(), Rejection> {
         if self.ticks.len() == MAX_TICKS {
             return Err(too_many());
         }
@@ -245,10 +245,10 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn too_many() -> Problem {
-    Problem::new(Reason::TooManyTicks, format!("the message holds more than {MAX_TICKS} quotes"))
+fn too_many() -> Rejection {
+    Rejection::new(Reason::TooManyTicks, format!("the message holds more than {MAX_TICKS} quotes"))
 }
 
-fn not_json(error: &serde_json::Error) -> Problem {
-    Problem::new(Reason::NotJson, format!("the message is no JSON: {error}"))
+fn not_json(error: &serde_json::Error) -> Rejection {
+    Rejection::new(Reason::NotJson, format!("the message is no JSON: {error}"))
 }

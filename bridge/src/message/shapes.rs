@@ -5,7 +5,7 @@ use intuition_api::v1::Quote;
 use serde_json::value::RawValue;
 
 use super::{
-    Problem, Reason, cut,
+    Reason, Rejection, cut,
     fields::{self, NoPrice, PriceText},
     inputs::Listing,
     json::Object,
@@ -15,7 +15,7 @@ use super::{
 /// Spellings of the symbol, and of the price.
 const SYMBOL: [&str; 2] = ["sid", "symbol"];
 const PRICE: [&str; 2] = ["quote", "price"];
-/// Where other shapes are described.
+/// The setting for other shapes, as a part of messages.
 const SETTING: &str = "spec.channels.inputs[].symbols lists the symbols to take from such messages";
 
 /// A quote, and whether its price was rounded.
@@ -50,7 +50,7 @@ pub(super) fn shape(object: &Object<'_>, listing: Listing<'_>) -> Shape {
     }
 }
 
-/// Where an object stands, for a person.
+/// The place of an object, for a person.
 #[derive(Clone, Copy)]
 pub(super) struct Path<'a> {
     /// The object itself.
@@ -65,12 +65,12 @@ impl Path<'_> {
     }
 }
 
-/// A canonical quote. `time` is the one of an object without a time.
+/// A canonical quote. `time` is for an object without a time.
 pub(super) fn quote(
     object: &Object<'_>,
     path: Path<'_>,
-    time: impl FnOnce() -> Result<i64, Problem>,
-) -> Result<Read, Problem> {
+    time: impl FnOnce() -> Result<i64, Rejection>,
+) -> Result<Read, Rejection> {
     let sid = symbol_of(object, path)?;
     let price = price_of(object, path)?;
     let time = match object.get("time") {
@@ -80,7 +80,7 @@ pub(super) fn quote(
     Ok(Read::new(sid, price, time))
 }
 
-fn symbol_of(object: &Object<'_>, path: Path<'_>) -> Result<String, Problem> {
+fn symbol_of(object: &Object<'_>, path: Path<'_>) -> Result<String, Rejection> {
     let read = |name: &str| object.get(name).map(|raw| fields::symbol_member(raw, || path.member(name))).transpose();
     match (read("sid")?, read("symbol")?) {
         (Some(sid), Some(symbol)) if sid != symbol => {
@@ -90,14 +90,14 @@ fn symbol_of(object: &Object<'_>, path: Path<'_>) -> Result<String, Problem> {
                 cut(&sid),
                 cut(&symbol)
             );
-            Err(Problem::new(Reason::BadSymbol, message))
+            Err(Rejection::new(Reason::BadSymbol, message))
         }
         (Some(sid), _) | (None, Some(sid)) => Ok(sid),
         (None, None) => Err(missing(object, path, SYMBOL)),
     }
 }
 
-fn price_of(object: &Object<'_>, path: Path<'_>) -> Result<PriceText, Problem> {
+fn price_of(object: &Object<'_>, path: Path<'_>) -> Result<PriceText, Rejection> {
     match (object.get("quote"), object.get("price")) {
         (Some(quote), Some(price)) => {
             let read = fields::price(price, || path.member("price"))?;
@@ -111,7 +111,7 @@ fn price_of(object: &Object<'_>, path: Path<'_>) -> Result<PriceText, Problem> {
                 cut(quote.get()),
                 cut(price.get())
             );
-            Err(Problem::new(Reason::BadPrice, message))
+            Err(Rejection::new(Reason::BadPrice, message))
         }
         (Some(raw), None) => fields::price(raw, || path.member("quote")),
         (None, Some(raw)) => fields::price(raw, || path.member("price")),
@@ -119,7 +119,7 @@ fn price_of(object: &Object<'_>, path: Path<'_>) -> Result<PriceText, Problem> {
     }
 }
 
-fn missing(object: &Object<'_>, path: Path<'_>, [name, other]: [&str; 2]) -> Problem {
+fn missing(object: &Object<'_>, path: Path<'_>, [name, other]: [&str; 2]) -> Rejection {
     let near = object.members.iter().map(|(member, _)| member.as_str()).find(|member| {
         ![name, other].contains(member) && [name, other].iter().any(|name| name.eq_ignore_ascii_case(member))
     });
@@ -128,7 +128,7 @@ fn missing(object: &Object<'_>, path: Path<'_>, [name, other]: [&str; 2]) -> Pro
         "{}: a quote needs `sid` (or `symbol`) and `quote` (or `price`), there is neither {name:?} nor {other:?}{near}",
         path.here
     );
-    Problem::new(Reason::MissingField, message)
+    Rejection::new(Reason::MissingField, message)
 }
 
 /// Quotes of a price map, and how many symbols of it have no price now.
@@ -143,8 +143,8 @@ pub(super) fn map(
     object: &Object<'_>,
     listing: Listing<'_>,
     path: Path<'_>,
-    time: impl FnOnce() -> Result<i64, Problem>,
-) -> Result<Map, Problem> {
+    time: impl FnOnce() -> Result<i64, Rejection>,
+) -> Result<Map, Rejection> {
     let mut prices = Vec::with_capacity(object.members.len());
     let (mut without_price, mut bad) = (0, None);
     for (name, raw) in &object.members {
@@ -153,16 +153,16 @@ pub(super) fn map(
             Ok(Member::NoPrice) => without_price += 1,
             Ok(Member::PassedOver) => {}
             // Another shape is the reason, wherever the member stands that shows it; else the first bad member.
-            Err(problem) if problem.reason == Reason::NotAQuote => return Err(problem),
-            Err(problem) => bad = bad.or(Some(problem)),
+            Err(rejection) if rejection.reason == Reason::NotAQuote => return Err(rejection),
+            Err(rejection) => bad = bad.or(Some(rejection)),
         }
     }
-    if let Some(problem) = bad {
-        return Err(problem);
+    if let Some(rejection) = bad {
+        return Err(rejection);
     }
     if prices.is_empty() && without_price == 0 {
         let message = format!("{}: none of its members is a price of a symbol; {SETTING}", path.here);
-        return Err(Problem::new(Reason::NotAQuote, message));
+        return Err(Rejection::new(Reason::NotAQuote, message));
     }
     // A map of nulls alone has no quote whose time could be bad.
     let time = if prices.is_empty() { 0 } else { time()? };
@@ -177,7 +177,7 @@ enum Member {
 }
 
 /// A member of a map; an error is one of the whole map.
-fn member(name: &str, raw: &RawValue, listing: Listing<'_>, path: Path<'_>) -> Result<Member, Problem> {
+fn member(name: &str, raw: &RawValue, listing: Listing<'_>, path: Path<'_>) -> Result<Member, Rejection> {
     let here = || path.member(name);
     if listing.has(name) {
         if raw.get() == "null" {
@@ -197,14 +197,14 @@ fn member(name: &str, raw: &RawValue, listing: Listing<'_>, path: Path<'_>) -> R
 }
 
 /// A member that no input lists.
-fn undescribed(name: &str, raw: &RawValue, path: Path<'_>) -> Result<Member, Problem> {
+fn undescribed(name: &str, raw: &RawValue, path: Path<'_>) -> Result<Member, Rejection> {
     if names::is_reserved(name) {
         let hint = match SYMBOL.iter().chain(&PRICE).find(|own| own.eq_ignore_ascii_case(name)) {
             Some(own) => format!("; as a member of a quote it is written {own:?}"),
             None => String::new(),
         };
         let message = format!("{}: the member {name:?} is no symbol, its name is reserved{hint}; {SETTING}", path.here);
-        return Err(Problem::new(Reason::NotAQuote, message));
+        return Err(Rejection::new(Reason::NotAQuote, message));
     }
     if raw.get() == "null" {
         return Ok(Member::NoPrice);
@@ -218,7 +218,7 @@ fn undescribed(name: &str, raw: &RawValue, path: Path<'_>) -> Result<Member, Pro
                 cut(name),
                 cut(raw.get())
             );
-            Problem::new(Reason::NotAQuote, message)
+            Rejection::new(Reason::NotAQuote, message)
         }
         NoPrice::OutOfRange(_) => fields::bad_price(&error, raw, here),
     })?;

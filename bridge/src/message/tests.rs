@@ -270,7 +270,7 @@ fn both_spellings_of_a_member_may_not_differ_and_the_message_names_both() {
 }
 
 #[test]
-fn a_time_that_rfc_3339_cannot_write_in_utc_is_out_of_range_and_not_unreadable() {
+fn time_beyond_rfc_3339_in_utc_is_out_of_range_and_not_unreadable() {
     let complaint = |time: &str| complaint(&format!(r#"{{"sid":"A","quote":1,"time":"{time}"}}"#));
     for (time, expected) in [
         ("0000-01-01T00:00:00+14:00", "is out of range"),

@@ -13,7 +13,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-/// Which connection ended, and why.
+/// Labels: connection and reason of its end.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct EndLabel {
     link: &'static str,
@@ -88,7 +88,7 @@ impl Inbound {
     }
 }
 
-/// A clock that was put back shows no time below zero.
+/// A clock that was set back gives no time below zero.
 fn seconds(micros: i64) -> f64 {
     std::time::Duration::from_micros(u64::try_from(micros).unwrap_or_default()).as_secs_f64()
 }

@@ -1,4 +1,4 @@
-//! Where a broker is.
+//! Addresses of brokers.
 
 use std::{fmt, net::IpAddr, str::FromStr};
 
@@ -17,16 +17,16 @@ pub struct Address {
     pub tls: bool,
 }
 
-/// Why text is no broker address.
+/// Errors in a broker address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
-    /// No URL at all.
+    /// The text is no URL.
     #[error("{0:?} is no URL such as mqtt://127.0.0.1:1883")]
     NotAUrl(String),
-    /// Another scheme.
+    /// The scheme is neither `mqtt` nor `mqtts`.
     #[error("the scheme of a broker URL must be mqtt or mqtts, not {0:?}")]
     UnknownScheme(String),
-    /// No host in it.
+    /// The URL has no host.
     #[error("{0:?} names no host")]
     NoHost(String),
     /// A user name or a password in the URL, where logs would show it.

@@ -5,9 +5,9 @@ use std::time::Duration;
 use super::{LinkError, pauses::Pauses};
 
 /// A connection shorter than this counts as a failed attempt: not every broker reports that another client took the session.
-const STEADY: Duration = Duration::from_secs(5);
+const STEADY_AFTER: Duration = Duration::from_secs(5);
 /// Short connections in a row, without a reason from the broker, after which another client is taken to use the client id.
-const SHORT_CONNECTIONS: u32 = 3;
+const MAX_SHORT_CONNECTIONS: u32 = 3;
 
 /// The attempts of one link.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ impl Attempts {
     /// The reason why an accepted connection ended, with the pause after it. `has_refused`: as of
     /// [`Protocol::has_refused`](super::Protocol::has_refused). `lasted`: since the attempt began.
     pub fn ended(&mut self, error: LinkError, has_refused: bool, lasted: Duration) -> (LinkError, Duration) {
-        let is_steady = lasted >= STEADY;
+        let is_steady = lasted >= STEADY_AFTER;
         if is_steady {
             self.pauses.reset();
         }
@@ -55,7 +55,7 @@ impl Attempts {
     /// mosquitto 2.0.11 closes the older of two connections of one client id without a reason.
     fn closed_early(&mut self, error: LinkError) -> LinkError {
         self.short_connections = self.short_connections.saturating_add(1);
-        if self.short_connections < SHORT_CONNECTIONS {
+        if self.short_connections < MAX_SHORT_CONNECTIONS {
             return error;
         }
         LinkError::ClientIdInUse {
@@ -85,10 +85,10 @@ mod tests {
     }
 
     #[test]
-    fn third_short_connection_without_a_reason_is_taken_for_a_client_id_in_use() {
+    fn third_short_connection_without_a_reason_means_client_id_in_use() {
         assert_eq!(reasons(&mut attempts(), false, SHORT, 3), ["Unreachable", "Unreachable", "ClientIdInUse"]);
         assert_eq!(reasons(&mut attempts(), true, SHORT, 3), ["Unreachable"; 3]);
-        assert_eq!(reasons(&mut attempts(), false, STEADY, 3), ["Unreachable"; 3]);
+        assert_eq!(reasons(&mut attempts(), false, STEADY_AFTER, 3), ["Unreachable"; 3]);
         let mut interrupted = attempts();
         assert_eq!(reasons(&mut interrupted, false, SHORT, 2), ["Unreachable"; 2]);
         interrupted.failed(&closed());
@@ -102,11 +102,11 @@ mod tests {
     }
 
     #[test]
-    fn pauses_grow_over_short_connections_and_start_over_after_one_that_lasted() {
+    fn pauses_grow_over_short_connections_and_reset_after_a_steady_one() {
         let mut attempts = attempts();
         let longest = (0..100).map(|_| attempts.ended(closed(), true, SHORT).1).max();
         assert!(longest > Some(Duration::from_secs(1)), "{longest:?}");
-        let (_, pause) = attempts.ended(closed(), true, STEADY);
+        let (_, pause) = attempts.ended(closed(), true, STEADY_AFTER);
         assert!(pause <= Duration::from_millis(100), "{pause:?}");
     }
 

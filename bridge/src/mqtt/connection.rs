@@ -20,18 +20,18 @@ use super::{
     socket::{Failed, Socket, Step},
 };
 
-/// How often the socket is asked for the end of the connection while nothing is read.
-const LOOK_INTERVAL: Duration = Duration::from_secs(1);
-/// How long it is read on after nothing can be written any more.
-const LAST_WORDS: Duration = Duration::from_secs(1);
-/// How long the rest of the output and a DISCONNECT may take.
+/// Interval of checks for the end of the connection while nothing is read.
+const STALL_CHECK_INTERVAL: Duration = Duration::from_secs(1);
+/// Longest time of reading after writing has failed.
+const LAST_READ_TIMEOUT: Duration = Duration::from_secs(1);
+/// Longest time for the rest of the output and a DISCONNECT.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Why a connection has ended.
+/// The end of a connection.
 pub(super) enum End {
-    /// By [`super::Link::disconnect`], or since there is no other side any more.
+    /// By [`super::Link::disconnect`], or because the link or the events were dropped.
     Told,
-    /// It broke, or was given up.
+    /// By an error.
     Failed(LinkError),
 }
 
@@ -161,7 +161,7 @@ impl<'a> Connection<'a> {
         let is_reading = self.protocol.is_reading();
         let mut wake = self.protocol.wake(&self.output);
         if !is_reading {
-            wake = wake.min(now + LOOK_INTERVAL);
+            wake = wake.min(now + STALL_CHECK_INTERVAL);
         }
         let work = self.protocol.work(&self.output);
         tokio::select! {
@@ -192,7 +192,7 @@ impl<'a> Connection<'a> {
     /// Reads on after nothing can be written any more: mosquitto 2.0.11 with `max_queued_messages 0` closes the connection
     /// with every PUBACK that refuses, and the refusal must not be lost. Messages come again on the next connection.
     async fn last_words(&mut self) -> Option<LinkError> {
-        let until = Instant::now() + LAST_WORDS;
+        let until = Instant::now() + LAST_READ_TIMEOUT;
         loop {
             while let Ok(Some(packet)) = packets::take(&mut self.input) {
                 if let Err(error) = self.protocol.receive_last(&packet) {

@@ -1,4 +1,4 @@
-//! As whom to connect, and whom to trust.
+//! Credentials for a broker, and trusted authorities.
 
 use std::{
     fs, io,
@@ -13,14 +13,14 @@ use rustls::ClientConfig;
 use super::{LinkError, tls};
 
 /// Longest text that MQTT can carry.
-const MAX_BYTES: usize = 65_535;
+const MAX_CREDENTIAL_BYTES: usize = 65_535;
 /// Files of a folder with credentials: user name, password, authorities.
 const FILES: [&str; 3] = ["mqtt-username", "mqtt-password", "mqtt-ca.crt"];
 /// The same under the names of v0.1.0. The next release reads them no more: a Secret that was made for something else, such as a
 /// database, has these names too.
 const FORMER_FILES: [&str; 3] = ["username", "password", "ca.crt"];
 
-/// As whom to connect, and whom to trust.
+/// Credentials for a broker, and trusted authorities.
 #[derive(Debug, Clone)]
 pub enum Credentials {
     /// The same at every attempt.
@@ -49,7 +49,7 @@ pub struct Fixed {
     pub ca_file: Option<PathBuf>,
 }
 
-/// What an attempt to connect goes by.
+/// The credentials of one attempt to connect.
 #[derive(Clone)]
 pub(super) struct Presented {
     pub(super) username: Option<String>,
@@ -59,7 +59,7 @@ pub(super) struct Presented {
 }
 
 impl Credentials {
-    /// Reads what is to be read from files; authorities only for TLS.
+    /// Reads the files; authorities only for TLS.
     pub(super) fn present(&self, tls: bool) -> Result<Presented, LinkError> {
         let Fixed { username, password, ca_file } = match self {
             Self::Fixed(fixed) => fixed.clone(),
@@ -128,7 +128,7 @@ fn warn_of_former_names(folder: &Path) {
 /// `None`: there is no such file.
 fn read(path: PathBuf) -> Result<Option<Secret>, LinkError> {
     match Secret::from_file(&path) {
-        Ok(secret) if secret.reveal().len() > MAX_BYTES => {
+        Ok(secret) if secret.reveal().len() > MAX_CREDENTIAL_BYTES => {
             let source = io::Error::new(io::ErrorKind::InvalidData, "it is longer than the 65,535 bytes of MQTT");
             Err(LinkError::ReadCredential { path, source })
         }

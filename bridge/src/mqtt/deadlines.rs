@@ -121,7 +121,7 @@ impl Deadlines {
         self.waiting.first_key_value().map(|(_, oldest)| oldest.awaited.clone())
     }
 
-    /// The oldest request has the earliest deadline: an event that moves one deadline moves all later ones at least as far.
+    /// The oldest request has the earliest deadline, since an event that moves one deadline moves all later ones at least as far.
     fn unanswered_at(&self) -> Option<Instant> {
         if planted::is(Fault::PubackAwaitedForever) {
             return None;

@@ -14,14 +14,14 @@ use tokio::{
 
 use super::Address;
 
-/// From the beginning of one attempt to that of the next (RFC 8305, section 5).
-const STAGGER: Duration = Duration::from_millis(250);
+/// Time from the start of one attempt to the start of the next (RFC 8305, section 5).
+const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
 /// Resolves the address and connects.
 pub(super) async fn dial(address: &Address) -> io::Result<TcpStream> {
     // An IPv6 address has its brackets here, as `lookup_host` wants it.
     let resolved = net::lookup_host(format!("{}:{}", address.host, address.port)).await?;
-    race(by_turns(resolved.collect()), STAGGER, TcpStream::connect).await
+    race(by_turns(resolved.collect()), ATTEMPT_DELAY, TcpStream::connect).await
 }
 
 /// The addresses with their families by turns, beginning with the family of the first one (RFC 8305, section 4).
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn refusals_are_followed_by_the_next_attempt_at_once_and_the_last_one_is_the_error() {
+    async fn refusal_starts_the_next_attempt_and_the_last_one_is_the_error() {
         // A stagger that no test outlives.
         let stagger = Duration::from_hours(1);
         let lost = race(addresses(&["1.0.0.1:1", "1.0.0.2:1"]), stagger, |address| async move {

@@ -14,7 +14,7 @@ pub enum LinkError {
     ReadCredential {
         /// Which file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The cause.
         source: io::Error,
     },
     /// The file of authorities cannot be read.
@@ -22,7 +22,7 @@ pub enum LinkError {
     ReadCaFile {
         /// As configured.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The cause.
         source: rustls_pki_types::pem::Error,
     },
     /// The file of authorities holds something else.
@@ -30,13 +30,13 @@ pub enum LinkError {
     UseCaFile {
         /// As configured.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The cause.
         source: rustls::Error,
     },
     /// The file of authorities holds none.
     #[error("there is no PEM certificate in the CA file {}", .0.display())]
     EmptyCaFile(PathBuf),
-    /// Nobody to trust.
+    /// There is no trusted authority.
     #[error(
         "this machine trusts no certificate authority: name one by --mqtt-ca-file, or as ca.crt in --mqtt-credentials-dir"
     )]
@@ -50,7 +50,7 @@ pub enum LinkError {
     /// The broker answered with a refusal.
     #[error("the broker refused the connection: {} (0x{:02x}){}", .0.name, .0.value, advice(*.0))]
     Refuse(Code),
-    /// The broker answered with a refusal, and there was no user name to tell it.
+    /// The broker refused a connection without a user name.
     #[error(
         "the broker refused the connection: {} (0x{:02x}); {} holds no username: does the Secret that is mounted there exist?",
         code.name, code.value, folder.display()
@@ -153,12 +153,12 @@ impl LinkError {
         }
     }
 
-    /// User name and password, or what they may do, are wrong: trying again helps only once the broker is changed.
+    /// User name, password or rights are wrong. Another attempt helps only after a change at the broker.
     pub const fn is_refused_identity(&self) -> bool {
         matches!(self, Self::Refuse(Code { value: 0x86 | 0x87, .. }))
     }
 
-    /// The broker does not take this client, whose attempts may count against it (0x86, 0x87, 0x8A, 0x8C).
+    /// The broker refuses this client, and may count its attempts against it (0x86, 0x87, 0x8A, 0x8C).
     pub(crate) const fn is_refused_client(&self) -> bool {
         match self {
             Self::Refuse(code) | Self::RefuseNameless { code, .. } => matches!(code.value, 0x86 | 0x87 | 0x8a | 0x8c),

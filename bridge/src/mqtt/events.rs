@@ -52,7 +52,7 @@ impl Events {
 /// The senders' side of a link's events. Clones send into the same lanes.
 #[derive(Debug, Clone)]
 pub struct Lanes {
-    // Unbounded, and bounded all the same: each event in it answers a request, or there are two for a connection.
+    // The channel needs no bound: each event in it answers a request, or is one of two for a connection.
     control: mpsc::UnboundedSender<Event>,
     ordered: mpsc::Sender<Event>,
     /// The bytes of [`Sizes::waiting_bytes`] that are left.

@@ -1,6 +1,6 @@
 //! When a PINGREQ is due, which acknowledgements a PINGRESP confirms, and when a connection is dead. No I/O, no clock.
 //!
-//! A broker works off the packets of a connection in the order they were sent. So a PINGRESP says that the broker has read
+//! A broker handles the packets of a connection in their order. So a PINGRESP confirms that the broker has read
 //! everything in front of its PINGREQ (MQTT 5, sections 3.12 and 3.13), and with it the PUBACKs there, for which the protocol has no
 //! answer of its own.
 
@@ -11,8 +11,8 @@ use tokio::time::Instant;
 
 use super::sizes::Sizes;
 
-/// Confirmations are not asked for more often than this.
-const ASK_INTERVAL: Duration = Duration::from_secs(1);
+/// Shortest time between two requests for a confirmation.
+const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The signs of life of one connection, both ways.
 #[derive(Debug)]
@@ -59,7 +59,7 @@ impl Liveness {
         self.written_at = now;
     }
 
-    /// Bytes came in: whatever they are, the broker lives.
+    /// Bytes came in, so that the broker lives.
     pub(super) const fn read(&mut self, now: Instant) {
         self.read_at = now;
         self.silent_since = None;
@@ -127,7 +127,7 @@ impl Liveness {
     /// When a confirmation may be asked for, if there is something to confirm.
     fn asks_at(&self, is_dry: bool) -> Option<Instant> {
         let is_worth_it = self.acks >= self.sizes.acks_per_confirmation || (is_dry && self.acks > 0);
-        (is_worth_it && self.unanswered.len() < self.sizes.unanswered_pings).then(|| self.asked_at + ASK_INTERVAL)
+        (is_worth_it && self.unanswered.len() < self.sizes.unanswered_pings).then(|| self.asked_at + PROBE_INTERVAL)
     }
 
     /// When a PINGREQ is due for want of other packets, from us or from the broker.

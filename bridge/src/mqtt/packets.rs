@@ -1,8 +1,8 @@
 //! MQTT packets as bytes and back. Only this file, `connack` and `write` know rumqttc's codec; the faults of its
 //! version 0.25.1 are worked around here.
 //!
-//! Read by hand, since the codec takes a packet without a property length for one that is not complete yet, and refuses
-//! reason codes that it does not know: CONNACK with a refusal, PUBACK, SUBACK, UNSUBACK and DISCONNECT.
+//! This file parses CONNACK with a refusal, PUBACK, SUBACK, UNSUBACK and DISCONNECT itself: the codec takes a packet
+//! without a property length for an incomplete one, and refuses reason codes that it does not know.
 
 mod connack;
 mod write;
@@ -59,7 +59,7 @@ pub enum Packet {
     Ended(Code),
 }
 
-/// Why bytes from the broker are of no use.
+/// Errors in the bytes from the broker.
 #[derive(Debug, thiserror::Error)]
 pub enum Malformed {
     /// The codec cannot read them.

@@ -7,8 +7,8 @@ use rand::{RngExt as _, SeedableRng as _, rngs::ChaCha8Rng};
 
 use super::LinkError;
 
-/// The pause after another client took the session: two that fight for it must not do so at full speed.
-const TAKEN_OVER: Duration = Duration::from_secs(30);
+/// The pause after another client took the session: two clients that compete for it must not reconnect at full speed.
+const TAKEN_OVER_PAUSE: Duration = Duration::from_secs(30);
 /// The first and the longest pause where the broker may be back at any time.
 const QUICK: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 /// The first and the longest pause where attempts count against the client: a refused login may lock the user out, and a
@@ -38,7 +38,7 @@ impl Pauses {
     pub fn after(&mut self, error: &LinkError) -> Duration {
         if error.is_taken_over() {
             // Between 75 % and 125 %: two clients that took the session from each other would try in step.
-            return TAKEN_OVER.mul_f64(0.75 + 0.5 * self.jitter.random::<f64>());
+            return TAKEN_OVER_PAUSE.mul_f64(0.75 + 0.5 * self.jitter.random::<f64>());
         }
         if error.is_refused_client() || error.is_overload() { self.slow.pause() } else { self.quick.pause() }
     }
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn refused_logins_and_brokers_with_too_many_clients_are_left_alone_for_minutes() {
+    fn refused_login_and_too_many_clients_pause_for_minutes() {
         for code in [0x86, 0x87, 0x89, 0x8a, 0x8c, 0x97, 0x9f] {
             let pause = longest(&LinkError::Refuse(codes::code(code)));
             assert!(pause > Duration::from_mins(1) && pause <= Duration::from_mins(2), "{code:x}: {pause:?}");

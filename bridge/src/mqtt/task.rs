@@ -17,8 +17,8 @@ use super::{
     events::Lanes,
 };
 
-/// How often the files of credentials that the broker refused are looked at for a change.
-const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+/// Interval of checks for a change of refused credentials in their files.
+const CREDENTIALS_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 pub(super) struct Task {
     options: Options,
@@ -112,7 +112,7 @@ impl Task {
         }
     }
 
-    /// Waits before the next attempt, or until the credentials that were refused have changed. False: told to end.
+    /// Waits before the next attempt, or until refused credentials have changed. False: the link was ended.
     async fn rest(&mut self, pause: Duration, refused: Option<Versions>) -> bool {
         let credentials = &self.options.credentials;
         let changed = async {
@@ -132,7 +132,7 @@ impl Task {
 /// Returns when the files of the credentials are others than those of `versions`.
 async fn changed(credentials: &Credentials, versions: Versions) {
     loop {
-        time::sleep(LOOK_INTERVAL).await;
+        time::sleep(CREDENTIALS_CHECK_INTERVAL).await;
         if credentials.versions() != versions {
             return;
         }

@@ -182,7 +182,7 @@ impl Underway {
         Some(token)
     }
 
-    /// Packet identifiers of one client are one set, whatever they are for (section 2.2.1).
+    /// Packet identifiers of one client form one set for all kinds of packets (section 2.2.1).
     fn unused_packet_id(&mut self) -> u16 {
         loop {
             self.last_packet_id = self.last_packet_id.checked_add(1).unwrap_or(1);

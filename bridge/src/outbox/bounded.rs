@@ -20,15 +20,15 @@ use super::{
 };
 use crate::mqtt::Code;
 
-/// Attempts at an entry have pauses from a sixtieth of the time that it has, up to eight times that.
-const FIRST_PAUSE: u32 = 60;
-const LONGEST_PAUSE: u32 = 8;
+/// The first pause between attempts is a sixtieth of the entry's time, the longest is eight times the first.
+const FIRST_PAUSE_DIVISOR: u32 = 60;
+const LONGEST_PAUSE_FACTOR: u32 = 8;
 /// Reason of an entry that the broker did not answer.
 const NO_ANSWER: &str = "NoAnswer";
 /// Connections that end over an entry before it is given up.
-const ENDS: u32 = 3;
+const MAX_CONNECTION_ENDS: u32 = 3;
 /// Packet too large.
-const TOO_LARGE: u8 = 0x95;
+const PACKET_TOO_LARGE_CODE: u8 = 0x95;
 /// Not authorized, topic name invalid: a shorter payload changes nothing.
 const ABOUT_THE_TOPIC: [u8; 2] = [0x87, 0x90];
 
@@ -154,7 +154,7 @@ impl<T: Content> Bounded<T> {
             self.ready.insert(*position);
             slot.ends += u32::from(is_alone);
             let is_over = |clock: Clock| {
-                let ends = if clock.terms == Terms::Once { 1 } else { ENDS };
+                let ends = if clock.terms == Terms::Once { 1 } else { MAX_CONNECTION_ENDS };
                 clock.until <= now.time && slot.ends >= ends
             };
             if slot.clock.is_some_and(is_over) {
@@ -244,14 +244,14 @@ impl<T: Content> Bounded<T> {
         slot.state = State::Ready;
         slot.refusal = Some(code);
         let is_last = slot.clock.is_some_and(|clock| clock.terms == Terms::Once || clock.until <= now.time);
-        let is_kept_whole = code.value == TOO_LARGE && planted::is(Fault::LetterNotShortened);
-        if code.value == TOO_LARGE && !is_kept_whole && slot.content.shorten() {
+        let is_kept_whole = code.value == PACKET_TOO_LARGE_CODE && planted::is(Fault::LetterNotShortened);
+        if code.value == PACKET_TOO_LARGE_CODE && !is_kept_whole && slot.content.shorten() {
             self.ready.insert(position);
         } else if is_last && !is_kept_whole {
             return Some((self.end(position, now), latency));
         } else {
-            let unit = now.deadlines.give_up / FIRST_PAUSE;
-            let pause = unit * 2_u32.saturating_pow(slot.refusals).min(LONGEST_PAUSE);
+            let unit = now.deadlines.give_up / FIRST_PAUSE_DIVISOR;
+            let pause = unit * 2_u32.saturating_pow(slot.refusals).min(LONGEST_PAUSE_FACTOR);
             slot.refusals = slot.refusals.saturating_add(1);
             let retry_at = now.time + pause;
             slot.state = State::Refused { retry_at };
@@ -260,7 +260,7 @@ impl<T: Content> Bounded<T> {
         Some((Verdict::Kept, latency))
     }
 
-    /// Entries whose time has passed, each with its verdict.
+    /// Entries after their time, each with its verdict.
     pub(super) fn expire(&mut self, now: &Now<'_>) -> Vec<(u64, Verdict<T>)> {
         let due: Vec<u64> = self.deadlines.range(..=(now.time, u64::MAX)).map(|(_, position)| *position).collect();
         let answers = |slot: &Slot<T>| slot.sent.is_some_and(|sent| now.pubacks > sent.pubacks);
@@ -269,7 +269,7 @@ impl<T: Content> Bounded<T> {
         ended.into_iter().map(|position| (position, self.end(position, now))).collect()
     }
 
-    /// An entry has had its time on this connection, and no PUBACK tells whether the broker is well.
+    /// An entry has had its time on this connection, and no PUBACK shows whether the broker is well.
     pub(super) fn awaits_evidence(&self, now: Instant) -> bool {
         self.deadlines.first().is_some_and(|(until, _)| *until <= now)
     }
@@ -281,7 +281,7 @@ impl<T: Content> Bounded<T> {
         [retry, deadline].into_iter().flatten().min()
     }
 
-    /// Gives an entry up, unless something can be left out of it.
+    /// Gives an entry up, unless it can be shortened.
     fn end(&mut self, position: u64, now: &Now<'_>) -> Verdict<T> {
         let Some(slot) = self.slots.get_mut(&position) else { return Verdict::Kept };
         let is_about_topic = slot.refusal.is_some_and(|code| ABOUT_THE_TOPIC.contains(&code.value));

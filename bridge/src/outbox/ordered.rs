@@ -70,7 +70,7 @@ impl<T: Content> Ordered<T> {
         self.get(position).map(|content| (position, content))
     }
 
-    /// An entry is under way whose answer is awaited before anything else is sent.
+    /// An entry is under way, and its answer is awaited before another entry is sent.
     pub(super) const fn is_probing(&self) -> bool {
         self.is_cautious && self.flight.count > 0
     }

@@ -30,15 +30,15 @@ pub(super) struct Progress {
     sizes: Sizes,
     /// Every position up to this one is done.
     through: u64,
-    /// Those beyond it.
+    /// Done positions beyond `through`.
     done: Ranges,
-    /// Those of `done` that the runtime was not told of on this stream.
+    /// Positions in `done` that were not reported on this stream.
     fresh: Ranges,
     /// The last `through` that was reported on this stream.
     told: u64,
-    /// Given up and not named on this stream.
+    /// Positions given up and not named on this stream.
     unnamed: VecDeque<Abandoned>,
-    /// Named on this stream.
+    /// Positions given up and named on this stream.
     named: VecDeque<Abandoned>,
     /// The last position that came on this stream, or that the runtime began it with.
     received: u64,
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn stream_is_opened_with_a_bounded_number_of_ranges_and_the_rest_is_reported_later() {
+    fn stream_opens_with_bounded_ranges_and_reports_the_rest_later() {
         let reported_at_opening = Sizes::default().reported_at_opening;
         let entries = 4 * reported_at_opening as u64;
         let mut progress = received(entries);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 /// Memory of a node of the tree.
-const NODE: usize = 224;
+const NODE_BYTES: usize = 224;
 
 /// Positions as ranges without overlaps; neighbours are joined.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -67,7 +67,7 @@ impl Ranges {
 
     /// Bytes of memory on the heap, about: a node of the tree has room for 11 ranges, and holds 5 of them at least.
     pub fn memory(&self) -> usize {
-        if self.is_empty() { 0 } else { NODE * (1 + self.by_first.len() / 5) }
+        if self.is_empty() { 0 } else { NODE_BYTES * (1 + self.by_first.len() / 5) }
     }
 
     /// Whether it holds no position.

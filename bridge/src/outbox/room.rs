@@ -7,11 +7,11 @@ use prost::Message as _;
 
 /// Memory of an entry beside the bytes of its encoded form: the message as a structure, its allocations, its place in the
 /// queue.
-const OVERHEAD: usize = mem::size_of::<OutboxEntry>() + 512;
+const ENTRY_OVERHEAD_BYTES: usize = mem::size_of::<OutboxEntry>() + 512;
 /// Memory of an entry for each byte of its encoded form, at most: the shortest entries are a few bytes long.
 const MEMORY_PER_BYTE: usize = 128;
-/// Credit is given when this part of the whole can be given.
-const PART: u64 = 4;
+/// Credit is given in steps of the budget divided by this.
+const CREDIT_DIVISOR: u64 = 4;
 
 /// The memory and the encoded bytes of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +26,7 @@ impl Cost {
     /// The cost of an entry as the runtime sent it.
     pub fn of(entry: &OutboxEntry) -> Self {
         let encoded = entry.encoded_len();
-        Self { memory: OVERHEAD + encoded, credit: encoded as u64 }
+        Self { memory: ENTRY_OVERHEAD_BYTES + encoded, credit: encoded as u64 }
     }
 }
 
@@ -50,7 +50,7 @@ impl Room {
         self.held
     }
 
-    /// A new stream, whose runtime has no credit yet.
+    /// A new stream. Its runtime has no credit yet.
     pub const fn stream_opened(&mut self) {
         self.given = 0;
     }
@@ -80,7 +80,7 @@ impl Room {
     pub fn give(&mut self) -> Option<u64> {
         let worth = |memory: usize| (memory / MEMORY_PER_BYTE) as u64;
         let free = worth(self.budget.saturating_sub(self.held)).saturating_sub(self.given);
-        if free < (worth(self.budget) / PART).max(1) {
+        if free < (worth(self.budget) / CREDIT_DIVISOR).max(1) {
             return None;
         }
         self.given += free;
@@ -95,7 +95,7 @@ mod tests {
 
     use super::*;
 
-    const BUDGET: usize = 1 << 20;
+    const BUDGET_BYTES: usize = 1 << 20;
 
     fn cost(bytes: usize) -> Cost {
         let publication = Publication { channel: "c".to_owned(), payload: vec![0; bytes].into() };
@@ -105,10 +105,10 @@ mod tests {
     proptest! {
         /// The runtime sends while it has credit, and its last entry may exceed it.
         #[test]
-        fn entries_stay_within_the_budget_and_credit_comes_as_long_as_entries_leave(
+        fn entries_stay_within_the_budget_and_credit_follows_done_entries(
             sizes in proptest::collection::vec(prop_oneof![3 => 0_usize..64, 1 => 0_usize..70_000], 1..400)
         ) {
-            let mut room = Room::new(BUDGET);
+            let mut room = Room::new(BUDGET_BYTES);
             let (mut credit, mut held) = (0_u64, std::collections::VecDeque::new());
             for size in sizes {
                 while credit == 0 {
@@ -123,14 +123,14 @@ mod tests {
                 room.enter(cost);
                 held.push_back(cost);
                 prop_assert_eq!(room.given, credit, "both sides count alike");
-                prop_assert!(room.held() <= BUDGET + 70_000 + OVERHEAD, "{}", room.held());
+                prop_assert!(room.held() <= BUDGET_BYTES + 70_000 + ENTRY_OVERHEAD_BYTES, "{}", room.held());
             }
         }
     }
 
     #[test]
     fn shortest_entries_fill_the_budget_and_no_more() {
-        let mut room = Room::new(BUDGET);
+        let mut room = Room::new(BUDGET_BYTES);
         let mut credit = room.give().unwrap();
         while credit > 0 {
             credit = credit.saturating_sub(cost(0).credit);
@@ -138,6 +138,6 @@ mod tests {
             room.enter(cost(0));
             credit += room.give().unwrap_or_default();
         }
-        assert!((BUDGET / 2..=BUDGET + OVERHEAD).contains(&room.held()), "{}", room.held());
+        assert!((BUDGET_BYTES / 2..=BUDGET_BYTES + ENTRY_OVERHEAD_BYTES).contains(&room.held()), "{}", room.held());
     }
 }

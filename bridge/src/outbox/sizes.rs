@@ -1,6 +1,6 @@
 //! Numbers that bound reports and memory, as arguments so that a test can reach their edges.
 
-/// How much an outbox reports and remembers.
+/// Bounds on the reports and the memory of an outbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sizes {
     /// Ranges, and entries that were given up, in one report, at least 1.

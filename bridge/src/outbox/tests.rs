@@ -128,7 +128,7 @@ fn refused_letter_holds_back_no_other_entry_and_ends_after_its_time() {
 }
 
 #[test]
-fn entries_of_an_undeliverable_topic_are_sent_once_and_one_a_minute_is_retried() {
+fn undeliverable_topic_sends_entries_once_and_retries_one_a_minute() {
     let mut tried = Tried::new(100);
     tried.push(Publications);
     while !tried.is_done(1) {
@@ -203,7 +203,7 @@ fn letter_that_is_too_large_goes_without_its_payload_at_once() {
 }
 
 #[test]
-fn letter_refused_for_good_is_tried_without_its_payload_before_it_is_given_up() {
+fn letter_refused_for_good_is_retried_without_payload_before_give_up() {
     let mut tried = Tried::new(10);
     tried.push(DeadLetters);
     while tried.outbox.get(1).is_some_and(|item| item.has_payload) {
@@ -274,7 +274,7 @@ fn entry_over_which_connections_end_is_sent_alone_and_given_up() {
 }
 
 #[test]
-fn topic_whose_refusals_cost_connections_gets_a_trial_now_and_then_and_nothing_between() {
+fn topic_whose_refusals_cost_connections_gets_rare_trials_alone() {
     let mut tried = Tried::new(10);
     tried.push(Publications);
     while !tried.is_done(1) {
@@ -306,7 +306,7 @@ fn topic_whose_refusals_cost_connections_gets_a_trial_now_and_then_and_nothing_b
 }
 
 #[test]
-fn code_of_a_disconnect_counts_as_a_refusal_only_if_it_may_be_about_the_entry() {
+fn disconnect_code_is_a_refusal_only_if_it_can_concern_the_entry() {
     for (code, refusals) in [(QUOTA, 1), (Code { value: 0x8b, name: "ServerShuttingDown" }, 0)] {
         let mut tried = Tried::new(10);
         tried.push(Publications);

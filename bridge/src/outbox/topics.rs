@@ -1,4 +1,4 @@
-//! Topics whose messages the broker does not take. Pure.
+//! Undeliverable topics: the broker does not take their messages. Pure.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 

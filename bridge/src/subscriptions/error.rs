@@ -1,24 +1,24 @@
-//! Reasons for which the subscriptions are not those that are wanted.
+//! Errors that keep the subscriptions from settling.
 
 use intuition_api::topic::FilterError;
 
 use crate::mqtt::Code;
 
-/// Why not everything wanted is subscribed to.
+/// An error that keeps a wanted filter from being subscribed to.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SubscriptionError {
     /// The algorithm would receive its own decisions.
     #[error("`{filter}` would match `{own}`, a topic of the algorithm's own")]
     MatchOwnTopic {
-        /// As wanted.
+        /// The wanted filter.
         filter: String,
         /// The topic or filter that it must not match.
         own: String,
     },
-    /// No filter at all.
+    /// The filter breaks the syntax of MQTT.
     #[error("`{filter}` {problem}")]
     InvalidFilter {
-        /// As wanted.
+        /// The wanted filter.
         filter: String,
         /// The rule that it breaks.
         problem: FilterError,
@@ -26,7 +26,7 @@ pub enum SubscriptionError {
     /// The broker refused the filter.
     #[error("the broker refused `{filter}`: {} (0x{:02x})", code.name, code.value)]
     Refused {
-        /// As wanted.
+        /// The wanted filter.
         filter: String,
         /// The broker's answer.
         code: Code,
@@ -43,7 +43,7 @@ impl SubscriptionError {
         }
     }
 
-    /// Whether the broker may think better of it.
+    /// Whether the broker may accept it later.
     pub const fn is_worth_retrying(&self) -> bool {
         matches!(self, Self::Refused { .. })
     }

@@ -18,7 +18,7 @@ pub enum Standing {
 
 /// How a message on `topic` stands that came for subscriptions with these identifiers.
 pub(super) fn among(held: &[Held], topic: &str, subscription_ids: &[u32]) -> Standing {
-    // A broker without subscription identifiers cannot tell copies apart.
+    // Without subscription identifiers copies cannot be distinguished.
     if subscription_ids.is_empty() || planted::is(Fault::CopiesTraded) {
         return Standing::Counts;
     }

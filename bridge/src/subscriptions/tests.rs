@@ -46,7 +46,7 @@ fn settled(wanted: &[&str]) -> Subscriptions {
 }
 
 #[test]
-fn filters_are_recorded_before_they_are_subscribed_to_and_after_they_are_left() {
+fn filters_are_recorded_before_subscribe_and_after_unsubscribe() {
     let (mut subscriptions, steps) = opened(&[filter("old", 2), filter("both", 1)], &["both", "new"]);
     assert_eq!(steps, [Step::Hold(vec![filter("old", 2), filter("both", 1), filter("new", 3)])]);
     let steps = subscriptions.recorded();

@@ -175,7 +175,7 @@ async fn new_stream_is_told_the_last_confirmation_and_an_old_runtime_none() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn flood_without_room_costs_no_connection_and_the_end_of_one_shows_all_the_same() {
+async fn flood_without_room_costs_no_connection_and_a_lost_one_is_noticed() {
     let (mut broker, runtime) = (Mosquitto::start(), Scripted::start(&["quotes"]).await);
     let bridge = Running::start_with(&broker.url(), &runtime.url, |config| {
         config.limits.unacknowledged.ticks = bridge::message::MAX_TICKS;

@@ -57,7 +57,7 @@ async fn a_rotated_password_takes_effect_at_the_next_connection() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_authority_that_was_missing_or_unusable_is_read_again_at_every_attempt() {
+async fn missing_or_unusable_authority_is_read_again_at_every_attempt() {
     let (broker, runtime) = (Mosquitto::with_tls(), Scripted::start(&["quotes"]).await);
     let folder = tempfile::tempdir().unwrap();
     let authority = folder.path().join("ca.crt");

@@ -35,7 +35,7 @@ async fn next(events: &mut Events) -> Option<Event> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn messages_come_while_the_broker_takes_nothing_and_the_shutdown_has_an_end() {
+async fn messages_come_from_a_broker_that_reads_nothing_and_shutdown_ends() {
     let (link, mut events, mut broker, tasks) = connected().await;
     for token in 0..2_000 {
         link.publish(1, token, Message::new("a".to_owned(), vec![0; 20_000].into()));

@@ -41,7 +41,7 @@ fn field(payload: &[u8], name: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn quotes_in_both_shapes_come_back_as_decisions_and_bad_ones_as_dead_letters() {
+async fn quotes_in_both_shapes_become_decisions_and_bad_ones_dead_letters() {
     let (broker, runtime) = (Mosquitto::start(), Scripted::start(&["quotes"]).await);
     let mut consumer = Client::connect(&broker.url(), "consumer").await;
     consumer.subscribe("intuition/#").await;
@@ -96,7 +96,7 @@ async fn messages_are_read_by_the_inputs_that_came_with_the_channels() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_acknowledged_quote_does_not_come_again_and_an_unacknowledged_one_does() {
+async fn only_unacknowledged_quotes_are_redelivered() {
     let (broker, runtime) = (Mosquitto::start(), Scripted::start(&["quotes"]).await);
     let mut feed = Client::connect(&broker.url(), "feed").await;
     let bridge = Running::start(&broker.url(), &runtime.url);
@@ -120,7 +120,7 @@ async fn an_acknowledged_quote_does_not_come_again_and_an_unacknowledged_one_doe
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stream_that_ends_is_opened_again_and_gets_what_has_no_outcome_under_its_number() {
+async fn reopened_stream_gets_deliveries_without_outcome_under_their_numbers() {
     let (broker, runtime) = (Mosquitto::start(), Scripted::start(&["quotes"]).await);
     let mut feed = Client::connect(&broker.url(), "feed").await;
     let bridge = Running::start(&broker.url(), &runtime.url);

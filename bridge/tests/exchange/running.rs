@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bridge::{Config, Limits, Metrics, MqttConfig, PARTS, Parts};
+use bridge::{BridgeDeps, Config, Limits, Metrics, MqttConfig, PARTS};
 use intuition_api::v1::{Delivery, tick};
 use intuition_common::{clock::SystemClock, heartbeat::Heartbeat, readiness::Readiness};
 use prometheus_client::{encoding::text::encode, registry::Registry};
@@ -58,7 +58,7 @@ impl Running {
         let readiness = Readiness::new(&PARTS, Arc::new(SystemClock));
         let mut registry = Registry::default();
         let metrics = Metrics::register(&mut registry);
-        let parts = Parts {
+        let deps = BridgeDeps {
             readiness: readiness.clone(),
             metrics: metrics.clone(),
             clock: Arc::new(SystemClock),
@@ -68,7 +68,7 @@ impl Running {
         let shutdown = CancellationToken::new();
         let token = shutdown.clone();
         #[expect(clippy::disallowed_methods, reason = "stop() waits for it")]
-        let task = tokio::spawn(async move { bridge::run(config, parts, token).await.unwrap() });
+        let task = tokio::spawn(async move { bridge::run(config, deps, token).await.unwrap() });
         Self { readiness, metrics, registry, shutdown, task }
     }
 

@@ -8,7 +8,7 @@ use super::{
 };
 
 #[tokio::test(flavor = "multi_thread")]
-async fn quotes_without_numbers_are_complete_while_channels_of_a_candidate_come_and_go() {
+async fn unnumbered_quotes_are_complete_while_candidate_channels_change() {
     let (broker, runtime) = (Mosquitto::start(), Scripted::start(&["quotes"]).await);
     let mut feed = Client::connect(&broker.url(), "feed").await;
     let bridge = Running::start(&broker.url(), &runtime.url);

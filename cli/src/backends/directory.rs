@@ -7,24 +7,24 @@ use intuition_api::v1::{AlgorithmBackend, ListBackendsRequest, backends_client::
 use tokio::time::timeout;
 use tonic::{Code, Status};
 
-use super::probe::DEADLINE;
+use super::probe::ANSWER_TIMEOUT;
 
 /// Largest list, bytes: a schema may have 256 KiB, and a cluster has many.
-const MAX_LIST: usize = 256 << 20;
+const MAX_LIST_BYTES: usize = 256 << 20;
 
 /// No list came.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "cannot list the directory {address}: {problem}; a cluster's is reached by `kubectl port-forward -n intuition-system \
+    "cannot list the directory {address}: {error}; a cluster's is reached by `kubectl port-forward -n intuition-system \
      service/intuition-operator 50052` and --directory http://127.0.0.1:50052"
 )]
 pub(super) struct DirectoryError {
     address: Address,
-    problem: Problem,
+    error: ListError,
 }
 
 #[derive(Debug, thiserror::Error)]
-enum Problem {
+enum ListError {
     #[error("nobody answers: {}", intuition_common::exit::with_causes(.0))]
     Connect(tonic::transport::Error),
     #[error("{}", ended(.0))]
@@ -35,21 +35,22 @@ enum Problem {
 
 /// All of that namespace; of all namespaces, where it is empty.
 pub(super) async fn list(address: &Address, namespace: &str) -> Result<Vec<AlgorithmBackend>, DirectoryError> {
-    let listed = timeout(DEADLINE, call(address, namespace)).await.unwrap_or(Err(Problem::Late(DEADLINE)));
-    listed.map_err(|problem| DirectoryError { address: address.clone(), problem })
+    let listed =
+        timeout(ANSWER_TIMEOUT, call(address, namespace)).await.unwrap_or(Err(ListError::Late(ANSWER_TIMEOUT)));
+    listed.map_err(|error| DirectoryError { address: address.clone(), error })
 }
 
-async fn call(address: &Address, namespace: &str) -> Result<Vec<AlgorithmBackend>, Problem> {
-    let endpoint = address.endpoint().map_err(Problem::Connect)?;
-    let channel = endpoint.connect().await.map_err(Problem::Connect)?;
-    let mut client = BackendsClient::new(channel).max_decoding_message_size(MAX_LIST);
+async fn call(address: &Address, namespace: &str) -> Result<Vec<AlgorithmBackend>, ListError> {
+    let endpoint = address.endpoint().map_err(ListError::Connect)?;
+    let channel = endpoint.connect().await.map_err(ListError::Connect)?;
+    let mut client = BackendsClient::new(channel).max_decoding_message_size(MAX_LIST_BYTES);
     let listed = client.list(ListBackendsRequest { namespace: namespace.to_owned() }).await;
-    listed.map(|response| response.into_inner().backends).map_err(|status| Problem::Call(Box::new(status)))
+    listed.map(|response| response.into_inner().backends).map_err(|status| ListError::Call(Box::new(status)))
 }
 
 fn ended(status: &Status) -> String {
-    if let Some(source) = std::error::Error::source(status) {
-        let causes = intuition_common::exit::with_causes(source);
+    if let Some(error) = std::error::Error::source(status) {
+        let causes = intuition_common::exit::with_causes(error);
         return format!("the connection broke, or what is there speaks no gRPC: {causes}");
     }
     match status.code() {

@@ -22,7 +22,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{Backend, schema};
 
 /// For everything that one address is asked.
-pub(super) const DEADLINE: Duration = Duration::from_secs(5);
+pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Asks servers, as a runtime does: what stands in the way has the same codes.
 #[derive(Clone)]
@@ -31,13 +31,13 @@ pub(super) struct Probe(Links);
 impl Probe {
     /// Within tokio.
     pub(super) fn new() -> Self {
-        Self(Links::new(Handle::current(), TaskTracker::new(), CancellationToken::new(), DEADLINE))
+        Self(Links::new(Handle::current(), TaskTracker::new(), CancellationToken::new(), ANSWER_TIMEOUT))
     }
 
     /// What is at the address.
     #[expect(clippy::disallowed_methods, reason = "an edge: it waits by the monotonic clock")]
     pub(super) async fn ask(&self, address: &Address) -> Backend {
-        let due = Instant::now() + DEADLINE;
+        let due = Instant::now() + ANSWER_TIMEOUT;
         let described = self.describe(address).await;
         let there = Backend { address: address.to_string(), ..Backend::default() };
         match described {

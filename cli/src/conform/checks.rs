@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use serde_json::Value;
 
 use super::{
-    client::{Target, Trouble},
+    client::{CallError, Target},
     judge,
     parameters::{Parameters, Schema},
     report::Report,
@@ -87,29 +87,29 @@ async fn describe(kit: &Kit, report: &mut Report) {
     match kit.target.describe().await {
         Ok(response) => {
             report.pass(Row::Describe);
-            report.breaches(judge::description(&response));
+            report.violations(judge::description(&response));
             match kit.target.describe().await {
-                Ok(again) => report.breaches(judge::descriptions(&response, &again)),
-                Err(trouble) => report.fail(Row::Describe, format!("the second time, {trouble}")),
+                Ok(again) => report.violations(judge::descriptions(&response, &again)),
+                Err(error) => report.fail(Row::Describe, format!("the second time, {error}")),
             }
             match Schema::compile(&response.parameters_schema_json) {
                 Ok(_) => report.pass(Row::Schema),
                 Err(error) => report.fail(Row::Schema, format!("DescribeResponse.parameters_schema_json: {error}")),
             }
         }
-        Err(trouble) => report.fail(Row::Describe, trouble.to_string()),
+        Err(error) => report.fail(Row::Describe, error.to_string()),
     }
 }
 
 /// Whether the server still answers, in the check of `row`.
 async fn lives(kit: &Kit, row: Row, after: &str, report: &mut Report) {
-    if let Err(trouble) = kit.target.describe().await {
-        report.fail(row, format!("after {after}: {trouble}"));
+    if let Err(error) = kit.target.describe().await {
+        report.fail(row, format!("after {after}: {error}"));
     }
 }
 
 /// Notes how an exchange ended that should have gone well.
-fn note(report: &mut Report, row: Row, trouble: &Trouble) {
-    report.fail(trouble.row(row), trouble.to_string());
+fn note(report: &mut Report, row: Row, error: &CallError) {
+    report.fail(error.row(row), error.to_string());
     report.skip(row, "it was not answered as it should be");
 }

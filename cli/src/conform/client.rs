@@ -21,7 +21,7 @@ use super::row::Row;
 
 /// Why there is no answer.
 #[derive(Debug, Clone)]
-pub(crate) enum Trouble {
+pub(crate) enum CallError {
     /// Nobody is there.
     Unreachable(String),
     /// None within the deadline.
@@ -34,7 +34,7 @@ pub(crate) enum Trouble {
     Odd { what: &'static str, came: &'static str },
 }
 
-impl Trouble {
+impl CallError {
     /// The row that it belongs to, where it is met in the check of `row`.
     pub(crate) const fn row(&self, row: Row) -> Row {
         match self {
@@ -56,7 +56,7 @@ impl Trouble {
     }
 }
 
-impl fmt::Display for Trouble {
+impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unreachable(why) => write!(f, "the server cannot be reached: {why}"),
@@ -82,8 +82,8 @@ pub(crate) struct Target {
 
 impl Target {
     /// A connection of its own, as every account's runtime has one.
-    pub(crate) async fn connect(&self) -> Result<AlgorithmClient<Channel>, Trouble> {
-        let unreachable = |error: tonic::transport::Error| Trouble::Unreachable(with_causes(&error));
+    pub(crate) async fn connect(&self) -> Result<AlgorithmClient<Channel>, CallError> {
+        let unreachable = |error: tonic::transport::Error| CallError::Unreachable(with_causes(&error));
         let endpoint = self.address.endpoint().map_err(unreachable)?.connect_timeout(self.deadline);
         let channel = endpoint.connect().await.map_err(unreachable)?;
         Ok(AlgorithmClient::new(channel)
@@ -96,18 +96,18 @@ impl Target {
         &self,
         what: &'static str,
         call: impl Future<Output = Result<tonic::Response<T>, Status>>,
-    ) -> Result<T, Trouble> {
+    ) -> Result<T, CallError> {
         let answer = time::timeout(self.deadline, call).await.map_err(|_| self.late(what))?;
-        answer.map(tonic::Response::into_inner).map_err(|status| Trouble::Ended { what, status: Box::new(status) })
+        answer.map(tonic::Response::into_inner).map_err(|status| CallError::Ended { what, status: Box::new(status) })
     }
 
-    pub(crate) async fn describe(&self) -> Result<DescribeResponse, Trouble> {
+    pub(crate) async fn describe(&self) -> Result<DescribeResponse, CallError> {
         let mut client = self.connect().await?;
         self.call("Describe", client.describe(DescribeRequest {})).await
     }
 
     /// Opens a stream with this message.
-    pub(crate) async fn stream(&self, first: events_request::Message) -> Result<Stream, Trouble> {
+    pub(crate) async fn stream(&self, first: events_request::Message) -> Result<Stream, CallError> {
         let mut client = self.connect().await?;
         let (requests, receiver) = mpsc::unbounded_channel();
         drop(requests.send(EventsRequest { message: Some(first) }));
@@ -122,7 +122,7 @@ impl Target {
         account: &str,
         parameters_json: &str,
         state: Vec<u8>,
-    ) -> Result<(Stream, InitializeResponse), Trouble> {
+    ) -> Result<(Stream, InitializeResponse), CallError> {
         let initialize = InitializeRequest {
             account: account.to_owned(),
             parameters_json: parameters_json.to_owned(),
@@ -135,8 +135,8 @@ impl Target {
         }
     }
 
-    fn late(&self, what: &'static str) -> Trouble {
-        Trouble::Late { what, seconds: self.deadline.as_secs_f64() }
+    fn late(&self, what: &'static str) -> CallError {
+        CallError::Late { what, seconds: self.deadline.as_secs_f64() }
     }
 }
 
@@ -162,17 +162,17 @@ impl Stream {
     }
 
     /// The next message, which answers `what`.
-    pub(crate) async fn next(&mut self, what: &'static str) -> Result<Message, Trouble> {
+    pub(crate) async fn next(&mut self, what: &'static str) -> Result<Message, CallError> {
         let answer = time::timeout(self.target.deadline, self.responses.message()).await;
         match answer.map_err(|_| self.target.late(what))? {
             Ok(Some(EventsResponse { message: Some(message) })) => Ok(message),
-            Ok(Some(EventsResponse { message: None })) => Err(Trouble::Odd { what, came: "an empty message" }),
-            Ok(None) => Err(Trouble::Closed { what }),
-            Err(status) => Err(Trouble::Ended { what, status: Box::new(status) }),
+            Ok(Some(EventsResponse { message: None })) => Err(CallError::Odd { what, came: "an empty message" }),
+            Ok(None) => Err(CallError::Closed { what }),
+            Err(status) => Err(CallError::Ended { what, status: Box::new(status) }),
         }
     }
 
-    pub(crate) async fn batch(&mut self, number: u64, events: Vec<InputEvent>) -> Result<EventBatchResult, Trouble> {
+    pub(crate) async fn batch(&mut self, number: u64, events: Vec<InputEvent>) -> Result<EventBatchResult, CallError> {
         self.send(Some(events_request::Message::Batch(EventBatch { number, events })));
         match self.next("batch").await? {
             Message::Result(result) => Ok(result),
@@ -180,7 +180,7 @@ impl Stream {
         }
     }
 
-    pub(crate) async fn reconfigure(&mut self, parameters_json: &str) -> Result<ReconfigureResponse, Trouble> {
+    pub(crate) async fn reconfigure(&mut self, parameters_json: &str) -> Result<ReconfigureResponse, CallError> {
         let reconfigure = Reconfigure { parameters_json: parameters_json.to_owned() };
         self.send(Some(events_request::Message::Reconfigure(reconfigure)));
         match self.next("reconfigure").await? {
@@ -190,21 +190,21 @@ impl Stream {
     }
 
     /// Closes our side and waits for the end; a message that still comes is an answer to nothing.
-    pub(crate) async fn finish(&mut self) -> Result<(), Trouble> {
+    pub(crate) async fn finish(&mut self) -> Result<(), CallError> {
         self.requests = None;
         match self.next("the closing of the runtime's side").await {
-            Ok(_) => Err(Trouble::Odd { what: "nothing", came: "another message" }),
-            Err(Trouble::Closed { .. }) => Ok(()),
-            Err(trouble) => Err(trouble),
+            Ok(_) => Err(CallError::Odd { what: "nothing", came: "another message" }),
+            Err(CallError::Closed { .. }) => Ok(()),
+            Err(error) => Err(error),
         }
     }
 }
 
-const fn odd(what: &'static str, message: &Message) -> Trouble {
+const fn odd(what: &'static str, message: &Message) -> CallError {
     let came = match message {
         Message::Initialized(_) => "`initialized`",
         Message::Result(_) => "`result`",
         Message::Reconfigured(_) => "`reconfigured`",
     };
-    Trouble::Odd { what, came }
+    CallError::Odd { what, came }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use intuition_api::{
-    channel::{self, Violation},
+    channel,
     decimal::Quantity,
     describe::{CONTRACT, is_name, is_version},
     limits::{MAX_CHANNELS, MAX_PUBLICATION_BYTES, MAX_PUBLICATIONS_PER_BATCH, MAX_SIGNALS_PER_EVENT, MAX_STATE_BYTES},
@@ -14,23 +14,23 @@ use super::row::Row;
 
 /// A rule that an answer breaks.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Breach {
+pub(crate) struct Violation {
     /// The rule's row.
     pub(crate) row: Row,
     /// What came, by message and field.
     pub(crate) came: String,
 }
 
-impl Breach {
+impl Violation {
     pub(crate) fn new(row: Row, came: impl Into<String>) -> Self {
         Self { row, came: came.into() }
     }
 }
 
 /// Name, version and contract.
-pub(crate) fn description(response: &DescribeResponse) -> Vec<Breach> {
-    let mut breaches = Vec::new();
-    let mut broken = |came: String| breaches.push(Breach::new(Row::Describe, came));
+pub(crate) fn description(response: &DescribeResponse) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    let mut broken = |came: String| violations.push(Violation::new(Row::Describe, came));
     if !is_name(&response.name) {
         broken(format!("DescribeResponse.name is {}", shown(&response.name)));
     }
@@ -40,11 +40,11 @@ pub(crate) fn description(response: &DescribeResponse) -> Vec<Breach> {
     if response.contract != CONTRACT {
         broken(format!("DescribeResponse.contract is {}", shown(&response.contract)));
     }
-    breaches
+    violations
 }
 
 /// Where two answers to Describe differ: name, version and schema belong to a release of the server.
-pub(crate) fn descriptions(first: &DescribeResponse, second: &DescribeResponse) -> Vec<Breach> {
+pub(crate) fn descriptions(first: &DescribeResponse, second: &DescribeResponse) -> Vec<Violation> {
     let fields = [
         ("name", &first.name, &second.name),
         ("version", &first.version, &second.version),
@@ -53,57 +53,57 @@ pub(crate) fn descriptions(first: &DescribeResponse, second: &DescribeResponse) 
     let differing = fields.into_iter().filter(|(_, first, second)| first != second);
     let told = differing.map(|(field, first, second)| {
         let came = format!("DescribeResponse.{field} is {} the first time, {} the second", shown(first), shown(second));
-        Breach::new(Row::Describe, came)
+        Violation::new(Row::Describe, came)
     });
     told.collect()
 }
 
 /// What is wrong with channels; `message` is the one that carries them.
-pub(crate) fn channels(row: Row, message: &str, channels: &[String]) -> Vec<Breach> {
-    let mut breaches = Vec::new();
+pub(crate) fn channels(row: Row, message: &str, channels: &[String]) -> Vec<Violation> {
+    let mut violations = Vec::new();
     if channels.len() > MAX_CHANNELS {
-        breaches.push(Breach::new(row, format!("{message}.channels has {}", channels.len())));
+        violations.push(Violation::new(row, format!("{message}.channels has {}", channels.len())));
     }
     for channel in channels {
         let came = match channel::check(channel) {
             Ok(()) => continue,
-            Err(Violation::Size) => format!("has {} bytes", channel.len()),
-            Err(Violation::Filter(error)) => error.to_string(),
+            Err(channel::Violation::Size) => format!("has {} bytes", channel.len()),
+            Err(channel::Violation::Filter(error)) => error.to_string(),
         };
-        breaches.push(Breach::new(row, format!("{message}.channels: {} {came}", shown(channel))));
+        violations.push(Violation::new(row, format!("{message}.channels: {} {came}", shown(channel))));
     }
-    breaches
+    violations
 }
 
 /// The answer to a batch.
-pub(crate) fn result(number: u64, events: &[InputEvent], result: &EventBatchResult) -> Vec<Breach> {
-    let mut breaches = Vec::new();
+pub(crate) fn result(number: u64, events: &[InputEvent], result: &EventBatchResult) -> Vec<Violation> {
+    let mut violations = Vec::new();
     if result.number != number {
         let came = format!("EventBatchResult.number is {} for EventBatch.number {number}", result.number);
-        breaches.push(Breach::new(Row::Order, came));
+        violations.push(Violation::new(Row::Order, came));
         // It is another batch's answer: what it says of events means nothing here.
-        return breaches;
+        return violations;
     }
     let asked: Vec<_> = events.iter().map(|event| event.event).collect();
     let answered: Vec<_> = result.results.iter().map(|result| result.event).collect();
     if answered.len() != asked.len() {
         let came = format!("EventBatchResult.results has {} for a batch of {} events", answered.len(), asked.len());
-        breaches.push(Breach::new(Row::Batches, came));
+        violations.push(Violation::new(Row::Batches, came));
     } else if let Some((place, (asked, answered))) =
         asked.iter().zip(&answered).enumerate().find(|(_, (asked, answered))| asked != answered)
     {
         let came = format!("EventBatchResult.results[{place}].event is {answered}, the batch has event {asked} there");
-        breaches.push(Breach::new(Row::Batches, came));
+        violations.push(Violation::new(Row::Batches, came));
     }
     let quotes = events.iter().filter(|event| event.kind.is_some()).map(|event| event.event).collect();
-    breaches.extend(result.results.iter().flat_map(|result| signals(result, &quotes)));
-    breaches.extend(state("EventBatchResult", result.state.as_deref()));
-    breaches.extend(publications(&result.publications));
-    breaches
+    violations.extend(result.results.iter().flat_map(|result| signals(result, &quotes)));
+    violations.extend(state("EventBatchResult", result.state.as_deref()));
+    violations.extend(publications(&result.publications));
+    violations
 }
 
 /// Signals about earlier quotes: the contract allows them, and results depend on the size of batches by them.
-pub(crate) fn notes(result: &EventBatchResult) -> Vec<Breach> {
+pub(crate) fn notes(result: &EventBatchResult) -> Vec<Violation> {
     let about_earlier = |result: &&EventResult| result.signals.iter().any(|signal| signal.event < result.event);
     let earlier = result.results.iter().find(about_earlier);
     let note = earlier.map(|result| {
@@ -112,30 +112,31 @@ pub(crate) fn notes(result: &EventBatchResult) -> Vec<Breach> {
              two runs over the same quotes differ",
             result.event
         );
-        Breach::new(Row::Signals, came)
+        Violation::new(Row::Signals, came)
     });
     note.into_iter().collect()
 }
 
 /// The signals of one event, in a batch with these quotes.
-pub(crate) fn signals(result: &EventResult, quotes: &BTreeSet<u64>) -> Vec<Breach> {
+pub(crate) fn signals(result: &EventResult, quotes: &BTreeSet<u64>) -> Vec<Violation> {
     let event = result.event;
-    let mut breaches: Vec<_> = result.signals.iter().filter_map(|wish| signal(wish, quotes)).collect();
+    let mut violations: Vec<_> = result.signals.iter().filter_map(|wish| signal(wish, quotes)).collect();
     if let Some(ahead) = result.signals.iter().find(|wish| wish.event > event && quotes.contains(&wish.event)) {
         let came = format!("EventResult of event {event} has a signal about the later quote {}", ahead.event);
-        breaches.push(Breach::new(Row::Signals, came));
+        violations.push(Violation::new(Row::Signals, came));
     }
     if result.signals.len() > MAX_SIGNALS_PER_EVENT {
         let came = format!("EventResult of event {event} has {} signals", result.signals.len());
-        breaches.push(Breach::new(Row::Signals, came));
+        violations.push(Violation::new(Row::Signals, came));
     }
     if !result.reject.is_empty() && !result.signals.is_empty() {
-        breaches.push(Breach::new(Row::Signals, format!("EventResult of event {event} has both signals and a reject")));
+        violations
+            .push(Violation::new(Row::Signals, format!("EventResult of event {event} has both signals and a reject")));
     }
-    breaches
+    violations
 }
 
-fn signal(signal: &Signal, quotes: &BTreeSet<u64>) -> Option<Breach> {
+fn signal(signal: &Signal, quotes: &BTreeSet<u64>) -> Option<Violation> {
     let quantity = &signal.quantity;
     let came = if quotes.contains(&signal.event) {
         match Side::try_from(signal.side) {
@@ -164,19 +165,19 @@ fn signal(signal: &Signal, quotes: &BTreeSet<u64>) -> Option<Breach> {
         };
         format!("Signal.event is {}, {span}", signal.event)
     };
-    Some(Breach::new(Row::Signals, came))
+    Some(Violation::new(Row::Signals, came))
 }
 
 /// A state that is too large.
-pub(crate) fn state(message: &str, state: Option<&[u8]>) -> Option<Breach> {
+pub(crate) fn state(message: &str, state: Option<&[u8]>) -> Option<Violation> {
     let size = state.map_or(0, <[u8]>::len);
-    (size > MAX_STATE_BYTES).then(|| Breach::new(Row::StateSize, format!("{message}.state has {size} bytes")))
+    (size > MAX_STATE_BYTES).then(|| Violation::new(Row::StateSize, format!("{message}.state has {size} bytes")))
 }
 
 /// Messages of its own.
-pub(crate) fn publications(publications: &[Publication]) -> Vec<Breach> {
-    let mut breaches = Vec::new();
-    let mut broken = |came: String| breaches.push(Breach::new(Row::Publications, came));
+pub(crate) fn publications(publications: &[Publication]) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    let mut broken = |came: String| violations.push(Violation::new(Row::Publications, came));
     if publications.len() > MAX_PUBLICATIONS_PER_BATCH {
         broken(format!("there are {} publications in one answer", publications.len()));
     }
@@ -188,18 +189,18 @@ pub(crate) fn publications(publications: &[Publication]) -> Vec<Breach> {
             broken(format!("Publication.payload on {} has {} bytes", shown(channel), payload.len()));
         }
     }
-    breaches
+    violations
 }
 
 /// An event of a kind that nobody knows: all that may come of it is its number.
-pub(crate) fn passed_over(result: &EventResult) -> Option<Breach> {
+pub(crate) fn passed_over(result: &EventResult) -> Option<Violation> {
     let EventResult { event, signals, reject } = result;
     let came = match (signals.len(), reject.as_str()) {
         (0, "") => return None,
         (0, reject) => format!("EventResult of event {event}, of an unknown kind, has the reject {}", shown(reject)),
         (count, _) => format!("EventResult of event {event}, of an unknown kind, has {count} signals"),
     };
-    Some(Breach::new(Row::UnknownKinds, came))
+    Some(Violation::new(Row::UnknownKinds, came))
 }
 
 /// What decides about an event: what has to be the same where the same is asked again. The text of a reject is not.

@@ -6,12 +6,12 @@ use intuition_common::text::printable;
 use serde::Serialize;
 
 use super::{
-    judge::Breach,
+    judge::Violation,
     row::{ROWS, Row},
 };
 
 /// Breaches of a row that are told; the others are alike.
-const TOLD: usize = 3;
+const MAX_SHOWN_FINDINGS: usize = 3;
 
 /// What came of a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,7 +59,7 @@ impl Report {
         if let Some(Verdict::Fail(told, count)) = self.verdicts.get_mut(&row) {
             let came = came.into();
             *count += 1;
-            if told.len() < TOLD && !told.contains(&came) {
+            if told.len() < MAX_SHOWN_FINDINGS && !told.contains(&came) {
                 told.push(came);
             }
         } else {
@@ -72,16 +72,16 @@ impl Report {
         self.verdicts.entry(row).or_insert_with(|| Verdict::Skip(why.to_owned()));
     }
 
-    /// Takes breaches in.
-    pub(crate) fn breaches(&mut self, breaches: impl IntoIterator<Item = Breach>) {
-        for Breach { row, came } in breaches {
+    /// Takes violations in.
+    pub(crate) fn violations(&mut self, violations: impl IntoIterator<Item = Violation>) {
+        for Violation { row, came } in violations {
             self.fail(row, came);
         }
     }
 
     /// Takes notes in. They fail nothing.
-    pub(crate) fn notes(&mut self, notes: impl IntoIterator<Item = Breach>) {
-        for Breach { row, came } in notes {
+    pub(crate) fn notes(&mut self, notes: impl IntoIterator<Item = Violation>) {
+        for Violation { row, came } in notes {
             self.notes.entry(row).or_insert(came);
         }
     }
@@ -179,7 +179,7 @@ mod tests {
         assert!(text.contains("SKIP  unary                 later\n"), "{text}");
         assert!(text.contains("PASS  describe\n"));
         assert_eq!(report.json()[0]["verdict"], "pass");
-        report.notes([Breach::new(Row::Describe, "odd"), Breach::new(Row::Describe, "odder")]);
+        report.notes([Violation::new(Row::Describe, "odd"), Violation::new(Row::Describe, "odder")]);
         assert!(report.text().contains("PASS  describe\n      note      odd\n"), "{}", report.text());
         assert_eq!((report.counts(), report.json()[0]["note"].as_str()), ((1, 1, ROWS.len() - 2), Some("odd")));
     }

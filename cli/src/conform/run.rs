@@ -3,8 +3,8 @@
 use intuition_api::v1::InputEvent;
 
 use super::{
-    client::{Stream, Target, Trouble},
-    judge::{self, Breach, Outcome},
+    client::{CallError, Stream, Target},
+    judge::{self, Outcome, Violation},
     row::Row,
 };
 
@@ -15,9 +15,9 @@ pub(crate) struct Run {
     /// The last state that came with an answer.
     pub(crate) state: Option<Vec<u8>>,
     /// Rules that its answers broke.
-    pub(crate) breaches: Vec<Breach>,
+    pub(crate) violations: Vec<Violation>,
     /// Habits of its answers that the contract allows and that make results depend on the size of batches.
-    pub(crate) notes: Vec<Breach>,
+    pub(crate) notes: Vec<Violation>,
     /// Messages of its own.
     pub(crate) published: usize,
 }
@@ -26,21 +26,21 @@ pub(crate) struct Run {
 #[derive(Debug)]
 pub(crate) enum Halt {
     /// The server did not answer as it should.
-    Trouble(Trouble),
+    Call(CallError),
     /// It refuses the parameters.
     Refused(String),
 }
 
-impl From<Trouble> for Halt {
-    fn from(trouble: Trouble) -> Self {
-        Self::Trouble(trouble)
+impl From<CallError> for Halt {
+    fn from(error: CallError) -> Self {
+        Self::Call(error)
     }
 }
 
 impl std::fmt::Display for Halt {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Trouble(trouble) => trouble.fmt(f),
+            Self::Call(error) => error.fmt(f),
             Self::Refused(refusal) => write!(f, "initialize was answered by the refusal {}", judge::shown(refusal)),
         }
     }
@@ -50,7 +50,7 @@ impl Halt {
     /// The row that it belongs to, where it is met in the check of `row`.
     pub(crate) const fn row(&self, row: Row) -> Row {
         match self {
-            Self::Trouble(trouble) => trouble.row(row),
+            Self::Call(error) => error.row(row),
             Self::Refused(_) => row,
         }
     }
@@ -67,7 +67,7 @@ pub(crate) async fn batches(stream: &mut Stream, first: u64, batches: &[Vec<Inpu
     let mut run = Run::default();
     for (number, events) in (first..).zip(batches) {
         let result = stream.batch(number, events.clone()).await?;
-        run.breaches.extend(judge::result(number, events, &result));
+        run.violations.extend(judge::result(number, events, &result));
         run.notes.extend(judge::notes(&result));
         run.published += result.publications.len();
         run.outcomes.extend(result.results.iter().map(Outcome::from));

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 /// Quotes published and without an outcome, at most. Brokers drop beyond their queue and still say success.
-const WIDTH: u64 = 500;
+const WINDOW_QUOTES: u64 = 500;
 
 /// Lines a second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,7 +62,7 @@ impl Window {
 
     fn has_room(&self, receive_maximum: u16) -> bool {
         self.sent < self.total
-            && self.sent < self.settled.saturating_add(WIDTH)
+            && self.sent < self.settled.saturating_add(WINDOW_QUOTES)
             && self.unanswered.len() < usize::from(receive_maximum)
     }
 

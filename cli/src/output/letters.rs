@@ -11,11 +11,11 @@ use intuition_common::text::shortened;
 use crate::feed::Feed;
 
 /// Lines of the feed that are shown for each reason: a feed may be full of them.
-const SHOWN: usize = 3;
+const MAX_SHOWN_LETTERS: usize = 3;
 /// Longest text of a dead letter that is shown, in characters.
-const LONGEST: usize = 300;
+const MAX_MESSAGE_CHARS: usize = 300;
 /// Longest symbol that is shown, in characters: one more than a symbol may have.
-const LONGEST_SYMBOL: usize = 65;
+const MAX_SYMBOL_CHARS: usize = 65;
 
 /// Dead letters that were shown.
 pub(crate) struct Letters {
@@ -35,7 +35,7 @@ impl Letters {
     /// The line for a dead letter that was published on `topic`; `None`: it is only counted.
     pub(super) fn line(&mut self, topic: &str, letter: &DeadLetter) -> Option<String> {
         let DeadLetter { reason, message, topic: origin, payload, .. } = letter;
-        let message = shortened(message, LONGEST);
+        let message = shortened(message, MAX_MESSAGE_CHARS);
         let known = self.feed.as_ref().and_then(|feed| Some((feed, feed.recognise(payload)?)));
         let Some((feed, (number, sid))) = known else {
             return self.others.insert((topic.to_owned(), reason.clone())).then(|| {
@@ -43,11 +43,11 @@ impl Letters {
             });
         };
         let shown = self.lines.entry(reason.clone()).or_default();
-        if shown.len() >= SHOWN || !shown.insert(number) {
+        if shown.len() >= MAX_SHOWN_LETTERS || !shown.insert(number) {
             return None;
         }
-        let rest = if shown.len() < SHOWN { "" } else { "; further lines of this reason are only counted" };
-        let (place, sid) = (feed.place(number), shortened(&sid, LONGEST_SYMBOL));
+        let rest = if shown.len() < MAX_SHOWN_LETTERS { "" } else { "; further lines of this reason are only counted" };
+        let (place, sid) = (feed.place(number), shortened(&sid, MAX_SYMBOL_CHARS));
         Some(format!("{place}: {sid}: {reason}: {message}{rest}"))
     }
 }

@@ -18,15 +18,15 @@ use super::{
 };
 
 /// How often they are looked at.
-const LOOK: Duration = Duration::from_millis(20);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// One that is being called for the first time is worth a word after so long only.
-const CALL: Duration = Duration::from_secs(1);
+const SILENT_START: Duration = Duration::from_secs(1);
 /// Reasons that end a run: waiting does not help.
-const LASTING: [&str; 3] = [PARAMETERS_REFUSED, CONTRACT_UNSUPPORTED, CONTRACT_BROKEN];
+const PERMANENT: [&str; 3] = [PARAMETERS_REFUSED, CONTRACT_UNSUPPORTED, CONTRACT_BROKEN];
 
 /// An algorithm that can never decide what this run wants.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Unfit {
+pub(super) struct PermanentError {
     /// `<namespace>/<name>`.
     pub(super) account: String,
     /// CamelCase code.
@@ -35,8 +35,8 @@ pub(super) struct Unfit {
     pub(super) message: String,
 }
 
-impl Unfit {
-    /// Whether it is what it was told that is wrong.
+impl PermanentError {
+    /// Whether the parameters are wrong, and not the algorithm.
     pub(super) fn is_usage(&self) -> bool {
         self.reason == PARAMETERS_REFUSED
     }
@@ -44,59 +44,63 @@ impl Unfit {
 
 /// An algorithm as it is at a moment.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Seen {
+pub(super) struct AlgorithmState {
     account: String,
     backend: Backend,
     channels: Vec<String>,
 }
 
-impl Seen {
+impl AlgorithmState {
     /// All of a run, in order.
     pub(super) fn all(locals: &[Local]) -> Vec<Self> {
-        let seen = locals.iter().map(|local| Self {
+        let states = locals.iter().map(|local| Self {
             account: local.account.clone(),
             backend: local.backend(),
             channels: local.channels(),
         });
-        seen.collect()
+        states.collect()
     }
 
     fn is_there(&self) -> bool {
         self.backend.reason.is_empty() && !self.channels.is_empty()
     }
 
-    fn unfit(&self) -> Option<Unfit> {
+    fn permanent_error(&self) -> Option<PermanentError> {
         let Self { account, backend: Backend { reason, message, .. }, .. } = self;
-        let is_lasting = LASTING.contains(&reason.as_str());
-        is_lasting.then(|| Unfit { account: account.clone(), reason: reason.clone(), message: message.clone() })
+        let is_permanent = PERMANENT.contains(&reason.as_str());
+        is_permanent.then(|| PermanentError {
+            account: account.clone(),
+            reason: reason.clone(),
+            message: message.clone(),
+        })
     }
 }
 
 /// What was said of each algorithm.
 #[derive(Debug, Default)]
-pub(super) struct Told(Vec<Last>);
+pub(super) struct StateReporter(Vec<Reported>);
 
 #[derive(Debug, Clone, Default)]
-struct Last {
+struct Reported {
     reason: String,
     channels: Vec<String>,
 }
 
-impl Told {
+impl StateReporter {
     /// What is new and worth a line, `elapsed` after the start: a reason why one is waited for, once until it is another;
     /// that it answers again; that it wants other channels.
-    pub(super) fn news(&mut self, seen: &[Seen], elapsed: Duration) -> Vec<String> {
-        self.0.resize_with(seen.len(), Last::default);
-        let pairs = self.0.iter_mut().zip(seen);
-        pairs.flat_map(|(last, seen)| news_of(last, seen, elapsed)).collect()
+    pub(super) fn changes(&mut self, states: &[AlgorithmState], elapsed: Duration) -> Vec<String> {
+        self.0.resize_with(states.len(), Reported::default);
+        let pairs = self.0.iter_mut().zip(states);
+        pairs.flat_map(|(last, state)| changes_of(last, state, elapsed)).collect()
     }
 }
 
-fn news_of(last: &mut Last, seen: &Seen, elapsed: Duration) -> Vec<String> {
-    let Seen { account, backend, channels } = seen;
+fn changes_of(last: &mut Reported, state: &AlgorithmState, elapsed: Duration) -> Vec<String> {
+    let AlgorithmState { account, backend, channels } = state;
     let Backend { address, reason, message, name, version } = backend;
     let mut lines = Vec::new();
-    if *reason != last.reason && (reason != BACKEND_STARTING || elapsed >= CALL) {
+    if *reason != last.reason && (reason != BACKEND_STARTING || elapsed >= SILENT_START) {
         // The message begins with the address, which the line has already.
         let message = match message.strip_prefix(address.as_str()) {
             None => message.clone(),
@@ -125,9 +129,13 @@ fn news_of(last: &mut Last, seen: &Seen, elapsed: Duration) -> Vec<String> {
 }
 
 /// Waits until every algorithm can decide and its channels are known; `false`: `signal` came first.
-pub(super) async fn wait(locals: &[Local], told: &mut Told, signal: &CancellationToken) -> Result<bool, RunError> {
+pub(super) async fn wait(
+    locals: &[Local],
+    reporter: &mut StateReporter,
+    signal: &CancellationToken,
+) -> Result<bool, RunError> {
     let begun = Instant::now();
-    let mut looks = interval(LOOK);
+    let mut looks = interval(POLL_INTERVAL);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
@@ -137,12 +145,12 @@ pub(super) async fn wait(locals: &[Local], told: &mut Told, signal: &Cancellatio
         if let Some((local, part)) = locals.iter().find_map(|local| Some((local, local.ended()?))) {
             return Err(RunError::local(local.account.clone(), LocalError::Lose(part)));
         }
-        let seen = Seen::all(locals);
-        if let Some(unfit) = seen.iter().find_map(Seen::unfit) {
-            return Err(RunError::Unfit(unfit));
+        let states = AlgorithmState::all(locals);
+        if let Some(error) = states.iter().find_map(AlgorithmState::permanent_error) {
+            return Err(RunError::Algorithm(error));
         }
-        say(&told.news(&seen, begun.elapsed()));
-        if seen.iter().all(Seen::is_there) {
+        say(&reporter.changes(&states, begun.elapsed()));
+        if states.iter().all(AlgorithmState::is_there) {
             return Ok(true);
         }
     }
@@ -154,7 +162,7 @@ mod tests {
 
     const ADDRESS: &str = "http://127.0.0.1:50051";
 
-    fn seen(reason: &str, message: &str, channels: &[&str]) -> [Seen; 1] {
+    fn states(reason: &str, message: &str, channels: &[&str]) -> [AlgorithmState; 1] {
         let backend = Backend {
             address: ADDRESS.to_owned(),
             name: "breakout".to_owned(),
@@ -163,50 +171,50 @@ mod tests {
             message: message.to_owned(),
         };
         let channels = channels.iter().map(|&channel| channel.to_owned()).collect();
-        [Seen { account: "default/a".to_owned(), backend, channels }]
+        [AlgorithmState { account: "default/a".to_owned(), backend, channels }]
     }
 
-    fn nobody() -> [Seen; 1] {
-        seen("BackendUnreachable", "http://127.0.0.1:50051: nobody answers", &[])
+    fn unreachable() -> [AlgorithmState; 1] {
+        states("BackendUnreachable", "http://127.0.0.1:50051: nobody answers", &[])
     }
 
     const NONE: [String; 0] = [];
 
     #[test]
     fn a_reason_is_said_once_until_it_is_another_and_that_it_answers_too() {
-        let (mut told, at) = (Told::default(), Duration::ZERO);
+        let (mut reporter, at) = (StateReporter::default(), Duration::ZERO);
         let waits = "default/a: waits for the algorithm at http://127.0.0.1:50051: ";
-        assert_eq!(told.news(&nobody(), at), [format!("{waits}nobody answers")]);
-        let again = seen("BackendUnreachable", "http://127.0.0.1:50051: nobody answers: refused", &[]);
-        assert_eq!(told.news(&again, at), NONE);
-        let late = seen("BackendTimeout", "http://127.0.0.1:50051: it did not answer within 10 s", &[]);
-        assert_eq!(told.news(&late, at), [format!("{waits}it did not answer within 10 s")]);
-        let failing = seen("BackendFailing", "http://127.0.0.1:50051 fails at one quote after another: boom", &[]);
-        assert_eq!(told.news(&failing, at), [format!("{waits}it fails at one quote after another: boom")]);
+        assert_eq!(reporter.changes(&unreachable(), at), [format!("{waits}nobody answers")]);
+        let again = states("BackendUnreachable", "http://127.0.0.1:50051: nobody answers: refused", &[]);
+        assert_eq!(reporter.changes(&again, at), NONE);
+        let late = states("BackendTimeout", "http://127.0.0.1:50051: it did not answer within 10 s", &[]);
+        assert_eq!(reporter.changes(&late, at), [format!("{waits}it did not answer within 10 s")]);
+        let failing = states("BackendFailing", "http://127.0.0.1:50051 fails at one quote after another: boom", &[]);
+        assert_eq!(reporter.changes(&failing, at), [format!("{waits}it fails at one quote after another: boom")]);
         let there = "default/a: the algorithm at http://127.0.0.1:50051 is there: breakout 1.2.0";
-        assert_eq!(told.news(&seen("", "", &["quotes"]), at), [there]);
-        assert_eq!(told.news(&seen("", "", &["quotes"]), at), NONE);
-        told.news(&nobody(), at);
+        assert_eq!(reporter.changes(&states("", "", &["quotes"]), at), [there]);
+        assert_eq!(reporter.changes(&states("", "", &["quotes"]), at), NONE);
+        reporter.changes(&unreachable(), at);
         let renamed = "was breakout 1.1.0, is breakout-2 1.2.0: it begins without the state of breakout";
-        assert_eq!(told.news(&seen("", renamed, &["quotes"]), at), [format!("{there} ({renamed})")]);
+        assert_eq!(reporter.changes(&states("", renamed, &["quotes"]), at), [format!("{there} ({renamed})")]);
     }
 
     #[test]
     fn one_that_answers_at_once_is_not_worth_a_word_and_one_that_hangs_is() {
-        let starting = seen(BACKEND_STARTING, "http://127.0.0.1:50051 is being called", &[]);
-        let mut told = Told::default();
-        assert_eq!(told.news(&starting, Duration::from_millis(999)), NONE);
-        assert_eq!(told.news(&seen("", "", &["quotes"]), Duration::from_secs(1)), NONE);
+        let starting = states(BACKEND_STARTING, "http://127.0.0.1:50051 is being called", &[]);
+        let mut reporter = StateReporter::default();
+        assert_eq!(reporter.changes(&starting, Duration::from_millis(999)), NONE);
+        assert_eq!(reporter.changes(&states("", "", &["quotes"]), Duration::from_secs(1)), NONE);
         let hangs = "default/a: waits for the algorithm at http://127.0.0.1:50051: it has not answered yet";
-        assert_eq!(Told::default().news(&starting, Duration::from_secs(1)), [hangs]);
+        assert_eq!(StateReporter::default().changes(&starting, Duration::from_secs(1)), [hangs]);
     }
 
     #[test]
     fn other_channels_are_said_and_the_first_are_not() {
-        let (mut told, at) = (Told::default(), Duration::ZERO);
-        assert_eq!(told.news(&seen("", "", &["quotes"]), at), NONE);
+        let (mut reporter, at) = (StateReporter::default(), Duration::ZERO);
+        assert_eq!(reporter.changes(&states("", "", &["quotes"]), at), NONE);
         let expected = ["default/a: takes trades, fx/+ from here on"];
-        assert_eq!(told.news(&seen("", "", &["trades", "fx/+"]), at), expected);
+        assert_eq!(reporter.changes(&states("", "", &["trades", "fx/+"]), at), expected);
     }
 
     #[test]
@@ -219,8 +227,8 @@ mod tests {
             ("BackendError", None),
             ("", None),
         ] {
-            let [seen] = seen(reason, "", &[]);
-            assert_eq!(seen.unfit().map(|unfit| unfit.is_usage()), is_usage, "{reason}");
+            let [state] = states(reason, "", &[]);
+            assert_eq!(state.permanent_error().map(|error| error.is_usage()), is_usage, "{reason}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Which algorithm decides for each manifest of a run. Pure.
 
-use algo_runtime::settings::Choice;
-use intuition_resources::{TradingAlgo, validate::Problem};
+use algo_runtime::settings::AlgorithmRef;
+use intuition_resources::{TradingAlgo, validate::FieldError};
 
 use crate::{
     args::RunArgs,
@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Each manifest with its algorithm, or everything that stands against the run.
-pub(super) fn of(checked: Checked, args: &RunArgs) -> Result<Vec<(TradingAlgo, Choice)>, Vec<String>> {
+pub(super) fn of(checked: Checked, args: &RunArgs) -> Result<Vec<(TradingAlgo, AlgorithmRef)>, Vec<String>> {
     let Checked { algos, algorithms, mut problems, .. } = checked;
     let mut run = Vec::new();
     if algos.is_empty() && problems.is_empty() {
@@ -17,7 +17,7 @@ pub(super) fn of(checked: Checked, args: &RunArgs) -> Result<Vec<(TradingAlgo, C
     }
     for (place, algo) in algos {
         let decider = match &args.algorithm_address {
-            Some(address) => Ok(Choice::Backend(address.clone())),
+            Some(address) => Ok(AlgorithmRef::Backend(address.clone())),
             None => by_manifest(&algo, &algorithms),
         };
         match decider {
@@ -28,16 +28,17 @@ pub(super) fn of(checked: Checked, args: &RunArgs) -> Result<Vec<(TradingAlgo, C
     if problems.is_empty() { Ok(run) } else { Err(problems) }
 }
 
-fn by_manifest(algo: &TradingAlgo, algorithms: &[Served]) -> Result<Choice, Problem> {
+fn by_manifest(algo: &TradingAlgo, algorithms: &[Served]) -> Result<AlgorithmRef, FieldError> {
     let choice = &algo.spec.algorithm;
-    let at =
-        |path: &str, address: &str| Choice::from_fields("", address).map_err(|error| Problem::new(path, error.message));
+    let at = |path: &str, address: &str| {
+        AlgorithmRef::from_fields("", address).map_err(|error| FieldError::new(path, error.message))
+    };
     match (&choice.builtin, &choice.address, &choice.name) {
         (_, Some(address), _) => at("spec.algorithm.address", address),
         (_, _, Some(name)) => {
             let path = "spec.algorithm.name";
             let wanted = format!("{}/{name}", algo.metadata.namespace.as_deref().unwrap_or("default"));
-            let refuse = |message: String| Err(Problem::new(path, message));
+            let refuse = |message: String| Err(FieldError::new(path, message));
             match algorithms.iter().find(|served| served.account == wanted) {
                 Some(Served { address: Some(address), .. }) => at(path, address),
                 Some(Served { address: None, .. }) => refuse(format!(
@@ -50,7 +51,7 @@ fn by_manifest(algo: &TradingAlgo, algorithms: &[Served]) -> Result<Choice, Prob
                 )),
             }
         }
-        (builtin, None, None) => Ok(Choice::Builtin(builtin.clone().unwrap_or_default())),
+        (builtin, None, None) => Ok(AlgorithmRef::Builtin(builtin.clone().unwrap_or_default())),
     }
 }
 
@@ -86,7 +87,7 @@ mod tests {
             served("default/imaged", None),
         ];
         let decider = |name| by_manifest(&algo(&named(name)), &algorithms);
-        assert_eq!(decider("breakout"), Ok(Choice::Backend("http://here:2".parse().unwrap())));
+        assert_eq!(decider("breakout"), Ok(AlgorithmRef::Backend("http://here:2".parse().unwrap())));
         let missing = decider("fade").unwrap_err();
         assert_eq!(missing.path, "spec.algorithm.name");
         assert!(missing.message.starts_with("there is no Algorithm default/fade in the files given: "), "{missing}");
@@ -99,9 +100,9 @@ mod tests {
     fn an_address_and_a_builtin_mean_themselves() {
         let address = AlgorithmChoice { address: Some("http://here:2".to_owned()), ..AlgorithmChoice::default() };
         let decider = by_manifest(&algo(&address), &[]);
-        assert_eq!(decider, Ok(Choice::Backend("http://here:2".parse().unwrap())));
+        assert_eq!(decider, Ok(AlgorithmRef::Backend("http://here:2".parse().unwrap())));
         let builtin = AlgorithmChoice { builtin: Some("random".to_owned()), ..AlgorithmChoice::default() };
-        assert_eq!(by_manifest(&algo(&builtin), &[]), Ok(Choice::Builtin("random".to_owned())));
+        assert_eq!(by_manifest(&algo(&builtin), &[]), Ok(AlgorithmRef::Builtin("random".to_owned())));
         let portless = AlgorithmChoice { address: Some("http://here".to_owned()), ..AlgorithmChoice::default() };
         assert_eq!(by_manifest(&algo(&portless), &[]).unwrap_err().path, "spec.algorithm.address");
     }

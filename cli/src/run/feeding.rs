@@ -9,8 +9,8 @@ use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    local::{Local, away},
-    watchdog::Away,
+    local::{Local, missing_parts},
+    watchdog::MissingPart,
 };
 use crate::feed::{
     Feed,
@@ -176,8 +176,8 @@ impl Feeding {
     }
 
     /// What it lacks, once it has been started.
-    pub(super) fn away(&self) -> Vec<Away> {
-        if self.task.is_some() { away("feed", &self.readiness, |_| true) } else { Vec::new() }
+    pub(super) fn missing_parts(&self) -> Vec<MissingPart> {
+        if self.task.is_some() { missing_parts("feed", &self.readiness, |_| true) } else { Vec::new() }
     }
 
     /// Publishes nothing more.

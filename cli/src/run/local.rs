@@ -12,9 +12,9 @@ use algo_runtime::{
     metrics::Metrics as RuntimeMetrics,
     portfolio::PolicyError,
     server::{self, ALGORITHM_DEADLINE, Running, RuntimeError},
-    settings::Choice,
+    settings::AlgorithmRef,
 };
-use bridge::{MqttConfig, Parts, Published};
+use bridge::{BridgeDeps, MqttConfig, Published};
 use intuition_api::{
     part,
     topic::{self, OwnTopics},
@@ -34,14 +34,14 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{names, settings, watchdog::Away};
+use super::{names, settings, watchdog::MissingPart};
 use crate::validate;
 
 /// Parts of a bridge and a feed that are connections to the broker.
 const CONNECTIONS: [&str; 3] = [part::bridge::BROKER, part::bridge::PUBLISHER, crate::feed::publisher::READY_PART];
 
 /// How long the shutdown of a bridge may take, and that of a feed. A bridge ends within 5 seconds.
-pub(super) const PATIENCE: Duration = Duration::from_secs(8);
+pub(super) const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// Why a manifest could not be started, or stopped by itself.
 #[derive(Debug, thiserror::Error)]
@@ -101,7 +101,7 @@ impl Local {
     /// be there yet.
     pub(super) async fn start(
         algo: &TradingAlgo,
-        decider: Choice,
+        decider: AlgorithmRef,
         data_dir: &Path,
         addr: SocketAddr,
     ) -> Result<Self, LocalError> {
@@ -150,7 +150,7 @@ impl Local {
             decisions_topic: Some(self.decisions_topic(&mqtt.topic_prefix)),
             limits: bridge::Limits::default(),
         };
-        let parts = Parts {
+        let deps = BridgeDeps {
             readiness: readiness.clone(),
             metrics: bridge::Metrics::default(),
             clock,
@@ -158,7 +158,7 @@ impl Local {
             published: Some(published.clone()),
         };
         #[expect(clippy::disallowed_methods, reason = "`stop` awaits its handle")]
-        let task = tokio::spawn(bridge::run(config, parts, stop.clone()));
+        let task = tokio::spawn(bridge::run(config, deps, stop.clone()));
         self.bridge = Some(Bridge { readiness, stop, task });
     }
 
@@ -195,10 +195,10 @@ impl Local {
     }
 
     /// What its algorithm and its bridge lack.
-    pub(super) fn away(&self) -> Vec<Away> {
+    pub(super) fn missing_parts(&self) -> Vec<MissingPart> {
         // The rest of what a runtime may lack shows in the bridge, which then has none.
-        let algorithm = away(&self.account, &self.readiness, |part| part == part::runtime::ALGORITHM);
-        let bridge = self.bridge.iter().flat_map(|bridge| away(&self.account, &bridge.readiness, |_| true));
+        let algorithm = missing_parts(&self.account, &self.readiness, |part| part == part::runtime::ALGORITHM);
+        let bridge = self.bridge.iter().flat_map(|bridge| missing_parts(&self.account, &bridge.readiness, |_| true));
         algorithm.into_iter().chain(bridge).collect()
     }
 
@@ -216,7 +216,7 @@ impl Local {
         let bridged = match self.bridge {
             Some(Bridge { stop, mut task, .. }) => {
                 stop.cancel();
-                if let Ok(ended) = tokio::time::timeout(PATIENCE, &mut task).await {
+                if let Ok(ended) = tokio::time::timeout(SHUTDOWN_TIMEOUT, &mut task).await {
                     bridge_result(ended)
                 } else {
                     task.abort();
@@ -251,15 +251,15 @@ pub(super) fn runtime_addr(given: Option<SocketAddr>, place: usize) -> SocketAdd
 }
 
 /// What `readiness` lacks of the parts that count, under the name of whose it is.
-pub(super) fn away(owner: &str, readiness: &Readiness, counts: impl Fn(&str) -> bool) -> Vec<Away> {
+pub(super) fn missing_parts(owner: &str, readiness: &Readiness, counts: impl Fn(&str) -> bool) -> Vec<MissingPart> {
     let missing = readiness.missing().into_iter().filter(|missing| counts(missing.part));
-    let away = missing.map(|missing| Away {
+    let parts = missing.map(|missing| MissingPart {
         part: format!("{owner}: {}", missing.part),
         is_connection: CONNECTIONS.contains(&missing.part),
         reason: missing.reason,
         message: missing.message,
     });
-    away.collect()
+    parts.collect()
 }
 
 #[cfg(test)]

@@ -18,11 +18,11 @@ use serde::Deserialize;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::watchdog::{self, Away};
+use super::watchdog::{self, MissingPart};
 
 /// How long a retained message may come after the last SUBACK. Brokers send them with it or right behind it, and nothing
 /// marks the last of them.
-const QUIET: Duration = Duration::from_secs(1);
+const QUIET_PERIOD: Duration = Duration::from_secs(1);
 
 /// Another session of an account that is to be run.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -50,10 +50,10 @@ pub(crate) enum PresenceError {
     Connect(#[source] LinkError),
     /// The broker does not let us in, and will not.
     #[error("{}: {}", .0.part, .0.message)]
-    Refused(Away),
+    Refused(MissingPart),
     /// There is no connection.
     #[error("{}: missing for 60 seconds: {} ({})", .0.part, .0.message, .0.reason)]
-    Gone(Away),
+    Gone(MissingPart),
 }
 
 /// The text of a state topic, as far as the check needs it.
@@ -67,13 +67,13 @@ struct Shown {
 }
 
 /// The state topics without an answer. Pure.
-struct Look {
+struct PendingStates {
     broker: String,
     /// Account by topic.
     pending: BTreeMap<String, String>,
 }
 
-impl Look {
+impl PendingStates {
     fn new<'a>(broker: &Address, topic_prefix: &str, accounts: impl IntoIterator<Item = &'a str>) -> Self {
         let state = |account: &str| (OwnTopics::new(topic_prefix, account, None).state(), account.to_owned());
         Self { broker: broker.to_string(), pending: accounts.into_iter().map(state).collect() }
@@ -100,11 +100,11 @@ pub(super) async fn check(
     tasks: &TaskTracker,
     signal: &CancellationToken,
 ) -> Result<(), PresenceError> {
-    let look = Look::new(broker, &mqtt.topic_prefix, accounts.iter().map(String::as_str));
+    let states = PendingStates::new(broker, &mqtt.topic_prefix, accounts.iter().map(String::as_str));
     let client_id = format!("{}.check.{:08x}", mqtt.client_id_prefix, rand::random::<u32>());
     let options = Options { credentials: mqtt.credentials.clone(), ..Options::new(broker.clone(), client_id) };
     let (link, events) = Link::start(options, tasks).map_err(PresenceError::Connect)?;
-    let outcome = Check { link: link.clone(), look, topics: Vec::new(), unanswered: 0, quiet: None, away: None };
+    let outcome = Check { link: link.clone(), states, topics: Vec::new(), unanswered: 0, quiet: None, missing: None };
     let outcome = outcome.run(events, signal).await;
     link.disconnect();
     outcome
@@ -112,7 +112,7 @@ pub(super) async fn check(
 
 struct Check {
     link: Link,
-    look: Look,
+    states: PendingStates,
     /// The topics of the present connection, by token.
     topics: Vec<String>,
     /// SUBACKs to come.
@@ -120,12 +120,12 @@ struct Check {
     /// When no further retained message is waited for.
     quiet: Option<Instant>,
     /// Why there is no connection.
-    away: Option<Away>,
+    missing: Option<MissingPart>,
 }
 
 impl Check {
     async fn run(mut self, mut events: bridge::mqtt::Events, signal: &CancellationToken) -> Result<(), PresenceError> {
-        let deadline = Instant::now() + watchdog::AWAY;
+        let deadline = Instant::now() + watchdog::MISSING_TIMEOUT;
         loop {
             tokio::select! {
                 event = events.recv() => match event {
@@ -133,8 +133,8 @@ impl Check {
                     None => return Ok(()),
                 },
                 () = sleep_until(self.quiet.unwrap_or(deadline)) => {
-                    return match self.away.filter(|_| self.quiet.is_none()) {
-                        Some(away) => Err(PresenceError::Gone(away)),
+                    return match self.missing.filter(|_| self.quiet.is_none()) {
+                        Some(missing) => Err(PresenceError::Gone(missing)),
                         None => Ok(()),
                     };
                 }
@@ -149,16 +149,16 @@ impl Check {
             Event::Connected { epoch, capabilities, .. } => return Ok(self.connected(epoch, capabilities)),
             Event::Disconnected(error) => {
                 self.quiet = None;
-                let away = Away {
-                    part: format!("broker {}", self.look.broker),
+                let missing = MissingPart {
+                    part: format!("broker {}", self.states.broker),
                     reason: error.reason().to_owned(),
                     message: with_causes(&error),
                     is_connection: true,
                 };
                 if error.is_refused_identity() {
-                    return Err(PresenceError::Refused(away));
+                    return Err(PresenceError::Refused(missing));
                 }
-                self.away = Some(away);
+                self.missing = Some(missing);
             }
             Event::Subscribed { token, code } => {
                 self.unanswered = self.unanswered.saturating_sub(1);
@@ -169,28 +169,28 @@ impl Check {
                         code = code.name,
                         "the broker does not let this run read the topic, so another session of the account would not be seen"
                     );
-                    self.look.pending.remove(topic);
+                    self.states.pending.remove(topic);
                 }
                 if self.unanswered == 0 {
-                    self.quiet = Some(Instant::now() + QUIET);
+                    self.quiet = Some(Instant::now() + QUIET_PERIOD);
                 }
             }
             Event::Message(message) => {
-                self.look.take(&message.topic, &message.payload).map_err(PresenceError::Online)?;
+                self.states.take(&message.topic, &message.payload).map_err(PresenceError::Online)?;
             }
             Event::Published { .. }
             | Event::Unsubscribed { .. }
             | Event::AcksWritten { .. }
             | Event::AcksConfirmed { .. } => {}
         }
-        Ok(self.look.pending.is_empty())
+        Ok(self.states.pending.is_empty())
     }
 
     fn connected(&mut self, epoch: u64, capabilities: Capabilities) -> bool {
         if !capabilities.retain {
             return true;
         }
-        self.topics = self.look.pending.keys().cloned().collect();
+        self.topics = self.states.pending.keys().cloned().collect();
         self.unanswered = self.topics.len();
         for (token, topic) in (0..).zip(&self.topics) {
             self.link.look_up(epoch, token, topic.clone());
@@ -206,7 +206,7 @@ mod tests {
     #[test]
     fn only_a_session_that_is_online_is_one() {
         let broker: Address = "mqtt://broker".parse().unwrap();
-        let look = || Look::new(&broker, "intuition-local", ["default/a", "default/b"]);
+        let states = || PendingStates::new(&broker, "intuition-local", ["default/a", "default/b"]);
         let topic = "intuition-local/default/a/state";
         for payload in [
             r#"{"state":"offline","algo":"default/a","session":"0f","started":"2026-01-02T03:04:05.000Z"}"#,
@@ -214,13 +214,13 @@ mod tests {
             "online",
             "",
         ] {
-            let mut look = look();
-            assert_eq!(look.take(topic, payload.as_bytes()), Ok(()), "{payload}");
-            assert_eq!(look.pending.len(), 1, "{payload}");
+            let mut states = states();
+            assert_eq!(states.take(topic, payload.as_bytes()), Ok(()), "{payload}");
+            assert_eq!(states.pending.len(), 1, "{payload}");
         }
         let online = br#"{"state":"online","algo":"default/a","session":"0f","since":"2026-01-02T03:04:05.000Z"}"#;
-        assert_eq!(look().take("intuition/default/a/state", online), Ok(()), "another prefix");
-        let told = look().take(topic, online).unwrap_err().to_string();
+        assert_eq!(states().take("intuition/default/a/state", online), Ok(()), "another prefix");
+        let told = states().take(topic, online).unwrap_err().to_string();
         let expected = "default/a: another session is online at mqtt://broker:1883: intuition-local/default/a/state names \
                         the session 0f, online since 2026-01-02T03:04:05.000Z. ";
         assert!(told.starts_with(expected) && told.contains("--force"), "{told}");

@@ -2,7 +2,7 @@
 
 use algo_runtime::{
     portfolio::{Policy, PolicyError},
-    settings::{Adjustable, Authority, Choice, Initial, InitialTrading, Input, Settings, Topics},
+    settings::{AlgorithmRef, Initial, InitialTrading, Input, LiveSettings, Settings, SettingsSource, Topics},
 };
 use intuition_api::v1::TradingState;
 use intuition_resources::TradingAlgo;
@@ -14,14 +14,14 @@ use crate::{
 
 /// The settings of a local run: the manifest rules at every start, as it would at `kubectl apply`. `decider` is the
 /// algorithm that it means.
-pub(super) fn of(algo: &TradingAlgo, decider: Choice) -> Result<Settings, PolicyError> {
+pub(super) fn of(algo: &TradingAlgo, decider: AlgorithmRef) -> Result<Settings, PolicyError> {
     let spec = &algo.spec;
     let portfolio = &spec.portfolio;
     let channels = spec.channels.clone().unwrap_or_default();
     let amount = portfolio.amount.map(|amount| amount.to_string());
     Ok(Settings {
         account: validate::account(algo),
-        adjustable: Adjustable {
+        live: LiveSettings {
             algorithm: decider,
             threshold: spec.threshold,
             parameters: spec.algorithm.parameters.clone(),
@@ -29,7 +29,7 @@ pub(super) fn of(algo: &TradingAlgo, decider: Choice) -> Result<Settings, Policy
             // Part of the trading state below.
             suspend: false,
         },
-        authority: Authority::Start,
+        source: SettingsSource::Start,
         policy: Policy::from_parts(portfolio.policy.name(), portfolio.fraction, amount.as_deref())?,
         subscribe: channels.filters(),
         inputs: channels.inputs.into_iter().flatten().map(input).collect(),
@@ -70,7 +70,7 @@ mod tests {
             "metadata": { "name": "a", "namespace": "default", "annotations": annotations },
             "spec": spec,
         });
-        of(&serde_json::from_value(manifest).unwrap(), Choice::Builtin("random".to_owned())).unwrap()
+        of(&serde_json::from_value(manifest).unwrap(), AlgorithmRef::Builtin("random".to_owned())).unwrap()
     }
 
     #[test]
@@ -95,15 +95,15 @@ mod tests {
             }
             let found = settings(&spec, &annotations);
             assert_eq!(found.initial.trading, InitialTrading::Flags(expected), "{spec} {annotations}");
-            assert!(!found.adjustable.suspend);
+            assert!(!found.live.suspend);
         }
     }
 
     #[test]
     fn starting_cash_that_is_absent_leaves_the_deposits_as_they_are() {
         let absent = settings(&json!({ "algorithm": { "builtin": "random" } }), &json!({}));
-        assert_eq!((absent.initial.cash_unchanged, absent.adjustable.starting_cash.as_str()), (true, "10000.00"));
+        assert_eq!((absent.initial.cash_unchanged, absent.live.starting_cash.as_str()), (true, "10000.00"));
         let given = settings(&json!({ "algorithm": { "builtin": "random" }, "startingCash": 500 }), &json!({}));
-        assert_eq!((given.initial.cash_unchanged, given.adjustable.starting_cash.as_str()), (false, "500.00"));
+        assert_eq!((given.initial.cash_unchanged, given.live.starting_cash.as_str()), (false, "500.00"));
     }
 }

@@ -10,7 +10,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     RunError,
-    algorithms::{Seen, Told},
+    algorithms::{AlgorithmState, StateReporter},
     feeding::Feeding,
     local::{Local, LocalError},
     say, wanted,
@@ -18,9 +18,9 @@ use super::{
 };
 
 /// How often parts are looked at; accounts are looked at whenever they change.
-const LOOK: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// How long what is on its way may take after a signal.
-const GRACE: Duration = Duration::from_secs(5);
+const DRAIN_GRACE: Duration = Duration::from_secs(5);
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub(super) enum End {
 pub(super) struct Watch<'a> {
     locals: &'a [Local],
     feeding: Option<&'a mut Feeding>,
-    told: Told,
+    reporter: StateReporter,
     tasks: &'a TaskTracker,
     watchdog: Watchdog,
     begun: Instant,
@@ -45,15 +45,15 @@ pub(super) struct Watch<'a> {
 }
 
 impl<'a> Watch<'a> {
-    /// Begins to watch algorithms that are there; of them, `told` was said.
+    /// Begins to watch algorithms that are there; their states are known to `reporter`.
     pub(super) fn new(
         locals: &'a [Local],
         feeding: Option<&'a mut Feeding>,
-        told: Told,
+        reporter: StateReporter,
         tasks: &'a TaskTracker,
     ) -> Self {
         let begun = Instant::now();
-        Self { locals, feeding, told, tasks, watchdog: Watchdog::new(Duration::ZERO), begun, ready: None }
+        Self { locals, feeding, reporter, tasks, watchdog: Watchdog::new(Duration::ZERO), begun, ready: None }
     }
 
     /// Time since every part was ready first.
@@ -69,7 +69,7 @@ impl<'a> Watch<'a> {
     ) -> Result<End, RunError> {
         let mut tallies: StreamMap<_, _> =
             self.locals.iter().map(|local| WatchStream::new(local.tally.clone())).enumerate().collect();
-        let mut looks = interval(LOOK);
+        let mut looks = interval(POLL_INTERVAL);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut deadline = None;
         loop {
@@ -77,7 +77,7 @@ impl<'a> Watch<'a> {
                 Some(_) = tallies.next() => {}
                 _ = looks.tick() => self.look()?,
                 () = signal.cancelled(), if deadline.is_none() => {
-                    deadline = Some(Instant::now() + GRACE);
+                    deadline = Some(Instant::now() + DRAIN_GRACE);
                     if let Some(feeding) = &self.feeding {
                         feeding.stop();
                     }
@@ -106,16 +106,16 @@ impl<'a> Watch<'a> {
         if let Some((local, part)) = self.locals.iter().find_map(|local| Some((local, local.ended()?))) {
             return Err(RunError::local(local.account.clone(), LocalError::Lose(part)));
         }
-        let mut away: Vec<_> = self.locals.iter().flat_map(Local::away).collect();
-        if away.is_empty() {
+        let mut missing: Vec<_> = self.locals.iter().flat_map(Local::missing_parts).collect();
+        if missing.is_empty() {
             self.ready.get_or_insert_with(Instant::now);
             if let Some(feeding) = &mut self.feeding {
                 feeding.start(self.tasks).map_err(RunError::Feed)?;
-                away = feeding.away();
+                missing = feeding.missing_parts();
             }
         }
         let (progress, is_waiting) = (self.progress(), self.is_waiting());
-        match self.watchdog.look(self.begun.elapsed(), &away, progress, is_waiting) {
+        match self.watchdog.look(self.begun.elapsed(), &missing, progress, is_waiting) {
             None => Ok(()),
             Some(Verdict::Stalled) => Err(RunError::Stall(self.unanswered().join("; "))),
             Some(Verdict::Refused(part)) => Err(RunError::Refused(part)),
@@ -125,14 +125,14 @@ impl<'a> Watch<'a> {
 
     /// Says how algorithms are, where that is new.
     fn tell(&mut self) {
-        let news = self.told.news(&Seen::all(self.locals), self.begun.elapsed());
-        if news.is_empty() {
+        let changes = self.reporter.changes(&AlgorithmState::all(self.locals), self.begun.elapsed());
+        if changes.is_empty() {
             return;
         }
         match &self.feeding {
             // The progress bar on the same terminal has to make room.
-            Some(feeding) => feeding.bar().suspend(|| say(&news)),
-            None => say(&news),
+            Some(feeding) => feeding.bar().suspend(|| say(&changes)),
+            None => say(&changes),
         }
     }
 

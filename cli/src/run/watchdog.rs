@@ -3,15 +3,15 @@
 use std::{collections::BTreeMap, time::Duration};
 
 /// Without progress for so long, with every part connected and something on its way, a run is over.
-const STALL: Duration = Duration::from_secs(30);
+const STALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// A part that is missing for so long ends the run.
-pub(super) const AWAY: Duration = Duration::from_mins(1);
+pub(super) const MISSING_TIMEOUT: Duration = Duration::from_mins(1);
 /// Refusals that waiting does not mend: the broker does not know the name or the password.
 const PERMANENT: [&str; 2] = ["BadUserNameOrPassword", "NotAuthorized"];
 
 /// A part that is missing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Away {
+pub(crate) struct MissingPart {
     /// Whose part, for example `default/goog-random`; and which one.
     pub(crate) part: String,
     /// CamelCase code.
@@ -26,9 +26,9 @@ pub(crate) struct Away {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// The broker will never let this part in.
-    Refused(Away),
+    Refused(MissingPart),
     /// It was missing for too long.
-    Gone(Away),
+    Gone(MissingPart),
     /// Nothing moved for too long although everything is connected.
     Stalled,
 }
@@ -36,7 +36,7 @@ pub(crate) enum Verdict {
 /// What it saw so far.
 #[derive(Debug)]
 pub(crate) struct Watchdog {
-    away_since: BTreeMap<String, Duration>,
+    missing_since: BTreeMap<String, Duration>,
     progress: u64,
     moved: Duration,
 }
@@ -44,26 +44,32 @@ pub(crate) struct Watchdog {
 impl Watchdog {
     /// Begins to watch at `now`.
     pub(crate) const fn new(now: Duration) -> Self {
-        Self { away_since: BTreeMap::new(), progress: 0, moved: now }
+        Self { missing_since: BTreeMap::new(), progress: 0, moved: now }
     }
 
     /// Looks at what is missing, at a number that changes with every progress, and whether anything is on its way.
-    pub(crate) fn look(&mut self, now: Duration, away: &[Away], progress: u64, is_waiting: bool) -> Option<Verdict> {
-        self.away_since.retain(|part, _| away.iter().any(|away| away.part == *part));
-        for part in away {
-            let since = *self.away_since.entry(part.part.clone()).or_insert(now);
+    pub(crate) fn look(
+        &mut self,
+        now: Duration,
+        missing: &[MissingPart],
+        progress: u64,
+        is_waiting: bool,
+    ) -> Option<Verdict> {
+        self.missing_since.retain(|part, _| missing.iter().any(|missing| missing.part == *part));
+        for part in missing {
+            let since = *self.missing_since.entry(part.part.clone()).or_insert(now);
             if part.is_connection && PERMANENT.contains(&part.reason.as_str()) {
                 return Some(Verdict::Refused(part.clone()));
             }
-            if now.saturating_sub(since) >= AWAY {
+            if now.saturating_sub(since) >= MISSING_TIMEOUT {
                 return Some(Verdict::Gone(part.clone()));
             }
         }
-        if progress != self.progress || !away.is_empty() || !is_waiting {
+        if progress != self.progress || !missing.is_empty() || !is_waiting {
             self.progress = progress;
             self.moved = now;
         }
-        (now.saturating_sub(self.moved) >= STALL).then_some(Verdict::Stalled)
+        (now.saturating_sub(self.moved) >= STALL_TIMEOUT).then_some(Verdict::Stalled)
     }
 }
 
@@ -77,8 +83,8 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
-    fn away(part: &str, reason: &str) -> Away {
-        Away { part: part.to_owned(), reason: reason.to_owned(), message: String::new(), is_connection: true }
+    fn missing(part: &str, reason: &str) -> MissingPart {
+        MissingPart { part: part.to_owned(), reason: reason.to_owned(), message: String::new(), is_connection: true }
     }
 
     #[test]
@@ -94,15 +100,15 @@ mod tests {
         let mut watchdog = Watchdog::new(at(0));
         assert_eq!(watchdog.look(at(29), &[], 1, true), None);
         assert_eq!(watchdog.look(at(50), &[], 1, false), None);
-        assert_eq!(watchdog.look(at(75), &[away("broker", "Unreachable")], 1, true), None);
+        assert_eq!(watchdog.look(at(75), &[missing("broker", "Unreachable")], 1, true), None);
         assert_eq!(watchdog.look(at(104), &[], 1, true), None);
         assert_eq!(watchdog.look(at(105), &[], 1, true), Some(Verdict::Stalled));
     }
 
     #[test]
-    fn a_part_that_stays_away_for_60_seconds_ends_the_run_and_one_that_comes_back_does_not() {
+    fn part_missing_for_60_seconds_ends_the_run_unless_it_returns() {
         let mut watchdog = Watchdog::new(at(0));
-        let (broker, feed) = (away("broker", "Unreachable"), away("feed", "Unreachable"));
+        let (broker, feed) = (missing("broker", "Unreachable"), missing("feed", "Unreachable"));
         assert_eq!(watchdog.look(at(0), from_ref(&broker), 0, true), None);
         assert_eq!(watchdog.look(at(40), from_ref(&feed), 0, true), None);
         assert_eq!(watchdog.look(at(61), &[broker, feed.clone()], 0, true), None);
@@ -112,9 +118,9 @@ mod tests {
     #[test]
     fn a_wrong_password_ends_the_run_at_once_and_a_denied_publish_does_not() {
         let mut watchdog = Watchdog::new(at(0));
-        let refused = away("broker", "BadUserNameOrPassword");
+        let refused = missing("broker", "BadUserNameOrPassword");
         assert_eq!(watchdog.look(at(0), from_ref(&refused), 0, true), Some(Verdict::Refused(refused)));
-        let denied = Away { is_connection: false, ..away("decisions", "NotAuthorized") };
+        let denied = MissingPart { is_connection: false, ..missing("decisions", "NotAuthorized") };
         assert_eq!(watchdog.look(at(0), &[denied], 0, true), None);
     }
 }

@@ -20,7 +20,7 @@ use super::{
     TradingError,
     report::one_line,
     resources::Target,
-    runtime::{self, Account, DEADLINE, RuntimeError},
+    runtime::{self, Account, CALL_TIMEOUT, RuntimeError},
     tell, write,
 };
 use crate::{
@@ -30,9 +30,9 @@ use crate::{
 };
 
 /// Attempts at one request, which its id makes the same request.
-const ATTEMPTS: u32 = 3;
+const MAX_ATTEMPTS: u32 = 3;
 /// Before the next attempt, and between two looks at the account.
-const PAUSE: Duration = Duration::from_millis(500);
+const RETRY_PAUSE: Duration = Duration::from_millis(500);
 
 /// Way to the account. A connection that breaks is made again.
 enum Place {
@@ -87,9 +87,9 @@ async fn ask(args: &CloseArgs, place: &Place, request: &str) -> Result<(Account,
     loop {
         let account = match connect(args, place).await {
             Ok(account) => account,
-            Err(TradingError::Cluster(error)) if error.is_transient() && attempt < ATTEMPTS => {
+            Err(TradingError::Cluster(error)) if error.is_transient() && attempt < MAX_ATTEMPTS => {
                 attempt += 1;
-                tokio::time::sleep(PAUSE).await;
+                tokio::time::sleep(RETRY_PAUSE).await;
                 continue;
             }
             Err(error) => return Err(error),
@@ -101,17 +101,17 @@ async fn ask(args: &CloseArgs, place: &Place, request: &str) -> Result<(Account,
             what: Some(what(args)),
         };
         let mut client = account.client();
-        let error = match tokio::time::timeout(DEADLINE, client.close(message)).await {
+        let error = match tokio::time::timeout(CALL_TIMEOUT, client.close(message)).await {
             Ok(Ok(answer)) => return judge(answer.into_inner(), args, &account.name).map(|answer| (account, answer)),
             Ok(Err(status)) if status.code() == Code::Unavailable => RuntimeError::of_status(status),
             Ok(Err(status)) => return Err(TradingError::Runtime(RuntimeError::of_status(status))),
             Err(_) => RuntimeError::TimeOut,
         };
-        if attempt == ATTEMPTS {
+        if attempt == MAX_ATTEMPTS {
             return Err(TradingError::Runtime(error));
         }
         attempt += 1;
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(RETRY_PAUSE).await;
     }
 }
 
@@ -206,10 +206,10 @@ async fn wait(
                 }
             }
         }
-        if Instant::now() + PAUSE > deadline {
+        if Instant::now() + RETRY_PAUSE > deadline {
             return Err(TradingError::Wait { seconds: args.timeout.as_secs(), symbols: waiting });
         }
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(RETRY_PAUSE).await;
     }
 }
 

@@ -4,7 +4,7 @@ use intuition_api::{trading::cause, v1::TradingState};
 use serde_json::Value;
 
 use super::{
-    report::{Cause, InForce},
+    report::{Cause, EffectiveTrading},
     verb::Verb,
 };
 
@@ -12,7 +12,7 @@ use super::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Observed {
     /// The confirmed state; `None` while the operator has not confirmed one.
-    pub(super) in_force: Option<InForce>,
+    pub(super) in_force: Option<EffectiveTrading>,
     /// `in_force.causes` is from `status.trading`, not from the condition.
     has_causes: bool,
     /// Cause `User`, from the spec.
@@ -31,7 +31,7 @@ impl Observed {
         let state = condition.and_then(|condition| state(condition, data));
         let in_force = state.map(|state| {
             let read = causes.unwrap_or_else(|| condition_cause(condition, state));
-            InForce { state, causes: if state == TradingState::Active { Vec::new() } else { read } }
+            EffectiveTrading { state, causes: if state == TradingState::Active { Vec::new() } else { read } }
         });
         Self { in_force, has_causes, user: user_cause(data), condition: condition.map(for_person) }
     }

@@ -31,14 +31,14 @@ impl From<&TradingCause> for Cause {
 
 /// The trading state of an account as its resource or its runtime shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct InForce {
+pub(super) struct EffectiveTrading {
     /// The strictest state of all causes.
     pub(super) state: TradingState,
     /// Why; empty for an account that is Active.
     pub(super) causes: Vec<Cause>,
 }
 
-impl From<&Trading> for InForce {
+impl From<&Trading> for EffectiveTrading {
     fn from(trading: &Trading) -> Self {
         let state = match TradingState::try_from(trading.state) {
             Ok(TradingState::Unspecified) | Err(_) => TradingState::strictest(&trading.causes),
@@ -54,7 +54,7 @@ pub(super) struct Report {
     /// `<namespace>/<name>`.
     pub(super) account: String,
     /// The state in force, if it is known.
-    pub(super) in_force: Option<InForce>,
+    pub(super) in_force: Option<EffectiveTrading>,
     /// Whether `in_force` holds all of the change.
     pub(super) confirmed: bool,
     /// The unconfirmed part of the change; empty if all is confirmed.
@@ -70,7 +70,7 @@ impl Report {
     }
 
     /// A change that is in force.
-    pub(super) fn confirmed(account: &str, in_force: InForce) -> Self {
+    pub(super) fn confirmed(account: &str, in_force: EffectiveTrading) -> Self {
         let note = String::new();
         Self { account: account.to_owned(), in_force: Some(in_force), confirmed: true, note, error: None }
     }
@@ -155,11 +155,11 @@ mod tests {
             ],
             ..Trading::default()
         };
-        Report::confirmed("default/goog", InForce::from(&trading))
+        Report::confirmed("default/goog", EffectiveTrading::from(&trading))
     }
 
     fn active() -> Report {
-        Report::confirmed("default/msft", InForce { state: TradingState::Active, causes: Vec::new() })
+        Report::confirmed("default/msft", EffectiveTrading { state: TradingState::Active, causes: Vec::new() })
     }
 
     #[test]
@@ -176,7 +176,7 @@ default/msft: Active; annotated; not confirmed yet
     }
 
     #[test]
-    fn a_stop_succeeds_once_confirmed_and_a_resume_where_the_account_is_active() {
+    fn stop_succeeds_once_confirmed_and_resume_once_active() {
         let halt = Verb::Halt(String::new());
         assert!(halted().is_success(&halt, false) && !halted().is_success(&Verb::Resume, false));
         assert!(active().is_success(&Verb::Resume, false));
@@ -210,6 +210,6 @@ default/msft: Active; annotated; not confirmed yet
     fn a_state_of_a_later_release_is_the_strictest_of_its_causes() {
         let cause = TradingCause { cause: "New".to_owned(), state: 9, ..TradingCause::default() };
         let trading = Trading { state: 9, causes: vec![cause], ..Trading::default() };
-        assert_eq!(InForce::from(&trading).state, TradingState::Halted);
+        assert_eq!(EffectiveTrading::from(&trading).state, TradingState::Halted);
     }
 }

@@ -17,13 +17,13 @@ use crate::{
 /// Field manager of the annotations.
 const MANAGER: &str = "intuition-cli";
 /// Calls that are under way at once.
-const AT_ONCE: usize = 32;
+const MAX_CONCURRENT_CALLS: usize = 32;
 /// Attempts at one annotation; a stop is worth more than one.
-const ATTEMPTS: u32 = 3;
+const MAX_ATTEMPTS: u32 = 3;
 /// Before the next attempt, and between two reads of a resource that is not confirmed.
-const PAUSE: Duration = Duration::from_millis(500);
+const RETRY_PAUSE: Duration = Duration::from_millis(500);
 /// Least pause for each resource that is not confirmed: 100 reads a second are no load for an API server.
-const PAUSE_EACH: Duration = Duration::from_millis(10);
+const RETRY_PAUSE_PER_ACCOUNT: Duration = Duration::from_millis(10);
 
 /// A resource by its name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -83,7 +83,7 @@ pub(super) async fn change(
         Entry::new(target, observed, verb)
     });
     // Unordered, so that a call that hangs holds up none of the others.
-    let mut entries: Vec<_> = annotated.buffer_unordered(AT_ONCE).collect().await;
+    let mut entries: Vec<_> = annotated.buffer_unordered(MAX_CONCURRENT_CALLS).collect().await;
     entries.sort_by(|one, other| one.target.cmp(&other.target));
     if !wait.no_wait {
         confirm(cluster, &mut entries, verb, wait.timeout, tell).await;
@@ -171,10 +171,10 @@ async fn annotate(cluster: &Cluster, target: &Target, verb: &Verb) -> Result<Obs
     loop {
         match cluster.call(call, api.patch(&target.name, &params, &patch)).await {
             Ok(object) => return Ok(Observed::of(&object.data)),
-            Err(error) if error.is_transient() && attempt < ATTEMPTS => attempt += 1,
+            Err(error) if error.is_transient() && attempt < MAX_ATTEMPTS => attempt += 1,
             Err(error) => return Err(error),
         }
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(RETRY_PAUSE).await;
     }
 }
 
@@ -188,13 +188,14 @@ async fn confirm(cluster: &Cluster, entries: &mut [Entry], verb: &Verb, timeout:
     }
     while entries.iter().any(Entry::is_open) {
         let open = entries.iter().filter(|entry| entry.is_open()).count();
-        let next = Instant::now() + PAUSE.max(PAUSE_EACH.saturating_mul(u32::try_from(open).unwrap_or(u32::MAX)));
+        let next = Instant::now()
+            + RETRY_PAUSE.max(RETRY_PAUSE_PER_ACCOUNT.saturating_mul(u32::try_from(open).unwrap_or(u32::MAX)));
         let looks = stream::iter(entries.iter_mut().filter(|entry| entry.is_open())).map(|entry| async {
             let Target { namespace, name } = &entry.target;
             let looked = cluster.call(Call::on_algo("get", namespace, name), cluster.algos(namespace).get(name)).await;
             entry.take(looked.map(|object| Observed::of(&object.data)), verb);
         });
-        let round = looks.buffer_unordered(AT_ONCE).collect::<()>();
+        let round = looks.buffer_unordered(MAX_CONCURRENT_CALLS).collect::<()>();
         if tokio::time::timeout_at(deadline, round).await.is_err() || next > deadline {
             return;
         }

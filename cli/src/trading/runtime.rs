@@ -9,12 +9,12 @@ use intuition_api::{
 };
 use tonic::{Code, Status, transport::Channel};
 
-use super::{report::InForce, verb::Verb};
+use super::{report::EffectiveTrading, verb::Verb};
 
 /// Longest time that a runtime may take to connect, and for a call.
-pub(super) const DEADLINE: Duration = Duration::from_secs(10);
+pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 /// Attempts while others change the same state.
-const ATTEMPTS: u32 = 5;
+const MAX_ATTEMPTS: u32 = 5;
 /// Refusals after which the state has to be read again.
 const STALE: [&str; 2] = [OTHER_NUMBER, OLDER_GENERATION];
 
@@ -26,7 +26,7 @@ pub(super) enum RuntimeError {
          `kubectl port-forward -n NAMESPACE service/NAME-runtime 50051` and --runtime http://127.0.0.1:50051"
     )]
     Connect { address: Address, source: tonic::transport::Error },
-    #[error("the runtime did not answer within {} s", DEADLINE.as_secs())]
+    #[error("the runtime did not answer within {} s", CALL_TIMEOUT.as_secs())]
     TimeOut,
     #[error("the runtime is of a release that has no trading states: it has to be upgraded; spec.suspend stops it")]
     MissService,
@@ -74,7 +74,7 @@ pub(super) async fn connect(address: &Address) -> Result<Channel, RuntimeError> 
 
 /// Awaits an answer, not for ever.
 async fn within<T>(answer: impl Future<Output = Result<T, RuntimeError>>) -> Result<T, RuntimeError> {
-    tokio::time::timeout(DEADLINE, answer).await.unwrap_or(Err(RuntimeError::TimeOut))
+    tokio::time::timeout(CALL_TIMEOUT, answer).await.unwrap_or(Err(RuntimeError::TimeOut))
 }
 
 impl Account {
@@ -99,7 +99,7 @@ impl Account {
     }
 
     /// Changes one cause of the state in force, and returns the state after that.
-    pub(super) async fn change(&self, verb: &Verb) -> Result<InForce, RuntimeError> {
+    pub(super) async fn change(&self, verb: &Verb) -> Result<EffectiveTrading, RuntimeError> {
         let mut attempt = 1;
         loop {
             let (_, trading) = self.read().await?;
@@ -114,14 +114,14 @@ impl Account {
             let answer = within(async { client.set_trading_state(request).await.map_err(RuntimeError::of_status) })
                 .await?
                 .into_inner();
-            let in_force = answer.trading.as_ref().map(InForce::from);
+            let in_force = answer.trading.as_ref().map(EffectiveTrading::from);
             match (answer.refusal, in_force) {
                 (None, Some(in_force)) => return Ok(in_force),
                 // The runtime takes a stop even if it refuses the rest of the call.
                 (Some(refusal), Some(in_force)) if is_stale(&refusal) && is_reached(verb, &in_force) => {
                     return Ok(in_force);
                 }
-                (Some(refusal), _) if is_stale(&refusal) && attempt < ATTEMPTS => attempt += 1,
+                (Some(refusal), _) if is_stale(&refusal) && attempt < MAX_ATTEMPTS => attempt += 1,
                 (Some(refusal), _) => return Err(RuntimeError::of_refusal(refusal)),
                 (None, None) => return Err(RuntimeError::MissService),
             }
@@ -133,7 +133,7 @@ fn is_stale(refusal: &Refusal) -> bool {
     STALE.contains(&refusal.reason.as_str())
 }
 
-fn is_reached(verb: &Verb, in_force: &InForce) -> bool {
+fn is_reached(verb: &Verb, in_force: &EffectiveTrading) -> bool {
     let codes: Vec<_> = in_force.causes.iter().map(|cause| cause.code.as_str()).collect();
     verb.is_reached(in_force.state, Some(&codes))
 }

@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_verb_changes_its_own_cause_and_keeps_the_others_that_a_caller_may_set() {
+    fn verb_changes_its_own_cause_and_keeps_other_settable_causes() {
         let in_force = [
             held("Halt", TradingState::Halted),
             held("MaxDrawdown", TradingState::Halted),

@@ -9,7 +9,7 @@ use algo_runtime::{
     metrics::Metrics,
     portfolio::Policy,
     server::{self, ALGORITHM_DEADLINE, Config, Running},
-    settings::{Adjustable, Authority, Choice, Initial, Settings, Topics},
+    settings::{AlgorithmRef, Initial, LiveSettings, Settings, SettingsSource, Topics},
 };
 use intuition_api::{
     part,
@@ -61,17 +61,18 @@ pub(crate) struct Runtime {
 }
 
 fn settings(uid: Option<&str>) -> Settings {
-    let authority = uid.map_or(Authority::Start, |uid| Authority::Resource { uid: uid.to_owned(), generation: 1 });
+    let source =
+        uid.map_or(SettingsSource::Start, |uid| SettingsSource::Resource { uid: uid.to_owned(), generation: 1 });
     Settings {
         account: ACCOUNT.to_owned(),
-        adjustable: Adjustable {
-            algorithm: Choice::Builtin("random".to_owned()),
+        live: LiveSettings {
+            algorithm: AlgorithmRef::Builtin("random".to_owned()),
             threshold: 0.0,
             parameters: serde_json::Map::new(),
             starting_cash: "10000".to_owned(),
             suspend: false,
         },
-        authority,
+        source,
         policy: Policy::from_parts("fixed-amount", None, Some("100")).unwrap(),
         topics: Topics::default(),
         subscribe: None,

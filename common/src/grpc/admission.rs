@@ -20,7 +20,7 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use crate::listen::{Call, Peer};
 
 /// How long a new call waits until another has given way.
-const PLACE_WAIT: Duration = Duration::from_secs(1);
+const PLACE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The calls of a server that count against its limits.
 #[derive(Debug)]
@@ -45,7 +45,7 @@ impl Calls {
         } else {
             let (_, oldest) = self.lock().pop_first()?;
             oldest.cancel();
-            timeout(PLACE_WAIT, Arc::clone(&self.free).acquire_owned()).await.ok()?.ok()?
+            timeout(PLACE_TIMEOUT, Arc::clone(&self.free).acquire_owned()).await.ok()?.ok()?
         };
         let (number, gives_way) = (self.next.fetch_add(1, Ordering::Relaxed), CancellationToken::new());
         self.lock().insert(number, gives_way.clone());

@@ -18,13 +18,13 @@ use tokio::{
 use tokio_util::sync::WaitForCancellationFutureOwned;
 use tonic::{Status, body::Body, codegen::Bytes};
 
-use super::{FRAME_BYTES, admission::Admission};
+use super::{MAX_FRAME_BYTES, admission::Admission};
 use crate::listen::Peer;
 
 /// Time for the first message of a call.
-const FIRST_MESSAGE: Duration = Duration::from_secs(10);
+const FIRST_MESSAGE_TIMEOUT: Duration = Duration::from_secs(10);
 /// A client that reads nothing of an answer for this long, at most twice as long, loses its connection.
-const READING: Duration = Duration::from_mins(1);
+const READ_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The messages of a client. The first is bounded in time and bytes; later ones are bounded by the service.
 pub(super) struct Question {
@@ -39,8 +39,8 @@ pub(super) struct Question {
 
 impl Question {
     pub(super) fn new(body: Body, limit: usize, admission: Admission) -> Self {
-        let bytes_left = limit.saturating_add(FRAME_BYTES as usize);
-        let (deadline, gives_way) = (Box::pin(sleep(FIRST_MESSAGE)), Box::pin(admission.gives_way()));
+        let bytes_left = limit.saturating_add(MAX_FRAME_BYTES as usize);
+        let (deadline, gives_way) = (Box::pin(sleep(FIRST_MESSAGE_TIMEOUT)), Box::pin(admission.gives_way()));
         Self { body, bytes_left, limit, deadline, gives_way, admission }
     }
 }
@@ -62,7 +62,7 @@ impl HttpBody for Question {
         }
         let Poll::Ready(frame) = body.poll_frame(context) else {
             ready!(question.deadline.as_mut().poll(context));
-            let seconds = FIRST_MESSAGE.as_secs();
+            let seconds = FIRST_MESSAGE_TIMEOUT.as_secs();
             return Poll::Ready(Some(Err(Status::deadline_exceeded(format!(
                 "the call has no complete message after {seconds} s"
             )))));
@@ -155,7 +155,7 @@ async fn watch(reading: Arc<Reading>, peer: Peer) {
     let frames = || reading.frames.load(Ordering::Relaxed);
     let mut seen = frames();
     loop {
-        sleep(READING).await;
+        sleep(READ_TIMEOUT).await;
         let frames = frames();
         if frames == seen && reading.is_behind.load(Ordering::Relaxed) {
             tracing::debug!("a client does not read its answer: its connection is closed");
@@ -205,17 +205,17 @@ mod tests {
         let began = Instant::now();
         let mut question = Question::new(Body::new(Once(None)), 100, admission(None).await);
         assert_eq!(next(&mut question).await.unwrap_err().code(), tonic::Code::DeadlineExceeded);
-        assert_eq!(began.elapsed(), FIRST_MESSAGE);
+        assert_eq!(began.elapsed(), FIRST_MESSAGE_TIMEOUT);
 
         let lasting = admission(None).await;
         let mut question = Question::new(Body::new(Once(None)), 100, lasting.clone());
         drop(lasting.lasts());
-        tokio::time::timeout(2 * FIRST_MESSAGE, next(&mut question)).await.unwrap_err();
+        tokio::time::timeout(2 * FIRST_MESSAGE_TIMEOUT, next(&mut question)).await.unwrap_err();
     }
 
     #[tokio::test]
     async fn a_first_message_beyond_its_bound_ends_the_call() {
-        let bytes = vec![1; FRAME_BYTES as usize + 101].leak();
+        let bytes = vec![1; MAX_FRAME_BYTES as usize + 101].leak();
         let mut question = Question::new(Body::new(Once(Some(bytes))), 100, admission(None).await);
         assert_eq!(next(&mut question).await.unwrap_err().code(), tonic::Code::OutOfRange);
         let lasting = admission(None).await;
@@ -242,7 +242,7 @@ mod tests {
         next(&mut unread).await.unwrap();
         let began = Instant::now();
         assert_eq!(behind.read_u8().await.unwrap_err().kind(), io::ErrorKind::ConnectionAborted);
-        assert!((READING..=2 * READING).contains(&began.elapsed()), "{:?}", began.elapsed());
-        tokio::time::timeout(10 * READING, reading.read_u8()).await.unwrap_err();
+        assert!((READ_TIMEOUT..=2 * READ_TIMEOUT).contains(&began.elapsed()), "{:?}", began.elapsed());
+        tokio::time::timeout(10 * READ_TIMEOUT, reading.read_u8()).await.unwrap_err();
     }
 }

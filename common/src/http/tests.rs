@@ -67,7 +67,7 @@ async fn a_connection_serves_one_request() {
     assert!(served.get("/nothing").await.starts_with("HTTP/1.1 404"));
     let fields = "a: b\r\n".repeat(MAX_FIELDS);
     assert!(served.get(&format!("/healthz HTTP/1.1\r\n{fields}c: d")).await.starts_with("HTTP/1.1 431"));
-    let long = "x".repeat(2 * MAX_HEAD);
+    let long = "x".repeat(2 * MAX_HEAD_BYTES);
     let refused = served.get(&format!("/{long}")).await;
     assert!(refused.starts_with("HTTP/1.1 414") || refused.starts_with("HTTP/1.1 431"), "{refused}");
 }
@@ -84,7 +84,7 @@ async fn the_bytes_of_a_slow_head_end_after_five_seconds() {
             break;
         }
     }
-    assert!(began.elapsed() <= HEAD_TIME + Duration::from_secs(2), "{:?}", began.elapsed());
+    assert!(began.elapsed() <= HEAD_TIMEOUT + Duration::from_secs(2), "{:?}", began.elapsed());
 }
 
 #[tokio::test]

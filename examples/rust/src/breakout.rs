@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn the_state_stays_below_the_limit_and_the_symbol_not_quoted_for_longest_is_forgotten() {
+    fn state_stays_below_its_limit_by_forgetting_the_oldest_symbol() {
         let parameters = Parameters { entry: crate::parameters::MOST_QUOTES, exit: 1 };
         let mut breakout = Breakout::open(parameters, b"").unwrap();
         let name = |symbol: usize| format!("{symbol:0>64}");

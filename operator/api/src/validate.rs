@@ -16,7 +16,7 @@ use crate::{ALGORITHM_KIND, Algorithm, TRADING_ALGO_KIND, TradingAlgo};
 
 /// One violation in a manifest.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Problem {
+pub struct FieldError {
     /// Path of the field, for example `spec.channels.subscribe[0]`.
     pub path: String,
     /// The requirement, and the value.
@@ -28,7 +28,7 @@ pub struct Problem {
 /// Reason of an invalid spec.
 pub const INVALID_SPEC: &str = "InvalidSpec";
 
-impl Problem {
+impl FieldError {
     /// A problem of the field at `path`.
     pub fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
         Self::of(INVALID_SPEC, path, message)
@@ -41,12 +41,12 @@ impl Problem {
 }
 
 /// The reason of a resource with these problems: that of all of them, and [`INVALID_SPEC`] where they differ.
-pub fn reason_of(problems: &[Problem]) -> &'static str {
+pub fn reason_of(problems: &[FieldError]) -> &'static str {
     let first = problems.first().map_or(INVALID_SPEC, |problem| problem.reason);
     if problems.iter().all(|problem| problem.reason == first) { first } else { INVALID_SPEC }
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for FieldError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // A document that is not an object has no path.
         if !self.path.is_empty() {
@@ -64,29 +64,29 @@ pub fn is_algorithm(manifest: &Value) -> bool {
 
 /// Parses the manifest of a `TradingAlgo`, or returns all violations in the order of their paths. The namespace
 /// defaults to `default`.
-pub fn parse(manifest: &Value) -> Result<TradingAlgo, Vec<Problem>> {
+pub fn parse(manifest: &Value) -> Result<TradingAlgo, Vec<FieldError>> {
     read(manifest, check(manifest))
 }
 
 /// Parses the manifest of an [`Algorithm`], like [`parse`].
-pub fn parse_algorithm(manifest: &Value) -> Result<Algorithm, Vec<Problem>> {
+pub fn parse_algorithm(manifest: &Value) -> Result<Algorithm, Vec<FieldError>> {
     read(manifest, check_algorithm(manifest))
 }
 
 /// All violations in the manifest of a `TradingAlgo`, in the order of their paths.
-pub fn check(manifest: &Value) -> Vec<Problem> {
+pub fn check(manifest: &Value) -> Vec<FieldError> {
     check_below(manifest, PREFIX)
 }
 
 /// All violations if the topics of accounts have this prefix.
-pub fn check_below(manifest: &Value, prefix: &str) -> Vec<Problem> {
+pub fn check_below(manifest: &Value, prefix: &str) -> Vec<FieldError> {
     let spec = |manifest: &Map<String, Value>| rules::spec(manifest, prefix);
     let rules = KindRules { kind: TRADING_ALGO_KIND, schema: &TRADING_ALGO, is_meant: rules::is_meant, spec: &spec };
     check_as(manifest, &rules)
 }
 
 /// All violations in the manifest of an [`Algorithm`], in the order of their paths.
-pub fn check_algorithm(manifest: &Value) -> Vec<Problem> {
+pub fn check_algorithm(manifest: &Value) -> Vec<FieldError> {
     let rules = KindRules {
         kind: ALGORITHM_KIND,
         schema: &ALGORITHM,
@@ -103,10 +103,10 @@ struct KindRules<'a> {
     /// Whether a manifest is meant to be of the kind, even with a wrong kind or version.
     is_meant: fn(&Map<String, Value>) -> bool,
     /// Rules of the spec that neither the schema nor CEL can express.
-    spec: &'a dyn Fn(&Map<String, Value>) -> Vec<Problem>,
+    spec: &'a dyn Fn(&Map<String, Value>) -> Vec<FieldError>,
 }
 
-fn read<K: Resource + DeserializeOwned>(manifest: &Value, problems: Vec<Problem>) -> Result<K, Vec<Problem>> {
+fn read<K: Resource + DeserializeOwned>(manifest: &Value, problems: Vec<FieldError>) -> Result<K, Vec<FieldError>> {
     if !problems.is_empty() {
         return Err(problems);
     }
@@ -116,14 +116,14 @@ fn read<K: Resource + DeserializeOwned>(manifest: &Value, problems: Vec<Problem>
         members.remove("status");
     }
     let mut object =
-        serde_json::from_value::<K>(manifest).map_err(|error| vec![Problem::new("spec", error.to_string())])?;
+        serde_json::from_value::<K>(manifest).map_err(|error| vec![FieldError::new("spec", error.to_string())])?;
     object.meta_mut().namespace.get_or_insert_with(|| rules::DEFAULT_NAMESPACE.to_owned());
     Ok(object)
 }
 
-fn check_as(manifest: &Value, rules: &KindRules<'_>) -> Vec<Problem> {
+fn check_as(manifest: &Value, rules: &KindRules<'_>) -> Vec<FieldError> {
     let Some(members) = manifest.as_object() else {
-        return vec![Problem::new("", format!("must be an object, is {}", schema::shown(manifest)))];
+        return vec![FieldError::new("", format!("must be an object, is {}", schema::shown(manifest)))];
     };
     let mut problems = rules::type_meta(members, rules.kind);
     if !problems.is_empty() && !(rules.is_meant)(members) {
@@ -134,13 +134,13 @@ fn check_as(manifest: &Value, rules: &KindRules<'_>) -> Vec<Problem> {
     problems.extend(rules::metadata(members));
     for name in members.keys() {
         if !["apiVersion", "kind", "metadata", "spec", "status"].contains(&name.as_str()) {
-            problems.push(Problem::new(name, "is not known"));
+            problems.push(FieldError::new(name, "is not known"));
         }
     }
     let root = &rules.schema.0;
     match (members.get("spec"), root.properties.as_ref().and_then(|properties| properties.get("spec"))) {
         (Some(spec), Some(wanted)) => schema::check(wanted, spec, "spec", &mut problems),
-        _ => problems.push(Problem::new("spec", "is required")),
+        _ => problems.push(FieldError::new("spec", "is required")),
     }
     problems.extend((rules.spec)(members));
     let broken = cel(&rules.schema.1, members, &problems);
@@ -162,14 +162,15 @@ fn schema_of(crd: CustomResourceDefinition) -> (JSONSchemaProps, Value) {
 }
 
 /// The violated CEL rules. A rule about a field with another violation would only repeat it, or fail because of it.
-fn cel(schema: &Value, members: &Map<String, Value>, known: &[Problem]) -> Vec<Problem> {
+fn cel(schema: &Value, members: &Map<String, Value>, known: &[FieldError]) -> Vec<FieldError> {
     let mut object = members.clone();
     object.remove("status");
     let Err(errors) = Validator::new().validate(schema, &Value::Object(object), None) else { return Vec::new() };
     let broken = errors.into_vec().into_iter().filter_map(|error| {
         // A rule of the root can only read the name.
         let path = if error.field_path.is_empty() { "metadata.name".to_owned() } else { error.field_path };
-        let is_told = |problem: &Problem| match problem.path.strip_prefix(&path).map(|below| below.strip_prefix('.')) {
+        let is_told = |problem: &FieldError| match problem.path.strip_prefix(&path).map(|below| below.strip_prefix('.'))
+        {
             Some(Some(below)) => {
                 let member = below.split(['.', '[']).next().unwrap_or_default();
                 error.rule.contains(&format!("self.{member}"))
@@ -177,7 +178,7 @@ fn cel(schema: &Value, members: &Map<String, Value>, known: &[Problem]) -> Vec<P
             Some(None) => problem.path == path,
             None => false,
         };
-        (!known.iter().any(is_told)).then(|| Problem::new(path, error.message))
+        (!known.iter().any(is_told)).then(|| FieldError::new(path, error.message))
     });
     broken.collect()
 }

@@ -9,7 +9,7 @@ use std::{
 
 use intuition_resources::{
     Algorithm, TradingAlgo,
-    validate::{Problem, check, check_algorithm, is_algorithm, parse, parse_algorithm},
+    validate::{FieldError, check, check_algorithm, is_algorithm, parse, parse_algorithm},
 };
 use kube::{CustomResourceExt as _, core::cel::Validator};
 use serde_json::{Value, json};
@@ -26,7 +26,7 @@ fn samples(kind: &str) -> Vec<(PathBuf, String)> {
 fn every_valid_sample_is_taken() {
     for (path, text) in samples("valid") {
         let manifest: Value = serde_saphyr::from_str(&text).unwrap();
-        let told = |problems: &[Problem]| format!("{}: {problems:?}", path.display());
+        let told = |problems: &[FieldError]| format!("{}: {problems:?}", path.display());
         // What is read and written again is as valid.
         if is_algorithm(&manifest) {
             let algorithm = parse_algorithm(&manifest).unwrap_or_else(|problems| panic!("{}", told(&problems)));

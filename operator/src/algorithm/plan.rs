@@ -2,7 +2,7 @@
 
 use intuition_resources::{
     ALGORITHM_KIND, Algorithm, AlgorithmSpec,
-    validate::{Problem, check_algorithm},
+    validate::{FieldError, check_algorithm},
 };
 use kube::ResourceExt as _;
 use serde_json::json;
@@ -42,7 +42,7 @@ pub struct Image {
 }
 
 /// The plan of a resource, or all violations of its spec.
-pub fn plan(algorithm: &Algorithm, settings: &Settings) -> Result<Plan, Vec<Problem>> {
+pub fn plan(algorithm: &Algorithm, settings: &Settings) -> Result<Plan, Vec<FieldError>> {
     let problems = check_algorithm(&json!(algorithm));
     let Some(url) = algorithm_url(algorithm, &settings.cluster_domain).filter(|_| problems.is_empty()) else {
         return Err(problems);

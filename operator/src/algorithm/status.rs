@@ -2,7 +2,7 @@
 //! no I/O.
 
 use intuition_api::describe::CONTRACT;
-use intuition_resources::{AlgorithmStatus, MAX_IMAGES, MAX_USERS, RunningImage, validate::Problem};
+use intuition_resources::{AlgorithmStatus, MAX_IMAGES, MAX_USERS, RunningImage, validate::FieldError};
 use k8s_openapi::jiff::Timestamp;
 
 use super::{
@@ -33,7 +33,7 @@ pub(crate) enum Outcome<'a> {
     /// The spec cannot be parsed by this release.
     Unreadable(&'a str),
     /// The spec violates the schema or a rule.
-    Refused(&'a [Problem]),
+    Refused(&'a [FieldError]),
     /// The children were applied, except for `Observation::failure`, and observed.
     Observed(&'a Observation<'a>),
 }

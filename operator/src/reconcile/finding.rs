@@ -1,6 +1,6 @@
 //! Findings: the state of one condition, before it is compared with the previous status.
 
-use intuition_resources::validate::{Problem, reason_of};
+use intuition_resources::validate::{FieldError, reason_of};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use crate::{
@@ -44,7 +44,7 @@ impl Finding {
     }
 
     /// The spec violates the schema or a rule.
-    pub(crate) fn refused(problems: &[Problem]) -> Self {
+    pub(crate) fn refused(problems: &[FieldError]) -> Self {
         let messages: Vec<_> = problems.iter().map(ToString::to_string).collect();
         Self::lacking(reason_of(problems), messages.join("; "), Urgency::ActionRequired)
     }

@@ -1,6 +1,6 @@
 //! The status of a resource that could not be reconciled because the operator lacks a right.
 
-use intuition_resources::validate::Problem;
+use intuition_resources::validate::FieldError;
 use kube::Resource as _;
 
 use crate::{
@@ -20,13 +20,13 @@ impl<K: WatchedKind> Context<K> {
         writer: &Writer,
         object: &PartialObject<K>,
         error: &ReconcileError,
-        derive: impl FnOnce(Option<&K::Status>, &[Problem]) -> Derived<K::Status>,
+        derive: impl FnOnce(Option<&K::Status>, &[FieldError]) -> Derived<K::Status>,
     ) {
         let namespace = object.meta().namespace.as_deref();
         let message = missing_right(error, || self.rights.lacking(namespace)).filter(|_| self.leads());
         let Some(message) = message else { return };
         let previous = self.statuses.status_of(object);
-        let problem = Problem::of(OPERATOR_LACKS_RIGHTS, "", message);
+        let problem = FieldError::of(OPERATOR_LACKS_RIGHTS, "", message);
         let derived = derive(previous.as_ref(), &[problem]);
         // The pass has failed and is repeated, and with it this write.
         if let Err(error) = self.publish_status(writer, object, previous.as_ref(), &derived).await {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use intuition_api::topic::Confinement;
-use intuition_resources::{Channels, validate::Problem};
+use intuition_resources::{Channels, validate::FieldError};
 
 use crate::{
     names::{DEFAULT_BROKER, label},
@@ -14,7 +14,7 @@ use crate::{
 const BROKER_NOT_ALLOWED: &str = "BrokerNotAllowed";
 
 /// The problem of a resource that uses the default broker by its login, in a namespace with these labels.
-pub(crate) fn login_problem(namespace: &str, labels: &BTreeMap<String, String>) -> Option<Problem> {
+pub(crate) fn login_problem(namespace: &str, labels: &BTreeMap<String, String>) -> Option<FieldError> {
     let is_labelled = labels.get(label::BROKER).is_some_and(|value| value == DEFAULT_BROKER);
     (!is_labelled).then(|| {
         let message = format!(
@@ -22,12 +22,12 @@ pub(crate) fn login_problem(namespace: &str, labels: &BTreeMap<String, String>) 
              labelled by: kubectl label namespace {namespace} {}={DEFAULT_BROKER}",
             label::BROKER
         );
-        Problem::of(BROKER_NOT_ALLOWED, "spec.broker", message)
+        FieldError::of(BROKER_NOT_ALLOWED, "spec.broker", message)
     })
 }
 
 /// A plan with one problem more: refused.
-pub(crate) fn with<T>(planned: Result<T, Vec<Problem>>, problem: Option<Problem>) -> Result<T, Vec<Problem>> {
+pub(crate) fn with<T>(planned: Result<T, Vec<FieldError>>, problem: Option<FieldError>) -> Result<T, Vec<FieldError>> {
     let Some(problem) = problem else { return planned };
     let mut problems = planned.err().unwrap_or_default();
     problems.push(problem);
@@ -56,7 +56,7 @@ pub(crate) fn channel_rule(namespace: &str, names_channels: bool, topics: &Topic
 }
 
 /// The topics of a resource that its namespace may not use, in the order of the fields.
-pub(crate) fn problems(namespace: &str, channels: &Channels, topics: &TopicSettings) -> Vec<Problem> {
+pub(crate) fn problems(namespace: &str, channels: &Channels, topics: &TopicSettings) -> Vec<FieldError> {
     let Some(rule) = topics.confinement(namespace) else { return Vec::new() };
     let prefix = &topics.prefix;
     let mut problems = Vec::new();
@@ -65,7 +65,7 @@ pub(crate) fn problems(namespace: &str, channels: &Channels, topics: &TopicSetti
             "{topic:?} is not a topic of namespace {namespace}: publish below {prefix}/{namespace}/, or have it allowed \
              by topics.publish of the operator's chart"
         );
-        problems.push(Problem::new("spec.channels.publish", message));
+        problems.push(FieldError::new("spec.channels.publish", message));
     }
     let mut refuse = |path: String, filter: &str, rule: &Confinement| {
         if !rule.may_subscribe(filter) {
@@ -73,7 +73,7 @@ pub(crate) fn problems(namespace: &str, channels: &Channels, topics: &TopicSetti
                 "{filter:?} selects topics of other namespaces than {namespace}: below {prefix}/ subscribe to \
                  {prefix}/{namespace}/ alone, or have it allowed by topics.subscribe of the operator's chart"
             );
-            problems.push(Problem::new(path, message));
+            problems.push(FieldError::new(path, message));
         }
     };
     for (index, filter) in channels.subscribe.iter().flatten().enumerate() {

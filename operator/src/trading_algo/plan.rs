@@ -10,7 +10,7 @@ use intuition_resources::{
     Algorithm, AlgorithmChoice, Amount, Broker, Input, Ledger, Portfolio, Storage, TRADING_ALGO_KIND, TradingAlgo,
     TradingAlgoStatus, TradingStatus,
     address::Address,
-    validate::{Problem, check_below},
+    validate::{FieldError, check_below},
 };
 use k8s_openapi::{api::core::v1::PersistentVolumeClaim, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use kube::{Resource as _, ResourceExt as _};
@@ -49,7 +49,7 @@ pub struct Plan {
     /// Topic for the decisions, where it is not the usual one.
     pub publish: Option<String>,
     /// Topics that the namespace may not use, where that does not refuse the resource.
-    pub warnings: Vec<Problem>,
+    pub warnings: Vec<FieldError>,
     /// The rule for channels that the algorithm asks for.
     pub channel_rule: Option<ChannelRule>,
     /// Id of the installation, for the children.
@@ -199,7 +199,7 @@ impl<'a> Inputs<'a> {
 }
 
 /// The plan of a resource, or all violations of its spec.
-pub fn plan(algo: &TradingAlgo, inputs: Inputs<'_>) -> Result<Plan, Vec<Problem>> {
+pub fn plan(algo: &TradingAlgo, inputs: Inputs<'_>) -> Result<Plan, Vec<FieldError>> {
     let Inputs { settings, credentials, algorithm: named, previous, stored } = inputs;
     let mut problems = check_below(&json!(algo), &settings.topics.prefix);
     let (name, uid) = (algo.name_any(), algo.uid().unwrap_or_default());
@@ -296,7 +296,7 @@ fn broker(
     default_credentials: Option<&Credentials>,
     name: &str,
     uid: &str,
-) -> Result<BrokerPlan, Problem> {
+) -> Result<BrokerPlan, FieldError> {
     let (url, login) = match (given, &settings.broker) {
         (Some(broker), _) => {
             let login = broker
@@ -313,14 +313,14 @@ fn broker(
             (default.url.clone(), login)
         }
         (None, None) => {
-            return Err(Problem::new(
+            return Err(FieldError::new(
                 "spec.broker",
                 "is required: the operator was installed without a default broker",
             ));
         }
     };
     let address = Address::of_broker(&url)
-        .ok_or_else(|| Problem::new("spec.broker.url", "must be mqtt://host[:port] or mqtts://host[:port]"))?;
+        .ok_or_else(|| FieldError::new("spec.broker.url", "must be mqtt://host[:port] or mqtts://host[:port]"))?;
     Ok(BrokerPlan { url, address, login })
 }
 

@@ -21,7 +21,7 @@ pub type Right = String;
 
 /// What was asked of the API server.
 #[derive(Debug, Default)]
-pub struct Asked {
+pub struct AuditedCalls {
     /// And done, or failed for another reason.
     pub granted: BTreeSet<Right>,
     /// And refused.
@@ -30,10 +30,10 @@ pub struct Asked {
 
 /// What the operator has asked for since `E2E_STARTED` (RFC 3339, UTC), or since the cluster was made; `None` where there is
 /// no audit log.
-pub fn asked() -> anyhow::Result<Option<Asked>> {
+pub fn asked() -> anyhow::Result<Option<AuditedCalls>> {
     let Some(log) = environment::variable("CLUSTER_AUDIT_LOG") else { return Ok(None) };
     let operator = format!("system:serviceaccount:{NAMESPACE}:{OPERATOR}");
-    let mut asked = Asked::default();
+    let mut asked = AuditedCalls::default();
     let start = environment::variable("E2E_STARTED").unwrap_or_default();
     for line in BufReader::new(File::open(&log).context(log)?).lines() {
         let line = line?;

@@ -73,7 +73,7 @@ fn its_limits_are_settings_and_large_numbers_stay_numbers() -> anyhow::Result<()
 }
 
 #[test]
-fn the_password_is_long_new_each_time_and_the_one_that_the_pod_is_rolled_by() -> anyhow::Result<()> {
+fn password_is_long_and_new_and_its_change_rolls_the_pod() -> anyhow::Result<()> {
     let mut passwords = Vec::new();
     for _ in 0..2 {
         let rendered = Release::default().render()?;

@@ -82,7 +82,7 @@ fn check(release: &Release, flows: &str) -> anyhow::Result<()> {
 }
 
 #[test]
-fn by_default_every_pod_reaches_the_broker_and_the_directory_and_nobody_else_the_operator() -> anyhow::Result<()> {
+fn by_default_pods_reach_broker_and_directory_but_not_the_operator() -> anyhow::Result<()> {
     check(
         &Release::default(),
         "

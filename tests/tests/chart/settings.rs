@@ -121,7 +121,7 @@ fn confinement(release: &Release) -> anyhow::Result<[String; 2]> {
 }
 
 #[test]
-fn new_release_confines_and_one_that_is_upgraded_without_its_cluster_warns() -> anyhow::Result<()> {
+fn new_release_confines_and_an_upgrade_without_its_cluster_warns() -> anyhow::Result<()> {
     ensure!(confinement(&Release::default())? == ["Enforce", "Labelled"]);
     ensure!(confinement(&Release::default().upgraded())? == ["Warn", "All"]);
     for confine in ["Off", "Warn", "Enforce"] {

@@ -76,7 +76,7 @@ async fn an_image_is_run_listed_and_swapped_in_and_out_while_quotes_flow() -> an
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_new_image_is_rolled_for_its_users_and_the_old_one_goes_when_the_last_has_moved() -> anyhow::Result<()> {
+async fn new_image_is_rolled_out_and_the_old_one_goes_with_its_last_user() -> anyhow::Result<()> {
     in_namespace("roll", async |namespace| {
         let algorithm = Algorithm::run(namespace, "coin", IMAGES[0]).await?;
         let algo = Algo::start(namespace, "trader", named("coin")).await?;

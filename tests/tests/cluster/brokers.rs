@@ -111,7 +111,7 @@ async fn a_broker_that_goes_away_and_comes_back_is_used_again() -> anyhow::Resul
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_denied_dead_letter_topic_stops_no_trading_and_shows_until_it_is_allowed() -> anyhow::Result<()> {
+async fn denied_dead_letter_topic_is_shown_and_stops_no_trading() -> anyhow::Result<()> {
     in_namespace("denied-letters", async |namespace| {
         let topic = format!("intuition/{}/strict/dead-letter", namespace.name());
         let broker = Broker::start_with_rules(namespace, &format!("topic readwrite #\ntopic deny {topic}\n")).await?;

@@ -41,7 +41,7 @@ async fn a_claim_that_was_deleted_is_made_anew_only_when_somebody_says_so() -> a
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_storage_class_that_is_not_there_is_said_and_the_resource_can_be_made_again() -> anyhow::Result<()> {
+async fn missing_storage_class_is_reported_and_the_resource_can_be_recreated() -> anyhow::Result<()> {
     in_namespace("class", async |namespace| {
         let impossible = json!({"storage": {"className": "no-such-class", "onDelete": "Delete"}});
         let algo = Algo::apply(namespace, "homeless", impossible).await?;

@@ -36,7 +36,7 @@ async fn an_upgrade_from_the_previous_release_and_back_loses_no_quote() -> anyho
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_account_of_the_release_before_goes_on_though_its_topics_are_not_allowed() -> anyhow::Result<()> {
+async fn account_of_the_previous_release_goes_on_with_topics_not_allowed_now() -> anyhow::Result<()> {
     alone("warn", async |namespace| {
         let Some(previous) = Previous::prepare().await? else { return Ok(()) };
         previous.install().await?;

@@ -18,7 +18,7 @@ pub(super) fn set(bench: &mut Bench, generation: i64, state: Option<TradingState
     let cause =
         |state: TradingState| TradingCause { cause: "Halt".to_owned(), state: state.into(), ..TradingCause::default() };
     let request = SetTradingStateRequest {
-        resource_uid: bench.engine.settings.authority().uid().to_owned(),
+        resource_uid: bench.engine.settings.source().uid().to_owned(),
         generation,
         from: Some(bench.engine.trading.number()),
         causes: state.map(cause).into_iter().collect(),
@@ -29,7 +29,7 @@ pub(super) fn set(bench: &mut Bench, generation: i64, state: Option<TradingState
 }
 
 fn request(bench: &Bench, id: &str, what: What) -> CloseRequest {
-    let resource_uid = bench.engine.settings.authority().uid().to_owned();
+    let resource_uid = bench.engine.settings.source().uid().to_owned();
     CloseRequest { account: ACCOUNT.to_owned(), resource_uid, request: id.to_owned(), what: Some(what) }
 }
 

@@ -10,14 +10,14 @@ use super::*;
 impl Bench {
     /// The request of a generation whose resource says `change` beyond the settings of the start.
     pub(super) fn request(&self, generation: i64, change: impl FnOnce(&mut v1::Settings)) -> ConfigureRequest {
-        let adjustable = &self.settings.adjustable;
+        let live = &self.settings.live;
         let mut settings = v1::Settings {
-            algorithm: adjustable.algorithm.fields().0.to_owned(),
-            threshold: adjustable.threshold.to_string(),
-            parameters_json: serde_json::to_string(&adjustable.parameters).unwrap(),
-            starting_cash: adjustable.starting_cash.clone(),
+            algorithm: live.algorithm.fields().0.to_owned(),
+            threshold: live.threshold.to_string(),
+            parameters_json: serde_json::to_string(&live.parameters).unwrap(),
+            starting_cash: live.starting_cash.clone(),
             suspend: false,
-            algorithm_address: adjustable.algorithm.fields().1.to_owned(),
+            algorithm_address: live.algorithm.fields().1.to_owned(),
         };
         change(&mut settings);
         let (account, resource_uid) = (ACCOUNT.to_owned(), "u-1".to_owned());
@@ -153,7 +153,7 @@ fn unusable_file_leaves_the_recorded_settings_and_generation_effective() {
     let mut bench = Bench::new(resource(1));
     bench.configure(2, |settings| settings.threshold = "1".to_owned());
     let mut wrong = resource(3);
-    wrong.adjustable.threshold = 7.5;
+    wrong.live.threshold = 7.5;
     bench.restart(wrong.clone());
     assert_eq!(bench.engine.account().effective_generation, 2);
     assert_eq!(kinds(&bench.send(vec![quote("1")])), [Kind::NoSignal]);
@@ -161,6 +161,6 @@ fn unusable_file_leaves_the_recorded_settings_and_generation_effective() {
     assert_eq!((only_reason(&refused), refused.refusals[0].field.as_str()), (refusal::INVALID_SETTINGS, "threshold"));
     assert_eq!(refused.effective_generation, 2);
     // Another resource's record does not help.
-    wrong.authority = Authority::Resource { uid: "u-2".to_owned(), generation: 1 };
+    wrong.source = SettingsSource::Resource { uid: "u-2".to_owned(), generation: 1 };
     assert!(Engine::start(bench.ledger.snapshot().unwrap(), &wrong, bench.sizes, SEED, 0).is_err());
 }

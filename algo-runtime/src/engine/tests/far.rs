@@ -38,7 +38,7 @@ pub(super) struct Line {
 /// A resource's settings, decided by the backend at `address`.
 pub(super) fn at(address: &str, generation: i64) -> Settings {
     let mut settings = resource(generation);
-    settings.adjustable.algorithm = Choice::Backend(address.parse().unwrap());
+    settings.live.algorithm = AlgorithmRef::Backend(address.parse().unwrap());
     settings
 }
 

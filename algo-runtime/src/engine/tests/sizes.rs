@@ -110,7 +110,7 @@ fn tick_is_rejected_after_as_many_failures_as_the_bounds_name() {
 /// Decides and sizes by chance, without a seed in the settings.
 fn by_chance() -> Settings {
     let settings = settings("random", &json!({}), Policy::from_parts("random-fraction", None, None).unwrap());
-    Settings { adjustable: Adjustable { threshold: 0.5, ..settings.adjustable }, ..settings }
+    Settings { live: LiveSettings { threshold: 0.5, ..settings.live }, ..settings }
 }
 
 /// The journal of an account that takes a seed into its settings and out of them again.
@@ -125,9 +125,9 @@ fn journal(ledger: MemoryLedger, seed: u64) -> Vec<String> {
         bench
             .engine
             .begin_swap(
-                Adjustable {
+                LiveSettings {
                     parameters: serde_json::from_str(parameters).unwrap(),
-                    ..bench.engine.settings.adjustable().clone()
+                    ..bench.engine.settings.live().clone()
                 },
                 0,
             )

@@ -110,7 +110,7 @@ fn a_backend_that_is_left_gets_its_state_back_when_it_returns() {
 fn built_in_algorithm_that_returns_goes_on_from_its_state() {
     let settings = || {
         let mut settings = resource(1);
-        settings.adjustable.threshold = 0.5;
+        settings.live.threshold = 0.5;
         settings
     };
     let mut undisturbed = Wired::new(settings());

@@ -237,12 +237,12 @@ fn file_of_the_start_counts_by_its_generation() {
     assert_eq!(state(&bench), Active);
     // `suspend` beside a file of the same generation is there for v0.1.0.
     let mut reducing = with_file(4, &[cause("Reduce", Reducing)]);
-    reducing.adjustable.suspend = true;
+    reducing.live.suspend = true;
     bench.restart(reducing);
     assert_eq!(state(&bench), Reducing);
     let mut suspended = with_file(4, &[]);
-    suspended.authority = Authority::Resource { uid: "u-1".to_owned(), generation: 5 };
-    suspended.adjustable.suspend = true;
+    suspended.source = SettingsSource::Resource { uid: "u-1".to_owned(), generation: 5 };
+    suspended.live.suspend = true;
     bench.restart(suspended);
     assert_eq!((state(&bench), bench.engine.trading.generation()), (Halted, 5));
 }
@@ -262,7 +262,7 @@ fn flags_rule_at_every_start_and_leave_what_a_person_set() {
     bench.restart(by_flags(Active));
     assert_eq!(state(&bench), Reducing);
     let mut suspended = by_flags(Active);
-    suspended.adjustable.suspend = true;
+    suspended.live.suspend = true;
     bench.restart(suspended);
     assert_eq!(state(&bench), Halted);
 }
@@ -284,9 +284,7 @@ fn cash_that_is_left_open_stays_as_it_is() {
     let record = bench.ledger.snapshot().unwrap().settings.unwrap();
     assert_eq!(from_record(&record.settings_json).unwrap().starting_cash, "500.00", "v0.1.0 moves nothing either");
     let mut by_flags = Bench::on_disk(eager());
-    by_flags.restart(open(Settings {
-        adjustable: Adjustable { starting_cash: "7".to_owned(), ..eager().adjustable },
-        ..eager()
-    }));
+    by_flags
+        .restart(open(Settings { live: LiveSettings { starting_cash: "7".to_owned(), ..eager().live }, ..eager() }));
     assert_eq!(by_flags.engine.account().deposits, "10000.00");
 }

@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_disk_full_at_any_page_leaves_nothing_and_the_next_start_makes_the_ledger() {
+    fn disk_full_at_any_page_leaves_nothing_and_the_next_start_succeeds() {
         let (first, later) = MIGRATIONS.split_first().unwrap();
         let mut failed = 0;
         for pages in 1.. {

@@ -25,19 +25,19 @@ pub(in crate::ledger) struct Inspected {
 
 /// Why it is not.
 #[derive(Debug)]
-pub(super) enum Refusal {
+pub(super) enum InspectError {
     TooNew { needs: i64 },
     Wrong(Finding),
     Sql(rusqlite::Error),
 }
 
-impl From<Finding> for Refusal {
+impl From<Finding> for InspectError {
     fn from(finding: Finding) -> Self {
         Self::Wrong(finding)
     }
 }
 
-impl From<rusqlite::Error> for Refusal {
+impl From<rusqlite::Error> for InspectError {
     fn from(error: rusqlite::Error) -> Self {
         Self::Sql(error)
     }
@@ -46,10 +46,10 @@ impl From<rusqlite::Error> for Refusal {
 /// Reads all of it, inside a transaction of the caller. `reads`: highest `min_reader` that is understood.
 ///
 /// The journal comes first, so that what it can name is named by entry; digest and pages find the rest.
-pub(super) fn inspect(connection: &Connection, reads: i64) -> Result<Inspected, Refusal> {
+pub(super) fn inspect(connection: &Connection, reads: i64) -> Result<Inspected, InspectError> {
     let seal = Seal::read(connection)?;
     if seal.min_reader > reads {
-        return Err(Refusal::TooNew { needs: seal.min_reader });
+        return Err(InspectError::TooNew { needs: seal.min_reader });
     }
     let account = rows::account(connection)?;
     let ledger_ids = if seal.user_version >= outbox::SINCE {
@@ -75,7 +75,7 @@ pub(super) fn inspect(connection: &Connection, reads: i64) -> Result<Inspected, 
 }
 
 /// `head`: the hash before the first entry.
-fn read_journal(connection: &Connection, mut head: Hash) -> Result<(Books, Hash), Refusal> {
+fn read_journal(connection: &Connection, mut head: Hash) -> Result<(Books, Hash), InspectError> {
     let mut books = Books::default();
     let select = format!("SELECT {}, previous_hash, hash FROM journal ORDER BY number", rows::ENTRY);
     let mut statement = connection.prepare(&select)?;
@@ -99,7 +99,7 @@ fn read_journal(connection: &Connection, mut head: Hash) -> Result<(Books, Hash)
 }
 
 /// What is not published is there, all of it.
-fn check_outbox(connection: &Connection, account: &Account) -> Result<(), Refusal> {
+fn check_outbox(connection: &Connection, account: &Account) -> Result<(), InspectError> {
     let count = "SELECT count(*), ifnull(min(position), 0), ifnull(max(position), 0) FROM outbox";
     let found: (i64, i64, i64) = connection.query_row(count, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     let waiting = account.position.saturating_sub(account.published_through).cast_signed();
@@ -115,7 +115,7 @@ fn check_outbox(connection: &Connection, account: &Account) -> Result<(), Refusa
     Err(Finding::BreakSeal(finding).into())
 }
 
-fn check_pages(connection: &Connection) -> Result<(), Refusal> {
+fn check_pages(connection: &Connection) -> Result<(), InspectError> {
     let found: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
     if found == "ok" { Ok(()) } else { Err(Finding::BreakSeal(found.trim().replace('\n', ", ")).into()) }
 }

@@ -12,7 +12,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::{
     Durability,
-    inspect::{Inspected, Refusal, inspect},
+    inspect::{InspectError, Inspected, inspect},
     schema::{APPLICATION_ID, PAGE_SIZE},
 };
 use crate::ledger::LedgerError;
@@ -111,7 +111,7 @@ impl Place {
             let transaction = connection.transaction()?;
             inspect(&transaction, reads)
         };
-        read().map_err(|refusal| self.refused(refusal, reads))
+        read().map_err(|error| self.refused(error, reads))
     }
 
     /// A second connection, for reading.
@@ -164,12 +164,14 @@ impl Place {
     }
 
     /// An error while reading a ledger that was written whole: the file's, unless the system is the one that failed.
-    pub(super) fn refused(&self, refusal: Refusal, reads: i64) -> Refused {
-        match refusal {
-            Refusal::TooNew { needs } => Refused::Unreadable(LedgerError::TooNew { path: self.shown(), needs, reads }),
-            Refusal::Wrong(finding) => Refused::Wrong(finding),
-            Refusal::Sql(error) if of_the_system(&error) => Refused::Unreadable(self.store("read")(error)),
-            Refusal::Sql(error) => Refused::Unreadable(self.damaged(&error.to_string())),
+    pub(super) fn refused(&self, error: InspectError, reads: i64) -> Refused {
+        match error {
+            InspectError::TooNew { needs } => {
+                Refused::Unreadable(LedgerError::TooNew { path: self.shown(), needs, reads })
+            }
+            InspectError::Wrong(finding) => Refused::Wrong(finding),
+            InspectError::Sql(error) if of_the_system(&error) => Refused::Unreadable(self.store("read")(error)),
+            InspectError::Sql(error) => Refused::Unreadable(self.damaged(&error.to_string())),
         }
     }
 

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// What SQLite refused.
-pub(super) struct Failure {
+pub(super) struct WriteError {
     pub(super) action: &'static str,
     pub(super) source: rusqlite::Error,
 }
@@ -29,8 +29,8 @@ pub(super) struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    pub(super) fn write(&mut self, changes: &Changes) -> Result<(), Failure> {
-        let failed = |action| move |source| Failure { action, source };
+    pub(super) fn write(&mut self, changes: &Changes) -> Result<(), WriteError> {
+        let failed = |action| move |source| WriteError { action, source };
         self.journal(&changes.journal).map_err(failed("append journal entries"))?;
         self.books(changes).map_err(failed("write the totals"))?;
         self.window(changes).map_err(failed("write the window"))?;

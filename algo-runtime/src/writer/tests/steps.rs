@@ -32,7 +32,7 @@ impl Steps {
         let (commits_of, refuses_of) = (Arc::clone(&commits), Arc::clone(&refuses));
         let ledger = Counting { ledger: Box::new(ledger), commits: commits_of, refuses: refuses_of };
         let mut deps = deps(&mut Registry::default());
-        deps.settings.adjustable.parameters.insert("seed".to_owned(), 1.into());
+        deps.settings.live.parameters.insert("seed".to_owned(), 1.into());
         change(&mut deps, Arc::clone(&commits));
         let (sizes, now) = (deps.sizes, Now { instant: Instant::now(), micros: 1_767_323_045_000_000 });
         let writer = Writer::start(Box::new(ledger), deps, now).unwrap();
@@ -266,8 +266,8 @@ fn a_writer_whose_ledger_was_taken_over_ends_when_it_reads_the_outbox() {
 fn links_of_a_dropped_engine_are_ended_and_their_events_ignored() {
     let address = "http://127.0.0.1:1";
     let mut steps = Steps::start(|deps, _| {
-        deps.settings.adjustable.algorithm = Choice::Backend(address.parse().unwrap());
-        deps.settings.adjustable.parameters.clear();
+        deps.settings.live.algorithm = AlgorithmRef::Backend(address.parse().unwrap());
+        deps.settings.live.parameters.clear();
     });
     let is_start = |actions: &[(u64, LinkAction)], life: u64| {
         matches!(actions, [(at, LinkAction::Start(LinkId(1), to)), (then, LinkAction::Command(LinkId(1), LinkCommand::Call { .. }))]

@@ -1,4 +1,4 @@
-//! An outbox entry that waits. It is kept as the runtime sent it, and rendered each time that it is sent.
+//! A waiting outbox entry. It is kept as the runtime sent it, and rendered at each attempt to send it.
 
 use std::sync::Arc;
 
@@ -16,8 +16,8 @@ use crate::{
 };
 
 /// A byte of a dead letter's text takes up to six in JSON, `\u0000`.
-const ESCAPED: usize = 6;
-/// Members of a message that are not in its entry: names, quotes, the SHA-256 as text, times.
+const ESCAPED_BYTES: usize = 6;
+/// Bytes of the parts of a message that are not in its entry: names, quotes, the SHA-256 as text, times.
 const FRAME_BYTES: usize = 512;
 
 /// See the module.
@@ -85,7 +85,7 @@ impl outbox::Content for Outgoing {
             Some(Content::DeadLetter(letter)) => {
                 let causes = letter.causes.iter().map(|cause| cause.reason.len() + cause.message.len() + FRAME_BYTES);
                 let text = letter.topic.len() + letter.reason.len() + letter.message.len() + causes.sum::<usize>();
-                (text + letter.payload.len()) * ESCAPED
+                (text + letter.payload.len()) * ESCAPED_BYTES
             }
             Some(Content::Publication(publication)) => publication.payload.len(),
             Some(Content::Decision(_)) | None => 0,

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The rate is measured over this time of PUBACKs.
-const WINDOW: Duration = Duration::from_secs(1);
+/// The rate is measured over the PUBACKs of this time.
+const RATE_WINDOW: Duration = Duration::from_secs(1);
 /// No limit is below this, messages per second: an account of few decisions has a low rate by nature.
 const LOWEST: f64 = 10.0;
 /// Seconds with PUBACKs until the rate before is reached again.
 const SECONDS_TO_GROW: f64 = 30.0;
-/// A limit of so many times the rate before is void.
+/// The limit is dropped at this multiple of the previous rate.
 const VOID: f64 = 8.0;
 /// Messages that may go at once, as a part of those of a second.
 const BURST: f64 = 0.1;
@@ -59,7 +59,7 @@ impl Rate {
         self.counted = self.counted.saturating_add(1);
         let since = *self.since.get_or_insert(now);
         let elapsed = now.saturating_duration_since(since);
-        if elapsed < WINDOW {
+        if elapsed < RATE_WINDOW {
             return;
         }
         self.measured = f64::from(self.counted) / elapsed.as_secs_f64();
@@ -71,7 +71,7 @@ impl Rate {
         self.limit.take_if(|limit| limit.per_second > limit.void_above);
     }
 
-    /// A connection ended since the broker had not answered in time.
+    /// A connection ended because the broker did not answer in time.
     pub(super) fn halve(&mut self, now: Instant) {
         let before = self.limit.map_or(self.measured, |limit| limit.per_second.min(self.measured));
         let before = before.max(2.0 * LOWEST);
@@ -84,7 +84,7 @@ impl Rate {
         };
         tracing::warn!(
             messages_per_second = limit.per_second,
-            "the broker did not answer publications in time: they are sent at half the rate from now on"
+            "the broker did not answer publications in time; the bridge sends at half the rate from now on"
         );
         self.limit = Some(limit);
         (self.counted, self.since) = (0, None);

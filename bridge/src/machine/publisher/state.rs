@@ -11,20 +11,20 @@ use crate::{
 };
 
 /// A third of the time for which the broker keeps the state.
-const REFRESH: Duration = Duration::from_mins(1);
-/// How long it waits after the end of a connection on which it was under way.
-const PAUSE: Duration = Duration::from_secs(10);
+const REFRESH_INTERVAL: Duration = Duration::from_mins(1);
+/// Pause after the end of a connection on which the state was under way.
+const PAUSE_AFTER_END: Duration = Duration::from_secs(10);
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct State {
     pub(super) online: bool,
     since_micros: i64,
-    /// When it was last published on this connection.
+    /// The time of the last publication on this connection.
     told: Option<Instant>,
-    /// Without a PUBACK.
+    /// The last publication has no PUBACK yet.
     under_way: usize,
-    /// Not before, since the broker refused it: some brokers end the connection over that.
+    /// The broker refused the state, so that no publication comes earlier: some brokers end the connection over a refusal.
     refused_until: Option<Instant>,
     /// Not before, since a connection ended while it was under way.
     held_until: Option<Instant>,
@@ -35,7 +35,7 @@ impl State {
     /// an end over an entry of the outbox shows.
     pub(super) fn connection_ended(&mut self, is_about_a_message: bool, now: Instant) {
         if !self.is_answered() {
-            self.held_until = Some(now + if is_about_a_message { REFRESH } else { PAUSE });
+            self.held_until = Some(now + if is_about_a_message { REFRESH_INTERVAL } else { PAUSE_AFTER_END });
         }
         self.connection_changed();
     }
@@ -59,7 +59,7 @@ impl State {
             return false;
         }
         let is_refused = self.refused_until.is_some_and(|until| until > now);
-        let is_due = self.told.is_none_or(|told| told + REFRESH <= now) && !is_refused;
+        let is_due = self.told.is_none_or(|told| told + REFRESH_INTERVAL <= now) && !is_refused;
         is_due || (is_probe_wanted && self.under_way == 0)
     }
 
@@ -75,10 +75,10 @@ impl State {
         render::state(topics, self.online, account, session, self.since_micros)
     }
 
-    /// The broker answered. True: it has begun to refuse.
+    /// Takes the broker's answer. True: it is the first refusal.
     pub(super) fn answered(&mut self, code: Code, now: Instant) -> bool {
         self.under_way = self.under_way.saturating_sub(1);
-        let refused_until = (!code.is_success()).then(|| now + REFRESH);
+        let refused_until = (!code.is_success()).then(|| now + REFRESH_INTERVAL);
         let was_refused = std::mem::replace(&mut self.refused_until, refused_until).is_some();
         refused_until.is_some() && !was_refused
     }
@@ -88,7 +88,7 @@ impl State {
     }
 
     pub(super) fn wake(&self) -> Option<Instant> {
-        [self.told.map(|told| told + REFRESH), self.refused_until, self.held_until].into_iter().flatten().max()
+        [self.told.map(|told| told + REFRESH_INTERVAL), self.refused_until, self.held_until].into_iter().flatten().max()
     }
 }
 
@@ -107,7 +107,7 @@ mod tests {
         state.connection_changed();
         assert!(!state.is_due(false, start) && state.is_due(true, start), "as a probe alone");
         let later = state.wake().unwrap();
-        assert!(later == start + REFRESH && state.is_due(false, later));
+        assert!(later == start + REFRESH_INTERVAL && state.is_due(false, later));
         state.send(&topics, "ns/a", "0f", later);
         assert!(!state.answered(Code { value: 0, name: "Success" }, later));
         state.connection_changed();
@@ -117,7 +117,7 @@ mod tests {
     #[test]
     fn state_waits_after_the_end_of_a_connection_on_which_it_was_under_way() {
         let (topics, start) = (OwnTopics::new("intuition", "ns/a", None), Instant::now());
-        for (is_about_a_message, pause) in [(true, REFRESH), (false, PAUSE)] {
+        for (is_about_a_message, pause) in [(true, REFRESH_INTERVAL), (false, PAUSE_AFTER_END)] {
             let mut state = State::default();
             state.set(true, 1);
             state.connection_ended(is_about_a_message, start);

@@ -13,11 +13,11 @@ use crate::{
 use super::Outgoing;
 
 /// Topics with a label of their own. An algorithm may publish to any number of them.
-const LABELLED: usize = 100;
+const MAX_LABELLED_TOPICS: usize = 100;
 /// Label of further topics.
 const OTHER: &str = "other";
 /// Topics that the warning names.
-const NAMED: usize = 5;
+const MAX_NAMED_TOPICS: usize = 5;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -28,7 +28,7 @@ pub(super) struct Undeliverable {
 impl Undeliverable {
     /// An entry was given up.
     pub(super) fn count(&mut self, topic: &Arc<str>, code: &'static str, metrics: &Metrics) {
-        if self.labelled.len() < LABELLED {
+        if self.labelled.len() < MAX_LABELLED_TOPICS {
             self.labelled.insert(Arc::clone(topic));
         }
         metrics.undeliverable(if self.labelled.contains(topic) { topic } else { OTHER }, code);
@@ -57,8 +57,10 @@ impl Undeliverable {
             readiness.clear_warning(readiness::PUBLISHING, UNDELIVERABLE);
             return;
         }
-        let named: Vec<String> = topics.take(NAMED).map(|(topic, code)| format!("`{topic}` ({code})")).collect();
-        let more = if count > NAMED { format!(" and {} more", count - NAMED) } else { String::new() };
+        let named: Vec<String> =
+            topics.take(MAX_NAMED_TOPICS).map(|(topic, code)| format!("`{topic}` ({code})")).collect();
+        let more =
+            if count > MAX_NAMED_TOPICS { format!(" and {} more", count - MAX_NAMED_TOPICS) } else { String::new() };
         let message = format!("the broker does not take messages for {}{more}: they are given up", named.join(", "));
         readiness.warn(readiness::PUBLISHING, UNDELIVERABLE, &message);
     }

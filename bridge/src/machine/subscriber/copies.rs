@@ -9,7 +9,7 @@ use crate::{
 
 /// Messages whose copies are looked for. Brokers send the copies of a message one after the other. Among more, a quote that
 /// a publisher repeats would be taken for a copy.
-const MAX_RECENT: usize = 2;
+const MAX_RECENT_MESSAGES: usize = 2;
 
 /// A message, with the copies of it so far.
 #[derive(Debug)]
@@ -66,7 +66,7 @@ impl Copies {
             subscription_ids: subscription_ids.clone(),
             confirmations: subscriptions.confirmations(),
         });
-        if self.recent.len() > MAX_RECENT {
+        if self.recent.len() > MAX_RECENT_MESSAGES {
             self.recent.pop_front();
         }
         false

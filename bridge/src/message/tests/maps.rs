@@ -43,7 +43,7 @@ const NO_MAPS: [(&str, &str); 29] = [
 ];
 
 #[test]
-fn an_object_that_is_no_price_map_is_refused_whole_and_the_message_names_the_member_and_the_setting() {
+fn object_that_is_no_price_map_is_refused_naming_member_and_setting() {
     for (payload, member) in NO_MAPS {
         let (reason, message) = complaint(payload);
         assert_eq!(reason, "NotAQuote", "{payload}");
@@ -100,7 +100,7 @@ fn a_null_has_no_price_now_and_is_counted() {
 }
 
 #[test]
-fn a_map_of_more_members_than_ticks_are_allowed_is_refused_although_some_are_null() {
+fn map_with_more_members_than_ticks_allowed_is_refused_despite_nulls() {
     let members: Vec<_> = (0..MAX_TICKS).map(|number| format!(r#""s{number}":null"#)).collect();
     let payload = format!(r#"{{{},"a":1,"b":2}}"#, members.join(","));
     assert_eq!(complaint(&payload).0, "TooManyTicks");

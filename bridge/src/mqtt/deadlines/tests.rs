@@ -24,7 +24,7 @@ fn oldest_request_without_an_answer_is_overdue_after_the_patience() {
 }
 
 #[test]
-fn backlog_in_front_of_an_answer_moves_its_deadline_until_the_broker_has_read_the_request() {
+fn backlog_before_an_answer_moves_its_deadline_until_the_request_is_read() {
     let (mut deadlines, at) = begun();
     deadlines.sent(subscribe(), at(0));
     deadlines.pinged();

@@ -76,7 +76,7 @@ fn pingresp_confirms_what_was_acknowledged_before_its_pingreq() {
 }
 
 #[test]
-fn confirmation_is_asked_for_once_a_second_and_only_when_dry_or_after_8192() {
+fn confirmation_is_requested_once_a_second_when_idle_or_after_8192() {
     let (mut liveness, start) = begun();
     liveness.acknowledged(1);
     assert!(!liveness.ping(start, true), "within the first second");

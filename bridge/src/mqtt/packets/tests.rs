@@ -102,7 +102,7 @@ fn connack_is_read_in_all_its_forms() {
 }
 
 #[test]
-fn subscription_identifiers_and_user_properties_are_complete_whatever_their_order() {
+fn subscription_identifiers_and_user_properties_come_in_any_order() {
     let user = [0x26, 0, 1, b'k', 0, 1, b'v'];
     for (properties, ids, users) in [
         (vec![], vec![], 0),

@@ -276,7 +276,7 @@ fn requests_about_subscriptions_take_turns() {
 }
 
 #[test]
-fn publications_are_left_in_their_queue_while_too_much_waits_to_be_written() {
+fn publications_stay_queued_while_too_many_bytes_wait_to_be_written() {
     let mut bench = Bench::new(8, Sizes { write_ahead: 2, ..Sizes::default() });
     bench.requests.extend((0..3).map(|_| publish(EPOCH)));
     bench.turn(0).unwrap();

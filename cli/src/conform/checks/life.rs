@@ -9,7 +9,7 @@ use tokio::time::{self, Instant};
 
 use super::{Kit, lives, note};
 use crate::conform::{
-    client::{Stream, Trouble},
+    client::{CallError, Stream},
     quotes::Feed,
     report::Report,
     row::Row,
@@ -18,7 +18,7 @@ use crate::conform::{
 
 /// Streams open at the same time.
 const STREAMS: usize = 16;
-const SHUTDOWN: Duration = Duration::from_secs(10);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Messages that no runtime sends: the stream ends with an error, and nothing else happens.
 pub(super) async fn misuse(kit: &Kit, report: &mut Report) {
@@ -27,8 +27,8 @@ pub(super) async fn misuse(kit: &Kit, report: &mut Report) {
     match kit.target.stream(batch()).await {
         Ok(stream) => refuses(Row::FirstMessage, what, stream, report).await,
         // The error may come before the stream is there.
-        Err(Trouble::Ended { .. }) => report.pass(Row::FirstMessage),
-        Err(trouble) => report.fail(Row::FirstMessage, format!("{what}: {trouble}")),
+        Err(CallError::Ended { .. }) => report.pass(Row::FirstMessage),
+        Err(error) => report.fail(Row::FirstMessage, format!("{what}: {error}")),
     }
     lives(kit, Row::FirstMessage, what, report).await;
     for (row, what) in [(Row::SecondInitialize, "a second initialize"), (Row::EmptyMessage, "an empty message")] {
@@ -43,7 +43,7 @@ pub(super) async fn misuse(kit: &Kit, report: &mut Report) {
                 }));
                 refuses(row, what, stream, report).await;
             }
-            Err(Halt::Trouble(trouble)) => note(report, row, &trouble),
+            Err(Halt::Call(error)) => note(report, row, &error),
             Err(halt) => report.fail(row, halt.to_string()),
         }
         lives(kit, row, what, report).await;
@@ -52,9 +52,9 @@ pub(super) async fn misuse(kit: &Kit, report: &mut Report) {
 
 async fn refuses(row: Row, what: &'static str, mut stream: Stream, report: &mut Report) {
     match stream.next(what).await {
-        Err(Trouble::Ended { .. }) => report.pass(row),
+        Err(CallError::Ended { .. }) => report.pass(row),
         Ok(_) => report.fail(row, format!("{what} was answered as if nothing were wrong")),
-        Err(trouble) => report.fail(row, trouble.to_string()),
+        Err(error) => report.fail(row, error.to_string()),
     }
 }
 
@@ -75,7 +75,7 @@ pub(super) async fn cancel(kit: &Kit, report: &mut Report) {
         Ok(()) => report.pass(row),
         Err(halt) => {
             // One that hangs after it hangs for it.
-            let late = matches!(halt, Halt::Trouble(Trouble::Late { .. })) && !report.has_failed(Row::Deadline);
+            let late = matches!(halt, Halt::Call(CallError::Late { .. })) && !report.has_failed(Row::Deadline);
             report.fail(if late { row } else { halt.row(row) }, format!("after a stream was cancelled: {halt}"));
             report.skip(row, "it was not answered as it should be");
         }
@@ -87,17 +87,17 @@ pub(super) async fn half_close(kit: &Kit, report: &mut Report) {
     let row = Row::HalfClose;
     let mut stream = match run::open(&kit.target, &kit.account(), &kit.parameters, Vec::new()).await {
         Ok(stream) => stream,
-        Err(Halt::Trouble(trouble)) => return note(report, row, &trouble),
+        Err(Halt::Call(error)) => return note(report, row, &error),
         Err(halt) => return report.fail(row, halt.to_string()),
     };
-    if let Err(trouble) = stream.batch(1, Feed::new(0).take(5)).await {
-        return note(report, row, &trouble);
+    if let Err(error) = stream.batch(1, Feed::new(0).take(5)).await {
+        return note(report, row, &error);
     }
     match stream.finish().await {
         Ok(()) => report.pass(row),
         // Who answers twice answers nothing with the second.
-        Err(trouble @ Trouble::Odd { .. }) => note(report, row, &trouble),
-        Err(trouble) => report.fail(row, trouble.to_string()),
+        Err(error @ CallError::Odd { .. }) => note(report, row, &error),
+        Err(error) => report.fail(row, error.to_string()),
     }
 }
 
@@ -119,7 +119,7 @@ pub(super) async fn describe_busy(kit: &Kit, report: &mut Report) {
     }
     match kit.target.describe().await {
         Ok(_) => report.pass(row),
-        Err(trouble) => report.fail(row, format!("with {STREAMS} streams at work: {trouble}")),
+        Err(error) => report.fail(row, format!("with {STREAMS} streams at work: {error}")),
     }
 }
 
@@ -132,11 +132,11 @@ pub(super) async fn shutdown(kit: &Kit, report: &mut Report) {
     if !signal("-TERM", pid) {
         return report.skip(row, "the process of --pid could not be signalled");
     }
-    let until = Instant::now() + SHUTDOWN;
+    let until = Instant::now() + SHUTDOWN_TIMEOUT;
     // For as long as the shutdown may take, whatever an answer may.
-    stream.be_patient(SHUTDOWN);
+    stream.be_patient(SHUTDOWN_TIMEOUT);
     match time::timeout_at(until, stream.next("SIGTERM")).await {
-        Ok(Err(Trouble::Late { .. }) | Ok(_)) | Err(_) => {
+        Ok(Err(CallError::Late { .. }) | Ok(_)) | Err(_) => {
             return report.fail(row, "the open stream did not end within 10 s of SIGTERM");
         }
         Ok(Err(_)) => {}

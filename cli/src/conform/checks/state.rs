@@ -6,7 +6,7 @@ use tokio::task::JoinSet;
 
 use super::Kit;
 use crate::conform::{
-    client::Trouble,
+    client::CallError,
     judge::{Outcome, difference},
     quotes::Feed,
     report::Report,
@@ -90,7 +90,7 @@ async fn accounts(kit: &Kit, alone: &Alone, report: &mut Report) {
         match run {
             Err(halt) => report.fail(Row::Accounts, format!("with {STREAMS} accounts at once: {halt}")),
             Ok(run) => {
-                report.breaches(run.breaches);
+                report.violations(run.violations);
                 if let Alone::Runs(runs) = alone
                     && let Some(expected) = runs.get(variant as usize)
                     && let Some(difference) = difference(expected, &run.outcomes)
@@ -165,7 +165,7 @@ async fn unary(kit: &Kit, alone: &Alone, first: &Run, report: &mut Report) {
     let row = Row::Unary;
     let found = match try_unary(kit).await {
         Ok(found) => found,
-        Err(trouble) => return report.fail(row, trouble.to_string()),
+        Err(error) => return report.fail(row, error.to_string()),
     };
     report.pass(row);
     let expected = match alone {
@@ -178,7 +178,7 @@ async fn unary(kit: &Kit, alone: &Alone, first: &Run, report: &mut Report) {
     }
 }
 
-async fn try_unary(kit: &Kit) -> Result<Vec<Outcome>, Trouble> {
+async fn try_unary(kit: &Kit) -> Result<Vec<Outcome>, CallError> {
     let account = kit.account();
     let mut client = kit.target.connect().await?;
     let initialize = InitializeRequest {
@@ -189,7 +189,7 @@ async fn try_unary(kit: &Kit) -> Result<Vec<Outcome>, Trouble> {
     let (_, stream) = kit.target.open(&account, &kit.parameters, Vec::new()).await?;
     let single = kit.target.call("the unary Initialize", client.initialize(initialize)).await?;
     if single.channels != stream.channels {
-        return Err(Trouble::Odd { what: "the unary Initialize", came: "other channels than on the stream" });
+        return Err(CallError::Odd { what: "the unary Initialize", came: "other channels than on the stream" });
     }
     let events: Vec<InputEvent> = Feed::planned(0).concat().into_iter().take(SINGLE).collect();
     let mut state = Vec::new();
@@ -203,7 +203,7 @@ async fn try_unary(kit: &Kit) -> Result<Vec<Outcome>, Trouble> {
         };
         let answer = kit.target.call("the unary Event", client.event(request)).await?;
         let result = answer.result.as_ref();
-        let missing = || Trouble::Odd { what: "the unary Event", came: "an EventResponse without a result" };
+        let missing = || CallError::Odd { what: "the unary Event", came: "an EventResponse without a result" };
         outcomes.push(Outcome::from(result.ok_or_else(missing)?));
         if let Some(next) = answer.state {
             state = next.to_vec();

@@ -5,7 +5,7 @@ use tonic::Code;
 
 use super::{Kit, json, lives, note};
 use crate::conform::{
-    client::Trouble,
+    client::CallError,
     judge,
     quotes::{Feed, largest},
     report::Report,
@@ -17,8 +17,8 @@ use crate::conform::{
 pub(super) async fn exchange(kit: &Kit, report: &mut Report) -> Option<Run> {
     let (mut stream, answer) = match kit.target.open(&kit.account(), &kit.parameters, Vec::new()).await {
         Ok(opened) => opened,
-        Err(trouble) => {
-            report.fail(Row::Initialize, trouble.to_string());
+        Err(error) => {
+            report.fail(Row::Initialize, error.to_string());
             return None;
         }
     };
@@ -32,7 +32,7 @@ pub(super) async fn exchange(kit: &Kit, report: &mut Report) -> Option<Run> {
     if answer.channels.is_empty() {
         report.fail(Row::Initialize, "InitializeResponse has neither channels nor a refusal");
     }
-    report.breaches(judge::channels(Row::Initialize, "InitializeResponse", &answer.channels));
+    report.violations(judge::channels(Row::Initialize, "InitializeResponse", &answer.channels));
     let run = match run::batches(&mut stream, 1, &Feed::planned(0)).await {
         Ok(run) => run,
         Err(halt) if ended_by_an_error(&halt) && answers_one_by_one(kit).await => {
@@ -56,13 +56,13 @@ pub(super) async fn exchange(kit: &Kit, report: &mut Report) -> Option<Run> {
     } else {
         report.skip(Row::Publications, "it published nothing");
     }
-    report.breaches(run.breaches.iter().cloned());
+    report.violations(run.violations.iter().cloned());
     report.notes(run.notes.iter().cloned());
     Some(run)
 }
 
 const fn ended_by_an_error(halt: &Halt) -> bool {
-    matches!(halt, Halt::Trouble(Trouble::Ended { .. }))
+    matches!(halt, Halt::Call(CallError::Ended { .. }))
 }
 
 /// Whether the quotes of the plan are answered in batches of one.
@@ -81,9 +81,9 @@ pub(super) async fn parameters(kit: &Kit, report: &mut Report) {
         let parameters = json(&parameters, kit.threshold);
         match kit.target.open(&kit.account(), &parameters, Vec::new()).await {
             // What does not fit the schema does not come from a runtime, so that an acceptance or an error harms nobody.
-            Ok(_) | Err(Trouble::Ended { .. }) => report.pass(Row::ParametersRefused),
-            Err(trouble) => {
-                report.fail(Row::ParametersRefused, format!("with parameters {parameters}: {trouble}"));
+            Ok(_) | Err(CallError::Ended { .. }) => report.pass(Row::ParametersRefused),
+            Err(error) => {
+                report.fail(Row::ParametersRefused, format!("with parameters {parameters}: {error}"));
                 break;
             }
         }
@@ -94,12 +94,12 @@ pub(super) async fn parameters(kit: &Kit, report: &mut Report) {
             Ok((_, answer)) if answer.refusal.is_empty() => {
                 report.fail(Row::ParametersMalformed, format!("parameters_json {malformed:?} is accepted"));
             }
-            Err(Trouble::Ended { status, .. }) if status.code() != Code::InvalidArgument => {
+            Err(CallError::Ended { status, .. }) if status.code() != Code::InvalidArgument => {
                 let came = format!("parameters_json {malformed:?} is answered by {:?}", status.code());
                 report.fail(Row::ParametersMalformed, came);
             }
-            Err(trouble @ Trouble::Late { .. }) => {
-                report.fail(Row::ParametersMalformed, format!("parameters_json {malformed:?}: {trouble}"));
+            Err(error @ CallError::Late { .. }) => {
+                report.fail(Row::ParametersMalformed, format!("parameters_json {malformed:?}: {error}"));
             }
             _ => report.pass(Row::ParametersMalformed),
         }
@@ -120,13 +120,13 @@ pub(super) async fn unknown_kinds(kit: &Kit, report: &mut Report) {
         Ok(result) => {
             report.pass(row);
             let of_unknown = result.results.iter().find(|result| result.event == unknown);
-            report.breaches(of_unknown.and_then(judge::passed_over));
+            report.violations(of_unknown.and_then(judge::passed_over));
             if result.results.len() != events.len() && !report.has_failed(Row::Batches) {
                 let came = format!("{} results for 3 events, one of them of an unknown kind", result.results.len());
                 report.fail(row, came);
             }
         }
-        Err(Halt::Trouble(trouble)) => note(report, row, &trouble),
+        Err(Halt::Call(error)) => note(report, row, &error),
         Err(halt) => report.fail(row, halt.to_string()),
     }
 }
@@ -138,10 +138,10 @@ pub(super) async fn message_size(kit: &Kit, report: &mut Report) {
         Ok(result) => {
             report.pass(Row::MessageSize);
             if report.first_failed(&[Row::Batches, Row::Order, Row::Signals]).is_none() {
-                report.breaches(judge::result(1, &events, &result));
+                report.violations(judge::result(1, &events, &result));
             }
         }
-        Err(Halt::Trouble(trouble)) => note(report, Row::MessageSize, &trouble),
+        Err(Halt::Call(error)) => note(report, Row::MessageSize, &error),
         Err(halt) => report.fail(Row::MessageSize, halt.to_string()),
     }
 }
@@ -156,7 +156,7 @@ pub(super) async fn reconfigure(kit: &Kit, report: &mut Report) {
     let row = Row::Reconfigure;
     if let Err(halt) = try_reconfigure(kit, report).await {
         match halt {
-            Halt::Trouble(trouble) => note(report, row, &trouble),
+            Halt::Call(error) => note(report, row, &error),
             Halt::Refused(_) => report.fail(row, halt.to_string()),
         }
     }
@@ -171,14 +171,14 @@ async fn try_reconfigure(kit: &Kit, report: &mut Report) -> Result<(), Halt> {
     let answer = stream.reconfigure(&other).await?;
     report.pass(row);
     if answer.refusal.is_empty() {
-        report.breaches(judge::channels(row, "ReconfigureResponse", &answer.channels));
+        report.violations(judge::channels(row, "ReconfigureResponse", &answer.channels));
     }
     stream.batch(2, feed.take(5)).await?;
     let wrong = kit.schema.wrong(&kit.given).into_iter().map(|wrong| json(&wrong, kit.threshold));
     for bad in wrong.take(2).chain(["{".to_owned()]) {
         let answer = match stream.reconfigure(&bad).await {
             // No runtime sends what does not fit the schema: to end the stream over it is as good.
-            Err(Trouble::Ended { .. }) => return Ok(()),
+            Err(CallError::Ended { .. }) => return Ok(()),
             answer => answer?,
         };
         if bad == "{" && answer.refusal.is_empty() {

@@ -72,11 +72,14 @@ fn each_rule_has_its_row_and_is_told_by_message_and_field() {
             "Publication.payload on \"a\" has 262145 bytes",
         ),
     ] {
-        assert_eq!(result(7, &events(&[1, 2]), &broken), [Breach::new(row, came)]);
+        assert_eq!(result(7, &events(&[1, 2]), &broken), [Violation::new(row, came)]);
     }
     let quantity = with_signal(wish(1, Side::Sell, "1e3"));
-    let breaches = result(7, &events(&[1, 2]), &quantity);
-    assert!(breaches.len() == 1 && breaches[0].came.starts_with("Signal.quantity (event 1): \"1e3\""), "{breaches:?}");
+    let violations = result(7, &events(&[1, 2]), &quantity);
+    assert!(
+        violations.len() == 1 && violations[0].came.starts_with("Signal.quantity (event 1): \"1e3\""),
+        "{violations:?}"
+    );
 }
 
 #[test]
@@ -86,7 +89,7 @@ fn an_event_without_a_quote_cannot_be_traded_and_says_nothing() {
     let mut traded = answer(7, &[1, 2]);
     traded.results[1].signals = vec![wish(2, Side::Buy, "")];
     let came = "Signal.event is 2, the batch has the quote 1 alone";
-    assert_eq!(result(7, &batch, &traded), [Breach::new(Row::Signals, came)]);
+    assert_eq!(result(7, &batch, &traded), [Violation::new(Row::Signals, came)]);
     assert!(passed_over(&traded.results[1]).is_some());
     assert!(passed_over(&EventResult { event: 2, reject: "what?".to_owned(), ..EventResult::default() }).is_some());
     assert_eq!(passed_over(&EventResult { event: 2, ..EventResult::default() }), None);
@@ -151,7 +154,7 @@ fn descriptions_that_differ_are_told_field_by_field() {
     };
     assert_eq!(descriptions(&first, &first), []);
     let second = DescribeResponse { version: "2".to_owned(), parameters_schema_json: String::new(), ..first.clone() };
-    let came: Vec<_> = descriptions(&first, &second).into_iter().map(|breach| breach.came).collect();
+    let came: Vec<_> = descriptions(&first, &second).into_iter().map(|violation| violation.came).collect();
     assert_eq!(
         came,
         [

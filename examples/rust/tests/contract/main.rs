@@ -44,7 +44,7 @@ async fn it_describes_itself_and_is_healthy() {
 }
 
 #[tokio::test]
-async fn a_stream_initializes_answers_event_by_event_and_ends_with_ok_when_the_client_has_no_more() {
+async fn stream_initializes_answers_each_event_and_ends_with_ok() {
     let program = Program::start().await;
     let mut stream = Stream::open(&mut program.client().await).await;
     assert_eq!(stream.initialize(&parameters(), b"").await.channels, ["quotes"]);
@@ -109,7 +109,7 @@ async fn streams_know_nothing_of_each_other() {
 }
 
 #[tokio::test]
-async fn new_parameters_apply_from_the_next_batch_and_refused_ones_leave_the_old() {
+async fn new_parameters_apply_from_the_next_batch_unless_refused() {
     let program = Program::start().await;
     let mut stream = Stream::open(&mut program.client().await).await;
     stream.initialize(&json!({"entry": 3}), b"").await;
@@ -134,7 +134,7 @@ async fn refused_parameters_are_named_on_a_stream_and_in_a_single_call() {
 }
 
 #[tokio::test]
-async fn an_event_that_is_no_quote_is_passed_over_and_an_unusable_price_is_rejected() {
+async fn unknown_event_is_passed_over_and_unusable_price_is_rejected() {
     let program = Program::start().await;
     let mut stream = Stream::open(&mut program.client().await).await;
     stream.initialize(&parameters(), b"").await;

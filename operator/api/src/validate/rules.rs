@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use intuition_api::topic::{self, OwnTopics};
 use serde_json::{Map, Value};
 
-use super::{Problem, schema::shown};
+use super::{FieldError, schema::shown};
 use crate::{ALGORITHM_KIND, API_VERSION, GROUP, TRADING_ALGO_KIND, address::Address};
 
 /// The namespace of a manifest that names none.
@@ -35,15 +35,15 @@ const METADATA: [&str; 15] = [
 ];
 
 /// Problems of `kind` and `apiVersion`, in this order.
-pub(super) fn type_meta(manifest: &Map<String, Value>, kind: &str) -> Vec<Problem> {
+pub(super) fn type_meta(manifest: &Map<String, Value>, kind: &str) -> Vec<FieldError> {
     let wanted = [("kind", kind), ("apiVersion", API_VERSION)];
     let problems = wanted.into_iter().filter_map(|(name, wanted)| match manifest.get(name) {
         Some(Value::String(found)) if found == wanted => None,
         Some(other) if name == "kind" && !is_about_a_kind(other) => {
-            Some(Problem::new(name, format!("must be {TRADING_ALGO_KIND} or {ALGORITHM_KIND}, is {}", shown(other))))
+            Some(FieldError::new(name, format!("must be {TRADING_ALGO_KIND} or {ALGORITHM_KIND}, is {}", shown(other))))
         }
-        Some(other) => Some(Problem::new(name, format!("must be {wanted}, is {}", shown(other)))),
-        None => Some(Problem::new(name, format!("is required, and must be {wanted}"))),
+        Some(other) => Some(FieldError::new(name, format!("must be {wanted}, is {}", shown(other)))),
+        None => Some(FieldError::new(name, format!("is required, and must be {wanted}"))),
     });
     problems.collect()
 }
@@ -83,25 +83,28 @@ pub(super) fn is_meant_as_algorithm(manifest: &Map<String, Value>) -> bool {
 }
 
 /// Problems of `metadata`, but for the rule about the name, which is CEL.
-pub(super) fn metadata(manifest: &Map<String, Value>) -> Vec<Problem> {
+pub(super) fn metadata(manifest: &Map<String, Value>) -> Vec<FieldError> {
     let Some(Value::Object(metadata)) = manifest.get("metadata") else {
-        return vec![Problem::new("metadata.name", "is required")];
+        return vec![FieldError::new("metadata.name", "is required")];
     };
     let unknown = metadata.keys().filter(|name| !METADATA.contains(&name.as_str()));
-    let mut problems: Vec<_> = unknown.map(|name| Problem::new(format!("metadata.{name}"), "is not known")).collect();
+    let mut problems: Vec<_> =
+        unknown.map(|name| FieldError::new(format!("metadata.{name}"), "is not known")).collect();
     match metadata.get("name") {
         Some(Value::String(_)) => {}
         Some(Value::Number(_)) => {
             let message = "must be a string, is a number; in quotes it is a string";
-            problems.push(Problem::new("metadata.name", message));
+            problems.push(FieldError::new("metadata.name", message));
         }
-        Some(other) => problems.push(Problem::new("metadata.name", format!("must be a string, is {}", shown(other)))),
-        None => problems.push(Problem::new("metadata.name", "is required")),
+        Some(other) => {
+            problems.push(FieldError::new("metadata.name", format!("must be a string, is {}", shown(other))))
+        }
+        None => problems.push(FieldError::new("metadata.name", "is required")),
     }
     match metadata.get("namespace") {
         None => {}
         Some(Value::String(namespace)) if is_label(namespace) => {}
-        Some(other) => problems.push(Problem::new(
+        Some(other) => problems.push(FieldError::new(
             "metadata.namespace",
             format!("must be 1 to 63 characters of a-z, 0-9 and -, none of the last at an end, is {}", shown(other)),
         )),
@@ -112,12 +115,14 @@ pub(super) fn metadata(manifest: &Map<String, Value>) -> Vec<Problem> {
             Some(Value::Object(pairs)) => {
                 for (key, value) in pairs.iter().filter(|(_, value)| !value.is_string()) {
                     let path = format!("metadata.{name}.{key}");
-                    problems.push(Problem::new(path, format!("must be a string, is {}", shown(value))));
+                    problems.push(FieldError::new(path, format!("must be a string, is {}", shown(value))));
                 }
             }
             Some(other) => {
-                problems
-                    .push(Problem::new(format!("metadata.{name}"), format!("must be an object, is {}", shown(other))));
+                problems.push(FieldError::new(
+                    format!("metadata.{name}"),
+                    format!("must be an object, is {}", shown(other)),
+                ));
             }
         }
     }
@@ -125,13 +130,15 @@ pub(super) fn metadata(manifest: &Map<String, Value>) -> Vec<Problem> {
 }
 
 /// Problems of `spec`, where the topics of accounts begin with `prefix`.
-pub(super) fn spec(manifest: &Map<String, Value>, prefix: &str) -> Vec<Problem> {
+pub(super) fn spec(manifest: &Map<String, Value>, prefix: &str) -> Vec<FieldError> {
     let Some(spec) = manifest.get("spec") else { return Vec::new() };
     let mut problems = Vec::new();
     problems.extend(address(spec.pointer("/algorithm/address"), "spec.algorithm.address"));
     if spec.pointer("/algorithm/parameters/threshold").is_some() {
-        problems
-            .push(Problem::new("spec.algorithm.parameters.threshold", "is not a parameter: say it as spec.threshold"));
+        problems.push(FieldError::new(
+            "spec.algorithm.parameters.threshold",
+            "is not a parameter: say it as spec.threshold",
+        ));
     }
     let nothing = match spec.pointer("/portfolio/amount") {
         Some(Value::Number(amount)) => amount.as_u64() == Some(0),
@@ -139,21 +146,21 @@ pub(super) fn spec(manifest: &Map<String, Value>, prefix: &str) -> Vec<Problem> 
         _ => false,
     };
     if nothing {
-        problems.push(Problem::new("spec.portfolio.amount", "must be at least 0.01, is 0"));
+        problems.push(FieldError::new("spec.portfolio.amount", "must be at least 0.01, is 0"));
     }
     channels(manifest, spec, prefix, &mut problems);
     problems
 }
 
 /// Problems of the `spec` of an `Algorithm`.
-pub(super) fn algorithm_spec(manifest: &Map<String, Value>) -> Vec<Problem> {
+pub(super) fn algorithm_spec(manifest: &Map<String, Value>) -> Vec<FieldError> {
     let Some(spec) = manifest.get("spec") else { return Vec::new() };
     let mut problems: Vec<_> = address(spec.get("address"), "spec.address").into_iter().collect();
     let mut names = Vec::new();
     for (index, variable) in spec.get("env").and_then(Value::as_array).into_iter().flatten().enumerate() {
         let Some(name) = variable.get("name").and_then(Value::as_str) else { continue };
         if names.contains(&name) {
-            problems.push(Problem::new(format!("spec.env[{index}].name"), format!("is there twice: {name:?}")));
+            problems.push(FieldError::new(format!("spec.env[{index}].name"), format!("is there twice: {name:?}")));
         }
         names.push(name);
     }
@@ -161,18 +168,18 @@ pub(super) fn algorithm_spec(manifest: &Map<String, Value>) -> Vec<Problem> {
 }
 
 /// Violations of an address that matches the pattern of the schema.
-fn address(given: Option<&Value>, path: &str) -> Option<Problem> {
+fn address(given: Option<&Value>, path: &str) -> Option<FieldError> {
     let url = given?.as_str().filter(|url| url.starts_with("http://"))?;
     let (_, port) = url.strip_suffix('/').unwrap_or(url).rsplit_once(':')?;
     if port.is_empty() || !port.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
     Address::of_algorithm(url).is_none().then(|| {
-        Problem::new(path, format!("must be http://host:port with a port of 1 to 65535, is {}", shown(&url.into())))
+        FieldError::new(path, format!("must be http://host:port with a port of 1 to 65535, is {}", shown(&url.into())))
     })
 }
 
-fn channels(manifest: &Map<String, Value>, spec: &Value, prefix: &str, problems: &mut Vec<Problem>) {
+fn channels(manifest: &Map<String, Value>, spec: &Value, prefix: &str, problems: &mut Vec<FieldError>) {
     let text = |name: &str| manifest.get("metadata").and_then(|metadata| metadata.get(name)).and_then(Value::as_str);
     let account = format!("{}/{}", text("namespace").unwrap_or(DEFAULT_NAMESPACE), text("name").unwrap_or("+"));
     let publish = spec.pointer("/channels/publish").and_then(Value::as_str);
@@ -181,12 +188,12 @@ fn channels(manifest: &Map<String, Value>, spec: &Value, prefix: &str, problems:
     if let Some(publish) = publish {
         let path = "spec.channels.publish";
         if publish.starts_with('$') || publish.contains(['#', '+', '\0']) {
-            problems.push(Problem::new(path, "must be a topic without wildcards that does not begin with $"));
+            problems.push(FieldError::new(path, "must be a topic without wildcards that does not begin with $"));
         } else if [topics.state(), topics.dead_letter(), topics.data("#")]
             .iter()
             .any(|own| topic::matches(own, publish))
         {
-            problems.push(Problem::new(path, "is another of the algorithm's own topics"));
+            problems.push(FieldError::new(path, "is another of the algorithm's own topics"));
         }
     }
     let items = |name: &str| spec.pointer(name).and_then(Value::as_array).into_iter().flatten().enumerate();
@@ -209,25 +216,25 @@ fn channels(manifest: &Map<String, Value>, spec: &Value, prefix: &str, problems:
     }
     if symbols > MAX_SYMBOLS {
         let message = format!("must have at most {MAX_SYMBOLS} symbols in all, has {symbols}");
-        problems.push(Problem::new("spec.channels.inputs", message));
+        problems.push(FieldError::new("spec.channels.inputs", message));
     }
 }
 
 /// The problem of a topic filter at `path`; `own`: the topics that it must not match. One that is no text, or empty, is a
 /// problem of the schema.
-fn filter_problem(filter: &Value, path: String, own: &[String]) -> Option<Problem> {
+fn filter_problem(filter: &Value, path: String, own: &[String]) -> Option<FieldError> {
     let filter = filter.as_str().filter(|filter| !filter.is_empty())?;
     if let Err(error) = topic::check_filter(filter) {
-        return Some(Problem::new(path, error.to_string()));
+        return Some(FieldError::new(path, error.to_string()));
     }
     let own = own.iter().find(|own| topic::overlap(filter, own))?;
-    Some(Problem::new(path, format!("must not match the algorithm's own topic {own}")))
+    Some(FieldError::new(path, format!("must not match the algorithm's own topic {own}")))
 }
 
 /// The problem of a text at `path` that is one of `known`; it is one of them from then on.
-fn twice<'a>(text: &'a Value, path: String, known: &mut BTreeSet<&'a str>) -> Option<Problem> {
+fn twice<'a>(text: &'a Value, path: String, known: &mut BTreeSet<&'a str>) -> Option<FieldError> {
     let text = text.as_str()?;
-    (!known.insert(text)).then(|| Problem::new(path, format!("is there twice: {text:?}")))
+    (!known.insert(text)).then(|| FieldError::new(path, format!("is there twice: {text:?}")))
 }
 
 fn is_label(text: &str) -> bool {

@@ -11,14 +11,14 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 use regex::Regex;
 use serde_json::{Map, Value};
 
-use super::Problem;
+use super::FieldError;
 use crate::amount;
 
 /// Longest value in a message.
 const MAX_VALUE_CHARS: usize = 80;
 
 /// Adds the violations of `schema` in `value`.
-pub(super) fn check(schema: &JSONSchemaProps, value: &Value, path: &str, problems: &mut Vec<Problem>) {
+pub(super) fn check(schema: &JSONSchemaProps, value: &Value, path: &str, problems: &mut Vec<FieldError>) {
     let found = problems.len();
     if value.is_null() && schema.nullable == Some(true) {
         return;
@@ -26,7 +26,7 @@ pub(super) fn check(schema: &JSONSchemaProps, value: &Value, path: &str, problem
     if schema.x_kubernetes_int_or_string == Some(true) {
         if !is_int_or_string(schema, value) && !is_money(schema) {
             let expected = "an integer, or a quantity in quotes such as \"500m\" or \"64Mi\"";
-            problems.push(Problem::new(path, format!("must be {expected}, is {}", shown(value))));
+            problems.push(FieldError::new(path, format!("must be {expected}, is {}", shown(value))));
         } else if !is_int_or_string(schema, value) {
             let found = match value.as_f64() {
                 // The number was parsed to a binary one; its text is lost.
@@ -35,7 +35,7 @@ pub(super) fn check(schema: &JSONSchemaProps, value: &Value, path: &str, problem
                 }
                 _ => format!("is {}", shown(value)),
             };
-            problems.push(Problem::new(path, format!("must be {}, {found}", amount::EXPECTED)));
+            problems.push(FieldError::new(path, format!("must be {}, {found}", amount::EXPECTED)));
         }
         return;
     }
@@ -50,14 +50,14 @@ pub(super) fn check(schema: &JSONSchemaProps, value: &Value, path: &str, problem
         (Some("boolean"), Value::Bool(_)) | (None, _) => {}
         (Some(kind), _) => {
             let article = if matches!(kind, "object" | "array" | "integer") { "an" } else { "a" };
-            problems.push(Problem::new(path, format!("must be {article} {kind}, is {}", shown(value))));
+            problems.push(FieldError::new(path, format!("must be {article} {kind}, is {}", shown(value))));
         }
     }
     if let Some(allowed) = schema.enum_.as_ref().filter(|_| problems.len() == found)
         && !allowed.iter().any(|allowed| allowed.0 == *value)
     {
         let names: Vec<_> = allowed.iter().filter_map(|allowed| allowed.0.as_str()).collect();
-        problems.push(Problem::new(path, format!("must be one of {}, is {}", names.join(", "), shown(value))));
+        problems.push(FieldError::new(path, format!("must be one of {}, is {}", names.join(", "), shown(value))));
     }
 }
 
@@ -79,7 +79,7 @@ pub(super) fn shown(value: &Value) -> String {
     }
 }
 
-fn check_members(schema: &JSONSchemaProps, members: &Map<String, Value>, path: &str, problems: &mut Vec<Problem>) {
+fn check_members(schema: &JSONSchemaProps, members: &Map<String, Value>, path: &str, problems: &mut Vec<FieldError>) {
     let open = schema.x_kubernetes_preserve_unknown_fields == Some(true);
     for (name, value) in members {
         let path = format!("{path}.{name}");
@@ -89,12 +89,12 @@ fn check_members(schema: &JSONSchemaProps, members: &Map<String, Value>, path: &
             None if let Some(JSONSchemaPropsOrBool::Schema(member)) = &schema.additional_properties => {
                 check(member, value, &path, problems);
             }
-            None => problems.push(Problem::new(path, unknown(schema))),
+            None => problems.push(FieldError::new(path, unknown(schema))),
         }
     }
     for name in schema.required.iter().flatten() {
         if !members.contains_key(name) {
-            problems.push(Problem::new(format!("{path}.{name}"), "is required"));
+            problems.push(FieldError::new(format!("{path}.{name}"), "is required"));
         }
     }
     check_count(members.len(), "members", (schema.min_properties, schema.max_properties), path, problems);
@@ -105,7 +105,7 @@ fn unknown(schema: &JSONSchemaProps) -> String {
     format!("is not known; known are {}", names.collect::<Vec<_>>().join(", "))
 }
 
-fn check_items(schema: &JSONSchemaProps, items: &[Value], path: &str, problems: &mut Vec<Problem>) {
+fn check_items(schema: &JSONSchemaProps, items: &[Value], path: &str, problems: &mut Vec<FieldError>) {
     if let Some(JSONSchemaPropsOrArray::Schema(wanted)) = &schema.items {
         for (index, item) in items.iter().enumerate() {
             check(wanted, item, &format!("{path}[{index}]"), problems);
@@ -114,7 +114,7 @@ fn check_items(schema: &JSONSchemaProps, items: &[Value], path: &str, problems: 
     check_count(items.len(), "items", (schema.min_items, schema.max_items), path, problems);
 }
 
-fn check_text(schema: &JSONSchemaProps, text: &str, path: &str, problems: &mut Vec<Problem>) {
+fn check_text(schema: &JSONSchemaProps, text: &str, path: &str, problems: &mut Vec<FieldError>) {
     let found = problems.len();
     check_count(text.chars().count(), "characters", (schema.min_length, schema.max_length), path, problems);
     if problems.len() == found
@@ -122,7 +122,7 @@ fn check_text(schema: &JSONSchemaProps, text: &str, path: &str, problems: &mut V
         && !fits(pattern, text)
     {
         let value = Value::String(text.to_owned());
-        problems.push(Problem::new(path, format!("must match {pattern}, is {}", shown(&value))));
+        problems.push(FieldError::new(path, format!("must match {pattern}, is {}", shown(&value))));
     }
 }
 
@@ -131,7 +131,7 @@ fn check_count(
     what: &str,
     (least, most): (Option<i64>, Option<i64>),
     path: &str,
-    problems: &mut Vec<Problem>,
+    problems: &mut Vec<FieldError>,
 ) {
     let count = i64::try_from(count).unwrap_or(i64::MAX);
     if least.is_some_and(|least| count < least) || most.is_some_and(|most| count > most) {
@@ -140,18 +140,18 @@ fn check_count(
             (Some(least), None) => format!("at least {least}"),
             (None, most) => format!("at most {}", most.unwrap_or(i64::MAX)),
         };
-        problems.push(Problem::new(path, format!("must have {bounds} {what}, has {count}")));
+        problems.push(FieldError::new(path, format!("must have {bounds} {what}, has {count}")));
     }
 }
 
-fn check_range(schema: &JSONSchemaProps, value: &Value, path: &str, problems: &mut Vec<Problem>) {
+fn check_range(schema: &JSONSchemaProps, value: &Value, path: &str, problems: &mut Vec<FieldError>) {
     if !in_range(schema, value) {
         let bounds = match (schema.minimum, schema.maximum) {
             (Some(least), Some(most)) => format!("between {least} and {most}"),
             (Some(least), None) => format!("at least {least}"),
             (None, most) => format!("at most {}", most.unwrap_or(f64::MAX)),
         };
-        problems.push(Problem::new(path, format!("must be {bounds}, is {}", shown(value))));
+        problems.push(FieldError::new(path, format!("must be {bounds}, is {}", shown(value))));
     }
 }
 

@@ -142,7 +142,7 @@ fn what_could_not_be_applied_comes_first() {
 
 #[test]
 fn a_refused_spec_says_all_that_is_wrong_and_who_uses_it() {
-    let problems = [Problem::new("spec.a", "must be b"), Problem::new("spec.c", "is required")];
+    let problems = [FieldError::new("spec.a", "must be b"), FieldError::new("spec.c", "is required")];
     let names = (0..MAX_USERS + 20).map(|number| format!("u{number:03}"));
     let algos: Vec<crate::kubernetes::object::PartialObject> = names
         .map(|name| {

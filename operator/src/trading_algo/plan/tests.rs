@@ -34,7 +34,7 @@ fn plan_of(
     settings: &Settings,
     credentials: Option<&Credentials>,
     algorithm: Option<&PartialObject<Algorithm>>,
-) -> Result<Plan, Vec<Problem>> {
+) -> Result<Plan, Vec<FieldError>> {
     let previous = algo.status.as_ref();
     plan(algo, Inputs { credentials, algorithm, previous, ..Inputs::new(settings) })
 }
@@ -225,7 +225,7 @@ fn topic_of_another_namespace_refuses_the_resource_or_warns() {
         );
         plan_of(&algo(&spec), &Settings::parse(&text).unwrap(), None, None)
     };
-    let paths = |problems: Vec<Problem>| problems.into_iter().map(|problem| problem.path).collect::<Vec<_>>();
+    let paths = |problems: Vec<FieldError>| problems.into_iter().map(|problem| problem.path).collect::<Vec<_>>();
     let expected = ["spec.channels.publish", "spec.channels.subscribe[1]"];
     assert_eq!(paths(planned("Enforce").unwrap_err()), expected);
     assert_eq!(paths(planned("Warn").unwrap().warnings), expected);

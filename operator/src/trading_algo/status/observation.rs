@@ -1,6 +1,6 @@
 //! Observations of one pass over a `TradingAlgo`, from which its status is derived.
 
-use intuition_resources::{Ledger, validate::Problem};
+use intuition_resources::{Ledger, validate::FieldError};
 
 use crate::{
     kubernetes::apply_error::ApplyFailure,
@@ -18,7 +18,7 @@ pub(crate) enum Outcome<'a> {
     /// The spec cannot be parsed by this release.
     Unreadable(&'a str, Lasting<'a>),
     /// The spec violates the schema or a rule.
-    Refused(&'a [Problem], Lasting<'a>),
+    Refused(&'a [FieldError], Lasting<'a>),
     /// Nothing was created: the named algorithm cannot be used, for this reason.
     WithoutAlgorithm(&'a str),
     /// The children were applied, except for `Observation::failure`, and observed.

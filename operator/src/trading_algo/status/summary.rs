@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use intuition_api::v1::TradingState;
-use intuition_resources::{Ledger, TRADING_ALGO_KIND, TradingAlgoStatus, TradingStatus, validate::Problem};
+use intuition_resources::{Ledger, TRADING_ALGO_KIND, TradingAlgoStatus, TradingStatus, validate::FieldError};
 
 use super::{
     configured::{self, Meanwhile},
@@ -49,7 +49,7 @@ impl Summary {
         Self::not_accepted(Finding::unreadable(error), lasting, before)
     }
 
-    pub(crate) fn refused(problems: &[Problem], lasting: &Lasting<'_>, before: &TradingAlgoStatus) -> Self {
+    pub(crate) fn refused(problems: &[FieldError], lasting: &Lasting<'_>, before: &TradingAlgoStatus) -> Self {
         Self::not_accepted(Finding::refused(problems), lasting, before)
     }
 

@@ -9,7 +9,7 @@ use intuition_api::{
     capability,
     v1::{self, AccountResponse, Backend, Channels, ConfigureResponse, Refusal},
 };
-use intuition_resources::{Ledger, validate::Problem};
+use intuition_resources::{Ledger, validate::FieldError};
 
 use super::*;
 use crate::{
@@ -158,7 +158,7 @@ fn what_trades_is_ready_shows_its_account_and_is_told_of_once() {
 fn refused_spec_is_stalled_and_running_pods_are_observed() {
     let (plan, wanted, pods) = (plan(), RequestedState::default(), healthy());
     let before = seen(&trading(&plan), None).status;
-    let problems = [Problem::new("spec.a", "must be b"), Problem::new("spec.c", "is required")];
+    let problems = [FieldError::new("spec.a", "must be b"), FieldError::new("spec.c", "is required")];
     let refused = Outcome::Refused(&problems, lasting(&wanted, Some(&pods)));
     let derived = derive(Some(&before), GENERATION + 1, &refused, at(2_000));
     let expected = [

@@ -36,7 +36,7 @@ fn message(plan: &Plan) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use intuition_resources::validate::Problem;
+    use intuition_resources::validate::FieldError;
 
     use super::*;
     use crate::{reconcile::finding::Truth, trading_algo::plan::tests_support};
@@ -45,7 +45,7 @@ mod tests {
     fn topic_that_is_not_allowed_is_shown_and_the_resource_goes_on() {
         let mut plan = tests_support::plan();
         assert_eq!((accepted(&plan).reason.as_str(), notice(&plan)), ("Accepted", None));
-        plan.warnings = vec![Problem::new("spec.channels.publish", "\"quotes\" is not a topic of namespace n")];
+        plan.warnings = vec![FieldError::new("spec.channels.publish", "\"quotes\" is not a topic of namespace n")];
         let finding = accepted(&plan);
         assert_eq!((finding.truth, finding.reason.as_str()), (Truth::True, reason::TOPIC_NOT_ALLOWED));
         assert!(finding.message.contains("spec.channels.publish: \"quotes\""), "{}", finding.message);

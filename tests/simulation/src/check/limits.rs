@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bridge_that_stood_still_may_have_a_second_outcome_of_what_nothing_marks() {
+    fn frozen_bridge_may_get_a_second_outcome_of_unmarked_quotes() {
         let (earlier, later) = (row(Class::Packet, 1, 11, 5), row(Class::Packet, 2, 12, 5));
         let first = First { row: &earlier, place: 0 };
         for (packet_id, duplicate, is_allowed) in [(3, false, true), (3, true, false), (0, true, true)] {

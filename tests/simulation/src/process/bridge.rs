@@ -19,7 +19,7 @@ use intuition_common::{
 };
 use prometheus_client::registry::Registry;
 
-use super::client::{Client, Wish};
+use super::client::{Client, NetworkRequest};
 use crate::{
     broker::ClientPacket,
     facts::{ConnectionId, Fact, RunId},
@@ -67,7 +67,7 @@ pub enum ToRuntime {
 #[derive(Default)]
 pub struct Done {
     /// Of each client, in order.
-    pub wishes: Vec<(usize, Wish)>,
+    pub network_requests: Vec<(usize, NetworkRequest)>,
     /// To the runtime, in order.
     pub to_runtime: Vec<ToRuntime>,
     /// For the checker.
@@ -196,7 +196,7 @@ impl Bridge {
             for client in &mut self.clients {
                 has_worked |= client.work(now);
             }
-            self.take_wishes(&mut done);
+            self.take_network_requests(&mut done);
             if crash.at("bridge: between two packets") {
                 return done;
             }
@@ -310,13 +310,13 @@ impl Bridge {
         has_worked
     }
 
-    fn take_wishes(&mut self, done: &mut Done) {
+    fn take_network_requests(&mut self, done: &mut Done) {
         for (index, client) in self.clients.iter_mut().enumerate() {
-            for wish in client.take_wishes() {
-                if index == SUBSCRIBING && matches!(wish, Wish::Send(_, ClientPacket::Puback { .. })) {
+            for request in client.take_network_requests() {
+                if index == SUBSCRIBING && matches!(request, NetworkRequest::Send(_, ClientPacket::Puback { .. })) {
                     self.unacknowledged = self.unacknowledged.saturating_sub(1);
                 }
-                done.wishes.push((index, wish));
+                done.network_requests.push((index, request));
             }
         }
     }

@@ -30,7 +30,7 @@ enum State {
 
 /// What a client wants of the network.
 #[derive(Debug)]
-pub enum Wish {
+pub enum NetworkRequest {
     /// A new connection with this as its first packet.
     Connect(Connect),
     /// To send a packet on its connection.
@@ -58,7 +58,7 @@ pub struct Client {
     is_without_will: bool,
     /// Packets that the socket still takes.
     room: usize,
-    wishes: Vec<Wish>,
+    network_requests: Vec<NetworkRequest>,
 }
 
 impl Client {
@@ -79,7 +79,7 @@ impl Client {
             output: Waiting::default(),
             is_without_will: false,
             room: 0,
-            wishes: Vec::new(),
+            network_requests: Vec::new(),
         }
     }
 
@@ -93,7 +93,7 @@ impl Client {
         self.requests.push_back(request);
     }
 
-    /// The connection that a [`Wish::Connect`] got.
+    /// The connection that a [`NetworkRequest::Connect`] got.
     pub fn connecting(&mut self, connection: ConnectionId, now: Now) {
         self.state = State::Connecting { connection, since: now.instant };
     }
@@ -137,7 +137,7 @@ impl Client {
             // It keeps no retained messages, and refuses a last will that asks for it: once more without.
             (State::Connecting { .. }, ServerPacket::Connack { code: 0x9a, .. }) if !self.is_without_will => {
                 self.is_without_will = true;
-                self.wishes.push(Wish::Close(connection));
+                self.network_requests.push(NetworkRequest::Close(connection));
                 self.state = State::Resting(now.instant);
             }
             (State::Connecting { .. }, ServerPacket::Connack { code, .. }) => {
@@ -175,7 +175,7 @@ impl Client {
     pub fn work(&mut self, now: Now) -> bool {
         match &self.state {
             State::Resting(until) if *until <= now.instant => {
-                self.wishes.push(Wish::Connect(self.connect()));
+                self.network_requests.push(NetworkRequest::Connect(self.connect()));
                 // Until the world gives it a connection.
                 self.state = State::Resting(now.instant + self.options.connect_timeout);
                 true
@@ -207,8 +207,8 @@ impl Client {
     }
 
     /// What it wants of the network, in order.
-    pub fn take_wishes(&mut self) -> Vec<Wish> {
-        std::mem::take(&mut self.wishes)
+    pub fn take_network_requests(&mut self) -> Vec<NetworkRequest> {
+        std::mem::take(&mut self.network_requests)
     }
 
     /// One turn and one step of the socket. False: nothing is possible now.
@@ -229,7 +229,7 @@ impl Client {
                 Work::Write if self.room > 0 => {
                     self.room -= 1;
                     if let Some(packet) = self.output.pop() {
-                        self.wishes.push(Wish::Send(connection, packet));
+                        self.network_requests.push(NetworkRequest::Send(connection, packet));
                     }
                     protocol.wrote(now.instant);
                 }
@@ -254,10 +254,10 @@ impl Client {
             Ended::Disconnect | Ended::Abandoned => {
                 if let Some(connection) = self.connection() {
                     while let Some(packet) = self.output.pop() {
-                        self.wishes.push(Wish::Send(connection, packet));
+                        self.network_requests.push(NetworkRequest::Send(connection, packet));
                     }
-                    self.wishes.push(Wish::Send(connection, ClientPacket::Disconnect));
-                    self.wishes.push(Wish::Close(connection));
+                    self.network_requests.push(NetworkRequest::Send(connection, ClientPacket::Disconnect));
+                    self.network_requests.push(NetworkRequest::Close(connection));
                 }
                 self.state = State::Gone;
             }
@@ -286,7 +286,7 @@ impl Client {
             let pause = self.attempts.failed(&error);
             (error, pause)
         };
-        self.wishes.extend(self.connection().map(Wish::Close));
+        self.network_requests.extend(self.connection().map(NetworkRequest::Close));
         self.lanes.tell(Event::Disconnected(error));
         self.arrived.clear();
         self.read.clear();
@@ -299,7 +299,7 @@ impl Client {
     fn drop_requests(&mut self) -> bool {
         let had_any = !self.requests.is_empty();
         if self.requests.drain(..).any(|request| matches!(request, Request::Disconnect)) {
-            self.wishes.extend(self.connection().map(Wish::Close));
+            self.network_requests.extend(self.connection().map(NetworkRequest::Close));
             self.state = State::Gone;
         }
         had_any

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use algo_runtime::{
     portfolio::Policy,
-    settings::{Adjustable, Authority, Choice, Initial, InitialTrading, Settings, Topics},
+    settings::{AlgorithmRef, Initial, InitialTrading, LiveSettings, Settings, SettingsSource, Topics},
     trading::Document,
 };
 use intuition_api::v1::{self, TradingCause, TradingState};
@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone)]
 struct Spec {
     generation: i64,
-    algorithm: Choice,
+    algorithm: AlgorithmRef,
     threshold: f64,
     cash: String,
     /// By code: `User` belongs to the spec, the others to annotations.
@@ -118,14 +118,14 @@ impl Operator {
         let causes = spec.causes.iter().map(|(code, state)| ((*code).to_owned(), (*state, String::new())));
         Settings {
             account: ACCOUNT.to_owned(),
-            adjustable: Adjustable {
+            live: LiveSettings {
                 algorithm: spec.algorithm.clone(),
                 threshold: spec.threshold,
                 parameters: Map::new(),
                 starting_cash: spec.cash.clone(),
                 suspend: spec.is_suspended(),
             },
-            authority: Authority::Resource { uid: UID.to_owned(), generation: spec.generation },
+            source: SettingsSource::Resource { uid: UID.to_owned(), generation: spec.generation },
             policy: self.policy,
             topics: Topics::default(),
             subscribe: self.subscribe.clone(),
@@ -335,7 +335,7 @@ fn lowest(subscribe: Option<&[String]>) -> usize {
     usize::from(subscribe.is_none())
 }
 
-fn choice(number: usize) -> Choice {
+fn choice(number: usize) -> AlgorithmRef {
     let address = number.checked_sub(1).and_then(|index| ADDRESSES.get(index)).and_then(|address| address.parse().ok());
-    address.map_or_else(|| Choice::Builtin("random".to_owned()), Choice::Backend)
+    address.map_or_else(|| AlgorithmRef::Builtin("random".to_owned()), AlgorithmRef::Backend)
 }

@@ -10,7 +10,7 @@ use crate::{
     broker::{ClientPacket, ServerPacket},
     check::promise,
     facts::{ConnectionId, Fact, RunId, Violation},
-    process::client::Wish,
+    process::client::NetworkRequest,
 };
 
 /// One TCP connection.
@@ -42,11 +42,15 @@ impl Connections {
 }
 
 impl World<'_> {
-    /// Carries out the wishes of the clients of a bridge.
-    pub(super) fn carry_out(&mut self, run: RunId, wishes: Vec<(usize, Wish)>) -> Result<(), Violation> {
-        for (client, wish) in wishes {
-            match wish {
-                Wish::Connect(connect) => {
+    /// Carries out the network_requests of the clients of a bridge.
+    pub(super) fn carry_out(
+        &mut self,
+        run: RunId,
+        network_requests: Vec<(usize, NetworkRequest)>,
+    ) -> Result<(), Violation> {
+        for (client, request) in network_requests {
+            match request {
+                NetworkRequest::Connect(connect) => {
                     let id = self.broker.accept();
                     let connection = Connection {
                         bridge: run,
@@ -63,8 +67,8 @@ impl World<'_> {
                     }
                     self.send_to_broker(id, ClientPacket::Connect(connect));
                 }
-                Wish::Send(connection, packet) => self.send_to_broker(connection, packet),
-                Wish::Close(connection) => self.close_client(connection, false),
+                NetworkRequest::Send(connection, packet) => self.send_to_broker(connection, packet),
+                NetworkRequest::Close(connection) => self.close_client(connection, false),
             }
         }
         self.see_to_broker()

@@ -63,7 +63,7 @@ impl World<'_> {
             self.confirm(connection, acknowledgements)?;
         }
         self.send_to_runtime(run, done.to_runtime);
-        self.carry_out(run, done.wishes)?;
+        self.carry_out(run, done.network_requests)?;
         if let Some(step) = crashed {
             return self.kill_bridge(run, step);
         }

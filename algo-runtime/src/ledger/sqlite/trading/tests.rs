@@ -16,7 +16,7 @@ use crate::{
         },
     },
     portfolio::Policy,
-    settings::{Adjustable, Initial, Settings, Topics, from_record},
+    settings::{Initial, LiveSettings, Settings, Topics, from_record},
     sizes::Sizes,
 };
 
@@ -47,11 +47,11 @@ fn taken_up(dir: &Path, generation: i64) -> (SqliteLedger, Engine) {
     let file = format!(
         r#"{{"resourceUid":"u-1","generation":{generation},"algorithm":"random","threshold":0.5,"startingCash":"0"}}"#
     );
-    let (adjustable, authority) = Adjustable::from_file(&file).unwrap();
+    let (live, source) = LiveSettings::from_file(&file).unwrap();
     let settings = Settings {
         account: ACCOUNT.to_owned(),
-        adjustable,
-        authority,
+        live,
+        source,
         policy: Policy::RandomFraction,
         topics: Topics::default(),
         subscribe: None,
@@ -82,7 +82,7 @@ fn suspends(ledger: &mut SqliteLedger) -> bool {
 }
 
 #[test]
-fn suspension_in_a_file_of_v010_is_a_stop_also_while_its_next_algorithm_had_not_answered() {
+fn suspension_in_a_v010_file_is_a_stop_while_the_candidate_is_silent() {
     for generations in [(4, 4), (1, 4)] {
         let dir = tempdir().unwrap();
         configured_by_v010(dir.path(), &MIGRATIONS[..1], generations, true);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use intuition_api::v1::{Trading, TradingCause, TradingState};
-use intuition_resources::{TradingCauseStatus, TradingStatus, validate::Problem};
+use intuition_resources::{TradingCauseStatus, TradingStatus, validate::FieldError};
 use serde_json::{Value, json};
 
 use super::*;
@@ -183,7 +183,7 @@ fn a_stop_shows_whatever_is_wrong_with_the_rest_of_the_resource() {
     let wanted = wants(&json!("Halted"), None);
     let mut pods = healthy();
     pods.runtime.1 = Some(report(Some(state(wanted.causes().to_vec())), TradingReport::InForce));
-    let problems = [Problem::new("spec.a", "must be b")];
+    let problems = [FieldError::new("spec.a", "must be b")];
     for outcome in [
         Outcome::Refused(&problems, lasting(&wanted, Some(&pods))),
         Outcome::Unreadable("no such variant", lasting(&wanted, Some(&pods))),
@@ -230,7 +230,7 @@ fn a_confirmed_stop_is_kept_while_no_pod_is_looked_at_and_active_is_not() {
     let stopped = of(&halted, report(Some(state(halted.causes().to_vec())), TradingReport::InForce)).status;
     let active = of(&RequestedState::default(), report(Some(state(Vec::new())), TradingReport::InForce)).status;
     let other = wants(&Value::Null, Some("jo"));
-    let problems = [Problem::new("spec.a", "must be b")];
+    let problems = [FieldError::new("spec.a", "must be b")];
     for (before, wanted, expected) in [
         (&stopped, &halted, "False Halted"),
         (&stopped, &RequestedState::default(), "False Halted"),

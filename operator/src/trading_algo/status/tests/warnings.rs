@@ -1,7 +1,7 @@
 //! Warnings of the bridge in the status.
 
 use intuition_api::v1::Source;
-use intuition_resources::validate::Problem;
+use intuition_resources::validate::FieldError;
 
 use super::*;
 use crate::{
@@ -106,7 +106,7 @@ fn faults_come_before_incidents_and_a_conflict_before_both() {
 fn warnings_show_while_the_spec_is_refused() {
     let (plan, wanted) = (plan(), RequestedState::default());
     let pods = warned(&plan, vec![missing("publishing", "Undeliverable")]).pods;
-    let problems = [Problem::new("spec.a", "must be b")];
+    let problems = [FieldError::new("spec.a", "must be b")];
     let derived = derive(None, GENERATION, &Outcome::Refused(&problems, lasting(&wanted, Some(&pods))), at(1_000));
     assert_eq!(line(&derived, kinds::OUTPUTS_HEALTHY), "OutputsHealthy=False Undeliverable: Undeliverable: why");
     assert!(reasons(&derived).contains(&"Undeliverable"));

@@ -100,7 +100,7 @@ fn a_connection_that_ends_by_a_refusal_reads_no_more() {
 }
 
 #[test]
-fn a_packet_that_is_too_large_is_refused_and_a_violation_where_the_bound_was_announced() {
+fn too_large_packet_is_refused_or_violates_an_announced_bound() {
     for (announces_packet_size, expected) in [(true, vec!["capabilities"]), (false, vec![])] {
         let mut broker = broker(|options| {
             options.max_packet_size = Some(99);

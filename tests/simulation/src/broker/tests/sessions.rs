@@ -14,7 +14,7 @@ fn messages_go_out_in_the_order_taken() {
 }
 
 #[test]
-fn unacknowledged_messages_come_first_on_the_next_connection_with_dup_and_their_identifiers() {
+fn unacknowledged_messages_come_first_with_dup_on_the_next_connection() {
     let mut broker = broker(|_| {});
     let first = subscribed(&mut broker);
     publish(&mut broker, 3, NOW);
@@ -135,7 +135,7 @@ fn pubacks_out_of_order_or_of_unknown_packets_break_the_protocol() {
 }
 
 #[test]
-fn a_puback_of_the_connection_before_acknowledges_nothing_that_is_not_written_yet() {
+fn puback_of_the_previous_connection_acknowledges_nothing_unwritten() {
     let mut broker = broker(|_| {});
     let first = attach(&mut broker, Connect { receive_maximum: 2, ..connect() }, NOW);
     broker.handle(first, subscription("quotes/#", None), NOW);
