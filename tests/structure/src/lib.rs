@@ -1,25 +1,28 @@
 //! The structure of the workspace's files, as CONTRIBUTING.md asks for it: each has a bounded length, and no two import each
-//! other, directly or through others. Every dependency is used ([`unused`]).
+//! other, directly or through others. The names of functions have a bounded length too, those of tests included. Every dependency
+//! is used ([`unused`]).
 //!
-//! Code of tests does not count. A file keeps an exception, with its reason, in a comment line:
+//! For files, code of tests does not count. A file keeps an exception, with its reason, in a comment line:
 //! `// structure: allow(length): REASON` or `// structure: allow(circle): REASON`.
 
 mod circles;
 mod dependencies;
 mod files;
 mod imports;
+mod names;
 
 use std::collections::BTreeSet;
 
 pub use self::{
     dependencies::unused,
     files::{Crate, File, sources},
+    names::{MAX_NAME_CHARS, long_names},
 };
 
 /// Lines of a file, without its tests.
 pub const MAX_LINES: usize = 400;
 
-/// A sentence about each breach of the rules.
+/// A sentence about each violation of the rules for files.
 pub fn findings(crates: &[Crate]) -> Vec<String> {
     let mut findings = Vec::new();
     for source in crates {

@@ -1,4 +1,5 @@
-//! `make lint`: fails on a file that is too long, on files that import each other in a circle, and on a dependency without a use.
+//! `make lint`: fails on a file that is too long, on files that import each other in a circle, on a function whose name is too long,
+//! and on a dependency without a use.
 
 use std::{
     io::{self, Write as _},
@@ -6,12 +7,13 @@ use std::{
     process::ExitCode,
 };
 
-use structure::{findings, sources, unused};
+use structure::{findings, long_names, sources, unused};
 
 fn main() -> anyhow::Result<ExitCode> {
     let root = Path::new(".");
     let mut found = findings(&sources(root)?);
     found.extend(unused(root)?);
+    found.extend(long_names(root)?);
     let mut output = io::stderr().lock();
     for finding in &found {
         writeln!(output, "error: {finding}")?;

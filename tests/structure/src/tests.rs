@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use super::*;
+use super::{names::long_names_in, *};
 
 /// A crate of these files: module path with `/`, and text.
 fn crate_of(files: &[(&str, &str)]) -> Crate {
@@ -68,4 +68,36 @@ fn lines_of_tests_do_not_make_a_file_long() {
     let long = format!("{production}const B: u8 = 0;\n");
     assert_eq!(found(&[("", &long)]).len(), 1);
     assert_eq!(found(&[("", &format!("// structure: allow(length): one table\n{long}"))]), [""; 0]);
+}
+
+#[test]
+fn long_function_names_are_found_in_tests_and_macros_but_not_in_comments() {
+    let (fits, long) = ("a".repeat(MAX_NAME_CHARS), "b".repeat(MAX_NAME_CHARS + 1));
+    let named = |text: &str| long_names_in(Path::new("a.rs"), text).unwrap();
+    assert_eq!(named(&format!("fn {fits}() {{}} // fn {long}() {{}}\nconst NAME: &str = \"fn {long}\";")), [""; 0]);
+    for text in [
+        format!("\nasync fn {long}() {{}}"),
+        format!("#[cfg(test)]\nmod tests {{ #[test] fn {long}() {{}} }}"),
+        format!("proptest! {{\n    #[test] fn {long}(value in 0..3) {{}}\n}}"),
+        format!("trait A {{\n    fn {long}(&self);\n}}"),
+    ] {
+        let found = named(&text);
+        assert!(
+            found.len() == 1 && found[0].starts_with("a.rs:2: ") && found[0].contains("71 characters"),
+            "{found:?}"
+        );
+    }
+}
+
+#[test]
+fn function_names_are_read_from_all_rust_files_but_built_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = format!("fn {}() {{}}", "a".repeat(MAX_NAME_CHARS + 1));
+    for file in ["crate/tests/deep/a.rs", "target/debug/b.rs", "notes.txt"] {
+        let path = folder.path().join(file);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, &source).unwrap();
+    }
+    let found = long_names(folder.path()).unwrap();
+    assert!(found.len() == 1 && found[0].contains("crate/tests/deep/a.rs:1: "), "{found:?}");
 }
