@@ -100,7 +100,8 @@ pub enum Session {
 /// One share has no bound here: user properties take up to 50 MiB while a packet of 4 MiB with nothing else in it is read.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Ticks and memory of messages that are not acknowledged to the broker. The runtime recognises at most 65,536 of an account's last quotes by id.
+    /// Ticks and memory of messages that are not acknowledged to the broker. The runtime recognises at most 65,536 of an
+    /// account's last quotes by id.
     pub unacknowledged: Bounds,
     /// Batches at the runtime without an outcome: enough to keep it busy while one is on its way.
     pub batches: usize,

@@ -218,9 +218,9 @@ impl Inflight {
         has_lost
     }
 
-    /// The next deliveries for the runtime, of at most `max_bytes` in their encoded form, or a single larger one. A message whose
-    /// connection is older than the stream and has ended counts as done and is not sent: the next connection brings it again if the
-    /// session lasts, and the message waits until that is known.
+    /// The next deliveries for the runtime, of at most `max_bytes` in their encoded form, or a single larger one. A message of an
+    /// ended connection that is older than the stream counts as done and is not sent: the next connection brings it again if
+    /// the session lasts, and the message waits until that is known.
     pub fn next_batch(&mut self, max_deliveries: usize, max_bytes: usize) -> Vec<Delivery> {
         let (mut batch, mut bytes) = (Vec::new(), 0);
         while batch.len() < max_deliveries && bytes < max_bytes {

@@ -1,7 +1,7 @@
 //! A message's payload as ticks: quotes, or the reason why there is none.
 //!
-//! An object with `specversion` is a structured CloudEvent, one with symbol and price is a quote, and one whose members
-//! are all prices a map of symbols; an array holds several of these. Any other object is no quote: input is never
+//! An object with `specversion` is a structured CloudEvent, an object with symbol and price is a quote, and an object of
+//! prices alone is a map of symbols; an array holds several of these. Any other object is no quote: input is never
 //! guessed. docs/input.md has every rule. Parsing never fails: a message or element of another shape is an unusable
 //! tick, which the runtime sends to the dead-letter topic.
 
@@ -59,7 +59,7 @@ pub struct Notes {
     pub no_price: u64,
     /// Ticks with a price rounded to 10 places.
     pub price_rounded: u64,
-    /// Ticks with an id whose `seq` is no sequence number.
+    /// Ticks with an id and an invalid `seq`.
     pub seq_ignored: u64,
 }
 

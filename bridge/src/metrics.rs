@@ -148,14 +148,14 @@ impl Metrics {
         let passed = "Dead letters that came on a subscribed topic, and were not read as quotes";
         counter("dead_letters_passed", passed, &metrics.dead_letters_passed);
         counter("no_price_members", "Symbols in price maps that had no price, but null", &metrics.no_price);
-        counter("price_rounded_ticks", "Ticks whose price was rounded to 10 places", &metrics.price_rounded);
-        counter("seq_ignored_ticks", "Ticks with an id whose seq is no sequence number", &metrics.seq_ignored);
+        counter("price_rounded_ticks", "Ticks with a price rounded to 10 places", &metrics.price_rounded);
+        counter("seq_ignored_ticks", "Ticks with an id and an invalid seq", &metrics.seq_ignored);
         counter("published_messages", "Outbox entries that the broker took", &metrics.published);
         counter("refused_messages", "Publications that the broker refused", &metrics.refused);
         let sessions_lost = "Sessions that the broker lost, with the messages that waited there";
         counter("sessions_lost", sessions_lost, &metrics.sessions_lost);
         let ticks = metrics.ticks.clone();
-        registry.register("tradingalgo_bridge_ticks", "Ticks by what became of them", ticks);
+        registry.register("tradingalgo_bridge_ticks", "Ticks by outcome", ticks);
         let dead_lettered = metrics.dead_lettered.clone();
         registry.register("tradingalgo_bridge_dead_lettered_ticks", "Ticks that could not be used", dead_lettered);
         let connections = metrics.connections.clone();

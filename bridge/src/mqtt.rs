@@ -2,7 +2,7 @@
 //!
 //! A task of its own reads and writes the socket; requests go in without waiting, events come out by [`Events`]. Every
 //! connection that the broker accepts is a new *epoch*. Requests name the epoch that they belong to and are void in any
-//! other: an acknowledgement of the connection before must never reach the one after, where the same packet id may mean
+//! other: an acknowledgement of one connection must never reach the next one, where the same packet id may mean
 //! another message. Requests without an answer are forgotten when a connection ends; their submitter sees
 //! [`Event::Disconnected`] and submits them again.
 

@@ -99,7 +99,8 @@ struct DeadLetterView<'a> {
     reasons: Vec<ReasonView<'a>>,
     size: u64,
     sha256: String,
-    /// `payload` and `payload_base64` are missing if the first letter of the message has the payload, or if it was too large for the broker.
+    /// `payload` and `payload_base64` are missing if the first letter of the message has the payload, or if it was too large
+    /// for the broker.
     #[serde(skip_serializing_if = "Option::is_none")]
     payload: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]

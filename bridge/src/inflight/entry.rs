@@ -17,9 +17,9 @@ pub(super) struct Entry {
     pub(super) packet_id: u16,
     pub(super) arrived_micros: i64,
     pub(super) ticks: usize,
-    /// Of memory.
+    /// Bytes of memory.
     pub(super) bytes: usize,
-    /// Bytes of its encoded form, where it goes to the runtime.
+    /// Bytes of its encoded form, if it goes to the runtime.
     pub(super) encoded: usize,
     pub(super) state: State,
 }

@@ -38,7 +38,7 @@ const STATE_TOKEN: u64 = 0;
 const POSITION_BITS: u32 = 48;
 
 pub(super) struct Publisher {
-    /// The connection's; `None` without one.
+    /// The epoch of the connection; `None` without one.
     epoch: Option<u64>,
     /// Most messages under way on a connection. The broker may take fewer.
     max_publishes: usize,
@@ -55,7 +55,7 @@ pub(super) struct Publisher {
     session: String,
     published: Option<mpsc::UnboundedSender<Published>>,
     backoff: Backoff,
-    /// When a refused decision is tried again.
+    /// The time of the next attempt at a refused decision.
     retry_at: Option<Instant>,
     rate: Rate,
     /// The rate holds back an entry.
@@ -64,7 +64,7 @@ pub(super) struct Publisher {
 }
 
 impl Publisher {
-    /// `session`: the name of this run. `seed`: of the pauses.
+    /// `session`: the name of this run. `seed`: seed of the pauses.
     pub(super) fn new(
         topics: OwnTopics,
         account: String,
@@ -154,8 +154,8 @@ impl Publisher {
     /// Takes an entry to be published.
     pub(super) fn take(&mut self, entry: OutboxEntry) -> Result<(), RuntimeError> {
         let (position, cost) = (entry.position, Cost::of(&entry));
-        let breach = || RuntimeError::BreakContract(format!("outbox position {position} is empty"));
-        let queue = Outgoing::queue(&entry).ok_or_else(breach)?;
+        let violation = || RuntimeError::BreakContract(format!("outbox position {position} is empty"));
+        let queue = Outgoing::queue(&entry).ok_or_else(violation)?;
         if self.outbox.get(position).is_none() || !planted::is(Fault::CreditOfKnownEntries) {
             self.room.received(cost);
         }
@@ -293,7 +293,7 @@ impl Publisher {
         }
     }
 
-    /// When [`Publisher::send`] or [`Publisher::announce`] has something to do.
+    /// The time of the next work for [`Publisher::send`] or [`Publisher::announce`].
     pub(super) fn wake(&self, now: Instant) -> Option<Instant> {
         self.epoch?;
         // At a broker without retained messages the state is published as a probe alone, never for its time.
@@ -301,7 +301,7 @@ impl Publisher {
         [self.wake_to_send(now), state].into_iter().flatten().min()
     }
 
-    /// When [`Publisher::send`] has something to do.
+    /// The time of the next work for [`Publisher::send`].
     pub(super) fn wake_to_send(&self, now: Instant) -> Option<Instant> {
         self.epoch?;
         let throttled = self.rate.next().filter(|_| self.is_throttled && self.outbox.unpublished() > 0);

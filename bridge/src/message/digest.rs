@@ -1,4 +1,4 @@
-//! The hashes that the runtime recognises deliveries and ticks by.
+//! The hashes by which the runtime recognises deliveries and ticks.
 //!
 //! Both are SHA-256 over parts, each preceded by its length in bytes as a big-endian 64-bit integer, so that no two lists of
 //! parts have one encoding. The first part names the encoding.
@@ -28,7 +28,7 @@ impl PartHasher {
 }
 
 /// `Tick.content_sha256` of a quote: each field as its name and its value, in the order `symbol`, `price`, and for a bar
-/// `open`, `high`, `low`, `volume`. A field that the quote has not is left out.
+/// `open`, `high`, `low`, `volume`. Missing fields are left out.
 pub(super) fn of_quote(quote: &Quote) -> [u8; 32] {
     let fields = [("symbol", &quote.sid), ("price", &quote.price)];
     let parts = fields

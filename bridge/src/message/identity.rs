@@ -19,7 +19,7 @@ pub(super) struct Identity {
     seq: Seq,
 }
 
-/// A sequence number. Whether a bad one matters is known only where a tick is made: an inner object may have another one,
+/// A sequence number. Only the tick shows whether a bad one matters: an inner object may have another one,
 /// or an id.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 enum Seq {

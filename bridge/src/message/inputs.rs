@@ -11,7 +11,7 @@ pub struct Inputs(Vec<Input>);
 #[derive(Debug, Clone)]
 struct Input {
     filter: String,
-    /// Empty: all.
+    /// The listed symbols. Empty: all symbols are taken.
     symbols: HashSet<String>,
 }
 
@@ -22,7 +22,7 @@ impl Inputs {
         Self(inputs.into_iter().map(input).collect())
     }
 
-    /// The symbols of the first input whose filter matches the topic, as the runtime chooses it.
+    /// The symbols of the first input with a filter that matches the topic, as the runtime chooses it.
     pub fn on(&self, topic: &str) -> Listing<'_> {
         let input = self.0.iter().find(|input| topic::matches(&input.filter, topic));
         Listing(input.map(|input| &input.symbols).filter(|symbols| !symbols.is_empty()))
@@ -34,7 +34,7 @@ impl Inputs {
 pub struct Listing<'a>(Option<&'a HashSet<String>>);
 
 impl Listing<'_> {
-    /// Whether a name is listed, which makes it a symbol even where it is reserved.
+    /// Whether a name is listed. A listed name is a symbol even if it is reserved.
     pub(super) fn has(self, name: &str) -> bool {
         self.0.is_some_and(|symbols| symbols.contains(name))
     }

@@ -46,7 +46,7 @@ pub(super) fn parse(text: &str) -> Result<&RawValue, serde_json::Error> {
     serde_json::from_str(text)
 }
 
-/// Reads one level of a value. At most `limit` + 1 members or elements are kept. The error is one that only shows when a
+/// Reads one level of a value. At most `limit` + 1 members or elements are kept. It fails for errors that only show when a
 /// string is decoded, half a surrogate pair for instance.
 pub(super) fn open(raw: &RawValue, limit: usize) -> Result<Value<'_>, serde_json::Error> {
     let text = raw.get();

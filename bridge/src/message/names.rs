@@ -1,7 +1,7 @@
 //! Names that are no symbol in a price map: members that quotes, trades, bars and measurements have everywhere.
 //!
 //! A map of symbols to prices looks like any other object of numbers, and a wrong trade cannot be taken back. So these
-//! names are refused as symbols unless the input lists them. The list leaves out words whose capitals are widely traded
+//! names are refused as symbols unless the input lists them. The list leaves out words with capitals that are widely traded
 //! symbols (`cost`, `key`, `net`, `now`, `spot`, ...).
 
 use std::{collections::HashSet, sync::LazyLock};

@@ -1,8 +1,8 @@
-//! Why a tick cannot be used.
+//! Reasons of unusable ticks.
 
 use std::fmt;
 
-/// Why a tick cannot be used.
+/// The reason of an unusable tick.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
     /// The payload is not UTF-8.
@@ -11,7 +11,7 @@ pub enum Reason {
     Empty,
     /// The payload, or the text in an event's data, is not JSON.
     NotJson,
-    /// JSON of no shape that is accepted.
+    /// JSON of another shape.
     NotAQuote,
     /// A quote without symbol or price, an event without data.
     MissingField,

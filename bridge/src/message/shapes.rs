@@ -164,7 +164,7 @@ pub(super) fn map(
         let message = format!("{}: none of its members is a price of a symbol; {SETTING}", path.here);
         return Err(Rejection::new(Reason::NotAQuote, message));
     }
-    // A map of nulls alone has no quote whose time could be bad.
+    // A map of nulls alone has no quote, and so no bad time.
     let time = if prices.is_empty() { 0 } else { time()? };
     let quotes = prices.into_iter().map(|(sid, price)| Read::new(sid, price, time)).collect();
     Ok(Map { quotes, without_price })

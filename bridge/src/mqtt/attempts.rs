@@ -6,7 +6,7 @@ use super::{LinkError, pauses::Pauses};
 
 /// A connection shorter than this counts as a failed attempt: not every broker reports that another client took the session.
 const STEADY_AFTER: Duration = Duration::from_secs(5);
-/// Short connections in a row, without a reason from the broker, after which another client is taken to use the client id.
+/// Short connections in a row, without a reason from the broker, that mean another client with the same client id.
 const MAX_SHORT_CONNECTIONS: u32 = 3;
 
 /// The attempts of one link.

@@ -23,7 +23,7 @@ const FORMER_FILES: [&str; 3] = ["username", "password", "ca.crt"];
 /// Credentials for a broker, and trusted authorities.
 #[derive(Debug, Clone)]
 pub enum Credentials {
-    /// The same at every attempt.
+    /// The same credentials at every attempt.
     Fixed(Fixed),
     /// A folder with the files `mqtt-username`, `mqtt-password` and `mqtt-ca.crt`, as a Secret is mounted, each of them
     /// optional. A folder with none of them is read by the names of v0.1.0: `username`, `password` and `ca.crt`. Files are read
@@ -41,9 +41,9 @@ impl Default for Credentials {
 /// Credentials that stay the same.
 #[derive(Debug, Clone, Default)]
 pub struct Fixed {
-    /// User name, where the broker asks for one.
+    /// User name, if the broker asks for one.
     pub username: Option<String>,
-    /// Password, where the broker asks for one.
+    /// Password, if the broker asks for one.
     pub password: Option<Secret>,
     /// PEM file of the authorities to trust instead of the machine's own.
     pub ca_file: Option<PathBuf>,
@@ -70,7 +70,7 @@ impl Credentials {
     }
 }
 
-/// The versions of the files of a folder with credentials. Two that are equal: nothing was written in between.
+/// The versions of the files of a folder with credentials. Equal versions: no file was written in between.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Versions(Vec<Option<(u64, i64, i64, u64)>>);
 
@@ -96,7 +96,7 @@ fn read_folder(folder: &Path) -> Result<Fixed, LinkError> {
         }
         Ok(false)
     };
-    // All of one kind: a password under its former name may be that of something else.
+    // All names of one release: a password under its former name may belong to something else.
     let is_former = !has_any(FILES)? && has_any(FORMER_FILES)?;
     let [username, password, ca_file] = if is_former { FORMER_FILES } else { FILES }.map(|file| folder.join(file));
     if is_former {
@@ -113,7 +113,7 @@ fn exists(path: &Path) -> Result<bool, LinkError> {
     path.try_exists().map_err(|source| LinkError::ReadCredential { path: path.to_owned(), source })
 }
 
-/// Once in a process: the folder is read at every attempt to connect.
+/// Logs once in a process, since the folder is read at every attempt to connect.
 fn warn_of_former_names(folder: &Path) {
     static WARNED: Once = Once::new();
     WARNED.call_once(|| {

@@ -1,4 +1,4 @@
-//! When an answer of the broker is overdue. No I/O, no clock.
+//! Deadlines of the broker's answers. No I/O, no clock.
 //!
 //! A broker may answer requests late for a good reason: it has written a backlog of messages, and the answer waits behind
 //! them. So messages that come in move the deadline of a request, until a PINGRESP shows that the broker has read
@@ -30,7 +30,7 @@ pub(super) struct Deadlines {
     is_reading: bool,
     /// When reading began again.
     resumed_at: Option<Instant>,
-    /// Since when the socket has taken none of the bytes that wait to be written.
+    /// The time since which the socket has taken none of the waiting bytes.
     blocked_since: Option<Instant>,
 }
 
@@ -41,7 +41,7 @@ struct Waiting {
 }
 
 impl Deadlines {
-    /// No request yet. Each may be without an answer for `patience`.
+    /// Begins without a request. Each may be without an answer for `patience`.
     pub(super) const fn new(patience: Duration) -> Self {
         Self {
             patience,

@@ -103,7 +103,7 @@ mod tests {
 
     #[tokio::test]
     async fn refusal_starts_the_next_attempt_and_the_last_one_is_the_error() {
-        // A stagger that no test outlives.
+        // A delay longer than the test.
         let stagger = Duration::from_hours(1);
         let lost = race(addresses(&["1.0.0.1:1", "1.0.0.2:1"]), stagger, |address| async move {
             Err::<(), _>(io::Error::other(address.to_string()))

@@ -1,4 +1,4 @@
-//! Why there is no connection.
+//! Errors of a connection.
 
 use std::{error::Error, fmt, io, path::PathBuf, time::Duration};
 
@@ -6,13 +6,13 @@ use intuition_api::reason;
 
 use super::{Code, packets::Malformed};
 
-/// Why there is no connection.
+/// An error of a connection.
 #[derive(Debug, thiserror::Error)]
 pub enum LinkError {
     /// A file with a user name or a password cannot be read.
     #[error("cannot read the credentials {}", path.display())]
     ReadCredential {
-        /// Which file.
+        /// The file.
         path: PathBuf,
         /// The cause.
         source: io::Error,
@@ -20,20 +20,20 @@ pub enum LinkError {
     /// The file of authorities cannot be read.
     #[error("cannot read the CA file {}", path.display())]
     ReadCaFile {
-        /// As configured.
+        /// The configured path.
         path: PathBuf,
         /// The cause.
         source: rustls_pki_types::pem::Error,
     },
-    /// The file of authorities holds something else.
+    /// The file of authorities holds no certificates that can be used.
     #[error("cannot use the CA file {}", path.display())]
     UseCaFile {
-        /// As configured.
+        /// The configured path.
         path: PathBuf,
         /// The cause.
         source: rustls::Error,
     },
-    /// The file of authorities holds none.
+    /// The file of authorities is empty.
     #[error("there is no PEM certificate in the CA file {}", .0.display())]
     EmptyCaFile(PathBuf),
     /// There is no trusted authority.
@@ -58,7 +58,7 @@ pub enum LinkError {
     RefuseNameless {
         /// The broker's reason code.
         code: Code,
-        /// Where the user name should be.
+        /// The folder that should hold the user name.
         folder: PathBuf,
     },
     /// The broker ended the connection with a reason.
@@ -72,7 +72,7 @@ pub enum LinkError {
     NoAnswer {
         /// The oldest request without an answer.
         awaited: Awaited,
-        /// How long it was waited for.
+        /// The time without an answer.
         patience: Duration,
     },
     /// The broker sent something that MQTT 5 does not allow, or that this client does not take.
@@ -88,15 +88,15 @@ pub enum LinkError {
         client_id: String,
         /// Connections in a row.
         connections: u32,
-        /// The end of the last one.
+        /// The error of the last connection.
         source: Box<LinkError>,
     },
     /// Given up in favour of another bridge; the next attempt is made after a pause.
     #[error("another bridge has taken over: the connection was given up for now")]
     StandDown,
-    /// It was given up, so that the broker redelivers unacknowledged messages.
+    /// The connection was given up, so that the broker redelivers unacknowledged messages.
     #[error(
-        "the connection is made again, so that the broker sends again the messages whose outcomes are lost with the ledger"
+        "the connection is made again, so that the broker redelivers messages with outcomes that are lost with the ledger"
     )]
     Renew,
 }

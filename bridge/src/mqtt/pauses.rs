@@ -1,4 +1,4 @@
-//! The pause before the next attempt to connect, by the reason why the last connection ended.
+//! The pause before the next attempt to connect, by the error of the last connection.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use super::LinkError;
 
 /// The pause after another client took the session: two clients that compete for it must not reconnect at full speed.
 const TAKEN_OVER_PAUSE: Duration = Duration::from_secs(30);
-/// The first and the longest pause where the broker may be back at any time.
+/// The first and the longest pause if the broker may be back at any time.
 const QUICK: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
-/// The first and the longest pause where attempts count against the client: a refused login may lock the user out, and a
-/// broker with too many connections has no use for more of them.
+/// The first and the longest pause if attempts count against the client: a refused login may lock the user out, and a
+/// broker with too many connections needs no more of them.
 const SLOW: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(2));
 
 /// Growing pauses.
@@ -43,7 +43,7 @@ impl Pauses {
         if error.is_refused_client() || error.is_overload() { self.slow.pause() } else { self.quick.pause() }
     }
 
-    /// A connection lasted.
+    /// Starts over after a connection that lasted.
     pub const fn reset(&mut self) {
         self.quick.reset();
         self.slow.reset();

@@ -23,7 +23,7 @@ use super::{
     underway::Underway,
 };
 
-/// How long a connection waits, and for how much.
+/// Deadlines and bounds of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
     /// A packet is sent to the broker at least this often. The broker's own keep alive replaces it.
@@ -34,15 +34,15 @@ pub struct Settings {
     pub sizes: Sizes,
 }
 
-/// Why a connection has ended.
+/// The end of a connection.
 #[derive(Debug)]
 pub enum Ended {
     /// By [`Request::Disconnect`]: the rest of the output is to be written, and a DISCONNECT behind it.
     Disconnect,
-    /// There is no link or no receiver of events any more. [`Protocol`] itself never ends by this: the source of its
-    /// requests does.
+    /// The link or the receiver of events was dropped. [`Protocol`] itself never ends by this: the source of its requests
+    /// does.
     Abandoned,
-    /// It broke, or this side gave it up.
+    /// By an error, or this side gave it up.
     Failed(LinkError),
 }
 
@@ -67,7 +67,7 @@ pub enum Work {
 #[derive(Debug)]
 pub struct Protocol {
     epoch: u64,
-    /// Something was written and not flushed.
+    /// Bytes were written and not flushed.
     is_unflushed: bool,
     /// The last acknowledgement in the output, and the last reported as written.
     acked: u64,
@@ -160,7 +160,7 @@ impl Protocol {
             Request::StandDown { epoch } if epoch == ours => return Err(LinkError::StandDown.into()),
             Request::Renew { epoch } if epoch == ours => return Err(LinkError::Renew.into()),
             Request::Disconnect => return Err(Ended::Disconnect),
-            // Of a connection that has ended.
+            // A request of an earlier connection.
             _ => {}
         }
         Ok(())

@@ -22,7 +22,7 @@ const CREDENTIALS_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 pub(super) struct Task {
     options: Options,
-    /// Of [`Credentials::Fixed`].
+    /// Credentials of [`Credentials::Fixed`], read once.
     fixed: Option<Presented>,
     requests: mpsc::UnboundedReceiver<Request>,
     lanes: Lanes,
@@ -102,7 +102,7 @@ impl Task {
         presented.map_err(|error| LinkError::Reach(Box::new(error)))?
     }
 
-    /// A refusal of a client without a user name is mostly about a Secret that does not exist.
+    /// Names the folder if the broker refused a client without a user name: most often the Secret does not exist.
     fn explain(&self, error: LinkError, is_named: bool) -> LinkError {
         match (error, &self.options.credentials) {
             (LinkError::Refuse(code), Credentials::Folder(folder)) if !is_named => {
@@ -139,7 +139,7 @@ async fn changed(credentials: &Credentials, versions: Versions) {
     }
 }
 
-/// Once in a process: a connection is made again and again.
+/// Logs once in a process, since connections are made again and again.
 fn warn_of_plain_login(address: &Address) {
     static WARNED: Once = Once::new();
     if address.tls || address.is_loopback() {
@@ -153,7 +153,7 @@ fn warn_of_plain_login(address: &Address) {
     });
 }
 
-/// Returns when the task is to end. Other requests are of a connection that has ended.
+/// Returns when the task is to end. Drops other requests, since their connection has ended.
 async fn told_to_end(requests: &mut mpsc::UnboundedReceiver<Request>, lanes: &Lanes) {
     loop {
         tokio::select! {

@@ -27,7 +27,7 @@ impl Lost {
     /// Whether a message is a further copy. Each message has to be shown once, in the order in which they came.
     ///
     /// Before its first stream a bridge does not know the filters of its session. On a connection a broker sends a message once for
-    /// each filter, so that equal messages for different filters are the same ones.
+    /// each filter, so that equal messages for different filters are copies.
     pub(super) fn is_copy(&mut self, arrival: &Arrival, subscriptions: &Subscriptions) -> bool {
         let Arrival { epoch, topic, subscription_ids, envelope_sha256, .. } = arrival;
         if *epoch < self.since || subscription_ids.is_empty() {
