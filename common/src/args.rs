@@ -1,5 +1,5 @@
-//! Reads the command line. An error shows the values that it is about as printable text, cut where they are long, and
-//! without the user name and password of a URL.
+//! Reads the command line. An error shows the wrong values as printable text, shortened if they are long, and without the
+//! user name and password of a URL.
 
 use std::{error::Error as _, io::Write as _, process::ExitCode};
 
@@ -14,7 +14,7 @@ use crate::{
     text::{printable, printable_lines, shortened, without_login},
 };
 
-/// Longest value, and longest complaint about it, that an error shows, in characters.
+/// Bound on the characters of a value, and of the complaint about it, in an error.
 const MAX_SHOWN_CHARS: usize = 200;
 
 /// Reads the arguments of the process. `Err`: the code to end with, because help was asked for or because an argument
@@ -23,7 +23,7 @@ pub fn parse<P: Parser>() -> Result<P, ExitCode> {
     P::try_parse().map_err(|error| {
         if error.use_stderr() {
             let text = rendered(error, color::is_on(&std::io::stderr()));
-            // Nothing is left to be done for a closed stderr.
+            // With a closed stderr there is no way to report the error.
             drop(std::io::stderr().write_all(text.as_bytes()));
             return ExitCode::from(USAGE);
         }
@@ -53,7 +53,7 @@ fn rendered(mut error: Error, colored: bool) -> String {
     }
     // With its styles: rendered without them, the text has lost the escapes of the complaint too, and is not found.
     let text = error.render().ansi().to_string();
-    // The complaint of a value's own parser is not part of the context.
+    // The complaint of a value's parser is not part of the context.
     let text = match error.source().map(ToString::to_string) {
         Some(source) if !source.is_empty() => text.replace(&source, &shown(&source, is_url)),
         _ => text,

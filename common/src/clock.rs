@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use jiff::{Timestamp, tz::TimeZone};
 use tokio::time::Instant;
 
-/// Tells the time. Everything that depends on the time takes one of these, so that tests can say what time it is.
+/// A clock. Code that depends on the time takes one as an argument, so that tests can set the time.
 pub trait Clock: Send + Sync {
     /// Microseconds since the Unix epoch.
     fn now_micros(&self) -> i64;
@@ -16,18 +16,18 @@ pub trait Clock: Send + Sync {
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "this is the one place")]
+    #[expect(clippy::disallowed_methods, reason = "the only place that reads the wall clock")]
     fn now_micros(&self) -> i64 {
         micros(SystemTime::now())
     }
 }
 
-/// One reading of both clocks: the argument of everything that depends on the time.
+/// One reading of both clocks, as an argument of code that depends on the time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Now {
-    /// Of the clock that never goes back: for deadlines and pauses.
+    /// Time of the monotonic clock: for deadlines and pauses.
     pub instant: Instant,
-    /// Of the wall clock, microseconds since the Unix epoch: for what is recorded and shown. It may jump.
+    /// Time of the wall clock, microseconds since the Unix epoch: for records and displays. It may jump.
     pub micros: i64,
 }
 

@@ -1,4 +1,4 @@
-//! Whether a stream is shown in colour.
+//! Colours on a terminal.
 
 use std::{ffi::OsStr, io::IsTerminal};
 

@@ -1,4 +1,4 @@
-//! How a `main` reports its error and which code it ends with.
+//! Error report and exit code of a `main`.
 
 use std::{error::Error, io::Write as _, process::ExitCode};
 
@@ -9,12 +9,12 @@ pub const USAGE: u8 = 2;
 
 /// Prints `error` with all its causes on stderr, in one line of printable characters, and gives the code to end with.
 pub fn report(error: &(dyn Error + 'static), code: u8) -> ExitCode {
-    // Nothing is left to be done for a closed stderr.
+    // With a closed stderr there is no way to report the error.
     drop(writeln!(std::io::stderr(), "error: {}", printable(&with_causes(error))));
     ExitCode::from(code)
 }
 
-/// An error and its causes in one line, each told once: some libraries repeat the cause in their own text.
+/// An error and its causes in one line, without repetition: some libraries include the cause in their own text.
 pub fn with_causes(error: &(dyn Error + 'static)) -> String {
     let causes = std::iter::successors(error.source(), |cause: &&(dyn Error + 'static)| (*cause).source());
     causes

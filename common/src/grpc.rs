@@ -34,9 +34,9 @@ use self::admission::Calls;
 use self::bodies::{Answer, Question};
 use crate::listen::{Bounds, Connection, Listener, Peer};
 
-/// Time from a new connection to its first call.
+/// Longest time from a new connection to its first call.
 const FIRST_CALL_TIMEOUT: Duration = Duration::from_secs(10);
-/// A peer that is silent for so long is pinged, and its connection ends if it does not answer within [`PING_TIMEOUT`].
+/// A peer that is silent for this long is pinged, and its connection ends if it does not answer within [`PING_TIMEOUT`].
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
 /// Bytes that a client may send on a stream, and on a connection, before they are read.
@@ -51,7 +51,7 @@ const MAX_FRAME_BYTES: u32 = 16 << 10;
 /// The limits of a server.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// In log lines, for example `gRPC`.
+    /// Name for log lines, for example `gRPC`.
     pub name: &'static str,
     /// Most connections at a time. It has to be larger than the number of calls that can be under way, those that
     /// [last](Admission::lasts) included: otherwise a new connection may find no place.
@@ -65,7 +65,7 @@ pub struct Limits {
     pub first_message: usize,
 }
 
-/// Why a server ended by itself.
+/// Errors that end a server.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// The socket accepts nothing any more.
@@ -76,7 +76,7 @@ pub enum ServeError {
     Serve(#[source] tonic::transport::Error),
 }
 
-/// Serves `routes` until `shutdown` is cancelled and the calls that are under way then are answered.
+/// Serves `routes` until `shutdown` is cancelled and the calls under way are answered.
 pub async fn serve(
     socket: TcpListener,
     routes: Routes,

@@ -1,4 +1,4 @@
-//! A heartbeat: whether a part of the process still goes round its loop.
+//! A heartbeat: shows that a loop of the process still turns.
 
 use std::{
     sync::{
@@ -42,7 +42,7 @@ impl Heartbeat {
         Duration::from_millis(self.now().saturating_sub(self.0.beat.load(Ordering::Relaxed)))
     }
 
-    /// A heartbeat whose last beat was this long ago.
+    /// A heartbeat with its last beat this long ago.
     #[cfg(test)]
     pub(crate) fn of_age(age: Duration) -> Self {
         let start = Instant::now().checked_sub(age).unwrap();

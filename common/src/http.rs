@@ -38,9 +38,9 @@ use crate::{
 
 /// Most connections at a time. Probes, a scraper and a person need a handful.
 const MAX_CONNECTIONS: usize = 64;
-/// Time for the head of the request.
+/// Longest time for the head of the request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
-/// Time for the whole connection, so that a slow reader ends too.
+/// Longest time for the whole connection, so that a slow reader ends too.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(15);
 /// Largest head of a request, bytes, and the most fields in it.
 const MAX_HEAD_BYTES: usize = 16 << 10;
@@ -48,14 +48,14 @@ const MAX_FIELDS: usize = 64;
 /// Age of a heartbeat from which on its loop counts as hung.
 pub const HUNG_AFTER: Duration = Duration::from_secs(30);
 
-/// What the three pages show.
+/// The content of the three pages.
 #[derive(Clone)]
 pub struct Pages {
-    /// Behind `/readyz`: 200 when nothing is missing, else 503, with what is missing and the warnings as JSON.
+    /// Content of `/readyz`: 200 if no part is missing, else 503, with the missing parts and the warnings as JSON.
     pub readiness: Readiness,
-    /// Behind `/metrics`, `OpenMetrics` text.
+    /// Content of `/metrics`, `OpenMetrics` text.
     pub registry: Arc<Registry>,
-    /// Behind `/healthz`: 200, or 503 while one of them is older than [`HUNG_AFTER`].
+    /// Content of `/healthz`: 200, or 503 while a heartbeat is older than [`HUNG_AFTER`].
     pub heartbeats: Heartbeats,
 }
 
@@ -79,7 +79,7 @@ impl Heartbeats {
     }
 }
 
-/// Serves the pages until `shutdown` is cancelled, and ends the connections that are open then once they are answered. An
+/// Serves the pages until `shutdown` is cancelled, and then ends the open connections once they are answered. An
 /// error means that the socket accepts nothing any more.
 pub async fn serve(listener: TcpListener, pages: Pages, shutdown: CancellationToken) -> io::Result<()> {
     let bounds = Bounds { connections: MAX_CONNECTIONS, first_request: HEAD_TIMEOUT };
@@ -99,7 +99,7 @@ pub async fn serve(listener: TcpListener, pages: Pages, shutdown: CancellationTo
     Ok(())
 }
 
-/// Waits until one of `servers` fails: with an error of [`serve`], or by a panic. Those that end in order are waited for.
+/// Waits until one of `servers` fails, with an error of [`serve`] or by a panic, or until all have ended in order.
 pub async fn failed(servers: &mut JoinSet<io::Result<()>>) -> io::Error {
     while let Some(ended) = servers.join_next().await {
         match ended.map_err(io::Error::other) {
@@ -110,7 +110,7 @@ pub async fn failed(servers: &mut JoinSet<io::Result<()>>) -> io::Error {
     std::future::pending().await
 }
 
-/// Answers one request. There is no keep-alive: a connection between two requests would hold a place and serve nobody.
+/// Answers one request. There is no keep-alive: a connection between two requests would hold a place without use.
 async fn answer(connection: Connection, router: Router) {
     let peer = connection.peer();
     let router = TowerToHyperService::new(router);

@@ -1,21 +1,21 @@
-//! What every Intuition process needs and nothing of the domain.
+//! Code that every Intuition process needs, without the domain.
 //!
 //! - [`clock`]: the only place that reads the wall clock.
 //! - [`planted`]: mistakes that the simulation has to find.
 //! - [`backoff`]: jittered pauses between attempts.
 //! - [`duration`]: durations as flags take them.
 //! - [`telemetry`]: logs, on stderr, as text or JSON.
-//! - [`readiness`]: what a process still lacks, and since when.
+//! - [`readiness`]: missing parts of a process, with their times.
 //! - [`http`]: `/healthz`, `/readyz`, `/metrics`.
-//! - [`heartbeat`]: whether a loop of the process still turns.
+//! - [`heartbeat`]: shows that a loop of the process still turns.
 //! - [`listen`]: a TCP listener with a bounded number of connections.
 //! - [`grpc`]: a gRPC server within limits.
 //! - [`shutdown`]: SIGTERM, Ctrl-C, SIGHUP and SIGQUIT as a cancellation token.
 //! - [`secret`]: text that never reaches a log.
 //! - [`args`]: reads the command line, and shows errors in it.
 //! - [`text`]: text from outside, made safe for terminals and logs.
-//! - [`color`]: whether a stream is shown in colour.
-//! - [`exit`]: how a `main` reports its error and which code it ends with.
+//! - [`color`]: colours on a terminal.
+//! - [`exit`]: error report and exit code of a `main`.
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "unit tests read clocks"))]
 

@@ -25,7 +25,7 @@ use self::places::{Place, Places};
 
 /// Pause after an error of `accept`, most often because too many files are open.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
-/// How long a new connection waits for the place of the one that was closed for it.
+/// Longest time that a new connection waits for the place of a closed one.
 const PLACE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Least time between two log lines about a full listener.
 const LOG_PAUSE: Duration = Duration::from_mins(1);
@@ -46,7 +46,7 @@ pub struct Bounds {
 #[derive(Debug)]
 pub struct Listener {
     socket: TcpListener,
-    /// In log lines.
+    /// Name for log lines.
     name: &'static str,
     bounds: Bounds,
     places: Arc<Places>,
@@ -76,7 +76,7 @@ impl Listener {
                 self.note(|full| full.refused += 1);
                 continue;
             };
-            // Without it small answers wait for the acknowledgement of the answer before.
+            // Without this option small answers wait for the acknowledgement of the previous answer.
             if let Err(error) = stream.set_nodelay(true) {
                 tracing::debug!(%error, listener = self.name, "cannot set TCP_NODELAY");
             }
@@ -113,7 +113,7 @@ impl Listener {
             return None;
         }
         self.note(|full| full.closed += 1);
-        // Its task runs next: the file descriptor must be closed before another one is used.
+        // The closed connection's task runs next, so that its file descriptor is free before the next accept.
         timeout(PLACE_TIMEOUT, self.places.wait()).await.ok().flatten()
     }
 
@@ -125,23 +125,23 @@ impl Listener {
             let Full { closed, refused, .. } = std::mem::take(&mut *full);
             full.logged = Some(Instant::now());
             let (listener, most) = (self.name, self.bounds.connections);
-            tracing::warn!(listener, most, closed, refused, "too many connections: idle ones are closed");
+            tracing::warn!(listener, most, closed, refused, "too many connections: closing idle connections");
         }
     }
 }
 
-/// An accepted connection. It ends with an error once its place is given to another, and where no request came in time.
+/// An accepted connection. It ends with an error once its place is given to another, or if no request comes in time.
 #[derive(Debug)]
 pub struct Connection {
     stream: TcpStream,
     ended: Pin<Box<WaitForCancellationFutureOwned>>,
-    /// Until the first request has come.
+    /// The deadline of the first request, until it has come.
     first_request: Option<Pin<Box<Sleep>>>,
     place: Place,
 }
 
 impl Connection {
-    /// The connection as those see it who serve its requests.
+    /// The connection for the services that answer its requests.
     pub fn peer(&self) -> Peer {
         self.place.peer().clone()
     }

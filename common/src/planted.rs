@@ -14,10 +14,10 @@ macro_rules! faults {
         }
 
         impl Fault {
-            /// All of them.
+            /// All mistakes.
             pub const ALL: &[Self] = &[$(Self::$fault,)+];
 
-            /// As on the command line.
+            /// The name on the command line.
             pub const fn name(self) -> &'static str {
                 match self {
                     $(Self::$fault => $name,)+
@@ -35,11 +35,11 @@ macro_rules! faults {
 }
 
 faults! {
-    /// A delivery leaves the bound on what is in flight with its acknowledgement, before the PUBACK is written.
+    /// A delivery leaves the bound on deliveries in flight with its acknowledgement, before the PUBACK is written.
     InFlightUntilSubmitted = "in-flight-until-submitted",
 
     // Of the bridge.
-    /// A dead letter that is too large for the broker is tried again as it is, for ever.
+    /// A dead letter that is too large for the broker is tried again unchanged, for ever.
     LetterNotShortened = "letter-not-shortened",
     /// Dead letters go out in the strict order of decisions, and none is given up.
     OneLane = "one-lane",
@@ -84,7 +84,7 @@ faults! {
     EntriesTakenTwice = "entries-taken-twice",
     /// A message that finds no room in the queue of events is dropped.
     EventDropped = "event-dropped",
-    /// News of the connection wait behind messages that have no room.
+    /// Events of the connection wait behind messages that have no room.
     NewsBehindMessages = "news-behind-messages",
     /// Messages are taken from the broker without regard to how many are in flight.
     ReadsWithoutRoom = "reads-without-room",
@@ -94,7 +94,7 @@ faults! {
     WentBackUnnoticed = "went-back-unnoticed",
     /// Bytes that were at the runtime when a stream ended count as under way on the next one.
     UnderWayOfEarlierStream = "under-way-of-earlier-stream",
-    /// Messages whose outcomes were lost with a ledger are acknowledged all the same.
+    /// Messages with outcomes that were lost with a ledger are acknowledged all the same.
     AcknowledgedAfterLedgerLoss = "acknowledged-after-ledger-loss",
     /// The runtime does not record the filters that the session has left.
     UnsubscribedUnrecorded = "unsubscribed-unrecorded",
@@ -114,7 +114,7 @@ faults! {
     // Of the runtime.
     /// A ledger that has gone back goes on under the id that the bridge knows.
     LedgerThatWentBack = "ledger-that-went-back",
-    /// The runtime takes a ledger for one that has gone back only if the bridge has published more entries than it holds, not
+    /// The runtime notices a ledger that has gone back only if the bridge has published more entries than it holds, not
     /// if the bridge was sent more.
     LastPositionLeftOut = "last-position-left-out",
     /// A redelivery is looked up in the session of its URL alone.
@@ -139,7 +139,7 @@ faults! {
     LooserWithoutNumber = "looser-without-number",
     /// A stop does not apply to the answers of an algorithm out of process.
     StopSparesAnswers = "stop-spares-answers",
-    /// The causes in the file of a start replace the recorded ones, also those of an older generation.
+    /// The causes in the file of a start replace recorded causes, also if the file has an older generation.
     OlderFileLifts = "older-file-lifts",
     /// Settings of an older generation replace newer ones.
     OlderSettings = "older-settings",
@@ -159,7 +159,7 @@ faults! {
     MessageUnbounded = "message-unbounded",
     /// The count of entries that were given up is not saved.
     GivenUpUnsaved = "given-up-unsaved",
-    /// A suspension by the settings leaves the number of the trading state as it is.
+    /// A suspension by the settings does not change the number of the trading state.
     SuspendedUnnumbered = "suspended-unnumbered",
     /// Deliveries that wait are decided under the run of the bridge that opens the next stream.
     BacklogOfEarlierBridge = "backlog-of-earlier-bridge",
@@ -173,10 +173,10 @@ mod switch {
 
     use super::Fault;
 
-    /// The index of the fault plus 1; 0: none.
+    /// The index of the mistake plus 1; 0: none.
     static ON: AtomicUsize = AtomicUsize::new(0);
 
-    /// Switches one on for the whole process, or all off.
+    /// Switches one mistake on for the whole process, or all off.
     pub fn switch(fault: Option<Fault>) {
         ON.store(fault.map_or(0, |fault| fault as usize + 1), Ordering::Relaxed);
     }

@@ -10,24 +10,24 @@ use serde::Serialize;
 
 use crate::clock::{Clock, rfc3339_millis};
 
-/// Something that is missing.
+/// A missing part.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Missing {
-    /// Which part, for example `broker`.
+    /// The part, for example `broker`.
     pub part: &'static str,
     /// CamelCase code.
     pub reason: String,
     /// A sentence for a person.
     pub message: String,
-    /// The start, RFC 3339. Stays while the reason does.
+    /// The time since which it is missing for this reason, RFC 3339.
     pub since: String,
 }
 
-/// The parts that a process needs, shared by those who provide them and those who ask.
+/// The parts that a process needs. Copies share them.
 #[derive(Clone)]
 pub struct Readiness {
     missing: Arc<Mutex<BTreeMap<&'static str, Missing>>>,
-    /// By part and reason.
+    /// Warnings by part and reason.
     warnings: Arc<Mutex<BTreeMap<(&'static str, String), Missing>>>,
     clock: Arc<dyn Clock>,
 }
@@ -42,7 +42,7 @@ impl Readiness {
         readiness
     }
 
-    /// `part` is there.
+    /// `part` is ready.
     pub fn set_ready(&self, part: &'static str) {
         lock(&self.missing).remove(part);
     }
@@ -57,14 +57,14 @@ impl Readiness {
         missing.insert(part, Missing { part, reason: reason.to_owned(), message: message.to_owned(), since });
     }
 
-    /// `part` is missing, unless it is for another reason, which says more.
+    /// `part` is missing. Another reason for which it is missing stays, since it is more precise.
     pub fn set_missing_unless_other_reason(&self, part: &'static str, reason: &str, message: &str) {
         if lock(&self.missing).get(part).is_none_or(|known| known.reason == reason) {
             self.set_missing(part, reason, message);
         }
     }
 
-    /// `part` is there, if it was missing for `reason`.
+    /// `part` is ready, if it was missing for `reason`.
     pub fn set_ready_if_missing_for(&self, part: &'static str, reason: &str) {
         let mut missing = lock(&self.missing);
         if missing.get(part).is_some_and(|known| known.reason == reason) {
@@ -72,13 +72,12 @@ impl Readiness {
         }
     }
 
-    /// Everything that is missing, by part; empty when ready.
+    /// All missing parts, by name; empty when ready.
     pub fn missing(&self) -> Vec<Missing> {
         lock(&self.missing).values().cloned().collect()
     }
 
-    /// `part` does its work, but not all of it as it should. The process stays ready. The time is kept while the warning
-    /// is.
+    /// `part` works with a restriction. The process stays ready. The time is kept until the warning is cleared.
     pub fn warn(&self, part: &'static str, reason: &str, message: &str) {
         let mut warnings = lock(&self.warnings);
         let known = warnings.entry((part, reason.to_owned())).or_insert_with(|| Missing {
@@ -90,12 +89,12 @@ impl Readiness {
         message.clone_into(&mut known.message);
     }
 
-    /// A warning has become void.
+    /// Clears a warning.
     pub fn clear_warning(&self, part: &'static str, reason: &str) {
         lock(&self.warnings).remove(&(part, reason.to_owned()));
     }
 
-    /// Everything that was warned of and not cleared, by part and reason.
+    /// All warnings that were not cleared, by part and reason.
     pub fn warnings(&self) -> Vec<Missing> {
         lock(&self.warnings).values().cloned().collect()
     }

@@ -2,7 +2,7 @@
 
 use std::{fmt, io, path::Path};
 
-/// A password or the like: `Debug` shows that there is one, never what it is.
+/// A password or the like. `Debug` never shows its text.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
@@ -18,7 +18,7 @@ impl Secret {
         Ok(Self(text.trim_end_matches(['\r', '\n']).to_owned()))
     }
 
-    /// The secret itself, to be handed to whoever needs it and nowhere else.
+    /// The secret itself, for the call that needs it.
     pub fn reveal(&self) -> &str {
         &self.0
     }

@@ -11,13 +11,13 @@ use std::{
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// Where a process without a signal reads 0.
+/// The value for a process without a signal.
 const NONE: u8 = 0;
 
 /// The signals of a process.
 #[derive(Debug, Clone)]
 pub struct Signals {
-    /// Cancelled by the first one.
+    /// Cancelled by the first signal.
     pub first: CancellationToken,
     number: Arc<AtomicU8>,
 }

@@ -9,10 +9,10 @@ use tracing_subscriber::{EnvFilter, filter::ParseError, fmt::MakeWriter, util::S
 use self::fields::PrintableFields;
 use crate::color;
 
-/// How logs look.
+/// Format of logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// For people.
+    /// Text for people.
     Text,
     /// One JSON object a line, for collectors.
     Json,
@@ -21,18 +21,18 @@ pub enum LogFormat {
 /// The flags that every process has for its logs.
 #[derive(Debug, Clone, Args)]
 pub struct LogArgs {
-    /// How logs look.
+    /// Format of logs.
     #[arg(long, env = "INTUITION_LOG_FORMAT", value_enum, default_value = "text")]
     pub log_format: LogFormat,
-    /// What is logged: a level, or directives such as `info,bridge=debug`.
+    /// Log level, or directives such as `info,bridge=debug`.
     #[arg(long, env = "INTUITION_LOG", default_value = "info")]
     pub log: String,
 }
 
-/// Why logging could not be set up.
+/// Errors in the set-up of logging.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
-    /// The filter is none.
+    /// The filter cannot be parsed.
     #[error("--log {filter:?} is no level and no list of directives such as `info,bridge=debug`")]
     ParseFilter {
         /// The value as given.
@@ -45,7 +45,7 @@ pub enum TelemetryError {
 /// Sets up logging for the whole process. A second call changes nothing.
 pub fn init(args: &LogArgs) -> Result<(), TelemetryError> {
     let subscriber = subscriber(args, std::io::stderr, color::is_on(&std::io::stderr()))?;
-    // It fails only where a subscriber is set already: then the first one stays.
+    // It fails only if a subscriber is set already, and the first one stays.
     drop(subscriber.try_init());
     Ok(())
 }
@@ -63,7 +63,7 @@ fn subscriber(
         .with_env_filter(filter)
         .with_writer(writer)
         .with_target(false)
-        // They would be reported on stderr, which panics where that is a terminal that has gone.
+        // Errors would be reported on stderr, which panics if its terminal has gone.
         .log_internal_errors(false)
         .with_ansi(colored);
     Ok(match args.log_format {
@@ -103,7 +103,7 @@ mod tests {
     #[error("inner\n{0}")]
     struct Inner(&'static str);
 
-    /// Log lines with a text from outside in every kind of field.
+    /// Log lines with text from outside in each kind of field.
     fn logged(format: LogFormat, colored: bool) -> String {
         let page = Page::default();
         let args = LogArgs { log_format: format, log: "info".to_owned() };

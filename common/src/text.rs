@@ -38,7 +38,7 @@ fn escape(character: char) -> Cow<'static, str> {
     }
 }
 
-/// The text in one line of printable characters: the others become `\n`, `\r`, `\t` or `\u{1b}`. A backslash stays as it is,
+/// The text in one line of printable characters: the others become `\n`, `\r`, `\t` or `\u{1b}`. A backslash is not escaped,
 /// so that the result cannot be read back.
 pub fn printable(text: &str) -> Cow<'_, str> {
     if !text.contains(is_escaped) {
@@ -55,7 +55,7 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
-/// Like [`printable`], but line feeds stay: for a text of several lines whose parts from outside are printable already.
+/// Like [`printable`], but line feeds stay: for a text of several lines with parts that are escaped already.
 pub fn printable_lines(text: &str) -> String {
     let mut lines = String::with_capacity(text.len());
     for line in text.split_inclusive('\n') {

@@ -19,14 +19,14 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use crate::listen::{Call, Peer};
 
-/// How long a new call waits until another has given way.
+/// Longest time that a new call waits for the place of another.
 const PLACE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The calls of a server that count against its limits.
 #[derive(Debug)]
 pub(super) struct Calls {
     free: Arc<Semaphore>,
-    /// Calls whose first message is not complete, by number: the oldest first. Each ends when its token is cancelled.
+    /// Calls without a complete first message, by number: the oldest first. Each ends when its token is cancelled.
     incomplete: Mutex<BTreeMap<u64, CancellationToken>>,
     next: AtomicU64,
 }
@@ -38,7 +38,7 @@ impl Calls {
     }
 
     /// Admits a call from `peer`. If there are too many, the oldest one without a complete message gives way: a client
-    /// that begins calls and does not go on must not keep others out. `None`: all have their message.
+    /// that begins calls and does not continue must not keep others out. `None`: all have their message.
     pub(super) async fn admit(self: &Arc<Self>, peer: Option<Peer>) -> Option<Admission> {
         let permit = if let Ok(permit) = Arc::clone(&self.free).try_acquire_owned() {
             permit
@@ -121,7 +121,7 @@ impl Admission {
         self.0.gives_way.clone().cancelled_owned()
     }
 
-    /// Gives everything back.
+    /// Gives back the share of the call.
     pub(super) fn end(&self) {
         self.0.complete();
         let mut held = self.lock();

@@ -21,7 +21,7 @@ use tonic::{Status, body::Body, codegen::Bytes};
 use super::{MAX_FRAME_BYTES, admission::Admission};
 use crate::listen::Peer;
 
-/// Time for the first message of a call.
+/// Longest time until the first message of a call is complete.
 const FIRST_MESSAGE_TIMEOUT: Duration = Duration::from_secs(10);
 /// A client that reads nothing of an answer for this long, at most twice as long, loses its connection.
 const READ_TIMEOUT: Duration = Duration::from_mins(1);
@@ -183,7 +183,7 @@ mod tests {
         Calls::new(1).admit(peer).await.unwrap()
     }
 
-    /// A body of these bytes, or one whose bytes never come.
+    /// A body of these bytes, or a body without bytes that never ends.
     struct Once(Option<&'static [u8]>);
 
     impl HttpBody for Once {
@@ -233,7 +233,7 @@ mod tests {
         let _clients = (TcpStream::connect(addr).await.unwrap(), TcpStream::connect(addr).await.unwrap());
         let (mut behind, mut reading) = (listener.accept().await.unwrap(), listener.accept().await.unwrap());
 
-        // This one asks for more, and the service has nothing for it.
+        // This client asks for more, and the service has no more.
         let mut waits = Answer::new(Body::new(Once(Some(b"a frame"))), admission(Some(reading.peer())).await);
         next(&mut waits).await.unwrap();
         let more = tokio::time::timeout(Duration::from_millis(1), next(&mut waits)).await;

@@ -53,9 +53,9 @@ async fn calls_beyond_the_limit_are_refused_until_an_answer_was_read() {
 }
 
 /// Messages that never come.
-struct Silence;
+struct PendingBody;
 
-impl hyper::body::Body for Silence {
+impl hyper::body::Body for PendingBody {
     type Data = Bytes;
     type Error = Infallible;
 
@@ -74,7 +74,7 @@ async fn a_call_without_a_message_gives_way_to_the_next() {
     let mut channel = endpoint.connect().await.unwrap();
     std::future::poll_fn(|context| Service::<Request<Body>>::poll_ready(&mut channel, context)).await.unwrap();
     let uri = format!("http://{}/grpc.health.v1.Health/Check", served.addr);
-    let request = Request::post(uri).header("content-type", "application/grpc").body(Body::new(Silence)).unwrap();
+    let request = Request::post(uri).header("content-type", "application/grpc").body(Body::new(PendingBody)).unwrap();
     let mut calls = JoinSet::new();
     calls.spawn(channel.call(request));
     let mut caller = client(&served).await;

@@ -15,7 +15,7 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 #[derive(Debug)]
 pub(super) struct Places {
     free: Arc<Semaphore>,
-    /// By number of the connection: the oldest first. Without those that make room.
+    /// Connections by number, the oldest first, without those that make room.
     peers: Mutex<BTreeMap<u64, Peer>>,
     /// Numbers connections and requests in their order, from 1.
     order: Arc<AtomicU64>,
@@ -42,7 +42,7 @@ impl Places {
         Some(self.give(permit))
     }
 
-    /// Ends the connection that is missed least. `false`: all have calls under way.
+    /// Ends the connection of the lowest rank. `false`: all have calls under way.
     pub(super) fn close_an_idle_one(&self) -> bool {
         let mut peers = self.lock();
         let idle = peers.iter().filter(|(_, peer)| peer.0.calls.load(Ordering::Relaxed) == 0);
@@ -89,7 +89,7 @@ impl Drop for Place {
     }
 }
 
-/// The other side of a connection, as the services know it.
+/// The other side of a connection, for the services.
 #[derive(Debug, Clone)]
 pub struct Peer(Arc<State>);
 
