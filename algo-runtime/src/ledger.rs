@@ -30,7 +30,7 @@ pub use transaction::{Changes, Snapshot};
 pub struct PacketQuery {
     /// [`WindowRow::packet_key`].
     pub key: i64,
-    /// Which window.
+    /// The class of the window.
     pub class: Class,
     /// Rows behind this ordinal.
     pub after: u64,
@@ -38,7 +38,7 @@ pub struct PacketQuery {
     pub before: u64,
     /// Rows of this run and delivery alone.
     pub of: Option<(u64, u64)>,
-    /// At most so many, the oldest first.
+    /// Bound on the number of rows, the oldest first.
     pub limit: usize,
 }
 
@@ -64,20 +64,20 @@ pub struct IdQuery<'a> {
 pub struct OutboxPage {
     /// Entries behind this position.
     pub after: u64,
-    /// At most so many.
+    /// Bound on the number of entries.
     pub rows: usize,
-    /// No more once their content has so many bytes; at least one. A decision counts for a few hundred.
+    /// Bound on the bytes of content, exceeded by one entry. A decision counts for a few hundred.
     pub bytes: usize,
 }
 
 impl OutboxPage {
-    /// Everything behind a position.
+    /// All entries behind a position.
     pub const fn all(after: u64) -> Self {
         Self { after, rows: usize::MAX, bytes: usize::MAX }
     }
 }
 
-/// What the engine needs from a ledger.
+/// The operations of a ledger for the engine.
 pub trait Ledger: Send {
     /// All state but the journal, the outbox and the gaps.
     fn snapshot(&mut self) -> Result<Snapshot, LedgerError>;
@@ -98,41 +98,41 @@ pub trait Ledger: Send {
     fn check_files(&mut self) -> Result<(), LedgerError> {
         Ok(())
     }
-    /// Closes in order, so that a single file is left.
+    /// Closes in order, and leaves a single file.
     fn close(self: Box<Self>) -> Result<(), LedgerError>;
 }
 
-/// Why a ledger could not be opened, read or written. Each names the file and says what to do.
+/// Errors of opening, reading and writing a ledger. Each names the file and the remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerError {
     /// The folder or the file cannot be used at all.
     #[error("cannot {action} {path}")]
     Access {
-        /// What was tried, for example `create`.
+        /// The action, for example `create`.
         action: &'static str,
-        /// On which file.
+        /// The file.
         path: String,
-        /// Why not.
+        /// The cause.
         source: std::io::Error,
     },
     /// SQLite failed: disk full, I/O error, locked.
     #[error("cannot {action} in the ledger {path}")]
     Store {
-        /// What was tried, for example `append entries`.
+        /// The action, for example `append entries`.
         action: &'static str,
-        /// On which file.
+        /// The file.
         path: String,
-        /// Why not.
+        /// The cause.
         source: rusqlite::Error,
     },
-    /// The file is not what was written.
+    /// The file differs from the written ledger.
     #[error(
         "the ledger {path} is damaged: {finding}; nothing was changed: restore it from a copy, or see `algo-runtime verify`"
     )]
     Damaged {
-        /// Which file.
+        /// The file.
         path: String,
-        /// What does not fit, and where.
+        /// The contradiction and its place.
         finding: String,
     },
     /// A later release wrote it.
@@ -140,35 +140,35 @@ pub enum LedgerError {
         "the ledger {path} needs a reader of version {needs}, this release reads up to {reads}; nothing was changed: use the newer release"
     )]
     TooNew {
-        /// Which file.
+        /// The file.
         path: String,
         /// Lowest version that reads it.
         needs: i64,
-        /// What this release reads.
+        /// The highest version that this release reads.
         reads: i64,
     },
-    /// It is another account's.
+    /// The ledger is another account's.
     #[error("the ledger {path} belongs to the account {found}, not to {wanted}; nothing was changed")]
     OtherAccount {
-        /// Which file.
+        /// The file.
         path: String,
-        /// Whose it is.
+        /// The ledger's account.
         found: String,
-        /// Who asked.
+        /// The account of the runtime.
         wanted: String,
     },
-    /// A commit contradicts the ledger or itself: a mistake of ours, kept out of the file.
+    /// A commit contradicts the ledger or itself. It is an error in this program, and is not written.
     #[error("the ledger {path} refuses a commit that does not fit it: {finding}; nothing was written")]
     Refused {
-        /// Which file.
+        /// The file.
         path: String,
-        /// What does not fit.
+        /// The contradiction.
         finding: String,
     },
     /// A file of the open ledger was removed or replaced from outside.
     #[error("the ledger {path} was changed while it was open: {finding}")]
     Displaced {
-        /// Which file.
+        /// The file.
         path: String,
         /// The change, and the state in which the ledger was left.
         finding: String,
@@ -178,7 +178,7 @@ pub enum LedgerError {
         "the ledger {path} was taken over by another runtime (epoch {found}, ours is {ours}); this one may append nothing more"
     )]
     TakenOver {
-        /// Which file.
+        /// The file.
         path: String,
         /// The epoch now.
         found: i64,

@@ -1,4 +1,4 @@
-//! What a runtime is told to do, and whose word counts at the start. Pure.
+//! The settings of a runtime, and the precedence of their sources at the start. Pure.
 
 mod algorithm_ref;
 mod cash;
@@ -27,20 +27,20 @@ pub use inputs::{Input, SecondFile, from_second_file, second_file};
 pub use precedence::{EffectiveSettings, effective_settings};
 pub use topics::{TopicRule, Topics};
 
-/// Everything a runtime is told.
+/// The settings of a runtime.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// `<namespace>/<name>`.
     pub account: String,
-    /// What may change while it runs.
+    /// Settings that may change while it runs.
     pub live: LiveSettings,
-    /// Whose word the live settings are.
+    /// The source of the live settings.
     pub source: SettingsSource,
     /// How buys are sized.
     pub policy: Policy,
     /// Which channels an algorithm may ask for.
     pub topics: Topics,
-    /// Channels; `None`: what the algorithm asks for.
+    /// Channels; `None`: those that the algorithm asks for.
     pub subscribe: Option<Vec<String>>,
     /// The symbols to take on some of the channels; of several inputs that match a topic, the first counts.
     pub inputs: Vec<Input>,
@@ -77,7 +77,7 @@ impl Default for InitialTrading {
     }
 }
 
-/// Whose word the live settings are.
+/// The source of the live settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SettingsSource {
     /// Flags, or the manifest of a local run: they rule at every start, and Configure is refused.
@@ -104,7 +104,7 @@ impl SettingsSource {
 /// Settings that may change while the runtime runs: what Configure carries.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LiveSettings {
-    /// Who decides.
+    /// The algorithm that decides.
     pub algorithm: AlgorithmRef,
     /// 0 to 1.
     pub threshold: f64,
@@ -116,9 +116,9 @@ pub struct LiveSettings {
     pub suspend: bool,
 }
 
-/// Where nothing is said.
+/// Default of the threshold.
 pub const DEFAULT_THRESHOLD: f64 = 0.5;
-/// Where nothing is said.
+/// Default of the starting cash.
 pub const DEFAULT_STARTING_CASH: &str = "10000";
 
 /// Settings that cannot be used.

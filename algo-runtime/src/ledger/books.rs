@@ -1,4 +1,4 @@
-//! The books: what the journal alone adds up to. Pure.
+//! The books: totals and holdings, computed from the journal alone. Pure.
 //!
 //! The same arithmetic checks a ledger at open, each commit before it is written, and `algo-runtime verify`.
 
@@ -11,7 +11,7 @@ use intuition_api::decimal::{Money, Quantity};
 
 use super::{Account, Changes, EntryKind, Holding, JournalEntry, Trade};
 
-/// What does not fit, and where.
+/// A contradiction in the ledger, with its place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Finding {
     /// An entry contradicts those before it, or itself.
@@ -21,9 +21,9 @@ pub enum Finding {
         number: u64,
         /// Column of the journal.
         field: &'static str,
-        /// What it holds.
+        /// The stored value.
         stored: String,
-        /// What follows from the entries before it.
+        /// The value that follows from the entries before it.
         expected: String,
     },
     /// The numbers have a hole.
@@ -32,7 +32,7 @@ pub enum Finding {
         /// Number of the entry.
         number: u64,
     },
-    /// An entry's columns are not what any release writes.
+    /// An entry has columns that no release writes.
     #[error("journal entry {number} cannot be read: {problem}")]
     MisreadEntry {
         /// Number of the entry.
@@ -40,17 +40,17 @@ pub enum Finding {
         /// The cause.
         problem: String,
     },
-    /// A total or a holding is not what the journal adds up to.
+    /// A total or a holding differs from the sum of the journal.
     #[error("{total} is {stored}, the journal adds up to {expected}")]
     ContradictTotal {
-        /// Which.
+        /// The name of the total.
         total: String,
-        /// What the ledger says.
+        /// The value in the ledger.
         stored: String,
-        /// What it should say.
+        /// The value from the journal.
         expected: String,
     },
-    /// Anything else that is not as it was written.
+    /// Another difference from the written ledger.
     #[error("{0}")]
     BreakSeal(String),
 }
@@ -90,7 +90,7 @@ impl Books {
             (kind, Some(_)) => return Err(wrong(entry, "kind", &kind.name(), &"a trade's")),
             (kind, None) => return Err(wrong(entry, "kind", &kind.name(), &"a transfer's")),
         }
-        // Invariant 1. It follows from the steps above; that it is looked at is worth two additions.
+        // Invariant 1 follows from the steps above. The check costs two additions.
         if self.deposits.checked_add(self.realised) != self.cash.checked_add(self.invested) {
             return Err(wrong(entry, "amount", &entry.amount, &"one that keeps deposits + realised = cash + invested"));
         }
@@ -180,8 +180,8 @@ impl Books {
         Ok(())
     }
 
-    /// Takes over the cash after the entry. Where it does not fit, `consistent` tells which of the two is wrong: whether
-    /// the amount goes with the entry's quantity and price.
+    /// Takes over the cash after the entry. On a contradiction, `consistent` (the amount matches the entry's quantity and
+    /// price) decides whether the amount or the cash is wrong.
     fn settle(&mut self, entry: &JournalEntry, cash: Option<Money>, consistent: bool) -> Result<(), Finding> {
         let cash = bounded(entry, cash)?;
         if entry.cash != cash && !consistent {

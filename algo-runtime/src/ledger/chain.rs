@@ -17,7 +17,7 @@ use super::JournalEntry;
 /// SHA-256 of an entry and everything before it.
 pub(super) type Hash = [u8; 32];
 
-/// What the first entry is chained to.
+/// The hash before the first entry.
 pub(super) fn genesis(ledger_id: &str, account: &str) -> Hash {
     let mut hasher = Sha256::new();
     for field in ["intuition-ledger", ledger_id, account] {

@@ -1,7 +1,7 @@
 //! The ids of a ledger. There is one, unless the ledger has gone back: decisions that were lost may have been published, so
 //! those booked from then on are numbered under another id. Pure.
 
-/// An id and where it begins.
+/// An id with its first decision and its first position.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LedgerId {
     /// Number of the first decision under it.
@@ -22,7 +22,7 @@ pub enum Known {
         /// Last outbox position under it. Entries up to here are in both timelines.
         last_position: u64,
     },
-    /// None of its ids.
+    /// The id is unknown.
     Other,
 }
 
@@ -36,12 +36,12 @@ pub struct LedgerIds {
 }
 
 impl LedgerIds {
-    /// Of a ledger that was made under `id`, and has never gone back.
+    /// The ids of a ledger that was created under `id`, and has never gone back.
     pub fn new(id: &str) -> Self {
         Self { first: LedgerId { first_seq: 1, first_position: 1, id: id.to_owned() }, later: Vec::new() }
     }
 
-    /// Those recorded, in the order in which they were taken. A ledger that has never gone back records none, and has the
+    /// The recorded ids, in the order in which they were taken. A ledger that has never gone back records none, and has the
     /// id of its account.
     pub fn from_records(account: &str, records: Vec<LedgerId>) -> Self {
         let mut records = records.into_iter();
@@ -57,7 +57,7 @@ impl LedgerIds {
         first.into_iter().chain(&self.later)
     }
 
-    /// All of them, in the order in which they were taken.
+    /// All ids, in the order in which they were taken.
     pub fn iter(&self) -> impl Iterator<Item = &LedgerId> {
         std::iter::once(&self.first).chain(&self.later)
     }

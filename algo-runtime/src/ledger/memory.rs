@@ -1,5 +1,5 @@
 //! The ledger of backtests and tests: the same rules as [`sqlite`](super::sqlite), gone with the process.
-//! Of gaps only the last one is kept: the others are for people who read the file.
+//! It keeps the last gap only: the others are for readers of the file.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -42,7 +42,7 @@ pub struct MemoryLedger {
 }
 
 impl MemoryLedger {
-    /// A new one, of `account` (`<namespace>/<name>`) under `ledger_id` (8 hex digits).
+    /// A new ledger of `account` (`<namespace>/<name>`) under `ledger_id` (8 hex digits).
     pub fn new(account: &str, ledger_id: &str) -> Self {
         Self::with_sizes(account, ledger_id, Sizes::DESIGN)
     }
@@ -73,7 +73,7 @@ impl MemoryLedger {
         }
     }
 
-    /// Everything that may refuse `changes`, so that applying them cannot fail.
+    /// All checks of `changes`, so that applying them cannot fail.
     fn check(&self, changes: &Changes) -> Result<Books, LedgerError> {
         let refused = |finding| LedgerError::Refused { path: "in memory".to_owned(), finding };
         let books =

@@ -42,7 +42,7 @@ impl Positions {
     pub fn remove_through(&mut self, through: u64) {
         let mut cut = None;
         for (_, last) in self.ranges.extract_if(..=through, |_, _| true) {
-            // Only the last of them can go beyond.
+            // Only the last removed range can go beyond.
             cut = Some(last).filter(|last| *last > through);
         }
         if let Some(last) = cut {
@@ -50,12 +50,12 @@ impl Positions {
         }
     }
 
-    /// Whether there are none.
+    /// Whether the set is empty.
     pub fn is_empty(&self) -> bool {
         self.ranges.is_empty()
     }
 
-    /// Whether a position is one of them.
+    /// Whether a position is in the set.
     pub fn contains(&self, position: u64) -> bool {
         self.end_of(position).is_some()
     }
@@ -70,12 +70,12 @@ impl Positions {
         self.ranges().flat_map(|(first, last)| first..=last)
     }
 
-    /// The first position from `from` on that is none of them.
+    /// The first position from `from` on that is not in the set.
     pub fn next_outside(&self, from: u64) -> u64 {
         self.end_of(from).map_or(from, |last| last.saturating_add(1))
     }
 
-    /// The first position behind `after` that is one of them.
+    /// The first position behind `after` in the set.
     pub fn next_inside(&self, after: u64) -> Option<u64> {
         let next = after.checked_add(1)?;
         if self.contains(next) {

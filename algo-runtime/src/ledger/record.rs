@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 pub use sources::{Conflict, Gap, Mark, Reset, SourceChanges, SourceHash, SourceKey, SourceRecords};
 pub use trading::{Cause, CauseKey, ClosingChanges, ClosingRecords, TradingRecord, UnsettledSale};
 
-/// The one row of totals.
+/// The row of totals.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
     /// `<namespace>/<name>`.
@@ -21,7 +21,7 @@ pub struct Account {
     pub ledger_id: String,
     /// Never negative.
     pub cash: Money,
-    /// Cost of what is held.
+    /// Cost of the holdings.
     pub invested: Money,
     /// Result of the sales.
     pub realised: Money,
@@ -35,12 +35,12 @@ pub struct Account {
     pub position: u64,
     /// Every position up to this one is published.
     pub published_through: u64,
-    /// Time of the last commit that changed something an account holder would care about; 0 before the first.
+    /// Time of the last commit that changed cash, holdings, decisions or settings; 0 before the first.
     pub updated_micros: i64,
 }
 
 impl Account {
-    /// That of a new ledger.
+    /// The account of a new ledger.
     pub fn empty(name: &str, ledger_id: &str) -> Self {
         Self {
             name: name.to_owned(),
@@ -58,16 +58,16 @@ impl Account {
     }
 }
 
-/// What is held of one symbol. Rows with nothing held are deleted.
+/// The holding of one symbol. Empty holdings are deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Holding {
     /// More than zero.
     pub quantity: Quantity,
-    /// What it cost.
+    /// Its cost.
     pub cost: Money,
 }
 
-/// What a journal entry did.
+/// The kind of a journal entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EntryKind {
     /// Cash in, by settings.
@@ -105,7 +105,7 @@ pub struct Trade {
     pub quantity: Quantity,
     /// Price of one.
     pub price: Price,
-    /// Cost that joined (buy) or left (sale) what is held.
+    /// Cost added to (buy) or removed from (sale) the holding.
     pub cost: Money,
     /// The quote's time.
     pub time_micros: i64,
@@ -118,9 +118,9 @@ pub struct Trade {
 pub struct JournalEntry {
     /// From 1, without holes.
     pub number: u64,
-    /// What it did.
+    /// Its kind.
     pub kind: EntryKind,
-    /// More than zero: what moved.
+    /// The moved amount, more than zero.
     pub amount: Money,
     /// Cash after it.
     pub cash: Money,
@@ -130,7 +130,7 @@ pub struct JournalEntry {
     pub trade: Option<Trade>,
 }
 
-/// Which identity rule a tick fell under; each keeps its own window.
+/// The identity rule that applies to a tick. Each rule has its own window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Class {
     /// Source and sequence.
@@ -155,7 +155,7 @@ impl Class {
     }
 }
 
-/// What became of a tick.
+/// The outcome of a tick.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
     /// Decided, no signal, denied or dead-lettered; never `Forgotten`.
@@ -164,11 +164,11 @@ pub struct Outcome {
     pub reason: String,
     /// First of its outbox positions; 0 for none.
     pub first_position: u64,
-    /// How many positions, contiguous.
+    /// Number of positions, contiguous.
     pub positions: u32,
     /// First of its decisions' numbers; 0 for none.
     pub first_seq: u64,
-    /// How many decisions, contiguous.
+    /// Number of decisions, contiguous.
     pub seqs: u32,
 }
 
@@ -186,10 +186,10 @@ impl Outcome {
     }
 }
 
-/// A tick whose outcome is kept, with everything that it may be recognised by.
+/// A tick with its outcome, and with all fields by which a repetition is recognised.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WindowRow {
-    /// Which window.
+    /// The class of the window.
     pub class: Class,
     /// Number within the window, from 1, growing. Never given twice.
     pub ordinal: u64,
@@ -203,7 +203,7 @@ pub struct WindowRow {
     pub channel: String,
     /// Empty for none.
     pub source: String,
-    /// For [`Class::Sequence`]; for [`Class::Packet`] the number of a tick without a source whose content is hashed.
+    /// Sequence number for [`Class::Sequence`]; for [`Class::Packet`] the number of a tick without a source and with a content hash.
     pub seq: Option<i64>,
     /// Empty for none.
     pub id: String,
@@ -219,13 +219,13 @@ pub struct WindowRow {
     pub connection: Option<u64>,
     /// Number of ticks of its delivery.
     pub ticks: u32,
-    /// Of the whole message.
+    /// SHA-256 of the payload.
     pub payload_sha256: [u8; 32],
-    /// Of the message and its user properties; `None` from a bridge of v0.1.0.
+    /// SHA-256 of payload and user properties; `None` from a bridge of v0.1.0.
     pub envelope_sha256: Option<[u8; 32]>,
-    /// Of the tick's content; `None` from a bridge of v0.1.0.
+    /// SHA-256 of the tick's content; `None` from a bridge of v0.1.0.
     pub content_sha256: Option<[u8; 32]>,
-    /// What became of it.
+    /// Its outcome.
     pub outcome: Outcome,
 }
 
@@ -251,12 +251,12 @@ pub fn packet_key(session: &str, packet_id: u32, payload_sha256: &[u8]) -> Optio
     digest.first_chunk().map(|bytes| i64::from_be_bytes(*bytes))
 }
 
-/// What waits for its PUBACK.
+/// An entry that waits for its PUBACK.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutboxRow {
     /// Position in commit order, from 1, without holes.
     pub position: u64,
-    /// What it is.
+    /// Its content.
     pub content: OutboxContent,
 }
 
@@ -279,9 +279,9 @@ pub enum OutboxContent {
 pub struct SettingsRecord {
     /// uid of the resource.
     pub resource_uid: String,
-    /// Generation whose algorithm, threshold and parameters are in force.
+    /// Generation of the algorithm, threshold and parameters in force.
     pub settings_generation: i64,
-    /// Generation whose starting cash is in force.
+    /// Generation of the starting cash in force.
     pub cash_generation: i64,
     /// The settings in force, JSON. Their `suspend`, which v0.1.0 obeys, is true under every trading state but Active.
     pub settings_json: String,
@@ -308,5 +308,5 @@ pub struct HeldFilter {
 pub type CounterKey = (String, String);
 
 /// Algorithm and key of a piece of saved state. An algorithm in process may use many keys, so that a commit writes only
-/// what changed; one out of process has the empty key alone.
+/// changed keys; an algorithm out of process has the empty key alone.
 pub type StateKey = (String, String);

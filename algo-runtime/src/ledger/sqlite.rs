@@ -1,12 +1,12 @@
 //! The ledger that trades: one SQLite file, `ledger.db`, with a write-ahead log beside it while it is open.
 //!
-//! - `place`: the files and how they are connected to; `create`: how they are made; `schema`: versions of the format;
+//! - `place`: the files and connections to them; `create`: new files; `schema`: versions of the format;
 //!   `complete`: columns that v0.1.0 leaves empty.
 //! - `inspect`: the whole ledger is read and recomputed before anything is written; `digest`: the number over all
-//!   tables that tells damage.
-//! - `files`: whether they are still those that were opened; `reader`: reads decisions beside the writer.
-//! - `rows` and `write`: between rows and types; `snapshot`: the state as a whole; `outbox`: the outbox and the ledger's ids; `sources`: those about sources;
-//!   `trading`: the trading state.
+//!   tables that shows damage.
+//! - `files`: detects removed and replaced files; `reader`: reads decisions beside the writer.
+//! - `rows` and `write`: between rows and types; `snapshot`: the state as a whole; `outbox`: the outbox and the ledger's
+//!   ids; `sources`: rows about sources; `trading`: the trading state.
 
 mod complete;
 mod create;
@@ -45,12 +45,12 @@ use super::{
 };
 use crate::sizes::Sizes;
 
-/// How a ledger is opened.
+/// Options of opening a ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Opening {
-    /// Its bounds.
+    /// Bounds of the ledger.
     pub sizes: Sizes,
-    /// Makes the id of a ledger that is new. Two ledgers of one account need different ids, so that each opening takes another
+    /// Seed of the id of a new ledger. Two ledgers of one account need different ids, so that each opening takes another
     /// seed.
     pub seed: u64,
     /// Faults that commits outlast.
@@ -67,7 +67,7 @@ pub enum Durability {
 }
 
 impl Opening {
-    /// As a runtime opens it: with the numbers of the design, and synced.
+    /// The options of a runtime: the numbers of the design, and synced.
     pub const fn new(seed: u64) -> Self {
         Self { sizes: Sizes::DESIGN, seed, durability: Durability::Machine }
     }
@@ -78,10 +78,10 @@ impl Opening {
 pub struct SqliteLedger {
     connection: Connection,
     place: Place,
-    /// When it was opened.
+    /// The epoch of this opening.
     files: Files,
     sizes: Sizes,
-    /// As of the last commit, like all below.
+    /// State as of the last commit, like all fields below.
     seal: Seal,
     digest: Digest,
     head: Hash,
@@ -95,8 +95,8 @@ impl SqliteLedger {
         Ok(Place::new(dir).shape()? != Shape::Missing)
     }
 
-    /// Opens the ledger of `account` in the folder `dir`, or makes folder and ledger where there are none. From here on
-    /// whoever had it open before can commit nothing.
+    /// Opens the ledger of `account` in the folder `dir`, or creates folder and ledger. From here on a process that opened it
+    /// earlier can commit nothing.
     ///
     /// The ledger is read as a whole first. Where it is not sound, too new or another account's, no byte changes.
     #[expect(clippy::disallowed_methods, reason = "an edge: it draws the seed of a new ledger's ids")]
@@ -139,7 +139,7 @@ impl SqliteLedger {
         let mut connection = place.writer(durability)?;
         let failed = place.store("take over the tables");
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&failed)?;
-        // Whoever had it open until now may have committed in the meantime.
+        // A process that had it open until now may have committed in the meantime.
         let inspected = if Seal::read(&transaction).map_err(&failed)? == inspected.seal {
             inspected
         } else {
@@ -195,7 +195,7 @@ impl Ledger for SqliteLedger {
 
     fn outbox(&mut self, page: OutboxPage) -> Result<Vec<OutboxRow>, LedgerError> {
         let rows = outbox::page(&self.connection, page).map_err(self.place.store("read the outbox"))?;
-        // Behind the page: rows that were there before another runtime opened the ledger are whole.
+        // After the page: if no other runtime has opened the ledger by now, all rows of the page were whole.
         check_epoch(&self.connection, &self.seal, &self.place)?;
         Ok(rows)
     }
@@ -222,7 +222,7 @@ impl Ledger for SqliteLedger {
 
     fn close(self: Box<Self>) -> Result<(), LedgerError> {
         let Self { connection, place, .. } = *self;
-        // Somebody who reads at this moment keeps the log in place; what it holds is safe all the same.
+        // A concurrent reader keeps the log in place. Its content is safe all the same.
         connection
             .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
             .map_err(place.store("write the log into the file"))?;
@@ -230,7 +230,7 @@ impl Ledger for SqliteLedger {
     }
 }
 
-/// Reads a ledger as a whole and leaves it as it is, also while somebody writes to it.
+/// Reads a ledger as a whole without a change, also while a runtime writes to it.
 pub(super) fn inspect_alone(dir: &Path) -> Result<Option<Inspected>, Refused> {
     let place = Place::new(dir);
     let look = || match place.shape() {
@@ -239,7 +239,7 @@ pub(super) fn inspect_alone(dir: &Path) -> Result<Option<Inspected>, Refused> {
         Err(error) => (None, Err(Refused::Unreadable(error))),
     };
     let (shape, found) = look();
-    // A runtime may have started or stopped in between, with the log come or gone under our hands.
+    // A runtime may have started or stopped meanwhile, and have created or removed the log.
     if found.is_err() && place.shape().ok() != shape { look().1 } else { found }
 }
 

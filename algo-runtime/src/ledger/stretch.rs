@@ -1,4 +1,4 @@
-//! Rows of the window that are no longer in memory, summed up: enough to know when they may go.
+//! Rows of the window that are no longer in memory, summed up for the decision when they may go.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use super::{Class, WindowRow};
 /// Consecutive rows of a class. They leave the ledger together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stretch {
-    /// Which window.
+    /// The class of the window.
     pub class: Class,
     /// First ordinal.
     pub first: u64,
@@ -17,7 +17,7 @@ pub struct Stretch {
     pub sender: Option<Sender>,
 }
 
-/// Connection and delivery that a row came by.
+/// Connection and delivery of a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sender {
     /// Name of the broker session.
@@ -26,12 +26,12 @@ pub struct Sender {
     pub run: u64,
     /// The bridge's count of its connections; 0 where it is not known.
     pub connection: u64,
-    /// The bridge's number of the delivery; of a stretch the highest.
+    /// The bridge's number of the delivery; the highest number in a stretch.
     pub delivery: u64,
 }
 
 impl Stretch {
-    /// Of one row.
+    /// A stretch of one row.
     pub fn of(row: &WindowRow) -> Self {
         let sender = (row.packet_id != 0).then(|| Sender {
             session: row.session.as_str().into(),

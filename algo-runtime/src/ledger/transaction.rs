@@ -25,7 +25,7 @@ pub struct Snapshot {
     pub sources: SourceRecords,
     /// By class and ordinal, of each class the last [`Sizes::window`](crate::sizes::Sizes::window).
     pub window: Vec<WindowRow>,
-    /// The rows before those, of each class in order.
+    /// The rows before the window, of each class in order.
     pub older: Vec<Stretch>,
     /// Values.
     pub counters: BTreeMap<CounterKey, u64>,
@@ -37,11 +37,11 @@ pub struct Snapshot {
     pub trading: Option<TradingRecord>,
     /// Holdings that are closed by hand.
     pub closing: ClosingRecords,
-    /// Name of the last session by broker URL, whichever client id it had.
+    /// Name of the last session by broker URL, for any client id.
     pub sessions: BTreeMap<String, String>,
     /// Session name by MQTT client id and broker URL.
     pub client_sessions: BTreeMap<(String, String), String>,
-    /// The one held longest first.
+    /// Filters in the order in which they were first held.
     pub held: Vec<HeldFilter>,
 }
 

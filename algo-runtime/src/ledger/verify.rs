@@ -11,21 +11,21 @@ use super::{
     sqlite::{self, Inspected, Refused},
 };
 
-/// Why a ledger is not sound.
+/// Errors of a verification.
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyError {
-    /// There is none in the folder.
+    /// The folder has no ledger.
     #[error("there is no ledger in {0}")]
     MissLedger(String),
-    /// It cannot be read so far as to be recomputed.
+    /// The ledger cannot be read far enough to recompute it.
     #[error(transparent)]
     Read(LedgerError),
-    /// It can, and something does not fit: the first wrong journal entry where there is one.
+    /// The ledger contradicts its journal: the first wrong journal entry, if there is one.
     #[error("the ledger in {dir} is wrong: {finding}")]
     Contradict {
         /// The ledger's folder.
         dir: String,
-        /// What does not fit.
+        /// The contradiction.
         finding: Finding,
     },
 }
@@ -41,7 +41,7 @@ impl VerifyError {
     }
 }
 
-/// A sound ledger's account, as the journal has it.
+/// The account of a sound ledger, from its journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
     /// `<namespace>/<name>`.
@@ -50,21 +50,21 @@ pub struct Report {
     pub ledger_ids: LedgerIds,
     /// Journal entries.
     pub entries: u64,
-    /// Buys and sales among them.
+    /// Buys and sales among the journal entries.
     pub decisions: u64,
     /// Deposits less withdrawals.
     pub deposits: Money,
-    /// What is left of them.
+    /// Cash.
     pub cash: Money,
-    /// Cost of what is held.
+    /// Cost of the holdings.
     pub invested: Money,
     /// Result of the sales.
     pub realised: Money,
-    /// What is held, by symbol.
+    /// Holdings by symbol.
     pub holdings: BTreeMap<String, Holding>,
-    /// Outbox entries not known to be published.
+    /// Outbox entries without a report of their publication.
     pub unpublished: u64,
-    /// Hash of the last entry, hex. Two copies with the same one have the same journal.
+    /// Hash of the last entry, hex. Two copies with the same hash have the same journal.
     pub head: String,
 }
 

@@ -1,4 +1,4 @@
-//! Which algorithm decides: one that is built in, or one at an address.
+//! A reference to an algorithm: a built-in one, or one at an address.
 
 use std::fmt;
 
@@ -17,7 +17,7 @@ pub enum AlgorithmRef {
 }
 
 impl AlgorithmRef {
-    /// From the two fields that say it, of which exactly one is given.
+    /// Reads the two fields, of which exactly one must be given.
     pub fn from_fields(algorithm: &str, address: &str) -> Result<Self, FieldError> {
         match (algorithm, address) {
             ("", "") => {
@@ -32,7 +32,7 @@ impl AlgorithmRef {
         }
     }
 
-    /// Its value for the field `algorithm`, empty for one at an address, and for `algorithmAddress`.
+    /// Its values for the fields `algorithm` and `algorithmAddress`; one of them is empty.
     pub fn fields(&self) -> (&str, &str) {
         match self {
             Self::Builtin(name) => (name, ""),
@@ -40,7 +40,7 @@ impl AlgorithmRef {
         }
     }
 
-    /// The field that says it.
+    /// The field that holds it.
     pub const fn field(&self) -> &'static str {
         match self {
             Self::Builtin(_) => "algorithm",

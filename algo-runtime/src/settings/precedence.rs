@@ -1,28 +1,27 @@
-//! Whose word counts at the start.
+//! Precedence of the given settings and the ledger's record at the start.
 
 use super::{AlgorithmRef, LiveSettings, SettingsError, SettingsSource, from_record};
 use crate::{algorithm::FieldErrors, ledger::SettingsRecord};
 
-/// What is in force at the start.
+/// The settings in force at the start.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EffectiveSettings {
     /// The settings. Their starting cash is the target, which a refused withdrawal may hold back.
     pub live: LiveSettings,
-    /// Of everything but the cash; 0 without a resource.
+    /// Generation of all settings but the cash; 0 without a resource.
     pub settings_generation: i64,
-    /// The last one whose cash was in force; 0 without a resource.
+    /// The last generation with its cash in force; 0 without a resource.
     pub cash_generation: i64,
-    /// Why the given settings are not in force, where they cannot be used.
+    /// The errors of given settings that cannot be used.
     pub refused: Option<FieldErrors>,
-    /// Settings that shall take over, and their generation: another algorithm has to answer first, and its channels to be
-    /// subscribed to.
+    /// Settings of the candidate, and their generation: it has to answer first, and its channels have to be subscribed to.
     pub candidate: Option<(LiveSettings, i64)>,
 }
 
-/// Whose word counts at the start: the newer of the given settings and the ledger's record of the same resource. Given
-/// settings that cannot be used give way to a record that can, however old, so that an account with a mistake in its
-/// newest settings goes on as before, after a restart too. So does another algorithm than the record's, or one at an address
-/// by other parameters: until it can take over, the one before decides.
+/// Returns the settings in force at the start: the newer of the given settings and the ledger's record of the same resource.
+/// Unusable given settings give way to a usable record of any age, so that an account with a mistake in its newest settings
+/// goes on as before, after a restart too. Another algorithm than the record's, or an algorithm at an address with other
+/// parameters, is the candidate: until it can take over, the recorded algorithm decides.
 pub fn effective_settings(
     given: &LiveSettings,
     source: &SettingsSource,
@@ -100,7 +99,7 @@ mod tests {
             (Some(record("u-1", 4, &with_threshold(0.75))), 0.75, (4, 3)),
             (Some(record("u-1", 2, &with_threshold(0.75))), 0.25, (3, 1)),
             (Some(record("u-2", 9, &with_threshold(0.75))), 0.25, (3, 3)),
-            // Of a release that knew better thresholds.
+            // Written by a release with other thresholds.
             (Some(record("u-1", 4, &with_threshold(7.5))), 0.25, (3, 3)),
         ] {
             let effective = effective_settings(&given, &source, record.as_ref()).unwrap();
@@ -140,7 +139,7 @@ mod tests {
         let meanwhile = LiveSettings { starting_cash: "500.50".to_owned(), suspend: true, ..recorded.clone() };
         assert_eq!((effective.live, effective.settings_generation), (meanwhile, 2));
         assert_eq!(effective.candidate, Some((given.clone(), 3)));
-        // Where it was in force already, or nothing was, it has nobody to wait for.
+        // If it was in force already, or there is no usable record, it does not wait.
         for record in [Some(record("u-1", 2, &given)), Some(record("u-2", 2, &recorded)), None] {
             let effective = effective_settings(&given, &source, record.as_ref()).unwrap();
             assert_eq!((effective.live, effective.candidate), (given.clone(), None));

@@ -66,7 +66,7 @@ fn the_first_wrong_entry_is_named_with_what_it_should_be() {
             "DELETE FROM holdings WHERE sid = 'AAPL'",
             "the holding of AAPL is nothing, the journal adds up to 333333333333",
         ),
-        ("DELETE FROM outbox WHERE position = 7", "the outbox has 4 entries from 3 to 6, the account says 5"),
+        ("DELETE FROM outbox WHERE position = 7", "the outbox has 4 entries from 3 to 6, the account has 5"),
         ("UPDATE window SET reason = '' WHERE ordinal = 2", "the digest over all tables is not the one stored"),
         ("SELECT 1", "the digest over all tables is not the one stored"),
     ] {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Channel and source.
 pub type SourceKey = (String, String);
 
-/// First half of a SHA-256 over channel and source, which is all that is kept of a source that was forgotten.
+/// First half of a SHA-256 over channel and source, all that the ledger keeps of a forgotten source.
 pub type SourceHash = [u8; 16];
 
 /// The last number of a source on a channel.
@@ -19,7 +19,7 @@ pub struct Mark {
     pub seq: i64,
     /// Highest place taken among the ticks with that number.
     pub index: u32,
-    /// When the number was taken, microseconds since the epoch; 0 where v0.1.0 took it.
+    /// Time at which the number was taken, microseconds since the epoch; 0 if v0.1.0 took it.
     pub taken_micros: i64,
     /// For a number that v0.1.0 took: the account's last commit before this release read the number for the first time,
     /// so that the number is at least so old. 0 otherwise. The ledger sets it.
@@ -37,18 +37,18 @@ pub struct Reset {
     pub era: u64,
     /// The last number of that era.
     pub last: i64,
-    /// When, microseconds since the epoch.
+    /// Time of the reset, microseconds since the epoch.
     pub reset_micros: i64,
 }
 
 /// Dead letters in a row of one source on one channel, for its identity.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Conflict {
-    /// How many.
+    /// Their number.
     pub dead_letters: u32,
-    /// Code of the last one.
+    /// Code of the last dead letter.
     pub reason: String,
-    /// Text of the last one, with the remedy.
+    /// Text of the last dead letter, with the remedy.
     pub message: String,
 }
 
@@ -63,7 +63,7 @@ pub struct Gap {
     pub first: i64,
     /// Last missing.
     pub last: i64,
-    /// When it showed.
+    /// Time at which the gap was found.
     pub seen_micros: i64,
 }
 
@@ -78,7 +78,7 @@ pub struct SourceRecords {
     pub conflicts: BTreeMap<SourceKey, Conflict>,
     /// Symbols of which the account took a quote.
     pub symbols: BTreeSet<String>,
-    /// The gap seen last.
+    /// The last gap.
     pub last_gap: Option<Gap>,
 }
 

@@ -8,14 +8,14 @@ use intuition_api::{decimal::Price, v1::TradingState};
 /// side; the stricter one holds.
 pub type CauseKey = (String, bool);
 
-/// Why an account is not Active.
+/// A cause that keeps an account from Active.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cause {
     /// Reducing or Halted.
     pub state: TradingState,
     /// Author and reason, for a person. May be empty.
     pub message: String,
-    /// When its state came into force, microseconds since the epoch.
+    /// Time since which its state is in force, microseconds since the epoch.
     pub since_micros: i64,
 }
 
@@ -26,7 +26,7 @@ pub struct TradingRecord {
     pub resource_uid: String,
     /// Grows by one with each change of the causes.
     pub number: u64,
-    /// The highest generation whose causes were taken; 0 without a resource.
+    /// The highest generation with causes that were taken; 0 without a resource.
     pub generation: i64,
     /// Generation and `suspend` of the settings record as this release wrote it last. If the record has other values, v0.1.0
     /// wrote it.
@@ -35,7 +35,7 @@ pub struct TradingRecord {
     pub causes: BTreeMap<CauseKey, Cause>,
 }
 
-/// A sale by hand whose tick has no outcome yet. A crash makes the tick come again, and its outcome then names the sale.
+/// A sale by hand on a tick without an outcome. After a crash the tick comes again, and its outcome then names the sale.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnsettledSale {
     /// Number of the decision.

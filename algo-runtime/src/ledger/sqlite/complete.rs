@@ -9,7 +9,7 @@ use crate::ledger::packet_key;
 /// Version of the format with these columns.
 pub(super) const SINCE: i64 = 2;
 
-/// A row as far as its rank depends on it.
+/// The columns of a row on which its rank depends.
 struct Place {
     class: String,
     ordinal: i64,

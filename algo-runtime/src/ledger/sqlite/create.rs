@@ -1,4 +1,4 @@
-//! How a new ledger comes to be: built under another name, read as a whole, and only then given its own.
+//! Creates a ledger: under another name first, which is replaced once the whole file was read back.
 //!
 //! A disk that fills up on the way, or a crash, leaves nothing that looks like a ledger.
 
@@ -16,26 +16,26 @@ use super::{
 use crate::ledger::{Account, LedgerError};
 
 impl Place {
-    /// Makes a new ledger without entries. After an error there is none, and nothing of it takes up space.
+    /// Creates a ledger without entries. After an error there is no ledger, and no part of it takes up space.
     pub(super) fn create(&self, folder: &File, migrations: &[Migration], account: &Account) -> Result<(), LedgerError> {
         let unfinished = self.unfinished();
-        unfinished.remove().map_err(self.access("remove what a crash left of"))?;
+        unfinished.remove().map_err(self.access("remove the unfinished file of"))?;
         let made = unfinished
             .build(migrations, account)
             .and_then(|()| unfinished.check_whole(schema::newest(migrations)))
             .and_then(|()| fs::rename(unfinished.file(), self.file()).map_err(self.access("create")));
         if made.is_err() {
-            // The first error is the one to tell; the next start removes what is left all the same.
+            // The first error is returned. The next start removes the rest in any case.
             unfinished.remove().unwrap_or_default();
         }
         made?;
         folder.sync_all().map_err(self.access("write the folder of"))
     }
 
-    /// Without a log: SQLite says nothing of a log that it cannot move into the file as it closes. In the heap what a
-    /// log's index would be in a file: less to find room for.
+    /// Without a log: SQLite reports no error for a log that it cannot move into the file as it closes. The index of a log is
+    /// on the heap, which needs less room on the disk.
     fn build(&self, migrations: &[Migration], account: &Account) -> Result<(), LedgerError> {
-        // SQLite says no more than "unable to open": ask the system first.
+        // SQLite reports no more than "unable to open", so that the system is asked first.
         File::create(self.file()).map_err(self.access("create"))?;
         let write = || {
             let mut connection = Connection::open(self.file())?;
@@ -46,7 +46,7 @@ impl Place {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             schema::create(&transaction, migrations, account)?;
             transaction.commit()?;
-            // Marks the file as one that has a log from now on, and writes none.
+            // Marks the file for a log from now on, and writes no log.
             connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
             connection.close().map_err(|(_, error)| error)
         };
@@ -54,10 +54,10 @@ impl Place {
         File::open(self.file()).and_then(|file| file.sync_all()).map_err(self.access("write"))
     }
 
-    /// Believes only what can be read from the file alone.
+    /// Checks the new ledger by reading the file alone.
     fn check_whole(&self, reads: i64) -> Result<(), LedgerError> {
         let incomplete = |finding: String| {
-            self.access("create")(io::Error::other(format!("what was written is not all there: {finding}")))
+            self.access("create")(io::Error::other(format!("the written file is not complete: {finding}")))
         };
         let told = |error| match error {
             LedgerError::Damaged { finding, .. } => incomplete(finding),
@@ -146,7 +146,7 @@ mod tests {
         let sound = fs::read(place.file()).unwrap();
         let refused = |what: &str| match place.check_whole(schema::newest(MIGRATIONS)) {
             Err(LedgerError::Access { action: "create", source, .. }) => {
-                assert!(source.to_string().starts_with("what was written is not all there"), "{what}: {source}");
+                assert!(source.to_string().starts_with("the written file is not complete"), "{what}: {source}");
             }
             other => panic!("{what}: {other:?}"),
         };

@@ -1,11 +1,11 @@
 //! One number over everything in the ledger: the sum, modulo 2^128, of a hash per row. Adding a row adds its hash, deleting
 //! it subtracts it, so that a commit keeps the digest at the price of the rows it touches, and any order of rows gives
-//! the same. It finds damage, not forgery: who can write the file can write the digest as well.
+//! the same. It finds damage, not forgery: a program that can write the file can write the digest as well.
 
 use rusqlite::{Connection, Row, params, types::ValueRef};
 use sha2::{Digest as _, Sha256};
 
-/// Of the ledger's own tables, those that the digest covers: all but the one that holds it.
+/// The ledger's tables that the digest covers: all but the table that holds it.
 const TABLES: &str = r"SELECT name FROM sqlite_schema
     WHERE type = 'table' AND name <> 'seal' AND name NOT LIKE 'sqlite\_%' ESCAPE '\'";
 /// The schema counts as rows too. Root pages may move (VACUUM), so they stay out.
@@ -15,7 +15,7 @@ const SCHEMA: &str = r"SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Digest(u128);
 
-/// What every write transaction looks at first and closes with.
+/// The row that every write transaction reads first and writes last.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Seal {
     pub(super) application_id: i64,
@@ -29,7 +29,7 @@ pub(super) struct Seal {
 }
 
 impl Seal {
-    /// As it stands in the file.
+    /// Reads it from the file.
     pub(super) fn read(connection: &Connection) -> rusqlite::Result<Self> {
         let header = |name: &str| connection.pragma_query_value(None, name, |row| row.get(0));
         let (application_id, user_version) = (header("application_id")?, header("user_version")?);
@@ -38,21 +38,21 @@ impl Seal {
         })
     }
 
-    /// Puts everything but the header's numbers into the file.
+    /// Writes all fields but the header's numbers into the file.
     pub(super) fn write(&self, connection: &Connection) -> rusqlite::Result<()> {
         let mut statement =
             connection.prepare_cached("UPDATE seal SET min_reader = ?1, epoch = ?2, digest = ?3 WHERE id = 1")?;
         statement.execute(params![self.min_reader, self.epoch, self.digest]).map(|_| ())
     }
 
-    /// The same for what `digest` now covers.
+    /// The same seal with the current value of `digest`.
     pub(super) fn over(&self, digest: Digest) -> Self {
         Self { digest: digest.sealed(self), ..self.clone() }
     }
 }
 
 impl Digest {
-    /// Of everything there is, by reading it all.
+    /// The digest of the whole file, by reading all of it.
     pub(super) fn of_all(connection: &Connection) -> rusqlite::Result<Self> {
         let mut digest = Self::default();
         digest.add_rows(connection, "sqlite_schema", SCHEMA)?;
@@ -76,7 +76,7 @@ impl Digest {
         Ok(())
     }
 
-    /// As the seal stores it: together with the seal's other columns and the header's numbers.
+    /// The value that the seal stores: together with the seal's other columns and the header's numbers.
     pub(super) fn sealed(self, seal: &Seal) -> String {
         let mut hasher = Sha256::new();
         feed(&mut hasher, b's', b"seal");

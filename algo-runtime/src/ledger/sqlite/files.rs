@@ -1,5 +1,4 @@
-//! Whether the files of an open ledger are still those that were opened. A file that was removed or replaced takes every
-//! commit and is gone with the process.
+//! Detects removed and replaced files of an open ledger. Such a file takes every commit and is gone with the process.
 
 use std::{fs, io, os::unix::fs::MetadataExt as _, path::Path};
 
@@ -39,14 +38,14 @@ pub(super) struct Files {
 }
 
 impl Files {
-    /// As they are now.
+    /// The files now.
     pub(super) fn of(place: &Place) -> io::Result<Self> {
         Ok(Self { ledger: File::at(place.file())?, log: File::at(&place.beside("-wal"))? })
     }
 
-    /// Compares them with those of now. If the log was removed, its commits are written into the ledger's file first.
+    /// Compares them with the files now. If the log was removed, its commits are written into the ledger's file first.
     pub(super) fn check(&self, place: &Place, connection: &Connection) -> Result<(), LedgerError> {
-        // A folder that cannot be looked at at this moment shows in the next commit.
+        // The next commit reports a folder that cannot be read now.
         let Ok(now) = Self::of(place) else { return Ok(()) };
         let displaced =
             |finding: &str| Err(LedgerError::Displaced { path: place.shown(), finding: finding.to_owned() });
@@ -77,7 +76,7 @@ impl Files {
     }
 }
 
-/// Whether all that the log holds is in the file.
+/// Whether the file has all commits of the log.
 fn move_log(connection: &Connection) -> rusqlite::Result<bool> {
     let moved = |row: &rusqlite::Row<'_>| Ok(row.get::<_, i64>(1)? == row.get::<_, i64>(2)?);
     connection.query_row("PRAGMA wal_checkpoint(FULL)", [], moved)

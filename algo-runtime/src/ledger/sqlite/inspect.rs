@@ -1,4 +1,4 @@
-//! Everything that can be found out about a ledger by reading it, before anything is written to it.
+//! Reads and checks a whole ledger, before anything is written to it.
 
 use rusqlite::Connection;
 
@@ -23,7 +23,7 @@ pub(in crate::ledger) struct Inspected {
     pub(in crate::ledger) head: Hash,
 }
 
-/// Why it is not.
+/// Errors of an inspection.
 #[derive(Debug)]
 pub(super) enum InspectError {
     TooNew { needs: i64 },
@@ -45,7 +45,7 @@ impl From<rusqlite::Error> for InspectError {
 
 /// Reads all of it, inside a transaction of the caller. `reads`: highest `min_reader` that is understood.
 ///
-/// The journal comes first, so that what it can name is named by entry; digest and pages find the rest.
+/// The journal is checked first, so that its errors name an entry. Digest and pages find the other errors.
 pub(super) fn inspect(connection: &Connection, reads: i64) -> Result<Inspected, InspectError> {
     let seal = Seal::read(connection)?;
     if seal.min_reader > reads {
@@ -98,7 +98,7 @@ fn read_journal(connection: &Connection, mut head: Hash) -> Result<(Books, Hash)
     Ok((books, head))
 }
 
-/// What is not published is there, all of it.
+/// Checks that all unpublished entries exist.
 fn check_outbox(connection: &Connection, account: &Account) -> Result<(), InspectError> {
     let count = "SELECT count(*), ifnull(min(position), 0), ifnull(max(position), 0) FROM outbox";
     let found: (i64, i64, i64) = connection.query_row(count, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
@@ -111,7 +111,7 @@ fn check_outbox(connection: &Connection, account: &Account) -> Result<(), Inspec
         return Ok(());
     }
     let show = |(count, first, last)| format!("{count} entries from {first} to {last}");
-    let finding = format!("the outbox has {}, the account says {}", show(found), show(wanted));
+    let finding = format!("the outbox has {}, the account has {}", show(found), show(wanted));
     Err(Finding::BreakSeal(finding).into())
 }
 

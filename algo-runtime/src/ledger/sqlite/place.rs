@@ -1,4 +1,4 @@
-//! The ledger as files: where it is, what its first bytes must be, and the two ways to connect to it.
+//! The ledger as files: their paths, the required first bytes, and the two kinds of connections.
 
 use std::{
     fmt::Write as _,
@@ -18,9 +18,9 @@ use super::{
 use crate::ledger::LedgerError;
 
 const FILE: &str = "ledger.db";
-/// Under which a new ledger is built until it is whole.
+/// Name of a new ledger until it is whole.
 const UNFINISHED: &str = "ledger.db.new";
-/// How long another connection's transaction is waited for.
+/// Longest wait for another connection's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Pages of write-ahead log that a commit moves into the file once they are there: 16 MiB.
 const CHECKPOINT_PAGES: u32 = 4096;
@@ -28,7 +28,7 @@ const CHECKPOINT_PAGES: u32 = 4096;
 /// Least size of the index that SQLite keeps beside an open log.
 const LOG_INDEX_BYTES: usize = 32 * 1024;
 
-/// What is there.
+/// The files that exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shape {
     /// No ledger.
@@ -53,7 +53,7 @@ impl Place {
         Self { dir: dir.to_owned(), shown: file.display().to_string(), file }
     }
 
-    /// Where a new ledger is built. Errors name the ledger that it is to be.
+    /// The place of an unfinished ledger. Errors name the final ledger.
     pub(super) fn unfinished(&self) -> Self {
         Self { dir: self.dir.clone(), file: self.dir.join(UNFINISHED), shown: self.shown() }
     }
@@ -62,7 +62,7 @@ impl Place {
         &self.file
     }
 
-    /// Makes the folder where it is missing, and keeps other openers out of it for as long as the result lives.
+    /// Creates a missing folder, and keeps other openers out of it until the result is dropped.
     pub(super) fn enter(&self) -> Result<File, LedgerError> {
         let access =
             |action| move |source| LedgerError::Access { action, path: self.dir.display().to_string(), source };
@@ -72,9 +72,9 @@ impl Place {
         Ok(folder)
     }
 
-    /// Looks at names, lengths and the header, without SQLite.
+    /// Checks names, lengths and the header, without SQLite.
     pub(super) fn shape(&self) -> Result<Shape, LedgerError> {
-        let log = length(&self.beside("-wal")).map_err(self.access("look at the log of"))?;
+        let log = length(&self.beside("-wal")).map_err(self.access("inspect the log of"))?;
         let mut file = match File::open(&self.file) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound && log.is_none() => return Ok(Shape::Missing),
@@ -129,7 +129,7 @@ impl Place {
     pub(super) fn writer(&self, durability: Durability) -> Result<Connection, LedgerError> {
         let metadata = fs::metadata(&self.file).map_err(self.access("look at"))?;
         if metadata.permissions().readonly() {
-            // Also for root, whom the system lets write: somebody meant it to stay as it is.
+            // Also for root, although the system lets root write: a read-only file must not change.
             return Err(self.access("write")(io::Error::from(io::ErrorKind::PermissionDenied)));
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -163,7 +163,7 @@ impl Place {
         LedgerError::Damaged { path: self.shown(), finding: finding.to_owned() }
     }
 
-    /// An error while reading a ledger that was written whole: the file's, unless the system is the one that failed.
+    /// An error while reading a ledger that was written whole: damage of the file, unless the system failed.
     pub(super) fn refused(&self, error: InspectError, reads: i64) -> Refused {
         match error {
             InspectError::TooNew { needs } => {
@@ -181,8 +181,8 @@ impl Place {
         path.into()
     }
 
-    /// SQLite says "unable to open", "readonly" or "disk I/O error" and no more, most often because it cannot make what
-    /// it needs beside the file. This tries the same, for the system's reason.
+    /// SQLite reports "unable to open", "readonly" or "disk I/O error" and no more, most often because it cannot create the
+    /// files beside the ledger. This function tries the same, for the system's error.
     fn hindrance(&self, error: &rusqlite::Error) -> Option<LedgerError> {
         let vague = [ErrorCode::CannotOpen, ErrorCode::ReadOnly, ErrorCode::SystemIoFailure];
         if !vague.contains(&error.sqlite_error_code()?) {
@@ -190,7 +190,7 @@ impl Place {
         }
         let probe = self.beside(".probe");
         let tried = fs::write(&probe, vec![0; LOG_INDEX_BYTES]);
-        // It is there or not: nothing reads it, and the next one overwrites it.
+        // A failed removal has no effect: the file is never read, and the next attempt overwrites it.
         fs::remove_file(&probe).unwrap_or_default();
         tried.err().map(self.access("write beside"))
     }
@@ -210,7 +210,7 @@ impl Place {
     }
 }
 
-/// Why a ledger was not taken.
+/// Errors of the check before a ledger is opened.
 #[derive(Debug)]
 pub(in crate::ledger) enum Refused {
     Unreadable(LedgerError),
@@ -279,7 +279,7 @@ pub(super) fn wait_and_spill_nothing(connection: &Connection) -> rusqlite::Resul
 
 fn of_the_system(error: &rusqlite::Error) -> bool {
     match error.sqlite_error_code() {
-        // A file that ends early is the file's fault.
+        // A file that ends early is damaged.
         Some(ErrorCode::SystemIoFailure) => {
             error.sqlite_error().is_some_and(|error| error.extended_code != rusqlite::ffi::SQLITE_IOERR_SHORT_READ)
         }

@@ -1,4 +1,4 @@
-//! Reads decisions beside the writer, which a long list must not hold up.
+//! Reads decisions beside the writer, so that a long list does not delay it.
 
 use std::path::Path;
 

@@ -98,7 +98,7 @@ pub(super) fn entry(row: &Row<'_>) -> rusqlite::Result<JournalEntry> {
     })
 }
 
-/// What is stored with `no-signal` for a tick of a channel that was not asked for: the table, and the release before, know
+/// The reason stored with `no-signal` for a tick of a channel that the algorithm did not ask for: the table, and the previous release, know
 /// no kind of its own.
 const NOT_SUBSCRIBED: &str = "NotSubscribed";
 /// The same for a symbol that the input of its channel does not list.

@@ -1,7 +1,6 @@
 //! Versions of the file format, and the way from one to the next.
 //!
-//! A migration leaves the file readable by the release before it (`min_reader`), which is what makes going back
-//! possible: it adds tables and nullable columns, and raises `min_reader` only where the meaning of something changed.
+//! A migration leaves the file readable by the release before it (`min_reader`), so that a downgrade is possible: it adds tables and nullable columns, and raises `min_reader` only where the meaning of something changed.
 
 use rusqlite::{Connection, params};
 
@@ -18,9 +17,9 @@ pub(super) const PAGE_SIZE: u32 = 4096;
 pub(super) struct Migration {
     /// `user_version` after it.
     pub(super) version: i64,
-    /// Lowest version whose release reads the file after it.
+    /// Lowest version that reads the file after it.
     pub(super) min_reader: i64,
-    /// What it does.
+    /// The statements.
     pub(super) sql: &'static str,
 }
 
@@ -58,7 +57,7 @@ pub(super) fn create(connection: &Connection, migrations: &[Migration], account:
     Seal::read(connection)?.over(Digest::of_all(connection)?).write(connection)
 }
 
-/// Takes a file of an older version to the newest one; says whether there was anything to do. Inside a transaction.
+/// Migrates a file of an older version to the newest one. Returns whether anything changed. Inside a transaction.
 pub(super) fn migrate(connection: &Connection, migrations: &[Migration], from: i64) -> rusqlite::Result<bool> {
     let missing = || migrations.iter().filter(|migration| migration.version > from);
     missing().try_for_each(|migration| upgrade(connection, migration))?;

@@ -80,7 +80,7 @@ pub(super) fn records(connection: &Connection) -> rusqlite::Result<SourceRecords
 }
 
 impl Writer<'_> {
-    /// Writes everything about sources.
+    /// Writes all changes about sources.
     pub(super) fn sources(&mut self, changes: &Changes) -> rusqlite::Result<()> {
         let sources = &changes.sources;
         for (channel, source) in &sources.removed {

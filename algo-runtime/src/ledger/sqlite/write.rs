@@ -12,7 +12,7 @@ use crate::{
     sizes::Sizes,
 };
 
-/// What SQLite refused.
+/// A statement that SQLite refused.
 pub(super) struct WriteError {
     pub(super) action: &'static str,
     pub(super) source: rusqlite::Error,
@@ -21,7 +21,7 @@ pub(super) struct WriteError {
 /// Writes within an open transaction.
 pub(super) struct Writer<'a> {
     pub(super) connection: &'a Connection,
-    /// Of everything, the changes so far included.
+    /// Digest of the whole file, with the changes so far.
     pub(super) digest: Digest,
     /// Hash of the last journal entry.
     pub(super) head: Hash,
