@@ -24,7 +24,7 @@ pub(crate) struct Arguments {
     pub(crate) command: Command,
 }
 
-/// What to do.
+/// The command.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// List algorithms and the parameters that they take: those built in, those served at addresses, and a cluster's.
@@ -34,7 +34,7 @@ pub(crate) enum Command {
     /// The sale does not wait for the algorithm. An account that is Active has to be halted first. The symbols that still
     /// wait are dropped by --cancel and by the return to Active.
     Close(Box<CloseArgs>),
-    /// Take a server of algorithms through the contract, and say what fails and why.
+    /// Check a server of algorithms against the contract, and report failures with their reasons.
     Conform(ConformArgs),
     /// Stop the trading of accounts: every signal is denied until `intuition resume`.
     ///
@@ -59,7 +59,7 @@ pub(crate) enum Command {
     /// resource: `{"channel": "quotes", "source": "nyse", "era": 0, "last": 1234}`.
     #[command(subcommand)]
     Sources(SourcesCommand),
-    /// Say everything that is wrong with manifests.
+    /// Report all errors in manifests.
     Validate(ManifestArgs),
 }
 
@@ -73,13 +73,13 @@ pub(crate) struct ManifestArgs {
 
 /// `intuition run`.
 #[derive(Debug, Args)]
-// What a backend lacks is said without the log, too.
+// Missing parts of a backend are reported without the log, too.
 #[command(mut_arg("log", |log| log.default_value("warn,algo_runtime::backend=error,rumqttc=error,mqtt5=error")))]
 pub(crate) struct RunArgs {
     /// The manifests.
     #[command(flatten)]
     pub(crate) manifests: ManifestArgs,
-    /// Algorithm to let decide, whatever the manifests name: a server of the gRPC service `intuition.v1.Algorithm` at
+    /// Algorithm that decides instead of those in the manifests: a server of the gRPC service `intuition.v1.Algorithm` at
     /// `http://host:port` or `unix:/path`. The run waits for it.
     #[arg(long, value_name = "URL")]
     pub(crate) algorithm_address: Option<algo_runtime::backend::Address>,
@@ -110,12 +110,12 @@ pub(crate) struct RunArgs {
     /// CSV file with the columns time, sid, open, high, low, close, volume, published as quotes; `-` reads standard input.
     /// The run ends when every line has its outcome; without a feed it runs until Ctrl-C.
     ///
-    /// Lines that cannot be used are counted, and the first ones of each reason are shown with their line on standard
-    /// error. The exit code is 2 where no line could be used.
+    /// Lines that cannot be used are counted, and the first lines of each reason are shown with their number on standard
+    /// error. The exit code is 2 if no line could be used.
     #[arg(long, value_name = "FILE")]
     pub(crate) feed: Option<PathBuf>,
-    /// Column of the feed that holds the prices. It is no part of what names a line: with --data-dir, lines decided
-    /// earlier stay decided, whatever column they were decided by.
+    /// Column of the feed that holds the prices. It is no part of a line's identity: with --data-dir, lines decided
+    /// earlier stay decided, also those decided by another column.
     #[arg(long, default_value = "close", requires = "feed")]
     pub(crate) column: String,
     /// Topic that the feed is published on.
@@ -133,10 +133,10 @@ pub(crate) struct RunArgs {
     /// start. Calls need no password: keep the address on this machine.
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) runtime_addr: Option<SocketAddr>,
-    /// How decisions and summaries are shown on standard output.
+    /// Format of decisions and summaries on standard output.
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) output: Format,
-    /// How logs look.
+    /// Format of logs.
     #[command(flatten)]
     pub(crate) log: LogArgs,
 }
@@ -150,10 +150,10 @@ pub(crate) struct BackendsArgs {
     /// A server of algorithms, `http://HOST:PORT` or `unix:/PATH`. Repeatable.
     #[arg(long = "address", value_name = "URL")]
     pub(crate) addresses: Vec<backend::Address>,
-    /// Only those of the directory that are in this namespace.
+    /// Only the algorithms of the directory in this namespace.
     #[arg(long, value_name = "NAMESPACE", requires = "directory")]
     pub(crate) namespace: Option<String>,
-    /// How they are shown on standard output.
+    /// Format of the list on standard output.
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) output: AnswerFormat,
 }
@@ -171,13 +171,13 @@ pub(crate) struct ConformArgs {
     /// The threshold to run it with.
     #[arg(long, default_value_t = 0.5)]
     pub(crate) threshold: f64,
-    /// Seconds that an answer may take, and for which a server that is starting is waited for.
+    /// Longest time for an answer, and for the start of the server, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 10.0, value_parser = seconds)]
     pub(crate) deadline: f64,
-    /// Process of the server: in the end it is sent SIGTERM, to see whether it ends in order.
+    /// Process of the server. At the end the command sends SIGTERM to it and checks that it shuts down in order.
     #[arg(long)]
     pub(crate) pid: Option<u32>,
-    /// How the report is shown on standard output.
+    /// Format of the report on standard output.
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) output: AnswerFormat,
 }
@@ -196,17 +196,17 @@ pub(crate) enum SourcesCommand {
     Forget(ForgetArgs),
 }
 
-/// The runtime that is asked.
+/// The runtime to call.
 #[derive(Debug, Args)]
 pub(crate) struct RuntimeArgs {
     /// The runtime, `http://HOST:PORT`. One in a cluster is reached by
     /// `kubectl port-forward -n NAMESPACE service/NAME-runtime 50051`.
     #[arg(long, value_name = "URL")]
     pub(crate) runtime: backend::Address,
-    /// The account that it serves.
+    /// The account of the runtime.
     #[arg(long, value_name = "NAMESPACE/NAME")]
     pub(crate) account: String,
-    /// How the answer is shown on standard output.
+    /// Format of the answer on standard output.
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) output: AnswerFormat,
 }
@@ -226,10 +226,10 @@ pub(crate) struct ResetArgs {
     /// The source's name.
     #[arg(long, value_name = "NAME")]
     pub(crate) source: String,
-    /// The era that it is in, as `list` shows it.
+    /// The source's era, as `list` shows it.
     #[arg(long)]
     pub(crate) era: u64,
-    /// The last number that it stands at, as `list` shows it.
+    /// The source's last number, as `list` shows it.
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
     pub(crate) last: i64,
 }
@@ -247,7 +247,7 @@ pub(crate) struct ForgetArgs {
     /// The source's name: it is forgotten on every channel.
     #[arg(value_name = "NAME")]
     pub(crate) source: Option<String>,
-    /// All sources whose last number is at least so old, such as 90d.
+    /// All sources with a last number of at least this age, such as 90d.
     #[arg(long, value_name = "TIME", value_parser = duration::parse)]
     pub(crate) idle_for: Option<Duration>,
 }

@@ -1,7 +1,7 @@
-//! `intuition backends`: which algorithms there are, and which parameters they take.
+//! `intuition backends`: lists algorithms with their parameters.
 //!
 //! - [`mod@probe`]: asks a server. [`directory`]: asks a cluster's operator.
-//! - [`text`], [`mod@schema`]: what people read.
+//! - [`text`], [`mod@schema`]: the text output.
 
 mod directory;
 mod probe;
@@ -23,7 +23,7 @@ use crate::{
     output::{self, AnswerFormat},
 };
 
-/// Why the list is not whole.
+/// Errors of the command as a whole.
 #[derive(Debug, thiserror::Error)]
 enum BackendsError {
     #[error("cannot start the async runtime")]
@@ -34,11 +34,11 @@ enum BackendsError {
     Write(#[source] io::Error),
 }
 
-/// All that was found.
+/// The whole list.
 #[derive(Debug, Serialize)]
 struct Listing {
     builtins: Vec<BuiltIn>,
-    /// Those at addresses in the order of the flags, then the directory's.
+    /// Servers at addresses in the order of the flags, then those of the directory.
     backends: Vec<Backend>,
 }
 
@@ -56,16 +56,16 @@ struct BuiltIn {
 #[derive(Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Backend {
-    /// Of its resource; `None` for one that was named by its address.
+    /// Namespace of its resource; `None` for a server that was named by its address.
     namespace: Option<String>,
-    /// Of its resource, or else as it names itself.
+    /// Name of its resource, or else its own name.
     name: String,
     address: String,
-    /// As it names itself.
+    /// Its own name.
     algorithm: String,
     version: String,
     contract: String,
-    /// `None`: any object.
+    /// Schema of the parameters; `None`: any object.
     parameters_schema: Option<Value>,
     channels: Vec<String>,
     healthy: bool,
@@ -105,7 +105,7 @@ impl From<AlgorithmBackend> for Backend {
     }
 }
 
-/// A schema as a value; what is no JSON, as it is.
+/// A schema as a value; a text that is no JSON, as a string.
 fn schema(text: &str) -> Option<Value> {
     (!text.is_empty()).then(|| serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned())))
 }
@@ -119,7 +119,7 @@ pub(crate) fn command(arguments: &BackendsArgs) -> ExitCode {
     }
 }
 
-/// Whether every address answers as it should.
+/// Whether every address answers by the contract.
 fn try_command(arguments: &BackendsArgs) -> Result<bool, BackendsError> {
     let tokio = tokio::runtime::Runtime::new().map_err(BackendsError::StartTokio)?;
     let (probed, directory) = tokio.block_on(async {
@@ -131,7 +131,7 @@ fn try_command(arguments: &BackendsArgs) -> Result<bool, BackendsError> {
         };
         tokio::join!(probe(arguments), directory)
     });
-    // A name that is still being resolved must not keep the process.
+    // A pending name resolution must not delay the exit.
     tokio.shutdown_background();
     let all_answer = probed.iter().all(|backend| backend.healthy);
     let (entries, missing) = match directory {
@@ -161,6 +161,6 @@ fn write(format: AnswerFormat, listing: &Listing) -> io::Result<()> {
         AnswerFormat::Text => output::put_text(&text::listing(listing)),
         AnswerFormat::Json => output::put(format!("{}\n", serde_json::to_string(listing)?).as_bytes()),
     };
-    // A reader that closed the pipe has seen enough.
+    // A closed pipe is no error: the reader has enough.
     output::is_open(written).map(drop)
 }

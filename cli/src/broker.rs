@@ -8,16 +8,16 @@ use mqtt5::broker::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-/// Largest MQTT packet, bytes: what the bridge takes, too.
+/// Largest MQTT packet, bytes: the bound of the bridge, too.
 const MAX_PACKET_BYTES: usize = 4 * 1024 * 1024;
 
-/// Why there is no embedded broker.
+/// Errors of the embedded broker.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BrokerError {
-    /// It could not be set up, or no port was free.
+    /// The set-up failed, or no port was free.
     #[error("cannot start the embedded broker")]
     Start(#[source] Box<mqtt5::MqttError>),
-    /// It did not say where it listens, or ended before it listened.
+    /// The broker reported no address, or ended before it listened.
     #[error("the embedded broker ended before it was ready")]
     End,
 }

@@ -21,7 +21,7 @@ use tonic::transport::{Channel, Endpoint};
 
 use crate::args::ClusterArgs;
 
-/// Longest time for one call, its quick repetitions included.
+/// Longest time for one call, with its quick repetitions.
 const CALL_TIMEOUT: Duration = Duration::from_secs(15);
 /// Longest time to connect.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -29,16 +29,16 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const GRPC_PORT: u16 = 50_051;
 /// Label of a pod with the uid of its resource, as the operator sets it.
 const UID_LABEL: &str = "intuition.dev/uid";
-/// Plural and group of the resources, as a role names them.
+/// Plural and group of the resources, for the rules of a role.
 const PLURAL: &str = "tradingalgos.intuition.dev";
 
-/// Why the cluster was not reached, or refused a call.
+/// Errors of calls to a cluster.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ClusterError {
-    /// A kubeconfig is there and cannot be used.
+    /// The kubeconfig cannot be used.
     #[error("cannot use the kubeconfig")]
     UseKubeconfig(#[source] Box<KubeconfigError>),
-    /// There is no cluster to ask.
+    /// There is neither a kubeconfig nor a service account.
     #[error(
         "no cluster: there is no kubeconfig with a current context (--kubeconfig, $KUBECONFIG, ~/.kube/config), and this \
          is no pod with a service account; an account of `intuition run` is reached by --runtime"
@@ -93,7 +93,7 @@ impl ClusterError {
 /// A call, for the words of its errors.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Call<'a> {
-    /// Verb and resource, as a role names them.
+    /// Verb and resource, for the rules of a role.
     verb: &'static str,
     resource: &'static str,
     /// Empty: all namespaces.
@@ -103,7 +103,7 @@ pub(crate) struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
-    /// On a `TradingAlgo`, or on several where `name` is empty.
+    /// A call on a `TradingAlgo`, or on several if `name` is empty.
     pub(crate) const fn on_algo(verb: &'static str, namespace: &'a str, name: &'a str) -> Self {
         Self { verb, resource: PLURAL, namespace, name }
     }
@@ -118,7 +118,7 @@ impl<'a> Call<'a> {
     }
 }
 
-/// A cluster, as a user of its kubeconfig reaches it.
+/// A cluster, reached with the rights of a kubeconfig's user.
 pub(crate) struct Cluster {
     client: Client,
     /// Namespace of the flags, or else of the context.
@@ -131,7 +131,7 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// Reads the kubeconfig, or the service account of a pod. Sends nothing.
     pub(crate) async fn of(args: &ClusterArgs) -> Result<Self, ClusterError> {
-        // Fails only where one was installed already, which serves as well.
+        // It fails only if a provider was installed already, and that one serves as well.
         drop(rustls::crypto::ring::default_provider().install_default());
         let (mut config, user) = config(args).await?;
         config.connect_timeout = Some(CONNECT_TIMEOUT);
@@ -142,17 +142,17 @@ impl Cluster {
         Ok(Self { client, namespace, user, server })
     }
 
-    /// The `TradingAlgo` resources of a namespace. Untyped, so that one with an invalid spec is served as well.
+    /// The `TradingAlgo` resources of a namespace. Untyped, so that a resource with an invalid spec is returned as well.
     pub(crate) fn algos(&self, namespace: &str) -> Api<DynamicObject> {
         Api::namespaced_with(self.client.clone(), namespace, &kind())
     }
 
-    /// Those of all namespaces.
+    /// The resources of all namespaces.
     pub(crate) fn all_algos(&self) -> Api<DynamicObject> {
         Api::all_with(self.client.clone(), &kind())
     }
 
-    /// Awaits a call, not for ever, and puts its error into words.
+    /// Awaits a call within its timeout, and turns its error into a [`ClusterError`].
     pub(crate) async fn call<T>(
         &self,
         call: Call<'_>,
@@ -196,7 +196,7 @@ fn kind() -> ApiResource {
     ApiResource::from_gvk(&GroupVersionKind::gvk(GROUP, "v1alpha1", TRADING_ALGO_KIND))
 }
 
-/// The name of a pod that runs; of several the newest.
+/// The name of the newest running pod.
 fn running(pods: Vec<Pod>) -> Option<String> {
     let is_running = |pod: &Pod| {
         let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());

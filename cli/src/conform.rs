@@ -1,4 +1,4 @@
-//! `intuition conform`: takes a server of `intuition.v1.Algorithm` through the contract, and says what fails and why.
+//! `intuition conform`: checks a server of `intuition.v1.Algorithm` against the contract, and reports failures with reasons.
 //!
 //! - [`row`]: what is checked, and what the contract says of it. [`checks`]: how it is found out.
 //! - [`judge`]: answers against the contract, without I/O. [`run`]: a run over many quotes. [`client`]: the only I/O.

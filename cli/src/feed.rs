@@ -1,7 +1,7 @@
-//! A feed: a CSV file whose lines are published as quotes.
+//! A feed: a CSV file with lines that are published as quotes.
 //!
-//! The whole file is read and checked before the first quote goes out, so that a broken line in the middle is known at
-//! once. What a price is worth is for the bridge to say: it goes out as it is written.
+//! The whole file is read and checked before the first quote goes out, so that a broken line in the middle is found at
+//! once. Prices go out unchanged: the bridge validates them.
 
 pub(crate) mod publisher;
 pub(crate) mod window;
@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 
-/// Longest file name in a source; the contract allows 256 bytes in all.
+/// Bound on the bytes of a file name in a source; the contract allows 256 bytes in all.
 const MAX_NAME_BYTES: usize = 240;
 /// Longest cell that goes out, in characters: far more than a symbol, a time or a price may have. A longer one is cut and
 /// marked, so that the bridge refuses its line. Whole, its message could exceed the largest packet of the broker.
@@ -30,23 +30,23 @@ const MAX_TEXT_CHARS: usize = 300;
 /// The path that names standard input.
 const STDIN: &str = "-";
 
-/// Why a file is no feed.
+/// Errors in a feed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FeedError {
-    /// It cannot be read at all.
+    /// The file cannot be read.
     #[error("cannot read the feed {}", path.display())]
     Open {
         /// The value as given.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         source: io::Error,
     },
-    /// A column that is needed is not in the header.
+    /// The header lacks a required column.
     #[error("{}: line 1: there is no column {column}; there are {found}", path.display())]
     MissColumn {
         /// The value as given.
         path: PathBuf,
-        /// Which one.
+        /// The missing column.
         column: String,
         /// The header's columns.
         found: String,
@@ -56,18 +56,18 @@ pub(crate) enum FeedError {
     ParseLine {
         /// The value as given.
         path: PathBuf,
-        /// From 1, the header's.
+        /// Number of the line; the header is line 1.
         line: u64,
         /// The cause.
         message: String,
     },
-    /// Not even a header.
+    /// The file is empty.
     #[error("{}: is empty; a feed begins with a line that names its columns", path.display())]
     MissHeader {
         /// The value as given.
         path: PathBuf,
     },
-    /// A header at most.
+    /// The file has no data line.
     #[error("{}: holds no quotes", path.display())]
     Empty {
         /// The value as given.
@@ -117,16 +117,16 @@ pub(crate) struct Feed {
     pub(crate) source: String,
     /// All payloads, one behind the other.
     payloads: Bytes,
-    /// Where each payload ends.
+    /// The end of each payload.
     ends: Vec<usize>,
-    /// The line of the file that each payload is on.
+    /// The line of each payload in the file.
     lines: Vec<u64>,
     /// The value as given.
     path: PathBuf,
 }
 
 impl Feed {
-    /// Reads a file with the columns `time`, `sid` and `column`, the one that holds the prices; `-` is standard input.
+    /// Reads a file with the columns `time`, `sid` and `column`, which holds the prices; `-` is standard input.
     pub(crate) fn read(path: &Path, column: &str) -> Result<Self, FeedError> {
         let text = if path == Path::new(STDIN) {
             let mut text = Vec::new();
@@ -155,7 +155,7 @@ impl Feed {
             }
             let cell = |index: usize, name: &str| {
                 let bytes = record.get(index).unwrap_or_default();
-                // As the header is: blanks after commas are common, and ` GOOG` would be a symbol of its own.
+                // Trimmed like the header: blanks after commas are common, and ` GOOG` would be a symbol of its own.
                 let text = std::str::from_utf8(bytes.trim_ascii());
                 let text = text.map_err(|_| broken(line, format!("{name} is no UTF-8")))?;
                 Ok::<Cow<'_, str>, FeedError>(shortened(text, MAX_CELL_CHARS))
@@ -178,30 +178,30 @@ impl Feed {
         Ok(Self { source, payloads: payloads.into(), ends, lines, path: path.to_owned() })
     }
 
-    /// How many quotes there are; they are numbered from 1.
+    /// The number of quotes. Quotes are numbered from 1.
     pub(crate) fn len(&self) -> u64 {
         self.ends.len() as u64
     }
 
-    /// Where a quote stands, by its number, for a person: the file and the line.
+    /// The file and the line of a quote, by its number, for a person.
     pub(crate) fn place(&self, number: u64) -> String {
         let index = number.checked_sub(1).and_then(|index| usize::try_from(index).ok());
         let line = index.and_then(|index| self.lines.get(index)).copied().unwrap_or_default();
         format!("{}: line {line}", self.path.display())
     }
 
-    /// The file, as given.
+    /// The path of the file as given.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The number and the symbol of the quote that a payload of this feed holds; `None`: it is another publisher's.
+    /// The number and the symbol of the quote in a payload of this feed; `None`: the payload is another publisher's.
     pub(crate) fn recognise(&self, payload: &[u8]) -> Option<(u64, String)> {
         let Published { sid, source, seq } = serde_json::from_slice(payload).ok()?;
         (source == self.source && (1..=self.len()).contains(&seq)).then_some((seq, sid))
     }
 
-    /// The payload of a quote, by its number; empty for one that there is not.
+    /// The payload of a quote, by its number; empty for an unknown number.
     pub(crate) fn payload(&self, number: u64) -> Bytes {
         let end_of =
             |number: u64| usize::try_from(number).ok().and_then(|number| self.ends.get(number.checked_sub(1)?));
@@ -252,7 +252,7 @@ fn source_name(path: &Path, first_line: &[u8]) -> String {
     format!("{name}-{}", digest.get(..8).unwrap_or(&digest))
 }
 
-/// The line that a record is on. The reader's position is where the record before ended; blank lines may follow there.
+/// The line of a record. The reader's position is the end of the previous record; blank lines may follow there.
 fn line_at(text: &[u8], position: Option<&csv::Position>) -> u64 {
     let Some(position) = position else { return 1 };
     let rest = usize::try_from(position.byte()).ok().and_then(|start| text.get(start..)).unwrap_or_default();

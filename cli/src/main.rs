@@ -1,13 +1,13 @@
 //! The command `intuition`: checks manifests, and runs them on this machine with no cluster.
 //!
 //! - [`args`]: the flags.
-//! - [`manifest`], [`validate`]: reads manifests, says everything that is wrong with them.
-//! - [`backends`]: which algorithms there are, and which parameters they take.
-//! - [`conform`]: whether a server of algorithms keeps the contract.
+//! - [`manifest`], [`validate`]: reads manifests, reports all errors in them.
+//! - [`backends`]: lists algorithms with their parameters.
+//! - [`conform`]: checks a server of algorithms against the contract.
 //! - [`sources`]: the numbered sources of an account.
 //! - [`trading`]: halts, reduces, resumes and closes accounts. [`cluster`]: the API server, and runtimes behind it.
 //! - [`run`]: a local run: for each manifest the runtime and the bridge that a cluster would run, in this process.
-//! - [`broker`]: the embedded broker. [`feed`]: a CSV file as quotes. [`output`]: what standard output shows.
+//! - [`broker`]: the embedded broker. [`feed`]: a CSV file as quotes. [`output`]: the output on the terminal.
 
 mod args;
 mod backends;

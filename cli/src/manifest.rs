@@ -13,15 +13,15 @@ use serde_json::Value;
 /// The kind of a list of manifests.
 const LIST: &str = "List";
 
-/// Why a file, or a part of it, gave no documents.
+/// Errors of a file or of a part of it.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReadError {
-    /// It cannot be read at all.
+    /// The file cannot be read.
     #[error("cannot read {}", path.display())]
     Open {
         /// The value as given.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         source: io::Error,
     },
     /// A part of it is no YAML. The text names line and column.
@@ -29,10 +29,10 @@ pub(crate) enum ReadError {
     ParseYaml {
         /// The value as given.
         path: PathBuf,
-        /// What is wrong, and where.
+        /// The error and its place.
         message: String,
     },
-    /// Nothing is in it.
+    /// The file has no document.
     #[error("{}: holds no document", path.display())]
     Empty {
         /// The value as given.
@@ -43,21 +43,21 @@ pub(crate) enum ReadError {
 /// One document of a file.
 #[derive(Debug)]
 pub(crate) struct Document {
-    /// Where it stands.
+    /// Its place.
     pub(crate) place: Place,
-    /// What it says.
+    /// Its content.
     pub(crate) manifest: Value,
 }
 
-/// Where a document stands.
+/// The place of a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Place {
     file: PathBuf,
-    /// From 1.
+    /// Number in the file, from 1.
     number: usize,
-    /// In a list of manifests, from 1.
+    /// Number in a list of manifests, from 1.
     item: Option<usize>,
-    /// Its `metadata.name`, where it has one.
+    /// Its `metadata.name`, if there is one.
     name: Option<String>,
 }
 
@@ -69,8 +69,8 @@ impl fmt::Display for Place {
     }
 }
 
-/// Reads the documents of one file; `-` is standard input. Empty documents are passed over, as kubectl does, and one that
-/// is no YAML leaves the others as they are.
+/// Reads the documents of one file; `-` is standard input. Empty documents are passed over, as kubectl does. A document
+/// that is no YAML does not affect the others.
 pub(crate) fn read(path: &Path) -> Vec<Result<Document, ReadError>> {
     let text = if path == Path::new("-") {
         let mut text = String::new();
@@ -124,8 +124,8 @@ fn unpacked(path: &Path, number: usize, document: Value) -> impl Iterator<Item =
     })
 }
 
-/// The text cut before each line that begins a document, which YAML allows nowhere else. Blank lines stand for what was
-/// cut off before a part, so that its lines keep their numbers.
+/// The text cut before each line that begins a document, which YAML allows nowhere else. Blank lines replace the text
+/// before a part, so that its lines keep their numbers.
 fn parts(text: &str) -> Vec<String> {
     let mut parts = Vec::new();
     let mut part = String::new();
@@ -146,7 +146,7 @@ fn parts(text: &str) -> Vec<String> {
 mod tests {
     use super::*;
 
-    /// Where each document stands, or why it is none.
+    /// The place of each document, or its error.
     fn told(text: &str) -> Vec<String> {
         let told = |document: Result<Document, ReadError>| match document {
             Ok(document) => document.place.to_string(),

@@ -25,42 +25,42 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::{answer::AnswerFormat, letters::Letters};
 
-/// How a run shows what it does.
+/// Format of a run's output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// For people: a line per decision, then a table.
+    /// Text: a line per decision, then a table.
     Text,
-    /// For programs: a JSON object per decision, exactly as published, then one per algorithm with its summary.
+    /// JSON: an object per decision, exactly as published, then an object per algorithm with its summary.
     Json,
 }
 
-/// What one algorithm did in this run; money is the account's at its end.
+/// Summary of one algorithm in this run; money is the account's at its end.
 #[derive(Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Summary {
     algo: String,
-    /// Who decided last, as it names itself.
+    /// The own name of the algorithm that decided last.
     algorithm: String,
-    /// As it says; empty where it says none.
+    /// Its own version; may be empty.
     algorithm_version: String,
     ticks: u64,
     decisions: u64,
     denied: u64,
-    /// Signals that were denied, by reason; several may be of one tick.
+    /// Denied signals by reason; several may be of one tick.
     signals_denied: BTreeMap<String, u64>,
     dead_lettered: u64,
     not_subscribed: u64,
     not_listed: u64,
-    /// Sequence numbers that sources left out.
+    /// The number of sequence numbers that sources left out.
     gaps: u64,
-    /// The last of them in this run.
+    /// The last gap in this run.
     #[serde(skip_serializing_if = "Option::is_none")]
     last_gap: Option<LastGap>,
     starting_cash: String,
     cash: String,
     invested: String,
     realised: String,
-    /// From the first quote to the end, to the millisecond.
+    /// Time from the first quote to the end, to the millisecond.
     seconds: f64,
 }
 
@@ -89,12 +89,12 @@ impl Summary {
         self.ticks > 0
     }
 
-    /// What came between two states of an account.
+    /// The difference between two states of an account.
     pub(crate) fn between(start: &Tally, end: &Tally, elapsed: Duration) -> Self {
         let counted = |name| end.count(name).saturating_sub(start.count(name));
         let account = &end.account;
         let gaps = counted(counter::GAPS);
-        // Without gaps in this run, the last one is an earlier run's.
+        // Without gaps in this run, the last gap is an earlier run's.
         let last_gap = account.last_gap.as_ref().filter(|_| gaps > 0).map(|gap| LastGap {
             channel: gap.channel.clone(),
             source: gap.source.clone(),
@@ -132,9 +132,8 @@ fn signals_denied(start: &Tally, end: &Tally) -> BTreeMap<String, u64> {
     counted.filter(|(_, value)| *value > 0).collect()
 }
 
-/// Writes the decisions of what was published until all senders are gone, and on standard error the first dead letters of
-/// each reason. Blocks: to be called on a thread of its own. When nobody reads any more, it cancels `closed` and passes
-/// the rest over.
+/// Writes published decisions until all senders are gone, and on standard error the first dead letters of each reason.
+/// Blocks: to be called on a thread of its own. When standard output is closed, it cancels `closed` and drops the rest.
 pub(crate) fn write_decisions(
     format: Format,
     mut published: UnboundedReceiver<Published>,
@@ -158,7 +157,7 @@ pub(crate) fn write_decisions(
             say(&words);
             put(&text)
         };
-        // A progress bar on the same terminal has to make room.
+        // Hides a progress bar on the same terminal meanwhile.
         let written = bar.map_or_else(write, |bar| bar.suspend(write));
         if !is_open(written)? {
             closed.cancel();
@@ -194,7 +193,7 @@ fn line(decision: &Decision) -> String {
 pub(crate) fn say(lines: &[String]) {
     let mut stderr = io::stderr().lock();
     for line in lines {
-        // Nothing is left to be done for a closed stderr.
+        // With a closed stderr there is no way to report the error.
         drop(writeln!(stderr, "{}", printable(line)));
     }
 }
@@ -204,14 +203,14 @@ pub(crate) fn put_text(text: &str) -> io::Result<()> {
     put(printable_lines(text).as_bytes())
 }
 
-/// Writes bytes to standard output without escapes: JSON, whose encoder escapes, and text that is escaped already.
+/// Writes bytes to standard output without escapes: JSON, since its encoder escapes, and text that is escaped already.
 pub(crate) fn put(text: &[u8]) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     stdout.write_all(text)?;
     stdout.flush()
 }
 
-/// Whether somebody still reads. `| head` is no error.
+/// Whether standard output is still open. `| head` is no error.
 pub(crate) fn is_open(written: io::Result<()>) -> io::Result<bool> {
     match written {
         Ok(()) => Ok(true),
@@ -280,14 +279,14 @@ fn table(summaries: &[Summary]) -> String {
     text
 }
 
-/// Why signals were denied, under the table.
+/// Reasons of denied signals, under the table.
 fn denied_line(summary: &Summary) -> Option<String> {
     let reasons = summary.signals_denied.iter().map(|(reason, count)| format!("{count} {reason}"));
     let reasons = reasons.collect::<Vec<_>>().join(", ");
     (!reasons.is_empty()).then(|| format!("{}: signals denied: {reasons}\n", summary.algo))
 }
 
-/// Which numbers were left out last, under the table.
+/// The last gap of a source, under the table.
 fn gap_line(summary: &Summary) -> Option<String> {
     let LastGap { channel, source, first, last } = summary.last_gap.as_ref()?;
     let which = if first == last { format!("number {first}") } else { format!("numbers {first} to {last}") };

@@ -49,7 +49,7 @@ use crate::{
 /// The path that names standard input.
 const STDIN: &str = "-";
 
-/// Why a run ended with an error.
+/// Errors that end a run.
 #[derive(Debug, thiserror::Error)]
 enum RunError {
     #[error(transparent)]
@@ -59,9 +59,9 @@ enum RunError {
     NeedBroker,
     #[error("cannot read the password file {}", path.display())]
     ReadPassword { path: PathBuf, source: io::Error },
-    #[error("nobody takes the topic {topic}: {channels}")]
+    #[error("no algorithm takes the topic {topic}: {channels}")]
     MissTaker { topic: String, channels: String },
-    #[error("nobody takes the topic {topic} any more: {channels}")]
+    #[error("no algorithm takes the topic {topic} any more: {channels}")]
     LoseTaker { topic: String, channels: String },
     #[error("cannot make a temporary folder for the ledgers")]
     MakeFolder(#[source] io::Error),
@@ -140,12 +140,12 @@ pub(crate) fn command(args: &RunArgs) -> ExitCode {
     }
 }
 
-/// How the run ended, and the exit code of the signal that ended it.
+/// The end of the run, and the exit code of the signal, if one ended it.
 fn try_command(args: &RunArgs, algos: &[(TradingAlgo, AlgorithmRef)]) -> Result<(End, Option<u8>), RunError> {
     let feed = args.feed.as_ref().map(|path| Feed::read(path, &args.column)).transpose().map_err(RunError::ReadFeed)?;
     let tokio = tokio::runtime::Runtime::new().map_err(RunError::StartTokio)?;
     tokio.block_on(async {
-        // Before the folder is made: from here on a signal leaves none behind.
+        // Before the folder is created, so that a signal leaves no folder behind.
         let signals = shutdown::signals().map_err(RunError::WaitForSignals)?;
         let signal = signals.first.clone();
         let temporary = match &args.data_dir {
@@ -175,7 +175,7 @@ fn try_command(args: &RunArgs, algos: &[(TradingAlgo, AlgorithmRef)]) -> Result<
         };
         broker_stop.cancel();
         tasks.close();
-        // Connections that hang must not keep the process.
+        // Connections that hang must not delay the exit.
         drop(tokio::time::timeout(SHUTDOWN_TIMEOUT, tasks.wait()).await);
         outcome.map(|end| (end, signals.exit_code()))
     })
@@ -247,7 +247,7 @@ async fn run(
     }
     let summaries = summarise(locals, elapsed).await;
     writer.await.unwrap_or(Ok(())).map_err(RunError::Write)?;
-    // A runtime that failed is why its bridge lost it: its error comes first.
+    // The error of a failed runtime comes first: it is the cause of its bridge's error.
     let (summaries, end) = (summaries?, end?);
     if end != End::Closed {
         output::write_summaries(format, &summaries).map_err(RunError::Write)?;
@@ -274,7 +274,7 @@ fn feeding(args: &RunArgs, feed: Feed, broker: &Broker, locals: &[Local]) -> Res
     Ok(Feeding::new(feed, topic, args.rate, options, locals))
 }
 
-/// Who takes what, for a person.
+/// The channels of each algorithm, for a person.
 fn wanted(locals: &[Local]) -> String {
     let wanted = |local: &Local| format!("{} takes {}", local.account, local.channels().join(", "));
     locals.iter().map(wanted).collect::<Vec<_>>().join("; ")
@@ -301,7 +301,7 @@ async fn stop(locals: Vec<Local>) -> Result<(), RunError> {
     summarise(locals, Duration::ZERO).await.map(drop)
 }
 
-/// Stops all accounts at the same time, and gives what each account did, in their order. The first error of all is returned,
+/// Stops all accounts at the same time, and returns the summaries in the order of the accounts. The first error is returned
 /// after everything is stopped.
 async fn summarise(locals: Vec<Local>, elapsed: Duration) -> Result<Vec<Summary>, RunError> {
     let (mut summaries, mut failed) = (Vec::new(), Ok(()));
@@ -319,11 +319,11 @@ async fn summarise(locals: Vec<Local>, elapsed: Duration) -> Result<Vec<Summary>
 /// The broker to use.
 struct Broker {
     address: Address,
-    /// As whom the bridges use it.
+    /// Credentials and prefixes for the bridges.
     mqtt: MqttConfig,
 }
 
-/// The broker to use: the one that was named, or an embedded one.
+/// The broker to use: the broker of the flags, or an embedded one.
 async fn broker(args: &RunArgs, tasks: &TaskTracker, stop: &CancellationToken) -> Result<Broker, RunError> {
     let address = match &args.broker {
         Some(address) => address.clone(),
@@ -358,7 +358,7 @@ async fn embedded(tasks: &TaskTracker, stop: &CancellationToken) -> Result<Addre
 }
 
 #[cfg(not(feature = "embedded-broker"))]
-#[expect(clippy::unused_async, reason = "as the one that starts a broker")]
+#[expect(clippy::unused_async, reason = "same signature as with an embedded broker")]
 async fn embedded(_: &TaskTracker, _: &CancellationToken) -> Result<Address, RunError> {
     Err(RunError::NeedBroker)
 }

@@ -23,7 +23,7 @@ use crate::{
 /// Longest time that a runtime may take to connect, and for a call.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Why nothing was listed or changed.
+/// Errors of the command as a whole.
 #[derive(Debug, thiserror::Error)]
 enum SourcesError {
     #[error("cannot start the async runtime")]
@@ -45,7 +45,7 @@ enum SourcesError {
     Write(#[source] io::Error),
 }
 
-/// A source as programs read it.
+/// A source in the JSON output.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Row {
@@ -53,7 +53,7 @@ struct Row {
     source: String,
     era: u64,
     last: Option<i64>,
-    /// When the last number was taken, RFC 3339; `None` where that is not known.
+    /// The time of the last number, RFC 3339; `None` if it is not known.
     last_time: Option<String>,
     /// Dead letters in a row.
     conflicts: u32,
@@ -69,7 +69,7 @@ impl From<Source> for Row {
     }
 }
 
-/// Runs `intuition sources`: 0 where it came about, 1 where it was refused or the runtime cannot be reached.
+/// Runs `intuition sources`: 0 for success, 1 if the call was refused or the runtime cannot be reached.
 pub(crate) fn command(command: &SourcesCommand) -> ExitCode {
     match try_command(command) {
         Ok(()) => ExitCode::SUCCESS,
@@ -88,7 +88,7 @@ fn try_command(command: &SourcesCommand) -> Result<(), SourcesError> {
         let answer = tokio::time::timeout(CALL_TIMEOUT, ask(command, runtime)).await;
         answer.unwrap_or_else(|_| Err(SourcesError::TimeOut { address: runtime.runtime.clone() }))
     });
-    // A name that is still being resolved must not keep the process.
+    // A pending name resolution must not delay the exit.
     tokio.shutdown_background();
     output::is_open(output::put(answer?.as_bytes())).map(drop).map_err(SourcesError::Write)
 }

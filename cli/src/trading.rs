@@ -32,7 +32,7 @@ use crate::{
     output::{self, AnswerFormat},
 };
 
-/// Name in the text of a stop, where flags, kubeconfig and environment have none.
+/// Name in the text of a stop, if flags, kubeconfig and environment have none.
 const SOMEBODY: &str = "intuition";
 
 /// A command that failed as a whole.
@@ -99,7 +99,7 @@ struct Change<'a> {
 }
 
 impl Change<'_> {
-    /// `verb` is given the user of the kubeconfig's context. 0: every account is as the command wants it; 1: one is not.
+    /// `verb` gets the user of the kubeconfig's context. 0: all accounts have the requested state; 1: at least one has not.
     fn run(&self, verb: impl FnOnce(Option<&str>) -> Verb) -> ExitCode {
         match self.try_run(verb) {
             Ok(true) => ExitCode::SUCCESS,
@@ -141,7 +141,7 @@ async fn at_runtime(address: &Address, args: &AtArgs, verb: &Verb) -> Report {
     }
 }
 
-/// Runs to the end. A name that is still being resolved must not keep the process.
+/// Runs to the end. A pending name resolution must not delay the exit.
 fn in_tokio<T>(command: impl Future<Output = T>) -> Result<T, TradingError> {
     let tokio = tokio::runtime::Runtime::new().map_err(TradingError::StartTokio)?;
     let outcome = tokio.block_on(command);
@@ -155,6 +155,6 @@ fn write(text: &str) -> Result<(), TradingError> {
 
 /// A line for a person.
 fn tell(line: &str) {
-    // Nothing is left to be done for a closed stderr.
+    // With a closed stderr there is no way to report the error.
     drop(writeln!(io::stderr(), "{}", one_line(line)));
 }

@@ -22,26 +22,26 @@ use crate::{
     output,
 };
 
-/// Where names were given first, by kind and `<namespace>/<name>`.
+/// The place of each name's first use, by kind and `<namespace>/<name>`.
 type Places = BTreeMap<(&'static str, String), Place>;
 
-/// What the files hold.
+/// The content of the files.
 pub(crate) struct Checked {
     /// The manifests of trading algorithms without a problem, in order, and where they stand.
     pub(crate) algos: Vec<(Place, TradingAlgo)>,
-    /// Those of algorithms out of process.
+    /// Manifests of algorithms out of process.
     pub(crate) algorithms: Vec<Served>,
-    /// What each of them is called, in order.
+    /// The names of all resources, in order.
     pub(crate) valid: Vec<String>,
     /// One line for each problem.
     pub(crate) problems: Vec<String>,
 }
 
-/// An algorithm out of process, as its manifest says.
+/// An algorithm out of process, from its manifest.
 pub(crate) struct Served {
     /// `<namespace>/<name>`.
     pub(crate) account: String,
-    /// Where it is; `None` for one that a cluster has to start from an image.
+    /// Its address; `None` for an algorithm that a cluster starts from an image.
     pub(crate) address: Option<String>,
 }
 
@@ -56,19 +56,19 @@ pub(crate) fn command(arguments: &ManifestArgs) -> ExitCode {
     let valid: Vec<_> = checked.valid.iter().map(|name| format!("valid: {}\n", printable(name))).collect();
     let code = tell(&checked.problems);
     match output::is_open(output::put_text(&valid.concat())) {
-        // A reader that closed the pipe has seen enough.
+        // A closed pipe is no error: the reader has enough.
         Ok(_) => code,
         Err(source) => exit::report(&WriteError(source), 1),
     }
 }
 
-/// Writes the problems to standard error and gives the exit code that they mean.
+/// Writes the problems to standard error, and returns their exit code.
 pub(crate) fn tell(problems: &[String]) -> ExitCode {
     output::say(problems);
     if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(USAGE) }
 }
 
-/// Reads and checks every document of every file; `decides`: by the algorithms that they name, too.
+/// Reads and checks every document of every file; `decides`: checks the algorithms that they name, too.
 pub(crate) fn check(arguments: &ManifestArgs, decides: bool) -> Checked {
     let mut checked = Checked { algos: Vec::new(), algorithms: Vec::new(), valid: Vec::new(), problems: Vec::new() };
     let mut places = Places::new();
@@ -84,7 +84,7 @@ pub(crate) fn check(arguments: &ManifestArgs, decides: bool) -> Checked {
 }
 
 impl Checked {
-    /// Takes a document up; `places` says where names were given first.
+    /// Adds a document; `places` has the place of each name's first use.
     fn take(&mut self, document: Document, decides: bool, places: &mut Places) {
         let Document { place, manifest } = document;
         if is_algorithm(&manifest) {
@@ -103,7 +103,7 @@ impl Checked {
         }
     }
 
-    /// Gives a resource that nothing is wrong with; what is wrong with it goes to the problems.
+    /// Returns a valid resource. Errors of an invalid one are added to the problems.
     fn sift<K: Named>(
         &mut self,
         place: Place,
@@ -165,7 +165,7 @@ fn full_name(namespace: Option<&str>, name: Option<&str>) -> String {
     format!("{}/{}", namespace.unwrap_or("default"), name.unwrap_or_default())
 }
 
-/// What the runtime says about a manifest's algorithm; its parameters count where it is to decide.
+/// The runtime's errors about a manifest's algorithm. With `decides` they include those of its parameters.
 fn own(manifest: &Value, decides: bool) -> Vec<FieldError> {
     let mut problems = if decides { builtin(manifest) } else { Vec::new() };
     problems.extend(address(manifest, "spec.algorithm.address"));
@@ -184,7 +184,7 @@ fn builtin(manifest: &Value) -> Vec<FieldError> {
         let message = format!("is unknown: {name:?}; there are {}", names.join(", "));
         return vec![FieldError::new("spec.algorithm.builtin", message)];
     };
-    // Whatever is wrong with the threshold, or with parameters that are no object, was found by the schema.
+    // The schema has found errors of the threshold, and parameters that are no object.
     let parameters = manifest.pointer("/spec/algorithm/parameters").and_then(Value::as_object);
     let settings = AlgorithmSettings { threshold: 0.5, parameters: parameters.cloned().unwrap_or_default() };
     let errors = builtin.initialize(&settings, &SavedState::new(), 0).err().into_iter().flatten();

@@ -134,7 +134,7 @@ fn unwanted_or_broken_feed_is_refused_before_publishing() {
     let folder = TempDir::new().unwrap();
     let path = feed(&folder, 10);
     let output = both().arg("--feed").arg(&path).args(["--topic", "prices"]).output().unwrap();
-    let expected = "error: nobody takes the topic prices: default/goog-random takes quotes; default/sma-crossover takes \
+    let expected = "error: no algorithm takes the topic prices: default/goog-random takes quotes; default/sma-crossover takes \
                     quotes\n";
     assert_eq!((output.status.code(), stderr(&output), lines(&output).len()), (Some(2), expected, 0));
     fs::write(&path, "time,sid,close\n2000-03-01,AAPL,130.31\n2000-03-02,AAPL\n").unwrap();

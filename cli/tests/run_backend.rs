@@ -311,7 +311,7 @@ fn a_feed_that_the_algorithm_does_not_want_is_refused_once_it_is_known() {
     let mut command = example("random.yaml");
     command.arg("--feed").arg(feed(&folder, 10)).args(["--algorithm-address", &backend.address]);
     let output = command.output().unwrap();
-    let expected = "error: nobody takes the topic quotes: default/goog-random takes trades, fx/+\n";
+    let expected = "error: no algorithm takes the topic quotes: default/goog-random takes trades, fx/+\n";
     assert_eq!((output.status.code(), stderr(&output)), (Some(2), expected));
 }
 
@@ -329,7 +329,7 @@ fn returned_algorithm_with_other_channels_ends_the_feed() {
     let mut said = String::new();
     child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
     let last = said.lines().last().unwrap();
-    assert_eq!(last, "error: nobody takes the topic quotes any more: default/goog-random takes trades");
+    assert_eq!(last, "error: no algorithm takes the topic quotes any more: default/goog-random takes trades");
     assert_eq!(child.wait().unwrap().code(), Some(1));
 }
 

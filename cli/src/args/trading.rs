@@ -19,12 +19,12 @@ pub(crate) struct HaltArgs {
     /// Name of the person or program that stops the account. Without it, the user of the kubeconfig's context, or $USER.
     #[arg(long, value_name = "NAME")]
     pub(crate) by: Option<String>,
-    /// Login name, where neither --by nor a kubeconfig has a name.
+    /// Login name, if neither --by nor a kubeconfig has a name.
     #[arg(long, env = "USER", hide = true)]
     pub(crate) login: Option<String>,
     #[command(flatten)]
     pub(crate) wait: WaitArgs,
-    /// How the accounts are shown on standard output.
+    /// Format of the accounts on standard output.
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) output: AnswerFormat,
 }
@@ -36,7 +36,7 @@ pub(crate) struct ResumeArgs {
     pub(crate) accounts: AccountsArgs,
     #[command(flatten)]
     pub(crate) wait: WaitArgs,
-    /// How the accounts are shown on standard output.
+    /// Format of the accounts on standard output.
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) output: AnswerFormat,
 }
@@ -70,7 +70,7 @@ pub(crate) struct CloseArgs {
     pub(crate) cluster: ClusterArgs,
     #[command(flatten)]
     pub(crate) at: AtArgs,
-    /// How the answer is shown on standard output.
+    /// Format of the answer on standard output.
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) output: AnswerFormat,
 }
@@ -83,10 +83,10 @@ pub(crate) struct AccountsArgs {
     /// `TradingAlgo` resources, each as NAME or NAMESPACE/NAME.
     #[arg(value_name = "NAME", value_parser = name)]
     pub(crate) names: Vec<String>,
-    /// All of the namespace; with -A, all of the cluster.
+    /// All resources of the namespace; with -A, all of the cluster.
     #[arg(long)]
     pub(crate) all: bool,
-    /// Those with these labels, as `kubectl get -l` takes them.
+    /// Resources with these labels, in the form of `kubectl get -l`.
     #[arg(short = 'l', long, value_name = "SELECTOR")]
     pub(crate) selector: Option<String>,
     /// Look in all namespaces. Needs --all or -l.
@@ -112,7 +112,7 @@ pub(crate) struct ClusterArgs {
     pub(crate) kubeconfig: Option<PathBuf>,
 }
 
-/// A runtime that is asked without a cluster.
+/// A runtime that is called without a cluster.
 #[derive(Debug, Args)]
 pub(crate) struct AtArgs {
     /// Ask this runtime, `http://HOST:PORT`, instead of a cluster: one of `intuition run`, which prints its address at
@@ -129,7 +129,7 @@ pub(crate) struct AtArgs {
     pub(crate) uid: String,
 }
 
-/// Until when the command waits.
+/// The end of the wait.
 #[derive(Debug, Args)]
 pub(crate) struct WaitArgs {
     /// Longest time to wait for the operator to confirm the state of all accounts, such as 60s or 5m.

@@ -16,13 +16,13 @@ use super::{Feed, window::Window};
 
 /// The part of [`Readiness`] that the publisher provides.
 pub(crate) const READY_PART: &str = "feed";
-/// Marks a quote as one that may have been published by an earlier run.
+/// Marks a quote that may have been published by an earlier run.
 const REPLAY: (&str, &str) = ("replay", "true");
 
-/// Why the feed cannot be published.
+/// Errors of publishing.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PublishError {
-    /// The broker does not let us in, and will not.
+    /// The broker refuses the credentials.
     #[error("the feed cannot connect")]
     Connect(#[source] LinkError),
     /// The broker does not take a quote.
@@ -39,11 +39,11 @@ pub(crate) enum PublishError {
 
 /// Publishes a feed.
 pub(crate) struct Publisher {
-    /// What is published.
+    /// The feed.
     pub(crate) feed: Arc<Feed>,
-    /// Where.
+    /// The topic.
     pub(crate) topic: String,
-    /// How much of it may be on its way.
+    /// Bound on the lines on their way.
     pub(crate) window: Window,
     /// Every line up to this one has its outcome.
     pub(crate) settled: watch::Receiver<u64>,
@@ -53,7 +53,7 @@ pub(crate) struct Publisher {
     pub(crate) readiness: Readiness,
 }
 
-/// What the broker accepted.
+/// The capabilities of the connection.
 #[derive(Clone, Copy)]
 struct Connection {
     epoch: u64,
@@ -77,7 +77,7 @@ impl Publisher {
                 }
                 self.sent.send_replace(self.window.sent());
             }
-            // One that is past by now is no less awaited: nothing else might wake the loop.
+            // A time in the past is awaited too, since it may be the only event that wakes the loop.
             let due = connection.and_then(|connection| self.window.waits_until(connection.receive_maximum));
             tokio::select! {
                 event = events.recv() => match event {

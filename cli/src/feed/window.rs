@@ -1,8 +1,8 @@
-//! How much of a feed may be on its way. Pure.
+//! The part of a feed that may be on its way. Pure.
 
 use std::{collections::BTreeSet, time::Duration};
 
-/// Quotes published and without an outcome, at most. Brokers drop beyond their queue and still say success.
+/// Bound on published quotes without an outcome. Brokers drop messages beyond their queue and still answer Success.
 const WINDOW_QUOTES: u64 = 500;
 
 /// Lines a second.
@@ -10,7 +10,7 @@ const WINDOW_QUOTES: u64 = 500;
 pub(crate) enum Rate {
     /// As fast as outcomes come.
     Max,
-    /// So many, at least 1.
+    /// This many lines a second, at least 1.
     PerSecond(u32),
 }
 
@@ -26,7 +26,7 @@ impl std::str::FromStr for Rate {
     }
 }
 
-/// Which lines may go out, and which still have to.
+/// The lines that are sent, and those that are next.
 #[derive(Debug)]
 pub(crate) struct Window {
     rate: Rate,
@@ -45,7 +45,7 @@ impl Window {
         Self { rate, total, skipped: settled, sent: settled, settled, unanswered: BTreeSet::new() }
     }
 
-    /// The next line to be sent, `elapsed` after the start, on a connection that takes `receive_maximum` unanswered ones.
+    /// The next line to send, `elapsed` after the start, on a connection that takes `receive_maximum` unanswered lines.
     pub(crate) fn next(&mut self, elapsed: Duration, receive_maximum: u16) -> Option<u64> {
         let open = self.has_room(receive_maximum) && self.due().is_none_or(|due| due <= elapsed);
         open.then(|| {
@@ -55,7 +55,7 @@ impl Window {
         })
     }
 
-    /// When the next line may go, after the start; `None`: at once, or it does not wait for the time alone.
+    /// The earliest time of the next line, after the start; `None`: at once, or it does not wait for the time alone.
     pub(crate) fn waits_until(&self, receive_maximum: u16) -> Option<Duration> {
         self.due().filter(|_| self.has_room(receive_maximum))
     }
@@ -66,7 +66,7 @@ impl Window {
             && self.unanswered.len() < usize::from(receive_maximum)
     }
 
-    /// When the next line is due, after the start; `None`: at once, or there is none.
+    /// The time at which the next line is due, after the start; `None`: at once, or there is no next line.
     fn due(&self) -> Option<Duration> {
         let Rate::PerSecond(rate) = self.rate else { return None };
         (self.sent < self.total).then(|| {

@@ -2,11 +2,11 @@
 
 use clap::ValueEnum;
 
-/// How a command shows its answer.
+/// Format of a command's answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum AnswerFormat {
-    /// For people.
+    /// Text for people.
     Text,
-    /// For programs: one JSON object, on one line.
+    /// One JSON object, on one line.
     Json,
 }

@@ -1,4 +1,4 @@
-//! Dead letters on standard error: which of them have a line, and its text. Pure.
+//! Dead letters on standard error: the choice of those with a line, and its text. Pure.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,11 +10,11 @@ use intuition_common::text::shortened;
 
 use crate::feed::Feed;
 
-/// Lines of the feed that are shown for each reason: a feed may be full of them.
+/// Bound on the lines of the feed that are shown for each reason: a feed may be full of them.
 const MAX_SHOWN_LETTERS: usize = 3;
-/// Longest text of a dead letter that is shown, in characters.
+/// Bound on the shown characters of a dead letter's text.
 const MAX_MESSAGE_CHARS: usize = 300;
-/// Longest symbol that is shown, in characters: one more than a symbol may have.
+/// Bound on the shown characters of a symbol: one more than a symbol may have.
 const MAX_SYMBOL_CHARS: usize = 65;
 
 /// Dead letters that were shown.
@@ -27,7 +27,7 @@ pub(crate) struct Letters {
 }
 
 impl Letters {
-    /// Nothing was shown yet; dead letters about lines of `feed` name file and line.
+    /// Begins without shown letters. Dead letters about lines of `feed` name file and line.
     pub(crate) const fn new(feed: Option<Arc<Feed>>) -> Self {
         Self { feed, lines: BTreeMap::new(), others: BTreeSet::new() }
     }

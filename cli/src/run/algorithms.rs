@@ -1,4 +1,4 @@
-//! Algorithms out of process: waits for them at the start, and says how they are. Pure but for the waiting.
+//! Algorithms out of process: waits for them at the start, and reports changes of their states. Pure but for the waiting.
 
 #![expect(clippy::disallowed_methods, reason = "an edge: it waits by the monotonic clock")]
 
@@ -17,21 +17,21 @@ use super::{
     say,
 };
 
-/// How often they are looked at.
+/// Interval of reads of their states.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
-/// One that is being called for the first time is worth a word after so long only.
+/// The first call of an algorithm is reported only if it takes longer than this.
 const SILENT_START: Duration = Duration::from_secs(1);
-/// Reasons that end a run: waiting does not help.
+/// Permanent reasons, which end a run.
 const PERMANENT: [&str; 3] = [PARAMETERS_REFUSED, CONTRACT_UNSUPPORTED, CONTRACT_BROKEN];
 
-/// An algorithm that can never decide what this run wants.
+/// A permanent error of an algorithm, which ends the run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct PermanentError {
     /// `<namespace>/<name>`.
     pub(super) account: String,
     /// CamelCase code.
     pub(super) reason: String,
-    /// The same for a person, with the address.
+    /// A sentence for a person, with the address.
     pub(super) message: String,
 }
 
@@ -42,7 +42,7 @@ impl PermanentError {
     }
 }
 
-/// An algorithm as it is at a moment.
+/// The state of an algorithm at a moment.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct AlgorithmState {
     account: String,
@@ -51,7 +51,7 @@ pub(super) struct AlgorithmState {
 }
 
 impl AlgorithmState {
-    /// All of a run, in order.
+    /// The states of all algorithms of a run, in order.
     pub(super) fn all(locals: &[Local]) -> Vec<Self> {
         let states = locals.iter().map(|local| Self {
             account: local.account.clone(),
@@ -76,7 +76,7 @@ impl AlgorithmState {
     }
 }
 
-/// What was said of each algorithm.
+/// Reports changes of the algorithms' states, and keeps the last reported ones.
 #[derive(Debug, Default)]
 pub(super) struct StateReporter(Vec<Reported>);
 
@@ -87,8 +87,8 @@ struct Reported {
 }
 
 impl StateReporter {
-    /// What is new and worth a line, `elapsed` after the start: a reason why one is waited for, once until it is another;
-    /// that it answers again; that it wants other channels.
+    /// Lines about the changes, `elapsed` after the start: a new reason to wait for an algorithm, its first answer after
+    /// that, and other channels.
     pub(super) fn changes(&mut self, states: &[AlgorithmState], elapsed: Duration) -> Vec<String> {
         self.0.resize_with(states.len(), Reported::default);
         let pairs = self.0.iter_mut().zip(states);

@@ -1,4 +1,4 @@
-//! Which algorithm decides for each manifest of a run. Pure.
+//! The algorithm of each manifest of a run. Pure.
 
 use algo_runtime::settings::AlgorithmRef;
 use intuition_resources::{TradingAlgo, validate::FieldError};
@@ -8,7 +8,7 @@ use crate::{
     validate::{Checked, Served},
 };
 
-/// Each manifest with its algorithm, or everything that stands against the run.
+/// Each manifest with its algorithm, or all problems.
 pub(super) fn of(checked: Checked, args: &RunArgs) -> Result<Vec<(TradingAlgo, AlgorithmRef)>, Vec<String>> {
     let Checked { algos, algorithms, mut problems, .. } = checked;
     let mut run = Vec::new();

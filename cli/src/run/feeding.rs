@@ -1,4 +1,4 @@
-//! The feed from the run's side: when it starts, how far it is, and that it ends.
+//! The feed of a run: its start, its progress and its end.
 
 use std::{sync::Arc, time::Duration};
 
@@ -41,7 +41,7 @@ pub(super) struct Feeding {
 }
 
 impl Feeding {
-    /// A feed that starts behind what all of `locals` decided earlier.
+    /// A feed that starts behind the lines that all of `locals` decided earlier.
     pub(super) fn new(feed: Feed, topic: &str, rate: Rate, options: Options, locals: &[Local]) -> Self {
         let feed = Arc::new(feed);
         let total = feed.len();
@@ -79,7 +79,7 @@ impl Feeding {
         }
     }
 
-    /// How many lines of the feed an algorithm decided earlier, of how many.
+    /// The number of lines that an algorithm decided earlier, and the number of all lines.
     pub(super) fn decided_earlier(&self, local: &Local) -> (u64, u64) {
         (local.mark_at_start(&self.topic, &self.feed.source).min(self.feed.len()), self.feed.len())
     }
@@ -89,12 +89,12 @@ impl Feeding {
         Arc::clone(&self.feed)
     }
 
-    /// Where it is published.
+    /// Its topic.
     pub(super) fn topic(&self) -> &str {
         &self.topic
     }
 
-    /// The progress bar, to be shared with whoever writes to the same terminal.
+    /// The progress bar, for other writers to the same terminal.
     pub(super) fn bar(&self) -> ProgressBar {
         self.bar.clone()
     }
@@ -108,7 +108,7 @@ impl Feeding {
         Ok(())
     }
 
-    /// Waits for an error of the publisher; for ever where there is none.
+    /// Waits for an error of the publisher; for ever if there is none.
     pub(super) async fn failed(&mut self) -> PublishError {
         if let Some(task) = &mut self.task {
             let outcome = task.await;
@@ -120,7 +120,7 @@ impl Feeding {
         std::future::pending().await
     }
 
-    /// Takes up what the algorithms have decided by now, and who wants the topic. `false`: nobody any more.
+    /// Updates the decided lines, and the algorithms that want the topic. `false`: no algorithm wants it any more.
     pub(super) fn settle(&mut self, locals: &[Local]) -> bool {
         let sent = self.sent();
         for (taker, local) in self.takers.iter_mut().zip(locals) {
@@ -175,7 +175,7 @@ impl Feeding {
         })
     }
 
-    /// What it lacks, once it has been started.
+    /// Its missing parts, once it has been started.
     pub(super) fn missing_parts(&self) -> Vec<MissingPart> {
         if self.task.is_some() { missing_parts("feed", &self.readiness, |_| true) } else { Vec::new() }
     }

@@ -40,10 +40,10 @@ use crate::validate;
 /// Parts of a bridge and a feed that are connections to the broker.
 const CONNECTIONS: [&str; 3] = [part::bridge::BROKER, part::bridge::PUBLISHER, crate::feed::publisher::READY_PART];
 
-/// How long the shutdown of a bridge may take, and that of a feed. A bridge ends within 5 seconds.
+/// Longest time for the shutdown of a bridge, and of a feed. A bridge ends within 5 seconds.
 pub(super) const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(8);
 
-/// Why a manifest could not be started, or stopped by itself.
+/// Errors that keep a manifest from starting, or end it.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LocalError {
     /// The portfolio cannot be used.
@@ -58,13 +58,13 @@ pub(crate) enum LocalError {
     /// The bridge ended.
     #[error("the bridge failed")]
     Bridge(#[source] bridge::BridgeError),
-    /// A task ended without a word.
+    /// A task panicked.
     #[error("the {0} ended unexpectedly")]
     Lose(&'static str),
 }
 
 impl LocalError {
-    /// Whether it is what the manifest says that is wrong.
+    /// Whether the manifest is the cause.
     pub(super) const fn is_usage(&self) -> bool {
         match self {
             Self::UsePortfolio(_) => true,
@@ -97,8 +97,8 @@ struct Bridge {
 }
 
 impl Local {
-    /// Starts the runtime on `addr`, with its ledger in `<data_dir>/<namespace>/<name>`. An algorithm out of process need not
-    /// be there yet.
+    /// Starts the runtime on `addr`, with its ledger in `<data_dir>/<namespace>/<name>`. An algorithm out of process may
+    /// still be unreachable.
     pub(super) async fn start(
         algo: &TradingAlgo,
         decider: AlgorithmRef,
@@ -162,18 +162,18 @@ impl Local {
         self.bridge = Some(Bridge { readiness, stop, task });
     }
 
-    /// The channels that its algorithm wants, which may become others while it runs; empty before it said so.
+    /// The channels of its algorithm, which may change during the run; empty before the first answer.
     pub(super) fn channels(&self) -> Vec<String> {
         self.tally.borrow().account.channels.as_ref().map(|channels| channels.filters.clone()).unwrap_or_default()
     }
 
-    /// Whether its algorithm wants what is published on `name`.
+    /// Whether its algorithm wants the topic `name`.
     pub(super) fn takes(&self, name: &str) -> bool {
         let tally = self.tally.borrow();
         tally.account.channels.iter().flat_map(|channels| &channels.filters).any(|filter| topic::matches(filter, name))
     }
 
-    /// Who decides, and what stands in the way.
+    /// The state of its algorithm.
     pub(super) fn backend(&self) -> Backend {
         self.tally.borrow().account.backend.clone().unwrap_or_default()
     }
@@ -183,7 +183,7 @@ impl Local {
         mark(&self.tally.borrow(), topic, source)
     }
 
-    /// The same, before this run.
+    /// The last quote of a source on a topic that an earlier run decided; 0 for none.
     pub(super) fn mark_at_start(&self, topic: &str, source: &str) -> u64 {
         mark(&self.start, topic, source)
     }
@@ -194,7 +194,7 @@ impl Local {
         tally.position.saturating_sub(tally.published_through)
     }
 
-    /// What its algorithm and its bridge lack.
+    /// Missing parts of its algorithm and its bridge.
     pub(super) fn missing_parts(&self) -> Vec<MissingPart> {
         // The rest of what a runtime may lack shows in the bridge, which then has none.
         let algorithm = missing_parts(&self.account, &self.readiness, |part| part == part::runtime::ALGORITHM);
@@ -202,7 +202,7 @@ impl Local {
         algorithm.into_iter().chain(bridge).collect()
     }
 
-    /// What has ended, which neither does by itself. [`Local::stop`] says why.
+    /// The part that has ended by itself, which is an error. [`Local::stop`] returns the reason.
     pub(super) fn ended(&self) -> Option<&'static str> {
         if self.runtime.has_ended() {
             return Some("runtime");
@@ -250,7 +250,7 @@ pub(super) fn runtime_addr(given: Option<SocketAddr>, place: usize) -> SocketAdd
     SocketAddr::new(first.ip(), first.port().saturating_add(step))
 }
 
-/// What `readiness` lacks of the parts that count, under the name of whose it is.
+/// The missing parts in `readiness` that count, each with the name of its owner.
 pub(super) fn missing_parts(owner: &str, readiness: &Readiness, counts: impl Fn(&str) -> bool) -> Vec<MissingPart> {
     let missing = readiness.missing().into_iter().filter(|missing| counts(missing.part));
     let parts = missing.map(|missing| MissingPart {

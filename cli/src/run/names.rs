@@ -16,7 +16,7 @@ pub(super) const LOCAL: &str = "intuition-local";
 /// namespace begins with a dot.
 const FILE: &str = ".client-id-prefix";
 
-/// Why a run has no client ids.
+/// Errors of the file with the client ids.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NamesError {
     /// The file cannot be read or written.
@@ -24,7 +24,7 @@ pub(crate) enum NamesError {
     Keep {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
     /// The file holds another text.

@@ -20,8 +20,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::watchdog::{self, MissingPart};
 
-/// How long a retained message may come after the last SUBACK. Brokers send them with it or right behind it, and nothing
-/// marks the last of them.
+/// Time for retained messages after the last SUBACK. Brokers send them with it or right behind it, and nothing marks the
+/// last of them.
 const QUIET_PERIOD: Duration = Duration::from_secs(1);
 
 /// Another session of an account that is to be run.
@@ -39,16 +39,16 @@ pub(crate) struct Online {
     since: String,
 }
 
-/// Why the check has no result.
+/// Errors of the check.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PresenceError {
-    /// Another session is there.
+    /// Another session is online.
     #[error(transparent)]
     Online(Box<Online>),
     /// The credentials cannot be used.
     #[error("cannot connect to the broker")]
     Connect(#[source] LinkError),
-    /// The broker does not let us in, and will not.
+    /// The broker refuses the credentials.
     #[error("{}: {}", .0.part, .0.message)]
     Refused(MissingPart),
     /// There is no connection.
@@ -56,7 +56,7 @@ pub(crate) enum PresenceError {
     Gone(MissingPart),
 }
 
-/// The text of a state topic, as far as the check needs it.
+/// The members of a state topic's message that the check needs.
 #[derive(Deserialize)]
 struct Shown {
     state: String,
@@ -117,9 +117,9 @@ struct Check {
     topics: Vec<String>,
     /// SUBACKs to come.
     unanswered: usize,
-    /// When no further retained message is waited for.
+    /// The end of the wait for retained messages.
     quiet: Option<Instant>,
-    /// Why there is no connection.
+    /// The missing connection.
     missing: Option<MissingPart>,
 }
 

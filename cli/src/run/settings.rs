@@ -1,4 +1,4 @@
-//! What a manifest means to a runtime.
+//! The settings of a runtime from a manifest.
 
 use algo_runtime::{
     portfolio::{Policy, PolicyError},

@@ -17,19 +17,19 @@ use super::{
     watchdog::{Verdict, Watchdog},
 };
 
-/// How often parts are looked at; accounts are looked at whenever they change.
+/// Interval of checks of the parts. Accounts are checked whenever they change.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
-/// How long what is on its way may take after a signal.
+/// Longest time for lines on their way after a signal.
 const DRAIN_GRACE: Duration = Duration::from_secs(5);
 
-/// How a run ended.
+/// The end of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum End {
-    /// Everything is done, or a run without a feed was told to end.
+    /// The feed is done, or a run without a feed got a signal.
     Complete,
-    /// It was told to end before the feed did.
+    /// A signal came before the end of the feed.
     Interrupted,
-    /// Nobody reads standard output any more.
+    /// Standard output was closed.
     Closed,
 }
 
@@ -45,7 +45,7 @@ pub(super) struct Watch<'a> {
 }
 
 impl<'a> Watch<'a> {
-    /// Begins to watch algorithms that are there; their states are known to `reporter`.
+    /// Begins to watch algorithms that can decide; `reporter` has their states.
     pub(super) fn new(
         locals: &'a [Local],
         feeding: Option<&'a mut Feeding>,
@@ -123,14 +123,14 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// Says how algorithms are, where that is new.
+    /// Reports changes of the algorithms' states.
     fn tell(&mut self) {
         let changes = self.reporter.changes(&AlgorithmState::all(self.locals), self.begun.elapsed());
         if changes.is_empty() {
             return;
         }
         match &self.feeding {
-            // The progress bar on the same terminal has to make room.
+            // Hides the progress bar on the same terminal meanwhile.
             Some(feeding) => feeding.bar().suspend(|| say(&changes)),
             None => say(&changes),
         }
@@ -149,7 +149,7 @@ impl<'a> Watch<'a> {
         !self.is_published() || self.feeding.as_ref().is_some_and(|feeding| !feeding.is_complete())
     }
 
-    /// Whether waiting for what is on its way makes sense now: an algorithm that is away may stay so.
+    /// Whether waiting for lines on their way makes sense: a missing algorithm may stay missing.
     fn can_come(&self) -> bool {
         !self.is_published() || self.feeding.as_ref().is_some_and(|feeding| feeding.can_come(self.locals))
     }
@@ -162,7 +162,7 @@ impl<'a> Watch<'a> {
         if self.feeding.is_some() { End::Interrupted } else { End::Complete }
     }
 
-    /// What the run waits for, for a person.
+    /// The reason of the wait, for a person.
     fn unanswered(&self) -> Vec<String> {
         let quotes = self.locals.iter().filter_map(|local| self.feeding.as_ref()?.unanswered(local));
         let messages = self.locals.iter().filter(|local| local.unpublished() > 0).map(|local| {

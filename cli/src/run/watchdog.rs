@@ -1,39 +1,39 @@
-//! Notices that a run gets nowhere. Pure: the time and what is seen come in.
+//! Detects a run without progress. Pure: times and observations are arguments.
 
 use std::{collections::BTreeMap, time::Duration};
 
-/// Without progress for so long, with every part connected and something on its way, a run is over.
+/// A run ends after this time without progress, if every part is connected and a quote is on its way.
 const STALL_TIMEOUT: Duration = Duration::from_secs(30);
-/// A part that is missing for so long ends the run.
+/// A part that is missing for this time ends the run.
 pub(super) const MISSING_TIMEOUT: Duration = Duration::from_mins(1);
-/// Refusals that waiting does not mend: the broker does not know the name or the password.
+/// Permanent refusals: the broker does not know the name or the password.
 const PERMANENT: [&str; 2] = ["BadUserNameOrPassword", "NotAuthorized"];
 
 /// A part that is missing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct MissingPart {
-    /// Whose part, for example `default/goog-random`; and which one.
+    /// Owner and part, for example `default/goog-random: broker`.
     pub(crate) part: String,
     /// CamelCase code.
     pub(crate) reason: String,
-    /// The same for a person.
+    /// A sentence for a person.
     pub(crate) message: String,
-    /// Whether it is a connection to the broker, which a wrong password never gets.
+    /// Whether it is a connection to the broker, for which a wrong password is permanent.
     pub(crate) is_connection: bool,
 }
 
-/// Why a run is over.
+/// The reason to end a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// The broker will never let this part in.
+    /// The broker refuses this part for good.
     Refused(MissingPart),
-    /// It was missing for too long.
+    /// The part was missing for too long.
     Gone(MissingPart),
-    /// Nothing moved for too long although everything is connected.
+    /// No progress for too long although every part is connected.
     Stalled,
 }
 
-/// What it saw so far.
+/// The observations so far.
 #[derive(Debug)]
 pub(crate) struct Watchdog {
     missing_since: BTreeMap<String, Duration>,
@@ -47,7 +47,7 @@ impl Watchdog {
         Self { missing_since: BTreeMap::new(), progress: 0, moved: now }
     }
 
-    /// Looks at what is missing, at a number that changes with every progress, and whether anything is on its way.
+    /// Takes an observation: missing parts, a number that changes with every progress, and whether a quote is on its way.
     pub(crate) fn look(
         &mut self,
         now: Duration,

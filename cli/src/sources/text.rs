@@ -1,4 +1,4 @@
-//! Sources as people read them.
+//! Sources as text.
 
 use intuition_common::text::printable;
 
@@ -50,7 +50,7 @@ pub(super) fn forgotten(count: u64) -> String {
     format!("{count} source{plural} forgotten\n")
 }
 
-/// A name that a publisher chose must not break the lines.
+/// A name from a publisher must not break the lines.
 fn one_line(text: &str) -> String {
     printable(text).into_owned()
 }

@@ -31,7 +31,7 @@ use crate::{
 
 /// Attempts at one request, which its id makes the same request.
 const MAX_ATTEMPTS: u32 = 3;
-/// Before the next attempt, and between two looks at the account.
+/// Pause before the next attempt, and between two reads of the account.
 const RETRY_PAUSE: Duration = Duration::from_millis(500);
 
 /// Way to the account. A connection that breaks is made again.
@@ -173,7 +173,7 @@ fn text(account: &str, args: &CloseArgs, answer: &CloseResponse) -> String {
     }
 }
 
-/// Looks at the account until none of the symbols waits.
+/// Reads the account until none of the symbols waits.
 async fn wait(
     args: &CloseArgs,
     place: &Place,
@@ -223,9 +223,9 @@ fn sold(args: &CloseArgs, account: &str) -> Result<(), TradingError> {
 /// Progress of the symbols of a request.
 #[derive(Debug, PartialEq, Eq)]
 struct Progress {
-    /// They wait for their next quote.
+    /// Symbols that wait for their next quote.
     waiting: Vec<String>,
-    /// They are held and wait no more: the request was cancelled, or the account is Active again.
+    /// Symbols that are held and wait no more: the request was cancelled, or the account is Active again.
     dropped: Vec<String>,
 }
 

@@ -44,7 +44,7 @@ impl Observed {
         })
     }
 
-    /// Whether the spec alone explains the state, so that waiting for another one is useless.
+    /// Whether the spec alone explains the state, so that waiting for another state is useless.
     fn remains_by_spec(&self, verb: &Verb) -> bool {
         let asked = self.user.as_ref().and_then(|user| user.state.as_deref());
         let held = self.in_force.as_ref().map(|in_force| in_force.state.name());

@@ -7,15 +7,15 @@ use serde_json::json;
 use super::verb::Verb;
 use crate::output::AnswerFormat;
 
-/// Why an account is not Active.
+/// A cause that keeps an account from Active.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Cause {
     /// CamelCase code.
     #[serde(rename = "cause")]
     pub(super) code: String,
-    /// The state that it asks for; `None` where the source does not name it.
+    /// The requested state; `None` if the source does not name it.
     pub(super) state: Option<String>,
-    /// For a person; may be empty.
+    /// Text for a person; may be empty.
     pub(super) message: String,
 }
 
@@ -34,7 +34,7 @@ impl From<&TradingCause> for Cause {
 pub(super) struct EffectiveTrading {
     /// The strictest state of all causes.
     pub(super) state: TradingState,
-    /// Why; empty for an account that is Active.
+    /// The causes; empty for an Active account.
     pub(super) causes: Vec<Cause>,
 }
 

@@ -18,9 +18,9 @@ use crate::{
 const MANAGER: &str = "intuition-cli";
 /// Calls that are under way at once.
 const MAX_CONCURRENT_CALLS: usize = 32;
-/// Attempts at one annotation; a stop is worth more than one.
+/// Attempts at one annotation.
 const MAX_ATTEMPTS: u32 = 3;
-/// Before the next attempt, and between two reads of a resource that is not confirmed.
+/// Pause before the next attempt, and between two reads of an unconfirmed resource.
 const RETRY_PAUSE: Duration = Duration::from_millis(500);
 /// Least pause for each resource that is not confirmed: 100 reads a second are no load for an API server.
 const RETRY_PAUSE_PER_ACCOUNT: Duration = Duration::from_millis(10);
@@ -70,7 +70,7 @@ pub(super) async fn targets(cluster: &Cluster, args: &AccountsArgs) -> Result<Ve
 }
 
 /// Annotates every resource, then waits until the operator confirms. A resource that fails does not keep the others from
-/// being annotated. Returns one report each, in the order of the targets. `tell` writes lines about the progress.
+/// being annotated. Returns one report each, in the order of the targets. `tell` prints lines about the progress.
 pub(super) async fn change(
     cluster: &Cluster,
     targets: Vec<Target>,
@@ -91,14 +91,14 @@ pub(super) async fn change(
     entries.into_iter().map(|entry| entry.report(verb, wait)).collect()
 }
 
-/// A resource whose change is in progress.
+/// A resource with a change in progress.
 struct Entry {
     target: Target,
     /// Its last observed state, or the error that ended the attempt.
     observed: Result<Observed, ClusterError>,
     is_annotated: bool,
     is_confirmed: bool,
-    /// Error of the last look, if another look may succeed.
+    /// Error of the last read, if another read may succeed.
     late: Option<ClusterError>,
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 /// Annotation that halts a `TradingAlgo`; its text names the person and the reason. The operator reads it.
 pub(crate) const HALT_ANNOTATION: &str = "intuition.dev/halt";
-/// The same, for Reducing.
+/// Annotation that sets a `TradingAlgo` to Reducing.
 pub(crate) const REDUCE_ANNOTATION: &str = "intuition.dev/reduce";
 
 /// A change of the trading state.
@@ -100,7 +100,7 @@ impl Verb {
     }
 }
 
-/// Text of an annotation or a cause: who, then why. Control characters become spaces; a text that is too long is cut,
+/// Text of an annotation or a cause: the author, then the reason. Control characters become spaces; a long text is cut,
 /// because a stop must not fail for its text.
 pub(super) fn text(who: &str, why: Option<&str>) -> String {
     let why = why.filter(|why| !why.trim().is_empty());
