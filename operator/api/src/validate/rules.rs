@@ -97,7 +97,7 @@ pub(super) fn metadata(manifest: &Map<String, Value>) -> Vec<FieldError> {
             problems.push(FieldError::new("metadata.name", message));
         }
         Some(other) => {
-            problems.push(FieldError::new("metadata.name", format!("must be a string, is {}", shown(other))))
+            problems.push(FieldError::new("metadata.name", format!("must be a string, is {}", shown(other))));
         }
         None => problems.push(FieldError::new("metadata.name", "is required")),
     }

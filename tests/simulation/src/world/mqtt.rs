@@ -42,7 +42,7 @@ impl Connections {
 }
 
 impl World<'_> {
-    /// Carries out the network_requests of the clients of a bridge.
+    /// Carries out the network requests of the clients of a bridge.
     pub(super) fn carry_out(
         &mut self,
         run: RunId,
