@@ -20,7 +20,7 @@ mod window;
 use std::sync::Arc;
 
 use intuition_api::v1::{Acknowledged, Delivery, Tick, tick_outcome::SeenBy};
-use intuition_common::planted::{self, Fault};
+use intuition_common::planted::{self, Mistake};
 
 use crate::{
     ledger::{Class, Outcome, Stretch, WindowRow},
@@ -164,7 +164,7 @@ impl Identities {
             Some((mark, last)) if (seq, rank) <= (mark, last) => {
                 if delivery.duplicate || delivery.interrupted || delivery.replay {
                     Recognition::Forgotten
-                } else if planted::is(Fault::SequenceWentBackIsNew) {
+                } else if planted::is(Mistake::SequenceWentBackIsNew) {
                     Recognition::Fresh
                 } else {
                     Recognition::WentBack { mark }
@@ -178,7 +178,7 @@ impl Identities {
     fn recognise_named(&self, class: Class, by: SeenBy, identity: u128, tick: &Tick) -> Option<Recognition> {
         let latest = self.window.by_identity(class, identity)?;
         let same = match key::half(&tick.content_sha256) {
-            _ if planted::is(Fault::RepetitionByNumber) => Some(latest),
+            _ if planted::is(Mistake::RepetitionByNumber) => Some(latest),
             None => Some(latest),
             content => self
                 .window

@@ -9,7 +9,7 @@ mod policy;
 use std::collections::BTreeMap;
 
 use intuition_api::decimal::{Money, Price, Quantity};
-use intuition_common::planted::{self, Fault};
+use intuition_common::planted::{self, Mistake};
 
 pub use policy::{Policy, PolicyError};
 
@@ -106,7 +106,7 @@ impl Book {
         let held = self.holdings.get(sid).copied().ok_or(Denial::NothingHeld)?;
         let quantity = wanted.map_or(held.quantity, |wanted| wanted.min(held.quantity));
         let mut amount = Money::proceeds(quantity, price).ok_or(Denial::OutOfRange)?;
-        if planted::is(Fault::ProceedsRoundedUp) {
+        if planted::is(Mistake::ProceedsRoundedUp) {
             amount = amount.checked_add(Money::from_cents(1)).ok_or(Denial::OutOfRange)?;
         }
         if quantity.is_zero() || amount <= Money::ZERO {

@@ -16,7 +16,7 @@ pub mod symbols;
 
 use std::{collections::HashSet, sync::Arc};
 
-use intuition_common::planted::{self, Fault};
+use intuition_common::planted::{self, Mistake};
 use sha2::{Digest as _, Sha256};
 
 pub use self::conflicts::{CONFLICT_DEAD_LETTERS, counts_as_conflict};
@@ -183,7 +183,7 @@ impl Sources {
     /// Takes a number above the last one. Returns the numbers that it left out.
     pub fn take(&mut self, channel: &str, source: &str, (seq, rank): (i64, u32)) -> Option<Missing> {
         let before = self.known.update(channel, source, |known| known.taken.replace((seq, rank)));
-        if planted::is(Fault::NumberBeforeOutcome) {
+        if planted::is(Mistake::NumberBeforeOutcome) {
             self.settle(channel, source, (seq, rank), 0);
         }
         before.filter(|(last, _)| seq.saturating_sub(*last) > 1).map(|(last, _)| (last + 1, seq - 1))

@@ -12,7 +12,7 @@ use intuition_api::{
     trading::{LONGEST_MESSAGE, cause},
     v1::{self, TradingCause, TradingState},
 };
-use intuition_common::planted::{self, Fault};
+use intuition_common::planted::{self, Mistake};
 
 pub use document::{Document, ParseDocumentError};
 
@@ -158,7 +158,7 @@ impl Trading {
         now_micros: i64,
     ) -> Option<LeftOut> {
         let is_older = generation < self.record.generation;
-        let is_in_force = from == Some(self.record.number) || planted::is(Fault::LooserWithoutNumber);
+        let is_in_force = from == Some(self.record.number) || planted::is(Mistake::LooserWithoutNumber);
         if !is_older && is_in_force {
             self.replace(wanted, now_micros);
             self.record.generation = generation;
@@ -180,7 +180,7 @@ impl Trading {
     /// `settings`: it comes late.
     pub fn begin_with(&mut self, document: &Document, settings: i64, now_micros: i64) {
         let is_newer = document.generation > self.record.generation && document.generation >= settings;
-        if is_newer || planted::is(Fault::OlderFileLifts) {
+        if is_newer || planted::is(Mistake::OlderFileLifts) {
             self.replace(&document.causes, now_micros);
             self.record.generation = document.generation;
         } else if document.generation >= self.record.generation {
@@ -206,7 +206,7 @@ impl Trading {
         if let Entry::Vacant(vacant) = self.record.causes.entry((cause::USER.to_owned(), true)) {
             let message = BY_SUSPEND.to_owned();
             vacant.insert(Cause { state: TradingState::Halted, message, since_micros: now_micros });
-            self.record.number += u64::from(!planted::is(Fault::SuspendedUnnumbered));
+            self.record.number += u64::from(!planted::is(Mistake::SuspendedUnnumbered));
         }
         self.record.generation = self.record.generation.max(generation);
     }

@@ -37,7 +37,7 @@ use std::{io, sync::Arc, time::Duration};
 use intuition_api::part;
 use intuition_common::{
     clock::Now,
-    planted::{self, Fault},
+    planted::{self, Mistake},
     readiness::Readiness,
 };
 use rand::{RngExt as _, SeedableRng as _, rngs::ChaCha8Rng};
@@ -138,7 +138,7 @@ impl Writer {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let engine = take_up(ledger.as_mut(), &settings, sizes.engine, rng.random(), now)?;
         // The effective state is in the ledger now. The state of the start must not come back after a failed commit.
-        if !planted::is(Fault::StartStateAgain) {
+        if !planted::is(Mistake::StartStateAgain) {
             settings.initial.trading = InitialTrading::Recorded;
         }
         let tally = watch::Sender::new(Arc::new(engine.tally()));
@@ -270,7 +270,7 @@ impl Writer {
         } else {
             self.engine.take_changes()
         };
-        if planted::is(Fault::AnswerBeforeCommit) {
+        if planted::is(Mistake::AnswerBeforeCommit) {
             self.answer_group(std::mem::take(&mut answers), &[], std::mem::take(&mut settled), before_commit);
         }
         if let Some(changes) = &changes {

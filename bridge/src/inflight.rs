@@ -12,7 +12,7 @@ mod entry;
 use std::collections::VecDeque;
 
 use intuition_api::v1::Delivery;
-use intuition_common::planted::{self, Fault};
+use intuition_common::planted::{self, Mistake};
 
 pub use self::arrival::Arrival;
 use self::entry::{Entry, State};
@@ -179,11 +179,11 @@ impl Inflight {
     /// A new stream. Deliveries without an outcome are sent on it again, under their numbers, except those that the broker sends
     /// again itself. It has a marker of its own.
     pub fn stream_opened(&mut self) {
-        if !planted::is(Fault::UnsentOnNewStream) {
+        if !planted::is(Mistake::UnsentOnNewStream) {
             self.unsent = self.first;
         }
         self.before_stream = self.epoch;
-        if !planted::is(Fault::UnderWayOfEarlierStream) {
+        if !planted::is(Mistake::UnderWayOfEarlierStream) {
             self.under_way = 0;
         }
         self.marker = None;
@@ -212,7 +212,7 @@ impl Inflight {
                 *awaited = Ranges::default();
             }
         }
-        if has_lost && !planted::is(Fault::AcknowledgedAfterLedgerLoss) {
+        if has_lost && !planted::is(Mistake::AcknowledgedAfterLedgerLoss) {
             self.disconnected();
         }
         has_lost
@@ -283,7 +283,7 @@ impl Inflight {
 
     /// The broker sends it again on the next connection, and nothing shows whether another bridge had it meanwhile.
     fn comes_again(&self, entry: &Entry) -> bool {
-        let is_left_behind = entry.epoch <= self.before_stream && !planted::is(Fault::LeftBehindSent);
+        let is_left_behind = entry.epoch <= self.before_stream && !planted::is(Mistake::LeftBehindSent);
         self.is_interrupted(entry) && is_left_behind && matches!(entry.state, State::Open(_))
     }
 
@@ -304,7 +304,7 @@ impl Inflight {
         while let Some(entry) = self.at(self.unacknowledged) {
             // On a connection that has ended there is nothing to acknowledge and so nothing to wait for.
             let is_free =
-                entry.epoch != self.epoch || entry.epoch <= self.ended || planted::is(Fault::AcknowledgedUnpublished);
+                entry.epoch != self.epoch || entry.epoch <= self.ended || planted::is(Mistake::AcknowledgedUnpublished);
             match &entry.state {
                 State::Done { awaited } if is_free || awaited.iter().all(|(first, last)| is_done(first, last)) => {}
                 _ => break,
@@ -315,7 +315,7 @@ impl Inflight {
             self.unacknowledged += 1;
         }
         self.release();
-        if planted::is(Fault::AcksOutOfOrder) {
+        if planted::is(Mistake::AcksOutOfOrder) {
             acks.reverse();
         }
         acks
@@ -342,14 +342,14 @@ impl Inflight {
     /// Only the connection that it came on can acknowledge it.
     fn awaits_puback(&self, entry: &Entry) -> bool {
         let is_of_now = entry.epoch == self.epoch && entry.epoch > self.ended;
-        entry.packet_id != 0 && (is_of_now || planted::is(Fault::AckOfEarlierConnection))
+        entry.packet_id != 0 && (is_of_now || planted::is(Mistake::AckOfEarlierConnection))
     }
 
     /// Removes acknowledged deliveries from the front.
     fn release(&mut self) {
         while let Some(entry) = self.entries.front().filter(|_| self.first < self.unacknowledged) {
             if self.awaits_puback(entry) {
-                if self.first > self.written && !planted::is(Fault::InFlightUntilSubmitted) {
+                if self.first > self.written && !planted::is(Mistake::InFlightUntilSubmitted) {
                     break;
                 }
                 self.acknowledged.push(entry.arrived_micros);

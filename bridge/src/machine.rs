@@ -18,7 +18,7 @@ use std::time::Duration;
 use intuition_api::v1::{Credit, Marker, Open, process_request, process_response};
 use intuition_common::{
     clock::Now,
-    planted::{self, Fault},
+    planted::{self, Mistake},
     readiness::Readiness,
 };
 use tokio::{sync::mpsc, time::Instant};
@@ -210,7 +210,7 @@ impl Machine {
     /// Whether the connection that quotes come on may hand over all of its events. False: those that are neither messages nor
     /// answers to subscriptions alone. The connection stops reading then, and its end shows all the same.
     pub fn takes_messages(&self) -> bool {
-        self.shutdown.is_none() && (self.subscriber.inflight.has_room() || planted::is(Fault::ReadsWithoutRoom))
+        self.shutdown.is_none() && (self.subscriber.inflight.has_room() || planted::is(Mistake::ReadsWithoutRoom))
     }
 
     /// When [`Machine::advance`] is to be called at the latest.

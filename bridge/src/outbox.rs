@@ -20,7 +20,7 @@ mod topics;
 use std::{sync::Arc, time::Duration};
 
 use intuition_api::v1::{Positions, Published};
-use intuition_common::planted::{self, Fault};
+use intuition_common::planted::{self, Mistake};
 use tokio::time::Instant;
 
 use self::{
@@ -167,7 +167,7 @@ impl<T: Content> Outbox<T> {
     /// Takes an entry, unless it is here or done already: false then.
     pub fn push(&mut self, position: u64, queue: Queue, content: impl FnOnce() -> T) -> Result<bool, MissingPosition> {
         let is_due = self.progress.receive(position)?;
-        let is_new = (is_due && self.get(position).is_none()) || planted::is(Fault::EntriesTakenTwice);
+        let is_new = (is_due && self.get(position).is_none()) || planted::is(Mistake::EntriesTakenTwice);
         if is_new {
             match queue {
                 Queue::Decisions => self.decisions.push(position, content()),
@@ -196,7 +196,7 @@ impl<T: Content> Outbox<T> {
         self.ends_over_refusals |= std::mem::take(&mut self.is_refused);
         self.window = 0;
         self.pubacks = 0;
-        if !planted::is(Fault::LoneOfEarlierConnection) {
+        if !planted::is(Mistake::LoneOfEarlierConnection) {
             self.lone = None;
         }
         self.decisions.disconnected();

@@ -9,7 +9,7 @@ mod error;
 mod standing;
 
 use intuition_api::{topic, v1::Filter};
-use intuition_common::planted::{self, Fault};
+use intuition_common::planted::{self, Mistake};
 
 pub use self::{error::SubscriptionError, standing::Standing};
 use crate::mqtt::Code;
@@ -290,7 +290,7 @@ impl Subscriptions {
             self.phase = Phase::Failed;
             return Vec::new();
         }
-        if planted::is(Fault::UnsubscribedUnrecorded) {
+        if planted::is(Mistake::UnsubscribedUnrecorded) {
             self.phase = Phase::Settled;
             return Vec::new();
         }

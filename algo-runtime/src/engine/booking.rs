@@ -7,7 +7,7 @@ use intuition_api::v1::{
     Delivery, DeliveryOutcome, Publication, Unusable,
     tick_outcome::{Kind, SeenBy},
 };
-use intuition_common::planted::{self, Fault};
+use intuition_common::planted::{self, Mistake};
 
 use super::{
     Engine,
@@ -102,7 +102,7 @@ impl Engine {
         if by != SeenBy::Number {
             self.counters.count(counter::DUPLICATES, "", 1);
         }
-        if by == SeenBy::Packet && bare && !planted::is(Fault::AmbiguousUncounted) {
+        if by == SeenBy::Packet && bare && !planted::is(Mistake::AmbiguousUncounted) {
             self.counters.count(counter::AMBIGUOUS, "", 1);
         }
     }
@@ -189,7 +189,7 @@ impl Engine {
     }
 
     fn book_signal(&mut self, about: &PendingQuote, signal: Signal, now_micros: i64) -> Result<(u64, u64), Denial> {
-        let is_spared = planted::is(Fault::StopSparesAnswers) && self.deciders.is_backend();
+        let is_spared = planted::is(Mistake::StopSparesAnswers) && self.deciders.is_backend();
         if let Some(denial) = self.forbids(matches!(signal, Signal::Buy)).filter(|_| !is_spared) {
             return Err(denial);
         }
@@ -200,7 +200,7 @@ impl Engine {
     fn publish(&mut self, publications: Vec<Publication>, outcome: &mut Outcome) {
         for publication in publications {
             let position = self.outbox.post(OutboxContent::Publication(publication));
-            if outcome.positions > 0 && planted::is(Fault::PublicationNotAwaited) {
+            if outcome.positions > 0 && planted::is(Mistake::PublicationNotAwaited) {
                 continue;
             }
             if outcome.positions == 0 {

@@ -206,7 +206,7 @@ impl Engine {
         };
         let (held, not_held): (Vec<_>, Vec<_>) =
             sids.into_iter().partition(|sid| self.accounting.book().holdings.contains_key(sid));
-        if !is_known || planted::is(Fault::CloseAgain) {
+        if !is_known || planted::is(Mistake::CloseAgain) {
             self.closing.note_request(id);
             for sid in &held {
                 self.closing.wait_for(sid);

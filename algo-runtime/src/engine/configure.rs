@@ -25,7 +25,7 @@ impl Engine {
         let deposits = self.accounting.book().deposits;
         self.settings.set_starting_cash(cash.target.clone().unwrap_or_else(|| deposits.to_string()));
         let mut target = self.settings.live().starting_cash()?;
-        if planted::is(Fault::DepositAtStart) {
+        if planted::is(Mistake::DepositAtStart) {
             target = target.checked_add(deposits).unwrap_or(target);
         }
         let taken = self.accounting.settle_deposits(target, now_micros);
@@ -76,7 +76,7 @@ impl Engine {
             return Err(vec![refuse(refusal::OTHER_UID, "", message)]);
         }
         let newest = self.settings.generation().max(self.deciders.swap_generation());
-        if request.generation < newest && !planted::is(Fault::OlderSettings) {
+        if request.generation < newest && !planted::is(Mistake::OlderSettings) {
             let message = format!("generation {} is older than {newest}, which came before it", request.generation);
             return Err(vec![refuse(refusal::OLDER_GENERATION, "", message)]);
         }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use intuition_api::v1::{self, DeadLetter, GivenUp, Published};
-use intuition_common::planted::{self, Fault};
+use intuition_common::planted::{self, Mistake};
 
 use super::{
     counters::{Counters, counter},
@@ -117,7 +117,7 @@ impl Outbox {
         for v1::Positions { first, last } in &report.done {
             let first_beyond = (*first).max(sent + 1);
             beyond = beyond.saturating_add((last + 1).saturating_sub(first_beyond));
-            let first = if planted::is(Fault::PublishedByHighest) { 0 } else { *first };
+            let first = if planted::is(Mistake::PublishedByHighest) { 0 } else { *first };
             ranges.push((first.max(self.published_through + 1), (*last).min(sent)));
         }
         for (first, last) in ranges {
@@ -204,7 +204,7 @@ impl Outbox {
     /// Counts without asking for a commit.
     fn count_report(&mut self, name: &str, reason: &str, by: u64, counters: &mut Counters) {
         let (key, value) = counters.count_report(name, reason, by);
-        if !planted::is(Fault::GivenUpUnsaved) {
+        if !planted::is(Mistake::GivenUpUnsaved) {
             self.unsaved.counters.insert(key, value);
         }
     }

@@ -1,7 +1,7 @@
 //! Sources: numbers that ticks take, gaps between them, conflicts, and limits on the names that publishers choose.
 
 use intuition_api::v1::{self, Delivery, Source, Tick, Unusable, tick::Content};
-use intuition_common::planted::{self, Fault};
+use intuition_common::planted::{self, Mistake};
 
 use super::{
     counters::Counters,
@@ -83,7 +83,8 @@ impl SourceNumbers {
         counters.count_gap(&delivery.topic, last.abs_diff(first).saturating_add(1));
         let (channel, source) = (delivery.topic.clone(), tick.source.clone());
         let gap = Gap { channel, source, first, last, seen_micros: now_micros };
-        if !planted::is(Fault::GapNotRecorded) || self.last_gap.as_ref().is_none_or(|last| last.source != gap.source) {
+        if !planted::is(Mistake::GapNotRecorded) || self.last_gap.as_ref().is_none_or(|last| last.source != gap.source)
+        {
             self.gaps.push(gap.clone());
         }
         self.last_gap = Some(gap);

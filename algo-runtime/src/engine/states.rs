@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use intuition_common::planted::{self, Fault};
+use intuition_common::planted::{self, Mistake};
 
 use crate::ledger::{Changes, StateKey};
 
@@ -61,7 +61,8 @@ impl SavedStates {
             return Vec::new();
         }
         self.saves += 1;
-        let saved = if planted::is(Fault::StateBehind) { self.states.get(&key).cloned() } else { Some(state.to_vec()) };
+        let saved =
+            if planted::is(Mistake::StateBehind) { self.states.get(&key).cloned() } else { Some(state.to_vec()) };
         self.changed.insert(key.clone(), saved);
         self.states.insert(key.clone(), state.to_vec());
         self.note_use(&key.0, candidate)

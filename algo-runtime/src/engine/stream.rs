@@ -5,7 +5,7 @@ use intuition_api::{
     topic::check_filter,
     v1::{Acknowledged, Delivery, Filter, Holding, Marker, Open, Opened, Published},
 };
-use intuition_common::planted::{self, Fault};
+use intuition_common::planted::{self, Mistake};
 
 use super::{Engine, outbox::highest, request_error::RequestError};
 use crate::ledger::{HeldFilter, Known, Ledger};
@@ -50,7 +50,7 @@ impl Engine {
             self.channels.hold(Vec::new());
         }
         self.backlog.begin_stream(stream);
-        if !planted::is(Fault::BacklogOfEarlierBridge) {
+        if !planted::is(Mistake::BacklogOfEarlierBridge) {
             self.drop_backlog();
         }
         Ok(Opened {
@@ -138,8 +138,8 @@ impl Engine {
         let has_gone_back = match self.accounting.ledger_ids().known(&open.ledger_id) {
             Known::Newest => {
                 self.outbox.take_report(report, last, &mut self.counters, ledger)?;
-                let known = if planted::is(Fault::LastPositionLeftOut) { 0 } else { open.last_position };
-                let is_behind = highest(report).max(known) > last && !planted::is(Fault::LedgerThatWentBack);
+                let known = if planted::is(Mistake::LastPositionLeftOut) { 0 } else { open.last_position };
+                let is_behind = highest(report).max(known) > last && !planted::is(Mistake::LedgerThatWentBack);
                 if is_behind {
                     self.accounting.take_ledger_id(new_id, last);
                 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use intuition_api::v1::{Delivery, Tick};
-use intuition_common::planted::{self, Fault};
+use intuition_common::planted::{self, Mistake};
 use sha2::{Digest as _, Sha256};
 
 use crate::ledger::{Class, WindowRow};
@@ -79,7 +79,7 @@ fn identity(
     rank: u32,
     era: u64,
 ) -> Option<u128> {
-    let era = if planted::is(Fault::EraLeftOut) { 0 } else { era };
+    let era = if planted::is(Mistake::EraLeftOut) { 0 } else { era };
     let (kind, name) = match class {
         Class::Sequence => (b's', seq.unwrap_or_default().to_be_bytes().to_vec()),
         Class::Id => (b'i', id.as_bytes().to_vec()),

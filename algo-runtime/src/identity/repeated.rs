@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use intuition_common::planted::{self, Fault};
+use intuition_common::planted::{self, Mistake};
 
 use super::{Envelope, Identities, Known, key, window::Kept};
 use crate::{
@@ -228,7 +228,7 @@ impl Identities {
         ledger: &mut dyn Ledger,
     ) -> Result<Option<Claim>, LedgerError> {
         let delivery = envelope.delivery;
-        let others = if planted::is(Fault::SessionOfOneUrl) { &[] } else { envelope.others };
+        let others = if planted::is(Mistake::SessionOfOneUrl) { &[] } else { envelope.others };
         for session in std::iter::once(envelope.session).chain(others) {
             let Some(packet_key) = packet_key(session, delivery.packet_id, &delivery.payload_sha256) else { continue };
             let packet = Packet { sources, envelope, ranks, session, key: packet_key };

@@ -1,7 +1,7 @@
 //! Fills `Committed` messages up to their bound. Pure.
 
 use intuition_api::v1::{Committed, DeliveryOutcome, OutboxEntry};
-use intuition_common::planted::{self, Fault};
+use intuition_common::planted::{self, Mistake};
 use prost::encoding::message::encoded_len;
 
 /// Bytes of the response around the parts of a message, at most.
@@ -48,7 +48,7 @@ impl CommittedBuilder {
     }
 
     fn make_room(&mut self, bytes: usize) -> Option<Committed> {
-        let is_full = self.bytes > 0 && self.bytes + bytes > self.most && !planted::is(Fault::MessageUnbounded);
+        let is_full = self.bytes > 0 && self.bytes + bytes > self.most && !planted::is(Mistake::MessageUnbounded);
         if is_full {
             self.bytes = 0;
         }

@@ -6,7 +6,7 @@ use intuition_api::part;
 use intuition_common::{
     clock::Now,
     exit::with_causes,
-    planted::{self, Fault},
+    planted::{self, Mistake},
 };
 use rand::RngExt as _;
 use tonic::Status;
@@ -41,7 +41,7 @@ impl Writer {
             return Err(WriterError::UseLedger(error));
         }
         tracing::error!(error = &error as &dyn Error, reason = error.reason(), "nothing of this group is kept");
-        if planted::is(Fault::EngineAfterFailedCommit) {
+        if planted::is(Mistake::EngineAfterFailedCommit) {
             return Ok(self);
         }
         // Drop the engine first, so that memory does not hold the account twice.

@@ -14,7 +14,7 @@ use intuition_api::{
 use intuition_common::{
     backoff::Backoff,
     clock::Now,
-    planted::{self, Fault},
+    planted::{self, Mistake},
 };
 use tokio::{sync::mpsc, time::Instant};
 
@@ -101,7 +101,7 @@ impl Publisher {
         self.outbox.connected(self.window, now);
         self.state.connection_changed();
         // The attempt to send it again may have ended with the connection.
-        if self.outbox.blocked().is_some() && self.retry_at.is_none() && !planted::is(Fault::RetryLostAtReconnect) {
+        if self.outbox.blocked().is_some() && self.retry_at.is_none() && !planted::is(Mistake::RetryLostAtReconnect) {
             self.retry_at = Some(now + self.backoff.pause());
         }
     }
@@ -144,7 +144,7 @@ impl Publisher {
 
     /// A new stream to the runtime.
     pub(super) fn stream_opened(&mut self, opened: &Opened, readiness: &mut ReadinessReporter, metrics: &Metrics) {
-        if !planted::is(Fault::CreditOfEarlierStream) {
+        if !planted::is(Mistake::CreditOfEarlierStream) {
             self.room.stream_opened();
         }
         self.outbox.opened(opened.published_through, &opened.done);
@@ -156,7 +156,7 @@ impl Publisher {
         let (position, cost) = (entry.position, Cost::of(&entry));
         let violation = || RuntimeError::BreakContract(format!("outbox position {position} is empty"));
         let queue = Outgoing::queue(&entry).ok_or_else(violation)?;
-        if self.outbox.get(position).is_none() || !planted::is(Fault::CreditOfKnownEntries) {
+        if self.outbox.get(position).is_none() || !planted::is(Mistake::CreditOfKnownEntries) {
             self.room.received(cost);
         }
         let pushed = self.outbox.push(position, queue, || Outgoing::new(&self.topics, entry, cost));
@@ -241,7 +241,7 @@ impl Publisher {
             match change {
                 Change::Published(outgoing) => {
                     metrics.published.inc();
-                    if !planted::is(Fault::RoomNotReturned) {
+                    if !planted::is(Mistake::RoomNotReturned) {
                         self.room.leave(outgoing.cost());
                     }
                     if let Some(published) = &self.published {

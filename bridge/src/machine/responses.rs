@@ -8,7 +8,7 @@ use intuition_api::{
 };
 use intuition_common::{
     exit::with_causes,
-    planted::{self, Fault},
+    planted::{self, Mistake},
 };
 use tokio::time::Instant;
 
@@ -109,7 +109,7 @@ impl Machine {
         if self.subscriber.inflight.ledger_changed(|first, last| outbox.is_done(first, last)) {
             self.subscriber.renew(&mut self.actions);
         }
-        if !planted::is(Fault::WentBackUnnoticed) {
+        if !planted::is(Mistake::WentBackUnnoticed) {
             self.publisher.restart();
         }
     }

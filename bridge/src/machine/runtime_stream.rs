@@ -8,7 +8,7 @@ use intuition_api::{
 };
 use intuition_common::{
     backoff::Backoff,
-    planted::{self, Fault},
+    planted::{self, Mistake},
 };
 use tokio::time::Instant;
 
@@ -145,7 +145,7 @@ impl RuntimeStream {
 
     /// The stream has ended. The next attempt is made after a pause.
     pub(super) fn close(&mut self, error: &RuntimeError, now: Instant, actions: &mut Vec<Action>) {
-        if !planted::is(Fault::BatchesOfEarlierStream) {
+        if !planted::is(Mistake::BatchesOfEarlierStream) {
             self.batches.clear();
         }
         // A runtime that opens streams and can commit nothing is not to be asked at full speed.
@@ -216,7 +216,7 @@ impl RuntimeStream {
         self.send_acknowledged(actions);
         let before = self.ledger.replace(opened.ledger_id.clone());
         let changed = before.filter(|before| *before != opened.ledger_id || opened.restored);
-        if changed.is_some() && !planted::is(Fault::LastPositionOfEarlierLedger) {
+        if changed.is_some() && !planted::is(Mistake::LastPositionOfEarlierLedger) {
             self.last_position = 0;
         }
         changed

@@ -12,7 +12,7 @@ use intuition_api::{
 };
 use intuition_common::{
     backoff::Backoff,
-    planted::{self, Fault},
+    planted::{self, Mistake},
 };
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
@@ -163,13 +163,13 @@ impl QuoteSubscriber {
 
     pub(super) fn take(&mut self, message: Incoming, now_micros: i64, metrics: &Metrics) {
         metrics.inbound.received(message.payload.len(), message.duplicate);
-        if message.retained && !planted::is(Fault::RetainedTraded) {
+        if message.retained && !planted::is(Mistake::RetainedTraded) {
             metrics.retained.inc();
             self.inflight.pass(message.epoch, message.packet_id, now_micros);
             return;
         }
         // A letter that came back as a quote would become a letter again, without end.
-        if render::is_dead_letter(&message.user_properties) && !planted::is(Fault::DeadLettersRead) {
+        if render::is_dead_letter(&message.user_properties) && !planted::is(Mistake::DeadLettersRead) {
             metrics.dead_letters_passed.inc();
             self.inflight.pass(message.epoch, message.packet_id, now_micros);
             return;
@@ -190,7 +190,7 @@ impl QuoteSubscriber {
         let arrival = Arrival {
             epoch: message.epoch,
             packet_id: message.packet_id,
-            duplicate: message.duplicate && !planted::is(Fault::DupDropped),
+            duplicate: message.duplicate && !planted::is(Mistake::DupDropped),
             replay: envelope.is_replay(),
             sparse: envelope.is_sparse(),
             ticks: parsed.ticks,

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, ops::Range};
 
 use intuition_api::v1::{Tick, tick::Content};
-use intuition_common::planted::{self, Fault};
+use intuition_common::planted::{self, Mistake};
 
 /// Sets `Tick.ordinal`, by place; members of one of `maps`, ranges of ticks in ascending order, by name.
 ///
@@ -26,7 +26,7 @@ pub(super) fn assign(ticks: &mut [Tick], maps: &[Range<usize>]) {
         }
     }
     for (place, (tick, rank)) in (0..).zip(ticks.iter_mut().zip(ranks)) {
-        tick.ordinal = Some(if planted::is(Fault::OrdinalByPlace) { place } else { rank });
+        tick.ordinal = Some(if planted::is(Mistake::OrdinalByPlace) { place } else { rank });
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use intuition_common::planted::{self, Fault};
+use intuition_common::planted::{self, Mistake};
 use tokio::time::Instant;
 
 use super::error::Awaited;
@@ -17,7 +17,7 @@ use super::error::Awaited;
 /// The deadlines of one connection.
 #[derive(Debug)]
 pub(super) struct Deadlines {
-    patience: Duration,
+    answer_timeout: Duration,
     /// Requests without an answer, by number.
     waiting: BTreeMap<u64, Waiting>,
     /// The number of the last request.
@@ -41,10 +41,10 @@ struct Waiting {
 }
 
 impl Deadlines {
-    /// Begins without a request. Each may be without an answer for `patience`.
-    pub(super) const fn new(patience: Duration) -> Self {
+    /// Begins without a request. Each may be without an answer for `answer_timeout`.
+    pub(super) const fn new(answer_timeout: Duration) -> Self {
         Self {
-            patience,
+            answer_timeout,
             waiting: BTreeMap::new(),
             last: 0,
             pings: VecDeque::new(),
@@ -108,13 +108,13 @@ impl Deadlines {
 
     /// The next time at which an answer becomes overdue, if any is awaited.
     pub(super) fn next(&self) -> Option<Instant> {
-        let blocked = self.blocked_since.map(|since| since + self.patience);
+        let blocked = self.blocked_since.map(|since| since + self.answer_timeout);
         [blocked, self.unanswered_at()].into_iter().flatten().min()
     }
 
     /// The request that has been without an answer for too long.
     pub(super) fn overdue(&self, now: Instant) -> Option<Awaited> {
-        if self.blocked_since.is_some_and(|since| since + self.patience <= now) {
+        if self.blocked_since.is_some_and(|since| since + self.answer_timeout <= now) {
             return Some(Awaited::Flush);
         }
         self.unanswered_at().filter(|at| *at <= now)?;
@@ -123,13 +123,13 @@ impl Deadlines {
 
     /// The oldest request has the earliest deadline, since an event that moves one deadline moves all later ones at least as far.
     fn unanswered_at(&self) -> Option<Instant> {
-        if planted::is(Fault::PubackAwaitedForever) {
+        if planted::is(Mistake::PubackAwaitedForever) {
             return None;
         }
         let (number, oldest) = self.waiting.first_key_value().filter(|_| self.is_reading)?;
         let moved_by = self.message_at.filter(|_| *number > self.read_through);
         let since = [moved_by, self.resumed_at].into_iter().flatten().fold(oldest.since, Instant::max);
-        Some(since + self.patience)
+        Some(since + self.answer_timeout)
     }
 }
 

@@ -68,12 +68,12 @@ pub enum LinkError {
     #[error("no connection to the broker")]
     Reach(#[source] Box<dyn Error + Send + Sync>),
     /// The broker has not answered a request in time. The connection was given up.
-    #[error("the broker has not {awaited} for {} s: it may be overloaded, or limit the rate of this client", patience.as_secs_f64())]
+    #[error("the broker has not {awaited} for {} s: it may be overloaded, or limit the rate of this client", answer_timeout.as_secs_f64())]
     NoAnswer {
         /// The oldest request without an answer.
         awaited: Awaited,
         /// The time without an answer.
-        patience: Duration,
+        answer_timeout: Duration,
     },
     /// The broker sent something that MQTT 5 does not allow, or that this client does not take.
     #[error("the broker broke the protocol")]

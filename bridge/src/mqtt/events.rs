@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use intuition_common::planted::{self, Fault};
+use intuition_common::planted::{self, Mistake};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::{Event, Sizes};
@@ -42,7 +42,7 @@ impl Events {
 
     /// The next event that is neither a message nor an answer to a subscription, if there is one now.
     pub fn try_recv_control(&mut self) -> Option<Event> {
-        if planted::is(Fault::NewsBehindMessages) {
+        if planted::is(Mistake::NewsBehindMessages) {
             return None;
         }
         self.control.try_recv().ok()

@@ -6,7 +6,7 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use intuition_common::planted::{self, Fault};
+use intuition_common::planted::{self, Mistake};
 use tokio::time::Instant;
 
 use super::sizes::Sizes;
@@ -104,7 +104,7 @@ impl Liveness {
     /// A PINGRESP came. Gives the last PUBACK that the broker has read, where that is news.
     pub(super) fn answered(&mut self) -> Option<u64> {
         let before = self.unanswered.pop_front()?;
-        let through = if planted::is(Fault::LaterAcksConfirmed) { self.acked } else { before };
+        let through = if planted::is(Mistake::LaterAcksConfirmed) { self.acked } else { before };
         let is_news = through > self.confirmed;
         self.confirmed = self.confirmed.max(through);
         is_news.then_some(through)

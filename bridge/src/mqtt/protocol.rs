@@ -10,7 +10,7 @@
 
 use std::time::Duration;
 
-use intuition_common::planted::{self, Fault};
+use intuition_common::planted::{self, Mistake};
 use tokio::time::Instant;
 
 use super::{
@@ -75,7 +75,7 @@ pub struct Protocol {
     underway: Underway,
     liveness: Liveness,
     /// How long an answer may take.
-    patience: Duration,
+    answer_timeout: Duration,
     write_ahead: usize,
     /// An event without room; nothing is read meanwhile.
     stalled: Option<Event>,
@@ -103,7 +103,7 @@ impl Protocol {
             acks_told: 0,
             underway: Underway::new(capabilities, answer_timeout),
             liveness: Liveness::new(keep_alive.unwrap_or(settings.keep_alive), sizes, now),
-            patience: answer_timeout,
+            answer_timeout,
             write_ahead: sizes.write_ahead,
             stalled: None,
             has_refused: false,
@@ -255,7 +255,7 @@ impl Protocol {
             }
         };
         self.stalled = event.and_then(|event| self.lanes.try_place(event));
-        if planted::is(Fault::EventDropped) {
+        if planted::is(Mistake::EventDropped) {
             self.stalled = None;
         }
         Ok(())
@@ -305,7 +305,7 @@ impl Protocol {
         deadlines.set_reading(is_reading, now);
         deadlines.set_writing(!is_dry || self.is_unflushed, now);
         if let Some(awaited) = deadlines.overdue(now) {
-            return Err(LinkError::NoAnswer { awaited, patience: self.patience });
+            return Err(LinkError::NoAnswer { awaited, answer_timeout: self.answer_timeout });
         }
         if self.liveness.is_dead(now) {
             return Err(LinkError::Reach("the broker has given no sign of life for too long".into()));

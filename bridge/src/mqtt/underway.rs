@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use intuition_common::planted::{self, Fault};
+use intuition_common::planted::{self, Mistake};
 use tokio::time::Instant;
 
 use super::{Capabilities, Code, Event, Message, codes, deadlines::Deadlines, error::Awaited, output::Output};
@@ -53,11 +53,11 @@ pub(super) struct Underway {
 }
 
 impl Underway {
-    pub(super) fn new(capabilities: Capabilities, patience: Duration) -> Self {
+    pub(super) fn new(capabilities: Capabilities, answer_timeout: Duration) -> Self {
         Self {
             // 0 is a protocol error of the broker's; at least something can be published then.
             capabilities: Capabilities { receive_maximum: capabilities.receive_maximum.max(1), ..capabilities },
-            deadlines: Deadlines::new(patience),
+            deadlines: Deadlines::new(answer_timeout),
             sent: HashMap::new(),
             publications: 0,
             waiting: VecDeque::new(),
@@ -91,7 +91,7 @@ impl Underway {
     pub(super) fn publish_waiting(&mut self, output: &mut impl Output, until: usize, now: Instant) -> Vec<Event> {
         let mut refused = Vec::new();
         let window = usize::from(self.capabilities.receive_maximum);
-        while (self.publications < window || planted::is(Fault::StateBeyondWindow)) && output.len() < until {
+        while (self.publications < window || planted::is(Mistake::StateBeyondWindow)) && output.len() < until {
             let Some((token, message)) = self.waiting.pop_front() else { break };
             let (packet_id, topic) = (self.unused_packet_id(), message.topic.clone());
             let written = self

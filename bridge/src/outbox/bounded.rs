@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use intuition_common::planted::{self, Fault};
+use intuition_common::planted::{self, Mistake};
 use tokio::time::Instant;
 
 use super::{
@@ -244,7 +244,7 @@ impl<T: Content> Bounded<T> {
         slot.state = State::Ready;
         slot.refusal = Some(code);
         let is_last = slot.clock.is_some_and(|clock| clock.terms == Terms::Once || clock.until <= now.time);
-        let is_kept_whole = code.value == PACKET_TOO_LARGE_CODE && planted::is(Fault::LetterNotShortened);
+        let is_kept_whole = code.value == PACKET_TOO_LARGE_CODE && planted::is(Mistake::LetterNotShortened);
         if code.value == PACKET_TOO_LARGE_CODE && !is_kept_whole && slot.content.shorten() {
             self.ready.insert(position);
         } else if is_last && !is_kept_whole {

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use intuition_common::planted::{self, Fault};
+use intuition_common::planted::{self, Mistake};
 use tokio::time::Instant;
 
 use super::{Content, Ranges, entry::Flight};
@@ -112,7 +112,7 @@ impl<T: Content> Ordered<T> {
         if let Some(blocked) = &mut self.blocked {
             // An entry before it may have lost its answer with the connection, and comes first.
             let first = self.ready.first().copied().unwrap_or(blocked.position);
-            let is_under_way = blocked.is_under_way && planted::is(Fault::TrialOfEarlierConnection);
+            let is_under_way = blocked.is_under_way && planted::is(Mistake::TrialOfEarlierConnection);
             *blocked = Blocked { position: first.min(blocked.position), is_under_way };
         }
     }
@@ -149,7 +149,7 @@ impl<T: Content> Ordered<T> {
             self.ready.insert(position);
             // The first waiting entry is tried next. Other refusals do not end a trial that is under way.
             let first = self.ready.first().copied().unwrap_or(position);
-            if planted::is(Fault::RefusedOvertaken) {
+            if planted::is(Mistake::RefusedOvertaken) {
                 self.blocked = Some(Blocked { position, is_under_way: false });
             } else if self.blocked.is_none_or(|blocked| first <= blocked.position) {
                 self.blocked = Some(Blocked { position: first, is_under_way: false });

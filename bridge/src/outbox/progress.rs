@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use intuition_api::v1::{GivenUp, Positions, Published};
-use intuition_common::planted::{self, Fault};
+use intuition_common::planted::{self, Mistake};
 
 use super::{Sizes, ranges::Ranges};
 
@@ -170,7 +170,7 @@ impl Progress {
     }
 
     fn insert(&mut self, first: u64, last: u64) {
-        if planted::is(Fault::DoneByHighest) {
+        if planted::is(Mistake::DoneByHighest) {
             self.done.insert(self.through + 1, last);
         }
         self.done.insert(first.max(self.through + 1), last);

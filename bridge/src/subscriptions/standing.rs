@@ -1,7 +1,7 @@
 //! Messages among their copies, by the filters that they came for.
 
 use intuition_api::topic;
-use intuition_common::planted::{self, Fault};
+use intuition_common::planted::{self, Mistake};
 
 use super::{Held, Known};
 
@@ -19,7 +19,7 @@ pub enum Standing {
 /// How a message on `topic` stands that came for subscriptions with these identifiers.
 pub(super) fn among(held: &[Held], topic: &str, subscription_ids: &[u32]) -> Standing {
     // Without subscription identifiers copies cannot be distinguished.
-    if subscription_ids.is_empty() || planted::is(Fault::CopiesTraded) {
+    if subscription_ids.is_empty() || planted::is(Mistake::CopiesTraded) {
         return Standing::Counts;
     }
     let staying = || held.iter().filter(|held| !held.is_leaving);

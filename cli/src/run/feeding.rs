@@ -186,11 +186,11 @@ impl Feeding {
     }
 
     /// Stops and waits for the disconnect from the broker, within a bound.
-    pub(super) async fn finish(mut self, patience: Duration) {
+    pub(super) async fn finish(mut self, timeout: Duration) {
         self.stop.cancel();
         self.bar.finish_and_clear();
         if let Some(task) = self.task.take()
-            && let Err(elapsed) = tokio::time::timeout(patience, task).await
+            && let Err(elapsed) = tokio::time::timeout(timeout, task).await
         {
             tracing::warn!(%elapsed, "the feed did not end in time");
         }

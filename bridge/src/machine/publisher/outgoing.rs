@@ -7,7 +7,7 @@ use intuition_api::{
     topic::OwnTopics,
     v1::{OutboxEntry, outbox_entry::Content},
 };
-use intuition_common::planted::{self, Fault};
+use intuition_common::planted::{self, Mistake};
 
 use crate::{
     mqtt::Message,
@@ -56,8 +56,8 @@ impl Outgoing {
     /// `None`: the entry has no content.
     pub(super) fn queue(entry: &OutboxEntry) -> Option<Queue> {
         Some(match entry.content.as_ref()? {
-            Content::Decision(_) if planted::is(Fault::DecisionGivenUp) => Queue::Publications,
-            Content::DeadLetter(_) if planted::is(Fault::OneLane) => Queue::Decisions,
+            Content::Decision(_) if planted::is(Mistake::DecisionGivenUp) => Queue::Publications,
+            Content::DeadLetter(_) if planted::is(Mistake::OneLane) => Queue::Decisions,
             Content::Decision(_) => Queue::Decisions,
             Content::DeadLetter(_) => Queue::DeadLetters,
             Content::Publication(_) => Queue::Publications,

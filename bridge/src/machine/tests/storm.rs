@@ -122,7 +122,7 @@ impl Storm {
         let connection = if is_subscribing { &mut self.subscribing } else { &mut self.publishing };
         let event = if connection.take().is_some() {
             let code = *CODES.choose(&mut self.random)?;
-            let no_answer = LinkError::NoAnswer { awaited: Awaited::Flush, patience: Duration::from_secs(30) };
+            let no_answer = LinkError::NoAnswer { awaited: Awaited::Flush, answer_timeout: Duration::from_secs(30) };
             Event::Disconnected(if self.random.random_bool(0.5) { LinkError::End(code) } else { no_answer })
         } else {
             self.epochs += 1;

@@ -1,10 +1,10 @@
 use super::*;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
 fn begun() -> (Deadlines, impl Fn(u64) -> Instant) {
     let start = Instant::now();
-    (Deadlines::new(PATIENCE), move |seconds| start + Duration::from_secs(seconds))
+    (Deadlines::new(ANSWER_TIMEOUT), move |seconds| start + Duration::from_secs(seconds))
 }
 
 fn subscribe() -> Awaited {

@@ -7,7 +7,7 @@ use crate::mqtt::{Ack, Awaited, Capabilities, Code, Events, Incoming, Message, c
 
 const EPOCH: u64 = 3;
 const KEEP_ALIVE: Duration = Duration::from_mins(1);
-const PATIENCE: Duration = Duration::from_secs(30);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Sent {
@@ -75,7 +75,7 @@ impl Bench {
     fn new(capacity: usize, sizes: Sizes) -> Self {
         let (lanes, mut events) = lanes(capacity, &sizes);
         let accepted = Accepted { session_present: true, capabilities: Capabilities::UNLIMITED, keep_alive: None };
-        let settings = Settings { keep_alive: KEEP_ALIVE, answer_timeout: PATIENCE, sizes };
+        let settings = Settings { keep_alive: KEEP_ALIVE, answer_timeout: ANSWER_TIMEOUT, sizes };
         let start = Instant::now();
         let protocol = Protocol::new(EPOCH, &accepted, &settings, lanes, (start, start));
         let connected = events.try_recv();
@@ -294,8 +294,8 @@ fn connection_ends_after_the_patience_without_an_answer() {
     bench.flush();
     assert_eq!(bench.protocol.wake(&bench.output), bench.at(30));
     bench.turn(29).unwrap();
-    let Err(Ended::Failed(LinkError::NoAnswer { awaited, patience })) = bench.turn(30) else { panic!("an end") };
-    assert_eq!((awaited, patience), (Awaited::Publish("decisions".to_owned()), PATIENCE));
+    let Err(Ended::Failed(LinkError::NoAnswer { awaited, answer_timeout })) = bench.turn(30) else { panic!("an end") };
+    assert_eq!((awaited, answer_timeout), (Awaited::Publish("decisions".to_owned()), ANSWER_TIMEOUT));
 }
 
 #[test]
@@ -329,7 +329,7 @@ fn keep_alive_of_the_broker_replaces_that_of_the_client() {
     let keep_alive = Duration::from_secs(5);
     let accepted =
         Accepted { session_present: false, capabilities: Capabilities::UNLIMITED, keep_alive: Some(keep_alive) };
-    let settings = Settings { keep_alive: KEEP_ALIVE, answer_timeout: PATIENCE, sizes: Sizes::default() };
+    let settings = Settings { keep_alive: KEEP_ALIVE, answer_timeout: ANSWER_TIMEOUT, sizes: Sizes::default() };
     let start = Instant::now();
     let protocol = Protocol::new(EPOCH, &accepted, &settings, lanes, (start, start));
     assert_eq!(protocol.wake(&Recorder::default()), start + keep_alive);

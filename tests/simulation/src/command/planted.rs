@@ -33,15 +33,15 @@ pub(super) fn switch_on(name: Option<&str>, output: &mut dyn Write) -> io::Resul
 /// Makes a mistake from here on, if one is named. False: there is none of this name.
 #[cfg(planted)]
 pub(super) fn switch_on(name: Option<&str>, output: &mut dyn Write) -> io::Result<bool> {
-    use intuition_common::planted::{Fault, switch};
+    use intuition_common::planted::{Mistake, switch};
 
     let Some(name) = name else { return Ok(true) };
-    let fault = Fault::ALL.iter().find(|fault| fault.name() == name).copied();
-    if fault.is_none() {
+    let mistake = Mistake::ALL.iter().find(|mistake| mistake.name() == name).copied();
+    if mistake.is_none() {
         writeln!(output, "there is no planted mistake {name:?}")?;
     }
-    switch(fault);
-    Ok(fault.is_some())
+    switch(mistake);
+    Ok(mistake.is_some())
 }
 
 /// What makes Cargo build with the mistakes.
@@ -60,28 +60,28 @@ pub(super) fn find(
 ) -> io::Result<bool> {
     use std::panic;
 
-    use intuition_common::planted::{Fault, switch};
+    use intuition_common::planted::{Mistake, switch};
 
     use crate::report;
 
-    let known = |name: &&String| Fault::ALL.iter().any(|fault| fault.name() == name.as_str());
+    let known = |name: &&String| Mistake::ALL.iter().any(|mistake| mistake.name() == name.as_str());
     if let Some(unknown) = names.iter().find(|name| !known(name)) {
-        let all: Vec<&str> = Fault::ALL.iter().map(|fault| fault.name()).collect();
+        let all: Vec<&str> = Mistake::ALL.iter().map(|mistake| mistake.name()).collect();
         writeln!(output, "there is no planted mistake {unknown:?}; there are {}", all.join(", "))?;
         return Ok(false);
     }
-    let has_turn = turns(turn, Fault::ALL.len());
-    let is_named = |fault: &Fault| names.is_empty() || names.iter().any(|name| name == fault.name());
-    let wanted = Fault::ALL.iter().enumerate().filter(|(index, fault)| has_turn(*index) && is_named(fault));
-    let width = Fault::ALL.iter().map(|fault| fault.name().len()).max().unwrap_or_default();
+    let has_turn = turns(turn, Mistake::ALL.len());
+    let is_named = |mistake: &Mistake| names.is_empty() || names.iter().any(|name| name == mistake.name());
+    let wanted = Mistake::ALL.iter().enumerate().filter(|(index, mistake)| has_turn(*index) && is_named(mistake));
+    let width = Mistake::ALL.iter().map(|mistake| mistake.name().len()).max().unwrap_or_default();
     // A panic is a way to find a mistake, and its text is in the table.
     let hook = panic::take_hook();
     panic::set_hook(Box::new(|_| {}));
     let mut all_found = true;
-    for (_, fault) in wanted {
-        let found = first(*fault, (within, threads), world, progress);
+    for (_, mistake) in wanted {
+        let found = first(*mistake, (within, threads), world, progress);
         switch(None);
-        let (name, text) = (fault.name(), fault.text().trim());
+        let (name, text) = (mistake.name(), mistake.text().trim());
         match found? {
             Some((seed, violation)) => {
                 let promise = violation.promise;
@@ -102,7 +102,7 @@ pub(super) fn find(
 /// The first seed that breaks a promise with a mistake, and none without it.
 #[cfg(planted)]
 fn first(
-    fault: intuition_common::planted::Fault,
+    mistake: intuition_common::planted::Mistake,
     (within, threads): (u64, usize),
     world: World,
     progress: &mut (dyn Write + Send),
@@ -113,7 +113,7 @@ fn first(
 
     let mut from = 0;
     while from < within {
-        switch(Some(fault));
+        switch(Some(mistake));
         let request = Request { from, seeds: within - from, threads, failures: 1 };
         let summary = run::many(request, |seed| run::one(world, seed, &mut |_, _| {}), progress)?;
         // Seeds between a failing one and the last that was begun were played too.
