@@ -89,7 +89,7 @@ fn second_signal_ends_a_shutdown_that_the_broker_does_not_answer() {
     let mut child = command.args(arguments).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
     // Its state waits for a PUBACK from here on.
-    assert!(lines.any(|line| line.contains("part=\"publisher\"") && line.contains("part is there")));
+    assert!(lines.any(|line| line.contains("part=\"publisher\"") && line.contains("part is ready")));
     terminate(&child);
     assert!(lines.any(|line| line.contains("shutting down")));
     terminate(&child);

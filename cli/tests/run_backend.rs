@@ -196,7 +196,7 @@ fn backend_killed_in_a_batch_costs_no_line_and_changes_no_decision() {
     let waits = format!("default/goog-random: waits for the algorithm at http://127.0.0.1:{port}: ");
     read_until(&mut lines, &waits);
     let _backend = Backend::tcp(port, Rule::of("random"));
-    let there = format!("the algorithm at http://127.0.0.1:{port} is there: random-outside 7.8.9");
+    let there = format!("the algorithm at http://127.0.0.1:{port} is ready: random-outside 7.8.9");
     read_until(&mut lines, &there);
     let outside = reading.join().unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(0));
@@ -220,7 +220,7 @@ fn a_run_waits_for_an_algorithm_that_comes_late_and_says_so_once() {
     assert!(first.starts_with(&expected), "{first}");
     let _backend = Backend::tcp(port, Rule::of("sma-crossover"));
     let rest: Vec<_> = lines.map(Result::unwrap).collect();
-    let there = format!("default/sma-crossover: the algorithm at {address} is there: sma-crossover-outside 7.8.9");
+    let there = format!("default/sma-crossover: the algorithm at {address} is ready: sma-crossover-outside 7.8.9");
     assert_eq!(rest, [there]);
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0));

@@ -223,7 +223,7 @@ fn stop_takes(folder: &TempDir, port: u16, accounts: usize) -> Duration {
     let mut child = command.args(["--log", "info"]).spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
     // From here on the state of each account waits for a PUBACK.
-    let connected = |line: &String| line.contains("part=\"publisher\"") && line.contains("part is there");
+    let connected = |line: &String| line.contains("part=\"publisher\"") && line.contains("part is ready");
     assert_eq!(lines.by_ref().filter(connected).take(accounts).count(), accounts);
     let start = Instant::now();
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());

@@ -37,7 +37,7 @@ impl Readiness {
     pub fn new(parts: &[&'static str], clock: Arc<dyn Clock>) -> Self {
         let readiness = Self { missing: Arc::default(), warnings: Arc::default(), clock };
         for part in parts {
-            readiness.set_missing(part, "Starting", "not there yet");
+            readiness.set_missing(part, "Starting", "not ready yet");
         }
         readiness
     }

@@ -36,7 +36,7 @@ async fn without_subscription_identifiers_overlapping_filters_are_a_warning() {
     assert!(broker.act(QUOTES, quote(7, 42)));
     eventually("it is decided", || runtime.memory().published_through == 1).await;
     runtime.want(&["quotes", "other"]);
-    eventually("the warning is void", || bridge.warnings().is_empty()).await;
+    eventually("the warning is cleared", || bridge.warnings().is_empty()).await;
     bridge.stop().await;
 }
 

@@ -112,7 +112,7 @@ fn changes_of(last: &mut Reported, state: &AlgorithmState, elapsed: Duration) ->
                 let named = format!("{name} {version}");
                 // A message without a reason is about another name, and names the state that is missing by it.
                 let changed = if message.is_empty() { String::new() } else { format!(" ({message})") };
-                format!("{account}: the algorithm at {address} is there: {}{changed}", named.trim_end())
+                format!("{account}: the algorithm at {address} is ready: {}{changed}", named.trim_end())
             }
             BACKEND_STARTING => format!("{account}: waits for the algorithm at {address}: it has not answered yet"),
             _ => format!("{account}: waits for the algorithm at {address}: {message}"),
@@ -191,7 +191,7 @@ mod tests {
         assert_eq!(reporter.changes(&late, at), [format!("{waits}it did not answer within 10 s")]);
         let failing = states("BackendFailing", "http://127.0.0.1:50051 fails at one quote after another: boom", &[]);
         assert_eq!(reporter.changes(&failing, at), [format!("{waits}it fails at one quote after another: boom")]);
-        let there = "default/a: the algorithm at http://127.0.0.1:50051 is there: breakout 1.2.0";
+        let there = "default/a: the algorithm at http://127.0.0.1:50051 is ready: breakout 1.2.0";
         assert_eq!(reporter.changes(&states("", "", &["quotes"]), at), [there]);
         assert_eq!(reporter.changes(&states("", "", &["quotes"]), at), NONE);
         reporter.changes(&unreachable(), at);
