@@ -296,7 +296,7 @@ fn bad_lines_are_named_and_a_feed_without_a_good_one_ends_with_2() {
     // The summary comes all the same.
     assert!(stdout.contains("\ndefault/goog-random ") && stdout.contains("\ndefault/sma-crossover "), "{stdout}");
     let help = intuition(&["run", "--help"]).output().unwrap();
-    assert!(texts(&help).0.contains("The exit code is 2 where no line could be used"));
+    assert!(texts(&help).0.contains("The exit code is 2 if no line could be used"));
 }
 
 #[test]
