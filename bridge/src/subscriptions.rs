@@ -188,7 +188,7 @@ impl Subscriptions {
     /// of an earlier time. The filters that the broker has confirmed to this process count then.
     pub fn opened(&mut self, named: Vec<Filter>, restored: bool) {
         self.streaming = true;
-        if !planted::is(Fault::RecordingsOfEarlierStream) {
+        if !planted::is(Mistake::RecordingsOfEarlierStream) {
             self.recordings = 0;
         }
         self.wanted = None;

@@ -261,7 +261,7 @@ async fn run(
     }
 }
 
-/// The feed, if somebody takes its topic.
+/// The feed, if an algorithm takes its topic.
 #[expect(clippy::disallowed_methods, reason = "an edge: it draws a client identifier")]
 fn feeding(args: &RunArgs, feed: Feed, broker: &Broker, locals: &[Local]) -> Result<Feeding, RunError> {
     let Broker { address, mqtt } = broker;

@@ -12,7 +12,7 @@ use intuition_api::{
     refusal::NOT_HALTED,
     v1::{CloseRequest, CloseResponse, Delivery, TradingState, close_request::What, tick_outcome::Kind},
 };
-use intuition_common::planted::{self, Fault};
+use intuition_common::planted::{self, Mistake};
 
 use super::{
     Engine,

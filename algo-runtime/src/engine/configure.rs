@@ -4,7 +4,7 @@ use intuition_api::{
     refusal,
     v1::{ConfigureRequest, ConfigureResponse, Refusal, TradingState},
 };
-use intuition_common::planted::{self, Fault};
+use intuition_common::planted::{self, Mistake};
 
 use super::{
     Engine,
