@@ -98,6 +98,8 @@ pub struct Subscriptions {
     /// Hold steps that were not answered.
     recordings: usize,
     next_token: u64,
+    /// The last subscription identifier that this process has given in the session.
+    highest_id: u32,
     /// Tokens of this round without an answer, each with its filter.
     waiting: Vec<(u64, String)>,
     error: Option<SubscriptionError>,
@@ -117,6 +119,7 @@ impl Subscriptions {
             confirmations: 0,
             recordings: 0,
             next_token: 1,
+            highest_id: 0,
             waiting: Vec::new(),
             error: None,
         }
@@ -174,6 +177,7 @@ impl Subscriptions {
         self.connected = true;
         if !session_present {
             self.lost = std::mem::take(&mut self.held);
+            self.highest_id = 0;
         }
         self.begin()
     }
@@ -373,9 +377,16 @@ impl Subscriptions {
         Some(self.waiting.swap_remove(index).1)
     }
 
-    fn unused_id(&self) -> u32 {
-        let used = |id: &u32| self.held.iter().any(|held| held.filter.subscription_id == *id);
-        (1..=MAX_SUBSCRIPTION_ID).find(|id| !used(id)).unwrap_or(MAX_SUBSCRIPTION_ID)
+    /// An identifier above the others: messages may still wait for a subscription that had a lower one.
+    fn unused_id(&mut self) -> u32 {
+        let ids = || self.held.iter().map(|held| held.filter.subscription_id);
+        let next = ids().max().unwrap_or_default().max(self.highest_id).saturating_add(1);
+        self.highest_id = if next <= MAX_SUBSCRIPTION_ID {
+            next
+        } else {
+            (1..=MAX_SUBSCRIPTION_ID).find(|id| ids().all(|used| used != *id)).unwrap_or(MAX_SUBSCRIPTION_ID)
+        };
+        self.highest_id
     }
 }
 

@@ -206,3 +206,18 @@ fn filters_of_the_ledger_are_as_old_as_their_first_confirmation_in_this_process(
     answer(&mut subscriptions, &steps, GRANTED);
     assert!(!subscriptions.is_younger(&[2], confirmations), "it was there before the stream");
 }
+
+/// Messages may still wait for a filter that the session has left.
+#[test]
+fn an_identifier_is_given_once_in_a_session() {
+    let (mut subscriptions, _) = opened(&[filter("quotes/#", 2)], &["quotes/#", "quotes/+"]);
+    let mut names_of = |wanted: &[&str]| match subscriptions.wanted(2, names(wanted)).as_slice() {
+        [Step::Hold(held)] => held.iter().map(|held| held.subscription_id).collect::<Vec<_>>(),
+        steps => panic!("{steps:?}"),
+    };
+    assert_eq!(names_of(&["quotes/#", "quotes/+"]), [2, 3]);
+    subscriptions.stream_ended();
+    subscriptions.opened(vec![filter("quotes/#", 2)], false);
+    let steps = subscriptions.wanted(3, names(&["quotes/#", "more"]));
+    assert_eq!(steps, [Step::Hold(vec![filter("quotes/#", 2), filter("more", 4)])]);
+}
