@@ -81,7 +81,7 @@ mod tests {
     const SOURCES: [&str; 4] = [
         "bridge/src/runtime.rs",
         "bridge/src/mqtt/error.rs",
-        "bridge/src/subscriptions/trouble.rs",
+        "bridge/src/subscriptions/error.rs",
         "bridge/src/machine/warnings.rs",
     ];
 
