@@ -68,6 +68,17 @@ impl Held {
     }
 }
 
+/// The filters of a session that the broker has lost: copies of its messages may still wait.
+#[derive(Debug, Default)]
+pub struct LostFilters(Vec<Held>);
+
+impl LostFilters {
+    /// The standing of a message that came for subscriptions with these identifiers. `None`: the runtime never named the filters.
+    pub fn standing(&self, topic: &str, subscription_ids: &[u32]) -> Option<Standing> {
+        (!self.0.is_empty()).then(|| standing::among(&self.0, topic, subscription_ids))
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     /// The connection, the stream or the wanted filters are missing.
@@ -86,9 +97,8 @@ pub struct Subscriptions {
     own: Vec<String>,
     /// In the order in which they were first held.
     held: Vec<Held>,
-    /// The filters of the previous session, which the broker has lost: copies of its messages may still wait. Empty if the
-    /// runtime never named them.
-    lost: Vec<Held>,
+    /// The filters of the session that the broker has lost last, until they are taken.
+    lost: LostFilters,
     wanted: Option<(u64, Vec<String>)>,
     connected: bool,
     streaming: bool,
@@ -98,20 +108,20 @@ pub struct Subscriptions {
     /// Hold steps that were not answered.
     recordings: usize,
     next_token: u64,
-    /// The last subscription identifier that this process has given in the session.
-    highest_id: u32,
+    /// The last subscription identifier that this process has given.
+    last_id: u32,
     /// Tokens of this round without an answer, each with its filter.
     waiting: Vec<(u64, String)>,
     error: Option<SubscriptionError>,
 }
 
 impl Subscriptions {
-    /// None yet. `own` are filters over the algorithm's own topics.
-    pub const fn new(own: Vec<String>) -> Self {
+    /// None yet. `own`: filters over the algorithm's own topics. `before_first_id`: subscription identifiers follow this one.
+    pub const fn new(own: Vec<String>, before_first_id: u32) -> Self {
         Self {
             own,
             held: Vec::new(),
-            lost: Vec::new(),
+            lost: LostFilters(Vec::new()),
             wanted: None,
             connected: false,
             streaming: false,
@@ -119,10 +129,15 @@ impl Subscriptions {
             confirmations: 0,
             recordings: 0,
             next_token: 1,
-            highest_id: 0,
+            last_id: before_first_id % MAX_SUBSCRIPTION_ID,
             waiting: Vec::new(),
             error: None,
         }
+    }
+
+    #[cfg(test)]
+    pub(crate) const fn begin_ids_after(&mut self, id: u32) {
+        self.last_id = id;
     }
 
     /// Whether the session has the wanted filters and no others.
@@ -167,17 +182,16 @@ impl Subscriptions {
         standing::among(&self.held, topic, subscription_ids)
     }
 
-    /// The same for a message of the session that the broker has lost last. `None`: its filters are not known.
-    pub fn standing_in_lost_session(&self, topic: &str, subscription_ids: &[u32]) -> Option<Standing> {
-        (!self.lost.is_empty()).then(|| standing::among(&self.lost, topic, subscription_ids))
+    /// The filters of the session that the broker has lost with the last connection.
+    pub fn take_lost(&mut self) -> LostFilters {
+        std::mem::take(&mut self.lost)
     }
 
     /// The broker accepted a connection.
     pub fn connected(&mut self, session_present: bool) -> Vec<Step> {
         self.connected = true;
         if !session_present {
-            self.lost = std::mem::take(&mut self.held);
-            self.highest_id = 0;
+            self.lost = LostFilters(std::mem::take(&mut self.held));
         }
         self.begin()
     }
@@ -377,16 +391,15 @@ impl Subscriptions {
         Some(self.waiting.swap_remove(index).1)
     }
 
-    /// An identifier above the others: messages may still wait for a subscription that had a lower one.
+    /// An identifier that no other filter has had: messages may still wait for a subscription that was left. Processes begin at
+    /// different identifiers, since a ledger that went back names fewer filters than there were.
     fn unused_id(&mut self) -> u32 {
-        let ids = || self.held.iter().map(|held| held.filter.subscription_id);
-        let next = ids().max().unwrap_or_default().max(self.highest_id).saturating_add(1);
-        self.highest_id = if next <= MAX_SUBSCRIPTION_ID {
-            next
-        } else {
-            (1..=MAX_SUBSCRIPTION_ID).find(|id| ids().all(|used| used != *id)).unwrap_or(MAX_SUBSCRIPTION_ID)
-        };
-        self.highest_id
+        loop {
+            self.last_id = self.last_id % MAX_SUBSCRIPTION_ID + 1;
+            if self.held.iter().all(|held| held.filter.subscription_id != self.last_id) {
+                return self.last_id;
+            }
+        }
     }
 }
 

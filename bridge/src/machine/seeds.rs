@@ -15,6 +15,8 @@ pub(super) struct Seeds {
     pub(super) publisher: u64,
     /// Seed of the pauses between attempts at refused subscriptions.
     pub(super) subscriber: u64,
+    /// Subscription identifiers follow this number.
+    pub(super) subscription_id: u32,
 }
 
 impl Seeds {
@@ -26,6 +28,7 @@ impl Seeds {
             stream: random.random(),
             publisher: random.random(),
             subscriber: random.random(),
+            subscription_id: random.random(),
         }
     }
 }

@@ -17,8 +17,8 @@ use intuition_common::{
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
-use self::{copies::Copies, lost::Lost};
-use super::{Action, warnings};
+use self::{copies::Copies, lost::LostSessions};
+use super::{Action, seeds::Seeds, warnings};
 use crate::{
     config::Limits,
     inflight::{Arrival, Inflight, KEPT_PAYLOAD_BYTES, cost},
@@ -39,8 +39,8 @@ pub(super) struct QuoteSubscriber {
     asked: VecDeque<(u64, Instant)>,
     /// The first connection of the broker's session.
     session_since: u64,
-    /// The previous session, which the broker has lost.
-    lost: Lost,
+    /// The sessions before, which the broker has lost.
+    lost: LostSessions,
     copies: Copies,
     /// The filters of the session are known: it began on a connection of this process, or the runtime has named those that it
     /// holds and those that are wanted. Nothing is sent before.
@@ -61,22 +61,23 @@ pub(super) struct QuoteSubscriber {
 }
 
 impl QuoteSubscriber {
-    /// `own`: the account's own topics, which must not be subscribed to. `seed`: seed of the pauses.
-    pub(super) fn new(own: Vec<String>, limits: &Limits, seed: u64) -> Self {
+    /// `own`: the account's own topics, which must not be subscribed to. The seeds have that of the pauses, and the
+    /// number before the first subscription identifier.
+    pub(super) fn new(own: Vec<String>, limits: &Limits, seeds: &Seeds) -> Self {
         Self {
             epoch: 0,
             asked: VecDeque::new(),
             session_since: 0,
-            lost: Lost::default(),
+            lost: LostSessions::default(),
             copies: Copies::default(),
             knows_filters: false,
             inflight: Inflight::new(limits.unacknowledged),
             delivery_bytes: limits.delivery_bytes,
-            subscriptions: Subscriptions::new(own),
+            subscriptions: Subscriptions::new(own, seeds.subscription_id),
             takes_identifiers: true,
             is_settled: false,
             inputs: Inputs::default(),
-            backoff: Backoff::new(Duration::from_secs(1), Duration::from_secs(30), seed),
+            backoff: Backoff::new(Duration::from_secs(1), Duration::from_secs(30), seeds.subscriber),
             retry_at: None,
         }
     }
@@ -97,10 +98,12 @@ impl QuoteSubscriber {
         self.inflight.connected(epoch, session_present);
         let steps = self.subscriptions.connected(session_present);
         if !session_present {
-            self.lost = Lost::new(std::mem::replace(&mut self.session_since, epoch));
-            let (lost, subscriptions) = (&mut self.lost, &self.subscriptions);
+            let since = std::mem::replace(&mut self.session_since, epoch);
+            self.lost.push(since, self.subscriptions.take_lost());
+            let lost = &mut self.lost;
             self.inflight.settle_copies(|arrival| {
-                let is_copy = arrival.epoch < epoch && lost.is_copy(arrival, subscriptions);
+                // Those of earlier sessions were looked at when the broker lost them.
+                let is_copy = (since..epoch).contains(&arrival.epoch) && lost.is_copy(arrival);
                 if is_copy {
                     metrics.overlaps.inc();
                 }
@@ -204,7 +207,7 @@ impl QuoteSubscriber {
         };
         // Checked on arrival: a filter may be gone when the message is sent.
         let is_copy = if arrival.epoch < self.session_since {
-            self.lost.is_copy(&arrival, &self.subscriptions)
+            self.lost.is_copy(&arrival)
         } else {
             self.knows_filters && self.copies.is_copy(&arrival, &self.subscriptions)
         };

@@ -61,7 +61,8 @@ impl Hand {
         let readiness = Readiness::new(&PARTS, Arc::new(Standing));
         let sinks = Sinks { readiness: readiness.clone(), metrics: Metrics::default(), published: None };
         let now = Now { instant: Instant::now(), micros: BEGINNING };
-        let (machine, connections) = Machine::new(&config, sinks, seed, now).unwrap();
+        let (mut machine, connections) = Machine::new(&config, sinks, seed, now).unwrap();
+        machine.subscriber.subscriptions.begin_ids_after(0);
         Self { machine, connections, readiness, now }
     }
 
@@ -491,6 +492,32 @@ fn an_end_of_the_connection_over_the_state_is_not_held_against_a_dead_letter() {
         actions.append(&mut hand.pass(Duration::from_secs(2)));
     }
     panic!("the letter is never sent without the state");
+}
+
+/// The copies wait to be read until the broker has lost a further session.
+#[test]
+fn copies_of_a_session_before_the_last_one_are_recognised_by_its_filters() {
+    let mut hand = Hand::new(1);
+    hand.connect(1, true);
+    hand.give(Input::Runtime(StreamEvent::Connected));
+    let held = [("quotes/+", 1), ("quotes/#", 2), ("+/+", 3)];
+    let held = held.map(|(filter, subscription_id)| Filter { filter: filter.to_owned(), subscription_id });
+    let filters = held.iter().map(|held| held.filter.clone()).collect();
+    hand.say(Message::Opened(Opened { ledger_id: "0badf00d".to_owned(), held: held.to_vec(), ..Opened::default() }));
+    hand.say(Message::Channels(Channels { version: 1, filters, inputs: vec![] }));
+    for epoch in [2, 3] {
+        hand.give(Input::Subscribing(Event::Disconnected(LinkError::End(SUCCESS))));
+        hand.connect(epoch, false);
+    }
+    for (packet_id, subscription_id) in (1..).zip([2, 1, 3]) {
+        let payload = Bytes::from_static(br#"{"sid":"A","quote":"1.5"}"#);
+        let mut message = Incoming::new(1, packet_id, "quotes/a".to_owned(), payload);
+        message.subscription_ids = vec![subscription_id];
+        hand.give(Input::Subscribing(Event::Message(message)));
+    }
+    let mut actions = hand.open();
+    actions.append(&mut hand.want());
+    assert_eq!(deliveries(&actions).len(), 1, "{actions:?}");
 }
 
 #[test]
