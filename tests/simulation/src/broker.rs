@@ -211,6 +211,11 @@ impl Broker {
         self.state.sessions.get(client_id).is_some_and(Session::is_waiting)
     }
 
+    /// Whether a client has a connection that the broker knows of.
+    pub fn is_connected(&self, client_id: &str) -> bool {
+        self.state.sessions.get(client_id).is_some_and(|session| session.connection.is_some())
+    }
+
     fn read(&mut self, connection: ConnectionId, packet: ClientPacket, now: Time) {
         let Some(known) = self.connections.get(&connection).filter(|known| !known.is_ending()) else { return };
         let client_id = known.client_id.clone();

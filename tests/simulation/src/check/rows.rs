@@ -134,8 +134,10 @@ impl Rows {
             row.ordinal
         );
         let reached = self.reached.get(&row.run).copied().unwrap_or_default();
+        // A repetition from before a reset of its source has no row, and counts as new afterwards (docs/delivery-guarantees.md).
+        let is_of_new_era = row.seq.is_some() && self.was_reset(&row.channel, &row.source);
         hold!(
-            (row.delivery, row.index) > reached,
+            (row.delivery, row.index) > reached || is_of_new_era,
             promise::ORDER,
             "{shown} follows an outcome of delivery {}, place {}, of the same bridge",
             reached.0,
@@ -233,7 +235,8 @@ impl Rows {
     fn keep(&mut self, row: WindowRow, subject: Subject) -> Result<(), u64> {
         self.identities.take(&row, subject, self.window)?;
         self.last.insert(row.class, row.ordinal);
-        self.reached.insert(row.run, (row.delivery, row.index));
+        let reached = self.reached.entry(row.run).or_default();
+        *reached = (row.delivery, row.index).max(*reached);
         self.by_subject.entry(subject).or_default().push(self.lines.len());
         self.counters.note(&row);
         self.lines.push(Line { row, subject });

@@ -62,6 +62,8 @@ impl World<'_> {
         let (runtime_ready, bridge_ready) = (self.is_runtime_ready(), self.is_bridge_ready());
         let is_quiet = runtime_ready
             && bridge_ready
+            // A bridge may not know yet that its connection is gone.
+            && self.broker.is_connected(CLIENT_ID)
             && !self.broker.is_waiting(CLIENT_ID)
             && self.operator.is_idle()
             && self.publishers.iter().all(Publisher::is_finished);

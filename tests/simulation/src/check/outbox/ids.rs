@@ -20,6 +20,8 @@ pub(super) struct Ids {
     informed: BTreeSet<RunId>,
     /// The ledger was replaced, and no other id was taken since.
     may_change: bool,
+    /// Ids that a bridge has received.
+    received: BTreeSet<String>,
     /// The ledger was replaced, and no bridge has opened a stream since.
     awaits_bridge: bool,
     /// No bridge knew of the ledger that was replaced: its ids come again with other content.
@@ -37,10 +39,12 @@ impl Ids {
         &self.account
     }
 
-    /// A commit takes another id: once, where the ledger was replaced.
+    /// A commit takes another id: once, where the ledger was replaced, and again where no bridge has received that one, since its
+    /// commit failed although it is there.
     pub(super) fn commit(&mut self, ids: &LedgerIds) -> Result<(), Violation> {
+        let is_unheard_of = self.known.last().is_some_and(|(_, id)| !self.received.contains(id));
         hold!(
-            std::mem::take(&mut self.may_change),
+            std::mem::take(&mut self.may_change) || is_unheard_of,
             promise::PUBLISHED,
             "the ledger takes the id {:?}, and has not gone back since its last change of id",
             ids.newest().id
@@ -77,6 +81,7 @@ impl Ids {
             // Neither of the two knows that the ledger went back.
             self.come_again = true;
         }
+        self.received.insert(opened.ledger_id.clone());
         // It may come late, from a runtime whose ledger has gone back since.
         hold!(
             self.every.contains(&opened.ledger_id),
