@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_messages_close_to_each_other_for_different_filters_look_like_copies() {
+    fn equal_messages_nearby_for_different_filters_look_like_copies() {
         let mut quotes = Quotes::default();
         taken(&mut quotes, 1, "a", &[1]);
         taken(&mut quotes, 2, "a", &[1]);
