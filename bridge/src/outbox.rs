@@ -9,6 +9,7 @@
 //! A position is *done* when its entry has a PUBACK with a reason code below 0x80, or was given up.
 
 mod bounded;
+mod ends;
 mod entry;
 mod ordered;
 mod progress;
@@ -31,6 +32,7 @@ use self::{
     topics::Topics,
 };
 pub use self::{
+    ends::may_be_about_a_message,
     entry::{Change, Content, Queue},
     progress::MissingPosition,
     ranges::Ranges,
@@ -46,16 +48,6 @@ const SHARE_OF_DECISIONS: usize = 4;
 /// Refusals that may be the client's own, of messages that it did not send: topic name invalid, packet too large, retain or
 /// `QoS` not supported. They are no sign that the broker is well.
 const OWN_REFUSALS: [u8; 4] = [0x90, 0x95, 0x9a, 0x9b];
-
-/// Codes of a DISCONNECT that may be about the message sent last: malformed packet, protocol error, implementation specific
-/// error, not authorized, topic name invalid, packet too large, quota exceeded, administrative action, payload format invalid,
-/// retain or `QoS` not supported. Others are about the connection or the broker.
-const ENDS_OVER_A_MESSAGE: [u8; 11] = [0x81, 0x82, 0x83, 0x87, 0x90, 0x95, 0x97, 0x98, 0x99, 0x9a, 0x9b];
-
-/// Whether the broker may have ended a connection with this code over a message that was under way.
-pub fn may_be_about_a_message(code: Code) -> bool {
-    ENDS_OVER_A_MESSAGE.contains(&code.value)
-}
 
 /// Entries that are not done.
 #[derive(Debug)]

@@ -6,12 +6,13 @@
 //! A round begins with every CONNACK, every stream, and every change of the wanted filters.
 
 mod error;
+mod lost_filters;
 mod standing;
 
 use intuition_api::{topic, v1::Filter};
 use intuition_common::planted::{self, Mistake};
 
-pub use self::{error::SubscriptionError, standing::Standing};
+pub use self::{error::SubscriptionError, lost_filters::LostFilters, standing::Standing};
 use crate::mqtt::Code;
 
 /// The highest identifier that MQTT has (section 3.8.2.1.2).
@@ -68,17 +69,6 @@ impl Held {
     }
 }
 
-/// The filters of a session that the broker has lost: copies of its messages may still wait.
-#[derive(Debug, Default)]
-pub struct LostFilters(Vec<Held>);
-
-impl LostFilters {
-    /// The standing of a message that came for subscriptions with these identifiers. `None`: the runtime never named the filters.
-    pub fn standing(&self, topic: &str, subscription_ids: &[u32]) -> Option<Standing> {
-        (!self.0.is_empty()).then(|| standing::among(&self.0, topic, subscription_ids))
-    }
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     /// The connection, the stream or the wanted filters are missing.
@@ -121,7 +111,7 @@ impl Subscriptions {
         Self {
             own,
             held: Vec::new(),
-            lost: LostFilters(Vec::new()),
+            lost: LostFilters::new(Vec::new()),
             wanted: None,
             connected: false,
             streaming: false,
@@ -191,7 +181,7 @@ impl Subscriptions {
     pub fn connected(&mut self, session_present: bool) -> Vec<Step> {
         self.connected = true;
         if !session_present {
-            self.lost = LostFilters(std::mem::take(&mut self.held));
+            self.lost = LostFilters::new(std::mem::take(&mut self.held));
         }
         self.begin()
     }

@@ -466,7 +466,7 @@ fn copies_of_a_session_lost_before_the_first_stream_are_sent_once() {
 
 /// Some brokers end the connection over a message that they refuse.
 #[test]
-fn an_end_of_the_connection_over_the_state_is_not_held_against_a_dead_letter() {
+fn an_end_over_the_state_is_not_held_against_a_dead_letter() {
     let mut hand = Hand::new(1);
     hand.begin();
     hand.quote(7, "A");

@@ -193,7 +193,7 @@ fn a_ledger_that_went_back_does_not_change_the_filters_of_the_session() {
 }
 
 #[test]
-fn filters_of_the_ledger_are_as_old_as_their_first_confirmation_in_this_process() {
+fn a_filter_is_as_old_as_its_first_confirmation_in_this_process() {
     let (mut subscriptions, _) = opened(&[filter("quotes/+", 1), filter("quotes/#", 2)], &["quotes/#"]);
     let steps = subscriptions.recorded();
     assert!(!subscriptions.is_younger(&[2], 0), "the session may have it since long ago");

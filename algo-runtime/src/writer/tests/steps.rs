@@ -111,7 +111,7 @@ impl Steps {
 
 /// The first bridge found no session, and reaches the runtime after a second one for which the broker has made one.
 #[test]
-fn a_loss_of_the_session_from_before_another_bridge_delivered_is_out_of_date() {
+fn a_loss_of_the_session_before_another_bridge_delivered_is_outdated() {
     for (session_lost_ms, held) in [(None, 0), (Some(999), 0), (Some(1_000), 1)] {
         let mut steps = Steps::start(|_, _| {});
         steps.open_as(7, Open { session_present: true, ..Open::default() });
