@@ -1,6 +1,6 @@
 //! The dependencies of the workspace's crates: each is named in the code that its section is for.
 //!
-//! Only [dependencies] may have optional ones, so that tests alone may name those. A crate that needs a dependency without naming it states the reason in its manifest, in the table
+//! Only `[dependencies]` may have optional ones, so that tests alone may name those. A crate that needs a dependency without naming it states the reason in its manifest, in the table
 //! `[package.metadata.structure.unnamed]`: `bytes = "the generated code names it"`.
 
 use std::{collections::HashSet, fs, path::Path};
