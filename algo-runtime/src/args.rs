@@ -66,7 +66,7 @@ pub struct ServeArgs {
         conflicts_with_all = ["algorithm", "algorithm_address", "threshold", "starting_cash", "seed", "param", "suspend", "trading_state"]
     )]
     pub settings: Option<PathBuf>,
-    /// Built-in algorithm: random, sma-crossover.
+    /// Name of a built-in algorithm, for example random.
     #[arg(long, env = "INTUITION_ALGORITHM")]
     pub algorithm: Option<String>,
     /// Where an algorithm out of process is served: `http://HOST:PORT` or `unix:/PATH`.
