@@ -12,7 +12,7 @@
 //! The engine itself, on top of the parts:
 //! - `advance`: the loop, and the events of links. `booking`: the outcome of one tick; `letters`: its dead letter.
 //! - `stream`: the bridge's messages; `load`: bounds of deliveries. `sources`, `trading`, `closing`, `configure`: the calls.
-//! - `swap`: settings whose algorithm becomes active. `tally`: the account in the contract's form. `notice`: facts for the log.
+//! - `swap`: the step at which an algorithm becomes active. `tally`: the account in the contract's form. `notice`: facts for the log.
 
 mod accounting;
 mod advance;

@@ -67,7 +67,7 @@ impl Process {
         Self { child: Some(command.spawn().unwrap()), grpc, http }
     }
 
-    /// Status and body of a page; `None` where nobody answers.
+    /// Status and body of a page; `None` if no server answers.
     fn page(&self, path: &str) -> Option<(u16, String)> {
         let mut connection = TcpStream::connect(("127.0.0.1", self.http)).ok()?;
         write!(connection, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();

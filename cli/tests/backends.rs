@@ -266,7 +266,7 @@ fn invalid_backends_are_listed_with_errors_in_flag_order() {
     let lines = words(text(&output.stdout));
     assert_eq!(lines[3], format!("- - {} no: BackendUnreachable -", addresses[0]));
     assert!(lines.contains(&format!("momentum 1.2.0 {} yes -", addresses[4])), "{lines:#?}");
-    let told = format!("BackendUnreachable: {}: nobody answers", addresses[0]);
+    let told = format!("BackendUnreachable: {}: no server answers", addresses[0]);
     assert!(lines.iter().any(|line| line.starts_with(&told)), "{lines:#?}");
 }
 
@@ -321,7 +321,9 @@ fn a_directory_is_listed_by_namespace_and_name_with_users() {
 fn unreachable_directory_is_an_error_and_other_addresses_are_listed() {
     let tokio = Runtime::new().unwrap();
     let served = algorithm(&tokio, MOMENTUM);
-    for (address, problem) in [(nobody(), "nobody answers"), (served.clone(), "does not serve intuition.v1.Backends")] {
+    for (address, problem) in
+        [(nobody(), "no server answers"), (served.clone(), "does not serve intuition.v1.Backends")]
+    {
         let output = backends(&["--directory", &address, "--address", &served]);
         let stderr = text(&output.stderr);
         assert!(stderr.starts_with(&format!("error: cannot list the directory {address}: ")), "{stderr}");

@@ -216,7 +216,7 @@ fn a_run_waits_for_an_algorithm_that_comes_late_and_says_so_once() {
     let mut child = command.spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
     let first = lines.next().unwrap().unwrap();
-    let expected = format!("default/sma-crossover: waits for the algorithm at {address}: nobody answers");
+    let expected = format!("default/sma-crossover: waits for the algorithm at {address}: no server answers");
     assert!(first.starts_with(&expected), "{first}");
     let _backend = Backend::tcp(port, Rule::of("sma-crossover"));
     let rest: Vec<_> = lines.map(Result::unwrap).collect();

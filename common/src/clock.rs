@@ -33,7 +33,7 @@ pub struct Now {
 
 impl Now {
     /// Reads both clocks.
-    #[expect(clippy::disallowed_methods, reason = "this is the one place")]
+    #[expect(clippy::disallowed_methods, reason = "the only reading of the clock")]
     pub fn read(clock: &dyn Clock) -> Self {
         Self { instant: Instant::now(), micros: clock.now_micros() }
     }

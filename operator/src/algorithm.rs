@@ -4,7 +4,7 @@
 //! - `build`: from the plan to the children; pure.
 //! - `apply`: the caches of the children, the writes, and the removal of old images.
 //! - `describe`: calls the algorithm's server.
-//! - `users`: the `TradingAlgo`s that refer to it, and those whose active algorithm it is; pure.
+//! - `users`: the `TradingAlgo`s that refer to it or have it as their active algorithm; pure.
 //! - `status`: from the observation to conditions and Events; pure.
 //! - `controller`: the watches that trigger a pass.
 

@@ -1,4 +1,4 @@
-//! The operator: it reconciles the resources `TradingAlgo` and `Algorithm`, whose types are in [`intuition_resources`].
+//! The operator: it reconciles the resources `TradingAlgo` and `Algorithm`. [`intuition_resources`] has their types.
 //!
 //! From top to bottom; no module uses one above it:
 //! - [`process`], [`args`]: the process, from its arguments to its exit code.

@@ -23,7 +23,7 @@ pub mod label {
     pub const PART_OF: &str = "app.kubernetes.io/part-of";
     /// The manager: [`super::MANAGER`].
     pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
-    /// On pods: uid of the resource. A deleted resource of the same name had another one.
+    /// On pods: uid of the resource. A deleted resource of the same name had another uid.
     pub const UID: &str = "intuition.dev/uid";
     /// On a namespace, with the value [`super::DEFAULT_BROKER`]: its resources get the login of the default broker.
     pub const BROKER: &str = "intuition.dev/broker";
@@ -35,7 +35,7 @@ pub mod label {
 pub mod annotation {
     /// On a resource: uid of a lost claim that may be replaced by an empty one.
     pub const NEW_LEDGER: &str = "intuition.dev/new-ledger";
-    /// On pods: a hash of the mounted content, whose change replaces them.
+    /// On pods: a hash of the mounted content. A change replaces the pods.
     pub const MOUNTS: &str = "intuition.dev/mounts";
     /// On the children of an image of an `Algorithm`: the image.
     pub const IMAGE: &str = "intuition.dev/image";
@@ -187,7 +187,7 @@ pub fn algorithm_port(spec: &AlgorithmSpec) -> i32 {
     spec.port.unwrap_or(DEFAULT_PORT)
 }
 
-/// The `Algorithm` in this namespace to whose image a Service's host leads.
+/// The `Algorithm` in this namespace with the image behind a Service's host.
 pub fn algorithm_at<'a>(host: &'a str, namespace: &str, cluster_domain: &str) -> Option<&'a str> {
     let service =
         host.strip_suffix(cluster_domain)?.strip_suffix(".svc.")?.strip_suffix(namespace)?.strip_suffix('.')?;

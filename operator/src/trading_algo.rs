@@ -196,7 +196,7 @@ impl TradingAlgoReconciler {
         Ok(ReconcileOutcome::applied(derived, applied.error))
     }
 
-    /// A pass over a resource whose spec is not accepted. Its children stay as they are, but its trading state takes effect
+    /// A pass over a resource without an accepted spec. Its children stay as they are, but its trading state takes effect
     /// in the runtime that still runs, and the running pods are observed.
     async fn reconcile_rejected(
         &self,

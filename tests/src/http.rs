@@ -8,7 +8,7 @@ use tokio::{
     net::TcpStream,
 };
 
-/// Status and body of a page on 127.0.0.1; `None` while nobody answers.
+/// Status and body of a page on 127.0.0.1; `None` while no server answers.
 pub async fn get(port: u16, path: &str) -> anyhow::Result<Option<(u16, String)>> {
     let Ok(mut stream) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await else {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! Reasons of one process on which another one acts, in `/readyz`, conditions, refusals and metrics. They are part of the
+//! Reasons that one process gives and another process acts on, in `/readyz`, conditions, refusals and metrics. They are part of the
 //! interface: docs/operations.md and alerts name them.
 
 /// The algorithm is being called for the first time.

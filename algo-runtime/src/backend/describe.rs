@@ -61,7 +61,7 @@ fn broken(violation: &Violation, response: &DescribeResponse) -> BackendError {
     let (reason, message) = match violation {
         Violation::Contract => {
             let contract = &response.contract;
-            let message = format!("DescribeResponse.contract: this release speaks {CONTRACT}, it says {contract:?}");
+            let message = format!("DescribeResponse.contract: this release speaks {CONTRACT}, the server {contract:?}");
             (ConditionReason::ContractUnsupported, message)
         }
         Violation::Name => {

@@ -67,7 +67,7 @@ impl Links {
         Self { tokio, tasks, shutdown, deadline }
     }
 
-    /// Starts a link to `address`. `tell` is called with each event and returns false once the receiver has gone.
+    /// Starts a link to `address`. Calls `tell` with each event, until it returns false because its receiver has gone.
     pub fn start<F, T>(&self, address: Address, tell: F) -> Link
     where
         F: Fn(LinkEvent) -> T + Send + Sync + 'static,
@@ -176,7 +176,7 @@ impl Worker {
 
     async fn call(&self) -> Result<(AlgorithmClient<Channel>, BackendReply), BackendError> {
         let unreachable = |error: tonic::transport::Error| {
-            BackendError::new(ConditionReason::Unreachable, format!("nobody answers: {}", with_causes(&error)))
+            BackendError::new(ConditionReason::Unreachable, format!("no server answers: {}", with_causes(&error)))
         };
         let endpoint = self.address.endpoint().map_err(unreachable)?;
         let endpoint =
@@ -261,10 +261,9 @@ async fn listen(stream: Option<&mut Stream>) -> Result<BackendReply, BackendErro
             events_response::Message::Reconfigured(answer) => BackendReply::Reconfigured(answer),
         }),
         Ok(Some(EventsResponse { message: None })) => Err(broken("EventsResponse: it sent an empty message")),
-        Ok(None) => Err(BackendError::new(
-            ConditionReason::Error,
-            "it ended the stream of Events without being told to".to_owned(),
-        )),
+        Ok(None) => {
+            Err(BackendError::new(ConditionReason::Error, "it ended the stream of Events by itself".to_owned()))
+        }
         Err(status) => Err(ended("Events", &status)),
     }
 }
@@ -278,12 +277,12 @@ fn ended(call: &str, status: &Status) -> BackendError {
     let (reason, message) = match CallEnd::of(status) {
         CallEnd::Broken => {
             let cause = std::error::Error::source(status).map(with_causes).unwrap_or_default();
-            let message = format!("{call}: the connection broke, or what is there speaks no gRPC: {cause}");
+            let message = format!("{call}: the connection broke, or the server speaks no gRPC: {cause}");
             (ConditionReason::Unreachable, message)
         }
         CallEnd::Unavailable => (ConditionReason::Unreachable, format!("{call}: it went away: {message}")),
         CallEnd::Unserved => {
-            let message = format!("{call}: what answers there does not serve intuition.v1.Algorithm");
+            let message = format!("{call}: the server does not serve intuition.v1.Algorithm");
             (ConditionReason::ContractUnsupported, message)
         }
         CallEnd::TooLarge => {

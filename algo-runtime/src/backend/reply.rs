@@ -13,7 +13,7 @@ use intuition_api::{
 
 use crate::algorithm::Signal;
 
-/// A batch whose answer is awaited.
+/// A batch that waits for its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OutstandingBatch {
     /// Number of the batch.

@@ -95,7 +95,7 @@ impl Engine {
     /// Settles the current batch as far as it is answered.
     ///
     /// The rule: ticks are settled in their order, up to the first quote without a result. Ticks that need no result, such as
-    /// repetitions and dead letters, do not end the run, so that the ones behind the last answered quote are settled with it.
+    /// repetitions and dead letters, do not end the run: those behind the last answered quote are settled with it.
     /// State and publications of the batch belong to its last answered quote: they are booked with it, in one transaction.
     fn settle_batch(&mut self, quotes: &[PendingQuote], result: BatchResult, now_micros: i64) {
         let Some(stream) = self.backlog.batch_stream() else { return };

@@ -50,7 +50,7 @@ pub(super) enum Head {
     Empty,
     /// A marker of a channels version.
     Marker(u64),
-    /// Ticks whose batch has not begun.
+    /// Ticks in front of their batch.
     Waiting,
     /// The ticks of the current batch.
     Begun,

@@ -27,7 +27,7 @@ use crate::{
 /// Reason of a dead letter: the algorithm cannot use the quote, by its own answer or because it fails at it.
 pub(super) const REJECTED: &str = "Rejected";
 
-/// The delivery whose ticks are being settled.
+/// The delivery with the ticks that are being settled.
 #[derive(Debug, Default)]
 pub(super) struct DeliveryProgress {
     rows: Vec<Option<(Known, SeenBy)>>,
@@ -91,7 +91,7 @@ impl Engine {
         if index as usize + 1 < delivery.ticks.len() {
             return None;
         }
-        // Every row named has its outcome by now, also the one that a later tick of the same delivery repeats.
+        // Every row named has its outcome by now, also a row that a later tick of the same delivery repeats.
         let rows = std::mem::take(&mut self.progress).rows;
         self.backlog.note_settled(&delivery);
         Some(self.recogniser.outcome_of(delivery.number, &rows))

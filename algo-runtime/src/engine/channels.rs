@@ -30,7 +30,7 @@ pub(super) struct ChannelState {
     current: v1::Channels,
     /// Channels that the active algorithm asked for and may use; `None` before it named them.
     wanted: Option<Vec<String>>,
-    /// Channels whose quotes the active algorithm decides.
+    /// Channels of the active algorithm.
     decided: Vec<String>,
     /// Filters that the broker's session may hold.
     held: Vec<HeldFilter>,
@@ -171,7 +171,7 @@ impl ChannelState {
         true
     }
 
-    /// Filters that the broker's session may hold, the one held longest first.
+    /// Filters that the broker's session may hold, in the order in which it took them up.
     pub(super) fn held(&self) -> &[HeldFilter] {
         &self.held
     }

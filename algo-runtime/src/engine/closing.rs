@@ -50,7 +50,7 @@ pub(super) struct Closing {
     known: BTreeSet<String>,
     /// Symbols held at the start of which no subscribed channel has brought a quote yet.
     unseen: BTreeSet<String>,
-    /// Sales of an earlier process whose ticks come again.
+    /// Sales of an earlier process that come again as ticks.
     unsettled: Vec<UnsettledSale>,
     changes: ClosingChanges,
 }

@@ -15,7 +15,7 @@ pub mod counter {
     pub const DECIDED: &str = "decided";
     /// Ticks without a signal.
     pub const NO_SIGNAL: &str = "noSignal";
-    /// Ticks whose signal was denied, by reason.
+    /// Ticks with a denied signal, by reason.
     pub const DENIED: &str = "denied";
     /// Signals that were denied, by reason, also those beside a booked signal of the same tick.
     pub const SIGNALS_DENIED: &str = "signalsDenied";
@@ -31,7 +31,7 @@ pub mod counter {
     pub const AMBIGUOUS: &str = "ambiguous";
     /// Sequence numbers that are missing: the sum, and by channel beside it.
     pub const GAPS: &str = "gaps";
-    /// Those of the duplicates whose outcome is no longer kept.
+    /// Duplicates without an outcome, since it is no longer kept.
     pub const FORGOTTEN: &str = "forgotten";
     /// Ticks of redeliveries that were decided when their bytes were read in another way.
     pub const REPARSED: &str = "reparsed";
@@ -39,7 +39,7 @@ pub mod counter {
     pub const UNDELIVERABLE: &str = "undeliverable";
     /// Positions that a bridge reported as published and that were never sent to it.
     pub const PUBLISHED_BEYOND: &str = "publishedBeyond";
-    /// Ticks without a source whose number came before with other content.
+    /// Ticks without a source, with a number that came before with other content.
     pub const SEQ_REUSED: &str = "seqReused";
 }
 

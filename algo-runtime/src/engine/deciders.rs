@@ -39,7 +39,7 @@ pub(super) struct Deciders {
     starter: DeciderStarter,
 }
 
-/// Settings whose algorithm is active from now on.
+/// Settings of the algorithm that is active from now on.
 pub(super) struct Activated {
     pub(super) settings: LiveSettings,
     pub(super) generation: i64,

@@ -1,4 +1,4 @@
-//! Settings that are to take over from the active ones, and how far they have come.
+//! Settings that take over from the active ones, and their progress.
 //!
 //! The *active* algorithm decides now; the *candidate* will take over; the *previous* one decided before.
 //!
@@ -141,7 +141,7 @@ impl PendingSwap {
     /// does the broker hold a subscription.
     ///
     /// The rule: the candidate has to be initialized, and the stream has to have come to the marker of its channels, unless
-    /// there is no marker to wait for. A candidate of the same name, whose state the active stream saved meanwhile, is
+    /// there is no marker to wait for. If the active stream saved a state meanwhile, a candidate of the same name is
     /// initialized once more before it takes over.
     pub(super) fn next_step(
         &mut self,
@@ -262,7 +262,8 @@ impl PendingSwap {
                     None => vec![refuse(condition.code(), field, condition.message.clone())],
                 },
                 None if standby.announced.is_some() && !standby.marked => {
-                    let message = "its channels are being subscribed to; the one before decides meanwhile".to_owned();
+                    let message =
+                        "its channels are being subscribed to; the previous algorithm decides meanwhile".to_owned();
                     vec![refuse(SWAPPING, field, message)]
                 }
                 None => vec![refuse(SWAPPING, field, "it is about to take over".to_owned())],

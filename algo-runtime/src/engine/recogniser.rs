@@ -65,7 +65,7 @@ impl Recogniser {
         self.identities.acknowledged(report);
     }
 
-    /// The bridge whose stream it is ([`Open::run`]).
+    /// The bridge of the stream ([`Open::run`]).
     pub(super) const fn run(&self) -> u64 {
         self.run
     }
@@ -167,7 +167,7 @@ impl Recogniser {
         Known::Row(reference)
     }
 
-    /// The answer about a delivery, of whose ticks these rows are. To be called once all of them are settled: a later tick
+    /// The answer about a delivery with these rows of its ticks. To be called once all of them are settled: a later tick
     /// may repeat an earlier one.
     pub(super) fn outcome_of(&self, number: u64, rows: &[Option<(Known, SeenBy)>]) -> DeliveryOutcome {
         let tick = |row: &Option<(Known, SeenBy)>| {
@@ -177,7 +177,7 @@ impl Recogniser {
         DeliveryOutcome { number, ticks: rows.iter().map(tick).collect() }
     }
 
-    /// `unsettled`: ticks that were recognised and are in no answer yet, whose rows stay in memory.
+    /// `unsettled`: ticks that were recognised and are in no answer yet. Their rows stay in memory.
     pub(super) fn take_changes(&mut self, unsettled: usize, changes: &mut Changes) {
         changes.window = std::mem::take(&mut self.rows);
         changes.evict = self.identities.evict(unsettled);

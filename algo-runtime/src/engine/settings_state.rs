@@ -43,7 +43,7 @@ impl SettingsState {
         self.effective.settings_generation
     }
 
-    /// The last generation whose cash was taken.
+    /// The generation of the cash that was taken last.
     pub(super) const fn cash_generation(&self) -> i64 {
         self.effective.cash_generation
     }
@@ -90,7 +90,7 @@ impl SettingsState {
         self.effective.settings_generation = generation;
     }
 
-    /// Makes settings effective whose algorithm is active now. Cash and suspension have their own way.
+    /// Makes the settings of the active algorithm effective. Cash and suspension have their own way.
     pub(super) fn activate(&mut self, settings: LiveSettings, generation: i64) {
         let LiveSettings { starting_cash, suspend, .. } = self.live().clone();
         self.effective.live = LiveSettings { starting_cash, suspend, ..settings };

@@ -159,7 +159,7 @@ impl SourceNumbers {
     }
 }
 
-/// Makes ticks whose source or id is too long unusable, and takes the text off them: it would be kept in memory and in
+/// Makes ticks with a source or id that is too long unusable, and takes the text off them: it would be kept in memory and in
 /// the ledger. A bridge of this release never sends one.
 pub(super) fn bound_identities(delivery: &mut Delivery) {
     for tick in &mut delivery.ticks {

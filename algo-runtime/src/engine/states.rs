@@ -54,7 +54,7 @@ impl SavedStates {
     }
 
     /// Keeps the state that the active backend gave, and deletes those used longest ago beyond the bound. `candidate`: the
-    /// owner whose state stays. Returns the owners of the deleted states.
+    /// owner that keeps its state. Returns the owners of the deleted states.
     pub(super) fn save(&mut self, owner: String, state: &Bytes, candidate: Option<&str>) -> Vec<String> {
         let key = (owner, String::new());
         if self.states.get(&key).is_some_and(|known| known == state) {

@@ -1,4 +1,4 @@
-//! Swaps: settings whose algorithm becomes active change channels, settings and the policy's generator together.
+//! Swaps: with the active algorithm, channels, settings and the policy's generator change together.
 
 use super::{Engine, deciders::Activated, notice::EngineNotice};
 use crate::{algorithm::FieldErrors, settings::LiveSettings};
@@ -54,7 +54,7 @@ impl Engine {
         }
     }
 
-    /// Makes settings effective whose algorithm is active now.
+    /// Makes the settings of the active algorithm effective.
     fn activate(&mut self, settings: LiveSettings, generation: i64) {
         if settings.seed() != self.settings.live().seed() {
             self.accounting.reseed(settings.seed(), self.deciders.draw_seed());

@@ -42,7 +42,7 @@ pub fn effective_settings(
     let Some(record) = record.filter(|record| record.resource_uid == *uid) else {
         return by_given(*generation, *generation);
     };
-    // A record is written from checked settings; one that this release cannot use gives way to the file.
+    // A record is written from checked settings. A record that this release cannot use gives way to the file.
     let Some(recorded) = from_record(&record.settings_json) else {
         return by_given(*generation, record.cash_generation);
     };

@@ -391,8 +391,8 @@ fn leave_a_filter(has_unsuback: bool) {
     assert_eq!(hand.quotes_for("quotes", &messages), [1, 3, 5, 6, 7]);
 }
 
-/// An algorithm with overlapping filters gives way to one with another filter: the broker sends the messages of its backlog once for
-/// each filter of the former, and later ones for the new filter, too.
+/// An algorithm with overlapping filters gives way to an algorithm with another filter. The broker sends the messages of its backlog
+/// once for each filter of the former, and later messages also for the new filter.
 #[test]
 fn messages_for_several_filters_that_are_being_left_count_once() {
     let mut hand = Hand::new(1);

@@ -25,7 +25,7 @@ pub(super) struct DirectoryError {
 
 #[derive(Debug, thiserror::Error)]
 enum ListError {
-    #[error("nobody answers: {}", intuition_common::exit::with_causes(.0))]
+    #[error("no server answers: {}", intuition_common::exit::with_causes(.0))]
     Connect(tonic::transport::Error),
     #[error("{}", ended(.0))]
     Call(Box<Status>),
@@ -51,10 +51,10 @@ async fn call(address: &Address, namespace: &str) -> Result<Vec<AlgorithmBackend
 fn ended(status: &Status) -> String {
     if let Some(error) = std::error::Error::source(status) {
         let causes = intuition_common::exit::with_causes(error);
-        return format!("the connection broke, or what is there speaks no gRPC: {causes}");
+        return format!("the connection broke, or the server speaks no gRPC: {causes}");
     }
     match status.code() {
-        Code::Unimplemented => "what answers there does not serve intuition.v1.Backends".to_owned(),
+        Code::Unimplemented => "the server does not serve intuition.v1.Backends".to_owned(),
         code => format!("List ended with {code:?}: {}", status.message()),
     }
 }

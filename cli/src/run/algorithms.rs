@@ -175,7 +175,7 @@ mod tests {
     }
 
     fn unreachable() -> [AlgorithmState; 1] {
-        states("BackendUnreachable", "http://127.0.0.1:50051: nobody answers", &[])
+        states("BackendUnreachable", "http://127.0.0.1:50051: no server answers", &[])
     }
 
     const NONE: [String; 0] = [];
@@ -184,8 +184,8 @@ mod tests {
     fn a_reason_is_said_once_until_it_is_another_and_that_it_answers_too() {
         let (mut reporter, at) = (StateReporter::default(), Duration::ZERO);
         let waits = "default/a: waits for the algorithm at http://127.0.0.1:50051: ";
-        assert_eq!(reporter.changes(&unreachable(), at), [format!("{waits}nobody answers")]);
-        let again = states("BackendUnreachable", "http://127.0.0.1:50051: nobody answers: refused", &[]);
+        assert_eq!(reporter.changes(&unreachable(), at), [format!("{waits}no server answers")]);
+        let again = states("BackendUnreachable", "http://127.0.0.1:50051: no server answers: refused", &[]);
         assert_eq!(reporter.changes(&again, at), NONE);
         let late = states("BackendTimeout", "http://127.0.0.1:50051: it did not answer within 10 s", &[]);
         assert_eq!(reporter.changes(&late, at), [format!("{waits}it did not answer within 10 s")]);

@@ -66,7 +66,7 @@ pub const MAX_IMAGES: usize = 16;
     validation = Rule::new(
         "!has(self.address) || !(has(self.port) || has(self.replicas) || has(self.resources) || has(self.args) || has(self.env) || has(self.imagePullPolicy) || has(self.imagePullSecrets))"
     )
-    .message("takes port, replicas, resources, args, env, imagePullPolicy and imagePullSecrets with image alone: what runs at an address is not the operator's")
+    .message("takes port, replicas, resources, args, env, imagePullPolicy and imagePullSecrets with image alone: a server at an address is not the operator's")
 )]
 pub struct AlgorithmSpec {
     /// Image of a server of the gRPC service `intuition.v1.Algorithm`. The operator runs it. Another image is rolled

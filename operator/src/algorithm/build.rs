@@ -34,7 +34,7 @@ use crate::{
 /// Name of the port.
 const PORT: &str = "grpc";
 
-/// The children of one `Algorithm` whose image the operator runs.
+/// The children of one `Algorithm` with an image, which the operator runs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Desired {
     /// The service account of its pods, without a token.

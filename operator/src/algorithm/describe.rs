@@ -122,7 +122,9 @@ fn broken(violation: &Violation, answer: &DescribeResponse) -> DescribeError {
     let message = match violation {
         Violation::Contract => {
             let contract = shown(&answer.contract);
-            return DescribeError::Speak(format!("this release speaks the contract {CONTRACT}, it says {contract:?}"));
+            return DescribeError::Speak(format!(
+                "this release speaks the contract {CONTRACT}, the server {contract:?}"
+            ));
         }
         Violation::Name => {
             let name = shown(&answer.name);
@@ -145,9 +147,7 @@ fn of_status(status: &Status) -> DescribeError {
         CallEnd::Broken => DescribeError::Connect(shown(&status.source().map(with_causes).unwrap_or_default())),
         CallEnd::Unavailable => DescribeError::Connect(message),
         CallEnd::Late => DescribeError::TimeOut,
-        CallEnd::Unserved => {
-            DescribeError::Speak("what answers there does not serve intuition.v1.Algorithm".to_owned())
-        }
+        CallEnd::Unserved => DescribeError::Speak("the server does not serve intuition.v1.Algorithm".to_owned()),
         CallEnd::TooLarge => DescribeError::Break(format!("its description has more than {MAX_MESSAGE_BYTES} bytes")),
         CallEnd::Failed(code) => DescribeError::Call(format!("Describe ended with {code:?}: {message}")),
     }

@@ -2,7 +2,7 @@ use serde_json::{Value, from_value, json};
 
 use super::*;
 
-fn algo(name: &str, algorithm: &Value, service: Option<&str>) -> PartialObject {
+pub(super) fn algo(name: &str, algorithm: &Value, service: Option<&str>) -> PartialObject {
     let address = service.map(|service| format!("http://{service}.n.svc.cluster.local:50051"));
     from_value(json!({
         "apiVersion": "intuition.dev/v1alpha1", "kind": "TradingAlgo",
@@ -27,6 +27,6 @@ fn old_image_stays_while_it_is_active_and_until_the_new_one_answers() {
     assert!(!is_removable(&old_image(old), &users(&[moved.clone(), behind]), true), "one has not moved");
     assert!(!is_removable(&old_image(old), &users(&[moved.clone(), leaving]), true), "one is on its way elsewhere");
     assert!(is_removable(&old_image(old), &users(std::slice::from_ref(&moved)), true));
-    assert!(!is_removable(&old_image(old), &users(&[moved]), false), "what runs may be wanted back");
-    assert!(is_removable(&old_image(old), &users(&[]), false), "nobody refers to it");
+    assert!(!is_removable(&old_image(old), &users(&[moved]), false), "the running image may be wanted back");
+    assert!(is_removable(&old_image(old), &users(&[]), false), "no resource refers to it");
 }

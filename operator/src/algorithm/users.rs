@@ -1,4 +1,4 @@
-//! The `TradingAlgo`s that refer to an `Algorithm`, and those whose active algorithm is one of its images. Pure.
+//! The `TradingAlgo`s that refer to an `Algorithm`, or have one of its images as their active algorithm. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,7 +32,7 @@ impl Users {
         users
     }
 
-    /// The number of accounts whose active algorithm is behind the Service of this name.
+    /// The number of accounts with an active algorithm behind the Service of this name.
     pub(crate) fn active_at(&self, service: &str) -> i64 {
         let leads = |host: &&String| host.split('.').next() == Some(service);
         self.active.iter().filter(|(host, _)| leads(host)).map(|(_, count)| count).sum()

@@ -146,7 +146,7 @@ mod tests {
         live.metadata.annotations = Some([(REVISION.to_owned(), "2".to_owned())].into());
         live.status = from_value(json!({ "replicas": 1 })).unwrap();
         assert!(cache.is_unchanged(&wanted, &live, now));
-        assert!(!cache.is_unchanged(&wanted, &live, now + MAX_TRUST), "no watch tells of everything");
+        assert!(!cache.is_unchanged(&wanted, &live, now + MAX_TRUST), "no watch shows everything");
         assert!(!cache.is_unchanged(&deployment(2), &live, now), "something else is wanted");
         live.metadata.labels = Some([("by".to_owned(), "hand".to_owned())].into());
         assert!(!cache.is_unchanged(&wanted, &live, now), "edited");

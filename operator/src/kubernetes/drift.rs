@@ -177,7 +177,7 @@ mod tests {
 
     #[test]
     fn a_spec_is_put_back_whole_on_the_object_that_was_seen() {
-        assert_eq!(replace_spec(&wanted()), None, "nobody was seen");
+        assert_eq!(replace_spec(&wanted()), None, "no object was seen");
         let mut seen = wanted();
         seen["metadata"] = json!({ "uid": "u-1" });
         let operations = replace_spec(&seen).unwrap();

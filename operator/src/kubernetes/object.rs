@@ -1,4 +1,4 @@
-//! A watched object whose spec may not parse, for example one written by a newer release. One bad object must not break the
+//! A watched object with a spec that may not parse, for example because a newer release wrote it. One bad object must not break the
 //! watch.
 
 use std::{borrow::Cow, fmt::Debug};

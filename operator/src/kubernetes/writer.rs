@@ -70,7 +70,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Writes one child as it is desired, unless nothing differs, and returns the object in the cluster.
+    /// Writes one child in its desired form, unless nothing differs, and returns the object in the cluster.
     pub(crate) async fn ensure<K: Kind>(
         &self,
         owner: &Owner,

@@ -26,7 +26,7 @@ use crate::{
     settings::{Settings, credentials::CredentialsDir},
 };
 
-/// How long a pass waits for caches whose watches the API server refuses.
+/// How long a pass waits for caches if the API server refuses their watches.
 const REFUSED_CACHE_TIMEOUT: Duration = Duration::from_millis(50);
 
 /// Fields that the controllers of all kinds and namespaces share.

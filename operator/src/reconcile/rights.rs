@@ -35,7 +35,7 @@ impl<K: WatchedKind> Context<K> {
     }
 }
 
-/// A message about the rights whose absence made a pass fail. `watches`: the refusals of the watches.
+/// A message about the missing rights that made a pass fail. `watches`: the refusals of the watches.
 fn missing_right(error: &ReconcileError, watches: impl FnOnce() -> Vec<String>) -> Option<String> {
     let missing = match error {
         ReconcileError::FillCaches(_) => watches(),

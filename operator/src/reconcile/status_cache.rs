@@ -28,7 +28,7 @@ impl<K: WatchedKind> Default for StatusCache<K> {
 }
 
 impl<K: WatchedKind> StatusCache<K> {
-    /// The status that was written last, or the one that the watch shows if the object has changed since.
+    /// The status that was written last, or the status in the watch if the object has changed since.
     pub(crate) fn status_of(&self, object: &PartialObject<K>) -> Option<K::Status> {
         let saved = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let newer = saved.get(object.uid_or_empty()).filter(|saved| saved.version == object.meta().resource_version);

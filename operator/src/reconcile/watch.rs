@@ -152,16 +152,16 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_controller_that_is_told_to_end_before_it_knows_anything_ends() {
+    async fn a_controller_that_is_shut_down_before_its_first_list_ends() {
         let (store, mut writer) = reflector::store::<PartialObject>();
         let shutdown = CancellationToken::new();
         shutdown.cancel();
         until_shutdown(std::future::pending(), &store, &shutdown).await;
-        // One that has begun comes to its own end.
+        // A controller that has begun comes to its own end.
         writer.apply_watcher_event(&watcher::Event::Init);
         writer.apply_watcher_event(&watcher::Event::InitDone);
         let work = until_shutdown(std::future::pending(), &store, &shutdown);
-        assert!(tokio::time::timeout(Duration::from_secs(9), work).await.is_err(), "what is under way is waited for");
+        assert!(tokio::time::timeout(Duration::from_secs(9), work).await.is_err(), "the pass under way is waited for");
         until_shutdown(std::future::ready(()), &store, &shutdown).await;
     }
 }

@@ -234,6 +234,6 @@ mod tests {
         }]);
         assert!(left("other", json!([])));
         assert!(!left("other", owner), "it goes with its owner");
-        assert!(!left(&plan().uid, json!([])), "ours, whose owner somebody took away");
+        assert!(!left(&plan().uid, json!([])), "ours, without its owner reference");
     }
 }

@@ -353,7 +353,7 @@ impl Plan {
         matches!(self.live_settings.algorithm, AlgorithmRef::Missing(_)) && self.ledger.is_none()
     }
 
-    /// Whether the account's active algorithm is the one this plan asks for. True if the plan names none.
+    /// Whether the plan asks for the account's active algorithm. True if the plan names none.
     pub fn is_decided_by(&self, account: &v1::AccountResponse) -> bool {
         let backend = account.backend.clone().unwrap_or_default();
         match &self.live_settings.algorithm {

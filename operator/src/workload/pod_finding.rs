@@ -8,7 +8,7 @@ use crate::{
     workload::pod_state::{Crash, PodState},
 };
 
-/// What Kubernetes does with a pod without a volume on a lost node.
+/// The effect of a lost node on a pod without a volume.
 pub(crate) const ELSEWHERE: &str =
     "Kubernetes makes the pod elsewhere once it evicts it, by default after five minutes";
 /// Starts of a process after which it is not expected to recover by itself.

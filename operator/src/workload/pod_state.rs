@@ -11,7 +11,7 @@ use kube::ResourceExt as _;
 
 /// Longest part of a process's last log line in a message.
 const MAX_LAST_LINE_CHARS: usize = 512;
-/// Waiting reasons of a container whose image cannot be pulled.
+/// Waiting reasons of a container if its image cannot be pulled.
 const IMAGE_REASONS: [&str; 5] =
     ["ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"];
 
@@ -96,7 +96,7 @@ pub fn state<'a>(
 pub struct Fleet {
     /// Number of ready pods.
     pub ready: i32,
-    /// What is wrong with the others; `None` if all pods are ready and of the newest version.
+    /// The state of a pod that is not ready; `None` if all pods are ready and of the newest version.
     pub lacking: Option<PodState>,
 }
 

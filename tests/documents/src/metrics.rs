@@ -31,7 +31,7 @@ pub enum Drift {
 }
 
 /// Compares the metrics with a prefix in the table of docs/operations.md with a page of `/metrics` in the format `OpenMetrics`, on
-/// which every family has a series. `fixed`: metrics, and those of their labels whose values are the codes of the description.
+/// which every family has a series. `fixed`: metrics, with their labels that have the codes of the description as values.
 pub fn compare(text: &str, prefix: &str, fixed: &[(&str, &[&str])]) -> Result<(), Drift> {
     let documented = Documented::read(&page("docs/operations.md").map_err(Drift::ReadPage)?, prefix);
     let shown = Shown::read(text);

@@ -139,7 +139,7 @@ impl Reader<'_> {
 
 impl<'ast> Visit<'ast> for Reader<'_> {
     fn visit_item_use(&mut self, item: &'ast ItemUse) {
-        // What a file hands on it does not use itself.
+        // A file does not use the names that it only exports.
         if matches!(item.vis, Visibility::Inherited) {
             for (_, path) in leaves(&item.tree, Vec::new()) {
                 self.note(&path);

@@ -299,7 +299,7 @@ fn a_backend_that_is_away_costs_nothing() {
     wired.send(0..1);
     wired.batch(A);
     for _ in 0..100 {
-        wired.report(A, Err(BackendError::new(ConditionReason::Unreachable, "nobody answers".to_owned())));
+        wired.report(A, Err(BackendError::new(ConditionReason::Unreachable, "no server answers".to_owned())));
         assert!(matches!(wired.order(A), LinkCommand::Call { .. }));
     }
     assert_eq!(wired.bench.engine.algorithm_condition().unwrap().0, "BackendUnreachable");

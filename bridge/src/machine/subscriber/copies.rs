@@ -7,8 +7,8 @@ use crate::{
     subscriptions::{Standing, Subscriptions},
 };
 
-/// Messages whose copies are looked for. Brokers send the copies of a message one after the other. Among more, a quote that
-/// a publisher repeats would be taken for a copy.
+/// Bound on the messages that may have another copy. Brokers send the copies of a message one after the other. With a higher bound, a quote that
+/// a publisher repeats would count as a copy.
 const MAX_RECENT_MESSAGES: usize = 2;
 
 /// A message, with the copies of it so far.

@@ -135,10 +135,7 @@ pub(super) fn spec(manifest: &Map<String, Value>, prefix: &str) -> Vec<FieldErro
     let mut problems = Vec::new();
     problems.extend(address(spec.pointer("/algorithm/address"), "spec.algorithm.address"));
     if spec.pointer("/algorithm/parameters/threshold").is_some() {
-        problems.push(FieldError::new(
-            "spec.algorithm.parameters.threshold",
-            "is not a parameter: say it as spec.threshold",
-        ));
+        problems.push(FieldError::new("spec.algorithm.parameters.threshold", "is not a parameter: set spec.threshold"));
     }
     let nothing = match spec.pointer("/portfolio/amount") {
         Some(Value::Number(amount)) => amount.as_u64() == Some(0),

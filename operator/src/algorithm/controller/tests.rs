@@ -1,17 +1,7 @@
-use serde_json::{Value, from_value, json};
+use serde_json::json;
 
 use super::*;
-
-fn algo(name: &str, algorithm: &Value, service: Option<&str>) -> PartialObject {
-    let address = service.map(|service| format!("http://{service}.n.svc.cluster.local:50051"));
-    from_value(json!({
-        "apiVersion": "intuition.dev/v1alpha1", "kind": "TradingAlgo",
-        "metadata": { "name": name, "namespace": "n", "uid": name },
-        "spec": { "algorithm": algorithm },
-        "status": { "backend": { "algorithm": "x", "version": "1", "address": address } },
-    }))
-    .unwrap()
-}
+use crate::algorithm::tests::algo;
 
 #[test]
 fn algorithm_is_reconciled_when_a_reference_to_it_changes() {

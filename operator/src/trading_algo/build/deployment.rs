@@ -41,7 +41,7 @@ pub(crate) fn http_port() -> ContainerPort {
     port("http", HTTP_PORT)
 }
 
-/// A Deployment of one pod, whose strategy deletes the old pod before it creates the new one: the order of deliveries
+/// A Deployment of one pod. Its strategy deletes the old pod before it creates the new one: the order of deliveries
 /// matters, and the volume has one writer.
 pub(crate) fn deployment(plan: &Plan, settings: &Settings, workload: Workload) -> Deployment {
     let component = workload.component;

@@ -149,9 +149,9 @@ fn what_trades_is_ready_shows_its_account_and_is_told_of_once() {
     assert_eq!(shown.updated.0.to_string(), "2026-01-02T03:04:05Z");
 
     let read_back = serde_json::from_value(serde_json::json!(status)).unwrap();
-    assert_eq!(status, &read_back, "what is read back is what was written, or it would be written at every look");
+    assert_eq!(status, &read_back, "a status that changed on its way would be written at every look");
     let again = derive(Some(status), GENERATION, &Outcome::Observed(&trading(&plan)), at(2_000));
-    assert_eq!((&again.status, again.events.len()), (status, 0), "at rest nothing is written, whatever the time");
+    assert_eq!((&again.status, again.events.len()), (status, 0), "at rest nothing is written at any time");
 }
 
 #[test]

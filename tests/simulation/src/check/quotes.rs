@@ -321,7 +321,7 @@ mod tests {
         taken(&mut quotes, 6, "c", &[]);
         taken(&mut quotes, 7, "b", &[1]);
         let copies: Vec<MessageId> = (1..=7).filter(|message| quotes.looks_like_a_copy(*message)).collect();
-        assert_eq!(copies, [4], "the third is another one, the last one is too far away");
+        assert_eq!(copies, [4], "the third has other content, the last is too far away");
         assert!(quotes.due(&BTreeSet::new()).values().all(|(_, message)| *message != 4));
     }
 }

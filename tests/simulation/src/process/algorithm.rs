@@ -208,7 +208,7 @@ impl Algorithms {
         let link = self.links.get_mut(&key)?;
         let server = self.servers.get_mut(link.server)?;
         if server.away_until > now {
-            return Some(Err(BackendError::new(ConditionReason::Unreachable, "nobody answers".to_owned())));
+            return Some(Err(BackendError::new(ConditionReason::Unreachable, "no server answers".to_owned())));
         }
         Some(match due {
             Due::Late => Err(BackendError::new(ConditionReason::Timeout, "it did not answer in time".to_owned())),

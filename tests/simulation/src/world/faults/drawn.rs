@@ -9,7 +9,7 @@ use crate::{
     plan::{Plan, Scale},
 };
 
-/// What may be injected.
+/// A fault that may be injected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fault {
     CrashBridge,
