@@ -24,6 +24,8 @@ pub(super) struct Retention {
     /// Whether the bridge reports; `None` until a bridge has opened its stream.
     reports: Option<bool>,
     session: Option<Arc<str>>,
+    /// A report was taken since the session became the current one.
+    has_report_of_session: bool,
     run: u64,
     last: Option<Report>,
     /// Runs that opened a stream after the one of `last`.
@@ -39,7 +41,9 @@ impl Retention {
 
     /// A bridge opened its stream.
     pub(super) fn open(&mut self, session: Arc<str>, run: u64, reports: bool) {
-        self.session = Some(session);
+        if self.session.replace(Arc::clone(&session)).is_none_or(|before| before != session) {
+            self.has_report_of_session = false;
+        }
         self.reports = Some(reports);
         if self.run != run {
             self.first_new.clear();
@@ -74,14 +78,19 @@ impl Retention {
             return;
         }
         self.last = Some(Report { run, connection, through });
+        self.has_report_of_session = true;
         self.later.clear();
     }
 
     /// Whether rows that came this way stay in the ledger, however many there are.
+    ///
+    /// Another session may be the same one under another URL of the broker. Then everything that is in flight in it is repeated on
+    /// the first connection, before anything new, so that the first report covers it. At another broker no report would ever do so.
     pub(super) fn holds(&self, sender: &Sender) -> bool {
-        match (self.reports, &self.session) {
-            (Some(false), _) => false,
-            (Some(true), Some(session)) if *session != sender.session => false,
+        let is_of_another = || self.session.as_ref().is_some_and(|session| *session != sender.session);
+        match self.reports {
+            Some(false) => false,
+            Some(true) if self.has_report_of_session && is_of_another() => false,
             _ => !self.is_acknowledged(sender),
         }
     }
@@ -149,10 +158,23 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_session_and_a_bridge_that_does_not_report_hold_nothing() {
+    fn rows_of_another_session_stay_until_the_first_report_of_the_current_one() {
         let mut retention = opened(1);
-        retention.open("other".into(), 1, true);
+        retention.open("other".into(), 2, true);
+        assert!(retention.holds(&sender(1, 1, 5)), "the same session under another URL, perhaps");
+        // Bridges alternate between the URLs: no report shows that everything was repeated.
+        retention.open("s".into(), 1, true);
+        assert!(retention.holds(&Sender { session: "other".into(), ..sender(2, 1, 5) }));
+        retention.open("other".into(), 2, true);
+        retention.took_new(&Sender { session: "other".into(), ..sender(2, 1, 6) });
+        retention.acknowledged(Acknowledged { through: 6, connection: 1 });
         assert!(!retention.holds(&sender(1, 1, 5)));
+        assert!(!retention.holds(&sender(2, 1, 7)), "at another broker, where no report covers it");
+    }
+
+    #[test]
+    fn a_bridge_that_does_not_report_holds_nothing() {
+        let mut retention = opened(1);
         retention.open("s".into(), 1, false);
         assert!(!retention.holds(&sender(1, 1, 5)));
     }

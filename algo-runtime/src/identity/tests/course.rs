@@ -147,12 +147,10 @@ const TINY: Sizes = Sizes {
     ..Sizes::DESIGN
 };
 
-/// Without the events after which a quote is recognised within the window alone: a publisher's repetition, and a session under
-/// another URL (ADR 0021).
+/// Without the repetitions of publishers, which are recognised within the window alone (ADR 0021).
 fn beyond_the_window(event: Event) -> Event {
     match event {
         Event::Publish(quotes) => Event::Publish(quotes.into_iter().map(|(kind, _)| (kind, None)).collect()),
-        Event::Reconnect(_) => Event::Reconnect(false),
         event => event,
     }
 }
