@@ -75,6 +75,7 @@ pub use denials::Denied;
 pub use link_action::{LinkAction, LinkId};
 pub use notice::EngineNotice;
 pub use request_error::RequestError;
+pub use sessions::Doubtful;
 pub use stream::Fresh;
 pub use tally::Tally;
 

@@ -142,7 +142,7 @@ impl Writer {
             settings.initial.trading = InitialTrading::Recorded;
         }
         let tally = watch::Sender::new(Arc::new(engine.tally()));
-        let visits = Visits::new(engine.last_runs(), now.instant);
+        let visits = Visits::new(engine.last_runs(), rng.random(), now.instant);
         let mut writer = Self {
             engine,
             ledger,

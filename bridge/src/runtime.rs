@@ -44,6 +44,9 @@ pub enum RuntimeError {
     /// The runtime refused or ended the stream.
     #[error("the runtime ended the stream: {}", .0.message())]
     End(#[source] Box<Status>),
+    /// The runtime asks for the loss of the broker's session once more.
+    #[error("another bridge delivered too, and the runtime asks whether the loss of the broker's session came later")]
+    ConfirmLoss,
     /// The runtime closed the stream without a status.
     #[error("the runtime closed the stream")]
     Close,
@@ -64,6 +67,7 @@ impl RuntimeError {
             Self::ParseUrl { .. } | Self::UseUrl { .. } => "InvalidUrl",
             Self::Connect(_) | Self::Close => reason::UNREACHABLE,
             Self::Stall => "NoAnswer",
+            Self::ConfirmLoss => "SessionUnconfirmed",
             Self::BreakContract(_) => reason::CONTRACT_BROKEN,
             Self::End(status) => match status.code() {
                 Code::NotFound => "OtherAccount",

@@ -9,7 +9,7 @@ use intuition_api::v1::{
 };
 
 use super::{
-    sessions::Sessions,
+    sessions::{Doubtful, Sessions},
     source_numbers::SourceNumbers,
     tick::{NewTick, PendingTick, TickAction},
     unusable::{conflict, too_many_symbols, usable_quote, went_back},
@@ -51,6 +51,16 @@ impl Recogniser {
     /// Whether the broker had a session for this client id at this URL, as far as the ledger knows.
     pub(super) fn had_session(&self, open: &Open) -> bool {
         self.sessions.had_one(open)
+    }
+
+    /// See [`Sessions::doubt_loss`].
+    pub(super) fn doubt_loss(&mut self, open: &Open) {
+        self.sessions.doubt_loss(open);
+    }
+
+    /// See [`Sessions::doubtful_mut`].
+    pub(super) const fn doubtful_mut(&mut self) -> &mut Doubtful {
+        self.sessions.doubtful_mut()
     }
 
     /// A bridge opened its stream. `session`: the name of a session that begins. `reports`: the bridge sends `Acknowledged`.

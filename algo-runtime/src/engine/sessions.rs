@@ -1,10 +1,19 @@
 //! Broker sessions: the one that deliveries belong to, and those in which repeated deliveries are looked up.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
 
 use intuition_api::v1::Open;
 
 use crate::ledger::Changes;
+
+/// Doubtful sessions that are remembered, at most.
+const MAX_DOUBTFUL: usize = 8;
+
+/// The sessions with a doubtful loss, each with its client id.
+pub type Doubtful = VecDeque<(String, Arc<str>)>;
 
 /// Names of sessions, made when a session begins.
 #[derive(Debug, Default)]
@@ -15,6 +24,8 @@ pub(super) struct Sessions {
     by_client: BTreeMap<(String, String), String>,
     current: Arc<str>,
     others: Arc<[Arc<str>]>,
+    /// Sessions that the broker may have still, under later names. Not in the ledger.
+    doubtful: Doubtful,
     /// Names that are in no commit yet, as in `by_url` and `by_client`.
     changed_by_url: BTreeMap<String, String>,
     changed_by_client: BTreeMap<(String, String), String>,
@@ -25,9 +36,23 @@ impl Sessions {
         Self { by_url, by_client, ..Self::default() }
     }
 
-    /// The session of the open stream, and those of the same client id at other URLs.
+    /// The session of the open stream, and those of the same client id that it may be another name of: at other URLs, or lost in doubt.
     pub(super) fn names(&self) -> (Arc<str>, Arc<[Arc<str>]>) {
         (Arc::clone(&self.current), Arc::clone(&self.others))
+    }
+
+    /// The loss of the session that the bridge reports is in doubt: it is looked up further on.
+    pub(super) fn doubt_loss(&mut self, open: &Open) {
+        let known = self.known(&open.client_id, &open.broker_url).map(Arc::from);
+        self.doubtful.extend(known.map(|session| (open.client_id.clone(), session)));
+        if self.doubtful.len() > MAX_DOUBTFUL {
+            self.doubtful.pop_front();
+        }
+    }
+
+    /// The sessions with a doubtful loss, to hand them on.
+    pub(super) const fn doubtful_mut(&mut self) -> &mut Doubtful {
+        &mut self.doubtful
     }
 
     /// Takes up the session of a bridge's connection. `new`: the name of a session that begins.
@@ -77,10 +102,11 @@ impl Sessions {
     fn others(&self, client_id: &str) -> Arc<[Arc<str>]> {
         let unnamed = self.by_url.values().filter(|session| client_id.is_empty() || self.is_unnamed(session));
         let named = self.by_client.iter().filter(|((client, _), _)| client == client_id).map(|(_, session)| session);
+        let doubtful = self.doubtful.iter().filter(|(client, _)| client == client_id).map(|(_, session)| &**session);
         let mut others: Vec<Arc<str>> = Vec::new();
-        for session in unnamed.chain(named) {
-            if **session != *self.current && others.iter().all(|known| **known != **session) {
-                others.push(session.as_str().into());
+        for session in unnamed.chain(named).map(String::as_str).chain(doubtful) {
+            if *session != *self.current && others.iter().all(|known| **known != *session) {
+                others.push(session.into());
             }
         }
         others.into()
@@ -122,6 +148,17 @@ mod tests {
         open(&mut sessions, "c", "two", false, "s2");
         assert_eq!(open(&mut sessions, "c", "two", false, "s3"), said("s3", &["s1"]));
         assert_eq!(open(&mut sessions, "c", "one", true, "s4"), said("s1", &["s3"]));
+    }
+
+    #[test]
+    fn a_session_whose_loss_is_in_doubt_is_looked_up_further_on() {
+        let mut sessions = Sessions::default();
+        open(&mut sessions, "c", "one", false, "s1");
+        let report = Open { client_id: "c".to_owned(), broker_url: "one".to_owned(), ..Open::default() };
+        sessions.doubt_loss(&report);
+        assert_eq!(open(&mut sessions, "c", "one", false, "s2"), said("s2", &["s1"]));
+        assert_eq!(open(&mut sessions, "d", "one", true, "s3"), said("s3", &[]));
+        assert_eq!(open(&mut sessions, "c", "one", true, "s4"), said("s2", &["s1"]));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use intuition_api::{
 };
 use intuition_common::planted::{self, Mistake};
 
-use super::{Engine, outbox::highest, request_error::RequestError};
+use super::{Engine, outbox::highest, request_error::RequestError, sessions::Doubtful};
 use crate::ledger::{HeldFilter, Known, Ledger};
 
 /// Random names for a session and a ledger id that begin with a stream.
@@ -42,7 +42,7 @@ impl Engine {
         let restored = self.compare_ledger(open, fresh.ledger_id, ledger)?;
         // A broker that this client was never connected to has nothing to lose, such as the embedded one of each local run.
         let holds_none = self.channels.held().is_empty();
-        let session_lost = !open.session_present && !holds_none && self.recogniser.had_session(open);
+        let session_lost = !open.session_present && !holds_none && self.had_session(open);
         let can = |wanted: &str| open.capabilities.iter().any(|capability| capability == wanted);
         self.recogniser.open(open, fresh.session, can(capability::ACKNOWLEDGED));
         self.bridge_capabilities.clone_from(&open.capabilities);
@@ -61,9 +61,26 @@ impl Engine {
             session_lost,
             restored,
             done: if can(capability::OUTBOX_QUEUES) { self.outbox.ranges_done() } else { Vec::new() },
-            // Time is the writer's.
+            // Time is the writer's, and so are other bridges.
             other_bridge_ms: None,
+            confirm_loss: None,
         })
+    }
+
+    /// Whether the broker had a session for this client id at this URL, as far as the ledger knows.
+    pub fn had_session(&self, open: &Open) -> bool {
+        self.recogniser.had_session(open)
+    }
+
+    /// The loss of the session that this bridge reports is in doubt. Before [`Engine::open`]: the session gets a new name, and redeliveries
+    /// are looked up under the last one too. After a restart only the new one counts.
+    pub fn doubt_loss(&mut self, open: &Open) {
+        self.recogniser.doubt_loss(open);
+    }
+
+    /// The sessions with a doubtful loss. The ledger does not have them: they pass from this engine to its successor.
+    pub const fn doubtful_mut(&mut self) -> &mut Doubtful {
+        self.recogniser.doubtful_mut()
     }
 
     /// The bridge whose stream it is ([`Open::run`]).

@@ -41,9 +41,8 @@ impl Retention {
 
     /// A bridge opened its stream.
     pub(super) fn open(&mut self, session: Arc<str>, run: u64, reports: bool) {
-        if self.session.replace(Arc::clone(&session)).is_none_or(|before| before != session) {
-            self.has_report_of_session = false;
-        }
+        self.has_report_of_session &= self.session.as_ref() == Some(&session);
+        self.session = Some(session);
         self.reports = Some(reports);
         if self.run != run {
             self.first_new.clear();

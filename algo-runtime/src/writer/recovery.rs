@@ -45,9 +45,11 @@ impl Writer {
             return Ok(self);
         }
         // Drop the engine first, so that memory does not hold the account twice.
+        let doubtful = std::mem::take(self.engine.doubtful_mut());
         drop(self.engine);
         let seed = self.rng.random();
-        let engine = take_up(self.ledger.as_mut(), &self.settings, self.sizes.engine, seed, now)?;
+        let mut engine = take_up(self.ledger.as_mut(), &self.settings, self.sizes.engine, seed, now)?;
+        *engine.doubtful_mut() = doubtful;
         let mut recovered = Self { engine, reports: Reports::new(&self.sizes), ..self };
         // The account is that of the last commit now.
         for reply in asked {

@@ -16,6 +16,7 @@ use super::{
     bridge::{self, Bridge},
     committed::CommittedBuilder,
     reply::status_of,
+    visits::Another,
 };
 use crate::{
     engine::{Fresh, RequestError, SettledBatch},
@@ -24,12 +25,31 @@ use crate::{
     wire,
 };
 
+/// The standing of a bridge's report that the broker has lost the session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Loss {
+    /// It holds, or there is none.
+    AsReported,
+    /// The broker has made the session anew for another bridge since.
+    OutOfDate,
+    /// The same may be so, and the bridge alone can see it: the report does not show how long it was under way. The delivery of the
+    /// other bridge has this name.
+    Unconfirmed(u64),
+    /// The same may be so, and no one can see it: the runtime has started again since, and knows no times of deliveries before.
+    Doubtful,
+}
+
 impl Writer {
-    /// A bridge that reaches the runtime late may report the loss of a session that the broker has made anew for another bridge.
-    fn with_current_session(&self, open: &Open, now: Instant) -> Open {
-        let lost_ago = open.session_lost_ms.map(Duration::from_millis);
-        let is_out_of_date = lost_ago.is_some_and(|ago| self.visits.has_another_since(ago, open.run, now));
-        Open { session_present: open.session_present || is_out_of_date, ..open.clone() }
+    fn loss(&self, open: &Open, now: Instant) -> Loss {
+        let Some(ago) = open.session_lost_ms.map(Duration::from_millis) else { return Loss::AsReported };
+        match self.visits.another(ago, open.run, now) {
+            Another::Since => Loss::OutOfDate,
+            Another::Unknown => Loss::Doubtful,
+            Another::Before(name) if open.confirmed_loss != Some(name) && self.engine.had_session(open) => {
+                Loss::Unconfirmed(name)
+            }
+            Another::Before(_) | Another::Never => Loss::AsReported,
+        }
     }
 
     pub(super) fn open(
@@ -41,14 +61,20 @@ impl Writer {
     ) {
         let before = self.engine.names().1.newest().clone();
         let fresh = self.fresh();
-        let open = &self.with_current_session(open, now);
+        let loss = self.loss(open, now);
+        let is_kept = matches!(loss, Loss::OutOfDate | Loss::Unconfirmed(_));
+        let open = &Open { session_present: open.session_present || is_kept, ..open.clone() };
+        if loss == Loss::Doubtful {
+            self.engine.doubt_loss(open);
+        }
         let opened = match self.engine.open(stream, open, fresh, self.ledger.as_mut()) {
             Ok(opened) => opened,
             Err(error) => return bridge::refuse(&responses, &ended, status_of(&error)),
         };
         let since_another = self.visits.since_another(open.run, now);
         let other_bridge_ms = since_another.map(|since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX));
-        let opened = Opened { other_bridge_ms, ..opened };
+        let confirm_loss = if let Loss::Unconfirmed(name) = loss { Some(name) } else { None };
+        let opened = Opened { other_bridge_ms, confirm_loss, ..opened };
         let (account, ids) = self.engine.names();
         if *ids.newest() != before {
             tracing::warn!(

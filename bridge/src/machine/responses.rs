@@ -79,6 +79,10 @@ impl Machine {
         if self.stream.is_open() {
             return Err(RuntimeError::BreakContract("it opened the stream twice".to_owned()));
         }
+        if let Some(name) = opened.confirm_loss {
+            self.stream.confirm_loss(name, opened.other_bridge_ms, now);
+            return Err(RuntimeError::ConfirmLoss);
+        }
         self.metrics.connected(link::RUNTIME);
         if opened.session_lost && self.keeps_session && !self.loss_reported {
             self.report_loss(now);

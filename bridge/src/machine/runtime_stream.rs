@@ -19,6 +19,9 @@ use crate::runtime::RuntimeError;
 const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
 /// The pause after another bridge of the account has opened a stream: two that fight for it must not do so at full speed.
 const SUPERSEDED_PAUSE: Duration = Duration::from_secs(30);
+/// Doubtful questions about a loss of the session, at most. The loss counts as confirmed beyond it: slow answers of a runtime must not keep
+/// the bridge from its work.
+const MAX_DOUBTS: u32 = 5;
 /// A stream that lasted this long resets the pauses.
 const STEADY_AFTER: Duration = Duration::from_secs(5);
 
@@ -47,6 +50,15 @@ struct Reporting {
     last: Option<Acknowledged>,
 }
 
+/// The runtime asks whether the session was lost after a delivery of another bridge.
+#[derive(Debug, Default)]
+struct Confirmation {
+    /// The delivery that came before the loss.
+    delivery: Option<u64>,
+    /// Questions that came too late to show it.
+    doubts: u32,
+}
+
 pub(super) struct RuntimeStream {
     account: String,
     pub(super) broker_url: String,
@@ -58,6 +70,8 @@ pub(super) struct RuntimeStream {
     allowed: bool,
     /// The time of the CONNECT of the last connection that found no session at the broker, while the runtime does not know it.
     lost: Option<Instant>,
+    /// The bridge's answer about that loss.
+    confirmation: Confirmation,
     /// What the stream under way was opened with.
     announced_lost: bool,
     opened_at: Option<Instant>,
@@ -91,6 +105,7 @@ impl RuntimeStream {
             backoff: Backoff::new(Duration::from_millis(100), Duration::from_secs(5), seed),
             allowed: false,
             lost: None,
+            confirmation: Confirmation::default(),
             announced_lost: false,
             opened_at: None,
             superseded_until: None,
@@ -138,6 +153,7 @@ impl RuntimeStream {
     /// `asked`: the time of the CONNECT.
     pub(super) fn lose_broker_session(&mut self, asked: Instant, now: Instant, actions: &mut Vec<Action>) {
         self.lost = Some(asked);
+        self.confirmation = Confirmation::default();
         self.reporting.last = None;
         self.batches.clear();
         self.idle(self.superseded_until.map_or(now, |until| until.max(now)), actions);
@@ -195,9 +211,21 @@ impl RuntimeStream {
             session_lost_ms: self
                 .lost
                 .map(|asked| u64::try_from(now.saturating_duration_since(asked).as_millis()).unwrap_or(u64::MAX)),
+            confirmed_loss: self.lost.and(self.confirmation.delivery),
         };
         self.state = State::Opening;
         actions.push(Action::Open(open));
+    }
+
+    /// The runtime asks whether the session was lost after this delivery of another bridge, `since` milliseconds ago. The next stream has
+    /// the answer. The question was under way for a time that is not known, so that the delivery was earlier than it looks. If it looks
+    /// later than the loss, the next stream has no answer: the next question may be faster.
+    pub(super) fn confirm_loss(&mut self, delivery: u64, since: Option<u64>, now: Instant) {
+        let other = since.and_then(|since| now.checked_sub(Duration::from_millis(since)));
+        let is_doubtful = other.zip(self.lost).is_some_and(|(other, lost)| other >= lost);
+        self.confirmation.doubts += u32::from(is_doubtful);
+        let is_confirmed = !is_doubtful || self.confirmation.doubts > MAX_DOUBTS;
+        self.confirmation.delivery = is_confirmed.then_some(delivery);
     }
 
     /// The runtime opened the stream. Returns the id of the ledger before, if entries of that one mean nothing to the

@@ -358,6 +358,52 @@ fn a_bridge_that_was_there_before_this_connection_changes_nothing() {
     }
 }
 
+/// The Open that follows the runtime's question about another bridge that delivered so many milliseconds ago.
+fn confirmation(hand: &mut Hand, other_bridge_ms: u64) -> Open {
+    let mut actions = hand.give(Input::Runtime(StreamEvent::Connected));
+    let (ledger_id, other_bridge_ms) = ("0badf00d".to_owned(), Some(other_bridge_ms));
+    actions.extend(hand.say(Message::Opened(Opened {
+        ledger_id,
+        other_bridge_ms,
+        confirm_loss: Some(3),
+        ..Opened::default()
+    })));
+    assert!(matches!(actions[..], [Action::Close]), "the stream is given up: {actions:?}");
+    let mut actions = hand.pass(Duration::from_secs(10));
+    actions.retain(|action| matches!(action, Action::Open(_)));
+    let [Action::Open(open)] = actions.as_slice() else { panic!("{actions:?}") };
+    open.clone()
+}
+
+#[test]
+fn a_loss_of_the_session_is_confirmed_where_it_came_later() {
+    for (ago, confirmed) in [(1_002, Some(3)), (1_000, None)] {
+        let mut hand = Hand::new(1);
+        hand.connect(1, false);
+        hand.pass(Duration::from_millis(998));
+        let open = confirmation(&mut hand, ago);
+        assert_eq!((open.session_present, open.confirmed_loss), (false, confirmed), "{ago}");
+        // A delivery later than that has not been asked about.
+        let open = confirmation(&mut hand, 1);
+        assert_eq!((open.session_present, open.confirmed_loss), (false, None), "{ago}");
+        // The next loss has not been asked about either.
+        assert_eq!(confirmation(&mut hand, 1_000_000).confirmed_loss, Some(3));
+        let actions = hand.connect(2, false);
+        let Some(Action::Open(open)) = actions.iter().find(|action| matches!(action, Action::Open(_))) else {
+            panic!("{actions:?}")
+        };
+        assert_eq!((open.session_present, open.confirmed_loss), (false, None), "{ago}");
+    }
+}
+
+#[test]
+fn questions_about_a_lost_session_come_to_an_end() {
+    let mut hand = Hand::new(1);
+    hand.connect(1, false);
+    let opens: Vec<bool> = (0..6).map(|_| confirmation(&mut hand, 0).confirmed_loss.is_some()).collect();
+    assert_eq!(opens, [false, false, false, false, false, true]);
+}
+
 /// The broker still has messages for a filter that the algorithm before asked for, some with a copy for the new one.
 #[test]
 fn messages_for_a_filter_that_is_not_held_any_more_count_once() {

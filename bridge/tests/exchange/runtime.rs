@@ -200,6 +200,7 @@ impl Memory {
         vec![
             process_response::Message::Opened(Opened {
                 other_bridge_ms: None,
+                confirm_loss: None,
                 ledger_id,
                 restored,
                 done,

@@ -1,5 +1,7 @@
 //! The writer step by step, in virtual time and without a thread.
 
+use intuition_api::v1::tick_outcome::SeenBy;
+
 use crate::{
     backend::{BackendError, ConditionReason, LinkCommand, LinkEvent},
     engine::LinkId,
@@ -79,6 +81,16 @@ impl Steps {
         self.handle(Command::Open { stream: self.streams, open, responses, ended: self.ended.clone() });
     }
 
+    /// The answer to a stream that is opened.
+    fn opened(&mut self, open: Open) -> Opened {
+        self.open(open);
+        self.settle();
+        match self.read().into_iter().next() {
+            Some(Ok(Message::Opened(opened))) => opened,
+            other => panic!("Opened comes first, not {other:?}"),
+        }
+    }
+
     fn request(&mut self, message: Request) {
         self.handle(Command::Request { stream: self.streams, message, room: None });
     }
@@ -109,23 +121,74 @@ impl Steps {
     }
 }
 
+/// Another bridge takes up the session, which holds a filter, and delivers.
+fn visit_of_another_bridge(steps: &mut Steps) {
+    steps.open_as(7, Open { session_present: true, ..Open::default() });
+    let filter = intuition_api::v1::Filter { filter: "quotes".to_owned(), subscription_id: 1 };
+    steps.request(Request::Holding(Holding { filters: vec![filter] }));
+    steps.quotes(1..=1);
+    steps.settle();
+}
+
 /// The first bridge found no session, and reaches the runtime after a second one for which the broker has made one.
 #[test]
 fn a_loss_of_the_session_before_another_bridge_delivered_is_outdated() {
-    for (session_lost_ms, held) in [(None, 0), (Some(999), 0), (Some(1_000), 1)] {
+    for (session_lost_ms, held) in [(None, 0), (Some(1_000), 1)] {
         let mut steps = Steps::start(|_, _| {});
-        steps.open_as(7, Open { session_present: true, ..Open::default() });
-        let filter = intuition_api::v1::Filter { filter: "quotes".to_owned(), subscription_id: 1 };
-        steps.request(Request::Holding(Holding { filters: vec![filter] }));
-        steps.quotes(1..=1);
-        steps.settle();
-        steps.now.instant += Duration::from_secs(1);
-        steps.open(Open { session_lost_ms, ..Open::default() });
-        steps.settle();
-        let messages = steps.read();
-        let Some(Ok(Message::Opened(opened))) = messages.first() else { panic!("{messages:?}") };
-        assert_eq!(opened.held.len(), held, "{session_lost_ms:?}");
+        visit_of_another_bridge(&mut steps);
+        steps.pass(Duration::from_secs(1));
+        let opened = steps.opened(Open { session_lost_ms, ..Open::default() });
+        assert_eq!((opened.held.len(), opened.confirm_loss), (held, None), "{session_lost_ms:?}");
     }
+}
+
+/// The report may have been under way for longer than its age shows.
+#[test]
+fn a_loss_of_the_session_beside_another_bridge_is_confirmed_first() {
+    let mut steps = Steps::start(|_, _| {});
+    visit_of_another_bridge(&mut steps);
+    steps.pass(Duration::from_secs(1));
+    let lost = Open { session_lost_ms: Some(999), ..Open::default() };
+    let first = steps.opened(lost.clone());
+    assert!(first.confirm_loss.is_some() && first.held.len() == 1 && !first.session_lost, "{first:?}");
+    // The other bridge delivers once more, so that the answer is out of date.
+    visit_of_another_bridge(&mut steps);
+    steps.pass(Duration::from_secs(1));
+    let second = steps.opened(Open { confirmed_loss: first.confirm_loss, ..lost.clone() });
+    assert!(second.confirm_loss.is_some() && second.confirm_loss != first.confirm_loss, "{second:?}");
+    let third = steps.opened(Open { confirmed_loss: second.confirm_loss, ..lost });
+    assert!(third.confirm_loss.is_none() && third.held.is_empty() && third.session_lost, "{third:?}");
+}
+
+/// The runtime started again between the other bridge's delivery and the report, so that nothing shows the order of the two.
+#[test]
+fn a_redelivery_is_recognised_after_a_loss_that_is_in_doubt() {
+    let folder = tempfile::tempdir().unwrap();
+    let open_ledger = || SqliteLedger::open(folder.path(), ACCOUNT).unwrap();
+    let first = Delivery { packet_id: 7, connection: 1, ..delivery(1) };
+    let mut steps = Steps::start_on(open_ledger(), |_, _| {});
+    steps.open_as(7, Open { session_present: true, ..Open::default() });
+    steps.request(Request::Batch(Batch { deliveries: vec![first.clone()] }));
+    steps.settle();
+    steps.writer.take().unwrap().stop().unwrap();
+
+    let mut steps = Steps::start_on(open_ledger(), |_, _| {});
+    let opened = steps.opened(Open { session_lost_ms: Some(60_000), ..Open::default() });
+    assert_eq!((opened.held.len(), opened.confirm_loss), (0, None));
+    // The bridge does not receive the answer, and reports the loss once more. A commit fails in between.
+    steps.refuses.store(true, Ordering::SeqCst);
+    steps.request(Request::Holding(Holding::default()));
+    steps.settle();
+    steps.refuses.store(false, Ordering::SeqCst);
+    steps.opened(Open { session_lost_ms: Some(60_000), ..Open::default() });
+    let again = Delivery { duplicate: true, ..first };
+    steps.request(Request::Batch(Batch { deliveries: vec![again] }));
+    steps.settle();
+    let outcomes =
+        |message| if let Ok(Message::Committed(committed)) = message { committed.outcomes } else { Vec::new() };
+    let outcomes: Vec<_> = steps.read().into_iter().flat_map(outcomes).collect();
+    assert_eq!(outcomes[0].ticks[0].seen_by(), SeenBy::Packet);
+    steps.writer.take().unwrap().stop().unwrap();
 }
 
 #[test]
