@@ -175,10 +175,14 @@ fn a_redelivery_is_recognised_after_a_loss_that_is_in_doubt() {
     let mut steps = Steps::start_on(open_ledger(), |_, _| {});
     let opened = steps.opened(Open { session_lost_ms: Some(60_000), ..Open::default() });
     assert_eq!((opened.held.len(), opened.confirm_loss), (0, None));
-    // The bridge does not receive the answer, and reports the loss once more. A commit fails in between.
-    steps.refuses.store(true, Ordering::SeqCst);
-    steps.request(Request::Holding(Holding::default()));
-    steps.settle();
+    // The bridge does not receive the answer, and reports the loss once more. A commit has the new name of the session, and one fails.
+    for (subscription_id, refuses) in [(1, false), (2, true)] {
+        steps.refuses.store(refuses, Ordering::SeqCst);
+        let filter = intuition_api::v1::Filter { filter: "quotes".to_owned(), subscription_id };
+        steps.request(Request::Holding(Holding { filters: vec![filter] }));
+        steps.settle();
+        assert_eq!(steps.ended.is_cancelled(), refuses);
+    }
     steps.refuses.store(false, Ordering::SeqCst);
     steps.opened(Open { session_lost_ms: Some(60_000), ..Open::default() });
     let again = Delivery { duplicate: true, ..first };
