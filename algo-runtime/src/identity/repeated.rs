@@ -194,6 +194,23 @@ impl Identities {
                 missing.is_empty()
             })?;
         }
+        // The first places may have been decided under another URL.
+        for other in envelope.others.iter().filter(|other| **other != session) {
+            let delivery = envelope.delivery;
+            let Some(key) = packet_key(other, delivery.packet_id, &delivery.payload_sha256) else { continue };
+            let packet = Packet { session: other, key, ..packet };
+            for class in Class::ALL {
+                if missing.is_empty() {
+                    return Ok(());
+                }
+                self.visit_behind(packet, class, self.reached_before(packet, class), ledger, |kept| {
+                    if missing.remove(&kept.place) {
+                        rows.push(kept.clone());
+                    }
+                    missing.is_empty()
+                })?;
+            }
+        }
         Ok(())
     }
 

@@ -343,6 +343,22 @@ fn a_delivery_that_is_decided_in_parts_is_recognised_as_a_whole() {
 }
 
 #[test]
+fn a_delivery_that_is_decided_in_parts_under_two_urls_is_recognised() {
+    let bare = |number, connection, session| {
+        let others = &[SESSION, "session-2"];
+        let delivery = batch(number, vec![tick("", None, ""), tick("", None, "")], 0).redelivered(connection);
+        Case { session, others, ..delivery }
+    };
+    let mut bench = Bench::default();
+    assert_eq!(bench.take(&bare(1, 1, SESSION)), [Recognition::Fresh, Recognition::Fresh]);
+    cut(&mut bench, 1);
+    assert_eq!(seen(&bench.take(&bare(2, 2, "session-2"))), [Some(SeenBy::Packet), None]);
+    bench.commit();
+    bench.restart();
+    assert_eq!(seen(&bench.look(&bare(3, 3, "session-2"))), [Some(SeenBy::Packet); 2]);
+}
+
+#[test]
 fn bridge_without_connection_numbers_may_repeat_a_delivery_twice() {
     let mut bench = Bench::default();
     let mut first = case(1, tick("", None, ""), 0);
