@@ -17,6 +17,8 @@ pub const LIMIT: u128 = 10_u128.pow(36);
 
 const PRICE_PLACES: u32 = 10;
 const PRICE_WHOLE_DIGITS: usize = 12;
+/// The least number of units that no price has: one digit before the point too many.
+const PRICE_END: u128 = 10_u128.pow(12 + PRICE_PLACES);
 const QUANTITY_PLACES: u32 = 8;
 const MONEY_PLACES: u32 = 2;
 /// Smallest units of (quantity x price) in one smallest unit of money.
@@ -67,6 +69,11 @@ impl Price {
         self.0
     }
 
+    /// A price given in units of 10^-10. `None`: zero, or more digits than a price has.
+    pub const fn from_units(units: u128) -> Option<Self> {
+        if units == 0 || units >= PRICE_END { None } else { Some(Self(units)) }
+    }
+
     /// Parses as [`Price::from_str`] does, and rounds more than 10 digits after the point half-even to 10, where that
     /// moves the price by at most one part in 10^6: a binary float that was printed in full is as good as it ever was,
     /// while a price too small to be kept is still refused. Returns whether it rounded.
@@ -101,6 +108,11 @@ impl Quantity {
     /// The quantity in units of 10^-8.
     pub const fn units(self) -> u128 {
         self.0
+    }
+
+    /// A quantity given in units of 10^-8. `None`: more than [`LIMIT`].
+    pub const fn from_units(units: u128) -> Option<Self> {
+        if units > LIMIT { None } else { Some(Self(units)) }
     }
 
     /// What `amount` buys at `price`, rounded down. `None`: more than [`LIMIT`], or a negative amount.
