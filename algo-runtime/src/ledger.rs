@@ -88,9 +88,10 @@ pub trait Ledger: Send {
     fn outbox(&mut self, page: OutboxPage) -> Result<Vec<OutboxRow>, LedgerError>;
     /// Whether the outbox has a decision at this position, as of the last commit.
     fn holds_decision(&mut self, position: u64) -> Result<bool, LedgerError>;
-    /// Rows of the window under a packet's key, as of the last commit. Different packets may share a key.
+    /// Rows of the window under a packet's key, as of the last commit, but the last [`Sizes::window`](crate::sizes::Sizes::window) of the
+    /// class, which are in memory. Different packets may share a key.
     fn delivered(&mut self, query: &PacketQuery) -> Result<Vec<WindowRow>, LedgerError>;
-    /// The latest row of an id, as of the last commit.
+    /// The latest row of an id among the same rows.
     fn named(&mut self, query: &IdQuery<'_>) -> Result<Option<WindowRow>, LedgerError>;
     /// At most `limit` decisions from number `from` on, in order.
     fn decisions(&mut self, from: u64, limit: usize) -> Result<Vec<JournalEntry>, LedgerError>;
@@ -137,7 +138,7 @@ pub enum LedgerError {
     },
     /// A later release wrote it.
     #[error(
-        "the ledger {path} needs a reader of version {needs}, this release reads up to {reads}; nothing was changed: use the newer release"
+        "the ledger {path} needs a reader of version {needs}, this release reads up to {reads}; nothing was changed: use the newer release{notice}"
     )]
     TooNew {
         /// The file.
@@ -146,6 +147,8 @@ pub enum LedgerError {
         needs: i64,
         /// The highest version that this release reads.
         reads: i64,
+        /// The sentences in the file for releases that cannot read it, with `. ` in front; or empty.
+        notice: String,
     },
     /// The ledger is another account's.
     #[error("the ledger {path} belongs to the account {found}, not to {wanted}; nothing was changed")]

@@ -51,6 +51,9 @@ pub struct Sizes {
     pub conflict_runs: usize,
     /// Gaps in the ledger; older gaps are deleted.
     pub gaps: u64,
+    /// Journal entries behind the last checkpoint of the ledger, about: a commit with so many behind it adds a checkpoint. An opening recomputes
+    /// the entries behind the last one.
+    pub checkpoint_entries: u64,
     /// Ids of requests to close by hand in the ledger. Older ids are deleted, and a request with a deleted id is new. More than
     /// the requests that one commit answers: the ledger refuses a commit with an id twice.
     pub close_requests: usize,
@@ -86,6 +89,7 @@ impl Sizes {
         symbols: 10_000,
         conflict_runs: 1_000,
         gaps: 10_000,
+        checkpoint_entries: 10_000,
         close_requests: 1_000,
         saved_names: 32,
         batch_events: MAX_EVENTS_PER_BATCH,

@@ -1,4 +1,4 @@
-//! A ledger changes hands between v0.1.0 and this release: each release takes up the other's rows and recognises repetitions.
+//! A ledger of v0.1.0 goes over to this release, which takes up its rows and recognises repetitions. It does not go back.
 
 #![expect(clippy::disallowed_methods, reason = "a test waits by the monotonic clock")]
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
@@ -14,9 +14,8 @@ use std::{
 use intuition_api::{
     capability,
     v1::{
-        AccountRequest, Batch, ConfigureRequest, Credit, Delivery, Open, Opened, OutboxEntry, Positions,
-        ProcessRequest, Published, Quote, SetTradingStateRequest, Settings, Tick, TickOutcome, TradingCause,
-        TradingState, Unusable,
+        AccountRequest, Batch, Credit, Delivery, Open, Opened, OutboxEntry, Positions, ProcessRequest, Published,
+        Quote, Tick, TickOutcome,
         process_request::Message,
         process_response,
         runtime_client::RuntimeClient,
@@ -43,16 +42,6 @@ impl Runtime {
         Self::start_by(binary, data, &["--algorithm", "random", "--threshold", "0"]).await
     }
 
-    /// With a settings file of this generation.
-    async fn start_at(binary: &Path, data: &Path, generation: i64, suspend: bool) -> Self {
-        let file = data.with_file_name(format!("settings-{generation}.json"));
-        let text = format!(
-            r#"{{"resourceUid":"u-1","generation":{generation},"algorithm":"random","threshold":0,"suspend":{suspend}}}"#
-        );
-        fs::write(&file, text).unwrap();
-        Self::start_by(binary, data, &["--settings", file.to_str().unwrap()]).await
-    }
-
     async fn start_by(binary: &Path, data: &Path, settings: &[&str]) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut command = Command::new(binary);
@@ -74,32 +63,6 @@ impl Runtime {
             assert!(self.child.try_wait().unwrap().is_none(), "it ended");
             tokio::task::yield_now().await;
         }
-    }
-
-    async fn configure(&mut self, generation: i64, suspend: bool) {
-        let request = ConfigureRequest {
-            account: ACCOUNT.to_owned(),
-            resource_uid: "u-1".to_owned(),
-            generation,
-            settings: Some(Settings {
-                algorithm: "random".to_owned(),
-                threshold: "0".to_owned(),
-                starting_cash: "10000".to_owned(),
-                suspend,
-                ..Settings::default()
-            }),
-            ..ConfigureRequest::default()
-        };
-        let response = self.client().await.configure(request).await.unwrap().into_inner();
-        assert_eq!((response.effective_generation, response.refusals), (generation, vec![]));
-    }
-
-    /// Whether signals are denied for the trading state, as the outcome of a new quote shows it.
-    async fn is_stopped(&mut self, open: Open) -> bool {
-        let number = open.run;
-        let delivery = delivery(number, u32::try_from(number).unwrap(), 1, vec![named(&format!("q-{number}"), 1)]);
-        let outcomes = self.outcomes(open, &[delivery]).await;
-        ["Suspended", "Halted"].contains(&outcomes[0][0].reason.as_str())
     }
 
     /// Opens a stream and sends these messages. Gives the answer to Open and the entries, of which `wanted` come.
@@ -336,53 +299,10 @@ async fn outbox_of_the_release_before_is_published_out_of_order() {
     runtime.stop(dir.path());
 }
 
-#[tokio::test]
-#[ignore = "needs the binary of v0.1.0: V010=/path/to/algo-runtime"]
-async fn outbox_with_holes_goes_to_the_release_before_and_back() {
-    let older = path_in("V010").unwrap();
-    let dir = tempfile::tempdir().unwrap();
-    let data = dir.path();
-    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/ledgers/v0.1.0.db");
-    fs::copy(fixture, data.join("ledger.db")).unwrap();
-    let entries = publish_out_of_order(data).await;
-    verify(&older, data);
-    let last = entries.len() as u64;
-
-    // v0.1.0 sends all of it again, and takes the reports of its bridge.
-    let mut runtime = Runtime::start(&older, data).await;
-    let published = Message::Published(Published { through: last - 1, ..Published::default() });
-    let (_, again) = runtime.entries(old_bridge(10, true), vec![published], entries.len()).await.unwrap();
-    assert_eq!(positions(&again), positions(&entries));
-    runtime.wait_until(1).await;
-    runtime.stop(data);
-    verify(ours(), data);
-
-    // The notes of done positions are gone. Then the ledger goes back.
-    let mut runtime = Runtime::start(ours(), data).await;
-    let (open, credit) = queues(11, "", Published::default());
-    let (opened, left) = runtime.entries(open, credit, 1).await.unwrap();
-    assert_eq!((opened.done, positions(&left)), (vec![], vec![last]));
-    let (open, credit) = queues(11, &opened.ledger_id, Published { through: last + 7, ..Published::default() });
-    let mut messages = credit;
-    let unusable = Unusable { reason: "NotJson".to_owned(), message: "why".to_owned() };
-    let bad = Tick { content: Some(Content::Unusable(unusable)), ..Tick::default() };
-    messages.push(Message::Batch(Batch { deliveries: vec![delivery(1, 41, 41, vec![bad])] }));
-    let (restored, entries) = runtime.entries(open, messages, 1).await.unwrap();
-    assert!(restored.restored && restored.ledger_id != opened.ledger_id);
-    assert_eq!(positions(&entries), [last + 1]);
-    runtime.stop(data);
-    // v0.1.0 refuses it, and changes nothing.
-    let mut refused = Command::new(&older);
-    let refused = refused.args(["verify", "--data-dir"]).arg(data).output().unwrap();
-    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
-    assert!(!refused.status.success() && said.contains("needs a reader of version 5"), "{said}");
-    verify(ours(), data);
-}
-
 /// `V010`: the binary of v0.1.0. `FIXTURE`: where to leave the ledger that it wrote first.
 #[tokio::test]
 #[ignore = "needs the binary of v0.1.0: V010=/path/to/algo-runtime"]
-async fn a_ledger_goes_from_the_release_before_to_this_one_and_back() {
+async fn a_ledger_goes_from_the_release_before_to_this_one_alone() {
     let older = path_in("V010").unwrap();
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path();
@@ -395,35 +315,18 @@ async fn a_ledger_goes_from_the_release_before_to_this_one_and_back() {
     }
 
     take_up(data).await;
-    verify(&older, data);
-
-    let mut runtime = Runtime::start(&older, data).await;
-    let deliveries = [
-        again(1, delivery(0, 14, 14, vec![quote(13)])),
-        again(2, delivery(0, 15, 15, vec![Tick { seq: Some(5), ..quote(14) }])),
-        again(3, delivery(0, 13, 13, vec![named("d", 11), named("e", 12)])),
-        delivery(4, 21, 21, vec![quote(15)]),
-        delivery(5, 22, 22, vec![named("f", 16), named("f", 17)]),
-        delivery(6, 23, 23, vec![numbered(5, 18)]),
-    ];
-    let outcomes = runtime.outcomes(old_bridge(9, true), &deliveries).await;
-    let new = SeenBy::Unspecified;
-    assert_eq!(seen(&outcomes)[3..], [vec![new], vec![new, new], vec![new]], "it trades on the file");
-    assert_eq!(seen(&outcomes)[..2], [vec![SeenBy::Packet], vec![SeenBy::Packet]]);
-    assert_eq!(seen(&outcomes)[2][1], SeenBy::Id);
-    runtime.stop(data);
     verify(ours(), data);
-
-    let mut runtime = Runtime::start(ours(), data).await;
-    let deliveries = [
-        hashed(again(1, delivery(0, 21, 21, vec![quote(15)]))),
-        delivery(2, 31, 31, vec![Tick { ordinal: Some(1), ..named("f", 17) }]),
-        hashed(delivery(3, 32, 32, vec![numbered(5, 18), numbered(6, 19)])),
-    ];
-    let outcomes = runtime.outcomes(new_bridge(10), &deliveries).await;
-    assert_eq!(seen(&outcomes), [vec![SeenBy::Packet], vec![SeenBy::Id], vec![SeenBy::Sequence, new]]);
-    runtime.stop(data);
-    verify(&older, data);
+    // v0.1.0 refuses it, and changes nothing.
+    let before = fs::read(data.join("ledger.db")).unwrap();
+    let mut refused = Command::new(&older);
+    let refused = refused.args(["verify", "--data-dir"]).arg(data).output().unwrap();
+    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && told.contains("needs a reader of version 6"), "{told}");
+    assert!(fs::read(data.join("ledger.db")).unwrap() == before);
+    // The kept copy is the ledger from before, on which v0.1.0 goes on.
+    let copy = tempfile::tempdir().unwrap();
+    fs::copy(data.join("ledger.db.format-1"), copy.path().join("ledger.db")).unwrap();
+    verify(&older, copy.path());
 }
 
 #[tokio::test]
@@ -432,63 +335,4 @@ async fn a_ledger_of_the_release_before_is_taken_up() {
     let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/ledgers/v0.1.0.db");
     fs::copy(fixture, dir.path().join("ledger.db")).unwrap();
     take_up(dir.path()).await;
-}
-
-#[tokio::test]
-#[ignore = "needs the binary of v0.1.0: V010=/path/to/algo-runtime"]
-async fn stop_goes_from_this_release_to_the_one_before_and_back() {
-    let older = path_in("V010").unwrap();
-    let dir = tempfile::tempdir().unwrap();
-    let data = dir.path().join("data");
-    let data = data.as_path();
-    fs::create_dir(data).unwrap();
-    let mut runtime = Runtime::start_at(ours(), data, 2, false).await;
-    runtime.configure(3, false).await;
-    assert!(!runtime.is_stopped(new_bridge(1)).await);
-    let cause = TradingCause {
-        cause: "Halt".to_owned(),
-        state: TradingState::Halted.into(),
-        message: "ann".to_owned(),
-        since_micros: 0,
-    };
-    let halt = SetTradingStateRequest {
-        account: ACCOUNT.to_owned(),
-        resource_uid: "u-1".to_owned(),
-        generation: 3,
-        from: None,
-        causes: vec![cause],
-    };
-    assert_eq!(runtime.client().await.set_trading_state(halt).await.unwrap().into_inner().refusal, None);
-    runtime.stop(data);
-
-    // v0.1.0 finds its suspension in the record, until a newer generation says otherwise.
-    let mut runtime = Runtime::start_at(&older, data, 2, false).await;
-    assert!(runtime.is_stopped(old_bridge(2, true)).await);
-    runtime.configure(4, false).await;
-    assert!(!runtime.is_stopped(old_bridge(3, true)).await);
-    runtime.stop(data);
-
-    // What a person set holds when the file comes back.
-    let mut runtime = Runtime::start_at(ours(), data, 4, false).await;
-    assert!(runtime.is_stopped(new_bridge(4)).await);
-    let lift = SetTradingStateRequest {
-        account: ACCOUNT.to_owned(),
-        resource_uid: "u-1".to_owned(),
-        generation: 4,
-        from: Some(1),
-        causes: Vec::new(),
-    };
-    assert_eq!(runtime.client().await.set_trading_state(lift).await.unwrap().into_inner().refusal, None);
-    runtime.stop(data);
-
-    let mut runtime = Runtime::start_at(&older, data, 4, false).await;
-    assert!(!runtime.is_stopped(old_bridge(5, true)).await);
-    runtime.configure(5, true).await;
-    runtime.stop(data);
-    let mut runtime = Runtime::start_at(ours(), data, 5, false).await;
-    assert!(runtime.is_stopped(new_bridge(6)).await, "the suspension of v0.1.0");
-    runtime.configure(6, false).await;
-    assert!(!runtime.is_stopped(new_bridge(7)).await);
-    runtime.stop(data);
-    verify(&older, data);
 }

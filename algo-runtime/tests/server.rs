@@ -203,7 +203,7 @@ async fn unwritable_ledger_keeps_nothing_and_recovers() {
     let dir = tempfile::tempdir().unwrap();
     let mut runtime = start(dir.path()).await;
     let outside = rusqlite::Connection::open(dir.path().join("ledger.db")).unwrap();
-    let refuse = "CREATE TRIGGER refuse BEFORE INSERT ON window BEGIN SELECT RAISE(ABORT, 'no room'); END";
+    let refuse = "CREATE TRIGGER refuse BEFORE INSERT ON segments BEGIN SELECT RAISE(ABORT, 'no room'); END";
     outside.execute_batch(refuse).unwrap();
     let mut bridge = runtime.open(1).await;
     bridge.opened().await;

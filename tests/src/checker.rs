@@ -25,7 +25,7 @@ pub fn audit(ledger: &Ledger) -> anyhow::Result<Vec<Value>> {
     let journal = ledger.journal()?;
     chain::check(&account, &journal).context("the chain of hashes")?;
     let books = books::recompute(&journal)?;
-    books.check_totals(&account, &ledger.holdings()?)?;
+    books.check_totals(&account, ledger.holdings()?.as_deref())?;
     let trades = journal.iter().filter_map(|entry| entry.trade.as_ref().map(|trade| (entry, trade)));
     trades.map(|(entry, trade)| published_form(&account.name, &account.ledger_id, entry, trade)).collect()
 }

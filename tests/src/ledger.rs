@@ -1,14 +1,23 @@
-//! Reads a ledger's file by SQL alone, as anybody with `sqlite3` could. Nothing here interprets what it reads.
+//! Reads a ledger's file by SQL, as a person with `sqlite3` would, of either format. It interprets no value.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use rusqlite::{Connection, OpenFlags, Row};
 
+use crate::segment;
+
 /// A ledger opened for reading. Each method sees one moment; several calls may see several.
 pub struct Ledger {
     connection: Connection,
+    /// Whether v0.1.0 wrote it.
+    is_format_1: bool,
 }
+
+/// Classes of the window, in the order of their places.
+const CLASSES: [&str; 3] = ["sequence", "id", "packet"];
+/// Distance of their places.
+const CLASS: i64 = 1 << 56;
 
 /// The row of totals, as text where it is text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,15 +37,16 @@ pub struct Account {
 
 /// A row of the journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the columns of the table `journal`")]
+#[expect(missing_docs, reason = "the columns of the view `history`, or of the table `journal` of the format 1")]
 pub struct Entry {
     pub number: i64,
     pub kind: String,
     pub amount: String,
     pub cash: String,
     pub committed_micros: i64,
-    pub previous_hash: String,
     pub hash: String,
+    /// Rules, position and origin of an entry of the format 2.
+    pub placement: Option<(i64, i64, String)>,
     pub trade: Option<Trade>,
 }
 
@@ -103,14 +113,24 @@ impl Ledger {
         let path = file(folder);
         let connection = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)
             .with_context(|| format!("opening {}", path.display()))?;
-        Ok(Self { connection })
+        let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        Ok(Self { connection, is_format_1: version < 6 })
     }
 
     /// How far it is.
     pub fn progress(&self) -> anyhow::Result<Progress> {
-        // Ordinals are given once, so that the last ones say how many there were, without a walk over the table.
-        let last = |class| format!("(SELECT coalesce(max(ordinal), 0) FROM window WHERE class = '{class}')");
-        let outcomes = [last("sequence"), last("id"), last("packet")].join(" + ");
+        // Ordinals are given once, so that the last ordinal of a class is the number of its rows.
+        let last = |(place, class): (i64, &str)| {
+            let (first, behind) = (CLASS * (place + 1), CLASS * (place + 2));
+            let table = format!("(SELECT coalesce(max(ordinal), 0) FROM window WHERE class = '{class}')");
+            if self.is_format_1 {
+                return table;
+            }
+            let last = format!("SELECT max(place) FROM segments WHERE place >= {first} AND place < {behind}");
+            format!("coalesce(({last}) - {first}, {table})")
+        };
+        let outcomes: Vec<_> = (0_i64..).zip(CLASSES).map(last).collect();
+        let outcomes = outcomes.join(" + ");
         let query = format!("SELECT {outcomes}, position - published_through, decisions FROM account");
         let read =
             |row: &Row<'_>| Ok(Progress { outcomes: row.get(0)?, unpublished: row.get(1)?, decisions: row.get(2)? });
@@ -140,11 +160,17 @@ impl Ledger {
 
     /// The journal, in order.
     pub fn journal(&self) -> anyhow::Result<Vec<Entry>> {
+        let (placement, table) =
+            if self.is_format_1 { ("NULL, NULL, NULL", "journal") } else { ("rules, position, origin", "history") };
         self.rows(
-            "SELECT number, kind, amount, cash, committed_micros, previous_hash, hash, \
-             seq, event, sid, quantity, price, cost, time_micros FROM journal ORDER BY number",
+            &format!(
+                "SELECT number, kind, amount, cash, committed_micros, hash, 0, \
+                 seq, event, sid, quantity, price, cost, time_micros, {placement} FROM {table} ORDER BY number"
+            ),
             |row| {
                 let seq: Option<i64> = row.get(7)?;
+                let position: Option<i64> = row.get(15)?;
+                let placement = |position| Ok::<_, rusqlite::Error>((row.get(14)?, position, row.get(16)?));
                 let trade = |seq| -> rusqlite::Result<Trade> {
                     Ok(Trade {
                         seq,
@@ -162,24 +188,26 @@ impl Ledger {
                     amount: row.get(2)?,
                     cash: row.get(3)?,
                     committed_micros: row.get(4)?,
-                    previous_hash: row.get(5)?,
-                    hash: row.get(6)?,
+                    hash: row.get(5)?,
+                    placement: position.map(placement).transpose()?,
                     trade: seq.map(trade).transpose()?,
                 })
             },
         )
     }
 
-    /// What is held: symbol, quantity, cost.
-    pub fn holdings(&self) -> anyhow::Result<Vec<(String, String, String)>> {
-        self.rows("SELECT sid, quantity, cost FROM holdings ORDER BY sid", |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-        })
+    /// The holdings that the table of the format 1 has: symbol, quantity, cost. `None`: in format 2 they follow from the journal.
+    pub fn holdings(&self) -> anyhow::Result<Option<Vec<(String, String, String)>>> {
+        if !self.is_format_1 {
+            return Ok(None);
+        }
+        let query = "SELECT sid, quantity, cost FROM holdings ORDER BY sid";
+        self.rows(query, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).map(Some)
     }
 
     /// The outcomes that are kept.
     pub fn window(&self) -> anyhow::Result<Vec<WindowRow>> {
-        self.rows(
+        let mut rows = self.rows(
             "SELECT class, tick_index, channel, source, seq, id, lower(hex(payload_sha256)), outcome, reason, first_seq, \
              seqs FROM window ORDER BY class, ordinal",
             |row| {
@@ -197,7 +225,16 @@ impl Ledger {
                     seqs: row.get(10)?,
                 })
             },
-        )
+        )?;
+        if self.is_format_1 {
+            return Ok(rows);
+        }
+        for (place, class) in (1_i64..).zip(CLASSES) {
+            let (first, behind) = (CLASS * place, CLASS * (place + 1));
+            let query = format!("SELECT data FROM segments WHERE place >= {first} AND place < {behind} ORDER BY place");
+            rows.extend(segment::rows(class, &self.rows(&query, |row| row.get(0))?)?);
+        }
+        Ok(rows)
     }
 
     /// What never came.

@@ -29,5 +29,6 @@ pub mod process;
 pub mod proxy;
 pub mod quotes;
 pub mod seed;
+mod segment;
 pub mod system;
 pub mod wait;

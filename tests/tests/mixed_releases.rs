@@ -1,6 +1,6 @@
-//! Releases mix: the bridge of one with the algo-runtime of the other, and a ledger that changes hands both ways.
+//! Releases mix: the bridge of one with the algo-runtime of the other, and a ledger that goes over to this one.
 
-use std::process::Command;
+use std::{path::Path, process::Command};
 
 use anyhow::{Context as _, ensure};
 use e2e::{
@@ -88,9 +88,10 @@ async fn a_prefix_of_topics_goes_with_the_runtime_of_v0_1_0_and_ends_its_bridge(
     Ok(())
 }
 
-/// Every part changes its release in turn, forward and back, with quotes on their way each time.
+/// Every part changes its release in turn, the bridge also back, with quotes on their way each time. The ledger does not go back: the
+/// runtime of v0.1.0 refuses it and decides nothing meanwhile.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_account_goes_to_this_release_and_back_and_repeats_nothing() -> anyhow::Result<()> {
+async fn an_account_goes_to_this_release_and_repeats_nothing() -> anyhow::Result<()> {
     if !process::is_released_here("v0.1.0")? {
         return Ok(());
     }
@@ -109,9 +110,9 @@ async fn change_releases(shape: Shape) -> anyhow::Result<()> {
     let changes = [
         (Process::Runtime, THIS),
         (Process::Bridge, THIS),
-        (Process::Runtime, V0_1_0),
         (Process::Bridge, V0_1_0),
         (Process::Runtime, THIS),
+        (Process::Bridge, THIS),
     ];
     for (step, (part, release)) in (0..).zip(changes) {
         publish_half_before_a_standstill(&mut system, &broker, shape, step, part).await?;
@@ -123,10 +124,27 @@ async fn change_releases(shape: Shape) -> anyhow::Result<()> {
         }
         system.restart(part).await?;
     }
+    refuse_the_former_runtime(&mut system, folder.path())?;
+    system.restart(Process::Runtime).await?;
     check(&mut system, &consumer, shape, 5 * STEP).await?;
     system.stop().await?;
     let verified = command::run("algo-runtime", "verify --data-dir data", folder.path()).await?;
     ensure!(verified.code == Some(0), "{verified:?}");
+    Ok(())
+}
+
+/// The runtime of v0.1.0 ends at the ledger of this release, leaves every byte of it, and names the way on.
+fn refuse_the_former_runtime(system: &mut System, folder: &Path) -> anyhow::Result<()> {
+    system.kill(Process::Runtime)?;
+    let decisions = system.ledger()?.journal()?;
+    let mut former = Command::new(process::released("v0.1.0", "algo-runtime")?);
+    former.args(["--account", "default/mixed", "--algorithm", "random", "--addr", "127.0.0.1:0", "--data-dir", "data"]);
+    let ended = former.current_dir(folder).output()?;
+    let told = String::from_utf8(ended.stderr)?;
+    let refused = "needs a reader of version 6, this release reads up to 1; nothing was changed: use the newer release";
+    ensure!(!ended.status.success() && told.contains(refused), "{:?}: {told}", ended.status);
+    ensure!(system.ledger()?.journal()? == decisions, "v0.1.0 wrote to it");
+    ensure!(folder.join("data/ledger.db.format-1").is_file(), "the ledger from before is kept");
     Ok(())
 }
 

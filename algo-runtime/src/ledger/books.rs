@@ -9,7 +9,7 @@ use std::{
 
 use intuition_api::decimal::{Money, Quantity};
 
-use super::{Account, Changes, EntryKind, Holding, JournalEntry, Trade};
+use super::{Account, Changes, EntryKind, Holding, JournalEntry, OutboxContent, Trade};
 
 /// A contradiction in the ledger, with its place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -67,6 +67,24 @@ pub(super) struct Books {
     pub(super) holdings: BTreeMap<String, Holding>,
 }
 
+/// The totals of [`Books`].
+#[derive(Debug, Clone, Copy)]
+struct Totals {
+    entries: u64,
+    decisions: u64,
+    cash: Money,
+    invested: Money,
+    realised: Money,
+    deposits: Money,
+}
+
+/// The part of [`Books`] that a commit changed, as it was before. A commit costs the holdings that it touches, not all of them.
+#[derive(Debug)]
+pub(super) struct Undo {
+    totals: Totals,
+    holdings: BTreeMap<String, Option<Holding>>,
+}
+
 impl Books {
     /// Adds one entry, unless it contradicts those before it.
     pub(super) fn apply(&mut self, entry: &JournalEntry) -> Result<(), Finding> {
@@ -113,28 +131,52 @@ impl Books {
         stored.keys().chain(self.holdings.keys()).try_for_each(|sid| self.check_holding(sid, stored.get(sid)))
     }
 
-    /// The books after `changes`, unless these contradict them or themselves.
-    pub(super) fn after(&self, before: &Account, changes: &Changes) -> Result<Self, Finding> {
-        let mut books = self.clone();
-        changes.journal.iter().try_for_each(|entry| books.apply(entry))?;
+    /// Takes the entries of `changes`, unless these contradict the books or themselves; then the books stay as they are.
+    /// [`Books::revert`] takes the entries back, which is for a commit that fails later.
+    pub(super) fn take(&mut self, before: &Account, changes: &Changes) -> Result<Undo, Finding> {
+        let mut undo = Undo { totals: self.totals(), holdings: BTreeMap::new() };
+        match self.try_take(before, changes, &mut undo) {
+            Ok(()) => Ok(undo),
+            Err(finding) => {
+                self.revert(undo);
+                Err(finding)
+            }
+        }
+    }
+
+    /// The books before [`Books::take`] returned `undo`.
+    pub(super) fn revert(&mut self, Undo { totals, holdings }: Undo) {
+        let Totals { entries, decisions, cash, invested, realised, deposits } = totals;
+        let holdings_now = std::mem::take(&mut self.holdings);
+        *self = Self { entries, decisions, cash, invested, realised, deposits, holdings: holdings_now };
+        for (sid, holding) in holdings {
+            match holding {
+                Some(holding) => self.holdings.insert(sid, holding),
+                None => self.holdings.remove(&sid),
+            };
+        }
+    }
+
+    const fn totals(&self) -> Totals {
+        let Self { entries, decisions, cash, invested, realised, deposits, .. } = *self;
+        Totals { entries, decisions, cash, invested, realised, deposits }
+    }
+
+    fn try_take(&mut self, before: &Account, changes: &Changes, undo: &mut Undo) -> Result<(), Finding> {
+        for entry in &changes.journal {
+            if let Some(sid) =
+                entry.trade.as_ref().map(|trade| &trade.sid).filter(|sid| !undo.holdings.contains_key(*sid))
+            {
+                undo.holdings.insert(sid.clone(), self.holdings.get(sid).copied());
+            }
+            self.apply(entry)?;
+        }
         let account = changes.account.as_ref().unwrap_or(before);
-        books.check_totals(account)?;
-        let traded = changes.journal.iter().filter_map(|entry| entry.trade.as_ref()).map(|trade| &trade.sid);
-        for sid in changes.holdings.keys().chain(traded) {
-            books.check_holding(sid, changes.holdings.get(sid).and_then(Option::as_ref))?;
+        self.check_totals(account)?;
+        for sid in changes.holdings.keys().chain(undo.holdings.keys()) {
+            self.check_holding(sid, changes.holdings.get(sid).and_then(Option::as_ref))?;
         }
-        for (expected, row) in (before.position + 1..).zip(&changes.outbox) {
-            compare("outbox position", &row.position, &expected)?;
-        }
-        compare("position", &account.position, &(before.position + changes.outbox.len() as u64))?;
-        if let Some((_, last)) = changes.done.ranges().last().filter(|(_, last)| *last > account.position) {
-            return Err(contradiction("the last position done", &last, &format!("at most {}", account.position)));
-        }
-        if account.published_through > account.position || account.published_through < before.published_through {
-            let range = format!("{} to {}", before.published_through, account.position);
-            return Err(contradiction("published_through", &account.published_through, &range));
-        }
-        Ok(books)
+        check_outbox(before, account, changes)
     }
 
     fn buy(&mut self, entry: &JournalEntry, trade: &Trade) -> Result<(), Finding> {
@@ -206,6 +248,31 @@ impl Books {
         };
         Err(contradiction(&format!("the holding of {sid}"), &show(stored), &show(expected)))
     }
+}
+
+/// Checks positions: they follow each other, each decision of the journal has one, in the same order, and reports are within them.
+fn check_outbox(before: &Account, account: &Account, changes: &Changes) -> Result<(), Finding> {
+    for (expected, row) in (before.position + 1..).zip(&changes.outbox) {
+        compare("outbox position", &row.position, &expected)?;
+    }
+    let booked = changes.journal.iter().filter(|entry| entry.trade.is_some()).map(|entry| entry.number);
+    let sent = changes.outbox.iter().filter_map(|row| match &row.content {
+        OutboxContent::Decision(entry) => Some(entry.number),
+        OutboxContent::DeadLetter(_) | OutboxContent::Publication(_) => None,
+    });
+    if !booked.clone().eq(sent.clone()) {
+        let show = |numbers: &mut dyn Iterator<Item = u64>| format!("{:?}", numbers.collect::<Vec<_>>());
+        return Err(contradiction("decisions in the outbox", &show(&mut { sent }), &show(&mut { booked })));
+    }
+    compare("position", &account.position, &(before.position + changes.outbox.len() as u64))?;
+    if let Some((_, last)) = changes.done.ranges().last().filter(|(_, last)| *last > account.position) {
+        return Err(contradiction("the last position done", &last, &format!("at most {}", account.position)));
+    }
+    if account.published_through > account.position || account.published_through < before.published_through {
+        let range = format!("{} to {}", before.published_through, account.position);
+        return Err(contradiction("published_through", &account.published_through, &range));
+    }
+    Ok(())
 }
 
 fn compare<T: PartialEq + Display>(total: &str, stored: &T, expected: &T) -> Result<(), Finding> {

@@ -3,14 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use prost::Message as _;
-
 use super::{
     Account, Changes, Class, ClosingRecords, CounterKey, HeldFilter, Holding, IdQuery, JournalEntry, Ledger,
     LedgerError, LedgerIds, Mark, OutboxContent, OutboxPage, OutboxRow, PacketQuery, Positions, SettingsRecord,
     Snapshot, SourceRecords, StateKey, Stretch, TradingRecord, WindowRow,
     books::{Books, Finding},
-    record::DECISION_BYTES,
     stretch,
 };
 use crate::sizes::Sizes;
@@ -73,15 +70,13 @@ impl MemoryLedger {
         }
     }
 
-    /// All checks of `changes`, so that applying them cannot fail.
-    fn check(&self, changes: &Changes) -> Result<Books, LedgerError> {
+    /// Takes the entries into the books. All checks of `changes` are here, so that applying them cannot fail.
+    fn check(&mut self, changes: &Changes) -> Result<(), LedgerError> {
         let refused = |finding| LedgerError::Refused { path: "in memory".to_owned(), finding };
-        let books =
-            self.books.after(&self.account, changes).map_err(|finding: Finding| refused(finding.to_string()))?;
-        match changes.window.iter().find(|row| self.window.contains_key(&(row.class, row.ordinal))) {
-            Some(row) => Err(refused(format!("window {} has an ordinal {} already", row.class.name(), row.ordinal))),
-            None => Ok(books),
+        if let Some(row) = changes.window.iter().find(|row| self.window.contains_key(&(row.class, row.ordinal))) {
+            return Err(refused(format!("window {} has an ordinal {} already", row.class.name(), row.ordinal)));
         }
+        self.books.take(&self.account, changes).map(drop).map_err(|finding: Finding| refused(finding.to_string()))
     }
 
     /// Rows of a class up to this ordinal are not handed out by a snapshot.
@@ -123,7 +118,7 @@ impl Ledger for MemoryLedger {
     }
 
     fn commit(&mut self, changes: &Changes) -> Result<(), LedgerError> {
-        self.books = self.check(changes)?;
+        self.check(changes)?;
         self.journal.extend_from_slice(&changes.journal);
         self.take_sources(changes);
         self.marks.extend(changes.marks.iter().map(|(key, mark)| (key.clone(), mark.clone())));
@@ -166,7 +161,7 @@ impl Ledger for MemoryLedger {
         let mut bytes = 0;
         let rows = self.outbox.range(page.after.saturating_add(1)..).take(page.rows).take_while(|(_, content)| {
             let fits = bytes < page.bytes;
-            bytes += size_of(content);
+            bytes += content.page_bytes();
             fits
         });
         Ok(rows.map(|(position, content)| OutboxRow { position: *position, content: content.clone() }).collect())
@@ -177,16 +172,17 @@ impl Ledger for MemoryLedger {
     }
 
     fn delivered(&mut self, query: &PacketQuery) -> Result<Vec<WindowRow>, LedgerError> {
-        let (key, class) = (query.key, query.class);
-        let behind =
-            (key, class, query.after.saturating_add(1))..(key, class, query.before.max(query.after.saturating_add(1)));
+        let (key, class, first) = (query.key, query.class, query.after.saturating_add(1));
+        let before = query.before.min(self.kept_alone(class) + 1).max(first);
+        let behind = (key, class, first)..(key, class, before);
         let rows = self.packets.range(behind).filter_map(|(_, class, ordinal)| self.window.get(&(*class, *ordinal)));
         let found = rows.filter(|row| query.of.is_none_or(|of| of == (row.run, row.delivery)));
         Ok(found.take(query.limit).cloned().collect())
     }
 
     fn named(&mut self, query: &IdQuery<'_>) -> Result<Option<WindowRow>, LedgerError> {
-        let rows = self.window.range((Class::Id, 0)..(Class::Id, query.before)).rev().map(|(_, row)| row);
+        let before = query.before.min(self.kept_alone(Class::Id) + 1);
+        let rows = self.window.range((Class::Id, 0)..(Class::Id, before)).rev().map(|(_, row)| row);
         let wanted = (query.channel, query.source, query.id, query.rank, query.era);
         let identity = |row: &&WindowRow| (&*row.channel, &*row.source, &*row.id, row.rank, row.era) == wanted;
         Ok({ rows }.find(identity).cloned())
@@ -237,14 +233,6 @@ impl MemoryLedger {
         if let Some(gap) = changes.gaps.last() {
             self.sources.last_gap = Some(gap.clone());
         }
-    }
-}
-
-fn size_of(content: &OutboxContent) -> usize {
-    match content {
-        OutboxContent::Decision(_) => DECISION_BYTES,
-        OutboxContent::DeadLetter(letter) => letter.encoded_len(),
-        OutboxContent::Publication(publication) => publication.encoded_len(),
     }
 }
 

@@ -7,6 +7,7 @@ use intuition_api::{
     decimal::{Money, Price, Quantity},
     v1,
 };
+use prost::Message as _;
 use sha2::{Digest as _, Sha256};
 
 pub use sources::{Conflict, Gap, Mark, Reset, SourceChanges, SourceHash, SourceKey, SourceRecords};
@@ -111,6 +112,13 @@ pub struct Trade {
     pub time_micros: i64,
     /// A person sold the holding; no algorithm signalled it.
     pub manual: bool,
+}
+
+impl Trade {
+    /// Where the decision came from: `manual`, or empty for a signal of the algorithm.
+    pub const fn origin(&self) -> &'static str {
+        if self.manual { "manual" } else { "" }
+    }
 }
 
 /// One line of the append-only journal. The store chains them by hash.
@@ -261,7 +269,7 @@ pub struct OutboxRow {
 }
 
 /// Bytes of a decision in a page of the outbox.
-pub(super) const DECISION_BYTES: usize = 256;
+const DECISION_BYTES: usize = 256;
 
 /// See [`OutboxRow`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -272,6 +280,17 @@ pub enum OutboxContent {
     DeadLetter(v1::DeadLetter),
     /// An algorithm's own message.
     Publication(v1::Publication),
+}
+
+impl OutboxContent {
+    /// Bytes that the entry counts in a page of the outbox.
+    pub(super) fn page_bytes(&self) -> usize {
+        match self {
+            Self::Decision(_) => DECISION_BYTES,
+            Self::DeadLetter(letter) => letter.encoded_len(),
+            Self::Publication(publication) => publication.encoded_len(),
+        }
+    }
 }
 
 /// The settings of a resource, as recorded with the transaction that put them in force.

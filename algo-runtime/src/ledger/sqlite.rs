@@ -1,44 +1,59 @@
 //! The ledger that trades: one SQLite file, `ledger.db`, with a write-ahead log beside it while it is open.
 //!
-//! - `place`: the files and connections to them; `create`: new files; `schema`: versions of the format;
-//!   `complete`: columns that v0.1.0 leaves empty.
-//! - `inspect`: the whole ledger is read and recomputed before anything is written; `digest`: the number over all
-//!   tables that shows damage.
+//! - `place`: the files and connections to them; `create`: new files; `schema`: versions of the format; `migrate`: from one to the
+//!   next; `complete`: columns that v0.1.0 leaves empty; `keep`: the copy of a file from before its migration.
+//! - `inspect`: the ledger is checked before anything is written; `replay`: the journal is recomputed; `checkpoints`: the books that it
+//!   begins with; `digest`: the number over all tables but the journal that shows damage.
 //! - `files`: detects removed and replaced files; `reader`: reads decisions beside the writer.
-//! - `rows` and `write`: between rows and types; `snapshot`: the state as a whole; `outbox`: the outbox and the ledger's
-//!   ids; `sources`: rows about sources; `trading`: the trading state.
+//! - `entries`: the journal; `segment` and `window`: outcomes of the last ticks; `outbox`: the outbox and the ledger's ids; `sources`: rows
+//!   about sources; `trading`: the trading state; `replaced`: rows that most commits replace.
+//! - `rows`, `write` and `writer`: between rows and types; `snapshot`: the state as a whole.
 
+mod checkpoints;
 mod complete;
 mod create;
 mod digest;
+mod entries;
 mod files;
 mod inspect;
+mod inspect_error;
+mod keep;
+mod migrate;
 mod outbox;
 mod place;
 mod reader;
+mod replaced;
+mod replay;
 mod rows;
 mod schema;
+mod segment;
 mod snapshot;
 mod sources;
 mod trading;
+mod window;
 mod write;
+mod writer;
 
-use std::path::Path;
+use std::{fs::File, io, path::Path};
 
 use rand::{Rng as _, SeedableRng as _, rngs::ChaCha8Rng};
 use rusqlite::{Connection, TransactionBehavior};
 
 pub(crate) use self::reader::DecisionReader;
 use self::{
-    digest::{Digest, Seal},
+    digest::{Digest, Remembered, Seal},
     files::Files,
+    inspect::Depth,
+    migrate::Migrated,
     place::{Place, Shape},
     schema::{MIGRATIONS, Migration},
-    write::{WriteError, Writer},
+    window::Segments,
+    write::{Before, WriteError, Written},
+    writer::Writer,
 };
 pub(super) use self::{inspect::Inspected, place::Refused};
 use super::{
-    Account, Changes, IdQuery, JournalEntry, Ledger, LedgerError, OutboxPage, OutboxRow, PacketQuery, Snapshot,
+    Account, Changes, Class, IdQuery, JournalEntry, Ledger, LedgerError, OutboxPage, OutboxRow, PacketQuery, Snapshot,
     WindowRow,
     books::{Books, Finding},
     chain::Hash,
@@ -77,8 +92,9 @@ impl Opening {
 #[derive(Debug)]
 pub struct SqliteLedger {
     connection: Connection,
+    /// Shows others that the ledger is in use. Dropped after the connection: with the last descriptor of a file, SQLite's locks go as well.
+    in_use: File,
     place: Place,
-    /// The epoch of this opening.
     files: Files,
     sizes: Sizes,
     /// State as of the last commit, like all fields below.
@@ -87,6 +103,10 @@ pub struct SqliteLedger {
     head: Hash,
     account: Account,
     books: Books,
+    segments: Segments,
+    /// The last entry that a checkpoint covers.
+    checkpoint: u64,
+    remembered: Remembered,
 }
 
 impl SqliteLedger {
@@ -98,7 +118,8 @@ impl SqliteLedger {
     /// Opens the ledger of `account` in the folder `dir`, or creates folder and ledger. From here on a process that opened it
     /// earlier can commit nothing.
     ///
-    /// The ledger is read as a whole first. Where it is not sound, too new or another account's, no byte changes.
+    /// The tables and the journal behind the last checkpoint are checked first; a file of the format 1 is checked as a whole and
+    /// migrated. Where it is not sound, too new or another account's, no byte changes.
     #[expect(clippy::disallowed_methods, reason = "an edge: it draws the seed of a new ledger's ids")]
     pub fn open(dir: &Path, account: &str) -> Result<Self, LedgerError> {
         Self::open_as(dir, account, Opening::new(rand::random()))
@@ -107,6 +128,13 @@ impl SqliteLedger {
     /// The same with other bounds, a seed, and perhaps without syncs.
     pub fn open_as(dir: &Path, account: &str, opening: Opening) -> Result<Self, LedgerError> {
         Self::open_at(dir, account, MIGRATIONS, opening)
+    }
+
+    /// Makes changes that came around the ledger look written by it.
+    #[cfg(test)]
+    fn reseal(&self) {
+        let digest = migrate::digest_of(&self.connection, self.seal.user_version).unwrap();
+        self.seal.over(digest).write(&self.connection).unwrap();
     }
 
     #[cfg(test)]
@@ -130,11 +158,13 @@ impl SqliteLedger {
             Refused::Unreadable(error) => error,
             Refused::Wrong(finding) => place.damaged(&finding.to_string()),
         };
-        let inspected = place.inspect(shape, reads).map_err(damaged)?;
+        let inspected = place.inspect(shape, reads, Depth::Recent).map_err(damaged)?;
         if inspected.account.name != account {
             let (found, wanted) = (inspected.account.name, account.to_owned());
             return Err(LedgerError::OtherAccount { path: place.shown(), found, wanted });
         }
+        let is_old = inspected.seal.user_version < checkpoints::SINCE && reads >= checkpoints::SINCE;
+        let notice = is_old.then(|| place.keep(&folder)).transpose()?;
 
         let mut connection = place.writer(durability)?;
         let failed = place.store("take over the tables");
@@ -143,38 +173,69 @@ impl SqliteLedger {
         let inspected = if Seal::read(&transaction).map_err(&failed)? == inspected.seal {
             inspected
         } else {
-            inspect::inspect(&transaction, reads).map_err(|error| damaged(place.refused(error, reads)))?
+            inspect::inspect(&transaction, reads, Depth::Recent)
+                .map_err(|error| damaged(place.refused(error, reads)))?
         };
-        let (seal, digest) = take_epoch(&transaction, migrations, &inspected, &sizes).map_err(&failed)?;
+        let Migrated { digest, checkpoint } =
+            migrate::migrate(&transaction, migrations, &inspected, sizes, notice.as_deref()).map_err(&failed)?;
+        let seal = take_epoch(&transaction, digest).map_err(&failed)?;
         transaction.commit().map_err(&failed)?;
         drop(failed);
-        let Inspected { account, books, head, .. } = inspected;
+        let Inspected { account, books, head, segments, .. } = inspected;
+        let in_use = File::open(place.file())
+            .and_then(|file| file.try_lock_shared().map(|()| file).map_err(io::Error::from))
+            .map_err(place.access("lock"))?;
         let files = Files::of(&place).map_err(place.access("look at"))?;
-        Ok(Self { connection, place, files, sizes, seal, digest, head, account, books })
+        let remembered = Remembered::default();
+        Ok(Self {
+            connection,
+            in_use,
+            place,
+            files,
+            sizes,
+            seal,
+            digest,
+            head,
+            account,
+            books,
+            segments,
+            checkpoint,
+            remembered,
+        })
     }
 
+    /// Takes the entries into the books and writes all rows. After an error books and rows are those before it.
     fn write(&mut self, changes: &Changes) -> Result<(), LedgerError> {
+        let refused = |place: &Place, finding: Finding| LedgerError::Refused {
+            path: place.shown(),
+            finding: finding.to_string(),
+        };
+        let undo = self.books.take(&self.account, changes).map_err(|finding| refused(&self.place, finding))?;
+        self.write_rows(changes).inspect_err(|_| {
+            self.books.revert(undo);
+            self.remembered.clear();
+        })
+    }
+
+    fn write_rows(&mut self, changes: &Changes) -> Result<(), LedgerError> {
         let failed = |action| self.place.store(action);
         let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(failed("begin a transaction"))?;
         check_epoch(&transaction, &self.seal, &self.place)?;
-        let refused =
-            |finding: Finding| LedgerError::Refused { path: self.place.shown(), finding: finding.to_string() };
-        let books = self.books.after(&self.account, changes).map_err(refused)?;
-        let mut writer = Writer { connection: &transaction, digest: self.digest, head: self.head, sizes: self.sizes };
-        writer.write(changes).map_err(|WriteError { action, source }| failed(action)(source))?;
+        let (connection, sizes, remembered) = (&transaction, self.sizes, &mut self.remembered);
+        let mut writer = Writer { connection, digest: self.digest, head: self.head, sizes, remembered };
+        let before = Before { account: &self.account, segments: &self.segments, checkpoint: self.checkpoint };
+        let written = writer.write(changes, before, &self.books);
+        let Written { steps, checkpoint } = written.map_err(|WriteError { action, source }| failed(action)(source))?;
         let (digest, head) = (writer.digest, writer.head);
-        let mut seal = self.seal.clone();
-        if changes.ledger_ids.as_ref().is_some_and(|ids| ids.records().next().is_some()) {
-            seal.min_reader = seal.min_reader.max(outbox::SINCE);
-        }
-        let seal = seal.over(digest);
+        let seal = self.seal.over(digest);
         seal.write(&transaction).map_err(failed("write the seal"))?;
         transaction.commit().map_err(failed("commit"))?;
 
-        (self.seal, self.digest, self.head, self.books) = (seal, digest, head, books);
+        (self.seal, self.digest, self.head, self.checkpoint) = (seal, digest, head, checkpoint);
+        self.segments.take(steps);
         if let Some(account) = &changes.account {
             self.account.clone_from(account);
         }
@@ -186,7 +247,7 @@ impl Ledger for SqliteLedger {
     fn snapshot(&mut self) -> Result<Snapshot, LedgerError> {
         let failed = self.place.store("read all");
         let transaction = self.connection.transaction().map_err(&failed)?;
-        snapshot::snapshot(&transaction, &self.sizes).map_err(failed)
+        snapshot::snapshot(&transaction, &self.sizes, &self.books.holdings).map_err(failed)
     }
 
     fn commit(&mut self, changes: &Changes) -> Result<(), LedgerError> {
@@ -205,15 +266,18 @@ impl Ledger for SqliteLedger {
     }
 
     fn delivered(&mut self, query: &PacketQuery) -> Result<Vec<WindowRow>, LedgerError> {
-        rows::delivered(&self.connection, query).map_err(self.place.store("read the window"))
+        let before = query.before.min(self.segments.recent_from(query.class, &self.sizes));
+        rows::delivered(&self.connection, &PacketQuery { before, ..*query })
+            .map_err(self.place.store("read the window"))
     }
 
     fn named(&mut self, query: &IdQuery<'_>) -> Result<Option<WindowRow>, LedgerError> {
-        rows::named(&self.connection, query).map_err(self.place.store("read the window"))
+        let before = query.before.min(self.segments.recent_from(Class::Id, &self.sizes));
+        rows::named(&self.connection, &IdQuery { before, ..*query }).map_err(self.place.store("read the window"))
     }
 
     fn decisions(&mut self, from: u64, limit: usize) -> Result<Vec<JournalEntry>, LedgerError> {
-        rows::decisions(&self.connection, from, limit).map_err(self.place.store("read the journal"))
+        entries::decisions(&self.connection, from, limit).map_err(self.place.store("read the journal"))
     }
 
     fn check_files(&mut self) -> Result<(), LedgerError> {
@@ -221,12 +285,14 @@ impl Ledger for SqliteLedger {
     }
 
     fn close(self: Box<Self>) -> Result<(), LedgerError> {
-        let Self { connection, place, .. } = *self;
+        let Self { connection, in_use, place, .. } = *self;
         // A concurrent reader keeps the log in place. Its content is safe all the same.
         connection
             .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
             .map_err(place.store("write the log into the file"))?;
-        connection.close().map_err(|(_, error)| place.store("close")(error))
+        let closed = connection.close().map_err(|(_, error)| place.store("close")(error));
+        drop(in_use);
+        closed
     }
 }
 
@@ -235,7 +301,7 @@ pub(super) fn inspect_alone(dir: &Path) -> Result<Option<Inspected>, Refused> {
     let place = Place::new(dir);
     let look = || match place.shape() {
         Ok(Shape::Missing) => (Some(Shape::Missing), Ok(None)),
-        Ok(shape) => (Some(shape), place.inspect(shape, schema::newest(MIGRATIONS)).map(Some)),
+        Ok(shape) => (Some(shape), place.inspect(shape, schema::newest(MIGRATIONS), Depth::All).map(Some)),
         Err(error) => (None, Err(Refused::Unreadable(error))),
     };
     let (shape, found) = look();
@@ -244,27 +310,20 @@ pub(super) fn inspect_alone(dir: &Path) -> Result<Option<Inspected>, Refused> {
 }
 
 fn new_account(name: &str, seed: u64) -> Account {
-    Account::empty(name, &format!("{:08x}", ChaCha8Rng::seed_from_u64(seed).next_u32()))
+    Account::empty(name, &new_id(seed))
 }
 
-fn take_epoch(
-    connection: &Connection,
-    migrations: &[Migration],
-    inspected: &Inspected,
-    sizes: &Sizes,
-) -> rusqlite::Result<(Seal, Digest)> {
-    let migrated = schema::migrate(connection, migrations, inspected.seal.user_version)?;
-    let newest = schema::newest(migrations);
-    let completed = newest >= complete::SINCE && complete::window(connection)?;
-    let adopted = newest >= sources::SINCE && sources::adopt(connection, sizes)?;
-    let cleaned = newest >= outbox::SINCE && outbox::clean(connection)?;
-    let digest =
-        if migrated || completed || adopted || cleaned { Digest::of_all(connection)? } else { inspected.digest };
+/// A ledger id.
+fn new_id(seed: u64) -> String {
+    format!("{:08x}", ChaCha8Rng::seed_from_u64(seed).next_u32())
+}
+
+fn take_epoch(connection: &Connection, digest: Digest) -> rusqlite::Result<Seal> {
     let mut seal = Seal::read(connection)?;
     seal.epoch += 1;
     let seal = seal.over(digest);
     seal.write(connection)?;
-    Ok((seal, digest))
+    Ok(seal)
 }
 
 fn epoch(connection: &Connection) -> rusqlite::Result<i64> {

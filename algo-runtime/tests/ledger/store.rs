@@ -221,7 +221,7 @@ fn a_position_done_beyond_the_last_one_is_refused() {
 }
 
 #[test]
-fn a_ledger_that_has_gone_back_keeps_its_chain_and_needs_a_newer_reader() {
+fn a_ledger_that_has_gone_back_keeps_its_chain() {
     let dir = tempdir().unwrap();
     let contents = populate(dir.path());
     let mut ledger = open(dir.path());
@@ -239,9 +239,6 @@ fn a_ledger_that_has_gone_back_keeps_its_chain_and_needs_a_newer_reader() {
     assert_eq!(report.ledger_ids.iter().map(|id| id.id.as_str()).collect::<Vec<_>>(), [first.as_str(), "0badf00d"]);
     let snapshot = open(dir.path()).snapshot().unwrap();
     assert_eq!((snapshot.ledger_ids.of(5), snapshot.ledger_ids.of(6)), (first.as_str(), "0badf00d"));
-    let connection = rusqlite::Connection::open(dir.path().join("ledger.db")).unwrap();
-    let needs: i64 = connection.query_row("SELECT min_reader FROM seal", [], |row| row.get(0)).unwrap();
-    assert_eq!(needs, 5, "v0.1.0 would take the chain for broken");
 }
 
 #[test]
@@ -322,7 +319,7 @@ fn a_folder_or_file_that_cannot_be_used_is_named() {
 #[test]
 fn failed_write_during_creation_leaves_no_ledger_or_a_whole_one() {
     let (mut without, mut whole) = (0, 0);
-    for blocks in (0..=320).step_by(8) {
+    for blocks in (0..=480).step_by(8) {
         let dir = tempdir().unwrap();
         let mut runtime = Command::new("sh")
             .args(["-c", "trap '' XFSZ; ulimit -f $0; exec \"$@\"", &blocks.to_string()])

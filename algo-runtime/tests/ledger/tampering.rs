@@ -14,7 +14,7 @@ use crate::fixture::{ACCOUNT, Draft, everything, files, open, populate};
 
 fn rewrite(dir: &Path, sql: &str) {
     let connection = Connection::open(dir.join("ledger.db")).unwrap();
-    connection.execute_batch("DROP TRIGGER journal_is_never_changed; DROP TRIGGER journal_is_never_cut; DROP TRIGGER journal_has_no_holes").unwrap();
+    connection.execute_batch("DROP TRIGGER entries_are_never_changed; DROP TRIGGER entries_are_never_cut").unwrap();
     connection.execute_batch(sql).unwrap();
     connection.close().unwrap();
 }
@@ -41,33 +41,31 @@ fn finding(sql: &str) -> Finding {
 fn the_first_wrong_entry_is_named_with_what_it_should_be() {
     for (sql, said) in [
         (
-            "UPDATE journal SET amount = '1234.57' WHERE number = 2",
+            "UPDATE entries SET amount = 123457 WHERE number = 2",
             "journal entry 2: amount is 1234.57, should be 1234.56",
         ),
-        ("UPDATE journal SET cash = '8665.45' WHERE number = 3", "journal entry 3: cash is 8665.45, should be 8665.44"),
+        ("UPDATE entries SET cash = 866545 WHERE number = 3", "journal entry 3: cash is 8665.45, should be 8665.44"),
         (
-            "UPDATE journal SET quantity = '1.5' WHERE number = 4",
+            "UPDATE entries SET quantity = 150000000 WHERE number = 4",
             "journal entry 4: quantity is 1.5, should be 1.96078431",
         ),
         (
-            "UPDATE journal SET price = '26' WHERE number = 4",
+            "UPDATE entries SET price = 260000000000 WHERE number = 4",
             "journal entry 4: quantity is 1.96078431, should be 1.92307692",
         ),
-        ("UPDATE journal SET seq = 9 WHERE number = 4", "journal entry 4: seq is 9, should be 3"),
-        (
-            "UPDATE journal SET kind = 'deposit' WHERE number = 4",
-            "journal entry 4: kind is deposit, should be a trade's",
-        ),
-        ("DELETE FROM outbox; DELETE FROM journal WHERE number = 3", "journal entry 3 is missing"),
-        ("DELETE FROM journal WHERE number = 7", "entries is 7, the journal adds up to 6"),
-        ("UPDATE journal SET price = 'much' WHERE number = 3", "journal entry 3 cannot be read: "),
+        ("UPDATE entries SET seq = 9 WHERE number = 4", "journal entry 4: seq is 9, should be 3"),
+        ("UPDATE entries SET kind = 1 WHERE number = 4", "journal entry 4: kind is deposit, should be a trade's"),
+        ("DELETE FROM entries WHERE number = 3", "journal entry 3 is missing"),
+        ("DELETE FROM entries WHERE number = 7", "entries is 7, the journal adds up to 6"),
+        ("UPDATE entries SET price = 'much' WHERE number = 3", "journal entry 3 cannot be read: "),
         ("UPDATE account SET realised = '123.45'", "realised is 123.45, the journal adds up to 72.20"),
-        (
-            "DELETE FROM holdings WHERE sid = 'AAPL'",
-            "the holding of AAPL is nothing, the journal adds up to 333333333333",
-        ),
-        ("DELETE FROM outbox WHERE position = 7", "the outbox has 4 entries from 3 to 6, the account has 5"),
-        ("UPDATE window SET reason = '' WHERE ordinal = 2", "the digest over all tables is not the one stored"),
+        ("UPDATE entries SET rules = 2 WHERE number = 4", "journal entry 4 cannot be read: "),
+        ("UPDATE entries SET fee = 1 WHERE number = 4", "journal entry 4 cannot be read: "),
+        ("UPDATE entries SET position = 8 WHERE number = 7", "journal entry 7: hash is "),
+        ("UPDATE entries SET origin = 'manual' WHERE number = 2", "journal entry 2: hash is "),
+        ("DELETE FROM outbox WHERE position = 6", "the outbox has 4 entries from 3 to 7, the account has 5"),
+        ("DELETE FROM checkpoints", "no checkpoint is there"),
+        ("UPDATE segments SET sha256 = zeroblob(16)", "the digest over all tables is not the one stored"),
         ("SELECT 1", "the digest over all tables is not the one stored"),
     ] {
         let found = finding(sql).to_string();
@@ -77,7 +75,7 @@ fn the_first_wrong_entry_is_named_with_what_it_should_be() {
 
 #[test]
 fn a_journal_rewritten_consistently_still_breaks_the_chain() {
-    let found = finding("UPDATE journal SET event = 'nyse/99' WHERE number = 2");
+    let found = finding("UPDATE entries SET event = 'nyse/99' WHERE number = 2");
     assert!(matches!(found, Finding::ContradictEntry { number: 2, field: "hash", .. }), "{found:?}");
 }
 
@@ -86,9 +84,7 @@ fn the_journal_cannot_be_rewritten_by_mistake() {
     let dir = tempdir().unwrap();
     populate(dir.path());
     let connection = Connection::open(dir.path().join("ledger.db")).unwrap();
-    for sql in
-        ["UPDATE journal SET amount = '1.00'", "DELETE FROM journal", "REPLACE INTO journal SELECT * FROM journal"]
-    {
+    for sql in ["UPDATE entries SET amount = 100", "DELETE FROM entries"] {
         let error = connection.execute(sql, []).unwrap_err().to_string();
         assert!(error.contains("append-only"), "{sql}: {error}");
     }

@@ -290,6 +290,7 @@ fn small_engine(window: u64, waiting_ticks: usize, draw: &mut ChaCha8Rng) -> Eng
         strikes: draw.random_range(2..=5),
         calm_batches: draw.random_range(1..=8),
         letter_causes: draw.random_range(2..=8),
+        checkpoint_entries: window,
         ..EngineSizes::DESIGN
     }
 }

@@ -13,7 +13,6 @@ pub(super) fn check(account: &Account, journal: &[Entry]) -> anyhow::Result<()> 
     }
     let mut previous = hex::encode(Sha256::digest(&start));
     for entry in journal {
-        ensure!(entry.previous_hash == previous, "entry {} is chained to another", entry.number);
         let hash = link(&previous, entry)?;
         ensure!(entry.hash == hash, "entry {} hashes to {hash}", entry.number);
         previous = hash;
@@ -23,6 +22,11 @@ pub(super) fn check(account: &Account, journal: &[Entry]) -> anyhow::Result<()> 
 
 fn link(previous: &str, entry: &Entry) -> anyhow::Result<String> {
     let mut bytes = hex::decode(previous)?;
+    if let Some((rules, position, origin)) = &entry.placement {
+        for field in [&rules.to_string(), &position.to_string(), origin] {
+            netstring(&mut bytes, field);
+        }
+    }
     netstring(&mut bytes, &entry.number.to_string());
     netstring(&mut bytes, &entry.kind);
     netstring(&mut bytes, &entry.amount);

@@ -15,7 +15,7 @@ use e2e::mqtt::Subscriber;
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_upgrade_from_the_previous_release_and_back_loses_no_quote() -> anyhow::Result<()> {
+async fn an_upgrade_loses_no_quote_and_a_rollback_decides_none() -> anyhow::Result<()> {
     alone("upgrade", async |namespace| {
         let Some(previous) = Previous::prepare().await? else { return Ok(()) };
         previous.install().await?;
@@ -25,8 +25,10 @@ async fn an_upgrade_from_the_previous_release_and_back_loses_no_quote() -> anyho
         trades_by(Previous::TAG, &algo, &market).await?;
         installation::upgrade(&installation::chart(), &installation::WAIT).await?;
         trades_by(environment::VERSION, &algo, &market).await?;
+        // The release before cannot read the ledger any more: it refuses it, and decides nothing.
         previous.install().await?;
-        trades_by(Previous::TAG, &algo, &market).await?;
+        let message = algo.shows("RuntimeReady", "False", "CrashLooping").await?;
+        ensure!(message.contains("needs a reader of version 6"), "{message:?}");
         installation::upgrade(&installation::chart(), &installation::WAIT).await?;
         trades_by(environment::VERSION, &algo, &market).await?;
         market.stop_flow().await?;

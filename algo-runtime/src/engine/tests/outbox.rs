@@ -206,19 +206,3 @@ fn unknown_ledger_id_means_an_older_copy_unless_nothing_was_decided() {
     assert!(opened.restored && opened.ledger_id != OURS);
     assert_eq!(opened.published_through, 0, "the bridge published another entry 1");
 }
-
-#[test]
-fn release_v010_cannot_read_a_ledger_that_has_gone_back() {
-    let mut bench = filled(eager());
-    let needs = |bench: &Bench| -> (i64, String) {
-        let path = bench.dir.as_ref().unwrap().path().join("ledger.db");
-        let connection = rusqlite::Connection::open(path).unwrap();
-        let ledger_id = "SELECT min_reader, (SELECT ledger_id FROM account) FROM seal";
-        connection.query_row(ledger_id, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap()
-    };
-    let (reader, id) = needs(&bench);
-    assert_eq!(reader, 1);
-    let opened = open_knowing(&mut bench, &id, report(6, &[], &[]));
-    assert_eq!(needs(&bench), (5, opened.ledger_id));
-    bench.restart(eager());
-}

@@ -1,4 +1,4 @@
-//! Fills the columns of the window that v0.1.0 leaves empty: at the first opening after it wrote to the file, each time.
+//! Fills the columns of the window that v0.1.0 leaves empty, when the file goes over to format 2.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -21,12 +21,8 @@ struct Place {
 }
 
 /// Gives each row without a rank its rank among the rows of the same run, delivery, channel, source, seq and id, and the
-/// number of ticks that its delivery had at least. Returns whether there was such a row. Inside a transaction.
-pub(super) fn window(connection: &Connection) -> rusqlite::Result<bool> {
-    let missing = "SELECT EXISTS (SELECT 1 FROM window WHERE rank IS NULL)";
-    if !connection.query_row(missing, [], |row| row.get::<_, bool>(0))? {
-        return Ok(false);
-    }
+/// number of ticks that its delivery had at least. Inside a transaction.
+pub(super) fn window(connection: &Connection) -> rusqlite::Result<()> {
     let places = places(connection)?;
     let mut update = connection
         .prepare("UPDATE window SET rank = ?3, ticks = ?4, packet_key = ?5 WHERE class = ?1 AND ordinal = ?2")?;
@@ -49,7 +45,7 @@ pub(super) fn window(connection: &Connection) -> rusqlite::Result<bool> {
             update.execute(params![place.class, place.ordinal, rank, ticks, place.packet_key])?;
         }
     }
-    Ok(true)
+    Ok(())
 }
 
 /// All rows, delivery by delivery, in the order of their ticks.

@@ -10,6 +10,8 @@ use std::{
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::{
+    inspect::Depth,
+    migrate,
     place::{Place, Refused, Shape, wait_and_spill_nothing},
     schema::{self, Migration, PAGE_SIZE},
 };
@@ -44,8 +46,10 @@ impl Place {
             connection.query_row("PRAGMA locking_mode = EXCLUSIVE", [], |_| Ok(()))?;
             connection.query_row("PRAGMA journal_mode = MEMORY", [], |_| Ok(()))?;
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            schema::create(&transaction, migrations, account)?;
+            migrate::create(&transaction, migrations, account)?;
             transaction.commit()?;
+            // The tables that a later version has dropped leave no free pages.
+            connection.execute_batch("VACUUM")?;
             // Marks the file for a log from now on, and writes no log.
             connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
             connection.close().map_err(|(_, error)| error)
@@ -67,7 +71,7 @@ impl Place {
         if shape != Shape::Settled {
             return Err(incomplete("a log was left beside the file".to_owned()));
         }
-        match self.inspect(shape, reads) {
+        match self.inspect(shape, reads, Depth::All) {
             Ok(_) => Ok(()),
             Err(Refused::Unreadable(error)) => Err(told(error)),
             Err(Refused::Wrong(finding)) => Err(incomplete(finding.to_string())),
@@ -75,7 +79,7 @@ impl Place {
     }
 
     /// Removes the file and all that SQLite puts beside it.
-    fn remove(&self) -> io::Result<()> {
+    pub(super) fn remove(&self) -> io::Result<()> {
         ["", "-wal", "-shm", "-journal"].iter().try_for_each(|suffix| match fs::remove_file(self.beside(suffix)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),

@@ -1,19 +1,53 @@
-//! One number over everything in the ledger: the sum, modulo 2^128, of a hash per row. Adding a row adds its hash, deleting
+//! One number over the tables of the ledger: the sum, modulo 2^128, of a hash per row. Adding a row adds its hash, deleting
 //! it subtracts it, so that a commit keeps the digest at the price of the rows it touches, and any order of rows gives
 //! the same. It finds damage, not forgery: a program that can write the file can write the digest as well.
+//!
+//! The journal has the hash chain and checkpoints instead: it grows for ever, and the digest is computed at every opening. So that
+//! reading is cheap, the data of a segment counts by its checksum.
 
-use rusqlite::{Connection, Row, params, types::ValueRef};
+use std::collections::HashMap;
+
+use rusqlite::{Connection, OptionalExtension as _, Row, params, types::ValueRef};
 use sha2::{Digest as _, Sha256};
 
-/// The ledger's tables that the digest covers: all but the table that holds it.
+/// All tables but the one that holds the digest.
 const TABLES: &str = r"SELECT name FROM sqlite_schema
     WHERE type = 'table' AND name <> 'seal' AND name NOT LIKE 'sqlite\_%' ESCAPE '\'";
+/// Tables of the journal, which the digest of the format 1 covers too.
+const JOURNAL: [&str; 2] = ["journal", "entries"];
 /// The schema counts as rows too. Root pages may move (VACUUM), so they stay out.
 const SCHEMA: &str = r"SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite\_%' ESCAPE '\'";
 
 /// See the module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Digest(u128);
+
+/// Rows whose hashes are remembered, at most. Beyond it they are read again.
+const MOST_ROWS: usize = 65_536;
+
+/// Hashes of rows by the hash of their key; 0: there is no row.
+#[derive(Debug, Default)]
+pub(super) struct Remembered(HashMap<u128, u128>);
+
+impl Remembered {
+    /// The hash of the row under a key; `None`: it is not known.
+    pub(super) fn get(&self, key: u128) -> Option<u128> {
+        self.0.get(&key).copied()
+    }
+
+    /// Remembers a row.
+    pub(super) fn set(&mut self, key: u128, hash: u128) {
+        if self.0.len() >= MOST_ROWS {
+            self.0.clear();
+        }
+        self.0.insert(key, hash);
+    }
+
+    /// Forgets all rows: a commit has failed.
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+}
 
 /// The row that every write transaction reads first and writes last.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +72,16 @@ impl Seal {
         })
     }
 
+    /// The sentence that the file has for a release that cannot read it; empty for none.
+    pub(super) fn notice(connection: &Connection) -> rusqlite::Result<String> {
+        let has = "SELECT count(*) FROM pragma_table_info('seal') WHERE name = 'notice'";
+        if connection.query_row(has, [], |row| row.get::<_, i64>(0))? == 0 {
+            return Ok(String::new());
+        }
+        let notice = connection.query_row("SELECT notice FROM seal WHERE id = 1", [], |row| row.get(0));
+        Ok(notice.optional()?.flatten().unwrap_or_default())
+    }
+
     /// Writes all fields but the header's numbers into the file.
     pub(super) fn write(&self, connection: &Connection) -> rusqlite::Result<()> {
         let mut statement =
@@ -52,14 +96,22 @@ impl Seal {
 }
 
 impl Digest {
-    /// The digest of the whole file, by reading all of it.
-    pub(super) fn of_all(connection: &Connection) -> rusqlite::Result<Self> {
+    /// The digest of a file of the format 1, by reading all of it.
+    pub(super) fn of_format_1(connection: &Connection) -> rusqlite::Result<Self> {
+        Self::over(connection, tables(connection)?.iter())
+    }
+
+    /// The digest of all tables but the journal, by reading them.
+    pub(super) fn of_tables(connection: &Connection) -> rusqlite::Result<Self> {
+        Self::over(connection, tables(connection)?.iter().filter(|table| !JOURNAL.contains(&table.as_str())))
+    }
+
+    fn over<'a>(connection: &Connection, tables: impl Iterator<Item = &'a String>) -> rusqlite::Result<Self> {
         let mut digest = Self::default();
         digest.add_rows(connection, "sqlite_schema", SCHEMA)?;
-        let tables =
-            connection.prepare(TABLES)?.query_map([], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()?;
         for table in tables {
-            digest.add_rows(connection, &table, &format!("SELECT * FROM \"{}\"", table.replace('"', "\"\"")))?;
+            let columns = if table == "segments" { "place, sha256" } else { "*" };
+            digest.add_rows(connection, table, &format!("SELECT {columns} FROM \"{}\"", table.replace('"', "\"\"")))?;
         }
         Ok(digest)
     }
@@ -74,6 +126,11 @@ impl Digest {
     pub(super) fn subtract(&mut self, table: &str, row: &Row<'_>) -> rusqlite::Result<()> {
         self.0 = self.0.wrapping_sub(hash_row(table, row)?);
         Ok(())
+    }
+
+    /// Counts a hash in, and the one before it out.
+    pub(super) const fn replace(&mut self, before: u128, after: u128) {
+        self.0 = self.0.wrapping_sub(before).wrapping_add(after);
     }
 
     /// The value that the seal stores: together with the seal's other columns and the header's numbers.
@@ -96,12 +153,29 @@ impl Digest {
     }
 }
 
-/// Each value with its type and length, so that no two rows read alike.
-fn hash_row(table: &str, row: &Row<'_>) -> rusqlite::Result<u128> {
+/// Names of all tables but that of the seal.
+pub(super) fn tables(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    connection.prepare(TABLES)?.query_map([], |row| row.get(0))?.collect()
+}
+
+/// Whether a table holds the journal.
+pub(super) fn is_journal(table: &str) -> bool {
+    JOURNAL.contains(&table)
+}
+
+/// The hash of a row of `table`.
+pub(super) fn hash_row(table: &str, row: &Row<'_>) -> rusqlite::Result<u128> {
+    let columns = 0..row.as_ref().column_count();
+    let values = columns.map(|column| row.get_ref(column)).collect::<Result<Vec<_>, _>>()?;
+    Ok(hash_values(table, values.into_iter()))
+}
+
+/// The hash of these values in `table`: each with its type and length, so that no two rows read alike.
+pub(super) fn hash_values<'a>(table: &str, values: impl Iterator<Item = ValueRef<'a>>) -> u128 {
     let mut hasher = Sha256::new();
     feed(&mut hasher, b's', table.as_bytes());
-    for column in 0..row.as_ref().column_count() {
-        match row.get_ref(column)? {
+    for value in values {
+        match value {
             ValueRef::Null => feed(&mut hasher, b'n', &[]),
             ValueRef::Integer(value) => feed(&mut hasher, b'i', &value.to_le_bytes()),
             ValueRef::Real(value) => feed(&mut hasher, b'r', &value.to_le_bytes()),
@@ -109,7 +183,7 @@ fn hash_row(table: &str, row: &Row<'_>) -> rusqlite::Result<u128> {
             ValueRef::Blob(value) => feed(&mut hasher, b'b', value),
         }
     }
-    Ok(first_half(hasher))
+    first_half(hasher)
 }
 
 fn feed(hasher: &mut Sha256, kind: u8, value: &[u8]) {

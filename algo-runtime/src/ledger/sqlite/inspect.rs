@@ -1,16 +1,26 @@
-//! Reads and checks a whole ledger, before anything is written to it.
+//! Checks a ledger before anything is written to it: its tables, and the journal behind the last checkpoint. A verification
+//! checks the whole journal, as does the first opening of a file of the format 1.
 
 use rusqlite::Connection;
 
 use super::{
-    digest::{Digest, Seal},
-    outbox, rows,
+    checkpoints,
+    digest::{self, Digest, Seal},
+    entries,
+    inspect_error::InspectError,
+    outbox,
+    replay::Replay,
+    rows,
+    window::Segments,
 };
 use crate::ledger::{
     Account, LedgerIds,
     books::{Books, Finding},
     chain::{self, Hash},
 };
+
+/// Entries of a journal that is checked page by page at every opening.
+const SHORT: i64 = 10_000;
 
 /// A sound ledger.
 #[derive(Debug)]
@@ -21,35 +31,27 @@ pub(in crate::ledger) struct Inspected {
     pub(in crate::ledger) ledger_ids: LedgerIds,
     pub(in crate::ledger) books: Books,
     pub(in crate::ledger) head: Hash,
+    /// The last entry that a checkpoint covers; 0 in a file of the format 1.
+    pub(super) checkpoint: u64,
+    pub(super) segments: Segments,
 }
 
-/// Errors of an inspection.
-#[derive(Debug)]
-pub(super) enum InspectError {
-    TooNew { needs: i64 },
-    Wrong(Finding),
-    Sql(rusqlite::Error),
+/// How much of the journal is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Depth {
+    /// Behind the last checkpoint.
+    Recent,
+    /// All that is there.
+    All,
 }
 
-impl From<Finding> for InspectError {
-    fn from(finding: Finding) -> Self {
-        Self::Wrong(finding)
-    }
-}
-
-impl From<rusqlite::Error> for InspectError {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Sql(error)
-    }
-}
-
-/// Reads all of it, inside a transaction of the caller. `reads`: highest `min_reader` that is understood.
+/// Reads it inside a transaction of the caller. `reads`: highest `min_reader` that is understood.
 ///
 /// The journal is checked first, so that its errors name an entry. Digest and pages find the other errors.
-pub(super) fn inspect(connection: &Connection, reads: i64) -> Result<Inspected, InspectError> {
+pub(super) fn inspect(connection: &Connection, reads: i64, depth: Depth) -> Result<Inspected, InspectError> {
     let seal = Seal::read(connection)?;
     if seal.min_reader > reads {
-        return Err(InspectError::TooNew { needs: seal.min_reader });
+        return Err(InspectError::TooNew { needs: seal.min_reader, notice: Seal::notice(connection)? });
     }
     let account = rows::account(connection)?;
     let ledger_ids = if seal.user_version >= outbox::SINCE {
@@ -62,60 +64,104 @@ pub(super) fn inspect(connection: &Connection, reads: i64) -> Result<Inspected, 
             format!("the newest ledger id is {}, that of the account {}", ledger_ids.newest().id, account.ledger_id);
         return Err(Finding::BreakSeal(finding).into());
     }
-    let (books, head) = read_journal(connection, chain::genesis(ledger_ids.first(), &account.name))?;
-    books.check_totals(&account)?;
-    books.check_holdings(&rows::holdings(connection)?)?;
-    check_outbox(connection, &account)?;
-    let digest = Digest::of_all(connection)?;
-    if digest.sealed(&seal) != seal.digest {
-        return Err(Finding::BreakSeal("the digest over all tables is not the one stored".to_owned()).into());
+    let genesis = chain::genesis(ledger_ids.first(), &account.name);
+    if seal.user_version < checkpoints::SINCE {
+        return inspect_format_1(connection, seal, (account, ledger_ids), genesis);
     }
-    check_pages(connection)?;
-    Ok(Inspected { seal, digest, account, ledger_ids, books, head })
-}
-
-/// `head`: the hash before the first entry.
-fn read_journal(connection: &Connection, mut head: Hash) -> Result<(Books, Hash), InspectError> {
-    let mut books = Books::default();
-    let select = format!("SELECT {}, previous_hash, hash FROM journal ORDER BY number", rows::ENTRY);
-    let mut statement = connection.prepare(&select)?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        let number = books.entries + 1;
-        let misread = |problem: rusqlite::Error| Finding::MisreadEntry { number, problem: problem.to_string() };
-        let entry = rows::entry(row).map_err(misread)?;
-        books.apply(&entry)?;
-        let hash = chain::link(&head, &entry);
-        for (field, column, expected) in [("previous_hash", 12, head), ("hash", 13, hash)] {
-            let stored: String = row.get(column).map_err(misread)?;
-            let expected = hex::encode(expected);
-            if stored != expected {
-                return Err(Finding::ContradictEntry { number, field, stored, expected }.into());
+    let (Replay { books, head, .. }, checkpoint) = replay(connection, genesis, depth)?;
+    books.check_totals(&account)?;
+    check_outbox(connection, &account, &entries::positions_behind(connection, account.published_through)?)?;
+    let digest = check_digest(Digest::of_tables(connection)?, &seal)?;
+    if depth == Depth::All {
+        check_pages(connection, "1")?;
+    } else {
+        let tables = digest::tables(connection)?;
+        for table in tables.iter().map(String::as_str).chain(["seal"]) {
+            let quoted = table.replace('\'', "''");
+            if !digest::is_journal(table) || is_short(connection, table)? {
+                check_pages(connection, &format!("'{quoted}'"))?;
             }
         }
-        head = hash;
     }
-    Ok((books, head))
+    let segments = Segments::read(connection)?;
+    Ok(Inspected { seal, digest, account, ledger_ids, books, head, checkpoint, segments })
 }
 
-/// Checks that all unpublished entries exist.
-fn check_outbox(connection: &Connection, account: &Account) -> Result<(), InspectError> {
-    let count = "SELECT count(*), ifnull(min(position), 0), ifnull(max(position), 0) FROM outbox";
-    let found: (i64, i64, i64) = connection.query_row(count, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-    let waiting = account.position.saturating_sub(account.published_through).cast_signed();
-    let wanted = match waiting {
-        0 => (0, 0, 0),
-        _ => (waiting, account.published_through.cast_signed() + 1, account.position.cast_signed()),
+/// All of a file that no checkpoint helps to read.
+fn inspect_format_1(
+    connection: &Connection,
+    seal: Seal,
+    (account, ledger_ids): (Account, LedgerIds),
+    genesis: Hash,
+) -> Result<Inspected, InspectError> {
+    let mut replay = Replay::begin(genesis);
+    replay.take_format_1(connection)?;
+    let Replay { books, head, .. } = replay;
+    books.check_totals(&account)?;
+    books.check_holdings(&rows::holdings(connection)?)?;
+    check_outbox(connection, &account, &[])?;
+    let digest = check_digest(Digest::of_format_1(connection)?, &seal)?;
+    check_pages(connection, "1")?;
+    let segments = Segments::read(connection)?;
+    Ok(Inspected { seal, digest, account, ledger_ids, books, head, checkpoint: 0, segments })
+}
+
+/// The journal with the number of the last checkpoint.
+fn replay(connection: &Connection, genesis: Hash, depth: Depth) -> Result<(Replay, u64), InspectError> {
+    let missing = || Finding::BreakSeal("no checkpoint is there".to_owned());
+    let last = checkpoints::last(connection)?.ok_or_else(missing)?;
+    let number = last.number;
+    let mut replay = match depth {
+        Depth::Recent => Replay::behind(last, [].into()),
+        Depth::All => {
+            let base = checkpoints::base(connection)?.ok_or_else(missing)?;
+            if base.number == 0 && base.head != genesis {
+                return Err(
+                    Finding::BreakSeal("the chain of hashes does not begin with the ledger id".to_owned()).into()
+                );
+            }
+            let mut replay = Replay::behind(base, checkpoints::all(connection)?);
+            replay.check_checkpoint()?;
+            replay.take_format_1(connection)?;
+            replay
+        }
     };
-    if found == wanted {
+    replay.take(connection, u64::MAX)?;
+    replay.end()?;
+    Ok((replay, number))
+}
+
+/// Whether a table of the journal is so short that checking its pages takes no time.
+fn is_short(connection: &Connection, table: &str) -> rusqlite::Result<bool> {
+    let count = format!("SELECT count(*) FROM (SELECT 1 FROM {table} LIMIT {})", SHORT + 1);
+    connection.query_row(&count, [], |row| row.get::<_, i64>(0)).map(|rows| rows <= SHORT)
+}
+
+fn check_digest(digest: Digest, seal: &Seal) -> Result<Digest, InspectError> {
+    if digest.sealed(seal) == seal.digest {
+        return Ok(digest);
+    }
+    Err(Finding::BreakSeal("the digest over all tables is not the one stored".to_owned()).into())
+}
+
+/// Checks that all unpublished entries exist. `decisions`: positions of those that the journal alone has.
+fn check_outbox(connection: &Connection, account: &Account, decisions: &[u64]) -> Result<(), InspectError> {
+    let mut positions: Vec<u64> = rows::list(connection, "SELECT position FROM outbox", |row| rows::unsigned(row, 0))?;
+    positions.extend(decisions);
+    positions.sort_unstable();
+    if positions.iter().copied().eq(account.published_through + 1..=account.position) {
         return Ok(());
     }
-    let show = |(count, first, last)| format!("{count} entries from {first} to {last}");
-    let finding = format!("the outbox has {}, the account has {}", show(found), show(wanted));
+    let show = |count: u64, first: u64, last: u64| format!("{count} entries from {first} to {last}");
+    let (first, last) = (positions.first().copied().unwrap_or(0), positions.last().copied().unwrap_or(0));
+    let waiting = account.position.saturating_sub(account.published_through);
+    let wanted = show(waiting, account.published_through + 1, account.position);
+    let finding = format!("the outbox has {}, the account has {wanted}", show(positions.len() as u64, first, last));
     Err(Finding::BreakSeal(finding).into())
 }
 
-fn check_pages(connection: &Connection) -> Result<(), InspectError> {
-    let found: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+/// `of`: a table, or the number of errors to find in the whole file.
+fn check_pages(connection: &Connection, of: &str) -> Result<(), InspectError> {
+    let found: String = connection.query_row(&format!("PRAGMA integrity_check({of})"), [], |row| row.get(0))?;
     if found == "ok" { Ok(()) } else { Err(Finding::BreakSeal(found.trim().replace('\n', ", ")).into()) }
 }

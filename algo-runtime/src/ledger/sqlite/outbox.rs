@@ -4,20 +4,19 @@ use prost::Message as _;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::{
+    entries,
     rows::{self, list, message, unreadable, unsigned},
-    write::Writer,
+    writer::Writer,
 };
-use crate::ledger::{
-    Changes, LedgerId, LedgerIds, OutboxContent, OutboxPage, OutboxRow, Positions, record::DECISION_BYTES,
-};
+use crate::ledger::{Changes, LedgerId, LedgerIds, OutboxContent, OutboxPage, OutboxRow, Positions};
 
 /// Version of the format with the tables `outbox_done` and `ledger_ids`.
 pub(super) const SINCE: i64 = 5;
 
-/// Deletes positions that v0.1.0 passed with `published_through`. Returns whether there were any.
-pub(super) fn clean(connection: &Connection) -> rusqlite::Result<bool> {
+/// Deletes positions that v0.1.0 passed with `published_through`.
+pub(super) fn clean(connection: &Connection) -> rusqlite::Result<()> {
     let sql = "DELETE FROM outbox_done WHERE position <= (SELECT published_through FROM account WHERE id = 1)";
-    Ok(connection.execute(sql, [])? > 0)
+    connection.execute(sql, []).map(drop)
 }
 
 pub(super) fn done(connection: &Connection) -> rusqlite::Result<Positions> {
@@ -33,21 +32,41 @@ pub(super) fn ledger_ids(connection: &Connection, account: &str) -> rusqlite::Re
     Ok(LedgerIds::from_records(account, records))
 }
 
+/// A page of the outbox: the table, and decisions of `entries`, which are in no other place.
 pub(super) fn page(connection: &Connection, page: OutboxPage) -> rusqlite::Result<Vec<OutboxRow>> {
+    let through = "SELECT published_through FROM account WHERE id = 1";
+    let through = connection.prepare_cached(through)?.query_row([], |row| unsigned(row, 0))?;
+    let after = page.after.max(through);
+    let (mut decisions, first) = entries::unpublished(connection, after)?;
+    let mut decisions = entries::Unpublished::new(&mut decisions, first)?;
     let sql = format!(
         "SELECT {}, outbox.position, outbox.kind, outbox.content, {}
-         FROM outbox LEFT JOIN journal ON journal.number = entry WHERE position > ?1 ORDER BY position LIMIT ?2",
+         FROM outbox LEFT JOIN journal ON journal.number = entry WHERE position > ?1 ORDER BY position",
         rows::ENTRY,
         rows::IS_MANUAL,
     );
     let mut statement = connection.prepare_cached(&sql)?;
-    let mut found = statement.query(params![page.after.cast_signed(), rows::bounded(page.rows)])?;
+    let mut rows = statement.query([after.cast_signed()])?;
+    let mut next_row = || rows.next()?.map(outbox_row).transpose();
+    let mut next_decision = || -> rusqlite::Result<_> {
+        let next = decisions.next()?;
+        Ok(next.map(|(position, entry)| OutboxRow { position, content: OutboxContent::Decision(entry) }))
+    };
+    let (mut row, mut decision) = (next_row()?, next_decision()?);
     let (mut outbox, mut bytes) = (Vec::new(), 0_usize);
-    while bytes < page.bytes
-        && let Some(row) = found.next()?
-    {
-        bytes += row.get_ref(14)?.as_blob_or_null()?.map_or(DECISION_BYTES, <[u8]>::len);
-        outbox.push(outbox_row(row)?);
+    while bytes < page.bytes && outbox.len() < page.rows {
+        let is_row_next = match (&row, &decision) {
+            (Some(row), Some(decision)) => row.position < decision.position,
+            (row, _) => row.is_some(),
+        };
+        let next = if is_row_next {
+            std::mem::replace(&mut row, next_row()?)
+        } else {
+            std::mem::replace(&mut decision, next_decision()?)
+        };
+        let Some(next) = next else { break };
+        bytes += next.content.page_bytes();
+        outbox.push(next);
     }
     Ok(outbox)
 }
@@ -65,22 +84,27 @@ fn outbox_row(row: &Row<'_>) -> rusqlite::Result<OutboxRow> {
 pub(super) fn holds_decision(connection: &Connection, position: u64) -> rusqlite::Result<bool> {
     let sql = "SELECT kind = 'decision' FROM outbox WHERE position = ?1";
     let found = connection.prepare_cached(sql)?.query_row([position.cast_signed()], |row| row.get(0)).optional()?;
-    Ok(found.unwrap_or(false))
+    if let Some(is_decision) = found {
+        return Ok(is_decision);
+    }
+    let waits = "SELECT published_through < ?1 FROM account WHERE id = 1";
+    let waits: bool = connection.prepare_cached(waits)?.query_row([position.cast_signed()], |row| row.get(0))?;
+    Ok(waits && entries::has_decision_at(connection, position)?)
 }
 
 impl Writer<'_> {
-    /// Appends entries, marks those that are done, and deletes those that are published.
+    /// Appends entries but decisions, which the journal has; marks those that are done, and deletes those that are published.
     pub(super) fn outbox(&mut self, changes: &Changes) -> rusqlite::Result<()> {
         for OutboxRow { position, content } in &changes.outbox {
-            let (kind, entry, content) = match content {
-                OutboxContent::Decision(entry) => ("decision", Some(entry.number.cast_signed()), None),
-                OutboxContent::DeadLetter(message) => ("dead-letter", None, Some(message.encode_to_vec())),
-                OutboxContent::Publication(message) => ("publication", None, Some(message.encode_to_vec())),
+            let (kind, content) = match content {
+                OutboxContent::Decision(_) => continue,
+                OutboxContent::DeadLetter(message) => ("dead-letter", message.encode_to_vec()),
+                OutboxContent::Publication(message) => ("publication", message.encode_to_vec()),
             };
             self.add(
                 "outbox",
-                "INSERT INTO outbox (position, kind, entry, content) VALUES (?1, ?2, ?3, ?4) RETURNING *",
-                params![position.cast_signed(), kind, entry, content],
+                "INSERT INTO outbox (position, kind, content) VALUES (?1, ?2, ?3) RETURNING *",
+                params![position.cast_signed(), kind, content],
             )?;
         }
         for position in changes.done.iter() {

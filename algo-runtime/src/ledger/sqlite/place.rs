@@ -12,7 +12,8 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::{
     Durability,
-    inspect::{InspectError, Inspected, inspect},
+    inspect::{Depth, Inspected, inspect},
+    inspect_error::InspectError,
     schema::{APPLICATION_ID, PAGE_SIZE},
 };
 use crate::ledger::LedgerError;
@@ -51,6 +52,12 @@ impl Place {
     pub(super) fn new(dir: &Path) -> Self {
         let file = dir.join(FILE);
         Self { dir: dir.to_owned(), shown: file.display().to_string(), file }
+    }
+
+    /// The place of a ledger under any name.
+    pub(super) fn of_file(file: &Path) -> Self {
+        let dir = file.parent().unwrap_or_else(|| Path::new("")).to_owned();
+        Self { dir, shown: file.display().to_string(), file: file.to_owned() }
     }
 
     /// The place of an unfinished ledger. Errors name the final ledger.
@@ -100,8 +107,8 @@ impl Place {
         Ok(if settled { Shape::Settled } else { Shape::Logged })
     }
 
-    /// Reads the whole ledger through a connection that cannot write.
-    pub(super) fn inspect(&self, shape: Shape, reads: i64) -> Result<Inspected, Refused> {
+    /// Checks the ledger through a connection that cannot write.
+    pub(super) fn inspect(&self, shape: Shape, reads: i64, depth: Depth) -> Result<Inspected, Refused> {
         // Without a log nothing beside the file is needed, and `immutable` keeps SQLite from making anything.
         let mode = if shape == Shape::Settled { "mode=ro&immutable=1" } else { "mode=ro" };
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -109,7 +116,7 @@ impl Place {
             let mut connection = Connection::open_with_flags(self.uri(mode), flags)?;
             wait_and_spill_nothing(&connection)?;
             let transaction = connection.transaction()?;
-            inspect(&transaction, reads)
+            inspect(&transaction, reads, depth)
         };
         read().map_err(|error| self.refused(error, reads))
     }
@@ -166,8 +173,9 @@ impl Place {
     /// An error while reading a ledger that was written whole: damage of the file, unless the system failed.
     pub(super) fn refused(&self, error: InspectError, reads: i64) -> Refused {
         match error {
-            InspectError::TooNew { needs } => {
-                Refused::Unreadable(LedgerError::TooNew { path: self.shown(), needs, reads })
+            InspectError::TooNew { needs, notice } => {
+                let notice = if notice.is_empty() { notice } else { format!(". {notice}") };
+                Refused::Unreadable(LedgerError::TooNew { path: self.shown(), needs, reads, notice })
             }
             InspectError::Wrong(finding) => Refused::Wrong(finding),
             InspectError::Sql(error) if of_the_system(&error) => Refused::Unreadable(self.store("read")(error)),

@@ -5,7 +5,7 @@ use std::path::Path;
 use intuition_api::v1::Decision;
 use rusqlite::Connection;
 
-use super::{outbox, place::Place, rows};
+use super::{entries, outbox, place::Place, rows};
 use crate::{ledger::LedgerError, wire};
 
 /// A connection of its own to an open ledger. Each page is a transaction, so that the log can be moved into the file
@@ -29,7 +29,7 @@ impl DecisionReader {
         let transaction = self.connection.transaction().map_err(&failed)?;
         let account = rows::account(&transaction).map_err(&failed)?;
         let ids = outbox::ledger_ids(&transaction, &account.ledger_id).map_err(&failed)?;
-        let entries = rows::decisions(&transaction, from, limit).map_err(&failed)?;
+        let entries = entries::decisions(&transaction, from, limit).map_err(&failed)?;
         Ok(entries.iter().map(|entry| wire::decision(&account.name, &ids, entry)).collect())
     }
 }

@@ -6,7 +6,7 @@ use intuition_api::v1;
 use rusqlite::{Connection, OptionalExtension as _, Row, params, types::Type};
 
 use crate::ledger::{
-    Account, Class, EntryKind, Holding, IdQuery, JournalEntry, Outcome, PacketQuery, Trade, WindowRow,
+    Account, Class, EntryKind, Holding, IdQuery, JournalEntry, Outcome, PacketQuery, Sender, Stretch, Trade, WindowRow,
 };
 
 /// Columns of the journal in the order that [`entry`] reads them.
@@ -121,7 +121,7 @@ pub(super) fn stored_outcome(outcome: &Outcome) -> (&'static str, &str) {
     (name, &outcome.reason)
 }
 
-fn outcome_kind(name: &str, reason: String) -> rusqlite::Result<(v1::tick_outcome::Kind, String)> {
+pub(super) fn outcome_kind(name: &str, reason: String) -> rusqlite::Result<(v1::tick_outcome::Kind, String)> {
     use v1::tick_outcome::Kind;
     let kind = match (name, reason.as_str()) {
         ("no-signal", NOT_SUBSCRIBED) => return Ok((Kind::NotSubscribed, String::new())),
@@ -203,6 +203,21 @@ pub(super) fn window_row(class: Class, row: &Row<'_>) -> rusqlite::Result<Window
         envelope_sha256: row.get(21)?,
         content_sha256: row.get(22)?,
     })
+}
+
+/// The row as a stretch, from the columns ordinal, run, delivery, session, `packet_id` and connection.
+pub(super) fn summary(class: Class, row: &Row<'_>) -> rusqlite::Result<Stretch> {
+    let ordinal = unsigned(row, 0)?;
+    let sender = match row.get::<_, u32>(4)? {
+        0 => None,
+        _ => Some(Sender {
+            session: row.get_ref(3)?.as_str()?.into(),
+            run: unsigned(row, 1)?,
+            connection: row.get::<_, Option<i64>>(5)?.map_or(0, i64::cast_unsigned),
+            delivery: unsigned(row, 2)?,
+        }),
+    };
+    Ok(Stretch { class, first: ordinal, last: ordinal, sender })
 }
 
 pub(super) fn list<T, C: FromIterator<T>>(

@@ -1,11 +1,10 @@
 //! Versions of the file format, and the way from one to the next.
 //!
-//! A migration leaves the file readable by the release before it (`min_reader`), so that a downgrade is possible: it adds tables and nullable columns, and raises `min_reader` only where the meaning of something changed.
+//! A migration leaves the file readable by the release before it (`min_reader`), so that a downgrade is possible: it adds tables and nullable columns, and raises `min_reader` only where the meaning of something changed. The versions from 6 on are the format 2, which
+//! no release before them reads; the versions before are the format 1. Rows of the tables in `replaced` are hashed as this release
+//! writes them, so that a column more in one of those needs a higher `min_reader`.
 
 use rusqlite::{Connection, params};
-
-use super::digest::{Digest, Seal};
-use crate::ledger::Account;
 
 /// Marks the file as a ledger of Intuition: `INTU`.
 pub(super) const APPLICATION_ID: u32 = 0x494e_5455;
@@ -30,41 +29,24 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     Migration { version: 3, min_reader: 1, sql: include_str!("schema/v3.sql") },
     Migration { version: 4, min_reader: 1, sql: include_str!("schema/v4.sql") },
     Migration { version: 5, min_reader: 1, sql: include_str!("schema/v5.sql") },
+    Migration { version: 6, min_reader: 6, sql: include_str!("schema/v6.sql") },
 ];
+
+/// Those of the format 1.
+#[cfg(test)]
+pub(super) const FORMAT_1: &[Migration] = MIGRATIONS.split_at(5).0;
 
 /// The version that this release writes, and the highest `min_reader` that it reads.
 pub(super) fn newest(migrations: &[Migration]) -> i64 {
     migrations.last().map_or(0, |migration| migration.version)
 }
 
-/// Makes an empty file a ledger without entries. Inside a transaction.
-pub(super) fn create(connection: &Connection, migrations: &[Migration], account: &Account) -> rusqlite::Result<()> {
-    connection.pragma_update(None, "application_id", APPLICATION_ID)?;
-    let (first, later) = migrations.split_first().map_or((None, migrations), |(first, later)| (Some(first), later));
-    if let Some(first) = first {
-        step(connection, first)?;
-        connection.execute(
-            "INSERT INTO seal (id, min_reader, epoch, digest) VALUES (1, ?1, 0, '')",
-            params![first.min_reader],
-        )?;
-    }
-    connection.execute(
-        "INSERT INTO account (id, name, ledger_id, cash, invested, realised, deposits, entries, decisions, position,
-             published_through, updated_micros) VALUES (1, ?1, ?2, '0.00', '0.00', '0.00', '0.00', 0, 0, 0, 0, 0)",
-        params![account.name, account.ledger_id],
-    )?;
-    later.iter().try_for_each(|migration| upgrade(connection, migration))?;
-    Seal::read(connection)?.over(Digest::of_all(connection)?).write(connection)
+/// Runs the migrations that a file of the version `from` lacks. Inside a transaction.
+pub(super) fn upgrade_from(connection: &Connection, migrations: &[Migration], from: i64) -> rusqlite::Result<()> {
+    migrations.iter().filter(|migration| migration.version > from).try_for_each(|step| upgrade(connection, step))
 }
 
-/// Migrates a file of an older version to the newest one. Returns whether anything changed. Inside a transaction.
-pub(super) fn migrate(connection: &Connection, migrations: &[Migration], from: i64) -> rusqlite::Result<bool> {
-    let missing = || migrations.iter().filter(|migration| migration.version > from);
-    missing().try_for_each(|migration| upgrade(connection, migration))?;
-    Ok(missing().next().is_some())
-}
-
-fn upgrade(connection: &Connection, migration: &Migration) -> rusqlite::Result<()> {
+pub(super) fn upgrade(connection: &Connection, migration: &Migration) -> rusqlite::Result<()> {
     step(connection, migration)?;
     // Rows may need a newer reader than the tables do.
     connection
@@ -72,7 +54,7 @@ fn upgrade(connection: &Connection, migration: &Migration) -> rusqlite::Result<(
     Ok(())
 }
 
-fn step(connection: &Connection, migration: &Migration) -> rusqlite::Result<()> {
+pub(super) fn step(connection: &Connection, migration: &Migration) -> rusqlite::Result<()> {
     connection.execute_batch(migration.sql)?;
     connection.pragma_update(None, "user_version", migration.version)
 }
@@ -91,7 +73,7 @@ mod tests {
     const SECOND: Migration = Migration {
         version: NEXT,
         min_reader: 1,
-        sql: "ALTER TABLE counters ADD COLUMN unit TEXT; CREATE TABLE limits (name TEXT PRIMARY KEY) STRICT;
+        sql: "ALTER TABLE sessions ADD COLUMN unit TEXT; CREATE TABLE limits (name TEXT PRIMARY KEY) STRICT;
               INSERT INTO limits VALUES ('cash');",
     };
     const THIRD: Migration = Migration { version: NEXT + 1, min_reader: NEXT + 1, sql: "DROP TABLE limits;" };
@@ -102,7 +84,8 @@ mod tests {
 
     fn count(ledger: &mut SqliteLedger, value: u64) {
         let counters = [(("decided".to_owned(), String::new()), value)].into();
-        ledger.commit(&Changes { counters, ..Changes::default() }).unwrap();
+        let sessions = [("mqtt://b".to_owned(), value.to_string())].into();
+        ledger.commit(&Changes { counters, sessions, ..Changes::default() }).unwrap();
     }
 
     #[test]
@@ -111,16 +94,15 @@ mod tests {
         let dir = tempdir().unwrap();
         count(&mut open(dir.path(), MIGRATIONS).unwrap(), 1);
         let ledger = open(dir.path(), &newer).unwrap();
-        ledger.connection.execute("UPDATE counters SET unit = 'ticks'", []).unwrap();
-        let digest = Digest::of_all(&ledger.connection).unwrap();
-        ledger.seal.over(digest).write(&ledger.connection).unwrap();
+        ledger.connection.execute("UPDATE sessions SET unit = 'ticks'", []).unwrap();
+        ledger.reseal();
         drop(ledger);
 
         let mut older = open(dir.path(), MIGRATIONS).unwrap();
         count(&mut older, 2);
         drop(older);
         let mut newer = open(dir.path(), &newer).unwrap();
-        let unit: String = newer.connection.query_row("SELECT unit FROM counters", [], |row| row.get(0)).unwrap();
+        let unit: String = newer.connection.query_row("SELECT unit FROM sessions", [], |row| row.get(0)).unwrap();
         assert_eq!(unit, "ticks");
         assert_eq!(newer.snapshot().unwrap().counters.into_values().collect::<Vec<_>>(), [2]);
     }

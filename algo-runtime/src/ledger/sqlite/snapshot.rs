@@ -1,25 +1,32 @@
 //! Reads the state of a ledger.
 
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use super::{
     outbox,
     rows::{self, list, unsigned},
-    sources, trading,
+    sources, trading, window,
 };
 use crate::{
-    ledger::{Class, HeldFilter, Sender, SettingsRecord, Snapshot, Stretch, WindowRow, stretch},
+    ledger::{HeldFilter, Holding, SettingsRecord, Snapshot},
     sizes::Sizes,
 };
 
-pub(super) fn snapshot(connection: &Connection, sizes: &Sizes) -> rusqlite::Result<Snapshot> {
-    let (window, older) = window(connection, sizes)?;
+/// `holdings`: those of the books.
+pub(super) fn snapshot(
+    connection: &Connection,
+    sizes: &Sizes,
+    holdings: &BTreeMap<String, Holding>,
+) -> rusqlite::Result<Snapshot> {
+    let (window, older) = window::read(connection, sizes)?;
     let account = rows::account(connection)?;
     Ok(Snapshot {
         ledger_ids: outbox::ledger_ids(connection, &account.ledger_id)?,
         done: outbox::done(connection)?,
         account,
-        holdings: rows::holdings(connection)?,
+        holdings: holdings.clone(),
         marks: sources::marks(connection)?,
         sources: sources::records(connection)?,
         window,
@@ -41,45 +48,6 @@ pub(super) fn snapshot(connection: &Connection, sizes: &Sizes) -> rusqlite::Resu
             Ok(HeldFilter { filter: row.get(0)?, subscription_id: row.get(1)? })
         })?,
     })
-}
-
-/// The last rows of each class, and all before them summed up.
-fn window(connection: &Connection, sizes: &Sizes) -> rusqlite::Result<(Vec<WindowRow>, Vec<Stretch>)> {
-    let (mut window, mut older) = (Vec::new(), Vec::new());
-    let sql = format!("SELECT {} FROM window WHERE class = ?1 AND ordinal > ?2 ORDER BY ordinal", rows::WINDOW_ROW);
-    let mut recent = connection.prepare(&sql)?;
-    let mut before = connection.prepare(
-        "SELECT ordinal, run, delivery, session, packet_id, connection FROM window
-         WHERE class = ?1 AND ordinal <= ?2 ORDER BY ordinal",
-    )?;
-    for class in Class::ALL {
-        let last = "SELECT ifnull(max(ordinal), 0) FROM window WHERE class = ?1";
-        let last: u64 = connection.query_row(last, [class.name()], |row| unsigned(row, 0))?;
-        let bound = last.saturating_sub(sizes.window).cast_signed();
-        let mut found = before.query(params![class.name(), bound])?;
-        while let Some(row) = found.next()? {
-            stretch::append(&mut older, summary(class, row)?, sizes.stretch_rows);
-        }
-        let mut found = recent.query(params![class.name(), bound])?;
-        while let Some(row) = found.next()? {
-            window.push(rows::window_row(class, row)?);
-        }
-    }
-    Ok((window, older))
-}
-
-fn summary(class: Class, row: &Row<'_>) -> rusqlite::Result<Stretch> {
-    let ordinal = unsigned(row, 0)?;
-    let sender = match row.get::<_, u32>(4)? {
-        0 => None,
-        _ => Some(Sender {
-            session: row.get_ref(3)?.as_str()?.into(),
-            run: unsigned(row, 1)?,
-            connection: row.get::<_, Option<i64>>(5)?.map_or(0, i64::cast_unsigned),
-            delivery: unsigned(row, 2)?,
-        }),
-    };
-    Ok(Stretch { class, first: ordinal, last: ordinal, sender })
 }
 
 fn settings(connection: &Connection) -> rusqlite::Result<Option<SettingsRecord>> {

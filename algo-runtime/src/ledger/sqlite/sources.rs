@@ -4,8 +4,9 @@
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::{
+    replaced::MARKS,
     rows::{list, unsigned},
-    write::Writer,
+    writer::Writer,
 };
 use crate::{
     ledger::{Changes, Conflict, Gap, Mark, Reset, SourceRecords},
@@ -15,19 +16,17 @@ use crate::{
 /// Version of the format with these tables.
 pub(super) const SINCE: i64 = 3;
 
-/// Dates the numbers that v0.1.0 took since, notes the symbols that it holds, and cuts the gaps that it left. Returns
-/// whether anything changed.
-pub(super) fn adopt(connection: &Connection, sizes: &Sizes) -> rusqlite::Result<bool> {
-    let dated = connection.execute(
+/// Dates the numbers that v0.1.0 took since, notes the symbols that it holds, and cuts the gaps that it left.
+pub(super) fn adopt(connection: &Connection, sizes: Sizes) -> rusqlite::Result<()> {
+    connection.execute(
         "UPDATE marks SET dated_seq = seq, taken_micros = NULL,
              found_micros = (SELECT updated_micros FROM account WHERE id = 1)
          WHERE dated_seq IS NOT seq",
         [],
     )?;
-    let symbols = connection.execute("INSERT OR IGNORE INTO symbols SELECT sid FROM holdings", [])?;
-    let gaps = connection
-        .execute("DELETE FROM gaps WHERE number <= (SELECT max(number) FROM gaps) - ?1", [sizes.gaps.cast_signed()])?;
-    Ok(dated + symbols + gaps > 0)
+    connection.execute("INSERT OR IGNORE INTO symbols SELECT sid FROM holdings", [])?;
+    let old = "DELETE FROM gaps WHERE number <= (SELECT max(number) FROM gaps) - ?1";
+    connection.execute(old, [sizes.gaps.cast_signed()]).map(drop)
 }
 
 pub(super) fn marks(connection: &Connection) -> rusqlite::Result<Vec<Mark>> {
@@ -84,10 +83,11 @@ impl Writer<'_> {
     pub(super) fn sources(&mut self, changes: &Changes) -> rusqlite::Result<()> {
         let sources = &changes.sources;
         for (channel, source) in &sources.removed {
-            let sql = "DELETE FROM marks WHERE channel = ?1 AND source = ?2 RETURNING *";
-            self.remove("marks", sql, [channel, source])?;
+            self.delete(&MARKS, &[channel, source])?;
         }
-        changes.marks.values().try_for_each(|mark| self.mark(mark))?;
+        for Mark { channel, source, seq, index, taken_micros, .. } in changes.marks.values() {
+            self.put(&MARKS, &[channel, source, seq, index, seq, taken_micros, &None::<i64>])?;
+        }
         for reset in &sources.resets {
             let Reset { channel, source, era, last, reset_micros } = reset;
             self.add(
@@ -105,19 +105,6 @@ impl Writer<'_> {
         }
         self.conflicts(changes)?;
         self.gaps(&changes.gaps)
-    }
-
-    fn mark(&mut self, mark: &Mark) -> rusqlite::Result<()> {
-        let key = params![mark.channel, mark.source];
-        self.remove("marks", "SELECT * FROM marks WHERE channel = ?1 AND source = ?2", key)?;
-        self.add(
-            "marks",
-            "INSERT INTO marks (channel, source, seq, tick_index, dated_seq, taken_micros)
-             VALUES (?1, ?2, ?3, ?4, ?3, ?5)
-             ON CONFLICT DO UPDATE SET seq = excluded.seq, tick_index = excluded.tick_index,
-                 dated_seq = excluded.dated_seq, taken_micros = excluded.taken_micros, found_micros = NULL RETURNING *",
-            params![mark.channel, mark.source, mark.seq, mark.index, mark.taken_micros],
-        )
     }
 
     fn conflicts(&mut self, changes: &Changes) -> rusqlite::Result<()> {

@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params, types::Type};
 
 use super::{
     rows::{list, parsed, unsigned},
-    write::Writer,
+    writer::Writer,
 };
 use crate::ledger::{Cause, CauseKey, Changes, ClosingRecords, TradingRecord, UnsettledSale};
 

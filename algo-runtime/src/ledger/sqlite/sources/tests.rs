@@ -7,8 +7,7 @@ use crate::ledger::{
     Ledger as _, Snapshot, SourceKey,
     sqlite::{
         SqliteLedger,
-        digest::Digest,
-        schema::{MIGRATIONS, Migration},
+        schema::{FORMAT_1, MIGRATIONS, Migration},
     },
 };
 
@@ -21,8 +20,7 @@ fn open(dir: &Path, migrations: &[Migration]) -> SqliteLedger {
 /// Writes as v0.1.0 does, its seal included.
 fn trade_by_v010(ledger: &SqliteLedger, sql: &str) {
     ledger.connection.execute_batch(sql).unwrap();
-    let digest = Digest::of_all(&ledger.connection).unwrap();
-    ledger.seal.over(digest).write(&ledger.connection).unwrap();
+    ledger.reseal();
 }
 
 fn first() -> Vec<Migration> {
@@ -81,7 +79,7 @@ fn a_ledger_of_v010_is_taken_up_with_its_numbers_symbols_and_gaps() {
 #[test]
 fn v010_trades_on_the_file_in_between_and_nothing_is_lost() {
     let dir = tempdir().unwrap();
-    let mut ledger = open(dir.path(), MIGRATIONS);
+    let mut ledger = open(dir.path(), FORMAT_1);
     let mut changes =
         Changes { marks: marks([mark("nyse", 17, 900, 0), mark("lse", 3, 901, 0)]), ..Changes::default() };
     changes.sources.resets.push(Reset {
@@ -115,7 +113,8 @@ fn v010_trades_on_the_file_in_between_and_nothing_is_lost() {
     assert_eq!(marks_of(after), [mark("lse", 3, 901, 0), mark("nyse", 18, 0, 2_000), mark("tse", 1, 0, 2_000)]);
 
     // An opening later the number is still as old as it was found, and taking the next one dates it.
-    trade_by_v010(&ledger, "UPDATE account SET updated_micros = 3000;");
+    ledger.connection.execute_batch("UPDATE account SET updated_micros = 3000").unwrap();
+    ledger.reseal();
     drop(ledger);
     let mut ledger = open(dir.path(), MIGRATIONS);
     assert_eq!(ledger.snapshot().unwrap().marks[1], mark("nyse", 18, 0, 2_000));

@@ -11,8 +11,7 @@ use crate::{
         Ledger as _,
         sqlite::{
             SqliteLedger,
-            digest::Digest,
-            schema::{MIGRATIONS, Migration},
+            schema::{FORMAT_1, MIGRATIONS, Migration},
         },
     },
     portfolio::Policy,
@@ -38,12 +37,11 @@ fn configured_by_v010(dir: &Path, migrations: &[Migration], generations: (i64, i
                cash_generation = excluded.cash_generation, settings_json = excluded.settings_json"#
     );
     ledger.connection.execute_batch(&sql).unwrap();
-    let digest = Digest::of_all(&ledger.connection).unwrap();
-    ledger.seal.over(digest).write(&ledger.connection).unwrap();
+    ledger.reseal();
 }
 
 /// This release takes the file up at its settings file of `generation`, which asks for no stop.
-fn taken_up(dir: &Path, generation: i64) -> (SqliteLedger, Engine) {
+fn taken_up(dir: &Path, migrations: &[Migration], generation: i64) -> (SqliteLedger, Engine) {
     let file = format!(
         r#"{{"resourceUid":"u-1","generation":{generation},"algorithm":"random","threshold":0.5,"startingCash":"0"}}"#
     );
@@ -58,7 +56,7 @@ fn taken_up(dir: &Path, generation: i64) -> (SqliteLedger, Engine) {
         inputs: Vec::new(),
         initial: Initial::default(),
     };
-    let mut ledger = open(dir, MIGRATIONS);
+    let mut ledger = open(dir, migrations);
     let mut engine = Engine::start(ledger.snapshot().unwrap(), &settings, Sizes::DESIGN, 7, 9).unwrap();
     commit(&mut ledger, &mut engine);
     (ledger, engine)
@@ -86,23 +84,23 @@ fn suspension_in_a_v010_file_is_a_stop_while_the_candidate_is_silent() {
     for generations in [(4, 4), (1, 4)] {
         let dir = tempdir().unwrap();
         configured_by_v010(dir.path(), &MIGRATIONS[..1], generations, true);
-        let (mut ledger, engine) = taken_up(dir.path(), 4);
+        let (mut ledger, engine) = taken_up(dir.path(), MIGRATIONS, 4);
         assert_eq!(codes(&engine), [("User".to_owned(), "spec.suspend".to_owned())]);
         assert_eq!(engine.account().trading.unwrap().generation, 4);
         assert!(suspends(&mut ledger));
         drop(ledger);
-        let (_, engine) = taken_up(dir.path(), 5);
+        let (_, engine) = taken_up(dir.path(), MIGRATIONS, 5);
         assert_eq!(codes(&engine), [], "the file of a newer generation does not suspend");
     }
     let dir = tempdir().unwrap();
     configured_by_v010(dir.path(), &MIGRATIONS[..1], (4, 4), false);
-    assert_eq!(codes(&taken_up(dir.path(), 4).1), []);
+    assert_eq!(codes(&taken_up(dir.path(), MIGRATIONS, 4).1), []);
 }
 
 #[test]
 fn v010_stays_halted_on_the_file_and_its_newer_suspend_counts_afterwards() {
     let dir = tempdir().unwrap();
-    let (mut ledger, mut engine) = taken_up(dir.path(), 5);
+    let (mut ledger, mut engine) = taken_up(dir.path(), FORMAT_1, 5);
     let reduce = SetTradingStateRequest {
         resource_uid: "u-1".to_owned(),
         generation: 5,
@@ -124,9 +122,12 @@ fn v010_stays_halted_on_the_file_and_its_newer_suspend_counts_afterwards() {
         (6, true, vec![reduced.clone(), ("User".to_owned(), "spec.suspend".to_owned())]),
         (7, false, vec![reduced]),
     ] {
-        configured_by_v010(dir.path(), MIGRATIONS, (generation, generation), suspend);
-        for _ in 0..2 {
-            let (mut ledger, engine) = taken_up(dir.path(), generation);
+        configured_by_v010(dir.path(), FORMAT_1, (generation, generation), suspend);
+        for migrations in [FORMAT_1, MIGRATIONS] {
+            // The file stays in the format 1 for the next turn.
+            let copy = tempdir().unwrap();
+            std::fs::copy(dir.path().join("ledger.db"), copy.path().join("ledger.db")).unwrap();
+            let (mut ledger, engine) = taken_up(copy.path(), migrations, generation);
             assert_eq!(codes(&engine), expected, "{generation}");
             assert!(suspends(&mut ledger));
         }

@@ -1,0 +1,155 @@
+//! Checkpoints: the books at an entry, so that opening a ledger reads the entries behind the last one alone.
+
+use std::collections::BTreeMap;
+
+use intuition_api::decimal::{Money, Quantity};
+use prost::Message;
+use rusqlite::{Connection, OptionalExtension as _, params};
+use sha2::{Digest as _, Sha256};
+
+use super::{
+    rows::{Unknown, unreadable, unsigned},
+    writer::Writer,
+};
+use crate::ledger::{Holding, books::Books, chain::Hash};
+
+/// Version of the format with checkpoints.
+pub(super) const SINCE: i64 = 6;
+/// Checkpoints at the end that keep their books. An opening needs the last; the one before it is for a person who looks into a file.
+const WITH_BOOKS: i64 = 2;
+
+/// The books at an entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Checkpoint {
+    /// The last entry that it covers.
+    pub(super) number: u64,
+    pub(super) head: Hash,
+    pub(super) books: Books,
+}
+
+/// The stored books. Sums are decimals in text; part of the ledger's format.
+#[derive(Clone, PartialEq, Message)]
+struct BooksMessage {
+    #[prost(uint64, tag = "1")]
+    entries: u64,
+    #[prost(uint64, tag = "2")]
+    decisions: u64,
+    #[prost(string, tag = "3")]
+    cash: String,
+    #[prost(string, tag = "4")]
+    invested: String,
+    #[prost(string, tag = "5")]
+    realised: String,
+    #[prost(string, tag = "6")]
+    deposits: String,
+    /// By symbol.
+    #[prost(message, repeated, tag = "7")]
+    holdings: Vec<HoldingMessage>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct HoldingMessage {
+    #[prost(string, tag = "1")]
+    sid: String,
+    #[prost(string, tag = "2")]
+    quantity: String,
+    #[prost(string, tag = "3")]
+    cost: String,
+}
+
+impl BooksMessage {
+    fn of(books: &Books) -> Self {
+        let holdings = books.holdings.iter().map(|(sid, Holding { quantity, cost })| HoldingMessage {
+            sid: sid.clone(),
+            quantity: quantity.to_string(),
+            cost: cost.to_string(),
+        });
+        Self {
+            entries: books.entries,
+            decisions: books.decisions,
+            cash: books.cash.to_string(),
+            invested: books.invested.to_string(),
+            realised: books.realised.to_string(),
+            deposits: books.deposits.to_string(),
+            holdings: holdings.collect(),
+        }
+    }
+
+    /// `None`: a sum is no decimal.
+    fn books(self) -> Option<Books> {
+        let money = |text: &str| text.parse::<Money>().ok();
+        let mut holdings = BTreeMap::new();
+        for HoldingMessage { sid, quantity, cost } in self.holdings {
+            holdings.insert(sid, Holding { quantity: quantity.parse::<Quantity>().ok()?, cost: money(&cost)? });
+        }
+        Some(Books {
+            entries: self.entries,
+            decisions: self.decisions,
+            cash: money(&self.cash)?,
+            invested: money(&self.invested)?,
+            realised: money(&self.realised)?,
+            deposits: money(&self.deposits)?,
+            holdings,
+        })
+    }
+}
+
+/// SHA-256 of stored books.
+pub(super) fn hash_of(books: &Books) -> Hash {
+    Sha256::digest(BooksMessage::of(books).encode_to_vec()).into()
+}
+
+/// The newest one.
+pub(super) fn last(connection: &Connection) -> rusqlite::Result<Option<Checkpoint>> {
+    let sql = "SELECT number, head, books, books_sha256 FROM checkpoints ORDER BY number DESC LIMIT 1";
+    connection.query_row(sql, [], checkpoint).optional()
+}
+
+/// The base: entries up to it may be gone.
+pub(super) fn base(connection: &Connection) -> rusqlite::Result<Option<Checkpoint>> {
+    let sql = "SELECT number, head, books, books_sha256 FROM checkpoints ORDER BY number LIMIT 1";
+    connection.query_row(sql, [], checkpoint).optional()
+}
+
+/// Numbers, heads and hashes of the books, in order.
+pub(super) fn all(connection: &Connection) -> rusqlite::Result<BTreeMap<u64, (Hash, Hash)>> {
+    let mut statement = connection.prepare("SELECT number, head, books_sha256 FROM checkpoints")?;
+    statement.query_map([], |row| Ok((unsigned(row, 0)?, (row.get(1)?, row.get(2)?))))?.collect()
+}
+
+fn checkpoint(row: &rusqlite::Row<'_>) -> rusqlite::Result<Checkpoint> {
+    let wrong = |text: &str| unreadable(2, Unknown(text.to_owned()));
+    let bytes = row.get_ref(2)?.as_blob()?;
+    let stored: Hash = row.get(3)?;
+    if Hash::from(Sha256::digest(bytes)) != stored {
+        return Err(wrong("books of another hash"));
+    }
+    let message = BooksMessage::decode(bytes).map_err(|error| unreadable(2, error))?;
+    let books = message.books().ok_or_else(|| wrong("books that are no decimals"))?;
+    Ok(Checkpoint { number: unsigned(row, 0)?, head: row.get(1)?, books })
+}
+
+impl Writer<'_> {
+    /// Adds a checkpoint behind the last entry, and drops books that no opening needs.
+    pub(super) fn checkpoint(&mut self, books: &Books) -> rusqlite::Result<()> {
+        let bytes = BooksMessage::of(books).encode_to_vec();
+        let (head, hash) = (self.head, Hash::from(Sha256::digest(&bytes)));
+        self.add(
+            "checkpoints",
+            "INSERT INTO checkpoints (number, head, books_sha256, books) VALUES (?1, ?2, ?3, ?4) RETURNING *",
+            params![books.entries.cast_signed(), head, hash, bytes],
+        )?;
+        let numbers = "SELECT number FROM checkpoints WHERE books IS NOT NULL ORDER BY number DESC LIMIT -1 OFFSET ?1";
+        let old: Vec<i64> = {
+            let mut statement = self.connection.prepare_cached(numbers)?;
+            statement.query_map([WITH_BOOKS], |row| row.get(0))?.collect::<Result<_, _>>()?
+        };
+        let Some((_base, old)) = old.split_last() else { return Ok(()) };
+        for number in old {
+            self.remove("checkpoints", "SELECT * FROM checkpoints WHERE number = ?1", [number])?;
+            let drop = "UPDATE checkpoints SET books = NULL WHERE number = ?1 RETURNING *";
+            self.add("checkpoints", drop, [number])?;
+        }
+        Ok(())
+    }
+}
