@@ -39,9 +39,34 @@ pub enum Command {
         #[arg(long, env = "INTUITION_DATA_DIR")]
         data_dir: PathBuf,
     },
+    /// Copy a ledger, also while it is in use. The copy is checked.
+    Backup {
+        /// Folder of the ledger.
+        #[arg(long, env = "INTUITION_DATA_DIR")]
+        data_dir: PathBuf,
+        /// The new file; `-` for standard output.
+        #[arg(long, value_name = "FILE")]
+        to: PathBuf,
+    },
+    /// Put a copy into a folder whose runtime is stopped. The ledger there is kept beside it. Later decisions have another ledger
+    /// id.
+    Restore {
+        /// Folder of the ledger.
+        #[arg(long, env = "INTUITION_DATA_DIR")]
+        data_dir: PathBuf,
+        /// The copy.
+        #[arg(long, value_name = "FILE")]
+        from: PathBuf,
+        /// Also where the ledger in the folder is newer.
+        #[arg(long)]
+        force: bool,
+        /// Leave the file as it is, for a runtime of v0.1.0: `ledger.db.format-1` is such a file.
+        #[arg(long)]
+        keep_format: bool,
+    },
 }
 
-/// How to serve. What is required is optional in type only: `verify` needs none of it.
+/// How to serve. What is required is optional in type only: the other commands need none of it.
 #[derive(Debug, Args)]
 pub struct ServeArgs {
     /// Address of the gRPC server.

@@ -15,6 +15,7 @@ pub mod engine;
 pub mod generator;
 pub mod identity;
 pub mod ledger;
+pub mod maintenance;
 pub mod metrics;
 pub mod portfolio;
 pub mod process;

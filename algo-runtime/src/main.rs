@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use algo_runtime::{
     args::{Cli, Command},
-    process,
+    maintenance, process,
 };
 
 fn main() -> ExitCode {
@@ -13,7 +13,11 @@ fn main() -> ExitCode {
         Err(code) => return code,
     };
     match command {
-        Some(Command::Verify { data_dir }) => process::verify(&data_dir),
+        Some(Command::Verify { data_dir }) => maintenance::verify(&data_dir),
+        Some(Command::Backup { data_dir, to }) => maintenance::backup(&data_dir, &to),
+        Some(Command::Restore { data_dir, from, force, keep_format }) => {
+            maintenance::restore(&data_dir, &from, force, keep_format)
+        }
         None => process::serve(&serve),
     }
 }

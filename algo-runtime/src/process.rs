@@ -1,14 +1,6 @@
 //! The process `algo-runtime`: from its arguments to its exit code.
 
-use std::{
-    error::Error,
-    io::{ErrorKind, Write as _},
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    process::ExitCode,
-    sync::Arc,
-    time::Duration,
-};
+use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
 
 use intuition_api::part;
 use intuition_common::{
@@ -17,24 +9,15 @@ use intuition_common::{
     http::{self, Heartbeats, Pages},
     readiness::Readiness,
     shutdown, telemetry,
-    text::printable_lines,
 };
 use prometheus_client::registry::Registry;
 use tokio::{net::TcpListener, task::JoinSet};
 
 use crate::{
     args::{ArgsError, ServeArgs},
-    ledger::verify::{self, VerifyError},
     metrics::Metrics,
     server::{self, Config, RuntimeError},
 };
-
-/// Folders that are looked through for ledgers.
-const MAX_FOLDERS: usize = 1_000;
-/// File of a ledger.
-const LEDGER: &str = "ledger.db";
-/// Ledgers that an error names.
-const MAX_SHOWN_LEDGERS: usize = 5;
 
 /// Why the process ends with an error.
 #[derive(Debug, thiserror::Error)]
@@ -71,45 +54,6 @@ pub fn serve(args: &ServeArgs) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => exit::report(&error, error.code()),
     }
-}
-
-/// Verifies a ledger, and prints its account.
-pub fn verify(data_dir: &Path) -> ExitCode {
-    match verify::verify(data_dir) {
-        Ok(report) => match writeln!(std::io::stdout(), "{}", printable_lines(&report.to_string())) {
-            Ok(()) => ExitCode::SUCCESS,
-            // A reader that closed the pipe has seen enough.
-            Err(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-            Err(error) => exit::report(&error, 1),
-        },
-        Err(error @ VerifyError::MissLedger(_)) => match ledgers_below(data_dir) {
-            ledgers if ledgers.is_empty() => exit::report(&error, 1),
-            ledgers => exit::report(&MissLedger { error, ledgers: ledgers.join(", ") }, 1),
-        },
-        Err(error) => exit::report(&error as &(dyn Error + 'static), 1),
-    }
-}
-
-/// The folder of several ledgers was given instead of the folder of one.
-#[derive(Debug, thiserror::Error)]
-#[error("{error}; below it there are: {ledgers}. Verify one of these")]
-struct MissLedger {
-    error: VerifyError,
-    ledgers: String,
-}
-
-/// Folders `DIR/NAMESPACE/NAME` that hold a ledger: the layout of `intuition run --data-dir DIR`. In order, at most
-/// [`MAX_SHOWN_LEDGERS`].
-fn ledgers_below(dir: &Path) -> Vec<String> {
-    let folders = |dir: &Path| {
-        let entries = std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
-        let mut folders: Vec<PathBuf> = entries.filter(|path| path.is_dir()).collect();
-        folders.sort();
-        folders
-    };
-    let accounts = folders(dir).into_iter().take(MAX_FOLDERS).flat_map(|namespace| folders(&namespace));
-    let ledgers = accounts.take(MAX_FOLDERS).filter(|account| account.join(LEDGER).is_file());
-    ledgers.take(MAX_SHOWN_LEDGERS).map(|account| account.display().to_string()).collect()
 }
 
 fn try_serve(args: &ServeArgs) -> Result<(), ProcessError> {

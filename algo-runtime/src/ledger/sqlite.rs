@@ -2,6 +2,7 @@
 //!
 //! - `place`: the files and connections to them; `create`: new files; `schema`: versions of the format; `migrate`: from one to the
 //!   next; `complete`: columns that v0.1.0 leaves empty; `keep`: the copy of a file from before its migration.
+//! - `backup`: copies, made and put back.
 //! - `inspect`: the ledger is checked before anything is written; `replay`: the journal is recomputed; `checkpoints`: the books that it
 //!   begins with; `digest`: the number over all tables but the journal that shows damage.
 //! - `files`: detects removed and replaced files; `reader`: reads decisions beside the writer.
@@ -9,6 +10,7 @@
 //!   about sources; `trading`: the trading state; `replaced`: rows that most commits replace.
 //! - `rows`, `write` and `writer`: between rows and types; `snapshot`: the state as a whole.
 
+mod backup;
 mod checkpoints;
 mod complete;
 mod create;
@@ -39,6 +41,7 @@ use std::{fs::File, io, path::Path};
 use rand::{Rng as _, SeedableRng as _, rngs::ChaCha8Rng};
 use rusqlite::{Connection, TransactionBehavior};
 
+pub use self::backup::{Copied, CopyError, Restored, backup, restore};
 pub(crate) use self::reader::DecisionReader;
 use self::{
     digest::{Digest, Remembered, Seal},

@@ -1,0 +1,135 @@
+//! Commands on a ledger beside the process that serves it: verify, backup, restore.
+
+use std::{
+    error::Error,
+    fs::{self, File},
+    io::{self, ErrorKind, Write as _},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use intuition_common::{exit, text::printable_lines};
+
+use crate::ledger::{
+    sqlite::{self, Copied, CopyError, Opening, Restored},
+    verify::{self, VerifyError},
+};
+
+/// Folders that are looked through for ledgers.
+const MAX_FOLDERS: usize = 1_000;
+/// File of a ledger.
+const LEDGER: &str = "ledger.db";
+/// Ledgers that an error names.
+const MAX_SHOWN_LEDGERS: usize = 5;
+
+/// Verifies a ledger, and prints its account.
+pub fn verify(data_dir: &Path) -> ExitCode {
+    match verify::verify(data_dir) {
+        Ok(report) => match writeln!(io::stdout(), "{}", printable_lines(&report.to_string())) {
+            Ok(()) => ExitCode::SUCCESS,
+            // A reader that closed the pipe has seen enough.
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+            Err(error) => exit::report(&error, 1),
+        },
+        Err(error @ VerifyError::MissLedger(_)) => match ledgers_below(data_dir) {
+            ledgers if ledgers.is_empty() => exit::report(&error, 1),
+            ledgers => exit::report(&MissLedger { error, ledgers: ledgers.join(", ") }, 1),
+        },
+        Err(error) => exit::report(&error as &(dyn Error + 'static), 1),
+    }
+}
+
+/// The folder of several ledgers was given instead of the folder of one.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}; below it there are: {ledgers}. Verify one of these")]
+struct MissLedger {
+    error: VerifyError,
+    ledgers: String,
+}
+
+/// Folders `DIR/NAMESPACE/NAME` that hold a ledger: the layout of `intuition run --data-dir DIR`. In order, at most
+/// [`MAX_SHOWN_LEDGERS`].
+fn ledgers_below(dir: &Path) -> Vec<String> {
+    let folders = |dir: &Path| {
+        let entries = fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
+        let mut folders: Vec<PathBuf> = entries.filter(|path| path.is_dir()).collect();
+        folders.sort();
+        folders
+    };
+    let accounts = folders(dir).into_iter().take(MAX_FOLDERS).flat_map(|namespace| folders(&namespace));
+    let ledgers = accounts.take(MAX_FOLDERS).filter(|account| account.join(LEDGER).is_file());
+    ledgers.take(MAX_SHOWN_LEDGERS).map(|account| account.display().to_string()).collect()
+}
+
+/// Copies a ledger in use into the file `to`; `-`: to standard output. Prints to stderr.
+pub fn backup(data_dir: &Path, to: &Path) -> ExitCode {
+    let copied =
+        if to == Path::new("-") { to_stdout(data_dir) } else { sqlite::backup(data_dir, to).map_err(Into::into) };
+    match copied {
+        Ok(Copied { account, entries, decisions, bytes }) => {
+            note(&format!(
+                "{bytes} bytes: the account {account} with {entries} journal entries, {decisions} of them decisions"
+            ));
+            ExitCode::SUCCESS
+        }
+        Err(error) => exit::report(&error as &(dyn Error + 'static), 1),
+    }
+}
+
+/// Puts a copy into the folder, and prints what has become of the ledger there.
+#[expect(clippy::disallowed_methods, reason = "an edge: it draws the seed of the ledger's next id")]
+pub fn restore(data_dir: &Path, from: &Path, force: bool, keep_format: bool) -> ExitCode {
+    match sqlite::restore(data_dir, from, force, keep_format, Opening::new(rand::random())) {
+        Ok(restored) => {
+            show_restored(&restored);
+            ExitCode::SUCCESS
+        }
+        Err(error) => exit::report(&error as &(dyn Error + 'static), 1),
+    }
+}
+
+fn show_restored(Restored { copied, ledger_id, replaced, lost }: &Restored) {
+    let Copied { account, entries, decisions, .. } = copied;
+    note(&format!("the account {account} has {entries} journal entries, {decisions} of them decisions"));
+    match lost {
+        Some(lost) => note(&format!("published decisions that it does not have any more: {lost}")),
+        None => {
+            note("the ledger before cannot be read, so that the published decisions that are lost cannot be counted");
+        }
+    }
+    match ledger_id {
+        Some(id) => note(&format!("later decisions have the ledger id {id}")),
+        None => note("the file is as it was copied; ids of later decisions may have been given before"),
+    }
+    if let Some(replaced) = replaced {
+        note(&format!("the ledger before is kept as {}", replaced.display()));
+    }
+}
+
+/// Errors of a backup to standard output.
+#[derive(Debug, thiserror::Error)]
+enum BackupError {
+    #[error(transparent)]
+    Copy(#[from] CopyError),
+    #[error("cannot write the copy to standard output")]
+    Write(#[source] io::Error),
+}
+
+/// The copy is made and checked beside the ledger first.
+fn to_stdout(data_dir: &Path) -> Result<Copied, BackupError> {
+    let file = data_dir.join(format!("{LEDGER}.backup"));
+    // One of a process that was killed.
+    fs::remove_file(&file).unwrap_or_default();
+    let copied = sqlite::backup(data_dir, &file)?;
+    let written = File::open(&file).and_then(|mut copy| {
+        io::copy(&mut copy, &mut io::stdout().lock())?;
+        io::stdout().lock().flush()
+    });
+    fs::remove_file(&file).unwrap_or_default();
+    written.map_err(BackupError::Write).map(|()| copied)
+}
+
+/// A line on stderr. With a closed stderr there is no way to show it.
+fn note(line: &str) {
+    drop(writeln!(io::stderr(), "{}", printable_lines(line)));
+}
