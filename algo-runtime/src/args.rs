@@ -54,7 +54,7 @@ pub enum Command {
         /// Folder of the ledger.
         #[arg(long, env = "INTUITION_DATA_DIR")]
         data_dir: PathBuf,
-        /// The copy.
+        /// The copy; `-` for standard input.
         #[arg(long, value_name = "FILE")]
         from: PathBuf,
         /// Also where the ledger in the folder is newer.

@@ -76,10 +76,16 @@ pub fn backup(data_dir: &Path, to: &Path) -> ExitCode {
     }
 }
 
-/// Puts a copy into the folder, and prints what has become of the ledger there.
+/// Puts a copy into the folder, and prints the account now and the loss. `from`: `-` for standard input.
 #[expect(clippy::disallowed_methods, reason = "an edge: it draws the seed of the ledger's next id")]
 pub fn restore(data_dir: &Path, from: &Path, force: bool, keep_format: bool) -> ExitCode {
-    match sqlite::restore(data_dir, from, force, keep_format, Opening::new(rand::random())) {
+    let opening = Opening::new(rand::random());
+    let restored = if from == Path::new("-") {
+        from_stdin(data_dir, |file| sqlite::restore(data_dir, file, force, keep_format, opening))
+    } else {
+        sqlite::restore(data_dir, from, force, keep_format, opening).map_err(Into::into)
+    };
+    match restored {
         Ok(restored) => {
             show_restored(&restored);
             ExitCode::SUCCESS
@@ -106,17 +112,19 @@ fn show_restored(Restored { copied, ledger_id, replaced, lost }: &Restored) {
     }
 }
 
-/// Errors of a backup to standard output.
+/// Errors of a copy through standard output or input.
 #[derive(Debug, thiserror::Error)]
-enum BackupError {
+enum PipeError {
     #[error(transparent)]
     Copy(#[from] CopyError),
     #[error("cannot write the copy to standard output")]
     Write(#[source] io::Error),
+    #[error("cannot save the copy from standard input as {file}")]
+    Read { file: String, source: io::Error },
 }
 
 /// The copy is made and checked beside the ledger first.
-fn to_stdout(data_dir: &Path) -> Result<Copied, BackupError> {
+fn to_stdout(data_dir: &Path) -> Result<Copied, PipeError> {
     let file = data_dir.join(format!("{LEDGER}.backup"));
     // One of a process that was killed.
     fs::remove_file(&file).unwrap_or_default();
@@ -126,7 +134,24 @@ fn to_stdout(data_dir: &Path) -> Result<Copied, BackupError> {
         io::stdout().lock().flush()
     });
     fs::remove_file(&file).unwrap_or_default();
-    written.map_err(BackupError::Write).map(|()| copied)
+    written.map_err(PipeError::Write).map(|()| copied)
+}
+
+/// Saves the copy in the folder first.
+fn from_stdin(
+    data_dir: &Path,
+    restore: impl FnOnce(&Path) -> Result<Restored, CopyError>,
+) -> Result<Restored, PipeError> {
+    let file = data_dir.join(format!("{LEDGER}.restore"));
+    let saved = fs::create_dir_all(data_dir)
+        .and_then(|()| File::create(&file))
+        .and_then(|mut copy| io::copy(&mut io::stdin().lock(), &mut copy));
+    let restored = match saved {
+        Ok(_) => restore(&file).map_err(Into::into),
+        Err(source) => Err(PipeError::Read { file: file.display().to_string(), source }),
+    };
+    fs::remove_file(&file).unwrap_or_default();
+    restored
 }
 
 /// A line on stderr. With a closed stderr there is no way to show it.
