@@ -17,7 +17,11 @@ E2E_FIGURES := $(CURDIR)/target/e2e-figures.txt
 SDK_VENV := $(abspath $(or $(CARGO_TARGET_DIR),target))/sdk-python
 GUIDES = $(filter-out %/README.md,$(wildcard docs/write-an-algorithm/*.md))
 SIMULATE := $(CARGO) --config tests/simulation/optimised.toml run --quiet --package simulation --
-SIMULATE_PLANTED := RUSTC_WORKSPACE_WRAPPER=$(CURDIR)/tests/simulation/rustc-planted $(SIMULATE)
+PLANTED := RUSTC_WORKSPACE_WRAPPER=$(CURDIR)/tests/simulation/rustc-planted
+SIMULATE_PLANTED := $(PLANTED) $(SIMULATE)
+# The build of the simulation, so that CI compiles no crate of the data path again.
+COUNT := $(PLANTED) $(CARGO) --config tests/simulation/optimised.toml run --quiet --package instructions --
+INSTRUCTION_BOUNDS := tests/instructions/bounds.txt
 SEEDS ?= 1000
 FROM ?= 0
 # Outgoing connections take any port from 32768 on, those too that the guides' servers listen on.
@@ -26,11 +30,12 @@ KEEP_PORTS = ports=/proc/sys/net/ipv4/ip_local_reserved_ports; [ ! -w $$ports ] 
 NEED_VENV = python3 -c 'import ensurepip, venv' 2>/dev/null || .ci/need python3-venv:python3,python3-venv
 
 .DEFAULT_GOAL := help
-.PHONY: help demo fmt fmt-check lint doc test test-simulation simulate planted test-examples test-sdk test-conform test-guides \
+.PHONY: help demo fmt fmt-check lint doc test test-simulation simulate planted test-instructions \
+	accept-instructions test-examples test-sdk test-conform test-guides \
 	generate check-generated check-scripts test-chart images cluster-up cluster-down e2e e2e-guides test-brokers nightly ci tools deps
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-19s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: tools ## Build `intuition` and run both examples on thirteen years of real quotes
 	@echo "Building intuition. The first time this compiles everything it needs, which takes some minutes."
@@ -70,6 +75,15 @@ simulate: tools ## Run the simulation (SEEDS=1000, FROM=0: the first seed)
 
 planted: tools ## See that the simulation finds all mistakes that are planted
 	$(SIMULATE_PLANTED) planted
+
+test-instructions: tools ## Count the instructions for each tick, and hold them to their bounds
+	@.ci/need valgrind:valgrind
+	@echo "Building the data path, optimised. The first time this takes some minutes."
+	$(COUNT) check $(INSTRUCTION_BOUNDS)
+
+accept-instructions: tools ## Count the instructions for each tick, and store them as the new bounds
+	@.ci/need valgrind:valgrind
+	$(COUNT) accept $(INSTRUCTION_BOUNDS)
 
 test-examples: ## Build and test the example in TypeScript; the one in Rust is part of `make test`
 	@.ci/need node:nodejs npm:npm
@@ -177,7 +191,7 @@ nightly: deps test-brokers cluster-up ## Run the tests that take minutes each: m
 	$(CARGO) test --package e2e --features cluster --test cluster_nightly -- --test-threads=1
 	@cat $(E2E_FIGURES)
 
-ci: check-scripts fmt-check lint doc test test-simulation check-generated test-sdk test-conform test-guides test-chart e2e e2e-guides ## Everything that CI checks
+ci: check-scripts fmt-check lint doc test test-simulation test-instructions check-generated test-sdk test-conform test-guides test-chart e2e e2e-guides ## Everything that CI checks
 
 tools:
 	@command -v $(CARGO) >/dev/null || { echo "missing: cargo. Install Rust from https://rustup.rs" >&2; exit 1; }

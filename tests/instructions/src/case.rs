@@ -1,0 +1,121 @@
+//! The inputs whose cost is counted.
+
+use bridge::mqtt::Incoming;
+use bytes::Bytes;
+
+/// The connection to the broker, which stays the same.
+pub(crate) const EPOCH: u64 = 1;
+/// Messages in a group: a commit serves all of them.
+pub const GROUP: u64 = 256;
+
+/// How a message is identified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Identity {
+    /// By `source` and `seq`, of so many sources in turn.
+    Sequence { sources: u64 },
+    /// By an id that is always the same, although the price changes.
+    ConstantId,
+    /// By nothing, at `QoS` 0, with a payload that is always the same.
+    ConstantPayload,
+}
+
+/// One kind of input.
+#[derive(Debug, Clone, Copy)]
+pub struct Case {
+    /// As on the command line and in the bounds.
+    pub name: &'static str,
+    /// Above this the built-in algorithm buys: at 0 always, at 1 never.
+    pub(crate) threshold: f64,
+    /// Whether it may take as few instructions as the plain case, whatever it needs to remember.
+    pub is_like_plain: bool,
+    identity: Identity,
+    symbols: u64,
+    /// Topic filters that are subscribed to; the messages come on all of them in turn.
+    pub(crate) filters: u64,
+}
+
+/// The case that others are compared with.
+pub const PLAIN: Case = Case {
+    name: "decided",
+    threshold: 0.0,
+    is_like_plain: false,
+    identity: Identity::Sequence { sources: 1 },
+    symbols: 1,
+    filters: 1,
+};
+
+/// All cases. The last one takes the longest time.
+pub const CASES: [Case; 7] = [
+    PLAIN,
+    Case { name: "no-signal", threshold: 1.0, ..PLAIN },
+    Case { name: "constant-id", identity: Identity::ConstantId, is_like_plain: true, ..PLAIN },
+    Case { name: "constant-payload", identity: Identity::ConstantPayload, is_like_plain: true, ..PLAIN },
+    Case { name: "5000-sources", identity: Identity::Sequence { sources: 5_000 }, is_like_plain: true, ..PLAIN },
+    Case { name: "64-filters", filters: 64, is_like_plain: true, ..PLAIN },
+    Case { name: "10000-holdings", symbols: 10_000, is_like_plain: true, ..PLAIN },
+];
+
+impl Case {
+    /// The case of that name.
+    pub fn find(name: &str) -> Option<Self> {
+        CASES.into_iter().find(|case| case.name == name)
+    }
+
+    /// The filters.
+    pub(crate) fn filters(&self) -> Vec<String> {
+        (0..self.filters).map(topic).collect()
+    }
+
+    /// Messages that make every symbol a holding, and are not counted.
+    pub(crate) fn holdings(&self) -> Vec<Incoming> {
+        let symbols: Vec<u64> = (0..self.symbols).collect();
+        let map = |symbols: &[u64]| {
+            let members: Vec<String> =
+                symbols.iter().map(|symbol| format!("\"{}\":{}", sid(*symbol), price(*symbol))).collect();
+            message(0, 0, format!("{{{}}}", members.join(",")))
+        };
+        symbols.chunks(1_000).map(map).collect()
+    }
+
+    /// The message with this number, from 0 on.
+    pub(crate) fn message(&self, number: u64) -> Incoming {
+        let symbol = match self.identity {
+            Identity::ConstantPayload => 0,
+            // Not in order: neighbours in a map would be cheap.
+            _ => number.wrapping_mul(7_919) % self.symbols,
+        };
+        let (sid, topic) = (sid(symbol), number % self.filters);
+        let packet_id = u16::try_from(number % 60_000 + 1).unwrap_or(1);
+        match self.identity {
+            Identity::Sequence { sources } => {
+                let (source, seq) = (number % sources, number / sources);
+                let price = price(number);
+                let payload =
+                    format!("{{\"sid\":\"{sid}\",\"quote\":{price},\"source\":\"feed-{source:04}\",\"seq\":{seq}}}");
+                message(packet_id, topic, payload)
+            }
+            Identity::ConstantId => {
+                let price = price(number);
+                message(packet_id, topic, format!("{{\"sid\":\"{sid}\",\"quote\":{price},\"id\":\"{sid}\"}}"))
+            }
+            Identity::ConstantPayload => message(0, topic, format!("{{\"sid\":\"{sid}\",\"quote\":101.25}}")),
+        }
+    }
+}
+
+fn sid(symbol: u64) -> String {
+    format!("S{symbol:05}")
+}
+
+/// From 100.00 to 109.99.
+fn price(number: u64) -> String {
+    format!("{}.{:02}", 100 + number / 100 % 10, number % 100)
+}
+
+fn topic(filter: u64) -> String {
+    format!("quotes/channel-{filter:02}")
+}
+
+fn message(packet_id: u16, filter: u64, payload: String) -> Incoming {
+    Incoming::new(EPOCH, packet_id, topic(filter), Bytes::from(payload))
+}
