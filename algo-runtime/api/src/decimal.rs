@@ -4,12 +4,13 @@
 //! money. Results beyond [`LIMIT`] are `None`: the caller denies the trade.
 
 mod number;
+mod text;
 
 use std::{fmt, str::FromStr};
 
 use ethnum::U256;
 
-use self::number::Number;
+use self::{number::Number, text::Text};
 
 /// Largest magnitude of any sum or quantity, in its own smallest unit: 10^36. Far beyond every real account, and small
 /// enough that no intermediate result leaves 256 bits.
@@ -78,6 +79,9 @@ impl Price {
     /// moves the price by at most one part in 10^6: a binary float that was printed in full is as good as it ever was,
     /// while a price too small to be kept is still refused. Returns whether it rounded.
     pub fn rounded(text: &str) -> Result<(Self, bool), ParseDecimalError> {
+        if let Some(units) = number::plain(text, PRICE_PLACES, PRICE_WHOLE_DIGITS) {
+            return Ok((Self(units), false));
+        }
         let number = Number::parse(text)?;
         if number.is_negative() || number.is_zero() {
             return Err(ParseDecimalError::NotPositive);
@@ -92,6 +96,9 @@ impl FromStr for Price {
 
     /// Parses the grammar of a JSON number, exponent included, exactly.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if let Some(units) = number::plain(text, PRICE_PLACES, PRICE_WHOLE_DIGITS) {
+            return Ok(Self(units));
+        }
         let number = Number::parse(text)?;
         let units = number.fixed(PRICE_PLACES, PRICE_WHOLE_DIGITS)?;
         if number.is_negative() || units == 0 {
@@ -272,21 +279,19 @@ impl FromStr for Fraction {
 
 impl fmt::Display for Price {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_trimmed(f, self.0, PRICE_PLACES)
+        f.write_str(Text::trimmed(self.0, PRICE_PLACES).as_str())
     }
 }
 
 impl fmt::Display for Quantity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_trimmed(f, self.0, QUANTITY_PLACES)
+        f.write_str(Text::trimmed(self.0, QUANTITY_PLACES).as_str())
     }
 }
 
 impl fmt::Display for Money {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sign = if self.0 < 0 { "-" } else { "" };
-        let cents = self.0.unsigned_abs();
-        write!(f, "{sign}{}.{:02}", cents / 100, cents % 100)
+        f.write_str(Text::money(self.0 < 0, self.0.unsigned_abs(), MONEY_PLACES).as_str())
     }
 }
 
@@ -313,20 +318,14 @@ fn signed(number: &Number, magnitude: u128) -> Option<i128> {
     Some(if number.is_negative() { -magnitude } else { magnitude })
 }
 
-fn write_trimmed(f: &mut fmt::Formatter<'_>, units: u128, places: u32) -> fmt::Result {
-    let scale = 10_u128.pow(places);
-    let (whole, part) = (units / scale, units % scale);
-    if part == 0 {
-        return write!(f, "{whole}");
-    }
-    let part = format!("{part:0width$}", width = places as usize);
-    write!(f, "{whole}.{}", part.trim_end_matches('0'))
-}
-
 /// `a` x `b` / `c`, rounded down; `None` for c = 0 and for results beyond [`LIMIT`].
 fn mul_div(a: u128, b: u128, c: u128) -> Option<u128> {
     if c == 0 {
         return None;
+    }
+    // Amounts and prices of real accounts.
+    if let Some(product) = a.checked_mul(b) {
+        return Some(product / c).filter(|value| *value <= LIMIT);
     }
     // Both factors fit 128 bits, so that their product fits 256.
     let quotient = U256::from(a) * U256::from(b) / U256::from(c);
@@ -460,7 +459,21 @@ mod tests {
         assert_eq!(Quantity::bought(Money::from_cents(10_i128.pow(36)), cheap), None);
     }
 
+    /// The quotient by 256-bit integers alone.
+    fn wide(a: u128, b: u128, c: u128) -> Option<u128> {
+        u128::try_from(U256::from(a) * U256::from(b) / U256::from(c)).ok().filter(|value| *value <= LIMIT)
+    }
+
+    fn factors() -> impl Strategy<Value = u128> {
+        prop_oneof![0..10_u128.pow(10), 0..10_u128.pow(20), any::<u128>(), Just(u128::MAX), Just(LIMIT)]
+    }
+
     proptest! {
+        #[test]
+        fn product_is_the_same_in_128_and_in_256_bits(a in factors(), b in factors(), c in factors()) {
+            prop_assert_eq!(mul_div(a, b, c), (c > 0).then(|| wide(a, b, c)).flatten());
+        }
+
         #[test]
         fn a_buy_never_costs_less_than_it_brings_back(cents in 1_i128..10_i128.pow(18), units in 1_u128..10_u128.pow(22)) {
             let (amount, price) = (Money::from_cents(cents), Price(units));

@@ -7,6 +7,33 @@ use super::ParseDecimalError;
 /// A rounded value may differ by one part in so many.
 const PARTS: u128 = 1_000_000;
 
+/// Every number of so many digits fits 64 bits.
+const PLAIN_DIGITS: usize = 18;
+
+/// The magnitude of a positive number in units of 10^-`places`, where it is written as prices are: few digits, perhaps a point, no
+/// sign, no exponent, and no more digits on either side of the point than are taken. `None`: [`Number`] reads it.
+pub(super) fn plain(text: &str, places: u32, whole_digits: usize) -> Option<u128> {
+    let (whole, part) = match text.split_once('.') {
+        Some((_, "")) => return None,
+        Some(parts) => parts,
+        None => (text, ""),
+    };
+    let fits = whole.len() <= whole_digits && whole.len() + part.len() <= PLAIN_DIGITS;
+    if whole.is_empty() || !fits {
+        return None;
+    }
+    let mut digits = 0_u64;
+    for byte in whole.bytes().chain(part.bytes()) {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        digits = digits * 10 + u64::from(digit);
+    }
+    let missing = places.checked_sub(u32::try_from(part.len()).ok()?)?;
+    (digits > 0).then(|| u128::from(digits) * 10_u128.pow(missing))
+}
+
 /// A decimal number.
 pub(super) struct Number {
     negative: bool,
@@ -172,4 +199,29 @@ fn parse_exponent(text: &str) -> Result<i64, ParseDecimalError> {
     // An exponent too long to be read is far out of every range, in the direction of its sign.
     let magnitude = digits.parse::<i64>().unwrap_or(i64::from(i32::MAX)).min(i64::from(i32::MAX));
     Ok(if text.starts_with('-') { -magnitude } else { magnitude })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn plain_number_is_read_as_any_other(text in "[0-9]{0,14}(\\.[0-9]{0,12})?|[0-9.eE+-]{0,8}") {
+            if let Some(units) = plain(&text, 10, 12) {
+                let number = Number::parse(&text).unwrap();
+                prop_assert_eq!(number.fixed(10, 12), Ok(units), "{}", text);
+                prop_assert!(!number.is_negative() && units > 0);
+            }
+        }
+    }
+
+    #[test]
+    fn usual_prices_are_plain() {
+        for (text, units) in [("3.45", 34_500_000_000), ("345", 3_450_000_000_000), ("000.50", 5_000_000_000)] {
+            assert_eq!(plain(text, 10, 12), Some(units), "{text}");
+        }
+    }
 }
