@@ -76,7 +76,7 @@ pub(super) fn bad_price(error: &NoPrice, raw: &RawValue, path: impl FnOnce() -> 
 pub(super) fn same_number(one: &RawValue, other: &RawValue) -> Option<bool> {
     let text = |raw| match open(raw) {
         Value::Text(text) => Some(text),
-        Value::Number(text) => Some(text.to_owned()),
+        Value::Number(text) => Some(text.into()),
         _ => None,
     };
     decimal::same_number(&text(one)?, &text(other)?)

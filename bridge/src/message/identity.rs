@@ -1,5 +1,7 @@
 //! The identity of a quote: its source, and its number or id there.
 
+use std::borrow::Cow;
+
 use intuition_api::{decimal, v1::Tick};
 use serde_json::value::RawValue;
 
@@ -34,7 +36,7 @@ impl Identity {
     pub(super) fn from_properties(properties: &[(String, String)]) -> Result<Self, Rejection> {
         let find = |name: &str| properties.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
         let text = |name: &str| match find(name) {
-            Some(text) => fits(text.to_owned(), &format!("user property {name}")),
+            Some(text) => fits(text.into(), || format!("user property {name}")),
             None => Ok(String::new()),
         };
         let seq =
@@ -44,30 +46,38 @@ impl Identity {
 
     /// This identity, where the object has no member for a field, or null. `seq` is the name of the sequence there.
     pub(super) fn overridden(&self, object: &Object<'_>, seq: &str, path: &str) -> Result<Self, Rejection> {
-        let mut identity = self.clone();
-        if let Some(raw) = object.get("id") {
-            let id = match fields::open(raw) {
-                Value::Text(text) => text,
-                Value::Number(text) if text.parse::<i128>().is_ok() => text.to_owned(),
-                _ => return Err(bad_identity(&format!("{path}id"), "is neither a string nor an integer", raw)),
-            };
-            identity.id = fits(id, &format!("{path}id"))?;
-        }
-        if let Some(raw) = object.get("source") {
-            let Value::Text(source) = fields::open(raw) else {
-                return Err(bad_identity(&format!("{path}source"), "is no string", raw));
-            };
-            identity.source = fits(source, &format!("{path}source"))?;
-        }
-        if let Some(raw) = object.get(seq) {
-            let read = match fields::open(raw) {
-                Value::Text(text) => number(&text),
-                Value::Number(text) => number(text),
-                _ => None,
-            };
-            identity.seq = Seq::from(Some(read.ok_or_else(|| bad_seq(&format!("{path}{seq}"), raw.get()))));
-        }
-        Ok(identity)
+        let id = match object.get("id") {
+            Some(raw) => {
+                let id = match fields::open(raw) {
+                    Value::Text(text) => text,
+                    Value::Number(text) if text.parse::<i128>().is_ok() => text.into(),
+                    _ => return Err(bad_identity(&format!("{path}id"), "is neither a string nor an integer", raw)),
+                };
+                fits(id, || format!("{path}id"))?
+            }
+            None => self.id.clone(),
+        };
+        let source = match object.get("source") {
+            Some(raw) => {
+                let Value::Text(source) = fields::open(raw) else {
+                    return Err(bad_identity(&format!("{path}source"), "is no string", raw));
+                };
+                fits(source, || format!("{path}source"))?
+            }
+            None => self.source.clone(),
+        };
+        let seq = match object.get(seq) {
+            Some(raw) => {
+                let read = match fields::open(raw) {
+                    Value::Text(text) => number(&text),
+                    Value::Number(text) => number(text),
+                    _ => None,
+                };
+                Seq::from(Some(read.ok_or_else(|| bad_seq(&format!("{path}{seq}"), raw.get()))))
+            }
+            None => self.seq.clone(),
+        };
+        Ok(Self { id, source, seq })
     }
 
     /// Whether ticks can have this identity: a bad sequence number needs an id beside it, which identifies the tick.
@@ -110,11 +120,11 @@ fn bad_seq(path: &str, shown: &str) -> String {
     format!("{path}: {} is no integer from 0 to 9223372036854775807; leave it out, or give the quote an id", cut(shown))
 }
 
-fn fits(text: String, path: &str) -> Result<String, Rejection> {
+fn fits(text: Cow<'_, str>, path: impl FnOnce() -> String) -> Result<String, Rejection> {
     if text.len() <= MAX_IDENTITY_BYTES {
-        return Ok(text);
+        return Ok(text.into_owned());
     }
-    let message = format!("{path}: {} bytes, at most {MAX_IDENTITY_BYTES} are taken", text.len());
+    let message = format!("{}: {} bytes, at most {MAX_IDENTITY_BYTES} are taken", path(), text.len());
     Err(Rejection::new(Reason::IdentityTooLong, message))
 }
 

@@ -1,7 +1,7 @@
 //! JSON read one level at a time: members keep their order and numbers their text. Unread values are skipped without
 //! recursion, however deep they are.
 
-use std::{collections::HashSet, fmt};
+use std::{borrow::Cow, collections::HashSet, fmt};
 
 use serde::{
     Deserialize, Deserializer,
@@ -9,14 +9,17 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-/// One value with unread parts.
+/// Members that are compared one by one with those before them. The keys of larger objects are looked up in a set.
+const FEW_MEMBERS: usize = 16;
+
+/// One value with unread parts. Text without escapes is a part of the payload.
 pub(super) enum Value<'a> {
     /// Members in order.
     Object(Object<'a>),
     /// Elements in order, one more than the limit at most.
     Array(Vec<&'a RawValue>),
     /// Content of a string.
-    Text(String),
+    Text(Cow<'a, str>),
     /// A number as written.
     Number(&'a str),
     Null,
@@ -25,9 +28,9 @@ pub(super) enum Value<'a> {
 
 /// An object's members in order.
 pub(super) struct Object<'a> {
-    pub(super) members: Vec<(String, &'a RawValue)>,
+    pub(super) members: Vec<(Cow<'a, str>, &'a RawValue)>,
     /// The first key that came a second time.
-    pub(super) repeated: Option<String>,
+    pub(super) repeated: Option<Cow<'a, str>>,
 }
 
 impl<'a> Object<'a> {
@@ -53,11 +56,20 @@ pub(super) fn open(raw: &RawValue, limit: usize) -> Result<Value<'_>, serde_json
     Ok(match text.as_bytes().first() {
         Some(b'{') => Value::Object(Members { limit }.read(text)?),
         Some(b'[') => Value::Array(Elements { limit }.read(text)?),
-        Some(b'"') => Value::Text(serde_json::from_str(text)?),
+        Some(b'"') => Value::Text(string(text)?),
         Some(b'n') => Value::Null,
         Some(b't' | b'f') => Value::Bool,
         _ => Value::Number(text),
     })
+}
+
+/// The content of a string. Without escapes it is a part of the text, whose characters were checked by the first parse.
+fn string(text: &str) -> Result<Cow<'_, str>, serde_json::Error> {
+    let inside = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+    match inside.filter(|inside| !inside.contains('\\')) {
+        Some(inside) => Ok(Cow::Borrowed(inside)),
+        None => serde_json::from_str(text).map(Cow::Owned),
+    }
 }
 
 struct Members {
@@ -80,19 +92,54 @@ impl<'de> Visitor<'de> for Members {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut object = Object { members: Vec::new(), repeated: None };
         let mut seen = HashSet::new();
-        while let Some(key) = map.next_key::<String>()? {
+        while let Some(Key(key)) = map.next_key()? {
             if object.members.len() > self.limit || object.repeated.is_some() {
                 map.next_value::<IgnoredAny>()?;
                 continue;
             }
             let value = map.next_value()?;
-            if seen.insert(key.clone()) {
+            let is_new = if object.members.len() < FEW_MEMBERS {
+                !object.has(&key)
+            } else {
+                if seen.is_empty() {
+                    seen.extend(object.members.iter().map(|(key, _)| key.clone()));
+                }
+                seen.insert(key.clone())
+            };
+            if is_new {
                 object.members.push((key, value));
             } else {
                 object.repeated = Some(key);
             }
         }
         Ok(object)
+    }
+}
+
+/// The key of a member.
+struct Key<'a>(Cow<'a, str>);
+
+impl<'de> Deserialize<'de> for Key<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(KeyVisitor)
+    }
+}
+
+struct KeyVisitor;
+
+impl<'de> Visitor<'de> for KeyVisitor {
+    type Value = Key<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_borrowed_str<E>(self, key: &'de str) -> Result<Self::Value, E> {
+        Ok(Key(Cow::Borrowed(key)))
+    }
+
+    fn visit_str<E>(self, key: &str) -> Result<Self::Value, E> {
+        Ok(Key(Cow::Owned(key.to_owned())))
     }
 }
 

@@ -10,6 +10,10 @@ use intuition_common::planted::{self, Mistake};
 /// JSON objects have no order, so that a publisher may write the members of a map differently when it repeats it. The
 /// ticks of a map have one identity and lie together: they take the same ranks in any order.
 pub(super) fn assign(ticks: &mut [Tick], maps: &[Range<usize>]) {
+    if let [only] = ticks {
+        only.ordinal = Some(0);
+        return;
+    }
     let mut places: Vec<usize> = (0..ticks.len()).collect();
     for map in maps {
         if let Some(members) = places.get_mut(map.clone()) {

@@ -167,7 +167,8 @@ impl<'a> Reader<'a> {
         };
         let inside = Around { path: around.member("data_base64"), ..inside };
         let text = if let Value::Text(text) = fields::open(encoded) { Some(text) } else { None };
-        let decoded = text.and_then(|text| STANDARD.decode(text).ok()).and_then(|bytes| String::from_utf8(bytes).ok());
+        let decoded =
+            text.and_then(|text| STANDARD.decode(text.as_bytes()).ok()).and_then(|bytes| String::from_utf8(bytes).ok());
         self.encoded(encoded, decoded.as_deref(), &inside, "is no Base64 of JSON")
     }
 

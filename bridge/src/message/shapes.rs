@@ -120,7 +120,7 @@ fn price_of(object: &Object<'_>, path: Path<'_>) -> Result<PriceText, Rejection>
 }
 
 fn missing(object: &Object<'_>, path: Path<'_>, [name, other]: [&str; 2]) -> Rejection {
-    let near = object.members.iter().map(|(member, _)| member.as_str()).find(|member| {
+    let near = object.members.iter().map(|(member, _)| member.as_ref()).find(|member| {
         ![name, other].contains(member) && [name, other].iter().any(|name| name.eq_ignore_ascii_case(member))
     });
     let near = near.map(|near| format!("; {near:?} is written differently")).unwrap_or_default();
