@@ -66,6 +66,15 @@ pub enum Known {
     Outcome(Box<Outcome>),
 }
 
+/// The answer about a tick.
+#[derive(Debug)]
+pub struct Recognised {
+    /// The answer by the earlier ticks.
+    pub recognition: Recognition,
+    /// The key of its identity, for its row; `None`: nothing but its packet identifies it, or it has a row.
+    identity: Option<u128>,
+}
+
 /// A delivery as identities see it.
 #[derive(Debug, Clone, Copy)]
 pub struct Envelope<'a> {
@@ -120,15 +129,16 @@ impl Identities {
         index: u32,
         rank: u32,
         earlier: Option<&Earlier>,
-    ) -> Recognition {
+    ) -> Recognised {
+        let known = |recognition| Recognised { recognition, identity: None };
         let delivery = envelope.delivery;
-        let Some(tick) = delivery.ticks.get(index as usize) else { return Recognition::Forgotten };
+        let Some(tick) = delivery.ticks.get(index as usize) else { return known(Recognition::Forgotten) };
         if let Some(row) = self.window.by_number(envelope.run, delivery.number, index) {
-            return Recognition::Seen(Known::Row(row), SeenBy::Number);
+            return known(Recognition::Seen(Known::Row(row), SeenBy::Number));
         }
         match earlier.map(|earlier| (earlier.outcomes.get(&index), earlier.reparsed)) {
-            Some((Some(known), _)) => return Recognition::Seen(known.clone(), SeenBy::Packet),
-            Some((None, true)) => return Recognition::Reparsed,
+            Some((Some(row), _)) => return known(Recognition::Seen(row.clone(), SeenBy::Packet)),
+            Some((None, true)) => return known(Recognition::Reparsed),
             _ => {}
         }
         // The broker sent it before and has lost the session since: without an identity, or with a number of a source that was
@@ -136,16 +146,17 @@ impl Identities {
         let is_of_lost_session = delivery.duplicate && delivery.packet_id == 0;
         let era = sources.era(&delivery.topic, &tick.source);
         let Some(identity) = key::of_tick(delivery, tick, rank, era) else {
-            return if is_of_lost_session { Recognition::Forgotten } else { Recognition::Fresh };
+            return known(if is_of_lost_session { Recognition::Forgotten } else { Recognition::Fresh });
         };
-        match class_of(tick) {
+        let recognition = match class_of(tick) {
             Class::Sequence => match self.recognise_sequence(sources, identity, delivery, rank, tick) {
                 Recognition::Fresh if is_of_lost_session && era > 0 => Recognition::Forgotten,
                 recognition => recognition,
             },
             Class::Id => self.recognise_named(Class::Id, SeenBy::Id, identity, tick).unwrap_or(Recognition::Fresh),
             Class::Packet => self.recognise_unnamed(identity, tick),
-        }
+        };
+        Recognised { recognition, identity: Some(identity) }
     }
 
     fn recognise_sequence(
@@ -196,15 +207,14 @@ impl Identities {
         }
     }
 
-    /// Takes a row for a tick that had none. Its outcome follows by [`Identities::settle`].
+    /// Takes a row for a tick that had none. `recognised`: the answer about it. Its outcome follows by [`Identities::settle`].
     pub fn reserve(
         &mut self,
         sources: &Sources,
         envelope: Envelope<'_>,
-        index: u32,
-        rank: u32,
+        (index, rank): (u32, u32),
         tick: &Tick,
-        outcome: Outcome,
+        recognised: &Recognised,
     ) -> (RowRef, WindowRow) {
         let delivery = envelope.delivery;
         let class = class_of(tick);
@@ -227,9 +237,9 @@ impl Identities {
             payload_sha256: delivery.payload_sha256.as_ref().try_into().unwrap_or_default(),
             envelope_sha256: delivery.envelope_sha256.as_ref().try_into().ok(),
             content_sha256: tick.content_sha256.as_ref().try_into().ok(),
-            outcome,
+            outcome: Outcome::no_signal(),
         };
-        let kept = Kept::from_row(&row, Arc::clone(envelope.session));
+        let kept = Kept::new(&row, Arc::clone(envelope.session), recognised.identity);
         // A repeated delivery may have been decided in part. Only a first one proves that the broker has repeated all before.
         if let Some(sender) = kept.sender().filter(|_| !delivery.duplicate && !delivery.interrupted) {
             self.retention.took_new(&sender);

@@ -141,9 +141,9 @@ impl Recogniser {
             PendingTick { delivery, index, action, reused: false, taken: None, number, sale: None }
         };
         let registry = self.sources.registry();
-        let recognition = self.identities.recognise(registry, envelope, index, rank, earlier);
+        let recognised = self.identities.recognise(registry, envelope, index, rank, earlier);
         let mut taken = None;
-        let usable = match &recognition {
+        let usable = match &recognised.recognition {
             Recognition::Seen(known, by) => return Some(pending(TickAction::Repeat(known.clone(), *by))),
             Recognition::Forgotten => return Some(pending(TickAction::Forgotten)),
             Recognition::Reparsed => return Some(pending(TickAction::Reparsed)),
@@ -155,12 +155,12 @@ impl Recogniser {
             }),
         };
         let (reference, row) =
-            self.identities.reserve(self.sources.registry(), envelope, index, rank, tick, Outcome::no_signal());
+            self.identities.reserve(self.sources.registry(), envelope, (index, rank), tick, &recognised);
         let step = match usable {
             Ok(quote) => NewTick::Decide(quote),
             Err(cause) => NewTick::DeadLetter(cause),
         };
-        let reused = recognition == Recognition::Reused;
+        let reused = recognised.recognition == Recognition::Reused;
         Some(PendingTick { reused, taken, ..pending(TickAction::New { row, reference, step }) })
     }
 

@@ -80,24 +80,26 @@ fn identity(
     era: u64,
 ) -> Option<u128> {
     let era = if planted::is(Mistake::EraLeftOut) { 0 } else { era };
+    let number = seq.unwrap_or_default().to_be_bytes();
     let (kind, name) = match class {
-        Class::Sequence => (b's', seq.unwrap_or_default().to_be_bytes().to_vec()),
-        Class::Id => (b'i', id.as_bytes().to_vec()),
-        Class::Packet => (b'n', seq?.to_be_bytes().to_vec()),
+        Class::Sequence => (b's', &number[..]),
+        Class::Id => (b'i', id.as_bytes()),
+        Class::Packet => (b'n', seq.map(|_| &number[..])?),
     };
-    Some(hash(kind, &[channel.as_bytes(), source.as_bytes(), &era.to_be_bytes(), &name, &rank.to_be_bytes()]))
+    Some(hash(kind, &[channel.as_bytes(), source.as_bytes(), &era.to_be_bytes(), name, &rank.to_be_bytes()]))
 }
 
 /// 128 bits of SHA-256 over the parts, each with its length: identities that differ have keys that differ, and memory need
 /// not hold the strings.
 fn hash(kind: u8, parts: &[&[u8]]) -> u128 {
-    let mut hash = Sha256::new();
-    hash.update([kind]);
+    let bytes = parts.iter().map(|part| size_of::<u64>() + part.len()).sum::<usize>();
+    let mut encoded = Vec::with_capacity(1 + bytes);
+    encoded.push(kind);
     for part in parts {
-        hash.update((part.len() as u64).to_be_bytes());
-        hash.update(part);
+        encoded.extend_from_slice(&(part.len() as u64).to_be_bytes());
+        encoded.extend_from_slice(part);
     }
-    let digest: [u8; 32] = hash.finalize().into();
+    let digest: [u8; 32] = Sha256::digest(&encoded).into();
     half(&digest).unwrap_or_default()
 }
 

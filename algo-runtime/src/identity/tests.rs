@@ -96,7 +96,8 @@ impl Bench {
         let earlier = self.identities.earlier(&self.sources, envelope, &ranks, &mut self.ledger).unwrap();
         let (mut recognitions, mut gaps) = (Vec::new(), Vec::new());
         for (index, (rank, tick)) in (0..).zip(ranks.into_iter().zip(&delivery.ticks)) {
-            let recognition = self.identities.recognise(&self.sources, envelope, index, rank, earlier.as_ref());
+            let recognised = self.identities.recognise(&self.sources, envelope, index, rank, earlier.as_ref());
+            let recognition = &recognised.recognition;
             let fresh = matches!(recognition, Recognition::Fresh | Recognition::Reused);
             let has_row = fresh || matches!(recognition, Recognition::Conflict | Recognition::WentBack { .. });
             if book && fresh {
@@ -105,13 +106,13 @@ impl Bench {
             }
             if book && has_row {
                 let (reference, mut row) =
-                    self.identities.reserve(&self.sources, envelope, index, rank, tick, outcome(0));
+                    self.identities.reserve(&self.sources, envelope, (index, rank), tick, &recognised);
                 let kind = if fresh { Kind::NoSignal } else { Kind::DeadLettered };
                 row.outcome = Outcome { kind, ..outcome(row.ordinal) };
                 self.identities.settle(reference, row.outcome.clone());
                 self.pending.window.push(row);
             }
-            recognitions.push(recognition);
+            recognitions.push(recognised.recognition);
         }
         (recognitions, gaps)
     }

@@ -41,6 +41,11 @@ pub(super) struct Kept {
 
 impl Kept {
     pub(super) fn from_row(row: &WindowRow, session: Arc<str>) -> Self {
+        Self::new(row, session, key::of_row(row))
+    }
+
+    /// Of a row with this identity.
+    pub(super) fn new(row: &WindowRow, session: Arc<str>, identity: Option<u128>) -> Self {
         let half = |hash: &Option<[u8; 32]>| hash.as_ref().and_then(|hash| key::half(hash));
         Self {
             class: row.class,
@@ -54,7 +59,7 @@ impl Kept {
             packet_key: row.packet_key(),
             payload: key::half(&row.payload_sha256),
             envelope: half(&row.envelope_sha256),
-            identity: key::of_row(row),
+            identity,
             content: half(&row.content_sha256),
             outcome: row.outcome.clone(),
         }
