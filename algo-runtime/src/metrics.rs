@@ -89,13 +89,20 @@ impl Metrics {
 
     /// Counts outcomes that are committed.
     pub(crate) fn count(&self, outcomes: &[DeliveryOutcome]) {
+        let mut counts: Vec<(&'static str, u64)> = Vec::new();
         for tick in outcomes.iter().flat_map(|outcome| &outcome.ticks) {
             let outcome = if tick.seen_by() == SeenBy::Unspecified && tick.kind() != Kind::Forgotten {
                 name(tick.kind())
             } else {
                 "duplicate"
             };
-            self.ticks.get_or_create(&OutcomeLabels { outcome }).inc();
+            match counts.iter_mut().find(|(counted, _)| *counted == outcome) {
+                Some((_, count)) => *count += 1,
+                None => counts.push((outcome, 1)),
+            }
+        }
+        for (outcome, count) in counts {
+            self.ticks.get_or_create(&OutcomeLabels { outcome }).inc_by(count);
         }
     }
 

@@ -191,11 +191,11 @@ impl Sources {
 
     /// Settles a number that was taken: its tick has its outcome. A source that was forgotten since stays so.
     pub fn settle(&mut self, channel: &str, source: &str, last: (i64, u32), now_micros: i64) {
-        let Some((keys, known)) = self.known.get_mut(channel, source) else { return };
+        let Some(known) = self.known.get_mut(channel, source) else { return };
         known.settled = Some(last);
         (known.noted_micros, known.is_undated) = (now_micros, false);
         if !std::mem::replace(&mut known.is_unsaved, true) {
-            self.unsaved.push(keys);
+            self.unsaved.extend(self.known.names(channel, source));
         }
     }
 
@@ -218,7 +218,7 @@ impl Sources {
         (era, last): (u64, i64),
         now_micros: i64,
     ) -> Result<bool, ResetRefusal> {
-        let Some((_, known)) = self.known.get_mut(channel, source) else { return Err(ResetRefusal::UnknownSource) };
+        let Some(known) = self.known.get_mut(channel, source) else { return Err(ResetRefusal::UnknownSource) };
         let ended = self.eras.get(channel, source).map_or(&[][..], Vec::as_slice);
         let before = usize::try_from(era).ok().and_then(|era| ended.get(era));
         match before {
@@ -267,7 +267,7 @@ impl Sources {
     pub fn take_changes(&mut self) -> (Vec<Mark>, SourceChanges) {
         let mut marks = Vec::new();
         for (channel, source) in std::mem::take(&mut self.unsaved) {
-            let Some((_, known)) = self.known.get_mut(&channel, &source) else { continue };
+            let Some(known) = self.known.get_mut(&channel, &source) else { continue };
             known.is_unsaved = false;
             marks.extend(known.mark(&channel, &source));
         }

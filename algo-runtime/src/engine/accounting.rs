@@ -211,7 +211,11 @@ impl Accounting {
         outbox: &mut Outbox,
     ) -> (u64, u64) {
         let PendingQuote { delivery, index, quote } = about;
-        self.uncommitted.holdings.insert(quote.sid.clone(), self.book.holdings.get(&quote.sid).copied());
+        let holding = self.book.holdings.get(&quote.sid).copied();
+        match self.uncommitted.holdings.get_mut(&quote.sid) {
+            Some(known) => *known = holding,
+            None => drop(self.uncommitted.holdings.insert(quote.sid.clone(), holding)),
+        }
         let mut entry = self.entry(kind, booked.amount, now_micros);
         self.decisions += 1;
         let seq = self.decisions;

@@ -43,25 +43,31 @@ pub mod counter {
     pub const SEQ_REUSED: &str = "seqReused";
 }
 
+/// Values by name and reason. Nearly every tick counts one: nested maps find it without a copy of its key.
+type Values = BTreeMap<String, BTreeMap<String, u64>>;
+
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Counters {
     sizes: Sizes,
-    values: BTreeMap<CounterKey, u64>,
+    values: Values,
     /// Values that are in no commit yet.
-    changed: BTreeMap<CounterKey, u64>,
+    changed: Values,
 }
 
 impl Counters {
-    pub(super) const fn new(values: BTreeMap<CounterKey, u64>, sizes: Sizes) -> Self {
-        Self { sizes, values, changed: BTreeMap::new() }
+    pub(super) fn new(values: BTreeMap<CounterKey, u64>, sizes: Sizes) -> Self {
+        let mut counters = Self { sizes, values: Values::new(), changed: Values::new() };
+        for ((name, reason), value) in values {
+            counters.values.entry(name).or_default().insert(reason, value);
+        }
+        counters
     }
 
     /// Counts under a reason of the engine's own.
     pub(super) fn count(&mut self, name: &str, reason: &str, by: u64) {
-        let key = (name.to_owned(), reason.to_owned());
-        let value = self.raise(&key, by);
-        self.changed.insert(key, value);
+        let value = self.raise(name, reason, by);
+        set(&mut self.changed, name, reason, value);
     }
 
     /// Counts under a reason that a bridge or an algorithm chose: the number of those is bounded.
@@ -73,50 +79,65 @@ impl Counters {
     /// The same for a report, which asks for no commit: returns the value that a later commit has to write.
     pub(super) fn count_report(&mut self, name: &str, reason: &str, by: u64) -> (CounterKey, u64) {
         let key = self.bounded_key(name, reason);
-        let value = self.raise(&key, by);
+        let value = self.raise(&key.0, &key.1, by);
         (key, value)
     }
 
     /// Counts missing numbers: the sum, and by channel for a bounded number of channels.
     pub(super) fn count_gap(&mut self, channel: &str, missing: u64) {
         self.count(counter::GAPS, "", missing);
-        let key = (counter::GAPS.to_owned(), channel.to_owned());
-        if self.values.contains_key(&key) || self.reasons_of(counter::GAPS) <= self.sizes.gap_channels {
+        if self.value(counter::GAPS, channel).is_some() || self.reasons_of(counter::GAPS) <= self.sizes.gap_channels {
             self.count(counter::GAPS, channel, missing);
         }
     }
 
     /// All of them, in the contract's form.
     pub(super) fn shown(&self) -> Vec<Counter> {
-        let counter = |((name, reason), value): (&CounterKey, &u64)| Counter {
+        let counter = |(name, reason, value): (&String, &String, u64)| Counter {
             name: name.clone(),
             reason: reason.clone(),
-            value: *value,
+            value,
         };
-        self.values.iter().map(counter).collect()
+        flat(&self.values).map(counter).collect()
     }
 
     pub(super) fn take_changes(&mut self) -> BTreeMap<CounterKey, u64> {
-        std::mem::take(&mut self.changed)
+        let changed = std::mem::take(&mut self.changed);
+        flat(&changed).map(|(name, reason, value)| ((name.clone(), reason.clone()), value)).collect()
     }
 
-    fn raise(&mut self, key: &CounterKey, by: u64) -> u64 {
-        let value = self.values.entry(key.clone()).or_default();
+    fn value(&self, name: &str, reason: &str) -> Option<u64> {
+        self.values.get(name)?.get(reason).copied()
+    }
+
+    fn raise(&mut self, name: &str, reason: &str, by: u64) -> u64 {
+        let before = self.value(name, reason).unwrap_or_default();
         // The ledger's integers have a sign; a counter that is full stays so.
-        *value = value.saturating_add(by).min(i64::MAX.cast_unsigned());
-        *value
+        let value = before.saturating_add(by).min(i64::MAX.cast_unsigned());
+        set(&mut self.values, name, reason, value);
+        value
     }
 
     fn bounded_key(&self, name: &str, reason: &str) -> CounterKey {
-        let key = (name.to_owned(), reason.to_owned());
-        if !self.values.contains_key(&key) && self.reasons_of(name) >= self.sizes.counted_reasons {
-            return (key.0, OTHER.to_owned());
-        }
-        key
+        let is_other = self.value(name, reason).is_none() && self.reasons_of(name) >= self.sizes.counted_reasons;
+        (name.to_owned(), if is_other { OTHER } else { reason }.to_owned())
     }
 
     fn reasons_of(&self, name: &str) -> usize {
-        let of_name = (name.to_owned(), String::new())..;
-        self.values.range(of_name).take_while(|((other, _), _)| other == name).count()
+        self.values.get(name).map_or(0, BTreeMap::len)
     }
+}
+
+fn set(values: &mut Values, name: &str, reason: &str, value: u64) {
+    match values.get_mut(name).and_then(|reasons| reasons.get_mut(reason)) {
+        Some(known) => *known = value,
+        None => {
+            values.entry(name.to_owned()).or_default().insert(reason.to_owned(), value);
+        }
+    }
+}
+
+/// All values, by name and then by reason.
+fn flat(values: &Values) -> impl Iterator<Item = (&String, &String, u64)> {
+    values.iter().flat_map(|(name, reasons)| reasons.iter().map(move |(reason, value)| (name, reason, *value)))
 }

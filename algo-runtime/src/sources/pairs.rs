@@ -27,12 +27,15 @@ impl<T> Pairs<T> {
         self.by_channel.get(channel)?.get(source)
     }
 
-    /// The value, with the names as this map shares them.
-    pub(super) fn get_mut(&mut self, channel: &str, source: &str) -> Option<(Names, &mut T)> {
-        let channel_name = self.by_channel.get_key_value(channel).map(|(name, _)| Arc::clone(name))?;
-        let sources = self.by_channel.get_mut(channel)?;
-        let source_name = sources.get_key_value(source).map(|(name, _)| Arc::clone(name))?;
-        Some(((channel_name, source_name), sources.get_mut(source)?))
+    pub(super) fn get_mut(&mut self, channel: &str, source: &str) -> Option<&mut T> {
+        self.by_channel.get_mut(channel)?.get_mut(source)
+    }
+
+    /// The names as this map shares them.
+    pub(super) fn names(&self, channel: &str, source: &str) -> Option<Names> {
+        let (channel, sources) = self.by_channel.get_key_value(channel)?;
+        let (source, _) = sources.get_key_value(source)?;
+        Some((Arc::clone(channel), Arc::clone(source)))
     }
 
     pub(super) fn insert(&mut self, channel: &str, source: &str, value: T) {
@@ -63,7 +66,7 @@ impl<T> Pairs<T> {
 impl<T: Default> Pairs<T> {
     /// Changes the value, made where there was none.
     pub(super) fn update<R>(&mut self, channel: &str, source: &str, change: impl FnOnce(&mut T) -> R) -> R {
-        if let Some((_, value)) = self.get_mut(channel, source) {
+        if let Some(value) = self.get_mut(channel, source) {
             return change(value);
         }
         let mut value = T::default();
