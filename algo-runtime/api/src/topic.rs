@@ -76,6 +76,20 @@ pub fn matches(filter: &str, topic: &str) -> bool {
     if topic.starts_with('$') && filter.starts_with(['#', '+']) {
         return false;
     }
+    // An account may have 64 filters, and each quote is compared with all of them. Where they differ in plain characters,
+    // they differ.
+    let is_wildcard = |byte: &u8| matches!(byte, b'+' | b'#');
+    let pairs = filter.bytes().zip(topic.bytes());
+    let same = pairs.take_while(|(wanted, given)| wanted == given && !is_wildcard(wanted)).count();
+    match (filter.as_bytes().get(same), topic.as_bytes().get(same)) {
+        (None, None) => true,
+        (Some(b'/'), None) => matches_by_level(filter, topic),
+        (Some(wanted), _) if is_wildcard(wanted) => matches_by_level(filter, topic),
+        _ => false,
+    }
+}
+
+fn matches_by_level(filter: &str, topic: &str) -> bool {
     let mut wanted = filter.split('/');
     let mut levels = topic.split('/');
     loop {
@@ -145,7 +159,16 @@ impl OwnTopics {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn comparison_of_characters_finds_the_filters_that_levels_find(filter in "[ab/+#]{0,6}", topic in "[ab/+]{0,6}") {
+            prop_assert_eq!(matches(&filter, &topic), matches_by_level(&filter, &topic));
+        }
+    }
 
     #[test]
     fn filters_select_as_the_specification_says() {
