@@ -14,6 +14,9 @@ use crate::{inflight::KEPT_PAYLOAD_BYTES, mqtt::Message};
 /// Seconds that the state topic outlives the last refresh of it.
 pub const STATE_EXPIRY_SECONDS: u32 = 180;
 
+/// A decision is shorter: its message is written without growing.
+const USUAL_BYTES: usize = 512;
+
 /// User property of dead letters, with the account that sends them. Bridges do not read such messages as quotes.
 pub const DEAD_LETTER_PROPERTY: &str = "dead-letter";
 
@@ -44,8 +47,9 @@ pub fn message(account: &str, topic: &str, content: &Content) -> Message {
 }
 
 fn json(value: &impl Serialize) -> Bytes {
+    let mut text = Vec::with_capacity(USUAL_BYTES);
     // Text and numbers alone, so that encoding cannot fail.
-    serde_json::to_vec(value).unwrap_or_default().into()
+    serde_json::to_writer(&mut text, value).map_or_else(|_| Bytes::new(), |()| text.into())
 }
 
 #[derive(Serialize)]

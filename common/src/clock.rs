@@ -53,7 +53,28 @@ pub fn rfc3339_millis(micros: i64) -> String {
     let time = Timestamp::from_microsecond(micros).unwrap_or(nearest);
     // Flooring, so that a time before 1970 is not moved towards it.
     let millis = time.as_microsecond().rem_euclid(1_000_000) / 1_000;
-    format!("{}.{millis:03}Z", time.to_zoned(TimeZone::UTC).strftime("%Y-%m-%dT%H:%M:%S"))
+    let at = TimeZone::UTC.to_datetime(time);
+    let (Ok(year), Ok(millis)) = (u32::try_from(at.year()), u32::try_from(millis)) else {
+        return format!("{}.{millis:03}Z", at.strftime("%Y-%m-%dT%H:%M:%S"));
+    };
+    // Every decision has such a time, and the machinery of formats takes most of writing it.
+    let parts = [
+        (year, 4, '-'),
+        (at.month().unsigned_abs().into(), 2, '-'),
+        (at.day().unsigned_abs().into(), 2, 'T'),
+        (at.hour().unsigned_abs().into(), 2, ':'),
+        (at.minute().unsigned_abs().into(), 2, ':'),
+        (at.second().unsigned_abs().into(), 2, '.'),
+        (millis, 3, 'Z'),
+    ];
+    let mut text = String::with_capacity("2026-01-02T03:04:05.678Z".len());
+    for (number, digits, behind) in parts {
+        for place in (0..digits).rev() {
+            text.extend(char::from_digit(number / 10_u32.pow(place) % 10, 10));
+        }
+        text.push(behind);
+    }
+    text
 }
 
 #[cfg(test)]
@@ -72,9 +93,22 @@ mod tests {
     }
 
     #[test]
+    fn a_time_has_the_digits_that_the_calendar_formats() {
+        let first_of_year_0 = -62_167_219_200_000_000;
+        for micros in [i64::MIN, first_of_year_0 - 1, first_of_year_0, -1, 0, 951_782_400_123_456, i64::MAX] {
+            let nearest = if micros < 0 { Timestamp::MIN } else { Timestamp::MAX };
+            let time = Timestamp::from_microsecond(micros).unwrap_or(nearest);
+            let millis = time.as_microsecond().rem_euclid(1_000_000) / 1_000;
+            let formatted = time.to_zoned(TimeZone::UTC).strftime("%Y-%m-%dT%H:%M:%S").to_string();
+            assert_eq!(rfc3339_millis(micros), format!("{formatted}.{millis:03}Z"), "{micros}");
+        }
+    }
+
+    #[test]
     fn times_are_written_in_utc_with_milliseconds() {
         assert_eq!(rfc3339_millis(1_767_323_045_678_999), "2026-01-02T03:04:05.678Z");
         assert_eq!(rfc3339_millis(0), "1970-01-01T00:00:00.000Z");
         assert_eq!(rfc3339_millis(-1), "1969-12-31T23:59:59.999Z");
+        assert_eq!(rfc3339_millis(i64::MAX), "9999-12-30T22:00:00.999Z");
     }
 }
