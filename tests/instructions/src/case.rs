@@ -1,4 +1,4 @@
-//! The inputs whose cost is counted.
+//! The counted inputs.
 
 use bridge::mqtt::Incoming;
 use bytes::Bytes;
@@ -26,7 +26,7 @@ pub struct Case {
     pub name: &'static str,
     /// Above this the built-in algorithm buys: at 0 always, at 1 never.
     pub(crate) threshold: f64,
-    /// Whether it may take as few instructions as the plain case, whatever it needs to remember.
+    /// Whether it has to need about as few instructions as the plain case, although it has more to look up.
     pub is_like_plain: bool,
     identity: Identity,
     symbols: u64,
@@ -88,7 +88,9 @@ impl Case {
         let packet_id = u16::try_from(number % 60_000 + 1).unwrap_or(1);
         match self.identity {
             Identity::Sequence { sources } => {
-                let (source, seq) = (number % sources, number / sources);
+                // A source counts on each channel by itself, without gaps.
+                let on_channel = number / self.filters;
+                let (source, seq) = (on_channel % sources, on_channel / sources);
                 let price = price(number);
                 let payload =
                     format!("{{\"sid\":\"{sid}\",\"quote\":{price},\"source\":\"feed-{source:04}\",\"seq\":{seq}}}");
@@ -107,9 +109,9 @@ fn sid(symbol: u64) -> String {
     format!("S{symbol:05}")
 }
 
-/// From 100.00 to 109.99.
+/// From 100.0000 to 109.9999.
 fn price(number: u64) -> String {
-    format!("{}.{:02}", 100 + number / 100 % 10, number % 100)
+    format!("{}.{:04}", 100 + number / 10_000 % 10, number % 10_000)
 }
 
 fn topic(filter: u64) -> String {
