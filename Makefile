@@ -118,7 +118,7 @@ test-chart: tools ## Render the chart in many ways and check the results against
 	tests/chart/tools
 	PATH="$(CLUSTER_CACHE)/bin:$$PATH" $(CARGO) test --quiet --package e2e --features chart --test chart
 
-images: tools ## Build the container images (PROFILE=dev: quick ones)
+images: tools ## Build the container images (PROFILE=dev: quick ones, cluster: without link-time optimisation)
 	images/build
 
 cluster-up: tools ## Start a Kubernetes cluster with our images, or refresh them in the one that runs (CLUSTER=existing: yours)
