@@ -195,7 +195,7 @@ fn sync(path: &Path) -> io::Result<()> {
 
 /// In one step, which is one transaction: a copy in several would begin again with every commit.
 fn copy_pages(from: &Place, to: &Place) -> Result<(), CopyError> {
-    let source = from.reader()?;
+    let source = from.untouching(from.shape()?).map_err(from.store("open the tables"))?;
     // SQLite reports no more than "unable to open", so that the system is asked first.
     File::create(to.file()).map_err(to.access("create"))?;
     let copy = || {
