@@ -91,9 +91,9 @@ async fn measure(build: &Build) -> anyhow::Result<Run> {
     let publishing = mqtt::publish_all(port, &nameless, &quotes);
     let counting = async {
         let started = reached(&consumer, QUOTES / 5).await?;
-        let before = times(&mut system)?;
+        let before = times(&system)?;
         let ended = reached(&consumer, QUOTES).await?;
-        let after = times(&mut system)?;
+        let after = times(&system)?;
         anyhow::Ok((started, before, ended, after))
     };
     let (published, counted) = tokio::join!(publishing, counting);
@@ -107,8 +107,8 @@ async fn measure(build: &Build) -> anyhow::Result<Run> {
         quotes_a_second: decided / ended.duration_since(started).as_secs_f64(),
         bridge: each(|(bridge, _)| bridge),
         runtime: each(|(_, runtime)| runtime),
-        bridge_memory: mebibytes(system.memory(Process::Bridge)?)?,
-        runtime_memory: mebibytes(system.memory(Process::Runtime)?)?,
+        bridge_memory: mebibytes(system.meter(Process::Bridge)?.memory()?)?,
+        runtime_memory: mebibytes(system.meter(Process::Runtime)?.memory()?)?,
     };
     system.stop().await?;
     Ok(run)
@@ -128,8 +128,8 @@ async fn reached(consumer: &Subscriber, wanted: u32) -> anyhow::Result<(u32, Ins
 }
 
 /// Processor time of bridge and runtime.
-fn times(system: &mut System) -> anyhow::Result<(Duration, Duration)> {
-    Ok((system.processor_time(Process::Bridge)?, system.processor_time(Process::Runtime)?))
+fn times(system: &System) -> anyhow::Result<(Duration, Duration)> {
+    Ok((system.meter(Process::Bridge)?.processor_time()?, system.meter(Process::Runtime)?.processor_time()?))
 }
 
 /// Of each figure by itself.

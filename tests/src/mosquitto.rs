@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context as _, ensure};
 
-use crate::{ports, process::Daemon, wait};
+use crate::{meter::Meter, ports, process::Daemon, wait};
 
 /// What the configuration says beside port and queue lengths.
 #[derive(Debug, Clone, Default)]
@@ -22,6 +22,8 @@ pub struct Config {
     pub acl: Option<String>,
     /// Logs no single packets, of which a long backlog has too many.
     pub quiet: bool,
+    /// Further lines of the configuration.
+    pub further: &'static str,
 }
 
 impl Config {
@@ -48,6 +50,7 @@ impl Mosquitto {
             config.login.is_none()
         );
         text.push_str(if config.quiet { "log_type error\nlog_type warning\n" } else { "log_type all\n" });
+        text.push_str(config.further);
         if config.persistence {
             writeln!(text, "persistence true\npersistence_location {}/", folder.display())?;
         }
@@ -78,6 +81,11 @@ impl Mosquitto {
     /// As the bridge takes it.
     pub fn url(&self) -> String {
         format!("mqtt://127.0.0.1:{}", self.port)
+    }
+
+    /// Reads what it uses.
+    pub fn meter(&self) -> Meter {
+        self.daemon.meter()
     }
 
     /// SIGTERM: with persistence it saves everything.

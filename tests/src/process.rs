@@ -4,12 +4,11 @@ use std::{
     fs::File,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
-    time::Duration,
 };
 
 use anyhow::{Context as _, ensure};
 
-use crate::wait;
+use crate::{meter::Meter, wait};
 
 /// Lines of the log that a failed test shows of each process.
 const SHOWN_LINES: usize = 60;
@@ -96,24 +95,9 @@ impl Daemon {
         wait::until(&what, async || Ok(self.child.try_wait()?)).await
     }
 
-    /// Memory that it holds (resident set size), bytes.
-    pub fn memory(&self) -> anyhow::Result<u64> {
-        let path = format!("/proc/{}/status", self.child.id());
-        let status = std::fs::read_to_string(&path).with_context(|| path.clone())?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).with_context(|| path.clone())?;
-        let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse().with_context(|| line.to_owned())?;
-        Ok(kilobytes * 1024)
-    }
-
-    /// Processor time that it has used, in user and kernel mode.
-    pub fn processor_time(&self) -> anyhow::Result<Duration> {
-        let path = format!("/proc/{}/stat", self.child.id());
-        let stat = std::fs::read_to_string(&path).with_context(|| path.clone())?;
-        // Behind the name, which may hold anything, fields 3 and on (proc_pid_stat(5)): utime is 14, stime 15.
-        let (_, fields) = stat.rsplit_once(") ").with_context(|| path.clone())?;
-        let ticks = fields.split(' ').skip(11).take(2).map(str::parse::<u64>).sum::<Result<u64, _>>()?;
-        // `sysconf(_SC_CLK_TCK)` is 100 on every Linux that runs these.
-        Ok(Duration::from_millis(ticks * 10))
+    /// Reads what it uses.
+    pub fn meter(&self) -> Meter {
+        Meter::new(self.child.id())
     }
 
     /// An error with the log if it has ended.

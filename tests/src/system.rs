@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::{
     http,
     ledger::Ledger,
+    meter::Meter,
     ports,
     process::{self, Daemon},
     wait,
@@ -186,8 +187,8 @@ impl System {
     pub async fn bridge_holds(&self, quotes: i64) -> anyhow::Result<()> {
         let line = format!("tradingalgo_bridge_unacknowledged_ticks {quotes}");
         wait::until(&line, async || {
-            let page = http::get(self.bridge.http, "/metrics").await?;
-            Ok(page.filter(|(_, body)| body.lines().any(|found| found == line)).map(drop))
+            let page = self.metrics(Process::Bridge).await?;
+            Ok(page.filter(|body| body.lines().any(|found| found == line)).map(drop))
         })
         .await
     }
@@ -224,14 +225,15 @@ impl System {
         self.part(part).running()?.kill()
     }
 
-    /// Memory that a process holds, bytes.
-    pub fn memory(&mut self, part: Process) -> anyhow::Result<u64> {
-        self.part(part).running()?.memory()
+    /// Reads what a process uses.
+    pub fn meter(&self, part: Process) -> anyhow::Result<Meter> {
+        let part = self.part_ref(part);
+        Ok(part.daemon.as_ref().with_context(|| format!("{} was never started", part.name))?.meter())
     }
 
-    /// Processor time that a process has used.
-    pub fn processor_time(&mut self, part: Process) -> anyhow::Result<Duration> {
-        self.part(part).running()?.processor_time()
+    /// The page `/metrics` of a process; `None` while it does not answer.
+    pub async fn metrics(&self, part: Process) -> anyhow::Result<Option<String>> {
+        Ok(http::get(self.part_ref(part).http, "/metrics").await?.map(|(_, page)| page))
     }
 
     /// Starts a killed one again.
@@ -246,6 +248,13 @@ impl System {
         match part {
             Process::Runtime => &mut self.runtime,
             Process::Bridge => &mut self.bridge,
+        }
+    }
+
+    const fn part_ref(&self, part: Process) -> &Part {
+        match part {
+            Process::Runtime => &self.runtime,
+            Process::Bridge => &self.bridge,
         }
     }
 

@@ -189,8 +189,8 @@ struct Memory {
 
 impl Memory {
     fn note(&mut self, system: &mut System) -> anyhow::Result<()> {
-        self.runtime = self.runtime.max(system.memory(Process::Runtime)?);
-        self.bridge = self.bridge.max(system.memory(Process::Bridge)?);
+        self.runtime = self.runtime.max(system.meter(Process::Runtime)?.memory()?);
+        self.bridge = self.bridge.max(system.meter(Process::Bridge)?.memory()?);
         Ok(())
     }
 
