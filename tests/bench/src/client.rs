@@ -127,20 +127,11 @@ impl Reader {
 impl Writer {
     /// Publishes with the quality of service 1.
     pub fn publish(&mut self, topic: &Bytes, payload: &[u8]) -> anyhow::Result<()> {
-        self.put(topic, payload, false)
-    }
-
-    /// The same with a message that the broker keeps for later subscribers.
-    pub fn publish_retained(&mut self, topic: &Bytes, payload: &[u8]) -> anyhow::Result<()> {
-        self.put(topic, payload, true)
-    }
-
-    fn put(&mut self, topic: &Bytes, payload: &[u8], retain: bool) -> anyhow::Result<()> {
         self.packet_id = self.packet_id.checked_add(1).unwrap_or(1);
         let publish = Publish {
             dup: false,
             qos: QoS::AtLeastOnce,
-            retain,
+            retain: false,
             topic: topic.clone(),
             pkid: self.packet_id,
             payload: Bytes::copy_from_slice(payload),

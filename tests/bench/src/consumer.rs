@@ -18,7 +18,7 @@ use crate::{
     tally::Tally,
 };
 
-/// Longest time between two messages, except before the first.
+/// Longest time between two messages once their number is known.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The messages that are to come.
@@ -113,7 +113,7 @@ fn receive(
             return Ok(received);
         }
         ensure!(
-            received.marks.is_empty() || progress.wanted().is_none() || now.duration_since(received.last) < PATIENCE,
+            progress.wanted().is_none() || now.duration_since(received.last) < PATIENCE,
             "{} messages came, and none since 60 s; wanted are {:?}",
             received.tally.received(),
             progress.wanted()

@@ -19,7 +19,10 @@ use intuition_api::{
     v1,
 };
 
-use crate::{quotes::CHANNEL, stage::ACCOUNT};
+use crate::{
+    quotes::{self, CHANNEL},
+    stage::ACCOUNT,
+};
 
 /// Decisions of one commit.
 const COMMIT: u64 = 10_000;
@@ -95,8 +98,9 @@ impl Draft {
 
     fn buy(&mut self) -> anyhow::Result<JournalEntry> {
         let number = self.account.decisions + 1;
-        let amount = Money::from_cents(1);
-        let price: Price = format!("{}.{:02}", 10 + number / 100 % 90_000, number % 100).parse()?;
+        let amount = Money::from_cents(100);
+        let (units, cents) = quotes::price(number);
+        let price: Price = format!("{units}.{cents:02}").parse()?;
         let quantity = Quantity::bought(amount, price).context("a quantity out of range")?;
         let out_of_range = "a sum out of range";
         self.holding.quantity = self.holding.quantity.checked_add(quantity).context(out_of_range)?;

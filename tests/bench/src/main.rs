@@ -14,7 +14,7 @@ use clap::{Parser, ValueEnum as _};
 struct Arguments {
     /// Parts to run; all without one.
     parts: Vec<Part>,
-    /// A few minutes in all: fewer quotes, one round, ledgers up to 100,000 decisions.
+    /// A few minutes in all: fewer quotes, one round, small ledgers.
     #[arg(long)]
     quick: bool,
     /// Rounds, and openings of each ledger [default: 3; 1 with --quick].

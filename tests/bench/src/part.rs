@@ -85,7 +85,7 @@ impl Extent {
         paced: Duration::from_secs(5),
         idle: Duration::from_secs(5),
         soak: Duration::from_secs(20),
-        ledgers: &[10_000, 100_000],
+        ledgers: &[10_000, 100_000, 200_000],
     };
 }
 

@@ -7,7 +7,6 @@ use std::{
 
 use anyhow::{Context as _, ensure};
 use e2e::{
-    meter::Meter,
     mosquitto::{Config, Mosquitto},
     process::Daemon,
     system::{Settings, System},
@@ -35,7 +34,7 @@ pub struct Stage {
 /// A remote algorithm of the examples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Remote {
-    /// `examples/rust`. It buys at each new high, and publishes a message beside each signal.
+    /// `examples/rust`, which buys and sells in turns here. It publishes a message beside each signal.
     Rust,
     /// `examples/python/random_algo.py`, with the SDK.
     Python,
@@ -67,7 +66,8 @@ pub struct Running {
     pub broker: Mosquitto,
     /// Runtime and bridge.
     pub system: System,
-    backend: Option<Daemon>,
+    /// The remote algorithm.
+    pub backend: Option<Daemon>,
     /// Broker, ledger and logs.
     pub folder: TempDir,
 }
@@ -116,16 +116,16 @@ impl Stage {
                 (Some(self.remote(remote, folder.path(), &socket).await?), out_of_process(remote, &socket))
             }
         };
-        let system = System::start(folder.path(), self.settings(&broker, &arguments)).await?;
+        let system = System::start(folder.path(), self.settings(&broker.url(), &arguments)).await?;
         Ok(Running { broker, system, backend, folder })
     }
 
-    /// Settings of runtime and bridge. The account has cash for more than a billion decisions.
-    pub fn settings(&self, broker: &Mosquitto, algorithm: &str) -> Settings {
-        let portfolio = "--starting-cash 1000000000 --portfolio fixed-amount --amount 0.01 --channel quotes";
+    /// Settings of runtime and bridge. The account has cash for a billion decisions.
+    pub fn settings(&self, broker_url: &str, algorithm: &str) -> Settings {
+        let portfolio = "--starting-cash 1000000000 --portfolio fixed-amount --amount 1 --channel quotes";
         Settings {
             binaries: Some(self.binaries.clone()),
-            ..Settings::new(ACCOUNT, &broker.url(), &format!("{algorithm} {portfolio}"))
+            ..Settings::new(ACCOUNT, broker_url, &format!("{algorithm} {portfolio}"))
         }
     }
 
@@ -173,11 +173,6 @@ fn root() -> PathBuf {
 }
 
 impl Running {
-    /// Reads the use of the remote algorithm; `None` without one.
-    pub fn backend(&self) -> Option<Meter> {
-        self.backend.as_ref().map(Daemon::meter)
-    }
-
     /// Ends everything in order, and leaves the folder.
     pub async fn stop(mut self) -> anyhow::Result<TempDir> {
         self.system.stop().await?;

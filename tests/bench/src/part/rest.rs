@@ -3,18 +3,17 @@
 use std::{sync::Arc, time::Instant};
 
 use anyhow::Context as _;
-use bytes::Bytes;
-use e2e::system::{Process, System};
+use e2e::system::Process;
 
 use super::Extent;
 use crate::{
-    client::Connection,
     consumer::{Consumer, Expected},
     progress::Progress,
+    publisher::{self, Amount, Load},
     quotes,
     report::{Figures, Unit, names},
     run,
-    stage::{self, Algorithm, DECISIONS, Decided, Stage},
+    stage::{Algorithm, DECISIONS, Decided, Running, Stage},
 };
 
 /// See [`super::Part::Rest`].
@@ -39,34 +38,30 @@ pub async fn measure(stage: &Stage, extent: Extent, figures: &mut Figures) -> an
     Ok(())
 }
 
-/// Seconds from the start of algo-runtime, and of the bridge once that is ready, to the first decision. Its quote is retained, so
-/// that the broker sends it as soon as the bridge subscribes.
+/// Seconds from the start of algo-runtime, and of the bridge once that is ready, to the first decision. Its quote waits in the
+/// session of an account that has run before.
 async fn first_decision(stage: &Stage) -> anyhow::Result<f64> {
-    let folder = stage.fresh()?;
-    let mut broker = stage.broker(folder.path()).await?;
-    let mut publisher = Connection::open(broker.port(), "bench-publisher")?;
-    let mut payload = Vec::new();
-    quotes::write(&mut payload, 1, 1);
-    publisher.writer.publish_retained(&Bytes::from_static(quotes::CHANNEL.as_bytes()), &payload)?;
-    publisher.writer.flush()?;
-    publisher.reader.acknowledgements()?;
+    let Running { mut broker, mut system, folder, .. } = stage.account(Algorithm::BuiltIn(Decided::Every)).await?;
+    system.stop().await?;
+    let port = broker.port();
     let progress = Arc::new(Progress::default());
     progress.want(1);
-    let expected = Expected {
-        port: broker.port(),
+    let consumer = Consumer::start(&Expected {
+        port,
         topic: DECISIONS,
         marker: quotes::IN_DECISION,
         progress: &progress,
         schedule: None,
-    };
-    let consumer = Consumer::start(&expected)?;
+    })?;
+    let load = Load { port, amount: Amount::Quotes(1), symbols: 1, ahead: None };
+    publisher::run(&progress, move |progress| publisher::flood(&load, progress)).await?;
     let start = Instant::now();
-    let settings = stage.settings(&broker, &stage::built_in(Decided::Every));
-    let mut system = System::start(folder.path(), settings).await?;
+    system.start_runtime().await?;
+    system.start_bridge()?;
     let received = consumer.join().await?;
     received.tally.check(1).context("the first decision")?;
-    let took = received.last.duration_since(start).as_secs_f64();
     system.stop().await?;
     broker.stop().await?;
-    Ok(took)
+    drop(folder);
+    Ok(received.last.duration_since(start).as_secs_f64())
 }
