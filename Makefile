@@ -24,6 +24,8 @@ COUNT := $(PLANTED) $(CARGO) --config tests/simulation/optimised.toml run --quie
 INSTRUCTION_BOUNDS := tests/instructions/bounds.txt
 SEEDS ?= 1000
 FROM ?= 0
+# Options and parts of the bench.
+BENCH ?=
 # Outgoing connections take any port from 32768 on, those too that the guides' servers listen on.
 KEEP_PORTS = ports=/proc/sys/net/ipv4/ip_local_reserved_ports; [ ! -w $$ports ] || echo 50051-50052 > $$ports
 # What makes virtual environments is a package of its own on Debian.
@@ -32,7 +34,7 @@ NEED_VENV = python3 -c 'import ensurepip, venv' 2>/dev/null || .ci/need python3-
 .DEFAULT_GOAL := help
 .PHONY: help demo fmt fmt-check lint doc test test-simulation simulate planted test-instructions \
 	accept-instructions test-examples test-sdk test-conform test-guides \
-	generate check-generated check-scripts test-chart images cluster-up cluster-down e2e e2e-guides test-brokers nightly ci tools deps
+	generate check-generated check-scripts test-chart images cluster-up cluster-down e2e e2e-guides test-brokers nightly bench ci tools deps
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-19s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -190,6 +192,11 @@ nightly: deps test-brokers cluster-up ## Run the tests that take minutes each: m
 	export E2E_FIGURES=$(E2E_FIGURES) RUST_LIB_BACKTRACE=0; \
 	$(CARGO) test --package e2e --features cluster --test cluster_nightly -- --test-threads=1
 	@cat $(E2E_FIGURES)
+
+bench: deps ## Measure bridge and algo-runtime beside the limits of broker and disk, 45 minutes (BENCH=--quick: a few)
+	@echo "Building optimised binaries. The first time this takes some minutes."
+	$(CARGO) build --quiet --release --package bridge --package algo-runtime --package breakout
+	$(CARGO) run --quiet --release --package bench -- --python $(SDK_VENV)/bin/python $(BENCH)
 
 ci: check-scripts fmt-check lint doc test test-simulation test-instructions check-generated test-sdk test-conform test-guides test-chart e2e e2e-guides ## Everything that CI checks
 

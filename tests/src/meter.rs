@@ -1,4 +1,4 @@
-//! What a process uses, read from `/proc`.
+//! Memory and processor time of a process, read from `/proc`.
 
 use std::time::Duration;
 

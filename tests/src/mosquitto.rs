@@ -83,7 +83,7 @@ impl Mosquitto {
         format!("mqtt://127.0.0.1:{}", self.port)
     }
 
-    /// Reads what it uses.
+    /// Reads its memory and processor time.
     pub fn meter(&self) -> Meter {
         self.daemon.meter()
     }

@@ -95,7 +95,7 @@ impl Daemon {
         wait::until(&what, async || Ok(self.child.try_wait()?)).await
     }
 
-    /// Reads what it uses.
+    /// Reads its memory and processor time.
     pub fn meter(&self) -> Meter {
         Meter::new(self.child.id())
     }

@@ -225,7 +225,7 @@ impl System {
         self.part(part).running()?.kill()
     }
 
-    /// Reads what a process uses.
+    /// Reads the memory and processor time of a process.
     pub fn meter(&self, part: Process) -> anyhow::Result<Meter> {
         let part = self.part_ref(part);
         Ok(part.daemon.as_ref().with_context(|| format!("{} was never started", part.name))?.meter())

@@ -145,7 +145,7 @@ impl Writer {
         self.write(&Packet::PubAck(PubAck::new(packet_id, None)))
     }
 
-    /// Writes what waits.
+    /// Writes the packets that wait.
     pub fn flush(&mut self) -> anyhow::Result<()> {
         self.stream.write_all(&self.output).context("writing to the broker")?;
         self.output.clear();

@@ -6,14 +6,14 @@ use hdrhistogram::Histogram;
 
 use crate::rate::float;
 
-/// The times at which quotes are published, whether or not the messages about earlier ones have come (an open loop).
+/// The scheduled times of quotes. A quote never waits for messages about earlier quotes (an open loop).
 #[derive(Debug, Clone, Copy)]
 pub struct Schedule {
     /// Time of the first quote.
     pub start: Instant,
     /// Quotes a second.
     pub rate: u32,
-    /// Quotes at the start whose latencies do not count.
+    /// Quotes at the start. Their latencies do not count.
     pub warm_up: u64,
 }
 

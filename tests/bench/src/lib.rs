@@ -1,7 +1,7 @@
 //! The bench: figures of bridge and algo-runtime on this machine, beside the limits of its broker and its disk.
 //!
-//! Real binaries, a real mosquitto, everything on loopback. A run counts its messages, and one that is lost or doubled ends the
-//! bench: such a run has no figures.
+//! Real binaries, a real mosquitto, everything on loopback. A run counts its messages: a lost or doubled one ends the bench
+//! without figures.
 //!
 //! - [`part`]: the parts, and their order. [`run`]: an account at full rate; the parts are built from it.
 //! - [`stage`]: folder, broker, account, remote algorithm. [`ledger`]: large ledgers. [`machine`]: its facts.

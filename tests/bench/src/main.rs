@@ -2,12 +2,14 @@
 
 use std::path::PathBuf;
 
+use anyhow::bail;
 use bench::{
     machine,
     part::{self, Extent, Part},
     stage::Stage,
 };
 use clap::{Parser, ValueEnum as _};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Measures bridge and algo-runtime on this machine, beside the limits of its broker and its disk.
 #[derive(Debug, Parser)]
@@ -41,7 +43,14 @@ async fn main() -> anyhow::Result<()> {
     for fact in machine::facts(stage.folder()) {
         show(&fact);
     }
-    let figures = part::run(&stage, &parts, extent, note).await?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    // The processes of a run end with the run.
+    let figures = tokio::select! {
+        figures = part::run(&stage, &parts, extent, note) => figures?,
+        _ = terminate.recv() => bail!("ended by SIGTERM"),
+        _ = interrupt.recv() => bail!("ended by SIGINT"),
+    };
     show(&format!("\n{}\n{}", figures.table(), figures.json()));
     Ok(())
 }

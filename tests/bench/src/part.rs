@@ -12,7 +12,7 @@ use clap::ValueEnum;
 
 use crate::{report::Figures, stage::Stage};
 
-/// A part, as it is named on the command line.
+/// A part, by its name on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Part {
     /// Publisher, mosquitto, a subscriber that only acknowledges.

@@ -25,7 +25,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// The highest number of a quote whose message has arrived is this one.
+    /// A message about the quote with this number has arrived.
     pub fn advance(&self, reached: u64) {
         let mut state = self.lock();
         state.reached = state.reached.max(reached);

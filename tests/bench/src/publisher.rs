@@ -118,7 +118,7 @@ impl Publisher {
         self.connection.writer.publish(&self.topic, &self.payload)
     }
 
-    /// Quotes that the broker takes now, at least one. PUBACKs are read in bursts, once half of what the broker allows is out:
+    /// Quotes that the broker takes now, at least one. PUBACKs are read in bursts, once half of the broker's limit is out:
     /// most of them have come by then, and reading does not wait.
     fn room(&mut self) -> anyhow::Result<u64> {
         let limit = self.connection.in_flight;

@@ -137,7 +137,7 @@ fn check(algorithm: Algorithm, quotes: u64, decisions: u64) -> anyhow::Result<()
         Algorithm::BuiltIn(Decided::Every) | Algorithm::Remote(Remote::Python) => decisions == quotes,
         // It cannot compare the first price with any.
         Algorithm::Remote(Remote::Rust) => decisions + 1 == quotes,
-        // Far beyond what chance explains.
+        // Random numbers do not reach these bounds.
         Algorithm::BuiltIn(Decided::Half) => (quotes * 4 / 10..quotes * 6 / 10).contains(&decisions),
         Algorithm::BuiltIn(Decided::None) => decisions == 0,
     };

@@ -95,7 +95,7 @@ impl Stage {
         Ok(TempDir::with_prefix_in("run-", &self.folder)?)
     }
 
-    /// Whether a remote algorithm can be started here: the one in Python needs the SDK's environment.
+    /// Whether a remote algorithm can be started here: Python needs the SDK's environment.
     pub fn has(&self, remote: Remote) -> bool {
         remote == Remote::Rust || self.python.exists()
     }

@@ -34,7 +34,7 @@ impl Tally {
         Ok(())
     }
 
-    /// All messages, doubled ones too.
+    /// All messages, with the doubled ones.
     pub const fn received(&self) -> u64 {
         self.received
     }

@@ -24,7 +24,7 @@ use crate::{
 const RATES: [u32; 4] = [100, 1_000, 5_000, 10_000];
 /// Until the first quote.
 const LEAD: Duration = Duration::from_millis(200);
-/// Seconds at the start whose latencies do not count.
+/// Seconds at the start. Their latencies do not count.
 const WARM_UP: u64 = 1;
 
 /// See [`super::Part::Latency`]. Before each rate, the disk alone and the broker alone are measured.
