@@ -14,8 +14,8 @@ use crate::latency;
 const PAGE: [u8; 4096] = [0x5a; 4096];
 const PAGES: usize = 1_000;
 
-/// Times of 1,000 syncs in a folder, microseconds: each follows a write of 4 KiB into a file that has its length already, as the
-/// log of a ledger has.
+/// Times of 1,000 syncs in a folder, microseconds: each follows a write of 4 KiB into a file that has its length
+/// already, as the log of a ledger has.
 pub fn syncs(folder: &Path) -> anyhow::Result<Histogram<u64>> {
     let path = folder.join("syncs");
     let mut file = File::create(&path)?;

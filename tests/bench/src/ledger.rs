@@ -1,6 +1,8 @@
-//! Writes a ledger with many decisions in little time, by the ledger's own interface: each commit has thousands of decisions.
+//! Writes a ledger with many decisions in little time, by the ledger's own interface: each commit has thousands of
+//! decisions.
 //!
-//! The file equals that of a runtime after as many quotes, with a published decision for each: one deposit, the journal, the holding, the last number of the source, counters, and outcomes of the last quotes. Outcomes that the
+//! The file equals that of a runtime after as many quotes, with a published decision for each: one deposit, the
+//! journal, the holding, the last number of the source, counters, and outcomes of the last quotes. Outcomes that the
 //! runtime would have deleted again are never written.
 
 use std::{collections::BTreeMap, path::Path};

@@ -89,7 +89,8 @@ impl Extent {
     };
 }
 
-/// Runs these parts: those that take little time round by round, so that a machine that becomes slower hits all of them.
+/// Runs these parts: those that take little time round by round, so that a machine that becomes slower hits all of
+/// them.
 pub async fn run(stage: &Stage, parts: &[Part], extent: Extent, note: impl Fn(&str)) -> anyhow::Result<Figures> {
     let mut figures = Figures::default();
     let (in_rounds, once): (Vec<Part>, Vec<Part>) = parts.iter().partition(|part| part.is_in_rounds());

@@ -30,7 +30,8 @@ pub struct Load {
     pub amount: Amount,
     /// Symbols that they go round.
     pub symbols: u64,
-    /// Quotes that are published before the message about the first of them has come; `None`: as many as the broker takes.
+    /// Quotes that are published before the message about the first of them has come; `None`: as many as the broker
+    /// takes.
     pub ahead: Option<u64>,
 }
 
@@ -118,8 +119,8 @@ impl Publisher {
         self.connection.writer.publish(&self.topic, &self.payload)
     }
 
-    /// Quotes that the broker takes now, at least one. PUBACKs are read in bursts, once half of the broker's limit is out:
-    /// most of them have come by then, and reading does not wait.
+    /// Quotes that the broker takes now, at least one. PUBACKs are read in bursts, once half of the broker's limit is
+    /// out: most of them have come by then, and reading does not wait.
     fn room(&mut self) -> anyhow::Result<u64> {
         let limit = self.connection.in_flight;
         while self.unacknowledged > limit / 2 {

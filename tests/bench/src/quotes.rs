@@ -11,8 +11,8 @@ pub const IN_QUOTE: &[u8] = b"\"seq\":";
 /// Before the number of a quote in a decision about it.
 pub const IN_DECISION: &[u8] = b"\"event\":\"bench/";
 
-/// Writes the quote with this number, from 1, into `payload`. The quotes go round `symbols` symbols. Prices go up and down in turns,
-/// so that an algorithm which follows every turn has a signal at each quote of one symbol but the first.
+/// Writes the quote with this number, from 1, into `payload`. The quotes go round `symbols` symbols. Prices go up and
+/// down in turns, so that an algorithm which follows every turn has a signal at each quote of one symbol but the first.
 pub fn write(payload: &mut Vec<u8>, number: u64, symbols: u64) {
     payload.clear();
     let (units, cents) = price(number);

@@ -11,8 +11,8 @@ pub struct Mark {
     pub micros: u64,
 }
 
-/// Quotes a second, from the mark with a fifth of all messages to the last mark: the start of a run is left out. `None` if there
-/// is no time between the two.
+/// Quotes a second, from the mark with a fifth of all messages to the last mark: the start of a run is left out. `None`
+/// if there is no time between the two.
 pub fn quotes_per_second(marks: &[Mark]) -> Option<f64> {
     let last = marks.last()?;
     let first = marks.iter().find(|mark| mark.received * 5 >= last.received)?;

@@ -1,5 +1,5 @@
-//! A bare relay: it publishes a message for each quote, and acknowledges the quote once the broker has that message. It decides
-//! and keeps nothing, so that it is the limit of every process between these two topics.
+//! A bare relay: it publishes a message for each quote, and acknowledges the quote once the broker has that message. It
+//! decides and keeps nothing, so that it is the limit of every process between these two topics.
 
 use std::sync::mpsc::{self, TrySendError};
 
@@ -27,7 +27,8 @@ impl Relay {
         let mut quotes = Connection::open(port, "bench-relay-in")?;
         quotes.subscribe(quotes::CHANNEL)?;
         let out = Connection::open(port, "bench-relay-out")?;
-        // The messages that the broker has not acknowledged yet, each with the packet of its quote. Its bound keeps Receive Maximum.
+        // The messages that the broker has not acknowledged yet, each with the packet of its quote. Its bound keeps
+        // Receive Maximum.
         let (sender, receiver) = mpsc::sync_channel(usize::from(out.in_flight));
         Ok(Self {
             forward: std::thread::spawn(move || forward(quotes.reader, out.writer, &sender, count)),

@@ -59,7 +59,8 @@ const MEMBERS: [(&str, &str); 15] = [
     ("remote_python_per_s", names::PYTHON),
 ];
 
-/// Goals: the figure is to be at most this. A decision's bytes are 120 beside the texts of its symbol (2) and event (13).
+/// Goals: the figure is to be at most this. A decision's bytes are 120 beside the texts of its symbol (2) and event
+/// (13).
 const GOALS: [(&str, f64); 6] = [
     (names::CPU_BOTH, 22.0),
     (names::REST_BRIDGE, 6.0),

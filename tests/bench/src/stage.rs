@@ -73,8 +73,8 @@ pub struct Running {
 }
 
 impl Stage {
-    /// With data in `folder`, which is made. Without a folder of binaries they are beside this one, and without a Python it is that
-    /// of `make test-sdk`.
+    /// With data in `folder`, which is made. Without a folder of binaries they are beside this one, and without a
+    /// Python it is that of `make test-sdk`.
     pub fn new(folder: &Path, binaries: Option<PathBuf>, python: Option<PathBuf>) -> anyhow::Result<Self> {
         std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
         let own = std::env::current_exe()?;

@@ -10,8 +10,8 @@ use crate::{
 
 use super::Extent;
 
-/// Quotes that are published before the decision about the first of them has come: enough for the account never to wait, and few
-/// enough for a run of any length.
+/// Quotes that are published before the decision about the first of them has come: enough for the account never to
+/// wait, and few enough for a run of any length.
 pub const AHEAD: u64 = 10_000;
 /// Symbols of the runs with many. An account takes 10,000 at most.
 const SYMBOLS: [u64; 2] = [1_000, 10_000];

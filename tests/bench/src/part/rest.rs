@@ -38,8 +38,8 @@ pub async fn measure(stage: &Stage, extent: Extent, figures: &mut Figures) -> an
     Ok(())
 }
 
-/// Seconds from the start of algo-runtime, and of the bridge once that is ready, to the first decision. Its quote waits in the
-/// session of an account that has run before.
+/// Seconds from the start of algo-runtime, and of the bridge once that is ready, to the first decision. Its quote waits
+/// in the session of an account that has run before.
 async fn first_decision(stage: &Stage) -> anyhow::Result<f64> {
     let Running { mut broker, mut system, folder, .. } = stage.account(Algorithm::BuiltIn(Decided::Every)).await?;
     system.stop().await?;
