@@ -22,6 +22,9 @@ struct Arguments {
     /// Rounds, and openings of each ledger [default: 3; 1 with --quick].
     #[arg(long)]
     runs: Option<usize>,
+    /// The largest ledger of the part `open`, in decisions: ten million take some gigabytes while they are written.
+    #[arg(long)]
+    largest_ledger: Option<u64>,
     /// Folder on the disk that is measured; made where it does not exist.
     #[arg(long, default_value = "target/bench")]
     folder: PathBuf,
@@ -37,7 +40,11 @@ struct Arguments {
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let extent = if arguments.quick { Extent::QUICK } else { Extent::FULL };
-    let extent = Extent { rounds: arguments.runs.unwrap_or(extent.rounds), ..extent };
+    let extent = Extent {
+        rounds: arguments.runs.unwrap_or(extent.rounds),
+        largest_ledger: arguments.largest_ledger.unwrap_or(u64::MAX),
+        ..extent
+    };
     let parts = if arguments.parts.is_empty() { Part::value_variants().to_vec() } else { arguments.parts };
     let stage = Stage::new(&arguments.folder, arguments.binaries, arguments.python)?;
     for fact in machine::facts(stage.folder()) {

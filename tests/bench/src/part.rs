@@ -61,6 +61,8 @@ pub struct Extent {
     pub soak: Duration,
     /// Decisions of the ledgers that are opened.
     pub ledgers: &'static [u64],
+    /// Larger ones are left out.
+    pub largest_ledger: u64,
 }
 
 impl Extent {
@@ -74,6 +76,7 @@ impl Extent {
         idle: Duration::from_secs(30),
         soak: Duration::from_mins(10),
         ledgers: &[10_000, 100_000, 1_000_000, 10_000_000],
+        largest_ledger: u64::MAX,
     };
 
     /// For a look within a few minutes.
@@ -86,6 +89,7 @@ impl Extent {
         idle: Duration::from_secs(5),
         soak: Duration::from_secs(20),
         ledgers: &[10_000, 100_000, 200_000],
+        largest_ledger: u64::MAX,
     };
 }
 

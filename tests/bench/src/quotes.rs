@@ -28,7 +28,8 @@ pub fn write_stand_in(payload: &mut Vec<u8>, number: u64) {
     drop(write!(
         payload,
         concat!(
-            r#"{{"id":"bench/bench/0a1b2c3d/{0}","seq":{0},"algo":"bench/bench","event":"bench/{0}","sid":"S0","side":"buy","#,
+            r#"{{"id":"bench/bench/0a1b2c3d/{0}","seq":{0},"algo":"bench/bench","event":"bench/{0}","#,
+            r#""sid":"S0","side":"buy","#,
             r#""amount":"1.00","quantity":"0.00191285","price":"{1}.{2:02}","cash":"999999999.99","#,
             r#""time":"2026-01-02T03:04:05.678Z"}}"#
         ),

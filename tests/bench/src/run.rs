@@ -98,17 +98,17 @@ pub async fn account(stage: &Stage, algorithm: Algorithm, quotes: Quotes) -> any
         Load { port: running.broker.port(), amount: quotes.amount, symbols: quotes.symbols, ahead: quotes.ahead };
     let before = Times::read(&running)?;
     let publishing = publisher::run(&progress, move |progress| publisher::flood(&load, progress));
-    let sampling = sampled(&running.system, &progress, publishing);
     let is_silent = algorithm == Algorithm::BuiltIn(Decided::None);
-    let (published, samples, outcomes) = if let (true, Amount::Quotes(count)) = (is_silent, quotes.amount) {
-        // No decision shows how far the account is: its counters do.
-        let counting = counted(&running.system, count, Some(&progress));
-        let (sampled, counted) = tokio::try_join!(sampling, counting)?;
-        (sampled.0, sampled.1, counted)
-    } else {
-        let (published, samples) = sampling.await?;
-        (published, samples, counted(&running.system, published, None).await?)
+    let work = async {
+        if let (true, Amount::Quotes(count)) = (is_silent, quotes.amount) {
+            // No decision shows how far the account is: its counters do.
+            tokio::try_join!(publishing, counted(&running.system, count, Some(&progress)))
+        } else {
+            let published = publishing.await?;
+            Ok((published, counted(&running.system, published, None).await?))
+        }
     };
+    let ((published, outcomes), samples) = sampled(&running.system, &progress, work).await?;
     progress.want(outcomes.decided);
     let received = consumer.join().await?;
     let cost = Times::read(&running)?.since(before, published);
@@ -145,19 +145,19 @@ fn check(algorithm: Algorithm, quotes: u64, decisions: u64) -> anyhow::Result<()
     Ok(())
 }
 
-/// Looks at memory while quotes are published.
-async fn sampled(
+/// Looks at memory until the work is done.
+async fn sampled<T>(
     system: &System,
     progress: &Progress,
-    publishing: impl Future<Output = anyhow::Result<u64>>,
-) -> anyhow::Result<(u64, Vec<Sample>)> {
+    work: impl Future<Output = anyhow::Result<T>>,
+) -> anyhow::Result<(T, Vec<Sample>)> {
     let start = Instant::now();
     let mut samples = Vec::new();
     let mut times = tokio::time::interval(SAMPLE);
-    tokio::pin!(publishing);
+    tokio::pin!(work);
     loop {
-        let published = tokio::select! {
-            published = &mut publishing => Some(published?),
+        let done = tokio::select! {
+            done = &mut work => Some(done?),
             _ = times.tick() => None,
         };
         samples.push(Sample {
@@ -166,8 +166,8 @@ async fn sampled(
             runtime: mebibytes(system.meter(Process::Runtime)?)?,
             reached: progress.reached(),
         });
-        if let Some(published) = published {
-            return Ok((published, samples));
+        if let Some(done) = done {
+            return Ok((done, samples));
         }
     }
 }
