@@ -101,10 +101,10 @@ impl Part {
         self.daemon.as_mut().with_context(|| format!("{} was never started", self.name))
     }
 
-    async fn ready(&mut self) -> anyhow::Result<()> {
+    async fn ready(&mut self, limit: Duration) -> anyhow::Result<()> {
         let (http, what) = (self.http, format!("{} is ready", self.name));
         let daemon = self.running()?;
-        wait::until(&what, async || {
+        wait::until_within(limit, &what, async || {
             daemon.check_alive()?;
             Ok(http::get(http, "/readyz").await?.filter(|(status, _)| *status == 200))
         })
@@ -154,11 +154,16 @@ impl System {
 
     /// Starts algo-runtime and waits until it is ready.
     pub async fn start_runtime(&mut self) -> anyhow::Result<()> {
+        self.start_runtime_within(wait::PATIENCE).await
+    }
+
+    /// [`System::start_runtime`] with a limit of its own, for a large ledger.
+    pub async fn start_runtime_within(&mut self, limit: Duration) -> anyhow::Result<()> {
         let mut command = Command::new(self.settings.binary("algo-runtime", self.settings.runtime_release)?);
         command.args(["--addr", &format!("127.0.0.1:{}", self.grpc), "--account", &self.settings.account]);
         command.arg("--data-dir").arg(&self.data).args(&self.settings.runtime_args);
         self.runtime.start(command)?;
-        self.runtime.ready().await
+        self.runtime.ready(limit).await
     }
 
     /// Starts the bridge.
@@ -171,7 +176,7 @@ impl System {
 
     /// Waits until the bridge has everything: broker, runtime, subscriptions.
     pub async fn bridge_ready(&mut self) -> anyhow::Result<()> {
-        self.bridge.ready().await
+        self.bridge.ready(wait::PATIENCE).await
     }
 
     /// What the bridge's `/readyz` says is missing: part and reason.

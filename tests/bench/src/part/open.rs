@@ -1,6 +1,6 @@
 //! Opening ledgers, and their size.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use algo_runtime::sizes::Sizes;
 use e2e::system::{Process, System};
@@ -13,6 +13,9 @@ use crate::{
     run,
     stage::{self, Decided, Stage},
 };
+
+/// Longest time of an opening.
+const PATIENCE: Duration = Duration::from_mins(10);
 
 /// See [`super::Part::Open`]: from the start of algo-runtime until it is ready, with the file in the page cache.
 pub async fn measure(stage: &Stage, extent: Extent, figures: &mut Figures, note: &impl Fn(&str)) -> anyhow::Result<()> {
@@ -30,7 +33,7 @@ pub async fn measure(stage: &Stage, extent: Extent, figures: &mut Figures, note:
             let settings = stage.settings("mqtt://127.0.0.1", &stage::built_in(Decided::Every));
             let mut system = System::prepare(folder.path(), settings)?;
             let start = Instant::now();
-            system.start_runtime().await?;
+            system.start_runtime_within(PATIENCE).await?;
             figures.record(&format!("opening {decisions} decisions"), Unit::Seconds, start.elapsed().as_secs_f64());
             let memory = run::mebibytes(system.meter(Process::Runtime)?)?;
             figures.record(&format!("anonymous memory after {decisions} decisions"), Unit::Mebibytes, memory);
