@@ -61,7 +61,7 @@ pub struct Extent {
     pub soak: Duration,
     /// Decisions of the ledgers that are opened.
     pub ledgers: &'static [u64],
-    /// Larger ones are left out.
+    /// Bound on those ledgers, decisions: larger ledgers are left out.
     pub largest_ledger: u64,
 }
 

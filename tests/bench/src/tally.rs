@@ -34,7 +34,7 @@ impl Tally {
         Ok(())
     }
 
-    /// All messages, with the doubled ones.
+    /// All messages, doubled ones included.
     pub const fn received(&self) -> u64 {
         self.received
     }
