@@ -6,7 +6,8 @@ use intuition_common::{exit, telemetry};
 
 mod args;
 
-#[tokio::main]
+// One thread: socket, driver and stream wait for each other at every quote, and several threads wake each other instead of working.
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let args = match intuition_common::args::parse::<args::Args>() {
         Ok(args) => args,
