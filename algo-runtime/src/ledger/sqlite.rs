@@ -44,7 +44,7 @@ use rusqlite::{Connection, TransactionBehavior};
 pub use self::backup::{Copied, CopyError, Restored, backup, restore};
 pub(crate) use self::reader::DecisionReader;
 use self::{
-    digest::{Digest, Remembered, Seal},
+    digest::{Digest, Letters, Remembered, Seal},
     files::Files,
     inspect::Depth,
     migrate::Migrated,
@@ -110,6 +110,7 @@ pub struct SqliteLedger {
     /// The last entry that a checkpoint covers.
     checkpoint: u64,
     remembered: Remembered,
+    letters: Letters,
 }
 
 impl SqliteLedger {
@@ -189,7 +190,6 @@ impl SqliteLedger {
             .and_then(|file| file.try_lock_shared().map(|()| file).map_err(io::Error::from))
             .map_err(place.access("lock"))?;
         let files = Files::of(&place).map_err(place.access("look at"))?;
-        let remembered = Remembered::default();
         Ok(Self {
             connection,
             in_use,
@@ -203,7 +203,8 @@ impl SqliteLedger {
             books,
             segments,
             checkpoint,
-            remembered,
+            remembered: Remembered::default(),
+            letters: Letters::default(),
         })
     }
 
@@ -217,6 +218,7 @@ impl SqliteLedger {
         self.write_rows(changes).inspect_err(|_| {
             self.books.revert(undo);
             self.remembered.clear();
+            self.letters.clear();
         })
     }
 
@@ -227,8 +229,9 @@ impl SqliteLedger {
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(failed("begin a transaction"))?;
         check_epoch(&transaction, &self.seal, &self.place)?;
-        let (connection, sizes, remembered) = (&transaction, self.sizes, &mut self.remembered);
-        let mut writer = Writer { connection, digest: self.digest, head: self.head, sizes, remembered };
+        let (connection, sizes) = (&transaction, self.sizes);
+        let (remembered, letters) = (&mut self.remembered, &mut self.letters);
+        let mut writer = Writer { connection, digest: self.digest, head: self.head, sizes, remembered, letters };
         let before = Before { account: &self.account, segments: &self.segments, checkpoint: self.checkpoint };
         let written = writer.write(changes, before, &self.books);
         let Written { steps, checkpoint } = written.map_err(|WriteError { action, source }| failed(action)(source))?;

@@ -5,7 +5,7 @@
 //! The journal has the hash chain and checkpoints instead: it grows for ever, and the digest is computed at every opening. So that
 //! reading is cheap, the data of a segment counts by its checksum.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params, types::ValueRef};
 use sha2::{Digest as _, Sha256};
@@ -46,6 +46,31 @@ impl Remembered {
     /// Forgets all rows: a commit has failed.
     pub(super) fn clear(&mut self) {
         self.0.clear();
+    }
+}
+
+/// Hashes of the rows of the table `outbox` by position. A commit that publishes deletes rows, and reads none of them for the digest.
+#[derive(Debug, Default)]
+pub(super) struct Letters {
+    is_loaded: bool,
+    pub(super) rows: BTreeMap<u64, u128>,
+}
+
+impl Letters {
+    /// Forgets all rows: a commit has failed.
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Reads them from the file, unless they are known.
+    pub(super) fn load(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        if !self.is_loaded {
+            let mut statement = connection.prepare("SELECT * FROM outbox")?;
+            let read = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?.cast_unsigned(), hash_row("outbox", row)?));
+            self.rows = statement.query_map([], read)?.collect::<Result<_, _>>()?;
+            self.is_loaded = true;
+        }
+        Ok(())
     }
 }
 

@@ -5,7 +5,7 @@ use rusqlite::{Connection, params};
 
 use super::{
     checkpoints, complete,
-    digest::{Digest, Remembered, Seal},
+    digest::{Digest, Letters, Remembered, Seal},
     inspect::Inspected,
     outbox,
     schema::{self, Migration},
@@ -99,8 +99,15 @@ fn begin_checkpoints(
     [base, last]: [&(Books, Hash); 2],
 ) -> rusqlite::Result<()> {
     // The digest is computed over the finished tables.
-    let mut remembered = Remembered::default();
-    let mut writer = Writer { connection, digest: Digest::default(), head, sizes, remembered: &mut remembered };
+    let (mut remembered, mut letters) = (Remembered::default(), Letters::default());
+    let mut writer = Writer {
+        connection,
+        digest: Digest::default(),
+        head,
+        sizes,
+        remembered: &mut remembered,
+        letters: &mut letters,
+    };
     writer.checkpoint(&base.0)?;
     if last.0.entries > 0 {
         writer.head = last.1;

@@ -1,9 +1,10 @@
 //! The outbox in the file, the positions in it that are done, and the ids of a ledger that has gone back.
 
 use prost::Message as _;
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params, types::ValueRef};
 
 use super::{
+    digest::hash_values,
     entries,
     rows::{self, list, message, unreadable, unsigned},
     writer::Writer,
@@ -92,20 +93,28 @@ pub(super) fn holds_decision(connection: &Connection, position: u64) -> rusqlite
     Ok(waits && entries::has_decision_at(connection, position)?)
 }
 
+/// The digest's hash of a row that no decision of the format 1 is in.
+fn hash_row_of(position: u64, kind: &str, content: &[u8]) -> u128 {
+    let position = ValueRef::Integer(position.cast_signed());
+    let values = [position, ValueRef::Text(kind.as_bytes()), ValueRef::Null, ValueRef::Blob(content)];
+    hash_values("outbox", values.into_iter())
+}
+
 impl Writer<'_> {
     /// Appends entries but decisions, which the journal has; marks those that are done, and deletes those that are published.
     pub(super) fn outbox(&mut self, changes: &Changes) -> rusqlite::Result<()> {
+        self.letters.load(self.connection)?;
         for OutboxRow { position, content } in &changes.outbox {
             let (kind, content) = match content {
                 OutboxContent::Decision(_) => continue,
                 OutboxContent::DeadLetter(message) => ("dead-letter", message.encode_to_vec()),
                 OutboxContent::Publication(message) => ("publication", message.encode_to_vec()),
             };
-            self.add(
-                "outbox",
-                "INSERT INTO outbox (position, kind, content) VALUES (?1, ?2, ?3) RETURNING *",
-                params![position.cast_signed(), kind, content],
-            )?;
+            let sql = "INSERT INTO outbox (position, kind, content) VALUES (?1, ?2, ?3)";
+            self.connection.prepare_cached(sql)?.execute(params![position.cast_signed(), kind, content])?;
+            let hash = hash_row_of(*position, kind, &content);
+            self.digest.replace(0, hash);
+            self.letters.rows.insert(*position, hash);
         }
         for position in changes.done.iter() {
             let sql = "INSERT OR IGNORE INTO outbox_done (position) VALUES (?1) RETURNING *";
@@ -113,7 +122,11 @@ impl Writer<'_> {
         }
         let Some(account) = &changes.account else { return Ok(()) };
         let through = [account.published_through.cast_signed()];
-        self.remove("outbox", "DELETE FROM outbox WHERE position <= ?1 RETURNING *", through)?;
+        let mut gone = self.letters.rows.extract_if(..=account.published_through, |_, _| true).peekable();
+        if gone.peek().is_some() {
+            self.connection.prepare_cached("DELETE FROM outbox WHERE position <= ?1")?.execute(through)?;
+        }
+        gone.for_each(|(_, hash)| self.digest.replace(hash, 0));
         self.remove("outbox_done", "DELETE FROM outbox_done WHERE position <= ?1 RETURNING *", through)
     }
 

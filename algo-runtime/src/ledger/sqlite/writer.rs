@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, Params};
 
-use super::digest::{Digest, Remembered};
+use super::digest::{Digest, Letters, Remembered};
 use crate::{ledger::chain::Hash, sizes::Sizes};
 
 /// Writes within an open transaction.
@@ -14,6 +14,7 @@ pub(super) struct Writer<'a> {
     pub(super) head: Hash,
     pub(super) sizes: Sizes,
     pub(super) remembered: &'a mut Remembered,
+    pub(super) letters: &'a mut Letters,
 }
 
 impl Writer<'_> {
