@@ -1,4 +1,4 @@
-//! Segments of a ledger's window, decoded from the documented message (docs/operations.md).
+//! Segments of a ledger's window, decoded from the message that `algo-runtime/src/ledger/sqlite/segment.rs` describes.
 
 use anyhow::Context as _;
 use prost::Message;
