@@ -10,10 +10,13 @@ mod ids;
 pub mod memory;
 mod positions;
 mod record;
+mod space;
 pub mod sqlite;
 pub(crate) mod stretch;
 mod transaction;
 pub mod verify;
+
+use std::io::ErrorKind;
 
 pub use ids::{Known, LedgerId, LedgerIds};
 pub use positions::Positions;
@@ -22,6 +25,7 @@ pub use record::{
     Holding, JournalEntry, Mark, OutboxContent, OutboxRow, Outcome, Reset, SettingsRecord, SourceChanges, SourceHash,
     SourceKey, SourceRecords, StateKey, Trade, TradingRecord, UnsettledSale, WindowRow, packet_key,
 };
+pub use space::Space;
 pub use stretch::{Sender, Stretch};
 pub use transaction::{Changes, Snapshot};
 
@@ -98,6 +102,11 @@ pub trait Ledger: Send {
     /// An error if a file of the open ledger was removed or replaced. Commits of a removed log are in the file then.
     fn check_files(&mut self) -> Result<(), LedgerError> {
         Ok(())
+    }
+    /// Measures ledger and volume, and keeps a reserve for a full disk where there is room. `None`: there is no file, or it cannot
+    /// be measured.
+    fn look_at_space(&mut self) -> Option<Space> {
+        None
     }
     /// Closes in order, and leaves a single file.
     fn close(self: Box<Self>) -> Result<(), LedgerError>;
@@ -191,6 +200,15 @@ pub enum LedgerError {
 }
 
 impl LedgerError {
+    /// Whether the disk is full.
+    pub(crate) fn is_of_full_disk(&self) -> bool {
+        match self {
+            Self::Access { source, .. } => matches!(source.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded),
+            Self::Store { source, .. } => source.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull),
+            _ => false,
+        }
+    }
+
     /// Stable code for conditions, Events and metrics.
     pub const fn reason(&self) -> &'static str {
         match self {

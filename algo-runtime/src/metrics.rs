@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashSet,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicU64},
     time::Duration,
 };
 
@@ -15,10 +15,13 @@ use prometheus_client::{
     metrics::{
         counter::Counter,
         family::Family,
+        gauge::Gauge,
         histogram::{Histogram, exponential_buckets},
     },
     registry::{Registry, Unit},
 };
+
+use crate::ledger::Space;
 
 /// What became of a tick.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -38,6 +41,12 @@ struct ReasonLabels {
     reason: &'static str,
 }
 
+/// A value that has no series before it is measured: 0 would look like a full disk.
+type Measured = Family<NoLabels, Gauge<u64, AtomicU64>>;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct NoLabels {}
+
 /// Channels with a series of their own. Publishers choose topics: those of further channels share one with an empty label.
 const MAX_LABELLED_CHANNELS: usize = 100;
 
@@ -48,6 +57,8 @@ pub struct Metrics {
     denied_signals: Family<ReasonLabels, Counter>,
     commit_seconds: Histogram,
     failed_commits: Counter,
+    ledger_bytes: Measured,
+    free_bytes: Measured,
     swap_pause_seconds: Histogram,
     gaps: Family<ChannelLabels, Counter>,
     /// Channels that have a series in `gaps`.
@@ -63,6 +74,8 @@ impl Metrics {
             denied_signals: Family::default(),
             commit_seconds: Histogram::new(exponential_buckets(0.000_1, 2.0, 16)),
             failed_commits: Counter::default(),
+            ledger_bytes: Family::default(),
+            free_bytes: Family::default(),
             swap_pause_seconds: Histogram::new(exponential_buckets(0.000_1, 2.0, 20)),
             gaps: Family::default(),
             gap_channels: Arc::default(),
@@ -77,6 +90,10 @@ impl Metrics {
             metrics.commit_seconds.clone(),
         );
         registry.register("ledger_failed_commits", "Commits that failed", metrics.failed_commits.clone());
+        let ledger_bytes = "Size of the ledger's file and of its write-ahead log";
+        registry.register_with_unit("ledger", ledger_bytes, Unit::Bytes, metrics.ledger_bytes.clone());
+        let free_bytes = "Free space on the volume of the ledger";
+        registry.register_with_unit("ledger_free", free_bytes, Unit::Bytes, metrics.free_bytes.clone());
         registry.register_with_unit(
             "swap_pause",
             "Time without decisions while another algorithm took over and quotes waited, from the last outcome before",
@@ -113,6 +130,11 @@ impl Metrics {
 
     pub(crate) fn committed(&self, took: Duration) {
         self.commit_seconds.observe(took.as_secs_f64());
+    }
+
+    pub(crate) fn measured(&self, space: &Space) {
+        self.ledger_bytes.get_or_create(&NoLabels {}).set(space.ledger_bytes);
+        self.free_bytes.get_or_create(&NoLabels {}).set(space.free_bytes);
     }
 
     pub(crate) fn swapped(&self, pause: Duration) {
@@ -177,6 +199,7 @@ mod tests {
         metrics.committed(Duration::ZERO);
         metrics.swapped(Duration::ZERO);
         metrics.commit_failed();
+        metrics.measured(&Space { ledger_bytes: 3, free_bytes: 2, volume_bytes: 9 });
         let mut text = String::new();
         encode(&mut text, &registry).unwrap();
         let fixed: [(&str, &[&str]); 2] = [
@@ -184,6 +207,24 @@ mod tests {
             ("tradingalgo_runtime_denied_signals_total", &["reason"]),
         ];
         documents::metrics::compare(&text, "tradingalgo_runtime_", &fixed).unwrap();
+    }
+
+    #[test]
+    fn space_has_no_series_before_it_is_measured() {
+        let mut registry = Registry::default();
+        let metrics = Metrics::register(&mut registry);
+        let page = |registry: &Registry| {
+            let mut page = String::new();
+            encode(&mut page, registry).unwrap();
+            page
+        };
+        let series =
+            |page: &str| page.lines().filter(|line| line.starts_with("tradingalgo_runtime_ledger_free")).count();
+        assert_eq!(series(&page(&registry)), 0);
+        metrics.measured(&Space { ledger_bytes: 3, free_bytes: 2, volume_bytes: 9 });
+        let page = page(&registry);
+        assert!(page.contains("\ntradingalgo_runtime_ledger_free_bytes{} 2\n") && series(&page) == 1, "{page}");
+        assert!(page.contains("\ntradingalgo_runtime_ledger_bytes{} 3\n"), "{page}");
     }
 
     #[test]

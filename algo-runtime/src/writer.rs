@@ -11,7 +11,7 @@
 //! - `stream`: the stream to the bridge; `bridge`: the writer's end of it; `committed`: messages of bounded size.
 //! - `reports`: when reports about the outbox are saved. `backends`: the actions on links to backends.
 //! - `recovery`: after a commit that failed, and when the ledger's files were taken away.
-//! - `trading`: the calls about the trading state. `sources`: the calls about sources.
+//! - `trading`: the calls about the trading state. `sources`: the calls about sources. `space`: the room on the ledger's volume.
 //! - `gaps`: the log lines about missing numbers; `denials`: those about denied signals; `notices`: those about other facts.
 
 mod answer;
@@ -27,6 +27,7 @@ mod reply;
 mod reports;
 mod sizes;
 mod sources;
+mod space;
 mod stream;
 mod thread;
 mod trading;
@@ -52,6 +53,7 @@ use self::{
     notices::log_notices,
     reply::{refuse, status_of},
     reports::Reports,
+    space::SpaceWatch,
     visits::Visits,
 };
 pub use self::{
@@ -107,6 +109,7 @@ pub struct Writer {
     backends: Backends,
     gap_log: gaps::GapLog,
     denial_log: denials::DenialLog,
+    space_watch: SpaceWatch,
 }
 
 /// Time since a moment that stays the same. The writer reads it around each commit: for the metric, and so that the time
@@ -162,6 +165,7 @@ impl Writer {
             backends: Backends::default(),
             gap_log: gaps::GapLog::default(),
             denial_log: denials::DenialLog::default(),
+            space_watch: SpaceWatch::default(),
         };
         writer.update_backends();
         // Report ready last, after the algorithm's readiness is known.

@@ -35,5 +35,7 @@ pub const QOS_TOO_LOW: &str = "QosTooLow";
 pub const OVERLAP_UNRESOLVED: &str = "OverlapUnresolved";
 /// The broker lost the session, and with it the quotes that waited there.
 pub const SESSION_LOST: &str = "SessionLost";
+/// The volume of the ledger is nearly full.
+pub const NEARLY_FULL: &str = "NearlyFull";
 /// The ledger went back to an earlier state.
 pub const LEDGER_WENT_BACK: &str = "LedgerWentBack";

@@ -5,7 +5,8 @@
 //! - `backup`: copies, made and put back.
 //! - `inspect`: the ledger is checked before anything is written; `replay`: the journal is recomputed; `checkpoints`: the books that it
 //!   begins with; `digest`: the number over all tables but the journal that shows damage.
-//! - `files`: detects removed and replaced files; `reader`: reads decisions beside the writer.
+//! - `files`: detects removed and replaced files; `volume`: its space; `reserve`: the file that is deleted when the disk is full; `reader`:
+//!   reads decisions beside the writer.
 //! - `entries`: the journal; `segment` and `window`: outcomes of the last ticks; `outbox`: the outbox and the ledger's ids; `sources`: rows
 //!   about sources; `trading`: the trading state; `replaced`: rows that most commits replace.
 //! - `rows`, `write` and `writer`: between rows and types; `snapshot`: the state as a whole.
@@ -26,17 +27,19 @@ mod place;
 mod reader;
 mod replaced;
 mod replay;
+mod reserve;
 mod rows;
 mod schema;
 mod segment;
 mod snapshot;
 mod sources;
 mod trading;
+mod volume;
 mod window;
 mod write;
 mod writer;
 
-use std::{fs::File, io, path::Path};
+use std::{error::Error, fs::File, io, path::Path};
 
 use rand::{Rng as _, SeedableRng as _, rngs::ChaCha8Rng};
 use rusqlite::{Connection, TransactionBehavior};
@@ -57,7 +60,7 @@ use self::{
 pub(super) use self::{inspect::Inspected, place::Refused};
 use super::{
     Account, Changes, Class, IdQuery, JournalEntry, Ledger, LedgerError, OutboxPage, OutboxRow, PacketQuery, Snapshot,
-    WindowRow,
+    Space, WindowRow,
     books::{Books, Finding},
     chain::Hash,
 };
@@ -147,6 +150,16 @@ impl SqliteLedger {
     }
 
     fn open_at(dir: &Path, account: &str, migrations: &[Migration], opening: Opening) -> Result<Self, LedgerError> {
+        match Self::try_open(dir, account, migrations, opening) {
+            Err(error) if error.is_of_full_disk() && Place::new(dir).release_reserve() => {
+                tracing::warn!(%error, "the disk is full: the reserve of the ledger is deleted, and the ledger opened with it");
+                Self::try_open(dir, account, migrations, opening)
+            }
+            opened => opened,
+        }
+    }
+
+    fn try_open(dir: &Path, account: &str, migrations: &[Migration], opening: Opening) -> Result<Self, LedgerError> {
         let Opening { sizes, seed, durability } = opening;
         let place = Place::new(dir);
         let folder = place.enter()?;
@@ -257,7 +270,13 @@ impl Ledger for SqliteLedger {
     }
 
     fn commit(&mut self, changes: &Changes) -> Result<(), LedgerError> {
-        self.write(changes)
+        self.write(changes).inspect_err(|error| {
+            if error.is_of_full_disk() && self.place.release_reserve() {
+                tracing::warn!(
+                    "the disk is full: the reserve of the ledger is deleted, so that the next commits can write"
+                );
+            }
+        })
     }
 
     fn outbox(&mut self, page: OutboxPage) -> Result<Vec<OutboxRow>, LedgerError> {
@@ -290,8 +309,18 @@ impl Ledger for SqliteLedger {
         self.files.check(&self.place, &self.connection)
     }
 
+    fn look_at_space(&mut self) -> Option<Space> {
+        // At debug: a disk that fails is the error of the next commit.
+        let failed = |error: &io::Error, action| tracing::debug!(error = error as &dyn Error, "cannot {action}");
+        let space = self.place.space(&self.in_use).inspect_err(|error| failed(error, "measure the volume")).ok()?;
+        self.place.keep_reserve(space.free_bytes).unwrap_or_else(|error| failed(&error, "make the reserve"));
+        Some(space)
+    }
+
     fn close(self: Box<Self>) -> Result<(), LedgerError> {
         let Self { connection, in_use, place, .. } = *self;
+        // First, because moving the log may need its room.
+        place.release_reserve();
         // A concurrent reader keeps the log in place. Its content is safe all the same.
         connection
             .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
@@ -363,6 +392,9 @@ mod tests {
             ledger.connection.query_row(&sql, [], |_| Ok(())).unwrap();
         };
         limit(&ledger, pages);
+        let reserve = dir.path().join("ledger.reserve");
+        assert!(ledger.look_at_space().unwrap().ledger_bytes > 0);
+        assert!(reserve.exists());
         let state = [(("random".to_owned(), String::new()), Some(vec![7; 100_000]))].into();
         let changes = Changes { state, ..Changes::default() };
         match ledger.commit(&changes).unwrap_err() {
@@ -370,6 +402,9 @@ mod tests {
             error => panic!("{error:?}"),
         }
         assert_eq!(ledger.snapshot().unwrap(), before);
+        assert!(!reserve.exists(), "the next commit can write");
+        ledger.look_at_space().unwrap();
+        assert!(reserve.exists(), "there is room again");
 
         limit(&ledger, i64::from(u32::MAX - 1));
         ledger.commit(&changes).unwrap();

@@ -27,12 +27,16 @@ use crate::{
 /// Time between two looks at the ledger's files. A tick comes every 10 s.
 const FILES_CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
+/// Time between two looks at the space of the ledger's volume.
+const SPACE_CHECK_INTERVAL: Duration = Duration::from_secs(10);
+
 /// See the module.
 pub(crate) struct WriterThread {
     writer: Writer,
     clock: Arc<dyn Clock>,
     heartbeat: Heartbeat,
     files_checked: Instant,
+    space_checked: Instant,
     /// Waits for commands with a deadline.
     timer: tokio::runtime::Runtime,
     links: OpenLinks,
@@ -53,6 +57,7 @@ impl WriterThread {
             clock,
             heartbeat: Heartbeat::new(),
             files_checked: Instant::now(),
+            space_checked: Instant::now(),
             timer: timer.map_err(WriterError::KeepTime)?,
             links: OpenLinks { links, open: BTreeMap::new(), commands },
         };
@@ -72,6 +77,7 @@ impl WriterThread {
 
     /// Serves commands until [`Command::Stop`], or until all senders of commands have gone.
     pub(crate) fn run(mut self, mut commands: mpsc::Receiver<Command>) -> Result<(), WriterError> {
+        self.writer.look_at_space(Now::read(self.clock.as_ref()).instant);
         let mut is_running = true;
         while is_running {
             self.heartbeat.beat();
@@ -95,6 +101,10 @@ impl WriterThread {
             if self.files_checked.elapsed() >= FILES_CHECK_INTERVAL {
                 self.files_checked = Instant::now();
                 self.writer.check_files()?;
+            }
+            if self.space_checked.elapsed() >= SPACE_CHECK_INTERVAL {
+                self.space_checked = Instant::now();
+                self.writer.look_at_space(Now::read(self.clock.as_ref()).instant);
             }
         }
         self.writer.stop()

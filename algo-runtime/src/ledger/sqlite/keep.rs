@@ -8,7 +8,7 @@ use std::{
 
 use rusqlite::Connection;
 
-use super::place::Place;
+use super::{place::Place, volume::free_bytes};
 use crate::ledger::LedgerError;
 
 /// Suffix of the kept file.
@@ -27,7 +27,7 @@ impl Place {
         let bytes = fs::metadata(self.file()).map_err(&failed)?.len();
         let kept = self.kept();
         let shown = kept.display();
-        let room = room(folder).map_err(&failed)?;
+        let room = free_bytes(folder).map_err(&failed)?;
         // The file, its pages in the log of the migration, and a little.
         if room < bytes.saturating_mul(2) + (16 << 20) {
             tracing::warn!(bytes, room, "the ledger goes over to format 2 without a copy: there is no room for one");
@@ -58,12 +58,6 @@ impl Place {
         };
         copy().map(drop)
     }
-}
-
-/// Bytes that a process without privileges may still write on the file system of a folder.
-fn room(folder: &File) -> io::Result<u64> {
-    let found = rustix::fs::fstatvfs(folder)?;
-    Ok(found.f_bavail.saturating_mul(found.f_frsize))
 }
 
 fn remove(path: &std::path::Path) -> io::Result<()> {

@@ -65,6 +65,10 @@ impl Place {
         Self { dir: self.dir.clone(), file: self.dir.join(UNFINISHED), shown: self.shown() }
     }
 
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     pub(super) fn file(&self) -> &Path {
         &self.file
     }
@@ -231,7 +235,8 @@ pub(in crate::ledger) enum Refused {
     Wrong(crate::ledger::books::Finding),
 }
 
-fn length(path: &Path) -> io::Result<Option<u64>> {
+/// `None`: there is no such file.
+pub(super) fn length(path: &Path) -> io::Result<Option<u64>> {
     match fs::metadata(path) {
         Ok(metadata) => Ok(Some(metadata.len())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
