@@ -59,6 +59,8 @@ pub(crate) struct Readiness {
 pub(crate) struct RuntimeReport {
     /// The parts that it lacks; empty if it serves.
     pub missing: Result<Vec<Missing>, AskError>,
+    /// Warnings about parts that work; none if its `/readyz` cannot be read.
+    pub warnings: Vec<Missing>,
     /// Its account.
     pub account: Result<AccountResponse, AskError>,
     /// Its answers to the resets of sources.
@@ -121,7 +123,11 @@ impl Asker {
             }
         });
         let Answers { account, configured, resets, trading } = answers;
-        RuntimeReport { missing: readiness.map(|page| page.missing), account, resets, configured, trading }
+        let (missing, warnings) = match readiness {
+            Ok(page) => (Ok(page.missing), page.warnings),
+            Err(error) => (Err(error), Vec::new()),
+        };
+        RuntimeReport { missing, warnings, account, resets, configured, trading }
     }
 }
 

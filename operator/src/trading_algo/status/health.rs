@@ -25,7 +25,7 @@ pub(crate) fn outputs(pods: &Pods) -> Finding {
         return none(reason::BRIDGE_UNREAD, "the bridge does not answer; BridgeConnected has the cause");
     };
     let finding = of_parts(&page.missing, &OUTPUTS, "the broker takes decisions and dead letters");
-    warnings::add(finding, &page.warnings, condition_type::OUTPUTS_HEALTHY)
+    warnings::add(finding, pods.warnings(), condition_type::OUTPUTS_HEALTHY)
 }
 
 /// Whether the ledger is there and can be written. `runtime`: the finding for `RuntimeReady`, which has the message about

@@ -51,12 +51,11 @@ impl Pods {
         self.runtime.1.as_ref()
     }
 
-    /// The warnings of the bridge; none if it does not answer.
-    pub(crate) fn warnings(&self) -> &[Missing] {
-        match &self.bridge.1 {
-            Some(Ok(readiness)) => &readiness.warnings,
-            Some(Err(_)) | None => &[],
-        }
+    /// The warnings of runtime and bridge. A process that does not answer has none.
+    pub(crate) fn warnings(&self) -> impl Iterator<Item = &Missing> {
+        let of_runtime = self.report().map(|report| &report.warnings);
+        let of_bridge = self.bridge.1.as_ref().and_then(|page| page.as_ref().ok()).map(|page| &page.warnings);
+        of_runtime.into_iter().chain(of_bridge).flatten()
     }
 }
 

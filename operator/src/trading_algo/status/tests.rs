@@ -62,6 +62,7 @@ fn account(effective_generation: i64) -> AccountResponse {
 fn serving(effective_generation: i64) -> RuntimeReport {
     RuntimeReport {
         missing: Ok(Vec::new()),
+        warnings: Vec::new(),
         account: Ok(account(effective_generation)),
         resets: Vec::new(),
         configured: None,
@@ -274,6 +275,7 @@ fn a_crash_loop_is_one_between_two_crashes_too() {
     let silent = AskError::ParseAddress(String::new());
     let report = RuntimeReport {
         missing: Err(silent),
+        warnings: Vec::new(),
         account: Err(AskError::ParseAddress(String::new())),
         resets: Vec::new(),
         configured: None,
@@ -332,6 +334,7 @@ fn a_process_that_does_not_answer_is_starting_until_it_was_ready() {
             state(),
             Some(RuntimeReport {
                 missing: Err(AskError::ParseAddress(String::new())),
+                warnings: Vec::new(),
                 account: Err(AskError::ParseAddress(String::new())),
                 resets: Vec::new(),
                 configured: None,

@@ -1,4 +1,5 @@
-//! Warnings of the bridge's `/readyz`. It works and is ready while it has one, and the condition of its part shows it.
+//! Warnings of the `/readyz` of runtime and bridge. A process works and is ready while it has one, and the condition of the part
+//! shows it.
 
 use intuition_api::part;
 
@@ -17,7 +18,7 @@ use crate::{
 enum Severity {
     /// It lasts until its cause is removed: the condition is false, with an Event an hour.
     Fault,
-    /// It has happened and is over: the condition is true with this reason, with an Event.
+    /// It has happened and is over, or a fault will follow: the condition is true with this reason, with an Event.
     Incident,
     /// The broker is so: the condition is true with this reason.
     Limit,
@@ -27,24 +28,24 @@ enum Severity {
 fn severity(reason: &str) -> Severity {
     match reason {
         reason::UNDELIVERABLE | reason::QOS_TOO_LOW | reason::OVERLAP_UNRESOLVED => Severity::Fault,
-        reason::SESSION_LOST | LEDGER_WENT_BACK => Severity::Incident,
+        reason::SESSION_LOST | reason::NEARLY_FULL | LEDGER_WENT_BACK => Severity::Incident,
         _ => Severity::Limit,
     }
 }
 
-/// The condition of a part of the bridge.
+/// The condition of a part of a runtime or bridge.
 fn condition_of(part: &str) -> Option<&'static str> {
     match part {
         part::bridge::SUBSCRIPTIONS | part::bridge::BROKER => Some(condition_type::INPUTS_HEALTHY),
         part::bridge::PUBLISHING | part::bridge::PUBLISHER => Some(condition_type::OUTPUTS_HEALTHY),
-        part::bridge::RUNTIME => Some(condition_type::LEDGER_HEALTHY),
+        part::bridge::RUNTIME | part::runtime::LEDGER => Some(condition_type::LEDGER_HEALTHY),
         _ => None,
     }
 }
 
 /// A condition's finding with the warnings that belong to it. A false finding keeps its reason, and every message is kept.
-pub(crate) fn add(mut finding: Finding, warnings: &[Missing], kind: &str) -> Finding {
-    for warning in warnings.iter().filter(|warning| condition_of(&warning.part) == Some(kind)) {
+pub(crate) fn add<'a>(mut finding: Finding, warnings: impl Iterator<Item = &'a Missing>, kind: &str) -> Finding {
+    for warning in warnings.filter(|warning| condition_of(&warning.part) == Some(kind)) {
         let Missing { reason, message, .. } = warning;
         let is_healthy = finding.truth == Truth::True && finding.reason == HEALTHY;
         let told = if is_healthy { String::new() } else { format!(". {}", finding.message) };
@@ -60,8 +61,8 @@ pub(crate) fn add(mut finding: Finding, warnings: &[Missing], kind: &str) -> Fin
 }
 
 /// Their Events, each at most once an hour.
-pub(crate) fn notices(warnings: &[Missing]) -> Vec<EventRecord> {
-    let told = warnings.iter().filter(|warning| condition_of(&warning.part).is_some());
+pub(crate) fn notices<'a>(warnings: impl Iterator<Item = &'a Missing>) -> Vec<EventRecord> {
+    let told = warnings.filter(|warning| condition_of(&warning.part).is_some());
     let told = told.filter(|warning| severity(&warning.reason) != Severity::Limit);
     told.map(|warning| EventRecord::hourly(&warning.reason, &warning.message, "")).collect()
 }

@@ -1,4 +1,4 @@
-//! Warnings of the bridge in the status.
+//! Warnings of runtime and bridge in the status.
 
 use intuition_api::v1::Source;
 use intuition_resources::validate::FieldError;
@@ -54,6 +54,29 @@ fn warning_is_shown_by_the_condition_of_its_part() {
         let cleared = seen(&trading(&plan), Some(&derived.status));
         assert_eq!((cleared.status.conditions, cleared.events.len()), (before.conditions.clone(), 0));
     }
+}
+
+#[test]
+fn volume_that_is_nearly_full_leaves_the_ledger_healthy() {
+    let plan = plan();
+    let before = seen(&trading(&plan), None).status;
+    let full = |lacks| {
+        let mut observation = trading(&plan);
+        let warnings = vec![missing("ledger", "NearlyFull")];
+        observation.pods.runtime.1 = Some(RuntimeReport { missing: Ok(lacks), warnings, ..serving(GENERATION) });
+        observation
+    };
+    let derived = seen(&full(Vec::new()), Some(&before));
+    assert_eq!(line(&derived, kinds::LEDGER_HEALTHY), "LedgerHealthy=True NearlyFull: NearlyFull: why");
+    assert_eq!((find(&derived, kinds::READY).status.as_str(), reasons(&derived)), ("True", vec!["NearlyFull"]));
+    assert_eq!(derived.rollout, Rollout::Settled);
+
+    let unwritable = seen(&full(vec![missing("ledger", "LedgerUnwritable")]), Some(&before));
+    let expected = "LedgerHealthy=False LedgerUnwritable: NearlyFull: why. ledger: why";
+    assert_eq!(line(&unwritable, kinds::LEDGER_HEALTHY), expected);
+
+    let cleared = seen(&trading(&plan), Some(&derived.status));
+    assert_eq!((cleared.status.conditions, cleared.events.len()), (before.conditions, 0));
 }
 
 #[test]
