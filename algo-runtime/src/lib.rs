@@ -26,6 +26,7 @@ pub mod settings;
 pub mod sizes;
 pub mod sources;
 pub mod trading;
+mod verifier;
 pub mod wire;
 pub mod writer;
 

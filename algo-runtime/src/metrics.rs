@@ -35,6 +35,12 @@ struct ChannelLabels {
     channel: String,
 }
 
+/// How a verification ended.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ResultLabels {
+    result: &'static str,
+}
+
 /// Why signals were denied.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ReasonLabels {
@@ -57,6 +63,7 @@ pub struct Metrics {
     denied_signals: Family<ReasonLabels, Counter>,
     commit_seconds: Histogram,
     failed_commits: Counter,
+    verifications: Family<ResultLabels, Counter>,
     ledger_bytes: Measured,
     free_bytes: Measured,
     swap_pause_seconds: Histogram,
@@ -74,6 +81,7 @@ impl Metrics {
             denied_signals: Family::default(),
             commit_seconds: Histogram::new(exponential_buckets(0.000_1, 2.0, 16)),
             failed_commits: Counter::default(),
+            verifications: Family::default(),
             ledger_bytes: Family::default(),
             free_bytes: Family::default(),
             swap_pause_seconds: Histogram::new(exponential_buckets(0.000_1, 2.0, 20)),
@@ -90,6 +98,8 @@ impl Metrics {
             metrics.commit_seconds.clone(),
         );
         registry.register("ledger_failed_commits", "Commits that failed", metrics.failed_commits.clone());
+        let verifications = "Verifications of the whole journal beside the writer, by result";
+        registry.register("ledger_verifications", verifications, metrics.verifications.clone());
         let ledger_bytes = "Size of the ledger's file and of its write-ahead log";
         registry.register_with_unit("ledger", ledger_bytes, Unit::Bytes, metrics.ledger_bytes.clone());
         let free_bytes = "Free space on the volume of the ledger";
@@ -132,6 +142,11 @@ impl Metrics {
         self.commit_seconds.observe(took.as_secs_f64());
     }
 
+    /// Counts a verification with one of [`verified`].
+    pub(crate) fn verified(&self, result: &'static str) {
+        self.verifications.get_or_create(&ResultLabels { result }).inc();
+    }
+
     pub(crate) fn measured(&self, space: &Space) {
         self.ledger_bytes.get_or_create(&NoLabels {}).set(space.ledger_bytes);
         self.free_bytes.get_or_create(&NoLabels {}).set(space.free_bytes);
@@ -155,6 +170,15 @@ impl Metrics {
     pub(crate) fn commit_failed(&self) {
         self.failed_commits.inc();
     }
+}
+
+/// Results of verifications.
+pub(crate) mod verified {
+    pub(crate) const SOUND: &str = "sound";
+    pub(crate) const DAMAGED: &str = "damaged";
+    pub(crate) const UNREADABLE: &str = "unreadable";
+    #[cfg(test)]
+    pub(crate) const ALL: [&str; 3] = [SOUND, DAMAGED, UNREADABLE];
 }
 
 const fn name(kind: Kind) -> &'static str {
@@ -199,10 +223,14 @@ mod tests {
         metrics.committed(Duration::ZERO);
         metrics.swapped(Duration::ZERO);
         metrics.commit_failed();
+        for result in verified::ALL {
+            metrics.verified(result);
+        }
         metrics.measured(&Space { ledger_bytes: 3, free_bytes: 2, volume_bytes: 9 });
         let mut text = String::new();
         encode(&mut text, &registry).unwrap();
-        let fixed: [(&str, &[&str]); 2] = [
+        let fixed: [(&str, &[&str]); 3] = [
+            ("tradingalgo_runtime_ledger_verifications_total", &["result"]),
             ("tradingalgo_runtime_ticks_total", &["outcome"]),
             ("tradingalgo_runtime_denied_signals_total", &["reason"]),
         ];

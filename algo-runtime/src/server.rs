@@ -40,6 +40,7 @@ use crate::{
     metrics::Metrics,
     service::Service,
     settings::{Settings, SettingsError},
+    verifier::Verifier,
     writer::{Command, Sizes, Writer, WriterDeps, WriterError, WriterThread},
 };
 
@@ -157,6 +158,13 @@ pub async fn start(
     let addr = listener.local_addr().map_err(RuntimeError::UseSocket)?;
     let (readiness, data_dir) = (config.readiness.clone(), config.data_dir.clone());
     let (commands, receiver) = mpsc::channel(COMMANDS_AHEAD);
+    let verifier = Verifier {
+        account: config.settings.account.clone(),
+        data_dir: data_dir.clone(),
+        commands: commands.clone(),
+        metrics: config.metrics.clone(),
+        readiness: readiness.clone(),
+    };
     let (tasks, ending) = (TaskTracker::new(), CancellationToken::new());
     let links = Links::new(Handle::current(), tasks.clone(), ending.clone(), config.algorithm_deadline);
     let reports = commands.clone();
@@ -177,7 +185,7 @@ pub async fn start(
     tasks.clone().spawn(async move {
         let serving = shutdown.child_token();
         let service = Service::new(commands.clone(), data_dir, tasks, serving.clone());
-        let serving = serve(listener, (service, commands), writer_end, serving, ending);
+        let serving = serve(listener, (service, verifier, commands), writer_end, serving, ending);
         let outcome = tokio::select! {
             outcome = serving => outcome,
             never = watch_writer(&heartbeat, &readiness) => match never {},
@@ -213,7 +221,7 @@ fn open(config: Config, links: Links, commands: mpsc::Sender<Command>) -> Result
 
 async fn serve(
     listener: TcpListener,
-    (service, commands): (Service, mpsc::Sender<Command>),
+    (service, verifier, commands): (Service, Verifier, mpsc::Sender<Command>),
     writer_end: oneshot::Receiver<Result<(), WriterError>>,
     serving: CancellationToken,
     ending: CancellationToken,
@@ -227,7 +235,8 @@ async fn serve(
         outcome
     };
     let stopping = async {
-        serving.run_until_cancelled(keep_ticking(&commands)).await;
+        // The writer closes the ledger once the verifier reads no more.
+        tokio::join!(serving.run_until_cancelled(keep_ticking(&commands)), verifier.run(serving.clone()));
         drop(commands.send(Command::Stop).await);
     };
     let served = async {

@@ -188,6 +188,25 @@ impl Trading {
         }
     }
 
+    /// Halts the account for a cause of the runtime's own. A cause in force keeps its time.
+    pub fn halt(&mut self, code: &str, message: &str, now_micros: i64) {
+        let key = (code.to_owned(), false);
+        let known = self.record.causes.get(&key);
+        let since_micros = known.map_or(now_micros, |cause| cause.since_micros);
+        let cause = Cause { state: TradingState::Halted, message: message.to_owned(), since_micros };
+        if known != Some(&cause) {
+            self.record.causes.insert(key, cause);
+            self.record.number += 1;
+        }
+    }
+
+    /// Ends a cause of the runtime's own.
+    pub fn end(&mut self, code: &str) {
+        if self.record.causes.remove(&(code.to_owned(), false)).is_some() {
+            self.record.number += 1;
+        }
+    }
+
     /// Makes `state` the state of the cause `User`: flags rule at every start.
     pub fn begin_by_flags(&mut self, state: TradingState, now_micros: i64) {
         let mut wanted: RequestedCauses = self

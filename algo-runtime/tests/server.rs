@@ -2,22 +2,23 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use algo_runtime::{
+    ledger::{Changes, EntryKind, JournalEntry, Ledger as _, sqlite::SqliteLedger},
     metrics::Metrics,
     portfolio::Policy,
     server::{self, ALGORITHM_DEADLINE, Config, Running, RuntimeError},
     settings::{AlgorithmRef, Initial, Input, LiveSettings, Settings, SettingsSource, Topics},
 };
 use intuition_api::v1::{
-    AccountRequest, Acknowledged, Batch, CloseRequest, Committed, ConfigureRequest, DecisionsRequest, Delivery, Filter,
-    ForgetSourcesRequest, Holding, Open, ProcessRequest, ProcessResponse, Published, Quote, ResetSourceRequest,
-    SetTradingStateRequest, Source, SourcesRequest, Tick, TradingCause, TradingState, close_request::What,
-    outbox_entry::Content as Entry, process_request, process_response::Message, runtime_client::RuntimeClient,
-    tick::Content, tick_outcome::SeenBy,
+    AccountRequest, AccountResponse, Acknowledged, Batch, CloseRequest, Committed, ConfigureRequest, DecisionsRequest,
+    Delivery, Filter, ForgetSourcesRequest, Holding, Open, ProcessRequest, ProcessResponse, Published, Quote,
+    ResetSourceRequest, SetTradingStateRequest, Source, SourcesRequest, Tick, TradingCause, TradingState,
+    close_request::What, outbox_entry::Content as Entry, process_request, process_response::Message,
+    runtime_client::RuntimeClient, tick::Content, tick_outcome::SeenBy,
 };
-use intuition_api::{capability, part};
+use intuition_api::{capability, decimal::Money, part};
 use intuition_common::{
     clock::{Clock, SystemClock},
     readiness::Readiness,
@@ -567,5 +568,100 @@ async fn sources_are_listed_reset_and_forgotten() {
     let request = AccountRequest { account: ACCOUNT.to_owned() };
     let account = runtime.client.account(request).await.unwrap().into_inner();
     assert_eq!((account.source_count, account.sources.len(), account.sources[0].era), (1_499, 1, 1));
+    runtime.stop().await;
+}
+
+/// Makes a ledger of deposits and withdrawals, with a checkpoint at each 10,000th entry.
+fn fill_ledger(dir: &Path, entries: u64) {
+    let mut ledger = SqliteLedger::open(dir, ACCOUNT).unwrap();
+    let mut account = ledger.snapshot().unwrap().account;
+    for first in (1..=entries).step_by(10_000) {
+        let mut changes = Changes::default();
+        for number in first..first + 10_000 {
+            let (kind, cents) = match number {
+                1 => (EntryKind::Deposit, 1_000_000),
+                _ if number.is_multiple_of(2) => (EntryKind::Deposit, 100),
+                _ => (EntryKind::Withdrawal, -100),
+            };
+            let moved = Money::from_cents(cents);
+            account.cash = account.cash.checked_add(moved).unwrap();
+            account.deposits = account.cash;
+            account.entries = number;
+            let amount = Money::from_cents(cents.abs());
+            let entry = JournalEntry { number, kind, amount, cash: account.cash, committed_micros: 1, trade: None };
+            changes.journal.push(entry);
+        }
+        changes.account = Some(account.clone());
+        ledger.commit(&changes).unwrap();
+    }
+    Box::new(ledger).close().unwrap();
+}
+
+/// Changes the ledger around its triggers.
+fn rewrite(dir: &Path, sql: &str) {
+    let connection = rusqlite::Connection::open(dir.join("ledger.db")).unwrap();
+    connection.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false).unwrap();
+    assert_eq!(connection.execute(sql, []).unwrap(), 1);
+    connection.close().unwrap();
+}
+
+/// The volume of the test may be nearly full, too.
+fn warns_of_damage(runtime: &Runtime) -> bool {
+    runtime.readiness.warnings().iter().any(|warning| (warning.part, &*warning.reason) == ("ledger", "LedgerDamaged"))
+}
+
+/// Waits for the account to be Halted or not.
+async fn account_with(runtime: &mut Runtime, state: TradingState) -> AccountResponse {
+    let wait = async {
+        loop {
+            let request = AccountRequest { account: ACCOUNT.to_owned() };
+            let account = runtime.client.account(request).await.unwrap().into_inner();
+            if account.trading.as_ref().unwrap().state() == state {
+                return account;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), wait).await.expect("a verification of three chunks")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn damage_far_back_halts_the_account_until_the_journal_is_sound() {
+    let dir = tempfile::tempdir().unwrap();
+    fill_ledger(dir.path(), 30_000);
+    rewrite(dir.path(), "UPDATE entries SET cash = cash + 1 WHERE number = 12345");
+    let mut runtime = start(dir.path()).await;
+    let account = account_with(&mut runtime, TradingState::Halted).await;
+    let trading = account.trading.unwrap();
+    let [cause] = trading.causes.as_slice() else { panic!("{trading:?}") };
+    assert_eq!(cause.cause, "LedgerDamaged");
+    let expected = "journal entry 12345: cash is 10000.01, should be 10000.00; restore the ledger from a copy";
+    assert!(cause.message.starts_with(expected), "{cause:?}");
+    assert!(warns_of_damage(&runtime));
+
+    let lifted = runtime.client.set_trading_state(halt(Some(trading.number), None)).await.unwrap().into_inner();
+    assert_eq!(lifted.trading.unwrap().state(), TradingState::Halted);
+    let mut bridge = runtime.open(1).await;
+    bridge.opened().await;
+    bridge.quotes(1..=5).await;
+    let outcomes = bridge.committed().await.outcomes;
+    assert!(outcomes.len() == 5 && outcomes.iter().all(|outcome| outcome.ticks[0].reason == "Halted"), "{outcomes:?}");
+    assert_eq!(account_with(&mut runtime, TradingState::Halted).await.decisions, 0);
+    drop(bridge);
+    runtime.stop().await;
+    assert!(!dir.path().join("ledger.db-wal").exists(), "no reader is left at a clean stop");
+
+    // The halt is in the ledger.
+    let recorded = SqliteLedger::open(dir.path(), ACCOUNT).unwrap().snapshot().unwrap().trading.unwrap();
+    assert!(recorded.causes.contains_key(&("LedgerDamaged".to_owned(), false)), "{recorded:?}");
+    rewrite(dir.path(), "UPDATE entries SET cash = cash - 1 WHERE number = 12345");
+    let mut runtime = start(dir.path()).await;
+    account_with(&mut runtime, TradingState::Active).await;
+    assert!(!warns_of_damage(&runtime));
+    let mut bridge = runtime.open(2).await;
+    bridge.opened().await;
+    bridge.quotes(6..=6).await;
+    assert_eq!(bridge.committed().await.outcomes[0].ticks[0].reason, "");
+    drop(bridge);
     runtime.stop().await;
 }

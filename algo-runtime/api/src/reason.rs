@@ -35,6 +35,8 @@ pub const QOS_TOO_LOW: &str = "QosTooLow";
 pub const OVERLAP_UNRESOLVED: &str = "OverlapUnresolved";
 /// The broker lost the session, and with it the quotes that waited there.
 pub const SESSION_LOST: &str = "SessionLost";
+/// The journal in the ledger is not as it was written.
+pub const LEDGER_DAMAGED: &str = "LedgerDamaged";
 /// The volume of the ledger is nearly full.
 pub const NEARLY_FULL: &str = "NearlyFull";
 /// The ledger went back to an earlier state.

@@ -15,7 +15,10 @@ pub mod cause {
     /// The annotation `intuition.dev/reduce`, or `intuition reduce` at a runtime.
     pub const REDUCE: &str = "Reduce";
 
-    /// All three.
+    /// The runtime found damage in the ledger. No call sets or ends it.
+    pub const LEDGER_DAMAGED: &str = crate::reason::LEDGER_DAMAGED;
+
+    /// Those of a caller.
     pub const SETTABLE: [&str; 3] = [USER, HALT, REDUCE];
 }
 

@@ -2,8 +2,10 @@
 
 use intuition_api::{
     refusal::{OLDER_GENERATION, OTHER_NUMBER},
+    trading::cause,
     v1::{Refusal, SetTradingStateRequest, SetTradingStateResponse, Trading as Shown, TradingState},
 };
+use intuition_common::text::{printable, shortened};
 
 use super::{Engine, notice::EngineNotice, refusal::refuse, request_error::RequestError};
 use crate::{
@@ -11,6 +13,9 @@ use crate::{
     settings::{InitialTrading, Settings, SettingsSource},
     trading::{LeftOut, requested_causes},
 };
+
+/// Characters of a finding in the message of a cause. With four bytes each, the message stays within the contract's bound.
+const FINDING_CHARACTERS: usize = 200;
 
 impl Engine {
     /// Applies the trading state that a start asks for. A stop that was set while the runtime ran stays.
@@ -87,6 +92,23 @@ impl Engine {
         let before = self.trading.shown();
         self.trading.end_suspend(generation);
         self.trading_changed(&before);
+    }
+
+    /// Takes the result of a verification of the whole journal: halts the account by a finding, and ends such a halt without one.
+    pub fn take_verification(&mut self, finding: Option<&str>, now_micros: i64) {
+        let before = self.trading.shown();
+        match finding {
+            Some(finding) => {
+                // Its text may come from the damaged file.
+                let finding = printable(finding);
+                let finding = shortened(&finding, FINDING_CHARACTERS);
+                let message = format!("{finding}; restore the ledger from a copy, see `algo-runtime restore`");
+                self.trading.halt(cause::LEDGER_DAMAGED, &message, now_micros);
+            }
+            None => self.trading.end(cause::LEDGER_DAMAGED),
+        }
+        self.trading_changed(&before);
+        self.record_settings();
     }
 
     /// The trading state as the contract shows it.

@@ -37,7 +37,7 @@ pub(super) fn genesis(ledger_id: &str, account: &str) -> Hash {
 }
 
 /// Computes hashes, with buffers that every entry uses again.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Chain {
     bytes: Vec<u8>,
     field: String,

@@ -3,7 +3,7 @@
 //! - `place`: the files and connections to them; `create`: new files; `schema`: versions of the format; `migrate`: from one to the
 //!   next; `complete`: columns that v0.1.0 leaves empty; `keep`: the copy of a file from before its migration.
 //! - `backup`: copies, made and put back.
-//! - `inspect`: the ledger is checked before anything is written; `replay`: the journal is recomputed; `checkpoints`: the books that it
+//! - `inspect`: the ledger is checked before anything is written; `verification`: the journal beside the writer; `replay`: the journal is recomputed; `checkpoints`: the books that it
 //!   begins with; `digest`: the number over all tables but the journal that shows damage.
 //! - `files`: detects removed and replaced files; `volume`: its space; `reserve`: the file that is deleted when the disk is full; `reader`:
 //!   reads decisions beside the writer.
@@ -34,6 +34,7 @@ mod segment;
 mod snapshot;
 mod sources;
 mod trading;
+mod verification;
 mod volume;
 mod window;
 mod write;
@@ -45,7 +46,6 @@ use rand::{Rng as _, SeedableRng as _, rngs::ChaCha8Rng};
 use rusqlite::{Connection, TransactionBehavior};
 
 pub use self::backup::{Copied, CopyError, Restored, backup, restore};
-pub(crate) use self::reader::DecisionReader;
 use self::{
     digest::{Digest, Letters, Remembered, Seal},
     files::Files,
@@ -58,6 +58,10 @@ use self::{
     writer::Writer,
 };
 pub(super) use self::{inspect::Inspected, place::Refused};
+pub(crate) use self::{
+    reader::DecisionReader,
+    verification::{Progress, Verification, VerificationError},
+};
 use super::{
     Account, Changes, Class, IdQuery, JournalEntry, Ledger, LedgerError, OutboxPage, OutboxRow, PacketQuery, Snapshot,
     Space, WindowRow,

@@ -195,6 +195,22 @@ fn causes() -> impl Strategy<Value = RequestedCauses> {
     })
 }
 
+#[test]
+fn cause_of_the_runtimes_own_is_ended_by_the_runtime_alone() {
+    let mut trading = fresh();
+    trading.halt(cause::LEDGER_DAMAGED, "entry 7", 1);
+    trading.halt(cause::LEDGER_DAMAGED, "entry 7", 2);
+    assert_eq!((trading.state(), trading.number()), (Halted, 1));
+    assert_eq!(trading.set(&want(&[]), 8, Some(1), 3), None);
+    assert_eq!((codes(&trading), trading.number()), (vec![("LedgerDamaged".to_owned(), Halted)], 1));
+    trading.halt(cause::LEDGER_DAMAGED, "entry 6", 4);
+    let shown = &trading.shown().causes[0];
+    assert_eq!((shown.message.as_str(), shown.since_micros, trading.number()), ("entry 6", 1, 2));
+    trading.end(cause::LEDGER_DAMAGED);
+    trading.end(cause::LEDGER_DAMAGED);
+    assert_eq!((trading.state(), trading.number()), (TradingState::Active, 3));
+}
+
 proptest! {
     /// Calls that come late, in any order and number, lift nothing: each cause stays at least as strict as it was.
     #[test]

@@ -24,12 +24,20 @@ pub enum Command {
         /// Its answer.
         reply: Reply<CloseResponse>,
     },
+    /// The whole journal was verified beside the writer. Not a call.
+    Verified {
+        /// The damage; `None`: there is none.
+        finding: Option<String>,
+        /// Its answer.
+        reply: Reply<()>,
+    },
 }
 
 /// An answer that waits for the commit.
 pub(super) enum Answer {
     Set(Reply<SetTradingStateResponse>, SetTradingStateResponse),
     Close(Reply<CloseResponse>, CloseResponse),
+    Verified(Reply<()>),
 }
 
 impl Answer {
@@ -38,6 +46,7 @@ impl Answer {
         match self {
             Self::Set(reply, response) => respond(reply, Ok(response)),
             Self::Close(reply, response) => respond(reply, Ok(response)),
+            Self::Verified(reply) => respond(reply, Ok(())),
         }
     }
 
@@ -46,6 +55,7 @@ impl Answer {
         match self {
             Self::Set(reply, _) => respond(reply, Err(status)),
             Self::Close(reply, _) => respond(reply, Err(status)),
+            Self::Verified(reply) => respond(reply, Err(status)),
         }
     }
 }
@@ -63,6 +73,10 @@ impl Writer {
                         None
                     }
                 }
+            }
+            Command::Verified { finding, reply } => {
+                self.engine.take_verification(finding.as_deref(), now_micros);
+                Some(Answer::Verified(reply))
             }
             Command::Close { request, reply } => {
                 let checked = self.engine.check_account(&request.account);

@@ -111,10 +111,16 @@ pub(super) fn base(connection: &Connection) -> rusqlite::Result<Option<Checkpoin
     connection.query_row(sql, [], checkpoint).optional()
 }
 
-/// Numbers, heads and hashes of the books, in order.
-pub(super) fn all(connection: &Connection) -> rusqlite::Result<BTreeMap<u64, (Hash, Hash)>> {
-    let mut statement = connection.prepare("SELECT number, head, books_sha256 FROM checkpoints")?;
-    statement.query_map([], |row| Ok((unsigned(row, 0)?, (row.get(1)?, row.get(2)?))))?.collect()
+/// Heads and hashes of the books of the checkpoints from one number to another, by their numbers.
+pub(super) fn between(
+    connection: &Connection,
+    from: u64,
+    through: u64,
+) -> rusqlite::Result<BTreeMap<u64, (Hash, Hash)>> {
+    let sql = "SELECT number, head, books_sha256 FROM checkpoints WHERE number BETWEEN ?1 AND ?2";
+    let mut statement = connection.prepare(sql)?;
+    let bounds = [from, through].map(|number| i64::try_from(number).unwrap_or(i64::MAX));
+    statement.query_map(bounds, |row| Ok((unsigned(row, 0)?, (row.get(1)?, row.get(2)?))))?.collect()
 }
 
 fn checkpoint(row: &rusqlite::Row<'_>) -> rusqlite::Result<Checkpoint> {

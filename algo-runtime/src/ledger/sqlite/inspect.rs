@@ -9,7 +9,7 @@ use super::{
     entries,
     inspect_error::InspectError,
     outbox,
-    replay::Replay,
+    replay::{self, Replay},
     rows,
     window::Segments,
 };
@@ -68,7 +68,7 @@ pub(super) fn inspect(connection: &Connection, reads: i64, depth: Depth) -> Resu
     if seal.user_version < checkpoints::SINCE {
         return inspect_format_1(connection, seal, (account, ledger_ids), genesis);
     }
-    let (Replay { books, head, .. }, checkpoint) = replay(connection, genesis, depth)?;
+    let (Replay { books, head, .. }, checkpoint) = recomputed(connection, genesis, depth)?;
     books.check_totals(&account)?;
     check_outbox(connection, &account, &entries::positions_behind(connection, account.published_through)?)?;
     let digest = check_digest(Digest::of_tables(connection)?, &seal)?;
@@ -95,7 +95,7 @@ fn inspect_format_1(
     genesis: Hash,
 ) -> Result<Inspected, InspectError> {
     let mut replay = Replay::begin(genesis);
-    replay.take_format_1(connection)?;
+    replay.take_format_1(connection, u64::MAX)?;
     let Replay { books, head, .. } = replay;
     books.check_totals(&account)?;
     books.check_holdings(&rows::holdings(connection)?)?;
@@ -107,22 +107,16 @@ fn inspect_format_1(
 }
 
 /// The journal with the number of the last checkpoint.
-fn replay(connection: &Connection, genesis: Hash, depth: Depth) -> Result<(Replay, u64), InspectError> {
-    let missing = || Finding::BreakSeal("no checkpoint is there".to_owned());
-    let last = checkpoints::last(connection)?.ok_or_else(missing)?;
+fn recomputed(connection: &Connection, genesis: Hash, depth: Depth) -> Result<(Replay, u64), InspectError> {
+    let last = checkpoints::last(connection)?.ok_or_else(replay::no_checkpoint)?;
     let number = last.number;
     let mut replay = match depth {
         Depth::Recent => Replay::behind(last, [].into()),
         Depth::All => {
-            let base = checkpoints::base(connection)?.ok_or_else(missing)?;
-            if base.number == 0 && base.head != genesis {
-                return Err(
-                    Finding::BreakSeal("the chain of hashes does not begin with the ledger id".to_owned()).into()
-                );
-            }
-            let mut replay = Replay::behind(base, checkpoints::all(connection)?);
+            let mut replay = Replay::at_base(connection, genesis)?;
+            replay.expect(checkpoints::between(connection, 0, u64::MAX)?);
             replay.check_checkpoint()?;
-            replay.take_format_1(connection)?;
+            replay.take_format_1(connection, u64::MAX)?;
             replay
         }
     };

@@ -16,7 +16,7 @@ use crate::ledger::{
 };
 
 /// The journal up to an entry.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Replay {
     pub(super) books: Books,
     /// Hash of the last entry.
@@ -37,12 +37,29 @@ impl Replay {
         Self { books: checkpoint.books, head: checkpoint.head, checkpoints, ..Self::default() }
     }
 
-    /// Takes the entries of the format 1 that follow.
-    pub(super) fn take_format_1(&mut self, connection: &Connection) -> Result<(), InspectError> {
-        let select =
-            format!("SELECT {}, previous_hash, hash FROM journal WHERE number > ?1 ORDER BY number", rows::ENTRY);
+    /// At the base of a ledger. `genesis`: where its chain of hashes begins.
+    pub(super) fn at_base(connection: &Connection, genesis: Hash) -> Result<Self, InspectError> {
+        let base = checkpoints::base(connection)?.ok_or_else(no_checkpoint)?;
+        if base.number == 0 && base.head != genesis {
+            return Err(Finding::BreakSeal("the chain of hashes does not begin with the ledger id".to_owned()).into());
+        }
+        Ok(Self::behind(base, [].into()))
+    }
+
+    /// Sets the checkpoints to compare with.
+    pub(super) fn expect(&mut self, checkpoints: BTreeMap<u64, (Hash, Hash)>) {
+        self.checkpoints = checkpoints;
+    }
+
+    /// Takes the entries of the format 1 that follow, up to number `through`.
+    pub(super) fn take_format_1(&mut self, connection: &Connection, through: u64) -> Result<(), InspectError> {
+        let select = format!(
+            "SELECT {}, previous_hash, hash FROM journal WHERE number > ?1 AND number <= ?2 ORDER BY number",
+            rows::ENTRY
+        );
         let mut statement = connection.prepare(&select)?;
-        let mut rows = statement.query([self.books.entries.cast_signed()])?;
+        let through = i64::try_from(through).unwrap_or(i64::MAX);
+        let mut rows = statement.query([self.books.entries.cast_signed(), through])?;
         while let Some(row) = rows.next()? {
             let number = self.books.entries + 1;
             let misread = |problem: rusqlite::Error| Finding::MisreadEntry { number, problem: problem.to_string() };
@@ -93,6 +110,10 @@ impl Replay {
             }
         }
     }
+}
+
+pub(super) fn no_checkpoint() -> Finding {
+    Finding::BreakSeal("no checkpoint is there".to_owned())
 }
 
 fn compare_hash(number: u64, field: &'static str, stored: &str, expected: &Hash) -> Result<(), InspectError> {
