@@ -27,7 +27,9 @@ enum Severity {
 /// The severity of a reason. A reason of a later release is a limit.
 fn severity(reason: &str) -> Severity {
     match reason {
-        reason::UNDELIVERABLE | reason::QOS_TOO_LOW | reason::OVERLAP_UNRESOLVED => Severity::Fault,
+        reason::UNDELIVERABLE | reason::QOS_TOO_LOW | reason::OVERLAP_UNRESOLVED | reason::LEDGER_DAMAGED => {
+            Severity::Fault
+        }
         reason::SESSION_LOST | reason::NEARLY_FULL | LEDGER_WENT_BACK => Severity::Incident,
         _ => Severity::Limit,
     }

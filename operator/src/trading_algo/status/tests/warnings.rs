@@ -1,6 +1,6 @@
 //! Warnings of runtime and bridge in the status.
 
-use intuition_api::v1::Source;
+use intuition_api::v1::{Source, Trading, TradingCause, TradingState};
 use intuition_resources::validate::FieldError;
 
 use super::*;
@@ -77,6 +77,26 @@ fn volume_that_is_nearly_full_leaves_the_ledger_healthy() {
 
     let cleared = seen(&trading(&plan), Some(&derived.status));
     assert_eq!((cleared.status.conditions, cleared.events.len()), (before.conditions, 0));
+}
+
+#[test]
+fn damage_in_the_journal_is_a_fault_of_the_ledger_and_a_stop() {
+    let plan = plan();
+    let mut damaged = trading(&plan);
+    let cause = TradingCause {
+        cause: "LedgerDamaged".to_owned(),
+        state: TradingState::Halted.into(),
+        message: "journal entry 7 is missing".to_owned(),
+        since_micros: 0,
+    };
+    let stop = Trading { state: TradingState::Halted.into(), number: 1, causes: vec![cause], ..Trading::default() };
+    let account = AccountResponse { trading: Some(stop), ..account(GENERATION) };
+    let warnings = vec![missing("ledger", "LedgerDamaged")];
+    damaged.pods.runtime.1 = Some(RuntimeReport { account: Ok(account), warnings, ..serving(GENERATION) });
+    let derived = seen(&damaged, None);
+    assert_eq!(line(&derived, kinds::LEDGER_HEALTHY), "LedgerHealthy=False LedgerDamaged: LedgerDamaged: why");
+    let expected = "Trading=False LedgerDamaged: Halted by LedgerDamaged: journal entry 7 is missing";
+    assert_eq!(line(&derived, kinds::TRADING), expected);
 }
 
 #[test]
