@@ -19,7 +19,8 @@ impl Place {
         Ok(Space {
             ledger_bytes: file.metadata()?.len() + log,
             free_bytes: free_bytes(file)?,
-            volume_bytes: found.f_blocks.saturating_mul(found.f_frsize),
+            // As `df` counts: blocks that are reserved for root belong to no side.
+            volume_bytes: (found.f_blocks - found.f_bfree + found.f_bavail).saturating_mul(found.f_frsize),
         })
     }
 }
