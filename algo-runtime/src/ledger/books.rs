@@ -2,10 +2,7 @@
 //!
 //! The same arithmetic checks a ledger at open, each commit before it is written, and `algo-runtime verify`.
 
-use std::{
-    collections::{BTreeMap, btree_map::Entry},
-    fmt::Display,
-};
+use std::{collections::BTreeMap, fmt::Display};
 
 use intuition_api::decimal::{Money, Quantity};
 
@@ -85,35 +82,65 @@ pub(super) struct Undo {
     holdings: BTreeMap<String, Option<Holding>>,
 }
 
+/// The books behind an entry, as far as they differ from those before it.
+#[derive(Debug)]
+pub(super) struct Step<'a> {
+    totals: Totals,
+    /// The symbol of a trade, and the holding of it; `None`: nothing is held any more.
+    holding: Option<(&'a str, Option<Holding>)>,
+}
+
 impl Books {
-    /// Adds one entry, unless it contradicts those before it.
+    /// Adds one entry, unless it contradicts those before it; then the books stay as they are.
     pub(super) fn apply(&mut self, entry: &JournalEntry) -> Result<(), Finding> {
+        let step = self.step(entry)?;
+        self.advance(step);
+        Ok(())
+    }
+
+    /// The step that an entry makes, unless it contradicts the entries before it.
+    pub(super) fn step<'a>(&self, entry: &'a JournalEntry) -> Result<Step<'a>, Finding> {
         if entry.number != self.entries + 1 {
             return Err(Finding::MissEntry { number: self.entries + 1 });
         }
         if entry.amount <= Money::ZERO {
             return Err(wrong(entry, "amount", &entry.amount, &"more than 0"));
         }
-        match (entry.kind, &entry.trade) {
+        let mut totals = Totals { entries: entry.number, ..self.totals() };
+        let holding = match (entry.kind, &entry.trade) {
             (EntryKind::Deposit, None) => {
-                self.settle(entry, self.cash.checked_add(entry.amount), true)?;
-                self.deposits = bounded(entry, self.deposits.checked_add(entry.amount))?;
+                totals.settle(entry, self.cash.checked_add(entry.amount), true)?;
+                totals.deposits = bounded(entry, self.deposits.checked_add(entry.amount))?;
+                None
             }
             (EntryKind::Withdrawal, None) => {
-                self.settle(entry, self.cash.checked_sub(entry.amount), true)?;
-                self.deposits = bounded(entry, self.deposits.checked_sub(entry.amount))?;
+                totals.settle(entry, self.cash.checked_sub(entry.amount), true)?;
+                totals.deposits = bounded(entry, self.deposits.checked_sub(entry.amount))?;
+                None
             }
-            (EntryKind::Buy, Some(trade)) => self.buy(entry, trade)?,
-            (EntryKind::Sell, Some(trade)) => self.sell(entry, trade)?,
+            (EntryKind::Buy, Some(trade)) => Some((trade.sid.as_str(), Some(self.buy(entry, trade, &mut totals)?))),
+            (EntryKind::Sell, Some(trade)) => Some((trade.sid.as_str(), self.sell(entry, trade, &mut totals)?)),
             (kind, Some(_)) => return Err(wrong(entry, "kind", &kind.name(), &"a trade's")),
             (kind, None) => return Err(wrong(entry, "kind", &kind.name(), &"a transfer's")),
-        }
+        };
         // Invariant 1 follows from the steps above. The check costs two additions.
-        if self.deposits.checked_add(self.realised) != self.cash.checked_add(self.invested) {
+        if totals.deposits.checked_add(totals.realised) != totals.cash.checked_add(totals.invested) {
             return Err(wrong(entry, "amount", &entry.amount, &"one that keeps deposits + realised = cash + invested"));
         }
-        self.entries = entry.number;
-        Ok(())
+        Ok(Step { totals, holding })
+    }
+
+    /// Makes a step.
+    pub(super) fn advance(&mut self, Step { totals, holding }: Step<'_>) {
+        self.set_totals(totals);
+        match holding {
+            None => {}
+            Some((sid, None)) => drop(self.holdings.remove(sid)),
+            Some((sid, Some(holding))) => match self.holdings.get_mut(sid) {
+                Some(held) => *held = holding,
+                None => drop(self.holdings.insert(sid.to_owned(), holding)),
+            },
+        }
     }
 
     /// Compares with the totals that a ledger or a commit gives.
@@ -146,15 +173,18 @@ impl Books {
 
     /// The books before [`Books::take`] returned `undo`.
     pub(super) fn revert(&mut self, Undo { totals, holdings }: Undo) {
-        let Totals { entries, decisions, cash, invested, realised, deposits } = totals;
-        let holdings_now = std::mem::take(&mut self.holdings);
-        *self = Self { entries, decisions, cash, invested, realised, deposits, holdings: holdings_now };
+        self.set_totals(totals);
         for (sid, holding) in holdings {
             match holding {
                 Some(holding) => self.holdings.insert(sid, holding),
                 None => self.holdings.remove(&sid),
             };
         }
+    }
+
+    fn set_totals(&mut self, Totals { entries, decisions, cash, invested, realised, deposits }: Totals) {
+        (self.entries, self.decisions, self.cash) = (entries, decisions, cash);
+        (self.invested, self.realised, self.deposits) = (invested, realised, deposits);
     }
 
     const fn totals(&self) -> Totals {
@@ -179,43 +209,54 @@ impl Books {
         check_outbox(before, account, changes)
     }
 
-    fn buy(&mut self, entry: &JournalEntry, trade: &Trade) -> Result<(), Finding> {
-        self.count(entry, trade)?;
+    /// The holding after it.
+    fn buy(&self, entry: &JournalEntry, trade: &Trade, totals: &mut Totals) -> Result<Holding, Finding> {
+        totals.count(entry, trade)?;
         let bought = Quantity::bought(entry.amount, trade.price);
-        self.settle(entry, self.cash.checked_sub(entry.amount), bought == Some(trade.quantity))?;
+        totals.settle(entry, self.cash.checked_sub(entry.amount), bought == Some(trade.quantity))?;
         expect(entry, "quantity", trade.quantity, bought.filter(|quantity| !quantity.is_zero()))?;
         expect(entry, "cost", trade.cost, Some(entry.amount))?;
-        self.invested = bounded(entry, self.invested.checked_add(trade.cost))?;
-        let held = self.holdings.entry(trade.sid.clone()).or_default();
-        held.quantity = bounded(entry, held.quantity.checked_add(trade.quantity))?;
-        held.cost = bounded(entry, held.cost.checked_add(trade.cost))?;
-        Ok(())
+        totals.invested = bounded(entry, self.invested.checked_add(trade.cost))?;
+        let held = self.holdings.get(&trade.sid).copied().unwrap_or_default();
+        Ok(Holding {
+            quantity: bounded(entry, held.quantity.checked_add(trade.quantity))?,
+            cost: bounded(entry, held.cost.checked_add(trade.cost))?,
+        })
     }
 
-    fn sell(&mut self, entry: &JournalEntry, trade: &Trade) -> Result<(), Finding> {
-        self.count(entry, trade)?;
+    /// The holding after it, if anything is left.
+    fn sell(&self, entry: &JournalEntry, trade: &Trade, totals: &mut Totals) -> Result<Option<Holding>, Finding> {
+        totals.count(entry, trade)?;
         let proceeds = Money::proceeds(trade.quantity, trade.price);
-        self.settle(entry, self.cash.checked_add(entry.amount), proceeds == Some(entry.amount))?;
+        totals.settle(entry, self.cash.checked_add(entry.amount), proceeds == Some(entry.amount))?;
         expect(entry, "amount", entry.amount, proceeds)?;
-        let Entry::Occupied(mut held) = self.holdings.entry(trade.sid.clone()) else {
+        let Some(held) = self.holdings.get(&trade.sid) else {
             return Err(wrong(entry, "sid", &trade.sid, &"one that is held"));
         };
-        let Some(left) = held.get().quantity.checked_sub(trade.quantity) else {
-            return Err(wrong(entry, "quantity", &trade.quantity, &format!("at most {}", held.get().quantity)));
+        let Some(left) = held.quantity.checked_sub(trade.quantity) else {
+            return Err(wrong(entry, "quantity", &trade.quantity, &format!("at most {}", held.quantity)));
         };
-        expect(entry, "cost", trade.cost, held.get().cost.cost_share(trade.quantity, held.get().quantity))?;
-        let cost = bounded(entry, held.get().cost.checked_sub(trade.cost))?;
-        if left.is_zero() {
-            held.remove();
-        } else {
-            held.insert(Holding { quantity: left, cost });
-        }
-        self.invested = bounded(entry, self.invested.checked_sub(trade.cost))?;
+        expect(entry, "cost", trade.cost, held.cost.cost_share(trade.quantity, held.quantity))?;
+        let cost = bounded(entry, held.cost.checked_sub(trade.cost))?;
+        totals.invested = bounded(entry, self.invested.checked_sub(trade.cost))?;
         let result = bounded(entry, entry.amount.checked_sub(trade.cost))?;
-        self.realised = bounded(entry, self.realised.checked_add(result))?;
-        Ok(())
+        totals.realised = bounded(entry, self.realised.checked_add(result))?;
+        Ok((!left.is_zero()).then_some(Holding { quantity: left, cost }))
     }
 
+    fn check_holding(&self, sid: &str, stored: Option<&Holding>) -> Result<(), Finding> {
+        let expected = self.holdings.get(sid);
+        if stored == expected {
+            return Ok(());
+        }
+        let show = |held: Option<&Holding>| {
+            held.map_or_else(|| "nothing".to_owned(), |held| format!("{} at a cost of {}", held.quantity, held.cost))
+        };
+        Err(contradiction(&format!("the holding of {sid}"), &show(stored), &show(expected)))
+    }
+}
+
+impl Totals {
     fn count(&mut self, entry: &JournalEntry, trade: &Trade) -> Result<(), Finding> {
         expect(entry, "seq", trade.seq, Some(self.decisions + 1))?;
         self.decisions = trade.seq;
@@ -236,17 +277,6 @@ impl Books {
         }
         self.cash = cash;
         Ok(())
-    }
-
-    fn check_holding(&self, sid: &str, stored: Option<&Holding>) -> Result<(), Finding> {
-        let expected = self.holdings.get(sid);
-        if stored == expected {
-            return Ok(());
-        }
-        let show = |held: Option<&Holding>| {
-            held.map_or_else(|| "nothing".to_owned(), |held| format!("{} at a cost of {}", held.quantity, held.cost))
-        };
-        Err(contradiction(&format!("the holding of {sid}"), &show(stored), &show(expected)))
     }
 }
 

@@ -15,12 +15,14 @@ use crate::ledger::{
     chain::{Chain, Hash},
 };
 
-/// The journal up to an entry.
+/// The journal up to an entry. After an error it is that up to the entry before the wrong one.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Replay {
     pub(super) books: Books,
     /// Hash of the last entry.
     pub(super) head: Hash,
+    /// Outbox position of the last decision in `entries`; 0 for none.
+    pub(super) position: u64,
     chain: Chain,
     /// Heads and hashes of the books at the checkpoints ahead.
     checkpoints: BTreeMap<u64, (Hash, Hash)>,
@@ -67,9 +69,10 @@ impl Replay {
             let previous: String = row.get(12).map_err(misread)?;
             compare_hash(number, "previous_hash", &previous, &self.head)?;
             let stored: String = row.get(13).map_err(misread)?;
-            self.books.apply(&entry)?;
+            let step = self.books.step(&entry)?;
             let hash = self.chain.link(&self.head, &entry, None);
             compare_hash(number, "hash", &stored, &hash)?;
+            self.books.advance(step);
             self.head = hash;
             self.check_checkpoint()?;
         }
@@ -82,10 +85,12 @@ impl Replay {
             let number = self.books.entries + 1;
             let Stored { entry, placement, hash } =
                 stored.map_err(|problem| Finding::MisreadEntry { number, problem: problem.to_string() })?;
-            self.books.apply(&entry)?;
+            let step = self.books.step(&entry)?;
             let expected = self.chain.link(&self.head, &entry, placement);
             compare_hash(number, "hash", &hex::encode(hash), &expected)?;
+            self.books.advance(step);
             self.head = expected;
+            self.position = placement.map_or(self.position, |placement| placement.position);
             self.check_checkpoint()
         })
     }
