@@ -14,6 +14,7 @@
 mod backup;
 mod checkpoints;
 mod complete;
+mod copy_error;
 mod create;
 mod digest;
 mod entries;
@@ -25,6 +26,7 @@ mod migrate;
 mod outbox;
 mod place;
 mod reader;
+mod replace;
 mod replaced;
 mod replay;
 mod reserve;
@@ -45,7 +47,10 @@ use std::{error::Error, fs::File, io, path::Path};
 use rand::{Rng as _, SeedableRng as _, rngs::ChaCha8Rng};
 use rusqlite::{Connection, TransactionBehavior};
 
-pub use self::backup::{Copied, CopyError, Restored, backup, restore};
+pub use self::{
+    backup::{Copied, Restored, backup, restore},
+    copy_error::CopyError,
+};
 use self::{
     digest::{Digest, Letters, Remembered, Seal},
     files::Files,
