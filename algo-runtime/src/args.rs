@@ -64,6 +64,13 @@ pub enum Command {
         #[arg(long)]
         keep_format: bool,
     },
+    /// Make a sound ledger of a damaged one whose runtime is stopped: with the longest journal that adds up, and all else that can be
+    /// read and fits it. The damaged ledger is kept beside it. Later decisions have another ledger id.
+    Salvage {
+        /// Folder of the ledger.
+        #[arg(long, env = "INTUITION_DATA_DIR")]
+        data_dir: PathBuf,
+    },
 }
 
 /// How to serve. What is required is optional in type only: the other commands need none of it.

@@ -18,6 +18,7 @@ fn main() -> ExitCode {
         Some(Command::Restore { data_dir, from, force, keep_format }) => {
             maintenance::restore(&data_dir, &from, force, keep_format)
         }
+        Some(Command::Salvage { data_dir }) => maintenance::salvage(&data_dir),
         None => process::serve(&serve),
     }
 }

@@ -1,4 +1,4 @@
-//! Commands on a ledger beside the process that serves it: verify, backup, restore.
+//! Commands on a ledger beside the process that serves it: verify, backup, restore, salvage.
 
 use std::{
     error::Error,
@@ -11,7 +11,7 @@ use std::{
 use intuition_common::{exit, text::printable_lines};
 
 use crate::ledger::{
-    sqlite::{self, Copied, CopyError, Opening, Restored},
+    sqlite::{self, Copied, CopyError, LeftOut, Opening, Restored, Salvaged},
     verify::{self, VerifyError},
 };
 
@@ -110,6 +110,43 @@ fn show_restored(Restored { copied, ledger_id, replaced, lost }: &Restored) {
     if let Some(replaced) = replaced {
         note(&format!("the ledger before is kept as {}", replaced.display()));
     }
+}
+
+/// Makes a sound ledger of a damaged one, and prints the part that is kept and the loss.
+#[expect(clippy::disallowed_methods, reason = "an edge: it draws the seed of the ledger's next id")]
+pub fn salvage(data_dir: &Path) -> ExitCode {
+    match sqlite::salvage(data_dir, rand::random()) {
+        Ok(salvaged) => {
+            for line in salvaged_lines(&salvaged) {
+                note(&line);
+            }
+            ExitCode::SUCCESS
+        }
+        Err(error) => exit::report(&error as &(dyn Error + 'static), 1),
+    }
+}
+
+fn salvaged_lines(salvaged: &Salvaged) -> Vec<String> {
+    let Salvaged { account, entries, decisions, claimed, damage, end, lost, left_out, .. } = salvaged;
+    let mut lines = vec![
+        format!("the damage: {damage}"),
+        format!("the account {account} keeps {entries} of {claimed} journal entries, {decisions} of them decisions"),
+    ];
+    lines.extend(end.as_ref().map(|end| format!("the journal ends there: {end}")));
+    lines.push(lost.map_or_else(
+        || "the published decisions that are lost cannot be counted".to_owned(),
+        |lost| format!("published decisions that it does not have any more: {lost}"),
+    ));
+    lines.extend(left_out.iter().map(|LeftOut { table, rows, is_damaged }| {
+        let pages = if *is_damaged { "; its pages are damaged, and more rows may be missing" } else { "" };
+        format!("rows of `{table}` that are left out: {rows}{pages}")
+    }));
+    if salvaged.is_halted {
+        lines.push("the trading state cannot be read: the account is Halted until a person ends it".to_owned());
+    }
+    lines.push(format!("later decisions have the ledger id {}", salvaged.ledger_id));
+    lines.push(format!("the damaged ledger is kept as {}", salvaged.replaced.display()));
+    lines
 }
 
 /// Errors of a copy through standard output or input.

@@ -2,8 +2,9 @@
 //!
 //! - `place`: the files and connections to them; `create`: new files; `schema`: versions of the format; `migrate`: from one to the
 //!   next; `complete`: columns that v0.1.0 leaves empty; `keep`: the copy of a file from before its migration.
-//! - `backup`: copies, made and put back.
-//! - `inspect`: the ledger is checked before anything is written; `verification`: the journal beside the writer; `replay`: the journal is recomputed; `checkpoints`: the books that it
+//! - `backup`: copies, made and put back; `salvage`: a sound ledger of a damaged one; `replace`: another file in the place of a ledger.
+//! - `inspect`: the ledger is checked before anything is written; `verification`: the journal beside the writer; `replay`: the journal is
+//!   recomputed; `checkpoints`: the books that it
 //!   begins with; `digest`: the number over all tables but the journal that shows damage.
 //! - `files`: detects removed and replaced files; `volume`: its space; `reserve`: the file that is deleted when the disk is full; `reader`:
 //!   reads decisions beside the writer.
@@ -31,6 +32,7 @@ mod replaced;
 mod replay;
 mod reserve;
 mod rows;
+mod salvage;
 mod schema;
 mod segment;
 mod snapshot;
@@ -50,6 +52,7 @@ use rusqlite::{Connection, TransactionBehavior};
 pub use self::{
     backup::{Copied, Restored, backup, restore},
     copy_error::CopyError,
+    salvage::{LeftOut, SalvageError, Salvaged, salvage},
 };
 use self::{
     digest::{Digest, Letters, Remembered, Seal},

@@ -8,6 +8,7 @@ mod damage;
 mod fixture;
 mod model;
 mod opening;
+mod salvage;
 mod speed;
 mod store;
 mod tampering;

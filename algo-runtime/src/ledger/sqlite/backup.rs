@@ -133,7 +133,7 @@ fn length(path: &Path) -> Result<u64, LedgerError> {
 
 /// In one step, which is one transaction: a copy in several would begin again with every commit.
 fn copy_pages(from: &Place, to: &Place) -> Result<(), CopyError> {
-    let source = from.untouching(from.shape()?).map_err(from.store("open the tables"))?;
+    let source = from.observer(from.shape()?).map_err(from.store("open the tables"))?;
     // SQLite reports no more than "unable to open", so that the system is asked first.
     File::create(to.file()).map_err(to.access("create"))?;
     let copy = || {

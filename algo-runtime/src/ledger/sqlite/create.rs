@@ -23,7 +23,7 @@ impl Place {
         let unfinished = self.unfinished();
         unfinished.remove().map_err(self.access("remove the unfinished file of"))?;
         let made = unfinished
-            .build(migrations, account)
+            .build(|tables| migrate::create(tables, migrations, account))
             .and_then(|()| unfinished.check_whole(schema::newest(migrations)))
             .and_then(|()| fs::rename(unfinished.file(), self.file()).map_err(self.access("create")));
         if made.is_err() {
@@ -34,9 +34,9 @@ impl Place {
         folder.sync_all().map_err(self.access("write the folder of"))
     }
 
-    /// Without a log: SQLite reports no error for a log that it cannot move into the file as it closes. The index of a log is
-    /// on the heap, which needs less room on the disk.
-    fn build(&self, migrations: &[Migration], account: &Account) -> Result<(), LedgerError> {
+    /// Makes a file of the tables that `fill` creates. Without a log: SQLite reports no error for a log that it cannot move into the
+    /// file as it closes. The index of a log is on the heap, which needs less room on the disk.
+    pub(super) fn build<T>(&self, fill: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, LedgerError> {
         // SQLite reports no more than "unable to open", so that the system is asked first.
         File::create(self.file()).map_err(self.access("create"))?;
         let write = || {
@@ -46,20 +46,22 @@ impl Place {
             connection.query_row("PRAGMA locking_mode = EXCLUSIVE", [], |_| Ok(()))?;
             connection.query_row("PRAGMA journal_mode = MEMORY", [], |_| Ok(()))?;
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            migrate::create(&transaction, migrations, account)?;
+            let filled = fill(&transaction)?;
             transaction.commit()?;
             // The tables that a later version has dropped leave no free pages.
             connection.execute_batch("VACUUM")?;
             // Marks the file for a log from now on, and writes no log.
             connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
-            connection.close().map_err(|(_, error)| error)
+            connection.close().map_err(|(_, error)| error)?;
+            Ok(filled)
         };
-        write().map_err(self.store("create the tables"))?;
-        File::open(self.file()).and_then(|file| file.sync_all()).map_err(self.access("write"))
+        let filled = write().map_err(self.store("create the tables"))?;
+        File::open(self.file()).and_then(|file| file.sync_all()).map_err(self.access("write"))?;
+        Ok(filled)
     }
 
     /// Checks the new ledger by reading the file alone.
-    fn check_whole(&self, reads: i64) -> Result<(), LedgerError> {
+    pub(super) fn check_whole(&self, reads: i64) -> Result<(), LedgerError> {
         let incomplete = |finding: String| {
             self.access("create")(io::Error::other(format!("the written file is not complete: {finding}")))
         };
@@ -108,7 +110,7 @@ mod tests {
 
     fn unfinished(dir: &Path) -> Place {
         let place = Place::new(dir).unfinished();
-        place.build(MIGRATIONS, &Account::empty(ACCOUNT, "3f9c2a71")).unwrap();
+        place.build(|tables| migrate::create(tables, MIGRATIONS, &Account::empty(ACCOUNT, "3f9c2a71"))).unwrap();
         place
     }
 

@@ -92,7 +92,8 @@ pub(super) fn digest_of(connection: &Connection, version: i64) -> rusqlite::Resu
     if version >= checkpoints::SINCE { Digest::of_tables(connection) } else { Digest::of_format_1(connection) }
 }
 
-fn begin_checkpoints(
+/// Writes the checkpoints of a journal without any: its base, and its end where that is another entry.
+pub(super) fn begin_checkpoints(
     connection: &Connection,
     head: Hash,
     sizes: Sizes,
@@ -109,7 +110,7 @@ fn begin_checkpoints(
         letters: &mut letters,
     };
     writer.checkpoint(&base.0)?;
-    if last.0.entries > 0 {
+    if last.0.entries > base.0.entries {
         writer.head = last.1;
         writer.checkpoint(&last.0)?;
     }

@@ -27,10 +27,12 @@ pub(super) fn done(connection: &Connection) -> rusqlite::Result<Positions> {
 /// `account`: the ledger id of the account.
 pub(super) fn ledger_ids(connection: &Connection, account: &str) -> rusqlite::Result<LedgerIds> {
     let sql = "SELECT first_seq, first_position, ledger_id FROM ledger_ids ORDER BY number";
-    let records = list(connection, sql, |row| {
-        Ok(LedgerId { first_seq: unsigned(row, 0)?, first_position: unsigned(row, 1)?, id: row.get(2)? })
-    })?;
-    Ok(LedgerIds::from_records(account, records))
+    Ok(LedgerIds::from_records(account, list(connection, sql, ledger_id)?))
+}
+
+/// An id from the columns `first_seq`, `first_position` and `ledger_id`.
+pub(super) fn ledger_id(row: &Row<'_>) -> rusqlite::Result<LedgerId> {
+    Ok(LedgerId { first_seq: unsigned(row, 0)?, first_position: unsigned(row, 1)?, id: row.get(2)? })
 }
 
 /// A page of the outbox: the table, and decisions of `entries`, which are in no other place.

@@ -114,15 +114,15 @@ impl Place {
     /// Checks the ledger through a connection that cannot write.
     pub(super) fn inspect(&self, shape: Shape, reads: i64, depth: Depth) -> Result<Inspected, Refused> {
         let read = || {
-            let mut connection = self.untouching(shape)?;
+            let mut connection = self.observer(shape)?;
             let transaction = connection.transaction()?;
             inspect(&transaction, reads, depth)
         };
         read().map_err(|error| self.refused(error, reads))
     }
 
-    /// A connection that reads, and creates no file beside a ledger without a log.
-    pub(super) fn untouching(&self, shape: Shape) -> rusqlite::Result<Connection> {
+    /// A connection that cannot write, and makes no file beside a ledger without a log.
+    pub(super) fn observer(&self, shape: Shape) -> rusqlite::Result<Connection> {
         // Without a log nothing beside the file is needed, and `immutable` keeps SQLite from making anything.
         let mode = if shape == Shape::Settled { "mode=ro&immutable=1" } else { "mode=ro" };
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;

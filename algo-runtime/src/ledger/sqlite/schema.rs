@@ -33,7 +33,6 @@ pub(super) const MIGRATIONS: &[Migration] = &[
 ];
 
 /// Those of the format 1.
-#[cfg(test)]
 pub(super) const FORMAT_1: &[Migration] = MIGRATIONS.split_at(5).0;
 
 /// The version that this release writes, and the highest `min_reader` that it reads.

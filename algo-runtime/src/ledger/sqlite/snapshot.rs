@@ -50,7 +50,7 @@ pub(super) fn snapshot(
     })
 }
 
-fn settings(connection: &Connection) -> rusqlite::Result<Option<SettingsRecord>> {
+pub(super) fn settings(connection: &Connection) -> rusqlite::Result<Option<SettingsRecord>> {
     let sql = "SELECT resource_uid, settings_generation, cash_generation, settings_json FROM settings WHERE id = 1";
     let read = |row: &Row<'_>| {
         Ok(SettingsRecord {

@@ -182,6 +182,32 @@ fn each(connection: &Connection, class: Class, mut take: impl FnMut(Segment)) ->
     Ok(())
 }
 
+/// The class and the rows of a stored segment, if it holds together.
+pub(super) fn stored(place: i64, sha256: [u8; 16], data: &[u8]) -> rusqlite::Result<(Class, Segment)> {
+    let class = Class::ALL.into_iter().find(|class| places(*class).0 <= place && place <= places(*class).1);
+    let class = class.ok_or_else(|| unreadable(0, rows::Unknown(format!("segment {place}"))))?;
+    Ok((class, unpacked(class, place, sha256, data)?))
+}
+
+/// The first ordinal of a class in the segments.
+pub(super) fn first_packed(connection: &Connection, class: Class) -> rusqlite::Result<Option<u64>> {
+    let mut first = None;
+    each(connection, class, |segment| first = first.or_else(|| segment.rows.first().map(|row| row.ordinal)))?;
+    Ok(first)
+}
+
+/// Writes the rows that are left of a segment as another one. Outside of a commit: no digest follows it.
+pub(super) fn store(
+    connection: &Connection,
+    class: Class,
+    Segment { evicted, rows }: &Segment,
+) -> rusqlite::Result<()> {
+    let Some(last) = rows.last() else { return Ok(()) };
+    let data = segment::pack(*evicted, rows.iter());
+    let sql = "INSERT INTO segments (place, sha256, data) VALUES (?1, ?2, ?3)";
+    connection.execute(sql, params![place(class, last.ordinal), checksum(&data), data]).map(drop)
+}
+
 /// A segment holds together: its checksum, its place, and ordinals that grow.
 fn unpacked(class: Class, stored: i64, sha256: [u8; 16], data: &[u8]) -> rusqlite::Result<Segment> {
     let wrong = |text: String| unreadable(2, rows::Unknown(text));

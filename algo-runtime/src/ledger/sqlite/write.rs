@@ -66,7 +66,7 @@ impl Writer<'_> {
     }
 
     /// The name is set once, at creation.
-    fn account(&mut self, account: &Account) -> rusqlite::Result<()> {
+    pub(super) fn account(&mut self, account: &Account) -> rusqlite::Result<()> {
         self.put(
             &ACCOUNT,
             &[
