@@ -137,7 +137,8 @@ pub enum LedgerError {
     },
     /// The file differs from the written ledger.
     #[error(
-        "the ledger {path} is damaged: {finding}; nothing was changed: restore it from a copy, or see `algo-runtime verify`"
+        "the ledger {path} is damaged: {finding}; nothing was changed: put a copy in its place with `algo-runtime restore`, or keep \
+         its sound part with `algo-runtime salvage`"
     )]
     Damaged {
         /// The file.
