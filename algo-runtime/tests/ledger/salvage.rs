@@ -97,7 +97,6 @@ fn journal_is_kept_up_to_the_entry_with_a_flipped_byte() {
     assert_eq!(after.outbox, before.outbox[..1], "entries behind the journal are left out");
     assert!(after.snapshot.closing.unsettled.is_empty(), "its sale is lost");
     assert_eq!(after.snapshot.trading, before.snapshot.trading);
-    assert_eq!(after.snapshot.marks, before.snapshot.marks);
 }
 
 #[test]
@@ -182,19 +181,26 @@ fn lost_entry_of_the_outbox_is_given_up_and_leaves_no_hole() {
 }
 
 #[test]
-fn outcomes_of_lost_decisions_are_left_out() {
+fn quotes_of_lost_decisions_are_new_again() {
     let (dir, _) = populated();
     let mut ledger = open(dir.path());
     let mut draft = Draft::new(&ledger.snapshot().unwrap());
-    draft.buy("GOOG", "1", "1");
-    draft.outcome(Class::Id);
+    for (seq, class) in [(19, Class::Sequence), (20, Class::Sequence), (20, Class::Id)] {
+        draft.buy("GOOG", "1", "1");
+        draft.outcome(class);
+        let row = draft.changes.window.last_mut().unwrap();
+        (row.seq, row.rank, row.era, row.outcome.positions) = (row.seq.map(|_| seq), 0, 0, 1);
+        draft.mark("quotes", "nyse", seq);
+    }
     ledger.commit(&draft.take()).unwrap();
     let before = Contents::of(&mut ledger);
     Box::new(ledger).close().unwrap();
-    rewrite(dir.path(), "DROP TRIGGER entries_are_never_changed; UPDATE entries SET cash = cash + 1 WHERE number = 8;");
+    rewrite(dir.path(), "DROP TRIGGER entries_are_never_changed; UPDATE entries SET cash = cash + 1 WHERE number = 9;");
     let (salvaged, after) = salvaged(dir.path(), ACCOUNT);
-    assert_eq!((salvaged.entries, left_out(&salvaged, "outcomes").rows), (7, 1));
-    assert_eq!(after.snapshot.window.len() + 1, before.snapshot.window.len());
+    assert_eq!((salvaged.entries, left_out(&salvaged, "outcomes").rows), (8, 2));
+    assert_eq!(after.snapshot.window.len() + 2, before.snapshot.window.len());
+    let nyse = after.snapshot.marks.iter().find(|mark| mark.source == "nyse").unwrap();
+    assert_eq!((nyse.seq, nyse.index), (19, u32::MAX), "the number 20 may come again");
 }
 
 #[test]

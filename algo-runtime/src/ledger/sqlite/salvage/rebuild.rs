@@ -21,18 +21,26 @@ use crate::{
     sizes::Sizes,
 };
 
-/// Tables that are copied as far as they can be read: nothing in them depends on the journal.
-const INDEPENDENT: [&str; 10] = [
-    "resets",
-    "forgotten_sources",
-    "symbols",
-    "counters",
-    "state",
-    "settings",
-    "sessions",
-    "client_sessions",
-    "gaps",
-    "close_requests",
+/// Tables with a rule of their own. All others are copied as far as they can be read: nothing in them depends on the journal.
+const DEPENDENT: [&str; 18] = [
+    "account",
+    "checkpoints",
+    "closing",
+    "conflicts",
+    "entries",
+    "held",
+    "holdings",
+    "journal",
+    "ledger_ids",
+    "manual_sales",
+    "marks",
+    "outbox",
+    "outbox_done",
+    "segments",
+    "trading",
+    "trading_causes",
+    "unsettled_sales",
+    "window",
 ];
 
 /// The tables that were filled.
@@ -67,11 +75,12 @@ pub(super) fn rebuild(
     journal(&mut copier, books)?;
     base(target, claims, prefix)?;
     let Bounds { position, published_through } = outbox::copy(&mut copier, claims, prefix)?;
-    outcomes::copy(&mut copier, Ends { decisions: books.decisions, position })?;
+    let lost_numbers = outcomes::copy(&mut copier, Ends { decisions: books.decisions, position })?;
     dependent(&mut copier, books, position)?;
-    for table in INDEPENDENT {
+    for table in digest::tables(target)?.iter().filter(|table| !DEPENDENT.contains(&table.as_str())) {
         copier.copy(table, |_| Ok(true))?;
     }
+    lost_numbers.lower_marks(target)?;
     traded_symbols(target)?;
     unknown_tables(&mut copier);
     let is_halted = halt::copy(&mut copier, &mut writer, claims)?;
