@@ -64,8 +64,8 @@ pub enum Command {
         #[arg(long)]
         keep_format: bool,
     },
-    /// Make a sound ledger of a damaged one whose runtime is stopped: with the longest journal that adds up, and all else that can be
-    /// read and fits it. The damaged ledger is kept beside it. Later decisions have another ledger id.
+    /// Make a sound ledger of a damaged one, while its runtime is stopped: with the longest journal that adds up, and with all other rows
+    /// that can be read and fit it. The damaged ledger is kept beside it. Later decisions have another ledger id.
     Salvage {
         /// Folder of the ledger.
         #[arg(long, env = "INTUITION_DATA_DIR")]

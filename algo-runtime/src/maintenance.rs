@@ -142,7 +142,11 @@ fn salvaged_lines(salvaged: &Salvaged) -> Vec<String> {
         format!("rows of `{table}` that are left out: {rows}{pages}")
     }));
     if salvaged.is_halted {
-        lines.push("the trading state cannot be read: the account is Halted until a person ends it".to_owned());
+        lines.push(
+            "the trading state cannot be read: the account is Halted. A resource that is applied anew replaces this stop by its own \
+             trading state"
+                .to_owned(),
+        );
     }
     lines.push(format!("later decisions have the ledger id {}", salvaged.ledger_id));
     lines.push(format!("the damaged ledger is kept as {}", salvaged.replaced.display()));

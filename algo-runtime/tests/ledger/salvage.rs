@@ -53,7 +53,7 @@ fn tear(dir: &Path, table: &str) {
 fn salvaged(dir: &Path, account: &str) -> (Salvaged, Contents) {
     let damaged = fs::read(dir.join("ledger.db")).unwrap();
     let salvaged = salvage(dir, SEED).unwrap();
-    assert!(fs::read(&salvaged.replaced).unwrap() == damaged, "the damaged file is kept as it is");
+    assert!(fs::read(&salvaged.replaced).unwrap() == damaged, "the damaged file is kept unchanged");
     let report = verify(dir).unwrap();
     assert_eq!((report.entries, report.decisions), (salvaged.entries, salvaged.decisions));
     assert_eq!(report.ledger_ids.newest().id, salvaged.ledger_id);

@@ -1,7 +1,7 @@
 //! Makes a sound ledger of a damaged one: with the longest valid journal, and with all other rows that can be read and fit it.
 //!
 //! - `damaged` reads the file; `rebuild` fills the new one, row by row with `copier`.
-//! - `outbox`, `outcomes` and `halt` have the tables whose rows have to fit each other.
+//! - `outbox`, `outcomes` and `halt` have the tables with rules of their own.
 
 mod copier;
 mod damaged;

@@ -196,7 +196,7 @@ pub(super) fn first_packed(connection: &Connection, class: Class) -> rusqlite::R
     Ok(first)
 }
 
-/// Writes the rows that are left of a segment as another one. Outside of a commit: no digest follows it.
+/// Writes the remaining rows of a segment as another segment. Outside of a commit: no digest follows it.
 pub(super) fn store(
     connection: &Connection,
     class: Class,

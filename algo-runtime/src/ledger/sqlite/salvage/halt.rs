@@ -1,4 +1,4 @@
-//! The trading state of a salvaged ledger. One that cannot be read must not become Active: a person decides.
+//! The trading state of a salvaged ledger. An unreadable state must not become Active: a person decides.
 
 use intuition_api::{trading::cause, v1::TradingState};
 use rusqlite::Connection;
@@ -12,7 +12,7 @@ use crate::ledger::{Cause, Changes, TradingRecord};
 
 /// Text of the cause.
 const MESSAGE: &str = "algo-runtime salvage could not read the trading state of the damaged ledger. Look at the account; a change of \
-     the resource's spec or `intuition resume` ends this stop";
+     the resource's spec or `intuition resume --runtime` ends this stop";
 
 /// Copies the trading state, or sets Halted. Returns whether it did the latter. Settings are copied before.
 pub(super) fn copy(copier: &mut Copier<'_>, writer: &mut Writer<'_>, claims: &Claims) -> rusqlite::Result<bool> {

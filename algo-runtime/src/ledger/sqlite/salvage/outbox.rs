@@ -19,14 +19,14 @@ pub(super) struct Bounds {
     pub(super) published_through: u64,
 }
 
-/// Copies the outbox as far as it belongs to the journal that is kept. A position within it whose entry is lost gets an empty
-/// entry that counts as given up: numbers have no holes.
+/// Copies the outbox as far as it belongs to the journal that is kept. The place of a lost entry gets an empty
+/// entry that counts as given up: positions have no holes.
 pub(super) fn copy(copier: &mut Copier<'_>, claims: &Claims, prefix: &Prefix) -> rusqlite::Result<Bounds> {
     let books = &prefix.replay.books;
     let decided = last_decision(copier.source, books.entries).max(prefix.replay.position);
     let is_cut = prefix.finding.is_some() || books.decisions < claims.decisions;
     let published = claims.published_through;
-    // Entries behind the last decision that is kept belong to quotes whose outcomes are left out.
+    // Entries behind the last decision that is kept belong to quotes that lose their outcomes.
     let limit = match (is_cut, prefix.replay.position) {
         (false, _) => claims.position.max(decided),
         (true, 0) => decided.max(published),

@@ -1,4 +1,4 @@
-//! The outcomes of a salvaged ledger: those whose decisions and positions are kept. The quotes of the others are new again.
+//! The outcomes of a salvaged ledger: an outcome stays with its decisions and positions. The quotes of lost outcomes are new again.
 
 use std::collections::BTreeMap;
 
@@ -28,7 +28,7 @@ impl Ends {
     }
 }
 
-/// The first quote of a source whose outcome is left out.
+/// The first quote of a source among those without their outcome.
 #[derive(Debug, Clone, Copy)]
 struct FirstLost {
     era: u64,
