@@ -128,11 +128,10 @@ pub fn salvage(data_dir: &Path) -> ExitCode {
 
 fn salvaged_lines(salvaged: &Salvaged) -> Vec<String> {
     let Salvaged { account, entries, decisions, claimed, damage, end, lost, left_out, .. } = salvaged;
-    let mut lines = vec![
-        format!("the damage: {damage}"),
-        format!("the account {account} keeps {entries} of {claimed} journal entries, {decisions} of them decisions"),
-    ];
-    lines.extend(end.as_ref().map(|end| format!("the journal ends there: {end}")));
+    let kept =
+        format!("the account {account} keeps {entries} of {claimed} journal entries, {decisions} of them decisions");
+    let mut lines = vec![format!("the damage: {damage}"), kept];
+    lines.extend(end.as_ref().filter(|end| *end != damage).map(|end| format!("the journal ends there: {end}")));
     lines.push(lost.map_or_else(
         || "the published decisions that are lost cannot be counted".to_owned(),
         |lost| format!("published decisions that it does not have any more: {lost}"),

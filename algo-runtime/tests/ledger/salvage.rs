@@ -151,6 +151,27 @@ fn damaged_small_table_costs_no_decision() {
 }
 
 #[test]
+fn commits_in_the_log_of_a_damaged_file_are_kept() {
+    let (dir, copy) = (populated().0, tempdir().unwrap());
+    let page = root_page(dir.path(), "conflicts");
+    let mut ledger = open(dir.path());
+    let mut draft = Draft::new(&ledger.snapshot().unwrap());
+    draft.buy("GOOG", "1", "1");
+    ledger.commit(&draft.take()).unwrap();
+    // A killed process leaves file and log.
+    let mut file = fs::read(dir.path().join("ledger.db")).unwrap();
+    file[(page - 1) * PAGE..page * PAGE].fill(0);
+    fs::write(copy.path().join("ledger.db"), file).unwrap();
+    fs::copy(dir.path().join("ledger.db-wal"), copy.path().join("ledger.db-wal")).unwrap();
+    let salvaged = salvage(copy.path(), SEED).unwrap();
+    assert_eq!((salvaged.entries, salvaged.decisions, &salvaged.end), (8, 6, &None));
+    assert!(left_out(&salvaged, "conflicts").is_damaged);
+    assert_eq!(verify(copy.path()).unwrap().entries, 8);
+    let mut again = open(copy.path());
+    assert_eq!(Contents::of(&mut again).decisions, Contents::of(&mut ledger).decisions);
+}
+
+#[test]
 fn account_is_halted_if_its_trading_state_cannot_be_read() {
     let readable = |dir: &Path| rewrite(dir, "DELETE FROM trading");
     let tears: [&dyn Fn(&Path); 3] = [&|dir| tear(dir, "trading"), &|dir| tear(dir, "trading_causes"), &readable];

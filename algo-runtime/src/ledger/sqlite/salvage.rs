@@ -123,8 +123,8 @@ pub fn salvage(dir: &Path, seed: u64) -> Result<Salvaged, SalvageError> {
     refuse_a_ledger_in_use(&place, dir)?;
     let damage = damage(&place)?.ok_or_else(|| SalvageError::Sound(shown()))?;
     let unreadable = |source| SalvageError::MissAccount { dir: shown(), source };
-    let mut source = damaged::open(&place).map_err(unreadable)?;
-    let source = source.transaction().map_err(unreadable)?;
+    let mut connection = damaged::open(&place).map_err(unreadable)?;
+    let source = connection.transaction().map_err(unreadable)?;
     let claims = damaged::claims(&source).map_err(unreadable)?;
     let prefix = damaged::prefix(&source, &claims);
     let kept = prefix.replay.books.entries;
@@ -151,6 +151,8 @@ pub fn salvage(dir: &Path, seed: u64) -> Result<Salvaged, SalvageError> {
     }
     let Rebuilt { account, left_out, is_halted } = made?;
     drop(source);
+    // The log goes aside with the file, and nothing reads it any more.
+    drop(connection);
     let replaced = put_in_place(&unfinished, &place, &folder, true)?.unwrap_or_default();
     let Account { name, entries, decisions, ledger_id, .. } = account;
     let claimed = claims.entries;
