@@ -64,6 +64,21 @@ pub enum Command {
         #[arg(long)]
         keep_format: bool,
     },
+    /// Write the journal as CSV, also while the ledger is in use: each entry with its hash. Nothing is deleted.
+    Archive {
+        /// Folder of the ledger.
+        #[arg(long, env = "INTUITION_DATA_DIR")]
+        data_dir: PathBuf,
+        /// The new file; `-` for standard output.
+        #[arg(long, value_name = "FILE")]
+        to: PathBuf,
+        /// Number of the first entry.
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        from: u64,
+        /// Number of the last entry [default: the last one that is there].
+        #[arg(long, value_name = "N")]
+        through: Option<u64>,
+    },
     /// Make a sound ledger of a damaged one, while its runtime is stopped: with the longest journal that adds up, and with all other rows
     /// that can be read and fit it. The damaged ledger is kept beside it. Later decisions have another ledger id.
     Salvage {

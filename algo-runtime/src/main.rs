@@ -18,6 +18,9 @@ fn main() -> ExitCode {
         Some(Command::Restore { data_dir, from, force, keep_format }) => {
             maintenance::restore(&data_dir, &from, force, keep_format)
         }
+        Some(Command::Archive { data_dir, to, from, through }) => {
+            maintenance::archive(&data_dir, &to, from, through.unwrap_or(u64::MAX))
+        }
         Some(Command::Salvage { data_dir }) => maintenance::salvage(&data_dir),
         None => process::serve(&serve),
     }

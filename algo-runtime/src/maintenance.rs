@@ -1,4 +1,4 @@
-//! Commands on a ledger beside the process that serves it: verify, backup, restore, salvage.
+//! Commands on a ledger beside the process that serves it: verify, archive, backup, restore, salvage.
 
 use std::{
     error::Error,
@@ -11,7 +11,7 @@ use std::{
 use intuition_common::{exit, text::printable_lines};
 
 use crate::ledger::{
-    sqlite::{self, Copied, CopyError, LeftOut, Opening, Restored, Salvaged},
+    sqlite::{self, ArchiveError, Copied, CopyError, LeftOut, Opening, Restored, Salvaged},
     verify::{self, VerifyError},
 };
 
@@ -59,6 +59,41 @@ fn ledgers_below(dir: &Path) -> Vec<String> {
     let accounts = folders(dir).into_iter().take(MAX_FOLDERS).flat_map(|namespace| folders(&namespace));
     let ledgers = accounts.take(MAX_FOLDERS).filter(|account| account.join(LEDGER).is_file());
     ledgers.take(MAX_SHOWN_LEDGERS).map(|account| account.display().to_string()).collect()
+}
+
+/// Writes the journal as CSV into the new file `to`; `-`: to standard output. Prints the number of entries to stderr.
+pub fn archive(data_dir: &Path, to: &Path, from: u64, through: u64) -> ExitCode {
+    let written = if to == Path::new("-") {
+        sqlite::archive(data_dir, from, through, io::stdout().lock())
+    } else {
+        to_file(to, |file| sqlite::archive(data_dir, from, through, file))
+    };
+    match written {
+        Ok(entries) => {
+            note(&format!("{entries} journal entries"));
+            ExitCode::SUCCESS
+        }
+        // A reader that closed the pipe has seen enough.
+        Err(ArchiveError::Write(error)) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => exit::report(&error as &(dyn Error + 'static), 1),
+    }
+}
+
+/// Writes a new file and syncs it. After an error there is none.
+fn to_file(to: &Path, write: impl FnOnce(&File) -> Result<u64, ArchiveError>) -> Result<u64, ArchiveError> {
+    let file = File::create_new(to).map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists => CopyError::Exists(to.display().to_string()).into(),
+        _ => ArchiveError::Write(error),
+    })?;
+    let written = write(&file).and_then(|entries| {
+        file.sync_all().map_err(ArchiveError::Write)?;
+        Ok(entries)
+    });
+    if written.is_err() {
+        // The first error is returned.
+        fs::remove_file(to).unwrap_or_default();
+    }
+    written
 }
 
 /// Copies a ledger in use into the file `to`; `-`: to standard output. Prints to stderr.

@@ -2,6 +2,7 @@
 //!
 //! - `place`: the files and connections to them; `create`: new files; `schema`: versions of the format; `migrate`: from one to the
 //!   next; `complete`: columns that v0.1.0 leaves empty; `keep`: the copy of a file from before its migration.
+//! - `archive`: the journal as CSV.
 //! - `backup`: copies, made and put back; `salvage`: a sound ledger of a damaged one; `replace`: another file in the place of a ledger.
 //! - `inspect`: the ledger is checked before anything is written; `verification`: the journal beside the writer; `replay`: the journal is
 //!   recomputed; `checkpoints`: the books that it
@@ -12,6 +13,7 @@
 //!   about sources; `trading`: the trading state; `replaced`: rows that most commits replace.
 //! - `rows`, `write` and `writer`: between rows and types; `snapshot`: the state as a whole.
 
+mod archive;
 mod backup;
 mod checkpoints;
 mod complete;
@@ -50,6 +52,7 @@ use rand::{Rng as _, SeedableRng as _, rngs::ChaCha8Rng};
 use rusqlite::{Connection, TransactionBehavior};
 
 pub use self::{
+    archive::{ArchiveError, archive},
     backup::{Copied, Restored, backup, restore},
     copy_error::CopyError,
     salvage::{LeftOut, SalvageError, Salvaged, salvage},

@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "a test waits by the monotonic clock")]
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod archive;
 mod copies;
 mod damage;
 mod fixture;
