@@ -75,7 +75,7 @@ pub enum Command {
         /// Number of the first entry.
         #[arg(long, value_name = "N", default_value_t = 1)]
         from: u64,
-        /// Number of the last entry [default: the last one that is there].
+        /// Number of the last entry [default: the end of the journal].
         #[arg(long, value_name = "N")]
         through: Option<u64>,
     },

@@ -173,8 +173,9 @@ fn commits_in_the_log_of_a_damaged_file_are_kept() {
 
 #[test]
 fn account_is_halted_if_its_trading_state_cannot_be_read() {
-    let readable = |dir: &Path| rewrite(dir, "DELETE FROM trading");
-    let tears: [&dyn Fn(&Path); 3] = [&|dir| tear(dir, "trading"), &|dir| tear(dir, "trading_causes"), &readable];
+    let lost = |dir: &Path| rewrite(dir, "DELETE FROM trading");
+    let renamed = |dir: &Path| rewrite(dir, "ALTER TABLE trading_causes RENAME TO trading_causer");
+    let tears: [&dyn Fn(&Path); 4] = [&|dir| tear(dir, "trading"), &|dir| tear(dir, "trading_causes"), &lost, &renamed];
     for tear in tears {
         let (dir, before) = populated();
         tear(dir.path());
@@ -308,6 +309,8 @@ fn flip(step: usize) {
                     .unwrap_or_else(|error| panic!("byte {position}: {error}"));
                 let after = Contents::of(&mut ledger);
                 drop(ledger);
+                let trading = after.snapshot.trading.unwrap();
+                assert!(!trading.causes.is_empty(), "byte {position}: a stop is lost: {salvaged:?}");
                 let kept = after.decisions;
                 assert_eq!(kept, before.decisions[..kept.len()], "byte {position}");
             }

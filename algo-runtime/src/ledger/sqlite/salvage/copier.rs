@@ -22,6 +22,8 @@ pub struct LeftOut {
 pub(super) struct Copier<'a> {
     pub(super) source: &'a Connection,
     pub(super) target: &'a Connection,
+    /// The source has every table; the file of an older release lacks some.
+    pub(super) is_complete: bool,
     pub(super) left_out: Vec<LeftOut>,
 }
 
@@ -33,8 +35,8 @@ impl Copier<'_> {
         table: &str,
         mut fits: impl FnMut(&Row<'_>) -> rusqlite::Result<bool>,
     ) -> rusqlite::Result<()> {
-        // An older file does not have every table.
         if !self.source.table_exists(None, table).unwrap_or(true) {
+            self.leave_out(table, 0, self.is_complete);
             return Ok(());
         }
         let mut rows = 0;

@@ -50,9 +50,23 @@ pub(super) fn open(place: &Place) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// Whether the journal is in the tables of the format 2. The version in the header may be damaged.
+/// Whether the file has the tables of the format 2. The version in the header may be damaged, and the name of a table.
 pub(super) fn is_format_2(source: &Connection) -> rusqlite::Result<bool> {
-    source.table_exists(None, "entries")
+    has_any(source, &["entries", "checkpoints", "segments"])
+}
+
+/// Whether the file has all tables of its format: earlier releases made fewer.
+pub(super) fn is_complete(source: &Connection) -> rusqlite::Result<bool> {
+    Ok(is_format_2(source)? || has_any(source, &["outbox_done", "ledger_ids"])?)
+}
+
+fn has_any(source: &Connection, tables: &[&str]) -> rusqlite::Result<bool> {
+    for table in tables {
+        if source.table_exists(None, *table)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The claims of the account row. Also reads the seal: without it no release can be named that understands the file.

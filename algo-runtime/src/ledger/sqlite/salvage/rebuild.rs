@@ -11,7 +11,7 @@ use super::{
         writer::Writer,
     },
     copier::{Copier, LeftOut},
-    damaged::{Claims, Prefix, ids_within, is_format_2},
+    damaged::{Claims, Prefix, ids_within, is_complete, is_format_2},
     halt,
     outbox::{self, Bounds},
     outcomes::{self, Ends},
@@ -61,7 +61,7 @@ pub(super) fn rebuild(
 ) -> rusqlite::Result<Rebuilt> {
     let migrations = if is_format_2(source)? { schema::MIGRATIONS } else { schema::FORMAT_1 };
     migrate::create(target, migrations, &Account::empty(&claims.name, &prefix.first_id))?;
-    let mut copier = Copier { source, target, left_out: Vec::new() };
+    let mut copier = Copier { source, target, is_complete: is_complete(source)?, left_out: Vec::new() };
     let mut remembered = Remembered::default();
     let mut writer = Writer {
         connection: target,
