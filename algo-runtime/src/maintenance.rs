@@ -177,7 +177,7 @@ fn salvaged_lines(salvaged: &Salvaged) -> Vec<String> {
     }));
     if salvaged.is_halted {
         lines.push(
-            "the trading state cannot be read: the account is Halted. A resource that is applied anew replaces this stop by its own \
+            "the trading state cannot be read or trusted: the account is Halted. A resource that is applied anew replaces this stop by its own \
              trading state"
                 .to_owned(),
         );

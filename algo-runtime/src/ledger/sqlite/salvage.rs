@@ -48,7 +48,7 @@ pub struct Salvaged {
     pub lost: Option<u64>,
     /// The parts of other tables that could not be kept.
     pub left_out: Vec<LeftOut>,
-    /// The trading state could not be read, so that the account is Halted.
+    /// The trading state could not be read or trusted, so that the account is Halted.
     pub is_halted: bool,
     /// The ledger id of later decisions.
     pub ledger_id: String,

@@ -6,23 +6,30 @@ use rusqlite::Connection;
 use super::{
     super::{snapshot, trading, writer::Writer},
     copier::Copier,
-    damaged::Claims,
+    damaged::{Claims, Prefix},
 };
 use crate::ledger::{Cause, Changes, TradingRecord};
 
 /// Text of the cause.
-const MESSAGE: &str = "algo-runtime salvage could not read the trading state of the damaged ledger. Look at the account; a change of \
+const MESSAGE: &str = "algo-runtime salvage could not trust the trading state of the damaged ledger. Look at the account; a change of \
      the resource's spec or `intuition resume --runtime` ends this stop";
 
-/// Copies the trading state, or sets Halted. Returns whether it did the latter. Settings are copied before.
-pub(super) fn copy(copier: &mut Copier<'_>, writer: &mut Writer<'_>, claims: &Claims) -> rusqlite::Result<bool> {
+/// Copies the trading state, or sets Halted. Returns whether it did the latter. All other tables are copied before.
+pub(super) fn copy(
+    copier: &mut Copier<'_>,
+    writer: &mut Writer<'_>,
+    claims: &Claims,
+    prefix: &Prefix,
+) -> rusqlite::Result<bool> {
     for table in ["trading", "trading_causes"] {
         copier.copy(table, |_| Ok(true))?;
     }
     let record = trading::record(copier.target);
     let causes: i64 = copier.target.query_row("SELECT count(*) FROM trading_causes", [], |row| row.get(0))?;
     let is_whole = !copier.has_left_out("trading") && !copier.has_left_out("trading_causes");
-    if is_whole && record.as_ref().is_ok_and(|record| record.is_some() || causes == 0) {
+    // Without any other damage that was found, a cause may be the value that changed.
+    let is_trusted = causes > 0 || prefix.finding.is_some() || !copier.left_out.is_empty();
+    if is_whole && is_trusted && record.as_ref().is_ok_and(|record| record.is_some() || causes == 0) {
         return Ok(false);
     }
     let record = halted(copier.target, record.ok().flatten(), claims);

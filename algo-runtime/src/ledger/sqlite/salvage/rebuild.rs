@@ -83,7 +83,7 @@ pub(super) fn rebuild(
     lost_numbers.lower_marks(target)?;
     traded_symbols(target)?;
     unknown_tables(&mut copier);
-    let is_halted = halt::copy(&mut copier, &mut writer, claims)?;
+    let is_halted = halt::copy(&mut copier, &mut writer, claims, prefix)?;
 
     let (mut ledger_ids, lost_ids) = ids_within(source, prefix, position);
     copier.leave_out("ledger_ids", lost_ids, false);
