@@ -119,7 +119,7 @@ pub(super) fn prefix(source: &Connection, claims: &Claims) -> Prefix {
 }
 
 fn run(source: &Connection, mut replay: Replay, base: Option<checkpoints::Checkpoint>, first_id: &str) -> Prefix {
-    let mut taken = replay.take_format_1(source);
+    let mut taken = replay.take_format_1(source, u64::MAX);
     if taken.is_ok() && is_format_2(source).unwrap_or(true) {
         taken = replay.take(source, u64::MAX);
     }

@@ -6,7 +6,7 @@ use rusqlite::{Connection, Row, params};
 use super::{
     super::{
         checkpoints, digest,
-        digest::{Digest, Remembered, Seal},
+        digest::{Digest, Letters, Remembered, Seal},
         migrate, outbox as ids, replace, schema,
         writer::Writer,
     },
@@ -62,7 +62,7 @@ pub(super) fn rebuild(
     let migrations = if is_format_2(source)? { schema::MIGRATIONS } else { schema::FORMAT_1 };
     migrate::create(target, migrations, &Account::empty(&claims.name, &prefix.first_id))?;
     let mut copier = Copier { source, target, is_complete: is_complete(source)?, left_out: Vec::new() };
-    let mut remembered = Remembered::default();
+    let (mut remembered, mut letters) = (Remembered::default(), Letters::default());
     let mut writer = Writer {
         connection: target,
         // The digest is computed over the finished tables.
@@ -70,6 +70,7 @@ pub(super) fn rebuild(
         head: prefix.replay.head,
         sizes: Sizes::DESIGN,
         remembered: &mut remembered,
+        letters: &mut letters,
     };
     let books = &prefix.replay.books;
     journal(&mut copier, books)?;
