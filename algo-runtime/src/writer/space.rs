@@ -13,6 +13,10 @@ use crate::ledger::Space;
 const NEARLY_FULL_PERCENT: u64 = 80;
 /// Used part below which it is not nearly full any more.
 const ROOMY_PERCENT: u64 = 78;
+/// Free space from which on a volume has room, however full it is: a laptop's disk is 80 % full as a rule.
+const ROOM_BYTES: u64 = 1 << 30;
+/// The ledger's share of its size that is to be free as well, so that a volume of its own warns at 80 %.
+const LEDGER_SHARE: u64 = 4;
 /// Shortest time between two log lines.
 const LOG_INTERVAL: Duration = Duration::from_hours(1);
 
@@ -27,8 +31,10 @@ pub(super) struct SpaceWatch {
 impl SpaceWatch {
     fn look(&mut self, account: &str, space: &Space, readiness: &Readiness, now: Instant) {
         let percent = space.used_percent();
-        let threshold = if self.shown.is_some() { ROOMY_PERCENT } else { NEARLY_FULL_PERCENT };
-        if percent < threshold {
+        // Less to end it than to begin it, so that it does not come and go.
+        let (threshold, slack) = if self.shown.is_some() { (ROOMY_PERCENT, 10) } else { (NEARLY_FULL_PERCENT, 0) };
+        let room = ROOM_BYTES.max(space.ledger_bytes / LEDGER_SHARE);
+        if percent < threshold || space.free_bytes > room + room / 100 * slack {
             if self.shown.take().is_some() {
                 readiness.clear_warning(part::runtime::LEDGER, NEARLY_FULL);
                 tracing::info!(account, percent, "the volume of the ledger has room again");
@@ -91,6 +97,22 @@ mod tests {
         assert!(look(200).is_some());
         watch.look("", &Space { ledger_bytes: 1, free_bytes: 0, volume_bytes: 0 }, &readiness, start);
         assert!(readiness.warnings().is_empty(), "a file system that reports no size");
+    }
+
+    #[test]
+    fn large_disk_that_others_fill_has_room_and_a_volume_of_its_own_warns_at_80_percent() {
+        const GIB: u64 = 1 << 30;
+        let (readiness, start) = (Readiness::new(&[], Arc::new(SystemClock)), Instant::now());
+        let mut watch = SpaceWatch::default();
+        let mut look = |ledger_bytes, free_bytes, volume_bytes| {
+            watch.look("", &Space { ledger_bytes, free_bytes, volume_bytes }, &readiness, start);
+            !readiness.warnings().is_empty()
+        };
+        assert!(!look(GIB, 11 * GIB, 100 * GIB), "a laptop's disk, 89 % full");
+        assert!(look(GIB, GIB, 100 * GIB));
+        assert!(look(GIB, GIB + GIB / 20, 100 * GIB), "a little more does not end it");
+        assert!(!look(GIB, GIB + GIB / 5, 100 * GIB));
+        assert!(look(80 * GIB, 20 * GIB, 100 * GIB), "a volume of its own");
     }
 
     #[test]
