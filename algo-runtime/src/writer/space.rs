@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn large_disk_that_others_fill_has_room_and_a_volume_of_its_own_warns_at_80_percent() {
+    fn large_disk_with_room_is_not_nearly_full_and_a_volume_of_its_own_is() {
         const GIB: u64 = 1 << 30;
         let (readiness, start) = (Readiness::new(&[], Arc::new(SystemClock)), Instant::now());
         let mut watch = SpaceWatch::default();
