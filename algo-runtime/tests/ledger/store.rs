@@ -184,6 +184,38 @@ fn parts_are_handed_out_in_order() {
     assert_eq!(ledger.outbox(OutboxPage::all(7)).unwrap(), []);
 }
 
+/// The largest sums are text in the file, and everything else is a number.
+#[test]
+fn sums_beyond_64_bits_are_kept_and_shown_exactly() {
+    let dir = tempdir().unwrap();
+    let mut ledger = open(dir.path());
+    let mut draft = Draft::new(&ledger.snapshot().unwrap());
+    draft.transfer(EntryKind::Deposit, "1000000000000000000000000000000.07");
+    draft.buy("GOLD", "999999999999999999999999999999.99", "1000");
+    draft.buy("GOOG", "0.05", "345.5");
+    ledger.commit(&draft.take()).unwrap();
+    let decisions = ledger.decisions(1, 10).unwrap();
+    Box::new(ledger).close().unwrap();
+    let mut again = open(dir.path());
+    assert_eq!(again.decisions(1, 10).unwrap(), decisions);
+    drop(again);
+    let connection = rusqlite::Connection::open(dir.path().join("ledger.db")).unwrap();
+    let columns = "SELECT concat_ws(' ', amount, cash, quantity, price, cost) FROM history ORDER BY number";
+    let rows: Vec<String> = {
+        let mut statement = connection.prepare(columns).unwrap();
+        statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    };
+    let entry = |number: usize| {
+        let JournalEntry { amount, cash, trade, .. } = &decisions[number];
+        let trade = trade.as_ref().unwrap();
+        format!("{amount} {cash} {} {} {}", trade.quantity, trade.price, trade.cost)
+    };
+    let deposit = "1000000000000000000000000000000.07 1000000000000000000000000000000.07";
+    assert_eq!(rows, [deposit.to_owned(), entry(0), entry(1)]);
+    assert_eq!(decisions[0].trade.as_ref().unwrap().quantity.to_string(), "999999999999999999999999999.99999");
+    assert_eq!(verify(dir.path()).unwrap().entries, 3);
+}
+
 #[test]
 fn a_page_of_the_outbox_ends_at_its_bytes_and_has_one_entry_at_least() {
     let dir = tempdir().unwrap();
