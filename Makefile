@@ -193,7 +193,7 @@ nightly: deps test-brokers cluster-up ## Run the tests that take minutes each: m
 	$(CARGO) test --package e2e --features cluster --test cluster_nightly -- --test-threads=1
 	@cat $(E2E_FIGURES)
 
-bench: deps ## Measure bridge and algo-runtime beside the limits of broker and disk, 45 minutes (BENCH=--quick: a few)
+bench: deps ## Measure bridge and algo-runtime beside the limits of broker and disk (BENCH=--quick: a few minutes)
 	@echo "Building optimised binaries. The first time this takes some minutes."
 	$(CARGO) build --quiet --release --package bridge --package algo-runtime --package breakout
 	$(CARGO) run --quiet --release --package bench -- --python $(SDK_VENV)/bin/python $(BENCH)

@@ -22,15 +22,15 @@ use crate::{
 #[derive(Debug, Parser)]
 #[command(version, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct Cli {
-    /// What else than serving.
+    /// A command other than serving.
     #[command(subcommand)]
     pub command: Option<Command>,
-    /// How to serve.
+    /// Arguments of serving.
     #[command(flatten)]
     pub serve: ServeArgs,
 }
 
-/// What else than serving.
+/// Commands other than serving.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Recompute a ledger from its journal alone; ends with 1 at the first entry that is wrong.
@@ -48,8 +48,8 @@ pub enum Command {
         #[arg(long, value_name = "FILE")]
         to: PathBuf,
     },
-    /// Put a copy into a folder whose runtime is stopped. The ledger there is kept beside it. Later decisions have another ledger
-    /// id.
+    /// Put a copy in the place of a ledger, while its runtime is stopped. The replaced ledger stays beside the copy. Later decisions have
+    /// another ledger id.
     Restore {
         /// Folder of the ledger.
         #[arg(long, env = "INTUITION_DATA_DIR")]
@@ -57,10 +57,10 @@ pub enum Command {
         /// The copy; `-` for standard input.
         #[arg(long, value_name = "FILE")]
         from: PathBuf,
-        /// Also where the ledger in the folder is newer.
+        /// Replace a ledger in the folder also if it is newer than the copy.
         #[arg(long)]
         force: bool,
-        /// Leave the file as it is, for a runtime of v0.1.0: `ledger.db.format-1` is such a file.
+        /// Do not migrate the copy, so that a runtime of v0.1.0 can use it. For `ledger.db.format-1`.
         #[arg(long)]
         keep_format: bool,
     },
@@ -88,7 +88,7 @@ pub enum Command {
     },
 }
 
-/// How to serve. What is required is optional in type only: the other commands need none of it.
+/// Arguments of serving. Required arguments are optional in type alone, since the other commands have none of them.
 #[derive(Debug, Args)]
 pub struct ServeArgs {
     /// Address of the gRPC server.

@@ -140,9 +140,9 @@ fn refuse_the_former_runtime(system: &mut System, folder: &Path) -> anyhow::Resu
     let mut former = Command::new(process::released("v0.1.0", "algo-runtime")?);
     former.args(["--account", "default/mixed", "--algorithm", "random", "--addr", "127.0.0.1:0", "--data-dir", "data"]);
     let ended = former.current_dir(folder).output()?;
-    let told = String::from_utf8(ended.stderr)?;
+    let errors = String::from_utf8(ended.stderr)?;
     let refused = "needs a reader of version 6, this release reads up to 1; nothing was changed: use the newer release";
-    ensure!(!ended.status.success() && told.contains(refused), "{:?}: {told}", ended.status);
+    ensure!(!ended.status.success() && errors.contains(refused), "{:?}: {errors}", ended.status);
     ensure!(system.ledger()?.journal()? == decisions, "v0.1.0 wrote to it");
     ensure!(folder.join("data/ledger.db.format-1").is_file(), "the ledger from before is kept");
     Ok(())

@@ -1,4 +1,4 @@
-//! Settings that take over from the active ones, and their progress.
+//! Settings that take over from the active settings, and their progress.
 //!
 //! The *active* algorithm decides now; the *candidate* will take over; the *previous* one decided before.
 //!

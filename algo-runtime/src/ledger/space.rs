@@ -7,12 +7,12 @@ pub struct Space {
     pub ledger_bytes: u64,
     /// Bytes that a process without privileges may still write on the volume.
     pub free_bytes: u64,
-    /// Size of the volume; 0 where the file system reports none.
+    /// Size of the volume without the blocks that are reserved for root; 0 where the file system reports none.
     pub volume_bytes: u64,
 }
 
 impl Space {
-    /// Bytes of the volume that are used, or kept for privileged processes.
+    /// Bytes of the volume that are used.
     pub const fn used_bytes(&self) -> u64 {
         self.volume_bytes.saturating_sub(self.free_bytes)
     }

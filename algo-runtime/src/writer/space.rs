@@ -32,9 +32,10 @@ impl SpaceWatch {
     fn look(&mut self, account: &str, space: &Space, readiness: &Readiness, now: Instant) {
         let percent = space.used_percent();
         // Less to end it than to begin it, so that it does not come and go.
-        let (threshold, slack) = if self.shown.is_some() { (ROOMY_PERCENT, 10) } else { (NEARLY_FULL_PERCENT, 0) };
+        let (threshold, slack_percent) =
+            if self.shown.is_some() { (ROOMY_PERCENT, 10) } else { (NEARLY_FULL_PERCENT, 0) };
         let room = ROOM_BYTES.max(space.ledger_bytes / LEDGER_SHARE);
-        if percent < threshold || space.free_bytes > room + room / 100 * slack {
+        if percent < threshold || space.free_bytes > room + room / 100 * slack_percent {
             if self.shown.take().is_some() {
                 readiness.clear_warning(part::runtime::LEDGER, NEARLY_FULL);
                 tracing::info!(account, percent, "the volume of the ledger has room again");

@@ -63,7 +63,7 @@ pub(super) fn open(raw: &RawValue, limit: usize) -> Result<Value<'_>, serde_json
     })
 }
 
-/// The content of a string. Without escapes it is a part of the text, whose characters were checked by the first parse.
+/// The content of a string: without escapes, a part of the text. The first parse has checked its characters.
 fn string(text: &str) -> Result<Cow<'_, str>, serde_json::Error> {
     let inside = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
     match inside.filter(|inside| !inside.contains('\\')) {

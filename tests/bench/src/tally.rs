@@ -34,7 +34,7 @@ impl Tally {
         Ok(())
     }
 
-    /// All messages, doubled ones included.
+    /// The number of messages, repetitions included.
     pub const fn received(&self) -> u64 {
         self.received
     }

@@ -35,7 +35,7 @@ pub struct Copied {
 pub struct Restored {
     /// The ledger now.
     pub copied: Copied,
-    /// Its id from now on; `None`: the file was left as it is.
+    /// The ledger id of later decisions; `None`: the file is the unchanged copy.
     pub ledger_id: Option<String>,
     /// The files that were there before, if there were any.
     pub replaced: Option<PathBuf>,
@@ -70,7 +70,7 @@ pub fn backup(dir: &Path, to: &Path) -> Result<Copied, CopyError> {
 }
 
 /// Puts a copy into the folder `dir` in place of the ledger there, which is kept beside it. Later decisions get another ledger id, so
-/// that no id is given twice. `keep_format`: the file stays as it is, for a runtime of v0.1.0.
+/// that no id is given twice. `keep_format`: the copy is not migrated, so that a runtime of v0.1.0 can use it.
 pub fn restore(
     dir: &Path,
     from: &Path,

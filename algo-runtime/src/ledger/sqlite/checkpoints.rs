@@ -15,7 +15,7 @@ use crate::ledger::{Holding, books::Books, chain::Hash};
 
 /// Version of the format with checkpoints.
 pub(super) const SINCE: i64 = 6;
-/// Checkpoints at the end that keep their books. An opening needs the last; the one before it is for a person who looks into a file.
+/// The newest checkpoints that keep their books. An opening needs the last; a person may compare it with the checkpoint before.
 const WITH_BOOKS: i64 = 2;
 
 /// The books at an entry.

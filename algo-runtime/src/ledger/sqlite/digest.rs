@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 use rusqlite::{Connection, OptionalExtension as _, Row, params, types::ValueRef};
 use sha2::{Digest as _, Sha256};
 
-/// All tables but the one that holds the digest.
+/// All tables but `seal`, which holds the digest.
 const TABLES: &str = r"SELECT name FROM sqlite_schema
     WHERE type = 'table' AND name <> 'seal' AND name NOT LIKE 'sqlite\_%' ESCAPE '\'";
 /// Tables of the journal, which the digest of the format 1 covers too.
@@ -22,7 +22,7 @@ const SCHEMA: &str = r"SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Digest(u128);
 
-/// Rows whose hashes are remembered, at most. Beyond it they are read again.
+/// Bound on the remembered hashes. At the bound all of them are forgotten, and rows are read again.
 const MOST_ROWS: usize = 65_536;
 
 /// Hashes of rows by the hash of their key; 0: there is no row.
@@ -153,7 +153,7 @@ impl Digest {
         Ok(())
     }
 
-    /// Counts a hash in, and the one before it out.
+    /// Counts the hash of a row in, and that of the row before it out.
     pub(super) const fn replace(&mut self, before: u128, after: u128) {
         self.0 = self.0.wrapping_sub(before).wrapping_add(after);
     }

@@ -22,7 +22,7 @@ pub(super) const RULES: u32 = 1;
 const COLUMNS: &str = "number, rules, kind, committed_micros, position, seq, amount, cash, event, sid, quantity, price, cost, \
      time_micros, origin, hash, coalesce(order_id, fill, fill_price, fill_quantity, fee)";
 
-/// An entry as it is in the file.
+/// An entry of the file with its hash.
 #[derive(Debug)]
 pub(super) struct Stored {
     pub(super) entry: JournalEntry,
@@ -82,8 +82,8 @@ pub(super) fn decisions(connection: &Connection, from: u64, limit: usize) -> rus
     Ok(found)
 }
 
-/// The number of the first entry in `entries` whose `column` has at least this value; if there is none, the number behind the last entry. The
-/// column grows with the number.
+/// The number of the first row of `entries` with at least this value in `column`, which grows with the number. Without such a row, the
+/// number behind the last row.
 fn lowest(connection: &Connection, column: &str, value: u64) -> rusqlite::Result<i64> {
     let bounds = "SELECT ifnull(min(number), 1), ifnull(max(number), 0) FROM entries";
     let (mut first, last): (i64, i64) =
@@ -135,7 +135,7 @@ pub(super) fn has_decision_at(connection: &Connection, position: u64) -> rusqlit
     Ok(Unpublished::new(&mut statement, first)?.next()?.is_some_and(|(found, _)| found == position))
 }
 
-/// Number, first and last position of the decisions in `entries` behind a position.
+/// Positions of the decisions in `entries` behind a position, in order.
 pub(super) fn positions_behind(connection: &Connection, after: u64) -> rusqlite::Result<Vec<u64>> {
     let first = lowest(connection, "position", after.saturating_add(1))?;
     let sql = "SELECT position FROM entries WHERE number >= ?1 AND sid IS NOT NULL ORDER BY number";

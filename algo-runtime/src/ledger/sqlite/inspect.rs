@@ -135,7 +135,7 @@ fn check_digest(digest: Digest, seal: &Seal) -> Result<Digest, InspectError> {
     if digest.sealed(seal) == seal.digest {
         return Ok(digest);
     }
-    Err(Finding::BreakSeal("the digest over all tables is not the one stored".to_owned()).into())
+    Err(Finding::BreakSeal("the digest over all tables differs from the stored digest".to_owned()).into())
 }
 
 /// Checks that all unpublished entries exist. `decisions`: positions of those that the journal alone has.

@@ -1,5 +1,5 @@
-//! Makes new files, and takes older ones to the newest format. Files of the format 1 changed hands between releases, so that the migration fills in what the release
-//! before leaves empty; format 2 begins with a checkpoint, and no older release reads it.
+//! Makes new files, and takes older files to the newest format. Releases took turns with a file of the format 1, so that the migration fills
+//! in the columns and rows that v0.1.0 leaves empty. Format 2 begins with a checkpoint, and no older release reads it.
 
 use rusqlite::{Connection, params};
 

@@ -95,7 +95,7 @@ pub(super) fn holds_decision(connection: &Connection, position: u64) -> rusqlite
     Ok(waits && entries::has_decision_at(connection, position)?)
 }
 
-/// The digest's hash of a row that no decision of the format 1 is in.
+/// The digest's hash of the row of a dead letter or a publication.
 fn hash_row_of(position: u64, kind: &str, content: &[u8]) -> u128 {
     let position = ValueRef::Integer(position.cast_signed());
     let values = [position, ValueRef::Text(kind.as_bytes()), ValueRef::Null, ValueRef::Blob(content)];

@@ -74,7 +74,8 @@ fn replaced_suffix(number: u32) -> String {
     format!(".replaced-{number}")
 }
 
-/// Syncs the unfinished file and puts it in the place of the ledger, which `is_there`. Returns the path of the ledger that was there.
+/// Syncs the unfinished file and puts it in the place of the ledger. `is_there`: there is a ledger to keep. Returns the path under which
+/// it is kept.
 pub(super) fn put_in_place(
     unfinished: &Place,
     place: &Place,

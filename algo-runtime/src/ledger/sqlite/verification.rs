@@ -66,7 +66,7 @@ impl Verification {
         Ok(Self { place, replay, through, chunk: CHUNK })
     }
 
-    /// Recomputes the next entries. After an error the same entries are the next ones.
+    /// Recomputes the next entries. After an error the next step begins at the same entry.
     ///
     /// Damage is read once more, since it halts the account: by another connection, without the first one's pages.
     pub(crate) fn step(&mut self) -> Result<Progress, VerificationError> {
@@ -143,7 +143,7 @@ mod tests {
 
     const FIXTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/ledgers/v0.1.0.db");
 
-    /// An open ledger, whose entries are all of the format 1.
+    /// An open ledger with entries of the format 1 alone.
     fn migrated() -> (TempDir, SqliteLedger) {
         let dir = tempdir().unwrap();
         fs::copy(FIXTURE, dir.path().join("ledger.db")).unwrap();

@@ -269,7 +269,7 @@ impl Writer<'_> {
         let mut removed = 0;
         for span in spans.stored.iter().chain(&added) {
             let is_gone = span.last <= evicted;
-            // The broker may still ask for rows before the last ones.
+            // The broker may still ask for rows that have left the last `Sizes::window`.
             let is_held = span.first <= passed && evicted < passed;
             // Rows in the middle of a segment are gone, which the next segment would record.
             let is_cut = added.is_none() && span.first <= evicted && evicted > spans.evicted;
