@@ -67,8 +67,8 @@ impl Links {
         Self { tokio, tasks, shutdown, deadline }
     }
 
-    /// Starts a link to `address`. Calls `tell` with each event, until it returns false because its receiver has gone.
-    pub fn start<F, T>(&self, address: Address, tell: F) -> Link
+    /// Starts a link to `address`. Calls `deliver` with each event, until it returns false because the receiver has gone.
+    pub fn start<F, T>(&self, address: Address, deliver: F) -> Link
     where
         F: Fn(LinkEvent) -> T + Send + Sync + 'static,
         T: Future<Output = bool> + Send,
@@ -77,7 +77,7 @@ impl Links {
         let (shutdown, deadline) = (self.shutdown.clone(), self.deadline);
         let work = async move {
             let worker = Worker { address, deadline, attempt: 0, client: None, stream: None };
-            shutdown.run_until_cancelled(worker.work(receiver, tell)).await;
+            shutdown.run_until_cancelled(worker.work(receiver, deliver)).await;
         };
         self.tasks.spawn_on(work, &self.tokio);
         Link(commands)
@@ -103,7 +103,7 @@ struct Worker {
 }
 
 impl Worker {
-    async fn work<F, T>(mut self, mut commands: mpsc::UnboundedReceiver<LinkCommand>, tell: F)
+    async fn work<F, T>(mut self, mut commands: mpsc::UnboundedReceiver<LinkCommand>, deliver: F)
     where
         F: Fn(LinkEvent) -> T,
         T: Future<Output = bool>,
@@ -120,7 +120,7 @@ impl Worker {
                 }
             };
             if let Some(reply) = reply
-                && !self.report(reply, &tell).await
+                && !self.report(reply, &deliver).await
             {
                 return;
             }
@@ -129,14 +129,14 @@ impl Worker {
                     command = commands.recv() => break command,
                     reply = listen(self.stream.as_mut()) => reply,
                 };
-                if !self.report(reply, &tell).await {
+                if !self.report(reply, &deliver).await {
                     return;
                 }
             };
         }
     }
 
-    async fn report<F, T>(&mut self, reply: Result<BackendReply, BackendError>, tell: &F) -> bool
+    async fn report<F, T>(&mut self, reply: Result<BackendReply, BackendError>, deliver: &F) -> bool
     where
         F: Fn(LinkEvent) -> T,
         T: Future<Output = bool>,
@@ -145,7 +145,7 @@ impl Worker {
             // Dropping them closes the stream, and later messages on it are void.
             (self.client, self.stream) = (None, None);
         }
-        tell(LinkEvent { attempt: self.attempt, reply }).await
+        deliver(LinkEvent { attempt: self.attempt, reply }).await
     }
 
     /// Carries a command out; `None` if the answer comes on the stream.
