@@ -201,6 +201,7 @@ async fn letter_that_is_too_large_for_the_broker_goes_without_its_payload() {
         let letter: serde_json::Value = serde_json::from_slice(on(&messages, DEAD_LETTERS).next().unwrap()).unwrap();
         assert_eq!((letter["size"].as_u64(), letter["payload"].as_str()), (Some(30_000), None), "{letter}");
         eventually("all are acknowledged", || all_acknowledged(&bridge, &runtime, 2)).await;
+        eventually("the runtime knows of all", || runtime.memory().published_through == 3).await;
         assert_eq!(runtime.memory().given_up, []);
         bridge.stop().await;
     }
@@ -300,6 +301,8 @@ async fn letter_over_which_the_broker_ends_the_connection_is_given_up() {
     assert!(broker.act(QUOTES, Action::Send(bad)));
     assert!(broker.act(QUOTES, quote(8, 42)));
     eventually("all are acknowledged", || all_acknowledged(&bridge, &runtime, 2)).await;
+    // The report and the PUBACKs go out on different connections.
+    eventually("the runtime knows of the letter", || !runtime.memory().given_up.is_empty()).await;
     let reasons: Vec<String> = runtime.memory().given_up.iter().map(|entry| entry.reason.clone()).collect();
     assert_eq!(reasons, ["PayloadFormatInvalid"]);
     bridge.ready().await;
