@@ -12,9 +12,11 @@
 //!
 //! Pure but for those lookups: the engine loads it from a snapshot and commits the rows that it returns.
 
+mod kept;
 mod key;
 mod repeated;
 mod retention;
+mod rows;
 mod window;
 
 use std::sync::Arc;
@@ -27,13 +29,15 @@ use crate::{
     sizes::Sizes,
     sources::Sources,
 };
+use kept::Kept;
+use key::Half;
 use repeated::Repeated;
 use retention::Retention;
-use window::{Kept, Window};
+use window::Window;
 
+pub use kept::RowRef;
 pub use key::{class_of, event_of, ranks};
 pub use repeated::Earlier;
-pub use window::RowRef;
 
 /// What is known of a tick.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,7 +76,7 @@ pub struct Recognised {
     /// The answer by the earlier ticks.
     pub recognition: Recognition,
     /// The key of its identity, for its row; `None`: nothing but its packet identifies it, or it has a row.
-    identity: Option<u128>,
+    identity: Option<Half>,
 }
 
 /// A delivery as identities see it.
@@ -141,8 +145,9 @@ impl Identities {
             Some((None, true)) => return known(Recognition::Reparsed),
             _ => {}
         }
-        // The broker sent it before and has lost the session since: without an identity, or with a number of a source that was
-        // reset, its outcome could be found by nothing else. It counts among the messages that the broker lost.
+        // The broker sent it before and has lost the session since: another bridge may have had it, any time ago. Without an identity,
+        // with a number of a source that was reset, or with an identity whose row may have left memory, nothing shows whether it
+        // has an outcome. It counts among the messages that the broker lost.
         let is_of_lost_session = delivery.duplicate && delivery.packet_id == 0;
         let era = sources.era(&delivery.topic, &tick.source);
         let Some(identity) = key::of_tick(delivery, tick, rank, era) else {
@@ -156,13 +161,18 @@ impl Identities {
             Class::Id => self.recognise_named(Class::Id, SeenBy::Id, identity, tick).unwrap_or(Recognition::Fresh),
             Class::Packet => self.recognise_unnamed(identity, tick),
         };
+        let is_seen = matches!(recognition, Recognition::Seen(..));
+        let class = class_of(tick);
+        if is_of_lost_session && !is_seen && class != Class::Sequence && self.window.has_lost_rows(class) {
+            return known(Recognition::Forgotten);
+        }
         Recognised { recognition, identity: Some(identity) }
     }
 
     fn recognise_sequence(
         &self,
         sources: &Sources,
-        identity: u128,
+        identity: Half,
         delivery: &Delivery,
         rank: u32,
         tick: &Tick,
@@ -186,7 +196,7 @@ impl Identities {
     }
 
     /// Looks an identity up, and compares the content where both have one.
-    fn recognise_named(&self, class: Class, by: SeenBy, identity: u128, tick: &Tick) -> Option<Recognition> {
+    fn recognise_named(&self, class: Class, by: SeenBy, identity: Half, tick: &Tick) -> Option<Recognition> {
         let latest = self.window.by_identity(class, identity)?;
         let same = match key::half(&tick.content_sha256) {
             _ if planted::is(Mistake::RepetitionByNumber) => Some(latest),
@@ -200,7 +210,7 @@ impl Identities {
     }
 
     /// A number without a source may be given by several publishers: only together with the content it identifies a tick.
-    fn recognise_unnamed(&self, identity: u128, tick: &Tick) -> Recognition {
+    fn recognise_unnamed(&self, identity: Half, tick: &Tick) -> Recognition {
         match self.recognise_named(Class::Packet, SeenBy::Sequence, identity, tick) {
             Some(Recognition::Conflict) => Recognition::Reused,
             known => known.unwrap_or(Recognition::Fresh),
@@ -239,7 +249,7 @@ impl Identities {
             content_sha256: tick.content_sha256.as_ref().try_into().ok(),
             outcome: Outcome::no_signal(),
         };
-        let kept = Kept::new(&row, Arc::clone(envelope.session), recognised.identity);
+        let kept = Kept::new(&row, envelope.session, self.window.origin(), recognised.identity);
         // A repeated delivery may have been decided in part. Only a first one proves that the broker has repeated all before.
         if let Some(sender) = kept.sender().filter(|_| !delivery.duplicate && !delivery.interrupted) {
             self.retention.took_new(&sender);

@@ -1,12 +1,15 @@
 //! Keys by which a tick is looked up.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, num::NonZeroU128};
 
 use intuition_api::v1::{Delivery, Tick};
 use intuition_common::planted::{self, Mistake};
 use sha2::{Digest as _, Sha256};
 
 use crate::ledger::{Class, WindowRow};
+
+/// The first 128 bits of a SHA-256 hash, 0 as 1, so that an absent hash takes no room of its own.
+pub(super) type Half = NonZeroU128;
 
 /// Which rule a tick falls under: the first that fits.
 pub fn class_of(tick: &Tick) -> Class {
@@ -52,12 +55,12 @@ pub fn ranks(delivery: &Delivery) -> Vec<u32> {
 }
 
 /// The key of a tick's identity; `None` for a tick that only its packet identifies.
-pub(super) fn of_tick(delivery: &Delivery, tick: &Tick, rank: u32, era: u64) -> Option<u128> {
+pub(super) fn of_tick(delivery: &Delivery, tick: &Tick, rank: u32, era: u64) -> Option<Half> {
     identity(&delivery.topic, &tick.source, number_of(tick), &tick.id, class_of(tick), rank, era)
 }
 
 /// The same for a row.
-pub(super) fn of_row(row: &WindowRow) -> Option<u128> {
+pub(super) fn of_row(row: &WindowRow) -> Option<Half> {
     identity(&row.channel, &row.source, row.seq, &row.id, row.class, row.rank, row.era)
 }
 
@@ -78,7 +81,7 @@ fn identity(
     class: Class,
     rank: u32,
     era: u64,
-) -> Option<u128> {
+) -> Option<Half> {
     let era = if planted::is(Mistake::EraLeftOut) { 0 } else { era };
     let number = seq.unwrap_or_default().to_be_bytes();
     let (kind, name) = match class {
@@ -86,12 +89,12 @@ fn identity(
         Class::Id => (b'i', id.as_bytes()),
         Class::Packet => (b'n', seq.map(|_| &number[..])?),
     };
-    Some(hash(kind, &[channel.as_bytes(), source.as_bytes(), &era.to_be_bytes(), name, &rank.to_be_bytes()]))
+    hash(kind, &[channel.as_bytes(), source.as_bytes(), &era.to_be_bytes(), name, &rank.to_be_bytes()])
 }
 
 /// 128 bits of SHA-256 over the parts, each with its length: identities that differ have keys that differ, and memory need
 /// not hold the strings.
-fn hash(kind: u8, parts: &[&[u8]]) -> u128 {
+fn hash(kind: u8, parts: &[&[u8]]) -> Option<Half> {
     let bytes = parts.iter().map(|part| size_of::<u64>() + part.len()).sum::<usize>();
     let mut encoded = Vec::with_capacity(1 + bytes);
     encoded.push(kind);
@@ -100,10 +103,10 @@ fn hash(kind: u8, parts: &[&[u8]]) -> u128 {
         encoded.extend_from_slice(part);
     }
     let digest: [u8; 32] = Sha256::digest(&encoded).into();
-    half(&digest).unwrap_or_default()
+    half(&digest)
 }
 
 /// The first 128 bits of a hash; `None` where there is none.
-pub(super) fn half(hash: &[u8]) -> Option<u128> {
-    hash.first_chunk().map(|bytes| u128::from_be_bytes(*bytes))
+pub(super) fn half(hash: &[u8]) -> Option<Half> {
+    hash.first_chunk().map(|bytes| Half::new(u128::from_be_bytes(*bytes)).unwrap_or(Half::MIN))
 }

@@ -8,7 +8,7 @@ use std::{
 
 use intuition_common::planted::{self, Mistake};
 
-use super::{Envelope, Identities, Known, key, window::Kept};
+use super::{Envelope, Identities, Known, kept::Kept, key};
 use crate::{
     ledger::{Class, IdQuery, Ledger, LedgerError, PacketQuery, packet_key},
     sizes::Sizes,
@@ -178,7 +178,7 @@ impl Identities {
         rows: &mut Vec<Kept>,
         ledger: &mut dyn Ledger,
     ) -> Result<(), LedgerError> {
-        let Some(session) = rows.first().map(|kept| Arc::clone(&kept.session)) else { return Ok(()) };
+        let Some(session) = rows.first().map(|kept| Arc::clone(&kept.origin.session)) else { return Ok(()) };
         let packet = Packet { sources, envelope, ranks, session: &session, key: claim.packet_key };
         let known: BTreeSet<u32> = rows.iter().map(|kept| kept.place).collect();
         let mut missing: BTreeSet<u32> = (0..claim.ticks).filter(|place| !known.contains(place)).collect();
@@ -298,7 +298,7 @@ impl Identities {
                 let query = PacketQuery { key: packet.key, class, after, before, of: None, limit };
                 let page = ledger.delivered(&query)?;
                 let rows = page.iter().filter(|row| row.session == **packet.session);
-                let mut kept = rows.map(|row| Kept::from_row(row, Arc::clone(packet.session)));
+                let mut kept = rows.map(|row| Kept::from_row(row, packet.session, None));
                 if kept.any(|kept| self.fits(packet, &kept) && is_last(&kept)) {
                     return Ok(());
                 }
@@ -315,19 +315,19 @@ impl Identities {
     fn fits(&self, packet: Packet<'_>, kept: &Kept) -> bool {
         let Envelope { run, delivery, .. } = packet.envelope;
         let is_same_packet = kept.packet_id == delivery.packet_id
-            && kept.session == *packet.session
+            && kept.origin.session == *packet.session
             && kept.payload == key::half(&delivery.payload_sha256)
             && match (kept.envelope, key::half(&delivery.envelope_sha256)) {
                 (Some(then), Some(now)) => then == now,
                 // Without user properties equal payloads may be several messages, which differ in their identities.
                 _ => Self::may_be_identical(packet, kept),
             };
-        if !is_same_packet || kept.delivery == (run, delivery.number) {
+        if !is_same_packet || kept.delivery() == (run, delivery.number) {
             return false;
         }
         // A bridge of v0.1.0 does not count its connections.
-        let may_repeat = match kept.connection.filter(|connection| *connection > 0) {
-            _ if kept.delivery.0 != run => true,
+        let may_repeat = match kept.origin.connection.filter(|connection| *connection > 0) {
+            _ if kept.origin.run != run => true,
             // On one connection a broker sends a message once.
             Some(connection) if delivery.duplicate => connection != delivery.connection,
             // It may have been sent again since, which a later connection brought.
@@ -366,7 +366,7 @@ impl Identities {
             let of = Some(claim.delivery);
             let query = PacketQuery { key: claim.packet_key, class, after: 0, before, of, limit };
             let found = ledger.delivered(&query)?;
-            rows.extend(found.iter().map(|row| Kept::from_row(row, row.session.as_str().into())));
+            rows.extend(found.iter().map(|row| Kept::from_row(row, &row.session.as_str().into(), None)));
         }
         Ok(rows)
     }
@@ -383,7 +383,7 @@ struct Packet<'a> {
 }
 
 impl Packet<'_> {
-    const fn claim(&self, kept: &Kept, behind: [u64; Class::ALL.len()]) -> Claim {
-        Claim { delivery: kept.delivery, ticks: kept.ticks, packet_key: self.key, behind }
+    fn claim(&self, kept: &Kept, behind: [u64; Class::ALL.len()]) -> Claim {
+        Claim { delivery: kept.delivery(), ticks: kept.ticks, packet_key: self.key, behind }
     }
 }

@@ -398,6 +398,34 @@ fn a_bare_redelivery_of_a_session_that_is_gone_is_not_decided_again() {
     assert_eq!(bench.look(&first), FRESH);
 }
 
+/// Another bridge may have had it, before the rows that are in memory.
+#[test]
+fn redelivery_of_a_session_that_is_gone_is_forgotten_with_rows_that_left() {
+    const SMALL: Sizes = Sizes { window: 8, ..Sizes::DESIGN };
+    let gone = |number, tick| {
+        let mut gone = case(number, tick, 0).redelivered(2);
+        (gone.session, gone.delivery.packet_id) = ("session-2", 0);
+        gone
+    };
+    let named: fn(u64) -> Tick = |id| hashed(tick("", None, &id.to_string()), 1);
+    let numbered: fn(u64) -> Tick = |id| hashed(tick("", Some(id.cast_signed()), ""), 1);
+    for tick in [named, numbered] {
+        let mut bench = Bench::sized(SMALL);
+        for number in 1..=8 {
+            assert_eq!(bench.take(&case(number, tick(number), 0)), FRESH);
+            bench.commit();
+        }
+        assert_eq!(bench.look(&gone(20, tick(9))), FRESH, "all rows are in memory");
+        assert_eq!(bench.take(&case(9, tick(9), 0)), FRESH);
+        bench.commit();
+        for forgotten in [tick(1), tick(10), Tick { content_sha256: vec![2; 32].into(), ..tick(9) }] {
+            assert_eq!(bench.look(&gone(20, forgotten)), [Recognition::Forgotten]);
+        }
+        assert!(matches!(bench.look(&gone(20, tick(9)))[..], [Recognition::Seen(..)]));
+        assert_eq!(bench.look(&case(20, tick(10), 5).redelivered(2)), FRESH, "the session is there");
+    }
+}
+
 #[test]
 fn redelivery_is_recognised_when_its_bytes_parse_differently() {
     let enveloped = |mut case: Case| {
