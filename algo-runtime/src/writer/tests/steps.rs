@@ -265,6 +265,28 @@ fn reports_have_a_commit_of_their_own_at_the_deadline() {
     assert_eq!((steps.commits(), steps.deadline()), (before + 1, None));
 }
 
+/// A bridge that heard of a report holds on to it. The runtime may die before it has saved it, and must not lose its count.
+#[test]
+fn reports_are_saved_before_an_opened_tells_of_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut steps = Steps::start_on(SqliteLedger::open(dir.path(), ACCOUNT).unwrap(), |deps, _| {
+        deps.sizes.report_pause = Duration::from_hours(1);
+    });
+    steps.open(Open::default());
+    steps.quotes(1..=1);
+    steps.settle();
+    steps.request(Request::Published(Published { through: 1, ..Published::default() }));
+    steps.settle();
+    let before = steps.commits();
+    let opened = steps.opened(Open { session_present: true, ..Open::default() });
+    assert_eq!(opened.published_through, 1);
+    assert_eq!((steps.commits(), steps.deadline()), (before + 1, None));
+    // As after kill -9.
+    drop(steps);
+    let mut ledger = SqliteLedger::open(dir.path(), ACCOUNT).unwrap();
+    assert_eq!(ledger.snapshot().unwrap().account.published_through, 1);
+}
+
 #[test]
 fn entries_wait_for_room_in_a_queue_of_any_size() {
     let mut ledger = fresh();
