@@ -145,9 +145,9 @@ impl Identities {
             Some((None, true)) => return known(Recognition::Reparsed),
             _ => {}
         }
-        // The broker sent it before and has lost the session since: another bridge may have had it, any time ago. Without an identity,
-        // with a number of a source that was reset, or with an identity whose row may have left memory, nothing shows whether it
-        // has an outcome. It counts among the messages that the broker lost.
+        // The broker sent it before and has lost the session since: another bridge may have had it, any time ago. Its outcome cannot be
+        // found without an identity, with a number of a source that was reset, or with an identity whose row may have left
+        // memory. It counts among the messages that the broker lost.
         let is_of_lost_session = delivery.duplicate && delivery.packet_id == 0;
         let era = sources.era(&delivery.topic, &tick.source);
         let Some(identity) = key::of_tick(delivery, tick, rank, era) else {

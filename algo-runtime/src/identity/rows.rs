@@ -123,7 +123,7 @@ impl Rows {
     }
 }
 
-/// Puts a row in the place of the one with the same key.
+/// Puts a row into a table, in the place of a row with the same key.
 pub(super) fn put<T: Copy>(
     table: &mut HashTable<T>,
     hash: u64,

@@ -1,6 +1,6 @@
 //! When reports about the outbox are saved that no other commit takes along. Losing one repeats publications and nothing
-//! else, so that each need not have a disk sync of its own. An `Opened` tells another bridge of them, which would hold on to a lost
-//! one: they are saved before it is sent. Pure.
+//! else, so that each need not have a disk sync of its own. An `Opened` names the positions that are done, and another bridge
+//! holds on to them: all reports are saved before it is sent. Pure.
 
 use std::{error::Error, time::Duration};
 
@@ -17,30 +17,30 @@ pub(super) struct Reports {
     entries: u64,
     /// Since when a report waits.
     since: Option<Instant>,
-    /// An `Opened` of the group tells of them.
-    is_told: bool,
+    /// An `Opened` of the group names their positions.
+    is_named: bool,
 }
 
 impl Reports {
     pub(super) const fn new(sizes: &Sizes) -> Self {
-        Self { pause: sizes.report_pause, entries: sizes.report_entries, since: None, is_told: false }
+        Self { pause: sizes.report_pause, entries: sizes.report_entries, since: None, is_named: false }
     }
 
     /// Takes note of the entries reported that wait; `None`: no report.
     pub(super) fn note(&mut self, unsaved: Option<u64>, now: Instant) {
         self.since = unsaved.and(self.since.or(Some(now)));
-        self.is_told = false;
+        self.is_named = false;
     }
 
     /// Takes note of an `Opened` in the group.
-    pub(super) const fn tell(&mut self) {
-        self.is_told = true;
+    pub(super) const fn name(&mut self) {
+        self.is_named = true;
     }
 
     /// Whether they are to be saved alone.
     pub(super) fn is_due(&self, unsaved: Option<u64>, now: Instant) -> bool {
         let is_late = self.deadline().is_some_and(|deadline| deadline <= now);
-        unsaved.is_some_and(|entries| entries > self.entries || is_late || self.is_told)
+        unsaved.is_some_and(|entries| entries > self.entries || is_late || self.is_named)
     }
 
     /// When they are to be saved alone; `None`: nothing waits.
@@ -77,7 +77,7 @@ mod tests {
         assert!(reports.is_due(Some(entries + 1), start));
         reports.note(None, start + pause);
         assert_eq!((reports.deadline(), reports.is_due(None, start + pause * 2)), (None, false));
-        reports.tell();
+        reports.name();
         assert_eq!((reports.is_due(None, start), reports.is_due(Some(1), start)), (false, true));
         reports.note(None, start);
         assert!(!reports.is_due(Some(1), start));

@@ -88,7 +88,7 @@ impl Writer {
         }
         self.end_stream(Status::aborted("a newer stream of the same account was opened"));
         let mut bridge = Bridge::new(stream, responses, ended, (open, &opened), self.engine.position());
-        self.reports.tell();
+        self.reports.name();
         self.answers.push(Answer::Stream { stream, message: Message::Opened(opened) });
         if let Some(channels) = self.engine.channels_for_bridge(bridge.knows_inputs) {
             bridge.sent_channels = channels.version;

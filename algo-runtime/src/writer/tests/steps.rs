@@ -267,7 +267,7 @@ fn reports_have_a_commit_of_their_own_at_the_deadline() {
 
 /// A bridge that heard of a report holds on to it. The runtime may die before it has saved it, and must not lose its count.
 #[test]
-fn reports_are_saved_before_an_opened_tells_of_them() {
+fn reports_are_saved_before_an_opened_names_them() {
     let dir = tempfile::tempdir().unwrap();
     let mut steps = Steps::start_on(SqliteLedger::open(dir.path(), ACCOUNT).unwrap(), |deps, _| {
         deps.sizes.report_pause = Duration::from_hours(1);

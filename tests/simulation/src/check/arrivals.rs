@@ -6,7 +6,7 @@ use std::{
     rc::Rc,
 };
 
-use algo_runtime::ledger::Outcome;
+use algo_runtime::ledger::{Class, Outcome};
 use intuition_api::v1::{
     self, TickOutcome,
     tick_outcome::{Kind, SeenBy},
@@ -264,11 +264,12 @@ fn has_outcome(place: &Place, index: u32, tick: &TickOutcome, sent: &Sent, rows:
     rows.has(subject, |outcome| is_told(outcome, tick))
 }
 
-/// Whether a quote is recognised without its packet. A number means another quote once its source was reset.
+/// Whether a quote is recognised without its packet. A number means another quote once its source was reset. Rows of an id leave the
+/// ledger.
 fn has_identity(place: &Place, topic: &str, rows: &Rows) -> bool {
     match place {
         Place::Quote(Quote { identity: Identity::Numbered { source, .. }, .. }) => !rows.was_reset(topic, source),
-        Place::Quote(Quote { identity: Identity::Id(_), .. }) => true,
+        Place::Quote(Quote { identity: Identity::Id(_), .. }) => !rows.may_have_left(Class::Id),
         Place::Quote(_) | Place::Unusable(_) => false,
     }
 }

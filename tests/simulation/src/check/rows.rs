@@ -261,6 +261,11 @@ impl Rows {
         self.numbers.was_reset(channel, source)
     }
 
+    /// Whether the runtime may no longer have the first rows of a class.
+    pub(super) fn may_have_left(&self, class: Class) -> bool {
+        self.last.get(&class).is_some_and(|last| *last > self.window)
+    }
+
     /// Whether a number is not above the last one of its source.
     pub(super) fn is_passed(&self, channel: &str, source: &str, seq: i64) -> bool {
         !self.gone.is_empty() || self.numbers.is_passed(channel, source, seq)

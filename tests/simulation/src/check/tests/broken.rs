@@ -728,25 +728,34 @@ fn what_is_measured_above_its_bound_and_what_a_consumer_cannot_have() {
 /// A bare quote that the broker sends again, and loses before the bridge has reached the runtime.
 #[test]
 fn a_forgotten_quote_that_the_broker_did_not_lose() {
-    let story = |identity, is_lost| {
-        let quote = Quote { serial: 1, identity, symbol: "GOOG".to_owned(), price: "100".to_owned() };
-        let body = body("payload", vec![Place::Quote(quote)]);
+    let with = |identity, serial| {
+        let quote = Quote { serial, identity, symbol: "GOOG".to_owned(), price: "100".to_owned() };
+        body(&format!("payload {serial}"), vec![Place::Quote(quote)])
+    };
+    // `before`: quotes with an id that have their outcomes before it.
+    let story = |identity, is_lost, before: u64| {
         let mut story = Story::begin();
-        story.arrive(&body);
+        for serial in 2..2 + before {
+            story.leave_without_signal(&with(Identity::Id(serial.to_string()), serial));
+        }
+        story.arrive(&with(identity, 1));
         if let Some(Fact::Sent { delivery, .. }) = story.facts.last_mut() {
             (delivery.duplicate, delivery.packet_id) = (true, 0);
         }
         if is_lost {
-            story.facts.push(Fact::Lost { message: 1, client_id: "bridge".to_owned(), loss: Loss::Restart });
+            let message = before + 1;
+            story.facts.push(Fact::Lost { message, client_id: "bridge".to_owned(), loss: Loss::Restart });
         }
         let tick = v1::TickOutcome { kind: Kind::Forgotten.into(), ..Default::default() };
-        let outcome = v1::DeliveryOutcome { number: 1, ticks: vec![tick] };
+        let outcome = v1::DeliveryOutcome { number: before + 1, ticks: vec![tick] };
         story.facts.push(Fact::Outcome { bridge: story.bridge, outcome });
         story.settle();
         story.facts
     };
-    assert_eq!(judged(&story(Identity::Bare, true)), Ok(()));
-    assert_broken(&story(Identity::Bare, false), promise::ACKNOWLEDGED, "the ledger has no such outcome");
+    assert_eq!(judged(&story(Identity::Bare, true, 0)), Ok(()));
+    assert_broken(&story(Identity::Bare, false, 0), promise::ACKNOWLEDGED, "the ledger has no such outcome");
     let named = Identity::Id("x".to_owned());
-    assert_broken(&story(named, true), promise::ACKNOWLEDGED, "the ledger has no such outcome");
+    // The window of the checker here is 8.
+    assert_broken(&story(named.clone(), true, 8), promise::ACKNOWLEDGED, "the ledger has no such outcome");
+    assert_eq!(judged(&story(named, true, 9)), Ok(()));
 }
