@@ -22,6 +22,10 @@ pub(super) const RULES: u32 = 1;
 const COLUMNS: &str = "number, rules, kind, committed_micros, position, seq, amount, cash, event, sid, quantity, price, cost, \
      time_micros, origin, hash, coalesce(order_id, fill, fill_price, fill_quantity, fee)";
 
+/// The first and the last number. SQLite reads a whole table for two of such functions in one query.
+const BOUNDS: &str =
+    "SELECT ifnull((SELECT min(number) FROM entries), 1), ifnull((SELECT max(number) FROM entries), 0)";
+
 /// An entry of the file with its hash.
 #[derive(Debug)]
 pub(super) struct Stored {
@@ -85,9 +89,8 @@ pub(super) fn decisions(connection: &Connection, from: u64, limit: usize) -> rus
 /// The number of the first row of `entries` with at least this value in `column`, which grows with the number. Without such a row, the
 /// number behind the last row.
 fn lowest(connection: &Connection, column: &str, value: u64) -> rusqlite::Result<i64> {
-    let bounds = "SELECT ifnull(min(number), 1), ifnull(max(number), 0) FROM entries";
     let (mut first, last): (i64, i64) =
-        connection.prepare_cached(bounds)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        connection.prepare_cached(BOUNDS)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let mut behind = last + 1;
     let mut probe = connection.prepare_cached(&format!("SELECT {column} FROM entries WHERE number = ?1"))?;
     while first < behind {
@@ -254,5 +257,34 @@ impl Writer<'_> {
             ])?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::StatementStatus;
+    use tempfile::tempdir;
+
+    use super::*;
+    use crate::ledger::sqlite::SqliteLedger;
+
+    #[test]
+    fn first_and_last_number_are_found_without_a_walk_through_the_journal() {
+        let dir = tempdir().unwrap();
+        drop(SqliteLedger::open(dir.path(), "default/test").unwrap());
+        let connection = Connection::open(dir.path().join("ledger.db")).unwrap();
+        let steps = |entries: i64| {
+            let insert =
+                "INSERT INTO entries (number, rules, kind, committed_micros, position, seq, amount, cash, hash)
+                          VALUES (?1, 1, 1, 0, 0, 0, 1, 1, zeroblob(32))";
+            connection.execute(insert, [entries]).unwrap();
+            let mut statement = connection.prepare(BOUNDS).unwrap();
+            let bounds: (i64, i64) = statement.query_row([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+            assert_eq!(bounds, (1, entries));
+            (statement.get_status(StatementStatus::FullscanStep), statement.get_status(StatementStatus::VmStep))
+        };
+        let few = steps(1);
+        let many = (2..=100).map(steps).last().unwrap();
+        assert_eq!(many, few);
     }
 }
