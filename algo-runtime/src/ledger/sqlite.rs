@@ -9,6 +9,7 @@
 //!   begins with; `digest`: the number over all tables but the journal that shows damage.
 //! - `files`: detects removed and replaced files; `volume`: its space; `reserve`: the file that is deleted when the disk is full; `reader`:
 //!   reads decisions beside the writer.
+//! - `retention`: which entries may be dropped; `dropping`: drops them.
 //! - `entries`: the journal; `segment` and `window`: outcomes of the last ticks; `outbox`: the outbox and the ledger's ids; `sources`: rows
 //!   about sources; `trading`: the trading state; `replaced`: rows that most commits replace.
 //! - `rows`, `write` and `writer`: between rows and types; `snapshot`: the state as a whole.
@@ -20,6 +21,7 @@ mod complete;
 mod copy_error;
 mod create;
 mod digest;
+mod dropping;
 mod entries;
 mod files;
 mod inspect;
@@ -33,6 +35,7 @@ mod replace;
 mod replaced;
 mod replay;
 mod reserve;
+mod retention;
 mod rows;
 mod salvage;
 mod schema;
@@ -51,11 +54,14 @@ use std::{error::Error, fs::File, io, path::Path};
 use rand::{Rng as _, SeedableRng as _, rngs::ChaCha8Rng};
 use rusqlite::{Connection, TransactionBehavior};
 
+pub(crate) use self::reader::{DecisionReader, ReadDecisionsError};
 pub use self::{
-    archive::{ArchiveError, archive},
+    archive::{ArchiveError, Archived, archive},
     backup::{Copied, Restored, backup, restore},
     copy_error::CopyError,
+    retention::{Droppable, droppable},
     salvage::{LeftOut, SalvageError, Salvaged, salvage},
+    verification::{Progress, Verification, VerificationError},
 };
 use self::{
     digest::{Digest, Letters, Remembered, Seal},
@@ -69,13 +75,9 @@ use self::{
     writer::Writer,
 };
 pub(super) use self::{inspect::Inspected, place::Refused};
-pub(crate) use self::{
-    reader::DecisionReader,
-    verification::{Progress, Verification, VerificationError},
-};
 use super::{
-    Account, Changes, Class, IdQuery, JournalEntry, Ledger, LedgerError, OutboxPage, OutboxRow, PacketQuery, Snapshot,
-    Space, WindowRow,
+    Account, Changes, Checkpoint, Class, Dropped, IdQuery, JournalEntry, Ledger, LedgerError, OutboxPage, OutboxRow,
+    PacketQuery, Snapshot, Space, WindowRow,
     books::{Books, Finding},
     chain::Hash,
 };
@@ -127,6 +129,8 @@ pub struct SqliteLedger {
     segments: Segments,
     /// The last entry that a checkpoint covers.
     checkpoint: u64,
+    /// The lowest entry that a checkpoint covers.
+    base: u64,
     remembered: Remembered,
     letters: Letters,
 }
@@ -213,7 +217,7 @@ impl SqliteLedger {
         let seal = take_epoch(&transaction, digest).map_err(&failed)?;
         transaction.commit().map_err(&failed)?;
         drop(failed);
-        let Inspected { account, books, head, segments, .. } = inspected;
+        let Inspected { account, books, head, segments, base, .. } = inspected;
         let in_use = File::open(place.file())
             .and_then(|file| file.try_lock_shared().map(|()| file).map_err(io::Error::from))
             .map_err(place.access("lock"))?;
@@ -231,6 +235,7 @@ impl SqliteLedger {
             books,
             segments,
             checkpoint,
+            base,
             remembered: Remembered::default(),
             letters: Letters::default(),
         })
@@ -318,6 +323,14 @@ impl Ledger for SqliteLedger {
 
     fn decisions(&mut self, from: u64, limit: usize) -> Result<Vec<JournalEntry>, LedgerError> {
         entries::decisions(&self.connection, from, limit).map_err(self.place.store("read the journal"))
+    }
+
+    fn drop_entries(&mut self, base: Option<&Checkpoint>, most: u64) -> Result<Dropped, LedgerError> {
+        self.drop_up_to(base, most)
+    }
+
+    fn first_entry(&self) -> u64 {
+        self.base + 1
     }
 
     fn check_files(&mut self) -> Result<(), LedgerError> {

@@ -28,6 +28,7 @@ pub(super) fn of(algo: &TradingAlgo, decider: AlgorithmRef) -> Result<Settings, 
             starting_cash: spec.starting_cash.unwrap_or(intuition_resources::DEFAULT_STARTING_CASH).to_string(),
             // Part of the trading state below.
             suspend: false,
+            retention: None,
         },
         source: SettingsSource::Start,
         policy: Policy::from_parts(portfolio.policy.name(), portfolio.fraction, amount.as_deref())?,

@@ -78,6 +78,7 @@ impl Plan {
                 algorithm_address,
             }),
             starting_cash_unchanged: self.live_settings.starting_cash.is_none(),
+            retention: None,
         })
     }
 
@@ -124,5 +125,6 @@ pub(crate) fn configure_as_stored(
             algorithm_address: text_of("algorithmAddress"),
         }),
         starting_cash_unchanged: false,
+        retention: None,
     })
 }
