@@ -7,7 +7,7 @@
 //! - `inspect`: the ledger is checked before anything is written; `verification`: the journal beside the writer; `replay`: the journal is
 //!   recomputed; `checkpoints`: the books that it
 //!   begins with; `digest`: the number over all tables but the journal that shows damage.
-//! - `files`: detects removed and replaced files; `volume`: its space; `reserve`: the file that is deleted when the disk is full; `reader`:
+//! - `epoch`: keeps every other writer out; `files`: detects removed and replaced files; `volume`: its space; `reserve`: the file that is deleted when the disk is full; `reader`:
 //!   reads decisions beside the writer.
 //! - `retention`: which entries may be dropped; `dropping`: drops them.
 //! - `entries`: the journal; `segment` and `window`: outcomes of the last ticks; `outbox`: the outbox and the ledger's ids; `sources`: rows
@@ -23,6 +23,7 @@ mod create;
 mod digest;
 mod dropping;
 mod entries;
+mod epoch;
 mod files;
 mod inspect;
 mod inspect_error;
@@ -65,6 +66,7 @@ pub use self::{
 };
 use self::{
     digest::{Digest, Letters, Remembered, Seal},
+    epoch::{check_epoch, take_epoch},
     files::Files,
     inspect::Depth,
     migrate::Migrated,
@@ -379,27 +381,6 @@ fn new_account(name: &str, seed: u64) -> Account {
 /// A ledger id.
 fn new_id(seed: u64) -> String {
     format!("{:08x}", ChaCha8Rng::seed_from_u64(seed).next_u32())
-}
-
-fn take_epoch(connection: &Connection, digest: Digest) -> rusqlite::Result<Seal> {
-    let mut seal = Seal::read(connection)?;
-    seal.epoch += 1;
-    let seal = seal.over(digest);
-    seal.write(connection)?;
-    Ok(seal)
-}
-
-fn epoch(connection: &Connection) -> rusqlite::Result<i64> {
-    connection.prepare_cached("SELECT epoch FROM seal WHERE id = 1")?.query_row([], |row| row.get(0))
-}
-
-/// An error if another runtime has opened the ledger since.
-fn check_epoch(connection: &Connection, seal: &Seal, place: &Place) -> Result<(), LedgerError> {
-    let found = epoch(connection).map_err(place.store("read the epoch"))?;
-    if found == seal.epoch {
-        return Ok(());
-    }
-    Err(LedgerError::TakenOver { path: place.shown(), found, ours: seal.epoch })
 }
 
 #[cfg(test)]

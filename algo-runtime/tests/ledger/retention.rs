@@ -1,6 +1,6 @@
 //! Old entries of the journal are dropped, and everything else stays as it is.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::Instant};
 
 use algo_runtime::{
     ledger::{
@@ -360,4 +360,39 @@ fn cut_format_1() -> TempDir {
     assert!(dropped.entries == 2 && dropped.has_rest, "{dropped:?}");
     Box::new(ledger).close().unwrap();
     dir
+}
+
+/// Run by hand: `cargo test -p algo-runtime --test ledger -- --ignored --nocapture cost_of_a_commit_that_drops`. SQLite is optimised in
+/// each profile. `TMPDIR` names the file system.
+#[test]
+#[ignore = "a measurement"]
+fn cost_of_a_commit_that_drops() {
+    let dir = tempdir().unwrap();
+    let mut ledger = SqliteLedger::open(dir.path(), ACCOUNT).unwrap();
+    let mut draft = Draft::new(&ledger.snapshot().unwrap());
+    draft.transfer(EntryKind::Deposit, "10000000");
+    for _ in 0..14 {
+        (0..10_000).for_each(|_| draft.buy("GOOG", "12.34", "345.67"));
+        draft.account.published_through = draft.account.position;
+        ledger.commit(&draft.take()).unwrap();
+    }
+    for most in [500, 1_000, 2_000, 5_000, 10_000, 500, 1_000, 2_000, 5_000, 10_000] {
+        let Droppable::Through(number) = droppable(dir.path(), &decisions(0), 0).unwrap() else { panic!("a base") };
+        let mut base = Some(books_at(dir.path(), number));
+        let mut spent = Vec::new();
+        loop {
+            let began = Instant::now();
+            let dropped = ledger.drop_entries(base.take().as_ref(), most).unwrap();
+            spent.push(began.elapsed().as_secs_f64() * 1_000.0);
+            // The commit of a tick, which moves the log into the file from time to time.
+            draft.changes.state.insert(("random".to_owned(), String::new()), Some(vec![0; 64]));
+            ledger.commit(&draft.take()).unwrap();
+            if !dropped.has_rest {
+                break;
+            }
+        }
+        let (count, sum) = (spent.len(), spent.iter().sum::<f64>());
+        let longest = spent.iter().copied().fold(0.0, f64::max);
+        println!("{most} entries: {count} commits, {sum:.1} ms in all, the longest {longest:.1} ms");
+    }
 }

@@ -11,7 +11,6 @@ use super::{
     checkpoints,
     copy_error::CopyError,
     place::{Place, Shape},
-    retention,
 };
 use crate::ledger::LedgerError;
 
@@ -106,7 +105,7 @@ fn columns(connection: &Connection) -> rusqlite::Result<Vec<String>> {
 
 /// Number of the first entry that is kept.
 fn first(connection: &Connection) -> rusqlite::Result<u64> {
-    retention::base(connection).map(|base| base + 1)
+    checkpoints::base_number(connection).map(|base| base + 1)
 }
 
 /// An entry as text, with its number.

@@ -107,6 +107,11 @@ pub(super) fn base(connection: &Connection) -> rusqlite::Result<Option<Checkpoin
     connection.query_row(sql, [], checkpoint).optional()
 }
 
+/// Number of the base.
+pub(super) fn base_number(connection: &Connection) -> rusqlite::Result<u64> {
+    connection.query_row("SELECT ifnull(min(number), 0) FROM checkpoints", [], |row| unsigned(row, 0))
+}
+
 /// Heads and hashes of the books of the checkpoints from one number to another, by their numbers.
 pub(super) fn between(
     connection: &Connection,

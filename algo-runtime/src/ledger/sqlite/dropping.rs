@@ -4,7 +4,7 @@
 
 use rusqlite::{Connection, TransactionBehavior, params};
 
-use super::{SqliteLedger, check_epoch, checkpoints, retention, writer::Writer};
+use super::{SqliteLedger, checkpoints, epoch::check_epoch, retention, writer::Writer};
 use crate::ledger::{Checkpoint, Dropped, LedgerError};
 
 /// Why the base does not move.

@@ -10,7 +10,7 @@ use super::{
     inspect_error::InspectError,
     outbox,
     replay::{self, Replay},
-    retention, rows,
+    rows,
     window::Segments,
 };
 use crate::ledger::{
@@ -85,7 +85,7 @@ pub(super) fn inspect(connection: &Connection, reads: i64, depth: Depth) -> Resu
             }
         }
     }
-    let (segments, base) = (Segments::read(connection)?, retention::base(connection)?);
+    let (segments, base) = (Segments::read(connection)?, checkpoints::base_number(connection)?);
     Ok(Inspected { seal, digest, account, ledger_ids, books, head, checkpoint, base, segments })
 }
 

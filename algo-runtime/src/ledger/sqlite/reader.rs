@@ -5,7 +5,7 @@ use std::path::Path;
 use intuition_api::v1::Decision;
 use rusqlite::Connection;
 
-use super::{checkpoints, entries, outbox, place::Place, retention, rows};
+use super::{checkpoints, entries, outbox, place::Place, rows};
 use crate::{ledger::LedgerError, wire};
 
 /// Why decisions cannot be read.
@@ -59,7 +59,7 @@ impl DecisionReader {
 
 /// Number of the first decision that is kept.
 fn first(connection: &Connection) -> rusqlite::Result<u64> {
-    if retention::base(connection)? == 0 {
+    if checkpoints::base_number(connection)? == 0 {
         return Ok(1);
     }
     Ok(checkpoints::base(connection)?.map_or(0, |base| base.books.decisions) + 1)

@@ -5,6 +5,7 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use super::{
+    checkpoints,
     place::Place,
     rows::{self, list, unsigned},
 };
@@ -30,7 +31,7 @@ pub fn droppable(dir: &Path, retention: &Retention, now_micros: i64) -> Result<D
     let mut connection = place.reader()?;
     let mut look = || -> rusqlite::Result<_> {
         let transaction = connection.transaction()?;
-        let base = base(&transaction)?;
+        let base = checkpoints::base_number(&transaction)?;
         if has_entries(&transaction, base)? {
             return Ok(Droppable::Rest);
         }
@@ -42,11 +43,6 @@ pub fn droppable(dir: &Path, retention: &Retention, now_micros: i64) -> Result<D
         Ok(if may_go { Droppable::Through(next) } else { Droppable::Nothing })
     };
     look().map_err(place.store("look for entries to drop"))
-}
-
-/// Number of the base: the entries up to it may be gone.
-pub(super) fn base(connection: &Connection) -> rusqlite::Result<u64> {
-    connection.query_row("SELECT ifnull(min(number), 0) FROM checkpoints", [], |row| unsigned(row, 0))
 }
 
 /// Number of the first checkpoint behind `base` that may become the base.

@@ -120,7 +120,7 @@ fn journal(copier: &mut Copier<'_>, prefix: &Prefix) -> rusqlite::Result<()> {
     let kept = prefix.base.as_ref().map_or(0, Checkpoint::number) + 1..=books.entries;
     let fits = |row: &Row<'_>| Ok(kept.contains(&row.get::<_, i64>("number")?.cast_unsigned()));
     let mut left_out = std::mem::take(&mut copier.left_out);
-    copier.copy("journal", fits.clone())?;
+    copier.copy("journal", fits)?;
     if copier.target.table_exists(None, "entries")? {
         copier.copy("entries", fits)?;
     }
