@@ -73,7 +73,7 @@ pub enum Command {
         /// The new file; `-` for standard output.
         #[arg(long, value_name = "FILE")]
         to: PathBuf,
-        /// Number of the first entry [default: the first one that is kept].
+        /// Number of the first entry [default: the first kept entry].
         #[arg(long, value_name = "N")]
         from: Option<u64>,
         /// Number of the last entry [default: the end of the journal].
@@ -158,7 +158,7 @@ pub struct ServeArgs {
     /// Drop entries of the journal that have so many decisions behind them [default: none].
     #[arg(long, env = "INTUITION_RETAIN_DECISIONS", value_name = "N")]
     pub retain_decisions: Option<u64>,
-    /// Drop entries of the journal of this age, such as 90d [default: none]. With both flags, the one that comes first counts.
+    /// Drop entries of the journal of this age, such as 90d [default: none]. With both flags, the limit that is reached first counts.
     #[arg(long, env = "INTUITION_RETAIN_FOR", value_name = "TIME", value_parser = duration::parse)]
     pub retain_for: Option<Duration>,
     /// How logs look.

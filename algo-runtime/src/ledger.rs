@@ -109,7 +109,7 @@ pub trait Ledger: Send {
     fn drop_entries(&mut self, _base: Option<&Checkpoint>, _most: u64) -> Result<Dropped, LedgerError> {
         Ok(Dropped::default())
     }
-    /// The first entry that is kept. Entries before it may be there until the next call of [`Ledger::drop_entries`].
+    /// The first kept entry. Entries before it may be there until the next call of [`Ledger::drop_entries`].
     fn first_entry(&self) -> u64 {
         1
     }

@@ -110,11 +110,7 @@ impl Metrics {
         registry.register_with_unit("ledger_free", free_bytes, Unit::Bytes, metrics.free_bytes.clone());
         let dropped_entries = "Entries of the journal that were dropped";
         registry.register("ledger_dropped_entries", dropped_entries, metrics.dropped_entries.clone());
-        registry.register(
-            "ledger_first_entry",
-            "The first entry of the journal that is kept",
-            metrics.first_entry.clone(),
-        );
+        registry.register("ledger_first_entry", "The first kept entry of the journal", metrics.first_entry.clone());
         registry.register_with_unit(
             "swap_pause",
             "Time without decisions while another algorithm took over and quotes waited, from the last outcome before",
@@ -163,7 +159,7 @@ impl Metrics {
         self.free_bytes.get_or_create(&NoLabels {}).set(space.free_bytes);
     }
 
-    /// Counts entries that were dropped. `first`: the first one that is kept.
+    /// Counts entries that were dropped. `first`: the first kept one.
     pub(crate) fn dropped(&self, entries: u64, first: u64) {
         self.dropped_entries.inc_by(entries);
         self.first_entry.get_or_create(&NoLabels {}).set(first);

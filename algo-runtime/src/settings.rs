@@ -167,7 +167,7 @@ impl Settings {
 }
 
 impl LiveSettings {
-    /// Reads what Configure carries, without the retention beside it.
+    /// Reads the settings of Configure, without the retention beside them.
     pub fn from_wire(settings: &v1::Settings) -> Result<Self, SettingsError> {
         let mut errors = Vec::new();
         let threshold = settings.threshold.parse().unwrap_or_else(|_| {

@@ -184,11 +184,11 @@ async fn retention_of_configure_bounds_the_journal_and_outlasts_a_restart() {
     let request = AccountRequest { account: ACCOUNT.to_owned() };
     let account = client.account(request).await.unwrap().into_inner();
     assert_eq!((account.retention, account.decisions), (retention, all));
-    assert_eq!(listed(&mut client, 0).await.unwrap(), (2 * COMMIT + 1, all), "from the first one that is kept");
+    assert_eq!(listed(&mut client, 0).await.unwrap(), (2 * COMMIT + 1, all), "from the first kept one");
     assert_eq!(listed(&mut client, 3 * COMMIT).await.unwrap(), (3 * COMMIT, all));
     let refused = listed(&mut client, 2 * COMMIT).await.unwrap_err();
     assert_eq!(refused.code(), Code::OutOfRange);
-    let first = format!("decision {} is the first one that is kept", 2 * COMMIT + 1);
+    let first = format!("the first kept decision is {}:", 2 * COMMIT + 1);
     assert!(refused.message().contains(&first) && refused.message().contains("algo-runtime archive"), "{refused}");
     assert!(process.terminate().status.success());
 

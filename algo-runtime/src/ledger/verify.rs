@@ -50,7 +50,7 @@ pub struct Report {
     pub ledger_ids: LedgerIds,
     /// Journal entries.
     pub entries: u64,
-    /// The first of them that is kept.
+    /// The first kept one.
     pub first_entry: u64,
     /// Buys and sales among the journal entries.
     pub decisions: u64,

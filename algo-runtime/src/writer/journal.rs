@@ -1,5 +1,5 @@
-//! The commands of the task that drops entries of the journal. They are no calls, and carried out at once: what they change depends on
-//! nothing in the group.
+//! The commands of the task that drops entries of the journal. They are no calls, and are carried out at once: a drop depends on nothing
+//! in the group.
 
 use std::error::Error;
 

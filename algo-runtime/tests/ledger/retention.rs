@@ -1,6 +1,6 @@
-//! Old entries of the journal are dropped, and everything else stays as it is.
+//! Old entries of the journal are dropped, and everything else stays unchanged.
 
-use std::{fs, path::Path, time::Instant};
+use std::{fs, io, path::Path, time::Instant};
 
 use algo_runtime::{
     ledger::{
@@ -149,7 +149,7 @@ fn unpublished_decision_holds_back_the_entries_before_it_and_behind_it() {
     let dir = tempdir().unwrap();
     let mut ledger = with_decisions(dir.path(), 40, 14);
     assert_eq!(drop_all(&mut ledger, dir.path(), &decisions(0), 0, 100), 12);
-    // Decisions that are done stay in the outbox until the one before them is published.
+    // Decisions that are done stay in the outbox until the decision before them is published.
     let mut draft = Draft::new(&ledger.snapshot().unwrap());
     draft.changes.done.add(16, 40);
     ledger.commit(&draft.take()).unwrap();
@@ -202,7 +202,7 @@ fn crash_between_two_commits_loses_nothing() {
         let dropped = ledger.drop_entries(base.as_ref(), 1).unwrap();
         assert_eq!((dropped.entries, dropped.has_rest), (1, steps % 4 != 3));
         steps += 1;
-        // What a killed process leaves behind.
+        // The files of a killed process.
         let copy = tempdir().unwrap();
         for name in ["ledger.db", "ledger.db-wal"] {
             fs::copy(dir.path().join(name), copy.path().join(name)).unwrap();
@@ -215,6 +215,48 @@ fn crash_between_two_commits_loses_nothing() {
     }
     assert_eq!(steps, 20);
     is_whole_behind(ledger, dir.path(), &before, 21);
+}
+
+#[test]
+fn verification_that_is_under_way_goes_on_behind_the_base() {
+    let dir = tempdir().unwrap();
+    let mut ledger = with_decisions(dir.path(), 40, 40);
+    let mut verification = Verification::begin(dir.path()).unwrap();
+    assert_eq!(drop_all(&mut ledger, dir.path(), &decisions(0), 0, 100), 32);
+    assert_eq!(verification.step().unwrap(), Progress::Sound { entries: 41 });
+}
+
+/// Drops all that may go as soon as it gets the first bytes.
+struct Overtaken<'a> {
+    ledger: SqliteLedger,
+    dir: &'a Path,
+    dropped: u64,
+}
+
+impl io::Write for Overtaken<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.dropped += drop_all(&mut self.ledger, self.dir, &decisions(0), 0, 30_000);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn archive_that_is_overtaken_by_the_base_leaves_no_gap_in_silence() {
+    let dir = tempdir().unwrap();
+    let mut ledger = SqliteLedger::open(dir.path(), ACCOUNT).unwrap();
+    let mut draft = Draft::new(&ledger.snapshot().unwrap());
+    for _ in 0..4 {
+        (0..11_000).for_each(|_| draft.transfer(EntryKind::Deposit, "1"));
+        ledger.commit(&draft.take()).unwrap();
+    }
+    let mut overtaken = Overtaken { ledger, dir: dir.path(), dropped: 0 };
+    let error = archive(dir.path(), None, u64::MAX, &mut overtaken).unwrap_err();
+    assert!(matches!(error, ArchiveError::Dropped { from: 10_001, first: 22_001 }), "{error:?}");
+    assert_eq!(overtaken.dropped, 22_000);
 }
 
 #[test]
@@ -285,7 +327,7 @@ fn cut() -> (TempDir, Contents) {
 }
 
 #[test]
-fn archive_and_verify_name_the_first_entry_that_is_kept() {
+fn archive_and_verify_name_the_first_kept_entry() {
     let (dir, _) = cut();
     let report = verify(dir.path()).unwrap().to_string();
     assert!(report.contains("\nbegins at    entry 21: the entries before it were dropped\n"), "{report}");

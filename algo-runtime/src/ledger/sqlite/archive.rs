@@ -30,7 +30,7 @@ pub enum ArchiveError {
     Dropped {
         /// The entry that was asked for, or the next one to write.
         from: u64,
-        /// The first one that is kept.
+        /// The first kept entry.
         first: u64,
     },
     /// The output failed.
@@ -52,12 +52,12 @@ impl From<LedgerError> for ArchiveError {
 pub struct Archived {
     /// Their number.
     pub entries: u64,
-    /// The first entry that the ledger keeps.
+    /// The first kept entry of the ledger.
     pub first_kept: u64,
 }
 
-/// Writes the entries from number `from` to number `through` into `to`, with a line of column names. `None`: from the first one that is
-/// kept. An entry never changes, so that the entries of several transactions are those of one. Where the next one is dropped
+/// Writes the entries from number `from` to number `through` into `to`, with a line of column names. `None`: from the first kept
+/// entry. An entry never changes, so that the entries of several transactions are those of one. Where the next one is dropped
 /// between two transactions, the rest is not written.
 pub fn archive(dir: &Path, from: Option<u64>, through: u64, to: impl Write) -> Result<Archived, ArchiveError> {
     let place = Place::new(dir);
@@ -103,7 +103,7 @@ fn columns(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     Ok(statement.column_names().map(str::to_owned).collect())
 }
 
-/// Number of the first entry that is kept.
+/// Number of the first kept entry.
 fn first(connection: &Connection) -> rusqlite::Result<u64> {
     checkpoints::base_number(connection).map(|base| base + 1)
 }
@@ -111,7 +111,7 @@ fn first(connection: &Connection) -> rusqlite::Result<u64> {
 /// An entry as text, with its number.
 type Record = (u64, Vec<String>);
 
-/// The entries from `from` on, in order, and the number of the first one that is kept.
+/// The entries from `from` on, in order, and the number of the first kept one.
 fn page(connection: &mut Connection, from: u64, through: u64) -> rusqlite::Result<(u64, Vec<Record>)> {
     let transaction = connection.transaction()?;
     let sql = "SELECT * FROM history WHERE number BETWEEN ?1 AND ?2 ORDER BY number LIMIT ?3";

@@ -13,13 +13,13 @@ use crate::{ledger::LedgerError, wire};
 pub(crate) enum ReadDecisionsError {
     /// They were dropped.
     #[error(
-        "decision {from} was dropped by `spec.storage.retain`: decision {first} is the first one that is kept. Begin there; \
+        "decision {from} was dropped by `spec.storage.retain`, and the first kept decision is {first}: begin there; \
          `algo-runtime archive` writes entries to a file before they are dropped"
     )]
     Dropped {
         /// The decision that was asked for.
         from: u64,
-        /// The first one that is kept.
+        /// The first kept decision.
         first: u64,
     },
     /// The ledger cannot be read.
@@ -42,7 +42,7 @@ impl DecisionReader {
         Ok(Self { connection: place.reader()?, place })
     }
 
-    /// At most `limit` decisions from number `from` on, in order, as of the last commit. 0: from the first one that is kept.
+    /// At most `limit` decisions from number `from` on, in order, as of the last commit. 0: from the first kept one.
     pub(crate) fn page(&mut self, from: u64, limit: usize) -> Result<Vec<Decision>, ReadDecisionsError> {
         let failed = self.place.store("read the journal");
         let transaction = self.connection.transaction().map_err(&failed)?;
@@ -57,7 +57,7 @@ impl DecisionReader {
     }
 }
 
-/// Number of the first decision that is kept.
+/// Number of the first kept decision.
 fn first(connection: &Connection) -> rusqlite::Result<u64> {
     if checkpoints::base_number(connection)? == 0 {
         return Ok(1);

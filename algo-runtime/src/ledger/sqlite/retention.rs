@@ -11,10 +11,10 @@ use super::{
 };
 use crate::ledger::{LedgerError, Retention};
 
-/// Checkpoints that stay behind the base: an opening begins at the last one, and a person may compare it with the one before.
+/// Checkpoints that stay behind the base: an opening begins at the last one, and a person may compare the two.
 const KEPT: usize = 2;
 
-/// What may be dropped.
+/// The entries that may be dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Droppable {
     /// Nothing.

@@ -116,7 +116,7 @@ fn account(claims: &Claims, books: &Books, bounds: Bounds) -> Account {
 /// Copies the entries as they are, and in a file of the format 1 the holdings that follow from them.
 fn journal(copier: &mut Copier<'_>, prefix: &Prefix) -> rusqlite::Result<()> {
     let books = &prefix.replay.books;
-    // A base lies at the end of the format 1 or behind it, so that what is kept of `journal` begins with entry 1.
+    // A base lies at the end of the format 1 or behind it, so that the kept rows of `journal` begin with entry 1.
     let kept = prefix.base.as_ref().map_or(0, Checkpoint::number) + 1..=books.entries;
     let fits = |row: &Row<'_>| Ok(kept.contains(&row.get::<_, i64>("number")?.cast_unsigned()));
     let mut left_out = std::mem::take(&mut copier.left_out);
