@@ -2,14 +2,15 @@
 
 mod beside;
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 use intuition_api::v1::TradingState;
-use intuition_common::telemetry::LogArgs;
+use intuition_common::{duration, telemetry::LogArgs};
 use serde_json::{Map, Value};
 
 use crate::{
+    ledger::Retention,
     portfolio::{Policy, PolicyError},
     settings::{
         AlgorithmRef, DEFAULT_STARTING_CASH, DEFAULT_THRESHOLD, Initial, InitialTrading, Input, LiveSettings,
@@ -72,9 +73,9 @@ pub enum Command {
         /// The new file; `-` for standard output.
         #[arg(long, value_name = "FILE")]
         to: PathBuf,
-        /// Number of the first entry.
-        #[arg(long, value_name = "N", default_value_t = 1)]
-        from: u64,
+        /// Number of the first entry [default: the first kept entry].
+        #[arg(long, value_name = "N")]
+        from: Option<u64>,
         /// Number of the last entry [default: the end of the journal].
         #[arg(long, value_name = "N")]
         through: Option<u64>,
@@ -110,7 +111,7 @@ pub struct ServeArgs {
     #[arg(
         long,
         env = "INTUITION_SETTINGS",
-        conflicts_with_all = ["algorithm", "algorithm_address", "threshold", "starting_cash", "seed", "param", "suspend", "trading_state"]
+        conflicts_with_all = ["algorithm", "algorithm_address", "threshold", "starting_cash", "seed", "param", "suspend", "trading_state", "retain_decisions", "retain_for"]
     )]
     pub settings: Option<PathBuf>,
     /// Name of a built-in algorithm, for example random.
@@ -154,6 +155,12 @@ pub struct ServeArgs {
     /// An MQTT topic filter to subscribe to, instead of what the algorithm asks for; may be repeated. A comma is part of it.
     #[arg(long, env = "INTUITION_CHANNEL", value_name = "FILTER")]
     pub channel: Vec<String>,
+    /// Drop entries of the journal that have so many decisions behind them [default: none].
+    #[arg(long, env = "INTUITION_RETAIN_DECISIONS", value_name = "N")]
+    pub retain_decisions: Option<u64>,
+    /// Drop entries of the journal of this age, such as 90d [default: none]. With both flags, the limit that is reached first counts.
+    #[arg(long, env = "INTUITION_RETAIN_FOR", value_name = "TIME", value_parser = duration::parse)]
+    pub retain_for: Option<Duration>,
     /// How logs look.
     #[command(flatten)]
     pub log: LogArgs,
@@ -307,6 +314,11 @@ impl ServeArgs {
         Ok(parameters)
     }
 
+    fn retention(&self) -> Option<Retention> {
+        let (decisions, age_seconds) = (self.retain_decisions, self.retain_for.map(|age| age.as_secs()));
+        (decisions.is_some() || age_seconds.is_some()).then_some(Retention { decisions, age_seconds })
+    }
+
     fn flags(&self) -> Result<LiveSettings, ArgsError> {
         let parameters = self.parameters()?;
         let (algorithm, address) = (self.algorithm.as_deref(), self.algorithm_address.as_deref());
@@ -321,6 +333,7 @@ impl ServeArgs {
             parameters,
             starting_cash: self.starting_cash.clone().unwrap_or_else(|| DEFAULT_STARTING_CASH.to_owned()),
             suspend: self.suspend,
+            retention: self.retention(),
         };
         live.check().map_err(ArgsError::UseFlags)?;
         Ok(live)

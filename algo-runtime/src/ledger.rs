@@ -6,10 +6,12 @@
 
 mod books;
 mod chain;
+mod checkpoint;
 mod ids;
 pub mod memory;
 mod positions;
 mod record;
+mod retention;
 mod space;
 pub mod sqlite;
 pub(crate) mod stretch;
@@ -18,6 +20,7 @@ pub mod verify;
 
 use std::io::ErrorKind;
 
+pub use checkpoint::Checkpoint;
 pub use ids::{Known, LedgerId, LedgerIds};
 pub use positions::Positions;
 pub use record::{
@@ -25,6 +28,7 @@ pub use record::{
     Holding, JournalEntry, Mark, OutboxContent, OutboxRow, Outcome, Reset, SettingsRecord, SourceChanges, SourceHash,
     SourceKey, SourceRecords, StateKey, Trade, TradingRecord, UnsettledSale, WindowRow, packet_key,
 };
+pub use retention::{Dropped, Retention};
 pub use space::Space;
 pub use stretch::{Sender, Stretch};
 pub use transaction::{Changes, Snapshot};
@@ -99,6 +103,16 @@ pub trait Ledger: Send {
     fn named(&mut self, query: &IdQuery<'_>) -> Result<Option<WindowRow>, LedgerError>;
     /// At most `limit` decisions from number `from` on, in order.
     fn decisions(&mut self, from: u64, limit: usize) -> Result<Vec<JournalEntry>, LedgerError>;
+    /// Lets the journal begin behind `base`, and deletes the first entries up to there, at most `most` of them, in one transaction. `None`:
+    /// the base stays, and entries that an earlier call left are deleted. After an error nothing has changed. A ledger without a
+    /// file keeps all entries.
+    fn drop_entries(&mut self, _base: Option<&Checkpoint>, _most: u64) -> Result<Dropped, LedgerError> {
+        Ok(Dropped::default())
+    }
+    /// The first kept entry. Entries before it may be there until the next call of [`Ledger::drop_entries`].
+    fn first_entry(&self) -> u64 {
+        1
+    }
     /// An error if a file of the open ledger was removed or replaced. Commits of a removed log are in the file then.
     fn check_files(&mut self) -> Result<(), LedgerError> {
         Ok(())

@@ -11,9 +11,11 @@
 pub mod algorithm;
 pub mod args;
 pub mod backend;
+mod dropper;
 pub mod engine;
 pub mod generator;
 pub mod identity;
+mod journal_task;
 pub mod ledger;
 pub mod maintenance;
 pub mod metrics;

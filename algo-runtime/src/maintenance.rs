@@ -11,7 +11,7 @@ use std::{
 use intuition_common::{exit, text::printable_lines};
 
 use crate::ledger::{
-    sqlite::{self, ArchiveError, Copied, CopyError, LeftOut, Opening, Restored, Salvaged},
+    sqlite::{self, ArchiveError, Archived, Copied, CopyError, LeftOut, Opening, Restored, Salvaged},
     verify::{self, VerifyError},
 };
 
@@ -62,15 +62,18 @@ fn ledgers_below(dir: &Path) -> Vec<String> {
 }
 
 /// Writes the journal as CSV into the new file `to`; `-`: to standard output. Prints the number of entries to stderr.
-pub fn archive(data_dir: &Path, to: &Path, from: u64, through: u64) -> ExitCode {
+pub fn archive(data_dir: &Path, to: &Path, from: Option<u64>, through: u64) -> ExitCode {
     let written = if to == Path::new("-") {
         sqlite::archive(data_dir, from, through, io::stdout().lock())
     } else {
         to_file(to, |file| sqlite::archive(data_dir, from, through, file))
     };
     match written {
-        Ok(entries) => {
+        Ok(Archived { entries, first_kept }) => {
             note(&format!("{entries} journal entries"));
+            if from.is_none() && first_kept > 1 {
+                note(&format!("the journal begins at entry {first_kept}: the entries before it were dropped"));
+            }
             ExitCode::SUCCESS
         }
         // A reader that closed the pipe has seen enough.
@@ -80,7 +83,7 @@ pub fn archive(data_dir: &Path, to: &Path, from: u64, through: u64) -> ExitCode 
 }
 
 /// Writes a new file and syncs it. After an error there is none.
-fn to_file(to: &Path, write: impl FnOnce(&File) -> Result<u64, ArchiveError>) -> Result<u64, ArchiveError> {
+fn to_file(to: &Path, write: impl FnOnce(&File) -> Result<Archived, ArchiveError>) -> Result<Archived, ArchiveError> {
     let file = File::create_new(to).map_err(|error| match error.kind() {
         ErrorKind::AlreadyExists => CopyError::Exists(to.display().to_string()).into(),
         _ => ArchiveError::Write(error),

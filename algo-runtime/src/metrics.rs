@@ -66,6 +66,8 @@ pub struct Metrics {
     verifications: Family<ResultLabels, Counter>,
     ledger_bytes: Measured,
     free_bytes: Measured,
+    dropped_entries: Counter,
+    first_entry: Measured,
     swap_pause_seconds: Histogram,
     gaps: Family<ChannelLabels, Counter>,
     /// Channels that have a series in `gaps`.
@@ -84,6 +86,8 @@ impl Metrics {
             verifications: Family::default(),
             ledger_bytes: Family::default(),
             free_bytes: Family::default(),
+            dropped_entries: Counter::default(),
+            first_entry: Family::default(),
             swap_pause_seconds: Histogram::new(exponential_buckets(0.000_1, 2.0, 20)),
             gaps: Family::default(),
             gap_channels: Arc::default(),
@@ -104,6 +108,9 @@ impl Metrics {
         registry.register_with_unit("ledger", ledger_bytes, Unit::Bytes, metrics.ledger_bytes.clone());
         let free_bytes = "Free space on the volume of the ledger";
         registry.register_with_unit("ledger_free", free_bytes, Unit::Bytes, metrics.free_bytes.clone());
+        let dropped_entries = "Entries of the journal that were dropped";
+        registry.register("ledger_dropped_entries", dropped_entries, metrics.dropped_entries.clone());
+        registry.register("ledger_first_entry", "The first kept entry of the journal", metrics.first_entry.clone());
         registry.register_with_unit(
             "swap_pause",
             "Time without decisions while another algorithm took over and quotes waited, from the last outcome before",
@@ -150,6 +157,12 @@ impl Metrics {
     pub(crate) fn measured(&self, space: &Space) {
         self.ledger_bytes.get_or_create(&NoLabels {}).set(space.ledger_bytes);
         self.free_bytes.get_or_create(&NoLabels {}).set(space.free_bytes);
+    }
+
+    /// Counts entries that were dropped. `first`: the first kept one.
+    pub(crate) fn dropped(&self, entries: u64, first: u64) {
+        self.dropped_entries.inc_by(entries);
+        self.first_entry.get_or_create(&NoLabels {}).set(first);
     }
 
     pub(crate) fn swapped(&self, pause: Duration) {
@@ -227,6 +240,7 @@ mod tests {
             metrics.verified(result);
         }
         metrics.measured(&Space { ledger_bytes: 3, free_bytes: 2, volume_bytes: 9 });
+        metrics.dropped(0, 1);
         let mut text = String::new();
         encode(&mut text, &registry).unwrap();
         let fixed: [(&str, &[&str]); 3] = [

@@ -35,7 +35,9 @@ use tonic::service::Routes;
 
 use crate::{
     backend::link::Links,
+    dropper::Dropper,
     engine::Tally,
+    journal_task::JournalTask,
     ledger::{LedgerError, sqlite::SqliteLedger},
     metrics::Metrics,
     service::Service,
@@ -158,13 +160,15 @@ pub async fn start(
     let addr = listener.local_addr().map_err(RuntimeError::UseSocket)?;
     let (readiness, data_dir) = (config.readiness.clone(), config.data_dir.clone());
     let (commands, receiver) = mpsc::channel(COMMANDS_AHEAD);
-    let verifier = Verifier {
+    let task = JournalTask {
         account: config.settings.account.clone(),
         data_dir: data_dir.clone(),
         commands: commands.clone(),
         metrics: config.metrics.clone(),
         readiness: readiness.clone(),
     };
+    let dropper = Dropper { task: task.clone(), clock: Arc::clone(&config.clock) };
+    let keepers = (Verifier { task }, dropper);
     let (tasks, ending) = (TaskTracker::new(), CancellationToken::new());
     let links = Links::new(Handle::current(), tasks.clone(), ending.clone(), config.algorithm_deadline);
     let reports = commands.clone();
@@ -185,7 +189,7 @@ pub async fn start(
     tasks.clone().spawn(async move {
         let serving = shutdown.child_token();
         let service = Service::new(commands.clone(), data_dir, tasks, serving.clone());
-        let serving = serve(listener, (service, verifier, commands), writer_end, serving, ending);
+        let serving = serve(listener, (service, keepers, commands), writer_end, serving, ending);
         let outcome = tokio::select! {
             outcome = serving => outcome,
             never = watch_writer(&heartbeat, &readiness) => match never {},
@@ -221,7 +225,7 @@ fn open(config: Config, links: Links, commands: mpsc::Sender<Command>) -> Result
 
 async fn serve(
     listener: TcpListener,
-    (service, verifier, commands): (Service, Verifier, mpsc::Sender<Command>),
+    (service, (verifier, dropper), commands): (Service, (Verifier, Dropper), mpsc::Sender<Command>),
     writer_end: oneshot::Receiver<Result<(), WriterError>>,
     serving: CancellationToken,
     ending: CancellationToken,
@@ -235,8 +239,9 @@ async fn serve(
         outcome
     };
     let stopping = async {
-        // The writer closes the ledger once the verifier reads no more.
-        tokio::join!(serving.run_until_cancelled(keep_ticking(&commands)), verifier.run(serving.clone()));
+        // The writer closes the ledger once verifier and dropper read no more.
+        let ticking = serving.run_until_cancelled(keep_ticking(&commands));
+        tokio::join!(ticking, verifier.run(serving.clone()), dropper.run(serving.clone()));
         drop(commands.send(Command::Stop).await);
     };
     let served = async {

@@ -27,7 +27,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::{
-    ledger::{LedgerError, sqlite::DecisionReader},
+    ledger::sqlite::{DecisionReader, ReadDecisionsError},
     responses::{self, responses},
     writer::{Command, SourcesCommand, TradingCommand},
 };
@@ -156,7 +156,7 @@ impl Runtime for Service {
         let (sender, receiver) = mpsc::channel(ROWS_AHEAD);
         let (service, shutdown) = (self.clone(), self.shutdown.clone());
         self.tasks.spawn(async move {
-            let sending = service.send_decisions(from_seq.max(1), through, &sender);
+            let sending = service.send_decisions(from_seq, through, &sender);
             if let Some(Err(status)) = shutdown.run_until_cancelled(sending).await {
                 drop(sender.send(Err(status)).await);
             }
@@ -246,7 +246,7 @@ impl Service {
         sender: &mpsc::Sender<Result<Decision, Status>>,
     ) -> Result<(), Status> {
         let dir = self.data_dir.clone();
-        let mut reader = blocking(move || DecisionReader::open(&dir)).await?;
+        let mut reader = blocking(move || Ok(DecisionReader::open(&dir)?)).await?;
         while from <= through {
             let page;
             (reader, page) = blocking(move || {
@@ -269,10 +269,13 @@ impl Service {
 
 /// Reads the ledger on a thread that may wait for the disk.
 async fn blocking<T: Send + 'static>(
-    read: impl FnOnce() -> Result<T, LedgerError> + Send + 'static,
+    read: impl FnOnce() -> Result<T, ReadDecisionsError> + Send + 'static,
 ) -> Result<T, Status> {
     let read = spawn_blocking(read).await.map_err(|_| Status::internal("the reader of decisions has failed"))?;
-    read.map_err(|error| Status::internal(format!("{}: {}", error.reason(), with_causes(&error))))
+    read.map_err(|error| match error {
+        ReadDecisionsError::Dropped { .. } => Status::out_of_range(error.to_string()),
+        ReadDecisionsError::Read(error) => Status::internal(format!("{}: {}", error.reason(), with_causes(&error))),
+    })
 }
 
 fn stopped() -> Status {

@@ -5,6 +5,7 @@ mod cash;
 mod document;
 mod inputs;
 mod precedence;
+pub(crate) mod retention;
 mod topics;
 
 use intuition_api::{
@@ -16,6 +17,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     algorithm::{AlgorithmSettings, FieldError, FieldErrors, SavedState},
+    ledger::Retention,
     portfolio::Policy,
     trading::Document,
 };
@@ -114,6 +116,9 @@ pub struct LiveSettings {
     pub starting_cash: String,
     /// The older way to ask for the trading state Halted.
     pub suspend: bool,
+    /// When entries of the journal may be dropped; `None`: never. Configure carries it beside the settings, and no file has it: at a
+    /// start the ledger's record counts.
+    pub retention: Option<Retention>,
 }
 
 /// Default of the threshold.
@@ -162,7 +167,7 @@ impl Settings {
 }
 
 impl LiveSettings {
-    /// Reads what Configure carries.
+    /// Reads the settings of Configure, without the retention beside them.
     pub fn from_wire(settings: &v1::Settings) -> Result<Self, SettingsError> {
         let mut errors = Vec::new();
         let threshold = settings.threshold.parse().unwrap_or_else(|_| {
@@ -189,6 +194,7 @@ impl LiveSettings {
             parameters,
             starting_cash: settings.starting_cash.clone(),
             suspend: settings.suspend,
+            retention: None,
         };
         errors.extend(live.errors());
         FieldErrors::none(errors)?;

@@ -200,6 +200,11 @@ impl Trading {
         }
     }
 
+    /// Whether a cause of the runtime's own is in force.
+    pub fn has(&self, code: &str) -> bool {
+        self.record.causes.contains_key(&(code.to_owned(), false))
+    }
+
     /// Ends a cause of the runtime's own.
     pub fn end(&mut self, code: &str) {
         if self.record.causes.remove(&(code.to_owned(), false)).is_some() {

@@ -11,7 +11,7 @@
 //! - `stream`: the stream to the bridge; `bridge`: the writer's end of it; `committed`: messages of bounded size.
 //! - `reports`: when reports about the outbox are saved. `backends`: the actions on links to backends.
 //! - `recovery`: after a commit that failed, and when the ledger's files were taken away.
-//! - `trading`: the calls about the trading state. `sources`: the calls about sources. `space`: the room on the ledger's volume.
+//! - `journal`: entries are dropped. `trading`: the calls about the trading state. `sources`: the calls about sources. `space`: the room on the ledger's volume.
 //! - `gaps`: the log lines about missing numbers; `denials`: those about denied signals; `notices`: those about other facts.
 
 mod answer;
@@ -21,6 +21,7 @@ mod command;
 mod committed;
 mod denials;
 mod gaps;
+mod journal;
 mod notices;
 mod recovery;
 mod reply;
@@ -57,8 +58,8 @@ use self::{
     visits::Visits,
 };
 pub use self::{
-    command::Command, reply::Reply, sizes::Sizes, sources::Command as SourcesCommand,
-    trading::Command as TradingCommand,
+    command::Command, journal::Command as JournalCommand, reply::Reply, sizes::Sizes,
+    sources::Command as SourcesCommand, trading::Command as TradingCommand,
 };
 use crate::{
     engine::{Engine, LinkAction, SettledBatch, Tally},
@@ -233,6 +234,7 @@ impl Writer {
                 let answer = self.trading(command, now.micros);
                 self.answers.extend(answer.map(Answer::Trading));
             }
+            Command::Journal(command) => self.journal(command),
             Command::LinkEvent { life, link, event } => {
                 if life == self.backends.life {
                     self.engine.on_link_event(link, event, now.micros);

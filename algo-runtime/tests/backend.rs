@@ -301,6 +301,7 @@ async fn runtime(dir: &Path, algorithm: AlgorithmRef) -> (Running, CancellationT
             parameters: serde_json::Map::new(),
             starting_cash: "1000000".to_owned(),
             suspend: false,
+            retention: None,
         },
         source: SettingsSource::Resource { uid: "u-1".to_owned(), generation: 1 },
         policy: Policy::from_parts("fixed-amount", None, Some("1")).unwrap(),

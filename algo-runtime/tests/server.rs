@@ -45,6 +45,7 @@ fn settings() -> Settings {
             parameters: serde_json::Map::new(),
             starting_cash: "10000".to_owned(),
             suspend: false,
+            retention: None,
         },
         source: SettingsSource::Start,
         policy: Policy::from_parts("fixed-amount", None, Some("100")).unwrap(),

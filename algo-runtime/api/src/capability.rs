@@ -10,6 +10,8 @@ pub const ORDINALS: &str = "ordinals";
 /// The bridge publishes decisions, dead letters and publications in queues of their own; both read `Published.done`,
 /// `Published.given_up`, `Opened.done` and `Credit`.
 pub const OUTBOX_QUEUES: &str = "outbox-queues";
+/// The runtime reads `ConfigureRequest.retention` and drops entries of its journal by it.
+pub const RETENTION: &str = "retention";
 /// The runtime serves `Sources`, `ResetSource` and `ForgetSources`.
 pub const SOURCES: &str = "sources";
 /// The runtime serves `SetTradingState` and `Close`, and reads `ConfigureRequest.starting_cash_unchanged`.
@@ -18,4 +20,4 @@ pub const TRADING_STATE: &str = "trading-state";
 /// Those of a bridge of this release.
 pub const OF_BRIDGE: [&str; 4] = [ACKNOWLEDGED, INPUTS, ORDINALS, OUTBOX_QUEUES];
 /// Those of a runtime of this release.
-pub const OF_RUNTIME: [&str; 5] = [ACKNOWLEDGED, INPUTS, OUTBOX_QUEUES, SOURCES, TRADING_STATE];
+pub const OF_RUNTIME: [&str; 6] = [ACKNOWLEDGED, INPUTS, OUTBOX_QUEUES, RETENTION, SOURCES, TRADING_STATE];

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     algorithm::FieldErrors,
-    settings::{LiveSettings, SettingsError, SettingsSource, StartingCash},
+    settings::{LiveSettings, SettingsError, SettingsSource, StartingCash, retention},
 };
 
 impl Engine {
@@ -87,8 +87,8 @@ impl Engine {
         })
     }
 
-    /// Algorithm, threshold and parameters together or not at all, once the algorithm can decide by them; cash at once, so
-    /// that an algorithm that does not answer does not hold it back.
+    /// Algorithm, threshold and parameters together or not at all, once the algorithm can decide by them; retention and cash at
+    /// once, so that an algorithm that does not answer does not hold them back.
     fn apply(&mut self, next: LiveSettings, request: &ConfigureRequest, now_micros: i64, refusals: &mut Vec<Refusal>) {
         let generation = request.generation;
         if let Err(errors) = self.apply_algorithm(&next, generation) {
@@ -99,6 +99,7 @@ impl Engine {
         if !next.suspend {
             self.end_suspend(generation);
         }
+        self.settings.set_retention(retention::from_wire(request.retention.as_ref()));
         // Where another algorithm never came up, settings older than the cash can be taken.
         if generation >= self.settings.cash_generation() {
             let deposits = self.accounting.book().deposits.to_string();

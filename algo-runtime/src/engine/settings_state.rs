@@ -5,7 +5,7 @@ use intuition_api::{refusal::OTHER_UID, v1::Refusal};
 use super::refusal::refuse;
 use crate::{
     algorithm::FieldErrors,
-    ledger::{Changes, SettingsRecord},
+    ledger::{Changes, Retention, SettingsRecord},
     settings::{EffectiveSettings, LiveSettings, SettingsSource, to_record},
 };
 
@@ -82,6 +82,11 @@ impl SettingsState {
         self.effective.live.starting_cash = cash;
     }
 
+    /// Makes these limits of the journal effective.
+    pub(super) const fn set_retention(&mut self, retention: Option<Retention>) {
+        self.effective.live.retention = retention;
+    }
+
     pub(super) const fn set_cash_generation(&mut self, generation: i64) {
         self.effective.cash_generation = generation;
     }
@@ -90,10 +95,10 @@ impl SettingsState {
         self.effective.settings_generation = generation;
     }
 
-    /// Makes the settings of the active algorithm effective. Cash and suspension have their own way.
+    /// Makes the settings of the active algorithm effective. Cash, suspension and retention have their own way.
     pub(super) fn activate(&mut self, settings: LiveSettings, generation: i64) {
-        let LiveSettings { starting_cash, suspend, .. } = self.live().clone();
-        self.effective.live = LiveSettings { starting_cash, suspend, ..settings };
+        let LiveSettings { starting_cash, suspend, retention, .. } = self.live().clone();
+        self.effective.live = LiveSettings { starting_cash, suspend, retention, ..settings };
         self.effective.settings_generation = generation;
     }
 

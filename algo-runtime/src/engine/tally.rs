@@ -6,7 +6,7 @@ use intuition_api::{
 };
 
 use super::{Engine, counters::counter};
-use crate::ledger::Mark;
+use crate::{ledger::Mark, settings::retention};
 
 /// An account at a moment.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -87,6 +87,7 @@ impl Engine {
             last_gap: sources.last_gap(),
             trading: Some(self.shown_trading()),
             ledger_first_seq: self.accounting.ledger_ids().newest().first_seq,
+            retention: retention::to_wire(self.settings.live().retention),
         }
     }
 

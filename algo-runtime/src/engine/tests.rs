@@ -63,6 +63,7 @@ fn settings(algorithm: &str, parameters: &Value, policy: Policy) -> Settings {
             parameters,
             starting_cash: "10000".to_owned(),
             suspend: false,
+            retention: None,
         },
         source: SettingsSource::Start,
         policy,

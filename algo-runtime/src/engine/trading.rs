@@ -9,6 +9,7 @@ use intuition_common::text::{printable, shortened};
 
 use super::{Engine, notice::EngineNotice, refusal::refuse, request_error::RequestError};
 use crate::{
+    ledger::Retention,
     portfolio::Denial,
     settings::{InitialTrading, Settings, SettingsSource},
     trading::{LeftOut, requested_causes},
@@ -109,6 +110,11 @@ impl Engine {
         }
         self.trading_changed(&before);
         self.record_settings();
+    }
+
+    /// When entries of the journal may be dropped; `None`: never, also while the journal is damaged.
+    pub fn retention(&self) -> Option<Retention> {
+        self.settings.live().retention.filter(|_| !self.trading.has(cause::LEDGER_DAMAGED))
     }
 
     /// The trading state as the contract shows it.

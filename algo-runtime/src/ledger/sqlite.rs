@@ -7,8 +7,9 @@
 //! - `inspect`: the ledger is checked before anything is written; `verification`: the journal beside the writer; `replay`: the journal is
 //!   recomputed; `checkpoints`: the books that it
 //!   begins with; `digest`: the number over all tables but the journal that shows damage.
-//! - `files`: detects removed and replaced files; `volume`: its space; `reserve`: the file that is deleted when the disk is full; `reader`:
+//! - `epoch`: keeps every other writer out; `files`: detects removed and replaced files; `volume`: its space; `reserve`: the file that is deleted when the disk is full; `reader`:
 //!   reads decisions beside the writer.
+//! - `retention`: which entries may be dropped; `dropping`: drops them.
 //! - `entries`: the journal; `segment` and `window`: outcomes of the last ticks; `outbox`: the outbox and the ledger's ids; `sources`: rows
 //!   about sources; `trading`: the trading state; `replaced`: rows that most commits replace.
 //! - `rows`, `write` and `writer`: between rows and types; `snapshot`: the state as a whole.
@@ -20,7 +21,9 @@ mod complete;
 mod copy_error;
 mod create;
 mod digest;
+mod dropping;
 mod entries;
+mod epoch;
 mod files;
 mod inspect;
 mod inspect_error;
@@ -33,6 +36,7 @@ mod replace;
 mod replaced;
 mod replay;
 mod reserve;
+mod retention;
 mod rows;
 mod salvage;
 mod schema;
@@ -51,14 +55,18 @@ use std::{error::Error, fs::File, io, path::Path};
 use rand::{Rng as _, SeedableRng as _, rngs::ChaCha8Rng};
 use rusqlite::{Connection, TransactionBehavior};
 
+pub(crate) use self::reader::{DecisionReader, ReadDecisionsError};
 pub use self::{
-    archive::{ArchiveError, archive},
+    archive::{ArchiveError, Archived, archive},
     backup::{Copied, Restored, backup, restore},
     copy_error::CopyError,
+    retention::{Droppable, droppable},
     salvage::{LeftOut, SalvageError, Salvaged, salvage},
+    verification::{Progress, Verification, VerificationError},
 };
 use self::{
     digest::{Digest, Letters, Remembered, Seal},
+    epoch::{check_epoch, take_epoch},
     files::Files,
     inspect::Depth,
     migrate::Migrated,
@@ -69,13 +77,9 @@ use self::{
     writer::Writer,
 };
 pub(super) use self::{inspect::Inspected, place::Refused};
-pub(crate) use self::{
-    reader::DecisionReader,
-    verification::{Progress, Verification, VerificationError},
-};
 use super::{
-    Account, Changes, Class, IdQuery, JournalEntry, Ledger, LedgerError, OutboxPage, OutboxRow, PacketQuery, Snapshot,
-    Space, WindowRow,
+    Account, Changes, Checkpoint, Class, Dropped, IdQuery, JournalEntry, Ledger, LedgerError, OutboxPage, OutboxRow,
+    PacketQuery, Snapshot, Space, WindowRow,
     books::{Books, Finding},
     chain::Hash,
 };
@@ -127,6 +131,8 @@ pub struct SqliteLedger {
     segments: Segments,
     /// The last entry that a checkpoint covers.
     checkpoint: u64,
+    /// The lowest entry that a checkpoint covers.
+    base: u64,
     remembered: Remembered,
     letters: Letters,
 }
@@ -213,7 +219,7 @@ impl SqliteLedger {
         let seal = take_epoch(&transaction, digest).map_err(&failed)?;
         transaction.commit().map_err(&failed)?;
         drop(failed);
-        let Inspected { account, books, head, segments, .. } = inspected;
+        let Inspected { account, books, head, segments, base, .. } = inspected;
         let in_use = File::open(place.file())
             .and_then(|file| file.try_lock_shared().map(|()| file).map_err(io::Error::from))
             .map_err(place.access("lock"))?;
@@ -231,6 +237,7 @@ impl SqliteLedger {
             books,
             segments,
             checkpoint,
+            base,
             remembered: Remembered::default(),
             letters: Letters::default(),
         })
@@ -320,6 +327,14 @@ impl Ledger for SqliteLedger {
         entries::decisions(&self.connection, from, limit).map_err(self.place.store("read the journal"))
     }
 
+    fn drop_entries(&mut self, base: Option<&Checkpoint>, most: u64) -> Result<Dropped, LedgerError> {
+        self.drop_up_to(base, most)
+    }
+
+    fn first_entry(&self) -> u64 {
+        self.base + 1
+    }
+
     fn check_files(&mut self) -> Result<(), LedgerError> {
         self.files.check(&self.place, &self.connection)
     }
@@ -366,27 +381,6 @@ fn new_account(name: &str, seed: u64) -> Account {
 /// A ledger id.
 fn new_id(seed: u64) -> String {
     format!("{:08x}", ChaCha8Rng::seed_from_u64(seed).next_u32())
-}
-
-fn take_epoch(connection: &Connection, digest: Digest) -> rusqlite::Result<Seal> {
-    let mut seal = Seal::read(connection)?;
-    seal.epoch += 1;
-    let seal = seal.over(digest);
-    seal.write(connection)?;
-    Ok(seal)
-}
-
-fn epoch(connection: &Connection) -> rusqlite::Result<i64> {
-    connection.prepare_cached("SELECT epoch FROM seal WHERE id = 1")?.query_row([], |row| row.get(0))
-}
-
-/// An error if another runtime has opened the ledger since.
-fn check_epoch(connection: &Connection, seal: &Seal, place: &Place) -> Result<(), LedgerError> {
-    let found = epoch(connection).map_err(place.store("read the epoch"))?;
-    if found == seal.epoch {
-        return Ok(());
-    }
-    Err(LedgerError::TakenOver { path: place.shown(), found, ours: seal.epoch })
 }
 
 #[cfg(test)]

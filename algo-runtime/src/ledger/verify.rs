@@ -50,6 +50,8 @@ pub struct Report {
     pub ledger_ids: LedgerIds,
     /// Journal entries.
     pub entries: u64,
+    /// The first kept one.
+    pub first_entry: u64,
     /// Buys and sales among the journal entries.
     pub decisions: u64,
     /// Deposits less withdrawals.
@@ -79,12 +81,13 @@ pub fn verify(dir: &Path) -> Result<Report, VerifyError> {
     }
 }
 
-fn report(Inspected { account, ledger_ids, books, head, .. }: Inspected) -> Report {
+fn report(Inspected { account, ledger_ids, books, head, base, .. }: Inspected) -> Report {
     Report {
         unpublished: account.position - account.published_through,
         account: account.name,
         ledger_ids,
         entries: books.entries,
+        first_entry: base + 1,
         decisions: books.decisions,
         deposits: books.deposits,
         cash: books.cash,
@@ -111,6 +114,9 @@ impl fmt::Display for Report {
         ];
         for (name, value) in lines {
             writeln!(f, "{name:<12} {value}")?;
+        }
+        if self.first_entry > 1 {
+            writeln!(f, "{:<12} entry {}: the entries before it were dropped", "begins at", self.first_entry)?;
         }
         for (earlier, next) in self.ledger_ids.iter().zip(self.ledger_ids.iter().skip(1)) {
             let last = next.first_seq - 1;

@@ -4,7 +4,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{AlgorithmRef, DEFAULT_STARTING_CASH, DEFAULT_THRESHOLD, LiveSettings, SettingsError, SettingsSource};
-use crate::algorithm::{FieldError, FieldErrors};
+use crate::{
+    algorithm::{FieldError, FieldErrors},
+    ledger::Retention,
+};
 
 /// The file behind `--settings`: a resource's live settings.
 #[derive(Debug, Deserialize)]
@@ -38,6 +41,9 @@ struct Record {
     parameters: Map<String, Value>,
     starting_cash: String,
     suspend: bool,
+    /// No record that v0.1.0 reads has it: that release reads no ledger of the format 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    retention: Option<Retention>,
 }
 
 fn default_threshold() -> f64 {
@@ -59,6 +65,7 @@ impl LiveSettings {
             parameters: file.parameters,
             starting_cash: file.starting_cash,
             suspend: file.suspend,
+            retention: None,
         };
         if file.resource_uid.is_empty() {
             // Nobody's record can rule.
@@ -80,6 +87,7 @@ pub fn to_record(settings: &LiveSettings, suspend: bool) -> String {
         parameters: settings.parameters.clone(),
         starting_cash: settings.starting_cash.clone(),
         suspend,
+        retention: settings.retention,
     };
     // Strings, numbers and JSON values always serialize.
     serde_json::to_string(&record).unwrap_or_default()
@@ -94,6 +102,7 @@ pub fn from_record(text: &str) -> Option<LiveSettings> {
         parameters: record.parameters,
         starting_cash: record.starting_cash,
         suspend: record.suspend,
+        retention: record.retention,
     };
     live.check().is_ok().then_some(live)
 }

@@ -28,23 +28,23 @@ pub fn effective_settings(
     record: Option<&SettingsRecord>,
 ) -> Result<EffectiveSettings, SettingsError> {
     let refused = FieldErrors::none(given.errors()).err();
-    let by_given = |settings_generation, cash_generation| match refused.clone() {
+    let by_given = |retention, settings_generation, cash_generation| match refused.clone() {
         Some(errors) => Err(errors.into()),
         None => Ok(EffectiveSettings {
-            live: given.clone(),
+            live: LiveSettings { retention, ..given.clone() },
             settings_generation,
             cash_generation,
             refused: None,
             candidate: None,
         }),
     };
-    let SettingsSource::Resource { uid, generation } = source else { return by_given(0, 0) };
+    let SettingsSource::Resource { uid, generation } = source else { return by_given(given.retention, 0, 0) };
     let Some(record) = record.filter(|record| record.resource_uid == *uid) else {
-        return by_given(*generation, *generation);
+        return by_given(None, *generation, *generation);
     };
     // A record is written from checked settings. A record that this release cannot use gives way to the file.
     let Some(recorded) = from_record(&record.settings_json) else {
-        return by_given(*generation, record.cash_generation);
+        return by_given(None, *generation, record.cash_generation);
     };
     let by_record = |live, refused, candidate| EffectiveSettings {
         live,
@@ -61,7 +61,8 @@ pub fn effective_settings(
         let meanwhile = LiveSettings { starting_cash: given.starting_cash.clone(), suspend: given.suspend, ..recorded };
         Ok(by_record(meanwhile, None, Some((given.clone(), *generation))))
     } else {
-        by_given(*generation, record.cash_generation)
+        // A settings file has no retention.
+        by_given(recorded.retention, *generation, record.cash_generation)
     }
 }
 

@@ -4,7 +4,7 @@ use intuition_api::v1::{AccountResponse, ConfigureRequest, ConfigureResponse, Op
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
-use super::{reply::Reply, sources, trading};
+use super::{journal, reply::Reply, sources, trading};
 use crate::{backend::LinkEvent, engine::LinkId, responses::Responses};
 
 /// A command to the writer.
@@ -54,6 +54,8 @@ pub enum Command {
     Sources(sources::Command),
     /// Sets the trading state, or sells holdings by hand.
     Trading(trading::Command),
+    /// Drops entries of the journal.
+    Journal(journal::Command),
     /// An event of a link to a backend. The writer passes over events of earlier lives.
     LinkEvent {
         /// The life that [`Writer::take_link_actions`](super::Writer::take_link_actions) gave with the start of the link.

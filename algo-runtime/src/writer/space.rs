@@ -61,8 +61,9 @@ impl SpaceWatch {
 }
 
 impl Writer {
-    /// Measures the ledger and its volume for the metrics, and warns of a volume that is nearly full.
+    /// Measures the ledger and its volume for the metrics, shows where the journal begins, and warns of a volume that is nearly full.
     pub fn look_at_space(&mut self, now: Instant) {
+        self.metrics.dropped(0, self.ledger.first_entry());
         let Some(space) = self.ledger.look_at_space() else { return };
         self.metrics.measured(&space);
         self.space_watch.look(self.engine.names().0, &space, &self.readiness, now);

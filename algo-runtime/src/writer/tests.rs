@@ -35,8 +35,8 @@ use super::*;
 use crate::{
     backend::link::Links,
     ledger::{
-        Changes, IdQuery, JournalEntry, OutboxContent, OutboxPage, OutboxRow, PacketQuery, Snapshot, WindowRow,
-        memory::MemoryLedger,
+        Changes, Checkpoint, Dropped, IdQuery, JournalEntry, OutboxContent, OutboxPage, OutboxRow, PacketQuery,
+        Retention, Snapshot, WindowRow, memory::MemoryLedger,
     },
     portfolio::Policy,
     responses::{self, Reader, responses},
@@ -79,6 +79,9 @@ impl Ledger for Counting {
     fn decisions(&mut self, from: u64, limit: usize) -> Result<Vec<JournalEntry>, LedgerError> {
         self.ledger.decisions(from, limit)
     }
+    fn drop_entries(&mut self, _: Option<&Checkpoint>, most: u64) -> Result<Dropped, LedgerError> {
+        Ok(Dropped { entries: most, has_rest: false })
+    }
     fn close(self: Box<Self>) -> Result<(), LedgerError> {
         Ok(())
     }
@@ -93,6 +96,7 @@ fn settings() -> Settings {
             parameters: serde_json::Map::new(),
             starting_cash: "10000".to_owned(),
             suspend: false,
+            retention: None,
         },
         source: SettingsSource::Start,
         policy: Policy::from_parts("fixed-amount", None, Some("1")).unwrap(),
@@ -530,4 +534,30 @@ proptest! {
         prop_assert_eq!(came, wanted);
         bench.stop();
     }
+}
+
+#[test]
+fn entries_are_dropped_by_the_limits_in_force_alone() {
+    let limits = Retention { decisions: Some(9), age_seconds: None };
+    let ledger = Counting {
+        ledger: Box::new(MemoryLedger::new(ACCOUNT, LEDGER)),
+        commits: Arc::default(),
+        refuses: Arc::default(),
+    };
+    let mut registry = Registry::default();
+    let mut given = deps(&mut registry);
+    given.settings.live.retention = Some(limits);
+    let mut writer = Writer::start(Box::new(ledger), given, now()).unwrap();
+    let (reply, answer) = oneshot::channel();
+    writer.handle(Command::Journal(JournalCommand::Limits { reply }), now());
+    assert_eq!(answer.blocking_recv().unwrap().unwrap(), Some(limits));
+    for (limits, entries) in [(limits, 7), (Retention { decisions: Some(8), ..limits }, 0)] {
+        let (reply, answer) = oneshot::channel();
+        writer.handle(Command::Journal(JournalCommand::Drop { limits, base: None, most: 7, reply }), now());
+        assert_eq!(answer.blocking_recv().unwrap().unwrap(), Dropped { entries, has_rest: false });
+    }
+    let mut page = String::new();
+    prometheus_client::encoding::text::encode(&mut page, &registry).unwrap();
+    assert!(page.contains("\ntradingalgo_runtime_ledger_dropped_entries_total 7\n"), "{page}");
+    writer.stop().unwrap();
 }

@@ -14,7 +14,7 @@ use crate::fixture::{Draft, files, open, populate};
 
 fn lines(dir: &Path, from: u64, through: u64) -> Vec<String> {
     let mut csv = Vec::new();
-    let written = archive(dir, from, through, &mut csv).unwrap();
+    let written = archive(dir, Some(from), through, &mut csv).unwrap().entries;
     let lines: Vec<String> = String::from_utf8(csv).unwrap().lines().map(str::to_owned).collect();
     assert_eq!(lines.len() as u64, written + 1, "a line of names");
     lines
@@ -67,7 +67,7 @@ fn entries_from_before_the_migration_are_written_too() {
     let dir = tempdir().unwrap();
     let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/ledgers/v0.1.0.db");
     fs::copy(&fixture, dir.path().join("ledger.db")).unwrap();
-    let error = archive(dir.path(), 1, u64::MAX, Vec::new()).unwrap_err();
+    let error = archive(dir.path(), None, u64::MAX, Vec::new()).unwrap_err();
     assert!(matches!(error, ArchiveError::OldFormat(_)), "{error:?}");
     Box::new(SqliteLedger::open(dir.path(), "default/test").unwrap()).close().unwrap();
     let connection = Connection::open(&fixture).unwrap();
@@ -75,7 +75,7 @@ fn entries_from_before_the_migration_are_written_too() {
     assert!(lines(dir.path(), 4, 4)[1].ends_with(&hash));
 
     let nothing = tempdir().unwrap();
-    let error = archive(nothing.path(), 1, 2, Vec::new()).unwrap_err();
+    let error = archive(nothing.path(), Some(1), 2, Vec::new()).unwrap_err();
     assert!(matches!(error, ArchiveError::Copy(CopyError::MissLedger(_))), "{error:?}");
     assert!(files(nothing.path()).is_empty());
 }

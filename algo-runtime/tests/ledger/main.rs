@@ -9,6 +9,7 @@ mod damage;
 mod fixture;
 mod model;
 mod opening;
+mod retention;
 mod salvage;
 mod speed;
 mod store;

@@ -7,6 +7,7 @@ use algo_runtime::{
         Class, EntryKind, Gap, IdQuery, Ledger, LedgerId, OutboxContent, PacketQuery, Snapshot, WindowRow,
         memory::MemoryLedger,
         sqlite::{Durability, Opening, SqliteLedger},
+        verify::verify,
     },
     sizes::Sizes,
 };
@@ -14,10 +15,14 @@ use intuition_api::v1;
 use proptest::{collection::vec, prelude::*};
 use tempfile::tempdir;
 
-use crate::fixture::{ACCOUNT, Contents, Draft, held, settings, trading};
+use crate::{
+    fixture::{ACCOUNT, Contents, Draft, held, settings, trading},
+    retention::{self, drop_all},
+};
 
 /// Small enough for a few commits to go beyond each bound of a ledger.
-const TINY: Sizes = Sizes { window: 4, stretch_rows: 3, gaps: 2, close_requests: 2, ..Sizes::DESIGN };
+const TINY: Sizes =
+    Sizes { window: 4, stretch_rows: 3, gaps: 2, close_requests: 2, checkpoint_entries: 3, ..Sizes::DESIGN };
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -41,6 +46,7 @@ enum Step {
     Gap(u8),
     Manual(u8, u32, u32),
     Session(u8, String),
+    Retain(u64, u64),
     Commit,
     Close,
     Drop,
@@ -68,6 +74,7 @@ fn step() -> impl Strategy<Value = Step> {
         (0..4_u8).prop_map(Step::Gap),
         (0..3_u8, 1..u32::MAX, 1..u32::MAX).prop_map(|(sid, units, price)| Step::Manual(sid, units, price)),
         (0..2_u8, ".{0,9}").prop_map(|(url, session)| Step::Session(url, session)),
+        (0..12_u64, 1..5_u64).prop_map(|(decisions, most)| Step::Retain(decisions, most)),
         Just(Step::Commit),
         Just(Step::Commit),
         Just(Step::Close),
@@ -141,7 +148,7 @@ fn draw(draft: &mut Draft, step: Step, number: usize) {
             changes.client_sessions.insert(("client".to_owned(), format!("mqtt://{url}")), session.clone());
             changes.sessions.insert(format!("mqtt://{url}"), session);
         }
-        Step::Commit | Step::Close | Step::Drop => {}
+        Step::Retain(..) | Step::Commit | Step::Close | Step::Drop => {}
     }
 }
 
@@ -174,6 +181,10 @@ fn compare(sizes: Sizes, steps: Vec<Step>) -> Result<(), TestCaseError> {
     let mut memory = MemoryLedger::with_sizes(&account.name, &account.ledger_id, sizes);
     let mut draft = Draft::new(&file.snapshot().unwrap());
     for (number, step) in steps.into_iter().enumerate() {
+        if let Step::Retain(decisions, most) = step {
+            drop_all(&mut file, dir.path(), &retention::decisions(decisions), 0, most);
+            continue;
+        }
         let ends = matches!(step, Step::Commit | Step::Close | Step::Drop);
         let (close, reopen) = (matches!(step, Step::Close), matches!(step, Step::Close | Step::Drop));
         draw(&mut draft, step, number);
@@ -197,9 +208,14 @@ fn compare(sizes: Sizes, steps: Vec<Step>) -> Result<(), TestCaseError> {
         }
         let contents = Contents::of(&mut file);
         let snapshot = contents.snapshot.clone();
-        prop_assert_eq!(contents, Contents::of(&mut memory));
+        let mut wanted = Contents::of(&mut memory);
+        wanted.decisions.retain(|entry| entry.number >= file.first_entry());
+        prop_assert_eq!(contents, wanted);
         prop_assert_eq!(found(&mut file, &snapshot), found(&mut memory, &snapshot));
     }
+    let first_entry = file.first_entry();
+    Box::new(file).close().unwrap();
+    prop_assert_eq!(verify(dir.path()).unwrap().first_entry, first_entry);
     Ok(())
 }
 

@@ -1,11 +1,12 @@
 //! The settings of a runtime from a manifest.
 
 use algo_runtime::{
+    ledger::Retention,
     portfolio::{Policy, PolicyError},
     settings::{AlgorithmRef, Initial, InitialTrading, Input, LiveSettings, Settings, SettingsSource, Topics},
 };
 use intuition_api::v1::TradingState;
-use intuition_resources::TradingAlgo;
+use intuition_resources::{Retain, TradingAlgo};
 
 use crate::{
     trading::{HALT_ANNOTATION, REDUCE_ANNOTATION},
@@ -28,6 +29,7 @@ pub(super) fn of(algo: &TradingAlgo, decider: AlgorithmRef) -> Result<Settings, 
             starting_cash: spec.starting_cash.unwrap_or(intuition_resources::DEFAULT_STARTING_CASH).to_string(),
             // Part of the trading state below.
             suspend: false,
+            retention: spec.storage.retain.as_ref().map(retention),
         },
         source: SettingsSource::Start,
         policy: Policy::from_parts(portfolio.policy.name(), portfolio.fraction, amount.as_deref())?,
@@ -51,6 +53,11 @@ fn trading_state(algo: &TradingAlgo) -> TradingState {
         .filter(|(name, _)| algo.metadata.annotations.iter().flatten().any(|(annotation, _)| annotation == name))
         .map(|(_, state)| state);
     by_field.into_iter().chain(by_suspend).chain(by_annotation).max().unwrap_or(TradingState::Active)
+}
+
+fn retention(Retain { decisions, age }: &Retain) -> Retention {
+    let age_seconds = age.as_ref().map(intuition_resources::Duration::seconds);
+    Retention { decisions: decisions.map(i64::cast_unsigned), age_seconds }
 }
 
 fn input(intuition_resources::Input { topic, symbols }: intuition_resources::Input) -> Input {
@@ -97,6 +104,18 @@ mod tests {
             assert_eq!(found.initial.trading, InitialTrading::Flags(expected), "{spec} {annotations}");
             assert!(!found.live.suspend);
         }
+    }
+
+    #[test]
+    fn retention_of_the_manifest_bounds_a_local_ledger() {
+        let with = |storage: serde_json::Value| {
+            settings(&json!({ "algorithm": { "builtin": "random" }, "storage": storage }), &json!({})).live.retention
+        };
+        assert_eq!(with(json!({})), None);
+        let day = Some(Retention { decisions: None, age_seconds: Some(86_400) });
+        assert_eq!(with(json!({ "retain": { "for": "24h" } })), day);
+        let both = Some(Retention { decisions: Some(10_000), age_seconds: Some(86_400) });
+        assert_eq!(with(json!({ "retain": { "decisions": 10_000, "for": "1d" } })), both);
     }
 
     #[test]

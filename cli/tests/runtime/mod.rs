@@ -71,6 +71,7 @@ fn settings(uid: Option<&str>) -> Settings {
             parameters: serde_json::Map::new(),
             starting_cash: "10000".to_owned(),
             suspend: false,
+            retention: None,
         },
         source,
         policy: Policy::from_parts("fixed-amount", None, Some("100")).unwrap(),

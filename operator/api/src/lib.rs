@@ -11,6 +11,7 @@
 pub mod address;
 mod algorithm;
 mod amount;
+mod duration;
 mod quantity;
 pub mod reference;
 mod secret_ref;
@@ -23,12 +24,13 @@ pub use self::{
         Resources, RunningImage, Variable,
     },
     amount::Amount,
+    duration::Duration,
     quantity::Quantity,
     secret_ref::SecretRef,
     trading_algo::{
         AccessMode, Account, AlgorithmChoice, Backend, Broker, Channels, DEFAULT_STARTING_CASH, Input, Ledger,
-        OnDelete, Policy, Portfolio, Storage, TRADING_ALGO_KIND, TradingAlgo, TradingAlgoSpec, TradingAlgoStatus,
-        TradingCauseStatus, TradingState, TradingStatus,
+        OnDelete, Policy, Portfolio, Retain, Storage, TRADING_ALGO_KIND, TradingAlgo, TradingAlgoSpec,
+        TradingAlgoStatus, TradingCauseStatus, TradingState, TradingStatus,
     },
 };
 

@@ -14,7 +14,7 @@ pub use self::{
     status::{Account, Backend, Ledger, TradingAlgoStatus, TradingCauseStatus, TradingStatus},
     trading_state::TradingState,
 };
-use crate::{Amount, SecretRef};
+use crate::{Amount, Duration, SecretRef};
 
 /// Value of `kind` in a manifest.
 pub const TRADING_ALGO_KIND: &str = "TradingAlgo";
@@ -277,6 +277,27 @@ pub struct Storage {
     /// Fate of the volume when the resource is deleted.
     #[serde(default)]
     pub on_delete: OnDelete,
+    /// When old entries of the journal are dropped; the limit that is reached first counts. The last two checkpoints and the
+    /// entries behind them stay, up to 30,000 entries, and so does a decision that is not published. Without it, all entries are kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retain: Option<Retain>,
+}
+
+/// When old entries of the journal are dropped. Cash, holdings and all sums stay exact.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(
+    validation = Rule::new("has(self.decisions) || has(self.__for__)")
+        .message("must have at least one of decisions and for")
+)]
+pub struct Retain {
+    /// So many decisions stay at least: 10,000 or more, the distance of two checkpoints.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 10_000, max = 1_000_000_000_000_i64))]
+    pub decisions: Option<i64>,
+    /// Entries that are younger stay: a whole number with `d`, `h`, `m` or `s`, such as `90d`.
+    #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
+    pub age: Option<Duration>,
 }
 
 impl Default for Storage {
@@ -286,6 +307,7 @@ impl Default for Storage {
             class_name: None,
             access_mode: AccessMode::default(),
             on_delete: OnDelete::default(),
+            retain: None,
         }
     }
 }

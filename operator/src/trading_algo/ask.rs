@@ -10,6 +10,7 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use intuition_api::{
+    capability,
     refusal::{OTHER_ERA, OTHER_LAST},
     v1::{AccountRequest, AccountResponse, ConfigureResponse, Refusal, runtime_client::RuntimeClient},
 };
@@ -175,8 +176,12 @@ async fn configure(
     account: &AccountResponse,
 ) -> Option<Result<ConfigureResponse, AskError>> {
     let plan = questions.plan?;
-    let differs =
-        account.effective_generation != plan.generation || account.candidate.is_some() || !plan.is_decided_by(account);
+    // No file has it, so that a new runtime may be of the right generation and without it.
+    let has_retention = account.capabilities.iter().any(|known| known == capability::RETENTION);
+    let differs = account.effective_generation != plan.generation
+        || account.candidate.is_some()
+        || !plan.is_decided_by(account)
+        || has_retention && account.retention != plan.retention();
     let request = plan.configure(&account.deposits, questions.trading.is_halted_by_spec()).filter(|_| differs)?;
     Some(send(client, request).await)
 }

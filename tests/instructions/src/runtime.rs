@@ -84,6 +84,7 @@ fn settings(case: &Case) -> Settings {
             parameters: [("seed".to_owned(), json!(1))].into_iter().collect::<Map<_, _>>(),
             starting_cash: "1000000000".to_owned(),
             suspend: false,
+            retention: None,
         },
         source: SettingsSource::Start,
         policy: Policy::FixedAmount(Money::from_cents(100)),

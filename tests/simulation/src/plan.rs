@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use algo_runtime::{responses, sizes::Sizes as EngineSizes, writer};
+use algo_runtime::{ledger::Retention, responses, sizes::Sizes as EngineSizes, writer};
 use bridge::{Limits, inflight::Bounds, mqtt, outbox};
 use intuition_api::bounds::LARGEST_MESSAGE_BYTES;
 use rand::{RngExt as _, SeedableRng as _, rngs::ChaCha8Rng};
@@ -47,6 +47,8 @@ pub enum Stream {
     Filters = 8,
     /// Filters of the second remote algorithm.
     OtherFilters = 9,
+    /// Limits of the journal.
+    Retention = 10,
 }
 
 /// The generator of a part of the run of a seed.
@@ -89,6 +91,8 @@ pub struct RuntimePlan {
     pub is_older: bool,
     /// The ledger is in real files.
     pub in_files: bool,
+    /// When old entries of a journal in real files are dropped; `None`: never.
+    pub retention: Option<Retention>,
     /// The largest message that gRPC carries. A larger one ends its stream.
     pub largest_message: usize,
 }
@@ -211,6 +215,7 @@ impl Plan {
                 },
                 is_older: false,
                 in_files: draw.random_bool(0.12),
+                retention: retention(seed, window),
                 largest_message: SMALL_LARGEST_MESSAGE_BYTES,
             },
         }
@@ -243,6 +248,7 @@ impl Plan {
                 sizes: writer::Sizes::default(),
                 is_older: false,
                 in_files: false,
+                retention: None,
                 largest_message: LARGEST_MESSAGE_BYTES,
             },
         }
@@ -259,6 +265,13 @@ fn filters(seed: u64) -> Vec<String> {
         _ => &["quotes/#"],
     };
     drawn.iter().map(|filter| (*filter).to_owned()).collect()
+}
+
+/// In half of the runs a number of decisions, from 0 to some checkpoints.
+fn retention(seed: u64, window: u64) -> Option<Retention> {
+    let mut draw = generator(seed, Stream::Retention);
+    let decisions = draw.random_range(0..=window * 4);
+    draw.random_bool(0.5).then_some(Retention { decisions: Some(decisions), age_seconds: None })
 }
 
 /// In some runs each algorithm names its channels, and the second one has one filter more, or that one alone, so that the
@@ -290,7 +303,7 @@ fn small_engine(window: u64, waiting_ticks: usize, draw: &mut ChaCha8Rng) -> Eng
         strikes: draw.random_range(2..=5),
         calm_batches: draw.random_range(1..=8),
         letter_causes: draw.random_range(2..=8),
-        checkpoint_entries: window,
+        checkpoint_entries: (window / 8).max(1),
         ..EngineSizes::DESIGN
     }
 }

@@ -12,8 +12,8 @@ use std::{
 
 use algo_runtime::{
     ledger::{
-        Changes, IdQuery, JournalEntry, Ledger, LedgerError, OutboxPage, OutboxRow, PacketQuery, Snapshot, WindowRow,
-        memory::MemoryLedger,
+        Changes, IdQuery, JournalEntry, Ledger, LedgerError, OutboxPage, OutboxRow, PacketQuery, Retention, Snapshot,
+        WindowRow, memory::MemoryLedger,
     },
     sizes::Sizes,
 };
@@ -46,6 +46,10 @@ pub enum Event {
     Failed(CommitFault),
     /// The ledger was replaced.
     Replaced(Replaced),
+    /// Old entries of the journal were dropped.
+    Dropped,
+    /// Old entries could not be dropped, with the reason.
+    NotDropped(String),
 }
 
 /// Where the ledger is.
@@ -71,12 +75,14 @@ struct State {
     /// Ledgers made here so far.
     ledgers: u64,
     fault: Option<CommitFault>,
+    /// When entries of a journal in files are dropped; `None`: never.
+    retention: Option<Retention>,
     events: Vec<Event>,
 }
 
 impl Disk {
-    /// An empty disk. `in_files`: with real files.
-    pub fn new(in_files: bool, sizes: Sizes, seed: u64) -> Result<Self, io::Error> {
+    /// An empty disk. `in_files`: with real files. `retention`: of a journal in files.
+    pub fn new(in_files: bool, sizes: Sizes, seed: u64, retention: Option<Retention>) -> Result<Self, io::Error> {
         let backing =
             if in_files { Backing::Files(Files::new()?) } else { Backing::Memory(Box::new(fresh(seed, 0, sizes))) };
         let state = State {
@@ -88,6 +94,7 @@ impl Disk {
             generation: 0,
             ledgers: 1,
             fault: None,
+            retention,
             events: Vec::new(),
         };
         Ok(Self(Arc::new(Mutex::new(state))))
@@ -215,6 +222,20 @@ impl Opened {
         }
     }
 
+    /// Drops old entries of a journal in files, in a commit of its own.
+    fn drop_entries(&mut self) {
+        let mut state = self.disk.lock();
+        let State { backing: Backing::Files(files), retention: Some(retention), events, .. } = &mut *state else {
+            return;
+        };
+        let Some(ledger) = &mut self.inner else { return };
+        match Files::drop_entries(files.dir(), ledger.as_mut(), retention) {
+            Ok(false) => {}
+            Ok(true) => events.push(Event::Dropped),
+            Err(error) => events.push(Event::NotDropped(error.to_string())),
+        }
+    }
+
     fn check_epoch(&self) -> Result<(), LedgerError> {
         let (found, generation) = {
             let state = self.disk.lock();
@@ -252,7 +273,12 @@ impl Ledger for Opened {
                 source,
             })?;
         }
-        if fault.is_some() { Err(full()) } else { Ok(()) }
+        if fault.is_some() {
+            return Err(full());
+        }
+        drop(state);
+        self.drop_entries();
+        Ok(())
     }
 
     fn outbox(&mut self, page: OutboxPage) -> Result<Vec<OutboxRow>, LedgerError> {

@@ -176,7 +176,8 @@ impl<'a> World<'a> {
             broker,
             publishers,
             consumer: Consumer::new("intuition/default/simulated/decisions".to_owned()),
-            disk: Disk::new(plan.runtime.in_files, plan.runtime.sizes.engine, plan.seed).map_err(no_disk)?,
+            disk: Disk::new(plan.runtime.in_files, plan.runtime.sizes.engine, plan.seed, plan.runtime.retention)
+                .map_err(no_disk)?,
             algorithms: Algorithms::new(generator(plan.seed, Stream::Algorithm), channels, plan.scale),
             operator: Operator::new(
                 generator(plan.seed, Stream::Operator),
@@ -371,6 +372,8 @@ impl<'a> World<'a> {
                     crate::storage::CommitFault::DurableAllTheSame => "commit: failed, and is there",
                 }),
                 DiskEvent::Replaced(replaced) => Fact::LedgerReplaced { replaced },
+                DiskEvent::Dropped => Fact::Injected("ledger: old entries dropped"),
+                DiskEvent::NotDropped(text) => return Err(Violation { promise: "books", text }),
             };
             self.tell(&fact)?;
         }

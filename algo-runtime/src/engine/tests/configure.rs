@@ -6,6 +6,7 @@ use intuition_api::{
 };
 
 use super::*;
+use crate::ledger::Retention;
 
 impl Bench {
     /// The request of a generation whose resource says `change` beyond the settings of the start.
@@ -163,4 +164,41 @@ fn unusable_file_leaves_the_recorded_settings_and_generation_effective() {
     // Another resource's record does not help.
     wrong.source = SettingsSource::Resource { uid: "u-2".to_owned(), generation: 1 };
     assert!(Engine::start(bench.ledger.snapshot().unwrap(), &wrong, bench.sizes, SEED, 0).is_err());
+}
+
+#[test]
+fn retention_of_configure_is_recorded_and_outlasts_a_restart() {
+    let limits = v1::Retention { decisions: Some(20_000), age_seconds: Some(86_400) };
+    let mut bench = Bench::new(resource(1));
+    assert_eq!((bench.engine.retention(), bench.engine.account().retention), (None, None), "no file has it");
+    let request = ConfigureRequest { retention: Some(limits), ..bench.request(1, |_| {}) };
+    assert_eq!(bench.engine.configure(&request, 2_000).refusals, []);
+    bench.commit();
+    let recorded = Some(Retention { decisions: Some(20_000), age_seconds: Some(86_400) });
+    // The file of the same generation, a later one, and one of another algorithm that does not answer.
+    let mut other = resource(3);
+    other.live.algorithm = AlgorithmRef::from_fields("", "http://127.0.0.1:9").unwrap();
+    for settings in [resource(1), resource(2), other] {
+        bench.restart(settings);
+        assert_eq!((bench.engine.retention(), bench.engine.account().retention), (recorded, Some(limits)));
+    }
+    bench.restart(resource(3));
+    let request = bench.request(3, |_| {});
+    bench.engine.configure(&request, 2_000);
+    assert_eq!(bench.engine.retention(), None, "everything is kept again");
+    let request = ConfigureRequest { retention: Some(v1::Retention::default()), ..request };
+    bench.engine.configure(&request, 2_000);
+    assert_eq!(bench.engine.retention(), None, "without a limit nothing may go");
+}
+
+#[test]
+fn nothing_may_be_dropped_while_the_journal_is_damaged() {
+    let mut settings = eager();
+    settings.live.retention = Some(Retention { decisions: Some(1), age_seconds: None });
+    let mut bench = Bench::new(settings);
+    assert!(bench.engine.retention().is_some(), "by flags");
+    bench.engine.take_verification(Some("journal entry 3 is missing"), 1);
+    assert_eq!(bench.engine.retention(), None);
+    bench.engine.take_verification(None, 2);
+    assert!(bench.engine.retention().is_some());
 }

@@ -11,21 +11,12 @@ use super::{
     rows::{Unknown, unreadable, unsigned},
     writer::Writer,
 };
-use crate::ledger::{Holding, books::Books, chain::Hash};
+use crate::ledger::{Checkpoint, Holding, books::Books, chain::Hash};
 
 /// Version of the format with checkpoints.
 pub(super) const SINCE: i64 = 6;
 /// The newest checkpoints that keep their books. An opening needs the last; a person may compare it with the checkpoint before.
 const WITH_BOOKS: i64 = 2;
-
-/// The books at an entry.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Checkpoint {
-    /// The last entry that it covers.
-    pub(super) number: u64,
-    pub(super) head: Hash,
-    pub(super) books: Books,
-}
 
 /// The stored books. Sums are decimals in text; part of the ledger's format.
 #[derive(Clone, PartialEq, Message)]
@@ -94,9 +85,14 @@ impl BooksMessage {
     }
 }
 
+/// Books as they are stored.
+pub(super) fn bytes_of(books: &Books) -> Vec<u8> {
+    BooksMessage::of(books).encode_to_vec()
+}
+
 /// SHA-256 of stored books.
 pub(super) fn hash_of(books: &Books) -> Hash {
-    Sha256::digest(BooksMessage::of(books).encode_to_vec()).into()
+    Sha256::digest(bytes_of(books)).into()
 }
 
 /// The newest one.
@@ -109,6 +105,11 @@ pub(super) fn last(connection: &Connection) -> rusqlite::Result<Option<Checkpoin
 pub(super) fn base(connection: &Connection) -> rusqlite::Result<Option<Checkpoint>> {
     let sql = "SELECT number, head, books, books_sha256 FROM checkpoints ORDER BY number LIMIT 1";
     connection.query_row(sql, [], checkpoint).optional()
+}
+
+/// Number of the base.
+pub(super) fn base_number(connection: &Connection) -> rusqlite::Result<u64> {
+    connection.query_row("SELECT ifnull(min(number), 0) FROM checkpoints", [], |row| unsigned(row, 0))
 }
 
 /// Heads and hashes of the books of the checkpoints from one number to another, by their numbers.
@@ -138,7 +139,7 @@ fn checkpoint(row: &rusqlite::Row<'_>) -> rusqlite::Result<Checkpoint> {
 impl Writer<'_> {
     /// Adds a checkpoint behind the last entry, and drops books that no opening needs.
     pub(super) fn checkpoint(&mut self, books: &Books) -> rusqlite::Result<()> {
-        let bytes = BooksMessage::of(books).encode_to_vec();
+        let bytes = bytes_of(books);
         let (head, hash) = (self.head, Hash::from(Sha256::digest(&bytes)));
         self.add(
             "checkpoints",

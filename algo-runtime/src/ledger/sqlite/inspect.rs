@@ -33,6 +33,8 @@ pub(in crate::ledger) struct Inspected {
     pub(in crate::ledger) head: Hash,
     /// The last entry that a checkpoint covers; 0 in a file of the format 1.
     pub(super) checkpoint: u64,
+    /// The entries up to it may be gone.
+    pub(in crate::ledger) base: u64,
     pub(super) segments: Segments,
 }
 
@@ -83,8 +85,8 @@ pub(super) fn inspect(connection: &Connection, reads: i64, depth: Depth) -> Resu
             }
         }
     }
-    let segments = Segments::read(connection)?;
-    Ok(Inspected { seal, digest, account, ledger_ids, books, head, checkpoint, segments })
+    let (segments, base) = (Segments::read(connection)?, checkpoints::base_number(connection)?);
+    Ok(Inspected { seal, digest, account, ledger_ids, books, head, checkpoint, base, segments })
 }
 
 /// All of a file that no checkpoint helps to read.
@@ -103,7 +105,7 @@ fn inspect_format_1(
     let digest = check_digest(Digest::of_format_1(connection)?, &seal)?;
     check_pages(connection, "1")?;
     let segments = Segments::read(connection)?;
-    Ok(Inspected { seal, digest, account, ledger_ids, books, head, checkpoint: 0, segments })
+    Ok(Inspected { seal, digest, account, ledger_ids, books, head, checkpoint: 0, base: 0, segments })
 }
 
 /// The journal with the number of the last checkpoint.

@@ -23,7 +23,10 @@ pub(super) fn published(connection: &Connection) -> Option<(Account, u64)> {
     let is_packed =
         connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0)).ok()? >= checkpoints::SINCE;
     let published = if is_packed {
-        connection.query_row(sql, [account.published_through.cast_signed()], |row| rows::unsigned(row, 0)).ok()?
+        let published = [account.published_through.cast_signed()];
+        let found = connection.query_row(sql, published, |row| rows::unsigned(row, 0)).ok()?;
+        // All decisions up to the base are published, and may be gone.
+        found.max(checkpoints::base(connection).ok().flatten().map_or(0, |base| base.books.decisions))
     } else {
         let waiting = "SELECT count(*) FROM outbox WHERE kind = 'decision'";
         let waiting = connection.query_row(waiting, [], |row| rows::unsigned(row, 0)).ok()?;

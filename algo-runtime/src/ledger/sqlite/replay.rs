@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use rusqlite::Connection;
 
 use super::{
-    checkpoints::{self, Checkpoint},
+    checkpoints,
     entries::{self, Stored},
     inspect_error::InspectError,
     rows,
 };
 use crate::ledger::{
+    Checkpoint,
     books::{Books, Finding},
     chain::{Chain, Hash},
 };

@@ -13,14 +13,14 @@ use super::{
     replay::Replay,
     rows, schema,
 };
-use crate::ledger::{LedgerError, books::Finding, chain};
+use crate::ledger::{Checkpoint, LedgerError, books::Finding, chain};
 
 /// Entries of a chunk.
 const CHUNK: u64 = 10_000;
 
 /// Why a verification cannot go on.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum VerificationError {
+pub enum VerificationError {
     /// The journal differs from the written one.
     #[error("the ledger is damaged: {0}")]
     Damaged(String),
@@ -31,7 +31,7 @@ pub(crate) enum VerificationError {
 
 /// How far a verification is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Progress {
+pub enum Progress {
     /// There are further entries.
     UnderWay,
     /// All entries that were there when it began are as they were written.
@@ -43,7 +43,7 @@ pub(crate) enum Progress {
 
 /// See the module.
 #[derive(Debug)]
-pub(crate) struct Verification {
+pub struct Verification {
     place: Place,
     /// Books and head of the entries that were recomputed.
     replay: Replay,
@@ -54,22 +54,27 @@ pub(crate) struct Verification {
 }
 
 impl Verification {
-    /// Begins at the base of the ledger in the folder `dir`, which is open.
-    pub(crate) fn begin(dir: &Path) -> Result<Self, VerificationError> {
+    /// Begins at the base of the ledger in the folder `dir`, which is open, for all entries that are there.
+    pub fn begin(dir: &Path) -> Result<Self, VerificationError> {
+        Self::begin_through(dir, u64::MAX)
+    }
+
+    /// The same for the entries up to number `through`.
+    pub fn begin_through(dir: &Path, through: u64) -> Result<Self, VerificationError> {
         let place = Place::new(dir);
-        let (replay, through) = read(&place, |transaction| {
+        let (replay, entries) = read(&place, |transaction| {
             let account = rows::account(transaction)?;
             let ids = outbox::ledger_ids(transaction, &account.ledger_id)?;
             let replay = Replay::at_base(transaction, chain::genesis(ids.first(), &account.name))?;
             Ok((replay, account.entries))
         })?;
-        Ok(Self { place, replay, through, chunk: CHUNK })
+        Ok(Self { place, replay, through: through.min(entries), chunk: CHUNK })
     }
 
     /// Recomputes the next entries. After an error the next step begins at the same entry.
     ///
     /// Damage is read once more, since it halts the account: by another connection, without the first one's pages.
-    pub(crate) fn step(&mut self) -> Result<Progress, VerificationError> {
+    pub fn step(&mut self) -> Result<Progress, VerificationError> {
         let before = self.replay.clone();
         let mut stepped = self.try_step();
         if matches!(stepped, Err(VerificationError::Damaged(_))) {
@@ -80,6 +85,12 @@ impl Verification {
             self.replay = before;
         }
         stepped
+    }
+
+    /// The books at the last entry that was recomputed.
+    pub fn into_checkpoint(self) -> Checkpoint {
+        let Replay { books, head, .. } = self.replay;
+        Checkpoint { number: books.entries, head, books }
     }
 
     fn try_step(&mut self) -> Result<Progress, VerificationError> {

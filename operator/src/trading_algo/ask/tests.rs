@@ -8,11 +8,10 @@ use std::{
 
 use intuition_api::{
     capability,
-    v1::ConfigureRequest,
     v1::{
-        Backend, CloseRequest, CloseResponse, Decision, DecisionsRequest, ForgetSourcesRequest, ForgetSourcesResponse,
-        ProcessRequest, ProcessResponse, ResetSourceRequest, ResetSourceResponse, SetTradingStateRequest,
-        SetTradingStateResponse, Source, SourcesRequest, Trading, TradingState,
+        self, Backend, CloseRequest, CloseResponse, ConfigureRequest, Decision, DecisionsRequest, ForgetSourcesRequest,
+        ForgetSourcesResponse, ProcessRequest, ProcessResponse, ResetSourceRequest, ResetSourceResponse,
+        SetTradingStateRequest, SetTradingStateResponse, Source, SourcesRequest, Trading, TradingState,
         runtime_server::{Runtime, RuntimeServer},
     },
 };
@@ -229,6 +228,29 @@ async fn a_stop_goes_first_and_waits_for_no_algorithm_parameter_or_swap() {
     plan.resets = Ok(Vec::new());
     let answers = bench.look(&reducing(), Some(&plan), None).await;
     assert_eq!((state(&answers), bench.calls()), (TradingState::Reducing, vec!["SetTradingState"]));
+}
+
+#[tokio::test]
+async fn retention_that_differs_is_sent_to_a_runtime_that_knows_it() {
+    let mut plan = tests_support::plan();
+    plan.storage = serde_json::from_value(json!({ "retain": { "decisions": 50_000, "for": "90d" } })).unwrap();
+    let wanted = Some(v1::Retention { decisions: Some(50_000), age_seconds: Some(90 * 86_400) });
+    let mut bench = Bench::start(serving(true)).await;
+    bench.look(&RequestedState::default(), Some(&plan), None).await;
+    assert_eq!(bench.calls(), Vec::<&str>::new(), "an older runtime keeps everything, and the status shows it");
+
+    bench.script().account.capabilities.push(capability::RETENTION.to_owned());
+    bench.look(&RequestedState::default(), Some(&plan), None).await;
+    assert_eq!(bench.calls(), ["Configure"]);
+    assert_eq!(bench.script().configures.pop().unwrap().retention, wanted);
+    bench.script().account.retention = wanted;
+    bench.look(&RequestedState::default(), Some(&plan), None).await;
+    assert_eq!(bench.calls(), Vec::<&str>::new(), "at rest nothing is sent");
+
+    plan.storage.retain = None;
+    bench.look(&RequestedState::default(), Some(&plan), None).await;
+    assert_eq!(bench.calls(), ["Configure"], "the limits end with the field");
+    assert_eq!(bench.script().configures.pop().unwrap().retention, None);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use intuition_api::{
     topic::PREFIX,
     v1::{self, TradingState},
 };
-use intuition_resources::DEFAULT_STARTING_CASH;
+use intuition_resources::{DEFAULT_STARTING_CASH, Duration, Retain};
 use serde_json::{Map, Value, json};
 
 use super::{AlgorithmRef, Plan};
@@ -78,7 +78,15 @@ impl Plan {
                 algorithm_address,
             }),
             starting_cash_unchanged: self.live_settings.starting_cash.is_none(),
+            retention: self.retention(),
         })
+    }
+
+    /// When entries of the journal may be dropped, as `Configure` carries it; `None`: never.
+    pub fn retention(&self) -> Option<v1::Retention> {
+        let Retain { decisions, age } = self.storage.retain.as_ref()?;
+        let age_seconds = age.as_ref().map(Duration::seconds);
+        Some(v1::Retention { decisions: decisions.map(i64::cast_unsigned), age_seconds })
     }
 
     /// Net deposits as text: those that the resource names, else those of the account. The default is for an account that
@@ -124,5 +132,7 @@ pub(crate) fn configure_as_stored(
             algorithm_address: text_of("algorithmAddress"),
         }),
         starting_cash_unchanged: false,
+        // A runtime that is halted so does not know it.
+        retention: None,
     })
 }

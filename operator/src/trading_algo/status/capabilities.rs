@@ -17,15 +17,29 @@ use crate::{
 struct Setting {
     /// Path in the resource.
     path: &'static str,
-    /// The capability of a runtime and of a bridge that know it.
+    /// The capability of a component that knows it.
     capability: &'static str,
+    /// The components that have to know it.
+    components: &'static [Component],
     /// Whether a resource uses it.
     is_used: fn(&Plan) -> bool,
 }
 
-/// All of them. A bridge needs the capability as the runtime does.
-const SETTINGS: [Setting; 1] =
-    [Setting { path: "spec.channels.inputs", capability: capability::INPUTS, is_used: |plan| !plan.inputs.is_empty() }];
+/// All of them.
+const SETTINGS: [Setting; 2] = [
+    Setting {
+        path: "spec.channels.inputs",
+        capability: capability::INPUTS,
+        components: &[Component::Runtime, Component::Bridge],
+        is_used: |plan| !plan.inputs.is_empty(),
+    },
+    Setting {
+        path: "spec.storage.retain",
+        capability: capability::RETENTION,
+        components: &[Component::Runtime],
+        is_used: |plan| plan.storage.retain.is_some(),
+    },
+];
 
 /// A setting of the resource that its pods do not know; `None`: there is none, or the pods have not answered.
 pub(crate) fn lacking(observation: &Observation<'_>, before: &TradingAlgoStatus) -> Option<Finding> {
@@ -53,8 +67,10 @@ pub(crate) fn lacking(observation: &Observation<'_>, before: &TradingAlgoStatus)
 
 /// Why a component with these capabilities cannot carry out the plan.
 fn unknown(plan: &Plan, capabilities: &[String], component: Component) -> Option<String> {
-    let is_unknown =
-        |setting: &&Setting| (setting.is_used)(plan) && !capabilities.iter().any(|known| known == setting.capability);
+    let is_unknown = |setting: &&Setting| {
+        let is_needed = setting.components.contains(&component) && (setting.is_used)(plan);
+        is_needed && !capabilities.iter().any(|known| known == setting.capability)
+    };
     let paths: Vec<_> = SETTINGS.iter().filter(is_unknown).map(|setting| setting.path).collect();
     (!paths.is_empty()).then(|| {
         format!(

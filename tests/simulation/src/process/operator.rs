@@ -124,6 +124,7 @@ impl Operator {
                 parameters: Map::new(),
                 starting_cash: spec.cash.clone(),
                 suspend: spec.is_suspended(),
+                retention: None,
             },
             source: SettingsSource::Resource { uid: UID.to_owned(), generation: spec.generation },
             policy: self.policy,
@@ -293,6 +294,7 @@ impl Operator {
                     generation,
                     settings,
                     starting_cash_unchanged: false,
+                    retention: None,
                 })
             }
             Intent::Trading => {

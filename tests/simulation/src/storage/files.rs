@@ -1,14 +1,15 @@
 //! A ledger in real files, with copies of them and the length of the log after each commit.
 
 use std::{
+    error::Error,
     fs, io,
     path::{Path, PathBuf},
 };
 
 use algo_runtime::{
     ledger::{
-        Ledger, LedgerError,
-        sqlite::{Durability, Opening, SqliteLedger},
+        Ledger, LedgerError, Retention,
+        sqlite::{Droppable, Durability, Opening, Progress, SqliteLedger, Verification, droppable},
     },
     sizes::Sizes,
 };
@@ -16,6 +17,8 @@ use tempfile::TempDir;
 
 /// The file, and its write-ahead log.
 const NAMES: [&str; 2] = ["ledger.db", "ledger.db-wal"];
+/// Entries that one commit drops. A crash may come before the next part.
+const PART: u64 = 3;
 /// Lengths of the log that are remembered.
 const LENGTHS: usize = 8;
 
@@ -39,6 +42,28 @@ impl Files {
             account,
             Opening { sizes, seed, durability: Durability::Process },
         )?))
+    }
+
+    /// Drops a part of the entries that may go, as the task beside the writer does. Returns whether there were any.
+    pub(super) fn drop_entries(
+        dir: &Path,
+        ledger: &mut dyn Ledger,
+        retention: &Retention,
+    ) -> Result<bool, Box<dyn Error>> {
+        let base = match droppable(dir, retention, 0)? {
+            Droppable::Nothing => return Ok(false),
+            Droppable::Rest => None,
+            Droppable::Through(number) => {
+                let mut verification = Verification::begin_through(dir, number)?;
+                while verification.step()? == Progress::UnderWay {}
+                Some(verification.into_checkpoint())
+            }
+        };
+        Ok(ledger.drop_entries(base.as_ref(), PART)?.entries > 0)
+    }
+
+    pub(super) fn dir(&self) -> &Path {
+        self.dir.path()
     }
 
     /// A commit is in the log.

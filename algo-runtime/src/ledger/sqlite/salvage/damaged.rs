@@ -13,7 +13,7 @@ use super::super::{
     replay::Replay,
     rows,
 };
-use crate::ledger::{LedgerId, LedgerIds, chain};
+use crate::ledger::{Checkpoint, LedgerId, LedgerIds, chain};
 
 /// The account row without its sums, which follow from the journal.
 #[derive(Debug, Clone)]
@@ -32,7 +32,7 @@ pub(super) struct Claims {
 pub(super) struct Prefix {
     pub(super) replay: Replay,
     /// The journal begins behind it; `None`: with its first entry.
-    pub(super) base: Option<checkpoints::Checkpoint>,
+    pub(super) base: Option<Checkpoint>,
     /// The id that was made with the ledger.
     pub(super) first_id: String,
     /// The end of the journal, where it ends too early.
@@ -118,7 +118,7 @@ pub(super) fn prefix(source: &Connection, claims: &Claims) -> Prefix {
     run(source, Replay::behind(base.clone(), [].into()), Some(base), &first_id)
 }
 
-fn run(source: &Connection, mut replay: Replay, base: Option<checkpoints::Checkpoint>, first_id: &str) -> Prefix {
+fn run(source: &Connection, mut replay: Replay, base: Option<Checkpoint>, first_id: &str) -> Prefix {
     let mut taken = replay.take_format_1(source, u64::MAX);
     if taken.is_ok() && is_format_2(source).unwrap_or(true) {
         taken = replay.take(source, u64::MAX);

@@ -17,7 +17,7 @@ use super::{
     outcomes::{self, Ends},
 };
 use crate::{
-    ledger::{Account, books::Books, chain},
+    ledger::{Account, Checkpoint, books::Books, chain},
     sizes::Sizes,
 };
 
@@ -73,7 +73,7 @@ pub(super) fn rebuild(
         letters: &mut letters,
     };
     let books = &prefix.replay.books;
-    journal(&mut copier, books)?;
+    journal(&mut copier, prefix)?;
     base(target, claims, prefix)?;
     let Bounds { position, published_through } = outbox::copy(&mut copier, claims, prefix)?;
     let lost_numbers = outcomes::copy(&mut copier, Ends { decisions: books.decisions, position })?;
@@ -114,8 +114,11 @@ fn account(claims: &Claims, books: &Books, bounds: Bounds) -> Account {
 }
 
 /// Copies the entries as they are, and in a file of the format 1 the holdings that follow from them.
-fn journal(copier: &mut Copier<'_>, books: &Books) -> rusqlite::Result<()> {
-    let fits = |row: &Row<'_>| Ok((1..=books.entries).contains(&row.get::<_, i64>("number")?.cast_unsigned()));
+fn journal(copier: &mut Copier<'_>, prefix: &Prefix) -> rusqlite::Result<()> {
+    let books = &prefix.replay.books;
+    // A base lies at the end of the format 1 or behind it, so that the kept rows of `journal` begin with entry 1.
+    let kept = prefix.base.as_ref().map_or(0, Checkpoint::number) + 1..=books.entries;
+    let fits = |row: &Row<'_>| Ok(kept.contains(&row.get::<_, i64>("number")?.cast_unsigned()));
     let mut left_out = std::mem::take(&mut copier.left_out);
     copier.copy("journal", fits)?;
     if copier.target.table_exists(None, "entries")? {
@@ -140,7 +143,7 @@ fn base(target: &Connection, claims: &Claims, prefix: &Prefix) -> rusqlite::Resu
     target.execute("DELETE FROM checkpoints", [])?;
     let genesis = chain::genesis(&prefix.first_id, &claims.name);
     let base = match &prefix.base {
-        Some(checkpoints::Checkpoint { books, head, .. }) => (books.clone(), *head),
+        Some(Checkpoint { books, head, .. }) => (books.clone(), *head),
         None => (Books::default(), genesis),
     };
     let last = (prefix.replay.books.clone(), prefix.replay.head);

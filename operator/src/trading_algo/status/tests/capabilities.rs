@@ -63,6 +63,19 @@ fn runtime_without_the_capability_is_too_old() {
 }
 
 #[test]
+fn retention_has_to_be_known_by_the_runtime_alone() {
+    let mut spec = random();
+    spec["storage"] = json!({ "retain": { "for": "90d" } });
+    let plan =
+        crate::trading_algo::plan::plan(&algo(&spec), crate::trading_algo::plan::Inputs::new(&settings())).unwrap();
+    let derived = seen(&with(&plan, &[INPUTS], &["retention"]), None);
+    let (status, reason, message) = configured(&derived);
+    assert_eq!((status, reason), ("False", "RuntimeTooOld"));
+    assert!(message.starts_with("spec.storage.retain: the image of algo-runtime is of an earlier"), "{message}");
+    assert_eq!(shown(&seen(&with(&plan, &["retention"], &[]), None))[1], "Configured=True InForce");
+}
+
+#[test]
 fn resource_without_such_a_setting_runs_with_any_release() {
     let plan = plan();
     assert_eq!(shown(&seen(&with(&plan, &[], &[]), None))[1], "Configured=True InForce");
