@@ -1,7 +1,7 @@
 //! The ledger that trades: one SQLite file, `ledger.db`, with a write-ahead log beside it while it is open.
 //!
 //! - `place`: the files and connections to them; `create`: new files; `schema`: versions of the format; `migrate`: from one to the
-//!   next; `complete`: columns that v0.1.0 leaves empty; `keep`: the copy of a file from before its migration.
+//!   next; `complete`: columns that v0.1.0 leaves empty; `keep`: the copy of a file from before its migration; `epoch`: the one writer.
 //! - `archive`: the journal as CSV.
 //! - `backup`: copies, made and put back; `salvage`: a sound ledger of a damaged one; `replace`: another file in the place of a ledger.
 //! - `inspect`: the ledger is checked before anything is written; `verification`: the journal beside the writer; `replay`: the journal is
@@ -21,6 +21,7 @@ mod copy_error;
 mod create;
 mod digest;
 mod entries;
+mod epoch;
 mod files;
 mod inspect;
 mod inspect_error;
@@ -59,6 +60,7 @@ pub use self::{
 };
 use self::{
     digest::{Digest, Letters, Remembered, Seal},
+    epoch::{check_epoch, take_epoch},
     files::Files,
     inspect::Depth,
     migrate::Migrated,
@@ -366,27 +368,6 @@ fn new_account(name: &str, seed: u64) -> Account {
 /// A ledger id.
 fn new_id(seed: u64) -> String {
     format!("{:08x}", ChaCha8Rng::seed_from_u64(seed).next_u32())
-}
-
-fn take_epoch(connection: &Connection, digest: Digest) -> rusqlite::Result<Seal> {
-    let mut seal = Seal::read(connection)?;
-    seal.epoch += 1;
-    let seal = seal.over(digest);
-    seal.write(connection)?;
-    Ok(seal)
-}
-
-fn epoch(connection: &Connection) -> rusqlite::Result<i64> {
-    connection.prepare_cached("SELECT epoch FROM seal WHERE id = 1")?.query_row([], |row| row.get(0))
-}
-
-/// An error if another runtime has opened the ledger since.
-fn check_epoch(connection: &Connection, seal: &Seal, place: &Place) -> Result<(), LedgerError> {
-    let found = epoch(connection).map_err(place.store("read the epoch"))?;
-    if found == seal.epoch {
-        return Ok(());
-    }
-    Err(LedgerError::TakenOver { path: place.shown(), found, ours: seal.epoch })
 }
 
 #[cfg(test)]
