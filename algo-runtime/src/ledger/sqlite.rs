@@ -10,11 +10,13 @@
 //! - `files`: detects removed and replaced files; `volume`: its space; `reserve`: the file that is deleted when the disk is full; `reader`:
 //!   reads decisions beside the writer.
 //! - `entries`: the journal; `segment` and `window`: outcomes of the last ticks; `outbox`: the outbox and the ledger's ids; `sources`: rows
-//!   about sources; `trading`: the trading state; `replaced`: rows that most commits replace.
+//!   about sources; `trading`: the trading state; `replaced`: rows that most commits replace; `broken`: packed rows that are
+//!   damaged.
 //! - `rows`, `write` and `writer`: between rows and types; `snapshot`: the state as a whole.
 
 mod archive;
 mod backup;
+mod broken;
 mod checkpoints;
 mod complete;
 mod copy_error;

@@ -188,6 +188,12 @@ pub(super) fn is_journal(table: &str) -> bool {
     JOURNAL.contains(&table)
 }
 
+/// The checksum of a packed row: the first half of the SHA-256 of its data.
+pub(super) fn checksum(data: &[u8]) -> [u8; 16] {
+    let hash: [u8; 32] = Sha256::digest(data).into();
+    hash.first_chunk().copied().unwrap_or_default()
+}
+
 /// The hash of a row of `table`.
 pub(super) fn hash_row(table: &str, row: &Row<'_>) -> rusqlite::Result<u128> {
     let columns = 0..row.as_ref().column_count();

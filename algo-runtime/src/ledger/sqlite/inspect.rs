@@ -47,7 +47,8 @@ pub(super) enum Depth {
 
 /// Reads it inside a transaction of the caller. `reads`: highest `min_reader` that is understood.
 ///
-/// The journal is checked first, so that its errors name an entry. Digest and pages find the other errors.
+/// The journal is checked first, so that its errors name an entry, and packed rows before the digest, so that theirs name a row. Digest
+/// and pages find the other errors.
 pub(super) fn inspect(connection: &Connection, reads: i64, depth: Depth) -> Result<Inspected, InspectError> {
     let seal = Seal::read(connection)?;
     if seal.min_reader > reads {
@@ -71,6 +72,7 @@ pub(super) fn inspect(connection: &Connection, reads: i64, depth: Depth) -> Resu
     let (Replay { books, head, .. }, checkpoint) = recomputed(connection, genesis, depth)?;
     books.check_totals(&account)?;
     check_outbox(connection, &account, &entries::positions_behind(connection, account.published_through)?)?;
+    let segments = Segments::read(connection)?;
     let digest = check_digest(Digest::of_tables(connection)?, &seal)?;
     if depth == Depth::All {
         check_pages(connection, "1")?;
@@ -83,7 +85,6 @@ pub(super) fn inspect(connection: &Connection, reads: i64, depth: Depth) -> Resu
             }
         }
     }
-    let segments = Segments::read(connection)?;
     Ok(Inspected { seal, digest, account, ledger_ids, books, head, checkpoint, segments })
 }
 
