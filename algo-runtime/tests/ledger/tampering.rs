@@ -70,6 +70,7 @@ fn the_first_wrong_entry_is_named_with_what_it_should_be() {
             "UPDATE segments SET data = zeroblob(9) WHERE place = (SELECT min(place) FROM segments)",
             "segment 144115188075855873: its checksum is wrong",
         ),
+        ("UPDATE mark_changes SET data = x'00'", "mark_changes row 1: its checksum is wrong"),
         ("SELECT 1", "the digest over all tables differs from the stored digest"),
     ] {
         let found = finding(sql).to_string();

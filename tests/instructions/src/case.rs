@@ -38,8 +38,6 @@ pub struct Case {
 const LOOK_UP: Option<u64> = Some(20);
 /// Each tick is a dead letter, with a row in the table of the outbox and bytes to hash.
 const DEAD_LETTERS: Option<u64> = Some(30);
-/// Each tick of a commit has another source, and the last number of each source is a row: the goal of [`LOOK_UP`] is missed.
-const LAST_NUMBERS: Option<u64> = Some(40);
 
 /// The case that others are compared with.
 pub const PLAIN: Case = Case {
@@ -60,7 +58,7 @@ pub const CASES: [Case; 7] = [
     Case {
         name: "5000-sources",
         identity: Identity::Sequence { sources: 5_000 },
-        most_above_plain: LAST_NUMBERS,
+        most_above_plain: LOOK_UP,
         ..PLAIN
     },
     Case { name: "64-filters", filters: 64, most_above_plain: LOOK_UP, ..PLAIN },
@@ -71,6 +69,14 @@ impl Case {
     /// The case of that name.
     pub fn find(name: &str) -> Option<Self> {
         CASES.into_iter().find(|case| case.name == name)
+    }
+
+    /// Messages in which every source comes so many times.
+    pub(crate) const fn rounds(&self, times: u64) -> u64 {
+        match self.identity {
+            Identity::Sequence { sources } => sources * times,
+            Identity::ConstantId | Identity::ConstantPayload => 0,
+        }
     }
 
     /// The filters.

@@ -8,6 +8,7 @@ use super::{
     digest::{self, Digest, Seal},
     entries,
     inspect_error::InspectError,
+    marks::MarkChanges,
     outbox,
     replay::{self, Replay},
     rows,
@@ -34,6 +35,7 @@ pub(in crate::ledger) struct Inspected {
     /// The last entry that a checkpoint covers; 0 in a file of the format 1.
     pub(super) checkpoint: u64,
     pub(super) segments: Segments,
+    pub(super) mark_changes: MarkChanges,
 }
 
 /// How much of the journal is read.
@@ -72,7 +74,7 @@ pub(super) fn inspect(connection: &Connection, reads: i64, depth: Depth) -> Resu
     let (Replay { books, head, .. }, checkpoint) = recomputed(connection, genesis, depth)?;
     books.check_totals(&account)?;
     check_outbox(connection, &account, &entries::positions_behind(connection, account.published_through)?)?;
-    let segments = Segments::read(connection)?;
+    let (segments, mark_changes) = (Segments::read(connection)?, MarkChanges::read(connection)?);
     let digest = check_digest(Digest::of_tables(connection)?, &seal)?;
     if depth == Depth::All {
         check_pages(connection, "1")?;
@@ -85,7 +87,7 @@ pub(super) fn inspect(connection: &Connection, reads: i64, depth: Depth) -> Resu
             }
         }
     }
-    Ok(Inspected { seal, digest, account, ledger_ids, books, head, checkpoint, segments })
+    Ok(Inspected { seal, digest, account, ledger_ids, books, head, checkpoint, segments, mark_changes })
 }
 
 /// All of a file that no checkpoint helps to read.
@@ -103,8 +105,8 @@ fn inspect_format_1(
     check_outbox(connection, &account, &[])?;
     let digest = check_digest(Digest::of_format_1(connection)?, &seal)?;
     check_pages(connection, "1")?;
-    let segments = Segments::read(connection)?;
-    Ok(Inspected { seal, digest, account, ledger_ids, books, head, checkpoint: 0, segments })
+    let (segments, mark_changes) = (Segments::read(connection)?, MarkChanges::default());
+    Ok(Inspected { seal, digest, account, ledger_ids, books, head, checkpoint: 0, segments, mark_changes })
 }
 
 /// The journal with the number of the last checkpoint.
