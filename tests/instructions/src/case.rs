@@ -55,12 +55,7 @@ pub const CASES: [Case; 7] = [
     Case { name: "no-signal", threshold: 1.0, ..PLAIN },
     Case { name: "constant-id", identity: Identity::ConstantId, most_above_plain: DEAD_LETTERS, ..PLAIN },
     Case { name: "constant-payload", identity: Identity::ConstantPayload, most_above_plain: LOOK_UP, ..PLAIN },
-    Case {
-        name: "5000-sources",
-        identity: Identity::Sequence { sources: 5_000 },
-        most_above_plain: LOOK_UP,
-        ..PLAIN
-    },
+    Case { name: "5000-sources", identity: Identity::Sequence { sources: 5_000 }, most_above_plain: LOOK_UP, ..PLAIN },
     Case { name: "64-filters", filters: 64, most_above_plain: LOOK_UP, ..PLAIN },
     Case { name: "10000-holdings", symbols: 10_000, most_above_plain: LOOK_UP, ..PLAIN },
 ];
