@@ -41,3 +41,23 @@ pub(crate) fn after(before: Option<i64>, data: &[u8], channel: &str, source: &st
     let is_removed = removed.iter().any(|key| key.channel == channel && key.source == source);
     Ok(marks.iter().rfind(of).map(|mark| mark.seq).or(before.filter(|_| !is_removed)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_removed_before_they_are_set() {
+        let mark = |channel, source: &str, seq| Mark { channel, source: source.to_owned(), seq };
+        let source = |source: &str| Source { channel: "quotes".to_owned(), source: source.to_owned() };
+        let changes = Changes {
+            channels: vec!["news".to_owned(), "quotes".to_owned()],
+            removed: vec![source("lse"), source("nyse")],
+            marks: vec![mark(0, "lse", 1), mark(1, "nyse", -2)],
+        };
+        let data = changes.encode_to_vec();
+        let number = |source| after(Some(7), &data, "quotes", source).unwrap();
+        assert_eq!((number("nyse"), number("lse"), number("tse")), (Some(-2), None, Some(7)));
+        assert_eq!(after(None, &data, "quotes", "tse").unwrap(), None);
+    }
+}
