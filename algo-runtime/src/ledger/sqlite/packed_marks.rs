@@ -43,7 +43,7 @@ struct MarkMessage {
     later_micros: i64,
 }
 
-/// Changes of last numbers by one commit. The removed ones come before those that are set.
+/// Changes of last numbers by one commit: it removes numbers before it sets others.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct PackedMarks {
     pub(super) removed: Vec<SourceKey>,
