@@ -76,10 +76,10 @@ impl JournalTask {
         tracing::error!(
             account = self.account,
             reason = LEDGER_DAMAGED,
-            "the ledger is damaged, and the account is halted: {finding}; restore the ledger from a copy"
+            "the ledger is damaged, and the account is halted: {finding}; restore the ledger from a copy, or salvage it"
         );
         self.metrics.verified(verified::DAMAGED);
-        let message = format!("the ledger is damaged: {finding}; restore it from a copy");
+        let message = format!("the ledger is damaged: {finding}; restore it from a copy, or salvage it");
         self.readiness.warn(part::runtime::LEDGER, LEDGER_DAMAGED, &message);
         self.report(Some(finding), ending).await;
     }

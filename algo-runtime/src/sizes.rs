@@ -54,6 +54,11 @@ pub struct Sizes {
     /// Journal entries behind the last checkpoint of the ledger, about: a commit with so many behind it adds a checkpoint. An opening recomputes
     /// the entries behind the last one.
     pub checkpoint_entries: u64,
+    /// A commit that changes at least so many last numbers packs them into one row of the ledger.
+    pub packed_marks: usize,
+    /// Packed changes of last numbers in the ledger, about, where four times the sources in them are fewer. Beyond it the oldest are
+    /// written into rows of their own.
+    pub mark_changes: usize,
     /// Ids of requests to close by hand in the ledger. Older ids are deleted, and a request with a deleted id is new. More than
     /// the requests that one commit answers: the ledger refuses a commit with an id twice.
     pub close_requests: usize,
@@ -90,6 +95,8 @@ impl Sizes {
         conflict_runs: 1_000,
         gaps: 10_000,
         checkpoint_entries: 10_000,
+        packed_marks: 8,
+        mark_changes: 1_024,
         close_requests: 1_000,
         saved_names: 32,
         batch_events: MAX_EVENTS_PER_BATCH,

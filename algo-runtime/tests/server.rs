@@ -636,8 +636,9 @@ async fn damage_far_back_halts_the_account_until_the_journal_is_sound() {
     let trading = account.trading.unwrap();
     let [cause] = trading.causes.as_slice() else { panic!("{trading:?}") };
     assert_eq!(cause.cause, "LedgerDamaged");
-    let expected = "journal entry 12345: cash is 10000.01, should be 10000.00; restore the ledger from a copy";
-    assert!(cause.message.starts_with(expected), "{cause:?}");
+    let finding = "journal entry 12345: cash is 10000.01, should be 10000.00";
+    let remedy = "restore the ledger from a copy with `algo-runtime restore`, or keep its sound part with `algo-runtime salvage`";
+    assert_eq!(cause.message, format!("{finding}; {remedy}"));
     assert!(warns_of_damage(&runtime));
 
     let lifted = runtime.client.set_trading_state(halt(Some(trading.number), None)).await.unwrap().into_inner();

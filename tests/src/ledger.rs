@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use rusqlite::{Connection, OpenFlags, Row};
 
-use crate::segment;
+use crate::{marks, segment};
 
 /// A ledger opened for reading. Each method sees one moment; several calls may see several.
 pub struct Ledger {
@@ -246,8 +246,15 @@ impl Ledger {
 
     /// The highest sequence number that a source has on a channel.
     pub fn mark(&self, channel: &str, source: &str) -> anyhow::Result<Option<i64>> {
+        // Both tables as of one commit.
+        let _moment = self.connection.unchecked_transaction()?;
         let query = "SELECT max(seq) FROM marks WHERE channel = ?1 AND source = ?2";
-        Ok(self.connection.query_row(query, [channel, source], |row| row.get(0))?)
+        let stored = self.connection.query_row(query, [channel, source], |row| row.get(0))?;
+        if self.is_format_1 {
+            return Ok(stored);
+        }
+        let changes: Vec<Vec<u8>> = self.rows("SELECT data FROM mark_changes ORDER BY number", |row| row.get(0))?;
+        changes.iter().try_fold(stored, |before, data| marks::after(before, data, channel, source))
     }
 
     /// A counter; the reason is empty for those without one.

@@ -23,6 +23,7 @@ pub mod command;
 pub mod embedded;
 pub mod http;
 pub mod ledger;
+mod marks;
 pub mod meter;
 pub mod mosquitto;
 pub mod mqtt;

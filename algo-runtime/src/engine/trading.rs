@@ -103,7 +103,10 @@ impl Engine {
                 // Its text may come from the damaged file.
                 let finding = printable(finding);
                 let finding = shortened(&finding, FINDING_CHARACTERS);
-                let message = format!("{finding}; restore the ledger from a copy, see `algo-runtime restore`");
+                let message = format!(
+                    "{finding}; restore the ledger from a copy with `algo-runtime restore`, or keep its sound part with \
+                     `algo-runtime salvage`"
+                );
                 self.trading.halt(cause::LEDGER_DAMAGED, &message, now_micros);
             }
             None => self.trading.end(cause::LEDGER_DAMAGED),

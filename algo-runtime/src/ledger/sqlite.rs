@@ -1,21 +1,22 @@
 //! The ledger that trades: one SQLite file, `ledger.db`, with a write-ahead log beside it while it is open.
 //!
 //! - `place`: the files and connections to them; `create`: new files; `schema`: versions of the format; `migrate`: from one to the
-//!   next; `complete`: columns that v0.1.0 leaves empty; `keep`: the copy of a file from before its migration.
+//!   next; `complete`: columns that v0.1.0 leaves empty; `keep`: the copy of a file from before its migration; `epoch`: the one writer.
 //! - `archive`: the journal as CSV.
 //! - `backup`: copies, made and put back; `salvage`: a sound ledger of a damaged one; `replace`: another file in the place of a ledger.
 //! - `inspect`: the ledger is checked before anything is written; `verification`: the journal beside the writer; `replay`: the journal is
-//!   recomputed; `checkpoints`: the books that it
-//!   begins with; `digest`: the number over all tables but the journal that shows damage.
-//! - `epoch`: keeps every other writer out; `files`: detects removed and replaced files; `volume`: its space; `reserve`: the file that is deleted when the disk is full; `reader`:
+//!   recomputed; `checkpoints`: the books that it begins with; `digest`: the number over all tables but the journal that shows damage.
+//! - `files`: detects removed and replaced files; `volume`: its space; `reserve`: the file that is deleted when the disk is full; `reader`:
 //!   reads decisions beside the writer.
 //! - `retention`: which entries may be dropped; `dropping`: drops them.
-//! - `entries`: the journal; `segment` and `window`: outcomes of the last ticks; `outbox`: the outbox and the ledger's ids; `sources`: rows
-//!   about sources; `trading`: the trading state; `replaced`: rows that most commits replace.
+//! - `entries`: the journal; `segment` and `window`: outcomes of the last ticks; `outbox`: the outbox and the ledger's ids; `packed_marks`
+//!   and `marks`: last numbers of sources; `sources`: the other rows about sources; `trading`: the trading state; `replaced`: rows that
+//!   most commits replace; `broken`: packed rows that are damaged.
 //! - `rows`, `write` and `writer`: between rows and types; `snapshot`: the state as a whole.
 
 mod archive;
 mod backup;
+mod broken;
 mod checkpoints;
 mod complete;
 mod copy_error;
@@ -28,8 +29,10 @@ mod files;
 mod inspect;
 mod inspect_error;
 mod keep;
+mod marks;
 mod migrate;
 mod outbox;
+mod packed_marks;
 mod place;
 mod reader;
 mod replace;
@@ -69,6 +72,7 @@ use self::{
     epoch::{check_epoch, take_epoch},
     files::Files,
     inspect::Depth,
+    marks::MarkChanges,
     migrate::Migrated,
     place::{Place, Shape},
     schema::{MIGRATIONS, Migration},
@@ -129,6 +133,7 @@ pub struct SqliteLedger {
     account: Account,
     books: Books,
     segments: Segments,
+    mark_changes: MarkChanges,
     /// The last entry that a checkpoint covers.
     checkpoint: u64,
     /// The lowest entry that a checkpoint covers.
@@ -219,7 +224,7 @@ impl SqliteLedger {
         let seal = take_epoch(&transaction, digest).map_err(&failed)?;
         transaction.commit().map_err(&failed)?;
         drop(failed);
-        let Inspected { account, books, head, segments, base, .. } = inspected;
+        let Inspected { account, books, head, segments, mark_changes, base, .. } = inspected;
         let in_use = File::open(place.file())
             .and_then(|file| file.try_lock_shared().map(|()| file).map_err(io::Error::from))
             .map_err(place.access("lock"))?;
@@ -236,6 +241,7 @@ impl SqliteLedger {
             account,
             books,
             segments,
+            mark_changes,
             checkpoint,
             base,
             remembered: Remembered::default(),
@@ -267,9 +273,15 @@ impl SqliteLedger {
         let (connection, sizes) = (&transaction, self.sizes);
         let (remembered, letters) = (&mut self.remembered, &mut self.letters);
         let mut writer = Writer { connection, digest: self.digest, head: self.head, sizes, remembered, letters };
-        let before = Before { account: &self.account, segments: &self.segments, checkpoint: self.checkpoint };
+        let before = Before {
+            account: &self.account,
+            segments: &self.segments,
+            mark_changes: &self.mark_changes,
+            checkpoint: self.checkpoint,
+        };
         let written = writer.write(changes, before, &self.books);
-        let Written { steps, checkpoint } = written.map_err(|WriteError { action, source }| failed(action)(source))?;
+        let Written { steps, mark_step, checkpoint } =
+            written.map_err(|WriteError { action, source }| failed(action)(source))?;
         let (digest, head) = (writer.digest, writer.head);
         let seal = self.seal.over(digest);
         seal.write(&transaction).map_err(failed("write the seal"))?;
@@ -277,6 +289,7 @@ impl SqliteLedger {
 
         (self.seal, self.digest, self.head, self.checkpoint) = (seal, digest, head, checkpoint);
         self.segments.take(steps);
+        self.mark_changes.take(&mark_step, changes);
         if let Some(account) = &changes.account {
             self.account.clone_from(account);
         }

@@ -21,7 +21,10 @@ pub enum VerifyError {
     #[error(transparent)]
     Read(LedgerError),
     /// The ledger contradicts its journal: the first wrong journal entry, if there is one.
-    #[error("the ledger in {dir} is wrong: {finding}")]
+    #[error(
+        "the ledger in {dir} is wrong: {finding}; put a copy in its place with `algo-runtime restore`, or keep its sound part with \
+         `algo-runtime salvage`"
+    )]
     Contradict {
         /// The ledger's folder.
         dir: String,

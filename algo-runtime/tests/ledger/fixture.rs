@@ -80,8 +80,7 @@ pub(crate) fn everything(draft: &mut Draft) -> Vec<Changes> {
     draft.outcome(Class::Sequence);
     draft.outcome(Class::Id);
     draft.outcome(Class::Packet);
-    draft.mark("quotes", "nyse", 17);
-    draft.mark("quotes", "lse", -3);
+    take_numbers(draft);
     let key = |source: &str| ("quotes".to_owned(), source.to_owned());
     let conflict =
         |dead_letters| Conflict { dead_letters, reason: "IdentityConflict".to_owned(), message: "why".to_owned() };
@@ -132,6 +131,13 @@ pub(crate) fn everything(draft: &mut Draft) -> Vec<Changes> {
     draft.transfer(EntryKind::Withdrawal, "0.01");
     commits.push(draft.take());
     commits
+}
+
+/// So many that they are packed.
+fn take_numbers(draft: &mut Draft) {
+    draft.mark("quotes", "nyse", 17);
+    draft.mark("quotes", "lse", -3);
+    (0..8).for_each(|source| draft.mark("quotes", &format!("feed-{source}"), source));
 }
 
 fn publish_some(draft: &mut Draft) {

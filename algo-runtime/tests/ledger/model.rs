@@ -21,8 +21,16 @@ use crate::{
 };
 
 /// Small enough for a few commits to go beyond each bound of a ledger.
-const TINY: Sizes =
-    Sizes { window: 4, stretch_rows: 3, gaps: 2, close_requests: 2, checkpoint_entries: 3, ..Sizes::DESIGN };
+const TINY: Sizes = Sizes {
+    window: 4,
+    stretch_rows: 3,
+    gaps: 2,
+    close_requests: 2,
+    checkpoint_entries: 3,
+    packed_marks: 2,
+    mark_changes: 3,
+    ..Sizes::DESIGN
+};
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -36,6 +44,7 @@ enum Step {
     Outcome(u8, u8),
     Evict(u8, u64),
     Mark(u8, i64),
+    Unmark(u8),
     Count(u8, u64),
     Save(u8, Option<Vec<u8>>),
     Hold(u8),
@@ -63,7 +72,9 @@ fn step() -> impl Strategy<Value = Step> {
         Just(Step::GoBack),
         (0..3_u8, 1..4_u8).prop_map(|(class, rows)| Step::Outcome(class, rows)),
         (0..3_u8, 0..9_u64).prop_map(|(class, rows)| Step::Evict(class, rows)),
-        (0..4_u8, any::<i64>()).prop_map(|(source, seq)| Step::Mark(source, seq)),
+        (0..6_u8, any::<i64>()).prop_map(|(source, seq)| Step::Mark(source, seq)),
+        (0..6_u8, any::<i64>()).prop_map(|(source, seq)| Step::Mark(source, seq)),
+        (0..6_u8).prop_map(Step::Unmark),
         (0..4_u8, any::<u64>()).prop_map(|(name, value)| Step::Count(name, value)),
         (0..4_u8, proptest::option::of(vec(any::<u8>(), 0..50))).prop_map(|(key, value)| Step::Save(key, value)),
         (0..4_u8).prop_map(Step::Hold),
@@ -129,6 +140,7 @@ fn draw(draft: &mut Draft, step: Step, number: usize) {
             changes.evict.push((class(number), last.saturating_sub(rows)));
         }
         Step::Mark(source, seq) => draft.mark("quotes", &format!("source {source}"), seq),
+        Step::Unmark(source) => changes.sources.removed.push(("quotes".to_owned(), format!("source {source}"))),
         Step::Count(name, value) => drop(changes.counters.insert((format!("count {name}"), String::new()), value)),
         Step::Save(key, value) => drop(changes.state.insert(("random".to_owned(), format!("{key}")), value)),
         Step::Hold(filters) => changes.held = Some(held(&["a", "b/#", "c"][..usize::from(filters)])),

@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use algo_runtime::ledger::{
-    Class, EntryKind, Ledger as _,
+    Class, EntryKind, Ledger as _, Mark,
     sqlite::{CopyError, LeftOut, SalvageError, Salvaged, SqliteLedger, salvage},
     verify::verify,
 };
@@ -134,7 +134,18 @@ fn torn_page_of_the_journal_costs_the_entries_behind_it() {
 
 #[test]
 fn damaged_small_table_costs_no_decision() {
-    for table in ["counters", "state", "outbox_done", "window", "segments", "sessions", "checkpoints", "symbols"] {
+    for table in [
+        "counters",
+        "state",
+        "outbox_done",
+        "window",
+        "segments",
+        "mark_changes",
+        "marks",
+        "sessions",
+        "checkpoints",
+        "symbols",
+    ] {
         let (dir, before) = populated();
         tear(dir.path(), table);
         let (salvaged, after) = salvaged(dir.path(), ACCOUNT);
@@ -226,6 +237,44 @@ fn quotes_of_lost_decisions_are_new_again() {
     assert_eq!(after.snapshot.window.len() + 2, before.snapshot.window.len());
     let nyse = after.snapshot.marks.iter().find(|mark| mark.source == "nyse").unwrap();
     assert_eq!((nyse.seq, nyse.index), (19, u32::MAX), "the number 20 may come again");
+}
+
+#[test]
+fn packed_numbers_that_are_lost_follow_from_the_outcomes() {
+    let (dir, before) = populated();
+    let mut ledger = open(dir.path());
+    let mut draft = Draft::new(&ledger.snapshot().unwrap());
+    let take = |draft: &mut Draft, seq: i64, sources: std::ops::Range<u64>| {
+        for source in sources {
+            let source = format!("feed-{source}");
+            draft.outcome(Class::Sequence);
+            let row = draft.changes.window.last_mut().unwrap();
+            row.source.clone_from(&source);
+            (row.seq, row.rank, row.era, row.outcome.positions) = (Some(seq), 0, 0, 1);
+            draft.mark("quotes", &source, seq);
+        }
+    };
+    take(&mut draft, 20, 0..9);
+    ledger.commit(&draft.take()).unwrap();
+    take(&mut draft, 21, 1..9);
+    ledger.commit(&draft.take()).unwrap();
+    take(&mut draft, 22, 8..9);
+    ledger.commit(&draft.take()).unwrap();
+    let last = ledger.snapshot().unwrap();
+    Box::new(ledger).close().unwrap();
+    rewrite(dir.path(), "UPDATE mark_changes SET data = zeroblob(9) WHERE number = 4");
+    assert!(verify(dir.path()).unwrap_err().to_string().contains("mark_changes row 4: its checksum is wrong"));
+    let (salvaged, after) = salvaged(dir.path(), ACCOUNT);
+    assert_eq!(
+        left_out(&salvaged, "mark_changes"),
+        &LeftOut { table: "mark_changes".to_owned(), rows: 1, is_damaged: false }
+    );
+    let numbers = |marks: &[Mark]| -> Vec<_> { marks.iter().map(|mark| (mark.source.clone(), mark.seq)).collect() };
+    assert_eq!(numbers(&after.snapshot.marks), numbers(&last.marks));
+    let dated = |source: &str| after.snapshot.marks.iter().find(|mark| mark.source == source).unwrap().clone();
+    assert_eq!(dated("feed-0").taken_micros, before.snapshot.marks[0].taken_micros);
+    assert_eq!((dated("feed-1").taken_micros, dated("feed-1").found_micros), (0, last.account.updated_micros));
+    assert_eq!((dated("feed-8").seq, dated("feed-8").found_micros), (22, 0));
 }
 
 #[test]

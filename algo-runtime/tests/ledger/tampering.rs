@@ -65,7 +65,12 @@ fn the_first_wrong_entry_is_named_with_what_it_should_be() {
         ("UPDATE entries SET origin = 'manual' WHERE number = 2", "journal entry 2: hash is "),
         ("DELETE FROM outbox WHERE position = 6", "the outbox has 4 entries from 3 to 7, the account has 5"),
         ("DELETE FROM checkpoints", "no checkpoint is there"),
-        ("UPDATE segments SET sha256 = zeroblob(16)", "the digest over all tables differs from the stored digest"),
+        ("UPDATE segments SET sha256 = zeroblob(16)", "segment 144115188075855873: its checksum is wrong"),
+        (
+            "UPDATE segments SET data = zeroblob(9) WHERE place = (SELECT min(place) FROM segments)",
+            "segment 144115188075855873: its checksum is wrong",
+        ),
+        ("UPDATE mark_changes SET data = x'00'", "mark_changes row 1: its checksum is wrong"),
         ("SELECT 1", "the digest over all tables differs from the stored digest"),
     ] {
         let found = finding(sql).to_string();

@@ -21,6 +21,9 @@ pub const GROUPS: u64 = 4;
 /// Groups before them: the window is full, and rows leave it.
 const WARM_UP: u64 = WINDOW / GROUP + 4;
 
+/// Numbers of each source before the counted groups: rows with their last numbers leave the ledger.
+const ROUNDS: u64 = 5;
+
 /// See the module.
 struct Path {
     case: Case,
@@ -40,7 +43,7 @@ pub fn run(case: Case) -> anyhow::Result<()> {
     for message in holdings {
         path.group(vec![message])?;
     }
-    for _ in 0..WARM_UP {
+    for _ in 0..WARM_UP.max(case.rounds(ROUNDS) / GROUP) {
         let messages = path.messages();
         path.group(messages)?;
     }

@@ -304,6 +304,8 @@ fn small_engine(window: u64, waiting_ticks: usize, draw: &mut ChaCha8Rng) -> Eng
         calm_batches: draw.random_range(1..=8),
         letter_causes: draw.random_range(2..=8),
         checkpoint_entries: (window / 8).max(1),
+        packed_marks: 2,
+        mark_changes: 4,
         ..EngineSizes::DESIGN
     }
 }

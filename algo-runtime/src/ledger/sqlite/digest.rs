@@ -3,7 +3,7 @@
 //! the same. It finds damage, not forgery: a program that can write the file can write the digest as well.
 //!
 //! The journal has the hash chain and checkpoints instead: it grows for ever, and the digest is computed at every opening. So that
-//! reading is cheap, the data of a segment counts by its checksum.
+//! reading is cheap, the data of a packed row counts by its checksum.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -15,6 +15,8 @@ const TABLES: &str = r"SELECT name FROM sqlite_schema
     WHERE type = 'table' AND name <> 'seal' AND name NOT LIKE 'sqlite\_%' ESCAPE '\'";
 /// Tables of the journal, which the digest of the format 1 covers too.
 const JOURNAL: [&str; 2] = ["journal", "entries"];
+/// Tables of packed rows, with the columns that count.
+const PACKED: [(&str, &str); 2] = [("segments", "place, sha256"), ("mark_changes", "number, sha256")];
 /// The schema counts as rows too. Root pages may move (VACUUM), so they stay out.
 const SCHEMA: &str = r"SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite\_%' ESCAPE '\'";
 
@@ -135,7 +137,7 @@ impl Digest {
         let mut digest = Self::default();
         digest.add_rows(connection, "sqlite_schema", SCHEMA)?;
         for table in tables {
-            let columns = if table == "segments" { "place, sha256" } else { "*" };
+            let columns = PACKED.iter().find(|(packed, _)| packed == table).map_or("*", |(_, columns)| columns);
             digest.add_rows(connection, table, &format!("SELECT {columns} FROM \"{}\"", table.replace('"', "\"\"")))?;
         }
         Ok(digest)
@@ -186,6 +188,12 @@ pub(super) fn tables(connection: &Connection) -> rusqlite::Result<Vec<String>> {
 /// Whether a table holds the journal.
 pub(super) fn is_journal(table: &str) -> bool {
     JOURNAL.contains(&table)
+}
+
+/// The checksum of a packed row: the first half of the SHA-256 of its data.
+pub(super) fn checksum(data: &[u8]) -> [u8; 16] {
+    let hash: [u8; 32] = Sha256::digest(data).into();
+    hash.first_chunk().copied().unwrap_or_default()
 }
 
 /// The hash of a row of `table`.

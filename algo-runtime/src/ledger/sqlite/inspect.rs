@@ -8,6 +8,7 @@ use super::{
     digest::{self, Digest, Seal},
     entries,
     inspect_error::InspectError,
+    marks::MarkChanges,
     outbox,
     replay::{self, Replay},
     rows,
@@ -36,6 +37,7 @@ pub(in crate::ledger) struct Inspected {
     /// The entries up to it may be gone.
     pub(in crate::ledger) base: u64,
     pub(super) segments: Segments,
+    pub(super) mark_changes: MarkChanges,
 }
 
 /// How much of the journal is read.
@@ -49,7 +51,8 @@ pub(super) enum Depth {
 
 /// Reads it inside a transaction of the caller. `reads`: highest `min_reader` that is understood.
 ///
-/// The journal is checked first, so that its errors name an entry. Digest and pages find the other errors.
+/// The journal is checked first, so that its errors name an entry, and packed rows before the digest, so that theirs name a row. Digest
+/// and pages find the other errors.
 pub(super) fn inspect(connection: &Connection, reads: i64, depth: Depth) -> Result<Inspected, InspectError> {
     let seal = Seal::read(connection)?;
     if seal.min_reader > reads {
@@ -73,6 +76,7 @@ pub(super) fn inspect(connection: &Connection, reads: i64, depth: Depth) -> Resu
     let (Replay { books, head, .. }, checkpoint) = recomputed(connection, genesis, depth)?;
     books.check_totals(&account)?;
     check_outbox(connection, &account, &entries::positions_behind(connection, account.published_through)?)?;
+    let (segments, mark_changes) = (Segments::read(connection)?, MarkChanges::read(connection)?);
     let digest = check_digest(Digest::of_tables(connection)?, &seal)?;
     if depth == Depth::All {
         check_pages(connection, "1")?;
@@ -85,8 +89,8 @@ pub(super) fn inspect(connection: &Connection, reads: i64, depth: Depth) -> Resu
             }
         }
     }
-    let (segments, base) = (Segments::read(connection)?, checkpoints::base_number(connection)?);
-    Ok(Inspected { seal, digest, account, ledger_ids, books, head, checkpoint, base, segments })
+    let base = checkpoints::base_number(connection)?;
+    Ok(Inspected { seal, digest, account, ledger_ids, books, head, checkpoint, base, segments, mark_changes })
 }
 
 /// All of a file that no checkpoint helps to read.
@@ -104,8 +108,8 @@ fn inspect_format_1(
     check_outbox(connection, &account, &[])?;
     let digest = check_digest(Digest::of_format_1(connection)?, &seal)?;
     check_pages(connection, "1")?;
-    let segments = Segments::read(connection)?;
-    Ok(Inspected { seal, digest, account, ledger_ids, books, head, checkpoint: 0, base: 0, segments })
+    let (segments, mark_changes) = (Segments::read(connection)?, MarkChanges::default());
+    Ok(Inspected { seal, digest, account, ledger_ids, books, head, checkpoint: 0, base: 0, segments, mark_changes })
 }
 
 /// The journal with the number of the last checkpoint.

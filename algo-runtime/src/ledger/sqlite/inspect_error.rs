@@ -1,5 +1,6 @@
 //! Errors of an inspection.
 
+use super::broken;
 use crate::ledger::books::Finding;
 
 /// Errors of an inspection.
@@ -18,6 +19,7 @@ impl From<Finding> for InspectError {
 
 impl From<rusqlite::Error> for InspectError {
     fn from(error: rusqlite::Error) -> Self {
-        Self::Sql(error)
+        // SQLite's words about a value that cannot be read come before those about the row.
+        broken::text(&error).map_or(Self::Sql(error), |text| Self::Wrong(Finding::BreakSeal(text)))
     }
 }

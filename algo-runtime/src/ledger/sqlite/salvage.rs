@@ -1,11 +1,12 @@
 //! Makes a sound ledger of a damaged one: with the longest valid journal, and with all other rows that can be read and fit it.
 //!
 //! - `damaged` reads the file; `rebuild` fills the new one, row by row with `copier`.
-//! - `outbox`, `outcomes` and `halt` have the tables with rules of their own.
+//! - `outbox`, `outcomes`, `numbers` and `halt` have the tables with rules of their own.
 
 mod copier;
 mod damaged;
 mod halt;
+mod numbers;
 mod outbox;
 mod outcomes;
 mod rebuild;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use super::{
-    outbox,
+    marks, outbox,
     rows::{self, list, unsigned},
     sources, trading, window,
 };
@@ -27,7 +27,7 @@ pub(super) fn snapshot(
         done: outbox::done(connection)?,
         account,
         holdings: holdings.clone(),
-        marks: sources::marks(connection)?,
+        marks: marks::read(connection)?,
         sources: sources::records(connection)?,
         window,
         older,

@@ -1,15 +1,14 @@
-//! Sources in the file. The table `marks` is v0.1.0's and stays the store of last numbers; the rest is in columns and
-//! tables that v0.1.0 reads past.
+//! Resets, conflicts, forgotten sources, symbols and gaps in the file, in columns and tables that v0.1.0 reads past. `marks` has the last
+//! numbers.
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::{
-    replaced::MARKS,
     rows::{list, unsigned},
     writer::Writer,
 };
 use crate::{
-    ledger::{Changes, Conflict, Gap, Mark, Reset, SourceRecords},
+    ledger::{Changes, Conflict, Gap, Reset, SourceRecords},
     sizes::Sizes,
 };
 
@@ -27,21 +26,6 @@ pub(super) fn adopt(connection: &Connection, sizes: Sizes) -> rusqlite::Result<(
     connection.execute("INSERT OR IGNORE INTO symbols SELECT sid FROM holdings", [])?;
     let old = "DELETE FROM gaps WHERE number <= (SELECT max(number) FROM gaps) - ?1";
     connection.execute(old, [sizes.gaps.cast_signed()]).map(drop)
-}
-
-pub(super) fn marks(connection: &Connection) -> rusqlite::Result<Vec<Mark>> {
-    let sql = "SELECT channel, source, seq, tick_index, ifnull(taken_micros, 0), ifnull(found_micros, 0)
-         FROM marks ORDER BY channel, source";
-    list(connection, sql, |row| {
-        Ok(Mark {
-            channel: row.get(0)?,
-            source: row.get(1)?,
-            seq: row.get(2)?,
-            index: row.get(3)?,
-            taken_micros: row.get(4)?,
-            found_micros: row.get(5)?,
-        })
-    })
 }
 
 pub(super) fn records(connection: &Connection) -> rusqlite::Result<SourceRecords> {
@@ -79,15 +63,9 @@ pub(super) fn records(connection: &Connection) -> rusqlite::Result<SourceRecords
 }
 
 impl Writer<'_> {
-    /// Writes all changes about sources.
+    /// Writes all changes about sources but their last numbers.
     pub(super) fn sources(&mut self, changes: &Changes) -> rusqlite::Result<()> {
         let sources = &changes.sources;
-        for (channel, source) in &sources.removed {
-            self.delete(&MARKS, &[channel, source])?;
-        }
-        for Mark { channel, source, seq, index, taken_micros, .. } in changes.marks.values() {
-            self.put(&MARKS, &[channel, source, seq, index, seq, taken_micros, &None::<i64>])?;
-        }
         for reset in &sources.resets {
             let Reset { channel, source, era, last, reset_micros } = reset;
             self.add(

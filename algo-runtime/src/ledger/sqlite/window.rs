@@ -6,11 +6,12 @@
 use std::collections::VecDeque;
 
 use rusqlite::{Connection, params};
-use sha2::{Digest as _, Sha256};
 
 use super::{
+    broken::Broken,
+    digest::checksum,
     rows::{self, stored_outcome, unreadable, unsigned},
-    segment::{self, Segment, SegmentError},
+    segment::{self, Segment},
     writer::Writer,
 };
 use crate::{
@@ -68,11 +69,6 @@ fn place(class: Class, ordinal: u64) -> i64 {
 /// Places of a class.
 fn places(class: Class) -> (i64, i64) {
     (place(class, 0), place(class, CLASS - 1))
-}
-
-fn checksum(data: &[u8]) -> [u8; 16] {
-    let hash: [u8; 32] = Sha256::digest(data).into();
-    hash.first_chunk().copied().unwrap_or_default()
 }
 
 impl Segments {
@@ -185,7 +181,7 @@ fn each(connection: &Connection, class: Class, mut take: impl FnMut(Segment)) ->
 /// The class and the rows of a stored segment, if it holds together.
 pub(super) fn stored(place: i64, sha256: [u8; 16], data: &[u8]) -> rusqlite::Result<(Class, Segment)> {
     let class = Class::ALL.into_iter().find(|class| places(*class).0 <= place && place <= places(*class).1);
-    let class = class.ok_or_else(|| unreadable(0, rows::Unknown(format!("segment {place}"))))?;
+    let class = class.ok_or_else(|| broken(place, "its place is of no class"))?;
     Ok((class, unpacked(class, place, sha256, data)?))
 }
 
@@ -210,17 +206,20 @@ pub(super) fn store(
 
 /// A segment holds together: its checksum, its place, and ordinals that grow.
 fn unpacked(class: Class, stored: i64, sha256: [u8; 16], data: &[u8]) -> rusqlite::Result<Segment> {
-    let wrong = |text: String| unreadable(2, rows::Unknown(text));
     if checksum(data) != sha256 {
-        return Err(wrong(format!("segment {stored} with another checksum")));
+        return Err(broken(stored, "its checksum is wrong").into());
     }
-    let segment = segment::unpack(class, data).map_err(|error: SegmentError| unreadable(2, error))?;
+    let segment = segment::unpack(class, data).map_err(|error| broken(stored, &error.to_string()))?;
     let ordinals = || segment.rows.iter().map(|row| row.ordinal);
     let last = segment.rows.last().map_or(0, |row| row.ordinal);
     if place(class, last) != stored || !ordinals().is_sorted() || last == 0 {
-        return Err(wrong(format!("segment {stored} with other rows")));
+        return Err(broken(stored, "its rows are those of another place").into());
     }
     Ok(segment)
+}
+
+fn broken(place: i64, fault: &str) -> Broken {
+    Broken::row("segment", place.cast_unsigned(), fault)
 }
 
 impl Writer<'_> {

@@ -3,6 +3,7 @@
 use rusqlite::params;
 
 use super::{
+    marks::{MarkChanges, MarkStep},
     replaced::{ACCOUNT, COUNTERS, STATE},
     window::{Segments, Step},
     writer::Writer,
@@ -20,6 +21,7 @@ pub(super) struct WriteError {
 pub(super) struct Before<'a> {
     pub(super) account: &'a Account,
     pub(super) segments: &'a Segments,
+    pub(super) mark_changes: &'a MarkChanges,
     /// The last entry that a checkpoint covers.
     pub(super) checkpoint: u64,
 }
@@ -28,6 +30,7 @@ pub(super) struct Before<'a> {
 #[derive(Debug)]
 pub(super) struct Written {
     pub(super) steps: Vec<Step>,
+    pub(super) mark_step: MarkStep,
     pub(super) checkpoint: u64,
 }
 
@@ -40,7 +43,7 @@ impl Writer<'_> {
         books: &Books,
     ) -> Result<Written, WriteError> {
         let failed = |action| move |source| WriteError { action, source };
-        let Before { account, segments, mut checkpoint } = before;
+        let Before { account, segments, mark_changes, mut checkpoint } = before;
         self.journal(changes, (account.decisions, account.position)).map_err(failed("append journal entries"))?;
         if books.entries - checkpoint >= self.sizes.checkpoint_entries {
             self.checkpoint(books).map_err(failed("write a checkpoint"))?;
@@ -49,10 +52,11 @@ impl Writer<'_> {
         self.books(changes).map_err(failed("write the totals"))?;
         let steps = self.window(segments, changes).map_err(failed("write the window"))?;
         self.outbox(changes).map_err(failed("write the outbox"))?;
+        let mark_step = self.marks(mark_changes, changes).map_err(failed("write the last numbers"))?;
         self.sources(changes).map_err(failed("write the sources"))?;
         self.trading(changes).map_err(failed("write the trading state"))?;
         self.kept(changes).map_err(failed("write state and settings"))?;
-        Ok(Written { steps, checkpoint })
+        Ok(Written { steps, mark_step, checkpoint })
     }
 
     fn books(&mut self, changes: &Changes) -> rusqlite::Result<()> {

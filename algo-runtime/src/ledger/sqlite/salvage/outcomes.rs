@@ -1,14 +1,13 @@
-//! The outcomes of a salvaged ledger: an outcome stays with its decisions and positions. The quotes of lost outcomes are new again.
-
-use std::collections::BTreeMap;
+//! The outcomes of a salvaged ledger: an outcome stays with its decisions and positions.
 
 use rusqlite::{Connection, params};
 
 use super::{
     super::{rows, window},
     copier::Copier,
+    numbers::Numbers,
 };
-use crate::ledger::{Class, Outcome, SourceKey, WindowRow};
+use crate::ledger::{Class, Outcome};
 
 /// Ordinals are below it: a segment's place has the class above them.
 const MOST_ROWS: u64 = 1 << 56;
@@ -28,62 +27,19 @@ impl Ends {
     }
 }
 
-/// The first quote of a source among those without their outcome.
-#[derive(Debug, Clone, Copy)]
-struct FirstLost {
-    era: u64,
-    seq: i64,
-    rank: u32,
-}
-
-/// Sources with outcomes that are left out, by channel and name.
-#[derive(Debug, Default)]
-pub(super) struct LostNumbers(BTreeMap<SourceKey, FirstLost>);
-
-impl LostNumbers {
-    fn add(&mut self, row: &WindowRow) {
-        let (Class::Sequence, Some(seq)) = (row.class, row.seq) else { return };
-        let lost = FirstLost { era: row.era, seq, rank: row.rank };
-        let first = self.0.entry((row.channel.clone(), row.source.clone())).or_insert(lost);
-        if lost.era > first.era || lost.era == first.era && (lost.seq, lost.rank) < (first.seq, first.rank) {
-            *first = lost;
-        }
-    }
-
-    /// Lowers the last numbers of these sources, so that their quotes are new again. Resets and last numbers are copied before.
-    pub(super) fn lower_marks(&self, target: &Connection) -> rusqlite::Result<()> {
-        let is_present = "channel = ?1 AND source = ?2 AND (seq, tick_index) >= (?3, ?4)
-             AND ?5 = (SELECT count(*) FROM resets WHERE resets.channel = ?1 AND resets.source = ?2)";
-        for ((channel, source), FirstLost { era, seq, rank }) in &self.0 {
-            let before = match (rank.checked_sub(1), seq.checked_sub(1)) {
-                (Some(rank), _) => Some((*seq, rank)),
-                (None, Some(seq)) => Some((seq, u32::MAX)),
-                (None, None) => None,
-            };
-            let known = params![channel, source, seq, rank, era.cast_signed()];
-            let Some((seq, rank)) = before else {
-                target.execute(&format!("DELETE FROM marks WHERE {is_present}"), known)?;
-                continue;
-            };
-            let sql =
-                format!("UPDATE marks SET seq = {seq}, dated_seq = {seq}, tick_index = {rank} WHERE {is_present}");
-            target.execute(&sql, known)?;
-        }
-        Ok(())
-    }
-}
-
 /// Copies segments and the table `window`.
-pub(super) fn copy(copier: &mut Copier<'_>, ends: Ends) -> rusqlite::Result<LostNumbers> {
-    let (mut cut, mut rows, mut numbers) = (Vec::new(), 0, LostNumbers::default());
+pub(super) fn copy(copier: &mut Copier<'_>, ends: Ends) -> rusqlite::Result<Numbers> {
+    let (mut cut, mut rows, mut numbers) = (Vec::new(), 0, Numbers::default());
     copier.copy("segments", |row| {
         let (place, sha256): (i64, [u8; 16]) = (row.get("place")?, row.get("sha256")?);
         let (class, mut segment) = window::stored(place, sha256, row.get_ref("data")?.as_blob()?)?;
         let found = segment.rows.len();
         segment.rows.retain(|row| {
             let fits = ends.has(&row.outcome);
-            if !fits {
-                numbers.add(row);
+            if fits {
+                numbers.keep(row);
+            } else {
+                numbers.lose(row);
             }
             fits
         });
@@ -107,7 +63,7 @@ pub(super) fn copy(copier: &mut Copier<'_>, ends: Ends) -> rusqlite::Result<Lost
 }
 
 /// Removes rows of the table that cannot be read, do not fit, or are not in front of the segments. Returns their number.
-fn remove_wrong(target: &Connection, class: Class, ends: Ends, numbers: &mut LostNumbers) -> rusqlite::Result<u64> {
+fn remove_wrong(target: &Connection, class: Class, ends: Ends, numbers: &mut Numbers) -> rusqlite::Result<u64> {
     let behind = window::first_packed(target, class)?.unwrap_or(MOST_ROWS);
     let mut wrong = Vec::new();
     let mut statement = target.prepare(&format!("SELECT {} FROM window WHERE class = ?1", rows::WINDOW_ROW))?;
@@ -115,9 +71,9 @@ fn remove_wrong(target: &Connection, class: Class, ends: Ends, numbers: &mut Los
     while let Some(row) = found.next()? {
         let ordinal: i64 = row.get(0)?;
         match rows::window_row(class, row) {
-            Ok(row) if row.ordinal < behind && ends.has(&row.outcome) => {}
+            Ok(row) if row.ordinal < behind && ends.has(&row.outcome) => numbers.keep(&row),
             Ok(row) => {
-                numbers.add(&row);
+                numbers.lose(&row);
                 wrong.push(ordinal);
             }
             Err(_) => wrong.push(ordinal),

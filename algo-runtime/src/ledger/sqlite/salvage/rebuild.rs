@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Tables with a rule of their own. All others are copied as far as they can be read: nothing in them depends on the journal.
-const DEPENDENT: [&str; 18] = [
+const DEPENDENT: [&str; 19] = [
     "account",
     "checkpoints",
     "closing",
@@ -33,6 +33,7 @@ const DEPENDENT: [&str; 18] = [
     "journal",
     "ledger_ids",
     "manual_sales",
+    "mark_changes",
     "marks",
     "outbox",
     "outbox_done",
@@ -76,12 +77,12 @@ pub(super) fn rebuild(
     journal(&mut copier, prefix)?;
     base(target, claims, prefix)?;
     let Bounds { position, published_through } = outbox::copy(&mut copier, claims, prefix)?;
-    let lost_numbers = outcomes::copy(&mut copier, Ends { decisions: books.decisions, position })?;
+    let numbers = outcomes::copy(&mut copier, Ends { decisions: books.decisions, position })?;
     dependent(&mut copier, books, position)?;
     for table in digest::tables(target)?.iter().filter(|table| !DEPENDENT.contains(&table.as_str())) {
         copier.copy(table, |_| Ok(true))?;
     }
-    lost_numbers.lower_marks(target)?;
+    numbers.copy(&mut copier, claims.updated_micros)?;
     traded_symbols(target)?;
     unknown_tables(&mut copier);
     let is_halted = halt::copy(&mut copier, &mut writer, claims, prefix)?;
@@ -153,7 +154,6 @@ fn base(target: &Connection, claims: &Claims, prefix: &Prefix) -> rusqlite::Resu
 /// Copies the rows that fit the journal and the outbox.
 fn dependent(copier: &mut Copier<'_>, books: &Books, position: u64) -> rusqlite::Result<()> {
     let unsigned = |row: &Row<'_>, column: &str| row.get::<_, i64>(column).map(i64::cast_unsigned);
-    copier.copy("marks", |row| row.get::<_, u32>("tick_index").map(|_| true))?;
     copier.copy("conflicts", |row| row.get::<_, u32>("dead_letters").map(|_| true))?;
     copier.copy("held", |row| row.get::<_, u32>("subscription_id").map(|_| true))?;
     copier.copy("manual_sales", |row| Ok(unsigned(row, "seq")? <= books.decisions))?;

@@ -67,6 +67,18 @@ CREATE TABLE segments (
     data BLOB NOT NULL
 ) STRICT;
 
+-- Changes of last numbers by commits that change many, one row for a commit. A source of which a row here has a change has the number
+-- in the last of these rows, whether or not `marks` has a row of it. Rows leave from the lowest number on, and their numbers that no
+-- later row changes go into `marks`.
+CREATE TABLE mark_changes (
+    -- Without holes.
+    number INTEGER PRIMARY KEY,
+    -- First half of the SHA-256 of `data`.
+    sha256 BLOB NOT NULL CHECK (length(sha256) = 16),
+    -- A message of the ledger.
+    data BLOB NOT NULL
+) STRICT;
+
 -- They follow from the last checkpoint and the entries behind it.
 DROP TABLE holdings;
 

@@ -4,7 +4,7 @@ use tempfile::tempdir;
 
 use super::*;
 use crate::ledger::{
-    Ledger as _, Snapshot, SourceKey,
+    Ledger as _, Mark, Snapshot, SourceKey,
     sqlite::{
         SqliteLedger,
         schema::{FORMAT_1, MIGRATIONS, Migration},
