@@ -1,5 +1,6 @@
 //! The flags.
 
+mod feed;
 mod trading;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
@@ -7,14 +8,13 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use algo_runtime::backend;
 use bridge::mqtt::Address;
 use clap::{Args, Parser, Subcommand};
-use intuition_api::topic::check_filter;
 use intuition_common::{duration, telemetry::LogArgs};
 
-pub(crate) use self::trading::{AccountsArgs, AtArgs, CloseArgs, ClusterArgs, HaltArgs, ResumeArgs, WaitArgs};
-use crate::{
-    feed::window::Rate,
-    output::{AnswerFormat, Format},
+pub(crate) use self::{
+    feed::{FeedArgs, FeedCommand, FileArgs, InspectArgs},
+    trading::{AccountsArgs, AtArgs, CloseArgs, ClusterArgs, HaltArgs, ResumeArgs, WaitArgs},
 };
+use crate::output::{AnswerFormat, Format};
 
 /// Runs trading algorithms: the manifests that a cluster runs, on this machine.
 #[derive(Debug, Parser)]
@@ -36,6 +36,9 @@ pub(crate) enum Command {
     Close(Box<CloseArgs>),
     /// Check a server of algorithms against the contract, and report failures with their reasons.
     Conform(ConformArgs),
+    /// Inspect files of quotes.
+    #[command(subcommand)]
+    Feed(FeedCommand),
     /// Stop the trading of accounts: every signal is denied until `intuition resume`.
     ///
     /// Sets the annotation `intuition.dev/halt` of the resources, also where the spec is invalid, and waits until the operator
@@ -107,23 +110,9 @@ pub(crate) struct RunArgs {
     /// PEM file of the authorities to trust instead of the machine's own.
     #[arg(long, value_name = "FILE", requires = "broker")]
     pub(crate) mqtt_ca_file: Option<PathBuf>,
-    /// CSV file with the columns time, sid, open, high, low, close, volume, published as quotes; `-` reads standard input.
-    /// The run ends when every line has its outcome; without a feed it runs until Ctrl-C.
-    ///
-    /// Lines that cannot be used are counted, and the first lines of each reason are shown with their number on standard
-    /// error. The exit code is 2 if no line could be used.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) feed: Option<PathBuf>,
-    /// Column of the feed that holds the prices. It is no part of a line's identity: with --data-dir, lines decided
-    /// earlier stay decided, also those decided by another column.
-    #[arg(long, default_value = "close", requires = "feed")]
-    pub(crate) column: String,
-    /// Topic that the feed is published on.
-    #[arg(long, default_value = "quotes", requires = "feed", value_parser = topic)]
-    pub(crate) topic: String,
-    /// Lines of the feed a second, or max: as fast as they are decided.
-    #[arg(long, value_name = "N|max", default_value = "max", requires = "feed", allow_hyphen_values = true)]
-    pub(crate) rate: Rate,
+    /// The files to publish.
+    #[command(flatten)]
+    pub(crate) feed: FeedArgs,
     /// Folder of the ledgers, `DIR/NAMESPACE/NAME`; another run takes them up. Without it they are temporary.
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
@@ -255,10 +244,4 @@ pub(crate) struct ForgetArgs {
 fn seconds(text: &str) -> Result<f64, &'static str> {
     let seconds = text.parse().ok().filter(|seconds| (0.1..=600.0).contains(seconds));
     seconds.ok_or("must be a number of seconds from 0.1 to 600")
-}
-
-/// A topic that can be published to.
-fn topic(text: &str) -> Result<String, &'static str> {
-    let is_topic = !text.contains(['+', '#']) && !text.starts_with('$') && check_filter(text).is_ok();
-    if is_topic { Ok(text.to_owned()) } else { Err("must be a topic without wildcards that does not begin with $") }
 }

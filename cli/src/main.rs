@@ -7,7 +7,7 @@
 //! - [`sources`]: the numbered sources of an account.
 //! - [`trading`]: halts, reduces, resumes and closes accounts. [`cluster`]: the API server, and runtimes behind it.
 //! - [`run`]: a local run: for each manifest the runtime and the bridge that a cluster would run, in this process.
-//! - [`broker`]: the embedded broker. [`feed`]: a CSV file as quotes. [`output`]: the output on the terminal.
+//! - [`broker`]: the embedded broker. [`feed`]: files as quotes. [`output`]: the output on the terminal.
 
 mod args;
 mod backends;
@@ -25,7 +25,7 @@ mod validate;
 
 use std::process::ExitCode;
 
-use crate::args::{Arguments, Command};
+use crate::args::{Arguments, Command, FeedCommand};
 
 fn main() -> ExitCode {
     let arguments = match intuition_common::args::parse::<Arguments>() {
@@ -36,6 +36,7 @@ fn main() -> ExitCode {
         Command::Backends(arguments) => backends::command(&arguments),
         Command::Close(arguments) => trading::close(&arguments),
         Command::Conform(arguments) => conform::command(&arguments),
+        Command::Feed(FeedCommand::Inspect(arguments)) => feed::inspect::command(&arguments),
         Command::Halt(arguments) => trading::halt(&arguments),
         Command::Reduce(arguments) => trading::reduce(&arguments),
         Command::Resume(arguments) => trading::resume(&arguments),

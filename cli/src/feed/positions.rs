@@ -1,0 +1,112 @@
+//! Positions of feeds in their files, beside the ledgers of `--data-dir`.
+
+use std::{
+    fs,
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+};
+
+use quote_files::Position;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+/// Folder below that of the ledgers. No namespace begins with a dot.
+const FOLDER: &str = ".feeds";
+
+/// Errors of a stored position.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PositionError {
+    /// It cannot be read or written.
+    #[error("cannot keep the position of the feed in {} (--data-dir)", path.display())]
+    Keep {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+    /// The file holds another text.
+    #[error(
+        "{} does not hold the position of a feed: delete it, and the next run takes the rows that were decided for unchanged",
+        path.display()
+    )]
+    Spoilt {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: serde_json::Error,
+    },
+}
+
+/// The stored form.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    /// For people: the name of the file is a hash of both.
+    source: String,
+    topic: String,
+    position: Position,
+}
+
+/// Where the position of one source on one topic is stored.
+#[derive(Debug, Clone)]
+pub(crate) struct Store {
+    source: String,
+    topic: String,
+    path: PathBuf,
+}
+
+impl Store {
+    pub(crate) fn new(data_dir: &Path, source: &str, topic: &str) -> Self {
+        let mut name = hex::encode(Sha256::digest(format!("{source}\n{topic}")));
+        name.truncate(32);
+        let path = data_dir.join(FOLDER).join(format!("{name}.json"));
+        Self { source: source.to_owned(), topic: topic.to_owned(), path }
+    }
+
+    /// The position that an earlier run stored.
+    pub(crate) fn load(&self) -> Result<Option<Position>, PositionError> {
+        let path = || self.path.clone();
+        match fs::read(&self.path) {
+            Ok(text) => serde_json::from_slice(&text)
+                .map(|stored: Stored| Some(stored.position))
+                .map_err(|source| PositionError::Spoilt { path: path(), source }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(PositionError::Keep { path: path(), source }),
+        }
+    }
+
+    /// Stores a position whole or not at all. It is on the disk before this returns.
+    pub(crate) fn save(&self, position: &Position) -> Result<(), PositionError> {
+        let write = || {
+            let folder = self.path.parent().unwrap_or(Path::new("."));
+            fs::create_dir_all(folder)?;
+            let mut file = tempfile::NamedTempFile::new_in(folder)?;
+            let stored = Stored { source: self.source.clone(), topic: self.topic.clone(), position: position.clone() };
+            file.write_all(&serde_json::to_vec(&stored)?)?;
+            file.as_file().sync_data()?;
+            file.persist(&self.path).map_err(|error| error.error)?;
+            Ok(())
+        };
+        write().map_err(|source| PositionError::Keep { path: self.path.clone(), source })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+
+    #[test]
+    fn a_position_is_kept_for_each_source_and_topic() {
+        let folder = TempDir::new().unwrap();
+        let store = Store::new(folder.path(), "q.csv", "quotes");
+        assert_eq!(store.load().unwrap(), None);
+        let mut position = Position::default();
+        position.advance(&[7; 32]);
+        store.save(&position).unwrap();
+        assert_eq!(store.load().unwrap(), Some(position));
+        assert_eq!(Store::new(folder.path(), "q.csv", "others").load().unwrap(), None);
+        fs::write(&store.path, "{}").unwrap();
+        assert!(store.load().unwrap_err().to_string().contains("delete it"));
+    }
+}
