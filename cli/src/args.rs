@@ -14,7 +14,10 @@ pub(crate) use self::{
     feed::{FeedArgs, FeedCommand, FileArgs, InspectArgs},
     trading::{AccountsArgs, AtArgs, CloseArgs, ClusterArgs, HaltArgs, ResumeArgs, WaitArgs},
 };
-use crate::output::{AnswerFormat, Format};
+use crate::{
+    init::Choice,
+    output::{AnswerFormat, Format},
+};
 
 /// Runs trading algorithms: the manifests that a cluster runs, on this machine.
 #[derive(Debug, Parser)]
@@ -54,6 +57,8 @@ pub(crate) enum Command {
     /// Removes both annotations. Causes of the spec (`tradingState`, `suspend`) and of the runtime itself remain. Exit code
     /// 1: at least one account is not Active afterwards.
     Resume(Box<ResumeArgs>),
+    /// Write a manifest with comments to standard output, to change and to run.
+    Init(InitArgs),
     /// Run manifests on this machine: each with its own runtime, ledger and bridge, in this one process.
     Run(Box<RunArgs>),
     /// List the numbered sources of an account, let one begin again, or forget sources.
@@ -76,12 +81,19 @@ pub(crate) struct ManifestArgs {
 
 /// `intuition run`.
 #[derive(Debug, Args)]
+// A built-in algorithm stands for the manifests.
+#[command(mut_arg("files", |files| files.required(false)))]
+#[command(group = clap::ArgGroup::new("algorithms").required(true).args(["files", "builtin"]))]
 // Missing parts of a backend are reported without the log, too.
 #[command(mut_arg("log", |log| log.default_value("warn,algo_runtime::backend=error,rumqttc=error,mqtt5=error")))]
 pub(crate) struct RunArgs {
     /// The manifests.
     #[command(flatten)]
     pub(crate) manifests: ManifestArgs,
+    /// Built-in algorithm to run with its defaults, as the account default/NAME, in place of manifests: `random` or
+    /// `sma-crossover`. `intuition init` writes its manifest.
+    #[arg(long, value_name = "NAME", conflicts_with = "algorithm_address")]
+    pub(crate) builtin: Option<Choice>,
     /// Algorithm that decides instead of those in the manifests: a server of the gRPC service `intuition.v1.Algorithm` at
     /// `http://host:port` or `unix:/path`. The run waits for it.
     #[arg(long, value_name = "URL")]
@@ -145,6 +157,14 @@ pub(crate) struct BackendsArgs {
     /// Format of the list on standard output.
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) output: AnswerFormat,
+}
+
+/// `intuition init`.
+#[derive(Debug, Args)]
+pub(crate) struct InitArgs {
+    /// Built-in algorithm of the manifest: `random` or `sma-crossover`.
+    #[arg(long, value_name = "NAME", default_value = "random")]
+    pub(crate) builtin: Choice,
 }
 
 /// `intuition conform`.

@@ -1,7 +1,7 @@
 //! The command `intuition`: checks manifests, and runs them on this machine with no cluster.
 //!
 //! - [`args`]: the flags.
-//! - [`manifest`], [`validate`]: reads manifests, reports all errors in them.
+//! - [`manifest`], [`validate`]: reads manifests, reports all errors in them. [`init`]: writes one.
 //! - [`backends`]: lists algorithms with their parameters.
 //! - [`conform`]: checks a server of algorithms against the contract.
 //! - [`sources`]: the numbered sources of an account.
@@ -16,6 +16,7 @@ mod broker;
 mod cluster;
 mod conform;
 mod feed;
+mod init;
 mod manifest;
 mod output;
 mod run;
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
         Command::Conform(arguments) => conform::command(&arguments),
         Command::Feed(FeedCommand::Inspect(arguments)) => feed::inspect::command(&arguments),
         Command::Halt(arguments) => trading::halt(&arguments),
+        Command::Init(arguments) => init::command(&arguments),
         Command::Reduce(arguments) => trading::reduce(&arguments),
         Command::Resume(arguments) => trading::resume(&arguments),
         Command::Run(arguments) => run::command(&arguments),

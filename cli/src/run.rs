@@ -2,6 +2,7 @@
 
 mod algorithms;
 mod deciders;
+mod error;
 mod feeding;
 mod local;
 mod names;
@@ -11,7 +12,6 @@ mod watch;
 mod watchdog;
 
 use std::{
-    io,
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
@@ -26,108 +26,31 @@ use bridge::{
 use futures::future::join_all;
 use intuition_common::{exit, secret::Secret, shutdown, telemetry};
 use intuition_resources::TradingAlgo;
-use quote_files::{FileError, STDIN};
+use quote_files::STDIN;
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{
-    algorithms::{PermanentError, StateReporter},
+    algorithms::StateReporter,
+    error::RunError,
     feeding::{Feeding, Plan},
-    local::{Local, LocalError, SHUTDOWN_TIMEOUT},
-    names::NamesError,
-    presence::PresenceError,
+    local::{Local, SHUTDOWN_TIMEOUT},
     watch::{End, Watch},
-    watchdog::MissingPart,
 };
 use crate::{
     args::{FeedArgs, RunArgs},
     feed::{
-        files::{self, OpenError, OpenFile},
+        files::{self, OpenFile},
         publisher::PublishError,
         quote::Sources,
-        reading::ReadError,
-        resume::{Names, ResumeError},
+        resume::Names,
     },
+    init::{self, Choice},
+    manifest,
     output::{self, Letters, Summary, say},
     validate,
 };
-
-/// Errors that end a run.
-#[derive(Debug, thiserror::Error)]
-enum RunError {
-    #[error(transparent)]
-    OpenFeed(OpenError),
-    #[error(transparent)]
-    CheckFeed(FileError),
-    #[error(transparent)]
-    Resume(ResumeError),
-    #[cfg(not(feature = "embedded-broker"))]
-    #[error("this build has no embedded broker: name one by --broker")]
-    NeedBroker,
-    #[error("cannot read the password file {}", path.display())]
-    ReadPassword { path: PathBuf, source: io::Error },
-    #[error("no algorithm takes the topic {topic}: {channels}")]
-    MissTaker { topic: String, channels: String },
-    #[error("no algorithm takes the topic {topic} any more: {channels}")]
-    LoseTaker { topic: String, channels: String },
-    #[error("cannot make a temporary folder for the ledgers")]
-    MakeFolder(#[source] io::Error),
-    #[error("cannot start the async runtime")]
-    StartTokio(#[source] io::Error),
-    #[error("cannot wait for signals")]
-    WaitForSignals(#[source] io::Error),
-    #[cfg(feature = "embedded-broker")]
-    #[error(transparent)]
-    Broker(crate::broker::BrokerError),
-    #[error(transparent)]
-    Names(NamesError),
-    #[error(transparent)]
-    Presence(PresenceError),
-    #[error("{account}")]
-    Local { account: String, source: Box<LocalError> },
-    #[error("the feed failed")]
-    Feed(#[source] PublishError),
-    #[error("no progress for 30 seconds: {0}")]
-    Stall(String),
-    #[error("{}: {}", .0.part, .0.message)]
-    Refused(MissingPart),
-    #[error("{}: the algorithm at {} ({})", .0.account, .0.message, .0.reason)]
-    Algorithm(PermanentError),
-    #[error("{}: missing for 60 seconds: {} ({})", .0.part, .0.message, .0.reason)]
-    Gone(MissingPart),
-    #[error("{0}: no row could be used")]
-    NothingUsable(String),
-    #[error("--filename and --feed cannot both read standard input")]
-    ShareStdin,
-    #[error("cannot write to standard output")]
-    Write(#[source] io::Error),
-}
-
-impl RunError {
-    fn local(account: String, source: LocalError) -> Self {
-        Self::Local { account, source: Box::new(source) }
-    }
-
-    fn code(&self) -> u8 {
-        match self {
-            Self::OpenFeed(_)
-            | Self::CheckFeed(_)
-            | Self::ReadPassword { .. }
-            | Self::MissTaker { .. }
-            | Self::Names(_)
-            | Self::Presence(PresenceError::Online(_))
-            | Self::ShareStdin => exit::USAGE,
-            Self::Resume(ResumeError::Source(_) | ResumeError::Read(ReadError::Changed(_)))
-            | Self::Feed(PublishError::Read(ReadError::Changed(_))) => exit::USAGE,
-            Self::Algorithm(error) if error.is_usage() => exit::USAGE,
-            Self::Local { source, .. } if source.is_usage() => exit::USAGE,
-            #[cfg(not(feature = "embedded-broker"))]
-            Self::NeedBroker => exit::USAGE,
-            _ => 1,
-        }
-    }
-}
 
 /// Runs `intuition run`.
 pub(crate) fn command(args: &RunArgs) -> ExitCode {
@@ -138,7 +61,13 @@ pub(crate) fn command(args: &RunArgs) -> ExitCode {
     if args.feed.paths.iter().any(is_stdin) && args.manifests.files.iter().any(is_stdin) {
         return exit::report(&RunError::ShareStdin, exit::USAGE);
     }
-    let deciders = deciders::of(validate::check(&args.manifests, args.algorithm_address.is_none()), args);
+    let checked = match args.builtin {
+        Some(Choice(builtin)) => {
+            validate::check_documents(manifest::parse(Path::new("--builtin"), &init::manifest(builtin)), true)
+        }
+        None => validate::check(&args.manifests, args.algorithm_address.is_none()),
+    };
+    let deciders = deciders::of(checked, args);
     let algos = match deciders {
         Ok(algos) => algos,
         Err(problems) => return validate::tell(&problems),

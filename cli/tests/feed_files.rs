@@ -85,7 +85,7 @@ fn a_file_that_has_changed_in_rows_that_were_decided_publishes_nothing() {
         ),
         ("2024-01-03,AAPL,11\n2024-01-04,AAPL,12\n2024-01-05,AAPL,13\n", "data row 1 has changed"),
         ("2024-01-02,AAPL,10\n2024-01-03,AAPL,11\n2024-01-04,AAPL,12.5\n", "data row 3 has changed"),
-        ("2024-01-02,AAPL,10\n", "has 1 data rows, and had at least 3"),
+        ("2024-01-02,AAPL,10\n", "has fewer data rows than it had: 1, and before at least 3"),
         ("2025-01-02,MSFT,7\n2025-01-03,MSFT,8\n2025-01-04,MSFT,9\n2025-01-05,MSFT,9\n", "data row 1 has changed"),
     ];
     let desk = Desk::new();
@@ -228,8 +228,8 @@ fn inspect_shows_how_a_file_is_read() {
   volume       Volume
   symbol       GOOG (--sid)
   times        a date as in 2026-01-02
-  rows         3, of which 1 are quotes
-  no price     1 rows, which are passed over
+  rows         3, of them quotes: 1
+  no price     rows that are passed over: 1
   span         2024-01-02T00:00:00Z to 2024-01-02T00:00:00Z
   symbols      1: GOOG
   quotes       2024-01-02T00:00:00Z GOOG 1.5 open 1 high 2 low 0.5 volume 100
@@ -242,6 +242,29 @@ fn inspect_shows_how_a_file_is_read() {
 }
 
 #[test]
+fn a_builtin_runs_without_a_manifest_and_init_writes_the_manifest_that_it_runs() {
+    let desk = Desk::new();
+    desk.write(THREE);
+    let intuition = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_intuition"));
+        command.current_dir(desk.0.path()).stdin(Stdio::null()).args(arguments).output().unwrap()
+    };
+    let run = |arguments: &[&str]| intuition(&[&["run", "--feed", "q.csv", "--output", "json"], arguments].concat());
+    for name in ["random", "sma-crossover"] {
+        fs::write(desk.path("written.yaml"), intuition(&["init", "--builtin", name]).stdout).unwrap();
+        for output in [run(&["--builtin", name]), run(&["-f", "written.yaml"])] {
+            let summary = output.stdout.split(|byte| *byte == b'\n').rev().nth(1).unwrap();
+            let summary: Value = serde_json::from_slice(summary).unwrap();
+            assert_eq!((output.status.code(), &summary["summary"]["ticks"]), (Some(0), &3.into()));
+            assert_eq!(summary["summary"]["algo"], format!("default/{name}"));
+        }
+    }
+    for arguments in [["--builtin", "momentum"].as_slice(), &["--builtin", "random", "-f", "buyer.yaml"], &[]] {
+        assert_eq!(run(arguments).status.code(), Some(2), "{arguments:?}");
+    }
+}
+
+#[test]
 fn five_gigabytes_on_standard_input_need_little_memory() {
     let script = format!(
         "note=$(head -c 60000 /dev/zero | tr '\\0' x); (echo time,sid,close,size,note; yes \"1741064760,GOOG,10,1,$note\" | head -n 84000) \
@@ -251,7 +274,7 @@ fn five_gigabytes_on_standard_input_need_little_memory() {
     let output = Command::new("bash").args(["-c", &script]).output().unwrap();
     let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(
-        output.status.success() && stdout.contains("rows         84000, of which 84000 are quotes"),
+        output.status.success() && stdout.contains("rows         84000, of them quotes: 84000"),
         "{stdout} {stderr}"
     );
 }

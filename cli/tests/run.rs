@@ -214,7 +214,11 @@ fn a_row_without_a_usable_price_is_passed_over_where_that_is_allowed() {
         "{}",
         stderr(&output)
     );
-    assert!(stderr(&output).ends_with(": 1 rows could not be used and were passed over\n"), "{}", stderr(&output));
+    assert!(
+        stderr(&output).ends_with(": rows that cannot be used, which were passed over: 1\n"),
+        "{}",
+        stderr(&output)
+    );
 }
 
 #[test]

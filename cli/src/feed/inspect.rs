@@ -188,12 +188,12 @@ impl Contents {
         let mut line = |name: &str, value: &str| {
             let _written = writeln!(text, "  {name:<12} {}", printable(value));
         };
-        line("rows", &format!("{}, of which {} are quotes", self.rows, self.quotes));
+        line("rows", &format!("{}, of them quotes: {}", self.rows, self.quotes));
         if self.empty > 0 {
-            line("no price", &format!("{} rows, which are passed over", self.empty));
+            line("no price", &format!("rows that are passed over: {}", self.empty));
         }
         if self.rounded > 0 {
-            line("rounded", &format!("{} prices, to 10 digits after the point", self.rounded));
+            line("rounded", &format!("prices, to 10 digits after the point: {}", self.rounded));
         }
         if let Some((first, last)) = self.span {
             line("span", &format!("{} to {}", moment(first), moment(last)));

@@ -52,7 +52,7 @@ pub(crate) enum PublishError {
     Read(ReadError),
 }
 
-/// The state of a feed, for those who watch it.
+/// The state of a feed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Progress {
     /// Rows wait for room, for the broker or for their time.

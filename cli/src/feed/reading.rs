@@ -59,7 +59,7 @@ pub(crate) struct ChangedError {
 
 fn describe(Changed { first, last, rows }: &Changed) -> String {
     match rows {
-        Some(rows) => format!("has {rows} data rows, and had at least {last}"),
+        Some(rows) => format!("has fewer data rows than it had: {rows}, and before at least {last}"),
         None if first == last => format!("data row {first} has changed"),
         None => format!("a data row from {first} to {last} has changed, been inserted or been removed"),
     }
@@ -213,10 +213,12 @@ impl Reading {
     fn conclude(&self) {
         let lines = self.files.iter().zip(self.merged.files()).flat_map(|(file, read)| {
             let empty = file.empty.map(|(count, first)| {
-                format!("{}: {count} rows without a price were passed over, the first in line {first}", read.name())
+                let name = read.name();
+                format!("{name}: rows without a price, which were passed over: {count}, the first in line {first}")
             });
-            let unusable = (file.unusable > 0)
-                .then(|| format!("{}: {} rows could not be used and were passed over", read.name(), file.unusable));
+            let unusable = (file.unusable > 0).then(|| {
+                format!("{}: rows that cannot be used, which were passed over: {}", read.name(), file.unusable)
+            });
             empty.into_iter().chain(unusable)
         });
         let lines: Vec<_> = lines.collect();

@@ -12,7 +12,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    RunError,
+    error::RunError,
     local::{Local, LocalError},
     say,
 };

@@ -254,7 +254,7 @@ impl Feeding {
     }
 }
 
-/// Checks the files, and returns what a person should know of them.
+/// Checks the files, and returns sentences about them for a person.
 pub(super) fn check(files: &[OpenFile], allow_bad_lines: bool) -> Result<Vec<String>, FileError> {
     files.iter().try_for_each(|open| open.file.check(allow_bad_lines))?;
     Ok(files.iter().flat_map(|open| open.file.notes()).collect())

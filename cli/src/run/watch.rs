@@ -9,8 +9,8 @@ use tokio_stream::{StreamExt as _, StreamMap, wrappers::WatchStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    RunError,
     algorithms::{AlgorithmState, StateReporter},
+    error::RunError,
     feeding::Feeding,
     local::{Local, LocalError},
     say, wanted,
