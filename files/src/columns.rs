@@ -81,6 +81,13 @@ impl Columns {
         if self.sid.is_some() {
             self.places.retain(|(known, _)| *known != Role::Sid);
         }
+        if self.count == 1 {
+            let line = self.listed(first);
+            return Err(format!(
+                "is one cell, {line:?}: --delimiter names the character between two cells; lines above the header have to go, \
+                 as by `tail -n +2 FILE`, and --feed - reads the rest"
+            ));
+        }
         for (role, option) in [(Role::Time, "--time-column NAME"), (Role::Price, "--price-column NAME")] {
             let places: Vec<_> = self.places.iter().filter(|(known, _)| *known == role).collect();
             let part = if role == Role::Time { "times" } else { "prices" };
@@ -289,6 +296,7 @@ mod tests {
                 "the file has no header, and no layout has such rows: 2024-01-02, GOOG, 7.5; --time-column",
             ),
             ("5,6,7", Some("X"), "the file has no header"),
+            ("https://data.example", Some("X"), "is one cell, \"https://data.example\": --delimiter names"),
         ] {
             let complaint = of(record, &with(sid)).unwrap_err();
             assert!(complaint.starts_with(expected), "{complaint}");

@@ -107,19 +107,7 @@ mod tests {
     use super::*;
 
     fn row(sid: &str, day: i64, price: &str) -> Row {
-        Row {
-            sid: sid.to_owned(),
-            time_micros: day * 86_400_000_000,
-            price: price.parse().unwrap(),
-            is_rounded: false,
-            open: None,
-            high: None,
-            low: None,
-            volume: None,
-            bid: None,
-            ask: None,
-            size: None,
-        }
+        Row::new(sid.to_owned(), day * 86_400_000_000, price.parse().unwrap())
     }
 
     fn complaints(rows: &[Row], alike: Alike) -> Vec<Option<String>> {

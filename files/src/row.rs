@@ -36,6 +36,25 @@ pub struct Row {
     pub size: Option<Quantity>,
 }
 
+impl Row {
+    /// A row with a price alone.
+    pub const fn new(sid: String, time_micros: i64, price: Price) -> Self {
+        Self {
+            sid,
+            time_micros,
+            price,
+            is_rounded: false,
+            open: None,
+            high: None,
+            low: None,
+            volume: None,
+            bid: None,
+            ask: None,
+            size: None,
+        }
+    }
+}
+
 /// The content of a data row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {
@@ -179,7 +198,9 @@ impl Rows {
             return price.map(|price| (price, false)).ok_or_else(|| "is no price in units of 10^-9".to_owned());
         }
         Price::rounded(text).map_err(|error| {
-            let remedy = if text.contains(',') { ": numbers have a decimal point and no other marks" } else { "" };
+            let has_marks = text.contains([',', '\'', ' ', '$', '€', '£', '%'])
+                && text.contains(|character: char| character.is_ascii_digit());
+            let remedy = if has_marks { ": numbers have a decimal point and no other marks" } else { "" };
             format!("{error}{remedy}")
         })
     }

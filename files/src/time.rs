@@ -124,7 +124,7 @@ impl Times {
 
     /// Whether times of day were read as UTC because neither they nor the options name a zone.
     pub(crate) fn is_zone_assumed(&self) -> bool {
-        let by_pattern = matches!(&self.format, Some(TimeFormat::Pattern(pattern)) if !has_zone(pattern));
+        let by_pattern = matches!(&self.format, Some(TimeFormat::Pattern(pattern)) if !has_zone(pattern) && has_time_of_day(pattern));
         let is_local = matches!(self.written(), Some(Written::Local(_))) || (by_pattern && self.first.is_some());
         is_local && self.zone.is_none()
     }
@@ -219,6 +219,10 @@ fn by_pattern(text: &str, pattern: &str, zone: &TimeZone) -> Result<i64, String>
 
 fn has_zone(pattern: &str) -> bool {
     ["%z", "%:z", "%Q", "%Z", "%s"].iter().any(|directive| pattern.contains(directive))
+}
+
+fn has_time_of_day(pattern: &str) -> bool {
+    ["%H", "%I", "%k", "%l", "%T", "%R", "%c", "%r", "%X"].iter().any(|directive| pattern.contains(directive))
 }
 
 fn local(moment: DateTime, zone: &TimeZone) -> Result<i64, String> {
@@ -379,6 +383,13 @@ mod tests {
         assert_eq!(read("%d/%m/%Y", "06/05/2024"), Ok(1_714_953_600_000_000));
         assert_eq!(read("%d/%m/%Y %H:%M", "06/05/2024 09:30"), Ok(1_714_987_800_000_000));
         assert_eq!(read("%Y-%m-%dT%H:%M:%S%:z", "2024-05-06T09:30:00-04:00"), Ok(1_715_002_200_000_000));
+        for (pattern, text, assumed) in
+            [("%d/%m/%Y", "06/05/2024", false), ("%d/%m/%Y %H:%M", "06/05/2024 09:30", true)]
+        {
+            let mut times = Times::new(Some(pattern.parse().unwrap()), None);
+            times.read(text, 1).unwrap();
+            assert_eq!(times.is_zone_assumed(), assumed, "{pattern}");
+        }
         assert_eq!(read("seconds", "86400"), Ok(86_400_000_000));
         assert!(read("%d/%m/%Y", "2024-05-06").unwrap_err().starts_with("does not fit --time-format"));
         assert!("day/month".parse::<TimeFormat>().is_err());

@@ -228,7 +228,7 @@ fn merged(folder: &TempDir, files: &[(&str, &str)]) -> Vec<(usize, u64, String)>
 }
 
 #[test]
-fn files_that_overlap_in_time_are_merged_by_time_and_a_quote_in_both_is_refused() {
+fn files_that_overlap_are_merged_by_time_and_a_quote_in_both_is_refused() {
     let folder = TempDir::new().unwrap();
     let rows = merged(
         &folder,

@@ -83,19 +83,7 @@ mod tests {
 
     #[test]
     fn a_row_is_published_with_its_exact_price_and_recognised_again() {
-        let row = Row {
-            sid: "BRK \"B\"".to_owned(),
-            time_micros: 951_868_800_000_000,
-            price: "130.310".parse().unwrap(),
-            is_rounded: false,
-            open: None,
-            high: None,
-            low: None,
-            volume: None,
-            bid: None,
-            ask: None,
-            size: None,
-        };
+        let row = Row::new("BRK \"B\"".to_owned(), 951_868_800_000_000, "130.310".parse().unwrap());
         let payload = payload(&row, "q.csv", 7, 9).unwrap();
         let expected =
             r#"{"sid":"BRK \"B\"","quote":"130.31","time":"2000-03-01T00:00:00Z","source":"q.csv","seq":7,"line":9}"#;
