@@ -1,5 +1,6 @@
 //! The flags.
 
+mod builtin;
 mod feed;
 mod trading;
 
@@ -11,13 +12,11 @@ use clap::{Args, Parser, Subcommand};
 use intuition_common::{duration, telemetry::LogArgs};
 
 pub(crate) use self::{
+    builtin::Choice,
     feed::{FeedArgs, FeedCommand, FileArgs, InspectArgs},
     trading::{AccountsArgs, AtArgs, CloseArgs, ClusterArgs, HaltArgs, ResumeArgs, WaitArgs},
 };
-use crate::{
-    init::Choice,
-    output::{AnswerFormat, Format},
-};
+use crate::output::{AnswerFormat, Format};
 
 /// Runs trading algorithms: the manifests that a cluster runs, on this machine.
 #[derive(Debug, Parser)]

@@ -1,8 +1,8 @@
 //! `intuition init`: a manifest with comments, to change and to run. `intuition run --builtin` runs the same one.
 
-use std::{fmt, process::ExitCode, str::FromStr};
+use std::process::ExitCode;
 
-use algo_runtime::algorithm::{BUILTINS, Builtin};
+use algo_runtime::algorithm::Builtin;
 use intuition_common::exit;
 use serde_json::Value;
 
@@ -18,25 +18,6 @@ pub(crate) fn command(args: &InitArgs) -> ExitCode {
     match output::is_open(output::put_text(&manifest(args.builtin.0))) {
         Ok(_) => ExitCode::SUCCESS,
         Err(source) => exit::report(&WriteError(source), 1),
-    }
-}
-
-/// A built-in algorithm that a flag names.
-#[derive(Clone, Copy)]
-pub(crate) struct Choice(pub(crate) &'static Builtin);
-
-impl fmt::Debug for Choice {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(self.0.name)
-    }
-}
-
-impl FromStr for Choice {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        let names = || BUILTINS.iter().map(|builtin| builtin.name).collect::<Vec<_>>().join(", ");
-        Builtin::find(name).map(Self).ok_or_else(|| format!("must be one of {}", names()))
     }
 }
 
@@ -89,6 +70,8 @@ fn parameters(builtin: &Builtin) -> String {
 mod tests {
     use std::path::Path;
 
+    use algo_runtime::algorithm::BUILTINS;
+
     use super::*;
     use crate::{manifest as manifests, validate};
 
@@ -106,6 +89,5 @@ mod tests {
             assert!(uncommented.contains("\n      seed: 1 # "), "{uncommented}");
             assert_eq!(problems(&uncommented), Vec::<String>::new(), "{uncommented}");
         }
-        assert!("momentum".parse::<Choice>().unwrap_err().starts_with("must be one of random, "));
     }
 }

@@ -39,15 +39,14 @@ use self::{
     watch::{End, Watch},
 };
 use crate::{
-    args::{FeedArgs, RunArgs},
+    args::{Choice, FeedArgs, RunArgs},
     feed::{
         files::{self, OpenFile},
         publisher::PublishError,
         quote::Sources,
         resume::Names,
     },
-    init::{self, Choice},
-    manifest,
+    init, manifest,
     output::{self, Letters, Summary, say},
     validate,
 };

@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_source_is_the_name_of_the_file_unless_a_ledger_knows_its_earlier_name() {
+    fn a_source_is_named_as_its_file_unless_a_ledger_knows_an_earlier_name() {
         for (given, restart, known, expected) in [
             (None, false, [[].as_slice(), &[]], "q.csv"),
             (None, false, [&["q.csv"], &[]], "q.csv"),

@@ -2,13 +2,30 @@
 
 use std::{io, path::PathBuf};
 
+use intuition_api::reason::PARAMETERS_REFUSED;
 use intuition_common::exit;
 use quote_files::FileError;
 
-use super::{
-    algorithms::PermanentError, local::LocalError, names::NamesError, presence::PresenceError, watchdog::MissingPart,
-};
+use super::{local::LocalError, names::NamesError, presence::PresenceError, watchdog::MissingPart};
 use crate::feed::{files::OpenError, publisher::PublishError, reading::ReadError, resume::ResumeError};
+
+/// A permanent error of an algorithm, which ends the run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct PermanentError {
+    /// `<namespace>/<name>`.
+    pub(super) account: String,
+    /// CamelCase code.
+    pub(super) reason: String,
+    /// A sentence for a person, with the address.
+    pub(super) message: String,
+}
+
+impl PermanentError {
+    /// Whether the parameters are wrong, and not the algorithm.
+    pub(super) fn is_usage(&self) -> bool {
+        self.reason == PARAMETERS_REFUSED
+    }
+}
 
 /// Errors that end a run.
 #[derive(Debug, thiserror::Error)]
