@@ -203,6 +203,19 @@ fn files_of_several_layouts_are_merged_by_time() {
     assert!(outcome(&again).1.is_empty());
 }
 
+#[test]
+fn another_price_column_counts_for_new_rows_and_is_said() {
+    let desk = Desk::new();
+    let head = "time,sid,open,close\n2024-01-02,AAPL,1,10\n";
+    let options = ["--price-column", "close"];
+    fs::write(desk.path("q.csv"), head).unwrap();
+    assert_eq!(desk.feed(&options).1, ["10"]);
+    fs::write(desk.path("q.csv"), format!("{head}2024-01-03,AAPL,2,20\n")).unwrap();
+    let (_, prices, stderr) = desk.feed(&["--price-column", "open"]);
+    let note = "q.csv: the prices are those of the column open from here on; rows up to 1 were decided by close\n";
+    assert!(prices == ["2"] && stderr.starts_with(note), "{prices:?} {stderr}");
+}
+
 fn inspect(folder: &Path, arguments: &[&str]) -> (i32, String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_intuition"));
     let output = command.current_dir(folder).args(["feed", "inspect"]).args(arguments).output().unwrap();
@@ -242,7 +255,7 @@ fn inspect_shows_how_a_file_is_read() {
 }
 
 #[test]
-fn a_builtin_runs_without_a_manifest_and_init_writes_the_manifest_that_it_runs() {
+fn a_builtin_runs_without_a_manifest_and_init_writes_its_manifest() {
     let desk = Desk::new();
     desk.write(THREE);
     let intuition = |arguments: &[&str]| {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use quote_files::{Checker, QuoteFile, STDIN};
+use quote_files::{Checker, QuoteFile, Role, STDIN};
 
 use super::{
     files::OpenFile,
@@ -67,21 +67,27 @@ fn course(
 ) -> Result<Course, ResumeError> {
     let marks = || accounts.iter().map(|(_, mark)| mark(&source));
     let (skip, decided) = (marks().min().unwrap_or_default(), marks().max().unwrap_or_default());
-    let store = names.data_dir.map(|data_dir| Store::new(data_dir, &source, names.topic));
-    let position = store.as_ref().map(Store::load).transpose().map_err(ResumeError::Position)?.flatten();
+    let price = open.file.columns().name(Role::Price).unwrap_or_default();
+    let store = names.data_dir.map(|data_dir| Store::new(data_dir, &source, names.topic, &price));
+    let earlier = store.as_ref().map(Store::load).transpose().map_err(ResumeError::Position)?.flatten();
     let mut course = Course { source, skip, decided, store, checker: None };
     if decided == 0 {
         return Ok(course);
     }
     let name = open.file.name();
-    let known = position.as_ref().map_or(0, quote_files::Position::rows);
+    let known = earlier.as_ref().map_or(0, |(position, _)| position.rows());
     if known < decided {
         let first = known + 1;
         notes.push(format!(
             "{name}: no hashes of the rows {first} to {decided} were kept, which were decided: they are taken for unchanged"
         ));
     }
-    let Some(position) = position else { return Ok(course) };
+    let Some((position, earlier)) = earlier else { return Ok(course) };
+    if earlier != price {
+        notes.push(format!(
+            "{name}: the prices are those of the column {price} from here on; rows up to {decided} were decided by {earlier}"
+        ));
+    }
     let checker = Checker::new(position, decided);
     if open.path == Path::new(STDIN) {
         // It is read once.
