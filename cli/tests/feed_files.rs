@@ -42,7 +42,8 @@ impl Desk {
 
     fn run(&self, arguments: &[&str]) -> Output {
         let mut command = self.command(arguments);
-        command.args(["--data-dir", "ledgers", "--output", "json"]).output().unwrap()
+        // Warnings of the log are about other things than files.
+        command.args(["--data-dir", "ledgers", "--output", "json", "--log", "error"]).output().unwrap()
     }
 
     /// A run over `q.csv`: its exit code, the decided prices, and standard error.
@@ -201,6 +202,39 @@ fn files_of_several_layouts_are_merged_by_time() {
     assert_eq!(prices, ["10", "20", "30", "40"]);
     let again = desk.run(&["--feed", "kraken.csv", "--feed", "yahoo.csv", "--sid", "XBT", "--sid", "AAPL"]);
     assert!(outcome(&again).1.is_empty());
+}
+
+#[test]
+fn a_file_that_is_newest_first_goes_on_with_its_new_rows_on_top() {
+    let desk = Desk::new();
+    let rows = ["2024-01-04,AAPL,12\n", "2024-01-03,AAPL,11\n", "2024-01-02,AAPL,10\n"];
+    desk.write(&rows.concat());
+    let (code, prices, stderr) = desk.feed(&[]);
+    assert!(stderr.ends_with("; the file is newest first: --reverse reads it from its end\n"), "{stderr}");
+    assert_eq!((code, prices.len()), (2, 0));
+    assert_eq!(desk.feed(&["--reverse"]).1, ["10", "11", "12"]);
+    desk.write(&format!("2024-01-05,AAPL,13\n{}", rows.concat()));
+    assert_eq!(desk.feed(&["--reverse"]).1, ["13"]);
+}
+
+#[test]
+fn files_that_are_cut_short_or_no_text_start_no_run() {
+    let desk = Desk::new();
+    desk.write(THREE);
+    let script = "gzip -c q.csv | head -c 40 > cut.csv.gz; iconv -t UTF-16 q.csv > wide.csv; \
+                  gzip -c q.csv > whole.csv.gz; printf 'time,sid,close\\n2024-01-02,AA\\0PL,1\\n' > nul.csv";
+    let made = Command::new("sh").current_dir(desk.0.path()).args(["-c", script]).status().unwrap();
+    assert!(made.success());
+    for (file, expected) in [
+        ("cut.csv.gz", "the compressed file is cut short: fetch it again"),
+        ("wide.csv", "`iconv -f UTF-16 -t UTF-8 FILE` makes UTF-8 of it"),
+        ("nul.csv", "line 2: holds a NUL byte: \"2024-01-02,AA\\0PL,1\""),
+    ] {
+        let (code, prices, stderr) = outcome(&desk.run(&["--feed", file]));
+        assert!(stderr.starts_with(&format!("error: {file}: ")) && stderr.contains(expected), "{stderr}");
+        assert_eq!((code, prices.len()), (2, 0), "{file}");
+    }
+    assert_eq!(outcome(&desk.run(&["--feed", "whole.csv.gz"])).1, ["10", "11", "12"]);
 }
 
 #[test]

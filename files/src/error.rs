@@ -82,12 +82,18 @@ pub enum Problem {
         remedy: &'static str,
     },
     /// Most rows go back in time.
-    #[error("line {line}: {complaint}; the file is newest first: --reverse reads it from its end")]
-    NewestFirst {
+    #[error("line {line}: {complaint}; {}", if *.is_reversed {
+        "the file is oldest first: it is read without --reverse"
+    } else {
+        "the file is newest first: --reverse reads it from its end"
+    })]
+    Backwards {
         /// The first row that goes back.
         line: u64,
         /// The complaint about it.
         complaint: String,
+        /// Whether the file was read from its end.
+        is_reversed: bool,
     },
     /// A row that cannot be used.
     #[error("line {line}: {complaint}; --allow-bad-lines passes over such rows and lists them")]

@@ -3,12 +3,12 @@
 //! A file is a stream of rows: memory stays the same for any number of them. Nothing here knows a broker, an account or a
 //! terminal.
 //!
-//! - [`open`]: a path or standard input, compression ([`zstd`]), text that is none.
-//! - [`lines`], [`cells`]: records and cells of CSV. [`reverse`]: records from the last to the first.
-//! - [`layout`], [`columns`]: known headers; delimiter and columns of a file. [`options`]: the user's own.
-//! - [`time`], [`row`]: a record as a quote. [`order`]: its order in time, and repetitions.
-//! - [`reader`]: all of it. [`merge`]: several files by time.
-//! - [`digest`], [`position`]: hashes of rows, by which a later reading recognises changes.
+//! - `open`: a path or standard input, compression (`zstd`), text that is none.
+//! - `lines`, `cells`: records and cells of CSV. `reverse`: records from the last to the first.
+//! - `layout`, `columns`: known headers; delimiter and columns of a file. `options`: the user's own.
+//! - `time`, `row`: a record as a quote. `order`: its order in time, and repetitions.
+//! - `reader`: all of it. `merge`: several files by time.
+//! - `digest`, `position`: hashes of rows, by which a later reading recognises changes.
 
 mod cells;
 mod columns;

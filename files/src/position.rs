@@ -13,15 +13,15 @@ const BLOCKS: u64 = 16;
 /// Rows of which each one's hash is kept, back from the last row: more than are on their way at a time, so that the last row
 /// that an account has decided is among them.
 const RECENT_ROWS: usize = 2_000;
-/// Bytes that are kept of a hash.
-const KEPT_BYTES: usize = 8;
+/// Bytes that are kept of the hash of a recent row.
+const SHORT_BYTES: usize = 8;
 
-type Kept = [u8; KEPT_BYTES];
+type Short = [u8; SHORT_BYTES];
 
-fn kept(digest: &Digest) -> Kept {
-    let mut kept = Kept::default();
-    kept.copy_from_slice(digest.get(..KEPT_BYTES).unwrap_or(&[0; KEPT_BYTES]));
-    kept
+fn short(digest: &Digest) -> Short {
+    let mut short = Short::default();
+    short.copy_from_slice(digest.get(..SHORT_BYTES).unwrap_or(&[0; SHORT_BYTES]));
+    short
 }
 
 /// A position in a file: rows up to a last one, with hashes of all rows up to some of them. These are the last 2,000 rows,
@@ -30,8 +30,9 @@ fn kept(digest: &Digest) -> Kept {
 #[serde(into = "Stored", try_from = "Stored")]
 pub struct Position {
     rows: u64,
-    hashes: BTreeMap<u64, Kept>,
-    recent: VecDeque<Kept>,
+    hashes: BTreeMap<u64, Digest>,
+    /// The first bytes of the hashes of the last rows.
+    recent: VecDeque<Short>,
 }
 
 /// A position as text.
@@ -54,25 +55,26 @@ impl From<Position> for Stored {
 
 /// Text that is no position.
 #[derive(Debug, thiserror::Error)]
-#[error("a hash is no hexadecimal number of 16 digits")]
+#[error("a hash is no hexadecimal number of its length")]
 struct NoHash;
 
 impl TryFrom<Stored> for Position {
     type Error = NoHash;
 
     fn try_from(stored: Stored) -> Result<Self, NoHash> {
-        let hash = |text: &[u8]| {
-            let mut kept = Kept::default();
-            hex::decode_to_slice(text, &mut kept).map(|()| kept).map_err(|_| NoHash)
-        };
-        let hashes = stored.hashes.iter().map(|(row, text)| Ok((*row, hash(text.as_bytes())?)));
-        let recent = stored.recent.as_bytes().chunks(2 * KEPT_BYTES).map(hash);
+        let hashes = stored.hashes.iter().map(|(row, text)| Ok((*row, bytes(text.as_bytes())?)));
+        let recent = stored.recent.as_bytes().chunks(2 * SHORT_BYTES).map(bytes);
         Ok(Self {
             rows: stored.rows,
             hashes: hashes.collect::<Result<_, _>>()?,
             recent: recent.collect::<Result<_, _>>()?,
         })
     }
+}
+
+fn bytes<const LENGTH: usize>(text: &[u8]) -> Result<[u8; LENGTH], NoHash> {
+    let mut bytes = [0; LENGTH];
+    hex::decode_to_slice(text, &mut bytes).map(|()| bytes).map_err(|_| NoHash)
 }
 
 impl Position {
@@ -84,12 +86,12 @@ impl Position {
     /// Goes to the next row, with the hash of all rows up to it.
     pub fn advance(&mut self, digest: &Digest) {
         self.rows += 1;
-        self.recent.push_back(kept(digest));
+        self.recent.push_back(short(digest));
         if self.recent.len() > RECENT_ROWS {
             self.recent.pop_front();
         }
         if self.rows.is_power_of_two() || self.rows.is_multiple_of(BLOCK_ROWS) {
-            self.hashes.insert(self.rows, kept(digest));
+            self.hashes.insert(self.rows, *digest);
         }
         let oldest = self.rows.saturating_sub(BLOCK_ROWS * BLOCKS);
         if self.rows.is_multiple_of(BLOCK_ROWS) && !oldest.is_power_of_two() {
@@ -97,11 +99,12 @@ impl Position {
         }
     }
 
-    /// The kept hash of all rows up to this one.
-    fn known(&self, row: u64) -> Option<Kept> {
+    /// Whether the hash of all rows up to this one is the kept one; `None`: none is kept.
+    fn is_same(&self, row: u64, digest: &Digest) -> Option<bool> {
         let first = self.rows - self.recent.len() as u64 + 1;
-        let recent = row.checked_sub(first).and_then(|index| self.recent.get(usize::try_from(index).ok()?));
-        recent.or_else(|| self.hashes.get(&row)).copied()
+        let recent = || row.checked_sub(first).and_then(|index| self.recent.get(usize::try_from(index).ok()?));
+        let whole = self.hashes.get(&row).map(|hash| hash == digest);
+        whole.or_else(|| recent().map(|hash| *hash == short(digest)))
     }
 
     /// The first row from `row` on whose hash is kept; the last row where there is none.
@@ -145,12 +148,12 @@ impl Checker {
 
     /// Compares the hash of all rows up to `row`.
     pub fn check(&mut self, row: u64, digest: &Digest) -> Result<(), Changed> {
-        match self.position.known(row) {
-            Some(known) if row <= self.through && known == kept(digest) => {
+        match self.position.is_same(row, digest) {
+            Some(true) if row <= self.through => {
                 self.same = row;
                 Ok(())
             }
-            Some(_) if row <= self.through => Err(Changed { first: self.same + 1, last: row, rows: None }),
+            Some(false) if row <= self.through => Err(Changed { first: self.same + 1, last: row, rows: None }),
             Some(_) | None => Ok(()),
         }
     }

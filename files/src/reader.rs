@@ -209,7 +209,8 @@ impl QuoteFile {
         if let Some((line, complaint, _)) = back.next()
             && (back.count() + 1) * 2 > rows.saturating_sub(1)
         {
-            return Some(Problem::NewestFirst { line, complaint: complaint.clone() });
+            let is_reversed = matches!(self.records, Records::Reversed(_));
+            return Some(Problem::Backwards { line, complaint: complaint.clone(), is_reversed });
         }
         let (line, complaint, _) = bad().next().filter(|_| !allow_bad_lines)?;
         Some(Problem::Row { line, complaint: complaint.clone() })

@@ -193,6 +193,9 @@ fn a_file_that_is_newest_first_is_read_from_its_end() {
     file.check(false).unwrap();
     let expected = [(1, 5, "1"), (2, 4, "2"), (3, 2, "3")];
     assert_eq!(rows(&mut file), expected.map(|(number, line, shown)| (number, line, shown.to_owned())));
+    let turned = format!("{HEAD}2024-01-02,A,1\n2024-01-03,A,2\n2024-01-04,A,3\n");
+    let refusal = refusal(turned.as_bytes(), &options);
+    assert!(refusal.ends_with("the file is oldest first: it is read without --reverse"), "{refusal}");
     // New rows come on top: the rows that were there keep number and hash.
     let longer = text.replace(HEAD, &format!("{HEAD}2024-01-05,A,4\n"));
     let digest = |text: &str| {

@@ -92,7 +92,8 @@ impl Store {
             file.write_all(&serde_json::to_vec(&stored)?)?;
             file.as_file().sync_data()?;
             file.persist(&self.path).map_err(|error| error.error)?;
-            Ok(())
+            // The name is durable with its folder.
+            fs::File::open(folder)?.sync_all()
         };
         write().map_err(|source| PositionError::Keep { path: self.path.clone(), source })
     }
