@@ -238,7 +238,7 @@ fn files_that_are_cut_short_or_no_text_start_no_run() {
 }
 
 #[test]
-fn another_price_column_counts_for_new_rows_and_is_said() {
+fn another_price_column_counts_for_new_rows_and_is_reported() {
     let desk = Desk::new();
     let head = "time,sid,open,close\n2024-01-02,AAPL,1,10\n";
     let options = ["--price-column", "close"];

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::row::{Content, Part, Row};
 
-/// Symbols whose order is checked: as many as an account may have. The order of further ones is not.
+/// Symbols whose order is checked: as many as an account may have. Further symbols are not checked.
 const MAX_SYMBOLS: usize = 10_000;
 /// Times of one symbol at which its rows are compared: rows with the same time stand beside each other.
 const MAX_ALIKE: usize = 64;

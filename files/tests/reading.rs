@@ -207,7 +207,7 @@ fn a_file_that_is_newest_first_is_read_from_its_end() {
 }
 
 #[test]
-fn choices_that_change_the_prices_or_the_times_are_said() {
+fn choices_that_change_the_prices_or_the_times_are_reported() {
     let goog = Options { sid: Some("GOOG".to_owned()), ..Options::default() };
     let yahoo = source(b"Date,Open,High,Low,Close,Adj Close,Volume\n2024-01-02,1,1,1,1,0.5,9\n", &goog).unwrap();
     assert_eq!(
