@@ -205,6 +205,27 @@ fn files_of_several_layouts_are_merged_by_time() {
 }
 
 #[test]
+fn a_new_account_that_is_behind_leaves_the_hashes_of_the_others_rows() {
+    let desk = Desk::new();
+    let mut rows: Vec<_> = (0..5_000).map(|minute| format!("{},AAPL,10\n", 1_704_153_600 + minute * 60)).collect();
+    desk.write(&rows.concat());
+    assert_eq!(desk.feed(&[]).0, 0);
+    fs::write(desk.path("late.yaml"), MANIFEST.replace("buyer", "late")).unwrap();
+    let arguments =
+        ["-f", "late.yaml", "--feed", "q.csv", "--data-dir", "ledgers", "--rate", "200", "--output", "json"];
+    let mut child = desk.command(&arguments).stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.take().unwrap()), &mut line).unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(line.contains("default/late"), "{line}");
+    rows[3_999] = "1704393540,AAPL,99\n".to_owned();
+    desk.write(&rows.concat());
+    let (code, _, stderr) = desk.feed(&[]);
+    assert!(code == 2 && stderr.contains("data row 4000 has changed; rows up to 5000 were decided"), "{stderr}");
+}
+
+#[test]
 fn a_file_that_is_newest_first_goes_on_with_its_new_rows_on_top() {
     let desk = Desk::new();
     let rows = ["2024-01-04,AAPL,12\n", "2024-01-03,AAPL,11\n", "2024-01-02,AAPL,10\n"];

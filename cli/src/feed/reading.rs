@@ -12,10 +12,11 @@ use super::{
 };
 use crate::output::say;
 
-/// Rows of a batch: the position is stored for each.
-const BATCH_ROWS: usize = 500;
-/// Batches that wait.
-const MAX_WAITING: usize = 2;
+/// Rows of a batch: the position is stored for each. Three batches and the rows in flight are fewer than the recent rows of a
+/// [`Position`], so that the last decided row is one of those.
+const BATCH_ROWS: usize = 400;
+/// Batches that wait, beside that of the publisher and that which is being read.
+const MAX_WAITING: usize = 1;
 /// Bound on the listed rows of a file that cannot be used.
 const MAX_LISTED: u64 = 100;
 
@@ -200,9 +201,12 @@ impl Reading {
         Ok(())
     }
 
+    /// Stores the positions. Before the last decided row the stored one goes further, and its rows are the same.
     fn save(&self) -> Result<(), ReadError> {
         for file in &self.files {
-            if let Some(store) = &file.course.store {
+            if let Some(store) = &file.course.store
+                && file.position.rows() >= file.course.decided
+            {
                 store.save(&file.position).map_err(ReadError::Position)?;
             }
         }
