@@ -200,6 +200,14 @@ fn files_of_several_layouts_are_merged_by_time() {
         "yahoo.csv: Yahoo: the price is Close; --price-column \"Adj Close\" takes the prices that are adjusted\n";
     assert_eq!((code, stderr.as_str()), (0, note));
     assert_eq!(prices, ["10", "20", "30", "40"]);
+    fs::write(desk.path("more.csv"), "1704412800,40,0.5\n1704499200,50,0.5\n").unwrap();
+    let overlap = desk.run(&["--feed", "kraken.csv", "more.csv", "--sid", "XBT"]);
+    let (code, prices, stderr) = outcome(&overlap);
+    assert!(
+        stderr.contains("error: more.csv: line 1: repeats XBT at 2024-01-05T00:00:00Z of line 2 of kraken.csv; "),
+        "{stderr}"
+    );
+    assert_eq!((code, prices.len()), (2, 0));
     let again = desk.run(&["--feed", "kraken.csv", "--feed", "yahoo.csv", "--sid", "XBT", "--sid", "AAPL"]);
     assert!(outcome(&again).1.is_empty());
 }

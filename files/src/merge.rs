@@ -1,9 +1,11 @@
 //! Several files as one stream of rows, by time.
 
+use std::collections::VecDeque;
+
 use crate::{
     error::FileError,
     order::{Order, Place, moment},
-    reader::{DataRow, QuoteFile},
+    reader::{CHECKED_ROWS, DataRow, QuoteFile},
     row::{Content, Part, Row},
 };
 
@@ -16,13 +18,37 @@ pub struct Merged {
     last: Vec<i64>,
     order: Order,
     has_begun: bool,
+    /// Rows that were read for the check.
+    checked: VecDeque<(usize, DataRow)>,
 }
 
 impl Merged {
     /// Of files that were opened and checked.
     pub fn new(files: Vec<QuoteFile>) -> Self {
         let count = files.len();
-        Self { files, heads: Vec::new(), last: vec![i64::MIN; count], order: Order::default(), has_begun: false }
+        Self {
+            files,
+            heads: Vec::new(),
+            last: vec![i64::MIN; count],
+            order: Order::default(),
+            has_begun: false,
+            checked: VecDeque::new(),
+        }
+    }
+
+    /// The first row that cannot be used beside the other files, among the first 10,000 of all. With `allow_bad_lines` it is
+    /// none.
+    pub fn check(&mut self, allow_bad_lines: bool) -> Result<(), FileError> {
+        while self.files.len() > 1 && self.checked.len() < CHECKED_ROWS {
+            let Some((index, row)) = self.read()? else { break };
+            if let (Content::Unusable { complaint, .. }, Some(file)) = (&row.content, self.files.get(index))
+                && !allow_bad_lines
+            {
+                return Err(file.refuse(row.line, complaint));
+            }
+            self.checked.push_back((index, row));
+        }
+        Ok(())
     }
 
     /// The files, in their order.
@@ -32,6 +58,10 @@ impl Merged {
 
     /// The next row, and the index of its file; `None`: the end of all files.
     pub fn next_row(&mut self) -> Result<Option<(usize, DataRow)>, FileError> {
+        self.checked.pop_front().map_or_else(|| self.read(), |row| Ok(Some(row)))
+    }
+
+    fn read(&mut self) -> Result<Option<(usize, DataRow)>, FileError> {
         if let [file] = self.files.as_mut_slice() {
             return file.next_row().map(|row| row.map(|row| (0, row)));
         }

@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// Rows that are checked before the first one is used.
-const CHECKED_ROWS: usize = 10_000;
+pub(crate) const CHECKED_ROWS: usize = 10_000;
 /// Bound on the bytes of these rows.
 const CHECKED_BYTES: usize = 8 << 20;
 

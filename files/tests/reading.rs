@@ -248,6 +248,13 @@ fn files_that_overlap_are_merged_by_time_and_a_quote_in_both_is_refused() {
         repeated.starts_with("repeats A at 2024-01-03T00:00:00Z of line 3 of ") && repeated.ends_with("a.csv"),
         "{repeated}"
     );
+    let open = |name: &str| QuoteFile::open(&folder.path().join(name), &Options::default()).unwrap();
+    let mut both = Merged::new(vec![open("a.csv"), open("b.csv")]);
+    let error = both.check(false).unwrap_err().to_string();
+    assert!(error.contains("b.csv: line 2: repeats A at ") && error.ends_with("and lists them"), "{error}");
+    let mut both = Merged::new(vec![open("a.csv"), open("b.csv")]);
+    both.check(true).unwrap();
+    assert_eq!(std::iter::from_fn(|| both.next_row().unwrap()).count(), 4);
     let rows = merged(&folder, &[("a.csv", "2024-01-03,A,1\n2024-01-02,B,2\n"), ("b.csv", "2024-01-04,C,2\n")]);
     assert!(rows[1].2.contains("files that are merged have to be in the order of time"), "{rows:?}");
 }

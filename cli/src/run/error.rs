@@ -93,7 +93,7 @@ impl RunError {
             | Self::Names(_)
             | Self::Presence(PresenceError::Online(_))
             | Self::ShareStdin => exit::USAGE,
-            Self::Resume(ResumeError::Source(_) | ResumeError::Read(ReadError::Changed(_)))
+            Self::Resume(ResumeError::Source(_) | ResumeError::Read(ReadError::Changed(_) | ReadError::File(_)))
             | Self::Feed(PublishError::Read(ReadError::Changed(_))) => exit::USAGE,
             Self::Algorithm(error) if error.is_usage() => exit::USAGE,
             Self::Local { source, .. } if source.is_usage() => exit::USAGE,

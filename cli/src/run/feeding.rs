@@ -22,7 +22,7 @@ use crate::feed::{
     publisher::{Progress, PublishError, Publisher, READY_PART},
     quote::Sources,
     rate::Rate,
-    reading,
+    reading::{self, ReadError},
     resume::{self, Names, ResumeError},
     source::MarkOf,
 };
@@ -76,7 +76,8 @@ impl Feeding {
         let sources = sources.map(|(course, open)| (course.source.clone(), open.file.name().to_owned()));
         let sources = Arc::new(Sources(sources.collect()));
         let bar = progress_bar(&plan.files);
-        let merged = Merged::new(plan.files.into_iter().map(|open| open.file).collect());
+        let mut merged = Merged::new(plan.files.into_iter().map(|open| open.file).collect());
+        merged.check(plan.allow_bad_lines).map_err(|error| ResumeError::Read(ReadError::File(error)))?;
         let batches = reading::start(merged, courses, plan.allow_bad_lines, bar.clone()).map_err(ResumeError::Read)?;
         let (settled, settled_here) = watch::channel(0);
         let (progress_here, progress) = watch::channel(Progress::Reading);
