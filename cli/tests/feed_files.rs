@@ -150,7 +150,7 @@ fn rows_behind_the_last_decided_one_may_change() {
     let rows: Vec<_> = (0..3_000).map(|minute| format!("{},AAPL,10\n", 1_704_153_600 + minute * 60)).collect();
     desk.write(&rows.concat());
     let mut command = desk.command(&["--feed", "q.csv", "--data-dir", "ledgers", "--rate", "200", "--output", "json"]);
-    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut stdout = std::io::BufReader::new(child.stdout.take().unwrap());
     let mut line = String::new();
     for _ in 0..100 {
@@ -221,7 +221,7 @@ fn a_new_account_that_is_behind_leaves_the_hashes_of_the_others_rows() {
     fs::write(desk.path("late.yaml"), MANIFEST.replace("buyer", "late")).unwrap();
     let arguments =
         ["-f", "late.yaml", "--feed", "q.csv", "--data-dir", "ledgers", "--rate", "200", "--output", "json"];
-    let mut child = desk.command(&arguments).stdout(Stdio::piped()).spawn().unwrap();
+    let mut child = desk.command(&arguments).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut line = String::new();
     std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.take().unwrap()), &mut line).unwrap();
     child.kill().unwrap();
