@@ -1,5 +1,7 @@
 //! The flags.
 
+mod builtin;
+mod feed;
 mod trading;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
@@ -7,14 +9,14 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use algo_runtime::backend;
 use bridge::mqtt::Address;
 use clap::{Args, Parser, Subcommand};
-use intuition_api::topic::check_filter;
 use intuition_common::{duration, telemetry::LogArgs};
 
-pub(crate) use self::trading::{AccountsArgs, AtArgs, CloseArgs, ClusterArgs, HaltArgs, ResumeArgs, WaitArgs};
-use crate::{
-    feed::window::Rate,
-    output::{AnswerFormat, Format},
+pub(crate) use self::{
+    builtin::Choice,
+    feed::{FeedArgs, FeedCommand, FileArgs, InspectArgs},
+    trading::{AccountsArgs, AtArgs, CloseArgs, ClusterArgs, HaltArgs, ResumeArgs, WaitArgs},
 };
+use crate::output::{AnswerFormat, Format};
 
 /// Runs trading algorithms: the manifests that a cluster runs, on this machine.
 #[derive(Debug, Parser)]
@@ -36,6 +38,9 @@ pub(crate) enum Command {
     Close(Box<CloseArgs>),
     /// Check a server of algorithms against the contract, and report failures with their reasons.
     Conform(ConformArgs),
+    /// Inspect files of quotes.
+    #[command(subcommand)]
+    Feed(FeedCommand),
     /// Stop the trading of accounts: every signal is denied until `intuition resume`.
     ///
     /// Sets the annotation `intuition.dev/halt` of the resources, also where the spec is invalid, and waits until the operator
@@ -51,6 +56,8 @@ pub(crate) enum Command {
     /// Removes both annotations. Causes of the spec (`tradingState`, `suspend`) and of the runtime itself remain. Exit code
     /// 1: at least one account is not Active afterwards.
     Resume(Box<ResumeArgs>),
+    /// Write a manifest with comments to standard output, to change and to run.
+    Init(InitArgs),
     /// Run manifests on this machine: each with its own runtime, ledger and bridge, in this one process.
     Run(Box<RunArgs>),
     /// List the numbered sources of an account, let one begin again, or forget sources.
@@ -73,12 +80,19 @@ pub(crate) struct ManifestArgs {
 
 /// `intuition run`.
 #[derive(Debug, Args)]
+// A built-in algorithm stands for the manifests.
+#[command(mut_arg("files", |files| files.required(false)))]
+#[command(group = clap::ArgGroup::new("algorithms").required(true).args(["files", "builtin"]))]
 // Missing parts of a backend are reported without the log, too.
 #[command(mut_arg("log", |log| log.default_value("warn,algo_runtime::backend=error,rumqttc=error,mqtt5=error")))]
 pub(crate) struct RunArgs {
     /// The manifests.
     #[command(flatten)]
     pub(crate) manifests: ManifestArgs,
+    /// Built-in algorithm to run with its defaults, as the account default/NAME, in place of manifests: `random` or
+    /// `sma-crossover`. `intuition init` writes its manifest.
+    #[arg(long, value_name = "NAME", conflicts_with = "algorithm_address")]
+    pub(crate) builtin: Option<Choice>,
     /// Algorithm that decides instead of those in the manifests: a server of the gRPC service `intuition.v1.Algorithm` at
     /// `http://host:port` or `unix:/path`. The run waits for it.
     #[arg(long, value_name = "URL")]
@@ -107,23 +121,9 @@ pub(crate) struct RunArgs {
     /// PEM file of the authorities to trust instead of the machine's own.
     #[arg(long, value_name = "FILE", requires = "broker")]
     pub(crate) mqtt_ca_file: Option<PathBuf>,
-    /// CSV file with the columns time, sid, open, high, low, close, volume, published as quotes; `-` reads standard input.
-    /// The run ends when every line has its outcome; without a feed it runs until Ctrl-C.
-    ///
-    /// Lines that cannot be used are counted, and the first lines of each reason are shown with their number on standard
-    /// error. The exit code is 2 if no line could be used.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) feed: Option<PathBuf>,
-    /// Column of the feed that holds the prices. It is no part of a line's identity: with --data-dir, lines decided
-    /// earlier stay decided, also those decided by another column.
-    #[arg(long, default_value = "close", requires = "feed")]
-    pub(crate) column: String,
-    /// Topic that the feed is published on.
-    #[arg(long, default_value = "quotes", requires = "feed", value_parser = topic)]
-    pub(crate) topic: String,
-    /// Lines of the feed a second, or max: as fast as they are decided.
-    #[arg(long, value_name = "N|max", default_value = "max", requires = "feed", allow_hyphen_values = true)]
-    pub(crate) rate: Rate,
+    /// The files to publish.
+    #[command(flatten)]
+    pub(crate) feed: FeedArgs,
     /// Folder of the ledgers, `DIR/NAMESPACE/NAME`; another run takes them up. Without it they are temporary.
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
@@ -156,6 +156,14 @@ pub(crate) struct BackendsArgs {
     /// Format of the list on standard output.
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) output: AnswerFormat,
+}
+
+/// `intuition init`.
+#[derive(Debug, Args)]
+pub(crate) struct InitArgs {
+    /// Built-in algorithm of the manifest: `random` or `sma-crossover`.
+    #[arg(long, value_name = "NAME", default_value = "random")]
+    pub(crate) builtin: Choice,
 }
 
 /// `intuition conform`.
@@ -255,10 +263,4 @@ pub(crate) struct ForgetArgs {
 fn seconds(text: &str) -> Result<f64, &'static str> {
     let seconds = text.parse().ok().filter(|seconds| (0.1..=600.0).contains(seconds));
     seconds.ok_or("must be a number of seconds from 0.1 to 600")
-}
-
-/// A topic that can be published to.
-fn topic(text: &str) -> Result<String, &'static str> {
-    let is_topic = !text.contains(['+', '#']) && !text.starts_with('$') && check_filter(text).is_ok();
-    if is_topic { Ok(text.to_owned()) } else { Err("must be a topic without wildcards that does not begin with $") }
 }

@@ -1,13 +1,13 @@
 //! The command `intuition`: checks manifests, and runs them on this machine with no cluster.
 //!
 //! - [`args`]: the flags.
-//! - [`manifest`], [`validate`]: reads manifests, reports all errors in them.
+//! - [`manifest`], [`validate`]: reads manifests, reports all errors in them. [`init`]: writes one.
 //! - [`backends`]: lists algorithms with their parameters.
 //! - [`conform`]: checks a server of algorithms against the contract.
 //! - [`sources`]: the numbered sources of an account.
 //! - [`trading`]: halts, reduces, resumes and closes accounts. [`cluster`]: the API server, and runtimes behind it.
 //! - [`run`]: a local run: for each manifest the runtime and the bridge that a cluster would run, in this process.
-//! - [`broker`]: the embedded broker. [`feed`]: a CSV file as quotes. [`output`]: the output on the terminal.
+//! - [`broker`]: the embedded broker. [`feed`]: files as quotes. [`output`]: the output on the terminal.
 
 mod args;
 mod backends;
@@ -16,6 +16,7 @@ mod broker;
 mod cluster;
 mod conform;
 mod feed;
+mod init;
 mod manifest;
 mod output;
 mod run;
@@ -25,7 +26,7 @@ mod validate;
 
 use std::process::ExitCode;
 
-use crate::args::{Arguments, Command};
+use crate::args::{Arguments, Command, FeedCommand};
 
 fn main() -> ExitCode {
     let arguments = match intuition_common::args::parse::<Arguments>() {
@@ -36,7 +37,9 @@ fn main() -> ExitCode {
         Command::Backends(arguments) => backends::command(&arguments),
         Command::Close(arguments) => trading::close(&arguments),
         Command::Conform(arguments) => conform::command(&arguments),
+        Command::Feed(FeedCommand::Inspect(arguments)) => feed::inspect::command(&arguments),
         Command::Halt(arguments) => trading::halt(&arguments),
+        Command::Init(arguments) => init::command(&arguments),
         Command::Reduce(arguments) => trading::reduce(&arguments),
         Command::Resume(arguments) => trading::resume(&arguments),
         Command::Run(arguments) => run::command(&arguments),

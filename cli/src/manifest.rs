@@ -84,7 +84,8 @@ pub(crate) fn read(path: &Path) -> Vec<Result<Document, ReadError>> {
     }
 }
 
-fn parse(path: &Path, text: &str) -> Vec<Result<Document, ReadError>> {
+/// The documents in a text, as [`read`] returns them.
+pub(crate) fn parse(path: &Path, text: &str) -> Vec<Result<Document, ReadError>> {
     let (mut documents, mut number) = (Vec::new(), 0);
     for part in parts(text) {
         let values = match serde_saphyr::from_multiple::<Value>(&part) {

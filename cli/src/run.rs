@@ -2,6 +2,7 @@
 
 mod algorithms;
 mod deciders;
+mod error;
 mod feeding;
 mod local;
 mod names;
@@ -11,7 +12,6 @@ mod watch;
 mod watchdog;
 
 use std::{
-    io,
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
@@ -26,98 +26,30 @@ use bridge::{
 use futures::future::join_all;
 use intuition_common::{exit, secret::Secret, shutdown, telemetry};
 use intuition_resources::TradingAlgo;
+use quote_files::STDIN;
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{
-    algorithms::{PermanentError, StateReporter},
-    feeding::Feeding,
-    local::{Local, LocalError, SHUTDOWN_TIMEOUT},
-    names::NamesError,
-    presence::PresenceError,
+    algorithms::StateReporter,
+    error::RunError,
+    feeding::{Feeding, Plan},
+    local::{Local, SHUTDOWN_TIMEOUT},
     watch::{End, Watch},
-    watchdog::MissingPart,
 };
 use crate::{
-    args::RunArgs,
-    feed::{Feed, FeedError, publisher::PublishError},
+    args::{Choice, FeedArgs, RunArgs},
+    feed::{
+        files::{self, OpenFile},
+        publisher::PublishError,
+        quote::Sources,
+        resume::Names,
+    },
+    init, manifest,
     output::{self, Letters, Summary, say},
     validate,
 };
-
-/// The path that names standard input.
-const STDIN: &str = "-";
-
-/// Errors that end a run.
-#[derive(Debug, thiserror::Error)]
-enum RunError {
-    #[error(transparent)]
-    ReadFeed(FeedError),
-    #[cfg(not(feature = "embedded-broker"))]
-    #[error("this build has no embedded broker: name one by --broker")]
-    NeedBroker,
-    #[error("cannot read the password file {}", path.display())]
-    ReadPassword { path: PathBuf, source: io::Error },
-    #[error("no algorithm takes the topic {topic}: {channels}")]
-    MissTaker { topic: String, channels: String },
-    #[error("no algorithm takes the topic {topic} any more: {channels}")]
-    LoseTaker { topic: String, channels: String },
-    #[error("cannot make a temporary folder for the ledgers")]
-    MakeFolder(#[source] io::Error),
-    #[error("cannot start the async runtime")]
-    StartTokio(#[source] io::Error),
-    #[error("cannot wait for signals")]
-    WaitForSignals(#[source] io::Error),
-    #[cfg(feature = "embedded-broker")]
-    #[error(transparent)]
-    Broker(crate::broker::BrokerError),
-    #[error(transparent)]
-    Names(NamesError),
-    #[error(transparent)]
-    Presence(PresenceError),
-    #[error("{account}")]
-    Local { account: String, source: Box<LocalError> },
-    #[error("the feed failed")]
-    Feed(#[source] PublishError),
-    #[error("no progress for 30 seconds: {0}")]
-    Stall(String),
-    #[error("{}: {}", .0.part, .0.message)]
-    Refused(MissingPart),
-    #[error("{}: the algorithm at {} ({})", .0.account, .0.message, .0.reason)]
-    Algorithm(PermanentError),
-    #[error("{}: missing for 60 seconds: {} ({})", .0.part, .0.message, .0.reason)]
-    Gone(MissingPart),
-    #[error("{}: no line could be used", .0.display())]
-    NothingUsable(PathBuf),
-    #[error("--filename and --feed cannot both read standard input")]
-    ShareStdin,
-    #[error("cannot write to standard output")]
-    Write(#[source] io::Error),
-}
-
-impl RunError {
-    fn local(account: String, source: LocalError) -> Self {
-        Self::Local { account, source: Box::new(source) }
-    }
-
-    fn code(&self) -> u8 {
-        match self {
-            Self::ReadFeed(_)
-            | Self::ReadPassword { .. }
-            | Self::MissTaker { .. }
-            | Self::NothingUsable(_)
-            | Self::Names(_)
-            | Self::Presence(PresenceError::Online(_))
-            | Self::ShareStdin => exit::USAGE,
-            Self::Algorithm(error) if error.is_usage() => exit::USAGE,
-            Self::Local { source, .. } if source.is_usage() => exit::USAGE,
-            #[cfg(not(feature = "embedded-broker"))]
-            Self::NeedBroker => exit::USAGE,
-            _ => 1,
-        }
-    }
-}
 
 /// Runs `intuition run`.
 pub(crate) fn command(args: &RunArgs) -> ExitCode {
@@ -125,10 +57,16 @@ pub(crate) fn command(args: &RunArgs) -> ExitCode {
         return exit::report(&error, exit::USAGE);
     }
     let is_stdin = |path: &PathBuf| path == Path::new(STDIN);
-    if args.feed.as_ref().is_some_and(is_stdin) && args.manifests.files.iter().any(is_stdin) {
+    if args.feed.paths.iter().any(is_stdin) && args.manifests.files.iter().any(is_stdin) {
         return exit::report(&RunError::ShareStdin, exit::USAGE);
     }
-    let deciders = deciders::of(validate::check(&args.manifests, args.algorithm_address.is_none()), args);
+    let checked = match args.builtin {
+        Some(Choice(builtin)) => {
+            validate::check_documents(manifest::parse(Path::new("--builtin"), &init::manifest(builtin)), true)
+        }
+        None => validate::check(&args.manifests, args.algorithm_address.is_none()),
+    };
+    let deciders = deciders::of(checked, args);
     let algos = match deciders {
         Ok(algos) => algos,
         Err(problems) => return validate::tell(&problems),
@@ -142,7 +80,9 @@ pub(crate) fn command(args: &RunArgs) -> ExitCode {
 
 /// The end of the run, and the exit code of the signal, if one ended it.
 fn try_command(args: &RunArgs, algos: &[(TradingAlgo, AlgorithmRef)]) -> Result<(End, Option<u8>), RunError> {
-    let feed = args.feed.as_ref().map(|path| Feed::read(path, &args.column)).transpose().map_err(RunError::ReadFeed)?;
+    let files = files::open(&args.feed.paths, &args.feed.files, args.data_dir.is_some()).map_err(RunError::OpenFeed)?;
+    say(&feeding::check(&files, args.feed.allow_bad_lines).map_err(RunError::CheckFeed)?);
+    let has_feed = !files.is_empty();
     let tokio = tokio::runtime::Runtime::new().map_err(RunError::StartTokio)?;
     tokio.block_on(async {
         // Before the folder is created, so that a signal leaves no folder behind.
@@ -162,11 +102,11 @@ fn try_command(args: &RunArgs, algos: &[(TradingAlgo, AlgorithmRef)]) -> Result<
         }
         let (mut locals, mut reporter) = (Vec::new(), StateReporter::default());
         let outcome = match start(args, algos, data_dir, &mut locals, &mut reporter, &signal).await {
-            Ok(true) => run(args, feed, &broker, locals, reporter, &tasks, &signal).await,
+            Ok(true) => run(args, files, &broker, locals, reporter, &tasks, &signal).await,
             Ok(false) => {
                 let summaries = summarise(locals, Duration::ZERO).await?;
                 output::write_summaries(args.output, &summaries).map_err(RunError::Write)?;
-                Ok(if feed.is_some() { End::Interrupted } else { End::Complete })
+                Ok(if has_feed { End::Interrupted } else { End::Complete })
             }
             Err(error) => {
                 stop(locals).await?;
@@ -203,14 +143,14 @@ async fn start(
 
 async fn run(
     args: &RunArgs,
-    feed: Option<Feed>,
+    files: Vec<OpenFile>,
     broker: &Broker,
     mut locals: Vec<Local>,
     reporter: StateReporter,
     tasks: &TaskTracker,
     signal: &CancellationToken,
 ) -> Result<End, RunError> {
-    let mut feeding = match feed.map(|feed| feeding(args, feed, broker, &locals)).transpose() {
+    let mut feeding = match feeding(args, files, broker, &locals) {
         Ok(feeding) => feeding,
         Err(error) => {
             stop(locals).await?;
@@ -230,8 +170,8 @@ async fn run(
     let closed = CancellationToken::new();
     let (published, receiver) = mpsc::unbounded_channel();
     let (format, bar, reader_gone) = (args.output, feeding.as_ref().map(Feeding::bar), closed.clone());
-    let feed = feeding.as_ref().map(Feeding::feed);
-    let letters = Letters::new(feed.clone());
+    let sources = feeding.as_ref().map(Feeding::sources);
+    let letters = Letters::new(sources.clone());
     let writer = tokio::task::spawn_blocking(move || {
         output::write_decisions(format, receiver, letters, bar.as_ref(), &reader_gone)
     });
@@ -248,30 +188,49 @@ async fn run(
     let summaries = summarise(locals, elapsed).await;
     writer.await.unwrap_or(Ok(())).map_err(RunError::Write)?;
     // The error of a failed runtime comes first: it is the cause of its bridge's error.
-    let (summaries, end) = (summaries?, end?);
-    if end != End::Closed {
+    let summaries = summaries?;
+    // Rows before a bad one are decided, and their summary counts.
+    if matches!(end, Ok(End::Complete | End::Interrupted) | Err(RunError::Feed(PublishError::Read(_)))) {
         output::write_summaries(format, &summaries).map_err(RunError::Write)?;
     }
+    let end = end?;
     let mut decided = summaries.iter().filter(|summary| summary.has_ticks()).peekable();
-    match feed {
-        Some(feed) if end == End::Complete && decided.peek().is_some() && decided.all(Summary::is_all_dead) => {
-            Err(RunError::NothingUsable(feed.path().to_owned()))
+    match sources {
+        Some(sources) if end == End::Complete && decided.peek().is_some() && decided.all(Summary::is_all_dead) => {
+            Err(RunError::NothingUsable(names(&sources)))
         }
         _ => Ok(end),
     }
 }
 
-/// The feed, if an algorithm takes its topic.
+/// The feed, if there are files and an algorithm takes their topic.
 #[expect(clippy::disallowed_methods, reason = "an edge: it draws a client identifier")]
-fn feeding(args: &RunArgs, feed: Feed, broker: &Broker, locals: &[Local]) -> Result<Feeding, RunError> {
+fn feeding(
+    args: &RunArgs,
+    files: Vec<OpenFile>,
+    broker: &Broker,
+    locals: &[Local],
+) -> Result<Option<Feeding>, RunError> {
+    if files.is_empty() {
+        return Ok(None);
+    }
     let Broker { address, mqtt } = broker;
-    let topic = &args.topic;
+    let FeedArgs { topic, source, restart, rate, allow_bad_lines, .. } = &args.feed;
     if !locals.iter().any(|local| local.takes(topic)) {
         return Err(RunError::MissTaker { topic: topic.clone(), channels: wanted(locals) });
     }
     let client_id = format!("{}.feed.{:08x}", mqtt.client_id_prefix, rand::random::<u32>());
     let options = Options { credentials: mqtt.credentials.clone(), ..Options::new(address.clone(), client_id) };
-    Ok(Feeding::new(feed, topic, args.rate, options, locals))
+    let names = Names { given: source, restart: *restart, topic, data_dir: args.data_dir.as_deref() };
+    let plan = Plan { files, names, rate: *rate, allow_bad_lines: *allow_bad_lines };
+    let (feeding, notes) = Feeding::new(plan, options, locals).map_err(RunError::Resume)?;
+    say(&notes);
+    Ok(Some(feeding))
+}
+
+/// The files of a feed, for a person.
+fn names(sources: &Sources) -> String {
+    sources.0.iter().map(|(_, file)| file.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 /// The channels of each algorithm, for a person.
@@ -288,10 +247,8 @@ fn say_how_it_starts(feeding: Option<&Feeding>, address: &Address, locals: &[Loc
                 let channels = local.channels().join(", ");
                 Some(format!("{account}: waiting for quotes on {channels} at {address}, Ctrl-C ends the run"))
             }
-            Some((0, _)) => None,
-            Some((earlier, total)) => {
-                Some(format!("{account}: {earlier} of {total} lines of the feed were decided earlier"))
-            }
+            Some(0) => None,
+            Some(earlier) => Some(format!("{account}: {earlier} rows of the feed were decided earlier")),
         }
     };
     say(&locals.iter().filter_map(line).collect::<Vec<_>>());

@@ -18,7 +18,7 @@ use serde_json::Value;
 
 use crate::{
     args::ManifestArgs,
-    manifest::{self, Document, Place},
+    manifest::{self, Document, Place, ReadError},
     output,
 };
 
@@ -70,14 +70,20 @@ pub(crate) fn tell(problems: &[String]) -> ExitCode {
 
 /// Reads and checks every document of every file; `decides`: checks the algorithms that they name, too.
 pub(crate) fn check(arguments: &ManifestArgs, decides: bool) -> Checked {
+    check_documents(arguments.files.iter().flat_map(|file| manifest::read(file)), decides)
+}
+
+/// Checks documents that were read already, as [`check`] does.
+pub(crate) fn check_documents(
+    documents: impl IntoIterator<Item = Result<Document, ReadError>>,
+    decides: bool,
+) -> Checked {
     let mut checked = Checked { algos: Vec::new(), algorithms: Vec::new(), valid: Vec::new(), problems: Vec::new() };
     let mut places = Places::new();
-    for file in &arguments.files {
-        for document in manifest::read(file) {
-            match document {
-                Ok(document) => checked.take(document, decides, &mut places),
-                Err(error) => checked.problems.push(with_causes(&error)),
-            }
+    for document in documents {
+        match document {
+            Ok(document) => checked.take(document, decides, &mut places),
+            Err(error) => checked.problems.push(with_causes(&error)),
         }
     }
     checked

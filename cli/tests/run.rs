@@ -100,8 +100,8 @@ fn a_second_run_takes_up_the_first_and_tells_only_what_is_new() {
         command.output().unwrap()
     };
     let (first, second) = (run(150, data.path()), run(300, data.path()));
-    let expected = "default/goog-random: 150 of 300 lines of the feed were decided earlier\n\
-                    default/sma-crossover: 150 of 300 lines of the feed were decided earlier\n";
+    let expected = "default/goog-random: 150 rows of the feed were decided earlier\n\
+                    default/sma-crossover: 150 rows of the feed were decided earlier\n";
     assert_eq!((stderr(&first), stderr(&second)), ("", expected));
     let ((before, _), (after, summaries)) = (json(&first), json(&second));
     assert!(summaries.iter().all(|summary| summary["summary"]["ticks"] == 150), "{summaries:?}");
@@ -139,7 +139,11 @@ fn unwanted_or_broken_feed_is_refused_before_publishing() {
     assert_eq!((output.status.code(), stderr(&output), lines(&output).len()), (Some(2), expected, 0));
     fs::write(&path, "time,sid,close\n2000-03-01,AAPL,130.31\n2000-03-02,AAPL\n").unwrap();
     let output = both().arg("--feed").arg(&path).output().unwrap();
-    let expected = format!("error: {}: line 3: has 2 columns, the header 3\n", path.display());
+    let expected = format!(
+        "error: {}: line 3: has 2 columns, the header 3: \"2000-03-02,AAPL\"; --allow-bad-lines passes over such rows and lists \
+         them\n",
+        path.display()
+    );
     assert_eq!((output.status.code(), stderr(&output), lines(&output).len()), (Some(2), expected.as_str(), 0));
 }
 
@@ -154,7 +158,7 @@ fn arguments_that_cannot_be_used_end_it_with_code_2_and_say_why() {
         (&path, ["--topic", ""], "must be a topic without wildcards"),
         (&path, ["--topic", "$SYS/quotes"], "does not begin with $"),
         (&path, ["--rate", "-1"], "must be max, or a whole number of lines a second from 1 on"),
-        (&empty, ["--column", "close"], "is empty; a feed begins with a line that names its columns"),
+        (&empty, ["--column", "close"], "is empty"),
     ] {
         let output = both().arg("--feed").arg(feed).args(arguments).output().unwrap();
         assert!(stderr(&output).contains(complaint), "{arguments:?}: {}", stderr(&output));
@@ -165,16 +169,15 @@ fn arguments_that_cannot_be_used_end_it_with_code_2_and_say_why() {
 #[test]
 fn a_run_whose_ledger_another_run_took_over_ends_at_once_and_says_so() {
     let (folder, data) = (TempDir::new().unwrap(), TempDir::new().unwrap());
-    let run = |lines: usize, rate: &str| {
-        let mut command = command(&["random.yaml"]);
-        command.arg("--feed").arg(feed(&folder, lines)).args(["--rate", rate, "--data-dir"]).arg(data.path());
-        command
-    };
-    let mut first = run(5_000, "100").spawn().unwrap();
+    let mut first = command(&["random.yaml"]);
+    first.arg("--feed").arg(feed(&folder, 5_000)).args(["--rate", "100", "--data-dir"]).arg(data.path());
+    let mut first = first.spawn().unwrap();
     let mut line = String::new();
     let mut stdout = BufReader::new(first.stdout.take().unwrap());
     stdout.read_line(&mut line).unwrap();
-    let second = run(1, "max").output().unwrap();
+    let (elsewhere, mut second) = (TempDir::new().unwrap(), command(&["random.yaml"]));
+    second.arg("--feed").arg(feed(&elsewhere, 1)).args(["--source", "other", "--data-dir"]).arg(data.path());
+    let second = second.output().unwrap();
     assert_eq!(second.status.code(), Some(0), "{}", stderr(&second));
     let taken_over = Instant::now();
     stdout.read_to_string(&mut line).unwrap();
@@ -187,15 +190,35 @@ fn a_run_whose_ledger_another_run_took_over_ends_at_once_and_says_so() {
 }
 
 #[test]
-fn a_price_that_is_none_is_counted_and_the_run_goes_on() {
+fn a_row_without_a_usable_price_is_passed_over_where_that_is_allowed() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("quotes.csv");
     fs::write(&path, "time,sid,close\n2000-03-01,AAPL,130.31\n2000-03-02,AAPL,n/a\n2000-03-03,AAPL,128\n").unwrap();
-    let output = command(&["sma-crossover.yaml"]).arg("--feed").arg(&path).args(["--output", "json"]).output().unwrap();
+    let mut run = command(&["sma-crossover.yaml"]);
+    run.arg("--feed").arg(&path).args(["--output", "json"]);
+    let refused = run.output().unwrap();
+    let expected = format!("error: {}: line 3: close: \"n/a\" is not a decimal number", path.display());
+    assert!(stderr(&refused).starts_with(&expected), "{}", stderr(&refused));
+    assert_eq!((refused.status.code(), lines(&refused).len()), (Some(2), 0));
+    let output = run.arg("--allow-bad-lines").output().unwrap();
     let (decisions, summaries) = json(&output);
     assert_eq!((output.status.code(), decisions.len()), (Some(0), 0));
     let summary = &summaries[0]["summary"];
-    assert_eq!((&summary["ticks"], &summary["deadLettered"]), (&3.into(), &1.into()));
+    assert_eq!(
+        (&summary["ticks"], &summary["deadLettered"], &summary["gaps"]),
+        (&2.into(), &0.into(), &0.into()),
+        "{summary}"
+    );
+    assert!(
+        stderr(&output).contains("line 3: close: \"n/a\" is not a decimal number: passed over\n"),
+        "{}",
+        stderr(&output)
+    );
+    assert!(
+        stderr(&output).ends_with(": rows that cannot be used, which were passed over: 1\n"),
+        "{}",
+        stderr(&output)
+    );
 }
 
 #[test]

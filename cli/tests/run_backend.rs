@@ -270,6 +270,24 @@ fn rejected_quotes_are_dead_letters_and_the_first_show_their_lines() {
 }
 
 #[test]
+fn a_feed_of_which_every_row_is_rejected_ends_with_1() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("quotes.csv");
+    fs::write(&path, "time,sid,close\n2000-03-01,AAPL,130\n2000-03-02,AAPL,131\n").unwrap();
+    let backend = Backend::tcp(0, Rule { rejects: Some("AAPL"), ..Rule::of("random") });
+    let mut command = example("random.yaml");
+    command.arg("--feed").arg(&path).args(["--output", "json", "--algorithm-address", &backend.address]);
+    let output = command.output().unwrap();
+    let last = stderr(&output).lines().last().unwrap();
+    assert_eq!(
+        (output.status.code(), last),
+        (Some(1), format!("error: {}: no row could be used", path.display()).as_str())
+    );
+    // The summary comes all the same.
+    assert_eq!(books(&output.stdout)["deadLettered"], 2);
+}
+
+#[test]
 fn the_text_of_a_rejection_reaches_no_terminal_raw() {
     const EVIL: &str = "A\u{1b}[31m\nERROR forged\u{202e}";
     let folder = TempDir::new().unwrap();

@@ -8,7 +8,7 @@ use std::{
 use intuition_api::v1::DeadLetter;
 use intuition_common::text::shortened;
 
-use crate::feed::Feed;
+use crate::feed::quote::{Known, Sources};
 
 /// Bound on the lines of the feed that are shown for each reason: a feed may be full of them.
 const MAX_SHOWN_LETTERS: usize = 3;
@@ -19,35 +19,35 @@ const MAX_SYMBOL_CHARS: usize = 65;
 
 /// Dead letters that were shown.
 pub(crate) struct Letters {
-    feed: Option<Arc<Feed>>,
-    /// Lines of the feed by reason. Several algorithms refuse the same line for the same reason.
-    lines: BTreeMap<String, BTreeSet<u64>>,
+    feed: Option<Arc<Sources>>,
+    /// Rows of the feed by reason. Several algorithms refuse the same row for the same reason.
+    rows: BTreeMap<String, BTreeSet<(String, u64)>>,
     /// Topics and reasons of messages that are not of the feed.
     others: BTreeSet<(String, String)>,
 }
 
 impl Letters {
-    /// Begins without shown letters. Dead letters about lines of `feed` name file and line.
-    pub(crate) const fn new(feed: Option<Arc<Feed>>) -> Self {
-        Self { feed, lines: BTreeMap::new(), others: BTreeSet::new() }
+    /// Begins without shown letters. Dead letters about rows of `feed` name file and line.
+    pub(crate) const fn new(feed: Option<Arc<Sources>>) -> Self {
+        Self { feed, rows: BTreeMap::new(), others: BTreeSet::new() }
     }
 
     /// The line for a dead letter that was published on `topic`; `None`: it is only counted.
     pub(super) fn line(&mut self, topic: &str, letter: &DeadLetter) -> Option<String> {
         let DeadLetter { reason, message, topic: origin, payload, .. } = letter;
         let message = shortened(message, MAX_MESSAGE_CHARS);
-        let known = self.feed.as_ref().and_then(|feed| Some((feed, feed.recognise(payload)?)));
-        let Some((feed, (number, sid))) = known else {
+        let known = self.feed.as_ref().and_then(|feed| feed.recognise(payload));
+        let Some(Known { place, sid, identity }) = known else {
             return self.others.insert((topic.to_owned(), reason.clone())).then(|| {
                 format!("{topic}: {reason} on {origin}: {message}; from here on, dead letters of this reason are only counted")
             });
         };
-        let shown = self.lines.entry(reason.clone()).or_default();
-        if shown.len() >= MAX_SHOWN_LETTERS || !shown.insert(number) {
+        let shown = self.rows.entry(reason.clone()).or_default();
+        if shown.len() >= MAX_SHOWN_LETTERS || !shown.insert(identity) {
             return None;
         }
         let rest = if shown.len() < MAX_SHOWN_LETTERS { "" } else { "; further lines of this reason are only counted" };
-        let (place, sid) = (feed.place(number), shortened(&sid, MAX_SYMBOL_CHARS));
+        let sid = shortened(&sid, MAX_SYMBOL_CHARS);
         Some(format!("{place}: {sid}: {reason}: {message}{rest}"))
     }
 }
@@ -78,12 +78,12 @@ mod tests {
 
     #[test]
     fn lines_of_the_feed_are_named_the_first_three_of_each_reason() {
-        let rows: Vec<_> = (1..=5).map(|row| format!("2000-01-0{row},S{row},x\n")).collect();
-        let rows = rows.concat();
-        let feed = Feed::parse(std::path::Path::new("q.csv"), "close", format!("time,sid,close\n{rows}").as_bytes());
-        let feed = Arc::new(feed.unwrap());
-        let mut letters = Letters::new(Some(Arc::clone(&feed)));
-        let mut line = |topic: &str, reason: &str, row| letters.line(topic, &letter(reason, &feed.payload(row)));
+        let sources = Sources(vec![("q".to_owned(), "q.csv".to_owned())]);
+        let mut letters = Letters::new(Some(Arc::new(sources)));
+        let mut line = |topic: &str, reason: &str, row: u64| {
+            let payload = format!(r#"{{"sid":"S{row}","source":"q","seq":{row},"line":{}}}"#, row + 1);
+            letters.line(topic, &letter(reason, payload.as_bytes()))
+        };
         assert_eq!(line("a", "BadPrice", 1).unwrap(), "q.csv: line 2: S1: BadPrice: breakout: no price");
         assert_eq!(line("b", "BadPrice", 1), None, "another algorithm");
         assert!(line("a", "BadPrice", 2).is_some());

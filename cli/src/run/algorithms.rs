@@ -12,7 +12,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    RunError,
+    error::{PermanentError, RunError},
     local::{Local, LocalError},
     say,
 };
@@ -23,24 +23,6 @@ const POLL_INTERVAL: Duration = Duration::from_millis(20);
 const SILENT_START: Duration = Duration::from_secs(1);
 /// Permanent reasons, which end a run.
 const PERMANENT: [&str; 3] = [PARAMETERS_REFUSED, CONTRACT_UNSUPPORTED, CONTRACT_BROKEN];
-
-/// A permanent error of an algorithm, which ends the run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct PermanentError {
-    /// `<namespace>/<name>`.
-    pub(super) account: String,
-    /// CamelCase code.
-    pub(super) reason: String,
-    /// A sentence for a person, with the address.
-    pub(super) message: String,
-}
-
-impl PermanentError {
-    /// Whether the parameters are wrong, and not the algorithm.
-    pub(super) fn is_usage(&self) -> bool {
-        self.reason == PARAMETERS_REFUSED
-    }
-}
 
 /// The state of an algorithm at a moment.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -1,10 +1,14 @@
 //! The feed of a run: its start, its progress and its end.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use bridge::mqtt::{Link, Options};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use intuition_common::{clock::SystemClock, readiness::Readiness};
+use quote_files::{FileError, Merged};
 use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -13,26 +17,33 @@ use super::{
     watchdog::MissingPart,
 };
 use crate::feed::{
-    Feed,
-    publisher::{PublishError, Publisher, READY_PART},
-    window::{Rate, Window},
+    files::OpenFile,
+    flight::Flight,
+    publisher::{Progress, PublishError, Publisher, READY_PART},
+    quote::Sources,
+    rate::Rate,
+    reading::{self, ReadError},
+    resume::{self, Names, ResumeError},
+    source::MarkOf,
 };
 
 const REDRAW_HZ: u8 = 10;
-const STYLE: &str = "{bar:40} {pos}/{len} lines, {eta} left";
+const STYLE: &str = "{bar:40} {percent}% of {total_bytes}, {msg} quotes, {eta} left";
+/// Without a known size.
+const OPEN_STYLE: &str = "{spinner} {msg} quotes";
 
 /// A feed and the task that publishes it.
 pub(super) struct Feeding {
-    feed: Arc<Feed>,
+    sources: Arc<Sources>,
     topic: String,
-    /// For each algorithm, the lines that were sent when it began to want the topic; `None` while it does not.
+    /// For each algorithm, the rows that were sent when it began to want the topic; `None` while it does not.
     takers: Vec<Option<u64>>,
     readiness: Readiness,
     bar: ProgressBar,
-    /// Lines that have an outcome from every algorithm that takes them.
+    /// Rows that were sent, and those among them that have an outcome from every algorithm that takes them.
+    flight: Arc<Mutex<Flight>>,
     settled: watch::Sender<u64>,
-    /// Lines sent.
-    sent: watch::Receiver<u64>,
+    progress: watch::Receiver<Progress>,
     stop: CancellationToken,
     /// Until the start.
     waiting: Option<(Publisher, Options)>,
@@ -40,53 +51,71 @@ pub(super) struct Feeding {
     task: Option<JoinHandle<Result<(), PublishError>>>,
 }
 
+/// The files of a feed, and how to publish them.
+pub(super) struct Plan<'a> {
+    pub(super) files: Vec<OpenFile>,
+    pub(super) names: Names<'a>,
+    pub(super) rate: Rate,
+    pub(super) allow_bad_lines: bool,
+}
+
 impl Feeding {
-    /// A feed that starts behind the lines that all of `locals` decided earlier.
-    pub(super) fn new(feed: Feed, topic: &str, rate: Rate, options: Options, locals: &[Local]) -> Self {
-        let feed = Arc::new(feed);
-        let total = feed.len();
+    /// A feed that starts behind the rows that all of `locals` decided earlier, and sentences for a person. Files whose
+    /// decided rows have changed are an error.
+    pub(super) fn new(plan: Plan<'_>, options: Options, locals: &[Local]) -> Result<(Self, Vec<String>), ResumeError> {
+        let topic = plan.names.topic;
         let takers: Vec<_> = locals.iter().map(|local| local.takes(topic).then_some(0)).collect();
-        let already = settled(locals, &takers, topic, &feed).unwrap_or_default();
-        let (settled, settled_here) = watch::channel(already);
-        let (sent_here, sent) = watch::channel(already);
-        let readiness = Readiness::new(&[READY_PART], Arc::new(SystemClock));
+        let marks: Vec<_> = locals
+            .iter()
+            .filter(|local| local.takes(topic))
+            .map(|local| (local.account.as_str(), move |source: &str| local.mark_at_start(topic, source)))
+            .collect();
+        let accounts: Vec<_> = marks.iter().map(|(account, mark)| (*account, mark as MarkOf<'_>)).collect();
+        let (courses, notes) = resume::courses(&plan.files, &plan.names, &accounts)?;
+        let sources = courses.iter().zip(&plan.files);
+        let sources = sources.map(|(course, open)| (course.source.clone(), open.file.name().to_owned()));
+        let sources = Arc::new(Sources(sources.collect()));
+        let bar = progress_bar(&plan.files);
+        let mut merged = Merged::new(plan.files.into_iter().map(|open| open.file).collect());
+        merged.check(plan.allow_bad_lines).map_err(|error| ResumeError::Read(ReadError::File(error)))?;
+        let batches = reading::start(merged, courses, plan.allow_bad_lines, bar.clone()).map_err(ResumeError::Read)?;
+        let (settled, settled_here) = watch::channel(0);
+        let (progress_here, progress) = watch::channel(Progress::Reading);
+        let (readiness, flight) = (Readiness::new(&[READY_PART], Arc::new(SystemClock)), Arc::<Mutex<_>>::default());
         let publisher = Publisher {
-            feed: Arc::clone(&feed),
             topic: topic.to_owned(),
-            window: Window::new(rate, total, already),
+            sources: Arc::clone(&sources),
+            rate: plan.rate,
+            batches,
+            flight: Arc::clone(&flight),
             settled: settled_here,
-            sent: sent_here,
+            progress: progress_here,
             readiness: readiness.clone(),
         };
-        // Hidden by itself where stderr is no terminal.
-        let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(REDRAW_HZ));
-        if let Ok(style) = ProgressStyle::with_template(STYLE) {
-            bar.set_style(style);
-        }
-        bar.set_position(already);
-        bar.reset_eta();
-        Self {
-            feed,
+        let feeding = Self {
+            sources,
             topic: topic.to_owned(),
             takers,
             readiness,
             bar,
+            flight,
             settled,
-            sent,
+            progress,
             stop: CancellationToken::new(),
             waiting: Some((publisher, options)),
             task: None,
-        }
+        };
+        Ok((feeding, notes))
     }
 
-    /// The number of lines that an algorithm decided earlier, and the number of all lines.
-    pub(super) fn decided_earlier(&self, local: &Local) -> (u64, u64) {
-        (local.mark_at_start(&self.topic, &self.feed.source).min(self.feed.len()), self.feed.len())
+    /// The number of rows that an algorithm decided earlier.
+    pub(super) fn decided_earlier(&self, local: &Local) -> u64 {
+        self.sources.0.iter().map(|(source, _)| local.mark_at_start(&self.topic, source)).sum()
     }
 
-    /// The feed itself.
-    pub(super) fn feed(&self) -> Arc<Feed> {
-        Arc::clone(&self.feed)
+    /// Its sources.
+    pub(super) fn sources(&self) -> Arc<Sources> {
+        Arc::clone(&self.sources)
     }
 
     /// Its topic.
@@ -120,59 +149,88 @@ impl Feeding {
         std::future::pending().await
     }
 
-    /// Updates the decided lines, and the algorithms that want the topic. `false`: no algorithm wants it any more.
+    /// Updates the decided rows, and the algorithms that want the topic. `false`: no algorithm wants it any more.
     pub(super) fn settle(&mut self, locals: &[Local]) -> bool {
         let sent = self.sent();
         for (taker, local) in self.takers.iter_mut().zip(locals) {
-            // Lines that went by while it wanted other channels never come.
+            // Rows that went by while it wanted other channels never come.
             *taker = local.takes(&self.topic).then(|| taker.unwrap_or(sent));
         }
-        let Some(through) = settled(locals, &self.takers, &self.topic, &self.feed) else { return false };
+        let through = {
+            let flight = self.flight();
+            let takers = locals.iter().zip(&self.takers).filter_map(|(local, taker)| Some((local, (*taker)?)));
+            takers.map(|(local, since)| flight.decided(since, self.has_outcome(local))).min()
+        };
+        let Some(through) = through else { return false };
+        self.flight().settle(through);
         self.settled.send_if_modified(|settled| std::mem::replace(settled, through) != through);
-        self.bar.set_position(through.min(self.feed.len()));
+        self.bar.set_message(through.to_string());
         true
     }
 
-    /// Whether every line has its outcome.
-    pub(super) fn is_complete(&self) -> bool {
-        *self.settled.borrow() >= self.feed.len()
+    /// Whether an account has the outcome of a row.
+    fn has_outcome(&self, local: &Local) -> impl Fn(usize, u64) -> bool + use<> {
+        let marks: Vec<_> = self.sources.0.iter().map(|(source, _)| local.mark(&self.topic, source)).collect();
+        move |file, seq| marks.get(file).is_some_and(|mark| seq <= *mark)
     }
 
-    /// Whether lines are on their way that an algorithm could answer now.
+    fn flight(&self) -> MutexGuard<'_, Flight> {
+        self.flight.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether every row has its outcome.
+    pub(super) fn is_complete(&self) -> bool {
+        *self.progress.borrow() == Progress::Read && !self.is_under_way()
+    }
+
+    fn is_under_way(&self) -> bool {
+        let flight = self.flight();
+        flight.settled() < flight.sent()
+    }
+
+    /// Whether it waits for the broker or for outcomes. A source that is slow to give rows is no cause of a stall.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.is_under_way() || (self.task.is_some() && *self.progress.borrow() == Progress::Sending)
+    }
+
+    /// Whether rows are on their way that an algorithm could answer now.
     pub(super) fn can_come(&self, locals: &[Local]) -> bool {
         let takers = self.takers.iter().zip(locals).filter_map(|(taker, local)| Some((local, (*taker)?)));
         takers
             .filter(|(local, _)| local.backend().reason.is_empty())
-            .any(|(local, since)| local.mark(&self.topic, &self.feed.source).max(since) < self.sent())
+            .any(|(local, since)| self.flight().undecided(since, self.has_outcome(local)).is_some())
     }
 
-    /// Lines sent.
+    /// Rows sent.
     pub(super) fn sent(&self) -> u64 {
-        *self.sent.borrow()
+        self.flight().sent()
     }
 
-    /// The quotes that were not sent, for a person.
+    /// The rest that was not sent, for a person.
     pub(super) fn unsent(&self) -> Option<String> {
-        let (sent, total) = (self.sent(), self.feed.len());
-        (sent < total).then(|| format!("the quotes {} to {total} of the feed were not sent", sent + 1))
+        (*self.progress.borrow() != Progress::Read).then(|| "the rest of the feed was not sent".to_owned())
     }
 
-    /// The lines that one algorithm did not answer, for a person.
+    /// The rows that one algorithm did not answer, for a person.
     pub(super) fn unanswered(&self, local: &Local) -> Option<String> {
-        let (Feed { source, .. }, topic) = (&*self.feed, &self.topic);
-        let mark = local.mark(topic, source);
-        (local.takes(topic) && mark < self.sent()).then(|| {
-            let (account, first, last) = (&local.account, mark + 1, self.sent());
-            let backend = local.backend();
-            let lacks = if backend.reason.is_empty() {
-                String::new()
-            } else {
-                format!("; its algorithm: {} ({})", backend.message, backend.reason)
-            };
-            format!(
-                "{account} gave no outcome for the quotes {first} to {last} of source {source} on topic {topic}{lacks}"
-            )
-        })
+        let topic = &self.topic;
+        let (first, last) = self.flight().undecided(0, self.has_outcome(local)).filter(|_| local.takes(topic))?;
+        let account = &local.account;
+        let row = |(file, seq): (usize, u64)| {
+            let source = self.sources.0.get(file).map(|(source, _)| source.as_str()).unwrap_or_default();
+            format!("{seq} of source {source}")
+        };
+        let backend = local.backend();
+        let lacks = if backend.reason.is_empty() {
+            String::new()
+        } else {
+            format!("; its algorithm: {} ({})", backend.message, backend.reason)
+        };
+        Some(format!(
+            "{account} gave no outcome for the quotes {} to {} on topic {topic}{lacks}",
+            row(first),
+            row(last)
+        ))
     }
 
     /// Its missing parts, once it has been started.
@@ -197,8 +255,19 @@ impl Feeding {
     }
 }
 
-/// The line up to which all algorithms that want the topic have decided everything; `None` where none does.
-fn settled(locals: &[Local], takers: &[Option<u64>], topic: &str, feed: &Feed) -> Option<u64> {
-    let takers = locals.iter().zip(takers).filter_map(|(local, taker)| Some((local, (*taker)?)));
-    takers.map(|(local, since)| local.mark(topic, &feed.source).max(since)).min()
+/// Checks the files, and returns sentences about them for a person.
+pub(super) fn check(files: &[OpenFile], allow_bad_lines: bool) -> Result<Vec<String>, FileError> {
+    files.iter().try_for_each(|open| open.file.check(allow_bad_lines))?;
+    Ok(files.iter().flat_map(|open| open.file.notes()).collect())
+}
+
+fn progress_bar(files: &[OpenFile]) -> ProgressBar {
+    let bytes = files.iter().map(|open| open.file.bytes()).sum::<Option<u64>>();
+    // Hidden by itself where stderr is no terminal.
+    let bar = ProgressBar::with_draw_target(bytes, ProgressDrawTarget::stderr_with_hz(REDRAW_HZ));
+    if let Ok(style) = ProgressStyle::with_template(if bytes.is_some() { STYLE } else { OPEN_STYLE }) {
+        bar.set_style(style);
+    }
+    bar.set_message("0");
+    bar
 }

@@ -9,8 +9,8 @@ use tokio_stream::{StreamExt as _, StreamMap, wrappers::WatchStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    RunError,
     algorithms::{AlgorithmState, StateReporter},
+    error::RunError,
     feeding::Feeding,
     local::{Local, LocalError},
     say, wanted,
@@ -146,7 +146,7 @@ impl<'a> Watch<'a> {
     }
 
     fn is_waiting(&self) -> bool {
-        !self.is_published() || self.feeding.as_ref().is_some_and(|feeding| !feeding.is_complete())
+        !self.is_published() || self.feeding.as_ref().is_some_and(|feeding| feeding.is_waiting())
     }
 
     /// Whether waiting for lines on their way makes sense: a missing algorithm may stay missing.

@@ -1,0 +1,397 @@
+//! Times as files write them: one way in all rows of a file, which the first row shows.
+
+use intuition_api::decimal;
+use jiff::{
+    Timestamp,
+    civil::{Date, DateTime},
+    fmt::strtime,
+    tz::TimeZone,
+};
+
+/// 1990-01-01T00:00:00Z.
+const FIRST_SECOND: i128 = 631_152_000;
+/// 2100-01-01T00:00:00Z.
+const END_SECOND: i128 = 4_102_444_800;
+
+/// The unit of a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// Seconds since 1970.
+    Seconds,
+    /// Milliseconds.
+    Millis,
+    /// Microseconds.
+    Micros,
+    /// Nanoseconds.
+    Nanos,
+}
+
+impl Unit {
+    const ALL: [Self; 4] = [Self::Seconds, Self::Millis, Self::Micros, Self::Nanos];
+
+    const fn per_second(self) -> i128 {
+        match self {
+            Self::Seconds => 1,
+            Self::Millis => 1_000,
+            Self::Micros => 1_000_000,
+            Self::Nanos => 1_000_000_000,
+        }
+    }
+
+    /// The name, for options and for people.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Seconds => "seconds",
+            Self::Millis => "milliseconds",
+            Self::Micros => "microseconds",
+            Self::Nanos => "nanoseconds",
+        }
+    }
+}
+
+/// The way in which times are written, as a user names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TimeFormat {
+    /// Numbers since 1970, of any magnitude.
+    Epoch(Unit),
+    /// A pattern such as `%d/%m/%Y %H:%M`.
+    Pattern(String),
+}
+
+impl std::str::FromStr for TimeFormat {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if let Some(unit) = Unit::ALL.into_iter().find(|unit| unit.name() == text) {
+            return Ok(Self::Epoch(unit));
+        }
+        if text.contains('%') {
+            Ok(Self::Pattern(text.to_owned()))
+        } else {
+            Err("must be seconds, milliseconds, microseconds, nanoseconds, or a pattern such as %d/%m/%Y %H:%M")
+        }
+    }
+}
+
+/// The way in which a time is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// A number since 1970.
+    Epoch(Unit),
+    /// A date alone; with its separator, if it has one.
+    Date(Option<char>),
+    /// A date and a time of day without a zone.
+    Local(Option<char>),
+    /// A date and a time of day with a zone or an offset.
+    Zoned,
+    /// By the pattern of a user; whether it has a time of day without a zone.
+    Pattern,
+}
+
+impl Written {
+    /// For a person.
+    pub fn describe(self) -> String {
+        match self {
+            Self::Epoch(unit) => format!("{} since 1970", unit.name()),
+            Self::Date(Some(separator)) => format!("a date as in 2026{separator}01{separator}02"),
+            Self::Date(None) => "a date as in 20260102".to_owned(),
+            Self::Local(Some(separator)) => format!("2026{separator}01{separator}02 09:30:00, without a zone"),
+            Self::Local(None) => "20260102 093000, without a zone".to_owned(),
+            Self::Zoned => "a time with its zone, as in 2026-01-02T09:30:00Z".to_owned(),
+            Self::Pattern => "the pattern of --time-format".to_owned(),
+        }
+    }
+}
+
+/// Reads the times of one file.
+#[derive(Debug)]
+pub(crate) struct Times {
+    format: Option<TimeFormat>,
+    zone: Option<TimeZone>,
+    /// The way of the first time, and its line.
+    first: Option<(Written, u64)>,
+}
+
+impl Times {
+    pub(crate) const fn new(format: Option<TimeFormat>, zone: Option<TimeZone>) -> Self {
+        Self { format, zone, first: None }
+    }
+
+    /// The way in which the file writes times; `None` before the first.
+    pub(crate) fn written(&self) -> Option<Written> {
+        self.first.map(|(written, _)| written)
+    }
+
+    /// Whether times of day were read as UTC because neither they nor the options name a zone.
+    pub(crate) fn is_zone_assumed(&self) -> bool {
+        let by_pattern = matches!(&self.format, Some(TimeFormat::Pattern(pattern)) if !has_zone(pattern) && has_time_of_day(pattern));
+        let is_local = matches!(self.written(), Some(Written::Local(_))) || (by_pattern && self.first.is_some());
+        is_local && self.zone.is_none()
+    }
+
+    /// Microseconds since 1970, or the complaint about the value.
+    pub(crate) fn read(&mut self, text: &str, line: u64) -> Result<i64, String> {
+        let zone = self.zone.as_ref().unwrap_or(const { &TimeZone::UTC });
+        let (written, micros) = match &self.format {
+            Some(TimeFormat::Epoch(unit)) => (Written::Epoch(*unit), fixed_epoch(text, *unit)?),
+            Some(TimeFormat::Pattern(pattern)) => (Written::Pattern, by_pattern(text, pattern, zone)?),
+            None => recognised(text, zone)?,
+        };
+        let (first, of) = *self.first.get_or_insert((written, line));
+        if first != written {
+            return Err(format!(
+                "is {}, and line {of} has {}: a file writes its times one way",
+                written.describe(),
+                first.describe()
+            ));
+        }
+        Ok(micros)
+    }
+}
+
+/// Whether text is a time that is recognised by itself.
+pub(crate) fn is_time(text: &str) -> bool {
+    recognised(text, const { &TimeZone::UTC }).is_ok()
+}
+
+/// Whether text is a number since 1970 in one of the units.
+pub(crate) fn is_epoch(text: &str) -> bool {
+    epoch(text).is_some()
+}
+
+const UNKNOWN: &str = "is neither a date, nor a time, nor a number since 1970 between 1990 and 2100: --time-format names its form, \
+                       --time-column another column";
+
+fn recognised(text: &str, zone: &TimeZone) -> Result<(Written, i64), String> {
+    if let Some((unit, micros)) = epoch(text) {
+        return Ok((Written::Epoch(unit), micros));
+    }
+    let Some((date, separator, rest)) = leading_date(text) else { return Err(UNKNOWN.to_owned()) };
+    let rest = rest.strip_prefix(['T', ' ', 't']).unwrap_or(rest).trim_start();
+    if rest.is_empty() {
+        return Ok((Written::Date(separator), local(date.at(0, 0, 0, 0), zone)?));
+    }
+    if let Some(moment) = time_of_day(date, rest) {
+        return Ok((Written::Local(separator), local(moment?, zone)?));
+    }
+    let standard = text.strip_suffix(" UTC").map(|text| format!("{text}Z"));
+    let moment: Timestamp = standard.as_deref().unwrap_or(text).parse().map_err(|_| UNKNOWN.to_owned())?;
+    Ok((Written::Zoned, moment.as_microsecond()))
+}
+
+/// A number in the unit in which it is a time between 1990 and 2100; these ranges do not meet. The bridge reads numbers in
+/// messages by the same rule.
+fn epoch(text: &str) -> Option<(Unit, i64)> {
+    if !text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
+        return None;
+    }
+    let whole = decimal::truncated(text, 0)?;
+    let in_range = |unit: &Unit| (FIRST_SECOND * unit.per_second()..END_SECOND * unit.per_second()).contains(&whole);
+    let unit = Unit::ALL.into_iter().find(in_range)?;
+    Some((unit, micros_of(text, unit)?))
+}
+
+fn fixed_epoch(text: &str, unit: Unit) -> Result<i64, String> {
+    micros_of(text, unit).ok_or_else(|| format!("is no number of {} since 1970", unit.name()))
+}
+
+/// Rounded down.
+fn micros_of(text: &str, unit: Unit) -> Option<i64> {
+    let micros = match unit {
+        Unit::Seconds => decimal::truncated(text, 6)?,
+        Unit::Millis => decimal::truncated(text, 3)?,
+        Unit::Micros => decimal::truncated(text, 0)?,
+        Unit::Nanos => decimal::truncated(text, 0)?.div_euclid(1_000),
+    };
+    i64::try_from(micros).ok().filter(|micros| Timestamp::from_microsecond(*micros).is_ok())
+}
+
+fn by_pattern(text: &str, pattern: &str, zone: &TimeZone) -> Result<i64, String> {
+    let refused = |error: jiff::Error| format!("does not fit --time-format {pattern:?}: {error}");
+    let parsed = strtime::parse(pattern, text).map_err(refused)?;
+    if has_zone(pattern) {
+        return parsed.to_timestamp().map(Timestamp::as_microsecond).map_err(refused);
+    }
+    let date = parsed.to_date().map_err(refused)?;
+    let moment = parsed.to_datetime().unwrap_or_else(|_| date.at(0, 0, 0, 0));
+    local(moment, zone)
+}
+
+fn has_zone(pattern: &str) -> bool {
+    ["%z", "%:z", "%Q", "%Z", "%s"].iter().any(|directive| pattern.contains(directive))
+}
+
+fn has_time_of_day(pattern: &str) -> bool {
+    ["%H", "%I", "%k", "%l", "%T", "%R", "%c", "%r", "%X"].iter().any(|directive| pattern.contains(directive))
+}
+
+fn local(moment: DateTime, zone: &TimeZone) -> Result<i64, String> {
+    // A time that a change of the clocks repeats is the earlier one; one that it leaves out is moved as clocks are.
+    let moment = zone.to_timestamp(moment).map_err(|_| "is out of range".to_owned())?;
+    if moment.as_microsecond() < FIRST_MICRO {
+        Err("is before the year 0".to_owned())
+    } else {
+        Ok(moment.as_microsecond())
+    }
+}
+
+/// 0000-01-01T00:00:00Z, the first time that RFC 3339 can write.
+const FIRST_MICRO: i64 = -62_167_219_200_000_000;
+
+/// A date at the beginning of text, its separator, and the rest.
+fn leading_date(text: &str) -> Option<(Date, Option<char>, &str)> {
+    let (year, rest) = digits(text, 4)?;
+    let separator = rest.chars().next().filter(|first| matches!(first, '-' | '/' | '.'));
+    let skip = |rest| match separator {
+        Some(separator) => str::strip_prefix(rest, separator),
+        None => Some(rest),
+    };
+    let (month, rest) = digits(skip(rest)?, 2)?;
+    let (day, rest) = digits(skip(rest)?, 2)?;
+    let date = Date::new(i16::try_from(year).ok()?, i8::try_from(month).ok()?, i8::try_from(day).ok()?).ok()?;
+    Some((date, separator, rest))
+}
+
+/// A time of day that takes the whole text: `09:30`, `09:30:00`, `09:30:00.125`, `0930`, `093000`. `None`: another form.
+fn time_of_day(date: Date, text: &str) -> Option<Result<DateTime, String>> {
+    let (hour, rest) = digits(text, 2)?;
+    let colon = rest.strip_prefix(':');
+    let (minute, rest) = digits(colon.unwrap_or(rest), 2)?;
+    let rest = if colon.is_some() && !rest.is_empty() { rest.strip_prefix(':')? } else { rest };
+    let (second, rest) = if rest.is_empty() { (0, rest) } else { digits(rest, 2)? };
+    let nanos = match rest.strip_prefix(['.', ',']) {
+        Some(fraction) if (1..=9).contains(&fraction.len()) && fraction.bytes().all(|byte| byte.is_ascii_digit()) => {
+            format!("{fraction:0<9}").parse().ok()?
+        }
+        None if rest.is_empty() => 0,
+        _ => return None,
+    };
+    let small = |value: u32| i8::try_from(value).unwrap_or(i8::MAX);
+    // A leap second is the second before it.
+    let moment = jiff::civil::Time::new(
+        small(hour),
+        small(minute),
+        small(second.min(if second == 60 { 59 } else { 99 })),
+        nanos,
+    );
+    Some(moment.map(|time| date.to_datetime(time)).map_err(|_| "has a time of day that does not exist".to_owned()))
+}
+
+/// A number of exactly `count` digits at the beginning of text, and the rest.
+fn digits(text: &str, count: usize) -> Option<(u32, &str)> {
+    let (number, rest) = text.split_at_checked(count)?;
+    let number = number.bytes().all(|byte| byte.is_ascii_digit()).then(|| number.parse().ok()).flatten()?;
+    Some((number, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<String, String> {
+        let micros = Times::new(None, None).read(text, 1)?;
+        Ok(Timestamp::from_microsecond(micros).unwrap().to_string())
+    }
+
+    #[test]
+    fn dates_times_and_numbers_are_recognised() {
+        for (text, expected) in [
+            ("2024-05-06", "2024-05-06T00:00:00Z"),
+            ("2024/05/06", "2024-05-06T00:00:00Z"),
+            ("2024.05.06", "2024-05-06T00:00:00Z"),
+            ("20240506", "2024-05-06T00:00:00Z"),
+            ("1928-01-03", "1928-01-03T00:00:00Z"),
+            ("2024-05-06 09:30", "2024-05-06T09:30:00Z"),
+            ("2024-05-06 09:30:00", "2024-05-06T09:30:00Z"),
+            ("2024-05-06T09:30:00.125", "2024-05-06T09:30:00.125Z"),
+            ("2024.05.06 09:30", "2024-05-06T09:30:00Z"),
+            ("20240506 093000", "2024-05-06T09:30:00Z"),
+            ("20240506093000", "2024-05-06T09:30:00Z"),
+            ("202405060930", "2024-05-06T09:30:00Z"),
+            ("2024-05-06T09:30:60", "2024-05-06T09:30:59Z"),
+            ("2024-05-06T09:30:00Z", "2024-05-06T09:30:00Z"),
+            ("2024-05-06 09:30:00 UTC", "2024-05-06T09:30:00Z"),
+            ("2024-05-06 09:30:00-04:00", "2024-05-06T13:30:00Z"),
+            ("2024-05-06T09:30:00-04:00[America/New_York]", "2024-05-06T13:30:00Z"),
+            ("1741064760", "2025-03-04T05:06:00Z"),
+            ("1741064760.5", "2025-03-04T05:06:00.5Z"),
+            ("1741064760000", "2025-03-04T05:06:00Z"),
+            ("1741064760000001", "2025-03-04T05:06:00.000001Z"),
+            ("1741064760000001999", "2025-03-04T05:06:00.000001Z"),
+        ] {
+            assert_eq!(read(text).as_deref(), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn other_text_is_refused_with_the_options_that_help() {
+        for text in [
+            "",
+            "06/05/2024",
+            "5",
+            "1.74E+12",
+            "-1741064760",
+            "2024-13-01",
+            "2024-05-06x",
+            "May 6 2024",
+            "09:30",
+            "2024",
+        ] {
+            assert!(read(text).unwrap_err().contains("--time-format"), "{text}");
+        }
+        assert_eq!(read("2024-05-06 25:00").unwrap_err(), "has a time of day that does not exist");
+    }
+
+    #[test]
+    fn a_file_writes_its_times_one_way() {
+        for (first, second) in [
+            ("2024-05-06", "2024-05-06 09:30"),
+            ("2024-05-06", "20240507"),
+            ("1741064760", "1741064760000"),
+            ("2024-05-06 09:30", "2024-05-06 09:30:00Z"),
+            ("2024-05-06 09:30", "2024/05/06 09:30"),
+        ] {
+            let mut times = Times::new(None, None);
+            times.read(first, 2).unwrap();
+            let complaint = times.read(second, 7).unwrap_err();
+            assert!(complaint.contains("and line 2 has"), "{complaint}");
+        }
+        let mut times = Times::new(None, None);
+        for text in ["2024-05-06 09:30", "2024-05-06 09:30:01", "2024-05-06 09:30:01.5"] {
+            times.read(text, 1).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_zone_counts_for_times_without_one_and_is_otherwise_assumed() {
+        let new_york = TimeZone::get("America/New_York").unwrap();
+        let mut times = Times::new(None, Some(new_york));
+        assert_eq!(times.read("2024-05-06 09:30:00", 1), Ok(1_715_002_200_000_000));
+        assert!(!times.is_zone_assumed());
+        let mut times = Times::new(None, None);
+        assert!(!times.is_zone_assumed());
+        times.read("2024-05-06 09:30:00", 1).unwrap();
+        assert!(times.is_zone_assumed());
+        let mut dates = Times::new(None, None);
+        dates.read("2024-05-06", 1).unwrap();
+        assert!(!dates.is_zone_assumed());
+    }
+
+    #[test]
+    fn a_format_is_a_unit_or_a_pattern() {
+        let read = |format: &str, text: &str| Times::new(Some(format.parse().unwrap()), None).read(text, 1);
+        assert_eq!(read("%d/%m/%Y", "06/05/2024"), Ok(1_714_953_600_000_000));
+        assert_eq!(read("%d/%m/%Y %H:%M", "06/05/2024 09:30"), Ok(1_714_987_800_000_000));
+        assert_eq!(read("%Y-%m-%dT%H:%M:%S%:z", "2024-05-06T09:30:00-04:00"), Ok(1_715_002_200_000_000));
+        for (pattern, text, assumed) in
+            [("%d/%m/%Y", "06/05/2024", false), ("%d/%m/%Y %H:%M", "06/05/2024 09:30", true)]
+        {
+            let mut times = Times::new(Some(pattern.parse().unwrap()), None);
+            times.read(text, 1).unwrap();
+            assert_eq!(times.is_zone_assumed(), assumed, "{pattern}");
+        }
+        assert_eq!(read("seconds", "86400"), Ok(86_400_000_000));
+        assert!(read("%d/%m/%Y", "2024-05-06").unwrap_err().starts_with("does not fit --time-format"));
+        assert!("day/month".parse::<TimeFormat>().is_err());
+    }
+}
