@@ -146,8 +146,8 @@ impl Identities {
             _ => {}
         }
         // The broker sent it before and has lost the session since: another bridge may have had it, any time ago. Its outcome cannot be
-        // found without an identity, with a number of a source that was reset, or with an identity whose row may have left
-        // memory. It counts among the messages that the broker lost.
+        // found if it has no identity, if its source was reset, or if the row of its identity may have left memory. Then it counts
+        // among the messages that the broker lost.
         let is_of_lost_session = delivery.duplicate && delivery.packet_id == 0;
         let era = sources.era(&delivery.topic, &tick.source);
         let Some(identity) = key::of_tick(delivery, tick, rank, era) else {

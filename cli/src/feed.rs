@@ -1,4 +1,4 @@
-//! A feed: files whose rows are published as quotes, merged by time.
+//! A feed publishes the rows of files as quotes, merged by time.
 //!
 //! - [`files`]: opens and checks the files. [`resume`]: where accounts stand in them, and whether they have changed.
 //! - [`source`]: names of sources. [`positions`]: hashes beside the ledgers.

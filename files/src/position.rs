@@ -135,7 +135,8 @@ pub struct Checker {
 }
 
 impl Checker {
-    /// Compares the rows up to `decided`, the last one that an account has decided, or up to the next one whose hash is kept.
+    /// Compares the rows up to `decided`, the last row that an account has decided. Where its hash was not kept, the comparison goes on to the
+    /// next row with a hash.
     pub fn new(position: Position, decided: u64) -> Self {
         let through = position.known_from(decided.max(1));
         Self { position, through, same: 0 }

@@ -1,7 +1,8 @@
 //! The ledger that trades: one SQLite file, `ledger.db`, with a write-ahead log beside it while it is open.
 //!
 //! - `place`: the files and connections to them; `create`: new files; `schema`: versions of the format; `migrate`: from one to the
-//!   next; `complete`: columns that v0.1.0 leaves empty; `keep`: the copy of a file from before its migration; `epoch`: the one writer.
+//!   next; `complete`: columns that v0.1.0 leaves empty; `keep`: the copy of a file from before its migration; `epoch`: keeps other
+//!   writers out.
 //! - `archive`: the journal as CSV.
 //! - `backup`: copies, made and put back; `salvage`: a sound ledger of a damaged one; `replace`: another file in the place of a ledger.
 //! - `inspect`: the ledger is checked before anything is written; `verification`: the journal beside the writer; `replay`: the journal is

@@ -23,10 +23,10 @@ pub(crate) struct FeedArgs {
     /// with exit code 1, behind the rows before it. The exit code is 1 if no row could be used.
     #[arg(id = "feed", long = "feed", value_name = "FILE", num_args = 1..)]
     pub(crate) paths: Vec<PathBuf>,
-    /// Name of the source whose quotes the rows are, in place of the name of the file. Once for each file.
+    /// Name of the source of the rows, in place of the name of the file. Once for each file.
     ///
     /// With --data-dir a source is decided once: another run goes on behind its last row, and ends with exit code 2 if a
-    /// row before that has changed. Another name is another source, whose rows are all new.
+    /// row before that has changed. Another name is another source, and all its rows are new.
     #[arg(long, value_name = "NAME", requires = "feed")]
     pub(crate) source: Vec<String>,
     /// Decide all rows again, as the source NAME#2, or the next number that no account knows.

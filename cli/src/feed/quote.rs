@@ -1,4 +1,4 @@
-//! A row of a feed as it is published. Pure.
+//! The quote that a feed publishes for a row. Pure.
 
 use bytes::Bytes;
 use quote_files::Row;

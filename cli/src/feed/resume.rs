@@ -37,7 +37,7 @@ pub(crate) struct Names<'a> {
     pub(crate) data_dir: Option<&'a Path>,
 }
 
-/// The way of each file, and sentences for a person. Files whose rows have changed are an error.
+/// Returns the course of each file, and sentences for the person at the terminal. A file with changed rows is an error.
 pub(crate) fn courses(
     files: &[OpenFile],
     names: &Names<'_>,

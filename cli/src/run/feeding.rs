@@ -60,8 +60,8 @@ pub(super) struct Plan<'a> {
 }
 
 impl Feeding {
-    /// A feed that starts behind the rows that all of `locals` decided earlier, and sentences for a person. Files whose
-    /// decided rows have changed are an error.
+    /// Makes a feed that starts behind the last row that all of `locals` have decided, and sentences for the person at the terminal. A file
+    /// with changed rows among the decided ones is an error.
     pub(super) fn new(plan: Plan<'_>, options: Options, locals: &[Local]) -> Result<(Self, Vec<String>), ResumeError> {
         let topic = plan.names.topic;
         let takers: Vec<_> = locals.iter().map(|local| local.takes(topic).then_some(0)).collect();

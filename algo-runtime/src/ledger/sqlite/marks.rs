@@ -108,7 +108,7 @@ impl MarkChanges {
     }
 }
 
-/// Sources whose last numbers a commit removes or sets. A source that it removes and sets is there twice.
+/// Sources with a last number that a commit removes or sets. A source is there twice if the commit does both.
 fn changed(changes: &Changes) -> impl Iterator<Item = &SourceKey> {
     changes.sources.removed.iter().chain(changes.marks.keys())
 }
