@@ -15,6 +15,17 @@ pub(super) struct First<'a> {
     pub(super) place: usize,
 }
 
+/// What the checker knows about a second outcome apart from the rows.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Around {
+    /// Two bridges ran at the same time, and one did not hear of the other.
+    pub(super) unseen_bridges: bool,
+    /// The broker delivered copies of the message for different filters.
+    pub(super) was_copied: bool,
+    /// Rows of a class that the runtime keeps in memory.
+    pub(super) window: u64,
+}
+
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Limits {
@@ -59,10 +70,9 @@ impl Limits {
     }
 
     /// Whether the row may be the second outcome of its quote.
-    ///
-    /// `unseen_bridges`: two bridges ran at the same time, and one did not hear of the other.
-    pub(super) fn allow(&self, first: First<'_>, row: &WindowRow, unseen_bridges: bool, window: u64) -> bool {
+    pub(super) fn allow(&self, first: First<'_>, row: &WindowRow, around: Around) -> bool {
         let First { row: earlier, .. } = first;
+        let Around { unseen_bridges, was_copied, window } = around;
         // Only its identity is left, and that is known within the window.
         let is_orphan = self.orphans.contains(&(row.run, row.delivery));
         // A bridge stood still while another one had its messages decided.
@@ -77,7 +87,10 @@ impl Limits {
             }
             Class::Id => is_older && (is_orphan || self.was_elsewhere(first)),
             Class::Packet => {
-                stood_still && earlier.run != row.run || is_older && (is_orphan || self.was_elsewhere(first))
+                let is_other_bridge = earlier.run != row.run;
+                // The broker had the PUBACK of one copy alone when the bridge ended.
+                let is_lone_copy = was_copied && !is_unmarked && earlier.packet_id != row.packet_id;
+                is_other_bridge && (stood_still || is_lone_copy) || is_older && (is_orphan || self.was_elsewhere(first))
             }
         }
     }
@@ -97,6 +110,9 @@ mod tests {
     use super::*;
 
     const WINDOW: u64 = 8;
+    const SEEN: Around = Around { unseen_bridges: false, was_copied: false, window: WINDOW };
+    const UNSEEN: Around = Around { unseen_bridges: true, ..SEEN };
+    const COPIED: Around = Around { was_copied: true, ..SEEN };
 
     fn row(class: Class, ordinal: u64, run: u64, delivery: u64) -> WindowRow {
         let kind = Kind::NoSignal;
@@ -147,11 +163,27 @@ mod tests {
         for (packet_id, duplicate, is_allowed) in [(3, false, true), (3, true, false), (0, true, true)] {
             let mut limits = two_bridges();
             limits.sent(2, &delivery(5, packet_id, duplicate));
-            assert_eq!(limits.allow(first, &later, true, WINDOW), is_allowed, "packet {packet_id}, DUP {duplicate}");
-            assert!(!limits.allow(first, &later, false, WINDOW), "one bridge alone");
-            assert!(!limits.allow(first, &row(Class::Packet, 2, 11, 5), true, WINDOW), "the same bridge");
-            assert!(!limits.allow(first, &row(Class::Id, 2, 12, 5), true, WINDOW), "an id within the window");
+            assert_eq!(limits.allow(first, &later, UNSEEN), is_allowed, "packet {packet_id}, DUP {duplicate}");
+            assert!(!limits.allow(first, &later, SEEN), "one bridge alone");
+            assert!(!limits.allow(first, &row(Class::Packet, 2, 11, 5), UNSEEN), "the same bridge");
+            assert!(!limits.allow(first, &row(Class::Id, 2, 12, 5), UNSEEN), "an id within the window");
         }
+    }
+
+    #[test]
+    fn a_lone_copy_under_another_packet_may_get_a_second_outcome_from_the_next_bridge() {
+        let earlier = row(Class::Packet, 1, 11, 5);
+        let first = First { row: &earlier, place: 0 };
+        let other = |class, run, packet_id| WindowRow { packet_id, ..row(class, 2, run, 5) };
+        let mut limits = two_bridges();
+        limits.sent(2, &delivery(5, 2, true));
+        assert!(limits.allow(first, &other(Class::Packet, 12, 2), COPIED));
+        assert!(!limits.allow(first, &other(Class::Packet, 12, 2), SEEN), "one copy alone");
+        assert!(!limits.allow(first, &other(Class::Packet, 12, 1), COPIED), "the same packet");
+        assert!(!limits.allow(first, &other(Class::Packet, 11, 2), COPIED), "the same bridge");
+        assert!(!limits.allow(first, &other(Class::Id, 12, 2), COPIED), "an id");
+        limits.sent(2, &delivery(5, 2, false));
+        assert!(!limits.allow(first, &other(Class::Packet, 12, 2), COPIED), "no redelivery");
     }
 
     #[test]
@@ -160,10 +192,10 @@ mod tests {
         let first = First { row: &earlier, place: 0 };
         let later = |ordinal| row(Class::Packet, ordinal, 11, 9);
         let mut limits = two_bridges();
-        assert!(!limits.allow(first, &later(1 + WINDOW), false, WINDOW));
+        assert!(!limits.allow(first, &later(1 + WINDOW), SEEN));
         limits.opening(3, &open(13, "mqtt://b"), 4);
-        assert!(limits.allow(first, &later(1 + WINDOW), false, WINDOW));
-        assert!(!limits.allow(first, &later(WINDOW), false, WINDOW));
-        assert!(!limits.allow(First { row: &earlier, place: 4 }, &later(20), false, WINDOW), "it came before the row");
+        assert!(limits.allow(first, &later(1 + WINDOW), SEEN));
+        assert!(!limits.allow(first, &later(WINDOW), SEEN));
+        assert!(!limits.allow(First { row: &earlier, place: 4 }, &later(20), SEEN), "it came before the row");
     }
 }

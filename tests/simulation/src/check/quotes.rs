@@ -173,6 +173,12 @@ impl Quotes {
         lost.any(|message| message.body.topic == topic && message.hash == *hash)
     }
 
+    /// Whether the broker delivered copies of a message with this payload for different filters.
+    pub(super) fn was_copied(&self, topic: &str, hash: &Hash) -> bool {
+        let mut copied = self.messages.values().filter(|message| message.subscription_ids.len() > 1);
+        copied.any(|message| message.body.topic == topic && message.hash == *hash)
+    }
+
     pub(super) fn broker_went_back(&mut self) {
         self.went_back += 1;
     }

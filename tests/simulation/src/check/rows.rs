@@ -26,7 +26,7 @@ use self::{
 };
 use super::{
     hold,
-    limits::{First, Limits},
+    limits::{Around, First, Limits},
     outbox::Outbox,
     promise,
     quotes::{Quotes, Subject, fits, subject},
@@ -331,7 +331,12 @@ impl Rows {
         let [first] = indices else { return false };
         let Some(line) = self.lines.get(*first) else { return false };
         let first = First { row: &line.row, place: *first };
-        self.limits.allow(first, row, quotes.unseen_bridges_met(), self.window)
+        let around = Around {
+            unseen_bridges: quotes.unseen_bridges_met(),
+            was_copied: quotes.was_copied(&row.channel, &row.payload_sha256),
+            window: self.window,
+        };
+        self.limits.allow(first, row, around)
     }
 
     fn earlier(&self, subject: Subject) -> String {
