@@ -39,9 +39,12 @@ NEED_VENV = python3 -c 'import ensurepip, venv' 2>/dev/null || .ci/need python3-
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-19s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: tools ## Build `intuition` and run both examples on thirteen years of real quotes
+demo: tools ## Build `intuition`, and run a built-in algorithm and both examples on thirteen years of real quotes
 	@echo "Building intuition. The first time this compiles everything it needs, which takes some minutes."
 	$(CARGO) build --package intuition-cli
+	@echo "A built-in algorithm with its defaults, without a manifest:"
+	$(CARGO) run --quiet --package intuition-cli -- run --builtin sma-crossover --feed $(FEED)
+	@echo "Two accounts by their manifests:"
 	$(CARGO) run --quiet --package intuition-cli -- run \
 		-f examples/random.yaml -f examples/sma-crossover.yaml --feed $(FEED)
 
