@@ -103,17 +103,34 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Takes a ledger's state up under these settings. The first start deposits the starting cash.
-    ///
-    /// `seed`: of all chance in the engine. Engines with equal seeds, snapshots and requests do the same. A runtime draws a new
-    /// seed for each start.
-    pub fn start(
+    /// [`take_up`](Self::take_up) with a snapshot that has the window.
+    #[cfg(test)]
+    pub(crate) fn start(
         mut snapshot: Snapshot,
         settings: &Settings,
         sizes: Sizes,
         seed: u64,
         now_micros: i64,
     ) -> Result<Self, SettingsError> {
+        let mut identities = Identities::new(sizes);
+        for row in std::mem::take(&mut snapshot.window) {
+            identities.load(&row);
+        }
+        Self::take_up((snapshot, identities), settings, sizes, seed, now_micros)
+    }
+
+    /// Takes a ledger's state up under these settings, with the outcomes of its window. The first start deposits the starting cash.
+    ///
+    /// `seed`: of all chance in the engine. Engines with equal seeds, snapshots and requests do the same. A runtime draws a new
+    /// seed for each start.
+    pub fn take_up(
+        (mut snapshot, mut identities): (Snapshot, Identities),
+        settings: &Settings,
+        sizes: Sizes,
+        seed: u64,
+        now_micros: i64,
+    ) -> Result<Self, SettingsError> {
+        identities.load_older(snapshot.older);
         let mut chance = ChaCha8Rng::seed_from_u64(seed);
         let effective = effective_settings(&settings.live, &settings.source, snapshot.settings.as_ref())?;
         let cash = starting_cash(
@@ -134,7 +151,7 @@ impl Engine {
             sizes,
             backlog: Backlog::new(sizes),
             recogniser: Recogniser::new(
-                Identities::load(&snapshot.window, snapshot.older, sizes),
+                identities,
                 SourceNumbers::load(snapshot.marks, snapshot.sources, sizes),
                 (symbols, sizes.symbols),
                 Sessions::new(snapshot.sessions, snapshot.client_sessions),

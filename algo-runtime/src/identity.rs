@@ -101,13 +101,19 @@ pub struct Identities {
 }
 
 impl Identities {
-    /// From a snapshot.
-    pub fn load(rows: &[WindowRow], older: Vec<Stretch>, sizes: Sizes) -> Self {
-        Self {
-            window: Window::load(rows, older, sizes),
-            repeated: Repeated::new(sizes),
-            retention: Retention::new(sizes),
-        }
+    /// Without any outcome.
+    pub fn new(sizes: Sizes) -> Self {
+        Self { window: Window::new(sizes), repeated: Repeated::new(sizes), retention: Retention::new(sizes) }
+    }
+
+    /// Takes a row of the ledger, behind all others of its class.
+    pub fn load(&mut self, row: &WindowRow) {
+        self.window.load(row);
+    }
+
+    /// Takes the rows that the ledger alone has, which come before the others.
+    pub fn load_older(&mut self, older: Vec<Stretch>) {
+        self.window.load_older(older);
     }
 
     /// The bridges that delivered the last outcome of each class.

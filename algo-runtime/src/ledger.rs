@@ -87,8 +87,15 @@ impl OutboxPage {
 
 /// The operations of a ledger for the engine.
 pub trait Ledger: Send {
-    /// All state but the journal, the outbox and the gaps.
-    fn snapshot(&mut self) -> Result<Snapshot, LedgerError>;
+    /// All state but the journal, the outbox and the gaps. `row` gets the window, row by row, by class and ordinal, and
+    /// [`Snapshot::window`] is empty: all rows at once would take more memory than the account needs afterwards.
+    fn read(&mut self, row: &mut dyn FnMut(WindowRow)) -> Result<Snapshot, LedgerError>;
+    /// The same as one value.
+    fn snapshot(&mut self) -> Result<Snapshot, LedgerError> {
+        let mut window = Vec::new();
+        let snapshot = self.read(&mut |row| window.push(row))?;
+        Ok(Snapshot { window, ..snapshot })
+    }
     /// Makes `changes` durable, all or none. After an error the state is that before the call.
     fn commit(&mut self, changes: &Changes) -> Result<(), LedgerError>;
     /// A page of the outbox, in order, also entries that are done. An error if another runtime has opened the ledger: it deletes

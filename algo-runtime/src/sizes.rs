@@ -15,6 +15,9 @@ pub struct Sizes {
     /// Rows that leave the ledger together: a [`Stretch`](crate::ledger::Stretch) has so many rows at most. Those that are
     /// free stay until all of its rows are.
     pub stretch_rows: u64,
+    /// Stretches of each class that leave the ledger with one commit. SQLite holds the rows that it deletes in memory until the commit: a broker
+    /// that confirms a backlog at its end frees a million rows at once.
+    pub evicted_stretches: usize,
     /// Rows after an acknowledged one within which it is still found by its packet: a broker may have lost its last seconds.
     pub acknowledged_rows: u64,
     /// Connections of a bridge for which the runtime remembers a place in the window and the first new delivery. At least as
@@ -77,6 +80,7 @@ impl Sizes {
     pub const DESIGN: Self = Self {
         window: 65_536,
         stretch_rows: 1_024,
+        evicted_stretches: 8,
         acknowledged_rows: 32_768,
         connections: 16,
         runs: 64,

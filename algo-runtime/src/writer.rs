@@ -63,6 +63,7 @@ pub use self::{
 };
 use crate::{
     engine::{Engine, LinkAction, SettledBatch, Tally},
+    identity::Identities,
     ledger::{Ledger, LedgerError, OutboxRow},
     metrics::Metrics,
     settings::{InitialTrading, Settings, SettingsError},
@@ -336,8 +337,10 @@ fn take_up(
     seed: u64,
     now: Now,
 ) -> Result<Engine, WriterError> {
-    let snapshot = ledger.snapshot().map_err(WriterError::UseLedger)?;
-    let mut engine = Engine::start(snapshot, settings, sizes, seed, now.micros).map_err(WriterError::TakeUp)?;
+    let mut identities = Identities::new(sizes);
+    let snapshot = ledger.read(&mut |row| identities.load(&row)).map_err(WriterError::UseLedger)?;
+    let mut engine =
+        Engine::take_up((snapshot, identities), settings, sizes, seed, now.micros).map_err(WriterError::TakeUp)?;
     log_notices(&mut engine);
     if let Some(changes) = engine.take_changes() {
         ledger.commit(&changes).map_err(WriterError::UseLedger)?;

@@ -2,7 +2,6 @@
 //! one key: a constant id, or equal payloads, cost as much as others.
 
 use std::{
-    collections::HashSet,
     hash::{BuildHasher as _, RandomState},
     sync::Arc,
 };
@@ -69,24 +68,23 @@ pub(super) struct Window {
 }
 
 impl Window {
-    pub(super) fn load(rows: &[WindowRow], older: Vec<Stretch>, sizes: Sizes) -> Self {
-        let mut window = Self { sizes, ..Self::default() };
+    pub(super) fn new(sizes: Sizes) -> Self {
+        Self { sizes, ..Self::default() }
+    }
+
+    pub(super) fn load(&mut self, row: &WindowRow) {
+        // Neighbours share the few names of sessions.
+        let before = self.origin.as_ref().map(|origin| &origin.session).filter(|session| ***session == *row.session);
+        let session = before.map_or_else(|| row.session.as_str().into(), Arc::clone);
+        self.insert(Kept::from_row(row, &session, self.origin.as_ref()));
+    }
+
+    pub(super) fn load_older(&mut self, older: Vec<Stretch>) {
         for stretch in older {
-            let rows = window.classes.of_mut(stretch.class);
-            rows.last = stretch.last;
+            let rows = self.classes.of_mut(stretch.class);
+            rows.last = rows.last.max(stretch.last);
             rows.older.push_back(stretch);
         }
-        // Rows share the few names of sessions.
-        let mut sessions: HashSet<Arc<str>> = HashSet::new();
-        for row in rows {
-            let session = sessions.get(row.session.as_str()).cloned().unwrap_or_else(|| {
-                let name: Arc<str> = row.session.as_str().into();
-                sessions.insert(Arc::clone(&name));
-                name
-            });
-            window.insert(Kept::from_row(row, &session, window.origin.as_ref()));
-        }
-        window
     }
 
     pub(super) fn last_runs(&self) -> Vec<u64> {
@@ -167,9 +165,9 @@ impl Window {
     }
 
     /// Takes rows beyond the windows' length out of memory. Returns the rows that leave the ledger: of each class every row up to
-    /// the ordinal, as far as nothing holds it.
+    /// the ordinal, as far as nothing holds it and [`Sizes::evicted_stretches`] allows. The next commits take the others.
     pub(super) fn evict(&mut self, retention: &Retention, waiting: usize) -> Vec<(Class, u64)> {
-        let Sizes { window, stretch_rows, .. } = self.sizes;
+        let Sizes { window, stretch_rows, evicted_stretches, .. } = self.sizes;
         // A waiting tick refers to its own row, or to a row in the newest half of the window at the time of recognition.
         let window = window.max(window / 2 + waiting as u64);
         let mut evicted = Vec::new();
@@ -183,7 +181,8 @@ impl Window {
             }
             let mut through = None;
             let free = |stretch: &mut Stretch| !stretch.sender.as_ref().is_some_and(|sender| retention.holds(sender));
-            while let Some(stretch) = self.classes.of_mut(class).older.pop_front_if(free) {
+            for _ in 0..evicted_stretches {
+                let Some(stretch) = self.classes.of_mut(class).older.pop_front_if(free) else { break };
                 through = Some(stretch.last);
             }
             evicted.extend(through.map(|ordinal| (class, ordinal)));

@@ -96,7 +96,8 @@ impl MemoryLedger {
 }
 
 impl Ledger for MemoryLedger {
-    fn snapshot(&mut self) -> Result<Snapshot, LedgerError> {
+    fn read(&mut self, row: &mut dyn FnMut(WindowRow)) -> Result<Snapshot, LedgerError> {
+        self.window.values().filter(|row| row.ordinal > self.kept_alone(row.class)).cloned().for_each(row);
         Ok(Snapshot {
             account: self.account.clone(),
             ledger_ids: self.ledger_ids.clone(),
@@ -104,7 +105,7 @@ impl Ledger for MemoryLedger {
             holdings: self.holdings.clone(),
             marks: self.marks.values().cloned().collect(),
             sources: self.sources.clone(),
-            window: self.window.values().filter(|row| row.ordinal > self.kept_alone(row.class)).cloned().collect(),
+            window: Vec::new(),
             older: self.older(),
             counters: self.counters.clone(),
             state: self.state.clone(),

@@ -299,10 +299,10 @@ impl SqliteLedger {
 }
 
 impl Ledger for SqliteLedger {
-    fn snapshot(&mut self) -> Result<Snapshot, LedgerError> {
+    fn read(&mut self, row: &mut dyn FnMut(WindowRow)) -> Result<Snapshot, LedgerError> {
         let failed = self.place.store("read all");
         let transaction = self.connection.transaction().map_err(&failed)?;
-        snapshot::snapshot(&transaction, &self.sizes, &self.books.holdings).map_err(failed)
+        snapshot::read(&transaction, &self.sizes, &self.books.holdings, row).map_err(failed)
     }
 
     fn commit(&mut self, changes: &Changes) -> Result<(), LedgerError> {

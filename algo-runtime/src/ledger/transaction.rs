@@ -23,7 +23,8 @@ pub struct Snapshot {
     pub marks: Vec<Mark>,
     /// The rest about sources.
     pub sources: SourceRecords,
-    /// By class and ordinal, of each class the last [`Sizes::window`](crate::sizes::Sizes::window).
+    /// By class and ordinal, of each class the last [`Sizes::window`](crate::sizes::Sizes::window). Empty from
+    /// [`Ledger::read`](super::Ledger::read).
     pub window: Vec<WindowRow>,
     /// The rows before the window, of each class in order.
     pub older: Vec<Stretch>,

@@ -54,8 +54,8 @@ struct Counting {
 }
 
 impl Ledger for Counting {
-    fn snapshot(&mut self) -> Result<Snapshot, LedgerError> {
-        self.ledger.snapshot()
+    fn read(&mut self, row: &mut dyn FnMut(WindowRow)) -> Result<Snapshot, LedgerError> {
+        self.ledger.read(row)
     }
     fn commit(&mut self, changes: &Changes) -> Result<(), LedgerError> {
         if self.refuses.load(Ordering::SeqCst) {

@@ -24,6 +24,7 @@ use crate::{
 const TINY: Sizes = Sizes {
     window: 4,
     stretch_rows: 3,
+    evicted_stretches: 2,
     gaps: 2,
     close_requests: 2,
     checkpoint_entries: 3,

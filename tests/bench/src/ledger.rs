@@ -27,6 +27,9 @@ use crate::{
 
 /// Decisions of one commit.
 const COMMIT: u64 = 10_000;
+/// Decisions of one commit whose outcomes stay in the window. Each commit is a segment of the file, which an opening reads as a whole: no account
+/// has larger ones than [`Sizes::turn_ticks`], and a busy one has some hundreds.
+const WINDOW_COMMIT: u64 = 1_000;
 const SYMBOL: &str = "S0";
 const SOURCE: &str = "bench";
 const TIME_MICROS: i64 = 1_700_000_000_000_000;
@@ -39,7 +42,10 @@ pub fn write(folder: &Path, decisions: u64) -> anyhow::Result<()> {
     let windows = decisions.saturating_sub(Sizes::DESIGN.window);
     let mut written = 0;
     while written < decisions {
-        let count = COMMIT.min(decisions - written);
+        let count = match windows.checked_sub(written) {
+            None | Some(0) => WINDOW_COMMIT.min(decisions - written),
+            Some(before) => COMMIT.min(before),
+        };
         ledger.commit(&draft.decisions(count, windows)?)?;
         written += count;
     }

@@ -294,6 +294,7 @@ fn small_engine(window: u64, waiting_ticks: usize, draw: &mut ChaCha8Rng) -> Eng
     EngineSizes {
         window,
         stretch_rows: draw.random_range(1..=8),
+        evicted_stretches: 2,
         acknowledged_rows: draw.random_range(1..=window),
         packet_page: draw.random_range(1..=8),
         turn_ticks: draw.random_range(1..=8),

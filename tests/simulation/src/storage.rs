@@ -250,8 +250,8 @@ impl Opened {
 }
 
 impl Ledger for Opened {
-    fn snapshot(&mut self) -> Result<Snapshot, LedgerError> {
-        self.with(|ledger| ledger.snapshot())
+    fn read(&mut self, row: &mut dyn FnMut(WindowRow)) -> Result<Snapshot, LedgerError> {
+        self.with(|ledger| ledger.read(row))
     }
 
     fn commit(&mut self, changes: &Changes) -> Result<(), LedgerError> {

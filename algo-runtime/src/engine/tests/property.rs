@@ -112,6 +112,7 @@ fn allowed(state: TradingState, committed: &v1::Committed) -> bool {
 const TINY: Sizes = Sizes {
     window: 16,
     stretch_rows: 3,
+    evicted_stretches: 2,
     turn_ticks: 3,
     letter_causes: 2,
     counted_reasons: 1,

@@ -139,6 +139,7 @@ impl World {
 const TINY: Sizes = Sizes {
     window: 4,
     stretch_rows: 2,
+    evicted_stretches: 2,
     acknowledged_rows: 2,
     connections: 1,
     runs: 1,

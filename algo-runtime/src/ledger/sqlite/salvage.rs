@@ -188,7 +188,7 @@ fn check(unfinished: &Place, prefix: &Prefix) -> Result<(), LedgerError> {
     unfinished.check_whole(schema::newest(schema::MIGRATIONS))?;
     let read = || -> rusqlite::Result<()> {
         let connection = unfinished.observer(Shape::Settled)?;
-        snapshot::snapshot(&connection, &Sizes::DESIGN, &prefix.replay.books.holdings)?;
+        snapshot::read(&connection, &Sizes::DESIGN, &prefix.replay.books.holdings, &mut drop)?;
         // The first opening migrates a file of the format 1, and no page of the outbox is read before.
         if damaged::is_format_2(&connection)? {
             super::outbox::page(&connection, OutboxPage::all(0))?;

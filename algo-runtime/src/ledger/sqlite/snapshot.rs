@@ -10,17 +10,18 @@ use super::{
     sources, trading, window,
 };
 use crate::{
-    ledger::{HeldFilter, Holding, SettingsRecord, Snapshot},
+    ledger::{HeldFilter, Holding, SettingsRecord, Snapshot, WindowRow},
     sizes::Sizes,
 };
 
-/// `holdings`: those of the books.
-pub(super) fn snapshot(
+/// `holdings`: those of the books. `row` gets the rows of the window.
+pub(super) fn read(
     connection: &Connection,
     sizes: &Sizes,
     holdings: &BTreeMap<String, Holding>,
+    row: &mut dyn FnMut(WindowRow),
 ) -> rusqlite::Result<Snapshot> {
-    let (window, older) = window::read(connection, sizes)?;
+    let older = window::read(connection, sizes, row)?;
     let account = rows::account(connection)?;
     Ok(Snapshot {
         ledger_ids: outbox::ledger_ids(connection, &account.ledger_id)?,
@@ -29,7 +30,7 @@ pub(super) fn snapshot(
         holdings: holdings.clone(),
         marks: marks::read(connection)?,
         sources: sources::records(connection)?,
-        window,
+        window: Vec::new(),
         older,
         counters: list(connection, "SELECT name, reason, value FROM counters", |row| {
             Ok(((row.get(0)?, row.get(1)?), unsigned(row, 2)?))

@@ -122,18 +122,18 @@ impl Segments {
     }
 }
 
-/// The last rows of each class, and all before them summed up. A file of the format 1 has no segments.
-pub(super) fn read(connection: &Connection, sizes: &Sizes) -> rusqlite::Result<(Vec<WindowRow>, Vec<Stretch>)> {
-    let (mut window, mut older) = (Vec::new(), Vec::new());
+/// Hands out the last rows of each class. Returns all before them, summed up. A file of the format 1 has no segments.
+pub(super) fn read(
+    connection: &Connection,
+    sizes: &Sizes,
+    take: &mut dyn FnMut(WindowRow),
+) -> rusqlite::Result<Vec<Stretch>> {
+    let mut older = Vec::new();
     for class in Class::ALL {
-        let mut packed: Vec<WindowRow> = Vec::new();
-        let mut gone = 0;
-        each(connection, class, |Segment { evicted, rows }| {
-            gone = gone.max(evicted);
-            packed.extend(rows);
-        })?;
-        packed.retain(|row| row.ordinal > gone);
-        let last = packed.last().map_or(last_in_table(connection, class)?, |row| row.ordinal);
+        let (last, gone) = match last_segment(connection, class)? {
+            Some((last, evicted)) => (last, evicted),
+            None => (last_in_table(connection, class)?, 0),
+        };
         let bound = last.saturating_sub(sizes.window);
         let mut before = connection.prepare_cached(
             "SELECT ordinal, run, delivery, session, packet_id, connection FROM window
@@ -143,20 +143,37 @@ pub(super) fn read(connection: &Connection, sizes: &Sizes) -> rusqlite::Result<(
         while let Some(row) = found.next()? {
             stretch::append(&mut older, rows::summary(class, row)?, sizes.stretch_rows);
         }
-        let behind = packed.partition_point(|row| row.ordinal <= bound);
-        let recent = packed.split_off(behind);
-        for row in &packed {
-            stretch::append(&mut older, Stretch::of(row), sizes.stretch_rows);
-        }
         let sql = format!("SELECT {} FROM window WHERE class = ?1 AND ordinal > ?2 ORDER BY ordinal", rows::WINDOW_ROW);
         let mut statement = connection.prepare_cached(&sql)?;
         let mut found = statement.query(params![class.name(), bound.cast_signed()])?;
         while let Some(row) = found.next()? {
-            window.push(rows::window_row(class, row)?);
+            take(rows::window_row(class, row)?);
         }
-        window.extend(recent);
+        each(connection, class, |Segment { rows, .. }| {
+            for row in rows.into_iter().filter(|row| row.ordinal > gone) {
+                if row.ordinal > bound {
+                    take(row);
+                } else {
+                    stretch::append(&mut older, Stretch::of(&row), sizes.stretch_rows);
+                }
+            }
+        })?;
     }
-    Ok((window, older))
+    Ok(older)
+}
+
+/// Of the last segment of a class, the last ordinal, and the ordinal up to which rows are gone.
+fn last_segment(connection: &Connection, class: Class) -> rusqlite::Result<Option<(u64, u64)>> {
+    if !connection.table_exists(None, "segments")? {
+        return Ok(None);
+    }
+    let mut statement = connection.prepare_cached(
+        "SELECT place, sha256, data FROM segments WHERE place BETWEEN ?1 AND ?2 ORDER BY place DESC LIMIT 1",
+    )?;
+    let mut found = statement.query(places(class))?;
+    let Some(row) = found.next()? else { return Ok(None) };
+    let Segment { evicted, rows } = unpacked(class, row.get(0)?, row.get(1)?, row.get_ref(2)?.as_blob()?)?;
+    Ok(rows.last().map(|row| (row.ordinal, evicted)))
 }
 
 fn last_in_table(connection: &Connection, class: Class) -> rusqlite::Result<u64> {
