@@ -247,8 +247,12 @@ impl Served {
             let reject = format!("{} is not for me", quote.sid);
             return EventResult { event: event.event, reject, ..EventResult::default() };
         }
-        let quote =
-            Quote { sid: quote.sid.clone(), price: quote.price.parse().unwrap(), time_micros: quote.time_micros };
+        let quote = Quote {
+            sid: quote.sid.clone(),
+            price: quote.price.parse().unwrap(),
+            time_micros: quote.time_micros,
+            details: None,
+        };
         let signals = session.algorithm.decide(&[quote]).into_iter().flatten().map(|signal| {
             let (side, quantity) = match signal {
                 Signal::Buy => (Side::Buy, None),
