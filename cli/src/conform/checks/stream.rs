@@ -7,7 +7,7 @@ use super::{Kit, json, lives, note};
 use crate::conform::{
     client::CallError,
     judge,
-    quotes::{Feed, largest},
+    quotes::{Feed, detailed, largest},
     report::Report,
     row::Row,
     run::{self, Halt, Run},
@@ -143,6 +143,21 @@ pub(super) async fn message_size(kit: &Kit, report: &mut Report) {
         }
         Err(Halt::Call(error)) => note(report, Row::MessageSize, &error),
         Err(halt) => report.fail(Row::MessageSize, halt.to_string()),
+    }
+}
+
+/// Quotes with each value beside the price alone, with all of them at their bounds, and without any.
+pub(super) async fn details(kit: &Kit, report: &mut Report) {
+    let events = detailed();
+    match once(kit, &events).await {
+        Ok(result) => {
+            report.pass(Row::Details);
+            if report.first_failed(&[Row::Batches, Row::Order, Row::Signals]).is_none() {
+                report.violations(judge::result(1, &events, &result));
+            }
+        }
+        Err(Halt::Call(error)) => note(report, Row::Details, &error),
+        Err(halt) => report.fail(Row::Details, halt.to_string()),
     }
 }
 
