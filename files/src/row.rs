@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_whose_high_is_below_its_low_cannot_be_used_and_an_adjusted_close_beyond_them_can() {
+    fn a_high_below_the_low_is_refused_and_an_adjusted_close_beyond_is_not() {
         let header = "time,sid,high,low,close";
         let complaint = complaint(header, b"2024-01-02,GOOG,3,4,3.5");
         assert_eq!(complaint, "high is 3, below low, which is 4");

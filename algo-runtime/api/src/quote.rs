@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_price_outside_the_range_of_its_day_and_a_crossed_book_are_no_contradiction() {
+    fn a_price_outside_its_day_and_a_crossed_book_are_no_contradiction() {
         use Member::{Ask, Bid, High, Low, Open};
         assert_eq!(check("3", &[(Open, "9"), (High, "2"), (Low, "1")]), Ok(()));
         assert_eq!(check("3", &[(Bid, "4"), (Ask, "2")]), Ok(()));

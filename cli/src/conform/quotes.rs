@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn detailed_quotes_are_within_what_the_contract_allows_and_have_each_value_alone() {
+    fn detailed_quotes_are_allowed_and_have_each_value_alone() {
         let quotes = quotes(&detailed());
         let (plain, detailed): (Vec<_>, Vec<_>) = quotes.iter().partition(|(_, quote)| quote.details.is_none());
         assert_eq!(plain.len(), detailed.len());

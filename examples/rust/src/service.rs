@@ -14,7 +14,7 @@ use intuition_api::{
         input_event,
     },
 };
-use serde_json::json;
+use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
@@ -213,11 +213,15 @@ impl Outcome {
 /// What it tells of its own, on `intuition/<namespace>/<name>/data/breakouts`: bid and ask where the publisher gave them.
 fn publication(quote: &Quote, details: &Details, side: Side) -> Publication {
     let direction = if side == Side::Buy { "up" } else { "down" };
-    let mut told = json!({"sid": quote.sid, "price": quote.price, "direction": direction});
-    for (name, price) in [("bid", details.bid), ("ask", details.ask)] {
-        if let Some(price) = price {
-            told[name] = price.to_string().into();
-        }
-    }
-    Publication { channel: "breakouts".to_owned(), payload: told.to_string().into() }
+    let text = |price: Option<Price>| price.map(|price| price.to_string());
+    let members = [
+        ("sid", Some(quote.sid.clone())),
+        ("price", Some(quote.price.clone())),
+        ("direction", Some(direction.to_owned())),
+        ("bid", text(details.bid)),
+        ("ask", text(details.ask)),
+    ];
+    let told: Map<String, Value> =
+        members.into_iter().filter_map(|(name, text)| Some((name.to_owned(), text?.into()))).collect();
+    Publication { channel: "breakouts".to_owned(), payload: Value::Object(told).to_string().into() }
 }

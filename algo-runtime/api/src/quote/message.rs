@@ -106,10 +106,7 @@ impl Message for Quote {
     fn encoded_len(&self) -> usize {
         let text = |tag, text: &String| if text.is_empty() { 0 } else { encoding::string::encoded_len(tag, text) };
         let time = if self.time_micros == 0 { 0 } else { encoding::int64::encoded_len(3, &self.time_micros) };
-        text(1, &self.sid)
-            + text(2, &self.price)
-            + time
-            + self.details.as_ref().map_or(0, |details| details.encoded_len())
+        text(1, &self.sid) + text(2, &self.price) + time + self.details.as_deref().map_or(0, Message::encoded_len)
     }
 
     fn clear(&mut self) {
@@ -121,13 +118,10 @@ impl Message for Quote {
 mod tests {
     use super::*;
 
-    fn text(text: &str) -> Option<String> {
-        Some(text.to_owned())
-    }
-
     /// Encoded by Python's protobuf from types.proto.
     #[test]
     fn encoded_form_is_that_of_the_contract() {
+        let text = |text: &str| Some(text.to_owned());
         let plain = Quote { sid: "GOOG".to_owned(), price: "3.45".to_owned(), time_micros: 7, details: None };
         let details = QuoteDetails {
             size: text("0"),

@@ -9,12 +9,9 @@ fn detailed(price: &str, details: QuoteDetails) -> Tick {
     Tick { content: Some(Content::Quote(Quote { details: Some(Box::new(details)), ..quote })), ..Tick::default() }
 }
 
-fn text(text: &str) -> Option<String> {
-    Some(text.to_owned())
-}
-
 #[test]
-fn a_backend_gets_the_values_in_their_canonical_form_and_none_for_a_plain_quote() {
+fn a_backend_gets_canonical_values_and_none_for_a_plain_quote() {
+    let text = |text: &str| Some(text.to_owned());
     let bar = |open: &str, volume: &str, bid: &str| QuoteDetails {
         open: text(open),
         volume: text(volume),
@@ -39,6 +36,7 @@ fn a_backend_gets_the_values_in_their_canonical_form_and_none_for_a_plain_quote(
 #[test]
 fn wrong_values_of_a_bridge_are_dead_letters_that_name_the_field() {
     let mut bench = Bench::new(eager());
+    let text = |text: &str| Some(text.to_owned());
     let none = QuoteDetails::default;
     for (details, reason, message) in [
         (QuoteDetails { bid: text("0"), ..none() }, "BadPrice", "bid: \"0\" must be more than 0"),

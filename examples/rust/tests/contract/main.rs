@@ -60,7 +60,7 @@ async fn stream_initializes_answers_each_event_and_ends_with_ok() {
 }
 
 #[tokio::test]
-async fn a_breakout_has_bid_and_ask_where_the_quote_has_them_and_a_wrong_one_is_rejected() {
+async fn a_breakout_tells_bid_and_ask_and_a_wrong_value_is_rejected() {
     let program = Program::start().await;
     let mut stream = Stream::open(&mut program.client().await).await;
     stream.initialize(&parameters(), b"").await;
