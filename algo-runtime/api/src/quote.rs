@@ -1,5 +1,5 @@
-//! The values of a quote beside its price, and the rules for them. A bridge, the reader of files and the runtime apply the same
-//! ones.
+//! The values of a quote beside its price, and the rules for them. A bridge, the reader of files and the runtime apply them
+//! alike.
 
 mod message;
 

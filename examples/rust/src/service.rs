@@ -210,7 +210,7 @@ impl Outcome {
     }
 }
 
-/// What it tells of its own, on `intuition/<namespace>/<name>/data/breakouts`: bid and ask where the publisher gave them.
+/// A message of its own, on `intuition/<namespace>/<name>/data/breakouts`: bid and ask where the publisher gave them.
 fn publication(quote: &Quote, details: &Details, side: Side) -> Publication {
     let direction = if side == Side::Buy { "up" } else { "down" };
     let text = |price: Option<Price>| price.map(|price| price.to_string());
