@@ -370,7 +370,12 @@ impl Backend {
 }
 
 fn input(event: u64, quote: &algorithm::Quote) -> InputEvent {
-    let quote = Quote { sid: quote.sid.clone(), price: quote.price.to_string(), time_micros: quote.time_micros };
+    let quote = Quote {
+        sid: quote.sid.clone(),
+        price: quote.price.to_string(),
+        time_micros: quote.time_micros,
+        details: quote.details.as_ref().map(|details| Box::new(details.to_message())),
+    };
     InputEvent { event, kind: Some(input_event::Kind::Quote(quote)) }
 }
 

@@ -1,6 +1,7 @@
 mod backend;
 mod closing;
 mod configure;
+mod details;
 mod far;
 mod identity;
 mod inputs;
@@ -17,7 +18,7 @@ mod trading;
 use std::path::Path;
 
 use intuition_api::v1::{
-    Delivery, Open, Published, Quote, Tick, Unusable, outbox_entry,
+    Delivery, Open, Published, Quote, QuoteDetails, Tick, Unusable, outbox_entry,
     tick::Content,
     tick_outcome::{Kind, SeenBy},
 };
@@ -205,7 +206,7 @@ impl Bench {
 }
 
 fn quote(price: &str) -> Tick {
-    let quote = Quote { sid: "GOOG".to_owned(), price: price.to_owned(), time_micros: 5 };
+    let quote = Quote { sid: "GOOG".to_owned(), price: price.to_owned(), time_micros: 5, ..Quote::default() };
     Tick { content: Some(Content::Quote(quote)), ..Tick::default() }
 }
 

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod details;
 mod identities;
 mod listings;
 mod maps;
