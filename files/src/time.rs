@@ -1,53 +1,13 @@
 //! Times as files write them: one way in all rows of a file, which the first row shows.
 
-use intuition_api::decimal;
+use intuition_api::epoch;
+pub use intuition_api::epoch::Unit;
 use jiff::{
     Timestamp,
     civil::{Date, DateTime},
     fmt::strtime,
     tz::TimeZone,
 };
-
-/// 1990-01-01T00:00:00Z.
-const FIRST_SECOND: i128 = 631_152_000;
-/// 2100-01-01T00:00:00Z.
-const END_SECOND: i128 = 4_102_444_800;
-
-/// The unit of a number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unit {
-    /// Seconds since 1970.
-    Seconds,
-    /// Milliseconds.
-    Millis,
-    /// Microseconds.
-    Micros,
-    /// Nanoseconds.
-    Nanos,
-}
-
-impl Unit {
-    const ALL: [Self; 4] = [Self::Seconds, Self::Millis, Self::Micros, Self::Nanos];
-
-    const fn per_second(self) -> i128 {
-        match self {
-            Self::Seconds => 1,
-            Self::Millis => 1_000,
-            Self::Micros => 1_000_000,
-            Self::Nanos => 1_000_000_000,
-        }
-    }
-
-    /// The name, for options and for people.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Seconds => "seconds",
-            Self::Millis => "milliseconds",
-            Self::Micros => "microseconds",
-            Self::Nanos => "nanoseconds",
-        }
-    }
-}
 
 /// The way in which times are written, as a user names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -179,31 +139,14 @@ fn recognised(text: &str, zone: &TimeZone) -> Result<(Written, i64), String> {
     Ok((Written::Zoned, moment.as_microsecond()))
 }
 
-/// A number in the unit in which it is a time between 1990 and 2100; these ranges do not meet. The bridge reads numbers in
-/// messages by the same rule.
+/// A number since 1970. Of the notations of numbers, files have digits and a point alone.
 fn epoch(text: &str) -> Option<(Unit, i64)> {
-    if !text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
-        return None;
-    }
-    let whole = decimal::truncated(text, 0)?;
-    let in_range = |unit: &Unit| (FIRST_SECOND * unit.per_second()..END_SECOND * unit.per_second()).contains(&whole);
-    let unit = Unit::ALL.into_iter().find(in_range)?;
-    Some((unit, micros_of(text, unit)?))
+    text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.').then(|| epoch::recognised(text)).flatten()
 }
 
 fn fixed_epoch(text: &str, unit: Unit) -> Result<i64, String> {
-    micros_of(text, unit).ok_or_else(|| format!("is no number of {} since 1970", unit.name()))
-}
-
-/// Rounded down.
-fn micros_of(text: &str, unit: Unit) -> Option<i64> {
-    let micros = match unit {
-        Unit::Seconds => decimal::truncated(text, 6)?,
-        Unit::Millis => decimal::truncated(text, 3)?,
-        Unit::Micros => decimal::truncated(text, 0)?,
-        Unit::Nanos => decimal::truncated(text, 0)?.div_euclid(1_000),
-    };
-    i64::try_from(micros).ok().filter(|micros| Timestamp::from_microsecond(*micros).is_ok())
+    let micros = unit.micros(text).filter(|micros| Timestamp::from_microsecond(*micros).is_ok());
+    micros.ok_or_else(|| format!("is no number of {} since 1970", unit.name()))
 }
 
 fn by_pattern(text: &str, pattern: &str, zone: &TimeZone) -> Result<i64, String> {

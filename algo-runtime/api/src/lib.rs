@@ -3,6 +3,7 @@
 //! - [`v1`]: messages, clients and servers.
 //! - [`decimal`]: [`Price`](decimal::Price), [`Money`](decimal::Money), [`Quantity`](decimal::Quantity): parsed exactly,
 //!   printed exactly, multiplied and divided in integers wide enough to be exact.
+//! - [`epoch`]: numbers that are times.
 //! - [`part`]: parts of `/readyz`.
 //! - [`bounds`]: sizes of messages of the service `Runtime`; [`limits`]: those of the service `Algorithm`.
 //! - [`describe`]: the rules of an answer to `Describe`; [`channel`]: those of channels; [`status`]: how a call ended.
@@ -16,6 +17,7 @@ pub mod capability;
 pub mod channel;
 pub mod decimal;
 pub mod describe;
+pub mod epoch;
 pub mod limits;
 pub mod part;
 pub mod reason;
