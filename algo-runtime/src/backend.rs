@@ -370,7 +370,12 @@ impl Backend {
 }
 
 fn input(event: u64, quote: &algorithm::Quote) -> InputEvent {
-    let quote = Quote { sid: quote.sid.clone(), price: quote.price.to_string(), time_micros: quote.time_micros };
+    let quote = Quote {
+        sid: quote.sid.clone(),
+        price: quote.price.to_string(),
+        time_micros: quote.time_micros,
+        ..Quote::default()
+    };
     InputEvent { event, kind: Some(input_event::Kind::Quote(quote)) }
 }
 

@@ -352,7 +352,12 @@ impl Bench {
             ticks: vec![Tick {
                 source: "feed".to_owned(),
                 seq: Some(i64::try_from(number).unwrap()),
-                content: Some(Content::Quote(Quote { sid: sid.to_owned(), price: "1".to_owned(), time_micros: 0 })),
+                content: Some(Content::Quote(Quote {
+                    sid: sid.to_owned(),
+                    price: "1".to_owned(),
+                    time_micros: 0,
+                    ..Quote::default()
+                })),
                 ..Tick::default()
             }],
             ..Delivery::default()

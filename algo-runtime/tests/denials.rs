@@ -33,7 +33,7 @@ fn page(port: u16, path: &str) -> Option<String> {
 }
 
 fn delivery(number: u64, sid: &str) -> Delivery {
-    let quote = Quote { sid: sid.to_owned(), price: "345".to_owned(), time_micros: 0 };
+    let quote = Quote { sid: sid.to_owned(), price: "345".to_owned(), time_micros: 0, ..Quote::default() };
     Delivery {
         number,
         topic: "quotes".to_owned(),

@@ -154,7 +154,7 @@ fn new_bridge(run: u64) -> Open {
 }
 
 fn quote(price: u8) -> Tick {
-    let quote = Quote { sid: "GOOG".to_owned(), price: price.to_string(), time_micros: 5 };
+    let quote = Quote { sid: "GOOG".to_owned(), price: price.to_string(), time_micros: 5, ..Quote::default() };
     Tick { content: Some(Content::Quote(quote)), ..Tick::default() }
 }
 

@@ -175,7 +175,7 @@ impl Bridge {
 }
 
 fn delivery(number: u64) -> Delivery {
-    let quote = Quote { sid: "GOOG".to_owned(), price: format!("{number}"), time_micros: 5 };
+    let quote = Quote { sid: "GOOG".to_owned(), price: format!("{number}"), time_micros: 5, ..Quote::default() };
     Delivery {
         number,
         topic: "quotes".to_owned(),

@@ -162,7 +162,7 @@ impl Bridge {
 }
 
 fn delivery(number: u64) -> Delivery {
-    let quote = Quote { sid: "GOOG".to_owned(), price: "345".to_owned(), time_micros: 0 };
+    let quote = Quote { sid: "GOOG".to_owned(), price: "345".to_owned(), time_micros: 0, ..Quote::default() };
     Delivery {
         number,
         topic: "quotes".to_owned(),

@@ -205,7 +205,7 @@ impl Bench {
 }
 
 fn quote(price: &str) -> Tick {
-    let quote = Quote { sid: "GOOG".to_owned(), price: price.to_owned(), time_micros: 5 };
+    let quote = Quote { sid: "GOOG".to_owned(), price: price.to_owned(), time_micros: 5, ..Quote::default() };
     Tick { content: Some(Content::Quote(quote)), ..Tick::default() }
 }
 

@@ -21,7 +21,7 @@ struct Case {
 }
 
 fn tick(source: &str, seq: Option<i64>, id: &str) -> Tick {
-    let quote = Quote { sid: "GOOG".to_owned(), price: "345".to_owned(), time_micros: 0 };
+    let quote = Quote { sid: "GOOG".to_owned(), price: "345".to_owned(), time_micros: 0, ..Quote::default() };
     Tick { source: source.to_owned(), seq, id: id.to_owned(), content: Some(Content::Quote(quote)), ..Tick::default() }
 }
 

@@ -280,7 +280,7 @@ impl Stream {
 }
 
 fn delivery(number: u64) -> Delivery {
-    let quote = Quote { sid: "GOOG".to_owned(), price: "1".to_owned(), time_micros: 0 };
+    let quote = Quote { sid: "GOOG".to_owned(), price: "1".to_owned(), time_micros: 0, ..Quote::default() };
     Delivery {
         number,
         topic: "quotes".to_owned(),

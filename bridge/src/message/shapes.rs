@@ -26,7 +26,7 @@ pub(super) struct Read {
 
 impl Read {
     fn new(sid: String, price: PriceText, time_micros: i64) -> Self {
-        Self { quote: Quote { sid, price: price.text, time_micros }, rounded: price.rounded }
+        Self { quote: Quote { sid, price: price.text, time_micros, ..Quote::default() }, rounded: price.rounded }
     }
 }
 

@@ -50,8 +50,12 @@ impl Feed {
         let swing = if phase < 2_000 { phase - 1_000 } else { 3_000 - phase };
         let price = (middle + middle * swing * 6 / 100_000 + middle * noise / 500_000).max(1);
         self.made += 1;
-        let quote =
-            Quote { sid: sid.to_owned(), price: decimal(price), time_micros: OPENING_MICROS + self.made * 250_000 };
+        let quote = Quote {
+            sid: sid.to_owned(),
+            price: decimal(price),
+            time_micros: OPENING_MICROS + self.made * 250_000,
+            ..Quote::default()
+        };
         InputEvent { event: self.number, kind: Some(Kind::Quote(quote)) }
     }
 
@@ -75,7 +79,7 @@ pub(crate) fn largest() -> Vec<InputEvent> {
         let filler = if number.is_multiple_of(2) { "𝛼" } else { "Z" };
         let sid = format!("{number:04}{}", filler.repeat(60));
         let price = if number.is_multiple_of(2) { "0.0000000001" } else { "999999999999.9999999999" };
-        Quote { sid, price: price.to_owned(), time_micros: OPENING_MICROS }
+        Quote { sid, price: price.to_owned(), time_micros: OPENING_MICROS, ..Quote::default() }
     };
     (1..=256).map(|number| InputEvent { event: number, kind: Some(Kind::Quote(quote(number))) }).collect()
 }

@@ -146,7 +146,12 @@ impl Drop for Runtime {
 
 fn delivery(number: u64, quote: &Numbered) -> Delivery {
     let Numbered { source, seq, sid } = *quote;
-    let content = Content::Quote(Quote { sid: sid.to_owned(), price: "100".to_owned(), time_micros: START_MICROS });
+    let content = Content::Quote(Quote {
+        sid: sid.to_owned(),
+        price: "100".to_owned(),
+        time_micros: START_MICROS,
+        ..Quote::default()
+    });
     let tick = Tick { source: source.to_owned(), seq: Some(seq), content: Some(content), ..Tick::default() };
     let mut hash = [0; 32];
     hash[..8].copy_from_slice(&number.to_be_bytes());

@@ -9,7 +9,7 @@ use super::{far::*, *};
 use crate::backend::BackendReply;
 
 fn of(sid: &str, price: &str) -> Tick {
-    let quote = Quote { sid: sid.to_owned(), price: price.to_owned(), time_micros: 5 };
+    let quote = Quote { sid: sid.to_owned(), price: price.to_owned(), time_micros: 5, ..Quote::default() };
     Tick { content: Some(Content::Quote(quote)), ..Tick::default() }
 }
 

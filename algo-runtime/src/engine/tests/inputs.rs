@@ -14,7 +14,7 @@ fn with_inputs(inputs: &[(&str, &[&str])]) -> Settings {
 }
 
 fn quote_of(sid: &str) -> Tick {
-    let quote = Quote { sid: sid.to_owned(), price: "10".to_owned(), time_micros: 5 };
+    let quote = Quote { sid: sid.to_owned(), price: "10".to_owned(), time_micros: 5, ..Quote::default() };
     Tick { content: Some(Content::Quote(quote)), ..Tick::default() }
 }
 

@@ -6,7 +6,7 @@ use super::{far::*, *};
 use crate::backend::LinkCommand;
 
 fn of(sid: &str, source: &str, seq: i64) -> Tick {
-    let quote = Quote { sid: sid.to_owned(), price: "10".to_owned(), time_micros: 5 };
+    let quote = Quote { sid: sid.to_owned(), price: "10".to_owned(), time_micros: 5, ..Quote::default() };
     Tick { content: Some(Content::Quote(quote)), source: source.to_owned(), seq: Some(seq), ..Tick::default() }
 }
 

@@ -218,7 +218,7 @@ fn beyond_the_limit_of_sources_a_new_one_is_refused_and_the_others_go_on() {
 fn beyond_the_limit_of_symbols_a_new_one_is_refused_also_after_a_restart() {
     let mut bench = Bench::on_disk(thrifty());
     let of = |sid: usize| {
-        let quote = Quote { sid: format!("S{sid}"), price: "10".to_owned(), time_micros: 5 };
+        let quote = Quote { sid: format!("S{sid}"), price: "10".to_owned(), time_micros: 5, ..Quote::default() };
         Tick { content: Some(Content::Quote(quote)), ..Tick::default() }
     };
     bench.send((0..Sizes::DESIGN.symbols).map(of).collect());

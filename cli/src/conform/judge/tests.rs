@@ -3,7 +3,7 @@ use intuition_api::v1::{Quote, input_event::Kind};
 use super::*;
 
 fn events(numbers: &[u64]) -> Vec<InputEvent> {
-    let quote = Quote { sid: "GOOG".to_owned(), price: "1".to_owned(), time_micros: 0 };
+    let quote = Quote { sid: "GOOG".to_owned(), price: "1".to_owned(), time_micros: 0, ..Quote::default() };
     numbers.iter().map(|event| InputEvent { event: *event, kind: Some(Kind::Quote(quote.clone())) }).collect()
 }
 

@@ -192,7 +192,7 @@ async fn single_calls_carry_parameters_and_state_in_and_the_new_state_out() {
     assert_eq!(client.event(request.clone()).await.unwrap_err().code(), Code::InvalidArgument);
     let mut signals = Vec::new();
     for (event, price) in [(1, "1"), (2, "1"), (3, "2")] {
-        let quote = Quote { sid: "GOOG".to_owned(), price: price.to_owned(), time_micros: 0 };
+        let quote = Quote { sid: "GOOG".to_owned(), price: price.to_owned(), time_micros: 0, ..Quote::default() };
         request.event = Some(InputEvent { event, kind: Some(Kind::Quote(quote)) });
         let answer = client.event(request.clone()).await.unwrap().into_inner();
         signals.push(answer.result.unwrap().signals.first().map(Signal::side));

@@ -19,7 +19,7 @@ pub(crate) struct Stream {
 }
 
 pub(crate) fn quote(sid: &str, price: &str) -> Quote {
-    Quote { sid: sid.to_owned(), price: price.to_owned(), time_micros: 0 }
+    Quote { sid: sid.to_owned(), price: price.to_owned(), time_micros: 0, ..Quote::default() }
 }
 
 /// The side signalled at each event.

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18intuition/v1/types.proto\x12\x0cintuition.v1\"8\n\x05Quote\x12\x0b\n\x03sid\x18\x01 \x01(\t\x12\r\n\x05price\x18\x02 \x01(\t\x12\x13\n\x0btime_micros\x18\x03 \x01(\x03\"\xd3\x01\n\x08\x44\x65\x63ision\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0b\n\x03seq\x18\x02 \x01(\x04\x12\x0c\n\x04\x61lgo\x18\x03 \x01(\t\x12\r\n\x05\x65vent\x18\x04 \x01(\t\x12\x0b\n\x03sid\x18\x05 \x01(\t\x12 \n\x04side\x18\x06 \x01(\x0e\x32\x12.intuition.v1.Side\x12\x0e\n\x06\x61mount\x18\x07 \x01(\t\x12\x10\n\x08quantity\x18\x08 \x01(\t\x12\r\n\x05price\x18\t \x01(\t\x12\x0c\n\x04\x63\x61sh\x18\n \x01(\t\x12\x13\n\x0btime_micros\x18\x0b \x01(\x03\x12\x0e\n\x06origin\x18\x0c \x01(\t\"\x8c\x01\n\x08Settings\x12\x11\n\talgorithm\x18\x01 \x01(\t\x12\x11\n\tthreshold\x18\x02 \x01(\t\x12\x17\n\x0fparameters_json\x18\x03 \x01(\t\x12\x15\n\rstarting_cash\x18\x04 \x01(\t\x12\x0f\n\x07suspend\x18\x05 \x01(\x08\x12\x19\n\x11\x61lgorithm_address\x18\x06 \x01(\t\"/\n\x0bPublication\x12\x0f\n\x07\x63hannel\x18\x01 \x01(\t\x12\x0f\n\x07payload\x18\x02 \x01(\x0c*9\n\x04Side\x12\x14\n\x10SIDE_UNSPECIFIED\x10\x00\x12\x0c\n\x08SIDE_BUY\x10\x01\x12\r\n\tSIDE_SELL\x10\x02\x42@\n\x10\x64\x65v.intuition.v1P\x01Z*intuition.dev/api/intuition/v1;intuitionv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18intuition/v1/types.proto\x12\x0cintuition.v1\"\xac\x02\n\x05Quote\x12\x0b\n\x03sid\x18\x01 \x01(\t\x12\r\n\x05price\x18\x02 \x01(\t\x12\x13\n\x0btime_micros\x18\x03 \x01(\x03\x12\x11\n\x04size\x18\x04 \x01(\tH\x00\x88\x01\x01\x12\x11\n\x04open\x18\x05 \x01(\tH\x01\x88\x01\x01\x12\x11\n\x04high\x18\x06 \x01(\tH\x02\x88\x01\x01\x12\x10\n\x03low\x18\x07 \x01(\tH\x03\x88\x01\x01\x12\x13\n\x06volume\x18\x08 \x01(\tH\x04\x88\x01\x01\x12\x10\n\x03\x62id\x18\t \x01(\tH\x05\x88\x01\x01\x12\x10\n\x03\x61sk\x18\n \x01(\tH\x06\x88\x01\x01\x12\x1c\n\x0finterval_micros\x18\x0b \x01(\x03H\x07\x88\x01\x01\x42\x07\n\x05_sizeB\x07\n\x05_openB\x07\n\x05_highB\x06\n\x04_lowB\t\n\x07_volumeB\x06\n\x04_bidB\x06\n\x04_askB\x12\n\x10_interval_micros\"\xd3\x01\n\x08\x44\x65\x63ision\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0b\n\x03seq\x18\x02 \x01(\x04\x12\x0c\n\x04\x61lgo\x18\x03 \x01(\t\x12\r\n\x05\x65vent\x18\x04 \x01(\t\x12\x0b\n\x03sid\x18\x05 \x01(\t\x12 \n\x04side\x18\x06 \x01(\x0e\x32\x12.intuition.v1.Side\x12\x0e\n\x06\x61mount\x18\x07 \x01(\t\x12\x10\n\x08quantity\x18\x08 \x01(\t\x12\r\n\x05price\x18\t \x01(\t\x12\x0c\n\x04\x63\x61sh\x18\n \x01(\t\x12\x13\n\x0btime_micros\x18\x0b \x01(\x03\x12\x0e\n\x06origin\x18\x0c \x01(\t\"\x8c\x01\n\x08Settings\x12\x11\n\talgorithm\x18\x01 \x01(\t\x12\x11\n\tthreshold\x18\x02 \x01(\t\x12\x17\n\x0fparameters_json\x18\x03 \x01(\t\x12\x15\n\rstarting_cash\x18\x04 \x01(\t\x12\x0f\n\x07suspend\x18\x05 \x01(\x08\x12\x19\n\x11\x61lgorithm_address\x18\x06 \x01(\t\"/\n\x0bPublication\x12\x0f\n\x07\x63hannel\x18\x01 \x01(\t\x12\x0f\n\x07payload\x18\x02 \x01(\x0c*9\n\x04Side\x12\x14\n\x10SIDE_UNSPECIFIED\x10\x00\x12\x0c\n\x08SIDE_BUY\x10\x01\x12\r\n\tSIDE_SELL\x10\x02\x42@\n\x10\x64\x65v.intuition.v1P\x01Z*intuition.dev/api/intuition/v1;intuitionv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,14 +32,14 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'intuition.v1.types_pb2', _g
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\020dev.intuition.v1P\001Z*intuition.dev/api/intuition/v1;intuitionv1'
-  _globals['_SIDE']._serialized_start=506
-  _globals['_SIDE']._serialized_end=563
-  _globals['_QUOTE']._serialized_start=42
-  _globals['_QUOTE']._serialized_end=98
-  _globals['_DECISION']._serialized_start=101
-  _globals['_DECISION']._serialized_end=312
-  _globals['_SETTINGS']._serialized_start=315
-  _globals['_SETTINGS']._serialized_end=455
-  _globals['_PUBLICATION']._serialized_start=457
-  _globals['_PUBLICATION']._serialized_end=504
+  _globals['_SIDE']._serialized_start=751
+  _globals['_SIDE']._serialized_end=808
+  _globals['_QUOTE']._serialized_start=43
+  _globals['_QUOTE']._serialized_end=343
+  _globals['_DECISION']._serialized_start=346
+  _globals['_DECISION']._serialized_end=557
+  _globals['_SETTINGS']._serialized_start=560
+  _globals['_SETTINGS']._serialized_end=700
+  _globals['_PUBLICATION']._serialized_start=702
+  _globals['_PUBLICATION']._serialized_end=749
 # @@protoc_insertion_point(module_scope)

@@ -15,14 +15,30 @@ SIDE_BUY: Side
 SIDE_SELL: Side
 
 class Quote(_message.Message):
-    __slots__ = ("sid", "price", "time_micros")
+    __slots__ = ("sid", "price", "time_micros", "size", "open", "high", "low", "volume", "bid", "ask", "interval_micros")
     SID_FIELD_NUMBER: _ClassVar[int]
     PRICE_FIELD_NUMBER: _ClassVar[int]
     TIME_MICROS_FIELD_NUMBER: _ClassVar[int]
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    OPEN_FIELD_NUMBER: _ClassVar[int]
+    HIGH_FIELD_NUMBER: _ClassVar[int]
+    LOW_FIELD_NUMBER: _ClassVar[int]
+    VOLUME_FIELD_NUMBER: _ClassVar[int]
+    BID_FIELD_NUMBER: _ClassVar[int]
+    ASK_FIELD_NUMBER: _ClassVar[int]
+    INTERVAL_MICROS_FIELD_NUMBER: _ClassVar[int]
     sid: str
     price: str
     time_micros: int
-    def __init__(self, sid: _Optional[str] = ..., price: _Optional[str] = ..., time_micros: _Optional[int] = ...) -> None: ...
+    size: str
+    open: str
+    high: str
+    low: str
+    volume: str
+    bid: str
+    ask: str
+    interval_micros: int
+    def __init__(self, sid: _Optional[str] = ..., price: _Optional[str] = ..., time_micros: _Optional[int] = ..., size: _Optional[str] = ..., open: _Optional[str] = ..., high: _Optional[str] = ..., low: _Optional[str] = ..., volume: _Optional[str] = ..., bid: _Optional[str] = ..., ask: _Optional[str] = ..., interval_micros: _Optional[int] = ...) -> None: ...
 
 class Decision(_message.Message):
     __slots__ = ("id", "seq", "algo", "event", "sid", "side", "amount", "quantity", "price", "cash", "time_micros", "origin")
