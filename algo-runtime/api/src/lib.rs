@@ -4,6 +4,7 @@
 //! - [`decimal`]: [`Price`](decimal::Price), [`Money`](decimal::Money), [`Quantity`](decimal::Quantity): parsed exactly,
 //!   printed exactly, multiplied and divided in integers wide enough to be exact.
 //! - [`epoch`]: numbers that are times.
+//! - [`format`]: descriptions of messages of other forms.
 //! - [`part`]: parts of `/readyz`.
 //! - [`bounds`]: sizes of messages of the service `Runtime`; [`limits`]: those of the service `Algorithm`.
 //! - [`describe`]: the rules of an answer to `Describe`; [`channel`]: those of channels; [`status`]: how a call ended.
@@ -18,6 +19,7 @@ pub mod channel;
 pub mod decimal;
 pub mod describe;
 pub mod epoch;
+pub mod format;
 pub mod limits;
 pub mod part;
 pub mod reason;

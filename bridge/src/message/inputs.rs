@@ -1,8 +1,10 @@
-//! The symbols that `spec.channels.inputs[]` lists for a topic.
+//! The description of messages by `spec.channels.inputs[]`: the symbols that they list for a topic, and their format.
 
 use std::collections::HashSet;
 
 use intuition_api::{topic, v1};
+
+use super::format::{Format, UnknownFormat};
 
 /// The inputs of one version of the channels, as the runtime sends them.
 #[derive(Debug, Clone, Default)]
@@ -13,25 +15,45 @@ struct Input {
     filter: String,
     /// The listed symbols. Empty: all symbols are taken.
     symbols: HashSet<String>,
+    /// `None`: the messages are quotes of our own.
+    format: Option<Result<Format, UnknownFormat>>,
 }
 
 impl Inputs {
     /// Keeps the inputs of `Channels.inputs`.
     pub fn new(inputs: Vec<v1::Input>) -> Self {
-        let input = |input: v1::Input| Input { filter: input.topic, symbols: input.symbols.into_iter().collect() };
+        let input = |input: v1::Input| Input {
+            symbols: input.symbols.into_iter().collect(),
+            format: input.format.as_ref().map(|format| Format::new(format, &input.topic)),
+            filter: input.topic,
+        };
         Self(inputs.into_iter().map(input).collect())
     }
 
-    /// The symbols of the first input with a filter that matches the topic, as the runtime chooses it.
-    pub fn on(&self, topic: &str) -> Listing<'_> {
-        let input = self.0.iter().find(|input| topic::matches(&input.filter, topic));
-        Listing(input.map(|input| &input.symbols).filter(|symbols| !symbols.is_empty()))
+    /// The description of the first input with a filter that matches the topic, as the runtime chooses it.
+    pub fn on<'a>(&'a self, topic: &'a str) -> OnTopic<'a> {
+        let Some(input) = self.0.iter().find(|input| topic::matches(&input.filter, topic)) else {
+            return OnTopic::default();
+        };
+        OnTopic {
+            listing: Listing(Some(&input.symbols).filter(|symbols| !symbols.is_empty())),
+            format: input.format.as_ref(),
+            topic,
+        }
     }
+}
+
+/// The description of the messages on a topic. The default: quotes of our own, of any symbol.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OnTopic<'a> {
+    pub(super) listing: Listing<'a>,
+    pub(super) format: Option<&'a Result<Format, UnknownFormat>>,
+    pub(super) topic: &'a str,
 }
 
 /// The symbols listed for a topic. The default lists none: every symbol is taken, no name is known to be one.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Listing<'a>(Option<&'a HashSet<String>>);
+pub(super) struct Listing<'a>(Option<&'a HashSet<String>>);
 
 impl Listing<'_> {
     /// Whether a name is listed. A listed name is a symbol even if it is reserved.
@@ -54,11 +76,12 @@ mod tests {
         let input = |topic: &str, symbols: &[&str]| v1::Input {
             topic: topic.to_owned(),
             symbols: symbols.iter().map(|symbol| (*symbol).to_owned()).collect(),
+            format: None,
         };
         let inputs =
             Inputs::new(vec![input("a/+", &["goog"]), input("a/#", &["ts"]), input("b", &[]), input("+", &["x"])]);
         let on = |topic: &str| {
-            let listing = inputs.on(topic);
+            let listing = inputs.on(topic).listing;
             (listing.has("goog"), listing.has("ts"), listing.has("x"), listing.is_complete())
         };
         assert_eq!(on("a/1"), (true, false, false, true));

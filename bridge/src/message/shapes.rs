@@ -57,11 +57,13 @@ pub(super) struct Path<'a> {
     pub(super) here: &'a str,
     /// The path in front of the name of a member.
     pub(super) prefix: &'a str,
+    /// The name of a member as it is shown.
+    pub(super) name: &'a dyn Fn(&str) -> String,
 }
 
 impl Path<'_> {
-    fn member(self, name: &str) -> String {
-        format!("{}{}", self.prefix, cut(name))
+    pub(super) fn member(self, name: &str) -> String {
+        format!("{}{}", self.prefix, (self.name)(name))
     }
 }
 
