@@ -21,6 +21,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     fs::write(Path::new(&out).join("intuition.v1.bin"), files.encode_to_vec())?;
     tonic_prost_build::configure()
         .bytes(".intuition.v1")
+        // Written by hand, since it is held in large numbers.
+        .extern_path(".intuition.v1.Quote", "crate::quote::Quote")
         // It has repeated messages, of which prost does not see that they can be compared.
         .type_attribute(".intuition.v1.DeadLetter", "#[derive(Eq)]")
         .compile_fds(files)?;

@@ -9,7 +9,10 @@ pub mod sma_crossover;
 
 use std::collections::BTreeMap;
 
-use intuition_api::decimal::{Price, Quantity};
+use intuition_api::{
+    decimal::{Price, Quantity},
+    quote::Details,
+};
 use serde_json::{Map, Value};
 
 pub use parameters::{FieldError, FieldErrors, Parameters};
@@ -23,6 +26,8 @@ pub struct Quote {
     pub price: Price,
     /// Microseconds since the epoch.
     pub time_micros: i64,
+    /// Bid, ask, size and the values of a bar. `None`: the quote has a price alone.
+    pub details: Option<Box<Details>>,
 }
 
 /// A wish to trade the quote's symbol at the quote's price.

@@ -374,7 +374,7 @@ fn input(event: u64, quote: &algorithm::Quote) -> InputEvent {
         sid: quote.sid.clone(),
         price: quote.price.to_string(),
         time_micros: quote.time_micros,
-        ..Quote::default()
+        details: quote.details.as_ref().map(|details| Box::new(details.to_message())),
     };
     InputEvent { event, kind: Some(input_event::Kind::Quote(quote)) }
 }

@@ -5,6 +5,7 @@
 //! guessed. docs/input.md has every rule. Parsing never fails: a message or element of another shape is an unusable
 //! tick, which the runtime sends to the dead-letter topic.
 
+mod details;
 mod digest;
 mod fields;
 mod format;
@@ -58,7 +59,7 @@ pub struct Parsed {
 pub struct Notes {
     /// Members of price maps that are null: symbols without a price now.
     pub no_price: u64,
-    /// Ticks with a price rounded to 10 places.
+    /// Ticks with a price rounded to 10 places, or a size or volume rounded to 8.
     pub price_rounded: u64,
     /// Ticks with an id and an invalid `seq`.
     pub seq_ignored: u64,

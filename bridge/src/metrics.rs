@@ -24,7 +24,7 @@ use crate::message::Notes;
 
 /// Dead-letter codes that have a label of their own: those of the bridge and of the runtime. An algorithm's own are
 /// counted as `Other`, so that no text from outside makes a new time series.
-const REASONS: [&str; 20] = [
+const REASONS: [&str; 22] = [
     "NotUtf8",
     "Empty",
     "NotJson",
@@ -32,6 +32,8 @@ const REASONS: [&str; 20] = [
     "MissingField",
     "RepeatedKey",
     "BadPrice",
+    "BadSize",
+    "BadBar",
     "BadSymbol",
     "BadTime",
     "BadIdentity",
@@ -148,7 +150,11 @@ impl Metrics {
         let passed = "Dead letters that came on a subscribed topic, and were not read as quotes";
         counter("dead_letters_passed", passed, &metrics.dead_letters_passed);
         counter("no_price_members", "Symbols in price maps that had no price, but null", &metrics.no_price);
-        counter("price_rounded_ticks", "Ticks with a price rounded to 10 places", &metrics.price_rounded);
+        counter(
+            "price_rounded_ticks",
+            "Ticks with a price rounded to 10 places, or a size or volume to 8",
+            &metrics.price_rounded,
+        );
         counter("seq_ignored_ticks", "Ticks with an id and an invalid seq", &metrics.seq_ignored);
         counter("published_messages", "Outbox entries that the broker took", &metrics.published);
         counter("refused_messages", "Publications that the broker refused", &metrics.refused);

@@ -59,8 +59,13 @@ fn show(tick: &Tick, shared: bool) -> String {
         Content::Unusable(unusable) => return format!("{}: {}", unusable.reason, unusable.message),
     };
     let time = Timestamp::from_microsecond(quote.time_micros).unwrap();
+    let details = quote.details.as_deref().cloned().unwrap_or_default();
+    let decimals = details.decimals().into_iter().filter_map(|(name, text)| Some(format!("{name} {}", text?)));
+    let decimals: Vec<_> = decimals.collect();
     let parts = [
         Some(format!("{} {}", quote.sid, quote.price)),
+        (!decimals.is_empty()).then(|| decimals.join(", ")),
+        details.interval_micros.map(|micros| format!("interval {} s", micros / 1_000_000)),
         (quote.time_micros != ARRIVED).then(|| format!("time {time}")),
         (!tick.source.is_empty()).then(|| format!("source {}", tick.source)),
         tick.seq.map(|seq| format!("seq {seq}")),

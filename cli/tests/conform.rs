@@ -55,6 +55,8 @@ enum Fault {
     DiesAtUnknownKinds,
     FailsAtManyEvents,
     RefusesLargeBatches,
+    NeedsBothSidesOfTheBook,
+    NeedsNarrowVolumes,
     DiesAtReconfigure,
     SharesState,
     DescribesWhenIdle,
@@ -138,6 +140,16 @@ fn refusal(parameters: &str) -> Option<String> {
     }
 }
 
+/// Whether a server with the fault fails at the values beside the price of a quote.
+fn chokes(fault: Fault, Kind::Quote(quote): &Kind) -> bool {
+    let Some(details) = &quote.details else { return false };
+    match fault {
+        Fault::NeedsBothSidesOfTheBook => details.bid.is_some() != details.ask.is_some(),
+        Fault::NeedsNarrowVolumes => details.volume.as_ref().is_some_and(|volume| volume.len() > 20),
+        _ => false,
+    }
+}
+
 /// The stream of one account.
 struct Session {
     served: Served,
@@ -190,6 +202,9 @@ impl Session {
         let longest = batch.events.iter().filter_map(|event| event.kind.as_ref().map(length));
         if fault == Fault::RefusesLargeBatches && longest.max() > Some(32) {
             return Err(Status::resource_exhausted("a symbol is too long"));
+        }
+        if batch.events.iter().filter_map(|event| event.kind.as_ref()).any(|kind| chokes(fault, kind)) {
+            return Err(Status::internal("a value of the quote cannot be read"));
         }
         if fault == Fault::FailsAtManyEvents && batch.events.len() > 200 {
             return Err(Status::internal("too many publications"));
@@ -359,7 +374,7 @@ fn a_server_that_keeps_the_contract_passes_everything() {
     assert_eq!(output.status.code(), Some(0));
     let text = String::from_utf8(conform(&address, &[]).stdout).unwrap();
     assert!(text.starts_with(&format!("runs 1.0.0 at {address}\nPASS  describe\n")), "{text}");
-    assert!(text.ends_with("24 passed, 0 failed, 2 skipped\n"), "{text}");
+    assert!(text.ends_with("25 passed, 0 failed, 2 skipped\n"), "{text}");
 }
 
 #[test]
@@ -383,6 +398,8 @@ fn each_way_to_break_the_contract_fails_its_own_check_alone() {
         (Fault::DiesAtUnknownKinds, "unknown-kinds"),
         (Fault::RefusesLargeBatches, "message-size"),
         (Fault::FailsAtManyEvents, "message-size"),
+        (Fault::NeedsBothSidesOfTheBook, "details"),
+        (Fault::NeedsNarrowVolumes, "details"),
         (Fault::DiesAtReconfigure, "reconfigure"),
         (Fault::SharesState, "accounts"),
         (Fault::DescribesWhenIdle, "describe-busy"),

@@ -14,6 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use intuition_api::v1::Quote;
 use serde_json::Value;
 use support::{Backend, Rule, free_port};
 use tempfile::TempDir;
@@ -105,6 +106,32 @@ fn an_algorithm_out_of_process_decides_what_the_same_one_in_process_does() {
             assert_eq!(summary["algorithmVersion"], "7.8.9");
         }
     }
+}
+
+#[test]
+fn an_algorithm_sees_the_columns_of_a_file() {
+    let folder = TempDir::new().unwrap();
+    let feed = folder.path().join("bars.csv");
+    let rows = "time,sid,open,high,low,close,volume,bid,ask,size\n\
+                2024-01-02,GOOG,3.10,4,3,3.5,1200,,,\n\
+                2024-01-03,GOOG,,,,3.6,,3.7,3.50,0\n\
+                2024-01-04,GOOG,,,,3.7,-,n/a,,\n";
+    fs::write(&feed, rows).unwrap();
+    let backend = Backend::tcp(0, Rule::of("random"));
+    let output = example("random.yaml")
+        .arg("--feed")
+        .arg(&feed)
+        .args(["--algorithm-address", &backend.address])
+        .output()
+        .unwrap();
+    assert_eq!((output.status.code(), stderr(&output)), (Some(0), ""));
+    let shown = |quote: Quote| {
+        let details = quote.details.unwrap_or_default();
+        let values = details.decimals().into_iter().filter_map(|(name, text)| Some(format!(" {name} {}", text?)));
+        format!("{}{}", quote.price, values.collect::<String>())
+    };
+    let seen: Vec<_> = backend.quotes().into_iter().map(shown).collect();
+    assert_eq!(seen, ["3.5 open 3.1 high 4 low 3 volume 1200", "3.6 size 0 bid 3.7 ask 3.5", "3.7"]);
 }
 
 /// A `TradingAlgo` of the name `a`.

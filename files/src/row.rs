@@ -1,6 +1,9 @@
 //! A row as a quote.
 
-use intuition_api::decimal::{Price, Quantity};
+use intuition_api::{
+    decimal::{Price, Quantity},
+    quote::Details,
+};
 
 use crate::{cells::Cells, columns::Columns, error::shown, layout::Role, time::Times};
 
@@ -20,38 +23,15 @@ pub struct Row {
     pub price: Price,
     /// Whether digits of the price were rounded off.
     pub is_rounded: bool,
-    /// First price of a bar. As the members below: `None` where the file has no such column, or its cell no such value.
-    pub open: Option<Price>,
-    /// Highest price of a bar.
-    pub high: Option<Price>,
-    /// Lowest price of a bar.
-    pub low: Option<Price>,
-    /// Volume of a bar.
-    pub volume: Option<Quantity>,
-    /// Best bid.
-    pub bid: Option<Price>,
-    /// Best ask.
-    pub ask: Option<Price>,
-    /// Size of a trade.
-    pub size: Option<Quantity>,
+    /// The values of the other columns. One is `None` where the file has no such column, or its cell no such value. The interval is
+    /// not known.
+    pub details: Details,
 }
 
 impl Row {
     /// A row with a price alone.
-    pub const fn new(sid: String, time_micros: i64, price: Price) -> Self {
-        Self {
-            sid,
-            time_micros,
-            price,
-            is_rounded: false,
-            open: None,
-            high: None,
-            low: None,
-            volume: None,
-            bid: None,
-            ask: None,
-            size: None,
-        }
+    pub fn new(sid: String, time_micros: i64, price: Price) -> Self {
+        Self { sid, time_micros, price, is_rounded: false, details: Details::default() }
     }
 }
 
@@ -170,21 +150,30 @@ impl Rows {
                 }
             },
         };
-        let other = |role| cell(role).and_then(|cell| self.price(cell).ok()).map(|(price, _)| price);
-        let quantity = |role| cell(role).and_then(|cell| std::str::from_utf8(cell).ok()?.parse().ok());
-        Content::Quote(Box::new(Row {
-            sid,
-            time_micros,
-            price,
-            is_rounded,
-            open: other(Role::Open),
-            high: other(Role::High),
-            low: other(Role::Low),
-            volume: quantity(Role::Volume),
-            bid: other(Role::Bid),
-            ask: other(Role::Ask),
+        let details = self.details();
+        if let Err(contradiction) = details.check(price) {
+            return Content::unusable(Part::Other, contradiction.to_string());
+        }
+        Content::Quote(Box::new(Row { sid, time_micros, price, is_rounded, details }))
+    }
+
+    fn details(&self) -> Details {
+        let cell = |role| self.columns.place(role).map(|place| self.cells.get(place));
+        let price = |role| cell(role).and_then(|cell| self.price(cell).ok()).map(|(price, _)| price);
+        let quantity = |role| {
+            let text = std::str::from_utf8(cell(role)?).ok()?;
+            Quantity::rounded(text).ok().map(|(quantity, _)| quantity)
+        };
+        Details {
             size: quantity(Role::Size),
-        }))
+            open: price(Role::Open),
+            high: price(Role::High),
+            low: price(Role::Low),
+            volume: quantity(Role::Volume),
+            bid: price(Role::Bid),
+            ask: price(Role::Ask),
+            interval_micros: None,
+        }
     }
 
     fn price(&self, cell: &[u8]) -> Result<(Price, bool), String> {
@@ -248,11 +237,25 @@ mod tests {
         );
         let price = |text: &str| text.parse::<Price>().unwrap();
         assert_eq!((row.sid.as_str(), row.time_micros, row.price), ("GOOG", 1_704_153_600_000_000, price("3.45")));
-        assert_eq!((row.open, row.high, row.low), (Some(price("1")), Some(price("4")), Some(price("0.5"))));
-        assert_eq!((row.bid, row.ask), (Some(price("3.4")), Some(price("3.5"))));
-        assert_eq!((row.volume, row.size), ("9616100".parse().ok(), "10".parse().ok()));
+        assert_eq!(
+            (row.details.open, row.details.high, row.details.low),
+            (Some(price("1")), Some(price("4")), Some(price("0.5")))
+        );
+        assert_eq!((row.details.bid, row.details.ask), (Some(price("3.4")), Some(price("3.5"))));
+        assert_eq!((row.details.volume, row.details.size), ("9616100".parse().ok(), "10".parse().ok()));
         let row = quote("time,sid,open,close,volume", "2024-01-02,GOOG,-,41.20000076293945,\"1,234\"");
-        assert_eq!((row.price, row.is_rounded, row.open, row.volume), (price("41.2000007629"), true, None, None));
+        assert_eq!(
+            (row.price, row.is_rounded, row.details.open, row.details.volume),
+            (price("41.2000007629"), true, None, None)
+        );
+    }
+
+    #[test]
+    fn a_high_below_the_low_is_refused_and_an_adjusted_close_beyond_is_not() {
+        let header = "time,sid,high,low,close";
+        let complaint = complaint(header, b"2024-01-02,GOOG,3,4,3.5");
+        assert_eq!(complaint, "high is 3, below low, which is 4");
+        assert_eq!(quote(header, "2024-01-02,GOOG,4,3,2.5").price, "2.5".parse().unwrap());
     }
 
     #[test]

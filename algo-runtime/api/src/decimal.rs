@@ -21,6 +21,8 @@ const PRICE_WHOLE_DIGITS: usize = 12;
 /// The least number of units that no price has: one digit before the point too many.
 const PRICE_END: u128 = 10_u128.pow(12 + PRICE_PLACES);
 const QUANTITY_PLACES: u32 = 8;
+/// Every quantity with so many digits before the point is below [`LIMIT`].
+const QUANTITY_WHOLE_DIGITS: usize = 28;
 const MONEY_PLACES: u32 = 2;
 /// Smallest units of (quantity x price) in one smallest unit of money.
 const PRODUCT_PER_CENT: u128 = 10_u128.pow(PRICE_PLACES + QUANTITY_PLACES - MONEY_PLACES);
@@ -34,6 +36,9 @@ pub enum ParseDecimalError {
     /// Below zero, or zero where more is asked for.
     #[error("must be more than 0")]
     NotPositive,
+    /// Below zero, where zero is allowed.
+    #[error("must not be below 0")]
+    Negative,
     /// More digits before the point than the kind has room for.
     #[error("has more than {0} digits before the point")]
     TooLarge(usize),
@@ -148,6 +153,23 @@ impl Quantity {
     /// Whether it is nothing.
     pub const fn is_zero(self) -> bool {
         self.0 == 0
+    }
+
+    /// Parses a number that is not below zero, with at most 28 digits before the point. More than 8 digits after it are rounded
+    /// as [`Price::rounded`] rounds more than 10. Returns whether it rounded.
+    pub fn rounded(text: &str) -> Result<(Self, bool), ParseDecimalError> {
+        if let Some(units) = number::plain(text, QUANTITY_PLACES, QUANTITY_WHOLE_DIGITS) {
+            return Ok((Self(units), false));
+        }
+        let number = Number::parse(text)?;
+        if number.is_zero() {
+            return Ok((Self::ZERO, false));
+        }
+        if number.is_negative() {
+            return Err(ParseDecimalError::Negative);
+        }
+        let (units, rounded) = number.rounded(QUANTITY_PLACES, QUANTITY_WHOLE_DIGITS)?;
+        Ok((Self(units), rounded))
     }
 }
 
@@ -383,6 +405,34 @@ mod tests {
             ("1e-400", TooFine(10)),
         ] {
             assert_eq!(text.parse::<Price>(), Err(error), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_quantity_may_be_zero_and_float_noise_of_it_is_rounded() {
+        use ParseDecimalError::{Negative, NotANumber, TooFineToRound, TooLarge};
+        for (text, quantity, rounded) in [
+            ("0", "0", false),
+            ("-0.0", "0", false),
+            ("0e9", "0", false),
+            ("9616100", "9616100", false),
+            ("1.5e3", "1500", false),
+            ("0.00000001", "0.00000001", false),
+            ("0.30000000000000004", "0.3", true),
+            ("9999999999999999999999999999.99999999", "9999999999999999999999999999.99999999", false),
+        ] {
+            let read = Quantity::rounded(text).map(|(quantity, rounded)| (quantity.to_string(), rounded));
+            assert_eq!(read, Ok((quantity.to_owned(), rounded)), "{text}");
+        }
+        for (text, error) in [
+            ("", NotANumber),
+            ("1,234", NotANumber),
+            ("-1", Negative),
+            ("1e-9", TooFineToRound(8)),
+            ("10000000000000000000000000000", TooLarge(28)),
+            ("9999999999999999999999999999.999999999", TooLarge(28)),
+        ] {
+            assert_eq!(Quantity::rounded(text), Err(error), "{text}");
         }
     }
 

@@ -5,6 +5,7 @@
 //!   printed exactly, multiplied and divided in integers wide enough to be exact.
 //! - [`epoch`]: numbers that are times.
 //! - [`format`]: descriptions of messages of other forms.
+//! - [`quote`]: the values of a quote beside its price, and their rules.
 //! - [`part`]: parts of `/readyz`.
 //! - [`bounds`]: sizes of messages of the service `Runtime`; [`limits`]: those of the service `Algorithm`.
 //! - [`describe`]: the rules of an answer to `Describe`; [`channel`]: those of channels; [`status`]: how a call ended.
@@ -22,6 +23,7 @@ pub mod epoch;
 pub mod format;
 pub mod limits;
 pub mod part;
+pub mod quote;
 pub mod reason;
 pub mod refusal;
 pub mod status;
@@ -39,6 +41,8 @@ pub mod trading;
 )]
 pub mod v1 {
     tonic::include_proto!("intuition.v1");
+
+    pub use crate::quote::{Quote, QuoteDetails};
 
     /// The compiled `.proto` files, for server reflection.
     pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/intuition.v1.bin"));

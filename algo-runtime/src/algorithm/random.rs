@@ -79,7 +79,7 @@ mod tests {
     }
 
     fn quotes(count: usize) -> Vec<Quote> {
-        vec![Quote { sid: "GOOG".to_owned(), price: "345".parse().unwrap(), time_micros: 0 }; count]
+        vec![Quote { sid: "GOOG".to_owned(), price: "345".parse().unwrap(), time_micros: 0, details: None }; count]
     }
 
     fn start(settings: &AlgorithmSettings, saved: &SavedState) -> Box<dyn Algorithm> {

@@ -153,7 +153,8 @@ mod tests {
     }
 
     fn quotes(sid: &str, prices: &[&str]) -> Vec<Quote> {
-        let quote = |price: &&str| Quote { sid: sid.to_owned(), price: price.parse().unwrap(), time_micros: 0 };
+        let quote =
+            |price: &&str| Quote { sid: sid.to_owned(), price: price.parse().unwrap(), time_micros: 0, details: None };
         prices.iter().map(quote).collect()
     }
 

@@ -4,7 +4,7 @@
 
 use intuition_api::{
     bounds::{DELIVERY_TICKS, PAYLOAD_BYTES, REASON_BYTES, SYMBOL_BYTES, TEXT_BYTES, TOPIC_BYTES},
-    v1::{Delivery, Tick, tick::Content},
+    v1::{Delivery, QuoteDetails, Tick, tick::Content},
 };
 use prost::Message as _;
 
@@ -85,6 +85,9 @@ fn problem(tick: &Tick) -> Option<String> {
     }
     let fields = match tick.content.as_ref()? {
         Content::Quote(quote) => {
+            if let Some(problem) = quote.details.as_ref().and_then(|details| details_problem(details)) {
+                return Some(problem);
+            }
             [("quote.sid", quote.sid.len(), SYMBOL_BYTES), ("quote.price", quote.price.len(), TEXT_BYTES)]
         }
         Content::Unusable(unusable) => [
@@ -94,4 +97,10 @@ fn problem(tick: &Tick) -> Option<String> {
     };
     let (name, length, most) = fields.into_iter().find(|(_, length, most)| length > most)?;
     Some(format!("{name}: {length} bytes, at most {most}"))
+}
+
+fn details_problem(details: &QuoteDetails) -> Option<String> {
+    let lengths = details.decimals().map(|(name, text)| (name, text.map_or(0, str::len)));
+    let (name, length) = lengths.into_iter().find(|(_, length)| *length > TEXT_BYTES)?;
+    Some(format!("quote.{name}: {length} bytes, at most {TEXT_BYTES}"))
 }

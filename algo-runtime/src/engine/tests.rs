@@ -1,6 +1,7 @@
 mod backend;
 mod closing;
 mod configure;
+mod details;
 mod far;
 mod identity;
 mod inputs;
@@ -17,7 +18,7 @@ mod trading;
 use std::path::Path;
 
 use intuition_api::v1::{
-    Delivery, Open, Published, Quote, Tick, Unusable, outbox_entry,
+    Delivery, Open, Published, Quote, QuoteDetails, Tick, Unusable, outbox_entry,
     tick::Content,
     tick_outcome::{Kind, SeenBy},
 };

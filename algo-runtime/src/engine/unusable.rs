@@ -1,6 +1,10 @@
 //! Why a tick cannot be used, as code and as text for the publisher.
 
-use intuition_api::v1::{Delivery, Tick, Unusable, tick::Content};
+use intuition_api::{
+    decimal::Price,
+    quote::{BadDetail, Details},
+    v1::{Delivery, QuoteDetails, Tick, Unusable, tick::Content},
+};
 
 use crate::{algorithm::Quote, identity::class_of, ledger::Class};
 
@@ -16,7 +20,22 @@ pub(super) fn usable_quote(tick: &Tick) -> Result<Quote, Unusable> {
         None => return Err(unusable("NotAQuote", "the bridge sent a tick without content".to_owned())),
     };
     let price = quote.price.parse().map_err(|error| unusable("BadPrice", format!("{:?} {error}", quote.price)))?;
-    Ok(Quote { sid: quote.sid.clone(), price, time_micros: quote.time_micros })
+    let details = quote.details.as_ref().map(|details| usable_details(details, price)).transpose()?;
+    Ok(Quote { sid: quote.sid.clone(), price, time_micros: quote.time_micros, details })
+}
+
+fn usable_details(message: &QuoteDetails, price: Price) -> Result<Box<Details>, Unusable> {
+    let details = Details::from_message(message).map_err(|(field, error)| {
+        let reason = match error {
+            BadDetail::Price(_) => "BadPrice",
+            BadDetail::Size(_) => "BadSize",
+            BadDetail::Interval => "BadBar",
+        };
+        let text = message.decimals().into_iter().find_map(|(name, text)| text.filter(|_| name == field));
+        unusable(reason, format!("{field}: {:?} {error}", text.unwrap_or_default()))
+    })?;
+    details.check(price).map_err(|contradiction| unusable("BadBar", contradiction.to_string()))?;
+    Ok(Box::new(details))
 }
 
 pub(super) fn conflict(delivery: &Delivery, tick: &Tick) -> Unusable {

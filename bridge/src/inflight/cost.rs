@@ -2,7 +2,7 @@
 
 use std::mem::size_of;
 
-use intuition_api::v1::{Tick, tick::Content};
+use intuition_api::v1::{QuoteDetails, Tick, tick::Content};
 use prost::Message as _;
 
 use super::{Arrival, Entry};
@@ -43,11 +43,20 @@ pub(crate) fn encoded(arrival: &Arrival) -> usize {
 
 fn of_tick(tick: &Tick) -> usize {
     let content = match &tick.content {
-        Some(Content::Quote(quote)) => heap(quote.sid.capacity()) + heap(quote.price.capacity()),
+        Some(Content::Quote(quote)) => {
+            let details = quote.details.as_ref().map_or(0, |details| of_details(details));
+            heap(quote.sid.capacity()) + heap(quote.price.capacity()) + details
+        }
         Some(Content::Unusable(unusable)) => heap(unusable.reason.capacity()) + heap(unusable.message.capacity()),
         None => 0,
     };
     size_of::<Tick>() + heap(tick.source.capacity()) + heap(tick.id.capacity()) + content + HASH_BYTES
+}
+
+fn of_details(details: &QuoteDetails) -> usize {
+    let QuoteDetails { size, open, high, low, volume, bid, ask, interval_micros: _ } = details;
+    let texts = [size, open, high, low, volume, bid, ask].into_iter().flatten();
+    heap(size_of::<QuoteDetails>()) + texts.map(|text| heap(text.capacity())).sum::<usize>()
 }
 
 const fn heap(bytes: usize) -> usize {

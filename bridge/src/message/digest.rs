@@ -28,12 +28,19 @@ impl PartHasher {
 }
 
 /// `Tick.content_sha256` of a quote: each field as its name and its value, in the order `symbol`, `price`, and for a bar
-/// `open`, `high`, `low`, `volume`. Missing fields are left out.
+/// `open`, `high`, `low`, `volume`. Missing fields are left out. A quote with an interval is a bar (ADR 0040).
 pub(super) fn of_quote(quote: &Quote) -> [u8; 32] {
-    let fields = [("symbol", &quote.sid), ("price", &quote.price)];
-    let parts = fields
-        .iter()
-        .fold(PartHasher::new(CONTENT), |parts, (name, value)| parts.add(name.as_bytes()).add(value.as_bytes()));
+    let add = |parts: PartHasher, name: &str, value: &str| parts.add(name.as_bytes()).add(value.as_bytes());
+    let mut parts = add(PartHasher::new(CONTENT), "symbol", &quote.sid);
+    parts = add(parts, "price", &quote.price);
+    if let Some(bar) = quote.details.as_ref().filter(|details| details.interval_micros.is_some()) {
+        let values = [("open", &bar.open), ("high", &bar.high), ("low", &bar.low), ("volume", &bar.volume)];
+        for (name, value) in values {
+            if let Some(value) = value {
+                parts = add(parts, name, value);
+            }
+        }
+    }
     parts.finish()
 }
 
@@ -53,6 +60,8 @@ pub(super) fn of_envelope(payload: &[u8], properties: &[(String, String)]) -> [u
 
 #[cfg(test)]
 mod tests {
+    use intuition_api::v1::QuoteDetails;
+
     use super::*;
 
     /// Computed by Python's hashlib: ledgers keep these hashes, so that they must never change.
@@ -60,6 +69,17 @@ mod tests {
     fn the_encodings_stay_as_they_are() {
         let quote = Quote { sid: "GOOG".to_owned(), price: "3.45".to_owned(), time_micros: 7, ..Quote::default() };
         assert_eq!(hex::encode(of_quote(&quote)), "fc98c4f09c8014ea043b344b6b7e3b9b705bcd4079b990e75fbc2ee886cd137c");
+        let text = |text: &str| Some(text.to_owned());
+        let bar = QuoteDetails {
+            open: text("3"),
+            high: text("4"),
+            low: text("2.5"),
+            volume: text("1200"),
+            interval_micros: Some(60_000_000),
+            ..QuoteDetails::default()
+        };
+        let bar = Quote { details: Some(Box::new(bar)), ..quote };
+        assert_eq!(hex::encode(of_quote(&bar)), "42160091540813ab9c3cd04da9735d11461b93f2ed0f6ec1710289f84d98c789");
         assert_eq!(hex::encode(of_unusable(b"{}")), "ff797e5fc4776a367f8df0882820ca7a1af9cda5eb273b2c0ff6d82632fdda4f");
         let properties = [("seq".to_owned(), "1".to_owned())];
         assert_eq!(

@@ -28,6 +28,7 @@ pub(super) fn open(raw: &RawValue) -> Value<'_> {
 /// A price as the contract carries it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct PriceText {
+    pub(super) price: Price,
     /// In its canonical form.
     pub(super) text: String,
     /// Whether digits were rounded off.
@@ -50,7 +51,7 @@ pub(super) fn read_price(raw: &RawValue) -> Result<PriceText, NoPrice> {
         _ => return Err(NoPrice::OtherKind("is no price")),
     };
     match parsed {
-        Ok((price, rounded)) => Ok(PriceText { text: price.to_string(), rounded }),
+        Ok((price, rounded)) => Ok(PriceText { price, text: price.to_string(), rounded }),
         Err(ParseDecimalError::NotANumber) => Err(NoPrice::OtherKind("is not a decimal number")),
         Err(ParseDecimalError::NotPositive) => Err(NoPrice::OtherKind("must be more than 0")),
         Err(error) => Err(NoPrice::OutOfRange(error)),

@@ -17,8 +17,12 @@ pub enum Reason {
     MissingField,
     /// One key twice in one object.
     RepeatedKey,
-    /// No positive decimal that fits, or two prices that differ.
+    /// No positive decimal that fits, or two prices that differ. Bid, ask, open, high and low are prices too.
     BadPrice,
+    /// A size or a volume that is no decimal from 0 that fits.
+    BadSize,
+    /// No interval of a bar, or prices of a bar that contradict each other.
+    BadBar,
     /// No text of 1 to 64 characters, or two symbols that differ.
     BadSymbol,
     /// No date, no RFC 3339 time, and no number of a time between 1990 and 2100.
@@ -37,7 +41,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::NotUtf8,
         Self::Empty,
         Self::NotJson,
@@ -45,6 +49,8 @@ impl Reason {
         Self::MissingField,
         Self::RepeatedKey,
         Self::BadPrice,
+        Self::BadSize,
+        Self::BadBar,
         Self::BadSymbol,
         Self::BadTime,
         Self::BadIdentity,
@@ -64,6 +70,8 @@ impl Reason {
             Self::MissingField => "MissingField",
             Self::RepeatedKey => "RepeatedKey",
             Self::BadPrice => "BadPrice",
+            Self::BadSize => "BadSize",
+            Self::BadBar => "BadBar",
             Self::BadSymbol => "BadSymbol",
             Self::BadTime => "BadTime",
             Self::BadIdentity => "BadIdentity",

@@ -1,11 +1,12 @@
 //! The two shapes of quotes: the canonical object, and the map of symbols to prices. Neither is guessed: an object that is
 //! not certainly one of them is no quote.
 
-use intuition_api::v1::Quote;
+use intuition_api::{quote::Member as QuoteMember, v1::Quote};
 use serde_json::value::RawValue;
 
 use super::{
     Reason, Rejection, cut,
+    details::Details,
     fields::{self, NoPrice, PriceText},
     inputs::Listing,
     json::Object,
@@ -16,9 +17,9 @@ use super::{
 const SYMBOL: [&str; 2] = ["sid", "symbol"];
 const PRICE: [&str; 2] = ["quote", "price"];
 /// The setting for other shapes, as a part of messages.
-const SETTING: &str = "spec.channels.inputs[].symbols lists the symbols to take from such messages";
+const SETTING: &str = "spec.channels.inputs[].symbols lists the symbols to take from such messages, spec.channels.inputs[].format describes other forms";
 
-/// A quote, and whether its price was rounded.
+/// A quote, and whether digits of its price or of another member were rounded off.
 pub(super) struct Read {
     pub(super) quote: Quote,
     pub(super) rounded: bool,
@@ -74,12 +75,26 @@ pub(super) fn quote(
     time: impl FnOnce() -> Result<i64, Rejection>,
 ) -> Result<Read, Rejection> {
     let sid = symbol_of(object, path)?;
-    let price = price_of(object, path)?;
+    let price_text = price_of(object, path)?;
     let time = match object.get("time") {
         Some(raw) => fields::time(raw, || path.member("time"))?,
         None => time()?,
     };
-    Ok(Read::new(sid, price, time))
+    let details = details_of(object, path)?;
+    let price = price_text.price;
+    let mut read = Read::new(sid, price_text, time);
+    read.rounded |= details.finish(price, &mut read.quote, path.here)?;
+    Ok(read)
+}
+
+fn details_of(object: &Object<'_>, path: Path<'_>) -> Result<Details, Rejection> {
+    let mut details = Details::default();
+    for (name, raw) in &object.members {
+        if let Some(member) = QuoteMember::find(name).filter(|_| raw.get() != "null") {
+            details.take(member, &fields::open(raw), raw.get(), || path.member(name))?;
+        }
+    }
+    Ok(details)
 }
 
 fn symbol_of(object: &Object<'_>, path: Path<'_>) -> Result<String, Rejection> {

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod details;
 mod formats;
 mod identities;
 mod listings;

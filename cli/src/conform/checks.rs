@@ -62,6 +62,7 @@ pub(crate) async fn all(kit: &Kit) -> Report {
     stream::parameters(kit, &mut report).await;
     stream::unknown_kinds(kit, &mut report).await;
     stream::message_size(kit, &mut report).await;
+    stream::details(kit, &mut report).await;
     stream::reconfigure(kit, &mut report).await;
     life::misuse(kit, &mut report).await;
     life::cancel(kit, &mut report).await;

@@ -1,6 +1,9 @@
 //! Synthetic quotes: a few symbols that rise and fall, each in its own rhythm, with noise; the same at every run.
 
-use intuition_api::v1::{InputEvent, Quote, input_event::Kind};
+use intuition_api::{
+    quote::{LONGEST_INTERVAL_MICROS, SHORTEST_INTERVAL_MICROS},
+    v1::{InputEvent, Quote, QuoteDetails, input_event::Kind},
+};
 
 /// Sizes of the batches of a feed. With a single event, with the largest number, and between.
 pub(crate) const PLAN: &[usize] = &[1, 2, 5, 256, 1, 64, 17, 100, 1, 33, 128, 32];
@@ -84,11 +87,56 @@ pub(crate) fn largest() -> Vec<InputEvent> {
     (1..=256).map(|number| InputEvent { event: number, kind: Some(Kind::Quote(quote(number))) }).collect()
 }
 
+/// Quotes of one symbol with each value beside the price alone, with all of them at both of their bounds, and with a crossed book,
+/// between quotes with a price alone.
+pub(crate) fn detailed() -> Vec<InputEvent> {
+    let (least, most) = ("0.0000000001", "999999999999.9999999999");
+    let most_units = "9999999999999999999999999999.99999999";
+    let every = |price: &str, units: &str, interval: i64| {
+        let price = || Some(price.to_owned());
+        QuoteDetails {
+            size: Some(units.to_owned()),
+            open: price(),
+            high: price(),
+            low: price(),
+            volume: Some(units.to_owned()),
+            bid: price(),
+            ask: price(),
+            interval_micros: Some(interval),
+        }
+    };
+    let bounds = [
+        (least, every(least, "0", SHORTEST_INTERVAL_MICROS)),
+        (most, every(most, most_units, LONGEST_INTERVAL_MICROS)),
+    ];
+    let values = every("345", "10", SHORTEST_INTERVAL_MICROS);
+    let none = QuoteDetails::default;
+    let single = [
+        QuoteDetails { size: values.size.clone(), ..none() },
+        QuoteDetails { open: values.open.clone(), ..none() },
+        QuoteDetails { high: values.high.clone(), ..none() },
+        QuoteDetails { low: values.low.clone(), ..none() },
+        QuoteDetails { volume: values.volume.clone(), ..none() },
+        QuoteDetails { bid: values.bid.clone(), ..none() },
+        QuoteDetails { ask: values.ask.clone(), ..none() },
+        QuoteDetails { interval_micros: values.interval_micros, ..none() },
+        QuoteDetails { bid: Some("346".to_owned()), ask: Some("344".to_owned()), ..none() },
+    ];
+    let quotes = bounds.into_iter().chain(single.map(|details| ("345", details)));
+    let pairs = quotes.flat_map(|(price, details)| [(price, None), (price, Some(Box::new(details)))]);
+    let event = |(number, (price, details)): (u64, (&str, Option<Box<QuoteDetails>>))| {
+        let time_micros = OPENING_MICROS + i64::try_from(number).unwrap_or(0);
+        let quote = Quote { sid: "GOOG".to_owned(), price: price.to_owned(), time_micros, details };
+        InputEvent { event: number, kind: Some(Kind::Quote(quote)) }
+    };
+    (1..).zip(pairs).map(event).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
-    use intuition_api::decimal::Price;
+    use intuition_api::{decimal::Price, quote::Details};
 
     use super::*;
 
@@ -122,6 +170,27 @@ mod tests {
             let fallen = prices.windows(20).filter(|window| window[19] < window[0]).count();
             assert!(risen > 20 && fallen > 20, "{sid}: {risen} up, {fallen} down");
         }
+    }
+
+    #[test]
+    fn detailed_quotes_are_allowed_and_have_each_value_alone() {
+        let quotes = quotes(&detailed());
+        let (plain, detailed): (Vec<_>, Vec<_>) = quotes.iter().partition(|(_, quote)| quote.details.is_none());
+        assert_eq!(plain.len(), detailed.len());
+        let mut alone = BTreeSet::new();
+        for (_, quote) in detailed {
+            let message = quote.details.as_deref().unwrap();
+            let details = Details::from_message(message).unwrap();
+            assert_eq!(details.check(quote.price.parse().unwrap()), Ok(()));
+            assert_eq!(details.to_message(), *message, "canonical");
+            let mut present: Vec<_> =
+                message.decimals().into_iter().filter_map(|(name, text)| text.map(|_| name)).collect();
+            present.extend(message.interval_micros.map(|_| "interval"));
+            if let [only] = present.as_slice() {
+                alone.insert(*only);
+            }
+        }
+        assert_eq!(alone.len(), 8, "{alone:?}");
     }
 
     #[test]

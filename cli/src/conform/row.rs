@@ -15,6 +15,7 @@ pub(crate) enum Row {
     Publications,
     UnknownKinds,
     MessageSize,
+    Details,
     Reconfigure,
     Accounts,
     DescribeBusy,
@@ -43,6 +44,7 @@ pub(crate) const ROWS: &[Row] = &[
     Row::Batches,
     Row::UnknownKinds,
     Row::MessageSize,
+    Row::Details,
     Row::Reconfigure,
     Row::Accounts,
     Row::DescribeBusy,
@@ -77,6 +79,7 @@ impl Row {
             Self::Publications => "publications",
             Self::UnknownKinds => "unknown-kinds",
             Self::MessageSize => "message-size",
+            Self::Details => "details",
             Self::Reconfigure => "reconfigure",
             Self::Accounts => "accounts",
             Self::DescribeBusy => "describe-busy",
@@ -141,6 +144,11 @@ impl Row {
             }
             Self::MessageSize => {
                 "a batch has up to 256 events, a symbol up to 64 characters; a message is at most 4 MiB, and is taken"
+            }
+            Self::Details => {
+                "a quote has any of `size`, `open`, `high`, `low`, `volume`, `bid`, `ask` and `interval_micros`, each alone or \
+                 beside others, or none: prices as `price`, `size` and `volume` from 0 with up to 28 digits before and 8 after \
+                 the point, a bid above the ask too"
             }
             Self::Reconfigure => {
                 "Reconfigure is answered by `reconfigured`: accepted, with the channels wanted from here on or none for no \
@@ -208,6 +216,10 @@ impl Row {
                 "where the server refuses the message, raise its limit of received messages to 4 MiB and keep no shorter buffer \
                  for a symbol; where the algorithm fails at 256 events, make it do less for each, for example publish at most \
                  3 messages"
+            }
+            Self::Details => {
+                "test whether each value is present before it is read, and read it as a decimal of any length; where the \
+                 algorithm needs one that is absent, answer the quote with a `reject`"
             }
             Self::Reconfigure => "read the new parameters whole before any of them is put in place",
             Self::Accounts => {

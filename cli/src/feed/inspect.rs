@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, fmt::Write as _, io, process::ExitCode};
 
+use intuition_api::quote::Details;
 use intuition_common::{
     exit,
     text::{printable, shortened},
@@ -216,8 +217,9 @@ impl Contents {
 
 fn shown(row: &Row) -> String {
     let mut text = format!("{} {} {}", moment(row.time_micros), row.sid, row.price);
-    let prices = [("open", row.open), ("high", row.high), ("low", row.low), ("bid", row.bid), ("ask", row.ask)];
-    let quantities = [("volume", row.volume), ("size", row.size)];
+    let Details { size, open, high, low, volume, bid, ask, interval_micros: _ } = row.details;
+    let prices = [("open", open), ("high", high), ("low", low), ("bid", bid), ("ask", ask)];
+    let quantities = [("volume", volume), ("size", size)];
     let prices = prices.into_iter().filter_map(|(name, price)| Some((name, price?.to_string())));
     let quantities = quantities.into_iter().filter_map(|(name, quantity)| Some((name, quantity?.to_string())));
     for (name, value) in prices.chain(quantities) {

@@ -10,7 +10,7 @@ use std::{
 
 use algo_runtime::algorithm::{Algorithm, AlgorithmSettings, Builtin, Quote, SavedState, Signal};
 use intuition_api::v1::{
-    DescribeRequest, DescribeResponse, EventBatch, EventBatchResult, EventRequest, EventResponse, EventResult,
+    self, DescribeRequest, DescribeResponse, EventBatch, EventBatchResult, EventRequest, EventResponse, EventResult,
     EventsRequest, EventsResponse, InitializeRequest, InitializeResponse, InputEvent, ReconfigureResponse, Side,
     Signal as WireSignal,
     algorithm_server::{Algorithm as Service, AlgorithmServer},
@@ -67,6 +67,7 @@ pub(crate) struct Backend {
     pub(crate) address: String,
     runtime: Option<Runtime>,
     hangs: mpsc::Receiver<()>,
+    quotes: mpsc::Receiver<v1::Quote>,
 }
 
 impl Backend {
@@ -91,18 +92,29 @@ impl Backend {
         C: tokio::io::AsyncRead + tokio::io::AsyncWrite + tonic::transport::server::Connected + Unpin + Send + 'static,
     {
         let (hang, hangs) = mpsc::channel();
-        let served = Served { rule, events: Arc::default(), hang: Arc::new(Mutex::new(hang)) };
+        let (quote, quotes) = mpsc::channel();
+        let served = Served {
+            rule,
+            events: Arc::default(),
+            hang: Arc::new(Mutex::new(hang)),
+            quote: Arc::new(Mutex::new(quote)),
+        };
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let guard = runtime.enter();
         let incoming = listen();
         drop(guard);
         runtime.spawn(Server::builder().add_service(AlgorithmServer::new(served)).serve_with_incoming(incoming));
-        Self { address, runtime: Some(runtime), hangs }
+        Self { address, runtime: Some(runtime), hangs, quotes }
     }
 
     /// The port, for another one to take over.
     pub(crate) fn port(&self) -> u16 {
         self.address.strip_prefix("http://").unwrap().parse::<SocketAddr>().unwrap().port()
+    }
+
+    /// The quotes that came since the last call.
+    pub(crate) fn quotes(&self) -> Vec<v1::Quote> {
+        self.quotes.try_iter().collect()
     }
 
     /// Waits until it hangs.
@@ -130,6 +142,7 @@ struct Served {
     rule: Rule,
     events: Arc<Mutex<u64>>,
     hang: Arc<Mutex<mpsc::Sender<()>>>,
+    quote: Arc<Mutex<mpsc::Sender<v1::Quote>>>,
 }
 
 type Responses = Pin<Box<dyn Stream<Item = Result<EventsResponse, Status>> + Send>>;
@@ -243,12 +256,17 @@ impl Served {
         let Some(input_event::Kind::Quote(quote)) = &event.kind else {
             return EventResult { event: event.event, ..EventResult::default() };
         };
+        self.quote.lock().unwrap().send(quote.clone()).unwrap();
         if self.rule.rejects == Some(quote.sid.as_str()) {
             let reject = format!("{} is not for me", quote.sid);
             return EventResult { event: event.event, reject, ..EventResult::default() };
         }
-        let quote =
-            Quote { sid: quote.sid.clone(), price: quote.price.parse().unwrap(), time_micros: quote.time_micros };
+        let quote = Quote {
+            sid: quote.sid.clone(),
+            price: quote.price.parse().unwrap(),
+            time_micros: quote.time_micros,
+            details: None,
+        };
         let signals = session.algorithm.decide(&[quote]).into_iter().flatten().map(|signal| {
             let (side, quantity) = match signal {
                 Signal::Buy => (Side::Buy, None),

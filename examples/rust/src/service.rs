@@ -6,6 +6,7 @@ use futures::{
 };
 use intuition_api::{
     decimal::Price,
+    quote::Details,
     v1::{
         DescribeRequest, DescribeResponse, EventBatch, EventBatchResult, EventRequest, EventResponse, EventResult,
         EventsRequest, EventsResponse, InitializeRequest, InitializeResponse, InputEvent, Publication, Quote,
@@ -13,7 +14,7 @@ use intuition_api::{
         input_event,
     },
 };
-use serde_json::json;
+use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
@@ -184,10 +185,17 @@ impl Outcome {
                 return result;
             }
         };
+        let details = match quote.details.as_deref().map(Details::from_message).transpose() {
+            Ok(details) => details.unwrap_or_default(),
+            Err((field, error)) => {
+                result.reject = format!("{field} of {} {error}", quote.sid);
+                return result;
+            }
+        };
         self.changed = true;
         if let Some(side) = algorithm.quote(&quote.sid, price) {
             result.signals.push(Signal { event, side: side.into(), quantity: String::new() });
-            self.publications.push(publication(&quote, side));
+            self.publications.push(publication(&quote, &details, side));
         }
         result
     }
@@ -202,9 +210,18 @@ impl Outcome {
     }
 }
 
-/// What it tells of its own, on `intuition/<namespace>/<name>/data/breakouts`.
-fn publication(quote: &Quote, side: Side) -> Publication {
+/// A message of its own, on `intuition/<namespace>/<name>/data/breakouts`: bid and ask where the publisher gave them.
+fn publication(quote: &Quote, details: &Details, side: Side) -> Publication {
     let direction = if side == Side::Buy { "up" } else { "down" };
-    let told = json!({"sid": quote.sid, "price": quote.price, "direction": direction});
-    Publication { channel: "breakouts".to_owned(), payload: told.to_string().into() }
+    let text = |price: Option<Price>| price.map(|price| price.to_string());
+    let members = [
+        ("sid", Some(quote.sid.clone())),
+        ("price", Some(quote.price.clone())),
+        ("direction", Some(direction.to_owned())),
+        ("bid", text(details.bid)),
+        ("ask", text(details.ask)),
+    ];
+    let told: Map<String, Value> =
+        members.into_iter().filter_map(|(name, text)| Some((name.to_owned(), text?.into()))).collect();
+    Publication { channel: "breakouts".to_owned(), payload: Value::Object(told).to_string().into() }
 }

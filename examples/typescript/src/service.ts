@@ -3,6 +3,8 @@
 import { status, type sendUnaryData, type ServerDuplexStream } from "@grpc/grpc-js";
 
 import { MeanReversion, NoPrice, UnreadableState } from "./algorithm.js";
+import { formatPrice } from "./decimal.js";
+import { type Details, NoDetail, readDetails } from "./details.js";
 import type { AlgorithmHandlers } from "./generated/intuition/v1/Algorithm.js";
 import type { EventBatch__Output } from "./generated/intuition/v1/EventBatch.js";
 import type { EventBatchResult } from "./generated/intuition/v1/EventBatchResult.js";
@@ -181,22 +183,28 @@ function decide(algorithm: MeanReversion, events: readonly InputEvent__Output[])
       return { event };
     }
     try {
+      const details = readDetails(quote);
       const wish = algorithm.quote(quote.sid, quote.price);
       changed = true;
       if (wish === undefined) {
         return { event };
       }
-      const told = { sid: quote.sid, price: quote.price, average: wish.average, side: wish.side };
+      const told = { sid: quote.sid, price: quote.price, average: wish.average, side: wish.side, ...spread(details) };
       publications.push({ channel: "crossings", payload: Buffer.from(JSON.stringify(told)) });
       return { event, signals: [{ event, side: wish.side }] };
     } catch (error) {
-      if (error instanceof NoPrice) {
+      if (error instanceof NoPrice || error instanceof NoDetail) {
         return { event, reject: error.message };
       }
       throw error;
     }
   });
   return { results, publications, ...(changed ? { state: algorithm.save() } : {}) };
+}
+
+/** Ask less bid, where the publisher gave both. It is negative in a crossed book. */
+function spread({ bid, ask }: Details): { spread?: string } {
+  return bid === undefined || ask === undefined ? {} : { spread: formatPrice(ask - bid) };
 }
 
 function answer<Response>(callback: sendUnaryData<Response>, compute: () => Response): void {

@@ -40,6 +40,27 @@ test("a stream initializes, answers each event, and ends with OK", async (t) => 
   assert.equal((await stream.ended).code, status.OK);
 });
 
+test("a crossing has the spread where the quote has bid and ask", async (t) => {
+  const { client } = await start(t);
+  const stream = new Stream(client);
+  await stream.initialize(TWO);
+  const book = { bid: "7.90", ask: "8.05", size: "0", volume: "9999999999999999999999999999.99999999", interval_micros: "60000000" };
+  const prices = [{ price: "10" }, { price: "10", bid: "9" }, { price: "8", ...book }, { price: "10", bid: "10.01", ask: "9.99" }];
+  const events = prices.map((quote, index) => ({ event: `${index + 1}`, quote: { sid: "GOOG", ...quote } }));
+  const { result } = await stream.ask({ batch: { number: "1", events } });
+  const told = result?.publications.map(({ payload }) => (JSON.parse(payload.toString()) as { spread?: string }).spread);
+  assert.deepEqual(told, ["0.15", "-0.02"]);
+});
+
+test("a quote with a value that is none is rejected", async (t) => {
+  const { client } = await start(t);
+  const stream = new Stream(client);
+  await stream.initialize(TWO);
+  const events = [{ event: "1", quote: { sid: "GOOG", price: "10", volume: "-1" } }];
+  const { result } = await stream.ask({ batch: { number: "1", events } });
+  assert.equal(result?.results[0]?.reject, 'volume "-1" of GOOG is no decimal of the contract');
+});
+
 test("answers keep the order of messages that were sent without waiting", async (t) => {
   const { client } = await start(t);
   const stream = new Stream(client);

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import subprocess
 import sys
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
@@ -14,6 +14,7 @@ from intuition_algo import Algorithm, AlgorithmError, Buy, Reject, Sell, Tick
 from intuition_algo.algorithm import check_class
 from intuition_algo.hints import hint
 from intuition_algo.limits import schema_text, sentence, state_bytes, state_from
+from intuition_algo.proto import types_pb2 as types
 from intuition_algo.signals import plain_quantity, signals
 
 
@@ -36,8 +37,32 @@ def test_a_tick_is_an_object_and_a_mapping() -> None:
     assert tick.time_micros == 1_767_322_645_678_001
     assert dict(tick) == {"sid": "GOOG", "quote": "0.1000000001", "time": "2026-01-02T02:57:25.678001Z"}
     assert tick.get("volume") is None
-    with pytest.raises(KeyError, match="a tick has sid, quote, time"):
+    with pytest.raises(KeyError, match="a tick has sid, quote, time; the exact value is tick.price"):
         tick["price"]
+
+
+DECIMALS = ("size", "open", "high", "low", "volume", "bid", "ask")
+
+
+def test_a_tick_has_the_values_that_its_publisher_gave_and_none_for_others() -> None:
+    quote = types.Quote(sid="GOOG", price="3", time_micros=7, size="0", bid="3.5", ask="2.50", interval_micros=60_000_000)
+    tick = Tick.of(quote)
+    assert (tick.sid, tick.price, tick.time_micros) == ("GOOG", Decimal(3), 7)
+    assert [getattr(tick, name) for name in DECIMALS] == [Decimal(0), None, None, None, None, Decimal("3.5"), Decimal("2.5")]
+    assert tick.interval == timedelta(minutes=1)
+    assert repr(tick).endswith("size=0, bid=3.5, ask=2.50, interval=0:01:00)")
+    plain = Tick.of(types.Quote(sid="GOOG", price="3"))
+    assert [getattr(plain, name) for name in (*DECIMALS, "interval")] == [None] * 8
+    assert dict(tick) == {**dict(plain), "time": tick["time"]}
+
+
+def test_a_tick_of_a_unit_test_has_exact_values_too() -> None:
+    values: dict[str, Any] = dict(zip(DECIMALS, ("9999999999999999999999999999.99999999", Decimal("1.10"), 4, "1", 0, "0.0000000001", "999999999999.9999999999")))
+    tick = Tick("GOOG", "3", **values, interval=timedelta(days=1))
+    assert [getattr(tick, name) for name in DECIMALS] == [Decimal(value) for value in values.values()]
+    assert tick.interval == timedelta(days=1)
+    with pytest.raises(KeyError, match="the exact value is tick.bid"):
+        tick["bid"]
 
 
 def test_a_time_before_the_epoch_is_one_too() -> None:
@@ -158,9 +183,9 @@ def test_the_commonest_mistakes_have_a_hint() -> None:
         Buy(10)  # type: ignore[call-arg]
     assert Buy() == Buy()
     tick = Tick("GOOG", "1.5")
-    with pytest.raises(AttributeError, match="a tick has no 'quote', it has sid, price, time, time_micros; the price is tick.price"):
+    with pytest.raises(AttributeError, match="a tick has no 'quote', it has sid, price, time, time_micros, size, open.*; the price is tick.price"):
         tick.quote  # type: ignore[attr-defined]
-    assert not hasattr(tick, "volume")
+    assert not hasattr(tick, "vwap")
     assert copy.copy(tick) == tick
     with pytest.raises(TypeError) as mixed:
         tick.price * 1.01  # type: ignore[operator]

@@ -11,7 +11,7 @@ fn sent(ticks: usize) -> Delivery {
 
 #[test]
 fn a_delivery_beyond_the_bounds_is_refused_and_names_the_field() {
-    let wrongs: [(&str, Spoil); 10] = [
+    let wrongs: [(&str, Spoil); 11] = [
         ("ticks: 0", |delivery| delivery.ticks.clear()),
         ("ticks: 10001", |delivery| delivery.ticks = vec![quote("1"); 10_001]),
         ("topic: 65536", |delivery| delivery.topic = "t".repeat(65_536)),
@@ -22,6 +22,11 @@ fn a_delivery_beyond_the_bounds_is_refused_and_names_the_field() {
         ("ticks[0].content_sha256: 33", |delivery| delivery.ticks[0].content_sha256 = vec![0; 33].into()),
         ("ticks[0].quote.sid: 257", |delivery| {
             let quote = Quote { sid: "S".repeat(257), ..Quote::default() };
+            delivery.ticks[0].content = Some(Content::Quote(quote));
+        }),
+        ("ticks[0].quote.bid: 65537", |delivery| {
+            let details = QuoteDetails { bid: Some("1".repeat(65_537)), ..QuoteDetails::default() };
+            let quote = Quote { details: Some(Box::new(details)), ..Quote::default() };
             delivery.ticks[0].content = Some(Content::Quote(quote));
         }),
         ("ticks[0].unusable.reason: 65", |delivery| delivery.ticks[0] = bad(&"R".repeat(65))),

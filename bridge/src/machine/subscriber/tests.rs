@@ -21,13 +21,22 @@ fn array(element: &str) -> String {
     format!("[{}]", vec![element; count].join(","))
 }
 
+/// Every optional member of a quote.
+fn details(price: &str, size: &str) -> String {
+    let prices: String = ["open", "high", "low", "bid", "ask"].map(|name| format!(r#""{name}":{price},"#)).concat();
+    format!(r#"{prices}"size":{size},"volume":{size},"interval":"1m""#)
+}
+
 /// Messages with the largest deliveries, by the length of their fields.
 fn worst_messages() -> Vec<String> {
     let (wide, symbol) = ("\u{1f4c8}".repeat(200), "\u{1f4c8}".repeat(64));
     let zeros = "0".repeat(150);
+    let long = "999999999999.0000000001";
     vec![
         array(&format!(r#"{{"sid":"{symbol}","quote":1.{zeros}1}}"#)),
         array(&format!(r#"{{"sid":"{wide}","quote":1}}"#)),
+        array(&format!(r#"{{"sid":"{symbol}","quote":1,{}}}"#, details("1", "1"))),
+        array(&format!(r#"{{"sid":"A","quote":{long},{}}}"#, details(long, "1e27"))),
         array(&format!(r#"{{"sid":"{symbol}","quote":"{}"}}"#, "9".repeat(140))),
         array(&format!(r#"{{"{symbol}{symbol}":1,"{symbol}{symbol}":2}}"#)),
         array(&format!(r#"{{"{symbol}":"{symbol}"}}"#)),

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use intuition_api::decimal::{self, Price};
+use intuition_api::decimal;
 use serde_json::value::RawValue;
 
 use super::{
@@ -148,10 +148,7 @@ fn middle_of(values: &Values<'_, '_>, path: Path<'_>) -> Result<Box<RawValue>, R
             let message = format!("{}: it is null, and without a price both bid and ask are needed", path.member(name));
             Rejection::new(Reason::MissingField, message)
         })?;
-        let read = fields::price(raw, || path.member(name))?;
-        read.text.parse::<Price>().map_err(|error| {
-            Rejection::new(Reason::BadPrice, format!("{}: {} {error}", path.member(name), cut(raw.get())))
-        })
+        Ok(fields::price(raw, || path.member(name))?.price)
     };
     let middle = decimal::middle(side("bid")?, side("ask")?);
     RawValue::from_string(middle).map_err(|error| not_json(&error))

@@ -116,11 +116,13 @@ pub(super) fn text(text: &str) -> Option<Box<RawValue>> {
 }
 
 /// The reason against a value of another kind.
-const fn reason(member: Member) -> Reason {
+fn reason(member: Member) -> Reason {
     match member {
         Member::Sid => Reason::BadSymbol,
         Member::Time => Reason::BadTime,
         Member::Source | Member::Seq | Member::Id => Reason::BadIdentity,
+        Member::Optional("size" | "volume") => Reason::BadSize,
+        Member::Optional("interval") => Reason::BadBar,
         Member::Price | Member::Optional(_) => Reason::BadPrice,
     }
 }

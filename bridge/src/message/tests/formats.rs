@@ -222,6 +222,22 @@ fn a_quote_has_the_same_content_whatever_its_form() {
 }
 
 #[test]
+fn optional_members_are_those_of_a_quote_of_our_own() {
+    let format = r#"{"sid":{"value":"A"},"price":{"pointer":"/c"},"open":{"pointer":"/o"},"high":{"pointer":"/h"},
+        "low":{"pointer":"/l"},"volume":{"pointer":"/v"},"size":{"pointer":"/n"},"interval":{"value":"1m"}}"#;
+    let read = |payload: &str| parsed("q", format, "q", payload.as_bytes(), &[]).ticks;
+    let own = super::read(br#"{"sid":"A","price":3,"open":2,"high":"4.0","low":1,"volume":7,"interval":"1m"}"#);
+    assert_eq!(read(r#"{"c":3,"o":2,"h":"4.0","l":1,"v":7,"n":null}"#), own);
+    for (payload, reason) in [
+        (r#"{"c":5,"o":2,"h":4,"l":1,"v":7,"n":null}"#, "!BadBar"),
+        (r#"{"c":3,"o":2,"h":4,"l":1,"v":{},"n":null}"#, "!BadSize"),
+        (r#"{"c":3,"o":2,"h":4,"l":1,"n":null}"#, "!MissingField"),
+    ] {
+        assert_eq!(show(&read(payload)), [reason], "{payload}");
+    }
+}
+
+#[test]
 fn states_of_home_assistant_are_prices_or_none() {
     let (filter, format) = ("homeassistant/sensor/+/state", r#"{"preset":"HomeAssistant"}"#);
     let read = |payload: &str| told_on(filter, format, "homeassistant/sensor/gold_price/state", payload, &[]);

@@ -7,7 +7,7 @@ use super::{Kit, json, lives, note};
 use crate::conform::{
     client::CallError,
     judge,
-    quotes::{Feed, largest},
+    quotes::{Feed, detailed, largest},
     report::Report,
     row::Row,
     run::{self, Halt, Run},
@@ -133,16 +133,25 @@ pub(super) async fn unknown_kinds(kit: &Kit, report: &mut Report) {
 
 /// As many events as a batch may have, with the longest symbols.
 pub(super) async fn message_size(kit: &Kit, report: &mut Report) {
-    let events = largest();
-    match once(kit, &events).await {
+    taken(kit, Row::MessageSize, &largest(), report).await;
+}
+
+/// Quotes with each value beside the price alone, with all of them at their bounds, and without any.
+pub(super) async fn details(kit: &Kit, report: &mut Report) {
+    taken(kit, Row::Details, &detailed(), report).await;
+}
+
+/// A batch that is answered as any other.
+async fn taken(kit: &Kit, row: Row, events: &[InputEvent], report: &mut Report) {
+    match once(kit, events).await {
         Ok(result) => {
-            report.pass(Row::MessageSize);
+            report.pass(row);
             if report.first_failed(&[Row::Batches, Row::Order, Row::Signals]).is_none() {
-                report.violations(judge::result(1, &events, &result));
+                report.violations(judge::result(1, events, &result));
             }
         }
-        Err(Halt::Call(error)) => note(report, Row::MessageSize, &error),
-        Err(halt) => report.fail(Row::MessageSize, halt.to_string()),
+        Err(Halt::Call(error)) => note(report, row, &error),
+        Err(halt) => report.fail(row, halt.to_string()),
     }
 }
 

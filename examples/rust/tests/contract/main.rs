@@ -6,8 +6,8 @@ mod program;
 mod stream;
 
 use intuition_api::v1::{
-    DescribeRequest, EventBatch, EventRequest, EventsRequest, InitializeRequest, InputEvent, Quote, Side, Signal,
-    events_request::Message, events_response, input_event::Kind,
+    DescribeRequest, EventBatch, EventRequest, EventsRequest, InitializeRequest, InputEvent, Quote, QuoteDetails, Side,
+    Signal, events_request::Message, events_response, input_event::Kind,
 };
 use program::Program;
 use serde_json::{Value, json};
@@ -57,6 +57,23 @@ async fn stream_initializes_answers_each_event_and_ends_with_ok() {
         result.publications.iter().map(|one| serde_json::from_slice(&one.payload).unwrap()).collect();
     assert_eq!(told[1], json!({"sid": "GOOG", "price": "2.5", "direction": "down"}));
     assert_eq!(stream.close().await, Code::Ok);
+}
+
+#[tokio::test]
+async fn a_breakout_tells_bid_and_ask_and_a_wrong_value_is_rejected() {
+    let program = Program::start().await;
+    let mut stream = Stream::open(&mut program.client().await).await;
+    stream.initialize(&parameters(), b"").await;
+    let event = |event: u64, price: &str, bid: Option<&str>| {
+        let details = bid.map(|bid| Box::new(QuoteDetails { bid: Some(bid.to_owned()), ..QuoteDetails::default() }));
+        InputEvent { event, kind: Some(Kind::Quote(Quote { details, ..quote("GOOG", price) })) }
+    };
+    let events = vec![event(1, "1", None), event(2, "2", None), event(3, "3", Some("2.90")), event(4, "4", Some("0"))];
+    stream.send(Message::Batch(EventBatch { number: 1, events }));
+    let Ok(events_response::Message::Result(result)) = stream.receive().await else { panic!("no result") };
+    let told: Value = serde_json::from_slice(&result.publications[0].payload).unwrap();
+    assert_eq!(told, json!({"sid": "GOOG", "price": "3", "direction": "up", "bid": "2.9"}));
+    assert_eq!(result.results[3].reject, "bid of GOOG must be more than 0");
 }
 
 #[tokio::test]

@@ -113,7 +113,7 @@ class Stream:
         if event.WhichOneof("kind") != "quote":
             return result
         quote = event.quote
-        tick = Tick(quote.sid, quote.price, quote.time_micros)
+        tick = Tick.of(quote)
         answer = self._call(f"event at {quote.sid} (event {event.event})", lambda: decide(instance, tick))
         if isinstance(answer, Reject):
             result.reject = sentence(answer.reason)

@@ -1,15 +1,21 @@
-"""What an algorithm is told: one price of one symbol at one moment."""
+"""What an algorithm is told: one price of one symbol at one moment, perhaps with the values of a bar or a book."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Optional, Union
+
+from .proto import types_pb2 as types
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _KEYS = ("sid", "quote", "time")
-_ATTRIBUTES = ("sid", "price", "time", "time_micros")
+_DECIMALS = ("size", "open", "high", "low", "volume", "bid", "ask")
+_ATTRIBUTES = ("sid", "price", "time", "time_micros", *_DECIMALS, "interval")
+
+AnyDecimal = Optional[Union[str, int, Decimal]]
+"""An exact decimal, or none."""
 
 
 class Tick(Mapping[str, str]):
@@ -17,14 +23,47 @@ class Tick(Mapping[str, str]):
 
     By attribute, with types to compute with: `tick.sid`, `tick.price` (an exact Decimal), `tick.time` (UTC). As a mapping,
     with the texts as published: `tick["sid"]`, `tick["quote"]`, `tick["time"]`.
+
+    A publisher may give more than a price: `tick.bid`, `tick.ask`, `tick.size`, and for a bar `tick.open`, `tick.high`,
+    `tick.low`, `tick.volume` and `tick.interval`. Each is None where it gave no such value. The price of a bar is its close.
     """
 
-    __slots__ = ("_price", "_sid", "_time_micros")
+    __slots__ = ("_decimals", "_interval", "_price", "_sid", "_time_micros")
 
-    def __init__(self, sid: str, price: str | Decimal, time_micros: int = 0) -> None:
+    def __init__(
+        self,
+        sid: str,
+        price: str | Decimal,
+        time_micros: int = 0,
+        *,
+        size: AnyDecimal = None,
+        open: AnyDecimal = None,
+        high: AnyDecimal = None,
+        low: AnyDecimal = None,
+        volume: AnyDecimal = None,
+        bid: AnyDecimal = None,
+        ask: AnyDecimal = None,
+        interval: timedelta | None = None,
+    ) -> None:
         self._sid = sid
         self._price = str(price)
         self._time_micros = time_micros
+        given = zip(_DECIMALS, (size, open, high, low, volume, bid, ask))
+        self._decimals = {name: str(value) for name, value in given if value is not None}
+        self._interval = interval
+
+    @classmethod
+    def of(cls, quote: types.Quote) -> Tick:
+        """The tick of a quote of the contract."""
+        tick = cls.__new__(cls)
+        tick._sid = quote.sid
+        tick._price = quote.price
+        tick._time_micros = quote.time_micros
+        present = {field.name: value for field, value in quote.ListFields()}
+        tick._decimals = {name: present[name] for name in _DECIMALS if name in present}
+        micros = present.get("interval_micros")
+        tick._interval = None if micros is None else timedelta(microseconds=micros)
+        return tick
 
     @property
     def sid(self) -> str:
@@ -46,6 +85,50 @@ class Tick(Mapping[str, str]):
         """The same in microseconds since the epoch."""
         return self._time_micros
 
+    @property
+    def size(self) -> Decimal | None:
+        """Units that the trade moved."""
+        return self._decimal("size")
+
+    @property
+    def open(self) -> Decimal | None:
+        """First price of the bar or the day."""
+        return self._decimal("open")
+
+    @property
+    def high(self) -> Decimal | None:
+        """Highest price of the bar or the day."""
+        return self._decimal("high")
+
+    @property
+    def low(self) -> Decimal | None:
+        """Lowest price of the bar or the day."""
+        return self._decimal("low")
+
+    @property
+    def volume(self) -> Decimal | None:
+        """Units traded in the bar or the day."""
+        return self._decimal("volume")
+
+    @property
+    def bid(self) -> Decimal | None:
+        """Best price that a buyer offers. Some exchanges publish bids above the ask."""
+        return self._decimal("bid")
+
+    @property
+    def ask(self) -> Decimal | None:
+        """Best price that a seller asks for."""
+        return self._decimal("ask")
+
+    @property
+    def interval(self) -> timedelta | None:
+        """Length of the bar; None: the tick is no bar."""
+        return self._interval
+
+    def _decimal(self, name: str) -> Decimal | None:
+        text = self._decimals.get(name)
+        return None if text is None else Decimal(text)
+
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> object:
@@ -59,7 +142,7 @@ class Tick(Mapping[str, str]):
             return self._price
         if key == "time":
             return self.time.isoformat().replace("+00:00", "Z")
-        hint = "; the exact price is tick.price" if key == "price" else ""
+        hint = f"; the exact value is tick.{key}" if key in _ATTRIBUTES else ""
         raise KeyError(f"{key!r}: a tick has {', '.join(_KEYS)}{hint}")
 
     def __iter__(self) -> Iterator[str]:
@@ -69,4 +152,7 @@ class Tick(Mapping[str, str]):
         return len(_KEYS)
 
     def __repr__(self) -> str:
-        return f"Tick(sid={self._sid!r}, price={self._price}, time={self['time']})"
+        more = "".join(f", {name}={text}" for name, text in self._decimals.items())
+        if self._interval is not None:
+            more += f", interval={self._interval}"
+        return f"Tick(sid={self._sid!r}, price={self._price}, time={self['time']}{more})"
