@@ -180,7 +180,8 @@ fn a_sample_shows_the_quotes_and_the_dead_letters_of_its_message() {
         (write("good.json", r#"{"data":[{"last":3.45}]}"#), write("bad.json", r#"{"data":[{"last":1},{}]}"#));
     let read = |arguments: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_intuition"));
-        let output = command.args(["validate", "-f", &manifest, "--sample-property", "number=7"]).args(arguments).output();
+        let output =
+            command.args(["validate", "-f", &manifest, "--sample-property", "number=7"]).args(arguments).output();
         let output = output.unwrap();
         (text(&output.stdout).to_owned(), text(&output.stderr).to_owned(), output.status.code().unwrap())
     };
