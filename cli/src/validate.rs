@@ -56,8 +56,8 @@ struct WriteError(#[source] std::io::Error);
 pub(crate) fn command(arguments: &ValidateArgs) -> ExitCode {
     let checked = check(&arguments.manifests, true);
     let mut lines: Vec<_> = checked.valid.iter().map(|name| format!("valid: {}\n", printable(name))).collect();
-    let algos = checked.algos.iter().map(|(_, algo)| (account(algo), algo));
-    let readings = samples::read(algos, &arguments.samples, &arguments.properties);
+    let algos: Vec<_> = checked.algos.iter().map(|(_, algo)| (account(algo), algo)).collect();
+    let readings = samples::read(&algos, &arguments.samples, &arguments.properties);
     lines.extend(readings.lines.iter().map(|line| format!("{}\n", printable(line))));
     let problems: Vec<_> = checked.problems.iter().chain(&readings.problems).cloned().collect();
     let code = match tell(&problems) {

@@ -59,11 +59,7 @@ pub(crate) struct Readings {
 }
 
 /// Reads each sample as each account with a channel on its topic reads it.
-pub(crate) fn read<'a>(
-    algos: impl Iterator<Item = (String, &'a TradingAlgo)> + Clone,
-    samples: &[Sample],
-    properties: &[Property],
-) -> Readings {
+pub(crate) fn read(algos: &[(String, &TradingAlgo)], samples: &[Sample], properties: &[Property]) -> Readings {
     let properties: Vec<_> = properties.iter().map(|Property(name, value)| (name.clone(), value.clone())).collect();
     let mut readings = Readings::default();
     for sample in samples {
@@ -74,10 +70,10 @@ pub(crate) fn read<'a>(
                 continue;
             }
         };
-        let takers = algos.clone().filter(|(_, algo)| takes(algo, &sample.topic));
+        let takers = algos.iter().filter(|(_, algo)| takes(algo, &sample.topic));
         let before = readings.lines.len();
         for (account, algo) in takers {
-            readings.add(&account, algo, sample, &payload, &properties);
+            readings.add(account, algo, sample, &payload, &properties);
         }
         if readings.lines.len() == before {
             let message = format!("--sample {}: no channel of a manifest selects this topic", sample.topic);

@@ -68,7 +68,7 @@ pub(in crate::message) fn read(
     Ok(())
 }
 
-/// Reads one quote: `raw` with its place, and what stands before the names of its members.
+/// Reads one quote: `raw` with its place, and the text in front of the names of its members.
 fn quote<'a>(
     reader: &mut Reader<'_>,
     format: &Format,
