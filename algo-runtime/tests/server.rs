@@ -428,7 +428,7 @@ async fn inputs_go_to_a_bridge_that_knows_them() {
 }
 
 #[tokio::test]
-async fn quotes_of_a_bridge_that_does_not_know_the_format_of_an_input_are_not_taken() {
+async fn quotes_of_a_bridge_that_knows_no_formats_are_not_taken_as_others() {
     let dir = tempfile::tempdir().unwrap();
     let format = serde_json::from_str(r#"{"sid":{"value":"GOOG"},"price":{"pointer":""}}"#).unwrap();
     let input = Input { topic: "quotes".to_owned(), symbols: Vec::new(), format };

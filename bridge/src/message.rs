@@ -12,6 +12,7 @@ mod format;
 mod identity;
 mod inputs;
 mod json;
+mod listing;
 mod names;
 mod ranks;
 mod read;

@@ -247,7 +247,7 @@ fn accounts_stop_at_the_same_time_where_the_broker_answers_no_disconnect() {
 }
 
 #[test]
-fn payloads_of_another_form_are_traded_and_dead_lettered_by_the_format_of_their_input() {
+fn payloads_are_traded_and_dead_lettered_by_the_format_of_their_input() {
     let folder = tempfile::tempdir().unwrap();
     let broker = Broker::start(&folder, "");
     let manifest = folder.path().join("described.yaml");

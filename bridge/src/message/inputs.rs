@@ -4,7 +4,10 @@ use std::collections::HashSet;
 
 use intuition_api::{topic, v1};
 
-use super::format::{Format, UnknownFormat};
+use super::{
+    format::{Format, UnknownFormat},
+    listing::Listing,
+};
 
 /// The inputs of one version of the channels, as the runtime sends them.
 #[derive(Debug, Clone, Default)]
@@ -35,11 +38,7 @@ impl Inputs {
         let Some(input) = self.0.iter().find(|input| topic::matches(&input.filter, topic)) else {
             return OnTopic::default();
         };
-        OnTopic {
-            listing: Listing(Some(&input.symbols).filter(|symbols| !symbols.is_empty())),
-            format: input.format.as_ref(),
-            topic,
-        }
+        OnTopic { listing: Listing::of(&input.symbols), format: input.format.as_ref(), topic }
     }
 }
 
@@ -49,22 +48,6 @@ pub struct OnTopic<'a> {
     pub(super) listing: Listing<'a>,
     pub(super) format: Option<&'a Result<Format, UnknownFormat>>,
     pub(super) topic: &'a str,
-}
-
-/// The symbols listed for a topic. The default lists none: every symbol is taken, no name is known to be one.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Listing<'a>(Option<&'a HashSet<String>>);
-
-impl Listing<'_> {
-    /// Whether a name is listed. A listed name is a symbol even if it is reserved.
-    pub(super) fn has(self, name: &str) -> bool {
-        self.0.is_some_and(|symbols| symbols.contains(name))
-    }
-
-    /// Whether there is a list, which then has every symbol of interest.
-    pub(super) const fn is_complete(self) -> bool {
-        self.0.is_some()
-    }
 }
 
 #[cfg(test)]

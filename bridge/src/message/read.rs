@@ -9,8 +9,8 @@ use serde_json::value::RawValue;
 use super::{
     MAX_TICKS, Notes, Parsed, Reason, Rejection, cut, digest, fields,
     identity::Identity,
-    inputs::Listing,
     json::{self, Object, Value},
+    listing::Listing,
     ranks,
     shapes::{self, Path, Read, Shape},
 };

@@ -8,8 +8,8 @@ use super::{
     Reason, Rejection, cut,
     details::Details,
     fields::{self, NoPrice, PriceText},
-    inputs::Listing,
     json::Object,
+    listing::Listing,
     names,
 };
 

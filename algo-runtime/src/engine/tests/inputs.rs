@@ -74,7 +74,7 @@ fn bridge_is_told_the_inputs_where_it_knows_them() {
 }
 
 #[test]
-fn bridge_that_does_not_know_formats_gets_no_channels_where_an_input_has_one() {
+fn bridge_that_knows_no_formats_gets_no_channels_with_one() {
     let mut settings = with_inputs(&[("a", &["GOOG"]), ("b/#", &[])]);
     settings.inputs[1].format = serde_json::from_str(r#"{"sid":{"topicLevel":1},"price":{"pointer":""}}"#).unwrap();
     settings.check().unwrap();
