@@ -175,7 +175,7 @@ test-guides: tools ## Do what the guides tell their readers to do on a laptop
 	@.ci/need node:nodejs npm:npm
 	$(CARGO) build --quiet --package intuition-cli
 	@$(KEEP_PORTS)
-	set -e; for guide in docs/files.md $(GUIDES); do tests/guides/run $$guide --part laptop; done
+	set -e; for guide in docs/files.md docs/payloads.md $(GUIDES); do tests/guides/run $$guide --part laptop; done
 
 e2e-guides: cluster-up ## Do what the guides tell their readers to do in a cluster
 	@$(NEED_VENV)

@@ -105,7 +105,7 @@ pub struct ServeArgs {
     #[arg(long, env = "INTUITION_DATA_DIR", required = true)]
     pub data_dir: Option<PathBuf>,
     /// A resource's settings, JSON: resourceUid, generation, algorithm or algorithmAddress, threshold, parameters, startingCash, suspend.
-    /// Where they are beside FILE.json, three more are read: FILE-2.json with channels.inputs, a list of topic and symbols, and
+    /// Where they are beside FILE.json, three more are read: FILE-2.json with channels.inputs, a list of topic, symbols and format, and
     /// topics, the rule for channels that the algorithm asks for; trading-state.json with resourceUid, generation and causes, a
     /// list of cause, state and message; cash.json with resourceUid, generation and startingCashUnchanged.
     #[arg(
@@ -406,9 +406,9 @@ mod tests {
             read(&["--channel=a"]),
             Err("channels.inputs[1].topic: is none of the channels: \"b/#\"".to_owned())
         );
-        write(r#"{"channels":{"inputs":[{"topic":"a","format":{}}]}}"#);
+        write(r#"{"channels":{"inputs":[{"topic":"a","colour":{}}]}}"#);
         let error = read(&[]).unwrap_err();
-        assert!(error.contains("settings-2.json") && error.contains("unknown field `format`"), "{error}");
+        assert!(error.contains("settings-2.json") && error.contains("unknown field `colour`"), "{error}");
         assert!(error.contains("upgrade algo-runtime"), "{error}");
     }
 

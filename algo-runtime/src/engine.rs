@@ -70,6 +70,7 @@ use crate::{
 };
 
 pub use advance::SettledBatch;
+pub use channels::KnownInputs;
 pub use counters::counter;
 pub use denials::Denied;
 pub use link_action::{LinkAction, LinkId};
@@ -240,9 +241,14 @@ impl Engine {
         self.channels.current()
     }
 
-    /// The channels as the bridge gets them. `knows_inputs`: it has the capability `inputs`.
-    pub(crate) fn channels_for_bridge(&self, knows_inputs: bool) -> Option<v1::Channels> {
-        self.channels.for_bridge(knows_inputs)
+    /// The channels as a bridge gets them; `None`: it gets none yet.
+    pub(crate) fn channels_for_bridge(&self, knows: KnownInputs) -> Option<v1::Channels> {
+        self.channels.for_bridge(knows)
+    }
+
+    /// Whether a bridge reads the messages of the channels as the inputs describe them.
+    pub(crate) fn can_read(&self, knows: KnownInputs) -> bool {
+        self.channels.can_read(knows)
     }
 
     /// Why the active algorithm cannot be asked, as a code and for a person; `None` while it can.

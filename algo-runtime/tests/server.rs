@@ -412,7 +412,7 @@ async fn configure_is_refused_where_flags_rule() {
 #[tokio::test]
 async fn inputs_go_to_a_bridge_that_knows_them() {
     let dir = tempfile::tempdir().unwrap();
-    let input = Input { topic: "quotes".to_owned(), symbols: vec!["GOOG".to_owned()] };
+    let input = Input { topic: "quotes".to_owned(), symbols: vec!["GOOG".to_owned()], format: None };
     let settings = Settings { subscribe: Some(vec!["quotes".to_owned()]), inputs: vec![input], ..settings() };
     let mut runtime = start_with(dir.path(), settings).await;
     for (run, capabilities, expected) in
@@ -424,6 +424,35 @@ async fn inputs_go_to_a_bridge_that_knows_them() {
         let symbols: Vec<_> = channels.inputs.iter().flat_map(|input| &input.symbols).map(String::as_str).collect();
         assert_eq!((symbols, channels.filters), (expected, vec!["quotes".to_owned()]), "{capabilities:?}");
     }
+    runtime.stop().await;
+}
+
+#[tokio::test]
+async fn quotes_of_a_bridge_that_knows_no_formats_are_not_taken_as_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let format = serde_json::from_str(r#"{"sid":{"value":"GOOG"},"price":{"pointer":""}}"#).unwrap();
+    let input = Input { topic: "quotes".to_owned(), symbols: Vec::new(), format };
+    let settings = Settings { subscribe: Some(vec!["quotes".to_owned()]), inputs: vec![input], ..settings() };
+    let mut runtime = start_with(dir.path(), settings).await;
+    let mut old = runtime.open_as(1, &["acknowledged", "inputs"]).await;
+    let Ok(Message::Opened(_)) = old.next().await else { panic!("Opened comes first") };
+    // A bridge with a session from before its rollback delivers although it gets no channels.
+    old.quotes(1..=1).await;
+    let error = loop {
+        match old.next().await {
+            Ok(Message::Channels(channels)) => panic!("{channels:?}"),
+            Ok(_) => {}
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(error.code(), Code::InvalidArgument);
+    assert!(error.message().contains("spec.channels.inputs[].format"), "{error}");
+    let mut new = runtime.open_as(2, &["acknowledged", "inputs", "input-formats"]).await;
+    let Ok(Message::Opened(_)) = new.next().await else { panic!("Opened comes first") };
+    let Ok(Message::Channels(channels)) = new.next().await else { panic!("Channels come second") };
+    assert!(channels.inputs[0].format.is_some());
+    new.quotes(1..=1).await;
+    new.committed().await;
     runtime.stop().await;
 }
 

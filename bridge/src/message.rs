@@ -8,9 +8,11 @@
 mod details;
 mod digest;
 mod fields;
+mod format;
 mod identity;
 mod inputs;
 mod json;
+mod listing;
 mod names;
 mod ranks;
 mod read;
@@ -19,9 +21,9 @@ mod shapes;
 
 use intuition_api::v1::{Tick, Unusable, tick::Content};
 
-use self::{identity::Identity, read::Reader};
+use self::{format::Described, identity::Identity, read::Reader};
 pub use self::{
-    inputs::{Inputs, Listing},
+    inputs::{Inputs, OnTopic},
     names::with_reserved_names,
     reason::Reason,
 };
@@ -38,8 +40,8 @@ pub struct Envelope<'a> {
     pub payload: &'a [u8],
     /// Its MQTT 5 user properties: `id`, `source` and `seq` count where the payload has none.
     pub user_properties: &'a [(String, String)],
-    /// The symbols that the inputs of its topic list.
-    pub listing: Listing<'a>,
+    /// Its description by the inputs of its topic.
+    pub input: OnTopic<'a>,
     /// Time of arrival in microseconds since the epoch, for a quote without a time.
     pub arrived_micros: i64,
 }
@@ -90,12 +92,22 @@ impl Envelope<'_> {
         Tick { ordinal: Some(0), ..rejection.into_tick(&identity, self.payload) }
     }
 
+    /// The message with its format; `None`: it is a quote of our own.
+    fn described(&self) -> Option<Described<'_>> {
+        let format = self.input.format?;
+        let Self { payload, user_properties, .. } = *self;
+        Some(Described { format, topic: self.input.topic, user_properties, payload })
+    }
+
     /// Reads the ticks.
     pub fn parse(&self) -> Parsed {
-        let mut reader = Reader::new(self.listing, self.arrived_micros);
+        let mut reader = Reader::new(self.input.listing, self.arrived_micros);
         let (identity, outcome) = match Identity::from_properties(self.user_properties) {
             Ok(identity) => {
-                let outcome = reader.payload(self.payload, &identity);
+                let outcome = match self.described() {
+                    None => reader.payload(self.payload, &identity),
+                    Some(described) => format::read(&mut reader, described, &identity),
+                };
                 (identity, outcome)
             }
             Err(rejection) => (Identity::default(), Err(rejection)),

@@ -41,15 +41,15 @@ fn examples() -> Vec<Example<'static>> {
 fn parse(example: &Example<'_>) -> Parsed {
     let setting = |name| example.settings.iter().find(|(other, _)| *other == name).map(|(_, values)| values.as_slice());
     let symbols = setting("symbols").unwrap_or_default().iter().map(|symbol| (*symbol).to_owned()).collect();
-    let inputs = Inputs::new(vec![Input { topic: "quotes".to_owned(), symbols }]);
+    let inputs = Inputs::new(vec![Input { topic: "quotes".to_owned(), symbols, format: None }]);
     let property = |text: &&str| {
         let (name, value) = text.split_once(':').unwrap();
         (name.to_owned(), value.to_owned())
     };
     let user_properties: Vec<_> = setting("properties").unwrap_or_default().iter().map(property).collect();
-    let listing = inputs.on("quotes");
+    let input = inputs.on("quotes");
     let payload = example.message.as_bytes();
-    Envelope { payload, user_properties: &user_properties, listing, arrived_micros: ARRIVED }.parse()
+    Envelope { payload, user_properties: &user_properties, input, arrived_micros: ARRIVED }.parse()
 }
 
 /// A tick as the page shows it. The rank is shown where the ticks of the message share an identity.

@@ -16,7 +16,10 @@ pub(crate) use self::{
     feed::{FeedArgs, FeedCommand, FileArgs, InspectArgs},
     trading::{AccountsArgs, AtArgs, CloseArgs, ClusterArgs, HaltArgs, ResumeArgs, WaitArgs},
 };
-use crate::output::{AnswerFormat, Format};
+use crate::{
+    output::{AnswerFormat, Format},
+    validate::samples::{Property, Sample},
+};
 
 /// Runs trading algorithms: the manifests that a cluster runs, on this machine.
 #[derive(Debug, Parser)]
@@ -66,8 +69,11 @@ pub(crate) enum Command {
     /// resource: `{"channel": "quotes", "source": "nyse", "era": 0, "last": 1234}`.
     #[command(subcommand)]
     Sources(SourcesCommand),
-    /// Report all errors in manifests.
-    Validate(ManifestArgs),
+    /// Report all errors in manifests, and show the quotes that they read from messages.
+    ///
+    /// Exit code 2: a manifest has an error, or no channel selects the topic of a sample. Exit code 1: a sample has a dead letter,
+    /// or no quote that is taken.
+    Validate(ValidateArgs),
 }
 
 /// The manifests.
@@ -76,6 +82,20 @@ pub(crate) struct ManifestArgs {
     /// YAML file of `TradingAlgo` and `Algorithm` manifests, several documents if need be; `-` reads standard input. Repeatable.
     #[arg(short = 'f', long = "filename", value_name = "FILE", required = true)]
     pub(crate) files: Vec<PathBuf>,
+}
+
+/// `intuition validate`.
+#[derive(Debug, Args)]
+pub(crate) struct ValidateArgs {
+    /// The manifests.
+    #[command(flatten)]
+    pub(crate) manifests: ManifestArgs,
+    /// Message on a topic, in a file: each quote and each dead letter that the manifests read from it is printed. Repeatable.
+    #[arg(long = "sample", value_name = "TOPIC=FILE")]
+    pub(crate) samples: Vec<Sample>,
+    /// MQTT user property of the samples. Repeatable.
+    #[arg(long = "sample-property", value_name = "NAME=VALUE", requires = "samples")]
+    pub(crate) properties: Vec<Property>,
 }
 
 /// `intuition run`.

@@ -1,5 +1,7 @@
 //! `intuition validate`, and the same checks before a run.
 
+pub(crate) mod samples;
+
 use std::{collections::BTreeMap, process::ExitCode};
 
 use algo_runtime::{
@@ -17,7 +19,7 @@ use intuition_resources::{
 use serde_json::Value;
 
 use crate::{
-    args::ManifestArgs,
+    args::{ManifestArgs, ValidateArgs},
     manifest::{self, Document, Place, ReadError},
     output,
 };
@@ -51,11 +53,18 @@ pub(crate) struct Served {
 struct WriteError(#[source] std::io::Error);
 
 /// Runs `intuition validate`.
-pub(crate) fn command(arguments: &ManifestArgs) -> ExitCode {
-    let checked = check(arguments, true);
-    let valid: Vec<_> = checked.valid.iter().map(|name| format!("valid: {}\n", printable(name))).collect();
-    let code = tell(&checked.problems);
-    match output::is_open(output::put_text(&valid.concat())) {
+pub(crate) fn command(arguments: &ValidateArgs) -> ExitCode {
+    let checked = check(&arguments.manifests, true);
+    let mut lines: Vec<_> = checked.valid.iter().map(|name| format!("valid: {}\n", printable(name))).collect();
+    let algos: Vec<_> = checked.algos.iter().map(|(_, algo)| (account(algo), algo)).collect();
+    let readings = samples::read(&algos, &arguments.samples, &arguments.properties);
+    lines.extend(readings.lines.iter().map(|line| format!("{}\n", printable(line))));
+    let problems: Vec<_> = checked.problems.iter().chain(&readings.problems).cloned().collect();
+    let code = match tell(&problems) {
+        ExitCode::SUCCESS if readings.is_unread => ExitCode::FAILURE,
+        code => code,
+    };
+    match output::is_open(output::put_text(&lines.concat())) {
         // A closed pipe is no error: the reader has enough.
         Ok(_) => code,
         Err(source) => exit::report(&WriteError(source), 1),

@@ -245,3 +245,48 @@ fn accounts_stop_at_the_same_time_where_the_broker_answers_no_disconnect() {
     let (one, four) = (stop_takes(&folder, port, 1), stop_takes(&folder, port, 4));
     assert!(four < 2 * one + Duration::from_secs(1), "one account stops in {one:?}, four in {four:?}");
 }
+
+#[test]
+fn payloads_are_traded_and_dead_lettered_by_the_format_of_their_input() {
+    let folder = tempfile::tempdir().unwrap();
+    let broker = Broker::start(&folder, "");
+    let manifest = folder.path().join("described.yaml");
+    let text = "apiVersion: intuition.dev/v1alpha1\nkind: TradingAlgo\nmetadata: {name: described}\nspec:\n  algorithm: {builtin: random}\n  \
+                threshold: 0\n  channels:\n    inputs:\n    - topic: desk/+\n      format:\n        sid: {topicLevel: 2}\n        \
+                price: {pointer: /last}\n        id: {userProperty: trade}\n";
+    fs::write(&manifest, text).unwrap();
+    let url = format!("mqtt://127.0.0.1:{}", broker.port);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_intuition"));
+    command.arg("run").arg("-f").arg(&manifest).args(["--broker", &url, "--output", "json"]);
+    let mut run = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    // The filter is subscribed to once the broker's log has it.
+    let limit = Instant::now() + Duration::from_secs(30);
+    while !fs::read_to_string(&broker.log).unwrap_or_default().contains("desk/+ (QoS 1)") {
+        assert!(Instant::now() < limit && run.try_wait().unwrap().is_none(), "the run subscribes");
+        std::thread::yield_now();
+    }
+    let letters =
+        broker.mosquitto_sub(&["-t", "intuition-local/default/described/dead-letter", "-C", "1"]).spawn().unwrap();
+    let publish = |qos: &str, payload: &str, trade: &str| {
+        let port = broker.port.to_string();
+        let property = ["-D", "publish", "user-property", "trade", trade];
+        let publish = ["-V", "5", "-p", &port, "-q", qos, "-t", "desk/GOOG", "-m", payload];
+        assert!(Command::new("mosquitto_pub").args(publish).args(property).status().unwrap().success());
+    };
+    let mut lines = BufReader::new(run.stdout.take().unwrap()).lines().map(Result::unwrap);
+    publish("0", r#"{"last": 3.45}"#, "t-1");
+    let first = lines.next().unwrap();
+    assert!(first.contains(r#""sid":"GOOG""#) && first.contains(r#""event":"t-1""#), "{first}");
+    // The same trade again at QoS 1 is a repetition, and one without its price a dead letter: the next decision is of t-3.
+    publish("1", r#"{"last": "3.450"}"#, "t-1");
+    publish("1", r#"{"bid": 3.45}"#, "t-2");
+    publish("1", r#"{"last": 4}"#, "t-3");
+    let second = lines.next().unwrap();
+    assert!(second.contains(r#""event":"t-3""#), "{second}");
+    let letter = letters.wait_with_output().unwrap();
+    let letter = String::from_utf8(letter.stdout).unwrap();
+    assert!(letter.contains("MissingField") && letter.contains("price (pointer"), "{letter}");
+    let pid = run.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    run.wait().unwrap();
+}

@@ -159,3 +159,45 @@ fn kinds_and_numbers_are_named_for_what_they_are() {
         assert_eq!((text(&output.stderr), output.status.code()), (expected, Some(2)));
     }
 }
+
+#[test]
+fn a_sample_shows_the_quotes_and_the_dead_letters_of_its_message() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, content: &str| {
+        let path = dir.path().join(name);
+        fs::write(&path, content).unwrap();
+        path.display().to_string()
+    };
+    let manifest = write(
+        "algo.yaml",
+        &format!(
+            "{HEAD}metadata: {{name: a}}\nspec:\n  algorithm: {{builtin: random}}\n  channels:\n    inputs:\n    - topic: desk/+\n      \
+             symbols: [GOOG]\n      format:\n        each: /data\n        sid: {{topicLevel: 2}}\n        price: {{pointer: /last}}\n        \
+             seq: {{userProperty: number}}\n"
+        ),
+    );
+    let (good, bad) =
+        (write("good.json", r#"{"data":[{"last":3.45}]}"#), write("bad.json", r#"{"data":[{"last":1},{}]}"#));
+    let read = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_intuition"));
+        let output =
+            command.args(["validate", "-f", &manifest, "--sample-property", "number=7"]).args(arguments).output();
+        let output = output.unwrap();
+        (text(&output.stdout).to_owned(), text(&output.stderr).to_owned(), output.status.code().unwrap())
+    };
+    let valid = "valid: default/a\n";
+    let quote = format!("{valid}default/a: desk/GOOG: GOOG 3.45, seq 7\n");
+    assert_eq!(read(&["--sample", &format!("desk/GOOG={good}")]), (quote, String::new(), 0));
+    let other = format!("{valid}default/a: desk/AAPL: AAPL 3.45, seq 7, which the input does not list\n");
+    assert_eq!(read(&["--sample", &format!("desk/AAPL={good}")]), (other, String::new(), 1));
+    let letter = format!(
+        "{valid}default/a: desk/GOOG: GOOG 1, seq 7\ndefault/a: desk/GOOG: dead letter MissingField: [1].price (pointer \"/last\"): \
+         there is nothing; the value is {{}}\n"
+    );
+    assert_eq!(read(&["--sample", &format!("desk/GOOG={bad}")]), (letter, String::new(), 1));
+    let (_, stderr, code) = read(&["--sample", &format!("other={good}"), "--sample", "desk/GOOG=/nowhere"]);
+    assert_eq!(code, 2);
+    assert!(stderr.contains("--sample other: no channel of a manifest selects this topic"), "{stderr}");
+    assert!(stderr.contains("cannot read the sample /nowhere"), "{stderr}");
+    assert_eq!(read(&["--sample", "desk/+=x"]).2, 2);
+}

@@ -3,6 +3,7 @@
 //! - [`clock`]: the only place that reads the wall clock.
 //! - [`planted`]: mistakes that the simulation has to find.
 //! - [`backoff`]: jittered pauses between attempts.
+//! - [`civil`]: dates and times of day without a zone.
 //! - [`duration`]: durations as flags take them.
 //! - [`telemetry`]: logs, on stderr, as text or JSON.
 //! - [`readiness`]: missing parts of a process, with their times.
@@ -21,6 +22,7 @@
 
 pub mod args;
 pub mod backoff;
+pub mod civil;
 pub mod clock;
 pub mod color;
 pub mod duration;

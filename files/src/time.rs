@@ -1,53 +1,9 @@
 //! Times as files write them: one way in all rows of a file, which the first row shows.
 
-use intuition_api::decimal;
-use jiff::{
-    Timestamp,
-    civil::{Date, DateTime},
-    fmt::strtime,
-    tz::TimeZone,
-};
-
-/// 1990-01-01T00:00:00Z.
-const FIRST_SECOND: i128 = 631_152_000;
-/// 2100-01-01T00:00:00Z.
-const END_SECOND: i128 = 4_102_444_800;
-
-/// The unit of a number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unit {
-    /// Seconds since 1970.
-    Seconds,
-    /// Milliseconds.
-    Millis,
-    /// Microseconds.
-    Micros,
-    /// Nanoseconds.
-    Nanos,
-}
-
-impl Unit {
-    const ALL: [Self; 4] = [Self::Seconds, Self::Millis, Self::Micros, Self::Nanos];
-
-    const fn per_second(self) -> i128 {
-        match self {
-            Self::Seconds => 1,
-            Self::Millis => 1_000,
-            Self::Micros => 1_000_000,
-            Self::Nanos => 1_000_000_000,
-        }
-    }
-
-    /// The name, for options and for people.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Seconds => "seconds",
-            Self::Millis => "milliseconds",
-            Self::Micros => "microseconds",
-            Self::Nanos => "nanoseconds",
-        }
-    }
-}
+use intuition_api::epoch;
+pub use intuition_api::epoch::Unit;
+use intuition_common::civil::{self, Civil};
+use jiff::{Timestamp, fmt::strtime, tz::TimeZone};
 
 /// The way in which times are written, as a user names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -166,44 +122,25 @@ fn recognised(text: &str, zone: &TimeZone) -> Result<(Written, i64), String> {
     if let Some((unit, micros)) = epoch(text) {
         return Ok((Written::Epoch(unit), micros));
     }
-    let Some((date, separator, rest)) = leading_date(text) else { return Err(UNKNOWN.to_owned()) };
-    let rest = rest.strip_prefix(['T', ' ', 't']).unwrap_or(rest).trim_start();
-    if rest.is_empty() {
-        return Ok((Written::Date(separator), local(date.at(0, 0, 0, 0), zone)?));
-    }
-    if let Some(moment) = time_of_day(date, rest) {
-        return Ok((Written::Local(separator), local(moment?, zone)?));
+    if let Some(civil) = Civil::parse(text) {
+        let civil = civil?;
+        let separator = civil.separator;
+        let written = if civil.time.is_some() { Written::Local(separator) } else { Written::Date(separator) };
+        return Ok((written, civil::micros(civil.date_time(), zone)?));
     }
     let standard = text.strip_suffix(" UTC").map(|text| format!("{text}Z"));
     let moment: Timestamp = standard.as_deref().unwrap_or(text).parse().map_err(|_| UNKNOWN.to_owned())?;
     Ok((Written::Zoned, moment.as_microsecond()))
 }
 
-/// A number in the unit in which it is a time between 1990 and 2100; these ranges do not meet. The bridge reads numbers in
-/// messages by the same rule.
+/// A number since 1970. Of the notations of numbers, files have digits and a point alone.
 fn epoch(text: &str) -> Option<(Unit, i64)> {
-    if !text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
-        return None;
-    }
-    let whole = decimal::truncated(text, 0)?;
-    let in_range = |unit: &Unit| (FIRST_SECOND * unit.per_second()..END_SECOND * unit.per_second()).contains(&whole);
-    let unit = Unit::ALL.into_iter().find(in_range)?;
-    Some((unit, micros_of(text, unit)?))
+    text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.').then(|| epoch::recognised(text)).flatten()
 }
 
 fn fixed_epoch(text: &str, unit: Unit) -> Result<i64, String> {
-    micros_of(text, unit).ok_or_else(|| format!("is no number of {} since 1970", unit.name()))
-}
-
-/// Rounded down.
-fn micros_of(text: &str, unit: Unit) -> Option<i64> {
-    let micros = match unit {
-        Unit::Seconds => decimal::truncated(text, 6)?,
-        Unit::Millis => decimal::truncated(text, 3)?,
-        Unit::Micros => decimal::truncated(text, 0)?,
-        Unit::Nanos => decimal::truncated(text, 0)?.div_euclid(1_000),
-    };
-    i64::try_from(micros).ok().filter(|micros| Timestamp::from_microsecond(*micros).is_ok())
+    let micros = unit.micros(text).filter(|micros| Timestamp::from_microsecond(*micros).is_ok());
+    micros.ok_or_else(|| format!("is no number of {} since 1970", unit.name()))
 }
 
 fn by_pattern(text: &str, pattern: &str, zone: &TimeZone) -> Result<i64, String> {
@@ -214,7 +151,7 @@ fn by_pattern(text: &str, pattern: &str, zone: &TimeZone) -> Result<i64, String>
     }
     let date = parsed.to_date().map_err(refused)?;
     let moment = parsed.to_datetime().unwrap_or_else(|_| date.at(0, 0, 0, 0));
-    local(moment, zone)
+    civil::micros(moment, zone).map_err(str::to_owned)
 }
 
 fn has_zone(pattern: &str) -> bool {
@@ -223,65 +160,6 @@ fn has_zone(pattern: &str) -> bool {
 
 fn has_time_of_day(pattern: &str) -> bool {
     ["%H", "%I", "%k", "%l", "%T", "%R", "%c", "%r", "%X"].iter().any(|directive| pattern.contains(directive))
-}
-
-fn local(moment: DateTime, zone: &TimeZone) -> Result<i64, String> {
-    // A time that a change of the clocks repeats is the earlier one; one that it leaves out is moved as clocks are.
-    let moment = zone.to_timestamp(moment).map_err(|_| "is out of range".to_owned())?;
-    if moment.as_microsecond() < FIRST_MICRO {
-        Err("is before the year 0".to_owned())
-    } else {
-        Ok(moment.as_microsecond())
-    }
-}
-
-/// 0000-01-01T00:00:00Z, the first time that RFC 3339 can write.
-const FIRST_MICRO: i64 = -62_167_219_200_000_000;
-
-/// A date at the beginning of text, its separator, and the rest.
-fn leading_date(text: &str) -> Option<(Date, Option<char>, &str)> {
-    let (year, rest) = digits(text, 4)?;
-    let separator = rest.chars().next().filter(|first| matches!(first, '-' | '/' | '.'));
-    let skip = |rest| match separator {
-        Some(separator) => str::strip_prefix(rest, separator),
-        None => Some(rest),
-    };
-    let (month, rest) = digits(skip(rest)?, 2)?;
-    let (day, rest) = digits(skip(rest)?, 2)?;
-    let date = Date::new(i16::try_from(year).ok()?, i8::try_from(month).ok()?, i8::try_from(day).ok()?).ok()?;
-    Some((date, separator, rest))
-}
-
-/// A time of day that takes the whole text: `09:30`, `09:30:00`, `09:30:00.125`, `0930`, `093000`. `None`: another form.
-fn time_of_day(date: Date, text: &str) -> Option<Result<DateTime, String>> {
-    let (hour, rest) = digits(text, 2)?;
-    let colon = rest.strip_prefix(':');
-    let (minute, rest) = digits(colon.unwrap_or(rest), 2)?;
-    let rest = if colon.is_some() && !rest.is_empty() { rest.strip_prefix(':')? } else { rest };
-    let (second, rest) = if rest.is_empty() { (0, rest) } else { digits(rest, 2)? };
-    let nanos = match rest.strip_prefix(['.', ',']) {
-        Some(fraction) if (1..=9).contains(&fraction.len()) && fraction.bytes().all(|byte| byte.is_ascii_digit()) => {
-            format!("{fraction:0<9}").parse().ok()?
-        }
-        None if rest.is_empty() => 0,
-        _ => return None,
-    };
-    let small = |value: u32| i8::try_from(value).unwrap_or(i8::MAX);
-    // A leap second is the second before it.
-    let moment = jiff::civil::Time::new(
-        small(hour),
-        small(minute),
-        small(second.min(if second == 60 { 59 } else { 99 })),
-        nanos,
-    );
-    Some(moment.map(|time| date.to_datetime(time)).map_err(|_| "has a time of day that does not exist".to_owned()))
-}
-
-/// A number of exactly `count` digits at the beginning of text, and the rest.
-fn digits(text: &str, count: usize) -> Option<(u32, &str)> {
-    let (number, rest) = text.split_at_checked(count)?;
-    let number = number.bytes().all(|byte| byte.is_ascii_digit()).then(|| number.parse().ok()).flatten()?;
-    Some((number, rest))
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@
 pub const ACKNOWLEDGED: &str = "acknowledged";
 /// `spec.channels.inputs` is understood.
 pub const INPUTS: &str = "inputs";
+/// `Input.format` is understood. A bridge without it gets no stream where an input has a format.
+pub const INPUT_FORMATS: &str = "input-formats";
 /// The bridge fills `Tick.ordinal`, `Tick.content_sha256` and `Delivery.envelope_sha256`.
 pub const ORDINALS: &str = "ordinals";
 /// The bridge publishes decisions, dead letters and publications in queues of their own; both read `Published.done`,
@@ -18,6 +20,7 @@ pub const SOURCES: &str = "sources";
 pub const TRADING_STATE: &str = "trading-state";
 
 /// Those of a bridge of this release.
-pub const OF_BRIDGE: [&str; 4] = [ACKNOWLEDGED, INPUTS, ORDINALS, OUTBOX_QUEUES];
+pub const OF_BRIDGE: [&str; 5] = [ACKNOWLEDGED, INPUTS, INPUT_FORMATS, ORDINALS, OUTBOX_QUEUES];
 /// Those of a runtime of this release.
-pub const OF_RUNTIME: [&str; 6] = [ACKNOWLEDGED, INPUTS, OUTBOX_QUEUES, RETENTION, SOURCES, TRADING_STATE];
+pub const OF_RUNTIME: [&str; 7] =
+    [ACKNOWLEDGED, INPUTS, INPUT_FORMATS, OUTBOX_QUEUES, RETENTION, SOURCES, TRADING_STATE];

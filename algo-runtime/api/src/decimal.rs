@@ -96,6 +96,13 @@ impl Price {
     }
 }
 
+/// The middle of two prices, exactly: a number with up to 11 places, one more than a price has.
+pub fn middle(one: Price, other: Price) -> String {
+    let units = (one.0 + other.0) * 5;
+    let scale = 10_u128.pow(PRICE_PLACES + 1);
+    format!("{}.{:011}", units / scale, units % scale)
+}
+
 impl FromStr for Price {
     type Err = ParseDecimalError;
 

@@ -3,6 +3,8 @@
 //! - [`v1`]: messages, clients and servers.
 //! - [`decimal`]: [`Price`](decimal::Price), [`Money`](decimal::Money), [`Quantity`](decimal::Quantity): parsed exactly,
 //!   printed exactly, multiplied and divided in integers wide enough to be exact.
+//! - [`epoch`]: numbers that are times.
+//! - [`format`]: descriptions of messages of other forms.
 //! - [`quote`]: the values of a quote beside its price, and their rules.
 //! - [`part`]: parts of `/readyz`.
 //! - [`bounds`]: sizes of messages of the service `Runtime`; [`limits`]: those of the service `Algorithm`.
@@ -17,6 +19,8 @@ pub mod capability;
 pub mod channel;
 pub mod decimal;
 pub mod describe;
+pub mod epoch;
+pub mod format;
 pub mod limits;
 pub mod part;
 pub mod quote;

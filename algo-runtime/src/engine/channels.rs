@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use intuition_api::{reason::TOPIC_NOT_ALLOWED, topic, v1};
+use intuition_api::{capability, reason::TOPIC_NOT_ALLOWED, topic, v1};
 
 use super::{
     inputs::Inputs,
@@ -48,6 +48,23 @@ pub(super) enum DecidedQuotes<'a> {
     All,
 }
 
+/// The descriptions of messages that a bridge understands.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct KnownInputs {
+    /// It reads `Channels.inputs`.
+    pub inputs: bool,
+    /// It reads `Input.format`.
+    pub formats: bool,
+}
+
+impl KnownInputs {
+    /// By the capabilities of the bridge.
+    pub fn of(capabilities: &[String]) -> Self {
+        let has = |wanted: &str| capabilities.iter().any(|known| known == wanted);
+        Self { inputs: has(capability::INPUTS), formats: has(capability::INPUT_FORMATS) }
+    }
+}
+
 impl ChannelState {
     pub(super) fn new(subscribe: Option<Vec<String>>, inputs: Inputs, topics: Topics, held: Vec<HeldFilter>) -> Self {
         Self {
@@ -73,12 +90,18 @@ impl ChannelState {
     }
 
     /// The same as the bridge gets them. A bridge with the capability `inputs` gets every input, also those without symbols:
-    /// of the inputs that match a topic, the first counts there too.
-    pub(super) fn for_bridge(&self, knows_inputs: bool) -> Option<v1::Channels> {
-        let channels = self.current()?;
-        let is_sent = |input: &&v1::Input| knows_inputs && channels.filters.contains(&input.topic);
+    /// of the inputs that match a topic, the first counts there too. `None` also for a bridge that would read messages of
+    /// another form as quotes of our own: without channels it delivers nothing.
+    pub(super) fn for_bridge(&self, knows: KnownInputs) -> Option<v1::Channels> {
+        let channels = self.current().filter(|_| self.can_read(knows))?;
+        let is_sent = |input: &&v1::Input| knows.inputs && channels.filters.contains(&input.topic);
         let inputs = self.inputs.wire().filter(is_sent).cloned().collect();
         Some(v1::Channels { inputs, ..channels.clone() })
+    }
+
+    /// Whether a bridge reads the messages as the inputs describe them.
+    pub(super) fn can_read(&self, knows: KnownInputs) -> bool {
+        knows.formats || !self.inputs.have_formats()
     }
 
     /// Channels that the active algorithm wants; `None` before it named them.

@@ -21,6 +21,11 @@ impl Inputs {
         (!symbols.is_empty()).then_some(symbols)
     }
 
+    /// Whether one of them describes messages of another form than that of our own quotes.
+    pub(super) fn have_formats(&self) -> bool {
+        self.0.iter().any(|(input, _)| input.format.is_some())
+    }
+
     /// The inputs in the contract's form.
     pub(super) fn wire(&self) -> impl Iterator<Item = &v1::Input> {
         self.0.iter().map(|(input, _)| input)

@@ -10,7 +10,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use intuition_api::{topic::check_filter, v1};
+use intuition_api::{
+    format::{Format, Violation},
+    topic::check_filter,
+    v1,
+};
+use intuition_common::civil;
 use serde::Deserialize;
 
 use super::topics::TopicRule;
@@ -28,6 +33,9 @@ pub struct Input {
     /// The symbols to take; empty: all.
     #[serde(default)]
     pub symbols: Vec<String>,
+    /// The form of its messages; `None`: they are quotes as docs/input.md describes them.
+    #[serde(default)]
+    pub format: Option<Format>,
 }
 
 /// The second settings file.
@@ -75,7 +83,7 @@ pub fn from_second_file(text: &str) -> Result<SecondFile, serde_json::Error> {
 pub(super) fn errors(inputs: &[Input], channels: &[String]) -> Vec<FieldError> {
     let mut errors = Vec::new();
     let mut topics = BTreeSet::new();
-    for (index, Input { topic, symbols }) in inputs.iter().enumerate() {
+    for (index, Input { topic, symbols, format }) in inputs.iter().enumerate() {
         let path = format!("channels.inputs[{index}]");
         let mut refuse = |member: &str, message: String| {
             errors.push(FieldError::new(format!("{path}.{member}"), message));
@@ -86,6 +94,10 @@ pub(super) fn errors(inputs: &[Input], channels: &[String]) -> Vec<FieldError> {
             refuse("topic", format!("is there twice: {topic:?}"));
         } else if !channels.contains(topic) {
             refuse("topic", format!("is none of the channels: {topic:?}"));
+        }
+        let violations = format.iter().flat_map(|format| format.check(topic, |name| civil::zone(name).is_some()));
+        for Violation { path, message } in violations {
+            refuse(&if path.is_empty() { "format".to_owned() } else { format!("format.{path}") }, message);
         }
         let mut names = BTreeSet::new();
         for (index, symbol) in symbols.iter().enumerate() {
@@ -102,8 +114,8 @@ pub(super) fn errors(inputs: &[Input], channels: &[String]) -> Vec<FieldError> {
 }
 
 impl From<&Input> for v1::Input {
-    fn from(Input { topic, symbols }: &Input) -> Self {
-        Self { topic: topic.clone(), symbols: symbols.clone() }
+    fn from(Input { topic, symbols, format }: &Input) -> Self {
+        Self { topic: topic.clone(), symbols: symbols.clone(), format: format.as_ref().map(Format::to_wire) }
     }
 }
 
@@ -112,7 +124,11 @@ mod tests {
     use super::*;
 
     fn input(topic: &str, symbols: &[&str]) -> Input {
-        Input { topic: topic.to_owned(), symbols: symbols.iter().map(|symbol| (*symbol).to_owned()).collect() }
+        Input {
+            topic: topic.to_owned(),
+            symbols: symbols.iter().map(|symbol| (*symbol).to_owned()).collect(),
+            format: None,
+        }
     }
 
     #[test]
@@ -149,12 +165,26 @@ mod tests {
         for (text, name) in [
             (r#"{"trading":{}}"#, "`trading`"),
             (r#"{"channels":{"from":[]}}"#, "`from`"),
-            (r#"{"channels":{"inputs":[{"topic":"a","format":{}}]}}"#, "`format`"),
+            (r#"{"channels":{"inputs":[{"topic":"a","maxAge":"1s"}]}}"#, "`maxAge`"),
+            (r#"{"channels":{"inputs":[{"topic":"a","format":{"sid":{"regex":"a"}}}]}}"#, "`regex`"),
             (r#"{"channels":{"inputs":[{"symbols":[]}]}}"#, "`topic`"),
         ] {
             let error = from_second_file(text).unwrap_err().to_string();
             assert!(error.contains(name), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn mistakes_of_a_format_are_told_by_their_paths() {
+        let text = r#"{"channels":{"inputs":[
+            {"topic":"a/+","format":{"sid":{"topicLevel":3},"time":{"pointer":"/t","timeZone":"Mars"}}},
+            {"topic":"b","format":{"sid":{"value":"B"},"price":{"pointer":""},"time":{"pointer":"/t","timeZone":"Asia/Tokyo"}}}
+        ]}}"#;
+        let inputs = from_second_file(text).unwrap().inputs;
+        let found = errors(&inputs, &["a/+".to_owned(), "b".to_owned()]);
+        let paths: Vec<_> = found.into_iter().map(|error| error.field).collect();
+        let format = "channels.inputs[0].format";
+        assert_eq!(paths, [format.to_owned(), format!("{format}.sid.topicLevel"), format!("{format}.time.timeZone")]);
     }
 
     #[test]

@@ -1,10 +1,7 @@
 //! The writer's end of a stream to a bridge: the entries that were sent, and the credit for more. Every message of a stream is
 //! sent here.
 
-use intuition_api::{
-    capability,
-    v1::{Committed, Open, Opened, OutboxEntry, ProcessResponse, process_response::Message},
-};
+use intuition_api::v1::{Committed, Open, Opened, OutboxEntry, ProcessResponse, process_response::Message};
 use prost::Message as _;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -12,6 +9,7 @@ use tonic::Status;
 
 use super::{Sizes, committed::CommittedBuilder};
 use crate::{
+    engine::KnownInputs,
     ledger::{OutboxPage, Positions},
     responses::Responses,
 };
@@ -30,8 +28,8 @@ pub(super) struct Bridge {
     known: u64,
     /// Positions that are never sent: `Opened.done` has them.
     left_out: Positions,
-    /// It reads `Channels.inputs`.
-    pub(super) knows_inputs: bool,
+    /// The descriptions of messages that it reads.
+    pub(super) knows: KnownInputs,
     /// The channels version that was sent last.
     pub(super) sent_channels: u64,
     /// It has reported positions that it cannot know of.
@@ -61,7 +59,7 @@ impl Bridge {
             next: opened.published_through + 1,
             known: if holds_entries { position } else { opened.published_through },
             left_out,
-            knows_inputs: open.capabilities.iter().any(|known| known == capability::INPUTS),
+            knows: KnownInputs::of(&open.capabilities),
             sent_channels: 0,
             has_reported_beyond: false,
         }

@@ -25,6 +25,10 @@ use crate::{
     wire,
 };
 
+/// A bridge without the capability `input-formats`.
+const BRIDGE_TOO_OLD: &str = "the bridge is of an earlier release, which does not know spec.channels.inputs[].format and would \
+                              read such messages as other quotes: it gets no channels; upgrade its image";
+
 /// The standing of a bridge's report that the broker has lost the session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Loss {
@@ -88,9 +92,12 @@ impl Writer {
         }
         self.end_stream(Status::aborted("a newer stream of the same account was opened"));
         let mut bridge = Bridge::new(stream, responses, ended, (open, &opened), self.engine.position());
+        if !self.engine.can_read(bridge.knows) {
+            tracing::warn!(account = self.engine.names().0, "{BRIDGE_TOO_OLD}");
+        }
         self.reports.name();
         self.answers.push(Answer::Stream { stream, message: Message::Opened(opened) });
-        if let Some(channels) = self.engine.channels_for_bridge(bridge.knows_inputs) {
+        if let Some(channels) = self.engine.channels_for_bridge(bridge.knows) {
             bridge.sent_channels = channels.version;
             self.answers.push(Answer::Stream { stream, message: Message::Channels(channels) });
         }
@@ -108,6 +115,9 @@ impl Writer {
         match message {
             Request::Open(_) => return Err(RequestError::BreakContract("Open comes first, and only first".to_owned())),
             Request::Batch(batch) => {
+                if self.bridge.as_ref().is_some_and(|bridge| !self.engine.can_read(bridge.knows)) {
+                    return Err(RequestError::BreakContract(BRIDGE_TOO_OLD.to_owned()));
+                }
                 self.visits.delivered(self.engine.run(), now);
                 self.engine.take(batch.deliveries)?;
             }
@@ -193,7 +203,7 @@ impl Writer {
         if self.engine.channels().is_none_or(|channels| channels.version <= bridge.sent_channels) {
             return;
         }
-        let Some(channels) = self.engine.channels_for_bridge(bridge.knows_inputs) else { return };
+        let Some(channels) = self.engine.channels_for_bridge(bridge.knows) else { return };
         bridge.sent_channels = channels.version;
         bridge.send(Message::Channels(channels), now);
     }

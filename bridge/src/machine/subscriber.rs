@@ -22,7 +22,7 @@ use super::{Action, seeds::Seeds, warnings};
 use crate::{
     config::Limits,
     inflight::{Arrival, Inflight, KEPT_PAYLOAD_BYTES, cost},
-    message::{Envelope, Inputs},
+    message::{Envelope, Inputs, OnTopic},
     metrics::Metrics,
     mqtt::{Incoming, Request},
     readiness::{self, ReadinessReporter},
@@ -180,10 +180,11 @@ impl QuoteSubscriber {
         let envelope = Envelope {
             payload: &message.payload,
             user_properties: &message.user_properties,
-            listing: self.inputs.on(&message.topic),
+            input: OnTopic::default(),
             arrived_micros: now_micros,
         };
-        let parsed = envelope.parse();
+        // The topic is borrowed for the reading alone: it goes on with the arrival.
+        let parsed = Envelope { input: self.inputs.on(&message.topic), ..envelope }.parse();
         metrics.read(parsed.notes);
         // No symbol of the message has a price now.
         if parsed.ticks.is_empty() {

@@ -1,6 +1,9 @@
 //! The members of a quote, each read exactly. Their paths are asked for only where something is wrong.
 
-use intuition_api::decimal::{self, ParseDecimalError, Price};
+use intuition_api::{
+    decimal::{self, ParseDecimalError, Price},
+    epoch,
+};
 use jiff::{Timestamp, civil::Date, fmt::temporal::Pieces, tz::TimeZone};
 use serde_json::value::RawValue;
 
@@ -14,10 +17,6 @@ const MAX_SYMBOL_CHARS: usize = 64;
 const NO_TIME: &str = "is neither a date nor a time as in 2026-01-02T03:04:05Z";
 const NO_EPOCH: &str =
     "is no time between 1990 and 2100 in seconds, milliseconds, microseconds or nanoseconds since 1970-01-01T00:00:00Z";
-/// 1990-01-01T00:00:00Z.
-const FIRST_SECOND: i128 = 631_152_000;
-/// 2100-01-01T00:00:00Z.
-const END_SECOND: i128 = 4_102_444_800;
 /// RFC 3339 has no year before 0; the end is the library's, which leaves room for every offset.
 const OUT_OF_RANGE: &str = "is out of range, which is 0000-01-01T00:00:00Z to 9999-12-30T22:00:00Z";
 
@@ -105,22 +104,10 @@ pub(super) fn symbol_member(raw: &RawValue, path: impl FnOnce() -> String) -> Re
 pub(super) fn time(raw: &RawValue, path: impl FnOnce() -> String) -> Result<i64, Rejection> {
     let parsed = match open(raw) {
         Value::Text(text) => moment(&text).map(Timestamp::as_microsecond),
-        Value::Number(text) => epoch(text).ok_or(NO_EPOCH),
+        Value::Number(text) => epoch::recognised(text).map(|(_, micros)| micros).ok_or(NO_EPOCH),
         _ => Err(NO_TIME),
     };
     parsed.map_err(|complaint| Rejection::new(Reason::BadTime, format!("{}: {} {complaint}", path(), cut(raw.get()))))
-}
-
-/// Seconds, milliseconds, microseconds or nanoseconds since the epoch, in microseconds, rounded down. The unit is that in
-/// which the number is a time between 1990 and 2100; these ranges do not meet.
-fn epoch(text: &str) -> Option<i64> {
-    let whole = decimal::truncated(text, 0)?;
-    // The scale of each unit, and the places of the number that are left in microseconds.
-    let units = [(1, 6), (1_000, 3), (1_000_000, 0), (1_000_000_000, 0)];
-    let in_range = |scale: i128| (FIRST_SECOND * scale..END_SECOND * scale).contains(&whole);
-    let (scale, places) = units.into_iter().find(|(scale, _)| in_range(*scale))?;
-    let micros = decimal::truncated(text, places)?;
-    i64::try_from(if scale == 1_000_000_000 { micros / 1_000 } else { micros }).ok()
 }
 
 fn moment(text: &str) -> Result<Timestamp, &'static str> {

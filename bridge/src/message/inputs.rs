@@ -1,8 +1,13 @@
-//! The symbols that `spec.channels.inputs[]` lists for a topic.
+//! The description of messages by `spec.channels.inputs[]`: the symbols that they list for a topic, and their format.
 
 use std::collections::HashSet;
 
 use intuition_api::{topic, v1};
+
+use super::{
+    format::{Format, UnknownFormat},
+    listing::Listing,
+};
 
 /// The inputs of one version of the channels, as the runtime sends them.
 #[derive(Debug, Clone, Default)]
@@ -13,36 +18,36 @@ struct Input {
     filter: String,
     /// The listed symbols. Empty: all symbols are taken.
     symbols: HashSet<String>,
+    /// `None`: the messages are quotes of our own.
+    format: Option<Result<Format, UnknownFormat>>,
 }
 
 impl Inputs {
     /// Keeps the inputs of `Channels.inputs`.
     pub fn new(inputs: Vec<v1::Input>) -> Self {
-        let input = |input: v1::Input| Input { filter: input.topic, symbols: input.symbols.into_iter().collect() };
+        let input = |input: v1::Input| Input {
+            symbols: input.symbols.into_iter().collect(),
+            format: input.format.as_ref().map(|format| Format::new(format, &input.topic)),
+            filter: input.topic,
+        };
         Self(inputs.into_iter().map(input).collect())
     }
 
-    /// The symbols of the first input with a filter that matches the topic, as the runtime chooses it.
-    pub fn on(&self, topic: &str) -> Listing<'_> {
-        let input = self.0.iter().find(|input| topic::matches(&input.filter, topic));
-        Listing(input.map(|input| &input.symbols).filter(|symbols| !symbols.is_empty()))
+    /// The description of the first input with a filter that matches the topic, as the runtime chooses it.
+    pub fn on<'a>(&'a self, topic: &'a str) -> OnTopic<'a> {
+        let Some(input) = self.0.iter().find(|input| topic::matches(&input.filter, topic)) else {
+            return OnTopic::default();
+        };
+        OnTopic { listing: Listing::of(&input.symbols), format: input.format.as_ref(), topic }
     }
 }
 
-/// The symbols listed for a topic. The default lists none: every symbol is taken, no name is known to be one.
+/// The description of the messages on a topic. The default: quotes of our own, of any symbol.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Listing<'a>(Option<&'a HashSet<String>>);
-
-impl Listing<'_> {
-    /// Whether a name is listed. A listed name is a symbol even if it is reserved.
-    pub(super) fn has(self, name: &str) -> bool {
-        self.0.is_some_and(|symbols| symbols.contains(name))
-    }
-
-    /// Whether there is a list, which then has every symbol of interest.
-    pub(super) const fn is_complete(self) -> bool {
-        self.0.is_some()
-    }
+pub struct OnTopic<'a> {
+    pub(super) listing: Listing<'a>,
+    pub(super) format: Option<&'a Result<Format, UnknownFormat>>,
+    pub(super) topic: &'a str,
 }
 
 #[cfg(test)]
@@ -54,11 +59,12 @@ mod tests {
         let input = |topic: &str, symbols: &[&str]| v1::Input {
             topic: topic.to_owned(),
             symbols: symbols.iter().map(|symbol| (*symbol).to_owned()).collect(),
+            format: None,
         };
         let inputs =
             Inputs::new(vec![input("a/+", &["goog"]), input("a/#", &["ts"]), input("b", &[]), input("+", &["x"])]);
         let on = |topic: &str| {
-            let listing = inputs.on(topic);
+            let listing = inputs.on(topic).listing;
             (listing.has("goog"), listing.has("ts"), listing.has("x"), listing.is_complete())
         };
         assert_eq!(on("a/1"), (true, false, false, true));

@@ -9,8 +9,8 @@ use serde_json::value::RawValue;
 use super::{
     MAX_TICKS, Notes, Parsed, Reason, Rejection, cut, digest, fields,
     identity::Identity,
-    inputs::Listing,
     json::{self, Object, Value},
+    listing::Listing,
     ranks,
     shapes::{self, Path, Read, Shape},
 };
@@ -74,16 +74,30 @@ impl<'a> Reader<'a> {
 
     /// An error here is one of the whole message; errors of single ticks are among the ticks.
     pub(super) fn payload(&mut self, payload: &[u8], identity: &Identity) -> Result<(), Rejection> {
+        let raw = json::parse(Self::text(payload)?).map_err(|error| not_json(&error))?;
+        let around = Around { identity: identity.clone(), time: None, path: String::new() };
+        self.value(raw, &around, Place { event: true, array: true })
+    }
+
+    /// The text of a payload.
+    pub(super) fn text(payload: &[u8]) -> Result<&str, Rejection> {
         if payload.is_empty() {
             return Err(Rejection::new(Reason::Empty, "the message is empty".to_owned()));
         }
-        let text = std::str::from_utf8(payload).map_err(|error| {
+        std::str::from_utf8(payload).map_err(|error| {
             let message = format!("byte {} of the message is no UTF-8", error.valid_up_to());
             Rejection::new(Reason::NotUtf8, message)
-        })?;
-        let raw = json::parse(text).map_err(|error| not_json(&error))?;
-        let around = Around { identity: identity.clone(), time: None, path: String::new() };
-        self.value(raw, &around, Place { event: true, array: true })
+        })
+    }
+
+    /// The time of quotes without a time.
+    pub(super) const fn arrived(&self) -> i64 {
+        self.arrived
+    }
+
+    /// Counts a symbol that has no price now.
+    pub(super) const fn note_no_price(&mut self) {
+        self.notes.no_price += 1;
     }
 
     /// One value with all the ticks in it. An error is [`Reason::TooManyTicks`], of the whole message.
@@ -193,7 +207,7 @@ impl<'a> Reader<'a> {
             Ok(identity) => identity,
             Err(rejection) => return self.unusable(rejection, &around.identity, raw),
         };
-        let path = Path { here: around.here(), prefix: &prefix };
+        let path = Path { here: around.here(), prefix: &prefix, name: &cut };
         let read = identity.check().and_then(|()| shapes::quote(object, path, || self.time(around)));
         match read {
             Ok(read) => self.push(read, &identity),
@@ -207,7 +221,7 @@ impl<'a> Reader<'a> {
             return Err(too_many());
         }
         let prefix = around.prefix();
-        let path = Path { here: around.here(), prefix: &prefix };
+        let path = Path { here: around.here(), prefix: &prefix, name: &cut };
         let read = shapes::map(object, self.listing, path, || self.time(around));
         let map = match around.identity.check().and(read) {
             Ok(map) => map,
@@ -226,11 +240,16 @@ impl<'a> Reader<'a> {
         around.time.as_ref().map_or(Ok(self.arrived), |(raw, path)| fields::time(raw, || path.clone()))
     }
 
-    fn unusable(&mut self, rejection: Rejection, identity: &Identity, raw: &RawValue) -> Result<(), Rejection> {
+    pub(super) fn unusable(
+        &mut self,
+        rejection: Rejection,
+        identity: &Identity,
+        raw: &RawValue,
+    ) -> Result<(), Rejection> {
         self.add(rejection.into_tick(identity, raw.get().as_bytes()), identity)
     }
 
-    fn push(&mut self, read: Read, identity: &Identity) -> Result<(), Rejection> {
+    pub(super) fn push(&mut self, read: Read, identity: &Identity) -> Result<(), Rejection> {
         self.notes.price_rounded += u64::from(read.rounded);
         let content_sha256 = digest::of_quote(&read.quote).to_vec().into();
         self.add(Tick { content: Some(Content::Quote(read.quote)), content_sha256, ..identity.tick() }, identity)
@@ -250,6 +269,6 @@ fn too_many() -> Rejection {
     Rejection::new(Reason::TooManyTicks, format!("the message holds more than {MAX_TICKS} quotes"))
 }
 
-fn not_json(error: &serde_json::Error) -> Rejection {
+pub(super) fn not_json(error: &serde_json::Error) -> Rejection {
     Rejection::new(Reason::NotJson, format!("the message is no JSON: {error}"))
 }

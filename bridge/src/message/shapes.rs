@@ -8,8 +8,8 @@ use super::{
     Reason, Rejection, cut,
     details::Details,
     fields::{self, NoPrice, PriceText},
-    inputs::Listing,
     json::Object,
+    listing::Listing,
     names,
 };
 
@@ -17,7 +17,7 @@ use super::{
 const SYMBOL: [&str; 2] = ["sid", "symbol"];
 const PRICE: [&str; 2] = ["quote", "price"];
 /// The setting for other shapes, as a part of messages.
-const SETTING: &str = "spec.channels.inputs[].symbols lists the symbols to take from such messages";
+const SETTING: &str = "spec.channels.inputs[].symbols lists the symbols to take from such messages, spec.channels.inputs[].format describes other forms";
 
 /// A quote, and whether digits of its price or of another member were rounded off.
 pub(super) struct Read {
@@ -58,11 +58,13 @@ pub(super) struct Path<'a> {
     pub(super) here: &'a str,
     /// The path in front of the name of a member.
     pub(super) prefix: &'a str,
+    /// The name of a member as it is shown.
+    pub(super) name: &'a dyn Fn(&str) -> String,
 }
 
 impl Path<'_> {
-    fn member(self, name: &str) -> String {
-        format!("{}{}", self.prefix, cut(name))
+    pub(super) fn member(self, name: &str) -> String {
+        format!("{}{}", self.prefix, (self.name)(name))
     }
 }
 

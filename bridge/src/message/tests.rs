@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use super::*;
 
 mod details;
+mod formats;
 mod identities;
 mod listings;
 mod maps;
@@ -27,10 +28,11 @@ fn parse(payload: &[u8], properties: &[(&str, &str)], inputs: &[&[&str]]) -> Par
     let input = |symbols: &&[&str]| Input {
         topic: "quotes".to_owned(),
         symbols: symbols.iter().map(|symbol| (*symbol).to_owned()).collect(),
+        format: None,
     };
     let inputs = Inputs::new(inputs.iter().map(input).collect());
-    let listing = inputs.on("quotes");
-    Envelope { payload, user_properties: &user_properties, listing, arrived_micros: ARRIVED }.parse()
+    let input = inputs.on("quotes");
+    Envelope { payload, user_properties: &user_properties, input, arrived_micros: ARRIVED }.parse()
 }
 
 /// Reason and message of the one tick, which is no quote.

@@ -65,7 +65,8 @@ async fn quotes_in_both_shapes_become_decisions_and_bad_ones_dead_letters() {
 #[tokio::test(flavor = "multi_thread")]
 async fn messages_are_read_by_the_inputs_that_came_with_the_channels() {
     let (broker, runtime) = (Mosquitto::start(), Scripted::start(&["quotes", "sensors/+"]).await);
-    let sensors = Input { topic: "sensors/+".to_owned(), symbols: vec!["gold".to_owned(), "last".to_owned()] };
+    let sensors =
+        Input { topic: "sensors/+".to_owned(), symbols: vec!["gold".to_owned(), "last".to_owned()], format: None };
     runtime.memory().inputs = vec![sensors];
     let mut feed = Client::connect(&broker.url(), "feed").await;
     let bridge = Running::start(&broker.url(), &runtime.url);

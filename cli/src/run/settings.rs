@@ -60,8 +60,8 @@ fn retention(Retain { decisions, age }: &Retain) -> Retention {
     Retention { decisions: decisions.map(i64::cast_unsigned), age_seconds }
 }
 
-fn input(intuition_resources::Input { topic, symbols }: intuition_resources::Input) -> Input {
-    Input { topic, symbols: symbols.unwrap_or_default() }
+fn input(intuition_resources::Input { topic, symbols, format }: intuition_resources::Input) -> Input {
+    Input { topic, symbols: symbols.unwrap_or_default(), format: format.as_ref().map(Into::into) }
 }
 
 #[cfg(test)]

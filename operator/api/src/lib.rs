@@ -28,9 +28,9 @@ pub use self::{
     quantity::Quantity,
     secret_ref::SecretRef,
     trading_algo::{
-        AccessMode, Account, AlgorithmChoice, Backend, Broker, Channels, DEFAULT_STARTING_CASH, Input, Ledger,
-        OnDelete, Policy, Portfolio, Retain, Storage, TRADING_ALGO_KIND, TradingAlgo, TradingAlgoSpec,
-        TradingAlgoStatus, TradingCauseStatus, TradingState, TradingStatus,
+        AccessMode, Account, AlgorithmChoice, Backend, Broker, Channels, DEFAULT_STARTING_CASH, Format, Input, Ledger,
+        Location, OnDelete, Policy, Portfolio, Preset, Retain, Storage, TRADING_ALGO_KIND, TimeLocation, TimeUnit,
+        TradingAlgo, TradingAlgoSpec, TradingAlgoStatus, TradingCauseStatus, TradingState, TradingStatus,
     },
 };
 

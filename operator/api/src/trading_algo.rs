@@ -2,6 +2,7 @@
 
 #![expect(unreachable_pub, reason = "the derive for CEL rules repeats each type inside a function")]
 
+mod format;
 mod status;
 mod trading_state;
 
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use self::{
+    format::{Format, Location, Preset, TimeLocation, TimeUnit},
     status::{Account, Backend, Ledger, TradingAlgoStatus, TradingCauseStatus, TradingStatus},
     trading_state::TradingState,
 };
@@ -212,7 +214,7 @@ pub struct Channels {
     pub publish: Option<String>,
 }
 
-/// A topic filter and the symbols to take from its messages.
+/// A topic filter, and the description of its messages.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Input {
@@ -224,6 +226,10 @@ pub struct Input {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 1000), inner(length(min = 1, max = 64)))]
     pub symbols: Option<Vec<String>>,
+    /// The form of messages that are no quotes of our own; `intuition validate --sample` shows the quotes that it reads. A
+    /// message that does not fit is dead-lettered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<Format>,
 }
 
 impl Channels {

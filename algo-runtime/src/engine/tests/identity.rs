@@ -149,3 +149,20 @@ fn each_side_shows_what_it_can_do() {
     assert_eq!(account.capabilities, capability::OF_RUNTIME);
     assert_eq!(account.bridge_capabilities, capability::OF_BRIDGE);
 }
+
+#[test]
+fn redelivery_that_a_changed_format_reads_as_other_quotes_is_not_decided() {
+    for ticks in [vec![hashed(quote("20"), 2)], vec![hashed(quote("20"), 2), hashed(quote("30"), 3)]] {
+        let mut bench = Bench::new(eager());
+        let first = bench.delivery("quotes", vec![hashed(quote("10"), 1)]);
+        let first = Delivery { envelope_sha256: vec![7; 32].into(), ..first };
+        assert_eq!(kinds(&bench.process(&[first.clone()])), [Kind::Decided]);
+        // The pods start again with the new format, and the broker delivers again.
+        bench.restart(eager());
+        bench.open(true);
+        let repeated = Delivery { ticks, ..again(&mut bench, &first) };
+        let seen = kinds(&bench.process(&[repeated]));
+        assert!(!seen[1..].contains(&Kind::Decided), "{seen:?}");
+        assert_eq!(bench.engine.account().decisions, 1, "{seen:?}");
+    }
+}

@@ -8,6 +8,7 @@ fn with_inputs(inputs: &[(&str, &[&str])]) -> Settings {
     let input = |(topic, symbols): &(&str, &[&str])| Input {
         topic: (*topic).to_owned(),
         symbols: symbols.iter().map(|symbol| (*symbol).to_owned()).collect(),
+        format: None,
     };
     let subscribe = inputs.iter().map(|(topic, _)| (*topic).to_owned()).collect();
     Settings { subscribe: Some(subscribe), inputs: inputs.iter().map(input).collect(), ..eager() }
@@ -62,11 +63,27 @@ fn first_input_that_matches_a_topic_counts() {
 #[test]
 fn bridge_is_told_the_inputs_where_it_knows_them() {
     let bench = Bench::new(with_inputs(&[("a", &["GOOG"]), ("b/#", &[])]));
-    let told = bench.engine.channels_for_bridge(true).unwrap();
+    let knows = |inputs, formats| KnownInputs { inputs, formats };
+    let told = bench.engine.channels_for_bridge(knows(true, false)).unwrap();
     assert_eq!((told.version, &told.filters), (1, &vec!["a".to_owned(), "b/#".to_owned()]));
     let inputs: Vec<_> = told.inputs.iter().map(|input| (input.topic.as_str(), input.symbols.len())).collect();
     assert_eq!(inputs, [("a", 1), ("b/#", 0)]);
     let before = v1::Channels { inputs: Vec::new(), ..told };
-    assert_eq!(bench.engine.channels_for_bridge(false), Some(before.clone()));
+    assert_eq!(bench.engine.channels_for_bridge(knows(false, false)), Some(before.clone()));
     assert_eq!(bench.engine.account().channels, Some(before), "the account shows filters");
+}
+
+#[test]
+fn bridge_that_knows_no_formats_gets_no_channels_with_one() {
+    let mut settings = with_inputs(&[("a", &["GOOG"]), ("b/#", &[])]);
+    settings.inputs[1].format = serde_json::from_str(r#"{"sid":{"topicLevel":1},"price":{"pointer":""}}"#).unwrap();
+    settings.check().unwrap();
+    let bench = Bench::new(settings);
+    for (inputs, formats, can_read) in [(true, true, true), (true, false, false), (false, false, false)] {
+        let knows = KnownInputs { inputs, formats };
+        assert_eq!(bench.engine.can_read(knows), can_read);
+        let channels = bench.engine.channels_for_bridge(knows);
+        let formats = channels.map(|channels| channels.inputs.iter().map(|input| input.format.is_some()).collect());
+        assert_eq!(formats, can_read.then(|| vec![false, true]));
+    }
 }

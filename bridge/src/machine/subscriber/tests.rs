@@ -62,7 +62,7 @@ fn arrival(payload: &str, largest: usize) -> Arrival {
     let envelope = Envelope {
         payload: payload.as_bytes(),
         user_properties: &user_properties,
-        listing: inputs.on(&topic),
+        input: inputs.on(&topic),
         arrived_micros: i64::MAX,
     };
     let arrival = Arrival {

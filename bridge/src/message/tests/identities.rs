@@ -85,7 +85,7 @@ fn numbering_is_sparse_and_a_message_a_replay_only_where_it_is_written() {
         let envelope = Envelope {
             payload: b"1",
             user_properties: &user_properties,
-            listing: Listing::default(),
+            input: OnTopic::default(),
             arrived_micros: ARRIVED,
         };
         (envelope.is_sparse(), envelope.is_replay())

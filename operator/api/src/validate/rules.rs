@@ -3,7 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use intuition_api::topic::{self, OwnTopics};
+use intuition_api::{
+    format::{Format, Violation},
+    topic::{self, OwnTopics},
+};
+use intuition_common::civil;
+use serde::Deserialize as _;
 use serde_json::{Map, Value};
 
 use super::{FieldError, schema::shown};
@@ -205,6 +210,7 @@ fn channels(manifest: &Map<String, Value>, spec: &Value, prefix: &str, problems:
             let path = format!("{path}.topic");
             problems.extend(filter_problem(topic, path.clone(), &own).or_else(|| twice(topic, path, &mut topics)));
         }
+        problems.extend(format_problems(input, &path));
         let mut names = BTreeSet::new();
         for (index, name) in input.get("symbols").and_then(Value::as_array).into_iter().flatten().enumerate() {
             symbols += 1;
@@ -215,6 +221,19 @@ fn channels(manifest: &Map<String, Value>, spec: &Value, prefix: &str, problems:
         let message = format!("must have at most {MAX_SYMBOLS} symbols in all, has {symbols}");
         problems.push(FieldError::new("spec.channels.inputs", message));
     }
+}
+
+/// The problems of the format of an input at `path`. Those of its shape are problems of the schema.
+fn format_problems(input: &Value, path: &str) -> Vec<FieldError> {
+    let format = input.get("format").and_then(|format| Format::deserialize(format).ok());
+    let Some(format) = format else { return Vec::new() };
+    let filter = input.get("topic").and_then(Value::as_str).unwrap_or_default();
+    let violations = format.check(filter, |zone| civil::zone(zone).is_some()).into_iter();
+    let field = |path_in_format: &str| match path_in_format {
+        "" => format!("{path}.format"),
+        below => format!("{path}.format.{below}"),
+    };
+    violations.map(|Violation { path, message }| FieldError::new(field(&path), message)).collect()
 }
 
 /// The problem of a topic filter at `path`; `own`: the topics that it must not match. One that is no text, or empty, is a

@@ -26,12 +26,18 @@ struct Setting {
 }
 
 /// All of them.
-const SETTINGS: [Setting; 2] = [
+const SETTINGS: [Setting; 3] = [
     Setting {
         path: "spec.channels.inputs",
         capability: capability::INPUTS,
         components: &[Component::Runtime, Component::Bridge],
         is_used: |plan| !plan.inputs.is_empty(),
+    },
+    Setting {
+        path: "spec.channels.inputs[].format",
+        capability: capability::INPUT_FORMATS,
+        components: &[Component::Runtime, Component::Bridge],
+        is_used: |plan| plan.inputs.iter().any(|input| input.format.is_some()),
     },
     Setting {
         path: "spec.storage.retain",

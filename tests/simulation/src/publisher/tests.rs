@@ -15,7 +15,7 @@ fn parse(body: &Body) -> Vec<Tick> {
     let envelope = Envelope {
         payload: &body.payload,
         user_properties: &body.user_properties,
-        listing: inputs.on(&body.topic),
+        input: inputs.on(&body.topic),
         arrived_micros: 0,
     };
     envelope.parse().ticks

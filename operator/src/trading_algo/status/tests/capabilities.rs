@@ -134,3 +134,21 @@ fn upgraded_pod_is_not_told_by_the_one_before() {
     let after = seen(&with(&plan, &[INPUTS], &[INPUTS]), Some(&before));
     assert_eq!((shown(&after)[1].as_str(), reasons(&after)), ("Configured=True InForce", vec!["InForce", "Ready"]));
 }
+
+#[test]
+fn format_of_an_input_is_a_setting_of_its_own() {
+    let mut spec = random();
+    let format = json!({ "sid": { "topicLevel": 2 }, "price": { "pointer": "" } });
+    spec["channels"] = json!({ "inputs": [{ "topic": "quotes/+", "format": format }] });
+    let plan =
+        crate::trading_algo::plan::plan(&algo(&spec), crate::trading_algo::plan::Inputs::new(&settings())).unwrap();
+    assert_eq!(plan.second_settings_file().unwrap()["channels"]["inputs"][0]["format"], format);
+    let both = [INPUTS, "input-formats"];
+    assert_eq!(shown(&seen(&with(&plan, &both, &both), None))[1], "Configured=True InForce");
+    for (runtime, bridge, image) in [(&[INPUTS][..], &both[..], "algo-runtime"), (&both, &[INPUTS], "bridge")] {
+        let derived = seen(&with(&plan, runtime, bridge), None);
+        let (status, reason, message) = configured(&derived);
+        assert_eq!((status, reason), ("False", "RuntimeTooOld"));
+        assert!(message.starts_with(&format!("spec.channels.inputs[].format: the image of {image} is")), "{message}");
+    }
+}
