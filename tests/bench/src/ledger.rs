@@ -27,8 +27,8 @@ use crate::{
 
 /// Decisions of one commit.
 const COMMIT: u64 = 10_000;
-/// Decisions of one commit whose outcomes stay in the window. Each commit is a segment of the file, which an opening reads as a whole: no account
-/// has larger ones than [`Sizes::turn_ticks`], and a busy one has some hundreds.
+/// Decisions of one commit whose outcomes stay in the window. An opening reads the segment of a commit as a whole. A segment of an account has at most
+/// [`Sizes::turn_ticks`] rows, and some hundreds on a busy one.
 const WINDOW_COMMIT: u64 = 1_000;
 const SYMBOL: &str = "S0";
 const SOURCE: &str = "bench";
