@@ -156,7 +156,7 @@ fn redelivery_that_a_changed_format_reads_as_other_quotes_is_not_decided() {
         let mut bench = Bench::new(eager());
         let first = bench.delivery("quotes", vec![hashed(quote("10"), 1)]);
         let first = Delivery { envelope_sha256: vec![7; 32].into(), ..first };
-        assert_eq!(kinds(&bench.process(&[first.clone()])), [Kind::Decided]);
+        assert_eq!(kinds(&bench.process(std::slice::from_ref(&first))), [Kind::Decided]);
         // The pods start again with the new format, and the broker delivers again.
         bench.restart(eager());
         bench.open(true);

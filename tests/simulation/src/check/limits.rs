@@ -15,7 +15,7 @@ pub(super) struct First<'a> {
     pub(super) place: usize,
 }
 
-/// What the checker knows about a second outcome apart from the rows.
+/// Circumstances of a second outcome that the rows do not show.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Around {
     /// Two bridges ran at the same time, and one did not hear of the other.
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lone_copy_under_another_packet_may_get_a_second_outcome_from_the_next_bridge() {
+    fn a_lone_copy_may_get_a_second_outcome_from_the_next_bridge() {
         let earlier = row(Class::Packet, 1, 11, 5);
         let first = First { row: &earlier, place: 0 };
         let other = |class, run, packet_id| WindowRow { packet_id, ..row(class, 2, run, 5) };
