@@ -1,5 +1,5 @@
 //! The process `algo-runtime` on a volume that becomes full: a small tmpfs in a mount namespace of its own. Where the system refuses to
-//! mount one, the test is skipped.
+//! mount one, the test is skipped. And with files that cannot grow.
 
 #![expect(clippy::disallowed_methods, reason = "a test waits by the monotonic clock")]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
@@ -14,6 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use algo_runtime::ledger::{Ledger as _, sqlite::SqliteLedger};
 use intuition_api::v1::{
     AccountRequest, SetTradingStateRequest, TradingCause, TradingState, runtime_client::RuntimeClient,
 };
@@ -195,4 +196,54 @@ async fn account_on_a_full_disk_can_be_halted_and_opened_again() {
     let causes = account.trading.unwrap().causes;
     assert_eq!(causes[0].message, "the reserve has room");
     process.kill();
+}
+
+/// Names of the files in a folder.
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+/// Files cannot grow beyond a limit, which stops SQLite in the middle of a write: with another error than a full disk,
+/// at the same places, and without any privilege. It is not among the tests of the ledger: a child has the locks of all threads of its
+/// parent until it becomes another program.
+#[test]
+fn failed_write_during_creation_leaves_no_ledger_or_a_whole_one() {
+    let (mut without, mut whole) = (0, 0);
+    for blocks in (0..=480).step_by(8) {
+        let dir = tempfile::tempdir().unwrap();
+        let mut runtime = Command::new("sh")
+            .args(["-c", "trap '' XFSZ; ulimit -f $0; exec \"$@\"", &blocks.to_string()])
+            .arg(env!("CARGO_BIN_EXE_algo-runtime"))
+            .args(["--account", ACCOUNT, "--algorithm", "random", "--addr", "127.0.0.1:0", "--data-dir"])
+            .arg(dir.path())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // It serves, or it ends.
+        let mut error = String::new();
+        let mut serves = false;
+        for line in BufReader::new(runtime.stderr.take().unwrap()).lines() {
+            error += &line.unwrap();
+            serves = error.contains("serving");
+            if serves {
+                break;
+            }
+        }
+        runtime.kill().unwrap();
+        runtime.wait().unwrap();
+        let left = names(dir.path());
+        if left.iter().any(|name| name == "ledger.db") {
+            whole += 1;
+        } else {
+            without += 1;
+            assert_eq!(left, [""; 0], "{blocks} blocks: {error}");
+        }
+        assert!(serves || error.contains("ledger.db"), "{blocks} blocks: {error}");
+        Box::new(SqliteLedger::open(dir.path(), ACCOUNT).unwrap()).close().unwrap();
+        assert_eq!(names(dir.path()), ["ledger.db"]);
+    }
+    assert!(without > 10 && whole > 2, "{without} {whole}");
 }

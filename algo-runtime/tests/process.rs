@@ -339,9 +339,9 @@ fn contradicting_flags_and_settings_of_a_later_release_exit_with_2() {
 
     let first = settings(dir.path(), 1, &json!({}));
     let second = dir.path().join("settings-1-2.json");
-    fs::write(second, r#"{"channels":{"inputs":[{"topic":"quotes","format":{"sid":{"pointer":"/s"}}}]}}"#).unwrap();
+    fs::write(second, r#"{"channels":{"inputs":[{"topic":"quotes","ofTheFuture":1}]}}"#).unwrap();
     let said = ended(&mut command(dir.path(), &first).0);
-    assert!(said.contains("settings-1-2.json") && said.contains("unknown field `format`"), "{said}");
+    assert!(said.contains("settings-1-2.json") && said.contains("unknown field `ofTheFuture`"), "{said}");
     assert_eq!(fs::read_dir(dir.path().join("data")).unwrap().count(), 0, "no ledger is made");
 }
 

@@ -1,11 +1,6 @@
 //! What is kept, over closing and crashes, and who may write.
 
-use std::{
-    fs,
-    io::{BufRead as _, BufReader, ErrorKind},
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
-};
+use std::{fs, io::ErrorKind, path::Path};
 
 use algo_runtime::{
     ledger::{
@@ -344,45 +339,4 @@ fn a_folder_or_file_that_cannot_be_used_is_named() {
         error => panic!("{error:?}"),
     }
     assert_eq!(files(&folder), before);
-}
-
-/// Files cannot grow beyond a limit, which stops SQLite in the middle of a write: with another error than a full disk,
-/// at the same places, and without any privilege.
-#[test]
-fn failed_write_during_creation_leaves_no_ledger_or_a_whole_one() {
-    let (mut without, mut whole) = (0, 0);
-    for blocks in (0..=480).step_by(8) {
-        let dir = tempdir().unwrap();
-        let mut runtime = Command::new("sh")
-            .args(["-c", "trap '' XFSZ; ulimit -f $0; exec \"$@\"", &blocks.to_string()])
-            .arg(env!("CARGO_BIN_EXE_algo-runtime"))
-            .args(["--account", ACCOUNT, "--algorithm", "random", "--addr", "127.0.0.1:0", "--data-dir"])
-            .arg(dir.path())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        // It serves, or it ends.
-        let mut error = String::new();
-        let mut serves = false;
-        for line in BufReader::new(runtime.stderr.take().unwrap()).lines() {
-            error += &line.unwrap();
-            serves = error.contains("serving");
-            if serves {
-                break;
-            }
-        }
-        runtime.kill().unwrap();
-        runtime.wait().unwrap();
-        let left = files(dir.path()).into_keys().collect::<Vec<_>>();
-        if left.contains(&dir.path().join("ledger.db")) {
-            whole += 1;
-        } else {
-            without += 1;
-            assert_eq!(left, [""; 0].map(PathBuf::from), "{blocks} blocks: {error}");
-        }
-        assert!(serves || error.contains("ledger.db"), "{blocks} blocks: {error}");
-        Box::new(open(dir.path())).close().unwrap();
-        assert_eq!(files(dir.path()).into_keys().collect::<Vec<_>>(), [dir.path().join("ledger.db")]);
-    }
-    assert!(without > 10 && whole > 2, "{without} {whole}");
 }
