@@ -1,9 +1,9 @@
 //! `spec.channels.inputs[].format`: a description of messages of other forms, ready to be read by.
 //!
-//! - [`pointer`]: the value at a JSON Pointer.
+//! - [`mod@pointer`]: the value at a JSON Pointer.
 //! - [`values`]: the value of each described member.
 //! - [`time`]: times with a unit or a zone.
-//! - [`read`]: the quotes of a message.
+//! - [`mod@read`]: the quotes of a message.
 //!
 //! A format only locates members. The values at their places go the way of a canonical quote, so that the rules for symbols,
 //! prices and identities are the same.
