@@ -39,8 +39,8 @@ impl Civil {
     }
 }
 
-/// The moment at which clocks of the zone show a time, in microseconds since 1970. A time that a change of the clocks repeats
-/// is the earlier one; one that it leaves out is moved as clocks are.
+/// The moment at which clocks of the zone show a time, in microseconds since 1970. Clocks that go back show
+/// some times twice: the first of both moments counts. Clocks that go forward leave times out: such a time is moved forward as far.
 pub fn micros(shown: DateTime, zone: &TimeZone) -> Result<i64, &'static str> {
     let moment = zone.to_timestamp(shown).map_err(|_| "is out of range")?.as_microsecond();
     if moment < FIRST_MICRO { Err("is before the year 0") } else { Ok(moment) }

@@ -14,7 +14,7 @@ pub const SHORTEST_INTERVAL_MICROS: i64 = 1_000_000;
 /// Longest interval of a bar, in microseconds: 366 days.
 pub const LONGEST_INTERVAL_MICROS: i64 = 366 * 86_400 * 1_000_000;
 
-/// The values of a quote beside its price. Absent ones are `None`.
+/// The values of a quote beside its price. `None`: the quote does not have the value.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Details {
     /// Units that the trade moved.
@@ -56,7 +56,7 @@ pub enum Member {
     Interval,
 }
 
-/// Why text is no value of a member.
+/// A reason against text as the value of a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadDetail {
     /// It is no price.

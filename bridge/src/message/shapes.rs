@@ -58,7 +58,7 @@ pub(super) struct Path<'a> {
     pub(super) here: &'a str,
     /// The path in front of the name of a member.
     pub(super) prefix: &'a str,
-    /// The name of a member as it is shown.
+    /// Makes the name of a member for messages to people.
     pub(super) name: &'a dyn Fn(&str) -> String,
 }
 
