@@ -4,7 +4,7 @@
 //! - [`decimal`]: [`Price`](decimal::Price), [`Money`](decimal::Money), [`Quantity`](decimal::Quantity): parsed exactly,
 //!   printed exactly, multiplied and divided in integers wide enough to be exact.
 //! - [`epoch`]: numbers that are times.
-//! - [`format`]: descriptions of messages of other forms.
+//! - [`mod@format`]: descriptions of messages of other forms.
 //! - [`quote`]: the values of a quote beside its price, and their rules.
 //! - [`part`]: parts of `/readyz`.
 //! - [`bounds`]: sizes of messages of the service `Runtime`; [`limits`]: those of the service `Algorithm`.
