@@ -105,8 +105,8 @@ pub struct ServeArgs {
     #[arg(long, env = "INTUITION_DATA_DIR", required = true)]
     pub data_dir: Option<PathBuf>,
     /// A resource's settings, JSON: resourceUid, generation, algorithm or algorithmAddress, threshold, parameters, startingCash, suspend.
-    /// Where they are beside FILE.json, three more are read: FILE-2.json with channels.inputs, a list of topic, symbols and format, and
-    /// topics, the rule for channels that the algorithm asks for; trading-state.json with resourceUid, generation and causes, a
+    /// Where they are beside FILE.json, three more are read: FILE-2.json with channels.inputs, a list of topic, symbols, format, maxQuoteAge
+    /// and staleAfter, and topics, the rule for channels that the algorithm asks for; trading-state.json with resourceUid, generation and causes, a
     /// list of cause, state and message; cash.json with resourceUid, generation and startingCashUnchanged.
     #[arg(
         long,

@@ -4,7 +4,8 @@
 //! [`Engine`] is composed of parts. Each part owns its fields and its share of the next commit; no part calls the engine.
 //! - `backlog`: deliveries that wait, and the batch of ticks that is being decided.
 //! - `recogniser`: identities, sessions, symbols and, by `source_numbers`, sources.
-//! - `channels`: subscriptions, and the quotes that are decided; `inputs`: the symbols of a channel.
+//! - `channels`: subscriptions, and the quotes that are decided; `inputs`: symbols and ages by topic; `freshness`: the age of a quote;
+//!   `silence`: inputs without quotes.
 //! - `deciders`: the active algorithm (`decider`) and the candidate (`pending_swap`), with `starter` and `states`. `swap_clock`.
 //! - `accounting`: money, journal and policy. `outbox`: entries and reports. `counters`, `denials`.
 //! - `settings_state`: effective and recorded settings. [`Trading`] and `closing`: stops, and sales by hand.
@@ -25,6 +26,7 @@ mod counters;
 mod decider;
 mod deciders;
 mod denials;
+mod freshness;
 mod inputs;
 mod letters;
 mod link_action;
@@ -37,6 +39,7 @@ mod refusal;
 mod request_error;
 mod sessions;
 mod settings_state;
+mod silence;
 mod source_numbers;
 mod sources;
 mod starter;
@@ -57,8 +60,8 @@ use rand::{Rng as _, SeedableRng as _, rngs::ChaCha8Rng};
 use self::{
     accounting::Accounting, backlog::Backlog, booking::DeliveryProgress, channels::ChannelState, closing::Closing,
     counters::Counters, deciders::Deciders, denials::Denials, inputs::Inputs, notice::Notices, outbox::Outbox,
-    recogniser::Recogniser, sessions::Sessions, settings_state::SettingsState, source_numbers::SourceNumbers,
-    swap_clock::SwapClock,
+    recogniser::Recogniser, sessions::Sessions, settings_state::SettingsState, silence::Silence,
+    source_numbers::SourceNumbers, swap_clock::SwapClock,
 };
 use crate::{
     identity::Identities,
@@ -86,6 +89,7 @@ pub struct Engine {
     backlog: Backlog,
     recogniser: Recogniser,
     channels: ChannelState,
+    silence: Silence,
     deciders: Deciders,
     swap_clock: SwapClock,
     accounting: Accounting,
@@ -158,6 +162,7 @@ impl Engine {
                 Sessions::new(snapshot.sessions, snapshot.client_sessions),
             ),
             channels: ChannelState::new(settings.subscribe.clone(), inputs, settings.topics.clone(), snapshot.held),
+            silence: Silence::new(&settings.inputs, now_micros),
             deciders,
             swap_clock: SwapClock::default(),
             outbox: Outbox::load(&snapshot.account, snapshot.done, sizes.report_ranges),
@@ -249,6 +254,11 @@ impl Engine {
     /// Whether a bridge reads the messages of the channels as the inputs describe them.
     pub(crate) fn can_read(&self, knows: KnownInputs) -> bool {
         self.channels.can_read(knows)
+    }
+
+    /// Inputs that have brought no quote for their `staleAfter`.
+    pub fn stale_inputs(&self) -> usize {
+        self.silence.stale()
     }
 
     /// Why the active algorithm cannot be asked, as a code and for a person; `None` while it can.

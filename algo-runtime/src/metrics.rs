@@ -69,6 +69,7 @@ pub struct Metrics {
     dropped_entries: Counter,
     first_entry: Measured,
     swap_pause_seconds: Histogram,
+    stale_inputs: Gauge<u64, AtomicU64>,
     gaps: Family<ChannelLabels, Counter>,
     /// Channels that have a series in `gaps`.
     gap_channels: Arc<Mutex<HashSet<String>>>,
@@ -89,6 +90,7 @@ impl Metrics {
             dropped_entries: Counter::default(),
             first_entry: Family::default(),
             swap_pause_seconds: Histogram::new(exponential_buckets(0.000_1, 2.0, 20)),
+            stale_inputs: Gauge::default(),
             gaps: Family::default(),
             gap_channels: Arc::default(),
         };
@@ -117,6 +119,8 @@ impl Metrics {
             Unit::Seconds,
             metrics.swap_pause_seconds.clone(),
         );
+        let stale_inputs = "Inputs that have brought no quote for their staleAfter";
+        registry.register("stale_inputs", stale_inputs, metrics.stale_inputs.clone());
         registry.register("gaps", "Sequence numbers that sources left out, by channel", metrics.gaps.clone());
         metrics
     }
@@ -167,6 +171,10 @@ impl Metrics {
 
     pub(crate) fn swapped(&self, pause: Duration) {
         self.swap_pause_seconds.observe(pause.as_secs_f64());
+    }
+
+    pub(crate) fn stale(&self, inputs: usize) {
+        self.stale_inputs.set(u64::try_from(inputs).unwrap_or(u64::MAX));
     }
 
     /// Counts sequence numbers that were left out on a channel.

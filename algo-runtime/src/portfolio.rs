@@ -28,14 +28,26 @@ pub enum Denial {
     Reducing,
     /// The trading state is Halted.
     Halted,
+    /// The publisher marked the quote as one of the past.
+    Backfilled,
+    /// The quote is older than the `maxQuoteAge` of its input.
+    StaleQuote,
     /// A result would leave the range that is kept exactly.
     OutOfRange,
 }
 
 impl Denial {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::TooSmall, Self::InsufficientCash, Self::NothingHeld, Self::Reducing, Self::Halted, Self::OutOfRange];
+    pub const ALL: [Self; 8] = [
+        Self::TooSmall,
+        Self::InsufficientCash,
+        Self::NothingHeld,
+        Self::Reducing,
+        Self::Halted,
+        Self::Backfilled,
+        Self::StaleQuote,
+        Self::OutOfRange,
+    ];
 
     /// As counted and published.
     pub const fn reason(self) -> &'static str {
@@ -45,6 +57,8 @@ impl Denial {
             Self::NothingHeld => "NothingHeld",
             Self::Reducing => "Reducing",
             Self::Halted => "Halted",
+            Self::Backfilled => "Backfilled",
+            Self::StaleQuote => "StaleQuote",
             Self::OutOfRange => "OutOfRange",
         }
     }

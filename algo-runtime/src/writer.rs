@@ -266,6 +266,7 @@ impl Writer {
         let settled = self.engine.advance(now.micros, self.ledger.as_mut());
         let decided = (self.stopwatch)();
         log_notices(&mut self.engine);
+        self.metrics.stale(self.engine.stale_inputs());
         *now = after(*now, decided.saturating_sub(began));
         let mut settled = match settled {
             Ok(settled) => settled,

@@ -412,7 +412,7 @@ async fn configure_is_refused_where_flags_rule() {
 #[tokio::test]
 async fn inputs_go_to_a_bridge_that_knows_them() {
     let dir = tempfile::tempdir().unwrap();
-    let input = Input { topic: "quotes".to_owned(), symbols: vec!["GOOG".to_owned()], format: None };
+    let input = Input { topic: "quotes".to_owned(), symbols: vec!["GOOG".to_owned()], ..Input::default() };
     let settings = Settings { subscribe: Some(vec!["quotes".to_owned()]), inputs: vec![input], ..settings() };
     let mut runtime = start_with(dir.path(), settings).await;
     for (run, capabilities, expected) in
@@ -431,7 +431,7 @@ async fn inputs_go_to_a_bridge_that_knows_them() {
 async fn quotes_of_a_bridge_that_knows_no_formats_are_not_taken_as_others() {
     let dir = tempfile::tempdir().unwrap();
     let format = serde_json::from_str(r#"{"sid":{"value":"GOOG"},"price":{"pointer":""}}"#).unwrap();
-    let input = Input { topic: "quotes".to_owned(), symbols: Vec::new(), format };
+    let input = Input { topic: "quotes".to_owned(), format, ..Input::default() };
     let settings = Settings { subscribe: Some(vec!["quotes".to_owned()]), inputs: vec![input], ..settings() };
     let mut runtime = start_with(dir.path(), settings).await;
     let mut old = runtime.open_as(1, &["acknowledged", "inputs"]).await;

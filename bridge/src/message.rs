@@ -13,6 +13,7 @@ mod identity;
 mod inputs;
 mod json;
 mod listing;
+mod marks;
 mod names;
 mod ranks;
 mod read;
@@ -24,6 +25,7 @@ use intuition_api::v1::{Tick, Unusable, tick::Content};
 use self::{format::Described, identity::Identity, read::Reader};
 pub use self::{
     inputs::{Inputs, OnTopic},
+    marks::Marks,
     names::with_reserved_names,
     reason::Reason,
 };
@@ -67,14 +69,9 @@ pub struct Notes {
 }
 
 impl Envelope<'_> {
-    /// Whether the publisher declares numbers that go back as repetitions.
-    pub fn is_replay(&self) -> bool {
-        self.user_properties.iter().any(|(key, value)| key == "replay" && value != "false")
-    }
-
-    /// Whether the publisher leaves out sequence numbers on purpose.
-    pub fn is_sparse(&self) -> bool {
-        self.user_properties.iter().any(|(key, value)| key == "numbering" && value == "sparse")
+    /// The publisher's marks.
+    pub fn marks(&self) -> Marks {
+        Marks::read(self.user_properties)
     }
 
     /// SHA-256 of payload and user properties, as `Delivery.envelope_sha256` carries it.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize as _, Deserializer, de::Error as _};
+
 /// Parses a duration such as `90d`, `24h`, `30m` or `45s`: at least a second.
 pub fn parse(text: &str) -> Result<Duration, &'static str> {
     let expected = "must be a whole number with d, h, m or s behind it, such as 90d, and at least 1s";
@@ -20,6 +22,12 @@ pub fn parse(text: &str) -> Result<Duration, &'static str> {
     let count: u64 = digits.parse().map_err(|_| expected)?;
     let seconds = count.checked_mul(seconds).filter(|seconds| *seconds > 0).ok_or(expected)?;
     Ok(Duration::from_secs(seconds))
+}
+
+/// Reads a duration as text from a settings file, for a member that may be left out.
+pub fn deserialize_some<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    parse(&text).map(Some).map_err(D::Error::custom)
 }
 
 /// A parser of durations from `least` to `most`, for a flag.

@@ -139,6 +139,8 @@ faults! {
     LooserWithoutNumber = "looser-without-number",
     /// A stop does not apply to the answers of an algorithm out of process.
     StopSparesAnswers = "stop-spares-answers",
+    /// Signals about quotes of the past are booked.
+    BackfillTraded = "backfill-traded",
     /// The causes in the file of a start replace recorded causes, also if the file has an older generation.
     OlderFileLifts = "older-file-lifts",
     /// Settings of an older generation replace newer ones.

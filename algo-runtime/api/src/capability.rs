@@ -12,6 +12,9 @@ pub const ORDINALS: &str = "ordinals";
 /// The bridge publishes decisions, dead letters and publications in queues of their own; both read `Published.done`,
 /// `Published.given_up`, `Opened.done` and `Credit`.
 pub const OUTBOX_QUEUES: &str = "outbox-queues";
+/// The runtime knows `maxQuoteAge` and `staleAfter` of `spec.channels.inputs[]`, reads `Delivery.backfill` and fills
+/// `AccountResponse.inputs`.
+pub const QUOTE_AGE: &str = "quote-age";
 /// The runtime reads `ConfigureRequest.retention` and drops entries of its journal by it.
 pub const RETENTION: &str = "retention";
 /// The runtime serves `Sources`, `ResetSource` and `ForgetSources`.
@@ -22,5 +25,5 @@ pub const TRADING_STATE: &str = "trading-state";
 /// Those of a bridge of this release.
 pub const OF_BRIDGE: [&str; 5] = [ACKNOWLEDGED, INPUTS, INPUT_FORMATS, ORDINALS, OUTBOX_QUEUES];
 /// Those of a runtime of this release.
-pub const OF_RUNTIME: [&str; 7] =
-    [ACKNOWLEDGED, INPUTS, INPUT_FORMATS, OUTBOX_QUEUES, RETENTION, SOURCES, TRADING_STATE];
+pub const OF_RUNTIME: [&str; 8] =
+    [ACKNOWLEDGED, INPUTS, INPUT_FORMATS, OUTBOX_QUEUES, QUOTE_AGE, RETENTION, SOURCES, TRADING_STATE];

@@ -210,7 +210,7 @@ impl Accounting {
         now_micros: i64,
         outbox: &mut Outbox,
     ) -> (u64, u64) {
-        let PendingQuote { delivery, index, quote } = about;
+        let PendingQuote { delivery, index, quote, .. } = about;
         let holding = self.book.holdings.get(&quote.sid).copied();
         match self.uncommitted.holdings.get_mut(&quote.sid) {
             Some(known) => *known = holding,

@@ -35,6 +35,7 @@ impl Engine {
     /// [`Engine::on_link_event`]. `ledger`, as of the last commit: outcomes that memory no longer has.
     pub fn advance(&mut self, now_micros: i64, ledger: &mut dyn Ledger) -> Result<Vec<SettledBatch>, LedgerError> {
         self.swap_clock.note_work(self.backlog.has_work(), now_micros);
+        self.silence.look(self.deciders.is_ready(), now_micros, &mut self.notices);
         self.sell_by_hand(now_micros, ledger)?;
         loop {
             self.take_over_when_due();
@@ -55,7 +56,7 @@ impl Engine {
                 Head::Begun => {}
             }
             let Some(limit) = self.deciders.batch_limit() else { break };
-            let quotes = self.backlog.next_quotes(limit, &self.channels, &mut self.recogniser);
+            let quotes = self.backlog.next_quotes(limit, &self.channels, &mut self.recogniser, now_micros);
             if quotes.is_empty() {
                 self.settle_batch(&[], BatchResult::default(), now_micros);
             } else if let Some((quotes, result)) = self.deciders.ask(quotes, &mut self.notices) {
@@ -121,7 +122,7 @@ impl Engine {
 
     /// Gives the quote at the head its outcome without the algorithm, which fails at it.
     fn reject_head(&mut self, message: String, now_micros: i64) {
-        let quotes = self.backlog.next_quotes(1, &self.channels, &mut self.recogniser);
+        let quotes = self.backlog.next_quotes(1, &self.channels, &mut self.recogniser, now_micros);
         if quotes.is_empty() {
             return;
         }

@@ -9,7 +9,7 @@ use std::{
 use intuition_api::v1::Delivery;
 
 use super::{
-    channels::{ChannelState, DecidedQuotes},
+    channels::{ChannelState, DecidedQuotes, OnTopic},
     closing::Closing,
     letters::OVERHEAD_BYTES,
     load::{self, Load},
@@ -219,23 +219,24 @@ impl Backlog {
         limit: usize,
         channels: &ChannelState,
         recogniser: &mut Recogniser,
+        now_micros: i64,
     ) -> Vec<PendingQuote> {
         let Some(batch) = &mut self.current else { return Vec::new() };
         let mut quotes = Vec::new();
-        let mut last: Option<(Arc<Delivery>, DecidedQuotes<'_>)> = None;
+        let mut last: Option<(Arc<Delivery>, OnTopic<'_>)> = None;
         for PendingTick { delivery, index, action, sale, .. } in &mut batch.ticks {
             let TickAction::New { step, .. } = action else { continue };
             let NewTick::Decide(quote) = &*step else { continue };
-            let decided = match &last {
-                Some((known, decided)) if Arc::ptr_eq(known, delivery) => *decided,
+            let on_topic = match &last {
+                Some((known, on_topic)) if Arc::ptr_eq(known, delivery) => *on_topic,
                 _ => {
-                    let decided = channels.decided_on(&delivery.topic);
-                    last = Some((Arc::clone(delivery), decided));
-                    decided
+                    let on_topic = channels.on(&delivery.topic);
+                    last = Some((Arc::clone(delivery), on_topic));
+                    on_topic
                 }
             };
-            if !decided.has(&quote.sid) && sale.is_none() {
-                *step = match decided {
+            if !on_topic.decided.has(&quote.sid) && sale.is_none() {
+                *step = match on_topic.decided {
                     DecidedQuotes::None => NewTick::NotSubscribed,
                     DecidedQuotes::Listed(_) | DecidedQuotes::All => NewTick::NotListed,
                 };
@@ -248,7 +249,8 @@ impl Backlog {
                 *step = NewTick::DeadLetter(cause);
                 continue;
             }
-            quotes.push(PendingQuote { delivery: Arc::clone(delivery), index: *index, quote: quote.clone() });
+            let denial = on_topic.denial(delivery, quote, now_micros);
+            quotes.push(PendingQuote { delivery: Arc::clone(delivery), index: *index, quote: quote.clone(), denial });
         }
         quotes
     }

@@ -193,6 +193,9 @@ impl Engine {
         if let Some(denial) = self.forbids(matches!(signal, Signal::Buy)).filter(|_| !is_spared) {
             return Err(denial);
         }
+        if let Some(denial) = about.denial {
+            return Err(denial);
+        }
         self.accounting.book_signal(about, signal, now_micros, &mut self.outbox)
     }
 

@@ -6,14 +6,22 @@
 
 use std::collections::BTreeSet;
 
-use intuition_api::{capability, reason::TOPIC_NOT_ALLOWED, topic, v1};
+use intuition_api::{
+    capability,
+    reason::TOPIC_NOT_ALLOWED,
+    topic,
+    v1::{self, Delivery},
+};
 
 use super::{
-    inputs::Inputs,
+    freshness,
+    inputs::{Input, Inputs},
     notice::{EngineNotice, Notices},
 };
 use crate::{
+    algorithm::Quote,
     ledger::{Changes, HeldFilter},
+    portfolio::Denial,
     settings::Topics,
 };
 
@@ -46,6 +54,14 @@ pub(super) enum DecidedQuotes<'a> {
     /// Those of the symbols that its input lists.
     Listed(&'a BTreeSet<String>),
     All,
+}
+
+/// The quotes on a topic.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct OnTopic<'a> {
+    /// Those that the active algorithm decides.
+    pub(super) decided: DecidedQuotes<'a>,
+    max_age_micros: Option<i64>,
 }
 
 /// The descriptions of messages that a bridge understands.
@@ -109,9 +125,13 @@ impl ChannelState {
         self.wanted.as_deref()
     }
 
-    /// The quotes on a topic that the active algorithm decides.
-    pub(super) fn decided_on(&self, topic: &str) -> DecidedQuotes<'_> {
-        decided_on(&self.decided, &self.inputs, topic)
+    /// The quotes on a topic.
+    pub(super) fn on(&self, topic: &str) -> OnTopic<'_> {
+        let input = self.inputs.on(topic);
+        OnTopic {
+            decided: decided_on(&self.decided, input, topic),
+            max_age_micros: input.and_then(Input::max_age_micros),
+        }
     }
 
     /// Whether the account takes quotes of this symbol on this topic, now or once the bridge has subscribed to the channels
@@ -119,7 +139,7 @@ impl ChannelState {
     pub(super) fn take(&self, topic: &str, sid: &str) -> bool {
         [&self.decided, &self.current.filters]
             .into_iter()
-            .any(|filters| decided_on(filters, &self.inputs, topic).has(sid))
+            .any(|filters| decided_on(filters, self.inputs.on(topic), topic).has(sid))
     }
 
     /// The active algorithm asks for these channels. Returns those that it wants from now on; `None`: they stay.
@@ -256,11 +276,18 @@ impl DecidedQuotes<'_> {
     }
 }
 
-fn decided_on<'a>(filters: &[String], inputs: &'a Inputs, topic: &str) -> DecidedQuotes<'a> {
+impl OnTopic<'_> {
+    /// The denial of every signal about a quote at this time, because of the quote's age.
+    pub(super) fn denial(self, delivery: &Delivery, quote: &Quote, now_micros: i64) -> Option<Denial> {
+        freshness::denial(delivery, quote, self.max_age_micros, now_micros)
+    }
+}
+
+fn decided_on<'a>(filters: &[String], input: Option<&'a Input>, topic: &str) -> DecidedQuotes<'a> {
     if !filters.iter().any(|filter| topic::matches(filter, topic)) {
         return DecidedQuotes::None;
     }
-    inputs.symbols(topic).map_or(DecidedQuotes::All, DecidedQuotes::Listed)
+    input.and_then(Input::symbols).map_or(DecidedQuotes::All, DecidedQuotes::Listed)
 }
 
 /// Whether two lists of filters, each without repetitions, hold the same filters.

@@ -112,7 +112,7 @@ impl Closing {
     }
 
     fn note_sale(&mut self, sale: Sale, about: &PendingQuote) {
-        let PendingQuote { delivery, index, quote } = about;
+        let PendingQuote { delivery, index, quote, .. } = about;
         let tick = delivery.ticks.get(*index as usize);
         let unsettled = UnsettledSale {
             seq: sale.seq,
@@ -139,17 +139,18 @@ impl Closing {
         }
     }
 
-    /// The quote of a tick that sells its symbol. The symbol waits no more then.
-    fn due(&mut self, tick: &PendingTick, channels: &ChannelState) -> Option<PendingQuote> {
+    /// The quote of a tick that sells its symbol. The symbol waits no more then. A quote that is too old sells nothing.
+    fn due(&mut self, tick: &PendingTick, channels: &ChannelState, now_micros: i64) -> Option<PendingQuote> {
         let PendingTick { delivery, index, number, sale, .. } = tick;
         let quote = tick.quote().filter(|_| sale.is_none())?;
         let after = self.waiting.get(&quote.sid).copied().flatten()?;
-        if *number <= after || !channels.take(&delivery.topic, &quote.sid) {
+        let is_too_old = || channels.on(&delivery.topic).denial(delivery, quote, now_micros).is_some();
+        if *number <= after || !channels.take(&delivery.topic, &quote.sid) || is_too_old() {
             return None;
         }
         self.waiting.remove(&quote.sid);
         self.changes.waiting.insert(quote.sid.clone(), false);
-        Some(PendingQuote { delivery: Arc::clone(delivery), index: *index, quote: quote.clone() })
+        Some(PendingQuote { delivery: Arc::clone(delivery), index: *index, quote: quote.clone(), denial: None })
     }
 
     fn has_due(&self) -> bool {
@@ -234,7 +235,7 @@ impl Engine {
         let Self { backlog, recogniser, closing, channels, accounting, outbox, notices, .. } = self;
         backlog.recognise_ahead(recogniser, closing, channels, ledger)?;
         for tick in backlog.pending_ticks() {
-            let Some(about) = closing.due(tick, channels) else { continue };
+            let Some(about) = closing.due(tick, channels, now_micros) else { continue };
             let sid = about.quote.sid.clone();
             match accounting.sell_by_hand(&about, now_micros, outbox) {
                 Ok(sale) => {

@@ -57,6 +57,18 @@ pub enum EngineNotice {
         /// Code of the denial.
         reason: &'static str,
     },
+    /// An input has brought no quote for its `staleAfter`.
+    InputStale {
+        /// Topic filter.
+        topic: String,
+        /// `staleAfter`.
+        stale_after: Duration,
+    },
+    /// A stale input has brought a quote.
+    InputFresh {
+        /// Topic filter.
+        topic: String,
+    },
     /// The active algorithm asks for channels that the namespace may not use.
     ChannelsNotAllowed {
         /// The channels.

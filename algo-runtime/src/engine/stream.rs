@@ -114,6 +114,7 @@ impl Engine {
 
     /// Adds deliveries to the backlog.
     pub fn take(&mut self, deliveries: Vec<Delivery>) -> Result<(), RequestError> {
+        self.silence.note(&deliveries);
         self.backlog.take(deliveries)
     }
 

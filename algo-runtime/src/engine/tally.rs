@@ -88,6 +88,7 @@ impl Engine {
             trading: Some(self.shown_trading()),
             ledger_first_seq: self.accounting.ledger_ids().newest().first_seq,
             retention: retention::to_wire(self.settings.live().retention),
+            inputs: self.silence.shown(),
         }
     }
 

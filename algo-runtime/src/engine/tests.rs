@@ -1,3 +1,4 @@
+mod ages;
 mod backend;
 mod closing;
 mod configure;
@@ -191,8 +192,12 @@ impl Bench {
 
     /// Everything that has become possible, committed.
     fn advance(&mut self) -> v1::Committed {
+        self.advance_at(1_000)
+    }
+
+    fn advance_at(&mut self, now_micros: i64) -> v1::Committed {
         let mut all = v1::Committed::default();
-        for settled in self.engine.advance(1_000, self.ledger.as_mut()).unwrap() {
+        for settled in self.engine.advance(now_micros, self.ledger.as_mut()).unwrap() {
             all.outcomes.extend(settled.outcomes);
         }
         all.entries = self.commit();

@@ -9,6 +9,7 @@ use crate::{
     algorithm::Quote,
     identity::{Known, RowRef},
     ledger::WindowRow,
+    portfolio::Denial,
 };
 
 /// How a tick gets its outcome.
@@ -77,6 +78,8 @@ pub(super) struct PendingQuote {
     pub(super) delivery: Arc<Delivery>,
     pub(super) index: u32,
     pub(super) quote: Quote,
+    /// Every signal about it is denied, because of its age when the algorithm is asked.
+    pub(super) denial: Option<Denial>,
 }
 
 /// A sale by hand.

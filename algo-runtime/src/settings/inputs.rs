@@ -8,6 +8,7 @@ use std::{
     collections::BTreeSet,
     ffi::OsString,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use intuition_api::{
@@ -15,7 +16,7 @@ use intuition_api::{
     topic::check_filter,
     v1,
 };
-use intuition_common::civil;
+use intuition_common::{civil, duration};
 use serde::Deserialize;
 
 use super::topics::TopicRule;
@@ -25,7 +26,7 @@ use crate::algorithm::FieldError;
 const MAX_SYMBOL_CHARS: usize = 64;
 
 /// A topic filter and the symbols to take from its messages.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Input {
     /// MQTT topic filter.
@@ -36,6 +37,12 @@ pub struct Input {
     /// The form of its messages; `None`: they are quotes as docs/input.md describes them.
     #[serde(default)]
     pub format: Option<Format>,
+    /// Signals about older quotes are denied; `None`: a quote may have any age.
+    #[serde(default, deserialize_with = "duration::deserialize_some")]
+    pub max_quote_age: Option<Duration>,
+    /// Without a quote for so long it is stale; `None`: it never is.
+    #[serde(default, deserialize_with = "duration::deserialize_some")]
+    pub stale_after: Option<Duration>,
 }
 
 /// The second settings file.
@@ -83,7 +90,7 @@ pub fn from_second_file(text: &str) -> Result<SecondFile, serde_json::Error> {
 pub(super) fn errors(inputs: &[Input], channels: &[String]) -> Vec<FieldError> {
     let mut errors = Vec::new();
     let mut topics = BTreeSet::new();
-    for (index, Input { topic, symbols, format }) in inputs.iter().enumerate() {
+    for (index, Input { topic, symbols, format, .. }) in inputs.iter().enumerate() {
         let path = format!("channels.inputs[{index}]");
         let mut refuse = |member: &str, message: String| {
             errors.push(FieldError::new(format!("{path}.{member}"), message));
@@ -114,7 +121,7 @@ pub(super) fn errors(inputs: &[Input], channels: &[String]) -> Vec<FieldError> {
 }
 
 impl From<&Input> for v1::Input {
-    fn from(Input { topic, symbols, format }: &Input) -> Self {
+    fn from(Input { topic, symbols, format, .. }: &Input) -> Self {
         Self { topic: topic.clone(), symbols: symbols.clone(), format: format.as_ref().map(Format::to_wire) }
     }
 }
@@ -127,7 +134,7 @@ mod tests {
         Input {
             topic: topic.to_owned(),
             symbols: symbols.iter().map(|symbol| (*symbol).to_owned()).collect(),
-            format: None,
+            ..Input::default()
         }
     }
 
@@ -148,6 +155,21 @@ mod tests {
         let text = r#"{"channels":{"inputs":[{"symbols":["GOOG"],"topic":"quotes/#"},{"topic":"more"}]}}"#;
         assert_eq!(from_second_file(text).unwrap().inputs, [input("quotes/#", &["GOOG"]), input("more", &[])]);
         assert_eq!(from_second_file("{}").unwrap(), SecondFile::default());
+    }
+
+    #[test]
+    fn second_file_holds_the_ages_of_quotes() {
+        let text = r#"{"channels":{"inputs":[{"topic":"a","maxQuoteAge":"90s","staleAfter":"5m"}]}}"#;
+        let [input] = from_second_file(text).unwrap().inputs.try_into().unwrap();
+        assert_eq!(
+            (input.max_quote_age, input.stale_after),
+            (Some(Duration::from_secs(90)), Some(Duration::from_mins(5)))
+        );
+        for wrong in ["5", "0s", "1.5s", "1w"] {
+            let text = format!(r#"{{"channels":{{"inputs":[{{"topic":"a","staleAfter":"{wrong}"}}]}}}}"#);
+            let error = from_second_file(&text).unwrap_err().to_string();
+            assert!(error.contains("such as 90d"), "{error}");
+        }
     }
 
     #[test]

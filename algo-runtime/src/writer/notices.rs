@@ -46,6 +46,15 @@ fn log(account: &str, notice: EngineNotice) {
             reason,
             "the sale by hand is denied, and the symbol waits no more: close it again at another price"
         ),
+        EngineNotice::InputStale { topic, stale_after } => {
+            tracing::warn!(
+                account,
+                topic,
+                seconds = stale_after.as_secs(),
+                "no quote has come for as long as staleAfter"
+            );
+        }
+        EngineNotice::InputFresh { topic } => tracing::info!(account, topic, "quotes come again"),
         EngineNotice::ChannelsNotAllowed { channels, subscribed } => tracing::warn!(
             account,
             ?channels,

@@ -3,6 +3,8 @@
 use bytes::Bytes;
 use intuition_api::v1::{Delivery, Tick};
 
+use crate::message::Marks;
+
 /// A message from the broker, read.
 #[derive(Debug, Clone)]
 pub struct Arrival {
@@ -12,10 +14,8 @@ pub struct Arrival {
     pub packet_id: u16,
     /// The broker sent it before.
     pub duplicate: bool,
-    /// Its publisher repeats earlier messages.
-    pub replay: bool,
-    /// Its publisher leaves out sequence numbers.
-    pub sparse: bool,
+    /// The publisher's marks.
+    pub marks: Marks,
     /// Topic it came on.
     pub topic: String,
     /// Identifiers of the subscriptions it was sent for.
@@ -42,7 +42,7 @@ impl Arrival {
             topic: self.topic.clone(),
             packet_id: u32::from(packet_id),
             duplicate: self.duplicate,
-            replay: self.replay,
+            replay: self.marks.replay,
             payload_sha256: self.payload_sha256.to_vec().into(),
             payload_size: u64::try_from(self.payload_size).unwrap_or(u64::MAX),
             payload: self.payload.clone(),
@@ -51,7 +51,8 @@ impl Arrival {
             connection: self.epoch,
             interrupted: false,
             envelope_sha256: self.envelope_sha256.to_vec().into(),
-            sparse: self.sparse,
+            sparse: self.marks.sparse,
+            backfill: self.marks.backfill,
         }
     }
 }

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use prost::Message as _;
 
 use super::*;
-use crate::message::MAX_TICKS;
+use crate::message::{MAX_TICKS, Marks};
 
 const WIDE: Bounds = Bounds { ticks: 32_768, message_ticks: MAX_TICKS, bytes: 64 << 20 };
 
@@ -15,8 +15,7 @@ fn arrival(epoch: u64, packet_id: u16) -> Arrival {
         epoch,
         packet_id,
         duplicate: false,
-        replay: false,
-        sparse: false,
+        marks: Marks::default(),
         topic: "quotes".to_owned(),
         subscription_ids: vec![1],
         payload_sha256: [0; 32],

@@ -1,5 +1,7 @@
 //! The settings of a runtime from a manifest.
 
+use std::time::Duration;
+
 use algo_runtime::{
     ledger::Retention,
     portfolio::{Policy, PolicyError},
@@ -60,8 +62,16 @@ fn retention(Retain { decisions, age }: &Retain) -> Retention {
     Retention { decisions: decisions.map(i64::cast_unsigned), age_seconds }
 }
 
-fn input(intuition_resources::Input { topic, symbols, format }: intuition_resources::Input) -> Input {
-    Input { topic, symbols: symbols.unwrap_or_default(), format: format.as_ref().map(Into::into) }
+fn input(input: intuition_resources::Input) -> Input {
+    let intuition_resources::Input { topic, symbols, format, max_quote_age, stale_after } = input;
+    let length = |duration: intuition_resources::Duration| Duration::from_secs(duration.seconds());
+    Input {
+        topic,
+        symbols: symbols.unwrap_or_default(),
+        format: format.as_ref().map(Into::into),
+        max_quote_age: max_quote_age.map(length),
+        stale_after: stale_after.map(length),
+    }
 }
 
 #[cfg(test)]

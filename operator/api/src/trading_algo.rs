@@ -230,6 +230,15 @@ pub struct Input {
     /// message that does not fit is dead-lettered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<Format>,
+    /// Age from which on quotes are not traded: a whole number with `s`, `m`, `h` or `d`, such as `30s`. Older quotes reach the
+    /// algorithm, and signals about them are denied `StaleQuote`. The age is the time from the quote's own time until the
+    /// algorithm is asked. Messages with the user property `replay` are not judged. Without it, quotes may have any age.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_quote_age: Option<Duration>,
+    /// Time without a quote after which the condition `InputsHealthy` gets the reason `Stale`, such as `5m`. Without it,
+    /// never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stale_after: Option<Duration>,
 }
 
 impl Channels {

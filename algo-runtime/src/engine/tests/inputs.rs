@@ -8,7 +8,7 @@ fn with_inputs(inputs: &[(&str, &[&str])]) -> Settings {
     let input = |(topic, symbols): &(&str, &[&str])| Input {
         topic: (*topic).to_owned(),
         symbols: symbols.iter().map(|symbol| (*symbol).to_owned()).collect(),
-        format: None,
+        ..Input::default()
     };
     let subscribe = inputs.iter().map(|(topic, _)| (*topic).to_owned()).collect();
     Settings { subscribe: Some(subscribe), inputs: inputs.iter().map(input).collect(), ..eager() }

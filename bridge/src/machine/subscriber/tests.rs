@@ -8,7 +8,10 @@ use intuition_api::{
 use prost::Message as _;
 
 use super::*;
-use crate::{inflight::Bounds, message::MAX_TICKS};
+use crate::{
+    inflight::Bounds,
+    message::{MAX_TICKS, Marks},
+};
 
 /// Memory of the largest message that has been read, as the sum at `Limits` has it.
 const LARGEST_MEMORY: usize = 16 << 20;
@@ -69,8 +72,7 @@ fn arrival(payload: &str, largest: usize) -> Arrival {
         epoch: u64::MAX,
         packet_id: u16::MAX,
         duplicate: true,
-        replay: true,
-        sparse: true,
+        marks: Marks { replay: true, sparse: true, backfill: true },
         ticks: envelope.parse().ticks,
         envelope_sha256: envelope.sha256(),
         topic: topic.clone(),

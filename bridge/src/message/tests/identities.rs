@@ -78,24 +78,6 @@ fn a_name_of_more_than_256_bytes_is_refused_and_not_cut() {
     }
 }
 
-#[test]
-fn numbering_is_sparse_and_a_message_a_replay_only_where_it_is_written() {
-    let envelope = |key: &str, value: &str| {
-        let user_properties = vec![(key.to_owned(), value.to_owned())];
-        let envelope = Envelope {
-            payload: b"1",
-            user_properties: &user_properties,
-            input: OnTopic::default(),
-            arrived_micros: ARRIVED,
-        };
-        (envelope.is_sparse(), envelope.is_replay())
-    };
-    assert_eq!(envelope("numbering", "sparse"), (true, false));
-    assert_eq!(envelope("numbering", "dense"), (false, false));
-    assert_eq!(envelope("replay", "true"), (false, true));
-    assert_eq!(envelope("replay", "false"), (false, false));
-}
-
 fn hash(payload: &str) -> Vec<u8> {
     read(payload.as_bytes())[0].content_sha256.to_vec()
 }
