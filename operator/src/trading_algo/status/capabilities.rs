@@ -26,7 +26,7 @@ struct Setting {
 }
 
 /// All of them.
-const SETTINGS: [Setting; 3] = [
+const SETTINGS: [Setting; 5] = [
     Setting {
         path: "spec.channels.inputs",
         capability: capability::INPUTS,
@@ -38,6 +38,18 @@ const SETTINGS: [Setting; 3] = [
         capability: capability::INPUT_FORMATS,
         components: &[Component::Runtime, Component::Bridge],
         is_used: |plan| plan.inputs.iter().any(|input| input.format.is_some()),
+    },
+    Setting {
+        path: "spec.channels.inputs[].maxQuoteAge",
+        capability: capability::QUOTE_AGE,
+        components: &[Component::Runtime],
+        is_used: |plan| plan.inputs.iter().any(|input| input.max_quote_age.is_some()),
+    },
+    Setting {
+        path: "spec.channels.inputs[].staleAfter",
+        capability: capability::QUOTE_AGE,
+        components: &[Component::Runtime],
+        is_used: |plan| plan.inputs.iter().any(|input| input.stale_after.is_some()),
     },
     Setting {
         path: "spec.storage.retain",

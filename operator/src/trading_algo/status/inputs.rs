@@ -1,7 +1,11 @@
-//! The finding for `InputsHealthy`: sources in conflict, resets that did not apply, and warnings of the bridge about its
-//! subscriptions.
+//! The finding for `InputsHealthy`: sources in conflict, inputs without quotes, resets that did not apply, and warnings of the
+//! bridge about its subscriptions.
 
-use intuition_api::{capability, v1::Source};
+use intuition_api::{
+    capability,
+    v1::{AccountResponse, InputState, Source},
+};
+use k8s_openapi::jiff::Timestamp;
 
 use super::warnings;
 use crate::{
@@ -39,11 +43,14 @@ fn of_account(report: Option<&RuntimeReport>, resets: &Resets) -> (Finding, Vec<
         let message = "the runtime is of a release that does not report its sources";
         return (unknown(reason::RUNTIME_TOO_OLD, message), Vec::new());
     }
-    let (mut finding, mut notices) = match conflicts(&account.sources) {
-        None => (Finding::fine(HEALTHY, "no source is in conflict"), Vec::new()),
-        Some(message) => {
-            let notice = EventRecord::hourly(reason::SOURCE_CONFLICT, &message, "");
-            (Finding::lacking(reason::SOURCE_CONFLICT, message, Urgency::None), vec![notice])
+    let troubles = troubles(account);
+    let mut notices: Vec<_> =
+        troubles.iter().map(|(reason, message)| EventRecord::hourly(reason, message, "")).collect();
+    let mut finding = match troubles.first() {
+        None => Finding::fine(HEALTHY, "no source is in conflict"),
+        Some((reason, _)) => {
+            let messages: Vec<_> = troubles.iter().map(|(_, message)| message.as_str()).collect();
+            Finding::lacking(reason, messages.join(". "), Urgency::None)
         }
     };
     for (reason, trouble, key) in reset_troubles(report, resets) {
@@ -59,6 +66,34 @@ fn of_account(report: Option<&RuntimeReport>, resets: &Resets) -> (Finding, Vec<
 
 fn unknown(reason: &str, message: &str) -> Finding {
     Finding { urgency: Urgency::None, ..Finding::unknown(reason, message) }
+}
+
+/// Reasons with their messages, the first one first.
+fn troubles(account: &AccountResponse) -> Vec<(&'static str, String)> {
+    let conflicts = conflicts(&account.sources).map(|message| (reason::SOURCE_CONFLICT, message));
+    let stale = stale(&account.inputs).map(|message| (reason::STALE, message));
+    conflicts.into_iter().chain(stale).collect()
+}
+
+/// A sentence for each input that has brought no quote for its `staleAfter`.
+fn stale(inputs: &[InputState]) -> Option<String> {
+    let stale: Vec<_> = inputs.iter().filter(|input| input.stale).collect();
+    let named: Vec<_> = stale.iter().take(MAX_NAMED).map(|input| silence(input)).collect();
+    let more = match stale.len().saturating_sub(MAX_NAMED) {
+        0 => String::new(),
+        more => format!("; and {more} more"),
+    };
+    let remedy = "see that it is published, and on these topics";
+    (!stale.is_empty()).then(|| format!("{}{more}: {remedy}", named.join("; ")))
+}
+
+fn silence(input: &InputState) -> String {
+    let InputState { topic, stale_after_seconds, last_quote_micros, .. } = input;
+    let since = match Timestamp::from_microsecond(*last_quote_micros) {
+        Ok(time) if *last_quote_micros > 0 => format!("since {time:.0}"),
+        _ => "since the runtime started".to_owned(),
+    };
+    format!("no quote has come on {topic} {since}, for longer than its staleAfter of {stale_after_seconds} s")
 }
 
 /// One sentence or two for each source in conflict. Without numbers that grow, since a status that differs is written.

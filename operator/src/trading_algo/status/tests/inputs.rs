@@ -1,6 +1,6 @@
 //! Sources in the status.
 
-use intuition_api::v1::Source;
+use intuition_api::v1::{InputState, Source};
 
 use super::*;
 use crate::{
@@ -60,6 +60,42 @@ fn source_in_conflict_is_named_with_its_remedy() {
     worse.conflict_message = "number 8".to_owned();
     let again = seen(&with_sources(&plan, vec![worse]), Some(&derived.status));
     assert_eq!((&again.status, &again.events), (&derived.status, &derived.events));
+}
+
+#[test]
+fn input_without_quotes_is_named_with_the_time_of_its_last_one() {
+    let plan = plan();
+    let input = |topic: &str, last_quote_micros, stale| InputState {
+        topic: topic.to_owned(),
+        stale_after_seconds: 300,
+        last_quote_micros,
+        stale,
+    };
+    let with_inputs = |sources: Vec<Source>, inputs: &[InputState]| {
+        let mut observation = with_sources(&plan, sources);
+        if let Some(RuntimeReport { account: Ok(account), .. }) = &mut observation.pods.runtime.1 {
+            account.inputs = inputs.to_vec();
+        }
+        observation
+    };
+    let micros = 1_764_493_200_123_456;
+    let fine = seen(&with_inputs(Vec::new(), &[input("quotes", micros, false)]), None);
+    assert_eq!(inputs_and_ready(&fine), ["InputsHealthy=True Healthy", "Ready=True Trading"]);
+
+    let both = [input("quotes", micros, true), input("fx/#", 0, true)];
+    let derived = seen(&with_inputs(Vec::new(), &both), Some(&fine.status));
+    assert_eq!(inputs_and_ready(&derived), ["InputsHealthy=False Stale", "Ready=True Trading"]);
+    let expected = "no quote has come on quotes since 2025-11-30T09:00:00Z, for longer than its staleAfter of 300 s; \
+                    no quote has come on fx/# since the runtime started, for longer than its staleAfter of 300 s: \
+                    see that it is published, and on these topics";
+    assert_eq!(find(&derived, kinds::INPUTS_HEALTHY).message, expected);
+    let [notice] = derived.events.as_slice() else { panic!("{:?}", derived.events) };
+    assert_eq!((notice.is_warning, notice.reason.as_str(), notice.note.as_str()), (true, "Stale", expected));
+
+    let conflicts = vec![conflict("nyse", "SequenceWentBack", 10)];
+    let worse = seen(&with_inputs(conflicts, &both), Some(&derived.status));
+    assert_eq!(inputs_and_ready(&worse)[0], "InputsHealthy=False SourceConflict");
+    assert!(find(&worse, kinds::INPUTS_HEALTHY).message.contains("no quote has come on quotes since"));
 }
 
 #[test]
