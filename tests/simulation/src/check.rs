@@ -50,6 +50,8 @@ pub mod promise {
     pub const GAPS: &str = "gaps";
     /// A stop stops.
     pub const STOP: &str = "stop";
+    /// Nothing is traded on a quote of the past.
+    pub const PAST: &str = "past";
     /// Only the runtime that opened the ledger last appends.
     pub const EPOCH: &str = "epoch";
     /// A ledger that is opened holds every commit.

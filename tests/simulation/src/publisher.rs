@@ -25,6 +25,8 @@ use crate::{
 pub const ROOT: &str = "quotes";
 /// Every symbol that may be published.
 pub const SYMBOLS: [&str; 5] = ["GOOG", "AAPL", "MSFT", "BTCUSDT", "low-x"];
+/// A message has quotes of the past if the serial of one of them is a multiple of this.
+const BACKFILL_EVERY: Serial = 43;
 /// User property of dead letters: bridges pass over such messages.
 const DEAD_LETTER: &str = "dead-letter";
 
@@ -230,7 +232,10 @@ impl Publisher {
             let place = self.draw.random_range(0..=elements.len());
             elements.insert(place, Element::Unusable(unusable::element(&mut self.draw)));
         }
-        let (payload, user_properties) = render::message(&elements, self.style, &mut self.draw);
+        let (payload, mut user_properties) = render::message(&elements, self.style, &mut self.draw);
+        if quotes.iter().any(|quote| quote.serial.is_multiple_of(BACKFILL_EVERY)) {
+            user_properties.push(("backfill".to_owned(), "true".to_owned()));
+        }
         let places = elements.into_iter().map(Place::from).collect();
         let body = Body { topic: self.topic.clone(), payload, user_properties, places };
         Sent { outgoing: Outgoing { body: Rc::new(body), retain: self.draw.random_bool(0.03) }, quotes }

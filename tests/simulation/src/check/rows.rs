@@ -180,6 +180,19 @@ impl Rows {
             quote.serial,
             quote.identity
         );
+        let is_past = quotes.is_past(&row.channel, &row.payload_sha256);
+        hold!(
+            row.outcome.kind != Kind::Decided || !is_past,
+            promise::PAST,
+            "{shown}: quote {} was marked as one of the past, and was traded on",
+            quote.serial
+        );
+        hold!(
+            row.outcome.reason != "Backfilled" || is_past,
+            promise::PAST,
+            "{shown}: quote {} was not marked as one of the past",
+            quote.serial
+        );
         if row.outcome.kind != Kind::DeadLettered {
             return Ok(());
         }
