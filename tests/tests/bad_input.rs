@@ -184,17 +184,24 @@ async fn user_properties_say_which_quote_it_is_and_what_is_replayed() -> anyhow:
     let numbered = |price: i64, seq: &str| {
         Message::new("quotes", format!(r#"{{"goog": {price}}}"#)).property("source", "feed").property("seq", seq)
     };
-    // The third says that it was sent before, and nothing kept says otherwise.
-    let messages = [numbered(1, "7"), numbered(2, "8"), numbered(1, "6").property("replay", "true"), numbered(3, "9")];
+    // The third is marked as sent before, and no number that is kept contradicts it. Nothing is traded on the fourth.
+    let messages = [
+        numbered(1, "7"),
+        numbered(2, "8"),
+        numbered(1, "6").property("replay", "true"),
+        numbered(2, "9").property("backfill", "true"),
+        numbered(3, "10"),
+    ];
     mqtt::publish_all(broker.port(), &None, &messages).await?;
     let events: Vec<_> = consumer.decisions(3).await?.iter().map(|decision| decision["event"].clone()).collect();
-    ensure!(events == ["feed/7", "feed/8", "feed/9"], "{events:?}");
-    system.settled(3).await?;
+    ensure!(events == ["feed/7", "feed/8", "feed/10"], "{events:?}");
+    system.settled(4).await?;
     let ledger = system.ledger()?;
     ensure!(
         ledger.counter("forgotten", "")? == 1 && consumer.received("dead-letter").is_empty(),
         "a replay is no error"
     );
+    ensure!(ledger.counter("denied", "Backfilled")? == 1, "a quote of the past is denied");
     checker::audit(&ledger)?;
     system.stop().await
 }
