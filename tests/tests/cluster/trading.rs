@@ -65,3 +65,30 @@ async fn a_price_published_by_hand_in_the_cluster_is_decided() -> anyhow::Result
     })
     .await
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn old_quotes_are_not_traded_and_an_input_without_quotes_is_stale() -> anyhow::Result<()> {
+    in_namespace("ages", async |namespace| {
+        let inputs = |max_quote_age: &str| {
+            let input = json!({"topic": channel(namespace), "staleAfter": "5s", "maxQuoteAge": max_quote_age});
+            json!({"channels": {"subscribe": null, "inputs": [input]}})
+        };
+        // The market's quotes are years old.
+        let algo = Algo::start(namespace, "ages", inputs("24h")).await?;
+        let message = algo.shows("InputsHealthy", "False", "Stale").await?;
+        ensure!(message.contains("since the runtime started, for longer than its staleAfter of 5 s"), "{message}");
+        algo.event("Warning", "Stale").await?;
+        let mut market = Market::open(&algo).await?;
+        market.publish_in_vain(&algo, 10).await?;
+        algo.change(inputs("99999d")).await?;
+        algo.is_in_force().await?;
+        market.start_flow();
+        algo.shows("InputsHealthy", "True", "Healthy").await?;
+        market.stop_flow().await?;
+        market.settles(&algo).await?;
+        let message = algo.shows("InputsHealthy", "False", "Stale").await?;
+        ensure!(message.contains(" since 20"), "{message}");
+        Ok(())
+    })
+    .await
+}
