@@ -24,7 +24,7 @@ pub(super) fn denial(
     (now_micros.saturating_sub(quote.time_micros) > max_age).then_some(Denial::StaleQuote)
 }
 
-/// A duration in microseconds; the largest there is for one that is longer.
+/// A duration in microseconds, at most `i64::MAX`.
 pub(super) fn micros(duration: Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }

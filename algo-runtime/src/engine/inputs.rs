@@ -30,7 +30,7 @@ impl Inputs {
         Self(inputs.iter().map(input).collect())
     }
 
-    /// The input of a topic: the first one that matches it.
+    /// The input of a topic: the first match.
     pub(super) fn on(&self, topic: &str) -> Option<&Input> {
         self.0.iter().find(|input| topic::matches(&input.wire.topic, topic))
     }

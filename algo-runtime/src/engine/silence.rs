@@ -14,7 +14,7 @@ use crate::settings::Input;
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Silence {
-    /// All inputs, in the order of the resource, since the first one that matches a topic counts.
+    /// All inputs in the order of the resource: the first match of a topic counts.
     inputs: Vec<Watched>,
     /// Time before this does not count: the start, and the last time at which the algorithm could not be asked.
     since_micros: i64,
@@ -38,7 +38,7 @@ impl Silence {
         Self { inputs, since_micros: now_micros }
     }
 
-    /// Takes deliveries of the bridge. One that the broker sent before tells nothing about its publisher.
+    /// Takes deliveries of the bridge. Redeliveries are left out: they prove nothing about the publisher.
     pub(super) fn note(&mut self, deliveries: &[Delivery]) {
         if self.inputs.is_empty() {
             return;

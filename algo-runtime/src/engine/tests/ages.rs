@@ -124,7 +124,7 @@ fn sale_by_hand_waits_for_a_quote_that_is_fresh() {
     assert!(bench.engine.account().positions.is_empty());
 }
 
-/// What the account shows of its one input with `staleAfter`.
+/// Time of the last quote in seconds, and staleness, of the only input with `staleAfter`.
 fn shown(engine: &Engine) -> (i64, bool) {
     let [InputState { topic, stale_after_seconds, last_quote_micros, stale }] =
         engine.account().inputs.try_into().unwrap();
@@ -145,7 +145,7 @@ fn input_is_stale_after_its_time_without_a_quote() {
     assert_eq!(look(&mut bench, 59), []);
     assert_eq!(shown(&bench.engine), (0, false));
     assert_eq!(look(&mut bench, 60), [stale()]);
-    assert_eq!(look(&mut bench, 61), [], "it is told once");
+    assert_eq!(look(&mut bench, 61), [], "one notice");
     assert_eq!(shown(&bench.engine), (0, true));
 
     // No quote of the input: another topic, another symbol, a dead letter, a redelivery.

@@ -220,7 +220,7 @@ impl Quotes {
         self.by_payload.get(&(*hash, topic.to_owned())).map_or(&[], Vec::as_slice)
     }
 
-    /// Whether the publisher marked the messages with this payload as ones of the past.
+    /// Whether the messages with this payload are marked as past.
     pub(super) fn is_past(&self, topic: &str, hash: &Hash) -> bool {
         let is_marked = |body: &Rc<Body>| body.user_properties.iter().any(|(name, _)| name == "backfill");
         self.bodies(topic, hash).iter().any(is_marked)
