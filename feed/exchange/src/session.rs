@@ -255,7 +255,7 @@ impl Session {
             Message::Heartbeat => {}
             Message::Subscribed(subscription) => self.on_answer(id, &subscription, None, now),
             Message::Refused { subscription: subscription @ Subscription::Symbols(_), text } => {
-                self.on_answer(id, &subscription, Some(text), now);
+                self.on_answer(id, &subscription, Some(&text), now);
             }
             Message::Refused { text, .. } => {
                 self.actions.push(Action::Close(id));
@@ -269,7 +269,7 @@ impl Session {
     }
 
     /// A subscription is answered. Trades may have been missed before it, unless another connection had it.
-    fn on_answer(&mut self, id: ConnectionId, subscription: &Subscription, refusal: Option<String>, now: Instant) {
+    fn on_answer(&mut self, id: ConnectionId, subscription: &Subscription, refusal: Option<&str>, now: Instant) {
         let symbols = &self.symbols;
         let answered = self.connections.answered(id, subscription, |name| symbols.place(name));
         let is_covered = self.connections.is_covered(id);
@@ -277,7 +277,7 @@ impl Session {
             if refusal.is_none() && !is_covered && self.symbols.has_position(place) {
                 self.recoveries.look(place, now);
             }
-            self.symbols.refuse(place, refusal.clone());
+            self.symbols.refuse(place, refusal);
         }
         if self.connections.settle(id, now) {
             tracing::info!(market = %self.market, connection = id, "all symbols are subscribed");

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 /// See the module. The default has no fault.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is the switch of one fault, set by name")]
 pub struct Faults {
     /// The next trades that are made are not sent: their numbers are missing.
     pub drop: u64,
@@ -22,7 +23,7 @@ pub struct Faults {
     pub mute: bool,
     /// Nothing is read, so that no ping has an answer, and none is sent.
     pub no_pong: bool,
-    /// The next upgrades to WebSockets are refused with status 503.
+    /// The next WebSocket upgrades are refused with status 503.
     pub refuse: u64,
     /// Subscriptions are refused.
     pub refuse_subscriptions: bool,

@@ -1,4 +1,4 @@
-//! HTTP: upgrades to WebSockets, REST, and the control endpoint.
+//! HTTP: WebSocket upgrades, REST, and the control endpoint.
 
 use std::convert::Infallible;
 

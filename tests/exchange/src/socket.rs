@@ -91,7 +91,7 @@ impl Socket {
     }
 
     async fn serve(&mut self, stream: &mut Stream, mut news: mpsc::Receiver<News>) -> Result<(), Ended> {
-        let mut changes = self.hub.changes();
+        let mut fault_changes = self.hub.changes();
         let mut pings = interval(self.times.ping);
         let mut beats = interval(self.times.heartbeat);
         let mut faults = self.hub.faults();
@@ -100,7 +100,7 @@ impl Socket {
         }
         loop {
             tokio::select! {
-                changed = changes.changed() => {
+                changed = fault_changes.changed() => {
                     changed.map_err(|_| Ended)?;
                     faults = self.hub.faults();
                 }
@@ -117,7 +117,12 @@ impl Socket {
                         stream.send(Message::Ping(Bytes::from_static(b"ping"))).await.map_err(|_| Ended)?;
                     }
                 }
-                _ = beats.tick() => self.on_beat(stream, &faults).await?,
+                _ = beats.tick() => {
+                    // A heartbeat does not overtake the trades that wait for this connection.
+                    if news.is_empty() {
+                        self.on_beat(stream, &faults).await?;
+                    }
+                }
             }
         }
     }
@@ -197,11 +202,8 @@ impl Socket {
         }
         let new: Vec<_> = places.iter().filter_map(|(_, place)| *place).collect();
         self.hub.count(|counts| counts.subscriptions += new.len());
-        if are_bars {
-            self.bars.extend(&new)
-        } else {
-            self.trades.extend(&new)
-        }
+        let subscribed = if are_bars { &mut self.bars } else { &mut self.trades };
+        subscribed.extend(&new);
         let all: Vec<_> = self
             .trades
             .iter()

@@ -44,22 +44,19 @@ pub enum TlsError {
 /// Settings for connections that trust `ca_file`, or the machine's roots where none is named.
 pub(super) fn client_config(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, TlsError> {
     let mut roots = RootCertStore::empty();
-    match ca_file {
-        Some(path) => {
-            let read = |source| TlsError::ReadCaFile { path: path.to_owned(), source };
-            for certificate in CertificateDer::pem_file_iter(path).map_err(read)? {
-                let added = roots.add(certificate.map_err(read)?);
-                added.map_err(|source| TlsError::UseCaFile { path: path.to_owned(), source })?;
-            }
-            if roots.is_empty() {
-                return Err(TlsError::EmptyCaFile(path.to_owned()));
-            }
+    if let Some(path) = ca_file {
+        let read = |source| TlsError::ReadCaFile { path: path.to_owned(), source };
+        for certificate in CertificateDer::pem_file_iter(path).map_err(read)? {
+            let added = roots.add(certificate.map_err(read)?);
+            added.map_err(|source| TlsError::UseCaFile { path: path.to_owned(), source })?;
         }
-        None => {
-            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-            if roots.is_empty() {
-                return Err(TlsError::NoCertificates);
-            }
+        if roots.is_empty() {
+            return Err(TlsError::EmptyCaFile(path.to_owned()));
+        }
+    } else {
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        if roots.is_empty() {
+            return Err(TlsError::NoCertificates);
         }
     }
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));

@@ -186,11 +186,12 @@ pub(super) fn page(data: Data, ask: &Ask, body: &str) -> Result<Vec<Entry>, Mess
 
 /// A row of `klines`: opening time, open, high, low, close, volume, and members without a use here.
 fn bar_of_row(row: &[&RawValue]) -> Result<Entry, MessageError> {
-    let [t, o, h, l, c, v, ..] = row else {
+    let [opened, open, high, low, close, volume, ..] = row else {
         let found = row.iter().map(|value| value.get()).collect::<Vec<_>>().join(",");
         return Err(MessageError::Value { field: "kline", expected: "row", found: message::excerpt(&found) });
     };
-    Kline { t: message::parse(t.get())?, o, h, l, c, v, is_closed: true }.entry()
+    let t = message::parse(opened.get())?;
+    Kline { t, o: open, h: high, l: low, c: close, v: volume, is_closed: true }.entry()
 }
 
 #[cfg(test)]

@@ -48,7 +48,8 @@ struct Trade<'a> {
     price: &'a RawValue,
     #[serde(borrow)]
     qty: &'a RawValue,
-    trade_id: u64,
+    #[serde(rename = "trade_id")]
+    number: u64,
     #[serde(borrow)]
     timestamp: Cow<'a, str>,
 }
@@ -99,7 +100,7 @@ fn answer(head: Head<'_>) -> Message {
 impl Trade<'_> {
     fn message(self, is_old: bool) -> Result<Message, MessageError> {
         let entry = Entry {
-            number: self.trade_id,
+            number: self.number,
             price: message::price("price", self.price)?,
             time_micros: message::rfc3339("timestamp", &self.timestamp)?,
             kind: Kind::Trade { size: message::quantity("qty", self.qty)? },

@@ -76,12 +76,12 @@ impl Symbols {
     }
 
     /// Notes the exchange's refusal of a symbol, or its end.
-    pub(super) fn refuse(&mut self, place: usize, text: Option<String>) {
+    pub(super) fn refuse(&mut self, place: usize, text: Option<&str>) {
         if let Some(symbol) = self.all.get_mut(place) {
-            if let Some(text) = &text {
+            if let Some(text) = text {
                 tracing::warn!(source = %symbol.source, text, "the exchange refuses a symbol");
             }
-            symbol.refused = text;
+            symbol.refused = text.map(str::to_owned);
         }
     }
 

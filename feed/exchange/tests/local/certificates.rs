@@ -3,7 +3,7 @@
 use std::{fs, path::Path, process::Command};
 
 /// Makes `ca.crt` and, signed by it, `server.crt` with `server.key` for 127.0.0.1.
-pub fn make(directory: &Path) {
+pub(crate) fn make(directory: &Path) {
     fs::write(directory.join("names"), "subjectAltName=IP:127.0.0.1\n").unwrap();
     for command in [
         "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ca.key -out ca.crt -subj /CN=authority -days 2",

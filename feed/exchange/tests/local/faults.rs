@@ -4,4 +4,4 @@ mod connections;
 mod numbers;
 mod rest;
 
-pub use self::{connections::*, numbers::*, rest::*};
+pub(crate) use self::{connections::*, numbers::*, rest::*};

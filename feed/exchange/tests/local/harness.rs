@@ -16,38 +16,40 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 /// The instrument of most tests, as the server names it.
-pub const BTC: &str = "BTC/USD";
+pub(crate) const BTC: &str = "BTC/USD";
 
 /// Longest time for a condition.
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// A session under test.
-pub struct Harness {
-    pub server: Server,
-    pub outputs: mpsc::Receiver<Output>,
-    pub status: watch::Receiver<Status>,
+pub(crate) struct Harness {
+    pub(crate) server: Server,
+    pub(crate) outputs: mpsc::Receiver<Output>,
+    pub(crate) status: watch::Receiver<Status>,
     /// Everything that was taken so far.
-    pub taken: Vec<Output>,
+    pub(crate) taken: Vec<Output>,
+    /// The highest number that was given or reported, by symbol without separators.
+    covered: BTreeMap<String, u64>,
     stop: CancellationToken,
     task: JoinHandle<()>,
 }
 
 /// The settings of one test.
-pub struct Setup {
-    pub market: Market,
-    pub symbols: Vec<&'static str>,
-    pub data: Data,
-    pub position: Option<u64>,
-    pub limits: Limits,
-    pub server: Settings,
-    pub ca_file: Option<PathBuf>,
+pub(crate) struct Setup {
+    pub(crate) market: Market,
+    pub(crate) symbols: Vec<&'static str>,
+    pub(crate) data: Data,
+    pub(crate) position: Option<u64>,
+    pub(crate) limits: Limits,
+    pub(crate) server: Settings,
+    pub(crate) ca_file: Option<PathBuf>,
     /// Outputs that wait outside of the session.
-    pub room: usize,
+    pub(crate) room: usize,
 }
 
 impl Setup {
     /// Trades of `BTC/USD`, with times that suit a test.
-    pub fn new(market: Market) -> Self {
+    pub(crate) fn new(market: Market) -> Self {
         let limits = Limits {
             message_pause: Duration::from_millis(300),
             request_pause: Duration::from_millis(20),
@@ -88,7 +90,7 @@ impl Setup {
     }
 
     /// Starts the server and the session. `before` changes the server before the session sees it.
-    pub async fn start_with(self, before: impl FnOnce(&Server)) -> Harness {
+    pub(crate) async fn start_with(self, before: impl FnOnce(&Server)) -> Harness {
         let server = Server::start(self.server.clone()).await.unwrap();
         before(&server);
         let config = self.config(&server);
@@ -100,11 +102,11 @@ impl Setup {
             let (stop, clock) = (stop.clone(), Arc::new(SystemClock));
             tokio::spawn(async move { run(&config, sinks, &*clock, 7, stop).await.unwrap() })
         };
-        Harness { server, outputs: taken, status: seen, taken: Vec::new(), stop, task }
+        Harness { server, outputs: taken, status: seen, taken: Vec::new(), covered: BTreeMap::new(), stop, task }
     }
 
     /// Starts the server and the session, and waits until all symbols are subscribed.
-    pub async fn start(self) -> Harness {
+    pub(crate) async fn start(self) -> Harness {
         let mut harness = self.start_with(|_| {}).await;
         harness.until(|status| status.is_connected).await;
         harness
@@ -113,7 +115,7 @@ impl Setup {
 
 impl Harness {
     /// Waits for a state of the session.
-    pub async fn until(&mut self, condition: impl Fn(&Status) -> bool) -> Status {
+    pub(crate) async fn until(&mut self, condition: impl Fn(&Status) -> bool) -> Status {
         let reached = timeout(DEADLINE, self.status.wait_for(|status| condition(status))).await;
         let status = reached.ok().and_then(Result::ok).map(|status| status.clone());
         if let Some(status) = status {
@@ -123,7 +125,7 @@ impl Harness {
     }
 
     /// Waits for a state of the server: it has no signal, so that it is asked again and again.
-    pub async fn until_server(&self, condition: impl Fn(&local_exchange::hub::Counts) -> bool) {
+    pub(crate) async fn until_server(&self, condition: impl Fn(&local_exchange::hub::Counts) -> bool) {
         let reached = async {
             while !condition(&self.server.hub().counts()) {
                 tokio::task::yield_now().await;
@@ -133,52 +135,55 @@ impl Harness {
     }
 
     /// Makes trades of `BTC/USD`.
-    pub fn make(&self, count: u64) {
+    pub(crate) fn make(&self, count: u64) {
         self.server.hub().make(BTC, count);
     }
 
     /// Takes outputs until the last trade of each of these instruments was given, or reported as a gap.
-    pub async fn take_all(&mut self, instruments: &[&str]) {
+    pub(crate) async fn take_all(&mut self, instruments: &[&str]) {
         for instrument in instruments {
             let last = self.record(instrument).last().expect("trades were made").number;
-            while self.covered(instrument) < Some(last) {
-                match timeout(DEADLINE, self.outputs.recv()).await {
-                    Ok(Some(output)) => self.taken.push(output),
-                    Ok(None) => panic!("the session ended"),
-                    Err(_) => panic!(
-                        "{instrument} comes to {:?} of {last}: {:?}, {:?}",
-                        self.covered(instrument),
-                        *self.status.borrow(),
-                        self.server.hub().counts()
-                    ),
-                }
+            while self.covered.get(&spelled(instrument)) < Some(&last) {
+                let Ok(output) = timeout(DEADLINE, self.outputs.recv()).await else {
+                    let (status, counts) = (self.status.borrow().clone(), self.server.hub().counts());
+                    panic!("{instrument} comes to {:?} of {last}: {status:?}, {counts:?}", self.covered)
+                };
+                self.take(output.expect("the session runs"));
             }
         }
     }
 
-    pub fn record(&self, instrument: &str) -> Vec<Trade> {
+    /// Takes the outputs that wait.
+    pub(crate) fn take_waiting(&mut self) {
+        while let Ok(output) = self.outputs.try_recv() {
+            self.take(output);
+        }
+    }
+
+    fn take(&mut self, output: Output) {
+        let (symbol, last) = match &output {
+            Output::Quote(quote) => (&quote.symbol, quote.seq),
+            Output::Gap(gap) => (&gap.symbol, gap.last),
+        };
+        self.covered.insert(spelled(symbol), last);
+        self.taken.push(output);
+    }
+
+    pub(crate) fn record(&self, instrument: &str) -> Vec<Trade> {
         self.server.hub().record(instrument)
     }
 
     fn of<'a>(&'a self, instrument: &str) -> impl Iterator<Item = &'a Output> + use<'a> {
-        let spelled = instrument.replace('/', "");
+        let wanted = spelled(instrument);
         self.taken.iter().filter(move |output| {
             let (Output::Quote(exchange::Quote { symbol, .. }) | Output::Gap(exchange::Gap { symbol, .. })) = output;
-            symbol.replace(['/', '-'], "") == spelled
-        })
-    }
-
-    /// The highest number that was given or reported.
-    fn covered(&self, instrument: &str) -> Option<u64> {
-        self.of(instrument).last().map(|output| match output {
-            Output::Quote(quote) => quote.seq,
-            Output::Gap(gap) => gap.last,
+            spelled(symbol) == wanted
         })
     }
 
     /// Checks all outputs against the record: each number once and in order, each quote as it was traded, none invented.
     /// Returns the numbers within gaps.
-    pub fn check(&self, instrument: &str) -> Vec<(u64, u64, GapReason)> {
+    pub(crate) fn check(&self, instrument: &str) -> Vec<(u64, u64, GapReason)> {
         let record: BTreeMap<_, _> = self.record(instrument).into_iter().map(|trade| (trade.number, trade)).collect();
         let (mut next, mut gaps) = (None, Vec::new());
         for output in self.of(instrument) {
@@ -201,13 +206,13 @@ impl Harness {
     }
 
     /// Takes all trades of `BTC/USD`, and checks that none is missing.
-    pub async fn check_whole(&mut self) {
+    pub(crate) async fn check_whole(&mut self) {
         self.take_all(&[BTC]).await;
         assert_eq!(self.check(BTC), []);
     }
 
     /// Numbers of the quotes that did not come live.
-    pub fn backfilled(&self) -> Vec<u64> {
+    pub(crate) fn backfilled(&self) -> Vec<u64> {
         let quotes = self.taken.iter().filter_map(|output| match output {
             Output::Quote(quote) if quote.backfill => Some(quote.seq),
             _ => None,
@@ -216,9 +221,14 @@ impl Harness {
     }
 
     /// Paths of the REST requests.
-    pub fn requests(&self) -> Vec<String> {
+    pub(crate) fn requests(&self) -> Vec<String> {
         self.server.hub().counts().rest
     }
+}
+
+/// A symbol in any market's spelling, without its separator.
+fn spelled(symbol: &str) -> String {
+    symbol.replace(['/', '-'], "")
 }
 
 /// The exact decimals of a trade, whatever notation the exchange uses.

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::harness::{Given, Harness};
 use crate::session::{Action, ConnectionId, Event, FetchError};
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 enum Step {
     /// The exchange makes so many trades, and sends them in this manner.
     Trade(u64, Manner),

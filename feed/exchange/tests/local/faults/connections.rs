@@ -9,7 +9,7 @@ use crate::{
     harness::{BTC, Setup},
 };
 
-pub async fn cut_connections(setup: Setup) {
+pub(crate) async fn cut_connections(setup: Setup) {
     let mut harness = setup.start().await;
     harness.make(50);
     harness.server.hub().cut();
@@ -22,7 +22,7 @@ pub async fn cut_connections(setup: Setup) {
 }
 
 /// No trade after the cut shows that some are missing.
-pub async fn trades_during_a_cut_of_a_market_that_is_quiet_afterwards(setup: Setup) {
+pub(crate) async fn trades_during_a_cut_of_a_market_that_is_quiet_afterwards(setup: Setup) {
     let mut harness = setup.start().await;
     harness.make(5);
     harness.check_whole().await;
@@ -35,7 +35,7 @@ pub async fn trades_during_a_cut_of_a_market_that_is_quiet_afterwards(setup: Set
 }
 
 /// The exchange ends each connection at its age; the session replaces it before.
-pub async fn end_of_the_lifetime(mut setup: Setup) {
+pub(crate) async fn end_of_the_lifetime(mut setup: Setup) {
     setup.limits.lifetime = Some(Duration::from_secs(2));
     let heartbeat = Duration::from_millis(50);
     setup.server.times.lifetime = Some(Duration::from_millis(2_400));
@@ -54,7 +54,7 @@ pub async fn end_of_the_lifetime(mut setup: Setup) {
     assert_eq!(harness.server.hub().counts().most_connections, 2);
 }
 
-pub async fn pings_without_an_answer(mut setup: Setup) {
+pub(crate) async fn pings_without_an_answer(mut setup: Setup) {
     (setup.limits.ping_after, setup.limits.silence) = (Duration::from_millis(200), Duration::from_millis(400));
     // Heartbeats would show that the connection works.
     setup.server.times.heartbeat = Duration::from_mins(1);
@@ -69,7 +69,7 @@ pub async fn pings_without_an_answer(mut setup: Setup) {
     harness.check_whole().await;
 }
 
-pub async fn silence(mut setup: Setup) {
+pub(crate) async fn silence(mut setup: Setup) {
     (setup.limits.ping_after, setup.limits.silence) = (Duration::from_millis(200), Duration::from_millis(400));
     setup.server.times.heartbeat = Duration::from_millis(100);
     let mut harness = setup.start().await;
@@ -85,7 +85,7 @@ pub async fn silence(mut setup: Setup) {
 }
 
 /// A quiet market with pings that are answered keeps its connection.
-pub async fn quiet_market(mut setup: Setup) {
+pub(crate) async fn quiet_market(mut setup: Setup) {
     (setup.limits.ping_after, setup.limits.silence) = (Duration::from_millis(300), Duration::from_millis(900));
     setup.server.times.heartbeat = Duration::from_mins(1);
     let mut harness = setup.start().await;
@@ -96,7 +96,7 @@ pub async fn quiet_market(mut setup: Setup) {
     assert_eq!(harness.server.hub().counts().opened, 1);
 }
 
-pub async fn upgrades_that_are_refused(setup: Setup) {
+pub(crate) async fn upgrades_that_are_refused(setup: Setup) {
     let mut harness = setup.start_with(|server| server.hub().set(|faults| faults.refuse = 3)).await;
     let status = harness.until(|status| status.is_connected).await;
     assert_eq!(status.reconnects, 3);
@@ -105,7 +105,7 @@ pub async fn upgrades_that_are_refused(setup: Setup) {
     harness.check_whole().await;
 }
 
-pub async fn subscriptions_without_an_answer(mut setup: Setup) {
+pub(crate) async fn subscriptions_without_an_answer(mut setup: Setup) {
     setup.limits.open_timeout = Duration::from_millis(500);
     let mut harness = setup.start_with(|server| server.hub().set(|faults| faults.ignore_subscriptions = true)).await;
     harness.until(|status| status.reconnects >= 1).await;
@@ -116,7 +116,7 @@ pub async fn subscriptions_without_an_answer(mut setup: Setup) {
 }
 
 /// Frames of 4 MiB are read, and larger ones end the connection.
-pub async fn frames_of_4_mib(setup: Setup) {
+pub(crate) async fn frames_of_4_mib(setup: Setup) {
     let mut harness = setup.start().await;
     harness.make(3);
     harness.server.hub().send_filler(4 << 20);
@@ -130,7 +130,7 @@ pub async fn frames_of_4_mib(setup: Setup) {
     harness.check_whole().await;
 }
 
-pub async fn fragmented_frames(setup: Setup) {
+pub(crate) async fn fragmented_frames(setup: Setup) {
     let mut harness = setup.start_with(|server| server.hub().set(|faults| faults.fragment = 7)).await;
     harness.until(|status| status.is_connected).await;
     harness.make(50);
@@ -141,7 +141,7 @@ pub async fn fragmented_frames(setup: Setup) {
 }
 
 /// The exchange cuts a connection with more than 5 messages in a second.
-pub async fn limit_of_messages(mut setup: Setup) {
+pub(crate) async fn limit_of_messages(mut setup: Setup) {
     setup.symbols = vec![BTC, "A/B", "C/D", "E/F", "G/H", "I/J", "K/L", "M/N"];
     setup.server.symbols = setup.symbols.iter().map(|&symbol| symbol.to_owned()).collect();
     setup.limits.symbols_per_message = 1;
@@ -152,7 +152,7 @@ pub async fn limit_of_messages(mut setup: Setup) {
     assert_eq!((counts.too_many_messages, counts.opened, counts.subscriptions), (0, 1, 8));
 }
 
-pub async fn authority_of_a_company(mut setup: Setup) {
+pub(crate) async fn authority_of_a_company(mut setup: Setup) {
     let directory = tempfile::tempdir().unwrap();
     certificates::make(directory.path());
     let file = |name: &str| directory.path().join(name);
@@ -166,7 +166,7 @@ pub async fn authority_of_a_company(mut setup: Setup) {
     assert_eq!(harness.backfilled(), (1_005..=1_009).collect::<Vec<_>>());
 }
 
-pub async fn authority_that_is_not_trusted(mut setup: Setup) {
+pub(crate) async fn authority_that_is_not_trusted(mut setup: Setup) {
     let (directory, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     certificates::make(directory.path());
     certificates::make(other.path());

@@ -7,7 +7,7 @@ use rand::{RngExt as _, SeedableRng as _, rngs::ChaCha8Rng};
 
 use crate::harness::{BTC, Setup};
 
-pub async fn stream_without_faults(setup: Setup) {
+pub(crate) async fn stream_without_faults(setup: Setup) {
     let mut harness = setup.start_with(|server| server.hub().make(BTC, 20)).await;
     harness.until(|status| status.is_connected).await;
     harness.make(2_000);
@@ -16,7 +16,7 @@ pub async fn stream_without_faults(setup: Setup) {
     assert_eq!(harness.requests(), Vec::<String>::new(), "nothing is fetched without a position");
 }
 
-pub async fn gaps(setup: Setup) {
+pub(crate) async fn gaps(setup: Setup) {
     let mut harness = setup.start().await;
     harness.make(5);
     for lost in [1, 7, 1_500] {
@@ -27,7 +27,7 @@ pub async fn gaps(setup: Setup) {
     assert_eq!(harness.backfilled().len(), 1_508);
 }
 
-pub async fn repetitions(setup: Setup) {
+pub(crate) async fn repetitions(setup: Setup) {
     let mut harness = setup.start().await;
     harness.server.hub().set(|faults| faults.repeat = 100);
     harness.make(120);
@@ -35,7 +35,7 @@ pub async fn repetitions(setup: Setup) {
     harness.until(|status| status.counters.repetitions == 100).await;
 }
 
-pub async fn numbers_out_of_order(mut setup: Setup) {
+pub(crate) async fn numbers_out_of_order(mut setup: Setup) {
     setup.limits.reorder_grace = Duration::from_secs(20);
     let mut harness = setup.start().await;
     harness.make(1);
@@ -45,7 +45,7 @@ pub async fn numbers_out_of_order(mut setup: Setup) {
     assert_eq!(harness.requests(), Vec::<String>::new(), "they came in time");
 }
 
-pub async fn exponents(mut setup: Setup) {
+pub(crate) async fn exponents(mut setup: Setup) {
     setup.position = Some(999);
     let started = setup.start_with(|server| {
         server.hub().set(|faults| faults.exponents = true);
@@ -59,7 +59,7 @@ pub async fn exponents(mut setup: Setup) {
 }
 
 /// Old trades on subscribing fill what is missing behind the position, and are not given twice.
-pub async fn old_trades_on_subscribing(mut setup: Setup) {
+pub(crate) async fn old_trades_on_subscribing(mut setup: Setup) {
     setup.position = Some(1_009);
     let started = setup.start_with(|server| {
         server.hub().make(BTC, 30);
@@ -78,7 +78,7 @@ pub async fn old_trades_on_subscribing(mut setup: Setup) {
 }
 
 /// Without a position they begin nothing.
-pub async fn old_trades_without_a_position(setup: Setup) {
+pub(crate) async fn old_trades_without_a_position(setup: Setup) {
     let started = setup.start_with(|server| {
         server.hub().make(BTC, 30);
         server.hub().set(|faults| faults.old_trades = 10);
@@ -91,7 +91,7 @@ pub async fn old_trades_without_a_position(setup: Setup) {
     assert_eq!(harness.requests(), Vec::<String>::new());
 }
 
-pub async fn position_of_an_earlier_run(mut setup: Setup) {
+pub(crate) async fn position_of_an_earlier_run(mut setup: Setup) {
     setup.position = Some(1_099);
     let mut harness = setup.start_with(|server| server.hub().make(BTC, 3_000)).await;
     harness.take_all(&[BTC]).await;
@@ -101,7 +101,7 @@ pub async fn position_of_an_earlier_run(mut setup: Setup) {
     assert_eq!(harness.taken.len(), 2_910);
 }
 
-pub async fn position_that_is_too_old(mut setup: Setup) {
+pub(crate) async fn position_that_is_too_old(mut setup: Setup) {
     setup.position = Some(999);
     setup.limits.recovery_trades = 1_200;
     let mut harness = setup.start_with(|server| server.hub().make(BTC, 3_000)).await;
@@ -116,7 +116,7 @@ pub async fn position_that_is_too_old(mut setup: Setup) {
 }
 
 /// A taker with room for one output holds the exchange back, and loses nothing.
-pub async fn slow_taker(mut setup: Setup) {
+pub(crate) async fn slow_taker(mut setup: Setup) {
     setup.room = 1;
     let mut harness = setup.start().await;
     for _ in 0..30 {
@@ -129,7 +129,7 @@ pub async fn slow_taker(mut setup: Setup) {
 }
 
 /// Missing numbers of one symbol do not hold another one.
-pub async fn symbols_apart(mut setup: Setup) {
+pub(crate) async fn symbols_apart(mut setup: Setup) {
     setup.symbols.push("ETH/USD");
     let mut harness = setup.start().await;
     harness.make(1);
@@ -147,7 +147,7 @@ pub async fn symbols_apart(mut setup: Setup) {
 }
 
 /// Faults by a seed, one after the other and at once.
-pub async fn many_faults(mut setup: Setup) {
+pub(crate) async fn many_faults(mut setup: Setup) {
     setup.symbols.push("ETH/USD");
     (setup.limits.ping_after, setup.limits.silence) = (Duration::from_millis(100), Duration::from_millis(300));
     let mut harness = setup.start().await;
@@ -177,9 +177,7 @@ pub async fn many_faults(mut setup: Setup) {
             let made = random.random_range(0..40);
             harness.server.hub().make(instrument, made);
         }
-        while let Ok(output) = harness.outputs.try_recv() {
-            harness.taken.push(output);
-        }
+        harness.take_waiting();
         tokio::task::yield_now().await;
     }
     harness.server.hub().set(|faults| *faults = local_exchange::Faults::default());

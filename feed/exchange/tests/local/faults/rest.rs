@@ -17,31 +17,31 @@ async fn failing(setup: Setup, fault: RestFault) {
     harness.until(|status| status.counters.failed_requests == 2 && status.recovering == 0).await;
 }
 
-pub async fn rest_with_an_error(setup: Setup) {
+pub(crate) async fn rest_with_an_error(setup: Setup) {
     failing(setup, RestFault::Error).await;
 }
 
-pub async fn rest_with_html(setup: Setup) {
+pub(crate) async fn rest_with_html(setup: Setup) {
     failing(setup, RestFault::Html).await;
 }
 
-pub async fn rest_that_is_cut(setup: Setup) {
+pub(crate) async fn rest_that_is_cut(setup: Setup) {
     failing(setup, RestFault::Cut).await;
 }
 
-pub async fn rest_with_half_an_answer(setup: Setup) {
+pub(crate) async fn rest_with_half_an_answer(setup: Setup) {
     failing(setup, RestFault::Half).await;
 }
 
 /// The server asks for one second.
-pub async fn rest_with_a_rate_limit(setup: Setup) {
+pub(crate) async fn rest_with_a_rate_limit(setup: Setup) {
     let begin = tokio::time::Instant::now();
     failing(setup, RestFault::RateLimit).await;
     assert!(begin.elapsed() >= Duration::from_secs(2), "{:?}", begin.elapsed());
 }
 
 /// The recovery ends with a gap of exactly the missing numbers.
-pub async fn rest_that_fails_for_too_long(mut setup: Setup) {
+pub(crate) async fn rest_that_fails_for_too_long(mut setup: Setup) {
     setup.limits.recovery_time = Duration::from_secs(1);
     let mut harness = setup.start().await;
     harness.make(1);
@@ -56,7 +56,7 @@ pub async fn rest_that_fails_for_too_long(mut setup: Setup) {
 }
 
 /// The exchange does not have some of the numbers.
-pub async fn rest_that_lacks_numbers(setup: Setup) {
+pub(crate) async fn rest_that_lacks_numbers(setup: Setup) {
     let mut harness = setup.start().await;
     harness.make(1);
     harness.server.hub().set(|faults| (faults.drop, faults.rest_lacks) = (9, Some((1_004, 1_006))));
@@ -67,7 +67,7 @@ pub async fn rest_that_lacks_numbers(setup: Setup) {
 }
 
 /// The latest trades come late to REST.
-pub async fn rest_that_lags(setup: Setup) {
+pub(crate) async fn rest_that_lags(setup: Setup) {
     let mut harness = setup.start().await;
     harness.make(1);
     harness.server.hub().set(|faults| (faults.drop, faults.rest_lag) = (5, 6));
