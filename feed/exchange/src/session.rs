@@ -334,7 +334,7 @@ impl Session {
         }
     }
 
-    /// Gives what is next of each symbol, as far as there is room for outputs.
+    /// Gives the next numbers of each symbol, as far as there is room for outputs.
     fn give(&mut self) {
         if let Some(place) = self.recoveries.page_symbol() {
             self.touched.insert(place);

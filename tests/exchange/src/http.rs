@@ -46,7 +46,7 @@ impl From<Infallible> for Cut {
     }
 }
 
-/// What all requests share.
+/// The state that all requests share.
 #[derive(Debug, Clone)]
 pub(crate) struct Service {
     pub(crate) hub: Hub,

@@ -99,7 +99,7 @@ impl Driver {
         clock: &dyn Clock,
         stop: CancellationToken,
     ) {
-        let mut reporter = Reporter { status: sinks.status, next: None };
+        let mut reporter = Reporter { status: sinks.status, next: None, is_behind: false };
         loop {
             let now = Now::read(clock);
             self.session.advance(now);
@@ -132,7 +132,7 @@ impl Driver {
                     self.session.handle(event, Now::read(clock));
                 }
                 Some(_) = self.sockets.join_next(), if !self.sockets.is_empty() => {}
-                () = sleep_until(self.session.wake(now)) => {}
+                () = sleep_until(reporter.wake(self.session.wake(now))) => {}
             }
         }
     }
@@ -177,20 +177,28 @@ impl Driver {
 struct Reporter {
     status: watch::Sender<Status>,
     next: Option<Instant>,
+    /// The session may differ from the last report.
+    is_behind: bool,
 }
 
 impl Reporter {
     fn report(&mut self, session: &Session, now: Instant) {
         let is_due = self.next.is_none_or(|next| next <= now);
         if !is_due && session.is_connected() == self.status.borrow().is_connected {
+            self.is_behind = true;
             return;
         }
         self.next = Some(now + STATUS_PAUSE);
+        self.is_behind = false;
         self.status.send_if_modified(|status| {
             let current = session.status();
             let differs = *status != current;
             *status = current;
             differs
         });
+    }
+    /// When a report is due at the latest, in a loop that wakes at `wake`.
+    fn wake(&self, wake: Instant) -> Instant {
+        self.next.filter(|_| self.is_behind).map_or(wake, |next| next.min(wake))
     }
 }

@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn page_behind_the_missing_numbers_moves_the_time_back_until_one_begins_before() {
+    fn page_behind_the_missing_numbers_moves_the_time_back() {
         let mut paging = Paging::default();
         assert_eq!(paging.since(&numbers(400)), Some(START + MINUTE * 495));
         assert_eq!(paging.place(true, 400, &page(495, 499), false), Placement::Move);
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn page_without_news_waits_and_a_number_that_does_not_exist_ends_the_search() {
+    fn page_without_news_waits_and_an_absent_number_ends_the_search() {
         let mut paging = Paging::default();
         assert_eq!(paging.place(false, 400, &[], false), Placement::Wait);
         assert_eq!(paging.place(false, 400, &page(390, 399), false), Placement::Wait);

@@ -125,7 +125,7 @@ fn connection_that_ends_is_replaced_and_missed_trades_are_looked_for() {
     harness.pass(Duration::from_secs(2));
     let new = harness.opens();
     harness.subscribe(new);
-    // Nothing live tells of trade 2: the latest number does.
+    // No live message names trade 2: the latest number over REST does.
     harness.answer("limit=1", [2]);
     assert_eq!(harness.given(), [Given::Live(1), Given::Backfilled(2)]);
 }

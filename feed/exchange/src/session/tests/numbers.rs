@@ -11,7 +11,7 @@ use crate::{
 const GRACE: Duration = Duration::from_millis(250);
 
 #[test]
-fn session_without_a_position_begins_with_the_first_trade_and_fetches_nothing() {
+fn session_without_a_position_begins_now_and_fetches_nothing() {
     let (mut harness, id) = Harness::subscribed(None);
     harness.trades(id, [50, 51]);
     harness.pass(Duration::from_mins(10));
@@ -20,7 +20,7 @@ fn session_without_a_position_begins_with_the_first_trade_and_fetches_nothing() 
 }
 
 #[test]
-fn session_with_a_position_fetches_from_there_before_newer_trades_are_given() {
+fn session_with_a_position_fetches_from_there_first() {
     let (mut harness, id) = Harness::subscribed(Some(40));
     harness.trades(id, [50, 51]);
     assert_eq!(harness.given(), []);
@@ -44,7 +44,7 @@ fn position_at_the_latest_trade_fetches_nothing_more() {
 }
 
 #[test]
-fn repetitions_are_dropped_and_counted_and_short_disorder_needs_no_request() {
+fn repetitions_are_dropped_and_short_disorder_needs_no_request() {
     let (mut harness, id) = Harness::subscribed(None);
     harness.trades(id, [1, 2, 2, 1, 5, 4, 5, 3, 6]);
     assert_eq!(harness.given(), live(1..=6));

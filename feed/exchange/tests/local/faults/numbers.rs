@@ -58,7 +58,7 @@ pub(crate) async fn exponents(mut setup: Setup) {
     assert_eq!(harness.taken.len(), 70);
 }
 
-/// Old trades on subscribing fill what is missing behind the position, and are not given twice.
+/// Old trades on subscribing fill the gap behind the position, and are not given twice.
 pub(crate) async fn old_trades_on_subscribing(mut setup: Setup) {
     setup.position = Some(1_009);
     let started = setup.start_with(|server| {
