@@ -62,9 +62,6 @@ pub enum ConfigError {
         /// The schemes that it may have.
         schemes: &'static str,
     },
-    /// The exchange gives no such data here.
-    #[error("{0} has no bars yet")]
-    NoBars(Market),
 }
 
 impl Config {
@@ -80,6 +77,11 @@ impl Config {
             position: BTreeMap::new(),
             limits: market.limits(),
         }
+    }
+
+    /// Whether bars are built from trades: the exchange's stream has no closed ones.
+    pub(crate) fn builds_bars(&self) -> bool {
+        self.data == Data::Bars && !self.market.has_bars()
     }
 
     /// Checks all rules.
@@ -100,9 +102,6 @@ impl Config {
             if !parsed.is_some_and(|parsed| fits(&parsed)) {
                 return Err(ConfigError::UseUrl { url: url.clone(), schemes });
             }
-        }
-        if self.data == Data::Bars && self.market != Market::Binance {
-            return Err(ConfigError::NoBars(self.market));
         }
         Ok(())
     }
@@ -160,7 +159,6 @@ mod tests {
             (config(Market::Coinbase, &[""]), "has no characters"),
             (Config { url: "https://a".into(), ..config(Market::Binance, &["A"]) }, "\"https://a\" is none of ws://"),
             (Config { rest_url: "a".into(), ..config(Market::Binance, &["A"]) }, "\"a\" is none of http://"),
-            (Config { data: Data::Bars, ..config(Market::Kraken, &["A/B"]) }, "kraken has no bars yet"),
         ] {
             let error = config.check().unwrap_err().to_string();
             assert!(error.contains(shown), "{error}");

@@ -133,6 +133,11 @@ impl Market {
         }
     }
 
+    /// Whether the stream has closed bars.
+    pub(crate) const fn has_bars(self) -> bool {
+        matches!(self, Self::Binance)
+    }
+
     /// Whether REST answers begin at a time, so that an answer may begin behind the number that was asked for.
     pub(crate) const fn pages_by_time(self) -> bool {
         matches!(self, Self::Kraken)

@@ -75,6 +75,8 @@ pub enum GapReason {
     TooMany,
     /// The exchange did not deliver them in time.
     TooLate,
+    /// Bars are built from trades, and the session began within or behind their minutes.
+    BeforeStart,
 }
 
 impl GapReason {
@@ -84,6 +86,7 @@ impl GapReason {
             Self::NotAtExchange => "NotAtExchange",
             Self::TooMany => "TooMany",
             Self::TooLate => "TooLate",
+            Self::BeforeStart => "BeforeStart",
         }
     }
 }

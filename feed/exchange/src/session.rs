@@ -7,9 +7,11 @@
 //! All of it is bounded: [`MAX_OUTPUTS`] outputs, [`MAX_KEPT`] entries out of order and one page of a REST answer. An entry
 //! without room is dropped with its number known, so that the recovery fetches it later.
 
+mod bars;
 mod connection;
 mod connections;
 mod numbering;
+mod outputs;
 mod recovery;
 pub mod status;
 mod symbols;
@@ -24,15 +26,16 @@ use self::{
     connection::Request,
     connections::{Connections, Wanted},
     numbering::{Offered, Origin},
+    outputs::Outputs,
     recovery::{Recoveries, Step},
-    status::{Counters, Status},
+    status::Status,
     symbols::Symbols,
 };
 use crate::{
     config::{Config, ConfigError},
     market::{Ask, Data, Limits, Market},
     message::{Entry, Message, MessageError, Subscription},
-    quote::{GapReason, Output, Quote},
+    quote::{GapReason, Output},
 };
 
 /// Most outputs that wait for the consumer. While there are so many, the session takes no frames.
@@ -101,7 +104,7 @@ pub struct Session {
     recoveries: Recoveries,
     /// Symbols whose numbers changed since the last turn.
     touched: BTreeSet<usize>,
-    counters: Counters,
+    outputs: Outputs,
     actions: Vec<Action>,
     requests: u64,
 }
@@ -116,10 +119,10 @@ impl Session {
             data: config.data,
             limits,
             connections: Connections::new(limits, seed),
-            symbols: Symbols::new(config.market, &config.symbols, &config.position),
+            symbols: Symbols::new(config),
             recoveries: Recoveries::new(config.market, limits, seed),
             touched: BTreeSet::new(),
-            counters: Counters::default(),
+            outputs: Outputs::new(config),
             actions: Vec::new(),
             requests: 0,
         })
@@ -127,7 +130,7 @@ impl Session {
 
     /// Whether the loop may pass [`Event::Text`] in. False: there is no room for outputs, and sockets are not read.
     pub fn takes_frames(&self) -> bool {
-        self.symbols.has_room()
+        self.outputs.has_room()
     }
 
     /// Takes an event.
@@ -180,12 +183,12 @@ impl Session {
 
     /// Whether an output waits.
     pub fn has_output(&self) -> bool {
-        self.symbols.has_output()
+        !self.outputs.is_empty()
     }
 
     /// The next output.
     pub fn take_output(&mut self) -> Option<Output> {
-        self.symbols.take_output()
+        self.outputs.take()
     }
 
     /// When [`Session::advance`] is to be called at the latest.
@@ -207,8 +210,8 @@ impl Session {
             reconnects: self.connections.losses(),
             last_error: self.connections.last_error().map(str::to_owned),
             recovering: self.recoveries.running(),
-            counters: self.counters.clone(),
-            symbols: self.symbols.status(),
+            counters: self.outputs.counted(),
+            symbols: self.symbols.status(|place| self.outputs.last(place)),
         }
     }
 
@@ -235,7 +238,7 @@ impl Session {
     }
 
     fn malformed(&mut self, error: &MessageError) {
-        self.counters.malformed += 1;
+        self.outputs.counters().malformed += 1;
         tracing::warn!(market = %self.market, %error, "a message is not of its documented form");
     }
 
@@ -286,7 +289,7 @@ impl Session {
 
     fn offer(&mut self, place: usize, entry: Entry, origin: Origin) {
         match self.symbols.offer(place, entry, origin) {
-            Offered::Repeated => self.counters.repetitions += 1,
+            Offered::Repeated => self.outputs.counters().repetitions += 1,
             Offered::Kept | Offered::NoRoom => {
                 self.touched.insert(place);
             }
@@ -311,13 +314,13 @@ impl Session {
             Ok(Ok(entries)) => entries,
             Ok(Err(error)) => {
                 self.malformed(&error);
-                self.counters.failed_requests += 1;
+                self.outputs.counters().failed_requests += 1;
                 self.recoveries.failed(symbol, None, now);
                 return;
             }
             Err(error) => {
                 tracing::warn!(market = %self.market, %error, "missing numbers cannot be fetched");
-                self.counters.failed_requests += 1;
+                self.outputs.counters().failed_requests += 1;
                 self.recoveries.failed(symbol, pause, now);
                 return;
             }
@@ -338,28 +341,26 @@ impl Session {
     fn give(&mut self) {
         if let Some(place) = self.recoveries.page_symbol() {
             self.touched.insert(place);
-            while self.symbols.has_room() {
+            while self.outputs.has_room() {
                 let Some(step) = self.symbols.step(place, &mut self.recoveries) else { break };
                 match step {
-                    Step::Give(entry, is_backfill) => self.push(place, &entry, is_backfill),
-                    // Minutes without a bar are no loss.
-                    Step::Absent(..) if self.data == Data::Bars => {}
-                    Step::Absent(first, last) => self.push_gap(place, first, last, GapReason::NotAtExchange),
+                    Step::Give(entry, is_backfill) => self.outputs.push(place, &entry, is_backfill),
+                    Step::Absent(first, last) => self.outputs.push_gap(place, first, last, GapReason::NotAtExchange),
                 }
             }
         }
         let draining = self.recoveries.page_symbol();
         for place in self.touched.clone() {
-            while draining != Some(place) && self.symbols.has_room() {
+            while draining != Some(place) && self.outputs.has_room() {
                 let Some((entry, origin)) = self.symbols.take(place) else { break };
-                self.push(place, &entry, origin == Origin::Backfill);
+                self.outputs.push(place, &entry, origin == Origin::Backfill);
             }
         }
     }
 
     /// Begins and ends recoveries of the symbols whose numbers changed. Symbols that still have something to give stay touched.
     fn review(&mut self, now: Instant) {
-        let is_full = !self.symbols.has_room();
+        let is_full = !self.outputs.has_room();
         for place in std::mem::take(&mut self.touched) {
             self.symbols.review(place, &mut self.recoveries, now);
             if is_full {
@@ -378,7 +379,7 @@ impl Session {
         }
         // A range that is too long loses its beginning, so that the newest numbers are fetched.
         for place in self.recoveries.places() {
-            let Some(numbers) = self.symbols.missing(place).filter(|_| self.symbols.has_room()) else { continue };
+            let Some(numbers) = self.symbols.missing(place).filter(|_| self.outputs.has_room()) else { continue };
             if let Some(last) = self.recoveries.beyond(numbers.first, numbers.last) {
                 self.skip(place, last, GapReason::TooMany);
             }
@@ -387,9 +388,9 @@ impl Session {
 
     /// Gives all kept entries of a symbol, and gaps between them. False: there is no room for the rest yet.
     fn give_up_all(&mut self, place: usize, reason: GapReason) -> bool {
-        while self.symbols.has_room() {
+        while self.outputs.has_room() {
             if let Some((entry, origin)) = self.symbols.take(place) {
-                self.push(place, &entry, origin == Origin::Backfill);
+                self.outputs.push(place, &entry, origin == Origin::Backfill);
             } else if !self.skip(place, u64::MAX, reason) {
                 return true;
             }
@@ -401,28 +402,10 @@ impl Session {
     fn skip(&mut self, place: usize, last: u64, reason: GapReason) -> bool {
         let skipped = self.symbols.skip(place, last);
         if let Some(skipped) = &skipped {
-            self.push_gap(place, *skipped.start(), *skipped.end(), reason);
+            self.outputs.push_gap(place, *skipped.start(), *skipped.end(), reason);
             self.touched.insert(place);
         }
         skipped.is_some()
-    }
-
-    fn push(&mut self, place: usize, entry: &Entry, backfill: bool) {
-        self.counters.quotes += 1;
-        self.counters.backfilled += u64::from(backfill);
-        self.symbols.push(place, |source, symbol| {
-            let &Entry { number: seq, price, time_micros, kind } = entry;
-            Output::Quote(Quote { source, symbol, seq, price, time_micros, kind, backfill })
-        });
-    }
-
-    fn push_gap(&mut self, place: usize, first: u64, last: u64, reason: GapReason) {
-        let counters = &mut self.counters;
-        self.symbols.push(place, |source, symbol| {
-            let gap = crate::quote::Gap { source, symbol, first, last, reason };
-            counters.gap(&gap);
-            Output::Gap(gap)
-        });
     }
 }
 

@@ -68,7 +68,14 @@ impl Numbering {
             self.next = Some(number);
         }
         let Some(next) = self.next else { return Offered::Early };
-        if number < next || self.kept.contains_key(&number) {
+        if number < next {
+            return Offered::Repeated;
+        }
+        if let Some((_, kept)) = self.kept.get_mut(&number) {
+            // It was fetched before it came live, and is news all the same.
+            if origin == Origin::Live {
+                *kept = origin;
+            }
             return Offered::Repeated;
         }
         self.highest = self.highest.max(number);
@@ -163,6 +170,17 @@ mod tests {
         assert_eq!(taken(&mut numbering), [8]);
         numbering.mention(10);
         assert_eq!(numbering.missing(), Some(9..=10));
+    }
+
+    #[test]
+    fn number_that_comes_live_behind_its_copy_is_news() {
+        let mut numbering = Numbering::new(Some(4), 10);
+        for (number, origin) in [(7, Origin::Backfill), (6, Origin::Live), (7, Origin::Live), (6, Origin::Backfill)] {
+            numbering.offer(entry(number), origin);
+        }
+        numbering.skip(5);
+        let origins: Vec<_> = std::iter::from_fn(|| numbering.take()).map(|(_, origin)| origin).collect();
+        assert_eq!(origins, [Origin::Live, Origin::Live]);
     }
 
     #[test]

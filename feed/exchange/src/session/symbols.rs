@@ -1,24 +1,16 @@
-//! The symbols of a session with their numbers, and the outputs that wait for the consumer.
+//! The symbols of a session with their numbers.
 
-use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
-    ops::RangeInclusive,
-    sync::Arc,
-};
+use std::{collections::HashMap, ops::RangeInclusive, sync::Arc};
 
 use tokio::time::Instant;
 
 use super::{
-    MAX_KEPT, MAX_OUTPUTS,
+    MAX_KEPT,
     numbering::{Numbering, Offered, Origin},
     recovery::{Numbers, Recoveries, Step},
     status::SymbolStatus,
 };
-use crate::{
-    market::Market,
-    message::Entry,
-    quote::{Output, Quote},
-};
+use crate::{config::Config, message::Entry};
 
 /// Least number of entries that a symbol may keep out of order.
 const LEAST_KEPT: usize = 16;
@@ -26,9 +18,7 @@ const LEAST_KEPT: usize = 16;
 #[derive(Debug)]
 struct Symbol {
     name: Arc<str>,
-    source: Arc<str>,
     numbering: Numbering,
-    last_time: Option<i64>,
     refused: Option<String>,
 }
 
@@ -37,24 +27,21 @@ struct Symbol {
 pub(super) struct Symbols {
     all: Vec<Symbol>,
     places: HashMap<Arc<str>, usize>,
-    outputs: VecDeque<Output>,
 }
 
 impl Symbols {
-    pub(super) fn new(market: Market, names: &[String], position: &BTreeMap<String, u64>) -> Self {
-        let room = (MAX_KEPT / names.len().max(1)).max(LEAST_KEPT);
-        let all: Vec<_> = names
-            .iter()
-            .map(|name| Symbol {
-                name: name.as_str().into(),
-                source: format!("{market}:{name}").into(),
-                numbering: Numbering::new(position.get(name).copied(), room),
-                last_time: None,
-                refused: None,
-            })
-            .collect();
+    pub(super) fn new(config: &Config) -> Self {
+        let room = (MAX_KEPT / config.symbols.len().max(1)).max(LEAST_KEPT);
+        // The position of bars that are built is a minute, and the numbers are those of trades.
+        let position = |name: &String| config.position.get(name).filter(|_| !config.builds_bars()).copied();
+        let symbol = |name: &String| Symbol {
+            name: name.as_str().into(),
+            numbering: Numbering::new(position(name), room),
+            refused: None,
+        };
+        let all: Vec<_> = config.symbols.iter().map(symbol).collect();
         let places = all.iter().enumerate().map(|(place, symbol)| (Arc::clone(&symbol.name), place)).collect();
-        Self { all, places, outputs: VecDeque::new() }
+        Self { all, places }
     }
 
     pub(super) fn place(&self, name: &str) -> Option<usize> {
@@ -79,7 +66,7 @@ impl Symbols {
     pub(super) fn refuse(&mut self, place: usize, text: Option<&str>) {
         if let Some(symbol) = self.all.get_mut(place) {
             if let Some(text) = text {
-                tracing::warn!(source = %symbol.source, text, "the exchange refuses a symbol");
+                tracing::warn!(symbol = %symbol.name, text, "the exchange refuses a symbol");
             }
             symbol.refused = text.map(str::to_owned);
         }
@@ -128,43 +115,13 @@ impl Symbols {
         numbering.skip(end.min(last))
     }
 
-    /// Whether another output has room.
-    pub(super) fn has_room(&self) -> bool {
-        self.outputs.len() < MAX_OUTPUTS
-    }
-
-    pub(super) fn has_output(&self) -> bool {
-        !self.outputs.is_empty()
-    }
-
-    /// Outputs that wait.
-    #[cfg(test)]
-    pub(super) fn waiting(&self) -> usize {
-        self.outputs.len()
-    }
-
-    pub(super) fn take_output(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
-    }
-
-    /// Adds an output, made of the source and the name of the symbol.
-    pub(super) fn push(&mut self, place: usize, output: impl FnOnce(Arc<str>, Arc<str>) -> Output) {
-        if let Some(symbol) = self.all.get_mut(place) {
-            let output = output(Arc::clone(&symbol.source), Arc::clone(&symbol.name));
-            if let Output::Quote(Quote { time_micros, .. }) = &output {
-                symbol.last_time = Some(*time_micros);
-            }
-            self.outputs.push_back(output);
-        }
-    }
-
-    pub(super) fn status(&self) -> Vec<SymbolStatus> {
-        let status = |symbol: &Symbol| SymbolStatus {
-            symbol: Arc::clone(&symbol.name),
-            last_number: symbol.numbering.next().and_then(|next| next.checked_sub(1)),
-            last_time_micros: symbol.last_time,
-            refused: symbol.refused.clone(),
+    /// The state of all symbols. `last`: number and time of the last output.
+    pub(super) fn status(&self, last: impl Fn(usize) -> (Option<u64>, Option<i64>)) -> Vec<SymbolStatus> {
+        let status = |(place, symbol): (usize, &Symbol)| {
+            let (last_number, last_time_micros) = last(place);
+            let (symbol, refused) = (Arc::clone(&symbol.name), symbol.refused.clone());
+            SymbolStatus { symbol, last_number, last_time_micros, refused }
         };
-        self.all.iter().map(status).collect()
+        self.all.iter().enumerate().map(status).collect()
     }
 }

@@ -154,7 +154,7 @@ fn outputs_are_bounded_and_a_taker_that_comes_late_gets_all_of_them() {
     let (mut harness, id) = Harness::subscribed(None);
     harness.trades(id, 1..=20_000);
     assert!(!harness.session.takes_frames());
-    assert_eq!(harness.session.symbols.waiting(), MAX_OUTPUTS);
+    assert_eq!(harness.session.outputs.len(), MAX_OUTPUTS);
     // Numbers that had no room are fetched, with the taker in the way.
     let mut given = Vec::new();
     for _ in 0..1_000 {
