@@ -193,3 +193,6 @@ impl fmt::Display for Market {
 fn encoded(text: &str) -> String {
     url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn minute_that_the_session_began_in_has_no_bar_and_quiet_minutes_have_none() {
+    fn first_minute_and_quiet_minutes_have_no_bar() {
         assert_eq!(built(None, &[Some(1), Some(2), Some(5), Some(6)]), [bar(2), bar(5)]);
     }
 

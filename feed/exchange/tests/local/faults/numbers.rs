@@ -5,7 +5,7 @@ use std::time::Duration;
 use exchange::GapReason;
 use rand::{RngExt as _, SeedableRng as _, rngs::ChaCha8Rng};
 
-use crate::harness::{BTC, Setup};
+use crate::harness::{BTC, Harness, Setup};
 
 pub(crate) async fn stream_without_faults(setup: Setup) {
     let mut harness = setup.start_with(|server| server.hub().make(BTC, 20)).await;
@@ -58,9 +58,8 @@ pub(crate) async fn exponents(mut setup: Setup) {
     assert_eq!(harness.taken.len(), 70);
 }
 
-/// Old trades on subscribing fill the gap behind the position, and are not given twice.
-pub(crate) async fn old_trades_on_subscribing(mut setup: Setup) {
-    setup.position = Some(1_009);
+/// A session with an exchange that has made 30 trades, and sends 10 of them on subscribing.
+async fn with_old_trades(setup: Setup) -> Harness {
     let started = setup.start_with(|server| {
         server.hub().make(BTC, 30);
         server.hub().set(|faults| faults.old_trades = 10);
@@ -69,6 +68,13 @@ pub(crate) async fn old_trades_on_subscribing(mut setup: Setup) {
     harness.until(|status| status.is_connected).await;
     harness.make(5);
     harness.check_whole().await;
+    harness
+}
+
+/// Old trades on subscribing fill the gap behind the position, and are not given twice.
+pub(crate) async fn old_trades_on_subscribing(mut setup: Setup) {
+    setup.position = Some(1_009);
+    let mut harness = with_old_trades(setup).await;
     harness.server.hub().cut();
     harness.until(|status| status.reconnects == 1).await;
     harness.until(|status| status.is_connected).await;
@@ -79,14 +85,7 @@ pub(crate) async fn old_trades_on_subscribing(mut setup: Setup) {
 
 /// Without a position they begin nothing.
 pub(crate) async fn old_trades_without_a_position(setup: Setup) {
-    let started = setup.start_with(|server| {
-        server.hub().make(BTC, 30);
-        server.hub().set(|faults| faults.old_trades = 10);
-    });
-    let mut harness = started.await;
-    harness.until(|status| status.is_connected).await;
-    harness.make(5);
-    harness.check_whole().await;
+    let harness = with_old_trades(setup).await;
     assert_eq!(harness.taken.len(), 5);
     assert_eq!(harness.requests(), Vec::<String>::new());
 }
