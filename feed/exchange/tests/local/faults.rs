@@ -1,0 +1,7 @@
+//! The faults, each as a test of any market.
+
+mod connections;
+mod numbers;
+mod rest;
+
+pub(crate) use self::{connections::*, numbers::*, rest::*};
