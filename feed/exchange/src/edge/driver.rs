@@ -71,6 +71,7 @@ pub async fn run(
         url,
         rest_url,
         tls,
+        request_timeout: config.limits.request_timeout,
         events,
         room: Arc::new(Semaphore::new(MAX_WAITING)),
         commands: HashMap::new(),
@@ -86,6 +87,7 @@ struct Driver {
     url: Url,
     rest_url: Url,
     tls: Option<Arc<ClientConfig>>,
+    request_timeout: Duration,
     events: mpsc::Sender<Incoming>,
     room: Arc<Semaphore>,
     commands: HashMap<ConnectionId, mpsc::Sender<Command>>,
@@ -166,8 +168,9 @@ impl Driver {
                 self.commands.remove(&id);
             }
             Action::Fetch(id, path) => {
-                let (base, tls) = (self.rest_url.clone(), self.tls.clone());
-                self.fetches.spawn(async move { Event::Fetched(id, rest::fetch(&base, &path, tls.as_ref()).await) });
+                let (base, tls, longest) = (self.rest_url.clone(), self.tls.clone(), self.request_timeout);
+                self.fetches
+                    .spawn(async move { Event::Fetched(id, rest::fetch(&base, &path, tls.as_ref(), longest).await) });
             }
         }
     }
