@@ -40,6 +40,8 @@ pub struct Limits {
     pub message_pause: Duration,
     /// Least time between two REST requests.
     pub request_pause: Duration,
+    /// Longest time for a REST request with its whole answer.
+    pub request_timeout: Duration,
     /// Most symbols in one subscription message.
     pub symbols_per_message: usize,
     /// Most symbols of one connection.
@@ -114,6 +116,7 @@ impl Market {
             message_pause: Duration::from_millis(350),
             // Binance: weight 4 of 6,000 a minute. Coinbase: 10 a second.
             request_pause: Duration::from_millis(200),
+            request_timeout: Duration::from_secs(20),
             symbols_per_message: 100,
             symbols: 1_024,
             open_timeout: Duration::from_secs(20),

@@ -10,6 +10,7 @@
 mod bars;
 mod connection;
 mod connections;
+mod events;
 mod numbering;
 mod outputs;
 mod recovery;
@@ -21,7 +22,11 @@ use std::{collections::BTreeSet, time::Duration};
 use intuition_common::clock::Now;
 use tokio::time::Instant;
 
-pub use self::{connection::ConnectionId, recovery::RequestId};
+pub use self::{
+    connection::ConnectionId,
+    events::{Action, Event, FetchError},
+    recovery::RequestId,
+};
 use self::{
     connection::Request,
     connections::{Connections, Wanted},
@@ -44,54 +49,6 @@ pub const MAX_OUTPUTS: usize = 500;
 pub const MAX_KEPT: usize = 10_000;
 /// Longest time between two turns.
 const MAX_IDLE: Duration = Duration::from_secs(10);
-
-/// An event around a session.
-#[derive(Debug)]
-pub enum Event {
-    /// A connection is open.
-    Opened(ConnectionId),
-    /// A text frame came.
-    Text(ConnectionId, String),
-    /// Another frame came: a ping, a pong, or a binary one.
-    Frame(ConnectionId),
-    /// A connection, or the attempt to open one, has ended. The text is the reason.
-    Ended(ConnectionId, String),
-    /// A REST request is answered.
-    Fetched(RequestId, Result<String, FetchError>),
-}
-
-/// A REST request without a usable answer.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum FetchError {
-    /// The exchange answered with another status than 200.
-    #[error("the exchange answers with status {status}: {found}")]
-    Status {
-        /// The HTTP status.
-        status: u16,
-        /// The time that the exchange asks clients to wait.
-        retry_after: Option<Duration>,
-        /// The beginning of the answer.
-        found: String,
-    },
-    /// There is no answer.
-    #[error("the exchange does not answer: {0}")]
-    Reach(String),
-}
-
-/// A request to the loop around the session.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Action {
-    /// Open a connection to [`Config::url`].
-    Open(ConnectionId),
-    /// Send a text frame.
-    Send(ConnectionId, String),
-    /// Send a ping frame.
-    Ping(ConnectionId),
-    /// Close the connection. Further events of it have no effect.
-    Close(ConnectionId),
-    /// Fetch this path, with its query, below [`Config::rest_url`].
-    Fetch(RequestId, String),
-}
 
 /// See the module.
 #[derive(Debug)]

@@ -54,4 +54,6 @@ pub enum RestFault {
     Cut,
     /// Status 200, and the first half of the answer.
     Half,
+    /// No answer, on a connection that stays open.
+    Hang,
 }

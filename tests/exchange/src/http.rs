@@ -65,7 +65,14 @@ impl Service {
             return Ok(self.upgrade(&path, request));
         }
         let query = request.uri().query().unwrap_or_default().to_owned();
-        self.rest(&path, &query)
+        let Some(rest) = RestRequest::of(&path, &query) else {
+            return Ok(text(StatusCode::NOT_FOUND, r#"{"message":"NotFound"}"#));
+        };
+        let fault = self.hub.request(&format!("{path}?{query}"));
+        if fault == Some(RestFault::Hang) {
+            std::future::pending::<()>().await;
+        }
+        self.rest(&rest, fault)
     }
 
     fn upgrade(self, path: &str, mut request: Request<Incoming>) -> Response<Body> {
@@ -94,11 +101,7 @@ impl Service {
         response
     }
 
-    fn rest(&self, path: &str, query: &str) -> Result<Response<Body>, Cut> {
-        let Some(request) = RestRequest::of(path, query) else {
-            return Ok(text(StatusCode::NOT_FOUND, r#"{"message":"NotFound"}"#));
-        };
-        let fault = self.hub.request(&format!("{path}?{query}"));
+    fn rest(&self, request: &RestRequest, fault: Option<RestFault>) -> Result<Response<Body>, Cut> {
         let place = self.hub.place(|name| request.dialect.spells(&request.symbol, name));
         let answer = place.and_then(|place| {
             self.hub.with(place, |instrument, faults| {
@@ -115,7 +118,7 @@ impl Service {
             return Ok(text(StatusCode::BAD_REQUEST, r#"{"code":-1121,"msg":"Invalid symbol."}"#));
         };
         Ok(match fault {
-            None => text(StatusCode::OK, answer),
+            None | Some(RestFault::Hang) => text(StatusCode::OK, answer),
             Some(RestFault::Error) => text(StatusCode::INTERNAL_SERVER_ERROR, "{}"),
             Some(RestFault::Html) => text(StatusCode::OK, "<html><body>We are back soon.</body></html>"),
             Some(RestFault::Half) => text(StatusCode::OK, answer.chars().take(answer.len() / 2).collect::<String>()),

@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use intuition_common::clock::{Clock, Now};
 use rustls::ClientConfig;
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{Semaphore, mpsc, watch},
     task::JoinSet,
     time::{Instant, sleep_until},
 };
@@ -14,7 +14,7 @@ use url::Url;
 
 use super::{
     rest,
-    socket::{Command, Socket},
+    socket::{Command, Incoming, MAX_WAITING, Socket},
     tls::{self, TlsError},
 };
 use crate::{
@@ -71,7 +71,9 @@ pub async fn run(
         url,
         rest_url,
         tls,
+        request_timeout: config.limits.request_timeout,
         events,
+        room: Arc::new(Semaphore::new(MAX_WAITING)),
         commands: HashMap::new(),
         sockets: JoinSet::new(),
         fetches: JoinSet::new(),
@@ -85,7 +87,9 @@ struct Driver {
     url: Url,
     rest_url: Url,
     tls: Option<Arc<ClientConfig>>,
-    events: mpsc::Sender<Event>,
+    request_timeout: Duration,
+    events: mpsc::Sender<Incoming>,
+    room: Arc<Semaphore>,
     commands: HashMap<ConnectionId, mpsc::Sender<Command>>,
     sockets: JoinSet<()>,
     fetches: JoinSet<Event>,
@@ -94,7 +98,7 @@ struct Driver {
 impl Driver {
     async fn run(
         mut self,
-        mut received: mpsc::Receiver<Event>,
+        mut received: mpsc::Receiver<Incoming>,
         sinks: Sinks,
         clock: &dyn Clock,
         stop: CancellationToken,
@@ -137,7 +141,7 @@ impl Driver {
         }
     }
 
-    fn take(&mut self, event: Event, now: Now) {
+    fn take(&mut self, Incoming { event, .. }: Incoming, now: Now) {
         if let Event::Ended(id, _) = &event {
             self.commands.remove(id);
         }
@@ -149,7 +153,13 @@ impl Driver {
             Action::Open(id) => {
                 let (commands, received) = mpsc::channel(MAX_COMMANDS);
                 self.commands.insert(id, commands);
-                let socket = Socket { id, url: self.url.clone(), tls: self.tls.clone(), events: self.events.clone() };
+                let socket = Socket {
+                    id,
+                    url: self.url.clone(),
+                    tls: self.tls.clone(),
+                    events: self.events.clone(),
+                    room: Arc::clone(&self.room),
+                };
                 self.sockets.spawn(socket.run(received));
             }
             Action::Send(id, text) => self.command(id, Command::Send(text), now),
@@ -158,8 +168,9 @@ impl Driver {
                 self.commands.remove(&id);
             }
             Action::Fetch(id, path) => {
-                let (base, tls) = (self.rest_url.clone(), self.tls.clone());
-                self.fetches.spawn(async move { Event::Fetched(id, rest::fetch(&base, &path, tls.as_ref()).await) });
+                let (base, tls, longest) = (self.rest_url.clone(), self.tls.clone(), self.request_timeout);
+                self.fetches
+                    .spawn(async move { Event::Fetched(id, rest::fetch(&base, &path, tls.as_ref(), longest).await) });
             }
         }
     }

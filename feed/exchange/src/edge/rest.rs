@@ -20,8 +20,6 @@ use url::Url;
 use super::dial::dial;
 use crate::session::FetchError;
 
-/// Longest time for a request with its whole answer.
-const TIMEOUT: Duration = Duration::from_secs(20);
 /// Largest answer, bytes. A page of 1,000 trades has about 150 KB.
 const MAX_BODY: usize = 4 << 20;
 /// Characters of an error's answer that are shown.
@@ -29,11 +27,16 @@ const EXCERPT_CHARS: usize = 120;
 /// The pause after a refusal for too many requests that names no time.
 const DEFAULT_PAUSE: Duration = Duration::from_mins(1);
 
-/// The text that `path` below `base` has.
-pub(super) async fn fetch(base: &Url, path: &str, tls: Option<&Arc<ClientConfig>>) -> Result<String, FetchError> {
-    match timeout(TIMEOUT, request(base, path, tls)).await {
+/// The text that `path` below `base` has. `longest`: time for the whole answer.
+pub(super) async fn fetch(
+    base: &Url,
+    path: &str,
+    tls: Option<&Arc<ClientConfig>>,
+    longest: Duration,
+) -> Result<String, FetchError> {
+    match timeout(longest, request(base, path, tls)).await {
         Ok(answer) => answer,
-        Err(_) => Err(FetchError::Reach(format!("no answer within {} seconds", TIMEOUT.as_secs()))),
+        Err(_) => Err(FetchError::Reach(format!("no answer within {} ms", longest.as_millis()))),
     }
 }
 

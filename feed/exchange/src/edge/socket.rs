@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use futures::{SinkExt as _, StreamExt as _};
 use rustls::ClientConfig;
-use tokio::{sync::mpsc, time::timeout};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    time::timeout,
+};
 use tokio_tungstenite::{
     WebSocketStream, client_async_with_config,
     tungstenite::{Error, Message, protocol::WebSocketConfig},
@@ -17,6 +20,8 @@ use crate::session::{ConnectionId, Event};
 
 /// Largest frame, and largest message of several frames, bytes.
 const MAX_MESSAGE: usize = 4 << 20;
+/// Most bytes of text frames that wait for the loop, of all connections: two of the largest.
+pub(super) const MAX_WAITING: usize = 2 * MAX_MESSAGE;
 const READ_BUFFER: usize = 64 << 10;
 /// Most bytes that wait for a slow socket: subscriptions and pongs.
 const MAX_WRITE: usize = 1 << 20;
@@ -32,13 +37,22 @@ pub(super) enum Command {
     Ping,
 }
 
+/// An event on its way to the loop. It holds its bytes of [`MAX_WAITING`] until it is taken.
+#[derive(Debug)]
+pub(super) struct Incoming {
+    pub(super) event: Event,
+    _bytes: Option<OwnedSemaphorePermit>,
+}
+
 /// The environment of a connection.
 #[derive(Debug)]
 pub(super) struct Socket {
     pub(super) id: ConnectionId,
     pub(super) url: Url,
     pub(super) tls: Option<Arc<ClientConfig>>,
-    pub(super) events: mpsc::Sender<Event>,
+    pub(super) events: mpsc::Sender<Incoming>,
+    /// Room for the bytes of events, of all connections.
+    pub(super) room: Arc<Semaphore>,
 }
 
 impl Socket {
@@ -60,7 +74,14 @@ impl Socket {
 
     /// False: the session is gone.
     async fn report(&self, event: Event) -> bool {
-        self.events.send(event).await.is_ok()
+        let bytes = match &event {
+            Event::Text(_, text) => {
+                let bytes = u32::try_from(text.len()).unwrap_or(u32::MAX);
+                Arc::clone(&self.room).acquire_many_owned(bytes).await.ok()
+            }
+            _ => None,
+        };
+        self.events.send(Incoming { event, _bytes: bytes }).await.is_ok()
     }
 
     async fn open(&self) -> Result<WebSocketStream<Box<dyn Stream>>, String> {

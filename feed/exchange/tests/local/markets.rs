@@ -29,9 +29,9 @@ macro_rules! all {
                 position_of_an_earlier_run, position_that_is_too_old, slow_taker, symbols_apart, many_faults,
                 cut_connections, trades_during_a_cut_of_a_market_that_is_quiet_afterwards, end_of_the_lifetime,
                 pings_without_an_answer, silence, quiet_market, upgrades_that_are_refused, subscriptions_without_an_answer,
-                frames_of_4_mib, fragmented_frames, limit_of_messages, authority_of_a_company,
+                frames_of_4_mib, many_large_messages, fragmented_frames, limit_of_messages, authority_of_a_company,
                 authority_that_is_not_trusted, rest_with_an_error, rest_with_html, rest_that_is_cut,
-                rest_with_half_an_answer, rest_with_a_rate_limit, rest_that_fails_for_too_long, rest_that_lacks_numbers,
+                rest_with_half_an_answer, rest_without_an_answer, rest_with_a_rate_limit, rest_that_fails_for_too_long, rest_that_lacks_numbers,
                 rest_that_lags,
             }
         }

@@ -178,3 +178,15 @@ pub(crate) async fn authority_that_is_not_trusted(mut setup: Setup) {
     assert!(status.last_error.unwrap().contains("TLS with 127.0.0.1"));
     assert_eq!(harness.server.hub().counts().opened, 0);
 }
+
+/// Many large messages in a row do not wait for each other.
+pub(crate) async fn many_large_messages(setup: Setup) {
+    let mut harness = setup.start().await;
+    for _ in 0..10 {
+        harness.make(1);
+        harness.server.hub().send_filler(4 << 20);
+    }
+    harness.make(1);
+    harness.check_whole().await;
+    assert_eq!(harness.server.hub().counts().opened, 1);
+}

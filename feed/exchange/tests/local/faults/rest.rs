@@ -33,6 +33,11 @@ pub(crate) async fn rest_with_half_an_answer(setup: Setup) {
     failing(setup, RestFault::Half).await;
 }
 
+pub(crate) async fn rest_without_an_answer(mut setup: Setup) {
+    setup.limits.request_timeout = Duration::from_millis(300);
+    failing(setup, RestFault::Hang).await;
+}
+
 /// The server asks for one second.
 pub(crate) async fn rest_with_a_rate_limit(setup: Setup) {
     let begin = tokio::time::Instant::now();
