@@ -4,10 +4,7 @@ mod tuning;
 
 use std::{io, net::SocketAddr, path::PathBuf, sync::Arc};
 
-use bridge::{
-    BridgeDeps, BridgeError, Config, Metrics, MqttConfig, PARTS, Session,
-    mqtt::{Credentials, Fixed},
-};
+use bridge::{BridgeDeps, BridgeError, Config, Metrics, MqttConfig, PARTS, Session};
 use clap::Parser;
 use intuition_api::topic::PREFIX;
 use intuition_common::{
@@ -19,6 +16,7 @@ use intuition_common::{
     shutdown,
     telemetry::LogArgs,
 };
+use intuition_mqtt::{Credentials, Fixed};
 use prometheus_client::registry::Registry;
 use tokio::{net::TcpListener, task::JoinSet};
 

@@ -159,7 +159,7 @@ impl LinkError {
     }
 
     /// The broker refuses this client, and may count its attempts against it (0x86, 0x87, 0x8A, 0x8C).
-    pub(crate) const fn is_refused_client(&self) -> bool {
+    pub const fn is_refused_client(&self) -> bool {
         match self {
             Self::Refuse(code) | Self::RefuseNameless { code, .. } => matches!(code.value, 0x86 | 0x87 | 0x8a | 0x8c),
             _ => false,
@@ -167,7 +167,7 @@ impl LinkError {
     }
 
     /// The broker has more to do than it can, or than it grants this client (0x89, 0x97, 0x9F).
-    pub(crate) const fn is_overload(&self) -> bool {
+    pub const fn is_overload(&self) -> bool {
         match self {
             Self::Refuse(code) | Self::RefuseNameless { code, .. } | Self::End(code) => {
                 matches!(code.value, 0x89 | 0x97 | 0x9f)
@@ -177,7 +177,7 @@ impl LinkError {
     }
 
     /// Another client works under the same client id.
-    pub(crate) const fn is_taken_over(&self) -> bool {
+    pub const fn is_taken_over(&self) -> bool {
         matches!(self, Self::End(Code { value: 0x8e, .. }) | Self::StandDown | Self::ClientIdInUse { .. })
     }
 }
