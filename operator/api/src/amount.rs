@@ -12,6 +12,8 @@ use serde::{
 /// Accepted forms of an [`Amount`], for messages.
 pub(crate) const EXPECTED: &str = "a whole number, or a decimal in quotes such as \"10000.50\", with at most 13 digits before \
                             the point and 2 after it";
+/// Pattern of a sum as text.
+pub(crate) const PATTERN: &str = r"^\d{1,13}(\.\d{1,2})?$";
 /// Largest whole number of 13 digits.
 const MAX_WHOLE: u64 = 9_999_999_999_999;
 /// Digits before the point.
@@ -107,7 +109,7 @@ impl JsonSchema for Amount {
             "minimum": 0,
             "maximum": MAX_WHOLE,
             "maxLength": MAX_WHOLE_DIGITS + 3,
-            "pattern": r"^\d{1,13}(\.\d{1,2})?$",
+            "pattern": PATTERN,
         })
     }
 }
