@@ -10,12 +10,13 @@ use anyhow::Context as _;
 use syn::{Attribute, Item, spanned::Spanned as _};
 
 /// The folders of the crates.
-const CRATES: [&str; 9] = [
+const CRATES: [&str; 10] = [
     "algo-runtime",
     "algo-runtime/api",
     "bridge",
     "cli",
     "common",
+    "feed",
     "mqtt",
     "operator",
     "operator/api",
