@@ -20,6 +20,7 @@ use std::{collections::VecDeque, mem, sync::Arc, time::Duration};
 use intuition_api::topic::FeedTopics;
 use intuition_common::{clock::Now, readiness::Readiness};
 use intuition_mqtt::{Event, Request};
+use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use self::{
@@ -98,6 +99,8 @@ struct Run {
     replay: bool,
     /// Quotes that were published for the first time.
     sent: u64,
+    /// The state of the run before, which counts until the source gives another one: a source that fails at once gives none.
+    stored_state: Option<Box<RawValue>>,
 }
 
 /// See the module.

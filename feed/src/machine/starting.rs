@@ -113,8 +113,13 @@ impl Machine {
             (true, true) => Mode::Uncounted,
             (true, false) => Mode::Counted,
         };
-        self.run =
-            Some(Run { numbers: SourceNumbers::new(&numbers, ahead), keeper: Keeper::new(mode), replay, sent: 0 });
+        self.run = Some(Run {
+            numbers: SourceNumbers::new(&numbers, ahead),
+            keeper: Keeper::new(mode),
+            replay,
+            sent: 0,
+            stored_state: state.clone(),
+        });
         self.last_quote = Some(now.instant);
         tracing::info!(feed = self.settings.feed, sources = numbers.len(), replay, "begins behind its position");
         self.reporter.ready(POSITION);

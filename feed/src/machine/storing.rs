@@ -19,11 +19,14 @@ impl Machine {
         let allowed = run.keeper.write(run.sent, now.instant);
         let is_last = self.phase.is_last() && self.flight.len() == 0;
         let ahead = allowed.max(run.numbers.doubtful()).saturating_add(self.flight.len() as u64);
-        let state = self.state.as_ref().map(|state| state.to_json()).transpose();
-        let state = state.unwrap_or_else(|error| {
-            tracing::error!(feed = self.settings.feed, %error, "cannot write the state of the source");
-            None
-        });
+        let state = match self.state.as_ref().map(|state| state.to_json()) {
+            Some(Ok(state)) => Some(state),
+            None => run.stored_state.clone(),
+            Some(Err(error)) => {
+                tracing::error!(feed = self.settings.feed, %error, "cannot write the state of the source");
+                None
+            }
+        };
         let mut stored = Stored::new(&self.settings.feed, now.micros);
         stored.numbers = run.numbers.published();
         // Nothing follows the last position of a run.

@@ -500,3 +500,16 @@ fn unused_position_of_other_sources_is_kept() {
     let published = publications(world.message("", &marker.user_properties));
     assert_eq!(position(&published).unwrap()["numbers"], json!(numbers));
 }
+
+#[test]
+fn state_of_the_run_before_is_kept_where_the_source_gives_none() {
+    let mut before: Value = serde_json::from_str(&stored(41, 0)).unwrap();
+    before["state"] = json!({ "rows": 41 });
+    let mut world = World::begun(Beginning::First, Some(&before.to_string()));
+    world.answer(tokens::POSITION);
+    let failed = Condition::Failed { reason: "SourceChanged", message: "row 7".to_owned() };
+    world.step(Input::Source(SourceEvent::Condition(failed)));
+    world.machine.begin_shutdown(world.now);
+    let written = position(&publications(world.machine.take_actions())).unwrap();
+    assert_eq!(written["state"], before["state"]);
+}
