@@ -2,7 +2,8 @@
 //!
 //! The way of a run: [`lookup`] finds the position of the run before; the source starts behind it; [`numbers`] judges each quote
 //! that comes; [`flight`] keeps it from its publication to its acknowledgement; [`position`] is stored by the times of [`keeper`].
-//! A run whose client id was taken over forgets everything and begins with the look-up: another run may have gone further.
+//! The position is looked up on every connection. A run that finds the position of another one forgets everything and begins
+//! behind it: that one had the client id meanwhile.
 
 mod flight;
 mod keeper;
@@ -99,6 +100,8 @@ struct Run {
     replay: bool,
     /// Quotes that were published for the first time.
     sent: u64,
+    /// The name of the run that stored the position at its beginning; empty without one.
+    behind: String,
     /// The state of the run before, which counts until the source gives another one: a source that fails at once gives none.
     stored_state: Option<Box<RawValue>>,
 }

@@ -30,6 +30,8 @@ pub(super) struct Stored {
     version: u32,
     /// `<namespace>/<name>`, for people.
     feed: String,
+    /// The name of the run that wrote it.
+    pub(super) run: String,
     /// When it was written, for people.
     time: String,
     /// The last number of each source that the broker has, with all before it.
@@ -44,8 +46,15 @@ pub(super) struct Stored {
 }
 
 impl Stored {
-    pub(super) fn new(feed: &str, micros: i64) -> Self {
-        Self { version: VERSION, feed: feed.to_owned(), time: rfc3339_millis(micros), ..Self::default() }
+    /// Of a run, by its name.
+    pub(super) fn new(feed: &str, run: &str, micros: i64) -> Self {
+        Self {
+            version: VERSION,
+            feed: feed.to_owned(),
+            run: run.to_owned(),
+            time: rfc3339_millis(micros),
+            ..Self::default()
+        }
     }
 
     pub(super) fn write(&self) -> serde_json::Result<Bytes> {
@@ -80,11 +89,11 @@ mod tests {
             ahead: 3,
             replay: true,
             state: Some(state),
-            ..Stored::new("desk/btc", 1_767_323_045_678_000)
+            ..Stored::new("desk/btc", "0f", 1_767_323_045_678_000)
         };
         let text = stored.write().unwrap();
         let read = Stored::read(&text, "desk/btc").unwrap();
-        assert_eq!((&read.numbers, read.ahead, read.replay), (&stored.numbers, 3, true));
+        assert_eq!((&read.numbers, read.ahead, read.replay, read.run.as_str()), (&stored.numbers, 3, true, "0f"));
         assert_eq!(read.state.unwrap().get(), r#"{"rows": 7}"#);
         assert!(String::from_utf8_lossy(&text).contains(r#""time":"2026-01-02T03:04:05.678Z""#));
     }
@@ -96,7 +105,7 @@ mod tests {
             (r#"{"numbers":{}}"#, "the message is no position of a feed"),
             (r#"{"version":2}"#, "the position has the format 2, and this release reads 1"),
             (
-                r#"{"version":1,"feed":"desk/eth","time":"","numbers":{},"ahead":0,"replay":false}"#,
+                r#"{"version":1,"feed":"desk/eth","run":"","time":"","numbers":{},"ahead":0,"replay":false}"#,
                 "the position is that of the feed desk/eth",
             ),
         ] {

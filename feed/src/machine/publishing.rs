@@ -21,7 +21,7 @@ impl Machine {
     /// Publishes as many quotes as the bounds allow.
     pub(super) fn publish(&mut self) {
         let (Some(connection), Some(run)) = (self.connection, &mut self.run) else { return };
-        if self.paused_until.is_some() {
+        if self.paused_until.is_some() || self.lookup.is_some() {
             return;
         }
         while self.flight.sent() < connection.window {

@@ -29,9 +29,11 @@ impl Machine {
         if self.run.is_some() {
             self.metrics.republished.inc_by(self.flight.sent() as u64);
             self.flight.rewind();
-        } else if capabilities.retain {
+        }
+        if capabilities.retain {
+            // Of each connection: a broker may give the client id to another process without a word.
             self.look_up(now);
-        } else {
+        } else if self.run.is_none() {
             let message = "the broker keeps no retained messages, so every start of the feed is at the beginning";
             self.reporter.warn(POSITION, NO_RETAIN, message);
             self.begin(None, now);
@@ -66,7 +68,7 @@ impl Machine {
     pub(super) fn look_up(&mut self, now: Now) {
         let Some(connection) = self.connection else { return };
         self.lookups += 1;
-        let nonce = format!("{:016x}-{}", self.nonce, self.lookups);
+        let nonce = format!("{}-{}", run_name(self.nonce), self.lookups);
         let (lookup, request) = Lookup::begin(connection.epoch, self.settings.topics.position(), nonce, now);
         self.lookup = Some(lookup);
         self.actions.push(Action::Broker(request));
@@ -90,7 +92,23 @@ impl Machine {
         let filter = self.settings.topics.position().to_owned();
         self.actions.push(Action::Broker(Request::Unsubscribe { epoch, token: tokens::LOOKUP, filter }));
         self.lookup = None;
-        self.begin(stored, now);
+        self.go_on(stored, now);
+    }
+
+    /// Goes on with the run where the retained position is known, and behind that of another run otherwise.
+    fn go_on(&mut self, stored: Option<Stored>, now: Now) {
+        let own = run_name(self.nonce);
+        match (&mut self.run, stored) {
+            // The broker has lost the position, and gets it again.
+            (Some(run), None) => run.keeper.note(),
+            (Some(run), Some(stored)) if stored.run == own || stored.run == run.behind => {}
+            (Some(_), stored) => {
+                self.forget_run();
+                return self.begin(stored, now);
+            }
+            (None, stored) => return self.begin(stored, now),
+        }
+        self.reporter.ready(POSITION);
     }
 
     pub(super) fn judge(&mut self, outcome: Result<(), LookupError>) {
@@ -107,7 +125,7 @@ impl Machine {
     pub(super) fn begin(&mut self, stored: Option<Stored>, now: Now) {
         let retain = self.connection.is_some_and(|connection| connection.retain);
         let replay = stored.as_ref().map_or(self.beginning == Beginning::First, |stored| stored.replay);
-        let Stored { numbers, ahead, state, .. } = stored.unwrap_or_default();
+        let Stored { run: behind, numbers, ahead, state, .. } = stored.unwrap_or_default();
         let mode = match (retain, replay) {
             (false, _) => Mode::Off,
             (true, true) => Mode::Uncounted,
@@ -118,6 +136,7 @@ impl Machine {
             keeper: Keeper::new(mode),
             replay,
             sent: 0,
+            behind,
             stored_state: state.clone(),
         });
         self.last_quote = Some(now.instant);
@@ -127,4 +146,9 @@ impl Machine {
         (self.has_ended, self.failure) = (false, None);
         self.actions.push(Action::Start(Position { numbers, state }));
     }
+}
+
+/// The name of a run, in its positions and markers.
+pub(super) fn run_name(nonce: u64) -> String {
+    format!("{nonce:016x}")
 }

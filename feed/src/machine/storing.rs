@@ -3,7 +3,7 @@
 use intuition_common::clock::Now;
 use intuition_mqtt::{Code, Message, Request};
 
-use super::{Action, Machine, position::Stored, tokens};
+use super::{Action, Machine, position::Stored, starting::run_name, tokens};
 use crate::readiness::POSITION;
 
 /// The broker does not take positions.
@@ -13,7 +13,7 @@ impl Machine {
     /// Stores the position if it is time.
     pub(super) fn store(&mut self, now: Now) {
         let (Some(connection), Some(run)) = (self.connection, &mut self.run) else { return };
-        if !run.keeper.is_due(now.instant, self.phase.is_last()) {
+        if self.lookup.is_some() || !run.keeper.is_due(now.instant, self.phase.is_last()) {
             return;
         }
         let allowed = run.keeper.write(run.sent, now.instant);
@@ -27,7 +27,7 @@ impl Machine {
                 None
             }
         };
-        let mut stored = Stored::new(&self.settings.feed, now.micros);
+        let mut stored = Stored::new(&self.settings.feed, &run_name(self.nonce), now.micros);
         stored.numbers = run.numbers.published();
         // Nothing follows the last position of a run.
         stored.ahead = if is_last { run.numbers.doubtful() } else { ahead };

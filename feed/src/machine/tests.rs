@@ -131,6 +131,16 @@ impl World {
         start.expect("the source is started")
     }
 
+    /// Connects again, and finds this position.
+    fn connect_again(&mut self, stored: Option<&str>) -> Vec<Action> {
+        assert!(publications(self.connect()).is_empty(), "nothing goes out before the position is known");
+        let marker = self.answer_lookup();
+        if let Some(stored) = stored {
+            self.message(stored, &[]);
+        }
+        self.message("", &marker.user_properties)
+    }
+
     /// Answers the subscription. Gives the marker.
     fn answer_lookup(&mut self) -> Message {
         let event = Event::Subscribed { token: tokens::LOOKUP, code: success() };
@@ -181,7 +191,7 @@ fn seqs(published: &[Published]) -> Vec<u64> {
 }
 
 fn stored(last: u64, ahead: u64) -> String {
-    json!({ "version": 1, "feed": FEED, "time": "", "numbers": { SOURCE_NAME: last }, "ahead": ahead, "replay": false })
+    json!({ "version": 1, "feed": FEED, "run": "earlier", "time": "", "numbers": { SOURCE_NAME: last }, "ahead": ahead, "replay": false })
         .to_string()
 }
 
@@ -257,8 +267,7 @@ fn every_quote_is_marked_where_the_position_was_lost() {
     let mut world = World::begun(Beginning::First, None);
     let published = world.numbers([1, 2]);
     assert!(published.iter().all(|quote| quote.is_marked("replay")) && seqs(&published) == [1, 2]);
-    let again =
-        json!({ "version": 1, "feed": FEED, "time": "", "numbers": { SOURCE_NAME: 2 }, "ahead": 0, "replay": true });
+    let again = json!({ "version": 1, "feed": FEED, "run": "earlier", "time": "", "numbers": { SOURCE_NAME: 2 }, "ahead": 0, "replay": true });
     let mut world = World::begun(Beginning::First, Some(&again.to_string()));
     let published = world.numbers(3..=3);
     assert!(published.iter().all(|quote| quote.is_marked("replay")) && seqs(&published) == [3], "nor did it come back");
@@ -324,9 +333,39 @@ fn after_a_lost_connection_open_quotes_go_out_again_with_their_mark() {
     world.step(Input::Broker(Event::Disconnected(LinkError::Reach("cut".into()))));
     assert_eq!(world.missing()[0], (BROKER, "Unreachable".to_owned()));
     assert_eq!(seqs(&world.numbers([45])), Vec::<u64>::new());
-    let again = publications(world.connect());
+    let again = publications(world.connect_again(Some(&stored(41, 0))));
     assert_eq!(seqs(&again), [43, 44, 45]);
     assert_eq!(again.iter().map(|quote| quote.is_marked("replay")).collect::<Vec<_>>(), [true, true, false]);
+}
+
+#[test]
+fn position_of_another_run_is_found_after_every_lost_connection() {
+    let mut world = World::begun(Beginning::Present, Some(&stored(41, 0)));
+    world.answer(tokens::POSITION);
+    world.numbers(42..=44);
+    // As mosquitto 2.0.11 does it where another client takes the client id.
+    world.step(Input::Broker(Event::Disconnected(LinkError::Reach("closed".into()))));
+    let other = stored(60, 3).replace("earlier", "another");
+    let actions = world.connect_again(Some(&other));
+    let start = actions
+        .iter()
+        .position(|action| matches!(action, Action::Start(position) if position.numbers[SOURCE_NAME] == 60));
+    let stop = actions.iter().position(|action| matches!(action, Action::Stop));
+    assert!(stop < start && stop.is_some(), "{actions:?}");
+}
+
+#[test]
+fn lost_position_is_stored_again_after_a_lost_connection() {
+    let mut world = World::begun(Beginning::Present, Some(&stored(41, 0)));
+    world.answer(tokens::POSITION);
+    world.now.instant += Duration::from_secs(2);
+    world.step(Input::Broker(Event::Disconnected(LinkError::Reach("cut".into()))));
+    let written = position(&publications(world.connect_again(None))).unwrap();
+    assert_eq!(written["numbers"], json!({ SOURCE_NAME: 41 }));
+    // Its own position is that of no other run.
+    world.step(Input::Broker(Event::Disconnected(LinkError::Reach("cut".into()))));
+    let actions = world.connect_again(Some(&written.to_string()));
+    assert!(!actions.iter().any(|action| matches!(action, Action::Start(_) | Action::Stop)), "{actions:?}");
 }
 
 #[test]
@@ -492,7 +531,7 @@ fn shutdown_waits_no_longer_than_its_bounds() {
 #[test]
 fn unused_position_of_other_sources_is_kept() {
     let numbers = BTreeMap::from([(SOURCE_NAME.to_owned(), 41), ("market:ETH".to_owned(), 9)]);
-    let both = json!({ "version": 1, "feed": FEED, "time": "", "numbers": numbers, "ahead": 0, "replay": false });
+    let both = json!({ "version": 1, "feed": FEED, "run": "earlier", "time": "", "numbers": numbers, "ahead": 0, "replay": false });
     let mut world = World::new(Beginning::Present, |_| {});
     world.connect();
     let marker = world.answer_lookup();

@@ -84,6 +84,13 @@ impl Course {
         }
     }
 
+    /// A process with a name of its own.
+    fn another(&mut self) -> World {
+        let mut world = World::new(self.beginning, |_| {});
+        world.machine.nonce = self.random.random();
+        world
+    }
+
     fn carry_out(&mut self, actions: Vec<Action>) {
         for action in actions {
             match action {
@@ -119,7 +126,7 @@ impl Course {
             0 => {
                 // kill -9.
                 self.broker.cut();
-                (self.world, self.next, self.is_connected) = (World::new(self.beginning, |_| {}), None, false);
+                (self.world, self.next, self.is_connected) = (self.another(), None, false);
             }
             1 if self.is_connected => self.cut(LinkError::Reach("cut".into())),
             2 if self.is_connected => self.cut(LinkError::End(codes::code(0x8e))),
@@ -167,7 +174,7 @@ impl Course {
         }
         assert!(matches!(self.world.machine.phase(), Phase::Disconnecting { .. }), "{:?}", self.world.machine.phase());
         self.broker.cut();
-        (self.world, self.next, self.is_connected) = (World::new(self.beginning, |_| {}), None, false);
+        (self.world, self.next, self.is_connected) = (self.another(), None, false);
     }
 
     /// The source gives what exists, in a batch.
