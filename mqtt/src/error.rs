@@ -80,8 +80,8 @@ pub enum LinkError {
     BreakProtocol(#[source] Malformed),
     /// The broker closes each connection right after it accepted it, and gives no reason.
     #[error(
-        "the broker closed {connections} connections in a row shortly after it accepted them: probably another bridge uses \
-         the client id {client_id:?} too; stop that bridge, or give one of the two another client id prefix"
+        "the broker closed {connections} connections in a row shortly after it accepted them: probably another process uses \
+         the client id {client_id:?} too; stop that one, or give one of the two another client id prefix"
     )]
     ClientIdInUse {
         /// The client id that is used twice.
@@ -91,8 +91,8 @@ pub enum LinkError {
         /// The error of the last connection.
         source: Box<LinkError>,
     },
-    /// Given up in favour of another bridge; the next attempt is made after a pause.
-    #[error("another bridge has taken over: the connection was given up for now")]
+    /// Given up in favour of another process; the next attempt is made after a pause.
+    #[error("another process has taken over: the connection was given up for now")]
     StandDown,
     /// The connection was given up, so that the broker redelivers unacknowledged messages.
     #[error(
@@ -128,9 +128,9 @@ impl fmt::Display for Awaited {
 /// The cure of a refusal, where there is a special one.
 const fn advice(code: Code) -> &'static str {
     match code.value {
-        0x84 => ": a bridge needs MQTT 5, so use a broker, or a listener of this one, that speaks it",
+        0x84 => ": the connection needs MQTT 5, so use a broker, or a listener of this one, that speaks it",
         0x8e => ": another client has the same client id, so stop it, or give one of the two another client id prefix",
-        0x9b => ": a bridge publishes with QoS 1, so raise the Maximum QoS of the broker",
+        0x9b => ": publications have QoS 1, so raise the Maximum QoS of the broker",
         _ => "",
     }
 }
