@@ -28,7 +28,7 @@ pub trait State: fmt::Debug + Send + Sync {
 pub enum Beginning {
     /// At the first number. An earlier run whose position is lost may have published any of them.
     First,
-    /// At the present. No earlier run can have published what comes.
+    /// At the present. No earlier run can have published later quotes.
     Present,
 }
 

@@ -15,7 +15,7 @@ pub enum CompareError {
     Differ(Changed),
 }
 
-/// Reads a file from its first row up to the last one that `checker` compares. `options` ask for digests.
+/// Reads a file from its first row up to the last row of `checker`. `options` ask for digests.
 pub fn compare(path: &Path, options: &Options, mut checker: Checker) -> Result<(), CompareError> {
     let mut file = QuoteFile::open(path, options).map_err(CompareError::Read)?;
     let mut rows = 0;

@@ -29,7 +29,7 @@ pub(super) enum LookupError {
     /// The broker does not let the feed read or write the topic.
     #[error("the broker refused {request} the topic {topic}: {} (0x{:02x})", .code.name, .code.value)]
     Refuse {
-        /// What was asked for.
+        /// The request, as `to subscribe to`.
         request: &'static str,
         /// The topic.
         topic: String,

@@ -177,7 +177,7 @@ impl Course {
         (self.world, self.next, self.is_connected) = (self.another(), None, false);
     }
 
-    /// The source gives what exists, in a batch.
+    /// The source gives a batch of the numbers that exist.
     fn feed(&mut self) {
         let Some(next) = self.next.filter(|_| self.world.machine.takes_quotes()) else { return };
         let end = self.made.min(next + 299);
