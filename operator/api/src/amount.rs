@@ -4,10 +4,9 @@ use std::{borrow::Cow, fmt};
 
 use intuition_api::decimal::Money;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{
-    Deserialize, Deserializer, Serialize, Serializer,
-    de::{Error as _, Visitor},
-};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::number;
 
 /// Accepted forms of an [`Amount`], for messages.
 pub(crate) const EXPECTED: &str = "a whole number, or a decimal in quotes such as \"10000.50\", with at most 13 digits before \
@@ -66,33 +65,7 @@ impl Serialize for Amount {
 
 impl<'de> Deserialize<'de> for Amount {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct IntegerOrText;
-        impl Visitor<'_> for IntegerOrText {
-            type Value = Amount;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(EXPECTED)
-            }
-
-            fn visit_u64<E: serde::de::Error>(self, units: u64) -> Result<Amount, E> {
-                if units > MAX_WHOLE {
-                    return Err(E::invalid_value(serde::de::Unexpected::Unsigned(units), &self));
-                }
-                Ok(Amount(Money::from_cents(i128::from(units) * 100)))
-            }
-
-            fn visit_i64<E: serde::de::Error>(self, units: i64) -> Result<Amount, E> {
-                match u64::try_from(units) {
-                    Ok(units) => self.visit_u64(units),
-                    Err(_) => Err(E::invalid_value(serde::de::Unexpected::Signed(units), &self)),
-                }
-            }
-
-            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Amount, E> {
-                Amount::from_text(text).ok_or_else(|| E::invalid_value(serde::de::Unexpected::Str(text), &self))
-            }
-        }
-        deserializer.deserialize_any(IntegerOrText).map_err(D::Error::custom)
+        number::deserialize(deserializer, EXPECTED, Self::from_text)
     }
 }
 

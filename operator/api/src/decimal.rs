@@ -3,10 +3,9 @@
 use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{
-    Deserialize, Deserializer, Serialize, Serializer,
-    de::{Error as _, Unexpected, Visitor},
-};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::number;
 
 /// Accepted forms of a [`Decimal`], for messages.
 pub(crate) const EXPECTED: &str = "a whole number, or a decimal in quotes such as \"0.25\", with at most 12 digits before \
@@ -53,31 +52,7 @@ impl Serialize for Decimal {
 
 impl<'de> Deserialize<'de> for Decimal {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct IntegerOrText;
-        impl Visitor<'_> for IntegerOrText {
-            type Value = Decimal;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(EXPECTED)
-            }
-
-            fn visit_u64<E: serde::de::Error>(self, whole: u64) -> Result<Decimal, E> {
-                if whole > MAX_WHOLE {
-                    return Err(E::invalid_value(Unexpected::Unsigned(whole), &self));
-                }
-                Ok(Decimal(whole.to_string()))
-            }
-
-            fn visit_i64<E: serde::de::Error>(self, whole: i64) -> Result<Decimal, E> {
-                let unsigned = u64::try_from(whole).map_err(|_| E::invalid_value(Unexpected::Signed(whole), &self))?;
-                self.visit_u64(unsigned)
-            }
-
-            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Decimal, E> {
-                Decimal::from_text(text).ok_or_else(|| E::invalid_value(Unexpected::Str(text), &self))
-            }
-        }
-        deserializer.deserialize_any(IntegerOrText).map_err(D::Error::custom)
+        number::deserialize(deserializer, EXPECTED, Self::from_text)
     }
 }
 

@@ -15,6 +15,7 @@ mod amount;
 mod decimal;
 mod duration;
 mod feed;
+mod number;
 mod quantity;
 pub mod reference;
 mod secret_ref;
