@@ -10,11 +10,10 @@ use intuition_common::{
     heartbeat::Heartbeat,
     http::{self, Heartbeats, Pages},
     readiness::Readiness,
-    secret::Secret,
     shutdown,
     telemetry::LogArgs,
 };
-use intuition_mqtt::{Credentials, Fixed};
+use intuition_mqtt::{BrokerArgs, PasswordError};
 use prometheus_client::registry::Registry;
 use tokio::{net::TcpListener, task::JoinSet};
 
@@ -22,9 +21,8 @@ use tokio::{net::TcpListener, task::JoinSet};
 #[derive(Debug, Parser)]
 #[command(name = "feed", version)]
 pub(crate) struct Args {
-    /// Broker: `mqtt://HOST[:1883]` or `mqtts://HOST[:8883]`.
-    #[arg(short, long, env = "INTUITION_MQTT", value_name = "URL")]
-    mqtt: String,
+    #[command(flatten)]
+    broker: BrokerArgs,
     /// Feed, `<namespace>/<name>`.
     #[arg(long, env = "INTUITION_FEED", value_name = "FEED")]
     feed: String,
@@ -34,24 +32,6 @@ pub(crate) struct Args {
     /// Folder in which the claim or the `ConfigMap` of a file is mounted.
     #[arg(long, env = "INTUITION_FILES_DIR", value_name = "DIR", default_value = ".")]
     files_dir: PathBuf,
-    /// User name, for a broker that asks for one.
-    #[arg(long, env = "INTUITION_MQTT_USERNAME", value_name = "NAME")]
-    mqtt_username: Option<String>,
-    /// File with the password.
-    #[arg(long, env = "INTUITION_MQTT_PASSWORD_FILE", value_name = "FILE")]
-    mqtt_password_file: Option<PathBuf>,
-    /// PEM file of the authorities to trust instead of the machine's own.
-    #[arg(long, env = "INTUITION_MQTT_CA_FILE", value_name = "FILE")]
-    mqtt_ca_file: Option<PathBuf>,
-    /// Folder with the files `mqtt-username`, `mqtt-password`, `mqtt-ca.crt`, each optional, read again at every attempt to
-    /// connect.
-    #[arg(
-        long,
-        env = "INTUITION_MQTT_CREDENTIALS_DIR",
-        value_name = "DIR",
-        conflicts_with_all = ["mqtt_username", "mqtt_password_file", "mqtt_ca_file"]
-    )]
-    mqtt_credentials_dir: Option<PathBuf>,
     /// Prefix of the client id, `TEXT.<namespace>.<name>.feed`.
     #[arg(long, env = "INTUITION_CLIENT_ID_PREFIX", value_name = "TEXT", default_value = "intuition")]
     client_id_prefix: String,
@@ -69,14 +49,9 @@ pub(crate) struct Args {
 /// Errors that end the feed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum MainError {
-    /// The password file is missing, or is no text.
-    #[error("cannot read the password file {}", path.display())]
-    ReadPassword {
-        /// The value as given.
-        path: PathBuf,
-        /// The cause.
-        source: io::Error,
-    },
+    /// The password file cannot be read.
+    #[error(transparent)]
+    ReadPassword(PasswordError),
     /// The settings file is missing.
     #[error("cannot read the settings file {}", path.display())]
     ReadSettings {
@@ -116,7 +91,7 @@ impl MainError {
     /// Whether arguments, settings or the source are the cause, and not the machine.
     pub(crate) const fn is_usage(&self) -> bool {
         match self {
-            Self::ReadPassword { .. } | Self::ReadSettings { .. } | Self::ParseSettings { .. } => true,
+            Self::ReadPassword(_) | Self::ReadSettings { .. } | Self::ParseSettings { .. } => true,
             Self::Run(error) => error.is_usage(),
             Self::Listen { .. } | Self::ServePages(_) | Self::WatchSignals(_) => false,
         }
@@ -153,23 +128,14 @@ pub(crate) async fn run(args: Args) -> Result<(), MainError> {
 
 impl Args {
     fn config(self) -> Result<Config, MainError> {
-        let password =
-            |path: PathBuf| Secret::from_file(&path).map_err(|source| MainError::ReadPassword { path, source });
-        let credentials = match self.mqtt_credentials_dir {
-            Some(folder) => Credentials::Folder(folder),
-            None => Credentials::Fixed(Fixed {
-                username: self.mqtt_username,
-                password: self.mqtt_password_file.map(password).transpose()?,
-                ca_file: self.mqtt_ca_file,
-            }),
-        };
+        let credentials = self.broker.credentials().map_err(MainError::ReadPassword)?;
         let path = self.settings;
         let text = fs::read(&path).map_err(|source| MainError::ReadSettings { path: path.clone(), source })?;
         let spec = serde_json::from_slice(&text).map_err(|source| MainError::ParseSettings { path, source })?;
         Ok(Config {
             feed: self.feed,
             spec,
-            broker: self.mqtt,
+            broker: self.broker.mqtt,
             credentials,
             client_id_prefix: self.client_id_prefix,
             topic_prefix: self.topic_prefix,

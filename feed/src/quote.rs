@@ -97,6 +97,24 @@ impl Quote {
     }
 }
 
+#[cfg(test)]
+impl Quote {
+    /// A quote of a test.
+    pub(crate) fn sample(source: &str, seq: u64) -> Self {
+        Self {
+            source: source.into(),
+            seq,
+            sid: "BTC/USD".into(),
+            price: "1.50".parse().unwrap(),
+            details: Details::default(),
+            time_micros: 0,
+            line: None,
+            is_sparse: false,
+            is_backfill: false,
+        }
+    }
+}
+
 /// The length of a bar as quotes write it: whole seconds, in the largest unit without a remainder.
 fn interval(micros: i64) -> String {
     let seconds = micros / 1_000_000;

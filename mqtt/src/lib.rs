@@ -9,6 +9,7 @@
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "unit tests read clocks"))]
 
 mod address;
+mod args;
 mod attempts;
 pub mod codes;
 mod connection;
@@ -40,6 +41,7 @@ use tokio_util::task::TaskTracker;
 
 pub use self::{
     address::{Address, AddressError},
+    args::{BrokerArgs, PasswordError},
     attempts::Attempts,
     credentials::{Credentials, Fixed},
     error::{Awaited, LinkError},

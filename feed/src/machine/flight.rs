@@ -100,22 +100,10 @@ impl Flight {
 
 #[cfg(test)]
 mod tests {
-    use intuition_api::quote::Details;
-
     use super::*;
 
     fn quote(seq: u64) -> Quote {
-        Quote {
-            source: "s".into(),
-            seq,
-            sid: "ACME".into(),
-            price: "1".parse().unwrap(),
-            details: Details::default(),
-            time_micros: 0,
-            line: None,
-            is_sparse: false,
-            is_backfill: false,
-        }
+        Quote::sample("s", seq)
     }
 
     fn flight(count: u64) -> Flight {

@@ -100,22 +100,10 @@ impl SourceNumbers {
 
 #[cfg(test)]
 mod tests {
-    use intuition_api::quote::Details;
-
     use super::*;
 
     fn quote(source: &str, seq: u64, is_sparse: bool) -> Quote {
-        Quote {
-            source: source.into(),
-            seq,
-            sid: "ACME".into(),
-            price: "1".parse().unwrap(),
-            details: Details::default(),
-            time_micros: 0,
-            line: None,
-            is_sparse,
-            is_backfill: false,
-        }
+        Quote { is_sparse, ..Quote::sample(source, seq) }
     }
 
     fn gap(source: &str, first: u64, last: u64) -> Gap {

@@ -5,7 +5,6 @@ mod crashes;
 use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
-use intuition_api::quote::Details;
 use intuition_common::clock::SystemClock;
 use intuition_mqtt::{Capabilities, Code, Incoming, LinkError, Message, codes};
 use serde_json::{Value, json};
@@ -48,17 +47,7 @@ impl Published {
 }
 
 pub(super) fn quote(seq: u64) -> Quote {
-    Quote {
-        source: SOURCE_NAME.into(),
-        seq,
-        sid: "BTC/USD".into(),
-        price: "1.50".parse().unwrap(),
-        details: Details::default(),
-        time_micros: 0,
-        line: None,
-        is_sparse: false,
-        is_backfill: false,
-    }
+    Quote::sample(SOURCE_NAME, seq)
 }
 
 fn success() -> Code {
