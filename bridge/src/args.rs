@@ -2,12 +2,9 @@
 
 mod tuning;
 
-use std::{io, net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{io, net::SocketAddr, sync::Arc};
 
-use bridge::{
-    BridgeDeps, BridgeError, Config, Metrics, MqttConfig, PARTS, Session,
-    mqtt::{Credentials, Fixed},
-};
+use bridge::{BridgeDeps, BridgeError, Config, Metrics, MqttConfig, PARTS, Session};
 use clap::Parser;
 use intuition_api::topic::PREFIX;
 use intuition_common::{
@@ -15,10 +12,10 @@ use intuition_common::{
     heartbeat::Heartbeat,
     http::{self, Heartbeats, Pages},
     readiness::Readiness,
-    secret::Secret,
     shutdown,
     telemetry::LogArgs,
 };
+use intuition_mqtt::{BrokerArgs, PasswordError};
 use prometheus_client::registry::Registry;
 use tokio::{net::TcpListener, task::JoinSet};
 
@@ -28,33 +25,14 @@ use self::tuning::TuningArgs;
 #[derive(Debug, Parser)]
 #[command(name = "bridge", version)]
 pub(crate) struct Args {
-    /// Broker: `mqtt://HOST[:1883]` or `mqtts://HOST[:8883]`.
-    #[arg(short, long, env = "INTUITION_MQTT", value_name = "URL")]
-    mqtt: String,
+    #[command(flatten)]
+    broker: BrokerArgs,
     /// Runtime: `http://HOST:PORT` or `unix:/PATH`.
     #[arg(short, long, env = "INTUITION_RPC", value_name = "URL")]
     rpc: String,
     /// Account, `<namespace>/<name>`.
     #[arg(long, env = "INTUITION_ALGO", value_name = "ACCOUNT")]
     algo: String,
-    /// User name, for a broker that asks for one.
-    #[arg(long, env = "INTUITION_MQTT_USERNAME", value_name = "NAME")]
-    mqtt_username: Option<String>,
-    /// File with the password.
-    #[arg(long, env = "INTUITION_MQTT_PASSWORD_FILE", value_name = "FILE")]
-    mqtt_password_file: Option<PathBuf>,
-    /// PEM file of the authorities to trust instead of the machine's own.
-    #[arg(long, env = "INTUITION_MQTT_CA_FILE", value_name = "FILE")]
-    mqtt_ca_file: Option<PathBuf>,
-    /// Folder with the files `mqtt-username`, `mqtt-password`, `mqtt-ca.crt`, each optional, read again at every attempt to
-    /// connect. Without any of them: `username`, `password`, `ca.crt`, for this release alone.
-    #[arg(
-        long,
-        env = "INTUITION_MQTT_CREDENTIALS_DIR",
-        value_name = "DIR",
-        conflicts_with_all = ["mqtt_username", "mqtt_password_file", "mqtt_ca_file"]
-    )]
-    mqtt_credentials_dir: Option<PathBuf>,
     /// Prefix of client ids.
     #[arg(long, env = "INTUITION_CLIENT_ID_PREFIX", value_name = "TEXT", default_value = "intuition")]
     client_id_prefix: String,
@@ -77,14 +55,9 @@ pub(crate) struct Args {
 /// Errors that end the bridge.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum MainError {
-    /// The password file is missing, or is no text.
-    #[error("cannot read the password file {}", path.display())]
-    ReadPassword {
-        /// The value as given.
-        path: PathBuf,
-        /// The cause.
-        source: io::Error,
-    },
+    /// The password file cannot be read.
+    #[error(transparent)]
+    ReadPassword(PasswordError),
     /// The address is in use, or this process has no right to it.
     #[error("cannot listen on {addr} for --http-addr")]
     Listen {
@@ -108,7 +81,7 @@ impl MainError {
     /// Whether the arguments are the cause, and not the machine.
     pub(crate) const fn is_usage(&self) -> bool {
         match self {
-            Self::ReadPassword { .. } => true,
+            Self::ReadPassword(_) => true,
             Self::Run(error) => error.is_usage(),
             Self::Listen { .. } | Self::ServePages(_) | Self::WatchSignals(_) => false,
         }
@@ -145,15 +118,7 @@ pub(crate) async fn run(args: Args) -> Result<(), MainError> {
 
 impl Args {
     fn config(self) -> Result<Config, MainError> {
-        let read = |path: PathBuf| Secret::from_file(&path).map_err(|source| MainError::ReadPassword { path, source });
-        let credentials = match self.mqtt_credentials_dir {
-            Some(folder) => Credentials::Folder(folder),
-            None => Credentials::Fixed(Fixed {
-                username: self.mqtt_username,
-                password: self.mqtt_password_file.map(read).transpose()?,
-                ca_file: self.mqtt_ca_file,
-            }),
-        };
+        let credentials = self.broker.credentials().map_err(MainError::ReadPassword)?;
         Ok(Config {
             limits: self.tuning.limits(),
             mqtt: self.tuning.mqtt(MqttConfig {
@@ -161,7 +126,7 @@ impl Args {
                 client_id_prefix: self.client_id_prefix,
                 topic_prefix: self.topic_prefix,
                 session: Session::Persistent,
-                ..MqttConfig::new(self.mqtt)
+                ..MqttConfig::new(self.broker.mqtt)
             }),
             runtime_url: self.rpc,
             account: self.algo,

@@ -6,11 +6,13 @@ use intuition_api::{
     bounds::{LARGEST_MESSAGE_BYTES, MESSAGE_BYTES},
     topic::{self, OwnTopics, PREFIX, PrefixError, check_prefix},
 };
+use intuition_mqtt::{
+    ANSWER_TIMEOUT, Address, AddressError, CONNECT_TIMEOUT, Credentials, KEEP_ALIVE, Options, RECEIVE_MAXIMUM,
+};
 
 use crate::{
     inflight::Bounds,
     message::MAX_TICKS,
-    mqtt::{ANSWER_TIMEOUT, Address, AddressError, CONNECT_TIMEOUT, Credentials, KEEP_ALIVE, Options, RECEIVE_MAXIMUM},
     outbox::{Deadlines, Sizes},
 };
 

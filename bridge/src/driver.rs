@@ -10,6 +10,7 @@ use intuition_common::{
     clock::{Clock, Now},
     heartbeat::Heartbeat,
 };
+use intuition_mqtt::{Event, Events, Link, Options};
 use tokio::time;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::transport::Endpoint;
@@ -19,7 +20,6 @@ use crate::{
     BridgeError,
     machine::{Action, Connections, Input, Machine, Phase},
     metrics::link::{PUBLISHING, SUBSCRIBING},
-    mqtt::{Event, Events, Link, Options},
 };
 
 /// Events of one kind that are taken before the others get their turn.

@@ -16,7 +16,8 @@ use intuition_common::planted::{self, Mistake};
 
 pub use self::arrival::Arrival;
 use self::entry::{Entry, State};
-use crate::{mqtt::Ack, outbox::Ranges};
+use crate::outbox::Ranges;
+use intuition_mqtt::Ack;
 
 /// Bytes of a payload that are kept, for a dead letter.
 pub const KEPT_PAYLOAD_BYTES: usize = intuition_api::bounds::PAYLOAD_BYTES;

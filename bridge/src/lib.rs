@@ -1,9 +1,9 @@
 //! Connects one algo-runtime to MQTT: quotes in, decisions out, nothing lost.
 //!
-//! The way of a quote: [`mqtt`] hands a message over, [`message`] reads ticks out of it, [`inflight`] numbers it and keeps
-//! it until it is acknowledged, [`runtime`] carries it to the algorithm and brings back its outcome with the entries to
-//! publish, [`outbox`] holds these in three send queues until the broker has them, [`render`] writes them as JSON. Only
-//! then is the message acknowledged. [`subscriptions`] keeps the broker's session to the channels of the algorithm.
+//! The way of a quote: a connection of `intuition-mqtt` hands a message over, [`message`] reads ticks out of it, [`inflight`]
+//! numbers it and keeps it until it is acknowledged, [`runtime`] carries it to the algorithm and brings back its outcome with
+//! the entries to publish, [`outbox`] holds these in three send queues until the broker has them, [`render`] writes them as
+//! JSON. Only then is the message acknowledged. [`subscriptions`] keeps the broker's session to the channels of the algorithm.
 //!
 //! `message`, `inflight`, `outbox`, `subscriptions` and `render` are pure: no I/O, no clock, no client. So is [`machine`], which
 //! puts them together. The driver, one task, connects it to the world.
@@ -16,7 +16,6 @@ pub mod inflight;
 pub mod machine;
 pub mod message;
 pub mod metrics;
-pub mod mqtt;
 pub mod outbox;
 mod readiness;
 pub mod render;
@@ -43,9 +42,9 @@ pub use self::{
 };
 use self::{
     machine::{Machine, Sinks},
-    mqtt::LinkError,
     runtime::RuntimeError,
 };
+use intuition_mqtt::LinkError;
 
 /// The dependencies of a bridge.
 pub struct BridgeDeps {

@@ -32,11 +32,11 @@ use crate::{
     Published,
     config::{Config, ConfigError, Limits},
     metrics::Metrics,
-    mqtt::{self, Options},
     readiness::{self, ReadinessReporter},
     render,
     runtime::RuntimeError,
 };
+use intuition_mqtt::{self as mqtt, Options};
 
 /// Longest time between two turns: a third of the heartbeat's age at which `/healthz` reports a hang.
 const MAX_IDLE: Duration = Duration::from_secs(10);

@@ -40,7 +40,7 @@ pub use self::{
     sizes::Sizes,
     topics::Deadlines,
 };
-use crate::mqtt::Code;
+use intuition_mqtt::Code;
 
 /// The share of the window that decisions have for themselves.
 const SHARE_OF_DECISIONS: usize = 4;

@@ -80,7 +80,7 @@ mod tests {
     /// Sources with the reasons that a bridge gives, beside those in `intuition_api::reason` and the codes of MQTT 5.
     const SOURCES: [&str; 4] = [
         "bridge/src/runtime.rs",
-        "bridge/src/mqtt/error.rs",
+        "mqtt/src/error.rs",
         "bridge/src/subscriptions/error.rs",
         "bridge/src/machine/warnings.rs",
     ];

@@ -7,9 +7,10 @@ use intuition_api::{
     v1::{DeadLetter, DeadLetterCause, Decision, Side, outbox_entry::Content},
 };
 use intuition_common::clock::rfc3339_millis;
+use intuition_mqtt::Message;
 use serde::Serialize;
 
-use crate::{inflight::KEPT_PAYLOAD_BYTES, mqtt::Message};
+use crate::inflight::KEPT_PAYLOAD_BYTES;
 
 /// Seconds that the state topic outlives the last refresh of it.
 pub const STATE_EXPIRY_SECONDS: u32 = 180;

@@ -13,7 +13,7 @@ use intuition_api::{topic, v1::Filter};
 use intuition_common::planted::{self, Mistake};
 
 pub use self::{error::SubscriptionError, lost_filters::LostFilters, standing::Standing};
-use crate::mqtt::Code;
+use intuition_mqtt::Code;
 
 /// The highest identifier that MQTT has (section 3.8.2.1.2).
 const MAX_SUBSCRIPTION_ID: u32 = 268_435_455;

@@ -7,9 +7,9 @@ mod trading;
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use algo_runtime::backend;
-use bridge::mqtt::Address;
 use clap::{Args, Parser, Subcommand};
 use intuition_common::{duration, telemetry::LogArgs};
+use intuition_mqtt::Address;
 
 pub(crate) use self::{
     builtin::Choice,

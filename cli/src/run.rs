@@ -19,12 +19,10 @@ use std::{
 };
 
 use algo_runtime::settings::AlgorithmRef;
-use bridge::{
-    MqttConfig, Session,
-    mqtt::{Address, Credentials, Fixed, Options},
-};
+use bridge::{MqttConfig, Session};
 use futures::future::join_all;
 use intuition_common::{exit, secret::Secret, shutdown, telemetry};
+use intuition_mqtt::{Address, Credentials, Fixed, Options};
 use intuition_resources::TradingAlgo;
 use quote_files::STDIN;
 use tempfile::TempDir;

@@ -3,6 +3,7 @@
 //! - [`mosquitto`], [`embedded`], [`broker`]: MQTT brokers that can be stopped, killed and started again.
 //! - [`proxy`]: a slow or breaking link to one.
 //! - [`process`]: our binaries, found beside the test executable; [`command`]: run to their end; [`system`]: one account's runtime and bridge together.
+//! - [`feed`]: a feed as a process, and the quotes that it publishes.
 //! - [`meter`]: memory and processor time of a process.
 //! - [`quotes`]: what is published, in the three shapes; [`mqtt`]: an MQTT client of the tests' own.
 //! - [`ledger`]: reads a ledger's file by SQL; [`checker`]: recomputes it; [`amounts`]: the arithmetic it does it with.
@@ -21,6 +22,7 @@ pub mod checker;
 pub mod cluster;
 pub mod command;
 pub mod embedded;
+pub mod feed;
 pub mod http;
 pub mod ledger;
 mod marks;

@@ -131,6 +131,8 @@ pub struct Received {
     pub topic: String,
     /// Payload.
     pub payload: Vec<u8>,
+    /// MQTT 5 user properties.
+    pub user_properties: Vec<(String, String)>,
 }
 
 /// Subscribed to one filter for as long as it lives, through every loss of the connection, with a session that the broker
@@ -237,7 +239,12 @@ async fn collect(
 }
 
 fn received(publish: &Publish) -> Received {
-    Received { topic: String::from_utf8_lossy(&publish.topic).into_owned(), payload: publish.payload.to_vec() }
+    let user_properties = publish.properties.as_ref().map(|properties| properties.user_properties.clone());
+    Received {
+        topic: String::from_utf8_lossy(&publish.topic).into_owned(),
+        payload: publish.payload.to_vec(),
+        user_properties: user_properties.unwrap_or_default(),
+    }
 }
 
 /// Another one each time, whoever else runs tests on the same broker.

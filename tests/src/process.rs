@@ -21,7 +21,7 @@ pub fn binary(name: &str) -> anyhow::Result<PathBuf> {
     let path = folder.join(name);
     ensure!(
         path.exists(),
-        "{} is not built: run `make test`, or `cargo build -p algo-runtime -p bridge -p intuition-cli` first",
+        "{} is not built: run `make test`, or `cargo build -p algo-runtime -p bridge -p feed -p intuition-cli` first",
         path.display()
     );
     Ok(path)

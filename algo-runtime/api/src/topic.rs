@@ -1,8 +1,12 @@
 //! MQTT 5 topic names and filters (specification section 4.7), and the topics that are an algorithm's own.
 
 mod confinement;
+mod feed;
 
-pub use confinement::Confinement;
+pub use self::{
+    confinement::Confinement,
+    feed::{FeedTopicError, FeedTopics},
+};
 
 /// First level of the topics of every account, unless another prefix is set.
 pub const PREFIX: &str = "intuition";

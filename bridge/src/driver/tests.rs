@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use intuition_common::{clock::SystemClock, readiness::Readiness};
+use tokio::sync::mpsc;
 
 use super::*;
 use crate::{Config, Limits, Metrics, MqttConfig, PARTS, machine::Sinks, runtime};
@@ -22,12 +23,23 @@ fn driver(heartbeat: &Heartbeat, tasks: &TaskTracker) -> Driver {
     Driver::new(machine, connections, endpoint, clock, heartbeat.clone(), tasks).unwrap()
 }
 
+/// A link with a task that panics.
+fn panicking(tasks: &TaskTracker) -> (Link, Events) {
+    let (requests, receiver) = mpsc::unbounded_channel();
+    let (lanes, events) = intuition_mqtt::lanes(1, &intuition_mqtt::Sizes::default());
+    tasks.spawn(async move {
+        let _ends = (receiver, lanes);
+        panic!("as the test asks for");
+    });
+    (Link::new(requests), events)
+}
+
 #[tokio::test]
 async fn connection_whose_task_panics_ends_the_bridge_with_an_error() {
     let tasks = TaskTracker::new();
     for lost in [SUBSCRIBING, PUBLISHING] {
         let mut driver = driver(&Heartbeat::new(), &tasks);
-        let (link, events) = Link::panicking(&tasks);
+        let (link, events) = panicking(&tasks);
         let connection = if lost == SUBSCRIBING { &mut driver.subscribing } else { &mut driver.publishing };
         *connection = Connection { link, events };
         let error = driver.run(CancellationToken::new()).await.unwrap_err();

@@ -2,12 +2,12 @@
 
 use intuition_api::v1::{Holding, process_request};
 use intuition_common::{clock::Now, exit::with_causes};
+use intuition_mqtt::Event;
 use tokio::time::Instant;
 
 use super::{Machine, runtime_stream::RuntimeStream, warnings};
 use crate::{
     metrics::link::{PUBLISHING, SUBSCRIBING},
-    mqtt::Event,
     readiness,
     subscriptions::Step,
 };

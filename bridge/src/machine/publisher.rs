@@ -25,11 +25,11 @@ use crate::{
     Published,
     config::Limits,
     metrics::Metrics,
-    mqtt::{Capabilities, Code, LinkError, Message, Request},
     outbox::{self, Change, Content as _, Cost, Outbox, Room},
     readiness::{self, ReadinessReporter},
     runtime::RuntimeError,
 };
+use intuition_mqtt::{Capabilities, Code, LinkError, Message, Request};
 
 /// Names the state topic's messages; positions begin at 1.
 const STATE_TOKEN: u64 = 0;

@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use intuition_common::clock::Now;
+use intuition_mqtt::Request;
 use tokio::time::Instant;
 
 use super::{Action, Machine};
-use crate::mqtt::Request;
 
 /// Time for quotes in flight.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);

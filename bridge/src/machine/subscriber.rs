@@ -14,6 +14,7 @@ use intuition_common::{
     backoff::Backoff,
     planted::{self, Mistake},
 };
+use intuition_mqtt::{Incoming, Request};
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
@@ -24,7 +25,6 @@ use crate::{
     inflight::{Arrival, Inflight, KEPT_PAYLOAD_BYTES, cost},
     message::{Envelope, Inputs, OnTopic},
     metrics::Metrics,
-    mqtt::{Incoming, Request},
     readiness::{self, ReadinessReporter},
     render,
     subscriptions::{Step, SubscriptionError, Subscriptions},

@@ -11,13 +11,13 @@ use intuition_api::{
     },
 };
 use intuition_common::clock::Clock;
+use intuition_mqtt::{Ack, Awaited, Capabilities, Code, Event, Incoming, LinkError, Request};
 use process_response::Message;
 
 use super::*;
 use crate::{
     MqttConfig, PARTS,
     inflight::Bounds,
-    mqtt::{Ack, Awaited, Capabilities, Code, Event, Incoming, LinkError, Request},
     outbox::{Deadlines, Sizes},
 };
 

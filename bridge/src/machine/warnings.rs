@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use intuition_api::reason;
+use intuition_mqtt::Capabilities;
 use tokio::time::Instant;
 
 use crate::{
-    mqtt::Capabilities,
     readiness::{self, ReadinessReporter},
     subscriptions::Subscriptions,
 };

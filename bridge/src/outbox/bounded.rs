@@ -11,6 +11,7 @@ use std::{
 };
 
 use intuition_common::planted::{self, Mistake};
+use intuition_mqtt::Code;
 use tokio::time::Instant;
 
 use super::{
@@ -18,7 +19,6 @@ use super::{
     entry::Flight,
     topics::{Terms, Topics},
 };
-use crate::mqtt::Code;
 
 /// The first pause between attempts is a sixtieth of the entry's time, the longest is eight times the first.
 const FIRST_PAUSE_DIVISOR: u32 = 60;

@@ -1,6 +1,6 @@
 //! Ends of a connection over a message.
 
-use crate::mqtt::Code;
+use intuition_mqtt::Code;
 
 /// Codes of a DISCONNECT that may be about the message sent last: malformed packet, protocol error, implementation specific
 /// error, not authorized, topic name invalid, packet too large, quota exceeded, administrative action, payload format invalid,

@@ -1,8 +1,7 @@
 //! Errors that keep the subscriptions from settling.
 
 use intuition_api::topic::FilterError;
-
-use crate::mqtt::Code;
+use intuition_mqtt::Code;
 
 /// An error that keeps a wanted filter from being subscribed to.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bridge::mqtt::{Ack, Event, Events, Link, Message, Options};
+use intuition_mqtt::{Ack, Event, Events, Link, Message, Options};
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 

@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use bridge::{BROKER, PUBLISHER, mqtt::Credentials};
+use bridge::{BROKER, PUBLISHER};
+use intuition_mqtt::Credentials;
 use tempfile::TempDir;
 
 use crate::{mosquitto::Mosquitto, running::Running, runtime::Scripted};

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use bridge::mqtt::{Credentials, Event, Events, Link, Message, Options};
+use intuition_mqtt::{Credentials, Event, Events, Link, Message, Options};
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 

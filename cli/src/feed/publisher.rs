@@ -9,8 +9,8 @@ use std::{
     time::Duration,
 };
 
-use bridge::mqtt::{Code, Event, Events, Link, LinkError, Message};
 use intuition_common::readiness::Readiness;
+use intuition_mqtt::{Code, Event, Events, Link, LinkError, Message};
 use tokio::{
     sync::{mpsc, watch},
     time::{Instant, sleep_until},

@@ -2,6 +2,7 @@
 
 use std::{io, thread::Builder};
 
+use feed::file::compare::describe;
 use indicatif::ProgressBar;
 use quote_files::{Changed, Checker, Content, DataRow, FileError, Merged, Position};
 use tokio::sync::mpsc;
@@ -56,14 +57,6 @@ pub(crate) struct ChangedError {
     pub(crate) decided: u64,
     /// The rows.
     pub(crate) changed: Changed,
-}
-
-fn describe(Changed { first, last, rows }: &Changed) -> String {
-    match rows {
-        Some(rows) => format!("has fewer data rows than it had: {rows}, and before at least {last}"),
-        None if first == last => format!("data row {first} has changed"),
-        None => format!("a data row from {first} to {last} has changed, been inserted or been removed"),
-    }
 }
 
 /// The way of one file through a run.

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use quote_files::{Checker, QuoteFile, Role, STDIN};
+use feed::file::compare::{CompareError, compare};
+use quote_files::{Checker, Role, STDIN};
 
 use super::{
     files::OpenFile,
@@ -93,27 +94,19 @@ fn course(
         // It is read once.
         course.checker = Some(checker);
     } else {
-        compare(open, checker, &course)?;
+        compare_decided(open, checker, &course)?;
     }
     Ok(course)
 }
 
 /// Reads the rows that were decided, before anything is published.
-fn compare(open: &OpenFile, mut checker: Checker, course: &Course) -> Result<(), ResumeError> {
-    let file_error = |error| ResumeError::Read(ReadError::File(error));
-    let changed = |changed| {
-        let Course { source, decided, .. } = course;
-        let (file, source_name) = (open.file.name().to_owned(), source.clone());
-        ResumeError::Read(ReadError::Changed(ChangedError { file, source_name, decided: *decided, changed }))
-    };
-    let mut file = QuoteFile::open(&open.path, &open.options).map_err(file_error)?;
-    let mut rows = 0;
-    while rows < checker.through() {
-        let Some(row) = file.next_row().map_err(file_error)? else { break };
-        rows = row.number;
-        if let Some(digest) = &row.digest {
-            checker.check(row.number, digest).map_err(changed)?;
+fn compare_decided(open: &OpenFile, checker: Checker, course: &Course) -> Result<(), ResumeError> {
+    compare(&open.path, &open.options, checker).map_err(|error| match error {
+        CompareError::Read(error) => ResumeError::Read(ReadError::File(error)),
+        CompareError::Differ(changed) => {
+            let Course { source, decided, .. } = course;
+            let (file, source_name) = (open.file.name().to_owned(), source.clone());
+            ResumeError::Read(ReadError::Changed(ChangedError { file, source_name, decided: *decided, changed }))
         }
-    }
-    checker.finish(rows).map_err(changed)
+    })
 }

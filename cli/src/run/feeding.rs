@@ -5,9 +5,9 @@ use std::{
     time::Duration,
 };
 
-use bridge::mqtt::{Link, Options};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use intuition_common::{clock::SystemClock, readiness::Readiness};
+use intuition_mqtt::{Link, Options};
 use quote_files::{FileError, Merged};
 use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};

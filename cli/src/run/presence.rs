@@ -8,12 +8,10 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use bridge::{
-    MqttConfig,
-    mqtt::{Address, Capabilities, Event, Link, LinkError, Options},
-};
+use bridge::MqttConfig;
 use intuition_api::topic::OwnTopics;
 use intuition_common::exit::with_causes;
+use intuition_mqtt::{Address, Capabilities, Event, Link, LinkError, Options};
 use serde::Deserialize;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -124,7 +122,11 @@ struct Check {
 }
 
 impl Check {
-    async fn run(mut self, mut events: bridge::mqtt::Events, signal: &CancellationToken) -> Result<(), PresenceError> {
+    async fn run(
+        mut self,
+        mut events: intuition_mqtt::Events,
+        signal: &CancellationToken,
+    ) -> Result<(), PresenceError> {
         let deadline = Instant::now() + watchdog::MISSING_TIMEOUT;
         loop {
             tokio::select! {

@@ -4,14 +4,15 @@ use std::{borrow::Cow, fmt};
 
 use intuition_api::decimal::Money;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{
-    Deserialize, Deserializer, Serialize, Serializer,
-    de::{Error as _, Visitor},
-};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::number;
 
 /// Accepted forms of an [`Amount`], for messages.
 pub(crate) const EXPECTED: &str = "a whole number, or a decimal in quotes such as \"10000.50\", with at most 13 digits before \
                             the point and 2 after it";
+/// Pattern of a sum as text.
+pub(crate) const PATTERN: &str = r"^\d{1,13}(\.\d{1,2})?$";
 /// Largest whole number of 13 digits.
 const MAX_WHOLE: u64 = 9_999_999_999_999;
 /// Digits before the point.
@@ -64,33 +65,7 @@ impl Serialize for Amount {
 
 impl<'de> Deserialize<'de> for Amount {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct IntegerOrText;
-        impl Visitor<'_> for IntegerOrText {
-            type Value = Amount;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(EXPECTED)
-            }
-
-            fn visit_u64<E: serde::de::Error>(self, units: u64) -> Result<Amount, E> {
-                if units > MAX_WHOLE {
-                    return Err(E::invalid_value(serde::de::Unexpected::Unsigned(units), &self));
-                }
-                Ok(Amount(Money::from_cents(i128::from(units) * 100)))
-            }
-
-            fn visit_i64<E: serde::de::Error>(self, units: i64) -> Result<Amount, E> {
-                match u64::try_from(units) {
-                    Ok(units) => self.visit_u64(units),
-                    Err(_) => Err(E::invalid_value(serde::de::Unexpected::Signed(units), &self)),
-                }
-            }
-
-            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Amount, E> {
-                Amount::from_text(text).ok_or_else(|| E::invalid_value(serde::de::Unexpected::Str(text), &self))
-            }
-        }
-        deserializer.deserialize_any(IntegerOrText).map_err(D::Error::custom)
+        number::deserialize(deserializer, EXPECTED, Self::from_text)
     }
 }
 
@@ -107,7 +82,7 @@ impl JsonSchema for Amount {
             "minimum": 0,
             "maximum": MAX_WHOLE,
             "maxLength": MAX_WHOLE_DIGITS + 3,
-            "pattern": r"^\d{1,13}(\.\d{1,2})?$",
+            "pattern": PATTERN,
         })
     }
 }

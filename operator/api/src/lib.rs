@@ -1,8 +1,9 @@
-//! The resources `TradingAlgo` and `Algorithm`, `intuition.dev/v1alpha1`: their types, validation and reference.
+//! The resources `TradingAlgo`, `Algorithm` and `Feed`, `intuition.dev/v1alpha1`: their types, validation and reference.
 //!
 //! `intuition-operator` reconciles them, and the command `intuition` reads them from manifests. This crate does no I/O
 //! and holds no Kubernetes client.
-//! - [`TradingAlgo`] and [`Algorithm`]: the types from which the CRDs in `crds/` are generated.
+//! - [`TradingAlgo`] and [`Algorithm`]: the types from which the CRDs in `crds/` are generated. [`Feed`] is not among these
+//!   yet: no operator serves it.
 //! - [`validate`]: checks a manifest against the CRD's schema, its CEL rules and rules that neither can express. It
 //!   returns all violations at once.
 //! - [`address`]: parses the URLs of brokers and algorithm servers.
@@ -11,7 +12,10 @@
 pub mod address;
 mod algorithm;
 mod amount;
+mod decimal;
 mod duration;
+mod feed;
+mod number;
 mod quantity;
 pub mod reference;
 mod secret_ref;
@@ -24,7 +28,12 @@ pub use self::{
         Resources, RunningImage, Variable,
     },
     amount::Amount,
+    decimal::Decimal,
     duration::Duration,
+    feed::{
+        BarInterval, ClaimFile, Columns, ConfigMapFile, Cursor, Data, Exchange, ExchangeName, FEED_KIND, Feed,
+        FeedSource, FeedSpec, File, Generator, Interval, Model, Postgres, Publish, Speed,
+    },
     quantity::Quantity,
     secret_ref::SecretRef,
     trading_algo::{

@@ -1,6 +1,7 @@
 //! Validates a manifest and returns all violations at once: the schema's bounds and unknown fields as the API server checks
 //! them (`kubectl apply --validate=strict`), its CEL rules, and rules that neither can express. Pure.
 
+mod feed;
 mod rules;
 mod schema;
 
@@ -12,7 +13,7 @@ use kube::{CustomResourceExt as _, Resource, core::cel::Validator};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::{ALGORITHM_KIND, Algorithm, TRADING_ALGO_KIND, TradingAlgo};
+use crate::{ALGORITHM_KIND, Algorithm, FEED_KIND, Feed, TRADING_ALGO_KIND, TradingAlgo};
 
 /// One violation in a manifest.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -73,6 +74,11 @@ pub fn parse_algorithm(manifest: &Value) -> Result<Algorithm, Vec<FieldError>> {
     read(manifest, check_algorithm(manifest))
 }
 
+/// Parses the manifest of a [`Feed`], like [`parse`].
+pub fn parse_feed(manifest: &Value) -> Result<Feed, Vec<FieldError>> {
+    read(manifest, check_feed(manifest, PREFIX))
+}
+
 /// All violations in the manifest of a `TradingAlgo`, in the order of their paths.
 pub fn check(manifest: &Value) -> Vec<FieldError> {
     check_below(manifest, PREFIX)
@@ -94,6 +100,12 @@ pub fn check_algorithm(manifest: &Value) -> Vec<FieldError> {
         spec: &rules::algorithm_spec,
     };
     check_as(manifest, &rules)
+}
+
+/// All violations in the manifest of a [`Feed`] whose topics have this prefix, in the order of their paths.
+pub fn check_feed(manifest: &Value, prefix: &str) -> Vec<FieldError> {
+    let spec = |manifest: &Map<String, Value>| feed::spec(manifest, prefix);
+    check_as(manifest, &KindRules { kind: FEED_KIND, schema: &FEED, is_meant: feed::is_meant, spec: &spec })
 }
 
 /// The rules of the manifests of one kind.
@@ -152,6 +164,7 @@ fn check_as(manifest: &Value, rules: &KindRules<'_>) -> Vec<FieldError> {
 /// The schema of each kind, also as JSON. Made once, because the operator validates in every pass.
 static TRADING_ALGO: LazyLock<(JSONSchemaProps, Value)> = LazyLock::new(|| schema_of(TradingAlgo::crd()));
 static ALGORITHM: LazyLock<(JSONSchemaProps, Value)> = LazyLock::new(|| schema_of(Algorithm::crd()));
+static FEED: LazyLock<(JSONSchemaProps, Value)> = LazyLock::new(|| schema_of(Feed::crd()));
 
 fn schema_of(crd: CustomResourceDefinition) -> (JSONSchemaProps, Value) {
     let version = crd.spec.versions.into_iter().next();

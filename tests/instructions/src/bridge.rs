@@ -5,13 +5,13 @@ use std::{collections::HashMap, sync::Arc};
 use bridge::{
     Config, Limits, Metrics, MqttConfig, PARTS,
     machine::{Action, Input, Machine, Sinks, StreamEvent},
-    mqtt::{Capabilities, Code, Event, Incoming, Request},
 };
 use intuition_api::v1::{Open, ProcessRequest, ProcessResponse};
 use intuition_common::{
     clock::{Clock, Now},
     readiness::Readiness,
 };
+use intuition_mqtt::{Capabilities, Code, Event, Incoming, Request};
 use prometheus_client::registry::Registry;
 
 use crate::{case::EPOCH, path::ACCOUNT, stage};

@@ -1,7 +1,7 @@
 //! The counted inputs.
 
-use bridge::mqtt::Incoming;
 use bytes::Bytes;
+use intuition_mqtt::Incoming;
 
 /// The connection to the broker, which stays the same.
 pub(crate) const EPOCH: u64 = 1;

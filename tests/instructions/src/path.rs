@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use anyhow::ensure;
-use bridge::mqtt::Incoming;
 use intuition_api::v1::process_response::Message;
 use intuition_common::clock::{Clock, Now, SystemClock};
+use intuition_mqtt::Incoming;
 use tempfile::TempDir;
 
 use crate::{

@@ -4,13 +4,11 @@ use algo_runtime::{
     responses::Reader,
     writer::{Command, Writer, WriterError},
 };
-use bridge::{
-    machine::{Action, Input, Machine},
-    mqtt::Incoming,
-};
+use bridge::machine::{Action, Input, Machine};
 use bytes::Bytes;
 use intuition_api::v1::{ProcessRequest, ProcessResponse};
 use intuition_common::clock::Now;
+use intuition_mqtt::Incoming;
 use prost::{DecodeError, Message as _};
 
 /// The steps by name, with a part of the name of the function that each is.
@@ -29,7 +27,7 @@ pub const COMMIT: &str = "SqliteLedger as algo_runtime::ledger::Ledger>::commit"
 #[inline(never)]
 pub fn receive(machine: &mut Machine, messages: Vec<Incoming>, now: Now) -> Vec<Action> {
     for message in messages {
-        machine.handle(Input::Subscribing(bridge::mqtt::Event::Message(message)), now);
+        machine.handle(Input::Subscribing(intuition_mqtt::Event::Message(message)), now);
     }
     machine.advance(now);
     machine.take_actions()

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use algo_runtime::{ledger::Retention, responses, sizes::Sizes as EngineSizes, writer};
-use bridge::{Limits, inflight::Bounds, mqtt, outbox};
+use bridge::{Limits, inflight::Bounds, outbox};
 use intuition_api::bounds::LARGEST_MESSAGE_BYTES;
 use rand::{RngExt as _, SeedableRng as _, rngs::ChaCha8Rng};
 
@@ -73,7 +73,7 @@ pub struct BridgePlan {
     /// Bounds.
     pub limits: Limits,
     /// Bounds of a connection to the broker.
-    pub connection: mqtt::Sizes,
+    pub connection: intuition_mqtt::Sizes,
     /// Receive Maximum of its CONNECT.
     pub receive_maximum: u16,
     /// Events of a connection that wait for the machine.
@@ -189,7 +189,7 @@ impl Plan {
                     outbox: outbox::Sizes::default(),
                     ..Limits::default()
                 },
-                connection: mqtt::Sizes {
+                connection: intuition_mqtt::Sizes {
                     waiting_bytes: draw.random_range(4 << 10..=64 << 10),
                     write_ahead: draw.random_range(256..=4 << 10),
                     acks_per_confirmation: draw.random_range(1..=16),
@@ -239,7 +239,7 @@ impl Plan {
             other_filters: None,
             bridge: BridgePlan {
                 limits: Limits::default(),
-                connection: mqtt::Sizes::default(),
+                connection: intuition_mqtt::Sizes::default(),
                 receive_maximum: 1_024,
                 event_capacity: 1_024,
                 is_older: false,

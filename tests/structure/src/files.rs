@@ -10,8 +10,18 @@ use anyhow::Context as _;
 use syn::{Attribute, Item, spanned::Spanned as _};
 
 /// The folders of the crates.
-const CRATES: [&str; 8] =
-    ["algo-runtime", "algo-runtime/api", "bridge", "cli", "common", "operator", "operator/api", "tests/simulation"];
+const CRATES: [&str; 10] = [
+    "algo-runtime",
+    "algo-runtime/api",
+    "bridge",
+    "cli",
+    "common",
+    "feed",
+    "mqtt",
+    "operator",
+    "operator/api",
+    "tests/simulation",
+];
 
 /// A crate's files by module path: `[]` is `lib.rs`, `["engine", "turn"]` is `engine/turn.rs`.
 #[derive(Debug, Default)]

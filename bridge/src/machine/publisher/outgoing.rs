@@ -8,9 +8,9 @@ use intuition_api::{
     v1::{OutboxEntry, outbox_entry::Content},
 };
 use intuition_common::planted::{self, Mistake};
+use intuition_mqtt::Message;
 
 use crate::{
-    mqtt::Message,
     outbox::{self, Cost, Queue},
     render,
 };

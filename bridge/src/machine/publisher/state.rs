@@ -3,12 +3,10 @@
 use std::time::Duration;
 
 use intuition_api::topic::OwnTopics;
+use intuition_mqtt::{Code, Message};
 use tokio::time::Instant;
 
-use crate::{
-    mqtt::{Code, Message},
-    render,
-};
+use crate::render;
 
 /// A third of the time for which the broker keeps the state.
 const REFRESH_INTERVAL: Duration = Duration::from_mins(1);

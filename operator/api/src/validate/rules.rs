@@ -12,7 +12,7 @@ use serde::Deserialize as _;
 use serde_json::{Map, Value};
 
 use super::{FieldError, schema::shown};
-use crate::{ALGORITHM_KIND, API_VERSION, GROUP, TRADING_ALGO_KIND, address::Address};
+use crate::{ALGORITHM_KIND, API_VERSION, FEED_KIND, GROUP, TRADING_ALGO_KIND, address::Address};
 
 /// The namespace of a manifest that names none.
 pub(super) const DEFAULT_NAMESPACE: &str = "default";
@@ -44,7 +44,7 @@ pub(super) fn type_meta(manifest: &Map<String, Value>, kind: &str) -> Vec<FieldE
     let wanted = [("kind", kind), ("apiVersion", API_VERSION)];
     let problems = wanted.into_iter().filter_map(|(name, wanted)| match manifest.get(name) {
         Some(Value::String(found)) if found == wanted => None,
-        Some(other) if name == "kind" && !is_about_a_kind(other) => {
+        Some(other) if name == "kind" && kind != FEED_KIND && !is_about_a_kind(other) => {
             Some(FieldError::new(name, format!("must be {TRADING_ALGO_KIND} or {ALGORITHM_KIND}, is {}", shown(other))))
         }
         Some(other) => Some(FieldError::new(name, format!("must be {wanted}, is {}", shown(other)))),
@@ -248,7 +248,7 @@ fn filter_problem(filter: &Value, path: String, own: &[String]) -> Option<FieldE
 }
 
 /// The problem of a text at `path` that is one of `known`; it is one of them from then on.
-fn twice<'a>(text: &'a Value, path: String, known: &mut BTreeSet<&'a str>) -> Option<FieldError> {
+pub(super) fn twice<'a>(text: &'a Value, path: String, known: &mut BTreeSet<&'a str>) -> Option<FieldError> {
     let text = text.as_str()?;
     (!known.insert(text)).then(|| FieldError::new(path, format!("is there twice: {text:?}")))
 }

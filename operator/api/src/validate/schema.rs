@@ -12,7 +12,7 @@ use regex::Regex;
 use serde_json::{Map, Value};
 
 use super::FieldError;
-use crate::amount;
+use crate::{amount, decimal};
 
 /// Longest value in a message.
 const MAX_VALUE_CHARS: usize = 80;
@@ -24,18 +24,15 @@ pub(super) fn check(schema: &JSONSchemaProps, value: &Value, path: &str, problem
         return;
     }
     if schema.x_kubernetes_int_or_string == Some(true) {
-        if !is_int_or_string(schema, value) && !is_money(schema) {
-            let expected = "an integer, or a quantity in quotes such as \"500m\" or \"64Mi\"";
-            problems.push(FieldError::new(path, format!("must be {expected}, is {}", shown(value))));
-        } else if !is_int_or_string(schema, value) {
+        if !is_int_or_string(schema, value) {
             let found = match value.as_f64() {
                 // The number was parsed to a binary one; its text is lost.
-                Some(number) if value.is_f64() && number.fract() == 0.0 => {
+                Some(number) if value.is_f64() && number.fract() == 0.0 && schema.maximum.is_some() => {
                     "is written with a leading zero, a point or an exponent".to_owned()
                 }
                 _ => format!("is {}", shown(value)),
             };
-            problems.push(FieldError::new(path, format!("must be {}, {found}", amount::EXPECTED)));
+            problems.push(FieldError::new(path, format!("must be {}, {found}", expected(schema))));
         }
         return;
     }
@@ -161,9 +158,13 @@ fn in_range(schema: &JSONSchemaProps, value: &Value) -> bool {
     })
 }
 
-/// Sums of money have an upper bound, amounts of CPU and memory none.
-const fn is_money(schema: &JSONSchemaProps) -> bool {
-    schema.maximum.is_some()
+/// The accepted forms of an integer or text, which its pattern names.
+fn expected(schema: &JSONSchemaProps) -> &'static str {
+    match schema.pattern.as_deref() {
+        Some(amount::PATTERN) => amount::EXPECTED,
+        Some(decimal::PATTERN) => decimal::EXPECTED,
+        _ => "an integer, or a quantity in quotes such as \"500m\" or \"64Mi\"",
+    }
 }
 
 fn is_int_or_string(schema: &JSONSchemaProps, value: &Value) -> bool {

@@ -2,7 +2,7 @@
 
 use std::{ops::RangeInclusive, time::Duration};
 
-use bridge::mqtt::Capabilities;
+use intuition_mqtt::Capabilities;
 use rand::{RngExt as _, rngs::ChaCha8Rng};
 
 use crate::plan::Scale;

@@ -2,8 +2,8 @@
 
 use std::{rc::Rc, time::Duration};
 
-use bridge::mqtt::Capabilities;
 use bytes::Bytes;
+use intuition_mqtt::Capabilities;
 
 use crate::facts::{Body, MessageId};
 

@@ -10,13 +10,13 @@ use std::{
 use bridge::{
     Config, ConfigError, Limits, Metrics, MqttConfig, PARTS,
     machine::{Action, Connections, Input, Machine, Sinks, StreamEvent},
-    mqtt::{Event, Request},
 };
 use intuition_api::v1::{self, process_request, process_response};
 use intuition_common::{
     clock::{Clock, Now},
     readiness::Readiness,
 };
+use intuition_mqtt::{Event, Request};
 use prometheus_client::registry::Registry;
 
 use super::client::{Client, NetworkRequest};

@@ -4,11 +4,11 @@ mod packets;
 
 use std::collections::VecDeque;
 
-use bridge::mqtt::{
+use intuition_common::clock::Now;
+use intuition_mqtt::{
     Accepted, Attempts, Ended, Event, Events, Lanes, LinkError, Options, Packet, Protocol, Request, Settings, Sizes,
     Work, lanes,
 };
-use intuition_common::clock::Now;
 
 use self::packets::{Waiting, received};
 use crate::{
@@ -141,7 +141,7 @@ impl Client {
                 self.state = State::Resting(now.instant);
             }
             (State::Connecting { .. }, ServerPacket::Connack { code, .. }) => {
-                self.fail(LinkError::Refuse(bridge::mqtt::codes::code(code)), now);
+                self.fail(LinkError::Refuse(intuition_mqtt::codes::code(code)), now);
             }
             (State::Open { .. }, packet) => self.arrived.extend(received(packet)),
             _ => {}

@@ -1,7 +1,7 @@
 //! Facts about the requests of a bridge to its connections, for the checker.
 
-use bridge::mqtt::{Event, Request};
 use intuition_api::v1;
+use intuition_mqtt::{Event, Request};
 
 use super::{Bridge, Done};
 use crate::facts::Fact;

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use bridge::mqtt::{Code, Incoming, Message, Output, Packet};
+use intuition_mqtt::{Code, Incoming, Message, Output, Packet};
 
 use crate::broker::{ClientPacket, Delivery, Publish, ServerPacket, Subscribe};
 
@@ -35,7 +35,7 @@ impl Output for Waiting {
         let properties: usize = user_properties.iter().map(|(name, value)| name.len() + value.len() + 5).sum();
         let size = FRAME_BYTES + topic.len() + payload.len() + properties;
         if max_packet_size.is_some_and(|largest| size > usize::try_from(largest).unwrap_or(usize::MAX)) {
-            return Err(bridge::mqtt::codes::code(0x95));
+            return Err(intuition_mqtt::codes::code(0x95));
         }
         let packet = Publish { packet_id, topic, payload, retain, user_properties, size };
         self.push(ClientPacket::Publish(packet), size);
@@ -81,7 +81,7 @@ impl Output for Waiting {
 
 /// A packet of the broker as the codec would give it.
 pub(super) fn received(packet: ServerPacket) -> Option<Packet> {
-    let code = bridge::mqtt::codes::code;
+    let code = intuition_mqtt::codes::code;
     Some(match packet {
         ServerPacket::Connack { .. } => return None,
         ServerPacket::Publish(delivery) => Packet::Message(incoming(delivery)),

@@ -3,7 +3,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 
 use super::*;
-use crate::mqtt::{Ack, Awaited, Capabilities, Code, Events, Incoming, Message, codes, lanes};
+use crate::{Ack, Awaited, Capabilities, Code, Events, Incoming, Message, codes, lanes};
 
 const EPOCH: u64 = 3;
 const KEEP_ALIVE: Duration = Duration::from_mins(1);

@@ -153,7 +153,7 @@ fn message(mut frame: BytesMut) -> Result<Incoming, Malformed> {
         properties.subscription_identifiers.extend(more.subscription_identifiers);
         properties.user_properties.extend(more.user_properties);
     }
-    // A payload keeps its whole packet in memory, and the bridge's bounds know of the payload alone.
+    // A payload keeps its whole packet in memory, and the bounds of its receiver know of the payload alone.
     if length - payload_length > MAX_KEPT_BYTES {
         payload = Bytes::copy_from_slice(&payload);
     }

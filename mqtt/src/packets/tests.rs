@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::mqtt::{Capabilities, Message, Output as _};
+use crate::{Capabilities, Message, Output as _};
 
 fn read_all(bytes: &[u8]) -> Vec<Packet> {
     let mut buffer = BytesMut::from(bytes);

@@ -80,8 +80,8 @@ pub enum LinkError {
     BreakProtocol(#[source] Malformed),
     /// The broker closes each connection right after it accepted it, and gives no reason.
     #[error(
-        "the broker closed {connections} connections in a row shortly after it accepted them: probably another bridge uses \
-         the client id {client_id:?} too; stop that bridge, or give one of the two another client id prefix"
+        "the broker closed {connections} connections in a row shortly after it accepted them: probably another process uses \
+         the client id {client_id:?} too; stop that one, or give one of the two another client id prefix"
     )]
     ClientIdInUse {
         /// The client id that is used twice.
@@ -91,8 +91,8 @@ pub enum LinkError {
         /// The error of the last connection.
         source: Box<LinkError>,
     },
-    /// Given up in favour of another bridge; the next attempt is made after a pause.
-    #[error("another bridge has taken over: the connection was given up for now")]
+    /// Given up in favour of another process; the next attempt is made after a pause.
+    #[error("another process has taken over: the connection was given up for now")]
     StandDown,
     /// The connection was given up, so that the broker redelivers unacknowledged messages.
     #[error(
@@ -128,9 +128,9 @@ impl fmt::Display for Awaited {
 /// The cure of a refusal, where there is a special one.
 const fn advice(code: Code) -> &'static str {
     match code.value {
-        0x84 => ": a bridge needs MQTT 5, so use a broker, or a listener of this one, that speaks it",
+        0x84 => ": the connection needs MQTT 5, so use a broker, or a listener of this one, that speaks it",
         0x8e => ": another client has the same client id, so stop it, or give one of the two another client id prefix",
-        0x9b => ": a bridge publishes with QoS 1, so raise the Maximum QoS of the broker",
+        0x9b => ": publications have QoS 1, so raise the Maximum QoS of the broker",
         _ => "",
     }
 }
@@ -159,7 +159,7 @@ impl LinkError {
     }
 
     /// The broker refuses this client, and may count its attempts against it (0x86, 0x87, 0x8A, 0x8C).
-    pub(crate) const fn is_refused_client(&self) -> bool {
+    pub const fn is_refused_client(&self) -> bool {
         match self {
             Self::Refuse(code) | Self::RefuseNameless { code, .. } => matches!(code.value, 0x86 | 0x87 | 0x8a | 0x8c),
             _ => false,
@@ -167,7 +167,7 @@ impl LinkError {
     }
 
     /// The broker has more to do than it can, or than it grants this client (0x89, 0x97, 0x9F).
-    pub(crate) const fn is_overload(&self) -> bool {
+    pub const fn is_overload(&self) -> bool {
         match self {
             Self::Refuse(code) | Self::RefuseNameless { code, .. } | Self::End(code) => {
                 matches!(code.value, 0x89 | 0x97 | 0x9f)
@@ -177,7 +177,7 @@ impl LinkError {
     }
 
     /// Another client works under the same client id.
-    pub(crate) const fn is_taken_over(&self) -> bool {
+    pub const fn is_taken_over(&self) -> bool {
         matches!(self, Self::End(Code { value: 0x8e, .. }) | Self::StandDown | Self::ClientIdInUse { .. })
     }
 }

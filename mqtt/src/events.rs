@@ -31,7 +31,7 @@ impl Events {
 
     /// The next event that is neither a message nor an answer to a subscription. `None`: the task has ended. May be
     /// abandoned at any time.
-    pub(crate) async fn recv_control(&mut self) -> Option<Event> {
+    pub async fn recv_control(&mut self) -> Option<Event> {
         self.control.recv().await
     }
 
@@ -126,7 +126,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::mqtt::Incoming;
+    use crate::Incoming;
 
     fn message(size: usize) -> Event {
         Event::Message(Incoming {

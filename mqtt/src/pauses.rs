@@ -53,7 +53,7 @@ impl Pauses {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mqtt::codes;
+    use crate::codes;
 
     fn longest(error: &LinkError) -> Duration {
         let mut pauses = Pauses::seeded(1);

@@ -1,4 +1,4 @@
-//! One MQTT 5 connection, and the only module that knows rumqttc, of which it uses the codec (ADR 0020).
+//! One MQTT 5 connection, and the only crate that knows rumqttc, of which it uses the codec (ADR 0020).
 //!
 //! A task of its own reads and writes the socket; requests go in without waiting, events come out by [`Events`]. Every
 //! connection that the broker accepts is a new *epoch*. Requests name the epoch that they belong to and are void in any
@@ -6,7 +6,10 @@
 //! another message. Requests without an answer are forgotten when a connection ends; their submitter sees
 //! [`Event::Disconnected`] and submits them again.
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "unit tests read clocks"))]
+
 mod address;
+mod args;
 mod attempts;
 pub mod codes;
 mod connection;
@@ -38,6 +41,7 @@ use tokio_util::task::TaskTracker;
 
 pub use self::{
     address::{Address, AddressError},
+    args::{BrokerArgs, PasswordError},
     attempts::Attempts,
     credentials::{Credentials, Fixed},
     error::{Awaited, LinkError},
@@ -51,15 +55,15 @@ pub use self::{
 };
 
 /// Messages that the broker may send by default before the first of them is acknowledged.
-pub(crate) const RECEIVE_MAXIMUM: u16 = 1024;
+pub const RECEIVE_MAXIMUM: u16 = 1024;
 /// How often a packet is sent to the broker at least, by default.
-pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(30);
+pub const KEEP_ALIVE: Duration = Duration::from_secs(30);
 
 /// How long a connection may take by default, from the look-up of the host to the CONNACK: a broker may ask another
 /// service about a login, which takes seconds where that is busy.
-pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long an answer of the broker may take by default.
-pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Options of a connection.
 #[derive(Debug, Clone)]
@@ -302,6 +306,11 @@ impl Link {
         Ok((Self { requests }, events))
     }
 
+    /// A link whose requests the owner of the receiver carries out, in place of the task of [`Link::start`].
+    pub const fn new(requests: mpsc::UnboundedSender<Request>) -> Self {
+        Self { requests }
+    }
+
     /// Publishes with `QoS` 1. Answered by [`Event::Published`] with the same token.
     pub fn publish(&self, epoch: u64, token: u64, message: Message) {
         self.submit(Request::Publish { epoch, token, message });
@@ -332,18 +341,6 @@ impl Link {
     /// Sends DISCONNECT, so that the broker publishes no last will, and ends the task.
     pub fn disconnect(&self) {
         self.submit(Request::Disconnect);
-    }
-
-    /// A link with a task that panics.
-    #[cfg(test)]
-    pub(crate) fn panicking(tasks: &TaskTracker) -> (Self, Events) {
-        let (requests, receiver) = mpsc::unbounded_channel();
-        let (lanes, events) = events::lanes(1, &Sizes::default());
-        tasks.spawn(async move {
-            let _ends = (receiver, lanes);
-            panic!("as the test asks for");
-        });
-        (Self { requests }, events)
     }
 
     /// Requests anything, and returns at once.

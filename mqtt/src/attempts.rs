@@ -81,7 +81,7 @@ mod tests {
     }
 
     fn attempts() -> Attempts {
-        Attempts::seeded("bridge".to_owned(), 1)
+        Attempts::seeded("client".to_owned(), 1)
     }
 
     #[test]
@@ -113,7 +113,7 @@ mod tests {
     #[test]
     fn attempts_with_one_seed_pause_alike() {
         let drawn = |seed| {
-            let mut attempts = Attempts::seeded("bridge".to_owned(), seed);
+            let mut attempts = Attempts::seeded("client".to_owned(), seed);
             let errors = [closed(), LinkError::StandDown, LinkError::NoCertificates];
             (0..30).map(|turn| attempts.failed(&errors[turn % 3])).collect::<Vec<_>>()
         };

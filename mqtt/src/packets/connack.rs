@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rumqttc::v5::mqttbytes::v5;
 
-use crate::mqtt::{Capabilities, Code, codes};
+use crate::{Capabilities, Code, codes};
 
 /// A CONNACK that accepts the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

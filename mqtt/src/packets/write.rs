@@ -11,13 +11,13 @@ use rumqttc::v5::mqttbytes::{
 };
 
 use super::MAX_PACKET_BYTES;
-use crate::mqtt::{Code, Message, Options, codes, credentials::Presented, output::Output};
+use crate::{Code, Message, Options, codes, credentials::Presented, output::Output};
 
 /// Longest text that MQTT can carry.
 const MAX_TEXT_BYTES: usize = 65_535;
 
 /// Writes a CONNECT. An error: it is too long for MQTT.
-pub(in crate::mqtt) fn connect(
+pub(crate) fn connect(
     options: &Options,
     will: Option<&Message>,
     presented: &Presented,
@@ -131,7 +131,7 @@ fn check_filter(filter: &str) -> Result<(), Code> {
 }
 
 /// Writes a DISCONNECT after which the broker publishes no last will.
-pub(in crate::mqtt) fn disconnect(output: &mut BytesMut) -> Result<(), Code> {
+pub(crate) fn disconnect(output: &mut BytesMut) -> Result<(), Code> {
     let disconnect = v5::Disconnect::new(v5::DisconnectReasonCode::NormalDisconnection);
     write(&v5::Packet::Disconnect(disconnect), None, output)
 }

@@ -1,0 +1,116 @@
+//! The topics of feeds.
+
+/// Stands for the symbol of a quote in a topic.
+const SYMBOL: &str = "{sid}";
+/// Characters of a symbol that mean something else in a topic or in this encoding.
+const ESCAPED: [(char, &str); 4] = [('/', "%2F"), ('+', "%2B"), ('#', "%23"), ('%', "%25")];
+
+/// The topics of one feed: `<prefix>/<namespace>/feed.<name>/...`. No account has a name with a dot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FeedTopics {
+    position: String,
+    quotes: String,
+}
+
+/// Why text is no usable topic of a feed's quotes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum FeedTopicError {
+    /// No topic name of MQTT, or one of the broker's own.
+    #[error("must be a topic without wildcards that does not begin with $")]
+    NoTopic,
+    /// A brace beside those of `{{sid}}`.
+    #[error("must have no other braces than those of {{sid}}")]
+    Braces,
+    /// The topic of the feed's position.
+    #[error("is the topic of the feed's own position")]
+    Position,
+}
+
+impl FeedTopics {
+    /// Those of a feed, `<namespace>/<name>`, below a prefix that [`check_prefix`](super::check_prefix) takes; its quotes go
+    /// to another topic where one is given.
+    pub fn new(prefix: &str, feed: &str, quotes: Option<&str>) -> Result<Self, FeedTopicError> {
+        let (namespace, name) = feed.split_once('/').unwrap_or(("default", feed));
+        let base = format!("{prefix}/{namespace}/feed.{name}");
+        let quotes = quotes.map_or_else(|| format!("{base}/quotes"), str::to_owned);
+        let topics = Self { position: format!("{base}/position"), quotes };
+        let plain = topics.quotes.replace(SYMBOL, "");
+        if plain.contains(['{', '}']) {
+            return Err(FeedTopicError::Braces);
+        }
+        let is_topic = !plain.contains(['+', '#']) && !plain.starts_with('$');
+        if !is_topic || super::check_filter(&topics.quotes).is_err() {
+            return Err(FeedTopicError::NoTopic);
+        }
+        if topics.quotes == topics.position {
+            return Err(FeedTopicError::Position);
+        }
+        Ok(topics)
+    }
+
+    /// The topic of the retained position.
+    pub fn position(&self) -> &str {
+        &self.position
+    }
+
+    /// The topic of a symbol's quotes.
+    pub fn quotes_of(&self, sid: &str) -> String {
+        if !self.quotes.contains(SYMBOL) {
+            return self.quotes.clone();
+        }
+        let mut escaped = String::with_capacity(sid.len());
+        for character in sid.chars() {
+            match ESCAPED.iter().find(|(known, _)| *known == character) {
+                Some((_, code)) => escaped.push_str(code),
+                None => escaped.push(character),
+            }
+        }
+        self.quotes.replace(SYMBOL, &escaped)
+    }
+
+    /// The filter that selects the quotes of all symbols.
+    pub fn filter(&self) -> String {
+        let levels = self.quotes.split('/').map(|level| if level.contains(SYMBOL) { "+" } else { level });
+        levels.collect::<Vec<_>>().join("/")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn topics(quotes: &str) -> Result<FeedTopics, FeedTopicError> {
+        FeedTopics::new("intuition", "desk/btc", Some(quotes))
+    }
+
+    #[test]
+    fn topics_of_a_feed_lie_below_its_namespace() {
+        let topics = FeedTopics::new("trading/staging", "desk/btc", None).unwrap();
+        assert_eq!(topics.position(), "trading/staging/desk/feed.btc/position");
+        assert_eq!(topics.quotes_of("BTC/USD"), "trading/staging/desk/feed.btc/quotes");
+        assert_eq!(topics.filter(), "trading/staging/desk/feed.btc/quotes");
+    }
+
+    #[test]
+    fn a_symbol_in_a_topic_is_one_level_and_differs_from_every_other() {
+        let topics = topics("market/{sid}/trades").unwrap();
+        assert_eq!(topics.quotes_of("BTCUSDT"), "market/BTCUSDT/trades");
+        assert_eq!(topics.quotes_of("A/B+C#D%2F"), "market/A%2FB%2BC%23D%252F/trades");
+        assert_eq!(topics.filter(), "market/+/trades");
+    }
+
+    #[test]
+    fn topics_that_cannot_be_published_to_are_refused() {
+        for (topic, error) in [
+            ("a/+", FeedTopicError::NoTopic),
+            ("a/#", FeedTopicError::NoTopic),
+            ("$SYS/{sid}", FeedTopicError::NoTopic),
+            ("a\0", FeedTopicError::NoTopic),
+            ("a/{symbol}", FeedTopicError::Braces),
+            ("a/{sid", FeedTopicError::Braces),
+            ("intuition/desk/feed.btc/position", FeedTopicError::Position),
+        ] {
+            assert_eq!(topics(topic), Err(error), "{topic:?}");
+        }
+    }
+}

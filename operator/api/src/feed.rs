@@ -1,0 +1,97 @@
+//! `Feed`, `intuition.dev/v1alpha1`: quotes of a source, published on MQTT.
+
+#![expect(unreachable_pub, reason = "the derive for CEL rules repeats each type inside a function")]
+
+mod exchange;
+mod file;
+mod generator;
+mod interval;
+mod postgres;
+
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use self::{
+    exchange::{BarInterval, Data, Exchange, ExchangeName},
+    file::{ClaimFile, ConfigMapFile, File, Speed},
+    generator::{Generator, Model},
+    interval::Interval,
+    postgres::{Columns, Cursor, Postgres},
+};
+use crate::{Broker, Duration};
+
+/// Value of `kind` in a manifest.
+pub const FEED_KIND: &str = "Feed";
+
+/// A source of quotes, and the topic that its quotes are published on.
+#[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[kube(
+    group = "intuition.dev",
+    version = "v1alpha1",
+    kind = "Feed",
+    namespaced,
+    shortname = "feed",
+    category = "trading",
+    doc = "Publishes the quotes of an exchange, a database, a file or a generator on MQTT.",
+    derive = "PartialEq",
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    validation = Rule::new("self.metadata.name.size() <= 50 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')")
+        .message("must be at most 50 characters of a-z, 0-9 and -, begin with a letter and not end with -")
+)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FeedSpec {
+    /// The origin of the quotes. Another origin is another source of numbers; accounts that know the numbers of the first
+    /// one keep them.
+    pub source: FeedSource,
+    /// The topic of the quotes, and their marks.
+    #[serde(default)]
+    pub publish: Publish,
+    /// The feed is not fresh when no quote came for so long: a whole number with `d`, `h`, `m` or `s`, such as `5m`.
+    /// Without it, a quiet source is as good as any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stale_after: Option<Duration>,
+    /// Whether the feed publishes nothing. Its position stays, and it goes on from there.
+    #[serde(default)]
+    pub suspend: bool,
+    /// The MQTT broker; without it, the one the chart was installed with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broker: Option<Broker>,
+}
+
+/// The origin of quotes: exactly one of `exchange`, `postgres`, `file` and `generator`.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Default)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(
+    validation = Rule::new("[has(self.exchange), has(self.postgres), has(self.file), has(self.generator)].filter(x, x).size() == 1")
+        .message("must have exactly one of exchange, postgres, file and generator")
+)]
+pub struct FeedSource {
+    /// Trades or bars of an exchange.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exchange: Option<Exchange>,
+    /// Rows of a table that grows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub postgres: Option<Postgres>,
+    /// Rows of a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<File>,
+    /// Quotes of a model, which follow from a seed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generator: Option<Generator>,
+}
+
+/// The topic of quotes, and their marks.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Default)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Publish {
+    /// MQTT topic of the quotes; without it, `intuition/<namespace>/feed.<name>/quotes`, or the same below `topics.prefix` of
+    /// the operator's chart. `{sid}` stands for the symbol of the quote, in which `/`, `+`, `#` and `%` are written `%2F`,
+    /// `%2B`, `%23` and `%25`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 256))]
+    pub topic: Option<String>,
+    /// Whether every quote is marked as one of the past: it reaches algorithms and indicators, and trades nothing.
+    #[serde(default)]
+    pub backfill: bool,
+}
