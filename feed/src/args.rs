@@ -32,6 +32,9 @@ pub(crate) struct Args {
     /// Folder in which the claim or the `ConfigMap` of a file is mounted.
     #[arg(long, env = "INTUITION_FILES_DIR", value_name = "DIR", default_value = ".")]
     files_dir: PathBuf,
+    /// File with the certificates that an exchange's TLS is to trust in place of the machine's, PEM.
+    #[arg(long, env = "INTUITION_EXCHANGE_CA", value_name = "FILE")]
+    exchange_ca: Option<PathBuf>,
     /// Prefix of the client id, `TEXT.<namespace>.<name>.feed`.
     #[arg(long, env = "INTUITION_CLIENT_ID_PREFIX", value_name = "TEXT", default_value = "intuition")]
     client_id_prefix: String,
@@ -140,6 +143,7 @@ impl Args {
             client_id_prefix: self.client_id_prefix,
             topic_prefix: self.topic_prefix,
             files: self.files_dir,
+            exchange_ca: self.exchange_ca,
         })
     }
 }

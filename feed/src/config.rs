@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use tokio_util::task::TaskTracker;
 
 use crate::{
+    exchange::ExchangeSource,
     file::{FileError, FileSource},
     generator::{GeneratorSource, LongSymbol},
     machine::Settings,
@@ -36,6 +37,8 @@ pub struct Config {
     pub topic_prefix: String,
     /// The folder in which the claim or the `ConfigMap` of a file is mounted.
     pub files: PathBuf,
+    /// The certificates that an exchange's TLS is to trust in place of the machine's, PEM.
+    pub exchange_ca: Option<PathBuf>,
 }
 
 /// Errors in a configuration.
@@ -70,8 +73,11 @@ pub enum ConfigError {
     /// A symbol of the generator cannot be used.
     #[error("spec.source.generator.symbols: {0}")]
     UseSymbol(LongSymbol),
+    /// The exchange cannot be used as described.
+    #[error("spec.source.exchange: {0}")]
+    UseExchange(::exchange::ConfigError),
     /// This release has no such source.
-    #[error("spec.source.{0}: this release publishes files and generators alone")]
+    #[error("spec.source.{0}: this release publishes exchanges, files and generators alone")]
     UnknownSource(&'static str),
 }
 
@@ -130,7 +136,10 @@ impl Config {
             FeedSource { file: Some(file), .. } => {
                 Ok(Box::new(FileSource::new(file, &self.files, tasks).map_err(ConfigError::UseFile)?))
             }
-            FeedSource { exchange: Some(_), .. } => Err(ConfigError::UnknownSource("exchange")),
+            FeedSource { exchange: Some(exchange), .. } => {
+                let source = ExchangeSource::new(exchange, self.exchange_ca.clone(), clock, tasks);
+                Ok(Box::new(source.map_err(ConfigError::UseExchange)?))
+            }
             FeedSource { .. } => Err(ConfigError::UnknownSource("postgres")),
         }
     }

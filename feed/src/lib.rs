@@ -1,6 +1,6 @@
 //! Publishes the quotes of a source on MQTT: each numbered, none lost, none invented.
 //!
-//! - [`source`]: the interface of sources. [`generator`], [`file`]: the sources of this crate.
+//! - [`source`]: the interface of sources. [`exchange`], [`file`], [`generator`]: the sources.
 //! - [`quote`]: a quote and its published form.
 //! - [`machine`]: the step function around them, pure. The driver, one task, connects it to broker, source and clock.
 
@@ -8,6 +8,7 @@
 
 mod config;
 mod driver;
+pub mod exchange;
 pub mod file;
 pub mod generator;
 pub mod machine;
