@@ -1,6 +1,6 @@
 //! A running session with the local exchange, and the comparison of its outputs with the exchange's record.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use exchange::{
     Config, Data, GapReason, Kind, Limits, Market, Output, Status,
@@ -30,8 +30,30 @@ pub(crate) struct Harness {
     pub(crate) taken: Vec<Output>,
     /// The highest number that was given or reported, by symbol without separators.
     covered: BTreeMap<String, u64>,
+    config: Config,
+    room: usize,
     stop: CancellationToken,
     task: JoinHandle<()>,
+}
+
+/// A session that has been started.
+struct Started {
+    outputs: mpsc::Receiver<Output>,
+    status: watch::Receiver<Status>,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Started {
+    fn with(config: Config, room: usize) -> Self {
+        let (sender, outputs) = mpsc::channel(room);
+        let (reports, status) = watch::channel(Status::default());
+        let stop = CancellationToken::new();
+        let sinks = Sinks { outputs: sender, status: reports };
+        let token = stop.clone();
+        let task = tokio::spawn(async move { run(&config, sinks, &SystemClock, 7, token).await.unwrap() });
+        Self { outputs, status, stop, task }
+    }
 }
 
 /// The settings of one test.
@@ -94,15 +116,9 @@ impl Setup {
         let server = Server::start(self.server.clone()).await.unwrap();
         before(&server);
         let config = self.config(&server);
-        let (outputs, taken) = mpsc::channel(self.room);
-        let (status, seen) = watch::channel(Status::default());
-        let stop = CancellationToken::new();
-        let sinks = Sinks { outputs, status };
-        let task = {
-            let (stop, clock) = (stop.clone(), Arc::new(SystemClock));
-            tokio::spawn(async move { run(&config, sinks, &*clock, 7, stop).await.unwrap() })
-        };
-        Harness { server, outputs: taken, status: seen, taken: Vec::new(), covered: BTreeMap::new(), stop, task }
+        let (room, taken, covered) = (self.room, Vec::new(), BTreeMap::new());
+        let Started { outputs, status, stop, task } = Started::with(config.clone(), room);
+        Harness { server, outputs, status, taken, covered, config, room, stop, task }
     }
 
     /// Starts the server and the session, and waits until all symbols are subscribed.
@@ -158,6 +174,20 @@ impl Harness {
         while let Ok(output) = self.outputs.try_recv() {
             self.take(output);
         }
+    }
+
+    /// Kills the session. Its successor goes on from a position that is `behind` outputs old, so that these outputs count no more.
+    pub(crate) fn kill(&mut self, behind: usize) {
+        self.task.abort();
+        let known = self.taken.len().saturating_sub(behind).max(1);
+        self.covered.clear();
+        for output in self.taken.drain(..).take(known).collect::<Vec<_>>() {
+            self.take(output);
+        }
+        let position = |symbol: &String| Some((symbol.clone(), *self.covered.get(&spelled(symbol))?));
+        self.config.position = self.config.symbols.iter().filter_map(position).collect();
+        let Started { outputs, status, stop, task } = Started::with(self.config.clone(), self.room);
+        (self.outputs, self.status, self.stop, self.task) = (outputs, status, stop, task);
     }
 
     fn take(&mut self, output: Output) {

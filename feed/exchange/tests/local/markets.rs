@@ -26,7 +26,7 @@ macro_rules! all {
             tests! {
                 $market;
                 stream_without_faults, gaps, repetitions, numbers_out_of_order, exponents, old_trades_on_subscribing,
-                position_of_an_earlier_run, position_that_is_too_old, slow_taker, symbols_apart, many_faults,
+                position_of_an_earlier_run, position_that_is_too_old, slow_taker, symbols_apart, killed_sessions, many_faults,
                 cut_connections, trades_during_a_cut_of_a_market_that_is_quiet_afterwards, end_of_the_lifetime,
                 pings_without_an_answer, silence, quiet_market, upgrades_that_are_refused, subscriptions_without_an_answer,
                 frames_of_4_mib, many_large_messages, fragmented_frames, limit_of_messages, authority_of_a_company,

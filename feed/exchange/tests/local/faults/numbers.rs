@@ -145,6 +145,32 @@ pub(crate) async fn symbols_apart(mut setup: Setup) {
     harness.check_whole().await;
 }
 
+/// Sessions that are killed at any time go on from a position that may be old.
+pub(crate) async fn killed_sessions(setup: Setup) {
+    let mut harness = setup.start().await;
+    let mut random = ChaCha8Rng::seed_from_u64(23);
+    harness.make(3);
+    harness.check_whole().await;
+    for _ in 0..12 {
+        let [made, lost, away, behind] = [40, 5, 60, 30].map(|most| random.random_range(0..most));
+        harness.server.hub().set(|faults| faults.drop = lost);
+        harness.make(made);
+        for _ in 0..random.random_range(0..200) {
+            tokio::task::yield_now().await;
+        }
+        harness.take_waiting();
+        harness.kill(usize::try_from(behind).unwrap());
+        harness.make(away);
+        if random.random_bool(0.5) {
+            harness.until(|status| status.is_connected).await;
+        }
+    }
+    harness.until(|status| status.is_connected).await;
+    harness.make(1);
+    harness.check_whole().await;
+    assert_eq!(harness.taken.len(), harness.record(BTC).len(), "seed 23");
+}
+
 /// Faults by a seed, one after the other and at once.
 pub(crate) async fn many_faults(mut setup: Setup) {
     setup.symbols.push("ETH/USD");
