@@ -114,20 +114,27 @@ pub fn by_source(received: &[Received]) -> anyhow::Result<BTreeMap<String, Vec<S
     Ok(sources)
 }
 
-/// Checks that all numbers from 1 on came, each for the first time behind the number before it, each time with the same price, and
-/// with its mark where a number goes back. Gives the last one.
+/// Checks that all numbers from 1 on came, as [`check_from`] does. Gives the last one.
 pub fn check_complete(source: &str, seen: &[Seen]) -> anyhow::Result<u64> {
+    check_from(source, 1, seen)
+}
+
+/// Checks that all numbers from `first` on came, each for the first time behind the number before it, each time with the same price,
+/// and with its mark where a number goes back. Gives the last one.
+pub fn check_from(source: &str, first: u64, seen: &[Seen]) -> anyhow::Result<u64> {
+    let before = first.checked_sub(1).context("numbers begin at 1")?;
     let mut prices: Vec<&str> = Vec::new();
     for Seen { seq, price, is_replay } in seen {
-        let known = u64::try_from(prices.len())?;
+        let known = before + u64::try_from(prices.len())?;
         if *seq == known + 1 {
             prices.push(price);
             continue;
         }
         ensure!(*seq <= known, "{source}: {seq} came behind {known}");
         ensure!(*is_replay, "{source}: {seq} came behind {known} without its mark");
-        let first = usize::try_from(*seq)?.checked_sub(1).and_then(|index| prices.get(index));
+        let place = seq.checked_sub(first).with_context(|| format!("{source}: {seq} came before {first}"))?;
+        let first = prices.get(usize::try_from(place)?);
         ensure!(first == Some(&price.as_str()), "{source}: {seq} has the prices {first:?} and {price}");
     }
-    Ok(u64::try_from(prices.len())?)
+    Ok(before + u64::try_from(prices.len())?)
 }

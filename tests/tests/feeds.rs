@@ -6,9 +6,10 @@ use anyhow::{Context as _, ensure};
 use e2e::{
     feed::{self, Feed, Seen},
     mosquitto::{Config, Mosquitto},
-    mqtt::{Message, Subscriber, publish_all},
+    mqtt::{Message, Received, Subscriber, publish_all},
     seed, wait,
 };
+use local_exchange::{Server, Settings};
 use rand::{RngExt as _, rngs::ChaCha8Rng};
 use serde_json::{Value, json};
 
@@ -171,6 +172,55 @@ async fn changed_file_is_refused_before_anything_is_published() -> anyhow::Resul
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn every_trade_of_an_exchange_comes_through_kills_and_cuts() -> anyhow::Result<()> {
+    let (seed, random) = seed::pick()?;
+    kill_exchange_feed(random).await.with_context(|| format!("E2E_SEED={seed} repeats this run"))
+}
+
+async fn kill_exchange_feed(mut random: ChaCha8Rng) -> anyhow::Result<()> {
+    const SYMBOL: &str = "BTC/USD";
+    let folder = tempfile::tempdir()?;
+    let broker = persistent(folder.path()).await?;
+    let subscriber = Subscriber::start(broker.port(), &None, "intuition/desk/feed.test/quotes").await?;
+    let settings = Settings { symbols: vec![SYMBOL.to_owned()], trades_per_second: 200, ..Settings::default() };
+    let exchange = Server::start(settings).await?;
+    let source = json!({
+        "name": "Binance", "symbols": ["BTCUSD"], "url": exchange.url("/ws"), "restUrl": exchange.rest_url(),
+    });
+    let mut feed = Feed::start(folder.path(), &broker.url(), &json!({ "source": { "exchange": source } }))?;
+    // A feed without a number in its position begins at the present: the first one has to be at the broker before a kill.
+    let positions = Subscriber::start(broker.port(), &None, POSITION).await?;
+    let has_number = |message: &Received| String::from_utf8_lossy(&message.payload).contains("BTCUSD");
+    let is_stored = async || Ok(positions.received("position").iter().any(has_number).then_some(()));
+    wait::until("the position has a number", is_stored).await?;
+    for _ in 0..KILLS {
+        quotes(&subscriber, subscriber.count("quotes") + random.random_range(1..300)).await?;
+        exchange.hub().cut();
+        quotes(&subscriber, subscriber.count("quotes") + random.random_range(1..300)).await?;
+        feed.kill()?;
+        feed.start_again()?;
+    }
+    quotes(&subscriber, subscriber.count("quotes") + 300).await?;
+    feed.page(200, "").await?;
+    ensure!(feed.metric("tradingalgo_feed_gaps_total").await? == 0.0, "the exchange has every missing trade");
+    feed.stop().await?;
+    let sources = feed::by_source(&subscriber.received("quotes"))?;
+    let [(source, seen)] = sources.iter().collect::<Vec<_>>().try_into().ok().context("one source")?;
+    ensure!(source == "binance-spot:BTCUSD", "{source}");
+    let first = seen.first().context("no quotes came")?.seq;
+    let last = feed::check_from(source, first, seen)?;
+    ensure!(last > first + 1_000, "{first} to {last}");
+    let record = exchange.hub().record(SYMBOL);
+    for Seen { seq, price, .. } in seen {
+        let trade =
+            record.iter().find(|trade| trade.number == *seq).with_context(|| format!("trade {seq} is invented"))?;
+        let made = trade.price_text();
+        ensure!(made.trim_end_matches('0').trim_end_matches('.') == price, "trade {seq}: {made}, published as {price}");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn second_process_of_a_feed_takes_over_and_the_first_stands_down() -> anyhow::Result<()> {
     let (one, other) = (tempfile::tempdir()?, tempfile::tempdir()?);
     let broker = persistent(one.path()).await?;
@@ -191,13 +241,16 @@ async fn wrong_settings_end_the_process_with_exit_code_2() -> anyhow::Result<()>
     let folder = tempfile::tempdir()?;
     let wrong =
         json!({ "source": { "generator": { "model": "Sine", "volatility": 1 } }, "publish": { "topic": "a/+" } });
-    let unknown = json!({ "source": { "exchange": { "name": "Binance", "symbols": ["BTCUSDT"] } } });
+    let lower_case = json!({ "source": { "exchange": { "name": "Binance", "symbols": ["btcusdt"] } } });
+    let table = json!({ "table": "ticks", "secretRef": { "name": "login" }, "cursor": { "column": "id" }, "interval": "1s",
+        "columns": { "sid": "sid", "price": "price" } });
     for (settings, parts) in [
         (
             wrong.to_string(),
             &["spec.source.generator.volatility", "spec.source.generator.startPrice", "spec.publish.topic"][..],
         ),
-        (unknown.to_string(), &["this release publishes files and generators alone"]),
+        (lower_case.to_string(), &["spec.source.exchange: the symbol \"btcusdt\" has characters"]),
+        (json!({ "source": { "postgres": table } }).to_string(), &["publishes exchanges, files and generators alone"]),
         ("{".to_owned(), &["holds no JSON"]),
     ] {
         fs::write(folder.path().join("feed.json"), settings)?;

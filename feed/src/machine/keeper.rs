@@ -44,6 +44,8 @@ enum Answer {
 pub(super) struct Keeper {
     mode: Mode,
     has_news: bool,
+    /// The next position does not wait for its time.
+    is_urgent: bool,
     /// When the last one was written, and how many quotes had been sent.
     last: Option<(Instant, u64)>,
     /// The number of sent quotes at which the stored position ends.
@@ -56,7 +58,7 @@ pub(super) struct Keeper {
 impl Keeper {
     /// Of a run that has sent no quote.
     pub(super) const fn new(mode: Mode) -> Self {
-        Self { mode, has_news: true, last: None, stored: 0, open: None, answer: Answer::Given }
+        Self { mode, has_news: true, is_urgent: false, last: None, stored: 0, open: None, answer: Answer::Given }
     }
 
     /// Quotes that may have been sent now.
@@ -72,6 +74,11 @@ impl Keeper {
         self.has_news = true;
     }
 
+    /// The next position is to be written at once.
+    pub(super) const fn hurry(&mut self) {
+        self.is_urgent = true;
+    }
+
     /// Whether everything is stored.
     pub(super) fn is_settled(&self) -> bool {
         match self.answer {
@@ -83,7 +90,7 @@ impl Keeper {
 
     /// Whether a position is to be written now. `at_once`: without regard to the interval.
     pub(super) fn is_due(&self, now: Instant, at_once: bool) -> bool {
-        let is_time = at_once || self.last.is_none_or(|(at, _)| at + INTERVAL <= now);
+        let is_time = at_once || self.is_urgent || self.last.is_none_or(|(at, _)| at + INTERVAL <= now);
         self.can_write() && is_time
     }
 
@@ -104,6 +111,7 @@ impl Keeper {
         let end = sent.saturating_add(ahead);
         self.open = Some((self.open.map_or(end, |(least, _)| least.min(end)), end));
         (self.last, self.has_news, self.answer) = (Some((at, sent)), false, Answer::Awaited);
+        self.is_urgent = false;
         ahead
     }
 
@@ -156,6 +164,21 @@ mod tests {
         assert!(!keeper.is_due(now + Duration::from_millis(999), false) && keeper.is_due(now, true));
         assert!(keeper.is_due(now + INTERVAL, false));
         assert_eq!(keeper.wake(), Some(now + INTERVAL));
+    }
+
+    #[test]
+    fn urgent_position_does_not_wait_for_its_time() {
+        let (mut keeper, now) = (Keeper::new(Mode::Counted), now());
+        keeper.write(0, now);
+        keeper.note();
+        keeper.hurry();
+        assert!(!keeper.is_due(now, false), "one position at a time");
+        keeper.confirm();
+        assert!(keeper.is_due(now, false));
+        keeper.write(1, now);
+        keeper.note();
+        keeper.confirm();
+        assert!(!keeper.is_due(now, false));
     }
 
     #[test]

@@ -77,9 +77,9 @@ impl SourceNumbers {
         is_doubtful
     }
 
-    /// The broker has a quote and all before it.
-    pub(super) fn publish(&mut self, quote: &Quote) {
-        self.numbers(&quote.source).published = Some(quote.seq);
+    /// The broker has a quote and all before it. True: the first one of its source.
+    pub(super) fn publish(&mut self, quote: &Quote) -> bool {
+        self.numbers(&quote.source).published.replace(quote.seq).is_none()
     }
 
     /// The last number of each source that the broker has.

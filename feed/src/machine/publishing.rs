@@ -6,7 +6,7 @@ use intuition_common::clock::Now;
 use intuition_mqtt::{Code, Message, Request};
 
 use super::{Action, Gap, Machine, report_gap};
-use crate::readiness::PUBLISHING;
+use crate::{readiness::PUBLISHING, source::Beginning};
 
 /// Marks a quote that may have been published before.
 const REPLAY: (&str, &str) = ("replay", "true");
@@ -66,8 +66,12 @@ impl Machine {
         self.flight.finish(token);
         let Some(run) = &mut self.run else { return };
         while let Some(quote) = self.flight.take_done() {
-            run.numbers.publish(&quote);
+            let is_first = run.numbers.publish(&quote);
             run.keeper.note();
+            // Another run without this number would begin at its own present, and never learn of the numbers in between.
+            if is_first && self.beginning == Beginning::Present {
+                run.keeper.hurry();
+            }
         }
     }
 

@@ -314,6 +314,20 @@ fn position_follows_the_acknowledged_prefix_once_a_second() {
 }
 
 #[test]
+fn first_number_of_a_source_that_begins_at_the_present_is_stored_at_once() {
+    for (beginning, is_stored) in [(Beginning::Present, true), (Beginning::First, false)] {
+        let mut world = World::begun(beginning, None);
+        world.answer(tokens::POSITION);
+        let published = world.numbers(42..=44);
+        let written = position(&world.answer(published[0].token));
+        let numbers = written.map(|written| written["numbers"].clone());
+        assert_eq!(numbers, is_stored.then(|| json!({ SOURCE_NAME: 42 })), "{beginning:?}");
+        world.answer(tokens::POSITION);
+        assert!(position(&world.answer(published[1].token)).is_none(), "later ones wait for a second");
+    }
+}
+
+#[test]
 fn after_a_lost_connection_open_quotes_go_out_again_with_their_mark() {
     let mut world = World::begun(Beginning::Present, Some(&stored(41, 0)));
     world.answer(tokens::POSITION);
