@@ -1,7 +1,7 @@
 //! A file as a source: its rows by the times in them, or as fast as the broker takes them.
 //!
-//! A thread reads rows ([`reading`]), a task hands them on at their times ([`pace`]). With its position the source stores hashes of the
-//! rows ([`state`]), by which another run recognises that the file has changed ([`compare`]).
+//! A thread reads rows (`reading`), a task hands them on at their times (`pace`). With its position the source stores hashes of the
+//! rows (`state`), by which another run recognises that the file has changed ([`mod@compare`]).
 
 pub mod compare;
 mod pace;

@@ -1,6 +1,6 @@
 //! Publishes the quotes of a source on MQTT: each numbered, none lost, none invented.
 //!
-//! - [`source`]: the interface of sources. [`exchange`], [`file`], [`generator`]: the sources.
+//! - [`source`]: the interface of sources. [`mod@exchange`], [`mod@file`], [`generator`]: the sources.
 //! - [`quote`]: a quote and its published form.
 //! - [`machine`]: the step function around them, pure. The driver, one task, connects it to broker, source and clock.
 

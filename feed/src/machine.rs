@@ -1,7 +1,7 @@
 //! The feed as a step function: events of broker and source and the time in, requests out. Pure.
 //!
-//! The way of a run: [`lookup`] finds the position of the run before; the source starts behind it; [`numbers`] judges each quote
-//! that comes; [`flight`] keeps it from its publication to its acknowledgement; [`position`] is stored by the times of [`keeper`].
+//! The way of a run: `lookup` finds the position of the run before; the source starts behind it; `numbers` judges each quote
+//! that comes; `flight` keeps it from its publication to its acknowledgement; `position` is stored by the times of `keeper`.
 //! The position is looked up on every connection. A run that finds the position of another one forgets everything and begins
 //! behind it: that one had the client id meanwhile.
 

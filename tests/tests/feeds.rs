@@ -164,7 +164,7 @@ async fn changed_file_is_refused_before_anything_is_published() -> anyhow::Resul
     ensure!(feed.stop().await? == Some(2), "the exit code names the source as the cause");
     // Without pages the process ends by itself.
     let mut command = tokio::process::Command::from(feed::command(folder.path(), &broker.url())?);
-    let output = tokio::time::timeout(wait::PATIENCE, command.output()).await??;
+    let output = tokio::time::timeout(wait::PATIENCE, command.kill_on_drop(true).output()).await??;
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     ensure!(output.status.code() == Some(2) && told.contains("SourceChanged"), "{}: {told}", output.status);
     ensure!(subscriber.count("quotes") == 700, "nothing was published");
@@ -255,7 +255,7 @@ async fn wrong_settings_end_the_process_with_exit_code_2() -> anyhow::Result<()>
     ] {
         fs::write(folder.path().join("feed.json"), settings)?;
         let mut command = tokio::process::Command::from(feed::command(folder.path(), "mqtt://127.0.0.1:1")?);
-        let output = tokio::time::timeout(Duration::from_secs(30), command.output()).await??;
+        let output = tokio::time::timeout(Duration::from_secs(30), command.kill_on_drop(true).output()).await??;
         let told = String::from_utf8_lossy(&output.stderr).into_owned();
         ensure!(output.status.code() == Some(2) && parts.iter().all(|part| told.contains(part)), "{told}");
     }

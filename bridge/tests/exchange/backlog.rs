@@ -232,7 +232,7 @@ async fn two_bridges_with_one_client_id_are_told_so() {
     let runtimes = (Scripted::start(&["quotes"]).await, Scripted::start(&["quotes"]).await);
     let (one, other) = (Running::start(&broker.url(), &runtimes.0.url), Running::start(&broker.url(), &runtimes.1.url));
     let told = |bridge: &Running| {
-        bridge.message(BROKER).contains("another bridge uses the client id \"intuition.default.test\"")
+        bridge.message(BROKER).contains("another process uses the client id \"intuition.default.test\"")
     };
     eventually("one of them is told", || told(&one) || told(&other)).await;
     one.stop().await;
