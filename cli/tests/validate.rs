@@ -32,8 +32,15 @@ fn text(bytes: &[u8]) -> &str {
 
 #[test]
 fn the_examples_are_valid() {
-    let output = validate(&[&repository("examples/random.yaml"), &repository("examples/sma-crossover.yaml")], "");
-    assert_eq!(text(&output.stdout), "valid: default/goog-random\nvalid: default/sma-crossover\n");
+    let examples =
+        ["random.yaml", "sma-crossover.yaml", "market/feed.yaml", "market/random.yaml", "market/sma-crossover.yaml"];
+    let paths = examples.map(|example| repository("examples").join(example));
+    let output = validate(&paths.each_ref().map(|path| path.as_path()), "");
+    let expected = concat!(
+        "valid: default/goog-random\nvalid: default/sma-crossover\nvalid: default/market (Feed)\n",
+        "valid: default/market-random\nvalid: default/market-sma-crossover\n"
+    );
+    assert_eq!(text(&output.stdout), expected);
     assert_eq!((text(&output.stderr), output.status.code()), ("", Some(0)));
 }
 
