@@ -100,11 +100,11 @@ impl<'a> Watch<'a> {
                 return Err(RunError::LoseTaker { topic, channels });
             }
             let are_feeds_complete = self.feeds.settle();
+            if are_feeds_complete && self.is_complete() {
+                return Ok(End::Complete);
+            }
             if deadline.is_some() && are_feeds_complete && !self.can_come() {
                 return Ok(self.early_end(signal));
-            }
-            if deadline.is_none() && are_feeds_complete && self.is_complete() {
-                return Ok(End::Complete);
             }
         }
     }
