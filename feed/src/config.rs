@@ -89,7 +89,7 @@ pub(crate) struct Checked {
 }
 
 impl Config {
-    /// Checks what can be checked without the broker, the source and the file.
+    /// Checks all parts without a connection, and without opening the file.
     pub fn verify(&self) -> Result<(), ConfigError> {
         self.check(Arc::new(SystemClock), TaskTracker::new()).map(drop)
     }

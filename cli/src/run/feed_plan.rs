@@ -38,7 +38,7 @@ pub(super) struct PlanError {
     source: ConfigError,
 }
 
-/// The feeds of the manifests, without suspended ones, and sentences for a person.
+/// Plans the feeds of the manifests. Suspended ones are left out. Returns sentences for a person, too.
 pub(super) fn of(
     feeds: &[(Place, Feed)],
     options: Options<'_>,

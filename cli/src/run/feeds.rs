@@ -161,7 +161,7 @@ impl Feeds {
         self.all.iter().map(line).collect()
     }
 
-    /// Sentences about feeds whose quotes no account takes.
+    /// Returns a sentence about each feed without an account that takes its quotes.
     pub(super) fn untaken(&self, locals: &[Local], wanted: &str) -> Vec<String> {
         let untaken = self.all.iter().filter(|feed| !locals.iter().any(|local| local.takes_some(&feed.planned.filter)));
         let line = |feed: &RunFeed| {
