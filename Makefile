@@ -24,6 +24,8 @@ COUNT := $(PLANTED) $(CARGO) --config tests/simulation/optimised.toml run --quie
 INSTRUCTION_BOUNDS := tests/instructions/bounds.txt
 SEEDS ?= 1000
 FROM ?= 0
+# How long `make demo-feed` runs.
+TIME ?= 20s
 # Options and parts of the bench.
 BENCH ?=
 # Outgoing connections take any port from 32768 on, those too that the guides' servers listen on.
@@ -32,7 +34,7 @@ KEEP_PORTS = ports=/proc/sys/net/ipv4/ip_local_reserved_ports; [ ! -w $$ports ] 
 NEED_VENV = python3 -c 'import ensurepip, venv' 2>/dev/null || .ci/need python3-venv:python3,python3-venv
 
 .DEFAULT_GOAL := help
-.PHONY: help demo fmt fmt-check lint doc test test-simulation simulate planted test-instructions \
+.PHONY: help demo demo-feed fmt fmt-check lint doc test test-simulation simulate planted test-instructions \
 	accept-instructions test-examples test-sdk test-conform test-guides \
 	generate check-generated check-scripts test-chart images cluster-up cluster-down e2e e2e-guides test-brokers nightly bench ci tools deps
 
@@ -47,6 +49,11 @@ demo: tools ## Build `intuition`, and run a built-in algorithm and both examples
 	@echo "Two accounts by their manifests:"
 	$(CARGO) run --quiet --package intuition-cli -- run \
 		-f examples/random.yaml -f examples/sma-crossover.yaml --feed $(FEED)
+
+demo-feed: tools ## Build `intuition` and the local exchange, and run two built-in algorithms on its trades (TIME=20s)
+	@echo "Building intuition and the local exchange. The first time this compiles everything they need, which takes some minutes."
+	$(CARGO) build --package intuition-cli --package local-exchange
+	examples/market/demo $(TIME)
 
 fmt: ## Format the code
 	$(CARGO) fmt --all

@@ -61,7 +61,8 @@ pub(crate) enum Command {
     Resume(Box<ResumeArgs>),
     /// Write a manifest with comments to standard output, to change and to run.
     Init(InitArgs),
-    /// Run manifests on this machine: each with its own runtime, ledger and bridge, in this one process.
+    /// Run manifests on this machine: each account with its own runtime, ledger and bridge, and each feed, in this one
+    /// process.
     Run(Box<RunArgs>),
     /// List the numbered sources of an account, let one begin again, or forget sources.
     ///
@@ -79,7 +80,7 @@ pub(crate) enum Command {
 /// The manifests.
 #[derive(Debug, Args)]
 pub(crate) struct ManifestArgs {
-    /// YAML file of `TradingAlgo` and `Algorithm` manifests, several documents if need be; `-` reads standard input. Repeatable.
+    /// YAML file of `TradingAlgo`, `Algorithm` and `Feed` manifests, several documents if need be; `-` reads standard input. Repeatable.
     #[arg(short = 'f', long = "filename", value_name = "FILE", required = true)]
     pub(crate) files: Vec<PathBuf>,
 }
@@ -144,6 +145,16 @@ pub(crate) struct RunArgs {
     /// The files to publish.
     #[command(flatten)]
     pub(crate) feed: FeedArgs,
+    /// Folder of the files that `Feed` manifests read from a claim or a `ConfigMap`. Without it, the folder of each manifest.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) files_dir: Option<PathBuf>,
+    /// File with the certificates that the exchanges' TLS is to trust in place of the machine's, PEM: the content of the
+    /// Secret in `caSecretRef`.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) exchange_ca: Option<PathBuf>,
+    /// End the run after so long, such as 20s or 5m, with its summary and exit code 0.
+    #[arg(long = "for", value_name = "TIME", value_parser = duration::parse)]
+    pub(crate) time: Option<Duration>,
     /// Folder of the ledgers, `DIR/NAMESPACE/NAME`; another run takes them up. Without it they are temporary.
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,

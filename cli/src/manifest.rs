@@ -61,6 +61,13 @@ pub(crate) struct Place {
     name: Option<String>,
 }
 
+impl Place {
+    /// The folder of the file; that of the process for standard input.
+    pub(crate) fn folder(&self) -> &Path {
+        self.file.parent().unwrap_or(Path::new(""))
+    }
+}
+
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: document {}", self.file.display(), self.number)?;

@@ -64,6 +64,15 @@ pub(crate) struct Summary {
     seconds: f64,
 }
 
+/// Summary of one feed in this run.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct FeedSummary {
+    /// `<namespace>/<name>`.
+    pub(crate) name: String,
+    /// Quotes that the broker has taken.
+    pub(crate) published: u64,
+}
+
 /// Sequence numbers that a source left out, both ends included.
 #[derive(Debug, PartialEq, Serialize)]
 struct LastGap {
@@ -71,6 +80,11 @@ struct LastGap {
     source: String,
     first: i64,
     last: i64,
+}
+
+#[derive(Serialize)]
+struct FeedLine<'a> {
+    feed: &'a FeedSummary,
 }
 
 #[derive(Serialize)]
@@ -167,8 +181,8 @@ pub(crate) fn write_decisions(
     Ok(())
 }
 
-/// Writes the summaries.
-pub(crate) fn write_summaries(format: Format, summaries: &[Summary]) -> io::Result<()> {
+/// Writes the summaries, those of the feeds last.
+pub(crate) fn write_summaries(format: Format, summaries: &[Summary], feeds: &[FeedSummary]) -> io::Result<()> {
     let mut text = Vec::new();
     match format {
         Format::Json => {
@@ -176,8 +190,17 @@ pub(crate) fn write_summaries(format: Format, summaries: &[Summary]) -> io::Resu
                 serde_json::to_writer(&mut text, &SummaryLine { summary })?;
                 text.push(b'\n');
             }
+            for feed in feeds {
+                serde_json::to_writer(&mut text, &FeedLine { feed })?;
+                text.push(b'\n');
+            }
         }
-        Format::Text => text.extend(printable_lines(&table(summaries)).into_bytes()),
+        Format::Text => {
+            let feeds =
+                feeds.iter().map(|FeedSummary { name, published }| format!("{name}: {published} quotes published\n"));
+            let table = table(summaries) + &feeds.collect::<String>();
+            text.extend(printable_lines(&table).into_bytes());
+        }
     }
     is_open(put(&text)).map(drop)
 }

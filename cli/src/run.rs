@@ -1,9 +1,11 @@
-//! `intuition run`: a broker, and for each manifest a runtime and a bridge, in this process.
+//! `intuition run`: a broker, for each account a runtime and a bridge, and each feed, in this process.
 
 mod algorithms;
 mod deciders;
 mod error;
+mod feed_plan;
 mod feeding;
+mod feeds;
 mod local;
 mod names;
 mod presence;
@@ -23,7 +25,7 @@ use bridge::{MqttConfig, Session};
 use futures::future::join_all;
 use intuition_common::{exit, secret::Secret, shutdown, telemetry};
 use intuition_mqtt::{Address, Credentials, Fixed, Options};
-use intuition_resources::TradingAlgo;
+use intuition_resources::{Feed, TradingAlgo};
 use quote_files::STDIN;
 use tempfile::TempDir;
 use tokio::sync::mpsc;
@@ -33,6 +35,7 @@ use self::{
     algorithms::StateReporter,
     error::RunError,
     feeding::{Feeding, Plan},
+    feeds::Feeds,
     local::{Local, SHUTDOWN_TIMEOUT},
     watch::{End, Watch},
 };
@@ -44,7 +47,8 @@ use crate::{
         quote::Sources,
         resume::Names,
     },
-    init, manifest,
+    init,
+    manifest::{self, Place},
     output::{self, Letters, Summary, say},
     validate,
 };
@@ -58,26 +62,40 @@ pub(crate) fn command(args: &RunArgs) -> ExitCode {
     if args.feed.paths.iter().any(is_stdin) && args.manifests.files.iter().any(is_stdin) {
         return exit::report(&RunError::ShareStdin, exit::USAGE);
     }
-    let checked = match args.builtin {
+    let mut checked = match args.builtin {
         Some(Choice(builtin)) => {
             validate::check_documents(manifest::parse(Path::new("--builtin"), &init::manifest(builtin)), true)
         }
         None => validate::check(&args.manifests, args.algorithm_address.is_none()),
     };
+    let feeds = std::mem::take(&mut checked.feeds);
     let deciders = deciders::of(checked, args);
     let algos = match deciders {
         Ok(algos) => algos,
         Err(problems) => return validate::tell(&problems),
     };
-    match try_command(args, &algos) {
-        Ok((End::Complete | End::Closed, _)) => ExitCode::SUCCESS,
+    match try_command(args, Manifests { algos, feeds }) {
+        Ok((End::Complete | End::Elapsed | End::Closed, _)) => ExitCode::SUCCESS,
         Ok((End::Interrupted, code)) => ExitCode::from(code.unwrap_or(1)),
         Err(error) => exit::report(&error, error.code()),
     }
 }
 
+/// The manifests of a run.
+struct Manifests {
+    /// Accounts with their algorithms.
+    algos: Vec<(TradingAlgo, AlgorithmRef)>,
+    feeds: Vec<(Place, Feed)>,
+}
+
+/// The quotes that a run publishes itself.
+struct Quotes {
+    files: Vec<OpenFile>,
+    feeds: Feeds,
+}
+
 /// The end of the run, and the exit code of the signal, if one ended it.
-fn try_command(args: &RunArgs, algos: &[(TradingAlgo, AlgorithmRef)]) -> Result<(End, Option<u8>), RunError> {
+fn try_command(args: &RunArgs, manifests: Manifests) -> Result<(End, Option<u8>), RunError> {
     let files = files::open(&args.feed.paths, &args.feed.files, args.data_dir.is_some()).map_err(RunError::OpenFeed)?;
     say(&feeding::check(&files, args.feed.allow_bad_lines).map_err(RunError::CheckFeed)?);
     let has_feed = !files.is_empty();
@@ -93,17 +111,21 @@ fn try_command(args: &RunArgs, algos: &[(TradingAlgo, AlgorithmRef)]) -> Result<
         let data_dir = args.data_dir.as_deref().or(temporary.as_ref().map(TempDir::path)).unwrap_or(Path::new("."));
         let (tasks, broker_stop) = (TaskTracker::new(), CancellationToken::new());
         let broker = broker(args, &tasks, &broker_stop).await?;
+        let (algos, feeds) = prepare(args, manifests, &broker.mqtt)?;
         if args.broker.is_some() && !args.force {
             let accounts: Vec<_> = algos.iter().map(|(algo, _)| validate::account(algo)).collect();
             let Broker { mqtt, address } = &broker;
             presence::check(&accounts, mqtt, address, &tasks, &signal).await.map_err(RunError::Presence)?;
         }
         let (mut locals, mut reporter) = (Vec::new(), StateReporter::default());
-        let outcome = match start(args, algos, data_dir, &mut locals, &mut reporter, &signal).await {
-            Ok(true) => run(args, files, &broker, locals, reporter, &tasks, &signal).await,
+        let outcome = match start(args, &algos, data_dir, &mut locals, &mut reporter, &signal).await {
+            Ok(true) => {
+                let quotes = Quotes { files, feeds };
+                run(args, quotes, &broker, locals, reporter, &tasks, &signal).await
+            }
             Ok(false) => {
                 let summaries = summarise(locals, Duration::ZERO).await?;
-                output::write_summaries(args.output, &summaries).map_err(RunError::Write)?;
+                output::write_summaries(args.output, &summaries, &[]).map_err(RunError::Write)?;
                 Ok(if has_feed { End::Interrupted } else { End::Complete })
             }
             Err(error) => {
@@ -117,6 +139,22 @@ fn try_command(args: &RunArgs, algos: &[(TradingAlgo, AlgorithmRef)]) -> Result<
         drop(tokio::time::timeout(SHUTDOWN_TIMEOUT, tasks.wait()).await);
         outcome.map(|end| (end, signals.exit_code()))
     })
+}
+
+/// The accounts with the channels of this run, and its feeds.
+fn prepare(
+    args: &RunArgs,
+    manifests: Manifests,
+    mqtt: &MqttConfig,
+) -> Result<(Vec<(TradingAlgo, AlgorithmRef)>, Feeds), RunError> {
+    let Manifests { mut algos, feeds } = manifests;
+    let options = feed_plan::Options { files_dir: args.files_dir.as_deref(), exchange_ca: args.exchange_ca.as_ref() };
+    let (planned, mut notes) = feed_plan::of(&feeds, options, mqtt).map_err(RunError::PlanFeed)?;
+    for (algo, _) in &mut algos {
+        notes.extend(feed_plan::localise(algo, &planned, &mqtt.topic_prefix));
+    }
+    say(&notes);
+    Ok((algos, Feeds::new(planned)))
 }
 
 /// Starts the runtimes and waits for their algorithms; `false`: `signal` came first.
@@ -141,7 +179,7 @@ async fn start(
 
 async fn run(
     args: &RunArgs,
-    files: Vec<OpenFile>,
+    Quotes { files, mut feeds }: Quotes,
     broker: &Broker,
     mut locals: Vec<Local>,
     reporter: StateReporter,
@@ -155,16 +193,9 @@ async fn run(
             return Err(error);
         }
     };
-    say_how_it_starts(feeding.as_ref(), &broker.address, &locals);
-    if feeding.is_none() && args.broker.is_some() {
-        let topic = |local: &Local| {
-            format!("{}: decisions go to {}", local.account, local.decisions_topic(&broker.mqtt.topic_prefix))
-        };
-        say(&locals.iter().map(topic).collect::<Vec<_>>());
-    }
-    if feeding.is_none() || args.runtime_addr.is_some() {
-        say(&locals.iter().map(Local::halt_line).collect::<Vec<_>>());
-    }
+    say_how_it_starts(args, feeding.as_ref(), broker, &locals);
+    say(&feeds.lines());
+    say(&feeds.untaken(&locals, &wanted(&locals)));
     let closed = CancellationToken::new();
     let (published, receiver) = mpsc::unbounded_channel();
     let (format, bar, reader_gone) = (args.output, feeding.as_ref().map(Feeding::bar), closed.clone());
@@ -177,19 +208,26 @@ async fn run(
         local.connect(&broker.mqtt, &published);
     }
     drop(published);
-    let mut watch = Watch::new(&locals, feeding.as_mut(), reporter, tasks);
-    let end = watch.run(signal, &closed).await;
+    let mut watch = Watch::new(&locals, feeding.as_mut(), &mut feeds, reporter, tasks);
+    let end = watch.run(signal, &closed, args.time).await;
     let elapsed = watch.elapsed();
     if let Some(feeding) = feeding {
         feeding.finish(SHUTDOWN_TIMEOUT).await;
     }
+    let published = feeds.finish(SHUTDOWN_TIMEOUT).await;
     let summaries = summarise(locals, elapsed).await;
     writer.await.unwrap_or(Ok(())).map_err(RunError::Write)?;
     // The error of a failed runtime comes first: it is the cause of its bridge's error.
     let summaries = summaries?;
     // Rows before a bad one are decided, and their summary counts.
-    if matches!(end, Ok(End::Complete | End::Interrupted) | Err(RunError::Feed(PublishError::Read(_)))) {
-        output::write_summaries(format, &summaries).map_err(RunError::Write)?;
+    let is_fed = summaries.iter().any(Summary::has_ticks);
+    let shows = match &end {
+        Ok(End::Complete | End::Elapsed | End::Interrupted) | Err(RunError::Feed(PublishError::Read(_))) => true,
+        Err(RunError::EndFeed { .. }) => is_fed,
+        _ => false,
+    };
+    if shows {
+        output::write_summaries(format, &summaries, &published).map_err(RunError::Write)?;
     }
     let end = end?;
     let mut decided = summaries.iter().filter(|summary| summary.has_ticks()).peekable();
@@ -237,7 +275,8 @@ fn wanted(locals: &[Local]) -> String {
     locals.iter().map(wanted).collect::<Vec<_>>().join("; ")
 }
 
-fn say_how_it_starts(feeding: Option<&Feeding>, address: &Address, locals: &[Local]) {
+fn say_how_it_starts(args: &RunArgs, feeding: Option<&Feeding>, broker: &Broker, locals: &[Local]) {
+    let Broker { address, mqtt } = broker;
     let line = |local: &Local| {
         let account = &local.account;
         match feeding.map(|feeding| feeding.decided_earlier(local)) {
@@ -250,6 +289,14 @@ fn say_how_it_starts(feeding: Option<&Feeding>, address: &Address, locals: &[Loc
         }
     };
     say(&locals.iter().filter_map(line).collect::<Vec<_>>());
+    if feeding.is_none() && args.broker.is_some() {
+        let topic =
+            |local: &Local| format!("{}: decisions go to {}", local.account, local.decisions_topic(&mqtt.topic_prefix));
+        say(&locals.iter().map(topic).collect::<Vec<_>>());
+    }
+    if feeding.is_none() || args.runtime_addr.is_some() {
+        say(&locals.iter().map(Local::halt_line).collect::<Vec<_>>());
+    }
 }
 
 async fn stop(locals: Vec<Local>) -> Result<(), RunError> {

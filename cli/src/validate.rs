@@ -13,8 +13,8 @@ use intuition_common::{
     text::printable,
 };
 use intuition_resources::{
-    ALGORITHM_KIND, Algorithm, TRADING_ALGO_KIND, TradingAlgo,
-    validate::{FieldError, is_algorithm, parse, parse_algorithm},
+    ALGORITHM_KIND, Algorithm, FEED_KIND, Feed, TRADING_ALGO_KIND, TradingAlgo,
+    validate::{FieldError, is_algorithm, is_feed, parse, parse_algorithm, parse_feed},
 };
 use serde_json::Value;
 
@@ -28,11 +28,14 @@ use crate::{
 type Places = BTreeMap<(&'static str, String), Place>;
 
 /// The content of the files.
+#[derive(Default)]
 pub(crate) struct Checked {
     /// The manifests of trading algorithms without a problem, in order, and where they stand.
     pub(crate) algos: Vec<(Place, TradingAlgo)>,
     /// Manifests of algorithms out of process.
     pub(crate) algorithms: Vec<Served>,
+    /// The manifests of feeds without a problem, in order, and where they stand.
+    pub(crate) feeds: Vec<(Place, Feed)>,
     /// The names of all resources, in order.
     pub(crate) valid: Vec<String>,
     /// One line for each problem.
@@ -87,7 +90,7 @@ pub(crate) fn check_documents(
     documents: impl IntoIterator<Item = Result<Document, ReadError>>,
     decides: bool,
 ) -> Checked {
-    let mut checked = Checked { algos: Vec::new(), algorithms: Vec::new(), valid: Vec::new(), problems: Vec::new() };
+    let mut checked = Checked::default();
     let mut places = Places::new();
     for document in documents {
         match document {
@@ -108,6 +111,11 @@ impl Checked {
                 let account = algorithm.account();
                 self.valid.push(format!("{account} ({ALGORITHM_KIND})"));
                 self.algorithms.push(Served { account, address: algorithm.spec.address });
+            }
+        } else if is_feed(&manifest) {
+            if let Some((place, feed)) = self.sift(place, parse_feed(&manifest), std::iter::empty(), places) {
+                self.valid.push(format!("{} ({FEED_KIND})", feed.account()));
+                self.feeds.push((place, feed));
             }
         } else {
             let own = own(&manifest, decides).into_iter();
@@ -147,7 +155,7 @@ impl Checked {
     }
 }
 
-/// A resource of either kind.
+/// A resource of any kind.
 trait Named {
     const KIND: &'static str;
 
@@ -169,6 +177,19 @@ impl Named for Algorithm {
     fn account(&self) -> String {
         full_name(self.metadata.namespace.as_deref(), self.metadata.name.as_deref())
     }
+}
+
+impl Named for Feed {
+    const KIND: &'static str = FEED_KIND;
+
+    fn account(&self) -> String {
+        full_name(self.metadata.namespace.as_deref(), self.metadata.name.as_deref())
+    }
+}
+
+/// `<namespace>/<name>` of a feed.
+pub(crate) fn feed_name(feed: &Feed) -> String {
+    feed.account()
 }
 
 /// `<namespace>/<name>` of a trading algorithm.

@@ -130,6 +130,18 @@ fn a_rate_is_kept_up_to_the_last_line() {
 }
 
 #[test]
+fn run_whose_time_is_over_ends_in_order() {
+    let folder = TempDir::new().unwrap();
+    let began = Instant::now();
+    let mut command = command(&["random.yaml"]);
+    command.arg("--feed").arg(feed(&folder, 5_000)).args(["--rate", "100", "--for", "1s", "--output", "json"]);
+    let output = command.output().unwrap();
+    assert_eq!((output.status.code(), stderr(&output)), (Some(0), ""));
+    let ticks = json(&output).1[0]["summary"]["ticks"].as_u64().unwrap();
+    assert!((1..1_000).contains(&ticks), "{ticks} ticks in {:?}", began.elapsed());
+}
+
+#[test]
 fn unwanted_or_broken_feed_is_refused_before_publishing() {
     let folder = TempDir::new().unwrap();
     let path = feed(&folder, 10);

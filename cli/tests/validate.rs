@@ -5,7 +5,7 @@
 use std::{
     fs,
     io::Write as _,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Output, Stdio},
 };
 
@@ -22,7 +22,7 @@ fn validate(files: &[&Path], stdin: &str) -> Output {
     child.wait_with_output().unwrap()
 }
 
-fn repository(path: &str) -> std::path::PathBuf {
+fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
 }
 
@@ -32,8 +32,15 @@ fn text(bytes: &[u8]) -> &str {
 
 #[test]
 fn the_examples_are_valid() {
-    let output = validate(&[&repository("examples/random.yaml"), &repository("examples/sma-crossover.yaml")], "");
-    assert_eq!(text(&output.stdout), "valid: default/goog-random\nvalid: default/sma-crossover\n");
+    let examples =
+        ["random.yaml", "sma-crossover.yaml", "market/feed.yaml", "market/random.yaml", "market/sma-crossover.yaml"];
+    let paths = examples.map(|example| repository("examples").join(example));
+    let output = validate(&paths.each_ref().map(PathBuf::as_path), "");
+    let expected = concat!(
+        "valid: default/goog-random\nvalid: default/sma-crossover\nvalid: default/market (Feed)\n",
+        "valid: default/market-random\nvalid: default/market-sma-crossover\n"
+    );
+    assert_eq!(text(&output.stdout), expected);
     assert_eq!((text(&output.stderr), output.status.code()), ("", Some(0)));
 }
 

@@ -119,7 +119,7 @@ pub(crate) async fn run(args: Args) -> Result<(), MainError> {
         let pages = Pages { readiness: readiness.clone(), registry: Arc::new(registry), heartbeats };
         servers.spawn(http::serve(listener, pages, shutdown.clone()));
     }
-    let deps = FeedDeps { readiness, metrics, clock, heartbeat, ends_with_source: http_addr.is_none() };
+    let deps = FeedDeps { readiness, metrics, clock, heartbeat, ends_with_source: http_addr.is_none(), marks: None };
     let outcome = tokio::select! {
         outcome = feed::run(&config, deps, shutdown) => outcome.map_err(MainError::Run),
         error = http::failed(&mut servers) => Err(MainError::ServePages(error)),

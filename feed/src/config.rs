@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use intuition_api::topic::{FeedTopicError, FeedTopics, PrefixError, check_prefix};
-use intuition_common::clock::Clock;
+use intuition_common::clock::{Clock, SystemClock};
 use intuition_mqtt::{Address, AddressError, Credentials, Options};
 use intuition_resources::{
     API_VERSION, FEED_KIND, FeedSource, FeedSpec,
@@ -89,6 +89,11 @@ pub(crate) struct Checked {
 }
 
 impl Config {
+    /// Checks all parts without a connection, and without opening the file.
+    pub fn verify(&self) -> Result<(), ConfigError> {
+        self.check(Arc::new(SystemClock), TaskTracker::new()).map(drop)
+    }
+
     /// Checks all parts. `tasks` has the tasks of the source.
     pub(crate) fn check(&self, clock: Arc<dyn Clock>, tasks: TaskTracker) -> Result<Checked, ConfigError> {
         let address: Address = self.broker.parse().map_err(ConfigError::ParseBrokerUrl)?;

@@ -9,13 +9,13 @@ use intuition_common::{
     readiness::Readiness,
 };
 use intuition_mqtt::{Event, Events, Link, LinkError};
-use tokio::time;
+use tokio::{sync::oneshot, time};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     Config, ConfigError, Metrics,
     config::Checked,
-    machine::{Action, Input, Machine, Phase},
+    machine::{Action, Input, Machine, Mark, Phase},
     source::{Source, SourceEvent, SourceEvents},
 };
 
@@ -35,6 +35,9 @@ pub struct FeedDeps {
     /// Whether a source that failed for good ends the run. Otherwise the run waits for the shutdown, so that its pages show the
     /// reason.
     pub ends_with_source: bool,
+    /// Gets the last quote of each source and topic that the broker has: once the source has given all of its quotes, or when
+    /// the shutdown has ended the run.
+    pub marks: Option<oneshot::Sender<Vec<Mark>>>,
 }
 
 /// Errors that keep a feed from starting, or end it.
@@ -70,13 +73,13 @@ impl FeedError {
 /// `deps.readiness`.
 #[expect(clippy::disallowed_methods, reason = "an edge: it draws the number that names the run")]
 pub async fn run(config: &Config, deps: FeedDeps, shutdown: CancellationToken) -> Result<(), FeedError> {
-    let FeedDeps { readiness, metrics, clock, heartbeat, ends_with_source } = deps;
+    let FeedDeps { readiness, metrics, clock, heartbeat, ends_with_source, marks } = deps;
     let tasks = TaskTracker::new();
     let Checked { settings, options, source } =
         config.check(Arc::clone(&clock), tasks.clone()).map_err(FeedError::Configure)?;
     let machine = Machine::new(settings, source.beginning(), metrics, readiness, rand::random());
     let (link, events) = Link::start(options, &tasks).map_err(FeedError::Connect)?;
-    let driver = Driver { machine, link, events, source, started: None, clock, heartbeat, ends_with_source };
+    let driver = Driver { machine, link, events, source, started: None, clock, heartbeat, ends_with_source, marks };
     let outcome = driver.run(shutdown).await;
     tasks.close();
     tasks.wait().await;
@@ -99,6 +102,7 @@ struct Driver {
     clock: Arc<dyn Clock>,
     heartbeat: Heartbeat,
     ends_with_source: bool,
+    marks: Option<oneshot::Sender<Vec<Mark>>>,
 }
 
 /// The next event.
@@ -121,6 +125,9 @@ impl Driver {
             }
             self.burst();
             self.advance();
+            if self.machine.is_complete() {
+                self.give_marks();
+            }
             if self.ends_with_source && self.machine.failure().is_some() {
                 break Ok(());
             }
@@ -129,6 +136,9 @@ impl Driver {
             self.shut_down().await;
         }
         self.stop_source();
+        if outcome.is_ok() && self.machine.failure().is_none() {
+            self.give_marks();
+        }
         let failure = self.machine.failure();
         let failure = failure.map(|(reason, message)| FeedError::Source { reason, message: message.to_owned() });
         outcome.and(failure.map_or(Ok(()), Err))
@@ -188,6 +198,13 @@ impl Driver {
                 }
                 Action::Stop => self.stop_source(),
             }
+        }
+    }
+
+    fn give_marks(&mut self) {
+        if let Some(receiver) = self.marks.take() {
+            // A process that no longer waits for them has dropped the other end.
+            drop(receiver.send(self.machine.marks()));
         }
     }
 

@@ -20,6 +20,7 @@ pub mod source;
 pub use self::{
     config::{Config, ConfigError},
     driver::{FeedDeps, FeedError, run},
+    machine::Mark,
     metrics::Metrics,
     readiness::{BROKER, PARTS, POSITION, PUBLISHING, SOURCE},
 };

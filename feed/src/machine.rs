@@ -16,7 +16,12 @@ mod starting;
 mod storing;
 mod tokens;
 
-use std::{collections::VecDeque, mem, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    mem,
+    sync::Arc,
+    time::Duration,
+};
 
 use intuition_api::topic::FeedTopics;
 use intuition_common::{clock::Now, readiness::Readiness};
@@ -56,6 +61,17 @@ pub struct Settings {
     pub backfill: bool,
     /// A warning is given when no quote came for so long.
     pub stale_after: Option<Duration>,
+}
+
+/// The last quote of a source on a topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mark {
+    /// The topic.
+    pub topic: String,
+    /// Name of the source.
+    pub source: Arc<str>,
+    /// Its number.
+    pub seq: u64,
 }
 
 /// An event of the world.
@@ -100,6 +116,8 @@ struct Run {
     replay: bool,
     /// Quotes that were published for the first time.
     sent: u64,
+    /// The last number that the broker has, by symbol and source.
+    lasts: BTreeMap<(Arc<str>, Arc<str>), u64>,
     /// The name of the run that stored the position at its beginning; empty without one.
     behind: String,
     /// The state of the run before, which counts until the source gives another one: a source that fails at once gives none.
@@ -211,6 +229,22 @@ impl Machine {
     /// The failure of the source for good, with its reason.
     pub fn failure(&self) -> Option<(&'static str, &str)> {
         self.failure.as_ref().map(|(reason, message)| (*reason, message.as_str()))
+    }
+
+    /// Whether the source has given all of its quotes, and the broker has them.
+    pub fn is_complete(&self) -> bool {
+        let has_all = self.has_ended && self.failure.is_none() && self.run.is_some();
+        has_all && self.waiting.is_empty() && self.flight.len() == 0
+    }
+
+    /// The last quotes of this run that the broker has, by symbol and source.
+    pub fn marks(&self) -> Vec<Mark> {
+        let mark = |((sid, source), seq): (&(Arc<str>, Arc<str>), &u64)| Mark {
+            topic: self.settings.topics.quotes_of(sid),
+            source: Arc::clone(source),
+            seq: *seq,
+        };
+        self.run.iter().flat_map(|run| &run.lasts).map(mark).collect()
     }
 
     fn broker(&mut self, event: Event, now: Now) {

@@ -16,7 +16,7 @@ pub(crate) struct FeedArgs {
     #[command(flatten)]
     pub(crate) files: FileArgs,
     /// Files of quotes (CSV, plain or compressed by gzip or zstd), merged by time and published; `-` reads standard input.
-    /// The run ends when every row has its outcome; without a feed it runs until Ctrl-C.
+    /// The run ends when every row has its outcome; without a feed it runs until Ctrl-C, or for the time of --for.
     ///
     /// Delimiter, header and the layouts of common sources are recognised; `intuition feed inspect FILE` shows them. The
     /// first 10,000 rows are checked before the run starts: exit code 2. A later row that cannot be used ends the run

@@ -2,11 +2,14 @@
 
 use std::{io, path::PathBuf};
 
+use feed::FeedError;
 use intuition_api::reason::PARAMETERS_REFUSED;
 use intuition_common::exit;
 use quote_files::FileError;
 
-use super::{local::LocalError, names::NamesError, presence::PresenceError, watchdog::MissingPart};
+use super::{
+    feed_plan::PlanError, local::LocalError, names::NamesError, presence::PresenceError, watchdog::MissingPart,
+};
 use crate::feed::{files::OpenError, publisher::PublishError, reading::ReadError, resume::ResumeError};
 
 /// A permanent error of an algorithm, which ends the run.
@@ -62,6 +65,12 @@ pub(super) enum RunError {
     Local { account: String, source: Box<LocalError> },
     #[error("the feed failed")]
     Feed(#[source] PublishError),
+    #[error(transparent)]
+    PlanFeed(PlanError),
+    #[error("{feed}")]
+    EndFeed { feed: String, source: FeedError },
+    #[error("a feed ended unexpectedly")]
+    LoseFeed,
     #[error("no progress for 30 seconds: {0}")]
     Stall(String),
     #[error("{}: {}", .0.part, .0.message)]
@@ -92,7 +101,9 @@ impl RunError {
             | Self::MissTaker { .. }
             | Self::Names(_)
             | Self::Presence(PresenceError::Online(_))
+            | Self::PlanFeed(_)
             | Self::ShareStdin => exit::USAGE,
+            Self::EndFeed { source, .. } if source.is_usage() => exit::USAGE,
             Self::Resume(ResumeError::Source(_) | ResumeError::Read(ReadError::Changed(_) | ReadError::File(_)))
             | Self::Feed(PublishError::Read(ReadError::Changed(_))) => exit::USAGE,
             Self::Algorithm(error) if error.is_usage() => exit::USAGE,

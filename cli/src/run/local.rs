@@ -38,7 +38,8 @@ use super::{names, settings, watchdog::MissingPart};
 use crate::validate;
 
 /// Parts of a bridge and a feed that are connections to the broker.
-const CONNECTIONS: [&str; 3] = [part::bridge::BROKER, part::bridge::PUBLISHER, crate::feed::publisher::READY_PART];
+const CONNECTIONS: [&str; 4] =
+    [part::bridge::BROKER, part::bridge::PUBLISHER, crate::feed::publisher::READY_PART, ::feed::BROKER];
 
 /// Longest time for the shutdown of a bridge, and of a feed. A bridge ends within 5 seconds.
 pub(super) const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(8);
@@ -134,7 +135,7 @@ impl Local {
 
     /// The topic of its decisions under a prefix.
     pub(super) fn decisions_topic(&self, topic_prefix: &str) -> String {
-        let named = self.decisions_topic.as_deref().map(|named| names::decisions_topic(named, topic_prefix));
+        let named = self.decisions_topic.as_deref().map(|named| names::own_topic(named, topic_prefix));
         OwnTopics::new(topic_prefix, &self.account, named.as_deref()).decisions().to_owned()
     }
 
@@ -171,6 +172,11 @@ impl Local {
     pub(super) fn takes(&self, name: &str) -> bool {
         let tally = self.tally.borrow();
         tally.account.channels.iter().flat_map(|channels| &channels.filters).any(|filter| topic::matches(filter, name))
+    }
+
+    /// Whether its algorithm wants a topic that `filter` selects.
+    pub(super) fn takes_some(&self, filter: &str) -> bool {
+        self.channels().iter().any(|channel| topic::overlap(channel, filter))
     }
 
     /// The state of its algorithm.

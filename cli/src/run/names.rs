@@ -44,9 +44,9 @@ pub(super) fn separate(mqtt: MqttConfig, data_dir: Option<&Path>) -> Result<Mqtt
     Ok(MqttConfig { client_id_prefix, topic_prefix: LOCAL.to_owned(), ..mqtt })
 }
 
-/// The topic for the decisions of a manifest that names one: below the prefix of the run, since readers of the topic in the
-/// manifest expect decisions of the cluster.
-pub(super) fn decisions_topic(named: &str, topic_prefix: &str) -> String {
+/// The topic for the messages of a manifest that names one: below the prefix of the run, since readers of the topic in the
+/// manifest expect messages of the cluster.
+pub(super) fn own_topic(named: &str, topic_prefix: &str) -> String {
     if topic_prefix == PREFIX {
         return named.to_owned();
     }
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn decisions_of_a_local_run_go_below_its_prefix() {
+    fn messages_of_a_local_run_go_below_its_prefix() {
         for (named, prefix, expected) in [
             ("desk/one", LOCAL, "intuition-local/desk/one"),
             ("intuition/trading/desk", LOCAL, "intuition-local/trading/desk"),
@@ -128,7 +128,7 @@ mod tests {
             ("desk/one", PREFIX, "desk/one"),
             ("intuition/trading/desk", PREFIX, "intuition/trading/desk"),
         ] {
-            assert_eq!(decisions_topic(named, prefix), expected);
+            assert_eq!(own_topic(named, prefix), expected);
         }
     }
 }

@@ -12,6 +12,7 @@ use super::{
     algorithms::{AlgorithmState, StateReporter},
     error::RunError,
     feeding::Feeding,
+    feeds::Feeds,
     local::{Local, LocalError},
     say, wanted,
     watchdog::{Verdict, Watchdog},
@@ -29,6 +30,8 @@ pub(super) enum End {
     Complete,
     /// A signal came before the end of the feed.
     Interrupted,
+    /// The time of the run was over.
+    Elapsed,
     /// Standard output was closed.
     Closed,
 }
@@ -37,6 +40,7 @@ pub(super) enum End {
 pub(super) struct Watch<'a> {
     locals: &'a [Local],
     feeding: Option<&'a mut Feeding>,
+    feeds: &'a mut Feeds,
     reporter: StateReporter,
     tasks: &'a TaskTracker,
     watchdog: Watchdog,
@@ -49,11 +53,12 @@ impl<'a> Watch<'a> {
     pub(super) fn new(
         locals: &'a [Local],
         feeding: Option<&'a mut Feeding>,
+        feeds: &'a mut Feeds,
         reporter: StateReporter,
         tasks: &'a TaskTracker,
     ) -> Self {
         let begun = Instant::now();
-        Self { locals, feeding, reporter, tasks, watchdog: Watchdog::new(Duration::ZERO), begun, ready: None }
+        Self { locals, feeding, feeds, reporter, tasks, watchdog: Watchdog::new(Duration::ZERO), begun, ready: None }
     }
 
     /// Time since every part was ready first.
@@ -61,30 +66,32 @@ impl<'a> Watch<'a> {
         self.ready.unwrap_or(self.begun).elapsed()
     }
 
-    /// Watches until the feed is done, `signal` or `closed` is cancelled, or something fails.
+    /// Watches until all quotes are decided, `signal` or `closed` is cancelled, `time` is over, or something fails.
     pub(super) async fn run(
         &mut self,
         signal: &CancellationToken,
         closed: &CancellationToken,
+        time: Option<Duration>,
     ) -> Result<End, RunError> {
         let mut tallies: StreamMap<_, _> =
             self.locals.iter().map(|local| WatchStream::new(local.tally.clone())).enumerate().collect();
         let mut looks = interval(POLL_INTERVAL);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut deadline = None;
+        let (time_is_over, mut deadline) = (time.map(|time| self.begun + time), None);
         loop {
             tokio::select! {
                 Some(_) = tallies.next() => {}
                 _ = looks.tick() => self.look()?,
-                () = signal.cancelled(), if deadline.is_none() => {
+                () = told_to_end(signal, time_is_over), if deadline.is_none() => {
                     deadline = Some(Instant::now() + DRAIN_GRACE);
-                    if let Some(feeding) = &self.feeding {
-                        feeding.stop();
-                    }
+                    self.stop_quotes();
                 }
-                () = sleep_until(deadline.unwrap_or(self.begun)), if deadline.is_some() => return Ok(self.told_to_end()),
+                () = sleep_until(deadline.unwrap_or(self.begun)), if deadline.is_some() => {
+                    return Ok(self.early_end(signal));
+                }
                 () = closed.cancelled() => return Ok(End::Closed),
                 error = failed(&mut self.feeding) => return Err(RunError::Feed(error)),
+                error = self.feeds.failed() => return Err(error),
             }
             if let Some(feeding) = &mut self.feeding
                 && !feeding.settle(self.locals)
@@ -92,11 +99,12 @@ impl<'a> Watch<'a> {
                 let (topic, channels) = (feeding.topic().to_owned(), wanted(self.locals));
                 return Err(RunError::LoseTaker { topic, channels });
             }
-            if self.is_published() && self.feeding.as_ref().is_some_and(|feeding| feeding.is_complete()) {
+            let are_feeds_complete = self.feeds.settle();
+            if are_feeds_complete && self.is_complete() {
                 return Ok(End::Complete);
             }
-            if deadline.is_some() && !self.can_come() {
-                return Ok(self.told_to_end());
+            if deadline.is_some() && are_feeds_complete && !self.can_come() {
+                return Ok(self.early_end(signal));
             }
         }
     }
@@ -113,6 +121,8 @@ impl<'a> Watch<'a> {
                 feeding.start(self.tasks).map_err(RunError::Feed)?;
                 missing = feeding.missing_parts();
             }
+            self.feeds.start();
+            missing.extend(self.feeds.missing_parts());
         }
         let (progress, is_waiting) = (self.progress(), self.is_waiting());
         match self.watchdog.look(self.begun.elapsed(), &missing, progress, is_waiting) {
@@ -142,24 +152,44 @@ impl<'a> Watch<'a> {
             let tally = local.tally.borrow();
             tally.ticks() + tally.position + tally.published_through
         });
-        accounts.sum::<u64>() + self.feeding.as_ref().map_or(0, |feeding| feeding.sent())
+        accounts.sum::<u64>() + self.feeding.as_ref().map_or(0, |feeding| feeding.sent()) + self.feeds.published()
     }
 
     fn is_waiting(&self) -> bool {
-        !self.is_published() || self.feeding.as_ref().is_some_and(|feeding| feeding.is_waiting())
+        let is_waiting = self.feeding.as_ref().is_some_and(|feeding| feeding.is_waiting());
+        !self.is_published() || is_waiting || !self.feeds.unanswered(self.locals).is_empty()
     }
 
     /// Whether waiting for lines on their way makes sense: a missing algorithm may stay missing.
     fn can_come(&self) -> bool {
-        !self.is_published() || self.feeding.as_ref().is_some_and(|feeding| feeding.can_come(self.locals))
+        let can_come = self.feeding.as_ref().is_some_and(|feeding| feeding.can_come(self.locals));
+        !self.is_published() || can_come || self.feeds.can_come(self.locals)
     }
 
     fn is_published(&self) -> bool {
         self.locals.iter().all(|local| local.unpublished() == 0)
     }
 
-    const fn told_to_end(&self) -> End {
-        if self.feeding.is_some() { End::Interrupted } else { End::Complete }
+    /// Whether every quote has its outcome, given that all feeds are complete.
+    fn is_complete(&self) -> bool {
+        let has_quotes = self.feeding.is_some() || !self.feeds.is_empty();
+        let is_complete = self.feeding.as_ref().is_none_or(|feeding| feeding.is_complete());
+        has_quotes && is_complete && self.is_published() && self.feeds.unanswered(self.locals).is_empty()
+    }
+
+    fn stop_quotes(&mut self) {
+        if let Some(feeding) = &self.feeding {
+            feeding.stop();
+        }
+        self.feeds.stop();
+    }
+
+    fn early_end(&self, signal: &CancellationToken) -> End {
+        match (signal.is_cancelled(), &self.feeding) {
+            (false, _) => End::Elapsed,
+            (true, Some(_)) => End::Interrupted,
+            (true, None) => End::Complete,
+        }
     }
 
     /// The reason of the wait, for a person.
@@ -169,7 +199,21 @@ impl<'a> Watch<'a> {
             format!("{} has {} messages that the broker did not take", local.account, local.unpublished())
         });
         let unsent = self.feeding.as_ref().and_then(|feeding| feeding.unsent());
-        quotes.chain(messages).chain(unsent).collect()
+        quotes.chain(messages).chain(unsent).chain(self.feeds.unanswered(self.locals)).collect()
+    }
+}
+
+/// Waits for the signal, or for the end of the run's time.
+async fn told_to_end(signal: &CancellationToken, time_is_over: Option<Instant>) {
+    let elapsed = async {
+        match time_is_over {
+            Some(instant) => sleep_until(instant).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = signal.cancelled() => {}
+        () = elapsed => {}
     }
 }
 

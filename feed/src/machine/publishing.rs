@@ -60,6 +60,10 @@ impl Machine {
             self.metrics.last_quote.set(now.micros / 1_000_000);
             self.last_quote = Some(now.instant);
             self.reporter.ready(PUBLISHING);
+            if let Some(run) = &mut self.run {
+                let last = run.lasts.entry((Arc::clone(&quote.sid), Arc::clone(&quote.source))).or_default();
+                *last = quote.seq.max(*last);
+            }
         } else if !self.refused(token, code, now) {
             return;
         }

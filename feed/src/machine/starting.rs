@@ -1,5 +1,7 @@
 //! The connection, the look-up of the position, and the beginning of a run.
 
+use std::collections::BTreeMap;
+
 use intuition_common::{clock::Now, exit::with_causes};
 use intuition_mqtt::{Ack, Capabilities, Incoming, LinkError, Request};
 
@@ -136,6 +138,7 @@ impl Machine {
             keeper: Keeper::new(mode),
             replay,
             sent: 0,
+            lasts: BTreeMap::new(),
             behind,
             stored_state: state.clone(),
         });

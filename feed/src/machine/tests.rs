@@ -486,6 +486,24 @@ fn condition_of_the_source_is_shown() {
 }
 
 #[test]
+fn feed_is_complete_once_the_broker_has_the_last_quote() {
+    let mut world = World::begun(Beginning::Present, Some(&stored(41, 0)));
+    world.answer(tokens::POSITION);
+    let published = world.numbers(42..=43);
+    world.step(Input::Source(SourceEvent::Condition(Condition::Ended)));
+    world.answer(published[0].token);
+    assert!(!world.machine.is_complete(), "one quote is open");
+    // A quote that the broker never takes is none of those to wait for.
+    world.answer_with(published[1].token, 0x95);
+    let mark = Mark { topic: "intuition/desk/feed.btc/quotes".to_owned(), source: SOURCE_NAME.into(), seq: 42 };
+    assert!(world.machine.is_complete());
+    assert_eq!(world.machine.marks(), [mark]);
+    let failed = Condition::Failed { reason: "SourceLost", message: String::new() };
+    world.step(Input::Source(SourceEvent::Condition(failed)));
+    assert!(!world.machine.is_complete(), "a source that failed has more quotes");
+}
+
+#[test]
 fn quiet_source_is_stale_after_its_time() {
     let mut world = World::new(Beginning::First, |settings| settings.stale_after = Some(Duration::from_mins(1)));
     world.connect();

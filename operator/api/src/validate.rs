@@ -63,6 +63,11 @@ pub fn is_algorithm(manifest: &Value) -> bool {
     manifest.as_object().is_some_and(rules::is_meant_as_algorithm)
 }
 
+/// Whether a manifest is meant to be a [`Feed`], by its kind.
+pub fn is_feed(manifest: &Value) -> bool {
+    manifest.as_object().is_some_and(feed::is_meant)
+}
+
 /// Parses the manifest of a `TradingAlgo`, or returns all violations in the order of their paths. The namespace
 /// defaults to `default`.
 pub fn parse(manifest: &Value) -> Result<TradingAlgo, Vec<FieldError>> {
