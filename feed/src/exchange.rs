@@ -102,7 +102,7 @@ impl Source for ExchangeSource {
     }
 }
 
-/// Hands outputs and conditions over until the session has ended, or nobody takes them.
+/// Hands outputs and conditions over until the session has ended, or the receiver is gone.
 async fn hand_over(
     mut outputs: mpsc::Receiver<Output>,
     mut status: watch::Receiver<Status>,
@@ -118,7 +118,7 @@ async fn hand_over(
                 if changed.is_err() {
                     return;
                 }
-                let now = condition(&status.borrow_and_update());
+                let Some(now) = condition(&status.borrow_and_update()) else { continue };
                 if shown.as_ref() == Some(&now) {
                     continue;
                 }
@@ -185,18 +185,21 @@ fn quote(given: &::exchange::Quote) -> Quote {
     }
 }
 
-/// The condition of the source: unreachable, a refused symbol, or at work.
-fn condition(status: &Status) -> Condition {
+/// The condition of the source: unreachable, a refused symbol, or at work. `None`: the first connection is under way.
+fn condition(status: &Status) -> Option<Condition> {
     let refused = status.symbols.iter().find_map(|symbol| Some((&symbol.symbol, symbol.refused.as_ref()?)));
     if let Some((symbol, text)) = refused {
         let message = format!("the exchange refuses the symbol {symbol}: {text}: correct or remove it");
-        return Condition::Missing { reason: SYMBOL_REFUSED, message };
+        return Some(Condition::Missing { reason: SYMBOL_REFUSED, message });
     }
     if status.is_connected {
-        return Condition::Working;
+        return Some(Condition::Working);
     }
-    let cause = status.last_error.as_deref().unwrap_or("it has not answered yet");
-    Condition::Missing { reason: UNREACHABLE, message: format!("there is no connection to the exchange: {cause}") }
+    let cause = status.last_error.as_deref()?;
+    Some(Condition::Missing {
+        reason: UNREACHABLE,
+        message: format!("there is no connection to the exchange: {cause}"),
+    })
 }
 
 #[cfg(test)]
@@ -294,16 +297,16 @@ mod tests {
         for (status, expected) in [
             (status(true, Some("cut"), None), None),
             (status(false, Some("cut"), None), Some((UNREACHABLE, "cut"))),
-            (status(false, None, None), Some((UNREACHABLE, "it has not answered yet"))),
             (status(true, None, Some("Invalid symbol")), Some((SYMBOL_REFUSED, "BTCUSDT: Invalid symbol"))),
         ] {
             match (condition(&status), expected) {
-                (Condition::Working, None) => {}
-                (Condition::Missing { reason, message }, Some((code, part))) => {
+                (Some(Condition::Working), None) => {}
+                (Some(Condition::Missing { reason, message }), Some((code, part))) => {
                     assert!(reason == code && message.contains(part), "{reason}: {message}");
                 }
                 other => panic!("{other:?}"),
             }
         }
+        assert_eq!(condition(&status(false, None, None)), None, "no attempt has failed");
     }
 }
