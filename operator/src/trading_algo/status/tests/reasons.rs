@@ -73,8 +73,15 @@ fn every_row_of_the_operations_page_has_a_reason_of_a_process() {
     let tables = ["## Conditions", "## An Algorithm of your own"].map(|heading| Table::all(section(&page, heading)));
     let columns = tables.iter().flatten().filter_map(|table| table.column("Reason")).flatten();
     let documented: BTreeSet<_> = columns.flat_map(codes).filter(|code| is_reason(code)).collect();
-    let folders =
-        ["operator/src", "operator/api/src", "algo-runtime/src", "algo-runtime/api/src", "bridge/src", "common/src"];
+    let folders = [
+        "operator/src",
+        "operator/api/src",
+        "algo-runtime/src",
+        "algo-runtime/api/src",
+        "bridge/src",
+        "mqtt/src",
+        "common/src",
+    ];
     let sources: Vec<_> = folders.iter().flat_map(|folder| sources(&root().join(folder))).collect();
     let sources: Vec<_> = sources.into_iter().map(|path| fs::read_to_string(path).unwrap()).collect();
     let set: BTreeSet<_> = sources.iter().flat_map(|source| reasons(source)).collect();
