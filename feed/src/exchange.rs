@@ -41,7 +41,7 @@ impl fmt::Debug for ExchangeSource {
 }
 
 impl ExchangeSource {
-    /// An exchange whose fields were validated. `ca_file`: the certificates to trust in place of the machine's, PEM.
+    /// An exchange with validated fields. `ca_file`: PEM certificates that replace the machine's.
     pub fn new(
         exchange: &resources::Exchange,
         ca_file: Option<PathBuf>,

@@ -55,7 +55,7 @@ pub struct FileSource {
 }
 
 impl FileSource {
-    /// A file whose fields were validated. `folder` is the mount of its claim or `ConfigMap`.
+    /// A file with validated fields. `folder` is the mount of its claim or `ConfigMap`.
     pub fn new(file: &File, folder: &Path, tasks: TaskTracker) -> Result<Self, FileError> {
         let claim = file.claim.as_ref().map(|claim| claim.path.as_str());
         let key = file.config_map.as_ref().map(|map| map.key.as_str());

@@ -24,7 +24,7 @@ const BATCH_QUOTES: usize = 250;
 /// Longest name of a source, in bytes.
 const MAX_NAME_BYTES: usize = 256;
 
-/// A symbol whose source would have a name that is too long.
+/// The symbol makes the name of its source too long.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the symbol {0:?} is too long for the name of a source, which has at most {MAX_NAME_BYTES} bytes")]
 pub struct LongSymbol(String);
@@ -59,7 +59,7 @@ impl std::fmt::Debug for SharedClock {
 }
 
 impl GeneratorSource {
-    /// A generator whose fields were validated. `clock` gives the times of its quotes.
+    /// A generator with validated fields. `clock` gives the times of its quotes.
     pub fn new(generator: &Generator, clock: Arc<dyn Clock>, tasks: TaskTracker) -> Result<Self, LongSymbol> {
         let market = market(generator);
         let symbols = generator.symbols.iter().map(|sid| {

@@ -14,9 +14,9 @@ pub struct Metrics {
     pub published: Counter,
     /// Quotes that were published again, behind a lost connection or a refusal.
     pub republished: Counter,
-    /// Quotes of the source whose numbers had been taken before.
+    /// Quotes of the source with numbers that had been taken before.
     pub repeated: Counter,
-    /// Quotes that the broker refused for good, such as one that is larger than its limit.
+    /// Quotes that the broker refused for good, for example because of its size limit.
     pub refused: Counter,
     /// Gaps in the numbers of sources.
     pub gaps: Counter,
@@ -42,7 +42,7 @@ impl Metrics {
         registry.register(name("published_quotes"), "Quotes that the broker has", metrics.published.clone());
         let help = "Quotes that were published again behind a lost connection or a refusal";
         registry.register(name("republished_quotes"), help, metrics.republished.clone());
-        let help = "Quotes of the source whose numbers had been taken before";
+        let help = "Quotes of the source with numbers that had been taken before";
         registry.register(name("repeated_quotes"), help, metrics.repeated.clone());
         let help = "Quotes that the broker refused for good";
         registry.register(name("refused_quotes"), help, metrics.refused.clone());

@@ -26,7 +26,7 @@ pub trait State: fmt::Debug + Send + Sync {
 /// The beginning of a source that has no position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Beginning {
-    /// At the first number. An earlier run whose position is lost may have published any of them.
+    /// At the first number. If the position of an earlier run is lost, that run may have published any number.
     First,
     /// At the present. No earlier run can have published later quotes.
     Present,

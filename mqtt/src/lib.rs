@@ -306,7 +306,7 @@ impl Link {
         Ok((Self { requests }, events))
     }
 
-    /// A link whose requests the owner of the receiver carries out, in place of the task of [`Link::start`].
+    /// A link without the task of [`Link::start`]: the owner of the receiver carries out its requests.
     pub const fn new(requests: mpsc::UnboundedSender<Request>) -> Self {
         Self { requests }
     }

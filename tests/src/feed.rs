@@ -95,7 +95,7 @@ pub struct Seen {
     pub seq: u64,
     /// Its price.
     pub price: String,
-    /// Whether it was marked as one that may come twice.
+    /// Whether it had the mark of a quote that may come twice.
     pub is_replay: bool,
 }
 

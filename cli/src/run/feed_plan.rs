@@ -38,7 +38,7 @@ pub(super) struct PlanError {
     source: ConfigError,
 }
 
-/// Plans the feeds of the manifests. Suspended ones are left out. Returns sentences for a person, too.
+/// Plans the feeds of the manifests, without suspended feeds. Also returns sentences for a person.
 pub(super) fn of(
     feeds: &[(Place, Feed)],
     options: Options<'_>,

@@ -52,7 +52,7 @@ pub struct Limits {
     pub ping_after: Duration,
     /// Silence on a connection after which it counts as lost.
     pub silence: Duration,
-    /// Time for numbers that come out of order, before missing ones are fetched.
+    /// Time that numbers out of order have before missing numbers are fetched.
     pub reorder_grace: Duration,
     /// Longest time for the recovery of missing numbers. The rest is a gap.
     pub recovery_time: Duration,
@@ -155,7 +155,7 @@ impl Market {
         }
     }
 
-    /// The messages in one text frame. Unknown ones are left out.
+    /// The messages in one text frame, without unknown messages.
     pub fn messages(self, text: &str) -> Result<Vec<Message>, MessageError> {
         match self {
             Self::Binance => binance::messages(text),

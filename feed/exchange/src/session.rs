@@ -59,7 +59,7 @@ pub struct Session {
     connections: Connections,
     symbols: Symbols,
     recoveries: Recoveries,
-    /// Symbols whose numbers changed since the last turn.
+    /// Symbols with changed numbers since the last turn.
     touched: BTreeSet<usize>,
     outputs: Outputs,
     actions: Vec<Action>,
@@ -315,7 +315,7 @@ impl Session {
         }
     }
 
-    /// Begins and ends recoveries of the symbols whose numbers changed. Symbols that still have something to give stay touched.
+    /// Begins and ends recoveries of symbols with changed numbers. Symbols with further entries to give stay touched.
     fn review(&mut self, now: Instant) {
         let is_full = !self.outputs.has_room();
         for place in std::mem::take(&mut self.touched) {
@@ -326,7 +326,7 @@ impl Session {
         }
     }
 
-    /// Reports the numbers whose recovery is at its bounds.
+    /// Reports numbers as a gap once their recovery is at its bounds.
     fn give_up(&mut self, now: Instant) {
         for (place, reason) in self.recoveries.exhausted(now) {
             if !self.give_up_all(place, reason) {

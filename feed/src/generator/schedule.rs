@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Steps that are late by more than this are not caught up: the ones behind them are as much later.
+/// A feed does not catch up steps that are late by more than this: the steps behind them are as much later.
 const MOST_LATE: Duration = Duration::from_secs(10);
 
 /// The times of steps at equal distances.

@@ -38,7 +38,7 @@ pub(super) struct Series {
 }
 
 impl Series {
-    /// Of a symbol of a generator whose fields were validated.
+    /// Of a symbol of a generator with validated fields.
     #[expect(
         clippy::cast_precision_loss,
         clippy::cast_possible_truncation,

@@ -1,4 +1,4 @@
-//! Manifests of feeds: the valid ones are read, each invalid one is refused for one reason.
+//! Manifests of feeds: valid manifests are read, each invalid manifest is refused for one reason.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by it")]
 

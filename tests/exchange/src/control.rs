@@ -52,7 +52,7 @@ fn done(act: impl FnOnce()) -> Response<Body> {
     text(StatusCode::OK, "{}")
 }
 
-/// Replaces all faults by those in the body; absent ones are off.
+/// Sets the faults in the body, and ends all others.
 async fn set(hub: &Hub, request: Request<Incoming>) -> Response<Body> {
     let refuse = |error: String| text(StatusCode::BAD_REQUEST, json!({"error": error}).to_string());
     let body = match Limited::new(request.into_body(), MAX_BODY).collect().await {

@@ -15,7 +15,7 @@ use crate::{
 
 /// Messages that wait for one connection. A connection that is slower is cut, as exchanges do.
 const MAX_WAITING: usize = 20_000;
-/// REST requests whose paths are kept.
+/// Most paths of REST requests that are kept.
 const MAX_PATHS: usize = 10_000;
 
 /// A message for all connections.

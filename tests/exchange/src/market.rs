@@ -1,4 +1,4 @@
-//! Instruments whose trades are made by a seed, numbered without holes, and all kept.
+//! Instruments and their trades, which follow from a seed, are numbered without holes and are all kept.
 
 use std::collections::HashSet;
 

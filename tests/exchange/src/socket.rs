@@ -62,7 +62,7 @@ pub(crate) struct Socket {
     pub(crate) hub: Hub,
     pub(crate) dialect: Dialect,
     pub(crate) times: Times,
-    /// Places of the instruments whose trades, or bars, are subscribed.
+    /// Places of the instruments with a subscription to trades or bars.
     trades: Vec<usize>,
     bars: Vec<usize>,
     /// Times of the messages in the last second.

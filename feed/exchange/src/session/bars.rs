@@ -1,4 +1,4 @@
-//! Bars of one minute from the trades of one symbol, in their order, for exchanges whose stream has no closed bars.
+//! Bars of one minute from the trades of one symbol, in their order, for exchanges without closed bars in their stream.
 //!
 //! A bar closes with the first trade of a later minute: by the exchange's time, so that the same trades make the same bars. A
 //! minute without trades has no bar. A minute that misses trades, or that the session began in, is within a gap.
@@ -31,7 +31,7 @@ pub(super) struct BarBuilder {
     is_cut: bool,
 }
 
-/// A bar whose minute lasts.
+/// The bar of the present minute.
 #[derive(Debug)]
 struct Running {
     minute: u64,

@@ -1,4 +1,4 @@
-//! The connections of a session: one that works, and a successor before the exchange closes it.
+//! The connections of a session: the working connection, and its successor before the exchange closes it.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::connection::{Connection, ConnectionId, Request, Work};
 use crate::{market::Limits, message::Subscription};
 
-/// Most connections at a time: one that works, its successor, and one that is about to be closed.
+/// Most connections at a time: the working connection, its successor, and a connection about to be closed.
 const MAX_CONNECTIONS: usize = 3;
 /// A connection is replaced within this last part of its lifetime, at a random time: feeds that started together do not
 /// reconnect together.
@@ -102,7 +102,7 @@ impl Connections {
         }
     }
 
-    /// The symbols whose subscription is answered for the first time on this connection.
+    /// The symbols with a first answer to their subscription on this connection.
     pub(super) fn answered(
         &mut self,
         id: ConnectionId,
@@ -112,7 +112,7 @@ impl Connections {
         self.find(id).map(|connection| connection.answered(answer, place)).unwrap_or_default()
     }
 
-    /// Makes the connection live if all is answered, and closes the ones that it replaces. True: it is live from now on.
+    /// Makes the connection live if all is answered, and closes the connections before it. True: it is live from now on.
     pub(super) fn settle(&mut self, id: ConnectionId, now: Instant) -> bool {
         if !self.find(id).is_some_and(|connection| connection.settle(now)) {
             return false;

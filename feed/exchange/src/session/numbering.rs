@@ -1,4 +1,4 @@
-//! The numbers of one symbol: each is given once and in order, repetitions are dropped, missing ones are known.
+//! The numbers of one symbol: each is given once and in order, repetitions are dropped, missing numbers are known.
 
 use std::{collections::BTreeMap, ops::RangeInclusive};
 

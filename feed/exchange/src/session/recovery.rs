@@ -127,7 +127,7 @@ impl Recoveries {
         })
     }
 
-    /// The symbols whose recovery is at its end in time, each with the reason for the gap.
+    /// The symbols with a recovery that has run out of time, each with the reason for the gap.
     pub(super) fn exhausted(&self, now: Instant) -> Vec<(usize, GapReason)> {
         let is_draining = |symbol| self.page.as_ref().is_some_and(|page| page.symbol == symbol);
         let running = self.running.iter().filter(|(symbol, _)| !is_draining(**symbol));

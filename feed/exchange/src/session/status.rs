@@ -15,7 +15,7 @@ pub struct Status {
     pub reconnects: u64,
     /// Why the last of them ended.
     pub last_error: Option<String>,
-    /// Symbols whose missing numbers are being fetched.
+    /// Symbols with missing numbers that are being fetched.
     pub recovering: usize,
     /// Counters of the whole session.
     pub counters: Counters,

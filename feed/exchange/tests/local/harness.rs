@@ -261,7 +261,7 @@ fn spelled(symbol: &str) -> String {
     symbol.replace(['/', '-'], "")
 }
 
-/// The exact decimals of a trade, whatever notation the exchange uses.
+/// The exact decimals of a trade, without the notation of the exchange.
 fn same(quote: &exchange::Quote, trade: &Trade) {
     let trimmed = |text: String| text.trim_end_matches('0').trim_end_matches('.').to_owned();
     assert_eq!(quote.price.to_string(), trimmed(trade.price_text()), "{quote:?}");

@@ -39,7 +39,7 @@ pub(super) fn accepted(all: &[String]) -> String {
     )
 }
 
-/// The newest trades first; `after` leaves out its number and all newer ones, `before` its number and all older ones.
+/// The newest trades first: those below the number `after` and above the number `before`.
 pub(super) fn trades(request: &RestRequest, visible: &[Trade], exponents: bool) -> String {
     let limit = usize::try_from(request.number("limit").unwrap_or(1_000).min(1_000)).unwrap_or(0);
     let (after, before) = (request.number("after").unwrap_or(u64::MAX), request.number("before"));

@@ -1,4 +1,4 @@
-//! The place of a page among the missing numbers, for exchanges whose answers begin at a time and not at a number.
+//! The place of a page among the missing numbers, for exchanges with answers that begin at a time and not at a number.
 
 use std::time::Duration;
 
