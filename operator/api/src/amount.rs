@@ -3,7 +3,7 @@
 use std::{borrow::Cow, fmt};
 
 use intuition_api::decimal::Money;
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::number;
@@ -17,6 +17,8 @@ pub(crate) const PATTERN: &str = r"^\d{1,13}(\.\d{1,2})?$";
 const MAX_WHOLE: u64 = 9_999_999_999_999;
 /// Digits before the point.
 const MAX_WHOLE_DIGITS: usize = 13;
+/// Digits after the point.
+const MAX_PLACES: usize = 2;
 
 /// A sum of money, never negative: an integer, or a decimal as text. A YAML number with a point is refused, because it is
 /// a binary fraction before anyone can round it.
@@ -75,15 +77,7 @@ impl JsonSchema for Amount {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "x-kubernetes-int-or-string": true,
-            // Set explicitly: kube makes an optional integer-or-string nullable, and null has no default.
-            "nullable": false,
-            "minimum": 0,
-            "maximum": MAX_WHOLE,
-            "maxLength": MAX_WHOLE_DIGITS + 3,
-            "pattern": PATTERN,
-        })
+        number::schema(MAX_WHOLE, (MAX_WHOLE_DIGITS, MAX_PLACES), PATTERN)
     }
 }
 

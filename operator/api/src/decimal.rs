@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::number;
@@ -62,15 +62,7 @@ impl JsonSchema for Decimal {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "x-kubernetes-int-or-string": true,
-            // Set explicitly: kube makes an optional integer-or-string nullable, and null has no default.
-            "nullable": false,
-            "minimum": 0,
-            "maximum": MAX_WHOLE,
-            "maxLength": MAX_WHOLE_DIGITS + 1 + MAX_PLACES,
-            "pattern": PATTERN,
-        })
+        number::schema(MAX_WHOLE, (MAX_WHOLE_DIGITS, MAX_PLACES), PATTERN)
     }
 }
 

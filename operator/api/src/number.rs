@@ -2,6 +2,7 @@
 
 use std::{fmt, marker::PhantomData};
 
+use schemars::{Schema, json_schema};
 use serde::{
     Deserializer,
     de::{Error as _, Unexpected, Visitor},
@@ -42,4 +43,17 @@ pub(crate) fn deserialize<'de, D: Deserializer<'de>, T>(
     }
     let visitor = IntegerOrText { expected, parse, value: PhantomData };
     deserializer.deserialize_any(visitor).map_err(D::Error::custom)
+}
+
+/// The schema of an integer from 0 to `max_whole`, or of text that matches `pattern`. `max_digits`: before and after the point.
+pub(crate) fn schema(max_whole: u64, max_digits: (usize, usize), pattern: &str) -> Schema {
+    json_schema!({
+        "x-kubernetes-int-or-string": true,
+        // Set explicitly: kube makes an optional integer-or-string nullable, and null has no default.
+        "nullable": false,
+        "minimum": 0,
+        "maximum": max_whole,
+        "maxLength": max_digits.0 + 1 + max_digits.1,
+        "pattern": pattern,
+    })
 }
