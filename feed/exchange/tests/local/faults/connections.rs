@@ -160,6 +160,8 @@ pub(crate) async fn authority_of_a_company(mut setup: Setup) {
     setup.ca_file = Some(file("ca.crt"));
     setup.position = Some(1_004);
     let mut harness = setup.start_with(|server| server.hub().make(BTC, 10)).await;
+    // A fetch that is still under way would answer with later trades too.
+    harness.take_all(&[BTC]).await;
     harness.until(|status| status.is_connected).await;
     harness.make(5);
     harness.check_whole().await;
