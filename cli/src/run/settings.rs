@@ -20,7 +20,7 @@ use crate::{
 pub(super) fn of(algo: &TradingAlgo, decider: AlgorithmRef) -> Result<Settings, PolicyError> {
     let spec = &algo.spec;
     let portfolio = &spec.portfolio;
-    let channels = spec.channels.clone().unwrap_or_default();
+    let channels = spec.channels.clone().unwrap_or_default().plan(Vec::new());
     let amount = portfolio.amount.map(|amount| amount.to_string());
     Ok(Settings {
         account: validate::account(algo),
@@ -35,8 +35,8 @@ pub(super) fn of(algo: &TradingAlgo, decider: AlgorithmRef) -> Result<Settings, 
         },
         source: SettingsSource::Start,
         policy: Policy::from_parts(portfolio.policy.name(), portfolio.fraction, amount.as_deref())?,
-        subscribe: channels.filters(),
-        inputs: channels.inputs.into_iter().flatten().map(input).collect(),
+        subscribe: channels.filters,
+        inputs: channels.inputs.into_iter().map(input).collect(),
         topics: Topics::default(),
         initial: Initial {
             cash_unchanged: spec.starting_cash.is_none(),

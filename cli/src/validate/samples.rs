@@ -9,7 +9,7 @@ use intuition_api::{
     v1::{self, Tick, tick::Content},
 };
 use intuition_common::clock::rfc3339_millis;
-use intuition_resources::{Channels, TradingAlgo};
+use intuition_resources::TradingAlgo;
 
 /// The time of quotes without a time.
 const ARRIVED: i64 = 0;
@@ -89,7 +89,7 @@ fn unreadable(sample: &Sample, error: &io::Error) -> String {
 
 /// Whether an account has a channel on the topic. One without filters may get every topic that its algorithm asks for.
 fn takes(algo: &TradingAlgo, topic: &str) -> bool {
-    let filters = algo.spec.channels.as_ref().and_then(Channels::filters);
+    let filters = algo.spec.channels.as_ref().and_then(|channels| channels.plan(Vec::new()).filters);
     filters.is_none_or(|filters| filters.iter().any(|filter| topic::matches(filter, topic)))
 }
 

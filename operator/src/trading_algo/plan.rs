@@ -7,8 +7,8 @@ use intuition_api::{
     v1::{self, TradingState},
 };
 use intuition_resources::{
-    Algorithm, AlgorithmChoice, Amount, Broker, Input, Ledger, Portfolio, Storage, TRADING_ALGO_KIND, TradingAlgo,
-    TradingAlgoStatus, TradingStatus,
+    Algorithm, AlgorithmChoice, Amount, Broker, ChannelPlan, Input, Ledger, Portfolio, Storage, TRADING_ALGO_KIND,
+    TradingAlgo, TradingAlgoStatus, TradingStatus,
     address::Address,
     validate::{FieldError, check_below},
 };
@@ -224,9 +224,9 @@ pub fn plan(algo: &TradingAlgo, inputs: Inputs<'_>) -> Result<Plan, Vec<FieldErr
         problems.sort();
         return Err(problems);
     };
-    let subscribe = channels.filters();
+    let ChannelPlan { filters: subscribe, inputs } = channels.plan(Vec::new());
     Ok(Plan {
-        channel_rule: confine::channel_rule(&namespace, subscribe.is_some(), &settings.topics),
+        channel_rule: confine::channel_rule(&namespace, channels.are_named(), &settings.topics),
         namespace,
         name,
         uid,
@@ -239,7 +239,7 @@ pub fn plan(algo: &TradingAlgo, inputs: Inputs<'_>) -> Result<Plan, Vec<FieldErr
         },
         portfolio: algo.spec.portfolio.clone(),
         subscribe,
-        inputs: channels.inputs.unwrap_or_default(),
+        inputs,
         publish: channels.publish,
         warnings,
         installation: settings.installation.clone(),
