@@ -4,7 +4,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 CARGO ?= cargo
-CRDS := tradingalgo algorithm
+CRDS := tradingalgo algorithm feed
 API_REFERENCE := docs/api-reference.md
 INPUT_PAGE := docs/input.md
 OPERATOR := $(CARGO) run --quiet --package intuition-operator --

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use intuition_common::telemetry::LogArgs;
-use intuition_resources::{Algorithm, TradingAlgo};
+use intuition_resources::{Algorithm, Feed, TradingAlgo};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt as _;
 
@@ -20,7 +20,7 @@ pub struct Cli {
 /// The command.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Reconcile every `TradingAlgo` and every `Algorithm` of a cluster.
+    /// Reconcile every `TradingAlgo`, `Algorithm` and `Feed` of a cluster.
     Run(Box<RunArgs>),
     /// Print the definition of a resource (CRD) as YAML.
     Crd {
@@ -28,7 +28,7 @@ pub enum Command {
         #[arg(value_enum, default_value_t)]
         kind: Kind,
     },
-    /// Print the reference of both resources as Markdown.
+    /// Print the reference of all resources as Markdown.
     Reference,
 }
 
@@ -41,6 +41,8 @@ pub enum Kind {
     TradingAlgo,
     /// `Algorithm`.
     Algorithm,
+    /// `Feed`.
+    Feed,
 }
 
 impl Kind {
@@ -49,6 +51,7 @@ impl Kind {
         match self {
             Self::TradingAlgo => TradingAlgo::crd(),
             Self::Algorithm => Algorithm::crd(),
+            Self::Feed => Feed::crd(),
         }
     }
 }

@@ -6,6 +6,7 @@ pub(crate) mod caches;
 pub mod call;
 mod drift;
 pub(crate) mod installation;
+pub(crate) mod namespaces;
 pub mod object;
 pub mod owner;
 pub(crate) mod ownership;

@@ -1,9 +1,9 @@
-//! The operator: it reconciles the resources `TradingAlgo` and `Algorithm`. [`intuition_resources`] has their types.
+//! The operator: it reconciles the resources `TradingAlgo`, `Algorithm` and `Feed`. [`intuition_resources`] has their types.
 //!
 //! From top to bottom; no module uses one above it:
 //! - [`process`], [`args`]: the process, from its arguments to its exit code.
 //! - [`controllers`]: the controllers of all kinds.
-//! - [`trading_algo`], [`algorithm`]: a folder for each kind, with the same steps: plan, build, apply, observe, status.
+//! - [`trading_algo`], [`algorithm`], [`feed`]: a folder for each kind, with the same steps: plan, build, apply, observe, status.
 //! - [`backends`]: the gRPC service `Backends`, the directory of algorithms for programs.
 //! - [`workload`]: pods and network policies, for every kind.
 //! - [`reconcile`]: one pass over an object, for every kind.
@@ -16,6 +16,7 @@ pub mod algorithm;
 pub mod args;
 pub mod backends;
 pub mod controllers;
+pub mod feed;
 pub mod kubernetes;
 pub mod lease;
 pub mod metrics;

@@ -13,7 +13,6 @@ pub(crate) mod ask;
 pub mod build;
 pub(crate) mod confine;
 pub(crate) mod controller;
-pub(crate) mod namespaces;
 pub mod plan;
 pub(crate) mod reset;
 pub(crate) mod status;
@@ -32,7 +31,6 @@ use kube::{
 use self::{
     apply::{Applied, Cluster},
     ask::{Asker, call::Questions},
-    namespaces::Namespaces,
     plan::{AlgorithmRef, Inputs, Plan, Stored},
     status::observation::{Lasting, LedgerState, Observation, Outcome, Pods},
     trading_state::RequestedState,
@@ -40,15 +38,13 @@ use self::{
 use crate::{
     kubernetes::{
         apply_error::ApplyFailure,
-        call::CallError,
         object::{PartialObject, WatchedKind},
         owner::Owner,
         writer::Writer,
     },
     names::{APP, Component},
     reconcile::{ReconcileOutcome, Reconciler, context::Context, derived::Derived, error::ReconcileError},
-    settings::credentials::{Credentials, CredentialsDir},
-    workload::pod_state::PodState,
+    workload::{broker, broker_login::BrokerLogins, pod_state::PodState},
 };
 
 impl WatchedKind for TradingAlgo {
@@ -86,9 +82,8 @@ pub(crate) struct TradingAlgoReconciler {
     cluster: Cluster,
     /// The `Algorithm`s, found by name.
     algorithms: Store<PartialObject<Algorithm>>,
-    credentials: CredentialsDir,
+    logins: BrokerLogins,
     asker: Asker,
-    namespaces: Namespaces,
     context: Context<TradingAlgo>,
 }
 
@@ -160,12 +155,9 @@ impl TradingAlgoReconciler {
         algo: &TradingAlgo,
         previous: Option<&TradingAlgoStatus>,
     ) -> Result<ReconcileOutcome<TradingAlgoStatus>, ReconcileError> {
-        // A resource with a broker of its own does not use the default broker's credentials.
-        let credentials = match algo.spec.broker {
-            Some(_) => None,
-            None => self.credentials.read().await.map_err(ReconcileError::ReadCredentials)?,
-        };
-        let login = self.login_problem(algo, credentials.as_ref()).await.map_err(ReconcileError::ReadNamespace)?;
+        let namespace = object.namespace().unwrap_or_default();
+        let broker = algo.spec.broker.as_ref();
+        let (credentials, login) = self.logins.of(broker, &namespace, &self.context.settings).await?;
         let settings = &self.context.settings;
         let algorithm = self.named_algorithm(algo);
         let inputs = Inputs {
@@ -175,7 +167,7 @@ impl TradingAlgoReconciler {
             stored: self.cluster.stored_settings(&self.owner(object)),
             ..Inputs::new(settings)
         };
-        let plan = match confine::with(plan::plan(algo, inputs), login) {
+        let plan = match broker::with_problem(plan::plan(algo, inputs), login) {
             Ok(plan) => plan,
             Err(problems) => {
                 return Ok(self.reconcile_rejected(object, Rejection::Invalid(&problems), previous).await);
@@ -291,22 +283,6 @@ impl TradingAlgoReconciler {
             }
         );
         Pods { runtime: (runtime, report), bridge: (bridge, readiness) }
-    }
-
-    /// The problem of a resource that uses the default broker with its login, although the login is not for its namespace.
-    async fn login_problem(
-        &self,
-        algo: &TradingAlgo,
-        credentials: Option<&Credentials>,
-    ) -> Result<Option<FieldError>, CallError> {
-        let is_limited =
-            self.context.settings.broker.as_ref().is_some_and(|broker| broker.login_namespaces.is_limited());
-        let has_login = credentials.is_some_and(|credentials| !credentials.0.is_empty());
-        if algo.spec.broker.is_some() || !has_login || !is_limited {
-            return Ok(None);
-        }
-        let namespace = algo.namespace().unwrap_or_default();
-        Ok(confine::login_problem(&namespace, &self.namespaces.labels(&namespace).await?))
     }
 
     /// The `Algorithm` that the resource names.

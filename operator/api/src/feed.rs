@@ -7,6 +7,7 @@ mod file;
 mod generator;
 mod interval;
 mod postgres;
+mod status;
 
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -18,6 +19,7 @@ pub use self::{
     generator::{Generator, Model},
     interval::Interval,
     postgres::{Columns, Cursor, Postgres},
+    status::FeedStatus,
 };
 use crate::{Broker, Duration};
 
@@ -31,11 +33,52 @@ pub const FEED_KIND: &str = "Feed";
     version = "v1alpha1",
     kind = "Feed",
     namespaced,
+    status = "FeedStatus",
     shortname = "feed",
     category = "trading",
     doc = "Publishes the quotes of an exchange, a database, a file or a generator on MQTT.",
     derive = "PartialEq",
+    printcolumn(name = "Source", type_ = "string", json_path = ".status.source", description = "The kind of source."),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Ready")].status"#,
+        description = "Whether quotes are published."
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Ready")].reason"#,
+        description = "Reason of the Ready condition."
+    ),
+    printcolumn(
+        name = "Published",
+        type_ = "integer",
+        json_path = ".status.published",
+        description = "Quotes that the broker has, since the process started."
+    ),
+    printcolumn(
+        name = "Last Quote",
+        type_ = "date",
+        json_path = ".status.lastQuoteTime",
+        description = "Time since the broker had the last quote."
+    ),
+    printcolumn(
+        name = "Gaps",
+        type_ = "integer",
+        json_path = ".status.gaps",
+        description = "Gaps in the numbers of the source, since the process started."
+    ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "Topic", type_ = "string", json_path = ".status.topic", description = "Topic of the quotes.", priority = 1),
+    printcolumn(
+        name = "Reconnects",
+        type_ = "integer",
+        json_path = ".status.reconnects",
+        description = "Connections to source and broker that ended or were not made.",
+        priority = 1
+    ),
+    printcolumn(name = "Lag", type_ = "string", json_path = ".status.lag", description = "Age of the last quote when the broker had it.", priority = 1),
     validation = Rule::new("self.metadata.name.size() <= 50 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')")
         .message("must be at most 50 characters of a-z, 0-9 and -, begin with a letter and not end with -")
 )]

@@ -2,8 +2,7 @@
 //!
 //! `intuition-operator` reconciles them, and the command `intuition` reads them from manifests. This crate does no I/O
 //! and holds no Kubernetes client.
-//! - [`TradingAlgo`] and [`Algorithm`]: the types from which the CRDs in `crds/` are generated. [`Feed`] is not among these
-//!   yet: no operator serves it.
+//! - [`TradingAlgo`], [`Algorithm`] and [`Feed`]: the types from which the CRDs in `crds/` are generated.
 //! - [`validate`]: checks a manifest against the CRD's schema, its CEL rules and rules that neither can express. It
 //!   returns all violations at once.
 //! - [`address`]: parses the URLs of brokers and algorithm servers.
@@ -32,7 +31,7 @@ pub use self::{
     duration::Duration,
     feed::{
         BarInterval, ClaimFile, Columns, ConfigMapFile, Cursor, Data, Exchange, ExchangeName, FEED_KIND, Feed,
-        FeedSource, FeedSpec, File, Generator, Interval, Model, Postgres, Publish, Speed,
+        FeedSource, FeedSpec, FeedStatus, File, Generator, Interval, Model, Postgres, Publish, Speed,
     },
     quantity::Quantity,
     secret_ref::SecretRef,

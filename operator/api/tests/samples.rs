@@ -7,9 +7,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use intuition_api::topic::PREFIX;
 use intuition_resources::{
     Algorithm, TradingAlgo,
-    validate::{FieldError, check, check_algorithm, is_algorithm, parse, parse_algorithm},
+    validate::{
+        FieldError, check, check_algorithm, check_feed, is_algorithm, is_feed, parse, parse_algorithm, parse_feed,
+    },
 };
 use kube::{CustomResourceExt as _, core::cel::Validator};
 use serde_json::{Value, json};
@@ -31,6 +34,9 @@ fn every_valid_sample_is_taken() {
         if is_algorithm(&manifest) {
             let algorithm = parse_algorithm(&manifest).unwrap_or_else(|problems| panic!("{}", told(&problems)));
             assert_eq!(parse_algorithm(&json!(algorithm)), Ok(algorithm), "{}", path.display());
+        } else if is_feed(&manifest) {
+            let feed = parse_feed(&manifest).unwrap_or_else(|problems| panic!("{}", told(&problems)));
+            assert_eq!(parse_feed(&json!(feed)), Ok(feed), "{}", path.display());
         } else {
             let algo = parse(&manifest).unwrap_or_else(|problems| panic!("{}", told(&problems)));
             assert_eq!(parse(&json!(algo)), Ok(algo), "{}", path.display());
@@ -42,7 +48,13 @@ fn every_valid_sample_is_taken() {
 fn every_invalid_sample_is_refused_for_the_reason_in_its_first_line() {
     for (path, text) in samples("invalid") {
         let manifest: Value = serde_saphyr::from_str(&text).unwrap();
-        let found = if is_algorithm(&manifest) { check_algorithm(&manifest) } else { check(&manifest) };
+        let found = if is_algorithm(&manifest) {
+            check_algorithm(&manifest)
+        } else if is_feed(&manifest) {
+            check_feed(&manifest, PREFIX)
+        } else {
+            check(&manifest)
+        };
         let found: Vec<_> = found.iter().map(ToString::to_string).collect();
         let expected = text.lines().next().unwrap().strip_prefix("# ").unwrap();
         assert_eq!(found, [expected], "{}", path.display());

@@ -3,57 +3,28 @@
 pub(crate) mod call;
 pub(crate) mod trading;
 
-use bytes::Bytes;
-use http_body_util::{BodyExt as _, Empty, Limited};
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::TokioExecutor,
-};
 use intuition_api::{
     capability,
     refusal::{OTHER_ERA, OTHER_LAST},
     v1::{AccountRequest, AccountResponse, ConfigureResponse, Refusal, runtime_client::RuntimeClient},
 };
-use serde::Deserialize;
 use tonic::transport::Channel;
 
 use crate::{
-    names::{GRPC_PORT, HTTP_PORT},
+    names::GRPC_PORT,
     trading_algo::{
         ask::{
-            call::{ANSWER_TIMEOUT, AskError, CONNECT_TIMEOUT, Questions, address, connect, send},
+            call::{Questions, connect, send},
             trading::TradingReport,
         },
         plan::Plan,
         reset::Reset,
     },
+    workload::{
+        pages::{Missing, PageReader, Readiness},
+        pod_call::AskError,
+    },
 };
-
-/// Largest page read.
-const MAX_PAGE_BYTES: usize = 64 * 1024;
-
-/// A part that a process lacks, or a warning about a part, from its `/readyz`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub(crate) struct Missing {
-    /// Which part, for example `broker`.
-    pub part: String,
-    /// CamelCase code.
-    pub reason: String,
-    /// A sentence for a person.
-    pub message: String,
-    /// Since when, RFC 3339.
-    pub since: String,
-}
-
-/// The body of a `/readyz`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-pub(crate) struct Readiness {
-    /// The parts that the process lacks; empty when it is ready.
-    pub missing: Vec<Missing>,
-    /// Warnings about parts that work. Absent from the pages of v0.1.0.
-    #[serde(default)]
-    pub warnings: Vec<Missing>,
-}
 
 /// The answers of a runtime.
 #[derive(Debug)]
@@ -82,36 +53,15 @@ pub(crate) struct SourceReset {
 }
 
 /// Asks. Cheap to clone.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Asker {
-    http: Client<HttpConnector, Empty<Bytes>>,
-}
-
-impl Default for Asker {
-    fn default() -> Self {
-        let mut connector = HttpConnector::new();
-        connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
-        // A pod's address may be another pod's at the next question: connections are not kept.
-        let http = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector);
-        Self { http }
-    }
+    pages: PageReader,
 }
 
 impl Asker {
     /// The body of a process's `/readyz`.
     pub(crate) async fn readiness(&self, ip: &str) -> Result<Readiness, AskError> {
-        let address = address(ip, HTTP_PORT)?;
-        let connect =
-            |source: Box<dyn std::error::Error + Send + Sync>| AskError::Connect { address: address.clone(), source };
-        let uri = format!("http://{address}/readyz").parse().map_err(|_| AskError::ParseAddress(ip.to_owned()))?;
-        let page = async {
-            let response = self.http.get(uri).await.map_err(|error| connect(error.into()))?;
-            Limited::new(response.into_body(), MAX_PAGE_BYTES).collect().await.map_err(connect)
-        };
-        let page = tokio::time::timeout(ANSWER_TIMEOUT, page)
-            .await
-            .map_err(|_| AskError::TimeOut { address: address.clone() })??;
-        serde_json::from_slice(&page.to_bytes()).map_err(|source| AskError::ParseReadiness { address, source })
+        self.pages.readiness(ip).await
     }
 
     /// A runtime's account. A trading state that differs is put in force first, whatever becomes of the rest, then

@@ -6,20 +6,18 @@ mod ledger;
 mod network;
 pub(crate) mod runtime;
 
-use k8s_openapi::{
-    ByteString,
-    api::{
-        apps::v1::Deployment,
-        core::v1::{ConfigMap, PersistentVolumeClaim, Secret, Service, ServiceAccount},
-        networking::v1::NetworkPolicy,
-    },
+use k8s_openapi::api::{
+    apps::v1::Deployment,
+    core::v1::{ConfigMap, PersistentVolumeClaim, Secret, Service, ServiceAccount},
+    networking::v1::NetworkPolicy,
 };
 use kube::ResourceExt;
 
 use crate::{
-    names::{Component, credential, service_account},
+    names::{Component, service_account},
     settings::Settings,
-    trading_algo::plan::{Login, Plan},
+    trading_algo::plan::Plan,
+    workload::broker_credentials,
 };
 
 /// The children of one resource, a field for each.
@@ -61,7 +59,9 @@ pub fn desired(plan: &Plan, settings: &Settings, claim: Option<&PersistentVolume
             ..ServiceAccount::default()
         },
         claim: plan.lost_claim(claim).is_none().then(|| ledger::claim(plan, claim)),
-        broker: broker_secret(plan),
+        broker: broker_credentials::secret(&plan.broker.login, |name| {
+            plan.child_metadata(name, Some(Component::Bridge))
+        }),
         service: runtime::service(plan),
         runtime: runtime::deployment(plan, settings),
         bridge: bridge::deployment(plan, settings),
@@ -71,24 +71,6 @@ pub fn desired(plan: &Plan, settings: &Settings, claim: Option<&PersistentVolume
             Vec::new()
         },
     }
-}
-
-fn broker_secret(plan: &Plan) -> Option<Secret> {
-    let Login::Default { secret, credentials } = &plan.broker.login else { return None };
-    // Under both names, because the pod mounts the whole Secret and bridges of v0.1.0 read the old names.
-    let present =
-        |former: &str| credential::MOUNTED.iter().find(|(_, name)| *name == Some(former)).map(|(key, _)| *key);
-    let both = |(former, content): (&String, &Vec<u8>)| {
-        let names = [Some(former.as_str()), present(former)];
-        names.into_iter().flatten().map(|name| (name.to_owned(), ByteString(content.clone()))).collect::<Vec<_>>()
-    };
-    let data = credentials.0.iter().flat_map(both).collect();
-    Some(Secret {
-        metadata: plan.child_metadata(secret.clone(), Some(Component::Bridge)),
-        data: Some(data),
-        type_: Some("Opaque".to_owned()),
-        ..Secret::default()
-    })
 }
 
 #[cfg(test)]

@@ -1,39 +1,9 @@
-//! The rights of a namespace: the topics of its resources, and the login of the default broker. Pure.
-
-use std::collections::BTreeMap;
+//! The rights of a namespace: the topics of its accounts. Pure.
 
 use intuition_api::topic::Confinement;
 use intuition_resources::{Channels, validate::FieldError};
 
-use crate::{
-    names::{DEFAULT_BROKER, label},
-    settings::{Confine, TopicSettings},
-};
-
-/// Reason of a resource whose namespace does not get the login of the default broker.
-const BROKER_NOT_ALLOWED: &str = "BrokerNotAllowed";
-
-/// The problem of a resource that uses the default broker by its login, in a namespace with these labels.
-pub(crate) fn login_problem(namespace: &str, labels: &BTreeMap<String, String>) -> Option<FieldError> {
-    let is_labelled = labels.get(label::BROKER).is_some_and(|value| value == DEFAULT_BROKER);
-    (!is_labelled).then(|| {
-        let message = format!(
-            "namespace {namespace} does not get the login of the default broker: name a broker here, or have the namespace \
-             labelled by: kubectl label namespace {namespace} {}={DEFAULT_BROKER}",
-            label::BROKER
-        );
-        FieldError::of(BROKER_NOT_ALLOWED, "spec.broker", message)
-    })
-}
-
-/// A plan with one problem more: refused.
-pub(crate) fn with<T>(planned: Result<T, Vec<FieldError>>, problem: Option<FieldError>) -> Result<T, Vec<FieldError>> {
-    let Some(problem) = problem else { return planned };
-    let mut problems = planned.err().unwrap_or_default();
-    problems.push(problem);
-    problems.sort();
-    Err(problems)
-}
+use crate::settings::{Confine, TopicSettings};
 
 /// The rule by which a runtime judges the channels that an algorithm asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -150,17 +120,6 @@ mod tests {
             assert!(text.contains("desk") && text.contains(value) && text.contains("intuition/desk/"), "{text}");
         }
         assert!(problems[0].message.contains("\"quotes\"") && problems[1].message.contains("\"#\""));
-    }
-
-    #[test]
-    fn login_of_the_default_broker_needs_the_label() {
-        let labels = |value: &str| [(label::BROKER.to_owned(), value.to_owned())].into();
-        assert_eq!(login_problem("desk", &labels("default")), None);
-        for other in [BTreeMap::new(), labels("other")] {
-            let problem = login_problem("desk", &other).unwrap();
-            assert_eq!((problem.reason, problem.path.as_str()), ("BrokerNotAllowed", "spec.broker"));
-            assert!(problem.message.contains("kubectl label namespace desk intuition.dev/broker=default"), "{problem}");
-        }
     }
 
     #[test]

@@ -22,8 +22,8 @@ use crate::{
             caches::{self, Streams},
         },
         ask::Asker,
-        namespaces::Namespaces,
     },
+    workload::broker_login::BrokerLogins,
 };
 
 /// Passes over a stalled object are this many times rarer than over a settled one.
@@ -45,9 +45,8 @@ pub(crate) async fn run(operator: &OperatorContext, namespace: Option<&str>, shu
     let reconciler = TradingAlgoReconciler {
         cluster: Cluster::new(client.clone(), caches),
         algorithms,
-        credentials: operator.credentials.clone(),
+        logins: BrokerLogins::new(operator),
         asker: Asker::default(),
-        namespaces: Namespaces::new(client.clone()),
         context: Context::new(operator, RequeueState::new(policy, rand::random())),
     };
     let Streams { settings, accounts, claims, services, deployments, policies, pods } = streams;

@@ -7,8 +7,8 @@ use intuition_api::{
     v1::{self, TradingState},
 };
 use intuition_resources::{
-    Algorithm, AlgorithmChoice, Amount, Broker, ChannelPlan, Input, Ledger, Portfolio, Storage, TRADING_ALGO_KIND,
-    TradingAlgo, TradingAlgoStatus, TradingStatus,
+    Algorithm, AlgorithmChoice, Amount, ChannelPlan, Input, Ledger, Portfolio, Storage, TRADING_ALGO_KIND, TradingAlgo,
+    TradingAlgoStatus, TradingStatus,
     address::Address,
     validate::{FieldError, check_below},
 };
@@ -18,13 +18,14 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     kubernetes::{object::PartialObject, owner::Owner},
-    names::{APP, Component, algorithm_url, annotation, broker_secret},
+    names::{APP, Component, algorithm_url, annotation},
     settings::{Confine, Settings, credentials::Credentials},
     trading_algo::{
         confine::{self, ChannelRule},
         reset::{self, Resets},
         trading_state::RequestedState,
     },
+    workload::broker::{self, BrokerPlan},
 };
 
 /// The request of one `TradingAlgo`, validated, with all defaults applied.
@@ -137,46 +138,6 @@ pub enum AlgorithmRef {
     Missing(String),
 }
 
-/// The broker of one resource.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BrokerPlan {
-    /// The URL from the resource or the settings.
-    pub url: String,
-    /// Host and port of the URL.
-    pub address: Address,
-    /// The login.
-    pub login: Login,
-}
-
-/// The login at a broker.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Login {
-    /// Without credentials.
-    Anonymous,
-    /// With the resource's own Secret.
-    Named {
-        /// Name of the Secret.
-        secret: String,
-    },
-    /// With the default broker's credentials, in a Secret made for the resource.
-    Default {
-        /// Name of the Secret.
-        secret: String,
-        /// The content of the Secret.
-        credentials: Credentials,
-    },
-}
-
-impl Login {
-    /// Name of the Secret to be mounted.
-    pub fn secret(&self) -> Option<&str> {
-        match self {
-            Self::Anonymous => None,
-            Self::Named { secret } | Self::Default { secret, .. } => Some(secret),
-        }
-    }
-}
-
 /// Inputs of a plan beside the spec.
 pub struct Inputs<'a> {
     /// The operator's settings.
@@ -203,7 +164,7 @@ pub fn plan(algo: &TradingAlgo, inputs: Inputs<'_>) -> Result<Plan, Vec<FieldErr
     let Inputs { settings, credentials, algorithm: named, previous, stored } = inputs;
     let mut problems = check_below(&json!(algo), &settings.topics.prefix);
     let (name, uid) = (algo.name_any(), algo.uid().unwrap_or_default());
-    let broker = match broker(algo.spec.broker.as_ref(), settings, credentials, &name, &uid) {
+    let broker = match broker::plan(algo.spec.broker.as_ref(), settings, credentials, (&name, &uid)) {
         Ok(broker) => Some(broker),
         Err(problem) => {
             // A URL that violates the schema is reported once.
@@ -288,40 +249,6 @@ fn choice(
         }
         (None, None, None) => None,
     }
-}
-
-fn broker(
-    given: Option<&Broker>,
-    settings: &Settings,
-    default_credentials: Option<&Credentials>,
-    name: &str,
-    uid: &str,
-) -> Result<BrokerPlan, FieldError> {
-    let (url, login) = match (given, &settings.broker) {
-        (Some(broker), _) => {
-            let login = broker
-                .secret_ref
-                .as_ref()
-                .map_or(Login::Anonymous, |secret| Login::Named { secret: secret.name.clone() });
-            (broker.url.clone(), login)
-        }
-        (None, Some(default)) => {
-            let login = default_credentials.filter(|credentials| !credentials.0.is_empty()).map_or(
-                Login::Anonymous,
-                |credentials| Login::Default { secret: broker_secret(name, uid), credentials: credentials.clone() },
-            );
-            (default.url.clone(), login)
-        }
-        (None, None) => {
-            return Err(FieldError::new(
-                "spec.broker",
-                "is required: the operator was installed without a default broker",
-            ));
-        }
-    };
-    let address = Address::of_broker(&url)
-        .ok_or_else(|| FieldError::new("spec.broker.url", "must be mqtt://host[:port] or mqtts://host[:port]"))?;
-    Ok(BrokerPlan { url, address, login })
 }
 
 impl Plan {

@@ -1,11 +1,17 @@
-//! The finding about a pod that does not run its container. Pure.
+//! The findings about a pod: one that does not run its container, one that does not answer, and a process with missing parts. Pure.
+
+use intuition_common::exit::with_causes;
 
 use crate::{
     reconcile::{
         finding::Finding,
-        reason::{self, ROLLING_OUT, Urgency},
+        reason::{self, ROLLING_OUT, STOPPED, SUBSCRIBING, UNREACHABLE, Urgency},
     },
-    workload::pod_state::{Crash, PodState},
+    workload::{
+        pages::Missing,
+        pod_call::AskError,
+        pod_state::{Crash, PodState, Running},
+    },
 };
 
 /// The effect of a lost node on a pod without a volume.
@@ -13,6 +19,9 @@ pub(crate) const ELSEWHERE: &str =
     "Kubernetes makes the pod elsewhere once it evicts it, by default after five minutes";
 /// Starts of a process after which it is not expected to recover by itself.
 const HOPELESS_RESTARTS: i32 = 3;
+/// Codes of a process that starts, has just connected, or ends: expected, and no news.
+const PASSING: [&str; 3] = [ROLLING_OUT, SUBSCRIBING, STOPPED];
+
 /// The finding about a pod that does not run its container.
 pub(crate) fn of_pod(state: &PodState, container: &str) -> Finding {
     match state {
@@ -38,4 +47,36 @@ pub(crate) fn crashed(crash: &Crash, container: &str) -> Finding {
 
 pub(crate) fn starting(container: &str) -> Finding {
     Finding::lacking(ROLLING_OUT, format!("the pod of {container} is being made"), Urgency::Wait)
+}
+
+/// The finding about a process that runs and does not answer: it starts, or the network is blocked.
+pub(crate) fn silent(error: &AskError, running: &Running, container: &str) -> Finding {
+    if let (false, Some(crash)) = (running.ready, &running.crashed) {
+        // The restarted process has not become ready yet.
+        return crashed(crash, container);
+    }
+    if !running.ready {
+        return Finding::lacking(ROLLING_OUT, format!("{container} does not answer yet"), Urgency::Wait);
+    }
+    let message = format!(
+        "{} is ready and the operator cannot reach it ({}): does a network policy stand between?",
+        container,
+        with_causes(error)
+    );
+    Finding::lacking(UNREACHABLE, message, Urgency::Notify)
+}
+
+/// The finding about the missing parts of a process; the part that comes first in `order` counts. `reason`: the condition's reason
+/// for it.
+pub(crate) fn lacking(missing: &[Missing], order: &[&str], reason: fn(&Missing) -> &str) -> Finding {
+    let place = |missing: &&Missing| order.iter().position(|part| *part == missing.part).unwrap_or(order.len());
+    let Some(first) = missing.iter().min_by_key(place) else { return Finding::fine(reason::SERVING, "") };
+    let reason = reason(first);
+    let urgency = if is_passing(reason) { Urgency::Wait } else { Urgency::Notify };
+    Finding::lacking(reason, format!("{}: {}", first.part, first.message), urgency)
+}
+
+/// Whether the code passes: a process has it while it starts, has just connected, or ends.
+pub(crate) fn is_passing(reason: &str) -> bool {
+    PASSING.contains(&reason)
 }

@@ -1,6 +1,4 @@
-//! Calls to the pods of an account: their deadline and their errors.
-
-use std::{net::IpAddr, time::Duration};
+//! The calls of one pass to a runtime.
 
 use intuition_api::v1::{ConfigureRequest, ConfigureResponse, runtime_client::RuntimeClient};
 use tonic::transport::{Channel, Endpoint};
@@ -8,43 +6,8 @@ use tonic::transport::{Channel, Endpoint};
 use crate::{
     kubernetes::owner::Owner,
     trading_algo::{plan::Plan, trading_state::RequestedState},
+    workload::pod_call::{ANSWER_TIMEOUT, AskError, CONNECT_TIMEOUT, address},
 };
-
-/// Deadline of a call: a runtime commits to disk before it answers.
-pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
-pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// Errors of a call to a pod.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum AskError {
-    /// The pod has no valid address.
-    #[error("invalid pod address {0:?}")]
-    ParseAddress(String),
-    /// The pod does not accept connections.
-    #[error("{address} does not answer")]
-    Connect {
-        /// Where.
-        address: String,
-        /// Why not.
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// The runtime refused the call.
-    #[error("the runtime answered {}: {}", .0.code(), .0.message())]
-    Call(#[source] Box<tonic::Status>),
-    /// The page cannot be parsed.
-    #[error("{address} did not answer with its readiness")]
-    ParseReadiness {
-        /// Where.
-        address: String,
-        /// The parse error.
-        source: serde_json::Error,
-    },
-    /// The pod did not answer in time.
-    #[error("{address} did not answer within {} s", ANSWER_TIMEOUT.as_secs())]
-    TimeOut {
-        /// Where.
-        address: String,
-    },
-}
 
 /// The calls of one pass to a runtime, and their arguments.
 #[derive(Debug, Clone, Copy)]
@@ -77,12 +40,4 @@ pub(crate) async fn connect(ip: &str, port: i32) -> Result<RuntimeClient<Channel
         .timeout(ANSWER_TIMEOUT);
     let channel = endpoint.connect().await.map_err(|error| AskError::Connect { address, source: error.into() })?;
     Ok(RuntimeClient::new(channel))
-}
-
-pub(crate) fn address(ip: &str, port: i32) -> Result<String, AskError> {
-    match ip.parse() {
-        Ok(IpAddr::V4(ip)) => Ok(format!("{ip}:{port}")),
-        Ok(IpAddr::V6(ip)) => Ok(format!("[{ip}]:{port}")),
-        Err(_) => Err(AskError::ParseAddress(ip.to_owned())),
-    }
 }

@@ -12,9 +12,12 @@ use intuition_api::{
 use intuition_common::exit::with_causes;
 use tonic::{Code, Status, transport::Channel};
 
-use crate::trading_algo::{
-    ask::call::{AskError, Questions, send},
-    plan::runtime::configure_as_stored,
+use crate::{
+    trading_algo::{
+        ask::call::{Questions, send},
+        plan::runtime::configure_as_stored,
+    },
+    workload::pod_call::AskError,
 };
 
 /// Refusals of `Configure` with which a runtime of v0.1.0 leaves `suspend` as it was. `InvalidSettings` is also its answer

@@ -22,7 +22,10 @@ use crate::{
         plan::{Plan, Stored, runtime::cash_file},
         trading_state::RequestedState,
     },
-    workload::pod::{mount, port},
+    workload::{
+        deployment::{http_port, log_args},
+        pod::{mount, port},
+    },
 };
 
 const RUNTIME: Component = Component::Runtime;
@@ -153,7 +156,7 @@ pub(crate) fn deployment(plan: &Plan, settings: &Settings) -> Deployment {
     }
     // With a sign of equality, so that a filter that begins with a hyphen is not taken for a flag.
     args.extend(plan.subscribe.iter().flatten().map(|filter| format!("--channel={filter}")));
-    args.extend(deployment::log_args(settings));
+    args.extend(log_args(settings));
     let data = Volume {
         name: "data".to_owned(),
         persistent_volume_claim: Some(PersistentVolumeClaimVolumeSource {
@@ -167,7 +170,7 @@ pub(crate) fn deployment(plan: &Plan, settings: &Settings) -> Deployment {
         image: settings.runtime_image.clone(),
         args,
         env: Vec::new(),
-        ports: vec![port("grpc", GRPC_PORT), deployment::http_port()],
+        ports: vec![port("grpc", GRPC_PORT), http_port()],
         resources: settings.runtime_resources.clone(),
         volumes: vec![
             (data, mount("data", DATA_DIR, false)),

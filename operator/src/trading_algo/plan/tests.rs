@@ -2,7 +2,9 @@ use intuition_resources::API_VERSION;
 use serde_json::from_value;
 
 use super::*;
-use crate::{settings::credentials::Credentials, trading_algo::plan::runtime::configure_as_stored};
+use crate::{
+    settings::credentials::Credentials, trading_algo::plan::runtime::configure_as_stored, workload::broker::Login,
+};
 
 /// A plan for the tests of others.
 pub(crate) mod support {

@@ -10,10 +10,8 @@ use crate::{
         finding::Finding,
         reason::{self, HEALTHY, LEDGER_BEING_DELETED, LEDGER_MISSING, Urgency},
     },
-    trading_algo::{
-        ask::Missing,
-        status::observation::{LedgerState, Pods},
-    },
+    trading_algo::status::observation::{LedgerState, Pods},
+    workload::{pages::Missing, pod_finding::is_passing},
 };
 
 /// Parts of a bridge that publishing needs, the causes before their consequences.
@@ -54,7 +52,7 @@ fn of_parts(lacks: &[Missing], parts: &[&str], fine: &str) -> Finding {
         None => Finding::fine(HEALTHY, fine),
         Some(missing) => {
             let (reason, message) = (processes::reason(missing), format!("{}: {}", missing.part, missing.message));
-            if processes::is_passing(reason) { none(reason, &message) } else { lacking(reason, &message) }
+            if is_passing(reason) { none(reason, &message) } else { lacking(reason, &message) }
         }
     }
 }

@@ -4,12 +4,12 @@ use intuition_resources::{Ledger, validate::FieldError};
 
 use crate::{
     kubernetes::apply_error::ApplyFailure,
-    trading_algo::{
-        ask::{Missing, Readiness, RuntimeReport, call::AskError},
-        plan::Plan,
-        trading_state::RequestedState,
+    trading_algo::{ask::RuntimeReport, plan::Plan, trading_state::RequestedState},
+    workload::{
+        pages::{Missing, Readiness},
+        pod_call::AskError,
+        pod_state::PodState,
     },
-    workload::pod_state::PodState,
 };
 
 /// The outcome of one pass, from which the status is derived.

@@ -1,26 +1,20 @@
 //! The findings for `RuntimeReady` and `BridgeConnected`.
 
 use intuition_api::{part, v1::AccountResponse};
-use intuition_common::exit::with_causes;
 
 use crate::{
     names::Component,
     reconcile::{
         finding::Finding,
-        reason::{self, ROLLING_OUT, STOPPED, SUBSCRIBING, UNREACHABLE, Urgency, urgency},
+        reason::{self, UNREACHABLE, Urgency, urgency},
     },
-    trading_algo::{
-        ask::{Missing, call::AskError},
-        status::observation::Pods,
-    },
+    trading_algo::status::observation::Pods,
     workload::{
-        pod_finding::{ELSEWHERE, crashed, of_pod, starting},
-        pod_state::{PodState, Running},
+        pages::Missing,
+        pod_finding::{self, ELSEWHERE, of_pod, silent, starting},
+        pod_state::PodState,
     },
 };
-
-/// Codes of a process that starts, has just connected, or ends: expected, and no news.
-const PASSING: [&str; 3] = [ROLLING_OUT, SUBSCRIBING, STOPPED];
 
 /// The finding for `RuntimeReady`. `is_coming`: the algorithm is being created, or has not answered yet.
 pub(crate) fn runtime(pods: &Pods, is_coming: bool) -> Finding {
@@ -34,7 +28,7 @@ pub(crate) fn runtime(pods: &Pods, is_coming: bool) -> Finding {
         Some(report) => match (&report.missing, &report.account) {
             (Ok(missing), _) if !missing.is_empty() => of_algorithm(lacking(missing, &part::runtime::ALL), is_coming),
             (Ok(_), Ok(account)) => Finding::fine(reason::SERVING, serving(account)),
-            (Err(error), _) | (_, Err(error)) => silent(error, running, Component::Runtime),
+            (Err(error), _) | (_, Err(error)) => silent(error, running, Component::Runtime.container()),
         },
     }
 }
@@ -69,7 +63,7 @@ pub(crate) fn bridge(pods: &Pods, has_runtime: bool) -> Finding {
             let is_consequence = !has_runtime && finding.reason == reason::RUNTIME_UNREACHABLE;
             if is_consequence { Finding { urgency: Urgency::Wait, ..finding } } else { finding }
         }
-        Some(Err(error)) => silent(error, running, Component::Bridge),
+        Some(Err(error)) => silent(error, running, Component::Bridge.container()),
     }
 }
 
@@ -93,30 +87,9 @@ fn not_running(state: &PodState, component: Component) -> Finding {
     of_pod(state, component.container())
 }
 
-/// The finding about a process that runs and does not answer: it starts, or the network is blocked.
-fn silent(error: &AskError, running: &Running, component: Component) -> Finding {
-    if let (false, Some(crash)) = (running.ready, &running.crashed) {
-        // The restarted process has not become ready yet.
-        return crashed(crash, component.container());
-    }
-    if !running.ready {
-        return Finding::lacking(ROLLING_OUT, format!("{} does not answer yet", component.container()), Urgency::Wait);
-    }
-    let message = format!(
-        "{} is ready and the operator cannot reach it ({}): does a network policy stand between?",
-        component.container(),
-        with_causes(error)
-    );
-    Finding::lacking(UNREACHABLE, message, Urgency::Notify)
-}
-
 /// The finding about the missing parts of a process; the part that comes first in `order` counts.
 fn lacking(missing: &[Missing], order: &[&str]) -> Finding {
-    let place = |missing: &&Missing| order.iter().position(|part| *part == missing.part).unwrap_or(order.len());
-    let Some(first) = missing.iter().min_by_key(place) else { return Finding::fine(reason::SERVING, "") };
-    let reason = reason(first);
-    let urgency = if is_passing(reason) { Urgency::Wait } else { Urgency::Notify };
-    Finding::lacking(reason, format!("{}: {}", first.part, first.message), urgency)
+    pod_finding::lacking(missing, order, reason)
 }
 
 /// The condition's reason for a missing part.
@@ -126,9 +99,4 @@ pub(crate) fn reason(missing: &Missing) -> &str {
         (part::bridge::RUNTIME, UNREACHABLE) => reason::RUNTIME_UNREACHABLE,
         (_, reason) => reason,
     }
-}
-
-/// Whether the code passes: a process has it while it starts, has just connected, or ends.
-pub(crate) fn is_passing(reason: &str) -> bool {
-    PASSING.contains(&reason)
 }

@@ -16,7 +16,7 @@ use crate::{
     kubernetes::apply_error::{ApplyFailure, Outlook},
     reconcile::{condition_type as kinds, derived::Derived, rollout::Rollout},
     trading_algo::{
-        ask::{Missing, Readiness, RuntimeReport, call::AskError, trading::TradingReport},
+        ask::{RuntimeReport, trading::TradingReport},
         plan::{
             Plan,
             tests_support::{algo, plan, random, settings},
@@ -24,7 +24,11 @@ use crate::{
         status::observation::{Lasting, LedgerState, Observation, Outcome, Pods},
         trading_state::RequestedState,
     },
-    workload::pod_state::{Crash, PodState, Running},
+    workload::{
+        pages::{Missing, Readiness},
+        pod_call::AskError,
+        pod_state::{Crash, PodState, Running},
+    },
 };
 
 const GENERATION: i64 = 7;

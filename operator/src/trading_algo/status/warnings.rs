@@ -10,7 +10,7 @@ use crate::{
         finding::{Finding, Truth},
         reason::{self, HEALTHY, LEDGER_WENT_BACK, Urgency},
     },
-    trading_algo::ask::Missing,
+    workload::pages::Missing,
 };
 
 /// How the operator shows a warning.

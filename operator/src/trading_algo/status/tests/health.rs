@@ -2,8 +2,7 @@
 
 use super::*;
 use crate::{
-    reconcile::derived::Derived,
-    trading_algo::{ask::Missing, status::observation::LedgerState},
+    reconcile::derived::Derived, trading_algo::status::observation::LedgerState, workload::pages::Missing,
     workload::pod_state::PodState,
 };
 

@@ -10,12 +10,8 @@ use super::*;
 use crate::{
     names::annotation,
     reconcile::{derived::Derived, rollout::Rollout},
-    trading_algo::{
-        ask::{call::AskError, trading::Suspension},
-        plan::Plan,
-        status::observation::Outcome,
-        trading_state::RequestedState,
-    },
+    trading_algo::{ask::trading::Suspension, plan::Plan, status::observation::Outcome, trading_state::RequestedState},
+    workload::pod_call::AskError,
 };
 
 fn cause(code: &str, state: TradingState, message: &str) -> TradingCause {

@@ -7,12 +7,14 @@ use super::*;
 use crate::{
     reconcile::{derived::Derived, rollout::Rollout},
     trading_algo::{
-        ask::{Missing, Readiness},
         plan::Plan,
         status::observation::{Observation, Outcome},
         trading_state::RequestedState,
     },
-    workload::pod_state::PodState,
+    workload::{
+        pages::{Missing, Readiness},
+        pod_state::PodState,
+    },
 };
 
 /// A bridge that is ready and has these warnings, each with the message `why`.
