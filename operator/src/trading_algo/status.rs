@@ -9,7 +9,6 @@ mod inputs;
 pub(crate) mod observation;
 pub(crate) mod processes;
 mod summary;
-mod topics;
 mod trading;
 mod warnings;
 
@@ -18,7 +17,7 @@ use k8s_openapi::jiff::Timestamp;
 
 use self::{summary::Summary, trading::Traded};
 use crate::{
-    reconcile::{condition_type, conditions, derived::Derived, rollout::Rollout},
+    reconcile::{condition_type, conditions, derived::Derived, rollout::Rollout, topics},
     trading_algo::status::observation::{Lasting, Outcome, Pods},
 };
 
@@ -38,7 +37,7 @@ pub(crate) fn derive(
         Outcome::Observed(observation) => {
             let (inputs, notices) = inputs::inputs(&observation.pods, &observation.plan.resets);
             hourly = notices;
-            hourly.extend(topics::notice(observation.plan));
+            hourly.extend(topics::notice(&observation.plan.warnings));
             (Summary::observed(observation, inputs, &before), Some(&observation.pods))
         }
     };
