@@ -124,9 +124,6 @@ pub struct FeedSource {
     pub generator: Option<Generator>,
 }
 
-/// Port of the databases of feeds that name no other.
-const POSTGRES_PORT: u16 = 5432;
-
 impl FeedSource {
     /// The kind of source, with its exchange or model: `Binance`, `Postgres`, `File`, `Sine`.
     pub fn kind(&self) -> &'static str {
@@ -145,7 +142,7 @@ impl FeedSource {
             Self { file: Some(file), .. } => {
                 file.url.iter().filter_map(|url| Address::of_web(url)).map(Place::Address).collect()
             }
-            Self { postgres: Some(_), .. } => vec![Place::Port(POSTGRES_PORT)],
+            Self { postgres: Some(postgres), .. } => vec![Place::Port(postgres.port)],
             Self { .. } => Vec::new(),
         }
     }
