@@ -486,7 +486,7 @@ fn condition_of_the_source_is_shown() {
 }
 
 #[test]
-fn source_that_failed_is_started_again_behind_the_position_after_growing_pauses() {
+fn source_that_failed_is_started_again_behind_the_position() {
     let mut world = World::begun(Beginning::Present, Some(&stored(41, 0)));
     world.answer(tokens::POSITION);
     let published = world.numbers([42]);

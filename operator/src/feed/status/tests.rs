@@ -24,8 +24,8 @@ fn part(part: &str, reason: &str) -> Missing {
     Missing { message: format!("about the {part}"), part, reason, since: String::new() }
 }
 
-fn planned(more: serde_json::Value) -> Plan {
-    plan(&feed(&more), &settings(), None).unwrap()
+fn planned(more: &serde_json::Value) -> Plan {
+    plan(&feed(more), &settings(), None).unwrap()
 }
 
 /// A feed whose process runs and answers with this page.
@@ -68,7 +68,7 @@ fn expect(observation: &Observation<'_>, expected: &[(&str, &str)]) -> Derived<F
 
 #[test]
 fn feed_that_publishes_is_ready_and_shows_its_numbers() {
-    let plan = planned(json!({ "staleAfter": "5m" }));
+    let plan = planned(&json!({ "staleAfter": "5m" }));
     let derived = expect(
         &running(&plan, Vec::new(), Vec::new()),
         &[
@@ -89,7 +89,7 @@ fn feed_that_publishes_is_ready_and_shows_its_numbers() {
 
 #[test]
 fn first_missing_part_is_the_cause() {
-    let plan = planned(json!({}));
+    let plan = planned(&json!({}));
     let missing =
         vec![part("publishing", "Starting"), part("source", "ExchangeUnreachable"), part("broker", "Unreachable")];
     let derived = expect(
@@ -109,7 +109,7 @@ fn first_missing_part_is_the_cause() {
 
 #[test]
 fn source_that_a_person_has_to_correct_stalls_the_feed() {
-    let plan = planned(json!({}));
+    let plan = planned(&json!({}));
     for reason in ["FileUnusable", "SourceChanged", "SymbolRefused", "ExchangeUnusable"] {
         let derived = derived(&running(&plan, vec![part("source", reason)], Vec::new()));
         assert_eq!(lines(&derived)["Stalled"], format!("True {reason}"));
@@ -119,7 +119,7 @@ fn source_that_a_person_has_to_correct_stalls_the_feed() {
 
 #[test]
 fn feed_that_waits_for_its_first_quote_is_connected() {
-    let plan = planned(json!({}));
+    let plan = planned(&json!({}));
     let derived = expect(
         &running(&plan, vec![part("publishing", "Starting")], Vec::new()),
         &[
@@ -135,7 +135,7 @@ fn feed_that_waits_for_its_first_quote_is_connected() {
 
 #[test]
 fn stale_feed_is_ready_and_not_fresh() {
-    let plan = planned(json!({ "staleAfter": "5m" }));
+    let plan = planned(&json!({ "staleAfter": "5m" }));
     let derived = expect(
         &running(&plan, Vec::new(), vec![part("source", "Stale")]),
         &[
@@ -151,7 +151,7 @@ fn stale_feed_is_ready_and_not_fresh() {
 
 #[test]
 fn warnings_are_the_reason_of_their_condition_and_end_nothing() {
-    let plan = planned(json!({}));
+    let plan = planned(&json!({}));
     let warnings =
         vec![part("source", "SourceEnded"), part("position", "PositionRefused"), part("publishing", "PacketTooLarge")];
     let derived = expect(
@@ -172,8 +172,8 @@ fn warnings_are_the_reason_of_their_condition_and_end_nothing() {
 
 #[test]
 fn suspended_feed_is_settled_and_keeps_its_last_quote() {
-    let plan = planned(json!({ "suspend": true }));
-    let before = self::derived(&running(&planned(json!({})), Vec::new(), Vec::new())).status;
+    let plan = planned(&json!({ "suspend": true }));
+    let before = self::derived(&running(&planned(&json!({})), Vec::new(), Vec::new())).status;
     let observation = Observation { plan: &plan, failure: None, pod: PodState::RollingOut, answers: None };
     let derived = derive(Some(&before), 5, &Outcome::Observed(&observation), now());
     let expected = [
@@ -188,7 +188,7 @@ fn suspended_feed_is_settled_and_keeps_its_last_quote() {
 
 #[test]
 fn apply_error_comes_before_its_consequences() {
-    let plan = planned(json!({}));
+    let plan = planned(&json!({}));
     let failure = ApplyFailure { reason: "QuotaExceeded", message: "quota".to_owned(), outlook: Outlook::Uncertain };
     let observation = Observation { plan: &plan, failure: Some(failure), pod: PodState::RollingOut, answers: None };
     let lines = lines(&derived(&observation));
@@ -197,7 +197,7 @@ fn apply_error_comes_before_its_consequences() {
 
 #[test]
 fn process_that_does_not_answer_shows_nothing_new() {
-    let plan = planned(json!({}));
+    let plan = planned(&json!({}));
     let mut observation = running(&plan, Vec::new(), Vec::new());
     let address = "10.0.0.1:8080".to_owned();
     observation.answers = Some(Answers { readiness: Err(AskError::TimeOut { address }), numbers: None });
