@@ -72,7 +72,7 @@ fn try_serve(args: &ServeArgs) -> Result<(), ProcessError> {
         algorithm_deadline: Duration::from_secs_f64(args.algorithm_deadline),
     };
     let tokio = tokio::runtime::Runtime::new().map_err(ProcessError::StartTokio)?;
-    let pages = Pages { readiness, registry: Arc::new(registry), heartbeats: Heartbeats::default() };
+    let pages = Pages { readiness, registry: Arc::new(registry), heartbeats: Heartbeats::default(), status: None };
     let outcome = tokio.block_on(run(args, config, pages));
     // A ledger that was still being opened is let go as it is: until it is open, nothing in it depends on this process.
     tokio.shutdown_background();

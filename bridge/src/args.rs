@@ -103,7 +103,7 @@ pub(crate) async fn run(args: Args) -> Result<(), MainError> {
         let listener = TcpListener::bind(addr).await.map_err(|source| MainError::Listen { addr, source })?;
         let heartbeats = Heartbeats::default();
         heartbeats.watch("the driver of the bridge", heartbeat.clone());
-        let pages = Pages { readiness: readiness.clone(), registry: Arc::new(registry), heartbeats };
+        let pages = Pages { readiness: readiness.clone(), registry: Arc::new(registry), heartbeats, status: None };
         servers.spawn(http::serve(listener, pages, shutdown.clone()));
     }
     let bridge = bridge::run(config, BridgeDeps { readiness, metrics, clock, heartbeat, published: None }, shutdown);

@@ -1,4 +1,4 @@
-//! `/healthz`, `/readyz` and `/metrics` of a process.
+//! `/healthz`, `/readyz`, `/metrics` and `/status` of a process.
 //!
 //! The port is open to the whole cluster, so everything about a connection is bounded: one request, its head and its
 //! whole time, and the number of connections. A probe is answered while thousands of silent connections come and go.
@@ -26,7 +26,7 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use prometheus_client::{encoding::text::encode, registry::Registry};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -48,7 +48,7 @@ const MAX_FIELDS: usize = 64;
 /// Age of a heartbeat from which on its loop counts as hung.
 pub const HUNG_AFTER: Duration = Duration::from_secs(30);
 
-/// The content of the three pages.
+/// The content of the pages.
 #[derive(Clone)]
 pub struct Pages {
     /// Content of `/readyz`: 200 if no part is missing, else 503, with the missing parts and the warnings as JSON.
@@ -57,6 +57,8 @@ pub struct Pages {
     pub registry: Arc<Registry>,
     /// Content of `/healthz`: 200, or 503 while a heartbeat is older than [`HUNG_AFTER`].
     pub heartbeats: Heartbeats,
+    /// Content of `/status`, JSON for programs; `None`: there is no such page.
+    pub status: Option<Arc<dyn Fn() -> Value + Send + Sync>>,
 }
 
 /// The loops that a process cannot do without. Copies share them.
@@ -88,6 +90,7 @@ pub async fn serve(listener: TcpListener, pages: Pages, shutdown: CancellationTo
         .route("/healthz", get(healthy))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
+        .route("/status", get(status))
         .with_state(pages);
     let mut connections = JoinSet::new();
     while let Some(connection) = shutdown.run_until_cancelled(listener.accept()).await {
@@ -144,6 +147,13 @@ async fn ready(State(pages): State<Pages>) -> Response {
     let status = if missing.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(json!({ "ready": missing.is_empty(), "missing": missing, "warnings": pages.readiness.warnings() })))
         .into_response()
+}
+
+async fn status(State(pages): State<Pages>) -> Response {
+    match &pages.status {
+        Some(status) => Json(status()).into_response(),
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
 }
 
 async fn metrics(State(pages): State<Pages>) -> Response {

@@ -15,6 +15,7 @@ use intuition_common::{
 };
 use intuition_mqtt::{BrokerArgs, PasswordError};
 use prometheus_client::registry::Registry;
+use serde_json::Value;
 use tokio::{net::TcpListener, task::JoinSet};
 
 /// Publishes the quotes of a source on MQTT: each numbered, none lost, none invented.
@@ -41,8 +42,8 @@ pub(crate) struct Args {
     /// First levels of the feed's topics, `PREFIX/<namespace>/feed.<name>/...`: one or more.
     #[arg(long, env = "INTUITION_TOPIC_PREFIX", value_name = "PREFIX", default_value = PREFIX)]
     topic_prefix: String,
-    /// Address for /healthz, /readyz and /metrics. With it a source that has failed for good does not end the process, so that
-    /// /readyz shows the reason.
+    /// Address for /healthz, /readyz, /metrics and /status. With it a source that has failed does not end the process: /readyz shows
+    /// the reason, and the source is started again after a pause.
     #[arg(long, env = "INTUITION_HTTP_ADDR", value_name = "ADDR")]
     http_addr: Option<SocketAddr>,
     #[command(flatten)]
@@ -80,7 +81,7 @@ pub(crate) enum MainError {
         source: io::Error,
     },
     /// The server of the pages has ended: probes and scrapes would fail without a log line.
-    #[error("cannot serve /healthz, /readyz and /metrics any more (--http-addr)")]
+    #[error("cannot serve /healthz, /readyz, /metrics and /status any more (--http-addr)")]
     ServePages(#[source] io::Error),
     /// Without signals the process cannot shut down in order.
     #[error("cannot watch for signals")]
@@ -116,7 +117,10 @@ pub(crate) async fn run(args: Args) -> Result<(), MainError> {
         let listener = TcpListener::bind(addr).await.map_err(|source| MainError::Listen { addr, source })?;
         let heartbeats = Heartbeats::default();
         heartbeats.watch("the driver of the feed", heartbeat.clone());
-        let pages = Pages { readiness: readiness.clone(), registry: Arc::new(registry), heartbeats };
+        let shown = metrics.clone();
+        let status: Arc<dyn Fn() -> Value + Send + Sync> = Arc::new(move || shown.status());
+        let pages =
+            Pages { readiness: readiness.clone(), registry: Arc::new(registry), heartbeats, status: Some(status) };
         servers.spawn(http::serve(listener, pages, shutdown.clone()));
     }
     let deps = FeedDeps { readiness, metrics, clock, heartbeat, ends_with_source: http_addr.is_none(), marks: None };

@@ -109,7 +109,7 @@ async fn hand_over(
     events: mpsc::Sender<SourceEvent>,
     stop: CancellationToken,
 ) {
-    let mut shown = None;
+    let mut shown = Shown::default();
     let mut batch = Vec::new();
     loop {
         tokio::select! {
@@ -118,13 +118,11 @@ async fn hand_over(
                 if changed.is_err() {
                     return;
                 }
-                let Some(now) = condition(&status.borrow_and_update()) else { continue };
-                if shown.as_ref() == Some(&now) {
-                    continue;
-                }
-                shown = Some(now.clone());
-                if events.send(SourceEvent::Condition(now)).await.is_err() {
-                    return;
+                let news = shown.news(&status.borrow_and_update());
+                for event in news {
+                    if events.send(event).await.is_err() {
+                        return;
+                    }
                 }
             }
             count = outputs.recv_many(&mut batch, BATCH_OUTPUTS) => {
@@ -138,6 +136,30 @@ async fn hand_over(
                 }
             }
         }
+    }
+}
+
+/// The part of a session's status that the feed knows.
+#[derive(Default)]
+struct Shown {
+    condition: Option<Condition>,
+    disconnections: u64,
+}
+
+impl Shown {
+    /// The changes since the status before.
+    fn news(&mut self, status: &Status) -> Vec<SourceEvent> {
+        let mut news = Vec::new();
+        let count = status.reconnects.saturating_sub(self.disconnections);
+        if count > 0 {
+            self.disconnections = status.reconnects;
+            news.push(SourceEvent::Disconnected { count });
+        }
+        if let Some(now) = condition(status).filter(|now| self.condition.as_ref() != Some(now)) {
+            self.condition = Some(now.clone());
+            news.push(SourceEvent::Condition(now));
+        }
+        news
     }
 }
 
@@ -254,7 +276,7 @@ mod tests {
             .map(|event| match event {
                 SourceEvent::Quotes { quotes, .. } => quotes.iter().map(|quote| quote.seq).collect(),
                 SourceEvent::Gap { first, last, .. } => vec![*first, *last],
-                SourceEvent::Condition(_) => Vec::new(),
+                SourceEvent::Disconnected { .. } | SourceEvent::Condition(_) => Vec::new(),
             })
             .collect();
         assert_eq!(events, [vec![1, 2], vec![3, 5], vec![6]]);
@@ -308,5 +330,29 @@ mod tests {
             }
         }
         assert_eq!(condition(&status(false, None, None)), None, "no attempt has failed");
+    }
+
+    #[test]
+    fn news_are_new_disconnections_and_another_condition() {
+        let status = |is_connected, reconnects| Status {
+            is_connected,
+            reconnects,
+            last_error: Some("cut".to_owned()),
+            ..Status::default()
+        };
+        let mut shown = Shown::default();
+        let mut told = |status: &Status| -> Vec<String> {
+            let name = |event: &SourceEvent| match event {
+                SourceEvent::Disconnected { count } => format!("{count} disconnections"),
+                SourceEvent::Condition(Condition::Working) => "working".to_owned(),
+                SourceEvent::Condition(Condition::Missing { reason, .. }) => (*reason).to_owned(),
+                other => panic!("{other:?}"),
+            };
+            shown.news(status).iter().map(name).collect()
+        };
+        assert_eq!(told(&status(true, 0)), ["working"]);
+        assert_eq!(told(&status(true, 0)), Vec::<String>::new());
+        assert_eq!(told(&status(false, 2)), ["2 disconnections", UNREACHABLE]);
+        assert_eq!(told(&status(true, 2)), ["working"]);
     }
 }

@@ -11,6 +11,7 @@ mod lookup;
 mod numbers;
 mod position;
 mod publishing;
+mod retry;
 mod shutdown;
 mod starting;
 mod storing;
@@ -34,6 +35,7 @@ use self::{
     keeper::Keeper,
     lookup::Lookup,
     numbers::{SourceNumbers, Taken},
+    retry::Retry,
 };
 pub use self::{numbers::Gap, shutdown::Phase};
 use crate::{
@@ -146,6 +148,7 @@ pub struct Machine {
     /// Whether the source has reported that it gives no further quote.
     has_ended: bool,
     failure: Option<(&'static str, String)>,
+    retry: Retry,
     phase: Phase,
     actions: Vec<Action>,
 }
@@ -170,6 +173,7 @@ impl Machine {
             last_quote: None,
             has_ended: false,
             failure: None,
+            retry: Retry::new(nonce),
             phase: Phase::Working,
             actions: Vec::new(),
         }
@@ -179,12 +183,12 @@ impl Machine {
     pub fn handle(&mut self, input: Input, now: Now) {
         match input {
             Input::Broker(event) => self.broker(event, now),
-            Input::Source(event) => self.source(event),
+            Input::Source(event) => self.source(event, now),
             Input::SourceGone if self.has_ended => {}
             Input::SourceGone => {
                 let message =
                     "the task of the source ended by itself: start the feed again, and report the log".to_owned();
-                self.condition(Condition::Failed { reason: "SourceLost", message });
+                self.condition(Condition::Failed { reason: "SourceLost", message }, now);
             }
         }
     }
@@ -201,6 +205,7 @@ impl Machine {
         if self.paused_until.is_some_and(|until| until <= now.instant) {
             self.paused_until = None;
         }
+        self.retry(now);
         self.publish();
         self.store(now);
         self.judge_age(now);
@@ -212,7 +217,9 @@ impl Machine {
     pub fn wake(&self, now: Now) -> Instant {
         let position = self.run.as_ref().filter(|_| self.connection.is_some()).and_then(|run| run.keeper.wake());
         let stale = self.stale_at().filter(|at| *at > now.instant);
-        let times = [self.lookup.as_ref().map(Lookup::until), self.paused_until, position, stale, self.phase.until()];
+        let retry = self.retry.at().filter(|at| *at > now.instant);
+        let lookup = self.lookup.as_ref().map(Lookup::until);
+        let times = [lookup, self.paused_until, position, stale, retry, self.phase.until()];
         times.into_iter().flatten().fold(now.instant + HEARTBEAT, Instant::min)
     }
 
@@ -226,7 +233,7 @@ impl Machine {
         mem::take(&mut self.actions)
     }
 
-    /// The failure of the source for good, with its reason.
+    /// The failure of the source, with its reason. The source is started again after a pause.
     pub fn failure(&self) -> Option<(&'static str, &str)> {
         self.failure.as_ref().map(|(reason, message)| (*reason, message.as_str()))
     }
@@ -272,7 +279,7 @@ impl Machine {
         }
     }
 
-    fn source(&mut self, event: SourceEvent) {
+    fn source(&mut self, event: SourceEvent, now: Now) {
         let Some(run) = &mut self.run else { return };
         match event {
             SourceEvent::Quotes { quotes, state } => {
@@ -290,11 +297,12 @@ impl Machine {
             SourceEvent::Gap { source, first, last } => {
                 report_gap(run.numbers.pass(&source, first, last).as_ref(), &self.metrics, &self.reporter);
             }
-            SourceEvent::Condition(condition) => self.condition(condition),
+            SourceEvent::Disconnected { count } => drop(self.metrics.source_disconnections.inc_by(count)),
+            SourceEvent::Condition(condition) => self.condition(condition, now),
         }
     }
 
-    fn condition(&mut self, condition: Condition) {
+    fn condition(&mut self, condition: Condition, now: Now) {
         self.has_ended = matches!(condition, Condition::Ended | Condition::Failed { .. });
         match condition {
             Condition::Working => self.reporter.ready(SOURCE),
@@ -306,6 +314,7 @@ impl Machine {
             Condition::Failed { reason, message } => {
                 self.reporter.missing(SOURCE, reason, &message);
                 self.failure = Some((reason, message));
+                self.retry.failed(now);
             }
         }
     }

@@ -6,6 +6,7 @@ use prometheus_client::{
     metrics::{counter::Counter, gauge::Gauge},
     registry::Registry,
 };
+use serde_json::{Value, json};
 
 /// Counters and gauges of a feed. Clones count together.
 #[derive(Debug, Clone, Default)]
@@ -24,6 +25,8 @@ pub struct Metrics {
     pub missing: Counter,
     /// Connections to the broker that ended or were not made.
     pub disconnections: Counter,
+    /// Connections to the source that ended or were not made.
+    pub source_disconnections: Counter,
     /// Positions that the broker has.
     pub positions: Counter,
     /// Quotes without an acknowledgement.
@@ -50,6 +53,8 @@ impl Metrics {
         registry.register(name("missing_numbers"), "Numbers in the gaps of sources", metrics.missing.clone());
         let help = "Connections to the broker that ended or were not made";
         registry.register(name("disconnections"), help, metrics.disconnections.clone());
+        let help = "Connections to the source that ended or were not made";
+        registry.register(name("source_disconnections"), help, metrics.source_disconnections.clone());
         registry.register(name("stored_positions"), "Positions that the broker has", metrics.positions.clone());
         registry.register(name("in_flight_quotes"), "Quotes without a PUBACK", metrics.in_flight.clone());
         let help = "Age of the last quote when the broker had it";
@@ -57,6 +62,20 @@ impl Metrics {
         let help = "When the broker had the last quote, in seconds since 1970";
         registry.register(name("last_quote_timestamp_seconds"), help, metrics.last_quote.clone());
         metrics
+    }
+
+    /// The numbers of the page `/status`, from which the operator takes the status of the `Feed`. `lastQuoteTime` is in seconds since
+    /// 1970 and absent before the first quote, as `lagSeconds` is.
+    pub fn status(&self) -> Value {
+        let last_quote = Some(self.last_quote.get()).filter(|seconds| *seconds > 0);
+        json!({
+            "published": self.published.get(),
+            "gaps": self.gaps.get(),
+            "missing": self.missing.get(),
+            "reconnects": self.disconnections.get() + self.source_disconnections.get(),
+            "lastQuoteTime": last_quote,
+            "lagSeconds": last_quote.map(|_| self.lag.get()),
+        })
     }
 }
 

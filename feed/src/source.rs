@@ -74,6 +74,11 @@ pub enum SourceEvent {
         /// The last missing number.
         last: u64,
     },
+    /// Connections of the source have ended, or were not made.
+    Disconnected {
+        /// The number of connections.
+        count: u64,
+    },
     /// The condition of the source has changed.
     Condition(Condition),
 }

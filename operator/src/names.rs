@@ -57,6 +57,10 @@ pub const APP: &str = "tradingalgo";
 pub const ALGORITHM_APP: &str = "algorithm";
 /// Value of [`label::COMPONENT`] there, and the name of the container.
 pub const ALGORITHM_SERVER: &str = "algorithm";
+/// Value of [`label::NAME`] on the children of a `Feed`.
+pub const FEED_APP: &str = "feed";
+/// Value of [`label::COMPONENT`] there, and the name of the container.
+pub const FEED_PUBLISHER: &str = "feed";
 /// Value of [`label::PART_OF`].
 pub const PART_OF: &str = "intuition";
 
@@ -67,7 +71,7 @@ const IMAGE_DIGITS: usize = 8;
 
 /// Port of the runtime's gRPC server.
 pub const GRPC_PORT: i32 = 50051;
-/// Port of /healthz, /readyz and /metrics of runtimes and bridges.
+/// Port of /healthz, /readyz and /metrics of runtimes, bridges and feeds.
 pub const HTTP_PORT: i32 = 8080;
 /// User and group of every container.
 pub const USER: i64 = 65_532;
@@ -137,16 +141,21 @@ pub fn service_account(algo: &str) -> String {
     format!("{algo}-algo")
 }
 
-/// Name of the Secret with the default broker's credentials. The part of the uid makes it unique: the operator may
+/// Name of the Secret with the default broker's credentials, for an account or a feed. The part of the uid makes it unique: the operator may
 /// write Secrets but not read them.
-pub fn broker_secret(algo: &str, uid: &str) -> String {
+pub fn broker_secret(name: &str, uid: &str) -> String {
     let short: String = uid.chars().filter(char::is_ascii_hexdigit).take(8).collect();
-    format!("{algo}-broker-{short}")
+    format!("{name}-broker-{short}")
 }
 
 /// Name of the service account and of the network policy of an `Algorithm`.
 pub fn algorithm(name: &str) -> String {
     format!("{name}{ALGORITHM_INFIX}")
+}
+
+/// Name of every child of a `Feed` but the Secret.
+pub fn feed(name: &str) -> String {
+    format!("{name}-feed")
 }
 
 /// The first digits of an image's hash, which distinguish the children of different images.
@@ -211,6 +220,12 @@ pub fn selector(algo: &str, component: Component) -> BTreeMap<String, String> {
 /// Selector of the pods of an `Algorithm`, of all its images.
 pub fn algorithm_selector(name: &str) -> BTreeMap<String, String> {
     let pairs = [(label::NAME, ALGORITHM_APP), (label::INSTANCE, name), (label::COMPONENT, ALGORITHM_SERVER)];
+    pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).into()
+}
+
+/// Selector of the pod of a `Feed`, without the uid.
+pub fn feed_selector(name: &str) -> BTreeMap<String, String> {
+    let pairs = [(label::NAME, FEED_APP), (label::INSTANCE, name), (label::COMPONENT, FEED_PUBLISHER)];
     pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).into()
 }
 

@@ -104,7 +104,7 @@ async fn run_until_shutdown(args: &RunArgs, settings: Arc<Settings>) -> Result<(
     if let Some(addr) = args.http_addr {
         let listener = listen(addr, "--http-addr").await?;
         let (readiness, heartbeats) = (readiness.clone(), Heartbeats::default());
-        let shown = Pages { readiness, registry: Arc::new(registry), heartbeats };
+        let shown = Pages { readiness, registry: Arc::new(registry), heartbeats, status: None };
         pages.spawn(http::serve(listener, shown, CancellationToken::new()));
     }
     let mut config = Config::infer().await.map_err(ProcessError::FindCluster)?;

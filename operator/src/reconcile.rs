@@ -6,6 +6,7 @@
 //! - `watch`: the controller with its watches; `change_filter` keeps irrelevant events from waking it.
 //! - `context`: settings, clock, Events and memory that every pass needs.
 //! - `finding`, `reason`, `conditions`: from findings to conditions and Events; pure.
+//! - `topics`: topics that a namespace may not use, in the status; pure.
 //! - `requeue`: the delay until the next pass.
 
 pub(crate) mod change_filter;
@@ -21,6 +22,7 @@ pub mod requeue;
 pub(crate) mod rights;
 pub(crate) mod rollout;
 pub(crate) mod status_cache;
+pub(crate) mod topics;
 pub(crate) mod watch;
 
 use std::{sync::Arc, time::Instant};

@@ -26,6 +26,9 @@ pub struct Settings {
     pub runtime_image: String,
     /// Image of `bridge`.
     pub bridge_image: String,
+    /// Image of `feed`. Without it `Feed`s are refused: a settings file of v0.1.0 has none.
+    #[serde(default)]
+    pub feed_image: Option<String>,
     /// `IfNotPresent`, `Always` or `Never`.
     #[serde(default = "if_not_present")]
     pub image_pull_policy: String,
@@ -44,7 +47,7 @@ pub struct Settings {
     /// `text` or `json`.
     #[serde(default = "json")]
     pub log_format: String,
-    /// Log level or directives of runtimes and bridges.
+    /// Log level or directives of runtimes, bridges and feeds.
     #[serde(default = "info")]
     pub log: String,
     /// Of each runtime's container.
@@ -53,10 +56,13 @@ pub struct Settings {
     /// Of each bridge's container.
     #[serde(default)]
     pub bridge_resources: ResourceRequirements,
+    /// Of each feed's container.
+    #[serde(default)]
+    pub feed_resources: ResourceRequirements,
     /// Windows, memory and timeouts of each bridge.
     #[serde(default)]
     pub bridge_tuning: BridgeTuning,
-    /// Nodes that runtimes and bridges may run on.
+    /// Nodes that runtimes, bridges and feeds may run on.
     #[serde(default)]
     pub node_selector: BTreeMap<String, String>,
     /// Taints that they tolerate.
@@ -160,7 +166,9 @@ impl Settings {
 
     fn check(&self) -> Result<(), SettingsError> {
         let refuse = |field, message| Err(SettingsError::UseField { field, message });
-        for (field, image) in [("runtimeImage", &self.runtime_image), ("bridgeImage", &self.bridge_image)] {
+        let mut images = vec![("runtimeImage", &self.runtime_image), ("bridgeImage", &self.bridge_image)];
+        images.extend(self.feed_image.as_ref().map(|image| ("feedImage", image)));
+        for (field, image) in images {
             if image.is_empty() || image.contains(char::is_whitespace) {
                 return refuse(field, format!("must be an image, is {image:?}"));
             }

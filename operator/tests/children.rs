@@ -10,7 +10,7 @@ use std::{
 };
 
 use intuition_operator::{
-    algorithm,
+    algorithm, feed,
     kubernetes::object::PartialObject,
     settings::{Settings, credentials::Credentials},
     trading_algo::{
@@ -21,7 +21,7 @@ use intuition_operator::{
 };
 use intuition_resources::{
     Algorithm, Feed,
-    validate::{parse, parse_algorithm},
+    validate::{parse, parse_algorithm, parse_feed},
 };
 use kube::Resource;
 use serde::Serialize;
@@ -80,6 +80,36 @@ fn of_algorithm(resource: &str) -> String {
     objects.extend([with_kind(&desired.service), with_kind(&desired.deployment)]);
     let documents: Vec<_> = objects.iter().map(|object| serde_saphyr::to_string(object).unwrap()).collect();
     format!("---\n{}", documents.join("---\n"))
+}
+
+/// The children of a `Feed`, in the same way.
+fn of_feed(resource: &str) -> String {
+    let settings = Settings::parse(&fs::read_to_string(folder().join("settings.yaml")).unwrap()).unwrap();
+    let mut given = parse_feed(&serde_saphyr::from_str(resource).unwrap()).unwrap();
+    given.metadata.uid = Some("1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bed".to_owned());
+    given.metadata.generation = Some(2);
+    let credentials = Credentials([("username".to_owned(), b"operator".to_vec())].into());
+    let plan = feed::plan::plan(&given, &settings, Some(&credentials)).unwrap();
+    let desired = feed::build::desired(&plan, &settings);
+    let mut objects = vec![with_kind(&desired.settings), with_kind(&desired.account)];
+    objects.extend(desired.broker.iter().map(with_kind));
+    objects.extend(desired.policy.iter().map(with_kind));
+    objects.push(with_kind(&desired.deployment));
+    let documents: Vec<_> = objects.iter().map(|object| serde_saphyr::to_string(object).unwrap()).collect();
+    format!("---\n{}", documents.join("---\n"))
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "asked for by hand, to write the expected files anew")]
+fn the_children_of_a_feed_are_these() {
+    for case in ["feed-exchange", "feed-file", "feed-table"] {
+        let expected = folder().join(format!("{case}.children.yaml"));
+        let found = of_feed(&fs::read_to_string(folder().join(format!("{case}.yaml"))).unwrap());
+        if std::env::var_os("UPDATE").is_some() {
+            fs::write(&expected, &found).unwrap();
+        }
+        assert_eq!(found, fs::read_to_string(&expected).unwrap(), "{case}: UPDATE=1 writes {}", expected.display());
+    }
 }
 
 #[test]

@@ -76,6 +76,14 @@ app.kubernetes.io/part-of: intuition
 app.kubernetes.io/managed-by: intuition-operator
 {{- end -}}
 
+{{/* Labels by which the pods of all Feeds are known. */}}
+{{- define "intuition.feedLabels" -}}
+app.kubernetes.io/name: feed
+app.kubernetes.io/component: feed
+app.kubernetes.io/part-of: intuition
+app.kubernetes.io/managed-by: intuition-operator
+{{- end -}}
+
 {{/* Selects the namespaces that are served. */}}
 {{- define "intuition.servedNamespaces" -}}
 {{- if .Values.operator.watchNamespaces -}}

@@ -18,7 +18,7 @@ struct Served {
 
 async fn served() -> Served {
     let readiness = Readiness::new(&[], Arc::new(SystemClock));
-    let pages = Pages { readiness, registry: Arc::default(), heartbeats: Heartbeats::default() };
+    let pages = Pages { readiness, registry: Arc::default(), heartbeats: Heartbeats::default(), status: None };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (addr, shutdown, mut server) = (listener.local_addr().unwrap(), CancellationToken::new(), JoinSet::new());
     server.spawn(serve(listener, pages.clone(), shutdown.clone()));

@@ -60,6 +60,7 @@ impl Machine {
             self.metrics.last_quote.set(now.micros / 1_000_000);
             self.last_quote = Some(now.instant);
             self.reporter.ready(PUBLISHING);
+            self.retry.works();
             if let Some(run) = &mut self.run {
                 let last = run.lasts.entry((Arc::clone(&quote.sid), Arc::clone(&quote.source))).or_default();
                 *last = quote.seq.max(*last);

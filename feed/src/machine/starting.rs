@@ -54,12 +54,17 @@ impl Machine {
         }
     }
 
-    pub(super) fn forget_run(&mut self) {
+    pub(super) fn end_run(&mut self) {
         if self.run.take().is_some() {
             self.actions.push(Action::Stop);
         }
         self.waiting.clear();
         (self.flight, self.state, self.paused_until) = (Flight::default(), None, None);
+        self.retry.started();
+    }
+
+    pub(super) fn forget_run(&mut self) {
+        self.end_run();
         self.reporter.missing(
             POSITION,
             "TakenOver",

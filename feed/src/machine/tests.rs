@@ -486,6 +486,30 @@ fn condition_of_the_source_is_shown() {
 }
 
 #[test]
+fn source_that_failed_is_started_again_behind_the_position() {
+    let mut world = World::begun(Beginning::Present, Some(&stored(41, 0)));
+    world.answer(tokens::POSITION);
+    let published = world.numbers([42]);
+    let failed = || Condition::Failed { reason: "FileUnusable", message: "no file".to_owned() };
+    world.step(Input::Source(SourceEvent::Condition(failed())));
+    world.step(Input::SourceGone);
+    assert!(publications(world.wait(Duration::from_mins(6))).is_empty(), "a quote is open");
+    world.answer(published[0].token);
+    // The position behind it is not stored yet; the source is started behind it.
+    world.answer(tokens::POSITION);
+    assert_eq!(world.find(Some(&stored(42, 0))), Some(42));
+    assert_eq!(world.machine.failure(), None);
+    assert!(world.missing().contains(&(SOURCE, "FileUnusable".to_owned())), "it has not worked yet");
+    let looks_up =
+        |actions: Vec<Action>| actions.iter().any(|action| matches!(action, Action::Broker(Request::LookUp { .. })));
+    world.answer(tokens::POSITION);
+    world.step(Input::Source(SourceEvent::Condition(failed())));
+    assert!(!looks_up(world.wait(Duration::from_secs(4))), "it failed just now");
+    assert!(looks_up(world.wait(Duration::from_secs(6))));
+    assert_eq!(world.find(Some(&stored(42, 0))), Some(42));
+}
+
+#[test]
 fn feed_is_complete_once_the_broker_has_the_last_quote() {
     let mut world = World::begun(Beginning::Present, Some(&stored(41, 0)));
     world.answer(tokens::POSITION);

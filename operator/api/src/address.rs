@@ -28,6 +28,16 @@ impl Address {
         Self::parse(url.strip_prefix("http://")?, None)
     }
 
+    /// Parses the URL of a web service, with `http`, `https`, `ws` or `wss`; its path does not count. `None` if it is another URL.
+    pub fn of_web(url: &str) -> Option<Self> {
+        let (rest, default_port) = match url.split_once("://")? {
+            ("http" | "ws", rest) => (rest, 80),
+            ("https" | "wss", rest) => (rest, 443),
+            _ => return None,
+        };
+        Self::parse(rest.split(['/', '?', '#']).next()?, Some(default_port))
+    }
+
     /// The host, if it is an IP address.
     pub fn ip(&self) -> Option<IpAddr> {
         self.host.parse().ok()
@@ -77,6 +87,21 @@ mod tests {
             ["h", "http://h", "mqtt://", "mqtt://u@h", "mqtt://h:0", "mqtt://h:x", "mqtt://h/path", "mqtt://[::1"]
         {
             assert_eq!(Address::of_broker(url), None, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_web_service_is_a_host_and_a_port_whatever_its_path() {
+        for (url, host, port) in [
+            ("https://h/a/b.csv?c=http://d:1", "h", 443),
+            ("http://h", "h", 80),
+            ("ws://h:8080/ws", "h", 8080),
+            ("wss://[fd00::1]/v2", "fd00::1", 443),
+        ] {
+            assert_eq!(Address::of_web(url), Some(address(host, port)), "{url}");
+        }
+        for url in ["h", "ftp://h", "http://", "http:///a", "http://u@h/", "http://h:0/"] {
+            assert_eq!(Address::of_web(url), None, "{url}");
         }
     }
 

@@ -14,14 +14,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
-    exchange::{BarInterval, Data, Exchange, ExchangeName},
+    exchange::{BarInterval, Data, Exchange, ExchangeName, Place},
     file::{ClaimFile, ConfigMapFile, File, Speed},
     generator::{Generator, Model},
     interval::Interval,
     postgres::{Columns, Cursor, Postgres},
     status::FeedStatus,
 };
-use crate::{Broker, Duration};
+use crate::{Broker, Duration, address::Address};
 
 /// Value of `kind` in a manifest.
 pub const FEED_KIND: &str = "Feed";
@@ -122,6 +122,30 @@ pub struct FeedSource {
     /// Quotes of a model, which follow from a seed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generator: Option<Generator>,
+}
+
+impl FeedSource {
+    /// The kind of source, with its exchange or model: `Binance`, `Postgres`, `File`, `Sine`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self { exchange: Some(exchange), .. } => exchange.name.name(),
+            Self { generator: Some(generator), .. } => generator.model.name(),
+            Self { file: Some(_), .. } => "File",
+            Self { .. } => "Postgres",
+        }
+    }
+
+    /// The places of the servers that the source connects to. The host of a database is in a Secret.
+    pub fn places(&self) -> Vec<Place> {
+        match self {
+            Self { exchange: Some(exchange), .. } => exchange.places(),
+            Self { file: Some(file), .. } => {
+                file.url.iter().filter_map(|url| Address::of_web(url)).map(Place::Address).collect()
+            }
+            Self { postgres: Some(postgres), .. } => vec![Place::Port(postgres.port)],
+            Self { .. } => Vec::new(),
+        }
+    }
 }
 
 /// The topic of quotes, and their marks.

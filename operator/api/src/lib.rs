@@ -31,7 +31,7 @@ pub use self::{
     duration::Duration,
     feed::{
         BarInterval, ClaimFile, Columns, ConfigMapFile, Cursor, Data, Exchange, ExchangeName, FEED_KIND, Feed,
-        FeedSource, FeedSpec, FeedStatus, File, Generator, Interval, Model, Postgres, Publish, Speed,
+        FeedSource, FeedSpec, FeedStatus, File, Generator, Interval, Model, Place, Postgres, Publish, Speed,
     },
     quantity::Quantity,
     secret_ref::SecretRef,

@@ -2,13 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use k8s_openapi::{
-    NamespaceResourceScope,
-    api::{
-        apps::v1::Deployment,
-        core::v1::{Pod, Service, ServiceAccount},
-        networking::v1::NetworkPolicy,
-    },
+use k8s_openapi::api::{
+    apps::v1::Deployment,
+    core::v1::{Pod, Service, ServiceAccount},
+    networking::v1::NetworkPolicy,
 };
 use kube::{
     Client, Resource, ResourceExt as _,
@@ -20,8 +17,7 @@ use crate::{
     kubernetes::{
         apply_error::{ApplyError, NoAnswer, note},
         caches::{Changes, cache},
-        owner::Owner,
-        ownership::{check_installation, is_owned},
+        ownership::{check_installation, is_of, is_owned},
         rights::Rights,
         writer::Writer,
     },
@@ -223,11 +219,4 @@ impl Cluster {
 /// The ports of these images.
 pub(crate) fn ports(old: &[OldImage]) -> BTreeSet<i32> {
     old.iter().filter_map(|old| old.port).collect()
-}
-
-/// Whether the resource owns the object, and the object is not being deleted.
-fn is_of<K: Resource<DynamicType = (), Scope = NamespaceResourceScope>>(object: &K, owner: &Owner) -> bool {
-    object.meta().namespace.as_deref() == Some(&owner.namespace)
-        && object.meta().deletion_timestamp.is_none()
-        && is_owned(object, &owner.uid)
 }

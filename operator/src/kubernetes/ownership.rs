@@ -1,7 +1,11 @@
 //! Ownership of objects: which ones this operator made, and for which resource.
 
 use intuition_resources::GROUP;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use k8s_openapi::{
+    NamespaceResourceScope,
+    api::apps::v1::Deployment,
+    apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference},
+};
 use kube::Resource;
 
 use crate::{
@@ -68,6 +72,21 @@ pub(crate) fn check_installation<K: Kind>(owner: &Owner, holder: &ObjectMeta) ->
     }
 }
 
+/// Whether the resource owns the object, and the object is not being deleted.
+pub(crate) fn is_of<K: Resource<DynamicType = (), Scope = NamespaceResourceScope>>(object: &K, owner: &Owner) -> bool {
+    object.meta().namespace.as_deref() == Some(&owner.namespace)
+        && object.meta().deletion_timestamp.is_none()
+        && is_owned(object, &owner.uid)
+}
+
+/// Whether a deleted resource of this name left the Deployment behind (`kubectl delete --cascade=orphan`). Its immutable selector
+/// has the uid of that resource.
+pub(crate) fn is_left_behind(owner: &Owner, deployment: &Deployment) -> bool {
+    let selector = deployment.spec.as_ref().and_then(|spec| spec.selector.match_labels.as_ref());
+    let selects_other = selector.and_then(|labels| labels.get(label::UID)).is_some_and(|uid| *uid != owner.uid);
+    selects_other && controller_of(&deployment.metadata).is_none() && is_labelled(&deployment.metadata, owner)
+}
+
 #[cfg(test)]
 mod tests {
     use intuition_resources::TRADING_ALGO_KIND;
@@ -75,7 +94,7 @@ mod tests {
     use serde_json::{Value, from_value, json};
 
     use super::*;
-    use crate::trading_algo::plan::tests_support::plan;
+    use crate::{names::MANAGER, trading_algo::plan::tests_support::plan};
 
     fn check(metadata: Value) -> Option<&'static str> {
         let holder: ObjectMeta = from_value(metadata).unwrap();
@@ -104,5 +123,25 @@ mod tests {
         assert_eq!(check(json!({ "labels": others })), Some("NameTaken"));
         let algorithms = json!({ label::MANAGED_BY: MANAGER, label::INSTANCE: "a", label::NAME: "algorithm" });
         assert_eq!(check(json!({ "labels": algorithms })), Some("NameTaken"), "of an Algorithm of the same name");
+    }
+
+    #[test]
+    fn deployment_with_another_uid_and_no_owner_was_left_behind() {
+        let left = |uid: &str, owners: Value| {
+            let deployment = json!({
+                "metadata": {
+                    "labels": { label::MANAGED_BY: MANAGER, label::INSTANCE: "a" },
+                    "ownerReferences": owners,
+                },
+                "spec": { "selector": { "matchLabels": { label::UID: uid } }, "template": {} },
+            });
+            is_left_behind(&plan().owner(), &from_value(deployment).unwrap())
+        };
+        let owner = json!([{
+            "apiVersion": "intuition.dev/v1alpha1", "kind": TRADING_ALGO_KIND, "name": "a", "uid": "other", "controller": true,
+        }]);
+        assert!(left("other", json!([])));
+        assert!(!left("other", owner), "it goes with its owner");
+        assert!(!left(&plan().uid, json!([])), "ours, without its owner reference");
     }
 }

@@ -16,7 +16,11 @@ pub(crate) const OUTPUTS_HEALTHY: &str = "OutputsHealthy";
 pub(crate) const LEDGER_HEALTHY: &str = "LedgerHealthy";
 /// The account buys and sells.
 pub(crate) const TRADING: &str = "Trading";
-/// Quotes are being decided, by this generation.
+/// Broker and source of a feed answer.
+pub(crate) const CONNECTED: &str = "Connected";
+/// The last quote of a feed is not older than allowed.
+pub(crate) const FRESH: &str = "Fresh";
+/// Quotes are being decided, or published, by this generation.
 pub(crate) const READY: &str = "Ready";
 /// The resource is progressing. Present only while true.
 pub(crate) const RECONCILING: &str = "Reconciling";

@@ -19,7 +19,7 @@ pub(crate) const NOT_CONFIRMED: &str = "NotConfirmed";
 pub(crate) const SOURCE_CONFLICT: &str = "SourceConflict";
 /// A feed of `spec.channels.from` does not exist, or cannot be used.
 pub(crate) const SOURCE_MISSING: &str = "SourceMissing";
-/// An input has brought no quote for its `staleAfter`.
+/// An input or a feed has brought no quote for its `staleAfter`.
 pub(crate) const STALE: &str = "Stale";
 /// The annotation with resets cannot be parsed.
 pub(crate) const RESET_INVALID: &str = "ResetInvalid";
@@ -43,8 +43,20 @@ pub(crate) const BROKER_UNREACHABLE: &str = "BrokerUnreachable";
 pub(crate) const RUNTIME_UNREACHABLE: &str = "RuntimeUnreachable";
 /// The call of Configure failed.
 pub(crate) const CONFIGURE_FAILED: &str = "ConfigureFailed";
-/// The bridge is connected and subscribed.
+/// The bridge is connected and subscribed, or the feed to broker and source.
 pub(crate) const CONNECTED: &str = "Connected";
+/// The last quote of a feed is not older than allowed.
+pub(crate) const FRESH: &str = "Fresh";
+/// A feed publishes quotes.
+pub(crate) const PUBLISHING: &str = "Publishing";
+/// A feed publishes nothing, as its resource asks for.
+pub(crate) const SUSPENDED: &str = "Suspended";
+/// The feed does not answer.
+pub(crate) const FEED_UNREAD: &str = "FeedUnread";
+/// The source of a feed has given its last quote.
+pub(crate) const SOURCE_ENDED: &str = "SourceEnded";
+/// Rows that a feed has published were changed.
+pub(crate) const SOURCE_CHANGED: &str = "SourceChanged";
 /// The runtime decides quotes.
 pub(crate) const SERVING: &str = "Serving";
 /// The container cannot be created.

@@ -6,7 +6,6 @@ mod stored;
 use std::sync::Arc;
 
 use k8s_openapi::api::{
-    apps::v1::Deployment,
     core::v1::{PersistentVolumeClaim, Pod},
     networking::v1::NetworkPolicy,
 };
@@ -21,7 +20,7 @@ use crate::{
         caches::Kind,
         call::{CallError, call},
         owner::Owner,
-        ownership::{check_holder, check_installation, controller_of, is_labelled, is_owned},
+        ownership::{check_holder, check_installation, is_left_behind, is_owned},
         writer::Writer,
     },
     names::{Component, broker_secret, claim, label, service_account},
@@ -199,41 +198,5 @@ impl Cluster {
             self.writer.delete(stray.as_ref()).await?;
         }
         Ok(())
-    }
-}
-
-/// See [`Cluster::left_behind`].
-fn is_left_behind(owner: &Owner, deployment: &Deployment) -> bool {
-    let selector = deployment.spec.as_ref().and_then(|spec| spec.selector.match_labels.as_ref());
-    let selects_other = selector.and_then(|labels| labels.get(label::UID)).is_some_and(|uid| *uid != owner.uid);
-    selects_other && controller_of(&deployment.metadata).is_none() && is_labelled(&deployment.metadata, owner)
-}
-
-#[cfg(test)]
-mod tests {
-    use intuition_resources::TRADING_ALGO_KIND;
-    use serde_json::{Value, from_value, json};
-
-    use super::*;
-    use crate::{names::MANAGER, trading_algo::plan::tests_support::plan};
-
-    #[test]
-    fn deployment_with_another_uid_and_no_owner_was_left_behind() {
-        let left = |uid: &str, owners: Value| {
-            let deployment = json!({
-                "metadata": {
-                    "labels": { label::MANAGED_BY: MANAGER, label::INSTANCE: "a" },
-                    "ownerReferences": owners,
-                },
-                "spec": { "selector": { "matchLabels": { label::UID: uid } }, "template": {} },
-            });
-            is_left_behind(&plan().owner(), &from_value(deployment).unwrap())
-        };
-        let owner = json!([{
-            "apiVersion": "intuition.dev/v1alpha1", "kind": TRADING_ALGO_KIND, "name": "a", "uid": "other", "controller": true,
-        }]);
-        assert!(left("other", json!([])));
-        assert!(!left("other", owner), "it goes with its owner");
-        assert!(!left(&plan().uid, json!([])), "ours, without its owner reference");
     }
 }

@@ -9,7 +9,6 @@ mod inputs;
 pub(crate) mod observation;
 pub(crate) mod processes;
 mod summary;
-mod topics;
 mod trading;
 mod warnings;
 
@@ -18,7 +17,7 @@ use k8s_openapi::jiff::Timestamp;
 
 use self::{summary::Summary, trading::Traded};
 use crate::{
-    reconcile::{condition_type, conditions, derived::Derived, rollout::Rollout},
+    reconcile::{condition_type, conditions, derived::Derived, rollout::Rollout, topics},
     trading_algo::{
         plan::Plan,
         status::observation::{Lasting, Outcome, Pods},
@@ -42,7 +41,7 @@ pub(crate) fn derive(
             let Plan { resets, source_problems, .. } = observation.plan;
             let (inputs, notices) = inputs::inputs(&observation.pods, resets, source_problems);
             hourly = notices;
-            hourly.extend(topics::notice(observation.plan));
+            hourly.extend(topics::notice(&observation.plan.warnings));
             (Summary::observed(observation, inputs, &before), Some(&observation.pods))
         }
     };

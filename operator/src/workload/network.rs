@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use intuition_resources::address::Address;
 use k8s_openapi::{
     api::networking::v1::{
         IPBlock, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer, NetworkPolicyPort,
@@ -40,6 +41,14 @@ pub(crate) fn operator(settings: &NetworkPolicySettings) -> NetworkPolicyPeer {
         namespace_selector: Some(labelled(namespace)),
         pod_selector: Some(labelled(settings.operator_pod_labels.clone())),
         ip_block: None,
+    }
+}
+
+/// Egress to a server. A policy cannot express a host name: the port is open to every host then.
+pub(crate) fn to_host(at: &Address) -> NetworkPolicyEgressRule {
+    NetworkPolicyEgressRule {
+        ports: Some(vec![port("TCP", i32::from(at.port))]),
+        to: address(&at.host).map(|peer| vec![peer]),
     }
 }
 

@@ -50,7 +50,7 @@ fn every_object_is_valid_for_the_oldest_and_the_newest_kubernetes() -> anyhow::R
 fn the_examples_fit_the_resource_definitions() -> anyhow::Result<()> {
     let rendered = Release::default().render()?;
     let schemas = tempfile::tempdir()?;
-    for kind in ["tradingalgo", "algorithm"] {
+    for kind in ["tradingalgo", "algorithm", "feed"] {
         let definition = rendered.get("CustomResourceDefinition", &format!("{kind}s.intuition.dev"))?;
         let schema = &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
         fs::write(schemas.path().join(format!("{kind}.json")), schema.to_string())?;
@@ -68,7 +68,7 @@ fn the_examples_fit_the_resource_definitions() -> anyhow::Result<()> {
         let (manifest, _) = manifest.split_once("    EOF\n").context("the notes' manifest has no end")?;
         manifests.push(manifest.to_owned());
     }
-    ensure!(manifests.len() == 4);
+    ensure!(manifests.len() == 5);
     tools::run("kubeconform", &["-strict", "-schema-location", &location], &manifests.join("\n---\n"))?.successful()?;
     Ok(())
 }

@@ -43,7 +43,9 @@ fn who_needs_whom_reaches_them_and_nobody_else_does() -> anyhow::Result<()> {
     let (chart, minimal, full) = (chart()?, children("minimal")?, children("full")?);
     // Decided by the algorithm.
     let (served, algorithm) = (children("served")?, children("algorithm")?);
-    let objects = [&chart, &minimal, &full, &served, &algorithm].into_iter().flat_map(Rendered::objects);
+    let (market, history) = (children("feed-exchange")?, children("feed-file")?);
+    let objects =
+        [&chart, &minimal, &full, &served, &algorithm, &market, &history].into_iter().flat_map(Rendered::objects);
     let policies = Policies::of(objects, "default")?;
     let end = |name: &str| -> anyhow::Result<End> {
         Ok(match name {
@@ -53,6 +55,8 @@ fn who_needs_whom_reaches_them_and_nobody_else_does() -> anyhow::Result<()> {
             "other-bridge" => pod(&full, "bridge", "trading")?,
             "served-runtime" => pod(&served, "runtime", "trading")?,
             "algorithm" => pod(&algorithm, name, "trading")?,
+            "market" => pod(&market, "feed", "desk")?,
+            "history" => pod(&history, "feed", "desk")?,
             "impostor-runtime" => pod(&minimal, "runtime", "elsewhere")?,
             // The same labels are worth nothing in another namespace.
             "impostor" => pod(&minimal, "bridge", "elsewhere")?,
@@ -67,7 +71,8 @@ fn who_needs_whom_reaches_them_and_nobody_else_does() -> anyhow::Result<()> {
         bridge runtime 50051, operator runtime 50051, operator runtime 8080, operator bridge 8080, operator other-runtime 50051,
         bridge mosquitto 1883, other-bridge 192.0.2.7 8884, other-bridge other-runtime 50051,
         bridge dns 53, runtime dns 53, prometheus runtime 8080, prometheus bridge 8080, prometheus operator 8080,
-        operator algorithm 9000, served-runtime algorithm 9000, served-runtime dns 53, algorithm 203.0.113.9 443, algorithm dns 53";
+        operator algorithm 9000, served-runtime algorithm 9000, served-runtime dns 53, algorithm 203.0.113.9 443, algorithm dns 53,
+        operator market 8080, prometheus market 8080, market 10.0.0.7 9000, market 203.0.113.9 8883, market dns 53, history mosquitto 1883";
     let no = "
         bridge other-runtime 50051, other-bridge runtime 50051, impostor runtime 50051, neighbour runtime 50051,
         neighbour runtime 8080, neighbour bridge 8080, prometheus runtime 50051, bridge runtime 8080,
@@ -76,7 +81,9 @@ fn who_needs_whom_reaches_them_and_nobody_else_does() -> anyhow::Result<()> {
         bridge 203.0.113.9 443, bridge operator 8080, runtime operator 8080, bridge neighbour 80,
         other-bridge 192.0.2.8 8884, other-bridge 192.0.2.7 22, other-bridge mosquitto 1883, 203.0.113.9 runtime 50051,
         runtime algorithm 9000, impostor-runtime algorithm 9000, bridge algorithm 9000, neighbour algorithm 9000,
-        served-runtime algorithm 50051, served-runtime 203.0.113.9 9000, prometheus algorithm 9000, algorithm runtime 50051, algorithm bridge 8080, runtime algorithm 22";
+        served-runtime algorithm 50051, served-runtime 203.0.113.9 9000, prometheus algorithm 9000, algorithm runtime 50051, algorithm bridge 8080, runtime algorithm 22,
+        neighbour market 8080, impostor-operator market 8080, market 10.0.0.8 9000, market mosquitto 1883, history 203.0.113.9 443,
+        market history 8080, market operator 8080, history 10.0.0.7 9000, operator market 22";
     for (flows, expected) in [(yes, true), (no, false)] {
         for flow in flows.split(',').map(str::trim) {
             let words: Vec<_> = flow.split(' ').collect();
@@ -90,7 +97,15 @@ fn who_needs_whom_reaches_them_and_nobody_else_does() -> anyhow::Result<()> {
 
 #[test]
 fn their_pods_are_restricted_and_have_no_token() -> anyhow::Result<()> {
-    for (name, count) in [("minimal", 2), ("full", 2), ("served", 2), ("algorithm", 1)] {
+    for (name, count) in [
+        ("minimal", 2),
+        ("full", 2),
+        ("served", 2),
+        ("algorithm", 1),
+        ("feed-exchange", 1),
+        ("feed-file", 1),
+        ("feed-table", 1),
+    ] {
         let rendered = children(name)?;
         let pods = rendered.pods();
         ensure!(pods.len() == count, "{name}: {} pods", pods.len());

@@ -38,6 +38,16 @@ fn end(rendered: &Rendered, name: &str) -> anyhow::Result<End> {
         "operator" | "mosquitto" | "test" => ours(name)?,
         "bridge" => child("desk-a", "bridge"),
         "bridge elsewhere" => child("desk-z", "bridge"),
+        "feed" | "feed elsewhere" => pod(
+            if name == "feed" { "desk-a" } else { "desk-z" },
+            &[
+                ("app.kubernetes.io/name", "feed"),
+                ("app.kubernetes.io/instance", "market"),
+                ("app.kubernetes.io/component", "feed"),
+                ("app.kubernetes.io/part-of", "intuition"),
+                ("app.kubernetes.io/managed-by", "intuition-operator"),
+            ],
+        ),
         "runtime" => child("desk-a", "runtime"),
         "runtime elsewhere" => child("desk-z", "runtime"),
         "algorithm" | "algorithm elsewhere" => pod(
@@ -95,6 +105,8 @@ fn by_default_pods_reach_broker_and_directory_but_not_the_operator() -> anyhow::
         operator -> runtime 8080 yes
         operator -> runtime elsewhere 50051 yes
         operator -> bridge 8080 yes
+        operator -> feed 8080 yes
+        operator -> feed 22 no
         operator -> algorithm 9000 yes
         operator -> algorithm elsewhere 9000 yes
         operator -> runtime 22 no
@@ -117,6 +129,7 @@ fn by_default_pods_reach_broker_and_directory_but_not_the_operator() -> anyhow::
         host outside -> operator 8080 no
         bridge -> operator 8080 no
         bridge -> mosquitto 1883 yes
+        feed -> mosquitto 1883 yes
         bridge elsewhere -> mosquitto 1883 yes
         publisher -> mosquitto 1883 yes
         neighbour -> mosquitto 1883 yes
@@ -188,6 +201,7 @@ fn with_namespaces_named_others_are_not_reached() -> anyhow::Result<()> {
         operator -> algorithm elsewhere 9000 no
         bridge -> mosquitto 1883 yes
         bridge elsewhere -> mosquitto 1883 no
+        feed elsewhere -> mosquitto 1883 no
         ",
     )
 }

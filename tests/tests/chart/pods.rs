@@ -49,20 +49,21 @@ fn every_image_is_one_of_ours() -> anyhow::Result<()> {
             .map(|container| container["image"].clone())
             .collect();
         let settings = settings(&rendered)?;
-        images.extend([settings["runtimeImage"].clone(), settings["bridgeImage"].clone()]);
+        images.extend(["runtimeImage", "bridgeImage", "feedImage"].map(|image| settings[image].clone()));
         let mut images: Vec<_> = images.iter().filter_map(Value::as_str).map(str::to_owned).collect();
         images.sort();
         images.dedup();
         Ok(images)
     };
     let version = env!("CARGO_PKG_VERSION");
-    let ours = ["algo-runtime", "bridge", "mosquitto", "operator"];
+    let ours = ["algo-runtime", "bridge", "feed", "mosquitto", "operator"];
     ensure!(used(Release::default())? == ours.map(|name| format!("localhost/intuition/{name}:{version}")));
     ensure!(
         used(releases::everything())?
             == [
                 "registry.example.com:5000/team/intuition/algo-runtime:1.2.4",
                 "registry.example.com:5000/team/intuition/bridge:1.2.4",
+                "registry.example.com:5000/team/intuition/feed:1.2.4",
                 "registry.example.com:5000/team/intuition/mosquitto:1.2.3",
                 "registry.example.com:5000/team/intuition/operator:1.2.3",
             ]

@@ -90,7 +90,7 @@ pub(crate) fn everything() -> Release {
             "extraConfig": "# more\nsys_interval 60\n",
         },
         "algos": {
-            "runtimeResources": resources, "bridgeResources": resources,
+            "runtimeResources": resources, "bridgeResources": resources, "feedResources": resources,
             "bridgeTuning": {"receiveMaximum": 100, "keepAlive": "60s"},
             "imageTag": "1.2.4", "clientIdPrefix": "desk", "logFormat": "text", "log": "debug",
         },

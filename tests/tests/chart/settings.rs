@@ -25,6 +25,7 @@ fn the_defaults_say_all_that_the_operator_knows() -> anyhow::Result<()> {
     let expected = json!({
         "runtimeImage": format!("localhost/intuition/algo-runtime:{version}"),
         "bridgeImage": format!("localhost/intuition/bridge:{version}"),
+        "feedImage": format!("localhost/intuition/feed:{version}"),
         "imagePullPolicy": "IfNotPresent",
         "imagePullSecrets": [],
         "broker": {"url": "mqtt://intuition-mosquitto.intuition-system.svc:1883", "loginNamespaces": "Labelled"},
@@ -36,6 +37,10 @@ fn the_defaults_say_all_that_the_operator_knows() -> anyhow::Result<()> {
         "log": "info",
         "runtimeResources": resources,
         "bridgeResources": resources,
+        "feedResources": {
+            "requests": {"cpu": "20m", "memory": "32Mi", "ephemeral-storage": "16Mi"},
+            "limits": {"memory": "256Mi", "ephemeral-storage": "256Mi"},
+        },
         "bridgeTuning": {},
         "nodeSelector": {},
         "tolerations": [],
@@ -65,6 +70,7 @@ fn every_value_about_algos_arrives() -> anyhow::Result<()> {
     let expected = json!({
         "runtimeImage": "registry.example.com:5000/team/intuition/algo-runtime:1.2.4",
         "bridgeImage": "registry.example.com:5000/team/intuition/bridge:1.2.4",
+        "feedImage": "registry.example.com:5000/team/intuition/feed:1.2.4",
         "imagePullPolicy": "Always",
         "imagePullSecrets": ["login"],
         "broker": {"url": "mqtt://intuition-trading-mosquitto.intuition-system.svc:1883", "loginNamespaces": "All"},
@@ -81,6 +87,7 @@ fn every_value_about_algos_arrives() -> anyhow::Result<()> {
         "log": "debug",
         "runtimeResources": resources,
         "bridgeResources": resources,
+        "feedResources": resources,
         "bridgeTuning": {"receiveMaximum": 100, "keepAlive": "60s"},
         "nodeSelector": {"disk": "fast"},
         "tolerations": [{"key": "trading", "operator": "Equal", "value": "yes", "effect": "NoExecute", "tolerationSeconds": 60}],

@@ -59,6 +59,11 @@ impl FeedTopics {
         &self.position
     }
 
+    /// The topic of the quotes; `{sid}` stands for the symbol.
+    pub fn quotes(&self) -> &str {
+        &self.quotes
+    }
+
     /// The topic of a symbol's quotes.
     pub fn quotes_of(&self, sid: &str) -> String {
         if !self.quotes.contains(SYMBOL) {

@@ -4,7 +4,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::SecretRef;
+use crate::{SecretRef, address::Address};
 
 /// Public market data of an exchange, over its WebSocket and REST interfaces. No login is needed.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
@@ -48,6 +48,46 @@ pub enum ExchangeName {
     Kraken,
     /// Coinbase Exchange.
     Coinbase,
+}
+
+impl Exchange {
+    /// The places of its two interfaces: each address that the resource names, and the ports of the public ones.
+    pub fn places(&self) -> Vec<Place> {
+        let of = |url: Option<&String>, public: u16| match url.and_then(|url| Address::of_web(url)) {
+            Some(address) => Place::Address(address),
+            None => Place::Port(public),
+        };
+        let (stream, rest) = self.name.public_ports();
+        vec![of(self.url.as_ref(), stream), of(self.rest_url.as_ref(), rest)]
+    }
+}
+
+/// The place of a server that a feed connects to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// Host and port.
+    Address(Address),
+    /// This TCP port of a host that the resource does not name.
+    Port(u16),
+}
+
+impl ExchangeName {
+    /// Ports of the public WebSocket and REST interfaces.
+    pub const fn public_ports(self) -> (u16, u16) {
+        match self {
+            Self::Binance => (9443, 443),
+            Self::Kraken | Self::Coinbase => (443, 443),
+        }
+    }
+
+    /// Its name in a manifest.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Binance => "Binance",
+            Self::Kraken => "Kraken",
+            Self::Coinbase => "Coinbase",
+        }
+    }
 }
 
 /// The kind of quotes of an exchange.

@@ -15,6 +15,10 @@ pub struct Postgres {
     /// The Secret with the key `postgres-url`, as in `postgresql://user:password@host:5432/database`, and optionally
     /// `postgres-ca.crt`, the PEM certificates of the authorities to trust.
     pub secret_ref: SecretRef,
+    /// TCP port of the database in `postgres-url`, which the network policy opens: the operator does not read the Secret.
+    #[serde(default = "port")]
+    #[schemars(range(min = 1, max = 65_535))]
+    pub port: u16,
     /// The table or view, with its schema if it is not on the search path: `public.trades`.
     #[schemars(length(min = 1, max = 127), regex(pattern = r#"^[^\x00".]{1,63}(\.[^\x00".]{1,63})?$"#))]
     pub table: String,
@@ -29,6 +33,10 @@ pub struct Postgres {
     /// row that comes with a number below the last published one is not published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settle: Option<Duration>,
+}
+
+const fn port() -> u16 {
+    5432
 }
 
 /// The column that numbers the rows of a table.

@@ -9,7 +9,7 @@ use crate::{
     names::{Component, GRPC_PORT, HTTP_PORT, algorithm_at, algorithm_selector, selector},
     settings::{NetworkPolicySettings, Settings},
     trading_algo::plan::{AlgorithmRef, Plan},
-    workload::network::{address, dns, from, labelled, operator, pods, port},
+    workload::network::{address, dns, from, labelled, operator, pods, port, to_host},
 };
 
 /// The runtime: ingress from its bridge and from the operator; egress to its active algorithm and to the requested one.
@@ -47,15 +47,11 @@ fn algorithm(plan: &Plan, at: &Address, cluster_domain: &str) -> NetworkPolicyEg
 pub(crate) fn bridge(plan: &Plan, settings: &Settings) -> NetworkPolicy {
     let network = &settings.network_policy;
     let ingress = vec![from(vec![operator(network)], &[HTTP_PORT])];
-    let broker = NetworkPolicyEgressRule {
-        ports: Some(vec![port("TCP", i32::from(plan.broker.address.port))]),
-        to: address(&plan.broker.address.host).map(|peer| vec![peer]),
-    };
     let runtime = NetworkPolicyEgressRule {
         ports: Some(vec![port("TCP", GRPC_PORT)]),
         to: Some(vec![peer(plan, Component::Runtime)]),
     };
-    policy(plan, Component::Bridge, ingress, vec![dns(), runtime, broker], network)
+    policy(plan, Component::Bridge, ingress, vec![dns(), runtime, to_host(&plan.broker.address)], network)
 }
 
 fn policy(

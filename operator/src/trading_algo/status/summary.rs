@@ -17,6 +17,7 @@ use crate::{
         finding::{Finding, Truth, abnormal, rollout, worst},
         reason::{self, ALGORITHM_NOT_FOUND, TRADING, Urgency},
         rollout::Rollout,
+        topics,
     },
     trading_algo::{
         plan::AlgorithmRef,
@@ -130,7 +131,7 @@ impl Summary {
         let (configured, meanwhile) = configured::configured(observation, before);
         let runtime = runtime_finding(observation, runtime, trouble.as_ref());
         Self {
-            accepted: super::topics::accepted(observation.plan),
+            accepted: topics::accepted(&observation.plan.warnings),
             configured,
             meanwhile,
             bridge: because(bridge, trouble.as_ref()),

@@ -47,7 +47,8 @@ fn every_reason_is_in_the_operations_page() {
             "operator/src/reconcile/finding.rs",
             "operator/src/reconcile/reason.rs",
             "operator/src/trading_algo/ask/trading.rs",
-            "operator/src/trading_algo/confine.rs",
+            "operator/src/feed/status/findings.rs",
+            "operator/src/workload/broker.rs",
             "operator/src/workload/pod_finding.rs",
         ]
         .map(|path| root().join(path)),
@@ -70,7 +71,8 @@ fn every_reason_is_in_the_operations_page() {
 #[test]
 fn every_row_of_the_operations_page_has_a_reason_of_a_process() {
     let page = documents::page("docs/operations.md").unwrap();
-    let tables = ["## Conditions", "## An Algorithm of your own"].map(|heading| Table::all(section(&page, heading)));
+    let tables = ["## Conditions", "## An Algorithm of your own", "## A Feed"]
+        .map(|heading| Table::all(section(&page, heading)));
     let columns = tables.iter().flatten().filter_map(|table| table.column("Reason")).flatten();
     let documented: BTreeSet<_> = columns.flat_map(codes).filter(|code| is_reason(code)).collect();
     let folders = [
@@ -80,6 +82,7 @@ fn every_row_of_the_operations_page_has_a_reason_of_a_process() {
         "algo-runtime/api/src",
         "bridge/src",
         "mqtt/src",
+        "feed/src",
         "common/src",
     ];
     let sources: Vec<_> = folders.iter().flat_map(|folder| sources(&root().join(folder))).collect();
