@@ -158,7 +158,8 @@ fn prepare(args: &RunArgs, manifests: Manifests, mqtt: &MqttConfig) -> Result<(V
     let mut accounts = Vec::new();
     for (mut algo, decider) in algos {
         notes.extend(feed_plan::localise(&mut algo, &planned, &mqtt.topic_prefix));
-        let AccountChannels { plan: channels, absent } = known.channels_of(&algo);
+        let AccountChannels { plan: channels, absent } =
+            known.channels_of(validate::namespace(&algo), algo.spec.channels.as_ref());
         let account = validate::account(&algo);
         for feed in absent {
             // At a broker that others use, the feed may run in a cluster.

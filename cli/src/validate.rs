@@ -8,6 +8,7 @@ use algo_runtime::{
     algorithm::{AlgorithmSettings, BUILTINS, Builtin, SavedState},
     backend::Address,
 };
+use intuition_api::topic::PREFIX;
 use intuition_common::{
     exit::{self, USAGE, with_causes},
     text::printable,
@@ -20,7 +21,7 @@ use serde_json::Value;
 
 use crate::{
     args::{ManifestArgs, ValidateArgs},
-    feed_topics::KnownFeeds,
+    feed_topics::{AccountChannels, KnownFeeds},
     manifest::{self, Document, Place, ReadError},
     output,
 };
@@ -63,10 +64,14 @@ struct WriteError(#[source] std::io::Error);
 pub(crate) fn command(arguments: &ValidateArgs) -> ExitCode {
     let checked = check(&arguments.manifests, true);
     let mut lines: Vec<_> = checked.valid.iter().map(|name| format!("valid: {}\n", printable(name))).collect();
-    let known = KnownFeeds::in_cluster(checked.feeds.iter().map(|(_, feed)| feed));
-    let algos = checked.algos.iter().map(|(_, algo)| (account(algo), known.channels_of(algo)));
-    let algos: Vec<_> = algos.collect();
-    lines.extend(algos.iter().flat_map(|(account, channels)| absent(account, &channels.absent)));
+    let topic = |(_, feed): &(Place, Feed)| (feed_name(feed), feed.spec.publish.topic.clone());
+    let known = KnownFeeds::below(PREFIX, checked.feeds.iter().map(topic));
+    let mut algos = Vec::new();
+    for (_, algo) in &checked.algos {
+        let AccountChannels { plan, absent } = known.channels_of(namespace(algo), algo.spec.channels.as_ref());
+        lines.extend(not_here(&account(algo), &absent));
+        algos.push((account(algo), plan));
+    }
     let readings = samples::read(&algos, &arguments.samples, &arguments.properties);
     lines.extend(readings.lines.iter().map(|line| format!("{}\n", printable(line))));
     let problems: Vec<_> = checked.problems.iter().chain(&readings.problems).cloned().collect();
@@ -82,7 +87,7 @@ pub(crate) fn command(arguments: &ValidateArgs) -> ExitCode {
 }
 
 /// A line for each feed that an account names and that is in none of the files: it may be in the cluster already.
-fn absent(account: &str, feeds: &[String]) -> Vec<String> {
+fn not_here(account: &str, feeds: &[String]) -> Vec<String> {
     let line = |feed: &String| {
         let feed = printable(feed);
         format!("note: {}: spec.channels.from names Feed {feed}, which is in none of these files\n", printable(account))

@@ -92,7 +92,10 @@ fn plan(place: &Place, feed: &Feed, options: Options<'_>, mqtt: &MqttConfig) -> 
 
 /// The topics of the feeds in a run with this prefix. A suspended feed publishes nothing, and exists.
 pub(super) fn topics(feeds: &[(Place, Feed)], topic_prefix: &str) -> KnownFeeds {
-    KnownFeeds::below(topic_prefix, feeds.iter().map(|(_, feed)| (feed, own_topic(feed, topic_prefix))))
+    KnownFeeds::below(
+        topic_prefix,
+        feeds.iter().map(|(_, feed)| (validate::feed_name(feed), own_topic(feed, topic_prefix))),
+    )
 }
 
 /// The topic that a feed names, in a run with this prefix.

@@ -9,8 +9,7 @@ use intuition_api::{
     v1::{self, Tick, tick::Content},
 };
 use intuition_common::clock::rfc3339_millis;
-
-use crate::feed_topics::AccountChannels;
+use intuition_resources::ChannelPlan;
 
 /// The time of quotes without a time.
 const ARRIVED: i64 = 0;
@@ -60,7 +59,7 @@ pub(crate) struct Readings {
 }
 
 /// Reads each sample as each account with a channel on its topic reads it.
-pub(crate) fn read(algos: &[(String, AccountChannels)], samples: &[Sample], properties: &[Property]) -> Readings {
+pub(crate) fn read(algos: &[(String, ChannelPlan)], samples: &[Sample], properties: &[Property]) -> Readings {
     let properties: Vec<_> = properties.iter().map(|Property(name, value)| (name.clone(), value.clone())).collect();
     let mut readings = Readings::default();
     for sample in samples {
@@ -89,8 +88,8 @@ fn unreadable(sample: &Sample, error: &io::Error) -> String {
 }
 
 /// Whether an account has a channel on the topic. One without filters may get every topic that its algorithm asks for.
-fn takes(channels: &AccountChannels, topic: &str) -> bool {
-    let filters = &channels.plan.filters;
+fn takes(channels: &ChannelPlan, topic: &str) -> bool {
+    let filters = &channels.filters;
     filters.as_ref().is_none_or(|filters| filters.iter().any(|filter| topic::matches(filter, topic)))
 }
 
@@ -98,12 +97,12 @@ impl Readings {
     fn add(
         &mut self,
         account: &str,
-        channels: &AccountChannels,
+        channels: &ChannelPlan,
         sample: &Sample,
         payload: &[u8],
         properties: &[(String, String)],
     ) {
-        let given = &channels.plan.inputs;
+        let given = &channels.inputs;
         let listed = given
             .iter()
             .find(|input| topic::matches(&input.topic, &sample.topic))

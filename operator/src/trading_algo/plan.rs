@@ -51,7 +51,7 @@ pub struct Plan {
     pub inputs: Vec<Input>,
     /// The channels as the resource names them.
     pub channels: Channels,
-    /// Sources of `spec.channels.from` without quotes, or with quotes that may not be taken.
+    /// Problems of the sources in `spec.channels.from`.
     pub source_problems: Vec<SourceProblem>,
     /// Topic for the decisions, where it is not the usual one.
     pub publish: Option<String>,

@@ -24,7 +24,7 @@ pub struct KnownFeeds<'a> {
     pub scope: Option<&'a str>,
 }
 
-/// A source without quotes, or one whose quotes may not be taken.
+/// A problem of a source: its feed is missing, or its topic is not allowed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceProblem {
     /// Reason for the condition.
@@ -40,7 +40,7 @@ pub struct SourceProblem {
 /// The sources of one resource.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Sources {
-    /// The inputs of the sources whose topics are subscribed to, in the order of the spec.
+    /// The inputs on the topics to subscribe to, in the order of the spec.
     pub inputs: Vec<Input>,
     /// In the order of the spec.
     pub problems: Vec<SourceProblem>,

@@ -26,7 +26,7 @@ pub struct Channels {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 64))]
     pub inputs: Option<Vec<Input>>,
-    /// Feeds whose quotes are taken, beside `subscribe` or `inputs`, or alone. Messages on their topics are read as quotes
+    /// Feeds to take quotes from, beside `subscribe` or `inputs`, or alone. Messages on their topics are read as quotes
     /// of our own before any input is asked. A feed that does not exist yet is the reason `SourceMissing` of the condition
     /// `InputsHealthy`; the other channels go on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -66,9 +66,10 @@ pub struct Input {
     pub stale_after: Option<Duration>,
 }
 
-/// A resource whose quotes are taken. A later release has further kinds beside `feed`, of which exactly one is named.
+/// A resource to take quotes from.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+// Later kinds of sources stand beside `feed`; the rule then asks for exactly one of them.
 #[x_kube(validation = Rule::new("has(self.feed)").message("must have feed"))]
 pub struct ChannelSource {
     /// Name of a `Feed`; each feed once.
@@ -146,7 +147,7 @@ impl Channels {
     }
 }
 
-/// Removes each source behind another one that takes all of its messages.
+/// Removes a source if an earlier one takes all of its messages.
 fn keep_first(sources: &mut Vec<Input>) {
     let mut kept: Vec<Input> = Vec::new();
     for source in sources.drain(..) {
@@ -157,8 +158,8 @@ fn keep_first(sources: &mut Vec<Input>) {
     *sources = kept;
 }
 
-/// The resource's own filters and those of sources behind them, without each that another one covers. Own filters among
-/// themselves stay as they are.
+/// The resource's own filters, then those of sources. A filter is left out if another one covers it and one of both is a
+/// source's. Own filters among themselves stay as they are.
 fn once(own: Vec<String>, sources: &[Input]) -> Vec<String> {
     let first_source = own.len();
     let all: Vec<_> = own.into_iter().chain(sources.iter().map(|source| source.topic.clone())).collect();
@@ -208,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn sources_stand_before_inputs_and_no_topic_of_theirs_is_subscribed_to_twice() {
+    fn sources_stand_before_inputs_and_nested_filters_are_left_out() {
         let channels = json!({ "inputs": [{ "topic": "x/#" }, { "topic": "y" }], "from": [{ "feed": "a" }] });
         for (source, inputs, expected) in [
             ("z", ["z", "x/#", "y"].as_slice(), ["x/#", "y", "z"].as_slice()),

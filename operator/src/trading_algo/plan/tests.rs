@@ -278,7 +278,7 @@ fn runtime_is_told_the_rule_for_the_channels_of_its_algorithm() {
 }
 
 #[test]
-fn feeds_stand_before_inputs_and_are_the_channels_of_an_account_without_others() {
+fn feeds_stand_before_inputs_and_may_be_the_only_channels() {
     let planned = |channels: Value, confine: &str| {
         let mut spec = random();
         spec["channels"] = channels;

@@ -66,7 +66,7 @@ fn of_account(report: Option<&RuntimeReport>, resets: &Resets, named: &[SourcePr
     (finding, notices)
 }
 
-/// The account with its sources, or the finding for one that has not shown them.
+/// The account with its sources, or the finding while the runtime has not shown them.
 fn readable(report: Option<&RuntimeReport>) -> Result<&AccountResponse, Finding> {
     let Some(Ok(account)) = report.map(|report| &report.account) else {
         let message = "the runtime's account cannot be read; RuntimeReady has the cause";

@@ -173,7 +173,7 @@ fn problem(place: usize, reason: &'static str, is_fault: bool) -> SourceProblem 
 }
 
 #[test]
-fn a_feed_that_is_missing_or_not_allowed_makes_inputs_unhealthy_and_nothing_else() {
+fn a_feed_that_is_missing_or_not_allowed_makes_inputs_unhealthy_alone() {
     let mut plan = plan();
     plan.source_problems = vec![problem(1, "TopicNotAllowed", true), problem(2, "SourceMissing", true)];
     let derived = seen(&trading(&plan), None);
