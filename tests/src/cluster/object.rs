@@ -36,6 +36,7 @@ macro_rules! kinds {
 kinds! {
     TRADING_ALGO: "intuition.dev" "v1alpha1" "TradingAlgo";
     ALGORITHM: "intuition.dev" "v1alpha1" "Algorithm";
+    FEED: "intuition.dev" "v1alpha1" "Feed";
     CRD: "apiextensions.k8s.io" "v1" "CustomResourceDefinition";
     DEPLOYMENT: "apps" "v1" "Deployment";
     STATEFUL_SET: "apps" "v1" "StatefulSet";
