@@ -95,7 +95,7 @@ async fn every_trade_of_an_exchange_is_published_although_pods_are_killed() -> a
         exchange.check(&seen).await?;
         let taken = i64::try_from(trades.iter().filter(|(number, _)| *number >= seen[0].seq).count())?;
         wait::until("the account has taken each trade once", async || {
-            let ticks = pods::ticks(&algo).await?;
+            let ticks = pods::new_ticks(&algo).await?;
             ensure!(ticks <= taken, "{ticks} ticks of {taken} trades");
             Ok((ticks == taken).then_some(()))
         })

@@ -52,7 +52,7 @@ async fn every_trade_is_published_and_counted_once_through_faults() -> anyhow::R
         exchange.check(&seen).await?;
         let taken = i64::try_from(trades.iter().filter(|(number, _)| *number >= seen[0].seq).count())?;
         wait::until("the account has taken each trade once", async || {
-            let ticks = pods::ticks(&algo).await?;
+            let ticks = pods::new_ticks(&algo).await?;
             ensure!(ticks <= taken, "{ticks} ticks of {taken} trades");
             Ok((ticks == taken).then_some(()))
         })
