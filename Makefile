@@ -145,6 +145,7 @@ e2e: cluster-up ## Run the tests that need a cluster
 	for version in v1 v2; do \
 		tests/cluster/load-images "$$(examples/build python localhost/intuition-examples/python:$$version | tail -n 1)"; \
 	done
+	tests/cluster/load-images "$$(examples/build market | tail -n 1)"
 	source $(CLUSTER_CACHE)/env; \
 	export E2E_STARTED=$$(date -u +%FT%TZ) E2E_FIGURES=$(E2E_FIGURES) RUST_LIB_BACKTRACE=0; \
 	tests/cluster/no-operator; \

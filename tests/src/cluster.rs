@@ -7,6 +7,7 @@
 //! - [`namespace`], [`object`], [`shell`]: objects and the commands on them; [`diagnosis`]: what a failed test shows.
 //! - [`installation`]: the chart, installed once; [`previous`]: the release before; [`node`]: nodes that fail;
 //!   [`broker`]: a broker for one test; [`forward`]: a way to one from here; [`history`]: real prices.
+//! - [`publication`]: a `Feed` and its quotes; [`exchange`]: a local exchange for it.
 //! - [`rights`]: what the operator may do and did; [`pods`]: the pods of an algorithm.
 //! - [`figures`]: what was measured; [`environment`]: where the cluster, the repository and the images are.
 
@@ -16,6 +17,7 @@ pub mod books;
 pub mod broker;
 pub mod diagnosis;
 pub mod environment;
+pub mod exchange;
 pub mod figures;
 pub mod forward;
 pub mod history;
@@ -26,6 +28,7 @@ pub mod node;
 pub mod object;
 pub mod pods;
 pub mod previous;
+pub mod publication;
 pub mod rights;
 pub mod shell;
 

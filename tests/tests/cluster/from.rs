@@ -2,27 +2,19 @@
 
 use anyhow::ensure;
 use e2e::cluster::{
-    algo::Algo,
-    in_namespace,
-    market::Market,
-    namespace::Namespace,
-    object::{FEED, number},
+    algo::Algo, in_namespace, market::Market, namespace::Namespace, object::number, publication::Publication,
 };
 use serde_json::{Value, json};
 
-const FEED_NAME: &str = "numbers";
+/// Name of the feed.
+const FEED: &str = "numbers";
 
-/// Ten quotes of a generator a second.
-fn feed(namespace: &Namespace, publish: &Value) -> Value {
+/// Applies a feed that publishes ten quotes a second.
+async fn apply<'a>(namespace: &'a Namespace, publish: &Value) -> anyhow::Result<Publication<'a>> {
     let generator = json!({
         "model": "RandomWalk", "startPrice": 100, "volatility": "0.2", "interval": "100ms", "symbols": ["ACME"],
     });
-    json!({
-        "apiVersion": "intuition.dev/v1alpha1",
-        "kind": "Feed",
-        "metadata": {"name": FEED_NAME, "namespace": namespace.name()},
-        "spec": {"source": {"generator": generator}, "publish": publish},
-    })
+    Publication::apply(namespace, FEED, &json!({"source": {"generator": generator}, "publish": publish})).await
 }
 
 /// Waits until the account has more decisions than `before`.
@@ -38,10 +30,10 @@ async fn decides_more(algo: &Algo<'_>, before: i64) -> anyhow::Result<i64> {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_account_takes_the_quotes_of_a_feed_that_comes_later() -> anyhow::Result<()> {
     in_namespace("from", async |namespace| {
-        let from = json!({"channels": {"from": [{"feed": FEED_NAME, "symbols": ["ACME"], "staleAfter": "1h"}]}});
+        let from = json!({"channels": {"from": [{"feed": FEED, "symbols": ["ACME"], "staleAfter": "1h"}]}});
         let algo = Algo::start(namespace, "fed", from).await?;
         let message = algo.shows("InputsHealthy", "False", "SourceMissing").await?;
-        let missing = format!("spec.channels.from[0]: there is no Feed {}/{FEED_NAME}", namespace.name());
+        let missing = format!("spec.channels.from[0]: there is no Feed {}/{FEED}", namespace.name());
         ensure!(message.contains(&missing), "{message}");
         algo.event("Warning", "SourceMissing").await?;
         // The other channel goes on.
@@ -50,13 +42,13 @@ async fn an_account_takes_the_quotes_of_a_feed_that_comes_later() -> anyhow::Res
         let books = market.settles(&algo).await?;
         ensure!(books.decisions == 100, "{books:?}");
 
-        namespace.apply(&feed(namespace, &json!({}))).await?;
+        apply(namespace, &json!({})).await?;
         algo.shows("InputsHealthy", "True", "Healthy").await?;
         decides_more(&algo, 110).await?;
 
         // Another topic replaces the runtime's pod, and quotes go on.
         let topic = |symbol: &str| format!("intuition/{}/prices/{symbol}", namespace.name());
-        namespace.apply(&feed(namespace, &json!({"topic": topic("{sid}")}))).await?;
+        let feed = apply(namespace, &json!({"topic": topic("{sid}")})).await?;
         let filter = topic("+");
         let decisions = algo
             .until("its channels have the feed's new topic", |algo| {
@@ -67,7 +59,7 @@ async fn an_account_takes_the_quotes_of_a_feed_that_comes_later() -> anyhow::Res
             .await?;
         decides_more(&algo, decisions + 20).await?;
 
-        namespace.object(FEED, FEED_NAME).delete().await?;
+        feed.resource().object().delete().await?;
         algo.shows("InputsHealthy", "False", "SourceMissing").await?;
         algo.is_ready().await
     })
@@ -77,7 +69,7 @@ async fn an_account_takes_the_quotes_of_a_feed_that_comes_later() -> anyhow::Res
 #[tokio::test(flavor = "multi_thread")]
 async fn a_feed_of_another_namespace_needs_to_be_allowed() -> anyhow::Result<()> {
     in_namespace("from-other", async |namespace| {
-        let other = json!([{"feed": FEED_NAME, "namespace": "kube-public"}]);
+        let other = json!([{"feed": FEED, "namespace": "kube-public"}]);
         // Beside another channel it is left out.
         let algo = Algo::start(namespace, "fed", json!({"channels": {"from": other}})).await?;
         let message = algo.shows("InputsHealthy", "False", "TopicNotAllowed").await?;

@@ -7,6 +7,7 @@ mod backends;
 mod brokers;
 mod changes;
 mod children;
+mod feeds;
 mod from;
 mod life;
 mod processes;

@@ -3,5 +3,6 @@
 #![expect(clippy::disallowed_methods, reason = "a test waits by the monotonic clock")]
 
 mod audit;
+mod feeds;
 mod operator;
 mod releases;

@@ -5,11 +5,14 @@ use e2e::cluster::{
     algo::Algo,
     alone,
     broker::Broker,
-    environment, figures,
+    environment,
+    exchange::{Exchange, SOURCE},
+    figures,
     market::Market,
     namespace::Namespace,
     node::Node,
     pods::{self, Part, Pod},
+    publication::{Publication, until_seen},
 };
 use serde_json::json;
 
@@ -66,4 +69,40 @@ async fn goes_on(algo: &Algo<'_>, market: &mut Market) -> anyhow::Result<()> {
     market.next_decision().await?;
     market.stop_flow().await?;
     market.settles(algo).await.map(drop)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn feed_on_a_node_that_loses_power_goes_on_behind_its_position() -> anyhow::Result<()> {
+    alone("feed-node", async |namespace| {
+        let workers = Node::two_workers(namespace.client()).await?;
+        let Some((node, other)) = workers else { return figures::skipped("a lost node") };
+        let (broker, exchange) = node
+            .cordoned(async || anyhow::Ok((Broker::start(namespace).await?, Exchange::start(namespace).await?)))
+            .await?;
+        let spec = json!({"source": exchange.source(), "broker": {"url": broker.url()}});
+        let access = broker.access()?;
+        let (feed, consumer) = other
+            .cordoned(async || {
+                let feed = Publication::apply(namespace, "market", &spec).await?;
+                let consumer = feed.consumer(&access).await?;
+                feed.resource().shows("Connected", "True", "Connected").await?;
+                exchange.make(10).await?;
+                feed.is_publishing().await?;
+                anyhow::Ok((feed, consumer))
+            })
+            .await?;
+        node.killed(async || {
+            node.is_lost().await?;
+            exchange.make(200).await?;
+            let message = feed.resource().shows("Connected", "False", "NodeLost").await?;
+            ensure!(message.contains(node.name()), "{message:?} should name {}", node.name());
+            Ok(())
+        })
+        .await?;
+        feed.is_publishing().await?;
+        exchange.make(10).await?;
+        let last = exchange.trades().await?.last().map_or(0, |(number, _)| *number);
+        exchange.check(&until_seen(&consumer, SOURCE, last).await?).await
+    })
+    .await
 }
