@@ -153,7 +153,7 @@ impl FeedSource {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Publish {
     /// MQTT topic of the quotes; without it, `intuition/<namespace>/feed.<name>/quotes`, or the same below `topics.prefix` of
-    /// the operator's chart. `{sid}` stands for the symbol of the quote, in which `/`, `+`, `#` and `%` are written `%2F`,
+    /// the operator's chart. `{sid}`, alone in its level, stands for the symbol of the quote, in which `/`, `+`, `#` and `%` are written `%2F`,
     /// `%2B`, `%23` and `%25`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256))]
