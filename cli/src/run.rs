@@ -148,7 +148,12 @@ fn prepare(
     mqtt: &MqttConfig,
 ) -> Result<(Vec<(TradingAlgo, AlgorithmRef)>, Feeds), RunError> {
     let Manifests { mut algos, feeds } = manifests;
-    let options = feed_plan::Options { files_dir: args.files_dir.as_deref(), exchange_ca: args.exchange_ca.as_ref() };
+    let options = feed_plan::Options {
+        files_dir: args.files_dir.as_deref(),
+        exchange_ca: args.exchange_ca.as_ref(),
+        postgres_url: args.postgres_url_file.as_ref(),
+        postgres_ca: args.postgres_ca.as_ref(),
+    };
     let (planned, mut notes) = feed_plan::of(&feeds, options, mqtt).map_err(RunError::PlanFeed)?;
     for (algo, _) in &mut algos {
         notes.extend(feed_plan::localise(algo, &planned, &mqtt.topic_prefix));

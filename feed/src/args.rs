@@ -35,6 +35,14 @@ pub(crate) struct Args {
     /// File with the certificates that an exchange's TLS is to trust in place of the machine's, PEM.
     #[arg(long, env = "INTUITION_EXCHANGE_CA", value_name = "FILE")]
     exchange_ca: Option<PathBuf>,
+    /// File with the URL of the database of a table, as in `postgresql://user:password@host:5432/database`. It is read again at
+    /// every attempt to connect.
+    #[arg(long, env = "INTUITION_POSTGRES_URL_FILE", value_name = "FILE")]
+    postgres_url_file: Option<PathBuf>,
+    /// PEM file of the authorities that the database's certificate comes from. With it TLS is required and the certificate is
+    /// checked.
+    #[arg(long, env = "INTUITION_POSTGRES_CA", value_name = "FILE")]
+    postgres_ca: Option<PathBuf>,
     /// Prefix of the client id, `TEXT.<namespace>.<name>.feed`.
     #[arg(long, env = "INTUITION_CLIENT_ID_PREFIX", value_name = "TEXT", default_value = "intuition")]
     client_id_prefix: String,
@@ -144,6 +152,8 @@ impl Args {
             topic_prefix: self.topic_prefix,
             files: self.files_dir,
             exchange_ca: self.exchange_ca,
+            postgres_url: self.postgres_url_file,
+            postgres_ca: self.postgres_ca,
         })
     }
 }

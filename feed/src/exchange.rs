@@ -182,6 +182,7 @@ fn quote(given: &::exchange::Quote) -> Quote {
         line: None,
         is_sparse,
         is_backfill: given.backfill,
+        is_new: false,
     }
 }
 

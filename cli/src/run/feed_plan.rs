@@ -18,6 +18,10 @@ pub(super) struct Options<'a> {
     pub(super) files_dir: Option<&'a Path>,
     /// The certificates that exchanges' TLS is to trust.
     pub(super) exchange_ca: Option<&'a PathBuf>,
+    /// The file with the URL of the database of tables.
+    pub(super) postgres_url: Option<&'a PathBuf>,
+    /// The certificates that the database's TLS is to trust.
+    pub(super) postgres_ca: Option<&'a PathBuf>,
 }
 
 /// A feed of the run.
@@ -85,6 +89,8 @@ fn plan(place: &Place, feed: &Feed, options: Options<'_>, mqtt: &MqttConfig) -> 
         topic_prefix: mqtt.topic_prefix.clone(),
         files: options.files_dir.unwrap_or(place.folder()).to_owned(),
         exchange_ca: options.exchange_ca.cloned(),
+        postgres_url: options.postgres_url.cloned(),
+        postgres_ca: options.postgres_ca.cloned(),
     };
     config.verify()?;
     Ok(Planned { config, manifest_filter, filter })
@@ -130,7 +136,8 @@ mod tests {
         of(&[feed(spec)], options, &mqtt)
     }
 
-    const OPTIONS: Options<'static> = Options { files_dir: None, exchange_ca: None };
+    const OPTIONS: Options<'static> =
+        Options { files_dir: None, exchange_ca: None, postgres_url: None, postgres_ca: None };
     const GENERATOR: &str =
         "source: {generator: {model: Sine, startPrice: 9, volatility: '0.1', interval: 1s, symbols: [A]}}";
     const FILE: &str = "{source: {file: {claim: {name: quotes, path: a/b.csv}}}}";

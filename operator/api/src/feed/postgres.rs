@@ -15,7 +15,7 @@ pub struct Postgres {
     /// The Secret with the key `postgres-url`, as in `postgresql://user:password@host:5432/database`, and optionally
     /// `postgres-ca.crt`, the PEM certificates of the authorities to trust.
     pub secret_ref: SecretRef,
-    /// The table or view, with its schema if it is not on the search path: `public.trades`.
+    /// The table, with its schema if it is not on the search path: `public.trades`.
     #[schemars(length(min = 1, max = 127), regex(pattern = r#"^[^\x00".]{1,63}(\.[^\x00".]{1,63})?$"#))]
     pub table: String,
     /// The column that numbers the rows.
@@ -29,6 +29,10 @@ pub struct Postgres {
     /// row that comes with a number below the last published one is not published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settle: Option<Duration>,
+    /// Pass over rows that cannot be used, such as those with a negative price, and name them in the log. Otherwise the feed
+    /// waits at such a row until it is corrected or deleted.
+    #[serde(default)]
+    pub allow_bad_rows: bool,
 }
 
 /// The column that numbers the rows of a table.
