@@ -1,0 +1,11 @@
+//! Tables as sources, against a real PostgreSQL.
+
+#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test fails by it, and waits by the clock")]
+
+mod certificates;
+mod connections;
+mod harness;
+mod order;
+mod tables;
+mod values;
+mod writers;
