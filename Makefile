@@ -198,7 +198,7 @@ nightly: deps test-brokers cluster-up ## Run the tests that take minutes each: m
 	$(MAKE) planted
 	$(CARGO) build --quiet --workspace --bins
 	RUST_LIB_BACKTRACE=0 $(CARGO) test --package e2e --test backlog -- --ignored
-	RUST_LIB_BACKTRACE=0 $(CARGO) test --release --package feed --test postgres -- --ignored --nocapture
+	RUST_LIB_BACKTRACE=0 $(CARGO) test --package feed --test postgres -- --ignored --nocapture
 	source $(CLUSTER_CACHE)/env; \
 	export E2E_FIGURES=$(E2E_FIGURES) RUST_LIB_BACKTRACE=0; \
 	$(CARGO) test --package e2e --features cluster --test cluster_nightly -- --test-threads=1

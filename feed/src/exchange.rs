@@ -255,7 +255,7 @@ mod tests {
             .map(|event| match event {
                 SourceEvent::Quotes { quotes, .. } => quotes.iter().map(|quote| quote.seq).collect(),
                 SourceEvent::Gap { first, last, .. } => vec![*first, *last],
-                SourceEvent::Condition(_) => Vec::new(),
+                SourceEvent::Late { .. } | SourceEvent::Condition(_) => Vec::new(),
             })
             .collect();
         assert_eq!(events, [vec![1, 2], vec![3, 5], vec![6]]);

@@ -343,9 +343,8 @@ fn report_late(source: &str, numbers: &[u64], metrics: &Metrics, reporter: &mut 
     let numbers = format!("{}{more}", listed.join(", "));
     reporter.late(source, &numbers);
     let total = metrics.late.get();
-    let message = format!(
-        "{total} rows came when later numbers had been published, and are not published; the last ones of {source}: {numbers}"
-    );
+    let message =
+        format!("{total} rows came behind later ones and are not published; the last ones of {source}: {numbers}");
     reporter.warn(SOURCE, LATE, &message);
 }
 

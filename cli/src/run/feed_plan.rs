@@ -216,6 +216,19 @@ mod tests {
     }
 
     #[test]
+    fn table_needs_the_login_of_its_database() {
+        let table = "{source: {postgres: {secretRef: {name: db}, table: t, cursor: {column: id}, columns: {sid: s, price: p}}}}";
+        let error = planned(table, OPTIONS, PREFIX).unwrap_err();
+        let error = intuition_common::exit::with_causes(&error);
+        assert!(error.contains("--postgres-url-file FILE"), "{error}");
+        let (url, authorities) = (PathBuf::from("url"), PathBuf::from("ca"));
+        let options = Options { postgres_url: Some(&url), postgres_ca: Some(&authorities), ..OPTIONS };
+        let (feeds, _) = planned(table, options, PREFIX).unwrap();
+        let Config { postgres_url, postgres_ca, .. } = &feeds[0].config;
+        assert_eq!((postgres_url.as_ref(), postgres_ca.as_ref()), (Some(&url), Some(&authorities)));
+    }
+
+    #[test]
     fn sources_that_this_release_lacks_are_refused_with_their_place() {
         let url = "{source: {file: {url: 'http://localhost/a.csv'}}}";
         let error = planned(url, OPTIONS, PREFIX).unwrap_err();

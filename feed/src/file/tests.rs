@@ -55,7 +55,7 @@ async fn read(source: &FileSource, published: u64, state: Option<Box<RawValue>>)
                 read.state = state.map(|state: Arc<dyn State>| state.to_json().unwrap()).or(read.state);
             }
             SourceEvent::Condition(condition) => read.last = Some(condition),
-            SourceEvent::Gap { .. } => panic!("a file has no gaps"),
+            SourceEvent::Gap { .. } | SourceEvent::Late { .. } => panic!("a file has no gaps"),
         }
     }
     read

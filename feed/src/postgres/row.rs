@@ -84,7 +84,9 @@ fn bounded(text: &str) -> Result<&str, String> {
 fn micros(time: Time) -> Result<i64, String> {
     let micros = match time {
         Time::Moment(micros) => micros.checked_add(SERVER_EPOCH).filter(|_| micros != i64::MIN),
-        Time::Day(days) => Some(i64::from(days) * MICROS_OF_DAY + SERVER_EPOCH),
+        Time::Day(days) => {
+            i64::from(days).checked_mul(MICROS_OF_DAY).and_then(|micros| micros.checked_add(SERVER_EPOCH))
+        }
         Time::Number(text) => match bounded(&text).ok().and_then(epoch::recognised) {
             Some((_, micros)) => Some(micros),
             None => return Err("its time is no number of a time between 1990 and 2100".to_owned()),

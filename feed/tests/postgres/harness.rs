@@ -113,6 +113,11 @@ impl Reading {
         assert!(waited.is_ok(), "{condition}: {:?}, late {:?}, {:?}", self.numbers(), self.late, self.condition);
     }
 
+    /// The next event. It is not kept.
+    pub(crate) async fn next(&mut self) -> SourceEvent {
+        timeout(PATIENCE, self.events.recv()).await.unwrap().unwrap()
+    }
+
     /// Waits for so many quotes in all, and returns their numbers.
     pub(crate) async fn count(&mut self, count: usize) -> Vec<u64> {
         self.until(&format!("{count} quotes"), |reading| reading.quotes.len() >= count).await;

@@ -8,4 +8,5 @@ mod harness;
 mod order;
 mod tables;
 mod values;
+mod volume;
 mod writers;

@@ -1,6 +1,6 @@
 //! A PostgreSQL server for tests, on a free port of 127.0.0.1, in a folder of its own.
 //!
-//! Started as root it runs as the user `postgres`, or as `nobody`, since the server refuses to run as root. The superuser
+//! PostgreSQL refuses to run as root: a server that root starts runs as the user `postgres`. The superuser
 //! `postgres` logs in without a password, and every other user with one.
 
 use std::{
@@ -21,8 +21,8 @@ use anyhow::{Context as _, bail, ensure};
 
 /// Ports below those of outgoing connections, so that none of these takes the port of a server that is stopped.
 const PORTS: std::ops::Range<u16> = 12_000..20_000;
-/// Number of the user `nobody`.
-const NOBODY: u32 = 65_534;
+/// The number of the last-resort user on Debian.
+const LAST_RESORT: u32 = 65_534;
 /// The longest time until a server answers or has ended, in tenths of a second.
 const PATIENCE: u32 = 600;
 
@@ -202,7 +202,7 @@ fn programs() -> anyhow::Result<PathBuf> {
 
 fn server_user() -> anyhow::Result<u32> {
     let output = Command::new("id").args(["-u", "postgres"]).output()?;
-    Ok(String::from_utf8(output.stdout)?.trim().parse().unwrap_or(NOBODY))
+    Ok(String::from_utf8(output.stdout)?.trim().parse().unwrap_or(LAST_RESORT))
 }
 
 /// A port that no process listens on, never the same twice in a process.
