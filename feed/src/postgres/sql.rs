@@ -28,9 +28,9 @@ pub(super) const OLDEST_TRANSACTION: &str = "SELECT held FROM ( \
 
 /// Rows from behind `$1` to `$2`, at most `$3`, by their numbers.
 pub(super) fn page(table: &str, cursor: &str, values: &[String]) -> String {
-    let values: String = values.iter().map(|value| format!(", {value}")).collect();
+    let values = values.join(", ");
     format!(
-        "SELECT {cursor}::bigint{values} FROM {table} WHERE {cursor} > $1 AND {cursor} <= $2 ORDER BY {cursor} LIMIT $3"
+        "SELECT {cursor}::bigint, {values} FROM {table} WHERE {cursor} > $1 AND {cursor} <= $2 ORDER BY {cursor} LIMIT $3"
     )
 }
 

@@ -73,7 +73,7 @@ impl Window {
 mod tests {
     use super::*;
 
-    const SETTLE: Duration = Duration::from_secs(60);
+    const SETTLE: Duration = Duration::from_mins(1);
 
     #[test]
     fn number_that_was_not_there_before_is_late_once() {

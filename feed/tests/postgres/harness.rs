@@ -16,7 +16,7 @@ use tokio_postgres::{Client, NoTls};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// The longest time until a condition holds.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// The source of [`table`].
 pub(crate) const SOURCE: &str = "postgres:postgres.public.trades";
 /// The columns of a usable table.
