@@ -180,10 +180,10 @@ test-conform: $(SDK_VENV)/ready test-examples ## Take the examples in Python, Ty
 
 test-guides: tools ## Do what the guides tell their readers to do on a laptop
 	@$(NEED_VENV)
-	@.ci/need node:nodejs npm:npm
+	@.ci/need node:nodejs npm:npm initdb:postgresql psql:postgresql-client
 	$(CARGO) build --quiet --package intuition-cli
 	@$(KEEP_PORTS)
-	set -e; for guide in docs/files.md docs/payloads.md $(GUIDES); do tests/guides/run $$guide --part laptop; done
+	set -e; for guide in docs/files.md docs/payloads.md docs/connect-a-database.md $(GUIDES); do tests/guides/run $$guide --part laptop; done
 
 e2e-guides: cluster-up ## Do what the guides tell their readers to do in a cluster
 	@$(NEED_VENV)
@@ -199,6 +199,7 @@ nightly: deps test-brokers cluster-up ## Run the tests that take minutes each: m
 	$(MAKE) planted
 	$(CARGO) build --quiet --workspace --bins
 	RUST_LIB_BACKTRACE=0 $(CARGO) test --package e2e --test backlog -- --ignored
+	RUST_LIB_BACKTRACE=0 $(CARGO) test --package feed --test postgres -- --ignored --nocapture
 	source $(CLUSTER_CACHE)/env; \
 	export E2E_FIGURES=$(E2E_FIGURES) RUST_LIB_BACKTRACE=0; \
 	$(CARGO) test --package e2e --features cluster --test cluster_nightly -- --test-threads=1
@@ -215,6 +216,7 @@ tools:
 	@command -v $(CARGO) >/dev/null || { echo "missing: cargo. Install Rust from https://rustup.rs" >&2; exit 1; }
 	@.ci/need cc:gcc,libc6-dev
 
-# The Debian package starts a broker on port 1883 where systemd runs. The tests start their own, on free ports.
+# The Debian packages start a broker on port 1883 and a database on port 5432 where systemd runs. The tests start their own, on
+# free ports.
 deps: tools ## Install what the tests need (Debian, as root), or say what is missing
-	@.ci/need mosquitto:mosquitto mosquitto_passwd:mosquitto mosquitto_pub:mosquitto-clients openssl:openssl
+	@.ci/need mosquitto:mosquitto mosquitto_passwd:mosquitto mosquitto_pub:mosquitto-clients openssl:openssl initdb:postgresql psql:postgresql-client

@@ -152,6 +152,13 @@ pub(crate) struct RunArgs {
     /// Secret in `caSecretRef`.
     #[arg(long, value_name = "FILE")]
     pub(crate) exchange_ca: Option<PathBuf>,
+    /// File with the URL of the database that `Feed` manifests read tables of, as in
+    /// `postgresql://user:password@host:5432/database`: the key `postgres-url` of the Secret in `secretRef`.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) postgres_url_file: Option<PathBuf>,
+    /// PEM file of the authorities that the database's certificate comes from: the key `postgres-ca.crt` of that Secret.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) postgres_ca: Option<PathBuf>,
     /// End the run after so long, such as 20s or 5m, with its summary and exit code 0.
     #[arg(long = "for", value_name = "TIME", value_parser = duration::parse)]
     pub(crate) time: Option<Duration>,

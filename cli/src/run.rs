@@ -152,7 +152,12 @@ fn try_command(args: &RunArgs, manifests: Manifests) -> Result<(End, Option<u8>)
 /// The accounts with the channels of this run, and its feeds.
 fn prepare(args: &RunArgs, manifests: Manifests, mqtt: &MqttConfig) -> Result<(Vec<Account>, Feeds), RunError> {
     let Manifests { algos, feeds } = manifests;
-    let options = feed_plan::Options { files_dir: args.files_dir.as_deref(), exchange_ca: args.exchange_ca.as_ref() };
+    let options = feed_plan::Options {
+        files_dir: args.files_dir.as_deref(),
+        exchange_ca: args.exchange_ca.as_ref(),
+        postgres_url: args.postgres_url_file.as_ref(),
+        postgres_ca: args.postgres_ca.as_ref(),
+    };
     let (planned, mut notes) = feed_plan::of(&feeds, options, mqtt).map_err(RunError::PlanFeed)?;
     let known = feed_plan::topics(&feeds, &mqtt.topic_prefix);
     let mut accounts = Vec::new();

@@ -3,7 +3,7 @@
 use std::{fs, io, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use clap::Parser;
-use feed::{Config, FeedDeps, FeedError, Metrics, PARTS};
+use feed::{Config, DatabaseFiles, FeedDeps, FeedError, Metrics, PARTS};
 use intuition_api::topic::PREFIX;
 use intuition_common::{
     clock::{Clock, SystemClock},
@@ -36,6 +36,17 @@ pub(crate) struct Args {
     /// File with the certificates that an exchange's TLS is to trust in place of the machine's, PEM.
     #[arg(long, env = "INTUITION_EXCHANGE_CA", value_name = "FILE")]
     exchange_ca: Option<PathBuf>,
+    /// File with the URL of the database of a table, as in `postgresql://user:password@host:5432/database`. It is read again at
+    /// every attempt to connect.
+    #[arg(long, env = "INTUITION_POSTGRES_URL_FILE", value_name = "FILE")]
+    postgres_url_file: Option<PathBuf>,
+    /// PEM file of the authorities that the database's certificate comes from. With it TLS is required and the certificate is
+    /// checked.
+    #[arg(long, env = "INTUITION_POSTGRES_CA", value_name = "FILE", requires = "postgres_url_file")]
+    postgres_ca: Option<PathBuf>,
+    /// Folder with the two as `postgres-url` and `postgres-ca.crt`, the latter optional: a Secret as it is mounted.
+    #[arg(long, env = "INTUITION_POSTGRES_CREDENTIALS_DIR", value_name = "DIR", conflicts_with = "postgres_url_file")]
+    postgres_credentials_dir: Option<PathBuf>,
     /// Prefix of the client id, `TEXT.<namespace>.<name>.feed`.
     #[arg(long, env = "INTUITION_CLIENT_ID_PREFIX", value_name = "TEXT", default_value = "intuition")]
     client_id_prefix: String,
@@ -148,6 +159,12 @@ impl Args {
             topic_prefix: self.topic_prefix,
             files: self.files_dir,
             exchange_ca: self.exchange_ca,
+            database: database(self.postgres_credentials_dir, self.postgres_url_file, self.postgres_ca),
         })
     }
+}
+
+/// The files with the login of a database.
+fn database(folder: Option<PathBuf>, url: Option<PathBuf>, authorities: Option<PathBuf>) -> Option<DatabaseFiles> {
+    folder.map(DatabaseFiles::Folder).or_else(|| url.map(|url| DatabaseFiles::Named { url, authorities }))
 }

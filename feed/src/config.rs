@@ -17,6 +17,7 @@ use crate::{
     file::{FileError, FileSource},
     generator::{GeneratorSource, LongSymbol},
     machine::Settings,
+    postgres::{DatabaseFiles, PostgresSource},
     source::Source,
 };
 
@@ -39,6 +40,8 @@ pub struct Config {
     pub files: PathBuf,
     /// The certificates that an exchange's TLS is to trust in place of the machine's, PEM.
     pub exchange_ca: Option<PathBuf>,
+    /// The files with the login of a database.
+    pub database: Option<DatabaseFiles>,
 }
 
 /// Errors in a configuration.
@@ -76,9 +79,12 @@ pub enum ConfigError {
     /// The exchange cannot be used as described.
     #[error("spec.source.exchange: {0}")]
     UseExchange(::exchange::ConfigError),
-    /// This release has no such source.
-    #[error("spec.source.{0}: this release publishes exchanges, files and generators alone")]
-    UnknownSource(&'static str),
+    /// The login of the database is missing.
+    #[error("spec.source.postgres: the file with the URL of the database is missing: --postgres-url-file FILE")]
+    MissingUrl,
+    /// The spec has no source. The rules of the resource refuse it before.
+    #[error("spec.source has no source")]
+    NoSource,
 }
 
 /// A checked configuration.
@@ -145,7 +151,11 @@ impl Config {
                 let source = ExchangeSource::new(exchange, self.exchange_ca.clone(), clock, tasks);
                 Ok(Box::new(source.map_err(ConfigError::UseExchange)?))
             }
-            FeedSource { .. } => Err(ConfigError::UnknownSource("postgres")),
+            FeedSource { postgres: Some(table), .. } => {
+                let files = self.database.clone().ok_or(ConfigError::MissingUrl)?;
+                Ok(Box::new(PostgresSource::new(table.clone(), files, clock, tasks)))
+            }
+            FeedSource { .. } => Err(ConfigError::NoSource),
         }
     }
 }

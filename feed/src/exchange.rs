@@ -204,6 +204,7 @@ fn quote(given: &::exchange::Quote) -> Quote {
         line: None,
         is_sparse,
         is_backfill: given.backfill,
+        is_new: false,
     }
 }
 
@@ -276,7 +277,7 @@ mod tests {
             .map(|event| match event {
                 SourceEvent::Quotes { quotes, .. } => quotes.iter().map(|quote| quote.seq).collect(),
                 SourceEvent::Gap { first, last, .. } => vec![*first, *last],
-                SourceEvent::Disconnected { .. } | SourceEvent::Condition(_) => Vec::new(),
+                SourceEvent::Disconnected { .. } | SourceEvent::Late { .. } | SourceEvent::Condition(_) => Vec::new(),
             })
             .collect();
         assert_eq!(events, [vec![1, 2], vec![3, 5], vec![6]]);

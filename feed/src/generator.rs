@@ -173,6 +173,7 @@ impl Symbol {
             line: None,
             is_sparse: false,
             is_backfill: false,
+            is_new: false,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Publishes the quotes of a source on MQTT: each numbered, none lost, none invented.
 //!
-//! - [`source`]: the interface of sources. [`mod@exchange`], [`mod@file`], [`generator`]: the sources.
+//! - [`source`]: the interface of sources. [`mod@exchange`], [`mod@file`], [`postgres`], [`generator`]: the sources.
 //! - [`quote`]: a quote and its published form.
 //! - [`machine`]: the step function around them, pure. The driver, one task, connects it to broker, source and clock.
 
@@ -13,6 +13,7 @@ pub mod file;
 pub mod generator;
 pub mod machine;
 pub mod metrics;
+pub mod postgres;
 pub mod quote;
 mod readiness;
 pub mod source;
@@ -22,5 +23,6 @@ pub use self::{
     driver::{FeedDeps, FeedError, run},
     machine::Mark,
     metrics::Metrics,
+    postgres::DatabaseFiles,
     readiness::{BROKER, PARTS, POSITION, PUBLISHING, SOURCE},
 };

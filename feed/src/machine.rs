@@ -51,6 +51,10 @@ const HEARTBEAT: Duration = Duration::from_secs(10);
 const STALE: &str = "Stale";
 /// The source has given its last quote.
 const ENDED: &str = "SourceEnded";
+/// Rows of the source came when later numbers had been published.
+const LATE: &str = "LateRows";
+/// The most numbers of late rows that one message lists.
+const MAX_LISTED: usize = 20;
 
 /// The settings of a feed.
 #[derive(Debug, Clone)]
@@ -298,6 +302,7 @@ impl Machine {
                 report_gap(run.numbers.pass(&source, first, last).as_ref(), &self.metrics, &self.reporter);
             }
             SourceEvent::Disconnected { count } => drop(self.metrics.source_disconnections.inc_by(count)),
+            SourceEvent::Late { source, numbers } => report_late(&source, &numbers, &self.metrics, &mut self.reporter),
             SourceEvent::Condition(condition) => self.condition(condition, now),
         }
     }
@@ -338,6 +343,18 @@ fn report_gap(gap: Option<&Gap>, metrics: &Metrics, reporter: &Reporter) {
     metrics.gaps.inc();
     metrics.missing.inc_by(last - first + 1);
     reporter.gap(source, *first, *last);
+}
+
+fn report_late(source: &str, numbers: &[u64], metrics: &Metrics, reporter: &mut Reporter) {
+    metrics.late.inc_by(numbers.len() as u64);
+    let listed: Vec<_> = numbers.iter().take(MAX_LISTED).map(ToString::to_string).collect();
+    let more = if numbers.len() > MAX_LISTED { ", ..." } else { "" };
+    let numbers = format!("{}{more}", listed.join(", "));
+    reporter.late(source, &numbers);
+    let total = metrics.late.get();
+    let message =
+        format!("{total} rows came behind later ones and are not published; the last ones of {source}: {numbers}");
+    reporter.warn(SOURCE, LATE, &message);
 }
 
 #[cfg(test)]

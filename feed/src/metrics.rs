@@ -23,6 +23,8 @@ pub struct Metrics {
     pub gaps: Counter,
     /// Numbers in these gaps.
     pub missing: Counter,
+    /// Rows that came when later numbers had been published. They are not published.
+    pub late: Counter,
     /// Connections to the broker that ended or were not made.
     pub disconnections: Counter,
     /// Connections to the source that ended or were not made.
@@ -51,6 +53,8 @@ impl Metrics {
         registry.register(name("refused_quotes"), help, metrics.refused.clone());
         registry.register(name("gaps"), "Gaps in the numbers of sources", metrics.gaps.clone());
         registry.register(name("missing_numbers"), "Numbers in the gaps of sources", metrics.missing.clone());
+        let help = "Rows of a table that came when later numbers had been published, and that are not published";
+        registry.register(name("late_rows"), help, metrics.late.clone());
         let help = "Connections to the broker that ended or were not made";
         registry.register(name("disconnections"), help, metrics.disconnections.clone());
         let help = "Connections to the source that ended or were not made";
@@ -72,6 +76,7 @@ impl Metrics {
             "published": self.published.get(),
             "gaps": self.gaps.get(),
             "missing": self.missing.get(),
+            "lateRows": self.late.get(),
             "reconnects": self.disconnections.get() + self.source_disconnections.get(),
             "lastQuoteTime": last_quote,
             "lagSeconds": last_quote.map(|_| self.lag.get()),

@@ -28,6 +28,8 @@ pub struct Quote {
     pub is_sparse: bool,
     /// Whether the quote was fetched later than it was made: it trades nothing.
     pub is_backfill: bool,
+    /// Whether no earlier run can have published it.
+    pub is_new: bool,
 }
 
 /// The published form. Prices are text, so that no digit of them changes.
@@ -71,6 +73,7 @@ impl Quote {
             line: Some(line),
             is_sparse: false,
             is_backfill: false,
+            is_new: false,
         }
     }
 
@@ -111,6 +114,7 @@ impl Quote {
             line: None,
             is_sparse: false,
             is_backfill: false,
+            is_new: false,
         }
     }
 }

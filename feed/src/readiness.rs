@@ -64,4 +64,9 @@ impl Reporter {
     pub(crate) fn gap(&self, source: &str, first: u64, last: u64) {
         tracing::warn!(feed = self.feed, source, first, last, "numbers of the source are missing");
     }
+
+    /// Logs rows that came late.
+    pub(crate) fn late(&self, source: &str, numbers: &str) {
+        tracing::warn!(feed = self.feed, source, numbers, "rows came late and are not published");
+    }
 }

@@ -79,6 +79,13 @@ pub enum SourceEvent {
         /// The number of connections.
         count: u64,
     },
+    /// Rows with these numbers came when later numbers had been given. They are not given any more.
+    Late {
+        /// Name of the source.
+        source: Arc<str>,
+        /// The numbers, at least one.
+        numbers: Vec<u64>,
+    },
     /// The condition of the source has changed.
     Condition(Condition),
 }

@@ -18,6 +18,9 @@ use crate::{
     wait,
 };
 
+/// The file with the URL of the database, in the folder of the feed.
+pub const POSTGRES_URL: &str = "postgres-url";
+
 /// A feed, `desk/test`.
 pub struct Feed {
     broker: String,
@@ -76,7 +79,7 @@ impl Feed {
 pub fn command(folder: &Path, broker: &str) -> anyhow::Result<Command> {
     let mut command = Command::new(process::binary("feed")?);
     command.args(["--mqtt", broker, "--feed", "desk/test", "--settings"]).arg(folder.join("feed.json"));
-    command.arg("--files-dir").arg(folder);
+    command.arg("--files-dir").arg(folder).arg("--postgres-url-file").arg(folder.join(POSTGRES_URL));
     Ok(command)
 }
 

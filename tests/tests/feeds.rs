@@ -242,15 +242,12 @@ async fn wrong_settings_end_the_process_with_exit_code_2() -> anyhow::Result<()>
     let wrong =
         json!({ "source": { "generator": { "model": "Sine", "volatility": 1 } }, "publish": { "topic": "a/+" } });
     let lower_case = json!({ "source": { "exchange": { "name": "Binance", "symbols": ["btcusdt"] } } });
-    let table = json!({ "table": "ticks", "secretRef": { "name": "login" }, "cursor": { "column": "id" }, "interval": "1s",
-        "columns": { "sid": "sid", "price": "price" } });
     for (settings, parts) in [
         (
             wrong.to_string(),
             &["spec.source.generator.volatility", "spec.source.generator.startPrice", "spec.publish.topic"][..],
         ),
         (lower_case.to_string(), &["spec.source.exchange: the symbol \"btcusdt\" has characters"]),
-        (json!({ "source": { "postgres": table } }).to_string(), &["publishes exchanges, files and generators alone"]),
         ("{".to_owned(), &["holds no JSON"]),
     ] {
         fs::write(folder.path().join("feed.json"), settings)?;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use bridge::MqttConfig;
-use feed::{Config, ConfigError};
+use feed::{Config, ConfigError, DatabaseFiles};
 use intuition_api::topic::{FeedTopics, PREFIX, overlap};
 use intuition_resources::{Feed, TradingAlgo};
 use serde_json::Value;
@@ -18,6 +18,10 @@ pub(super) struct Options<'a> {
     pub(super) files_dir: Option<&'a Path>,
     /// The certificates that exchanges' TLS is to trust.
     pub(super) exchange_ca: Option<&'a PathBuf>,
+    /// The file with the URL of the database of tables.
+    pub(super) postgres_url: Option<&'a PathBuf>,
+    /// The certificates that the database's TLS is to trust.
+    pub(super) postgres_ca: Option<&'a PathBuf>,
 }
 
 /// A feed of the run.
@@ -85,6 +89,9 @@ fn plan(place: &Place, feed: &Feed, options: Options<'_>, mqtt: &MqttConfig) -> 
         topic_prefix: mqtt.topic_prefix.clone(),
         files: options.files_dir.unwrap_or(place.folder()).to_owned(),
         exchange_ca: options.exchange_ca.cloned(),
+        database: options
+            .postgres_url
+            .map(|url| DatabaseFiles::Named { url: url.clone(), authorities: options.postgres_ca.cloned() }),
     };
     config.verify()?;
     Ok(Planned { config, manifest_filter, filter })
@@ -143,7 +150,8 @@ mod tests {
         of(&[feed(spec)], options, &mqtt)
     }
 
-    const OPTIONS: Options<'static> = Options { files_dir: None, exchange_ca: None };
+    const OPTIONS: Options<'static> =
+        Options { files_dir: None, exchange_ca: None, postgres_url: None, postgres_ca: None };
     const GENERATOR: &str =
         "source: {generator: {model: Sine, startPrice: 9, volatility: '0.1', interval: 1s, symbols: [A]}}";
     const FILE: &str = "{source: {file: {claim: {name: quotes, path: a/b.csv}}}}";
@@ -219,6 +227,19 @@ mod tests {
         let spec = format!("{{{GENERATOR}, broker: {{url: 'mqtt://far'}}}}");
         let (feeds, notes) = planned(&spec, OPTIONS, PREFIX).unwrap();
         assert_eq!((feeds.len(), notes.len()), (1, 1));
+    }
+
+    #[test]
+    fn table_needs_the_login_of_its_database() {
+        let table = "{source: {postgres: {secretRef: {name: db}, table: t, cursor: {column: id}, columns: {sid: s, price: p}}}}";
+        let error = planned(table, OPTIONS, PREFIX).unwrap_err();
+        let error = intuition_common::exit::with_causes(&error);
+        assert!(error.contains("--postgres-url-file FILE"), "{error}");
+        let (url, authorities) = (PathBuf::from("url"), PathBuf::from("ca"));
+        let options = Options { postgres_url: Some(&url), postgres_ca: Some(&authorities), ..OPTIONS };
+        let (feeds, _) = planned(table, options, PREFIX).unwrap();
+        let expected = DatabaseFiles::Named { url: url.clone(), authorities: Some(authorities.clone()) };
+        assert_eq!(feeds[0].config.database, Some(expected));
     }
 
     #[test]

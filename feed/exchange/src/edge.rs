@@ -4,7 +4,7 @@ mod dial;
 mod driver;
 mod rest;
 mod socket;
-mod tls;
+pub mod tls;
 
 pub use self::{
     dial::ReachError,

@@ -55,7 +55,9 @@ async fn read(source: &FileSource, published: u64, state: Option<Box<RawValue>>)
                 read.state = state.map(|state: Arc<dyn State>| state.to_json().unwrap()).or(read.state);
             }
             SourceEvent::Condition(condition) => read.last = Some(condition),
-            SourceEvent::Gap { .. } | SourceEvent::Disconnected { .. } => panic!("a file has neither: {event:?}"),
+            SourceEvent::Gap { .. } | SourceEvent::Late { .. } | SourceEvent::Disconnected { .. } => {
+                panic!("a file has none of them: {event:?}")
+            }
         }
     }
     read

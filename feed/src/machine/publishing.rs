@@ -32,7 +32,8 @@ impl Machine {
                 let Some(quote) = self.waiting.pop_front() else { break };
                 run.sent += 1;
                 let is_doubtful = run.numbers.next_is_doubtful(&quote.source);
-                self.flight.push(quote, is_doubtful || run.replay);
+                let is_repeated = !quote.is_new && (is_doubtful || run.replay);
+                self.flight.push(quote, is_repeated);
             }
             let Some((token, entry)) = self.flight.next() else { break };
             let quote = &entry.quote;

@@ -263,6 +263,25 @@ fn every_quote_is_marked_where_the_position_was_lost() {
 }
 
 #[test]
+fn quote_that_no_earlier_run_can_have_published_is_not_marked() {
+    let mut world = World::begun(Beginning::First, None);
+    let published = world.quotes(vec![quote(1), Quote { is_new: true, ..quote(2) }, quote(3)]);
+    assert_eq!(published.iter().map(|quote| quote.is_marked("replay")).collect::<Vec<_>>(), [true, false, true]);
+}
+
+#[test]
+fn late_rows_are_counted_and_named() {
+    let mut world = World::begun(Beginning::First, None);
+    for numbers in [vec![5], (7..=30).collect()] {
+        world.step(Input::Source(SourceEvent::Late { source: SOURCE_NAME.into(), numbers }));
+    }
+    assert_eq!((world.metrics.late.get(), world.warnings()), (25, vec![LATE.to_owned()]));
+    let warnings = world.readiness.warnings();
+    let message = &warnings.iter().find(|warning| warning.reason == LATE).unwrap().message;
+    assert!(message.starts_with("25 rows came behind later ones") && message.ends_with("25, 26, ..."), "{message}");
+}
+
+#[test]
 fn marks_of_quotes_are_user_properties() {
     let mut world = World::new(Beginning::Present, |settings| settings.backfill = true);
     world.connect();

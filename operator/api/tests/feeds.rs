@@ -63,7 +63,7 @@ fn feeds_of_every_source_are_read_with_their_defaults() {
     let read = parsed(&with_source(&json!({ "exchange": exchange() }))).spec.source.exchange.unwrap();
     assert_eq!((read.data, read.interval), (Data::Trades, None));
     let read = parsed(&with_source(&json!({ "postgres": postgres() }))).spec.source.postgres.unwrap();
-    assert_eq!((read.cursor.start, read.columns.time), (0, None));
+    assert_eq!((read.cursor.start, read.columns.time, read.allow_bad_rows), (0, None, false));
     let read = parsed(&with_source(&json!({ "file": file() }))).spec.source.file.unwrap();
     assert_eq!((read.speed, read.reverse, read.allow_bad_lines), (Speed::Max, false, false));
 }
@@ -81,7 +81,7 @@ fn feeds_with_all_fields_read_back_as_they_were() {
             "sid": "s", "price": "close", "time": "t", "size": "z", "open": "o", "high": "h", "low": "l", "volume": "v",
             "bid": "b", "ask": "a",
         },
-        "interval": "500s", "settle": "2m",
+        "interval": "500s", "settle": "2m", "allowBadRows": true,
     });
     let csv = json!({
         "configMap": { "name": "quotes", "key": "goog.csv.gz" }, "sourceName": "goog#2", "timeColumn": "1",

@@ -19,7 +19,7 @@ pub struct Postgres {
     #[serde(default = "port")]
     #[schemars(range(min = 1, max = 65_535))]
     pub port: u16,
-    /// The table or view, with its schema if it is not on the search path: `public.trades`.
+    /// The table, with its schema if it is not on the search path: `public.trades`.
     #[schemars(length(min = 1, max = 127), regex(pattern = r#"^[^\x00".]{1,63}(\.[^\x00".]{1,63})?$"#))]
     pub table: String,
     /// The column that numbers the rows.
@@ -33,6 +33,10 @@ pub struct Postgres {
     /// row that comes with a number below the last published one is not published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settle: Option<Duration>,
+    /// Pass over rows that cannot be used, such as those with a negative price, and name them in the log. Otherwise the feed
+    /// waits at such a row until it is corrected or deleted.
+    #[serde(default)]
+    pub allow_bad_rows: bool,
 }
 
 const fn port() -> u16 {

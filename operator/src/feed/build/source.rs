@@ -44,10 +44,8 @@ fn of_exchange(ca: &SecretRef) -> Needs {
 }
 
 fn of_postgres(login: &SecretRef) -> Needs {
-    let file = |flag: &str, key: &str| [flag.to_owned(), format!("{POSTGRES_DIR}/{key}")];
-    let args = [file("--postgres-url-file", POSTGRES_URL), file("--postgres-ca", POSTGRES_CA)];
     Needs {
-        args: args.into_iter().flatten().collect(),
+        args: vec!["--postgres-credentials-dir".to_owned(), POSTGRES_DIR.to_owned()],
         volumes: vec![secret("postgres", login, &[POSTGRES_URL, POSTGRES_CA], POSTGRES_DIR)],
     }
 }

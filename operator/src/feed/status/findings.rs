@@ -25,8 +25,20 @@ const PUBLISHING: &str = "publishing";
 /// The parts of `Connected`.
 const CONNECTION: [&str; 3] = [BROKER, POSITION, SOURCE];
 /// Reasons that last until a person changes the resource, or the file, table or Secret that it names.
-const LASTING: [&str; 5] =
-    ["ExchangeUnusable", "FileUnusable", "PositionUnreadable", reason::SOURCE_CHANGED, "SymbolRefused"];
+const LASTING: [&str; 12] = [
+    "ColumnUnusable",
+    "ConnectionUnusable",
+    "CursorUnusable",
+    "ExchangeUnusable",
+    "FileUnusable",
+    "LoginRefused",
+    "PositionUnreadable",
+    "RowUnusable",
+    reason::SOURCE_CHANGED,
+    "SymbolRefused",
+    "TableMissing",
+    "TableUnusable",
+];
 /// Warnings that are the state of the world: no Event.
 const QUIET: [&str; 2] = [reason::SOURCE_ENDED, "RetainNotSupported"];
 
