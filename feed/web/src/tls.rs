@@ -1,4 +1,4 @@
-//! TLS towards an exchange: ring, and the roots of the machine or those of one file.
+//! TLS towards a server: ring, and the roots of the machine or those of one file.
 
 use std::{
     path::{Path, PathBuf},
@@ -42,7 +42,7 @@ pub enum TlsError {
 }
 
 /// Settings for connections that trust `ca_file`, or the machine's roots where none is named.
-pub(super) fn client_config(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, TlsError> {
+pub fn client_config(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, TlsError> {
     let mut roots = RootCertStore::empty();
     if let Some(path) = ca_file {
         let read = |source| TlsError::ReadCaFile { path: path.to_owned(), source };
