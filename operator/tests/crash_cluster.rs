@@ -1,6 +1,6 @@
 //! The operator dies after its first write, after its second, and so on to the last. Whoever comes after it ends where one
 //! that never died ends: the same children, each once, and the same status. Against the API server of `$KUBECONFIG`, which
-//! has to know both kinds.
+//! has to know all kinds.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by it")]
 #![expect(clippy::disallowed_methods, reason = "what is spawned here dies with the test")]
@@ -26,7 +26,7 @@ use intuition_operator::{
     reconcile::context::OperatorContext,
     settings::{Settings, credentials::CredentialsDir},
 };
-use intuition_resources::{Algorithm, TradingAlgo};
+use intuition_resources::{Algorithm, Feed, TradingAlgo};
 use k8s_openapi::api::{
     apps::v1::Deployment,
     core::v1::{ConfigMap, Namespace, PersistentVolumeClaim, Service, ServiceAccount},
@@ -47,6 +47,7 @@ const PATIENCE: Duration = Duration::from_mins(3);
 const SETTINGS: &str = "
 runtimeImage: localhost/none:0
 bridgeImage: localhost/none:0
+feedImage: localhost/none:0
 nodeSelector: {intuition.dev/no-node: has-this}
 broker: {url: 'mqtt://nowhere.invalid'}
 networkPolicy: {operatorNamespace: n, operatorPodLabels: {a: b}}
@@ -200,11 +201,19 @@ impl Place {
             "spec": { "algorithm": { "builtin": "random" }, "storage": { "onDelete": "Delete" } },
         }));
         self.api::<TradingAlgo>().create(&PostParams::default(), &algo.unwrap()).await.unwrap();
+        let feed = from_value(json!({
+            "apiVersion": "intuition.dev/v1alpha1",
+            "kind": "Feed",
+            "metadata": { "name": "mortal" },
+            "spec": { "source": { "exchange": { "name": "Kraken", "symbols": ["BTC/USD"] } } },
+        }));
+        self.api::<Feed>().create(&PostParams::default(), &feed.unwrap()).await.unwrap();
     }
 
     async fn delete(&self) {
         self.api::<TradingAlgo>().delete("mortal", &DeleteParams::background()).await.unwrap();
         self.api::<Algorithm>().delete("mortal", &DeleteParams::background()).await.unwrap();
+        self.api::<Feed>().delete("mortal", &DeleteParams::background()).await.unwrap();
         until("the garbage collector takes the children", async || self.all().await.is_empty().then_some(())).await;
     }
 
@@ -212,13 +221,14 @@ impl Place {
     async fn settled(&self) -> Option<Vec<String>> {
         let algo = self.api::<TradingAlgo>().get_status("mortal").await.unwrap().status?;
         let algorithm = self.api::<Algorithm>().get_status("mortal").await.unwrap().status?;
-        let known = [("algo", algo.conditions), ("algorithm", algorithm.conditions)];
+        let feed = self.api::<Feed>().get_status("mortal").await.unwrap().status?;
+        let known = [("algo", algo.conditions), ("algorithm", algorithm.conditions), ("feed", feed.conditions)];
         let shown: Vec<_> = known
             .iter()
             .flat_map(|(of, known)| known.iter().map(move |known| (of, known)))
             .map(|(of, known)| format!("{of} {}={} {}", known.type_, known.status, known.reason))
             .collect();
-        let wanted = ["algo RuntimeReady", "algo BridgeConnected", "algorithm Ready"];
+        let wanted = ["algo RuntimeReady", "algo BridgeConnected", "algorithm Ready", "feed Ready"];
         let is_shown = |kind: &&str| shown.contains(&format!("{kind}=False Unschedulable"));
         wanted.iter().all(is_shown).then_some(shown)
     }
@@ -284,7 +294,12 @@ async fn wherever_the_operator_dies_the_next_one_ends_where_it_would_have() {
 async fn dies_at_every_write(place: &Place) {
     place.create().await;
     let expected = place.finish().await;
-    assert_eq!(expected.0.len(), 12, "eight of the one, four of the other: {:#?}", expected.0);
+    assert_eq!(
+        expected.0.len(),
+        16,
+        "eight of the account, four of the algorithm, four of the feed: {:#?}",
+        expected.0
+    );
     place.delete().await;
 
     for last in [LastWrite::Refused, LastWrite::DoneUnheard] {
@@ -304,7 +319,7 @@ async fn dies_at_every_write(place: &Place) {
             place.delete().await;
             writes += 1;
         }
-        assert!(writes >= 14, "twelve children and two statuses take at least fourteen writes, not {writes}");
+        assert!(writes >= 19, "sixteen children and three statuses take at least nineteen writes, not {writes}");
         // It was settled, and is there to be deleted.
         place.delete().await;
     }

@@ -6,12 +6,16 @@ use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
 
 use super::{
-    PATIENCE, environment,
+    PATIENCE,
+    algo::Algo,
+    environment,
     forward::Forward,
     namespace::Namespace,
     object::{DEPLOYMENT, SERVICE},
+    pods,
+    publication::until_seen,
 };
-use crate::{feed::Seen, http, wait};
+use crate::{feed::Seen, http, mqtt::Subscriber, wait};
 
 const NAME: &str = "exchange";
 const PORT: u16 = 9443;
@@ -81,6 +85,23 @@ impl<'a> Exchange<'a> {
             number.zip(price.map(str::to_owned)).with_context(|| format!("no trade: {trade}"))
         };
         record.as_array().context("no list of trades")?.iter().map(trade).collect()
+    }
+
+    /// Waits until a consumer has its last trade, checks everything that the consumer saw, and waits until the account has taken
+    /// each trade from the first published one on, once.
+    pub async fn is_taken(&self, consumer: &Subscriber, algo: &Algo<'_>) -> anyhow::Result<()> {
+        let trades = self.trades().await?;
+        let last = trades.last().map_or(0, |(number, _)| *number);
+        let seen = until_seen(consumer, SOURCE, last).await?;
+        self.check(&seen).await?;
+        let first = seen.first().map_or(0, |quote| quote.seq);
+        let taken = i64::try_from(trades.iter().filter(|(number, _)| *number >= first).count())?;
+        wait::until("the account has taken each trade once", async || {
+            let ticks = pods::new_ticks(algo).await?;
+            ensure!(ticks <= taken, "{ticks} ticks of {taken} trades");
+            Ok((ticks == taken).then_some(()))
+        })
+        .await
     }
 
     /// Checks the published quotes against the record: every number from the first published one on, each with its price.

@@ -140,12 +140,21 @@ pub async fn run_tag(algo: &Algo<'_>, tag: &str) -> anyhow::Result<()> {
 
 /// How many ticks the runtime has taken since its process began, whatever became of them.
 pub async fn ticks(algo: &Algo<'_>) -> anyhow::Result<i64> {
+    count_ticks(algo, |_| true).await
+}
+
+/// [`ticks`] without those that it had taken before.
+pub async fn new_ticks(algo: &Algo<'_>) -> anyhow::Result<i64> {
+    count_ticks(algo, |line| !line.contains("outcome=\"duplicate\"")).await
+}
+
+async fn count_ticks(algo: &Algo<'_>, counts: impl Fn(&str) -> bool) -> anyhow::Result<i64> {
     let pod = Pod::of(algo, Part::Runtime).await?;
     let (namespace, name) = (algo.namespace().name(), pod.object.name());
     let page = format!("get --raw /api/v1/namespaces/{namespace}/pods/{name}:8080/proxy/metrics");
     let page = algo.namespace().kubectl(&page).await?;
-    let counts = page.lines().filter(|line| line.starts_with("tradingalgo_runtime_ticks_total"));
-    counts.map(|line| line.rsplit(' ').next().unwrap_or_default().parse::<i64>().context(line.to_owned())).sum()
+    let lines = page.lines().filter(|line| line.starts_with("tradingalgo_runtime_ticks_total") && counts(line));
+    lines.map(|line| line.rsplit(' ').next().unwrap_or_default().parse::<i64>().context(line.to_owned())).sum()
 }
 
 fn labels(algo: &Algo<'_>, part: Part) -> String {

@@ -5,14 +5,13 @@ use e2e::{
     cluster::{
         algo::Algo,
         broker::Access,
-        exchange::{Exchange, SOURCE},
+        exchange::Exchange,
         in_namespace,
         namespace::Namespace,
         object::{CONFIG_MAP, DEPLOYMENT, NETWORK_POLICY, number, text},
-        pods,
         publication::{Publication, seen, sources, until_seen},
     },
-    feed, wait,
+    feed,
 };
 use serde_json::{Value, json};
 
@@ -89,17 +88,7 @@ async fn every_trade_of_an_exchange_is_published_although_pods_are_killed() -> a
             feed.is_replaced(&pod).await?;
             exchange.make(20).await?;
         }
-        let trades = exchange.trades().await?;
-        let last = trades.last().map_or(0, |(number, _)| *number);
-        let seen = until_seen(&consumer, SOURCE, last).await?;
-        exchange.check(&seen).await?;
-        let taken = i64::try_from(trades.iter().filter(|(number, _)| *number >= seen[0].seq).count())?;
-        wait::until("the account has taken each trade once", async || {
-            let ticks = pods::ticks(&algo).await?;
-            ensure!(ticks <= taken, "{ticks} ticks of {taken} trades");
-            Ok((ticks == taken).then_some(()))
-        })
-        .await?;
+        exchange.is_taken(&consumer, &algo).await?;
         feed.resource().shows("Fresh", "False", "Stale").await?;
         feed.resource().event("Warning", "Stale").await?;
         feed.resource().shows("Ready", "True", "Publishing").await?;

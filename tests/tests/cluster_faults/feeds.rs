@@ -1,18 +1,13 @@
 //! The exchange is away for a minute, the broker is restarted, the feed's pod is killed: no trade is left out, none comes twice.
 
-use anyhow::ensure;
-use e2e::{
-    cluster::{
-        algo::Algo,
-        alone,
-        broker::Access,
-        exchange::{Exchange, SOURCE},
-        installation,
-        object::{Object, POD, number, text},
-        pods,
-        publication::{Publication, until_seen},
-    },
-    wait,
+use e2e::cluster::{
+    algo::Algo,
+    alone,
+    broker::Access,
+    exchange::Exchange,
+    installation,
+    object::{Object, POD, number, text},
+    publication::Publication,
 };
 use serde_json::{Value, json};
 
@@ -46,17 +41,7 @@ async fn every_trade_is_published_and_counted_once_through_faults() -> anyhow::R
         feed.is_replaced(&pod).await?;
         feed.is_publishing().await?;
         exchange.make(10).await?;
-        let trades = exchange.trades().await?;
-        let last = trades.last().map_or(0, |(number, _)| *number);
-        let seen = until_seen(&consumer, SOURCE, last).await?;
-        exchange.check(&seen).await?;
-        let taken = i64::try_from(trades.iter().filter(|(number, _)| *number >= seen[0].seq).count())?;
-        wait::until("the account has taken each trade once", async || {
-            let ticks = pods::ticks(&algo).await?;
-            ensure!(ticks <= taken, "{ticks} ticks of {taken} trades");
-            Ok((ticks == taken).then_some(()))
-        })
-        .await?;
+        exchange.is_taken(&consumer, &algo).await?;
         algo.shows("InputsHealthy", "True", "Healthy").await.map(drop)
     })
     .await

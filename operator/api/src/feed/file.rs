@@ -56,7 +56,7 @@ pub struct File {
     pub time_zone: Option<String>,
     /// Character between two cells, or `tab`; without it, it is recognised.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 3), regex(pattern = r"^(tab|[!#-/:-@\[-`{-~ ])$"))]
+    #[schemars(length(min = 1, max = 3), regex(pattern = r"^(tab|[!#-/:-@\[-\x60{-~ ])$"))]
     pub delimiter: Option<String>,
     /// Whether the file is newest first: it is read from its end.
     #[serde(default)]
