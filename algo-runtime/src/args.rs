@@ -404,7 +404,7 @@ mod tests {
         assert_eq!(read(&["--channel=b/#", "--channel=a"]), Ok((filters(&["b/#", "a"]), 2)));
         assert_eq!(
             read(&["--channel=a"]),
-            Err("channels.inputs[1].topic: is none of the channels: \"b/#\"".to_owned())
+            Err("channels.inputs[1].topic: is within none of the channels: \"b/#\"".to_owned())
         );
         write(r#"{"channels":{"inputs":[{"topic":"a","colour":{}}]}}"#);
         let error = read(&[]).unwrap_err();

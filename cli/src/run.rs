@@ -25,7 +25,7 @@ use bridge::{MqttConfig, Session};
 use futures::future::join_all;
 use intuition_common::{exit, secret::Secret, shutdown, telemetry};
 use intuition_mqtt::{Address, Credentials, Fixed, Options};
-use intuition_resources::{Feed, TradingAlgo};
+use intuition_resources::{ChannelPlan, Feed, TradingAlgo};
 use quote_files::STDIN;
 use tempfile::TempDir;
 use tokio::sync::mpsc;
@@ -47,6 +47,7 @@ use crate::{
         quote::Sources,
         resume::Names,
     },
+    feed_topics::AccountChannels,
     init,
     manifest::{self, Place},
     output::{self, Letters, Summary, say},
@@ -88,6 +89,13 @@ struct Manifests {
     feeds: Vec<(Place, Feed)>,
 }
 
+/// An account of the run.
+struct Account {
+    algo: TradingAlgo,
+    channels: ChannelPlan,
+    decider: AlgorithmRef,
+}
+
 /// The quotes that a run publishes itself.
 struct Quotes {
     files: Vec<OpenFile>,
@@ -111,14 +119,14 @@ fn try_command(args: &RunArgs, manifests: Manifests) -> Result<(End, Option<u8>)
         let data_dir = args.data_dir.as_deref().or(temporary.as_ref().map(TempDir::path)).unwrap_or(Path::new("."));
         let (tasks, broker_stop) = (TaskTracker::new(), CancellationToken::new());
         let broker = broker(args, &tasks, &broker_stop).await?;
-        let (algos, feeds) = prepare(args, manifests, &broker.mqtt)?;
+        let (accounts, feeds) = prepare(args, manifests, &broker.mqtt)?;
         if args.broker.is_some() && !args.force {
-            let accounts: Vec<_> = algos.iter().map(|(algo, _)| validate::account(algo)).collect();
+            let names: Vec<_> = accounts.iter().map(|account| validate::account(&account.algo)).collect();
             let Broker { mqtt, address } = &broker;
-            presence::check(&accounts, mqtt, address, &tasks, &signal).await.map_err(RunError::Presence)?;
+            presence::check(&names, mqtt, address, &tasks, &signal).await.map_err(RunError::Presence)?;
         }
         let (mut locals, mut reporter) = (Vec::new(), StateReporter::default());
-        let outcome = match start(args, &algos, data_dir, &mut locals, &mut reporter, &signal).await {
+        let outcome = match start(args, accounts, data_dir, &mut locals, &mut reporter, &signal).await {
             Ok(true) => {
                 let quotes = Quotes { files, feeds };
                 run(args, quotes, &broker, locals, reporter, &tasks, &signal).await
@@ -142,37 +150,48 @@ fn try_command(args: &RunArgs, manifests: Manifests) -> Result<(End, Option<u8>)
 }
 
 /// The accounts with the channels of this run, and its feeds.
-fn prepare(
-    args: &RunArgs,
-    manifests: Manifests,
-    mqtt: &MqttConfig,
-) -> Result<(Vec<(TradingAlgo, AlgorithmRef)>, Feeds), RunError> {
-    let Manifests { mut algos, feeds } = manifests;
+fn prepare(args: &RunArgs, manifests: Manifests, mqtt: &MqttConfig) -> Result<(Vec<Account>, Feeds), RunError> {
+    let Manifests { algos, feeds } = manifests;
     let options = feed_plan::Options { files_dir: args.files_dir.as_deref(), exchange_ca: args.exchange_ca.as_ref() };
     let (planned, mut notes) = feed_plan::of(&feeds, options, mqtt).map_err(RunError::PlanFeed)?;
-    for (algo, _) in &mut algos {
-        notes.extend(feed_plan::localise(algo, &planned, &mqtt.topic_prefix));
+    let known = feed_plan::topics(&feeds, &mqtt.topic_prefix);
+    let mut accounts = Vec::new();
+    for (mut algo, decider) in algos {
+        notes.extend(feed_plan::localise(&mut algo, &planned, &mqtt.topic_prefix));
+        let AccountChannels { plan: channels, absent } =
+            known.channels_of(validate::namespace(&algo), algo.spec.channels.as_ref());
+        let account = validate::account(&algo);
+        for feed in absent {
+            // At a broker that others use, the feed may run in a cluster.
+            if args.broker.is_none() {
+                return Err(RunError::MissFeed { account, feed });
+            }
+            notes.push(format!(
+                "{account}: Feed {feed} is in none of the manifests, and its quotes are those of a cluster"
+            ));
+        }
+        accounts.push(Account { algo, channels, decider });
     }
     say(&notes);
-    Ok((algos, Feeds::new(planned)))
+    Ok((accounts, Feeds::new(planned)))
 }
 
 /// Starts the runtimes and waits for their algorithms; `false`: `signal` came first.
 async fn start(
     args: &RunArgs,
-    algos: &[(TradingAlgo, AlgorithmRef)],
+    accounts: Vec<Account>,
     data_dir: &Path,
     locals: &mut Vec<Local>,
     reporter: &mut StateReporter,
     signal: &CancellationToken,
 ) -> Result<bool, RunError> {
-    for (place, (algo, decider)) in algos.iter().enumerate() {
+    for (place, Account { algo, channels, decider }) in accounts.into_iter().enumerate() {
         if algo.spec.broker.is_some() {
-            tracing::warn!(algo = validate::account(algo), "spec.broker is not for local runs: see --broker");
+            tracing::warn!(algo = validate::account(&algo), "spec.broker is not for local runs: see --broker");
         }
-        let failed = |error| RunError::local(validate::account(algo), error);
+        let failed = |error| RunError::local(validate::account(&algo), error);
         let addr = local::runtime_addr(args.runtime_addr, place);
-        locals.push(Local::start(algo, decider.clone(), data_dir, addr).await.map_err(failed)?);
+        locals.push(Local::start(&algo, channels, decider, data_dir, addr).await.map_err(failed)?);
     }
     algorithms::wait(locals, reporter, signal).await
 }

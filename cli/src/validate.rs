@@ -8,6 +8,7 @@ use algo_runtime::{
     algorithm::{AlgorithmSettings, BUILTINS, Builtin, SavedState},
     backend::Address,
 };
+use intuition_api::topic::PREFIX;
 use intuition_common::{
     exit::{self, USAGE, with_causes},
     text::printable,
@@ -20,9 +21,13 @@ use serde_json::Value;
 
 use crate::{
     args::{ManifestArgs, ValidateArgs},
+    feed_topics::{AccountChannels, KnownFeeds},
     manifest::{self, Document, Place, ReadError},
     output,
 };
+
+/// The namespace of a manifest that names none.
+const DEFAULT_NAMESPACE: &str = "default";
 
 /// The place of each name's first use, by kind and `<namespace>/<name>`.
 type Places = BTreeMap<(&'static str, String), Place>;
@@ -59,7 +64,14 @@ struct WriteError(#[source] std::io::Error);
 pub(crate) fn command(arguments: &ValidateArgs) -> ExitCode {
     let checked = check(&arguments.manifests, true);
     let mut lines: Vec<_> = checked.valid.iter().map(|name| format!("valid: {}\n", printable(name))).collect();
-    let algos: Vec<_> = checked.algos.iter().map(|(_, algo)| (account(algo), algo)).collect();
+    let topic = |(_, feed): &(Place, Feed)| (feed_name(feed), feed.spec.publish.topic.clone());
+    let known = KnownFeeds::below(PREFIX, checked.feeds.iter().map(topic));
+    let mut algos = Vec::new();
+    for (_, algo) in &checked.algos {
+        let AccountChannels { plan, absent } = known.channels_of(namespace(algo), algo.spec.channels.as_ref());
+        lines.extend(not_here(&account(algo), &absent));
+        algos.push((account(algo), plan));
+    }
     let readings = samples::read(&algos, &arguments.samples, &arguments.properties);
     lines.extend(readings.lines.iter().map(|line| format!("{}\n", printable(line))));
     let problems: Vec<_> = checked.problems.iter().chain(&readings.problems).cloned().collect();
@@ -72,6 +84,15 @@ pub(crate) fn command(arguments: &ValidateArgs) -> ExitCode {
         Ok(_) => code,
         Err(source) => exit::report(&WriteError(source), 1),
     }
+}
+
+/// A line for each feed that an account names and that is in none of the files: it may be in the cluster already.
+fn not_here(account: &str, feeds: &[String]) -> Vec<String> {
+    let line = |feed: &String| {
+        let feed = printable(feed);
+        format!("note: {}: spec.channels.from names Feed {feed}, which is in none of these files\n", printable(account))
+    };
+    feeds.iter().map(line).collect()
 }
 
 /// Writes the problems to standard error, and returns their exit code.
@@ -192,13 +213,18 @@ pub(crate) fn feed_name(feed: &Feed) -> String {
     feed.account()
 }
 
+/// Namespace of a trading algorithm.
+pub(crate) fn namespace(algo: &TradingAlgo) -> &str {
+    algo.metadata.namespace.as_deref().unwrap_or(DEFAULT_NAMESPACE)
+}
+
 /// `<namespace>/<name>` of a trading algorithm.
 pub(crate) fn account(algo: &TradingAlgo) -> String {
     algo.account()
 }
 
 fn full_name(namespace: Option<&str>, name: Option<&str>) -> String {
-    format!("{}/{}", namespace.unwrap_or("default"), name.unwrap_or_default())
+    format!("{}/{}", namespace.unwrap_or(DEFAULT_NAMESPACE), name.unwrap_or_default())
 }
 
 /// The runtime's errors about a manifest's algorithm. With `decides` they include those of its parameters.

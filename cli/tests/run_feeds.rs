@@ -25,11 +25,19 @@ fn manifest(folder: &TempDir, kind: &str, name: &str, spec: &str) -> PathBuf {
     path
 }
 
-/// The feed `default/demo`, and an account that decides each of its quotes.
+/// The topic of `default/demo` in a cluster, as a channel of an account.
+const BY_TOPIC: &str = "subscribe: [intuition/default/feed.demo/quotes]";
+
+/// The feed `default/demo`, and an account that names it and decides each of its quotes.
 fn command(folder: &TempDir, feed: &str) -> Command {
-    let algo = "{algorithm: {builtin: random, parameters: {seed: 1}}, threshold: 0, \
-                channels: {subscribe: [intuition/default/feed.demo/quotes]}}";
-    let manifests = [manifest(folder, "Feed", "demo", feed), manifest(folder, "TradingAlgo", "trader", algo)];
+    with_channels(folder, feed, "from: [{feed: demo}]")
+}
+
+/// The feed `default/demo`, and an account with these channels.
+fn with_channels(folder: &TempDir, feed: &str, channels: &str) -> Command {
+    let algo =
+        format!("{{algorithm: {{builtin: random, parameters: {{seed: 1}}}}, threshold: 0, channels: {{{channels}}}}}");
+    let manifests = [manifest(folder, "Feed", "demo", feed), manifest(folder, "TradingAlgo", "trader", &algo)];
     let mut command = Command::new(env!("CARGO_BIN_EXE_intuition"));
     command.arg("run").args(["--output", "json"]).stdout(Stdio::piped()).stderr(Stdio::piped());
     for manifest in manifests {
@@ -118,7 +126,7 @@ fn every_quote_of_a_generator_is_decided() {
 fn feed_and_its_account_share_the_topic_of_the_run_at_a_shared_broker() {
     let folder = TempDir::new().unwrap();
     let broker = Broker::start(&folder);
-    let mut command = command(&folder, GENERATOR);
+    let mut command = with_channels(&folder, GENERATOR, BY_TOPIC);
     command.args(["--for", "2s", "--broker", &format!("mqtt://127.0.0.1:{}", broker.port)]);
     let output = command.output().unwrap();
     let (_, ticks, published) = outcome(&output);
@@ -198,12 +206,77 @@ fn wrong_feed_is_refused_with_all_paths_before_the_run() {
 fn feed_that_no_account_takes_is_noted() {
     let folder = TempDir::new().unwrap();
     quotes(&folder.path().join("quotes.csv"), 3);
-    let mut command =
-        command(&folder, "{source: {file: {claim: {name: a, path: quotes.csv}}}, publish: {topic: elsewhere}}");
-    let output = command.output().unwrap();
+    let feed = "{source: {file: {claim: {name: a, path: quotes.csv}}}, publish: {topic: elsewhere}}";
+    let output = with_channels(&folder, feed, BY_TOPIC).output().unwrap();
     let (_, ticks, published) = outcome(&output);
     assert_eq!((ticks, published), (0, 3));
     let note = "default/demo: no algorithm of this run takes its topic elsewhere: default/trader takes \
                 intuition/default/feed.demo/quotes\n";
     assert!(stderr(&output).contains(note), "{}", stderr(&output));
+}
+
+#[test]
+fn a_named_feed_needs_no_topic_at_a_shared_broker() {
+    let folder = TempDir::new().unwrap();
+    quotes(&folder.path().join("quotes.csv"), 50);
+    let broker = Broker::start(&folder);
+    let feed = "{source: {file: {claim: {name: a, path: quotes.csv}}}, publish: {topic: 'market/{sid}/trades'}}";
+    let mut command = command(&folder, feed);
+    let output = command.args(["--broker", &format!("mqtt://127.0.0.1:{}", broker.port)]).output().unwrap();
+    assert_eq!((outcome(&output).1, outcome(&output).2), (50, 50), "{}", stderr(&output));
+    let text = stderr(&output);
+    assert!(text.contains("quotes go to intuition-local/market/+/trades") && !text.contains("in this run"), "{text}");
+}
+
+#[test]
+fn a_feed_is_read_as_quotes_of_our_own_before_inputs_and_by_its_symbols() {
+    let folder = TempDir::new().unwrap();
+    let channels = "inputs: [{topic: 'intuition/+/+/quotes', format: {sid: {pointer: /none}, price: {pointer: /none}}}], \
+                    from: [{feed: demo, symbols: [ACME]}]";
+    let output = with_channels(&folder, GENERATOR, channels).args(["--for", "2s"]).output().unwrap();
+    let (decisions, ticks, published) = outcome(&output);
+    assert!(ticks == published && published > 20, "{ticks} of {published}: {}", stderr(&output));
+    assert!(!decisions.is_empty() && decisions.iter().all(|decision| decision["sid"] == "ACME"), "{decisions:?}");
+}
+
+#[test]
+fn a_feed_that_is_not_in_the_run_is_named() {
+    let folder = TempDir::new().unwrap();
+    let mut command = with_channels(
+        &folder,
+        GENERATOR,
+        "subscribe: [quotes], from: [{feed: demo}, {feed: other, namespace: market}]",
+    );
+    let output = command.output().unwrap();
+    let last = stderr(&output).lines().last().unwrap();
+    assert!(last.starts_with("error: default/trader: spec.channels.from names Feed market/other, "), "{last}");
+    assert_eq!(output.status.code(), Some(2));
+    // At a broker that others use, it may be one of a cluster.
+    let broker = Broker::start(&folder);
+    command.args(["--for", "2s", "--broker", &format!("mqtt://127.0.0.1:{}", broker.port)]);
+    let output = command.output().unwrap();
+    let (_, ticks, published) = outcome(&output);
+    assert!(ticks == published && published > 20, "{ticks} of {published}: {}", stderr(&output));
+    let text = stderr(&output);
+    assert!(text.contains("default/trader: Feed market/other is in none of the manifests"), "{text}");
+    assert!(text.contains("intuition/market/feed.other/quotes"), "{text}");
+}
+
+#[test]
+fn validation_notes_a_feed_that_is_in_none_of_the_files() {
+    let folder = TempDir::new().unwrap();
+    drop(with_channels(&folder, FILE, "from: [{feed: demo}]"));
+    let validate = |files: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_intuition"));
+        command.arg("validate");
+        for file in files {
+            command.arg("-f").arg(folder.path().join(file));
+        }
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_eq!(validate(&["trader.yaml", "demo.yaml"]), "valid: default/trader\nvalid: default/demo (Feed)\n");
+    let note = "note: default/trader: spec.channels.from names Feed default/demo, which is in none of these files\n";
+    assert_eq!(validate(&["trader.yaml"]), format!("valid: default/trader\n{note}"));
 }

@@ -1,7 +1,8 @@
 //! Reconciling one `TradingAlgo`: the steps of a pass, in order.
 //!
 //! - `trading_state`: the trading state that the resource asks for, read also from a spec that is not accepted; pure.
-//! - `plan`, with `confine` and `reset`: from the spec to a plan, or all its violations; pure.
+//! - `plan`, with `confine`, `sources` and `reset`: from the spec to a plan, or all its violations; pure.
+//! - `feeds`: the cache of the feeds that resources name.
 //! - `build`: from the plan to the children; pure.
 //! - `apply`: the caches of the children, and the writes in their order.
 //! - `ask`: calls runtime and bridge.
@@ -13,8 +14,10 @@ pub(crate) mod ask;
 pub mod build;
 pub(crate) mod confine;
 pub(crate) mod controller;
+pub(crate) mod feeds;
 pub mod plan;
 pub(crate) mod reset;
+pub mod sources;
 pub(crate) mod status;
 pub(crate) mod trading_state;
 
@@ -31,6 +34,7 @@ use kube::{
 use self::{
     apply::{Applied, Cluster},
     ask::{Asker, call::Questions},
+    feeds::Feeds,
     plan::{AlgorithmRef, Inputs, Plan, Stored},
     status::observation::{Lasting, LedgerState, Observation, Outcome, Pods},
     trading_state::RequestedState,
@@ -82,6 +86,7 @@ pub(crate) struct TradingAlgoReconciler {
     cluster: Cluster,
     /// The `Algorithm`s, found by name.
     algorithms: Store<PartialObject<Algorithm>>,
+    feeds: Feeds,
     logins: BrokerLogins,
     asker: Asker,
     context: Context<TradingAlgo>,
@@ -160,9 +165,12 @@ impl TradingAlgoReconciler {
         let (credentials, login) = self.logins.of(broker, &namespace, &self.context.settings).await?;
         let settings = &self.context.settings;
         let algorithm = self.named_algorithm(algo);
+        let feeds = self.feeds.named_by(algo, self.context.cache_timeout(object)).await;
+        let feeds = feeds.map_err(ReconcileError::FillCaches)?;
         let inputs = Inputs {
             credentials: credentials.as_ref(),
             algorithm: algorithm.as_deref(),
+            feeds: self.feeds.known(&feeds),
             previous,
             stored: self.cluster.stored_settings(&self.owner(object)),
             ..Inputs::new(settings)

@@ -6,6 +6,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use intuition_operator::{
@@ -15,10 +16,11 @@ use intuition_operator::{
     trading_algo::{
         build::desired,
         plan::{Inputs, plan},
+        sources::KnownFeeds,
     },
 };
 use intuition_resources::{
-    Algorithm,
+    Algorithm, Feed,
     validate::{parse, parse_algorithm, parse_feed},
 };
 use kube::Resource;
@@ -49,7 +51,10 @@ fn children(resource: &str) -> String {
     let named: PartialObject<Algorithm> =
         serde_saphyr::from_str(&fs::read_to_string(folder().join("algorithm.yaml")).unwrap()).unwrap();
     let named = Some(&named).filter(|_| algo.spec.algorithm.name.is_some());
-    let inputs = Inputs { credentials: Some(&credentials), algorithm: named, ..Inputs::new(&settings) };
+    let feed = fs::read_to_string(folder().join("feed-of-accounts.yaml")).unwrap();
+    let found: [Arc<PartialObject<Feed>>; 1] = [Arc::new(serde_saphyr::from_str(&feed).unwrap())];
+    let feeds = KnownFeeds { found: &found, scope: None };
+    let inputs = Inputs { credentials: Some(&credentials), algorithm: named, feeds, ..Inputs::new(&settings) };
     let plan = plan(&algo, inputs).unwrap();
     let desired = desired(&plan, &settings, None);
     let mut objects: Vec<_> = desired.settings.iter().map(with_kind).collect();
@@ -134,5 +139,5 @@ fn the_children_of_a_resource_are_these() {
         }
         assert_eq!(found, fs::read_to_string(&expected).unwrap(), "{case}: UPDATE=1 writes {}", expected.display());
     }
-    assert_eq!(cases, 4);
+    assert_eq!(cases, 5);
 }

@@ -119,6 +119,23 @@ pub fn overlap(one: &str, other: &str) -> bool {
     }
 }
 
+/// Whether `wide` selects every topic that `narrow` selects. Right for every `true`; `false` for a few equivalent spellings
+/// such as `+/#` of `#`.
+pub fn covers(wide: &str, narrow: &str) -> bool {
+    if narrow.starts_with('$') && wide.starts_with(['#', '+']) {
+        return false;
+    }
+    let (mut wide, mut narrow) = (wide.split('/'), narrow.split('/'));
+    loop {
+        match (wide.next(), narrow.next()) {
+            (Some("#"), _) | (None, None) => return true,
+            (_, Some("#") | None) | (None, _) => return false,
+            (Some(wide), Some(narrow)) if wide == "+" || wide == narrow => {}
+            _ => return false,
+        }
+    }
+}
+
 /// The topics that belong to one algorithm: `<prefix>/<namespace>/<name>/...`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnTopics {

@@ -110,7 +110,8 @@ impl ChannelState {
     /// another form as quotes of our own: without channels it delivers nothing.
     pub(super) fn for_bridge(&self, knows: KnownInputs) -> Option<v1::Channels> {
         let channels = self.current().filter(|_| self.can_read(knows))?;
-        let is_sent = |input: &&v1::Input| knows.inputs && channels.filters.contains(&input.topic);
+        let is_within = |input: &v1::Input| channels.filters.iter().any(|filter| topic::covers(filter, &input.topic));
+        let is_sent = |input: &&v1::Input| knows.inputs && is_within(input);
         let inputs = self.inputs.wire().filter(is_sent).cloned().collect();
         Some(v1::Channels { inputs, ..channels.clone() })
     }

@@ -13,7 +13,7 @@ use std::{
 
 use intuition_api::{
     format::{Format, Violation},
-    topic::check_filter,
+    topic::{check_filter, covers},
     v1,
 };
 use intuition_common::{civil, duration};
@@ -86,7 +86,7 @@ pub fn from_second_file(text: &str) -> Result<SecondFile, serde_json::Error> {
     Ok(SecondFile { inputs: file.channels.inputs, topics: file.topics })
 }
 
-/// Everything that is wrong with inputs of an account with these channels.
+/// Everything that is wrong with inputs of an account with these channels. An input may describe a part of a channel's topics.
 pub(super) fn errors(inputs: &[Input], channels: &[String]) -> Vec<FieldError> {
     let mut errors = Vec::new();
     let mut topics = BTreeSet::new();
@@ -99,8 +99,8 @@ pub(super) fn errors(inputs: &[Input], channels: &[String]) -> Vec<FieldError> {
             refuse("topic", format!("{topic:?} {error}"));
         } else if !topics.insert(topic) {
             refuse("topic", format!("is there twice: {topic:?}"));
-        } else if !channels.contains(topic) {
-            refuse("topic", format!("is none of the channels: {topic:?}"));
+        } else if !channels.iter().any(|channel| covers(channel, topic)) {
+            refuse("topic", format!("is within none of the channels: {topic:?}"));
         }
         let violations = format.iter().flat_map(|format| format.check(topic, |name| civil::zone(name).is_some()));
         for Violation { path, message } in violations {
@@ -212,7 +212,7 @@ mod tests {
     #[test]
     fn every_mistake_is_told_by_its_path() {
         let channels = ["a".to_owned(), "b/#".to_owned(), "#b".to_owned()];
-        let sound = [input("b/#", &["GOOG", "goog"]), input("a", &[])];
+        let sound = [input("b/#", &["GOOG", "goog"]), input("a", &[]), input("b/c", &[])];
         assert_eq!(errors(&sound, &channels), []);
         let long = "é".repeat(65);
         let wrong =

@@ -52,7 +52,10 @@ pub struct OnTopic<'a> {
 
 #[cfg(test)]
 mod tests {
+    use intuition_api::v1::tick::Content;
+
     use super::*;
+    use crate::message::Envelope;
 
     #[test]
     fn a_listing_is_of_the_first_input_that_matches_the_topic() {
@@ -72,5 +75,32 @@ mod tests {
         assert_eq!(on("b"), (false, false, false, false), "an input without a list takes all");
         assert_eq!(on("c"), (false, false, true, true));
         assert_eq!(on("d/e"), (false, false, false, false));
+    }
+
+    #[test]
+    fn a_format_does_not_read_the_messages_of_an_input_before_it() {
+        let format = v1::Format {
+            sid: Some(v1::Location { at: Some(v1::location::At::TopicLevel(2)) }),
+            price: Some(v1::Location { at: Some(v1::location::At::Pointer("/p".to_owned())) }),
+            ..v1::Format::default()
+        };
+        let input = |topic: &str, format| v1::Input { topic: topic.to_owned(), format, ..v1::Input::default() };
+        let inputs = Inputs::new(vec![input("market/+/trades", None), input("market/#", Some(format))]);
+        let read = |topic: &str| {
+            let envelope = Envelope {
+                payload: br#"{"sid":"A","quote":"7.5","p":"9"}"#,
+                user_properties: &[],
+                input: inputs.on(topic),
+                arrived_micros: 0,
+            };
+            let quotes = envelope.parse().ticks.into_iter().filter_map(|tick| match tick.content {
+                Some(Content::Quote(quote)) => Some((quote.sid, quote.price)),
+                _ => None,
+            });
+            quotes.collect::<Vec<_>>()
+        };
+        let quote = |sid: &str, price: &str| vec![(sid.to_owned(), price.to_owned())];
+        assert_eq!(read("market/A/trades"), quote("A", "7.5"));
+        assert_eq!(read("market/other"), quote("other", "9"));
     }
 }

@@ -67,6 +67,10 @@ pub(super) enum RunError {
     Feed(#[source] PublishError),
     #[error(transparent)]
     PlanFeed(PlanError),
+    #[error(
+        "{account}: spec.channels.from names Feed {feed}, which is in none of the manifests of this run: add it by -f, or take it from a broker by --broker"
+    )]
+    MissFeed { account: String, feed: String },
     #[error("{feed}")]
     EndFeed { feed: String, source: FeedError },
     #[error("a feed ended unexpectedly")]
@@ -99,6 +103,7 @@ impl RunError {
             | Self::CheckFeed(_)
             | Self::ReadPassword { .. }
             | Self::MissTaker { .. }
+            | Self::MissFeed { .. }
             | Self::Names(_)
             | Self::Presence(PresenceError::Online(_))
             | Self::PlanFeed(_)

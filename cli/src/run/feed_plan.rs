@@ -9,7 +9,7 @@ use intuition_resources::{Feed, TradingAlgo};
 use serde_json::Value;
 
 use super::names;
-use crate::{manifest::Place, validate};
+use crate::{feed_topics::KnownFeeds, manifest::Place, validate};
 
 /// The options of a run that count for its feeds.
 #[derive(Clone, Copy)]
@@ -67,7 +67,7 @@ pub(super) fn of(
 fn plan(place: &Place, feed: &Feed, options: Options<'_>, mqtt: &MqttConfig) -> Result<Planned, ConfigError> {
     let name = validate::feed_name(feed);
     let named = feed.spec.publish.topic.as_deref();
-    let own = named.map(|named| names::own_topic(named, &mqtt.topic_prefix));
+    let own = own_topic(feed, &mqtt.topic_prefix);
     let filter = |prefix: &str, topic: Option<&str>| {
         FeedTopics::new(prefix, &name, topic).map(|topics| topics.filter()).map_err(ConfigError::UseTopic)
     };
@@ -88,6 +88,19 @@ fn plan(place: &Place, feed: &Feed, options: Options<'_>, mqtt: &MqttConfig) -> 
     };
     config.verify()?;
     Ok(Planned { config, manifest_filter, filter })
+}
+
+/// The topics of the feeds in a run with this prefix. A suspended feed publishes nothing, and exists.
+pub(super) fn topics(feeds: &[(Place, Feed)], topic_prefix: &str) -> KnownFeeds {
+    KnownFeeds::below(
+        topic_prefix,
+        feeds.iter().map(|(_, feed)| (validate::feed_name(feed), own_topic(feed, topic_prefix))),
+    )
+}
+
+/// The topic that a feed names, in a run with this prefix.
+fn own_topic(feed: &Feed, topic_prefix: &str) -> Option<String> {
+    feed.spec.publish.topic.as_deref().map(|named| names::own_topic(named, topic_prefix))
 }
 
 /// Changes the channels that select the quotes of a feed of the run by its topic in a cluster to its topic in this run. Returns

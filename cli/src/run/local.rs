@@ -25,7 +25,7 @@ use intuition_common::{
     heartbeat::Heartbeat,
     readiness::Readiness,
 };
-use intuition_resources::TradingAlgo;
+use intuition_resources::{ChannelPlan, TradingAlgo};
 use prometheus_client::registry::Registry;
 use tokio::{
     net::TcpListener,
@@ -102,11 +102,12 @@ impl Local {
     /// still be unreachable.
     pub(super) async fn start(
         algo: &TradingAlgo,
+        channels: ChannelPlan,
         decider: AlgorithmRef,
         data_dir: &Path,
         addr: SocketAddr,
     ) -> Result<Self, LocalError> {
-        let settings = settings::of(algo, decider).map_err(LocalError::UsePortfolio)?;
+        let settings = settings::of(algo, channels, decider).map_err(LocalError::UsePortfolio)?;
         let account = validate::account(algo);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let readiness = Readiness::new(&[part::runtime::LEDGER], Arc::clone(&clock));

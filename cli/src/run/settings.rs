@@ -8,7 +8,7 @@ use algo_runtime::{
     settings::{AlgorithmRef, Initial, InitialTrading, Input, LiveSettings, Settings, SettingsSource, Topics},
 };
 use intuition_api::v1::TradingState;
-use intuition_resources::{Retain, TradingAlgo};
+use intuition_resources::{ChannelPlan, Retain, TradingAlgo};
 
 use crate::{
     trading::{HALT_ANNOTATION, REDUCE_ANNOTATION},
@@ -16,11 +16,10 @@ use crate::{
 };
 
 /// The settings of a local run: the manifest rules at every start, as it would at `kubectl apply`. `decider` is the
-/// algorithm that it means.
-pub(super) fn of(algo: &TradingAlgo, decider: AlgorithmRef) -> Result<Settings, PolicyError> {
+/// algorithm that it means, `channels` are those of the run.
+pub(super) fn of(algo: &TradingAlgo, channels: ChannelPlan, decider: AlgorithmRef) -> Result<Settings, PolicyError> {
     let spec = &algo.spec;
     let portfolio = &spec.portfolio;
-    let channels = spec.channels.clone().unwrap_or_default();
     let amount = portfolio.amount.map(|amount| amount.to_string());
     Ok(Settings {
         account: validate::account(algo),
@@ -35,8 +34,8 @@ pub(super) fn of(algo: &TradingAlgo, decider: AlgorithmRef) -> Result<Settings, 
         },
         source: SettingsSource::Start,
         policy: Policy::from_parts(portfolio.policy.name(), portfolio.fraction, amount.as_deref())?,
-        subscribe: channels.filters(),
-        inputs: channels.inputs.into_iter().flatten().map(input).collect(),
+        subscribe: channels.filters,
+        inputs: channels.inputs.into_iter().map(input).collect(),
         topics: Topics::default(),
         initial: Initial {
             cash_unchanged: spec.starting_cash.is_none(),
@@ -87,7 +86,12 @@ mod tests {
             "metadata": { "name": "a", "namespace": "default", "annotations": annotations },
             "spec": spec,
         });
-        of(&serde_json::from_value(manifest).unwrap(), AlgorithmRef::Builtin("random".to_owned())).unwrap()
+        of(
+            &serde_json::from_value(manifest).unwrap(),
+            ChannelPlan::default(),
+            AlgorithmRef::Builtin("random".to_owned()),
+        )
+        .unwrap()
     }
 
     #[test]

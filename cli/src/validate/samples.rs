@@ -9,7 +9,7 @@ use intuition_api::{
     v1::{self, Tick, tick::Content},
 };
 use intuition_common::clock::rfc3339_millis;
-use intuition_resources::{Channels, TradingAlgo};
+use intuition_resources::ChannelPlan;
 
 /// The time of quotes without a time.
 const ARRIVED: i64 = 0;
@@ -59,7 +59,7 @@ pub(crate) struct Readings {
 }
 
 /// Reads each sample as each account with a channel on its topic reads it.
-pub(crate) fn read(algos: &[(String, &TradingAlgo)], samples: &[Sample], properties: &[Property]) -> Readings {
+pub(crate) fn read(algos: &[(String, ChannelPlan)], samples: &[Sample], properties: &[Property]) -> Readings {
     let properties: Vec<_> = properties.iter().map(|Property(name, value)| (name.clone(), value.clone())).collect();
     let mut readings = Readings::default();
     for sample in samples {
@@ -70,10 +70,10 @@ pub(crate) fn read(algos: &[(String, &TradingAlgo)], samples: &[Sample], propert
                 continue;
             }
         };
-        let takers = algos.iter().filter(|(_, algo)| takes(algo, &sample.topic));
+        let takers = algos.iter().filter(|(_, channels)| takes(channels, &sample.topic));
         let before = readings.lines.len();
-        for (account, algo) in takers {
-            readings.add(account, algo, sample, &payload, &properties);
+        for (account, channels) in takers {
+            readings.add(account, channels, sample, &payload, &properties);
         }
         if readings.lines.len() == before {
             let message = format!("--sample {}: no channel of a manifest selects this topic", sample.topic);
@@ -88,26 +88,26 @@ fn unreadable(sample: &Sample, error: &io::Error) -> String {
 }
 
 /// Whether an account has a channel on the topic. One without filters may get every topic that its algorithm asks for.
-fn takes(algo: &TradingAlgo, topic: &str) -> bool {
-    let filters = algo.spec.channels.as_ref().and_then(Channels::filters);
-    filters.is_none_or(|filters| filters.iter().any(|filter| topic::matches(filter, topic)))
+fn takes(channels: &ChannelPlan, topic: &str) -> bool {
+    let filters = &channels.filters;
+    filters.as_ref().is_none_or(|filters| filters.iter().any(|filter| topic::matches(filter, topic)))
 }
 
 impl Readings {
     fn add(
         &mut self,
         account: &str,
-        algo: &TradingAlgo,
+        channels: &ChannelPlan,
         sample: &Sample,
         payload: &[u8],
         properties: &[(String, String)],
     ) {
-        let given: Vec<_> = algo.spec.channels.iter().flat_map(|channels| channels.inputs.iter().flatten()).collect();
+        let given = &channels.inputs;
         let listed = given
             .iter()
             .find(|input| topic::matches(&input.topic, &sample.topic))
             .and_then(|input| input.symbols.as_ref());
-        let wire = |input: &&intuition_resources::Input| v1::Input {
+        let wire = |input: &intuition_resources::Input| v1::Input {
             topic: input.topic.clone(),
             symbols: input.symbols.clone().unwrap_or_default(),
             format: input.format.as_ref().map(|format| Format::from(format).to_wire()),

@@ -36,9 +36,10 @@ pub use self::{
     quantity::Quantity,
     secret_ref::SecretRef,
     trading_algo::{
-        AccessMode, Account, AlgorithmChoice, Backend, Broker, Channels, DEFAULT_STARTING_CASH, Format, Input, Ledger,
-        Location, OnDelete, Policy, Portfolio, Preset, Retain, Storage, TRADING_ALGO_KIND, TimeLocation, TimeUnit,
-        TradingAlgo, TradingAlgoSpec, TradingAlgoStatus, TradingCauseStatus, TradingState, TradingStatus,
+        AccessMode, Account, AlgorithmChoice, Backend, Broker, ChannelPlan, ChannelSource, Channels,
+        DEFAULT_STARTING_CASH, Format, Input, Ledger, Location, OnDelete, Policy, Portfolio, Preset, Retain, Storage,
+        TRADING_ALGO_KIND, TimeLocation, TimeUnit, TradingAlgo, TradingAlgoSpec, TradingAlgoStatus, TradingCauseStatus,
+        TradingState, TradingStatus,
     },
 };
 

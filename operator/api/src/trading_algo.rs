@@ -2,6 +2,7 @@
 
 #![expect(unreachable_pub, reason = "the derive for CEL rules repeats each type inside a function")]
 
+mod channels;
 mod format;
 mod status;
 mod trading_state;
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use self::{
+    channels::{ChannelPlan, ChannelSource, Channels, Input},
     format::{Format, Location, Preset, TimeLocation, TimeUnit},
     status::{Account, Backend, Ledger, TradingAlgoStatus, TradingCauseStatus, TradingStatus},
     trading_state::TradingState,
@@ -187,65 +189,6 @@ impl Policy {
             Self::FixedFraction => "fixed-fraction",
             Self::FixedAmount => "fixed-amount",
         }
-    }
-}
-
-/// Where quotes come from and decisions go.
-#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Default)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[x_kube(
-    validation = Rule::new("!(has(self.subscribe) && has(self.inputs))")
-        .message("must have at most one of subscribe and inputs")
-)]
-pub struct Channels {
-    /// MQTT topic filters with the quotes, the short form of `inputs`. Without both, the algorithm's own channels.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 32), inner(length(min = 1, max = 256)))]
-    pub subscribe: Option<Vec<String>>,
-    /// MQTT topic filters with the quotes, each with a description of its messages; at most 2,000 symbols in all. Where
-    /// several match a topic, the first one counts.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 64))]
-    pub inputs: Option<Vec<Input>>,
-    /// MQTT topic for the decisions; without it, `intuition/<namespace>/<name>/decisions`, or the same below
-    /// `topics.prefix` of the operator's chart.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 256))]
-    pub publish: Option<String>,
-}
-
-/// A topic filter, and the description of its messages.
-#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Input {
-    /// MQTT topic filter; each filter once.
-    #[schemars(length(min = 1, max = 256))]
-    pub topic: String,
-    /// The symbols to take, upper and lower case apart; without them, all. Quotes of other symbols reach no algorithm and
-    /// are counted `notListed`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 1000), inner(length(min = 1, max = 64)))]
-    pub symbols: Option<Vec<String>>,
-    /// The form of messages that are no quotes of our own; `intuition validate --sample` shows the quotes that it reads. A
-    /// message that does not fit is dead-lettered.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub format: Option<Format>,
-    /// Age from which on quotes are not traded: a whole number with `s`, `m`, `h` or `d`, such as `30s`. Older quotes reach the
-    /// algorithm, and signals about them are denied `StaleQuote`. The age is the time from the quote's own time until the
-    /// algorithm is asked. Messages with the user property `replay` are not judged. Without it, quotes may have any age.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_quote_age: Option<Duration>,
-    /// Time without a quote after which the condition `InputsHealthy` gets the reason `Stale`, such as `5m`. Without it,
-    /// never.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stale_after: Option<Duration>,
-}
-
-impl Channels {
-    /// The topic filters that the resource names; `None`: those of the algorithm.
-    pub fn filters(&self) -> Option<Vec<String>> {
-        let topics = || self.inputs.as_ref().map(|inputs| inputs.iter().map(|input| input.topic.clone()).collect());
-        self.subscribe.clone().or_else(topics)
     }
 }
 

@@ -130,6 +130,16 @@ fn all_symbols_of_all_inputs_have_a_bound() {
     assert_eq!(found(&[1_001]), ["spec.channels.inputs[0].symbols: must have 1 to 1000 items, has 1001"]);
     assert_eq!(found(&[0; 1])[0], "spec.channels.inputs[0].symbols: must have 1 to 1000 items, has 0");
     assert_eq!(found(&[1; 65]), ["spec.channels.inputs: must have 1 to 64 items, has 65"]);
+    let names: Vec<_> = (0..1_000).map(|number| format!("S{number}")).collect();
+    let listed = |feed: &str| json!({ "feed": feed, "symbols": names });
+    let manifest = json!({
+        "apiVersion": "intuition.dev/v1alpha1", "kind": "TradingAlgo", "metadata": { "name": "sample" },
+        "spec": { "algorithm": { "builtin": "random" }, "channels": {
+            "from": [listed("a"), listed("b")], "inputs": [{ "topic": "quotes", "symbols": ["A"] }],
+        } },
+    });
+    let problems: Vec<_> = check(&manifest).iter().map(ToString::to_string).collect();
+    assert_eq!(problems, ["spec.channels: must have at most 2000 symbols in all, has 2001"]);
 }
 
 #[test]

@@ -17,6 +17,8 @@ pub(crate) const NOT_ACCEPTED: &str = "NotAccepted";
 pub(crate) const NOT_CONFIRMED: &str = "NotConfirmed";
 /// Quotes of a source go to the dead-letter topic again and again.
 pub(crate) const SOURCE_CONFLICT: &str = "SourceConflict";
+/// A feed of `spec.channels.from` does not exist, or cannot be used.
+pub(crate) const SOURCE_MISSING: &str = "SourceMissing";
 /// An input or a feed has brought no quote for its `staleAfter`.
 pub(crate) const STALE: &str = "Stale";
 /// The annotation with resets cannot be parsed.

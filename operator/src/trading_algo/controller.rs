@@ -1,13 +1,13 @@
 //! The controller of `TradingAlgo`: its watches.
 
-use intuition_resources::{Algorithm, TradingAlgo};
+use intuition_resources::{Algorithm, Feed, TradingAlgo};
 use kube::{
     Resource as _, ResourceExt as _,
     runtime::reflector::{ObjectRef, Store},
 };
 use tokio_util::sync::CancellationToken;
 
-use super::TradingAlgoReconciler;
+use super::{TradingAlgoReconciler, feeds::Feeds};
 use crate::{
     kubernetes::object::PartialObject,
     reconcile::{
@@ -35,6 +35,7 @@ pub(crate) async fn run(operator: &OperatorContext, namespace: Option<&str>, shu
     let client = &operator.client;
     let (caches, streams) = caches::watch(client, namespace, &operator.rights);
     let (algorithms, algorithm_changes) = watch_others::<Algorithm>(operator, namespace);
+    let (feeds, feed_changes) = watch_others::<Feed>(operator, namespace);
     let policy = RequeuePolicy {
         settled: operator.resync,
         degraded: operator.resync,
@@ -45,13 +46,15 @@ pub(crate) async fn run(operator: &OperatorContext, namespace: Option<&str>, shu
     let reconciler = TradingAlgoReconciler {
         cluster: Cluster::new(client.clone(), caches),
         algorithms,
+        feeds: Feeds::new(feeds, namespace),
         logins: BrokerLogins::new(operator),
         asker: Asker::default(),
         context: Context::new(operator, RequeueState::new(policy, rand::random())),
     };
     let Streams { settings, accounts, claims, services, deployments, policies, pods } = streams;
     watch::run(operator, namespace, reconciler, shutdown, |controller, store| {
-        let relevant = ChangeFilter::default();
+        let (relevant, topics) = (ChangeFilter::default(), ChangeFilter::default());
+        let of_feeds = store.clone();
         controller
             .owns_stream(settings)
             .owns_stream(accounts)
@@ -61,6 +64,7 @@ pub(crate) async fn run(operator: &OperatorContext, namespace: Option<&str>, shu
             .watches_stream(claims, |claim| labelled_for(&claim))
             .watches_stream(pods, |pod| labelled_for(&pod))
             .watches_stream(algorithm_changes, move |algorithm| users_of(&store, &relevant, &algorithm))
+            .watches_stream(feed_changes, move |feed| takers_of(&of_feeds, &topics, &feed))
     })
     .await;
 }
@@ -90,6 +94,33 @@ fn users_of(
             && algo.parsed.as_ref().is_ok_and(|algo| algo.spec.algorithm.name.as_deref() == Some(&name))
     };
     store.state_filter(refers).iter().map(|algo| ObjectRef::from_obj(algo.as_ref())).collect()
+}
+
+/// The part of a `Feed` on which a `TradingAlgo` depends: its topic; `Err` if its spec cannot be parsed.
+type FeedTopic = Result<Option<String>, ()>;
+
+/// The resources that name a `Feed` in `spec.channels.from`, if it appeared, got another topic or was deleted.
+fn takers_of(
+    store: &Store<PartialObject<TradingAlgo>>,
+    known: &ChangeFilter<FeedTopic>,
+    feed: &PartialObject<Feed>,
+) -> Vec<ObjectRef<PartialObject<TradingAlgo>>> {
+    if feed.meta().deletion_timestamp.is_some() {
+        known.forget(feed.uid_or_empty());
+    } else {
+        let topic = feed.parsed.as_ref().map(|feed| feed.spec.publish.topic.clone()).map_err(|_| ());
+        if known.replace(feed.uid_or_empty(), topic.clone()) == Some(topic) {
+            return Vec::new();
+        }
+    }
+    let (name, namespace) = (feed.name_any(), feed.namespace().unwrap_or_default());
+    let takes = |algo: &PartialObject<TradingAlgo>| {
+        let own = algo.namespace().unwrap_or_default();
+        let channels = algo.parsed.as_ref().ok().and_then(|algo| algo.spec.channels.as_ref());
+        let named = channels.into_iter().flat_map(|channels| channels.from.iter().flatten());
+        named.into_iter().any(|source| source.feed() == name && source.namespace(&own) == namespace)
+    };
+    store.state_filter(takes).iter().map(|algo| ObjectRef::from_obj(algo.as_ref())).collect()
 }
 
 #[cfg(test)]
@@ -137,5 +168,52 @@ mod tests {
         gone.meta_mut().deletion_timestamp = Some(Time(Timestamp::UNIX_EPOCH));
         assert_eq!(woken(&gone), ["a"]);
         assert_eq!(woken(&algorithm(&json!({ "usedBy": 1, "healthy": true }))), ["a"], "made anew");
+    }
+
+    fn feed(namespace: &str, publish: &Value) -> PartialObject<Feed> {
+        let generator =
+            json!({ "model": "Sine", "startPrice": 9, "volatility": "0.1", "interval": "1s", "symbols": ["A"] });
+        from_value(json!({
+            "apiVersion": "intuition.dev/v1alpha1", "kind": "Feed",
+            "metadata": { "name": "btc", "namespace": namespace, "uid": format!("u-{namespace}") },
+            "spec": { "source": { "generator": generator }, "publish": publish },
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn accounts_that_name_a_feed_are_woken_by_its_existence_and_topic() {
+        let (store, mut writer) = reflector::store::<PartialObject>();
+        for (namespace, name, from) in [
+            ("n", "a", json!([{ "feed": "other" }, { "feed": "btc" }])),
+            ("n", "b", json!([{ "feed": "btc", "namespace": "m" }])),
+            ("m", "c", json!([{ "feed": "btc" }])),
+            ("n", "d", json!([{ "feed": "other" }])),
+        ] {
+            let found: PartialObject = from_value(json!({
+                "apiVersion": "intuition.dev/v1alpha1", "kind": "TradingAlgo",
+                "metadata": { "name": name, "namespace": namespace },
+                "spec": { "algorithm": { "builtin": "random" }, "channels": { "from": from } },
+            }))
+            .unwrap();
+            assert!(found.parsed.is_ok());
+            writer.apply_watcher_event(&watcher::Event::Apply(found));
+        }
+        let known = ChangeFilter::default();
+        let woken = |feed: &PartialObject<Feed>| {
+            let mut names: Vec<_> = takers_of(&store, &known, feed).into_iter().map(|found| found.name).collect();
+            names.sort();
+            names
+        };
+        let none = Vec::<String>::new();
+        assert_eq!(woken(&feed("n", &json!({}))), ["a"]);
+        assert_eq!(woken(&feed("m", &json!({}))), ["b", "c"]);
+        assert_eq!(woken(&feed("n", &json!({ "backfill": true }))), none);
+        assert_eq!(woken(&feed("n", &json!({ "topic": "t" }))), ["a"]);
+        assert_eq!(woken(&feed("n", &json!(7))), ["a"], "it cannot be read");
+        let mut gone = feed("n", &json!({}));
+        gone.meta_mut().deletion_timestamp = Some(Time(Timestamp::UNIX_EPOCH));
+        assert_eq!(woken(&gone), ["a"]);
+        assert_eq!(woken(&feed("x", &json!({}))), none);
     }
 }

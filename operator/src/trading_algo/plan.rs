@@ -4,11 +4,12 @@ pub(crate) mod runtime;
 
 use intuition_api::{
     decimal::Money,
+    topic::OwnTopics,
     v1::{self, TradingState},
 };
 use intuition_resources::{
-    Algorithm, AlgorithmChoice, Amount, Input, Ledger, Portfolio, Storage, TRADING_ALGO_KIND, TradingAlgo,
-    TradingAlgoStatus, TradingStatus,
+    Algorithm, AlgorithmChoice, Amount, ChannelPlan, Channels, Input, Ledger, Portfolio, Storage, TRADING_ALGO_KIND,
+    TradingAlgo, TradingAlgoStatus, TradingStatus,
     address::Address,
     validate::{FieldError, check_below},
 };
@@ -23,6 +24,7 @@ use crate::{
     trading_algo::{
         confine::{self, ChannelRule},
         reset::{self, Resets},
+        sources::{Account, KnownFeeds, SourceProblem, Sources},
         trading_state::RequestedState,
     },
     workload::broker::{self, BrokerPlan},
@@ -45,8 +47,12 @@ pub struct Plan {
     pub portfolio: Portfolio,
     /// Channels; `None` for those of the algorithm.
     pub subscribe: Option<Vec<String>>,
-    /// The symbols to take on some of them.
+    /// The descriptions of their messages, those of sources first.
     pub inputs: Vec<Input>,
+    /// The channels as the resource names them.
+    pub channels: Channels,
+    /// Problems of the sources in `spec.channels.from`.
+    pub source_problems: Vec<SourceProblem>,
     /// Topic for the decisions, where it is not the usual one.
     pub publish: Option<String>,
     /// Topics that the namespace may not use, where that does not refuse the resource.
@@ -146,6 +152,8 @@ pub struct Inputs<'a> {
     pub credentials: Option<&'a Credentials>,
     /// The `Algorithm` that the spec names, if it exists.
     pub algorithm: Option<&'a PartialObject<Algorithm>>,
+    /// The feeds that the spec names.
+    pub feeds: KnownFeeds<'a>,
     /// The status that was written last.
     pub previous: Option<&'a TradingAlgoStatus>,
     /// The data of the runtime's `ConfigMap` in the cluster; empty without one.
@@ -153,15 +161,16 @@ pub struct Inputs<'a> {
 }
 
 impl<'a> Inputs<'a> {
-    /// Settings alone: no credentials, no `Algorithm`, no status and nothing stored.
+    /// Settings alone: no credentials, no `Algorithm`, no feeds, no status and nothing stored.
     pub const fn new(settings: &'a Settings) -> Self {
-        Self { settings, credentials: None, algorithm: None, previous: None, stored: Stored::new() }
+        let feeds = KnownFeeds { found: &[], scope: None };
+        Self { settings, credentials: None, algorithm: None, feeds, previous: None, stored: Stored::new() }
     }
 }
 
 /// The plan of a resource, or all violations of its spec.
 pub fn plan(algo: &TradingAlgo, inputs: Inputs<'_>) -> Result<Plan, Vec<FieldError>> {
-    let Inputs { settings, credentials, algorithm: named, previous, stored } = inputs;
+    let Inputs { settings, credentials, algorithm: named, feeds, previous, stored } = inputs;
     let mut problems = check_below(&json!(algo), &settings.topics.prefix);
     let (name, uid) = (algo.name_any(), algo.uid().unwrap_or_default());
     let broker = match broker::plan(algo.spec.broker.as_ref(), settings, credentials, (&name, &uid)) {
@@ -180,14 +189,19 @@ pub fn plan(algo: &TradingAlgo, inputs: Inputs<'_>) -> Result<Plan, Vec<FieldErr
     if settings.topics.confine == Confine::Enforce {
         problems.append(&mut warnings);
     }
+    let Sources { inputs, problems: source_problems } = sources(&channels, (&namespace, &name), feeds, settings)
+        .unwrap_or_else(|mut refused| {
+            problems.append(&mut refused);
+            Sources::default()
+        });
     let algorithm = choice(&algo.spec.algorithm, named, &settings.cluster_domain);
     let (Some(broker), Some(algorithm), true) = (broker, algorithm, problems.is_empty()) else {
         problems.sort();
         return Err(problems);
     };
-    let subscribe = channels.filters();
+    let ChannelPlan { filters: subscribe, inputs } = channels.plan(inputs);
     Ok(Plan {
-        channel_rule: confine::channel_rule(&namespace, subscribe.is_some(), &settings.topics),
+        channel_rule: confine::channel_rule(&namespace, channels.are_named(), &settings.topics),
         namespace,
         name,
         uid,
@@ -200,8 +214,10 @@ pub fn plan(algo: &TradingAlgo, inputs: Inputs<'_>) -> Result<Plan, Vec<FieldErr
         },
         portfolio: algo.spec.portfolio.clone(),
         subscribe,
-        inputs: channels.inputs.unwrap_or_default(),
-        publish: channels.publish,
+        inputs,
+        publish: channels.publish.clone(),
+        channels,
+        source_problems,
         warnings,
         installation: settings.installation.clone(),
         broker,
@@ -214,6 +230,22 @@ pub fn plan(algo: &TradingAlgo, inputs: Inputs<'_>) -> Result<Plan, Vec<FieldErr
         recorded: Recorded::of(previous),
         stored,
     })
+}
+
+/// The sources of `spec.channels.from`, or violations if the resource has no channel that may be used.
+fn sources(
+    channels: &Channels,
+    (namespace, name): (&str, &str),
+    feeds: KnownFeeds<'_>,
+    settings: &Settings,
+) -> Result<Sources, Vec<FieldError>> {
+    let Some(named) = &channels.from else { return Ok(Sources::default()) };
+    let topics = &settings.topics;
+    let own = OwnTopics::new(&topics.prefix, &format!("{namespace}/{name}"), channels.publish.as_deref());
+    let sources = Sources::of(named, Account { namespace, topics: &own }, feeds, topics);
+    let are_alone = channels.subscribe.is_none() && channels.inputs.is_none();
+    let refused = if are_alone { sources.without_channel() } else { Vec::new() };
+    if refused.is_empty() { Ok(sources) } else { Err(refused) }
 }
 
 fn trading(algo: &TradingAlgo) -> RequestedState {

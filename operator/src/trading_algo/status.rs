@@ -18,7 +18,10 @@ use k8s_openapi::jiff::Timestamp;
 use self::{summary::Summary, trading::Traded};
 use crate::{
     reconcile::{condition_type, conditions, derived::Derived, rollout::Rollout, topics},
-    trading_algo::status::observation::{Lasting, Outcome, Pods},
+    trading_algo::{
+        plan::Plan,
+        status::observation::{Lasting, Outcome, Pods},
+    },
 };
 
 /// The status that follows `previous`, for this generation of the resource.
@@ -35,7 +38,8 @@ pub(crate) fn derive(
         Outcome::Refused(problems, lasting) => (Summary::refused(problems, lasting, &before), lasting.pods),
         Outcome::WithoutAlgorithm(why) => (Summary::without_algorithm(why), None),
         Outcome::Observed(observation) => {
-            let (inputs, notices) = inputs::inputs(&observation.pods, &observation.plan.resets);
+            let Plan { resets, source_problems, .. } = observation.plan;
+            let (inputs, notices) = inputs::inputs(&observation.pods, resets, source_problems);
             hourly = notices;
             hourly.extend(topics::notice(&observation.plan.warnings));
             (Summary::observed(observation, inputs, &before), Some(&observation.pods))

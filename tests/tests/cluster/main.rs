@@ -8,6 +8,7 @@ mod brokers;
 mod changes;
 mod children;
 mod feeds;
+mod from;
 mod life;
 mod processes;
 mod samples;

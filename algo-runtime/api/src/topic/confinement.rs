@@ -2,7 +2,7 @@
 //! to namespaces: `<prefix>/<namespace>/` is the namespace's own. Topics outside of the prefix belong to no namespace, and
 //! every account may subscribe to them.
 
-use super::matches;
+use super::{covers, matches};
 
 /// First levels by which brokers serve the filter behind them in another way: MQTT 5 knows `$share/<group>/<filter>`, EMQX
 /// has `$queue/<filter>` and `$exclusive/<filter>` too. The number is that of the levels before the filter.
@@ -74,23 +74,6 @@ fn inner(filter: &str) -> &str {
     let first = filter.split('/').next().unwrap_or_default();
     let Some((_, levels)) = ENVELOPES.iter().find(|(name, _)| *name == first) else { return filter };
     filter.splitn(levels + 1, '/').nth(*levels).unwrap_or(filter)
-}
-
-/// Whether `wide` selects every topic that `narrow` selects. Right for every `true`; `false` for a few equivalent spellings
-/// such as `+/#` of `#`.
-fn covers(wide: &str, narrow: &str) -> bool {
-    if narrow.starts_with('$') && wide.starts_with(['#', '+']) {
-        return false;
-    }
-    let (mut wide, mut narrow) = (wide.split('/'), narrow.split('/'));
-    loop {
-        match (wide.next(), narrow.next()) {
-            (Some("#"), _) | (None, None) => return true,
-            (_, Some("#") | None) | (None, _) => return false,
-            (Some(wide), Some(narrow)) if wide == "+" || wide == narrow => {}
-            _ => return false,
-        }
-    }
 }
 
 #[cfg(test)]

@@ -21,6 +21,9 @@ pub enum FeedTopicError {
     /// A brace beside those of `{{sid}}`.
     #[error("must have no other braces than those of {{sid}}")]
     Braces,
+    /// `{sid}` beside other text of its level: an MQTT filter selects whole levels, so that it would select other topics too.
+    #[error("must have {{sid}} alone in its level, so that a filter selects the topics of the feed and no others")]
+    SymbolInLevel,
     /// The topic of the feed's position.
     #[error("is the topic of the feed's own position")]
     Position,
@@ -37,6 +40,9 @@ impl FeedTopics {
         let plain = topics.quotes.replace(SYMBOL, "");
         if plain.contains(['{', '}']) {
             return Err(FeedTopicError::Braces);
+        }
+        if topics.quotes.split('/').any(|level| level.contains(SYMBOL) && level != SYMBOL) {
+            return Err(FeedTopicError::SymbolInLevel);
         }
         let is_topic = !plain.contains(['+', '#']) && !plain.starts_with('$');
         if !is_topic || super::check_filter(&topics.quotes).is_err() {
@@ -73,10 +79,9 @@ impl FeedTopics {
         self.quotes.replace(SYMBOL, &escaped)
     }
 
-    /// The filter that selects the quotes of all symbols.
+    /// The filter that selects the quotes of all symbols: `+` in each level that is the symbol.
     pub fn filter(&self) -> String {
-        let levels = self.quotes.split('/').map(|level| if level.contains(SYMBOL) { "+" } else { level });
-        levels.collect::<Vec<_>>().join("/")
+        self.quotes.replace(SYMBOL, "+")
     }
 }
 
@@ -113,6 +118,8 @@ mod tests {
             ("a\0", FeedTopicError::NoTopic),
             ("a/{symbol}", FeedTopicError::Braces),
             ("a/{sid", FeedTopicError::Braces),
+            ("a/q-{sid}", FeedTopicError::SymbolInLevel),
+            ("{sid}{sid}/a", FeedTopicError::SymbolInLevel),
             ("intuition/desk/feed.btc/position", FeedTopicError::Position),
         ] {
             assert_eq!(topics(topic), Err(error), "{topic:?}");

@@ -1,15 +1,21 @@
 //! `spec.channels.inputs`: symbols by topic.
 
+use std::time::Duration;
+
 use super::*;
 use crate::settings::Input;
 
-/// With these inputs, each a filter and its symbols.
-fn with_inputs(inputs: &[(&str, &[&str])]) -> Settings {
-    let input = |(topic, symbols): &(&str, &[&str])| Input {
+/// An input on a filter, with its symbols.
+fn input((topic, symbols): &(&str, &[&str])) -> Input {
+    Input {
         topic: (*topic).to_owned(),
         symbols: symbols.iter().map(|symbol| (*symbol).to_owned()).collect(),
         ..Input::default()
-    };
+    }
+}
+
+/// With these inputs, each a filter and its symbols.
+fn with_inputs(inputs: &[(&str, &[&str])]) -> Settings {
     let subscribe = inputs.iter().map(|(topic, _)| (*topic).to_owned()).collect();
     Settings { subscribe: Some(subscribe), inputs: inputs.iter().map(input).collect(), ..eager() }
 }
@@ -86,4 +92,32 @@ fn bridge_that_knows_no_formats_gets_no_channels_with_one() {
         let formats = channels.map(|channels| channels.inputs.iter().map(|input| input.format.is_some()).collect());
         assert_eq!(formats, can_read.then(|| vec![false, true]));
     }
+}
+
+#[test]
+fn a_feed_within_another_channel_has_symbols_and_ages_of_its_own() {
+    let feed = Input {
+        max_quote_age: Some(Duration::from_secs(30)),
+        stale_after: Some(Duration::from_mins(1)),
+        ..input(&("quotes/feed", &["A"]))
+    };
+    let format = serde_json::from_str(r#"{"sid":{"topicLevel":2},"price":{"pointer":""}}"#).unwrap();
+    let foreign = Input { format, ..input(&("quotes/+", &[])) };
+    let settings = Settings { subscribe: Some(vec!["quotes/#".to_owned()]), inputs: vec![feed, foreign], ..eager() };
+    settings.check().unwrap();
+    let mut bench = Bench::new(settings);
+    let mut at = |topic: &str, seconds: i64| {
+        let delivery = bench.delivery(topic, vec![quote_of("A"), quote_of("B")]);
+        bench.engine.take(vec![delivery]).unwrap();
+        kinds(&bench.advance_at(seconds * 1_000_000))
+    };
+    assert_eq!(at("quotes/feed", 30), [Kind::Decided, Kind::NotListed]);
+    assert_eq!(at("quotes/feed", 31), [Kind::Denied, Kind::NotListed], "the quotes are of the first second");
+    assert_eq!(at("quotes/other", 91), [Kind::Decided, Kind::Decided]);
+    let account = bench.engine.account();
+    let stale: Vec<_> = account.inputs.iter().map(|input| (input.topic.as_str(), input.stale)).collect();
+    assert_eq!(stale, [("quotes/feed", true)], "no quote came on it for a minute");
+    let told = bench.engine.channels_for_bridge(KnownInputs { inputs: true, formats: true }).unwrap();
+    let inputs: Vec<_> = told.inputs.iter().map(|input| (input.topic.as_str(), input.format.is_some())).collect();
+    assert_eq!((told.filters, inputs), (vec!["quotes/#".to_owned()], vec![("quotes/feed", false), ("quotes/+", true)]));
 }

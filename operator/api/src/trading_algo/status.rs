@@ -22,7 +22,7 @@ pub struct TradingAlgoStatus {
     pub effective_generation: Option<i64>,
     /// The MQTT topic filters subscribed to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 64))]
+    #[schemars(length(max = 128))]
     pub channels: Vec<String>,
     /// The active algorithm.
     #[serde(default, skip_serializing_if = "Option::is_none")]

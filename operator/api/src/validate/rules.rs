@@ -211,16 +211,40 @@ fn channels(manifest: &Map<String, Value>, spec: &Value, prefix: &str, problems:
             problems.extend(filter_problem(topic, path.clone(), &own).or_else(|| twice(topic, path, &mut topics)));
         }
         problems.extend(format_problems(input, &path));
-        let mut names = BTreeSet::new();
-        for (index, name) in input.get("symbols").and_then(Value::as_array).into_iter().flatten().enumerate() {
-            symbols += 1;
-            problems.extend(twice(name, format!("{path}.symbols[{index}]"), &mut names));
+        symbols += listed(input, &path, problems);
+    }
+    let of_sources = sources(items("/channels/from"), text("namespace").unwrap_or(DEFAULT_NAMESPACE), problems);
+    let all = symbols + of_sources;
+    if all > MAX_SYMBOLS {
+        let path = if of_sources == 0 { "spec.channels.inputs" } else { "spec.channels" };
+        problems.push(FieldError::new(path, format!("must have at most {MAX_SYMBOLS} symbols in all, has {all}")));
+    }
+}
+
+/// Problems of `spec.channels.from` in a namespace. Returns the number of symbols.
+fn sources<'a>(sources: impl Iterator<Item = (usize, &'a Value)>, own: &str, problems: &mut Vec<FieldError>) -> usize {
+    let mut known = BTreeSet::new();
+    let mut symbols = 0;
+    for (index, source) in sources {
+        let path = format!("spec.channels.from[{index}]");
+        let text = |name: &str| source.get(name).and_then(Value::as_str);
+        let namespace = text("namespace").unwrap_or(own);
+        if let Some(feed) = text("feed").filter(|feed| !known.insert((namespace.to_owned(), (*feed).to_owned()))) {
+            problems.push(FieldError::new(format!("{path}.feed"), format!("is there twice: {namespace}/{feed}")));
         }
+        symbols += listed(source, &path, problems);
     }
-    if symbols > MAX_SYMBOLS {
-        let message = format!("must have at most {MAX_SYMBOLS} symbols in all, has {symbols}");
-        problems.push(FieldError::new("spec.channels.inputs", message));
+    symbols
+}
+
+/// Problems of the symbols that an input or a source at `path` lists. Returns their number.
+fn listed(input: &Value, path: &str, problems: &mut Vec<FieldError>) -> usize {
+    let mut names = BTreeSet::new();
+    let symbols = input.get("symbols").and_then(Value::as_array);
+    for (index, name) in symbols.into_iter().flatten().enumerate() {
+        problems.extend(twice(name, format!("{path}.symbols[{index}]"), &mut names));
     }
+    symbols.map_or(0, Vec::len)
 }
 
 /// The problems of the format of an input at `path`. Those of its shape are problems of the schema.

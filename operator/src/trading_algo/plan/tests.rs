@@ -276,3 +276,36 @@ fn runtime_is_told_the_rule_for_the_channels_of_its_algorithm() {
     named["channels"] = json!({ "subscribe": ["quotes"] });
     assert_eq!(file(&named, "Enforce"), None, "the operator has checked the resource's own channels");
 }
+
+#[test]
+fn feeds_stand_before_inputs_and_may_be_the_only_channels() {
+    let planned = |channels: Value, confine: &str| {
+        let mut spec = random();
+        spec["channels"] = channels;
+        let text = format!(
+            "{{runtimeImage: r, bridgeImage: b, networkPolicy: {{enabled: false}}, broker: {{url: 'mqtt://b'}}, \
+             topics: {{confine: {confine}}}}}"
+        );
+        plan_of(&algo(&spec), &Settings::parse(&text).unwrap(), None, None)
+    };
+    let own = "intuition/n/feed.x/quotes";
+    let plan = planned(json!({ "inputs": [{ "topic": "quotes" }], "from": [{ "feed": "x" }] }), "Enforce").unwrap();
+    let topics: Vec<_> = plan.inputs.iter().map(|input| input.topic.as_str()).collect();
+    assert_eq!(
+        (topics, plan.subscribe.clone().unwrap()),
+        (vec![own, "quotes"], vec!["quotes".to_owned(), own.to_owned()])
+    );
+    let reasons: Vec<_> = plan.source_problems.iter().map(|problem| problem.reason).collect();
+    assert_eq!((reasons, plan.channel_rule), (vec!["SourceMissing"], None));
+
+    let foreign = || json!([{ "feed": "x", "namespace": "m" }]);
+    let beside = planned(json!({ "subscribe": ["quotes"], "from": foreign() }), "Enforce").unwrap();
+    assert_eq!(beside.subscribe.unwrap(), ["quotes"], "the other channels go on");
+    assert_eq!((beside.source_problems.len(), beside.warnings.len()), (1, 0));
+    let alone = planned(json!({ "from": foreign() }), "Enforce").unwrap_err();
+    let [problem] = alone.as_slice() else { panic!("{alone:?}") };
+    assert_eq!((problem.reason, problem.path.as_str()), ("TopicNotAllowed", "spec.channels.from[0]"));
+    let warned = planned(json!({ "from": foreign() }), "Warn").unwrap();
+    assert_eq!(warned.subscribe.unwrap(), ["intuition/m/feed.x/quotes"]);
+    assert!(!warned.source_problems[0].is_fault && warned.warnings.is_empty());
+}

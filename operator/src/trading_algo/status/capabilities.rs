@@ -1,7 +1,7 @@
 //! Settings that a runtime or a bridge of an earlier release does not know (ADR 0019).
 
 use intuition_api::capability;
-use intuition_resources::TradingAlgoStatus;
+use intuition_resources::{ChannelSource, Input, TradingAlgoStatus};
 
 use crate::{
     names::Component,
@@ -26,30 +26,48 @@ struct Setting {
 }
 
 /// All of them.
-const SETTINGS: [Setting; 5] = [
+const SETTINGS: [Setting; 8] = [
     Setting {
         path: "spec.channels.inputs",
         capability: capability::INPUTS,
         components: &[Component::Runtime, Component::Bridge],
-        is_used: |plan| !plan.inputs.is_empty(),
+        is_used: |plan| plan.channels.inputs.is_some(),
     },
     Setting {
         path: "spec.channels.inputs[].format",
         capability: capability::INPUT_FORMATS,
         components: &[Component::Runtime, Component::Bridge],
-        is_used: |plan| plan.inputs.iter().any(|input| input.format.is_some()),
+        is_used: |plan| inputs(plan).any(|input| input.format.is_some()),
     },
     Setting {
         path: "spec.channels.inputs[].maxQuoteAge",
         capability: capability::QUOTE_AGE,
         components: &[Component::Runtime],
-        is_used: |plan| plan.inputs.iter().any(|input| input.max_quote_age.is_some()),
+        is_used: |plan| inputs(plan).any(|input| input.max_quote_age.is_some()),
     },
     Setting {
         path: "spec.channels.inputs[].staleAfter",
         capability: capability::QUOTE_AGE,
         components: &[Component::Runtime],
-        is_used: |plan| plan.inputs.iter().any(|input| input.stale_after.is_some()),
+        is_used: |plan| inputs(plan).any(|input| input.stale_after.is_some()),
+    },
+    Setting {
+        path: "spec.channels.from[].symbols",
+        capability: capability::INPUTS,
+        components: &[Component::Runtime],
+        is_used: |plan| sources(plan).any(|source| source.symbols.is_some()),
+    },
+    Setting {
+        path: "spec.channels.from[].maxQuoteAge",
+        capability: capability::QUOTE_AGE,
+        components: &[Component::Runtime],
+        is_used: |plan| sources(plan).any(|source| source.max_quote_age.is_some()),
+    },
+    Setting {
+        path: "spec.channels.from[].staleAfter",
+        capability: capability::QUOTE_AGE,
+        components: &[Component::Runtime],
+        is_used: |plan| sources(plan).any(|source| source.stale_after.is_some()),
     },
     Setting {
         path: "spec.storage.retain",
@@ -58,6 +76,15 @@ const SETTINGS: [Setting; 5] = [
         is_used: |plan| plan.storage.retain.is_some(),
     },
 ];
+
+fn inputs(plan: &Plan) -> impl Iterator<Item = &Input> {
+    plan.channels.inputs.iter().flatten()
+}
+
+/// Feeds alone need no capability: a runtime of any release subscribes to their topics and reads quotes of our own.
+fn sources(plan: &Plan) -> impl Iterator<Item = &ChannelSource> {
+    plan.channels.from.iter().flatten()
+}
 
 /// A setting of the resource that its pods do not know; `None`: there is none, or the pods have not answered.
 pub(crate) fn lacking(observation: &Observation<'_>, before: &TradingAlgoStatus) -> Option<Finding> {

@@ -1,5 +1,5 @@
-//! The finding for `InputsHealthy`: sources in conflict, inputs without quotes, resets that did not apply, and warnings of the
-//! bridge about its subscriptions.
+//! The finding for `InputsHealthy`: sources in conflict, feeds that are missing, inputs without quotes, resets that did not apply,
+//! and warnings of the bridge about its subscriptions.
 
 use intuition_api::{
     capability,
@@ -19,6 +19,7 @@ use crate::{
     trading_algo::{
         ask::{RuntimeReport, SourceReset},
         reset::{Reset, Resets},
+        sources::SourceProblem,
         status::observation::Pods,
     },
 };
@@ -29,30 +30,31 @@ const CONFLICT_DEAD_LETTERS: u32 = 10;
 const MAX_NAMED: usize = 3;
 
 /// The finding, and the Events about sources and resets, which are published at most once an hour.
-pub(crate) fn inputs(pods: &Pods, resets: &Resets) -> (Finding, Vec<EventRecord>) {
-    let (finding, notices) = of_account(pods.report(), resets);
+pub(crate) fn inputs(pods: &Pods, resets: &Resets, named: &[SourceProblem]) -> (Finding, Vec<EventRecord>) {
+    let (finding, notices) = of_account(pods.report(), resets, named);
     (warnings::add(finding, pods.warnings(), condition_type::INPUTS_HEALTHY), notices)
 }
 
-fn of_account(report: Option<&RuntimeReport>, resets: &Resets) -> (Finding, Vec<EventRecord>) {
-    let Some(Ok(account)) = report.map(|report| &report.account) else {
-        let message = "the runtime's account cannot be read; RuntimeReady has the cause";
-        return (unknown(reason::ACCOUNT_UNREAD, message), Vec::new());
-    };
-    if !account.capabilities.iter().any(|known| known == capability::SOURCES) {
-        let message = "the runtime is of a release that does not report its sources";
-        return (unknown(reason::RUNTIME_TOO_OLD, message), Vec::new());
-    }
-    let troubles = troubles(account);
+fn of_account(report: Option<&RuntimeReport>, resets: &Resets, named: &[SourceProblem]) -> (Finding, Vec<EventRecord>) {
+    let account = readable(report);
+    let troubles = troubles(account.as_ref().ok().copied(), named);
     let mut notices: Vec<_> =
         troubles.iter().map(|(reason, message)| EventRecord::hourly(reason, message, "")).collect();
+    let calm = match &account {
+        Ok(_) => tolerated(named).unwrap_or_else(|| Finding::fine(HEALTHY, "no source is in conflict")),
+        Err(unknown) => unknown.clone(),
+    };
     let mut finding = match troubles.first() {
-        None => Finding::fine(HEALTHY, "no source is in conflict"),
+        None => calm,
         Some((reason, _)) => {
-            let messages: Vec<_> = troubles.iter().map(|(_, message)| message.as_str()).collect();
+            let mut messages: Vec<_> = troubles.iter().map(|(_, message)| message.as_str()).collect();
+            messages.extend(account.as_ref().err().map(|unknown| unknown.message.as_str()));
             Finding::lacking(reason, messages.join(". "), Urgency::None)
         }
     };
+    if account.is_err() {
+        return (finding, notices);
+    }
     for (reason, trouble, key) in reset_troubles(report, resets) {
         // A conflict keeps its reason: it is why quotes are lost.
         if finding.truth == Truth::True {
@@ -64,15 +66,48 @@ fn of_account(report: Option<&RuntimeReport>, resets: &Resets) -> (Finding, Vec<
     (finding, notices)
 }
 
+/// The account with its sources, or the finding while the runtime has not shown them.
+fn readable(report: Option<&RuntimeReport>) -> Result<&AccountResponse, Finding> {
+    let Some(Ok(account)) = report.map(|report| &report.account) else {
+        let message = "the runtime's account cannot be read; RuntimeReady has the cause";
+        return Err(unknown(reason::ACCOUNT_UNREAD, message));
+    };
+    if !account.capabilities.iter().any(|known| known == capability::SOURCES) {
+        let message = "the runtime is of a release that does not report its sources";
+        return Err(unknown(reason::RUNTIME_TOO_OLD, message));
+    }
+    Ok(account)
+}
+
 fn unknown(reason: &str, message: &str) -> Finding {
     Finding { urgency: Urgency::None, ..Finding::unknown(reason, message) }
 }
 
-/// Reasons with their messages, the first one first.
-fn troubles(account: &AccountResponse) -> Vec<(&'static str, String)> {
-    let conflicts = conflicts(&account.sources).map(|message| (reason::SOURCE_CONFLICT, message));
-    let stale = stale(&account.inputs).map(|message| (reason::STALE, message));
-    conflicts.into_iter().chain(stale).collect()
+/// Reasons with their messages, the first one first. A feed that is missing comes before its silence.
+fn troubles(account: Option<&AccountResponse>, named: &[SourceProblem]) -> Vec<(&'static str, String)> {
+    let conflicts = account.and_then(|account| conflicts(&account.sources));
+    let stale = account.and_then(|account| stale(&account.inputs));
+    let of_named = [reason::SOURCE_MISSING, reason::TOPIC_NOT_ALLOWED].into_iter().filter_map(|reason| {
+        let message = list(named.iter().filter(|problem| problem.is_fault && problem.reason == reason))?;
+        Some((reason, message))
+    });
+    let conflicts = conflicts.map(|message| (reason::SOURCE_CONFLICT, message));
+    conflicts.into_iter().chain(of_named).chain(stale.map(|message| (reason::STALE, message))).collect()
+}
+
+/// The finding where a topic is subscribed to that the namespace may not use.
+fn tolerated(named: &[SourceProblem]) -> Option<Finding> {
+    Some(Finding::fine(reason::TOPIC_NOT_ALLOWED, list(named.iter().filter(|problem| !problem.is_fault))?))
+}
+
+/// A sentence for each problem of a source that the resource names.
+fn list<'a>(problems: impl Iterator<Item = &'a SourceProblem>) -> Option<String> {
+    let mut named: Vec<_> = problems.map(ToString::to_string).collect();
+    let more = named.split_off(named.len().min(MAX_NAMED)).len();
+    if more > 0 {
+        named.push(format!("and {more} more"));
+    }
+    (!named.is_empty()).then(|| named.join("; "))
 }
 
 /// A sentence for each input that has brought no quote for its `staleAfter`.

@@ -61,7 +61,7 @@ impl Summary {
         let Some(pods) = lasting.pods else { return Self::unseen(accepted, configured, lasting, before) };
         let runtime = processes::runtime(pods, false);
         let bridge = processes::bridge(pods, runtime.truth == Truth::True);
-        let (inputs, _) = inputs::inputs(pods, &Ok(Vec::new()));
+        let (inputs, _) = inputs::inputs(pods, &Ok(Vec::new()), &[]);
         Self {
             accepted,
             configured,

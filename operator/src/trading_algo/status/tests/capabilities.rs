@@ -152,3 +152,35 @@ fn format_of_an_input_is_a_setting_of_its_own() {
         assert!(message.starts_with(&format!("spec.channels.inputs[].format: the image of {image} is")), "{message}");
     }
 }
+
+#[test]
+fn feeds_need_a_capability_for_their_settings_alone() {
+    let planned = |source: serde_json::Value| {
+        let mut spec = random();
+        spec["channels"] = json!({ "subscribe": ["quotes"], "from": [source] });
+        crate::trading_algo::plan::plan(&algo(&spec), crate::trading_algo::plan::Inputs::new(&settings())).unwrap()
+    };
+    let bare = planned(json!({ "feed": "btc" }));
+    assert_eq!(bare.subscribe.as_deref().unwrap(), ["quotes", "intuition/n/feed.btc/quotes"]);
+    assert_eq!(bare.second_settings_file(), None, "v0.1.0 carries it out");
+    assert_eq!(shown(&seen(&with(&bare, &[], &[]), None))[1], "Configured=True InForce");
+    for (setting, value, capability) in [
+        ("symbols", json!(["A"]), INPUTS),
+        ("maxQuoteAge", json!("5s"), "quote-age"),
+        ("staleAfter", json!("5m"), "quote-age"),
+    ] {
+        let mut source = json!({ "feed": "btc" });
+        source[setting] = value.clone();
+        let plan = planned(source);
+        let input = &plan.second_settings_file().unwrap()["channels"]["inputs"][0];
+        assert_eq!((&input["topic"], &input[setting]), (&json!("intuition/n/feed.btc/quotes"), &value));
+        let derived = seen(&with(&plan, &[], &[]), None);
+        let (_, reason, message) = configured(&derived);
+        assert_eq!(reason, "RuntimeTooOld");
+        assert!(
+            message.starts_with(&format!("spec.channels.from[].{setting}: the image of algo-runtime is")),
+            "{message}"
+        );
+        assert_eq!(shown(&seen(&with(&plan, &[capability], &[]), None))[1], "Configured=True InForce");
+    }
+}

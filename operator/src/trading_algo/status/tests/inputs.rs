@@ -5,7 +5,7 @@ use intuition_api::v1::{InputState, Source};
 use super::*;
 use crate::{
     reconcile::{derived::Derived, rollout::Rollout},
-    trading_algo::{ask::SourceReset, plan::Plan, reset, status::observation::Observation},
+    trading_algo::{ask::SourceReset, plan::Plan, reset, sources::SourceProblem, status::observation::Observation},
     workload::pod_state::PodState,
 };
 
@@ -166,4 +166,48 @@ fn a_reset_that_the_runtime_refuses_is_shown_and_one_that_applied_is_not() {
     assert_eq!(find(&derived, kinds::INPUTS_HEALTHY).message, expected);
     observation.pods.runtime.1 = Some(answered([None, None]));
     assert_eq!(shown(&seen(&observation, Some(&derived.status)))[4], "InputsHealthy=True Healthy");
+}
+
+fn problem(place: usize, reason: &'static str, is_fault: bool) -> SourceProblem {
+    SourceProblem { reason, path: format!("spec.channels.from[{place}]"), message: format!("cause {place}"), is_fault }
+}
+
+#[test]
+fn a_feed_that_is_missing_or_not_allowed_makes_inputs_unhealthy_alone() {
+    let mut plan = plan();
+    plan.source_problems = vec![problem(1, "TopicNotAllowed", true), problem(2, "SourceMissing", true)];
+    let derived = seen(&trading(&plan), None);
+    assert_eq!(inputs_and_ready(&derived), ["InputsHealthy=False SourceMissing", "Ready=True Trading"]);
+    let expected = "spec.channels.from[2]: cause 2. spec.channels.from[1]: cause 1";
+    assert_eq!(find(&derived, kinds::INPUTS_HEALTHY).message, expected);
+    let told: Vec<_> = derived.events.iter().map(|notice| (notice.reason.as_str(), notice.hourly.is_some())).collect();
+    assert!(told.contains(&("SourceMissing", true)) && told.contains(&("TopicNotAllowed", true)), "{told:?}");
+
+    let mut silent = trading(&plan);
+    silent.pods.runtime = (PodState::Starting, None);
+    let early = seen(&silent, None);
+    assert_eq!(shown(&early)[4], "InputsHealthy=False SourceMissing");
+    assert!(find(&early, kinds::INPUTS_HEALTHY).message.ends_with("RuntimeReady has the cause"));
+    let conflict = seen(&with_sources(&plan, vec![conflict("nyse", "SequenceWentBack", 10)]), None);
+    assert_eq!(shown(&conflict)[4], "InputsHealthy=False SourceConflict");
+
+    plan.source_problems = Vec::new();
+    assert_eq!(inputs_and_ready(&seen(&trading(&plan), Some(&derived.status)))[0], "InputsHealthy=True Healthy");
+}
+
+#[test]
+fn of_many_missing_feeds_three_are_named() {
+    let mut plan = plan();
+    plan.source_problems = (0..5).map(|place| problem(place, "SourceMissing", true)).collect();
+    let message = find(&seen(&trading(&plan), None), kinds::INPUTS_HEALTHY).message.clone();
+    assert!(message.contains("cause 2; and 2 more") && !message.contains("cause 3"), "{message}");
+}
+
+#[test]
+fn topic_that_is_subscribed_to_without_the_right_is_no_fault() {
+    let mut plan = plan();
+    plan.source_problems = vec![problem(0, "TopicNotAllowed", false)];
+    let derived = seen(&trading(&plan), None);
+    assert_eq!(inputs_and_ready(&derived), ["InputsHealthy=True TopicNotAllowed", "Ready=True Trading"]);
+    assert_eq!(find(&derived, kinds::INPUTS_HEALTHY).message, "spec.channels.from[0]: cause 0");
 }
