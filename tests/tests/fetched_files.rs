@@ -84,7 +84,7 @@ async fn cut_and_kill(random: &mut ChaCha8Rng, etag: Option<&str>, end: End) -> 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn server_that_is_away_is_shown_and_waited_for_and_a_changed_file_is_refused() -> anyhow::Result<()> {
+async fn server_that_is_away_is_waited_for_and_a_changed_file_is_refused() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let broker = broker(folder.path()).await?;
     let subscriber = Subscriber::start(broker.port(), &None, QUOTES).await?;
