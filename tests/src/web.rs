@@ -116,17 +116,17 @@ async fn serve(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
     if stream.fill_buf().await?.first() == Some(&0x16) {
         return Ok(());
     }
-    let mut head = String::new();
-    while !head.ends_with("\r\n\r\n") {
-        if stream.read_line(&mut head).await? == 0 {
+    let mut request = String::new();
+    while !request.ends_with("\r\n\r\n") {
+        if stream.read_line(&mut request).await? == 0 {
             return Ok(());
         }
     }
     let header = |name: &str| {
-        let mut lines = head.lines().filter_map(|line| line.split_once(": "));
+        let mut lines = request.lines().filter_map(|line| line.split_once(": "));
         lines.find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value.to_owned())
     };
-    let target = head.split(' ').nth(1).unwrap_or_default().to_owned();
+    let target = request.split(' ').nth(1).unwrap_or_default().to_owned();
     let from = header("range").and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok());
     let (plan, cut) = {
         let mut plan = locked(&shared.plan);
@@ -145,23 +145,8 @@ async fn serve(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
         200
     });
     let file = plan.file.get(from.unwrap_or_default()..).unwrap_or_default();
-    let mut answer = format!("HTTP/1.1 {status} \r\nconnection: close\r\n");
-    if let Some(location) = location {
-        answer.push_str(&format!("location: {location}\r\n"));
-    }
-    if let Some(etag) = &plan.etag {
-        answer.push_str(&format!("etag: {etag}\r\n"));
-    }
-    if let Some(from) = from {
-        let (last, length) = (plan.file.len().saturating_sub(1), plan.file.len());
-        answer.push_str(&format!("content-range: bytes {from}-{last}/{length}\r\n"));
-    }
-    match plan.end {
-        End::Length => answer.push_str(&format!("content-length: {}\r\n", file.len())),
-        End::Chunks => answer.push_str("transfer-encoding: chunked\r\n"),
-        End::Connection => {}
-    }
-    stream.write_all(format!("{answer}\r\n").as_bytes()).await?;
+    let head = head(&plan, status, location, from, file.len());
+    stream.write_all(head.as_bytes()).await?;
     let sent = cut.and_then(|cut| file.get(..cut)).unwrap_or(file);
     if plan.end != End::Chunks {
         stream.write_all(sent).await?;
@@ -176,4 +161,23 @@ async fn serve(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
         stream.write_all(b"0\r\n\r\n").await?;
     }
     stream.shutdown().await
+}
+
+/// The head of an answer whose body begins at the byte `from` of the file and has `length` bytes.
+fn head(plan: &Plan, status: u16, location: Option<&String>, from: Option<usize>, length: usize) -> String {
+    let end = match plan.end {
+        End::Length => Some(format!("content-length: {length}")),
+        End::Chunks => Some("transfer-encoding: chunked".to_owned()),
+        End::Connection => None,
+    };
+    let whole = plan.file.len();
+    let lines = [
+        Some(format!("HTTP/1.1 {status} ")),
+        Some("connection: close".to_owned()),
+        location.map(|location| format!("location: {location}")),
+        plan.etag.as_ref().map(|etag| format!("etag: {etag}")),
+        from.map(|from| format!("content-range: bytes {from}-{}/{whole}", whole.saturating_sub(1))),
+        end,
+    ];
+    lines.into_iter().flatten().map(|line| line + "\r\n").collect::<String>() + "\r\n"
 }

@@ -85,3 +85,22 @@ impl Opener {
         QuoteFile::from_source(Box::new(fetched), &name, &self.options).map_err(OpenError::Read)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn source_has_the_name_of_the_file_or_of_the_host() {
+        let url = |text: &str| Place::Url(Url::parse(text).unwrap());
+        for (place, name) in [
+            (Place::Path("/files/old/q.csv".into()), "q.csv"),
+            (url("https://host/old/q.csv?key=a/b.csv#part"), "q.csv"),
+            (url("https://host:8443/"), "host"),
+            (url("https://host"), "host"),
+            (url("https://host/old/"), "host"),
+        ] {
+            assert_eq!(place.base_name(), name, "{place:?}");
+        }
+    }
+}
