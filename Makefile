@@ -15,7 +15,7 @@ SCRIPTS = $(shell git ls-files | xargs grep -lE '^\#!.*(bash|/sh)$$') tests/clus
 CLUSTER_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/intuition/cluster
 E2E_FIGURES := $(CURDIR)/target/e2e-figures.txt
 SDK_VENV := $(abspath $(or $(CARGO_TARGET_DIR),target))/sdk-python
-GUIDES = $(filter-out %/README.md,$(wildcard docs/write-an-algorithm/*.md))
+GUIDES = $(filter-out %/README.md,$(wildcard docs/write-an-algorithm/*.md)) $(wildcard docs/connect-*.md) docs/warm-up-from-a-file.md
 SIMULATE := $(CARGO) --config tests/simulation/optimised.toml run --quiet --package simulation --
 PLANTED := RUSTC_WORKSPACE_WRAPPER=$(CURDIR)/tests/simulation/rustc-planted
 SIMULATE_PLANTED := $(PLANTED) $(SIMULATE)
@@ -181,7 +181,7 @@ test-conform: $(SDK_VENV)/ready test-examples ## Take the examples in Python, Ty
 test-guides: tools ## Do what the guides tell their readers to do on a laptop
 	@$(NEED_VENV)
 	@.ci/need node:nodejs npm:npm initdb:postgresql psql:postgresql-client
-	$(CARGO) build --quiet --package intuition-cli
+	$(CARGO) build --quiet --package intuition-cli --package local-exchange
 	@$(KEEP_PORTS)
 	set -e; for guide in docs/files.md docs/payloads.md docs/connect-a-database.md $(GUIDES); do tests/guides/run $$guide --part laptop; done
 

@@ -1,16 +1,20 @@
 //! A file as a source: its rows by the times in them, or as fast as the broker takes them.
 //!
+//! The file is at a path or a URL (`place`). A URL is fetched by a task (`fetch`), whose bytes the thread gets (`fetched`).
 //! A thread reads rows (`reading`), a task hands them on at their times (`pace`). With its position the source stores hashes of the
 //! rows (`state`), by which another run recognises that the file has changed ([`mod@compare`]).
 
 pub mod compare;
+mod fetch;
+mod fetched;
 mod pace;
+mod place;
 mod reading;
 mod state;
 
 use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
+    path::Path,
+    sync::{Arc, atomic::AtomicBool},
     thread::Builder,
 };
 
@@ -18,12 +22,18 @@ use intuition_common::civil;
 use intuition_resources::{File, Speed};
 use quote_files::{Options, TimeFormat};
 use tokio::{
+    runtime::Handle,
     sync::mpsc,
     time::{self, Instant},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use url::Url;
 
-use self::{pace::Pace, reading::Reading};
+use self::{
+    pace::Pace,
+    place::{Opener, Place},
+    reading::Reading,
+};
 use crate::source::{Beginning, Condition, Position, Source, SourceEvent, SourceEvents};
 
 /// Longest name of a source that a file gives, in bytes.
@@ -38,15 +48,18 @@ pub enum FileError {
     /// The zone is not in the time zone database.
     #[error("spec.source.file.timeZone: there is no time zone {0:?}")]
     TimeZone(String),
-    /// A file that this process cannot fetch.
-    #[error("spec.source.file.url: this release reads files of claims and ConfigMaps, and fetches none")]
-    Url,
+    /// The URL cannot be parsed.
+    #[error("spec.source.file.url: {0}")]
+    Url(url::ParseError),
+    /// The file has no place.
+    #[error("spec.source.file: must have exactly one of claim, configMap and url")]
+    NoPlace,
 }
 
 /// A file as a source.
 #[derive(Debug)]
 pub struct FileSource {
-    path: PathBuf,
+    place: Place,
     options: Options,
     name: Arc<str>,
     allow_bad_lines: bool,
@@ -57,11 +70,14 @@ pub struct FileSource {
 impl FileSource {
     /// A file with validated fields. `folder` is the mount of its claim or `ConfigMap`.
     pub fn new(file: &File, folder: &Path, tasks: TaskTracker) -> Result<Self, FileError> {
-        let claim = file.claim.as_ref().map(|claim| claim.path.as_str());
-        let key = file.config_map.as_ref().map(|map| map.key.as_str());
-        let place = claim.or(key).ok_or(FileError::Url)?;
-        let base = place.rsplit('/').next().unwrap_or(place);
-        let name = file.source_name.as_deref().unwrap_or(base);
+        let place = match file {
+            File { claim: Some(claim), .. } => Place::Path(folder.join(&claim.path)),
+            File { config_map: Some(map), .. } => Place::Path(folder.join(&map.key)),
+            File { url: Some(url), .. } => Place::Url(Url::parse(url).map_err(FileError::Url)?),
+            File { .. } => return Err(FileError::NoPlace),
+        };
+        let base = place.base_name();
+        let name = file.source_name.as_deref().unwrap_or(&base);
         let name = name.get(..name.floor_char_boundary(MAX_NAME_BYTES)).unwrap_or(name);
         let zone = |name: &String| civil::zone(name).ok_or_else(|| FileError::TimeZone(name.clone()));
         let format = |text: &String| text.parse::<TimeFormat>().map_err(FileError::TimeFormat);
@@ -77,14 +93,7 @@ impl FileSource {
             reverse: file.reverse,
             digests: true,
         };
-        Ok(Self {
-            path: folder.join(place),
-            options,
-            name: name.into(),
-            allow_bad_lines: file.allow_bad_lines,
-            speed: file.speed,
-            tasks,
-        })
+        Ok(Self { place, options, name: name.into(), allow_bad_lines: file.allow_bad_lines, speed: file.speed, tasks })
     }
 }
 
@@ -96,13 +105,16 @@ impl Source for FileSource {
     fn start(&self, position: Position, stop: CancellationToken) -> SourceEvents {
         let (events, receiver) = mpsc::channel(1);
         let (read, rows) = mpsc::channel(1);
-        let reading = Reading {
-            path: self.path.clone(),
+        let opener = Opener {
+            place: self.place.clone(),
             options: self.options.clone(),
-            name: Arc::clone(&self.name),
-            allow_bad_lines: self.allow_bad_lines,
-            position,
+            events: read.clone(),
+            was_missing: Arc::new(AtomicBool::new(false)),
+            runtime: Handle::current(),
+            tasks: self.tasks.clone(),
+            stop: stop.clone(),
         };
+        let reading = Reading { opener, name: Arc::clone(&self.name), allow_bad_lines: self.allow_bad_lines, position };
         let thread = Builder::new().name("file".to_owned()).spawn(move || reading.run(&read));
         let pacing = Pacing { rows, events, pace: Pace::new(self.speed), failed: thread.err() };
         self.tasks.spawn(async move {

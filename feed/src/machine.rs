@@ -41,7 +41,7 @@ pub use self::{numbers::Gap, shutdown::Phase};
 use crate::{
     metrics::Metrics,
     quote::Quote,
-    readiness::{Reporter, SOURCE},
+    readiness::{PUBLISHING, Reporter, SOURCE},
     source::{Beginning, Condition, Position, SourceEvent, State},
 };
 
@@ -315,6 +315,10 @@ impl Machine {
             Condition::Ended => {
                 self.reporter.ready(SOURCE);
                 self.reporter.warn(SOURCE, ENDED, "the source has given its last quote");
+                // The broker had all quotes before this run: none is to come that would show it.
+                if self.waiting.is_empty() && self.flight.len() == 0 {
+                    self.reporter.ready(PUBLISHING);
+                }
             }
             Condition::Failed { reason, message } => {
                 self.reporter.missing(SOURCE, reason, &message);

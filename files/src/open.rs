@@ -73,6 +73,9 @@ pub(crate) fn recognise(source: Box<dyn Read + Send>, bytes: Option<u64>) -> Res
     if start.starts_with(b"\xef\xbb\xbf") {
         text.consume(3);
     }
+    if is_page(text.buffer()) {
+        return Err(Problem::Kind("a web page: the address or the login is wrong, or the server reports an error"));
+    }
     Ok(Opened { text, compression, bytes, taken })
 }
 
@@ -94,6 +97,13 @@ const fn other_kind(start: &[u8]) -> Option<&'static str> {
         [b'B', b'Z', b'h', _] => Some("compressed by bzip2: `bzip2 -dc FILE` writes its text, and --feed - reads that"),
         _ => None,
     }
+}
+
+/// Whether a text is HTML or XML, which web servers give in place of a file.
+fn is_page(text: &[u8]) -> bool {
+    let text = text.trim_ascii_start();
+    let begins = |with: &str| text.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with.as_bytes()));
+    ["<!doctype", "<html", "<?xml"].into_iter().any(begins)
 }
 
 /// Counts the bytes that are read.

@@ -103,6 +103,8 @@ fn files_that_are_no_text_are_refused_with_the_command_that_makes_text() {
         (utf16(b""), "q.csv: is UTF-16"),
         (b"PK\x03\x04rest".to_vec(), "q.csv: is a zip archive: `unzip -p FILE`"),
         (b"PAR1rest".to_vec(), "q.csv: is a Parquet file"),
+        (b"\r\n<!DOCTYPE html><title>Log in</title>".to_vec(), "q.csv: is a web page: "),
+        (b"<?xml version=\"1.0\"?><Error/>".to_vec(), "q.csv: is a web page: "),
         (b"\xfd7zXZ\0".to_vec(), "q.csv: is compressed by xz"),
         (b"".to_vec(), "q.csv: is empty"),
         (b" \n\n".to_vec(), "q.csv: is empty"),

@@ -4,6 +4,7 @@
 //! - [`proxy`]: a slow or breaking link to one.
 //! - [`process`]: our binaries, found beside the test executable; [`command`]: run to their end; [`system`]: one account's runtime and bridge together.
 //! - [`feed`]: a feed as a process, and the quotes that it publishes.
+//! - [`web`]: a web server with one file, and its faults.
 //! - [`meter`]: memory and processor time of a process.
 //! - [`quotes`]: what is published, in the three shapes; [`mqtt`]: an MQTT client of the tests' own.
 //! - [`ledger`]: reads a ledger's file by SQL; [`checker`]: recomputes it; [`amounts`]: the arithmetic it does it with.
@@ -37,3 +38,4 @@ pub mod seed;
 mod segment;
 pub mod system;
 pub mod wait;
+pub mod web;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use feed::file::compare::{CompareError, compare};
-use quote_files::{Checker, Role, STDIN};
+use quote_files::{Checker, QuoteFile, Role, STDIN};
 
 use super::{
     files::OpenFile,
@@ -101,7 +101,9 @@ fn course(
 
 /// Reads the rows that were decided, before anything is published.
 fn compare_decided(open: &OpenFile, checker: Checker, course: &Course) -> Result<(), ResumeError> {
-    compare(&open.path, &open.options, checker).map_err(|error| match error {
+    let again =
+        QuoteFile::open(&open.path, &open.options).map_err(|error| ResumeError::Read(ReadError::File(error)))?;
+    compare(again, checker).map_err(|error| match error {
         CompareError::Read(error) => ResumeError::Read(ReadError::File(error)),
         CompareError::Differ(changed) => {
             let Course { source, decided, .. } = course;

@@ -243,10 +243,10 @@ mod tests {
     }
 
     #[test]
-    fn sources_that_this_release_lacks_are_refused_with_their_place() {
-        let url = "{source: {file: {url: 'http://localhost/a.csv'}}}";
-        let error = planned(url, OPTIONS, PREFIX).unwrap_err();
+    fn sources_that_cannot_be_used_are_refused_with_their_place() {
+        let lower_case = "{source: {exchange: {name: Binance, symbols: [btcusdt]}}}";
+        let error = planned(lower_case, OPTIONS, PREFIX).unwrap_err();
         let error = intuition_common::exit::with_causes(&error);
-        assert!(error.starts_with("folder/feed.yaml: document 1 (demo): spec.source.file.url: "), "{error}");
+        assert!(error.starts_with("folder/feed.yaml: document 1 (demo): spec.source.exchange: "), "{error}");
     }
 }

@@ -1,8 +1,6 @@
 //! The comparison of a file with the hashes that an earlier run has kept.
 
-use std::path::Path;
-
-use quote_files::{Changed, Checker, FileError, Options, QuoteFile};
+use quote_files::{Changed, Checker, FileError, QuoteFile};
 
 /// The outcome of a comparison that ends a run.
 #[derive(Debug, thiserror::Error)]
@@ -15,9 +13,8 @@ pub enum CompareError {
     Differ(Changed),
 }
 
-/// Reads a file from its first row up to the last row of `checker`. `options` ask for digests.
-pub fn compare(path: &Path, options: &Options, mut checker: Checker) -> Result<(), CompareError> {
-    let mut file = QuoteFile::open(path, options).map_err(CompareError::Read)?;
+/// Reads a file from its first row up to the last row of `checker`. It was opened with digests, and nothing of it was read.
+pub fn compare(mut file: QuoteFile, mut checker: Checker) -> Result<(), CompareError> {
     let mut rows = 0;
     while rows < checker.through() {
         let Some(row) = file.next_row().map_err(CompareError::Read)? else { break };

@@ -1,13 +1,14 @@
 //! Reads the rows of a file on a thread of its own, and hands them on in batches.
 
-use std::{path::PathBuf, sync::Arc};
+use std::sync::{Arc, atomic::Ordering};
 
 use intuition_common::exit::with_causes;
-use quote_files::{Checker, Content, DataRow, FileError, Options, Position as RowPosition, QuoteFile, Role};
+use quote_files::{Checker, Content, DataRow, FileError, Position as RowPosition, QuoteFile, Role};
 use tokio::sync::mpsc;
 
 use super::{
     compare::{CompareError, compare, describe},
+    place::{OpenError, Opener},
     state::FileState,
 };
 use crate::{
@@ -26,6 +27,8 @@ const MAX_LISTED: u64 = 100;
 enum ReadError {
     #[error(transparent)]
     File(Box<FileError>),
+    #[error(transparent)]
+    Open(Box<OpenError>),
     #[error(
         "{file}: {cause}; rows up to {published} were published as the source {name}, so nothing was published: another \
          sourceName takes the file as another source"
@@ -38,9 +41,13 @@ impl ReadError {
         Self::File(Box::new(error))
     }
 
+    fn open(error: OpenError) -> Self {
+        Self::Open(Box::new(error))
+    }
+
     const fn reason(&self) -> &'static str {
         match self {
-            Self::File(_) => "FileUnusable",
+            Self::File(_) | Self::Open(_) => "FileUnusable",
             Self::Changed { .. } => "SourceChanged",
         }
     }
@@ -50,8 +57,7 @@ type Rows = mpsc::Sender<SourceEvent>;
 
 /// A file to be read behind a position.
 pub(super) struct Reading {
-    pub(super) path: PathBuf,
-    pub(super) options: Options,
+    pub(super) opener: Opener,
     pub(super) name: Arc<str>,
     pub(super) allow_bad_lines: bool,
     pub(super) position: Position,
@@ -68,16 +74,14 @@ impl Reading {
     }
 
     fn read(&self, rows: &Rows) -> Result<(), ReadError> {
-        let file = QuoteFile::open(&self.path, &self.options).map_err(ReadError::file)?;
+        let file = self.opener.open().map_err(ReadError::open)?;
         file.check(self.allow_bad_lines).map_err(ReadError::file)?;
         for note in file.notes() {
             tracing::info!("{note}");
         }
         let published = self.position.numbers.get(&*self.name).copied().unwrap_or_default();
         self.compare(&file, published)?;
-        if rows.blocking_send(SourceEvent::Condition(Condition::Working)).is_err() {
-            return Ok(());
-        }
+        self.opener.was_missing.store(true, Ordering::Relaxed);
         let price = file.columns().name(Role::Price).unwrap_or_default();
         let mut course = Course {
             file,
@@ -91,6 +95,12 @@ impl Reading {
         };
         loop {
             let (batch, outcome) = course.batch();
+            // Bytes came again, for the first time or behind a pause of the server.
+            if self.opener.was_missing.swap(false, Ordering::Relaxed)
+                && rows.blocking_send(SourceEvent::Condition(Condition::Working)).is_err()
+            {
+                return Ok(());
+            }
             if !batch.is_empty() {
                 let event = SourceEvent::Quotes { quotes: batch, state: Some(Arc::new(course.state())) };
                 if rows.blocking_send(event).is_err() {
@@ -116,7 +126,8 @@ impl Reading {
             return Ok(());
         };
         let checker = Checker::new(state.rows, published);
-        compare(&self.path, &self.options, checker).map_err(|cause| match cause {
+        let again = self.opener.open().map_err(ReadError::open)?;
+        compare(again, checker).map_err(|cause| match cause {
             CompareError::Read(error) => ReadError::file(error),
             CompareError::Differ(changed) => {
                 let cause = describe(&changed);

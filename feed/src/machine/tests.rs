@@ -505,6 +505,14 @@ fn condition_of_the_source_is_shown() {
 }
 
 #[test]
+fn feed_whose_quotes_all_came_before_this_run_is_ready() {
+    let mut world = World::begun(Beginning::First, Some(&stored(41, 0)));
+    world.answer(tokens::POSITION);
+    world.step(Input::Source(SourceEvent::Condition(Condition::Ended)));
+    assert_eq!((world.missing(), world.warnings()), (Vec::new(), vec!["SourceEnded".to_owned()]));
+}
+
+#[test]
 fn source_that_failed_is_started_again_behind_the_position() {
     let mut world = World::begun(Beginning::Present, Some(&stored(41, 0)));
     world.answer(tokens::POSITION);

@@ -8,7 +8,6 @@ use std::{
     time::Duration,
 };
 
-use ::exchange::edge::tls::{self as authorities, TlsError};
 use intuition_common::{exit::with_causes, secret::Secret, text::printable};
 use rustls::{CertificateError, ClientConfig};
 use tokio::{net::TcpStream, task::JoinSet, time::timeout};
@@ -19,6 +18,7 @@ use tokio_postgres::{
     types::{ToSql, Type},
 };
 use tokio_postgres_rustls::MakeRustlsConnect;
+use web_client::TlsError;
 
 use super::{
     address::{Address, AddressError, Encryption},
@@ -207,6 +207,6 @@ fn tls_cause(error: &Error, cause: String) -> String {
 fn client_config(address: &Address, trusted: Option<&Path>) -> Result<Arc<ClientConfig>, ConnectionError> {
     match address.encryption {
         Encryption::Off | Encryption::Offered => tls::unjudged().map_err(ConnectionError::SetUpUnjudged),
-        Encryption::Checked => authorities::client_config(trusted).map_err(ConnectionError::SetUpTls),
+        Encryption::Checked => web_client::client_config(trusted).map_err(ConnectionError::SetUpTls),
     }
 }

@@ -22,6 +22,10 @@ struct Args {
     /// Number of the first trade of each instrument.
     #[arg(long, default_value_t = 1_000)]
     first_number: u64,
+    /// The first number follows from the clock, so that an exchange that is started again goes on above its numbers. The trades between are
+    /// missing.
+    #[arg(long, conflicts_with = "first_number")]
+    numbers_by_clock: bool,
     /// Trades of each instrument in a second. 0: those that the control endpoint asks for alone.
     #[arg(long, default_value_t = 5)]
     trades_per_second: u32,
@@ -39,15 +43,26 @@ struct Args {
     tls_key: Option<PathBuf>,
 }
 
+/// More than an exchange gives in a second.
+const NUMBERS_PER_SECOND: u64 = 1_000;
+
+impl Args {
+    #[expect(clippy::disallowed_methods, reason = "an edge: the process has just started")]
+    fn first_number(&self) -> u64 {
+        let seconds = u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or_default();
+        if self.numbers_by_clock { seconds * NUMBERS_PER_SECOND } else { self.first_number }
+    }
+}
+
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let args = Args::parse();
     let settings = Settings {
+        first_number: args.first_number(),
         listen: args.listen,
         symbols: args.symbols,
         seed: args.seed,
-        first_number: args.first_number,
         trades_per_second: args.trades_per_second,
         step_micros: args.step_micros,
         tls: args.tls_cert.zip(args.tls_key),

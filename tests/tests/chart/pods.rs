@@ -24,6 +24,15 @@ fn every_pod_is_restricted() -> anyhow::Result<()> {
 }
 
 #[test]
+fn pods_of_the_example_market_are_restricted() -> anyhow::Result<()> {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/market/cluster/exchange.yaml");
+    let manifests = Rendered::parse(&std::fs::read_to_string(path)?)?;
+    let problems: Vec<_> = manifests.pods().iter().flat_map(restricted::problems).collect();
+    ensure!(manifests.pods().len() == 1 && problems.is_empty(), "{problems:#?}");
+    Ok(())
+}
+
+#[test]
 fn only_the_operator_has_a_token() -> anyhow::Result<()> {
     for (what, release) in releases::all() {
         let rendered = release.render()?;

@@ -11,11 +11,11 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 use url::Url;
+use web_client::{TlsError, client_config};
 
 use super::{
     rest,
     socket::{Command, Incoming, MAX_WAITING, Socket},
-    tls::{self, TlsError},
 };
 use crate::{
     config::{Config, ConfigError},
@@ -64,7 +64,7 @@ pub async fn run(
     let session = Session::new(config, seed)?;
     let (url, rest_url) = (Url::parse(&config.url)?, Url::parse(&config.rest_url)?);
     let is_secure = url.scheme() == "wss" || rest_url.scheme() == "https";
-    let tls = if is_secure { Some(tls::client_config(config.ca_file.as_deref())?) } else { None };
+    let tls = if is_secure { Some(client_config(config.ca_file.as_deref())?) } else { None };
     let (events, received) = mpsc::channel(MAX_EVENTS);
     let driver = Driver {
         session,

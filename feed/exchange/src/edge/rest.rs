@@ -2,22 +2,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use bytes::Bytes;
-use futures::future::{Either, select};
-use http_body_util::{BodyExt as _, Empty, Limited};
-use hyper::{
-    Request, Response,
-    body::Incoming,
-    client::conn::http1,
-    header::{ACCEPT, HOST, RETRY_AFTER, USER_AGENT},
-};
-use hyper_util::rt::TokioIo;
 use intuition_common::text::{printable, shortened};
 use rustls::ClientConfig;
 use tokio::time::timeout;
 use url::Url;
+use web_client::{Response, get};
 
-use super::dial::dial;
 use crate::session::FetchError;
 
 /// Largest answer, bytes. A page of 1,000 trades has about 150 KB.
@@ -41,33 +31,16 @@ pub(super) async fn fetch(
 }
 
 async fn request(base: &Url, path: &str, tls: Option<&Arc<ClientConfig>>) -> Result<String, FetchError> {
-    let reach = |error: hyper::Error| FetchError::Reach(error.to_string());
-    let stream = dial(base, tls).await.map_err(|error| FetchError::Reach(error.to_string()))?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(reach)?;
-    let request = Request::get(path)
-        .header(HOST, base[url::Position::BeforeHost..url::Position::AfterPort].to_owned())
-        .header(ACCEPT, "application/json")
-        // Coinbase refuses requests without one.
-        .header(USER_AGENT, concat!("intuition/", env!("CARGO_PKG_VERSION")))
-        .body(Empty::<Bytes>::new())
-        .map_err(|error| FetchError::Reach(error.to_string()))?;
-    let answer = Box::pin(async {
-        let response = sender.send_request(request).await.map_err(reach)?;
-        read(response).await
-    });
-    // The connection is driven by this task, and ends with it.
-    match select(answer, Box::pin(connection)).await {
-        Either::Left((answer, _)) => answer,
-        Either::Right((Ok(()), answer)) => answer.await,
-        Either::Right((Err(error), _)) => Err(reach(error)),
-    }
+    let url = base.join(path).map_err(|error| FetchError::Reach(error.to_string()))?;
+    let response = get(&url, &[("accept", "application/json")], tls).await;
+    read(response.map_err(|error| FetchError::Reach(error.to_string()))?).await
 }
 
-async fn read(response: Response<Incoming>) -> Result<String, FetchError> {
-    let status = response.status().as_u16();
-    let seconds = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-    let body = Limited::new(response.into_body(), MAX_BODY).collect().await;
-    let body = body.map_err(|error| FetchError::Reach(format!("the answer cannot be read: {error}")))?.to_bytes();
+async fn read(Response { status, headers, body }: Response) -> Result<String, FetchError> {
+    let seconds = headers.get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
+    let cut = |cause: String| FetchError::Reach(format!("the answer cannot be read: {cause}"));
+    let body = body.collect(MAX_BODY).await.map_err(|error| cut(error.to_string()))?;
+    let body = body.ok_or_else(|| cut(format!("it has more than {MAX_BODY} bytes")))?;
     if status != 200 {
         let found = String::from_utf8_lossy(&body);
         let found = printable(&shortened(&found, EXCERPT_CHARS)).into_owned();
@@ -75,5 +48,5 @@ async fn read(response: Response<Incoming>) -> Result<String, FetchError> {
         let retry_after = seconds.map(Duration::from_secs).or(is_limit.then_some(DEFAULT_PAUSE));
         return Err(FetchError::Status { status, retry_after, found });
     }
-    String::from_utf8(body.into()).map_err(|_| FetchError::Reach("the answer is not text in UTF-8".to_owned()))
+    String::from_utf8(body).map_err(|_| FetchError::Reach("the answer is not text in UTF-8".to_owned()))
 }

@@ -14,8 +14,8 @@ use tokio_tungstenite::{
     tungstenite::{Error, Message, protocol::WebSocketConfig},
 };
 use url::Url;
+use web_client::{Stream, dial};
 
-use super::dial::{Stream, dial};
 use crate::session::{ConnectionId, Event};
 
 /// Largest frame, and largest message of several frames, bytes.

@@ -15,7 +15,7 @@ use url::Url;
 /// Longest time to connect, TLS included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The exchange cannot be reached.
+/// A server cannot be reached.
 #[derive(Debug, thiserror::Error)]
 pub enum ReachError {
     /// The address has no host, or an unusable one.
@@ -46,12 +46,12 @@ pub enum ReachError {
 }
 
 /// A byte stream.
-pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
-/// Connects to the host of `url`.
-pub(super) async fn dial(url: &Url, tls: Option<&Arc<ClientConfig>>) -> Result<Box<dyn Stream>, ReachError> {
+/// Connects to the host of `url`. `tls`: for the schemes `wss` and `https`; without it, they have no TLS either.
+pub async fn dial(url: &Url, tls: Option<&Arc<ClientConfig>>) -> Result<Box<dyn Stream>, ReachError> {
     let host = url.host_str().ok_or_else(|| ReachError::UseHost(url.clone()))?;
     // Brackets of an IPv6 address belong to the URL alone.
     let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
@@ -60,7 +60,7 @@ pub(super) async fn dial(url: &Url, tls: Option<&Arc<ClientConfig>>) -> Result<B
     let connect = async {
         let connected = TcpStream::connect((host.as_str(), port)).await;
         let tcp = connected.map_err(|source| ReachError::Connect { address: address.clone(), source })?;
-        // Subscriptions and pongs are small and must not wait for more.
+        // Requests, subscriptions and pongs are small and must not wait for more.
         let nodelay = tcp.set_nodelay(true);
         nodelay.map_err(|source| ReachError::Connect { address: address.clone(), source })?;
         let Some(tls) = tls.filter(|_| matches!(url.scheme(), "wss" | "https")) else {

@@ -1,4 +1,4 @@
-//! TLS towards an exchange or a database: ring, and the roots of the machine or those of one file.
+//! TLS towards a server of a source: ring, and the roots of the machine or those of one file.
 
 use std::{
     path::{Path, PathBuf},
