@@ -92,7 +92,7 @@ pub fn plan(feed: &Feed, settings: &Settings, credentials: Option<&Credentials>)
     })
 }
 
-/// The fields on which the process depends: a change of another one does not replace its pod.
+/// The fields on which the process depends: a change of any other field does not replace its pod.
 fn of_process(spec: &FeedSpec) -> Value {
     json!(FeedSpec { suspend: false, broker: None, ..spec.clone() })
 }

@@ -1,4 +1,4 @@
-//! The findings about a pod: one that does not run its container, one that does not answer, and a process with missing parts. Pure.
+//! The findings about a pod: its container does not run, its process does not answer, or parts of the process are missing. Pure.
 
 use intuition_common::exit::with_causes;
 

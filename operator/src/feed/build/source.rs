@@ -50,8 +50,8 @@ fn of_postgres(login: &SecretRef) -> Needs {
     }
 }
 
-/// The keys of a Secret. One that is not there yet is reported by the process in words, where the pod would never start, and used
-/// without a new pod once it is there.
+/// A volume with these keys of a Secret. It is optional: the process reports a missing Secret, where a pod with a required volume would
+/// never start, and it uses the Secret without a new pod once it is there.
 fn secret(name: &str, secret: &SecretRef, keys: &[&str], folder: &str) -> (Volume, VolumeMount) {
     let item = |key: &&str| KeyToPath { key: (*key).to_owned(), path: (*key).to_owned(), mode: None };
     let volume = Volume {

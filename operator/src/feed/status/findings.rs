@@ -164,7 +164,7 @@ fn publishing(observation: &Observation<'_>, page: Option<&Readiness>, connected
     with_warnings(fine, page, &[PUBLISHING])
 }
 
-/// The missing ones of these parts.
+/// The parts among these that are missing.
 fn missing(page: &Readiness, parts: &[&str]) -> Vec<Missing> {
     page.missing.iter().filter(|missing| parts.contains(&missing.part.as_str())).cloned().collect()
 }
