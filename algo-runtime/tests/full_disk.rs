@@ -163,7 +163,6 @@ async fn account_on_a_full_disk_can_be_halted_and_opened_again() {
         return;
     };
     let mut process = volume.start();
-    let mut client = process.client().await;
     process.shows("/metrics", "\ntradingalgo_runtime_ledger_free_bytes{} ");
     assert_eq!(volume.reserve(), Some(RESERVE_BYTES));
     assert!(!process.page("/readyz").unwrap().contains("NearlyFull"));
@@ -173,6 +172,8 @@ async fn account_on_a_full_disk_can_be_halted_and_opened_again() {
     process.shows("/metrics", "\ntradingalgo_runtime_ledger_free_bytes{} 0\n");
     assert_eq!(volume.reserve(), Some(RESERVE_BYTES), "no commit has failed");
 
+    // Not earlier: the server closes a connection that is silent for ten seconds, and the volume is looked at every ten.
+    let mut client = process.client().await;
     let (number, status) = fail_a_commit(&mut client).await;
     assert_eq!(status.code(), Code::Internal, "{status:?}");
     assert_eq!(volume.reserve(), None);
