@@ -1,6 +1,6 @@
 //! A table of PostgreSQL as a source: its rows by the numbers in one column.
 //!
-//! A look ([`reading`]) asks for the state of the database, by which the `barrier` releases numbers; reads the released rows in pages
+//! A look (`reading`) asks for the state of the database, by which the `barrier` releases numbers; reads the released rows in pages
 //! and makes quotes of them (`row`); and counts the numbers of the last rows again (`window`). At each `connection` the catalogue is
 //! judged first (`table`). ADR 0045 has the decisions.
 

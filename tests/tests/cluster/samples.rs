@@ -159,7 +159,8 @@ async fn is_refused_in_status(namespace: &Namespace, sample: &Value, expected: &
     let kind = if text(&sample, "/kind") == ALGORITHM.name { ALGORITHM } else { TRADING_ALGO };
     let algo = Algo::applied_as(namespace, kind, text(&sample, "/metadata/name"));
     let message = algo.shows("Accepted", "False", "InvalidSpec").await?;
-    let expected = in_its_place(expected, namespace);
+    // Also where it names another resource of the sample's own namespace.
+    let expected = in_its_place(expected, namespace).replace("default/", &format!("{}/", namespace.name()));
     ensure!(message.contains(&expected), "the status says {message:?}");
     algo.shows("Stalled", "True", "InvalidSpec").await?;
     algo.event("Warning", "InvalidSpec").await?;
