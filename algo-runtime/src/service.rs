@@ -114,12 +114,15 @@ impl Runtime for Service {
         let place = admission.and_then(|admission| admission.lasts());
         let (service, shutdown) = (self.clone(), self.shutdown.clone());
         self.tasks.spawn(async move {
-            // The stream's own end, a broken connection, the writer and the end of the process all end it the same way.
+            // The stream's own end, a broken connection and the writer all end it the same way.
             let forwarding = ended.run_until_cancelled(service.forward(requests, stream));
-            shutdown.run_until_cancelled(forwarding).await;
+            let is_over = shutdown.run_until_cancelled(forwarding).await.is_none();
             // Once a stream has ended, a client that does not read holds no place of the listener.
             drop(place);
-            drop(service.writer.send(Command::Close { stream }).await);
+            // At the end of the process the writer ends the stream with the reason. A close that came before would end it without one.
+            if !is_over {
+                drop(service.writer.send(Command::Close { stream }).await);
+            }
         });
         Ok(Response::new(Box::pin(reader)))
     }
