@@ -68,12 +68,11 @@ lint: ## Clippy with the workspace's lints, warnings as errors; the length of fi
 doc: ## Build the documentation, warnings as errors
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --quiet --workspace --no-deps --document-private-items
 
-# Most tests wait for processes and timers, so that four at a time suit two processors.
 test: deps ## Run all tests, those with a real mosquitto and kill -9 included
 	@echo "Building the binaries that the end-to-end tests start. The first time this takes some minutes."
 	$(CARGO) build --quiet --workspace --bins
 	tests/releases/build v0.1.0
-	RUST_LIB_BACKTRACE=0 RUST_TEST_THREADS=4 $(CARGO) test --quiet --workspace
+	RUST_LIB_BACKTRACE=0 $(CARGO) test --quiet --workspace
 
 # One build for all of it, that with the planted mistakes, of which the first two runs make none: two would take CI too long.
 # A fresh seed that fails is a defect to be corrected, mostly an older one than the change at hand: it does not hold the change back.
