@@ -7,7 +7,7 @@ use std::{
 
 use tokio::time::Instant;
 
-/// The most numbers that are kept: a feed that reads millions of old rows keeps those of the last ones.
+/// The most numbers that are kept: a feed that reads millions of old rows keeps the numbers of the last rows.
 const MOST_NUMBERS: usize = 100_000;
 
 /// A range of numbers, and how many rows of it are known.

@@ -99,7 +99,7 @@ impl Cluster {
     }
 
     /// An error if another installation of the operator made one of the children, or a deleted resource of this name left its
-    /// Deployment behind (`kubectl delete --cascade=orphan`), whose selector is immutable.
+    /// Deployment behind (`kubectl delete --cascade=orphan`). The selector of a Deployment is immutable.
     fn check(&self, plan: &Plan) -> Result<(), ApplyError> {
         fn check<K: Kind>(owner: &Owner, store: &Store<K>) -> Result<(), ApplyError> {
             let found = store.get(&ObjectRef::new(&feed(&owner.name)).within(&owner.namespace));

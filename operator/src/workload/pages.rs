@@ -1,4 +1,4 @@
-//! Pages of the processes in pods: `/readyz`, and further ones in JSON.
+//! Pages of the processes in pods: `/readyz`, and other pages in JSON.
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Empty, Limited};

@@ -51,7 +51,7 @@ pub enum ExchangeName {
 }
 
 impl Exchange {
-    /// The places of its two interfaces: each address that the resource names, and the ports of the public ones.
+    /// The places of its two interfaces: an address that the resource names, or the port of the public interface.
     pub fn places(&self) -> Vec<Place> {
         let of = |url: Option<&String>, public: u16| match url.and_then(|url| Address::of_web(url)) {
             Some(address) => Place::Address(address),
