@@ -4,7 +4,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 CARGO ?= cargo
-CRDS := tradingalgo algorithm feed
+CRDS := tradingalgo algorithm feed indicator
 API_REFERENCE := docs/api-reference.md
 INPUT_PAGE := docs/input.md
 OPERATOR := $(CARGO) run --quiet --package intuition-operator --
