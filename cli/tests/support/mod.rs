@@ -202,7 +202,7 @@ impl Served {
         let events_request::Message::Batch(batch) = message else { return false };
         batch.events.iter().any(|event| match &event.kind {
             Some(input_event::Kind::Quote(quote)) => self.rule.fails_at == Some(quote.sid.as_str()),
-            None => false,
+            _ => false,
         })
     }
 
