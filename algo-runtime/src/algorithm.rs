@@ -10,7 +10,7 @@ pub mod sma_crossover;
 use std::collections::BTreeMap;
 
 use intuition_api::{
-    decimal::{Price, Quantity},
+    decimal::{Price, Quantity, Value as IndicatorValue},
     quote::Details,
 };
 use serde_json::{Map, Value};
@@ -28,6 +28,59 @@ pub struct Quote {
     pub time_micros: i64,
     /// Bid, ask, size and the values of a bar. `None`: the quote has a price alone.
     pub details: Option<Box<Details>>,
+}
+
+/// Something that an algorithm is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A quote, which can be traded.
+    Quote(Quote),
+    /// Values of an indicator. The quote that they include follows in the same call.
+    Indicator(Indicator),
+}
+
+/// Values of an indicator about a symbol.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Indicator {
+    /// Name that the indicator was given, such as `sma-20`.
+    pub name: String,
+    /// Symbol.
+    pub sid: String,
+    /// Each with its name, at least one.
+    pub values: Vec<(String, IndicatorValue)>,
+    /// Time of the quote, microseconds since the epoch.
+    pub time_micros: i64,
+}
+
+/// An algorithm's answer to an event.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Answer {
+    /// Its wish to trade. Only about a quote.
+    pub signal: Option<Signal>,
+    /// Messages for the topic of an indicator's account, in order.
+    pub outputs: Vec<Output>,
+}
+
+/// A message of an indicator's account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// The quote of the event with these values, under the quote's identity.
+    Quote(Vec<Indicator>),
+    /// A bar that the quote of the event closed, with its values.
+    Bar {
+        /// The bar: its price is the close, and its time that of its opening.
+        bar: Quote,
+        /// In order of their definition.
+        values: Vec<Indicator>,
+        /// Minutes from the epoch to the bar's opening: its number at its source.
+        minute: i64,
+    },
+}
+
+impl From<Option<Signal>> for Answer {
+    fn from(signal: Option<Signal>) -> Self {
+        Self { signal, outputs: Vec::new() }
+    }
 }
 
 /// A wish to trade the quote's symbol at the quote's price.
@@ -56,8 +109,9 @@ pub trait Algorithm: Send {
     /// The MQTT topic filters that it wants, at least one.
     fn channels(&self) -> Vec<String>;
 
-    /// What it wishes to do about each of the quotes, in order: as many answers as quotes.
-    fn decide(&mut self, quotes: &[Quote]) -> Vec<Option<Signal>>;
+    /// Its answer to each of the events, in order: as many answers as events. Values of an indicator and the quote that they
+    /// include are events of one call.
+    fn decide(&mut self, events: &[Event]) -> Vec<Answer>;
 
     /// Takes new settings between two quotes; after an error the old ones go on. All that is wrong is told at once.
     fn reconfigure(&mut self, settings: &AlgorithmSettings) -> Result<(), FieldErrors>;
@@ -107,5 +161,23 @@ impl Builtin {
 impl std::fmt::Debug for Builtin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Builtin").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests_support {
+    use super::{Algorithm, Event, Quote, Signal};
+
+    /// Decides quotes alone.
+    pub(crate) trait DecideQuotes {
+        /// A signal, or none, for each.
+        fn decide_quotes(&mut self, quotes: &[Quote]) -> Vec<Option<Signal>>;
+    }
+
+    impl<A: Algorithm + ?Sized> DecideQuotes for A {
+        fn decide_quotes(&mut self, quotes: &[Quote]) -> Vec<Option<Signal>> {
+            let events: Vec<Event> = quotes.iter().cloned().map(Event::Quote).collect();
+            self.decide(&events).into_iter().map(|answer| answer.signal).collect()
+        }
     }
 }

@@ -16,8 +16,8 @@ use std::{
 
 use intuition_api::v1::{
     DescribeRequest, DescribeResponse, EventBatch, EventBatchResult, EventRequest, EventResponse, EventResult,
-    EventsRequest, EventsResponse, InitializeRequest, InitializeResponse, InputEvent, ReconfigureResponse, Side,
-    Signal,
+    EventsRequest, EventsResponse, Indicator, InitializeRequest, InitializeResponse, InputEvent, Quote,
+    ReconfigureResponse, Side, Signal,
     algorithm_server::{Algorithm, AlgorithmServer},
     events_request::Message as Asked,
     events_response::Message as Said,
@@ -141,8 +141,8 @@ fn refusal(parameters: &str) -> Option<String> {
 }
 
 /// Whether a server with the fault fails at the values beside the price of a quote.
-fn chokes(fault: Fault, Kind::Quote(quote): &Kind) -> bool {
-    let Some(details) = &quote.details else { return false };
+fn chokes(fault: Fault, kind: &Kind) -> bool {
+    let Kind::Quote(Quote { details: Some(details), .. }) = kind else { return false };
     match fault {
         Fault::NeedsBothSidesOfTheBook => details.bid.is_some() != details.ask.is_some(),
         Fault::NeedsNarrowVolumes => details.volume.as_ref().is_some_and(|volume| volume.len() > 20),
@@ -198,7 +198,9 @@ impl Session {
         if fault == Fault::DiesAtUnknownKinds && batch.events.iter().any(|event| event.kind.is_none()) {
             return Err(Status::internal("unknown kind"));
         }
-        let length = |Kind::Quote(quote): &Kind| quote.sid.chars().count();
+        let length = |kind: &Kind| match kind {
+            Kind::Quote(Quote { sid, .. }) | Kind::Indicator(Indicator { sid, .. }) => sid.chars().count(),
+        };
         let longest = batch.events.iter().filter_map(|event| event.kind.as_ref().map(length));
         if fault == Fault::RefusesLargeBatches && longest.max() > Some(32) {
             return Err(Status::resource_exhausted("a symbol is too long"));

@@ -5,11 +5,13 @@
 
 mod number;
 mod text;
+mod value;
 
 use std::{fmt, str::FromStr};
 
 use ethnum::U256;
 
+pub use self::value::Value;
 use self::{number::Number, text::Text};
 
 /// Largest magnitude of any sum or quantity, in its own smallest unit: 10^36. Far beyond every real account, and small

@@ -5,6 +5,7 @@
 //!   printed exactly, multiplied and divided in integers wide enough to be exact.
 //! - [`epoch`]: numbers that are times.
 //! - [`mod@format`]: descriptions of messages of other forms.
+//! - [`indicator`]: names and limits of indicators.
 //! - [`quote`]: the values of a quote beside its price, and their rules.
 //! - [`part`]: parts of `/readyz`.
 //! - [`bounds`]: sizes of messages of the service `Runtime`; [`limits`]: those of the service `Algorithm`.
@@ -21,6 +22,7 @@ pub mod decimal;
 pub mod describe;
 pub mod epoch;
 pub mod format;
+pub mod indicator;
 pub mod limits;
 pub mod part;
 pub mod quote;

@@ -2,14 +2,19 @@
 
 mod confinement;
 mod feed;
+mod indicator;
 
 pub use self::{
     confinement::Confinement,
     feed::{FeedTopicError, FeedTopics},
+    indicator::{IndicatorTopics, indicator_account, is_indicator_account},
 };
 
 /// First level of the topics of every account, unless another prefix is set.
 pub const PREFIX: &str = "intuition";
+
+/// Characters of a symbol that mean something else in a topic or in the encoding of [`symbol_level`].
+const ESCAPED: [(char, &str); 4] = [('/', "%2F"), ('+', "%2B"), ('#', "%23"), ('%', "%25")];
 
 /// Longest prefix, in bytes.
 const PREFIX_BYTES: usize = 256;
@@ -72,6 +77,18 @@ pub fn check_filter(filter: &str) -> Result<(), FilterError> {
         (level.contains('#') && (level != "#" || place != last)) || (level.contains('+') && level != "+")
     });
     if misplaced { Err(FilterError::Wildcard) } else { Ok(()) }
+}
+
+/// A symbol as one level of a topic, which differs from that of every other symbol.
+fn symbol_level(sid: &str) -> String {
+    let mut level = String::with_capacity(sid.len());
+    for character in sid.chars() {
+        match ESCAPED.iter().find(|(known, _)| *known == character) {
+            Some((_, code)) => level.push_str(code),
+            None => level.push(character),
+        }
+    }
+    level
 }
 
 /// Whether `filter` selects `topic`. A wildcard in the first level does not select topics that begin with `$`

@@ -2,7 +2,7 @@
 
 use rand::{Rng as _, SeedableRng as _, rngs::ChaCha8Rng};
 
-use super::{Algorithm, AlgorithmSettings, Builtin, FieldErrors, Parameters, Quote, SavedState, Signal};
+use super::{Algorithm, AlgorithmSettings, Answer, Builtin, Event, FieldErrors, Parameters, SavedState, Signal};
 use crate::generator::{ALGORITHM_STREAM, Generator};
 
 /// The registry's entry.
@@ -46,9 +46,15 @@ impl Algorithm for Random {
         vec!["quotes".to_owned()]
     }
 
-    fn decide(&mut self, quotes: &[Quote]) -> Vec<Option<Signal>> {
-        self.changed |= !quotes.is_empty();
-        quotes.iter().map(|_| (self.generator.unit() > self.threshold).then_some(Signal::Buy)).collect()
+    fn decide(&mut self, events: &[Event]) -> Vec<Answer> {
+        let mut answer = |event: &Event| match event {
+            Event::Quote(_) => {
+                self.changed = true;
+                (self.generator.unit() > self.threshold).then_some(Signal::Buy).into()
+            }
+            Event::Indicator(_) => Answer::default(),
+        };
+        events.iter().map(&mut answer).collect()
     }
 
     fn reconfigure(&mut self, settings: &AlgorithmSettings) -> Result<(), FieldErrors> {
@@ -71,7 +77,10 @@ impl Algorithm for Random {
 mod tests {
     use serde_json::json;
 
-    use super::*;
+    use super::{
+        super::{Quote, tests_support::DecideQuotes as _},
+        *,
+    };
 
     fn settings(threshold: f64, parameters: serde_json::Value) -> AlgorithmSettings {
         let serde_json::Value::Object(parameters) = parameters else { panic!("an object") };
@@ -89,7 +98,8 @@ mod tests {
     #[test]
     fn it_always_buys_at_threshold_0_and_never_at_1() {
         let buys = |threshold| {
-            let signals = start(&settings(threshold, json!({"seed": 1})), &SavedState::new()).decide(&quotes(1000));
+            let signals =
+                start(&settings(threshold, json!({"seed": 1})), &SavedState::new()).decide_quotes(&quotes(1000));
             signals.iter().flatten().count()
         };
         assert_eq!(buys(0.0), 1000);
@@ -100,11 +110,11 @@ mod tests {
     #[test]
     fn a_restart_in_between_changes_nothing() {
         let settings = settings(0.5, json!({"seed": 42}));
-        let whole = start(&settings, &SavedState::new()).decide(&quotes(100));
+        let whole = start(&settings, &SavedState::new()).decide_quotes(&quotes(100));
         let mut first = start(&settings, &SavedState::new());
-        let mut signals = first.decide(&quotes(60));
+        let mut signals = first.decide_quotes(&quotes(60));
         let mut second = start(&settings, &first.take_changes());
-        signals.extend(second.decide(&quotes(40)));
+        signals.extend(second.decide_quotes(&quotes(40)));
         assert_eq!(signals, whole);
     }
 
@@ -124,10 +134,10 @@ mod tests {
     fn a_new_threshold_leaves_the_random_numbers_as_they_were() {
         let seeded = |threshold| settings(threshold, json!({"seed": 3}));
         let mut changed = start(&seeded(1.0), &SavedState::new());
-        changed.decide(&quotes(10));
+        changed.decide_quotes(&quotes(10));
         changed.reconfigure(&seeded(0.5)).unwrap();
         let mut steady = start(&seeded(0.5), &SavedState::new());
-        steady.decide(&quotes(10));
-        assert_eq!(changed.decide(&quotes(50)), steady.decide(&quotes(50)));
+        steady.decide_quotes(&quotes(10));
+        assert_eq!(changed.decide_quotes(&quotes(50)), steady.decide_quotes(&quotes(50)));
     }
 }

@@ -10,7 +10,7 @@ use std::{
 
 use intuition_api::decimal::Price;
 
-use super::{Algorithm, AlgorithmSettings, Builtin, FieldErrors, Parameters, Quote, SavedState, Signal};
+use super::{Algorithm, AlgorithmSettings, Answer, Builtin, Event, FieldErrors, Parameters, Quote, SavedState, Signal};
 
 /// The registry's entry.
 pub const BUILTIN: Builtin = Builtin {
@@ -71,8 +71,12 @@ impl Algorithm for SmaCrossover {
         vec!["quotes".to_owned()]
     }
 
-    fn decide(&mut self, quotes: &[Quote]) -> Vec<Option<Signal>> {
-        quotes.iter().map(|quote| self.signal(quote)).collect()
+    fn decide(&mut self, events: &[Event]) -> Vec<Answer> {
+        let mut answer = |event: &Event| match event {
+            Event::Quote(quote) => self.signal(quote).into(),
+            Event::Indicator(_) => Answer::default(),
+        };
+        events.iter().map(&mut answer).collect()
     }
 
     fn reconfigure(&mut self, settings: &AlgorithmSettings) -> Result<(), FieldErrors> {
@@ -145,7 +149,7 @@ impl History {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::*;
+    use super::{super::tests_support::DecideQuotes as _, *};
 
     fn settings(parameters: Value) -> AlgorithmSettings {
         let Value::Object(parameters) = parameters else { panic!("an object") };
@@ -169,7 +173,7 @@ mod tests {
     fn trades_only_at_a_cross_of_averages_that_were_both_known_twice() {
         let mut algorithm = start(json!({"fast": 1, "slow": 2}), &SavedState::new());
         // The second quote is the first with an average of two; nothing is known of the tick before it.
-        let signals = algorithm.decide(&quotes("GOOG", &["1", "2", "3", "3", "2", "2", "2.0000000001", "1"]));
+        let signals = algorithm.decide_quotes(&quotes("GOOG", &["1", "2", "3", "3", "2", "2", "2.0000000001", "1"]));
         // 2>1.5, 3>2.5: no crossing; 3=3; 2<2.5: falls below; 2=2; above by the last place; falls.
         assert_eq!(signals, [None, None, None, None, SELL, None, BUY, SELL]);
     }
@@ -177,22 +181,22 @@ mod tests {
     #[test]
     fn symbols_do_not_mix() {
         let mut algorithm = start(json!({"fast": 1, "slow": 2}), &SavedState::new());
-        algorithm.decide(&quotes("GOOG", &["2", "1"]));
-        assert_eq!(algorithm.decide(&quotes("AAPL", &["3"])), [None]);
-        assert_eq!(algorithm.decide(&quotes("GOOG", &["3"])), [BUY]);
+        algorithm.decide_quotes(&quotes("GOOG", &["2", "1"]));
+        assert_eq!(algorithm.decide_quotes(&quotes("AAPL", &["3"])), [None]);
+        assert_eq!(algorithm.decide_quotes(&quotes("GOOG", &["3"])), [BUY]);
     }
 
     #[test]
     fn a_restart_in_between_changes_nothing() {
         let prices = ["5", "4", "3", "4", "5", "6", "5", "4", "3", "2", "3", "4", "9"];
         let parameters = json!({"fast": 2, "slow": 4});
-        let whole = start(parameters.clone(), &SavedState::new()).decide(&quotes("GOOG", &prices));
+        let whole = start(parameters.clone(), &SavedState::new()).decide_quotes(&quotes("GOOG", &prices));
         for cut in 0..prices.len() {
             let mut saved = SavedState::new();
             let mut first = start(parameters.clone(), &saved);
-            let mut signals = first.decide(&quotes("GOOG", &prices[..cut]));
+            let mut signals = first.decide_quotes(&quotes("GOOG", &prices[..cut]));
             saved.extend(first.take_changes());
-            signals.extend(start(parameters.clone(), &saved).decide(&quotes("GOOG", &prices[cut..])));
+            signals.extend(start(parameters.clone(), &saved).decide_quotes(&quotes("GOOG", &prices[cut..])));
             assert_eq!(signals, whole, "cut at {cut}");
         }
     }
@@ -221,8 +225,8 @@ mod tests {
     #[test]
     fn new_lengths_use_the_quotes_that_are_there() {
         let mut algorithm = start(json!({"fast": 1, "slow": 4}), &SavedState::new());
-        algorithm.decide(&quotes("GOOG", &["9", "9", "3", "2"]));
+        algorithm.decide_quotes(&quotes("GOOG", &["9", "9", "3", "2"]));
         algorithm.reconfigure(&settings(json!({"fast": 1, "slow": 2}))).unwrap();
-        assert_eq!(algorithm.decide(&quotes("GOOG", &["5"])), [BUY]);
+        assert_eq!(algorithm.decide_quotes(&quotes("GOOG", &["5"])), [BUY]);
     }
 }

@@ -10,7 +10,7 @@ use super::{
     states::backend_owner,
 };
 use crate::{
-    algorithm::{Algorithm, Builtin, FieldErrors, SavedState, Signal},
+    algorithm::{Algorithm, Answer, Builtin, FieldErrors, SavedState},
     backend::{
         Backend, BackendCondition,
         reply::{BatchResult, IndexedSignal, QuoteResult},
@@ -141,19 +141,19 @@ impl Decider {
 /// asked again for ever.
 pub(super) fn in_process(
     name: &'static str,
-    mut signals: Vec<Option<Signal>>,
+    mut answers: Vec<Answer>,
     asked: usize,
     notices: &mut Notices,
 ) -> BatchResult {
-    let answered = signals.len();
+    let answered = answers.len();
     if answered != asked {
         notices.add(EngineNotice::Miscounted { algorithm: name, asked, answered });
-        signals.truncate(asked);
+        answers.truncate(asked);
     }
-    let result = |(quote, signal): (usize, Option<Signal>)| {
-        QuoteResult::Signals(signal.map(|signal| IndexedSignal { quote, signal }).into_iter().collect())
+    let result = |(quote, answer): (usize, Answer)| {
+        QuoteResult::Signals(answer.signal.map(|signal| IndexedSignal { quote, signal }).into_iter().collect())
     };
-    let mut results: Vec<QuoteResult> = signals.into_iter().enumerate().map(result).collect();
+    let mut results: Vec<QuoteResult> = answers.into_iter().enumerate().map(result).collect();
     results.resize_with(asked, || QuoteResult::Reject(format!("{name}: answered {answered} of {asked} quotes")));
     BatchResult { results, ..BatchResult::default() }
 }

@@ -18,7 +18,7 @@ use super::{
     tick::PendingQuote,
 };
 use crate::{
-    algorithm::{FieldErrors, Quote},
+    algorithm::{Event, FieldErrors},
     backend::{BackendCondition, BackendEvent, LinkEvent, reply::BatchResult},
     ledger::{Changes, StateKey},
     settings::LiveSettings,
@@ -106,7 +106,7 @@ impl Deciders {
     ) -> Option<(Vec<PendingQuote>, BatchResult)> {
         match &mut self.active {
             Decider::Builtin { builtin, algorithm } => {
-                let asked: Vec<Quote> = quotes.iter().map(|pending| pending.quote.clone()).collect();
+                let asked: Vec<Event> = quotes.iter().map(|pending| Event::Quote(pending.quote.clone())).collect();
                 let result = in_process(builtin.name, algorithm.decide(&asked), asked.len(), notices);
                 Some((quotes, result))
             }

@@ -143,7 +143,7 @@ mod tests {
     fn quotes(events: &[InputEvent]) -> Vec<(u64, Quote)> {
         let quote = |event: &InputEvent| match &event.kind {
             Some(Kind::Quote(quote)) => (event.event, quote.clone()),
-            None => panic!("no quote"),
+            other => panic!("no quote: {other:?}"),
         };
         events.iter().map(quote).collect()
     }

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use algo_runtime::algorithm::{Algorithm, AlgorithmSettings, Builtin, Quote, SavedState, Signal};
+use algo_runtime::algorithm::{Algorithm, AlgorithmSettings, Builtin, Event, Quote, SavedState, Signal};
 use intuition_api::v1::{
     self, DescribeRequest, DescribeResponse, EventBatch, EventBatchResult, EventRequest, EventResponse, EventResult,
     EventsRequest, EventsResponse, InitializeRequest, InitializeResponse, InputEvent, ReconfigureResponse, Side,
@@ -202,7 +202,7 @@ impl Served {
         let events_request::Message::Batch(batch) = message else { return false };
         batch.events.iter().any(|event| match &event.kind {
             Some(input_event::Kind::Quote(quote)) => self.rule.fails_at == Some(quote.sid.as_str()),
-            None => false,
+            _ => false,
         })
     }
 
@@ -267,14 +267,17 @@ impl Served {
             time_micros: quote.time_micros,
             details: None,
         };
-        let signals = session.algorithm.decide(&[quote]).into_iter().flatten().map(|signal| {
-            let (side, quantity) = match signal {
-                Signal::Buy => (Side::Buy, None),
-                Signal::Sell(quantity) => (Side::Sell, quantity),
-            };
-            let quantity = quantity.map(|quantity| quantity.to_string()).unwrap_or_default();
-            WireSignal { event: event.event, side: side.into(), quantity }
-        });
+        let signals =
+            session.algorithm.decide(&[Event::Quote(quote)]).into_iter().filter_map(|answer| answer.signal).map(
+                |signal| {
+                    let (side, quantity) = match signal {
+                        Signal::Buy => (Side::Buy, None),
+                        Signal::Sell(quantity) => (Side::Sell, quantity),
+                    };
+                    let quantity = quantity.map(|quantity| quantity.to_string()).unwrap_or_default();
+                    WireSignal { event: event.event, side: side.into(), quantity }
+                },
+            );
         EventResult { event: event.event, signals: signals.collect(), reject: String::new() }
     }
 }

@@ -1,10 +1,9 @@
 //! The topics of feeds.
 
+use super::symbol_level;
+
 /// Stands for the symbol of a quote in a topic.
 const SYMBOL: &str = "{sid}";
-/// Characters of a symbol that mean something else in a topic or in this encoding.
-const ESCAPED: [(char, &str); 4] = [('/', "%2F"), ('+', "%2B"), ('#', "%23"), ('%', "%25")];
-
 /// The topics of one feed: `<prefix>/<namespace>/feed.<name>/...`. No account has a name with a dot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FeedTopics {
@@ -69,14 +68,7 @@ impl FeedTopics {
         if !self.quotes.contains(SYMBOL) {
             return self.quotes.clone();
         }
-        let mut escaped = String::with_capacity(sid.len());
-        for character in sid.chars() {
-            match ESCAPED.iter().find(|(known, _)| *known == character) {
-                Some((_, code)) => escaped.push_str(code),
-                None => escaped.push(character),
-            }
-        }
-        self.quotes.replace(SYMBOL, &escaped)
+        self.quotes.replace(SYMBOL, &symbol_level(sid))
     }
 
     /// The filter that selects the quotes of all symbols: `+` in each level that is the symbol.

@@ -525,8 +525,8 @@ impl crate::algorithm::Algorithm for Miscounts {
         vec!["quotes".to_owned()]
     }
 
-    fn decide(&mut self, _: &[crate::algorithm::Quote]) -> Vec<Option<crate::algorithm::Signal>> {
-        vec![Some(crate::algorithm::Signal::Buy); self.0]
+    fn decide(&mut self, _: &[crate::algorithm::Event]) -> Vec<crate::algorithm::Answer> {
+        vec![Some(crate::algorithm::Signal::Buy).into(); self.0]
     }
 
     fn reconfigure(&mut self, _: &crate::algorithm::AlgorithmSettings) -> Result<(), crate::algorithm::FieldErrors> {
