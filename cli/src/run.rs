@@ -1,5 +1,6 @@
 //! `intuition run`: a broker, for each account a runtime and a bridge, and each feed, in this process.
 
+mod account;
 mod accounts;
 mod algorithms;
 mod deciders;
@@ -34,7 +35,7 @@ use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{
-    accounts::Account,
+    account::Account,
     algorithms::StateReporter,
     error::RunError,
     feeding::{Feeding, Plan},

@@ -1,11 +1,12 @@
 //! The accounts of a run: those of the algorithms and those of the indicators, with their channels in this run. Pure.
 
-use algo_runtime::settings::{AlgorithmRef, Settings};
+use algo_runtime::settings::AlgorithmRef;
 use bridge::MqttConfig;
 use intuition_api::topic::{IndicatorTopics, PREFIX};
 use intuition_resources::{Indicator, TradingAlgo};
 
 use super::{
+    account::Account,
     error::RunError,
     feed_plan::{self, Planned},
     local::LocalError,
@@ -16,16 +17,6 @@ use crate::{
     source_topics::{Absent, AccountChannels, KnownSources},
     validate,
 };
-
-/// An account of the run.
-pub(super) struct Account {
-    /// Its name, its algorithm and its channels.
-    pub(super) settings: Settings,
-    /// The topic of its decisions that the manifest names.
-    pub(super) decisions_topic: Option<String>,
-    /// The indicator that it computes, `<namespace>/<name>`.
-    pub(super) indicator: Option<String>,
-}
 
 /// The manifests of a run that become accounts.
 pub(super) struct Manifests<'a> {

@@ -32,7 +32,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{accounts::Account, names, watchdog::MissingPart};
+use super::{account::Account, names, watchdog::MissingPart};
 
 /// Parts of a bridge and a feed that are connections to the broker.
 const CONNECTIONS: [&str; 4] =
