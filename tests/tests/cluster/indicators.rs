@@ -111,7 +111,7 @@ async fn an_indicator_that_lacks_its_feed_or_asks_for_the_impossible() -> anyhow
         trend.shows("InputsHealthy", "True", "Healthy").await?;
         let both = json!({"channels": {"subscribe": [quotes], "from": [{"indicator": "trend"}]}});
         let both = Algo::start(namespace, "both", both).await?;
-        let message = both.shows("InputsHealthy", "False", "RawAndJoined").await?;
+        let message = both.shows("InputsHealthy", "False", "QuotesTwice").await?;
         ensure!(message.contains(&quotes) && text(&both.status().await?, "/trading/state") == "Active", "{message}");
         Ok(())
     })
