@@ -55,7 +55,7 @@ pub(super) struct Publisher {
     session: String,
     published: Option<mpsc::UnboundedSender<Published>>,
     backoff: Backoff,
-    /// The time of the next attempt at a refused decision.
+    /// The time of the next attempt at a refused entry in strict order.
     retry_at: Option<Instant>,
     rate: Rate,
     /// The rate holds back an entry.
@@ -222,8 +222,8 @@ impl Publisher {
         }
         if !code.is_success() {
             metrics.refused.inc();
-            if let Some(decision) = self.outbox.get(position).filter(|outgoing| outgoing.is_decision()) {
-                let topic = decision.topic();
+            if let Some(entry) = self.outbox.get(position).filter(|outgoing| outgoing.is_strict()) {
+                let topic = entry.topic();
                 let message = format!("the broker refused to take `{topic}`: {} (0x{:02x})", code.name, code.value);
                 readiness.set_missing(readiness::PUBLISHING, code.name, &message);
                 self.retry_at.get_or_insert_with(|| now + self.backoff.pause());
@@ -241,6 +241,9 @@ impl Publisher {
             match change {
                 Change::Published(outgoing) => {
                     metrics.published.inc();
+                    if outgoing.joined().is_some() {
+                        metrics.joined.inc();
+                    }
                     if !planted::is(Mistake::RoomNotReturned) {
                         self.room.leave(outgoing.cost());
                     }
