@@ -168,7 +168,9 @@ impl Outbox {
     ) -> Result<u64, RequestError> {
         for GivenUp { position, .. } in given_up.iter().filter(|given_up| self.is_open(given_up.position, sent)) {
             if self.holds_strict(*position, ledger)? {
-                let message = format!("Published: given_up names position {position}, which is a decision or a quote with indicators");
+                let message = format!(
+                    "Published: given_up names position {position}, which is a decision or a quote with indicators"
+                );
                 return Err(RequestError::contract(message));
             }
         }
