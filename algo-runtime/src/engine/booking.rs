@@ -250,6 +250,8 @@ impl Engine {
                 position: self.outbox.position() + 1,
             };
             let Some(message) = joined::joined(publisher, origin, output) else { continue };
+            self.joined.note(&message);
+            self.counters.count(counter::JOINED, "", 1);
             await_position(outcome, self.outbox.post(OutboxContent::Joined(message)));
         }
     }

@@ -7,10 +7,14 @@
 //! - Quotes of one message with a common identity get an id with their rank.
 //! - Where quotes of several topics meet, source and id name the topic: numbers count for each topic.
 
+mod numbers;
+
 use std::collections::HashMap;
 
 use intuition_api::v1::{self, Delivery, IndicatorValue, Tick, tick::Content};
 use sha2::{Digest as _, Sha256};
+
+pub(super) use self::numbers::JoinedNumbers;
 
 use crate::{
     algorithm::{Indicator, Output, Quote},
