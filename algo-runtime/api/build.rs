@@ -25,6 +25,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         .extern_path(".intuition.v1.Quote", "crate::quote::Quote")
         // It has repeated messages, of which prost does not see that they can be compared.
         .type_attribute(".intuition.v1.DeadLetter", "#[derive(Eq)]")
+        .type_attribute(".intuition.v1.Indicator", "#[derive(Eq)]")
+        .type_attribute(".intuition.v1.Tick", "#[derive(Eq)]")
+        // Larger than a quote, and rare: a tick with a quote, of which many are held, stays as it is.
+        .boxed(".intuition.v1.Tick.content.indicator")
         .compile_fds(files)?;
     Ok(())
 }

@@ -27,6 +27,7 @@ mod decider;
 mod deciders;
 mod denials;
 mod freshness;
+mod groups;
 mod inputs;
 mod letters;
 mod link_action;
