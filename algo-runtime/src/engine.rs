@@ -28,6 +28,7 @@ mod decider;
 mod deciders;
 mod denials;
 mod freshness;
+mod groups;
 mod inputs;
 mod joined;
 mod letters;

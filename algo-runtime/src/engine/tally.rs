@@ -39,7 +39,7 @@ impl Tally {
         counters.map(|counter| (counter.reason.as_str(), counter.value))
     }
 
-    /// Ticks that have an outcome.
+    /// Ticks that have an outcome, but for values of indicators.
     pub fn ticks(&self) -> u64 {
         let outcomes = [
             counter::DECIDED,

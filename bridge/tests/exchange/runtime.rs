@@ -155,6 +155,11 @@ impl Memory {
                     };
                     (tick_outcome::Kind::Decided, String::new(), outbox_entry::Content::Decision(decision))
                 }
+                tick::Content::Indicator(_) => {
+                    let kind = tick_outcome::Kind::NoSignal.into();
+                    ticks.push(TickOutcome { kind, ..TickOutcome::default() });
+                    continue;
+                }
                 tick::Content::Unusable(unusable) => {
                     let letter = DeadLetter {
                         topic: delivery.topic.clone(),
