@@ -25,6 +25,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         .extern_path(".intuition.v1.Quote", "crate::quote::Quote")
         // It has repeated messages, of which prost does not see that they can be compared.
         .type_attribute(".intuition.v1.DeadLetter", "#[derive(Eq)]")
+        .type_attribute(".intuition.v1.Indicator", "#[derive(Eq)]")
+        .type_attribute(".intuition.v1.Joined", "#[derive(Eq)]")
         .compile_fds(files)?;
     Ok(())
 }

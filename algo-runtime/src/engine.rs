@@ -11,7 +11,8 @@
 //! - `settings_state`: effective and recorded settings. [`Trading`] and `closing`: stops, and sales by hand.
 //!
 //! The engine itself, on top of the parts:
-//! - `advance`: the loop, and the events of links. `booking`: the outcome of one tick; `letters`: its dead letter.
+//! - `advance`: the loop, and the events of links. `booking`: the outcome of one tick; `letters`: its dead letter; `joined`: its
+//!   messages in an indicator's account.
 //! - `stream`: the bridge's messages; `load`: bounds of deliveries. `sources`, `trading`, `closing`, `configure`: the calls.
 //! - `swap`: the step at which an algorithm becomes active. `tally`: the account in the contract's form. `notice`: facts for the log.
 
@@ -28,6 +29,7 @@ mod deciders;
 mod denials;
 mod freshness;
 mod inputs;
+mod joined;
 mod letters;
 mod link_action;
 mod load;

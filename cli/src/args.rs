@@ -62,7 +62,7 @@ pub(crate) enum Command {
     /// Write a manifest with comments to standard output, to change and to run.
     Init(InitArgs),
     /// Run manifests on this machine: each account with its own runtime, ledger and bridge, and each feed, in this one
-    /// process.
+    /// process. An indicator is an account too.
     Run(Box<RunArgs>),
     /// List the numbered sources of an account, let one begin again, or forget sources.
     ///
@@ -80,7 +80,7 @@ pub(crate) enum Command {
 /// The manifests.
 #[derive(Debug, Args)]
 pub(crate) struct ManifestArgs {
-    /// YAML file of `TradingAlgo`, `Algorithm` and `Feed` manifests, several documents if need be; `-` reads standard input. Repeatable.
+    /// YAML file of `TradingAlgo`, `Algorithm`, `Feed` and `Indicator` manifests, several documents if need be; `-` reads standard input. Repeatable.
     #[arg(short = 'f', long = "filename", value_name = "FILE", required = true)]
     pub(crate) files: Vec<PathBuf>,
 }

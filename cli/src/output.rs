@@ -163,7 +163,7 @@ pub(crate) fn write_decisions(
                 (Some(Content::Decision(_)), Format::Json) => text.extend(message.payload.iter().chain(b"\n")),
                 (Some(Content::Decision(decision)), Format::Text) => writeln!(text, "{}", printable(&line(decision)))?,
                 (Some(Content::DeadLetter(letter)), _) => words.extend(letters.line(&message.topic, letter)),
-                (Some(Content::Publication(_)) | None, _) => {}
+                (Some(Content::Publication(_) | Content::Joined(_)) | None, _) => {}
             }
             next = published.try_recv().ok();
         }

@@ -10,6 +10,7 @@ mod status;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, to_value};
 
 pub use self::{
     bars::{BarLength, Bars},
@@ -94,6 +95,22 @@ pub struct IndicatorSpec {
     /// The volume that holds the state.
     #[serde(default)]
     pub storage: Storage,
+}
+
+impl IndicatorSpec {
+    /// The parameters of the algorithm `indicators`: the members of the spec that say what to compute, as they are.
+    pub fn parameters(&self) -> serde_json::Result<Map<String, Value>> {
+        let mut parameters = Map::new();
+        parameters.insert("compute".to_owned(), to_value(&self.compute)?);
+        for (name, value) in
+            [("bars", self.bars.as_ref().map(to_value)), ("session", self.session.as_ref().map(to_value))]
+        {
+            if let Some(value) = value {
+                parameters.insert(name.to_owned(), value?);
+            }
+        }
+        Ok(parameters)
+    }
 }
 
 /// The start of the trading session of each day.

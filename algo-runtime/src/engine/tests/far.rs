@@ -299,7 +299,7 @@ pub(super) fn buys(batch: &EventBatch, state: &str) -> EventBatchResult {
 pub(super) fn prices(batch: &EventBatch) -> Vec<String> {
     let price = |event: &v1::InputEvent| match &event.kind {
         Some(input_event::Kind::Quote(quote)) => quote.price.clone(),
-        None => panic!("a quote"),
+        _ => panic!("a quote"),
     };
     batch.events.iter().map(price).collect()
 }
