@@ -9,13 +9,13 @@ use serde_json::{Map, Value};
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Compute {
     /// The name under which it is published, such as `sma-20`; each name once.
-    #[schemars(length(min = 1, max = 40), regex(pattern = "^[-a-z0-9]+$"))]
+    #[schemars(length(min = 1, max = 40), regex(pattern = "^[a-z]([-a-z0-9]*[a-z0-9])?$"))]
     pub name: String,
     /// The computation.
     #[serde(rename = "type")]
     pub kind: IndicatorType,
     /// Parameters of the type, whole numbers. `period`, 1 to 10,000: SMA, EMA, WMA, RSI, ATR, ROC, Donchian and
-    /// StandardDeviation need it. MACD has `fast` (12), `slow` (26) and `signal` (9), Bollinger `period` (20) and `deviations`
+    /// `StandardDeviation` need it. MACD has `fast` (12), `slow` (26) and `signal` (9), Bollinger `period` (20) and `deviations`
     /// (2, also a decimal in quotes), Stochastic `period` (14), `smoothK` (3) and `smoothD` (3), VWAP none.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     #[schemars(schema_with = "parameters")]

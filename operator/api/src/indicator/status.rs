@@ -29,10 +29,14 @@ pub struct IndicatorStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]
     pub topic: Option<String>,
-    /// Messages that the broker has on the joined topic, dead letters included.
+    /// Messages that the broker has on the joined topic. Absent with `bars`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub published: Option<i64>,
+    /// Numbers that are missing in the sources of the quotes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub missing: Option<i64>,
     /// Id of the ledger. It changes where the ledger goes back to an older copy of itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]

@@ -107,6 +107,20 @@ pub enum SourceName<'a> {
 }
 
 impl ChannelSource {
+    /// A feed alone: all of its symbols, of any age.
+    pub fn of_feed(feed: String, namespace: Option<String>) -> Self {
+        Self { feed: Some(feed), ..Self::none(namespace) }
+    }
+
+    /// An indicator alone.
+    pub fn of_indicator(indicator: String, namespace: Option<String>) -> Self {
+        Self { indicator: Some(indicator), ..Self::none(namespace) }
+    }
+
+    const fn none(namespace: Option<String>) -> Self {
+        Self { feed: None, indicator: None, namespace, symbols: None, max_quote_age: None, stale_after: None }
+    }
+
     /// The kind and name of the resource; the name is empty in a source that is not valid.
     pub fn named(&self) -> SourceName<'_> {
         match (&self.feed, &self.indicator) {
