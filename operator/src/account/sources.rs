@@ -234,7 +234,7 @@ mod tests {
         Sources::of(&named, taker(&own()), KnownSources { feeds: found, ..KnownSources::default() }, &settings(confine))
     }
 
-    fn own() -> [String; 4] {
+    fn own() -> Vec<String> {
         OwnTopics::new("intuition", "n/a", None).filters()
     }
 
