@@ -235,8 +235,9 @@ impl Engine {
 
     /// Posts messages of an indicator's account, which the acknowledgement of their quote waits for.
     fn post_joined(&mut self, (delivery, index): (&Delivery, u32), outputs: Vec<Output>, outcome: &mut Outcome) {
-        let tick = delivery.ticks.get(index as usize);
-        let Some(tick) = tick.filter(|_| topic::is_indicator_account(self.accounting.name())) else {
+        let is_indicator = topic::is_indicator_account(self.accounting.name());
+        let tick = delivery.ticks.get(index as usize).filter(|tick| is_indicator && joined::is_quote(tick));
+        let Some(tick) = tick else {
             return self.notices.add(EngineNotice::OutputsDropped { outputs: outputs.len() });
         };
         if self.progress.shared_ranks.is_empty() {

@@ -74,7 +74,8 @@ fn identity(tick: &Tick) -> (&str, Option<i64>, &str) {
     (&tick.source, tick.seq, &tick.id)
 }
 
-const fn is_quote(tick: &Tick) -> bool {
+/// Whether the tick is a quote, which alone has messages.
+pub(super) const fn is_quote(tick: &Tick) -> bool {
     matches!(tick.content, Some(Content::Quote(_)))
 }
 

@@ -106,7 +106,7 @@ pub enum EngineNotice {
         /// Quotes answered.
         answered: usize,
     },
-    /// The algorithm answered a quote with messages of an indicator, and the account is no indicator's.
+    /// The algorithm answered with messages of an indicator, and the account is no indicator's or the event no quote.
     OutputsDropped {
         /// The messages.
         outputs: usize,

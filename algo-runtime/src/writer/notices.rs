@@ -77,7 +77,11 @@ fn log(account: &str, notice: EngineNotice) {
             tracing::error!(algorithm, asked, answered, "the built-in algorithm did not answer each event once");
         }
         EngineNotice::OutputsDropped { outputs } => {
-            tracing::error!(account, outputs, "the account is no indicator's: messages of its algorithm are dropped");
+            tracing::error!(
+                account,
+                outputs,
+                "messages of the algorithm are dropped: the account is no indicator's, or the event no quote"
+            );
         }
         EngineNotice::Backend(notice) => log_backend(notice),
     }

@@ -224,6 +224,12 @@ impl Publisher {
         }
     }
 
+    /// Values of indicators are on their way to the connection.
+    pub(super) fn has_values(&self, now: Instant) -> bool {
+        let is_sending = self.epoch.is_some() && self.retains;
+        self.values.as_ref().is_some_and(|values| is_sending && values.has_unsent(now))
+    }
+
     /// The broker answered a publish.
     pub(super) fn answered(
         &mut self,

@@ -90,7 +90,6 @@ impl Machine {
             Some(ShutdownStep::Draining { .. }) => {
                 let unacknowledged = self.subscriber.inflight.unacknowledged();
                 tracing::info!(unacknowledged, unpublished = self.publisher.outbox.unpublished(), "drained");
-                self.publisher.send_values(true, now.instant, &mut self.actions);
                 self.publisher.announce(false, now, &mut self.actions);
                 self.shutdown = Some(ShutdownStep::Announcing { until: now.instant + LAST_MESSAGES_TIMEOUT });
             }
@@ -120,10 +119,12 @@ impl Machine {
                 self.next_step(now);
             }
         }
-        if let Some(ShutdownStep::Announcing { until }) = self.shutdown
-            && (!self.publisher.awaits_state() || now.instant >= until)
-        {
-            self.next_step(now);
+        if let Some(ShutdownStep::Announcing { until }) = self.shutdown {
+            self.publisher.send_values(true, now.instant, &mut self.actions);
+            let is_awaiting = self.publisher.awaits_state() || self.publisher.has_values(now.instant);
+            if !is_awaiting || now.instant >= until {
+                self.next_step(now);
+            }
         }
         if let Some(ShutdownStep::Finishing { until }) = self.shutdown
             && now.instant >= until

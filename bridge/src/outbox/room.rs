@@ -2,12 +2,15 @@
 
 use std::mem;
 
-use intuition_api::v1::OutboxEntry;
+use intuition_api::v1::{Indicator, IndicatorValue, OutboxEntry, outbox_entry::Content};
 use prost::Message as _;
 
 /// Memory of an entry beside the bytes of its encoded form: the message as a structure, its allocations, its place in the
 /// queue.
 const ENTRY_OVERHEAD_BYTES: usize = mem::size_of::<OutboxEntry>() + 512;
+/// Memory of an indicator beside its text, and of a value: structures and allocations.
+const INDICATOR_BYTES: usize = mem::size_of::<Indicator>() + 48;
+const VALUE_BYTES: usize = mem::size_of::<IndicatorValue>() + 32;
 /// Memory of an entry for each byte of its encoded form, at most: the shortest entries are a few bytes long.
 const MEMORY_PER_BYTE: usize = 128;
 /// Credit is given in steps of the budget divided by this.
@@ -26,7 +29,12 @@ impl Cost {
     /// The cost of an entry as the runtime sent it.
     pub fn of(entry: &OutboxEntry) -> Self {
         let encoded = entry.encoded_len();
-        Self { memory: ENTRY_OVERHEAD_BYTES + encoded, credit: encoded as u64 }
+        let mut memory = ENTRY_OVERHEAD_BYTES + encoded;
+        if let Some(Content::Joined(joined)) = &entry.content {
+            let values: usize = joined.indicators.iter().map(|indicator| indicator.values.len()).sum();
+            memory += joined.indicators.len() * INDICATOR_BYTES + values * VALUE_BYTES;
+        }
+        Self { memory, credit: encoded as u64 }
     }
 }
 
@@ -90,7 +98,7 @@ impl Room {
 
 #[cfg(test)]
 mod tests {
-    use intuition_api::v1::{Publication, outbox_entry::Content};
+    use intuition_api::v1::{Joined, Publication};
     use proptest::prelude::*;
 
     use super::*;
@@ -126,6 +134,19 @@ mod tests {
                 prop_assert!(room.held() <= BUDGET_BYTES + 70_000 + ENTRY_OVERHEAD_BYTES, "{}", room.held());
             }
         }
+    }
+
+    #[test]
+    fn indicators_cost_more_than_their_text_and_no_more_than_their_credit() {
+        let indicators = vec![Indicator { values: vec![IndicatorValue::default()], ..Indicator::default() }; 32];
+        let joined = |indicators| {
+            let joined = Joined { indicators, ..Joined::default() };
+            Cost::of(&OutboxEntry { position: 1, content: Some(Content::Joined(joined)) })
+        };
+        let (all, none) = (joined(indicators), joined(Vec::new()));
+        assert!(all.memory - none.memory > 32 * 200, "{all:?}");
+        let worth = usize::try_from(all.credit - none.credit).unwrap() * MEMORY_PER_BYTE;
+        assert!(all.memory - none.memory < worth, "{all:?}");
     }
 
     #[test]

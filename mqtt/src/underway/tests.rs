@@ -118,7 +118,7 @@ fn subscriptions_take_turns_and_leave_publications_alone() {
 }
 
 #[test]
-fn unconfirmed_publications_are_answered_as_they_are_written_and_take_no_place_in_the_window() {
+fn unconfirmed_publications_are_answered_as_they_are_written() {
     let (mut underway, mut output) = (underway(1), BytesMut::new());
     let retained = || Message { retain: true, ..message("x") };
     underway.publish(1, message("x"));

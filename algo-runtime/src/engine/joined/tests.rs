@@ -131,7 +131,7 @@ fn messages_of_many_deliveries_have_identities_of_their_own() {
 }
 
 #[test]
-fn marks_of_the_message_are_passed_on_and_listed_symbols_make_numbers_sparse() {
+fn marks_are_passed_on_and_listed_symbols_make_numbers_sparse() {
     let plain = delivery("quotes", vec![tick("nyse", Some(1), "")]);
     let listed = Rules { lists_symbols: true, ..ONE_TOPIC };
     assert!(messages(&plain, listed)[0].sparse);

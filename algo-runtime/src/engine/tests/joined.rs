@@ -108,7 +108,7 @@ fn messages_of_one_quote_follow_each_other() {
 }
 
 #[test]
-fn restart_before_the_publication_sends_the_same_bytes_and_no_second_message() {
+fn restart_before_the_publication_sends_the_same_bytes_and_nothing_else() {
     let mut bench = bench(indicator());
     let delivery = bench.delivery("quotes", vec![numbered(1, "9"), quote("10"), quote("11")]);
     let first = bench.process(std::slice::from_ref(&delivery));

@@ -20,6 +20,8 @@ use crate::{
 const ESCAPED_BYTES: usize = 6;
 /// Bytes of the parts of a message that are not in its entry: names, quotes, the SHA-256 as text, times.
 const FRAME_BYTES: usize = 512;
+/// The same of an indicator, or of the quote behind the indicators.
+const ELEMENT_BYTES: usize = 256;
 
 /// See the module.
 #[derive(Debug)]
@@ -100,7 +102,7 @@ impl outbox::Content for Outgoing {
                 // Every element has the source, the id and the symbol.
                 let common =
                     joined.source.len() + joined.id.len() + joined.quote.as_ref().map_or(0, |quote| quote.sid.len());
-                joined.encoded_len() + (joined.indicators.len() + 1) * (common * ESCAPED_BYTES + FRAME_BYTES)
+                joined.encoded_len() + (joined.indicators.len() + 1) * (common * ESCAPED_BYTES + ELEMENT_BYTES)
             }
             Some(Content::Decision(_)) | None => 0,
         };

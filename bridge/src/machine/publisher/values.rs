@@ -109,7 +109,7 @@ impl Values {
 
     /// The next message, which counts as sent. `is_last`: no second is waited for, since the bridge ends.
     pub(super) fn next_to_send(&mut self, is_last: bool, now: Instant) -> Option<Message> {
-        if self.under_way >= WINDOW || self.held_until.is_some_and(|until| until > now) {
+        if self.under_way >= WINDOW || self.is_held(now) {
             return None;
         }
         while self.ready.is_empty() {
@@ -118,6 +118,16 @@ impl Values {
         self.under_way += 1;
         self.has_sent = true;
         self.ready.pop_front()
+    }
+
+    /// Values wait for their turn, or for the connection. Those of the last second count until their turn.
+    pub(super) fn has_unsent(&self, now: Instant) -> bool {
+        let has_any = !self.symbols.is_empty() || !self.ready.is_empty() || self.under_way > 0;
+        has_any && !self.is_held(now)
+    }
+
+    fn is_held(&self, now: Instant) -> bool {
+        self.held_until.is_some_and(|until| until > now)
     }
 
     /// When [`Values::next_to_send`] has a message, if nothing happens before.
@@ -205,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn first_values_go_out_at_once_and_the_last_ones_within_a_second_at_its_end() {
+    fn first_values_go_out_at_once_and_the_last_of_a_second_at_its_end() {
         let mut bench = bench();
         bench.take("BTC/USD", &["sma", "ema"], "1", 0);
         assert_eq!(bench.sent(0), ["BTC%2FUSD/sma 1", "BTC%2FUSD/ema 1"]);

@@ -112,4 +112,12 @@ fn last_value_goes_out_before_the_bridge_ends() {
     let mut actions = hand.machine.take_actions();
     actions.append(&mut hand.pass(Duration::from_millis(1)));
     assert_eq!(published(&actions), [(SMA, 2)]);
+    let is_over = |hand: &Hand| hand.machine.phase() != Phase::Draining;
+    while hand.machine.publisher.awaits_state() {
+        answer(&mut hand, STATE, SUCCESS);
+    }
+    answer(&mut hand, u64::MAX, SUCCESS);
+    assert!(!is_over(&hand), "the connection has not written the last value");
+    answer(&mut hand, u64::MAX, SUCCESS);
+    assert!(is_over(&hand));
 }
