@@ -209,7 +209,9 @@ fn averages_in_binary_numbers_give_the_same_crosses() {
             100.0 + 8.0 * (moment / 9.0 + phase).sin() + 3.0 * (moment * 1.37).cos()
         };
         let prices: Vec<f64> = (0..300).map(price).collect();
-        let mean = |end: usize, length: usize| prices[end + 1 - length..=end].iter().sum::<f64>() / length as f64;
+        let mean = |end: usize, length: u8| {
+            prices[end + 1 - usize::from(length)..=end].iter().sum::<f64>() / f64::from(length)
+        };
         let texts: Vec<(String, String)> =
             (19..300).map(|end| (format!("{:.10}", mean(end, 5)), format!("{:.10}", mean(end, 20)))).collect();
         let expected: Vec<Option<Signal>> = (19..300)

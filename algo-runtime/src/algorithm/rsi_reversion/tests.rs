@@ -142,9 +142,9 @@ fn parameters_that_make_no_sense_are_refused_by_their_path() {
 }
 
 /// Wilder's RSI from the definition: each average of gains and of losses is worked out from the first change on.
-fn rsi(prices: &[f64], period: usize) -> Vec<f64> {
+fn rsi(prices: &[f64], period: u8) -> Vec<f64> {
     let changes: Vec<f64> = prices.windows(2).map(|pair| pair[1] - pair[0]).collect();
-    let length = period as f64;
+    let (length, period) = (f64::from(period), usize::from(period));
     let average = |end: usize, part: fn(f64) -> f64| {
         let first = changes[..period].iter().map(|change| part(*change)).sum::<f64>() / length;
         changes[period..end].iter().fold(first, |average, change| (average * (length - 1.0) + part(*change)) / length)
