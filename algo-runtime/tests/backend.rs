@@ -108,7 +108,7 @@ const MISTAKES: [Act; 15] = [
 struct Script {
     /// For the next batches; then they are answered.
     acts: VecDeque<Act>,
-    /// Batches with this symbol, or with values of the indicator of this name, fail, whatever else they hold.
+    /// Batches with a quote of this symbol fail, and batches with values of an indicator of this name.
     poison: Option<&'static str>,
     /// Every batch fails.
     broken: bool,
