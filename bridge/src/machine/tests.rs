@@ -1,3 +1,4 @@
+mod indicators;
 mod storm;
 
 use std::{collections::VecDeque, fmt::Write as _, sync::Arc};
