@@ -565,7 +565,7 @@ async fn a_poisoned_quote_is_found_by_halves_and_costs_itself_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn values_come_in_the_batch_of_their_quote_also_while_a_failure_is_searched_for() {
+async fn values_come_with_their_quote_also_while_a_failure_is_searched_for() {
     let backend = Backend::new("counter");
     let (addr, _stop) = backend.serve("127.0.0.1:0").await;
     let mut bench = Bench::new(choice(&url(addr))).await;

@@ -71,7 +71,7 @@ fn other_runtime_gets_the_quotes_alone_with_their_ordinals() {
 }
 
 #[test]
-fn message_of_values_alone_is_acknowledged_in_its_turn_without_the_other_runtime() {
+fn message_of_values_alone_is_acknowledged_without_the_other_runtime() {
     let mut hand = Hand::new(1);
     hand.connect(1, true);
     open(&mut hand, false);
