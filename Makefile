@@ -4,7 +4,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 CARGO ?= cargo
-CRDS := tradingalgo algorithm feed
+CRDS := tradingalgo algorithm feed indicator
 API_REFERENCE := docs/api-reference.md
 INPUT_PAGE := docs/input.md
 OPERATOR := $(CARGO) run --quiet --package intuition-operator --
@@ -50,7 +50,7 @@ demo: tools ## Build `intuition`, and run a built-in algorithm and both examples
 	$(CARGO) run --quiet --package intuition-cli -- run \
 		-f examples/random.yaml -f examples/sma-crossover.yaml --feed $(FEED)
 
-demo-feed: tools ## Build `intuition` and the local exchange, and run two built-in algorithms on its trades (TIME=20s)
+demo-feed: tools ## Build `intuition` and the local exchange, and run four built-in algorithms on its trades, two with an indicator (TIME=20s)
 	@echo "Building intuition and the local exchange. The first time this compiles everything they need, which takes some minutes."
 	$(CARGO) build --package intuition-cli --package local-exchange
 	examples/market/demo $(TIME)

@@ -26,6 +26,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         // It has repeated messages, of which prost does not see that they can be compared.
         .type_attribute(".intuition.v1.DeadLetter", "#[derive(Eq)]")
         .type_attribute(".intuition.v1.Indicator", "#[derive(Eq)]")
+        .type_attribute(".intuition.v1.Joined", "#[derive(Eq)]")
         .type_attribute(".intuition.v1.Tick", "#[derive(Eq)]")
         // It is larger than a quote. In a box it leaves the size of ticks with quotes, which are held in large numbers, as it is.
         .boxed(".intuition.v1.Tick.content.indicator")

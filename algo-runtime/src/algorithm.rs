@@ -3,8 +3,11 @@
 //! An algorithm sees quotes and gives signals. It never sees cash or positions: sizing and booking are the portfolio's,
 //! the same for every algorithm.
 
+pub mod indicator_cross;
 mod parameters;
+mod published;
 pub mod random;
+pub mod rsi_reversion;
 pub mod sma_crossover;
 
 use std::collections::BTreeMap;
@@ -149,7 +152,8 @@ pub struct Builtin {
 }
 
 /// Every built-in algorithm.
-pub const BUILTINS: &[Builtin] = &[random::BUILTIN, sma_crossover::BUILTIN];
+pub const BUILTINS: &[Builtin] =
+    &[random::BUILTIN, sma_crossover::BUILTIN, indicator_cross::BUILTIN, rsi_reversion::BUILTIN];
 
 impl Builtin {
     /// The built-in of that name.
@@ -176,7 +180,18 @@ impl std::fmt::Debug for Builtin {
 
 #[cfg(test)]
 pub(crate) mod tests_support {
-    use super::{Algorithm, Event, Quote, Signal};
+    use super::{Algorithm, Event, Indicator, Quote, Signal};
+
+    /// A quote with a price alone.
+    pub(crate) fn quote(sid: &str, price: &str) -> Event {
+        Event::Quote(Quote { sid: sid.to_owned(), price: price.parse().unwrap(), time_micros: 0, details: None })
+    }
+
+    /// Values of an indicator, each with its name.
+    pub(crate) fn indicator(sid: &str, name: &str, values: &[(&str, &str)]) -> Event {
+        let values = values.iter().map(|(name, value)| ((*name).to_owned(), value.parse().unwrap())).collect();
+        Event::Indicator(Box::new(Indicator { name: name.to_owned(), sid: sid.to_owned(), values, time_micros: 0 }))
+    }
 
     /// Decides quotes alone.
     pub(crate) trait DecideQuotes {

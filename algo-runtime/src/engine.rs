@@ -11,7 +11,8 @@
 //! - `settings_state`: effective and recorded settings. [`Trading`] and `closing`: stops, and sales by hand.
 //!
 //! The engine itself, on top of the parts:
-//! - `advance`: the loop, and the events of links. `booking`: the outcome of one tick; `letters`: its dead letter.
+//! - `advance`: the loop, and the events of links. `booking`: the outcome of one tick; `letters`: its dead letter; `joined`: its
+//!   messages in an indicator's account.
 //! - `stream`: the bridge's messages; `load`: bounds of deliveries. `sources`, `trading`, `closing`, `configure`: the calls.
 //! - `swap`: the step at which an algorithm becomes active. `tally`: the account in the contract's form. `notice`: facts for the log.
 
@@ -29,6 +30,7 @@ mod denials;
 mod freshness;
 mod groups;
 mod inputs;
+mod joined;
 mod letters;
 mod link_action;
 mod load;
@@ -60,8 +62,8 @@ use rand::{Rng as _, SeedableRng as _, rngs::ChaCha8Rng};
 
 use self::{
     accounting::Accounting, backlog::Backlog, booking::DeliveryProgress, channels::ChannelState, closing::Closing,
-    counters::Counters, deciders::Deciders, denials::Denials, inputs::Inputs, notice::Notices, outbox::Outbox,
-    recogniser::Recogniser, sessions::Sessions, settings_state::SettingsState, silence::Silence,
+    counters::Counters, deciders::Deciders, denials::Denials, inputs::Inputs, joined::JoinedNumbers, notice::Notices,
+    outbox::Outbox, recogniser::Recogniser, sessions::Sessions, settings_state::SettingsState, silence::Silence,
     source_numbers::SourceNumbers, swap_clock::SwapClock,
 };
 use crate::{
@@ -103,6 +105,7 @@ pub struct Engine {
     /// Capabilities of the bridge that opened the stream last.
     bridge_capabilities: Vec<String>,
     progress: DeliveryProgress,
+    joined: JoinedNumbers,
     /// Settled, and not returned by [`Engine::advance`] yet.
     settled: Vec<SettledBatch>,
     notices: Notices,
@@ -181,6 +184,7 @@ impl Engine {
             closing,
             bridge_capabilities: Vec::new(),
             progress: DeliveryProgress::default(),
+            joined: JoinedNumbers::default(),
             settled: Vec::new(),
             notices: Notices::default(),
         };

@@ -101,8 +101,8 @@ pub trait Ledger: Send {
     /// A page of the outbox, in order, also entries that are done. An error if another runtime has opened the ledger: it deletes
     /// entries that this one expects.
     fn outbox(&mut self, page: OutboxPage) -> Result<Vec<OutboxRow>, LedgerError>;
-    /// Whether the outbox has a decision at this position, as of the last commit.
-    fn holds_decision(&mut self, position: u64) -> Result<bool, LedgerError>;
+    /// Whether the outbox has an entry of the strict queue at this position, as of the last commit.
+    fn holds_strict(&mut self, position: u64) -> Result<bool, LedgerError>;
     /// Rows of the window under a packet's key, as of the last commit, but the last [`Sizes::window`](crate::sizes::Sizes::window) of the
     /// class, which are in memory. Different packets may share a key.
     fn delivered(&mut self, query: &PacketQuery) -> Result<Vec<WindowRow>, LedgerError>;

@@ -33,6 +33,7 @@ pub fn outbox_entry(account: &str, ids: &LedgerIds, row: &OutboxRow) -> OutboxEn
         OutboxContent::Decision(entry) => Content::Decision(decision(account, ids, entry)),
         OutboxContent::DeadLetter(letter) => Content::DeadLetter(letter.clone()),
         OutboxContent::Publication(publication) => Content::Publication(publication.clone()),
+        OutboxContent::Joined(joined) => Content::Joined(joined.clone()),
     };
     OutboxEntry { position: row.position, content: Some(content) }
 }

@@ -134,7 +134,7 @@ impl Machine {
         let Options { client_id, session_expiry, clean_start, .. } = &connections.subscribing;
         let mut machine = Self {
             actions: Vec::new(),
-            subscriber: QuoteSubscriber::new(checked.topics.filters().to_vec(), &checked.limits, &seeds),
+            subscriber: QuoteSubscriber::new(checked.topics.filters(), &checked.limits, &seeds),
             broker: BrokerWarnings::new(*session_expiry),
             keeps_session: !clean_start,
             stream: RuntimeStream::new(

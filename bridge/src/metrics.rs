@@ -126,6 +126,10 @@ pub struct Metrics {
     seq_ignored: Counter,
     /// Outbox entries that the broker took.
     pub published: Counter,
+    /// Quotes with their indicators among them.
+    pub joined: Counter,
+    /// Values of indicators that were written to the connection, each as a retained message.
+    pub values: Counter,
     /// Publications that the broker refused, each attempt.
     pub refused: Counter,
     /// Time from the sending of an outbox entry to the broker's answer.
@@ -158,6 +162,8 @@ impl Metrics {
         );
         counter("seq_ignored_ticks", "Ticks with an id and an invalid seq", &metrics.seq_ignored);
         counter("published_messages", "Outbox entries that the broker took", &metrics.published);
+        counter("joined_messages", "Quotes with their indicators that the broker took", &metrics.joined);
+        counter("value_messages", "Retained values of indicators that were sent", &metrics.values);
         counter("refused_messages", "Publications that the broker refused", &metrics.refused);
         let sessions_lost = "Sessions that the broker lost, with the messages that waited there";
         counter("sessions_lost", sessions_lost, &metrics.sessions_lost);

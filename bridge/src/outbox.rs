@@ -3,7 +3,8 @@
 //! Contract, ledger and outcomes number all entries in one sequence of positions. They are sent in three queues, so that a topic
 //! that the broker refuses holds back no other kind of entry (ADR 0029):
 //!
-//! - decisions in strict order; nothing behind a refused one is sent, and none is given up;
+//! - decisions, and in an indicator's account quotes with their indicators, in strict order; nothing behind a refused one is sent, and
+//!   none is given up;
 //! - dead letters, and publications: each is retried beside the others and ends in bounded time, published or given up.
 //!
 //! A position is *done* when its entry has a PUBACK with a reason code below 0x80, or was given up.
@@ -42,8 +43,8 @@ pub use self::{
 };
 use intuition_mqtt::Code;
 
-/// The share of the window that decisions have for themselves.
-const SHARE_OF_DECISIONS: usize = 4;
+/// The share of the window that entries in strict order have for themselves.
+const STRICT_SHARE: usize = 4;
 
 /// Refusals that may be the client's own, of messages that it did not send: topic name invalid, packet too large, retain or
 /// `QoS` not supported. They are no sign that the broker is well.
@@ -53,7 +54,7 @@ const OWN_REFUSALS: [u8; 4] = [0x90, 0x95, 0x9a, 0x9b];
 #[derive(Debug)]
 pub struct Outbox<T> {
     progress: Progress,
-    decisions: Ordered<T>,
+    strict: Ordered<T>,
     letters: Bounded<T>,
     publications: Bounded<T>,
     topics: Topics,
@@ -70,8 +71,8 @@ pub struct Outbox<T> {
     ends_over_refusals: bool,
     /// A letter or publication beside which nothing is sent.
     lone: Option<u64>,
-    /// Decisions go before the next lone entry.
-    is_turn_of_decisions: bool,
+    /// Entries in strict order go before the next lone entry.
+    is_turn_of_strict: bool,
     changes: Vec<Change<T>>,
 }
 
@@ -80,7 +81,7 @@ impl<T: Content> Outbox<T> {
     pub fn new(deadlines: Deadlines, max_bytes: usize, sizes: Sizes) -> Self {
         Self {
             progress: Progress::new(sizes),
-            decisions: Ordered::new(),
+            strict: Ordered::new(),
             letters: Bounded::new(),
             publications: Bounded::new(),
             topics: Topics::new(sizes.undeliverable_topics),
@@ -92,7 +93,7 @@ impl<T: Content> Outbox<T> {
             is_refused: false,
             ends_over_refusals: false,
             lone: None,
-            is_turn_of_decisions: false,
+            is_turn_of_strict: false,
             changes: Vec::new(),
         }
     }
@@ -100,7 +101,7 @@ impl<T: Content> Outbox<T> {
     /// Begins with another sequence of positions. Undeliverable topics stay so.
     pub fn restart(&mut self) {
         self.progress = Progress::new(self.sizes);
-        self.decisions = Ordered::new();
+        self.strict = Ordered::new();
         self.letters = Bounded::new();
         self.publications = Bounded::new();
         self.lone = None;
@@ -117,20 +118,20 @@ impl<T: Content> Outbox<T> {
         self.progress.is_done(first, last)
     }
 
-    /// Entries that are not done, and decisions that wait for the PUBACK of one before.
+    /// Entries that are not done, and those in strict order that wait for the PUBACK of one before.
     pub fn unpublished(&self) -> usize {
-        self.decisions.len() + self.letters.len() + self.publications.len()
+        self.strict.len() + self.letters.len() + self.publications.len()
     }
 
     /// An entry that is not done.
     pub fn get(&self, position: u64) -> Option<&T> {
         let bounded = || self.letters.get(position).or_else(|| self.publications.get(position));
-        self.decisions.get(position).or_else(bounded)
+        self.strict.get(position).or_else(bounded)
     }
 
-    /// The refused decision that holds back all behind it.
+    /// The refused entry in strict order that holds back all behind it.
     pub fn blocked(&self) -> Option<(u64, &T)> {
-        self.decisions.blocked()
+        self.strict.blocked()
     }
 
     /// Undeliverable topics, with the name of the last refusal's code.
@@ -150,7 +151,7 @@ impl<T: Content> Outbox<T> {
         for range in done {
             known.insert(range.first, range.last);
         }
-        let mut dropped = self.decisions.remove_done(published_through, &known);
+        let mut dropped = self.strict.remove_done(published_through, &known);
         dropped.append(&mut self.letters.remove_done(published_through, &known));
         dropped.append(&mut self.publications.remove_done(published_through, &known));
         self.changes.extend(dropped.into_iter().map(Change::Dropped));
@@ -162,7 +163,7 @@ impl<T: Content> Outbox<T> {
         let is_new = (is_due && self.get(position).is_none()) || planted::is(Mistake::EntriesTakenTwice);
         if is_new {
             match queue {
-                Queue::Decisions => self.decisions.push(position, content()),
+                Queue::Strict => self.strict.push(position, content()),
                 Queue::DeadLetters => self.letters.push(position, content()),
                 Queue::Publications => self.publications.push(position, content()),
             }
@@ -191,7 +192,7 @@ impl<T: Content> Outbox<T> {
         if !planted::is(Mistake::LoneOfEarlierConnection) {
             self.lone = None;
         }
-        self.decisions.disconnected();
+        self.strict.disconnected();
         let (at, letters, publications) = self.bounded(now);
         let mut ended = letters.disconnected(is_alone, &at);
         ended.append(&mut publications.disconnected(is_alone, &at));
@@ -208,28 +209,28 @@ impl<T: Content> Outbox<T> {
         }
     }
 
-    /// The next entry to be sent, which counts as sent. Decisions come first.
+    /// The next entry to be sent, which counts as sent. Those in strict order come first.
     pub fn next_to_send(&mut self, now: Instant) -> Option<(u64, &T)> {
         let Flight { count, bytes } = self.under_way();
         if count >= self.window || (count > 0 && bytes >= self.max_bytes) {
-            self.is_turn_of_decisions = false;
+            self.is_turn_of_strict = false;
             return None;
         }
-        if self.decisions.is_probing() || self.lone.is_some() {
+        if self.strict.is_probing() || self.lone.is_some() {
             return None;
         }
         self.withhold(now);
         let is_alone_due = self.is_alone_due(now);
         let bounded = self.letters.flight.count + self.publications.flight.count;
-        if !is_alone_due || self.is_turn_of_decisions {
+        if !is_alone_due || self.is_turn_of_strict {
             // Looked up twice, since a conditional return of the borrow would hold it to the end.
-            if let Some(position) = self.decisions.next_to_send(bounded, now).map(|(position, _)| position) {
-                return self.decisions.get(position).map(|content| (position, content));
+            if let Some(position) = self.strict.next_to_send(bounded, now).map(|(position, _)| position) {
+                return self.strict.get(position).map(|content| (position, content));
             }
-            if bounded > 0 && self.decisions.wants_to_be_alone() {
+            if bounded > 0 && self.strict.wants_to_be_alone() {
                 return None;
             }
-            self.is_turn_of_decisions = false;
+            self.is_turn_of_strict = false;
         }
         let position = match is_alone_due {
             true if count > 0 => None,
@@ -243,7 +244,7 @@ impl<T: Content> Outbox<T> {
     fn next_bounded(&mut self, now: Instant) -> Option<u64> {
         let Flight { count: letters, .. } = self.letters.flight;
         let Flight { count: publications, .. } = self.publications.flight;
-        let shared = self.window - (self.window / SHARE_OF_DECISIONS).max(usize::from(self.window > 1));
+        let shared = self.window - (self.window / STRICT_SHARE).max(usize::from(self.window > 1));
         if letters + publications >= shared {
             return None;
         }
@@ -267,7 +268,7 @@ impl<T: Content> Outbox<T> {
         let queue = if is_letter { letters } else { publications };
         let position = queue.next_to_send(&mut at).map(|(position, _)| position);
         self.lone = position;
-        self.is_turn_of_decisions = true;
+        self.is_turn_of_strict = true;
         position
     }
 
@@ -293,17 +294,17 @@ impl<T: Content> Outbox<T> {
         (now, letters, publications)
     }
 
-    /// Tries the refused decision again. `None`: none is refused, or the connection does not take it now.
+    /// Tries the refused entry in strict order again. `None`: none is refused, or the connection does not take it now.
     pub fn retry(&mut self, now: Instant) -> Option<(u64, &T)> {
         let is_full = self.under_way().count >= self.window || self.lone.is_some();
-        if is_full { None } else { self.decisions.retry(now) }
+        if is_full { None } else { self.strict.retry(now) }
     }
 
     /// Takes the PUBACK of an entry and returns the time since it was sent; `None`: the entry is not under way.
     pub fn answered(&mut self, position: u64, code: Code, now: Instant) -> Option<Duration> {
         self.heard(code);
         self.lone.take_if(|lone| *lone == position);
-        if let Some(answered) = self.decisions.answered(position, code.is_success(), now) {
+        if let Some(answered) = self.strict.answered(position, code.is_success(), now) {
             if code.is_success() {
                 self.progress.finish(position);
             }
@@ -386,10 +387,10 @@ impl<T: Content> Outbox<T> {
     }
 
     const fn under_way(&self) -> Flight {
-        let (decisions, letters, publications) = (self.decisions.flight, self.letters.flight, self.publications.flight);
+        let (strict, letters, publications) = (self.strict.flight, self.letters.flight, self.publications.flight);
         Flight {
-            count: decisions.count + letters.count + publications.count,
-            bytes: decisions.bytes + letters.bytes + publications.bytes,
+            count: strict.count + letters.count + publications.count,
+            bytes: strict.bytes + letters.bytes + publications.bytes,
         }
     }
 }

@@ -1,9 +1,11 @@
 //! The published messages as JSON, and their topics.
 
+mod joined;
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use intuition_api::{
-    topic::OwnTopics,
+    topic::{IndicatorTopics, OwnTopics},
     v1::{DeadLetter, DeadLetterCause, Decision, Side, outbox_entry::Content},
 };
 use intuition_common::clock::rfc3339_millis;
@@ -11,6 +13,8 @@ use intuition_mqtt::Message;
 use serde::Serialize;
 
 use crate::inflight::KEPT_PAYLOAD_BYTES;
+
+pub use self::joined::element;
 
 /// Seconds that the state topic outlives the last refresh of it.
 pub const STATE_EXPIRY_SECONDS: u32 = 180;
@@ -32,6 +36,8 @@ pub fn topic(topics: &OwnTopics, content: &Content) -> String {
         Content::Decision(_) => topics.decisions().to_owned(),
         Content::DeadLetter(_) => topics.dead_letter(),
         Content::Publication(publication) => topics.data(&publication.channel),
+        // A runtime has them for an indicator alone. An empty topic is refused without being sent.
+        Content::Joined(_) => topics.indicator().map(IndicatorTopics::joined).unwrap_or_default(),
     }
 }
 
@@ -43,6 +49,7 @@ pub fn message(account: &str, topic: &str, content: &Content) -> Message {
             (json(&dead_letter_view(letter)), vec![(DEAD_LETTER_PROPERTY.to_owned(), account.to_owned())])
         }
         Content::Publication(publication) => (publication.payload.clone(), Vec::new()),
+        Content::Joined(joined) => (joined::payload(joined), joined::marks(joined)),
     };
     Message { user_properties, ..Message::new(topic.to_owned(), payload) }
 }

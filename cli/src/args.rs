@@ -62,7 +62,7 @@ pub(crate) enum Command {
     /// Write a manifest with comments to standard output, to change and to run.
     Init(InitArgs),
     /// Run manifests on this machine: each account with its own runtime, ledger and bridge, and each feed, in this one
-    /// process.
+    /// process. An indicator is an account too.
     Run(Box<RunArgs>),
     /// List the numbered sources of an account, let one begin again, or forget sources.
     ///
@@ -80,7 +80,7 @@ pub(crate) enum Command {
 /// The manifests.
 #[derive(Debug, Args)]
 pub(crate) struct ManifestArgs {
-    /// YAML file of `TradingAlgo`, `Algorithm` and `Feed` manifests, several documents if need be; `-` reads standard input. Repeatable.
+    /// YAML file of `TradingAlgo`, `Algorithm`, `Feed` and `Indicator` manifests, several documents if need be; `-` reads standard input. Repeatable.
     #[arg(short = 'f', long = "filename", value_name = "FILE", required = true)]
     pub(crate) files: Vec<PathBuf>,
 }
@@ -110,8 +110,8 @@ pub(crate) struct RunArgs {
     /// The manifests.
     #[command(flatten)]
     pub(crate) manifests: ManifestArgs,
-    /// Built-in algorithm to run with its defaults, as the account default/NAME, in place of manifests: `random` or
-    /// `sma-crossover`. `intuition init` writes its manifest.
+    /// Built-in algorithm to run with its defaults, as the account default/NAME, in place of manifests, such as
+    /// `random` or `sma-crossover`: `intuition backends` lists them. `intuition init` writes its manifest.
     #[arg(long, value_name = "NAME", conflicts_with = "algorithm_address")]
     pub(crate) builtin: Option<Choice>,
     /// Algorithm that decides instead of those in the manifests: a server of the gRPC service `intuition.v1.Algorithm` at
@@ -199,7 +199,7 @@ pub(crate) struct BackendsArgs {
 /// `intuition init`.
 #[derive(Debug, Args)]
 pub(crate) struct InitArgs {
-    /// Built-in algorithm of the manifest: `random` or `sma-crossover`.
+    /// Built-in algorithm of the manifest, such as `random` or `sma-crossover`: `intuition backends` lists them.
     #[arg(long, value_name = "NAME", default_value = "random")]
     pub(crate) builtin: Choice,
 }

@@ -7,7 +7,7 @@
 //! - [`sources`]: the numbered sources of an account.
 //! - [`trading`]: halts, reduces, resumes and closes accounts. [`cluster`]: the API server, and runtimes behind it.
 //! - [`run`]: a local run: for each manifest the runtime and the bridge that a cluster would run, in this process.
-//! - [`broker`]: the embedded broker. [`feed`]: files as quotes. [`feed_topics`]: the topics of the feeds that accounts name. [`output`]: the output on the terminal.
+//! - [`broker`]: the embedded broker. [`feed`]: files as quotes. [`source_topics`]: the topics of the feeds and indicators that accounts name. [`output`]: the output on the terminal.
 
 mod args;
 mod backends;
@@ -16,11 +16,11 @@ mod broker;
 mod cluster;
 mod conform;
 mod feed;
-mod feed_topics;
 mod init;
 mod manifest;
 mod output;
 mod run;
+mod source_topics;
 mod sources;
 mod trading;
 mod validate;

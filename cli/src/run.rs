@@ -1,15 +1,19 @@
 //! `intuition run`: a broker, for each account a runtime and a bridge, and each feed, in this process.
 
+mod account;
+mod accounts;
 mod algorithms;
 mod deciders;
 mod error;
 mod feed_plan;
 mod feeding;
 mod feeds;
+mod joined;
 mod local;
 mod names;
 mod presence;
 mod settings;
+mod topics;
 mod watch;
 mod watchdog;
 
@@ -25,13 +29,14 @@ use bridge::{MqttConfig, Session};
 use futures::future::join_all;
 use intuition_common::{exit, secret::Secret, shutdown, telemetry};
 use intuition_mqtt::{Address, Credentials, Fixed, Options};
-use intuition_resources::{ChannelPlan, Feed, TradingAlgo};
+use intuition_resources::{Feed, Indicator, TradingAlgo};
 use quote_files::STDIN;
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{
+    account::Account,
     algorithms::StateReporter,
     error::RunError,
     feeding::{Feeding, Plan},
@@ -47,10 +52,10 @@ use crate::{
         quote::Sources,
         resume::Names,
     },
-    feed_topics::AccountChannels,
     init,
     manifest::{self, Place},
     output::{self, Letters, Summary, say},
+    source_topics::KnownSources,
     validate,
 };
 
@@ -69,13 +74,13 @@ pub(crate) fn command(args: &RunArgs) -> ExitCode {
         }
         None => validate::check(&args.manifests, args.algorithm_address.is_none()),
     };
-    let feeds = std::mem::take(&mut checked.feeds);
+    let (feeds, indicators) = (std::mem::take(&mut checked.feeds), std::mem::take(&mut checked.indicators));
     let deciders = deciders::of(checked, args);
     let algos = match deciders {
         Ok(algos) => algos,
         Err(problems) => return validate::tell(&problems),
     };
-    match try_command(args, Manifests { algos, feeds }) {
+    match try_command(args, Manifests { algos, feeds, indicators }) {
         Ok((End::Complete | End::Elapsed | End::Closed, _)) => ExitCode::SUCCESS,
         Ok((End::Interrupted, code)) => ExitCode::from(code.unwrap_or(1)),
         Err(error) => exit::report(&error, error.code()),
@@ -87,13 +92,7 @@ struct Manifests {
     /// Accounts with their algorithms.
     algos: Vec<(TradingAlgo, AlgorithmRef)>,
     feeds: Vec<(Place, Feed)>,
-}
-
-/// An account of the run.
-struct Account {
-    algo: TradingAlgo,
-    channels: ChannelPlan,
-    decider: AlgorithmRef,
+    indicators: Vec<Indicator>,
 }
 
 /// The quotes that a run publishes itself.
@@ -121,7 +120,7 @@ fn try_command(args: &RunArgs, manifests: Manifests) -> Result<(End, Option<u8>)
         let broker = broker(args, &tasks, &broker_stop).await?;
         let (accounts, feeds) = prepare(args, manifests, &broker.mqtt)?;
         if args.broker.is_some() && !args.force {
-            let names: Vec<_> = accounts.iter().map(|account| validate::account(&account.algo)).collect();
+            let names: Vec<_> = accounts.iter().map(|account| account.settings.account.clone()).collect();
             let Broker { mqtt, address } = &broker;
             presence::check(&names, mqtt, address, &tasks, &signal).await.map_err(RunError::Presence)?;
         }
@@ -151,7 +150,7 @@ fn try_command(args: &RunArgs, manifests: Manifests) -> Result<(End, Option<u8>)
 
 /// The accounts with the channels of this run, and its feeds.
 fn prepare(args: &RunArgs, manifests: Manifests, mqtt: &MqttConfig) -> Result<(Vec<Account>, Feeds), RunError> {
-    let Manifests { algos, feeds } = manifests;
+    let Manifests { algos, feeds, indicators } = manifests;
     let options = feed_plan::Options {
         files_dir: args.files_dir.as_deref(),
         exchange_ca: args.exchange_ca.as_ref(),
@@ -159,24 +158,11 @@ fn prepare(args: &RunArgs, manifests: Manifests, mqtt: &MqttConfig) -> Result<(V
         postgres_ca: args.postgres_ca.as_ref(),
     };
     let (planned, mut notes) = feed_plan::of(&feeds, options, mqtt).map_err(RunError::PlanFeed)?;
-    let known = feed_plan::topics(&feeds, &mqtt.topic_prefix);
-    let mut accounts = Vec::new();
-    for (mut algo, decider) in algos {
-        notes.extend(feed_plan::localise(&mut algo, &planned, &mqtt.topic_prefix));
-        let AccountChannels { plan: channels, absent } =
-            known.channels_of(validate::namespace(&algo), algo.spec.channels.as_ref());
-        let account = validate::account(&algo);
-        for feed in absent {
-            // At a broker that others use, the feed may run in a cluster.
-            if args.broker.is_none() {
-                return Err(RunError::MissFeed { account, feed });
-            }
-            notes.push(format!(
-                "{account}: Feed {feed} is in none of the manifests, and its quotes are those of a cluster"
-            ));
-        }
-        accounts.push(Account { algo, channels, decider });
-    }
+    let topics = feed_plan::topics(&feeds, &mqtt.topic_prefix);
+    let known = KnownSources::below(&mqtt.topic_prefix, topics, indicators.iter().map(validate::indicator_name));
+    let manifests = accounts::Manifests { algos, indicators: &indicators, known: &known };
+    let (accounts, more) = accounts::of(manifests, &planned, mqtt, args.broker.is_some())?;
+    notes.extend(more);
     say(&notes);
     Ok((accounts, Feeds::new(planned)))
 }
@@ -190,13 +176,10 @@ async fn start(
     reporter: &mut StateReporter,
     signal: &CancellationToken,
 ) -> Result<bool, RunError> {
-    for (place, Account { algo, channels, decider }) in accounts.into_iter().enumerate() {
-        if algo.spec.broker.is_some() {
-            tracing::warn!(algo = validate::account(&algo), "spec.broker is not for local runs: see --broker");
-        }
-        let failed = |error| RunError::local(validate::account(&algo), error);
-        let addr = local::runtime_addr(args.runtime_addr, place);
-        locals.push(Local::start(&algo, channels, decider, data_dir, addr).await.map_err(failed)?);
+    for (place, account) in accounts.into_iter().enumerate() {
+        let (name, addr) = (account.settings.account.clone(), local::runtime_addr(args.runtime_addr, place));
+        let local = Local::start(account, data_dir, addr).await.map_err(|error| RunError::local(name, error))?;
+        locals.push(local);
     }
     algorithms::wait(locals, reporter, signal).await
 }
@@ -314,12 +297,10 @@ fn say_how_it_starts(args: &RunArgs, feeding: Option<&Feeding>, broker: &Broker,
     };
     say(&locals.iter().filter_map(line).collect::<Vec<_>>());
     if feeding.is_none() && args.broker.is_some() {
-        let topic =
-            |local: &Local| format!("{}: decisions go to {}", local.account, local.decisions_topic(&mqtt.topic_prefix));
-        say(&locals.iter().map(topic).collect::<Vec<_>>());
+        say(&locals.iter().map(|local| local.output_line(&mqtt.topic_prefix)).collect::<Vec<_>>());
     }
     if feeding.is_none() || args.runtime_addr.is_some() {
-        say(&locals.iter().map(Local::halt_line).collect::<Vec<_>>());
+        say(&locals.iter().filter_map(Local::halt_line).collect::<Vec<_>>());
     }
 }
 

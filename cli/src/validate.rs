@@ -8,22 +8,23 @@ use algo_runtime::{
     algorithm::{AlgorithmSettings, BUILTINS, Builtin, SavedState},
     backend::Address,
 };
-use intuition_api::topic::PREFIX;
+use intuition_api::topic::{self, PREFIX};
 use intuition_common::{
     exit::{self, USAGE, with_causes},
     text::printable,
 };
 use intuition_resources::{
-    ALGORITHM_KIND, Algorithm, FEED_KIND, Feed, TRADING_ALGO_KIND, TradingAlgo,
-    validate::{FieldError, is_algorithm, is_feed, parse, parse_algorithm, parse_feed},
+    ALGORITHM_KIND, Algorithm, FEED_KIND, Feed, INDICATOR_KIND, Indicator, TRADING_ALGO_KIND, TradingAlgo,
+    validate::{FieldError, is_algorithm, is_feed, is_indicator, parse, parse_algorithm, parse_feed, parse_indicator},
 };
+use kube::api::ObjectMeta;
 use serde_json::Value;
 
 use crate::{
     args::{ManifestArgs, ValidateArgs},
-    feed_topics::{AccountChannels, KnownFeeds},
     manifest::{self, Document, Place, ReadError},
     output,
+    source_topics::{Absent, AccountChannels, KnownSources},
 };
 
 /// The namespace of a manifest that names none.
@@ -41,6 +42,8 @@ pub(crate) struct Checked {
     pub(crate) algorithms: Vec<Served>,
     /// The manifests of feeds without a problem, in order, and where they stand.
     pub(crate) feeds: Vec<(Place, Feed)>,
+    /// The manifests of indicators without a problem, in order.
+    pub(crate) indicators: Vec<Indicator>,
     /// The names of all resources, in order.
     pub(crate) valid: Vec<String>,
     /// One line for each problem.
@@ -65,10 +68,16 @@ pub(crate) fn command(arguments: &ValidateArgs) -> ExitCode {
     let checked = check(&arguments.manifests, true);
     let mut lines: Vec<_> = checked.valid.iter().map(|name| format!("valid: {}\n", printable(name))).collect();
     let topic = |(_, feed): &(Place, Feed)| (feed_name(feed), feed.spec.publish.topic.clone());
-    let known = KnownFeeds::below(PREFIX, checked.feeds.iter().map(topic));
+    let indicators = checked.indicators.iter().map(indicator_name);
+    let known = KnownSources::below(PREFIX, checked.feeds.iter().map(topic), indicators);
+    for indicator in &checked.indicators {
+        let channels = known.channels_of_indicator(namespace(&indicator.metadata), &indicator.spec, str::to_owned);
+        lines.extend(not_here(&format!("{} ({INDICATOR_KIND})", indicator_name(indicator)), &channels.absent));
+    }
     let mut algos = Vec::new();
     for (_, algo) in &checked.algos {
-        let AccountChannels { plan, absent } = known.channels_of(namespace(algo), algo.spec.channels.as_ref());
+        let AccountChannels { plan, absent } =
+            known.channels_of(namespace(&algo.metadata), algo.spec.channels.as_ref());
         lines.extend(not_here(&account(algo), &absent));
         algos.push((account(algo), plan));
     }
@@ -86,13 +95,13 @@ pub(crate) fn command(arguments: &ValidateArgs) -> ExitCode {
     }
 }
 
-/// A line for each feed that an account names and that is in none of the files: it may be in the cluster already.
-fn not_here(account: &str, feeds: &[String]) -> Vec<String> {
-    let line = |feed: &String| {
-        let feed = printable(feed);
-        format!("note: {}: spec.channels.from names Feed {feed}, which is in none of these files\n", printable(account))
+/// A line for each source that a resource names and that is in none of the files: it may be in the cluster already.
+fn not_here(name: &str, absent: &[Absent]) -> Vec<String> {
+    let line = |Absent { field, source }: &Absent| {
+        let (name, source) = (printable(name), printable(source));
+        format!("note: {name}: {field} names {source}, which is in none of these files\n")
     };
-    feeds.iter().map(line).collect()
+    absent.iter().map(line).collect()
 }
 
 /// Writes the problems to standard error, and returns their exit code.
@@ -137,6 +146,11 @@ impl Checked {
             if let Some((place, feed)) = self.sift(place, parse_feed(&manifest), std::iter::empty(), places) {
                 self.valid.push(format!("{} ({FEED_KIND})", feed.account()));
                 self.feeds.push((place, feed));
+            }
+        } else if is_indicator(&manifest) {
+            if let Some((_, indicator)) = self.sift(place, parse_indicator(&manifest), std::iter::empty(), places) {
+                self.valid.push(format!("{} ({INDICATOR_KIND})", indicator.account()));
+                self.indicators.push(indicator);
             }
         } else {
             let own = own(&manifest, decides).into_iter();
@@ -208,14 +222,32 @@ impl Named for Feed {
     }
 }
 
+impl Named for Indicator {
+    const KIND: &'static str = INDICATOR_KIND;
+
+    fn account(&self) -> String {
+        full_name(self.metadata.namespace.as_deref(), self.metadata.name.as_deref())
+    }
+}
+
 /// `<namespace>/<name>` of a feed.
 pub(crate) fn feed_name(feed: &Feed) -> String {
     feed.account()
 }
 
-/// Namespace of a trading algorithm.
-pub(crate) fn namespace(algo: &TradingAlgo) -> &str {
-    algo.metadata.namespace.as_deref().unwrap_or(DEFAULT_NAMESPACE)
+/// `<namespace>/<name>` of an indicator.
+pub(crate) fn indicator_name(indicator: &Indicator) -> String {
+    indicator.account()
+}
+
+/// The name of an indicator's account.
+pub(crate) fn indicator_account(indicator: &Indicator) -> String {
+    topic::indicator_account(&indicator.account())
+}
+
+/// Namespace of a resource.
+pub(crate) fn namespace(metadata: &ObjectMeta) -> &str {
+    metadata.namespace.as_deref().unwrap_or(DEFAULT_NAMESPACE)
 }
 
 /// `<namespace>/<name>` of a trading algorithm.

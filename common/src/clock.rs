@@ -77,6 +77,14 @@ pub fn rfc3339_millis(micros: i64) -> String {
     text
 }
 
+/// The same with microseconds, as `2026-01-02T03:04:05.678901Z`.
+pub fn rfc3339_micros(micros: i64) -> String {
+    let nearest = if micros < 0 { Timestamp::MIN } else { Timestamp::MAX };
+    let micros = Timestamp::from_microsecond(micros).unwrap_or(nearest).as_microsecond();
+    let millis = rfc3339_millis(micros);
+    format!("{}{:03}Z", millis.trim_end_matches('Z'), micros.rem_euclid(1_000))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,5 +118,8 @@ mod tests {
         assert_eq!(rfc3339_millis(0), "1970-01-01T00:00:00.000Z");
         assert_eq!(rfc3339_millis(-1), "1969-12-31T23:59:59.999Z");
         assert_eq!(rfc3339_millis(i64::MAX), "9999-12-30T22:00:00.999Z");
+        assert_eq!(rfc3339_micros(1_767_323_045_678_009), "2026-01-02T03:04:05.678009Z");
+        assert_eq!(rfc3339_micros(-1), "1969-12-31T23:59:59.999999Z");
+        assert_eq!(rfc3339_micros(i64::MAX), "9999-12-30T22:00:00.999999Z");
     }
 }

@@ -3,7 +3,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use intuition_api::{decimal::Price, quote::Details, v1::QuoteDetails};
+use intuition_api::{
+    decimal::Price,
+    quote::{Details, interval_text},
+    v1::QuoteDetails,
+};
 use quote_files::Row;
 use serde::Serialize;
 
@@ -94,7 +98,7 @@ impl Quote {
             volume,
             bid,
             ask,
-            interval: interval_micros.map(interval),
+            interval: interval_micros.map(interval_text),
         };
         serde_json::to_vec(&payload).map(Bytes::from)
     }
@@ -119,18 +123,9 @@ impl Quote {
     }
 }
 
-/// The length of a bar as quotes write it: whole seconds, in the largest unit without a remainder.
-fn interval(micros: i64) -> String {
-    let seconds = micros / 1_000_000;
-    let units = [(86_400, 'd'), (3_600, 'h'), (60, 'm')];
-    let unit = units.into_iter().find(|(length, _)| seconds % length == 0);
-    let (length, name) = unit.unwrap_or((1, 's'));
-    format!("{}{name}", seconds / length)
-}
-
 #[cfg(test)]
 mod tests {
-    use intuition_api::quote::Member::{Ask, Bid, High, Interval, Low, Open, Size, Volume};
+    use intuition_api::quote::Member::{Ask, Bid, High, Low, Open, Size, Volume};
 
     use super::*;
 
@@ -150,14 +145,5 @@ mod tests {
             r#""size":"0","open":"1","high":"5","low":"0.5","volume":"12.5","bid":"2","ask":"3"}"#,
         ];
         assert_eq!(published(&row), expected.concat());
-    }
-
-    #[test]
-    fn interval_of_a_bar_is_read_back_as_it_was() {
-        for text in ["1s", "90s", "1m", "5m", "1h", "36h", "1d", "7d"] {
-            let mut details = Details::default();
-            details.set(Interval, text).unwrap();
-            assert_eq!(interval(details.interval_micros.unwrap()), text);
-        }
     }
 }

@@ -6,6 +6,8 @@ use super::{Code, Message};
 pub trait Output {
     /// Adds a PUBLISH with `QoS` 1. An error: no broker, or not this one, takes it, and nothing was added.
     fn publish(&mut self, message: Message, packet_id: u16, max_packet_size: Option<u32>) -> Result<(), Code>;
+    /// Adds a PUBLISH with `QoS` 0. An error: no broker, or not this one, takes it, and nothing was added.
+    fn publish_unconfirmed(&mut self, message: Message, max_packet_size: Option<u32>) -> Result<(), Code>;
     /// Adds a SUBSCRIBE for one filter with `QoS` 1, without retained messages. An error: no broker takes the filter, and
     /// nothing was added.
     fn subscribe(&mut self, filter: String, subscription_id: Option<u32>, packet_id: u16) -> Result<(), Code>;

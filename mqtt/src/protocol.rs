@@ -141,6 +141,9 @@ impl Protocol {
         let ours = self.epoch;
         match request {
             Request::Publish { epoch, token, message } if epoch == ours => self.underway.publish(token, message),
+            Request::PublishUnconfirmed { epoch, token, message } if epoch == ours => {
+                self.underway.publish_unconfirmed(token, message);
+            }
             Request::Subscribe { epoch, token, filter, subscription_id } if epoch == ours => {
                 self.underway.subscribe(token, filter, subscription_id);
             }
@@ -288,8 +291,9 @@ impl Protocol {
     fn send(&mut self, output: &mut impl Output, now: Instant) {
         let turns = self.underway.take_turns(output, now);
         let publications = self.underway.publish_waiting(output, self.write_ahead, now);
-        for refused in turns.into_iter().chain(publications) {
-            self.lanes.tell(refused);
+        let unconfirmed = self.underway.publish_unconfirmed_waiting(output, self.write_ahead);
+        for answer in turns.into_iter().chain(publications).chain(unconfirmed) {
+            self.lanes.tell(answer);
         }
         if self.liveness.ping(now, output.is_empty()) {
             output.ping();

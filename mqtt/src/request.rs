@@ -15,6 +15,16 @@ pub enum Request {
         /// The message.
         message: Message,
     },
+    /// Publish with `QoS` 0, behind the publications that wait. Answered by [`Event::Published`](super::Event::Published) with the same
+    /// token once it is on its way to the socket: the broker answers nothing, and a connection that ends may take it along.
+    PublishUnconfirmed {
+        /// The connection.
+        epoch: u64,
+        /// For the answer.
+        token: u64,
+        /// The message.
+        message: Message,
+    },
     /// Subscribe with `QoS` 1, without the messages that the broker kept. Answered by
     /// [`Event::Subscribed`](super::Event::Subscribed). The next SUBSCRIBE or UNSUBSCRIBE is sent behind the answer.
     Subscribe {

@@ -46,6 +46,8 @@ pub(super) struct Underway {
     publications: usize,
     /// Publications that wait until the broker takes another.
     waiting: VecDeque<(u64, Message)>,
+    /// Publications without an answer of the broker that wait for room in the output.
+    unconfirmed: VecDeque<(u64, Message)>,
     /// A SUBSCRIBE or an UNSUBSCRIBE is among those sent.
     is_subscribing: bool,
     turns: VecDeque<Turn>,
@@ -61,6 +63,7 @@ impl Underway {
             sent: HashMap::new(),
             publications: 0,
             waiting: VecDeque::new(),
+            unconfirmed: VecDeque::new(),
             is_subscribing: false,
             turns: VecDeque::new(),
             last_packet_id: 0,
@@ -70,6 +73,11 @@ impl Underway {
     /// Queues a publication, which [`Underway::publish_waiting`] writes.
     pub(super) fn publish(&mut self, token: u64, message: Message) {
         self.waiting.push_back((token, message));
+    }
+
+    /// Queues a publication with `QoS` 0, which [`Underway::publish_unconfirmed_waiting`] writes.
+    pub(super) fn publish_unconfirmed(&mut self, token: u64, message: Message) {
+        self.unconfirmed.push_back((token, message));
     }
 
     /// Queues a SUBSCRIBE, which [`Underway::take_turns`] writes.
@@ -106,6 +114,23 @@ impl Underway {
             }
         }
         refused
+    }
+
+    /// Writes publications with `QoS` 0 while the output has room. Gives the answer to each: the broker gives none.
+    pub(super) fn publish_unconfirmed_waiting(&mut self, output: &mut impl Output, until: usize) -> Vec<Event> {
+        let mut answers = Vec::new();
+        while output.len() < until {
+            let Some((token, message)) = self.unconfirmed.pop_front() else { break };
+            let is_refused = message.retain && !self.capabilities.retain;
+            let written = if is_refused {
+                Err(codes::RETAIN_NOT_SUPPORTED)
+            } else {
+                output.publish_unconfirmed(message, self.capabilities.max_packet_size)
+            };
+            let code = written.err().unwrap_or_else(|| codes::code(0));
+            answers.push(Event::Published { token, code });
+        }
+        answers
     }
 
     /// Writes the next SUBSCRIBE or UNSUBSCRIBE, if none is under way. Gives refusals of this client's own.

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use intuition_common::telemetry::LogArgs;
-use intuition_resources::{Algorithm, Feed, TradingAlgo};
+use intuition_resources::{Algorithm, Feed, Indicator, TradingAlgo};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt as _;
 
@@ -20,7 +20,7 @@ pub struct Cli {
 /// The command.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Reconcile every `TradingAlgo`, `Algorithm` and `Feed` of a cluster.
+    /// Reconcile every `TradingAlgo`, `Algorithm`, `Feed` and `Indicator` of a cluster.
     Run(Box<RunArgs>),
     /// Print the definition of a resource (CRD) as YAML.
     Crd {
@@ -43,6 +43,8 @@ pub enum Kind {
     Algorithm,
     /// `Feed`.
     Feed,
+    /// `Indicator`.
+    Indicator,
 }
 
 impl Kind {
@@ -52,6 +54,7 @@ impl Kind {
             Self::TradingAlgo => TradingAlgo::crd(),
             Self::Algorithm => Algorithm::crd(),
             Self::Feed => Feed::crd(),
+            Self::Indicator => Indicator::crd(),
         }
     }
 }

@@ -1,11 +1,11 @@
 //! The controllers of all kinds. A new kind has a line in `run` and in `check`.
 
-use intuition_resources::{Algorithm, Feed, TradingAlgo};
+use intuition_resources::{Algorithm, Feed, Indicator, TradingAlgo};
 use kube::{Client, api::ListParams};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    algorithm, feed,
+    algorithm, feed, indicator,
     kubernetes::{
         caches::api,
         call::{CallError, call},
@@ -21,7 +21,8 @@ pub async fn run(operator: OperatorContext, namespace: Option<String>, shutdown:
     tokio::join!(
         trading_algo::controller::run(&operator, namespace, shutdown.clone()),
         algorithm::controller::run(&operator, namespace, shutdown.clone()),
-        feed::controller::run(&operator, namespace, shutdown)
+        feed::controller::run(&operator, namespace, shutdown.clone()),
+        indicator::controller::run(&operator, namespace, shutdown)
     );
 }
 
@@ -29,7 +30,8 @@ pub async fn run(operator: OperatorContext, namespace: Option<String>, shutdown:
 pub(crate) async fn check(client: &Client, namespace: Option<&str>) -> Result<(), CallError> {
     list_one::<TradingAlgo>(client, namespace).await?;
     list_one::<Algorithm>(client, namespace).await?;
-    list_one::<Feed>(client, namespace).await
+    list_one::<Feed>(client, namespace).await?;
+    list_one::<Indicator>(client, namespace).await
 }
 
 async fn list_one<K: WatchedKind>(client: &Client, namespace: Option<&str>) -> Result<(), CallError> {

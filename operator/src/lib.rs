@@ -1,9 +1,10 @@
-//! The operator: it reconciles the resources `TradingAlgo`, `Algorithm` and `Feed`. [`intuition_resources`] has their types.
+//! The operator: it reconciles the resources `TradingAlgo`, `Algorithm`, `Feed` and `Indicator`. [`intuition_resources`] has their types.
 //!
 //! From top to bottom; no module uses one above it:
 //! - [`process`], [`args`]: the process, from its arguments to its exit code.
 //! - [`controllers`]: the controllers of all kinds.
-//! - [`trading_algo`], [`algorithm`], [`feed`]: a folder for each kind, with the same steps: plan, build, apply, observe, status.
+//! - [`trading_algo`], [`indicator`], [`algorithm`], [`feed`]: a folder for each kind, with the same steps: plan, build, apply, observe, status.
+//! - [`account`]: runtime, bridge and ledger, for the kinds [`trading_algo`] and [`indicator`].
 //! - [`backends`]: the gRPC service `Backends`, the directory of algorithms for programs.
 //! - [`workload`]: pods and network policies, for every kind.
 //! - [`reconcile`]: one pass over an object, for every kind.
@@ -12,11 +13,13 @@
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "unit tests read clocks"))]
 
+pub mod account;
 pub mod algorithm;
 pub mod args;
 pub mod backends;
 pub mod controllers;
 pub mod feed;
+pub mod indicator;
 pub mod kubernetes;
 pub mod lease;
 pub mod metrics;

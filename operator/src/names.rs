@@ -61,6 +61,8 @@ pub const ALGORITHM_SERVER: &str = "algorithm";
 pub const FEED_APP: &str = "feed";
 /// Value of [`label::COMPONENT`] there, and the name of the container.
 pub const FEED_PUBLISHER: &str = "feed";
+/// Value of [`label::NAME`] on the children of an `Indicator`.
+pub const INDICATOR_APP: &str = "indicator";
 /// Value of [`label::PART_OF`].
 pub const PART_OF: &str = "intuition";
 
@@ -125,23 +127,23 @@ impl Component {
         }
     }
 
-    /// Name of its objects.
-    pub fn of(self, algo: &str) -> String {
-        format!("{algo}-{}", self.name())
+    /// Name of its objects, after the first part of the names of all children.
+    pub fn of(self, children: &str) -> String {
+        format!("{children}-{}", self.name())
     }
 }
 
-/// Name of the claim that holds the ledger.
-pub fn claim(algo: &str) -> String {
-    format!("{algo}-ledger")
+/// Name of the claim that holds the ledger, after the first part of the names of all children.
+pub fn claim(children: &str) -> String {
+    format!("{children}-ledger")
 }
 
-/// Name of the service account of both pods.
-pub fn service_account(algo: &str) -> String {
-    format!("{algo}-algo")
+/// Name of the service account of both pods, after the first part of the names of all children.
+pub fn service_account(children: &str) -> String {
+    format!("{children}-algo")
 }
 
-/// Name of the Secret with the default broker's credentials, for an account or a feed. The part of the uid makes it unique: the operator may
+/// Name of the Secret with the default broker's credentials, for an account or a feed; `name`: the first part of the names of its children. The part of the uid makes it unique: the operator may
 /// write Secrets but not read them.
 pub fn broker_secret(name: &str, uid: &str) -> String {
     let short: String = uid.chars().filter(char::is_ascii_hexdigit).take(8).collect();
@@ -156,6 +158,11 @@ pub fn algorithm(name: &str) -> String {
 /// Name of every child of a `Feed` but the Secret.
 pub fn feed(name: &str) -> String {
     format!("{name}-feed")
+}
+
+/// The first part of the names of all children of an `Indicator`.
+pub fn indicator(name: &str) -> String {
+    format!("{name}-indicator")
 }
 
 /// The first digits of an image's hash, which distinguish the children of different images.
@@ -211,9 +218,9 @@ pub fn labels(app: &str, name: &str) -> BTreeMap<String, String> {
     pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).into()
 }
 
-/// Selector of one workload of one resource, without the uid.
-pub fn selector(algo: &str, component: Component) -> BTreeMap<String, String> {
-    let pairs = [(label::NAME, APP), (label::INSTANCE, algo), (label::COMPONENT, component.name())];
+/// Selector of one workload of an account, without the uid.
+pub fn selector(app: &str, name: &str, component: Component) -> BTreeMap<String, String> {
+    let pairs = [(label::NAME, app), (label::INSTANCE, name), (label::COMPONENT, component.name())];
     pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).into()
 }
 

@@ -1,54 +1,41 @@
-//! Reconciling one `TradingAlgo`: the steps of a pass, in order.
+//! Reconciling one `TradingAlgo`: the steps of a pass, in order. It is an account, and its steps are those of `account` but for
+//! these:
 //!
-//! - `trading_state`: the trading state that the resource asks for, read also from a spec that is not accepted; pure.
-//! - `plan`, with `confine`, `sources` and `reset`: from the spec to a plan, or all its violations; pure.
-//! - `feeds`: the cache of the feeds that resources name.
-//! - `build`: from the plan to the children; pure.
-//! - `apply`: the caches of the children, and the writes in their order.
-//! - `ask`: calls runtime and bridge.
+//! - `plan`, with `quotes_twice`: from the spec to the plan of an account, or all violations; pure.
 //! - `status`: from the observation to conditions and Events; pure.
 //! - `controller`: the watches that trigger a pass.
 
-pub(crate) mod apply;
-pub(crate) mod ask;
-pub mod build;
-pub(crate) mod confine;
 pub(crate) mod controller;
-pub(crate) mod feeds;
 pub mod plan;
-pub(crate) mod reset;
-pub mod sources;
+mod quotes_twice;
 pub(crate) mod status;
-pub(crate) mod trading_state;
 
 use std::sync::Arc;
 
 use intuition_common::exit::with_causes;
-use intuition_resources::{Algorithm, Ledger, TRADING_ALGO_KIND, TradingAlgo, TradingAlgoStatus, validate::FieldError};
-use k8s_openapi::api::core::v1::PersistentVolumeClaim;
+use intuition_resources::{Algorithm, TRADING_ALGO_KIND, TradingAlgo, TradingAlgoStatus, validate::FieldError};
 use kube::{
     Resource as _, ResourceExt as _,
     runtime::reflector::{ObjectRef, Store},
 };
 
 use self::{
-    apply::{Applied, Cluster},
-    ask::{Asker, call::Questions},
-    feeds::Feeds,
-    plan::{AlgorithmRef, Inputs, Plan, Stored},
-    status::observation::{Lasting, LedgerState, Observation, Outcome, Pods},
-    trading_state::RequestedState,
+    plan::Inputs,
+    status::outcome::{Lasting, Outcome},
 };
 use crate::{
+    account::{
+        build::runtime::with_trading_state, pass::Accounts, plan::AlgorithmRef, source_cache::SourceCache,
+        trading_state::RequestedState,
+    },
     kubernetes::{
-        apply_error::ApplyFailure,
         object::{PartialObject, WatchedKind},
         owner::Owner,
         writer::Writer,
     },
-    names::{APP, Component},
+    names::APP,
     reconcile::{ReconcileOutcome, Reconciler, context::Context, derived::Derived, error::ReconcileError},
-    workload::{broker, broker_login::BrokerLogins, pod_state::PodState},
+    workload::{broker, broker_login::BrokerLogins},
 };
 
 impl WatchedKind for TradingAlgo {
@@ -83,12 +70,11 @@ impl PartialObject<TradingAlgo> {
 
 /// Reconciles the `TradingAlgo`s of one namespace, or of all.
 pub(crate) struct TradingAlgoReconciler {
-    cluster: Cluster,
+    accounts: Accounts,
     /// The `Algorithm`s, found by name.
     algorithms: Store<PartialObject<Algorithm>>,
-    feeds: Feeds,
+    sources: SourceCache,
     logins: BrokerLogins,
-    asker: Asker,
     context: Context<TradingAlgo>,
 }
 
@@ -100,12 +86,12 @@ impl Reconciler for TradingAlgoReconciler {
     }
 
     fn writer(&self) -> &Writer {
-        self.cluster.writer()
+        self.accounts.cluster.writer()
     }
 
     async fn caches_filled(&self) {
         // An error means that a watch has ended, and with it the controller.
-        drop(tokio::join!(self.cluster.caches_filled(), self.algorithms.wait_until_ready()));
+        drop(tokio::join!(self.accounts.cluster.caches_filled(), self.algorithms.wait_until_ready()));
     }
 
     async fn reconcile_object(
@@ -137,12 +123,13 @@ impl Reconciler for TradingAlgoReconciler {
     }
 
     fn forget_children(&self, namespace: &str, name: &str) {
-        self.cluster.forget(namespace, name);
+        self.accounts.cluster.forget(namespace, name);
     }
 
     /// A stop does not wait for the long delays of passes that fail again and again.
     fn is_urgent(&self, object: &PartialObject<TradingAlgo>) -> bool {
-        object.trading().is_news_to(self.context.statuses.status_of(object).as_ref())
+        let shown = self.context.statuses.status_of(object).and_then(|status| status.trading);
+        object.trading().is_news_to(shown.as_ref())
     }
 }
 
@@ -165,14 +152,15 @@ impl TradingAlgoReconciler {
         let (credentials, login) = self.logins.of(broker, &namespace, &self.context.settings).await?;
         let settings = &self.context.settings;
         let algorithm = self.named_algorithm(algo);
-        let feeds = self.feeds.named_by(algo, self.context.cache_timeout(object)).await;
-        let feeds = feeds.map_err(ReconcileError::FillCaches)?;
+        let named = plan::sources_of(algo, &settings.topics.prefix);
+        let found = self.sources.find(&named, &namespace, self.context.cache_timeout(object)).await;
+        let found = found.map_err(ReconcileError::FillCaches)?;
         let inputs = Inputs {
             credentials: credentials.as_ref(),
             algorithm: algorithm.as_deref(),
-            feeds: self.feeds.known(&feeds),
+            sources: found.known(),
             previous,
-            stored: self.cluster.stored_settings(&self.owner(object)),
+            stored: self.accounts.cluster.stored_settings(&self.owner(object)),
             ..Inputs::new(settings)
         };
         let plan = match broker::with_problem(plan::plan(algo, inputs), login) {
@@ -184,16 +172,9 @@ impl TradingAlgoReconciler {
         if let (AlgorithmRef::Missing(why), true) = (&plan.live_settings.algorithm, plan.has_nothing_to_start()) {
             return Ok(ReconcileOutcome::done(self.derive(previous, object, &Outcome::WithoutAlgorithm(why))));
         }
-        let claim = self.cluster.claim(&plan).await.map_err(ReconcileError::FindClaim)?;
-        let desired = build::desired(&plan, settings, claim.as_deref());
-        let applied = self.cluster.apply(&plan, &desired).await;
-        let ledger = match plan.lost_claim(claim.as_deref()) {
-            Some(lost) => LedgerState::Lost(lost.clone()),
-            None => ledger_state(applied.claim.as_deref().or(claim.as_deref())),
-        };
-        let observation = self.observe(&plan, &applied, ledger).await;
+        let (observation, error) = self.accounts.carry_out(&plan, settings).await?;
         let derived = self.derive(previous, object, &Outcome::Observed(&observation));
-        Ok(ReconcileOutcome::applied(derived, applied.error))
+        Ok(ReconcileOutcome::applied(derived, error))
     }
 
     /// A pass over a resource without an accepted spec. Its children stay as they are, but its trading state takes effect
@@ -205,10 +186,10 @@ impl TradingAlgoReconciler {
         previous: Option<&TradingAlgoStatus>,
     ) -> ReconcileOutcome<TradingAlgoStatus> {
         let (owner, generation, trading) = (self.owner(object), generation(object), object.trading());
-        let stored = self.cluster.stored_settings(&owner);
-        let pods = self.lasting_pods(&owner, generation, &trading, &stored).await;
-        let error = match build::runtime::with_trading_state(&owner, &stored, &trading, generation) {
-            Some(settings) => self.cluster.apply_settings(&owner, &settings).await.err(),
+        let stored = self.accounts.cluster.stored_settings(&owner);
+        let pods = self.accounts.lasting_pods(&owner, generation, &trading, &stored).await;
+        let error = match with_trading_state(&owner, &stored, &trading, generation) {
+            Some(settings) => self.accounts.cluster.apply_settings(&owner, &settings).await.err(),
             None => None,
         };
         let lasting = Lasting { generation, trading: &trading, pods: pods.as_ref() };
@@ -233,64 +214,14 @@ impl TradingAlgoReconciler {
         previous: Option<&TradingAlgoStatus>,
     ) -> Option<Derived> {
         let trading = object.trading();
-        if !trading.is_news_to(previous) {
+        if !trading.is_news_to(previous.and_then(|status| status.trading.as_ref())) {
             return None;
         }
         let (owner, generation) = (self.owner(object), generation(object));
-        let stored = self.cluster.stored_settings(&owner);
-        let pods = self.lasting_pods(&owner, generation, &trading, &stored).await?;
+        let stored = self.accounts.cluster.stored_settings(&owner);
+        let pods = self.accounts.lasting_pods(&owner, generation, &trading, &stored).await?;
         let lasting = Lasting { generation, trading: &trading, pods: Some(&pods) };
         Some(status::derive_trading(previous, &lasting, self.context.now()))
-    }
-
-    /// Sends the trading state alone to the running pods; `None` if nothing was deployed.
-    async fn lasting_pods(
-        &self,
-        owner: &Owner,
-        generation: i64,
-        trading: &RequestedState,
-        stored: &Stored,
-    ) -> Option<Pods> {
-        if !self.cluster.is_deployed(owner) {
-            return None;
-        }
-        let stored = build::runtime::stored_settings(stored);
-        let questions = Questions { owner, generation, trading, plan: None, stored };
-        Some(self.ask_pods(&questions, &Applied::default()).await)
-    }
-
-    async fn observe<'a>(&self, plan: &'a Plan, applied: &Applied, ledger: LedgerState) -> Observation<'a> {
-        let questions = Questions {
-            owner: &plan.owner(),
-            generation: plan.generation,
-            trading: &plan.trading,
-            plan: Some(plan),
-            stored: build::runtime::stored_settings(&plan.stored),
-        };
-        let pods = self.ask_pods(&questions, applied).await;
-        Observation { plan, failure: applied.error.as_ref().map(ApplyFailure::from), ledger, pods }
-    }
-
-    /// Calls runtime and bridge if they run.
-    async fn ask_pods(&self, questions: &Questions<'_>, applied: &Applied) -> Pods {
-        let owner = questions.owner;
-        let runtime = self.cluster.pod_state(owner, Component::Runtime, applied.runtime);
-        let bridge = self.cluster.pod_state(owner, Component::Bridge, applied.bridge);
-        let (report, readiness) = tokio::join!(
-            async {
-                match &runtime {
-                    PodState::Running(running) => Some(self.asker.runtime(&running.ip, questions).await),
-                    _ => None,
-                }
-            },
-            async {
-                match &bridge {
-                    PodState::Running(running) => Some(self.asker.readiness(&running.ip).await),
-                    _ => None,
-                }
-            }
-        );
-        Pods { runtime: (runtime, report), bridge: (bridge, readiness) }
     }
 
     /// The `Algorithm` that the resource names.
@@ -315,14 +246,4 @@ impl TradingAlgoReconciler {
 
 fn generation(object: &PartialObject<TradingAlgo>) -> i64 {
     object.meta().generation.unwrap_or_default()
-}
-
-/// The state of the ledger's claim, as it was written or fetched.
-fn ledger_state(claim: Option<&PersistentVolumeClaim>) -> LedgerState {
-    let Some(claim) = claim else { return LedgerState::Unknown };
-    let ledger = Ledger { claim_name: claim.name_any(), claim_uid: claim.uid().unwrap_or_default() };
-    match claim.metadata.deletion_timestamp {
-        Some(_) => LedgerState::Going(ledger),
-        None => LedgerState::There(ledger),
-    }
 }

@@ -10,18 +10,19 @@ use std::{
 };
 
 use intuition_operator::{
-    algorithm, feed,
+    account::{
+        build::{Desired, desired},
+        plan::Stored,
+        sources::KnownSources,
+    },
+    algorithm, feed, indicator,
     kubernetes::object::PartialObject,
     settings::{Settings, credentials::Credentials},
-    trading_algo::{
-        build::desired,
-        plan::{Inputs, plan},
-        sources::KnownFeeds,
-    },
+    trading_algo::plan::{Inputs, plan},
 };
 use intuition_resources::{
     Algorithm, Feed,
-    validate::{parse, parse_algorithm, parse_feed},
+    validate::{parse, parse_algorithm, parse_feed, parse_indicator},
 };
 use kube::Resource;
 use serde::Serialize;
@@ -51,12 +52,36 @@ fn children(resource: &str) -> String {
     let named: PartialObject<Algorithm> =
         serde_saphyr::from_str(&fs::read_to_string(folder().join("algorithm.yaml")).unwrap()).unwrap();
     let named = Some(&named).filter(|_| algo.spec.algorithm.name.is_some());
+    let feeds = feeds();
+    let sources = KnownSources { feeds: &feeds, ..KnownSources::default() };
+    let inputs = Inputs { credentials: Some(&credentials), algorithm: named, sources, ..Inputs::new(&settings) };
+    of_account(&desired(&plan(&algo, inputs).unwrap(), &settings, None))
+}
+
+fn feeds() -> [Arc<PartialObject<Feed>>; 1] {
     let feed = fs::read_to_string(folder().join("feed-of-accounts.yaml")).unwrap();
-    let found: [Arc<PartialObject<Feed>>; 1] = [Arc::new(serde_saphyr::from_str(&feed).unwrap())];
-    let feeds = KnownFeeds { found: &found, scope: None };
-    let inputs = Inputs { credentials: Some(&credentials), algorithm: named, feeds, ..Inputs::new(&settings) };
-    let plan = plan(&algo, inputs).unwrap();
-    let desired = desired(&plan, &settings, None);
+    [Arc::new(serde_saphyr::from_str(&feed).unwrap())]
+}
+
+/// The children of an `Indicator`, in the same way.
+fn of_indicator(resource: &str) -> String {
+    let settings = Settings::parse(&fs::read_to_string(folder().join("settings.yaml")).unwrap()).unwrap();
+    let mut given = parse_indicator(&serde_saphyr::from_str(resource).unwrap()).unwrap();
+    given.metadata.uid = Some("7c9e6679-7425-40de-944b-e07fc1f90ae7".to_owned());
+    given.metadata.generation = Some(4);
+    let credentials = Credentials([("username".to_owned(), b"operator".to_vec())].into());
+    let feeds = feeds();
+    let inputs = indicator::plan::Inputs {
+        settings: &settings,
+        credentials: Some(&credentials),
+        sources: KnownSources { feeds: &feeds, ..KnownSources::default() },
+        previous: None,
+        stored: Stored::new(),
+    };
+    of_account(&desired(&indicator::plan::plan(&given, inputs).unwrap(), &settings, None))
+}
+
+fn of_account(desired: &Desired) -> String {
     let mut objects: Vec<_> = desired.settings.iter().map(with_kind).collect();
     objects.push(with_kind(&desired.account));
     objects.extend(desired.claim.iter().map(with_kind));
@@ -97,6 +122,19 @@ fn of_feed(resource: &str) -> String {
     objects.push(with_kind(&desired.deployment));
     let documents: Vec<_> = objects.iter().map(|object| serde_saphyr::to_string(object).unwrap()).collect();
     format!("---\n{}", documents.join("---\n"))
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "asked for by hand, to write the expected files anew")]
+fn the_children_of_an_indicator_are_these() {
+    for case in ["indicator-feed", "indicator-bars"] {
+        let expected = folder().join(format!("{case}.children.yaml"));
+        let found = of_indicator(&fs::read_to_string(folder().join(format!("{case}.yaml"))).unwrap());
+        if std::env::var_os("UPDATE").is_some() {
+            fs::write(&expected, &found).unwrap();
+        }
+        assert_eq!(found, fs::read_to_string(&expected).unwrap(), "{case}: UPDATE=1 writes {}", expected.display());
+    }
 }
 
 #[test]

@@ -21,6 +21,7 @@ pub mod exchange;
 pub mod figures;
 pub mod forward;
 pub mod history;
+pub mod indicator;
 pub mod installation;
 pub mod market;
 pub mod namespace;

@@ -25,6 +25,7 @@ pub mod command;
 pub mod embedded;
 pub mod feed;
 pub mod http;
+pub mod indicator;
 pub mod ledger;
 mod marks;
 pub mod meter;

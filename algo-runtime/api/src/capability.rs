@@ -9,6 +9,8 @@ pub const INDICATORS: &str = "indicators";
 pub const INPUTS: &str = "inputs";
 /// `Input.format` is understood. A bridge without it gets no stream where an input has a format.
 pub const INPUT_FORMATS: &str = "input-formats";
+/// The bridge publishes `OutboxEntry.joined`. The runtime of an indicator's account refuses the stream of one without it.
+pub const JOINED: &str = "joined";
 /// The bridge fills `Tick.ordinal`, `Tick.content_sha256` and `Delivery.envelope_sha256`.
 pub const ORDINALS: &str = "ordinals";
 /// The bridge publishes decisions, dead letters and publications in queues of their own; both read `Published.done`,
@@ -25,7 +27,7 @@ pub const SOURCES: &str = "sources";
 pub const TRADING_STATE: &str = "trading-state";
 
 /// Those of a bridge of this release.
-pub const OF_BRIDGE: [&str; 5] = [ACKNOWLEDGED, INPUTS, INPUT_FORMATS, ORDINALS, OUTBOX_QUEUES];
+pub const OF_BRIDGE: [&str; 6] = [ACKNOWLEDGED, INPUTS, INPUT_FORMATS, JOINED, ORDINALS, OUTBOX_QUEUES];
 /// Those of a runtime of this release.
 pub const OF_RUNTIME: [&str; 9] =
     [ACKNOWLEDGED, INDICATORS, INPUTS, INPUT_FORMATS, OUTBOX_QUEUES, QUOTE_AGE, RETENTION, SOURCES, TRADING_STATE];

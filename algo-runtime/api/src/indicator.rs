@@ -1,5 +1,7 @@
 //! Names and limits of indicators.
 
+/// Name of the built-in algorithm of indicators' accounts.
+pub const ALGORITHM: &str = "indicators";
 /// Characters of an indicator's name, at most.
 pub const MAX_NAME_CHARS: usize = 40;
 /// Characters of the name of one of its values, at most.

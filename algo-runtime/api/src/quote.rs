@@ -204,6 +204,15 @@ fn interval_micros(text: &str) -> Option<i64> {
     (SHORTEST_INTERVAL_MICROS..=LONGEST_INTERVAL_MICROS).contains(&micros).then_some(micros)
 }
 
+/// The length of a bar as quotes write it: whole seconds, in the largest unit without a remainder.
+pub fn interval_text(micros: i64) -> String {
+    let seconds = micros / 1_000_000;
+    let units = [(86_400, 'd'), (3_600, 'h'), (60, 'm')];
+    let unit = units.into_iter().find(|(length, _)| seconds % length == 0);
+    let (length, name) = unit.unwrap_or((1, 's'));
+    format!("{}{name}", seconds / length)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -231,6 +240,13 @@ mod tests {
             ["", "m", "0m", "-1m", "+1m", "1", "1 m", "1M", "1.5h", "1mo", "367d", "99999999999999999999s", "1é"]
         {
             assert_eq!(interval_micros(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn interval_is_written_as_it_is_read() {
+        for text in ["1s", "90s", "1m", "5m", "1h", "36h", "1d", "7d"] {
+            assert_eq!(interval_micros(text).map(interval_text).as_deref(), Some(text));
         }
     }
 

@@ -158,6 +158,7 @@ pub fn covers(wide: &str, narrow: &str) -> bool {
 pub struct OwnTopics {
     base: String,
     decisions: String,
+    indicator: Option<IndicatorTopics>,
 }
 
 impl OwnTopics {
@@ -166,7 +167,12 @@ impl OwnTopics {
     pub fn new(prefix: &str, account: &str, decisions: Option<&str>) -> Self {
         let base = format!("{prefix}/{account}");
         let decisions = decisions.map_or_else(|| format!("{base}/decisions"), str::to_owned);
-        Self { base, decisions }
+        Self { base, decisions, indicator: IndicatorTopics::of_account(prefix, account) }
+    }
+
+    /// Those of the account's indicator; `None`: the account is no indicator's.
+    pub const fn indicator(&self) -> Option<&IndicatorTopics> {
+        self.indicator.as_ref()
     }
 
     /// Where decisions go.
@@ -190,8 +196,10 @@ impl OwnTopics {
     }
 
     /// Filters over all of them. An algorithm must not subscribe to its own output.
-    pub fn filters(&self) -> [String; 4] {
-        [self.state(), self.dead_letter(), self.data("#"), self.decisions.clone()]
+    pub fn filters(&self) -> Vec<String> {
+        let mut filters = vec![self.state(), self.dead_letter(), self.data("#"), self.decisions.clone()];
+        filters.extend(self.indicator.as_ref().map(IndicatorTopics::filter));
+        filters
     }
 }
 

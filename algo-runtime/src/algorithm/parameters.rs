@@ -3,6 +3,7 @@
 
 use std::{fmt, ops::RangeInclusive};
 
+use intuition_api::decimal::Value as Decimal;
 use serde_json::{Map, Value};
 
 /// A field of the settings that cannot be used.
@@ -106,6 +107,32 @@ impl<'a> Parameters<'a> {
         number
     }
 
+    /// A decimal within bounds, exactly as it is written; `None` where it is not given, or wrong.
+    pub fn decimal(&mut self, name: &'static str, bounds: RangeInclusive<Decimal>) -> Option<Decimal> {
+        self.known.push(name);
+        let value = self.values.get(name)?;
+        // The shortest text of a binary number is the text that was written, up to 15 digits.
+        let number = value.is_number().then(|| value.to_string().parse().ok()).flatten();
+        let number = number.filter(|number| bounds.contains(number));
+        if number.is_none() {
+            let (low, high) = (bounds.start(), bounds.end());
+            let message = format!("must be a number from {low} to {high} with at most 10 decimal places, is {value}");
+            self.refuse(name, message);
+        }
+        number
+    }
+
+    /// A text that `parse` reads, such as "the name of an indicator"; `None` where it is not given, or wrong.
+    pub fn text<T>(&mut self, name: &'static str, kind: &str, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+        self.known.push(name);
+        let value = self.values.get(name)?;
+        let parsed = value.as_str().and_then(parse);
+        if parsed.is_none() {
+            self.refuse(name, format!("must be {kind}, is {value}"));
+        }
+        parsed
+    }
+
     /// The random seed, which every algorithm takes: the policy's randomness derives from it.
     pub fn seed(&mut self) -> Option<u64> {
         self.integer("seed", 0..=u64::MAX)
@@ -138,4 +165,63 @@ impl<'a> Parameters<'a> {
 
 fn error(name: &str, message: String) -> FieldError {
     FieldError::new(format!("parameters.{name}"), message)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn decimal(text: &str) -> Result<Option<Decimal>, String> {
+        let values: Map<String, Value> = serde_json::from_str(&format!(r#"{{"low":{text}}}"#)).unwrap();
+        let mut parameters = Parameters::new(&values);
+        let bound = |text: &str| text.parse().unwrap();
+        let read = parameters.decimal("low", bound("-1.5")..=bound("100"));
+        parameters.finish().map(|()| read).map_err(|errors| errors.to_string())
+    }
+
+    #[test]
+    fn decimals_are_read_as_they_are_written() {
+        for (text, expected) in [
+            ("30", "30"),
+            ("29.9", "29.9"),
+            ("0.1", "0.1"),
+            ("0.3000000001", "0.3000000001"),
+            ("99.9999999999", "99.9999999999"),
+            ("1e2", "100"),
+            ("1E-10", "0.0000000001"),
+            ("-1.5", "-1.5"),
+            ("-0.0", "0"),
+        ] {
+            assert_eq!(decimal(text), Ok(Some(expected.parse().unwrap())), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_decimal_within_bounds_is_refused() {
+        let message = |found: &str| {
+            format!("parameters.low: must be a number from -1.5 to 100 with at most 10 decimal places, is {found}")
+        };
+        for (text, found) in [
+            ("100.0000000001", "100.0000000001"),
+            ("-1.6", "-1.6"),
+            ("0.00000000001", "1e-11"),
+            ("1e300", "1e+300"),
+            (r#""30""#, r#""30""#),
+            ("null", "null"),
+        ] {
+            assert_eq!(decimal(text), Err(message(found)), "{text}");
+        }
+    }
+
+    #[test]
+    fn texts_are_parsed_or_refused_with_what_they_should_be() {
+        let values = json!({"name": "a", "other": 1});
+        let mut parameters = Parameters::new(values.as_object().unwrap());
+        assert_eq!(parameters.text("name", "a letter", |text| text.chars().next()), Some('a'));
+        assert_eq!(parameters.text("absent", "a letter", |text| text.chars().next()), None);
+        assert_eq!(parameters.text("other", "a letter", |text| text.chars().next()), None);
+        assert_eq!(parameters.finish().unwrap_err().to_string(), "parameters.other: must be a letter, is 1");
+    }
 }

@@ -1,5 +1,7 @@
 //! Replies of a backend, checked against the contract. A violation names the message, the field, and the expected value.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use intuition_api::{
     channel::{self, Violation},
@@ -14,7 +16,7 @@ use intuition_api::{
     },
 };
 
-use crate::algorithm::Signal;
+use crate::algorithm::{Output, Signal};
 
 /// A batch that waits for its answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +48,8 @@ pub struct BatchResult {
     pub state: Option<Bytes>,
     /// In order.
     pub publications: Vec<Publication>,
+    /// Messages for the topic of an indicator's account by the index of their quote. Only of a built-in algorithm.
+    pub outputs: BTreeMap<usize, Vec<Output>>,
 }
 
 /// An algorithm's result for one event.
@@ -93,7 +97,8 @@ pub fn check_batch(result: EventBatchResult, asked: &OutstandingBatch) -> Result
     }
     publications.iter().try_for_each(publication)?;
     let results = (asked.first_event..).zip(results).map(|(event, result)| quote_result(event, &result, asked));
-    Ok(BatchResult { results: results.collect::<Result<_, _>>()?, state, publications })
+    let results = results.collect::<Result<_, _>>()?;
+    Ok(BatchResult { results, state, publications, outputs: BTreeMap::new() })
 }
 
 fn quote_result(event: u64, result: &EventResult, asked: &OutstandingBatch) -> Result<QuoteResult, String> {

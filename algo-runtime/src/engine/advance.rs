@@ -100,15 +100,15 @@ impl Engine {
     /// State and publications of the batch belong to its last answered event: they are booked with it, in one transaction.
     fn settle_batch(&mut self, events: &[PendingEvent], result: BatchResult, now_micros: i64) {
         let Some(stream) = self.backlog.batch_stream() else { return };
-        let BatchResult { results, state, publications } = result;
-        let mut results = results.into_iter();
+        let BatchResult { results, state, publications, mut outputs } = result;
+        let mut results = results.into_iter().enumerate();
         let mut of_batch = Some((state, publications));
         let mut outcomes = Vec::new();
         while let Some(tick) = self.backlog.pop_tick(results.len() > 0) {
             let result = if tick.needs_answer() { results.next() } else { None };
-            let answer = result.map(|result| {
+            let answer = result.map(|(index, result)| {
                 let of_batch = if results.len() == 0 { of_batch.take() } else { None };
-                QuoteAnswer { result, events, of_batch }
+                QuoteAnswer { result, outputs: outputs.remove(&index).unwrap_or_default(), events, of_batch }
             });
             outcomes.extend(self.settle_tick(tick, answer, now_micros));
         }

@@ -3,21 +3,26 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use intuition_api::v1::{
-    Delivery, DeliveryOutcome, Publication, Unusable,
-    tick_outcome::{Kind, SeenBy},
+use intuition_api::{
+    topic,
+    v1::{
+        Delivery, DeliveryOutcome, Publication, Unusable,
+        tick_outcome::{Kind, SeenBy},
+    },
 };
 use intuition_common::planted::{self, Mistake};
 
 use super::{
     Engine,
     counters::counter,
+    joined::{self, Origin, Publisher},
     letters::Letters,
+    notice::EngineNotice,
     tick::{NewTick, PendingEvent, PendingQuote, PendingTick, Sale, TickAction},
     unusable::unusable,
 };
 use crate::{
-    algorithm::{Event, Signal},
+    algorithm::{Event, Output, Signal},
     backend::reply::{IndexedSignal, QuoteResult},
     identity::{Known, class_of},
     ledger::{Class, OutboxContent, Outcome},
@@ -32,6 +37,8 @@ pub(super) const REJECTED: &str = "Rejected";
 pub(super) struct DeliveryProgress {
     rows: Vec<Option<(Known, SeenBy)>>,
     letters: Letters,
+    /// By [`joined::shared_ranks`]. Empty until a tick has an output.
+    shared_ranks: Vec<Option<u32>>,
 }
 
 impl DeliveryProgress {
@@ -44,6 +51,8 @@ impl DeliveryProgress {
 /// The answer about one event.
 pub(super) struct QuoteAnswer<'a> {
     pub(super) result: QuoteResult,
+    /// Messages for the topic of an indicator's account.
+    pub(super) outputs: Vec<Output>,
     /// The events of the batch, which signals name by their index.
     pub(super) events: &'a [PendingEvent],
     /// State and publications of the whole batch, which come with its last event.
@@ -131,12 +140,20 @@ impl Engine {
                 Outcome { kind: Kind::NotListed, ..Outcome::no_signal() }
             }
             NewTick::Decide(event) => {
-                let nothing = QuoteAnswer { result: QuoteResult::Signals(Vec::new()), events: &[], of_batch: None };
-                let QuoteAnswer { result, events, of_batch } = answer.unwrap_or(nothing);
+                let nothing = QuoteAnswer {
+                    result: QuoteResult::Signals(Vec::new()),
+                    outputs: Vec::new(),
+                    events: &[],
+                    of_batch: None,
+                };
+                let QuoteAnswer { result, outputs, events, of_batch } = answer.unwrap_or(nothing);
                 let mut outcome = match sale {
                     Some(sale) => self.settle_sale(sale, delivery, result, events),
                     None => self.book((delivery, &event), result, events, now_micros),
                 };
+                if !outputs.is_empty() {
+                    self.post_joined((delivery, index), outputs, &mut outcome);
+                }
                 if let Some((state, publications)) = of_batch {
                     self.deciders.save_state(state, &mut self.notices);
                     self.publish(publications, &mut outcome);
@@ -212,10 +229,36 @@ impl Engine {
             if outcome.positions > 0 && planted::is(Mistake::PublicationNotAwaited) {
                 continue;
             }
-            if outcome.positions == 0 {
-                outcome.first_position = position;
-            }
-            outcome.positions = u32::try_from(position + 1 - outcome.first_position).unwrap_or(u32::MAX);
+            await_position(outcome, position);
+        }
+    }
+
+    /// Posts messages of an indicator's account, which the acknowledgement of their quote waits for.
+    fn post_joined(&mut self, (delivery, index): (&Delivery, u32), outputs: Vec<Output>, outcome: &mut Outcome) {
+        let tick = delivery.ticks.get(index as usize);
+        let Some(tick) = tick.filter(|_| topic::is_indicator_account(self.accounting.name())) else {
+            return self.notices.add(EngineNotice::OutputsDropped { outputs: outputs.len() });
+        };
+        if self.progress.shared_ranks.is_empty() {
+            self.progress.shared_ranks = joined::shared_ranks(delivery);
+        }
+        let origin = Origin {
+            delivery,
+            tick,
+            shared_rank: self.progress.shared_ranks.get(index as usize).copied().flatten(),
+            joins_topics: self.channels.joins_topics(&delivery.topic),
+            lists_symbols: self.channels.lists_symbols(&delivery.topic),
+        };
+        for output in outputs {
+            let publisher = Publisher {
+                account: self.accounting.name(),
+                ledger_id: &self.accounting.ledger_ids().newest().id,
+                position: self.outbox.position() + 1,
+            };
+            let Some(message) = joined::joined(publisher, origin, output) else { continue };
+            self.joined.note(&message);
+            self.counters.count(counter::JOINED, "", 1);
+            await_position(outcome, self.outbox.post(OutboxContent::Joined(message)));
         }
     }
 
@@ -224,4 +267,12 @@ impl Engine {
         let max_causes = self.sizes.letter_causes;
         self.progress.letters.post(delivery, cause, max_causes, &mut self.outbox, &mut self.counters)
     }
+}
+
+/// The quote of the outcome waits for the entry at a position, too.
+fn await_position(outcome: &mut Outcome, position: u64) {
+    if outcome.positions == 0 {
+        outcome.first_position = position;
+    }
+    outcome.positions = u32::try_from(position + 1 - outcome.first_position).unwrap_or(u32::MAX);
 }

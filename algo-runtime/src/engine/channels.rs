@@ -143,6 +143,17 @@ impl ChannelState {
             .any(|filters| decided_on(filters, self.inputs.on(topic), topic).has(sid))
     }
 
+    /// Whether quotes of other topics meet those of this one: the numbers of a source count for each topic.
+    pub(super) fn joins_topics(&self, topic: &str) -> bool {
+        let selects_others = |filter: &String| filter != topic && topic::matches(filter, topic);
+        self.wanted().is_some_and(|wanted| wanted.len() > 1) || self.decided.iter().any(selects_others)
+    }
+
+    /// Whether the input of a topic leaves symbols out.
+    pub(super) fn lists_symbols(&self, topic: &str) -> bool {
+        self.inputs.on(topic).is_some_and(|input| input.symbols().is_some())
+    }
+
     /// The active algorithm asks for these channels. Returns those that it wants from now on; `None`: they stay.
     pub(super) fn ask(&mut self, asked: Vec<String>, notices: &mut Notices) -> Option<Vec<String>> {
         let wanted = match &self.subscribe {

@@ -41,6 +41,8 @@ pub mod counter {
     pub const UNDELIVERABLE: &str = "undeliverable";
     /// Positions that a bridge reported as published and that were never sent to it.
     pub const PUBLISHED_BEYOND: &str = "publishedBeyond";
+    /// Messages of an indicator's account: quotes and bars with their values.
+    pub const JOINED: &str = "joined";
     /// Ticks without a source, with a number that came before with other content.
     pub const SEQ_REUSED: &str = "seqReused";
 }

@@ -150,10 +150,14 @@ pub(super) fn in_process(
         notices.add(EngineNotice::Miscounted { algorithm: name, asked, answered });
         answers.truncate(asked);
     }
+    let mut outputs = BTreeMap::new();
     let result = |(quote, answer): (usize, Answer)| {
+        if !answer.outputs.is_empty() {
+            outputs.insert(quote, answer.outputs);
+        }
         QuoteResult::Signals(answer.signal.map(|signal| IndexedSignal { quote, signal }).into_iter().collect())
     };
     let mut results: Vec<QuoteResult> = answers.into_iter().enumerate().map(result).collect();
     results.resize_with(asked, || QuoteResult::Reject(format!("{name}: answered {answered} of {asked} events")));
-    BatchResult { results, ..BatchResult::default() }
+    BatchResult { results, outputs, ..BatchResult::default() }
 }

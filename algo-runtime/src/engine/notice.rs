@@ -106,6 +106,11 @@ pub enum EngineNotice {
         /// Quotes answered.
         answered: usize,
     },
+    /// The algorithm answered a quote with messages of an indicator, and the account is no indicator's.
+    OutputsDropped {
+        /// The messages.
+        outputs: usize,
+    },
     /// A fact about a backend.
     Backend(BackendNotice),
 }

@@ -91,7 +91,7 @@ impl Outbox {
         let index = usize::try_from(position.checked_sub(first)?).ok()?;
         match &mut self.rows.get_mut(index)?.content {
             OutboxContent::DeadLetter(letter) => Some(letter),
-            OutboxContent::Decision(_) | OutboxContent::Publication(_) => None,
+            OutboxContent::Decision(_) | OutboxContent::Publication(_) | OutboxContent::Joined(_) => None,
         }
     }
 
@@ -167,8 +167,10 @@ impl Outbox {
         ledger: &mut dyn Ledger,
     ) -> Result<u64, RequestError> {
         for GivenUp { position, .. } in given_up.iter().filter(|given_up| self.is_open(given_up.position, sent)) {
-            if self.holds_decision(*position, ledger)? {
-                let message = format!("Published: given_up names position {position}, which is a decision");
+            if self.holds_strict(*position, ledger)? {
+                let message = format!(
+                    "Published: given_up names position {position}, which is a decision or a quote with indicators"
+                );
                 return Err(RequestError::contract(message));
             }
         }
@@ -185,12 +187,12 @@ impl Outbox {
         position > self.published_through && position <= sent && !self.done.contains(position)
     }
 
-    fn holds_decision(&self, position: u64, ledger: &mut dyn Ledger) -> Result<bool, RequestError> {
+    fn holds_strict(&self, position: u64, ledger: &mut dyn Ledger) -> Result<bool, RequestError> {
         let uncommitted = self.rows.iter().find(|row| row.position == position);
         if let Some(row) = uncommitted {
-            return Ok(matches!(row.content, OutboxContent::Decision(_)));
+            return Ok(row.content.is_strict());
         }
-        ledger.holds_decision(position).map_err(|error: LedgerError| RequestError::ReadLedger {
+        ledger.holds_strict(position).map_err(|error: LedgerError| RequestError::ReadLedger {
             reason: error.reason(),
             message: intuition_common::exit::with_causes(&error),
         })

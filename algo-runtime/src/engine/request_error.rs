@@ -14,6 +14,9 @@ pub enum RequestError {
     /// A message breaks its rules.
     #[error("{0}")]
     BreakContract(String),
+    /// The bridge cannot serve the account.
+    #[error("{0}")]
+    UnfitBridge(&'static str),
     /// More deliveries wait than may wait.
     #[error("{0}")]
     Overload(String),

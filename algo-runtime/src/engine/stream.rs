@@ -2,13 +2,17 @@
 
 use intuition_api::{
     capability,
-    topic::check_filter,
+    topic::{check_filter, is_indicator_account},
     v1::{Acknowledged, Delivery, Filter, Holding, Marker, Open, Opened, Published},
 };
 use intuition_common::planted::{self, Mistake};
 
 use super::{Engine, outbox::highest, request_error::RequestError, sessions::Doubtful};
 use crate::ledger::{HeldFilter, Known, Ledger};
+
+/// A bridge without the capability `joined`.
+const NO_JOINED: &str = "the account is an indicator's, and the bridge is of an earlier release, which does not publish quotes with \
+                         indicators: upgrade its image";
 
 /// Random names for a session and a ledger id that begin with a stream.
 #[derive(Debug, Clone)]
@@ -20,6 +24,11 @@ pub struct Fresh {
 }
 
 impl Engine {
+    /// Whether the account is an indicator's.
+    fn is_indicator(&self) -> bool {
+        is_indicator_account(self.accounting.name())
+    }
+
     /// Refuses a request for another account.
     pub fn check_account(&self, wanted: &str) -> Result<(), RequestError> {
         let ours = self.accounting.name();
@@ -39,11 +48,14 @@ impl Engine {
         ledger: &mut dyn Ledger,
     ) -> Result<Opened, RequestError> {
         self.check_account(&open.account)?;
+        let can = |wanted: &str| open.capabilities.iter().any(|capability| capability == wanted);
+        if self.is_indicator() && !can(capability::JOINED) {
+            return Err(RequestError::UnfitBridge(NO_JOINED));
+        }
         let restored = self.compare_ledger(open, fresh.ledger_id, ledger)?;
         // A broker that this client was never connected to has nothing to lose, such as the embedded one of each local run.
         let holds_none = self.channels.held().is_empty();
         let session_lost = !open.session_present && !holds_none && self.had_session(open);
-        let can = |wanted: &str| open.capabilities.iter().any(|capability| capability == wanted);
         self.recogniser.open(open, fresh.session, can(capability::ACKNOWLEDGED));
         self.bridge_capabilities.clone_from(&open.capabilities);
         if !open.session_present {
@@ -169,8 +181,8 @@ impl Engine {
                 true
             }
             // A copy from before that id was taken, or a ledger that is new to the bridge. Only the copy can have lost
-            // decisions. A new ledger has none.
-            Known::Other if self.accounting.decisions() > 0 => {
+            // decisions. A new ledger has none. An indicator has none either, but may have lost messages that the id names.
+            Known::Other if self.accounting.decisions() > 0 || self.is_indicator() && last > 0 => {
                 self.accounting.take_ledger_id(new_id, last);
                 true
             }

@@ -7,6 +7,7 @@ mod far;
 mod identity;
 mod indicators;
 mod inputs;
+mod joined;
 mod letters;
 mod load;
 mod outbox;
@@ -19,10 +20,13 @@ mod trading;
 
 use std::path::Path;
 
-use intuition_api::v1::{
-    Delivery, Open, Published, Quote, QuoteDetails, Tick, Unusable, outbox_entry,
-    tick::Content,
-    tick_outcome::{Kind, SeenBy},
+use intuition_api::{
+    capability,
+    v1::{
+        Delivery, Open, Published, Quote, QuoteDetails, Tick, Unusable, outbox_entry,
+        tick::Content,
+        tick_outcome::{Kind, SeenBy},
+    },
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -77,8 +81,8 @@ fn settings(algorithm: &str, parameters: &Value, policy: Policy) -> Settings {
     }
 }
 
-fn opened(dir: &Path, sizes: Sizes) -> Box<dyn Ledger> {
-    Box::new(SqliteLedger::open_as(dir, ACCOUNT, Opening { sizes, ..Opening::new(SEED) }).unwrap())
+fn opened(dir: &Path, account: &str, sizes: Sizes) -> Box<dyn Ledger> {
+    Box::new(SqliteLedger::open_as(dir, account, Opening { sizes, ..Opening::new(SEED) }).unwrap())
 }
 
 /// Buys at every quote, for half the cash.
@@ -105,7 +109,7 @@ impl Bench {
 
     fn on_disk_sized(sizes: Sizes, settings: Settings) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        Self::over(opened(dir.path(), sizes), Some(dir), sizes, settings)
+        Self::over(opened(dir.path(), &settings.account, sizes), Some(dir), sizes, settings)
     }
 
     fn over(mut ledger: Box<dyn Ledger>, dir: Option<TempDir>, sizes: Sizes, settings: Settings) -> Self {
@@ -144,7 +148,7 @@ impl Bench {
     /// Starts anew from the ledger, as after kill -9.
     fn restart(&mut self, settings: Settings) {
         if let Some(dir) = &self.dir {
-            self.ledger = opened(dir.path(), self.sizes);
+            self.ledger = opened(dir.path(), &settings.account, self.sizes);
         }
         self.engine = Engine::start(self.ledger.snapshot().unwrap(), &settings, self.sizes, SEED, 0).unwrap();
         self.settings = settings;
@@ -154,10 +158,11 @@ impl Bench {
 
     fn open(&mut self, session_present: bool) {
         let open = Open {
-            account: ACCOUNT.to_owned(),
+            account: self.settings.account.clone(),
             broker_url: BROKER.to_owned(),
             session_present,
             run: 9,
+            capabilities: vec![capability::JOINED.to_owned()],
             ..Open::default()
         };
         self.open_with(1, &open).unwrap();

@@ -288,7 +288,7 @@ fn check_outbox(before: &Account, account: &Account, changes: &Changes) -> Resul
     let booked = changes.journal.iter().filter(|entry| entry.trade.is_some()).map(|entry| entry.number);
     let sent = changes.outbox.iter().filter_map(|row| match &row.content {
         OutboxContent::Decision(entry) => Some(entry.number),
-        OutboxContent::DeadLetter(_) | OutboxContent::Publication(_) => None,
+        OutboxContent::DeadLetter(_) | OutboxContent::Publication(_) | OutboxContent::Joined(_) => None,
     });
     if !booked.clone().eq(sent.clone()) {
         let show = |numbers: &mut dyn Iterator<Item = u64>| format!("{:?}", numbers.collect::<Vec<_>>());

@@ -168,8 +168,8 @@ impl Ledger for MemoryLedger {
         Ok(rows.map(|(position, content)| OutboxRow { position: *position, content: content.clone() }).collect())
     }
 
-    fn holds_decision(&mut self, position: u64) -> Result<bool, LedgerError> {
-        Ok(matches!(self.outbox.get(&position), Some(OutboxContent::Decision(_))))
+    fn holds_strict(&mut self, position: u64) -> Result<bool, LedgerError> {
+        Ok(self.outbox.get(&position).is_some_and(OutboxContent::is_strict))
     }
 
     fn delivered(&mut self, query: &PacketQuery) -> Result<Vec<WindowRow>, LedgerError> {

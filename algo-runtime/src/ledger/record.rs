@@ -280,15 +280,23 @@ pub enum OutboxContent {
     DeadLetter(v1::DeadLetter),
     /// An algorithm's own message.
     Publication(v1::Publication),
+    /// A quote with the indicators that include it.
+    Joined(v1::Joined),
 }
 
 impl OutboxContent {
+    /// Whether bridges publish the entry in the strict queue, and never give it up.
+    pub const fn is_strict(&self) -> bool {
+        matches!(self, Self::Decision(_) | Self::Joined(_))
+    }
+
     /// Bytes that the entry counts in a page of the outbox.
     pub(super) fn page_bytes(&self) -> usize {
         match self {
             Self::Decision(_) => DECISION_BYTES,
             Self::DeadLetter(letter) => letter.encoded_len(),
             Self::Publication(publication) => publication.encoded_len(),
+            Self::Joined(joined) => joined.encoded_len(),
         }
     }
 }

@@ -273,7 +273,8 @@ impl SqliteLedger {
         check_epoch(&transaction, &self.seal, &self.place)?;
         let (connection, sizes) = (&transaction, self.sizes);
         let (remembered, letters) = (&mut self.remembered, &mut self.letters);
-        let mut writer = Writer { connection, digest: self.digest, head: self.head, sizes, remembered, letters };
+        let (digest, head, min_reader) = (self.digest, self.head, self.seal.min_reader);
+        let mut writer = Writer { connection, digest, head, min_reader, sizes, remembered, letters };
         let before = Before {
             account: &self.account,
             segments: &self.segments,
@@ -284,7 +285,7 @@ impl SqliteLedger {
         let Written { steps, mark_step, checkpoint } =
             written.map_err(|WriteError { action, source }| failed(action)(source))?;
         let (digest, head) = (writer.digest, writer.head);
-        let seal = self.seal.over(digest);
+        let seal = Seal { min_reader: writer.min_reader, ..self.seal.clone() }.over(digest);
         seal.write(&transaction).map_err(failed("write the seal"))?;
         transaction.commit().map_err(failed("commit"))?;
 
@@ -322,8 +323,8 @@ impl Ledger for SqliteLedger {
         Ok(rows)
     }
 
-    fn holds_decision(&mut self, position: u64) -> Result<bool, LedgerError> {
-        outbox::holds_decision(&self.connection, position).map_err(self.place.store("read the outbox"))
+    fn holds_strict(&mut self, position: u64) -> Result<bool, LedgerError> {
+        outbox::holds_strict(&self.connection, position).map_err(self.place.store("read the outbox"))
     }
 
     fn delivered(&mut self, query: &PacketQuery) -> Result<Vec<WindowRow>, LedgerError> {

@@ -76,6 +76,9 @@ fn log(account: &str, notice: EngineNotice) {
         EngineNotice::Miscounted { algorithm, asked, answered } => {
             tracing::error!(algorithm, asked, answered, "the built-in algorithm did not answer each event once");
         }
+        EngineNotice::OutputsDropped { outputs } => {
+            tracing::error!(account, outputs, "the account is no indicator's: messages of its algorithm are dropped");
+        }
         EngineNotice::Backend(notice) => log_backend(notice),
     }
 }

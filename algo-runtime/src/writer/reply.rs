@@ -17,6 +17,7 @@ pub(super) fn status_of(error: &RequestError) -> Status {
     match error {
         RequestError::OtherAccount { .. } => Status::not_found(error.to_string()),
         RequestError::BreakContract(_) => Status::invalid_argument(error.to_string()),
+        RequestError::UnfitBridge(_) => Status::failed_precondition(error.to_string()),
         RequestError::Overload(_) => Status::resource_exhausted(error.to_string()),
         RequestError::ReadLedger { .. } => Status::internal(error.to_string()),
     }

@@ -67,8 +67,8 @@ impl Ledger for Counting {
     fn outbox(&mut self, page: OutboxPage) -> Result<Vec<OutboxRow>, LedgerError> {
         self.ledger.outbox(page)
     }
-    fn holds_decision(&mut self, position: u64) -> Result<bool, LedgerError> {
-        self.ledger.holds_decision(position)
+    fn holds_strict(&mut self, position: u64) -> Result<bool, LedgerError> {
+        self.ledger.holds_strict(position)
     }
     fn delivered(&mut self, query: &PacketQuery) -> Result<Vec<WindowRow>, LedgerError> {
         self.ledger.delivered(query)

@@ -7,6 +7,7 @@ mod archive;
 mod copies;
 mod damage;
 mod fixture;
+mod joined;
 mod model;
 mod opening;
 mod retention;

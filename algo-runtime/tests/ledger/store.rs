@@ -232,7 +232,7 @@ fn a_page_of_the_outbox_ends_at_its_bytes_and_has_one_entry_at_least() {
         assert_eq!(positions(0, 9, 1_010), [1, 2]);
         assert_eq!(positions(0, 9, 1_100), [1, 2, 3], "the last one may exceed it");
         assert_eq!((positions(2, 2, usize::MAX), positions(3, 9, 4_000)), (vec![3, 4], vec![4, 5]));
-        assert!(!ledger.holds_decision(1).unwrap() && !ledger.holds_decision(99).unwrap());
+        assert!(!ledger.holds_strict(1).unwrap() && !ledger.holds_strict(99).unwrap());
     }
 }
 
@@ -244,7 +244,7 @@ fn a_position_done_beyond_the_last_one_is_refused() {
     let mut changes = Changes::default();
     changes.done.add(7, 8);
     assert!(matches!(ledger.commit(&changes).unwrap_err(), LedgerError::Refused { .. }));
-    assert!(ledger.holds_decision(3).unwrap());
+    assert!(ledger.holds_strict(3).unwrap());
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod outgoing;
 mod rate;
 mod state;
 mod undeliverable;
+mod values;
 
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use intuition_common::{
 use tokio::{sync::mpsc, time::Instant};
 
 pub(super) use self::outgoing::Outgoing;
-use self::{rate::Rate, state::State, undeliverable::Undeliverable};
+use self::{rate::Rate, state::State, undeliverable::Undeliverable, values::Values};
 use super::Action;
 use crate::{
     Published,
@@ -36,6 +37,8 @@ const STATE_TOKEN: u64 = 0;
 /// Bits of a token that hold the position. The bits above count the outboxes of this process: a PUBACK that belongs to the
 /// ledger before must not answer an entry of this one.
 const POSITION_BITS: u32 = 48;
+/// Names the values of indicators. No entry has it: it would be of the 65,536th outbox of a process.
+const VALUE_TOKEN: u64 = u64::MAX;
 
 pub(super) struct Publisher {
     /// The epoch of the connection; `None` without one.
@@ -55,12 +58,14 @@ pub(super) struct Publisher {
     session: String,
     published: Option<mpsc::UnboundedSender<Published>>,
     backoff: Backoff,
-    /// The time of the next attempt at a refused decision.
+    /// The time of the next attempt at a refused entry in strict order.
     retry_at: Option<Instant>,
     rate: Rate,
     /// The rate holds back an entry.
     is_throttled: bool,
     state: State,
+    /// `None`: the account is no indicator's.
+    values: Option<Values>,
 }
 
 impl Publisher {
@@ -82,6 +87,7 @@ impl Publisher {
             generation: 0,
             room: Room::new(limits.outbox_bytes),
             undeliverable: Undeliverable::default(),
+            values: topics.indicator().cloned().map(Values::new),
             topics,
             account,
             session,
@@ -100,6 +106,9 @@ impl Publisher {
         self.window = self.max_publishes.min(usize::from(capabilities.receive_maximum));
         self.outbox.connected(self.window, now);
         self.state.connection_changed();
+        if let Some(values) = &mut self.values {
+            values.connection_changed();
+        }
         // The attempt to send it again may have ended with the connection.
         if self.outbox.blocked().is_some() && self.retry_at.is_none() && !planted::is(Mistake::RetryLostAtReconnect) {
             self.retry_at = Some(now + self.backoff.pause());
@@ -115,15 +124,19 @@ impl Publisher {
     ) {
         self.epoch = None;
         self.window = 0;
-        let is_state_under_way = !self.state.is_answered();
+        let has_values = self.values.as_ref().is_some_and(Values::has_sent);
+        let has_other = !self.state.is_answered() || has_values;
         match error {
-            LinkError::End(code) if !is_state_under_way => self.outbox.ended_with(*code, now),
+            LinkError::End(code) if !has_other => self.outbox.ended_with(*code, now),
             LinkError::NoAnswer { .. } => self.rate.halve(now),
             _ => {}
         }
-        self.outbox.disconnected(is_state_under_way, now);
+        self.outbox.disconnected(has_other, now);
         let is_about_a_message = matches!(error, LinkError::End(code) if outbox::may_be_about_a_message(*code));
         self.state.connection_ended(is_about_a_message, now);
+        if let Some(values) = &mut self.values {
+            values.connection_ended(is_about_a_message, now);
+        }
         self.settle(readiness, metrics);
     }
 
@@ -152,7 +165,7 @@ impl Publisher {
     }
 
     /// Takes an entry to be published.
-    pub(super) fn take(&mut self, entry: OutboxEntry) -> Result<(), RuntimeError> {
+    pub(super) fn take(&mut self, entry: OutboxEntry, now: Instant) -> Result<(), RuntimeError> {
         let (position, cost) = (entry.position, Cost::of(&entry));
         let violation = || RuntimeError::BreakContract(format!("outbox position {position} is empty"));
         let queue = Outgoing::queue(&entry).ok_or_else(violation)?;
@@ -162,6 +175,11 @@ impl Publisher {
         let pushed = self.outbox.push(position, queue, || Outgoing::new(&self.topics, entry, cost));
         if pushed.map_err(|error| RuntimeError::BreakContract(error.to_string()))? {
             self.room.enter(cost);
+            if let Some(values) = &mut self.values
+                && let Some(joined) = self.outbox.get(position).and_then(Outgoing::joined)
+            {
+                values.take(joined, now);
+            }
         }
         Ok(())
     }
@@ -195,6 +213,15 @@ impl Publisher {
             self.rate.sent();
             self.is_throttled = !self.rate.allows(now);
         }
+        self.send_values(false, now, actions);
+    }
+
+    /// Sends values of indicators, behind the entries. `is_last`: the bridge ends.
+    pub(super) fn send_values(&mut self, is_last: bool, now: Instant, actions: &mut Vec<Action>) {
+        let (Some(epoch), Some(values)) = (self.epoch.filter(|_| self.retains), &mut self.values) else { return };
+        while let Some(message) = values.next_to_send(is_last, now) {
+            actions.push(Action::Publishing(Request::PublishUnconfirmed { epoch, token: VALUE_TOKEN, message }));
+        }
     }
 
     /// The broker answered a publish.
@@ -211,6 +238,13 @@ impl Publisher {
             self.state_answered(code, now);
             return;
         }
+        if let Some(values) = self.values.as_mut().filter(|_| answered == VALUE_TOKEN) {
+            values.answered();
+            if code.is_success() {
+                metrics.values.inc();
+            }
+            return;
+        }
         let position = answered & ((1 << POSITION_BITS) - 1);
         if answered != token(self.generation, position) {
             self.outbox.heard(code);
@@ -222,8 +256,8 @@ impl Publisher {
         }
         if !code.is_success() {
             metrics.refused.inc();
-            if let Some(decision) = self.outbox.get(position).filter(|outgoing| outgoing.is_decision()) {
-                let topic = decision.topic();
+            if let Some(entry) = self.outbox.get(position).filter(|outgoing| outgoing.is_strict()) {
+                let topic = entry.topic();
                 let message = format!("the broker refused to take `{topic}`: {} (0x{:02x})", code.name, code.value);
                 readiness.set_missing(readiness::PUBLISHING, code.name, &message);
                 self.retry_at.get_or_insert_with(|| now + self.backoff.pause());
@@ -241,6 +275,9 @@ impl Publisher {
             match change {
                 Change::Published(outgoing) => {
                     metrics.published.inc();
+                    if outgoing.joined().is_some() {
+                        metrics.joined.inc();
+                    }
                     if !planted::is(Mistake::RoomNotReturned) {
                         self.room.leave(outgoing.cost());
                     }
@@ -305,7 +342,8 @@ impl Publisher {
     pub(super) fn wake_to_send(&self, now: Instant) -> Option<Instant> {
         self.epoch?;
         let throttled = self.rate.next().filter(|_| self.is_throttled && self.outbox.unpublished() > 0);
-        [self.retry_at, self.outbox.wake(now), throttled].into_iter().flatten().min()
+        let values = self.values.as_ref().filter(|_| self.retains).and_then(|values| values.wake(now));
+        [self.retry_at, self.outbox.wake(now), throttled, values].into_iter().flatten().min()
     }
 
     pub(super) const fn is_connected(&self) -> bool {

@@ -62,7 +62,7 @@ impl Machine {
             }
             Message::HoldingRecorded(_) => self.subscriber.subscriptions.recorded(),
             Message::Committed(committed) => {
-                self.committed(committed)?;
+                self.committed(committed, now)?;
                 Vec::new()
             }
             Message::Waiting(waiting) => {
@@ -119,12 +119,12 @@ impl Machine {
         }
     }
 
-    fn committed(&mut self, committed: Committed) -> Result<(), RuntimeError> {
+    fn committed(&mut self, committed: Committed, now: Instant) -> Result<(), RuntimeError> {
         let named = committed.outcomes.iter().flat_map(|outcome| &outcome.ticks).flat_map(|tick| &tick.positions);
         let sent = committed.entries.iter().map(|entry| &entry.position);
         self.stream.position_named(named.chain(sent).copied().max().unwrap_or(0));
         for entry in committed.entries {
-            self.publisher.take(entry)?;
+            self.publisher.take(entry, now)?;
         }
         for outcome in committed.outcomes {
             let positions: Ranges = outcome.ticks.iter().flat_map(|tick| &tick.positions).copied().collect();

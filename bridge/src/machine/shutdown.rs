@@ -90,6 +90,7 @@ impl Machine {
             Some(ShutdownStep::Draining { .. }) => {
                 let unacknowledged = self.subscriber.inflight.unacknowledged();
                 tracing::info!(unacknowledged, unpublished = self.publisher.outbox.unpublished(), "drained");
+                self.publisher.send_values(true, now.instant, &mut self.actions);
                 self.publisher.announce(false, now, &mut self.actions);
                 self.shutdown = Some(ShutdownStep::Announcing { until: now.instant + LAST_MESSAGES_TIMEOUT });
             }

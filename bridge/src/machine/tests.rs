@@ -1,5 +1,6 @@
 mod indicators;
 mod storm;
+mod values;
 
 use std::{collections::VecDeque, fmt::Write as _, sync::Arc};
 
@@ -52,10 +53,14 @@ fn limits() -> Limits {
 
 impl Hand {
     fn new(seed: u64) -> Self {
+        Self::of("default/test", seed)
+    }
+
+    fn of(account: &str, seed: u64) -> Self {
         let config = Config {
             mqtt: MqttConfig::new("mqtt://broker"),
             runtime_url: "http://runtime:50051".to_owned(),
-            account: "default/test".to_owned(),
+            account: account.to_owned(),
             decisions_topic: None,
             limits: limits(),
         };

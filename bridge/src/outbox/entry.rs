@@ -15,8 +15,8 @@ pub trait Content {
 /// A send queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Queue {
-    /// Strict order, retried for ever.
-    Decisions,
+    /// Of decisions, and of quotes with their indicators: strict order, retried for ever.
+    Strict,
     /// Each ends in bounded time.
     DeadLetters,
     /// Each ends in bounded time.

@@ -1,7 +1,7 @@
-//! The queue of decisions: strict order, and no entry is given up. Pure.
+//! The strict queue: entries keep their order, and none is given up. Pure.
 //!
 //! Behind an entry that the broker refuses nothing is sent until the broker takes it. A consumer would otherwise see a hole
-//! in the decisions that nothing explains.
+//! in the decisions, or in the quotes of an indicator, that nothing explains.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

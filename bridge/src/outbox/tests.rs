@@ -100,12 +100,12 @@ impl Tried {
     }
 }
 
-use Queue::{DeadLetters, Decisions, Publications};
+use Queue::{DeadLetters, Publications, Strict};
 
 #[test]
 fn refused_letter_holds_back_no_other_entry_and_ends_after_its_time() {
     let mut tried = Tried::new(100);
-    for queue in [DeadLetters, Decisions, Publications, DeadLetters] {
+    for queue in [DeadLetters, Strict, Publications, DeadLetters] {
         tried.push(queue);
     }
     assert_eq!(tried.sent(), [2, 1, 4, 3], "decisions first");
@@ -221,7 +221,7 @@ fn letter_refused_for_good_is_retried_without_payload_before_give_up() {
 fn decision_that_lost_its_answer_is_sent_before_a_refused_one_behind_it() {
     let mut tried = Tried::new(10);
     for _ in 0..3 {
-        tried.push(Decisions);
+        tried.push(Strict);
     }
     assert_eq!(tried.sent(), [1, 2, 3]);
     tried.answer(2, NOT_AUTHORIZED);
@@ -239,14 +239,14 @@ fn decisions_have_a_share_of_the_window() {
         tried.push(Publications);
     }
     assert_eq!(tried.sent().len(), 6);
-    let decisions = [tried.push(Decisions), tried.push(Decisions), tried.push(Decisions)];
+    let decisions = [tried.push(Strict), tried.push(Strict), tried.push(Strict)];
     assert_eq!(tried.sent(), decisions[..2]);
 }
 
 #[test]
 fn entry_over_which_connections_end_is_sent_alone_and_given_up() {
     let mut tried = Tried::new(10);
-    let (letter, _, publication) = (tried.push(DeadLetters), tried.push(Decisions), tried.push(Publications));
+    let (letter, _, publication) = (tried.push(DeadLetters), tried.push(Strict), tried.push(Publications));
     assert_eq!(tried.sent(), [2, letter, publication]);
     tried.answer(2, SUCCESS);
     let (mut connections, mut before) = (0, 2);
@@ -254,7 +254,7 @@ fn entry_over_which_connections_end_is_sent_alone_and_given_up() {
         connections += 1;
         assert!(connections < 30);
         tried.cut(10);
-        let decision = tried.push(Decisions);
+        let decision = tried.push(Strict);
         loop {
             let sent = tried.sent();
             if sent == [letter] || (sent.is_empty() && tried.is_done(letter)) {
@@ -320,7 +320,7 @@ fn disconnect_code_is_a_refusal_only_if_it_can_concern_the_entry() {
 #[test]
 fn other_ledger_begins_anew() {
     let mut tried = Tried::new(10);
-    tried.push(Decisions);
+    tried.push(Strict);
     tried.sent();
     tried.outbox.restart();
     tried.outbox.opened(0, &[]);
@@ -361,7 +361,7 @@ struct Model {
     queues: BTreeMap<u64, Queue>,
     under_way: BTreeSet<u64>,
     accepted: BTreeSet<u64>,
-    /// Decisions whose last answer was a refusal.
+    /// Entries in strict order whose last answer was a refusal.
     refused: BTreeSet<u64>,
     reported: Ranges,
     named: BTreeSet<u64>,
@@ -372,8 +372,8 @@ impl Model {
         assert!(!self.accepted.contains(&position), "{position} is sent again after its PUBACK");
         let is_new = self.under_way.insert(position);
         assert!(is_new || self.queues[&position] == DeadLetters, "{position} is under way already");
-        if self.queues[&position] == Decisions {
-            let earlier = || self.queues.iter().filter(|(other, queue)| **other < position && **queue == Decisions);
+        if self.queues[&position] == Strict {
+            let earlier = || self.queues.iter().filter(|(other, queue)| **other < position && **queue == Strict);
             let are_sent = earlier().all(|(other, _)| self.under_way.contains(other) || self.accepted.contains(other));
             assert!(are_sent, "decision {position} is sent before one that came earlier");
             assert!(is_retry || self.refused.is_empty(), "decision {position} is sent behind a refused one");
@@ -383,7 +383,7 @@ impl Model {
     /// The first decision that waits to be sent.
     fn first_waiting(&self) -> Option<u64> {
         let waits = |position: &u64| !self.accepted.contains(position) && !self.under_way.contains(position);
-        let decisions = self.queues.iter().filter(|(_, queue)| **queue == Decisions);
+        let decisions = self.queues.iter().filter(|(_, queue)| **queue == Strict);
         decisions.map(|(position, _)| *position).find(waits)
     }
 
@@ -421,7 +421,7 @@ proptest! {
         for step in script {
             match step {
                 Happens::Push(kind) => {
-                    let queue = [Decisions, DeadLetters, Publications][kind];
+                    let queue = [Strict, DeadLetters, Publications][kind];
                     let position = tried.push(queue);
                     model.queues.insert(position, queue);
                 }
@@ -441,7 +441,7 @@ proptest! {
                             if model.refused.first() == Some(&position) {
                                 model.refused.clear();
                             }
-                        } else if model.queues[&position] == Decisions {
+                        } else if model.queues[&position] == Strict {
                             model.refused.insert(position);
                             model.refused.extend(model.first_waiting());
                         }
@@ -486,10 +486,10 @@ proptest! {
             }
             for (position, queue) in &model.queues {
                 let is_given_up = tried.given_up.contains_key(position);
-                prop_assert!(!is_given_up || *queue != Decisions, "a decision is never given up");
+                prop_assert!(!is_given_up || *queue != Strict, "a decision is never given up");
                 prop_assert_eq!(tried.is_done(*position), is_given_up || model.accepted.contains(position));
             }
-            let decisions = tried.published.iter().filter(|position| model.queues[position] == Decisions);
+            let decisions = tried.published.iter().filter(|position| model.queues[position] == Strict);
             prop_assert!(decisions.is_sorted(), "{:?}", tried.published);
         }
         // From here on the broker takes decisions and refuses the rest.
@@ -500,7 +500,7 @@ proptest! {
             prop_assert!(tried.now < began + seconds(600), "{:?}", tried.outbox);
             let retried = tried.outbox.retry(tried.now).map(|(position, _)| position);
             for position in retried.into_iter().chain(tried.sent()).collect::<Vec<_>>() {
-                let is_decision = model.queues[&position] == Decisions;
+                let is_decision = model.queues[&position] == Strict;
                 tried.answer(position, if is_decision { SUCCESS } else { NOT_AUTHORIZED });
             }
             tried.outbox.heard(SUCCESS);

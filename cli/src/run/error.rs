@@ -68,9 +68,11 @@ pub(super) enum RunError {
     #[error(transparent)]
     PlanFeed(PlanError),
     #[error(
-        "{account}: spec.channels.from names Feed {feed}, which is in none of the manifests of this run: add it by -f, or take it from a broker by --broker"
+        "{account}: {field} names {missing}, which is in none of the manifests of this run: add it by -f, or take it from a broker by --broker"
     )]
-    MissFeed { account: String, feed: String },
+    MissSource { account: String, field: &'static str, missing: String },
+    #[error("{account}")]
+    Indicator { account: String, source: serde_json::Error },
     #[error("{feed}")]
     EndFeed { feed: String, source: FeedError },
     #[error("a feed ended unexpectedly")]
@@ -103,7 +105,7 @@ impl RunError {
             | Self::CheckFeed(_)
             | Self::ReadPassword { .. }
             | Self::MissTaker { .. }
-            | Self::MissFeed { .. }
+            | Self::MissSource { .. }
             | Self::Names(_)
             | Self::Presence(PresenceError::Online(_))
             | Self::PlanFeed(_)

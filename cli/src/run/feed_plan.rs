@@ -1,15 +1,15 @@
-//! The feeds of a run by their manifests, and the topics on which its accounts take their quotes. Pure.
+//! The feeds of a run by their manifests. Pure.
 
 use std::path::{Path, PathBuf};
 
 use bridge::MqttConfig;
 use feed::{Config, ConfigError, DatabaseFiles};
-use intuition_api::topic::{FeedTopics, PREFIX, overlap};
-use intuition_resources::{Feed, TradingAlgo};
+use intuition_api::topic::{FeedTopics, PREFIX};
+use intuition_resources::Feed;
 use serde_json::Value;
 
 use super::names;
-use crate::{feed_topics::KnownFeeds, manifest::Place, validate};
+use crate::{manifest::Place, validate};
 
 /// The options of a run that count for its feeds.
 #[derive(Clone, Copy)]
@@ -97,12 +97,13 @@ fn plan(place: &Place, feed: &Feed, options: Options<'_>, mqtt: &MqttConfig) -> 
     Ok(Planned { config, manifest_filter, filter })
 }
 
-/// The topics of the feeds in a run with this prefix. A suspended feed publishes nothing, and exists.
-pub(super) fn topics(feeds: &[(Place, Feed)], topic_prefix: &str) -> KnownFeeds {
-    KnownFeeds::below(
-        topic_prefix,
-        feeds.iter().map(|(_, feed)| (validate::feed_name(feed), own_topic(feed, topic_prefix))),
-    )
+/// The names of the feeds, each with the topic that it names, in a run with this prefix. A suspended feed publishes nothing, and
+/// exists.
+pub(super) fn topics<'a>(
+    feeds: &'a [(Place, Feed)],
+    topic_prefix: &'a str,
+) -> impl Iterator<Item = (String, Option<String>)> + 'a {
+    feeds.iter().map(move |(_, feed)| (validate::feed_name(feed), own_topic(feed, topic_prefix)))
 }
 
 /// The topic that a feed names, in a run with this prefix.
@@ -110,30 +111,14 @@ fn own_topic(feed: &Feed, topic_prefix: &str) -> Option<String> {
     feed.spec.publish.topic.as_deref().map(|named| names::own_topic(named, topic_prefix))
 }
 
-/// Changes the channels that select the quotes of a feed of the run by its topic in a cluster to its topic in this run. Returns
-/// sentences for a person.
-pub(super) fn localise(algo: &mut TradingAlgo, feeds: &[Planned], topic_prefix: &str) -> Vec<String> {
-    let account = validate::account(algo);
-    let Some(channels) = &mut algo.spec.channels else { return Vec::new() };
-    let subscribed = channels.subscribe.iter_mut().flatten();
-    let inputs = channels.inputs.iter_mut().flatten().map(|input| &mut input.topic);
-    let mut notes = Vec::new();
-    for channel in subscribed.chain(inputs) {
-        let means = |feed: &Planned| overlap(channel, &feed.manifest_filter) && !overlap(channel, &feed.filter);
-        if !feeds.iter().any(means) {
-            continue;
-        }
-        let own = names::own_topic(channel, topic_prefix);
-        notes.push(format!("{account}: the channel {channel} is {own} in this run"));
-        *channel = own;
-    }
-    notes
+/// The filter of each feed's quotes in a cluster, and that in this run.
+pub(super) fn filters(feeds: &[Planned]) -> impl Iterator<Item = (String, String)> {
+    feeds.iter().map(|feed| (feed.manifest_filter.clone(), feed.filter.clone()))
 }
 
 #[cfg(test)]
 mod tests {
-    use intuition_resources::{API_VERSION, validate::parse};
-    use serde_json::json;
+    use intuition_resources::API_VERSION;
 
     use super::*;
     use crate::manifest;
@@ -156,14 +141,6 @@ mod tests {
         "source: {generator: {model: Sine, startPrice: 9, volatility: '0.1', interval: 1s, symbols: [A]}}";
     const FILE: &str = "{source: {file: {claim: {name: quotes, path: a/b.csv}}}}";
 
-    fn with_channels(channels: &Value) -> TradingAlgo {
-        let manifest = json!({
-            "apiVersion": API_VERSION, "kind": "TradingAlgo", "metadata": { "name": "a" },
-            "spec": { "algorithm": { "builtin": "random" }, "channels": channels },
-        });
-        parse(&manifest).unwrap()
-    }
-
     #[test]
     fn files_are_in_the_folder_of_the_manifest_or_in_that_of_the_flag() {
         let folder = |options| planned(FILE, options, PREFIX).unwrap().0[0].config.files.clone();
@@ -183,38 +160,6 @@ mod tests {
             let (feeds, notes) = planned(&spec(publish), OPTIONS, prefix).unwrap();
             assert_eq!((feeds[0].filter.as_str(), notes.len()), (expected, 0));
         }
-    }
-
-    #[test]
-    fn channels_that_mean_a_feed_of_the_run_are_those_of_the_run() {
-        let (feeds, _) = planned(&format!("{{{GENERATOR}}}"), OPTIONS, names::LOCAL).unwrap();
-        let mut algo = with_channels(&json!({ "subscribe": [
-            "intuition/default/feed.demo/quotes", "intuition/+/feed.demo/quotes", "quotes", "intuition/default/feed.other/quotes", "+/default/feed.demo/quotes",
-        ] }));
-        let notes = localise(&mut algo, &feeds, names::LOCAL);
-        let expected = [
-            "intuition-local/default/feed.demo/quotes",
-            "intuition-local/+/feed.demo/quotes",
-            "quotes",
-            "intuition/default/feed.other/quotes",
-            "+/default/feed.demo/quotes",
-        ];
-        assert_eq!(algo.spec.channels.unwrap().subscribe.unwrap(), expected);
-        let first = "default/a: the channel intuition/default/feed.demo/quotes is intuition-local/default/feed.demo/quotes in this run";
-        assert_eq!((notes.len(), notes[0].as_str()), (2, first));
-        let input = json!({ "inputs": [{ "topic": "intuition/default/feed.demo/quotes", "symbols": ["A"] }] });
-        let mut algo = with_channels(&input);
-        localise(&mut algo, &feeds, names::LOCAL);
-        let inputs = algo.spec.channels.unwrap().inputs.unwrap();
-        assert_eq!(inputs[0].topic, "intuition-local/default/feed.demo/quotes");
-    }
-
-    #[test]
-    fn channels_stay_where_the_run_has_the_topics_of_a_cluster() {
-        let (feeds, _) = planned(&format!("{{{GENERATOR}}}"), OPTIONS, PREFIX).unwrap();
-        let mut algo = with_channels(&json!({ "subscribe": ["intuition/default/feed.demo/quotes"] }));
-        let before = algo.clone();
-        assert_eq!((localise(&mut algo, &feeds, PREFIX).len(), algo), (0, before));
     }
 
     #[test]

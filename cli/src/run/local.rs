@@ -12,7 +12,6 @@ use algo_runtime::{
     metrics::Metrics as RuntimeMetrics,
     portfolio::PolicyError,
     server::{self, ALGORITHM_DEADLINE, Running, RuntimeError},
-    settings::AlgorithmRef,
 };
 use bridge::{BridgeDeps, MqttConfig, Published};
 use intuition_api::{
@@ -25,7 +24,6 @@ use intuition_common::{
     heartbeat::Heartbeat,
     readiness::Readiness,
 };
-use intuition_resources::{ChannelPlan, TradingAlgo};
 use prometheus_client::registry::Registry;
 use tokio::{
     net::TcpListener,
@@ -34,8 +32,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{names, settings, watchdog::MissingPart};
-use crate::validate;
+use super::{account::Account, names, watchdog::MissingPart};
 
 /// Parts of a bridge and a feed that are connections to the broker.
 const CONNECTIONS: [&str; 4] =
@@ -79,6 +76,8 @@ impl LocalError {
 pub(super) struct Local {
     /// `<namespace>/<name>`.
     pub(super) account: String,
+    /// The topic of an indicator's quotes with their values; `None`: the account trades.
+    pub(super) joined_topic: Option<String>,
     /// The account as it was before this run.
     pub(super) start: Arc<Tally>,
     /// The account after each commit.
@@ -101,14 +100,11 @@ impl Local {
     /// Starts the runtime on `addr`, with its ledger in `<data_dir>/<namespace>/<name>`. An algorithm out of process may
     /// still be unreachable.
     pub(super) async fn start(
-        algo: &TradingAlgo,
-        channels: ChannelPlan,
-        decider: AlgorithmRef,
+        Account { settings, decisions_topic, joined_topic }: Account,
         data_dir: &Path,
         addr: SocketAddr,
     ) -> Result<Self, LocalError> {
-        let settings = settings::of(algo, channels, decider).map_err(LocalError::UsePortfolio)?;
-        let account = validate::account(algo);
+        let account = settings.account.clone();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let readiness = Readiness::new(&[part::runtime::LEDGER], Arc::clone(&clock));
         let config = server::Config {
@@ -124,14 +120,34 @@ impl Local {
         let runtime = server::start(config, listener, runtime_stop.clone()).await.map_err(LocalError::Runtime)?;
         let tally = runtime.tally();
         let start = Arc::clone(&tally.borrow());
-        let decisions_topic = algo.spec.channels.as_ref().and_then(|channels| channels.publish.clone());
-        Ok(Self { account, start, tally, decisions_topic, readiness, runtime, runtime_stop, bridge: None })
+        Ok(Self {
+            account,
+            joined_topic,
+            start,
+            tally,
+            decisions_topic,
+            readiness,
+            runtime,
+            runtime_stop,
+            bridge: None,
+        })
     }
 
-    /// The command that halts the account, as a line of output.
-    pub(super) fn halt_line(&self) -> String {
+    /// The command that halts the account, as a line of output; `None`: it does not trade.
+    pub(super) fn halt_line(&self) -> Option<String> {
         let (account, addr) = (&self.account, self.runtime.addr);
-        format!("{account}: `intuition halt --runtime http://{addr} --account {account}` stops its trading")
+        let line =
+            || format!("{account}: `intuition halt --runtime http://{addr} --account {account}` stops its trading");
+        self.joined_topic.is_none().then(line)
+    }
+
+    /// The topic of its output under a prefix, as a line of output.
+    pub(super) fn output_line(&self, topic_prefix: &str) -> String {
+        let account = &self.account;
+        match &self.joined_topic {
+            Some(topic) => format!("{account}: quotes with their values go to {topic}"),
+            None => format!("{account}: decisions go to {}", self.decisions_topic(topic_prefix)),
+        }
     }
 
     /// The topic of its decisions under a prefix.

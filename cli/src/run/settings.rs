@@ -7,8 +7,8 @@ use algo_runtime::{
     portfolio::{Policy, PolicyError},
     settings::{AlgorithmRef, Initial, InitialTrading, Input, LiveSettings, Settings, SettingsSource, Topics},
 };
-use intuition_api::v1::TradingState;
-use intuition_resources::{ChannelPlan, Retain, TradingAlgo};
+use intuition_api::{indicator, v1::TradingState};
+use intuition_resources::{Amount, ChannelPlan, Indicator, Retain, TradingAlgo};
 
 use crate::{
     trading::{HALT_ANNOTATION, REDUCE_ANNOTATION},
@@ -41,6 +41,28 @@ pub(super) fn of(algo: &TradingAlgo, channels: ChannelPlan, decider: AlgorithmRe
             cash_unchanged: spec.starting_cash.is_none(),
             trading: InitialTrading::Flags(trading_state(algo)),
         },
+    })
+}
+
+/// The settings of an indicator in a local run, with the channels of the run.
+pub(super) fn of_indicator(indicator: &Indicator, channels: ChannelPlan) -> Result<Settings, serde_json::Error> {
+    let spec = &indicator.spec;
+    Ok(Settings {
+        account: validate::indicator_account(indicator),
+        live: LiveSettings {
+            algorithm: AlgorithmRef::Builtin(indicator::ALGORITHM.to_owned()),
+            threshold: 0.0,
+            parameters: spec.parameters()?,
+            starting_cash: Amount::whole(0).to_string(),
+            suspend: false,
+            retention: spec.storage.retain.as_ref().map(retention),
+        },
+        source: SettingsSource::Start,
+        policy: Policy::RandomFraction,
+        subscribe: channels.filters,
+        inputs: channels.inputs.into_iter().map(input).collect(),
+        topics: Topics::default(),
+        initial: Initial { cash_unchanged: false, trading: InitialTrading::Flags(TradingState::Active) },
     })
 }
 

@@ -1,14 +1,19 @@
 //! What it decides. Per symbol: buys when a price is above every one of the `entry` before it, and sells the whole position
-//! when a price is below every one of the `exit` before it.
+//! when a price is below every one of the `exit` before it. Where `trend` names a published average, it buys above this average
+//! alone, so that a quote without it buys nothing.
 //!
 //! The same quotes give the same signals, whatever restarts in between.
 
 use std::collections::VecDeque;
 
-use intuition_api::{decimal::Price, v1::Side};
+use intuition_api::{
+    decimal::{Price, Value},
+    indicator::ONLY_VALUE,
+    v1::Side,
+};
 use serde::{Deserialize, Serialize};
 
-use crate::parameters::Parameters;
+use crate::{indicators::Indicators, parameters::Parameters};
 
 /// Symbols that are followed at once. Bounds the state, of which the runtime keeps at most 1 MiB.
 pub const MOST_SYMBOLS: usize = 128;
@@ -63,23 +68,27 @@ impl Breakout {
             if state.is_empty() { Vec::new() } else { serde_json::from_slice(state).map_err(StateError::Parse)? };
         let followed = saved.into_iter().map(Followed::restore).collect::<Result<_, _>>()?;
         let mut breakout = Self { parameters, followed };
-        breakout.reconfigure(parameters);
+        breakout.shorten();
         Ok(breakout)
     }
 
     /// From here on with other parameters. The prices that are there stay, as far as `entry` reaches.
     pub fn reconfigure(&mut self, parameters: Parameters) {
         self.parameters = parameters;
+        self.shorten();
+    }
+
+    fn shorten(&mut self) {
         for followed in &mut self.followed {
-            followed.shorten(parameters.entry);
+            followed.shorten(self.parameters.entry);
         }
     }
 
-    /// One quote: which way to trade, if at all.
-    pub fn quote(&mut self, sid: &str, price: Price) -> Option<Side> {
+    /// One quote, and the indicators that came with it: which way to trade, if at all.
+    pub fn quote(&mut self, sid: &str, price: Price, indicators: &Indicators) -> Option<Side> {
         let known = self.followed.iter().position(|followed| followed.sid == sid);
         let mut followed = known.map_or_else(|| Followed::new(sid), |at| self.followed.remove(at));
-        let side = followed.side(price, self.parameters);
+        let side = followed.side(price, &self.parameters, indicators);
         followed.prices.push_back(price);
         followed.shorten(self.parameters.entry);
         if self.followed.len() == MOST_SYMBOLS {
@@ -100,15 +109,17 @@ impl Followed {
         Self { sid: sid.to_owned(), risen: false, prices: VecDeque::new() }
     }
 
-    fn side(&mut self, price: Price, Parameters { entry, exit }: Parameters) -> Option<Side> {
-        if self.prices.len() < entry {
+    fn side(&mut self, price: Price, parameters: &Parameters, indicators: &Indicators) -> Option<Side> {
+        let Parameters { entry, exit, trend } = parameters;
+        if self.prices.len() < *entry {
             return None;
         }
-        if !self.risen && self.prices.iter().all(|before| price > *before) {
+        let in_trend = trend.as_ref().is_none_or(|name| is_above(price, indicators.get(name, ONLY_VALUE)));
+        if !self.risen && in_trend && self.prices.iter().all(|before| price > *before) {
             self.risen = true;
             return Some(Side::Buy);
         }
-        if self.risen && self.prices.iter().rev().take(exit).all(|before| price < *before) {
+        if self.risen && self.prices.iter().rev().take(*exit).all(|before| price < *before) {
             self.risen = false;
             return Some(Side::Sell);
         }
@@ -135,18 +146,27 @@ impl Followed {
     }
 }
 
+/// Whether a price is above a value, exactly: both have ten places.
+fn is_above(price: Price, value: Option<Value>) -> bool {
+    value.is_some_and(|value| i128::try_from(price.units()).is_ok_and(|units| units > value.units()))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use intuition_api::v1::{Indicator, IndicatorValue};
 
-    const PARAMETERS: Parameters = Parameters { entry: 3, exit: 2 };
+    use super::*;
+    use crate::indicators::Waiting;
+
+    const PARAMETERS: Parameters = Parameters { entry: 3, exit: 2, trend: None };
 
     fn start(state: &[u8]) -> Breakout {
         Breakout::open(PARAMETERS, state).unwrap()
     }
 
     fn sides(breakout: &mut Breakout, sid: &str, prices: &[&str]) -> Vec<Option<Side>> {
-        prices.iter().map(|price| breakout.quote(sid, price.parse().unwrap())).collect()
+        let none = Indicators::default();
+        prices.iter().map(|price| breakout.quote(sid, price.parse().unwrap(), &none)).collect()
     }
 
     const BUY: Option<Side> = Some(Side::Buy);
@@ -157,6 +177,23 @@ mod tests {
         let prices = ["1", "2", "3", "3", "3.0000000001", "3", "4", "3", "2.9999999999", "1", "5"];
         let expected = [None, None, None, None, BUY, None, None, None, SELL, None, BUY];
         assert_eq!(sides(&mut start(b""), "GOOG", &prices), expected);
+    }
+
+    #[test]
+    fn with_a_trend_it_buys_above_the_published_average_alone() {
+        let mut breakout = Breakout::open(Parameters { trend: Some("sma-200".to_owned()), ..PARAMETERS }, b"").unwrap();
+        sides(&mut breakout, "GOOG", &["1", "1", "1"]);
+        let mut quote = |price: &str, name: &str, average: &str| {
+            let mut waiting = Waiting::default();
+            let values = vec![IndicatorValue { name: "value".to_owned(), value: average.to_owned() }];
+            waiting.push(Indicator { name: name.to_owned(), sid: "GOOG".to_owned(), values, time_micros: 0 });
+            breakout.quote("GOOG", price.parse().unwrap(), &waiting.take("GOOG").unwrap())
+        };
+        assert_eq!(quote("2", "sma-20", "1"), None);
+        assert_eq!(quote("3", "sma-200", "3"), None);
+        assert_eq!(quote("3.0000000001", "sma-200", "3"), BUY);
+        // A sale asks for no trend.
+        assert_eq!(quote("2.5", "sma-20", "9"), SELL);
     }
 
     #[test]
@@ -184,21 +221,21 @@ mod tests {
     fn other_parameters_go_on_with_the_prices_that_are_there() {
         let mut breakout = start(b"");
         sides(&mut breakout, "GOOG", &["9", "2", "1"]);
-        breakout.reconfigure(Parameters { entry: 2, exit: 1 });
+        breakout.reconfigure(Parameters { entry: 2, exit: 1, trend: None });
         assert_eq!(sides(&mut breakout, "GOOG", &["3", "2"]), [BUY, SELL]);
     }
 
     #[test]
     fn state_stays_below_its_limit_by_forgetting_the_oldest_symbol() {
-        let parameters = Parameters { entry: crate::parameters::MOST_QUOTES, exit: 1 };
-        let mut breakout = Breakout::open(parameters, b"").unwrap();
+        let parameters = Parameters { entry: crate::parameters::MOST_QUOTES, exit: 1, trend: None };
+        let mut breakout = Breakout::open(parameters.clone(), b"").unwrap();
         let name = |symbol: usize| format!("{symbol:0>64}");
         for symbol in 0..=MOST_SYMBOLS {
             for _ in 0..parameters.entry {
-                breakout.quote(&name(symbol), "999999999999.9999999998".parse().unwrap());
+                sides(&mut breakout, &name(symbol), &["999999999999.9999999998"]);
             }
             // Quoted again and again, so that it is never the one.
-            breakout.quote(&name(0), "999999999999.9999999998".parse().unwrap());
+            sides(&mut breakout, &name(0), &["999999999999.9999999998"]);
         }
         let state = breakout.save().unwrap();
         assert!(state.len() < 1_048_576, "{} bytes", state.len());

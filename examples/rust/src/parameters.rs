@@ -1,14 +1,17 @@
 //! The parameters: what they may be, and who may not have them.
 
+use intuition_api::indicator::is_name;
 use serde_json::{Map, Value, json};
 
 /// What a manifest says under `spec.algorithm.parameters`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parameters {
     /// Quotes whose highest price has to be exceeded for a buy.
     pub entry: usize,
     /// Quotes whose lowest price has to be undercut for a sale; at most `entry`.
     pub exit: usize,
+    /// Name of a published average, such as `sma-200`, that a price has to be above for a buy. `None`: any price will do.
+    pub trend: Option<String>,
 }
 
 /// Parameters that are refused: everything that is wrong with them, in a sentence.
@@ -37,6 +40,10 @@ impl Parameters {
                     "type": "integer", "minimum": 1, "maximum": MOST_QUOTES, "default": EXIT,
                     "description": "quotes whose lowest price has to be undercut for a sale, at most entry",
                 },
+                "trend": {
+                    "type": "string", "pattern": "^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$",
+                    "description": "name of a published average, such as sma-200, that a price has to be above for a buy",
+                },
             },
             "additionalProperties": false,
         })
@@ -49,12 +56,13 @@ impl Parameters {
         let mut problems = Vec::new();
         let entry = integer(&given, "entry", ENTRY, &mut problems);
         let exit = integer(&given, "exit", EXIT.min(entry), &mut problems);
+        let trend = indicator(&given, "trend", &mut problems);
         if problems.is_empty() && exit > entry {
             problems.push(format!("exit must be at most entry, which is {entry}, is {exit}"));
         }
-        let unknown = given.keys().filter(|name| !["entry", "exit", "threshold"].contains(&name.as_str()));
-        problems.extend(unknown.map(|name| format!("{name} is unknown, there are entry and exit")));
-        if problems.is_empty() { Ok(Self { entry, exit }) } else { Err(Refused(problems.join("; "))) }
+        let unknown = given.keys().filter(|name| !["entry", "exit", "trend", "threshold"].contains(&name.as_str()));
+        problems.extend(unknown.map(|name| format!("{name} is unknown, there are entry, exit and trend")));
+        if problems.is_empty() { Ok(Self { entry, exit, trend }) } else { Err(Refused(problems.join("; "))) }
     }
 }
 
@@ -68,14 +76,24 @@ fn integer(given: &Map<String, Value>, name: &str, default: usize, problems: &mu
     default
 }
 
+fn indicator(given: &Map<String, Value>, name: &str, problems: &mut Vec<String>) -> Option<String> {
+    let value = given.get(name)?;
+    let text = value.as_str().filter(|text| is_name(text)).map(str::to_owned);
+    if text.is_none() {
+        problems.push(format!("{name} must be the name of an indicator, such as \"sma-200\", is {value}"));
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn there_are_defaults_and_the_threshold_is_passed_over() {
-        assert_eq!(Parameters::read(r#"{"threshold":0.5}"#), Ok(Parameters { entry: 20, exit: 10 }));
-        assert_eq!(Parameters::read(r#"{"entry":3}"#), Ok(Parameters { entry: 3, exit: 3 }));
+        assert_eq!(Parameters::read(r#"{"threshold":0.5}"#), Ok(Parameters { entry: 20, exit: 10, trend: None }));
+        assert_eq!(Parameters::read(r#"{"entry":3}"#), Ok(Parameters { entry: 3, exit: 3, trend: None }));
+        assert_eq!(Parameters::read(r#"{"trend":"sma-200"}"#).unwrap().trend.as_deref(), Some("sma-200"));
     }
 
     #[test]
@@ -84,10 +102,12 @@ mod tests {
             (r#"{"entry":0}"#, "entry must be an integer from 1 to 200, is 0"),
             (r#"{"exit":"10"}"#, r#"exit must be an integer from 1 to 200, is "10""#),
             (r#"{"entry":5,"exit":6}"#, "exit must be at most entry, which is 5, is 6"),
+            (r#"{"trend":"SMA"}"#, r#"trend must be the name of an indicator, such as "sma-200", is "SMA""#),
+            (r#"{"trend":null}"#, r#"trend must be the name of an indicator, such as "sma-200", is null"#),
             (
                 r#"{"entry":1.5,"exit":null,"window":3}"#,
                 "entry must be an integer from 1 to 200, is 1.5; exit must be an integer from 1 to 200, is null; \
-                 window is unknown, there are entry and exit",
+                 window is unknown, there are entry, exit and trend",
             ),
         ] {
             assert_eq!(Parameters::read(text), Err(Refused(reason.to_owned())), "{text}");
@@ -102,8 +122,8 @@ mod tests {
     fn the_schema_names_what_is_read() {
         let schema = Parameters::schema();
         let names: Vec<_> = schema["properties"].as_object().unwrap().keys().collect();
-        assert_eq!(names, ["entry", "exit"]);
-        for name in names {
+        assert_eq!(names, ["entry", "exit", "trend"]);
+        for name in ["entry", "exit"] {
             let default = &schema["properties"][name]["default"];
             assert!(Parameters::read(&format!(r#"{{"{name}":{default}}}"#)).is_ok(), "{name}");
         }

@@ -11,7 +11,7 @@ use intuition_api::{
         DescribeRequest, DescribeResponse, EventBatch, EventBatchResult, EventRequest, EventResponse, EventResult,
         EventsRequest, EventsResponse, InitializeRequest, InitializeResponse, InputEvent, Publication, Quote,
         Reconfigure, ReconfigureResponse, Side, Signal, algorithm_server::Algorithm, events_request, events_response,
-        input_event,
+        input_event::Kind,
     },
 };
 use serde_json::{Map, Value};
@@ -20,6 +20,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use crate::{
     breakout::Breakout,
+    indicators::Waiting,
     parameters::{Parameters, Refused},
 };
 
@@ -72,6 +73,7 @@ impl Algorithm for Service {
         let event = event.ok_or_else(|| Status::invalid_argument("event is missing"))?;
         let mut algorithm = open(read(&parameters_json)?, &state)?;
         let mut outcome = Outcome::default();
+        // One event, so that no values come with a quote here.
         let result = outcome.decide(&mut algorithm, event);
         let state = outcome.state(&algorithm)?;
         Ok(Response::new(EventResponse { result: Some(result), state, publications: outcome.publications }))
@@ -126,8 +128,8 @@ impl Session {
     fn initialize(&mut self, request: &InitializeRequest) -> Result<InitializeResponse, Status> {
         match Parameters::read(&request.parameters_json) {
             Ok(parameters) => {
+                tracing::info!(account = request.account, ?parameters, "initialize");
                 self.stage = Stage::Open(open(parameters, &request.state)?);
-                tracing::info!(account = request.account, ?parameters, "initialized");
                 Ok(accepted())
             }
             Err(refused) => {
@@ -170,14 +172,30 @@ fn decide(algorithm: &mut Breakout, EventBatch { number, events }: EventBatch) -
 #[derive(Default)]
 struct Outcome {
     changed: bool,
+    /// Values and their quote are in one batch, so that nothing waits for the next one.
+    waiting: Waiting,
     publications: Vec<Publication>,
 }
 
 impl Outcome {
     fn decide(&mut self, algorithm: &mut Breakout, InputEvent { event, kind }: InputEvent) -> EventResult {
         let mut result = EventResult { event, ..EventResult::default() };
-        // A kind of event that is not known here has no signals.
-        let Some(input_event::Kind::Quote(quote)) = kind else { return result };
+        let quote = match kind {
+            Some(Kind::Quote(quote)) => quote,
+            Some(Kind::Indicator(indicator)) => {
+                self.waiting.push(indicator);
+                return result;
+            }
+            // An event of a kind that is not known here has no signals.
+            None => return result,
+        };
+        let indicators = match self.waiting.take(&quote.sid) {
+            Ok(indicators) => indicators,
+            Err(error) => {
+                result.reject = format!("{error}, at {}", quote.sid);
+                return result;
+            }
+        };
         let price: Price = match quote.price.parse() {
             Ok(price) => price,
             Err(error) => {
@@ -193,7 +211,7 @@ impl Outcome {
             }
         };
         self.changed = true;
-        if let Some(side) = algorithm.quote(&quote.sid, price) {
+        if let Some(side) = algorithm.quote(&quote.sid, price, &indicators) {
             result.signals.push(Signal { event, side: side.into(), quantity: String::new() });
             self.publications.push(publication(&quote, &details, side));
         }

@@ -1,10 +1,12 @@
 // Mean reversion: what fell far below its average is expected to come back to it.
 //
 // Per symbol: buys when a price is more than `bandBasisPoints` below the average of the `window` prices before it, and
-// sells the whole position when a price is back at the average. No gRPC in here, no clock, no randomness: the same quotes
+// sells the whole position when a price is back at the average. The parameter `average` names a published average that takes
+// the place of its own. No gRPC in here, no clock, no randomness: the same quotes
 // give the same signals, whatever restarts in between.
 
 import { formatPrice, parsePrice } from "./decimal.js";
+import type { Indicators } from "./indicators.js";
 import { isObject, type Parameters } from "./parameters.js";
 
 /** Symbols that are followed at once. Bounds the state, of which the runtime keeps at most 1 MiB. */
@@ -23,6 +25,12 @@ export class NoPrice extends Error {}
 
 /** A saved state that this version cannot read. */
 export class UnreadableState extends Error {}
+
+/** An average that is not divided yet, so that nothing is rounded. */
+interface Average {
+  readonly sum: bigint;
+  readonly count: bigint;
+}
 
 class History {
   /** As quoted, oldest first. */
@@ -70,14 +78,14 @@ export class MeanReversion {
     }
   }
 
-  /** One quote. */
-  quote(sid: string, price: string): Wish | undefined {
+  /** One quote, and the indicators that came with it. */
+  quote(sid: string, price: string, indicators: Indicators = new Map()): Wish | undefined {
     const value = parsePrice(price);
     if (value === undefined) {
       throw new NoPrice(`price ${JSON.stringify(price)} of ${sid} is no positive decimal`);
     }
     const history = this.history(sid);
-    const wish = this.wish(history, value);
+    const wish = this.wish(history, value, this.average(history, indicators));
     history.push(price, value);
     history.shorten(this.parameters.window);
     return wish;
@@ -97,20 +105,30 @@ export class MeanReversion {
     return Buffer.from(JSON.stringify({ symbols }));
   }
 
-  private wish(history: History, price: bigint): Wish | undefined {
-    const count = BigInt(history.prices.length);
-    if (count < BigInt(this.parameters.window)) {
+  /** The average as a sum and a count; undefined where there is none yet. */
+  private average(history: History, indicators: Indicators): Average | undefined {
+    if (this.parameters.average !== undefined) {
+      const published = indicators.get(this.parameters.average)?.get("value");
+      return published === undefined ? undefined : { sum: published, count: 1n };
+    }
+    const { prices, sum } = history;
+    return prices.length < this.parameters.window ? undefined : { sum, count: BigInt(prices.length) };
+  }
+
+  private wish(history: History, price: bigint, average: Average | undefined): Wish | undefined {
+    if (average === undefined) {
       return undefined;
     }
+    const { sum, count } = average;
     // Both sides of `price < average x (1 - band)` times the count, so that nothing is divided and nothing rounded.
     const share = BASIS_POINTS - BigInt(this.parameters.bandBasisPoints);
-    if (!history.fallen && price * count * BASIS_POINTS < history.sum * share) {
+    if (!history.fallen && price * count * BASIS_POINTS < sum * share) {
       history.fallen = true;
-      return { side: "SIDE_BUY", average: formatPrice(history.sum / count) };
+      return { side: "SIDE_BUY", average: formatPrice(sum / count) };
     }
-    if (history.fallen && price * count >= history.sum) {
+    if (history.fallen && price * count >= sum) {
       history.fallen = false;
-      return { side: "SIDE_SELL", average: formatPrice(history.sum / count) };
+      return { side: "SIDE_SELL", average: formatPrice(sum / count) };
     }
     return undefined;
   }

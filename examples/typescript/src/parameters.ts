@@ -6,6 +6,8 @@ export interface Parameters {
   readonly window: number;
   /** How far below the average a price has to fall, in hundredths of a percent. */
   readonly bandBasisPoints: number;
+  /** Name of a published average that takes the place of that of the window, such as `sma-20`. */
+  readonly average?: string;
 }
 
 interface Bounds {
@@ -22,6 +24,10 @@ const BAND: Bounds = {
   default: 200,
   description: "how far below the average a price has to fall, in hundredths of a percent",
 };
+const AVERAGE = {
+  pattern: "^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$",
+  description: "name of a published average that takes the place of that of the window; a quote without it trades nothing",
+} as const;
 
 /** For Describe. The runtime refuses by it what does not fit, before this program is asked. */
 export const PARAMETERS_SCHEMA = {
@@ -30,6 +36,7 @@ export const PARAMETERS_SCHEMA = {
   properties: {
     window: { type: "integer", ...WINDOW },
     bandBasisPoints: { type: "integer", ...BAND },
+    average: { type: "string", ...AVERAGE },
   },
   additionalProperties: false,
 } as const;
@@ -49,10 +56,18 @@ export function readParameters(json: string): Parameters {
     problems.push(`${name} must be an integer from ${bounds.minimum} to ${bounds.maximum}, is ${JSON.stringify(value)}`);
     return bounds.default;
   };
-  const parameters = { window: integer("window", WINDOW), bandBasisPoints: integer("bandBasisPoints", BAND) };
+  const { average } = given;
+  if (Object.hasOwn(given, "average") && !(typeof average === "string" && new RegExp(AVERAGE.pattern).test(average))) {
+    problems.push(`average must be the name of an indicator, such as "sma-20", is ${JSON.stringify(average)}`);
+  }
+  const parameters = {
+    window: integer("window", WINDOW),
+    bandBasisPoints: integer("bandBasisPoints", BAND),
+    ...(typeof average === "string" ? { average } : {}),
+  };
   for (const name of Object.keys(given)) {
-    if (name !== "threshold" && !Object.hasOwn(parameters, name)) {
-      problems.push(`${name} is unknown, there are ${Object.keys(parameters).join(" and ")}`);
+    if (name !== "threshold" && !Object.hasOwn(PARAMETERS_SCHEMA.properties, name)) {
+      problems.push(`${name} is unknown, there are ${Object.keys(PARAMETERS_SCHEMA.properties).join(", ")}`);
     }
   }
   if (problems.length > 0) {

@@ -5,6 +5,7 @@ import { status, type sendUnaryData, type ServerDuplexStream } from "@grpc/grpc-
 import { MeanReversion, NoPrice, UnreadableState } from "./algorithm.js";
 import { formatPrice } from "./decimal.js";
 import { type Details, NoDetail, readDetails } from "./details.js";
+import { Waiting } from "./indicators.js";
 import type { AlgorithmHandlers } from "./generated/intuition/v1/Algorithm.js";
 import type { EventBatch__Output } from "./generated/intuition/v1/EventBatch.js";
 import type { EventBatchResult } from "./generated/intuition/v1/EventBatchResult.js";
@@ -176,15 +177,21 @@ interface Outcome {
 
 function decide(algorithm: MeanReversion, events: readonly InputEvent__Output[]): Outcome {
   const publications: Publication[] = [];
+  // Values and their quote are in one batch, so that nothing waits for the next one.
+  const waiting = new Waiting();
   let changed = false;
-  const results = events.map(({ event, quote }): EventResult => {
-    // A kind of event that is not known here has no signals.
+  const results = events.map(({ event, quote, indicator }): EventResult => {
+    if (indicator) {
+      waiting.push(indicator);
+    }
+    // An indicator cannot be traded, and a kind of event that is not known here has no signals.
     if (!quote) {
       return { event };
     }
     try {
+      const indicators = waiting.take(quote.sid);
       const details = readDetails(quote);
-      const wish = algorithm.quote(quote.sid, quote.price);
+      const wish = algorithm.quote(quote.sid, quote.price, indicators);
       changed = true;
       if (wish === undefined) {
         return { event };

@@ -35,6 +35,24 @@ test("symbols do not mix", () => {
   assert.deepEqual(sides(algorithm, ["1"]), ["SIDE_BUY"]);
 });
 
+test("a published average takes the place of its own, and a quote without it trades nothing", () => {
+  const algorithm = new MeanReversion({ ...TWO, average: "sma-3" }, NOTHING);
+  const values = (value: bigint) => new Map([["sma-3", new Map([["value", value]])]]);
+  const ten = values(10n * 10n ** 10n);
+  const wishes = [
+    algorithm.quote("GOOG", "8"),
+    algorithm.quote("GOOG", "9", ten),
+    algorithm.quote("GOOG", "8.9999999999", ten),
+    algorithm.quote("GOOG", "11"),
+    algorithm.quote("GOOG", "11", new Map([["sma-3", new Map([["line", 1n]])]])),
+    algorithm.quote("GOOG", "11", values(11n * 10n ** 10n + 1n)),
+    algorithm.quote("GOOG", "11", values(11n * 10n ** 10n)),
+  ];
+  const buy = { side: "SIDE_BUY", average: "10" };
+  const sell = { side: "SIDE_SELL", average: "11" };
+  assert.deepEqual(wishes, [undefined, undefined, buy, undefined, undefined, undefined, sell]);
+});
+
 test("a restart in between changes nothing", () => {
   const prices = ["10", "11", "8", "7", "9", "12", "9", "5", "5", "5.1", "8", "3"];
   const whole = sides(new MeanReversion(TWO, NOTHING), prices);
@@ -82,6 +100,7 @@ test("a state that it did not save is an error, and no empty start", () => {
 test("parameters have defaults, and the threshold is passed over", () => {
   assert.deepEqual(readParameters('{"threshold":0.5}'), { window: 20, bandBasisPoints: 200 });
   assert.deepEqual(readParameters('{"window":2,"bandBasisPoints":1000}'), TWO);
+  assert.equal(readParameters('{"average":"sma-20"}').average, "sma-20");
 });
 
 test("parameters that make no sense are refused by their names, all at once", () => {
@@ -89,7 +108,9 @@ test("parameters that make no sense are refused by their names, all at once", ()
     ['{"window":1}', /^window must be an integer from 2 to 200, is 1$/],
     ['{"window":"20"}', /^window must be .* is "20"$/],
     ['{"window":null}', /^window must be .* is null$/],
-    ['{"window":2.5,"bandBasisPoints":0,"fast":1}', /^window must .*; bandBasisPoints must .*; fast is unknown, there are window and bandBasisPoints$/],
+    ['{"window":2.5,"bandBasisPoints":0,"fast":1}', /^window must .*; bandBasisPoints must .*; fast is unknown, there are window, bandBasisPoints, average$/],
+    ['{"average":"SMA"}', /^average must be the name of an indicator, such as "sma-20", is "SMA"$/],
+    ['{"average":null}', /^average must be the name of an indicator, .*, is null$/],
     ['{"__proto__":1}', /^__proto__ is unknown/],
     ["[]", /one JSON object/],
     ["", /not JSON/],

@@ -14,7 +14,7 @@ test("it describes itself, with a schema of its parameters", async (t) => {
   assert.equal(description.contract, "intuition.v1");
   assert.match(description.version, /^\d+\.\d+\.\d+$/);
   const schema = JSON.parse(description.parameters_schema_json) as { properties: object };
-  assert.deepEqual(Object.keys(schema.properties), ["window", "bandBasisPoints"]);
+  assert.deepEqual(Object.keys(schema.properties), ["window", "bandBasisPoints", "average"]);
 });
 
 test("a stream initializes, answers each event, and ends with OK", async (t) => {
@@ -59,6 +59,64 @@ test("a quote with a value that is none is rejected", async (t) => {
   const events = [{ event: "1", quote: { sid: "GOOG", price: "10", volume: "-1" } }];
   const { result } = await stream.ask({ batch: { number: "1", events } });
   assert.equal(result?.results[0]?.reject, 'volume "-1" of GOOG is no decimal of the contract');
+});
+
+function indicator(event: number, sid: string, value: string) {
+  return { event, indicator: { name: "sma-20", sid, values: [{ name: "value", value }], time_micros: 0 } };
+}
+
+test("a quote is decided with the values in front of it, which have results without signals", async (t) => {
+  const { client } = await start(t);
+  const stream = new Stream(client);
+  await stream.initialize({ ...TWO, average: "sma-20" });
+  const quote = (event: number, sid: string) => ({ event, quote: { sid, price: "8" } });
+  const events = [
+    indicator(1, "GOOG", "8.8"),
+    quote(2, "GOOG"),
+    quote(3, "GOOG"),
+    indicator(4, "GOOG", "10"),
+    { event: 5 },
+    quote(6, "GOOG"),
+    // About another symbol, so that it belongs to no quote.
+    indicator(7, "AAPL", "10"),
+    quote(8, "MSFT"),
+    quote(9, "AAPL"),
+    indicator(10, "AAPL", "10"),
+  ];
+  const { result } = await stream.ask({ batch: { number: 1, events } });
+  assert.deepEqual(result?.results.map(({ event, signals, reject }) => [event, signals[0]?.side, reject]), [
+    ["1", undefined, ""],
+    ["2", undefined, ""],
+    ["3", undefined, ""],
+    ["4", undefined, ""],
+    ["5", undefined, ""],
+    ["6", "SIDE_BUY", ""],
+    ["7", undefined, ""],
+    ["8", undefined, ""],
+    ["9", undefined, ""],
+    ["10", undefined, ""],
+  ]);
+  // Values do not wait for the quotes of the next batch.
+  const next = await stream.ask({ batch: { number: 2, events: [quote(11, "AAPL")] } });
+  assert.deepEqual(next.result && sides(next.result), [undefined]);
+});
+
+test("batches of indicators alone leave the state as it is", async (t) => {
+  const { client } = await start(t);
+  const stream = new Stream(client);
+  await stream.initialize(TWO);
+  const { result } = await stream.ask({ batch: { number: 1, events: [indicator(1, "GOOG", "-0.5")] } });
+  assert.deepEqual(result?.results, [{ event: "1", signals: [], reject: "" }]);
+  assert.equal(result.state, undefined);
+});
+
+test("a quote with a value of an indicator that is none is rejected", async (t) => {
+  const { client } = await start(t);
+  const stream = new Stream(client);
+  await stream.initialize(TWO);
+  const events = [indicator(1, "GOOG", "high"), { event: 2, quote: { sid: "GOOG", price: "8" } }];
+  const { result } = await stream.ask({ batch: { number: 1, events } });
+  assert.deepEqual(result?.results.map(({ reject }) => reject), ["", 'sma-20.value "high" of GOOG is no decimal of the contract']);
 });
 
 test("answers keep the order of messages that were sent without waiting", async (t) => {

@@ -56,23 +56,11 @@ pub(crate) fn connect(
 
 impl Output for BytesMut {
     fn publish(&mut self, message: Message, packet_id: u16, max_packet_size: Option<u32>) -> Result<(), Code> {
-        let Message { topic, payload, retain, expiry_seconds, user_properties } = message;
-        if topic.is_empty() || topic.len() > MAX_TEXT_BYTES || topic.contains(['+', '#', '\0']) {
-            return Err(codes::TOPIC_NAME_INVALID);
-        }
-        let longest = user_properties.iter().map(|(key, value)| key.len().max(value.len())).max();
-        if longest.is_some_and(|longest| longest > MAX_TEXT_BYTES) {
-            return Err(codes::PACKET_TOO_LARGE);
-        }
-        let properties = PublishProperties {
-            message_expiry_interval: expiry_seconds,
-            user_properties,
-            ..PublishProperties::default()
-        };
-        let mut publish = v5::Publish::new(topic, QoS::AtLeastOnce, payload, Some(properties));
-        publish.pkid = packet_id;
-        publish.retain = retain;
-        write(&v5::Packet::Publish(publish), max_packet_size, self)
+        write_publish(message, Some(packet_id), max_packet_size, self)
+    }
+
+    fn publish_unconfirmed(&mut self, message: Message, max_packet_size: Option<u32>) -> Result<(), Code> {
+        write_publish(message, None, max_packet_size, self)
     }
 
     fn subscribe(&mut self, filter: String, subscription_id: Option<u32>, packet_id: u16) -> Result<(), Code> {
@@ -108,6 +96,30 @@ impl Output for BytesMut {
     fn is_empty(&self) -> bool {
         Self::is_empty(self)
     }
+}
+
+/// With `QoS` 1 under a packet identifier, otherwise with `QoS` 0.
+fn write_publish(
+    message: Message,
+    packet_id: Option<u16>,
+    max_packet_size: Option<u32>,
+    output: &mut BytesMut,
+) -> Result<(), Code> {
+    let Message { topic, payload, retain, expiry_seconds, user_properties } = message;
+    if topic.is_empty() || topic.len() > MAX_TEXT_BYTES || topic.contains(['+', '#', '\0']) {
+        return Err(codes::TOPIC_NAME_INVALID);
+    }
+    let longest = user_properties.iter().map(|(key, value)| key.len().max(value.len())).max();
+    if longest.is_some_and(|longest| longest > MAX_TEXT_BYTES) {
+        return Err(codes::PACKET_TOO_LARGE);
+    }
+    let properties =
+        PublishProperties { message_expiry_interval: expiry_seconds, user_properties, ..PublishProperties::default() };
+    let qos = if packet_id.is_some() { QoS::AtLeastOnce } else { QoS::AtMostOnce };
+    let mut publish = v5::Publish::new(topic, qos, payload, Some(properties));
+    publish.pkid = packet_id.unwrap_or_default();
+    publish.retain = retain;
+    write(&v5::Packet::Publish(publish), max_packet_size, output)
 }
 
 fn write_subscribe(

@@ -12,6 +12,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Sent {
     Publish(u16),
+    Unconfirmed,
     Subscribe(u16, Option<u32>),
     LookUp(u16),
     Unsubscribe(u16),
@@ -26,6 +27,11 @@ struct Recorder(Vec<Sent>);
 impl Output for Recorder {
     fn publish(&mut self, _: Message, packet_id: u16, _: Option<u32>) -> Result<(), Code> {
         self.0.push(Sent::Publish(packet_id));
+        Ok(())
+    }
+
+    fn publish_unconfirmed(&mut self, _: Message, _: Option<u32>) -> Result<(), Code> {
+        self.0.push(Sent::Unconfirmed);
         Ok(())
     }
 

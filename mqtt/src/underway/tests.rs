@@ -116,3 +116,28 @@ fn subscriptions_take_turns_and_leave_publications_alone() {
     }
     assert_eq!(kinds, [8, 8, 10]);
 }
+
+#[test]
+fn unconfirmed_publications_are_answered_as_they_are_written_and_take_no_place_in_the_window() {
+    let (mut underway, mut output) = (underway(1), BytesMut::new());
+    let retained = || Message { retain: true, ..message("x") };
+    underway.publish(1, message("x"));
+    underway.publish_waiting(&mut output, usize::MAX, Instant::now());
+    output.clear();
+    (2..=4).for_each(|token| underway.publish_unconfirmed(token, retained()));
+    let tokens = |events: Vec<Event>| -> Vec<(u64, u8)> {
+        let answer = |event: Event| match event {
+            Event::Published { token, code } => (token, code.value),
+            other => panic!("{other:?}"),
+        };
+        events.into_iter().map(answer).collect()
+    };
+    assert_eq!(tokens(underway.publish_unconfirmed_waiting(&mut output, 1)), [(2, 0)], "until the output is full");
+    assert_eq!(output[0], 0x31, "a PUBLISH with QoS 0, retained");
+    assert_eq!(output.len(), 2 + 2 + "decisions".len() + 1 + 1, "without a packet identifier");
+    assert_eq!(tokens(underway.publish_unconfirmed_waiting(&mut output, usize::MAX)), [(3, 0), (4, 0)]);
+
+    let mut without = with(Capabilities { retain: false, ..Capabilities::UNLIMITED });
+    without.publish_unconfirmed(5, retained());
+    assert_eq!(tokens(without.publish_unconfirmed_waiting(&mut output, usize::MAX)), [(5, 0x9a)]);
+}

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use self::{
-    channels::{ChannelPlan, ChannelSource, Channels, Input},
+    channels::{ChannelPlan, ChannelSource, Channels, Input, SourceName},
     format::{Format, Location, Preset, TimeLocation, TimeUnit},
     status::{Account, Backend, Ledger, TradingAlgoStatus, TradingCauseStatus, TradingStatus},
     trading_state::TradingState,

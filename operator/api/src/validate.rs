@@ -2,6 +2,7 @@
 //! them (`kubectl apply --validate=strict`), its CEL rules, and rules that neither can express. Pure.
 
 mod feed;
+mod indicator;
 mod rules;
 mod schema;
 
@@ -13,7 +14,7 @@ use kube::{CustomResourceExt as _, Resource, core::cel::Validator};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::{ALGORITHM_KIND, Algorithm, FEED_KIND, Feed, TRADING_ALGO_KIND, TradingAlgo};
+use crate::{ALGORITHM_KIND, Algorithm, FEED_KIND, Feed, INDICATOR_KIND, Indicator, TRADING_ALGO_KIND, TradingAlgo};
 
 /// One violation in a manifest.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,6 +69,11 @@ pub fn is_feed(manifest: &Value) -> bool {
     manifest.as_object().is_some_and(feed::is_meant)
 }
 
+/// Whether a manifest is meant to be an [`Indicator`], by its kind.
+pub fn is_indicator(manifest: &Value) -> bool {
+    manifest.as_object().is_some_and(indicator::is_meant)
+}
+
 /// Parses the manifest of a `TradingAlgo`, or returns all violations in the order of their paths. The namespace
 /// defaults to `default`.
 pub fn parse(manifest: &Value) -> Result<TradingAlgo, Vec<FieldError>> {
@@ -82,6 +88,11 @@ pub fn parse_algorithm(manifest: &Value) -> Result<Algorithm, Vec<FieldError>> {
 /// Parses the manifest of a [`Feed`], like [`parse`].
 pub fn parse_feed(manifest: &Value) -> Result<Feed, Vec<FieldError>> {
     read(manifest, check_feed(manifest, PREFIX))
+}
+
+/// Parses the manifest of an [`Indicator`], like [`parse`].
+pub fn parse_indicator(manifest: &Value) -> Result<Indicator, Vec<FieldError>> {
+    read(manifest, check_indicator(manifest, PREFIX))
 }
 
 /// All violations in the manifest of a `TradingAlgo`, in the order of their paths.
@@ -111,6 +122,14 @@ pub fn check_algorithm(manifest: &Value) -> Vec<FieldError> {
 pub fn check_feed(manifest: &Value, prefix: &str) -> Vec<FieldError> {
     let spec = |manifest: &Map<String, Value>| feed::spec(manifest, prefix);
     check_as(manifest, &KindRules { kind: FEED_KIND, schema: &FEED, is_meant: feed::is_meant, spec: &spec })
+}
+
+/// All violations in the manifest of an [`Indicator`] where the topics of accounts have this prefix, in the order of their
+/// paths.
+pub fn check_indicator(manifest: &Value, prefix: &str) -> Vec<FieldError> {
+    let spec = |manifest: &Map<String, Value>| indicator::spec(manifest, prefix);
+    let rules = KindRules { kind: INDICATOR_KIND, schema: &INDICATOR, is_meant: indicator::is_meant, spec: &spec };
+    check_as(manifest, &rules)
 }
 
 /// The rules of the manifests of one kind.
@@ -170,6 +189,7 @@ fn check_as(manifest: &Value, rules: &KindRules<'_>) -> Vec<FieldError> {
 static TRADING_ALGO: LazyLock<(JSONSchemaProps, Value)> = LazyLock::new(|| schema_of(TradingAlgo::crd()));
 static ALGORITHM: LazyLock<(JSONSchemaProps, Value)> = LazyLock::new(|| schema_of(Algorithm::crd()));
 static FEED: LazyLock<(JSONSchemaProps, Value)> = LazyLock::new(|| schema_of(Feed::crd()));
+static INDICATOR: LazyLock<(JSONSchemaProps, Value)> = LazyLock::new(|| schema_of(Indicator::crd()));
 
 fn schema_of(crd: CustomResourceDefinition) -> (JSONSchemaProps, Value) {
     let version = crd.spec.versions.into_iter().next();

@@ -9,9 +9,10 @@ use std::{
 
 use intuition_api::topic::PREFIX;
 use intuition_resources::{
-    Algorithm, TradingAlgo,
+    Algorithm, Feed, Indicator, TradingAlgo,
     validate::{
-        FieldError, check, check_algorithm, check_feed, is_algorithm, is_feed, parse, parse_algorithm, parse_feed,
+        FieldError, check, check_algorithm, check_feed, check_indicator, is_algorithm, is_feed, is_indicator, parse,
+        parse_algorithm, parse_feed, parse_indicator,
     },
 };
 use kube::{CustomResourceExt as _, core::cel::Validator};
@@ -37,6 +38,9 @@ fn every_valid_sample_is_taken() {
         } else if is_feed(&manifest) {
             let feed = parse_feed(&manifest).unwrap_or_else(|problems| panic!("{}", told(&problems)));
             assert_eq!(parse_feed(&json!(feed)), Ok(feed), "{}", path.display());
+        } else if is_indicator(&manifest) {
+            let indicator = parse_indicator(&manifest).unwrap_or_else(|problems| panic!("{}", told(&problems)));
+            assert_eq!(parse_indicator(&json!(indicator)), Ok(indicator), "{}", path.display());
         } else {
             let algo = parse(&manifest).unwrap_or_else(|problems| panic!("{}", told(&problems)));
             assert_eq!(parse(&json!(algo)), Ok(algo), "{}", path.display());
@@ -52,6 +56,8 @@ fn every_invalid_sample_is_refused_for_the_reason_in_its_first_line() {
             check_algorithm(&manifest)
         } else if is_feed(&manifest) {
             check_feed(&manifest, PREFIX)
+        } else if is_indicator(&manifest) {
+            check_indicator(&manifest, PREFIX)
         } else {
             check(&manifest)
         };
@@ -228,7 +234,12 @@ fn messages_about_non_objects_and_inexact_numbers_fit() {
 
 #[test]
 fn the_crds_in_the_repository_are_those_the_types_give() {
-    for (name, crd) in [("tradingalgo", TradingAlgo::crd()), ("algorithm", Algorithm::crd())] {
+    for (name, crd) in [
+        ("tradingalgo", TradingAlgo::crd()),
+        ("algorithm", Algorithm::crd()),
+        ("feed", Feed::crd()),
+        ("indicator", Indicator::crd()),
+    ] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../crds/{name}.yaml"));
         let committed: Value = serde_saphyr::from_str(&fs::read_to_string(path).unwrap()).unwrap();
         assert_eq!(committed, json!(crd), "run `make generate`");
@@ -266,7 +277,7 @@ fn every_pattern_of_the_schema_compiles() {
             _ => {}
         }
     }
-    let crds = json!([TradingAlgo::crd(), Algorithm::crd()]);
+    let crds = json!([TradingAlgo::crd(), Algorithm::crd(), Feed::crd(), Indicator::crd()]);
     let mut found = Vec::new();
     patterns(&crds, &mut found);
     assert!(found.len() >= 14);

@@ -17,8 +17,10 @@ pub(crate) const NOT_ACCEPTED: &str = "NotAccepted";
 pub(crate) const NOT_CONFIRMED: &str = "NotConfirmed";
 /// Quotes of a source go to the dead-letter topic again and again.
 pub(crate) const SOURCE_CONFLICT: &str = "SourceConflict";
-/// A feed of `spec.channels.from` does not exist, or cannot be used.
+/// A feed or an indicator that the quotes come from does not exist, or cannot be used.
 pub(crate) const SOURCE_MISSING: &str = "SourceMissing";
+/// The quotes of an indicator come by another topic too, and each is decided twice.
+pub(crate) const QUOTES_TWICE: &str = "QuotesTwice";
 /// An input or a feed has brought no quote for its `staleAfter`.
 pub(crate) const STALE: &str = "Stale";
 /// The annotation with resets cannot be parsed.
@@ -47,7 +49,7 @@ pub(crate) const CONFIGURE_FAILED: &str = "ConfigureFailed";
 pub(crate) const CONNECTED: &str = "Connected";
 /// The last quote of a feed is not older than allowed.
 pub(crate) const FRESH: &str = "Fresh";
-/// A feed publishes quotes.
+/// A feed publishes quotes, or an indicator its values.
 pub(crate) const PUBLISHING: &str = "Publishing";
 /// A feed publishes nothing, as its resource asks for.
 pub(crate) const SUSPENDED: &str = "Suspended";

@@ -1,14 +1,25 @@
 //! The controller of `TradingAlgo`: its watches.
 
-use intuition_resources::{Algorithm, Feed, TradingAlgo};
+use intuition_resources::{Algorithm, ChannelSource, Feed, Indicator, TradingAlgo};
 use kube::{
     Resource as _, ResourceExt as _,
     runtime::reflector::{ObjectRef, Store},
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{TradingAlgoReconciler, feeds::Feeds};
+use super::TradingAlgoReconciler;
 use crate::{
+    account::{
+        apply::{
+            Cluster,
+            caches::{self, Streams},
+        },
+        ask::Asker,
+        kind::AccountKind,
+        pass::Accounts,
+        source_cache::SourceCache,
+        source_watch::{takers_of_feed, takers_of_indicator},
+    },
     kubernetes::object::PartialObject,
     reconcile::{
         change_filter::ChangeFilter,
@@ -16,16 +27,10 @@ use crate::{
         requeue::{RequeuePolicy, RequeueState},
         watch::{self, labelled_for, watch_others},
     },
-    trading_algo::{
-        apply::{
-            Cluster,
-            caches::{self, Streams},
-        },
-        ask::Asker,
-    },
     workload::broker_login::BrokerLogins,
 };
 
+const KIND: AccountKind = AccountKind::TradingAlgo;
 /// Passes over a stalled object are this many times rarer than over a settled one.
 const STALLED_FACTOR: u32 = 3;
 
@@ -33,9 +38,10 @@ const STALLED_FACTOR: u32 = 3;
 #[expect(clippy::disallowed_methods, reason = "an edge: it draws the seed of the delays")]
 pub(crate) async fn run(operator: &OperatorContext, namespace: Option<&str>, shutdown: CancellationToken) {
     let client = &operator.client;
-    let (caches, streams) = caches::watch(client, namespace, &operator.rights);
+    let (caches, streams) = caches::watch(KIND, client, namespace, &operator.rights);
     let (algorithms, algorithm_changes) = watch_others::<Algorithm>(operator, namespace);
     let (feeds, feed_changes) = watch_others::<Feed>(operator, namespace);
+    let (indicators, indicator_changes) = watch_others::<Indicator>(operator, namespace);
     let policy = RequeuePolicy {
         settled: operator.resync,
         degraded: operator.resync,
@@ -44,17 +50,16 @@ pub(crate) async fn run(operator: &OperatorContext, namespace: Option<&str>, shu
         polls_degraded: false,
     };
     let reconciler = TradingAlgoReconciler {
-        cluster: Cluster::new(client.clone(), caches),
+        accounts: Accounts { cluster: Cluster::new(KIND, client.clone(), caches), asker: Asker::default() },
         algorithms,
-        feeds: Feeds::new(feeds, namespace),
+        sources: SourceCache { feeds, indicators: Some(indicators), scope: namespace.map(str::to_owned) },
         logins: BrokerLogins::new(operator),
-        asker: Asker::default(),
         context: Context::new(operator, RequeueState::new(policy, rand::random())),
     };
     let Streams { settings, accounts, claims, services, deployments, policies, pods } = streams;
     watch::run(operator, namespace, reconciler, shutdown, |controller, store| {
-        let (relevant, topics) = (ChangeFilter::default(), ChangeFilter::default());
-        let of_feeds = store.clone();
+        let (relevant, topics, inputs) = (ChangeFilter::default(), ChangeFilter::default(), ChangeFilter::default());
+        let (of_feeds, of_indicators) = (store.clone(), store.clone());
         controller
             .owns_stream(settings)
             .owns_stream(accounts)
@@ -64,7 +69,10 @@ pub(crate) async fn run(operator: &OperatorContext, namespace: Option<&str>, shu
             .watches_stream(claims, |claim| labelled_for(&claim))
             .watches_stream(pods, |pod| labelled_for(&pod))
             .watches_stream(algorithm_changes, move |algorithm| users_of(&store, &relevant, &algorithm))
-            .watches_stream(feed_changes, move |feed| takers_of(&of_feeds, &topics, &feed))
+            .watches_stream(feed_changes, move |feed| takers_of_feed(&of_feeds, &topics, &feed, named))
+            .watches_stream(indicator_changes, move |indicator| {
+                takers_of_indicator(&of_indicators, &inputs, &indicator, named)
+            })
     })
     .await;
 }
@@ -96,31 +104,9 @@ fn users_of(
     store.state_filter(refers).iter().map(|algo| ObjectRef::from_obj(algo.as_ref())).collect()
 }
 
-/// The part of a `Feed` on which a `TradingAlgo` depends: its topic; `Err` if its spec cannot be parsed.
-type FeedTopic = Result<Option<String>, ()>;
-
-/// The resources that name a `Feed` in `spec.channels.from`, if it appeared, got another topic or was deleted.
-fn takers_of(
-    store: &Store<PartialObject<TradingAlgo>>,
-    known: &ChangeFilter<FeedTopic>,
-    feed: &PartialObject<Feed>,
-) -> Vec<ObjectRef<PartialObject<TradingAlgo>>> {
-    if feed.meta().deletion_timestamp.is_some() {
-        known.forget(feed.uid_or_empty());
-    } else {
-        let topic = feed.parsed.as_ref().map(|feed| feed.spec.publish.topic.clone()).map_err(|_| ());
-        if known.replace(feed.uid_or_empty(), topic.clone()) == Some(topic) {
-            return Vec::new();
-        }
-    }
-    let (name, namespace) = (feed.name_any(), feed.namespace().unwrap_or_default());
-    let takes = |algo: &PartialObject<TradingAlgo>| {
-        let own = algo.namespace().unwrap_or_default();
-        let channels = algo.parsed.as_ref().ok().and_then(|algo| algo.spec.channels.as_ref());
-        let named = channels.into_iter().flat_map(|channels| channels.from.iter().flatten());
-        named.into_iter().any(|source| source.feed() == name && source.namespace(&own) == namespace)
-    };
-    store.state_filter(takes).iter().map(|algo| ObjectRef::from_obj(algo.as_ref())).collect()
+/// The feeds and indicators that a resource names in `spec.channels.from`.
+fn named(algo: &TradingAlgo) -> Vec<ChannelSource> {
+    algo.spec.channels.iter().flat_map(|channels| channels.from.iter().flatten()).cloned().collect()
 }
 
 #[cfg(test)]
@@ -201,7 +187,8 @@ mod tests {
         }
         let known = ChangeFilter::default();
         let woken = |feed: &PartialObject<Feed>| {
-            let mut names: Vec<_> = takers_of(&store, &known, feed).into_iter().map(|found| found.name).collect();
+            let mut names: Vec<_> =
+                takers_of_feed(&store, &known, feed, named).into_iter().map(|found| found.name).collect();
             names.sort();
             names
         };
@@ -215,5 +202,34 @@ mod tests {
         gone.meta_mut().deletion_timestamp = Some(Time(Timestamp::UNIX_EPOCH));
         assert_eq!(woken(&gone), ["a"]);
         assert_eq!(woken(&feed("x", &json!({}))), none);
+    }
+
+    #[test]
+    fn accounts_that_name_an_indicator_are_woken_by_its_existence_and_source() {
+        let (store, mut writer) = reflector::store::<PartialObject>();
+        for (name, from) in [("a", json!([{ "indicator": "btc" }])), ("b", json!([{ "feed": "btc" }]))] {
+            let found: PartialObject = from_value(json!({
+                "apiVersion": "intuition.dev/v1alpha1", "kind": "TradingAlgo",
+                "metadata": { "name": name, "namespace": "n" },
+                "spec": { "algorithm": { "builtin": "random" }, "channels": { "from": from } },
+            }))
+            .unwrap();
+            writer.apply_watcher_event(&watcher::Event::Apply(found));
+        }
+        let indicator = |feed: &str, name: &str| -> PartialObject<Indicator> {
+            from_value(json!({
+                "apiVersion": "intuition.dev/v1alpha1", "kind": "Indicator",
+                "metadata": { "name": "btc", "namespace": "n", "uid": "u" },
+                "spec": { "from": { "feed": feed }, "compute": [{ "name": name, "type": "VWAP" }] },
+            }))
+            .unwrap()
+        };
+        let known = ChangeFilter::default();
+        let woken = |found: &PartialObject<Indicator>| {
+            takers_of_indicator(&store, &known, found, named).into_iter().map(|found| found.name).collect::<Vec<_>>()
+        };
+        assert_eq!(woken(&indicator("btc", "vwap")), ["a"]);
+        assert_eq!(woken(&indicator("btc", "other")), Vec::<String>::new(), "its values are no news to them");
+        assert_eq!(woken(&indicator("eth", "other")), ["a"]);
     }
 }

@@ -2,26 +2,24 @@
 //! no I/O.
 
 mod account;
-mod capabilities;
-pub(crate) mod configured;
-mod health;
-mod inputs;
-pub(crate) mod observation;
-pub(crate) mod processes;
+pub(crate) mod outcome;
 mod summary;
 mod trading;
-mod warnings;
 
 use intuition_resources::TradingAlgoStatus;
 use k8s_openapi::jiff::Timestamp;
 
-use self::{summary::Summary, trading::Traded};
+use self::{
+    outcome::{Lasting, Outcome},
+    summary::Summary,
+    trading::Traded,
+};
 use crate::{
-    reconcile::{condition_type, conditions, derived::Derived, rollout::Rollout, topics},
-    trading_algo::{
+    account::{
         plan::Plan,
-        status::observation::{Lasting, Outcome, Pods},
+        status::{inputs, ledger, observation::Pods, warnings},
     },
+    reconcile::{condition_type, conditions, derived::Derived, rollout::Rollout, topics},
 };
 
 /// The status that follows `previous`, for this generation of the resource.
@@ -49,7 +47,7 @@ pub(crate) fn derive(
     notices.extend(hourly);
     if let Some(pods) = pods {
         // The account's Event names both ledgers, and is published instead of the bridge's under the same key.
-        notices.extend(pods.report().and_then(|report| account::went_back(&before, report)));
+        notices.extend(pods.report().and_then(|report| ledger::went_back(account::ledger_id(&before), report)));
         notices.extend(warnings::notices(pods.warnings()));
     }
     let mut status = TradingAlgoStatus {
@@ -59,7 +57,7 @@ pub(crate) fn derive(
         ..before
     };
     if let Outcome::Observed(observation) = outcome {
-        account::take_ledger(&mut status, &observation.ledger);
+        status.ledger = ledger::claim(&observation.ledger).or(status.ledger);
     }
     if let Some(report) = pods.and_then(Pods::report) {
         account::take(&mut status, report);

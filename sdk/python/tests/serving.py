@@ -90,11 +90,14 @@ class Client:
         return call(_initialize(parameters, state), timeout=PATIENCE_SECONDS)
 
     def event(self, parameters: Any, sid: str, state: bytes = b"") -> contract.EventResponse:
+        return self.single(parameters, quote(1, sid), state)
+
+    def single(self, parameters: Any, event: contract.InputEvent, state: bytes = b"") -> contract.EventResponse:
         call = self.channel.unary_unary(
             "/intuition.v1.Algorithm/Event", contract.EventRequest.SerializeToString, contract.EventResponse.FromString
         )
         request = contract.EventRequest(
-            account="default/test", parameters_json=json.dumps(parameters), state=state, event=quote(1, sid)
+            account="default/test", parameters_json=json.dumps(parameters), state=state, event=event
         )
         return call(request, timeout=PATIENCE_SECONDS)
 

@@ -9,6 +9,7 @@ from typing import Any
 import grpc
 import pytest
 from intuition_algo.proto import algorithm_pb2 as contract
+from intuition_algo.proto import types_pb2 as types
 from serving import ALGORITHMS, Client, quote, served, sides
 
 
@@ -69,6 +70,49 @@ def test_events_of_kinds_that_are_not_known_are_passed_over(client: Client) -> N
     batch = contract.EventBatch(number=1, events=[contract.InputEvent(event=7), quote(8, "answer:buy")])
     result = stream.ask(batch=batch).result
     assert [(one.event, len(one.signals)) for one in result.results] == [(7, 0), (8, 1)]
+
+
+def indicator(event: int, sid: str, name: str, **values: str) -> contract.InputEvent:
+    named = [types.IndicatorValue(name=key, value=value) for key, value in values.items()]
+    return contract.InputEvent(event=event, indicator=types.Indicator(name=name, sid=sid, values=named))
+
+
+def told(result: contract.EventBatchResult) -> list[Any]:
+    """The indicators that each quote of `indicators:` came with, as the algorithm saw them."""
+    return [json.loads(publication.payload) for publication in result.publications]
+
+
+def test_a_quote_has_the_values_that_stand_directly_in_front_of_it(client: Client) -> None:
+    stream = client.started()
+    events = [
+        indicator(1, "indicators:A", "sma-20", value="-0.0000000001"),
+        indicator(2, "indicators:A", "macd", line="9999999999999999.9999999999", signal="1.50"),
+        quote(3, "indicators:A"),
+        quote(4, "indicators:A"),
+        indicator(5, "indicators:B", "sma-20", value="5"),
+        contract.InputEvent(event=6),
+        indicator(7, "indicators:A", "rsi-14", value="70"),
+        quote(8, "indicators:B"),
+        quote(9, "indicators:A"),
+    ]
+    result = stream.ask(batch=contract.EventBatch(number=1, events=events)).result
+    assert [(one.event, list(one.signals), one.reject) for one in result.results] == [(event.event, [], "") for event in events]
+    both = {"sma-20": {"value": "-0.0000000001"}, "macd": {"line": "9999999999999999.9999999999", "signal": "1.50"}}
+    assert told(result) == [both, {}, {"sma-20": {"value": "5"}}, {}]
+
+
+def test_values_of_one_batch_do_not_reach_the_quotes_of_the_next(client: Client) -> None:
+    stream = client.started()
+    first = stream.ask(batch=contract.EventBatch(number=1, events=[indicator(1, "indicators:A", "sma-20", value="5")])).result
+    assert [(one.event, len(one.signals)) for one in first.results] == [(1, 0)]
+    assert not first.publications
+    assert told(stream.ask(batch=contract.EventBatch(number=2, events=[quote(2, "indicators:A")])).result) == [{}]
+
+
+def test_a_single_call_passes_over_the_values_of_an_indicator(client: Client) -> None:
+    answer = client.single({}, indicator(5, "answer:buy", "sma-20", value="5"))
+    assert (answer.result.event, list(answer.result.signals), answer.result.reject) == (5, [], "")
+    assert json.loads(answer.state) == {"seen": []}
 
 
 @pytest.mark.parametrize(

@@ -58,3 +58,17 @@ def test_what_the_algorithm_raises_reaches_the_test() -> None:
         run(LimitAlgo, [("mixed", "1")])
     if sys.version_info >= (3, 11):
         assert "Decimal('1.01')" in mixed.value.__notes__[0]
+
+
+class AboveAverageAlgo(Algorithm):
+    def initialize(self, params: dict[str, Any]) -> list[str]:
+        return ["intuition/default/indicator.averages/joined"]
+
+    def event(self, tick: Tick) -> Answer:
+        average = tick.indicators.get("sma-20")
+        return Buy() if average is not None and tick.price > average.value else None
+
+
+def test_ticks_of_a_run_may_come_with_indicators() -> None:
+    ticks = [Tick("GOOG", price, indicators={"sma-20": "99.5"}) for price in ("99.5", "99.6")]
+    assert run(AboveAverageAlgo, [("GOOG", "100"), *ticks]).signals == [[], [], [Buy()]]

@@ -13,6 +13,7 @@ import pytest
 from intuition_algo import Algorithm, AlgorithmError, Buy, Reject, Sell, Tick
 from intuition_algo.algorithm import check_class
 from intuition_algo.hints import hint
+from intuition_algo.indicators import AnyValue
 from intuition_algo.limits import schema_text, sentence, state_bytes, state_from
 from intuition_algo.proto import types_pb2 as types
 from intuition_algo.signals import plain_quantity, signals
@@ -63,6 +64,37 @@ def test_a_tick_of_a_unit_test_has_exact_values_too() -> None:
     assert tick.interval == timedelta(days=1)
     with pytest.raises(KeyError, match="the exact value is tick.bid"):
         tick["bid"]
+
+
+MACD: dict[str, AnyValue] = {"line": "-0.4377327039", "signal": Decimal("0.10"), "histogram": 0}
+
+
+def test_a_tick_has_the_values_of_indicators_by_name() -> None:
+    tick = Tick("GOOG", "3", indicators={"sma-20": "44.1040000001", "macd": MACD})
+    assert tick.indicators["sma-20"].value == tick.indicators["sma-20"]["value"] == Decimal("44.1040000001")
+    assert dict(tick.indicators["macd"]) == {"line": Decimal("-0.4377327039"), "signal": Decimal("0.1"), "histogram": Decimal(0)}
+    assert list(tick.indicators) == ["sma-20", "macd"] and "rsi-14" not in tick.indicators
+    assert tick.indicators.get("rsi-14") is None
+    assert repr(tick).endswith("indicators=Indicators(IndicatorValues('sma-20': value=44.1040000001), "
+                               "IndicatorValues('macd': line=-0.4377327039, signal=0.10, histogram=0)))")
+    assert dict(tick) == dict(Tick("GOOG", "3")) and not Tick("GOOG", "3").indicators
+
+
+def test_a_value_that_is_not_there_is_an_error_that_names_the_values_that_are() -> None:
+    tick = Tick("GOOG", "3", indicators={"sma-20": "44", "macd": MACD})
+    with pytest.raises(KeyError, match="'sma-50': the tick came with sma-20, macd"):
+        tick.indicators["sma-50"]
+    with pytest.raises(KeyError, match="'sma-50': the tick came without indicators"):
+        Tick("GOOG", "3").indicators["sma-50"]
+    with pytest.raises(KeyError, match="'middle': the indicator 'macd' has line, signal, histogram"):
+        tick.indicators["macd"]["middle"]
+    with pytest.raises(AttributeError, match=r"'macd' has no single value, it has line, signal, histogram: write tick.indicators\['macd'\]\['line'\]"):
+        tick.indicators["macd"].value
+    with pytest.raises(KeyError, match=r"the indicator is tick.indicators\['sma-20'\]"):
+        tick["sma-20"]
+    with pytest.raises(TypeError) as compared:
+        tick.price > tick.indicators["sma-20"]  # type: ignore[operator]
+    assert "write tick.indicators['sma-20'].value" in hint(compared.value)
 
 
 def test_a_time_before_the_epoch_is_one_too() -> None:

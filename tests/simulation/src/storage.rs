@@ -287,8 +287,8 @@ impl Ledger for Opened {
         Ok(rows)
     }
 
-    fn holds_decision(&mut self, position: u64) -> Result<bool, LedgerError> {
-        self.with(|ledger| ledger.holds_decision(position))
+    fn holds_strict(&mut self, position: u64) -> Result<bool, LedgerError> {
+        self.with(|ledger| ledger.holds_strict(position))
     }
 
     fn delivered(&mut self, query: &PacketQuery) -> Result<Vec<WindowRow>, LedgerError> {

@@ -37,6 +37,7 @@ kinds! {
     TRADING_ALGO: "intuition.dev" "v1alpha1" "TradingAlgo";
     ALGORITHM: "intuition.dev" "v1alpha1" "Algorithm";
     FEED: "intuition.dev" "v1alpha1" "Feed";
+    INDICATOR: "intuition.dev" "v1alpha1" "Indicator";
     CRD: "apiextensions.k8s.io" "v1" "CustomResourceDefinition";
     DEPLOYMENT: "apps" "v1" "Deployment";
     STATEFUL_SET: "apps" "v1" "StatefulSet";

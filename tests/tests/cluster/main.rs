@@ -9,6 +9,7 @@ mod changes;
 mod children;
 mod feeds;
 mod from;
+mod indicators;
 mod life;
 mod processes;
 mod samples;

@@ -1,13 +1,18 @@
-//! The exchange is away for a minute, the broker is restarted, the feed's pod is killed: no trade is left out, none comes twice.
+//! The exchange is away for a minute, the broker is restarted, the feed's pod is killed: no trade is left out, none comes twice, and the
+//! values of an indicator are right.
 
-use e2e::cluster::{
-    algo::Algo,
-    alone,
-    broker::Access,
-    exchange::Exchange,
-    installation,
-    object::{Object, POD, number, text},
-    publication::Publication,
+use e2e::{
+    cluster::{
+        algo::Algo,
+        alone,
+        broker::Access,
+        exchange::Exchange,
+        indicator::Stream,
+        installation,
+        object::{Object, POD, number, text},
+        publication::Publication,
+    },
+    indicator::compute,
 };
 use serde_json::{Value, json};
 
@@ -22,6 +27,8 @@ async fn every_trade_is_published_and_counted_once_through_faults() -> anyhow::R
         let algo = Algo::start(namespace, "taker", json!({"channels": {"subscribe": [feed.topic()]}})).await?;
         let access = Access::to_default().await?;
         let consumer = feed.consumer(&access).await?;
+        let values = json!({"from": {"feed": "market"}, "compute": compute(3, 8, 14)});
+        let stream = Stream::apply(namespace, "trend", &values, &access).await?;
         feed.resource().shows("Connected", "True", "Connected").await?;
         exchange.make(10).await?;
         feed.is_publishing().await?;
@@ -42,6 +49,7 @@ async fn every_trade_is_published_and_counted_once_through_faults() -> anyhow::R
         feed.is_publishing().await?;
         exchange.make(10).await?;
         exchange.is_taken(&consumer, &algo).await?;
+        stream.is_complete(&exchange).await?;
         algo.shows("InputsHealthy", "True", "Healthy").await.map(drop)
     })
     .await

@@ -1,18 +1,22 @@
 //! The node of an algorithm is lost and comes back: nothing moves meanwhile, the conditions say why, and the cash is exact.
 
 use anyhow::ensure;
-use e2e::cluster::{
-    algo::Algo,
-    alone,
-    broker::Broker,
-    environment,
-    exchange::{Exchange, SOURCE},
-    figures,
-    market::Market,
-    namespace::Namespace,
-    node::Node,
-    pods::{self, Part, Pod},
-    publication::{Publication, until_seen},
+use e2e::{
+    cluster::{
+        algo::Algo,
+        alone,
+        broker::Broker,
+        environment,
+        exchange::{Exchange, SOURCE},
+        figures,
+        indicator::Stream,
+        market::Market,
+        namespace::Namespace,
+        node::Node,
+        pods::{self, Part, Pod},
+        publication::{Publication, until_seen},
+    },
+    indicator::compute,
 };
 use serde_json::json;
 
@@ -103,6 +107,46 @@ async fn feed_on_a_node_that_loses_power_goes_on_behind_its_position() -> anyhow
         exchange.make(10).await?;
         let last = exchange.trades().await?.last().map_or(0, |(number, _)| *number);
         exchange.check(&until_seen(&consumer, SOURCE, last).await?).await
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn indicator_on_a_node_that_loses_power_leaves_out_no_value() -> anyhow::Result<()> {
+    alone("indicator-node", async |namespace| {
+        let workers = Node::two_workers(namespace.client()).await?;
+        let Some((node, other)) = workers else { return figures::skipped("a lost node") };
+        let (broker, exchange, access) = node
+            .cordoned(async || {
+                let (broker, exchange) = (Broker::start(namespace).await?, Exchange::start(namespace).await?);
+                let access = broker.access()?;
+                let spec = json!({"source": exchange.source(), "broker": {"url": broker.url()}});
+                let feed = Publication::apply(namespace, "market", &spec).await?;
+                feed.resource().shows("Connected", "True", "Connected").await?;
+                anyhow::Ok((broker, exchange, access))
+            })
+            .await?;
+        let spec = json!({
+            "from": {"feed": "market"}, "compute": compute(3, 8, 14), "broker": {"url": broker.url()},
+        });
+        let stream = other
+            .cordoned(async || {
+                let stream = Stream::apply(namespace, "trend", &spec, &access).await?;
+                exchange.make(20).await?;
+                stream.is_complete(&exchange).await?;
+                anyhow::Ok(stream)
+            })
+            .await?;
+        node.killed(async || {
+            node.is_lost().await?;
+            exchange.make(200).await?;
+            let message = stream.resource().shows("Ready", "False", "NodeLost").await?;
+            ensure!(message.contains(node.name()), "{message:?} should name {}", node.name());
+            Ok(())
+        })
+        .await?;
+        exchange.make(10).await?;
+        stream.is_complete(&exchange).await
     })
     .await
 }

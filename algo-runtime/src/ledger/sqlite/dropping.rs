@@ -38,7 +38,8 @@ impl SqliteLedger {
         check_epoch(&transaction, &self.seal, &self.place)?;
         let (remembered, letters) = (&mut self.remembered, &mut self.letters);
         let (connection, sizes) = (&transaction, self.sizes);
-        let mut writer = Writer { connection, digest: self.digest, head: self.head, sizes, remembered, letters };
+        let (digest, head, min_reader) = (self.digest, self.head, self.seal.min_reader);
+        let mut writer = Writer { connection, digest, head, min_reader, sizes, remembered, letters };
         let written = writer.drop_entries(self.base, base, most);
         let (number, dropped) = written.map_err(|error| match error {
             DropError::Sql(error) => failed(error),

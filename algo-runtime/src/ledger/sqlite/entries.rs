@@ -221,7 +221,7 @@ impl Writer<'_> {
         }
         let mut positions = changes.outbox.iter().filter_map(|row| match &row.content {
             OutboxContent::Decision(_) => Some(row.position),
-            OutboxContent::DeadLetter(_) | OutboxContent::Publication(_) => None,
+            OutboxContent::DeadLetter(_) | OutboxContent::Publication(_) | OutboxContent::Joined(_) => None,
         });
         let mut insert = self.connection.prepare_cached(
             "INSERT INTO entries (number, rules, kind, committed_micros, position, seq, amount, cash, event, sid, quantity, price, \

@@ -105,6 +105,7 @@ pub(super) fn begin_checkpoints(
         connection,
         digest: Digest::default(),
         head,
+        min_reader: 0,
         sizes,
         remembered: &mut remembered,
         letters: &mut letters,

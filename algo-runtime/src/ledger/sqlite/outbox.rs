@@ -13,6 +13,11 @@ use crate::ledger::{Changes, LedgerId, LedgerIds, OutboxContent, OutboxPage, Out
 
 /// Version of the format with the tables `outbox_done` and `ledger_ids`.
 pub(super) const SINCE: i64 = 5;
+/// Version of the format whose outbox takes quotes with indicators. The first of them raises `min_reader`, since a release before
+/// cannot read its row.
+pub(super) const JOINED_SINCE: i64 = 7;
+/// Their kind in the table.
+const JOINED: &str = "joined";
 
 /// Deletes positions that v0.1.0 passed with `published_through`.
 pub(super) fn clean(connection: &Connection) -> rusqlite::Result<()> {
@@ -79,23 +84,29 @@ fn outbox_row(row: &Row<'_>) -> rusqlite::Result<OutboxRow> {
         "decision" => OutboxContent::Decision(rows::with_origin(rows::entry(row)?, row.get(15)?)),
         "dead-letter" => OutboxContent::DeadLetter(message(row, 14)?),
         "publication" => OutboxContent::Publication(message(row, 14)?),
+        JOINED => OutboxContent::Joined(message(row, 14)?),
         other => return Err(unreadable(13, rows::Unknown(other.to_owned()))),
     };
     Ok(OutboxRow { position: unsigned(row, 12)?, content })
 }
 
-pub(super) fn holds_decision(connection: &Connection, position: u64) -> rusqlite::Result<bool> {
-    let sql = "SELECT kind = 'decision' FROM outbox WHERE position = ?1";
+pub(super) fn holds_strict(connection: &Connection, position: u64) -> rusqlite::Result<bool> {
+    let sql = "SELECT kind IN ('decision', 'joined') FROM outbox WHERE position = ?1";
     let found = connection.prepare_cached(sql)?.query_row([position.cast_signed()], |row| row.get(0)).optional()?;
-    if let Some(is_decision) = found {
-        return Ok(is_decision);
+    if let Some(is_strict) = found {
+        return Ok(is_strict);
     }
     let waits = "SELECT published_through < ?1 FROM account WHERE id = 1";
     let waits: bool = connection.prepare_cached(waits)?.query_row([position.cast_signed()], |row| row.get(0))?;
     Ok(waits && entries::has_decision_at(connection, position)?)
 }
 
-/// The digest's hash of the row of a dead letter or a publication.
+/// Whether a quote with indicators waits.
+pub(super) fn has_joined(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.query_row("SELECT EXISTS (SELECT 1 FROM outbox WHERE kind = ?1)", [JOINED], |row| row.get(0))
+}
+
+/// The digest's hash of a row that has its content.
 fn hash_row_of(position: u64, kind: &str, content: &[u8]) -> u128 {
     let position = ValueRef::Integer(position.cast_signed());
     let values = [position, ValueRef::Text(kind.as_bytes()), ValueRef::Null, ValueRef::Blob(content)];
@@ -111,6 +122,10 @@ impl Writer<'_> {
                 OutboxContent::Decision(_) => continue,
                 OutboxContent::DeadLetter(message) => ("dead-letter", message.encode_to_vec()),
                 OutboxContent::Publication(message) => ("publication", message.encode_to_vec()),
+                OutboxContent::Joined(message) => {
+                    self.min_reader = self.min_reader.max(JOINED_SINCE);
+                    (JOINED, message.encode_to_vec())
+                }
             };
             let sql = "INSERT INTO outbox (position, kind, content) VALUES (?1, ?2, ?3)";
             self.connection.prepare_cached(sql)?.execute(params![position.cast_signed(), kind, content])?;

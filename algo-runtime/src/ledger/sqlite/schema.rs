@@ -1,6 +1,6 @@
 //! Versions of the file format, and the way from one to the next.
 //!
-//! A migration leaves the file readable by the release before it (`min_reader`), so that a downgrade is possible: it adds tables and nullable columns, and raises `min_reader` only where the meaning of something changed. The versions from 6 on are the format 2, which
+//! A migration leaves the file readable by the release before it (`min_reader`), so that a downgrade is possible: it adds tables and nullable columns, and raises `min_reader` only where the meaning of something changed. A row that an older release cannot read raises it too, when it is written. The versions from 6 on are the format 2, which
 //! no release before them reads; the versions before are the format 1. Rows of the tables in `replaced` are hashed as this release
 //! writes them, so that a column more in one of those needs a higher `min_reader`.
 
@@ -30,6 +30,7 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     Migration { version: 4, min_reader: 1, sql: include_str!("schema/v4.sql") },
     Migration { version: 5, min_reader: 1, sql: include_str!("schema/v5.sql") },
     Migration { version: 6, min_reader: 6, sql: include_str!("schema/v6.sql") },
+    Migration { version: 7, min_reader: 6, sql: include_str!("schema/v7.sql") },
 ];
 
 /// Those of the format 1.

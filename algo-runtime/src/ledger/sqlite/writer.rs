@@ -12,6 +12,8 @@ pub(super) struct Writer<'a> {
     pub(super) digest: Digest,
     /// Hash of the last journal entry.
     pub(super) head: Hash,
+    /// Lowest version that reads the rows, as far as they need one.
+    pub(super) min_reader: i64,
     pub(super) sizes: Sizes,
     pub(super) remembered: &'a mut Remembered,
     pub(super) letters: &'a mut Letters,

@@ -5,17 +5,18 @@ use std::sync::Arc;
 use bytes::Bytes;
 use intuition_api::{
     topic::OwnTopics,
-    v1::{OutboxEntry, outbox_entry::Content},
+    v1::{Joined, OutboxEntry, outbox_entry::Content},
 };
 use intuition_common::planted::{self, Mistake};
 use intuition_mqtt::Message;
+use prost::Message as _;
 
 use crate::{
     outbox::{self, Cost, Queue},
     render,
 };
 
-/// A byte of a dead letter's text takes up to six in JSON, `\u0000`.
+/// A byte of text takes up to six in JSON, `\u0000`.
 const ESCAPED_BYTES: usize = 6;
 /// Bytes of the parts of a message that are not in its entry: names, quotes, the SHA-256 as text, times.
 const FRAME_BYTES: usize = 512;
@@ -40,13 +41,20 @@ impl Outgoing {
             Some(Content::Publication(publication)) => {
                 publication.payload = Bytes::copy_from_slice(&publication.payload);
             }
-            Some(Content::Decision(_)) | None => {}
+            // Text alone.
+            Some(Content::Decision(_) | Content::Joined(_)) | None => {}
         }
         Self { topic: topic.into(), entry: Box::new(entry), cost }
     }
 
-    pub(super) const fn is_decision(&self) -> bool {
-        matches!(self.entry.content, Some(Content::Decision(_)))
+    /// Whether it is retried until the broker takes it.
+    pub(super) fn is_strict(&self) -> bool {
+        Self::queue(&self.entry) == Some(Queue::Strict)
+    }
+
+    /// The quote with its indicators, if it is one.
+    pub(super) const fn joined(&self) -> Option<&Joined> {
+        if let Some(Content::Joined(joined)) = &self.entry.content { Some(joined) } else { None }
     }
 
     pub(super) const fn cost(&self) -> Cost {
@@ -57,8 +65,8 @@ impl Outgoing {
     pub(super) fn queue(entry: &OutboxEntry) -> Option<Queue> {
         Some(match entry.content.as_ref()? {
             Content::Decision(_) if planted::is(Mistake::DecisionGivenUp) => Queue::Publications,
-            Content::DeadLetter(_) if planted::is(Mistake::OneLane) => Queue::Decisions,
-            Content::Decision(_) => Queue::Decisions,
+            Content::DeadLetter(_) if planted::is(Mistake::OneLane) => Queue::Strict,
+            Content::Decision(_) | Content::Joined(_) => Queue::Strict,
             Content::DeadLetter(_) => Queue::DeadLetters,
             Content::Publication(_) => Queue::Publications,
         })
@@ -88,6 +96,12 @@ impl outbox::Content for Outgoing {
                 (text + letter.payload.len()) * ESCAPED_BYTES
             }
             Some(Content::Publication(publication)) => publication.payload.len(),
+            Some(Content::Joined(joined)) => {
+                // Every element has the source, the id and the symbol.
+                let common =
+                    joined.source.len() + joined.id.len() + joined.quote.as_ref().map_or(0, |quote| quote.sid.len());
+                joined.encoded_len() + (joined.indicators.len() + 1) * (common * ESCAPED_BYTES + FRAME_BYTES)
+            }
             Some(Content::Decision(_)) | None => 0,
         };
         content + FRAME_BYTES

@@ -6,8 +6,9 @@ mod program;
 mod stream;
 
 use intuition_api::v1::{
-    DescribeRequest, EventBatch, EventRequest, EventsRequest, InitializeRequest, InputEvent, Quote, QuoteDetails, Side,
-    Signal, events_request::Message, events_response, input_event::Kind,
+    DescribeRequest, EventBatch, EventRequest, EventResult, EventsRequest, Indicator, IndicatorValue,
+    InitializeRequest, InputEvent, Quote, QuoteDetails, Side, Signal, events_request::Message, events_response,
+    input_event::Kind,
 };
 use program::Program;
 use serde_json::{Value, json};
@@ -161,6 +162,40 @@ async fn unknown_event_is_passed_over_and_unusable_price_is_rejected() {
     assert_eq!((result.results.len(), result.state), (1, None));
     let rejected = stream.quotes("GOOG", &["cheap"]).await;
     assert_eq!(rejected.results[0].reject, r#"the price "cheap" of GOOG is not a decimal number"#);
+}
+
+#[tokio::test]
+async fn quote_is_decided_with_the_values_in_front_of_it() {
+    let program = Program::start().await;
+    let mut stream = Stream::open(&mut program.client().await).await;
+    stream.initialize(&json!({"entry": 1, "trend": "sma-200"}), b"").await;
+    let average = |sid: &str, value: &str| {
+        let values = vec![IndicatorValue { name: "value".to_owned(), value: value.to_owned() }];
+        Kind::Indicator(Indicator { name: "sma-200".to_owned(), sid: sid.to_owned(), values, time_micros: 0 })
+    };
+    let kinds = [
+        Some(average("GOOG", "1")),
+        Some(Kind::Quote(quote("GOOG", "1"))),
+        Some(Kind::Quote(quote("GOOG", "2"))),
+        // About another symbol, so that it belongs to no quote.
+        Some(average("AAPL", "1")),
+        Some(Kind::Quote(quote("GOOG", "3"))),
+        Some(average("GOOG", "3.5")),
+        None,
+        Some(Kind::Quote(quote("GOOG", "4"))),
+        Some(average("GOOG", "high")),
+        Some(Kind::Quote(quote("GOOG", "5"))),
+        Some(average("GOOG", "1")),
+    ];
+    let events = (1..).zip(kinds).map(|(event, kind)| InputEvent { event, kind }).collect();
+    stream.send(Message::Batch(EventBatch { number: 1, events }));
+    let Ok(events_response::Message::Result(result)) = stream.receive().await else { panic!("no result") };
+    let mut expected = vec![NONE; 11];
+    expected[7] = BUY;
+    assert_eq!(sides(&result), expected);
+    let rejects: Vec<_> = result.results.iter().filter(|result| !result.reject.is_empty()).collect();
+    let [EventResult { event: 10, reject, .. }] = rejects.as_slice() else { panic!("{rejects:?}") };
+    assert_eq!(reject, r#"the value "value" of the indicator sma-200 is not a decimal number, at GOOG"#);
 }
 
 #[tokio::test]

@@ -26,9 +26,9 @@ pub struct Channels {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 64))]
     pub inputs: Option<Vec<Input>>,
-    /// Feeds to take quotes from, beside `subscribe` or `inputs`, or alone. Messages on their topics are read as quotes
-    /// of our own before any input is asked. A feed that does not exist yet is the reason `SourceMissing` of the condition
-    /// `InputsHealthy`; the other channels go on.
+    /// Feeds and indicators to take quotes from, beside `subscribe` or `inputs`, or alone. Messages on their topics are read
+    /// as quotes of our own before any input is asked. A source that does not exist yet is the reason `SourceMissing` of the
+    /// condition `InputsHealthy`; the other channels go on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 64))]
     pub from: Option<Vec<ChannelSource>>,
@@ -66,18 +66,22 @@ pub struct Input {
     pub stale_after: Option<Duration>,
 }
 
-/// A resource to take quotes from.
+/// A resource to take quotes from: exactly one of `feed` and `indicator`.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-// Later kinds of sources stand beside `feed`; the rule then asks for exactly one of them.
-#[x_kube(validation = Rule::new("has(self.feed)").message("must have feed"))]
+#[x_kube(validation = Rule::new("has(self.feed) != has(self.indicator)").message("must have exactly one of feed and indicator"))]
 pub struct ChannelSource {
     /// Name of a `Feed`; each feed once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 50), regex(pattern = "^[a-z]([-a-z0-9]*[a-z0-9])?$"))]
     pub feed: Option<String>,
-    /// Namespace of the feed; without it, that of this resource. Topics of another namespace have to be allowed by
-    /// `topics.subscribe` of the operator's chart, or the reason is `TopicNotAllowed`.
+    /// Name of an `Indicator`; each indicator once. Its topic has the quotes too: its feed beside it would decide each
+    /// quote twice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 50), regex(pattern = "^[a-z]([-a-z0-9]*[a-z0-9])?$"))]
+    pub indicator: Option<String>,
+    /// Namespace of the feed or indicator; without it, that of this resource. Topics of another namespace have to be
+    /// allowed by `topics.subscribe` of the operator's chart, or the reason is `TopicNotAllowed`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
     pub namespace: Option<String>,
@@ -93,13 +97,44 @@ pub struct ChannelSource {
     pub stale_after: Option<Duration>,
 }
 
+/// The kind and name of a resource to take quotes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SourceName<'a> {
+    /// A `Feed`.
+    Feed(&'a str),
+    /// An `Indicator`.
+    Indicator(&'a str),
+}
+
 impl ChannelSource {
-    /// Name of the feed; empty in a source that is not valid.
+    /// A feed alone: all of its symbols, of any age.
+    pub fn of_feed(feed: String, namespace: Option<String>) -> Self {
+        Self { feed: Some(feed), ..Self::none(namespace) }
+    }
+
+    /// An indicator alone.
+    pub fn of_indicator(indicator: String, namespace: Option<String>) -> Self {
+        Self { indicator: Some(indicator), ..Self::none(namespace) }
+    }
+
+    const fn none(namespace: Option<String>) -> Self {
+        Self { feed: None, indicator: None, namespace, symbols: None, max_quote_age: None, stale_after: None }
+    }
+
+    /// The kind and name of the resource; the name is empty in a source that is not valid.
+    pub fn named(&self) -> SourceName<'_> {
+        match (&self.feed, &self.indicator) {
+            (_, Some(name)) => SourceName::Indicator(name),
+            (feed, None) => SourceName::Feed(feed.as_deref().unwrap_or_default()),
+        }
+    }
+
+    /// Name of the feed; empty in a source of another kind.
     pub fn feed(&self) -> &str {
         self.feed.as_deref().unwrap_or_default()
     }
 
-    /// Namespace of the feed, for a resource of namespace `own`.
+    /// Namespace of the feed or indicator, for a resource of namespace `own`.
     pub fn namespace<'a>(&'a self, own: &'a str) -> &'a str {
         self.namespace.as_deref().unwrap_or(own)
     }

@@ -12,7 +12,7 @@ use serde::Deserialize as _;
 use serde_json::{Map, Value};
 
 use super::{FieldError, schema::shown};
-use crate::{ALGORITHM_KIND, API_VERSION, FEED_KIND, GROUP, TRADING_ALGO_KIND, address::Address};
+use crate::{ALGORITHM_KIND, API_VERSION, GROUP, TRADING_ALGO_KIND, address::Address};
 
 /// The namespace of a manifest that names none.
 pub(super) const DEFAULT_NAMESPACE: &str = "default";
@@ -42,9 +42,10 @@ const METADATA: [&str; 15] = [
 /// Problems of `kind` and `apiVersion`, in this order.
 pub(super) fn type_meta(manifest: &Map<String, Value>, kind: &str) -> Vec<FieldError> {
     let wanted = [("kind", kind), ("apiVersion", API_VERSION)];
+    let is_one_of_two = [TRADING_ALGO_KIND, ALGORITHM_KIND].contains(&kind);
     let problems = wanted.into_iter().filter_map(|(name, wanted)| match manifest.get(name) {
         Some(Value::String(found)) if found == wanted => None,
-        Some(other) if name == "kind" && kind != FEED_KIND && !is_about_a_kind(other) => {
+        Some(other) if name == "kind" && is_one_of_two && !is_about_a_kind(other) => {
             Some(FieldError::new(name, format!("must be {TRADING_ALGO_KIND} or {ALGORITHM_KIND}, is {}", shown(other))))
         }
         Some(other) => Some(FieldError::new(name, format!("must be {wanted}, is {}", shown(other)))),
@@ -229,8 +230,10 @@ fn sources<'a>(sources: impl Iterator<Item = (usize, &'a Value)>, own: &str, pro
         let path = format!("spec.channels.from[{index}]");
         let text = |name: &str| source.get(name).and_then(Value::as_str);
         let namespace = text("namespace").unwrap_or(own);
-        if let Some(feed) = text("feed").filter(|feed| !known.insert((namespace.to_owned(), (*feed).to_owned()))) {
-            problems.push(FieldError::new(format!("{path}.feed"), format!("is there twice: {namespace}/{feed}")));
+        for kind in ["feed", "indicator"] {
+            if let Some(name) = text(kind).filter(|name| !known.insert((kind, namespace, *name))) {
+                problems.push(FieldError::new(format!("{path}.{kind}"), format!("is there twice: {namespace}/{name}")));
+            }
         }
         symbols += listed(source, &path, problems);
     }
@@ -238,7 +241,7 @@ fn sources<'a>(sources: impl Iterator<Item = (usize, &'a Value)>, own: &str, pro
 }
 
 /// Problems of the symbols that an input or a source at `path` lists. Returns their number.
-fn listed(input: &Value, path: &str, problems: &mut Vec<FieldError>) -> usize {
+pub(super) fn listed(input: &Value, path: &str, problems: &mut Vec<FieldError>) -> usize {
     let mut names = BTreeSet::new();
     let symbols = input.get("symbols").and_then(Value::as_array);
     for (index, name) in symbols.into_iter().flatten().enumerate() {
@@ -262,7 +265,7 @@ fn format_problems(input: &Value, path: &str) -> Vec<FieldError> {
 
 /// The problem of a topic filter at `path`; `own`: the topics that it must not match. One that is no text, or empty, is a
 /// problem of the schema.
-fn filter_problem(filter: &Value, path: String, own: &[String]) -> Option<FieldError> {
+pub(super) fn filter_problem(filter: &Value, path: String, own: &[String]) -> Option<FieldError> {
     let filter = filter.as_str().filter(|filter| !filter.is_empty())?;
     if let Err(error) = topic::check_filter(filter) {
         return Some(FieldError::new(path, error.to_string()));

@@ -1,10 +1,9 @@
-use intuition_resources::API_VERSION;
-use serde_json::from_value;
+use intuition_api::v1;
+use intuition_resources::{API_VERSION, Ledger, TRADING_ALGO_KIND};
+use serde_json::{Value, from_value};
 
 use super::*;
-use crate::{
-    settings::credentials::Credentials, trading_algo::plan::runtime::configure_as_stored, workload::broker::Login,
-};
+use crate::{account::plan::runtime::configure_as_stored, settings::credentials::Credentials, workload::broker::Login};
 
 /// A plan for the tests of others.
 pub(crate) mod support {

@@ -3,16 +3,7 @@
 use intuition_resources::{Account, Backend, TradingAlgoStatus};
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 
-use crate::{
-    reconcile::{conditions::EventRecord, reason::LEDGER_WENT_BACK},
-    trading_algo::{ask::RuntimeReport, status::observation::LedgerState},
-};
-
-pub(crate) fn take_ledger(status: &mut TradingAlgoStatus, state: &LedgerState) {
-    if let LedgerState::There(ledger) | LedgerState::Going(ledger) | LedgerState::Lost(ledger) = state {
-        status.ledger = Some(ledger.clone());
-    }
-}
+use crate::account::ask::RuntimeReport;
 
 pub(crate) fn take(status: &mut TradingAlgoStatus, report: &RuntimeReport) {
     let Ok(account) = &report.account else { return };
@@ -38,17 +29,7 @@ pub(crate) fn take(status: &mut TradingAlgoStatus, report: &RuntimeReport) {
     });
 }
 
-/// An Event where the ledger has another id than at the look before, and has it only from a later decision on: an older copy
-/// of it was put in place. A new ledger has its id from its first decision on.
-pub(crate) fn went_back(before: &TradingAlgoStatus, report: &RuntimeReport) -> Option<EventRecord> {
-    let now = report.account.as_ref().ok()?;
-    let known = before.account.as_ref()?.ledger_id.as_ref()?;
-    (now.ledger_first_seq > 1 && *known != now.ledger_id).then(|| {
-        let (id, first) = (&now.ledger_id, now.ledger_first_seq);
-        let note = format!(
-            "the ledger is an older copy of ledger {known}: it has fewer entries than were published. Decisions from seq \
-             {first} on belong to ledger {id}, and their numbers may have been used before"
-        );
-        EventRecord::hourly(LEDGER_WENT_BACK, &note, "")
-    })
+/// Id of the ledger at the look before.
+pub(crate) fn ledger_id(before: &TradingAlgoStatus) -> Option<&str> {
+    before.account.as_ref()?.ledger_id.as_deref()
 }

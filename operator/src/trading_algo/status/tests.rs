@@ -13,17 +13,15 @@ use intuition_resources::{Ledger, validate::FieldError};
 
 use super::*;
 use crate::{
-    kubernetes::apply_error::{ApplyFailure, Outlook},
-    reconcile::{condition_type as kinds, derived::Derived, rollout::Rollout},
-    trading_algo::{
+    account::{
         ask::{RuntimeReport, trading::TradingReport},
-        plan::{
-            Plan,
-            tests_support::{algo, plan, random, settings},
-        },
-        status::observation::{Lasting, LedgerState, Observation, Outcome, Pods},
+        plan::Plan,
+        status::observation::{LedgerState, Observation, Pods},
         trading_state::RequestedState,
     },
+    kubernetes::apply_error::{ApplyFailure, Outlook},
+    reconcile::{condition_type as kinds, derived::Derived, rollout::Rollout},
+    trading_algo::plan::tests_support::{algo, plan, random, settings},
     workload::{
         pages::{Missing, Readiness},
         pod_call::AskError,
@@ -542,7 +540,7 @@ fn an_algorithm_that_is_just_being_made_is_no_news() {
     let mut plan =
         crate::trading_algo::plan::plan(&algo(&spec), crate::trading_algo::plan::Inputs::new(&settings())).unwrap();
     for (coming, progress) in [(false, Rollout::Degraded), (true, Rollout::Progressing)] {
-        if let crate::trading_algo::plan::AlgorithmRef::Served { is_coming, .. } = &mut plan.live_settings.algorithm {
+        if let crate::account::plan::AlgorithmRef::Served { is_coming, .. } = &mut plan.live_settings.algorithm {
             *is_coming = coming;
         }
         let mut spoilt = trading(&plan);
@@ -596,7 +594,7 @@ fn an_algorithm_that_is_not_there_tears_nothing_down_and_starts_nothing() {
     assert_eq!((reasons(&derived), derived.rollout), (vec!["AlgorithmNotFound"], Rollout::Degraded));
 
     let mut plan = plan();
-    plan.live_settings.algorithm = crate::trading_algo::plan::AlgorithmRef::Missing(why.to_owned());
+    plan.live_settings.algorithm = crate::account::plan::AlgorithmRef::Missing(why.to_owned());
     let mut deciding = trading(&plan);
     let account = AccountResponse { backend: Some(backend("mine", "http://mine:7", "")), ..account(GENERATION) };
     deciding.pods.runtime.1 = Some(RuntimeReport { account: Ok(account), ..serving(GENERATION) });

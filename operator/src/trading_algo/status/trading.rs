@@ -11,17 +11,17 @@ use intuition_resources::{TradingAlgoStatus, TradingCauseStatus, TradingStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use crate::{
-    reconcile::{
-        condition_type,
-        finding::Finding,
-        reason::{self, RUNTIME_TOO_OLD, Urgency},
-    },
-    trading_algo::{
+    account::{
         ask::{
             RuntimeReport,
             trading::{Suspension, TradingReport},
         },
         trading_state::{RequestedState, told},
+    },
+    reconcile::{
+        condition_type,
+        finding::Finding,
+        reason::{self, RUNTIME_TOO_OLD, Urgency},
     },
 };
 
@@ -49,7 +49,7 @@ impl Traded {
     /// that an account trades does not last. `None`: there is none, or the resource asks for another one.
     pub(crate) fn kept(wanted: &RequestedState, before: &TradingAlgoStatus) -> Option<Self> {
         let is_stop = |known: &&Condition| known.type_ == condition_type::TRADING && known.status == "False";
-        let known = before.conditions.iter().find(is_stop).filter(|_| !wanted.is_news_to(Some(before)))?;
+        let known = before.conditions.iter().find(is_stop).filter(|_| !wanted.is_news_to(before.trading.as_ref()))?;
         let finding = Finding::again(known, Urgency::None);
         Some(Self { finding, status: before.trading.clone()?, is_unconfirmed: false })
     }

@@ -15,7 +15,7 @@
     if __name__ == "__main__":
         serve(RandomAlgo)
 
-`algorithm` is what you subclass, `signals` what you return, `tick` what you get, `cli.serve` what runs it. Behind them:
+`algorithm` is what you subclass, `signals` what you return, `tick` what you get, with the values of `indicators`, `cli.serve` what runs it. Behind them:
 `stream` takes one account through the contract, `limits` are the contract's, `service` speaks gRPC, `worker` keeps your code
 off its thread, `hung` watches calls that do not return, `server` starts and stops. `testing` is for your unit tests.
 """
@@ -23,6 +23,7 @@ off its thread, `hung` watches calls that do not return, `server` starts and sto
 from .algorithm import Algorithm
 from .cli import serve
 from .errors import AlgorithmError, ParametersError
+from .indicators import Indicators, IndicatorValues
 from .signals import Answer, Buy, Reject, Sell, Signal
 from .tick import Tick
 
@@ -31,6 +32,8 @@ __all__ = [
     "AlgorithmError",
     "Answer",
     "Buy",
+    "IndicatorValues",
+    "Indicators",
     "ParametersError",
     "Reject",
     "Sell",

@@ -7,11 +7,17 @@ from contextlib import contextmanager
 
 _EXACT = "a price is an exact Decimal: write Decimal('1.01') instead of 1.01, or compute with float(tick.price)"
 
+_VALUES = "an indicator is a mapping from names to values: write tick.indicators['sma-20'].value, or ['signal'] where it has several"
+
 
 def hint(error: BaseException) -> str:
     """What to write instead; empty where nothing is known about the error."""
     text = str(error)
-    is_mixed = isinstance(error, TypeError) and "decimal.Decimal" in text and "'float'" in text
+    if not isinstance(error, TypeError):
+        return ""
+    if "'IndicatorValues'" in text:
+        return _VALUES
+    is_mixed = "decimal.Decimal" in text and "'float'" in text
     return _EXACT if is_mixed else ""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -69,7 +69,7 @@ class Stream:
         instance = self._running()
         instance._publications = []
         try:
-            results = [self._event(instance, event) for event in batch.events]
+            results = self._events(instance, batch.events)
             publications = instance._publications
         finally:
             instance._publications = None
@@ -105,25 +105,38 @@ class Stream:
             raise RequestError("the first message has to be initialize")
         return self._instance
 
-    def _event(self, instance: Algorithm, event: contract.InputEvent) -> contract.EventResult:
+    def _events(self, instance: Algorithm, events: Iterable[contract.InputEvent]) -> list[contract.EventResult]:
+        """A result for each event. Values of indicators wait for the quote that they include, which is behind them in the batch."""
+        results = []
+        waiting: list[types.Indicator] = []
+        for event in events:
+            kind = event.WhichOneof("kind")
+            if kind == "quote":
+                # Values about another symbol belong to no quote.
+                tick = Tick.of(event.quote, [values for values in waiting if values.sid == event.quote.sid])
+                waiting = []
+                results.append(self._decide(instance, event.event, tick))
+                continue
+            if kind == "indicator":
+                waiting.append(event.indicator)
+            # An event of another kind is passed over.
+            results.append(contract.EventResult(event=event.event))
+        return results
+
+    def _decide(self, instance: Algorithm, event: int, tick: Tick) -> contract.EventResult:
         if self._left:
             raise CallFailed("the stream has ended")
-        result = contract.EventResult(event=event.event)
-        # Kinds that are not known are passed over.
-        if event.WhichOneof("kind") != "quote":
-            return result
-        quote = event.quote
-        tick = Tick.of(quote)
-        answer = self._call(f"event at {quote.sid} (event {event.event})", lambda: decide(instance, tick))
+        result = contract.EventResult(event=event)
+        answer = self._call(f"event at {tick.sid} (event {event})", lambda: decide(instance, tick))
         if isinstance(answer, Reject):
             result.reject = sentence(answer.reason)
             return result
         for signal in answer:
             if isinstance(signal, Sell):
                 quantity = "" if signal.quantity is None else plain_quantity(signal.quantity)
-                result.signals.add(event=event.event, side=types.SIDE_SELL, quantity=quantity)
+                result.signals.add(event=event, side=types.SIDE_SELL, quantity=quantity)
             else:
-                result.signals.add(event=event.event, side=types.SIDE_BUY)
+                result.signals.add(event=event, side=types.SIDE_BUY)
         return result
 
     def _call(self, what: str, call: Callable[[], _Returned]) -> _Returned:

@@ -6,6 +6,8 @@
         told = run(MyAlgo, [("GOOG", "99"), ("GOOG", "101")], params={"limit": 100})
         assert told.signals == [[], [Buy()]]
 
+A tick with values of indicators is `Tick("GOOG", "101", indicators={"sma-20": "99.5", "macd": {"line": "1.2", "signal": "0.8"}})`.
+
 An exception of the algorithm reaches the test as it was raised. The contract's limits hold as in the server: an answer, a
 publication or a state that the runtime would not get raises AlgorithmError.
 """

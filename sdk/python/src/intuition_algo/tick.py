@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from typing import TYPE_CHECKING, Optional, Union
 
+from .indicators import AnyValues, Indicators
 from .proto import types_pb2 as types
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _KEYS = ("sid", "quote", "time")
 _DECIMALS = ("size", "open", "high", "low", "volume", "bid", "ask")
-_ATTRIBUTES = ("sid", "price", "time", "time_micros", *_DECIMALS, "interval")
+_ATTRIBUTES = ("sid", "price", "time", "time_micros", *_DECIMALS, "interval", "indicators")
+_NO_INDICATORS = Indicators()
 
 AnyDecimal = Optional[Union[str, int, Decimal]]
 """An exact decimal, or none."""
@@ -26,9 +28,12 @@ class Tick(Mapping[str, str]):
 
     A publisher may give more than a price: `tick.bid`, `tick.ask`, `tick.size`, and for a bar `tick.open`, `tick.high`,
     `tick.low`, `tick.volume` and `tick.interval`. Each is None where it gave no such value. The price of a bar is its close.
+
+    On a channel of an `Indicator`, `tick.indicators` has the values that include this price: `tick.indicators["sma-20"].value`,
+    or `tick.indicators["macd"]["signal"]` of an indicator that has several.
     """
 
-    __slots__ = ("_decimals", "_interval", "_price", "_sid", "_time_micros")
+    __slots__ = ("_decimals", "_indicators", "_interval", "_price", "_sid", "_time_micros")
 
     def __init__(
         self,
@@ -44,6 +49,7 @@ class Tick(Mapping[str, str]):
         bid: AnyDecimal = None,
         ask: AnyDecimal = None,
         interval: timedelta | None = None,
+        indicators: Mapping[str, AnyValues] | None = None,
     ) -> None:
         self._sid = sid
         self._price = str(price)
@@ -51,10 +57,11 @@ class Tick(Mapping[str, str]):
         given = zip(_DECIMALS, (size, open, high, low, volume, bid, ask))
         self._decimals = {name: str(value) for name, value in given if value is not None}
         self._interval = interval
+        self._indicators = Indicators(indicators)
 
     @classmethod
-    def of(cls, quote: types.Quote) -> Tick:
-        """The tick of a quote of the contract."""
+    def of(cls, quote: types.Quote, indicators: Iterable[types.Indicator] = ()) -> Tick:
+        """The tick of a quote of the contract and of the indicators that came with it."""
         tick = cls.__new__(cls)
         tick._sid = quote.sid
         tick._price = quote.price
@@ -63,6 +70,7 @@ class Tick(Mapping[str, str]):
         tick._decimals = {name: present[name] for name in _DECIMALS if name in present}
         micros = present.get("interval_micros")
         tick._interval = None if micros is None else timedelta(microseconds=micros)
+        tick._indicators = Indicators.of(indicators) if indicators else _NO_INDICATORS
         return tick
 
     @property
@@ -125,6 +133,11 @@ class Tick(Mapping[str, str]):
         """Length of the bar; None: the tick is no bar."""
         return self._interval
 
+    @property
+    def indicators(self) -> Indicators:
+        """The indicators that came with the tick, by name; empty on a channel that has quotes alone."""
+        return self._indicators
+
     def _decimal(self, name: str) -> Decimal | None:
         text = self._decimals.get(name)
         return None if text is None else Decimal(text)
@@ -143,6 +156,8 @@ class Tick(Mapping[str, str]):
         if key == "time":
             return self.time.isoformat().replace("+00:00", "Z")
         hint = f"; the exact value is tick.{key}" if key in _ATTRIBUTES else ""
+        if key in self._indicators:
+            hint = f"; the indicator is tick.indicators[{key!r}]"
         raise KeyError(f"{key!r}: a tick has {', '.join(_KEYS)}{hint}")
 
     def __iter__(self) -> Iterator[str]:
@@ -155,4 +170,6 @@ class Tick(Mapping[str, str]):
         more = "".join(f", {name}={text}" for name, text in self._decimals.items())
         if self._interval is not None:
             more += f", interval={self._interval}"
+        if self._indicators:
+            more += f", indicators={self._indicators!r}"
         return f"Tick(sid={self._sid!r}, price={self._price}, time={self['time']}{more})"

@@ -74,6 +74,9 @@ class ProbeAlgo(Algorithm):
         with open(Path(argument, "go")) as pipe:
             pipe.read()
 
+    def on_indicators(self, _argument: str, tick: Tick) -> None:
+        self.publish("indicators", {name: dict(values) for name, values in tick.indicators.items()})
+
     def on_pid(self, _argument: str, _tick: Tick) -> None:
         self.publish("pid", str(os.getpid()))
 

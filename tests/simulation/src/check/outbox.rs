@@ -159,6 +159,10 @@ impl Outbox {
             OutboxContent::Publication(publication) => {
                 (forms::data(&publication.channel, &publication.payload), Kind::Data)
             }
+            OutboxContent::Joined(_) => {
+                hold!(false, promise::PUBLISHED, "position {} is of an indicator, and no account is one", row.position);
+                return Ok(());
+            }
         };
         let item = self.items.entry(key).or_insert_with_key(|key| {
             let (is_published, is_consumed) = (Cell::new(false), Cell::new(false));

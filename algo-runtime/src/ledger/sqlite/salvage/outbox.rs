@@ -98,6 +98,7 @@ fn is_readable(row: &Row<'_>) -> rusqlite::Result<bool> {
     match row.get_ref("kind")?.as_str()? {
         "dead-letter" => v1::DeadLetter::decode(content()?).map(|_| true).map_err(wrong),
         "publication" => v1::Publication::decode(content()?).map(|_| true).map_err(wrong),
+        "joined" => v1::Joined::decode(content()?).map(|_| true).map_err(wrong),
         // The reference to the journal is checked by the table.
         _ => Ok(true),
     }

@@ -69,6 +69,7 @@ pub(super) fn rebuild(
         // The digest is computed over the finished tables.
         digest: Digest::default(),
         head: prefix.replay.head,
+        min_reader: 0,
         sizes: Sizes::DESIGN,
         remembered: &mut remembered,
         letters: &mut letters,
@@ -192,6 +193,9 @@ fn seal(copier: &Copier<'_>) -> rusqlite::Result<()> {
     let mut seal = Seal::read(target)?;
     // No release before knows further ledger ids.
     seal.min_reader = seal.min_reader.max(ids::SINCE);
+    if ids::has_joined(target)? {
+        seal.min_reader = seal.min_reader.max(ids::JOINED_SINCE);
+    }
     if seal.user_version >= checkpoints::SINCE {
         let notice = Seal::notice(copier.source).unwrap_or_default();
         target.execute("UPDATE seal SET notice = nullif(?1, '') WHERE id = 1", [notice])?;

@@ -4,8 +4,8 @@ use serde_json::json;
 
 use super::*;
 use crate::{
+    account::{plan::Plan, status::observation::Observation},
     reconcile::{derived::Derived, rollout::Rollout},
-    trading_algo::{plan::Plan, status::observation::Observation},
     workload::pod_state::PodState,
 };
 
@@ -183,4 +183,22 @@ fn feeds_need_a_capability_for_their_settings_alone() {
         );
         assert_eq!(shown(&seen(&with(&plan, &[capability], &[]), None))[1], "Configured=True InForce");
     }
+}
+
+#[test]
+fn indicators_as_channels_need_a_runtime_and_a_bridge_that_know_them() {
+    let mut spec = random();
+    spec["channels"] = json!({ "from": [{ "indicator": "trend" }] });
+    let plan =
+        crate::trading_algo::plan::plan(&algo(&spec), crate::trading_algo::plan::Inputs::new(&settings())).unwrap();
+    assert_eq!(plan.subscribe.as_deref().unwrap(), ["intuition/n/indicator.trend/joined"]);
+    for (runtime, bridge, image) in
+        [(&[][..], &["joined"][..], "algo-runtime"), (&["indicators"], &["inputs"], "bridge")]
+    {
+        let derived = seen(&with(&plan, runtime, bridge), None);
+        let (status, reason, message) = configured(&derived);
+        assert_eq!((status, reason), ("False", "RuntimeTooOld"));
+        assert!(message.starts_with(&format!("spec.channels.from[].indicator: the image of {image} is")), "{message}");
+    }
+    assert_eq!(shown(&seen(&with(&plan, &["indicators"], &["joined"]), None))[1], "Configured=True InForce");
 }

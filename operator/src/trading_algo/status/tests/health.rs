@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    reconcile::derived::Derived, trading_algo::status::observation::LedgerState, workload::pages::Missing,
+    account::status::observation::LedgerState, reconcile::derived::Derived, workload::pages::Missing,
     workload::pod_state::PodState,
 };
 

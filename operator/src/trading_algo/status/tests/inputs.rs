@@ -4,8 +4,8 @@ use intuition_api::v1::{InputState, Source};
 
 use super::*;
 use crate::{
+    account::{ask::SourceReset, plan::Plan, reset, sources::SourceProblem, status::observation::Observation},
     reconcile::{derived::Derived, rollout::Rollout},
-    trading_algo::{ask::SourceReset, plan::Plan, reset, sources::SourceProblem, status::observation::Observation},
     workload::pod_state::PodState,
 };
 

@@ -35,9 +35,8 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
 #[test]
 fn every_reason_is_in_the_operations_page() {
     let page = documents::page("docs/operations.md").unwrap();
-    let status = root().join("operator/src/trading_algo/status");
-    let mut files: Vec<_> = fs::read_dir(status).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.retain(|path| is_source(path));
+    let folders = ["operator/src/account/status", "operator/src/trading_algo/status"].map(|path| root().join(path));
+    let mut files: Vec<_> = folders.iter().flat_map(|folder| sources(folder)).collect();
     files.extend(
         [
             "algo-runtime/api/src/reason.rs",
@@ -46,8 +45,9 @@ fn every_reason_is_in_the_operations_page() {
             "operator/src/reconcile/conditions.rs",
             "operator/src/reconcile/finding.rs",
             "operator/src/reconcile/reason.rs",
-            "operator/src/trading_algo/ask/trading.rs",
+            "operator/src/account/ask/trading.rs",
             "operator/src/feed/status/findings.rs",
+            "operator/src/indicator/status.rs",
             "operator/src/workload/broker.rs",
             "operator/src/workload/pod_finding.rs",
         ]
@@ -71,7 +71,7 @@ fn every_reason_is_in_the_operations_page() {
 #[test]
 fn every_row_of_the_operations_page_has_a_reason_of_a_process() {
     let page = documents::page("docs/operations.md").unwrap();
-    let tables = ["## Conditions", "## An Algorithm of your own", "## A Feed"]
+    let tables = ["## Conditions", "## An Algorithm of your own", "## A Feed", "## An Indicator"]
         .map(|heading| Table::all(section(&page, heading)));
     let columns = tables.iter().flatten().filter_map(|table| table.column("Reason")).flatten();
     let documented: BTreeSet<_> = columns.flat_map(codes).filter(|code| is_reason(code)).collect();

@@ -8,9 +8,10 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
+    account::{ask::trading::Suspension, plan::Plan, trading_state::RequestedState},
     names::annotation,
     reconcile::{derived::Derived, rollout::Rollout},
-    trading_algo::{ask::trading::Suspension, plan::Plan, status::observation::Outcome, trading_state::RequestedState},
+    trading_algo::status::outcome::Outcome,
     workload::pod_call::AskError,
 };
 
@@ -197,7 +198,7 @@ fn a_stop_shows_whatever_is_wrong_with_the_rest_of_the_resource() {
     assert_eq!(shown(&derived).last().unwrap(), "Stalled=True InvalidSpec");
 
     // The Algorithm is missing, a parameter is refused, another algorithm is taking over.
-    let missing = crate::trading_algo::plan::AlgorithmRef::Missing("there is no Algorithm mine".to_owned());
+    let missing = crate::account::plan::AlgorithmRef::Missing("there is no Algorithm mine".to_owned());
     let mut plan = Plan { trading: wanted.clone(), ..plan() };
     for (algorithm, configured, reason) in [
         (Some(missing), None, "AlgorithmNotFound"),
@@ -216,7 +217,7 @@ fn a_stop_shows_whatever_is_wrong_with_the_rest_of_the_resource() {
         let derived = seen(&observation, None);
         assert_eq!(find(&derived, kinds::CONFIGURED).reason, reason);
         assert_eq!(condition(&derived).0, "False Halted", "{reason}");
-        plan.live_settings.algorithm = crate::trading_algo::plan::AlgorithmRef::Builtin("random".to_owned());
+        plan.live_settings.algorithm = crate::account::plan::AlgorithmRef::Builtin("random".to_owned());
     }
 }
 
@@ -281,10 +282,7 @@ fn a_runtime_without_trading_states_is_shown_by_its_answer_to_suspend() {
     assert_eq!(shown, "False Halted");
     assert!(message.starts_with("Reducing by spec.tradingState. RuntimeTooOld: "), "{message}");
     assert_eq!(find(&derived, kinds::READY).status, "True");
-    assert!(
-        crate::trading_algo::plan::Recorded::of(Some(&derived.status)).halts_to_reduce,
-        "its next start is Halted too"
-    );
+    assert!(crate::trading_algo::plan::recorded(Some(&derived.status)).halts_to_reduce, "its next start is Halted too");
 
     // One that asks for no stop trades as it did: its settings are a matter of Configured.
     let refused = report(None, TradingReport::BySuspend(Suspension::Refused("InvalidSettings: no".to_owned())));

@@ -5,12 +5,9 @@ use intuition_resources::validate::FieldError;
 
 use super::*;
 use crate::{
+    account::{plan::Plan, status::observation::Observation, trading_state::RequestedState},
     reconcile::{derived::Derived, rollout::Rollout},
-    trading_algo::{
-        plan::Plan,
-        status::observation::{Observation, Outcome},
-        trading_state::RequestedState,
-    },
+    trading_algo::status::outcome::Outcome,
     workload::{
         pages::{Missing, Readiness},
         pod_state::PodState,

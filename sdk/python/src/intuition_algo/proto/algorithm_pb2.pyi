@@ -84,12 +84,14 @@ class EventBatch(_message.Message):
     def __init__(self, number: _Optional[int] = ..., events: _Optional[_Iterable[_Union[InputEvent, _Mapping]]] = ...) -> None: ...
 
 class InputEvent(_message.Message):
-    __slots__ = ("event", "quote")
+    __slots__ = ("event", "quote", "indicator")
     EVENT_FIELD_NUMBER: _ClassVar[int]
     QUOTE_FIELD_NUMBER: _ClassVar[int]
+    INDICATOR_FIELD_NUMBER: _ClassVar[int]
     event: int
     quote: _types_pb2.Quote
-    def __init__(self, event: _Optional[int] = ..., quote: _Optional[_Union[_types_pb2.Quote, _Mapping]] = ...) -> None: ...
+    indicator: _types_pb2.Indicator
+    def __init__(self, event: _Optional[int] = ..., quote: _Optional[_Union[_types_pb2.Quote, _Mapping]] = ..., indicator: _Optional[_Union[_types_pb2.Indicator, _Mapping]] = ...) -> None: ...
 
 class Signal(_message.Message):
     __slots__ = ("event", "side", "quantity")

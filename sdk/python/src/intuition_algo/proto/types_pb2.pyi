@@ -1,6 +1,8 @@
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
@@ -39,6 +41,46 @@ class Quote(_message.Message):
     ask: str
     interval_micros: int
     def __init__(self, sid: _Optional[str] = ..., price: _Optional[str] = ..., time_micros: _Optional[int] = ..., size: _Optional[str] = ..., open: _Optional[str] = ..., high: _Optional[str] = ..., low: _Optional[str] = ..., volume: _Optional[str] = ..., bid: _Optional[str] = ..., ask: _Optional[str] = ..., interval_micros: _Optional[int] = ...) -> None: ...
+
+class Indicator(_message.Message):
+    __slots__ = ("name", "sid", "values", "time_micros")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    SID_FIELD_NUMBER: _ClassVar[int]
+    VALUES_FIELD_NUMBER: _ClassVar[int]
+    TIME_MICROS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    sid: str
+    values: _containers.RepeatedCompositeFieldContainer[IndicatorValue]
+    time_micros: int
+    def __init__(self, name: _Optional[str] = ..., sid: _Optional[str] = ..., values: _Optional[_Iterable[_Union[IndicatorValue, _Mapping]]] = ..., time_micros: _Optional[int] = ...) -> None: ...
+
+class IndicatorValue(_message.Message):
+    __slots__ = ("name", "value")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    value: str
+    def __init__(self, name: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+
+class Joined(_message.Message):
+    __slots__ = ("indicators", "quote", "source", "seq", "id", "replay", "sparse", "backfill")
+    INDICATORS_FIELD_NUMBER: _ClassVar[int]
+    QUOTE_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    ID_FIELD_NUMBER: _ClassVar[int]
+    REPLAY_FIELD_NUMBER: _ClassVar[int]
+    SPARSE_FIELD_NUMBER: _ClassVar[int]
+    BACKFILL_FIELD_NUMBER: _ClassVar[int]
+    indicators: _containers.RepeatedCompositeFieldContainer[Indicator]
+    quote: Quote
+    source: str
+    seq: int
+    id: str
+    replay: bool
+    sparse: bool
+    backfill: bool
+    def __init__(self, indicators: _Optional[_Iterable[_Union[Indicator, _Mapping]]] = ..., quote: _Optional[_Union[Quote, _Mapping]] = ..., source: _Optional[str] = ..., seq: _Optional[int] = ..., id: _Optional[str] = ..., replay: bool = ..., sparse: bool = ..., backfill: bool = ...) -> None: ...
 
 class Decision(_message.Message):
     __slots__ = ("id", "seq", "algo", "event", "sid", "side", "amount", "quantity", "price", "cash", "time_micros", "origin")

@@ -18,7 +18,7 @@ pub(super) fn check(changes: &Changes) -> Result<(), Violation> {
         let is_free = match &row.content {
             OutboxContent::Decision(entry) => entry.trade.as_ref().is_some_and(|trade| trade.manual),
             OutboxContent::DeadLetter(_) => true,
-            OutboxContent::Publication(_) => false,
+            OutboxContent::Publication(_) | OutboxContent::Joined(_) => false,
         };
         hold!(
             is_free || is_named(row.position),

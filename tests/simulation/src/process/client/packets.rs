@@ -42,6 +42,11 @@ impl Output for Waiting {
         Ok(())
     }
 
+    /// Values of indicators go out so, and no account is an indicator's.
+    fn publish_unconfirmed(&mut self, _: Message, _: Option<u32>) -> Result<(), Code> {
+        Err(intuition_mqtt::codes::code(0x9b))
+    }
+
     fn subscribe(&mut self, filter: String, subscription_id: Option<u32>, packet_id: u16) -> Result<(), Code> {
         let size = FRAME_BYTES + filter.len();
         let subscribe = Subscribe { packet_id, filter, subscription_id, retained: false };
